@@ -1,0 +1,172 @@
+//! `firsttouch bench [EXPERIMENT]`.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context;
+use lab::bench::{BenchError, MAX_TIME, Request};
+use lab::experiment::{built_in, nearest};
+use lab::{Experiment, Memory, Source};
+use results::{LabResult, Stopped};
+use sys::interrupt::Interrupt;
+
+use crate::options::{BenchOptions, Color, MemoryState, Usage};
+use crate::progress::Watcher;
+use crate::stream;
+
+pub(crate) fn run(options: &BenchOptions, color: Color) -> anyhow::Result<ExitCode> {
+    if options.list {
+        stream::print(&list(), color)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let request = request(options)?;
+    // Opened before anything is measured: a minute's work must not end in "no such directory".
+    let sink = options.json.as_deref().map(Sink::open).transpose()?;
+    let interrupt = Interrupt::install().context("cannot watch for signals")?;
+
+    let cap = request.max_time.or(request.blocks.is_none().then_some(MAX_TIME));
+    let mut watcher = Watcher::new(options.quiet, cap);
+    let outcome = lab::bench(&request, interrupt, |event| watcher.see(&event));
+    watcher.finish();
+    let result = match outcome {
+        Ok(result) => result,
+        Err(error) => {
+            if let Some(signal) = interrupt.received() {
+                eprintln!("firsttouch: {error}");
+                sys::interrupt::die_by(signal);
+            }
+            return Err(explain(error));
+        }
+    };
+    show(&result, sink, color)?;
+    if let Some(signal) = interrupt.received() {
+        sys::interrupt::die_by(signal);
+    }
+    Ok(status(&result, options))
+}
+
+fn show(result: &LabResult, sink: Option<Sink>, color: Color) -> anyhow::Result<()> {
+    match sink {
+        Some(Sink::Stdout) => stream::quietly(results::write(result, io::stdout().lock()))?,
+        Some(Sink::File(file, path)) => {
+            stream::print(&report::screen(result, stream::width()), color)?;
+            results::write(result, io::BufWriter::new(file))
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        None => stream::print(&report::screen(result, stream::width()), color)?,
+    }
+    Ok(())
+}
+
+/// An arm that was asked for by name and has no row, or one that broke, is a failure.
+fn status(result: &LabResult, options: &BenchOptions) -> ExitCode {
+    let asked = |arm: &String| options.arms.contains(arm);
+    let broke = result.refused.iter().any(|refused| refused.failed || asked(&refused.arm));
+    if broke || result.stopped == Some(Stopped::BaselineFailed) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Where the JSON goes.
+enum Sink {
+    Stdout,
+    File(File, PathBuf),
+}
+
+impl Sink {
+    fn open(path: &Path) -> anyhow::Result<Self> {
+        if path == Path::new("-") {
+            return Ok(Sink::Stdout);
+        }
+        let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Sink::File(file, path.to_owned()))
+    }
+}
+
+fn request(options: &BenchOptions) -> Result<Request, Usage> {
+    let experiment = experiment(options.experiment.as_deref())?;
+    let arms = arms(&experiment, &options.arms)?;
+    Ok(Request {
+        experiment,
+        size_bytes: options.size,
+        arms,
+        blocks: options.blocks,
+        margin: options.margin,
+        max_time: options.max_time,
+        seed: options.seed.unwrap_or_else(new_seed),
+        cpu: options.cpu,
+        memory: match options.memory {
+            MemoryState::Warm => Memory::Warm,
+            MemoryState::Cold => Memory::Cold,
+        },
+    })
+}
+
+fn experiment(name: Option<&str>) -> Result<Experiment, Usage> {
+    let mut all = built_in();
+    let Some(name) = name else { return Ok(all.swap_remove(0)) };
+    if let Some(index) = all.iter().position(|experiment| experiment.name == name) {
+        return Ok(all.swap_remove(index));
+    }
+    let names: Vec<&str> = all.iter().map(|experiment| experiment.name.as_str()).collect();
+    let hint = nearest(name, names.iter().copied()).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+    Err(Usage(format!("there is no experiment {name:?}{hint} There is: {} (see bench --list)", names.join(", "))))
+}
+
+fn arms(experiment: &Experiment, wanted: &[String]) -> Result<Vec<Source>, Usage> {
+    let names = Source::ALL.map(Source::name);
+    let mut arms = Vec::new();
+    for name in wanted {
+        let Some(source) = Source::ALL.into_iter().find(|source| source.name() == name) else {
+            let hint = nearest(name, names).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+            return Err(Usage(format!("there is no arm {name:?}{hint} There are: {}", names.join(", "))));
+        };
+        if arms.contains(&source) {
+            return Err(Usage(format!("--arm {name} is given twice")));
+        }
+        arms.push(source);
+    }
+    if !arms.is_empty() && arms.iter().all(|&source| source == experiment.baseline) {
+        return Err(Usage(format!(
+            "{} is the baseline: name at least one other arm to compare with it (bench --list shows them)",
+            experiment.baseline.name()
+        )));
+    }
+    Ok(arms)
+}
+
+fn list() -> String {
+    let line = |experiment: &Experiment| {
+        let arms: Vec<&str> = experiment.arms.iter().map(|source| source.name()).collect();
+        format!(
+            "{}  {}\n           {} against {}, {}, at most {} s\n",
+            experiment.name,
+            experiment.question,
+            arms.join(", "),
+            experiment.baseline.name(),
+            report::bytes(experiment.size_bytes as f64),
+            MAX_TIME.as_secs()
+        )
+    };
+    built_in().iter().map(line).collect()
+}
+
+/// Small enough to be typed again.
+fn new_seed() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    (u64::from(now.subsec_nanos()) ^ u64::from(std::process::id()) << 12) % 100_000
+}
+
+/// Says what to try.
+fn explain(error: BenchError) -> anyhow::Error {
+    match error {
+        BenchError::Capacity(refusal) => anyhow::anyhow!(
+            "a sample needs {} and that is more than {} allows ({} left for blocks): choose a smaller --size",
+            report::bytes(refusal.needed as f64),
+            refusal.limit,
+            report::bytes(refusal.left as f64)
+        ),
+        other => other.into(),
+    }
+}

@@ -1,0 +1,39 @@
+//! `firsttouch`: what memory really costs on Linux. The command line; one file a verb.
+
+mod bench;
+mod options;
+mod progress;
+mod report;
+mod stream;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::options::{Cli, Verb};
+
+/// Could not do it.
+const FAILED: u8 = 1;
+/// Wrong usage.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some(lab::protocol::CHILD_VERB) {
+        // A measured child goes no further: what the rest of the program does must not be in what it measures.
+        let status = lab::children::child_main(arguments.next().as_deref());
+        return ExitCode::from(u8::try_from(status).unwrap_or(FAILED));
+    }
+    let cli = Cli::parse();
+    let outcome = match cli.verb {
+        Verb::Bench(options) => bench::run(&options, cli.color),
+        Verb::Report(options) => report::run(&options, cli.color),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("firsttouch: {error:#}");
+            ExitCode::from(if error.is::<options::Usage>() { USAGE } else { FAILED })
+        }
+    }
+}

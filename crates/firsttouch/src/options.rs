@@ -1,0 +1,152 @@
+//! The options of every verb, and what they mean.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use lab::quantity::{parse_bytes, parse_duration, parse_share};
+
+/// What memory really costs on Linux.
+///
+/// malloc and mmap only promise: the bill comes at first touch and at release. firsttouch compares the ways of getting
+/// memory with statistics that hold, and says why they differ.
+#[derive(Debug, Parser)]
+#[command(name = "firsttouch", version, max_term_width = 100, arg_required_else_help = true, after_help = "\
+Examples:
+  firsttouch bench                       which way of getting 100 MiB is cheapest here, and why
+  firsttouch bench --size 64KiB          the same for small blocks
+  firsttouch bench --json result.json    keep every sample
+  firsttouch report result.json          the same screen again, from the file
+
+Exit status: 0 done, 1 could not do it, 2 wrong usage; interrupted, it dies by the signal.")]
+pub(crate) struct Cli {
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub(crate) color: Color,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Compare ways of getting memory: which is cheapest here, by how much, and why
+    Bench(BenchOptions),
+    /// Print the screen of a result file again, without measuring
+    Report(ReportOptions),
+}
+
+/// Compare ways of getting memory.
+///
+/// Every sample is a fresh process. Blocks of all arms, in balanced random order, are run until every comparison is
+/// decided or the time is up. The baseline runs twice, the second time as a placebo, to show what difference noise makes.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  firsttouch bench                                        100 MiB, at most a minute
+  firsttouch bench --size 2GiB --max-time 5m              a large block
+  firsttouch bench --arm malloc --arm mmap+populate       only these, beside the baseline
+  firsttouch bench --margin 2% --blocks 96 --cpu 1        a finer question, on one processor
+  firsttouch bench -q --json - | jq .comparisons          for a script")]
+pub(crate) struct BenchOptions {
+    /// The question, by name [default: anonymous]; --list shows them
+    #[arg(value_name = "EXPERIMENT")]
+    pub(crate) experiment: Option<String>,
+    /// Show the experiments and their arms, and measure nothing
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Size of a block of memory, like 4KiB or 2GiB [default: the experiment's]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, allow_hyphen_values = true)]
+    pub(crate) size: Option<u64>,
+    /// An arm to compare with the baseline; may be repeated [default: the experiment's]
+    #[arg(long = "arm", value_name = "ARM")]
+    pub(crate) arms: Vec<String>,
+    /// Run exactly N blocks instead of looking after 12, 24, 48 and 96; no time cap unless --max-time is given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(crate) blocks: Option<u64>,
+    /// A difference smaller than this share counts as none, like 3% [default: the experiment's]
+    #[arg(long, value_name = "SHARE", value_parser = parse_share, allow_hyphen_values = true)]
+    pub(crate) margin: Option<f64>,
+    /// Stop after this time, like 60s or 5m [default: 60s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true)]
+    pub(crate) max_time: Option<Duration>,
+    /// Draw the random orders from this number [default: a new one, shown in the result]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Measure on this processor only
+    #[arg(long, value_name = "CPU")]
+    pub(crate) cpu: Option<u32>,
+    /// State of free memory: just used, or left idle until a hypervisor has taken it back
+    #[arg(long, value_enum, default_value_t = MemoryState::Warm, value_name = "STATE")]
+    pub(crate) memory: MemoryState,
+    /// Write the whole result, every sample included, to a file, or to standard output with -
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// No progress and no notices
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// Print the screen of a result file again.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  firsttouch report result.json          the screen that bench printed, from its --json file
+  firsttouch report result.json | less   nothing is cut off in a pipe")]
+pub(crate) struct ReportOptions {
+    /// A file written by bench --json
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+/// The state of free memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MemoryState {
+    /// Used a moment ago.
+    Warm,
+    /// Idle for some seconds.
+    Cold,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless `NO_COLOR` or TERM=dumb says otherwise.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Color {
+    pub(crate) fn choice(self) -> anstream::ColorChoice {
+        match self {
+            Color::Auto => anstream::ColorChoice::Auto,
+            Color::Always => anstream::ColorChoice::Always,
+            Color::Never => anstream::ColorChoice::Never,
+        }
+    }
+}
+
+/// A wish that makes no sense: exit status 2.
+#[derive(Debug)]
+pub(crate) struct Usage(pub(crate) String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

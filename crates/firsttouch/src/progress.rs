@@ -1,0 +1,59 @@
+//! What is shown while a bench runs: on standard error, on a terminal only, and gone at the end.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use lab::bench::Event;
+use lab::session::Progress;
+
+/// Shows the events of a run.
+pub(crate) struct Watcher {
+    bar: ProgressBar,
+    quiet: bool,
+    cap: Option<Duration>,
+}
+
+impl Watcher {
+    pub(crate) fn new(quiet: bool, cap: Option<Duration>) -> Self {
+        let visible = !quiet && std::io::stderr().is_terminal();
+        // No ticker: a thread that wakes up to turn a wheel would disturb what is measured.
+        let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(1), target);
+        bar.set_style(ProgressStyle::with_template("{bar:20} {wide_msg}").expect("a valid template"));
+        bar.set_message("starting");
+        bar.tick();
+        Watcher { bar, quiet, cap }
+    }
+
+    pub(crate) fn see(&mut self, event: &Event) {
+        match event {
+            Event::Observing(arm) => self.bar.set_message(format!("observing {arm}, untimed")),
+            Event::Notice(text) if !self.quiet => self.bar.suspend(|| eprintln!("note: {text}")),
+            Event::Notice(_) => {}
+            Event::Progress(progress) => self.progress(progress),
+        }
+        self.bar.tick();
+    }
+
+    fn progress(&mut self, progress: &Progress) {
+        let Progress { kept, last, now, widest, .. } = *progress;
+        let of = last.map_or_else(|| "12 to 96".to_owned(), |last| last.to_string());
+        let left = last.filter(|_| kept > 0).map(|last| {
+            let left = now.mul_f64((last - kept.min(last)) as f64 / kept as f64);
+            let left = self.cap.map_or(left, |cap| left.min(cap.saturating_sub(now)));
+            format!(", at most {} s left", left.as_secs() + 1)
+        });
+        let widest = widest.map(|(low, high)| format!(", widest interval [{low:.3}, {high:.3}]"));
+        if let Some(last) = last {
+            self.bar.set_length(last as u64);
+        }
+        self.bar.set_position(kept as u64);
+        let (left, widest) = (left.unwrap_or_default(), widest.unwrap_or_default());
+        self.bar.set_message(format!("measuring, block {} of {of}{left}{widest}", kept + 1));
+    }
+
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

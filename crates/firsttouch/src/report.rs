@@ -1,0 +1,17 @@
+//! `firsttouch report FILE`: the screen again.
+
+use std::fs::File;
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use crate::options::{Color, ReportOptions};
+use crate::stream;
+
+pub(crate) fn run(options: &ReportOptions, color: Color) -> anyhow::Result<ExitCode> {
+    let name = || options.file.display().to_string();
+    let file = File::open(&options.file).with_context(|| format!("cannot open {}", name()))?;
+    let result = results::read(file).with_context(name)?;
+    stream::print(&report::screen(&result, stream::width()), color)?;
+    Ok(ExitCode::SUCCESS)
+}

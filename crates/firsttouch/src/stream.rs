@@ -1,0 +1,24 @@
+//! Writing to standard output: styles only where wanted, and a closed pipe is no error.
+
+use std::io::{self, IsTerminal, Write};
+
+use crate::options::Color;
+
+/// Writes `screen`, whose styles are stripped where the stream or the user does not want them.
+pub(crate) fn print(screen: &str, color: Color) -> io::Result<()> {
+    let mut stdout = anstream::AutoStream::new(io::stdout().lock(), color.choice());
+    quietly(stdout.write_all(screen.as_bytes()).and_then(|()| stdout.flush()))
+}
+
+/// A reader that has seen enough (`| head`) ends the output, not the program's success.
+pub(crate) fn quietly(outcome: io::Result<()>) -> io::Result<()> {
+    match outcome {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// The columns of standard output; `None` if it is no terminal.
+pub(crate) fn width() -> Option<usize> {
+    io::stdout().is_terminal().then(sys::machine::terminal_columns).flatten()
+}

@@ -1,0 +1,279 @@
+//! The real bench: one fresh child process per sample, of the same program.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use results::{Block, Phase, Sample};
+use sys::interrupt::Interrupt;
+use sys::proc::Counters;
+use sys::process::{Ending, Finished};
+use sys::usage::Usage;
+
+use crate::design::{Design, Memory};
+use crate::plan::below;
+use crate::proof::policy_took_effect;
+use crate::protocol::{Answer, CHILD_VERB, Job, Measurement, Task};
+use crate::session::{Bench, Taken};
+use crate::source::Source;
+
+/// Once the machine has been idle for this long, its free memory counts as cold (method.md, hygiene).
+const IDLE: Duration = Duration::from_secs(1);
+/// How long a sample of cold memory waits first. The kernel reports free pages to the host every 2 s at most
+/// (PAGE_REPORTING_DELAY in mm/page_reporting.c) and a sixteenth of them at a time.
+pub(crate) const COLDNESS: Duration = Duration::from_secs(6);
+/// The environment variable that carries padding. Where a process's stack starts moves with the size of its environment,
+/// and with it what is aligned with what (Mytkowicz et al. 2009): a factor to be drawn, not fixed.
+const PADDING: &str = "FIRSTTOUCH_PADDING";
+const PADDING_BYTES_MAX: u64 = 4096;
+
+/// Starts children and keeps account of what happens around them.
+pub struct Children<'a> {
+    design: &'a Design,
+    program: PathBuf,
+    interrupt: Interrupt,
+    random: Xoshiro256PlusPlus,
+    started: Instant,
+    last_child: Option<Instant>,
+    warm_bytes: u64,
+    /// Processor time of the children since the block began.
+    children_cpu: Duration,
+    block_began: Option<(Instant, Counters, Duration)>,
+}
+
+/// What a child that ended said.
+enum Said {
+    Answer(Answer),
+    Broke(String),
+    Interrupted,
+}
+
+impl<'a> Children<'a> {
+    /// A bench for `design` whose clock started at `started`. Samples of warm memory are preceded by touching
+    /// `warm_bytes` once.
+    ///
+    /// # Errors
+    /// If the program cannot find itself.
+    pub fn new(design: &'a Design, interrupt: Interrupt, started: Instant, warm_bytes: u64) -> io::Result<Self> {
+        Ok(Children {
+            design,
+            program: sys::process::own_program()?,
+            interrupt,
+            // Another stream than the orders': the seed with its bits turned over.
+            random: Xoshiro256PlusPlus::seed_from_u64(!design.seed),
+            started,
+            last_child: None,
+            warm_bytes,
+            children_cpu: Duration::ZERO,
+            block_began: None,
+        })
+    }
+
+    /// The one untimed, observed run of `source`.
+    pub fn observe(&mut self, source: Source) -> Result<Option<(Measurement, Sample)>, String> {
+        self.prepare_memory(Memory::Warm);
+        match self.run(self.measuring(source, true)) {
+            Said::Answer(Answer::Measured(measurement)) => {
+                let sample = self.sample_of(&measurement, 0, 0);
+                Ok(Some((*measurement, sample)))
+            }
+            Said::Answer(Answer::Failed { reason }) | Said::Broke(reason) => Err(reason),
+            Said::Answer(Answer::Warmed) => Err("the child answered another question".to_owned()),
+            Said::Interrupted => Ok(None),
+        }
+    }
+
+    fn measuring(&self, source: Source, observe: bool) -> Task {
+        let design = self.design;
+        let (size_bytes, operations, fill) = (design.size_bytes, design.operations, design.experiment.fill);
+        Task::Measure { source, size_bytes, operations, fill, observe }
+    }
+
+    /// Sees to it that free memory is in the state that the design wants.
+    fn prepare_memory(&mut self, memory: Memory) {
+        match memory {
+            Memory::Cold => self.interrupt.wait(COLDNESS),
+            Memory::Warm => {
+                let recent = self.last_child.is_some_and(|end| end.elapsed() < IDLE);
+                if !recent && self.warm_bytes > 0 {
+                    // A warm-up that fails leaves memory as it was; two modes would then be noticed in the samples.
+                    self.run(Task::Warm { bytes: self.warm_bytes });
+                }
+            }
+        }
+    }
+
+    fn run(&mut self, task: Task) -> Said {
+        let job = Job { parent: std::process::id(), cpu: self.design.cpu, task };
+        let oom_kills = Counters::now().oom_kill;
+        let finished = sys::process::run(&mut self.command(&job), self.interrupt);
+        self.last_child = Some(Instant::now());
+        match finished {
+            Err(error) => Said::Broke(format!("the child could not be started: {error}")),
+            Ok(None) => Said::Interrupted,
+            Ok(Some(finished)) => {
+                self.children_cpu += finished.usage.cpu;
+                understand(&finished, || Counters::now().oom_kill > oom_kills)
+            }
+        }
+    }
+
+    fn command(&mut self, job: &Job) -> Command {
+        let mut padding = || "x".repeat(usize::try_from(below(&mut self.random, PADDING_BYTES_MAX)).expect("small"));
+        let mut command = Command::new(&self.program);
+        sys::process::set_name(&mut command, "firsttouch");
+        command.arg(CHILD_VERB).arg(serde_json::to_string(job).expect("a job is plain data"));
+        command.arg(padding()).env(PADDING, padding());
+        command
+    }
+
+    fn sample_of(&self, measurement: &Measurement, block: u64, position: u64) -> Sample {
+        let [obtain, first, second, release] = measurement.phases;
+        let sum = |field: fn(&crate::protocol::PhaseCost) -> u64| measurement.phases.iter().map(field).sum();
+        debug_assert_eq!(Phase::ALL.len(), measurement.phases.len());
+        Sample {
+            block,
+            position,
+            operations: self.design.operations,
+            obtain_ns: obtain.time_ns,
+            first_touch_ns: first.time_ns,
+            second_touch_ns: second.time_ns,
+            release_ns: release.time_ns,
+            total_ns: obtain.time_ns + first.time_ns,
+            minor_faults: sum(|phase| phase.minor_faults),
+            major_faults: sum(|phase| phase.major_faults),
+            obtain_minor_faults: obtain.minor_faults,
+            first_touch_minor_faults: first.minor_faults,
+            rss_bytes: measurement.rss_bytes,
+            huge_bytes: measurement.huge_bytes,
+            huge_eligible_bytes: measurement.huge_eligible_bytes,
+            involuntary_switches: measurement.involuntary_switches,
+            run_delay_ns: measurement.run_delay_ns,
+        }
+    }
+}
+
+impl Bench for Children<'_> {
+    fn now(&mut self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn sample(&mut self, arm: usize, block: u64, position: u64) -> Taken {
+        if self.interrupt.received().is_some() {
+            return Taken::Interrupted;
+        }
+        self.prepare_memory(self.design.memory);
+        let source = self.design.arms[arm].source;
+        match self.run(self.measuring(source, false)) {
+            Said::Answer(Answer::Measured(measurement)) => {
+                let sample = self.sample_of(&measurement, block, position);
+                match policy_took_effect(source, &sample) {
+                    Ok(()) => Taken::Sample(sample),
+                    Err(reason) => Taken::Unproved(sample, format!("{reason} (block {block})")),
+                }
+            }
+            Said::Answer(Answer::Failed { reason }) | Said::Broke(reason) => {
+                Taken::Failed(format!("{reason} (block {block})"))
+            }
+            Said::Answer(Answer::Warmed) => Taken::Failed("the child answered another question".to_owned()),
+            Said::Interrupted => Taken::Interrupted,
+        }
+    }
+
+    fn begin_block(&mut self) {
+        self.children_cpu = Duration::ZERO;
+        self.block_began = Some((Instant::now(), Counters::now(), Usage::of_this_process().cpu));
+    }
+
+    fn end_block(&mut self, block: u64) -> Block {
+        let Some((began, before, own_before)) = self.block_began.take() else { return Block::default() };
+        let after = Counters::now();
+        let own_cpu = Usage::of_this_process().cpu.saturating_sub(own_before) + self.children_cpu;
+        let passed = |after: Option<Duration>, before: Option<Duration>| {
+            after.zip(before).map(|(after, before)| nanoseconds(after.saturating_sub(before)))
+        };
+        let counted = |after: Option<u64>, before: Option<u64>| {
+            after.zip(before).map(|(after, before)| after.saturating_sub(before))
+        };
+        Block {
+            block,
+            started_ns: nanoseconds(began.duration_since(self.started)),
+            elapsed_ns: nanoseconds(began.elapsed()),
+            steal_ns: passed(after.steal, before.steal),
+            others_cpu_ns: passed(after.busy, before.busy.map(|busy| busy + own_cpu)),
+            cpu_pressure_ns: passed(after.cpu_pressure, before.cpu_pressure),
+            memory_pressure_ns: passed(after.memory_pressure, before.memory_pressure),
+            thp_fault_alloc: counted(after.thp_fault_alloc, before.thp_fault_alloc),
+            thp_fault_fallback: counted(after.thp_fault_fallback, before.thp_fault_fallback),
+            compact_stall: counted(after.compact_stall, before.compact_stall),
+            free_bytes: after.free_bytes,
+        }
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Makes sense of a child that has ended. `out_of_memory` tells whether the kernel has killed some process for memory
+/// since it was started.
+fn understand(finished: &Finished, out_of_memory: impl Fn() -> bool) -> Said {
+    let complaint = String::from_utf8_lossy(&finished.stderr);
+    let complaint = complaint.lines().next_back().map(|line| format!(": {line}")).unwrap_or_default();
+    match finished.ending {
+        Ending::Killed(signal) => {
+            let killer = if out_of_memory() { " by the kernel's out-of-memory killer" } else { "" };
+            Said::Broke(format!("its child was killed{killer} ({}){complaint}", sys::interrupt::name(signal)))
+        }
+        Ending::Exited(0) => match serde_json::from_slice(&finished.stdout) {
+            Ok(answer) => Said::Answer(answer),
+            Err(_) => Said::Broke(format!("its child ended without an answer{complaint}")),
+        },
+        Ending::Exited(status) => Said::Broke(format!("its child ended with status {status}{complaint}")),
+    }
+}
+
+/// What the hidden child verb does: reads the job, runs it, prints the answer. Returns the exit status.
+#[must_use]
+pub fn child_main(job: Option<&str>) -> i32 {
+    let Some(job) = job.and_then(|text| serde_json::from_str::<Job>(text).ok()) else {
+        eprintln!("this verb is for firsttouch itself");
+        return 2;
+    };
+    sys::process::die_with_parent(job.parent);
+    let answer = crate::measured::answer(&job);
+    println!("{}", serde_json::to_string(&answer).expect("an answer is plain data"));
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(ending: Ending, stdout: &str, stderr: &str, oom: bool, expect: &str) {
+        let finished = Finished {
+            ending,
+            usage: Usage::default(),
+            stdout: stdout.as_bytes().to_vec(),
+            stderr: stderr.as_bytes().to_vec(),
+        };
+        match understand(&finished, || oom) {
+            Said::Broke(reason) => assert!(reason.contains(expect), "{reason}"),
+            Said::Answer(answer) => assert_eq!(format!("{answer:?}"), expect),
+            Said::Interrupted => panic!("nobody interrupted"),
+        }
+    }
+
+    #[test]
+    fn a_child_that_broke_is_named() {
+        check(Ending::Killed(9), "", "", true, "out-of-memory killer (SIGKILL)");
+        check(Ending::Killed(9), "", "", false, "was killed (SIGKILL)");
+        check(Ending::Killed(11), "", "noise\nlast words\n", false, "SIGSEGV): last words");
+        check(Ending::Exited(3), "", "why", false, "status 3: why");
+        check(Ending::Exited(0), "{", "", false, "without an answer");
+        check(Ending::Exited(0), "\"Warmed\"", "", false, "Warmed");
+    }
+}

@@ -1,0 +1,31 @@
+//! The lab: from an experiment to a comparison that holds.
+//!
+//! The way the data flows: an [`Experiment`] and what the user asked become a [`Design`] (arms, looks, margin, cap);
+//! [`session::run`] takes block after block from a [`session::Bench`] in the orders of [`plan::LatinOrders`] and lets a
+//! [`judge::Judge`] look at them; [`diagnosis`] doubts the outcome; [`assemble`] makes it a [`results::LabResult`].
+//! The real bench ([`children`]) starts a child process per sample, which [`measured`] is the inside of. A
+//! simulated bench, in the tests, proves the rest.
+
+pub mod assemble;
+pub mod bench;
+pub mod capacity;
+pub mod children;
+pub mod design;
+pub mod diagnosis;
+pub mod disturbance;
+pub mod experiment;
+pub mod judge;
+pub mod machine;
+pub mod measured;
+pub mod plan;
+pub mod proof;
+pub mod protocol;
+pub mod quantity;
+pub mod session;
+pub mod source;
+pub mod summary;
+
+pub use bench::{BenchError, Request, bench};
+pub use design::{Design, Memory};
+pub use experiment::Experiment;
+pub use source::Source;

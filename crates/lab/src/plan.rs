@@ -1,0 +1,105 @@
+//! Orders: randomised complete blocks whose positions balance.
+
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
+
+/// Numbers below `bound`, each equally likely.
+pub(crate) fn below(random: &mut impl Rng, bound: u64) -> u64 {
+    // The largest multiple of `bound` cuts off the values that would favour small remainders.
+    let limit = u64::MAX - u64::MAX % bound;
+    loop {
+        let value = random.next_u64();
+        if value < limit {
+            return value % bound;
+        }
+    }
+}
+
+/// Puts `items` into a random order, each equally likely (Fisher and Yates).
+fn shuffle<T>(random: &mut impl Rng, items: &mut [T]) {
+    for last in (1..items.len()).rev() {
+        let other = usize::try_from(below(random, last as u64 + 1)).expect("an index");
+        items.swap(last, other);
+    }
+}
+
+/// An endless plan of orders in which `arms` are run. Each run of `arms` blocks is a freshly drawn Latin square: every
+/// arm stands once in every position, so that what depends on the position falls on all arms alike.
+#[derive(Debug, Clone)]
+pub struct LatinOrders {
+    random: Xoshiro256PlusPlus,
+    arms: usize,
+    orders: Vec<Vec<usize>>,
+}
+
+impl LatinOrders {
+    /// The plan for `arms` arms that `seed` draws.
+    #[must_use]
+    pub fn new(arms: usize, seed: u64) -> Self {
+        LatinOrders { random: Xoshiro256PlusPlus::seed_from_u64(seed), arms, orders: Vec::new() }
+    }
+
+    /// The order of block `index`: arm numbers, in the sequence of their running. Asking again gives the same.
+    pub fn order(&mut self, index: usize) -> &[usize] {
+        while self.orders.len() <= index {
+            let square = latin_square(&mut self.random, self.arms);
+            self.orders.extend(square);
+        }
+        &self.orders[index]
+    }
+}
+
+/// The cyclic square with rows, columns and labels shuffled.
+fn latin_square(random: &mut impl Rng, arms: usize) -> Vec<Vec<usize>> {
+    let mut shuffled = || {
+        let mut numbers: Vec<usize> = (0..arms).collect();
+        shuffle(random, &mut numbers);
+        numbers
+    };
+    let (rows, columns, labels) = (shuffled(), shuffled(), shuffled());
+    rows.iter().map(|row| columns.iter().map(|column| labels[(row + column) % arms]).collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Every block is complete, and over each full square every arm has had every position once.
+        #[test]
+        fn positions_balance(arms in 1_usize..12, seed: u64, squares in 1_usize..4) {
+            let mut plan = LatinOrders::new(arms, seed);
+            let mut seen = vec![vec![0; arms]; arms];
+            for block in 0..squares * arms {
+                for (position, &arm) in plan.order(block).iter().enumerate() {
+                    seen[arm][position] += 1;
+                }
+            }
+            prop_assert!(seen.iter().flatten().all(|&times| times == squares), "{seen:?}");
+        }
+
+        #[test]
+        fn the_seed_decides(arms in 2_usize..8, seed: u64, index in 0_usize..40) {
+            let order = LatinOrders::new(arms, seed).order(index).to_vec();
+            prop_assert_eq!(LatinOrders::new(arms, seed).order(index), &order[..]);
+        }
+    }
+
+    #[test]
+    fn orders_vary_within_and_between_squares() {
+        let mut plan = LatinOrders::new(6, 7);
+        let mut orders: Vec<Vec<usize>> = (0..48).map(|block| plan.order(block).to_vec()).collect();
+        orders.sort();
+        orders.dedup();
+        assert!(orders.len() > 40, "only {} different orders in 48 blocks", orders.len());
+    }
+
+    #[test]
+    fn draws_are_even() {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
+        let mut counts = [0; 5];
+        (0..50_000).for_each(|_| counts[below(&mut random, 5) as usize] += 1);
+        assert!(counts.iter().all(|count| (9_500..10_500).contains(count)), "{counts:?}");
+    }
+}

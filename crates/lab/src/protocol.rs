@@ -1,0 +1,101 @@
+//! What parent and child say to each other: a job on the child's command line, an answer on its standard output.
+
+use serde::{Deserialize, Serialize};
+
+use crate::source::Source;
+
+/// The hidden first argument that makes the program a measured child.
+pub const CHILD_VERB: &str = "__child";
+
+/// What a child is to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// The parent's process id: the child ends with it.
+    pub parent: u32,
+    /// The processor to run on.
+    pub cpu: Option<u32>,
+    /// What to do there.
+    pub task: Task,
+}
+
+/// The kinds of work.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Task {
+    /// Obtain, touch, touch again, release.
+    Measure {
+        /// Where the memory comes from.
+        source: Source,
+        /// Bytes of one block of memory.
+        size_bytes: u64,
+        /// How many of them.
+        operations: u64,
+        /// The byte to write.
+        fill: u8,
+        /// Untimed: count traps, and look where the memory came from.
+        observe: bool,
+    },
+    /// Touch that much memory once and let it go, so that the host has backed it.
+    Warm {
+        /// How much.
+        bytes: u64,
+    },
+}
+
+/// What a child says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Answer {
+    /// All phases were run.
+    Measured(Box<Measurement>),
+    /// The warm-up is done.
+    Warmed,
+    /// A call failed.
+    Failed {
+        /// Which, and with what: `malloc: ENOMEM (Cannot allocate memory)`.
+        reason: String,
+    },
+}
+
+/// What one child measured of itself: sums over its batch.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// By phase: time and faults.
+    pub phases: [PhaseCost; 4],
+    /// Resident set after the second touch; `None` without `/proc`.
+    pub rss_bytes: Option<u64>,
+    /// Of it, huge pages that were not there before obtaining.
+    pub huge_bytes: Option<u64>,
+    /// Bytes in whole aligned huge page ranges of the batch.
+    pub huge_eligible_bytes: u64,
+    /// Over all phases.
+    pub involuntary_switches: u64,
+    /// Over all phases.
+    pub run_delay_ns: Option<u64>,
+    /// Only from an observed run.
+    pub observation: Option<Observation>,
+}
+
+/// One phase.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhaseCost {
+    /// Time.
+    pub time_ns: u64,
+    /// ru_minflt.
+    pub minor_faults: u64,
+    /// ru_majflt.
+    pub major_faults: u64,
+}
+
+/// What an observed run saw.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Observation {
+    /// Faults trapped in user mode from obtain to release, or why they could not be counted.
+    pub traps: Result<u64, String>,
+    /// The file that malloc came from, if the source is of the heap.
+    pub allocator: Option<String>,
+    /// Movement of the program break while obtaining.
+    pub break_growth_bytes: u64,
+    /// Growth of the address space while obtaining, without the break's.
+    pub mapped_growth_bytes: u64,
+    /// Growth of the resident set while obtaining.
+    pub resident_after_obtain_bytes: Option<u64>,
+}

@@ -1,0 +1,274 @@
+//! The session: block after block, until every comparison is decided or there is no time left.
+
+use std::time::Duration;
+
+use results::{Block, Dropped, DroppedSample, Sample, Stopped};
+use stats::{Estimate, Look};
+
+use crate::design::{ALPHA, Design};
+use crate::disturbance::{may_drop, outside_cause};
+use crate::judge::Judge;
+
+/// Blocks after which the time of a block is known well enough to choose the last look.
+const PILOT_BLOCKS: usize = 2;
+
+/// What measures: child processes on a real machine, or a simulation of them.
+pub trait Bench {
+    /// Time since the start of the run.
+    fn now(&mut self) -> Duration;
+    /// One sample of arm number `arm`.
+    fn sample(&mut self, arm: usize, block: u64, position: u64) -> Taken;
+    /// Called before the first sample of a block.
+    fn begin_block(&mut self);
+    /// Called after its last one: what else happened meanwhile.
+    fn end_block(&mut self, block: u64) -> Block;
+}
+
+/// What became of a sample.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Taken {
+    /// It was measured.
+    Sample(Sample),
+    /// The arm's policy did not take effect; what was measured is of something else.
+    Unproved(Sample, String),
+    /// The child failed or was killed.
+    Failed(String),
+    /// The user asked for the end.
+    Interrupted,
+}
+
+/// An arm that left the run, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removal {
+    /// Why.
+    pub reason: String,
+    /// It broke, rather than being impossible here.
+    pub failed: bool,
+}
+
+/// Everything that happened.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Run {
+    /// By arm: the samples of the blocks that count.
+    pub samples: Vec<Vec<Sample>>,
+    /// By arm: whether it left the run.
+    pub removals: Vec<Option<Removal>>,
+    /// All blocks, dropped ones included.
+    pub blocks: Vec<Block>,
+    /// Blocks that do not count.
+    pub dropped: Vec<Dropped>,
+    /// The looks that were taken.
+    pub looks: Vec<Look>,
+    /// By arm: the estimate of the last look; `None` for the baseline, the placebo, and arms that left.
+    pub estimates: Vec<Option<Estimate>>,
+    /// What cut it short.
+    pub stopped: Option<Stopped>,
+    /// How long a block took, on average.
+    pub block_time: Duration,
+}
+
+/// What a watcher may show while it goes on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// Blocks that count, so far.
+    pub kept: usize,
+    /// The last block that the run may come to; `None` before that is known.
+    pub last: Option<usize>,
+    /// Samples of the present block, so far.
+    pub position: usize,
+    /// Since the start of the run.
+    pub now: Duration,
+    /// Lower and upper bound of the widest interval at the last look.
+    pub widest: Option<(f64, f64)>,
+}
+
+/// Runs `design`. `order` gives the sequence of arms for the next block that counts; it is asked again for the same
+/// number when a block was dropped, so that the positions still balance.
+pub fn run(
+    design: &Design,
+    mut order: impl FnMut(usize) -> Vec<usize>,
+    judge: &mut impl Judge,
+    bench: &mut impl Bench,
+    mut watch: impl FnMut(&Progress),
+) -> Run {
+    let mut session = Session::new(design, bench.now());
+    loop {
+        let now = bench.now();
+        if session.out_of_time(now) {
+            session.run.stopped = Some(Stopped::TimeCap);
+            break;
+        }
+        let order = order(session.kept);
+        if let Some(stopped) = session.block(&order, bench, &mut watch) {
+            session.run.stopped = Some(stopped);
+            break;
+        }
+        session.choose_last_look(bench.now());
+        if session.look_if_due(judge) {
+            break;
+        }
+    }
+    session.last_look(judge);
+    session.run
+}
+
+struct Session<'a> {
+    design: &'a Design,
+    run: Run,
+    /// Blocks that count.
+    kept: usize,
+    started: Duration,
+    last: Option<Look>,
+}
+
+impl<'a> Session<'a> {
+    fn new(design: &'a Design, started: Duration) -> Self {
+        let arms = design.arms.len();
+        let run = Run {
+            samples: vec![Vec::new(); arms],
+            removals: vec![None; arms],
+            estimates: vec![None; arms],
+            ..Run::default()
+        };
+        Session { design, run, kept: 0, started, last: None }
+    }
+
+    /// Whether another block would run over the cap. The first is always run: an answer without an interval is more
+    /// than none.
+    fn out_of_time(&self, now: Duration) -> bool {
+        self.kept > 0 && self.design.schedule.cap.is_some_and(|cap| now + self.run.block_time > cap)
+    }
+
+    /// Runs one block; the reason to stop, if one came up.
+    fn block(
+        &mut self,
+        order: &[usize],
+        bench: &mut impl Bench,
+        watch: &mut impl FnMut(&Progress),
+    ) -> Option<Stopped> {
+        let number = self.run.blocks.len() as u64;
+        let mut taken: Vec<(usize, Sample)> = Vec::with_capacity(order.len());
+        let mut stopped = None;
+        bench.begin_block();
+        for &arm in order.iter().filter(|&&arm| self.run.removals[arm].is_none()).collect::<Vec<_>>() {
+            watch(&self.progress(taken.len(), bench.now()));
+            match bench.sample(arm, number, taken.len() as u64) {
+                Taken::Sample(sample) => taken.push((arm, sample)),
+                Taken::Unproved(sample, reason) => {
+                    self.remove(arm, Removal { reason, failed: false });
+                    self.run.samples[arm].push(sample);
+                }
+                Taken::Failed(reason) => self.remove(arm, Removal { reason, failed: true }),
+                Taken::Interrupted => stopped = Some(Stopped::Interrupted),
+            }
+            if self.baseline_left() {
+                stopped = Some(Stopped::BaselineFailed);
+            }
+            if stopped.is_some() {
+                break;
+            }
+        }
+        let block = bench.end_block(number);
+        let cause = match stopped {
+            Some(Stopped::Interrupted) => Some("interrupted before it was complete".to_owned()),
+            Some(_) => Some("the baseline failed".to_owned()),
+            None => outside_cause(&block).filter(|_| may_drop(self.run.dropped.len(), self.goal())),
+        };
+        self.run.blocks.push(block);
+        self.file(number, taken, cause);
+        self.run.block_time = (bench.now() - self.started) / u32::try_from(self.run.blocks.len()).unwrap_or(u32::MAX);
+        stopped
+    }
+
+    /// Puts the samples of a block where they belong.
+    fn file(&mut self, block: u64, taken: Vec<(usize, Sample)>, cause: Option<String>) {
+        if let Some(reason) = cause {
+            let name = |arm: usize| self.design.arms[arm].name.to_owned();
+            let samples = taken.into_iter().map(|(arm, sample)| DroppedSample { arm: name(arm), sample }).collect();
+            self.run.dropped.push(Dropped { block, reason, samples });
+            return;
+        }
+        for (arm, sample) in taken {
+            self.run.samples[arm].push(sample);
+        }
+        self.kept += 1;
+    }
+
+    fn remove(&mut self, arm: usize, removal: Removal) {
+        self.run.removals[arm] = Some(removal);
+    }
+
+    fn baseline_left(&self) -> bool {
+        [Design::BASELINE, self.design.placebo()].iter().any(|&arm| self.run.removals[arm].is_some())
+    }
+
+    /// The look that the run is on its way to.
+    fn goal(&self) -> usize {
+        let next = self.design.schedule.looks.iter().find(|look| look.blocks > self.kept);
+        next.map_or(self.kept, |look| look.blocks)
+    }
+
+    fn choose_last_look(&mut self, now: Duration) {
+        if self.kept == PILOT_BLOCKS {
+            self.last = self.design.schedule.last_that_fits(self.kept, now, self.run.block_time);
+        }
+    }
+
+    /// Takes the look that is due, if one is. `true` if the run is over: all is decided, or it was the last look.
+    fn look_if_due(&mut self, judge: &mut impl Judge) -> bool {
+        let Some(&look) = self.design.schedule.looks.iter().find(|look| look.blocks == self.kept) else { return false };
+        if self.run.looks.last().is_some_and(|done| done.blocks == look.blocks) {
+            return false; // a dropped block came after it
+        }
+        self.look(look, judge);
+        let undecided = |estimate: &Estimate| estimate.verdict == stats::Verdict::Inconclusive;
+        let decided = !self.run.estimates.iter().flatten().any(undecided);
+        let is_last = self.last.is_some_and(|last| last.blocks <= look.blocks)
+            || self.design.schedule.looks.last().is_some_and(|last| last.blocks <= look.blocks);
+        decided || is_last
+    }
+
+    /// After a run that was cut short: one look at what there is, with the allowance that is left.
+    fn last_look(&mut self, judge: &mut impl Judge) {
+        let seen = self.run.looks.last().map_or(0, |look| look.blocks);
+        if self.kept > seen {
+            self.look(Look { blocks: self.kept, alpha: ALPHA }, judge);
+        }
+    }
+
+    fn look(&mut self, look: Look, judge: &mut impl Judge) {
+        let arms: Vec<usize> = (Design::BASELINE + 1..self.design.placebo())
+            .filter(|&arm| self.run.removals[arm].is_none())
+            .collect();
+        let ratios: Vec<Vec<f64>> = arms.iter().map(|&arm| self.log_ratios(arm)).collect();
+        self.run.estimates.fill(None);
+        for (&arm, estimate) in arms.iter().zip(judge.look(look, &ratios)) {
+            self.run.estimates[arm] = estimate;
+        }
+        self.run.looks.push(look);
+    }
+
+    fn log_ratios(&self, arm: usize) -> Vec<f64> {
+        log_ratios(self.design, &self.run, arm)
+    }
+
+    fn progress(&self, position: usize, now: Duration) -> Progress {
+        let bounds = self.run.estimates.iter().flatten().filter_map(|e| e.interval);
+        let widest = bounds.max_by(|a, b| (a.high / a.low).total_cmp(&(b.high / b.low)));
+        Progress {
+            kept: self.kept,
+            last: self.last.map(|look| look.blocks),
+            position,
+            now,
+            widest: widest.map(|i| (i.low, i.high)),
+        }
+    }
+}
+
+/// Per block that counts, the logarithm of `arm`'s metric over the baseline's.
+#[must_use]
+pub fn log_ratios(design: &Design, run: &Run, arm: usize) -> Vec<f64> {
+    let value = |sample: &Sample| (design.metric().of(sample).max(1) as f64).ln();
+    let baseline = run.samples[Design::BASELINE].iter();
+    run.samples[arm].iter().zip(baseline).map(|(arm, baseline)| value(arm) - value(baseline)).collect()
+}

@@ -1,0 +1,103 @@
+//! What a row of the table shows, computed from the samples of an arm.
+
+use results::{ArmSummary, Bill, PhaseTimes, Sample};
+use stats::{median, robust_spread};
+
+/// Fewer faults per block of memory than this are not worth dividing by.
+const FAULTS_MIN: f64 = 0.5;
+
+/// Summarises the samples of one arm; `None` without samples.
+#[must_use]
+pub fn summarise(samples: &[Sample]) -> Option<ArmSummary> {
+    let per_operation = |value: fn(&Sample) -> u64| {
+        let values: Vec<f64> = samples.iter().map(|s| value(s) as f64 / s.operations.max(1) as f64).collect();
+        median(&values)
+    };
+    let times = PhaseTimes {
+        obtain_ns: per_operation(|s| s.obtain_ns)?,
+        first_touch_ns: per_operation(|s| s.first_touch_ns)?,
+        second_touch_ns: per_operation(|s| s.second_touch_ns)?,
+        release_ns: per_operation(|s| s.release_ns)?,
+        total_ns: per_operation(|s| s.total_ns)?,
+    };
+    let totals: Vec<f64> = samples.iter().map(|s| s.total_ns as f64 / s.operations.max(1) as f64).collect();
+    let faults_in_call = per_operation(|s| s.obtain_minor_faults)?;
+    let faults_on_touch = per_operation(|s| s.first_touch_minor_faults)?;
+    let huge_known = samples.iter().all(|s| s.huge_bytes.is_some());
+    Some(ArmSummary {
+        median: times,
+        total_spread: robust_spread(&totals)? / times.total_ns.max(1.0),
+        bill: bill(&times, faults_in_call, faults_on_touch),
+        minor_faults: per_operation(|s| s.minor_faults)?,
+        minor_faults_in_call: faults_in_call,
+        huge_bytes: if huge_known { per_operation(|s| s.huge_bytes.unwrap_or(0)) } else { None },
+    })
+}
+
+/// The bill: what the memory cost beyond the writing itself, and when it fell due.
+fn bill(times: &PhaseTimes, faults_in_call: f64, faults_on_touch: f64) -> Bill {
+    let call_ns = times.obtain_ns;
+    let faults_ns = f64::max(times.first_touch_ns - times.second_touch_ns, 0.0);
+    let bill_ns = call_ns + faults_ns + times.release_ns;
+    Bill {
+        call_ns,
+        faults_ns,
+        release_ns: times.release_ns,
+        bill_ns,
+        after_call: (bill_ns > 0.0).then(|| (bill_ns - call_ns) / bill_ns),
+        fault_ns: (faults_on_touch >= FAULTS_MIN && faults_on_touch >= faults_in_call)
+            .then(|| faults_ns / faults_on_touch),
+        populated_ns: (faults_in_call >= FAULTS_MIN && faults_in_call > faults_on_touch)
+            .then(|| call_ns / faults_in_call),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(times: [u64; 4], faults: [u64; 2], operations: u64) -> Sample {
+        let [obtain_ns, first_touch_ns, second_touch_ns, release_ns] = times;
+        Sample {
+            operations,
+            obtain_ns,
+            first_touch_ns,
+            second_touch_ns,
+            release_ns,
+            total_ns: obtain_ns + first_touch_ns,
+            obtain_minor_faults: faults[0],
+            first_touch_minor_faults: faults[1],
+            minor_faults: faults[0] + faults[1],
+            huge_bytes: Some(0),
+            ..Sample::default()
+        }
+    }
+
+    #[test]
+    fn a_lazy_arm_pays_after_the_call() {
+        let summary = summarise(&[sample([10, 5_000, 1_000, 990], [0, 20], 2)]).unwrap();
+        assert_eq!(summary.median.total_ns, 2_505.0);
+        let bill = summary.bill;
+        assert_eq!((bill.call_ns, bill.faults_ns, bill.release_ns, bill.bill_ns), (5.0, 2_000.0, 495.0, 2_500.0));
+        assert_eq!(bill.after_call, Some(0.998));
+        assert_eq!((bill.fault_ns, bill.populated_ns), (Some(200.0), None));
+    }
+
+    #[test]
+    fn a_populated_arm_pays_in_the_call() {
+        let bill = summarise(&[sample([4_000, 900, 1_000, 1_000], [20, 1], 1)]).unwrap().bill;
+        assert_eq!((bill.faults_ns, bill.after_call), (0.0, Some(0.2)));
+        assert_eq!((bill.fault_ns, bill.populated_ns), (None, Some(200.0)));
+    }
+
+    #[test]
+    fn the_parts_of_the_bill_add_up_and_unknown_stays_unknown() {
+        let mut samples: Vec<Sample> = (0..9).map(|i| sample([i, 50 * i, 40, 7], [0, i], 1)).collect();
+        samples[3].huge_bytes = None;
+        let summary = summarise(&samples).unwrap();
+        let bill = summary.bill;
+        assert_eq!(bill.call_ns + bill.faults_ns + bill.release_ns, bill.bill_ns);
+        assert_eq!(summary.huge_bytes, None);
+        assert_eq!(summarise(&[]), None);
+    }
+}

@@ -1,0 +1,164 @@
+//! Numbers as people read them: units, digits, groups of thousands.
+
+/// Bytes with a binary unit: `100 MiB`, `1.5 GiB`, `12 B`.
+#[must_use]
+pub fn bytes(bytes: f64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let (mut value, mut unit) = (bytes, 0);
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{} {}", trimmed(value, 3), UNITS[unit])
+}
+
+/// A time with its own unit: `1.98 us`, `41 s`.
+#[must_use]
+pub fn duration(ns: f64) -> String {
+    let unit = TimeUnit::for_largest(ns);
+    format!("{} {}", digits(ns / unit.ns(), 3), unit.name())
+}
+
+/// The unit of a column of times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TimeUnit {
+    Nanoseconds,
+    Microseconds,
+    Milliseconds,
+    Seconds,
+}
+
+impl TimeUnit {
+    /// The unit in which the largest of a column has one to four digits before the point.
+    pub(crate) fn for_largest(ns: f64) -> Self {
+        match ns {
+            ns if ns < 1e3 => TimeUnit::Nanoseconds,
+            ns if ns < 1e6 => TimeUnit::Microseconds,
+            ns if ns < 1e10 => TimeUnit::Milliseconds,
+            _ => TimeUnit::Seconds,
+        }
+    }
+
+    pub(crate) fn ns(self) -> f64 {
+        match self {
+            TimeUnit::Nanoseconds => 1.0,
+            TimeUnit::Microseconds => 1e3,
+            TimeUnit::Milliseconds => 1e6,
+            TimeUnit::Seconds => 1e9,
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            TimeUnit::Nanoseconds => "ns",
+            TimeUnit::Microseconds => "us",
+            TimeUnit::Milliseconds => "ms",
+            TimeUnit::Seconds => "s",
+        }
+    }
+}
+
+/// `value` with `significant` digits, at most three of them behind the point, thousands grouped.
+pub(crate) fn digits(value: f64, significant: i32) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return if value == 0.0 { "0".to_owned() } else { "?".to_owned() };
+    }
+    let magnitude = f64::floor(value.abs().log10());
+    #[expect(clippy::cast_possible_truncation, reason = "a logarithm, then clamped")]
+    let decimals = (significant - 1 - magnitude as i32).clamp(0, 3);
+    let text = format!("{value:.*}", usize::try_from(decimals).expect("clamped at 0"));
+    if text.trim_start_matches('-').chars().all(|c| c == '0' || c == '.') {
+        return "<0.001".to_owned();
+    }
+    grouped(&text)
+}
+
+/// As [`digits`], without zeros at the end of a fraction.
+fn trimmed(value: f64, significant: i32) -> String {
+    let text = digits(value, significant);
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// A count: whole, thousands grouped.
+pub(crate) fn count(value: f64) -> String {
+    if value > 0.0 && value < 10.0 && value.fract() != 0.0 { format!("{value:.1}") } else { grouped(&format!("{value:.0}")) }
+}
+
+/// A share as a percentage, never rounded to all or nothing when it is neither.
+pub(crate) fn percent(share: f64) -> String {
+    let percent = 100.0 * share;
+    let near_all = percent > 99.0 && percent < 100.0;
+    let near_none = percent > 0.0 && percent < 1.0;
+    match percent {
+        p if p > 99.99 && p < 100.0 => ">99.99 %".to_owned(),
+        p if p > 0.0 && p < 0.01 => "<0.01 %".to_owned(),
+        p if p > 99.9 && near_all => format!("{p:.2} %"),
+        p if near_none && p < 0.1 => format!("{p:.2} %"),
+        p if near_all || near_none => format!("{p:.1} %"),
+        p => format!("{p:.0} %"),
+    }
+}
+
+/// Decimals that an interval of that width supports.
+pub(crate) fn decimals_for(low: f64, high: f64) -> usize {
+    let half = (high - low) / 2.0;
+    if !half.is_finite() || half <= 0.0 {
+        return 2;
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 2 to 4")]
+    let decimals = (-half.log10()).ceil().clamp(2.0, 4.0) as usize;
+    decimals
+}
+
+/// Groups the digits before the point by thousands.
+fn grouped(number: &str) -> String {
+    let (whole, fraction) = number.split_once('.').map_or((number, None), |(w, f)| (w, Some(f)));
+    let mut out = String::new();
+    for (i, digit) in whole.chars().enumerate() {
+        let left = whole.len() - i;
+        if i > 0 && left % 3 == 0 && digit.is_ascii_digit() && !out.ends_with('-') {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    fraction.map_or(out.clone(), |fraction| format!("{out}.{fraction}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_times() {
+        for (value, expect) in [(1.0, "1 B"), (4096.0, "4 KiB"), (104_857_600.0, "100 MiB"), (1.5 * 1024.0, "1.5 KiB"), (1000.0, "1,000 B"), (2_147_483_648.0, "2 GiB")] {
+            assert_eq!(bytes(value), expect);
+        }
+        for (value, expect) in [(12.3, "12.3 ns"), (1980.0, "1.98 us"), (54.6e6, "54.6 ms"), (41e9, "41.0 s"), (1118e6, "1,118 ms")] {
+            assert_eq!(duration(value), expect);
+        }
+    }
+
+    #[test]
+    fn digits_keep_what_matters() {
+        for (value, expect) in [(0.0, "0"), (0.0061, "0.006"), (0.0001, "<0.001"), (54.62, "54.6"), (1118.4, "1,118"), (1_234_567.0, "1,234,567"), (-1234.0, "-1,234")] {
+            assert_eq!(digits(value, 3), expect, "{value}");
+        }
+        assert_eq!(digits(f64::NAN, 3), "?");
+        assert_eq!(count(25_600.0), "25,600");
+        assert_eq!(count(1.5), "1.5");
+    }
+
+    #[test]
+    fn shares_are_never_rounded_to_all_or_nothing() {
+        for (share, expect) in [(0.0, "0 %"), (1.0, "100 %"), (0.5, "50 %"), (0.999_5, "99.95 %"), (0.999_99, ">99.99 %"), (0.004, "0.4 %"), (0.000_01, "<0.01 %"), (0.995, "99.5 %"), (0.000_5, "0.05 %")] {
+            assert_eq!(percent(share), expect, "{share}");
+        }
+    }
+
+    #[test]
+    fn the_interval_decides_the_decimals() {
+        for (low, high, expect) in [(0.98, 1.01, 2), (0.995, 1.004, 3), (0.5, 2.0, 2), (0.020_1, 0.020_3, 4), (1.0, 1.0, 2)] {
+            assert_eq!(decimals_for(low, high), expect, "[{low}, {high}]");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Text from files and the machine, made safe for a terminal, and wrapped.
+
+use anstyle::{AnsiColor, Style};
+
+pub(crate) const BOLD: Style = Style::new().bold();
+pub(crate) const DIM: Style = Style::new().dimmed();
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+pub(crate) const BAD: Style = AnsiColor::Yellow.on_default();
+pub(crate) const ALARM: Style = AnsiColor::Red.on_default().bold();
+
+/// `text` in `style`.
+pub(crate) fn styled(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// Control characters escaped: a name must not move the cursor.
+pub(crate) fn clean(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
+        .collect()
+}
+
+/// `text` behind `head`, wrapped at `width` with the rest of its lines indented below its beginning.
+pub(crate) fn hanging(head: &str, text: &str, width: Option<usize>) -> String {
+    let Some(width) = width else { return format!("{head}{text}\n") };
+    let indent = " ".repeat(textwrap::core::display_width(head));
+    let options = textwrap::Options::new(width.max(indent.len() + 20))
+        .initial_indent(head)
+        .subsequent_indent(&indent)
+        .break_words(false)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    textwrap::fill(text, options) + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_names_are_inert() {
+        assert_eq!(clean("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\\nc");
+    }
+
+    #[test]
+    fn wrapped_lines_hang() {
+        assert_eq!(hanging("Why: ", "one two three four five six seven", Some(26)), "Why: one two three four\n     five six seven\n");
+        assert_eq!(hanging("Why: ", "one two", None), "Why: one two\n");
+    }
+}

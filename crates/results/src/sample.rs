@@ -1,0 +1,127 @@
+//! Samples, and what else the machine did meanwhile.
+
+use serde::{Deserialize, Serialize};
+
+/// The phases of a sample, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Getting the memory: the call.
+    Obtain,
+    /// Writing every byte for the first time.
+    FirstTouch,
+    /// Writing every byte again: what the writing itself costs.
+    SecondTouch,
+    /// Giving it back.
+    Release,
+}
+
+impl Phase {
+    /// All four, in order.
+    pub const ALL: [Phase; 4] = [Phase::Obtain, Phase::FirstTouch, Phase::SecondTouch, Phase::Release];
+}
+
+/// One child process: sums over its batch of `operations` blocks of memory.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Which block of the design it belongs to.
+    pub block: u64,
+    /// Place in that block's order, from 0.
+    pub position: u64,
+    /// Blocks of memory obtained, touched and released.
+    pub operations: u64,
+    /// Time of the obtaining calls.
+    pub obtain_ns: u64,
+    /// Time of the first writing.
+    pub first_touch_ns: u64,
+    /// Time of the second writing.
+    pub second_touch_ns: u64,
+    /// Time of the releasing calls.
+    pub release_ns: u64,
+    /// `obtain_ns + first_touch_ns`: what the post timed.
+    pub total_ns: u64,
+    /// Minor faults from obtain to release (ru_minflt; pages that a call populates count, without a trap).
+    pub minor_faults: u64,
+    /// Major faults likewise.
+    pub major_faults: u64,
+    /// Minor faults while obtaining.
+    #[serde(default)]
+    pub obtain_minor_faults: u64,
+    /// Minor faults during the first touch.
+    #[serde(default)]
+    pub first_touch_minor_faults: u64,
+    /// Resident set after the second touch.
+    pub rss_bytes: Option<u64>,
+    /// Of it, memory in huge pages that was not there before obtaining.
+    pub huge_bytes: Option<u64>,
+    /// Bytes of the batch that could be in 2 MiB pages: whole aligned ranges.
+    #[serde(default)]
+    pub huge_eligible_bytes: u64,
+    /// Times that the scheduler took the processor away.
+    #[serde(default)]
+    pub involuntary_switches: u64,
+    /// Time spent ready to run but waiting for a processor (schedstat).
+    #[serde(default)]
+    pub run_delay_ns: Option<u64>,
+}
+
+impl Sample {
+    /// The time of one phase.
+    #[must_use]
+    pub fn phase_ns(&self, phase: Phase) -> u64 {
+        match phase {
+            Phase::Obtain => self.obtain_ns,
+            Phase::FirstTouch => self.first_touch_ns,
+            Phase::SecondTouch => self.second_touch_ns,
+            Phase::Release => self.release_ns,
+        }
+    }
+}
+
+/// What the machine did during one block of the design. Differences of counters that cover the whole machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// Number, from 0, dropped ones included.
+    pub block: u64,
+    /// Since the start of the run.
+    pub started_ns: u64,
+    /// How long it took.
+    pub elapsed_ns: u64,
+    /// Processor time that the hypervisor gave to others.
+    pub steal_ns: Option<u64>,
+    /// Processor time that other processes used.
+    pub others_cpu_ns: Option<u64>,
+    /// Time that some task waited for a processor (PSI).
+    pub cpu_pressure_ns: Option<u64>,
+    /// Time that some task waited for memory (PSI).
+    pub memory_pressure_ns: Option<u64>,
+    /// Huge pages handed out on a fault.
+    pub thp_fault_alloc: Option<u64>,
+    /// Times that a fault wanted a huge page and got small ones.
+    pub thp_fault_fallback: Option<u64>,
+    /// Times that a fault compacted memory first.
+    pub compact_stall: Option<u64>,
+    /// Free memory when it ended.
+    pub free_bytes: Option<u64>,
+}
+
+/// A block that does not count, with its samples: nothing is thrown away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// Number of the block.
+    pub block: u64,
+    /// The disturbance, by the rule fixed beforehand.
+    pub reason: String,
+    /// Its samples.
+    #[serde(default)]
+    pub samples: Vec<DroppedSample>,
+}
+
+/// A sample of a dropped block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DroppedSample {
+    /// Which arm.
+    pub arm: String,
+    /// What was measured.
+    #[serde(flatten)]
+    pub sample: Sample,
+}

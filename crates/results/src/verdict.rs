@@ -1,0 +1,80 @@
+//! Comparisons and their verdicts.
+
+use serde::{Deserialize, Serialize};
+
+/// What may be said about an arm against the baseline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// No difference larger than the margin.
+    Equivalent,
+    /// The interval excludes 1.
+    Different,
+    /// The data do not say.
+    Inconclusive,
+}
+
+/// An arm against the baseline.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The arm.
+    pub arm: String,
+    /// What it is compared with.
+    pub baseline: String,
+    /// Which figure of the samples.
+    pub metric: String,
+    /// Bytes of one block of memory.
+    pub size_bytes: u64,
+    /// `exp(median)` of the log ratios of blocks.
+    pub ratio: f64,
+    /// Ratio of the block of rank k: the lower bound. `null` where the look affords no interval.
+    pub low: Option<f64>,
+    /// Ratio of the block of rank n + 1 − k.
+    pub high: Option<f64>,
+    /// Of all comparisons of the run together.
+    pub confidence: f64,
+    /// Blocks that count.
+    pub blocks: u64,
+    /// What follows.
+    pub verdict: Verdict,
+    /// The smallest effect that this interval could have told from none, as a share.
+    pub smallest_detectable: Option<f64>,
+    /// What other estimators would have said.
+    #[serde(default)]
+    pub sensitivity: Option<Sensitivity>,
+}
+
+/// Other estimators of the same ratio, each at the error allowance of one comparison.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sensitivity {
+    /// Median of pairwise means, with its signed-rank interval.
+    pub hodges_lehmann: Option<SensitivityLine>,
+    /// Geometric mean, with Student's interval.
+    pub mean_t: Option<SensitivityLine>,
+}
+
+/// One other estimate.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SensitivityLine {
+    /// Estimate of the ratio.
+    pub ratio: f64,
+    /// Lower bound.
+    pub low: Option<f64>,
+    /// Upper bound.
+    pub high: Option<f64>,
+}
+
+/// The baseline against itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Placebo {
+    /// `exp(median)` of its log ratios; 1 on an undisturbed machine.
+    pub ratio: f64,
+    /// Lower bound; `null` of too few blocks.
+    pub low: Option<f64>,
+    /// Upper bound.
+    pub high: Option<f64>,
+    /// Of the interval.
+    pub confidence: f64,
+    /// Whether the interval holds 1; `null` without an interval.
+    pub trusted: Option<bool>,
+}

@@ -1,0 +1,134 @@
+//! The C allocator that this process really has: malloc(3), calloc(3), free(3), and where they came from.
+//!
+//! Safety story: a [`HeapBlock`] owns what malloc returned, is freed once, and is written only within its size.
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, c_char, c_void};
+use std::hint::black_box;
+use std::ptr::NonNull;
+
+use crate::Errno;
+use crate::mapping::fill;
+
+/// A block of the C heap. Freed when dropped.
+#[derive(Debug)]
+pub struct HeapBlock {
+    start: NonNull<c_void>,
+    len: usize,
+}
+
+impl HeapBlock {
+    /// `malloc(len)`.
+    ///
+    /// # Errors
+    /// The errno of malloc(3): ENOMEM.
+    #[inline]
+    pub fn malloc(len: usize) -> Result<Self, Errno> {
+        // SAFETY: malloc takes any size. black_box hides the size, and the pointer below, from an optimiser that knows
+        // malloc and free and would drop a pair of them.
+        Self::from_allocator(unsafe { libc::malloc(black_box(len)) }, len)
+    }
+
+    /// `calloc(1, len)`.
+    ///
+    /// # Errors
+    /// The errno of calloc(3): ENOMEM.
+    #[inline]
+    pub fn calloc(len: usize) -> Result<Self, Errno> {
+        // SAFETY: calloc takes any sizes.
+        Self::from_allocator(unsafe { libc::calloc(1, black_box(len)) }, len)
+    }
+
+    fn from_allocator(start: *mut c_void, len: usize) -> Result<Self, Errno> {
+        NonNull::new(black_box(start)).map(|start| HeapBlock { start, len }).ok_or_else(Errno::last)
+    }
+
+    /// Writes `value` to every byte.
+    #[inline]
+    pub fn fill(&mut self, value: u8) {
+        // SAFETY: the block is ours, at least `len` bytes long, and writable.
+        unsafe { fill(self.start, self.len, value) };
+    }
+
+    /// The address of the first byte.
+    #[must_use]
+    pub fn address(&self) -> usize {
+        self.start.as_ptr().addr()
+    }
+}
+
+impl Drop for HeapBlock {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: the pointer came from malloc or calloc and is freed only here.
+        unsafe { libc::free(black_box(self.start.as_ptr())) };
+    }
+}
+
+/// The file that this process's `malloc` came from: the C library, a preloaded allocator, or the program itself.
+#[must_use]
+pub fn malloc_origin() -> Option<String> {
+    // SAFETY: an all-zero Dl_info is valid (null pointers).
+    let mut info: libc::Dl_info = unsafe { std::mem::zeroed() };
+    // Through dlsym, because the address of an imported function may be a stub in this program.
+    // SAFETY: the name is NUL-terminated.
+    let malloc = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"malloc".as_ptr()) };
+    // SAFETY: dladdr takes any address and fills `info` when it returns non-zero.
+    let found = unsafe { libc::dladdr(malloc, &raw mut info) } != 0;
+    // SAFETY: dli_fname of a found address is a NUL-terminated string that lives as long as the object is loaded.
+    (found && !info.dli_fname.is_null()).then(|| unsafe { text(info.dli_fname) })
+}
+
+/// The program break, or `None` where sbrk(2) does not tell.
+#[must_use]
+pub fn program_break() -> Option<usize> {
+    // SAFETY: sbrk(0) moves nothing.
+    let current = unsafe { libc::sbrk(0) };
+    (current.addr() != usize::MAX).then(|| current.addr())
+}
+
+/// The C library and its version: `glibc 2.36`. `None` for one that does not say (musl).
+#[must_use]
+pub fn libc_version() -> Option<String> {
+    // SAFETY: the name is NUL-terminated.
+    let version = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"gnu_get_libc_version".as_ptr()) };
+    let version = NonNull::new(version)?;
+    // SAFETY: under this name glibc exports `const char *(void)` (gnu/libc-version.h), and no other library does.
+    let version: extern "C" fn() -> *const c_char = unsafe { std::mem::transmute(version) };
+    // SAFETY: it returns a static NUL-terminated string.
+    Some(format!("glibc {}", unsafe { text(version()) }))
+}
+
+/// # Safety
+/// `start` must be a NUL-terminated string.
+unsafe fn text(start: *const c_char) -> String {
+    // SAFETY: as the caller promises.
+    unsafe { CStr::from_ptr(start) }.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_distinct_and_calloc_is_zero() {
+        let mut one = HeapBlock::malloc(100).unwrap();
+        let two = HeapBlock::calloc(100).unwrap();
+        one.fill(9);
+        assert_ne!(one.address(), two.address());
+        // SAFETY: the block is 100 bytes long and calloc initialised it.
+        let bytes = unsafe { std::slice::from_raw_parts(two.start.cast::<u8>().as_ptr(), two.len) };
+        assert_eq!(bytes, [0; 100]);
+    }
+
+    #[test]
+    fn an_impossible_size_is_enomem() {
+        assert_eq!(HeapBlock::malloc(usize::MAX / 2 + 1).unwrap_err(), Errno(libc::ENOMEM));
+    }
+
+    #[test]
+    fn malloc_comes_from_somewhere() {
+        let origin = malloc_origin().expect("dladdr knows malloc");
+        assert!(origin.contains('/'), "{origin}");
+    }
+}

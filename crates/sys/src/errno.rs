@@ -1,0 +1,53 @@
+//! What a failed call left behind, in the words of its manual.
+
+use std::fmt;
+
+/// An error number. Displays as `ENOMEM (Cannot allocate memory)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Errno(pub i32);
+
+impl Errno {
+    /// The calling thread's `errno` right now.
+    #[must_use]
+    pub fn last() -> Self {
+        Errno(std::io::Error::last_os_error().raw_os_error().unwrap_or(0))
+    }
+
+    /// The symbol of those that memory calls return (mmap(2), malloc(3)).
+    fn name(self) -> Option<&'static str> {
+        Some(match self.0 {
+            libc::ENOMEM => "ENOMEM",
+            libc::EINVAL => "EINVAL",
+            libc::EAGAIN => "EAGAIN",
+            libc::EPERM => "EPERM",
+            libc::EACCES => "EACCES",
+            libc::ENOSYS => "ENOSYS",
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = std::io::Error::from_raw_os_error(self.0).to_string();
+        // "Cannot allocate memory (os error 12)": the number says less than the name.
+        let words = text.split(" (os error").next().unwrap_or(&text);
+        match self.name() {
+            Some(name) => write!(f, "{name} ({words})"),
+            None => write!(f, "errno {} ({words})", self.0),
+        }
+    }
+}
+
+impl std::error::Error for Errno {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_speaks_the_manual() {
+        assert_eq!(Errno(libc::ENOMEM).to_string(), "ENOMEM (Cannot allocate memory)");
+        assert_eq!(Errno(libc::EXDEV).to_string(), format!("errno {} (Invalid cross-device link)", libc::EXDEV));
+    }
+}

@@ -1,0 +1,125 @@
+//! Requests to end (SIGINT, SIGTERM, SIGHUP), turned into a descriptor that becomes readable.
+//!
+//! Safety story: the handler does two async-signal-safe things (signal-safety(7)): a store to an atomic and a write
+//! to an eventfd that is never closed. It is reset after the first signal, so that a second one kills at once.
+#![allow(unsafe_code)]
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::Errno;
+
+const SIGNALS: [i32; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
+
+static RECEIVED: AtomicI32 = AtomicI32::new(0);
+static WAKE: OnceLock<OwnedFd> = OnceLock::new();
+
+/// From its making on, a first request to end is noted instead of obeyed.
+#[derive(Debug, Clone, Copy)]
+pub struct Interrupt(BorrowedFd<'static>);
+
+impl Interrupt {
+    /// Takes over the signals that ask for the end. A signal that the parent had ignored (nohup) stays ignored.
+    ///
+    /// # Errors
+    /// EMFILE or ENFILE when no descriptor is left.
+    pub fn install() -> Result<Self, Errno> {
+        // SAFETY: eventfd takes no memory.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+        if fd < 0 {
+            return Err(Errno::last());
+        }
+        // SAFETY: the descriptor is new and ours.
+        let wake = WAKE.get_or_init(|| unsafe { OwnedFd::from_raw_fd(fd) });
+        for signal in SIGNALS {
+            take_over(signal);
+        }
+        Ok(Interrupt(wake.as_fd()))
+    }
+
+    /// The signal that asked for the end, if one did.
+    #[must_use]
+    pub fn received(self) -> Option<i32> {
+        match RECEIVED.load(Ordering::Relaxed) {
+            0 => None,
+            signal => Some(signal),
+        }
+    }
+
+    /// Waits for `time`, or until a signal asks for the end.
+    pub fn wait(self, time: Duration) {
+        let end = Instant::now() + time;
+        while self.received().is_none() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let timeout = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: i64::from(left.subsec_nanos()) };
+            let _ = poll(&mut [PollFd::new(&self, PollFlags::IN)], Some(&timeout)); // EINTR: look again
+        }
+    }
+}
+
+impl AsFd for Interrupt {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0
+    }
+}
+
+extern "C" fn note(signal: i32) {
+    RECEIVED.store(signal, Ordering::Relaxed);
+    if let Some(wake) = WAKE.get() {
+        let one = 1_u64;
+        // SAFETY: write(2) is async-signal-safe; the buffer lives on this stack.
+        unsafe { libc::write(wake.as_raw_fd(), (&raw const one).cast(), size_of::<u64>()) };
+    }
+}
+
+fn take_over(signal: i32) {
+    // SAFETY: all-zero is a valid sigaction (default handler, empty mask).
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: a null new action only reads the present one; the number is a signal's.
+    unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut action) };
+    if action.sa_sigaction == libc::SIG_IGN {
+        return;
+    }
+    action.sa_sigaction = note as extern "C" fn(i32) as libc::sighandler_t;
+    action.sa_flags = libc::SA_RESETHAND;
+    // SAFETY: `note` is a handler of the right type and async-signal-safe.
+    unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
+}
+
+/// Ends this process by `signal`, as if it had never been taken over, so that a shell sees the truth.
+pub fn die_by(signal: i32) -> ! {
+    // SAFETY: restores the default action and raises; both take plain numbers.
+    unsafe { libc::signal(signal, libc::SIG_DFL) };
+    // SAFETY: as above.
+    unsafe { libc::raise(signal) };
+    // Only reached if the signal is blocked; a shell reports the same number.
+    std::process::exit(128 + signal)
+}
+
+/// The name of a signal: `SIGKILL`.
+#[must_use]
+pub fn name(signal: i32) -> String {
+    let known = match signal {
+        libc::SIGINT => "SIGINT",
+        libc::SIGTERM => "SIGTERM",
+        libc::SIGHUP => "SIGHUP",
+        libc::SIGKILL => "SIGKILL",
+        libc::SIGSEGV => "SIGSEGV",
+        libc::SIGBUS => "SIGBUS",
+        libc::SIGABRT => "SIGABRT",
+        libc::SIGILL => "SIGILL",
+        libc::SIGFPE => "SIGFPE",
+        libc::SIGSYS => "SIGSYS",
+        libc::SIGPIPE => "SIGPIPE",
+        libc::SIGXCPU => "SIGXCPU",
+        _ => return format!("signal {signal}"),
+    };
+    known.to_owned()
+}

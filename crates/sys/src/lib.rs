@@ -1,0 +1,20 @@
+//! The only door to the kernel: memory, processes, limits, counters and `/proc`.
+//!
+//! Each function is one kernel call, or one question to `/proc`, with its errno given meaning. `unsafe` is denied in
+//! the crate and allowed file by file, where the file's head says what makes it safe. Parsers of `/proc` take text,
+//! never paths, so that their tests need no kernel.
+
+pub mod allocator;
+pub mod cgroup;
+pub mod interrupt;
+pub mod limits;
+pub mod machine;
+pub mod mapping;
+pub mod perf;
+pub mod proc;
+pub mod process;
+pub mod usage;
+
+mod errno;
+
+pub use errno::Errno;

@@ -1,0 +1,99 @@
+//! The machine and the state it is in, as far as it bears on what memory costs.
+
+use std::fs::{read_dir, read_to_string};
+
+/// Kernel release, as `uname -r` says.
+#[must_use]
+pub fn kernel_release() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
+/// The processor's model, from `/proc/cpuinfo`.
+#[must_use]
+pub fn cpu_model() -> Option<String> {
+    parse_cpu_model(&read_to_string("/proc/cpuinfo").ok()?)
+}
+
+fn parse_cpu_model(cpuinfo: &str) -> Option<String> {
+    // x86 says "model name"; many others only "Processor", "cpu model" or "Model".
+    ["model name", "Processor", "cpu model", "Model"].iter().find_map(|key| {
+        let line = cpuinfo.lines().find(|line| line.split(':').next().is_some_and(|name| name.trim() == *key))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    })
+}
+
+/// Whether the processor says that a hypervisor is below (x86); elsewhere, and without `/proc`, unknown.
+#[must_use]
+pub fn virtualized() -> Option<bool> {
+    let cpuinfo = read_to_string("/proc/cpuinfo").ok()?;
+    let flags = cpuinfo.lines().find(|line| line.starts_with("flags"))?;
+    Some(flags.split_whitespace().any(|flag| flag == "hypervisor"))
+}
+
+/// All memory of the machine.
+#[must_use]
+pub fn ram_bytes() -> Option<u64> {
+    crate::proc::meminfo_bytes(&read_to_string("/proc/meminfo").ok()?, "MemTotal")
+}
+
+/// The policy for transparent huge pages in anonymous memory: `always`, `madvise` or `never`.
+#[must_use]
+pub fn thp() -> Option<String> {
+    chosen(&read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").ok()?)
+}
+
+/// The word in brackets: `always [madvise] never`.
+fn chosen(text: &str) -> Option<String> {
+    text.split_whitespace().find_map(|word| word.strip_prefix('[')?.strip_suffix(']')).map(str::to_owned)
+}
+
+/// The size of a transparent huge page.
+#[must_use]
+pub fn huge_page_bytes() -> Option<u64> {
+    read_to_string("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size").ok()?.trim().parse().ok()
+}
+
+/// Whether a virtio balloon of this guest reports free pages to the host, which then takes them back: a later first
+/// touch waits for the hypervisor. `None` where the devices cannot be listed.
+#[must_use]
+pub fn free_page_reporting() -> Option<bool> {
+    /// VIRTIO_BALLOON_F_REPORTING (virtio 1.2, section 5.5.3).
+    const REPORTING: usize = 5;
+    let devices = match read_dir("/sys/bus/virtio/devices") {
+        Ok(devices) => devices,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Some(false), // no virtio at all
+        Err(_) => return None,
+    };
+    Some(devices.flatten().any(|device| {
+        let driver = device.path().join("driver").read_link();
+        let is_balloon = driver.is_ok_and(|link| link.ends_with("virtio_balloon"));
+        // One character per feature bit, the lowest first.
+        let features = read_to_string(device.path().join("features")).unwrap_or_default();
+        is_balloon && features.as_bytes().get(REPORTING) == Some(&b'1')
+    }))
+}
+
+/// The columns of the terminal that is standard output (ioctl TIOCGWINSZ).
+#[must_use]
+pub fn terminal_columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|&columns| columns > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_in_brackets_is_chosen() {
+        assert_eq!(chosen("always [madvise] never\n").as_deref(), Some("madvise"));
+        assert_eq!(chosen("always madvise never"), None);
+    }
+
+    #[test]
+    fn the_cpu_has_a_name() {
+        let x86 = "processor\t: 0\nvendor_id\t: GenuineIntel\nmodel\t\t: 143\nmodel name\t: Intel(R) Xeon(R)\n";
+        assert_eq!(parse_cpu_model(x86).as_deref(), Some("Intel(R) Xeon(R)"));
+        assert_eq!(parse_cpu_model("processor\t: 0\nBogoMIPS\t: 50.00\n"), None);
+    }
+}

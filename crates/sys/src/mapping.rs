@@ -1,0 +1,120 @@
+//! Anonymous private mappings: mmap(2), madvise(2), munmap(2).
+//!
+//! Safety story: a [`Mapping`] owns the address range that the kernel gave it and nothing else can name that range,
+//! so writing inside it and unmapping it once are sound.
+#![allow(unsafe_code)]
+
+use std::ffi::c_void;
+use std::hint::black_box;
+use std::ptr::{NonNull, null_mut};
+
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
+
+use crate::Errno;
+
+/// What to ask of the kernel for a mapping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// Nothing: pages come on first touch.
+    Plain,
+    /// `MAP_POPULATE`: pages come with the call.
+    Populate,
+    /// `MADV_HUGEPAGE`: 2 MiB pages where the range allows it.
+    HugePage,
+}
+
+/// An anonymous private mapping, readable and writable. Unmapped when dropped.
+#[derive(Debug)]
+pub struct Mapping {
+    start: NonNull<c_void>,
+    len: usize,
+}
+
+impl Mapping {
+    /// Maps `len` bytes. The kernel rounds up to whole pages.
+    ///
+    /// # Errors
+    /// The errno of mmap(2) (ENOMEM: limit, overcommit or number of mappings; EINVAL: `len` is 0) or of madvise(2)
+    /// (EINVAL: a kernel without transparent huge pages).
+    #[inline]
+    pub fn new(len: usize, policy: Policy) -> Result<Self, Errno> {
+        let mut flags = MapFlags::PRIVATE;
+        if policy == Policy::Populate {
+            flags |= MapFlags::POPULATE;
+        }
+        // SAFETY: a null hint lets the kernel choose a free range, so no existing mapping is replaced.
+        let start = unsafe { mmap_anonymous(null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, flags) };
+        let start = start.map_err(|e| Errno(e.raw_os_error()))?;
+        let mapping = Mapping { start: NonNull::new(start).ok_or(Errno(libc::EINVAL))?, len };
+        if policy == Policy::HugePage {
+            // SAFETY: the range is ours, and MADV_HUGEPAGE changes no contents.
+            let advised = unsafe { madvise(start, len, Advice::LinuxHugepage) };
+            advised.map_err(|e| Errno(e.raw_os_error()))?;
+        }
+        Ok(mapping)
+    }
+
+    /// Writes `value` to every byte.
+    #[inline]
+    pub fn fill(&mut self, value: u8) {
+        // SAFETY: the range is mapped, writable, and ours while `self` lives.
+        unsafe { fill(self.start, self.len, value) };
+    }
+
+    /// The address of the first byte.
+    #[must_use]
+    pub fn address(&self) -> usize {
+        self.start.as_ptr().addr()
+    }
+}
+
+impl Drop for Mapping {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: the range is ours and no reference into it outlives `self`. munmap(2) of a whole mapping fails only
+        // when splitting one would exceed the limit of mappings, and then the kernel frees it at exit.
+        let _ = unsafe { munmap(self.start.as_ptr(), self.len) };
+    }
+}
+
+/// Writes `value` to `len` bytes from `start`, in a way that the compiler may neither drop nor merge with another.
+///
+/// # Safety
+/// The range must be valid for writes and not otherwise in use.
+#[inline]
+pub(crate) unsafe fn fill(start: NonNull<c_void>, len: usize, value: u8) {
+    let start = black_box(start.as_ptr());
+    // SAFETY: as the caller promises.
+    unsafe { start.write_bytes(black_box(value), black_box(len)) };
+    black_box(start);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The byte at `offset`.
+    fn read(mapping: &Mapping, offset: usize) -> u8 {
+        // SAFETY: tests ask for offsets inside the mapping.
+        unsafe { mapping.start.cast::<u8>().add(offset).read_volatile() }
+    }
+
+    #[test]
+    fn a_fresh_mapping_reads_as_zero_and_takes_what_is_written() {
+        for policy in [Policy::Plain, Policy::Populate, Policy::HugePage] {
+            let mut mapping = match Mapping::new(5 << 20, policy) {
+                Err(Errno(libc::EINVAL)) if policy == Policy::HugePage => return, // no THP in this kernel
+                other => other.unwrap(),
+            };
+            assert!((0..5 << 20).step_by(4096).all(|offset| read(&mapping, offset) == 0));
+            mapping.fill(7);
+            assert!((0..5 << 20).all(|offset| read(&mapping, offset) == 7));
+        }
+    }
+
+    #[test]
+    fn errors_carry_their_errno() {
+        assert_eq!(Mapping::new(0, Policy::Plain).unwrap_err(), Errno(libc::EINVAL));
+        assert_eq!(Mapping::new(usize::MAX - 4096, Policy::Plain).unwrap_err(), Errno(libc::ENOMEM));
+    }
+}

@@ -1,0 +1,89 @@
+//! A counter of page faults: perf_event_open(2), software event, no hardware needed.
+//!
+//! Safety story: the attribute block is plain data that the kernel copies, and the descriptor is owned.
+#![allow(unsafe_code)]
+
+use std::io::Read;
+use std::os::fd::FromRawFd;
+
+use perf_event_open_sys::bindings::{PERF_COUNT_SW_PAGE_FAULTS, PERF_TYPE_SOFTWARE, perf_event_attr};
+use perf_event_open_sys::{ioctls, perf_event_open};
+
+use crate::Errno;
+
+/// Counts the page faults that this thread traps into the kernel from user mode, which is all that an ordinary user
+/// may count at `perf_event_paranoid` 2. Faults that the kernel takes on the thread's behalf (read(2) into fresh
+/// memory) and pages that a call populates are not in it.
+#[derive(Debug)]
+pub struct FaultCounter(std::fs::File);
+
+impl FaultCounter {
+    /// Opens the counter, not yet counting.
+    ///
+    /// # Errors
+    /// EACCES or EPERM: `perf_event_paranoid` above 2, or a container's seccomp filter. ENOSYS: a kernel without
+    /// perf events.
+    pub fn new() -> Result<Self, Errno> {
+        let mut attributes = perf_event_attr { type_: PERF_TYPE_SOFTWARE, ..Default::default() };
+        attributes.size = u32::try_from(size_of::<perf_event_attr>()).expect("a small struct");
+        attributes.config = u64::from(PERF_COUNT_SW_PAGE_FAULTS);
+        attributes.set_disabled(1);
+        attributes.set_exclude_kernel(1);
+        attributes.set_exclude_hv(1);
+        // SAFETY: the kernel reads `attributes` up to its `size`; pid 0 and cpu -1 are this thread on any processor.
+        let fd = unsafe { perf_event_open(&raw mut attributes, 0, -1, -1, 8 /* PERF_FLAG_FD_CLOEXEC */) };
+        if fd < 0 {
+            return Err(Errno::last());
+        }
+        // SAFETY: the descriptor is new and ours.
+        Ok(FaultCounter(unsafe { std::fs::File::from_raw_fd(fd) }))
+    }
+
+    /// Starts counting.
+    pub fn start(&self) {
+        // SAFETY: the descriptor is a perf event; the request takes no memory.
+        let failed = unsafe { ioctls::ENABLE(std::os::fd::AsRawFd::as_raw_fd(&self.0), 0) };
+        debug_assert_eq!(failed, 0, "PERF_EVENT_IOC_ENABLE of an own event cannot fail");
+    }
+
+    /// Stops counting and returns the count.
+    ///
+    /// # Errors
+    /// EIO where the kernel has put the event into an error state.
+    pub fn stop(mut self) -> Result<u64, Errno> {
+        // SAFETY: as in `start`.
+        unsafe { ioctls::DISABLE(std::os::fd::AsRawFd::as_raw_fd(&self.0), 0) };
+        let mut count = [0; 8];
+        match self.0.read_exact(&mut count) {
+            Ok(()) => Ok(u64::from_ne_bytes(count)),
+            Err(e) => Err(Errno(e.raw_os_error().unwrap_or(libc::EIO))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mapping::{Mapping, Policy};
+
+    #[test]
+    fn every_first_touch_traps_once_and_populated_pages_never() {
+        let count = |policy| {
+            let counter = FaultCounter::new()?;
+            let mut mapping = Mapping::new(1000 * 4096, policy).unwrap();
+            counter.start();
+            mapping.fill(1);
+            counter.stop()
+        };
+        match (count(Policy::Plain), count(Policy::Populate)) {
+            (Ok(plain), Ok(populated)) => {
+                let thp = crate::machine::thp().unwrap_or_default();
+                if thp != "always" {
+                    assert!((1000..1010).contains(&plain), "{plain} traps for 1,000 pages");
+                }
+                assert!(populated < 10, "{populated} traps for populated pages");
+            }
+            (Err(e), _) | (_, Err(e)) => println!("skipped: page faults cannot be counted here: {e}"),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! `/proc`, parsed: proc(5). Parsers take text and return `None` for what is not in it.
+
+mod counters;
+mod rollup;
+
+pub use counters::{Counters, available_bytes, cpu_ticks, meminfo_bytes, pressure_total, vmstat};
+pub use rollup::{Resident, parse_rollup, resident_now};
+
+use std::time::Duration;
+
+/// One tick of the times in `/proc/stat`. USER_HZ is 100 on every architecture that Linux calls its own.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Time this process has spent ready to run but waiting for a processor, from `/proc/self/schedstat`.
+#[must_use]
+pub fn run_delay() -> Option<Duration> {
+    with_file(c"/proc/self/schedstat", parse_run_delay).flatten()
+}
+
+/// The second of the three numbers in `/proc/PID/schedstat`.
+fn parse_run_delay(text: &str) -> Option<Duration> {
+    Some(Duration::from_nanos(text.split_whitespace().nth(1)?.parse().ok()?))
+}
+
+/// The size of this process's address space, from `/proc/self/statm`.
+#[must_use]
+pub fn address_space_bytes() -> Option<u64> {
+    let pages = with_file(c"/proc/self/statm", |text| text.split_whitespace().next()?.parse::<u64>().ok()).flatten()?;
+    Some(pages * crate::limits::page_bytes())
+}
+
+/// Reads a small file of `/proc/self` without touching the heap, since what a measured child does between its phases
+/// must not change what its allocator does next. `None` if it cannot be opened or is no UTF-8.
+fn with_file<T>(path: &std::ffi::CStr, parse: impl FnOnce(&str) -> T) -> Option<T> {
+    use rustix::fs::{Mode, OFlags, open};
+    let file = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mut buffer = [0_u8; 4096];
+    let mut len = 0;
+    while len < buffer.len() {
+        match rustix::io::read(&file, &mut buffer[len..]) {
+            Ok(0) => break,
+            Ok(n) => len += n,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return None,
+        }
+    }
+    std::str::from_utf8(&buffer[..len]).ok().map(parse)
+}
+
+/// `text` as whole lines of the form `key value …`; the first value that stands behind `key`.
+fn field(text: &str, key: &str) -> Option<u64> {
+    text.lines().find_map(|line| {
+        let mut words = line.split_whitespace();
+        (words.next()? == key).then(|| words.next()?.parse().ok()).flatten()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_delay_is_the_second_number() {
+        assert_eq!(parse_run_delay("251083 38365 1\n"), Some(Duration::from_nanos(38365)));
+        assert_eq!(parse_run_delay(""), None);
+    }
+
+    #[test]
+    fn keys_match_whole_words() {
+        let text = "thp_fault_alloc_x 9\nthp_fault_alloc 7\n";
+        assert_eq!(field(text, "thp_fault_alloc"), Some(7));
+        assert_eq!(field(text, "thp_fault"), None);
+    }
+
+    #[test]
+    fn the_real_files_are_read() {
+        assert!(address_space_bytes().unwrap() > 1 << 20);
+        assert!(resident_now().unwrap().rss_bytes > 1 << 12);
+    }
+}

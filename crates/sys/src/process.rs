@@ -1,0 +1,187 @@
+//! Child processes: started, waited for, and ended with the parent.
+//!
+//! Safety story: wait4 is called only for a child that has not been reaped, with a writable rusage.
+#![allow(unsafe_code)]
+
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_death_signal};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+use crate::interrupt::Interrupt;
+use crate::usage::Usage;
+use crate::Errno;
+
+/// The path that starts this program again: `/proc/self/exe`, which holds even while the file is being replaced, or,
+/// without `/proc`, the path that the kernel was given.
+///
+/// # Errors
+/// `NotFound` when there is neither.
+pub fn own_program() -> io::Result<PathBuf> {
+    let link = PathBuf::from("/proc/self/exe");
+    if link.exists() {
+        return Ok(link);
+    }
+    // SAFETY: AT_EXECFN is a NUL-terminated string on this process's stack, or 0.
+    let path = unsafe { libc::getauxval(libc::AT_EXECFN) } as *const std::ffi::c_char;
+    if path.is_null() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the program cannot find its own file: is /proc mounted?"));
+    }
+    // SAFETY: as above; the kernel wrote it and nobody changes it.
+    let path = unsafe { std::ffi::CStr::from_ptr(path) };
+    std::path::absolute(std::ffi::OsStr::from_bytes(path.to_bytes()))
+}
+
+/// Sets the name under which `command`'s process shows up (its argument 0).
+pub fn set_name(command: &mut Command, name: &str) {
+    command.arg0(name);
+}
+
+/// How a child ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// With this status.
+    Exited(i32),
+    /// By this signal.
+    Killed(i32),
+}
+
+/// A child that has ended and has been reaped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// How.
+    pub ending: Ending,
+    /// What it used from its start to its end (wait4: this child alone).
+    pub usage: Usage,
+    /// What it wrote to its standard output.
+    pub stdout: Vec<u8>,
+    /// What it wrote to its standard error.
+    pub stderr: Vec<u8>,
+}
+
+/// Starts `command`, reads its output, waits for its end and reaps it. If `interrupt` fires first, the child is killed
+/// and reaped and `None` returned.
+///
+/// # Errors
+/// What starting it or reading its output said.
+pub fn run(command: &mut Command, interrupt: Interrupt) -> io::Result<Option<Finished>> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut output = child.stdout.take().expect("piped above");
+    let mut stdout = Vec::new();
+    let complete = read_until_end(&mut output, interrupt, &mut stdout)?;
+    if !complete || interrupt.received().is_some() {
+        let _ = kill_process(Pid::from_child(&child), Signal::KILL);
+        reap(&child)?;
+        return Ok(None);
+    }
+    let (ending, usage) = reap(&child)?;
+    // What a measured child writes here fits into the pipe; it has ended, so this cannot block for long.
+    let mut stderr = Vec::new();
+    child.stderr.take().expect("piped above").read_to_end(&mut stderr)?;
+    Ok(Some(Finished { ending, usage, stdout, stderr }))
+}
+
+/// Reads to the end; `false` if `interrupt` came first. Sleeps in poll(2) without a timer: a parent that wakes up to
+/// look around would disturb what its child measures.
+fn read_until_end(output: &mut ChildStdout, interrupt: Interrupt, into: &mut Vec<u8>) -> io::Result<bool> {
+    let mut buffer = [0; 4096];
+    loop {
+        let mut ready =
+            [PollFd::from_borrowed_fd(output.as_fd(), PollFlags::IN), PollFd::new(&interrupt, PollFlags::IN)];
+        match poll(&mut ready, None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+        if interrupt.received().is_some() {
+            return Ok(false);
+        }
+        if ready[0].revents().is_empty() {
+            continue;
+        }
+        match output.read(&mut buffer)? {
+            0 => return Ok(true),
+            n => into.extend_from_slice(&buffer[..n]),
+        }
+    }
+}
+
+/// wait4 and not waitpid with getrusage(RUSAGE_CHILDREN): that one reports the maximum over all children so far.
+fn reap(child: &Child) -> io::Result<(Ending, Usage)> {
+    let pid = child.id().cast_signed();
+    let mut status = 0;
+    // SAFETY: all-zero is a valid rusage.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    loop {
+        // SAFETY: both pointers are writable, and the child is ours and not yet reaped.
+        if unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) } == pid {
+            break;
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+    let ending = if libc::WIFSIGNALED(status) {
+        Ending::Killed(libc::WTERMSIG(status))
+    } else {
+        Ending::Exited(libc::WEXITSTATUS(status))
+    };
+    Ok((ending, Usage::from(usage)))
+}
+
+/// Makes the kernel kill this process when the parent, whose pid is `expected`, dies. Ends it at once if the parent is
+/// dead already.
+pub fn die_with_parent(expected: u32) {
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
+    if getppid().map(Pid::as_raw_pid) != Some(expected.cast_signed()) {
+        std::process::exit(1);
+    }
+}
+
+/// The processors that this process may run on, in ascending order.
+#[must_use]
+pub fn allowed_cpus() -> Vec<u32> {
+    let Ok(set) = sched_getaffinity(None) else { return Vec::new() };
+    (0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).filter_map(|cpu| u32::try_from(cpu).ok()).collect()
+}
+
+/// Keeps this process on one processor.
+///
+/// # Errors
+/// EINVAL if the processor does not exist or is not allowed (sched_setaffinity(2)).
+pub fn pin_to(cpu: u32) -> Result<(), Errno> {
+    let mut set = CpuSet::new();
+    if cpu as usize >= CpuSet::MAX_CPU {
+        return Err(Errno(libc::EINVAL));
+    }
+    set.set(cpu as usize);
+    sched_setaffinity(None, &set).map_err(|e| Errno(e.raw_os_error()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endings_and_output_are_told_apart() {
+        let interrupt = Interrupt::install().unwrap();
+        let run = |script: &str| super::run(Command::new("sh").args(["-c", script]), interrupt).unwrap().unwrap();
+        let done = run("echo out; echo err >&2; exit 3");
+        assert_eq!((done.ending, &done.stdout[..], &done.stderr[..]), (Ending::Exited(3), &b"out\n"[..], &b"err\n"[..]));
+        assert_eq!(run("kill -9 $$").ending, Ending::Killed(9));
+        assert!(done.usage.minor_faults > 0);
+    }
+
+    #[test]
+    fn a_child_may_be_pinned_where_this_process_may_run() {
+        let allowed = allowed_cpus();
+        assert!(!allowed.is_empty());
+        assert!(pin_to(1 << 20).is_err());
+    }
+}
