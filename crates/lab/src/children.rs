@@ -6,9 +6,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rand_xoshiro::Xoshiro256PlusPlus;
-use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use rand_xoshiro::rand_core::SeedableRng;
 use results::{Block, Phase, Sample};
 use sys::interrupt::Interrupt;
+use sys::mapping::{Mapping, Policy};
 use sys::proc::Counters;
 use sys::process::{Ending, Finished};
 use sys::usage::Usage;
@@ -16,11 +17,11 @@ use sys::usage::Usage;
 use crate::design::{Design, Memory};
 use crate::plan::below;
 use crate::proof::policy_took_effect;
-use crate::protocol::{Answer, CHILD_VERB, Job, Measurement, Task};
+use crate::protocol::{Answer, CHILD_VERB, Job, Measurement};
 use crate::session::{Bench, Taken};
 use crate::source::Source;
 
-/// Once the machine has been idle for this long, its free memory counts as cold (method.md, hygiene).
+/// On a machine that keeps its memory, free memory stays warm unless the machine has been idle for so long.
 const IDLE: Duration = Duration::from_secs(1);
 /// How long a sample of cold memory waits first. The kernel reports free pages to the host every 2 s at most
 /// (PAGE_REPORTING_DELAY in mm/page_reporting.c) and a sixteenth of them at a time.
@@ -39,6 +40,8 @@ pub struct Children<'a> {
     started: Instant,
     last_child: Option<Instant>,
     warm_bytes: u64,
+    /// Freed memory stays with this machine: no host takes it back.
+    keeps_memory: bool,
     /// Processor time of the children since the block began.
     children_cpu: Duration,
     block_began: Option<(Instant, Counters, Duration)>,
@@ -52,8 +55,7 @@ enum Said {
 }
 
 impl<'a> Children<'a> {
-    /// A bench for `design` whose clock started at `started`. Samples of warm memory are preceded by touching
-    /// `warm_bytes` once.
+    /// A bench for `design` whose clock started at `started`. Warm memory is made by touching `warm_bytes`.
     ///
     /// # Errors
     /// If the program cannot find itself.
@@ -67,6 +69,7 @@ impl<'a> Children<'a> {
             started,
             last_child: None,
             warm_bytes,
+            keeps_memory: sys::machine::free_page_reporting() == Some(false),
             children_cpu: Duration::ZERO,
             block_began: None,
         })
@@ -75,39 +78,36 @@ impl<'a> Children<'a> {
     /// The one untimed, observed run of `source`.
     pub fn observe(&mut self, source: Source) -> Result<Option<(Measurement, Sample)>, String> {
         self.prepare_memory(Memory::Warm);
-        match self.run(self.measuring(source, true)) {
+        match self.run(source, true) {
             Said::Answer(Answer::Measured(measurement)) => {
                 let sample = self.sample_of(&measurement, 0, 0);
                 Ok(Some((*measurement, sample)))
             }
             Said::Answer(Answer::Failed { reason }) | Said::Broke(reason) => Err(reason),
-            Said::Answer(Answer::Warmed) => Err("the child answered another question".to_owned()),
             Said::Interrupted => Ok(None),
         }
-    }
-
-    fn measuring(&self, source: Source, observe: bool) -> Task {
-        let design = self.design;
-        let (size_bytes, operations, fill) = (design.size_bytes, design.operations, design.experiment.fill);
-        Task::Measure { source, size_bytes, operations, fill, observe }
     }
 
     /// Sees to it that free memory is in the state that the design wants.
     fn prepare_memory(&mut self, memory: Memory) {
         match memory {
             Memory::Cold => self.interrupt.wait(COLDNESS),
-            Memory::Warm => {
-                let recent = self.last_child.is_some_and(|end| end.elapsed() < IDLE);
-                if !recent && self.warm_bytes > 0 {
-                    // A warm-up that fails leaves memory as it was; two modes would then be noticed in the samples.
-                    self.run(Task::Warm { bytes: self.warm_bytes });
-                }
-            }
+            Memory::Warm if self.keeps_memory && self.last_child.is_some_and(|end| end.elapsed() < IDLE) => {}
+            Memory::Warm => warm(self.warm_bytes),
         }
     }
 
-    fn run(&mut self, task: Task) -> Said {
-        let job = Job { parent: std::process::id(), cpu: self.design.cpu, task };
+    fn run(&mut self, source: Source, observe: bool) -> Said {
+        let design = self.design;
+        let job = Job {
+            parent: std::process::id(),
+            cpu: design.cpu,
+            source,
+            size_bytes: design.size_bytes,
+            operations: design.operations,
+            fill: design.experiment.fill,
+            observe,
+        };
         let oom_kills = Counters::now().oom_kill;
         let finished = sys::process::run(&mut self.command(&job), self.interrupt);
         self.last_child = Some(Instant::now());
@@ -167,7 +167,7 @@ impl Bench for Children<'_> {
         }
         self.prepare_memory(self.design.memory);
         let source = self.design.arms[arm].source;
-        match self.run(self.measuring(source, false)) {
+        match self.run(source, false) {
             Said::Answer(Answer::Measured(measurement)) => {
                 let sample = self.sample_of(&measurement, block, position);
                 match policy_took_effect(source, &sample) {
@@ -178,7 +178,6 @@ impl Bench for Children<'_> {
             Said::Answer(Answer::Failed { reason }) | Said::Broke(reason) => {
                 Taken::Failed(format!("{reason} (block {block})"))
             }
-            Said::Answer(Answer::Warmed) => Taken::Failed("the child answered another question".to_owned()),
             Said::Interrupted => Taken::Interrupted,
         }
     }
@@ -211,6 +210,17 @@ impl Bench for Children<'_> {
             compact_stall: counted(after.compact_stall, before.compact_stall),
             free_bytes: after.free_bytes,
         }
+    }
+}
+
+/// Touches `bytes` once and lets them go, so that the host, if there is one, has backed them. Where freed memory goes
+/// back to the host every 2 s, only memory freed a moment ago is sure to be warm: so this comes before each sample, by
+/// huge pages if they can be had, which takes a fifth of the time. A warm-up that fails leaves memory as it was; two
+/// modes would then show in the samples.
+fn warm(bytes: u64) {
+    let Ok(len) = usize::try_from(bytes) else { return };
+    if let Ok(mut mapping) = Mapping::new(len, Policy::HugePage).or_else(|_| Mapping::new(len, Policy::Plain)) {
+        mapping.touch_pages();
     }
 }
 
@@ -274,6 +284,7 @@ mod tests {
         check(Ending::Killed(11), "", "noise\nlast words\n", false, "SIGSEGV): last words");
         check(Ending::Exited(3), "", "why", false, "status 3: why");
         check(Ending::Exited(0), "{", "", false, "without an answer");
-        check(Ending::Exited(0), "\"Warmed\"", "", false, "Warmed");
+        let answer = Answer::Failed { reason: "malloc: ENOMEM".to_owned() };
+        check(Ending::Exited(0), &serde_json::to_string(&answer).unwrap(), "", false, &format!("{answer:?}"));
     }
 }

@@ -13,7 +13,7 @@ use sys::perf::FaultCounter;
 use sys::proc::{address_space_bytes, resident_now, run_delay};
 use sys::usage::Usage;
 
-use crate::protocol::{Answer, Job, Measurement, Observation, PhaseCost, Task};
+use crate::protocol::{Answer, Job, Measurement, Observation, PhaseCost};
 use crate::source::Source;
 
 /// Runs `job` and returns what to tell the parent.
@@ -24,31 +24,16 @@ pub fn answer(job: &Job) -> Answer {
     {
         return Answer::Failed { reason: format!("sched_setaffinity to processor {cpu}: {errno}") };
     }
-    match &job.task {
-        Task::Warm { bytes } => warm(*bytes),
-        Task::Measure { source, .. } => {
-            let outcome = match source {
-                Source::Mmap => measure(&job.task, |len| Mapping::new(len, Policy::Plain)),
-                Source::MmapPopulate => measure(&job.task, |len| Mapping::new(len, Policy::Populate)),
-                Source::MmapHugePage => measure(&job.task, |len| Mapping::new(len, Policy::HugePage)),
-                Source::Malloc => measure(&job.task, HeapBlock::malloc),
-                Source::Calloc => measure(&job.task, HeapBlock::calloc),
-            };
-            match outcome {
-                Ok(measurement) => Answer::Measured(Box::new(measurement)),
-                Err(errno) => Answer::Failed { reason: format!("{}: {errno}", source.name()) },
-            }
-        }
-    }
-}
-
-fn warm(bytes: u64) -> Answer {
-    match usize::try_from(bytes).map_err(|_| Errno(12)).and_then(|len| Mapping::new(len, Policy::Plain)) {
-        Ok(mut mapping) => {
-            mapping.fill(1);
-            Answer::Warmed
-        }
-        Err(errno) => Answer::Failed { reason: format!("mmap for the warm-up: {errno}") },
+    let outcome = match job.source {
+        Source::Mmap => measure(job, |len| Mapping::new(len, Policy::Plain)),
+        Source::MmapPopulate => measure(job, |len| Mapping::new(len, Policy::Populate)),
+        Source::MmapHugePage => measure(job, |len| Mapping::new(len, Policy::HugePage)),
+        Source::Malloc => measure(job, HeapBlock::malloc),
+        Source::Calloc => measure(job, HeapBlock::calloc),
+    };
+    match outcome {
+        Ok(measurement) => Answer::Measured(Box::new(measurement)),
+        Err(errno) => Answer::Failed { reason: format!("{}: {errno}", job.source.name()) },
     }
 }
 
@@ -77,14 +62,13 @@ impl Block for HeapBlock {
 }
 
 /// The four phases over a batch. Monomorphic, so that a phase is a loop over direct calls.
-fn measure<B: Block>(task: &Task, obtain: impl Fn(usize) -> Result<B, Errno>) -> Result<Measurement, Errno> {
-    let &Task::Measure { source, size_bytes, operations, fill, observe } = task else { unreachable!("a measuring task") };
-    let size = usize::try_from(size_bytes).map_err(|_| Errno(12 /* ENOMEM */))?;
+fn measure<B: Block>(job: &Job, obtain: impl Fn(usize) -> Result<B, Errno>) -> Result<Measurement, Errno> {
+    let size = usize::try_from(job.size_bytes).map_err(|_| Errno::NO_MEMORY)?;
     // Written once here, so that no page of the list itself is touched first inside a phase.
-    let mut blocks: Vec<Option<B>> = (0..operations).map(|_| None).collect();
+    let mut blocks: Vec<Option<B>> = (0..job.operations).map(|_| None).collect();
     rehearse();
 
-    let observer = observe.then(|| Observer::begin(source));
+    let observer = job.observe.then(|| Observer::begin(job.source));
     let huge_before = resident_now().map(|r| r.huge_bytes);
     let (usage, delay) = (Usage::of_this_process(), run_delay());
     let mut failure = None;
@@ -108,7 +92,7 @@ fn measure<B: Block>(task: &Task, obtain: impl Fn(usize) -> Result<B, Errno>) ->
     for touch in 1..=2 {
         phases[touch] = phase(|| {
             for block in blocks.iter_mut().flatten() {
-                block.fill(fill);
+                block.fill(job.fill);
             }
         });
     }
@@ -241,10 +225,10 @@ mod tests {
     #[test]
     fn faults_fall_where_the_source_says() {
         let measure = |source| {
-            let task = Task::Measure { source, size_bytes: 1 << 20, operations: 8, fill: 1, observe: true };
-            match answer(&Job { parent: 0, cpu: None, task }) {
+            let job = Job { parent: 0, cpu: None, source, size_bytes: 1 << 20, operations: 8, fill: 1, observe: true };
+            match answer(&job) {
                 Answer::Measured(measurement) => *measurement,
-                other => panic!("{source:?}: {other:?}"),
+                Answer::Failed { reason } => panic!("{reason}"),
             }
         };
         let pages = (8_u64 << 20) / sys::limits::page_bytes();

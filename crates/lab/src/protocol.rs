@@ -7,38 +7,23 @@ use crate::source::Source;
 /// The hidden first argument that makes the program a measured child.
 pub const CHILD_VERB: &str = "__child";
 
-/// What a child is to do.
+/// What a child is to do: obtain, touch, touch again, release.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     /// The parent's process id: the child ends with it.
     pub parent: u32,
     /// The processor to run on.
     pub cpu: Option<u32>,
-    /// What to do there.
-    pub task: Task,
-}
-
-/// The kinds of work.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Task {
-    /// Obtain, touch, touch again, release.
-    Measure {
-        /// Where the memory comes from.
-        source: Source,
-        /// Bytes of one block of memory.
-        size_bytes: u64,
-        /// How many of them.
-        operations: u64,
-        /// The byte to write.
-        fill: u8,
-        /// Untimed: count traps, and look where the memory came from.
-        observe: bool,
-    },
-    /// Touch that much memory once and let it go, so that the host has backed it.
-    Warm {
-        /// How much.
-        bytes: u64,
-    },
+    /// Where the memory comes from.
+    pub source: Source,
+    /// Bytes of one block of memory.
+    pub size_bytes: u64,
+    /// How many of them, all alive at once.
+    pub operations: u64,
+    /// The byte to write.
+    pub fill: u8,
+    /// Untimed: count traps, and look where the memory came from.
+    pub observe: bool,
 }
 
 /// What a child says.
@@ -46,8 +31,6 @@ pub enum Task {
 pub enum Answer {
     /// All phases were run.
     Measured(Box<Measurement>),
-    /// The warm-up is done.
-    Warmed,
     /// A call failed.
     Failed {
         /// Which, and with what: `malloc: ENOMEM (Cannot allocate memory)`.

@@ -34,21 +34,21 @@ pub fn summarise(samples: &[Sample]) -> Option<ArmSummary> {
     })
 }
 
-/// The bill: what the memory cost beyond the writing itself, and when it fell due.
+/// The bill: what the memory cost, and when it fell due.
 fn bill(times: &PhaseTimes, faults_in_call: f64, faults_on_touch: f64) -> Bill {
-    let call_ns = times.obtain_ns;
-    let faults_ns = f64::max(times.first_touch_ns - times.second_touch_ns, 0.0);
-    let bill_ns = call_ns + faults_ns + times.release_ns;
+    let bill_ns = times.obtain_ns + times.first_touch_ns + times.release_ns;
+    let share = |part: f64| if bill_ns > 0.0 { part / bill_ns } else { 0.0 };
+    let on_touch = faults_on_touch >= FAULTS_MIN && faults_on_touch >= faults_in_call;
+    let in_call = faults_in_call >= FAULTS_MIN && faults_in_call > faults_on_touch;
+    let without_writing = f64::max(times.first_touch_ns - times.second_touch_ns, 0.0);
     Bill {
-        call_ns,
-        faults_ns,
-        release_ns: times.release_ns,
         bill_ns,
-        after_call: (bill_ns > 0.0).then(|| (bill_ns - call_ns) / bill_ns),
-        fault_ns: (faults_on_touch >= FAULTS_MIN && faults_on_touch >= faults_in_call)
-            .then(|| faults_ns / faults_on_touch),
-        populated_ns: (faults_in_call >= FAULTS_MIN && faults_in_call > faults_on_touch)
-            .then(|| call_ns / faults_in_call),
+        in_call: share(times.obtain_ns),
+        in_first_touch: share(times.first_touch_ns),
+        in_release: share(times.release_ns),
+        fault_ns_low: on_touch.then(|| without_writing / faults_on_touch),
+        fault_ns_high: on_touch.then(|| times.first_touch_ns / faults_on_touch),
+        populated_ns: in_call.then(|| times.obtain_ns / faults_in_call),
     }
 }
 
@@ -78,16 +78,14 @@ mod tests {
         let summary = summarise(&[sample([10, 5_000, 1_000, 990], [0, 20], 2)]).unwrap();
         assert_eq!(summary.median.total_ns, 2_505.0);
         let bill = summary.bill;
-        assert_eq!((bill.call_ns, bill.faults_ns, bill.release_ns, bill.bill_ns), (5.0, 2_000.0, 495.0, 2_500.0));
-        assert_eq!(bill.after_call, Some(0.998));
-        assert_eq!((bill.fault_ns, bill.populated_ns), (Some(200.0), None));
+        assert_eq!((bill.bill_ns, bill.in_call), (3_000.0, 5.0 / 3_000.0));
+        assert_eq!((bill.fault_ns_low, bill.fault_ns_high, bill.populated_ns), (Some(200.0), Some(250.0), None));
     }
 
     #[test]
     fn a_populated_arm_pays_in_the_call() {
         let bill = summarise(&[sample([4_000, 900, 1_000, 1_000], [20, 1], 1)]).unwrap().bill;
-        assert_eq!((bill.faults_ns, bill.after_call), (0.0, Some(0.2)));
-        assert_eq!((bill.fault_ns, bill.populated_ns), (None, Some(200.0)));
+        assert_eq!((bill.fault_ns_low, bill.fault_ns_high, bill.populated_ns), (None, None, Some(200.0)));
     }
 
     #[test]
@@ -96,7 +94,7 @@ mod tests {
         samples[3].huge_bytes = None;
         let summary = summarise(&samples).unwrap();
         let bill = summary.bill;
-        assert_eq!(bill.call_ns + bill.faults_ns + bill.release_ns, bill.bill_ns);
+        assert!((bill.in_call + bill.after_call() - 1.0).abs() < 1e-12);
         assert_eq!(summary.huge_bytes, None);
         assert_eq!(summarise(&[]), None);
     }

@@ -191,7 +191,7 @@ fn why(result: &LabResult, columns: usize, width: Option<usize>) -> String {
     let unit = TimeUnit::for_largest(bills.fold(0.0, f64::max));
     let with_huge = arms.iter().any(|arm| arm.summary.as_ref().is_some_and(|s| s.huge_bytes.is_some_and(|b| b > 0.0)));
     let mut header = vec![styled(DIM, "why")];
-    let named = [&format!("bill, {}", unit.name()), "in call", "by faults", "in release", "traps", "each"];
+    let named = [&format!("bill, {}", unit.name()), "in call", "1st touch", "release", "traps", "each"];
     header.extend(named.map(|name| styled(DIM, name)));
     if with_huge {
         header.push(styled(DIM, if columns < 90 { "huge" } else { "huge pages" }));
@@ -199,9 +199,8 @@ fn why(result: &LabResult, columns: usize, width: Option<usize>) -> String {
     let rows = arms.iter().filter_map(|arm| {
         let summary = arm.summary.as_ref()?;
         let bill = &summary.bill;
-        let share = |part: f64| if bill.bill_ns > 0.0 { percent(part / bill.bill_ns) } else { "-".to_owned() };
         let mut row = vec![clean(&arm.name), digits(bill.bill_ns / unit.ns(), 3)];
-        row.extend([share(bill.call_ns), share(bill.faults_ns), share(bill.release_ns)]);
+        row.extend([bill.in_call, bill.in_first_touch, bill.in_release].map(percent));
         row.extend([sentence::faults(arm), sentence::unit_cost(arm)]);
         if with_huge {
             row.push(summary.huge_bytes.filter(|b| *b > 0.0).map_or_else(|| "-".to_owned(), bytes));
@@ -212,8 +211,8 @@ fn why(result: &LabResult, columns: usize, width: Option<usize>) -> String {
     let mut sentences = sentence::when_paid(result);
     sentences.extend(sentence::mechanisms(result));
     sentences.push(
-        "The bill is what the memory cost beyond writing to it: the call, the faults (first touch less second touch), \
-         the release."
+        "The bill is call, first touch and release. A fault took no more than its share of the first touch, and no less \
+         than what the second touch, the same writing without faults, leaves of it."
             .to_owned(),
     );
     text.push_str(&lines("", sentences, width));

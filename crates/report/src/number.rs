@@ -19,6 +19,12 @@ pub fn duration(ns: f64) -> String {
     format!("{} {}", digits(ns / unit.ns(), 3), unit.name())
 }
 
+/// A range of times in one unit: `1.1-1.4 us`.
+pub(crate) fn duration_range(low_ns: f64, high_ns: f64) -> String {
+    let unit = TimeUnit::for_largest(high_ns);
+    format!("{}-{} {}", digits(low_ns / unit.ns(), 2), digits(high_ns / unit.ns(), 2), unit.name())
+}
+
 /// The unit of a column of times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TimeUnit {

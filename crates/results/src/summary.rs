@@ -34,21 +34,34 @@ pub struct PhaseTimes {
     pub total_ns: f64,
 }
 
-/// What the memory cost beyond writing to it, per block of memory: the call, the faults, the release.
+/// What an arm paid for its memory, and when, per block of memory: obtaining, first touch and release.
+///
+/// The first touch is faults and writing together. How much of it is the writing cannot be told exactly: at least
+/// nothing (the page was cleared a moment ago and is in the cache), at most as much as the second touch, which writes
+/// the same bytes where nothing faults.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Bill {
-    /// In the obtaining call.
-    pub call_ns: f64,
-    /// First touch less second touch: what faulting the pages in took; 0 if the first was no slower.
-    pub faults_ns: f64,
-    /// In the releasing call.
-    pub release_ns: f64,
-    /// Sum of the three.
+    /// Sum of obtaining, first touch and release.
     pub bill_ns: f64,
-    /// Share of the bill that came after the obtaining call had returned; `null` of no bill.
-    pub after_call: Option<f64>,
-    /// `faults_ns` per fault of the first touch; `null` where it took none worth dividing by.
-    pub fault_ns: Option<f64>,
-    /// `call_ns` per page that came with the call; `null` where it brought none worth dividing by.
+    /// Share of the obtaining call.
+    pub in_call: f64,
+    /// Share of the first touch.
+    pub in_first_touch: f64,
+    /// Share of the release.
+    pub in_release: f64,
+    /// A fault of the first touch takes at least that: first less second touch, per fault. `null` where there are no
+    /// faults worth dividing by.
+    pub fault_ns_low: Option<f64>,
+    /// And at most that: first touch, per fault.
+    pub fault_ns_high: Option<f64>,
+    /// The call's time per page that came with it; `null` where it brought none worth dividing by.
     pub populated_ns: Option<f64>,
+}
+
+impl Bill {
+    /// The share that came after the obtaining call had returned.
+    #[must_use]
+    pub fn after_call(&self) -> f64 {
+        self.in_first_touch + self.in_release
+    }
 }

@@ -7,6 +7,9 @@ use std::fmt;
 pub struct Errno(pub i32);
 
 impl Errno {
+    /// ENOMEM.
+    pub const NO_MEMORY: Errno = Errno(libc::ENOMEM);
+
     /// The calling thread's `errno` right now.
     #[must_use]
     pub fn last() -> Self {

@@ -61,6 +61,14 @@ impl Mapping {
         unsafe { fill(self.start, self.len, value) };
     }
 
+    /// Writes one byte to each page, so that all of them are there.
+    pub fn touch_pages(&mut self) {
+        for offset in (0..self.len).step_by(rustix::param::page_size()) {
+            // SAFETY: the offset is inside the mapping, which is writable and ours.
+            unsafe { self.start.cast::<u8>().add(offset).write_volatile(1) };
+        }
+    }
+
     /// The address of the first byte.
     #[must_use]
     pub fn address(&self) -> usize {
@@ -107,6 +115,8 @@ mod tests {
                 other => other.unwrap(),
             };
             assert!((0..5 << 20).step_by(4096).all(|offset| read(&mapping, offset) == 0));
+            mapping.touch_pages();
+            assert_eq!((read(&mapping, 0), read(&mapping, 1), read(&mapping, (5 << 20) - 4096)), (1, 0, 1));
             mapping.fill(7);
             assert!((0..5 << 20).all(|offset| read(&mapping, offset) == 7));
         }
