@@ -12,7 +12,8 @@ pub trait Judge {
 /// The judge of docs/method.md: sign-test intervals, an allowance shared by all comparisons and carried forward.
 #[derive(Debug, Clone)]
 pub struct SignJudge {
-    spending: Spending,
+    /// What may still be spent.
+    pub spending: Spending,
     margin: f64,
 }
 

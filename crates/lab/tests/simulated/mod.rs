@@ -1,0 +1,177 @@
+//! A simulated machine: the session's bench, with noise whose truth is known.
+#![allow(missing_docs, unreachable_pub, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+
+use std::time::Duration;
+
+use lab::design::{Design, Memory, Schedule, operations_for};
+use lab::session::{Bench, Taken};
+use lab::{Experiment, Source};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use results::{Block, Sample};
+
+/// Effects of the first arm.
+pub const EFFECTS: [f64; 7] = [0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.10];
+
+/// What disturbs the samples, beside a spread of 5 % a sample, as real samples of 100 MiB have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Noise {
+    Normal,
+    /// A fifth of the usual spread, so that runs end early.
+    Quiet,
+    /// One sample in twenty takes half as long again, up to three times as long.
+    Spiky,
+    /// One sample in five takes half as long again.
+    Bimodal,
+    /// Episodes in which the whole machine is 40 % slower, some samples long.
+    Bursty,
+    /// The machine slows down and speeds up over the run.
+    Drifting,
+    /// The first arm scatters four times as much as the others.
+    UnequalTails,
+    /// A fifth of the first arm's samples take 60 % longer: part of what it costs.
+    OneSidedBursts,
+    /// Each position in a block is 1 % faster than the one before.
+    LaterRunsFaster,
+    /// Each process has its own luck, which its iterations share.
+    LayoutOfProcess,
+}
+
+impl Noise {
+    pub const ALL: [Noise; 10] = [
+        Noise::Normal,
+        Noise::Quiet,
+        Noise::Spiky,
+        Noise::Bimodal,
+        Noise::Bursty,
+        Noise::Drifting,
+        Noise::UnequalTails,
+        Noise::OneSidedBursts,
+        Noise::LaterRunsFaster,
+        Noise::LayoutOfProcess,
+    ];
+}
+
+const SPREAD: f64 = 0.05;
+const ITERATIONS: u64 = 10;
+
+/// The true median of the first arm's log ratio.
+pub fn truth(noise: Noise, effect: f64) -> f64 {
+    match noise {
+        // No closed form: the median of 0.8 N(0, s) + 0.2 N(ln 1.6, s) with s = √2 · SPREAD, by bisection.
+        Noise::OneSidedBursts => effect.ln_1p() + bursts_median(),
+        _ => effect.ln_1p(),
+    }
+}
+
+fn bursts_median() -> f64 {
+    use statrs::distribution::{ContinuousCDF, Normal};
+    let normal = Normal::new(0.0, SPREAD * std::f64::consts::SQRT_2).unwrap();
+    let below = |x: f64| 0.8 * normal.cdf(x) + 0.2 * normal.cdf(x - 1.6_f64.ln());
+    let (mut low, mut high) = (-0.5, 0.5);
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        if below(middle) < 0.5 { low = middle } else { high = middle }
+    }
+    low
+}
+
+/// A design of `comparisons` arms that are all the same mechanism.
+pub fn design(comparisons: usize, margin: f64, seed: u64) -> Design {
+    let experiment: Experiment = lab::experiment::built_in().swap_remove(0);
+    let arms = Design::arms_for(&experiment, &vec![Source::Malloc; comparisons]);
+    Design {
+        arms,
+        size_bytes: 100 << 20,
+        operations: operations_for(100 << 20, 4096),
+        schedule: Schedule::sequential(Duration::from_secs(600)),
+        blocks: None,
+        margin,
+        seed,
+        cpu: None,
+        memory: Memory::Warm,
+        experiment,
+    }
+}
+
+pub struct Simulated {
+    noise: Noise,
+    effect: f64,
+    random: Xoshiro256PlusPlus,
+    samples: u64,
+    /// Samples left of a burst.
+    burst: u64,
+    /// The luck of each arm's present process.
+    luck: [f64; 8],
+    /// Iterations of one process pass for blocks.
+    pub pooled: bool,
+}
+
+impl Simulated {
+    pub fn new(noise: Noise, effect: f64, seed: u64) -> Self {
+        let random = Xoshiro256PlusPlus::seed_from_u64(seed ^ 0x5eed);
+        Simulated { noise, effect, random, samples: 0, burst: 0, luck: [0.0; 8], pooled: false }
+    }
+
+    fn uniform(&mut self) -> f64 {
+        (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.uniform()).cos()
+    }
+
+    /// The logarithm of what the noise multiplies a sample with.
+    fn disturbance(&mut self, arm: usize, block: u64, position: u64) -> f64 {
+        let first_arm = arm == 1;
+        let common = SPREAD * self.normal() * if self.noise == Noise::Quiet { 0.2 } else { 1.0 };
+        let chance = self.uniform();
+        common
+            + match self.noise {
+                Noise::Normal | Noise::Quiet => 0.0,
+                Noise::Spiky if chance < 0.05 => (1.5 + 1.5 * self.uniform()).ln(),
+                Noise::Bimodal if chance < 0.2 => 1.5_f64.ln(),
+                Noise::Spiky | Noise::Bimodal => 0.0,
+                Noise::Bursty => {
+                    if self.burst == 0 && chance < 0.02 {
+                        self.burst = 1 + (10.0 * self.uniform()) as u64;
+                    }
+                    self.burst = self.burst.saturating_sub(1);
+                    if self.burst > 0 { 1.4_f64.ln() } else { 0.0 }
+                }
+                Noise::Drifting => 0.3 * (self.samples as f64 / 60.0).sin() + self.samples as f64 * 5e-4,
+                Noise::UnequalTails if first_arm => 4.0 * SPREAD * self.normal(),
+                Noise::OneSidedBursts if first_arm && chance < 0.2 => 1.6_f64.ln(),
+                Noise::UnequalTails | Noise::OneSidedBursts => 0.0,
+                Noise::LaterRunsFaster => -0.01 * position as f64,
+                Noise::LayoutOfProcess => self.luck(arm, block),
+            }
+    }
+
+    fn luck(&mut self, arm: usize, block: u64) -> f64 {
+        if !self.pooled || block.is_multiple_of(ITERATIONS) {
+            self.luck[arm] = 0.06 * self.normal();
+        }
+        self.luck[arm]
+    }
+}
+
+impl Bench for Simulated {
+    fn now(&mut self) -> Duration {
+        Duration::from_millis(60 * self.samples)
+    }
+
+    fn sample(&mut self, arm: usize, block: u64, position: u64) -> Taken {
+        self.samples += 1;
+        let effect = if arm == 1 { self.effect.ln_1p() } else { 0.0 };
+        let total = 5e7 * (effect + self.disturbance(arm, block, position)).exp();
+        Taken::Sample(Sample { block, position, operations: 1, total_ns: total as u64, ..Sample::default() })
+    }
+
+    fn begin_block(&mut self) {}
+
+    fn end_block(&mut self, block: u64) -> Block {
+        Block { block, ..Block::default() }
+    }
+}
