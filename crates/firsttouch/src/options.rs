@@ -11,14 +11,20 @@ use lab::quantity::{parse_bytes, parse_duration, parse_share};
 /// malloc and mmap only promise: the bill comes at first touch and at release. firsttouch compares the ways of getting
 /// memory with statistics that hold, and says why they differ.
 #[derive(Debug, Parser)]
-#[command(name = "firsttouch", version, max_term_width = 100, arg_required_else_help = true, after_help = "\
+#[command(
+    name = "firsttouch",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    after_help = "\
 Examples:
   firsttouch bench                       which way of getting 100 MiB is cheapest here, and why
   firsttouch bench --size 64KiB          the same for small blocks
   firsttouch bench --json result.json    keep every sample
   firsttouch report result.json          the same screen again, from the file
 
-Exit status: 0 done, 1 could not do it, 2 wrong usage; interrupted, it dies by the signal.")]
+Exit status: 0 done, 1 could not do it, 2 wrong usage; interrupted, it dies by the signal."
+)]
 pub(crate) struct Cli {
     /// When to use colours
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]

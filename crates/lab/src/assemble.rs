@@ -1,8 +1,6 @@
 //! From a run to a result file.
 
-use results::{
-    Arm, Comparison, LabResult, Machine, Observed, Refused, Sensitivity, SensitivityLine, Verdict, Warning,
-};
+use results::{Arm, Comparison, LabResult, Machine, Observed, Refused, Sensitivity, SensitivityLine, Verdict, Warning};
 use stats::{Estimate, Interval, Placebo, hodges_lehmann, mean_t};
 
 use crate::design::Design;
@@ -126,5 +124,8 @@ fn sensitivity(log_ratios: &[f64], alpha: f64) -> Sensitivity {
         low: interval.map(|i| i.low.exp()),
         high: interval.map(|i| i.high.exp()),
     };
-    Sensitivity { hodges_lehmann: hodges_lehmann(log_ratios, alpha).map(line), mean_t: mean_t(log_ratios, alpha).map(line) }
+    Sensitivity {
+        hodges_lehmann: hodges_lehmann(log_ratios, alpha).map(line),
+        mean_t: mean_t(log_ratios, alpha).map(line),
+    }
 }

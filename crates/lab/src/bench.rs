@@ -100,11 +100,7 @@ pub enum Event {
 ///
 /// # Errors
 /// [`BenchError`] when nothing could be measured. An arm that cannot be had is no error: it is in `refused`.
-pub fn bench(
-    request: &Request,
-    interrupt: Interrupt,
-    mut watch: impl FnMut(Event),
-) -> Result<LabResult, BenchError> {
+pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Event)) -> Result<LabResult, BenchError> {
     let (started, started_at) = (Instant::now(), jiff::Timestamp::now());
     let machine = crate::machine::describe();
     let (design, mut refused, warm_bytes) = design(request, machine.thp.as_deref(), machine.page_bytes)?;
@@ -120,9 +116,15 @@ pub fn bench(
     let mut children = Children::new(&design, interrupt, started, warm_bytes)?;
     let mut orders = LatinOrders::new(design.arms.len(), design.seed);
     let mut judge = SignJudge::new(design.arms.len() - 2, design.margin);
-    let run = session::run(&design, |index| orders.order(index).to_vec(), &mut judge, &mut children, |progress| {
-        watch(Event::Progress(*progress));
-    });
+    let run = session::run(
+        &design,
+        |index| orders.order(index).to_vec(),
+        &mut judge,
+        &mut children,
+        |progress| {
+            watch(Event::Progress(*progress));
+        },
+    );
     if run.samples[Design::BASELINE].is_empty() && run.dropped.iter().all(|dropped| dropped.samples.is_empty()) {
         return Err(match &run.removals[Design::BASELINE] {
             Some(removal) => baseline_error(&design, removal.reason.clone()),
@@ -158,11 +160,7 @@ fn finish(
 
 /// Everything that can be decided before a child is started: the design, the arms that it cannot have, and the size of
 /// the warm-up.
-fn design(
-    request: &Request,
-    thp: Option<&str>,
-    page_bytes: u64,
-) -> Result<(Design, Vec<Refused>, u64), BenchError> {
+fn design(request: &Request, thp: Option<&str>, page_bytes: u64) -> Result<(Design, Vec<Refused>, u64), BenchError> {
     let experiment = &request.experiment;
     let size_bytes = request.size_bytes.unwrap_or(experiment.size_bytes);
     let operations = operations_for(size_bytes, page_bytes);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use results::{Machine, Sample, Stopped, Warning};
-use stats::{Placebo, two_modes, trend};
+use stats::{Placebo, trend, two_modes};
 
 use crate::design::{Design, Memory};
 use crate::session::Run;
@@ -89,7 +89,8 @@ fn modes(design: &Design, run: &Run, machine: &Machine) -> Option<Warning> {
     );
     let names = found.iter().map(|(arm, _)| design.arms[*arm].name.to_owned()).collect();
     if machine.free_page_reporting == Some(true) && design.memory == Memory::Warm {
-        let message = format!("two modes: {counts}; this guest hands freed memory back to its host, which must back it again");
+        let message =
+            format!("two modes: {counts}; this guest hands freed memory back to its host, which must back it again");
         return Some(warning("memory-cold", message, names));
     }
     Some(warning("two-modes", format!("two modes: {counts}; medians fall in one of them"), names))

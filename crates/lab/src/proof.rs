@@ -36,7 +36,9 @@ fn populated(sample: &Sample) -> Result<(), String> {
 fn huge(sample: &Sample) -> Result<(), String> {
     let eligible = sample.huge_eligible_bytes;
     let Some(huge) = sample.huge_bytes else {
-        return Err("whether MADV_HUGEPAGE took effect cannot be proved: /proc/self/smaps_rollup is not readable".to_owned());
+        return Err(
+            "whether MADV_HUGEPAGE took effect cannot be proved: /proc/self/smaps_rollup is not readable".to_owned()
+        );
     };
     if eligible == 0 {
         return Err("no block held a whole aligned 2 MiB range: choose a --size that is a multiple of 2 MiB".to_owned());

@@ -21,7 +21,11 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
     if bytes.fract() != 0.0 {
         return Err(format!("{text} is {bytes} bytes: a size is a whole number of bytes"));
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, positive and in range, by the checks above")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "whole, positive and in range, by the checks above"
+    )]
     let bytes = bytes as u64;
     if bytes == 0 { Err("a size of 0 bytes has nothing to touch: the smallest is 1".to_owned()) } else { Ok(bytes) }
 }
@@ -107,8 +111,18 @@ mod tests {
     #[test]
     fn sizes_as_people_write_them() {
         for (text, bytes) in [
-            ("1", 1), ("4096", 4096), ("1B", 1), ("4KiB", 4096), ("4k", 4096), ("100MiB", 100 << 20), ("1.5 GiB", 3 << 29),
-            ("2GiB", 2 << 30), ("999TiB", 999 << 40), (" 8 MiB ", 8 << 20), ("1KB", 1000), ("100mb", 100_000_000),
+            ("1", 1),
+            ("4096", 4096),
+            ("1B", 1),
+            ("4KiB", 4096),
+            ("4k", 4096),
+            ("100MiB", 100 << 20),
+            ("1.5 GiB", 3 << 29),
+            ("2GiB", 2 << 30),
+            ("999TiB", 999 << 40),
+            (" 8 MiB ", 8 << 20),
+            ("1KB", 1000),
+            ("100mb", 100_000_000),
         ] {
             assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
         }
@@ -117,9 +131,19 @@ mod tests {
     #[test]
     fn what_is_no_size_is_explained() {
         for (text, hint) in [
-            ("", "100MiB"), ("0", "smallest is 1"), ("0MiB", "smallest is 1"), ("-5", "no size"), ("10 bananas", "bananas"),
-            ("1.5", "whole number"), ("nan", "no size"), ("inf", "no size"), ("1e9", "e9"), ("99999999999999999999", "address space"),
-            ("1.2.3", "no size"), (".5KiB", "no size"), ("１MiB", "no size"),
+            ("", "100MiB"),
+            ("0", "smallest is 1"),
+            ("0MiB", "smallest is 1"),
+            ("-5", "no size"),
+            ("10 bananas", "bananas"),
+            ("1.5", "whole number"),
+            ("nan", "no size"),
+            ("inf", "no size"),
+            ("1e9", "e9"),
+            ("99999999999999999999", "address space"),
+            ("1.2.3", "no size"),
+            (".5KiB", "no size"),
+            ("１MiB", "no size"),
         ] {
             let error = parse_bytes(text).unwrap_err();
             assert!(error.contains(hint), "{text:?}: {error}");

@@ -140,12 +140,7 @@ impl<'a> Session<'a> {
     }
 
     /// Runs one block; the reason to stop, if one came up.
-    fn block(
-        &mut self,
-        order: &[usize],
-        bench: &mut impl Bench,
-        watch: &mut impl FnMut(&Progress),
-    ) -> Option<Stopped> {
+    fn block(&mut self, order: &[usize], bench: &mut impl Bench, watch: &mut impl FnMut(&Progress)) -> Option<Stopped> {
         let number = self.run.blocks.len() as u64;
         let mut taken: Vec<(usize, Sample)> = Vec::with_capacity(order.len());
         let mut stopped = None;
@@ -237,9 +232,8 @@ impl<'a> Session<'a> {
     }
 
     fn look(&mut self, look: Look, judge: &mut impl Judge) {
-        let arms: Vec<usize> = (Design::BASELINE + 1..self.design.placebo())
-            .filter(|&arm| self.run.removals[arm].is_none())
-            .collect();
+        let arms: Vec<usize> =
+            (Design::BASELINE + 1..self.design.placebo()).filter(|&arm| self.run.removals[arm].is_none()).collect();
         let ratios: Vec<Vec<f64>> = arms.iter().map(|&arm| self.log_ratios(arm)).collect();
         self.run.estimates.fill(None);
         for (&arm, estimate) in arms.iter().zip(judge.look(look, &ratios)) {

@@ -75,7 +75,9 @@ impl Axis {
         row[low..=high].fill(b'=');
         row[low] = b'[';
         row[high] = b']';
-        row[self.column(line.ratio)] = b'o';
+        // Where there is room, the estimate leaves both brackets standing.
+        let inside = if high >= low + 2 { low + 1..=high - 1 } else { low..=high };
+        row[self.column(line.ratio).clamp(*inside.start(), *inside.end())] = b'o';
         String::from_utf8(row).expect("ASCII")
     }
 }

@@ -5,7 +5,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 use results::{Arm, LabResult, Stopped, Verdict};
 
 use crate::forest;
-use crate::number::{bytes, digits, duration, percent, TimeUnit};
+use crate::number::{TimeUnit, bytes, digits, duration, percent};
 use crate::sentence;
 use crate::text::{ALARM, BAD, BOLD, DIM, GOOD, clean, hanging, styled};
 
@@ -110,9 +110,10 @@ fn answer(result: &LabResult, columns: usize) -> String {
     let mut rows: Vec<Vec<String>> = Vec::new();
     for arm in &result.arms {
         let mut row = vec![clean(&arm.name)];
-        row.extend(times(arm).map_or(vec!["-".to_owned(); 5], |times| {
-            times.iter().map(|ns| digits(ns / unit.ns(), 3)).collect()
-        }));
+        row.extend(
+            times(arm)
+                .map_or(vec!["-".to_owned(); 5], |times| times.iter().map(|ns| digits(ns / unit.ns(), 3)).collect()),
+        );
         let (ratio, style, word) = standing(result, arm);
         row.push(ratio);
         row.push(styled(style, word));
@@ -208,8 +209,7 @@ fn why(result: &LabResult, columns: usize, width: Option<usize>) -> String {
         Some(row)
     });
     let mut text = table(header, rows.collect());
-    let mut sentences = sentence::when_paid(result);
-    sentences.extend(sentence::mechanisms(result));
+    let mut sentences = sentence::reasons(result);
     sentences.push(
         "The bill is call, first touch and release. A fault took no more than its share of the first touch, and no less \
          than what the second touch, the same writing without faults, leaves of it."
@@ -243,15 +243,26 @@ fn next(result: &LabResult) -> String {
     let size = |size: u64| bytes(size as f64).replace([' ', ','], "");
     let same_question = format!("firsttouch bench {} --size {}", clean(&experiment.name), size(experiment.size_bytes));
     if result.placebo.as_ref().is_some_and(|placebo| placebo.trusted == Some(false)) {
-        return format!("{same_question} --seed {}    (an untrusted run is worth repeating)", result.seed.wrapping_add(1));
+        return format!(
+            "{same_question} --seed {}    (an untrusted run is worth repeating)",
+            result.seed.wrapping_add(1)
+        );
     }
     if result.comparisons.iter().any(|c| c.verdict == Verdict::Inconclusive) || result.comparisons.is_empty() {
-        let longer = experiment.max_time_ns.unwrap_or(60_000_000_000).saturating_mul(3) / 1_000_000_000;
-        return format!("{same_question} --max-time {longer}s    (more blocks decide more)");
+        return format!("{same_question} --max-time {}s    (more blocks decide more)", longer_seconds(result));
     }
     if experiment.size_bytes >= 1 << 20 {
-        "firsttouch bench --size 64KiB    (small blocks: the allocator keeps what the kernel would take back)".to_owned()
+        "firsttouch bench --size 64KiB    (small blocks: the allocator keeps what the kernel would take back)"
+            .to_owned()
     } else {
         "firsttouch bench --size 100MiB    (large blocks: the allocator asks the kernel each time)".to_owned()
     }
+}
+
+/// A time cap that decides more: three times the present one, and time for the first look at least.
+fn longer_seconds(result: &LabResult) -> u64 {
+    let cap_ns = result.experiment.max_time_ns.unwrap_or(result.elapsed_ns);
+    let done = result.arms.first().map_or(1, |arm| arm.samples.len().max(1)) as u64;
+    let twelve_ns = (result.elapsed_ns / done).saturating_mul(15);
+    (cap_ns.saturating_mul(3).max(twelve_ns) / 1_000_000_000 + 1).next_multiple_of(10)
 }

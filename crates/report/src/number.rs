@@ -85,9 +85,9 @@ fn trimmed(value: f64, significant: i32) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
-/// A count: whole, thousands grouped.
+/// A count, thousands grouped; an average below 10 keeps its fraction.
 pub(crate) fn count(value: f64) -> String {
-    if value > 0.0 && value < 10.0 && value.fract() != 0.0 { format!("{value:.1}") } else { grouped(&format!("{value:.0}")) }
+    if value < 10.0 && value.fract() != 0.0 { digits(value, 2) } else { grouped(&format!("{value:.0}")) }
 }
 
 /// A share as a percentage, never rounded to all or nothing when it is neither.
@@ -136,17 +136,34 @@ mod tests {
 
     #[test]
     fn sizes_and_times() {
-        for (value, expect) in [(1.0, "1 B"), (4096.0, "4 KiB"), (104_857_600.0, "100 MiB"), (1.5 * 1024.0, "1.5 KiB"), (1000.0, "1,000 B"), (2_147_483_648.0, "2 GiB")] {
+        for (value, expect) in [
+            (1.0, "1 B"),
+            (4096.0, "4 KiB"),
+            (104_857_600.0, "100 MiB"),
+            (1.5 * 1024.0, "1.5 KiB"),
+            (1000.0, "1,000 B"),
+            (2_147_483_648.0, "2 GiB"),
+        ] {
             assert_eq!(bytes(value), expect);
         }
-        for (value, expect) in [(12.3, "12.3 ns"), (1980.0, "1.98 us"), (54.6e6, "54.6 ms"), (41e9, "41.0 s"), (1118e6, "1,118 ms")] {
+        for (value, expect) in
+            [(12.3, "12.3 ns"), (1980.0, "1.98 us"), (54.6e6, "54.6 ms"), (41e9, "41.0 s"), (1118e6, "1,118 ms")]
+        {
             assert_eq!(duration(value), expect);
         }
     }
 
     #[test]
     fn digits_keep_what_matters() {
-        for (value, expect) in [(0.0, "0"), (0.0061, "0.006"), (0.0001, "<0.001"), (54.62, "54.6"), (1118.4, "1,118"), (1_234_567.0, "1,234,567"), (-1234.0, "-1,234")] {
+        for (value, expect) in [
+            (0.0, "0"),
+            (0.0061, "0.006"),
+            (0.0001, "<0.001"),
+            (54.62, "54.6"),
+            (1118.4, "1,118"),
+            (1_234_567.0, "1,234,567"),
+            (-1234.0, "-1,234"),
+        ] {
             assert_eq!(digits(value, 3), expect, "{value}");
         }
         assert_eq!(digits(f64::NAN, 3), "?");
@@ -156,14 +173,26 @@ mod tests {
 
     #[test]
     fn shares_are_never_rounded_to_all_or_nothing() {
-        for (share, expect) in [(0.0, "0 %"), (1.0, "100 %"), (0.5, "50 %"), (0.999_5, "99.95 %"), (0.999_99, ">99.99 %"), (0.004, "0.4 %"), (0.000_01, "<0.01 %"), (0.995, "99.5 %"), (0.000_5, "0.05 %")] {
+        for (share, expect) in [
+            (0.0, "0 %"),
+            (1.0, "100 %"),
+            (0.5, "50 %"),
+            (0.999_5, "99.95 %"),
+            (0.999_99, ">99.99 %"),
+            (0.004, "0.4 %"),
+            (0.000_01, "<0.01 %"),
+            (0.995, "99.5 %"),
+            (0.000_5, "0.05 %"),
+        ] {
             assert_eq!(percent(share), expect, "{share}");
         }
     }
 
     #[test]
     fn the_interval_decides_the_decimals() {
-        for (low, high, expect) in [(0.98, 1.01, 2), (0.995, 1.004, 3), (0.5, 2.0, 2), (0.020_1, 0.020_3, 4), (1.0, 1.0, 2)] {
+        for (low, high, expect) in
+            [(0.98, 1.01, 2), (0.995, 1.004, 3), (0.5, 2.0, 2), (0.020_1, 0.020_3, 4), (1.0, 1.0, 2)]
+        {
             assert_eq!(decimals_for(low, high), expect, "[{low}, {high}]");
         }
     }

@@ -74,11 +74,8 @@ fn small_differences(same: &[&Comparison]) -> String {
 }
 
 fn different(comparison: &Comparison, result: &LabResult) -> String {
-    let times = if comparison.ratio < 0.5 {
-        format!(" ({:.1} times as fast)", 1.0 / comparison.ratio)
-    } else {
-        String::new()
-    };
+    let times =
+        if comparison.ratio < 0.5 { format!(" ({:.1} times as fast)", 1.0 / comparison.ratio) } else { String::new() };
     format!(
         "{} is {} of {}{times} ({} simultaneous CI, {} blocks, seed {}).",
         clean(&comparison.arm),
@@ -94,62 +91,74 @@ fn unclear(comparison: &Comparison, margin: &str) -> String {
     let (arm, baseline) = (clean(&comparison.arm), clean(&comparison.baseline));
     match comparison.smallest_detectable {
         Some(smallest) => format!(
-            "{arm} against {baseline} is unclear: {}; differences below {} could not have been seen, and the margin is {margin}.",
+            "{arm} against {baseline} is unclear: {} reaches both sides of 1 and further than {margin}; the smallest effect \
+             that this run could have told from none is {}.",
             ratio(comparison.ratio, comparison.low, comparison.high),
             percent(smallest)
         ),
-        None => format!("{arm} against {baseline} is unclear: {} blocks are too few for an interval.", comparison.blocks),
+        None => format!("{arm} against {baseline} is unclear: too few blocks for an interval ({}).", comparison.blocks),
     }
 }
 
-/// When the bill came, in groups of arms that tell the same story.
-pub(crate) fn when_paid(result: &LabResult) -> Vec<String> {
+/// How each arm's memory was served, where there is something to tell, and when the bills were paid.
+pub(crate) fn reasons(result: &LabResult) -> Vec<String> {
     let arms = || result.arms.iter().filter(|arm| !arm.placebo);
-    let after = |arm: &Arm| arm.summary.as_ref().map(|summary| summary.bill.after_call());
-    let mostly_after: Vec<&Arm> = arms().filter(|arm| after(arm).is_some_and(|share| share >= 0.5)).collect();
-    let mostly_in: Vec<&Arm> = arms().filter(|arm| after(arm).is_some_and(|share| share < 0.5)).collect();
-    let least = |group: &[&Arm]| group.iter().filter_map(|arm| after(arm)).fold(1.0, f64::min);
-    let mut sentences = Vec::new();
-    if !mostly_after.is_empty() {
-        sentences.push(format!(
-            "{} of the bill of {} came after the call had returned{}.",
-            percent(least(&mostly_after)),
-            names(&mostly_after),
-            if mostly_after.len() > 1 { " (the least of them)" } else { "" }
-        ));
-    }
-    sentences.extend(mostly_in.iter().map(|arm| {
-        let share = 1.0 - after(arm).unwrap_or_default();
-        format!("{} paid {} of its bill in the call.", clean(&arm.name), percent(share))
-    }));
+    let Some(baseline) = arms().find(|arm| arm.baseline) else { return Vec::new() };
+    let mut sentences: Vec<String> = served_by_allocator(result).into_iter().collect();
+    sentences.extend(arms().filter_map(|arm| in_the_call(arm)));
+    sentences.extend(arms().filter_map(|arm| fewer_faults(arm, baseline)));
+    sentences.extend(paid_later(result));
     sentences
 }
 
-/// `mmap, malloc and calloc`.
-fn names(arms: &[&Arm]) -> String {
-    let names: Vec<String> = arms.iter().map(|arm| clean(&arm.name)).collect();
-    match &names[..] {
-        [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-        other => other.concat(),
-    }
-}
-
-/// Where the memory of the allocator's arms came from, and what a fault of each arm is.
-pub(crate) fn mechanisms(result: &LabResult) -> Vec<String> {
-    let heap = result.arms.iter().find(|arm| arm.observed.as_ref().is_some_and(|o| o.allocator.is_some()));
-    heap.and_then(|arm| Some(served(result, arm, arm.observed.as_ref()?))).into_iter().collect()
-}
-
-fn served(result: &LabResult, arm: &Arm, observed: &results::Observed) -> String {
-    let batch = (result.experiment.size_bytes * result.experiment.operations) as f64;
+/// Where an allocator's memory came from.
+fn served_by_allocator(result: &LabResult) -> Option<String> {
+    let arm = result.arms.iter().find(|arm| arm.observed.as_ref().is_some_and(|o| o.allocator.is_some()))?;
+    let observed = arm.observed.as_ref()?;
+    let batch = (result.experiment.size_bytes.saturating_mul(result.experiment.operations)) as f64;
     let library = observed.allocator.as_deref().and_then(|path| path.rsplit('/').next()).unwrap_or("?");
     let (by_break, by_mapping) = (observed.break_growth_bytes as f64, observed.mapped_growth_bytes as f64);
     let how = match (by_break >= 0.5 * batch, by_mapping >= 0.5 * batch) {
         (true, _) => format!("took {} by moving the program break", bytes(by_break)),
-        (_, true) => format!("took {} by mmap, as the mmap arm does", bytes(by_mapping)),
+        (_, true) => format!("took {} by mmap: the same pages and the same faults as the mmap arm", bytes(by_mapping)),
         _ => format!("already had most of the {} (it took {} more)", bytes(batch), bytes(by_break + by_mapping)),
     };
-    format!("{} ({}) {how}.", clean(&arm.name), clean(library))
+    Some(format!("{} ({}) {how}.", clean(&arm.name), clean(library)))
+}
+
+/// An arm whose pages came with the call.
+fn in_the_call(arm: &Arm) -> Option<String> {
+    let summary = arm.summary.as_ref()?;
+    let page = summary.bill.populated_ns?;
+    let (name, pages) = (clean(&arm.name), count(summary.minor_faults_in_call));
+    let trapped = arm.traps.is_some_and(|traps| traps >= 0.5 * summary.minor_faults_in_call);
+    let how = if trapped { "because the allocator writes to them itself" } else { "without a trap" };
+    Some(format!("{name} faulted {pages} pages in during the call, {how}: {} a page.", duration(page)))
+}
+
+/// An arm that needs far fewer faults for the same memory.
+fn fewer_faults(arm: &Arm, baseline: &Arm) -> Option<String> {
+    let faults = |arm: &Arm| arm.summary.as_ref().map(|summary| summary.minor_faults);
+    let (own, others) = (faults(arm)?, faults(baseline)?);
+    let huge = arm.summary.as_ref()?.huge_bytes.filter(|bytes| *bytes > 0.0)?;
+    (own * 4.0 < others).then(|| {
+        let name = clean(&arm.name);
+        format!("{name} took {} faults instead of {}: {} came in huge pages.", count(own), count(others), bytes(huge))
+    })
+}
+
+/// When the bills were paid; arms that paid alike share a place.
+fn paid_later(result: &LabResult) -> Option<String> {
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for arm in result.arms.iter().filter(|arm| !arm.placebo) {
+        let share = percent(arm.summary.as_ref()?.bill.after_call());
+        match groups.iter_mut().find(|(other, _)| *other == share) {
+            Some((_, names)) => names.push(clean(&arm.name)),
+            None => groups.push((share, vec![clean(&arm.name)])),
+        }
+    }
+    let groups: Vec<String> = groups.iter().map(|(share, names)| format!("{share} ({})", names.join(", "))).collect();
+    Some(format!("Share of the bill that came after the call had returned: {}.", groups.join(", ")))
 }
 
 /// What one fault, or one page of a populating call, took: `1.1-1.4 us a fault`.

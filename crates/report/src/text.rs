@@ -15,9 +15,7 @@ pub(crate) fn styled(style: Style, text: &str) -> String {
 
 /// Control characters escaped: a name must not move the cursor.
 pub(crate) fn clean(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
-        .collect()
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
 }
 
 /// `text` behind `head`, wrapped at `width` with the rest of its lines indented below its beginning.
@@ -43,7 +41,10 @@ mod tests {
 
     #[test]
     fn wrapped_lines_hang() {
-        assert_eq!(hanging("Why: ", "one two three four five six seven", Some(26)), "Why: one two three four\n     five six seven\n");
+        assert_eq!(
+            hanging("Why: ", "one two three four five six seven", Some(26)),
+            "Why: one two three four\n     five six seven\n"
+        );
         assert_eq!(hanging("Why: ", "one two", None), "Why: one two\n");
     }
 }

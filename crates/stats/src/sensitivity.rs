@@ -46,7 +46,13 @@ fn signed_rank(n: usize, tail: f64) -> usize {
         }
     }
     let mut below = 0.0;
-    chances.iter().take_while(|&&chance| { below += chance; below <= tail }).count()
+    chances
+        .iter()
+        .take_while(|&&chance| {
+            below += chance;
+            below <= tail
+        })
+        .count()
 }
 
 /// The mean and its t interval that misses with probability `alpha`, if the distribution is normal. `None` of no

@@ -29,7 +29,13 @@ pub fn trend(values: &[f64]) -> Option<Trend> {
     for i in 0..n {
         for j in i + 1..n {
             let rise = logs[j] - logs[i];
-            concordance += if rise > 0.0 { 1.0 } else if rise < 0.0 { -1.0 } else { 0.0 };
+            concordance += if rise > 0.0 {
+                1.0
+            } else if rise < 0.0 {
+                -1.0
+            } else {
+                0.0
+            };
             slopes.push(rise / (j - i) as f64);
         }
     }
@@ -46,7 +52,9 @@ mod tests {
 
     #[test]
     fn a_rise_is_found_and_sized_through_noise() {
-        let values: Vec<f64> = (0..24_u32).map(|i| 100.0 * 1.01_f64.powi(i.cast_signed()) * if i % 2 == 0 { 1.02 } else { 0.98 }).collect();
+        let values: Vec<f64> = (0..24_u32)
+            .map(|i| 100.0 * 1.01_f64.powi(i.cast_signed()) * if i % 2 == 0 { 1.02 } else { 0.98 })
+            .collect();
         let found = trend(&values).expect("a trend");
         assert!((found.last_over_first - 1.01_f64.powi(23)).abs() < 0.03, "{found:?}");
     }

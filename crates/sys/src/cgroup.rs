@@ -22,11 +22,8 @@ struct Names {
     inactive_file: &'static str,
 }
 
-const V1: Names = Names {
-    limit: "memory.limit_in_bytes",
-    usage: "memory.usage_in_bytes",
-    inactive_file: "total_inactive_file",
-};
+const V1: Names =
+    Names { limit: "memory.limit_in_bytes", usage: "memory.usage_in_bytes", inactive_file: "total_inactive_file" };
 const V2: Names = Names { limit: "memory.max", usage: "memory.current", inactive_file: "inactive_file" };
 
 /// The group, among this process's own and its ancestors, that leaves least; `None` if none limits memory.

@@ -31,7 +31,9 @@ impl FaultCounter {
         attributes.set_exclude_kernel(1);
         attributes.set_exclude_hv(1);
         // SAFETY: the kernel reads `attributes` up to its `size`; pid 0 and cpu -1 are this thread on any processor.
-        let fd = unsafe { perf_event_open(&raw mut attributes, 0, -1, -1, 8 /* PERF_FLAG_FD_CLOEXEC */) };
+        let fd = unsafe {
+            perf_event_open(&raw mut attributes, 0, -1, -1, 8 /* PERF_FLAG_FD_CLOEXEC */)
+        };
         if fd < 0 {
             return Err(Errno::last());
         }

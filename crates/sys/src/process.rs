@@ -14,9 +14,9 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_death_signal};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
+use crate::Errno;
 use crate::interrupt::Interrupt;
 use crate::usage::Usage;
-use crate::Errno;
 
 /// The path that starts this program again: `/proc/self/exe`, which holds even while the file is being replaced, or,
 /// without `/proc`, the path that the kernel was given.
@@ -173,7 +173,10 @@ mod tests {
         let interrupt = Interrupt::install().unwrap();
         let run = |script: &str| super::run(Command::new("sh").args(["-c", script]), interrupt).unwrap().unwrap();
         let done = run("echo out; echo err >&2; exit 3");
-        assert_eq!((done.ending, &done.stdout[..], &done.stderr[..]), (Ending::Exited(3), &b"out\n"[..], &b"err\n"[..]));
+        assert_eq!(
+            (done.ending, &done.stdout[..], &done.stderr[..]),
+            (Ending::Exited(3), &b"out\n"[..], &b"err\n"[..])
+        );
         assert_eq!(run("kill -9 $$").ending, Ending::Killed(9));
         assert!(done.usage.minor_faults > 0);
     }

@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn pressure_is_in_microseconds() {
-        let text = "some avg10=0.00 avg60=0.00 avg300=0.11 total=1616398\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n";
+        let text =
+            "some avg10=0.00 avg60=0.00 avg300=0.11 total=1616398\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n";
         assert_eq!(pressure_total(text), Some(Duration::from_micros(1_616_398)));
         assert_eq!(pressure_total(""), None);
     }

@@ -1,5 +1,4 @@
 //! A simulated machine: the session's bench, with noise whose truth is known.
-#![allow(missing_docs, unreachable_pub, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
 use std::time::Duration;
 
@@ -11,11 +10,11 @@ use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use results::{Block, Sample};
 
 /// Effects of the first arm.
-pub const EFFECTS: [f64; 7] = [0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.10];
+pub(crate) const EFFECTS: [f64; 7] = [0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.10];
 
 /// What disturbs the samples, beside a spread of 5 % a sample, as real samples of 100 MiB have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Noise {
+pub(crate) enum Noise {
     Normal,
     /// A fifth of the usual spread, so that runs end early.
     Quiet,
@@ -38,7 +37,7 @@ pub enum Noise {
 }
 
 impl Noise {
-    pub const ALL: [Noise; 10] = [
+    pub(crate) const ALL: [Noise; 10] = [
         Noise::Normal,
         Noise::Quiet,
         Noise::Spiky,
@@ -56,7 +55,7 @@ const SPREAD: f64 = 0.05;
 const ITERATIONS: u64 = 10;
 
 /// The true median of the first arm's log ratio.
-pub fn truth(noise: Noise, effect: f64) -> f64 {
+pub(crate) fn truth(noise: Noise, effect: f64) -> f64 {
     match noise {
         // No closed form: the median of 0.8 N(0, s) + 0.2 N(ln 1.6, s) with s = √2 · SPREAD, by bisection.
         Noise::OneSidedBursts => effect.ln_1p() + bursts_median(),
@@ -77,7 +76,7 @@ fn bursts_median() -> f64 {
 }
 
 /// A design of `comparisons` arms that are all the same mechanism.
-pub fn design(comparisons: usize, margin: f64, seed: u64) -> Design {
+pub(crate) fn design(comparisons: usize, margin: f64, seed: u64) -> Design {
     let experiment: Experiment = lab::experiment::built_in().swap_remove(0);
     let arms = Design::arms_for(&experiment, &vec![Source::Malloc; comparisons]);
     Design {
@@ -94,7 +93,7 @@ pub fn design(comparisons: usize, margin: f64, seed: u64) -> Design {
     }
 }
 
-pub struct Simulated {
+pub(crate) struct Simulated {
     noise: Noise,
     effect: f64,
     random: Xoshiro256PlusPlus,
@@ -104,11 +103,11 @@ pub struct Simulated {
     /// The luck of each arm's present process.
     luck: [f64; 8],
     /// Iterations of one process pass for blocks.
-    pub pooled: bool,
+    pub(crate) pooled: bool,
 }
 
 impl Simulated {
-    pub fn new(noise: Noise, effect: f64, seed: u64) -> Self {
+    pub(crate) fn new(noise: Noise, effect: f64, seed: u64) -> Self {
         let random = Xoshiro256PlusPlus::seed_from_u64(seed ^ 0x5eed);
         Simulated { noise, effect, random, samples: 0, burst: 0, luck: [0.0; 8], pooled: false }
     }

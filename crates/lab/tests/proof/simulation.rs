@@ -1,15 +1,11 @@
 //! Proof that the lab is honest (docs/method.md): the real session, planner and judge on a simulated machine whose
 //! truth is known. And proof that the proof can fail: six wrong designs that must be caught.
 
-#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-
-mod simulated;
-
+use crate::simulated::{self, EFFECTS, Noise, Simulated, design};
 use lab::design::{Design, Schedule};
 use lab::judge::{Judge, SignJudge};
 use lab::plan::LatinOrders;
 use lab::session::{self, Run};
-use simulated::{EFFECTS, Noise, Simulated, design};
 use stats::{Estimate, Look, Verdict, compare, largest_rank};
 
 /// What is simulated, and what is wrong with it.
@@ -83,8 +79,7 @@ fn simulate(scenario: Scenario, seed: u64) -> (Design, Run) {
     }
     let mut bench = Simulated::new(noise, effect, seed);
     bench.pooled = mutation == Mutation::PooledIterations;
-    let mut judge =
-        WrongJudge { mutation, honest: SignJudge::new(comparisons, margin), comparisons, margin };
+    let mut judge = WrongJudge { mutation, honest: SignJudge::new(comparisons, margin), comparisons, margin };
     let mut orders = LatinOrders::new(design.arms.len(), seed);
     let order = |index| match mutation {
         Mutation::FixedOrder => (0..comparisons + 2).collect(),
@@ -109,7 +104,7 @@ fn rates(scenario: Scenario, runs: u64) -> Rates {
     let (mut covered, mut false_different, mut no_effect, mut untrusted) = (0, 0, 0, 0);
     let truth = |arm: usize| if arm == 1 { simulated::truth(scenario.noise, scenario.effect) } else { 0.0 };
     for seed in 0..runs {
-        let (design, run) = simulate(scenario, seed * 7919 + (1e4 * scenario.effect) as u64);
+        let (design, run) = simulate(scenario, seed * 7919 + (1_000.0 * scenario.effect) as u64);
         let mut all_hold = true;
         for (arm, estimate) in run.estimates.iter().enumerate().filter_map(|(a, e)| Some((a, e.as_ref()?))) {
             let truth = truth(arm);
@@ -177,9 +172,7 @@ fn one_comparison_alone_may_spend_everything() {
 
 #[test]
 fn real_effects_are_found() {
-    for (noise, effect, least) in
-        [(Noise::Quiet, 0.03, 1.0), (Noise::Normal, 0.05, 0.95), (Noise::Normal, 0.10, 1.0)]
-    {
+    for (noise, effect, least) in [(Noise::Quiet, 0.03, 1.0), (Noise::Normal, 0.05, 0.95), (Noise::Normal, 0.10, 1.0)] {
         let runs = 200;
         let found = (0..runs)
             .filter(|seed| {

@@ -1,0 +1,171 @@
+//! The session's decisions, on a bench that follows a script.
+
+use std::time::Duration;
+
+use crate::simulated::design;
+use lab::design::{Design, Schedule};
+use lab::judge::SignJudge;
+use lab::session::{self, Bench, Progress, Run, Taken};
+use results::{Block, Sample, Stopped};
+use stats::Verdict;
+
+/// Times by arm, what happens in which block, and how long a sample takes.
+struct Script {
+    times: [u64; 6],
+    event: fn(arm: usize, block: u64, sample: Sample) -> Taken,
+    steal_in: Vec<u64>,
+    sample_time: Duration,
+    now: Duration,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Script {
+            times: [100, 100, 100, 70, 100, 100],
+            event: |_, _, sample| Taken::Sample(sample),
+            steal_in: Vec::new(),
+            sample_time: Duration::from_millis(10),
+            now: Duration::ZERO,
+        }
+    }
+}
+
+impl Bench for Script {
+    fn now(&mut self) -> Duration {
+        self.now
+    }
+    fn sample(&mut self, arm: usize, block: u64, position: u64) -> Taken {
+        self.now += self.sample_time;
+        let total_ns = 1_000_000 * self.times[arm];
+        (self.event)(arm, block, Sample { block, position, operations: 1, total_ns, ..Sample::default() })
+    }
+    fn begin_block(&mut self) {}
+    fn end_block(&mut self, block: u64) -> Block {
+        let steal_ns = self.steal_in.contains(&block).then_some(100_000_000);
+        Block { block, elapsed_ns: 500_000_000, steal_ns, ..Block::default() }
+    }
+}
+
+fn run(script: Script) -> (Design, Run) {
+    let design = design(4, 0.03, 1);
+    let run = run_design(&design, script, |_| ());
+    (design, run)
+}
+
+fn run_design(design: &Design, mut script: Script, watch: impl FnMut(&Progress)) -> Run {
+    let mut judge = SignJudge::new(design.arms.len() - 2, design.margin);
+    let arms = design.arms.len();
+    session::run(design, |index| (0..arms).map(|i| (i + index) % arms).collect(), &mut judge, &mut script, watch)
+}
+
+fn verdicts(run: &Run) -> Vec<Option<Verdict>> {
+    run.estimates.iter().map(|estimate| estimate.map(|e| e.verdict)).collect()
+}
+
+#[test]
+fn a_clear_case_ends_at_the_first_look() {
+    let (_, run) = run(Script::default());
+    assert_eq!(run.looks.iter().map(|look| look.blocks).collect::<Vec<_>>(), [12]);
+    let same = Some(Verdict::Equivalent);
+    assert_eq!(verdicts(&run), [None, same, same, Some(Verdict::Different), same, None]);
+    assert_eq!((run.stopped, run.samples[0].len()), (None, 12));
+}
+
+#[test]
+fn disturbed_blocks_are_dropped_replaced_and_kept_apart() {
+    let (_, run) = run(Script { steal_in: vec![0, 3, 4, 9, 10], ..Script::default() });
+    let dropped: Vec<u64> = run.dropped.iter().map(|dropped| dropped.block).collect();
+    assert_eq!(dropped, [0, 3, 4], "three of fifteen are a fifth");
+    assert!(run.dropped.iter().all(|d| d.samples.len() == 6 && d.reason.starts_with("steal")));
+    assert_eq!((run.blocks.len(), run.samples[0].len()), (15, 12));
+    for arm in 0..6 {
+        let mut positions: Vec<u64> = run.samples[arm].iter().map(|sample| sample.position).collect();
+        positions.sort_unstable();
+        assert_eq!(positions, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5], "the dropped blocks' orders were run again");
+    }
+}
+
+#[test]
+fn the_time_cap_ends_it_with_one_look_at_what_there_is() {
+    let mut design = design(4, 0.03, 1);
+    design.schedule = Schedule::sequential(Duration::from_secs(10));
+    let slow = || Script { sample_time: Duration::from_millis(170), ..Script::default() };
+    let run = run_design(&design, slow(), |_| ());
+    assert_eq!((run.stopped, run.samples[0].len()), (Some(Stopped::TimeCap), 9));
+    assert_eq!(run.looks.iter().map(|l| (l.blocks, l.alpha)).collect::<Vec<_>>(), [(9, 0.05)]);
+    assert!(run.estimates[3].unwrap().interval.is_some(), "nine blocks are enough for the whole allowance of four");
+
+    // Not even one block fits: it is run all the same, and nothing is claimed.
+    design.schedule = Schedule::sequential(Duration::from_millis(1));
+    let run = run_design(&design, slow(), |_| ());
+    assert_eq!((run.stopped, run.samples[0].len()), (Some(Stopped::TimeCap), 1));
+    assert_eq!(run.estimates[3].unwrap().verdict, Verdict::Inconclusive);
+}
+
+#[test]
+fn a_fixed_number_of_blocks_is_kept_to() {
+    let mut design = design(4, 0.03, 1);
+    design.schedule = Schedule::fixed(7, None);
+    let run = run_design(&design, Script::default(), |_| ());
+    assert_eq!((run.samples[0].len(), run.looks.len(), run.stopped), (7, 1, None));
+    assert_eq!(run.estimates[1].unwrap().interval, None, "seven blocks allow four comparisons no interval");
+}
+
+#[test]
+fn an_arm_without_its_policy_leaves_and_the_rest_runs() {
+    let (_, run) = run(Script {
+        event: |arm, block, sample| match (arm, block) {
+            (4, 5) => Taken::Unproved(sample, "no huge pages".to_owned()),
+            (2, 2) => Taken::Failed("killed".to_owned()),
+            _ => Taken::Sample(sample),
+        },
+        ..Script::default()
+    });
+    let reason = |arm: usize| run.removals[arm].as_ref().map(|r| (r.reason.as_str(), r.failed));
+    assert_eq!((reason(4), reason(2)), (Some(("no huge pages", false)), Some(("killed", true))));
+    assert_eq!((run.samples[4].len(), run.samples[2].len(), run.samples[1].len()), (6, 2, 12), "nothing is lost");
+    assert_eq!(verdicts(&run)[1..5], [Some(Verdict::Equivalent), None, Some(Verdict::Different), None]);
+}
+
+#[test]
+fn without_the_baseline_nothing_can_be_compared() {
+    for lost in [0, 5] {
+        let event: fn(usize, u64, Sample) -> Taken = if lost == 0 {
+            |arm, block, sample| {
+                if (arm, block) == (0, 9) { Taken::Failed("killed".to_owned()) } else { Taken::Sample(sample) }
+            }
+        } else {
+            |arm, block, sample| {
+                if (arm, block) == (5, 9) { Taken::Failed("killed".to_owned()) } else { Taken::Sample(sample) }
+            }
+        };
+        let (_, run) = run(Script { event, ..Script::default() });
+        assert_eq!(run.stopped, Some(Stopped::BaselineFailed));
+        assert_eq!(run.samples[1].len(), 9, "what there was is kept");
+        assert_eq!(run.looks.len(), 1);
+    }
+}
+
+#[test]
+fn an_interrupt_keeps_the_complete_blocks_and_files_the_broken_one() {
+    let (_, run) = run(Script {
+        event: |arm, block, sample| if (arm, block) == (2, 3) { Taken::Interrupted } else { Taken::Sample(sample) },
+        ..Script::default()
+    });
+    assert_eq!((run.stopped, run.samples[0].len()), (Some(Stopped::Interrupted), 3));
+    assert_eq!((run.dropped.len(), run.dropped[0].block), (1, 3));
+    assert!(run.dropped[0].reason.contains("interrupted") && !run.dropped[0].samples.is_empty());
+}
+
+#[test]
+fn progress_knows_the_last_block_after_the_pilot() {
+    let mut design = design(4, 0.03, 1);
+    design.schedule = Schedule::sequential(Duration::from_secs(3));
+    let mut lasts = Vec::new();
+    // 60 ms a block: 48 blocks fit into 3 s, 96 do not.
+    run_design(&design, Script { times: [100, 100, 104, 70, 100, 100], ..Script::default() }, |p| {
+        lasts.push((p.kept, p.last))
+    });
+    assert_eq!(lasts.first(), Some(&(0, None)));
+    assert!(lasts.iter().filter(|(kept, _)| *kept >= 2).all(|(_, last)| *last == Some(48)), "{lasts:?}");
+}
