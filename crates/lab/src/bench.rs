@@ -44,7 +44,7 @@ pub struct Request {
 }
 
 /// The time cap unless the user says otherwise.
-pub const MAX_TIME: Duration = Duration::from_secs(60);
+pub const MAX_TIME: Duration = Duration::from_mins(1);
 
 /// Why nothing was measured.
 #[derive(Debug, thiserror::Error)]

@@ -16,9 +16,9 @@ pub struct Limits {
     pub available_bytes: Option<u64>,
     /// The control group that leaves least.
     pub cgroup: Option<MemoryLimit>,
-    /// RLIMIT_AS.
+    /// `RLIMIT_AS`.
     pub address_space_bytes: Option<u64>,
-    /// RLIMIT_DATA.
+    /// `RLIMIT_DATA`.
     pub data_bytes: Option<u64>,
 }
 

@@ -24,7 +24,7 @@ use crate::source::Source;
 /// On a machine that keeps its memory, free memory stays warm unless the machine has been idle for so long.
 const IDLE: Duration = Duration::from_secs(1);
 /// How long a sample of cold memory waits first. The kernel reports free pages to the host every 2 s at most
-/// (PAGE_REPORTING_DELAY in mm/page_reporting.c) and a sixteenth of them at a time.
+/// (`PAGE_REPORTING_DELAY` in `mm/page_reporting.c`) and a sixteenth of them at a time.
 pub(crate) const COLDNESS: Duration = Duration::from_secs(6);
 /// The environment variable that carries padding. Where a process's stack starts moves with the size of its environment,
 /// and with it what is aligned with what (Mytkowicz et al. 2009): a factor to be drawn, not fixed.
@@ -43,7 +43,7 @@ pub struct Children<'a> {
     /// Freed memory stays with this machine: no host takes it back.
     keeps_memory: bool,
     /// Processor time of the children since the block began.
-    children_cpu: Duration,
+    block_cpu: Duration,
     block_began: Option<(Instant, Counters, Duration)>,
 }
 
@@ -70,12 +70,15 @@ impl<'a> Children<'a> {
             last_child: None,
             warm_bytes,
             keeps_memory: sys::machine::free_page_reporting() == Some(false),
-            children_cpu: Duration::ZERO,
+            block_cpu: Duration::ZERO,
             block_began: None,
         })
     }
 
-    /// The one untimed, observed run of `source`.
+    /// The one untimed, observed run of `source`; `None` if the user asked for the end.
+    ///
+    /// # Errors
+    /// Why the child failed.
     pub fn observe(&mut self, source: Source) -> Result<Option<(Measurement, Sample)>, String> {
         self.prepare_memory(Memory::Warm);
         match self.run(source, true) {
@@ -115,7 +118,7 @@ impl<'a> Children<'a> {
             Err(error) => Said::Broke(format!("the child could not be started: {error}")),
             Ok(None) => Said::Interrupted,
             Ok(Some(finished)) => {
-                self.children_cpu += finished.usage.cpu;
+                self.block_cpu += finished.usage.cpu;
                 understand(&finished, || Counters::now().oom_kill > oom_kills)
             }
         }
@@ -183,14 +186,14 @@ impl Bench for Children<'_> {
     }
 
     fn begin_block(&mut self) {
-        self.children_cpu = Duration::ZERO;
+        self.block_cpu = Duration::ZERO;
         self.block_began = Some((Instant::now(), Counters::now(), Usage::of_this_process().cpu));
     }
 
     fn end_block(&mut self, block: u64) -> Block {
         let Some((began, before, own_before)) = self.block_began.take() else { return Block::default() };
         let after = Counters::now();
-        let own_cpu = Usage::of_this_process().cpu.saturating_sub(own_before) + self.children_cpu;
+        let own_cpu = Usage::of_this_process().cpu.saturating_sub(own_before) + self.block_cpu;
         let passed = |after: Option<Duration>, before: Option<Duration>| {
             after.zip(before).map(|(after, before)| nanoseconds(after.saturating_sub(before)))
         };
@@ -247,6 +250,9 @@ fn understand(finished: &Finished, out_of_memory: impl Fn() -> bool) -> Said {
 }
 
 /// What the hidden child verb does: reads the job, runs it, prints the answer. Returns the exit status.
+///
+/// # Panics
+/// Never: an answer can always be written as JSON. (A closed standard output means that the parent is gone.)
 #[must_use]
 pub fn child_main(job: Option<&str>) -> i32 {
     let Some(job) = job.and_then(|text| serde_json::from_str::<Job>(text).ok()) else {

@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn the_cap_chooses_the_last_look() {
-        let schedule = Schedule::sequential(Duration::from_secs(60));
+        let schedule = Schedule::sequential(Duration::from_mins(1));
         let last = |block_ms| {
             let block = Duration::from_millis(block_ms);
             schedule.last_that_fits(2, block * 2, block).map(|look| look.blocks)

@@ -89,8 +89,8 @@ fn measure<B: Block>(job: &Job, obtain: impl Fn(usize) -> Result<B, Errno>) -> R
         return Err(errno);
     }
     let observer = observer.map(Observer::after_obtain);
-    for touch in 1..=2 {
-        phases[touch] = phase(|| {
+    for touch in &mut phases[1..=2] {
+        *touch = phase(|| {
             for block in blocks.iter_mut().flatten() {
                 block.fill(job.fill);
             }

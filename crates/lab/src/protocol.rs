@@ -62,9 +62,9 @@ pub struct Measurement {
 pub struct PhaseCost {
     /// Time.
     pub time_ns: u64,
-    /// ru_minflt.
+    /// `ru_minflt`.
     pub minor_faults: u64,
-    /// ru_majflt.
+    /// `ru_majflt`.
     pub major_faults: u64,
 }
 

@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn durations_and_shares() {
-        assert_eq!(parse_duration("60s"), Ok(Duration::from_secs(60)));
+        assert_eq!(parse_duration("60s"), Ok(Duration::from_mins(1)));
         assert_eq!(parse_duration("1.5m"), Ok(Duration::from_secs(90)));
         assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
         for text in ["60", "0s", "-1s", "soon", "1e400s"] {

@@ -171,7 +171,8 @@ impl<'a> Session<'a> {
         };
         self.run.blocks.push(block);
         self.file(number, taken, cause);
-        self.run.block_time = (bench.now() - self.started) / u32::try_from(self.run.blocks.len()).unwrap_or(u32::MAX);
+        self.run.block_time =
+            bench.now().checked_sub(self.started).unwrap() / u32::try_from(self.run.blocks.len()).unwrap_or(u32::MAX);
         stopped
     }
 

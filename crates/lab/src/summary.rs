@@ -73,12 +73,16 @@ mod tests {
         }
     }
 
+    fn near(a: f64, b: f64) -> bool {
+        (a - b).abs() < 1e-9
+    }
+
     #[test]
     fn a_lazy_arm_pays_after_the_call() {
         let summary = summarise(&[sample([10, 5_000, 1_000, 990], [0, 20], 2)]).unwrap();
-        assert_eq!(summary.median.total_ns, 2_505.0);
+        assert!(near(summary.median.total_ns, 2_505.0));
         let bill = summary.bill;
-        assert_eq!((bill.bill_ns, bill.in_call), (3_000.0, 5.0 / 3_000.0));
+        assert!(near(bill.bill_ns, 3_000.0) && near(bill.in_call, 5.0 / 3_000.0));
         assert_eq!((bill.fault_ns_low, bill.fault_ns_high, bill.populated_ns), (Some(200.0), Some(250.0), None));
     }
 

@@ -20,7 +20,7 @@ pub fn screen(result: &LabResult, width: Option<usize>) -> String {
         head(result, width),
         answer(result, columns),
         plot(result, columns),
-        lines("", sentence::verdicts(result), width),
+        lines("", &sentence::verdicts(result), width),
         why(result, columns, width),
         refused(result, width),
         warnings(result, width),
@@ -36,7 +36,7 @@ pub fn screen(result: &LabResult, width: Option<usize>) -> String {
     screen
 }
 
-fn lines(head: &str, sentences: Vec<String>, width: Option<usize>) -> String {
+fn lines(head: &str, sentences: &[String], width: Option<usize>) -> String {
     sentences.iter().map(|sentence| hanging(head, sentence, width)).collect()
 }
 
@@ -215,7 +215,7 @@ fn why(result: &LabResult, columns: usize, width: Option<usize>) -> String {
          than what the second touch, the same writing without faults, leaves of it."
             .to_owned(),
     );
-    text.push_str(&lines("", sentences, width));
+    text.push_str(&lines("", &sentences, width));
     text
 }
 

@@ -105,7 +105,7 @@ pub(crate) fn reasons(result: &LabResult) -> Vec<String> {
     let arms = || result.arms.iter().filter(|arm| !arm.placebo);
     let Some(baseline) = arms().find(|arm| arm.baseline) else { return Vec::new() };
     let mut sentences: Vec<String> = served_by_allocator(result).into_iter().collect();
-    sentences.extend(arms().filter_map(|arm| in_the_call(arm)));
+    sentences.extend(arms().filter_map(in_the_call));
     sentences.extend(arms().filter_map(|arm| fewer_faults(arm, baseline)));
     sentences.extend(paid_later(result));
     sentences

@@ -39,7 +39,7 @@ pub struct Sample {
     pub release_ns: u64,
     /// `obtain_ns + first_touch_ns`: what the post timed.
     pub total_ns: u64,
-    /// Minor faults from obtain to release (ru_minflt; pages that a call populates count, without a trap).
+    /// Minor faults from obtain to release (`ru_minflt`; pages that a call populates count, without a trap).
     pub minor_faults: u64,
     /// Major faults likewise.
     pub major_faults: u64,

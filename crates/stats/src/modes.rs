@@ -82,10 +82,11 @@ mod tests {
         assert!((modes.high / modes.low - 379.0 / 14.0).abs() < 3.0, "{modes:?}");
     }
 
+    type Draw = fn(&mut Xoshiro256PlusPlus) -> f64;
+
     #[test]
     fn one_mode_is_left_alone() {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(2);
-        type Draw = fn(&mut Xoshiro256PlusPlus) -> f64;
         let shapes: [(&str, Draw); 4] = [
             ("normal", |r| (0.08 * normal(r)).exp()),
             ("uniform", |r| 1.0 + 0.5 * uniform(r)),

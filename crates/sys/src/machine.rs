@@ -57,7 +57,7 @@ pub fn huge_page_bytes() -> Option<u64> {
 /// touch waits for the hypervisor. `None` where the devices cannot be listed.
 #[must_use]
 pub fn free_page_reporting() -> Option<bool> {
-    /// VIRTIO_BALLOON_F_REPORTING (virtio 1.2, section 5.5.3).
+    /// `VIRTIO_BALLOON_F_REPORTING` (virtio 1.2, section 5.5.3).
     const REPORTING: usize = 5;
     let devices = match read_dir("/sys/bus/virtio/devices") {
         Ok(devices) => devices,

@@ -64,8 +64,10 @@ impl Mapping {
     /// Writes one byte to each page, so that all of them are there.
     pub fn touch_pages(&mut self) {
         for offset in (0..self.len).step_by(rustix::param::page_size()) {
-            // SAFETY: the offset is inside the mapping, which is writable and ours.
-            unsafe { self.start.cast::<u8>().add(offset).write_volatile(1) };
+            // SAFETY: the offset is inside the mapping.
+            let byte = unsafe { self.start.cast::<u8>().add(offset) };
+            // SAFETY: the mapping is writable and ours.
+            unsafe { byte.write_volatile(1) };
         }
     }
 
@@ -104,7 +106,9 @@ mod tests {
     /// The byte at `offset`.
     fn read(mapping: &Mapping, offset: usize) -> u8 {
         // SAFETY: tests ask for offsets inside the mapping.
-        unsafe { mapping.start.cast::<u8>().add(offset).read_volatile() }
+        let byte = unsafe { mapping.start.cast::<u8>().add(offset) };
+        // SAFETY: the mapping is readable and lives.
+        unsafe { byte.read_volatile() }
     }
 
     #[test]

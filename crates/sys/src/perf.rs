@@ -1,4 +1,4 @@
-//! A counter of page faults: perf_event_open(2), software event, no hardware needed.
+//! A counter of page faults: `perf_event_open(2)`, software event, no hardware needed.
 //!
 //! Safety story: the attribute block is plain data that the kernel copies, and the descriptor is owned.
 #![allow(unsafe_code)]
@@ -10,6 +10,9 @@ use perf_event_open_sys::bindings::{PERF_COUNT_SW_PAGE_FAULTS, PERF_TYPE_SOFTWAR
 use perf_event_open_sys::{ioctls, perf_event_open};
 
 use crate::Errno;
+
+#[expect(clippy::cast_possible_truncation, reason = "some hundred bytes")]
+const ATTRIBUTES_BYTES: u32 = size_of::<perf_event_attr>() as u32;
 
 /// Counts the page faults that this thread traps into the kernel from user mode, which is all that an ordinary user
 /// may count at `perf_event_paranoid` 2. Faults that the kernel takes on the thread's behalf (read(2) into fresh
@@ -25,7 +28,7 @@ impl FaultCounter {
     /// perf events.
     pub fn new() -> Result<Self, Errno> {
         let mut attributes = perf_event_attr { type_: PERF_TYPE_SOFTWARE, ..Default::default() };
-        attributes.size = u32::try_from(size_of::<perf_event_attr>()).expect("a small struct");
+        attributes.size = ATTRIBUTES_BYTES;
         attributes.config = u64::from(PERF_COUNT_SW_PAGE_FAULTS);
         attributes.set_disabled(1);
         attributes.set_exclude_kernel(1);

@@ -70,6 +70,9 @@ pub struct Finished {
 ///
 /// # Errors
 /// What starting it or reading its output said.
+///
+/// # Panics
+/// Never: the pipes that it takes are those that it has just asked for.
 pub fn run(command: &mut Command, interrupt: Interrupt) -> io::Result<Option<Finished>> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut output = child.stdout.take().expect("piped above");
@@ -111,7 +114,7 @@ fn read_until_end(output: &mut ChildStdout, interrupt: Interrupt, into: &mut Vec
     }
 }
 
-/// wait4 and not waitpid with getrusage(RUSAGE_CHILDREN): that one reports the maximum over all children so far.
+/// wait4 and not waitpid with `getrusage(RUSAGE_CHILDREN)`: that one reports the maximum over all children so far.
 fn reap(child: &Child) -> io::Result<(Ending, Usage)> {
     let pid = child.id().cast_signed();
     let mut status = 0;
@@ -154,7 +157,7 @@ pub fn allowed_cpus() -> Vec<u32> {
 /// Keeps this process on one processor.
 ///
 /// # Errors
-/// EINVAL if the processor does not exist or is not allowed (sched_setaffinity(2)).
+/// EINVAL if the processor does not exist or is not allowed (`sched_setaffinity(2)`).
 pub fn pin_to(cpu: u32) -> Result<(), Errno> {
     let mut set = CpuSet::new();
     if cpu as usize >= CpuSet::MAX_CPU {

@@ -164,7 +164,7 @@ fn progress_knows_the_last_block_after_the_pilot() {
     let mut lasts = Vec::new();
     // 60 ms a block: 48 blocks fit into 3 s, 96 do not.
     run_design(&design, Script { times: [100, 100, 104, 70, 100, 100], ..Script::default() }, |p| {
-        lasts.push((p.kept, p.last))
+        lasts.push((p.kept, p.last));
     });
     assert_eq!(lasts.first(), Some(&(0, None)));
     assert!(lasts.iter().filter(|(kept, _)| *kept >= 2).all(|(_, last)| *last == Some(48)), "{lasts:?}");

@@ -83,7 +83,7 @@ pub(crate) fn design(comparisons: usize, margin: f64, seed: u64) -> Design {
         arms,
         size_bytes: 100 << 20,
         operations: operations_for(100 << 20, 4096),
-        schedule: Schedule::sequential(Duration::from_secs(600)),
+        schedule: Schedule::sequential(Duration::from_mins(10)),
         blocks: None,
         margin,
         seed,
@@ -128,10 +128,8 @@ impl Simulated {
         let chance = self.uniform();
         common
             + match self.noise {
-                Noise::Normal | Noise::Quiet => 0.0,
                 Noise::Spiky if chance < 0.05 => (1.5 + 1.5 * self.uniform()).ln(),
                 Noise::Bimodal if chance < 0.2 => 1.5_f64.ln(),
-                Noise::Spiky | Noise::Bimodal => 0.0,
                 Noise::Bursty => {
                     if self.burst == 0 && chance < 0.02 {
                         self.burst = 1 + (10.0 * self.uniform()) as u64;
@@ -142,9 +140,10 @@ impl Simulated {
                 Noise::Drifting => 0.3 * (self.samples as f64 / 60.0).sin() + self.samples as f64 * 5e-4,
                 Noise::UnequalTails if first_arm => 4.0 * SPREAD * self.normal(),
                 Noise::OneSidedBursts if first_arm && chance < 0.2 => 1.6_f64.ln(),
-                Noise::UnequalTails | Noise::OneSidedBursts => 0.0,
+
                 Noise::LaterRunsFaster => -0.01 * position as f64,
                 Noise::LayoutOfProcess => self.luck(arm, block),
+                _ => 0.0,
             }
     }
 

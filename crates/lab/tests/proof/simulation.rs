@@ -120,15 +120,16 @@ fn rates(scenario: Scenario, runs: u64) -> Rates {
     }
     Rates {
         coverage: covered as f64 / runs as f64,
-        false_different: false_different as f64 / f64::max(no_effect as f64, 1.0),
+        false_different: false_different as f64 / f64::max(f64::from(no_effect), 1.0),
         untrusted: untrusted as f64 / runs as f64,
     }
 }
 
-/// The demands of docs/method.md.
+/// The demands of docs/method.md: all intervals hold in 95 % of runs; where no arm has an effect, 1.1 % of four
+/// comparisons are called different, and 5 % anywhere else.
 fn demands(scenario: Scenario, runs: u64) -> Result<Rates, String> {
     let rates = rates(scenario, runs);
-    let most_different = if scenario.comparisons == 4 { 0.011 } else { 0.05 };
+    let most_different = if scenario.comparisons == 4 && scenario.effect == 0.0 { 0.011 } else { 0.05 };
     let describe = format!("{:?}, effect {}, {} comparisons", scenario.noise, scenario.effect, scenario.comparisons);
     if rates.coverage < 0.95 {
         return Err(format!("{describe}: all intervals hold in {:.1} % of runs only", 100.0 * rates.coverage));
@@ -148,7 +149,8 @@ fn the_design_holds_under_every_noise_and_effect() {
     let mut untrusted = Vec::new();
     for noise in Noise::ALL {
         for effect in EFFECTS {
-            let rates = demands(scenario(noise, effect, 4), 500).unwrap_or_else(|failure| panic!("{failure}"));
+            let runs = if effect == 0.0 { 1_500 } else { 400 };
+            let rates = demands(scenario(noise, effect, 4), runs).unwrap_or_else(|failure| panic!("{failure}"));
             untrusted.push(rates.untrusted);
             println!(
                 "{:<22} {:>5.1} %: coverage {:.1} %, false different {:.2} %",

@@ -78,7 +78,7 @@ pub fn meminfo_bytes(text: &str, name: &str) -> Option<u64> {
     field(text, &format!("{name}:")).map(|kilobytes| kilobytes * 1024)
 }
 
-/// Memory that can be had without swapping, as the kernel estimates it (MemAvailable).
+/// Memory that can be had without swapping, as the kernel estimates it (`MemAvailable`).
 #[must_use]
 pub fn available_bytes() -> Option<u64> {
     meminfo_bytes(&read_to_string("/proc/meminfo").ok()?, "MemAvailable")

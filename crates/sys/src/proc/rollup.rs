@@ -1,4 +1,4 @@
-//! `/proc/self/smaps_rollup`: what is resident. Exact, unlike the batched counters behind VmRSS.
+//! `/proc/self/smaps_rollup`: what is resident. Exact, unlike the batched counters behind `VmRSS`.
 
 use super::{field, with_file};
 
