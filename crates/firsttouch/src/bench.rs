@@ -1,8 +1,6 @@
 //! `firsttouch bench [EXPERIMENT]`.
 
-use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
@@ -15,6 +13,7 @@ use sys::interrupt::Interrupt;
 
 use crate::options::{BenchOptions, Color, MemoryState, Usage};
 use crate::progress::Watcher;
+use crate::sink::Sink;
 use crate::stream;
 
 pub(crate) fn run(options: &BenchOptions, color: Color) -> anyhow::Result<ExitCode> {
@@ -34,6 +33,7 @@ pub(crate) fn run(options: &BenchOptions, color: Color) -> anyhow::Result<ExitCo
     let result = match outcome {
         Ok(result) => result,
         Err(error) => {
+            drop(sink);
             if let Some(signal) = interrupt.received() {
                 eprintln!("firsttouch: {error}");
                 sys::interrupt::die_by(signal);
@@ -50,15 +50,14 @@ pub(crate) fn run(options: &BenchOptions, color: Color) -> anyhow::Result<ExitCo
 
 fn show(result: &LabResult, sink: Option<Sink>, color: Color) -> anyhow::Result<()> {
     match sink {
-        Some(Sink::Stdout) => stream::quietly(results::write(result, io::stdout().lock()))?,
-        Some(Sink::File(file, path)) => {
-            stream::print(&report::screen(result, stream::width()), color)?;
-            results::write(result, io::BufWriter::new(file))
-                .with_context(|| format!("cannot write {}", path.display()))?;
+        Some(Sink::Stdout) => Ok(stream::quietly(results::write(result, io::stdout().lock()))?),
+        Some(Sink::File(file)) => {
+            let printed = stream::print(&report::screen(result, stream::width()), color);
+            file.replace(|writer| results::write(result, writer))?;
+            Ok(printed?)
         }
-        None => stream::print(&report::screen(result, stream::width()), color)?,
+        None => Ok(stream::print(&report::screen(result, stream::width()), color)?),
     }
-    Ok(())
 }
 
 /// An arm that was asked for by name and has no row, or one that broke, is a failure.
@@ -66,22 +65,6 @@ fn status(result: &LabResult, options: &BenchOptions) -> ExitCode {
     let asked = |arm: &String| options.arms.contains(arm);
     let broke = result.refused.iter().any(|refused| refused.failed || asked(&refused.arm));
     if broke || result.stopped == Some(Stopped::BaselineFailed) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
-}
-
-/// Where the JSON goes.
-enum Sink {
-    Stdout,
-    File(File, PathBuf),
-}
-
-impl Sink {
-    fn open(path: &Path) -> anyhow::Result<Self> {
-        if path == Path::new("-") {
-            return Ok(Sink::Stdout);
-        }
-        let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Sink::File(file, path.to_owned()))
-    }
 }
 
 fn request(options: &BenchOptions) -> Result<Request, Usage> {

@@ -4,6 +4,7 @@ mod bench;
 mod options;
 mod progress;
 mod report;
+mod sink;
 mod stream;
 
 use std::process::ExitCode;

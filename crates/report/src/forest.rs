@@ -71,7 +71,11 @@ impl Axis {
     fn interval(&self, line: &Line) -> String {
         let mut row = vec![b' '; self.columns];
         row[self.column(1.0)] = b':';
-        let (low, high) = (self.column(line.low), self.column(line.high));
+        let (mut low, mut high) = (self.column(line.low), self.column(line.high));
+        if high == low + 1 {
+            // Three characters need three columns: half a column more on each side, rounded.
+            if high + 1 < self.columns { high += 1 } else { low -= 1 }
+        }
         row[low..=high].fill(b'=');
         row[low] = b'[';
         row[high] = b']';

@@ -3,6 +3,7 @@
 use anstyle::Style;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use results::{Arm, LabResult, Stopped, Verdict};
+use textwrap::core::display_width;
 
 use crate::forest;
 use crate::number::{TimeUnit, bytes, digits, duration, percent};
@@ -77,18 +78,38 @@ fn duration_short(ns: u64) -> String {
     if ns >= 1_000_000_000 { format!("{:.0} s", ns as f64 / 1e9) } else { duration(ns as f64) }
 }
 
-/// A table without lines, the first column to the left and the others to the right.
-fn table(header: Vec<String>, rows: Vec<Vec<String>>) -> String {
+/// A table without lines, the first column to the left and the others to the right. On a narrow terminal the columns
+/// move closer, and then those in `expendable` go, one after the other.
+fn table(mut rows: Vec<Vec<String>>, columns: usize, expendable: &[usize]) -> String {
+    let mut gone: Vec<usize> = Vec::new();
+    for &column in expendable {
+        if width_of(&rows, 1) <= columns {
+            break;
+        }
+        // The numbers in `expendable` are those of the full table.
+        let index = column - gone.iter().filter(|&&other| other < column).count();
+        for row in &mut rows {
+            row.remove(index);
+        }
+        gone.push(column);
+    }
+    let gap = if width_of(&rows, 2) <= columns { 2 } else { 1 };
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    let last = header.len() - 1;
-    table.set_header(header);
     table.add_rows(rows);
+    let last = table.column_count().saturating_sub(1);
     for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, if index == last { 0 } else { 2 }));
+        column.set_padding((0, if index == last { 0 } else { gap }));
         column.set_cell_alignment(if index == 0 { CellAlignment::Left } else { CellAlignment::Right });
     }
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+/// The columns that `rows` need with gaps of `gap`.
+fn width_of(rows: &[Vec<String>], gap: usize) -> usize {
+    let count = rows.first().map_or(0, Vec::len);
+    let widest = |column: usize| rows.iter().map(|row| display_width(&row[column])).max().unwrap_or(0);
+    (0..count).map(widest).sum::<usize>() + gap * count.saturating_sub(1)
 }
 
 /// The table of phases and verdicts. One unit for all times, so that they can be added up by eye.
@@ -101,13 +122,10 @@ fn answer(result: &LabResult, columns: usize) -> String {
     };
     let largest = result.arms.iter().filter_map(times).flatten().fold(0.0, f64::max);
     let unit = TimeUnit::for_largest(largest);
-    // On a narrow terminal the interval keeps its place, and the release goes to the table of shares.
-    let narrow = columns < 90;
-    let mut header = vec![styled(DIM, &format!("median, {}", unit.name()))];
-    header.extend(["obtain", "1st touch", "2nd touch", "release", "total"].map(|name| styled(DIM, name)));
-    header.push(styled(DIM, &format!("vs {} [{}]", baseline_name(result), confidence_label(result))));
-    header.push(String::new());
-    let mut rows: Vec<Vec<String>> = Vec::new();
+    let mut header = vec![format!("median, {}", unit.name())];
+    header.extend(["obtain", "1st touch", "2nd touch", "release", "total"].map(str::to_owned));
+    header.extend([format!("vs {} [{}]", baseline_name(result), confidence_label(result)), String::new()]);
+    let mut rows = vec![header.iter().map(|name| styled(DIM, name)).collect()];
     for arm in &result.arms {
         let mut row = vec![clean(&arm.name)];
         row.extend(
@@ -115,16 +133,10 @@ fn answer(result: &LabResult, columns: usize) -> String {
                 .map_or(vec!["-".to_owned(); 5], |times| times.iter().map(|ns| digits(ns / unit.ns(), 3)).collect()),
         );
         let (ratio, style, word) = standing(result, arm);
-        row.push(ratio);
-        row.push(styled(style, word));
+        row.extend([ratio, styled(style, word)]);
         rows.push(row);
     }
-    if narrow {
-        for row in std::iter::once(&mut header).chain(&mut rows) {
-            row.remove(3); // the second touch: it is in the bill below
-        }
-    }
-    table(header, rows)
+    table(rows, columns, &[3, 4])
 }
 
 fn baseline_name(result: &LabResult) -> String {
@@ -191,13 +203,13 @@ fn why(result: &LabResult, columns: usize, width: Option<usize>) -> String {
     let bills = arms.iter().filter_map(|arm| arm.summary.as_ref()).map(|summary| summary.bill.bill_ns);
     let unit = TimeUnit::for_largest(bills.fold(0.0, f64::max));
     let with_huge = arms.iter().any(|arm| arm.summary.as_ref().is_some_and(|s| s.huge_bytes.is_some_and(|b| b > 0.0)));
-    let mut header = vec![styled(DIM, "why")];
-    let named = [&format!("bill, {}", unit.name()), "in call", "1st touch", "release", "traps", "each"];
-    header.extend(named.map(|name| styled(DIM, name)));
+    let mut header = vec!["why".to_owned(), format!("bill, {}", unit.name())];
+    header.extend(["in call", "1st touch", "release", "traps", "each"].map(str::to_owned));
     if with_huge {
-        header.push(styled(DIM, if columns < 90 { "huge" } else { "huge pages" }));
+        header.push("huge pages".to_owned());
     }
-    let rows = arms.iter().filter_map(|arm| {
+    let mut rows = vec![header.iter().map(|name| styled(DIM, name)).collect()];
+    rows.extend(arms.iter().filter_map(|arm| {
         let summary = arm.summary.as_ref()?;
         let bill = &summary.bill;
         let mut row = vec![clean(&arm.name), digits(bill.bill_ns / unit.ns(), 3)];
@@ -207,8 +219,8 @@ fn why(result: &LabResult, columns: usize, width: Option<usize>) -> String {
             row.push(summary.huge_bytes.filter(|b| *b > 0.0).map_or_else(|| "-".to_owned(), bytes));
         }
         Some(row)
-    });
-    let mut text = table(header, rows.collect());
+    }));
+    let mut text = table(rows, columns, &[4, 1]);
     let mut sentences = sentence::reasons(result);
     sentences.push(
         "The bill is call, first touch and release. A fault took no more than its share of the first touch, and no less \

@@ -105,15 +105,18 @@ pub(crate) fn percent(share: f64) -> String {
     }
 }
 
-/// Decimals that an interval of that width supports.
+/// Decimals that an interval of that width supports, and at least so many that a bound which is not 1 does not read 1.
 pub(crate) fn decimals_for(low: f64, high: f64) -> usize {
     let half = (high - low) / 2.0;
-    if !half.is_finite() || half <= 0.0 {
-        return 2;
-    }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 2 to 4")]
-    let decimals = (-half.log10()).ceil().clamp(2.0, 4.0) as usize;
-    decimals
+    let excludes_one = low > 1.0 || high < 1.0;
+    let reads_one = |decimals: usize| {
+        let one = format!("{:.decimals$}", 1.0);
+        [low, high].iter().any(|bound| format!("{bound:.decimals$}") == one)
+    };
+    [(2, 0.01), (3, 0.001)]
+        .into_iter()
+        .find(|&(decimals, step)| (half >= step || half <= 0.0) && !(excludes_one && reads_one(decimals)))
+        .map_or(4, |(decimals, _)| decimals)
 }
 
 /// Groups the digits before the point by thousands.
@@ -190,9 +193,15 @@ mod tests {
 
     #[test]
     fn the_interval_decides_the_decimals() {
-        for (low, high, expect) in
-            [(0.98, 1.01, 2), (0.995, 1.004, 3), (0.5, 2.0, 2), (0.020_1, 0.020_3, 4), (1.0, 1.0, 2)]
-        {
+        for (low, high, expect) in [
+            (0.98, 1.01, 2),
+            (0.995, 1.004, 3),
+            (0.5, 2.0, 2),
+            (0.020_1, 0.020_3, 4),
+            (1.0, 1.0, 2),
+            (1.004, 1.027, 3),
+            (0.996, 1.027, 2),
+        ] {
             assert_eq!(decimals_for(low, high), expect, "[{low}, {high}]");
         }
     }

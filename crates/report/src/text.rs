@@ -10,7 +10,7 @@ pub(crate) const ALARM: Style = AnsiColor::Red.on_default().bold();
 
 /// `text` in `style`.
 pub(crate) fn styled(style: Style, text: &str) -> String {
-    format!("{style}{text}{style:#}")
+    if text.is_empty() { String::new() } else { format!("{style}{text}{style:#}") }
 }
 
 /// Control characters escaped: a name must not move the cursor.
@@ -27,7 +27,8 @@ pub(crate) fn hanging(head: &str, text: &str, width: Option<usize>) -> String {
         .subsequent_indent(&indent)
         .break_words(false)
         .word_splitter(textwrap::WordSplitter::NoHyphenation);
-    textwrap::fill(text, options) + "\n"
+    // A number and its percent sign stay together.
+    textwrap::fill(&text.replace(" %", "\u{a0}%"), options).replace('\u{a0}', " ") + "\n"
 }
 
 #[cfg(test)]

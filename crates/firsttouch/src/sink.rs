@@ -1,0 +1,58 @@
+//! Where a result is written: checked before anything is measured, touched only when there is something to write.
+
+use std::fs::{File, OpenOptions, remove_file};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+/// A place for a result.
+pub(crate) enum Sink {
+    /// Standard output.
+    Stdout,
+    /// A file.
+    File(OutputFile),
+}
+
+impl Sink {
+    /// Opens `path` for writing; `-` is standard output.
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        Ok(if path == Path::new("-") { Sink::Stdout } else { Sink::File(OutputFile::open(path)?) })
+    }
+}
+
+/// A file that keeps its old contents until there are new ones, and goes away again if it was made for nothing.
+pub(crate) struct OutputFile {
+    file: File,
+    path: PathBuf,
+    made_for_nothing: bool,
+}
+
+impl OutputFile {
+    fn open(path: &Path) -> anyhow::Result<Self> {
+        let is_new = !path.exists();
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+        let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(OutputFile { file, path: path.to_owned(), made_for_nothing: is_new })
+    }
+
+    /// Replaces what is in the file by what `write` writes.
+    pub(crate) fn replace(mut self, write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> anyhow::Result<()> {
+        self.made_for_nothing = false;
+        if self.file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            self.file.set_len(0).with_context(|| format!("cannot write {}", self.path.display()))?;
+        }
+        let mut writer = BufWriter::new(&self.file);
+        write(&mut writer)
+            .and_then(|()| writer.flush())
+            .with_context(|| format!("cannot write {}", self.path.display()))
+    }
+}
+
+impl Drop for OutputFile {
+    fn drop(&mut self) {
+        if self.made_for_nothing {
+            let _ = remove_file(&self.path);
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! What users see, from injected results: the states that a machine shows rarely are here too.
+
+use results::{
+    Arm, ArmSummary, Bill, Comparison, Experiment, LabResult, Machine, Observed, PhaseTimes, Placebo, Refused, Sample,
+    Stopped, Verdict, Warning,
+};
+
+fn arm(name: &str, times_ms: [f64; 4], traps: Option<f64>) -> Arm {
+    let [obtain_ns, first_touch_ns, second_touch_ns, release_ns] = times_ms.map(|ms| ms * 1e6);
+    let bill_ns = obtain_ns + first_touch_ns + release_ns;
+    let faults = traps.unwrap_or(25_600.0);
+    Arm {
+        name: name.to_owned(),
+        baseline: name == "mmap",
+        placebo: name == "placebo",
+        traps,
+        observed: Some(Observed {
+            allocator: (name == "malloc").then(|| "/lib/x86_64-linux-gnu/libc.so.6".to_owned()),
+            break_growth_bytes: 0,
+            mapped_growth_bytes: 100 << 20,
+            resident_after_obtain_bytes: Some(0),
+        }),
+        summary: Some(ArmSummary {
+            median: PhaseTimes {
+                obtain_ns,
+                first_touch_ns,
+                second_touch_ns,
+                release_ns,
+                total_ns: obtain_ns + first_touch_ns,
+            },
+            total_spread: 0.05,
+            bill: Bill {
+                bill_ns,
+                in_call: obtain_ns / bill_ns,
+                in_first_touch: first_touch_ns / bill_ns,
+                in_release: release_ns / bill_ns,
+                fault_ns_low: (faults > 0.0).then(|| (first_touch_ns - second_touch_ns) / faults),
+                fault_ns_high: (faults > 0.0).then(|| first_touch_ns / faults),
+                populated_ns: (faults == 0.0).then(|| obtain_ns / 25_600.0),
+            },
+            minor_faults: if faults == 0.0 { 25_600.0 } else { faults },
+            minor_faults_in_call: if faults == 0.0 { 25_600.0 } else { 0.0 },
+            huge_bytes: Some(if name.contains("huge") { f64::from(100 << 20) } else { 0.0 }),
+        }),
+        samples: vec![Sample::default(); 24],
+    }
+}
+
+fn comparison(arm: &str, ratio: f64, bounds: Option<(f64, f64)>, verdict: Verdict) -> Comparison {
+    Comparison {
+        arm: arm.to_owned(),
+        baseline: "mmap".to_owned(),
+        metric: "total_ns".to_owned(),
+        size_bytes: 100 << 20,
+        ratio,
+        low: bounds.map(|b| b.0),
+        high: bounds.map(|b| b.1),
+        confidence: 0.985,
+        blocks: 24,
+        verdict,
+        smallest_detectable: bounds.map(|b| b.1 / ratio - 1.0),
+        sensitivity: None,
+    }
+}
+
+fn result() -> LabResult {
+    LabResult {
+        schema: results::SCHEMA.to_owned(),
+        version: "0.1.0".to_owned(),
+        started: "2026-11-24T07:00:00Z".to_owned(),
+        elapsed_ns: 41_200_000_000,
+        seed: 7,
+        stopped: None,
+        machine: Machine {
+            kernel: Some("6.18.0".to_owned()),
+            cpu: None,
+            cpus: 2,
+            ram_bytes: Some(8 << 30),
+            thp: Some("madvise".to_owned()),
+            virtualized: Some(true),
+            free_page_reporting: Some(true),
+            page_bytes: 4096,
+            libc: None,
+        },
+        warnings: Vec::new(),
+        experiment: Experiment {
+            name: "anonymous".to_owned(),
+            question: "What?".to_owned(),
+            metric: "total_ns".to_owned(),
+            margin: 0.03,
+            size_bytes: 100 << 20,
+            operations: 1,
+            fill: 1,
+            memory: "warm".to_owned(),
+            cpu: None,
+            max_time_ns: Some(60_000_000_000),
+            blocks: None,
+        },
+        looks: vec![12, 24],
+        arms: vec![
+            arm("mmap", [0.006, 54.6, 3.9, 6.2], Some(25_600.0)),
+            arm("malloc", [0.011, 54.5, 3.9, 6.3], Some(25_601.0)),
+            arm("mmap+populate", [38.1, 1.1, 3.9, 6.1], Some(0.0)),
+            arm("mmap+hugepage", [0.008, 15.1, 3.9, 0.2], Some(50.0)),
+            arm("placebo", [0.006, 54.7, 3.9, 6.2], Some(25_600.0)),
+        ],
+        blocks: Vec::new(),
+        dropped: Vec::new(),
+        refused: Vec::new(),
+        comparisons: vec![
+            comparison("malloc", 1.0, Some((0.98, 1.01)), Verdict::Equivalent),
+            comparison("mmap+populate", 0.71, Some((0.70, 0.73)), Verdict::Different),
+            comparison("mmap+hugepage", 0.277, Some((0.274, 0.281)), Verdict::Different),
+        ],
+        placebo: Some(Placebo {
+            ratio: 1.0,
+            low: Some(0.99),
+            high: Some(1.008),
+            confidence: 0.99,
+            trusted: Some(true),
+        }),
+    }
+}
+
+/// As it looks where styles are stripped.
+fn plain(result: &LabResult, width: Option<usize>) -> String {
+    anstream::adapter::strip_str(&report::screen(result, width)).to_string()
+}
+
+#[test]
+fn a_decided_run_on_a_wide_terminal() {
+    insta::assert_snapshot!(plain(&result(), Some(120)));
+}
+
+#[test]
+fn a_decided_run_on_a_narrow_terminal() {
+    let screen = plain(&result(), Some(80));
+    assert!(screen.lines().all(|line| line.chars().count() <= 80), "wider than 80 columns:\n{screen}");
+    insta::assert_snapshot!(screen);
+}
+
+#[test]
+fn a_run_with_every_trouble() {
+    let mut result = result();
+    result.stopped = Some(Stopped::Interrupted);
+    result.arms.truncate(3);
+    result.arms.push(arm("placebo", [0.006, 58.0, 3.9, 6.2], None));
+    result.comparisons = vec![
+        comparison("malloc", 1.02, Some((1.004, 1.027)), Verdict::Equivalent),
+        comparison("mmap+populate", 0.96, Some((0.89, 1.04)), Verdict::Inconclusive),
+    ];
+    result.placebo =
+        Some(Placebo { ratio: 1.06, low: Some(1.04), high: Some(1.08), confidence: 0.99, trusted: Some(false) });
+    result.refused = vec![
+        Refused { arm: "mmap+hugepage".to_owned(), reason: "no huge pages".to_owned(), failed: false, samples: vec![] },
+        Refused {
+            arm: "calloc".to_owned(),
+            reason: "its child was killed (SIGKILL)".to_owned(),
+            failed: true,
+            samples: vec![],
+        },
+    ];
+    result.warnings = vec![
+        Warning { id: "untrusted".to_owned(), message: "the baseline differs from itself".to_owned(), arms: vec![] },
+        Warning { id: "trend".to_owned(), message: "times rose".to_owned(), arms: vec!["mmap".to_owned()] },
+    ];
+    result.experiment.cpu = Some(1);
+    result.experiment.memory = "cold".to_owned();
+    insta::assert_snapshot!(plain(&result, Some(100)));
+}
+
+#[test]
+fn a_run_without_an_interval() {
+    let mut result = result();
+    result.stopped = Some(Stopped::TimeCap);
+    result.arms.truncate(2);
+    result.arms[0].traps = None;
+    result.comparisons = vec![comparison("malloc", 0.98, None, Verdict::Inconclusive)];
+    result.placebo = Some(Placebo { ratio: 1.05, low: None, high: None, confidence: 0.99, trusted: None });
+    insta::assert_snapshot!(plain(&result, None));
+}
+
+#[test]
+fn hostile_and_empty_results_are_printed_all_the_same() {
+    let mut hostile = result();
+    let evil = "\u{1b}[2J\nevil".to_owned();
+    for name in hostile.arms.iter_mut().map(|a| &mut a.name).chain(hostile.comparisons.iter_mut().map(|c| &mut c.arm)) {
+        name.clone_from(&evil);
+    }
+    hostile.comparisons[0].ratio = -1.0;
+    hostile.comparisons[1].low = Some(0.0);
+    hostile.experiment.operations = u64::MAX;
+    hostile.elapsed_ns = u64::MAX;
+    hostile.warnings = vec![Warning { id: evil.clone(), message: evil.clone(), arms: vec![evil.clone()] }];
+    hostile.refused = vec![Refused { arm: evil.clone(), reason: evil, failed: true, samples: vec![] }];
+    for width in [None, Some(1), Some(80)] {
+        let screen = plain(&hostile, width);
+        assert!(!screen.contains('\u{1b}') && !screen.contains("\nevil"), "{screen:?}");
+    }
+    let mut empty = result();
+    (empty.arms, empty.comparisons, empty.placebo) = (vec![], vec![], None);
+    assert!(plain(&empty, Some(80)).contains("Next:"));
+}
+
+#[test]
+fn sums_of_shares_are_whole() {
+    for arm in result().arms {
+        let bill = arm.summary.unwrap().bill;
+        assert!((bill.in_call + bill.after_call() - 1.0).abs() < 1e-12);
+    }
+}
