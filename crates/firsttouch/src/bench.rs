@@ -144,8 +144,9 @@ fn new_seed() -> u64 {
 /// Says what to try.
 fn explain(error: BenchError) -> anyhow::Error {
     match error {
-        BenchError::Capacity(refusal) => anyhow::anyhow!(
-            "a sample needs {} and that is more than {} allows ({} left for blocks): choose a smaller --size",
+        BenchError::Capacity { size_bytes, refusal } => anyhow::anyhow!(
+            "{} does not fit: a sample needs {}, and {} leaves {} for it. Choose a smaller --size",
+            report::bytes(size_bytes as f64),
             report::bytes(refusal.needed as f64),
             refusal.limit,
             report::bytes(refusal.left as f64)

@@ -50,8 +50,13 @@ pub const MAX_TIME: Duration = Duration::from_mins(1);
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
     /// It would swap, fail or be killed.
-    #[error("a sample needs {needed} bytes", needed = .0.needed)]
-    Capacity(Refusal),
+    #[error("a sample needs {} bytes, more than {} allows", refusal.needed, refusal.limit)]
+    Capacity {
+        /// Bytes of one block of memory.
+        size_bytes: u64,
+        /// What stands in the way.
+        refusal: Refusal,
+    },
     /// `--cpu` names a processor that this process may not use.
     #[error("processor {cpu} is not among those that this process may use ({allowed})")]
     Cpu {
@@ -165,7 +170,7 @@ fn design(request: &Request, thp: Option<&str>, page_bytes: u64) -> Result<(Desi
     let size_bytes = request.size_bytes.unwrap_or(experiment.size_bytes);
     let operations = operations_for(size_bytes, page_bytes);
     let (needed, limits) = (capacity::needed_bytes(size_bytes, operations, page_bytes), Limits::now());
-    capacity::check(needed, &limits).map_err(BenchError::Capacity)?;
+    capacity::check(needed, &limits).map_err(|refusal| BenchError::Capacity { size_bytes, refusal })?;
     if let Some(cpu) = request.cpu {
         let allowed = sys::process::allowed_cpus();
         if !allowed.contains(&cpu) {

@@ -67,14 +67,14 @@ pub fn check(needed: u64, limits: &Limits) -> Result<(), Refusal> {
     if let Some(group) = &limits.cgroup
         && needed > group.left_bytes
     {
-        return refusal(format!("what the control group leaves ({})", group.file.display()), group.left_bytes);
+        return refusal(format!("the control group's limit ({})", group.file.display()), group.left_bytes);
     }
     let own = |limit: Option<u64>| limit.map(|limit| limit.saturating_sub(CHILD_BYTES));
     if let Some(space) = over(own(limits.address_space_bytes)) {
-        return refusal("the limit of address space (ulimit -v)".to_owned(), space);
+        return refusal("the limit on address space (ulimit -v)".to_owned(), space);
     }
     if let Some(data) = over(own(limits.data_bytes)) {
-        return refusal("the limit of data (ulimit -d)".to_owned(), data);
+        return refusal("the limit on data (ulimit -d)".to_owned(), data);
     }
     Ok(())
 }

@@ -23,6 +23,7 @@ pub fn doubts(design: &Design, run: &Run, machine: &Machine, placebo: Option<&Pl
     doubts.extend(drifting);
     doubts.extend(busy(run));
     doubts.extend(thp_always(design, machine));
+    doubts.extend(without_proc(run));
     doubts
 }
 
@@ -135,6 +136,17 @@ fn thp_always(design: &Design, machine: &Machine) -> Option<Warning> {
         let message = "transparent huge pages are on for all memory (always): every arm may get them, not only \
                        mmap+hugepage";
         warning("thp-always", message.to_owned(), Vec::new())
+    })
+}
+
+/// Without `/proc` some figures are unknown, and no block can be seen to have been disturbed.
+fn without_proc(run: &Run) -> Option<Warning> {
+    let resident_unknown = run.samples.iter().flatten().any(|sample| sample.rss_bytes.is_none());
+    let disturbance_unknown = run.blocks.iter().any(|block| block.others_cpu_ns.is_none());
+    (resident_unknown || disturbance_unknown).then(|| {
+        let message = "/proc is not readable, or not all of it: resident and huge page memory, or what else the machine \
+                       did, is unknown";
+        warning("proc-missing", message.to_owned(), Vec::new())
     })
 }
 

@@ -108,6 +108,9 @@ pub fn run(
             break;
         }
     }
+    if session.run.stopped.is_some() {
+        session.return_blocks();
+    }
     session.last_look(judge);
     session.run
 }
@@ -188,6 +191,30 @@ impl<'a> Session<'a> {
             self.run.samples[arm].push(sample);
         }
         self.kept += 1;
+    }
+
+    /// A run that was cut short has fewer blocks than it may drop a fifth of: some come back, in the order of their
+    /// taking, until the dropped are a fifth again.
+    fn return_blocks(&mut self) {
+        while let Some(index) = self.next_to_return() {
+            let returned = self.run.dropped.remove(index);
+            for DroppedSample { arm, sample } in returned.samples {
+                let arm = self.design.arms.iter().position(|plan| plan.name == arm).expect("an arm of this design");
+                self.run.samples[arm].push(sample);
+                self.run.samples[arm].sort_by_key(|sample| sample.block);
+            }
+            self.kept += 1;
+        }
+    }
+
+    /// Incomplete blocks never count, whatever was dropped beside them.
+    fn next_to_return(&self) -> Option<usize> {
+        let complete = |dropped: &Dropped| {
+            let has = |arm: usize| dropped.samples.iter().any(|sample| sample.arm == self.design.arms[arm].name);
+            (0..self.design.arms.len()).all(|arm| self.run.removals[arm].is_some() || has(arm))
+        };
+        let disturbed = self.run.dropped.iter().filter(|dropped| complete(dropped)).count();
+        (disturbed * 4 > self.kept).then(|| self.run.dropped.iter().position(complete)).flatten()
     }
 
     fn remove(&mut self, arm: usize, removal: Removal) {

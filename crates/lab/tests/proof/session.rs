@@ -86,6 +86,20 @@ fn disturbed_blocks_are_dropped_replaced_and_kept_apart() {
 }
 
 #[test]
+fn a_run_cut_short_gets_back_what_is_more_than_a_fifth() {
+    let mut design = design(4, 0.03, 1);
+    design.schedule = Schedule::fixed(100, Some(Duration::from_millis(300)));
+    let run = run_design(&design, Script { steal_in: vec![0, 1, 3], ..Script::default() }, |_| ());
+    // Five blocks of 60 ms: two undisturbed, three dropped on the way to a hundred, of which two come back.
+    assert_eq!((run.blocks.len(), run.samples[0].len()), (5, 4));
+    assert_eq!(run.dropped.iter().map(|dropped| dropped.block).collect::<Vec<_>>(), [3]);
+    assert!(
+        run.samples.iter().all(|samples| samples.iter().map(|s| s.block).eq([0, 1, 2, 4])),
+        "in order, and complete"
+    );
+}
+
+#[test]
 fn the_time_cap_ends_it_with_one_look_at_what_there_is() {
     let mut design = design(4, 0.03, 1);
     design.schedule = Schedule::sequential(Duration::from_secs(10));

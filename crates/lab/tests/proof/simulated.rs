@@ -75,10 +75,10 @@ fn bursts_median() -> f64 {
     low
 }
 
-/// A design of `comparisons` arms that are all the same mechanism.
+/// A design that compares one to four arms with the baseline.
 pub(crate) fn design(comparisons: usize, margin: f64, seed: u64) -> Design {
     let experiment: Experiment = lab::experiment::built_in().swap_remove(0);
-    let arms = Design::arms_for(&experiment, &vec![Source::Malloc; comparisons]);
+    let arms = Design::arms_for(&experiment, &Source::ALL[1..=comparisons]);
     Design {
         arms,
         size_bytes: 100 << 20,

@@ -1,0 +1,112 @@
+//! Wrong wishes: a clear sentence, the right status, and nothing measured or lost.
+
+use crate::program::{Scratch, run, text};
+
+/// Fails with `status`, and says every one of `words` on standard error.
+fn check(arguments: &[&str], status: i32, words: &[&str]) {
+    let output = run(arguments);
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {error}");
+    for word in words {
+        assert!(error.contains(word), "{arguments:?}: no {word:?} in {error}");
+    }
+    assert!(!error.contains("panicked"), "{error}");
+    assert!(output.stdout.is_empty(), "{arguments:?} wrote to standard output");
+}
+
+#[test]
+fn sizes() {
+    check(&["bench", "--size", "0"], 2, &["smallest is 1"]);
+    check(&["bench", "--size", "-5"], 2, &["-5", "100MiB"]);
+    check(&["bench", "--size", "10 bananas"], 2, &["bananas", "MiB"]);
+    check(&["bench", "--size", "999TiB"], 1, &["999 TiB", "machine", "--size"]);
+    check(&["bench", "--size", ""], 2, &["size"]);
+}
+
+#[test]
+fn names() {
+    check(&["bench", "--arm", "mallocc"], 2, &["mallocc", "did you mean malloc?"]);
+    check(&["bench", "--arm", "mmap+popul"], 2, &["mmap+populate"]);
+    check(&["bench", "anonymos"], 2, &["anonymos", "did you mean anonymous?"]);
+    check(&["bench", "--arm", "mmap"], 2, &["baseline"]);
+    check(&["bench", "--arm", "malloc", "--arm", "malloc"], 2, &["twice"]);
+    check(&["nonsense"], 2, &["nonsense"]);
+}
+
+#[test]
+fn numbers() {
+    check(&["bench", "--blocks", "0"], 2, &["blocks"]);
+    check(&["bench", "--margin", "3"], 2, &["3%"]);
+    check(&["bench", "--margin", "-1%"], 2, &["no share"]);
+    check(&["bench", "--max-time", "60"], 2, &["60s"]);
+    check(&["bench", "--max-time", "0s"], 2, &["no time"]);
+    check(&["bench", "--seed", "x"], 2, &["seed"]);
+    check(&["bench", "--cpu", "9999"], 1, &["9999", "processor"]);
+}
+
+#[test]
+fn an_arm_asked_for_by_name_that_cannot_be_had() {
+    check(&["bench", "--arm", "mmap+hugepage", "--size", "4KiB"], 1, &["mmap+hugepage", "2 MiB"]);
+    let both = run(&["bench", "--arm", "mmap+hugepage", "--arm", "malloc", "--size", "4KiB", "--blocks", "1"]);
+    assert_eq!(both.status.code(), Some(1), "it was asked for by name");
+    assert!(text(&both.stdout).contains("refused mmap+hugepage"), "but the rest ran: {}", text(&both.stdout));
+}
+
+#[test]
+fn files_to_write() {
+    check(&["bench", "--size", "1MiB", "--json", "/nonexistent/x.json"], 1, &["/nonexistent/x.json", "No such file"]);
+    let scratch = Scratch::new();
+    let (old, new) = (scratch.file("old.json"), scratch.file("new.json"));
+    std::fs::write(&old, "precious").unwrap();
+    for file in [&old, &new] {
+        check(&["bench", "--size", "999TiB", "--json", file.to_str().unwrap()], 1, &["999 TiB"]);
+    }
+    assert_eq!(std::fs::read_to_string(&old).unwrap(), "precious", "kept until there is something to write");
+    assert!(!new.exists(), "made for nothing, and gone again");
+}
+
+#[test]
+fn files_to_read() {
+    check(&["report", "/nonexistent"], 1, &["/nonexistent", "No such file"]);
+    check(&["report", "/etc/passwd"], 1, &["/etc/passwd", "no firsttouch result"]);
+    check(&["report", "/"], 1, &["/"]);
+    check(&["report"], 2, &["FILE"]);
+    let scratch = Scratch::new();
+    let other = scratch.file("claims.json");
+    std::fs::write(&other, r#"{"schema":"firsttouch.claims/1","claims":[]}"#).unwrap();
+    check(&["report", other.to_str().unwrap()], 1, &["firsttouch.claims/1", "firsttouch.result/1"]);
+}
+
+#[test]
+fn a_damaged_result_is_refused_wherever_it_is_cut() {
+    let scratch = Scratch::new();
+    let file = scratch.file("cut.json");
+    let whole = run(&["bench", "--size", "64KiB", "--blocks", "1", "--arm", "malloc", "--json", "-"]).stdout;
+    for cut in (0..whole.len() - 2).step_by(whole.len() / 23) {
+        std::fs::write(&file, &whole[..cut]).unwrap();
+        check(&["report", file.to_str().unwrap()], 1, &["no firsttouch result"]);
+    }
+}
+
+#[test]
+fn the_hidden_verb_is_not_for_people() {
+    check(&["__child"], 2, &["firsttouch itself"]);
+    check(&["__child", "{}"], 2, &["firsttouch itself"]);
+}
+
+#[test]
+fn help_names_everything() {
+    for (arguments, words) in [
+        (&["--help"][..], &["bench", "report", "Examples"][..]),
+        (&["bench", "--help"], &["--size", "--arm", "--json", "--memory", "Examples"]),
+        (&["report", "--help"], &["FILE"]),
+        (&["--version"], &["firsttouch"]),
+        (&["bench", "--list"], &["anonymous", "mmap+populate"]),
+    ] {
+        let output = run(arguments);
+        assert!(output.status.success());
+        for word in words {
+            assert!(text(&output.stdout).contains(word), "{arguments:?} lacks {word}");
+        }
+    }
+}

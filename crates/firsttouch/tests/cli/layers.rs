@@ -1,0 +1,129 @@
+//! The architecture, enforced: who may use whom, and what must not appear where (ARCHITECTURE.md).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{read_dir, read_to_string};
+use std::path::{Path, PathBuf};
+
+/// Each crate and the crates of ours that it may use. What is not here is not allowed.
+const MAY_USE: [(&str, &[&str]); 6] = [
+    ("sys", &[]),
+    ("stats", &[]),
+    ("results", &[]),
+    ("lab", &["sys", "stats", "results"]),
+    ("report", &["results"]),
+    ("firsttouch", &["sys", "results", "lab", "report"]),
+];
+
+fn crates() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Every source file of a crate, with its text.
+fn sources(name: &str) -> Vec<(PathBuf, String)> {
+    fn walk(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+        for entry in read_dir(folder).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push((path.clone(), read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&crates().join(name).join("src"), &mut found);
+    assert!(!found.is_empty(), "{name} has no sources");
+    found
+}
+
+/// The `[dependencies]` of a crate (not those of its tests).
+fn dependencies(name: &str) -> BTreeSet<String> {
+    let manifest = read_to_string(crates().join(name).join("Cargo.toml")).unwrap();
+    manifest
+        .lines()
+        .skip_while(|line| *line != "[dependencies]")
+        .skip(1)
+        .take_while(|line| !line.starts_with('['))
+        .filter_map(|line| line.split(['.', '=', ' ']).next())
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn imports_run_one_way() {
+    let table: BTreeMap<&str, &[&str]> = MAY_USE.into_iter().collect();
+    let present: BTreeSet<String> =
+        read_dir(crates()).unwrap().flatten().map(|e| e.file_name().into_string().unwrap()).collect();
+    assert_eq!(present, table.keys().map(ToString::to_string).collect(), "the table knows every crate");
+    for (name, allowed) in table {
+        let ours: BTreeSet<String> = dependencies(name).into_iter().filter(|d| present.contains(d)).collect();
+        let allowed: BTreeSet<String> = allowed.iter().map(ToString::to_string).collect();
+        assert_eq!(ours, allowed, "{name} uses other crates than the table says");
+    }
+}
+
+#[test]
+fn the_command_line_stays_at_the_top() {
+    for (name, _) in MAY_USE.iter().filter(|(name, _)| *name != "firsttouch") {
+        let forbidden = ["clap", "indicatif", "anyhow"];
+        let used = dependencies(name);
+        assert!(forbidden.iter().all(|library| !used.contains(*library)), "{name} knows the command line: {used:?}");
+    }
+}
+
+/// `code` without comments, as words.
+fn mentions(code: &str, word: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    code.lines().filter(|line| !line.trim_start().starts_with("//")).any(|line| {
+        line.match_indices(word).any(|(at, _)| {
+            let before = line[..at].chars().next_back();
+            let after = line[at + word.len()..].chars().next();
+            !before.is_some_and(is_word) && !after.is_some_and(is_word)
+        })
+    })
+}
+
+#[test]
+fn unsafe_stays_at_the_door() {
+    for (name, _) in MAY_USE.iter().filter(|(name, _)| *name != "sys") {
+        for (path, code) in sources(name) {
+            assert!(!mentions(&code, "unsafe"), "{} is not the door to the kernel", path.display());
+        }
+    }
+    let allowing: Vec<PathBuf> =
+        sources("sys").into_iter().filter(|(_, code)| mentions(code, "unsafe")).map(|(path, _)| path).collect();
+    for path in allowing {
+        let code = read_to_string(&path).unwrap();
+        assert!(code.contains("#![allow(unsafe_code)]") && code.starts_with("//!"), "{}", path.display());
+    }
+}
+
+#[test]
+fn statistics_and_reports_touch_nothing_outside() {
+    for name in ["stats", "results", "report"] {
+        for (path, code) in sources(name) {
+            for outside in ["std::fs", "std::process", "std::net", "std::env", "Instant", "SystemTime"] {
+                assert!(!code.contains(outside), "{} uses {outside}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn files_are_about_one_thing() {
+    for (name, _) in MAY_USE {
+        for (path, code) in sources(name) {
+            let lines = code.lines().count();
+            assert!(lines <= 400, "{} has {lines} lines: is it about one thing?", path.display());
+            let stem = path.file_stem().unwrap().to_str().unwrap();
+            assert!(!["utils", "util", "common", "misc", "shared", "helpers"].contains(&stem), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn mentions_are_whole_words_outside_comments() {
+    assert!(mentions("let x = unsafe { y };", "unsafe"));
+    assert!(!mentions("// unsafe\nfn unsafe_code() {}", "unsafe"));
+}

@@ -1,0 +1,75 @@
+//! More memory than may be had: refused before a child starts; and a child that runs into a limit names it.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use crate::program::{PROGRAM, is_root, skip, text};
+
+fn shell(script: &str) -> Output {
+    Command::new("sh").args(["-c", script]).output().expect("a shell")
+}
+
+#[test]
+fn address_space_and_data_limits_are_named() {
+    for (option, word) in [("-v", "ulimit -v"), ("-d", "ulimit -d")] {
+        let output = shell(&format!("ulimit {option} 262144; exec {PROGRAM} bench --size 300MiB"));
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains(word) && error.contains("--size"), "{error}");
+    }
+}
+
+#[test]
+fn a_control_group_is_named() {
+    let Some(group) = Group::new(64 << 20) else { return };
+    let output =
+        shell(&format!("echo $$ > {}; exec {PROGRAM} bench --size 100MiB", group.0.join("cgroup.procs").display()));
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("control group") && error.contains("firsttouch-test"), "{error}");
+}
+
+/// The child fails where the parent's forecast cannot: its errno comes through.
+#[test]
+fn a_failing_call_reports_its_errno() {
+    for source in ["malloc", "calloc", "mmap", "mmap+populate"] {
+        let job = format!(
+            r#"{{"parent":{},"cpu":null,"source":"{source}","size_bytes":1073741824,"operations":1,"fill":1,"observe":false}}"#,
+            std::process::id()
+        );
+        let output = shell(&format!("ulimit -v 262144; exec {PROGRAM} __child '{job}'"));
+        let answer = text(&output.stdout);
+        assert!(answer.contains(&format!("{source}: ENOMEM")), "{answer} {}", text(&output.stderr));
+    }
+}
+
+/// A memory control group of our own, removed at the end.
+struct Group(PathBuf);
+
+impl Group {
+    fn new(limit_bytes: u64) -> Option<Self> {
+        if !is_root() {
+            skip("a control group needs root");
+            return None;
+        }
+        let name = format!("firsttouch-test-{}", std::process::id());
+        for (root, file) in [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")] {
+            let folder = PathBuf::from(root).join(&name);
+            if std::fs::create_dir(&folder).is_err() {
+                continue;
+            }
+            let group = Group(folder);
+            if std::fs::write(group.0.join(file), limit_bytes.to_string()).is_ok() {
+                return Some(group);
+            }
+        }
+        skip("no control group with a memory limit can be made here");
+        None
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}

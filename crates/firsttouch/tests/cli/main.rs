@@ -1,0 +1,8 @@
+//! The program as a user runs it: real processes, real faults.
+
+mod bad_input;
+mod interrupted;
+mod layers;
+mod limits;
+mod measured;
+mod program;

@@ -1,0 +1,81 @@
+//! Running the program, and what a test says when it cannot run.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use results::LabResult;
+
+/// The program under test.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_firsttouch");
+
+/// A directory of a test's own, open to every user, removed at its end.
+pub(crate) struct Scratch(pub(crate) PathBuf);
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("firsttouch-test-{}-{number}", std::process::id()));
+        std::fs::create_dir(&path).expect("a scratch directory");
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o777)).expect("a directory of ours");
+        Scratch(path)
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+pub(crate) fn firsttouch(arguments: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.args(arguments).stdin(Stdio::null()).env_remove("RUST_BACKTRACE");
+    command
+}
+
+pub(crate) fn run(arguments: &[&str]) -> Output {
+    firsttouch(arguments).output().expect("the program starts")
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The result that `output`'s run wrote to standard output.
+pub(crate) fn result(output: &Output) -> LabResult {
+    results::read(&output.stdout[..])
+        .unwrap_or_else(|e| panic!("{e}: {}\n{}", text(&output.stderr), text(&output.stdout)))
+}
+
+pub(crate) fn is_root() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0"))
+}
+
+/// Says that a test did not run, and why: cargo test knows no such state.
+pub(crate) fn skip(reason: &str) {
+    eprintln!("SKIPPED {}: {reason}", std::thread::current().name().unwrap_or("test"));
+}
+
+/// Compiles a program of `fixtures/` into `scratch`; `None` (and a word) without a C compiler.
+pub(crate) fn fixture(name: &str, scratch: &Scratch) -> Option<PathBuf> {
+    let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(format!("{name}.c"));
+    let program = scratch.file(name);
+    match Command::new("cc").arg("-O1").arg("-o").arg(&program).arg(source).output() {
+        Ok(output) => {
+            assert!(output.status.success(), "{}", text(&output.stderr));
+            Some(program)
+        }
+        Err(e) => {
+            skip(&format!("no C compiler: {e}"));
+            None
+        }
+    }
+}
