@@ -7,7 +7,7 @@ use sys::interrupt::Interrupt;
 
 use crate::assemble::{Context, assemble};
 use crate::capacity::{self, Limits, Refusal};
-use crate::children::Children;
+use crate::children::{Children, Surroundings};
 use crate::design::{Design, Memory, Schedule, operations_for};
 use crate::diagnosis::{cap_for, doubts, seconds};
 use crate::experiment::Experiment;
@@ -109,7 +109,10 @@ pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Even
     let (started, started_at) = (Instant::now(), jiff::Timestamp::now());
     let machine = crate::machine::describe();
     let (design, mut refused, warm_bytes) = design(request, machine.thp.as_deref(), machine.page_bytes)?;
-    let mut children = Children::new(&design, interrupt, started, warm_bytes)?;
+    // Asked for once: from here on this process moves from one of them to the next.
+    let cpus = request.cpu.map_or_else(sys::process::allowed_cpus, |cpu| vec![cpu]);
+    let surroundings = Surroundings { interrupt, started, warm_bytes, cpus };
+    let mut children = Children::new(&design, surroundings.clone())?;
 
     let observing = Instant::now();
     let (design, observed) = observe(&design, &mut children, &mut refused, &mut watch)?;
@@ -118,7 +121,7 @@ pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Even
         watch(Event::Notice(notice));
     }
 
-    let mut children = Children::new(&design, interrupt, started, warm_bytes)?;
+    let mut children = Children::new(&design, surroundings)?;
     let mut orders = LatinOrders::new(design.arms.len(), design.seed);
     let mut judge = SignJudge::new(design.arms.len() - 2, design.margin);
     let run = session::run(

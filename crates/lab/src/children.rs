@@ -31,17 +31,30 @@ pub(crate) const COLDNESS: Duration = Duration::from_secs(6);
 const PADDING: &str = "FIRSTTOUCH_PADDING";
 const PADDING_BYTES_MAX: u64 = 4096;
 
+/// What does not depend on the design.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// What asks for the end.
+    pub interrupt: Interrupt,
+    /// When the run's clock started.
+    pub started: Instant,
+    /// Warm memory is made by touching that much.
+    pub warm_bytes: u64,
+    /// The processors to measure on, one a block.
+    pub cpus: Vec<u32>,
+}
+
 /// Starts children and keeps account of what happens around them.
 pub struct Children<'a> {
     design: &'a Design,
+    around: Surroundings,
     program: PathBuf,
-    interrupt: Interrupt,
     random: Xoshiro256PlusPlus,
-    started: Instant,
     last_child: Option<Instant>,
-    warm_bytes: u64,
     /// Freed memory stays with this machine: no host takes it back.
     keeps_memory: bool,
+    /// Where samples run at present; `None` if moving there failed.
+    cpu: Option<u32>,
     /// Processor time of the children since the block began.
     block_cpu: Duration,
     block_began: Option<(Instant, Counters, Duration)>,
@@ -55,24 +68,36 @@ enum Said {
 }
 
 impl<'a> Children<'a> {
-    /// A bench for `design` whose clock started at `started`. Warm memory is made by touching `warm_bytes`.
+    /// A bench for `design`.
     ///
     /// # Errors
     /// If the program cannot find itself.
-    pub fn new(design: &'a Design, interrupt: Interrupt, started: Instant, warm_bytes: u64) -> io::Result<Self> {
-        Ok(Children {
+    pub fn new(design: &'a Design, around: Surroundings) -> io::Result<Self> {
+        let mut children = Children {
             design,
+            around,
             program: sys::process::own_program()?,
-            interrupt,
             // Another stream than the orders': the seed with its bits turned over.
             random: Xoshiro256PlusPlus::seed_from_u64(!design.seed),
-            started,
             last_child: None,
-            warm_bytes,
             keeps_memory: sys::machine::free_page_reporting() == Some(false),
+            cpu: None,
             block_cpu: Duration::ZERO,
             block_began: None,
-        })
+        };
+        children.change_processor();
+        Ok(children)
+    }
+
+    /// Draws the processor for the samples to come, and moves there; children are born where their parent is. The
+    /// samples of a block share a processor, so that its ratios are free of what differs between processors, and the
+    /// warm-up frees its pages to the very processor's lists from which the child will take them.
+    fn change_processor(&mut self) {
+        let Ok(count @ 1..) = u64::try_from(self.around.cpus.len()) else { return };
+        let index = usize::try_from(below(&mut self.random, count)).expect("an index");
+        // A processor that has just been taken away from us is no reason to stop: the block runs where it may.
+        let cpu = self.around.cpus[index];
+        self.cpu = sys::process::pin_to(cpu).is_ok().then_some(cpu);
     }
 
     /// The one untimed, observed run of `source`; `None` if the user asked for the end.
@@ -94,9 +119,9 @@ impl<'a> Children<'a> {
     /// Sees to it that free memory is in the state that the design wants.
     fn prepare_memory(&mut self, memory: Memory) {
         match memory {
-            Memory::Cold => self.interrupt.wait(COLDNESS),
+            Memory::Cold => self.around.interrupt.wait(COLDNESS),
             Memory::Warm if self.keeps_memory && self.last_child.is_some_and(|end| end.elapsed() < IDLE) => {}
-            Memory::Warm => warm(self.warm_bytes),
+            Memory::Warm => warm(self.around.warm_bytes),
         }
     }
 
@@ -104,7 +129,6 @@ impl<'a> Children<'a> {
         let design = self.design;
         let job = Job {
             parent: std::process::id(),
-            cpu: design.cpu,
             source,
             size_bytes: design.size_bytes,
             operations: design.operations,
@@ -112,7 +136,7 @@ impl<'a> Children<'a> {
             observe,
         };
         let oom_kills = Counters::now().oom_kill;
-        let finished = sys::process::run(&mut self.command(&job), self.interrupt);
+        let finished = sys::process::run(&mut self.command(&job), self.around.interrupt);
         self.last_child = Some(Instant::now());
         match finished {
             Err(error) => Said::Broke(format!("the child could not be started: {error}")),
@@ -161,11 +185,11 @@ impl<'a> Children<'a> {
 
 impl Bench for Children<'_> {
     fn now(&mut self) -> Duration {
-        self.started.elapsed()
+        self.around.started.elapsed()
     }
 
     fn sample(&mut self, arm: usize, block: u64, position: u64) -> Taken {
-        if self.interrupt.received().is_some() {
+        if self.around.interrupt.received().is_some() {
             return Taken::Interrupted;
         }
         self.prepare_memory(self.design.memory);
@@ -186,6 +210,7 @@ impl Bench for Children<'_> {
     }
 
     fn begin_block(&mut self) {
+        self.change_processor();
         self.block_cpu = Duration::ZERO;
         self.block_began = Some((Instant::now(), Counters::now(), Usage::of_this_process().cpu));
     }
@@ -202,8 +227,9 @@ impl Bench for Children<'_> {
         };
         Block {
             block,
-            started_ns: nanoseconds(began.duration_since(self.started)),
+            started_ns: nanoseconds(began.duration_since(self.around.started)),
             elapsed_ns: nanoseconds(began.elapsed()),
+            cpu: self.cpu,
             steal_ns: passed(after.steal, before.steal),
             others_cpu_ns: passed(after.busy, before.busy.map(|busy| busy + own_cpu)),
             cpu_pressure_ns: passed(after.cpu_pressure, before.cpu_pressure),

@@ -19,11 +19,6 @@ use crate::source::Source;
 /// Runs `job` and returns what to tell the parent.
 #[must_use]
 pub fn answer(job: &Job) -> Answer {
-    if let Some(cpu) = job.cpu
-        && let Err(errno) = sys::process::pin_to(cpu)
-    {
-        return Answer::Failed { reason: format!("sched_setaffinity to processor {cpu}: {errno}") };
-    }
     let outcome = match job.source {
         Source::Mmap => measure(job, |len| Mapping::new(len, Policy::Plain)),
         Source::MmapPopulate => measure(job, |len| Mapping::new(len, Policy::Populate)),
@@ -225,7 +220,7 @@ mod tests {
     #[test]
     fn faults_fall_where_the_source_says() {
         let measure = |source| {
-            let job = Job { parent: 0, cpu: None, source, size_bytes: 1 << 20, operations: 8, fill: 1, observe: true };
+            let job = Job { parent: 0, source, size_bytes: 1 << 20, operations: 8, fill: 1, observe: true };
             match answer(&job) {
                 Answer::Measured(measurement) => *measurement,
                 Answer::Failed { reason } => panic!("{reason}"),

@@ -12,8 +12,6 @@ pub const CHILD_VERB: &str = "__child";
 pub struct Job {
     /// The parent's process id: the child ends with it.
     pub parent: u32,
-    /// The processor to run on.
-    pub cpu: Option<u32>,
     /// Where the memory comes from.
     pub source: Source,
     /// Bytes of one block of memory.

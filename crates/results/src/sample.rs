@@ -86,6 +86,9 @@ pub struct Block {
     pub started_ns: u64,
     /// How long it took.
     pub elapsed_ns: u64,
+    /// The processor that all its samples ran on.
+    #[serde(default)]
+    pub cpu: Option<u32>,
     /// Processor time that the hypervisor gave to others.
     pub steal_ns: Option<u64>,
     /// Processor time that other processes used.

@@ -34,7 +34,7 @@ fn a_control_group_is_named() {
 fn a_failing_call_reports_its_errno() {
     for source in ["malloc", "calloc", "mmap", "mmap+populate"] {
         let job = format!(
-            r#"{{"parent":{},"cpu":null,"source":"{source}","size_bytes":1073741824,"operations":1,"fill":1,"observe":false}}"#,
+            r#"{{"parent":{},"source":"{source}","size_bytes":1073741824,"operations":1,"fill":1,"observe":false}}"#,
             std::process::id()
         );
         let output = shell(&format!("ulimit -v 262144; exec {PROGRAM} __child '{job}'"));
