@@ -273,7 +273,7 @@ fn next(result: &LabResult) -> String {
 
 /// A time cap that decides more: three times the present one, and time for the first look at least.
 fn longer_seconds(result: &LabResult) -> u64 {
-    let cap_ns = result.experiment.max_time_ns.unwrap_or(result.elapsed_ns);
+    let cap_ns = result.experiment.max_time_ns.unwrap_or(20_000_000_000);
     let done = result.arms.first().map_or(1, |arm| arm.samples.len().max(1)) as u64;
     let twelve_ns = (result.elapsed_ns / done).saturating_mul(15);
     (cap_ns.saturating_mul(3).max(twelve_ns) / 1_000_000_000 + 1).next_multiple_of(10)

@@ -92,7 +92,8 @@ fn report_prints_the_same_bytes_again() {
     let path = file.to_str().unwrap();
     let bench = run(&["bench", "--size", "1MiB", "--blocks", "8", "--arm", "mmap+populate", "--json", path]);
     assert!(bench.status.success(), "{}", text(&bench.stderr));
-    assert!(text(&bench.stdout).contains("mmap+populate is 0."), "{}", text(&bench.stdout));
+    // Which verdict it is depends on what else the machine does: no test asserts a time.
+    assert!(text(&bench.stdout).contains("8 randomised blocks"), "{}", text(&bench.stdout));
     let again = run(&["report", path]);
     assert_eq!(text(&bench.stdout), text(&again.stdout));
     let colored = run(&["report", "--color", "always", path]);
