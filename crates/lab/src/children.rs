@@ -9,7 +9,6 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use results::{Block, Phase, Sample};
 use sys::interrupt::Interrupt;
-use sys::mapping::{Mapping, Policy};
 use sys::proc::Counters;
 use sys::process::{Ending, Finished};
 use sys::usage::Usage;
@@ -17,7 +16,7 @@ use sys::usage::Usage;
 use crate::design::{Design, Memory};
 use crate::plan::below;
 use crate::proof::policy_took_effect;
-use crate::protocol::{Answer, CHILD_VERB, Job, Measurement};
+use crate::protocol::{Answer, CHILD_VERB, Job, Measurement, Task};
 use crate::session::{Bench, Taken};
 use crate::source::Source;
 
@@ -112,6 +111,7 @@ impl<'a> Children<'a> {
                 Ok(Some((*measurement, sample)))
             }
             Said::Answer(Answer::Failed { reason }) | Said::Broke(reason) => Err(reason),
+            Said::Answer(Answer::Warmed) => Err("its child answered another question".to_owned()),
             Said::Interrupted => Ok(None),
         }
     }
@@ -121,7 +121,14 @@ impl<'a> Children<'a> {
         match memory {
             Memory::Cold => self.around.interrupt.wait(COLDNESS),
             Memory::Warm if self.keeps_memory && self.last_child.is_some_and(|end| end.elapsed() < IDLE) => {}
-            Memory::Warm => warm(self.around.warm_bytes),
+            // By a child, so that memory running out hits a child, never this process with all its samples.
+            // A warm-up that fails leaves memory as it was; two modes would then show in the samples.
+            Memory::Warm => {
+                let task = Task::Warm { parent: std::process::id(), bytes: self.around.warm_bytes };
+                if let Ok(Some(finished)) = sys::process::run(&mut self.command(&task), self.around.interrupt) {
+                    self.block_cpu += finished.usage.cpu;
+                }
+            }
         }
     }
 
@@ -136,7 +143,7 @@ impl<'a> Children<'a> {
             observe,
         };
         let oom_kills = Counters::now().oom_kill;
-        let finished = sys::process::run(&mut self.command(&job), self.around.interrupt);
+        let finished = sys::process::run(&mut self.command(&Task::Measure(job)), self.around.interrupt);
         self.last_child = Some(Instant::now());
         match finished {
             Err(error) => Said::Broke(format!("the child could not be started: {error}")),
@@ -148,11 +155,11 @@ impl<'a> Children<'a> {
         }
     }
 
-    fn command(&mut self, job: &Job) -> Command {
+    fn command(&mut self, task: &Task) -> Command {
         let mut padding = || "x".repeat(usize::try_from(below(&mut self.random, PADDING_BYTES_MAX)).expect("small"));
         let mut command = Command::new(&self.program);
         sys::process::set_name(&mut command, "firsttouch");
-        command.arg(CHILD_VERB).arg(serde_json::to_string(job).expect("a job is plain data"));
+        command.arg(CHILD_VERB).arg(serde_json::to_string(task).expect("a task is plain data"));
         command.arg(padding()).env(PADDING, padding());
         command
     }
@@ -205,6 +212,7 @@ impl Bench for Children<'_> {
             Said::Answer(Answer::Failed { reason }) | Said::Broke(reason) => {
                 Taken::Failed(format!("{reason} (block {block})"))
             }
+            Said::Answer(Answer::Warmed) => Taken::Failed("its child answered another question".to_owned()),
             Said::Interrupted => Taken::Interrupted,
         }
     }
@@ -242,17 +250,6 @@ impl Bench for Children<'_> {
     }
 }
 
-/// Touches `bytes` once and lets them go, so that the host, if there is one, has backed them. Where freed memory goes
-/// back to the host every 2 s, only memory freed a moment ago is sure to be warm: so this comes before each sample, by
-/// huge pages if they can be had, which takes a fifth of the time. A warm-up that fails leaves memory as it was; two
-/// modes would then show in the samples.
-fn warm(bytes: u64) {
-    let Ok(len) = usize::try_from(bytes) else { return };
-    if let Ok(mut mapping) = Mapping::new(len, Policy::HugePage).or_else(|_| Mapping::new(len, Policy::Plain)) {
-        mapping.touch_pages();
-    }
-}
-
 fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -275,18 +272,19 @@ fn understand(finished: &Finished, out_of_memory: impl Fn() -> bool) -> Said {
     }
 }
 
-/// What the hidden child verb does: reads the job, runs it, prints the answer. Returns the exit status.
+/// What the hidden child verb does: reads the task, runs it, prints the answer. Returns the exit status.
 ///
 /// # Panics
 /// Never: an answer can always be written as JSON. (A closed standard output means that the parent is gone.)
 #[must_use]
-pub fn child_main(job: Option<&str>) -> i32 {
-    let Some(job) = job.and_then(|text| serde_json::from_str::<Job>(text).ok()) else {
+pub fn child_main(task: Option<&str>) -> i32 {
+    let Some(task) = task.and_then(|text| serde_json::from_str::<Task>(text).ok()) else {
         eprintln!("this verb is for firsttouch itself");
         return 2;
     };
-    sys::process::die_with_parent(job.parent);
-    let answer = crate::measured::answer(&job);
+    sys::process::die_with_parent(task.parent());
+    sys::process::prefer_to_be_killed();
+    let answer = crate::measured::answer(&task);
     println!("{}", serde_json::to_string(&answer).expect("an answer is plain data"));
     0
 }

@@ -7,7 +7,32 @@ use crate::source::Source;
 /// The hidden first argument that makes the program a measured child.
 pub const CHILD_VERB: &str = "__child";
 
-/// What a child is to do: obtain, touch, touch again, release.
+/// What a child is to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Task {
+    /// Measure.
+    Measure(Job),
+    /// Touch memory once and let it go, so that the host, if there is one, has backed it.
+    Warm {
+        /// The parent's process id.
+        parent: u32,
+        /// How much.
+        bytes: u64,
+    },
+}
+
+impl Task {
+    /// The parent's process id: the child ends with it.
+    #[must_use]
+    pub fn parent(&self) -> u32 {
+        match self {
+            Task::Measure(job) => job.parent,
+            Task::Warm { parent, .. } => *parent,
+        }
+    }
+}
+
+/// A measurement: obtain, touch, touch again, release.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     /// The parent's process id: the child ends with it.
@@ -29,6 +54,8 @@ pub struct Job {
 pub enum Answer {
     /// All phases were run.
     Measured(Box<Measurement>),
+    /// The warm-up is done, as far as it went.
+    Warmed,
     /// A call failed.
     Failed {
         /// Which, and with what: `malloc: ENOMEM (Cannot allocate memory)`.

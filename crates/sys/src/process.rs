@@ -147,6 +147,12 @@ pub fn die_with_parent(expected: u32) {
     }
 }
 
+/// When memory runs out, this process is to be killed before others (proc(5), `oom_score_adj`): a child rather than the
+/// parent that holds everything measured so far. Anyone may raise their own score; where that fails, nothing is lost.
+pub fn prefer_to_be_killed() {
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
+}
+
 /// The processors that this process may run on, in ascending order.
 #[must_use]
 pub fn allowed_cpus() -> Vec<u32> {

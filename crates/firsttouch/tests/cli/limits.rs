@@ -1,7 +1,9 @@
 //! More memory than may be had: refused before a child starts; and a child that runs into a limit names it.
 
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use crate::program::{PROGRAM, is_root, skip, text};
 
@@ -29,12 +31,43 @@ fn a_control_group_is_named() {
     assert!(error.contains("control group") && error.contains("firsttouch-test"), "{error}");
 }
 
+/// A neighbour in the same group eats its memory: the kernel kills a child, and the run names it and keeps the rest.
+#[test]
+fn the_out_of_memory_killer_is_named_and_nothing_is_lost() {
+    let Some(group) = Group::new(220 << 20) else { return };
+    let procs = group.0.join("cgroup.procs");
+    let inside = |command: &str| {
+        let script = format!("echo $$ > {} && exec {command}", procs.display());
+        Command::new("sh").args(["-c", &script]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a shell")
+    };
+    let run = inside(&format!("{PROGRAM} bench --size 64MiB --arm malloc --blocks 60 --json -"));
+    let pid = run.id();
+    let running = || std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z"));
+    let reader = std::thread::spawn(move || run.wait_with_output().expect("its output"));
+    std::thread::sleep(Duration::from_millis(500));
+    while running() {
+        // Reads one endless line into memory, until it is killed itself.
+        let _ = inside("tail /dev/zero").wait();
+    }
+    let output = reader.join().expect("the reader");
+    if output.status.success() {
+        return skip("the kernel killed only the neighbour");
+    }
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let error = text(&output.stderr);
+    let named = |text: &str| text.contains("out-of-memory killer (SIGKILL)");
+    match results::read(&output.stdout[..]) {
+        Ok(result) => assert!(result.refused.iter().any(|r| r.failed && named(&r.reason)), "{:?}", result.refused),
+        Err(_) => assert!(named(&error), "{error}"), // the baseline's first run: there was nothing yet
+    }
+}
+
 /// The child fails where the parent's forecast cannot: its errno comes through.
 #[test]
 fn a_failing_call_reports_its_errno() {
     for source in ["malloc", "calloc", "mmap", "mmap+populate"] {
         let job = format!(
-            r#"{{"parent":{},"source":"{source}","size_bytes":1073741824,"operations":1,"fill":1,"observe":false}}"#,
+            r#"{{"Measure":{{"parent":{},"source":"{source}","size_bytes":1073741824,"operations":1,"fill":1,"observe":false}}}}"#,
             std::process::id()
         );
         let output = shell(&format!("ulimit -v 262144; exec {PROGRAM} __child '{job}'"));
@@ -42,6 +75,8 @@ fn a_failing_call_reports_its_errno() {
         assert!(answer.contains(&format!("{source}: ENOMEM")), "{answer} {}", text(&output.stderr));
     }
 }
+
+static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 /// A memory control group of our own, removed at the end.
 struct Group(PathBuf);
@@ -52,7 +87,7 @@ impl Group {
             skip("a control group needs root");
             return None;
         }
-        let name = format!("firsttouch-test-{}", std::process::id());
+        let name = format!("firsttouch-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         for (root, file) in [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")] {
             let folder = PathBuf::from(root).join(&name);
             if std::fs::create_dir(&folder).is_err() {
