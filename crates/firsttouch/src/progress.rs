@@ -20,7 +20,9 @@ impl Watcher {
         // No ticker: a thread that wakes up to turn a wheel would disturb what is measured.
         let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(1), target);
-        bar.set_style(ProgressStyle::with_template("{bar:20} {wide_msg}").expect("a valid template"));
+        bar.set_style(
+            ProgressStyle::with_template("{bar:14} {wide_msg}").expect("a valid template").progress_chars("=> "),
+        );
         bar.set_message("starting");
         bar.tick();
         Watcher { bar, quiet, cap }
@@ -42,9 +44,9 @@ impl Watcher {
         let left = last.filter(|_| kept > 0).map(|last| {
             let left = now.mul_f64((last - kept.min(last)) as f64 / kept as f64);
             let left = self.cap.map_or(left, |cap| left.min(cap.saturating_sub(now)));
-            format!(", at most {} s left", left.as_secs() + 1)
+            format!(", {} s left", left.as_secs() + 1)
         });
-        let widest = widest.map(|(low, high)| format!(", widest interval [{low:.3}, {high:.3}]"));
+        let widest = widest.map(|(low, high)| format!(", widest [{low:.2}, {high:.2}]"));
         if let Some(last) = last {
             self.bar.set_length(last as u64);
         }
