@@ -90,8 +90,9 @@ fn modes(design: &Design, run: &Run, machine: &Machine) -> Option<Warning> {
     );
     let names = found.iter().map(|(arm, _)| design.arms[*arm].name.to_owned()).collect();
     if machine.free_page_reporting == Some(true) && design.memory == Memory::Warm {
-        let message =
-            format!("two modes: {counts}; this guest hands freed memory back to its host, which must back it again");
+        let message = format!(
+            "two modes: {counts}; this guest hands freed memory back to its host, which may have had to back it again"
+        );
         return Some(warning("memory-cold", message, names));
     }
     Some(warning("two-modes", format!("two modes: {counts}; medians fall in one of them"), names))
