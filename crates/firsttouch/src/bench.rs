@@ -26,8 +26,7 @@ pub(crate) fn run(options: &BenchOptions, color: Color) -> anyhow::Result<ExitCo
     let sink = options.json.as_deref().map(Sink::open).transpose()?;
     let interrupt = Interrupt::install().context("cannot watch for signals")?;
 
-    let cap = request.max_time.or(request.blocks.is_none().then_some(MAX_TIME));
-    let mut watcher = Watcher::new(options.quiet, cap);
+    let mut watcher = Watcher::new(options.quiet, request.cap());
     let outcome = lab::bench(&request, interrupt, |event| watcher.see(&event));
     watcher.finish();
     let result = match outcome {
@@ -93,8 +92,13 @@ fn experiment(name: Option<&str>) -> Result<Experiment, Usage> {
         return Ok(all.swap_remove(index));
     }
     let names: Vec<&str> = all.iter().map(|experiment| experiment.name.as_str()).collect();
-    let hint = nearest(name, names.iter().copied()).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-    Err(Usage(format!("there is no experiment {name:?}{hint} There is: {} (see bench --list)", names.join(", "))))
+    Err(unknown("experiment", name, &names))
+}
+
+/// A name that is not among those `known`, with the one that it was most likely meant to be.
+fn unknown(kind: &str, name: &str, known: &[&str]) -> Usage {
+    let hint = nearest(name, known.iter().copied()).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+    Usage(format!("there is no {kind} {name:?}{hint} Known: {} (see bench --list)", known.join(", ")))
 }
 
 fn arms(experiment: &Experiment, wanted: &[String]) -> Result<Vec<Source>, Usage> {
@@ -102,8 +106,7 @@ fn arms(experiment: &Experiment, wanted: &[String]) -> Result<Vec<Source>, Usage
     let mut arms = Vec::new();
     for name in wanted {
         let Some(source) = Source::ALL.into_iter().find(|source| source.name() == name) else {
-            let hint = nearest(name, names).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-            return Err(Usage(format!("there is no arm {name:?}{hint} There are: {}", names.join(", "))));
+            return Err(unknown("arm", name, &names));
         };
         if arms.contains(&source) {
             return Err(Usage(format!("--arm {name} is given twice")));

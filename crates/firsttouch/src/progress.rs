@@ -40,7 +40,7 @@ impl Watcher {
 
     fn progress(&mut self, progress: &Progress) {
         let Progress { kept, last, now, widest, .. } = *progress;
-        let of = last.map_or_else(|| "12 to 96".to_owned(), |last| last.to_string());
+        let of = last.map(|last| format!(" of {last}")).unwrap_or_default();
         let left = last.filter(|_| kept > 0).map(|last| {
             let left = now.mul_f64((last - kept.min(last)) as f64 / kept as f64);
             let left = self.cap.map_or(left, |cap| left.min(cap.saturating_sub(now)));
@@ -52,7 +52,7 @@ impl Watcher {
         }
         self.bar.set_position(kept as u64);
         let (left, widest) = (left.unwrap_or_default(), widest.unwrap_or_default());
-        self.bar.set_message(format!("measuring, block {} of {of}{left}{widest}", kept + 1));
+        self.bar.set_message(format!("measuring, block {}{of}{left}{widest}", kept + 1));
     }
 
     pub(crate) fn finish(&self) {

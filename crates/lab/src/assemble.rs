@@ -4,6 +4,7 @@ use results::{Arm, Comparison, LabResult, Machine, Observed, Refused, Sensitivit
 use stats::{Estimate, Interval, Placebo, hodges_lehmann, mean_t};
 
 use crate::design::Design;
+use crate::quantity::nanoseconds;
 use crate::session::{Run, log_ratios};
 use crate::summary::summarise;
 
@@ -88,7 +89,7 @@ fn experiment(design: &Design) -> results::Experiment {
         fill: design.experiment.fill,
         memory: design.memory.name().to_owned(),
         cpu: design.cpu,
-        max_time_ns: design.schedule.cap.map(|cap| u64::try_from(cap.as_nanos()).unwrap_or(u64::MAX)),
+        max_time_ns: design.schedule.cap.map(nanoseconds),
         blocks: design.blocks,
     }
 }

@@ -14,6 +14,7 @@ use crate::experiment::Experiment;
 use crate::judge::SignJudge;
 use crate::plan::LatinOrders;
 use crate::proof::{impossible, policy_took_effect};
+use crate::quantity::nanoseconds;
 use crate::session::{self, Progress, Run, log_ratios};
 use crate::source::Source;
 
@@ -41,6 +42,14 @@ pub struct Request {
     pub cpu: Option<u32>,
     /// The state of free memory to measure in.
     pub memory: Memory,
+}
+
+impl Request {
+    /// The time cap in force: what the user says, or the default; none for a fixed number of blocks.
+    #[must_use]
+    pub fn cap(&self) -> Option<Duration> {
+        self.max_time.or(self.blocks.is_none().then_some(MAX_TIME))
+    }
 }
 
 /// The time cap unless the user says otherwise.
@@ -156,7 +165,7 @@ fn finish(
     warnings.extend(observed.iter().find_map(|observation| observation.warning.clone()));
     let context = Context {
         started: started.to_owned(),
-        elapsed_ns: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
+        elapsed_ns: nanoseconds(elapsed),
         machine,
         observed: observed.into_iter().map(|o| (o.traps, o.observed)).collect(),
         refused,
@@ -194,8 +203,8 @@ fn design(request: &Request, thp: Option<&str>, page_bytes: u64) -> Result<(Desi
         }
     }
     let schedule = match request.blocks {
-        Some(blocks) => Schedule::fixed(usize::try_from(blocks).unwrap_or(usize::MAX), request.max_time),
-        None => Schedule::sequential(request.max_time.unwrap_or(MAX_TIME)),
+        Some(blocks) => Schedule::fixed(usize::try_from(blocks).unwrap_or(usize::MAX), request.cap()),
+        None => Schedule::sequential(request.cap().unwrap_or(MAX_TIME)),
     };
     let design = Design {
         experiment: experiment.clone(),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
-use results::{Block, Phase, Sample};
+use results::{Block, Sample};
 use sys::interrupt::Interrupt;
 use sys::proc::Counters;
 use sys::process::{Ending, Finished};
@@ -17,6 +17,7 @@ use crate::design::{Design, Memory};
 use crate::plan::below;
 use crate::proof::policy_took_effect;
 use crate::protocol::{Answer, CHILD_VERB, Job, Measurement, Task};
+use crate::quantity::nanoseconds;
 use crate::session::{Bench, Taken};
 use crate::source::Source;
 
@@ -59,13 +60,6 @@ pub struct Children<'a> {
     block_began: Option<(Instant, Counters, Duration)>,
 }
 
-/// What a child that ended said.
-enum Said {
-    Answer(Answer),
-    Broke(String),
-    Interrupted,
-}
-
 impl<'a> Children<'a> {
     /// A bench for `design`.
     ///
@@ -105,21 +99,18 @@ impl<'a> Children<'a> {
     /// Why the child failed.
     pub fn observe(&mut self, source: Source) -> Result<Option<(Measurement, Sample)>, String> {
         self.prepare_memory(Memory::Warm);
-        match self.run(source, true) {
-            Said::Answer(Answer::Measured(measurement)) => {
-                let sample = self.sample_of(&measurement, 0, 0);
-                Ok(Some((*measurement, sample)))
-            }
-            Said::Answer(Answer::Failed { reason }) | Said::Broke(reason) => Err(reason),
-            Said::Answer(Answer::Warmed) => Err("its child answered another question".to_owned()),
-            Said::Interrupted => Ok(None),
-        }
+        let measurement = self.run(source, true)?;
+        Ok(measurement.map(|measurement| {
+            let sample = self.sample_of(&measurement, 0, 0);
+            (measurement, sample)
+        }))
     }
 
     /// Sees to it that free memory is in the state that the design wants.
     fn prepare_memory(&mut self, memory: Memory) {
         match memory {
             Memory::Cold => self.around.interrupt.wait(COLDNESS),
+            Memory::Warm if self.around.warm_bytes == 0 => {} // the observed runs of a cold design
             Memory::Warm if self.keeps_memory && self.last_child.is_some_and(|end| end.elapsed() < IDLE) => {}
             // By a child, so that memory running out hits a child, never this process with all its samples.
             // A warm-up that fails leaves memory as it was; two modes would then show in the samples.
@@ -132,7 +123,8 @@ impl<'a> Children<'a> {
         }
     }
 
-    fn run(&mut self, source: Source, observe: bool) -> Said {
+    /// What a child measured of `source`; `None` if the user asked for the end.
+    fn run(&mut self, source: Source, observe: bool) -> Result<Option<Measurement>, String> {
         let design = self.design;
         let job = Job {
             parent: std::process::id(),
@@ -142,16 +134,16 @@ impl<'a> Children<'a> {
             fill: design.experiment.fill,
             observe,
         };
-        let oom_kills = Counters::now().oom_kill;
+        let oom_kills = sys::proc::oom_kills();
         let finished = sys::process::run(&mut self.command(&Task::Measure(job)), self.around.interrupt);
         self.last_child = Some(Instant::now());
-        match finished {
-            Err(error) => Said::Broke(format!("the child could not be started: {error}")),
-            Ok(None) => Said::Interrupted,
-            Ok(Some(finished)) => {
-                self.block_cpu += finished.usage.cpu;
-                understand(&finished, || Counters::now().oom_kill > oom_kills)
-            }
+        let finished = finished.map_err(|error| format!("the child could not be started: {error}"))?;
+        let Some(finished) = finished else { return Ok(None) };
+        self.block_cpu += finished.usage.cpu;
+        match understand(&finished, || sys::proc::oom_kills() > oom_kills)? {
+            Answer::Measured(measurement) => Ok(Some(*measurement)),
+            Answer::Failed { reason } => Err(reason),
+            Answer::Warmed => Err("its child answered another question".to_owned()),
         }
     }
 
@@ -167,7 +159,6 @@ impl<'a> Children<'a> {
     fn sample_of(&self, measurement: &Measurement, block: u64, position: u64) -> Sample {
         let [obtain, first, second, release] = measurement.phases;
         let sum = |field: fn(&crate::protocol::PhaseCost) -> u64| measurement.phases.iter().map(field).sum();
-        debug_assert_eq!(Phase::ALL.len(), measurement.phases.len());
         Sample {
             block,
             position,
@@ -201,19 +192,15 @@ impl Bench for Children<'_> {
         }
         self.prepare_memory(self.design.memory);
         let source = self.design.arms[arm].source;
-        match self.run(source, false) {
-            Said::Answer(Answer::Measured(measurement)) => {
-                let sample = self.sample_of(&measurement, block, position);
-                match policy_took_effect(source, &sample) {
-                    Ok(()) => Taken::Sample(sample),
-                    Err(reason) => Taken::Unproved(sample, format!("{reason} (block {block})")),
-                }
-            }
-            Said::Answer(Answer::Failed { reason }) | Said::Broke(reason) => {
-                Taken::Failed(format!("{reason} (block {block})"))
-            }
-            Said::Answer(Answer::Warmed) => Taken::Failed("its child answered another question".to_owned()),
-            Said::Interrupted => Taken::Interrupted,
+        let measurement = match self.run(source, false) {
+            Ok(Some(measurement)) => measurement,
+            Ok(None) => return Taken::Interrupted,
+            Err(reason) => return Taken::Failed(format!("{reason} (block {block})")),
+        };
+        let sample = self.sample_of(&measurement, block, position);
+        match policy_took_effect(source, &sample) {
+            Ok(()) => Taken::Sample(sample),
+            Err(reason) => Taken::Unproved(sample, format!("{reason} (block {block})")),
         }
     }
 
@@ -250,25 +237,19 @@ impl Bench for Children<'_> {
     }
 }
 
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
 /// Makes sense of a child that has ended. `out_of_memory` tells whether the kernel has killed some process for memory
 /// since it was started.
-fn understand(finished: &Finished, out_of_memory: impl Fn() -> bool) -> Said {
+fn understand(finished: &Finished, out_of_memory: impl Fn() -> bool) -> Result<Answer, String> {
     let complaint = String::from_utf8_lossy(&finished.stderr);
     let complaint = complaint.lines().next_back().map(|line| format!(": {line}")).unwrap_or_default();
     match finished.ending {
         Ending::Killed(signal) => {
             let killer = if out_of_memory() { " by the kernel's out-of-memory killer" } else { "" };
-            Said::Broke(format!("its child was killed{killer} ({}){complaint}", sys::interrupt::name(signal)))
+            Err(format!("its child was killed{killer} ({}){complaint}", sys::interrupt::name(signal)))
         }
-        Ending::Exited(0) => match serde_json::from_slice(&finished.stdout) {
-            Ok(answer) => Said::Answer(answer),
-            Err(_) => Said::Broke(format!("its child ended without an answer{complaint}")),
-        },
-        Ending::Exited(status) => Said::Broke(format!("its child ended with status {status}{complaint}")),
+        Ending::Exited(0) => serde_json::from_slice(&finished.stdout)
+            .map_err(|_| format!("its child ended without an answer{complaint}")),
+        Ending::Exited(status) => Err(format!("its child ended with status {status}{complaint}")),
     }
 }
 
@@ -301,9 +282,8 @@ mod tests {
             stderr: stderr.as_bytes().to_vec(),
         };
         match understand(&finished, || oom) {
-            Said::Broke(reason) => assert!(reason.contains(expect), "{reason}"),
-            Said::Answer(answer) => assert_eq!(format!("{answer:?}"), expect),
-            Said::Interrupted => panic!("nobody interrupted"),
+            Err(reason) => assert!(reason.contains(expect), "{reason}"),
+            Ok(answer) => assert_eq!(format!("{answer:?}"), expect),
         }
     }
 

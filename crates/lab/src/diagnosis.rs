@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use results::{Machine, Sample, Stopped, Warning};
 use stats::{Placebo, trend, two_modes};
+use sys::mapping::HUGE_PAGE_BYTES;
 
 use crate::design::{Design, Memory};
 use crate::session::Run;
@@ -133,7 +134,7 @@ fn busy(run: &Run) -> Option<Warning> {
 
 /// With THP on for everybody, the plain arms measure huge pages too.
 fn thp_always(design: &Design, machine: &Machine) -> Option<Warning> {
-    (machine.thp.as_deref() == Some("always") && design.size_bytes >= 2 << 20).then(|| {
+    (machine.thp.as_deref() == Some("always") && design.size_bytes >= HUGE_PAGE_BYTES as u64).then(|| {
         let message = "transparent huge pages are on for all memory (always): every arm may get them, not only \
                        mmap+hugepage";
         warning("thp-always", message.to_owned(), Vec::new())

@@ -8,12 +8,13 @@ use std::time::Instant;
 
 use sys::Errno;
 use sys::allocator::{self, HeapBlock};
-use sys::mapping::{Mapping, Policy};
+use sys::mapping::{HUGE_PAGE_BYTES, Mapping, Policy};
 use sys::perf::FaultCounter;
 use sys::proc::{address_space_bytes, resident_now, run_delay};
 use sys::usage::Usage;
 
 use crate::protocol::{Answer, Job, Measurement, Observation, PhaseCost, Task};
+use crate::quantity::nanoseconds;
 use crate::source::Source;
 
 /// Runs `task` and returns what to tell the parent.
@@ -83,7 +84,7 @@ fn measure<B: Block>(job: &Job, obtain: impl Fn(usize) -> Result<B, Errno>) -> R
 
     let observer = job.observe.then(|| Observer::begin(job.source));
     let huge_before = resident_now().map(|r| r.huge_bytes);
-    let (usage, delay) = (Usage::of_this_process(), run_delay());
+    let (usage, delay) = (Usage::of_this_thread(), run_delay());
     let mut failure = None;
     let mut phases = [PhaseCost::default(); 4];
 
@@ -118,7 +119,7 @@ fn measure<B: Block>(job: &Job, obtain: impl Fn(usize) -> Result<B, Errno>) -> R
     });
 
     let observation = observer.map(Observer::end);
-    let (usage_after, delay_after) = (Usage::of_this_process(), run_delay());
+    let (usage_after, delay_after) = (Usage::of_this_thread(), run_delay());
     Ok(Measurement {
         phases,
         rss_bytes: resident.map(|r| r.rss_bytes),
@@ -140,11 +141,11 @@ fn rehearse() {
 /// Times `work` and counts its faults. The counters are read outside the timed span.
 #[inline]
 fn phase(work: impl FnOnce()) -> PhaseCost {
-    let before = Usage::of_this_process();
+    let before = Usage::of_this_thread();
     let start = Instant::now();
     work();
     let elapsed = start.elapsed();
-    let after = Usage::of_this_process();
+    let after = Usage::of_this_thread();
     PhaseCost {
         time_ns: nanoseconds(elapsed),
         minor_faults: after.minor_faults - before.minor_faults,
@@ -152,14 +153,10 @@ fn phase(work: impl FnOnce()) -> PhaseCost {
     }
 }
 
-fn nanoseconds(time: std::time::Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
 /// Bytes of `[address, address + size)` in whole aligned 2 MiB ranges.
 fn eligible_bytes(address: usize, size: usize) -> u64 {
-    const HUGE: usize = 2 << 20;
-    let (first, end) = (address.next_multiple_of(HUGE), (address + size) / HUGE * HUGE);
+    let first = address.next_multiple_of(HUGE_PAGE_BYTES);
+    let end = (address + size) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
     end.saturating_sub(first) as u64
 }
 

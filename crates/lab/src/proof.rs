@@ -1,6 +1,7 @@
 //! Whether an arm got what it asked for. A policy that did not take effect measures something else.
 
 use results::Sample;
+use sys::mapping::HUGE_PAGE_BYTES;
 
 use crate::source::Source;
 
@@ -66,7 +67,7 @@ pub fn impossible(source: Source, size_bytes: u64, thp: Option<&str>) -> Option<
              echo madvise > /sys/kernel/mm/transparent_hugepage/enabled"
                 .to_owned(),
         ),
-        Some(_) if size_bytes < 2 << 20 => {
+        Some(_) if size_bytes < HUGE_PAGE_BYTES as u64 => {
             Some("a block smaller than 2 MiB holds no huge page: choose a --size of 2MiB or more".to_owned())
         }
         Some(_) => None,

@@ -74,8 +74,6 @@ pub struct Progress {
     pub kept: usize,
     /// The last block that the run may come to; `None` before that is known.
     pub last: Option<usize>,
-    /// Samples of the present block, so far.
-    pub position: usize,
     /// Since the start of the run.
     pub now: Duration,
     /// Lower and upper bound of the widest interval at the last look.
@@ -149,7 +147,7 @@ impl<'a> Session<'a> {
         let mut stopped = None;
         bench.begin_block();
         for &arm in order.iter().filter(|&&arm| self.run.removals[arm].is_none()).collect::<Vec<_>>() {
-            watch(&self.progress(taken.len(), bench.now()));
+            watch(&self.progress(bench.now()));
             match bench.sample(arm, number, taken.len() as u64) {
                 Taken::Sample(sample) => taken.push((arm, sample)),
                 Taken::Unproved(sample, reason) => {
@@ -175,7 +173,7 @@ impl<'a> Session<'a> {
         self.run.blocks.push(block);
         self.file(number, taken, cause);
         self.run.block_time =
-            bench.now().checked_sub(self.started).unwrap() / u32::try_from(self.run.blocks.len()).unwrap_or(u32::MAX);
+            bench.now().saturating_sub(self.started) / u32::try_from(self.run.blocks.len()).unwrap_or(u32::MAX);
         stopped
     }
 
@@ -262,7 +260,7 @@ impl<'a> Session<'a> {
     fn look(&mut self, look: Look, judge: &mut impl Judge) {
         let arms: Vec<usize> =
             (Design::BASELINE + 1..self.design.placebo()).filter(|&arm| self.run.removals[arm].is_none()).collect();
-        let ratios: Vec<Vec<f64>> = arms.iter().map(|&arm| self.log_ratios(arm)).collect();
+        let ratios: Vec<Vec<f64>> = arms.iter().map(|&arm| log_ratios(self.design, &self.run, arm)).collect();
         self.run.estimates.fill(None);
         for (&arm, estimate) in arms.iter().zip(judge.look(look, &ratios)) {
             self.run.estimates[arm] = estimate;
@@ -270,17 +268,12 @@ impl<'a> Session<'a> {
         self.run.looks.push(look);
     }
 
-    fn log_ratios(&self, arm: usize) -> Vec<f64> {
-        log_ratios(self.design, &self.run, arm)
-    }
-
-    fn progress(&self, position: usize, now: Duration) -> Progress {
+    fn progress(&self, now: Duration) -> Progress {
         let bounds = self.run.estimates.iter().flatten().filter_map(|e| e.interval);
         let widest = bounds.max_by(|a, b| (a.high / a.low).total_cmp(&(b.high / b.low)));
         Progress {
             kept: self.kept,
             last: self.last.map(|look| look.blocks),
-            position,
             now,
             widest: widest.map(|i| (i.low, i.high)),
         }

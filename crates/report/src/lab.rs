@@ -186,8 +186,7 @@ fn plot(result: &LabResult, columns: usize) -> String {
     if let Some(placebo) = &result.placebo
         && let Some((low, high)) = placebo.low.zip(placebo.high)
     {
-        let floor = f64::max(high - 1.0, 1.0 / low - 1.0).max(0.0);
-        let remark = format!("noise floor {}", percent(floor));
+        let remark = placebo.noise_floor().map(|floor| format!("noise floor {}", percent(floor))).unwrap_or_default();
         plotted.push(forest::Line { name: "placebo".to_owned(), ratio: placebo.ratio, low, high, remark });
     }
     let name_width = result.arms.iter().map(|arm| arm.name.len()).max().unwrap_or(0).min(24);

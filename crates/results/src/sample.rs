@@ -2,24 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The phases of a sample, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// Getting the memory: the call.
-    Obtain,
-    /// Writing every byte for the first time.
-    FirstTouch,
-    /// Writing every byte again: what the writing itself costs.
-    SecondTouch,
-    /// Giving it back.
-    Release,
-}
-
-impl Phase {
-    /// All four, in order.
-    pub const ALL: [Phase; 4] = [Phase::Obtain, Phase::FirstTouch, Phase::SecondTouch, Phase::Release];
-}
-
 /// One child process: sums over its batch of `operations` blocks of memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
@@ -62,19 +44,6 @@ pub struct Sample {
     /// Time spent ready to run but waiting for a processor (schedstat).
     #[serde(default)]
     pub run_delay_ns: Option<u64>,
-}
-
-impl Sample {
-    /// The time of one phase.
-    #[must_use]
-    pub fn phase_ns(&self, phase: Phase) -> u64 {
-        match phase {
-            Phase::Obtain => self.obtain_ns,
-            Phase::FirstTouch => self.first_touch_ns,
-            Phase::SecondTouch => self.second_touch_ns,
-            Phase::Release => self.release_ns,
-        }
-    }
 }
 
 /// What the machine did during one block of the design. Differences of counters that cover the whole machine.

@@ -78,3 +78,12 @@ pub struct Placebo {
     /// Whether the interval holds 1; `null` without an interval.
     pub trusted: Option<bool>,
 }
+
+impl Placebo {
+    /// How far from 1 its interval reaches, as a share: what noise alone makes of no difference. `None` without one.
+    #[must_use]
+    pub fn noise_floor(&self) -> Option<f64> {
+        let (low, high) = self.low.zip(self.high)?;
+        Some(f64::max(high - 1.0, 1.0 / low - 1.0).max(0.0))
+    }
+}

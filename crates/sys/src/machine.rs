@@ -47,12 +47,6 @@ fn chosen(text: &str) -> Option<String> {
     text.split_whitespace().find_map(|word| word.strip_prefix('[')?.strip_suffix(']')).map(str::to_owned)
 }
 
-/// The size of a transparent huge page.
-#[must_use]
-pub fn huge_page_bytes() -> Option<u64> {
-    read_to_string("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size").ok()?.trim().parse().ok()
-}
-
 /// Whether a virtio balloon of this guest reports free pages to the host, which then takes them back: a later first
 /// touch waits for the hypervisor. `None` where the devices cannot be listed.
 #[must_use]

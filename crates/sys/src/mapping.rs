@@ -12,6 +12,9 @@ use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 
 use crate::Errno;
 
+/// The huge page that the policies, proofs and eligible ranges are about.
+pub const HUGE_PAGE_BYTES: usize = 2 << 20;
+
 /// What to ask of the kernel for a mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {

@@ -19,12 +19,23 @@ pub struct Usage {
 impl Usage {
     /// Of this process so far.
     #[must_use]
-    #[inline]
     pub fn of_this_process() -> Self {
+        Usage::of(libc::RUSAGE_SELF)
+    }
+
+    /// Of the calling thread alone: what other threads fault in is not in it.
+    #[must_use]
+    #[inline]
+    pub fn of_this_thread() -> Self {
+        Usage::of(libc::RUSAGE_THREAD)
+    }
+
+    #[inline]
+    fn of(whom: libc::c_int) -> Self {
         // SAFETY: all-zero is a valid rusage.
         let mut raw: libc::rusage = unsafe { std::mem::zeroed() };
-        // SAFETY: `raw` is writable; RUSAGE_SELF with a valid pointer cannot fail (getrusage(2)).
-        unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut raw) };
+        // SAFETY: `raw` is writable; both RUSAGE_SELF and RUSAGE_THREAD with a valid pointer cannot fail (getrusage(2)).
+        unsafe { libc::getrusage(whom, &raw mut raw) };
         Usage::from(raw)
     }
 }

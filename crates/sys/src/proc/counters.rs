@@ -22,8 +22,6 @@ pub struct Counters {
     pub thp_fault_fallback: Option<u64>,
     /// Faults that compacted memory first.
     pub compact_stall: Option<u64>,
-    /// Processes that the out-of-memory killer has ended.
-    pub oom_kill: Option<u64>,
     /// Free memory.
     pub free_bytes: Option<u64>,
 }
@@ -43,7 +41,6 @@ impl Counters {
             thp_fault_alloc: vmstat(&vmstat_text, "thp_fault_alloc"),
             thp_fault_fallback: vmstat(&vmstat_text, "thp_fault_fallback"),
             compact_stall: vmstat(&vmstat_text, "compact_stall"),
-            oom_kill: vmstat(&vmstat_text, "oom_kill"),
             free_bytes: meminfo_bytes(&meminfo, "MemFree"),
         }
     }
@@ -70,6 +67,12 @@ pub fn pressure_total(text: &str) -> Option<Duration> {
 #[must_use]
 pub fn vmstat(text: &str, name: &str) -> Option<u64> {
     field(text, name)
+}
+
+/// Processes that the out-of-memory killer has ended so far; `None` before Linux 4.13.
+#[must_use]
+pub fn oom_kills() -> Option<u64> {
+    vmstat(&read_to_string("/proc/vmstat").ok()?, "oom_kill")
 }
 
 /// One line of `/proc/meminfo`, in bytes.

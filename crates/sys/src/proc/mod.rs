@@ -3,7 +3,7 @@
 mod counters;
 mod rollup;
 
-pub use counters::{Counters, available_bytes, cpu_ticks, meminfo_bytes, pressure_total, vmstat};
+pub use counters::{Counters, available_bytes, cpu_ticks, meminfo_bytes, oom_kills, pressure_total, vmstat};
 pub use rollup::{Resident, parse_rollup, resident_now};
 
 use std::time::Duration;
