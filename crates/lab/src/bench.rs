@@ -143,7 +143,9 @@ pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Even
         },
     );
     if run.samples[Design::BASELINE].is_empty() && run.dropped.iter().all(|dropped| dropped.samples.is_empty()) {
-        return Err(match &run.removals[Design::BASELINE] {
+        // The placebo is the baseline under another name: whichever broke first says why.
+        let broke = [Design::BASELINE, design.placebo()].into_iter().find_map(|arm| run.removals[arm].as_ref());
+        return Err(match broke {
             Some(removal) => baseline_error(&design, removal.reason.clone()),
             None => BenchError::Interrupted,
         });
