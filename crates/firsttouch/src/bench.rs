@@ -1,13 +1,15 @@
 //! `firsttouch bench [EXPERIMENT]`.
 
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use lab::bench::{BenchError, MAX_TIME, Request};
-use lab::experiment::{built_in, nearest};
-use lab::{Experiment, Memory, Source};
+use lab::arm::ArmSpec;
+use lab::experiment::{Subject, built_in, by_name};
+use lab::request::MAX_TIME;
+use lab::{BenchError, Experiment, Memory, Request};
 use results::{LabResult, Stopped};
 use sys::interrupt::Interrupt;
 
@@ -66,12 +68,13 @@ fn status(result: &LabResult, options: &BenchOptions) -> ExitCode {
     if broke || result.stopped == Some(Stopped::BaselineFailed) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn request(options: &BenchOptions) -> Result<Request, Usage> {
+fn request(options: &BenchOptions) -> anyhow::Result<Request> {
     let experiment = experiment(options.experiment.as_deref())?;
     let arms = arms(&experiment, &options.arms)?;
     Ok(Request {
         experiment,
-        size_bytes: options.size,
+        sizes_bytes: options.size.as_ref().map(|sizes| sizes.0.clone()),
+        threads: options.threads.as_ref().map(|threads| threads.0.clone()),
         arms,
         blocks: options.blocks,
         margin: options.margin,
@@ -85,38 +88,37 @@ fn request(options: &BenchOptions) -> Result<Request, Usage> {
     })
 }
 
-fn experiment(name: Option<&str>) -> Result<Experiment, Usage> {
-    let mut all = built_in();
-    let Some(name) = name else { return Ok(all.swap_remove(0)) };
-    if let Some(index) = all.iter().position(|experiment| experiment.name == name) {
-        return Ok(all.swap_remove(index));
+/// A built-in experiment, or one of the user's own: what looks like a path is one.
+fn experiment(name: Option<&str>) -> anyhow::Result<Experiment> {
+    let Some(name) = name else { return Ok(built_in().swap_remove(0)) };
+    if !name.contains('/') && !Path::new(name).extension().is_some_and(|end| end.eq_ignore_ascii_case("toml")) {
+        return Ok(by_name(name).map_err(Usage)?);
     }
-    let names: Vec<&str> = all.iter().map(|experiment| experiment.name.as_str()).collect();
-    Err(unknown("experiment", name, &names))
+    let text = std::fs::read_to_string(name).with_context(|| format!("cannot read the experiment {name}"))?;
+    let experiment = Experiment::parse(&text)
+        .map_err(|mistake| Usage(format!("{name}:{}: {}", mistake.line, mistake.message.trim())))?;
+    Ok(Experiment { file: Some(name.to_owned()), ..experiment })
 }
 
-/// A name that is not among those `known`, with the one that it was most likely meant to be.
-fn unknown(kind: &str, name: &str, known: &[&str]) -> Usage {
-    let hint = nearest(name, known.iter().copied()).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-    Usage(format!("there is no {kind} {name:?}{hint} Known: {} (see bench --list)", known.join(", ")))
-}
-
-fn arms(experiment: &Experiment, wanted: &[String]) -> Result<Vec<Source>, Usage> {
-    let names = Source::ALL.map(Source::name);
-    let mut arms = Vec::new();
+/// The arms asked for: those of the experiment by their names there, and any source by its own.
+fn arms(experiment: &Experiment, wanted: &[String]) -> Result<Vec<ArmSpec>, Usage> {
+    let Subject::Arms { baseline, arms: own, .. } = &experiment.subject else {
+        // The lab says that there is no place for them.
+        return wanted.iter().map(|name| ArmSpec::named(name).map_err(Usage)).collect();
+    };
+    let mut arms: Vec<ArmSpec> = Vec::new();
     for name in wanted {
-        let Some(source) = Source::ALL.into_iter().find(|source| source.name() == name) else {
-            return Err(unknown("arm", name, &names));
-        };
-        if arms.contains(&source) {
+        let known = own.iter().chain([baseline]).find(|arm| arm.name == *name).cloned();
+        let arm = known.map_or_else(|| ArmSpec::named(name).map_err(Usage), Ok)?;
+        if arms.contains(&arm) {
             return Err(Usage(format!("--arm {name} is given twice")));
         }
-        arms.push(source);
+        arms.push(arm);
     }
-    if !arms.is_empty() && arms.iter().all(|&source| source == experiment.baseline) {
+    if !arms.is_empty() && arms.iter().all(|arm| arm.name == baseline.name) {
         return Err(Usage(format!(
             "{} is the baseline: name at least one other arm to compare with it (bench --list shows them)",
-            experiment.baseline.name()
+            baseline.name
         )));
     }
     Ok(arms)
@@ -124,15 +126,23 @@ fn arms(experiment: &Experiment, wanted: &[String]) -> Result<Vec<Source>, Usage
 
 fn list() -> String {
     let line = |experiment: &Experiment| {
-        let arms: Vec<&str> = experiment.arms.iter().map(|source| source.name()).collect();
+        let sizes: Vec<String> = experiment.sizes_bytes.iter().map(|size| report::bytes(*size as f64)).collect();
+        let compared = match &experiment.subject {
+            Subject::Arms { baseline, arms, .. } => {
+                let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
+                format!("{} against {}", names.join(", "), baseline.name)
+            }
+            Subject::Factors(factors) => {
+                let [api, fill] = [factors.api.map(|api| api.name().to_owned()), factors.fill.map(|f| f.to_string())];
+                format!("{} x fill {} x first, second", api.join(", "), fill.join(", "))
+            }
+        };
         format!(
-            "{}  {}\n           {} against {}, {}, at most {} s\n",
+            "{:10} {}\n           {compared}, {}, at most {} s\n",
             experiment.name,
             experiment.question,
-            arms.join(", "),
-            experiment.baseline.name(),
-            report::bytes(experiment.size_bytes as f64),
-            MAX_TIME.as_secs()
+            sizes.join(", "),
+            experiment.max_time.unwrap_or(MAX_TIME).as_secs()
         )
     };
     built_in().iter().map(line).collect()
@@ -154,6 +164,7 @@ fn explain(error: BenchError) -> anyhow::Error {
             refusal.limit,
             report::bytes(refusal.left as f64)
         ),
+        BenchError::Unfit(wish) => Usage(wish).into(),
         other => other.into(),
     }
 }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use lab::quantity::{parse_bytes, parse_duration, parse_share};
+use lab::points::{parse_sizes, parse_threads};
+use lab::quantity::{parse_duration, parse_share};
 
 /// What memory really costs on Linux.
 ///
@@ -20,6 +21,7 @@ use lab::quantity::{parse_bytes, parse_duration, parse_share};
 Examples:
   firsttouch bench                       which way of getting 100 MiB is cheapest here, and why
   firsttouch bench --size 64KiB          the same for small blocks
+  firsttouch bench position              what a naive comparison mixes up, factor by factor
   firsttouch bench --json result.json    keep every sample
   firsttouch report result.json          the same screen again, from the file
 
@@ -50,19 +52,27 @@ pub(crate) enum Verb {
 Examples:
   firsttouch bench                                        100 MiB, at most a minute
   firsttouch bench --size 2GiB --max-time 5m              a large block
+  firsttouch bench --size 64KiB..64MiB --max-time 5m      a sweep: cost per page against size, and crossovers
+  firsttouch bench --size 8MiB --threads 1,2,4            threads that share the work
+  firsttouch bench my-question.toml                       an experiment of your own (docs/experiments.md)
   firsttouch bench --arm malloc --arm mmap+populate       only these, beside the baseline
   firsttouch bench --margin 2% --blocks 96 --cpu 1        a finer question, on one processor
   firsttouch bench -q --json - | jq .comparisons          for a script")]
 pub(crate) struct BenchOptions {
-    /// The question, by name [default: anonymous]; --list shows them
+    /// The question, by name [default: anonymous], or a file of your own (.toml); --list shows those that are built in
     #[arg(value_name = "EXPERIMENT")]
     pub(crate) experiment: Option<String>,
     /// Show the experiments and their arms, and measure nothing
     #[arg(long)]
     pub(crate) list: bool,
-    /// Size of a block of memory, like 4KiB or 2GiB [default: the experiment's]
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, allow_hyphen_values = true)]
-    pub(crate) size: Option<u64>,
+    /// Size of a block of memory, like 4KiB or 2GiB; several make a sweep: 4KiB,1MiB or 64KiB..1GiB, which doubles
+    /// [default: the experiment's]
+    #[arg(long, value_name = "SIZES", value_parser = sizes, allow_hyphen_values = true)]
+    pub(crate) size: Option<Points>,
+    /// Threads that share the work, each with blocks of its own; several make a sweep, like 1,2,4 [default: the
+    /// experiment's]
+    #[arg(long, value_name = "N", value_parser = threads, allow_hyphen_values = true)]
+    pub(crate) threads: Option<Points>,
     /// An arm to compare with the baseline; may be repeated [default: the experiment's]
     #[arg(long = "arm", value_name = "ARM")]
     pub(crate) arms: Vec<String>,
@@ -72,7 +82,7 @@ pub(crate) struct BenchOptions {
     /// A difference smaller than this share counts as none, like 3% [default: the experiment's]
     #[arg(long, value_name = "SHARE", value_parser = parse_share, allow_hyphen_values = true)]
     pub(crate) margin: Option<f64>,
-    /// Stop after this time, like 60s or 5m [default: 60s]
+    /// Stop after this time, like 60s or 5m [default: the experiment's, or 60s]
     #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true)]
     pub(crate) max_time: Option<Duration>,
     /// Draw the random orders from this number [default: a new one, shown in the result]
@@ -102,6 +112,18 @@ pub(crate) struct ReportOptions {
     /// A file written by bench --json
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+}
+
+/// The values of one dimension of a sweep, ascending.
+#[derive(Debug, Clone)]
+pub(crate) struct Points(pub(crate) Vec<u64>);
+
+fn sizes(text: &str) -> Result<Points, String> {
+    parse_sizes(text).map(Points)
+}
+
+fn threads(text: &str) -> Result<Points, String> {
+    parse_threads(text).map(Points)
 }
 
 /// The state of free memory.

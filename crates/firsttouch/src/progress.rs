@@ -34,6 +34,11 @@ impl Watcher {
             Event::Notice(text) if !self.quiet => self.bar.suspend(|| eprintln!("note: {text}")),
             Event::Notice(_) => {}
             Event::Progress(progress) => self.progress(progress),
+            Event::ColdPair(pair, of) => {
+                self.bar.set_length(*of as u64);
+                self.bar.set_position(*pair as u64 - 1);
+                self.bar.set_message(format!("letting memory go cold, pair {pair} of {of}, 7 s each"));
+            }
         }
         self.bar.tick();
     }

@@ -1,12 +1,21 @@
 //! From a run to a result file.
 
-use results::{Arm, Comparison, LabResult, Machine, Observed, Refused, Sensitivity, SensitivityLine, Verdict, Warning};
+use std::time::Duration;
+
+use results::{
+    Arm, Comparison, Dropped, DroppedSample, LabResult, Machine, Observed, PointSummary, Refused, Sensitivity,
+    SensitivityLine, Verdict, Warning,
+};
 use stats::{Estimate, Interval, Placebo, hodges_lehmann, mean_t};
 
-use crate::design::Design;
+use crate::cold::ColdPairs;
+use crate::crossover::crossovers;
+use crate::design::{ArmPlan, Design, Role};
+use crate::experiment::Subject;
+use crate::factorial::{effects, explained, spreads};
 use crate::quantity::nanoseconds;
 use crate::session::{Run, log_ratios};
-use crate::summary::summarise;
+use crate::summary::{per_page, summarise};
 
 /// What is known of a run beside the run itself.
 pub struct Context {
@@ -24,32 +33,36 @@ pub struct Context {
     pub warnings: Vec<Warning>,
     /// The baseline against itself.
     pub placebo: Option<Placebo>,
+    /// The time cap of the whole run.
+    pub cap: Option<Duration>,
+    /// The factor memory, if it was measured.
+    pub cold: Option<ColdPairs>,
 }
 
 /// Puts everything together.
 #[must_use]
 pub fn assemble(design: &Design, run: Run, context: Context) -> LabResult {
     let comparisons = comparisons(design, &run);
-    let mut refused = context.refused;
-    let mut arms = Vec::new();
-    let outcomes = run.samples.into_iter().zip(run.removals).zip(context.observed);
-    for (index, (plan, ((samples, removal), (traps, observed)))) in design.arms.iter().zip(outcomes).enumerate() {
-        match removal {
-            Some(removal) => refused.push(Refused {
-                arm: plan.name.to_owned(),
-                reason: removal.reason,
-                failed: removal.failed,
-                samples,
-            }),
-            None => arms.push(Arm {
-                name: plan.name.to_owned(),
-                baseline: index == Design::BASELINE,
-                placebo: index == design.placebo(),
-                traps,
-                observed,
-                summary: summarise(&samples),
-                samples,
-            }),
+    let crossovers = crossovers(design, &comparisons);
+    let (mut effects, spreads) = (effects(design, &run), spreads(design, &run.samples));
+    let looks = run.looks.iter().map(|look| look.blocks as u64).collect();
+    let (stopped, mut blocks, mut dropped) = (run.stopped, run.blocks.clone(), dropped(design, &run));
+    let (mut arms, mut refused) = arms(design, run, &context);
+    refused.splice(0..0, context.refused);
+    if let Some(ColdPairs { design: pairs, mut run }) = context.cold {
+        effects.extend(crate::factorial::effects(&pairs, &run));
+        // Their blocks follow on the others'.
+        let first = blocks.len() as u64;
+        run.blocks.iter_mut().for_each(|block| block.block += first);
+        run.samples.iter_mut().flatten().for_each(|sample| sample.block += first);
+        for block in &mut run.dropped {
+            block.block += first;
+            block.samples.iter_mut().for_each(|(_, sample)| sample.block += first);
+        }
+        blocks.extend(run.blocks.clone());
+        dropped.extend(self::dropped(&pairs, &run));
+        for (plan, samples) in pairs.arms.iter().zip(run.samples) {
+            arms.push(Arm { baseline: false, ..arm(plan, samples, None, None) });
         }
     }
     LabResult {
@@ -58,16 +71,20 @@ pub fn assemble(design: &Design, run: Run, context: Context) -> LabResult {
         started: context.started,
         elapsed_ns: context.elapsed_ns,
         seed: design.seed,
-        stopped: run.stopped,
+        stopped,
         machine: context.machine,
         warnings: context.warnings,
-        experiment: experiment(design),
-        looks: run.looks.iter().map(|look| look.blocks as u64).collect(),
+        experiment: experiment(design, context.cap),
+        looks,
         arms,
-        blocks: run.blocks,
-        dropped: run.dropped,
+        blocks,
+        dropped,
         refused,
         comparisons,
+        explained: design.experiment.reference.as_ref().map(|reference| explained(reference, &effects)),
+        effects,
+        spreads,
+        crossovers,
         placebo: context.placebo.map(|placebo| results::Placebo {
             ratio: placebo.ratio,
             low: placebo.interval.map(|i| i.low),
@@ -78,18 +95,102 @@ pub fn assemble(design: &Design, run: Run, context: Context) -> LabResult {
     }
 }
 
-fn experiment(design: &Design) -> results::Experiment {
+/// Rows by name, each with the samples of all its points; and what left the run.
+fn arms(design: &Design, run: Run, context: &Context) -> (Vec<Arm>, Vec<Refused>) {
+    let (mut arms, mut refused): (Vec<Arm>, Vec<Refused>) = (Vec::new(), Vec::new());
+    let sweep = design.points.len() > 1;
+    let outcomes = run.samples.into_iter().zip(run.removals).zip(&context.observed);
+    for (index, (plan, ((samples, removal), (traps, observed)))) in design.arms.iter().zip(outcomes).enumerate() {
+        if let Some(removal) = removal {
+            let (arm, reason, failed) = (design.label(index), removal.reason, removal.failed);
+            refused.push(Refused { arm, reason, failed, samples });
+            continue;
+        }
+        let known = arms.iter().position(|arm| arm.name == plan.name);
+        let place = known.unwrap_or_else(|| {
+            let observed = if sweep { None } else { observed.clone() };
+            arms.push(arm(plan, Vec::new(), if sweep { None } else { *traps }, observed));
+            arms.len() - 1
+        });
+        let row = &mut arms[place];
+        if sweep {
+            let work = &plan.work;
+            row.points.push(PointSummary {
+                size_bytes: work.size_bytes,
+                threads: work.threads,
+                operations: work.operations,
+                traps: *traps,
+                total_ns_per_page: per_page(&samples, work.size_bytes, context.machine.page_bytes),
+                summary: summarise(&samples),
+            });
+        } else {
+            row.summary = summarise(&samples);
+        }
+        row.samples.extend(samples);
+    }
+    (arms, refused)
+}
+
+fn arm(plan: &ArmPlan, samples: Vec<results::Sample>, traps: Option<f64>, observed: Option<Observed>) -> Arm {
+    Arm {
+        name: plan.name.clone(),
+        baseline: plan.role == Role::Baseline,
+        placebo: plan.role == Role::Placebo,
+        traps,
+        observed,
+        summary: summarise(&samples),
+        points: Vec::new(),
+        samples,
+    }
+}
+
+fn dropped(design: &Design, run: &Run) -> Vec<Dropped> {
+    let samples = |samples: &[(usize, results::Sample)]| {
+        let named = |(arm, sample): &(usize, results::Sample)| DroppedSample {
+            arm: design.arms[*arm].name.clone(),
+            sample: sample.clone(),
+        };
+        samples.iter().map(named).collect()
+    };
+    run.dropped
+        .iter()
+        .map(|dropped| Dropped {
+            block: dropped.block,
+            reason: dropped.reason.clone(),
+            samples: samples(&dropped.samples),
+        })
+        .collect()
+}
+
+fn experiment(design: &Design, cap: Option<Duration>) -> results::Experiment {
+    let first = design.arms.first().map(|arm| &arm.work);
+    let fill = match &design.experiment.subject {
+        Subject::Arms { fill, .. } => *fill,
+        Subject::Factors(factors) => factors.fill[1],
+    };
+    let distinct = |of: fn(&crate::design::Point) -> u64| {
+        let mut values: Vec<u64> = design.points.iter().map(of).collect();
+        values.sort_unstable();
+        values.dedup();
+        values
+    };
+    let several = |values: Vec<u64>| if values.len() > 1 { values } else { Vec::new() };
+    let threads = distinct(|point| point.threads);
     results::Experiment {
         name: design.experiment.name.clone(),
+        file: design.experiment.file.clone(),
         question: design.experiment.question.clone(),
         metric: design.metric().name().to_owned(),
         margin: design.margin,
-        size_bytes: design.size_bytes,
-        operations: design.operations,
-        fill: design.experiment.fill,
+        size_bytes: design.points.first().map_or(0, |point| point.size_bytes),
+        sizes_bytes: several(distinct(|point| point.size_bytes)),
+        threads: if threads == [1] { Vec::new() } else { threads },
+        factors: design.factors.clone(),
+        operations: first.map_or(0, |work| work.operations),
+        fill,
         memory: design.memory.name().to_owned(),
         cpu: design.cpu,
-        max_time_ns: design.schedule.cap.map(nanoseconds),
+        max_time_ns: cap.map(nanoseconds),
         blocks: design.blocks,
     }
 }
@@ -98,25 +199,39 @@ fn comparisons(design: &Design, run: &Run) -> Vec<Comparison> {
     let Some(look) = run.looks.last() else { return Vec::new() };
     // What one comparison may err, for estimators that know no looks.
     let alpha = look.alpha / run.estimates.iter().flatten().count().max(1) as f64;
-    let comparison = |arm: usize, estimate: &Estimate| Comparison {
-        arm: design.arms[arm].name.to_owned(),
-        baseline: design.arms[Design::BASELINE].name.to_owned(),
-        metric: design.metric().name().to_owned(),
-        size_bytes: design.size_bytes,
-        ratio: estimate.ratio,
-        low: estimate.interval.map(|i| i.low),
-        high: estimate.interval.map(|i| i.high),
-        confidence: 1.0 - look.alpha,
-        blocks: look.blocks as u64,
-        verdict: match estimate.verdict {
-            stats::Verdict::Equivalent => Verdict::Equivalent,
-            stats::Verdict::Different => Verdict::Different,
-            stats::Verdict::Inconclusive => Verdict::Inconclusive,
-        },
-        smallest_detectable: estimate.smallest_detectable,
-        sensitivity: Some(sensitivity(&log_ratios(design, run, arm), alpha)),
+    let comparison = |(contrast, estimate): (&crate::design::Contrast, &Option<Estimate>)| {
+        let (None, Some(estimate), &[arm], &[baseline]) =
+            (contrast.factor, estimate, &contrast.plus[..], &contrast.minus[..])
+        else {
+            return None;
+        };
+        let work = &design.arms[arm].work;
+        Some(Comparison {
+            arm: design.arms[arm].name.clone(),
+            baseline: design.arms[baseline].name.clone(),
+            metric: design.metric().name().to_owned(),
+            size_bytes: work.size_bytes,
+            threads: design.sweeps_threads().then_some(work.threads),
+            ratio: estimate.ratio,
+            low: estimate.interval.map(|i| i.low),
+            high: estimate.interval.map(|i| i.high),
+            confidence: 1.0 - look.alpha,
+            blocks: look.blocks as u64,
+            verdict: verdict(estimate.verdict),
+            smallest_detectable: estimate.smallest_detectable,
+            sensitivity: Some(sensitivity(&log_ratios(design, &run.samples, contrast), alpha)),
+        })
     };
-    run.estimates.iter().enumerate().filter_map(|(arm, estimate)| Some(comparison(arm, estimate.as_ref()?))).collect()
+    design.contrasts.iter().zip(&run.estimates).filter_map(comparison).collect()
+}
+
+/// The verdict as the file has it.
+pub(crate) fn verdict(verdict: stats::Verdict) -> Verdict {
+    match verdict {
+        stats::Verdict::Equivalent => Verdict::Equivalent,
+        stats::Verdict::Different => Verdict::Different,
+        stats::Verdict::Inconclusive => Verdict::Inconclusive,
+    }
 }
 
 fn sensitivity(log_ratios: &[f64], alpha: f64) -> Sensitivity {

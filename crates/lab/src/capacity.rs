@@ -3,7 +3,7 @@
 use sys::cgroup::{MemoryLimit, tightest_memory_limit};
 
 /// Beside the measured memory: page tables (8 bytes a page, so 1/512) and what the kernel needs to stay at ease.
-const HEADROOM_BYTES: u64 = 32 << 20;
+pub(crate) const HEADROOM_BYTES: u64 = 32 << 20;
 /// A child's own code, libraries and stack, in address space.
 const CHILD_BYTES: u64 = 24 << 20;
 

@@ -13,13 +13,12 @@ use sys::proc::Counters;
 use sys::process::{Ending, Finished};
 use sys::usage::Usage;
 
-use crate::design::{Design, Memory};
+use crate::design::{Design, Memory, Work};
 use crate::plan::below;
 use crate::proof::policy_took_effect;
 use crate::protocol::{Answer, CHILD_VERB, Job, Measurement, Task};
 use crate::quantity::nanoseconds;
 use crate::session::{Bench, Taken};
-use crate::source::Source;
 
 /// On a machine that keeps its memory, free memory stays warm unless the machine has been idle for so long.
 const IDLE: Duration = Duration::from_secs(1);
@@ -38,8 +37,6 @@ pub struct Surroundings {
     pub interrupt: Interrupt,
     /// When the run's clock started.
     pub started: Instant,
-    /// Warm memory is made by touching that much.
-    pub warm_bytes: u64,
     /// The processors to measure on, one a block.
     pub cpus: Vec<u32>,
 }
@@ -93,29 +90,29 @@ impl<'a> Children<'a> {
         self.cpu = sys::process::pin_to(cpu).is_ok().then_some(cpu);
     }
 
-    /// The one untimed, observed run of `source`; `None` if the user asked for the end.
+    /// The one untimed, observed run of `work`; `None` if the user asked for the end.
     ///
     /// # Errors
     /// Why the child failed.
-    pub fn observe(&mut self, source: Source) -> Result<Option<(Measurement, Sample)>, String> {
-        self.prepare_memory(Memory::Warm);
-        let measurement = self.run(source, true)?;
+    pub fn observe(&mut self, work: &Work) -> Result<Option<(Measurement, Sample)>, String> {
+        self.prepare_memory(Memory::Warm, work.warm_bytes);
+        let measurement = self.run(work, true)?;
         Ok(measurement.map(|measurement| {
-            let sample = self.sample_of(&measurement, 0, 0);
+            let sample = self.sample_of(work, &measurement, 0, 0);
             (measurement, sample)
         }))
     }
 
     /// Sees to it that free memory is in the state that the design wants.
-    fn prepare_memory(&mut self, memory: Memory) {
+    fn prepare_memory(&mut self, memory: Memory, warm_bytes: u64) {
         match memory {
             Memory::Cold => self.around.interrupt.wait(COLDNESS),
-            Memory::Warm if self.around.warm_bytes == 0 => {} // the observed runs of a cold design
+            Memory::Warm if warm_bytes == 0 => {} // the observed runs of a cold design
             Memory::Warm if self.keeps_memory && self.last_child.is_some_and(|end| end.elapsed() < IDLE) => {}
             // By a child, so that memory running out hits a child, never this process with all its samples.
             // A warm-up that fails leaves memory as it was; two modes would then show in the samples.
             Memory::Warm => {
-                let task = Task::Warm { parent: std::process::id(), bytes: self.around.warm_bytes };
+                let task = Task::Warm { parent: std::process::id(), bytes: warm_bytes };
                 if let Ok(Some(finished)) = sys::process::run(&mut self.command(&task), self.around.interrupt) {
                     self.block_cpu += finished.usage.cpu;
                 }
@@ -123,15 +120,19 @@ impl<'a> Children<'a> {
         }
     }
 
-    /// What a child measured of `source`; `None` if the user asked for the end.
-    fn run(&mut self, source: Source, observe: bool) -> Result<Option<Measurement>, String> {
-        let design = self.design;
+    /// What a child measured of `work`; `None` if the user asked for the end.
+    fn run(&mut self, work: &Work, observe: bool) -> Result<Option<Measurement>, String> {
         let job = Job {
             parent: std::process::id(),
-            source,
-            size_bytes: design.size_bytes,
-            operations: design.operations,
-            fill: design.experiment.fill,
+            source: work.source,
+            size_bytes: work.size_bytes,
+            operations: work.operations,
+            extra_bytes: work.extra_bytes,
+            fill: work.fill,
+            before: work.before,
+            threads: work.threads,
+            // Threads that shared one processor would only take turns.
+            cpus: if work.threads > 1 { self.around.cpus.clone() } else { Vec::new() },
             observe,
         };
         let oom_kills = sys::proc::oom_kills();
@@ -156,13 +157,15 @@ impl<'a> Children<'a> {
         command
     }
 
-    fn sample_of(&self, measurement: &Measurement, block: u64, position: u64) -> Sample {
+    fn sample_of(&self, work: &Work, measurement: &Measurement, block: u64, position: u64) -> Sample {
         let [obtain, first, second, release] = measurement.phases;
         let sum = |field: fn(&crate::protocol::PhaseCost) -> u64| measurement.phases.iter().map(field).sum();
         Sample {
             block,
             position,
-            operations: self.design.operations,
+            operations: work.operations,
+            size_bytes: self.design.sweeps_sizes().then_some(work.size_bytes),
+            threads: self.design.sweeps_threads().then_some(work.threads),
             obtain_ns: obtain.time_ns,
             first_touch_ns: first.time_ns,
             second_touch_ns: second.time_ns,
@@ -190,15 +193,15 @@ impl Bench for Children<'_> {
         if self.around.interrupt.received().is_some() {
             return Taken::Interrupted;
         }
-        self.prepare_memory(self.design.memory);
-        let source = self.design.arms[arm].source;
-        let measurement = match self.run(source, false) {
+        let work = &self.design.arms[arm].work;
+        self.prepare_memory(work.memory, work.warm_bytes);
+        let measurement = match self.run(work, false) {
             Ok(Some(measurement)) => measurement,
             Ok(None) => return Taken::Interrupted,
             Err(reason) => return Taken::Failed(format!("{reason} (block {block})")),
         };
-        let sample = self.sample_of(&measurement, block, position);
-        match policy_took_effect(source, &sample) {
+        let sample = self.sample_of(work, &measurement, block, position);
+        match policy_took_effect(work.source, &sample) {
             Ok(()) => Taken::Sample(sample),
             Err(reason) => Taken::Unproved(sample, format!("{reason} (block {block})")),
         }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use stats::{LOOKS, Look};
 
 use crate::experiment::{Experiment, Metric};
+use crate::quantity::bytes_text;
 use crate::source::Source;
 
 /// The cumulative error allowance of a whole run.
@@ -33,13 +35,93 @@ impl Memory {
     }
 }
 
-/// One row of the plan.
+/// What one sample does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Work {
+    /// Where the memory comes from.
+    pub source: Source,
+    /// Bytes of one block of memory.
+    pub size_bytes: u64,
+    /// Blocks of memory in a sample, of all threads together.
+    pub operations: u64,
+    /// The byte that both touches write.
+    pub fill: u8,
+    /// Threads that share the work.
+    pub threads: u64,
+    /// Bytes on top of the batch, for the injected arm.
+    pub extra_bytes: u64,
+    /// What the same process did before, and released again.
+    pub before: Option<Earlier>,
+    /// The state of free memory to measure in.
+    pub memory: Memory,
+    /// Warm memory is made by touching that much.
+    pub warm_bytes: u64,
+}
+
+/// What a process did before it measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// Where that memory came from.
+    pub source: Source,
+    /// The byte that was written to it.
+    pub fill: u8,
+}
+
+/// What an arm is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Others are compared with it.
+    Baseline,
+    /// It is compared.
+    Compared,
+    /// The baseline under another name.
+    Placebo,
+}
+
+/// One row of the plan: an arm at a point.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArmPlan {
-    /// Name: the source's, or [`PLACEBO`].
-    pub name: &'static str,
-    /// What it measures.
-    pub source: Source,
+    /// Name; the same at all points.
+    pub name: String,
+    /// What it is there for.
+    pub role: Role,
+    /// Index of its point in [`Design::points`].
+    pub point: usize,
+    /// What it does.
+    pub work: Work,
+}
+
+/// A size and a number of threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Point {
+    /// Bytes of one block of memory.
+    pub size_bytes: u64,
+    /// Threads that share the work.
+    pub threads: u64,
+}
+
+/// What is estimated from every block: the mean logarithm of some arms less that of others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Contrast {
+    /// A factor of a factorial experiment, by index, or else a comparison of two arms.
+    pub factor: Option<usize>,
+    /// Arms, by index.
+    pub plus: Vec<usize>,
+    /// Arms, by index.
+    pub minus: Vec<usize>,
+}
+
+impl Contrast {
+    /// One arm against another.
+    #[must_use]
+    pub fn pair(arm: usize, baseline: usize) -> Self {
+        Contrast { factor: None, plus: vec![arm], minus: vec![baseline] }
+    }
+
+    /// All arms that it needs.
+    pub fn arms(&self) -> impl Iterator<Item = usize> + '_ {
+        self.plus.iter().chain(&self.minus).copied()
+    }
 }
 
 /// When to look, and when to stop.
@@ -79,12 +161,16 @@ impl Schedule {
 pub struct Design {
     /// The question.
     pub experiment: Experiment,
-    /// The arms in their order on the screen: the baseline first, the placebo last.
+    /// Sizes and numbers of threads, in the order of the screen.
+    pub points: Vec<Point>,
+    /// The arms, point by point, in their order on the screen.
     pub arms: Vec<ArmPlan>,
-    /// Bytes of one block of memory.
-    pub size_bytes: u64,
-    /// Blocks of memory in a sample.
-    pub operations: u64,
+    /// What is to be decided.
+    pub contrasts: Vec<Contrast>,
+    /// The placebos against their baselines.
+    pub placebo: Contrast,
+    /// The factors that are crossed; empty unless the experiment is factorial.
+    pub factors: Vec<results::Factor>,
     /// Looks and cap.
     pub schedule: Schedule,
     /// Blocks asked for by the user instead of the scheduled looks.
@@ -100,30 +186,72 @@ pub struct Design {
 }
 
 impl Design {
-    /// Index of the baseline in `arms`.
-    pub const BASELINE: usize = 0;
-
-    /// The arms for `others` beside the experiment's baseline.
-    #[must_use]
-    pub fn arms_for(experiment: &Experiment, others: &[Source]) -> Vec<ArmPlan> {
-        let arm = |source: Source| ArmPlan { name: source.name(), source };
-        let baseline = experiment.baseline;
-        std::iter::once(arm(baseline))
-            .chain(others.iter().copied().map(arm))
-            .chain(std::iter::once(ArmPlan { name: PLACEBO, source: baseline }))
-            .collect()
-    }
-
-    /// Index of the placebo in `arms`.
-    #[must_use]
-    pub fn placebo(&self) -> usize {
-        self.arms.len() - 1
-    }
-
     /// Which figure of a sample is compared.
     #[must_use]
     pub fn metric(&self) -> Metric {
         self.experiment.metric
+    }
+
+    /// Whether `arm`'s point, or the whole of a factorial experiment, is worth nothing without it.
+    #[must_use]
+    pub fn essential(&self, arm: usize) -> bool {
+        !self.factors.is_empty() || self.arms[arm].role != Role::Compared
+    }
+
+    /// Whether the run has points that differ in what `of` says.
+    fn several(&self, of: fn(&Point) -> u64) -> bool {
+        self.points.iter().any(|point| of(point) != of(&self.points[0]))
+    }
+
+    /// Whether the run sweeps over sizes.
+    #[must_use]
+    pub fn sweeps_sizes(&self) -> bool {
+        self.several(|point| point.size_bytes)
+    }
+
+    /// Whether the run sweeps over numbers of threads.
+    #[must_use]
+    pub fn sweeps_threads(&self) -> bool {
+        self.several(|point| point.threads)
+    }
+
+    /// How to name `arm` where its point matters.
+    #[must_use]
+    pub fn label(&self, arm: usize) -> String {
+        let plan = &self.arms[arm];
+        let size = self.sweeps_sizes().then(|| format!(" at {}", bytes_text(plan.work.size_bytes)));
+        let threads = self.sweeps_threads().then(|| format!(", {} threads", plan.work.threads));
+        [Some(plan.name.clone()), size, threads].into_iter().flatten().collect()
+    }
+
+    /// The same design without the arms in `gone`. A point that loses an arm without which it says nothing loses all.
+    #[must_use]
+    pub fn without(&self, gone: &[usize]) -> Design {
+        let lost = |point: usize| gone.iter().any(|&arm| self.arms[arm].point == point && self.essential(arm));
+        let stays = |arm: &usize| !gone.contains(arm) && !lost(self.arms[*arm].point);
+        let kept: Vec<usize> = (0..self.arms.len()).filter(stays).collect();
+        let points: Vec<usize> = (0..self.points.len()).filter(|&point| !lost(point)).collect();
+        let place = |of: &[usize], old: usize| of.iter().position(|&index| index == old);
+        let moved = |arms: &[usize]| arms.iter().filter_map(|&arm| place(&kept, arm)).collect::<Vec<usize>>();
+        let arm = |&old: &usize| {
+            let plan = &self.arms[old];
+            Some(ArmPlan { point: place(&points, plan.point)?, ..plan.clone() })
+        };
+        let whole = |contrast: &&Contrast| contrast.arms().all(|arm| kept.contains(&arm));
+        let contrast =
+            |old: &Contrast| Contrast { factor: old.factor, plus: moved(&old.plus), minus: moved(&old.minus) };
+        Design {
+            points: points.iter().map(|&point| self.points[point]).collect(),
+            arms: kept.iter().filter_map(arm).collect(),
+            contrasts: self.contrasts.iter().filter(whole).map(contrast).collect(),
+            placebo: contrast(&self.placebo),
+            ..self.clone()
+        }
+    }
+
+    /// Arms of `point`, by index.
+    pub fn arms_of(&self, point: usize) -> impl Iterator<Item = usize> + '_ {
+        (0..self.arms.len()).filter(move |&arm| self.arms[arm].point == point)
     }
 }
 

@@ -48,11 +48,16 @@ fn untrusted(placebo: Option<&Placebo>, drifting: bool, bimodal: bool) -> Option
 
 /// A run that was too short for an interval, or was cut short before all was decided.
 fn too_few_blocks(design: &Design, run: &Run) -> Option<Warning> {
-    let undecided: Vec<String> = arms_where(design, |arm| {
-        run.estimates[arm].is_some_and(|estimate| estimate.verdict == stats::Verdict::Inconclusive)
-    });
+    let open = |index: &usize| run.estimates[*index].is_some_and(|e| e.verdict == stats::Verdict::Inconclusive);
+    let undecided: Vec<String> = (0..design.contrasts.len())
+        .filter(open)
+        .filter_map(|index| match design.contrasts[index].factor {
+            Some(factor) => Some(design.factors[factor].name.clone()),
+            None => design.contrasts[index].plus.first().map(|&arm| design.label(arm)),
+        })
+        .collect();
     let first = design.schedule.looks.first()?.blocks;
-    let done = run.samples[Design::BASELINE].len();
+    let done = run.samples.iter().map(Vec::len).max().unwrap_or(0);
     (run.stopped == Some(Stopped::TimeCap) && done < first && !undecided.is_empty()).then(|| {
         let needed = cap_for(first + 1, run.block_time, Duration::ZERO);
         let message = format!(
@@ -86,10 +91,10 @@ fn modes(design: &Design, run: &Run, machine: &Machine) -> Option<Warning> {
         "{} of {} samples of {} took {:.1}x as long as the others",
         modes.high_count,
         modes.high_count + modes.low_count,
-        design.arms[*arm].name,
+        design.label(*arm),
         modes.high / modes.low
     );
-    let names = found.iter().map(|(arm, _)| design.arms[*arm].name.to_owned()).collect();
+    let names = found.iter().map(|(arm, _)| design.label(*arm)).collect();
     if machine.free_page_reporting == Some(true) && design.memory == Memory::Warm {
         let message = format!(
             "two modes: {counts}; this guest hands freed memory back to its host, which may have had to back it again"
@@ -108,10 +113,10 @@ fn drifts(design: &Design, run: &Run) -> Option<Warning> {
     let message = format!(
         "times changed steadily during the run ({} by {:+.0} %): medians are an average over it, and so is the ratio of \
          an arm that did not change as the baseline did",
-        design.arms[*arm].name,
+        design.label(*arm),
         100.0 * (change - 1.0)
     );
-    Some(warning("trend", message, found.iter().map(|(arm, _)| design.arms[*arm].name.to_owned()).collect()))
+    Some(warning("trend", message, found.iter().map(|(arm, _)| design.label(*arm)).collect()))
 }
 
 /// More disturbance than the rule may drop.
@@ -134,7 +139,8 @@ fn busy(run: &Run) -> Option<Warning> {
 
 /// With THP on for everybody, the plain arms measure huge pages too.
 fn thp_always(design: &Design, machine: &Machine) -> Option<Warning> {
-    (machine.thp.as_deref() == Some("always") && design.size_bytes >= HUGE_PAGE_BYTES as u64).then(|| {
+    let large = design.points.iter().any(|point| point.size_bytes >= HUGE_PAGE_BYTES as u64);
+    (machine.thp.as_deref() == Some("always") && large).then(|| {
         let message = "transparent huge pages are on for all memory (always): every arm may get them, not only \
                        mmap+hugepage";
         warning("thp-always", message.to_owned(), Vec::new())
@@ -154,8 +160,4 @@ fn without_proc(run: &Run) -> Option<Warning> {
 
 fn values(samples: &[Sample], value: fn(&Sample) -> u64) -> Vec<f64> {
     samples.iter().map(|sample| value(sample) as f64).collect()
-}
-
-fn arms_where(design: &Design, mut condition: impl FnMut(usize) -> bool) -> Vec<String> {
-    (0..design.arms.len()).filter(|&arm| condition(arm)).map(|arm| design.arms[arm].name.to_owned()).collect()
 }

@@ -1,31 +1,114 @@
-//! Experiments: questions as data. The files lie under `experiments/` and are part of the program.
+//! Experiments: questions as data. The files lie under `experiments/` and are part of the program; users bring their own.
+//! `docs/experiments.md` describes the format.
+
+mod file;
+
+use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::quantity::parse_bytes;
+use crate::arm::{ArmSpec, nearest};
 use crate::source::Source;
 
+pub use file::Mistake;
+
 /// A question, and how it is put to the machine.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Experiment {
     /// Name, as on the command line.
     pub name: String,
+    /// The file that it came from, as the user named it; `None` of those that are built in.
+    pub file: Option<String>,
     /// What it answers.
     pub question: String,
     /// Which figure of a sample is compared.
     pub metric: Metric,
-    /// Bytes of one block of memory, unless the user says otherwise.
-    #[serde(rename = "size", deserialize_with = "bytes")]
-    pub size_bytes: u64,
+    /// Bytes of one block of memory, ascending, unless the user says otherwise.
+    pub sizes_bytes: Vec<u64>,
+    /// Numbers of threads that share the work, ascending.
+    pub threads: Vec<u64>,
     /// A difference smaller than this share does not matter.
     pub margin: f64,
-    /// The byte that both touches write.
-    pub fill: u8,
-    /// What the others are compared with.
-    pub baseline: Source,
-    /// The others.
-    pub arms: Vec<Source>,
+    /// The time cap, if it needs another than the default.
+    pub max_time: Option<Duration>,
+    /// What is compared.
+    pub subject: Subject,
+    /// What somebody else saw of the cells of all first levels against that of all second ones.
+    pub reference: Option<Reference>,
+}
+
+/// Somebody else's ratio, to be explained.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reference {
+    /// Whose: "the post".
+    pub who: String,
+    /// The smallest ratio that they saw.
+    pub low: f64,
+    /// The largest.
+    pub high: f64,
+}
+
+/// What an experiment compares.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Subject {
+    /// Arms with a baseline.
+    Arms {
+        /// What the others are compared with.
+        baseline: ArmSpec,
+        /// The others.
+        arms: Vec<ArmSpec>,
+        /// The byte that both touches write.
+        fill: u8,
+    },
+    /// Every combination of the levels of some factors.
+    Factors(Factors),
+}
+
+/// Factors, each with two levels; the effect of a factor is its first level over its second.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Factors {
+    /// Where the memory comes from.
+    #[serde(deserialize_with = "file::sources")]
+    pub api: [Source; 2],
+    /// The byte that the touches write.
+    pub fill: [u8; 2],
+    /// Place within the process.
+    pub position: [Position; 2],
+    /// State of free memory, measured apart.
+    pub memory: Option<[MemoryLevel; 2]>,
+}
+
+/// A place within the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Position {
+    /// Nothing was measured in the process before.
+    First,
+    /// The other API was, with the other fill, and its memory released.
+    Second,
+}
+
+impl Position {
+    /// As in the file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Position::First => "first",
+            Position::Second => "second",
+        }
+    }
+}
+
+/// A level of the factor memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MemoryLevel {
+    /// Left idle until the host has taken it back.
+    Cold,
+    /// Used a moment ago.
+    Warm,
 }
 
 /// A figure that can be compared.
@@ -54,7 +137,8 @@ impl Metric {
     }
 }
 
-const FILES: [&str; 1] = [include_str!("../../../experiments/anonymous.toml")];
+const FILES: [&str; 2] =
+    [include_str!("../../../experiments/anonymous.toml"), include_str!("../../../experiments/position.toml")];
 
 /// The experiments that come with the program, the main one first.
 ///
@@ -62,18 +146,24 @@ const FILES: [&str; 1] = [include_str!("../../../experiments/anonymous.toml")];
 /// If one of the built-in files is wrong, which a test rules out.
 #[must_use]
 pub fn built_in() -> Vec<Experiment> {
-    FILES.iter().map(|text| toml::from_str(text).expect("built-in experiments are well-formed")).collect()
+    FILES.iter().map(|text| Experiment::parse(text).expect("built-in experiments are well-formed")).collect()
 }
 
-fn bytes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    parse_bytes(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
-}
-
-/// The name out of `known` that `wanted` was most likely meant to be, if any is close.
-#[must_use]
-pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let likeness = |name: &str| strsim::jaro_winkler(&wanted.to_lowercase(), name);
-    known.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|name| likeness(name) > 0.7)
+/// The experiment called `name`.
+///
+/// # Errors
+/// The nearest name, and all that there are.
+pub fn by_name(name: &str) -> Result<Experiment, String> {
+    let all = built_in();
+    let names: Vec<String> = all.iter().map(|experiment| experiment.name.clone()).collect();
+    all.into_iter().find(|experiment| experiment.name == name).ok_or_else(|| {
+        let known = names.iter().map(String::as_str);
+        let hint = nearest(name, known).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        format!(
+            "there is no experiment {name:?}{hint} Known: {} (see bench --list); a file of your own ends in .toml",
+            names.join(", ")
+        )
+    })
 }
 
 #[cfg(test)]
@@ -84,19 +174,12 @@ mod tests {
     fn the_built_in_experiments_are_sound() {
         let all = built_in();
         assert_eq!(all[0].name, "anonymous");
-        for experiment in all {
-            assert!(experiment.question.ends_with('?'), "{}", experiment.name);
-            assert!(!experiment.arms.is_empty() && !experiment.arms.contains(&experiment.baseline));
-            assert!(experiment.margin > 0.0 && experiment.margin < 1.0);
-        }
+        assert!(all.iter().all(|experiment| experiment.question.ends_with('?')));
     }
 
     #[test]
-    fn the_nearest_name_is_near() {
-        let arms = Source::ALL.map(Source::name);
-        assert_eq!(nearest("mallocc", arms), Some("malloc"));
-        assert_eq!(nearest("mmap+populat", arms), Some("mmap+populate"));
-        assert_eq!(nearest("hugepage", arms).unwrap_or("mmap+hugepage"), "mmap+hugepage");
-        assert_eq!(nearest("xyz", arms), None);
+    fn unknown_names_are_answered_with_the_nearest() {
+        assert!(by_name("positon").unwrap_err().contains("did you mean position?"));
+        assert_eq!(by_name("anonymous").unwrap().name, "anonymous");
     }
 }

@@ -6,26 +6,37 @@
 //! The real bench ([`children`]) starts a child process per sample, which [`measured`] is the inside of. A
 //! simulated bench, in the tests, proves the rest.
 
+pub mod arm;
+pub mod arrange;
 pub mod assemble;
 pub mod bench;
 pub mod capacity;
 pub mod children;
+pub mod cold;
+pub mod crossover;
 pub mod design;
 pub mod diagnosis;
 pub mod disturbance;
 pub mod experiment;
+pub mod factorial;
 pub mod judge;
 pub mod machine;
 pub mod measured;
+pub mod observe;
+mod observer;
 pub mod plan;
+pub mod points;
 pub mod proof;
 pub mod protocol;
 pub mod quantity;
+pub mod request;
 pub mod session;
 pub mod source;
 pub mod summary;
+mod together;
 
-pub use bench::{BenchError, Request, bench};
+pub use bench::bench;
 pub use design::{Design, Memory};
 pub use experiment::Experiment;
+pub use request::{BenchError, Request};
 pub use source::Source;

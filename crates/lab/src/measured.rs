@@ -7,15 +7,16 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use sys::Errno;
-use sys::allocator::{self, HeapBlock};
+use sys::allocator::HeapBlock;
 use sys::mapping::{HUGE_PAGE_BYTES, Mapping, Policy};
-use sys::perf::FaultCounter;
-use sys::proc::{address_space_bytes, resident_now, run_delay};
+use sys::proc::{resident_now, run_delay};
 use sys::usage::Usage;
 
-use crate::protocol::{Answer, Job, Measurement, Observation, PhaseCost, Task};
+use crate::observer::Observer;
+use crate::protocol::{Answer, Job, Measurement, PhaseCost, Task};
 use crate::quantity::nanoseconds;
 use crate::source::Source;
+use crate::together;
 
 /// Runs `task` and returns what to tell the parent.
 #[must_use]
@@ -38,21 +39,31 @@ fn warm(bytes: u64) {
 }
 
 fn measured(job: &Job) -> Answer {
-    let outcome = match job.source {
-        Source::Mmap => measure(job, |len| Mapping::new(len, Policy::Plain)),
-        Source::MmapPopulate => measure(job, |len| Mapping::new(len, Policy::Populate)),
-        Source::MmapHugePage => measure(job, |len| Mapping::new(len, Policy::HugePage)),
-        Source::Malloc => measure(job, HeapBlock::malloc),
-        Source::Calloc => measure(job, HeapBlock::calloc),
-    };
-    match outcome {
+    if let Some(earlier) = job.before {
+        // The same batch by other means, measured in just the same way, and forgotten.
+        let first = Job { source: earlier.source, fill: earlier.fill, observe: false, ..job.clone() };
+        if let Err(errno) = measure_source(&first) {
+            return Answer::Failed { reason: format!("{}, before it: {errno}", first.source.name()) };
+        }
+    }
+    match measure_source(job) {
         Ok(measurement) => Answer::Measured(Box::new(measurement)),
         Err(errno) => Answer::Failed { reason: format!("{}: {errno}", job.source.name()) },
     }
 }
 
+fn measure_source(job: &Job) -> Result<Measurement, Errno> {
+    match job.source {
+        Source::Mmap => measure(job, |len| Mapping::new(len, Policy::Plain)),
+        Source::MmapPopulate => measure(job, |len| Mapping::new(len, Policy::Populate)),
+        Source::MmapHugePage => measure(job, |len| Mapping::new(len, Policy::HugePage)),
+        Source::Malloc => measure(job, HeapBlock::malloc),
+        Source::Calloc => measure(job, HeapBlock::calloc),
+    }
+}
+
 /// A block of memory from any source; dropping it releases it.
-trait Block {
+pub(crate) trait Block {
     fn fill(&mut self, value: u8);
     fn address(&self) -> usize;
 }
@@ -75,48 +86,38 @@ impl Block for HeapBlock {
     }
 }
 
-/// The four phases over a batch. Monomorphic, so that a phase is a loop over direct calls.
-fn measure<B: Block>(job: &Job, obtain: impl Fn(usize) -> Result<B, Errno>) -> Result<Measurement, Errno> {
-    let size = usize::try_from(job.size_bytes).map_err(|_| Errno::NO_MEMORY)?;
-    // Written once here, so that no page of the list itself is touched first inside a phase.
-    let mut blocks: Vec<Option<B>> = (0..job.operations).map(|_| None).collect();
+/// The four phases over a batch, by one thread or several.
+fn measure<B: Block>(job: &Job, obtain: impl Fn(usize) -> Result<B, Errno> + Sync) -> Result<Measurement, Errno> {
+    let observer = |job: &Job| job.observe.then(|| Observer::begin(job.source));
+    if job.threads > 1 { together::measure(job, obtain, observer) } else { alone(job, obtain, observer) }
+}
+
+/// Monomorphic, so that a phase is a loop over direct calls.
+fn alone<B: Block>(
+    job: &Job,
+    obtain: impl Fn(usize) -> Result<B, Errno>,
+    observer: impl FnOnce(&Job) -> Option<Observer>,
+) -> Result<Measurement, Errno> {
+    // Written once here, so that no page of the lists themselves is touched first inside a phase.
+    let sizes = sizes(job)?;
+    let mut blocks: Vec<Option<B>> = sizes.iter().map(|_| None).collect();
     rehearse();
 
-    let observer = job.observe.then(|| Observer::begin(job.source));
+    let observer = observer(job);
     let huge_before = resident_now().map(|r| r.huge_bytes);
     let (usage, delay) = (Usage::of_this_thread(), run_delay());
-    let mut failure = None;
     let mut phases = [PhaseCost::default(); 4];
 
-    phases[0] = phase(|| {
-        for block in &mut blocks {
-            match obtain(size) {
-                Ok(obtained) => *block = Some(obtained),
-                Err(errno) => {
-                    failure = Some(errno);
-                    break;
-                }
-            }
-        }
-    });
-    if let Some(errno) = failure {
-        return Err(errno);
-    }
+    let mut outcome = Ok(());
+    phases[0] = phase(|| outcome = fill_up(&mut blocks, &sizes, &obtain));
+    outcome?;
     let observer = observer.map(Observer::after_obtain);
     for touch in &mut phases[1..=2] {
-        *touch = phase(|| {
-            for block in blocks.iter_mut().flatten() {
-                block.fill(job.fill);
-            }
-        });
+        *touch = phase(|| write_to(&mut blocks, job.fill));
     }
     let resident = resident_now();
-    let huge_eligible_bytes = blocks.iter().flatten().map(|block| eligible_bytes(block.address(), size)).sum();
-    phases[3] = phase(|| {
-        for block in &mut blocks {
-            drop(block.take());
-        }
-    });
+    let huge_eligible_bytes = eligible_of(&blocks, &sizes);
+    phases[3] = phase(|| release(&mut blocks));
 
     let observation = observer.map(Observer::end);
     let (usage_after, delay_after) = (Usage::of_this_thread(), run_delay());
@@ -131,8 +132,48 @@ fn measure<B: Block>(job: &Job, obtain: impl Fn(usize) -> Result<B, Errno>) -> R
     })
 }
 
+/// Sizes of the blocks of `job`.
+pub(crate) fn sizes(job: &Job) -> Result<Vec<usize>, Errno> {
+    job.sizes().map(|size| usize::try_from(size).map_err(|_| Errno::NO_MEMORY)).collect()
+}
+
+/// Phase 1: obtains every block.
+#[inline]
+pub(crate) fn fill_up<B: Block>(
+    blocks: &mut [Option<B>],
+    sizes: &[usize],
+    obtain: impl Fn(usize) -> Result<B, Errno>,
+) -> Result<(), Errno> {
+    for (block, &size) in blocks.iter_mut().zip(sizes) {
+        *block = Some(obtain(size)?);
+    }
+    Ok(())
+}
+
+/// Phases 2 and 3: writes to every byte.
+#[inline]
+pub(crate) fn write_to<B: Block>(blocks: &mut [Option<B>], value: u8) {
+    for block in blocks.iter_mut().flatten() {
+        block.fill(value);
+    }
+}
+
+/// Phase 4: releases every block.
+#[inline]
+pub(crate) fn release<B: Block>(blocks: &mut [Option<B>]) {
+    for block in blocks {
+        drop(block.take());
+    }
+}
+
+/// Bytes of the batch in whole aligned huge page ranges.
+pub(crate) fn eligible_of<B: Block>(blocks: &[Option<B>], sizes: &[usize]) -> u64 {
+    let held = blocks.iter().zip(sizes).filter_map(|(block, &size)| Some((block.as_ref()?, size)));
+    held.map(|(block, size)| eligible_bytes(block.address(), size)).sum()
+}
+
 /// Brings in the code that the phases run, so that its first page fault is nobody's first touch.
-fn rehearse() {
+pub(crate) fn rehearse() {
     let mut small = [0_u8; 256];
     black_box(&mut small).fill(black_box(1));
     black_box(phase(|| ()));
@@ -158,58 +199,6 @@ fn eligible_bytes(address: usize, size: usize) -> u64 {
     let first = address.next_multiple_of(HUGE_PAGE_BYTES);
     let end = (address + size) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
     end.saturating_sub(first) as u64
-}
-
-/// Watches an untimed run: counting traps would add work to the fault path of a timed one.
-struct Observer {
-    counter: Result<FaultCounter, Errno>,
-    allocator: Option<String>,
-    break_before: Option<usize>,
-    space_before: Option<u64>,
-    resident_before: Option<u64>,
-    break_growth_bytes: u64,
-    mapped_growth_bytes: u64,
-    resident_growth_bytes: Option<u64>,
-}
-
-impl Observer {
-    fn begin(source: Source) -> Self {
-        let from_heap = matches!(source, Source::Malloc | Source::Calloc);
-        let observer = Observer {
-            counter: FaultCounter::new(),
-            allocator: from_heap.then(allocator::malloc_origin).flatten(),
-            break_before: allocator::program_break(),
-            space_before: address_space_bytes(),
-            resident_before: resident_now().map(|r| r.rss_bytes),
-            break_growth_bytes: 0,
-            mapped_growth_bytes: 0,
-            resident_growth_bytes: None,
-        };
-        if let Ok(counter) = &observer.counter {
-            counter.start();
-        }
-        observer
-    }
-
-    fn after_obtain(mut self) -> Self {
-        let resident = resident_now().map(|r| r.rss_bytes);
-        self.resident_growth_bytes = resident.zip(self.resident_before).map(|(now, then)| now.saturating_sub(then));
-        let growth = allocator::program_break().zip(self.break_before).map(|(now, then)| now.saturating_sub(then));
-        self.break_growth_bytes = growth.unwrap_or(0) as u64;
-        let space = address_space_bytes().zip(self.space_before).map(|(now, then)| now.saturating_sub(then));
-        self.mapped_growth_bytes = space.unwrap_or(0).saturating_sub(self.break_growth_bytes);
-        self
-    }
-
-    fn end(self) -> Observation {
-        Observation {
-            traps: self.counter.and_then(FaultCounter::stop).map_err(|errno| errno.to_string()),
-            allocator: self.allocator,
-            break_growth_bytes: self.break_growth_bytes,
-            mapped_growth_bytes: self.mapped_growth_bytes,
-            resident_after_obtain_bytes: self.resident_growth_bytes,
-        }
-    }
 }
 
 #[cfg(test)]

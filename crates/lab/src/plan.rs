@@ -49,6 +49,48 @@ impl LatinOrders {
     }
 }
 
+/// The orders of a whole design: its points in a random sequence, and within each the arms in the order of a Latin square
+/// of its own, so that what is compared is run close together.
+#[derive(Debug, Clone)]
+pub struct Orders {
+    random: Xoshiro256PlusPlus,
+    /// By point: its arms, and the plan of their orders.
+    points: Vec<(Vec<usize>, LatinOrders)>,
+    sequences: Vec<Vec<usize>>,
+}
+
+impl Orders {
+    /// The plan that `seed` draws for the arms of some points.
+    #[must_use]
+    pub fn new(points: Vec<Vec<usize>>, seed: u64) -> Self {
+        let latin = |(point, arms): (usize, Vec<usize>)| {
+            // The first point's is the seed itself, so that one point is drawn as it ever was.
+            let plan = LatinOrders::new(arms.len(), seed ^ (point as u64).rotate_right(16));
+            (arms, plan)
+        };
+        Orders {
+            random: Xoshiro256PlusPlus::seed_from_u64(seed.rotate_left(32)),
+            points: points.into_iter().enumerate().map(latin).collect(),
+            sequences: Vec::new(),
+        }
+    }
+
+    /// The order of block `index`. Asking again gives the same.
+    pub fn order(&mut self, index: usize) -> Vec<usize> {
+        while self.sequences.len() <= index {
+            let mut sequence: Vec<usize> = (0..self.points.len()).collect();
+            shuffle(&mut self.random, &mut sequence);
+            self.sequences.push(sequence);
+        }
+        let mut order = Vec::new();
+        for &point in &self.sequences[index] {
+            let (arms, plan) = &mut self.points[point];
+            order.extend(plan.order(index).iter().map(|&place| arms[place]));
+        }
+        order
+    }
+}
+
 /// The cyclic square with rows, columns and labels shuffled.
 fn latin_square(random: &mut impl Rng, arms: usize) -> Vec<Vec<usize>> {
     let mut shuffled = || {
@@ -85,6 +127,24 @@ mod tests {
             let again = LatinOrders::new(arms, seed).order(index).to_vec();
             prop_assert_eq!(order, again);
         }
+    }
+
+    #[test]
+    fn points_stay_together_and_change_places() {
+        let mut orders = Orders::new(vec![vec![0, 1, 2], vec![3, 4, 5]], 7);
+        let mut firsts = [0; 2];
+        for block in 0..60 {
+            let order = orders.order(block);
+            let points: Vec<usize> = order.iter().map(|arm| arm / 3).collect();
+            assert!(points == [0, 0, 0, 1, 1, 1] || points == [1, 1, 1, 0, 0, 0], "{order:?}");
+            firsts[points[0]] += 1;
+        }
+        assert!(firsts.iter().all(|&times| times > 15), "{firsts:?}");
+        assert_eq!(
+            Orders::new(vec![vec![0, 1, 2]], 7).order(5),
+            LatinOrders::new(3, 7).order(5),
+            "one point is a Latin square"
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::design::Earlier;
 use crate::source::Source;
 
 /// The hidden first argument that makes the program a measured child.
@@ -41,12 +42,38 @@ pub struct Job {
     pub source: Source,
     /// Bytes of one block of memory.
     pub size_bytes: u64,
-    /// How many of them, all alive at once.
+    /// How many of them, all alive at once, of all threads together.
     pub operations: u64,
+    /// So much on top of the batch: as many whole blocks as it holds, and the rest.
+    #[serde(default)]
+    pub extra_bytes: u64,
     /// The byte to write.
     pub fill: u8,
+    /// To be done before, untimed, with a batch as large.
+    #[serde(default)]
+    pub before: Option<Earlier>,
+    /// Threads that share the work.
+    #[serde(default = "one")]
+    pub threads: u64,
+    /// Processors that the threads may use; empty: those that the child was born with.
+    #[serde(default)]
+    pub cpus: Vec<u32>,
     /// Untimed: count traps, and look where the memory came from.
     pub observe: bool,
+}
+
+fn one() -> u64 {
+    1
+}
+
+impl Job {
+    /// Sizes of the blocks, of `operations` and what comes on top.
+    pub fn sizes(&self) -> impl Iterator<Item = u64> {
+        let (size, extra) = (self.size_bytes.max(1), self.extra_bytes);
+        let rest = (!extra.is_multiple_of(size)).then_some(extra % size);
+        let whole = usize::try_from(self.operations + extra / size).unwrap_or(usize::MAX);
+        std::iter::repeat_n(size, whole).chain(rest)
+    }
 }
 
 /// What a child says.

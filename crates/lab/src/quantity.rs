@@ -47,6 +47,14 @@ fn scale_of(unit: &str) -> Option<f64> {
     }
 }
 
+/// `bytes` as [`parse_bytes`] reads it: `64KiB`, `100MiB`, `5000B`.
+#[must_use]
+pub fn bytes_text(bytes: u64) -> String {
+    let units = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let unit = units.into_iter().find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit));
+    unit.map_or_else(|| format!("{bytes}B"), |(unit, name)| format!("{}{name}", bytes / unit))
+}
+
 /// Reads `60s`, `2m`, `1.5min`, `500ms`, `1h`.
 ///
 /// # Errors
@@ -172,6 +180,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn sizes_come_back(bytes in 1_u64..1 << 50) {
+            prop_assert_eq!(parse_bytes(&bytes_text(bytes)), Ok(bytes));
+        }
+
         #[test]
         fn no_text_panics(text in ".*") {
             let _ = (parse_bytes(&text), parse_duration(&text), parse_share(&text));

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use results::{Block, Dropped, DroppedSample, Sample, Stopped};
+use results::{Block, Sample, Stopped};
 use stats::{Estimate, Look};
 
-use crate::design::{ALPHA, Design};
+use crate::design::{ALPHA, Contrast, Design};
 use crate::disturbance::{may_drop, outside_cause};
 use crate::judge::Judge;
 
@@ -46,6 +46,17 @@ pub struct Removal {
     pub failed: bool,
 }
 
+/// A block that does not count, with its samples.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DroppedBlock {
+    /// Number of the block.
+    pub block: u64,
+    /// The disturbance.
+    pub reason: String,
+    /// Its samples, with the index of their arm.
+    pub samples: Vec<(usize, Sample)>,
+}
+
 /// Everything that happened.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Run {
@@ -56,10 +67,10 @@ pub struct Run {
     /// All blocks, dropped ones included.
     pub blocks: Vec<Block>,
     /// Blocks that do not count.
-    pub dropped: Vec<Dropped>,
+    pub dropped: Vec<DroppedBlock>,
     /// The looks that were taken.
     pub looks: Vec<Look>,
-    /// By arm: the estimate of the last look; `None` for the baseline, the placebo, and arms that left.
+    /// By contrast: the estimate of the last look; `None` where an arm that it needs has left.
     pub estimates: Vec<Option<Estimate>>,
     /// What cut it short.
     pub stopped: Option<Stopped>,
@@ -128,7 +139,7 @@ impl<'a> Session<'a> {
         let run = Run {
             samples: vec![Vec::new(); arms],
             removals: vec![None; arms],
-            estimates: vec![None; arms],
+            estimates: vec![None; design.contrasts.len()],
             ..Run::default()
         };
         Session { design, run, kept: 0, started, last: None }
@@ -146,7 +157,10 @@ impl<'a> Session<'a> {
         let mut taken: Vec<(usize, Sample)> = Vec::with_capacity(order.len());
         let mut stopped = None;
         bench.begin_block();
-        for &arm in order.iter().filter(|&&arm| self.run.removals[arm].is_none()).collect::<Vec<_>>() {
+        for &arm in order {
+            if self.run.removals[arm].is_some() || self.lost(self.design.arms[arm].point) {
+                continue;
+            }
             watch(&self.progress(bench.now()));
             match bench.sample(arm, number, taken.len() as u64) {
                 Taken::Sample(sample) => taken.push((arm, sample)),
@@ -157,7 +171,7 @@ impl<'a> Session<'a> {
                 Taken::Failed(reason) => self.remove(arm, Removal { reason, failed: true }),
                 Taken::Interrupted => stopped = Some(Stopped::Interrupted),
             }
-            if self.baseline_left() {
+            if self.all_lost() {
                 stopped = Some(Stopped::BaselineFailed);
             }
             if stopped.is_some() {
@@ -180,9 +194,7 @@ impl<'a> Session<'a> {
     /// Puts the samples of a block where they belong.
     fn file(&mut self, block: u64, taken: Vec<(usize, Sample)>, cause: Option<String>) {
         if let Some(reason) = cause {
-            let name = |arm: usize| self.design.arms[arm].name.to_owned();
-            let samples = taken.into_iter().map(|(arm, sample)| DroppedSample { arm: name(arm), sample }).collect();
-            self.run.dropped.push(Dropped { block, reason, samples });
+            self.run.dropped.push(DroppedBlock { block, reason, samples: taken });
             return;
         }
         for (arm, sample) in taken {
@@ -196,8 +208,7 @@ impl<'a> Session<'a> {
     fn return_blocks(&mut self) {
         while let Some(index) = self.next_to_return() {
             let returned = self.run.dropped.remove(index);
-            for DroppedSample { arm, sample } in returned.samples {
-                let arm = self.design.arms.iter().position(|plan| plan.name == arm).expect("an arm of this design");
+            for (arm, sample) in returned.samples {
                 self.run.samples[arm].push(sample);
                 self.run.samples[arm].sort_by_key(|sample| sample.block);
             }
@@ -207,9 +218,10 @@ impl<'a> Session<'a> {
 
     /// Incomplete blocks never count, whatever was dropped beside them.
     fn next_to_return(&self) -> Option<usize> {
-        let complete = |dropped: &Dropped| {
-            let has = |arm: usize| dropped.samples.iter().any(|sample| sample.arm == self.design.arms[arm].name);
-            (0..self.design.arms.len()).all(|arm| self.run.removals[arm].is_some() || has(arm))
+        let gone = |arm: usize| self.run.removals[arm].is_some() || self.lost(self.design.arms[arm].point);
+        let complete = |dropped: &DroppedBlock| {
+            let has = |arm: usize| dropped.samples.iter().any(|(other, _)| *other == arm);
+            (0..self.design.arms.len()).all(|arm| gone(arm) || has(arm))
         };
         let disturbed = self.run.dropped.iter().filter(|dropped| complete(dropped)).count();
         (disturbed * 4 > self.kept).then(|| self.run.dropped.iter().position(complete)).flatten()
@@ -219,8 +231,13 @@ impl<'a> Session<'a> {
         self.run.removals[arm] = Some(removal);
     }
 
-    fn baseline_left(&self) -> bool {
-        [Design::BASELINE, self.design.placebo()].iter().any(|&arm| self.run.removals[arm].is_some())
+    /// Whether a point has lost an arm without which it says nothing.
+    fn lost(&self, point: usize) -> bool {
+        self.design.arms_of(point).any(|arm| self.run.removals[arm].is_some() && self.design.essential(arm))
+    }
+
+    fn all_lost(&self) -> bool {
+        (0..self.design.points.len()).all(|point| self.lost(point))
     }
 
     /// The look that the run is on its way to.
@@ -244,9 +261,12 @@ impl<'a> Session<'a> {
         self.look(look, judge);
         let undecided = |estimate: &Estimate| estimate.verdict == stats::Verdict::Inconclusive;
         let decided = !self.run.estimates.iter().flatten().any(undecided);
-        let is_last = self.last.is_some_and(|last| last.blocks <= look.blocks)
-            || self.design.schedule.looks.last().is_some_and(|last| last.blocks <= look.blocks);
-        decided || is_last
+        let is_last = self.design.schedule.looks.last().is_some_and(|last| last.blocks <= look.blocks);
+        // With many comparisons the first looks afford no interval. Then the rest of the time is better spent on blocks
+        // for one look at its end than given back.
+        let says_something = self.run.estimates.iter().flatten().any(|estimate| estimate.interval.is_some());
+        let is_last_that_fits = self.last.is_some_and(|last| last.blocks <= look.blocks);
+        decided || is_last || (is_last_that_fits && says_something)
     }
 
     /// After a run that was cut short: one look at what there is, with the allowance that is left.
@@ -258,12 +278,18 @@ impl<'a> Session<'a> {
     }
 
     fn look(&mut self, look: Look, judge: &mut impl Judge) {
-        let arms: Vec<usize> =
-            (Design::BASELINE + 1..self.design.placebo()).filter(|&arm| self.run.removals[arm].is_none()).collect();
-        let ratios: Vec<Vec<f64>> = arms.iter().map(|&arm| log_ratios(self.design, &self.run, arm)).collect();
+        let whole = |contrast: &Contrast| {
+            contrast.arms().all(|arm| self.run.removals[arm].is_none() && !self.lost(self.design.arms[arm].point))
+        };
+        let live: Vec<usize> =
+            (0..self.design.contrasts.len()).filter(|&index| whole(&self.design.contrasts[index])).collect();
+        let ratios: Vec<Vec<f64>> = live
+            .iter()
+            .map(|&index| log_ratios(self.design, &self.run.samples, &self.design.contrasts[index]))
+            .collect();
         self.run.estimates.fill(None);
-        for (&arm, estimate) in arms.iter().zip(judge.look(look, &ratios)) {
-            self.run.estimates[arm] = estimate;
+        for (&index, estimate) in live.iter().zip(judge.look(look, &ratios)) {
+            self.run.estimates[index] = estimate;
         }
         self.run.looks.push(look);
     }
@@ -280,10 +306,13 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Per block that counts, the logarithm of `arm`'s metric over the baseline's.
+/// Per block that counts, the value of `contrast`: of two arms, the logarithm of the ratio of their metric.
 #[must_use]
-pub fn log_ratios(design: &Design, run: &Run, arm: usize) -> Vec<f64> {
-    let value = |sample: &Sample| (design.metric().of(sample).max(1) as f64).ln();
-    let baseline = run.samples[Design::BASELINE].iter();
-    run.samples[arm].iter().zip(baseline).map(|(arm, baseline)| value(arm) - value(baseline)).collect()
+pub fn log_ratios(design: &Design, samples: &[Vec<Sample>], contrast: &Contrast) -> Vec<f64> {
+    let blocks = contrast.arms().map(|arm| samples[arm].len()).min().unwrap_or(0);
+    let value = |arm: usize, block: usize| (design.metric().of(&samples[arm][block]).max(1) as f64).ln();
+    let mean = |arms: &[usize], block: usize| {
+        arms.iter().map(|&arm| value(arm, block)).sum::<f64>() / arms.len().max(1) as f64
+    };
+    (0..blocks).map(|block| mean(&contrast.plus, block) - mean(&contrast.minus, block)).collect()
 }

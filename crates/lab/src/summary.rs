@@ -34,6 +34,14 @@ pub fn summarise(samples: &[Sample]) -> Option<ArmSummary> {
     })
 }
 
+/// Median time of `total_ns` per page of memory; `None` without samples. A part of a page is a page.
+#[must_use]
+pub fn per_page(samples: &[Sample], size_bytes: u64, page_bytes: u64) -> Option<f64> {
+    let pages = size_bytes.div_ceil(page_bytes.max(1)).max(1) as f64;
+    let values: Vec<f64> = samples.iter().map(|s| s.total_ns as f64 / s.operations.max(1) as f64 / pages).collect();
+    median(&values)
+}
+
 /// The bill: what the memory cost, and when it fell due.
 fn bill(times: &PhaseTimes, faults_in_call: f64, faults_on_touch: f64) -> Bill {
     let bill_ns = times.obtain_ns + times.first_touch_ns + times.release_ns;

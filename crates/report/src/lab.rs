@@ -1,13 +1,12 @@
 //! The screen of a lab result.
 
 use anstyle::Style;
-use comfy_table::{CellAlignment, ContentArrangement, Table};
-use results::{Arm, LabResult, Stopped, Verdict};
-use textwrap::core::display_width;
+use results::{Arm, LabResult, Stopped};
 
 use crate::forest;
 use crate::number::{TimeUnit, bytes, digits, duration, percent};
 use crate::sentence;
+use crate::table::table;
 use crate::text::{ALARM, BAD, BOLD, DIM, GOOD, clean, hanging, styled};
 
 /// Columns of a terminal that is not one: wide enough for everything.
@@ -17,16 +16,25 @@ const PIPE_COLUMNS: usize = 120;
 #[must_use]
 pub fn screen(result: &LabResult, width: Option<usize>) -> String {
     let columns = width.unwrap_or(PIPE_COLUMNS);
-    let paragraphs = [
-        head(result, width),
-        answer(result, columns),
-        plot(result, columns),
-        lines("", &sentence::verdicts(result), width),
-        why(result, columns, width),
+    let body = if !result.experiment.factors.is_empty() {
+        crate::factorial::paragraphs(result, columns, width)
+    } else if is_sweep(result) {
+        crate::sweep::paragraphs(result, columns, width)
+    } else {
+        vec![
+            answer(result, columns),
+            plot(result, columns),
+            lines("", &sentence::verdicts(result), width),
+            why(result, columns, width),
+        ]
+    };
+    let mut paragraphs = vec![head(result, width)];
+    paragraphs.extend(body);
+    paragraphs.extend([
         refused(result, width),
         warnings(result, width),
-        hanging("Next: ", &next(result), width),
-    ];
+        hanging("Next: ", &crate::next::next(result), width),
+    ]);
     let mut screen = String::new();
     for paragraph in paragraphs.iter().filter(|paragraph| !paragraph.is_empty()) {
         if !screen.is_empty() && !paragraph.starts_with("Next") {
@@ -37,7 +45,12 @@ pub fn screen(result: &LabResult, width: Option<usize>) -> String {
     screen
 }
 
-fn lines(head: &str, sentences: &[String], width: Option<usize>) -> String {
+/// Whether the run has more than one point.
+fn is_sweep(result: &LabResult) -> bool {
+    result.experiment.sizes_bytes.len() > 1 || result.experiment.threads.len() > 1
+}
+
+pub(crate) fn lines(head: &str, sentences: &[String], width: Option<usize>) -> String {
     sentences.iter().map(|sentence| hanging(head, sentence, width)).collect()
 }
 
@@ -47,10 +60,31 @@ fn head(result: &LabResult, width: Option<usize>) -> String {
         0 | 1 => String::new(),
         n => format!(" x {} live blocks", crate::number::count(n as f64)),
     };
-    let done = result.arms.first().map_or(0, |arm| arm.samples.len());
+    let sizes = &experiment.sizes_bytes;
+    let size = match (sizes.first(), sizes.last()) {
+        (Some(first), Some(last)) => {
+            format!("{} to {} ({} sizes)", bytes(*first as f64), bytes(*last as f64), sizes.len())
+        }
+        _ => format!("{}{batch}", bytes(experiment.size_bytes as f64)),
+    };
+    let threads = match &experiment.threads[..] {
+        [] => String::new(),
+        [one] => format!(", {one} threads"),
+        several => format!(", {} threads", several.iter().map(u64::to_string).collect::<Vec<_>>().join(" / ")),
+    };
+    let points = result.arms.iter().map(|arm| arm.points.len()).max().unwrap_or(0).max(1);
+    let samples = |arm: &Arm| arm.samples.len() / arm.points.len().max(1);
+    let done = result.arms.iter().map(samples).max().unwrap_or(0);
+    let arms = if experiment.factors.is_empty() {
+        let at = if points > 1 { format!(" x {points} points") } else { String::new() };
+        format!("{} arms{at}", result.arms.len())
+    } else {
+        // The cold pairs have fewer samples, and are no cells.
+        format!("{} cells", result.arms.iter().filter(|arm| samples(arm) == done).count())
+    };
     let mut parts = vec![
-        format!("{}, {}{batch}", clean(&experiment.name), bytes(experiment.size_bytes as f64)),
-        format!("{} arms x {done} randomised blocks", result.arms.len()),
+        format!("{}, {size}{threads}", clean(&experiment.name)),
+        format!("{arms} x {done} randomised blocks"),
         format!("seed {}", result.seed),
         duration_short(result.elapsed_ns),
     ];
@@ -76,40 +110,6 @@ fn head(result: &LabResult, width: Option<usize>) -> String {
 
 fn duration_short(ns: u64) -> String {
     if ns >= 1_000_000_000 { format!("{:.0} s", ns as f64 / 1e9) } else { duration(ns as f64) }
-}
-
-/// A table without lines, the first column to the left and the others to the right. On a narrow terminal the columns
-/// move closer, and then those in `expendable` go, one after the other.
-fn table(mut rows: Vec<Vec<String>>, columns: usize, expendable: &[usize]) -> String {
-    let mut gone: Vec<usize> = Vec::new();
-    for &column in expendable {
-        if width_of(&rows, 1) <= columns {
-            break;
-        }
-        // The numbers in `expendable` are those of the full table.
-        let index = column - gone.iter().filter(|&&other| other < column).count();
-        for row in &mut rows {
-            row.remove(index);
-        }
-        gone.push(column);
-    }
-    let gap = if width_of(&rows, 2) <= columns { 2 } else { 1 };
-    let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.add_rows(rows);
-    let last = table.column_count().saturating_sub(1);
-    for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, if index == last { 0 } else { gap }));
-        column.set_cell_alignment(if index == 0 { CellAlignment::Left } else { CellAlignment::Right });
-    }
-    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
-}
-
-/// The columns that `rows` need with gaps of `gap`.
-fn width_of(rows: &[Vec<String>], gap: usize) -> usize {
-    let count = rows.first().map_or(0, Vec::len);
-    let widest = |column: usize| rows.iter().map(|row| display_width(&row[column])).max().unwrap_or(0);
-    (0..count).map(widest).sum::<usize>() + gap * count.saturating_sub(1)
 }
 
 /// The table of phases and verdicts. One unit for all times, so that they can be added up by eye.
@@ -139,11 +139,11 @@ fn answer(result: &LabResult, columns: usize) -> String {
     table(rows, columns, &[3, 4])
 }
 
-fn baseline_name(result: &LabResult) -> String {
+pub(crate) fn baseline_name(result: &LabResult) -> String {
     result.arms.iter().find(|arm| arm.baseline).map_or_else(|| "baseline".to_owned(), |arm| clean(&arm.name))
 }
 
-fn confidence_label(result: &LabResult) -> String {
+pub(crate) fn confidence_label(result: &LabResult) -> String {
     match result.comparisons.first().filter(|c| c.low.is_some()) {
         Some(comparison) => format!("{} CI", sentence::confidence(comparison.confidence)),
         None => "no interval".to_owned(),
@@ -164,13 +164,18 @@ fn standing(result: &LabResult, arm: &Arm) -> (String, Style, &'static str) {
         return ("-".to_owned(), DIM, "unclear");
     };
     let word = sentence::verdict_word(comparison);
-    let style = match word {
+    let style = verdict_style(word);
+    (sentence::ratio(comparison.ratio, comparison.low, comparison.high), style, word)
+}
+
+/// Meaning is in the word; the colour only helps to find it.
+pub(crate) fn verdict_style(word: &str) -> Style {
+    match word {
         "faster" => GOOD,
         "slower" => BAD,
         "unclear" => DIM,
         _ => Style::new(),
-    };
-    (sentence::ratio(comparison.ratio, comparison.low, comparison.high), style, word)
+    }
 }
 
 fn plot(result: &LabResult, columns: usize) -> String {
@@ -183,14 +188,17 @@ fn plot(result: &LabResult, columns: usize) -> String {
         })
         .collect();
     plotted.sort_by(|a, b| a.ratio.total_cmp(&b.ratio));
-    if let Some(placebo) = &result.placebo
-        && let Some((low, high)) = placebo.low.zip(placebo.high)
-    {
-        let remark = placebo.noise_floor().map(|floor| format!("noise floor {}", percent(floor))).unwrap_or_default();
-        plotted.push(forest::Line { name: "placebo".to_owned(), ratio: placebo.ratio, low, high, remark });
-    }
+    plotted.extend(placebo_line(result));
     let name_width = result.arms.iter().map(|arm| arm.name.len()).max().unwrap_or(0).min(24);
     forest::draw(&plotted, name_width, columns.min(110))
+}
+
+/// The placebo's line in a plot.
+pub(crate) fn placebo_line(result: &LabResult) -> Option<forest::Line> {
+    let placebo = result.placebo.as_ref()?;
+    let (low, high) = placebo.low.zip(placebo.high)?;
+    let remark = placebo.noise_floor().map(|floor| format!("noise floor {}", percent(floor))).unwrap_or_default();
+    Some(forest::Line { name: "placebo".to_owned(), ratio: placebo.ratio, low, high, remark })
 }
 
 /// Where the time went: the bill and its parts, the faults, the huge pages.
@@ -246,34 +254,4 @@ fn warnings(result: &LabResult, width: Option<usize>) -> String {
         hanging(&head, &format!("{}{touched}", clean(&warning.message)), width)
     };
     result.warnings.iter().map(entry).collect()
-}
-
-/// The most useful next command.
-fn next(result: &LabResult) -> String {
-    let experiment = &result.experiment;
-    let size = |size: u64| bytes(size as f64).replace([' ', ','], "");
-    let same_question = format!("firsttouch bench {} --size {}", clean(&experiment.name), size(experiment.size_bytes));
-    if result.placebo.as_ref().is_some_and(|placebo| placebo.trusted == Some(false)) {
-        return format!(
-            "{same_question} --seed {}    (an untrusted run is worth repeating)",
-            result.seed.wrapping_add(1)
-        );
-    }
-    if result.comparisons.iter().any(|c| c.verdict == Verdict::Inconclusive) || result.comparisons.is_empty() {
-        return format!("{same_question} --max-time {}s    (more blocks decide more)", longer_seconds(result));
-    }
-    if experiment.size_bytes >= 1 << 20 {
-        "firsttouch bench --size 64KiB    (small blocks: the allocator keeps what the kernel would take back)"
-            .to_owned()
-    } else {
-        "firsttouch bench --size 100MiB    (large blocks: the allocator asks the kernel each time)".to_owned()
-    }
-}
-
-/// A time cap that decides more: three times the present one, and time for the first look at least.
-fn longer_seconds(result: &LabResult) -> u64 {
-    let cap_ns = result.experiment.max_time_ns.unwrap_or(20_000_000_000);
-    let done = result.arms.first().map_or(1, |arm| arm.samples.len().max(1)) as u64;
-    let twelve_ns = (result.elapsed_ns / done).saturating_mul(15);
-    (cap_ns.saturating_mul(3).max(twelve_ns) / 1_000_000_000 + 1).next_multiple_of(10)
 }

@@ -3,10 +3,15 @@
 //! A screen is a function of the result and the width alone, so that a file prints the same screen again. Styles are
 //! always written; the stream strips them where they are not wanted.
 
+mod factorial;
 mod forest;
 mod lab;
+mod next;
 mod number;
+mod scaling;
 mod sentence;
+mod sweep;
+mod table;
 mod text;
 
 pub use lab::screen;

@@ -18,10 +18,15 @@ pub(crate) fn ratio(ratio: f64, low: Option<f64>, high: Option<f64>) -> String {
 
 /// The verdict in a word.
 pub(crate) fn verdict_word(comparison: &Comparison) -> &'static str {
-    match comparison.verdict {
+    word(comparison.verdict, comparison.ratio)
+}
+
+/// The verdict on a ratio of times in a word.
+pub(crate) fn word(verdict: Verdict, ratio: f64) -> &'static str {
+    match verdict {
         Verdict::Equivalent => "same",
         Verdict::Inconclusive => "unclear",
-        Verdict::Different if comparison.ratio < 1.0 => "faster",
+        Verdict::Different if ratio < 1.0 => "faster",
         Verdict::Different => "slower",
     }
 }

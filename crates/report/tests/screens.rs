@@ -1,8 +1,8 @@
 //! What users see, from injected results: the states that a machine shows rarely are here too.
 
 use results::{
-    Arm, ArmSummary, Bill, Comparison, Experiment, LabResult, Machine, Observed, PhaseTimes, Placebo, Refused, Sample,
-    Stopped, Verdict, Warning,
+    Arm, ArmSummary, Bill, Comparison, Crossover, Effect, Experiment, Explained, Factor, LabResult, Machine, Observed,
+    PhaseTimes, Placebo, PointSummary, Refused, Sample, Stopped, Verdict, Warning,
 };
 
 fn arm(name: &str, times_ms: [f64; 4], traps: Option<f64>) -> Arm {
@@ -42,6 +42,7 @@ fn arm(name: &str, times_ms: [f64; 4], traps: Option<f64>) -> Arm {
             minor_faults_in_call: if faults == 0.0 { 25_600.0 } else { 0.0 },
             huge_bytes: Some(if name.contains("huge") { f64::from(100 << 20) } else { 0.0 }),
         }),
+        points: Vec::new(),
         samples: vec![Sample::default(); 24],
     }
 }
@@ -52,6 +53,7 @@ fn comparison(arm: &str, ratio: f64, bounds: Option<(f64, f64)>, verdict: Verdic
         baseline: "mmap".to_owned(),
         metric: "total_ns".to_owned(),
         size_bytes: 100 << 20,
+        threads: None,
         ratio,
         low: bounds.map(|b| b.0),
         high: bounds.map(|b| b.1),
@@ -85,10 +87,14 @@ fn result() -> LabResult {
         warnings: Vec::new(),
         experiment: Experiment {
             name: "anonymous".to_owned(),
+            file: None,
             question: "What?".to_owned(),
             metric: "total_ns".to_owned(),
             margin: 0.03,
             size_bytes: 100 << 20,
+            sizes_bytes: Vec::new(),
+            threads: Vec::new(),
+            factors: Vec::new(),
             operations: 1,
             fill: 1,
             memory: "warm".to_owned(),
@@ -112,6 +118,10 @@ fn result() -> LabResult {
             comparison("mmap+populate", 0.71, Some((0.70, 0.73)), Verdict::Different),
             comparison("mmap+hugepage", 0.277, Some((0.274, 0.281)), Verdict::Different),
         ],
+        effects: Vec::new(),
+        spreads: Vec::new(),
+        explained: None,
+        crossovers: Vec::new(),
         placebo: Some(Placebo {
             ratio: 1.0,
             low: Some(0.99),
@@ -202,10 +212,144 @@ fn hostile_and_empty_results_are_printed_all_the_same() {
     assert!(plain(&empty, Some(80)).contains("Next:"));
 }
 
-#[test]
-fn sums_of_shares_are_whole() {
-    for arm in result().arms {
-        let bill = arm.summary.unwrap().bill;
-        assert!((bill.in_call + bill.after_call() - 1.0).abs() < 1e-12);
+fn effect(factor: &str, levels: [&str; 2], ratio: f64, bounds: Option<(f64, f64)>, verdict: Verdict) -> Effect {
+    Effect {
+        factor: factor.to_owned(),
+        levels: levels.map(str::to_owned),
+        ratio,
+        low: bounds.map(|b| b.0),
+        high: bounds.map(|b| b.1),
+        confidence: 0.97,
+        blocks: 48,
+        verdict,
+        smallest_detectable: None,
     }
+}
+
+/// Two cells stand for eight: the screen shows what there is.
+fn factorial() -> LabResult {
+    let mut result = result();
+    let factors = [("api", ["malloc", "mmap"]), ("fill", ["0", "1"]), ("position", ["first", "second"])];
+    "position".clone_into(&mut result.experiment.name);
+    result.experiment.factors =
+        factors.map(|(name, levels)| Factor { name: name.to_owned(), levels: levels.map(str::to_owned) }).to_vec();
+    result.arms = vec![
+        arm("malloc, 0, first", [0.011, 54.5, 3.9, 6.3], Some(25_601.0)),
+        arm("mmap, 1, second", [0.006, 53.6, 3.9, 6.2], Some(25_600.0)),
+        arm("placebo", [0.006, 53.7, 3.9, 6.2], Some(25_600.0)),
+    ];
+    result.arms[1].baseline = true;
+    result.comparisons = vec![Comparison {
+        baseline: "mmap, 1, second".to_owned(),
+        ..comparison("malloc, 0, first", 1.04, Some((1.02, 1.06)), Verdict::Different)
+    }];
+    result.effects = vec![
+        effect("api", factors[0].1, 1.0, Some((0.99, 1.01)), Verdict::Equivalent),
+        effect("fill", factors[1].1, 0.99, Some((0.96, 1.04)), Verdict::Inconclusive),
+        effect("position", factors[2].1, 1.04, Some((1.02, 1.06)), Verdict::Different),
+        effect("memory", ["cold", "warm"], 2.3, Some((1.9, 2.6)), Verdict::Different),
+    ];
+    result.spreads = vec![
+        effect("api", factors[0].1, 1.1, Some((0.7, 1.6)), Verdict::Inconclusive),
+        effect("position", factors[2].1, 1.9, Some((1.3, 2.8)), Verdict::Different),
+    ];
+    result.explained = Some(Explained {
+        who: "the post".to_owned(),
+        reference_low: 1.22,
+        reference_high: 1.70,
+        factors: ["api", "fill", "position", "memory"].map(str::to_owned).to_vec(),
+        at_most: Some(2.9),
+        confidence: 0.92,
+        enough: Some(true),
+    });
+    result
+}
+
+#[test]
+fn a_factorial_run_tells_what_each_factor_could_explain() {
+    let screen = plain(&factorial(), Some(80));
+    assert!(screen.lines().all(|line| line.chars().count() <= 80), "wider than 80 columns:\n{screen}");
+    insta::assert_snapshot!(screen);
+}
+
+#[test]
+fn a_factorial_run_claims_nothing_that_it_did_not_measure() {
+    let mut result = factorial();
+    (result.effects[3].low, result.effects[3].high) = (None, None);
+    result.spreads.iter_mut().for_each(|spread| (spread.low, spread.high) = (None, None));
+    let explained = result.explained.as_mut().unwrap();
+    (explained.at_most, explained.enough) = (Some(1.11), None);
+    explained.factors.pop();
+    let screen = plain(&result, None);
+    assert!(screen.contains("nothing is said about it"), "{screen}");
+    assert!(screen.contains("is explained is open"), "{screen}");
+    assert!(screen.contains("too few to compare"), "{screen}");
+
+    let explained = result.explained.as_mut().unwrap();
+    explained.enough = Some(false);
+    assert!(plain(&result, None).contains("less than the smallest ratio that the post saw (1.22x)"));
+    result.explained = None;
+    assert!(!plain(&result, None).contains("the post"), "a user's own factors have no post to explain");
+}
+
+/// Three sizes, two numbers of threads, two arms, and populate that pays only for large blocks.
+fn sweep(threads: &[u64]) -> LabResult {
+    let mut result = result();
+    let sizes = [64_u64 << 10, 1 << 20, 16 << 20];
+    result.experiment.sizes_bytes = sizes.to_vec();
+    result.experiment.threads = if threads == [1] { Vec::new() } else { threads.to_vec() };
+    result.arms.truncate(3);
+    result.arms.push(arm("placebo", [0.006, 54.7, 3.9, 6.2], None));
+    result.comparisons.clear();
+    for arm in &mut result.arms {
+        arm.summary = None;
+        for (&threads, &size_bytes) in threads.iter().flat_map(|t| sizes.iter().map(move |s| (t, s))) {
+            let scale = if arm.name.contains("populate") { 2.2 - 0.0625 * (size_bytes as f64).log2() } else { 1.0 };
+            arm.points.push(PointSummary {
+                size_bytes,
+                threads,
+                operations: 1,
+                traps: None,
+                total_ns_per_page: Some(1500.0 * scale / threads as f64),
+                summary: None,
+            });
+        }
+        arm.samples = vec![Sample::default(); 24 * arm.points.len()];
+    }
+    for (&threads, &size_bytes) in threads.iter().flat_map(|t| sizes.iter().map(move |s| (t, s))) {
+        let with = |c: Comparison| Comparison { size_bytes, threads: Some(threads), ..c };
+        let ratio = 2.2 - 0.0625 * (size_bytes as f64).log2();
+        let verdict = if size_bytes == 1 << 20 { Verdict::Inconclusive } else { Verdict::Different };
+        result.comparisons.push(with(comparison("malloc", 1.0, Some((0.98, 1.02)), Verdict::Equivalent)));
+        result.comparisons.push(with(comparison("mmap+populate", ratio, Some((ratio - 0.1, ratio + 0.1)), verdict)));
+    }
+    result
+}
+
+#[test]
+fn a_sweep_over_sizes() {
+    let mut result = sweep(&[1]);
+    result.comparisons.iter_mut().for_each(|c| c.threads = None);
+    result.crossovers = vec![Crossover {
+        arm: "mmap+populate".to_owned(),
+        baseline: "mmap".to_owned(),
+        threads: None,
+        size_bytes: 345_678.0,
+        low_bytes: 64 << 10,
+        high_bytes: 16 << 20,
+        faster_above: true,
+        confidence: 0.985,
+    }];
+    for width in [80, 120] {
+        let screen = plain(&result, Some(width));
+        assert!(screen.lines().all(|line| line.chars().count() <= width), "wider than {width} columns:\n{screen}");
+        insta::assert_snapshot!(format!("a_sweep_over_sizes_{width}"), screen);
+    }
+}
+
+#[test]
+fn a_sweep_over_sizes_and_threads() {
+    let screen = plain(&sweep(&[1, 2]), Some(80));
+    assert!(screen.lines().all(|line| line.chars().count() <= 80), "wider than 80 columns:\n{screen}");
+    insta::assert_snapshot!(screen);
 }

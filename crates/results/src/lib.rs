@@ -4,14 +4,16 @@
 //! it was computed from, down to each sample, is in here too. Field names are the keys of the JSON: times end in
 //! `_ns`, sizes in `_bytes`, ratios are plain numbers, and what is unknown is `null`.
 
+mod effect;
 mod file;
 mod sample;
 mod summary;
 mod verdict;
 
+pub use effect::{Crossover, Effect, Explained, Factor};
 pub use file::{Reading, read, write};
 pub use sample::{Block, Dropped, DroppedSample, Sample};
-pub use summary::{ArmSummary, Bill, PhaseTimes};
+pub use summary::{ArmSummary, Bill, PhaseTimes, PointSummary};
 pub use verdict::{Comparison, Placebo, Sensitivity, SensitivityLine, Verdict};
 
 use serde::{Deserialize, Serialize};
@@ -52,8 +54,21 @@ pub struct LabResult {
     pub dropped: Vec<Dropped>,
     /// Arms that could not be had or did not take effect.
     pub refused: Vec<Refused>,
-    /// Every arm but the placebo against the baseline.
+    /// Every arm but the placebo against the baseline, at each point; in a factorial experiment, the one pair of cells
+    /// that differ in every factor.
     pub comparisons: Vec<Comparison>,
+    /// In a factorial experiment: what each factor does, all others averaged out.
+    #[serde(default)]
+    pub effects: Vec<Effect>,
+    /// In a factorial experiment: what each factor does to the spread of single samples.
+    #[serde(default)]
+    pub spreads: Vec<Effect>,
+    /// In a factorial experiment with a reference: how much of it the factors could explain here.
+    #[serde(default)]
+    pub explained: Option<Explained>,
+    /// In a sweep over sizes: where an arm and the baseline change places.
+    #[serde(default)]
+    pub crossovers: Vec<Crossover>,
     /// The baseline against itself; `null` when not one block was complete.
     pub placebo: Option<Placebo>,
 }
@@ -112,15 +127,27 @@ pub struct Warning {
 pub struct Experiment {
     /// Name, as on the command line.
     pub name: String,
+    /// The file that it was read from, as the user named it; `null` of those that are built in.
+    #[serde(default)]
+    pub file: Option<String>,
     /// The question it answers.
     pub question: String,
     /// The compared metric: `total_ns`.
     pub metric: String,
     /// A difference smaller than this share does not matter to the asker.
     pub margin: f64,
-    /// Bytes of one block of memory.
+    /// Bytes of one block of memory; of a sweep, the first.
     pub size_bytes: u64,
-    /// Blocks of memory in a sample, all alive at once.
+    /// All sizes of a sweep, ascending; empty where there is but one.
+    #[serde(default)]
+    pub sizes_bytes: Vec<u64>,
+    /// Numbers of threads that shared the work; empty where one thread did it.
+    #[serde(default)]
+    pub threads: Vec<u64>,
+    /// What a factorial experiment crosses; empty in all others.
+    #[serde(default)]
+    pub factors: Vec<Factor>,
+    /// Blocks of memory in a sample, all alive at once; of a sweep, at its first point.
     #[serde(default)]
     pub operations: u64,
     /// The byte written by both touches.
@@ -155,9 +182,12 @@ pub struct Arm {
     /// What the observed run proved about where the memory came from.
     #[serde(default)]
     pub observed: Option<Observed>,
-    /// Medians and shares over `samples`, as the screen shows them; `null` without samples.
+    /// Medians and shares over `samples`, as the screen shows them; `null` without samples, and in a sweep.
     #[serde(default)]
     pub summary: Option<ArmSummary>,
+    /// In a sweep: the same, point by point.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub points: Vec<PointSummary>,
     /// One for each block that counts.
     pub samples: Vec<Sample>,
 }

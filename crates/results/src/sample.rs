@@ -11,6 +11,12 @@ pub struct Sample {
     pub position: u64,
     /// Blocks of memory obtained, touched and released.
     pub operations: u64,
+    /// Bytes of one block of memory; only where the run has more than one size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<u64>,
+    /// Threads that shared the work; only where the run has more than one number of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<u64>,
     /// Time of the obtaining calls.
     pub obtain_ns: u64,
     /// Time of the first writing.

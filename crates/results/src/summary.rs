@@ -19,6 +19,23 @@ pub struct ArmSummary {
     pub huge_bytes: Option<f64>,
 }
 
+/// One arm at one point of a sweep.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PointSummary {
+    /// Bytes of one block of memory.
+    pub size_bytes: u64,
+    /// Threads that shared the work.
+    pub threads: u64,
+    /// Blocks of memory in a sample.
+    pub operations: u64,
+    /// As [`crate::Arm::traps`].
+    pub traps: Option<f64>,
+    /// Time of `total_ns` per page of memory, in nanoseconds.
+    pub total_ns_per_page: Option<f64>,
+    /// As [`crate::Arm::summary`].
+    pub summary: Option<ArmSummary>,
+}
+
 /// Nanoseconds per block of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PhaseTimes {

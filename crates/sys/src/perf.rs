@@ -14,7 +14,7 @@ use crate::Errno;
 #[expect(clippy::cast_possible_truncation, reason = "some hundred bytes")]
 const ATTRIBUTES_BYTES: u32 = size_of::<perf_event_attr>() as u32;
 
-/// Counts the page faults that this thread traps into the kernel from user mode, which is all that an ordinary user
+/// Counts the page faults that this thread, and those that it starts from now on, trap into the kernel from user mode, which is all that an ordinary user
 /// may count at `perf_event_paranoid` 2. Faults that the kernel takes on the thread's behalf (read(2) into fresh
 /// memory) and pages that a call populates are not in it.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ impl FaultCounter {
         attributes.size = ATTRIBUTES_BYTES;
         attributes.config = u64::from(PERF_COUNT_SW_PAGE_FAULTS);
         attributes.set_disabled(1);
+        attributes.set_inherit(1);
         attributes.set_exclude_kernel(1);
         attributes.set_exclude_hv(1);
         // SAFETY: the kernel reads `attributes` up to its `size`; pid 0 and cpu -1 are this thread on any processor.

@@ -160,16 +160,26 @@ pub fn allowed_cpus() -> Vec<u32> {
     (0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).filter_map(|cpu| u32::try_from(cpu).ok()).collect()
 }
 
-/// Keeps this process on one processor.
+/// Keeps this thread, and those that it will start, on one processor.
 ///
 /// # Errors
 /// EINVAL if the processor does not exist or is not allowed (`sched_setaffinity(2)`).
 pub fn pin_to(cpu: u32) -> Result<(), Errno> {
+    allow_cpus(&[cpu])
+}
+
+/// Lets this thread, and those that it will start, run on `cpus` and no others.
+///
+/// # Errors
+/// EINVAL if one of them cannot exist, or none is allowed (`sched_setaffinity(2)`).
+pub fn allow_cpus(cpus: &[u32]) -> Result<(), Errno> {
     let mut set = CpuSet::new();
-    if cpu as usize >= CpuSet::MAX_CPU {
-        return Err(Errno(libc::EINVAL));
+    for &cpu in cpus {
+        if cpu as usize >= CpuSet::MAX_CPU {
+            return Err(Errno(libc::EINVAL));
+        }
+        set.set(cpu as usize);
     }
-    set.set(cpu as usize);
     sched_setaffinity(None, &set).map_err(|e| Errno(e.raw_os_error()))
 }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use lab::design::{Design, Memory, Schedule, operations_for};
+use lab::arm::ArmSpec;
+use lab::arrange::{self, Arrangement, Ground};
+use lab::design::{Design, Memory, Point, Schedule};
 use lab::session::{Bench, Taken};
 use lab::{Experiment, Source};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -78,11 +80,25 @@ fn bursts_median() -> f64 {
 /// A design that compares one to four arms with the baseline.
 pub(crate) fn design(comparisons: usize, margin: f64, seed: u64) -> Design {
     let experiment: Experiment = lab::experiment::built_in().swap_remove(0);
-    let arms = Design::arms_for(&experiment, &Source::ALL[1..=comparisons]);
+    let others: Vec<ArmSpec> = Source::ALL[1..=comparisons].iter().copied().map(ArmSpec::of).collect();
+    let point = Point { size_bytes: 100 << 20, threads: 1 };
+    let plan = arrange::arms(&ground(), &ArmSpec::of(Source::Mmap), &others, 1, &[point]);
+    of(plan, experiment, margin, seed)
+}
+
+/// A machine that allows everything.
+pub(crate) fn ground() -> Ground {
+    Ground { page_bytes: 4096, thp: Some("madvise".to_owned()), left_bytes: 8 << 30, memory: Memory::Warm }
+}
+
+/// `plan` as a design with the scheduled looks.
+pub(crate) fn of(plan: Arrangement, experiment: Experiment, margin: f64, seed: u64) -> Design {
     Design {
-        arms,
-        size_bytes: 100 << 20,
-        operations: operations_for(100 << 20, 4096),
+        points: plan.points,
+        arms: plan.arms,
+        contrasts: plan.contrasts,
+        placebo: plan.placebo,
+        factors: plan.factors,
         schedule: Schedule::sequential(Duration::from_mins(10)),
         blocks: None,
         margin,
@@ -95,13 +111,16 @@ pub(crate) fn design(comparisons: usize, margin: f64, seed: u64) -> Design {
 
 pub(crate) struct Simulated {
     noise: Noise,
-    effect: f64,
+    /// By arm: the logarithm of its true ratio.
+    pub(crate) effects: Vec<f64>,
+    /// By arm: how much more its samples scatter.
+    pub(crate) stretches: Vec<f64>,
     random: Xoshiro256PlusPlus,
     samples: u64,
     /// Samples left of a burst.
     burst: u64,
     /// The luck of each arm's present process.
-    luck: [f64; 8],
+    luck: [f64; 12],
     /// Iterations of one process pass for blocks.
     pub(crate) pooled: bool,
 }
@@ -109,7 +128,9 @@ pub(crate) struct Simulated {
 impl Simulated {
     pub(crate) fn new(noise: Noise, effect: f64, seed: u64) -> Self {
         let random = Xoshiro256PlusPlus::seed_from_u64(seed ^ 0x5eed);
-        Simulated { noise, effect, random, samples: 0, burst: 0, luck: [0.0; 8], pooled: false }
+        let (mut effects, stretches) = (vec![0.0; 12], vec![1.0; 12]);
+        effects[1] = effect.ln_1p();
+        Simulated { noise, effects, stretches, random, samples: 0, burst: 0, luck: [0.0; 12], pooled: false }
     }
 
     fn uniform(&mut self) -> f64 {
@@ -162,8 +183,8 @@ impl Bench for Simulated {
 
     fn sample(&mut self, arm: usize, block: u64, position: u64) -> Taken {
         self.samples += 1;
-        let effect = if arm == 1 { self.effect.ln_1p() } else { 0.0 };
-        let total = 5e7 * (effect + self.disturbance(arm, block, position)).exp();
+        let disturbance = self.stretches[arm] * self.disturbance(arm, block, position);
+        let total = 5e7 * (self.effects[arm] + disturbance).exp();
         Taken::Sample(Sample { block, position, operations: 1, total_ns: total as u64, ..Sample::default() })
     }
 

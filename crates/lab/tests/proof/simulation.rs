@@ -102,12 +102,12 @@ struct Rates {
 
 fn rates(scenario: Scenario, runs: u64) -> Rates {
     let (mut covered, mut false_different, mut no_effect, mut untrusted) = (0, 0, 0, 0);
-    let truth = |arm: usize| if arm == 1 { simulated::truth(scenario.noise, scenario.effect) } else { 0.0 };
+    let truth = |contrast: usize| if contrast == 0 { simulated::truth(scenario.noise, scenario.effect) } else { 0.0 };
     for seed in 0..runs {
         let (design, run) = simulate(scenario, seed * 7919 + (1_000.0 * scenario.effect) as u64);
         let mut all_hold = true;
-        for (arm, estimate) in run.estimates.iter().enumerate().filter_map(|(a, e)| Some((a, e.as_ref()?))) {
-            let truth = truth(arm);
+        for (contrast, estimate) in run.estimates.iter().enumerate().filter_map(|(c, e)| Some((c, e.as_ref()?))) {
+            let truth = truth(contrast);
             all_hold &= estimate.interval.is_none_or(|interval| interval.contains(truth.exp()));
             if truth == 0.0 {
                 no_effect += 1;
@@ -115,7 +115,7 @@ fn rates(scenario: Scenario, runs: u64) -> Rates {
             }
         }
         covered += u64::from(all_hold);
-        let placebo = stats::judge_placebo(&session::log_ratios(&design, &run, design.placebo())).unwrap();
+        let placebo = stats::judge_placebo(&session::log_ratios(&design, &run.samples, &design.placebo)).unwrap();
         untrusted += u64::from(placebo.trusted == Some(false));
     }
     Rates {
@@ -179,7 +179,7 @@ fn real_effects_are_found() {
         let found = (0..runs)
             .filter(|seed| {
                 let (_, run) = simulate(scenario(noise, effect, 4), seed * 104_729);
-                run.estimates[1].is_some_and(|estimate| estimate.verdict == Verdict::Different)
+                run.estimates[0].is_some_and(|estimate| estimate.verdict == Verdict::Different)
             })
             .count();
         assert!(found as f64 >= least * runs as f64, "{effect}: {found} of {runs}");

@@ -1,0 +1,118 @@
+//! Arms as people name them: a source, or a source with a name and a fill of its own, or the injected arm.
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::quantity::parse_share;
+use crate::source::Source;
+
+/// What an arm is to measure, before size and place are known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ArmSpec {
+    /// What it is called.
+    pub name: String,
+    /// Where the memory comes from; `None`: where the baseline's comes from.
+    pub source: Option<Source>,
+    /// The byte to write, if not the experiment's.
+    pub fill: Option<u8>,
+    /// How much more of the same work it does, as a share: 0 of all arms but the injected one.
+    pub extra: f64,
+}
+
+impl ArmSpec {
+    /// The arm called `name`: one of the sources, or `injected:+x%`, which does x % more of the baseline's work than the
+    /// baseline and is there to prove that the lab finds it.
+    ///
+    /// # Errors
+    /// A sentence with the nearest name.
+    pub fn named(name: &str) -> Result<Self, String> {
+        if let Some(share) = name.strip_prefix("injected:+") {
+            let extra = parse_share(share).map_err(|error| format!("{name:?}: {error}"))?;
+            return Ok(ArmSpec { name: name.to_owned(), source: None, fill: None, extra });
+        }
+        source(name).map(Self::of)
+    }
+
+    /// The arm that measures `source` as it is.
+    #[must_use]
+    pub fn of(source: Source) -> Self {
+        ArmSpec { name: source.name().to_owned(), source: Some(source), fill: None, extra: 0.0 }
+    }
+}
+
+/// The source called `name`.
+///
+/// # Errors
+/// A sentence with the nearest name, and all that there are.
+pub fn source(name: &str) -> Result<Source, String> {
+    let names = Source::ALL.map(Source::name);
+    Source::ALL.into_iter().find(|source| source.name() == name).ok_or_else(|| {
+        let hint = nearest(name, names).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        format!("there is no arm {name:?}{hint} Known: {} (see bench --list)", names.join(", "))
+    })
+}
+
+/// The name out of `known` that `wanted` was most likely meant to be, if any is close.
+#[must_use]
+pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let likeness = |name: &str| strsim::jaro_winkler(&wanted.to_lowercase(), name);
+    known.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|name| likeness(name) > 0.7)
+}
+
+impl<'de> Deserialize<'de> for ArmSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = ArmSpec;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("the name of an arm, like \"malloc\", or { name = \"...\", source = \"malloc\", fill = 1 }")
+            }
+
+            fn visit_str<E: Error>(self, name: &str) -> Result<ArmSpec, E> {
+                ArmSpec::named(name).map_err(E::custom)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ArmSpec, A::Error> {
+                let Table { name, source, fill } = Table::deserialize(MapAccessDeserializer::new(map))?;
+                if name.is_empty() || name.chars().any(char::is_control) {
+                    return Err(A::Error::custom("the name of an arm is empty or has control characters in it"));
+                }
+                let spec = ArmSpec::named(&source).map_err(A::Error::custom)?;
+                Ok(ArmSpec { name, fill, ..spec })
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    name: String,
+    source: String,
+    fill: Option<u8>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_near() {
+        let arms = Source::ALL.map(Source::name);
+        assert_eq!(nearest("mallocc", arms), Some("malloc"));
+        assert_eq!(nearest("mmap+populat", arms), Some("mmap+populate"));
+        assert_eq!(nearest("xyz", arms), None);
+    }
+
+    #[test]
+    fn the_injected_arm_says_how_much() {
+        let arm = ArmSpec::named("injected:+2%").unwrap();
+        assert_eq!((arm.source, arm.extra), (None, 0.02));
+        for wrong in ["injected:+", "injected:+0%", "injected:2%", "injected:+x%", "injected"] {
+            assert!(ArmSpec::named(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The factor memory: pairs of a cold and a warm sample, after the cells of a factorial experiment.
+//!
+//! They are apart because a cold sample waits some seconds until the host has taken free memory back: in the blocks of the
+//! other factors it would take the time that those need.
+
+use std::time::Duration;
+
+use crate::arrange::{Arrangement, Ground, cold_pairs};
+use crate::bench::Event;
+use crate::children::{COLDNESS, Children, Surroundings};
+use crate::design::{Contrast, Design, Memory, Schedule};
+use crate::experiment::Subject;
+use crate::judge::SignJudge;
+use crate::plan::Orders;
+use crate::request::{BenchError, Request};
+use crate::session::{self, Run};
+
+/// Pairs that a single comparison needs for a 95 % interval that is not the whole range: 2 / 2^8 is less than 0.01.
+const PAIRS: usize = 8;
+/// A pair beyond its wait: two children and a warm-up.
+const PAIR_TIME: Duration = Duration::from_secs(1);
+
+/// What came of it.
+pub struct ColdPairs {
+    /// Two arms and a contrast.
+    pub design: Design,
+    /// Their samples.
+    pub run: Run,
+}
+
+/// The arrangement of the pairs, where the experiment asks for them and the machine has a cold state.
+#[must_use]
+pub fn wanted(request: &Request, ground: &Ground) -> Option<Arrangement> {
+    let Subject::Factors(factors) = &request.experiment.subject else { return None };
+    let possible = sys::machine::free_page_reporting() == Some(true) && request.memory == Memory::Warm;
+    let levels = factors.memory.filter(|_| possible)?;
+    Some(cold_pairs(ground, factors, levels, request.sizes_bytes()[0]))
+}
+
+/// What the pairs leave of a time cap to the cells: all but what they need, and half at least.
+#[must_use]
+pub fn leave_time(cap: Duration) -> Duration {
+    let pairs = (COLDNESS + PAIR_TIME) * u32::try_from(PAIRS).unwrap_or(u32::MAX);
+    cap.saturating_sub(pairs).max(cap / 2)
+}
+
+/// Runs as many pairs as there is time for, eight at most; `None` if there is time for none.
+///
+/// # Errors
+/// If the program cannot start itself.
+pub fn run(
+    pairs: Arrangement,
+    cells: &Design,
+    surroundings: Surroundings,
+    cap: Option<Duration>,
+    watch: &mut impl FnMut(Event),
+) -> Result<Option<ColdPairs>, BenchError> {
+    let left = cap.map(|cap| cap.saturating_sub(surroundings.started.elapsed()));
+    let fit = left.map_or(PAIRS as u128, |left| left.as_millis() / (COLDNESS + PAIR_TIME).as_millis());
+    let blocks = usize::try_from(fit).unwrap_or(PAIRS).min(PAIRS);
+    if blocks == 0 {
+        return Ok(None);
+    }
+    let design = Design {
+        points: pairs.points,
+        arms: pairs.arms,
+        contrasts: pairs.contrasts,
+        placebo: Contrast::default(),
+        factors: pairs.factors,
+        schedule: Schedule::fixed(blocks, cap),
+        ..cells.clone()
+    };
+    let mut children = Children::new(&design, surroundings)?;
+    let mut orders = Orders::new(vec![vec![0, 1]], design.seed);
+    let mut judge = SignJudge::new(1, design.margin);
+    let run = session::run(
+        &design,
+        |index| orders.order(index),
+        &mut judge,
+        &mut children,
+        |progress| watch(Event::ColdPair(progress.kept + 1, blocks)),
+    );
+    Ok(Some(ColdPairs { design, run }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_take_what_they_need_and_half_at_most() {
+        assert_eq!(leave_time(Duration::from_secs(100)), Duration::from_secs(50));
+        assert_eq!(leave_time(Duration::from_secs(200)), Duration::from_secs(144));
+        assert_eq!(leave_time(Duration::from_secs(10)), Duration::from_secs(5));
+    }
+}

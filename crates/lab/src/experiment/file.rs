@@ -1,0 +1,266 @@
+//! Reading an experiment file, and saying what is wrong with it and where.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{Experiment, Factors, Metric, Reference, Subject};
+use crate::arm::ArmSpec;
+use crate::points::{ascending, parse_sizes, parse_threads};
+use crate::quantity::parse_duration;
+use crate::source::Source;
+
+/// What is wrong with an experiment file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {message}")]
+pub struct Mistake {
+    /// Counted from 1.
+    pub line: usize,
+    /// What was found, and what was expected.
+    pub message: String,
+}
+
+/// The file as it is written. Spans are kept, so that a mistake that only shows between two keys has a line too.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    name: Spanned<String>,
+    question: String,
+    metric: Metric,
+    #[serde(deserialize_with = "sizes")]
+    size: Vec<u64>,
+    #[serde(default = "one_thread", deserialize_with = "threads")]
+    threads: Vec<u64>,
+    margin: Spanned<f64>,
+    #[serde(default, deserialize_with = "duration")]
+    max_time: Option<Duration>,
+    fill: Option<Spanned<u8>>,
+    baseline: Option<Spanned<ArmSpec>>,
+    arms: Option<Spanned<Vec<ArmSpec>>>,
+    factors: Option<Spanned<Factors>>,
+    reference: Option<Spanned<Reference>>,
+}
+
+impl Experiment {
+    /// Reads an experiment file.
+    ///
+    /// # Errors
+    /// The first mistake, with its line and what was expected there.
+    pub fn parse(text: &str) -> Result<Self, Mistake> {
+        let mistake = |start: usize, message: String| Mistake { line: line_of(text, start), message };
+        let raw: Raw = toml::from_str(text).map_err(|error| {
+            // What concerns the whole file (a missing key) has no place of its own.
+            let start = error.span().map_or(0, |span| span.start);
+            mistake(start, error.message().trim_end().replace('\n', ", "))
+        })?;
+        if raw.name.as_ref().is_empty() || raw.name.as_ref().chars().any(|c| !c.is_ascii_alphanumeric() && c != '-') {
+            let message = "a name is one word of letters, digits and hyphens, like \"my-question\"";
+            return Err(mistake(raw.name.span().start, message.to_owned()));
+        }
+        if !(*raw.margin.as_ref() > 0.0 && *raw.margin.as_ref() <= 1.0) {
+            let message = "a margin is a share: more than 0 and at most 1, like 0.03 for 3 %";
+            return Err(mistake(raw.margin.span().start, message.to_owned()));
+        }
+        let subject = subject(&raw).map_err(|(start, message)| mistake(start, message))?;
+        let reference = reference(&raw).map_err(|(start, message)| mistake(start, message))?;
+        Ok(Experiment {
+            name: raw.name.into_inner(),
+            file: None,
+            question: raw.question,
+            metric: raw.metric,
+            sizes_bytes: raw.size,
+            threads: raw.threads,
+            margin: raw.margin.into_inner(),
+            max_time: raw.max_time,
+            subject,
+            reference,
+        })
+    }
+}
+
+/// What the file compares, or where it is wrong and how.
+fn subject(raw: &Raw) -> Result<Subject, (usize, String)> {
+    if let Some(factors) = &raw.factors {
+        let other = raw.arms.as_ref().map(Spanned::span).or(raw.baseline.as_ref().map(Spanned::span));
+        if let Some(span) = other.or(raw.fill.as_ref().map(Spanned::span)) {
+            let message = "[factors] make the cells of an experiment: leave out baseline, arms and fill";
+            return Err((span.start, message.to_owned()));
+        }
+        let factors_start = factors.span().start;
+        let factors = factors.as_ref().clone();
+        check_levels(&factors).map_err(|message| (factors_start, message))?;
+        if raw.size.len() > 1 || raw.threads != [1] {
+            return Err((factors_start, "an experiment with [factors] has one size and one thread".to_owned()));
+        }
+        return Ok(Subject::Factors(factors));
+    }
+    let missing =
+        |key: &str| (0, format!("missing key {key:?}: an experiment has a baseline, arms and fill, or [factors]"));
+    let baseline = raw.baseline.as_ref().ok_or_else(|| missing("baseline"))?;
+    let arms = raw.arms.as_ref().ok_or_else(|| missing("arms"))?;
+    let fill = *raw.fill.as_ref().ok_or_else(|| missing("fill"))?.as_ref();
+    if baseline.as_ref().source.is_none() {
+        return Err((
+            baseline.span().start,
+            "an injected arm does more of the baseline's work: it cannot be it".to_owned(),
+        ));
+    }
+    if arms.as_ref().is_empty() {
+        return Err((arms.span().start, "arms are empty: name at least one to compare with the baseline".to_owned()));
+    }
+    let mut names = vec![baseline.as_ref().name.as_str(), crate::design::PLACEBO];
+    for arm in arms.as_ref() {
+        if names.contains(&arm.name.as_str()) {
+            let message = format!(
+                "two arms are called {:?}: give one of them a name of its own, like {{ name = \"again\", source = ... }}",
+                arm.name
+            );
+            return Err((arms.span().start, message));
+        }
+        names.push(&arm.name);
+    }
+    Ok(Subject::Arms { baseline: baseline.as_ref().clone(), arms: arms.as_ref().clone(), fill })
+}
+
+/// A reference is about the cells of factors, and its ratio is larger than 1.
+fn reference(raw: &Raw) -> Result<Option<Reference>, (usize, String)> {
+    let Some(reference) = &raw.reference else { return Ok(None) };
+    let (start, reference) = (reference.span().start, reference.as_ref());
+    if raw.factors.is_none() {
+        return Err((start, "[reference] is about the cells of [factors], and there are none".to_owned()));
+    }
+    if !(reference.low > 1.0 && reference.low <= reference.high && reference.high.is_finite()) {
+        let message = "[reference] is a range of ratios above 1, low to high: swap the levels if they are below";
+        return Err((start, message.to_owned()));
+    }
+    Ok(Some(reference.clone()))
+}
+
+fn check_levels(factors: &Factors) -> Result<(), String> {
+    let same = [
+        ("api", factors.api[0] == factors.api[1]),
+        ("fill", factors.fill[0] == factors.fill[1]),
+        ("position", factors.position[0] == factors.position[1]),
+        ("memory", factors.memory.is_some_and(|[a, b]| a == b)),
+    ];
+    match same.iter().find(|(_, same)| *same) {
+        Some((name, _)) => Err(format!("the two levels of {name} are the same: a factor compares two")),
+        None => Ok(()),
+    }
+}
+
+/// The line of the byte at `start`, counted from 1.
+fn line_of(text: &str, start: usize) -> usize {
+    text.bytes().take(start).fold(1, |line, byte| line + usize::from(byte == b'\n'))
+}
+
+/// A list, or one value for a list of one.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany<T> {
+    One(T),
+    Many(Vec<T>),
+}
+
+fn sizes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
+    use serde::de::Error;
+    let texts = OneOrMany::<String>::deserialize(deserializer);
+    let texts = texts.map_err(|_| D::Error::custom("a size is a text like \"100MiB\", or a list of them"))?;
+    match texts {
+        OneOrMany::One(text) => parse_sizes(&text).map_err(D::Error::custom),
+        OneOrMany::Many(texts) => {
+            let sizes: Result<Vec<Vec<u64>>, String> = texts.iter().map(|text| parse_sizes(text)).collect();
+            let sizes = sizes.map_err(D::Error::custom)?.concat();
+            ascending(sizes, |size| format!("the size of {size} bytes")).map_err(D::Error::custom)
+        }
+    }
+}
+
+fn threads<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
+    use serde::de::Error;
+    let numbers = OneOrMany::<u64>::deserialize(deserializer);
+    let numbers = numbers.map_err(|_| D::Error::custom("threads are a number like 2, or a list of them"))?;
+    let text = match numbers {
+        OneOrMany::One(one) => one.to_string(),
+        OneOrMany::Many(many) => many.iter().map(u64::to_string).collect::<Vec<_>>().join(","),
+    };
+    parse_threads(&text).map_err(D::Error::custom)
+}
+
+fn one_thread() -> Vec<u64> {
+    vec![1]
+}
+
+fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    parse_duration(&String::deserialize(deserializer)?).map(Some).map_err(serde::de::Error::custom)
+}
+
+pub(super) fn sources<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<[Source; 2], D::Error> {
+    let names = <[String; 2]>::deserialize(deserializer)?;
+    let mut found = Vec::new();
+    for name in names {
+        found.push(crate::arm::source(&name).map_err(serde::de::Error::custom)?);
+    }
+    Ok([found[0], found[1]])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "name = \"mine\"\nquestion = \"Q?\"\nmetric = \"total_ns\"\nsize = \"1MiB\"\nmargin = 0.03\nfill = 1\n\
+                        baseline = \"mmap\"\narms = [\"malloc\"]\n";
+
+    #[test]
+    fn lists_and_tables_say_more_than_words() {
+        let text = GOOD
+            .replace("\"1MiB\"", "[\"1MiB\", \"64KiB..256KiB\"]")
+            .replace("[\"malloc\"]", "[{ name = \"zeros\", source = \"mmap\", fill = 0 }]\nthreads = [2, 1]");
+        let experiment = Experiment::parse(&text).unwrap();
+        assert_eq!(experiment.sizes_bytes, [65_536, 131_072, 262_144, 1 << 20]);
+        assert_eq!(experiment.threads, [1, 2]);
+        let Subject::Arms { arms, .. } = experiment.subject else { panic!("{:?}", experiment.subject) };
+        assert_eq!((arms[0].name.as_str(), arms[0].source, arms[0].fill), ("zeros", Some(Source::Mmap), Some(0)));
+    }
+
+    #[test]
+    fn mistakes_have_a_line_and_what_was_expected() {
+        let check = |from: &str, to: &str, line: usize, expect: &str| {
+            let mistake = Experiment::parse(&GOOD.replace(from, to)).unwrap_err();
+            assert!(mistake.message.contains(expect) && mistake.line == line, "{to}: {mistake}");
+        };
+        check("margin = 0.03", "surprise = 3", 5, "surprise");
+        check("margin = 0.03", "", 1, "margin");
+        check("margin = 0.03", "margin = 3", 5, "0.03 for 3 %");
+        check("\"malloc\"", "\"mallocc\"", 8, "did you mean malloc?");
+        check("\"malloc\"", "\"mmap\"", 8, "two arms are called \"mmap\"");
+        check("[\"malloc\"]", "[]", 8, "arms are empty");
+        check("\"1MiB\"", "\"1 banana\"", 4, "banana");
+        check("\"1MiB\"", "[\"1MiB\", \"4KiB\", \"1024KiB\"]", 4, "twice");
+        check("\"1MiB\"", "\"1GiB..1KiB\"", 4, "1KiB..1GiB");
+        check("\"1MiB\"", "5", 4, "100MiB");
+        check("\"mine\"", "\"my question\"", 1, "one word");
+        check("fill = 1", "fill = 256", 6, "256");
+        check("\"total_ns\"", "\"total\"", 3, "total_ns");
+        check("question", "question = ", 2, "");
+        check("fill = 1", "fill = 1\nthreads = 0", 7, "at least 1");
+        check("arms = [\"malloc\"]", "", 1, "arms");
+        check("[\"malloc\"]", "[{ name = \"x\" }]", 8, "source");
+        check("baseline = \"mmap\"", "baseline = \"injected:+5%\"", 7, "cannot be it");
+    }
+
+    #[test]
+    fn factors_stand_for_arms() {
+        let text = "name = \"f\"\nquestion = \"Q?\"\nmetric = \"total_ns\"\nsize = \"1MiB\"\nmargin = 0.03\n\
+                    [factors]\napi = [\"calloc\", \"mmap\"]\nfill = [0, 255]\nposition = [\"first\", \"second\"]\n";
+        let experiment = Experiment::parse(text).unwrap();
+        assert!(matches!(experiment.subject, Subject::Factors(Factors { fill: [0, 255], memory: None, .. })));
+        let same = Experiment::parse(&text.replace("255", "0")).unwrap_err();
+        assert!(same.message.contains("levels of fill are the same"), "{same}");
+        let unknown = Experiment::parse(&text.replace("calloc", "kalloc")).unwrap_err();
+        assert!(unknown.message.contains("calloc") && unknown.line == 7, "{unknown}");
+        let both = Experiment::parse(&text.replace("margin", "fill = 1\nmargin")).unwrap_err();
+        assert!(both.message.contains("leave out") && both.line == 5, "{both}");
+    }
+}

@@ -1,0 +1,89 @@
+//! The observed runs: each arm once, untimed, before anything counts.
+
+use results::{Observed, Refused};
+
+use crate::children::Children;
+use crate::design::{ArmPlan, Design, Role};
+use crate::proof::policy_took_effect;
+use crate::request::BenchError;
+
+/// What the observed run of an arm brought.
+#[derive(Debug, Clone, Default)]
+pub struct Observation {
+    /// Traps per block of memory.
+    pub traps: Option<f64>,
+    /// Where the memory came from.
+    pub observed: Option<Observed>,
+    /// What could not be seen.
+    pub warning: Option<results::Warning>,
+}
+
+/// Runs each arm once and returns the design without the arms that did not take effect, what was observed of the
+/// others, and the reasons.
+///
+/// # Errors
+/// When the user asked for the end, or when no point is left that has its baseline.
+pub fn observe(
+    design: &Design,
+    children: &mut Children,
+    mut watch: impl FnMut(String),
+) -> Result<(Design, Vec<Observation>, Vec<Refused>), BenchError> {
+    let (mut gone, mut observations, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, arm) in design.arms.iter().enumerate() {
+        watch(design.label(index));
+        match look(arm, children)? {
+            Ok(observation) => observations.push(Some(observation)),
+            Err((reason, failed)) => {
+                gone.push(index);
+                observations.push(None);
+                refused.push(Refused { arm: design.label(index), reason, failed, samples: Vec::new() });
+            }
+        }
+    }
+    let left = design.without(&gone);
+    if left.arms.is_empty() {
+        // The placebo is the baseline under another name: whichever broke first says why.
+        let essential = gone.iter().position(|&arm| design.essential(arm)).unwrap_or(0);
+        let Refused { reason, .. } = refused.swap_remove(essential);
+        let baseline = design.arms.iter().find(|arm| arm.role == Role::Baseline);
+        return Err(BenchError::Baseline { arm: baseline.map_or_else(String::new, |arm| arm.name.clone()), reason });
+    }
+    let kept = |arm: &ArmPlan| left.arms.iter().any(|other| other.name == arm.name && other.work == arm.work);
+    let observations =
+        design.arms.iter().zip(observations).filter(|(arm, _)| kept(arm)).map(|(_, seen)| seen.unwrap_or_default());
+    let observations = observations.collect();
+    Ok((left, observations, refused))
+}
+
+/// One arm: what was seen, or why it has to leave and whether it broke.
+fn look(arm: &ArmPlan, children: &mut Children) -> Result<Result<Observation, (String, bool)>, BenchError> {
+    match children.observe(&arm.work) {
+        Ok(None) => Err(BenchError::Interrupted),
+        Ok(Some((measurement, sample))) => Ok(policy_took_effect(arm.work.source, &sample)
+            .map(|()| observation(arm, measurement.observation))
+            .map_err(|reason| (reason, false))),
+        Err(reason) => Ok(Err((reason, true))),
+    }
+}
+
+fn observation(arm: &ArmPlan, seen: Option<crate::protocol::Observation>) -> Observation {
+    let Some(seen) = seen else { return Observation::default() };
+    let warning = seen.traps.as_ref().err().map(|errno| results::Warning {
+        id: "perf-refused".to_owned(),
+        message: format!(
+            "page faults could not be counted by perf ({errno}; see /proc/sys/kernel/perf_event_paranoid, 2 allows \
+             it): faults are the kernel's count for the process instead"
+        ),
+        arms: Vec::new(),
+    });
+    Observation {
+        traps: seen.traps.ok().map(|traps| traps as f64 / arm.work.operations as f64),
+        observed: Some(Observed {
+            allocator: seen.allocator,
+            break_growth_bytes: seen.break_growth_bytes,
+            mapped_growth_bytes: seen.mapped_growth_bytes,
+            resident_after_obtain_bytes: seen.resident_after_obtain_bytes,
+        }),
+        warning,
+    }
+}

@@ -1,0 +1,124 @@
+//! What the user wants, and why nothing could be made of it.
+
+use std::time::Duration;
+
+use crate::arm::ArmSpec;
+use crate::capacity::Refusal;
+use crate::design::Memory;
+use crate::experiment::Experiment;
+
+/// The time cap unless the experiment or the user says otherwise.
+pub const MAX_TIME: Duration = Duration::from_mins(1);
+
+/// What the user wants. Where it says nothing, the experiment or the method decides.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// The question.
+    pub experiment: Experiment,
+    /// Bytes of one block of memory, ascending.
+    pub sizes_bytes: Option<Vec<u64>>,
+    /// Numbers of threads, ascending.
+    pub threads: Option<Vec<u64>>,
+    /// Arms beside the baseline; empty: those of the experiment.
+    pub arms: Vec<ArmSpec>,
+    /// Exactly so many blocks, instead of the scheduled looks.
+    pub blocks: Option<u64>,
+    /// The share below which a difference does not matter.
+    pub margin: Option<f64>,
+    /// The time cap; `None`: the experiment's or the default, or none with `blocks`.
+    pub max_time: Option<Duration>,
+    /// Every random choice follows from it.
+    pub seed: u64,
+    /// The processor to measure on.
+    pub cpu: Option<u32>,
+    /// The state of free memory to measure in.
+    pub memory: Memory,
+}
+
+impl Request {
+    /// The time cap in force: what the user says, or else the experiment's or the default; none for a fixed number of
+    /// blocks.
+    #[must_use]
+    pub fn cap(&self) -> Option<Duration> {
+        let usual = self.experiment.max_time.unwrap_or(MAX_TIME);
+        self.max_time.or(self.blocks.is_none().then_some(usual))
+    }
+
+    /// The sizes in force.
+    #[must_use]
+    pub fn sizes_bytes(&self) -> &[u64] {
+        self.sizes_bytes.as_ref().unwrap_or(&self.experiment.sizes_bytes)
+    }
+
+    /// The numbers of threads in force.
+    #[must_use]
+    pub fn threads(&self) -> &[u64] {
+        self.threads.as_ref().unwrap_or(&self.experiment.threads)
+    }
+}
+
+/// Why nothing was measured.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// It would swap, fail or be killed.
+    #[error("a sample needs {} bytes, more than {} allows", refusal.needed, refusal.limit)]
+    Capacity {
+        /// Bytes of one block of memory.
+        size_bytes: u64,
+        /// What stands in the way.
+        refusal: Refusal,
+    },
+    /// `--cpu` names a processor that this process may not use.
+    #[error("processor {cpu} is not among those that this process may use ({allowed})")]
+    Cpu {
+        /// The wish.
+        cpu: u32,
+        /// What there is.
+        allowed: String,
+    },
+    /// More points than there is time for.
+    #[error(
+        "{points} points with {samples} samples in each block: one block would take about {block}, the {blocks} that a \
+         verdict needs at least {all}, and there is time for {cap}. Choose fewer points or arms, or give --max-time {all}"
+    )]
+    TooManyPoints {
+        /// Sizes times numbers of threads.
+        points: usize,
+        /// Children in a block.
+        samples: usize,
+        /// Time of one block.
+        block: String,
+        /// Blocks of the first look.
+        blocks: usize,
+        /// Their time.
+        all: String,
+        /// The cap.
+        cap: String,
+    },
+    /// A wish that the experiment has no place for.
+    #[error("{0}")]
+    Unfit(String),
+    /// `--memory cold` on a machine without a cold state.
+    #[error(
+        "there is no cold memory here: freed memory stays with this machine (no virtio balloon that reports free pages \
+         to a host). Leave out --memory cold"
+    )]
+    NothingCold,
+    /// The baseline cannot be had.
+    #[error("the baseline {arm} cannot be measured: {reason}")]
+    Baseline {
+        /// Which.
+        arm: String,
+        /// Why.
+        reason: String,
+    },
+    /// No arm is left to compare the baseline with.
+    #[error("nothing is left to compare: {0}")]
+    NothingToCompare(String),
+    /// The program cannot start itself.
+    #[error("cannot start children: {0}")]
+    Children(#[from] std::io::Error),
+    /// The user asked for the end before there was anything to show.
+    #[error("interrupted before anything was measured")]
+    Interrupted,
+}

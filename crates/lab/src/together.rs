@@ -1,0 +1,156 @@
+//! The phases of a child whose work several threads share, each with blocks of its own.
+//!
+//! ```text
+//!   thread 0   |obtain|   |touch     |   |touch|   |release|
+//!   thread 1   |obtain  | |touch       | |touch| | |release  |
+//!              ^        ^ ^            ^ a phase lasts from the first start to the last end
+//! ```
+//! Between the phases all wait for each other. What waking up takes lies before a thread's own clock starts, but the
+//! last to wake ends last: a phase of a few microseconds is mostly that.
+
+use std::sync::{Barrier, Mutex};
+use std::time::Instant;
+
+use sys::Errno;
+use sys::proc::{resident_now, run_delay};
+use sys::usage::Usage;
+
+use crate::measured::{Block, eligible_of, fill_up, rehearse, release, sizes, write_to};
+use crate::observer::Observer;
+use crate::protocol::{Job, Measurement, PhaseCost};
+use crate::quantity::nanoseconds;
+
+/// One thread's part in one phase.
+#[derive(Clone, Copy)]
+struct Part {
+    start: Instant,
+    end: Instant,
+    minor_faults: u64,
+    major_faults: u64,
+}
+
+/// What a thread brings back.
+struct Share {
+    parts: Vec<Part>,
+    huge_eligible_bytes: u64,
+    involuntary_switches: u64,
+}
+
+/// Runs the phases by `job.threads` threads.
+pub(crate) fn measure<B: Block>(
+    job: &Job,
+    obtain: impl Fn(usize) -> Result<B, Errno> + Sync,
+    observer: impl FnOnce(&Job) -> Option<Observer>,
+) -> Result<Measurement, Errno> {
+    if !job.cpus.is_empty() {
+        // Refused only if a processor has gone since: then they run where they may.
+        let _ = sys::process::allow_cpus(&job.cpus);
+    }
+    let sizes = sizes(job)?;
+    let threads = usize::try_from(job.threads).unwrap_or(1);
+    let each = sizes.len().div_ceil(threads);
+    // Before the threads, which inherit its counter.
+    let observer = observer(job);
+    let barrier = Barrier::new(threads + 1);
+    let failure = Mutex::new(None);
+    let (shares, rest) = std::thread::scope(|scope| {
+        let crew: Vec<_> = (0..threads)
+            .map(|thread| {
+                let own = sizes.chunks(each.max(1)).nth(thread).unwrap_or_default();
+                let (barrier, failure, obtain) = (&barrier, &failure, &obtain);
+                scope.spawn(move || share(own, job.fill, barrier, failure, obtain))
+            })
+            .collect();
+        let rest = conduct(&barrier, observer);
+        let shares: Vec<Share> = crew.into_iter().filter_map(|thread| thread.join().ok()).collect();
+        (shares, rest)
+    });
+    if let Some(errno) = failure.into_inner().unwrap_or_default() {
+        return Err(errno);
+    }
+    Ok(Measurement {
+        phases: [0, 1, 2, 3].map(|phase| cost(&shares, phase)),
+        huge_eligible_bytes: shares.iter().map(|share| share.huge_eligible_bytes).sum(),
+        involuntary_switches: shares.iter().map(|share| share.involuntary_switches).sum(),
+        ..rest
+    })
+}
+
+/// From the first start to the last end; faults of all.
+fn cost(shares: &[Share], phase: usize) -> PhaseCost {
+    let parts = || shares.iter().map(|share| share.parts[phase]);
+    let span = parts().map(|part| part.start).min().zip(parts().map(|part| part.end).max());
+    PhaseCost {
+        time_ns: span.map_or(0, |(start, end)| nanoseconds(end.saturating_duration_since(start))),
+        minor_faults: parts().map(|part| part.minor_faults).sum(),
+        major_faults: parts().map(|part| part.major_faults).sum(),
+    }
+}
+
+/// A thread's share of the work.
+fn share<B: Block>(
+    sizes: &[usize],
+    fill: u8,
+    barrier: &Barrier,
+    failure: &Mutex<Option<Errno>>,
+    obtain: impl Fn(usize) -> Result<B, Errno>,
+) -> Share {
+    let mut blocks: Vec<Option<B>> = sizes.iter().map(|_| None).collect();
+    let mut parts = Vec::with_capacity(4);
+    rehearse();
+    let usage = Usage::of_this_thread();
+    parts.push(part(barrier, || {
+        if let Err(errno) = fill_up(&mut blocks, sizes, obtain)
+            && let Ok(mut failure) = failure.lock()
+        {
+            *failure = Some(errno);
+        }
+    }));
+    for _ in 0..2 {
+        parts.push(part(barrier, || write_to(&mut blocks, fill)));
+    }
+    let huge_eligible_bytes = eligible_of(&blocks, sizes);
+    parts.push(part(barrier, || release(&mut blocks)));
+    let involuntary_switches = Usage::of_this_thread().involuntary_switches - usage.involuntary_switches;
+    Share { parts, huge_eligible_bytes, involuntary_switches }
+}
+
+/// One phase of one thread, between the two meetings that mark its beginning and its end.
+fn part(barrier: &Barrier, work: impl FnOnce()) -> Part {
+    barrier.wait();
+    let before = Usage::of_this_thread();
+    let start = Instant::now();
+    work();
+    let end = Instant::now();
+    let after = Usage::of_this_thread();
+    barrier.wait();
+    Part {
+        start,
+        end,
+        minor_faults: after.minor_faults - before.minor_faults,
+        major_faults: after.major_faults - before.major_faults,
+    }
+}
+
+/// The main thread takes part in every meeting and looks around between the phases.
+fn conduct(barrier: &Barrier, observer: Option<Observer>) -> Measurement {
+    let huge_before = resident_now().map(|r| r.huge_bytes);
+    let delay = run_delay();
+    let phase = || {
+        barrier.wait();
+        barrier.wait();
+    };
+    phase();
+    let observer = observer.map(Observer::after_obtain);
+    phase();
+    phase();
+    let resident = resident_now();
+    phase();
+    Measurement {
+        rss_bytes: resident.map(|r| r.rss_bytes),
+        huge_bytes: resident.zip(huge_before).map(|(after, before)| after.huge_bytes.saturating_sub(before)),
+        run_delay_ns: run_delay().zip(delay).map(|(after, before)| nanoseconds(after.saturating_sub(before))),
+        observation: observer.map(Observer::end),
+        ..Measurement::default()
+    }
+}

@@ -1,0 +1,53 @@
+//! The last line of a screen: the most useful next command.
+
+use results::{LabResult, Verdict};
+
+use crate::number::bytes;
+use crate::text::clean;
+
+/// The most useful next command.
+pub(crate) fn next(result: &LabResult) -> String {
+    let experiment = &result.experiment;
+    let size = |size: u64| bytes(size as f64).replace([' ', ','], "");
+    let sizes = match &experiment.sizes_bytes[..] {
+        [] => size(experiment.size_bytes),
+        [first, .., last] if experiment.sizes_bytes.windows(2).all(|pair| pair[1] == 2 * pair[0]) => {
+            format!("{}..{}", size(*first), size(*last))
+        }
+        several => several.iter().map(|&one| size(one)).collect::<Vec<_>>().join(","),
+    };
+    let threads: Vec<String> = experiment.threads.iter().map(u64::to_string).collect();
+    let threads = if threads.is_empty() { String::new() } else { format!(" --threads {}", threads.join(",")) };
+    let question = experiment.file.as_ref().unwrap_or(&experiment.name);
+    let same_question = format!("firsttouch bench {} --size {sizes}{threads}", clean(question));
+    if result.placebo.as_ref().is_some_and(|placebo| placebo.trusted == Some(false)) {
+        return format!(
+            "{same_question} --seed {}    (an untrusted run is worth repeating)",
+            result.seed.wrapping_add(1)
+        );
+    }
+    let open = result.comparisons.iter().map(|c| c.verdict).chain(result.effects.iter().map(|e| e.verdict));
+    if open.clone().any(|verdict| verdict == Verdict::Inconclusive) || open.count() == 0 {
+        return format!("{same_question} --max-time {}s    (more blocks decide more)", longer_seconds(result));
+    }
+    if !experiment.factors.is_empty() {
+        return "firsttouch bench    (more ways of getting memory, phase by phase)".to_owned();
+    }
+    if experiment.sizes_bytes.len() <= 1 && experiment.name == "anonymous" && experiment.size_bytes == 100 << 20 {
+        return "firsttouch bench position    (what a naive comparison mixes up, factor by factor)".to_owned();
+    }
+    if experiment.size_bytes >= 1 << 20 {
+        "firsttouch bench --size 64KiB    (small blocks: the allocator keeps what the kernel would take back)"
+            .to_owned()
+    } else {
+        "firsttouch bench --size 100MiB    (large blocks: the allocator asks the kernel each time)".to_owned()
+    }
+}
+
+/// A time cap that decides more: three times the present one, and time for the first look at least.
+fn longer_seconds(result: &LabResult) -> u64 {
+    let cap_ns = result.experiment.max_time_ns.unwrap_or(20_000_000_000);
+    let done = result.arms.first().map_or(1, |arm| arm.samples.len().max(1)) as u64;
+    let twelve_ns = (result.elapsed_ns / done).saturating_mul(15);
+    (cap_ns.saturating_mul(3).max(twelve_ns) / 1_000_000_000 + 1).next_multiple_of(10)
+}

@@ -1,0 +1,214 @@
+//! The screen of a sweep: cost per page and ratio at every point, where arms change places, and a plot.
+
+use results::{Arm, Comparison, LabResult, PointSummary};
+
+use crate::lab::{baseline_name, confidence_label, lines, verdict_style};
+use crate::number::{bytes, digits, percent};
+use crate::scaling::{Series, draw};
+use crate::sentence;
+use crate::table::{table, width_of};
+use crate::text::{DIM, clean, styled};
+
+/// What stands between the head and the warnings.
+pub(crate) fn paragraphs(result: &LabResult, columns: usize, width: Option<usize>) -> Vec<String> {
+    let mut sentences: Vec<String> = compared(result).iter().map(|arm| by_verdict(result, arm)).collect();
+    sentences.extend(crossovers(result));
+    sentences.extend(placebo(result));
+    vec![costs(result, columns), ratios(result, columns), plots(result, columns), lines("", &sentences, width)]
+}
+
+/// A point by its coordinates.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    threads: u64,
+    size_bytes: u64,
+}
+
+impl Place {
+    fn of(point: &PointSummary) -> Self {
+        Place { threads: point.threads, size_bytes: point.size_bytes }
+    }
+
+    /// What differs between the points, and no more.
+    fn label(self, result: &LabResult) -> String {
+        let size = bytes(self.size_bytes as f64);
+        let threads = format!("{} thread{}", self.threads, if self.threads == 1 { "" } else { "s" });
+        match (result.experiment.sizes_bytes.len() > 1, result.experiment.threads.len() > 1) {
+            (true, true) => format!("{size}, {threads}"),
+            (false, true) => threads,
+            _ => size,
+        }
+    }
+}
+
+fn places(result: &LabResult) -> Vec<Place> {
+    let mut places: Vec<Place> = result.arms.iter().flat_map(|arm| arm.points.iter().map(Place::of)).collect();
+    places.sort_unstable();
+    places.dedup();
+    places
+}
+
+/// The arms that have a row: all but the placebo.
+fn shown(result: &LabResult) -> Vec<&Arm> {
+    result.arms.iter().filter(|arm| !arm.placebo).collect()
+}
+
+fn compared(result: &LabResult) -> Vec<&Arm> {
+    result.arms.iter().filter(|arm| !arm.placebo && !arm.baseline).collect()
+}
+
+fn cost(arm: &Arm, place: Place) -> Option<f64> {
+    arm.points.iter().find(|point| Place::of(point) == place)?.total_ns_per_page
+}
+
+fn comparison<'a>(result: &'a LabResult, arm: &Arm, place: Place) -> Option<&'a Comparison> {
+    result.comparisons.iter().find(|c| {
+        c.arm == arm.name
+            && c.size_bytes == place.size_bytes
+            && c.threads.is_none_or(|threads| threads == place.threads)
+    })
+}
+
+/// Median time of a page, by point and arm.
+fn costs(result: &LabResult, columns: usize) -> String {
+    let arms = shown(result);
+    let mut header = vec!["total, ns a page".to_owned()];
+    header.extend(arms.iter().map(|arm| clean(&arm.name)));
+    let mut rows = vec![header.iter().map(|name| styled(DIM, name)).collect::<Vec<String>>()];
+    for place in places(result) {
+        let mut row = vec![place.label(result)];
+        row.extend(arms.iter().map(|arm| cost(arm, place).map_or_else(|| "-".to_owned(), |ns| digits(ns, 3))));
+        rows.push(row);
+    }
+    table(rows, columns, &[])
+}
+
+/// The ratio to the baseline with its verdict, by point and arm; with intervals where there is room for them.
+fn ratios(result: &LabResult, columns: usize) -> String {
+    let arms = compared(result);
+    let cell = |arm: &Arm, place: Place, with_interval: bool| {
+        let Some(comparison) = comparison(result, arm, place) else { return "-".to_owned() };
+        let word = sentence::verdict_word(comparison);
+        let bounds = if with_interval { (comparison.low, comparison.high) } else { (None, None) };
+        format!("{} {}", sentence::ratio(comparison.ratio, bounds.0, bounds.1), styled(verdict_style(word), word))
+    };
+    let rows = |with_interval: bool| {
+        let mut header = vec![format!("vs {} [{}]", baseline_name(result), confidence_label(result))];
+        header.extend(arms.iter().map(|arm| clean(&arm.name)));
+        let mut rows = vec![header.iter().map(|name| styled(DIM, name)).collect::<Vec<String>>()];
+        rows.extend(places(result).into_iter().map(|place| {
+            let mut row = vec![place.label(result)];
+            row.extend(arms.iter().map(|arm| cell(arm, place, with_interval)));
+            row
+        }));
+        rows
+    };
+    let full = rows(true);
+    let rows = if width_of(&full, 1) <= columns { full } else { rows(false) };
+    table(rows, columns, &[])
+}
+
+/// One plot for each number of threads, against size; against threads where there is but one size.
+fn plots(result: &LabResult, columns: usize) -> String {
+    let arms = shown(result);
+    let places = places(result);
+    let series = |places: &[Place]| -> Vec<Series> {
+        let values = |arm: &&Arm| places.iter().map(|place| cost(arm, *place)).collect();
+        arms.iter().map(|arm| Series { name: clean(&arm.name), values: values(arm) }).collect()
+    };
+    if result.experiment.sizes_bytes.len() <= 1 {
+        let labels: Vec<String> = places.iter().map(|place| place.threads.to_string()).collect();
+        return draw("ns a page, against threads", &labels, &series(&places), columns);
+    }
+    let mut threads: Vec<u64> = places.iter().map(|place| place.threads).collect();
+    threads.dedup();
+    let plot = |&threads: &u64| {
+        let own: Vec<Place> = places.iter().copied().filter(|place| place.threads == threads).collect();
+        let labels: Vec<String> = own.iter().map(|place| short(place.size_bytes)).collect();
+        let with = if result.experiment.threads.len() > 1 { format!(", threads: {threads}") } else { String::new() };
+        draw(&format!("ns a page, against size{with}"), &labels, &series(&own), columns)
+    };
+    threads.iter().map(plot).collect::<Vec<String>>().join("\n")
+}
+
+/// `64K`, `1M`: sizes as labels of an axis.
+fn short(size_bytes: u64) -> String {
+    let text = bytes(size_bytes as f64);
+    text.replace(" B", "").replace("iB", "").replace([' ', ','], "")
+}
+
+/// At which points an arm is faster, slower, the same, unclear.
+fn by_verdict(result: &LabResult, arm: &Arm) -> String {
+    let mut groups: Vec<(&str, Vec<(usize, String)>)> = Vec::new();
+    for (index, place) in places(result).into_iter().enumerate() {
+        let Some(comparison) = comparison(result, arm, place) else { continue };
+        let (word, entry) = (sentence::verdict_word(comparison), (index, place.label(result)));
+        match groups.iter_mut().find(|(other, _)| *other == word) {
+            Some((_, entries)) => entries.push(entry),
+            None => groups.push((word, vec![entry])),
+        }
+    }
+    let groups: Vec<String> =
+        groups.iter().map(|(word, entries)| format!("{word} at {}", stretches(entries))).collect();
+    if groups.is_empty() {
+        return format!("{}: nothing is known.", clean(&arm.name));
+    }
+    format!("{}: {}.", clean(&arm.name), groups.join("; "))
+}
+
+/// `4 KiB, 64 KiB to 1 MiB`: neighbours in the table are drawn together.
+fn stretches(entries: &[(usize, String)]) -> String {
+    let mut runs: Vec<[&(usize, String); 2]> = Vec::new();
+    for entry in entries {
+        match runs.last_mut() {
+            Some([_, last]) if last.0 + 1 == entry.0 => *last = entry,
+            _ => runs.push([entry, entry]),
+        }
+    }
+    let text = |[first, last]: &[&(usize, String); 2]| {
+        if first.0 == last.0 { first.1.clone() } else { format!("{} to {}", first.1, last.1) }
+    };
+    runs.iter().map(text).collect::<Vec<String>>().join(", ")
+}
+
+fn crossovers(result: &LabResult) -> Vec<String> {
+    let sentence = |crossover: &results::Crossover| {
+        let threads = crossover.threads.map_or_else(String::new, |n| format!(" with {n} threads"));
+        format!(
+            "Crossover: from some {} on {} is the {} one{threads} (between {} and {}, {} simultaneous).",
+            about(crossover.size_bytes),
+            clean(&crossover.arm),
+            if crossover.faster_above { "faster" } else { "slower" },
+            bytes(crossover.low_bytes as f64),
+            bytes(crossover.high_bytes as f64),
+            sentence::confidence(crossover.confidence)
+        )
+    };
+    let mut sentences: Vec<String> = result.crossovers.iter().map(sentence).collect();
+    if sentences.is_empty() && result.experiment.sizes_bytes.len() > 1 {
+        sentences.push(
+            "No arm is faster than the baseline at one size and slower at another for certain: no crossover."
+                .to_owned(),
+        );
+    }
+    sentences
+}
+
+/// Two digits of a size that lies somewhere between two points.
+fn about(size_bytes: f64) -> String {
+    let unit = 1024_f64.powf((size_bytes.max(1.0).log2() / 10.0).floor());
+    let value = size_bytes / unit;
+    let step = 10_f64.powf(value.max(1.0).log10().floor() - 1.0);
+    bytes((value / step).round() * step * unit)
+}
+
+fn placebo(result: &LabResult) -> Option<String> {
+    let placebo = result.placebo.as_ref()?;
+    let floor = placebo.noise_floor().map_or_else(String::new, |floor| format!(", noise floor {}", percent(floor)));
+    Some(format!(
+        "Placebo over all points: {} ({}{floor}). Every ratio is one of {} comparisons that hold together.",
+        sentence::ratio(placebo.ratio, placebo.low, placebo.high),
+        sentence::placebo_word(placebo),
+        result.comparisons.len()
+    ))
+}
