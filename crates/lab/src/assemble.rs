@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use results::{
     Arm, Comparison, Dropped, DroppedSample, LabResult, Machine, Observed, PointSummary, Refused, Sensitivity,
-    SensitivityLine, Verdict, Warning,
+    SensitivityLine, Stopped, Verdict, Warning,
 };
 use stats::{Estimate, Interval, Placebo, hodges_lehmann, mean_t};
 
@@ -46,11 +46,12 @@ pub fn assemble(design: &Design, run: Run, context: Context) -> LabResult {
     let crossovers = crossovers(design, &comparisons);
     let (mut effects, spreads) = (effects(design, &run), spreads(design, &run.samples));
     let looks = run.looks.iter().map(|look| look.blocks as u64).collect();
-    let (stopped, mut blocks, mut dropped) = (run.stopped, run.blocks.clone(), dropped(design, &run));
+    let (mut stopped, mut blocks, mut dropped) = (run.stopped, run.blocks.clone(), dropped(design, &run));
     let (mut arms, mut refused) = arms(design, run, &context);
     refused.splice(0..0, context.refused);
     if let Some(ColdPairs { design: pairs, mut run }) = context.cold {
         effects.extend(crate::factorial::effects(&pairs, &run));
+        stopped = stopped.or(run.stopped.filter(|&stopped| stopped == Stopped::Interrupted));
         // Their blocks follow on the others'.
         let first = blocks.len() as u64;
         run.blocks.iter_mut().for_each(|block| block.block += first);

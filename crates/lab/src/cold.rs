@@ -44,7 +44,8 @@ pub fn leave_time(cap: Duration) -> Duration {
     cap.saturating_sub(pairs).max(cap / 2)
 }
 
-/// Runs as many pairs as there is time for, eight at most; `None` if there is time for none.
+/// Runs as many pairs as there is time for, eight at most, and no more than blocks were asked for; `None` if there is
+/// time for none.
 ///
 /// # Errors
 /// If the program cannot start itself.
@@ -57,7 +58,8 @@ pub fn run(
 ) -> Result<Option<ColdPairs>, BenchError> {
     let left = cap.map(|cap| cap.saturating_sub(surroundings.started.elapsed()));
     let fit = left.map_or(PAIRS as u128, |left| left.as_millis() / (COLDNESS + PAIR_TIME).as_millis());
-    let blocks = usize::try_from(fit).unwrap_or(PAIRS).min(PAIRS);
+    let asked = cells.blocks.and_then(|blocks| usize::try_from(blocks).ok()).unwrap_or(PAIRS);
+    let blocks = usize::try_from(fit).unwrap_or(PAIRS).min(PAIRS).min(asked);
     if blocks == 0 {
         return Ok(None);
     }
