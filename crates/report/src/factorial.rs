@@ -40,7 +40,9 @@ fn cells(result: &LabResult, columns: usize) -> String {
         let times = [m.obtain_ns, m.first_touch_ns, m.second_touch_ns, m.release_ns, m.total_ns];
         let mut row = vec![cell_name(result, arm)];
         row.extend(times.iter().map(|ns| digits(ns / unit.ns(), 3)));
-        row.extend([percent(summary.total_spread), arm.samples.len().to_string()]);
+        // Of one or two samples there is none.
+        let spread = if arm.samples.len() < 3 { "-".to_owned() } else { percent(summary.total_spread) };
+        row.extend([spread, arm.samples.len().to_string()]);
         row
     }));
     table(rows, columns, &[3, 1, 4])
@@ -151,10 +153,11 @@ fn effect_sentence(result: &LabResult, effect: &Effect) -> String {
         Verdict::Inconclusive => format!("{levels} is {ratio}: unclear, it reaches both sides of 1"),
     };
     let alone = result.explained.as_ref().map_or_else(String::new, |explained| {
-        if high >= explained.reference_low {
-            format!("; up to {high:.2}x is possible, so it could explain {} alone", clean(&explained.who))
-        } else {
-            format!("; at most {:.2}x, so it cannot explain {} alone", high.max(1.0), clean(&explained.who))
+        let (high, who) = (high.max(1.0), clean(&explained.who));
+        match effect.verdict {
+            _ if high < explained.reference_low => format!("; at most {high:.2}x, so it cannot explain {who} alone"),
+            Verdict::Different => format!("; up to {high:.2}x, so it could explain {who} alone"),
+            _ => format!("; up to {high:.2}x is possible, so it is not ruled out that it explains {who} alone"),
         }
     });
     format!("{}: {said}{alone}.", clean(&effect.factor))
