@@ -9,7 +9,7 @@ pub use rollup::{Resident, parse_rollup, resident_now};
 use std::time::Duration;
 
 /// One tick of the times in `/proc/stat`. `USER_HZ` is 100 on every architecture that Linux calls its own.
-const TICK: Duration = Duration::from_millis(10);
+const TICK_MS: u64 = 10;
 
 /// Time this process has spent ready to run but waiting for a processor, from `/proc/self/schedstat`.
 #[must_use]
