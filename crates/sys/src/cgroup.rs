@@ -42,7 +42,7 @@ pub fn tightest_memory_limit() -> Option<MemoryLimit> {
 
 /// The path of this process's group in the hierarchy of `controller` (empty: version 2) from `/proc/self/cgroup`,
 /// whose lines are `number:controllers:path`.
-fn group_path<'a>(groups: &'a str, controller: &str) -> Option<&'a str> {
+pub(crate) fn group_path<'a>(groups: &'a str, controller: &str) -> Option<&'a str> {
     groups.lines().find_map(|line| {
         let mut parts = line.splitn(3, ':').skip(1);
         let controllers = parts.next()?;
@@ -51,7 +51,7 @@ fn group_path<'a>(groups: &'a str, controller: &str) -> Option<&'a str> {
 }
 
 /// Where the hierarchy is mounted, from `/proc/self/mountinfo`: `… mount-point … - type source options`.
-fn mount_point<'a>(mounts: &'a str, controller: &str) -> Option<&'a str> {
+pub(crate) fn mount_point<'a>(mounts: &'a str, controller: &str) -> Option<&'a str> {
     mounts.lines().find_map(|line| {
         let (mount, filesystem) = line.split_once(" - ")?;
         let mut words = filesystem.split(' ');

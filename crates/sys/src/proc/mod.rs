@@ -48,7 +48,7 @@ fn with_file<T>(path: &std::ffi::CStr, parse: impl FnOnce(&str) -> T) -> Option<
 }
 
 /// `text` as whole lines of the form `key value …`; the first value that stands behind `key`.
-fn field(text: &str, key: &str) -> Option<u64> {
+pub(crate) fn field(text: &str, key: &str) -> Option<u64> {
     text.lines().find_map(|line| {
         let mut words = line.split_whitespace();
         (words.next()? == key).then(|| words.next()?.parse().ok()).flatten()
