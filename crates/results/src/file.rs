@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{LabResult, SCHEMA};
 
@@ -23,12 +23,12 @@ pub enum Reading {
     },
 }
 
-/// Writes `result` as indented JSON with a newline at the end.
+/// Writes `document`, a result or a diagnosis, as indented JSON with a newline at the end.
 ///
 /// # Errors
 /// What `writer` says.
-pub fn write(result: &LabResult, mut writer: impl Write) -> std::io::Result<()> {
-    serde_json::to_writer_pretty(&mut writer, result)?;
+pub fn write(document: &impl Serialize, mut writer: impl Write) -> std::io::Result<()> {
+    serde_json::to_writer_pretty(&mut writer, document)?;
     writer.write_all(b"\n")?;
     writer.flush()
 }

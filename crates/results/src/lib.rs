@@ -4,6 +4,7 @@
 //! it was computed from, down to each sample, is in here too. Field names are the keys of the JSON: times end in
 //! `_ns`, sizes in `_bytes`, ratios are plain numbers, and what is unknown is `null`.
 
+pub mod doctor;
 mod file;
 mod sample;
 mod summary;

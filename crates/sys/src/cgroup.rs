@@ -25,17 +25,29 @@ struct Names {
 const V1: Names =
     Names { limit: "memory.limit_in_bytes", usage: "memory.usage_in_bytes", inactive_file: "total_inactive_file" };
 const V2: Names = Names { limit: "memory.max", usage: "memory.current", inactive_file: "inactive_file" };
+/// Not a limit: above it, every allocation is made to reclaim first.
+const V2_HIGH: Names = Names { limit: "memory.high", ..V2 };
 
 /// The group, among this process's own and its ancestors, that leaves least; `None` if none limits memory.
 #[must_use]
 pub fn tightest_memory_limit() -> Option<MemoryLimit> {
+    tightest_of(&[(V1, "memory"), (V2, "")])
+}
+
+/// The same for `memory.high` of version 2, above which a group's allocations are slowed down.
+#[must_use]
+pub fn tightest_memory_high() -> Option<MemoryLimit> {
+    tightest_of(&[(V2_HIGH, "")])
+}
+
+fn tightest_of(kinds: &[(Names, &str)]) -> Option<MemoryLimit> {
     let groups = read_to_string("/proc/self/cgroup").ok()?;
     let mounts = read_to_string("/proc/self/mountinfo").ok()?;
-    [(V1, "memory"), (V2, "")]
-        .into_iter()
+    kinds
+        .iter()
         .filter_map(|(names, controller)| {
             let (root, path) = (mount_point(&mounts, controller)?, group_path(&groups, controller)?);
-            tightest(Path::new(root), path, &names)
+            tightest(Path::new(root), path, names)
         })
         .min_by_key(|limit| limit.left_bytes)
 }

@@ -3,7 +3,7 @@
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
 
-use crate::cgroup::{MemoryLimit, group_path, mount_point, tightest_memory_limit};
+use crate::cgroup::{MemoryLimit, group_path, mount_point, tightest_memory_high, tightest_memory_limit};
 use crate::proc::field;
 
 /// What control groups allow.
@@ -13,8 +13,8 @@ pub struct Groups {
     pub visible: bool,
     /// The group that leaves least memory.
     pub memory: Option<MemoryLimit>,
-    /// The lowest `memory.high` (version 2): above it every fault is slowed down.
-    pub high_bytes: Option<u64>,
+    /// The group that leaves least below its `memory.high` (version 2): above it every fault is slowed down.
+    pub high: Option<MemoryLimit>,
     /// The lowest limit of swap.
     pub swap_bytes: Option<u64>,
     /// The tightest quota of processor time.
@@ -44,7 +44,7 @@ impl Groups {
         Groups {
             visible: !groups.is_empty(),
             memory: tightest_memory_limit(),
-            high_bytes: lowest(&unified, "memory.high"),
+            high: tightest_memory_high(),
             swap_bytes: lowest(&unified, "memory.swap.max").or_else(|| swap_v1(&memory)),
             quota: tightest_quota(&unified, "cpu.max", quota_v2)
                 .into_iter()
@@ -123,8 +123,8 @@ mod tests {
         write(root.join("parent/cpu.max"), "150000 100000\n").unwrap();
         write(root.join("parent/cpu.stat"), "nr_periods 9\nnr_throttled 4\n").unwrap();
         write(group.join("cpu.max"), "max 100000\n").unwrap();
-        write(group.join("memory.high"), "4096\n").unwrap();
-        write(root.join("parent/memory.high"), "max\n").unwrap();
+        write(group.join("memory.swap.max"), "4096\n").unwrap();
+        write(root.join("parent/memory.swap.max"), "max\n").unwrap();
         write(root.join("parent/cpu.cfs_quota_us"), "25000\n").unwrap();
         write(root.join("parent/cpu.cfs_period_us"), "50000\n").unwrap();
         write(root.join("parent/memory.memsw.limit_in_bytes"), "9000\n").unwrap();
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(quota, Quota { file, cpus: 1.5, throttled: Some(4) });
         let old = tightest_quota(&folders, "cpu.cfs_quota_us", quota_v1);
         assert_eq!(old.map(|quota| quota.cpus), Some(0.5));
-        assert_eq!((lowest(&folders, "memory.high"), swap_v1(&folders)), (Some(4096), Some(1000)));
+        assert_eq!((lowest(&folders, "memory.swap.max"), swap_v1(&folders)), (Some(4096), Some(1000)));
         remove_dir_all(root).unwrap();
     }
 }
