@@ -80,7 +80,7 @@ pub(crate) fn seccomp(facts: &Facts) -> Check {
         Some(_) if perf_works => ok(ID, format!("a filter is on{place}; it lets perf_event_open through"))
             .effect("watching system calls of another program (ptrace) may be refused"),
         Some(_) => warn(ID, format!("a filter is on{place}; perf_event_open is refused, perhaps by it"))
-            .effect("counting faults is refused (see perf-refused); watching another program may be, too")
+            .effect("bench: traps are not counted (see perf-refused); watching another program may be refused, too")
             .fix("docker run --security-opt seccomp=unconfined (or a profile with perf_event_open and ptrace)")
             .touching("bench"),
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use results::doctor::Check;
 use sys::facts::Facts;
 
-use crate::quantity::percent;
+use crate::quantity::{count, percent};
 use crate::{ok, skip, warn};
 
 /// The rule by which bench drops a block (`lab::disturbance`): shares of the time, and three ticks of 10 ms at least.
@@ -77,10 +77,12 @@ pub(crate) fn busy_machine(facts: &Facts) -> Check {
     const ID: &str = "busy-machine";
     let activity = &facts.activity;
     let Some(others) = activity.others_cpu else { return skip(ID, "/proc/stat is not readable") };
-    let share = others.as_secs_f64() / activity.window.as_secs_f64().max(f64::MIN_POSITIVE);
-    let cpus = facts.processors.online.as_ref().map_or(facts.own.allowed_cpus.len(), Vec::len);
-    let load = activity.load.map(|load| format!("; load {load:.2} on {cpus}")).unwrap_or_default();
-    let found = format!("{} of a processor over {} ms{load}", percent(share), activity.window.as_millis());
+    let cpus = facts.processors.online.as_ref().map_or(facts.own.allowed_cpus.len(), Vec::len).max(1);
+    // Whole ticks can add up to a little more than there was.
+    let used = (others.as_secs_f64() / activity.window.as_secs_f64().max(f64::MIN_POSITIVE)).min(cpus as f64);
+    let load = activity.load.map(|load| format!("; load {load:.2}")).unwrap_or_default();
+    let found =
+        format!("others: {used:.1} of {} over {} ms{load}", count(cpus, "processor"), activity.window.as_millis());
     if !others_are_busy(facts) {
         return ok(ID, found);
     }

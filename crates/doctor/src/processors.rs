@@ -55,10 +55,10 @@ pub(crate) fn smt(facts: &Facts) -> Check {
     const ID: &str = "smt";
     match facts.processors.smt_active {
         None => skip(ID, "/sys/devices/system/cpu/smt is not there: whether processors share a core cannot be seen"),
-        Some(false) if facts.host.virtualized == Some(true) => {
-            ok(ID, "off, as far as this guest is told; its host may run two of its processors on one core")
+        Some(false) if facts.host.virtualized == Some(false) => ok(ID, "off: no two processors share a core"),
+        Some(false) => {
+            ok(ID, "off, as far as Linux is told; the host of a guest may run two of its processors on one core")
         }
-        Some(false) => ok(ID, "off: no two processors share a core"),
         Some(true) if !others_are_busy(facts) => {
             ok(ID, "on: two processors share a core and its caches; little else runs now")
                 .effect("bench: it runs one process at a time, so only what others run on the other half disturbs it")

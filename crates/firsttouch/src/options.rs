@@ -41,6 +41,10 @@ pub(crate) enum Verb {
     /// Print the screen of a result file again, without measuring
     Report(ReportOptions),
     /// Say what on this machine will distort or hide a measurement, and how to mend it
+    ///
+    /// Looks at huge pages, swap, limits, processors, the hypervisor, other processes, and what this user may count.
+    /// Needs no privileges and changes nothing: what would mend a finding is printed as a command. Takes a fifth of a
+    /// second, in which it watches what others do. Exit status 0, whatever it finds.
     Doctor(DoctorOptions),
 }
 
@@ -107,11 +111,7 @@ pub(crate) struct ReportOptions {
     pub(crate) file: PathBuf,
 }
 
-/// Say what on this machine will distort or hide a measurement, and how to mend it.
-///
-/// Looks at huge pages, swap, limits, processors, the hypervisor, other processes, and what this user may count. Needs no
-/// privileges and changes nothing: what would mend a finding is printed as a command. Takes a fifth of a second, in which
-/// it watches what others do. Exit status 0, whatever it finds.
+/// Say what on this machine will distort or hide a measurement.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

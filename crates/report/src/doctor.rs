@@ -64,7 +64,8 @@ fn summary(diagnosis: &Diagnosis) -> String {
     let all = diagnosis.checks.len();
     let unseen = match diagnosis.count(State::Skip) {
         0 => String::new(),
-        skipped => format!(" {skipped} could not be made (skip)."),
+        1 => " 1 does not apply or cannot be seen (skip).".to_owned(),
+        skipped => format!(" {skipped} do not apply or cannot be seen (skip)."),
     };
     match (diagnosis.troubles(), diagnosis.troubles_of("bench")) {
         (0, _) => format!("None of {all} checks found anything that distorts or hides a measurement.{unseen}"),

@@ -10,7 +10,7 @@ mod sample;
 mod summary;
 mod verdict;
 
-pub use file::{Reading, read, write};
+pub use file::{Reading, read, read_diagnosis, write};
 pub use sample::{Block, Dropped, DroppedSample, Sample};
 pub use summary::{ArmSummary, Bill, PhaseTimes};
 pub use verdict::{Comparison, Placebo, Sensitivity, SensitivityLine, Verdict};

@@ -21,11 +21,11 @@ pub struct Host {
 impl Host {
     pub(super) fn now() -> Self {
         let clocks = "/sys/devices/system/clocksource/clocksource0/available_clocksource";
+        let offered = text("/sys/hypervisor/type").or_else(|| by_clock(&text(clocks)?).map(str::to_owned));
         Host {
-            virtualized: crate::machine::virtualized(),
-            hypervisor: text("/sys/hypervisor/type")
-                .or_else(|| by_clock(&text(clocks)?).map(str::to_owned))
-                .or_else(|| by_vendor(&text("/sys/class/dmi/id/sys_vendor")?).map(str::to_owned)),
+            // Not every processor says so, and not without /proc.
+            virtualized: crate::machine::virtualized().or_else(|| offered.as_ref().map(|_| true)),
+            hypervisor: offered.or_else(|| by_vendor(&text("/sys/class/dmi/id/sys_vendor")?).map(str::to_owned)),
             free_page_reporting: crate::machine::free_page_reporting(),
             container: container(),
         }
