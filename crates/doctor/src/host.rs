@@ -101,5 +101,5 @@ pub(crate) fn others_are_busy(facts: &Facts) -> bool {
 }
 
 fn exceeds(time: Duration, window: Duration, share: f64) -> bool {
-    time >= LEAST && time.as_secs_f64() >= share * window.as_secs_f64()
+    time >= LEAST && time.as_nanos() as f64 / window.as_nanos().max(1) as f64 >= share
 }

@@ -6,6 +6,8 @@ use sys::facts::{Facts, Own};
 use crate::quantity::bytes;
 use crate::{DEFAULT_RUN_BYTES, ok, skip, warn};
 
+/// A child's own code, libraries and stack, in address space (`lab::capacity`).
+const CHILD_BYTES: u64 = 24 << 20;
 /// What perf's smallest useful buffer for one processor needs: 128 KiB and a page for its head.
 const PERF_BUFFER_KIB: u64 = 132;
 
@@ -23,7 +25,9 @@ pub(crate) fn cgroup(facts: &Facts) -> Check {
         found.push(format!("memory: {} of {} left ({file})", bytes(memory.left_bytes), bytes(memory.limit_bytes)));
         if memory.left_bytes < DEFAULT_RUN_BYTES {
             effects.push("its default of 100 MiB does not fit and is refused".to_owned());
-            fixes.push(format!("raise the limit, or firsttouch bench --size {}", smaller_size(memory.left_bytes)));
+            let none = if memory.file.ends_with("memory.max") { "max" } else { "-1" };
+            let smaller = smaller_size(memory.left_bytes).map(|size| format!(", or firsttouch bench --size {size}"));
+            fixes.push(format!("echo {none} | sudo tee {file}{}", smaller.unwrap_or_default()));
         } else {
             remarks.push("sizes that do not fit are refused".to_owned());
         }
@@ -64,9 +68,10 @@ fn times(number: u64) -> String {
     if number == 1 { "once".to_owned() } else { format!("{number} times") }
 }
 
-/// A size that would fit: a quarter of what is left, in whole MiB.
-fn smaller_size(left_bytes: u64) -> String {
-    format!("{}MiB", ((left_bytes / 4) >> 20).max(1))
+/// A size that would fit: a quarter of what is left, in whole MiB. Where less than 96 MiB is left, no size does, since bench
+/// holds some 32 MiB of small blocks at once and leaves 32 MiB to the kernel.
+fn smaller_size(left_bytes: u64) -> Option<String> {
+    (left_bytes >= 96 << 20).then(|| format!("{}MiB", (left_bytes / 4) >> 20))
 }
 
 /// Resource limits of memory: getrlimit(2).
@@ -82,7 +87,7 @@ pub(crate) fn limits(facts: &Facts) -> Check {
         finite.iter().map(entry).collect::<Vec<_>>().join(between)
     };
     let found = list(|(limit, what, option)| format!("{what} {} (ulimit {option})", bytes(*limit)), "; ");
-    if tightest >= DEFAULT_RUN_BYTES {
+    if tightest.saturating_sub(CHILD_BYTES) >= DEFAULT_RUN_BYTES {
         return ok(ID, found).effect("bench: sizes beyond it are refused");
     }
     warn(ID, found)

@@ -46,9 +46,9 @@ pub(crate) fn affinity(facts: &Facts) -> Check {
         (1, _) => warn(ID, format!("{found}: one for everything"))
             .effect("bench: whatever else may run there runs between and within its samples: wider intervals")
             .fix(if online.len() > 1 {
-                "taskset -c 0- firsttouch bench, or a container or service with more processors"
+                format!("taskset -c {} firsttouch bench, or a container with more processors", cpu_list(online))
             } else {
-                "a machine with two processors; else stop what else runs, and give --max-time 5m"
+                "a machine with two processors; else stop what else runs, and give --max-time 5m".to_owned()
             })
             .touching("bench"),
         (allowed, online) if allowed < online => ok(ID, found).effect("bench: draws its processors from these alone"),

@@ -105,8 +105,14 @@ fn limits_of_groups_and_processes() {
         Fine,
         &["800 MiB of 1 GiB", "/g/memory.max"],
     );
-    group("tight", |f| f.groups.memory = memory(80 * MIB, "/g/memory.max"), Warn, &["refused", "--size 20MiB"]);
-    group("full", |f| f.groups.memory = memory(0, "/g/memory.max"), Warn, &["0 B of 1 GiB", "--size 1MiB"]);
+    group("tight", |f| f.groups.memory = memory(100 * MIB, "/g/memory.max"), Warn, &["refused", "--size 25MiB"]);
+    group(
+        "full",
+        |f| f.groups.memory = memory(0, "/g/memory.max"),
+        Warn,
+        &["0 B of 1 GiB", "echo max | sudo tee /g/mem"],
+    );
+    group("full v1", |f| f.groups.memory = memory(0, "/g/memory.limit_in_bytes"), Warn, &["echo -1 | sudo tee /g/mem"]);
     group("slow", |f| f.groups.high = memory(80 * MIB, "/g/memory.high"), Warn, &["slows", "echo max | sudo tee /g"]);
     group("no swap", |f| f.groups.swap_bytes = Some(0), Fine, &["swap: 0 B allowed"]);
     group(

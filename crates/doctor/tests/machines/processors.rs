@@ -62,7 +62,12 @@ fn placement() {
 
     let affinity = |machine, change, state, words: &[&str]| case(machine, "affinity", change, state, words);
     affinity("some", |f| f.own.allowed_cpus = vec![0, 2, 3], Fine, &["3 of 4 processors (0,2-3)", "these alone"]);
-    affinity("one", |f| f.own.allowed_cpus = vec![2], Warn, &["1 of 4 processors (2)", "taskset"]);
+    affinity(
+        "one",
+        |f| f.own.allowed_cpus = vec![2],
+        Warn,
+        &["1 of 4 processors (2)", "taskset -c 0-3 firsttouch bench"],
+    );
     affinity(
         "the only one",
         |f| (f.own.allowed_cpus, f.processors.online) = (vec![0], Some(vec![0])),
