@@ -1,6 +1,7 @@
 //! `firsttouch`: what memory really costs on Linux. The command line; one file a verb.
 
 mod bench;
+mod doctor;
 mod options;
 mod progress;
 mod report;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.verb {
         Verb::Bench(options) => bench::run(&options, cli.color),
+        Verb::Doctor(options) => doctor::run(&options, cli.color),
         Verb::Report(options) => report::run(&options, cli.color),
     };
     match outcome {

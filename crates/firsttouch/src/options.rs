@@ -24,6 +24,7 @@ Examples:
   firsttouch bench position              what a naive comparison mixes up, factor by factor
   firsttouch bench --json result.json    keep every sample
   firsttouch report result.json          the same screen again, from the file
+  firsttouch doctor                      what on this machine distorts or hides a measurement
 
 Exit status: 0 done, 1 could not do it, 2 wrong usage; interrupted, it dies by the signal."
 )]
@@ -41,6 +42,12 @@ pub(crate) enum Verb {
     Bench(BenchOptions),
     /// Print the screen of a result file again, without measuring
     Report(ReportOptions),
+    /// Say what on this machine will distort or hide a measurement, and how to mend it
+    ///
+    /// Looks at huge pages, swap, limits, processors, the hypervisor, other processes, and what this user may count.
+    /// Needs no privileges and changes nothing: what would mend a finding is printed as a command. Takes a fifth of a
+    /// second, in which it watches what others do. Exit status 0, whatever it finds.
+    Doctor(DoctorOptions),
 }
 
 /// Compare ways of getting memory.
@@ -112,6 +119,19 @@ pub(crate) struct ReportOptions {
     /// A file written by bench --json
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+}
+
+/// Say what on this machine will distort or hide a measurement.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  firsttouch doctor                      every check, the worst first
+  firsttouch doctor --json doctor.json   the same for a program, besides the screen
+  firsttouch doctor --json - | jq -r '.checks[] | select(.state == \"warn\") | .fix // empty'")]
+pub(crate) struct DoctorOptions {
+    /// Write every check to a file, or to standard output (instead of the screen) with -
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
 }
 
 /// The values of one dimension of a sweep, ascending.

@@ -143,7 +143,7 @@ fn thp_always(design: &Design, machine: &Machine) -> Option<Warning> {
     (machine.thp.as_deref() == Some("always") && large).then(|| {
         let message = "transparent huge pages are on for all memory (always): every arm may get them, not only \
                        mmap+hugepage";
-        warning("thp-always", message.to_owned(), Vec::new())
+        warning("thp", message.to_owned(), Vec::new())
     })
 }
 

@@ -253,5 +253,9 @@ fn warnings(result: &LabResult, width: Option<usize>) -> String {
         let head = format!("{} {}: ", styled(BAD, "warning"), clean(&warning.id));
         hanging(&head, &format!("{}{touched}", clean(&warning.message)), width)
     };
-    result.warnings.iter().map(entry).collect()
+    let mut text: String = result.warnings.iter().map(entry).collect();
+    if result.warnings.iter().any(|warning| results::doctor::BENCH_WARNINGS.contains(&warning.id.as_str())) {
+        text.push_str(&hanging("", "firsttouch doctor says more about this machine, and what to do.", width));
+    }
+    text
 }

@@ -3,6 +3,7 @@
 //! A screen is a function of the result and the width alone, so that a file prints the same screen again. Styles are
 //! always written; the stream strips them where they are not wanted.
 
+mod doctor;
 mod factorial;
 mod forest;
 mod lab;
@@ -14,5 +15,6 @@ mod sweep;
 mod table;
 mod text;
 
+pub use doctor::screen as doctor_screen;
 pub use lab::screen;
 pub use number::{bytes, duration};

@@ -191,6 +191,21 @@ fn a_run_without_an_interval() {
 }
 
 #[test]
+fn a_warning_of_the_machine_points_to_doctor() {
+    let mut result = result();
+    let warn = |id: &str| vec![Warning { id: id.to_owned(), message: "so it is".to_owned(), arms: vec![] }];
+    for id in results::doctor::BENCH_WARNINGS {
+        result.warnings = warn(id);
+        let screen = plain(&result, Some(80));
+        assert!(screen.contains(&format!("warning {id}: so it is\nfirsttouch doctor says more")), "{screen}");
+    }
+    for id in ["untrusted", "time-cap", "two-modes", "trend"] {
+        result.warnings = warn(id);
+        assert!(!plain(&result, None).contains("doctor"), "{id} is about the data");
+    }
+}
+
+#[test]
 fn hostile_and_empty_results_are_printed_all_the_same() {
     let mut hostile = result();
     let evil = "\u{1b}[2J\nevil".to_owned();

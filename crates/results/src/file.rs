@@ -2,8 +2,10 @@
 
 use std::io::{Read, Write};
 
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
+use crate::doctor::{self, Diagnosis};
 use crate::{LabResult, SCHEMA};
 
 /// Why a text is no result.
@@ -16,19 +18,21 @@ pub enum Reading {
     #[error("this is no firsttouch result: {0}")]
     Form(#[from] serde_json::Error),
     /// It is a result, of a schema that this version does not know.
-    #[error("this is a {found} file, and this version of firsttouch reads {SCHEMA}")]
+    #[error("this is a {found} file, and a {wanted} file is needed")]
     Schema {
         /// What it calls itself.
         found: String,
+        /// What can be read here.
+        wanted: &'static str,
     },
 }
 
-/// Writes `result` as indented JSON with a newline at the end.
+/// Writes `document`, a result or a diagnosis, as indented JSON with a newline at the end.
 ///
 /// # Errors
 /// What `writer` says.
-pub fn write(result: &LabResult, mut writer: impl Write) -> std::io::Result<()> {
-    serde_json::to_writer_pretty(&mut writer, result)?;
+pub fn write(document: &impl Serialize, mut writer: impl Write) -> std::io::Result<()> {
+    serde_json::to_writer_pretty(&mut writer, document)?;
     writer.write_all(b"\n")?;
     writer.flush()
 }
@@ -37,7 +41,19 @@ pub fn write(result: &LabResult, mut writer: impl Write) -> std::io::Result<()> 
 ///
 /// # Errors
 /// [`Reading`] says which of the three ways it failed.
-pub fn read(mut reader: impl Read) -> Result<LabResult, Reading> {
+pub fn read(reader: impl Read) -> Result<LabResult, Reading> {
+    read_as(reader, SCHEMA)
+}
+
+/// Reads what `firsttouch doctor --json` wrote.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_diagnosis(reader: impl Read) -> Result<Diagnosis, Reading> {
+    read_as(reader, doctor::SCHEMA)
+}
+
+fn read_as<T: DeserializeOwned>(mut reader: impl Read, wanted: &'static str) -> Result<T, Reading> {
     #[derive(Deserialize)]
     struct Header {
         schema: String,
@@ -45,8 +61,8 @@ pub fn read(mut reader: impl Read) -> Result<LabResult, Reading> {
     let mut text = Vec::new();
     reader.read_to_end(&mut text)?;
     let Header { schema } = serde_json::from_slice(&text)?;
-    if schema != SCHEMA {
-        return Err(Reading::Schema { found: schema });
+    if schema != wanted {
+        return Err(Reading::Schema { found: schema, wanted });
     }
     Ok(serde_json::from_slice(&text)?)
 }
@@ -58,7 +74,7 @@ mod tests {
     #[test]
     fn other_files_are_refused_by_what_they_are() {
         let claims = br#"{"schema":"firsttouch.claims/1","claims":[]}"#;
-        assert!(matches!(read(&claims[..]), Err(Reading::Schema { found }) if found == "firsttouch.claims/1"));
+        assert!(matches!(read(&claims[..]), Err(Reading::Schema { found, .. }) if found == "firsttouch.claims/1"));
         assert!(matches!(read(&b"root:x:0:0"[..]), Err(Reading::Form(_))));
         assert!(matches!(read(&br#"{"schema":"firsttouch.result/1"}"#[..]), Err(Reading::Form(_))));
         assert!(matches!(read(&b""[..]), Err(Reading::Form(_))));

@@ -25,24 +25,36 @@ struct Names {
 const V1: Names =
     Names { limit: "memory.limit_in_bytes", usage: "memory.usage_in_bytes", inactive_file: "total_inactive_file" };
 const V2: Names = Names { limit: "memory.max", usage: "memory.current", inactive_file: "inactive_file" };
+/// Not a limit: above it, every allocation is made to reclaim first.
+const V2_HIGH: Names = Names { limit: "memory.high", ..V2 };
 
 /// The group, among this process's own and its ancestors, that leaves least; `None` if none limits memory.
 #[must_use]
 pub fn tightest_memory_limit() -> Option<MemoryLimit> {
+    tightest_of(&[(V1, "memory"), (V2, "")])
+}
+
+/// The same for `memory.high` of version 2, above which a group's allocations are slowed down.
+#[must_use]
+pub fn tightest_memory_high() -> Option<MemoryLimit> {
+    tightest_of(&[(V2_HIGH, "")])
+}
+
+fn tightest_of(kinds: &[(Names, &str)]) -> Option<MemoryLimit> {
     let groups = read_to_string("/proc/self/cgroup").ok()?;
     let mounts = read_to_string("/proc/self/mountinfo").ok()?;
-    [(V1, "memory"), (V2, "")]
-        .into_iter()
+    kinds
+        .iter()
         .filter_map(|(names, controller)| {
             let (root, path) = (mount_point(&mounts, controller)?, group_path(&groups, controller)?);
-            tightest(Path::new(root), path, &names)
+            tightest(Path::new(root), path, names)
         })
         .min_by_key(|limit| limit.left_bytes)
 }
 
 /// The path of this process's group in the hierarchy of `controller` (empty: version 2) from `/proc/self/cgroup`,
 /// whose lines are `number:controllers:path`.
-fn group_path<'a>(groups: &'a str, controller: &str) -> Option<&'a str> {
+pub(crate) fn group_path<'a>(groups: &'a str, controller: &str) -> Option<&'a str> {
     groups.lines().find_map(|line| {
         let mut parts = line.splitn(3, ':').skip(1);
         let controllers = parts.next()?;
@@ -51,7 +63,7 @@ fn group_path<'a>(groups: &'a str, controller: &str) -> Option<&'a str> {
 }
 
 /// Where the hierarchy is mounted, from `/proc/self/mountinfo`: `… mount-point … - type source options`.
-fn mount_point<'a>(mounts: &'a str, controller: &str) -> Option<&'a str> {
+pub(crate) fn mount_point<'a>(mounts: &'a str, controller: &str) -> Option<&'a str> {
     mounts.lines().find_map(|line| {
         let (mount, filesystem) = line.split_once(" - ")?;
         let mut words = filesystem.split(' ');

@@ -6,6 +6,7 @@
 
 pub mod allocator;
 pub mod cgroup;
+pub mod facts;
 pub mod interrupt;
 pub mod limits;
 pub mod machine;

@@ -15,6 +15,12 @@ pub fn data_bytes() -> Option<u64> {
     getrlimit(Resource::Data).current
 }
 
+/// The soft limit of memory that this process may lock (`ulimit -l`); `None` if unlimited.
+#[must_use]
+pub fn locked_bytes() -> Option<u64> {
+    getrlimit(Resource::Memlock).current
+}
+
 /// The size of a base page.
 #[must_use]
 pub fn page_bytes() -> u64 {

@@ -43,7 +43,7 @@ pub fn thp() -> Option<String> {
 }
 
 /// The word in brackets: `always [madvise] never`.
-fn chosen(text: &str) -> Option<String> {
+pub(crate) fn chosen(text: &str) -> Option<String> {
     text.split_whitespace().find_map(|word| word.strip_prefix('[')?.strip_suffix(']')).map(str::to_owned)
 }
 

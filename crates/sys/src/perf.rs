@@ -27,12 +27,25 @@ impl FaultCounter {
     /// EACCES or EPERM: `perf_event_paranoid` above 2, or a container's seccomp filter. ENOSYS: a kernel without
     /// perf events.
     pub fn new() -> Result<Self, Errno> {
+        FaultCounter::open(true)
+    }
+
+    /// Opens a counter of the thread's faults in kernel mode as well, not yet counting: `perf_event_paranoid` 1 or
+    /// below, or `CAP_PERFMON`.
+    ///
+    /// # Errors
+    /// As [`FaultCounter::new`], and EACCES at `perf_event_paranoid` 2.
+    pub fn with_kernel_mode() -> Result<Self, Errno> {
+        FaultCounter::open(false)
+    }
+
+    fn open(user_mode_only: bool) -> Result<Self, Errno> {
         let mut attributes = perf_event_attr { type_: PERF_TYPE_SOFTWARE, ..Default::default() };
         attributes.size = ATTRIBUTES_BYTES;
         attributes.config = u64::from(PERF_COUNT_SW_PAGE_FAULTS);
         attributes.set_disabled(1);
         attributes.set_inherit(1);
-        attributes.set_exclude_kernel(1);
+        attributes.set_exclude_kernel(u64::from(user_mode_only));
         attributes.set_exclude_hv(1);
         // SAFETY: the kernel reads `attributes` up to its `size`; pid 0 and cpu -1 are this thread on any processor.
         let fd = unsafe {

@@ -31,6 +31,7 @@ fn names() {
     check(&["bench", "--arm", "mmap"], 2, &["baseline"]);
     check(&["bench", "--arm", "malloc", "--arm", "malloc"], 2, &["twice"]);
     check(&["nonsense"], 2, &["nonsense"]);
+    check(&["doctor", "thp"], 2, &["thp"]);
 }
 
 #[test]
@@ -55,6 +56,8 @@ fn an_arm_asked_for_by_name_that_cannot_be_had() {
 #[test]
 fn files_to_write() {
     check(&["bench", "--size", "1MiB", "--json", "/nonexistent/x.json"], 1, &["/nonexistent/x.json", "No such file"]);
+    check(&["doctor", "--json", "/nonexistent/x.json"], 1, &["/nonexistent/x.json", "No such file"]);
+    check(&["doctor", "--json", "/"], 1, &["cannot write /"]);
     let scratch = Scratch::new();
     let (old, new) = (scratch.file("old.json"), scratch.file("new.json"));
     std::fs::write(&old, "precious").unwrap();
@@ -97,9 +100,10 @@ fn the_hidden_verb_is_not_for_people() {
 #[test]
 fn help_names_everything() {
     for (arguments, words) in [
-        (&["--help"][..], &["bench", "report", "Examples"][..]),
+        (&["--help"][..], &["bench", "report", "doctor", "Examples"][..]),
         (&["bench", "--help"], &["--size", "--arm", "--json", "--memory", "Examples"]),
         (&["report", "--help"], &["FILE"]),
+        (&["doctor", "--help"], &["--json", "privileges", "Examples"]),
         (&["--version"], &["firsttouch"]),
         (&["bench", "--list"], &["anonymous", "mmap+populate"]),
     ] {

@@ -24,8 +24,7 @@ fn address_space_and_data_limits_are_named() {
 #[test]
 fn a_control_group_is_named() {
     let Some(group) = Group::new(64 << 20) else { return };
-    let output =
-        shell(&format!("echo $$ > {}; exec {PROGRAM} bench --size 100MiB", group.0.join("cgroup.procs").display()));
+    let output = shell(&format!("echo $$ > {}; exec {PROGRAM} bench --size 100MiB", group.procs().display()));
     let error = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(error.contains("control group") && error.contains("firsttouch-test"), "{error}");
@@ -35,7 +34,7 @@ fn a_control_group_is_named() {
 #[test]
 fn the_out_of_memory_killer_is_named_and_nothing_is_lost() {
     let Some(group) = Group::new(220 << 20) else { return };
-    let procs = group.0.join("cgroup.procs");
+    let procs = group.procs();
     let inside = |command: &str| {
         let script = format!("echo $$ > {} && exec {command}", procs.display());
         Command::new("sh").args(["-c", &script]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a shell")
@@ -79,10 +78,10 @@ fn a_failing_call_reports_its_errno() {
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 /// A memory control group of our own, removed at the end.
-struct Group(PathBuf);
+pub(crate) struct Group(PathBuf);
 
 impl Group {
-    fn new(limit_bytes: u64) -> Option<Self> {
+    pub(crate) fn new(limit_bytes: u64) -> Option<Self> {
         if !is_root() {
             skip("a control group needs root");
             return None;
@@ -100,6 +99,11 @@ impl Group {
         }
         skip("no control group with a memory limit can be made here");
         None
+    }
+
+    /// Who writes their pid here joins.
+    pub(crate) fn procs(&self) -> PathBuf {
+        self.0.join("cgroup.procs")
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs::read_to_string;
 use std::time::Duration;
 
-use super::{TICK, field};
+use super::{TICK_MS, field};
 
 /// One reading of the machine's counters; `None` for what this kernel or container does not show.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,10 +50,14 @@ impl Counters {
 #[must_use]
 pub fn cpu_ticks(stat: &str) -> Option<(Duration, Duration)> {
     let line = stat.lines().find(|line| line.starts_with("cpu "))?;
-    let ticks: Vec<u32> = line.split_whitespace().skip(1).map_while(|word| word.parse().ok()).collect();
+    let ticks: Vec<u64> = line.split_whitespace().skip(1).map_while(|word| word.parse().ok()).collect();
     // user nice system idle iowait irq softirq steal; guest time is part of user.
     let [user, nice, system, _idle, _iowait, irq, softirq, steal, ..] = ticks[..] else { return None };
-    Some((TICK * (user + nice + system + irq + softirq), TICK * steal))
+    Some((ticks_to_time(user + nice + system + irq + softirq), ticks_to_time(steal)))
+}
+
+fn ticks_to_time(ticks: u64) -> Duration {
+    Duration::from_millis(TICK_MS.saturating_mul(ticks))
 }
 
 /// The stall time of "some" tasks, from a file of `/proc/pressure`.
@@ -94,8 +98,10 @@ mod tests {
     #[test]
     fn busy_time_leaves_out_idle_and_steal() {
         let stat = "cpu  531 1 494 72474 85 2 13 5 7 0\ncpu0 1 2 3 4 5 6 7 8 9 10\n";
-        assert_eq!(cpu_ticks(stat), Some((TICK * 1041, TICK * 5)));
+        assert_eq!(cpu_ticks(stat), Some((ticks_to_time(1041), ticks_to_time(5))));
         assert_eq!(cpu_ticks("cpu  1 2 3\n"), None);
+        // A year of 256 idle processors is more ticks than 32 bits hold.
+        assert_eq!(cpu_ticks("cpu  1 0 0 80000000000 0 0 0 2\n"), Some((ticks_to_time(1), ticks_to_time(2))));
         assert_eq!(cpu_ticks(""), None);
     }
 

@@ -9,7 +9,7 @@ pub use rollup::{Resident, parse_rollup, resident_now};
 use std::time::Duration;
 
 /// One tick of the times in `/proc/stat`. `USER_HZ` is 100 on every architecture that Linux calls its own.
-const TICK: Duration = Duration::from_millis(10);
+const TICK_MS: u64 = 10;
 
 /// Time this process has spent ready to run but waiting for a processor, from `/proc/self/schedstat`.
 #[must_use]
@@ -48,7 +48,7 @@ fn with_file<T>(path: &std::ffi::CStr, parse: impl FnOnce(&str) -> T) -> Option<
 }
 
 /// `text` as whole lines of the form `key value …`; the first value that stands behind `key`.
-fn field(text: &str, key: &str) -> Option<u64> {
+pub(crate) fn field(text: &str, key: &str) -> Option<u64> {
     text.lines().find_map(|line| {
         let mut words = line.split_whitespace();
         (words.next()? == key).then(|| words.next()?.parse().ok()).flatten()

@@ -1,0 +1,50 @@
+//! What holds for all checks.
+
+use doctor::examine;
+use results::doctor::BENCH_WARNINGS;
+use results::doctor::State::{Blocked, Ok as Fine, Skip};
+use sys::facts::Facts;
+
+use crate::ideal::{ideal, is_sound};
+
+#[test]
+fn an_ideal_machine_is_told_so() {
+    let checks = examine(&ideal());
+    for check in &checks {
+        is_sound(check, "ideal");
+        assert_eq!((check.state, &check.effect, &check.fix), (Fine, &None, &None), "{check:?}");
+    }
+}
+
+#[test]
+fn a_machine_that_shows_nothing_is_told_so() {
+    for check in examine(&Facts::default()) {
+        is_sound(&check, "nothing");
+        let expected = match check.id.as_str() {
+            "proc-missing" => Blocked,
+            "limits" => Fine, // getrlimit(2) needs no file: unlimited is what it said
+            _ => Skip,
+        };
+        assert_eq!(check.state, expected, "{check:?}");
+    }
+}
+
+#[test]
+fn ids_are_stable() {
+    let ids: Vec<String> = examine(&ideal()).into_iter().map(|check| check.id).collect();
+    let expected = "thp mthp free-huge-pages overcommit swap zswap cgroup limits memlock aslr governor boost smt numa clock \
+                    affinity isolation virtualization memory-cold steal busy-machine perf-refused tracefs seccomp \
+                    ptrace-scope proc-missing";
+    assert_eq!(ids.join(" "), expected);
+    for id in BENCH_WARNINGS {
+        assert!(ids.iter().any(|known| known == id), "bench warns of {id}, and no check says more");
+    }
+}
+
+#[test]
+fn every_check_is_in_the_documentation() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/doctor.md")).unwrap();
+    for check in examine(&ideal()) {
+        assert!(page.contains(&format!("| `{}` |", check.id)), "docs/doctor.md has no row for {}", check.id);
+    }
+}

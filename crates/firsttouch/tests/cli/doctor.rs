@@ -1,0 +1,179 @@
+//! `doctor` on this machine: what its file promises, and that it agrees with what this machine says of itself.
+
+use std::fs::read_to_string;
+use std::io::Read;
+use std::process::{Command, Output, Stdio};
+
+use results::doctor::{BENCH_WARNINGS, Check, Diagnosis, SCHEMA, State};
+
+use crate::program::{PROGRAM, Scratch, firsttouch, fixture, is_root, run, skip, text};
+
+/// What a run with `--json -` wrote.
+fn diagnosis(output: &Output) -> Diagnosis {
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
+    results::read_diagnosis(&output.stdout[..]).unwrap_or_else(|e| panic!("{e}: {}", text(&output.stdout)))
+}
+
+fn check<'a>(diagnosis: &'a Diagnosis, id: &str) -> &'a Check {
+    diagnosis.checks.iter().find(|check| check.id == id).unwrap_or_else(|| panic!("no {id}"))
+}
+
+/// What the file promises of every check, wherever it ran.
+fn is_whole(diagnosis: &Diagnosis) {
+    assert_eq!((diagnosis.schema.as_str(), diagnosis.version.as_str()), (SCHEMA, env!("CARGO_PKG_VERSION")));
+    let ids: std::collections::BTreeSet<&str> = diagnosis.checks.iter().map(|check| check.id.as_str()).collect();
+    assert_eq!((ids.len(), diagnosis.checks.len()), (26, 26), "{ids:?}");
+    assert!(BENCH_WARNINGS.iter().all(|id| ids.contains(id)), "{ids:?}");
+    for check in &diagnosis.checks {
+        assert!(!check.found.is_empty(), "{check:?}");
+        assert!(!check.is_trouble() || (check.effect.is_some() && check.fix.is_some()), "{check:?}");
+    }
+}
+
+#[test]
+fn it_says_what_the_machine_says() {
+    let diagnosis = diagnosis(&run(&["doctor", "--json", "-"]));
+    is_whole(&diagnosis);
+    let file = |path: &str| read_to_string(path).unwrap_or_default();
+    let thp = file("/sys/kernel/mm/transparent_hugepage/enabled");
+    let found = check(&diagnosis, "thp");
+    match thp.split(['[', ']']).nth(1) {
+        Some(mode) => assert!(found.found.starts_with(mode), "{found:?} on {thp}"),
+        None => assert_eq!(found.state, State::Skip, "{found:?}"),
+    }
+    let randomize = file("/proc/sys/kernel/randomize_va_space");
+    assert!(check(&diagnosis, "aslr").found.starts_with(randomize.trim()), "{:?}", check(&diagnosis, "aslr"));
+    let swaps = file("/proc/swaps").lines().skip(1).count();
+    assert_eq!(check(&diagnosis, "swap").found.starts_with("none"), swaps == 0, "{:?}", check(&diagnosis, "swap"));
+    assert_eq!(check(&diagnosis, "proc-missing").state, State::Ok);
+}
+
+#[test]
+fn screen_and_file_agree() {
+    let scratch = Scratch::new();
+    let file = scratch.file("doctor.json");
+    std::fs::write(&file, "x".repeat(100_000)).unwrap();
+    let output = run(&["doctor", "--json", file.to_str().unwrap()]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
+    let diagnosis = results::read_diagnosis(std::fs::File::open(&file).unwrap()).expect("old contents are gone");
+    is_whole(&diagnosis);
+    let screen = text(&output.stdout);
+    for check in &diagnosis.checks {
+        let texts = [Some(&check.found), check.effect.as_ref(), check.fix.as_ref()];
+        let all_there = texts.into_iter().flatten().all(|text| screen.contains(text.as_str()));
+        assert!(all_there, "a pipe truncates nothing: {check:?}\n{screen}");
+    }
+    assert!(screen.is_ascii() && screen.contains("\nNext: firsttouch"), "{screen}");
+    assert!(!screen.contains('\u{1b}'));
+    assert!(text(&run(&["doctor", "--color", "always"]).stdout).contains('\u{1b}'));
+}
+
+#[test]
+fn an_ordinary_user_gets_every_check() {
+    if !is_root() {
+        return is_whole(&diagnosis(&run(&["doctor", "--json", "-"]))); // this is the ordinary user
+    }
+    let scratch = Scratch::new();
+    let program = scratch.file("firsttouch"); // where everybody may run it
+    std::fs::copy(PROGRAM, &program).unwrap();
+    let output = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&program)
+        .args(["doctor", "--json", "-"])
+        .output();
+    let Ok(output) = output else { return skip("no setpriv") };
+    let diagnosis = diagnosis(&output);
+    is_whole(&diagnosis);
+    assert_eq!(check(&diagnosis, "proc-missing").state, State::Ok);
+}
+
+#[test]
+fn what_this_process_inherited_is_seen() {
+    let output = Command::new("setarch").args(["-R", PROGRAM, "doctor", "--json", "-"]).output();
+    match output {
+        Ok(output) if output.status.success() => {
+            let diagnosis = diagnosis(&output);
+            let aslr = check(&diagnosis, "aslr");
+            assert!(aslr.state == State::Warn && aslr.found.contains("ADDR_NO_RANDOMIZE"), "{aslr:?}");
+        }
+        _ => skip("setarch is refused or missing here"),
+    }
+    let limited = |command: &str| {
+        let script = format!("{command}; exec {PROGRAM} doctor --json -");
+        diagnosis(&Command::new("sh").args(["-c", &script]).output().expect("a shell"))
+    };
+    let space = limited("ulimit -v 100000");
+    assert!(check(&space, "limits").state == State::Warn, "{:?}", check(&space, "limits"));
+    assert!(check(&space, "limits").fix.as_ref().unwrap().contains("ulimit -v"));
+    let roomy = limited("ulimit -d 1000000");
+    assert!(check(&roomy, "limits").state == State::Ok, "{:?}", check(&roomy, "limits"));
+}
+
+#[test]
+fn a_refused_counter_is_tried_not_guessed() {
+    let scratch = Scratch::new();
+    let Some(deny) = fixture("deny_perf", &scratch) else { return };
+    let output = Command::new(deny).arg(PROGRAM).args(["doctor", "--json", "-"]).output().unwrap();
+    if output.status.code() == Some(125) {
+        return skip(&format!("seccomp is refused here: {}", text(&output.stderr)));
+    }
+    let diagnosis = diagnosis(&output);
+    is_whole(&diagnosis);
+    let perf = check(&diagnosis, "perf-refused");
+    assert!(perf.state == State::Blocked && perf.found.contains("EACCES"), "{perf:?}");
+    let seccomp = check(&diagnosis, "seccomp");
+    assert!(seccomp.state == State::Warn && seccomp.found.contains("filter is on"), "{seccomp:?}");
+}
+
+#[test]
+fn without_proc_every_check_has_its_sentence() {
+    if !is_root() {
+        return skip("hiding /proc needs root");
+    }
+    let script = format!("mount -t tmpfs none /proc && exec {PROGRAM} doctor --json -");
+    let output = Command::new("unshare").args(["-m", "sh", "-c", &script]).output();
+    let Ok(output) = output else { return skip("no unshare") };
+    if output.stdout.is_empty() && text(&output.stderr).contains("denied") {
+        return skip(&text(&output.stderr));
+    }
+    let diagnosis = diagnosis(&output);
+    is_whole(&diagnosis);
+    assert_eq!(check(&diagnosis, "proc-missing").state, State::Blocked);
+    for id in ["overcommit", "swap", "zswap", "cgroup", "aslr", "steal", "busy-machine", "seccomp", "ptrace-scope"] {
+        assert_eq!(check(&diagnosis, id).state, State::Skip, "{:?}", check(&diagnosis, id));
+    }
+}
+
+#[test]
+fn a_group_with_a_limit_is_seen() {
+    let Some(group) = crate::limits::Group::new(64 << 20) else { return };
+    let script = format!("echo $$ > {}; exec {PROGRAM} doctor --json -", group.procs().display());
+    let diagnosis = diagnosis(&Command::new("sh").args(["-c", &script]).output().expect("a shell"));
+    let cgroup = check(&diagnosis, "cgroup");
+    assert!(
+        cgroup.state == State::Warn && cgroup.found.contains("64 MiB") && cgroup.found.contains("firsttouch-test"),
+        "{cgroup:?}"
+    );
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    for arguments in [&["doctor"][..], &["doctor", "--json", "-"]] {
+        let mut program = firsttouch(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(program.stdout.take());
+        let mut error = String::new();
+        program.stderr.take().unwrap().read_to_string(&mut error).unwrap();
+        assert!(program.wait().unwrap().success() && error.is_empty(), "{error}");
+    }
+}
+
+#[test]
+fn a_diagnosis_is_no_result() {
+    let scratch = Scratch::new();
+    let file = scratch.file("doctor.json");
+    std::fs::write(&file, run(&["doctor", "--json", "-"]).stdout).unwrap();
+    let output = run(&["report", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("firsttouch.doctor/1"), "{}", text(&output.stderr));
+}
