@@ -1,0 +1,224 @@
+//! `cargo xtask prove`: the lab put to the proof on this machine. docs/method.md says what each stage proves.
+//!
+//! Stages can be interrupted and go on where they stopped: each run of one is a line in a file of its own.
+
+mod lab_stages;
+mod neighbour;
+mod peers;
+mod phases;
+mod program;
+mod rates;
+mod stage;
+mod store;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Args, Parser, Subcommand};
+use sys::interrupt::Interrupt;
+
+use crate::peers::{Peers, Said, Tool};
+use crate::program::{Found, Program};
+use crate::stage::{Kind, Stage, Subject};
+use crate::store::Store;
+
+#[derive(Debug, Parser)]
+#[command(name = "xtask", max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Prove the lab on this machine: A/A, injected work, a C program, other tools; quiet and with a busy neighbour
+    Prove(Prove),
+    #[command(name = neighbour::VERB, hide = true)]
+    Neighbour { parent: u32, seed: u64 },
+}
+
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
+#[derive(Debug, Args)]
+struct Prove {
+    /// Stages to run [default: all, in turn]; --list shows them
+    #[arg(value_name = "STAGE")]
+    stages: Vec<String>,
+    /// An eighth of the runs, for a first impression
+    #[arg(long)]
+    quick: bool,
+    /// Exactly so many runs of each stage, those of before included
+    #[arg(long, value_name = "N")]
+    runs: Option<usize>,
+    /// Forget what the stages have so far
+    #[arg(long)]
+    fresh: bool,
+    /// Run nothing; print what there is
+    #[arg(long)]
+    report: bool,
+    /// Show the stages
+    #[arg(long)]
+    list: bool,
+    /// Where the runs are kept
+    #[arg(long, value_name = "DIR", default_value = "target/prove")]
+    dir: PathBuf,
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().task {
+        Task::Neighbour { parent, seed } => neighbour::be(parent, seed),
+        Task::Prove(options) => prove(&options).unwrap_or_else(|error| {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }),
+    }
+}
+
+fn prove(options: &Prove) -> anyhow::Result<ExitCode> {
+    if options.list {
+        for stage in Stage::ALL {
+            println!("{:15} {}", stage.name(), stage.about());
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let named: Result<Vec<Stage>, String> = options.stages.iter().map(|name| Stage::named(name)).collect();
+    let mut stages = match named {
+        Ok(stages) => stages,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            return Ok(ExitCode::from(2));
+        }
+    };
+    if stages.is_empty() {
+        stages = Stage::ALL.to_vec();
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let program = Program::build(&root, &options.dir)?;
+    let store = Store::open(&options.dir, program.build.clone())?;
+    let bench = Bench { root, directory: options.dir.clone(), program, store, interrupt: Interrupt::install()? };
+    let mut complete = true;
+    for stage in stages {
+        if options.fresh {
+            bench.store.forget(&stage.name())?;
+        }
+        let runs = options.runs.unwrap_or_else(|| stage.runs(options.quick));
+        complete = options.report || bench.run(stage, runs)?;
+        println!("\n## {} ({})\n{}", stage.name(), stage.about(), bench.report(stage)?);
+        if !complete {
+            println!("interrupted; the same command goes on from here");
+            break;
+        }
+    }
+    if let Some(signal) = bench.interrupt.received() {
+        sys::interrupt::die_by(signal);
+    }
+    Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Everything that a stage needs.
+struct Bench {
+    root: PathBuf,
+    directory: PathBuf,
+    program: Program,
+    store: Store,
+    interrupt: Interrupt,
+}
+
+impl Bench {
+    /// Runs `stage` until it has `runs` runs; `false` if the user asked for the end.
+    fn run(&self, stage: Stage, runs: usize) -> anyhow::Result<bool> {
+        let (done, other) = self.done(stage)?;
+        if other > 0 {
+            eprintln!("{}: {other} runs of another build do not count (--fresh forgets them)", stage.name());
+        }
+        let started = Instant::now();
+        let prepared = self.prepare(stage)?;
+        for run in done..runs {
+            if !self.once(stage, &prepared, run as u64 + 1)? {
+                return Ok(false);
+            }
+            let (now, left) = (run + 1 - done, runs - run - 1);
+            let seconds = started.elapsed().as_secs_f64() / now as f64 * left as f64;
+            eprint!("\r{}: {} of {runs}, {:.0} min left   ", stage.name(), run + 1, seconds / 60.0);
+            let _ = std::io::stderr().flush();
+        }
+        eprintln!();
+        Ok(true)
+    }
+
+    /// Runs of a stage so far, and lines that do not count.
+    fn done(&self, stage: Stage) -> anyhow::Result<(usize, usize)> {
+        let name = stage.name();
+        Ok(match stage.kind {
+            Kind::Lab(_) => self.store.read::<Found>(&name).map(|(runs, other)| (runs.len(), other))?,
+            Kind::Phases => self.store.read::<phases::Block>(&name).map(|(runs, other)| (runs.len(), other))?,
+            Kind::Peers => {
+                let (said, other) = self.store.read::<Said>(&name)?;
+                (said.iter().filter(|said| said.tool == Tool::Firsttouch).count(), other)
+            }
+        })
+    }
+
+    fn prepare(&self, stage: Stage) -> anyhow::Result<Prepared> {
+        let c_program = match stage.kind {
+            Kind::Lab(_) => return Ok(Prepared::Nothing),
+            Kind::Phases | Kind::Peers => phases::compile(&self.root, &self.directory)?,
+        };
+        Ok(match stage.kind {
+            Kind::Peers => Prepared::Peers(Peers::build(&self.root, &self.directory.canonicalize()?, &c_program)?),
+            _ => Prepared::Program(c_program),
+        })
+    }
+
+    /// One run of a stage; `false` if the user asked for the end.
+    fn once(&self, stage: Stage, prepared: &Prepared, seed: u64) -> anyhow::Result<bool> {
+        let lab = |subject| {
+            let Bench { program, store, directory, interrupt, .. } = self;
+            lab_stages::run_once(stage, subject, program, store, directory, seed, *interrupt)
+        };
+        match (stage.kind, prepared) {
+            (Kind::Lab(subject), _) => lab(subject),
+            (Kind::Phases, Prepared::Program(c_program)) => {
+                let Some(block) = phases::block(&self.program, c_program, seed, self.interrupt)? else {
+                    return Ok(false);
+                };
+                self.store.add(&stage.name(), block)?;
+                Ok(true)
+            }
+            (_, Prepared::Peers(peers)) => self.in_turn(stage, peers, seed),
+            _ => anyhow::bail!("a stage without what it needs"),
+        }
+    }
+
+    /// Each peer once, and the lab.
+    fn in_turn(&self, stage: Stage, peers: &Peers, seed: u64) -> anyhow::Result<bool> {
+        let neighbour = if stage.busy { Some(neighbour::Neighbour::start(seed)?) } else { None };
+        let experiment = lab_stages::write_experiment(&self.directory, Subject::OneCopy)?;
+        let Some(said) = peers.ask(self.interrupt)? else { return Ok(false) };
+        let Some(result) = self.program.bench(&experiment, seed, self.interrupt)? else { return Ok(false) };
+        drop(neighbour);
+        for said in said {
+            self.store.add(&stage.name(), said)?;
+        }
+        let different = result.comparisons.iter().any(|c| c.verdict == results::Verdict::Different);
+        self.store.add(&stage.name(), Said { tool: Tool::Firsttouch, different, version: result.version })?;
+        Ok(true)
+    }
+
+    fn report(&self, stage: Stage) -> anyhow::Result<String> {
+        let name = stage.name();
+        Ok(match stage.kind {
+            Kind::Lab(subject) => lab_stages::report(subject, &self.store.read(&name)?.0),
+            Kind::Phases => phases::report(&self.store.read(&name)?.0),
+            Kind::Peers => peers::report(&self.store.read(&name)?.0),
+        })
+    }
+}
+
+/// What a stage needs beside the program.
+enum Prepared {
+    Nothing,
+    Program(PathBuf),
+    Peers(Peers),
+}
