@@ -11,6 +11,7 @@ use crate::children::{Children, Surroundings};
 use crate::design::{Design, Memory, Schedule, operations_for};
 use crate::diagnosis::{cap_for, doubts, seconds};
 use crate::experiment::Experiment;
+use crate::explain;
 use crate::judge::SignJudge;
 use crate::plan::LatinOrders;
 use crate::proof::{impossible, policy_took_effect};
@@ -150,7 +151,9 @@ pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Even
             None => BenchError::Interrupted,
         });
     }
-    Ok(finish(&design, run, machine, observed, refused, &started_at.to_string(), started.elapsed()))
+    let mut result = finish(&design, run, machine, observed, refused, &started_at.to_string(), started.elapsed());
+    explain::attach(&mut result, children.into_floors());
+    Ok(result)
 }
 
 fn finish(

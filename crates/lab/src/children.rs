@@ -1,5 +1,7 @@
 //! The real bench: one fresh child process per sample, of the same program.
 
+mod beside;
+
 use std::io;
 use std::path::PathBuf;
 use std::process::Command;
@@ -58,6 +60,8 @@ pub struct Children<'a> {
     /// Processor time of the children since the block began.
     block_cpu: Duration,
     block_began: Option<(Instant, Counters, Duration)>,
+    /// The floors.
+    beside: beside::Beside,
 }
 
 impl<'a> Children<'a> {
@@ -77,6 +81,7 @@ impl<'a> Children<'a> {
             cpu: None,
             block_cpu: Duration::ZERO,
             block_began: None,
+            beside: beside::Beside::new(design.seed),
         };
         children.change_processor();
         Ok(children)
@@ -143,7 +148,7 @@ impl<'a> Children<'a> {
         match understand(&finished, || sys::proc::oom_kills() > oom_kills)? {
             Answer::Measured(measurement) => Ok(Some(*measurement)),
             Answer::Failed { reason } => Err(reason),
-            Answer::Warmed => Err("its child answered another question".to_owned()),
+            Answer::Warmed | Answer::Floors(_) => Err("its child answered another question".to_owned()),
         }
     }
 
@@ -190,6 +195,7 @@ impl Bench for Children<'_> {
         if self.around.interrupt.received().is_some() {
             return Taken::Interrupted;
         }
+        self.floors_before(position);
         self.prepare_memory(self.design.memory);
         let source = self.design.arms[arm].source;
         let measurement = match self.run(source, false) {
@@ -207,11 +213,16 @@ impl Bench for Children<'_> {
     fn begin_block(&mut self) {
         self.change_processor();
         self.block_cpu = Duration::ZERO;
+        self.place_floors();
         self.block_began = Some((Instant::now(), Counters::now(), Usage::of_this_process().cpu));
     }
 
     fn end_block(&mut self, block: u64) -> Block {
         let Some((began, before, own_before)) = self.block_began.take() else { return Block::default() };
+        if self.around.interrupt.received().is_none() {
+            self.floors_before(u64::MAX); // places of arms that have left
+        }
+        self.keep_floors(block, began.elapsed());
         let after = Counters::now();
         let own_cpu = Usage::of_this_process().cpu.saturating_sub(own_before) + self.block_cpu;
         let passed = |after: Option<Duration>, before: Option<Duration>| {

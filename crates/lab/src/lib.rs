@@ -14,6 +14,8 @@ pub mod design;
 pub mod diagnosis;
 pub mod disturbance;
 pub mod experiment;
+pub mod explain;
+pub mod floors;
 pub mod judge;
 pub mod machine;
 pub mod measured;

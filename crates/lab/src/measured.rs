@@ -13,6 +13,7 @@ use sys::perf::FaultCounter;
 use sys::proc::{address_space_bytes, resident_now, run_delay};
 use sys::usage::Usage;
 
+use crate::floors;
 use crate::protocol::{Answer, Job, Measurement, Observation, PhaseCost, Task};
 use crate::quantity::nanoseconds;
 use crate::source::Source;
@@ -25,6 +26,9 @@ pub fn answer(task: &Task) -> Answer {
         Task::Warm { bytes, .. } => {
             warm(*bytes);
             Answer::Warmed
+        }
+        Task::Floors { group, bytes, block_bytes, .. } => {
+            Answer::Floors(Box::new(floors::measure(*group, *bytes, *block_bytes)))
         }
     }
 }
@@ -132,7 +136,7 @@ fn measure<B: Block>(job: &Job, obtain: impl Fn(usize) -> Result<B, Errno>) -> R
 }
 
 /// Brings in the code that the phases run, so that its first page fault is nobody's first touch.
-fn rehearse() {
+pub(crate) fn rehearse() {
     let mut small = [0_u8; 256];
     black_box(&mut small).fill(black_box(1));
     black_box(phase(|| ()));
@@ -140,7 +144,7 @@ fn rehearse() {
 
 /// Times `work` and counts its faults. The counters are read outside the timed span.
 #[inline]
-fn phase(work: impl FnOnce()) -> PhaseCost {
+pub(crate) fn phase(work: impl FnOnce()) -> PhaseCost {
     let before = Usage::of_this_thread();
     let start = Instant::now();
     work();
@@ -154,7 +158,7 @@ fn phase(work: impl FnOnce()) -> PhaseCost {
 }
 
 /// Bytes of `[address, address + size)` in whole aligned 2 MiB ranges.
-fn eligible_bytes(address: usize, size: usize) -> u64 {
+pub(crate) fn eligible_bytes(address: usize, size: usize) -> u64 {
     let first = address.next_multiple_of(HUGE_PAGE_BYTES);
     let end = (address + size) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
     end.saturating_sub(first) as u64

@@ -5,6 +5,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 use results::{Arm, LabResult, Stopped, Verdict};
 use textwrap::core::display_width;
 
+use crate::floors;
 use crate::forest;
 use crate::number::{TimeUnit, bytes, digits, duration, percent};
 use crate::sentence;
@@ -23,6 +24,7 @@ pub fn screen(result: &LabResult, width: Option<usize>) -> String {
         plot(result, columns),
         lines("", &sentence::verdicts(result), width),
         why(result, columns, width),
+        lines("", &floors::sentences(result), width),
         refused(result, width),
         warnings(result, width),
         hanging("Next: ", &next(result), width),

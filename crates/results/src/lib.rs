@@ -5,11 +5,13 @@
 //! `_ns`, sizes in `_bytes`, ratios are plain numbers, and what is unknown is `null`.
 
 mod file;
+mod floors;
 mod sample;
 mod summary;
 mod verdict;
 
 pub use file::{Reading, read, write};
+pub use floors::{Explanation, Floor, FloorSample, FloorSummary, Floors, InvalidFloor, Part};
 pub use sample::{Block, Dropped, DroppedSample, Sample};
 pub use summary::{ArmSummary, Bill, PhaseTimes};
 pub use verdict::{Comparison, Placebo, Sensitivity, SensitivityLine, Verdict};
@@ -56,6 +58,12 @@ pub struct LabResult {
     pub comparisons: Vec<Comparison>,
     /// The baseline against itself; `null` when not one block was complete.
     pub placebo: Option<Placebo>,
+    /// What the steps of getting memory took in processes of their own, beside the arms; `null` if not measured.
+    #[serde(default)]
+    pub floors: Option<Floors>,
+    /// Arms as sums of floors.
+    #[serde(default)]
+    pub explanations: Vec<Explanation>,
 }
 
 /// Why a run ended early.
