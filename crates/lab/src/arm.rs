@@ -80,6 +80,9 @@ impl<'de> Deserialize<'de> for ArmSpec {
                     return Err(A::Error::custom("the name of an arm is empty or has control characters in it"));
                 }
                 let spec = ArmSpec::named(&source).map_err(A::Error::custom)?;
+                if Source::ALL.iter().any(|other| other.name() == name && Some(*other) != spec.source) {
+                    return Err(A::Error::custom(format!("an arm of {source} must not be called {name}")));
+                }
                 Ok(ArmSpec { name, fill, ..spec })
             }
         }

@@ -93,6 +93,8 @@ pub fn assemble(design: &Design, run: Run, context: Context) -> LabResult {
             confidence: stats::PLACEBO_CONFIDENCE,
             trusted: placebo.trusted,
         }),
+        floors: None,
+        explanations: Vec::new(),
     }
 }
 

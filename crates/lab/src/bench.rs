@@ -8,11 +8,12 @@ use sys::interrupt::Interrupt;
 use crate::arrange::{self, Arrangement, Ground};
 use crate::assemble::{Context, assemble};
 use crate::capacity::{self, Limits};
-use crate::children::{COLDNESS, Children, Surroundings};
+use crate::children::{COLDNESS, Children, Surroundings, TakenFloors};
 use crate::cold;
 use crate::design::{Design, Memory, Point, Role, Schedule};
 use crate::diagnosis::{cap_for, doubts, seconds};
 use crate::experiment::Subject;
+use crate::explain;
 use crate::judge::SignJudge;
 use crate::observe::observe;
 use crate::plan::Orders;
@@ -61,7 +62,7 @@ pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Even
         watch(Event::Notice(notice));
     }
 
-    let run = run(&design, surroundings.clone(), &mut watch)?;
+    let (run, floors) = run(&design, surroundings.clone(), &mut watch)?;
     let cold = match pairs {
         Some(pairs) if run.stopped != Some(Stopped::Interrupted) => {
             cold::run(pairs, &design, surroundings, request.cap(), &mut watch)?
@@ -82,11 +83,17 @@ pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Even
         cap: request.cap(),
         cold,
     };
-    Ok(assemble(&design, run, context))
+    let mut result = assemble(&design, run, context);
+    explain::attach(&mut result, floors);
+    Ok(result)
 }
 
 /// The session, with real children.
-fn run(design: &Design, surroundings: Surroundings, watch: &mut impl FnMut(Event)) -> Result<Run, BenchError> {
+fn run(
+    design: &Design,
+    surroundings: Surroundings,
+    watch: &mut impl FnMut(Event),
+) -> Result<(Run, TakenFloors), BenchError> {
     let mut children = Children::new(design, surroundings)?;
     let points = (0..design.points.len()).map(|point| design.arms_of(point).collect()).collect();
     let mut orders = Orders::new(points, design.seed);
@@ -100,7 +107,7 @@ fn run(design: &Design, surroundings: Surroundings, watch: &mut impl FnMut(Event
     );
     let in_dropped = run.dropped.iter().any(|dropped| !dropped.samples.is_empty());
     if in_dropped || run.samples.iter().any(|samples| !samples.is_empty()) {
-        return Ok(run);
+        return Ok((run, children.into_floors()));
     }
     // The placebo is the baseline under another name: whichever broke first says why.
     let broke = (0..design.arms.len()).filter(|&arm| design.essential(arm)).find_map(|arm| run.removals[arm].as_ref());

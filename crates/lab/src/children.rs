@@ -1,5 +1,9 @@
 //! The real bench: one fresh child process per sample, of the same program.
 
+mod beside;
+
+pub use beside::TakenFloors;
+
 use std::io;
 use std::path::PathBuf;
 use std::process::Command;
@@ -55,6 +59,8 @@ pub struct Children<'a> {
     /// Processor time of the children since the block began.
     block_cpu: Duration,
     block_began: Option<(Instant, Counters, Duration)>,
+    /// The floors.
+    beside: beside::Beside,
 }
 
 impl<'a> Children<'a> {
@@ -74,6 +80,7 @@ impl<'a> Children<'a> {
             cpu: None,
             block_cpu: Duration::ZERO,
             block_began: None,
+            beside: beside::Beside::new(design.seed),
         };
         children.change_processor();
         Ok(children)
@@ -144,7 +151,7 @@ impl<'a> Children<'a> {
         match understand(&finished, || sys::proc::oom_kills() > oom_kills)? {
             Answer::Measured(measurement) => Ok(Some(*measurement)),
             Answer::Failed { reason } => Err(reason),
-            Answer::Warmed => Err("its child answered another question".to_owned()),
+            Answer::Warmed | Answer::Floors(_) => Err("its child answered another question".to_owned()),
         }
     }
 
@@ -193,6 +200,7 @@ impl Bench for Children<'_> {
         if self.around.interrupt.received().is_some() {
             return Taken::Interrupted;
         }
+        self.floors_before(position);
         let work = &self.design.arms[arm].work;
         self.prepare_memory(work.memory, work.warm_bytes);
         let measurement = match self.run(work, false) {
@@ -210,11 +218,16 @@ impl Bench for Children<'_> {
     fn begin_block(&mut self) {
         self.change_processor();
         self.block_cpu = Duration::ZERO;
+        self.place_floors();
         self.block_began = Some((Instant::now(), Counters::now(), Usage::of_this_process().cpu));
     }
 
     fn end_block(&mut self, block: u64) -> Block {
         let Some((began, before, own_before)) = self.block_began.take() else { return Block::default() };
+        if self.around.interrupt.received().is_none() {
+            self.floors_before(u64::MAX); // places of arms that have left
+        }
+        self.keep_floors(block, began.elapsed());
         let after = Counters::now();
         let own_cpu = Usage::of_this_process().cpu.saturating_sub(own_before) + self.block_cpu;
         let passed = |after: Option<Duration>, before: Option<Duration>| {

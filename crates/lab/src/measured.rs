@@ -12,6 +12,7 @@ use sys::mapping::{HUGE_PAGE_BYTES, Mapping, Policy};
 use sys::proc::{resident_now, run_delay};
 use sys::usage::Usage;
 
+use crate::floors;
 use crate::observer::Observer;
 use crate::protocol::{Answer, Job, Measurement, PhaseCost, Task};
 use crate::quantity::nanoseconds;
@@ -26,6 +27,9 @@ pub fn answer(task: &Task) -> Answer {
         Task::Warm { bytes, .. } => {
             warm(*bytes);
             Answer::Warmed
+        }
+        Task::Floors { group, bytes, block_bytes, .. } => {
+            Answer::Floors(Box::new(floors::measure(*group, *bytes, *block_bytes)))
         }
     }
 }
@@ -181,7 +185,7 @@ pub(crate) fn rehearse() {
 
 /// Times `work` and counts its faults. The counters are read outside the timed span.
 #[inline]
-fn phase(work: impl FnOnce()) -> PhaseCost {
+pub(crate) fn phase(work: impl FnOnce()) -> PhaseCost {
     let before = Usage::of_this_thread();
     let start = Instant::now();
     work();
@@ -195,7 +199,7 @@ fn phase(work: impl FnOnce()) -> PhaseCost {
 }
 
 /// Bytes of `[address, address + size)` in whole aligned 2 MiB ranges.
-fn eligible_bytes(address: usize, size: usize) -> u64 {
+pub(crate) fn eligible_bytes(address: usize, size: usize) -> u64 {
     let first = address.next_multiple_of(HUGE_PAGE_BYTES);
     let end = (address + size) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
     end.saturating_sub(first) as u64

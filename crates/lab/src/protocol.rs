@@ -20,6 +20,17 @@ pub enum Task {
         /// How much.
         bytes: u64,
     },
+    /// Measure floors.
+    Floors {
+        /// The parent's process id.
+        parent: u32,
+        /// Which.
+        group: FloorGroup,
+        /// Memory of a sample.
+        bytes: u64,
+        /// Of one block of memory.
+        block_bytes: u64,
+    },
 }
 
 impl Task {
@@ -28,9 +39,25 @@ impl Task {
     pub fn parent(&self) -> u32 {
         match self {
             Task::Measure(job) => job.parent,
-            Task::Warm { parent, .. } => *parent,
+            Task::Warm { parent, .. } | Task::Floors { parent, .. } => *parent,
         }
     }
+}
+
+/// Floors that one process measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FloorGroup {
+    /// Calls, faults of small pages, and writing.
+    Faults,
+    /// The populating call.
+    Populate,
+    /// Faults of huge pages, and writing to them.
+    Huge,
+}
+
+impl FloorGroup {
+    /// All of them.
+    pub const ALL: [FloorGroup; 3] = [FloorGroup::Faults, FloorGroup::Populate, FloorGroup::Huge];
 }
 
 /// A measurement: obtain, touch, touch again, release.
@@ -83,6 +110,8 @@ pub enum Answer {
     Measured(Box<Measurement>),
     /// The warm-up is done, as far as it went.
     Warmed,
+    /// The floors were measured, each as far as it could be.
+    Floors(Box<results::FloorSample>),
     /// A call failed.
     Failed {
         /// Which, and with what: `malloc: ENOMEM (Cannot allocate memory)`.

@@ -3,6 +3,7 @@
 use anstyle::Style;
 use results::{Arm, LabResult, Stopped};
 
+use crate::floors;
 use crate::forest;
 use crate::number::{TimeUnit, bytes, digits, duration, percent};
 use crate::sentence;
@@ -26,6 +27,7 @@ pub fn screen(result: &LabResult, width: Option<usize>) -> String {
             plot(result, columns),
             lines("", &sentence::verdicts(result), width),
             why(result, columns, width),
+            lines("", &floors::sentences(result), width),
         ]
     };
     let mut paragraphs = vec![head(result, width)];

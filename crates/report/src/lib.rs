@@ -5,6 +5,7 @@
 
 mod doctor;
 mod factorial;
+mod floors;
 mod forest;
 mod lab;
 mod next;

@@ -1,8 +1,9 @@
 //! What users see, from injected results: the states that a machine shows rarely are here too.
 
 use results::{
-    Arm, ArmSummary, Bill, Comparison, Crossover, Effect, Experiment, Explained, Factor, LabResult, Machine, Observed,
-    PhaseTimes, Placebo, PointSummary, Refused, Sample, Stopped, Verdict, Warning,
+    Arm, ArmSummary, Bill, Comparison, Crossover, Effect, Experiment, Explained, Explanation, Factor, FloorSample,
+    FloorSummary, Floors, InvalidFloor, LabResult, Machine, Observed, Part, PhaseTimes, Placebo, PointSummary, Refused,
+    Sample, Stopped, Verdict, Warning,
 };
 
 fn arm(name: &str, times_ms: [f64; 4], traps: Option<f64>) -> Arm {
@@ -62,6 +63,47 @@ fn comparison(arm: &str, ratio: f64, bounds: Option<(f64, f64)>, verdict: Verdic
         verdict,
         smallest_detectable: bounds.map(|b| b.1 / ratio - 1.0),
         sensitivity: None,
+    }
+}
+
+const LAZY_PARTS: [(&str, f64); 4] =
+    [("trap and zero page", 610.0), ("allocate and clear", 1250.0), ("write", 27.0), ("interruption", 210.0)];
+
+fn explanation(arm: &str, parts: &[(&str, f64)], measured_ns: f64, bounds: Option<(f64, f64)>) -> Explanation {
+    let sum_ns: f64 = parts.iter().map(|part| part.1).sum();
+    Explanation {
+        arm: arm.to_owned(),
+        metric: if arm == "mmap+populate" { "total_ns" } else { "first_touch_ns" }.to_owned(),
+        size_bytes: 100 << 20,
+        parts: parts.iter().map(|&(name, ns_per_page)| Part { name: name.to_owned(), ns_per_page }).collect(),
+        sum_ns,
+        measured_ns,
+        unexplained_ns: measured_ns - sum_ns,
+        ratio: sum_ns / measured_ns,
+        low: bounds.map(|b| b.0),
+        high: bounds.map(|b| b.1),
+        confidence: 0.95,
+        blocks: 12,
+        adds_up: bounds.and_then(|(low, high)| if high - low > 0.2 { None } else { Some(low <= 1.0 && high >= 1.0) }),
+        reaches: arm.contains('+').then_some(measured_ns / 2133.0),
+    }
+}
+
+fn floors() -> Floors {
+    Floors {
+        samples: vec![FloorSample::default(); 12],
+        summary: FloorSummary {
+            timer_ns: Some(15.6),
+            syscall_ns: Some(72.6),
+            map_ns: Some(1190.0),
+            unmap_ns: Some(1280.0),
+            release_ns: Some(126.0),
+            rewrite_ns: Some(321.0),
+            huge_fault_ns: Some(439.0),
+            ..FloorSummary::default()
+        },
+        invalid: Vec::new(),
+        failed: None,
     }
 }
 
@@ -129,6 +171,13 @@ fn result() -> LabResult {
             confidence: 0.99,
             trusted: Some(true),
         }),
+        floors: Some(floors()),
+        explanations: vec![
+            explanation("mmap", &LAZY_PARTS, 2133.0, Some((0.96, 1.02))),
+            explanation("malloc", &LAZY_PARTS, 2129.0, Some((0.84, 1.14))),
+            explanation("mmap+populate", &[("call", 0.06), ("populate", 1480.0), ("write", 40.0)], 1531.0, None),
+            explanation("mmap+hugepage", &[("huge fault", 439.0), ("write", 85.0)], 590.0, Some((0.86, 0.90))),
+        ],
     }
 }
 
@@ -174,6 +223,14 @@ fn a_run_with_every_trouble() {
         Warning { id: "untrusted".to_owned(), message: "the baseline differs from itself".to_owned(), arms: vec![] },
         Warning { id: "trend".to_owned(), message: "times rose".to_owned(), arms: vec!["mmap".to_owned()] },
     ];
+    result.explanations = vec![explanation("mmap", &LAZY_PARTS, 1900.0, Some((1.08, 1.12)))];
+    if let Some(floors) = &mut result.floors {
+        floors.failed = Some("its child was killed (SIGKILL) (block 7)".to_owned());
+        floors.invalid = vec![InvalidFloor {
+            floor: "huge_fault".to_owned(),
+            reason: "it took 800 faults, and 50 were expected".to_owned(),
+        }];
+    }
     result.experiment.cpu = Some(1);
     result.experiment.memory = "cold".to_owned();
     insta::assert_snapshot!(plain(&result, Some(100)));
@@ -185,6 +242,7 @@ fn a_run_without_an_interval() {
     result.stopped = Some(Stopped::TimeCap);
     result.arms.truncate(2);
     result.arms[0].traps = None;
+    (result.floors, result.explanations) = (None, Vec::new());
     result.comparisons = vec![comparison("malloc", 0.98, None, Verdict::Inconclusive)];
     result.placebo = Some(Placebo { ratio: 1.05, low: None, high: None, confidence: 0.99, trusted: None });
     insta::assert_snapshot!(plain(&result, None));
@@ -209,6 +267,10 @@ fn a_warning_of_the_machine_points_to_doctor() {
 fn hostile_and_empty_results_are_printed_all_the_same() {
     let mut hostile = result();
     let evil = "\u{1b}[2J\nevil".to_owned();
+    for explanation in &mut hostile.explanations {
+        (explanation.arm, explanation.parts[0].name) = (evil.clone(), evil.clone());
+        (explanation.measured_ns, explanation.unexplained_ns) = (f64::NAN, f64::INFINITY);
+    }
     for name in hostile.arms.iter_mut().map(|a| &mut a.name).chain(hostile.comparisons.iter_mut().map(|c| &mut c.arm)) {
         name.clone_from(&evil);
     }

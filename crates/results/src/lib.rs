@@ -7,12 +7,14 @@
 pub mod doctor;
 mod effect;
 mod file;
+mod floors;
 mod sample;
 mod summary;
 mod verdict;
 
 pub use effect::{Crossover, Effect, Explained, Factor};
 pub use file::{Reading, read, read_diagnosis, write};
+pub use floors::{Explanation, Floor, FloorSample, FloorSummary, Floors, InvalidFloor, Part};
 pub use sample::{Block, Dropped, DroppedSample, Sample};
 pub use summary::{ArmSummary, Bill, PhaseTimes, PointSummary};
 pub use verdict::{Comparison, Placebo, Sensitivity, SensitivityLine, Verdict};
@@ -72,6 +74,12 @@ pub struct LabResult {
     pub crossovers: Vec<Crossover>,
     /// The baseline against itself; `null` when not one block was complete.
     pub placebo: Option<Placebo>,
+    /// What the steps of getting memory took in processes of their own, beside the arms; `null` if not measured.
+    #[serde(default)]
+    pub floors: Option<Floors>,
+    /// Arms as sums of floors.
+    #[serde(default)]
+    pub explanations: Vec<Explanation>,
 }
 
 /// Why a run ended early.

@@ -1,4 +1,4 @@
-//! Anonymous private mappings: mmap(2), madvise(2), munmap(2).
+//! Anonymous mappings: mmap(2), madvise(2), munmap(2).
 //!
 //! Safety story: a [`Mapping`] owns the address range that the kernel gave it and nothing else can name that range,
 //! so writing inside it and unmapping it once are sound.
@@ -6,6 +6,7 @@
 
 use std::ffi::c_void;
 use std::hint::black_box;
+use std::ops::Range;
 use std::ptr::{NonNull, null_mut};
 
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
@@ -24,9 +25,12 @@ pub enum Policy {
     Populate,
     /// `MADV_HUGEPAGE`: 2 MiB pages where the range allows it.
     HugePage,
+    /// `MAP_SHARED`: pages belong to the object behind the mapping and stay when [`Mapping::forget_pages`] forgets where
+    /// they are mapped.
+    Shared,
 }
 
-/// An anonymous private mapping, readable and writable. Unmapped when dropped.
+/// An anonymous mapping, private unless its policy is [`Policy::Shared`], readable and writable. Unmapped when dropped.
 #[derive(Debug)]
 pub struct Mapping {
     start: NonNull<c_void>,
@@ -41,10 +45,11 @@ impl Mapping {
     /// (EINVAL: a kernel without transparent huge pages).
     #[inline]
     pub fn new(len: usize, policy: Policy) -> Result<Self, Errno> {
-        let mut flags = MapFlags::PRIVATE;
-        if policy == Policy::Populate {
-            flags |= MapFlags::POPULATE;
-        }
+        let flags = match policy {
+            Policy::Plain | Policy::HugePage => MapFlags::PRIVATE,
+            Policy::Populate => MapFlags::PRIVATE | MapFlags::POPULATE,
+            Policy::Shared => MapFlags::SHARED,
+        };
         // SAFETY: a null hint lets the kernel choose a free range, so no existing mapping is replaced.
         let start = unsafe { mmap_anonymous(null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, flags) };
         let start = start.map_err(|e| Errno(e.raw_os_error()))?;
@@ -64,14 +69,60 @@ impl Mapping {
         unsafe { fill(self.start, self.len, value) };
     }
 
+    /// Writes `value` to every byte of `range`.
+    ///
+    /// # Panics
+    /// If the range is not inside the mapping.
+    #[inline]
+    pub fn fill_range(&mut self, range: Range<usize>, value: u8) {
+        assert!(range.start <= range.end && range.end <= self.len, "a range inside the mapping");
+        // SAFETY: the start is inside the mapping, or at its end where nothing is written.
+        let start = unsafe { self.start.byte_add(range.start) };
+        // SAFETY: the range is inside the mapping, writable, and ours while `self` lives.
+        unsafe { fill(start, range.end - range.start, value) };
+    }
+
+    /// Writes one byte at `offset`.
+    ///
+    /// # Panics
+    /// If it is not inside the mapping.
+    #[inline]
+    pub fn touch(&mut self, offset: usize) {
+        assert!(offset < self.len, "an offset inside the mapping");
+        // SAFETY: the offset is inside the mapping.
+        let byte = unsafe { self.start.cast::<u8>().add(offset) };
+        // SAFETY: the mapping is writable and ours.
+        unsafe { byte.write_volatile(1) };
+    }
+
     /// Writes one byte to each page, so that all of them are there.
+    #[inline]
     pub fn touch_pages(&mut self) {
+        for offset in (0..self.len).step_by(rustix::param::page_size()) {
+            self.touch(offset);
+        }
+    }
+
+    /// Reads one byte of each page. Pages that were never written to are mapped to the kernel's page of zeros.
+    #[inline]
+    pub fn read_pages(&self) {
         for offset in (0..self.len).step_by(rustix::param::page_size()) {
             // SAFETY: the offset is inside the mapping.
             let byte = unsafe { self.start.cast::<u8>().add(offset) };
-            // SAFETY: the mapping is writable and ours.
-            unsafe { byte.write_volatile(1) };
+            // SAFETY: the mapping is readable, and the kernel initialised it.
+            black_box(unsafe { byte.read_volatile() });
         }
+    }
+
+    /// Takes the pages out of the page tables (`MADV_DONTNEED`), so that the next touch of each faults again. Those of a
+    /// private mapping are freed and come back as zeros; those of a shared one come back as they were.
+    ///
+    /// # Errors
+    /// The errno of madvise(2): EINVAL for locked memory.
+    pub fn forget_pages(&mut self) -> Result<(), Errno> {
+        // SAFETY: the range is ours, no reference into it exists, and every content is valid for bytes.
+        let advised = unsafe { madvise(self.start.as_ptr(), self.len, Advice::LinuxDontNeed) };
+        advised.map_err(|e| Errno(e.raw_os_error()))
     }
 
     /// The address of the first byte.
@@ -122,11 +173,38 @@ mod tests {
                 other => other.unwrap(),
             };
             assert!((0..5 << 20).step_by(4096).all(|offset| read(&mapping, offset) == 0));
+            mapping.read_pages();
+            assert_eq!(read(&mapping, 4096), 0);
             mapping.touch_pages();
             assert_eq!((read(&mapping, 0), read(&mapping, 1), read(&mapping, (5 << 20) - 4096)), (1, 0, 1));
+            mapping.fill_range(4096..4099, 3);
+            assert_eq!([4095, 4096, 4098, 4099].map(|offset| read(&mapping, offset)), [0, 3, 3, 0]);
+            mapping.fill_range(5 << 20..5 << 20, 3);
             mapping.fill(7);
             assert!((0..5 << 20).all(|offset| read(&mapping, offset) == 7));
         }
+    }
+
+    #[test]
+    fn only_shared_pages_outlive_their_mapping() {
+        for (policy, kept) in [(Policy::Plain, 0), (Policy::Shared, 7)] {
+            let mut mapping = Mapping::new(3 * 4096, policy).unwrap();
+            mapping.fill(7);
+            mapping.forget_pages().unwrap();
+            assert_eq!((read(&mapping, 0), read(&mapping, 3 * 4096 - 1)), (kept, kept), "{policy:?}");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "inside the mapping")]
+    fn a_range_beyond_the_end_is_refused() {
+        Mapping::new(4096, Policy::Plain).unwrap().fill_range(4000..4097, 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "inside the mapping")]
+    fn an_offset_beyond_the_end_is_refused() {
+        Mapping::new(4096, Policy::Plain).unwrap().touch(4096);
     }
 
     #[test]

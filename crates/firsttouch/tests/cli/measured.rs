@@ -55,6 +55,25 @@ fn eight_mebibytes_fault_as_physics_says() {
 }
 
 #[test]
+fn floors_are_measured_beside_the_first_block() {
+    let result = small("8MiB");
+    let floors = result.floors.expect("floors are measured");
+    assert_eq!((floors.failed, floors.samples[0].block), (None, 0));
+    let first = &floors.samples[0];
+    let pages = first.size_bytes / result.machine.page_bytes;
+    assert_eq!(first.size_bytes, result.experiment.size_bytes * result.experiment.operations);
+    // One of each group of floors.
+    assert_eq!((first.write_fault.units, first.populate.units), (pages, pages), "{first:?}");
+    assert!(first.huge_fault.units > 0 || first.huge_fault.invalid.is_some(), "{first:?}");
+    if result.machine.thp.as_deref() == Some("always") {
+        return;
+    }
+    let mmap = result.explanations.iter().find(|e| e.arm == "mmap").expect("mmap is explained");
+    assert!(mmap.low.is_none() && mmap.adds_up.is_none(), "two blocks decide nothing: {mmap:?}");
+    assert_eq!(mmap.parts.len(), 4);
+}
+
+#[test]
 fn the_smallest_block_is_one_byte() {
     let result = small("1");
     check_physics(&result);

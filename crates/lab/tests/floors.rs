@@ -1,0 +1,59 @@
+//! The floors of this machine, in a process of its own: faults are the thread's, but memory is the whole process's. So
+//! this file has one test.
+
+use lab::floors::merge;
+use lab::measured::answer;
+use lab::protocol::{Answer, FloorGroup, Task};
+use results::FloorSample;
+
+/// Physics: a floor of faults has one for each page, a floor of writing has none, and what takes part in a sum is there.
+#[test]
+fn every_floor_has_the_faults_of_its_name() {
+    let (bytes, block_bytes) = (16 << 20, 1 << 20);
+    let mut floors = FloorSample::default();
+    // In this order the fields of all groups have to survive the merging.
+    for group in [FloorGroup::Huge, FloorGroup::Faults, FloorGroup::Populate] {
+        let Answer::Floors(part) = answer(&Task::Floors { parent: 0, group, bytes, block_bytes }) else {
+            panic!("another answer")
+        };
+        merge(&mut floors, group, *part);
+    }
+    let pages = bytes / sys::limits::page_bytes();
+    assert_eq!((floors.size_bytes, floors.block), (bytes, 0));
+    for (name, floor) in [("timer", &floors.timer), ("syscall", &floors.syscall)] {
+        assert!(floor.units == 1000 && floor.time_ns > 0 && floor.invalid.is_none(), "{name}: {floor:?}");
+    }
+    for (name, floor) in [("map", &floors.map), ("unmap", &floors.unmap)] {
+        assert!(floor.units == 16 && floor.time_ns > 0 && floor.invalid.is_none(), "{name}: {floor:?}");
+    }
+    for (name, floor) in [
+        ("write_after_pass", &floors.write_after_pass),
+        ("rewrite", &floors.rewrite),
+        ("release", &floors.release),
+        ("populate", &floors.populate),
+    ] {
+        assert!(floor.units == pages && floor.time_ns > 0, "{name}: {floor:?}");
+    }
+    if sys::machine::thp().is_some_and(|thp| thp == "always") {
+        assert!(floors.read_fault.invalid.is_some(), "a huge page of zeros is no small one: {:?}", floors.read_fault);
+        return;
+    }
+    for (name, floor, expected) in [
+        ("read_fault", &floors.read_fault, pages),
+        ("write_fault", &floors.write_fault, pages),
+        ("write_after_fault", &floors.write_after_fault, pages),
+        ("interrupted_write", &floors.interrupted_write, floors.interrupted_write.units),
+        ("uninterrupted_write", &floors.uninterrupted_write, floors.uninterrupted_write.units),
+        ("populate", &floors.populate, pages),
+        ("write_after_pass", &floors.write_after_pass, 0),
+        ("rewrite", &floors.rewrite, 0),
+    ] {
+        let allowed = expected..=expected + expected / 50 + 8;
+        assert!(floor.invalid.is_none() && allowed.contains(&floor.minor_faults), "{name}: {floor:?}");
+    }
+    let huge = &floors.huge_fault;
+    assert!(huge.units > 0 || huge.invalid.is_some(), "{huge:?}");
+    if huge.invalid.is_none() {
+        assert!(floors.huge_fault.minor_faults >= 7 && floors.huge_fault.units >= 7 * 512, "{:?}", floors.huge_fault);
+    }
+}

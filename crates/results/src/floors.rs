@@ -1,0 +1,165 @@
+//! Floors, the least that a step of getting memory takes here, and arms explained as sums of them.
+
+use serde::{Deserialize, Serialize};
+
+/// One floor, measured once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Floor {
+    /// Time of all `units` together.
+    pub time_ns: u64,
+    /// How often it was done: pages, calls or readings of the clock.
+    pub units: u64,
+    /// Minor faults meanwhile (`ru_minflt` of the thread).
+    pub minor_faults: u64,
+    /// Why the time is not that of what it is named after: the faults are not those that it assumes, or a call failed.
+    /// `null` where it holds.
+    pub invalid: Option<String>,
+}
+
+impl Floor {
+    /// Nanoseconds per unit; `None` if the figure does not hold.
+    #[must_use]
+    pub fn unit_ns(&self) -> Option<f64> {
+        (self.invalid.is_none() && self.units > 0).then(|| self.time_ns as f64 / self.units as f64)
+    }
+}
+
+/// The floors measured beside the samples of one block of the design. Units are base pages unless said otherwise;
+/// `docs/method.md` says what each contains.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FloorSample {
+    /// Which block of the design.
+    pub block: u64,
+    /// Memory that each floor of pages was measured on.
+    pub size_bytes: u64,
+    /// Reading the clock; per reading.
+    pub timer: Floor,
+    /// getppid(2); per call.
+    pub syscall: Floor,
+    /// mmap(2) of a block of memory, untouched; per call.
+    pub map: Floor,
+    /// munmap(2) of the same, untouched; per call.
+    pub unmap: Floor,
+    /// Reading a byte of each page of a fresh mapping.
+    pub read_fault: Floor,
+    /// Writing a byte to each page of another.
+    pub write_fault: Floor,
+    /// Writing all bytes of a page right after the write fault that brought it.
+    pub write_after_fault: Floor,
+    /// Write faults on pages that exist and need no clearing, and writing all of their bytes in pieces as long as a block
+    /// of memory: each fault interrupts a write.
+    pub interrupted_write: Floor,
+    /// The same, but each page is faulted by a byte and then filled on its own: no fault interrupts a write.
+    pub uninterrupted_write: Floor,
+    /// Writing all bytes of the mapping after all of its write faults.
+    pub write_after_pass: Floor,
+    /// Writing all bytes once more.
+    pub rewrite: Floor,
+    /// munmap(2) of memory that was written to.
+    pub release: Floor,
+    /// mmap(2) with `MAP_POPULATE`.
+    pub populate: Floor,
+    /// Writing a byte to each 2 MiB page of a mapping with `MADV_HUGEPAGE`; per base page.
+    pub huge_fault: Floor,
+    /// Writing all bytes of a 2 MiB page right after the fault that brought it; per base page.
+    pub write_after_huge_fault: Floor,
+}
+
+/// Floors measured in the same run as the arms.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Floors {
+    /// One for each block beside which they were measured, dropped blocks included.
+    pub samples: Vec<FloorSample>,
+    /// Medians over the blocks that count.
+    pub summary: FloorSummary,
+    /// The floors of which no sample holds.
+    pub invalid: Vec<InvalidFloor>,
+    /// Why there are no more of them, if measuring them failed.
+    pub failed: Option<String>,
+}
+
+/// A floor without a figure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvalidFloor {
+    /// Its key in [`FloorSample`].
+    pub floor: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Medians, in nanoseconds per unit as in [`FloorSample`]; `null` where no sample holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each is the median of the floor of that name")]
+pub struct FloorSummary {
+    pub timer_ns: Option<f64>,
+    pub syscall_ns: Option<f64>,
+    pub map_ns: Option<f64>,
+    pub unmap_ns: Option<f64>,
+    pub read_fault_ns: Option<f64>,
+    pub write_fault_ns: Option<f64>,
+    pub write_after_fault_ns: Option<f64>,
+    pub interrupted_write_ns: Option<f64>,
+    pub uninterrupted_write_ns: Option<f64>,
+    pub write_after_pass_ns: Option<f64>,
+    pub rewrite_ns: Option<f64>,
+    pub release_ns: Option<f64>,
+    pub populate_ns: Option<f64>,
+    pub huge_fault_ns: Option<f64>,
+    pub write_after_huge_fault_ns: Option<f64>,
+}
+
+/// An arm as a sum of floors, held against what the arm took.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The arm.
+    pub arm: String,
+    /// What is explained: `first_touch_ns` or `total_ns` of its samples.
+    pub metric: String,
+    /// Bytes of one block of memory.
+    pub size_bytes: u64,
+    /// The parts, each the median over the blocks below.
+    pub parts: Vec<Part>,
+    /// Sum of the parts, per base page.
+    pub sum_ns: f64,
+    /// What the arm took, per base page: the median over the same blocks.
+    pub measured_ns: f64,
+    /// Measured less sum, the median over blocks: negative if the parts make more than there is.
+    pub unexplained_ns: f64,
+    /// `exp(median)` of the logarithms of sum over measured, block by block.
+    pub ratio: f64,
+    /// Lower bound; `null` of too few blocks.
+    pub low: Option<f64>,
+    /// Upper bound.
+    pub high: Option<f64>,
+    /// Of this interval alone, not of all explanations together.
+    pub confidence: f64,
+    /// Blocks that count and have floors beside them.
+    pub blocks: u64,
+    /// Whether the parts add up to what was measured; `null` where the data do not say.
+    pub adds_up: Option<bool>,
+    /// What the arm took as a share of the first touch of the lazily faulting arm beside it (the first that is
+    /// explained): median over the same blocks. `null` for lazy arms.
+    pub reaches: Option<f64>,
+}
+
+/// A part of a sum.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// What it is.
+    pub name: String,
+    /// Per base page of the arm's memory.
+    pub ns_per_page: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_floor_that_does_not_hold_has_no_figure() {
+        let floor = Floor { time_ns: 1000, units: 4, minor_faults: 4, invalid: None };
+        assert_eq!(floor.unit_ns(), Some(250.0));
+        assert_eq!(Floor { units: 0, ..floor.clone() }.unit_ns(), None);
+        assert_eq!(Floor { invalid: Some("1 fault for 4 pages".to_owned()), ..floor }.unit_ns(), None);
+    }
+}
