@@ -11,7 +11,7 @@ mod rates;
 mod stage;
 mod store;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -140,10 +140,14 @@ impl Bench {
             }
             let (now, left) = (run + 1 - done, runs - run - 1);
             let seconds = started.elapsed().as_secs_f64() / now as f64 * left as f64;
-            eprint!("\r{}: {} of {runs}, {:.0} min left   ", stage.name(), run + 1, seconds / 60.0);
-            let _ = std::io::stderr().flush();
+            if std::io::stderr().is_terminal() {
+                eprint!("\r{}: {} of {runs}, {:.0} min left   ", stage.name(), run + 1, seconds / 60.0);
+                let _ = std::io::stderr().flush();
+            }
         }
-        eprintln!();
+        if std::io::stderr().is_terminal() {
+            eprintln!();
+        }
         Ok(true)
     }
 

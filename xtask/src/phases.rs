@@ -31,14 +31,14 @@ pub(crate) struct Block {
     pub(crate) pairs: Vec<[[u64; 4]; 2]>,
 }
 
-/// Compiles the C program into `directory`.
+/// Compiles the C program into `directory`, bound at its start as Rust programs are, so that no call looks its function up.
 ///
 /// # Errors
 /// If there is no compiler, or it refuses.
 pub(crate) fn compile(root: &Path, directory: &Path) -> anyhow::Result<PathBuf> {
     let program = directory.join("phases");
     let source = root.join("fixtures/phases.c");
-    let status = Command::new("cc").args(["-O2", "-Wall", "-o"]).arg(&program).arg(&source).status();
+    let status = Command::new("cc").args(["-O2", "-Wall", "-Wl,-z,now", "-o"]).arg(&program).arg(&source).status();
     if !status.context("cannot run cc: install a C compiler")?.success() {
         bail!("{} does not compile", source.display());
     }

@@ -124,7 +124,7 @@ pub enum Answer {
 pub struct Measurement {
     /// By phase: time and faults.
     pub phases: [PhaseCost; 4],
-    /// Resident set after the second touch; `None` without `/proc`.
+    /// Resident set after the first touch; `None` without `/proc`.
     pub rss_bytes: Option<u64>,
     /// Of it, huge pages that were not there before obtaining.
     pub huge_bytes: Option<u64>,

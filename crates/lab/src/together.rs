@@ -106,10 +106,9 @@ fn share<B: Block>(
             *failure = Some(errno);
         }
     }));
-    for _ in 0..2 {
-        parts.push(part(barrier, || write_to(&mut blocks, fill)));
-    }
+    parts.push(part(barrier, || write_to(&mut blocks, fill)));
     let huge_eligible_bytes = eligible_of(&blocks, sizes);
+    parts.push(part(barrier, || write_to(&mut blocks, fill)));
     parts.push(part(barrier, || release(&mut blocks)));
     let involuntary_switches = Usage::of_this_thread().involuntary_switches - usage.involuntary_switches;
     Share { parts, huge_eligible_bytes, involuntary_switches }
@@ -143,8 +142,9 @@ fn conduct(barrier: &Barrier, observer: Option<Observer>) -> Measurement {
     phase();
     let observer = observer.map(Observer::after_obtain);
     phase();
-    phase();
+    // As alone: not before the release.
     let resident = resident_now();
+    phase();
     phase();
     Measurement {
         rss_bytes: resident.map(|r| r.rss_bytes),

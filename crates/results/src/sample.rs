@@ -37,7 +37,7 @@ pub struct Sample {
     /// Minor faults during the first touch.
     #[serde(default)]
     pub first_touch_minor_faults: u64,
-    /// Resident set after the second touch.
+    /// Resident set after the first touch.
     pub rss_bytes: Option<u64>,
     /// Of it, memory in huge pages that was not there before obtaining.
     pub huge_bytes: Option<u64>,
