@@ -82,9 +82,10 @@ pub(crate) fn report(subject: Subject, runs: &[Found]) -> String {
             let verdict = |wanted: Verdict| Rate::of(all().map(|c| c.verdict == wanted));
             let trusted = runs.iter().filter_map(|run| run.trusted);
             format!(
-                "called different: {}\ninterval excludes 1: {}\ncalled same: {}\nplacebo untrusted: {}\n\
+                "called different: {} (in {} of the runs)\ninterval excludes 1: {}\ncalled same: {}\nplacebo untrusted: {}\n\
                  blocks (median): {}, half width of an interval (median): {}\n{conditions}\n",
                 verdict(Verdict::Different),
+                runs.iter().filter(|r| r.comparisons.iter().any(|c| c.verdict == Verdict::Different)).count(),
                 Rate::of(all().map(|c| !c.holds(1.0))),
                 verdict(Verdict::Equivalent),
                 Rate::of(trusted.map(|trusted| !trusted)),

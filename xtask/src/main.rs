@@ -52,7 +52,7 @@ struct Prove {
     #[arg(long, value_name = "N")]
     runs: Option<usize>,
     /// Forget what the stages have so far
-    #[arg(long)]
+    #[arg(long, conflicts_with = "report")]
     fresh: bool,
     /// Run nothing; print what there is
     #[arg(long)]
@@ -104,6 +104,9 @@ fn prove(options: &Prove) -> anyhow::Result<ExitCode> {
         }
         let runs = options.runs.unwrap_or_else(|| stage.runs(options.quick));
         complete = options.report || bench.run(stage, runs)?;
+        if let (true, (_, other @ 1..)) = (options.report, bench.done(stage)?) {
+            eprintln!("{}: {other} runs of another build are left out", stage.name());
+        }
         println!("\n## {} ({})\n{}", stage.name(), stage.about(), bench.report(stage)?);
         if !complete {
             println!("interrupted; the same command goes on from here");

@@ -153,7 +153,7 @@ pub(crate) fn report(blocks: &[Block]) -> String {
             let Some(estimate) = compare(&ratios, rank, MARGIN) else { return "-".to_owned() };
             let Some(interval) = estimate.interval else { return format!("{:.3}", estimate.ratio) };
             if estimate.verdict == stats::Verdict::Different {
-                apart.push(format!("{} {}", source.name(), PHASES[phase]));
+                apart.push(format!("{} {} MiB {}", source.name(), size >> 20, PHASES[phase]));
             }
             format!("{:.3} [{:.3}, {:.3}]", estimate.ratio, interval.low, interval.high)
         });
@@ -161,7 +161,7 @@ pub(crate) fn report(blocks: &[Block]) -> String {
         rows.push(format!("| {} | {} MiB | {cells} |\n", source.name(), size >> 20));
     }
     let verdict = if apart.is_empty() { "none".to_owned() } else { apart.join(", ") };
-    format!("{head}{}apart for certain and by more than {} %: {verdict}\n", rows.concat(), 100.0 * MARGIN)
+    format!("{head}{}different (interval excludes 1 and leaves {} %): {verdict}\n", rows.concat(), 100.0 * MARGIN)
 }
 
 fn log_ratio(pair: &[[u64; 4]; 2], phase: usize) -> f64 {
@@ -182,7 +182,7 @@ mod tests {
         let blocks = vec![Block { pairs: vec![pair; SUBJECTS.len()] }; 24];
         let text = report(&blocks);
         assert!(text.contains("2.000 [2.000, 2.000]") && text.contains("1.909"), "{text}");
-        assert!(text.contains("mmap first touch") && text.contains("malloc release"), "{text}");
+        assert!(text.contains("mmap 1 MiB first touch") && text.contains("malloc 100 MiB release"), "{text}");
     }
 
     /// One real block of the C program alone: the phases are there, and the batch was written.

@@ -68,7 +68,7 @@ impl Stage {
         })
     }
 
-    /// Runs that the proof asks for, or a tenth of them for a first impression.
+    /// Runs that the proof asks for, or an eighth of them for a first impression.
     #[must_use]
     pub(crate) fn runs(self, quick: bool) -> usize {
         let full = match self.kind {

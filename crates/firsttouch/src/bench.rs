@@ -63,8 +63,8 @@ fn show(result: &LabResult, sink: Option<Sink>, color: Color) -> anyhow::Result<
 
 /// An arm that was asked for by name and has no row, or one that broke, is a failure.
 fn status(result: &LabResult, options: &BenchOptions) -> ExitCode {
-    let asked = |arm: &String| options.arms.contains(arm);
-    let broke = result.refused.iter().any(|refused| refused.failed || asked(&refused.arm));
+    let missing = options.arms.iter().any(|wanted| !result.arms.iter().any(|arm| arm.name == *wanted));
+    let broke = missing || result.refused.iter().any(|refused| refused.failed);
     if broke || result.stopped == Some(Stopped::BaselineFailed) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 

@@ -35,7 +35,8 @@ fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("firsttouch: {error:#}");
+            // A message may quote a file, and a file may hold anything.
+            eprintln!("firsttouch: {}", ::report::clean(&format!("{error:#}")));
             ExitCode::from(if error.is::<options::Usage>() { USAGE } else { FAILED })
         }
     }

@@ -130,6 +130,7 @@ fn refusals(missing: &[(String, Point, String)], points: usize) -> Vec<Refused> 
     }
     let refusal = |(name, reason, mut sizes): (&str, &str, Vec<u64>)| {
         let everywhere = sizes.len() == points;
+        sizes.sort_unstable();
         sizes.dedup();
         let sizes: Vec<String> = sizes.into_iter().map(crate::quantity::bytes_text).collect();
         let arm = if everywhere { name.to_owned() } else { format!("{name} at {}", sizes.join(", ")) };

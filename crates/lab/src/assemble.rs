@@ -35,6 +35,8 @@ pub struct Context {
     pub placebo: Option<Placebo>,
     /// The time cap of the whole run.
     pub cap: Option<Duration>,
+    /// Whether the factor memory was to be measured.
+    pub cold_wanted: bool,
     /// The factor memory, if it was measured.
     pub cold: Option<ColdPairs>,
 }
@@ -49,6 +51,7 @@ pub fn assemble(design: &Design, run: Run, context: Context) -> LabResult {
     let (mut stopped, mut blocks, mut dropped) = (run.stopped, run.blocks.clone(), dropped(design, &run));
     let (mut arms, mut refused) = arms(design, run, &context);
     refused.splice(0..0, context.refused);
+    let unmeasured = if context.cold_wanted && context.cold.is_none() { vec!["memory".to_owned()] } else { Vec::new() };
     if let Some(ColdPairs { design: pairs, mut run }) = context.cold {
         effects.extend(crate::factorial::effects(&pairs, &run));
         stopped = stopped.or(run.stopped.filter(|&stopped| stopped == Stopped::Interrupted));
@@ -62,8 +65,16 @@ pub fn assemble(design: &Design, run: Run, context: Context) -> LabResult {
         }
         blocks.extend(run.blocks.clone());
         dropped.extend(self::dropped(&pairs, &run));
-        for (plan, samples) in pairs.arms.iter().zip(run.samples) {
-            arms.push(Arm { baseline: false, ..arm(plan, samples, None, None) });
+        for (plan, (samples, removal)) in pairs.arms.iter().zip(run.samples.into_iter().zip(run.removals)) {
+            match removal {
+                Some(removal) => refused.push(Refused {
+                    arm: plan.name.clone(),
+                    reason: removal.reason,
+                    failed: removal.failed,
+                    samples,
+                }),
+                None => arms.push(Arm { baseline: false, ..arm(plan, samples, None, None) }),
+            }
         }
     }
     LabResult {
@@ -82,7 +93,7 @@ pub fn assemble(design: &Design, run: Run, context: Context) -> LabResult {
         dropped,
         refused,
         comparisons,
-        explained: design.experiment.reference.as_ref().map(|reference| explained(reference, &effects)),
+        explained: design.experiment.reference.as_ref().map(|reference| explained(reference, &effects, unmeasured)),
         effects,
         spreads,
         crossovers,
@@ -201,7 +212,7 @@ fn experiment(design: &Design, cap: Option<Duration>) -> results::Experiment {
 fn comparisons(design: &Design, run: &Run) -> Vec<Comparison> {
     let Some(look) = run.looks.last() else { return Vec::new() };
     // What one comparison may err, for estimators that know no looks.
-    let alpha = look.alpha / run.estimates.iter().flatten().count().max(1) as f64;
+    let alpha = look.alpha / design.contrasts.len().max(1) as f64;
     let comparison = |(contrast, estimate): (&crate::design::Contrast, &Option<Estimate>)| {
         let (None, Some(estimate), &[arm], &[baseline]) =
             (contrast.factor, estimate, &contrast.plus[..], &contrast.minus[..])

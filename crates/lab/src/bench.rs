@@ -10,8 +10,8 @@ use crate::assemble::{Context, assemble};
 use crate::capacity::{self, Limits};
 use crate::children::{COLDNESS, Children, Surroundings, TakenFloors};
 use crate::cold;
-use crate::design::{Design, Memory, Point, Role, Schedule};
-use crate::diagnosis::{cap_for, doubts, seconds};
+use crate::design::{ArmPlan, Design, Memory, Point, Role, Schedule};
+use crate::diagnosis::{cap_for, doubts, exactly, seconds};
 use crate::experiment::Subject;
 use crate::explain;
 use crate::judge::SignJudge;
@@ -19,7 +19,7 @@ use crate::observe::observe;
 use crate::plan::Orders;
 use crate::quantity::nanoseconds;
 use crate::request::{BenchError, MAX_TIME, Request};
-use crate::session::{self, Progress, Run, log_ratios};
+use crate::session::{self, Progress, Run, placebo_ratios};
 
 /// What a watcher is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,8 +44,10 @@ pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Even
     let ground = ground(request, &machine)?;
     let (mut design, mut refused) = design(request, &ground)?;
     let pairs = cold::wanted(request, &ground);
-    if pairs.is_some() {
+    let cold_wanted = pairs.is_some();
+    if cold_wanted {
         design.schedule.cap = design.schedule.cap.map(cold::leave_time);
+        design.pairs_follow = true;
     }
     // Asked for once: from here on this process moves from one of them to the next.
     let cpus = request.cpu.map_or_else(sys::process::allowed_cpus, |cpu| vec![cpu]);
@@ -69,7 +71,7 @@ pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Even
         }
         _ => None,
     };
-    let placebo = stats::judge_placebo(&log_ratios(&design, &run.samples, &design.placebo));
+    let placebo = stats::judge_placebo(&placebo_ratios(&design, &run));
     let mut warnings = doubts(&design, &run, &machine, placebo.as_ref());
     warnings.extend(observed.iter().find_map(|observation| observation.warning.clone()));
     let context = Context {
@@ -81,6 +83,7 @@ pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Even
         warnings,
         placebo,
         cap: request.cap(),
+        cold_wanted,
         cold,
     };
     let mut result = assemble(&design, run, context);
@@ -109,10 +112,12 @@ fn run(
     if in_dropped || run.samples.iter().any(|samples| !samples.is_empty()) {
         return Ok((run, children.into_floors()));
     }
-    // The placebo is the baseline under another name: whichever broke first says why.
-    let broke = (0..design.arms.len()).filter(|&arm| design.essential(arm)).find_map(|arm| run.removals[arm].as_ref());
+    let mut essential = (0..design.arms.len()).filter(|&arm| design.essential(arm));
+    let broke = essential.find_map(|arm| Some((arm, run.removals[arm].as_ref()?)));
     Err(match broke {
-        Some(removal) => BenchError::Baseline { arm: baseline_name(design), reason: removal.reason.clone() },
+        Some((arm, removal)) => {
+            BenchError::Baseline { arm: essential_name(design, arm), reason: removal.reason.clone() }
+        }
         None => BenchError::Interrupted,
     })
 }
@@ -163,6 +168,7 @@ fn design(request: &Request, ground: &Ground) -> Result<(Design, Vec<Refused>), 
         seed: request.seed,
         cpu: request.cpu,
         memory: request.memory,
+        pairs_follow: false,
     };
     comparable(&design, &refused)?;
     Ok((design, refused))
@@ -177,6 +183,10 @@ fn arrangement(request: &Request, ground: &Ground) -> Result<Arrangement, BenchE
                 .flat_map(|&threads| sizes.iter().map(move |&size_bytes| Point { size_bytes, threads }))
                 .collect();
             let wanted = if request.arms.is_empty() { arms } else { &request.arms };
+            if threads != [1] && wanted.iter().any(|arm| arm.extra > 0.0) {
+                let wish = "an injected arm is the work of one thread: leave out --threads, or the arm";
+                return Err(BenchError::Unfit(wish.to_owned()));
+            }
             let others: Vec<_> = wanted.iter().filter(|arm| arm.name != baseline.name).cloned().collect();
             Ok(arrange::arms(ground, baseline, &others, *fill, &points))
         }
@@ -207,8 +217,15 @@ fn comparable(design: &Design, refused: &[Refused]) -> Result<(), BenchError> {
     Err(BenchError::NothingToCompare(reasons.join("; ")))
 }
 
-fn baseline_name(design: &Design) -> String {
-    design.arms.iter().find(|arm| arm.role == Role::Baseline).map_or_else(String::new, |arm| arm.name.clone())
+/// What to call an arm without which nothing can be compared. The placebo is the baseline under another name.
+pub(crate) fn essential_name(design: &Design, arm: usize) -> String {
+    let plan = &design.arms[arm];
+    let same_point = |other: &&ArmPlan| other.role == Role::Baseline && other.point == plan.point;
+    let baseline = design.arms.iter().find(same_point).map_or(&plan.name, |baseline| &baseline.name);
+    match plan.role {
+        Role::Baseline | Role::Placebo => format!("baseline {baseline}"),
+        Role::Compared => format!("cell \"{}\"", plan.name),
+    }
 }
 
 /// A sweep of which not one block fits into the time is refused with the time that it would take, by the time of its
@@ -235,7 +252,8 @@ fn refuse_too_many(design: &Design, children: &mut Children) -> Result<(), Bench
     let _ = time(small); // the first child of all brings the program into memory
     let (low, high) = (time(small), time(large));
     let per_byte = ((high - low) / (bytes(large) - bytes(small)).max(1.0)).max(0.0);
-    let block: f64 = (0..design.arms.len()).map(|arm| low + per_byte * (bytes(arm) - bytes(small))).sum();
+    let wait = if design.memory == Memory::Cold { COLDNESS.as_secs_f64() } else { 0.0 };
+    let block: f64 = (0..design.arms.len()).map(|arm| wait + low + per_byte * (bytes(arm) - bytes(small))).sum();
     if block <= cap.as_secs_f64() {
         return Ok(());
     }
@@ -246,7 +264,7 @@ fn refuse_too_many(design: &Design, children: &mut Children) -> Result<(), Bench
         block: text(1.0),
         blocks,
         all: text(1.1 * (blocks + 1) as f64),
-        cap: seconds(cap.saturating_sub(Duration::from_secs(1))),
+        cap: exactly(cap),
     })
 }
 
@@ -260,11 +278,11 @@ fn too_short(design: &Design, block_time: Duration, now: Duration) -> Option<Str
     let needed = cap_for(first, block_time, now);
     (now + block_time.mul_f64(first as f64) > cap).then(|| {
         format!(
-            "{first} blocks will take about {}, and --max-time allows {}: verdicts may stay open. \
+            "{first} blocks will take about {}, and there is time for {}: verdicts may stay open. \
              Give --max-time {}, or fewer {}",
             seconds(needed),
-            seconds(cap.saturating_sub(Duration::from_secs(1))),
-            seconds(needed),
+            exactly(cap),
+            seconds(design.whole_cap(needed)),
             if design.points.len() > 1 { "points" } else { "arms" }
         )
     })

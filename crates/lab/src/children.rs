@@ -142,17 +142,23 @@ impl<'a> Children<'a> {
             cpus: if work.threads > 1 { self.around.cpus.clone() } else { Vec::new() },
             observe,
         };
+        match self.ask(&Task::Measure(job))? {
+            Some(Answer::Measured(measurement)) => Ok(Some(*measurement)),
+            Some(Answer::Failed { reason }) => Err(reason),
+            Some(_) => Err("its child answered another question".to_owned()),
+            None => Ok(None),
+        }
+    }
+
+    /// What a child answers to `task`; `None` if the user asked for the end.
+    fn ask(&mut self, task: &Task) -> Result<Option<Answer>, String> {
         let oom_kills = sys::proc::oom_kills();
-        let finished = sys::process::run(&mut self.command(&Task::Measure(job)), self.around.interrupt);
+        let finished = sys::process::run(&mut self.command(task), self.around.interrupt);
         self.last_child = Some(Instant::now());
         let finished = finished.map_err(|error| format!("the child could not be started: {error}"))?;
         let Some(finished) = finished else { return Ok(None) };
         self.block_cpu += finished.usage.cpu;
-        match understand(&finished, || sys::proc::oom_kills() > oom_kills)? {
-            Answer::Measured(measurement) => Ok(Some(*measurement)),
-            Answer::Failed { reason } => Err(reason),
-            Answer::Warmed | Answer::Floors(_) => Err("its child answered another question".to_owned()),
-        }
+        understand(&finished, || sys::proc::oom_kills() > oom_kills).map(Some)
     }
 
     fn command(&mut self, task: &Task) -> Command {
@@ -240,7 +246,8 @@ impl Bench for Children<'_> {
             block,
             started_ns: nanoseconds(began.duration_since(self.around.started)),
             elapsed_ns: nanoseconds(began.elapsed()),
-            cpu: self.cpu,
+            // Threads run wherever the program may.
+            cpu: self.cpu.filter(|_| self.design.points.iter().all(|point| point.threads == 1)),
             steal_ns: passed(after.steal, before.steal),
             others_cpu_ns: passed(after.busy, before.busy.map(|busy| busy + own_cpu)),
             cpu_pressure_ns: passed(after.cpu_pressure, before.cpu_pressure),

@@ -15,7 +15,7 @@ use crate::plan::Orders;
 use crate::request::{BenchError, Request};
 use crate::session::{self, Run};
 
-/// Pairs that a single comparison needs for a 95 % interval that is not the whole range: 2 / 2^8 is less than 0.01.
+/// Pairs that give a single comparison a 99 % interval, from the smallest ratio to the largest: 2 / 2^8 is less than 0.01.
 const PAIRS: usize = 8;
 /// A pair beyond its wait: two children and a warm-up.
 const PAIR_TIME: Duration = Duration::from_secs(1);
@@ -40,8 +40,13 @@ pub fn wanted(request: &Request, ground: &Ground) -> Option<Arrangement> {
 /// What the pairs leave of a time cap to the cells: all but what they need, and half at least.
 #[must_use]
 pub fn leave_time(cap: Duration) -> Duration {
-    let pairs = (COLDNESS + PAIR_TIME) * u32::try_from(PAIRS).unwrap_or(u32::MAX);
-    cap.saturating_sub(pairs).max(cap / 2)
+    cap.saturating_sub(pairs_time()).max(cap / 2)
+}
+
+/// What all pairs take.
+#[must_use]
+pub fn pairs_time() -> Duration {
+    (COLDNESS + PAIR_TIME) * u32::try_from(PAIRS).unwrap_or(u32::MAX)
 }
 
 /// Runs as many pairs as there is time for, eight at most, and no more than blocks were asked for; `None` if there is
@@ -70,6 +75,7 @@ pub fn run(
         placebo: Contrast::default(),
         factors: pairs.factors,
         schedule: Schedule::fixed(blocks, cap),
+        pairs_follow: false,
         ..cells.clone()
     };
     let mut children = Children::new(&design, surroundings)?;
@@ -94,5 +100,10 @@ mod tests {
         assert_eq!(leave_time(Duration::from_secs(100)), Duration::from_secs(50));
         assert_eq!(leave_time(Duration::from_secs(200)), Duration::from_secs(144));
         assert_eq!(leave_time(Duration::from_secs(10)), Duration::from_secs(5));
+        let experiment = crate::experiment::by_name("position").unwrap();
+        let design = Design { pairs_follow: true, ..crate::design::tests::empty(experiment) };
+        for needed in [1, 30, 56, 100, 1000].map(Duration::from_secs) {
+            assert_eq!(leave_time(design.whole_cap(needed)), needed, "the advice is enough");
+        }
     }
 }

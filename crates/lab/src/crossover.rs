@@ -1,6 +1,6 @@
 //! Where an arm and the baseline change places on the way from small blocks to large ones.
 
-use results::{Comparison, Crossover, Verdict};
+use results::{Comparison, Crossover};
 
 use crate::design::Design;
 
@@ -27,9 +27,9 @@ pub fn crossovers(design: &Design, comparisons: &[Comparison]) -> Vec<Crossover>
 /// Of one arm, over its sizes.
 fn of_line(line: &mut [&Comparison]) -> Vec<Crossover> {
     line.sort_by_key(|comparison| comparison.size_bytes);
-    let side = |comparison: &Comparison| match (comparison.verdict, comparison.low, comparison.high) {
-        (Verdict::Different, Some(low), _) if low > 1.0 => Some(false),
-        (Verdict::Different, _, Some(high)) if high < 1.0 => Some(true),
+    let side = |comparison: &Comparison| match (comparison.low, comparison.high) {
+        (Some(low), _) if low > 1.0 => Some(false),
+        (_, Some(high)) if high < 1.0 => Some(true),
         _ => None,
     };
     let certain: Vec<(usize, bool)> =
@@ -66,6 +66,7 @@ fn passes_one(line: &[&Comparison]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use results::Verdict;
 
     fn comparison(size_bytes: u64, low: f64, high: f64) -> Comparison {
         let verdict = if low > 1.0 || high < 1.0 { Verdict::Different } else { Verdict::Inconclusive };

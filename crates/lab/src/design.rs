@@ -183,6 +183,8 @@ pub struct Design {
     pub cpu: Option<u32>,
     /// The state of free memory to measure in.
     pub memory: Memory,
+    /// Pairs of cold and warm samples are to follow in the time that this schedule leaves.
+    pub pairs_follow: bool,
 }
 
 impl Design {
@@ -190,6 +192,12 @@ impl Design {
     #[must_use]
     pub fn metric(&self) -> Metric {
         self.experiment.metric
+    }
+
+    /// The time cap of a whole run that leaves `needed` to this design.
+    #[must_use]
+    pub fn whole_cap(&self, needed: Duration) -> Duration {
+        if self.pairs_follow { needed + needed.min(crate::cold::pairs_time()) } else { needed }
     }
 
     /// Whether `arm`'s point, or the whole of a factorial experiment, is worth nothing without it.
@@ -265,8 +273,27 @@ pub fn operations_for(size_bytes: u64, page_bytes: u64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// A design of nothing.
+    pub(crate) fn empty(experiment: Experiment) -> Design {
+        Design {
+            experiment,
+            points: Vec::new(),
+            arms: Vec::new(),
+            contrasts: Vec::new(),
+            placebo: Contrast::default(),
+            factors: Vec::new(),
+            schedule: Schedule::sequential(Duration::from_mins(1)),
+            blocks: None,
+            margin: 0.03,
+            seed: 1,
+            cpu: None,
+            memory: Memory::Warm,
+            pairs_follow: false,
+        }
+    }
 
     #[test]
     fn small_blocks_come_in_batches() {

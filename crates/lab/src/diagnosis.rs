@@ -62,7 +62,7 @@ fn too_few_blocks(design: &Design, run: &Run) -> Option<Warning> {
         let needed = cap_for(first + 1, run.block_time, Duration::ZERO);
         let message = format!(
             "time for {done} of {first} blocks only, so little is decided: --max-time {} would be enough for {first}",
-            seconds(needed)
+            seconds(design.whole_cap(needed))
         );
         warning("time-cap", message, undecided)
     })
@@ -72,6 +72,12 @@ fn too_few_blocks(design: &Design, run: &Run) -> Option<Warning> {
 #[must_use]
 pub fn cap_for(blocks: usize, block_time: Duration, before: Duration) -> Duration {
     before + block_time.mul_f64(1.1 * blocks as f64)
+}
+
+/// A cap as it was given.
+#[must_use]
+pub fn exactly(time: Duration) -> String {
+    format!("{}s", time.as_secs_f64())
 }
 
 /// Whole seconds, rounded up to a number that one would type.

@@ -65,21 +65,22 @@ fn effect(factor: &Factor, estimate: &Estimate, confidence: f64, blocks: usize) 
 }
 
 /// Whether `effects` could together make a ratio as large as `reference` says, at the bounds of their intervals: each
-/// for the worst, all at once, multiplied. That all bounds hold is as likely as what the errors of the sessions leave of 1.
+/// for the worst, all at once, multiplied; `unmeasured` factors of the experiment leave it open. That all bounds hold is as likely as what the errors of the sessions leave of 1.
 #[must_use]
-pub fn explained(reference: &Reference, effects: &[Effect]) -> Explained {
+pub fn explained(reference: &Reference, effects: &[Effect], unmeasured: Vec<String>) -> Explained {
     let bounds: Vec<(&Effect, f64)> = effects.iter().filter_map(|effect| Some((effect, effect.high?))).collect();
     // Effects of one session share one confidence; the pairs of cold and warm samples are a session of their own.
     let of_session = |memory: bool| bounds.iter().find(|(effect, _)| (effect.factor == "memory") == memory);
     let sessions = [true, false].into_iter().filter_map(of_session).map(|(effect, _)| 1.0 - effect.confidence);
     let error: f64 = sessions.sum();
     let at_most = (!bounds.is_empty()).then(|| bounds.iter().map(|(_, high)| high.max(1.0)).product::<f64>());
-    let whole = bounds.len() == effects.len();
+    let whole = bounds.len() == effects.len() && unmeasured.is_empty();
     Explained {
         who: reference.who.clone(),
         reference_low: reference.low,
         reference_high: reference.high,
         factors: bounds.iter().map(|(effect, _)| effect.factor.clone()).collect(),
+        unmeasured,
         at_most,
         confidence: 1.0 - error,
         enough: at_most.filter(|_| whole).map(|most| most >= reference.low),
@@ -105,9 +106,13 @@ mod tests {
         }
     }
 
-    fn check(effects: &[Effect], at_most: Option<f64>, enough: Option<bool>, confidence: f64) {
+    fn explained(effects: &[Effect], unmeasured: &[&str]) -> Explained {
         let reference = Reference { who: "the post".to_owned(), low: 1.22, high: 1.7 };
-        let explained = explained(&reference, effects);
+        super::explained(&reference, effects, unmeasured.iter().map(ToString::to_string).collect())
+    }
+
+    fn check(effects: &[Effect], at_most: Option<f64>, enough: Option<bool>, confidence: f64) {
+        let explained = explained(effects, &[]);
         assert_eq!(explained.enough, enough);
         assert!((explained.confidence - confidence).abs() < 1e-9, "{}", explained.confidence);
         match (explained.at_most, at_most) {
@@ -124,7 +129,9 @@ mod tests {
         check(&[api.clone(), cold.clone()], Some(1.02 * 2.5), Some(true), 0.92);
         check(&[cold], Some(2.5), Some(true), 0.95);
         check(&[api.clone(), effect("memory", None, 0.95)], Some(1.02), None, 0.97);
-        check(&[effect("api", Some(0.9), 0.97), position], Some(1.1), Some(false), 0.97);
+        let api_again = effect("api", Some(0.9), 0.97);
+        check(&[api_again.clone(), position], Some(1.1), Some(false), 0.97);
         check(&[], None, None, 1.0);
+        assert_eq!(explained(&[api_again], &["memory"]).enough, None, "what was not measured leaves it open");
     }
 }

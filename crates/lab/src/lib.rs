@@ -1,7 +1,7 @@
 //! The lab: from an experiment to a comparison that holds.
 //!
 //! The way the data flows: an [`Experiment`] and what the user asked become a [`Design`] (arms, looks, margin, cap);
-//! [`session::run`] takes block after block from a [`session::Bench`] in the orders of [`plan::LatinOrders`] and lets a
+//! [`session::run`] takes block after block from a [`session::Bench`] in the orders of [`plan::Orders`] and lets a
 //! [`judge::Judge`] look at them; [`diagnosis`] doubts the outcome; [`assemble`] makes it a [`results::LabResult`].
 //! The real bench ([`children`]) starts a child process per sample, which [`measured`] is the inside of. A
 //! simulated bench, in the tests, proves the rest.

@@ -46,17 +46,17 @@ fn measured(job: &Job) -> Answer {
     if let Some(earlier) = job.before {
         // The same batch by other means, measured in just the same way, and forgotten.
         let first = Job { source: earlier.source, fill: earlier.fill, observe: false, ..job.clone() };
-        if let Err(errno) = measure_source(&first) {
-            return Answer::Failed { reason: format!("{}, before it: {errno}", first.source.name()) };
+        if let Err(error) = measure_source(&first) {
+            return Answer::Failed { reason: format!("{}, before it: {error}", first.source.name()) };
         }
     }
     match measure_source(job) {
         Ok(measurement) => Answer::Measured(Box::new(measurement)),
-        Err(errno) => Answer::Failed { reason: format!("{}: {errno}", job.source.name()) },
+        Err(error) => Answer::Failed { reason: format!("{}: {error}", job.source.name()) },
     }
 }
 
-fn measure_source(job: &Job) -> Result<Measurement, Errno> {
+fn measure_source(job: &Job) -> Result<Measurement, String> {
     match job.source {
         Source::Mmap => measure(job, |len| Mapping::new(len, Policy::Plain)),
         Source::MmapPopulate => measure(job, |len| Mapping::new(len, Policy::Populate)),
@@ -91,9 +91,13 @@ impl Block for HeapBlock {
 }
 
 /// The four phases over a batch, by one thread or several.
-fn measure<B: Block>(job: &Job, obtain: impl Fn(usize) -> Result<B, Errno> + Sync) -> Result<Measurement, Errno> {
+fn measure<B: Block>(job: &Job, obtain: impl Fn(usize) -> Result<B, Errno> + Sync) -> Result<Measurement, String> {
     let observer = |job: &Job| job.observe.then(|| Observer::begin(job.source));
-    if job.threads > 1 { together::measure(job, obtain, observer) } else { alone(job, obtain, observer) }
+    if job.threads > 1 {
+        together::measure(job, obtain, observer)
+    } else {
+        alone(job, obtain, observer).map_err(|errno| errno.to_string())
+    }
 }
 
 /// Monomorphic, so that a phase is a loop over direct calls.

@@ -2,8 +2,9 @@
 
 use results::{Observed, Refused};
 
+use crate::bench::essential_name;
 use crate::children::Children;
-use crate::design::{ArmPlan, Design, Role};
+use crate::design::{ArmPlan, Design};
 use crate::proof::policy_took_effect;
 use crate::request::BenchError;
 
@@ -42,11 +43,9 @@ pub fn observe(
     }
     let left = design.without(&gone);
     if left.arms.is_empty() {
-        // The placebo is the baseline under another name: whichever broke first says why.
         let essential = gone.iter().position(|&arm| design.essential(arm)).unwrap_or(0);
         let Refused { reason, .. } = refused.swap_remove(essential);
-        let baseline = design.arms.iter().find(|arm| arm.role == Role::Baseline);
-        return Err(BenchError::Baseline { arm: baseline.map_or_else(String::new, |arm| arm.name.clone()), reason });
+        return Err(BenchError::Baseline { arm: essential_name(design, gone[essential]), reason });
     }
     let kept = |arm: &ArmPlan| left.arms.iter().any(|other| other.name == arm.name && other.work == arm.work);
     let observations =

@@ -104,8 +104,8 @@ pub enum BenchError {
          to a host). Leave out --memory cold"
     )]
     NothingCold,
-    /// The baseline cannot be had.
-    #[error("the baseline {arm} cannot be measured: {reason}")]
+    /// The baseline, or a cell of a factorial experiment, cannot be had.
+    #[error("the {arm} cannot be measured: {reason}")]
     Baseline {
         /// Which.
         arm: String,

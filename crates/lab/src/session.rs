@@ -53,6 +53,8 @@ pub struct DroppedBlock {
     pub block: u64,
     /// The disturbance.
     pub reason: String,
+    /// Whether it was run to its end. One that was not never counts.
+    pub complete: bool,
     /// Its samples, with the index of their arm.
     pub samples: Vec<(usize, Sample)>,
 }
@@ -112,8 +114,7 @@ pub fn run(
             session.run.stopped = Some(stopped);
             break;
         }
-        session.choose_last_look(bench.now());
-        if session.look_if_due(judge) {
+        if session.look_if_due(judge, bench.now()) {
             break;
         }
     }
@@ -185,16 +186,16 @@ impl<'a> Session<'a> {
             None => outside_cause(&block).filter(|_| may_drop(self.run.dropped.len(), self.goal())),
         };
         self.run.blocks.push(block);
-        self.file(number, taken, cause);
+        self.file(number, taken, cause, stopped.is_none());
         self.run.block_time =
             bench.now().saturating_sub(self.started) / u32::try_from(self.run.blocks.len()).unwrap_or(u32::MAX);
         stopped
     }
 
     /// Puts the samples of a block where they belong.
-    fn file(&mut self, block: u64, taken: Vec<(usize, Sample)>, cause: Option<String>) {
+    fn file(&mut self, block: u64, taken: Vec<(usize, Sample)>, cause: Option<String>, complete: bool) {
         if let Some(reason) = cause {
-            self.run.dropped.push(DroppedBlock { block, reason, samples: taken });
+            self.run.dropped.push(DroppedBlock { block, reason, complete, samples: taken });
             return;
         }
         for (arm, sample) in taken {
@@ -218,11 +219,7 @@ impl<'a> Session<'a> {
 
     /// Incomplete blocks never count, whatever was dropped beside them.
     fn next_to_return(&self) -> Option<usize> {
-        let gone = |arm: usize| self.run.removals[arm].is_some() || self.lost(self.design.arms[arm].point);
-        let complete = |dropped: &DroppedBlock| {
-            let has = |arm: usize| dropped.samples.iter().any(|(other, _)| *other == arm);
-            (0..self.design.arms.len()).all(|arm| gone(arm) || has(arm))
-        };
+        let complete = |dropped: &DroppedBlock| dropped.complete;
         let disturbed = self.run.dropped.iter().filter(|dropped| complete(dropped)).count();
         (disturbed * 4 > self.kept).then(|| self.run.dropped.iter().position(complete)).flatten()
     }
@@ -231,9 +228,8 @@ impl<'a> Session<'a> {
         self.run.removals[arm] = Some(removal);
     }
 
-    /// Whether a point has lost an arm without which it says nothing.
     fn lost(&self, point: usize) -> bool {
-        self.design.arms_of(point).any(|arm| self.run.removals[arm].is_some() && self.design.essential(arm))
+        lost(self.design, &self.run, point)
     }
 
     fn all_lost(&self) -> bool {
@@ -246,15 +242,19 @@ impl<'a> Session<'a> {
         next.map_or(self.kept, |look| look.blocks)
     }
 
+    /// The last look that there is time for: known after the pilot, and better at each look, when more blocks tell how
+    /// long one takes.
     fn choose_last_look(&mut self, now: Duration) {
-        if self.kept == PILOT_BLOCKS {
-            self.last = self.design.schedule.last_that_fits(self.kept, now, self.run.block_time);
-        }
+        self.last = self.design.schedule.last_that_fits(self.kept, now, self.run.block_time);
     }
 
     /// Takes the look that is due, if one is. `true` if the run is over: all is decided, or it was the last look.
-    fn look_if_due(&mut self, judge: &mut impl Judge) -> bool {
-        let Some(&look) = self.design.schedule.looks.iter().find(|look| look.blocks == self.kept) else { return false };
+    fn look_if_due(&mut self, judge: &mut impl Judge, now: Duration) -> bool {
+        let due = self.design.schedule.looks.iter().find(|look| look.blocks == self.kept).copied();
+        if due.is_some() || self.kept == PILOT_BLOCKS {
+            self.choose_last_look(now);
+        }
+        let Some(look) = due else { return false };
         if self.run.looks.last().is_some_and(|done| done.blocks == look.blocks) {
             return false; // a dropped block came after it
         }
@@ -265,7 +265,7 @@ impl<'a> Session<'a> {
         // With many comparisons the first looks afford no interval. Then the rest of the time is better spent on blocks
         // for one look at its end than given back.
         let says_something = self.run.estimates.iter().flatten().any(|estimate| estimate.interval.is_some());
-        let is_last_that_fits = self.last.is_some_and(|last| last.blocks <= look.blocks);
+        let is_last_that_fits = self.last.is_none_or(|last| last.blocks <= look.blocks);
         decided || is_last || (is_last_that_fits && says_something)
     }
 
@@ -304,6 +304,20 @@ impl<'a> Session<'a> {
             widest: widest.map(|i| (i.low, i.high)),
         }
     }
+}
+
+/// Whether `point` has lost an arm without which it says nothing.
+fn lost(design: &Design, run: &Run, point: usize) -> bool {
+    design.arms_of(point).any(|arm| run.removals[arm].is_some() && design.essential(arm))
+}
+
+/// Per block that counts, the placebos against their baselines, at the points that have kept theirs.
+#[must_use]
+pub fn placebo_ratios(design: &Design, run: &Run) -> Vec<f64> {
+    let kept = |arm: &usize| !lost(design, run, design.arms[*arm].point);
+    let kept = |arms: &[usize]| arms.iter().copied().filter(kept).collect::<Vec<usize>>();
+    let contrast = Contrast { factor: None, plus: kept(&design.placebo.plus), minus: kept(&design.placebo.minus) };
+    log_ratios(design, &run.samples, &contrast)
 }
 
 /// Per block that counts, the value of `contrast`: of two arms, the logarithm of the ratio of their metric.

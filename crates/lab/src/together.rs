@@ -8,7 +8,7 @@
 //! Between the phases all wait for each other. What waking up takes lies before a thread's own clock starts, but the
 //! last to wake ends last: a phase of a few microseconds is mostly that.
 
-use std::sync::{Barrier, Mutex};
+use std::sync::{Barrier, Condvar, Mutex};
 use std::time::Instant;
 
 use sys::Errno;
@@ -34,6 +34,7 @@ struct Share {
     parts: Vec<Part>,
     huge_eligible_bytes: u64,
     involuntary_switches: u64,
+    run_delay_ns: Option<u64>,
 }
 
 /// Runs the phases by `job.threads` threads.
@@ -41,39 +42,67 @@ pub(crate) fn measure<B: Block>(
     job: &Job,
     obtain: impl Fn(usize) -> Result<B, Errno> + Sync,
     observer: impl FnOnce(&Job) -> Option<Observer>,
-) -> Result<Measurement, Errno> {
+) -> Result<Measurement, String> {
     if !job.cpus.is_empty() {
         // Refused only if a processor has gone since: then they run where they may.
         let _ = sys::process::allow_cpus(&job.cpus);
     }
-    let sizes = sizes(job)?;
+    let sizes = sizes(job).map_err(|errno| errno.to_string())?;
     let threads = usize::try_from(job.threads).unwrap_or(1);
     let each = sizes.len().div_ceil(threads);
     // Before the threads, which inherit its counter.
     let observer = observer(job);
-    let barrier = Barrier::new(threads + 1);
-    let failure = Mutex::new(None);
+    let (barrier, gate, failure) = (Barrier::new(threads + 1), Gate::default(), Mutex::new(None));
     let (shares, rest) = std::thread::scope(|scope| {
-        let crew: Vec<_> = (0..threads)
-            .map(|thread| {
-                let own = sizes.chunks(each.max(1)).nth(thread).unwrap_or_default();
-                let (barrier, failure, obtain) = (&barrier, &failure, &obtain);
-                scope.spawn(move || share(own, job.fill, barrier, failure, obtain))
-            })
-            .collect();
+        let mut crew = Vec::with_capacity(threads);
+        for thread in 0..threads {
+            let own = sizes.chunks(each.max(1)).nth(thread).unwrap_or_default();
+            let (barrier, gate, failure, obtain) = (&barrier, &gate, &failure, &obtain);
+            let work = move || gate.opened().then(|| share(own, job.fill, barrier, failure, obtain));
+            match std::thread::Builder::new().spawn_scoped(scope, work) {
+                Ok(handle) => crew.push(handle),
+                Err(error) => {
+                    gate.decide(false);
+                    return Err(format!("thread {} of {threads} could not be started: {error}", thread + 1));
+                }
+            }
+        }
+        gate.decide(true);
         let rest = conduct(&barrier, observer);
-        let shares: Vec<Share> = crew.into_iter().filter_map(|thread| thread.join().ok()).collect();
-        (shares, rest)
-    });
+        let shares: Vec<Share> = crew.into_iter().filter_map(|thread| thread.join().ok().flatten()).collect();
+        Ok((shares, rest))
+    })?;
     if let Some(errno) = failure.into_inner().unwrap_or_default() {
-        return Err(errno);
+        return Err(errno.to_string());
     }
     Ok(Measurement {
         phases: [0, 1, 2, 3].map(|phase| cost(&shares, phase)),
         huge_eligible_bytes: shares.iter().map(|share| share.huge_eligible_bytes).sum(),
         involuntary_switches: shares.iter().map(|share| share.involuntary_switches).sum(),
+        run_delay_ns: shares.iter().map(|share| share.run_delay_ns).sum(),
         ..rest
     })
+}
+
+/// Where threads wait until it is known whether all of them could be started.
+#[derive(Default)]
+struct Gate {
+    open: Mutex<Option<bool>>,
+    decided: Condvar,
+}
+
+impl Gate {
+    fn decide(&self, open: bool) {
+        if let Ok(mut state) = self.open.lock() {
+            *state = Some(open);
+        }
+        self.decided.notify_all();
+    }
+
+    fn opened(&self) -> bool {
+        let state = self.open.lock().and_then(|state| self.decided.wait_while(state, |open| open.is_none()));
+        state.is_ok_and(|open| *open == Some(true))
+    }
 }
 
 /// From the first start to the last end; faults of all.
@@ -98,7 +127,7 @@ fn share<B: Block>(
     let mut blocks: Vec<Option<B>> = sizes.iter().map(|_| None).collect();
     let mut parts = Vec::with_capacity(4);
     rehearse();
-    let usage = Usage::of_this_thread();
+    let (usage, delay) = (Usage::of_this_thread(), run_delay());
     parts.push(part(barrier, || {
         if let Err(errno) = fill_up(&mut blocks, sizes, obtain)
             && let Ok(mut failure) = failure.lock()
@@ -110,8 +139,13 @@ fn share<B: Block>(
     let huge_eligible_bytes = eligible_of(&blocks, sizes);
     parts.push(part(barrier, || write_to(&mut blocks, fill)));
     parts.push(part(barrier, || release(&mut blocks)));
-    let involuntary_switches = Usage::of_this_thread().involuntary_switches - usage.involuntary_switches;
-    Share { parts, huge_eligible_bytes, involuntary_switches }
+    let (usage_after, delay_after) = (Usage::of_this_thread(), run_delay());
+    Share {
+        parts,
+        huge_eligible_bytes,
+        involuntary_switches: usage_after.involuntary_switches - usage.involuntary_switches,
+        run_delay_ns: delay_after.zip(delay).map(|(after, before)| nanoseconds(after.saturating_sub(before))),
+    }
 }
 
 /// One phase of one thread, between the two meetings that mark its beginning and its end.
@@ -134,7 +168,6 @@ fn part(barrier: &Barrier, work: impl FnOnce()) -> Part {
 /// The main thread takes part in every meeting and looks around between the phases.
 fn conduct(barrier: &Barrier, observer: Option<Observer>) -> Measurement {
     let huge_before = resident_now().map(|r| r.huge_bytes);
-    let delay = run_delay();
     let phase = || {
         barrier.wait();
         barrier.wait();
@@ -149,7 +182,6 @@ fn conduct(barrier: &Barrier, observer: Option<Observer>) -> Measurement {
     Measurement {
         rss_bytes: resident.map(|r| r.rss_bytes),
         huge_bytes: resident.zip(huge_before).map(|(after, before)| after.huge_bytes.saturating_sub(before)),
-        run_delay_ns: run_delay().zip(delay).map(|(after, before)| nanoseconds(after.saturating_sub(before))),
         observation: observer.map(Observer::end),
         ..Measurement::default()
     }

@@ -23,7 +23,7 @@ pub(crate) fn paragraphs(result: &LabResult, columns: usize, width: Option<usize
 fn cells(result: &LabResult, columns: usize) -> String {
     let with_summary = || result.arms.iter().filter_map(|arm| Some((arm, arm.summary.as_ref()?)));
     let unit = TimeUnit::for_largest(with_summary().map(|(_, s)| s.median.total_ns).fold(0.0, f64::max));
-    let names: Vec<&str> = result.experiment.factors.iter().map(|factor| factor.name.as_str()).collect();
+    let names: Vec<String> = result.experiment.factors.iter().map(|factor| clean(&factor.name)).collect();
     let header = [
         format!("{} ({})", names.join(", "), unit.name()),
         "obtain".to_owned(),
@@ -195,7 +195,12 @@ fn explanation(explained: &Explained) -> String {
     let Some(at_most) = explained.at_most else {
         return format!("Whether these factors explain {who}'s ratio is open: no effect has an interval.");
     };
-    let factors = explained.factors.join(", ");
+    let factors = clean(&explained.factors.join(", "));
+    let unmeasured = if explained.unmeasured.is_empty() {
+        String::new()
+    } else {
+        format!(" ({}: not measured, for want of time)", clean(&explained.unmeasured.join(", ")))
+    };
     let confidence = sentence::confidence(explained.confidence);
     let together =
         format!("{factors} together, each at its upper bound, make at most {at_most:.2}x here ({confidence})");
@@ -209,7 +214,7 @@ fn explanation(explained: &Explained) -> String {
              on this machine; what was not varied (its kernel, its compiler, memory untouched since boot) is open."
         ),
         None => format!(
-            "{together}; a factor without an interval may add to that, so whether {who}'s {low:.2}x is explained is open."
+            "{together}; a factor without an interval{unmeasured} may add to that, so whether {who}'s {low:.2}x is explained is open."
         ),
     }
 }

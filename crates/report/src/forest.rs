@@ -12,8 +12,8 @@ pub(crate) struct Line {
 
 /// Draws `lines` in `width` columns behind names of `name_width`; nothing if no line can be drawn.
 pub(crate) fn draw(lines: &[Line], name_width: usize, width: usize) -> String {
-    let drawable: Vec<&Line> =
-        lines.iter().filter(|l| [l.ratio, l.low, l.high].iter().all(|v| v.is_finite() && *v > 0.0)).collect();
+    let sound = |l: &&Line| l.low > 0.0 && l.low <= l.ratio && l.ratio <= l.high && l.high.is_finite();
+    let drawable: Vec<&Line> = lines.iter().filter(sound).collect();
     if drawable.is_empty() {
         return String::new();
     }
@@ -108,6 +108,7 @@ mod tests {
     #[test]
     fn impossible_lines_are_left_out() {
         assert_eq!(draw(&[line("x", 0.0, 0.0, f64::NAN)], 6, 80), "");
+        assert_eq!(draw(&[line("crossed", 1.0, 2.0, 0.5)], 6, 80), "");
         assert_eq!(draw(&[], 6, 80), "");
     }
 }

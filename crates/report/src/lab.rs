@@ -75,14 +75,14 @@ fn head(result: &LabResult, width: Option<usize>) -> String {
         several => format!(", {} threads", several.iter().map(u64::to_string).collect::<Vec<_>>().join(" / ")),
     };
     let points = result.arms.iter().map(|arm| arm.points.len()).max().unwrap_or(0).max(1);
-    let samples = |arm: &Arm| arm.samples.len() / arm.points.len().max(1);
-    let done = result.arms.iter().map(samples).max().unwrap_or(0);
+    // The baseline is in every block; the cold pairs of a factorial experiment are apart.
+    let baseline = result.arms.iter().find(|arm| arm.baseline);
+    let done = baseline.map_or(0, |arm| arm.samples.len() / arm.points.len().max(1));
     let arms = if experiment.factors.is_empty() {
         let at = if points > 1 { format!(" x {points} points") } else { String::new() };
         format!("{} arms{at}", result.arms.len())
     } else {
-        // The cold pairs have fewer samples, and are no cells.
-        format!("{} cells", result.arms.iter().filter(|arm| samples(arm) == done).count())
+        format!("{} cells, one twice,", 1_u64 << experiment.factors.len().min(16))
     };
     let mut parts = vec![
         format!("{}, {size}{threads}", clean(&experiment.name)),

@@ -19,3 +19,4 @@ mod text;
 pub use doctor::screen as doctor_screen;
 pub use lab::screen;
 pub use number::{bytes, duration};
+pub use text::clean;

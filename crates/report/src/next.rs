@@ -2,16 +2,15 @@
 
 use results::{LabResult, Verdict};
 
-use crate::number::bytes;
 use crate::text::clean;
 
 /// The most useful next command.
 pub(crate) fn next(result: &LabResult) -> String {
     let experiment = &result.experiment;
-    let size = |size: u64| bytes(size as f64).replace([' ', ','], "");
+    let size = exact;
     let sizes = match &experiment.sizes_bytes[..] {
         [] => size(experiment.size_bytes),
-        [first, .., last] if experiment.sizes_bytes.windows(2).all(|pair| pair[1] == 2 * pair[0]) => {
+        [first, .., last] if experiment.sizes_bytes.windows(2).all(|pair| Some(pair[1]) == pair[0].checked_mul(2)) => {
             format!("{}..{}", size(*first), size(*last))
         }
         several => several.iter().map(|&one| size(one)).collect::<Vec<_>>().join(","),
@@ -19,7 +18,9 @@ pub(crate) fn next(result: &LabResult) -> String {
     let threads: Vec<String> = experiment.threads.iter().map(u64::to_string).collect();
     let threads = if threads.is_empty() { String::new() } else { format!(" --threads {}", threads.join(",")) };
     let question = experiment.file.as_ref().unwrap_or(&experiment.name);
-    let same_question = format!("firsttouch bench {} --size {sizes}{threads}", clean(question));
+    let cold = if experiment.memory == "cold" { " --memory cold" } else { "" };
+    let cpu = experiment.cpu.map(|cpu| format!(" --cpu {cpu}")).unwrap_or_default();
+    let same_question = format!("firsttouch bench {} --size {sizes}{threads}{cold}{cpu}", clean(question));
     if result.placebo.as_ref().is_some_and(|placebo| placebo.trusted == Some(false)) {
         return format!(
             "{same_question} --seed {}    (an untrusted run is worth repeating)",
@@ -47,7 +48,25 @@ pub(crate) fn next(result: &LabResult) -> String {
 /// A time cap that decides more: three times the present one, and time for the first look at least.
 fn longer_seconds(result: &LabResult) -> u64 {
     let cap_ns = result.experiment.max_time_ns.unwrap_or(20_000_000_000);
-    let done = result.arms.first().map_or(1, |arm| arm.samples.len().max(1)) as u64;
+    let blocks = |arm: &results::Arm| arm.samples.len() / arm.points.len().max(1);
+    let done = result.arms.iter().find(|arm| arm.baseline).map_or(1, blocks).max(1) as u64;
     let twelve_ns = (result.elapsed_ns / done).saturating_mul(15);
     (cap_ns.saturating_mul(3).max(twelve_ns) / 1_000_000_000 + 1).next_multiple_of(10)
+}
+
+/// A size as the command line reads it, to the byte.
+fn exact(size_bytes: u64) -> String {
+    let units = [(1_u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let unit = units.into_iter().find(|(unit, _)| size_bytes >= *unit && size_bytes.is_multiple_of(*unit));
+    unit.map_or_else(|| size_bytes.to_string(), |(unit, name)| format!("{}{name}", size_bytes / unit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_exact() {
+        assert_eq!([100_000, 65_536, 100 << 20, 3 << 30].map(exact), ["100000", "64KiB", "100MiB", "3GiB"]);
+    }
 }

@@ -22,6 +22,10 @@ pub(crate) fn draw(title: &str, labels: &[String], series: &[Series], columns: u
     if high <= 0.0 || labels.is_empty() {
         return String::new();
     }
+    // More points than columns: the table has them all.
+    if labels.len() > columns {
+        return String::new();
+    }
     let axis = Axis::over(low, high);
     let room = columns.saturating_sub(LEFT + 2);
     let step = (room / labels.len()).clamp(1, 10);
@@ -56,7 +60,8 @@ fn below(labels: &[String], step: usize) -> String {
     for (index, label) in labels.iter().enumerate() {
         let start = (index * step + step / 2).saturating_sub(label.len() / 2);
         if row.is_empty() || start > row.len() {
-            row = format!("{row:start$}{label}");
+            row.push_str(&" ".repeat(start - row.len()));
+            row.push_str(label);
         }
     }
     row

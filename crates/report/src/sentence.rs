@@ -120,6 +120,9 @@ pub(crate) fn reasons(result: &LabResult) -> Vec<String> {
 fn served_by_allocator(result: &LabResult) -> Option<String> {
     let arm = result.arms.iter().find(|arm| arm.observed.as_ref().is_some_and(|o| o.allocator.is_some()))?;
     let observed = arm.observed.as_ref()?;
+    if !result.experiment.threads.is_empty() {
+        return None; // stacks and arenas of the threads are in the growth too
+    }
     let batch = (result.experiment.size_bytes.saturating_mul(result.experiment.operations)) as f64;
     let library = observed.allocator.as_deref().and_then(|path| path.rsplit('/').next()).unwrap_or("?");
     let (by_break, by_mapping) = (observed.break_growth_bytes as f64, observed.mapped_growth_bytes as f64);

@@ -3,7 +3,7 @@
 use results::{Arm, Comparison, LabResult, PointSummary};
 
 use crate::lab::{baseline_name, confidence_label, lines, verdict_style};
-use crate::number::{bytes, digits, percent};
+use crate::number::{bytes, digits};
 use crate::scaling::{Series, draw};
 use crate::sentence;
 use crate::table::{table, width_of};
@@ -14,6 +14,7 @@ pub(crate) fn paragraphs(result: &LabResult, columns: usize, width: Option<usize
     let mut sentences: Vec<String> = compared(result).iter().map(|arm| by_verdict(result, arm)).collect();
     sentences.extend(crossovers(result));
     sentences.extend(placebo(result));
+    sentences.extend(small_blocks(result));
     vec![costs(result, columns), ratios(result, columns), plots(result, columns), lines("", &sentences, width)]
 }
 
@@ -185,11 +186,9 @@ fn crossovers(result: &LabResult) -> Vec<String> {
         )
     };
     let mut sentences: Vec<String> = result.crossovers.iter().map(sentence).collect();
-    if sentences.is_empty() && result.experiment.sizes_bytes.len() > 1 {
-        sentences.push(
-            "No arm is faster than the baseline at one size and slower at another for certain: no crossover."
-                .to_owned(),
-        );
+    let judged = result.comparisons.iter().any(|comparison| comparison.low.is_some());
+    if sentences.is_empty() && judged && result.experiment.sizes_bytes.len() > 1 {
+        sentences.push("No crossover was found.".to_owned());
     }
     sentences
 }
@@ -204,11 +203,19 @@ fn about(size_bytes: f64) -> String {
 
 fn placebo(result: &LabResult) -> Option<String> {
     let placebo = result.placebo.as_ref()?;
-    let floor = placebo.noise_floor().map_or_else(String::new, |floor| format!(", noise floor {}", percent(floor)));
     Some(format!(
-        "Placebo over all points: {} ({}{floor}). Every ratio is one of {} comparisons that hold together.",
+        "Placebo, the mean of all points: {} ({}). Every ratio is one of {} comparisons that hold together.",
         sentence::ratio(placebo.ratio, placebo.low, placebo.high),
         sentence::placebo_word(placebo),
         result.comparisons.len()
     ))
+}
+
+/// What a page is where blocks are smaller than one.
+fn small_blocks(result: &LabResult) -> Option<String> {
+    let page = result.machine.page_bytes;
+    let smaller = places(result).iter().any(|place| place.size_bytes < page);
+    smaller.then(|| {
+        format!("Blocks smaller than a page ({}) count as one each, however an arm lays them out.", bytes(page as f64))
+    })
 }

@@ -14,7 +14,8 @@ pub(crate) fn styled(style: Style, text: &str) -> String {
 }
 
 /// Control characters escaped: a name must not move the cursor.
-pub(crate) fn clean(text: &str) -> String {
+#[must_use]
+pub fn clean(text: &str) -> String {
     text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
 }
 

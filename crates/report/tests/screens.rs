@@ -280,9 +280,27 @@ fn hostile_and_empty_results_are_printed_all_the_same() {
     hostile.elapsed_ns = u64::MAX;
     hostile.warnings = vec![Warning { id: evil.clone(), message: evil.clone(), arms: vec![evil.clone()] }];
     hostile.refused = vec![Refused { arm: evil.clone(), reason: evil, failed: true, samples: vec![] }];
-    for width in [None, Some(1), Some(80)] {
-        let screen = plain(&hostile, width);
-        assert!(!screen.contains('\u{1b}') && !screen.contains("\nevil"), "{screen:?}");
+    let evil = "\u{1b}[2J\nevil".to_owned();
+    let mut crossed = factorial();
+    for effect in &mut crossed.effects {
+        effect.factor.clone_from(&evil);
+        effect.levels = [evil.clone(), evil.clone()];
+        (effect.low, effect.high) = (Some(2.0), Some(0.5));
+    }
+    crossed.experiment.factors.iter_mut().for_each(|factor| factor.name.clone_from(&evil));
+    let explained = crossed.explained.as_mut().unwrap();
+    explained.who.clone_from(&evil);
+    (explained.factors, explained.unmeasured) = (vec![evil.clone()], vec![evil.clone()]);
+    explained.enough = None;
+    let mut endless = sweep(&[1]);
+    endless.experiment.sizes_bytes = vec![u64::MAX; 3];
+    let point = endless.arms[0].points[0].clone();
+    endless.arms[0].points = (0..3_000).map(|size_bytes| PointSummary { size_bytes, ..point.clone() }).collect();
+    for result in [&hostile, &crossed, &endless] {
+        for width in [None, Some(1), Some(80)] {
+            let screen = plain(result, width);
+            assert!(!screen.contains('\u{1b}') && !screen.contains("\nevil"), "{screen:?}");
+        }
     }
     let mut empty = result();
     (empty.arms, empty.comparisons, empty.placebo) = (vec![], vec![], None);
@@ -335,6 +353,7 @@ fn factorial() -> LabResult {
         reference_low: 1.22,
         reference_high: 1.70,
         factors: ["api", "fill", "position", "memory"].map(str::to_owned).to_vec(),
+        unmeasured: Vec::new(),
         at_most: Some(2.9),
         confidence: 0.92,
         enough: Some(true),

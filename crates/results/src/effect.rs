@@ -69,10 +69,14 @@ pub struct Explained {
     pub reference_high: f64,
     /// The factors that have an interval.
     pub factors: Vec<String>,
+    /// Factors of the experiment that this run did not come to.
+    #[serde(default)]
+    pub unmeasured: Vec<String>,
     /// The product of the upper bounds of their effects; `null` where none has an interval.
     pub at_most: Option<f64>,
     /// That all of these bounds hold together.
     pub confidence: f64,
-    /// Whether that is as much as the smallest ratio that they saw; `null` where a factor has no interval.
+    /// Whether that is as much as the smallest ratio that they saw; `null` where a factor has no interval or was not
+    /// measured.
     pub enough: Option<bool>,
 }

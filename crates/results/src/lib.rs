@@ -48,7 +48,7 @@ pub struct LabResult {
     pub experiment: Experiment,
     /// After how many blocks the data were looked at.
     pub looks: Vec<u64>,
-    /// The arms that took effect, the baseline first.
+    /// The arms that took effect.
     pub arms: Vec<Arm>,
     /// What else happened on the machine, block by block, dropped ones included.
     #[serde(default)]
@@ -150,7 +150,7 @@ pub struct Experiment {
     /// All sizes of a sweep, ascending; empty where there is but one.
     #[serde(default)]
     pub sizes_bytes: Vec<u64>,
-    /// Numbers of threads that shared the work; empty where one thread did it.
+    /// Numbers of threads that shared the work; empty where one thread did it throughout.
     #[serde(default)]
     pub threads: Vec<u64>,
     /// What a factorial experiment crosses; empty in all others.

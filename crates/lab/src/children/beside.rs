@@ -9,7 +9,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use results::FloorSample;
 
-use super::{Children, understand};
+use super::Children;
 use crate::design::Memory;
 use crate::floors::merge;
 use crate::plan::below;
@@ -85,15 +85,10 @@ impl Children<'_> {
         let block_bytes = work.size_bytes;
         let bytes = block_bytes.div_ceil(page_bytes) * page_bytes * work.operations;
         let task = Task::Floors { parent: std::process::id(), group, bytes, block_bytes };
-        let oom_kills = sys::proc::oom_kills();
-        let finished = sys::process::run(&mut self.command(&task), self.around.interrupt);
-        self.last_child = Some(Instant::now());
-        let finished = finished.map_err(|error| format!("the child could not be started: {error}"))?;
-        let Some(finished) = finished else { return Ok(None) };
-        self.block_cpu += finished.usage.cpu;
-        match understand(&finished, || sys::proc::oom_kills() > oom_kills)? {
-            Answer::Floors(part) => Ok(Some(*part)),
-            _ => Err("its child answered another question".to_owned()),
+        match self.ask(&task)? {
+            Some(Answer::Floors(part)) => Ok(Some(*part)),
+            Some(_) => Err("its child answered another question".to_owned()),
+            None => Ok(None),
         }
     }
 

@@ -106,6 +106,10 @@ fn subject(raw: &Raw) -> Result<Subject, (usize, String)> {
             "an injected arm does more of the baseline's work: it cannot be it".to_owned(),
         ));
     }
+    if baseline.as_ref().name == crate::design::PLACEBO {
+        let message = "the baseline's second appearance is called placebo: give the baseline another name";
+        return Err((baseline.span().start, message.to_owned()));
+    }
     if arms.as_ref().is_empty() {
         return Err((arms.span().start, "arms are empty: name at least one to compare with the baseline".to_owned()));
     }
@@ -247,6 +251,7 @@ mod tests {
         check("fill = 1", "fill = 1\nthreads = 0", 7, "at least 1");
         check("arms = [\"malloc\"]", "", 1, "arms");
         check("[\"malloc\"]", "[{ name = \"x\" }]", 8, "source");
+        check("baseline = \"mmap\"", "baseline = { name = \"placebo\", source = \"mmap\" }", 7, "another name");
         check("baseline = \"mmap\"", "baseline = \"injected:+5%\"", 7, "cannot be it");
     }
 

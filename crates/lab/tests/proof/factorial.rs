@@ -43,6 +43,7 @@ fn coverage(noise: Noise, stretch: f64) -> (f64, f64) {
         let pair_holds = run.estimates[3].and_then(|e| e.interval).is_none_or(|i| i.contains(pair));
         times += u64::from(pair_holds && effects.iter().zip(TRUTH).all(|(effect, truth)| within(effect, truth)));
         let found = factorial::spreads(&design, &run.samples);
+        assert!(found.len() == 3 && found[0].low.is_some(), "{found:?}");
         let stretches = [stretch, 1.0, 1.0];
         spreads += u64::from(found.iter().zip(stretches).all(|(spread, truth)| within(spread, truth)));
     }

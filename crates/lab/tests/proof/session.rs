@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use crate::simulated::design;
-use lab::design::{Design, Schedule};
+use crate::simulated::{design, ground, of};
+use lab::arm::ArmSpec;
+use lab::arrange;
+use lab::design::{Design, Point, Schedule};
 use lab::judge::SignJudge;
 use lab::session::{self, Bench, Progress, Run, Taken};
 use results::{Block, Sample, Stopped};
@@ -36,7 +38,7 @@ impl Bench for Script {
     }
     fn sample(&mut self, arm: usize, block: u64, position: u64) -> Taken {
         self.now += self.sample_time;
-        let total_ns = 1_000_000 * self.times[arm];
+        let total_ns = 1_000_000 * self.times[arm % 6];
         (self.event)(arm, block, Sample { block, position, operations: 1, total_ns, ..Sample::default() })
     }
     fn begin_block(&mut self) {}
@@ -158,6 +160,76 @@ fn without_the_baseline_nothing_can_be_compared() {
         assert_eq!(run.samples[1].len(), 9, "what there was is kept");
         assert_eq!(run.looks.len(), 1);
     }
+}
+
+/// The block in which the baseline broke never counts, however few others there are.
+#[test]
+fn a_broken_block_does_not_come_back() {
+    for (event, kept) in [
+        (
+            (|arm, block, sample| {
+                if (arm, block) == (0, 0) { Taken::Failed("killed".to_owned()) } else { Taken::Sample(sample) }
+            }) as fn(usize, u64, Sample) -> Taken,
+            0,
+        ),
+        (
+            |arm, block, sample| {
+                if (arm, block) == (5, 2) { Taken::Failed("killed".to_owned()) } else { Taken::Sample(sample) }
+            },
+            2,
+        ),
+    ] {
+        let (_, run) = run(Script { event, ..Script::default() });
+        assert_eq!(run.stopped, Some(Stopped::BaselineFailed));
+        assert!(
+            run.samples[1].len() <= kept && run.dropped.iter().all(|dropped| !dropped.complete),
+            "{:?}",
+            run.dropped
+        );
+        assert_eq!(run.looks.len(), usize::from(kept > 0), "nothing is looked at but whole blocks");
+    }
+}
+
+/// A sweep of two points: arms 0 to 2 and 3 to 5, each with its baseline first and its placebo last.
+fn sweep() -> Design {
+    let points = [64 << 10, 1 << 20].map(|size_bytes| Point { size_bytes, threads: 1 });
+    let baseline = ArmSpec::of(lab::Source::Mmap);
+    let plan = arrange::arms(&ground(), &baseline, &[ArmSpec::of(lab::Source::Malloc)], 1, &points);
+    of(plan, lab::experiment::by_name("anonymous").unwrap(), 0.03, 1)
+}
+
+#[test]
+fn a_point_without_its_baseline_leaves_the_others_their_placebo() {
+    let event: fn(usize, u64, Sample) -> Taken = |arm, block, sample| {
+        if (arm, block) == (3, 4) { Taken::Failed("killed".to_owned()) } else { Taken::Sample(sample) }
+    };
+    let design = sweep();
+    let run = run_design(&design, Script { event, ..Script::default() }, |_| ());
+    assert_eq!((run.stopped, run.samples[0].len()), (None, 12));
+    assert_eq!(verdicts(&run), [Some(Verdict::Equivalent), None], "the other point is decided");
+    assert!(run.samples[4].len() <= 5, "and nothing more is measured where there is nothing to compare with");
+    assert_eq!(
+        session::placebo_ratios(&design, &run).len(),
+        12,
+        "the placebo of the point that is left has all blocks"
+    );
+    let left = design.without(&[3]);
+    assert_eq!((left.points.len(), left.arms.len(), left.contrasts.len()), (1, 3, 1));
+}
+
+#[test]
+fn many_comparisons_go_on_until_a_look_says_something() {
+    let sizes: Vec<Point> = (0..12).map(|i| Point { size_bytes: 4096 << i, threads: 1 }).collect();
+    let plan =
+        arrange::arms(&ground(), &ArmSpec::of(lab::Source::Mmap), &[ArmSpec::of(lab::Source::Malloc)], 1, &sizes);
+    let mut design = of(plan, lab::experiment::by_name("anonymous").unwrap(), 0.03, 1);
+    // A block takes 72 ms for 36 samples: time for 17 blocks, and so for the first look only, which affords no interval.
+    design.schedule = Schedule::sequential(Duration::from_millis(72 * 17 + 20));
+    let script = Script { times: [100; 6], sample_time: Duration::from_millis(2), ..Script::default() };
+    let run = run_design(&design, script, |_| ());
+    assert_eq!(run.looks.iter().map(|look| look.blocks).collect::<Vec<_>>(), [12, 17]);
+    assert_eq!(run.stopped, Some(Stopped::TimeCap));
+    assert!(run.estimates.iter().all(|estimate| estimate.unwrap().interval.is_some()));
 }
 
 #[test]

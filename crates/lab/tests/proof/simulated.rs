@@ -105,6 +105,7 @@ pub(crate) fn of(plan: Arrangement, experiment: Experiment, margin: f64, seed: u
         seed,
         cpu: None,
         memory: Memory::Warm,
+        pairs_follow: false,
         experiment,
     }
 }

@@ -11,10 +11,10 @@ use std::time::Duration;
 /// One tick of the times in `/proc/stat`. `USER_HZ` is 100 on every architecture that Linux calls its own.
 const TICK_MS: u64 = 10;
 
-/// Time this process has spent ready to run but waiting for a processor, from `/proc/self/schedstat`.
+/// Time this thread has spent ready to run but waiting for a processor, from `/proc/thread-self/schedstat` (Linux 3.17).
 #[must_use]
 pub fn run_delay() -> Option<Duration> {
-    with_file(c"/proc/self/schedstat", parse_run_delay).flatten()
+    with_file(c"/proc/thread-self/schedstat", parse_run_delay).flatten()
 }
 
 /// The second of the three numbers in `/proc/PID/schedstat`.
