@@ -23,30 +23,58 @@ fn shuffle<T>(random: &mut impl Rng, items: &mut [T]) {
     }
 }
 
-/// An endless plan of orders in which `arms` are run. Each run of `arms` blocks is a freshly drawn Latin square: every
-/// arm stands once in every position, so that what depends on the position falls on all arms alike.
+/// An endless plan of orders in which `arms` are run. Each run of `arms` blocks is a Latin square: every arm stands once
+/// in every position, so that what depends on the position falls on all arms alike. And every arm follows every other
+/// equally often, over each square of an even number of arms and over each two of an odd one (Williams 1949), so that
+/// what a sample leaves behind for the next falls on all arms alike too.
 #[derive(Debug, Clone)]
 pub struct LatinOrders {
     random: Xoshiro256PlusPlus,
     arms: usize,
     orders: Vec<Vec<usize>>,
+    /// Of an odd number of arms: the labels of the square whose mirror image is due.
+    half: Option<Vec<usize>>,
 }
 
 impl LatinOrders {
     /// The plan for `arms` arms that `seed` draws.
     #[must_use]
     pub fn new(arms: usize, seed: u64) -> Self {
-        LatinOrders { random: Xoshiro256PlusPlus::seed_from_u64(seed), arms, orders: Vec::new() }
+        LatinOrders { random: Xoshiro256PlusPlus::seed_from_u64(seed), arms, orders: Vec::new(), half: None }
     }
 
     /// The order of block `index`: arm numbers, in the sequence of their running. Asking again gives the same.
     pub fn order(&mut self, index: usize) -> &[usize] {
         while self.orders.len() <= index {
-            let square = latin_square(&mut self.random, self.arms);
+            let square = self.square();
             self.orders.extend(square);
         }
         &self.orders[index]
     }
+
+    /// A square with rows and labels shuffled. Its columns are a zigzag through the labels, 0 n-1 1 n-2 ..., whose steps
+    /// are all different; of an odd number each size of a step comes twice, and the mirror image has it the other way.
+    fn square(&mut self) -> Vec<Vec<usize>> {
+        let n = self.arms;
+        let mirrored = self.half.is_some();
+        let labels = self.half.take().unwrap_or_else(|| shuffled(&mut self.random, n));
+        if n % 2 == 1 && !mirrored {
+            self.half = Some(labels.clone());
+        }
+        let mut columns: Vec<usize> = (0..n).map(|i| if i % 2 == 0 { i / 2 } else { n - i.div_ceil(2) }).collect();
+        if mirrored {
+            columns.reverse();
+        }
+        let rows = shuffled(&mut self.random, n);
+        rows.iter().map(|row| columns.iter().map(|column| labels[(row + column) % n]).collect()).collect()
+    }
+}
+
+/// The numbers below `n` in a random order.
+fn shuffled(random: &mut impl Rng, n: usize) -> Vec<usize> {
+    let mut numbers: Vec<usize> = (0..n).collect();
+    shuffle(random, &mut numbers);
+    numbers
 }
 
 /// The orders of a whole design: its points in a random sequence, and within each the arms in the order of a Latin square
@@ -91,17 +119,6 @@ impl Orders {
     }
 }
 
-/// The cyclic square with rows, columns and labels shuffled.
-fn latin_square(random: &mut impl Rng, arms: usize) -> Vec<Vec<usize>> {
-    let mut shuffled = || {
-        let mut numbers: Vec<usize> = (0..arms).collect();
-        shuffle(random, &mut numbers);
-        numbers
-    };
-    let (rows, columns, labels) = (shuffled(), shuffled(), shuffled());
-    rows.iter().map(|row| columns.iter().map(|column| labels[(row + column) % arms]).collect()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +136,24 @@ mod tests {
                 }
             }
             prop_assert!(seen.iter().flatten().all(|&times| times == squares), "{seen:?}");
+        }
+
+        /// Over each square, or two of an odd number, every arm has followed every other equally often.
+        #[test]
+        fn predecessors_balance(arms in 2_usize..12, seed: u64, squares in 1_usize..3) {
+            let mut plan = LatinOrders::new(arms, seed);
+            let (together, times) = if arms % 2 == 0 { (arms, 1) } else { (2 * arms, 2) };
+            let mut seen = vec![vec![0; arms]; arms];
+            for block in 0..squares * together {
+                for pair in plan.order(block).windows(2) {
+                    seen[pair[0]][pair[1]] += 1;
+                }
+            }
+            for (first, row) in seen.iter().enumerate() {
+                for (second, &count) in row.iter().enumerate() {
+                    prop_assert_eq!(count, if first == second { 0 } else { squares * times }, "{:?}", seen);
+                }
+            }
         }
 
         #[test]

@@ -30,7 +30,7 @@ fn simulate(noise: Noise, stretch: f64, seed: u64) -> (Design, Run) {
 
 /// How often all effects hold their truth, and how often all ratios of spreads do.
 fn coverage(noise: Noise, stretch: f64) -> (f64, f64) {
-    let runs = 1_000;
+    let runs = 3_000;
     let (mut times, mut spreads) = (0, 0);
     for seed in 0..runs {
         let (design, run) = simulate(noise, stretch, seed * 7919 + 13);

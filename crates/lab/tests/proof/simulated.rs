@@ -36,10 +36,12 @@ pub(crate) enum Noise {
     LaterRunsFaster,
     /// Each process has its own luck, which its iterations share.
     LayoutOfProcess,
+    /// A sample that follows one of the last arm but the placebo takes 10 % longer, as those after huge pages do.
+    LeftBehind,
 }
 
 impl Noise {
-    pub(crate) const ALL: [Noise; 10] = [
+    pub(crate) const ALL: [Noise; 11] = [
         Noise::Normal,
         Noise::Quiet,
         Noise::Spiky,
@@ -50,25 +52,36 @@ impl Noise {
         Noise::OneSidedBursts,
         Noise::LaterRunsFaster,
         Noise::LayoutOfProcess,
+        Noise::LeftBehind,
     ];
 }
 
 const SPREAD: f64 = 0.05;
+/// How much longer a sample takes that finds something left behind, and how much of the usual spread there is then.
+const LEFT_BEHIND: f64 = 1.1;
+const LEFT_BEHIND_SPREAD: f64 = 0.4;
 const ITERATIONS: u64 = 10;
 
 /// The true median of the first arm's log ratio.
 pub(crate) fn truth(noise: Noise, effect: f64) -> f64 {
     match noise {
-        // No closed form: the median of 0.8 N(0, s) + 0.2 N(ln 1.6, s) with s = √2 · SPREAD, by bisection.
-        Noise::OneSidedBursts => effect.ln_1p() + bursts_median(),
+        Noise::OneSidedBursts => effect.ln_1p() + mixture_median(0.2, 1.6, SPREAD),
         _ => effect.ln_1p(),
     }
 }
 
-fn bursts_median() -> f64 {
+/// The true median of the last arm's log ratio. One that leaves something behind for others never follows itself, and the
+/// baseline follows it in one block of six.
+pub(crate) fn truth_of_last(noise: Noise) -> f64 {
+    if noise == Noise::LeftBehind { -mixture_median(1.0 / 6.0, LEFT_BEHIND, SPREAD * LEFT_BEHIND_SPREAD) } else { 0.0 }
+}
+
+/// No closed form: the median of the difference of two logarithms of spread `spread`, of which one is larger by `ln factor`
+/// with probability `share`, by bisection.
+fn mixture_median(share: f64, factor: f64, spread: f64) -> f64 {
     use statrs::distribution::{ContinuousCDF, Normal};
-    let normal = Normal::new(0.0, SPREAD * std::f64::consts::SQRT_2).unwrap();
-    let below = |x: f64| 0.8 * normal.cdf(x) + 0.2 * normal.cdf(x - 1.6_f64.ln());
+    let normal = Normal::new(0.0, spread * std::f64::consts::SQRT_2).unwrap();
+    let below = |x: f64| (1.0 - share) * normal.cdf(x) + share * normal.cdf(x - factor.ln());
     let (mut low, mut high) = (-0.5, 0.5);
     for _ in 0..60 {
         let middle = f64::midpoint(low, high);
@@ -120,6 +133,8 @@ pub(crate) struct Simulated {
     samples: u64,
     /// Samples left of a burst.
     burst: u64,
+    /// The arm of the sample before.
+    previous: usize,
     /// The luck of each arm's present process.
     luck: [f64; 12],
     /// Iterations of one process pass for blocks.
@@ -131,7 +146,17 @@ impl Simulated {
         let random = Xoshiro256PlusPlus::seed_from_u64(seed ^ 0x5eed);
         let (mut effects, stretches) = (vec![0.0; 12], vec![1.0; 12]);
         effects[1] = effect.ln_1p();
-        Simulated { noise, effects, stretches, random, samples: 0, burst: 0, luck: [0.0; 12], pooled: false }
+        Simulated {
+            noise,
+            effects,
+            stretches,
+            random,
+            samples: 0,
+            burst: 0,
+            previous: 0,
+            luck: [0.0; 12],
+            pooled: false,
+        }
     }
 
     fn uniform(&mut self) -> f64 {
@@ -146,7 +171,13 @@ impl Simulated {
     /// The logarithm of what the noise multiplies a sample with.
     fn disturbance(&mut self, arm: usize, block: u64, position: u64) -> f64 {
         let first_arm = arm == 1;
-        let common = SPREAD * self.normal() * if self.noise == Noise::Quiet { 0.2 } else { 1.0 };
+        let common = SPREAD
+            * self.normal()
+            * match self.noise {
+                Noise::Quiet => 0.2,
+                Noise::LeftBehind => LEFT_BEHIND_SPREAD,
+                _ => 1.0,
+            };
         let chance = self.uniform();
         common
             + match self.noise {
@@ -165,6 +196,7 @@ impl Simulated {
 
                 Noise::LaterRunsFaster => -0.01 * position as f64,
                 Noise::LayoutOfProcess => self.luck(arm, block),
+                Noise::LeftBehind if self.previous == 4 => LEFT_BEHIND.ln(),
                 _ => 0.0,
             }
     }
@@ -185,6 +217,7 @@ impl Bench for Simulated {
     fn sample(&mut self, arm: usize, block: u64, position: u64) -> Taken {
         self.samples += 1;
         let disturbance = self.stretches[arm] * self.disturbance(arm, block, position);
+        self.previous = arm;
         let total = 5e7 * (self.effects[arm] + disturbance).exp();
         Taken::Sample(Sample { block, position, operations: 1, total_ns: total as u64, ..Sample::default() })
     }

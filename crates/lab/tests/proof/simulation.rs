@@ -102,7 +102,11 @@ struct Rates {
 
 fn rates(scenario: Scenario, runs: u64) -> Rates {
     let (mut covered, mut false_different, mut no_effect, mut untrusted) = (0, 0, 0, 0);
-    let truth = |contrast: usize| if contrast == 0 { simulated::truth(scenario.noise, scenario.effect) } else { 0.0 };
+    let truth = |contrast: usize| match contrast {
+        0 => simulated::truth(scenario.noise, scenario.effect),
+        3 => simulated::truth_of_last(scenario.noise),
+        _ => 0.0,
+    };
     for seed in 0..runs {
         let (design, run) = simulate(scenario, seed * 7919 + (1_000.0 * scenario.effect) as u64);
         let mut all_hold = true;
