@@ -105,7 +105,7 @@ pub struct Machine {
     pub cpus: u64,
     /// All of its memory.
     pub ram_bytes: Option<u64>,
-    /// Transparent huge pages for anonymous memory: `always`, `madvise` or `never`.
+    /// Transparent huge pages of 2 MiB for anonymous memory: `always`, `madvise` or `never`.
     pub thp: Option<String>,
     /// Whether it is a guest of a hypervisor.
     pub virtualized: Option<bool>,

@@ -36,10 +36,16 @@ pub fn ram_bytes() -> Option<u64> {
     crate::proc::meminfo_bytes(&read_to_string("/proc/meminfo").ok()?, "MemTotal")
 }
 
-/// The policy for transparent huge pages in anonymous memory: `always`, `madvise` or `never`.
+/// The policy for transparent huge pages of 2 MiB in anonymous memory: `always`, `madvise` or `never`. Since Linux 6.8 each
+/// size has a switch of its own, which may defer to the common one.
 #[must_use]
 pub fn thp() -> Option<String> {
-    chosen(&read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").ok()?)
+    let read = |file: &str| read_to_string(format!("/sys/kernel/mm/transparent_hugepage/{file}")).ok();
+    thp_in_force(&read("enabled")?, read("hugepages-2048kB/enabled").as_deref())
+}
+
+fn thp_in_force(common: &str, of_size: Option<&str>) -> Option<String> {
+    of_size.and_then(chosen).filter(|own| own != "inherit").or_else(|| chosen(common))
 }
 
 /// The word in brackets: `always [madvise] never`.
@@ -82,6 +88,19 @@ mod tests {
     fn the_word_in_brackets_is_chosen() {
         assert_eq!(chosen("always [madvise] never\n").as_deref(), Some("madvise"));
         assert_eq!(chosen("always madvise never"), None);
+    }
+
+    #[test]
+    fn the_switch_of_the_size_goes_before_the_common_one() {
+        let common = "always [madvise] never\n";
+        for (of_size, expect) in [
+            (None, "madvise"),
+            (Some("always [inherit] madvise never\n"), "madvise"),
+            (Some("[always] inherit madvise never\n"), "always"),
+            (Some("always inherit madvise [never]\n"), "never"),
+        ] {
+            assert_eq!(thp_in_force(common, of_size).as_deref(), Some(expect), "{of_size:?}");
+        }
     }
 
     #[test]
