@@ -24,6 +24,14 @@ pub(crate) fn run(options: &BenchOptions, color: Color) -> anyhow::Result<ExitCo
         return Ok(ExitCode::SUCCESS);
     }
     let request = request(options)?;
+    if let (Some(file), Some(json)) = (&request.experiment.file, &options.json)
+        && let (Ok(file), Ok(json)) = (Path::new(file).canonicalize(), json.canonicalize())
+        && file == json
+    {
+        return Err(
+            Usage(format!("--json would overwrite the experiment {}: name another file", json.display())).into()
+        );
+    }
     // Opened before anything is measured: a minute's work must not end in "no such directory".
     let sink = options.json.as_deref().map(Sink::open).transpose()?;
     let interrupt = Interrupt::install().context("cannot watch for signals")?;
@@ -94,7 +102,12 @@ fn experiment(name: Option<&str>) -> anyhow::Result<Experiment> {
     if !name.contains('/') && !Path::new(name).extension().is_some_and(|end| end.eq_ignore_ascii_case("toml")) {
         return Ok(by_name(name).map_err(Usage)?);
     }
-    let text = std::fs::read_to_string(name).with_context(|| format!("cannot read the experiment {name}"))?;
+    let bytes = std::fs::read(name).with_context(|| format!("cannot read the experiment {name}"))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let sound = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = String::from_utf8_lossy(sound).matches('\n').count() + 1;
+        Usage(format!("{name}:{line}: this is no text in UTF-8, as TOML is"))
+    })?;
     let experiment = Experiment::parse(&text)
         .map_err(|mistake| Usage(format!("{name}:{}: {}", mistake.line, mistake.message.trim())))?;
     Ok(Experiment { file: Some(name.to_owned()), ..experiment })
@@ -158,11 +171,16 @@ fn new_seed() -> u64 {
 fn explain(error: BenchError) -> anyhow::Error {
     match error {
         BenchError::Capacity { size_bytes, refusal } => anyhow::anyhow!(
-            "{} does not fit: a sample needs {}, and {} leaves {} for it. Choose a smaller --size",
+            "{} does not fit: a sample needs {}, and {} leaves {} for it. Choose a smaller --size{}",
             report::bytes(size_bytes as f64),
             report::bytes(refusal.needed as f64),
             refusal.limit,
-            report::bytes(refusal.left as f64)
+            report::bytes(refusal.left as f64),
+            if refusal.limit.contains("ulimit") {
+                ", or raise that limit (small blocks come in a batch of 32 MiB)"
+            } else {
+                ""
+            }
         ),
         BenchError::Unfit(wish) => Usage(wish).into(),
         other => other.into(),

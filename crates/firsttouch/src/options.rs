@@ -116,7 +116,7 @@ Examples:
   firsttouch report result.json          the screen that bench printed, from its --json file
   firsttouch report result.json | less   nothing is cut off in a pipe")]
 pub(crate) struct ReportOptions {
-    /// A file written by bench --json
+    /// A file written by bench --json, or - for standard input
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
 }

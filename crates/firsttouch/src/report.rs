@@ -10,8 +10,12 @@ use crate::stream;
 
 pub(crate) fn run(options: &ReportOptions, color: Color) -> anyhow::Result<ExitCode> {
     let name = || options.file.display().to_string();
-    let file = File::open(&options.file).with_context(|| format!("cannot open {}", name()))?;
-    let result = results::read(file).with_context(name)?;
+    let result = if options.file.as_os_str() == "-" {
+        results::read(std::io::stdin().lock()).context("standard input")?
+    } else {
+        let file = File::open(&options.file).with_context(|| format!("cannot open {}", name()))?;
+        results::read(file).with_context(name)?
+    };
     stream::print(&report::screen(&result, stream::width()), color)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -48,7 +48,7 @@ impl ArmSpec {
 pub fn source(name: &str) -> Result<Source, String> {
     let names = Source::ALL.map(Source::name);
     Source::ALL.into_iter().find(|source| source.name() == name).ok_or_else(|| {
-        let hint = nearest(name, names).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        let hint = nearest(name, names).map_or(".".to_owned(), |near| format!("; did you mean {near}?"));
         format!("there is no arm {name:?}{hint} Known: {} (see bench --list)", names.join(", "))
     })
 }
@@ -76,8 +76,10 @@ impl<'de> Deserialize<'de> for ArmSpec {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ArmSpec, A::Error> {
                 let Table { name, source, fill } = Table::deserialize(MapAccessDeserializer::new(map))?;
-                if name.is_empty() || name.chars().any(char::is_control) {
-                    return Err(A::Error::custom("the name of an arm is empty or has control characters in it"));
+                if name.is_empty() || name.len() > 40 || name.chars().any(|c| c != ' ' && !c.is_ascii_graphic()) {
+                    return Err(A::Error::custom(
+                        "the name of an arm has 1 to 40 letters, digits, spaces and signs (ASCII)",
+                    ));
                 }
                 let spec = ArmSpec::named(&source).map_err(A::Error::custom)?;
                 if Source::ALL.iter().any(|other| other.name() == name && Some(*other) != spec.source) {

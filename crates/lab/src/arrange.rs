@@ -186,7 +186,7 @@ pub fn cells(ground: &Ground, factors: &Factors, size_bytes: u64) -> Arrangement
 
 /// What a cell is called.
 fn cell_name(api: Source, fill: u8, position: Position) -> String {
-    format!("{}, {fill}, {}", api.name(), position.name())
+    format!("{}/{fill}/{}", api.name(), position.name())
 }
 
 /// Pairs of a cold and a warm sample of the cell of all first levels: what the memory's state does.
@@ -200,7 +200,7 @@ pub fn cold_pairs(ground: &Ground, factors: &Factors, levels: [MemoryLevel; 2], 
             MemoryLevel::Warm => (Memory::Warm, warm),
             MemoryLevel::Cold => (Memory::Cold, Work { memory: Memory::Cold, warm_bytes: 0, ..warm }),
         };
-        ArmPlan { name: format!("{}, {fill}, {}", api.name(), state.name()), role, point: 0, work }
+        ArmPlan { name: format!("{}/{fill}/{}", api.name(), state.name()), role, point: 0, work }
     };
     let level_name = |level: MemoryLevel| match level {
         MemoryLevel::Cold => "cold".to_owned(),
@@ -259,8 +259,8 @@ mod tests {
         let experiment = by_name("position").unwrap();
         let Subject::Factors(factors) = experiment.subject else { panic!("a factorial experiment") };
         let plan = cells(&ground(Memory::Warm), &factors, 100 << 20);
-        assert_eq!(plan.arms[0].name, "malloc, 0, first");
-        assert_eq!(plan.arms[7].name, "mmap, 1, second");
+        assert_eq!(plan.arms[0].name, "malloc/0/first");
+        assert_eq!(plan.arms[7].name, "mmap/1/second");
         let post_second = Some(Earlier { source: Source::Malloc, fill: 0 });
         assert_eq!(plan.arms[7].work.before, post_second, "what the post's program did before its mmap");
         for contrast in plan.contrasts.iter().take(3) {
@@ -269,7 +269,7 @@ mod tests {
                 let name = |&arm: &usize| {
                     plan.arms[arm]
                         .name
-                        .split(", ")
+                        .split('/')
                         .enumerate()
                         .filter(|(i, _)| *i != skip)
                         .map(|(_, l)| l.to_owned())

@@ -205,6 +205,7 @@ fn experiment(design: &Design, cap: Option<Duration>) -> results::Experiment {
         memory: design.memory.name().to_owned(),
         cpu: design.cpu,
         max_time_ns: cap.map(nanoseconds),
+        asked_arms: Vec::new(),
         blocks: design.blocks,
     }
 }

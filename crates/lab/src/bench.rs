@@ -87,6 +87,7 @@ pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Even
         cold,
     };
     let mut result = assemble(&design, run, context);
+    result.experiment.asked_arms = request.arms.iter().map(|arm| arm.name.clone()).collect();
     explain::attach(&mut result, floors);
     Ok(result)
 }
@@ -148,7 +149,7 @@ fn design(request: &Request, ground: &Ground) -> Result<(Design, Vec<Refused>), 
     let limits = Limits::now();
     // The largest first: what it asks for is what stands in the way of most.
     for arm in arms.iter().rev() {
-        capacity::check(ground.needed_bytes(&arm.work), &limits)
+        capacity::check(ground.needed_bytes(&arm.work), &limits.with_threads(arm.work.threads))
             .map_err(|refusal| BenchError::Capacity { size_bytes: arm.work.size_bytes, refusal })?;
     }
     let schedule = match request.blocks {
@@ -229,12 +230,14 @@ pub(crate) fn essential_name(design: &Design, arm: usize) -> String {
 }
 
 /// A sweep of which not one block fits into the time is refused with the time that it would take, by the time of its
-/// smallest and its largest sample. A single point goes on: what it can say in the time, it says.
+/// smallest and its largest sample, and so is cold memory. A single point of warm memory goes on: what it can say in the
+/// time, it says.
 fn refuse_too_many(design: &Design, children: &mut Children) -> Result<(), BenchError> {
     /// Nobody waits longer for a sweep without a time cap by accident.
     const NO_CAP: Duration = Duration::from_hours(24);
     let cap = design.schedule.cap.unwrap_or(NO_CAP);
-    let Some(blocks) = design.schedule.looks.first().map(|look| look.blocks).filter(|_| design.points.len() > 1) else {
+    let long = design.points.len() > 1 || design.memory == Memory::Cold;
+    let Some(blocks) = design.schedule.looks.first().map(|look| look.blocks).filter(|_| long) else {
         return Ok(());
     };
     let bytes = |arm: usize| (design.arms[arm].work.size_bytes * design.arms[arm].work.operations) as f64;

@@ -7,6 +7,9 @@ pub(crate) const HEADROOM_BYTES: u64 = 32 << 20;
 /// A child's own code, libraries and stack, in address space.
 const CHILD_BYTES: u64 = 24 << 20;
 
+/// What a thread reserves of address space: its stack, and an arena of glibc's (`HEAP_MAX_SIZE`, which is aligned to itself).
+const THREAD_BYTES: u64 = (2 << 20) + (128 << 20);
+
 /// What limits the memory of a child.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Limits {
@@ -33,6 +36,14 @@ impl Limits {
             address_space_bytes: sys::limits::address_space_bytes(),
             data_bytes: sys::limits::data_bytes(),
         }
+    }
+
+    /// What is left when the work is shared by `threads`, of which each takes address space of its own.
+    #[must_use]
+    pub fn with_threads(&self, threads: u64) -> Self {
+        let taken = if threads > 1 { threads.saturating_mul(THREAD_BYTES) } else { 0 };
+        let address_space_bytes = self.address_space_bytes.map(|space| space.saturating_sub(taken));
+        Limits { address_space_bytes, ..self.clone() }
     }
 
     /// What can be touched at once without reclaim, as far as it is known.
@@ -115,6 +126,14 @@ mod tests {
         assert!(named(10 * GIB).contains("/g/memory.max"));
         assert!(named(13 * GIB).contains("free now"));
         assert!(named(999 << 40).contains("machine"));
+    }
+
+    #[test]
+    fn threads_take_address_space() {
+        let limits = Limits { address_space_bytes: Some(GIB), ..Limits::default() };
+        assert!(check(64 << 20, &limits.with_threads(4)).is_ok());
+        assert!(check(64 << 20, &limits.with_threads(8)).unwrap_err().limit.contains("ulimit -v"));
+        assert_eq!(Limits::default().with_threads(1024), Limits::default());
     }
 
     #[test]

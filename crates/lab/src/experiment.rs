@@ -73,10 +73,13 @@ pub struct Factors {
     #[serde(deserialize_with = "file::sources")]
     pub api: [Source; 2],
     /// The byte that the touches write.
+    #[serde(deserialize_with = "file::two")]
     pub fill: [u8; 2],
     /// Place within the process.
+    #[serde(deserialize_with = "file::two")]
     pub position: [Position; 2],
     /// State of free memory, measured apart.
+    #[serde(default, deserialize_with = "file::two_or_none")]
     pub memory: Option<[MemoryLevel; 2]>,
 }
 
@@ -158,7 +161,7 @@ pub fn by_name(name: &str) -> Result<Experiment, String> {
     let names: Vec<String> = all.iter().map(|experiment| experiment.name.clone()).collect();
     all.into_iter().find(|experiment| experiment.name == name).ok_or_else(|| {
         let known = names.iter().map(String::as_str);
-        let hint = nearest(name, known).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        let hint = nearest(name, known).map_or(".".to_owned(), |near| format!("; did you mean {near}?"));
         format!(
             "there is no experiment {name:?}{hint} Known: {} (see bench --list); a file of your own ends in .toml",
             names.join(", ")

@@ -1,6 +1,6 @@
 //! The points of a sweep, as people write them: `4KiB,1MiB`, `64KiB..1GiB` (powers of two from there), `1,2,4`.
 
-use crate::quantity::parse_bytes;
+use crate::quantity::{bytes_text, parse_bytes};
 
 /// Threads that anyone could want; far more would measure the scheduler.
 const THREADS_MAX: u64 = 1024;
@@ -23,11 +23,22 @@ pub fn parse_sizes(text: &str) -> Result<Vec<u64>, String> {
 /// From `low` by doubling until `high` would be passed.
 fn doublings(low: &str, high: &str) -> Result<Vec<u64>, String> {
     let (first, last) = (parse_bytes(low)?, parse_bytes(high.trim_start_matches('='))?);
-    if first >= last {
-        let (low, high) = (low.trim(), high.trim());
+    let (low, high) = (low.trim(), high.trim());
+    if first == last {
+        return Err(format!("{low}..{high} is one size: write {low}"));
+    }
+    if first > last {
         return Err(format!("a range goes up: {high}..{low}, not {low}..{high}"));
     }
-    Ok(std::iter::successors(Some(first), |size| size.checked_mul(2)).take_while(|size| *size <= last).collect())
+    let sizes: Vec<u64> =
+        std::iter::successors(Some(first), |size| size.checked_mul(2)).take_while(|size| *size <= last).collect();
+    match sizes.last() {
+        Some(&end) if end != last => Err(format!(
+            "doubling {low} does not meet {high}: end at {}, or name the sizes one by one",
+            bytes_text(end)
+        )),
+        _ => Ok(sizes),
+    }
 }
 
 /// Reads numbers of threads.
@@ -67,7 +78,7 @@ mod tests {
             ("4KiB", vec![4096]),
             ("1MiB, 4KiB", vec![4096, 1 << 20]),
             ("64KiB..256KiB", vec![65_536, 131_072, 262_144]),
-            ("3KiB..7KiB", vec![3072, 6144]),
+            ("3KiB..6KiB", vec![3072, 6144]),
             ("4KiB,64KiB..128KiB,1GiB", vec![4096, 65_536, 131_072, 1 << 30]),
         ] {
             assert_eq!(parse_sizes(text), Ok(expect), "{text}");
@@ -75,7 +86,8 @@ mod tests {
         for (text, hint) in [
             ("4KiB,4096", "twice"),
             ("1GiB..64KiB", "64KiB..1GiB"),
-            ("4KiB..4KiB", "goes up"),
+            ("4KiB..4KiB", "one size"),
+            ("4KiB..100KiB", "end at 64KiB"),
             ("4KiB,", "no size"),
             ("..4KiB", "no size"),
             ("1KiB...2KiB", "no size"),

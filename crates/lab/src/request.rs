@@ -78,7 +78,7 @@ pub enum BenchError {
     },
     /// More points than there is time for.
     #[error(
-        "{points} points with {samples} samples in each block: one block would take about {block}, the {blocks} that a \
+        "{points} point(s) with {samples} samples in each block: one block would take about {block}, the {blocks} that a \
          verdict needs at least {all}, and there is time for {cap}. Choose fewer points or arms, or give --max-time {all}"
     )]
     TooManyPoints {

@@ -92,6 +92,7 @@ fn result(size_bytes: u64, arms: Vec<Arm>) -> LabResult {
             memory: "warm".to_owned(),
             cpu: None,
             max_time_ns: None,
+            asked_arms: Vec::new(),
             blocks: None,
         },
         looks: Vec::new(),

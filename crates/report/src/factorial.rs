@@ -25,7 +25,7 @@ fn cells(result: &LabResult, columns: usize) -> String {
     let unit = TimeUnit::for_largest(with_summary().map(|(_, s)| s.median.total_ns).fold(0.0, f64::max));
     let names: Vec<String> = result.experiment.factors.iter().map(|factor| clean(&factor.name)).collect();
     let header = [
-        format!("{} ({})", names.join(", "), unit.name()),
+        format!("{} ({})", names.join("/"), unit.name()),
         "obtain".to_owned(),
         "1st touch".to_owned(),
         "2nd touch".to_owned(),

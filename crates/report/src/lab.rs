@@ -7,6 +7,7 @@ use crate::floors;
 use crate::forest;
 use crate::number::{TimeUnit, bytes, digits, duration, percent};
 use crate::sentence;
+use crate::sweep::size_label;
 use crate::table::table;
 use crate::text::{ALARM, BAD, BOLD, DIM, GOOD, clean, hanging, styled};
 
@@ -65,9 +66,9 @@ fn head(result: &LabResult, width: Option<usize>) -> String {
     let sizes = &experiment.sizes_bytes;
     let size = match (sizes.first(), sizes.last()) {
         (Some(first), Some(last)) => {
-            format!("{} to {} ({} sizes)", bytes(*first as f64), bytes(*last as f64), sizes.len())
+            format!("{} to {} ({} sizes)", size_label(*first), size_label(*last), sizes.len())
         }
-        _ => format!("{}{batch}", bytes(experiment.size_bytes as f64)),
+        _ => format!("{}{batch}", size_label(experiment.size_bytes)),
     };
     let threads = match &experiment.threads[..] {
         [] => String::new(),

@@ -20,7 +20,16 @@ pub(crate) fn next(result: &LabResult) -> String {
     let question = experiment.file.as_ref().unwrap_or(&experiment.name);
     let cold = if experiment.memory == "cold" { " --memory cold" } else { "" };
     let cpu = experiment.cpu.map(|cpu| format!(" --cpu {cpu}")).unwrap_or_default();
-    let same_question = format!("firsttouch bench {} --size {sizes}{threads}{cold}{cpu}", clean(question));
+    let arms = experiment.asked_arms.iter().fold(String::new(), |text, arm| text + " --arm " + &clean(arm));
+    let margin = experiment.margin * 100.0;
+    // The built-in experiments' margin need not be said.
+    let margin = if (margin - 3.0).abs() < 1e-9 || experiment.file.is_some() {
+        String::new()
+    } else {
+        format!(" --margin {margin}%")
+    };
+    let same_question =
+        format!("firsttouch bench {} --size {sizes}{threads}{arms}{margin}{cold}{cpu}", clean(question));
     if result.placebo.as_ref().is_some_and(|placebo| placebo.trusted == Some(false)) {
         return format!(
             "{same_question} --seed {}    (an untrusted run is worth repeating)",

@@ -30,12 +30,15 @@ pub(crate) fn draw(title: &str, labels: &[String], series: &[Series], columns: u
     let room = columns.saturating_sub(LEFT + 2);
     let step = (room / labels.len()).clamp(1, 10);
     let mut rows = vec![vec![b' '; step * labels.len()]; ROWS];
+    let mut met = false;
     for (letter, one) in (b'a'..=b'z').zip(series) {
         for (index, value) in one.values.iter().enumerate() {
             let Some(value) = value.filter(drawable) else { continue };
             let cell = &mut rows[axis.row(value)][index * step + step / 2];
             if *cell == b' ' {
                 *cell = letter;
+            } else {
+                met = true;
             }
         }
     }
@@ -48,7 +51,9 @@ pub(crate) fn draw(title: &str, labels: &[String], series: &[Series], columns: u
     }
     let key: Vec<String> = ('a'..='z').zip(series).map(|(letter, one)| format!("{letter} {}", one.name)).collect();
     let (line, under, key) = ("-".repeat(step * labels.len()), below(labels, step), key.join("   "));
-    plot + &format!("{:LEFT$} +{line}\n{:LEFT$}  {under}\n{:LEFT$}  {key}\n", "", "", "")
+    let note =
+        if met { format!("{:LEFT$}  where letters meet, the first of them stands\n", "") } else { String::new() };
+    plot + &format!("{:LEFT$} +{line}\n{:LEFT$}  {under}\n{:LEFT$}  {key}\n{note}", "", "", "")
 }
 
 /// Columns of the labels at the left.

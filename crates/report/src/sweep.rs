@@ -32,7 +32,7 @@ impl Place {
 
     /// What differs between the points, and no more.
     fn label(self, result: &LabResult) -> String {
-        let size = bytes(self.size_bytes as f64);
+        let size = size_label(self.size_bytes);
         let threads = format!("{} thread{}", self.threads, if self.threads == 1 { "" } else { "s" });
         match (result.experiment.sizes_bytes.len() > 1, result.experiment.threads.len() > 1) {
             (true, true) => format!("{size}, {threads}"),
@@ -94,7 +94,8 @@ fn ratios(result: &LabResult, columns: usize) -> String {
         format!("{} {}", sentence::ratio(comparison.ratio, bounds.0, bounds.1), styled(verdict_style(word), word))
     };
     let rows = |with_interval: bool| {
-        let mut header = vec![format!("vs {} [{}]", baseline_name(result), confidence_label(result))];
+        let label = if with_interval { confidence_label(result) } else { "wider: intervals".to_owned() };
+        let mut header = vec![format!("vs {} [{label}]", baseline_name(result))];
         header.extend(arms.iter().map(|arm| clean(&arm.name)));
         let mut rows = vec![header.iter().map(|name| styled(DIM, name)).collect::<Vec<String>>()];
         rows.extend(places(result).into_iter().map(|place| {
@@ -132,9 +133,18 @@ fn plots(result: &LabResult, columns: usize) -> String {
     threads.iter().map(plot).collect::<Vec<String>>().join("\n")
 }
 
+/// To the byte: sizes that differ have labels that differ.
+pub(crate) fn size_label(size_bytes: u64) -> String {
+    if size_bytes < 1024 || size_bytes.is_multiple_of(1024) {
+        bytes(size_bytes as f64)
+    } else {
+        format!("{size_bytes} B")
+    }
+}
+
 /// `64K`, `1M`: sizes as labels of an axis.
 fn short(size_bytes: u64) -> String {
-    let text = bytes(size_bytes as f64);
+    let text = size_label(size_bytes);
     text.replace(" B", "").replace("iB", "").replace([' ', ','], "")
 }
 

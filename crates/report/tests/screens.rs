@@ -142,6 +142,7 @@ fn result() -> LabResult {
             memory: "warm".to_owned(),
             cpu: None,
             max_time_ns: Some(60_000_000_000),
+            asked_arms: Vec::new(),
             blocks: None,
         },
         looks: vec![12, 24],
@@ -329,14 +330,14 @@ fn factorial() -> LabResult {
     result.experiment.factors =
         factors.map(|(name, levels)| Factor { name: name.to_owned(), levels: levels.map(str::to_owned) }).to_vec();
     result.arms = vec![
-        arm("malloc, 0, first", [0.011, 54.5, 3.9, 6.3], Some(25_601.0)),
-        arm("mmap, 1, second", [0.006, 53.6, 3.9, 6.2], Some(25_600.0)),
+        arm("malloc/0/first", [0.011, 54.5, 3.9, 6.3], Some(25_601.0)),
+        arm("mmap/1/second", [0.006, 53.6, 3.9, 6.2], Some(25_600.0)),
         arm("placebo", [0.006, 53.7, 3.9, 6.2], Some(25_600.0)),
     ];
     result.arms[1].baseline = true;
     result.comparisons = vec![Comparison {
-        baseline: "mmap, 1, second".to_owned(),
-        ..comparison("malloc, 0, first", 1.04, Some((1.02, 1.06)), Verdict::Different)
+        baseline: "mmap/1/second".to_owned(),
+        ..comparison("malloc/0/first", 1.04, Some((1.02, 1.06)), Verdict::Different)
     }];
     result.effects = vec![
         effect("api", factors[0].1, 1.0, Some((0.99, 1.01)), Verdict::Equivalent),

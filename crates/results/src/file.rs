@@ -15,7 +15,7 @@ pub enum Reading {
     #[error("cannot read it")]
     Io(#[from] std::io::Error),
     /// It is no JSON, or JSON of something else.
-    #[error("this is no firsttouch result: {0}")]
+    #[error("this is no firsttouch result")]
     Form(#[from] serde_json::Error),
     /// It is a result, of a schema that this version does not know.
     #[error("this is a {found} file, and a {wanted} file is needed")]

@@ -171,6 +171,9 @@ pub struct Experiment {
     /// The time cap.
     #[serde(default)]
     pub max_time_ns: Option<u64>,
+    /// Arms asked for by the user instead of the experiment's.
+    #[serde(default)]
+    pub asked_arms: Vec<String>,
     /// Blocks asked for by the user instead of the scheduled looks.
     #[serde(default)]
     pub blocks: Option<u64>,

@@ -119,7 +119,7 @@ fn factors_have_effects() {
     assert_eq!(result.comparisons.len(), 1);
     assert_eq!(
         (result.comparisons[0].arm.as_str(), result.comparisons[0].baseline.as_str()),
-        ("malloc, 0, first", "mmap, 1, second")
+        ("malloc/0/first", "mmap/1/second")
     );
     let explained = result.explained.as_ref().unwrap();
     assert_eq!(explained.who, "the post");
@@ -171,7 +171,7 @@ fn cold_memory_is_a_factor_where_there_is_a_host_to_take_it() {
     let explained = result.explained.as_ref().unwrap();
     assert_eq!(explained.enough, None, "a factor without an interval leaves it open");
     let arm = |name: &str| result.arms.iter().find(|arm| arm.name == name).unwrap().samples.len();
-    assert_eq!((arm("malloc, 0, cold"), arm("malloc, 0, warm")), (1, 1));
+    assert_eq!((arm("malloc/0/cold"), arm("malloc/0/warm")), (1, 1));
 }
 
 #[test]
@@ -195,13 +195,13 @@ fn sweeps_without_an_end_are_refused_with_their_time() {
     let error = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(
-        error.contains("10000 points") && error.contains("--max-time") && error.contains("one block would take"),
+        error.contains("10000 point") && error.contains("--max-time") && error.contains("one block would take"),
         "{error}"
     );
     for (arguments, word) in [
         (&["--size", "4KiB,4096"][..], "twice"),
         (&["--size", "1GiB..64KiB"], "64KiB..1GiB"),
-        (&["--size", "64KiB..999TiB"], "512 TiB"),
+        (&["--size", "64KiB..512TiB"], "512 TiB"),
         (&["--threads", "0"], "at least 1"),
         (&["--threads", "2,2"], "twice"),
         (&["position", "--arm", "calloc"], "--arm"),

@@ -52,7 +52,7 @@ impl Experiment {
         let raw: Raw = toml::from_str(text).map_err(|error| {
             // What concerns the whole file (a missing key) has no place of its own.
             let start = error.span().map_or(0, |span| span.start);
-            mistake(start, error.message().trim_end().replace('\n', ", "))
+            mistake(start, plain(error.message()))
         })?;
         if raw.name.as_ref().is_empty() || raw.name.as_ref().chars().any(|c| !c.is_ascii_alphanumeric() && c != '-') {
             let message = "a name is one word of letters, digits and hyphens, like \"my-question\"";
@@ -77,6 +77,18 @@ impl Experiment {
             reference,
         })
     }
+}
+
+/// The reader's message in words of the file's author.
+fn plain(message: &str) -> String {
+    let words = [
+        ("expected u8", "expected a byte, 0 to 255"),
+        ("expected f64", "expected a number, like 0.03"),
+        ("expected a sequence", "expected a list, like [\"malloc\"]"),
+        ("expected a string", "expected a text, like \"mine\""),
+    ];
+    let message = message.trim_end().replace('\n', ", ");
+    words.iter().fold(message, |message, (from, to)| message.replace(from, to))
 }
 
 /// What the file compares, or where it is wrong and how.
@@ -200,8 +212,22 @@ fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<
     parse_duration(&String::deserialize(deserializer)?).map(Some).map_err(serde::de::Error::custom)
 }
 
+/// The two levels of a factor, and no more.
+pub(super) fn two<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(deserializer: D) -> Result<[T; 2], D::Error> {
+    let levels = Vec::<T>::deserialize(deserializer)?;
+    let count = levels.len();
+    levels.try_into().map_err(|_| serde::de::Error::custom(format!("a factor has two levels, and here are {count}")))
+}
+
+/// As [`two`], of a factor that may be left out.
+pub(super) fn two_or_none<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<[T; 2]>, D::Error> {
+    two(deserializer).map(Some)
+}
+
 pub(super) fn sources<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<[Source; 2], D::Error> {
-    let names = <[String; 2]>::deserialize(deserializer)?;
+    let names: [String; 2] = two(deserializer)?;
     let mut found = Vec::new();
     for name in names {
         found.push(crate::arm::source(&name).map_err(serde::de::Error::custom)?);
@@ -245,7 +271,9 @@ mod tests {
         check("\"1MiB\"", "\"1GiB..1KiB\"", 4, "1KiB..1GiB");
         check("\"1MiB\"", "5", 4, "100MiB");
         check("\"mine\"", "\"my question\"", 1, "one word");
-        check("fill = 1", "fill = 256", 6, "256");
+        check("fill = 1", "fill = 256", 6, "0 to 255");
+        check("margin = 0.03", "margin = \"3%\"", 5, "a number, like 0.03");
+        check("[\"malloc\"]", "\"malloc\"", 8, "a list");
         check("\"total_ns\"", "\"total\"", 3, "total_ns");
         check("question", "question = ", 2, "");
         check("fill = 1", "fill = 1\nthreads = 0", 7, "at least 1");
@@ -263,6 +291,8 @@ mod tests {
         assert!(matches!(experiment.subject, Subject::Factors(Factors { fill: [0, 255], memory: None, .. })));
         let same = Experiment::parse(&text.replace("255", "0")).unwrap_err();
         assert!(same.message.contains("levels of fill are the same"), "{same}");
+        let three = Experiment::parse(&text.replace("255]", "255, 7]")).unwrap_err();
+        assert!(three.message.contains("two levels, and here are 3") && three.line == 8, "{three}");
         let unknown = Experiment::parse(&text.replace("calloc", "kalloc")).unwrap_err();
         assert!(unknown.message.contains("calloc") && unknown.line == 7, "{unknown}");
         let both = Experiment::parse(&text.replace("margin", "fill = 1\nmargin")).unwrap_err();
