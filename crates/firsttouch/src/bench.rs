@@ -1,6 +1,5 @@
 //! `firsttouch bench [EXPERIMENT]`.
 
-use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -15,7 +14,7 @@ use sys::interrupt::Interrupt;
 
 use crate::options::{BenchOptions, Color, MemoryState, Usage};
 use crate::progress::Watcher;
-use crate::sink::Sink;
+use crate::sink::{self, Sink};
 use crate::stream;
 
 pub(crate) fn run(options: &BenchOptions, color: Color) -> anyhow::Result<ExitCode> {
@@ -50,23 +49,12 @@ pub(crate) fn run(options: &BenchOptions, color: Color) -> anyhow::Result<ExitCo
             return Err(explain(error));
         }
     };
-    show(&result, sink, color)?;
+    let screen = || report::screen(&result, stream::width());
+    sink::deliver(sink, |writer| results::write(&result, writer), screen, color)?;
     if let Some(signal) = interrupt.received() {
         sys::interrupt::die_by(signal);
     }
     Ok(status(&result, options))
-}
-
-fn show(result: &LabResult, sink: Option<Sink>, color: Color) -> anyhow::Result<()> {
-    match sink {
-        Some(Sink::Stdout) => Ok(stream::quietly(results::write(result, io::stdout().lock()))?),
-        Some(Sink::File(file)) => {
-            let printed = stream::print(&report::screen(result, stream::width()), color);
-            file.replace(|writer| results::write(result, writer))?;
-            Ok(printed?)
-        }
-        None => Ok(stream::print(&report::screen(result, stream::width()), color)?),
-    }
 }
 
 /// An arm that was asked for by name and has no row, or one that broke, is a failure.

@@ -1,6 +1,5 @@
 //! `firsttouch doctor`.
 
-use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use results::doctor::{Diagnosis, SCHEMA};
 use sys::facts::Facts;
 
 use crate::options::{Color, DoctorOptions};
-use crate::sink::Sink;
+use crate::sink::{self, Sink};
 use crate::stream;
 
 /// How long it watches what others do: twenty of the kernel's ticks, and short enough to wait for.
@@ -21,16 +20,8 @@ pub(crate) fn run(options: &DoctorOptions, color: Color) -> anyhow::Result<ExitC
         version: env!("CARGO_PKG_VERSION").to_owned(),
         checks: doctor::examine(&Facts::gather(WINDOW)),
     };
-    let print = || stream::print(&report::doctor_screen(&diagnosis, stream::width()), color);
-    match sink {
-        Some(Sink::Stdout) => stream::quietly(results::write(&diagnosis, io::stdout().lock()))?,
-        Some(Sink::File(file)) => {
-            let printed = print();
-            file.replace(|writer| results::write(&diagnosis, writer))?;
-            printed?;
-        }
-        None => print()?,
-    }
+    let screen = || report::doctor_screen(&diagnosis, stream::width());
+    sink::deliver(sink, |writer| results::write(&diagnosis, writer), screen, color)?;
     Ok(ExitCode::SUCCESS)
 }
 

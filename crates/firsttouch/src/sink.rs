@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use crate::options::Color;
+use crate::stream;
+
 /// A place for a result.
 pub(crate) enum Sink {
     /// Standard output.
@@ -18,6 +21,24 @@ impl Sink {
     /// Opens `path` for writing; `-` is standard output.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
         Ok(if path == Path::new("-") { Sink::Stdout } else { Sink::File(OutputFile::open(path)?) })
+    }
+}
+
+/// Prints `screen` and writes the document where the user wants it; standard output takes one of the two.
+pub(crate) fn deliver(
+    sink: Option<Sink>,
+    write: impl Fn(&mut dyn Write) -> io::Result<()>,
+    screen: impl FnOnce() -> String,
+    color: Color,
+) -> anyhow::Result<()> {
+    match sink {
+        Some(Sink::Stdout) => Ok(stream::quietly(write(&mut io::stdout().lock()))?),
+        Some(Sink::File(file)) => {
+            let printed = stream::print(&screen(), color);
+            file.replace(|writer| write(writer))?;
+            Ok(printed?)
+        }
+        None => Ok(stream::print(&screen(), color)?),
     }
 }
 

@@ -92,26 +92,30 @@ pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Even
     Ok(result)
 }
 
-/// The session, with real children.
-fn run(
+/// A session of `design`: in the orders of its seed, with real children, by the judge of docs/method.md.
+pub(crate) fn measure(
     design: &Design,
     surroundings: Surroundings,
-    watch: &mut impl FnMut(Event),
+    watch: impl FnMut(&Progress),
 ) -> Result<(Run, TakenFloors), BenchError> {
     let mut children = Children::new(design, surroundings)?;
     let points = (0..design.points.len()).map(|point| design.arms_of(point).collect()).collect();
     let mut orders = Orders::new(points, design.seed);
     let mut judge = SignJudge::new(design.contrasts.len(), design.margin);
-    let run = session::run(
-        design,
-        |index| orders.order(index),
-        &mut judge,
-        &mut children,
-        |progress| watch(Event::Progress(*progress)),
-    );
+    let run = session::run(design, |index| orders.order(index), &mut judge, &mut children, watch);
+    Ok((run, children.into_floors()))
+}
+
+/// The session of the arms; an error if nothing came of it.
+fn run(
+    design: &Design,
+    surroundings: Surroundings,
+    watch: &mut impl FnMut(Event),
+) -> Result<(Run, TakenFloors), BenchError> {
+    let (run, floors) = measure(design, surroundings, |progress| watch(Event::Progress(*progress)))?;
     let in_dropped = run.dropped.iter().any(|dropped| !dropped.samples.is_empty());
     if in_dropped || run.samples.iter().any(|samples| !samples.is_empty()) {
-        return Ok((run, children.into_floors()));
+        return Ok((run, floors));
     }
     let mut essential = (0..design.arms.len()).filter(|&arm| design.essential(arm));
     let broke = essential.find_map(|arm| Some((arm, run.removals[arm].as_ref()?)));

@@ -6,14 +6,12 @@
 use std::time::Duration;
 
 use crate::arrange::{Arrangement, Ground, cold_pairs};
-use crate::bench::Event;
-use crate::children::{COLDNESS, Children, Surroundings};
+use crate::bench::{Event, measure};
+use crate::children::{COLDNESS, Surroundings};
 use crate::design::{Contrast, Design, Memory, Schedule};
 use crate::experiment::Subject;
-use crate::judge::SignJudge;
-use crate::plan::Orders;
 use crate::request::{BenchError, Request};
-use crate::session::{self, Run};
+use crate::session::Run;
 
 /// Pairs that give a single comparison a 99 % interval, from the smallest ratio to the largest: 2 / 2^8 is less than 0.01.
 const PAIRS: usize = 8;
@@ -78,16 +76,7 @@ pub fn run(
         pairs_follow: false,
         ..cells.clone()
     };
-    let mut children = Children::new(&design, surroundings)?;
-    let mut orders = Orders::new(vec![vec![0, 1]], design.seed);
-    let mut judge = SignJudge::new(1, design.margin);
-    let run = session::run(
-        &design,
-        |index| orders.order(index),
-        &mut judge,
-        &mut children,
-        |progress| watch(Event::ColdPair(progress.kept + 1, blocks)),
-    );
+    let (run, _) = measure(&design, surroundings, |progress| watch(Event::ColdPair(progress.kept + 1, blocks)))?;
     Ok(Some(ColdPairs { design, run }))
 }
 

@@ -7,13 +7,12 @@ use crate::text::clean;
 /// The most useful next command.
 pub(crate) fn next(result: &LabResult) -> String {
     let experiment = &result.experiment;
-    let size = exact;
     let sizes = match &experiment.sizes_bytes[..] {
-        [] => size(experiment.size_bytes),
+        [] => exact(experiment.size_bytes),
         [first, .., last] if experiment.sizes_bytes.windows(2).all(|pair| Some(pair[1]) == pair[0].checked_mul(2)) => {
-            format!("{}..{}", size(*first), size(*last))
+            format!("{}..{}", exact(*first), exact(*last))
         }
-        several => several.iter().map(|&one| size(one)).collect::<Vec<_>>().join(","),
+        several => several.iter().map(|&one| exact(one)).collect::<Vec<_>>().join(","),
     };
     let threads: Vec<String> = experiment.threads.iter().map(u64::to_string).collect();
     let threads = if threads.is_empty() { String::new() } else { format!(" --threads {}", threads.join(",")) };

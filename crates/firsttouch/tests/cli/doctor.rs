@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use results::doctor::{BENCH_WARNINGS, Check, Diagnosis, SCHEMA, State};
 
-use crate::program::{PROGRAM, Scratch, firsttouch, fixture, is_root, run, skip, text};
+use crate::program::{PROGRAM, Scratch, firsttouch, fixture, is_root, run, skip, text, without_proc};
 
 /// What a run with `--json -` wrote.
 fn diagnosis(output: &Output) -> Diagnosis {
@@ -128,15 +128,7 @@ fn a_refused_counter_is_tried_not_guessed() {
 
 #[test]
 fn without_proc_every_check_has_its_sentence() {
-    if !is_root() {
-        return skip("hiding /proc needs root");
-    }
-    let script = format!("mount -t tmpfs none /proc && exec {PROGRAM} doctor --json -");
-    let output = Command::new("unshare").args(["-m", "sh", "-c", &script]).output();
-    let Ok(output) = output else { return skip("no unshare") };
-    if output.stdout.is_empty() && text(&output.stderr).contains("denied") {
-        return skip(&text(&output.stderr));
-    }
+    let Some(output) = without_proc("doctor --json -") else { return };
     let diagnosis = diagnosis(&output);
     is_whole(&diagnosis);
     assert_eq!(check(&diagnosis, "proc-missing").state, State::Blocked);

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use results::{LabResult, Verdict};
 
-use crate::program::{PROGRAM, Scratch, firsttouch, fixture, is_root, result, run, skip, text};
+use crate::program::{PROGRAM, Scratch, firsttouch, fixture, is_root, result, run, skip, text, without_proc};
 
 /// A run of two blocks: no interval, but all the rest.
 fn small(size: &str) -> LabResult {
@@ -178,15 +178,7 @@ fn without_perf_a_sentence_and_the_rest() {
 
 #[test]
 fn without_proc_a_sentence_and_the_rest() {
-    if !is_root() {
-        return skip("hiding /proc needs root");
-    }
-    let script = format!("mount -t tmpfs none /proc && exec {PROGRAM} bench --size 4MiB --blocks 2 --json -");
-    let output = Command::new("unshare").args(["-m", "sh", "-c", &script]).output();
-    let Ok(output) = output else { return skip("no unshare") };
-    if output.stdout.is_empty() && text(&output.stderr).contains("denied") {
-        return skip(&text(&output.stderr));
-    }
+    let Some(output) = without_proc("bench --size 4MiB --blocks 2 --json -") else { return };
     let result = result(&output);
     assert!(result.warnings.iter().any(|w| w.id == "proc-missing"), "{:?}", result.warnings);
     assert_eq!(result.arms[0].samples.len(), 2);

@@ -64,6 +64,24 @@ pub(crate) fn skip(reason: &str) {
     eprintln!("SKIPPED {}: {reason}", std::thread::current().name().unwrap_or("test"));
 }
 
+/// Runs the program with `arguments` where `/proc` is empty; `None` (and a word) where it cannot be hidden.
+pub(crate) fn without_proc(arguments: &str) -> Option<Output> {
+    if !is_root() {
+        skip("hiding /proc needs root");
+        return None;
+    }
+    let script = format!("mount -t tmpfs none /proc && exec {PROGRAM} {arguments}");
+    let Ok(output) = Command::new("unshare").args(["-m", "sh", "-c", &script]).output() else {
+        skip("no unshare");
+        return None;
+    };
+    if output.stdout.is_empty() && text(&output.stderr).contains("denied") {
+        skip(&text(&output.stderr));
+        return None;
+    }
+    Some(output)
+}
+
 /// Compiles a program of `fixtures/` into `scratch`; `None` (and a word) without a C compiler.
 pub(crate) fn fixture(name: &str, scratch: &Scratch) -> Option<PathBuf> {
     let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(format!("{name}.c"));
