@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, bail};
 use lab::Source;
 use lab::design::operations_for;
-use lab::protocol::{Answer, CHILD_VERB, Job, Task};
+use lab::protocol::{Answer, CHILD_VERB, Job, Phases, Task};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
@@ -100,21 +100,13 @@ fn ours(
     operations: u64,
     interrupt: Interrupt,
 ) -> anyhow::Result<Option<[u64; 4]>> {
-    let job = Job {
-        parent: std::process::id(),
-        source,
-        size_bytes,
-        operations,
-        extra_bytes: 0,
-        fill: 1,
-        before: None,
-        threads: 1,
-        cpus: Vec::new(),
-        observe: false,
-    };
+    let job = Job::plain(source, size_bytes, operations);
     match child(program, &Task::Measure(job), interrupt)? {
         None => Ok(None),
-        Some(Answer::Measured(measurement)) => Ok(Some(measurement.phases.map(|phase| phase.time_ns))),
+        Some(Answer::Measured(measurement)) => {
+            let Phases { obtain, first_touch, second_touch, release, .. } = measurement.phases;
+            Ok(Some([obtain, first_touch, second_touch, release].map(|phase| phase.time_ns)))
+        }
         Some(other) => bail!("the child answered {other:?}"),
     }
 }

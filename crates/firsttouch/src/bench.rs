@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 use lab::arm::ArmSpec;
 use lab::experiment::{Subject, built_in, by_name};
+use lab::preload::Allocator;
 use lab::request::MAX_TIME;
 use lab::{BenchError, Experiment, Memory, Request};
 use results::{LabResult, Stopped};
@@ -66,7 +67,7 @@ fn status(result: &LabResult, options: &BenchOptions) -> ExitCode {
 
 fn request(options: &BenchOptions) -> anyhow::Result<Request> {
     let experiment = experiment(options.experiment.as_deref())?;
-    let arms = arms(&experiment, &options.arms)?;
+    let arms = with_allocators(&experiment, arms(&experiment, &options.arms)?, &options.allocators)?;
     Ok(Request {
         experiment,
         sizes_bytes: options.size.as_ref().map(|sizes| sizes.0.clone()),
@@ -121,6 +122,42 @@ fn arms(experiment: &Experiment, wanted: &[String]) -> Result<Vec<ArmSpec>, Usag
             "{} is the baseline: name at least one other arm to compare with it (bench --list shows them)",
             baseline.name
         )));
+    }
+    Ok(arms)
+}
+
+/// The arms wanted, or else those of the experiment, and those of the heap under each of `allocators` as well. Allocators
+/// that the experiment itself names give way to them.
+fn with_allocators(
+    experiment: &Experiment,
+    wanted: Vec<ArmSpec>,
+    allocators: &[String],
+) -> Result<Vec<ArmSpec>, Usage> {
+    if allocators.is_empty() {
+        return Ok(wanted);
+    }
+    let Subject::Arms { baseline, arms: own, .. } = &experiment.subject else {
+        return Err(Usage(format!("{} is made of factors, not of arms: leave out --allocator", experiment.name)));
+    };
+    let base = if wanted.is_empty() { own.clone() } else { wanted };
+    let mut arms: Vec<ArmSpec> = base.into_iter().filter(|arm| arm.environment.allocator.is_none()).collect();
+    let heap = [std::slice::from_ref(baseline), &arms].concat();
+    let heap: Vec<&ArmSpec> = heap.iter().filter(|arm| arm.source.is_some_and(lab::Source::is_of_the_heap)).collect();
+    if heap.is_empty() {
+        return Err(Usage(format!(
+            "no arm here uses the process's allocator: --allocator changes nothing in {}",
+            experiment.name
+        )));
+    }
+    for name in allocators {
+        let allocator = Allocator::named(name).map_err(Usage)?;
+        for &arm in &heap {
+            let arm = arm.clone().with_allocator(allocator.clone()).map_err(Usage)?;
+            if arms.iter().any(|other| other.name == arm.name) {
+                return Err(Usage(format!("--allocator {name} is given twice")));
+            }
+            arms.push(arm);
+        }
     }
     Ok(arms)
 }

@@ -83,6 +83,10 @@ pub(crate) struct BenchOptions {
     /// An arm to compare with the baseline; may be repeated [default: the experiment's]
     #[arg(long = "arm", value_name = "ARM")]
     pub(crate) arms: Vec<String>,
+    /// Give the arms of the heap another allocator too: system, jemalloc, mimalloc, tcmalloc, or the path of a shared
+    /// object, which is preloaded; may be repeated. One arm alone: --arm malloc@jemalloc
+    #[arg(long = "allocator", value_name = "ALLOCATOR")]
+    pub(crate) allocators: Vec<String>,
     /// Run exactly N blocks instead of looking after 12, 24, 48 and 96; no time cap unless --max-time is given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) blocks: Option<u64>,

@@ -1,9 +1,14 @@
 //! Arms as people name them: a source, or a source with a name and a fill of its own, or the injected arm.
 
+use std::collections::BTreeMap;
+
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::design::Environment;
+use crate::handling::{Between, Order, Touch, Wish};
+use crate::preload::Allocator;
 use crate::quantity::parse_share;
 use crate::source::Source;
 
@@ -18,26 +23,64 @@ pub struct ArmSpec {
     pub fill: Option<u8>,
     /// How much more of the same work it does, as a share: 0 of all arms but the injected one.
     pub extra: f64,
+    /// How the memory is used, where that differs from the others.
+    pub handling: Wish,
+    /// Its threads share one mapping.
+    pub one_mapping: bool,
+    /// What its children are born with.
+    pub environment: Environment,
 }
 
 impl ArmSpec {
-    /// The arm called `name`: one of the sources, or `injected:+x%`, which does x % more of the baseline's work than the
-    /// baseline and is there to prove that the lab finds it.
+    /// The arm called `name`: one of the sources, like `malloc`, perhaps with an allocator, like `malloc@jemalloc`; or
+    /// `injected:+x%`, which does x % more of the baseline's work than the baseline and is there to prove that the lab finds
+    /// it.
     ///
     /// # Errors
     /// A sentence with the nearest name.
     pub fn named(name: &str) -> Result<Self, String> {
         if let Some(share) = name.strip_prefix("injected:+") {
             let extra = parse_share(share).map_err(|error| format!("{name:?}: {error}"))?;
-            return Ok(ArmSpec { name: name.to_owned(), source: None, fill: None, extra });
+            return Ok(ArmSpec { name: name.to_owned(), extra, ..Self::blank() });
         }
-        source(name).map(Self::of)
+        match name.split_once('@') {
+            None => source(name).map(Self::of),
+            Some((first, allocator)) => Self::of(source(first)?).with_allocator(Allocator::named(allocator)?),
+        }
+    }
+
+    /// The same arm under `allocator`.
+    ///
+    /// # Errors
+    /// If its memory does not come from an allocator.
+    pub fn with_allocator(self, allocator: Allocator) -> Result<Self, String> {
+        if !self.source.is_some_and(Source::is_of_the_heap) {
+            return Err(format!(
+                "{} does not use the process's allocator: {} changes nothing in it",
+                self.name, allocator.name
+            ));
+        }
+        let name = format!("{}@{}", self.name, allocator.name);
+        let environment = Environment { allocator: Some(allocator), ..self.environment };
+        Ok(ArmSpec { name, environment, ..self })
+    }
+
+    fn blank() -> Self {
+        ArmSpec {
+            name: String::new(),
+            source: None,
+            fill: None,
+            extra: 0.0,
+            handling: Wish::default(),
+            one_mapping: false,
+            environment: Environment::default(),
+        }
     }
 
     /// The arm that measures `source` as it is.
     #[must_use]
     pub fn of(source: Source) -> Self {
-        ArmSpec { name: source.name().to_owned(), source: Some(source), fill: None, extra: 0.0 }
+        ArmSpec { name: source.name().to_owned(), source: Some(source), ..Self::blank() }
     }
 }
 
@@ -46,9 +89,10 @@ impl ArmSpec {
 /// # Errors
 /// A sentence with the nearest name, and all that there are.
 pub fn source(name: &str) -> Result<Source, String> {
-    let names = Source::ALL.map(Source::name);
-    Source::ALL.into_iter().find(|source| source.name() == name).ok_or_else(|| {
-        let hint = nearest(name, names).map_or(".".to_owned(), |near| format!("; did you mean {near}?"));
+    Source::named(name).ok_or_else(|| {
+        let names: Vec<&str> = Source::all().map(Source::name).collect();
+        let hint =
+            nearest(name, names.iter().copied()).map_or(".".to_owned(), |near| format!("; did you mean {near}?"));
         format!("there is no arm {name:?}{hint} Known: {} (see bench --list)", names.join(", "))
     })
 }
@@ -75,17 +119,18 @@ impl<'de> Deserialize<'de> for ArmSpec {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ArmSpec, A::Error> {
-                let Table { name, source, fill } = Table::deserialize(MapAccessDeserializer::new(map))?;
+                let table = Table::deserialize(MapAccessDeserializer::new(map))?;
+                let (name, source) = (table.name.clone(), table.source.clone());
                 if name.is_empty() || name.len() > 40 || name.chars().any(|c| c != ' ' && !c.is_ascii_graphic()) {
                     return Err(A::Error::custom(
                         "the name of an arm has 1 to 40 letters, digits, spaces and signs (ASCII)",
                     ));
                 }
                 let spec = ArmSpec::named(&source).map_err(A::Error::custom)?;
-                if Source::ALL.iter().any(|other| other.name() == name && Some(*other) != spec.source) {
+                if Source::named(&name).is_some_and(|other| Some(other) != spec.source) {
                     return Err(A::Error::custom(format!("an arm of {source} must not be called {name}")));
                 }
-                Ok(ArmSpec { name, fill, ..spec })
+                table.complete(spec).map_err(A::Error::custom)
             }
         }
         deserializer.deserialize_any(Either)
@@ -98,6 +143,50 @@ struct Table {
     name: String,
     source: String,
     fill: Option<u8>,
+    touch: Option<Touch>,
+    order: Option<Order>,
+    between: Option<Between>,
+    passes: Option<u32>,
+    mapping: Option<Sharing>,
+    allocator: Option<String>,
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
+}
+
+/// Whose mapping the threads touch.
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Sharing {
+    Each,
+    One,
+}
+
+impl Table {
+    /// `spec`, the arm of the source, with what else the table says.
+    fn complete(self, spec: ArmSpec) -> Result<ArmSpec, String> {
+        let spec = match self.allocator {
+            Some(allocator) => spec.with_allocator(Allocator::named(&allocator)?)?,
+            None => spec,
+        };
+        let one_mapping = self.mapping == Some(Sharing::One);
+        if one_mapping && spec.source != Some(Source::Mmap) {
+            return Err(format!("mapping = \"one\" is for the source mmap, and this is {}", self.source));
+        }
+        if let Some(name) = self.environment.keys().find(|name| name.is_empty() || name.contains(['=', '\0'])) {
+            return Err(format!("{name:?} is no name of an environment variable"));
+        }
+        if self.environment.contains_key("LD_PRELOAD") {
+            return Err("LD_PRELOAD is what the key allocator sets, and proves: give that".to_owned());
+        }
+        Ok(ArmSpec {
+            name: self.name,
+            fill: self.fill.or(spec.fill),
+            handling: Wish { touch: self.touch, order: self.order, between: self.between, passes: self.passes },
+            one_mapping,
+            environment: Environment { variables: self.environment, ..spec.environment },
+            ..spec
+        })
+    }
 }
 
 #[cfg(test)]
@@ -106,10 +195,10 @@ mod tests {
 
     #[test]
     fn the_nearest_name_is_near() {
-        let arms = Source::ALL.map(Source::name);
-        assert_eq!(nearest("mallocc", arms), Some("malloc"));
-        assert_eq!(nearest("mmap+populat", arms), Some("mmap+populate"));
-        assert_eq!(nearest("xyz", arms), None);
+        let arms = || Source::all().map(Source::name);
+        assert_eq!(nearest("mallocc", arms()), Some("malloc"));
+        assert_eq!(nearest("mmap+populat", arms()), Some("mmap+populate"));
+        assert_eq!(nearest("xyz", arms()), None);
     }
 
     #[test]

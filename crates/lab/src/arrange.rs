@@ -1,11 +1,13 @@
 //! From an experiment to the arms, points and contrasts of a design.
 
 use results::{Factor, Refused};
+use sys::facts::{PageSize, Pool};
 
 use crate::arm::ArmSpec;
 use crate::capacity::{self, HEADROOM_BYTES};
-use crate::design::{ArmPlan, Contrast, Earlier, Memory, PLACEBO, Point, Role, Work, operations_for};
+use crate::design::{ArmPlan, Contrast, Earlier, Environment, Memory, PLACEBO, Point, Role, Work, operations_for};
 use crate::experiment::{Factors, MemoryLevel, Position};
+use crate::handling::{Common, Handling};
 use crate::proof::impossible;
 use crate::source::Source;
 
@@ -19,6 +21,12 @@ pub struct Ground {
     pub page_bytes: u64,
     /// The policy for transparent huge pages.
     pub thp: Option<String>,
+    /// The policy that sizes of pages may inherit.
+    pub thp_common: Option<String>,
+    /// Sizes of transparent huge pages, with their own switches.
+    pub page_sizes: Vec<PageSize>,
+    /// Pools of hugetlb pages.
+    pub pools: Vec<Pool>,
     /// What can be touched at once without reclaim.
     pub left_bytes: u64,
     /// The state of free memory to measure in.
@@ -26,8 +34,19 @@ pub struct Ground {
 }
 
 impl Ground {
+    /// What a sample of `spec` does at `point`, where it says nothing of its own by `base` and `common`.
+    fn work_of(&self, spec: &ArmSpec, base: Source, point: Point, common: Common) -> Work {
+        let work = Work {
+            handling: spec.handling.over(common.handling),
+            one_mapping: spec.one_mapping,
+            environment: spec.environment.clone(),
+            ..self.work(spec.source.unwrap_or(base), point, spec.fill.unwrap_or(common.fill))
+        };
+        Work { extra_bytes: self.extra_bytes(&work, spec.extra), ..work }
+    }
+
     /// What a sample of `source` does at `point`.
-    fn work(&self, source: Source, point: Point, fill: u8) -> Work {
+    pub(crate) fn work(&self, source: Source, point: Point, fill: u8) -> Work {
         let batch = operations_for(point.size_bytes, self.page_bytes);
         let operations = batch.div_ceil(point.threads) * point.threads;
         let mut work = Work {
@@ -37,6 +56,9 @@ impl Ground {
             fill,
             threads: point.threads,
             extra_bytes: 0,
+            handling: Handling::default(),
+            one_mapping: false,
+            environment: Environment::default(),
             before: None,
             memory: self.memory,
             warm_bytes: 0,
@@ -90,7 +112,7 @@ pub struct Arrangement {
 
 /// Every arm at every point, each against the baseline of its point.
 #[must_use]
-pub fn arms(ground: &Ground, baseline: &ArmSpec, others: &[ArmSpec], fill: u8, points: &[Point]) -> Arrangement {
+pub fn arms(ground: &Ground, baseline: &ArmSpec, others: &[ArmSpec], common: Common, points: &[Point]) -> Arrangement {
     let mut arrangement = Arrangement { points: points.to_vec(), ..Arrangement::default() };
     let base = baseline.source.unwrap_or(Source::Mmap);
     let mut missing: Vec<(String, Point, String)> = Vec::new();
@@ -99,14 +121,11 @@ pub fn arms(ground: &Ground, baseline: &ArmSpec, others: &[ArmSpec], fill: u8, p
             arrangement.arms.push(ArmPlan { name: name.to_owned(), role, point: index, work });
             arrangement.arms.len() - 1
         };
-        let work = |spec: &ArmSpec| {
-            let work = ground.work(spec.source.unwrap_or(base), point, spec.fill.unwrap_or(fill));
-            Work { extra_bytes: ground.extra_bytes(&work, spec.extra), ..work }
-        };
+        let work = |spec: &ArmSpec| ground.work_of(spec, base, point, common);
         let first = add(&baseline.name, Role::Baseline, work(baseline));
         for spec in others {
             let work = work(spec);
-            match impossible(work.source, point.size_bytes, ground.thp.as_deref()) {
+            match impossible(&work, ground) {
                 Some(reason) => missing.push((spec.name.clone(), point, reason)),
                 None => arrangement.contrasts.push(Contrast::pair(add(&spec.name, Role::Compared, work), first)),
             }
@@ -172,7 +191,7 @@ pub fn cells(ground: &Ground, factors: &Factors, size_bytes: u64) -> Arrangement
     arrangement.arms.push(again);
     arrangement.placebo = Contrast::pair(8, 7);
     for source in factors.api {
-        if let Some(reason) = impossible(source, size_bytes, ground.thp.as_deref()) {
+        if let Some(reason) = impossible(&ground.work(source, point, 0), ground) {
             arrangement.refused.push(Refused {
                 arm: source.name().to_owned(),
                 reason,
@@ -216,12 +235,21 @@ pub fn cold_pairs(ground: &Ground, factors: &Factors, levels: [MemoryLevel; 2], 
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::experiment::{Subject, by_name};
 
-    fn ground(memory: Memory) -> Ground {
-        Ground { page_bytes: 4096, thp: Some("madvise".to_owned()), left_bytes: 8 << 30, memory }
+    /// A machine that has everything but huge page pools.
+    pub(crate) fn ground(memory: Memory) -> Ground {
+        Ground {
+            page_bytes: 4096,
+            thp: Some("madvise".to_owned()),
+            thp_common: None,
+            page_sizes: Vec::new(),
+            pools: Vec::new(),
+            left_bytes: 8 << 30,
+            memory,
+        }
     }
 
     fn spec(name: &str) -> ArmSpec {
@@ -233,7 +261,7 @@ mod tests {
         let point = |size_bytes, threads| Point { size_bytes, threads };
         let points = [point(65_536, 1), point(4 << 20, 1), point(4 << 20, 3)];
         let others = [spec("malloc"), spec("mmap+hugepage")];
-        let plan = arms(&ground(Memory::Warm), &spec("mmap"), &others, 1, &points);
+        let plan = arms(&ground(Memory::Warm), &spec("mmap"), &others, Common::of_fill(1), &points);
         let names: Vec<(&str, usize)> = plan.arms.iter().map(|arm| (arm.name.as_str(), arm.point)).collect();
         assert_eq!(names[..3], [("mmap", 0), ("malloc", 0), ("placebo", 0)]);
         assert_eq!(names[3..7], [("mmap", 1), ("malloc", 1), ("mmap+hugepage", 1), ("placebo", 1)]);
@@ -247,7 +275,7 @@ mod tests {
     #[test]
     fn an_injected_arm_does_more_of_the_same() {
         let point = Point { size_bytes: 1 << 20, threads: 1 };
-        let plan = arms(&ground(Memory::Warm), &spec("malloc"), &[spec("injected:+5%")], 1, &[point]);
+        let plan = arms(&ground(Memory::Warm), &spec("malloc"), &[spec("injected:+5%")], Common::of_fill(1), &[point]);
         let work = &plan.arms[1].work;
         assert_eq!((work.source, work.operations), (Source::Malloc, 32));
         assert_eq!(work.extra_bytes, 410 * 4096, "5 % of 8,192 pages");

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use results::{
-    Arm, Comparison, Dropped, DroppedSample, LabResult, Machine, Observed, PointSummary, Refused, Sensitivity,
-    SensitivityLine, Stopped, Verdict, Warning,
+    Arm, ArmWork, Comparison, Dropped, DroppedSample, LabResult, Machine, Observed, PointSummary, Refused, Sample,
+    Sensitivity, SensitivityLine, Stopped, Verdict, Warning,
 };
 use stats::{Estimate, Interval, Placebo, hodges_lehmann, mean_t};
 
 use crate::cold::ColdPairs;
 use crate::crossover::crossovers;
-use crate::design::{ArmPlan, Design, Role};
-use crate::experiment::Subject;
+use crate::design::{ArmPlan, Design, Role, Work};
+use crate::experiment::{Metric, Subject};
 use crate::factorial::{effects, explained, spreads};
 use crate::quantity::nanoseconds;
 use crate::session::{Run, log_ratios};
@@ -73,7 +73,7 @@ pub fn assemble(design: &Design, run: Run, context: Context) -> LabResult {
                     failed: removal.failed,
                     samples,
                 }),
-                None => arms.push(Arm { baseline: false, ..arm(plan, samples, None, None) }),
+                None => arms.push(Arm { baseline: false, ..arm(plan, design.metric(), samples, None, None) }),
             }
         }
     }
@@ -112,7 +112,7 @@ pub fn assemble(design: &Design, run: Run, context: Context) -> LabResult {
 /// Rows by name, each with the samples of all its points; and what left the run.
 fn arms(design: &Design, run: Run, context: &Context) -> (Vec<Arm>, Vec<Refused>) {
     let (mut arms, mut refused): (Vec<Arm>, Vec<Refused>) = (Vec::new(), Vec::new());
-    let sweep = design.points.len() > 1;
+    let (sweep, metric) = (design.points.len() > 1, design.metric());
     let outcomes = run.samples.into_iter().zip(run.removals).zip(&context.observed);
     for (index, (plan, ((samples, removal), (traps, observed)))) in design.arms.iter().zip(outcomes).enumerate() {
         if let Some(removal) = removal {
@@ -123,7 +123,7 @@ fn arms(design: &Design, run: Run, context: &Context) -> (Vec<Arm>, Vec<Refused>
         let known = arms.iter().position(|arm| arm.name == plan.name);
         let place = known.unwrap_or_else(|| {
             let observed = if sweep { None } else { observed.clone() };
-            arms.push(arm(plan, Vec::new(), if sweep { None } else { *traps }, observed));
+            arms.push(arm(plan, metric, Vec::new(), if sweep { None } else { *traps }, observed));
             arms.len() - 1
         });
         let row = &mut arms[place];
@@ -134,33 +134,50 @@ fn arms(design: &Design, run: Run, context: &Context) -> (Vec<Arm>, Vec<Refused>
                 threads: work.threads,
                 operations: work.operations,
                 traps: *traps,
-                total_ns_per_page: per_page(&samples, work.size_bytes, context.machine.page_bytes),
-                summary: summarise(&samples),
+                total_ns_per_page: per_page(&samples, Metric::Total, work.size_bytes, context.machine.page_bytes),
+                metric_ns_per_page: per_page(&samples, metric, work.size_bytes, context.machine.page_bytes),
+                summary: summarise(&samples, metric, plan.work.handling.touches_alike()),
             });
         } else {
-            row.summary = summarise(&samples);
+            row.summary = summarise(&samples, metric, plan.work.handling.touches_alike());
         }
         row.samples.extend(samples);
     }
     (arms, refused)
 }
 
-fn arm(plan: &ArmPlan, samples: Vec<results::Sample>, traps: Option<f64>, observed: Option<Observed>) -> Arm {
+/// What `work` is, in the words of an experiment.
+fn arm_work(work: &Work) -> ArmWork {
+    ArmWork {
+        source: work.source.name().to_owned(),
+        fill: work.fill,
+        touch: work.handling.touch.name().to_owned(),
+        order: work.handling.order.name().to_owned(),
+        between: work.handling.between.name().to_owned(),
+        passes: u64::from(work.handling.passes),
+        one_mapping: work.one_mapping,
+        allocator: work.environment.allocator.as_ref().map(|allocator| allocator.name.clone()),
+        environment: work.environment.variables.clone(),
+    }
+}
+
+fn arm(plan: &ArmPlan, metric: Metric, samples: Vec<Sample>, traps: Option<f64>, observed: Option<Observed>) -> Arm {
     Arm {
         name: plan.name.clone(),
         baseline: plan.role == Role::Baseline,
         placebo: plan.role == Role::Placebo,
+        work: Some(arm_work(&plan.work)),
         traps,
         observed,
-        summary: summarise(&samples),
+        summary: summarise(&samples, metric, plan.work.handling.touches_alike()),
         points: Vec::new(),
         samples,
     }
 }
 
 fn dropped(design: &Design, run: &Run) -> Vec<Dropped> {
-    let samples = |samples: &[(usize, results::Sample)]| {
-        let named = |(arm, sample): &(usize, results::Sample)| DroppedSample {
+    let samples = |samples: &[(usize, Sample)]| {
+        let named = |(arm, sample): &(usize, Sample)| DroppedSample {
             arm: design.arms[*arm].name.clone(),
             sample: sample.clone(),
         };
@@ -179,7 +196,7 @@ fn dropped(design: &Design, run: &Run) -> Vec<Dropped> {
 fn experiment(design: &Design, cap: Option<Duration>) -> results::Experiment {
     let first = design.arms.first().map(|arm| &arm.work);
     let fill = match &design.experiment.subject {
-        Subject::Arms { fill, .. } => *fill,
+        Subject::Arms { common, .. } => common.fill,
         Subject::Factors(factors) => factors.fill[1],
     };
     let distinct = |of: fn(&crate::design::Point) -> u64| {

@@ -139,9 +139,13 @@ fn ground(request: &Request, machine: &results::Machine) -> Result<Ground, Bench
     if request.memory == Memory::Cold && sys::machine::free_page_reporting() == Some(false) {
         return Err(BenchError::NothingCold);
     }
+    let pages = sys::facts::HugePages::now();
     Ok(Ground {
         page_bytes: machine.page_bytes,
         thp: machine.thp.clone(),
+        thp_common: pages.enabled,
+        page_sizes: pages.sizes.unwrap_or_default(),
+        pools: sys::facts::hugetlb_pools(),
         left_bytes: Limits::now().left_bytes(),
         memory: request.memory,
     })
@@ -182,7 +186,7 @@ fn design(request: &Request, ground: &Ground) -> Result<(Design, Vec<Refused>), 
 fn arrangement(request: &Request, ground: &Ground) -> Result<Arrangement, BenchError> {
     let (sizes, threads) = (request.sizes_bytes(), request.threads());
     match &request.experiment.subject {
-        Subject::Arms { baseline, arms, fill } => {
+        Subject::Arms { baseline, arms, common } => {
             let points: Vec<Point> = threads
                 .iter()
                 .flat_map(|&threads| sizes.iter().map(move |&size_bytes| Point { size_bytes, threads }))
@@ -193,7 +197,7 @@ fn arrangement(request: &Request, ground: &Ground) -> Result<Arrangement, BenchE
                 return Err(BenchError::Unfit(wish.to_owned()));
             }
             let others: Vec<_> = wanted.iter().filter(|arm| arm.name != baseline.name).cloned().collect();
-            Ok(arrange::arms(ground, baseline, &others, *fill, &points))
+            Ok(arrange::arms(ground, baseline, &others, *common, &points))
         }
         Subject::Factors(factors) => {
             let name = &request.experiment.name;

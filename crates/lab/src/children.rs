@@ -4,23 +4,25 @@ mod beside;
 
 pub use beside::TakenFloors;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rand_xoshiro::Xoshiro256PlusPlus;
-use rand_xoshiro::rand_core::SeedableRng;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use results::{Block, Sample};
 use sys::interrupt::Interrupt;
 use sys::proc::Counters;
 use sys::process::{Ending, Finished};
 use sys::usage::Usage;
 
-use crate::design::{Design, Memory, Work};
+use crate::design::{Design, Environment, Memory, Work};
 use crate::plan::below;
-use crate::proof::policy_took_effect;
-use crate::protocol::{Answer, CHILD_VERB, Job, Measurement, Task};
+use crate::preload::Preloaded;
+use crate::proof::{self, policy_took_effect};
+use crate::protocol::{Answer, CHILD_VERB, Job, Measurement, PhaseCost, Phases, Task};
 use crate::quantity::nanoseconds;
 use crate::session::{Bench, Taken};
 
@@ -59,6 +61,8 @@ pub struct Children<'a> {
     /// Processor time of the children since the block began.
     block_cpu: Duration,
     block_began: Option<(Instant, Counters, Duration)>,
+    /// What gives children an allocator, or why it cannot be had, by the allocator's name.
+    allocators: BTreeMap<String, Result<Preloaded, String>>,
     /// The floors.
     beside: beside::Beside,
 }
@@ -80,6 +84,7 @@ impl<'a> Children<'a> {
             cpu: None,
             block_cpu: Duration::ZERO,
             block_began: None,
+            allocators: BTreeMap::new(),
             beside: beside::Beside::new(design.seed),
         };
         children.change_processor();
@@ -136,24 +141,72 @@ impl<'a> Children<'a> {
             operations: work.operations,
             extra_bytes: work.extra_bytes,
             fill: work.fill,
+            handling: work.handling,
+            seed: self.random.next_u64(),
             before: work.before,
             threads: work.threads,
+            one_mapping: work.one_mapping && work.threads > 1,
             // Threads that shared one processor would only take turns.
             cpus: if work.threads > 1 { self.around.cpus.clone() } else { Vec::new() },
             observe,
         };
-        match self.ask(&Task::Measure(job))? {
-            Some(Answer::Measured(measurement)) => Ok(Some(*measurement)),
+        let preloaded = self.preloaded(&work.environment)?;
+        match self.ask_in(&Task::Measure(job), &work.environment, preloaded.as_ref())? {
+            Some(Answer::Measured(measurement)) => {
+                proof::allocator(measurement.allocator.as_deref(), preloaded.as_ref())?;
+                Ok(Some(*measurement))
+            }
             Some(Answer::Failed { reason }) => Err(reason),
             Some(_) => Err("its child answered another question".to_owned()),
             None => Ok(None),
         }
     }
 
-    /// What a child answers to `task`; `None` if the user asked for the end.
+    /// What gives children of `environment` their allocator; `None` if they have the one that they would have anyway.
+    ///
+    /// # Errors
+    /// Why it cannot be had.
+    pub fn preloaded(&mut self, environment: &Environment) -> Result<Option<Preloaded>, String> {
+        let Some(allocator) = &environment.allocator else { return Ok(None) };
+        if let Some(known) = self.allocators.get(&allocator.name) {
+            return known.clone().map(Some);
+        }
+        let none = Environment::default();
+        let resolved = allocator.resolve(|library| {
+            let preload = Preloaded { library: library.map(str::to_owned), origin: String::new() };
+            match self.ask_in(&Task::Allocator { parent: std::process::id() }, &none, Some(&preload))? {
+                Some(Answer::Allocator(origin)) => Ok(origin),
+                Some(_) => Err("its child answered another question".to_owned()),
+                None => Err("interrupted".to_owned()),
+            }
+        });
+        if self.around.interrupt.received().is_none() {
+            self.allocators.insert(allocator.name.clone(), resolved.clone());
+        }
+        resolved.map(Some)
+    }
+
+    /// What a child of this process's own environment answers to `task`; `None` if the user asked for the end.
     fn ask(&mut self, task: &Task) -> Result<Option<Answer>, String> {
+        self.ask_in(task, &Environment::default(), None)
+    }
+
+    /// What a child of `environment` answers to `task`; `None` if the user asked for the end.
+    fn ask_in(
+        &mut self,
+        task: &Task,
+        environment: &Environment,
+        preloaded: Option<&Preloaded>,
+    ) -> Result<Option<Answer>, String> {
         let oom_kills = sys::proc::oom_kills();
-        let finished = sys::process::run(&mut self.command(task), self.around.interrupt);
+        let mut command = self.command(task);
+        command.envs(&environment.variables);
+        match preloaded.map(|preloaded| &preloaded.library) {
+            Some(Some(library)) => command.env("LD_PRELOAD", library),
+            Some(None) => command.env_remove("LD_PRELOAD"),
+            None => &mut command,
+        };
+        let finished = sys::process::run(&mut command, self.around.interrupt);
         self.last_child = Some(Instant::now());
         let finished = finished.map_err(|error| format!("the child could not be started: {error}"))?;
         let Some(finished) = finished else { return Ok(None) };
@@ -171,8 +224,8 @@ impl<'a> Children<'a> {
     }
 
     fn sample_of(&self, work: &Work, measurement: &Measurement, block: u64, position: u64) -> Sample {
-        let [obtain, first, second, release] = measurement.phases;
-        let sum = |field: fn(&crate::protocol::PhaseCost) -> u64| measurement.phases.iter().map(field).sum();
+        let Phases { obtain, first_touch, between, second_touch, release } = measurement.phases;
+        let sum = |field: fn(&PhaseCost) -> u64| measurement.phases.all().iter().map(field).sum();
         Sample {
             block,
             position,
@@ -180,14 +233,16 @@ impl<'a> Children<'a> {
             size_bytes: self.design.sweeps_sizes().then_some(work.size_bytes),
             threads: self.design.sweeps_threads().then_some(work.threads),
             obtain_ns: obtain.time_ns,
-            first_touch_ns: first.time_ns,
-            second_touch_ns: second.time_ns,
+            first_touch_ns: first_touch.time_ns,
+            between_ns: between.time_ns,
+            second_touch_ns: second_touch.time_ns,
             release_ns: release.time_ns,
-            total_ns: obtain.time_ns + first.time_ns,
+            total_ns: obtain.time_ns + first_touch.time_ns,
             minor_faults: sum(|phase| phase.minor_faults),
             major_faults: sum(|phase| phase.major_faults),
             obtain_minor_faults: obtain.minor_faults,
-            first_touch_minor_faults: first.minor_faults,
+            first_touch_minor_faults: first_touch.minor_faults,
+            second_touch_minor_faults: second_touch.minor_faults,
             rss_bytes: measurement.rss_bytes,
             huge_bytes: measurement.huge_bytes,
             huge_eligible_bytes: measurement.huge_eligible_bytes,
@@ -215,7 +270,7 @@ impl Bench for Children<'_> {
             Err(reason) => return Taken::Failed(format!("{reason} (block {block})")),
         };
         let sample = self.sample_of(work, &measurement, block, position);
-        match policy_took_effect(work.source, &sample) {
+        match policy_took_effect(work, &sample) {
             Ok(()) => Taken::Sample(sample),
             Err(reason) => Taken::Unproved(sample, format!("{reason} (block {block})")),
         }

@@ -1,11 +1,14 @@
 //! The design of one run: everything that is fixed before the first sample.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use stats::{LOOKS, Look};
 
 use crate::experiment::{Experiment, Metric};
+use crate::handling::Handling;
+use crate::preload::Allocator;
 use crate::quantity::bytes_text;
 use crate::source::Source;
 
@@ -50,12 +53,27 @@ pub struct Work {
     pub threads: u64,
     /// Bytes on top of the batch, for the injected arm.
     pub extra_bytes: u64,
+    /// How the memory is used.
+    pub handling: Handling,
+    /// The threads share one mapping too.
+    pub one_mapping: bool,
+    /// What the child is born with.
+    pub environment: Environment,
     /// What the same process did before, and released again.
     pub before: Option<Earlier>,
     /// The state of free memory to measure in.
     pub memory: Memory,
     /// Warm memory is made by touching that much.
     pub warm_bytes: u64,
+}
+
+/// What a child is born with, beside what this process has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// Its allocator; `None`: the one that it would have anyway.
+    pub allocator: Option<Allocator>,
+    /// Variables, by name.
+    pub variables: BTreeMap<String, String>,
 }
 
 /// What a process did before it measured.

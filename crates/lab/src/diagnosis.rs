@@ -7,6 +7,7 @@ use stats::{Placebo, trend, two_modes};
 use sys::mapping::HUGE_PAGE_BYTES;
 
 use crate::design::{Design, Memory};
+use crate::experiment::Metric;
 use crate::session::Run;
 
 /// A trend smaller than this share over the whole run changes no digit that anybody reads.
@@ -92,7 +93,7 @@ pub fn seconds(time: Duration) -> String {
 /// Two modes in the first touch of warm memory mean that some of it was cold.
 fn modes(design: &Design, run: &Run, machine: &Machine) -> Option<Warning> {
     let found: Vec<_> = (0..design.arms.len())
-        .filter_map(|arm| Some((arm, two_modes(&values(&run.samples[arm], |s| s.total_ns))?)))
+        .filter_map(|arm| Some((arm, two_modes(&values(&run.samples[arm], design.metric()))?)))
         .collect();
     let (arm, modes) = found.iter().max_by(|(_, a), (_, b)| (a.high / a.low).total_cmp(&(b.high / b.low)))?;
     let counts = format!(
@@ -114,7 +115,7 @@ fn modes(design: &Design, run: &Run, machine: &Machine) -> Option<Warning> {
 
 fn drifts(design: &Design, run: &Run) -> Option<Warning> {
     let found: Vec<_> = (0..design.arms.len())
-        .filter_map(|arm| Some((arm, trend(&values(&run.samples[arm], |s| s.total_ns))?.last_over_first)))
+        .filter_map(|arm| Some((arm, trend(&values(&run.samples[arm], design.metric()))?.last_over_first)))
         .filter(|(_, change)| change.ln().abs() >= TREND_MIN)
         .collect();
     let (arm, change) = found.iter().max_by(|(_, a), (_, b)| a.ln().abs().total_cmp(&b.ln().abs()))?;
@@ -166,6 +167,6 @@ fn without_proc(run: &Run) -> Option<Warning> {
     })
 }
 
-fn values(samples: &[Sample], value: fn(&Sample) -> u64) -> Vec<f64> {
-    samples.iter().map(|sample| value(sample) as f64).collect()
+fn values(samples: &[Sample], metric: Metric) -> Vec<f64> {
+    samples.iter().map(|sample| metric.of(sample) as f64).collect()
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::arm::{ArmSpec, nearest};
+use crate::handling::Common;
 use crate::source::Source;
 
 pub use file::Mistake;
@@ -58,8 +59,8 @@ pub enum Subject {
         baseline: ArmSpec,
         /// The others.
         arms: Vec<ArmSpec>,
-        /// The byte that both touches write.
-        fill: u8,
+        /// What they do unless they say otherwise.
+        common: Common,
     },
     /// Every combination of the levels of some factors.
     Factors(Factors),
@@ -120,14 +121,42 @@ pub enum Metric {
     /// Obtaining and first touch.
     #[serde(rename = "total_ns")]
     Total,
+    /// The obtaining calls.
+    #[serde(rename = "obtain_ns")]
+    Obtain,
+    /// The first touch.
+    #[serde(rename = "first_touch_ns")]
+    FirstTouch,
+    /// What happens between the touches.
+    #[serde(rename = "between_ns")]
+    Between,
+    /// The touches after the first.
+    #[serde(rename = "second_touch_ns")]
+    SecondTouch,
+    /// What happens between the touches, and the touches after the first.
+    #[serde(rename = "again_ns")]
+    Again,
+    /// The releasing calls.
+    #[serde(rename = "release_ns")]
+    Release,
+    /// All phases.
+    #[serde(rename = "whole_ns")]
+    Whole,
 }
 
 impl Metric {
-    /// Its key in a sample.
+    /// Its name in an experiment: the key in a sample, if it has one there.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Metric::Total => "total_ns",
+            Metric::Obtain => "obtain_ns",
+            Metric::FirstTouch => "first_touch_ns",
+            Metric::Between => "between_ns",
+            Metric::SecondTouch => "second_touch_ns",
+            Metric::Again => "again_ns",
+            Metric::Release => "release_ns",
+            Metric::Whole => "whole_ns",
         }
     }
 
@@ -136,12 +165,29 @@ impl Metric {
     pub fn of(self, sample: &results::Sample) -> u64 {
         match self {
             Metric::Total => sample.total_ns,
+            Metric::Obtain => sample.obtain_ns,
+            Metric::FirstTouch => sample.first_touch_ns,
+            Metric::Between => sample.between_ns,
+            Metric::SecondTouch => sample.second_touch_ns,
+            Metric::Again => sample.between_ns + sample.second_touch_ns,
+            Metric::Release => sample.release_ns,
+            Metric::Whole => sample.total_ns + sample.between_ns + sample.second_touch_ns + sample.release_ns,
         }
     }
 }
 
-const FILES: [&str; 2] =
-    [include_str!("../../../experiments/anonymous.toml"), include_str!("../../../experiments/position.toml")];
+const FILES: [&str; 10] = [
+    include_str!("../../../experiments/anonymous.toml"),
+    include_str!("../../../experiments/position.toml"),
+    include_str!("../../../experiments/populate.toml"),
+    include_str!("../../../experiments/page-size.toml"),
+    include_str!("../../../experiments/size-sweep.toml"),
+    include_str!("../../../experiments/threads.toml"),
+    include_str!("../../../experiments/refault.toml"),
+    include_str!("../../../experiments/release.toml"),
+    include_str!("../../../experiments/allocators.toml"),
+    include_str!("../../../experiments/realloc-growth.toml"),
+];
 
 /// The experiments that come with the program, the main one first.
 ///

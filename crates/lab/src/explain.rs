@@ -86,7 +86,7 @@ fn explanations(result: &LabResult, floors: &[&FloorSample]) -> Vec<Explanation>
         .arms
         .iter()
         .filter(|arm| !arm.placebo)
-        .filter_map(|arm| Some((Recipe::new(result, &arm.name)?, arm)))
+        .filter_map(|arm| Some((Recipe::new(result, arm)?, arm)))
         .collect();
     let pairs = |recipe: &Recipe, arm: &Arm| -> Vec<Pair> {
         floors.iter().filter_map(|floor| recipe.pair(floor, of_block(arm, floor.block)?)).collect()
@@ -133,8 +133,8 @@ struct Pair {
 
 impl Recipe {
     /// `None` of arms that no sum is known for, and of blocks of memory smaller than a page.
-    fn new(result: &LabResult, arm: &str) -> Option<Self> {
-        let source = Source::ALL.into_iter().find(|source| source.name() == arm)?;
+    fn new(result: &LabResult, arm: &Arm) -> Option<Self> {
+        let source = Source::named(&arm.work.as_ref().filter(|work| work.is_plain())?.source)?;
         let (size_bytes, page_bytes) = (result.experiment.size_bytes, result.machine.page_bytes);
         if page_bytes == 0 || size_bytes < page_bytes {
             return None;
@@ -144,6 +144,7 @@ impl Recipe {
         let block_pages = match source {
             Source::Malloc | Source::Calloc => size_bytes as f64 / page_bytes as f64,
             Source::Mmap | Source::MmapPopulate | Source::MmapHugePage => size_bytes.div_ceil(page_bytes) as f64,
+            _ => return None,
         };
         let pages = block_pages * result.experiment.operations as f64;
         Some(Recipe { source, page_bytes: page_bytes as f64, size_bytes, written_bytes, pages, block_pages })
@@ -173,6 +174,7 @@ impl Recipe {
                 ("write", self.written(floor.write_after_pass.unit_ns()?)),
             ],
             Source::MmapHugePage => self.huge_parts(floor, sample)?,
+            _ => return None,
         };
         let (sum_ns, measured_ns) = (parts.iter().map(|part| part.1).sum(), measured as f64 / self.pages);
         (sum_ns > 0.0 && measured_ns > 0.0).then_some(Pair { block: floor.block, parts, sum_ns, measured_ns })

@@ -1,4 +1,4 @@
-//! The inside of a measured child: one process, one batch, four timed phases.
+//! The inside of a measured child: one process, one batch, its timed phases.
 //!
 //! Nothing is allocated and nothing printed between the phases, since what the allocator did for us would show in what
 //! it does for the measurement. Files of `/proc` are read into a buffer on the stack.
@@ -7,23 +7,28 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use sys::Errno;
-use sys::allocator::HeapBlock;
+use sys::allocator::{Growth, HeapBlock, malloc_origin};
 use sys::mapping::{HUGE_PAGE_BYTES, Mapping, Policy};
 use sys::proc::{resident_now, run_delay};
+use sys::program_break::BreakBlock;
 use sys::usage::Usage;
 
+use crate::block::{Block, OneMapping};
 use crate::floors;
+use crate::handling::Between;
 use crate::observer::Observer;
-use crate::protocol::{Answer, Job, Measurement, PhaseCost, Task};
+use crate::protocol::{Answer, Job, Measurement, PhaseCost, Phases, Task};
 use crate::quantity::nanoseconds;
 use crate::source::Source;
 use crate::together;
+use crate::touching::Toucher;
 
 /// Runs `task` and returns what to tell the parent.
 #[must_use]
 pub fn answer(task: &Task) -> Answer {
     match task {
         Task::Measure(job) => measured(job),
+        Task::Allocator { .. } => Answer::Allocator(malloc_origin()),
         Task::Warm { bytes, .. } => {
             warm(*bytes);
             Answer::Warmed
@@ -51,48 +56,57 @@ fn measured(job: &Job) -> Answer {
         }
     }
     match measure_source(job) {
-        Ok(measurement) => Answer::Measured(Box::new(measurement)),
+        Ok(measurement) => {
+            // Looked up behind the phases: dladdr(3) may allocate.
+            let allocator = job.source.is_of_the_heap().then(malloc_origin).flatten();
+            Answer::Measured(Box::new(Measurement { allocator, ..measurement }))
+        }
         Err(error) => Answer::Failed { reason: format!("{}: {error}", job.source.name()) },
     }
 }
 
 fn measure_source(job: &Job) -> Result<Measurement, String> {
+    let mapped = |policy| move |len| Mapping::new(len, policy);
+    let fill = job.fill;
     match job.source {
-        Source::Mmap => measure(job, |len| Mapping::new(len, Policy::Plain)),
-        Source::MmapPopulate => measure(job, |len| Mapping::new(len, Policy::Populate)),
-        Source::MmapHugePage => measure(job, |len| Mapping::new(len, Policy::HugePage)),
+        Source::Mmap if job.one_mapping => {
+            let parts = OneMapping::new(job.threads);
+            measure(job, |len| parts.take(len))
+        }
+        Source::Mmap => measure(job, mapped(Policy::Plain)),
+        Source::MmapPopulate => measure(job, mapped(Policy::Populate)),
+        Source::MmapHugePage | Source::MmapMidPages(_) => measure(job, mapped(Policy::HugePage)),
+        Source::MmapShared => measure(job, mapped(Policy::Shared)),
+        Source::MmapPopulateWrite => measure(job, mapped(Policy::PopulateWrite)),
+        Source::MmapNoHugePage => measure(job, mapped(Policy::NoHugePage)),
+        Source::MmapCollapse => measure(job, mapped(Policy::Collapse)),
+        Source::MmapHugetlb2M => measure(job, mapped(Policy::Hugetlb2M)),
+        Source::MmapHugetlb1G => measure(job, mapped(Policy::Hugetlb1G)),
         Source::Malloc => measure(job, HeapBlock::malloc),
         Source::Calloc => measure(job, HeapBlock::calloc),
+        Source::AlignedAlloc => measure(job, |len| HeapBlock::aligned(alignment(len), len)),
+        Source::Realloc => measure(job, |len| HeapBlock::grown(len, fill, Growth::Doubling)),
+        Source::ReallocSteps => measure(job, |len| HeapBlock::grown(len, fill, Growth::Steps(GROWTH_STEP_BYTES))),
+        Source::Mremap => measure(job, |len| Mapping::grown(len, fill)),
+        Source::Brk => measure(job, BreakBlock::new),
     }
 }
 
-/// A block of memory from any source; dropping it releases it.
-pub(crate) trait Block {
-    fn fill(&mut self, value: u8);
-    fn address(&self) -> usize;
+/// Of the source that grows by equal steps.
+const GROWTH_STEP_BYTES: usize = 1 << 20;
+
+/// 2 MiB, or the power of two at or below a smaller size; no less than malloc's own.
+fn alignment(len: usize) -> usize {
+    let power = (len + 1).next_power_of_two() / 2;
+    power.clamp(16, HUGE_PAGE_BYTES)
 }
 
-impl Block for Mapping {
-    fn fill(&mut self, value: u8) {
-        Mapping::fill(self, value);
-    }
-    fn address(&self) -> usize {
-        Mapping::address(self)
-    }
-}
-
-impl Block for HeapBlock {
-    fn fill(&mut self, value: u8) {
-        HeapBlock::fill(self, value);
-    }
-    fn address(&self) -> usize {
-        HeapBlock::address(self)
-    }
-}
-
-/// The four phases over a batch, by one thread or several.
+/// The four phases over a batch, and what happens between, by one thread or several.
 fn measure<B: Block>(job: &Job, obtain: impl Fn(usize) -> Result<B, Errno> + Sync) -> Result<Measurement, String> {
-    let observer = |job: &Job| job.observe.then(|| Observer::begin(job.source));
+    if let Some(reason) = job.handling.unfit(job.source) {
+        return Err(reason);
+    }
+    let observer = |job: &Job| job.observe.then(Observer::begin);
     if job.threads > 1 {
         together::measure(job, obtain, observer)
     } else {
@@ -109,23 +123,32 @@ fn alone<B: Block>(
     // Written once here, so that no page of the lists themselves is touched first inside a phase.
     let sizes = sizes(job)?;
     let mut blocks: Vec<Option<B>> = sizes.iter().map(|_| None).collect();
+    let toucher = Toucher::new(job);
     rehearse();
 
     let observer = observer(job);
     let huge_before = resident_now().map(|r| r.huge_bytes);
     let (usage, delay) = (Usage::of_this_thread(), run_delay());
-    let mut phases = [PhaseCost::default(); 4];
+    let mut phases = Phases::default();
 
     let mut outcome = Ok(());
-    phases[0] = phase(|| outcome = fill_up(&mut blocks, &sizes, &obtain));
+    phases.obtain = phase(|| outcome = fill_up(&mut blocks, &sizes, &obtain));
     outcome?;
     let observer = observer.map(Observer::after_obtain);
-    phases[1] = phase(|| write_to(&mut blocks, job.fill));
+    if !job.source.writes_while_obtaining() {
+        phases.first_touch = phase(|| toucher.first(&mut blocks));
+    }
     // Here and not before the release: it walks the page tables, and right after it releasing took a sixth less.
     let resident = resident_now();
     let huge_eligible_bytes = eligible_of(&blocks, &sizes);
-    phases[2] = phase(|| write_to(&mut blocks, job.fill));
-    phases[3] = phase(|| release(&mut blocks));
+    if job.handling.between != Between::Nothing {
+        phases.between = phase(|| outcome = between(&mut blocks, &sizes, job.handling.between, &obtain));
+        outcome?;
+    }
+    if job.handling.passes > 1 {
+        phases.second_touch = phase(|| toucher.again(&mut blocks));
+    }
+    phases.release = phase(|| release(&mut blocks));
 
     let observation = observer.map(Observer::end);
     let (usage_after, delay_after) = (Usage::of_this_thread(), run_delay());
@@ -137,6 +160,7 @@ fn alone<B: Block>(
         involuntary_switches: usage_after.involuntary_switches - usage.involuntary_switches,
         run_delay_ns: delay_after.zip(delay).map(|(after, before)| nanoseconds(after.saturating_sub(before))),
         observation,
+        ..Measurement::default()
     })
 }
 
@@ -145,7 +169,7 @@ pub(crate) fn sizes(job: &Job) -> Result<Vec<usize>, Errno> {
     job.sizes().map(|size| usize::try_from(size).map_err(|_| Errno::NO_MEMORY)).collect()
 }
 
-/// Phase 1: obtains every block.
+/// The first phase: obtains every block.
 #[inline]
 pub(crate) fn fill_up<B: Block>(
     blocks: &mut [Option<B>],
@@ -158,19 +182,35 @@ pub(crate) fn fill_up<B: Block>(
     Ok(())
 }
 
-/// Phases 2 and 3: writes to every byte.
-#[inline]
-pub(crate) fn write_to<B: Block>(blocks: &mut [Option<B>], value: u8) {
-    for block in blocks.iter_mut().flatten() {
-        block.fill(value);
-    }
-}
-
-/// Phase 4: releases every block.
+/// The last phase: releases every block.
 #[inline]
 pub(crate) fn release<B: Block>(blocks: &mut [Option<B>]) {
     for block in blocks {
         drop(block.take());
+    }
+}
+
+/// What happens between the touches.
+#[inline]
+pub(crate) fn between<B: Block>(
+    blocks: &mut [Option<B>],
+    sizes: &[usize],
+    what: Between,
+    obtain: impl Fn(usize) -> Result<B, Errno>,
+) -> Result<(), Errno> {
+    match what {
+        Between::Nothing => Ok(()),
+        Between::DontNeed => blocks.iter_mut().flatten().try_for_each(|block| block.give_back(false)),
+        Between::Free => blocks.iter_mut().flatten().try_for_each(|block| block.give_back(true)),
+        Between::Anew => {
+            release(blocks);
+            fill_up(blocks, sizes, obtain)
+        }
+        Between::Trim => {
+            release(blocks);
+            sys::allocator::trim();
+            fill_up(blocks, sizes, obtain)
+        }
     }
 }
 

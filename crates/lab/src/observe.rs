@@ -6,6 +6,7 @@ use crate::bench::essential_name;
 use crate::children::Children;
 use crate::design::{ArmPlan, Design};
 use crate::proof::policy_took_effect;
+use crate::protocol::Measurement;
 use crate::request::BenchError;
 
 /// What the observed run of an arm brought.
@@ -56,17 +57,20 @@ pub fn observe(
 
 /// One arm: what was seen, or why it has to leave and whether it broke.
 fn look(arm: &ArmPlan, children: &mut Children) -> Result<Result<Observation, (String, bool)>, BenchError> {
+    if let Err(reason) = children.preloaded(&arm.work.environment) {
+        return Ok(Err((reason, false)));
+    }
     match children.observe(&arm.work) {
         Ok(None) => Err(BenchError::Interrupted),
-        Ok(Some((measurement, sample))) => Ok(policy_took_effect(arm.work.source, &sample)
-            .map(|()| observation(arm, measurement.observation))
+        Ok(Some((measurement, sample))) => Ok(policy_took_effect(&arm.work, &sample)
+            .map(|()| observation(arm, measurement))
             .map_err(|reason| (reason, false))),
         Err(reason) => Ok(Err((reason, true))),
     }
 }
 
-fn observation(arm: &ArmPlan, seen: Option<crate::protocol::Observation>) -> Observation {
-    let Some(seen) = seen else { return Observation::default() };
+fn observation(arm: &ArmPlan, measurement: Measurement) -> Observation {
+    let Some(seen) = measurement.observation else { return Observation::default() };
     let warning = seen.traps.as_ref().err().map(|errno| results::Warning {
         id: "perf-refused".to_owned(),
         message: format!(
@@ -78,7 +82,7 @@ fn observation(arm: &ArmPlan, seen: Option<crate::protocol::Observation>) -> Obs
     Observation {
         traps: seen.traps.ok().map(|traps| traps as f64 / arm.work.operations as f64),
         observed: Some(Observed {
-            allocator: seen.allocator,
+            allocator: measurement.allocator,
             break_growth_bytes: seen.break_growth_bytes,
             mapped_growth_bytes: seen.mapped_growth_bytes,
             resident_after_obtain_bytes: seen.resident_after_obtain_bytes,

@@ -6,12 +6,10 @@ use sys::perf::FaultCounter;
 use sys::proc::{address_space_bytes, resident_now};
 
 use crate::protocol::Observation;
-use crate::source::Source;
 
 /// Watches an untimed run: counting traps would add work to the fault path of a timed one.
 pub(crate) struct Observer {
     counter: Result<FaultCounter, Errno>,
-    allocator: Option<String>,
     break_before: Option<usize>,
     space_before: Option<u64>,
     resident_before: Option<u64>,
@@ -21,11 +19,9 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
-    pub(crate) fn begin(source: Source) -> Self {
-        let from_heap = matches!(source, Source::Malloc | Source::Calloc);
+    pub(crate) fn begin() -> Self {
         let observer = Observer {
             counter: FaultCounter::new(),
-            allocator: from_heap.then(allocator::malloc_origin).flatten(),
             break_before: allocator::program_break(),
             space_before: address_space_bytes(),
             resident_before: resident_now().map(|r| r.rss_bytes),
@@ -52,7 +48,6 @@ impl Observer {
     pub(crate) fn end(self) -> Observation {
         Observation {
             traps: self.counter.and_then(FaultCounter::stop).map_err(|errno| errno.to_string()),
-            allocator: self.allocator,
             break_growth_bytes: self.break_growth_bytes,
             mapped_growth_bytes: self.mapped_growth_bytes,
             resident_after_obtain_bytes: self.resident_growth_bytes,

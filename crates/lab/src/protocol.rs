@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::design::Earlier;
+use crate::handling::Handling;
 use crate::source::Source;
 
 /// The hidden first argument that makes the program a measured child.
@@ -13,6 +14,11 @@ pub const CHILD_VERB: &str = "__child";
 pub enum Task {
     /// Measure.
     Measure(Job),
+    /// Say where malloc comes from.
+    Allocator {
+        /// The parent's process id.
+        parent: u32,
+    },
     /// Touch memory once and let it go, so that the host, if there is one, has backed it.
     Warm {
         /// The parent's process id.
@@ -39,7 +45,7 @@ impl Task {
     pub fn parent(&self) -> u32 {
         match self {
             Task::Measure(job) => job.parent,
-            Task::Warm { parent, .. } | Task::Floors { parent, .. } => *parent,
+            Task::Allocator { parent } | Task::Warm { parent, .. } | Task::Floors { parent, .. } => *parent,
         }
     }
 }
@@ -76,12 +82,21 @@ pub struct Job {
     pub extra_bytes: u64,
     /// The byte to write.
     pub fill: u8,
+    /// How the memory is used.
+    #[serde(default)]
+    pub handling: Handling,
+    /// Of the order of the pages, where it is drawn.
+    #[serde(default)]
+    pub seed: u64,
     /// To be done before, untimed, with a batch as large.
     #[serde(default)]
     pub before: Option<Earlier>,
     /// Threads that share the work.
     #[serde(default = "one")]
     pub threads: u64,
+    /// They share one mapping too, each with a part of it.
+    #[serde(default)]
+    pub one_mapping: bool,
     /// Processors that the threads may use; empty: those that the child was born with.
     #[serde(default)]
     pub cpus: Vec<u32>,
@@ -94,6 +109,26 @@ fn one() -> u64 {
 }
 
 impl Job {
+    /// `operations` blocks of `size_bytes` from `source`, for the calling process, and nothing special.
+    #[must_use]
+    pub fn plain(source: Source, size_bytes: u64, operations: u64) -> Self {
+        Job {
+            parent: std::process::id(),
+            source,
+            size_bytes,
+            operations,
+            extra_bytes: 0,
+            fill: 1,
+            handling: Handling::default(),
+            seed: 0,
+            before: None,
+            threads: 1,
+            one_mapping: false,
+            cpus: Vec::new(),
+            observe: false,
+        }
+    }
+
     /// Sizes of the blocks, of `operations` and what comes on top.
     pub fn sizes(&self) -> impl Iterator<Item = u64> {
         let (size, extra) = (self.size_bytes.max(1), self.extra_bytes);
@@ -108,6 +143,8 @@ impl Job {
 pub enum Answer {
     /// All phases were run.
     Measured(Box<Measurement>),
+    /// The file that malloc came from, if that can be known.
+    Allocator(Option<String>),
     /// The warm-up is done, as far as it went.
     Warmed,
     /// The floors were measured, each as far as it could be.
@@ -123,7 +160,9 @@ pub enum Answer {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
     /// By phase: time and faults.
-    pub phases: [PhaseCost; 4],
+    pub phases: Phases,
+    /// The file that malloc came from, if the source is of the heap.
+    pub allocator: Option<String>,
     /// Resident set after the first touch; `None` without `/proc`.
     pub rss_bytes: Option<u64>,
     /// Of it, huge pages that were not there before obtaining.
@@ -136,6 +175,35 @@ pub struct Measurement {
     pub run_delay_ns: Option<u64>,
     /// Only from an observed run.
     pub observation: Option<Observation>,
+}
+
+/// Time and faults, phase by phase.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phases {
+    /// The obtaining calls.
+    pub obtain: PhaseCost,
+    /// The first touch.
+    pub first_touch: PhaseCost,
+    /// What happens between the touches.
+    pub between: PhaseCost,
+    /// All touches after the first.
+    pub second_touch: PhaseCost,
+    /// The releasing calls.
+    pub release: PhaseCost,
+}
+
+impl Phases {
+    /// In their order.
+    #[must_use]
+    pub fn all(&self) -> [PhaseCost; 5] {
+        [self.obtain, self.first_touch, self.between, self.second_touch, self.release]
+    }
+
+    /// From those in their order.
+    #[must_use]
+    pub fn from_all([obtain, first_touch, between, second_touch, release]: [PhaseCost; 5]) -> Self {
+        Phases { obtain, first_touch, between, second_touch, release }
+    }
 }
 
 /// One phase.
@@ -154,8 +222,6 @@ pub struct PhaseCost {
 pub struct Observation {
     /// Faults trapped in user mode from obtain to release, or why they could not be counted.
     pub traps: Result<u64, String>,
-    /// The file that malloc came from, if the source is of the heap.
-    pub allocator: Option<String>,
     /// Movement of the program break while obtaining.
     pub break_growth_bytes: u64,
     /// Growth of the address space while obtaining, without the break's.

@@ -116,6 +116,15 @@ fn starts_with_digit(number: &str) -> bool {
     number.starts_with(|c: char| c.is_ascii_digit())
 }
 
+/// The same as prose has it: `2 MiB`.
+#[must_use]
+pub fn bytes_phrase(bytes: u64) -> String {
+    let text = bytes_text(bytes);
+    let digits = text.chars().take_while(char::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    if unit.is_empty() { format!("{number} bytes") } else { format!("{number} {unit}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

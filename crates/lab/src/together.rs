@@ -1,8 +1,8 @@
 //! The phases of a child whose work several threads share, each with blocks of its own.
 //!
 //! ```text
-//!   thread 0   |obtain|   |touch     |   |touch|   |release|
-//!   thread 1   |obtain  | |touch       | |touch| | |release  |
+//!   thread 0   |obtain|   |touch     |   |between|   |touch|   |release|
+//!   thread 1   |obtain  | |touch       | |between  | |touch| | |release  |
 //!              ^        ^ ^            ^ a phase lasts from the first start to the last end
 //! ```
 //! Between the phases all wait for each other. What waking up takes lies before a thread's own clock starts, but the
@@ -15,10 +15,12 @@ use sys::Errno;
 use sys::proc::{resident_now, run_delay};
 use sys::usage::Usage;
 
-use crate::measured::{Block, eligible_of, fill_up, rehearse, release, sizes, write_to};
+use crate::block::Block;
+use crate::measured::{between, eligible_of, fill_up, rehearse, release, sizes};
 use crate::observer::Observer;
-use crate::protocol::{Job, Measurement, PhaseCost};
+use crate::protocol::{Job, Measurement, PhaseCost, Phases};
 use crate::quantity::nanoseconds;
+use crate::touching::Toucher;
 
 /// One thread's part in one phase.
 #[derive(Clone, Copy)]
@@ -58,7 +60,7 @@ pub(crate) fn measure<B: Block>(
         for thread in 0..threads {
             let own = sizes.chunks(each.max(1)).nth(thread).unwrap_or_default();
             let (barrier, gate, failure, obtain) = (&barrier, &gate, &failure, &obtain);
-            let work = move || gate.opened().then(|| share(own, job.fill, barrier, failure, obtain));
+            let work = move || gate.opened().then(|| share(job, own, barrier, failure, obtain));
             match std::thread::Builder::new().spawn_scoped(scope, work) {
                 Ok(handle) => crew.push(handle),
                 Err(error) => {
@@ -76,7 +78,7 @@ pub(crate) fn measure<B: Block>(
         return Err(errno.to_string());
     }
     Ok(Measurement {
-        phases: [0, 1, 2, 3].map(|phase| cost(&shares, phase)),
+        phases: Phases::from_all([0, 1, 2, 3, 4].map(|phase| cost(&shares, phase))),
         huge_eligible_bytes: shares.iter().map(|share| share.huge_eligible_bytes).sum(),
         involuntary_switches: shares.iter().map(|share| share.involuntary_switches).sum(),
         run_delay_ns: shares.iter().map(|share| share.run_delay_ns).sum(),
@@ -118,26 +120,35 @@ fn cost(shares: &[Share], phase: usize) -> PhaseCost {
 
 /// A thread's share of the work.
 fn share<B: Block>(
+    job: &Job,
     sizes: &[usize],
-    fill: u8,
     barrier: &Barrier,
     failure: &Mutex<Option<Errno>>,
     obtain: impl Fn(usize) -> Result<B, Errno>,
 ) -> Share {
     let mut blocks: Vec<Option<B>> = sizes.iter().map(|_| None).collect();
-    let mut parts = Vec::with_capacity(4);
-    rehearse();
-    let (usage, delay) = (Usage::of_this_thread(), run_delay());
-    parts.push(part(barrier, || {
-        if let Err(errno) = fill_up(&mut blocks, sizes, obtain)
+    let mut parts = Vec::with_capacity(5);
+    let toucher = Toucher::new(job);
+    let note = |outcome: Result<(), Errno>| {
+        if let Err(errno) = outcome
             && let Ok(mut failure) = failure.lock()
         {
             *failure = Some(errno);
         }
-    }));
-    parts.push(part(barrier, || write_to(&mut blocks, fill)));
+    };
+    rehearse();
+    let (usage, delay) = (Usage::of_this_thread(), run_delay());
+    parts.push(part(barrier, || note(fill_up(&mut blocks, sizes, &obtain))));
+    let written = job.source.writes_while_obtaining();
+    let first_touch = |blocks: &mut [Option<B>]| {
+        if !written {
+            toucher.first(blocks);
+        }
+    };
+    parts.push(part(barrier, || first_touch(&mut blocks)));
     let huge_eligible_bytes = eligible_of(&blocks, sizes);
-    parts.push(part(barrier, || write_to(&mut blocks, fill)));
+    parts.push(part(barrier, || note(between(&mut blocks, sizes, job.handling.between, &obtain))));
+    parts.push(part(barrier, || toucher.again(&mut blocks)));
     parts.push(part(barrier, || release(&mut blocks)));
     let (usage_after, delay_after) = (Usage::of_this_thread(), run_delay());
     Share {
@@ -177,6 +188,7 @@ fn conduct(barrier: &Barrier, observer: Option<Observer>) -> Measurement {
     phase();
     // As alone: not before the release.
     let resident = resident_now();
+    phase();
     phase();
     phase();
     Measurement {

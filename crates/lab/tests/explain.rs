@@ -2,7 +2,7 @@
 
 use lab::explain::attach;
 use proptest::prelude::*;
-use results::{Arm, Dropped, Experiment, Explanation, Floor, FloorSample, LabResult, Machine, Sample};
+use results::{Arm, ArmWork, Dropped, Experiment, Explanation, Floor, FloorSample, LabResult, Machine, Sample};
 
 const PAGES: u64 = 256;
 const SIZE_BYTES: u64 = PAGES * 4096;
@@ -49,6 +49,7 @@ fn arm(name: &str, samples: Vec<Sample>) -> Arm {
         name: name.to_owned(),
         baseline,
         placebo,
+        work: Some(ArmWork::plain(if placebo { "mmap" } else { name }, 1)),
         traps: None,
         observed: None,
         summary: None,

@@ -1,7 +1,7 @@
 //! The screen of a lab result.
 
 use anstyle::Style;
-use results::{Arm, LabResult, Stopped};
+use results::{Arm, LabResult, PhaseTimes, Stopped};
 
 use crate::floors;
 use crate::forest;
@@ -115,31 +115,79 @@ fn duration_short(ns: u64) -> String {
     if ns >= 1_000_000_000 { format!("{:.0} s", ns as f64 / 1e9) } else { duration(ns as f64) }
 }
 
+/// A column of times: its title, and what is in it.
+type Column = (&'static str, fn(&PhaseTimes) -> f64);
+
+const PHASES: [Column; 5] = [
+    ("obtain", |m| m.obtain_ns),
+    ("1st touch", |m| m.first_touch_ns),
+    ("between", |m| m.between_ns),
+    ("2nd touch", |m| m.second_touch_ns),
+    ("release", |m| m.release_ns),
+];
+
+/// The phases that some arm has, and the sum that is compared, if it is one.
+fn columns_of(result: &LabResult) -> Vec<Column> {
+    let medians = || result.arms.iter().filter_map(|arm| arm.summary.as_ref()).map(|summary| &summary.median);
+    let mut columns: Vec<Column> =
+        PHASES.into_iter().filter(|(_, value)| medians().any(|median| value(median) > 0.0)).collect();
+    match metric_name(&result.experiment.metric) {
+        "total" => columns.push(("total", |m| m.total_ns)),
+        sum @ ("again" | "whole") => columns.push((sum, |m| m.metric_ns)),
+        _ => {}
+    }
+    columns
+}
+
+/// A metric as the title of its column.
+pub(crate) fn metric_name(metric: &str) -> &'static str {
+    match metric {
+        "obtain_ns" => "obtain",
+        "first_touch_ns" => "1st touch",
+        "between_ns" => "between",
+        "second_touch_ns" => "2nd touch",
+        "again_ns" => "again",
+        "release_ns" => "release",
+        "whole_ns" => "whole",
+        _ => "total",
+    }
+}
+
 /// The table of phases and verdicts. One unit for all times, so that they can be added up by eye.
 fn answer(result: &LabResult, columns: usize) -> String {
+    let shown = columns_of(result);
     let times = |arm: &Arm| {
-        arm.summary.as_ref().map(|summary| {
-            let m = &summary.median;
-            [m.obtain_ns, m.first_touch_ns, m.second_touch_ns, m.release_ns, m.total_ns]
-        })
+        let median = &arm.summary.as_ref()?.median;
+        Some(shown.iter().map(|(_, value)| value(median)).collect::<Vec<f64>>())
     };
     let largest = result.arms.iter().filter_map(times).flatten().fold(0.0, f64::max);
     let unit = TimeUnit::for_largest(largest);
     let mut header = vec![format!("median, {}", unit.name())];
-    header.extend(["obtain", "1st touch", "2nd touch", "release", "total"].map(str::to_owned));
-    header.extend([format!("vs {} [{}]", baseline_name(result), confidence_label(result)), String::new()]);
+    header.extend(shown.iter().map(|(title, _)| (*title).to_owned()));
+    header.extend([format!("{} [{}]", against(result), confidence_label(result)), String::new()]);
     let mut rows = vec![header.iter().map(|name| styled(DIM, name)).collect()];
     for arm in &result.arms {
         let mut row = vec![clean(&arm.name)];
-        row.extend(
-            times(arm)
-                .map_or(vec!["-".to_owned(); 5], |times| times.iter().map(|ns| digits(ns / unit.ns(), 3)).collect()),
-        );
+        row.extend(times(arm).map_or(vec!["-".to_owned(); shown.len()], |times| {
+            times.iter().map(|ns| digits(ns / unit.ns(), 3)).collect()
+        }));
         let (ratio, style, word) = standing(result, arm);
         row.extend([ratio, styled(style, word)]);
         rows.push(row);
     }
-    table(rows, columns, &[3, 4])
+    // What may go where there is no room: the second touch, then the release, unless they are what is compared.
+    let metric = metric_name(&result.experiment.metric);
+    let place = |title: &str| shown.iter().position(|(name, _)| *name == title && title != metric);
+    let droppable: Vec<usize> = ["2nd touch", "release"].into_iter().filter_map(place).map(|index| index + 1).collect();
+    table(rows, columns, &droppable)
+}
+
+/// What ratios are of: `vs mmap`, or `2nd touch vs mmap` where it is not the total.
+pub(crate) fn against(result: &LabResult) -> String {
+    match metric_name(&result.experiment.metric) {
+        "total" => format!("vs {}", baseline_name(result)),
+        metric => format!("{metric} vs {}", baseline_name(result)),
+    }
 }
 
 pub(crate) fn baseline_name(result: &LabResult) -> String {

@@ -172,10 +172,11 @@ fn paid_later(result: &LabResult) -> Option<String> {
 /// What one fault, or one page of a populating call, took: `1.1-1.4 us a fault`.
 pub(crate) fn unit_cost(arm: &Arm) -> String {
     let Some(bill) = arm.summary.as_ref().map(|summary| &summary.bill) else { return String::new() };
-    match (bill.fault_ns_low.zip(bill.fault_ns_high), bill.populated_ns) {
-        (Some((low, high)), _) => format!("{} a fault", duration_range(low, high)),
-        (None, Some(ns)) => format!("{} a page", duration(ns)),
-        (None, None) => String::new(),
+    match (bill.fault_ns_low, bill.fault_ns_high, bill.populated_ns) {
+        (Some(low), Some(high), _) => format!("{} a fault", duration_range(low, high)),
+        (None, Some(high), _) => format!("to {} a fault", duration(high)),
+        (_, None, Some(ns)) => format!("{} a page", duration(ns)),
+        (_, None, None) => String::new(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use results::{Arm, Comparison, LabResult, PointSummary};
 
-use crate::lab::{baseline_name, confidence_label, lines, verdict_style};
+use crate::lab::{against, confidence_label, lines, metric_name, verdict_style};
 use crate::number::{bytes, digits};
 use crate::scaling::{Series, draw};
 use crate::sentence;
@@ -59,7 +59,8 @@ fn compared(result: &LabResult) -> Vec<&Arm> {
 }
 
 fn cost(arm: &Arm, place: Place) -> Option<f64> {
-    arm.points.iter().find(|point| Place::of(point) == place)?.total_ns_per_page
+    let point = arm.points.iter().find(|point| Place::of(point) == place)?;
+    point.metric_ns_per_page.or(point.total_ns_per_page)
 }
 
 fn comparison<'a>(result: &'a LabResult, arm: &Arm, place: Place) -> Option<&'a Comparison> {
@@ -73,7 +74,7 @@ fn comparison<'a>(result: &'a LabResult, arm: &Arm, place: Place) -> Option<&'a 
 /// Median time of a page, by point and arm.
 fn costs(result: &LabResult, columns: usize) -> String {
     let arms = shown(result);
-    let mut header = vec!["total, ns a page".to_owned()];
+    let mut header = vec![format!("{}, ns a page", metric_name(&result.experiment.metric))];
     header.extend(arms.iter().map(|arm| clean(&arm.name)));
     let mut rows = vec![header.iter().map(|name| styled(DIM, name)).collect::<Vec<String>>()];
     for place in places(result) {
@@ -95,7 +96,7 @@ fn ratios(result: &LabResult, columns: usize) -> String {
     };
     let rows = |with_interval: bool| {
         let label = if with_interval { confidence_label(result) } else { "wider: intervals".to_owned() };
-        let mut header = vec![format!("vs {} [{label}]", baseline_name(result))];
+        let mut header = vec![format!("{} [{label}]", against(result))];
         header.extend(arms.iter().map(|arm| clean(&arm.name)));
         let mut rows = vec![header.iter().map(|name| styled(DIM, name)).collect::<Vec<String>>()];
         rows.extend(places(result).into_iter().map(|place| {

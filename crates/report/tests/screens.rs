@@ -14,6 +14,7 @@ fn arm(name: &str, times_ms: [f64; 4], traps: Option<f64>) -> Arm {
         name: name.to_owned(),
         baseline: name == "mmap",
         placebo: name == "placebo",
+        work: None,
         traps,
         observed: Some(Observed {
             allocator: (name == "malloc").then(|| "/lib/x86_64-linux-gnu/libc.so.6".to_owned()),
@@ -25,9 +26,11 @@ fn arm(name: &str, times_ms: [f64; 4], traps: Option<f64>) -> Arm {
             median: PhaseTimes {
                 obtain_ns,
                 first_touch_ns,
+                between_ns: 0.0,
                 second_touch_ns,
                 release_ns,
                 total_ns: obtain_ns + first_touch_ns,
+                metric_ns: obtain_ns + first_touch_ns,
             },
             total_spread: 0.05,
             bill: Bill {
@@ -408,6 +411,7 @@ fn sweep(threads: &[u64]) -> LabResult {
                 operations: 1,
                 traps: None,
                 total_ns_per_page: Some(1500.0 * scale / threads as f64),
+                metric_ns_per_page: None,
                 summary: None,
             });
         }

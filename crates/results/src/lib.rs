@@ -11,6 +11,7 @@ mod floors;
 mod sample;
 mod summary;
 mod verdict;
+mod work;
 
 pub use effect::{Crossover, Effect, Explained, Factor};
 pub use file::{Reading, read, read_diagnosis, write};
@@ -18,6 +19,7 @@ pub use floors::{Explanation, Floor, FloorSample, FloorSummary, Floors, InvalidF
 pub use sample::{Block, Dropped, DroppedSample, Sample};
 pub use summary::{ArmSummary, Bill, PhaseTimes, PointSummary};
 pub use verdict::{Comparison, Placebo, Sensitivity, SensitivityLine, Verdict};
+pub use work::ArmWork;
 
 use serde::{Deserialize, Serialize};
 
@@ -188,6 +190,9 @@ pub struct Arm {
     pub baseline: bool,
     /// Whether it is the baseline again, under another name.
     pub placebo: bool,
+    /// What each of its samples does; `null` in files of before it was written down.
+    #[serde(default)]
+    pub work: Option<ArmWork>,
     /// Page faults trapped in user mode per block of memory in the observed run (perf's software event); `null`
     /// where counting them is refused.
     pub traps: Option<f64>,

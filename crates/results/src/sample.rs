@@ -19,9 +19,12 @@ pub struct Sample {
     pub threads: Option<u64>,
     /// Time of the obtaining calls.
     pub obtain_ns: u64,
-    /// Time of the first writing.
+    /// Time of the first touch.
     pub first_touch_ns: u64,
-    /// Time of the second writing.
+    /// Time of what happened between the touches: giving back, forking; 0 where nothing did.
+    #[serde(default)]
+    pub between_ns: u64,
+    /// Time of the touches after the first.
     pub second_touch_ns: u64,
     /// Time of the releasing calls.
     pub release_ns: u64,
@@ -37,6 +40,9 @@ pub struct Sample {
     /// Minor faults during the first touch.
     #[serde(default)]
     pub first_touch_minor_faults: u64,
+    /// Minor faults during the touches after the first.
+    #[serde(default)]
+    pub second_touch_minor_faults: u64,
     /// Resident set after the first touch.
     pub rss_bytes: Option<u64>,
     /// Of it, memory in huge pages that was not there before obtaining.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct ArmSummary {
     /// Median of each phase.
     pub median: PhaseTimes,
-    /// Robust spread of `total_ns` as a share of its median.
+    /// Robust spread of the metric as a share of its median.
     pub total_spread: f64,
     /// Where the cost of the memory fell due.
     pub bill: Bill,
@@ -32,6 +32,9 @@ pub struct PointSummary {
     pub traps: Option<f64>,
     /// Time of `total_ns` per page of memory, in nanoseconds.
     pub total_ns_per_page: Option<f64>,
+    /// The metric of the experiment per page of memory, in nanoseconds.
+    #[serde(default)]
+    pub metric_ns_per_page: Option<f64>,
     /// As [`crate::Arm::summary`].
     pub summary: Option<ArmSummary>,
 }
@@ -43,12 +46,18 @@ pub struct PhaseTimes {
     pub obtain_ns: f64,
     /// First touch.
     pub first_touch_ns: f64,
-    /// Second touch.
+    /// What happened between the touches.
+    #[serde(default)]
+    pub between_ns: f64,
+    /// The touches after the first.
     pub second_touch_ns: f64,
     /// Release.
     pub release_ns: f64,
     /// Obtaining and first touch. The median of sums, not the sum of medians.
     pub total_ns: f64,
+    /// The metric of the experiment.
+    #[serde(default)]
+    pub metric_ns: f64,
 }
 
 /// What an arm paid for its memory, and when, per block of memory: obtaining, first touch and release.
@@ -67,7 +76,7 @@ pub struct Bill {
     /// Share of the release.
     pub in_release: f64,
     /// A fault of the first touch takes at least that: first less second touch, per fault. `null` where there are no
-    /// faults worth dividing by.
+    /// faults worth dividing by, and where the second touch does not do what the first did.
     pub fault_ns_low: Option<f64>,
     /// And at most that: first touch, per fault.
     pub fault_ns_high: Option<f64>,

@@ -3,8 +3,9 @@
 //! Safety story: a [`HeapBlock`] owns what malloc returned, is freed once, and is written only within its size.
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::hint::black_box;
+use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use crate::Errno;
@@ -39,6 +40,45 @@ impl HeapBlock {
         Self::from_allocator(unsafe { libc::calloc(1, black_box(len)) }, len)
     }
 
+    /// `aligned_alloc(alignment, len)`, `len` rounded up to a multiple of `alignment`, as the C standard wants it.
+    ///
+    /// # Errors
+    /// The errno of `aligned_alloc(3)`: ENOMEM, or EINVAL if `alignment` is no power of two.
+    #[inline]
+    pub fn aligned(alignment: usize, len: usize) -> Result<Self, Errno> {
+        let rounded = len.checked_next_multiple_of(alignment.max(1)).ok_or(Errno::NO_MEMORY)?;
+        // SAFETY: aligned_alloc takes any sizes.
+        Self::from_allocator(unsafe { libc::aligned_alloc(black_box(alignment), black_box(rounded)) }, len)
+    }
+
+    /// A block that begins as a page, or the first step, and grows by realloc(3) to `len` bytes; what each step adds is
+    /// filled with `value`.
+    ///
+    /// # Errors
+    /// The errno of malloc(3) and realloc(3): ENOMEM.
+    pub fn grown(len: usize, value: u8, growth: Growth) -> Result<Self, Errno> {
+        let first = match growth {
+            Growth::Doubling => rustix::param::page_size(),
+            Growth::Steps(step) => step.max(1),
+        };
+        let mut block = HeapBlock::malloc(len.min(first))?;
+        block.fill(value);
+        while block.len < len {
+            let (old, more) = (block.len, if growth == Growth::Doubling { block.len } else { first });
+            let new = old.saturating_add(more).min(len);
+            // SAFETY: the pointer came from malloc or realloc and is replaced by what realloc returns.
+            let start = unsafe { libc::realloc(black_box(block.start.as_ptr()), black_box(new)) };
+            // Where realloc fails, the old block is still there, and dropped.
+            block.start = NonNull::new(black_box(start)).ok_or_else(Errno::last)?;
+            block.len = new;
+            // SAFETY: `old` is inside the block.
+            let added = unsafe { block.start.byte_add(old) };
+            // SAFETY: so much has just been added, and it is ours.
+            unsafe { fill(added, new - old, value) };
+        }
+        Ok(block)
+    }
+
     fn from_allocator(start: *mut c_void, len: usize) -> Result<Self, Errno> {
         NonNull::new(black_box(start)).map(|start| HeapBlock { start, len }).ok_or_else(Errno::last)
     }
@@ -50,11 +90,53 @@ impl HeapBlock {
         unsafe { fill(self.start, self.len, value) };
     }
 
+    /// Writes `value` at `offset`.
+    ///
+    /// # Panics
+    /// If it is not inside the block.
+    #[inline]
+    pub fn write_byte(&mut self, offset: usize, value: u8) {
+        assert!(offset < self.len, "an offset inside the block");
+        // SAFETY: the offset is inside the block.
+        let byte = unsafe { self.start.cast::<u8>().add(offset) };
+        // SAFETY: the block is writable and ours.
+        unsafe { byte.write_volatile(value) };
+    }
+
+    /// Reads the byte at `offset`, whatever it is.
+    ///
+    /// # Panics
+    /// If it is not inside the block.
+    #[inline]
+    pub fn read_byte(&self, offset: usize) {
+        assert!(offset < self.len, "an offset inside the block");
+        // SAFETY: the offset is inside the block.
+        let byte = unsafe { self.start.cast::<MaybeUninit<u8>>().add(offset) };
+        // SAFETY: the block is readable, and what was never written may be read as such.
+        black_box(unsafe { byte.read_volatile() });
+    }
+
+    /// Its size in bytes, as asked for.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a block of no bytes has an address too")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
     /// The address of the first byte.
     #[must_use]
     pub fn address(&self) -> usize {
         self.start.as_ptr().addr()
     }
+}
+
+/// How a block grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Growth {
+    /// To twice its size.
+    Doubling,
+    /// By so many bytes.
+    Steps(usize),
 }
 
 impl Drop for HeapBlock {
@@ -77,6 +159,18 @@ pub fn malloc_origin() -> Option<String> {
     let found = unsafe { libc::dladdr(malloc, &raw mut info) } != 0;
     // SAFETY: dli_fname of a found address is a NUL-terminated string that lives as long as the object is loaded.
     (found && !info.dli_fname.is_null()).then(|| unsafe { text(info.dli_fname) })
+}
+
+/// `malloc_trim(3)`: gives what is free at the end of the heap, and whole free pages within, back to the kernel. `false`
+/// where nothing could be given back, or where the C library has no such call (musl).
+pub fn trim() -> bool {
+    // SAFETY: the name is NUL-terminated.
+    let Some(found) = NonNull::new(unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"malloc_trim".as_ptr()) }) else {
+        return false;
+    };
+    // SAFETY: under this name C libraries export `int (size_t)` (`malloc_trim(3)`).
+    let malloc_trim: extern "C" fn(usize) -> c_int = unsafe { std::mem::transmute(found) };
+    malloc_trim(0) == 1
 }
 
 /// The program break, or `None` where sbrk(2) does not tell.

@@ -10,6 +10,9 @@ impl Errno {
     /// ENOMEM.
     pub const NO_MEMORY: Errno = Errno(libc::ENOMEM);
 
+    /// EOPNOTSUPP.
+    pub const NOT_SUPPORTED: Errno = Errno(libc::EOPNOTSUPP);
+
     /// The calling thread's `errno` right now.
     #[must_use]
     pub fn last() -> Self {
@@ -25,6 +28,7 @@ impl Errno {
             libc::EPERM => "EPERM",
             libc::EACCES => "EACCES",
             libc::ENOSYS => "ENOSYS",
+            libc::EOPNOTSUPP => "EOPNOTSUPP",
             _ => return None,
         })
     }

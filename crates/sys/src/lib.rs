@@ -14,6 +14,7 @@ pub mod mapping;
 pub mod perf;
 pub mod proc;
 pub mod process;
+pub mod program_break;
 pub mod usage;
 
 mod errno;

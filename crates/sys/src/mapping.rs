@@ -4,14 +4,18 @@
 //! so writing inside it and unmapping it once are sound.
 #![allow(unsafe_code)]
 
+mod part;
+
 use std::ffi::c_void;
 use std::hint::black_box;
 use std::ops::Range;
 use std::ptr::{NonNull, null_mut};
 
-use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
+use rustix::mm::{Advice, MapFlags, MremapFlags, ProtFlags, madvise, mmap_anonymous, mremap, munmap};
 
 use crate::Errno;
+
+pub use part::Part;
 
 /// The huge page that the policies, proofs and eligible ranges are about.
 pub const HUGE_PAGE_BYTES: usize = 2 << 20;
@@ -23,8 +27,18 @@ pub enum Policy {
     Plain,
     /// `MAP_POPULATE`: pages come with the call.
     Populate,
+    /// `MADV_POPULATE_WRITE`: pages come with a second call.
+    PopulateWrite,
     /// `MADV_HUGEPAGE`: 2 MiB pages where the range allows it.
     HugePage,
+    /// `MADV_NOHUGEPAGE`: base pages, whatever the system's policy is.
+    NoHugePage,
+    /// Populated by base pages, then `MADV_COLLAPSE`: 2 MiB pages at once, wherever the range allows it.
+    Collapse,
+    /// `MAP_HUGETLB`: pages of 2 MiB from the pool.
+    Hugetlb2M,
+    /// `MAP_HUGETLB`: pages of 1 GiB from the pool.
+    Hugetlb1G,
     /// `MAP_SHARED`: pages belong to the object behind the mapping and stay when [`Mapping::forget_pages`] forgets where
     /// they are mapped.
     Shared,
@@ -35,31 +49,91 @@ pub enum Policy {
 pub struct Mapping {
     start: NonNull<c_void>,
     len: usize,
+    /// What is mapped: `len` rounded up to whole pages of the mapping.
+    mapped: usize,
 }
+
+// SAFETY: the range belongs to the mapping alone, whichever thread has it.
+unsafe impl Send for Mapping {}
+// SAFETY: through a shared reference it is only read, or shared out in parts that do not overlap.
+unsafe impl Sync for Mapping {}
 
 impl Mapping {
     /// Maps `len` bytes. The kernel rounds up to whole pages.
     ///
     /// # Errors
-    /// The errno of mmap(2) (ENOMEM: limit, overcommit or number of mappings; EINVAL: `len` is 0) or of madvise(2)
-    /// (EINVAL: a kernel without transparent huge pages).
+    /// The errno of mmap(2) (ENOMEM: limit, overcommit, number of mappings or an empty pool of huge pages; EINVAL: `len` is
+    /// 0, or huge pages of that size are unknown) or of madvise(2) (EINVAL: a kernel without transparent huge pages;
+    /// EAGAIN, ENOMEM: `MADV_COLLAPSE` found no huge page).
     #[inline]
     pub fn new(len: usize, policy: Policy) -> Result<Self, Errno> {
-        let flags = match policy {
-            Policy::Plain | Policy::HugePage => MapFlags::PRIVATE,
-            Policy::Populate => MapFlags::PRIVATE | MapFlags::POPULATE,
-            Policy::Shared => MapFlags::SHARED,
+        let (flags, page) = match policy {
+            Policy::Plain | Policy::PopulateWrite | Policy::HugePage | Policy::NoHugePage | Policy::Collapse => {
+                (MapFlags::PRIVATE, 1)
+            }
+            Policy::Populate => (MapFlags::PRIVATE | MapFlags::POPULATE, 1),
+            Policy::Shared => (MapFlags::SHARED, 1),
+            Policy::Hugetlb2M => (MapFlags::PRIVATE | MapFlags::HUGETLB | MapFlags::HUGE_2MB, HUGE_PAGE_BYTES),
+            Policy::Hugetlb1G => (MapFlags::PRIVATE | MapFlags::HUGETLB | MapFlags::HUGE_1GB, 1 << 30),
         };
+        // munmap(2) of huge pages takes whole ones only.
+        let mapped = len.checked_next_multiple_of(page).ok_or(Errno::NO_MEMORY)?;
         // SAFETY: a null hint lets the kernel choose a free range, so no existing mapping is replaced.
-        let start = unsafe { mmap_anonymous(null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, flags) };
+        let start = unsafe { mmap_anonymous(null_mut(), mapped, ProtFlags::READ | ProtFlags::WRITE, flags) };
         let start = start.map_err(|e| Errno(e.raw_os_error()))?;
-        let mapping = Mapping { start: NonNull::new(start).ok_or(Errno(libc::EINVAL))?, len };
-        if policy == Policy::HugePage {
-            // SAFETY: the range is ours, and MADV_HUGEPAGE changes no contents.
-            let advised = unsafe { madvise(start, len, Advice::LinuxHugepage) };
-            advised.map_err(|e| Errno(e.raw_os_error()))?;
+        let mapping = Mapping { start: NonNull::new(start).ok_or(Errno(libc::EINVAL))?, len, mapped };
+        match policy {
+            Policy::Plain | Policy::Populate | Policy::Shared | Policy::Hugetlb2M | Policy::Hugetlb1G => {}
+            Policy::PopulateWrite => mapping.advise(libc::MADV_POPULATE_WRITE)?,
+            Policy::HugePage => mapping.advise(libc::MADV_HUGEPAGE)?,
+            Policy::NoHugePage => mapping.advise(libc::MADV_NOHUGEPAGE)?,
+            Policy::Collapse => {
+                mapping.advise(libc::MADV_POPULATE_WRITE)?;
+                mapping.collapse()?;
+            }
         }
         Ok(mapping)
+    }
+
+    /// Maps one page, and then twice as much again and again by mremap(2) (`MREMAP_MAYMOVE`) until `len` bytes are there;
+    /// what each step adds is filled with `value`.
+    ///
+    /// # Errors
+    /// The errno of mmap(2) or mremap(2).
+    pub fn grown(len: usize, value: u8) -> Result<Self, Errno> {
+        let mut mapping = Mapping::new(len.min(rustix::param::page_size()), Policy::Plain)?;
+        mapping.fill(value);
+        while mapping.len < len {
+            let (old, new) = (mapping.len, (2 * mapping.len).min(len));
+            // SAFETY: the range is ours and no reference into it exists; it may move.
+            let start = unsafe { mremap(mapping.start.as_ptr(), old, new, MremapFlags::MAYMOVE) };
+            let start = start.map_err(|e| Errno(e.raw_os_error()))?;
+            mapping.start = NonNull::new(start).ok_or(Errno(libc::EINVAL))?;
+            (mapping.len, mapping.mapped) = (new, new);
+            mapping.fill_range(old..new, value);
+        }
+        Ok(mapping)
+    }
+
+    /// madvise(2) on all of it, of advice that changes no contents.
+    fn advise(&self, advice: i32) -> Result<(), Errno> {
+        // SAFETY: the range is ours; callers pass advice that is about pages, not contents.
+        let failed = unsafe { libc::madvise(self.start.as_ptr(), self.len, advice) };
+        if failed == 0 { Ok(()) } else { Err(Errno::last()) }
+    }
+
+    /// `MADV_COLLAPSE` on the whole aligned huge page ranges of the mapping: it refuses a range with a part of one.
+    fn collapse(&self) -> Result<(), Errno> {
+        let from = self.address().next_multiple_of(HUGE_PAGE_BYTES) - self.address();
+        let until = ((self.address() + self.len) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES).saturating_sub(self.address());
+        if from >= until {
+            return Ok(());
+        }
+        // SAFETY: the offset is inside the mapping.
+        let start = unsafe { self.start.byte_add(from) };
+        // SAFETY: the range is inside the mapping, and collapsing changes no contents.
+        let failed = unsafe { libc::madvise(start.as_ptr(), until - from, libc::MADV_COLLAPSE) };
+        if failed == 0 { Ok(()) } else { Err(Errno::last()) }
     }
 
     /// Writes `value` to every byte.
@@ -88,11 +162,41 @@ impl Mapping {
     /// If it is not inside the mapping.
     #[inline]
     pub fn touch(&mut self, offset: usize) {
+        self.write_byte(offset, 1);
+    }
+
+    /// Writes `value` at `offset`.
+    ///
+    /// # Panics
+    /// If it is not inside the mapping.
+    #[inline]
+    pub fn write_byte(&mut self, offset: usize, value: u8) {
         assert!(offset < self.len, "an offset inside the mapping");
         // SAFETY: the offset is inside the mapping.
         let byte = unsafe { self.start.cast::<u8>().add(offset) };
         // SAFETY: the mapping is writable and ours.
-        unsafe { byte.write_volatile(1) };
+        unsafe { byte.write_volatile(value) };
+    }
+
+    /// Reads the byte at `offset`.
+    ///
+    /// # Panics
+    /// If it is not inside the mapping.
+    #[inline]
+    #[must_use]
+    pub fn read_byte(&self, offset: usize) -> u8 {
+        assert!(offset < self.len, "an offset inside the mapping");
+        // SAFETY: the offset is inside the mapping.
+        let byte = unsafe { self.start.cast::<u8>().add(offset) };
+        // SAFETY: the mapping is readable, and the kernel initialised it.
+        unsafe { byte.read_volatile() }
+    }
+
+    /// Its size in bytes, as asked for.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "no mapping is empty")]
+    pub fn len(&self) -> usize {
+        self.len
     }
 
     /// Writes one byte to each page, so that all of them are there.
@@ -107,10 +211,7 @@ impl Mapping {
     #[inline]
     pub fn read_pages(&self) {
         for offset in (0..self.len).step_by(rustix::param::page_size()) {
-            // SAFETY: the offset is inside the mapping.
-            let byte = unsafe { self.start.cast::<u8>().add(offset) };
-            // SAFETY: the mapping is readable, and the kernel initialised it.
-            black_box(unsafe { byte.read_volatile() });
+            black_box(self.read_byte(offset));
         }
     }
 
@@ -125,6 +226,15 @@ impl Mapping {
         advised.map_err(|e| Errno(e.raw_os_error()))
     }
 
+    /// Lets the kernel take the pages when it needs some (`MADV_FREE`); until it does, they keep what they hold, and a
+    /// write to a page keeps it.
+    ///
+    /// # Errors
+    /// The errno of madvise(2): EINVAL for shared or locked memory.
+    pub fn free_pages(&mut self) -> Result<(), Errno> {
+        self.advise(libc::MADV_FREE)
+    }
+
     /// The address of the first byte.
     #[must_use]
     pub fn address(&self) -> usize {
@@ -137,7 +247,7 @@ impl Drop for Mapping {
     fn drop(&mut self) {
         // SAFETY: the range is ours and no reference into it outlives `self`. munmap(2) of a whole mapping fails only
         // when splitting one would exceed the limit of mappings, and then the kernel frees it at exit.
-        let _ = unsafe { munmap(self.start.as_ptr(), self.len) };
+        let _ = unsafe { munmap(self.start.as_ptr(), self.mapped) };
     }
 }
 
@@ -167,9 +277,21 @@ mod tests {
 
     #[test]
     fn a_fresh_mapping_reads_as_zero_and_takes_what_is_written() {
-        for policy in [Policy::Plain, Policy::Populate, Policy::HugePage] {
+        let policies = [
+            Policy::Plain,
+            Policy::Populate,
+            Policy::PopulateWrite,
+            Policy::HugePage,
+            Policy::NoHugePage,
+            Policy::Collapse,
+            Policy::Hugetlb2M,
+        ];
+        for policy in policies {
             let mut mapping = match Mapping::new(5 << 20, policy) {
-                Err(Errno(libc::EINVAL)) if policy == Policy::HugePage => return, // no THP in this kernel
+                Err(errno) if policy != Policy::Plain => {
+                    println!("SKIPPED: {policy:?} cannot be had here: {errno}");
+                    continue;
+                }
                 other => other.unwrap(),
             };
             assert!((0..5 << 20).step_by(4096).all(|offset| read(&mapping, offset) == 0));
@@ -183,6 +305,24 @@ mod tests {
             mapping.fill(7);
             assert!((0..5 << 20).all(|offset| read(&mapping, offset) == 7));
         }
+    }
+
+    #[test]
+    fn a_mapping_that_grows_keeps_what_it_holds() {
+        for len in [1, 4096, 5000, 3 << 20] {
+            let mapping = Mapping::grown(len, 7).unwrap();
+            assert_eq!(mapping.len(), len);
+            assert!((0..len).all(|offset| mapping.read_byte(offset) == 7), "{len}");
+        }
+    }
+
+    #[test]
+    fn freed_pages_read_as_before_or_as_zero() {
+        let mut mapping = Mapping::new(64 * 4096, Policy::Plain).unwrap();
+        mapping.fill(7);
+        mapping.free_pages().unwrap();
+        assert!((0..64).all(|page| matches!(mapping.read_byte(page * 4096), 0 | 7)));
+        assert!(Mapping::new(4096, Policy::Shared).unwrap().free_pages().is_err());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use super::{Experiment, Factors, Metric, Reference, Subject};
 use crate::arm::ArmSpec;
+use crate::handling::{Between, Common, Handling, Order, Touch, Wish};
 use crate::points::{ascending, parse_sizes, parse_threads};
 use crate::quantity::parse_duration;
 use crate::source::Source;
@@ -36,6 +37,10 @@ struct Raw {
     #[serde(default, deserialize_with = "duration")]
     max_time: Option<Duration>,
     fill: Option<Spanned<u8>>,
+    touch: Option<Touch>,
+    order: Option<Order>,
+    between: Option<Between>,
+    passes: Option<u32>,
     baseline: Option<Spanned<ArmSpec>>,
     arms: Option<Spanned<Vec<ArmSpec>>>,
     factors: Option<Spanned<Factors>>,
@@ -136,7 +141,23 @@ fn subject(raw: &Raw) -> Result<Subject, (usize, String)> {
         }
         names.push(&arm.name);
     }
-    Ok(Subject::Arms { baseline: baseline.as_ref().clone(), arms: arms.as_ref().clone(), fill })
+    let wish = Wish { touch: raw.touch, order: raw.order, between: raw.between, passes: raw.passes };
+    let common = Common { fill, handling: wish.over(Handling::default()) };
+    check_handling(raw, baseline, std::slice::from_ref(baseline.as_ref()), common)?;
+    check_handling(raw, arms, arms.as_ref(), common)?;
+    Ok(Subject::Arms { baseline: baseline.as_ref().clone(), arms: arms.as_ref().clone(), common })
+}
+
+/// What arms are to do with their memory must be possible with it, and injected arms are the work of the plain handling.
+fn check_handling<T>(raw: &Raw, at: &Spanned<T>, arms: &[ArmSpec], common: Common) -> Result<(), (usize, String)> {
+    let base = raw.baseline.as_ref().and_then(|baseline| baseline.as_ref().source);
+    for arm in arms {
+        let handling = arm.handling.over(common.handling);
+        if let Some(reason) = arm.source.or(base).and_then(|source| handling.unfit(source)) {
+            return Err((at.span().start, format!("{}: {reason}", arm.name)));
+        }
+    }
+    Ok(())
 }
 
 /// A reference is about the cells of factors, and its ratio is larger than 1.

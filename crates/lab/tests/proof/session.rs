@@ -6,6 +6,7 @@ use crate::simulated::{design, ground, of};
 use lab::arm::ArmSpec;
 use lab::arrange;
 use lab::design::{Design, Point, Schedule};
+use lab::handling::Common;
 use lab::judge::SignJudge;
 use lab::session::{self, Bench, Progress, Run, Taken};
 use results::{Block, Sample, Stopped};
@@ -194,7 +195,7 @@ fn a_broken_block_does_not_come_back() {
 fn sweep() -> Design {
     let points = [64 << 10, 1 << 20].map(|size_bytes| Point { size_bytes, threads: 1 });
     let baseline = ArmSpec::of(lab::Source::Mmap);
-    let plan = arrange::arms(&ground(), &baseline, &[ArmSpec::of(lab::Source::Malloc)], 1, &points);
+    let plan = arrange::arms(&ground(), &baseline, &[ArmSpec::of(lab::Source::Malloc)], Common::of_fill(1), &points);
     of(plan, lab::experiment::by_name("anonymous").unwrap(), 0.03, 1)
 }
 
@@ -220,8 +221,13 @@ fn a_point_without_its_baseline_leaves_the_others_their_placebo() {
 #[test]
 fn many_comparisons_go_on_until_a_look_says_something() {
     let sizes: Vec<Point> = (0..12).map(|i| Point { size_bytes: 4096 << i, threads: 1 }).collect();
-    let plan =
-        arrange::arms(&ground(), &ArmSpec::of(lab::Source::Mmap), &[ArmSpec::of(lab::Source::Malloc)], 1, &sizes);
+    let plan = arrange::arms(
+        &ground(),
+        &ArmSpec::of(lab::Source::Mmap),
+        &[ArmSpec::of(lab::Source::Malloc)],
+        Common::of_fill(1),
+        &sizes,
+    );
     let mut design = of(plan, lab::experiment::by_name("anonymous").unwrap(), 0.03, 1);
     // A block takes 72 ms for 36 samples: time for 17 blocks, and so for the first look only, which affords no interval.
     design.schedule = Schedule::sequential(Duration::from_millis(72 * 17 + 20));

@@ -5,6 +5,7 @@ use std::time::Duration;
 use lab::arm::ArmSpec;
 use lab::arrange::{self, Arrangement, Ground};
 use lab::design::{Design, Memory, Point, Schedule};
+use lab::handling::Common;
 use lab::session::{Bench, Taken};
 use lab::{Experiment, Source};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -93,15 +94,23 @@ fn mixture_median(share: f64, factor: f64, spread: f64) -> f64 {
 /// A design that compares one to four arms with the baseline.
 pub(crate) fn design(comparisons: usize, margin: f64, seed: u64) -> Design {
     let experiment: Experiment = lab::experiment::built_in().swap_remove(0);
-    let others: Vec<ArmSpec> = Source::ALL[1..=comparisons].iter().copied().map(ArmSpec::of).collect();
+    let others: Vec<ArmSpec> = Source::all().skip(1).take(comparisons).map(ArmSpec::of).collect();
     let point = Point { size_bytes: 100 << 20, threads: 1 };
-    let plan = arrange::arms(&ground(), &ArmSpec::of(Source::Mmap), &others, 1, &[point]);
+    let plan = arrange::arms(&ground(), &ArmSpec::of(Source::Mmap), &others, Common::of_fill(1), &[point]);
     of(plan, experiment, margin, seed)
 }
 
 /// A machine that allows everything.
 pub(crate) fn ground() -> Ground {
-    Ground { page_bytes: 4096, thp: Some("madvise".to_owned()), left_bytes: 8 << 30, memory: Memory::Warm }
+    Ground {
+        page_bytes: 4096,
+        thp: Some("madvise".to_owned()),
+        thp_common: None,
+        page_sizes: Vec::new(),
+        pools: Vec::new(),
+        left_bytes: 8 << 30,
+        memory: Memory::Warm,
+    }
 }
 
 /// `plan` as a design with the scheduled looks.

@@ -18,7 +18,7 @@ pub use groups::{Groups, Quota};
 pub use host::Host;
 pub use memory::{Memory, Swap};
 pub use own::Own;
-pub use pages::{HugePages, PageSize};
+pub use pages::{HugePages, PageSize, Pool, hugetlb_pools};
 pub use processors::{Boost, Processors};
 
 use std::fs::read_to_string;

@@ -34,7 +34,9 @@ pub struct PageSize {
 }
 
 impl HugePages {
-    pub(super) fn now() -> Self {
+    /// As it is now.
+    #[must_use]
+    pub fn now() -> Self {
         let word = |name: &str| chosen(&read_to_string(format!("{FOLDER}/{name}")).ok()?);
         HugePages {
             enabled: word("enabled"),
@@ -59,6 +61,30 @@ fn sizes() -> Option<Vec<PageSize>> {
         .collect();
     sizes.sort_by_key(|size| size.bytes);
     Some(sizes)
+}
+
+/// A pool of hugetlb pages of one size (Documentation/admin-guide/mm/hugetlbpage.rst).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pool {
+    /// The size.
+    pub page_bytes: u64,
+    /// Pages that nobody has or has been promised; more may come from `nr_overcommit_hugepages`.
+    pub free: u64,
+}
+
+/// The pools of hugetlb pages; empty on kernels without.
+#[must_use]
+pub fn hugetlb_pools() -> Vec<Pool> {
+    let count =
+        |folder: &std::path::Path, name: &str| -> Option<u64> { number(folder.join(name).display().to_string()) };
+    let pool = |entry: std::fs::DirEntry| {
+        let (page_bytes, folder) = (parse_size(entry.file_name().to_str()?)?, entry.path());
+        let promised = count(&folder, "resv_hugepages")?;
+        let overcommit =
+            count(&folder, "nr_overcommit_hugepages")?.saturating_sub(count(&folder, "surplus_hugepages")?);
+        Some(Pool { page_bytes, free: count(&folder, "free_hugepages")?.saturating_sub(promised) + overcommit })
+    };
+    read_dir("/sys/kernel/mm/hugepages").into_iter().flatten().flatten().filter_map(pool).collect()
 }
 
 /// The size in a folder's name: `hugepages-64kB`.

@@ -1,0 +1,140 @@
+//! A block of memory from any source, as the phases of a measured child see it.
+
+use std::hint::black_box;
+use std::sync::Mutex;
+
+use sys::Errno;
+use sys::allocator::HeapBlock;
+use sys::mapping::{Mapping, Part, Policy};
+use sys::program_break::BreakBlock;
+
+/// A block of memory from any source; dropping it releases it.
+pub(crate) trait Block {
+    /// Writes `value` to every byte.
+    fn fill(&mut self, value: u8);
+    /// Writes `value` to the byte at `offset`.
+    fn write(&mut self, offset: usize, value: u8);
+    /// Reads the byte at `offset`.
+    fn read(&self, offset: usize);
+    fn address(&self) -> usize;
+    fn len(&self) -> usize;
+    /// Gives the pages back and keeps the addresses; `lazily`: when the kernel needs them.
+    fn give_back(&mut self, lazily: bool) -> Result<(), Errno>;
+}
+
+impl Block for Mapping {
+    #[inline]
+    fn fill(&mut self, value: u8) {
+        Mapping::fill(self, value);
+    }
+    #[inline]
+    fn write(&mut self, offset: usize, value: u8) {
+        self.write_byte(offset, value);
+    }
+    #[inline]
+    fn read(&self, offset: usize) {
+        black_box(self.read_byte(offset));
+    }
+    fn address(&self) -> usize {
+        Mapping::address(self)
+    }
+    fn len(&self) -> usize {
+        Mapping::len(self)
+    }
+    fn give_back(&mut self, lazily: bool) -> Result<(), Errno> {
+        if lazily { self.free_pages() } else { self.forget_pages() }
+    }
+}
+
+impl Block for Part {
+    #[inline]
+    fn fill(&mut self, value: u8) {
+        Part::fill(self, value);
+    }
+    #[inline]
+    fn write(&mut self, offset: usize, value: u8) {
+        self.write_byte(offset, value);
+    }
+    #[inline]
+    fn read(&self, offset: usize) {
+        black_box(self.read_byte(offset));
+    }
+    fn address(&self) -> usize {
+        Part::address(self)
+    }
+    fn len(&self) -> usize {
+        Part::len(self)
+    }
+    fn give_back(&mut self, _lazily: bool) -> Result<(), Errno> {
+        Err(Errno::NOT_SUPPORTED)
+    }
+}
+
+impl Block for HeapBlock {
+    #[inline]
+    fn fill(&mut self, value: u8) {
+        HeapBlock::fill(self, value);
+    }
+    #[inline]
+    fn write(&mut self, offset: usize, value: u8) {
+        self.write_byte(offset, value);
+    }
+    #[inline]
+    fn read(&self, offset: usize) {
+        self.read_byte(offset);
+    }
+    fn address(&self) -> usize {
+        HeapBlock::address(self)
+    }
+    fn len(&self) -> usize {
+        HeapBlock::len(self)
+    }
+    fn give_back(&mut self, _lazily: bool) -> Result<(), Errno> {
+        Err(Errno::NOT_SUPPORTED)
+    }
+}
+
+impl Block for BreakBlock {
+    #[inline]
+    fn fill(&mut self, value: u8) {
+        BreakBlock::fill(self, value);
+    }
+    #[inline]
+    fn write(&mut self, offset: usize, value: u8) {
+        self.write_byte(offset, value);
+    }
+    #[inline]
+    fn read(&self, offset: usize) {
+        black_box(self.read_byte(offset));
+    }
+    fn address(&self) -> usize {
+        BreakBlock::address(self)
+    }
+    fn len(&self) -> usize {
+        BreakBlock::len(self)
+    }
+    fn give_back(&mut self, _lazily: bool) -> Result<(), Errno> {
+        Err(Errno::NOT_SUPPORTED)
+    }
+}
+
+/// One mapping that several threads share, each with a part of it. Whoever comes first makes it.
+pub(crate) struct OneMapping {
+    threads: usize,
+    parts: Mutex<Option<Vec<Part>>>,
+}
+
+impl OneMapping {
+    pub(crate) fn new(threads: u64) -> Self {
+        OneMapping { threads: usize::try_from(threads).unwrap_or(1).max(1), parts: Mutex::new(None) }
+    }
+
+    /// A part of `len` bytes.
+    pub(crate) fn take(&self, len: usize) -> Result<Part, Errno> {
+        let mut parts = self.parts.lock().map_err(|_| Errno::NO_MEMORY)?;
+        if parts.is_none() {
+            *parts = Some(Mapping::new(len.saturating_mul(self.threads), Policy::Plain)?.split(len));
+        }
+        parts.as_mut().and_then(Vec::pop).ok_or(Errno::NO_MEMORY)
+    }
+}

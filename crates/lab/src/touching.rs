@@ -1,0 +1,70 @@
+//! The touches of a measured child: what they do to a batch of blocks, and in which order.
+
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::SeedableRng;
+use sys::limits::page_bytes;
+
+use crate::block::Block;
+use crate::handling::{Access, Handling, page_order};
+use crate::plan::below;
+use crate::protocol::Job;
+
+/// Knows all that the touches need before the first of them, so that they only touch.
+pub(crate) struct Toucher {
+    handling: Handling,
+    fill: u8,
+    page_bytes: usize,
+    /// Pages of a block in the order of the touches; `None`: by address.
+    order: Option<Vec<u32>>,
+}
+
+impl Toucher {
+    pub(crate) fn new(job: &Job) -> Self {
+        let page_bytes = usize::try_from(page_bytes()).unwrap_or(4096);
+        let pages = usize::try_from(job.size_bytes).unwrap_or(usize::MAX).div_ceil(page_bytes);
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(job.seed);
+        let order = page_order(job.handling.order, pages, |n| below(&mut random, n));
+        Toucher { handling: job.handling, fill: job.fill, page_bytes, order }
+    }
+
+    /// The first touch.
+    #[inline]
+    pub(crate) fn first<B: Block>(&self, blocks: &mut [Option<B>]) {
+        self.touch(blocks, self.handling.touch.first());
+    }
+
+    /// All other touches.
+    #[inline]
+    pub(crate) fn again<B: Block>(&self, blocks: &mut [Option<B>]) {
+        for _ in 1..self.handling.passes {
+            self.touch(blocks, self.handling.touch.again());
+        }
+    }
+
+    #[inline]
+    fn touch<B: Block>(&self, blocks: &mut [Option<B>], access: Access) {
+        for block in blocks.iter_mut().flatten() {
+            match access {
+                Access::Fill => block.fill(self.fill),
+                Access::Write => self.each_page(block.len(), |offset| block.write(offset, self.fill)),
+                Access::Read => self.each_page(block.len(), |offset| block.read(offset)),
+            }
+        }
+    }
+
+    /// Offsets of the pages of a block of `len` bytes.
+    #[inline]
+    fn each_page(&self, len: usize, mut visit: impl FnMut(usize)) {
+        match &self.order {
+            None => (0..len).step_by(self.page_bytes).for_each(visit),
+            Some(order) => {
+                for &page in order {
+                    let offset = page as usize * self.page_bytes;
+                    if offset < len {
+                        visit(offset);
+                    }
+                }
+            }
+        }
+    }
+}

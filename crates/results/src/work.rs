@@ -1,0 +1,52 @@
+//! What an arm does, as the experiment says it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What each sample of an arm does. docs/experiments.md has the words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArmWork {
+    /// Where the memory comes from.
+    pub source: String,
+    /// The byte that is written.
+    pub fill: u8,
+    /// What a touch is.
+    pub touch: String,
+    /// Which page is touched when.
+    pub order: String,
+    /// What happens between the first touch and the second.
+    pub between: String,
+    /// Touches in all.
+    pub passes: u64,
+    /// The threads share one mapping.
+    pub one_mapping: bool,
+    /// The allocator that was asked for; `null`: the one that the process would have anyway.
+    pub allocator: Option<String>,
+    /// Environment variables of its own.
+    pub environment: BTreeMap<String, String>,
+}
+
+impl ArmWork {
+    /// Every byte written twice to memory of `source`, and nothing else.
+    #[must_use]
+    pub fn plain(source: &str, fill: u8) -> Self {
+        ArmWork {
+            source: source.to_owned(),
+            fill,
+            touch: "fill".to_owned(),
+            order: "sequential".to_owned(),
+            between: "nothing".to_owned(),
+            passes: 2,
+            one_mapping: false,
+            allocator: None,
+            environment: BTreeMap::new(),
+        }
+    }
+
+    /// Whether it does nothing but that.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        *self == ArmWork::plain(&self.source, self.fill)
+    }
+}

@@ -1,0 +1,148 @@
+//! Memory straight from sbrk(2).
+//!
+//! Safety story: the break is moved under a lock, a block is what one move added, and the break goes back only when no
+//! block is left and nobody else has moved it since. The C library's allocator notices that its heap is not contiguous
+//! any more and copes (`sysmalloc` in `malloc/malloc.c` of glibc).
+#![allow(unsafe_code)]
+
+use std::ffi::c_void;
+use std::ptr::NonNull;
+use std::sync::{Mutex, PoisonError};
+
+use crate::Errno;
+use crate::mapping::fill;
+
+/// What lies between the break of before the first block and the break of now.
+struct Added {
+    base: usize,
+    top: usize,
+    blocks: usize,
+}
+
+static ADDED: Mutex<Added> = Mutex::new(Added { base: 0, top: 0, blocks: 0 });
+
+/// A block of whole pages that moving the program break has added. When the last of them is dropped, the break goes back.
+#[derive(Debug)]
+pub struct BreakBlock {
+    start: NonNull<c_void>,
+    len: usize,
+}
+
+// SAFETY: the range belongs to the block alone, whichever thread has it.
+unsafe impl Send for BreakBlock {}
+
+impl BreakBlock {
+    /// Moves the break by `len` bytes, rounded up to whole pages.
+    ///
+    /// # Errors
+    /// ENOMEM: `RLIMIT_DATA`, or a mapping in the way (sbrk(2)).
+    pub fn new(len: usize) -> Result<Self, Errno> {
+        let page = rustix::param::page_size();
+        let mut added = ADDED.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = move_by(0)?;
+        let padding = now.next_multiple_of(page) - now;
+        let more = len.checked_next_multiple_of(page).and_then(|len| len.checked_add(padding));
+        let more = more.ok_or(Errno::NO_MEMORY)?;
+        let old = move_by(isize::try_from(more).map_err(|_| Errno::NO_MEMORY)?)?;
+        if added.blocks == 0 {
+            added.base = old;
+        }
+        added.top = old + more;
+        added.blocks += 1;
+        let start = std::ptr::with_exposed_provenance_mut::<c_void>(old + padding);
+        Ok(BreakBlock { start: NonNull::new(start).ok_or(Errno::NO_MEMORY)?, len })
+    }
+
+    /// Writes `value` to every byte.
+    #[inline]
+    pub fn fill(&mut self, value: u8) {
+        // SAFETY: the range was added for this block, is writable, and ours.
+        unsafe { fill(self.start, self.len, value) };
+    }
+
+    /// Writes `value` at `offset`.
+    ///
+    /// # Panics
+    /// If it is not inside the block.
+    #[inline]
+    pub fn write_byte(&mut self, offset: usize, value: u8) {
+        assert!(offset < self.len, "an offset inside the block");
+        // SAFETY: the offset is inside the block.
+        let byte = unsafe { self.start.cast::<u8>().add(offset) };
+        // SAFETY: the block is writable and ours.
+        unsafe { byte.write_volatile(value) };
+    }
+
+    /// Reads the byte at `offset`.
+    ///
+    /// # Panics
+    /// If it is not inside the block.
+    #[inline]
+    #[must_use]
+    pub fn read_byte(&self, offset: usize) -> u8 {
+        assert!(offset < self.len, "an offset inside the block");
+        // SAFETY: the offset is inside the block.
+        let byte = unsafe { self.start.cast::<u8>().add(offset) };
+        // SAFETY: the block is readable, and the kernel initialised it.
+        unsafe { byte.read_volatile() }
+    }
+
+    /// Its size in bytes, as asked for.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a block of no bytes has an address too")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The address of the first byte.
+    #[must_use]
+    pub fn address(&self) -> usize {
+        self.start.as_ptr().addr()
+    }
+}
+
+impl Drop for BreakBlock {
+    fn drop(&mut self) {
+        let mut added = ADDED.lock().unwrap_or_else(PoisonError::into_inner);
+        added.blocks -= 1;
+        if added.blocks == 0 && move_by(0) == Ok(added.top) {
+            // What cannot be moved back stays until the process ends.
+            let _ = isize::try_from(added.top - added.base).map(|bytes| move_by(-bytes));
+        }
+    }
+}
+
+/// Moves the break and returns where it was.
+fn move_by(bytes: isize) -> Result<usize, Errno> {
+    // SAFETY: moving up takes nothing from anybody. It is moved down only to where the last block found it, when nobody
+    // has moved it since, so nothing that others have lies above.
+    let old = unsafe { libc::sbrk(bytes) };
+    if old.addr() == usize::MAX { Err(Errno::last()) } else { Ok(old.expose_provenance()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One test, since the break is the whole process's.
+    #[test]
+    fn blocks_lie_at_the_break_and_go_when_all_are_gone() {
+        let before = move_by(0).unwrap();
+        let mut one = BreakBlock::new(10_000).unwrap();
+        let mut two = BreakBlock::new(4096).unwrap();
+        assert!(one.address() >= before && two.address() >= one.address() + 10_000);
+        assert_eq!((one.read_byte(9_999), one.address() % rustix::param::page_size()), (0, 0));
+        one.fill(1);
+        two.fill(2);
+        two.write_byte(4095, 3);
+        assert_eq!((one.read_byte(9_999), two.read_byte(0), two.read_byte(4095)), (1, 2, 3));
+        let top = move_by(0).unwrap();
+        drop(one);
+        assert_eq!(move_by(0).unwrap(), top, "a block above is still alive");
+        drop(two);
+        let after = move_by(0).unwrap();
+        // The allocator of another test's thread may have moved the break too; then it stays.
+        assert!(after == before || after >= top, "{before:#x} {after:#x} {top:#x}");
+        assert_eq!(BreakBlock::new(usize::MAX / 2).unwrap_err(), Errno::NO_MEMORY);
+    }
+}
