@@ -72,6 +72,7 @@ fn request(options: &BenchOptions) -> anyhow::Result<Request> {
         experiment,
         sizes_bytes: options.size.as_ref().map(|sizes| sizes.0.clone()),
         threads: options.threads.as_ref().map(|threads| threads.0.clone()),
+        passes: options.passes.as_ref().map(|passes| passes.0.clone()),
         arms,
         blocks: options.blocks,
         margin: options.margin,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use lab::points::{parse_sizes, parse_threads};
+use lab::points::{parse_passes, parse_sizes, parse_threads};
 use lab::quantity::{parse_duration, parse_share};
 
 /// What memory really costs on Linux.
@@ -39,7 +39,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Compare ways of getting memory: which is cheapest here, by how much, and why
-    Bench(BenchOptions),
+    Bench(Box<BenchOptions>),
     /// Print the screen of a result file again, without measuring
     Report(ReportOptions),
     /// Say what on this machine will distort or hide a measurement, and how to mend it
@@ -75,11 +75,15 @@ pub(crate) struct BenchOptions {
     /// Size of a block of memory, like 4KiB or 2GiB; several make a sweep: 4KiB,1MiB or 64KiB..1GiB, which doubles
     /// [default: the experiment's]
     #[arg(long, value_name = "SIZES", value_parser = sizes, allow_hyphen_values = true)]
-    pub(crate) size: Option<Points>,
+    pub(crate) size: Option<Points<u64>>,
     /// Threads that share the work, each with blocks of its own; several make a sweep, like 1,2,4 [default: the
     /// experiment's]
     #[arg(long, value_name = "N", value_parser = threads, allow_hyphen_values = true)]
-    pub(crate) threads: Option<Points>,
+    pub(crate) threads: Option<Points<u64>>,
+    /// Touches in all: the first, and those that make the second touch; several make a sweep, like 1,2,4 [default: the
+    /// experiment's, or 2]
+    #[arg(long, value_name = "N", value_parser = passes, allow_hyphen_values = true)]
+    pub(crate) passes: Option<Points<u32>>,
     /// An arm to compare with the baseline; may be repeated [default: the experiment's]
     #[arg(long = "arm", value_name = "ARM")]
     pub(crate) arms: Vec<String>,
@@ -140,14 +144,18 @@ pub(crate) struct DoctorOptions {
 
 /// The values of one dimension of a sweep, ascending.
 #[derive(Debug, Clone)]
-pub(crate) struct Points(pub(crate) Vec<u64>);
+pub(crate) struct Points<T>(pub(crate) Vec<T>);
 
-fn sizes(text: &str) -> Result<Points, String> {
+fn sizes(text: &str) -> Result<Points<u64>, String> {
     parse_sizes(text).map(Points)
 }
 
-fn threads(text: &str) -> Result<Points, String> {
+fn threads(text: &str) -> Result<Points<u64>, String> {
     parse_threads(text).map(Points)
+}
+
+fn passes(text: &str) -> Result<Points<u32>, String> {
+    parse_passes(text).map(Points)
 }
 
 /// The state of free memory.

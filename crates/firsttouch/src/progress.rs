@@ -34,6 +34,7 @@ impl Watcher {
             Event::Notice(text) if !self.quiet => self.bar.suspend(|| eprintln!("note: {text}")),
             Event::Notice(_) => {}
             Event::Progress(progress) => self.progress(progress),
+            Event::Bisecting(arm) => self.bar.set_message(format!("searching for a crossover: {arm}")),
             Event::ColdPair(pair, of) => {
                 self.bar.set_length(*of as u64);
                 self.bar.set_position(*pair as u64 - 1);

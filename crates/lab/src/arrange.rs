@@ -36,8 +36,10 @@ pub struct Ground {
 impl Ground {
     /// What a sample of `spec` does at `point`, where it says nothing of its own by `base` and `common`.
     fn work_of(&self, spec: &ArmSpec, base: Source, point: Point, common: Common) -> Work {
+        let mut handling = spec.handling.over(common.handling);
+        handling.passes = point.passes.unwrap_or(handling.passes);
         let work = Work {
-            handling: spec.handling.over(common.handling),
+            handling,
             one_mapping: spec.one_mapping,
             environment: spec.environment.clone(),
             ..self.work(spec.source.unwrap_or(base), point, spec.fill.unwrap_or(common.fill))
@@ -162,7 +164,7 @@ fn refusals(missing: &[(String, Point, String)], points: usize) -> Vec<Refused> 
 /// against that of all second ones, as a naive program would compare them.
 #[must_use]
 pub fn cells(ground: &Ground, factors: &Factors, size_bytes: u64) -> Arrangement {
-    let point = Point { size_bytes, threads: 1 };
+    let point = Point::new(size_bytes, 1);
     let mut arrangement = Arrangement { points: vec![point], ..Arrangement::default() };
     arrangement.factors = [
         ("api", factors.api.map(|source| source.name().to_owned())),
@@ -211,7 +213,7 @@ fn cell_name(api: Source, fill: u8, position: Position) -> String {
 /// Pairs of a cold and a warm sample of the cell of all first levels: what the memory's state does.
 #[must_use]
 pub fn cold_pairs(ground: &Ground, factors: &Factors, levels: [MemoryLevel; 2], size_bytes: u64) -> Arrangement {
-    let point = Point { size_bytes, threads: 1 };
+    let point = Point::new(size_bytes, 1);
     let (api, fill) = (factors.api[0], factors.fill[0]);
     let arm = |level: MemoryLevel, role: Role| {
         let warm = ground.work(api, point, fill);
@@ -258,7 +260,7 @@ pub(crate) mod tests {
 
     #[test]
     fn every_point_has_its_baseline_and_its_placebo() {
-        let point = |size_bytes, threads| Point { size_bytes, threads };
+        let point = |size_bytes, threads| Point::new(size_bytes, threads);
         let points = [point(65_536, 1), point(4 << 20, 1), point(4 << 20, 3)];
         let others = [spec("malloc"), spec("mmap+hugepage")];
         let plan = arms(&ground(Memory::Warm), &spec("mmap"), &others, Common::of_fill(1), &points);
@@ -274,7 +276,7 @@ pub(crate) mod tests {
 
     #[test]
     fn an_injected_arm_does_more_of_the_same() {
-        let point = Point { size_bytes: 1 << 20, threads: 1 };
+        let point = Point::new(1 << 20, 1);
         let plan = arms(&ground(Memory::Warm), &spec("malloc"), &[spec("injected:+5%")], Common::of_fill(1), &[point]);
         let work = &plan.arms[1].work;
         assert_eq!((work.source, work.operations), (Source::Malloc, 32));

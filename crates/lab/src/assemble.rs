@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use results::{
-    Arm, ArmWork, Comparison, Dropped, DroppedSample, LabResult, Machine, Observed, PointSummary, Refused, Sample,
-    Sensitivity, SensitivityLine, Stopped, Verdict, Warning,
+    Arm, ArmSample, ArmWork, Comparison, Dropped, LabResult, Machine, Observed, PointSummary, Refused, Sample,
+    Sensitivity, SensitivityLine, Stopped, TurningPoint, Verdict, Warning,
 };
 use stats::{Estimate, Interval, Placebo, hodges_lehmann, mean_t};
 
 use crate::cold::ColdPairs;
-use crate::crossover::crossovers;
+use crate::crossover::{crossovers, pass_crossovers};
 use crate::design::{ArmPlan, Design, Role, Work};
 use crate::experiment::{Metric, Subject};
 use crate::factorial::{effects, explained, spreads};
@@ -29,6 +29,8 @@ pub struct Context {
     pub observed: Vec<(Option<f64>, Option<Observed>)>,
     /// Arms that were ruled out before the design was made.
     pub refused: Vec<Refused>,
+    /// Where allocators turn from the program break to mappings.
+    pub turning_points: Vec<TurningPoint>,
     /// Doubts.
     pub warnings: Vec<Warning>,
     /// The baseline against itself.
@@ -45,7 +47,7 @@ pub struct Context {
 #[must_use]
 pub fn assemble(design: &Design, run: Run, context: Context) -> LabResult {
     let comparisons = comparisons(design, &run);
-    let crossovers = crossovers(design, &comparisons);
+    let (crossovers, pass_crossovers) = (crossovers(design, &comparisons), pass_crossovers(design, &comparisons));
     let (mut effects, spreads) = (effects(design, &run), spreads(design, &run.samples));
     let looks = run.looks.iter().map(|look| look.blocks as u64).collect();
     let (mut stopped, mut blocks, mut dropped) = (run.stopped, run.blocks.clone(), dropped(design, &run));
@@ -97,6 +99,8 @@ pub fn assemble(design: &Design, run: Run, context: Context) -> LabResult {
         effects,
         spreads,
         crossovers,
+        pass_crossovers,
+        turning_points: context.turning_points,
         placebo: context.placebo.map(|placebo| results::Placebo {
             ratio: placebo.ratio,
             low: placebo.interval.map(|i| i.low),
@@ -132,6 +136,8 @@ fn arms(design: &Design, run: Run, context: &Context) -> (Vec<Arm>, Vec<Refused>
             row.points.push(PointSummary {
                 size_bytes: work.size_bytes,
                 threads: work.threads,
+                passes: design.sweeps_passes().then_some(u64::from(work.handling.passes)),
+                observed: observed.clone(),
                 operations: work.operations,
                 traps: *traps,
                 total_ns_per_page: per_page(&samples, Metric::Total, work.size_bytes, context.machine.page_bytes),
@@ -177,10 +183,8 @@ fn arm(plan: &ArmPlan, metric: Metric, samples: Vec<Sample>, traps: Option<f64>,
 
 fn dropped(design: &Design, run: &Run) -> Vec<Dropped> {
     let samples = |samples: &[(usize, Sample)]| {
-        let named = |(arm, sample): &(usize, Sample)| DroppedSample {
-            arm: design.arms[*arm].name.clone(),
-            sample: sample.clone(),
-        };
+        let named =
+            |(arm, sample): &(usize, Sample)| ArmSample { arm: design.arms[*arm].name.clone(), sample: sample.clone() };
         samples.iter().map(named).collect()
     };
     run.dropped
@@ -216,6 +220,7 @@ fn experiment(design: &Design, cap: Option<Duration>) -> results::Experiment {
         size_bytes: design.points.first().map_or(0, |point| point.size_bytes),
         sizes_bytes: several(distinct(|point| point.size_bytes)),
         threads: if threads == [1] { Vec::new() } else { threads },
+        passes: several(distinct(|point| u64::from(point.passes.unwrap_or(0)))),
         factors: design.factors.clone(),
         operations: first.map_or(0, |work| work.operations),
         fill,
@@ -227,7 +232,7 @@ fn experiment(design: &Design, cap: Option<Duration>) -> results::Experiment {
     }
 }
 
-fn comparisons(design: &Design, run: &Run) -> Vec<Comparison> {
+pub(crate) fn comparisons(design: &Design, run: &Run) -> Vec<Comparison> {
     let Some(look) = run.looks.last() else { return Vec::new() };
     // What one comparison may err, for estimators that know no looks.
     let alpha = look.alpha / design.contrasts.len().max(1) as f64;
@@ -244,6 +249,7 @@ fn comparisons(design: &Design, run: &Run) -> Vec<Comparison> {
             metric: design.metric().name().to_owned(),
             size_bytes: work.size_bytes,
             threads: design.sweeps_threads().then_some(work.threads),
+            passes: design.sweeps_passes().then_some(u64::from(work.handling.passes)),
             ratio: estimate.ratio,
             low: estimate.interval.map(|i| i.low),
             high: estimate.interval.map(|i| i.high),

@@ -7,6 +7,7 @@ use sys::interrupt::Interrupt;
 
 use crate::arrange::{self, Arrangement, Ground};
 use crate::assemble::{Context, assemble};
+use crate::bisect;
 use crate::capacity::{self, Limits};
 use crate::children::{COLDNESS, Children, Surroundings, TakenFloors};
 use crate::cold;
@@ -20,6 +21,7 @@ use crate::plan::Orders;
 use crate::quantity::nanoseconds;
 use crate::request::{BenchError, MAX_TIME, Request};
 use crate::session::{self, Progress, Run, placebo_ratios};
+use crate::turning;
 
 /// What a watcher is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +32,8 @@ pub enum Event {
     Notice(String),
     /// The session moved on.
     Progress(Progress),
+    /// A crossover is searched for: the arm, and where.
+    Bisecting(String),
     /// A pair of a cold and a warm sample begins: which, and of how many.
     ColdPair(usize, usize),
 }
@@ -49,6 +53,9 @@ pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Even
         design.schedule.cap = design.schedule.cap.map(cold::leave_time);
         design.pairs_follow = true;
     }
+    if request.experiment.bisect {
+        design.schedule.cap = design.schedule.cap.map(bisect::leave_time);
+    }
     // Asked for once: from here on this process moves from one of them to the next.
     let cpus = request.cpu.map_or_else(sys::process::allowed_cpus, |cpu| vec![cpu]);
     let surroundings = Surroundings { interrupt, started, cpus };
@@ -64,10 +71,11 @@ pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Even
         watch(Event::Notice(notice));
     }
 
+    let turning_points = turning::find(&design, &observed, &mut children);
     let (run, floors) = run(&design, surroundings.clone(), &mut watch)?;
     let cold = match pairs {
         Some(pairs) if run.stopped != Some(Stopped::Interrupted) => {
-            cold::run(pairs, &design, surroundings, request.cap(), &mut watch)?
+            cold::run(pairs, &design, surroundings.clone(), request.cap(), &mut watch)?
         }
         _ => None,
     };
@@ -80,6 +88,7 @@ pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Even
         machine,
         observed: observed.into_iter().map(|o| (o.traps, o.observed)).collect(),
         refused,
+        turning_points,
         warnings,
         placebo,
         cap: request.cap(),
@@ -89,6 +98,11 @@ pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Even
     let mut result = assemble(&design, run, context);
     result.experiment.asked_arms = request.arms.iter().map(|arm| arm.name.clone()).collect();
     explain::attach(&mut result, floors);
+    if let (true, Subject::Arms { baseline, arms, .. }) = (request.experiment.bisect, &request.experiment.subject) {
+        let specs = request.others(baseline, arms);
+        bisect::narrow(&mut result, &design, (&ground, &specs), &surroundings, request.cap(), &mut watch)?;
+        result.elapsed_ns = nanoseconds(started.elapsed());
+    }
     Ok(result)
 }
 
@@ -177,6 +191,7 @@ fn design(request: &Request, ground: &Ground) -> Result<(Design, Vec<Refused>), 
         seed: request.seed,
         cpu: request.cpu,
         memory: request.memory,
+        swept: None,
         pairs_follow: false,
     };
     comparable(&design, &refused)?;
@@ -187,16 +202,12 @@ fn arrangement(request: &Request, ground: &Ground) -> Result<Arrangement, BenchE
     let (sizes, threads) = (request.sizes_bytes(), request.threads());
     match &request.experiment.subject {
         Subject::Arms { baseline, arms, common } => {
-            let points: Vec<Point> = threads
-                .iter()
-                .flat_map(|&threads| sizes.iter().map(move |&size_bytes| Point { size_bytes, threads }))
-                .collect();
-            let wanted = if request.arms.is_empty() { arms } else { &request.arms };
-            if threads != [1] && wanted.iter().any(|arm| arm.extra > 0.0) {
+            let points = points(sizes, threads, request.passes());
+            let others = request.others(baseline, arms);
+            if threads != [1] && others.iter().any(|arm| arm.extra > 0.0) {
                 let wish = "an injected arm is the work of one thread: leave out --threads, or the arm";
                 return Err(BenchError::Unfit(wish.to_owned()));
             }
-            let others: Vec<_> = wanted.iter().filter(|arm| arm.name != baseline.name).cloned().collect();
             Ok(arrange::arms(ground, baseline, &others, *common, &points))
         }
         Subject::Factors(factors) => {
@@ -204,9 +215,10 @@ fn arrangement(request: &Request, ground: &Ground) -> Result<Arrangement, BenchE
             if !request.arms.is_empty() {
                 return Err(BenchError::Unfit(format!("{name} is made of factors, not of arms: leave out --arm")));
             }
-            if sizes.len() > 1 || threads != [1] {
+            if sizes.len() > 1 || threads != [1] || !request.passes().is_empty() {
                 return Err(BenchError::Unfit(format!(
-                    "{name} crosses its factors at one size and with one thread: give one --size, and no --threads"
+                    "{name} crosses its factors at one size and with one thread: give one --size, and neither --threads \
+                     nor --passes"
                 )));
             }
             let arrangement = arrange::cells(ground, factors, sizes[0]);
@@ -216,6 +228,19 @@ fn arrangement(request: &Request, ground: &Ground) -> Result<Arrangement, BenchE
             }
         }
     }
+}
+
+/// Every combination; where there are no passes to sweep over, each arm has its own.
+fn points(sizes: &[u64], threads: &[u64], passes: &[u32]) -> Vec<Point> {
+    let passes: Vec<Option<u32>> =
+        if passes.is_empty() { vec![None] } else { passes.iter().copied().map(Some).collect() };
+    let mut points = Vec::with_capacity(sizes.len() * threads.len() * passes.len());
+    for &threads in threads {
+        for &passes in &passes {
+            points.extend(sizes.iter().map(|&size_bytes| Point { size_bytes, threads, passes }));
+        }
+    }
+    points
 }
 
 fn comparable(design: &Design, refused: &[Refused]) -> Result<(), BenchError> {

@@ -232,6 +232,7 @@ impl<'a> Children<'a> {
             operations: work.operations,
             size_bytes: self.design.sweeps_sizes().then_some(work.size_bytes),
             threads: self.design.sweeps_threads().then_some(work.threads),
+            passes: self.design.sweeps_passes().then_some(u64::from(work.handling.passes)),
             obtain_ns: obtain.time_ns,
             first_touch_ns: first_touch.time_ns,
             between_ns: between.time_ns,

@@ -109,13 +109,34 @@ pub struct ArmPlan {
     pub work: Work,
 }
 
-/// A size and a number of threads.
+/// A size, a number of threads and, where that is swept over too, a number of passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Point {
     /// Bytes of one block of memory.
     pub size_bytes: u64,
     /// Threads that share the work.
     pub threads: u64,
+    /// Touches in all; `None`: as each arm has it.
+    pub passes: Option<u32>,
+}
+
+impl Point {
+    /// One where the arms say how often they touch.
+    #[must_use]
+    pub fn new(size_bytes: u64, threads: u64) -> Self {
+        Point { size_bytes, threads, passes: None }
+    }
+}
+
+/// What a run sweeps over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Swept {
+    /// Sizes of blocks of memory.
+    pub sizes: bool,
+    /// Numbers of threads.
+    pub threads: bool,
+    /// Numbers of passes.
+    pub passes: bool,
 }
 
 /// What is estimated from every block: the mean logarithm of some arms less that of others.
@@ -201,6 +222,8 @@ pub struct Design {
     pub cpu: Option<u32>,
     /// The state of free memory to measure in.
     pub memory: Memory,
+    /// A design of one point out of a sweep: what was swept over.
+    pub swept: Option<Swept>,
     /// Pairs of cold and warm samples are to follow in the time that this schedule leaves.
     pub pairs_follow: bool,
 }
@@ -225,20 +248,42 @@ impl Design {
     }
 
     /// Whether the run has points that differ in what `of` says.
-    fn several(&self, of: fn(&Point) -> u64) -> bool {
+    fn several<T: PartialEq>(&self, of: fn(&Point) -> T) -> bool {
         self.points.iter().any(|point| of(point) != of(&self.points[0]))
+    }
+
+    /// What the run sweeps over.
+    #[must_use]
+    pub fn sweeps(&self) -> Swept {
+        self.swept.unwrap_or(Swept {
+            sizes: self.several(|point| point.size_bytes),
+            threads: self.several(|point| point.threads),
+            passes: self.several(|point| point.passes),
+        })
+    }
+
+    /// Whether `arm` is the baseline's second appearance.
+    #[must_use]
+    pub fn is_placebo(&self, arm: usize) -> bool {
+        self.arms[arm].role == Role::Placebo
     }
 
     /// Whether the run sweeps over sizes.
     #[must_use]
     pub fn sweeps_sizes(&self) -> bool {
-        self.several(|point| point.size_bytes)
+        self.sweeps().sizes
     }
 
     /// Whether the run sweeps over numbers of threads.
     #[must_use]
     pub fn sweeps_threads(&self) -> bool {
-        self.several(|point| point.threads)
+        self.sweeps().threads
+    }
+
+    /// Whether the run sweeps over numbers of passes.
+    #[must_use]
+    pub fn sweeps_passes(&self) -> bool {
+        self.sweeps().passes
     }
 
     /// How to name `arm` where its point matters.
@@ -247,7 +292,8 @@ impl Design {
         let plan = &self.arms[arm];
         let size = self.sweeps_sizes().then(|| format!(" at {}", bytes_text(plan.work.size_bytes)));
         let threads = self.sweeps_threads().then(|| format!(", {} threads", plan.work.threads));
-        [Some(plan.name.clone()), size, threads].into_iter().flatten().collect()
+        let passes = self.sweeps_passes().then(|| format!(", {} passes", plan.work.handling.passes));
+        [Some(plan.name.clone()), size, threads, passes].into_iter().flatten().collect()
     }
 
     /// The same design without the arms in `gone`. A point that loses an arm without which it says nothing loses all.
@@ -309,6 +355,7 @@ pub(crate) mod tests {
             seed: 1,
             cpu: None,
             memory: Memory::Warm,
+            swept: None,
             pairs_follow: false,
         }
     }

@@ -28,10 +28,14 @@ pub struct Experiment {
     pub sizes_bytes: Vec<u64>,
     /// Numbers of threads that share the work, ascending.
     pub threads: Vec<u64>,
+    /// Touches in all, ascending; empty: as each arm has it.
+    pub passes: Vec<u32>,
     /// A difference smaller than this share does not matter.
     pub margin: f64,
     /// The time cap, if it needs another than the default.
     pub max_time: Option<Duration>,
+    /// Whether crossovers are searched for between the points of a sweep.
+    pub bisect: bool,
     /// What is compared.
     pub subject: Subject,
     /// What somebody else saw of the cells of all first levels against that of all second ones.
@@ -176,7 +180,7 @@ impl Metric {
     }
 }
 
-const FILES: [&str; 10] = [
+const FILES: &[&str] = &[
     include_str!("../../../experiments/anonymous.toml"),
     include_str!("../../../experiments/position.toml"),
     include_str!("../../../experiments/populate.toml"),
@@ -185,6 +189,7 @@ const FILES: [&str; 10] = [
     include_str!("../../../experiments/threads.toml"),
     include_str!("../../../experiments/refault.toml"),
     include_str!("../../../experiments/release.toml"),
+    include_str!("../../../experiments/threshold.toml"),
     include_str!("../../../experiments/allocators.toml"),
     include_str!("../../../experiments/realloc-growth.toml"),
 ];

@@ -10,6 +10,7 @@ pub mod arm;
 pub mod arrange;
 pub mod assemble;
 pub mod bench;
+pub mod bisect;
 mod block;
 pub mod capacity;
 pub mod children;
@@ -40,6 +41,7 @@ pub mod source;
 pub mod summary;
 mod together;
 mod touching;
+mod turning;
 
 pub use bench::bench;
 pub use design::{Design, Memory};

@@ -4,6 +4,8 @@ use crate::quantity::{bytes_text, parse_bytes};
 
 /// Threads that anyone could want; far more would measure the scheduler.
 const THREADS_MAX: u64 = 1024;
+/// Beyond that the first pass does not matter any more.
+const PASSES_MAX: u64 = 10_000;
 
 /// Reads one size, several with commas, or a range of doublings; the result ascends.
 ///
@@ -46,14 +48,28 @@ fn doublings(low: &str, high: &str) -> Result<Vec<u64>, String> {
 /// # Errors
 /// A sentence that says what is wrong and what would be right.
 pub fn parse_threads(text: &str) -> Result<Vec<u64>, String> {
+    counts(text, "threads", THREADS_MAX)
+}
+
+/// Reads numbers of passes.
+///
+/// # Errors
+/// A sentence that says what is wrong and what would be right.
+pub fn parse_passes(text: &str) -> Result<Vec<u32>, String> {
+    let passes = counts(text, "passes", PASSES_MAX)?;
+    Ok(passes.into_iter().filter_map(|n| u32::try_from(n).ok()).collect())
+}
+
+/// Numbers of `what`, with commas.
+fn counts(text: &str, what: &str, most: u64) -> Result<Vec<u64>, String> {
     let number = |part: &str| match part.trim().parse::<u64>() {
-        Ok(0) => Err("0 threads do nothing: at least 1".to_owned()),
-        Ok(n) if n > THREADS_MAX => Err(format!("{n} threads are too many: at most {THREADS_MAX}")),
+        Ok(0) => Err(format!("0 {what} do nothing: at least 1")),
+        Ok(n) if n > most => Err(format!("{n} {what} are too many: at most {most}")),
         Ok(n) => Ok(n),
-        Err(_) => Err(format!("{part:?} is no number of threads: write 2, or 1,2,4")),
+        Err(_) => Err(format!("{part:?} is no number of {what}: write 2, or 1,2,4")),
     };
-    let threads = text.split(',').map(number).collect::<Result<Vec<u64>, String>>()?;
-    ascending(threads, |n| format!("{n} threads"))
+    let numbers = text.split(',').map(number).collect::<Result<Vec<u64>, String>>()?;
+    ascending(numbers, |n| format!("{n} {what}"))
 }
 
 /// `values` in order; a value that is there twice is a mistake, since it would be tested twice.

@@ -206,7 +206,7 @@ mod tests {
     use crate::handling::Handling;
 
     fn work(source: Source, size_bytes: u64) -> Work {
-        ground(Memory::Warm).work(source, crate::design::Point { size_bytes, threads: 1 }, 1)
+        ground(Memory::Warm).work(source, crate::design::Point::new(size_bytes, 1), 1)
     }
 
     fn check(source: Source, sample: &Sample) -> Result<(), String> {

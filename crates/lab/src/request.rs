@@ -19,6 +19,8 @@ pub struct Request {
     pub sizes_bytes: Option<Vec<u64>>,
     /// Numbers of threads, ascending.
     pub threads: Option<Vec<u64>>,
+    /// Touches in all, ascending.
+    pub passes: Option<Vec<u32>>,
     /// Arms beside the baseline; empty: those of the experiment.
     pub arms: Vec<ArmSpec>,
     /// Exactly so many blocks, instead of the scheduled looks.
@@ -44,10 +46,23 @@ impl Request {
         self.max_time.or(self.blocks.is_none().then_some(usual))
     }
 
+    /// The arms beside `baseline`: those asked for, or else `own`, those of the experiment.
+    #[must_use]
+    pub fn others(&self, baseline: &ArmSpec, own: &[ArmSpec]) -> Vec<ArmSpec> {
+        let wanted = if self.arms.is_empty() { own } else { &self.arms };
+        wanted.iter().filter(|arm| arm.name != baseline.name).cloned().collect()
+    }
+
     /// The sizes in force.
     #[must_use]
     pub fn sizes_bytes(&self) -> &[u64] {
         self.sizes_bytes.as_ref().unwrap_or(&self.experiment.sizes_bytes)
+    }
+
+    /// The numbers of passes in force; empty: as each arm has it.
+    #[must_use]
+    pub fn passes(&self) -> &[u32] {
+        self.passes.as_ref().unwrap_or(&self.experiment.passes)
     }
 
     /// The numbers of threads in force.

@@ -50,7 +50,10 @@ pub fn screen(result: &LabResult, width: Option<usize>) -> String {
 
 /// Whether the run has more than one point.
 fn is_sweep(result: &LabResult) -> bool {
-    result.experiment.sizes_bytes.len() > 1 || result.experiment.threads.len() > 1
+    let experiment = &result.experiment;
+    [experiment.sizes_bytes.len(), experiment.threads.len(), experiment.passes.len()]
+        .into_iter()
+        .any(|points| points > 1)
 }
 
 pub(crate) fn lines(head: &str, sentences: &[String], width: Option<usize>) -> String {
@@ -75,6 +78,10 @@ fn head(result: &LabResult, width: Option<usize>) -> String {
         [one] => format!(", {one} threads"),
         several => format!(", {} threads", several.iter().map(u64::to_string).collect::<Vec<_>>().join(" / ")),
     };
+    let passes = match &experiment.passes[..] {
+        [] => String::new(),
+        several => format!(", {} passes", several.iter().map(u64::to_string).collect::<Vec<_>>().join(" / ")),
+    };
     let points = result.arms.iter().map(|arm| arm.points.len()).max().unwrap_or(0).max(1);
     // The baseline is in every block; the cold pairs of a factorial experiment are apart.
     let baseline = result.arms.iter().find(|arm| arm.baseline);
@@ -86,7 +93,7 @@ fn head(result: &LabResult, width: Option<usize>) -> String {
         format!("{} cells, one twice,", 1_u64 << experiment.factors.len().min(16))
     };
     let mut parts = vec![
-        format!("{}, {size}{threads}", clean(&experiment.name)),
+        format!("{}, {size}{threads}{passes}", clean(&experiment.name)),
         format!("{arms} x {done} randomised blocks"),
         format!("seed {}", result.seed),
         duration_short(result.elapsed_ns),

@@ -16,6 +16,8 @@ pub(crate) fn next(result: &LabResult) -> String {
     };
     let threads: Vec<String> = experiment.threads.iter().map(u64::to_string).collect();
     let threads = if threads.is_empty() { String::new() } else { format!(" --threads {}", threads.join(",")) };
+    let passes: Vec<String> = experiment.passes.iter().map(u64::to_string).collect();
+    let threads = if passes.is_empty() { threads } else { format!("{threads} --passes {}", passes.join(",")) };
     let question = experiment.file.as_ref().unwrap_or(&experiment.name);
     let cold = if experiment.memory == "cold" { " --memory cold" } else { "" };
     let cpu = experiment.cpu.map(|cpu| format!(" --cpu {cpu}")).unwrap_or_default();

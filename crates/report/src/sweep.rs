@@ -2,6 +2,7 @@
 
 use results::{Arm, Comparison, LabResult, PointSummary};
 
+use crate::crossing;
 use crate::lab::{against, confidence_label, lines, metric_name, verdict_style};
 use crate::number::{bytes, digits};
 use crate::scaling::{Series, draw};
@@ -12,7 +13,7 @@ use crate::text::{DIM, clean, styled};
 /// What stands between the head and the warnings.
 pub(crate) fn paragraphs(result: &LabResult, columns: usize, width: Option<usize>) -> Vec<String> {
     let mut sentences: Vec<String> = compared(result).iter().map(|arm| by_verdict(result, arm)).collect();
-    sentences.extend(crossovers(result));
+    sentences.extend(crossing::sentences(result));
     sentences.extend(placebo(result));
     sentences.extend(small_blocks(result));
     vec![costs(result, columns), ratios(result, columns), plots(result, columns), lines("", &sentences, width)]
@@ -23,22 +24,25 @@ pub(crate) fn paragraphs(result: &LabResult, columns: usize, width: Option<usize
 struct Place {
     threads: u64,
     size_bytes: u64,
+    passes: Option<u64>,
 }
 
 impl Place {
     fn of(point: &PointSummary) -> Self {
-        Place { threads: point.threads, size_bytes: point.size_bytes }
+        Place { threads: point.threads, size_bytes: point.size_bytes, passes: point.passes }
     }
 
     /// What differs between the points, and no more.
     fn label(self, result: &LabResult) -> String {
         let size = size_label(self.size_bytes);
-        let threads = format!("{} thread{}", self.threads, if self.threads == 1 { "" } else { "s" });
-        match (result.experiment.sizes_bytes.len() > 1, result.experiment.threads.len() > 1) {
-            (true, true) => format!("{size}, {threads}"),
-            (false, true) => threads,
-            _ => size,
-        }
+        let several = |n: u64, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+        let experiment = &result.experiment;
+        let parts = [
+            (experiment.sizes_bytes.len() > 1).then_some(size),
+            (experiment.threads.len() > 1).then(|| several(self.threads, "thread", "threads")),
+            self.passes.filter(|_| experiment.passes.len() > 1).map(|passes| several(passes, "pass", "passes")),
+        ];
+        parts.into_iter().flatten().collect::<Vec<String>>().join(", ")
     }
 }
 
@@ -68,6 +72,7 @@ fn comparison<'a>(result: &'a LabResult, arm: &Arm, place: Place) -> Option<&'a 
         c.arm == arm.name
             && c.size_bytes == place.size_bytes
             && c.threads.is_none_or(|threads| threads == place.threads)
+            && c.passes == place.passes
     })
 }
 
@@ -119,19 +124,33 @@ fn plots(result: &LabResult, columns: usize) -> String {
         let values = |arm: &&Arm| places.iter().map(|place| cost(arm, *place)).collect();
         arms.iter().map(|arm| Series { name: clean(&arm.name), values: values(arm) }).collect()
     };
-    if result.experiment.sizes_bytes.len() <= 1 {
+    let experiment = &result.experiment;
+    if experiment.sizes_bytes.len() <= 1 && experiment.passes.len() <= 1 {
         let labels: Vec<String> = places.iter().map(|place| place.threads.to_string()).collect();
         return draw("ns a page, against threads", &labels, &series(&places), columns);
     }
-    let mut threads: Vec<u64> = places.iter().map(|place| place.threads).collect();
-    threads.dedup();
-    let plot = |&threads: &u64| {
-        let own: Vec<Place> = places.iter().copied().filter(|place| place.threads == threads).collect();
-        let labels: Vec<String> = own.iter().map(|place| short(place.size_bytes)).collect();
-        let with = if result.experiment.threads.len() > 1 { format!(", threads: {threads}") } else { String::new() };
-        draw(&format!("ns a page, against size{with}"), &labels, &series(&own), columns)
+    // Against passes where there are several, else against size; a plot for each combination of the rest.
+    let by_passes = experiment.passes.len() > 1;
+    let rest = |place: &Place| (place.threads, if by_passes { Some(place.size_bytes) } else { place.passes });
+    let mut groups: Vec<(u64, Option<u64>)> = places.iter().map(rest).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    let plot = |group: &(u64, Option<u64>)| {
+        let own: Vec<Place> = places.iter().copied().filter(|place| rest(place) == *group).collect();
+        let label = |place: &Place| match place.passes.filter(|_| by_passes) {
+            Some(passes) => passes.to_string(),
+            None => short(place.size_bytes),
+        };
+        let several_sizes = by_passes && experiment.sizes_bytes.len() > 1;
+        let title = [
+            Some(format!("ns a page, against {}", if by_passes { "passes" } else { "size" })),
+            (experiment.threads.len() > 1).then(|| format!("threads: {}", group.0)),
+            group.1.filter(|_| several_sizes).map(size_label),
+        ];
+        let title = title.into_iter().flatten().collect::<Vec<String>>().join(", ");
+        draw(&title, &own.iter().map(label).collect::<Vec<String>>(), &series(&own), columns)
     };
-    threads.iter().map(plot).collect::<Vec<String>>().join("\n")
+    groups.iter().map(plot).collect::<Vec<String>>().join("\n")
 }
 
 /// To the byte: sizes that differ have labels that differ.
@@ -181,35 +200,6 @@ fn stretches(entries: &[(usize, String)]) -> String {
         if first.0 == last.0 { first.1.clone() } else { format!("{} to {}", first.1, last.1) }
     };
     runs.iter().map(text).collect::<Vec<String>>().join(", ")
-}
-
-fn crossovers(result: &LabResult) -> Vec<String> {
-    let sentence = |crossover: &results::Crossover| {
-        let threads = crossover.threads.map_or_else(String::new, |n| format!(" with {n} threads"));
-        format!(
-            "Crossover: from some {} on {} is the {} one{threads} (between {} and {}, {} simultaneous).",
-            about(crossover.size_bytes),
-            clean(&crossover.arm),
-            if crossover.faster_above { "faster" } else { "slower" },
-            bytes(crossover.low_bytes as f64),
-            bytes(crossover.high_bytes as f64),
-            sentence::confidence(crossover.confidence)
-        )
-    };
-    let mut sentences: Vec<String> = result.crossovers.iter().map(sentence).collect();
-    let judged = result.comparisons.iter().any(|comparison| comparison.low.is_some());
-    if sentences.is_empty() && judged && result.experiment.sizes_bytes.len() > 1 {
-        sentences.push("No crossover was found.".to_owned());
-    }
-    sentences
-}
-
-/// Two digits of a size that lies somewhere between two points.
-fn about(size_bytes: f64) -> String {
-    let unit = 1024_f64.powf((size_bytes.max(1.0).log2() / 10.0).floor());
-    let value = size_bytes / unit;
-    let step = 10_f64.powf(value.max(1.0).log10().floor() - 1.0);
-    bytes((value / step).round() * step * unit)
 }
 
 fn placebo(result: &LabResult) -> Option<String> {

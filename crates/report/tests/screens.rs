@@ -58,6 +58,7 @@ fn comparison(arm: &str, ratio: f64, bounds: Option<(f64, f64)>, verdict: Verdic
         metric: "total_ns".to_owned(),
         size_bytes: 100 << 20,
         threads: None,
+        passes: None,
         ratio,
         low: bounds.map(|b| b.0),
         high: bounds.map(|b| b.1),
@@ -139,6 +140,7 @@ fn result() -> LabResult {
             size_bytes: 100 << 20,
             sizes_bytes: Vec::new(),
             threads: Vec::new(),
+            passes: Vec::new(),
             factors: Vec::new(),
             operations: 1,
             fill: 1,
@@ -168,6 +170,8 @@ fn result() -> LabResult {
         spreads: Vec::new(),
         explained: None,
         crossovers: Vec::new(),
+        pass_crossovers: Vec::new(),
+        turning_points: Vec::new(),
         placebo: Some(Placebo {
             ratio: 1.0,
             low: Some(0.99),
@@ -406,6 +410,8 @@ fn sweep(threads: &[u64]) -> LabResult {
         for (&threads, &size_bytes) in threads.iter().flat_map(|t| sizes.iter().map(move |s| (t, s))) {
             let scale = if arm.name.contains("populate") { 2.2 - 0.0625 * (size_bytes as f64).log2() } else { 1.0 };
             arm.points.push(PointSummary {
+                observed: None,
+                passes: None,
                 size_bytes,
                 threads,
                 operations: 1,
@@ -432,6 +438,8 @@ fn a_sweep_over_sizes() {
     let mut result = sweep(&[1]);
     result.comparisons.iter_mut().for_each(|c| c.threads = None);
     result.crossovers = vec![Crossover {
+        passes: None,
+        steps: Vec::new(),
         arm: "mmap+populate".to_owned(),
         baseline: "mmap".to_owned(),
         threads: None,

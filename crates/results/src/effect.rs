@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Verdict;
+use crate::{ArmSample, Comparison, Verdict};
 
 /// A factor with its two levels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,9 @@ pub struct Crossover {
     /// Threads that shared the work; only where the run has more than one number of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<u64>,
+    /// Touches in all; only where the run has more than one number of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passes: Option<u64>,
     /// Where the line through the two nearest estimates passes 1.
     pub size_bytes: f64,
     /// The largest size below it at which the arm is on one side for certain.
@@ -54,8 +57,60 @@ pub struct Crossover {
     pub high_bytes: u64,
     /// Whether the arm is the faster one above it.
     pub faster_above: bool,
-    /// Of all comparisons of the run together.
+    /// Of all comparisons of the run together; of each step by itself, where there are steps.
     pub confidence: f64,
+    /// What was measured between the points of the sweep to find it more closely, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+}
+
+/// Where an arm and the baseline change places on the way from few passes over the memory to many.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PassCrossover {
+    /// Which arm.
+    pub arm: String,
+    /// What it is compared with.
+    pub baseline: String,
+    /// Bytes of one block of memory.
+    pub size_bytes: u64,
+    /// Threads that shared the work; only where the run has more than one number of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<u64>,
+    /// The largest number of passes below it at which the arm is on one side for certain.
+    pub low_passes: u64,
+    /// The smallest number above it at which it is on the other side for certain.
+    pub high_passes: u64,
+    /// Whether the arm is the faster one with more passes.
+    pub faster_above: bool,
+    /// Of all comparisons of the run together; of each step by itself, where there are steps.
+    pub confidence: f64,
+    /// What was measured between the points of the sweep to find it more closely, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+}
+
+/// One step of a bisection: a comparison between two points of a sweep, with its samples.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// What came of it.
+    pub comparison: Comparison,
+    /// What was measured.
+    pub samples: Vec<ArmSample>,
+}
+
+/// Where an allocator turns from moving the program break to mapping.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TurningPoint {
+    /// Which arm.
+    pub arm: String,
+    /// The file that its malloc came from.
+    pub allocator: Option<String>,
+    /// The largest block for which the break was seen to move.
+    pub break_bytes: u64,
+    /// The smallest block that was seen to be mapped.
+    pub mapping_bytes: u64,
+    /// Untimed runs that it took to find them.
+    pub runs: u64,
 }
 
 /// What the factors could do together to a ratio that somebody else saw.

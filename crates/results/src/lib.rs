@@ -13,10 +13,10 @@ mod summary;
 mod verdict;
 mod work;
 
-pub use effect::{Crossover, Effect, Explained, Factor};
+pub use effect::{Crossover, Effect, Explained, Factor, PassCrossover, Step, TurningPoint};
 pub use file::{Reading, read, read_diagnosis, write};
 pub use floors::{Explanation, Floor, FloorSample, FloorSummary, Floors, InvalidFloor, Part};
-pub use sample::{Block, Dropped, DroppedSample, Sample};
+pub use sample::{ArmSample, Block, Dropped, Sample};
 pub use summary::{ArmSummary, Bill, PhaseTimes, PointSummary};
 pub use verdict::{Comparison, Placebo, Sensitivity, SensitivityLine, Verdict};
 pub use work::ArmWork;
@@ -74,6 +74,12 @@ pub struct LabResult {
     /// In a sweep over sizes: where an arm and the baseline change places.
     #[serde(default)]
     pub crossovers: Vec<Crossover>,
+    /// In a sweep over passes: likewise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pass_crossovers: Vec<PassCrossover>,
+    /// In a sweep over sizes: where allocators turn from the program break to mappings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turning_points: Vec<TurningPoint>,
     /// The baseline against itself; `null` when not one block was complete.
     pub placebo: Option<Placebo>,
     /// What the steps of getting memory took in processes of their own, beside the arms; `null` if not measured.
@@ -155,6 +161,9 @@ pub struct Experiment {
     /// Numbers of threads that shared the work; empty where one thread did it throughout.
     #[serde(default)]
     pub threads: Vec<u64>,
+    /// Numbers of touches; empty unless the run sweeps over them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passes: Vec<u64>,
     /// What a factorial experiment crosses; empty in all others.
     #[serde(default)]
     pub factors: Vec<Factor>,

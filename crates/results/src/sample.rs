@@ -17,6 +17,9 @@ pub struct Sample {
     /// Threads that shared the work; only where the run has more than one number of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<u64>,
+    /// Touches in all; only where the run has more than one number of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passes: Option<u64>,
     /// Time of the obtaining calls.
     pub obtain_ns: u64,
     /// Time of the first touch.
@@ -97,12 +100,12 @@ pub struct Dropped {
     pub reason: String,
     /// Its samples.
     #[serde(default)]
-    pub samples: Vec<DroppedSample>,
+    pub samples: Vec<ArmSample>,
 }
 
-/// A sample of a dropped block.
+/// A sample with the arm that it is of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DroppedSample {
+pub struct ArmSample {
     /// Which arm.
     pub arm: String,
     /// What was measured.

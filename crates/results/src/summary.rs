@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Observed;
+
 /// Medians over the samples of an arm, per block of memory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ArmSummary {
@@ -26,6 +28,9 @@ pub struct PointSummary {
     pub size_bytes: u64,
     /// Threads that shared the work.
     pub threads: u64,
+    /// Touches in all; only where the run has more than one number of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passes: Option<u64>,
     /// Blocks of memory in a sample.
     pub operations: u64,
     /// As [`crate::Arm::traps`].
@@ -35,6 +40,9 @@ pub struct PointSummary {
     /// The metric of the experiment per page of memory, in nanoseconds.
     #[serde(default)]
     pub metric_ns_per_page: Option<f64>,
+    /// As [`crate::Arm::observed`].
+    #[serde(default)]
+    pub observed: Option<Observed>,
     /// As [`crate::Arm::summary`].
     pub summary: Option<ArmSummary>,
 }

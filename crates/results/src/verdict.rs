@@ -28,6 +28,9 @@ pub struct Comparison {
     /// Threads that shared the work; only where the run has more than one number of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<u64>,
+    /// Touches in all; only where the run has more than one number of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passes: Option<u64>,
     /// `exp(median)` of the log ratios of blocks.
     pub ratio: f64,
     /// Ratio of the block of rank k: the lower bound. `null` where the look affords no interval.

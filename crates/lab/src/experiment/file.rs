@@ -8,7 +8,7 @@ use toml::Spanned;
 use super::{Experiment, Factors, Metric, Reference, Subject};
 use crate::arm::ArmSpec;
 use crate::handling::{Between, Common, Handling, Order, Touch, Wish};
-use crate::points::{ascending, parse_sizes, parse_threads};
+use crate::points::{ascending, parse_passes, parse_sizes, parse_threads};
 use crate::quantity::parse_duration;
 use crate::source::Source;
 
@@ -36,11 +36,13 @@ struct Raw {
     margin: Spanned<f64>,
     #[serde(default, deserialize_with = "duration")]
     max_time: Option<Duration>,
+    bisect: Option<Spanned<bool>>,
     fill: Option<Spanned<u8>>,
     touch: Option<Touch>,
     order: Option<Order>,
     between: Option<Between>,
-    passes: Option<u32>,
+    #[serde(default, deserialize_with = "passes")]
+    passes: Vec<u32>,
     baseline: Option<Spanned<ArmSpec>>,
     arms: Option<Spanned<Vec<ArmSpec>>>,
     factors: Option<Spanned<Factors>>,
@@ -67,6 +69,12 @@ impl Experiment {
             let message = "a margin is a share: more than 0 and at most 1, like 0.03 for 3 %";
             return Err(mistake(raw.margin.span().start, message.to_owned()));
         }
+        let bisect = raw.bisect.as_ref().filter(|bisect| *bisect.as_ref());
+        if let Some(wish) = bisect.filter(|_| raw.size.len() < 2 && raw.passes.len() < 2) {
+            let message = "bisect searches between the points of a sweep: give several sizes or passes";
+            return Err(mistake(wish.span().start, message.to_owned()));
+        }
+        let bisect = bisect.is_some();
         let subject = subject(&raw).map_err(|(start, message)| mistake(start, message))?;
         let reference = reference(&raw).map_err(|(start, message)| mistake(start, message))?;
         Ok(Experiment {
@@ -76,8 +84,10 @@ impl Experiment {
             metric: raw.metric,
             sizes_bytes: raw.size,
             threads: raw.threads,
+            passes: if raw.passes.len() > 1 { raw.passes } else { Vec::new() },
             margin: raw.margin.into_inner(),
             max_time: raw.max_time,
+            bisect,
             subject,
             reference,
         })
@@ -141,7 +151,7 @@ fn subject(raw: &Raw) -> Result<Subject, (usize, String)> {
         }
         names.push(&arm.name);
     }
-    let wish = Wish { touch: raw.touch, order: raw.order, between: raw.between, passes: raw.passes };
+    let wish = Wish { touch: raw.touch, order: raw.order, between: raw.between, passes: raw.passes.first().copied() };
     let common = Common { fill, handling: wish.over(Handling::default()) };
     check_handling(raw, baseline, std::slice::from_ref(baseline.as_ref()), common)?;
     check_handling(raw, arms, arms.as_ref(), common)?;
@@ -223,6 +233,17 @@ fn threads<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>
         OneOrMany::Many(many) => many.iter().map(u64::to_string).collect::<Vec<_>>().join(","),
     };
     parse_threads(&text).map_err(D::Error::custom)
+}
+
+fn passes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Error> {
+    use serde::de::Error;
+    let numbers = OneOrMany::<u64>::deserialize(deserializer);
+    let numbers = numbers.map_err(|_| D::Error::custom("passes are a number like 2, or a list of them"))?;
+    let text = match numbers {
+        OneOrMany::One(one) => one.to_string(),
+        OneOrMany::Many(many) => many.iter().map(u64::to_string).collect::<Vec<_>>().join(","),
+    };
+    parse_passes(&text).map_err(D::Error::custom)
 }
 
 fn one_thread() -> Vec<u64> {

@@ -193,7 +193,7 @@ fn a_broken_block_does_not_come_back() {
 
 /// A sweep of two points: arms 0 to 2 and 3 to 5, each with its baseline first and its placebo last.
 fn sweep() -> Design {
-    let points = [64 << 10, 1 << 20].map(|size_bytes| Point { size_bytes, threads: 1 });
+    let points = [64 << 10, 1 << 20].map(|size_bytes| Point::new(size_bytes, 1));
     let baseline = ArmSpec::of(lab::Source::Mmap);
     let plan = arrange::arms(&ground(), &baseline, &[ArmSpec::of(lab::Source::Malloc)], Common::of_fill(1), &points);
     of(plan, lab::experiment::by_name("anonymous").unwrap(), 0.03, 1)
@@ -220,7 +220,7 @@ fn a_point_without_its_baseline_leaves_the_others_their_placebo() {
 
 #[test]
 fn many_comparisons_go_on_until_a_look_says_something() {
-    let sizes: Vec<Point> = (0..12).map(|i| Point { size_bytes: 4096 << i, threads: 1 }).collect();
+    let sizes: Vec<Point> = (0..12).map(|i| Point::new(4096 << i, 1)).collect();
     let plan = arrange::arms(
         &ground(),
         &ArmSpec::of(lab::Source::Mmap),

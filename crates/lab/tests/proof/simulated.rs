@@ -95,7 +95,7 @@ fn mixture_median(share: f64, factor: f64, spread: f64) -> f64 {
 pub(crate) fn design(comparisons: usize, margin: f64, seed: u64) -> Design {
     let experiment: Experiment = lab::experiment::built_in().swap_remove(0);
     let others: Vec<ArmSpec> = Source::all().skip(1).take(comparisons).map(ArmSpec::of).collect();
-    let point = Point { size_bytes: 100 << 20, threads: 1 };
+    let point = Point::new(100 << 20, 1);
     let plan = arrange::arms(&ground(), &ArmSpec::of(Source::Mmap), &others, Common::of_fill(1), &[point]);
     of(plan, experiment, margin, seed)
 }

@@ -1,0 +1,212 @@
+//! Bisection of crossovers: between two points of a sweep at which an arm is certainly on one side and on the other, the
+//! point half way is measured, and takes the place of one of them, until they are close or it is on neither side.
+
+use std::time::Duration;
+
+use results::{ArmSample, Comparison, Crossover, LabResult, PassCrossover, Step, Stopped};
+
+use crate::arm::ArmSpec;
+use crate::arrange::{self, Ground};
+use crate::assemble::comparisons;
+use crate::bench::{Event, measure};
+use crate::children::Surroundings;
+use crate::crossover::{passes_one, side};
+use crate::design::{Contrast, Design, Point, Role, Schedule};
+use crate::experiment::Subject;
+use crate::request::BenchError;
+
+/// The share of the time cap that the sweep itself leaves to bisections.
+const SHARE: f64 = 0.4;
+/// Bounds that differ by less than this factor are close enough.
+const CLOSE: f64 = 1.1;
+/// A step has no more than this part of the time that is left, so that there are others after it.
+const PART: f64 = 0.5;
+
+/// What the sweep leaves of `cap`.
+#[must_use]
+pub fn leave_time(cap: Duration) -> Duration {
+    cap.mul_f64(1.0 - SHARE)
+}
+
+/// Narrows down the crossovers of `result`, which came from `design` and its arms `specs`, in the time that `cap` leaves.
+///
+/// # Errors
+/// If the program cannot start itself.
+pub fn narrow(
+    result: &mut LabResult,
+    design: &Design,
+    (ground, specs): (&Ground, &[ArmSpec]),
+    surroundings: &Surroundings,
+    cap: Option<Duration>,
+    watch: &mut impl FnMut(Event),
+) -> Result<(), BenchError> {
+    let bisection = Bisection { design, ground, specs, surroundings, cap };
+    let (sizes, passes) = (&mut result.crossovers, &mut result.pass_crossovers);
+    let mut left = sizes.len() + passes.len();
+    for crossover in sizes {
+        bisection.sizes(crossover, &result.comparisons, left, watch)?;
+        left -= 1;
+    }
+    for crossover in passes {
+        bisection.passes(crossover, left, watch)?;
+        left -= 1;
+    }
+    Ok(())
+}
+
+struct Bisection<'a> {
+    design: &'a Design,
+    ground: &'a Ground,
+    specs: &'a [ArmSpec],
+    surroundings: &'a Surroundings,
+    cap: Option<Duration>,
+}
+
+impl Bisection<'_> {
+    fn sizes(
+        &self,
+        crossover: &mut Crossover,
+        sweep: &[Comparison],
+        left: usize,
+        watch: &mut impl FnMut(Event),
+    ) -> Result<(), BenchError> {
+        let until = self.until(left);
+        while let Some(size_bytes) = half_way(crossover.low_bytes, crossover.high_bytes, self.ground.page_bytes) {
+            let point = Point {
+                size_bytes,
+                threads: crossover.threads.unwrap_or(self.design.points[0].threads),
+                passes: crossover.passes.and_then(|passes| u32::try_from(passes).ok()),
+            };
+            let Some(step) = self.step(&crossover.arm, point, until, watch)? else { break };
+            let faster = side(step.comparison.low, step.comparison.high);
+            crossover.steps.push(step);
+            match faster {
+                Some(faster) if faster == crossover.faster_above => crossover.high_bytes = size_bytes,
+                Some(_) => crossover.low_bytes = size_bytes,
+                None => break,
+            }
+        }
+        let near: Vec<&Comparison> = {
+            let of = |c: &&Comparison| {
+                c.arm == crossover.arm && c.threads == crossover.threads && c.passes == crossover.passes
+            };
+            let all = sweep.iter().filter(of).chain(crossover.steps.iter().map(|step| &step.comparison));
+            let mut near: Vec<&Comparison> =
+                all.filter(|c| (crossover.low_bytes..=crossover.high_bytes).contains(&c.size_bytes)).collect();
+            near.sort_by_key(|c| c.size_bytes);
+            near
+        };
+        if near.len() > 1 {
+            crossover.size_bytes = passes_one(&near);
+        }
+        Ok(())
+    }
+
+    fn passes(
+        &self,
+        crossover: &mut PassCrossover,
+        left: usize,
+        watch: &mut impl FnMut(Event),
+    ) -> Result<(), BenchError> {
+        let until = self.until(left);
+        while let Some(passes) = half_way(crossover.low_passes, crossover.high_passes, 1) {
+            let point = Point {
+                size_bytes: crossover.size_bytes,
+                threads: crossover.threads.unwrap_or(self.design.points[0].threads),
+                passes: u32::try_from(passes).ok(),
+            };
+            let Some(step) = self.step(&crossover.arm, point, until, watch)? else { break };
+            let faster = side(step.comparison.low, step.comparison.high);
+            crossover.steps.push(step);
+            match faster {
+                Some(faster) if faster == crossover.faster_above => crossover.high_passes = passes,
+                Some(_) => crossover.low_passes = passes,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// When one of `left` bisections must be done.
+    fn until(&self, left: usize) -> Option<Duration> {
+        let (cap, now) = (self.cap?, self.surroundings.started.elapsed());
+        Some(now + cap.saturating_sub(now).div_f64(left.max(1) as f64))
+    }
+
+    /// Measures `arm` and the baseline at `point`; `None` if there is no time for that, or nothing came of it.
+    fn step(
+        &self,
+        arm: &str,
+        point: Point,
+        until: Option<Duration>,
+        watch: &mut impl FnMut(Event),
+    ) -> Result<Option<Step>, BenchError> {
+        let now = self.surroundings.started.elapsed();
+        let cap = until.map(|until| now + until.saturating_sub(now).mul_f64(PART));
+        if cap.is_some_and(|cap| cap <= now) || self.surroundings.interrupt.received().is_some() {
+            return Ok(None);
+        }
+        let Some(design) = self.design_of(arm, point, cap) else { return Ok(None) };
+        watch(Event::Bisecting(design.label(1)));
+        let (run, _) = measure(&design, self.surroundings.clone(), |_| {})?;
+        if run.stopped == Some(Stopped::Interrupted) {
+            return Ok(None);
+        }
+        let Some(comparison) = comparisons(&design, &run).pop().filter(|comparison| comparison.low.is_some()) else {
+            return Ok(None);
+        };
+        let name = |arm: usize| design.arms[arm].name.clone();
+        let samples = run.samples.iter().enumerate();
+        let samples = samples
+            .flat_map(|(arm, samples)| samples.iter().map(move |sample| (arm, sample.clone())))
+            .map(|(arm, sample)| ArmSample { arm: name(arm), sample });
+        Ok(Some(Step { comparison, samples: samples.collect() }))
+    }
+
+    /// The baseline and `arm` at `point`, and nothing else. That it sweeps is kept in mind, so that samples and comparisons
+    /// say where they are.
+    fn design_of(&self, arm: &str, point: Point, cap: Option<Duration>) -> Option<Design> {
+        let Subject::Arms { baseline, common, .. } = &self.design.experiment.subject else { return None };
+        let spec = self.specs.iter().find(|spec| spec.name == arm)?;
+        let plan = arrange::arms(self.ground, baseline, std::slice::from_ref(spec), *common, &[point]);
+        let arms: Vec<_> = plan.arms.into_iter().filter(|arm| arm.role != Role::Placebo).collect();
+        let schedule = match (self.design.blocks, cap) {
+            (Some(blocks), cap) => Schedule::fixed(usize::try_from(blocks).ok()?, cap),
+            (None, Some(cap)) => Schedule::sequential(cap),
+            (None, None) => return None,
+        };
+        (arms.len() == 2).then(|| Design {
+            points: vec![point],
+            arms,
+            contrasts: vec![Contrast::pair(1, 0)],
+            placebo: Contrast::default(),
+            schedule,
+            seed: self.design.seed ^ point.size_bytes ^ u64::from(point.passes.unwrap_or(0)),
+            swept: Some(self.design.sweeps()),
+            ..self.design.clone()
+        })
+    }
+}
+
+/// Half way between two bounds, as logarithms go, in whole units; `None` where they are close.
+fn half_way(low: u64, high: u64, unit: u64) -> Option<u64> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between two whole numbers")]
+    let middle = (low as f64 * high as f64).sqrt().round() as u64;
+    // Sizes below a page stay as they are: there, bytes count.
+    let middle = if middle > unit { middle.div_ceil(unit) * unit } else { middle };
+    (low < middle && middle < high && high as f64 > low as f64 * CLOSE).then_some(middle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_way_is_a_whole_number_of_units_between() {
+        assert_eq!(half_way(4096, 65_536, 4096), Some(16_384));
+        assert_eq!(half_way(4096, 8192, 4096), None, "no page between them");
+        assert_eq!(half_way(100, 400, 4096), Some(200));
+        assert_eq!(half_way(1 << 20, (1 << 20) + 65_536, 4096), None, "close");
+        assert_eq!([half_way(1, 2, 1), half_way(1, 4, 1), half_way(8, 32, 1)], [None, Some(2), Some(16)]);
+    }
+}
