@@ -36,6 +36,7 @@ pub mod protocol;
 pub mod quantity;
 pub mod request;
 pub mod session;
+pub mod small;
 pub mod source;
 pub mod summary;
 mod together;
