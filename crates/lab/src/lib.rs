@@ -24,6 +24,7 @@ pub mod factorial;
 pub mod floors;
 pub mod handling;
 pub mod judge;
+pub mod latency;
 pub mod machine;
 pub mod measured;
 pub mod observe;
