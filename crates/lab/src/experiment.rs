@@ -176,7 +176,7 @@ impl Metric {
     }
 }
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     include_str!("../../../experiments/anonymous.toml"),
     include_str!("../../../experiments/position.toml"),
     include_str!("../../../experiments/populate.toml"),
@@ -187,6 +187,7 @@ const FILES: [&str; 10] = [
     include_str!("../../../experiments/release.toml"),
     include_str!("../../../experiments/allocators.toml"),
     include_str!("../../../experiments/realloc-growth.toml"),
+    include_str!("../../../experiments/small-objects.toml"),
 ];
 
 /// The experiments that come with the program, the main one first.

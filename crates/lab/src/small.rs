@@ -26,7 +26,8 @@ use sys::object::Object;
 use sys::proc::resident_now;
 
 use crate::measured::rehearse;
-use crate::protocol::{Measurement, PhaseCost};
+use crate::observer::Observer;
+use crate::protocol::{Job, Measurement, PhaseCost};
 use tally::Tally;
 
 /// What is done with small objects.
@@ -47,6 +48,29 @@ impl Workload {
     /// All of them.
     pub const ALL: [Workload; 4] = [Workload::Fixed, Workload::Mixed, Workload::Larson, Workload::Exchange];
 
+    /// As in an experiment.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Workload::Fixed => "small-fixed",
+            Workload::Mixed => "small-mixed",
+            Workload::Larson => "small-larson",
+            Workload::Exchange => "small-exchange",
+        }
+    }
+
+    /// The most bytes that are asked for and not freed at any time, roughly.
+    #[must_use]
+    pub fn live_bytes(self, size_bytes: u64, threads: u64) -> u64 {
+        let objects = match self {
+            Workload::Fixed => fixed::LIVE_OBJECTS,
+            Workload::Mixed => mixed::LIVE_OBJECTS,
+            Workload::Larson => larson::LIVE_OBJECTS,
+            Workload::Exchange => exchange::LIVE_OBJECTS,
+        };
+        size_bytes.saturating_mul(objects).saturating_mul(self.threads(threads))
+    }
+
     /// Threads that do the work if `asked` are asked for: handing objects over takes two.
     #[must_use]
     pub fn threads(self, asked: u64) -> u64 {
@@ -55,6 +79,38 @@ impl Workload {
             Workload::Larson | Workload::Exchange => asked.max(2),
         }
     }
+}
+
+/// Pairs of a sample: enough that what is touched for the first time, and starting threads, are a small part.
+const PAIRS: u64 = 400_000;
+/// Of larger objects there are fewer, since an allocator may ask the kernel for each.
+const SMALL_BYTES: u64 = 4096;
+const PAIRS_MIN: u64 = 1000;
+
+/// How many pairs make a sample.
+#[must_use]
+pub fn pairs_for(size_bytes: u64) -> u64 {
+    if size_bytes <= SMALL_BYTES { PAIRS } else { (PAIRS * SMALL_BYTES / size_bytes).max(PAIRS_MIN) }
+}
+
+/// Does `job`, whose operations are pairs.
+///
+/// # Errors
+/// As [`measure`]; and where the job asks for touches, which there are none of.
+pub(crate) fn measure_job(job: &Job, workload: Workload) -> Result<Measurement, String> {
+    if let Some(reason) = job.handling.unfit(job.source) {
+        return Err(reason);
+    }
+    if !job.cpus.is_empty() {
+        // Refused only if a processor has gone since: then they run where they may.
+        let _ = sys::process::allow_cpus(&job.cpus);
+    }
+    let pairs = job.operations + job.extra_bytes / job.size_bytes.max(1);
+    // Before the threads, which inherit its counter.
+    let observer = job.observe.then(Observer::begin);
+    let measurement = measure(workload, pairs, job.size_bytes, job.threads, job.seed)?;
+    let observation = observer.map(|observer| observer.after_obtain().end());
+    Ok(Measurement { observation, ..measurement })
 }
 
 /// What was done, and what it took.

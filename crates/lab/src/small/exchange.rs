@@ -19,6 +19,9 @@ const BATCH: usize = 64;
 /// Batches for each thread: so many may be under way.
 const BATCHES_EACH: usize = 8;
 
+/// So many are under way at most, for each thread.
+pub(super) const LIVE_OBJECTS: u64 = (BATCH * BATCHES_EACH) as u64;
+
 type Batch = Vec<Option<Object>>;
 
 /// Batches on their way there and back.

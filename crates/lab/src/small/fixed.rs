@@ -15,6 +15,9 @@ const WINDOW: usize = 1024;
 /// Objects of a burst.
 const BURST: usize = 16;
 
+/// So many are alive at most.
+pub(super) const LIVE_OBJECTS: u64 = (WINDOW + BURST) as u64;
+
 /// `shares` are pairs, one for each thread.
 pub(super) fn run(shares: &[u64], size_bytes: u32) -> Result<Done, String> {
     let tasks = shares.iter().enumerate().map(|(thread, &pairs)| (thread, pairs, empty_slots(WINDOW))).collect();

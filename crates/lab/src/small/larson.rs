@@ -17,6 +17,9 @@ const SLOTS: u16 = 1024;
 /// Times that the arrays change hands, at the least: the last hand-over is followed by freeing all.
 const ROUNDS: u64 = 16;
 
+/// So many are alive at most, in each array.
+pub(super) const LIVE_OBJECTS: u64 = SLOTS as u64;
+
 /// `shares` are pairs, one for each thread.
 pub(super) fn run(shares: &[u64], size_bytes: u32, seed: u64) -> Result<Done, String> {
     let threads = shares.len();

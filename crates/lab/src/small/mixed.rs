@@ -22,6 +22,9 @@ const YOUNG_OF_EIGHT: u32 = 7;
 /// Of a thousand objects, how many are larger than the class before and at most so many eighths of the size asked for.
 const CLASSES: [(u32, u64); 8] = [(150, 2), (200, 4), (250, 8), (200, 16), (110, 32), (60, 64), (20, 128), (10, 512)];
 
+/// So many of the size asked for are as large as all that are alive: a drawn size is twice that on average.
+pub(super) const LIVE_OBJECTS: u64 = 2 * SLOTS as u64;
+
 /// `shares` are pairs, one for each thread.
 pub(super) fn run(shares: &[u64], size_bytes: u32, seed: u64) -> Result<Done, String> {
     let task = |(thread, &pairs): (usize, &u64)| {
