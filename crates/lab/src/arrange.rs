@@ -9,6 +9,7 @@ use crate::design::{ArmPlan, Contrast, Earlier, Environment, Memory, PLACEBO, Po
 use crate::experiment::{Factors, MemoryLevel, Position};
 use crate::handling::{Common, Handling};
 use crate::proof::impossible;
+use crate::small;
 use crate::source::Source;
 
 /// The warm-up touches this many times the memory of a sample (docs/method.md, hygiene).
@@ -49,7 +50,11 @@ impl Ground {
 
     /// What a sample of `source` does at `point`.
     pub(crate) fn work(&self, source: Source, point: Point, fill: u8) -> Work {
-        let batch = operations_for(point.size_bytes, self.page_bytes);
+        let batch = if source.counts_pairs() {
+            small::pairs_for(point.size_bytes)
+        } else {
+            operations_for(point.size_bytes, self.page_bytes)
+        };
         let operations = batch.div_ceil(point.threads) * point.threads;
         let mut work = Work {
             source,
@@ -72,6 +77,11 @@ impl Ground {
     /// What a sample needs to touch, page tables and some air for the kernel included.
     #[must_use]
     pub fn needed_bytes(&self, work: &Work) -> u64 {
+        if let Source::Small(workload) = work.source {
+            // Twice: what an allocator needs beside, and what it keeps for later.
+            let live = workload.live_bytes(work.size_bytes, work.threads).saturating_mul(2);
+            return capacity::needed_bytes(live, 1, self.page_bytes);
+        }
         capacity::needed_bytes(work.size_bytes, work.operations, self.page_bytes).saturating_add(work.extra_bytes)
     }
 
@@ -125,19 +135,43 @@ pub fn arms(ground: &Ground, baseline: &ArmSpec, others: &[ArmSpec], common: Com
         };
         let work = |spec: &ArmSpec| ground.work_of(spec, base, point, common);
         let first = add(&baseline.name, Role::Baseline, work(baseline));
+        let mut compared = Vec::new();
         for spec in others {
             let work = work(spec);
-            match impossible(&work, ground) {
+            match incomparable(work.source, base).or_else(|| impossible(&work, ground)) {
                 Some(reason) => missing.push((spec.name.clone(), point, reason)),
-                None => arrangement.contrasts.push(Contrast::pair(add(&spec.name, Role::Compared, work), first)),
+                None => compared.push(add(&spec.name, Role::Compared, work)),
             }
         }
         let placebo = add(PLACEBO, Role::Placebo, work(baseline));
         arrangement.placebo.plus.push(placebo);
         arrangement.placebo.minus.push(first);
+        for arm in compared {
+            let same = without_allocator(&arrangement.arms, arm, index);
+            arrangement.contrasts.push(Contrast::pair(arm, same.unwrap_or(first)));
+        }
     }
     arrangement.refused = refusals(&missing, points.len());
     arrangement
+}
+
+/// Of an arm with an allocator: the arm of the same point that does just the same without one.
+fn without_allocator(arms: &[ArmPlan], arm: usize, point: usize) -> Option<usize> {
+    let work = &arms[arm].work;
+    work.environment.allocator.as_ref()?;
+    let plain = Environment { allocator: None, ..work.environment.clone() };
+    let same = Work { environment: plain, ..work.clone() };
+    arms.iter().position(|other| other.point == point && other.role != Role::Placebo && other.work == same)
+}
+
+/// Pairs of malloc and free, and blocks of memory, are different amounts of work.
+fn incomparable(source: Source, base: Source) -> Option<String> {
+    let counts = |source: Source| {
+        let what = if source.counts_pairs() { "pairs of malloc and free" } else { "blocks of memory" };
+        format!("{} counts {what}", source.name())
+    };
+    (source.counts_pairs() != base.counts_pairs())
+        .then(|| format!("{}, and the baseline {}: they cannot be compared", counts(source), counts(base)))
 }
 
 /// One refusal for each arm and reason; an arm that is impossible at some points only says at which.

@@ -133,6 +133,8 @@ fn arms(design: &Design, run: Run, context: &Context) -> (Vec<Arm>, Vec<Refused>
         let row = &mut arms[place];
         if sweep {
             let work = &plan.work;
+            // A pair is one, however large its object.
+            let unit_bytes = if work.source.counts_pairs() { 1 } else { work.size_bytes };
             row.points.push(PointSummary {
                 size_bytes: work.size_bytes,
                 threads: work.threads,
@@ -140,8 +142,8 @@ fn arms(design: &Design, run: Run, context: &Context) -> (Vec<Arm>, Vec<Refused>
                 observed: observed.clone(),
                 operations: work.operations,
                 traps: *traps,
-                total_ns_per_page: per_page(&samples, Metric::Total, work.size_bytes, context.machine.page_bytes),
-                metric_ns_per_page: per_page(&samples, metric, work.size_bytes, context.machine.page_bytes),
+                total_ns_per_page: per_page(&samples, Metric::Total, unit_bytes, context.machine.page_bytes),
+                metric_ns_per_page: per_page(&samples, metric, unit_bytes, context.machine.page_bytes),
                 summary: summarise(&samples, metric, plan.work.handling.touches_alike()),
             });
         } else {

@@ -61,6 +61,8 @@ pub struct Children<'a> {
     /// Processor time of the children since the block began.
     block_cpu: Duration,
     block_began: Option<(Instant, Counters, Duration)>,
+    /// Of what the workloads of small objects draw: the same in all samples of a block.
+    block_seed: u64,
     /// What gives children an allocator, or why it cannot be had, by the allocator's name.
     allocators: BTreeMap<String, Result<Preloaded, String>>,
     /// The floors.
@@ -84,6 +86,7 @@ impl<'a> Children<'a> {
             cpu: None,
             block_cpu: Duration::ZERO,
             block_began: None,
+            block_seed: design.seed,
             allocators: BTreeMap::new(),
             beside: beside::Beside::new(design.seed),
         };
@@ -142,12 +145,12 @@ impl<'a> Children<'a> {
             extra_bytes: work.extra_bytes,
             fill: work.fill,
             handling: work.handling,
-            seed: self.random.next_u64(),
+            seed: if work.source.counts_pairs() { self.block_seed } else { self.random.next_u64() },
             before: work.before,
             threads: work.threads,
             one_mapping: work.one_mapping && work.threads > 1,
             // Threads that shared one processor would only take turns.
-            cpus: if work.threads > 1 { self.around.cpus.clone() } else { Vec::new() },
+            cpus: if work.source.threads(work.threads) > 1 { self.around.cpus.clone() } else { Vec::new() },
             observe,
         };
         let preloaded = self.preloaded(&work.environment)?;
@@ -280,6 +283,7 @@ impl Bench for Children<'_> {
     fn begin_block(&mut self) {
         self.change_processor();
         self.block_cpu = Duration::ZERO;
+        self.block_seed = self.random.next_u64();
         self.place_floors();
         self.block_began = Some((Instant::now(), Counters::now(), Usage::of_this_process().cpu));
     }
@@ -303,7 +307,7 @@ impl Bench for Children<'_> {
             started_ns: nanoseconds(began.duration_since(self.around.started)),
             elapsed_ns: nanoseconds(began.elapsed()),
             // Threads run wherever the program may.
-            cpu: self.cpu.filter(|_| self.design.points.iter().all(|point| point.threads == 1)),
+            cpu: self.cpu.filter(|_| self.design.arms.iter().all(|arm| arm.work.source.threads(arm.work.threads) == 1)),
             steal_ns: passed(after.steal, before.steal),
             others_cpu_ns: passed(after.busy, before.busy.map(|busy| busy + own_cpu)),
             cpu_pressure_ns: passed(after.cpu_pressure, before.cpu_pressure),

@@ -192,6 +192,7 @@ const FILES: &[&str] = &[
     include_str!("../../../experiments/threshold.toml"),
     include_str!("../../../experiments/allocators.toml"),
     include_str!("../../../experiments/realloc-growth.toml"),
+    include_str!("../../../experiments/small-objects.toml"),
 ];
 
 /// The experiments that come with the program, the main one first.

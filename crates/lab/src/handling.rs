@@ -198,6 +198,9 @@ impl Handling {
     /// Why this cannot be done with memory of `source`, if it cannot.
     #[must_use]
     pub fn unfit(self, source: Source) -> Option<String> {
+        if source.counts_pairs() && self != Handling::default() {
+            return Some(format!("{} has no touches and nothing between them: leave those keys out", source.name()));
+        }
         let fill = self.touch == Touch::Fill;
         if fill && self.order != Order::Sequential {
             return Some("an order is one of pages: give touch = \"write\" or \"read\" with it".to_owned());

@@ -19,6 +19,7 @@ use crate::handling::Between;
 use crate::observer::Observer;
 use crate::protocol::{Answer, Job, Measurement, PhaseCost, Phases, Task};
 use crate::quantity::nanoseconds;
+use crate::small;
 use crate::source::Source;
 use crate::together;
 use crate::touching::Toucher;
@@ -89,6 +90,7 @@ fn measure_source(job: &Job) -> Result<Measurement, String> {
         Source::ReallocSteps => measure(job, |len| HeapBlock::grown(len, fill, Growth::Steps(GROWTH_STEP_BYTES))),
         Source::Mremap => measure(job, |len| Mapping::grown(len, fill)),
         Source::Brk => measure(job, BreakBlock::new),
+        Source::Small(workload) => small::measure_job(job, workload),
     }
 }
 

@@ -37,7 +37,8 @@ pub fn policy_took_effect(work: &Work, sample: &Sample) -> Result<(), String> {
         | Source::ReallocSteps
         | Source::Mremap
         | Source::AlignedAlloc
-        | Source::Brk => {}
+        | Source::Brk
+        | Source::Small(_) => {}
     }
     given_back(work, sample)
 }

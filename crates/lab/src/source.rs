@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::small::Workload;
+
 /// A way of getting memory. In files and answers it goes by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -40,6 +42,8 @@ pub enum Source {
     AlignedAlloc,
     /// sbrk(2).
     Brk,
+    /// Pairs of malloc(3) and free(3) of many small objects: no memory that is touched apart from that.
+    Small(Workload),
 }
 
 /// Multi-size huge pages, in KiB: those that kernels have between the base page and 2 MiB.
@@ -56,7 +60,7 @@ const MID_PAGES_KIB: [(u32, &str); 8] = [
 
 impl Source {
     /// Those that need no size.
-    const PLAIN: [Source; 16] = [
+    const PLAIN: [Source; 20] = [
         Source::Mmap,
         Source::Malloc,
         Source::Calloc,
@@ -73,6 +77,10 @@ impl Source {
         Source::Mremap,
         Source::AlignedAlloc,
         Source::Brk,
+        Source::Small(Workload::Fixed),
+        Source::Small(Workload::Mixed),
+        Source::Small(Workload::Larson),
+        Source::Small(Workload::Exchange),
     ];
 
     /// All of them.
@@ -103,6 +111,7 @@ impl Source {
             Source::Mremap => "mremap",
             Source::AlignedAlloc => "aligned-alloc",
             Source::Brk => "brk",
+            Source::Small(workload) => workload.name(),
         }
     }
 
@@ -115,7 +124,26 @@ impl Source {
     /// Whether the memory comes from the process's allocator, so that another allocator would make a difference.
     #[must_use]
     pub fn is_of_the_heap(self) -> bool {
-        matches!(self, Source::Malloc | Source::Calloc | Source::Realloc | Source::ReallocSteps | Source::AlignedAlloc)
+        self.counts_pairs()
+            || matches!(
+                self,
+                Source::Malloc | Source::Calloc | Source::Realloc | Source::ReallocSteps | Source::AlignedAlloc
+            )
+    }
+
+    /// Whether it is a workload of small objects: its operations are pairs of malloc and free, not blocks of memory.
+    #[must_use]
+    pub fn counts_pairs(self) -> bool {
+        matches!(self, Source::Small(_))
+    }
+
+    /// Threads that do the work if `asked` are asked for.
+    #[must_use]
+    pub fn threads(self, asked: u64) -> u64 {
+        match self {
+            Source::Small(workload) => workload.threads(asked),
+            _ => asked,
+        }
     }
 
     /// Whether the memory has been written to when it has been obtained: then there is no first touch apart from that.

@@ -11,6 +11,7 @@ pub mod interrupt;
 pub mod limits;
 pub mod machine;
 pub mod mapping;
+pub mod object;
 pub mod perf;
 pub mod proc;
 pub mod process;

@@ -93,7 +93,7 @@ impl Children<'_> {
     }
 
     /// Draws the places of the floors in the block that begins, if there is time for them. Floors are of warm memory, one
-    /// size and one thread: beside other samples they would explain nothing, and floors of every point of a sweep would
+    /// size and one thread, and of blocks of memory: beside other samples they would explain nothing, and floors of every point of a sweep would
     /// take the time of its samples.
     pub(super) fn place_floors(&mut self) {
         let beside = &mut self.beside;
@@ -102,7 +102,13 @@ impl Children<'_> {
         beside.block_time = Duration::ZERO;
         let plain =
             self.design.points.len() == 1 && self.design.points[0].threads == 1 && self.design.factors.is_empty();
-        if !plain || self.design.memory == Memory::Cold || beside.failed.is_some() || !beside.account.affords_more() {
+        let pairs = self.design.arms.iter().any(|arm| arm.work.source.counts_pairs());
+        if !plain
+            || pairs
+            || self.design.memory == Memory::Cold
+            || beside.failed.is_some()
+            || !beside.account.affords_more()
+        {
             return;
         }
         let mut places: Vec<u64> = (0..self.design.arms.len() as u64).collect();

@@ -185,6 +185,9 @@ fn reference(raw: &Raw) -> Result<Option<Reference>, (usize, String)> {
 }
 
 fn check_levels(factors: &Factors) -> Result<(), String> {
+    if let Some(api) = factors.api.iter().find(|api| api.counts_pairs()) {
+        return Err(format!("{} counts pairs of malloc and free: it is no level of a factor", api.name()));
+    }
     let same = [
         ("api", factors.api[0] == factors.api[1]),
         ("fill", factors.fill[0] == factors.fill[1]),

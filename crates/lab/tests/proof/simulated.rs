@@ -127,6 +127,7 @@ pub(crate) fn of(plan: Arrangement, experiment: Experiment, margin: f64, seed: u
         seed,
         cpu: None,
         memory: Memory::Warm,
+        swept: None,
         pairs_follow: false,
         experiment,
     }
