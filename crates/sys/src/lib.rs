@@ -6,7 +6,10 @@
 
 pub mod allocator;
 pub mod cgroup;
+pub mod copy;
 pub mod facts;
+pub mod filemap;
+pub mod filesystem;
 pub mod interrupt;
 pub mod limits;
 pub mod machine;
@@ -15,6 +18,8 @@ pub mod perf;
 pub mod proc;
 pub mod process;
 pub mod program_break;
+pub mod residency;
+pub mod scratch;
 pub mod usage;
 
 mod errno;
