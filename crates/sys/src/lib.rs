@@ -10,6 +10,7 @@ pub mod copy;
 pub mod facts;
 pub mod filemap;
 pub mod filesystem;
+pub mod fork;
 pub mod interrupt;
 pub mod limits;
 pub mod machine;
