@@ -29,32 +29,33 @@ struct Piece([u8; ALIGNMENT_BYTES]);
 #[derive(Debug)]
 pub struct FileReader {
     file: OwnedFd,
+    start: u64,
     len: usize,
     buffer: Vec<Piece>,
 }
 
 impl FileReader {
-    /// A reader of the first `len` bytes of `file`, `buffer_bytes` at a time.
+    /// A reader of `len` bytes of `file` from `start`, `buffer_bytes` at a time.
     ///
     /// # Errors
     /// EINVAL: `buffer_bytes` is no multiple of 4 KiB and of what `O_DIRECT` wants.
-    pub fn new(file: OwnedFd, len: usize, buffer_bytes: usize) -> Result<Self, Errno> {
+    pub fn new(file: OwnedFd, start: u64, len: usize, buffer_bytes: usize) -> Result<Self, Errno> {
         let direct = direct_alignment_bytes(&file).map_or(1, |bytes| bytes as usize);
         if buffer_bytes == 0 || !buffer_bytes.is_multiple_of(ALIGNMENT_BYTES) || !buffer_bytes.is_multiple_of(direct) {
             return Err(Errno(libc::EINVAL));
         }
         // Not of zeros, which the allocator would leave to the first touch.
         let buffer = vec![Piece([1; ALIGNMENT_BYTES]); buffer_bytes / ALIGNMENT_BYTES];
-        Ok(FileReader { file, len, buffer })
+        Ok(FileReader { file, start, len, buffer })
     }
 
-    /// Reads all of it by read(2) from the beginning, and returns the sum of its bytes, as a mapping of it would.
+    /// Reads all of it by read(2), one after the other, and returns the sum of its bytes, as a mapping of it would.
     ///
     /// # Errors
     /// The errno of lseek(2) or read(2): EIO; EINVAL where `O_DIRECT` wants other sizes.
     #[inline]
     pub fn sum_by_read(&mut self) -> Result<u64, Errno> {
-        seek(&self.file, SeekFrom::Start(0)).map_err(|e| Errno(e.raw_os_error()))?;
+        seek(&self.file, SeekFrom::Start(self.start)).map_err(|e| Errno(e.raw_os_error()))?;
         self.sum_of_parts(|file, buffer, _| read(file, buffer))
     }
 
@@ -74,14 +75,17 @@ impl FileReader {
     ) -> Result<u64, Errno> {
         let (mut total, mut offset) = (0_u64, 0);
         while offset < self.len {
-            let count = match read(&self.file, bytes_of(&mut self.buffer), offset as u64) {
+            // Not further than is asked for, but O_DIRECT takes whole blocks.
+            let left = self.len - offset;
+            let buffer = bytes_of(&mut self.buffer);
+            let until = left.next_multiple_of(ALIGNMENT_BYTES).min(buffer.len());
+            let count = match read(&self.file, &mut buffer[..until], self.start + offset as u64) {
                 Ok(0) => break,
                 Ok(count) => count,
                 Err(RawErrno::INTR) => continue,
                 Err(e) => return Err(Errno(e.raw_os_error())),
             };
-            // A file may be longer than what is asked for.
-            let wanted = count.min(self.len - offset);
+            let wanted = count.min(left);
             let Some(start) = NonNull::new(self.buffer.as_mut_ptr()) else { return Err(Errno::NO_MEMORY) };
             let start = start.cast();
             // SAFETY: the buffer is initialised, that long at least, and aligned to a page.
@@ -91,14 +95,14 @@ impl FileReader {
         Ok(total)
     }
 
-    /// Copies 4 KiB from `offset`, a multiple of that, by one pread(2), and returns the first byte.
+    /// Copies 4 KiB from `offset` within its part, a multiple of that, by one pread(2), and returns the first byte.
     ///
     /// # Errors
     /// The errno of pread(2): as for read(2); ENODATA behind the end of the file.
     #[inline]
     pub fn read_page(&mut self, offset: usize) -> Result<u8, Errno> {
         loop {
-            match pread(&self.file, &mut self.buffer[0].0, offset as u64) {
+            match pread(&self.file, &mut self.buffer[0].0, self.start + offset as u64) {
                 Ok(0) => return Err(Errno(libc::ENODATA)),
                 Ok(_) => return Ok(black_box(self.buffer[0].0[0])),
                 Err(RawErrno::INTR) => {}
@@ -137,15 +141,16 @@ mod tests {
 
     use super::*;
     use crate::filemap::{FileMapping, Hint, Sharing};
+    use crate::reopen::{Inherited, Route};
+    use crate::scratch::Scratch;
     use crate::scratch::tests::on_disk;
-    use crate::scratch::{Route, Scratch, reopen};
+
+    fn again(scratch: &Scratch, route: Route) -> Result<OwnedFd, Errno> {
+        Inherited::new(scratch.file().as_raw_fd()).open(route)
+    }
 
     fn reader(scratch: &Scratch, route: Route) -> Result<FileReader, Errno> {
-        FileReader::new(
-            reopen(scratch.file().as_raw_fd(), route)?,
-            usize::try_from(scratch.len()).unwrap(),
-            BUFFER_BYTES,
-        )
+        FileReader::new(again(scratch, route)?, 0, usize::try_from(scratch.len()).unwrap(), BUFFER_BYTES)
     }
 
     #[test]
@@ -153,16 +158,20 @@ mod tests {
         // Several buffers, the last of them partly filled, and a word that is not whole.
         let scratch = Scratch::create(&std::env::temp_dir(), 5 * BUFFER_BYTES as u64 + 5003).unwrap();
         let len = usize::try_from(scratch.len()).unwrap();
-        let mapped = FileMapping::new(scratch.file(), len, Sharing::Shared, Hint::None).unwrap().sum();
+        let mapped = FileMapping::new(scratch.file(), 0, len, Sharing::Shared, Hint::None).unwrap().sum();
         let mut cached = reader(&scratch, Route::Cached).unwrap();
         assert_eq!([cached.sum_by_read(), cached.sum_by_pread(), cached.sum_by_read()], [Ok(mapped); 3]);
         let mut byte = [0];
         scratch.file().read_exact_at(&mut byte, 80 * 4096).unwrap();
         assert_eq!(cached.read_page(80 * 4096), Ok(byte[0]));
         assert_eq!(cached.read_page(1 << 30), Err(Errno(libc::ENODATA)));
-        let mut part = FileReader::new(reopen(scratch.file().as_raw_fd(), Route::Cached).unwrap(), 4099, 4096).unwrap();
-        let first = FileMapping::new(scratch.file(), 4099, Sharing::Shared, Hint::None).unwrap().sum();
+        let mut part = FileReader::new(again(&scratch, Route::Cached).unwrap(), 0, 4099, 4096).unwrap();
+        let first = FileMapping::new(scratch.file(), 0, 4099, Sharing::Shared, Hint::None).unwrap().sum();
         assert_eq!((part.sum_by_pread(), part.len()), (Ok(first), 4099));
+        let mut later = FileReader::new(again(&scratch, Route::Cached).unwrap(), 80 * 4096, 5000, 4096).unwrap();
+        let same = FileMapping::new(scratch.file(), 80 * 4096, 5000, Sharing::Shared, Hint::None).unwrap().sum();
+        assert_eq!([later.sum_by_read(), later.sum_by_pread()], [Ok(same); 2]);
+        assert_eq!(later.read_page(0), Ok(byte[0]));
     }
 
     #[test]
@@ -172,21 +181,21 @@ mod tests {
             Ok(direct) => direct,
             Err(errno) => return println!("SKIPPED: {} takes no O_DIRECT: {errno}", scratch.filesystem().name()),
         };
-        let mapped = FileMapping::new(scratch.file(), 1 << 20, Sharing::Shared, Hint::None).unwrap().sum();
+        let mapped = FileMapping::new(scratch.file(), 0, 1 << 20, Sharing::Shared, Hint::None).unwrap().sum();
         assert_eq!(scratch.drop_cache(), Ok(0));
         assert_eq!(direct.sum_by_pread(), Ok(mapped));
         direct.read_page(4096).unwrap();
-        assert_eq!(scratch.cached_bytes(), Ok(0));
+        assert_eq!(scratch.cached_bytes(1 << 20), Ok(0));
         reader(&scratch, Route::Cached).unwrap().sum_by_read().unwrap();
-        assert_eq!(scratch.cached_bytes(), Ok(1 << 20));
+        assert_eq!(scratch.cached_bytes(1 << 20), Ok(1 << 20));
     }
 
     #[test]
     fn a_buffer_is_made_of_whole_pages() {
         let scratch = Scratch::create(&std::env::temp_dir(), 4096).unwrap();
         for bytes in [0, 1000, 4097] {
-            let file = reopen(scratch.file().as_raw_fd(), Route::Cached).unwrap();
-            assert_eq!(FileReader::new(file, 4096, bytes).unwrap_err(), Errno(libc::EINVAL));
+            let file = again(&scratch, Route::Cached).unwrap();
+            assert_eq!(FileReader::new(file, 0, 4096, bytes).unwrap_err(), Errno(libc::EINVAL));
         }
     }
 }

@@ -39,7 +39,7 @@ pub enum Hint {
     WillNeed,
 }
 
-/// A mapping of the beginning of a file, readable and writable. Unmapped when dropped.
+/// A mapping of a part of a file, readable and writable. Unmapped when dropped.
 #[derive(Debug)]
 pub struct FileMapping {
     start: NonNull<c_void>,
@@ -52,13 +52,13 @@ unsafe impl Send for FileMapping {}
 unsafe impl Sync for FileMapping {}
 
 impl FileMapping {
-    /// Maps the first `len` bytes of `file`.
+    /// Maps `len` bytes of `file` from `offset`.
     ///
     /// # Errors
     /// The errno of mmap(2) (ENODEV: a file that cannot be mapped; EACCES: shared, and not opened for writing; ENOMEM,
-    /// EINVAL: `len` is 0) or of madvise(2).
+    /// EINVAL: `len` is 0, or no page starts at `offset`) or of madvise(2).
     #[inline]
-    pub fn new(file: impl AsFd, len: usize, sharing: Sharing, hint: Hint) -> Result<Self, Errno> {
+    pub fn new(file: impl AsFd, offset: u64, len: usize, sharing: Sharing, hint: Hint) -> Result<Self, Errno> {
         let mut flags = match sharing {
             Sharing::Shared => MapFlags::SHARED,
             Sharing::Private => MapFlags::PRIVATE,
@@ -67,7 +67,7 @@ impl FileMapping {
             flags |= MapFlags::POPULATE;
         }
         // SAFETY: a null hint lets the kernel choose a free range, so no existing mapping is replaced.
-        let start = unsafe { mmap(null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, flags, file, 0) };
+        let start = unsafe { mmap(null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, flags, file, offset) };
         let start = start.map_err(|e| Errno(e.raw_os_error()))?;
         let mapping = FileMapping { start: NonNull::new(start).ok_or(Errno(libc::EINVAL))?, len };
         match hint {
@@ -189,9 +189,10 @@ mod tests {
     use std::os::unix::fs::FileExt;
 
     use super::*;
+    use crate::reopen::memory_file;
     use crate::residency::resident_bytes;
+    use crate::scratch::Scratch;
     use crate::scratch::tests::on_disk;
-    use crate::scratch::{Scratch, memory_file};
     use crate::usage::Usage;
 
     const PAGE: usize = 4096;
@@ -207,7 +208,7 @@ mod tests {
     #[test]
     fn shared_mappings_show_each_other_what_is_written_and_private_ones_do_not() {
         let file = memory_file(3 * PAGE as u64).unwrap();
-        let map = |sharing| FileMapping::new(&file, 3 * PAGE, sharing, Hint::None).unwrap();
+        let map = |sharing| FileMapping::new(&file, 0, 3 * PAGE, sharing, Hint::None).unwrap();
         let (mut one, other, mut own) = (map(Sharing::Shared), map(Sharing::Shared), map(Sharing::Private));
         one.fill(7);
         assert_eq!((other.read_byte(3 * PAGE - 1), own.read_byte(PAGE)), (7, 7));
@@ -221,7 +222,7 @@ mod tests {
         own.forget_pages().unwrap();
         assert_eq!((own.read_byte(PAGE), own.read_byte(PAGE + 1)), (7, 8), "the file again");
         assert_eq!(
-            (own.len(), FileMapping::new(&file, 0, Sharing::Shared, Hint::None).unwrap_err()),
+            (own.len(), FileMapping::new(&file, 0, 0, Sharing::Shared, Hint::None).unwrap_err()),
             (3 * PAGE, Errno(libc::EINVAL))
         );
     }
@@ -232,15 +233,17 @@ mod tests {
         file.write_all_at(&u64::MAX.to_ne_bytes(), 0).unwrap();
         file.write_all_at(&5_u64.to_ne_bytes(), 4096).unwrap();
         file.write_all_at(&[1, 2, 4], 4104).unwrap();
-        let sum = |len| FileMapping::new(&file, len, Sharing::Private, Hint::None).unwrap().sum();
+        let sum = |len| FileMapping::new(&file, 0, len, Sharing::Private, Hint::None).unwrap().sum();
         assert_eq!((sum(8), sum(4104), sum(4106), sum(4107)), (u64::MAX, 4, 7, 11));
+        assert_eq!(FileMapping::new(&file, 4096, 10, Sharing::Shared, Hint::None).unwrap().sum(), 5 + 3);
+        assert_eq!(FileMapping::new(&file, 100, 10, Sharing::Shared, Hint::None).unwrap_err(), Errno(libc::EINVAL));
     }
 
     #[test]
     fn one_fault_maps_many_pages_of_a_file_in_memory() {
         let scratch = Scratch::create(&std::env::temp_dir(), 1024 * PAGE as u64).unwrap();
         let read = |hint| {
-            let mapping = FileMapping::new(scratch.file(), 1024 * PAGE, Sharing::Shared, hint).unwrap();
+            let mapping = FileMapping::new(scratch.file(), 0, 1024 * PAGE, Sharing::Shared, hint).unwrap();
             faults(|| (0..1024).for_each(|page| _ = mapping.read_byte(page * PAGE)))
         };
         let (around, _) = read(Hint::None);
@@ -252,7 +255,7 @@ mod tests {
     #[test]
     fn every_write_to_a_private_page_copies_it() {
         let scratch = Scratch::create(&std::env::temp_dir(), 256 * PAGE as u64).unwrap();
-        let mut mapping = FileMapping::new(scratch.file(), 256 * PAGE, Sharing::Private, Hint::Populate).unwrap();
+        let mut mapping = FileMapping::new(scratch.file(), 0, 256 * PAGE, Sharing::Private, Hint::Populate).unwrap();
         let (minor, _) = faults(|| (0..256).for_each(|page| mapping.write_byte(page * PAGE, 2)));
         assert!((256..=264).contains(&minor) || minor <= 4, "{minor} faults for 256 pages");
         assert_eq!((0..256).filter(|page| mapping.read_byte(page * PAGE) != 2).count(), 0);
@@ -266,7 +269,7 @@ mod tests {
         let Some(scratch) = on_disk(8 << 20) else { return };
         let touch_one = |hint| {
             assert_eq!(scratch.drop_cache(), Ok(0));
-            let mapping = FileMapping::new(scratch.file(), 8 << 20, Sharing::Shared, hint).unwrap();
+            let mapping = FileMapping::new(scratch.file(), 0, 8 << 20, Sharing::Shared, hint).unwrap();
             let (_, major) = faults(|| _ = mapping.read_byte(4 << 20));
             (major, resident_bytes(mapping.address(), 8 << 20).unwrap())
         };

@@ -23,6 +23,8 @@ pub type Words = [u64; 3];
 
 /// The status of a child whose work panicked.
 const PANICKED: i32 = 101;
+/// The status of a child that could not hear from its parent.
+const UNTOLD: i32 = 102;
 /// Enough for a child that calls `_exit` and nothing else.
 const BORROWER_STACK_BYTES: usize = 16 << 10;
 
@@ -92,12 +94,12 @@ impl Stage {
         }
     }
 
-    /// fork(2): the child sleeps until it is let go, or killed, or its parent ends.
+    /// fork(2): the child sleeps until it is let go, and then does `work`, as in [`Stage::fork`]; it ends with its parent.
     ///
     /// # Errors
     /// As [`ForkError::Call`].
     #[inline]
-    pub fn fork_asleep(mut self) -> Result<Forked, ForkError> {
+    pub fn fork_asleep(mut self, work: impl FnOnce() -> Words) -> Result<Forked, ForkError> {
         let parent = getpid();
         // SAFETY: as above.
         match unsafe { libc::fork() } {
@@ -106,11 +108,9 @@ impl Stage {
                 // Its own copy of the other end would keep it from seeing that the parent's is closed.
                 close_in_child(&self.gate.1);
                 let told = self.ready.1.write_all(&[1]);
-                self.in_child(parent, move || {
-                    if let (Ok(mut gate), Ok(())) = (gate, told) {
-                        let _ = gate.read(&mut [0]);
-                    }
-                    Words::default()
+                self.in_child(parent, move || match (gate, told) {
+                    (Ok(gate), Ok(())) if { &gate }.read(&mut [0]).is_ok_and(|count| count == 1) => work(),
+                    _ => leave(UNTOLD),
                 })
             }
             pid @ 1.. => Ok(Forked { pid: Pid::from_raw(pid), stage: self }),

@@ -19,6 +19,7 @@ pub mod perf;
 pub mod proc;
 pub mod process;
 pub mod program_break;
+pub mod reopen;
 pub mod residency;
 pub mod scratch;
 pub mod usage;

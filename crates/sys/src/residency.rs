@@ -43,7 +43,7 @@ pub fn cached_bytes(file: impl AsFd, len: u64) -> Result<u64, Errno> {
     if whole == 0 {
         return Ok(0);
     }
-    let mapping = FileMapping::new(file, whole, Sharing::Shared, Hint::None)?;
+    let mapping = FileMapping::new(file, 0, whole, Sharing::Shared, Hint::None)?;
     resident_bytes(mapping.address(), whole).map(|bytes| bytes.min(len))
 }
 

@@ -5,11 +5,11 @@
 
 use std::fmt;
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Advice, FallocateFlags, MemfdFlags, Mode, OFlags, fadvise, fallocate, fdatasync, memfd_create, open};
+use rustix::fs::{Advice, FallocateFlags, Mode, OFlags, fadvise, fallocate, fdatasync, open};
 use rustix::io::{Errno as RawErrno, FdFlags, fcntl_getfd, fcntl_setfd};
 
 use crate::Errno;
@@ -161,12 +161,12 @@ impl Scratch {
         Ok(self.file.as_raw_fd())
     }
 
-    /// Bytes of it in the page cache.
+    /// Of its first `len` bytes, those in the page cache.
     ///
     /// # Errors
     /// As [`cached_bytes`].
-    pub fn cached_bytes(&self) -> Result<u64, Errno> {
-        cached_bytes(&self.file, self.len)
+    pub fn cached_bytes(&self, len: u64) -> Result<u64, Errno> {
+        cached_bytes(&self.file, len.min(self.len))
     }
 
     /// Writes dirty pages to the disk and takes the file out of the page cache (`POSIX_FADV_DONTNEED`). Returns how many
@@ -177,17 +177,18 @@ impl Scratch {
     pub fn drop_cache(&self) -> Result<u64, Errno> {
         fdatasync(&self.file).map_err(|e| Errno(e.raw_os_error()))?;
         fadvise(&self.file, 0, None, Advice::DontNeed).map_err(|e| Errno(e.raw_os_error()))?;
-        self.cached_bytes()
+        self.cached_bytes(self.len)
     }
 
-    /// Reads the file once, so that all of it is in the page cache.
+    /// Writes dirty pages to the disk and reads the first `len` bytes, so that all of them are in the page cache.
     ///
     /// # Errors
-    /// The errno of pread(2).
-    pub fn fill_cache(&self) -> Result<(), Errno> {
+    /// The errno of fdatasync(2) or pread(2).
+    pub fn fill_cache(&self, len: u64) -> Result<(), Errno> {
+        fdatasync(&self.file).map_err(|e| Errno(e.raw_os_error()))?;
         let mut buffer = vec![0; CHUNK_BYTES];
         let mut offset = 0;
-        while offset < self.len {
+        while offset < len.min(self.len) {
             match self.file.read_at(&mut buffer, offset) {
                 Ok(0) => break,
                 Ok(n) => offset += n as u64,
@@ -246,37 +247,6 @@ fn write_content(file: &File, len: u64) -> Result<(), Errno> {
         offset += part as u64;
     }
     Ok(())
-}
-
-/// How a file is opened again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Route {
-    /// Through the page cache.
-    Cached,
-    /// Past it (`O_DIRECT`).
-    Direct,
-}
-
-/// Opens the file behind an inherited descriptor again, so that this process has an offset and flags of its own.
-///
-/// # Errors
-/// The errno of open(2): ENOENT without `/proc` or where nothing was inherited; EINVAL where the file system takes no
-/// `O_DIRECT`.
-pub fn reopen(inherited: RawFd, route: Route) -> Result<OwnedFd, Errno> {
-    let direct = if route == Route::Direct { OFlags::DIRECT } else { OFlags::empty() };
-    open(format!("/proc/self/fd/{inherited}"), OFlags::RDWR | OFlags::CLOEXEC | direct, Mode::empty())
-        .map_err(|e| Errno(e.raw_os_error()))
-}
-
-/// A new file in memory of `len` zero bytes, `memfd_create(2)` and ftruncate(2): no page of it is there yet.
-///
-/// # Errors
-/// The errno of these: EMFILE, ENOMEM, EINVAL.
-#[inline]
-pub fn memory_file(len: u64) -> Result<OwnedFd, Errno> {
-    let file = memfd_create(c"firsttouch", MemfdFlags::CLOEXEC).map_err(|e| Errno(e.raw_os_error()))?;
-    rustix::fs::ftruncate(file.as_fd(), len).map_err(|e| Errno(e.raw_os_error()))?;
-    Ok(file)
 }
 
 #[cfg(test)]
@@ -354,21 +324,13 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_file_opened_again_has_an_offset_of_its_own() {
-        use std::io::{Read, Seek};
-        let scratch = Scratch::create(&std::env::temp_dir(), 10_000).unwrap();
-        let mut again = File::from(reopen(scratch.file().as_raw_fd(), Route::Cached).unwrap());
-        again.read_exact(&mut [0; 100]).unwrap();
-        assert_eq!((again.stream_position().unwrap(), { scratch.file() }.stream_position().unwrap()), (100, 0));
-        assert_eq!(reopen(987_654, Route::Cached).unwrap_err(), Errno(libc::ENOENT));
-    }
-
-    #[test]
     fn a_disk_lets_go_of_the_cache_and_memory_does_not() {
         if let Some(scratch) = on_disk(4 << 20) {
             assert_eq!(scratch.drop_cache(), Ok(0), "on {}", scratch.filesystem().name());
-            scratch.fill_cache().unwrap();
-            assert_eq!(scratch.cached_bytes(), Ok(4 << 20));
+            scratch.fill_cache(1 << 20).unwrap();
+            assert_eq!(scratch.cached_bytes(1 << 20), Ok(1 << 20));
+            scratch.fill_cache(4 << 20).unwrap();
+            assert_eq!(scratch.cached_bytes(4 << 20), Ok(4 << 20));
             scratch.file().write_all_at(b"dirty", 5000).unwrap();
             assert_eq!(scratch.drop_cache(), Ok(0), "a page that was dirty");
         }
@@ -389,15 +351,5 @@ pub(crate) mod tests {
             assert!(error.to_string().contains("--dir"), "{error}");
         }
         assert!(matches!(Scratch::create(Path::new("/proc"), 1), Err(ScratchError::Directory { .. })));
-    }
-
-    #[test]
-    fn a_memory_file_is_zero_and_empty_of_pages() {
-        let file = File::from(memory_file(100 * 4096).unwrap());
-        assert_eq!(file.metadata().unwrap().len(), 100 * 4096);
-        assert_eq!(cached_bytes(&file, 100 * 4096), Ok(0));
-        let mut bytes = [1; 100];
-        file.read_exact_at(&mut bytes, 50 * 4096).unwrap();
-        assert_eq!(bytes, [0; 100]);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sys::fork::{BorrowedStack, ForkError, Stage};
+use sys::fork::{BorrowedStack, ForkError, Stage, Words};
 use sys::mapping::{Mapping, Policy};
 use sys::usage::Usage;
 
@@ -56,27 +56,27 @@ fn a_parent_copies_while_its_child_holds_the_pages_and_not_afterwards() {
     let _alone = alone();
     let (mut own, mut shared) = (pages(Policy::NoHugePage), pages(Policy::Shared));
     assert!(faults_of(|| own.touch_pages()) < 10);
-    let mut child = Stage::new().unwrap().fork_asleep().unwrap();
+    let mut child = Stage::new().unwrap().fork_asleep(|| [1, 2, 3]).unwrap();
     child.wait_until_asleep().unwrap();
     let copies = faults_of(|| own.touch_pages());
     assert!((PAGES as u64..PAGES as u64 + 20).contains(&copies), "{copies} faults for {PAGES} copies");
     assert!(faults_of(|| shared.touch_pages()) < 20, "what is shared is not copied");
     assert!(faults_of(|| own.touch_pages()) < 10, "copied once");
     child.let_go().unwrap();
-    assert_eq!(child.wait(), Ok([0; 3]));
+    assert_eq!(child.wait(), Ok([1, 2, 3]));
 }
 
 #[test]
 fn no_child_is_left_whichever_way_it_goes() {
     let _alone = alone();
-    let asleep = Stage::new().unwrap().fork_asleep().unwrap();
+    let asleep = Stage::new().unwrap().fork_asleep(Words::default).unwrap();
     let pid = asleep.id();
     assert_eq!(state_and_parent(pid).unwrap().1, std::process::id());
     drop(asleep);
     assert_eq!(state_and_parent(pid), None, "not even a zombie");
     let broken = Stage::new().unwrap().fork(|| panic!("this panic is part of the test")).unwrap();
     assert_eq!(broken.wait(), Err(ForkError::Exited(101)));
-    let killed = Stage::new().unwrap().fork_asleep().unwrap();
+    let killed = Stage::new().unwrap().fork_asleep(Words::default).unwrap();
     std::process::Command::new("kill").args(["-9", &killed.id().to_string()]).status().unwrap();
     assert_eq!(killed.wait(), Err(ForkError::Killed(9)));
 }
@@ -86,7 +86,7 @@ fn a_child_dies_with_its_parent() {
     let _alone = alone();
     // The parent is a forked child itself; it leaves a child of its own asleep and says who that is.
     let child = Stage::new().unwrap().fork(|| {
-        let mut inner = Stage::new().unwrap().fork_asleep().unwrap();
+        let mut inner = Stage::new().unwrap().fork_asleep(Words::default).unwrap();
         inner.wait_until_asleep().unwrap();
         let pid = inner.id();
         std::mem::forget(inner);
