@@ -6,7 +6,11 @@
 
 pub mod allocator;
 pub mod cgroup;
+pub mod copy;
 pub mod facts;
+pub mod filemap;
+pub mod filesystem;
+pub mod fork;
 pub mod interrupt;
 pub mod limits;
 pub mod machine;
@@ -16,6 +20,9 @@ pub mod perf;
 pub mod proc;
 pub mod process;
 pub mod program_break;
+pub mod reopen;
+pub mod residency;
+pub mod scratch;
 pub mod usage;
 
 mod errno;

@@ -1,0 +1,201 @@
+//! Reading files by copying: read(2) and pread(2), through the page cache or past it.
+//!
+//! Safety story: the buffer belongs to the [`FileReader`], the kernel gets it as a slice, and its bytes are summed up the
+//! way those of a mapping are.
+#![allow(unsafe_code)]
+
+use std::hint::black_box;
+use std::os::fd::OwnedFd;
+use std::ptr::NonNull;
+
+use rustix::fs::{SeekFrom, seek};
+use rustix::io::{Errno as RawErrno, pread, read};
+
+use crate::Errno;
+use crate::filemap::sum;
+use crate::filesystem::direct_alignment_bytes;
+
+/// The usual size of a buffer.
+pub const BUFFER_BYTES: usize = 64 << 10;
+/// Of the buffer in memory: what disks want of `O_DIRECT` at most.
+const ALIGNMENT_BYTES: usize = 4096;
+
+/// A piece of the buffer.
+#[derive(Debug, Clone)]
+#[repr(C, align(4096))]
+struct Piece([u8; ALIGNMENT_BYTES]);
+
+/// A file, and a buffer that what it holds is copied into, again and again. All of the buffer is there beforehand.
+#[derive(Debug)]
+pub struct FileReader {
+    file: OwnedFd,
+    start: u64,
+    len: usize,
+    buffer: Vec<Piece>,
+}
+
+impl FileReader {
+    /// A reader of `len` bytes of `file` from `start`, `buffer_bytes` at a time.
+    ///
+    /// # Errors
+    /// EINVAL: `buffer_bytes` is no multiple of 4 KiB and of what `O_DIRECT` wants.
+    pub fn new(file: OwnedFd, start: u64, len: usize, buffer_bytes: usize) -> Result<Self, Errno> {
+        let direct = direct_alignment_bytes(&file).map_or(1, |bytes| bytes as usize);
+        if buffer_bytes == 0 || !buffer_bytes.is_multiple_of(ALIGNMENT_BYTES) || !buffer_bytes.is_multiple_of(direct) {
+            return Err(Errno(libc::EINVAL));
+        }
+        // Not of zeros, which the allocator would leave to the first touch.
+        let buffer = vec![Piece([1; ALIGNMENT_BYTES]); buffer_bytes / ALIGNMENT_BYTES];
+        Ok(FileReader { file, start, len, buffer })
+    }
+
+    /// Reads all of it by read(2), one after the other, and returns the sum of its bytes, as a mapping of it would.
+    ///
+    /// # Errors
+    /// The errno of lseek(2) or read(2): EIO; EINVAL where `O_DIRECT` wants other sizes.
+    #[inline]
+    pub fn sum_by_read(&mut self) -> Result<u64, Errno> {
+        seek(&self.file, SeekFrom::Start(self.start)).map_err(|e| Errno(e.raw_os_error()))?;
+        self.sum_of_parts(|file, buffer, _| read(file, buffer))
+    }
+
+    /// Likewise by pread(2).
+    ///
+    /// # Errors
+    /// The errno of pread(2): as for read(2).
+    #[inline]
+    pub fn sum_by_pread(&mut self) -> Result<u64, Errno> {
+        self.sum_of_parts(|file, buffer, offset| pread(file, buffer, offset))
+    }
+
+    #[inline]
+    fn sum_of_parts(
+        &mut self,
+        mut read: impl FnMut(&OwnedFd, &mut [u8], u64) -> Result<usize, RawErrno>,
+    ) -> Result<u64, Errno> {
+        let (mut total, mut offset) = (0_u64, 0);
+        while offset < self.len {
+            // Not further than is asked for, but O_DIRECT takes whole blocks.
+            let left = self.len - offset;
+            let buffer = bytes_of(&mut self.buffer);
+            let until = left.next_multiple_of(ALIGNMENT_BYTES).min(buffer.len());
+            let count = match read(&self.file, &mut buffer[..until], self.start + offset as u64) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(RawErrno::INTR) => continue,
+                Err(e) => return Err(Errno(e.raw_os_error())),
+            };
+            let wanted = count.min(left);
+            let Some(start) = NonNull::new(self.buffer.as_mut_ptr()) else { return Err(Errno::NO_MEMORY) };
+            let start = start.cast();
+            // SAFETY: the buffer is initialised, that long at least, and aligned to a page.
+            total = total.wrapping_add(unsafe { sum(start, wanted) });
+            offset += count;
+        }
+        Ok(total)
+    }
+
+    /// Copies 4 KiB from `offset` within its part, a multiple of that, by one pread(2), and returns the first byte.
+    ///
+    /// # Errors
+    /// The errno of pread(2): as for read(2); ENODATA behind the end of the file.
+    #[inline]
+    pub fn read_page(&mut self, offset: usize) -> Result<u8, Errno> {
+        loop {
+            match pread(&self.file, &mut self.buffer[0].0, self.start + offset as u64) {
+                Ok(0) => return Err(Errno(libc::ENODATA)),
+                Ok(_) => return Ok(black_box(self.buffer[0].0[0])),
+                Err(RawErrno::INTR) => {}
+                Err(e) => return Err(Errno(e.raw_os_error())),
+            }
+        }
+    }
+
+    /// Bytes that it reads in all.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "nobody reads a file of no bytes")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The address of the buffer.
+    #[must_use]
+    pub fn address(&self) -> usize {
+        self.buffer.as_ptr().addr()
+    }
+}
+
+/// The pieces as what they are made of.
+#[inline]
+fn bytes_of(pieces: &mut [Piece]) -> &mut [u8] {
+    let len = size_of_val(pieces);
+    // SAFETY: a piece is an array of bytes without padding (its size is its alignment), and the slice is borrowed for as
+    // long.
+    unsafe { std::slice::from_raw_parts_mut(pieces.as_mut_ptr().cast::<u8>(), len) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::FileExt;
+
+    use super::*;
+    use crate::filemap::{FileMapping, Hint, Sharing};
+    use crate::reopen::{Inherited, Route};
+    use crate::scratch::Scratch;
+    use crate::scratch::tests::on_disk;
+
+    fn again(scratch: &Scratch, route: Route) -> Result<OwnedFd, Errno> {
+        Inherited::new(scratch.file().as_raw_fd()).open(route)
+    }
+
+    fn reader(scratch: &Scratch, route: Route) -> Result<FileReader, Errno> {
+        FileReader::new(again(scratch, route)?, 0, usize::try_from(scratch.len()).unwrap(), BUFFER_BYTES)
+    }
+
+    #[test]
+    fn every_way_of_reading_sees_the_same_bytes() {
+        // Several buffers, the last of them partly filled, and a word that is not whole.
+        let scratch = Scratch::create(&std::env::temp_dir(), 5 * BUFFER_BYTES as u64 + 5003).unwrap();
+        let len = usize::try_from(scratch.len()).unwrap();
+        let mapped = FileMapping::new(scratch.file(), 0, len, Sharing::Shared, Hint::None).unwrap().sum();
+        let mut cached = reader(&scratch, Route::Cached).unwrap();
+        assert_eq!([cached.sum_by_read(), cached.sum_by_pread(), cached.sum_by_read()], [Ok(mapped); 3]);
+        let mut byte = [0];
+        scratch.file().read_exact_at(&mut byte, 80 * 4096).unwrap();
+        assert_eq!(cached.read_page(80 * 4096), Ok(byte[0]));
+        assert_eq!(cached.read_page(1 << 30), Err(Errno(libc::ENODATA)));
+        let mut part = FileReader::new(again(&scratch, Route::Cached).unwrap(), 0, 4099, 4096).unwrap();
+        let first = FileMapping::new(scratch.file(), 0, 4099, Sharing::Shared, Hint::None).unwrap().sum();
+        assert_eq!((part.sum_by_pread(), part.len()), (Ok(first), 4099));
+        let mut later = FileReader::new(again(&scratch, Route::Cached).unwrap(), 80 * 4096, 5000, 4096).unwrap();
+        let same = FileMapping::new(scratch.file(), 80 * 4096, 5000, Sharing::Shared, Hint::None).unwrap().sum();
+        assert_eq!([later.sum_by_read(), later.sum_by_pread()], [Ok(same); 2]);
+        assert_eq!(later.read_page(0), Ok(byte[0]));
+    }
+
+    #[test]
+    fn direct_reads_leave_nothing_in_the_cache() {
+        let Some(scratch) = on_disk(1 << 20) else { return };
+        let mut direct = match reader(&scratch, Route::Direct) {
+            Ok(direct) => direct,
+            Err(errno) => return println!("SKIPPED: {} takes no O_DIRECT: {errno}", scratch.filesystem().name()),
+        };
+        let mapped = FileMapping::new(scratch.file(), 0, 1 << 20, Sharing::Shared, Hint::None).unwrap().sum();
+        assert_eq!(scratch.drop_cache(), Ok(0));
+        assert_eq!(direct.sum_by_pread(), Ok(mapped));
+        direct.read_page(4096).unwrap();
+        assert_eq!(scratch.cached_bytes(1 << 20), Ok(0));
+        reader(&scratch, Route::Cached).unwrap().sum_by_read().unwrap();
+        assert_eq!(scratch.cached_bytes(1 << 20), Ok(1 << 20));
+    }
+
+    #[test]
+    fn a_buffer_is_made_of_whole_pages() {
+        let scratch = Scratch::create(&std::env::temp_dir(), 4096).unwrap();
+        for bytes in [0, 1000, 4097] {
+            let file = again(&scratch, Route::Cached).unwrap();
+            assert_eq!(FileReader::new(file, 0, 4096, bytes).unwrap_err(), Errno(libc::EINVAL));
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! Mappings of files: mmap(2) and madvise(2).
+//!
+//! Safety story: a [`FileMapping`] owns the address range that the kernel gave it. Others may write to the file, so its
+//! bytes are read and written one by one through volatile accesses, and no reference to them is ever made. A file that
+//! someone shortens ends the process by SIGBUS; scratch files have no name, and nobody shortens them.
+#![allow(unsafe_code)]
+
+use std::ffi::c_void;
+use std::hint::black_box;
+use std::os::fd::AsFd;
+use std::ptr::{NonNull, null_mut};
+
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
+
+use crate::Errno;
+use crate::mapping::fill;
+
+/// Whose pages a mapping shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// `MAP_SHARED`: the file's, also when they are written to.
+    Shared,
+    /// `MAP_PRIVATE`: the file's until they are written to, and then a copy of one's own.
+    Private,
+}
+
+/// What the kernel is told of what is to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hint {
+    /// Nothing: it reads ahead, and maps around a fault what is in the cache.
+    None,
+    /// `MAP_POPULATE`: all pages are read, and mapped, by the call.
+    Populate,
+    /// `MADV_SEQUENTIAL`: it reads ahead more.
+    Sequential,
+    /// `MADV_RANDOM`: it does not read ahead.
+    Random,
+    /// `MADV_WILLNEED`: it starts to read all of it, and does not wait.
+    WillNeed,
+}
+
+/// A mapping of a part of a file, readable and writable. Unmapped when dropped.
+#[derive(Debug)]
+pub struct FileMapping {
+    start: NonNull<c_void>,
+    len: usize,
+}
+
+// SAFETY: the range belongs to the mapping alone, whichever thread has it, and what it shows may change at any time anyway.
+unsafe impl Send for FileMapping {}
+// SAFETY: through a shared reference it is only read, one volatile access a byte or word.
+unsafe impl Sync for FileMapping {}
+
+impl FileMapping {
+    /// Maps `len` bytes of `file` from `offset`.
+    ///
+    /// # Errors
+    /// The errno of mmap(2) (ENODEV: a file that cannot be mapped; EACCES: shared, and not opened for writing; ENOMEM,
+    /// EINVAL: `len` is 0, or no page starts at `offset`) or of madvise(2).
+    #[inline]
+    pub fn new(file: impl AsFd, offset: u64, len: usize, sharing: Sharing, hint: Hint) -> Result<Self, Errno> {
+        let mut flags = match sharing {
+            Sharing::Shared => MapFlags::SHARED,
+            Sharing::Private => MapFlags::PRIVATE,
+        };
+        if hint == Hint::Populate {
+            flags |= MapFlags::POPULATE;
+        }
+        // SAFETY: a null hint lets the kernel choose a free range, so no existing mapping is replaced.
+        let start = unsafe { mmap(null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, flags, file, offset) };
+        let start = start.map_err(|e| Errno(e.raw_os_error()))?;
+        let mapping = FileMapping { start: NonNull::new(start).ok_or(Errno(libc::EINVAL))?, len };
+        match hint {
+            Hint::None | Hint::Populate => {}
+            Hint::Sequential => mapping.advise(Advice::Sequential)?,
+            Hint::Random => mapping.advise(Advice::Random)?,
+            Hint::WillNeed => mapping.advise(Advice::WillNeed)?,
+        }
+        Ok(mapping)
+    }
+
+    fn advise(&self, advice: Advice) -> Result<(), Errno> {
+        // SAFETY: the range is ours, and no advice that is passed here changes bytes that anyone holds a reference to.
+        unsafe { madvise(self.start.as_ptr(), self.len, advice) }.map_err(|e| Errno(e.raw_os_error()))
+    }
+
+    /// Writes `value` to every byte.
+    #[inline]
+    pub fn fill(&mut self, value: u8) {
+        // SAFETY: the range is mapped, writable, and ours while `self` lives.
+        unsafe { fill(self.start, self.len, value) };
+    }
+
+    /// Writes `value` at `offset`.
+    ///
+    /// # Panics
+    /// If it is not inside the mapping.
+    #[inline]
+    pub fn write_byte(&mut self, offset: usize, value: u8) {
+        assert!(offset < self.len, "an offset inside the mapping");
+        // SAFETY: the offset is inside the mapping.
+        let byte = unsafe { self.start.cast::<u8>().add(offset) };
+        // SAFETY: the mapping is writable and ours.
+        unsafe { byte.write_volatile(value) };
+    }
+
+    /// Reads the byte at `offset`.
+    ///
+    /// # Panics
+    /// If it is not inside the mapping.
+    #[inline]
+    #[allow(clippy::must_use_candidate, reason = "a page is touched by it")]
+    pub fn read_byte(&self, offset: usize) -> u8 {
+        assert!(offset < self.len, "an offset inside the mapping");
+        // SAFETY: the offset is inside the mapping.
+        let byte = unsafe { self.start.cast::<u8>().add(offset) };
+        // SAFETY: the mapping is readable, and every byte of a file is initialised.
+        black_box(unsafe { byte.read_volatile() })
+    }
+
+    /// Reads every byte and returns their sum as [`sum`] makes it.
+    #[inline]
+    #[allow(clippy::must_use_candidate, reason = "every page is touched by it")]
+    pub fn sum(&self) -> u64 {
+        // SAFETY: the range is mapped and readable while `self` lives; a page is aligned to eight bytes.
+        unsafe { sum(self.start, self.len) }
+    }
+
+    /// Takes the pages out of the page tables (`MADV_DONTNEED`), so that the next touch of each faults again. What a
+    /// private mapping had copied is gone then, and the file shows again.
+    ///
+    /// # Errors
+    /// The errno of madvise(2): EINVAL for locked memory.
+    pub fn forget_pages(&mut self) -> Result<(), Errno> {
+        self.advise(Advice::LinuxDontNeed)
+    }
+
+    /// Its size in bytes.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "no mapping is empty")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The address of the first byte.
+    #[must_use]
+    pub fn address(&self) -> usize {
+        self.start.as_ptr().addr()
+    }
+}
+
+impl Drop for FileMapping {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: the range is ours and no reference into it exists. A failure leaves it to the end of the process.
+        let _ = unsafe { munmap(self.start.as_ptr(), self.len) };
+    }
+}
+
+/// Reads `len` bytes from `start`, eight at a time, and returns the wrapping sum of these words and of the bytes that are
+/// left at the end. Volatile, so that no read is dropped.
+///
+/// # Safety
+/// The range must be mapped, readable, initialised, and aligned to eight bytes.
+#[inline]
+pub(crate) unsafe fn sum(start: NonNull<c_void>, len: usize) -> u64 {
+    let (words, rest) = (len / 8, len % 8);
+    let start = start.cast::<u64>();
+    let mut total = 0_u64;
+    for index in 0..words {
+        // SAFETY: the word is inside the range.
+        let word = unsafe { start.add(index) };
+        // SAFETY: as the caller promises.
+        total = total.wrapping_add(unsafe { word.read_volatile() });
+    }
+    // SAFETY: where the whole words end.
+    let end = unsafe { start.add(words) }.cast::<u8>();
+    for index in 0..rest {
+        // SAFETY: the byte is inside the range.
+        let byte = unsafe { end.add(index) };
+        // SAFETY: as the caller promises.
+        total = total.wrapping_add(u64::from(unsafe { byte.read_volatile() }));
+    }
+    black_box(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt;
+
+    use super::*;
+    use crate::reopen::memory_file;
+    use crate::residency::resident_bytes;
+    use crate::scratch::Scratch;
+    use crate::scratch::tests::on_disk;
+    use crate::usage::Usage;
+
+    const PAGE: usize = 4096;
+
+    /// Minor and major faults of `work`.
+    fn faults(work: impl FnOnce()) -> (u64, u64) {
+        let before = Usage::of_this_thread();
+        work();
+        let after = Usage::of_this_thread();
+        (after.minor_faults - before.minor_faults, after.major_faults - before.major_faults)
+    }
+
+    #[test]
+    fn shared_mappings_show_each_other_what_is_written_and_private_ones_do_not() {
+        let file = memory_file(3 * PAGE as u64).unwrap();
+        let map = |sharing| FileMapping::new(&file, 0, 3 * PAGE, sharing, Hint::None).unwrap();
+        let (mut one, other, mut own) = (map(Sharing::Shared), map(Sharing::Shared), map(Sharing::Private));
+        one.fill(7);
+        assert_eq!((other.read_byte(3 * PAGE - 1), own.read_byte(PAGE)), (7, 7));
+        own.write_byte(PAGE, 9);
+        one.write_byte(PAGE + 1, 8);
+        assert_eq!(
+            (other.read_byte(PAGE), own.read_byte(PAGE), own.read_byte(PAGE + 1)),
+            (7, 9, 7),
+            "a copy of its own"
+        );
+        own.forget_pages().unwrap();
+        assert_eq!((own.read_byte(PAGE), own.read_byte(PAGE + 1)), (7, 8), "the file again");
+        assert_eq!(
+            (own.len(), FileMapping::new(&file, 0, 0, Sharing::Shared, Hint::None).unwrap_err()),
+            (3 * PAGE, Errno(libc::EINVAL))
+        );
+    }
+
+    #[test]
+    fn the_sum_is_that_of_words_and_the_bytes_that_are_left() {
+        let file = std::fs::File::from(memory_file(2 * PAGE as u64).unwrap());
+        file.write_all_at(&u64::MAX.to_ne_bytes(), 0).unwrap();
+        file.write_all_at(&5_u64.to_ne_bytes(), 4096).unwrap();
+        file.write_all_at(&[1, 2, 4], 4104).unwrap();
+        let sum = |len| FileMapping::new(&file, 0, len, Sharing::Private, Hint::None).unwrap().sum();
+        assert_eq!((sum(8), sum(4104), sum(4106), sum(4107)), (u64::MAX, 4, 7, 11));
+        assert_eq!(FileMapping::new(&file, 4096, 10, Sharing::Shared, Hint::None).unwrap().sum(), 5 + 3);
+        assert_eq!(FileMapping::new(&file, 100, 10, Sharing::Shared, Hint::None).unwrap_err(), Errno(libc::EINVAL));
+    }
+
+    #[test]
+    fn one_fault_maps_many_pages_of_a_file_in_memory() {
+        let scratch = Scratch::create(&std::env::temp_dir(), 1024 * PAGE as u64).unwrap();
+        let read = |hint| {
+            let mapping = FileMapping::new(scratch.file(), 0, 1024 * PAGE, Sharing::Shared, hint).unwrap();
+            faults(|| (0..1024).for_each(|page| _ = mapping.read_byte(page * PAGE)))
+        };
+        let (around, _) = read(Hint::None);
+        assert!((1..=1024 / 8).contains(&around), "{around} faults for 1,024 pages");
+        let (populated, _) = read(Hint::Populate);
+        assert!(populated <= 4, "{populated} faults for pages that were there");
+    }
+
+    #[test]
+    fn every_write_to_a_private_page_copies_it() {
+        let scratch = Scratch::create(&std::env::temp_dir(), 256 * PAGE as u64).unwrap();
+        let mut mapping = FileMapping::new(scratch.file(), 0, 256 * PAGE, Sharing::Private, Hint::Populate).unwrap();
+        let (minor, _) = faults(|| (0..256).for_each(|page| mapping.write_byte(page * PAGE, 2)));
+        assert!((256..=264).contains(&minor) || minor <= 4, "{minor} faults for 256 pages");
+        assert_eq!((0..256).filter(|page| mapping.read_byte(page * PAGE) != 2).count(), 0);
+        let mut first = [0];
+        scratch.file().read_exact_at(&mut first, 0).unwrap();
+        assert_eq!(first[0] & 1, 1, "the file keeps its own, which is odd");
+    }
+
+    #[test]
+    fn a_cold_file_is_read_from_the_disk_ahead_of_the_reader_unless_told_not_to() {
+        let Some(scratch) = on_disk(8 << 20) else { return };
+        let touch_one = |hint| {
+            assert_eq!(scratch.drop_cache(), Ok(0));
+            let mapping = FileMapping::new(scratch.file(), 0, 8 << 20, Sharing::Shared, hint).unwrap();
+            let (_, major) = faults(|| _ = mapping.read_byte(4 << 20));
+            (major, resident_bytes(mapping.address(), 8 << 20).unwrap())
+        };
+        let (major, random) = touch_one(Hint::Random);
+        assert_eq!((major, random), (1, PAGE as u64), "MADV_RANDOM");
+        let (major, ahead) = touch_one(Hint::None);
+        assert!(major == 1 && ahead > random, "{major} major faults, {ahead} bytes");
+        let (_, all) = touch_one(Hint::Populate);
+        assert_eq!(all, 8 << 20);
+    }
+}

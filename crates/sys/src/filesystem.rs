@@ -1,0 +1,138 @@
+//! What kind of file system a file is on, and how much room it has: statfs(2), statvfs(3), statx(2).
+
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, StatxFlags, fstatfs, statfs, statvfs, statx};
+
+use crate::Errno;
+
+/// What most disks want where the kernel does not say (`STATX_DIOALIGN` came with Linux 6.1).
+const USUAL_ALIGNMENT_BYTES: u32 = 4096;
+
+/// Magic numbers of statfs(2) and `include/uapi/linux/magic.h`, and the names that people know them by.
+const NAMES: [(u32, &str); 17] = [
+    (0xef53, "ext4"),
+    (TMPFS, "tmpfs"),
+    (0x794c_7630, "overlay"),
+    (0x5846_5342, "xfs"),
+    (0x9123_683e, "btrfs"),
+    (0xf2f5_2010, "f2fs"),
+    (0x2fc1_2fc1, "zfs"),
+    (0xca45_1a4e, "bcachefs"),
+    (0x6969, "nfs"),
+    (0x6573_5546, "fuse"),
+    (0x0102_1997, "9p"),
+    (0xff53_4d42, "cifs"),
+    (0x4d44, "vfat"),
+    (0x2011_bab0, "exfat"),
+    (HUGETLBFS, "hugetlbfs"),
+    (RAMFS, "ramfs"),
+    (0x9fa0, "proc"),
+];
+const TMPFS: u32 = 0x0102_1994;
+const RAMFS: u32 = 0x8584_58f6;
+const HUGETLBFS: u32 = 0x9584_58f6;
+
+/// A kind of file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Filesystem {
+    magic: u32,
+}
+
+impl Filesystem {
+    /// Of an open file.
+    ///
+    /// # Errors
+    /// The errno of fstatfs(2).
+    pub fn of_file(file: impl AsFd) -> Result<Self, Errno> {
+        fstatfs(file).map(|stat| Filesystem::from_magic(stat.f_type)).map_err(|e| Errno(e.raw_os_error()))
+    }
+
+    /// Of the file or directory at `path`.
+    ///
+    /// # Errors
+    /// The errno of statfs(2): ENOENT, EACCES, ENOTDIR.
+    pub fn of_path(path: &Path) -> Result<Self, Errno> {
+        statfs(path).map(|stat| Filesystem::from_magic(stat.f_type)).map_err(|e| Errno(e.raw_os_error()))
+    }
+
+    /// The type of `f_type` differs between architectures, and every magic number has 32 bits.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "32 bits, whatever the type")]
+    fn from_magic(magic: rustix::fs::FsWord) -> Self {
+        Filesystem { magic: magic as u32 }
+    }
+
+    /// Its name; ext2 and ext3 share ext4's number, and go by its name.
+    #[must_use]
+    pub fn name(self) -> String {
+        let known = NAMES.iter().find(|(magic, _)| *magic == self.magic);
+        known.map_or_else(|| format!("type {:#x}", self.magic), |(_, name)| (*name).to_owned())
+    }
+
+    /// Whether it is tmpfs.
+    #[must_use]
+    pub fn is_tmpfs(self) -> bool {
+        self.magic == TMPFS
+    }
+
+    /// Whether files live in memory alone: there is no disk behind the page cache, so that nothing can be dropped from
+    /// it, and nothing can bypass it. (Since Linux 6.6 tmpfs takes `O_DIRECT`, and copies from the cache all the same.)
+    #[must_use]
+    pub fn is_memory(self) -> bool {
+        [TMPFS, RAMFS, HUGETLBFS].contains(&self.magic)
+    }
+}
+
+/// Room that an ordinary user has on the file system of `path`.
+///
+/// # Errors
+/// The errno of statvfs(3).
+pub fn free_bytes(path: &Path) -> Result<u64, Errno> {
+    statvfs(path).map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize)).map_err(|e| Errno(e.raw_os_error()))
+}
+
+/// What offsets, lengths and buffers of `O_DIRECT` must be a multiple of. `None` where the file system says that it takes
+/// no direct reads of this file.
+#[must_use]
+pub fn direct_alignment_bytes(file: impl AsFd) -> Option<u32> {
+    let Ok(stat) = statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN) else {
+        return Some(USUAL_ALIGNMENT_BYTES);
+    };
+    if !StatxFlags::from_bits_retain(stat.stx_mask).contains(StatxFlags::DIOALIGN) {
+        return Some(USUAL_ALIGNMENT_BYTES);
+    }
+    let alignment = stat.stx_dio_mem_align.max(stat.stx_dio_offset_align);
+    (stat.stx_dio_offset_align > 0).then_some(alignment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_told_apart() {
+        let proc = Filesystem::of_path(Path::new("/proc")).unwrap();
+        assert_eq!((proc.name().as_str(), proc.is_memory(), proc.is_tmpfs()), ("proc", false, false));
+        assert_eq!(Filesystem { magic: 7 }.name(), "type 0x7");
+        assert!(Filesystem { magic: TMPFS }.is_memory());
+        assert_eq!(Filesystem::of_path(Path::new("/proc/nothing/here")), Err(Errno(libc::ENOENT)));
+        let file = std::fs::File::open("/proc/self/stat").unwrap();
+        assert_eq!(Filesystem::of_file(&file), Ok(proc));
+    }
+
+    #[test]
+    fn there_is_room_for_temporary_files() {
+        assert!(free_bytes(&std::env::temp_dir()).unwrap() > 0);
+        assert!(free_bytes(Path::new("/nowhere")).is_err());
+    }
+
+    #[test]
+    fn alignments_are_powers_of_two() {
+        let program = std::fs::File::open("/proc/self/exe").unwrap();
+        match direct_alignment_bytes(&program) {
+            Some(bytes) => assert!(bytes.is_power_of_two() && bytes <= 1 << 20, "{bytes}"),
+            None => println!("SKIPPED: the file system of this program takes no direct reads"),
+        }
+    }
+}
