@@ -4,6 +4,8 @@
 //! so writing inside it and unmapping it once are sound.
 #![allow(unsafe_code)]
 
+mod stores;
+
 use std::ffi::c_void;
 use std::hint::black_box;
 use std::ops::Range;
