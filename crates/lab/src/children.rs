@@ -80,7 +80,7 @@ impl<'a> Children<'a> {
             cpu: None,
             block_cpu: Duration::ZERO,
             block_began: None,
-            beside: beside::Beside::new(design.seed),
+            beside: beside::Beside::new(design),
         };
         children.change_processor();
         Ok(children)

@@ -63,6 +63,8 @@ pub enum Subject {
     },
     /// Every combination of the levels of some factors.
     Factors(Factors),
+    /// The floors, and every source against the one that it cannot beat.
+    Floors,
 }
 
 /// Factors, each with two levels; the effect of a factor is its first level over its second.
@@ -140,8 +142,11 @@ impl Metric {
     }
 }
 
-const FILES: [&str; 2] =
-    [include_str!("../../../experiments/anonymous.toml"), include_str!("../../../experiments/position.toml")];
+const FILES: [&str; 3] = [
+    include_str!("../../../experiments/anonymous.toml"),
+    include_str!("../../../experiments/position.toml"),
+    include_str!("../../../experiments/floors.toml"),
+];
 
 /// The experiments that come with the program, the main one first.
 ///

@@ -14,7 +14,9 @@ mod verdict;
 
 pub use effect::{Crossover, Effect, Explained, Factor};
 pub use file::{Reading, read, read_diagnosis, write};
-pub use floors::{Explanation, Floor, FloorSample, FloorSummary, Floors, InvalidFloor, Part};
+pub use floors::{
+    Explanation, Floor, FloorEstimate, FloorSample, FloorSummary, Floors, InvalidFloor, Part, SourceFloor,
+};
 pub use sample::{Block, Dropped, DroppedSample, Sample};
 pub use summary::{ArmSummary, Bill, PhaseTimes, PointSummary};
 pub use verdict::{Comparison, Placebo, Sensitivity, SensitivityLine, Verdict};
