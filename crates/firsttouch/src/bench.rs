@@ -171,6 +171,7 @@ fn list() -> String {
                 let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
                 format!("{} against {}", names.join(", "), baseline.name)
             }
+            Subject::Floors => "every step of it alone, and every source against the floor of its pages".to_owned(),
             Subject::Factors(factors) => {
                 let [api, fill] = [factors.api.map(|api| api.name().to_owned()), factors.fill.map(|f| f.to_string())];
                 format!("{} x fill {} x first, second", api.join(", "), fill.join(", "))

@@ -61,6 +61,7 @@ Examples:
   firsttouch bench --size 2GiB --max-time 5m              a large block
   firsttouch bench --size 64KiB..64MiB --max-time 5m      a sweep: cost per page against size, and crossovers
   firsttouch bench --size 8MiB --threads 1,2,4            threads that share the work
+  firsttouch bench floors                                 what can no way of getting memory beat here?
   firsttouch bench my-question.toml                       an experiment of your own (docs/experiments.md)
   firsttouch bench --arm malloc --arm mmap+populate       only these, beside the baseline
   firsttouch bench --margin 2% --blocks 96 --cpu 1        a finer question, on one processor

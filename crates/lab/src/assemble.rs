@@ -204,6 +204,7 @@ fn experiment(design: &Design, cap: Option<Duration>) -> results::Experiment {
     let fill = match &design.experiment.subject {
         Subject::Arms { common, .. } => common.fill,
         Subject::Factors(factors) => factors.fill[1],
+        Subject::Floors => crate::survey::FILL,
     };
     let distinct = |of: fn(&crate::design::Point) -> u64| {
         let mut values: Vec<u64> = design.points.iter().map(of).collect();

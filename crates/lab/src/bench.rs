@@ -21,6 +21,7 @@ use crate::plan::Orders;
 use crate::quantity::nanoseconds;
 use crate::request::{BenchError, MAX_TIME, Request};
 use crate::session::{self, Progress, Run, placebo_ratios};
+use crate::survey;
 use crate::turning;
 
 /// What a watcher is told.
@@ -43,6 +44,9 @@ pub enum Event {
 /// # Errors
 /// [`BenchError`] when nothing could be measured. An arm that cannot be had is no error: it is in `refused`.
 pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Event)) -> Result<LabResult, BenchError> {
+    if request.experiment.subject == Subject::Floors {
+        return survey::survey(request, interrupt, watch);
+    }
     let (started, started_at) = (Instant::now(), jiff::Timestamp::now());
     let machine = crate::machine::describe();
     let ground = ground(request, &machine)?;
@@ -142,7 +146,7 @@ fn run(
 }
 
 /// What can be known before a child is started of what the machine allows.
-fn ground(request: &Request, machine: &results::Machine) -> Result<Ground, BenchError> {
+pub(crate) fn ground(request: &Request, machine: &results::Machine) -> Result<Ground, BenchError> {
     if let Some(cpu) = request.cpu {
         let allowed = sys::process::allowed_cpus();
         if !allowed.contains(&cpu) {
@@ -166,7 +170,7 @@ fn ground(request: &Request, machine: &results::Machine) -> Result<Ground, Bench
 }
 
 /// Everything that can be decided before a child is started: the design, and the arms that it cannot have.
-fn design(request: &Request, ground: &Ground) -> Result<(Design, Vec<Refused>), BenchError> {
+pub(crate) fn design(request: &Request, ground: &Ground) -> Result<(Design, Vec<Refused>), BenchError> {
     let Arrangement { points, arms, contrasts, placebo, factors, refused } = arrangement(request, ground)?;
     let limits = Limits::now();
     // The largest first: what it asks for is what stands in the way of most.
@@ -194,7 +198,9 @@ fn design(request: &Request, ground: &Ground) -> Result<(Design, Vec<Refused>), 
         swept: None,
         pairs_follow: false,
     };
-    comparable(&design, &refused)?;
+    if design.experiment.subject != Subject::Floors {
+        comparable(&design, &refused)?;
+    }
     Ok((design, refused))
 }
 
@@ -210,6 +216,7 @@ fn arrangement(request: &Request, ground: &Ground) -> Result<Arrangement, BenchE
             }
             Ok(arrange::arms(ground, baseline, &others, *common, &points))
         }
+        Subject::Floors => survey::arrangement(request, ground),
         Subject::Factors(factors) => {
             let name = &request.experiment.name;
             if !request.arms.is_empty() {

@@ -88,7 +88,7 @@ impl<'a> Children<'a> {
             block_began: None,
             block_seed: design.seed,
             allocators: BTreeMap::new(),
-            beside: beside::Beside::new(design.seed),
+            beside: beside::Beside::new(design),
         };
         children.change_processor();
         Ok(children)

@@ -68,6 +68,8 @@ pub enum Subject {
     },
     /// Every combination of the levels of some factors.
     Factors(Factors),
+    /// The floors, and every source against the one that it cannot beat.
+    Floors,
 }
 
 /// Factors, each with two levels; the effect of a factor is its first level over its second.
@@ -193,6 +195,7 @@ const FILES: &[&str] = &[
     include_str!("../../../experiments/allocators.toml"),
     include_str!("../../../experiments/realloc-growth.toml"),
     include_str!("../../../experiments/small-objects.toml"),
+    include_str!("../../../experiments/floors.toml"),
 ];
 
 /// The experiments that come with the program, the main one first.

@@ -9,7 +9,7 @@ use stats::{Interval, largest_rank, median, sign_interval, sorted};
 use crate::source::Source;
 
 /// Each explanation's own; they are not confirmatory and share no allowance.
-const ALPHA: f64 = 0.05;
+pub(crate) const ALPHA: f64 = 0.05;
 /// An interval that reaches further from 1 than this does not say that a sum adds up, even if it holds 1.
 const COARSEST: f64 = 0.10;
 /// A lazy arm has one fault a page, give or take this share.
@@ -18,8 +18,8 @@ const FAULTS_TOLERANCE: f64 = 0.10;
 const SMALL_PAGES_MIN: f64 = 0.001;
 
 /// Every floor with its key.
-type Field = (&'static str, fn(&FloorSample) -> &Floor);
-const FIELDS: [Field; 15] = [
+pub(crate) type Field = (&'static str, fn(&FloorSample) -> &Floor);
+pub(crate) const FIELDS: [Field; 21] = [
     ("timer", |s| &s.timer),
     ("syscall", |s| &s.syscall),
     ("map", |s| &s.map),
@@ -35,6 +35,12 @@ const FIELDS: [Field; 15] = [
     ("populate", |s| &s.populate),
     ("huge_fault", |s| &s.huge_fault),
     ("write_after_huge_fault", |s| &s.write_after_huge_fault),
+    ("store", |s| &s.store),
+    ("store_past_caches", |s| &s.store_past_caches),
+    ("clear_cold", |s| &s.clear_cold),
+    ("memcpy", |s| &s.memcpy),
+    ("read", |s| &s.read),
+    ("read_memfd", |s| &s.read_memfd),
 ];
 
 /// Adds what was taken beside the blocks, samples and perhaps the reason why there are no more, and what follows from it.
@@ -42,11 +48,16 @@ pub fn attach(result: &mut LabResult, (samples, failed): (Vec<FloorSample>, Opti
     if samples.is_empty() && failed.is_none() {
         return;
     }
-    let counts = |sample: &&FloorSample| !result.dropped.iter().any(|dropped| dropped.block == sample.block);
-    let counted: Vec<&FloorSample> = samples.iter().filter(counts).collect();
+    let counted = counted(result, &samples);
     result.explanations = explanations(result, &counted);
     let (summary, invalid) = (summary(&counted), invalid(&counted));
-    result.floors = Some(Floors { summary, invalid, samples, failed });
+    result.floors = Some(Floors { summary, invalid, samples, failed, estimates: Vec::new(), sources: Vec::new() });
+}
+
+/// Those of `samples` whose blocks were not dropped.
+pub(crate) fn counted<'a>(result: &LabResult, samples: &'a [FloorSample]) -> Vec<&'a FloorSample> {
+    let counts = |sample: &&FloorSample| !result.dropped.iter().any(|dropped| dropped.block == sample.block);
+    samples.iter().filter(counts).collect()
 }
 
 fn summary(samples: &[&FloorSample]) -> FloorSummary {
@@ -104,7 +115,7 @@ fn explanations(result: &LabResult, floors: &[&FloorSample]) -> Vec<Explanation>
     explained.iter().map(explanation).collect()
 }
 
-fn of_block(arm: &Arm, block: u64) -> Option<&Sample> {
+pub(crate) fn of_block(arm: &Arm, block: u64) -> Option<&Sample> {
     arm.samples.iter().find(|sample| sample.block == block)
 }
 

@@ -5,6 +5,8 @@
 //! mapping of its own and counts its faults. As in [`crate::measured`], nothing is allocated and
 //! nothing printed until all of them are measured. docs/method.md says what each floor contains.
 
+mod present;
+
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -53,6 +55,8 @@ pub fn measure(group: FloorGroup, bytes: u64, block_bytes: u64) -> FloorSample {
             let [huge_fault, write_after_huge_fault] = each(huge(len, page)).map(judged);
             FloorSample { size_bytes, huge_fault, write_after_huge_fault, ..FloorSample::default() }
         }
+        FloorGroup::Stores => FloorSample { size_bytes, ..present::stores(len) },
+        FloorGroup::Copies => FloorSample { size_bytes, ..present::copies(len) },
     }
 }
 
@@ -60,16 +64,22 @@ pub fn measure(group: FloorGroup, bytes: u64, block_bytes: u64) -> FloorSample {
 pub fn merge(sample: &mut FloorSample, group: FloorGroup, part: FloorSample) {
     match group {
         FloorGroup::Faults => {
-            *sample = FloorSample {
-                populate: std::mem::take(&mut sample.populate),
-                huge_fault: std::mem::take(&mut sample.huge_fault),
-                write_after_huge_fault: std::mem::take(&mut sample.write_after_huge_fault),
-                ..part
+            let others = std::mem::replace(sample, part);
+            for group in FloorGroup::ALL.into_iter().filter(|group| *group != FloorGroup::Faults) {
+                merge(sample, group, others.clone());
             }
         }
         FloorGroup::Populate => sample.populate = part.populate,
         FloorGroup::Huge => {
             (sample.huge_fault, sample.write_after_huge_fault) = (part.huge_fault, part.write_after_huge_fault);
+        }
+        FloorGroup::Stores => {
+            (sample.store, sample.store_past_caches) = (part.store, part.store_past_caches);
+            sample.clear_cold = part.clear_cold;
+        }
+        FloorGroup::Copies => {
+            (sample.memcpy, sample.read) = (part.memcpy, part.read);
+            sample.read_memfd = part.read_memfd;
         }
     }
 }

@@ -59,11 +59,18 @@ pub enum FloorGroup {
     Populate,
     /// Faults of huge pages, and writing to them.
     Huge,
+    /// Writing to memory that is there, by one instruction or another.
+    Stores,
+    /// Copying, and reading a file.
+    Copies,
 }
 
 impl FloorGroup {
+    /// Those that explain arms.
+    pub const BESIDE: [FloorGroup; 3] = [FloorGroup::Faults, FloorGroup::Populate, FloorGroup::Huge];
     /// All of them.
-    pub const ALL: [FloorGroup; 3] = [FloorGroup::Faults, FloorGroup::Populate, FloorGroup::Huge];
+    pub const ALL: [FloorGroup; 5] =
+        [FloorGroup::Faults, FloorGroup::Populate, FloorGroup::Huge, FloorGroup::Stores, FloorGroup::Copies];
 }
 
 /// A measurement: obtain, touch, touch again, release.

@@ -147,9 +147,9 @@ impl<'a> Session<'a> {
     }
 
     /// Whether another block would run over the cap. The first is always run: an answer without an interval is more
-    /// than none.
+    /// than none. It may have been dropped; then it comes back.
     fn out_of_time(&self, now: Duration) -> bool {
-        self.kept > 0 && self.design.schedule.cap.is_some_and(|cap| now + self.run.block_time > cap)
+        !self.run.blocks.is_empty() && self.design.schedule.cap.is_some_and(|cap| now + self.run.block_time > cap)
     }
 
     /// Runs one block; the reason to stop, if one came up.

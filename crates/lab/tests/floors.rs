@@ -12,7 +12,7 @@ fn every_floor_has_the_faults_of_its_name() {
     let (bytes, block_bytes) = (16 << 20, 1 << 20);
     let mut floors = FloorSample::default();
     // In this order the fields of all groups have to survive the merging.
-    for group in [FloorGroup::Huge, FloorGroup::Faults, FloorGroup::Populate] {
+    for group in [FloorGroup::Huge, FloorGroup::Copies, FloorGroup::Faults, FloorGroup::Populate, FloorGroup::Stores] {
         let Answer::Floors(part) = answer(&Task::Floors { parent: 0, group, bytes, block_bytes }) else {
             panic!("another answer")
         };
@@ -26,6 +26,7 @@ fn every_floor_has_the_faults_of_its_name() {
     for (name, floor) in [("map", &floors.map), ("unmap", &floors.unmap)] {
         assert!(floor.units == 16 && floor.time_ns > 0 && floor.invalid.is_none(), "{name}: {floor:?}");
     }
+    check_present_memory(&floors, pages);
     for (name, floor) in [
         ("write_after_pass", &floors.write_after_pass),
         ("rewrite", &floors.rewrite),
@@ -55,5 +56,27 @@ fn every_floor_has_the_faults_of_its_name() {
     assert!(huge.units > 0 || huge.invalid.is_some(), "{huge:?}");
     if huge.invalid.is_none() {
         assert!(floors.huge_fault.minor_faults >= 7 && floors.huge_fault.units >= 7 * 512, "{:?}", floors.huge_fault);
+    }
+}
+
+/// Memory that is there takes no faults, whatever is done to it.
+fn check_present_memory(floors: &FloorSample, pages: u64) {
+    for (name, floor, units) in [
+        ("store", &floors.store, pages),
+        ("store_past_caches", &floors.store_past_caches, pages),
+        ("clear_cold", &floors.clear_cold, pages.min((8 << 20) / sys::limits::page_bytes())),
+        ("memcpy", &floors.memcpy, pages / 2),
+        ("read_memfd", &floors.read_memfd, pages / 2),
+        ("read", &floors.read, pages / 2),
+    ] {
+        if let (true, Some(reason)) = (name == "read", &floors.read.invalid) {
+            eprintln!("SKIPPED: no unnamed files in the temporary directory: {reason}");
+            continue;
+        }
+        if !cfg!(target_arch = "x86_64") && floor.invalid.is_some() {
+            continue; // its instruction is that of x86-64
+        }
+        assert!(floor.invalid.is_none() && floor.units == units && floor.time_ns > 0, "{name}: {floor:?}");
+        assert!(floor.minor_faults <= 8, "{name}: {floor:?}");
     }
 }

@@ -7,6 +7,7 @@ use crate::floors;
 use crate::forest;
 use crate::number::{TimeUnit, bytes, digits, duration, percent};
 use crate::sentence;
+use crate::survey;
 use crate::sweep::size_label;
 use crate::table::table;
 use crate::text::{ALARM, BAD, BOLD, DIM, GOOD, clean, hanging, styled};
@@ -18,7 +19,9 @@ const PIPE_COLUMNS: usize = 120;
 #[must_use]
 pub fn screen(result: &LabResult, width: Option<usize>) -> String {
     let columns = width.unwrap_or(PIPE_COLUMNS);
-    let body = if !result.experiment.factors.is_empty() {
+    let body = if survey::is_survey(result) {
+        survey::paragraphs(result, columns, width)
+    } else if !result.experiment.factors.is_empty() {
         crate::factorial::paragraphs(result, columns, width)
     } else if is_sweep(result) {
         crate::sweep::paragraphs(result, columns, width)
@@ -84,7 +87,7 @@ fn head(result: &LabResult, width: Option<usize>) -> String {
     };
     let points = result.arms.iter().map(|arm| arm.points.len()).max().unwrap_or(0).max(1);
     // The baseline is in every block; the cold pairs of a factorial experiment are apart.
-    let baseline = result.arms.iter().find(|arm| arm.baseline);
+    let baseline = result.arms.iter().find(|arm| arm.baseline).or(result.arms.first());
     let done = baseline.map_or(0, |arm| arm.samples.len() / arm.points.len().max(1));
     let arms = if experiment.factors.is_empty() {
         let at = if points > 1 { format!(" x {points} points") } else { String::new() };

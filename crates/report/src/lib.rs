@@ -13,6 +13,7 @@ mod next;
 mod number;
 mod scaling;
 mod sentence;
+mod survey;
 mod sweep;
 mod table;
 mod text;

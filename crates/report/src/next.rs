@@ -22,6 +22,9 @@ pub(crate) fn next(result: &LabResult) -> String {
     let cold = if experiment.memory == "cold" { " --memory cold" } else { "" };
     let cpu = experiment.cpu.map(|cpu| format!(" --cpu {cpu}")).unwrap_or_default();
     let arms = experiment.asked_arms.iter().fold(String::new(), |text, arm| text + " --arm " + &clean(arm));
+    if crate::survey::is_survey(result) {
+        return after_survey(result, &format!("firsttouch bench {} --size {sizes}{cpu}", clean(question)));
+    }
     let margin = experiment.margin * 100.0;
     // The built-in experiments' margin need not be said.
     let margin = if (margin - 3.0).abs() < 1e-9 || experiment.file.is_some() {
@@ -55,11 +58,21 @@ pub(crate) fn next(result: &LabResult) -> String {
     }
 }
 
+/// More blocks if there were few, or else what the floors are there to explain.
+fn after_survey(result: &LabResult, same_question: &str) -> String {
+    if result.warnings.iter().any(|warning| warning.id == "few-blocks") {
+        return format!("{same_question} --max-time {}s    (more blocks, narrower intervals)", longer_seconds(result));
+    }
+    let size = exact(result.experiment.size_bytes);
+    format!("firsttouch bench --size {size}    (these sources against each other, phase by phase)")
+}
+
 /// A time cap that decides more: three times the present one, and time for the first look at least.
 fn longer_seconds(result: &LabResult) -> u64 {
     let cap_ns = result.experiment.max_time_ns.unwrap_or(20_000_000_000);
     let blocks = |arm: &results::Arm| arm.samples.len() / arm.points.len().max(1);
-    let done = result.arms.iter().find(|arm| arm.baseline).map_or(1, blocks).max(1) as u64;
+    let baseline = result.arms.iter().find(|arm| arm.baseline).or(result.arms.first());
+    let done = baseline.map_or(1, blocks).max(1) as u64;
     let twelve_ns = (result.elapsed_ns / done).saturating_mul(15);
     (cap_ns.saturating_mul(3).max(twelve_ns) / 1_000_000_000 + 1).next_multiple_of(10)
 }

@@ -108,6 +108,8 @@ fn floors() -> Floors {
         },
         invalid: Vec::new(),
         failed: None,
+        estimates: Vec::new(),
+        sources: Vec::new(),
     }
 }
 

@@ -17,6 +17,11 @@ pub struct Floor {
 }
 
 impl Floor {
+    /// Whether nothing was measured and nothing is known about why: the run does not have this floor.
+    fn is_absent(&self) -> bool {
+        *self == Floor::default()
+    }
+
     /// Nanoseconds per unit; `None` if the figure does not hold.
     #[must_use]
     pub fn unit_ns(&self) -> Option<f64> {
@@ -63,6 +68,26 @@ pub struct FloorSample {
     pub huge_fault: Floor,
     /// Writing all bytes of a 2 MiB page right after the fault that brought it; per base page.
     pub write_after_huge_fault: Floor,
+    /// Writing all bytes of memory that was written to before, by `rep stosb`. This and those below are in runs of
+    /// `bench floors` only.
+    #[serde(default, skip_serializing_if = "Floor::is_absent")]
+    pub store: Floor,
+    /// The same by stores that go past the caches.
+    #[serde(default, skip_serializing_if = "Floor::is_absent")]
+    pub store_past_caches: Floor,
+    /// Writing zeros, page by page, by `rep stosb` to memory that was put out of all caches.
+    #[serde(default, skip_serializing_if = "Floor::is_absent")]
+    pub clear_cold: Floor,
+    /// Copying memory piece by piece into one buffer.
+    #[serde(default, skip_serializing_if = "Floor::is_absent")]
+    pub memcpy: Floor,
+    /// read(2) of as many bytes of a file in the page cache, into the same buffer by pieces of the same length. The file
+    /// is an unnamed one in the temporary directory.
+    #[serde(default, skip_serializing_if = "Floor::is_absent")]
+    pub read: Floor,
+    /// The same of a file that is in memory alone (`memfd_create`).
+    #[serde(default, skip_serializing_if = "Floor::is_absent")]
+    pub read_memfd: Floor,
 }
 
 /// Floors measured in the same run as the arms.
@@ -76,6 +101,56 @@ pub struct Floors {
     pub invalid: Vec<InvalidFloor>,
     /// Why there are no more of them, if measuring them failed.
     pub failed: Option<String>,
+    /// Every floor, and some sums and differences of them, with its interval. In runs of `bench floors` only, as are
+    /// `sources`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub estimates: Vec<FloorEstimate>,
+    /// Every source against the floor that it cannot beat.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourceFloor>,
+}
+
+/// The median of a floor over the blocks that count, with its interval.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FloorEstimate {
+    /// Its key in [`FloorSample`], or the name of a sum or difference that was taken block by block:
+    /// `docs/result-format.md` lists them.
+    pub floor: String,
+    /// Median, per unit as in [`FloorSample`].
+    pub ns: f64,
+    /// Lower bound; `null` of too few blocks.
+    pub low_ns: Option<f64>,
+    /// Upper bound.
+    pub high_ns: Option<f64>,
+    /// Of this interval alone.
+    pub confidence: f64,
+    /// Blocks that count and have it.
+    pub blocks: u64,
+    /// Bytes of a page over `ns`; `null` of floors that do not handle every byte of one.
+    pub bytes_per_second: Option<f64>,
+}
+
+/// What a source took, held against the sum of the floors that its faults say it cannot do without.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SourceFloor {
+    /// The arm.
+    pub arm: String,
+    /// What the floor is made of, each the median over the blocks below.
+    pub parts: Vec<Part>,
+    /// The floor, per base page: median over the same blocks.
+    pub floor_ns: f64,
+    /// Obtaining and first touch, per base page: median over the same blocks.
+    pub measured_ns: f64,
+    /// `exp(median)` of the logarithms of measured over floor, block by block.
+    pub ratio: f64,
+    /// Lower bound; `null` of too few blocks.
+    pub low: Option<f64>,
+    /// Upper bound.
+    pub high: Option<f64>,
+    /// Of this interval alone.
+    pub confidence: f64,
+    /// Blocks that count and have both.
+    pub blocks: u64,
 }
 
 /// A floor without a figure.

@@ -16,7 +16,9 @@ mod work;
 
 pub use effect::{Crossover, Effect, Explained, Factor, PassCrossover, Step, TurningPoint};
 pub use file::{Reading, read, read_diagnosis, write};
-pub use floors::{Explanation, Floor, FloorSample, FloorSummary, Floors, InvalidFloor, Part};
+pub use floors::{
+    Explanation, Floor, FloorEstimate, FloorSample, FloorSummary, Floors, InvalidFloor, Part, SourceFloor,
+};
 pub use latencies::{Bucket, Distribution, Latencies, Row};
 pub use sample::{ArmSample, Block, Dropped, Sample};
 pub use summary::{ArmSummary, Bill, PhaseTimes, PointSummary};
@@ -29,7 +31,7 @@ use serde::{Deserialize, Serialize};
 pub const SCHEMA: &str = "firsttouch.result/1";
 
 /// One run of one experiment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct LabResult {
     /// [`SCHEMA`].
     pub schema: String,
@@ -105,7 +107,7 @@ pub enum Stopped {
 }
 
 /// The machine and the state it was found in.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     /// Kernel release, as `uname -r` says.
     pub kernel: Option<String>,
@@ -142,7 +144,7 @@ pub struct Warning {
 }
 
 /// What was asked, with every choice that the answer depends on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Experiment {
     /// Name, as on the command line.
     pub name: String,
@@ -193,7 +195,7 @@ pub struct Experiment {
 }
 
 /// One way of getting memory, and all that was seen of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Arm {
     /// Name, as on the command line.
     pub name: String,

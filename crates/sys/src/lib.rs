@@ -5,6 +5,7 @@
 //! never paths, so that their tests need no kernel.
 
 pub mod allocator;
+pub mod cached_file;
 pub mod cgroup;
 pub mod copy;
 pub mod facts;

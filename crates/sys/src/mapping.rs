@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 mod part;
+mod stores;
 
 use std::ffi::c_void;
 use std::hint::black_box;

@@ -75,6 +75,22 @@ fn an_interrupt_prints_what_there_is_and_dies_by_the_signal() {
 }
 
 #[test]
+fn floors_keep_what_there_is() {
+    let program = start(&["bench", "floors", "--size", "4MiB", "--max-time", "50s", "--json", "-"]);
+    let pid = program.id();
+    // Observed runs, and two blocks of every source and five groups of floors, with a warm-up before each.
+    let last = nth_child(pid, 150);
+    signal(pid, SIGINT);
+    let (status, out, error) = output(program);
+    assert_eq!(status.signal(), Some(SIGINT), "{error}");
+    let result = results::read(&out[..]).expect("a whole result");
+    assert_eq!(result.stopped, Some(Stopped::Interrupted));
+    let floors = result.floors.unwrap();
+    assert!(!floors.estimates.is_empty() && floors.samples.len() <= result.blocks.len(), "whole blocks only");
+    assert!(!exists(last), "the child {last} is still there");
+}
+
+#[test]
 fn an_interrupt_before_the_first_sample_leaves_no_file() {
     let scratch = crate::program::Scratch::new();
     let file = scratch.file("none.json");

@@ -10,7 +10,8 @@ use rand_xoshiro::rand_core::SeedableRng;
 use results::FloorSample;
 
 use super::Children;
-use crate::design::Memory;
+use crate::design::{Design, Memory};
+use crate::experiment::Subject;
 use crate::floors::merge;
 use crate::plan::below;
 use crate::protocol::{Answer, FloorGroup, Task};
@@ -27,6 +28,8 @@ pub(super) struct Beside {
     taken: Vec<FloorSample>,
     /// Why no more are taken.
     failed: Option<String>,
+    /// Which are measured.
+    groups: &'static [FloorGroup],
     /// Of its own, so that the processors drawn for the samples do not depend on how often floors were taken.
     random: Xoshiro256PlusPlus,
     account: Account,
@@ -59,17 +62,24 @@ impl Account {
 }
 
 impl Beside {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(design: &Design) -> Self {
+        let groups = if wants_all(design) { &FloorGroup::ALL[..] } else { &FloorGroup::BESIDE };
         Beside {
             taken: Vec::new(),
             failed: None,
-            random: Xoshiro256PlusPlus::seed_from_u64(seed.rotate_left(32)),
+            groups,
+            random: Xoshiro256PlusPlus::seed_from_u64(design.seed.rotate_left(32)),
             account: Account::default(),
             due: Vec::new(),
             block: (FloorSample::default(), 0),
             block_time: Duration::ZERO,
         }
     }
+}
+
+/// Whether the floors are the question: then all are measured, in every block.
+fn wants_all(design: &Design) -> bool {
+    design.experiment.subject == Subject::Floors
 }
 
 impl Children<'_> {
@@ -103,16 +113,13 @@ impl Children<'_> {
         let plain =
             self.design.points.len() == 1 && self.design.points[0].threads == 1 && self.design.factors.is_empty();
         let pairs = self.design.arms.iter().any(|arm| arm.work.source.counts_pairs());
-        if !plain
-            || pairs
-            || self.design.memory == Memory::Cold
-            || beside.failed.is_some()
-            || !beside.account.affords_more()
-        {
+        let afforded = wants_all(self.design) || beside.account.affords_more();
+        if !plain || pairs || self.design.memory == Memory::Cold || beside.failed.is_some() || !afforded {
             return;
         }
-        let mut places: Vec<u64> = (0..self.design.arms.len() as u64).collect();
-        for group in FloorGroup::ALL {
+        // Where there are fewer arms than groups, some come after the last arm.
+        let mut places: Vec<u64> = (0..self.design.arms.len().max(beside.groups.len()) as u64).collect();
+        for &group in beside.groups {
             let index = below(&mut beside.random, places.len() as u64);
             beside.due.push((places.swap_remove(usize::try_from(index).expect("an index")), group));
         }
@@ -145,7 +152,7 @@ impl Children<'_> {
     pub(super) fn keep_floors(&mut self, block: u64, elapsed: Duration) {
         let beside = &mut self.beside;
         beside.account.samples += elapsed.saturating_sub(beside.block_time);
-        if beside.block.1 == FloorGroup::ALL.len() {
+        if beside.block.1 == beside.groups.len() {
             beside.account.spend(beside.block_time);
             beside.taken.push(FloorSample { block, ..std::mem::take(&mut beside.block.0) });
         }

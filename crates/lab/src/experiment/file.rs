@@ -46,6 +46,7 @@ struct Raw {
     baseline: Option<Spanned<ArmSpec>>,
     arms: Option<Spanned<Vec<ArmSpec>>>,
     factors: Option<Spanned<Factors>>,
+    floors: Option<Spanned<bool>>,
     reference: Option<Spanned<Reference>>,
 }
 
@@ -108,6 +109,9 @@ fn plain(message: &str) -> String {
 
 /// What the file compares, or where it is wrong and how.
 fn subject(raw: &Raw) -> Result<Subject, (usize, String)> {
+    if let Some(floors) = &raw.floors {
+        return floors_alone(raw, floors);
+    }
     if let Some(factors) = &raw.factors {
         let other = raw.arms.as_ref().map(Spanned::span).or(raw.baseline.as_ref().map(Spanned::span));
         if let Some(span) = other.or(raw.fill.as_ref().map(Spanned::span)) {
@@ -168,6 +172,26 @@ fn check_handling<T>(raw: &Raw, at: &Spanned<T>, arms: &[ArmSpec], common: Commo
         }
     }
     Ok(())
+}
+
+/// Floors leave nothing to choose but the size and the time.
+fn floors_alone(raw: &Raw, floors: &Spanned<bool>) -> Result<Subject, (usize, String)> {
+    let start = floors.span().start;
+    let others = raw.baseline.is_some()
+        || raw.arms.is_some()
+        || raw.fill.is_some()
+        || raw.factors.is_some()
+        || raw.threads != [1];
+    if others || raw.size.len() > 1 {
+        let message =
+            "floors = true measures every floor at one size: leave out baseline, arms, fill, factors and threads";
+        return Err((start, message.to_owned()));
+    }
+    if *floors.as_ref() {
+        Ok(Subject::Floors)
+    } else {
+        Err((start, "floors = false says nothing: leave it out".to_owned()))
+    }
 }
 
 /// A reference is about the cells of factors, and its ratio is larger than 1.
@@ -326,6 +350,21 @@ mod tests {
         check("[\"malloc\"]", "[{ name = \"x\" }]", 8, "source");
         check("baseline = \"mmap\"", "baseline = { name = \"placebo\", source = \"mmap\" }", 7, "another name");
         check("baseline = \"mmap\"", "baseline = \"injected:+5%\"", 7, "cannot be it");
+    }
+
+    #[test]
+    fn floors_stand_alone() {
+        let text =
+            "name = \"f\"\nquestion = \"Q?\"\nmetric = \"total_ns\"\nsize = \"1MiB\"\nmargin = 0.03\nfloors = true\n";
+        assert_eq!(Experiment::parse(text).unwrap().subject, Subject::Floors);
+        for wrong in ["baseline = \"mmap\"", "arms = [\"mmap\"]", "fill = 1", "threads = 2"] {
+            let mistake = Experiment::parse(&format!("{text}{wrong}\n")).unwrap_err();
+            assert!(mistake.message.contains("leave out") && mistake.line == 6, "{wrong}: {mistake}");
+        }
+        let sweep = Experiment::parse(&text.replace("\"1MiB\"", "[\"1MiB\", \"2MiB\"]")).unwrap_err();
+        assert!(sweep.message.contains("one size"), "{sweep}");
+        let not = Experiment::parse(&text.replace("true", "false")).unwrap_err();
+        assert!(not.message.contains("leave it out") && not.line == 6, "{not}");
     }
 
     #[test]

@@ -103,6 +103,14 @@ fn a_run_cut_short_gets_back_what_is_more_than_a_fifth() {
 }
 
 #[test]
+fn a_run_that_is_disturbed_throughout_ends_at_its_cap() {
+    let mut design = design(4, 0.03, 1);
+    design.schedule = Schedule::fixed(5000, Some(Duration::from_millis(300)));
+    let run = run_design(&design, Script { steal_in: (0..1000).collect(), ..Script::default() }, |_| ());
+    assert_eq!((run.stopped, run.blocks.len(), run.samples[0].len()), (Some(Stopped::TimeCap), 5, 4));
+}
+
+#[test]
 fn the_time_cap_ends_it_with_one_look_at_what_there_is() {
     let mut design = design(4, 0.03, 1);
     design.schedule = Schedule::sequential(Duration::from_secs(10));

@@ -1,0 +1,94 @@
+//! Files without a name that are read from the page cache: of memory alone (`memfd_create(2)`), or of a file system
+//! (`O_TMPFILE`). Both go with their descriptor, however the process ends.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{MemfdFlags, Mode, OFlags, SeekFrom, memfd_create, open, seek};
+use rustix::io::{read, write};
+
+use crate::Errno;
+
+/// An open file whose contents were just written.
+#[derive(Debug)]
+pub struct CachedFile(OwnedFd);
+
+impl CachedFile {
+    /// A file in memory that holds `contents`.
+    ///
+    /// # Errors
+    /// The errno of `memfd_create(2)` (ENOSYS: a kernel without it) or of write(2) (ENOSPC, ENOMEM: no memory for it).
+    pub fn in_memory(contents: &[u8]) -> Result<Self, Errno> {
+        Self::holding(memfd_create("firsttouch", MemfdFlags::CLOEXEC).map_err(errno)?, contents)
+    }
+
+    /// An unnamed file of the file system that `directory` is on, with `contents`.
+    ///
+    /// # Errors
+    /// The errno of open(2) (EOPNOTSUPP: a file system without unnamed files; EACCES, EROFS: no place to write) or of
+    /// write(2) (ENOSPC: no room for it).
+    pub fn unnamed_in(directory: &Path, contents: &[u8]) -> Result<Self, Errno> {
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        Self::holding(open(directory, flags, Mode::RUSR | Mode::WUSR).map_err(errno)?, contents)
+    }
+
+    fn holding(file: OwnedFd, contents: &[u8]) -> Result<Self, Errno> {
+        let mut left = contents;
+        while !left.is_empty() {
+            match write(&file, left) {
+                Ok(written) => left = &left[written..],
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(errno(error)),
+            }
+        }
+        Ok(CachedFile(file))
+    }
+
+    /// Reads the whole file, piece by piece into the same `buffer`. Returns how many bytes there were.
+    ///
+    /// # Errors
+    /// The errno of lseek(2) or read(2).
+    #[inline]
+    pub fn read_through(&self, buffer: &mut [u8]) -> Result<u64, Errno> {
+        seek(&self.0, SeekFrom::Start(0)).map_err(errno)?;
+        let mut bytes = 0;
+        loop {
+            match read(&self.0, &mut *buffer) {
+                Ok(0) => return Ok(bytes),
+                Ok(count) => bytes += count as u64,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(errno(error)),
+            }
+        }
+    }
+}
+
+fn errno(error: rustix::io::Errno) -> Errno {
+    Errno(error.raw_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(file: &CachedFile, contents: &[u8]) {
+        let mut buffer = [0; 4096];
+        for _ in 0..2 {
+            assert_eq!(file.read_through(&mut buffer), Ok(contents.len() as u64));
+            let last = contents.len() / 4096 * 4096;
+            assert_eq!(buffer[..contents.len() - last], contents[last..], "the last piece");
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_read_again_and_again() {
+        let contents: Vec<u8> = (0..10_000_u32).map(|i| i.to_le_bytes()[0]).collect();
+        check(&CachedFile::in_memory(&contents).unwrap(), &contents);
+        check(&CachedFile::in_memory(&[]).unwrap(), &[]);
+        match CachedFile::unnamed_in(&std::env::temp_dir(), &contents) {
+            Ok(file) => check(&file, &contents),
+            Err(errno) => eprintln!("SKIPPED: no unnamed files in the temporary directory: {errno}"),
+        }
+        assert_eq!(CachedFile::unnamed_in(Path::new("/nonexistent"), &contents).unwrap_err(), Errno(libc::ENOENT));
+    }
+}
