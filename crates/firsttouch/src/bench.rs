@@ -58,10 +58,12 @@ pub(crate) fn run(options: &BenchOptions, color: Color) -> anyhow::Result<ExitCo
     Ok(status(&result, options))
 }
 
-/// An arm that was asked for by name and has no row, or one that broke, is a failure.
+/// An arm or an allocator that was asked for by name and has no row, or an arm that broke, is a failure.
 fn status(result: &LabResult, options: &BenchOptions) -> ExitCode {
     let missing = options.arms.iter().any(|wanted| !result.arms.iter().any(|arm| arm.name == *wanted));
-    let broke = missing || result.refused.iter().any(|refused| refused.failed);
+    let without = |name: &String| !result.arms.iter().any(|arm| arm.name.ends_with(&format!("@{name}")));
+    let broke =
+        missing || options.allocators.iter().any(without) || result.refused.iter().any(|refused| refused.failed);
     if broke || result.stopped == Some(Stopped::BaselineFailed) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 

@@ -27,6 +27,7 @@ pub fn screen(result: &LabResult, width: Option<usize>) -> String {
         crate::sweep::paragraphs(result, columns, width)
     } else {
         vec![
+            question(result, crate::answer::at_one_point(result), width),
             answer(result, columns),
             plot(result, columns),
             lines("", &sentence::verdicts(result), width),
@@ -49,6 +50,12 @@ pub fn screen(result: &LabResult, width: Option<usize>) -> String {
         screen.push_str(paragraph);
     }
     screen
+}
+
+/// The question, and the answer where there is one.
+pub(crate) fn question(result: &LabResult, answer: Option<String>, width: Option<usize>) -> String {
+    let question = styled(BOLD, &clean(&result.experiment.question));
+    lines("", &[Some(question), answer].into_iter().flatten().collect::<Vec<String>>(), width)
 }
 
 /// Whether the run has more than one point.

@@ -3,6 +3,7 @@
 //! A screen is a function of the result and the width alone, so that a file prints the same screen again. Styles are
 //! always written; the stream strips them where they are not wanted.
 
+mod answer;
 mod crossing;
 mod doctor;
 mod factorial;

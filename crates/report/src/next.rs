@@ -4,6 +4,26 @@ use results::{LabResult, Verdict};
 
 use crate::text::clean;
 
+/// What to ask after an experiment that has been answered: its name, the next one's, and what that tells.
+const FOLLOWS: [(&str, &str, &str); 16] = [
+    ("populate", "page-size", "fewer faults instead of earlier ones"),
+    ("page-size", "floors", "what no page size can beat"),
+    ("size-sweep", "threshold", "where malloc turns to mmap, and what that costs"),
+    ("threads", "small-objects --threads 2", "what threads cost inside the allocator"),
+    ("refault", "threshold", "when malloc gives memory back by itself"),
+    ("release", "refault", "what it costs to need the memory again"),
+    ("threshold", "allocators", "what other allocators keep"),
+    ("allocators", "small-objects --allocator jemalloc", "small blocks, which never reach the kernel"),
+    ("small-objects", "allocators", "large blocks, which do"),
+    ("realloc-growth", "size-sweep", "blocks whose size is known"),
+    ("cow", "fork", "what fork itself takes before anything is copied"),
+    ("fork", "cow", "what is paid after it"),
+    ("file-scan", "map-or-copy", "how many passes make a mapping worth it"),
+    ("file-random", "file-scan", "the same file from end to end"),
+    ("map-or-copy", "file-random", "pages here and there"),
+    ("latency", "page-size", "fewer and longer faults"),
+];
+
 /// The most useful next command.
 pub(crate) fn next(result: &LabResult) -> String {
     let experiment = &result.experiment;
@@ -43,6 +63,9 @@ pub(crate) fn next(result: &LabResult) -> String {
     let open = result.comparisons.iter().map(|c| c.verdict).chain(result.effects.iter().map(|e| e.verdict));
     if open.clone().any(|verdict| verdict == Verdict::Inconclusive) || open.count() == 0 {
         return format!("{same_question} --max-time {}s    (more blocks decide more)", longer_seconds(result));
+    }
+    if let Some((_, next, why)) = FOLLOWS.iter().find(|(name, ..)| *name == experiment.name) {
+        return format!("firsttouch bench {next}    ({why})");
     }
     if !experiment.factors.is_empty() {
         return "firsttouch bench    (more ways of getting memory, phase by phase)".to_owned();

@@ -109,7 +109,15 @@ fn unclear(comparison: &Comparison, margin: &str) -> String {
 pub(crate) fn reasons(result: &LabResult) -> Vec<String> {
     let arms = || result.arms.iter().filter(|arm| !arm.placebo);
     let Some(baseline) = arms().find(|arm| arm.baseline) else { return Vec::new() };
-    let mut sentences: Vec<String> = served_by_allocator(result).into_iter().collect();
+    let mut sentences: Vec<String> = arms().filter_map(|arm| served_by_allocator(arm, result)).collect();
+    let mut told: Vec<String> = Vec::new();
+    // Arms that were served alike by the same library are told of once.
+    sentences.retain(|sentence| {
+        let how = sentence.split_once(" (").map_or(String::new(), |(_, how)| how.to_owned());
+        let new = !told.contains(&how);
+        told.push(how);
+        new
+    });
     sentences.extend(arms().filter_map(in_the_call));
     sentences.extend(arms().filter_map(|arm| fewer_faults(arm, baseline)));
     sentences.extend(paid_later(result));
@@ -117,9 +125,8 @@ pub(crate) fn reasons(result: &LabResult) -> Vec<String> {
 }
 
 /// Where an allocator's memory came from.
-fn served_by_allocator(result: &LabResult) -> Option<String> {
-    let arm = result.arms.iter().find(|arm| arm.observed.as_ref().is_some_and(|o| o.allocator.is_some()))?;
-    let observed = arm.observed.as_ref()?;
+fn served_by_allocator(arm: &Arm, result: &LabResult) -> Option<String> {
+    let observed = arm.observed.as_ref().filter(|observed| observed.allocator.is_some())?;
     if !result.experiment.threads.is_empty() {
         return None; // stacks and arenas of the threads are in the growth too
     }
@@ -128,7 +135,7 @@ fn served_by_allocator(result: &LabResult) -> Option<String> {
     let (by_break, by_mapping) = (observed.break_growth_bytes as f64, observed.mapped_growth_bytes as f64);
     let how = match (by_break >= 0.5 * batch, by_mapping >= 0.5 * batch) {
         (true, _) => format!("took {} by moving the program break", bytes(by_break)),
-        (_, true) => format!("took {} by mmap: the same pages and the same faults as the mmap arm", bytes(by_mapping)),
+        (_, true) => format!("took {} by mapping it", bytes(by_mapping)),
         _ => format!("already had most of the {} (it took {} more)", bytes(batch), bytes(by_break + by_mapping)),
     };
     Some(format!("{} ({}) {how}.", clean(&arm.name), clean(library)))

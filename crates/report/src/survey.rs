@@ -2,11 +2,11 @@
 
 use results::{FloorEstimate, Floors, LabResult, SourceFloor};
 
-use crate::lab::lines;
+use crate::lab::{lines, question};
 use crate::number::{TimeUnit, bytes, digits, duration, percent};
 use crate::sentence::ratio;
 use crate::table::table;
-use crate::text::{BOLD, DIM, clean, styled};
+use crate::text::{DIM, clean, styled};
 
 /// A part of a floor that is less than this share of it is not worth a word.
 const PART_MIN: f64 = 0.01;
@@ -45,7 +45,7 @@ pub(crate) fn is_survey(result: &LabResult) -> bool {
 pub(crate) fn paragraphs(result: &LabResult, columns: usize, width: Option<usize>) -> Vec<String> {
     let Some(floors) = &result.floors else { return Vec::new() };
     vec![
-        lines("", &[styled(BOLD, &clean(&result.experiment.question)), answer(result, floors)], width),
+        question(result, Some(answer(result, floors)), width),
         floor_table(result, floors, columns),
         source_table(floors, columns),
         lines("", &remarks(result, floors), width),

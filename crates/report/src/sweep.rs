@@ -3,7 +3,7 @@
 use results::{Arm, Comparison, LabResult, PointSummary};
 
 use crate::crossing;
-use crate::lab::{against, confidence_label, lines, metric_name, verdict_style};
+use crate::lab::{against, confidence_label, lines, metric_name, question, verdict_style};
 use crate::number::{bytes, digits};
 use crate::scaling::{Series, draw};
 use crate::sentence;
@@ -16,7 +16,19 @@ pub(crate) fn paragraphs(result: &LabResult, columns: usize, width: Option<usize
     sentences.extend(crossing::sentences(result));
     sentences.extend(placebo(result));
     sentences.extend(small_blocks(result));
-    vec![costs(result, columns), ratios(result, columns), plots(result, columns), lines("", &sentences, width)]
+    let places = places(result);
+    let at = |place: &Place| compared(result).iter().filter_map(|arm| comparison(result, arm, *place)).collect();
+    let answer = crate::answer::of_a_sweep(&places.iter().map(at).collect::<Vec<Vec<&Comparison>>>(), |indices| {
+        let entries: Vec<(usize, String)> = indices.iter().map(|&index| (index, places[index].label(result))).collect();
+        stretches(&entries)
+    });
+    vec![
+        question(result, answer, width),
+        costs(result, columns),
+        ratios(result, columns),
+        plots(result, columns),
+        lines("", &sentences, width),
+    ]
 }
 
 /// A point by its coordinates.

@@ -7,5 +7,6 @@ mod floors;
 mod interrupted;
 mod layers;
 mod limits;
+mod map;
 mod measured;
 mod program;
