@@ -181,7 +181,7 @@ fn other_allocators_are_proved() {
             continue;
         }
         let arm = result.arms.iter().find(|other| other.name == arm).unwrap();
-        let origin = arm.points.iter().filter_map(|point| point.observed.as_ref()?.allocator.clone()).next();
+        let origin = arm.points.iter().find_map(|point| point.observed.as_ref()?.allocator.clone());
         let origin = origin.or_else(|| arm.observed.as_ref()?.allocator.clone()).unwrap();
         assert!(origin.contains(name), "{name}: {origin}");
         assert_eq!(arm.work.as_ref().unwrap().allocator.as_deref(), Some(name));
