@@ -50,6 +50,9 @@ pub(crate) fn next(result: &LabResult) -> String {
     if experiment.sizes_bytes.len() <= 1 && experiment.name == "anonymous" && experiment.size_bytes == 100 << 20 {
         return "firsttouch bench position    (what a naive comparison mixes up, factor by factor)".to_owned();
     }
+    if let Some(next) = crate::pairs::next(result) {
+        return next;
+    }
     if experiment.size_bytes >= 1 << 20 {
         "firsttouch bench --size 64KiB    (small blocks: the allocator keeps what the kernel would take back)"
             .to_owned()
