@@ -9,3 +9,4 @@ mod layers;
 mod limits;
 mod measured;
 mod program;
+mod small;
