@@ -179,6 +179,7 @@ fn arm(plan: &ArmPlan, metric: Metric, samples: Vec<Sample>, traps: Option<f64>,
         observed,
         summary: summarise(&samples, metric, plan.work.handling.touches_alike()),
         points: Vec::new(),
+        latencies: None,
         samples,
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use results::{LabResult, Refused, Stopped};
 use sys::interrupt::Interrupt;
 
+use crate::arm::ArmSpec;
 use crate::arrange::{self, Arrangement, Ground};
 use crate::assemble::{Context, assemble};
 use crate::bisect;
@@ -15,7 +16,9 @@ use crate::design::{ArmPlan, Design, Memory, Point, Role, Schedule};
 use crate::diagnosis::{cap_for, doubts, exactly, seconds};
 use crate::experiment::Subject;
 use crate::explain;
+use crate::handling::Touch;
 use crate::judge::SignJudge;
+use crate::latency::{self, TakenTimings};
 use crate::observe::observe;
 use crate::plan::Orders;
 use crate::quantity::nanoseconds;
@@ -76,7 +79,7 @@ pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Even
     }
 
     let turning_points = turning::find(&design, &observed, &mut children);
-    let (run, floors) = run(&design, surroundings.clone(), &mut watch)?;
+    let (run, (floors, timings)) = run(&design, surroundings.clone(), &mut watch)?;
     let cold = match pairs {
         Some(pairs) if run.stopped != Some(Stopped::Interrupted) => {
             cold::run(pairs, &design, surroundings.clone(), request.cap(), &mut watch)?
@@ -101,6 +104,7 @@ pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Even
     };
     let mut result = assemble(&design, run, context);
     result.experiment.asked_arms = request.arms.iter().map(|arm| arm.name.clone()).collect();
+    latency::attach(&mut result, &design, &timings);
     explain::attach(&mut result, floors);
     if let (true, Subject::Arms { baseline, arms, .. }) = (request.experiment.bisect, &request.experiment.subject) {
         let specs = request.others(baseline, arms);
@@ -110,30 +114,29 @@ pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Even
     Ok(result)
 }
 
+/// What was taken beside the samples: floors, and touches timed one by one.
+type Aside = (TakenFloors, Vec<TakenTimings>);
+
 /// A session of `design`: in the orders of its seed, with real children, by the judge of docs/method.md.
 pub(crate) fn measure(
     design: &Design,
     surroundings: Surroundings,
     watch: impl FnMut(&Progress),
-) -> Result<(Run, TakenFloors), BenchError> {
+) -> Result<(Run, Aside), BenchError> {
     let mut children = Children::new(design, surroundings)?;
     let points = (0..design.points.len()).map(|point| design.arms_of(point).collect()).collect();
     let mut orders = Orders::new(points, design.seed);
     let mut judge = SignJudge::new(design.contrasts.len(), design.margin);
     let run = session::run(design, |index| orders.order(index), &mut judge, &mut children, watch);
-    Ok((run, children.into_floors()))
+    Ok((run, children.into_taken()))
 }
 
 /// The session of the arms; an error if nothing came of it.
-fn run(
-    design: &Design,
-    surroundings: Surroundings,
-    watch: &mut impl FnMut(Event),
-) -> Result<(Run, TakenFloors), BenchError> {
-    let (run, floors) = measure(design, surroundings, |progress| watch(Event::Progress(*progress)))?;
+fn run(design: &Design, surroundings: Surroundings, watch: &mut impl FnMut(Event)) -> Result<(Run, Aside), BenchError> {
+    let (run, aside) = measure(design, surroundings, |progress| watch(Event::Progress(*progress)))?;
     let in_dropped = run.dropped.iter().any(|dropped| !dropped.samples.is_empty());
     if in_dropped || run.samples.iter().any(|samples| !samples.is_empty()) {
-        return Ok((run, floors));
+        return Ok((run, aside));
     }
     let mut essential = (0..design.arms.len()).filter(|&arm| design.essential(arm));
     let broke = essential.find_map(|arm| Some((arm, run.removals[arm].as_ref()?)));
@@ -210,6 +213,11 @@ fn arrangement(request: &Request, ground: &Ground) -> Result<Arrangement, BenchE
         Subject::Arms { baseline, arms, common } => {
             let points = points(sizes, threads, request.passes());
             let others = request.others(baseline, arms);
+            let timed = |arm: &ArmSpec| arm.handling.over(common.handling).touch == Touch::Timed;
+            if (points.len() > 1 || threads != [1]) && others.iter().chain([baseline]).any(timed) {
+                let wish = "touches are timed at one size and in one thread: give one --size, and no --threads";
+                return Err(BenchError::Unfit(wish.to_owned()));
+            }
             if threads != [1] && others.iter().any(|arm| arm.extra > 0.0) {
                 let wish = "an injected arm is the work of one thread: leave out --threads, or the arm";
                 return Err(BenchError::Unfit(wish.to_owned()));

@@ -19,6 +19,7 @@ use sys::process::{Ending, Finished};
 use sys::usage::Usage;
 
 use crate::design::{Design, Environment, Memory, Work};
+use crate::latency::TakenTimings;
 use crate::plan::below;
 use crate::preload::Preloaded;
 use crate::proof::{self, policy_took_effect};
@@ -61,6 +62,8 @@ pub struct Children<'a> {
     /// Processor time of the children since the block began.
     block_cpu: Duration,
     block_began: Option<(Instant, Counters, Duration)>,
+    /// Single touches, where they were timed.
+    timings: Vec<TakenTimings>,
     /// Of what the workloads of small objects draw: the same in all samples of a block.
     block_seed: u64,
     /// What gives children an allocator, or why it cannot be had, by the allocator's name.
@@ -87,6 +90,7 @@ impl<'a> Children<'a> {
             block_cpu: Duration::ZERO,
             block_began: None,
             block_seed: design.seed,
+            timings: Vec::new(),
             allocators: BTreeMap::new(),
             beside: beside::Beside::new(design),
         };
@@ -268,12 +272,15 @@ impl Bench for Children<'_> {
         self.floors_before(position);
         let work = &self.design.arms[arm].work;
         self.prepare_memory(work.memory, work.warm_bytes);
-        let measurement = match self.run(work, false) {
+        let mut measurement = match self.run(work, false) {
             Ok(Some(measurement)) => measurement,
             Ok(None) => return Taken::Interrupted,
             Err(reason) => return Taken::Failed(format!("{reason} (block {block})")),
         };
         let sample = self.sample_of(work, &measurement, block, position);
+        if let Some(timings) = measurement.timings.take() {
+            self.timings.push(TakenTimings { arm, block, timings });
+        }
         match policy_took_effect(work, &sample) {
             Ok(()) => Taken::Sample(sample),
             Err(reason) => Taken::Unproved(sample, format!("{reason} (block {block})")),

@@ -195,6 +195,7 @@ const FILES: &[&str] = &[
     include_str!("../../../experiments/allocators.toml"),
     include_str!("../../../experiments/realloc-growth.toml"),
     include_str!("../../../experiments/small-objects.toml"),
+    include_str!("../../../experiments/latency.toml"),
     include_str!("../../../experiments/floors.toml"),
 ];
 

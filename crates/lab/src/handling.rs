@@ -85,6 +85,8 @@ pub enum Touch {
     Read,
     /// The first touch reads, the others write.
     ReadThenWrite,
+    /// One byte of every page is written, in the first touch with a reading of the clock around each.
+    Timed,
 }
 
 /// What one touch does to a page.
@@ -107,6 +109,7 @@ impl Touch {
             Touch::Write => "write",
             Touch::Read => "read",
             Touch::ReadThenWrite => "read-then-write",
+            Touch::Timed => "timed",
         }
     }
 
@@ -115,7 +118,7 @@ impl Touch {
     pub fn first(self) -> Access {
         match self {
             Touch::Fill => Access::Fill,
-            Touch::Write => Access::Write,
+            Touch::Write | Touch::Timed => Access::Write,
             Touch::Read | Touch::ReadThenWrite => Access::Read,
         }
     }
@@ -125,7 +128,7 @@ impl Touch {
     pub fn again(self) -> Access {
         match self {
             Touch::Fill => Access::Fill,
-            Touch::Write | Touch::ReadThenWrite => Access::Write,
+            Touch::Write | Touch::ReadThenWrite | Touch::Timed => Access::Write,
             Touch::Read => Access::Read,
         }
     }
@@ -192,7 +195,10 @@ impl Handling {
     /// Whether the second touch is what the first was, once, on the same memory.
     #[must_use]
     pub fn touches_alike(self) -> bool {
-        self.passes == 2 && self.between == Between::Nothing && self.touch.first() == self.touch.again()
+        self.passes == 2
+            && self.between == Between::Nothing
+            && self.touch.first() == self.touch.again()
+            && self.touch != Touch::Timed
     }
 
     /// Why this cannot be done with memory of `source`, if it cannot.
@@ -200,6 +206,10 @@ impl Handling {
     pub fn unfit(self, source: Source) -> Option<String> {
         if source.counts_pairs() && self != Handling::default() {
             return Some(format!("{} has no touches and nothing between them: leave those keys out", source.name()));
+        }
+        if self.touch == Touch::Timed && source.writes_while_obtaining() {
+            let name = source.name();
+            return Some(format!("{name} is written while it grows: there is no first touch of its own to be timed"));
         }
         let fill = self.touch == Touch::Fill;
         if fill && self.order != Order::Sequential {
@@ -247,6 +257,7 @@ pub fn page_order(order: Order, pages: usize, mut draw: impl FnMut(u64) -> u64) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::small::Workload;
 
     #[test]
     fn every_order_visits_every_page_once() {
@@ -274,5 +285,7 @@ mod tests {
         check(Handling { between: Between::Free, ..plain }, Source::MmapShared, "private");
         check(Handling { between: Between::Trim, ..plain }, Source::Mmap, "heap");
         check(Handling { passes: 0, ..plain }, Source::Mmap, "at least 1");
+        check(Handling { touch: Touch::Timed, ..plain }, Source::Realloc, "no first touch");
+        check(Handling { passes: 1, ..plain }, Source::Small(Workload::Mixed), "small-mixed has no touches");
     }
 }

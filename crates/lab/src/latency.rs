@@ -7,9 +7,10 @@
 
 use std::time::Instant;
 
-use results::{Bucket, Distribution, Latencies, Row};
+use results::{Bucket, Distribution, LabResult, Latencies, Row};
 use serde::{Deserialize, Serialize};
 
+use crate::design::Design;
 use crate::quantity::nanoseconds;
 
 /// Empty spans that are timed for what the clock takes.
@@ -65,6 +66,31 @@ pub struct Timings {
     pub touches: Timing,
     /// Spans with nothing in them.
     pub clock: Timing,
+}
+
+/// What one sample said of its touches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenTimings {
+    /// Of which arm of the design.
+    pub arm: usize,
+    /// In which block.
+    pub block: u64,
+    /// What it said.
+    pub timings: Timings,
+}
+
+/// Adds to each arm the touches of its samples that count.
+pub fn attach(result: &mut LabResult, design: &Design, taken: &[TakenTimings]) {
+    for arm in &mut result.arms {
+        let of_arm = |taken: &&TakenTimings| {
+            design.arms[taken.arm].name == arm.name && arm.samples.iter().any(|sample| sample.block == taken.block)
+        };
+        let mut sum: Option<Timings> = None;
+        for taken in taken.iter().filter(of_arm) {
+            sum.get_or_insert_default().add(&taken.timings);
+        }
+        arm.latencies = sum.map(Timings::latencies);
+    }
 }
 
 /// Times in buckets. They can be added up.
@@ -171,7 +197,7 @@ fn rows(buckets: &[Bucket], count: u64) -> Vec<Row> {
         Row {
             bucket: Bucket { low_ns, high_ns, count: held },
             share: share(held as f64, count as f64),
-            time_share: share(inside().map(time).sum(), total),
+            time_share: share(inside().map(time).fold(0.0, |sum, part| sum + part), total),
         }
     };
     steps().filter(|&(low, high)| high > first.low_ns && low <= last.low_ns).map(row).collect()

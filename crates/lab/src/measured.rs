@@ -126,6 +126,7 @@ fn alone<B: Block>(
     let sizes = sizes(job)?;
     let mut blocks: Vec<Option<B>> = sizes.iter().map(|_| None).collect();
     let toucher = Toucher::new(job);
+    let mut stopwatch = toucher.stopwatch(&sizes);
     rehearse();
 
     let observer = observer(job);
@@ -138,7 +139,10 @@ fn alone<B: Block>(
     outcome?;
     let observer = observer.map(Observer::after_obtain);
     if !job.source.writes_while_obtaining() {
-        phases.first_touch = phase(|| toucher.first(&mut blocks));
+        phases.first_touch = match &mut stopwatch {
+            Some(watch) => phase(|| toucher.first_timed(&mut blocks, watch)),
+            None => phase(|| toucher.first(&mut blocks)),
+        };
     }
     // Here and not before the release: it walks the page tables, and right after it releasing took a sixth less.
     let resident = resident_now();
@@ -162,6 +166,7 @@ fn alone<B: Block>(
         involuntary_switches: usage_after.involuntary_switches - usage.involuntary_switches,
         run_delay_ns: delay_after.zip(delay).map(|(after, before)| nanoseconds(after.saturating_sub(before))),
         observation,
+        timings: stopwatch.map(|watch| watch.timings()),
         ..Measurement::default()
     })
 }

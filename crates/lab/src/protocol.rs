@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::design::Earlier;
 use crate::handling::Handling;
+use crate::latency::Timings;
 use crate::source::Source;
 
 /// The hidden first argument that makes the program a measured child.
@@ -180,6 +181,9 @@ pub struct Measurement {
     pub involuntary_switches: u64,
     /// Over all phases.
     pub run_delay_ns: Option<u64>,
+    /// Single touches, if they were timed.
+    #[serde(default)]
+    pub timings: Option<Timings>,
     /// Only from an observed run.
     pub observation: Option<Observation>,
 }

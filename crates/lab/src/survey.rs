@@ -55,7 +55,7 @@ pub(crate) fn survey(
     let (design, observed, missing) = observe(&design, &mut children, |arm| watch(Event::Observing(arm)))?;
     refused.extend(missing);
 
-    let (mut run, floors) =
+    let (mut run, (floors, _)) =
         measure(&design, surroundings, |progress| watch(Event::Progress(until_cap(&design.schedule, *progress))))?;
     if floors.0.is_empty() {
         return Err(match floors.1 {

@@ -5,7 +5,8 @@ use rand_xoshiro::rand_core::SeedableRng;
 use sys::limits::page_bytes;
 
 use crate::block::Block;
-use crate::handling::{Access, Handling, page_order};
+use crate::handling::{Access, Handling, Touch, page_order};
+use crate::latency::Stopwatch;
 use crate::plan::below;
 use crate::protocol::Job;
 
@@ -31,6 +32,20 @@ impl Toucher {
     #[inline]
     pub(crate) fn first<B: Block>(&self, blocks: &mut [Option<B>]) {
         self.touch(blocks, self.handling.touch.first());
+    }
+
+    /// What times each touch of a page of blocks of `sizes`, where that is wanted.
+    pub(crate) fn stopwatch(&self, sizes: &[usize]) -> Option<Stopwatch> {
+        let pages = || sizes.iter().map(|size| size.div_ceil(self.page_bytes)).sum();
+        (self.handling.touch == Touch::Timed).then(|| Stopwatch::new(pages()))
+    }
+
+    /// The first touch, page by page by the clock.
+    #[inline]
+    pub(crate) fn first_timed<B: Block>(&self, blocks: &mut [Option<B>], watch: &mut Stopwatch) {
+        for block in blocks.iter_mut().flatten() {
+            self.each_page(block.len(), |offset| watch.time(|| block.write(offset, self.fill)));
+        }
     }
 
     /// All other touches.

@@ -26,7 +26,8 @@ pub(crate) fn find(design: &Design, observations: &[Observation], children: &mut
     }
     let mut names: Vec<&str> = Vec::new();
     for (index, arm) in design.arms.iter().enumerate() {
-        let plain = arm.work.source.is_of_the_heap() && arm.work.threads == 1 && !design.is_placebo(index);
+        let of_blocks = arm.work.source.is_of_the_heap() && !arm.work.source.counts_pairs();
+        let plain = of_blocks && arm.work.threads == 1 && !design.is_placebo(index);
         if plain && !names.contains(&arm.name.as_str()) {
             names.push(&arm.name);
         }

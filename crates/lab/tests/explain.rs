@@ -54,6 +54,7 @@ fn arm(name: &str, samples: Vec<Sample>) -> Arm {
         observed: None,
         summary: None,
         points: Vec::new(),
+        latencies: None,
         samples,
     }
 }

@@ -5,7 +5,9 @@ use results::{Arm, LabResult, PhaseTimes, Stopped};
 
 use crate::floors;
 use crate::forest;
+use crate::latencies;
 use crate::number::{TimeUnit, bytes, digits, duration, percent};
+use crate::pairs;
 use crate::sentence;
 use crate::survey;
 use crate::sweep::size_label;
@@ -26,14 +28,7 @@ pub fn screen(result: &LabResult, width: Option<usize>) -> String {
     } else if is_sweep(result) {
         crate::sweep::paragraphs(result, columns, width)
     } else {
-        vec![
-            question(result, crate::answer::at_one_point(result), width),
-            answer(result, columns),
-            plot(result, columns),
-            lines("", &sentence::verdicts(result), width),
-            why(result, columns, width),
-            lines("", &floors::sentences(result), width),
-        ]
+        one_point(result, columns, width)
     };
     let mut paragraphs = vec![head(result, width)];
     paragraphs.extend(body);
@@ -53,9 +48,36 @@ pub fn screen(result: &LabResult, width: Option<usize>) -> String {
 }
 
 /// The question, and the answer where there is one.
-pub(crate) fn question(result: &LabResult, answer: Option<String>, width: Option<usize>) -> String {
+pub(crate) fn question(result: &LabResult, answers: Vec<String>, width: Option<usize>) -> String {
     let question = styled(BOLD, &clean(&result.experiment.question));
-    lines("", &[Some(question), answer].into_iter().flatten().collect::<Vec<String>>(), width)
+    lines("", &[vec![question], answers].concat(), width)
+}
+
+/// The question, and what single touches or else the comparisons answer.
+fn asked(result: &LabResult, width: Option<usize>) -> String {
+    let timed = latencies::answers(result);
+    let answers = if timed.is_empty() { crate::answer::at_one_point(result).into_iter().collect() } else { timed };
+    question(result, answers, width)
+}
+
+/// What stands between the head and the warnings where there is one size and one number of threads.
+fn one_point(result: &LabResult, columns: usize, width: Option<usize>) -> Vec<String> {
+    let pairs = pairs::are_counted(result);
+    let asked = if pairs { question(result, pairs::answer(result), width) } else { asked(result, width) };
+    let mut paragraphs = vec![asked, answer(result, columns), plot(result, columns)];
+    if pairs {
+        paragraphs.push(lines("", &sentence::verdicts(result), width));
+        paragraphs.push(lines("", &pairs::what_they_are(result), width));
+        return paragraphs;
+    }
+    let timed = latencies::paragraphs(result, columns, width);
+    // Where single touches were timed, they are the answer, and what the clock adds to them makes the bill meaningless.
+    let reasons = if timed.is_empty() { why(result, columns, width) } else { String::new() };
+    paragraphs.extend(timed);
+    paragraphs.push(lines("", &sentence::verdicts(result), width));
+    paragraphs.push(reasons);
+    paragraphs.push(lines("", &floors::sentences(result), width));
+    paragraphs
 }
 
 /// Whether the run has more than one point.
@@ -74,7 +96,10 @@ fn head(result: &LabResult, width: Option<usize>) -> String {
     let experiment = &result.experiment;
     let batch = match experiment.operations {
         0 | 1 => String::new(),
-        n => format!(" x {} live blocks", crate::number::count(n as f64)),
+        n => {
+            let what = if pairs::are_counted(result) { "pairs" } else { "live blocks" };
+            format!(" x {} {what}", crate::number::count(n as f64))
+        }
     };
     let sizes = &experiment.sizes_bytes;
     let size = match (sizes.first(), sizes.last()) {
@@ -145,6 +170,9 @@ const PHASES: [Column; 5] = [
 
 /// The phases that some arm has, and the sum that is compared, if it is one.
 fn columns_of(result: &LabResult) -> Vec<Column> {
+    if pairs::are_counted(result) {
+        return vec![("a pair", |m| m.metric_ns)];
+    }
     let medians = || result.arms.iter().filter_map(|arm| arm.summary.as_ref()).map(|summary| &summary.median);
     let mut columns: Vec<Column> =
         PHASES.into_iter().filter(|(_, value)| medians().any(|median| value(median) > 0.0)).collect();
@@ -182,6 +210,10 @@ fn answer(result: &LabResult, columns: usize) -> String {
     let mut header = vec![format!("median, {}", unit.name())];
     header.extend(shown.iter().map(|(title, _)| (*title).to_owned()));
     header.extend([format!("{} [{}]", against(result), confidence_label(result)), String::new()]);
+    let several = several_baselines(result);
+    if several {
+        header.insert(header.len() - 2, "of".to_owned());
+    }
     let mut rows = vec![header.iter().map(|name| styled(DIM, name)).collect()];
     for arm in &result.arms {
         let mut row = vec![clean(&arm.name)];
@@ -189,6 +221,9 @@ fn answer(result: &LabResult, columns: usize) -> String {
             times.iter().map(|ns| digits(ns / unit.ns(), 3)).collect()
         }));
         let (ratio, style, word) = standing(result, arm);
+        if several {
+            row.push(baseline_of(result, arm));
+        }
         row.extend([ratio, styled(style, word)]);
         rows.push(row);
     }
@@ -201,9 +236,27 @@ fn answer(result: &LabResult, columns: usize) -> String {
 
 /// What ratios are of: `vs mmap`, or `2nd touch vs mmap` where it is not the total.
 pub(crate) fn against(result: &LabResult) -> String {
+    if several_baselines(result) {
+        return "ratio".to_owned();
+    }
     match metric_name(&result.experiment.metric) {
         "total" => format!("vs {}", baseline_name(result)),
         metric => format!("{metric} vs {}", baseline_name(result)),
+    }
+}
+
+/// Whether arms are compared with different ones: those with an allocator with the same without it.
+fn several_baselines(result: &LabResult) -> bool {
+    result.comparisons.windows(2).any(|pair| pair[0].baseline != pair[1].baseline)
+}
+
+/// What an arm is compared with.
+fn baseline_of(result: &LabResult, arm: &Arm) -> String {
+    let comparison = result.comparisons.iter().find(|comparison| comparison.arm == arm.name);
+    match comparison {
+        Some(comparison) => clean(&comparison.baseline),
+        None if arm.placebo => baseline_name(result),
+        None => String::new(),
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn next(result: &LabResult) -> String {
     let question = experiment.file.as_ref().unwrap_or(&experiment.name);
     let cold = if experiment.memory == "cold" { " --memory cold" } else { "" };
     let cpu = experiment.cpu.map(|cpu| format!(" --cpu {cpu}")).unwrap_or_default();
-    let arms = experiment.asked_arms.iter().fold(String::new(), |text, arm| text + " --arm " + &clean(arm));
+    let arms = experiment.asked_arms.iter().fold(String::new(), |text, arm| text + " --arm " + &quoted(&clean(arm)));
     if crate::survey::is_survey(result) {
         return after_survey(result, &format!("firsttouch bench {} --size {sizes}{cpu}", clean(question)));
     }
@@ -63,6 +63,9 @@ pub(crate) fn next(result: &LabResult) -> String {
     let open = result.comparisons.iter().map(|c| c.verdict).chain(result.effects.iter().map(|e| e.verdict));
     if open.clone().any(|verdict| verdict == Verdict::Inconclusive) || open.count() == 0 {
         return format!("{same_question} --max-time {}s    (more blocks decide more)", longer_seconds(result));
+    }
+    if let Some(next) = crate::pairs::next(result) {
+        return next;
     }
     if let Some((_, next, why)) = FOLLOWS.iter().find(|(name, ..)| *name == experiment.name) {
         return format!("firsttouch bench {next}    ({why})");
@@ -98,6 +101,12 @@ fn longer_seconds(result: &LabResult) -> u64 {
     let done = baseline.map_or(1, blocks).max(1) as u64;
     let twelve_ns = (result.elapsed_ns / done).saturating_mul(15);
     (cap_ns.saturating_mul(3).max(twelve_ns) / 1_000_000_000 + 1).next_multiple_of(10)
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || "+-@./_:%".contains(c));
+    if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 /// A size as the command line reads it, to the byte.

@@ -52,12 +52,15 @@ pub(crate) fn verdicts(result: &LabResult) -> Vec<String> {
     let (same, others): (Vec<_>, Vec<_>) =
         result.comparisons.iter().partition(|comparison| comparison.verdict == Verdict::Equivalent);
     let mut sentences = Vec::new();
-    if let Some(first) = same.first() {
+    let mut baselines: Vec<&str> = same.iter().map(|comparison| comparison.baseline.as_str()).collect();
+    baselines.dedup();
+    for baseline in baselines {
+        let same: Vec<&Comparison> = same.iter().copied().filter(|c| c.baseline == baseline).collect();
         let names: Vec<String> = same.iter().map(|c| clean(&c.arm)).collect();
         sentences.push(format!(
             "{} and {} cost the same here: no difference larger than {margin}{}.",
             names.join(", "),
-            clean(&first.baseline),
+            clean(baseline),
             small_differences(&same)
         ));
     }

@@ -45,7 +45,7 @@ pub(crate) fn is_survey(result: &LabResult) -> bool {
 pub(crate) fn paragraphs(result: &LabResult, columns: usize, width: Option<usize>) -> Vec<String> {
     let Some(floors) = &result.floors else { return Vec::new() };
     vec![
-        question(result, Some(answer(result, floors)), width),
+        question(result, vec![answer(result, floors)], width),
         floor_table(result, floors, columns),
         source_table(floors, columns),
         lines("", &remarks(result, floors), width),

@@ -5,6 +5,7 @@ use results::{Arm, Comparison, LabResult, PointSummary};
 use crate::crossing;
 use crate::lab::{against, confidence_label, lines, metric_name, question, verdict_style};
 use crate::number::{bytes, digits};
+use crate::pairs;
 use crate::scaling::{Series, draw};
 use crate::sentence;
 use crate::table::{table, width_of};
@@ -23,7 +24,7 @@ pub(crate) fn paragraphs(result: &LabResult, columns: usize, width: Option<usize
         stretches(&entries)
     });
     vec![
-        question(result, answer, width),
+        question(result, answer.into_iter().collect(), width),
         costs(result, columns),
         ratios(result, columns),
         plots(result, columns),
@@ -91,7 +92,7 @@ fn comparison<'a>(result: &'a LabResult, arm: &Arm, place: Place) -> Option<&'a 
 /// Median time of a page, by point and arm.
 fn costs(result: &LabResult, columns: usize) -> String {
     let arms = shown(result);
-    let mut header = vec![format!("{}, ns a page", metric_name(&result.experiment.metric))];
+    let mut header = vec![format!("{}, ns a {}", metric_name(&result.experiment.metric), unit(result))];
     header.extend(arms.iter().map(|arm| clean(&arm.name)));
     let mut rows = vec![header.iter().map(|name| styled(DIM, name)).collect::<Vec<String>>()];
     for place in places(result) {
@@ -100,6 +101,11 @@ fn costs(result: &LabResult, columns: usize) -> String {
         rows.push(row);
     }
     table(rows, columns, &[])
+}
+
+/// What a time is of.
+fn unit(result: &LabResult) -> &'static str {
+    if pairs::are_counted(result) { "pair" } else { "page" }
 }
 
 /// The ratio to the baseline with its verdict, by point and arm; with intervals where there is room for them.
@@ -139,7 +145,7 @@ fn plots(result: &LabResult, columns: usize) -> String {
     let experiment = &result.experiment;
     if experiment.sizes_bytes.len() <= 1 && experiment.passes.len() <= 1 {
         let labels: Vec<String> = places.iter().map(|place| place.threads.to_string()).collect();
-        return draw("ns a page, against threads", &labels, &series(&places), columns);
+        return draw(&format!("ns a {}, against threads", unit(result)), &labels, &series(&places), columns);
     }
     // Against passes where there are several, else against size; a plot for each combination of the rest.
     let by_passes = experiment.passes.len() > 1;
@@ -155,7 +161,7 @@ fn plots(result: &LabResult, columns: usize) -> String {
         };
         let several_sizes = by_passes && experiment.sizes_bytes.len() > 1;
         let title = [
-            Some(format!("ns a page, against {}", if by_passes { "passes" } else { "size" })),
+            Some(format!("ns a {}, against {}", unit(result), if by_passes { "passes" } else { "size" })),
             (experiment.threads.len() > 1).then(|| format!("threads: {}", group.0)),
             group.1.filter(|_| several_sizes).map(size_label),
         ];
@@ -227,6 +233,9 @@ fn placebo(result: &LabResult) -> Option<String> {
 /// What a page is where blocks are smaller than one.
 fn small_blocks(result: &LabResult) -> Option<String> {
     let page = result.machine.page_bytes;
+    if pairs::are_counted(result) {
+        return None;
+    }
     let smaller = places(result).iter().any(|place| place.size_bytes < page);
     smaller.then(|| {
         format!("Blocks smaller than a page ({}) count as one each, however an arm lays them out.", bytes(page as f64))

@@ -47,6 +47,7 @@ fn arm(name: &str, times_ms: [f64; 4], traps: Option<f64>) -> Arm {
             huge_bytes: Some(if name.contains("huge") { f64::from(100 << 20) } else { 0.0 }),
         }),
         points: Vec::new(),
+        latencies: None,
         samples: vec![Sample::default(); 24],
     }
 }

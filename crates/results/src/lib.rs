@@ -218,6 +218,9 @@ pub struct Arm {
     /// In a sweep: the same, point by point.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub points: Vec<PointSummary>,
+    /// How long single touches took, where they were timed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latencies: Option<Latencies>,
     /// One for each block that counts.
     pub samples: Vec<Sample>,
 }

@@ -44,6 +44,12 @@ impl ArmWork {
         }
     }
 
+    /// Whether its operations are pairs of malloc and free of small objects, not blocks of memory.
+    #[must_use]
+    pub fn counts_pairs(&self) -> bool {
+        self.source.starts_with("small-")
+    }
+
     /// Whether it does nothing but that.
     #[must_use]
     pub fn is_plain(&self) -> bool {

@@ -10,3 +10,4 @@ mod limits;
 mod map;
 mod measured;
 mod program;
+mod small;

@@ -84,9 +84,17 @@ pub(crate) fn without_proc(arguments: &str) -> Option<Output> {
 
 /// Compiles a program of `fixtures/` into `scratch`; `None` (and a word) without a C compiler.
 pub(crate) fn fixture(name: &str, scratch: &Scratch) -> Option<PathBuf> {
+    compiled(name, &[], scratch.file(name))
+}
+
+/// The same of a library to be preloaded.
+pub(crate) fn library_fixture(name: &str, scratch: &Scratch) -> Option<PathBuf> {
+    compiled(name, &["-shared", "-fPIC"], scratch.file(&format!("{name}.so")))
+}
+
+fn compiled(name: &str, flags: &[&str], program: PathBuf) -> Option<PathBuf> {
     let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(format!("{name}.c"));
-    let program = scratch.file(name);
-    match Command::new("cc").arg("-O1").arg("-o").arg(&program).arg(source).output() {
+    match Command::new("cc").arg("-O1").args(flags).arg("-o").arg(&program).arg(source).output() {
         Ok(output) => {
             assert!(output.status.success(), "{}", text(&output.stderr));
             Some(program)

@@ -10,9 +10,11 @@ use rand_xoshiro::rand_core::SeedableRng;
 use results::FloorSample;
 
 use super::Children;
-use crate::design::{Design, Memory};
+use crate::design::{ArmPlan, Design, Memory};
 use crate::experiment::Subject;
 use crate::floors::merge;
+use crate::handling::Handling;
+use crate::latency::TakenTimings;
 use crate::plan::below;
 use crate::protocol::{Answer, FloorGroup, Task};
 
@@ -103,8 +105,8 @@ impl Children<'_> {
     }
 
     /// Draws the places of the floors in the block that begins, if there is time for them. Floors are of warm memory, one
-    /// size and one thread, and of blocks of memory: beside other samples they would explain nothing, and floors of every point of a sweep would
-    /// take the time of its samples.
+    /// size and one thread, and of blocks that are filled twice: beside other samples they would explain nothing, and floors
+    /// of every point of a sweep would take the time of its samples.
     pub(super) fn place_floors(&mut self) {
         let beside = &mut self.beside;
         beside.due.clear();
@@ -112,9 +114,11 @@ impl Children<'_> {
         beside.block_time = Duration::ZERO;
         let plain =
             self.design.points.len() == 1 && self.design.points[0].threads == 1 && self.design.factors.is_empty();
-        let pairs = self.design.arms.iter().any(|arm| arm.work.source.counts_pairs());
-        let afforded = wants_all(self.design) || beside.account.affords_more();
-        if !plain || pairs || self.design.memory == Memory::Cold || beside.failed.is_some() || !afforded {
+        // What is handled in another way is not a sum of floors (see `explain`).
+        let usual = |arm: &ArmPlan| arm.work.handling == Handling::default() && !arm.work.source.counts_pairs();
+        let (all, worth) = (wants_all(self.design), self.design.arms.iter().any(usual));
+        let afforded = all || (worth && beside.account.affords_more());
+        if !plain || self.design.memory == Memory::Cold || beside.failed.is_some() || !afforded {
             return;
         }
         // Where there are fewer arms than groups, some come after the last arm.
@@ -158,10 +162,10 @@ impl Children<'_> {
         }
     }
 
-    /// The floors taken beside the blocks so far, and why there are no more of them.
+    /// The floors taken beside the blocks so far, and why there are no more of them; and what was timed touch by touch.
     #[must_use]
-    pub fn into_floors(self) -> TakenFloors {
-        (self.beside.taken, self.beside.failed)
+    pub fn into_taken(self) -> (TakenFloors, Vec<TakenTimings>) {
+        ((self.beside.taken, self.beside.failed), self.timings)
     }
 }
 
