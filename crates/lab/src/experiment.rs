@@ -193,6 +193,10 @@ const FILES: &[&str] = &[
     include_str!("../../../experiments/allocators.toml"),
     include_str!("../../../experiments/realloc-growth.toml"),
     include_str!("../../../experiments/small-objects.toml"),
+    include_str!("../../../experiments/file-scan.toml"),
+    include_str!("../../../experiments/file-random.toml"),
+    include_str!("../../../experiments/cow.toml"),
+    include_str!("../../../experiments/fork.toml"),
 ];
 
 /// The experiments that come with the program, the main one first.
