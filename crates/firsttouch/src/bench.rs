@@ -85,6 +85,7 @@ fn request(options: &BenchOptions) -> anyhow::Result<Request> {
             MemoryState::Warm => Memory::Warm,
             MemoryState::Cold => Memory::Cold,
         },
+        directory: options.dir.clone().unwrap_or_else(std::env::temp_dir),
     })
 }
 

@@ -110,6 +110,9 @@ pub(crate) struct BenchOptions {
     /// State of free memory: just used, or left idle until a hypervisor has taken it back
     #[arg(long, value_enum, default_value_t = MemoryState::Warm, value_name = "STATE")]
     pub(crate) memory: MemoryState,
+    /// Where arms that use a file have it: without a name, and gone with the program [default: $TMPDIR, or /tmp]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
     /// Write the whole result, every sample included, to a file, or to standard output with -
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,

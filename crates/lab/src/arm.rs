@@ -7,7 +7,7 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::design::Environment;
-use crate::handling::{Between, Order, Touch, Wish};
+use crate::handling::{Between, Cache, Order, Touch, Wish};
 use crate::preload::Allocator;
 use crate::quantity::parse_share;
 use crate::source::Source;
@@ -147,6 +147,7 @@ struct Table {
     order: Option<Order>,
     between: Option<Between>,
     passes: Option<u32>,
+    cache: Option<Cache>,
     mapping: Option<Sharing>,
     allocator: Option<String>,
     #[serde(default)]
@@ -181,7 +182,13 @@ impl Table {
         Ok(ArmSpec {
             name: self.name,
             fill: self.fill.or(spec.fill),
-            handling: Wish { touch: self.touch, order: self.order, between: self.between, passes: self.passes },
+            handling: Wish {
+                touch: self.touch,
+                order: self.order,
+                between: self.between,
+                passes: self.passes,
+                cache: self.cache,
+            },
             one_mapping,
             environment: Environment { variables: self.environment, ..spec.environment },
             ..spec

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use results::{
-    Arm, ArmSample, ArmWork, Comparison, Dropped, LabResult, Machine, Observed, PointSummary, Refused, Sample,
-    Sensitivity, SensitivityLine, Stopped, TurningPoint, Verdict, Warning,
+    Arm, ArmSample, ArmSummary, ArmWork, Comparison, Dropped, LabResult, Machine, Observed, PointSummary, Refused,
+    Sample, Sensitivity, SensitivityLine, Stopped, TurningPoint, Verdict, Warning,
 };
 use stats::{Estimate, Interval, Placebo, hodges_lehmann, mean_t};
 
@@ -15,6 +15,7 @@ use crate::experiment::{Metric, Subject};
 use crate::factorial::{effects, explained, spreads};
 use crate::quantity::nanoseconds;
 use crate::session::{Run, log_ratios};
+use crate::source::Source;
 use crate::summary::{per_page, summarise};
 
 /// What is known of a run beside the run itself.
@@ -144,14 +145,24 @@ fn arms(design: &Design, run: Run, context: &Context) -> (Vec<Arm>, Vec<Refused>
                 traps: *traps,
                 total_ns_per_page: per_page(&samples, Metric::Total, unit_bytes, context.machine.page_bytes),
                 metric_ns_per_page: per_page(&samples, metric, unit_bytes, context.machine.page_bytes),
-                summary: summarise(&samples, metric, plan.work.handling.touches_alike()),
+                summary: summary(&samples, metric, &plan.work),
             });
         } else {
-            row.summary = summarise(&samples, metric, plan.work.handling.touches_alike());
+            row.summary = summary(&samples, metric, &plan.work);
         }
         row.samples.extend(samples);
     }
     (arms, refused)
+}
+
+/// The samples of `work` in short. What is faulted in with the call is memory that was asked for, unless that is the buffer
+/// of one who copies.
+fn summary(samples: &[Sample], metric: Metric, work: &Work) -> Option<ArmSummary> {
+    let mut summary = summarise(samples, metric, work.handling.touches_alike())?;
+    if matches!(work.source, Source::File(file) if file.copies()) {
+        summary.bill.populated_ns = None;
+    }
+    Some(summary)
 }
 
 /// What `work` is, in the words of an experiment.
@@ -163,6 +174,7 @@ fn arm_work(work: &Work) -> ArmWork {
         order: work.handling.order.name().to_owned(),
         between: work.handling.between.name().to_owned(),
         passes: u64::from(work.handling.passes),
+        cache: work.handling.cache.name().to_owned(),
         one_mapping: work.one_mapping,
         allocator: work.environment.allocator.as_ref().map(|allocator| allocator.name.clone()),
         environment: work.environment.variables.clone(),
@@ -177,7 +189,7 @@ fn arm(plan: &ArmPlan, metric: Metric, samples: Vec<Sample>, traps: Option<f64>,
         work: Some(arm_work(&plan.work)),
         traps,
         observed,
-        summary: summarise(&samples, metric, plan.work.handling.touches_alike()),
+        summary: summary(&samples, metric, &plan.work),
         points: Vec::new(),
         latencies: None,
         samples,

@@ -1,5 +1,6 @@
 //! One run of an experiment on this machine, from the user's wish to the result.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use results::{LabResult, Refused, Stopped};
@@ -16,6 +17,7 @@ use crate::design::{ArmPlan, Design, Memory, Point, Role, Schedule};
 use crate::diagnosis::{cap_for, doubts, exactly, seconds};
 use crate::experiment::Subject;
 use crate::explain;
+use crate::files::Files;
 use crate::handling::Touch;
 use crate::judge::SignJudge;
 use crate::latency::{self, TakenTimings};
@@ -65,7 +67,8 @@ pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Even
     }
     // Asked for once: from here on this process moves from one of them to the next.
     let cpus = request.cpu.map_or_else(sys::process::allowed_cpus, |cpu| vec![cpu]);
-    let surroundings = Surroundings { interrupt, started, cpus };
+    let files = Rc::new(Files::make(&design, &request.directory));
+    let surroundings = Surroundings { interrupt, started, cpus, files };
     let mut children = Children::new(&design, surroundings.clone())?;
     refuse_too_many(&design, &mut children)?;
 

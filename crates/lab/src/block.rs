@@ -15,7 +15,13 @@ pub(crate) trait Block {
     /// Writes `value` to the byte at `offset`.
     fn write(&mut self, offset: usize, value: u8);
     /// Reads the byte at `offset`.
-    fn read(&self, offset: usize);
+    fn read(&mut self, offset: usize);
+    /// Reads every byte. Only files can: others may hold bytes that nobody has written.
+    fn sum(&mut self) {}
+    /// What a touch could not do.
+    fn failure(&self) -> Option<Errno> {
+        None
+    }
     fn address(&self) -> usize;
     fn len(&self) -> usize;
     /// Gives the pages back and keeps the addresses; `lazily`: when the kernel needs them.
@@ -32,7 +38,7 @@ impl Block for Mapping {
         self.write_byte(offset, value);
     }
     #[inline]
-    fn read(&self, offset: usize) {
+    fn read(&mut self, offset: usize) {
         black_box(self.read_byte(offset));
     }
     fn address(&self) -> usize {
@@ -56,7 +62,7 @@ impl Block for Part {
         self.write_byte(offset, value);
     }
     #[inline]
-    fn read(&self, offset: usize) {
+    fn read(&mut self, offset: usize) {
         black_box(self.read_byte(offset));
     }
     fn address(&self) -> usize {
@@ -80,7 +86,7 @@ impl Block for HeapBlock {
         self.write_byte(offset, value);
     }
     #[inline]
-    fn read(&self, offset: usize) {
+    fn read(&mut self, offset: usize) {
         self.read_byte(offset);
     }
     fn address(&self) -> usize {
@@ -104,7 +110,7 @@ impl Block for BreakBlock {
         self.write_byte(offset, value);
     }
     #[inline]
-    fn read(&self, offset: usize) {
+    fn read(&mut self, offset: usize) {
         black_box(self.read_byte(offset));
     }
     fn address(&self) -> usize {

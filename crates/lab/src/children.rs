@@ -1,13 +1,16 @@
 //! The real bench: one fresh child process per sample, of the same program.
 
 mod beside;
+mod ending;
 
 pub use beside::TakenFloors;
+use ending::understand;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::process::Command;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -15,10 +18,10 @@ use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use results::{Block, Sample};
 use sys::interrupt::Interrupt;
 use sys::proc::Counters;
-use sys::process::{Ending, Finished};
 use sys::usage::Usage;
 
 use crate::design::{Design, Environment, Memory, Work};
+use crate::files::Files;
 use crate::latency::TakenTimings;
 use crate::plan::below;
 use crate::preload::Preloaded;
@@ -46,6 +49,8 @@ pub struct Surroundings {
     pub started: Instant,
     /// The processors to measure on, one a block.
     pub cpus: Vec<u32>,
+    /// The files of the run.
+    pub files: Rc<Files>,
 }
 
 /// Starts children and keeps account of what happens around them.
@@ -68,6 +73,8 @@ pub struct Children<'a> {
     block_seed: u64,
     /// What gives children an allocator, or why it cannot be had, by the allocator's name.
     allocators: BTreeMap<String, Result<Preloaded, String>>,
+    /// Of the last child's file, what was in the page cache before and after.
+    cached: (Option<u64>, Option<u64>),
     /// The floors.
     beside: beside::Beside,
 }
@@ -92,6 +99,7 @@ impl<'a> Children<'a> {
             block_seed: design.seed,
             timings: Vec::new(),
             allocators: BTreeMap::new(),
+            cached: (None, None),
             beside: beside::Beside::new(design),
         };
         children.change_processor();
@@ -155,10 +163,14 @@ impl<'a> Children<'a> {
             one_mapping: work.one_mapping && work.threads > 1,
             // Threads that shared one processor would only take turns.
             cpus: if work.source.threads(work.threads) > 1 { self.around.cpus.clone() } else { Vec::new() },
+            file: self.around.files.of(work)?,
             observe,
         };
         let preloaded = self.preloaded(&work.environment)?;
-        match self.ask_in(&Task::Measure(job), &work.environment, preloaded.as_ref())? {
+        self.cached = (self.around.files.prepare(work)?, None);
+        let answer = self.ask_in(&Task::Measure(job), &work.environment, preloaded.as_ref())?;
+        self.cached.1 = self.around.files.cached_bytes(work);
+        match answer {
             Some(Answer::Measured(measurement)) => {
                 proof::allocator(measurement.allocator.as_deref(), preloaded.as_ref())?;
                 Ok(Some(*measurement))
@@ -167,6 +179,14 @@ impl<'a> Children<'a> {
             Some(_) => Err("its child answered another question".to_owned()),
             None => Ok(None),
         }
+    }
+
+    /// Whether the file that `work` needs can be had.
+    ///
+    /// # Errors
+    /// Why not, and what to do.
+    pub fn file_for(&self, work: &Work) -> Result<(), String> {
+        self.around.files.of(work).map(drop)
     }
 
     /// What gives children of `environment` their allocator; `None` if they have the one that they would have anyway.
@@ -250,12 +270,15 @@ impl<'a> Children<'a> {
             major_faults: sum(|phase| phase.major_faults),
             obtain_minor_faults: obtain.minor_faults,
             first_touch_minor_faults: first_touch.minor_faults,
+            first_touch_major_faults: first_touch.major_faults,
             second_touch_minor_faults: second_touch.minor_faults,
             rss_bytes: measurement.rss_bytes,
             huge_bytes: measurement.huge_bytes,
             huge_eligible_bytes: measurement.huge_eligible_bytes,
             involuntary_switches: measurement.involuntary_switches,
             run_delay_ns: measurement.run_delay_ns,
+            cached_before_bytes: self.cached.0,
+            cached_after_bytes: self.cached.1,
         }
     }
 }
@@ -327,22 +350,6 @@ impl Bench for Children<'_> {
     }
 }
 
-/// Makes sense of a child that has ended. `out_of_memory` tells whether the kernel has killed some process for memory
-/// since it was started.
-fn understand(finished: &Finished, out_of_memory: impl Fn() -> bool) -> Result<Answer, String> {
-    let complaint = String::from_utf8_lossy(&finished.stderr);
-    let complaint = complaint.lines().next_back().map(|line| format!(": {line}")).unwrap_or_default();
-    match finished.ending {
-        Ending::Killed(signal) => {
-            let killer = if out_of_memory() { " by the kernel's out-of-memory killer" } else { "" };
-            Err(format!("its child was killed{killer} ({}){complaint}", sys::interrupt::name(signal)))
-        }
-        Ending::Exited(0) => serde_json::from_slice(&finished.stdout)
-            .map_err(|_| format!("its child ended without an answer{complaint}")),
-        Ending::Exited(status) => Err(format!("its child ended with status {status}{complaint}")),
-    }
-}
-
 /// What the hidden child verb does: reads the task, runs it, prints the answer. Returns the exit status.
 ///
 /// # Panics
@@ -358,33 +365,4 @@ pub fn child_main(task: Option<&str>) -> i32 {
     let answer = crate::measured::answer(&task);
     println!("{}", serde_json::to_string(&answer).expect("an answer is plain data"));
     0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(ending: Ending, stdout: &str, stderr: &str, oom: bool, expect: &str) {
-        let finished = Finished {
-            ending,
-            usage: Usage::default(),
-            stdout: stdout.as_bytes().to_vec(),
-            stderr: stderr.as_bytes().to_vec(),
-        };
-        match understand(&finished, || oom) {
-            Err(reason) => assert!(reason.contains(expect), "{reason}"),
-            Ok(answer) => assert_eq!(format!("{answer:?}"), expect),
-        }
-    }
-
-    #[test]
-    fn a_child_that_broke_is_named() {
-        check(Ending::Killed(9), "", "", true, "out-of-memory killer (SIGKILL)");
-        check(Ending::Killed(9), "", "", false, "was killed (SIGKILL)");
-        check(Ending::Killed(11), "", "noise\nlast words\n", false, "SIGSEGV): last words");
-        check(Ending::Exited(3), "", "why", false, "status 3: why");
-        check(Ending::Exited(0), "{", "", false, "without an answer");
-        let answer = Answer::Failed { reason: "malloc: ENOMEM".to_owned() };
-        check(Ending::Exited(0), &serde_json::to_string(&answer).unwrap(), "", false, &format!("{answer:?}"));
-    }
 }

@@ -197,6 +197,11 @@ const FILES: &[&str] = &[
     include_str!("../../../experiments/small-objects.toml"),
     include_str!("../../../experiments/latency.toml"),
     include_str!("../../../experiments/floors.toml"),
+    include_str!("../../../experiments/file-scan.toml"),
+    include_str!("../../../experiments/file-random.toml"),
+    include_str!("../../../experiments/map-or-copy.toml"),
+    include_str!("../../../experiments/cow.toml"),
+    include_str!("../../../experiments/fork.toml"),
 ];
 
 /// The experiments that come with the program, the main one first.

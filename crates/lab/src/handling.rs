@@ -20,11 +20,19 @@ pub struct Handling {
     pub between: Between,
     /// Touches in all: the first, and what is timed as the second.
     pub passes: u32,
+    /// Where a file's bytes are before.
+    pub cache: Cache,
 }
 
 impl Default for Handling {
     fn default() -> Self {
-        Handling { touch: Touch::default(), order: Order::default(), between: Between::default(), passes: 2 }
+        Handling {
+            touch: Touch::default(),
+            order: Order::default(),
+            between: Between::default(),
+            passes: 2,
+            cache: Cache::default(),
+        }
     }
 }
 
@@ -40,6 +48,8 @@ pub struct Wish {
     pub between: Option<Between>,
     /// Touches in all.
     pub passes: Option<u32>,
+    /// Where a file's bytes are before.
+    pub cache: Option<Cache>,
 }
 
 impl Wish {
@@ -51,6 +61,7 @@ impl Wish {
             order: self.order.unwrap_or(common.order),
             between: self.between.unwrap_or(common.between),
             passes: self.passes.unwrap_or(common.passes),
+            cache: self.cache.unwrap_or(common.cache),
         }
     }
 }
@@ -87,6 +98,8 @@ pub enum Touch {
     ReadThenWrite,
     /// One byte of every page is written, in the first touch with a reading of the clock around each.
     Timed,
+    /// Every byte of a file is read, and added up.
+    Sum,
 }
 
 /// What one touch does to a page.
@@ -98,6 +111,8 @@ pub enum Access {
     Write,
     /// Reads one.
     Read,
+    /// Reads every byte.
+    Sum,
 }
 
 impl Touch {
@@ -110,6 +125,7 @@ impl Touch {
             Touch::Read => "read",
             Touch::ReadThenWrite => "read-then-write",
             Touch::Timed => "timed",
+            Touch::Sum => "sum",
         }
     }
 
@@ -120,6 +136,7 @@ impl Touch {
             Touch::Fill => Access::Fill,
             Touch::Write | Touch::Timed => Access::Write,
             Touch::Read | Touch::ReadThenWrite => Access::Read,
+            Touch::Sum => Access::Sum,
         }
     }
 
@@ -130,6 +147,7 @@ impl Touch {
             Touch::Fill => Access::Fill,
             Touch::Write | Touch::ReadThenWrite | Touch::Timed => Access::Write,
             Touch::Read => Access::Read,
+            Touch::Sum => Access::Sum,
         }
     }
 }
@@ -159,6 +177,28 @@ impl Order {
     }
 }
 
+/// Where a file's bytes are before they are touched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cache {
+    /// All in the page cache.
+    #[default]
+    Warm,
+    /// None in the page cache.
+    Cold,
+}
+
+impl Cache {
+    /// As in an experiment.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Cache::Warm => "warm",
+            Cache::Cold => "cold",
+        }
+    }
+}
+
 /// What happens between the first touch and the second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -175,6 +215,14 @@ pub enum Between {
     Anew,
     /// Likewise, with `malloc_trim(3)` between.
     Trim,
+    /// fork(2) of a child that ends at once, and its end.
+    Fork,
+    /// The same of a child that borrows the memory instead of copying its page tables (`CLONE_VM | CLONE_VFORK`).
+    Vfork,
+    /// fork(2) of a child that sleeps while its parent does the second touch.
+    ForkParent,
+    /// fork(2) of a child that does the second touch.
+    ForkChild,
 }
 
 impl Between {
@@ -187,7 +235,25 @@ impl Between {
             Between::Free => "free",
             Between::Anew => "anew",
             Between::Trim => "trim",
+            Between::Fork => "fork",
+            Between::Vfork => "vfork",
+            Between::ForkParent => "fork-parent",
+            Between::ForkChild => "fork-child",
         }
+    }
+}
+
+impl Between {
+    /// Whether a child is made.
+    #[must_use]
+    pub fn forks(self) -> bool {
+        matches!(self, Between::Fork | Between::Vfork | Between::ForkParent | Between::ForkChild)
+    }
+
+    /// Whether memory belongs to two processes during the second touch.
+    #[must_use]
+    pub fn shares(self) -> bool {
+        matches!(self, Between::ForkParent | Between::ForkChild)
     }
 }
 
@@ -211,12 +277,35 @@ impl Handling {
             let name = source.name();
             return Some(format!("{name} is written while it grows: there is no first touch of its own to be timed"));
         }
-        let fill = self.touch == Touch::Fill;
-        if fill && self.order != Order::Sequential {
+        let every_byte = matches!(self.touch, Touch::Fill | Touch::Sum);
+        if every_byte && self.order != Order::Sequential {
             return Some("an order is one of pages: give touch = \"write\" or \"read\" with it".to_owned());
         }
         if self.passes == 0 {
             return Some("passes counts the touches in all: at least 1".to_owned());
+        }
+        if self.between.shares() && self.passes == 1 {
+            return Some(format!(
+                "between = \"{}\" is about the second touch: passes is 2 at least",
+                self.between.name()
+            ));
+        }
+        if self.between.shares() && matches!(source, Source::MmapHugetlb2M | Source::MmapHugetlb1G) {
+            return Some("copies of hugetlb pages come from the same pool, and kill who finds it empty".to_owned());
+        }
+        match source {
+            Source::File(file) => {
+                if let Some(reason) = file.unfit(self) {
+                    return Some(reason);
+                }
+            }
+            _ if self.touch == Touch::Sum => {
+                return Some(format!("touch = \"sum\" adds up the bytes of a file, and {} is none", source.name()));
+            }
+            _ if self.cache == Cache::Cold => {
+                return Some(format!("cache = \"cold\" is about files, and {} is none", source.name()));
+            }
+            _ => {}
         }
         let advice = matches!(self.between, Between::DontNeed | Between::Free);
         if advice && (source.is_of_the_heap() || source == Source::Brk) {
@@ -257,6 +346,7 @@ pub fn page_order(order: Order, pages: usize, mut draw: impl FnMut(u64) -> u64) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::file_source::FileSource;
     use crate::small::Workload;
 
     #[test]
@@ -287,5 +377,12 @@ mod tests {
         check(Handling { passes: 0, ..plain }, Source::Mmap, "at least 1");
         check(Handling { touch: Touch::Timed, ..plain }, Source::Realloc, "no first touch");
         check(Handling { passes: 1, ..plain }, Source::Small(Workload::Mixed), "small-mixed has no touches");
+        check(Handling { touch: Touch::Sum, ..plain }, Source::Mmap, "is none");
+        check(Handling { cache: Cache::Cold, ..plain }, Source::Malloc, "about files");
+        check(Handling { between: Between::ForkParent, passes: 1, ..plain }, Source::Mmap, "second touch");
+        check(Handling { between: Between::ForkChild, ..plain }, Source::MmapHugetlb2M, "pool");
+        check(Handling { touch: Touch::Read, ..plain }, Source::File(FileSource::Read), "the source pread");
+        let trim = Handling { between: Between::Trim, ..plain };
+        check(trim, Source::File(FileSource::Shared), "heap");
     }
 }

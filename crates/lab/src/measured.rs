@@ -8,13 +8,18 @@ use std::time::Instant;
 
 use sys::Errno;
 use sys::allocator::{Growth, HeapBlock, malloc_origin};
+use sys::filemap::{Hint, Sharing};
 use sys::mapping::{HUGE_PAGE_BYTES, Mapping, Policy};
 use sys::proc::{resident_now, run_delay};
 use sys::program_break::BreakBlock;
+use sys::reopen::Route;
 use sys::usage::Usage;
 
 use crate::block::{Block, OneMapping};
+use crate::file_block::{Call, FileParts, in_memory};
+use crate::file_source::FileSource;
 use crate::floors;
+use crate::forking::fork_and_touch;
 use crate::handling::Between;
 use crate::observer::Observer;
 use crate::protocol::{Answer, Job, Measurement, PhaseCost, Phases, Task};
@@ -91,6 +96,27 @@ fn measure_source(job: &Job) -> Result<Measurement, String> {
         Source::Mremap => measure(job, |len| Mapping::grown(len, fill)),
         Source::Brk => measure(job, BreakBlock::new),
         Source::Small(workload) => small::measure_job(job, workload),
+        Source::File(FileSource::Memfd) => measure(job, in_memory),
+        Source::File(source) => {
+            let parts = FileParts::new(job.file.ok_or("its parent made no file for it")?);
+            measure_file(job, source, &parts)
+        }
+    }
+}
+
+fn measure_file(job: &Job, source: FileSource, parts: &FileParts) -> Result<Measurement, String> {
+    let mapped = |hint| move |len| parts.map(len, Sharing::Shared, hint);
+    let copied = |call, route| move |len| parts.copied(len, call, route);
+    match source {
+        FileSource::Memfd | FileSource::Tmpfs | FileSource::Shared => measure(job, mapped(Hint::None)),
+        FileSource::Private => measure(job, |len| parts.map(len, Sharing::Private, Hint::None)),
+        FileSource::Populate => measure(job, mapped(Hint::Populate)),
+        FileSource::Sequential => measure(job, mapped(Hint::Sequential)),
+        FileSource::Random => measure(job, mapped(Hint::Random)),
+        FileSource::WillNeed => measure(job, mapped(Hint::WillNeed)),
+        FileSource::Read => measure(job, copied(Call::Read, Route::Cached)),
+        FileSource::Pread => measure(job, copied(Call::Pread, Route::Cached)),
+        FileSource::Direct => measure(job, copied(Call::Pread, Route::Direct)),
     }
 }
 
@@ -109,11 +135,7 @@ fn measure<B: Block>(job: &Job, obtain: impl Fn(usize) -> Result<B, Errno> + Syn
         return Err(reason);
     }
     let observer = |job: &Job| job.observe.then(Observer::begin);
-    if job.threads > 1 {
-        together::measure(job, obtain, observer)
-    } else {
-        alone(job, obtain, observer).map_err(|errno| errno.to_string())
-    }
+    if job.threads > 1 { together::measure(job, obtain, observer) } else { alone(job, obtain, observer) }
 }
 
 /// Monomorphic, so that a phase is a loop over direct calls.
@@ -121,9 +143,10 @@ fn alone<B: Block>(
     job: &Job,
     obtain: impl Fn(usize) -> Result<B, Errno>,
     observer: impl FnOnce(&Job) -> Option<Observer>,
-) -> Result<Measurement, Errno> {
+) -> Result<Measurement, String> {
+    let words = |errno: Errno| errno.to_string();
     // Written once here, so that no page of the lists themselves is touched first inside a phase.
-    let sizes = sizes(job)?;
+    let sizes = sizes(job).map_err(words)?;
     let mut blocks: Vec<Option<B>> = sizes.iter().map(|_| None).collect();
     let toucher = Toucher::new(job);
     let mut stopwatch = toucher.stopwatch(&sizes);
@@ -136,7 +159,7 @@ fn alone<B: Block>(
 
     let mut outcome = Ok(());
     phases.obtain = phase(|| outcome = fill_up(&mut blocks, &sizes, &obtain));
-    outcome?;
+    outcome.map_err(words)?;
     let observer = observer.map(Observer::after_obtain);
     if !job.source.writes_while_obtaining() {
         phases.first_touch = match &mut stopwatch {
@@ -147,13 +170,18 @@ fn alone<B: Block>(
     // Here and not before the release: it walks the page tables, and right after it releasing took a sixth less.
     let resident = resident_now();
     let huge_eligible_bytes = eligible_of(&blocks, &sizes);
-    if job.handling.between != Between::Nothing {
-        phases.between = phase(|| outcome = between(&mut blocks, &sizes, job.handling.between, &obtain));
-        outcome?;
+    if job.handling.between.forks() {
+        fork_and_touch(&mut blocks, &toucher, job.handling, &mut phases).map_err(|error| error.to_string())?;
+    } else {
+        if job.handling.between != Between::Nothing {
+            phases.between = phase(|| outcome = between(&mut blocks, &sizes, job.handling.between, &obtain));
+            outcome.map_err(words)?;
+        }
+        if job.handling.passes > 1 {
+            phases.second_touch = phase(|| toucher.again(&mut blocks));
+        }
     }
-    if job.handling.passes > 1 {
-        phases.second_touch = phase(|| toucher.again(&mut blocks));
-    }
+    failed(&blocks).map_err(words)?;
     phases.release = phase(|| release(&mut blocks));
 
     let observation = observer.map(Observer::end);
@@ -197,6 +225,11 @@ pub(crate) fn release<B: Block>(blocks: &mut [Option<B>]) {
     }
 }
 
+/// What a touch could not do.
+pub(crate) fn failed<B: Block>(blocks: &[Option<B>]) -> Result<(), Errno> {
+    blocks.iter().flatten().find_map(Block::failure).map_or(Ok(()), Err)
+}
+
 /// What happens between the touches.
 #[inline]
 pub(crate) fn between<B: Block>(
@@ -207,6 +240,8 @@ pub(crate) fn between<B: Block>(
 ) -> Result<(), Errno> {
     match what {
         Between::Nothing => Ok(()),
+        // By `fork_and_touch`, in processes of one thread.
+        Between::Fork | Between::Vfork | Between::ForkParent | Between::ForkChild => Err(Errno::NOT_SUPPORTED),
         Between::DontNeed => blocks.iter_mut().flatten().try_for_each(|block| block.give_back(false)),
         Between::Free => blocks.iter_mut().flatten().try_for_each(|block| block.give_back(true)),
         Between::Anew => {

@@ -1,13 +1,15 @@
 //! The observed runs: each arm once, untimed, before anything counts.
 
-use results::{Observed, Refused};
+use results::{Observed, Refused, Sample};
+use sys::limits::page_bytes;
 
 use crate::bench::essential_name;
 use crate::children::Children;
-use crate::design::{ArmPlan, Design};
+use crate::design::{ArmPlan, Design, Work};
 use crate::proof::policy_took_effect;
 use crate::protocol::Measurement;
 use crate::request::BenchError;
+use crate::source::Source;
 
 /// What the observed run of an arm brought.
 #[derive(Debug, Clone, Default)]
@@ -60,16 +62,19 @@ fn look(arm: &ArmPlan, children: &mut Children) -> Result<Result<Observation, (S
     if let Err(reason) = children.preloaded(&arm.work.environment) {
         return Ok(Err((reason, false)));
     }
+    if let Err(reason) = children.file_for(&arm.work) {
+        return Ok(Err((reason, false)));
+    }
     match children.observe(&arm.work) {
         Ok(None) => Err(BenchError::Interrupted),
         Ok(Some((measurement, sample))) => Ok(policy_took_effect(&arm.work, &sample)
-            .map(|()| observation(arm, measurement))
+            .map(|()| observation(arm, measurement, &sample))
             .map_err(|reason| (reason, false))),
         Err(reason) => Ok(Err((reason, true))),
     }
 }
 
-fn observation(arm: &ArmPlan, measurement: Measurement) -> Observation {
+fn observation(arm: &ArmPlan, measurement: Measurement, sample: &Sample) -> Observation {
     let Some(seen) = measurement.observation else { return Observation::default() };
     let warning = seen.traps.as_ref().err().map(|errno| results::Warning {
         id: "perf-refused".to_owned(),
@@ -86,7 +91,27 @@ fn observation(arm: &ArmPlan, measurement: Measurement) -> Observation {
             break_growth_bytes: seen.break_growth_bytes,
             mapped_growth_bytes: seen.mapped_growth_bytes,
             resident_after_obtain_bytes: seen.resident_after_obtain_bytes,
+            cached_before_bytes: sample.cached_before_bytes,
+            cached_after_bytes: sample.cached_after_bytes,
+            pages_per_fault: pages_per_fault(&arm.work, sample),
+            pages_per_wait: pages_per_wait(sample),
         }),
         warning,
     }
+}
+
+/// Pages of a mapped file that one fault of the first touch mapped: more than one where the kernel maps around it what is in
+/// the cache (`fault_around_bytes`, `mm/memory.c`).
+fn pages_per_fault(work: &Work, sample: &Sample) -> Option<f64> {
+    let faults = sample.first_touch_minor_faults + sample.first_touch_major_faults;
+    let mapped = matches!(work.source, Source::File(file) if !file.copies());
+    let pages = work.size_bytes.div_ceil(page_bytes()) * work.operations;
+    (mapped && faults > 0).then(|| pages as f64 / faults as f64)
+}
+
+/// Pages that came into the cache for each fault that waited for the disk: more than one where the kernel reads ahead.
+fn pages_per_wait(sample: &Sample) -> Option<f64> {
+    let waits = sample.first_touch_major_faults;
+    let came = sample.cached_after_bytes?.saturating_sub(sample.cached_before_bytes?) / page_bytes();
+    (waits > 0).then(|| came as f64 / waits as f64)
 }

@@ -5,6 +5,8 @@ use sys::mapping::HUGE_PAGE_BYTES;
 
 use crate::arrange::Ground;
 use crate::design::Work;
+use crate::file_source::FileSource;
+use crate::files::cache_was_right;
 use crate::handling::Between;
 use crate::preload::Preloaded;
 use crate::quantity::bytes_phrase;
@@ -21,7 +23,7 @@ const LEFT_SHARE: f64 = 0.1;
 /// What was asked for, and what was got instead.
 pub fn policy_took_effect(work: &Work, sample: &Sample) -> Result<(), String> {
     match work.source {
-        Source::MmapPopulate => populated(sample, "MAP_POPULATE")?,
+        Source::MmapPopulate | Source::File(FileSource::Populate) => populated(sample, "MAP_POPULATE")?,
         Source::MmapPopulateWrite => populated(sample, "MADV_POPULATE_WRITE")?,
         Source::MmapHugePage => huge(sample, "MADV_HUGEPAGE")?,
         Source::MmapCollapse => huge(sample, "MADV_COLLAPSE")?,
@@ -38,9 +40,12 @@ pub fn policy_took_effect(work: &Work, sample: &Sample) -> Result<(), String> {
         | Source::Mremap
         | Source::AlignedAlloc
         | Source::Brk
-        | Source::Small(_) => {}
+        | Source::Small(_)
+        | Source::File(_) => {}
     }
-    given_back(work, sample)
+    cache_was_right(work, sample)?;
+    given_back(work, sample)?;
+    copied(work, sample)
 }
 
 /// Checks the file that a child's malloc came from.
@@ -93,6 +98,22 @@ fn given_back(work: &Work, sample: &Sample) -> Result<(), String> {
     Ok(())
 }
 
+/// Private memory that two processes have is copied page by page when one of them writes.
+fn copied(work: &Work, sample: &Sample) -> Result<(), String> {
+    let (touch, shared) = (work.handling.touch, work.source.is_shared());
+    let both_write = touch.first().writes() && touch.again().writes();
+    let (first, again) = (sample.first_touch_minor_faults, sample.second_touch_minor_faults);
+    if !work.handling.between.shares() || !both_write || shared {
+        return Ok(());
+    }
+    if (again as f64) < first as f64 * (1.0 - LEFT_SHARE) {
+        return Err(format!(
+            "fork did not make the pages copies: {again} faults on the second touch, {first} on the first"
+        ));
+    }
+    Ok(())
+}
+
 fn populated(sample: &Sample, how: &str) -> Result<(), String> {
     let (left, all) = (sample.first_touch_minor_faults, sample.first_touch_minor_faults + sample.obtain_minor_faults);
     // A fault or two of the touching code itself are no failure of MAP_POPULATE.
@@ -140,6 +161,9 @@ pub fn impossible(work: &Work, ground: &Ground) -> Option<String> {
         Source::MmapHugetlb1G => pool(1 << 30, work, ground).or_else(|| whole(1 << 30)),
         Source::Brk if work.threads > 1 => {
             Some("the program break is moved by one thread: leave out --threads".to_owned())
+        }
+        _ if work.handling.between.forks() && work.threads > 1 => {
+            Some("fork leaves the other threads behind: leave out --threads".to_owned())
         }
         _ => None,
     }
@@ -265,6 +289,12 @@ mod tests {
         };
         assert!(policy_took_effect(&work, &sample(8192, 8192)).is_ok());
         assert!(policy_took_effect(&work, &sample(8192, 100)).unwrap_err().contains("MADV_DONTNEED"));
+        let forked = Work { handling: Handling { between: Between::ForkParent, ..handling }, ..work };
+        assert!(policy_took_effect(&forked, &sample(8192, 8192)).is_ok());
+        assert!(policy_took_effect(&forked, &sample(8192, 100)).unwrap_err().contains("copies"));
+        let shared = Work { source: Source::MmapShared, ..forked.clone() };
+        assert!(policy_took_effect(&shared, &sample(8192, 0)).is_ok(), "what is shared is not copied");
+        assert!(impossible(&Work { threads: 2, ..forked }, &ground(Memory::Warm)).unwrap().contains("--threads"));
     }
 
     #[test]

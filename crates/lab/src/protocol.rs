@@ -108,8 +108,20 @@ pub struct Job {
     /// Processors that the threads may use; empty: those that the child was born with.
     #[serde(default)]
     pub cpus: Vec<u32>,
+    /// The file that the parent has made for it.
+    #[serde(default)]
+    pub file: Option<JobFile>,
     /// Untimed: count traps, and look where the memory came from.
     pub observe: bool,
+}
+
+/// A file that a child has from its parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobFile {
+    /// The number of the descriptor.
+    pub descriptor: i32,
+    /// So much of it is for the child.
+    pub bytes: u64,
 }
 
 fn one() -> u64 {
@@ -133,6 +145,7 @@ impl Job {
             threads: 1,
             one_mapping: false,
             cpus: Vec::new(),
+            file: None,
             observe: false,
         }
     }

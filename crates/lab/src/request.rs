@@ -1,5 +1,6 @@
 //! What the user wants, and why nothing could be made of it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::arm::ArmSpec;
@@ -35,6 +36,8 @@ pub struct Request {
     pub cpu: Option<u32>,
     /// The state of free memory to measure in.
     pub memory: Memory,
+    /// Where files are made.
+    pub directory: PathBuf,
 }
 
 impl Request {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::file_source::FileSource;
 use crate::small::Workload;
 
 /// A way of getting memory. In files and answers it goes by its name.
@@ -44,6 +45,8 @@ pub enum Source {
     Brk,
     /// Pairs of malloc(3) and free(3) of many small objects: no memory that is touched apart from that.
     Small(Workload),
+    /// A file, one way or another.
+    File(FileSource),
 }
 
 /// Multi-size huge pages, in KiB: those that kernels have between the base page and 2 MiB.
@@ -85,7 +88,8 @@ impl Source {
 
     /// All of them.
     pub fn all() -> impl Iterator<Item = Source> {
-        Self::PLAIN.into_iter().chain(MID_PAGES_KIB.map(|(kib, _)| Source::MmapMidPages(kib)))
+        let sized = MID_PAGES_KIB.map(|(kib, _)| Source::MmapMidPages(kib));
+        Self::PLAIN.into_iter().chain(sized).chain(FileSource::ALL.map(Source::File))
     }
 
     /// The name of the arm that measures it.
@@ -112,6 +116,7 @@ impl Source {
             Source::AlignedAlloc => "aligned-alloc",
             Source::Brk => "brk",
             Source::Small(workload) => workload.name(),
+            Source::File(file) => file.name(),
         }
     }
 
@@ -143,6 +148,16 @@ impl Source {
         match self {
             Source::Small(workload) => workload.threads(asked),
             _ => asked,
+        }
+    }
+
+    /// Whether two processes that have the memory see what the other writes.
+    #[must_use]
+    pub fn is_shared(self) -> bool {
+        match self {
+            Source::MmapShared => true,
+            Source::File(file) => file != FileSource::Private,
+            _ => false,
         }
     }
 

@@ -24,7 +24,7 @@ pub fn summarise(samples: &[Sample], metric: Metric, same_again: bool) -> Option
         metric_ns: median(&metrics)?,
     };
     let faults_in_call = per_operation(|s| s.obtain_minor_faults)?;
-    let faults_on_touch = per_operation(|s| s.first_touch_minor_faults)?;
+    let faults_on_touch = per_operation(|s| s.first_touch_minor_faults + s.first_touch_major_faults)?;
     let huge_known = samples.iter().all(|s| s.huge_bytes.is_some());
     Some(ArmSummary {
         median: times,

@@ -4,6 +4,7 @@
 //! It is a session like any other (orders, children, disturbances), but nothing is compared with a baseline, so nothing
 //! is decided and no look is taken.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use results::{LabResult, Stopped, Warning};
@@ -50,7 +51,7 @@ pub(crate) fn survey(
         design.schedule.looks = vec![Look { blocks: NO_LOOK, alpha: ALPHA }];
     }
     let cpus = request.cpu.map_or_else(sys::process::allowed_cpus, |cpu| vec![cpu]);
-    let surroundings = Surroundings { interrupt, started, cpus };
+    let surroundings = Surroundings { interrupt, started, cpus, files: Rc::default() };
     let mut children = Children::new(&design, surroundings.clone())?;
     let (design, observed, missing) = observe(&design, &mut children, |arm| watch(Event::Observing(arm)))?;
     refused.extend(missing);
@@ -127,9 +128,10 @@ pub(crate) fn arrangement(request: &Request, ground: &Ground) -> Result<Arrangem
     Ok(arrangement)
 }
 
-/// Whether a floor is known for what `source` does, beside the baseline: one page cleared for each that is written.
+/// Whether a floor is known for what `source` does, beside the baseline: one page cleared for each that is written. The
+/// pages of files are there already, and small objects share theirs.
 fn has_floor(source: Source) -> bool {
-    source != Source::Mmap && !source.counts_pairs()
+    source != Source::Mmap && !source.counts_pairs() && !matches!(source, Source::File(_))
 }
 
 /// The end is at the cap: so many blocks will there be by then.

@@ -16,7 +16,7 @@ use sys::proc::{resident_now, run_delay};
 use sys::usage::Usage;
 
 use crate::block::Block;
-use crate::measured::{between, eligible_of, fill_up, rehearse, release, sizes};
+use crate::measured::{between, eligible_of, failed, fill_up, rehearse, release, sizes};
 use crate::observer::Observer;
 use crate::protocol::{Job, Measurement, PhaseCost, Phases};
 use crate::quantity::nanoseconds;
@@ -149,6 +149,7 @@ fn share<B: Block>(
     let huge_eligible_bytes = eligible_of(&blocks, sizes);
     parts.push(part(barrier, || note(between(&mut blocks, sizes, job.handling.between, &obtain))));
     parts.push(part(barrier, || toucher.again(&mut blocks)));
+    note(failed(&blocks));
     parts.push(part(barrier, || release(&mut blocks)));
     let (usage_after, delay_after) = (Usage::of_this_thread(), run_delay());
     Share {

@@ -63,6 +63,7 @@ impl Toucher {
                 Access::Fill => block.fill(self.fill),
                 Access::Write => self.each_page(block.len(), |offset| block.write(offset, self.fill)),
                 Access::Read => self.each_page(block.len(), |offset| block.read(offset)),
+                Access::Sum => block.sum(),
             }
         }
     }

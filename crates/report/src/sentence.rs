@@ -1,6 +1,6 @@
 //! The answer in words.
 
-use results::{Arm, Comparison, LabResult, Placebo, Verdict};
+use results::{Arm, Comparison, LabResult, Observed, Placebo, Verdict};
 
 use crate::number::{bytes, count, decimals_for, duration, duration_range, percent};
 use crate::text::clean;
@@ -123,8 +123,44 @@ pub(crate) fn reasons(result: &LabResult) -> Vec<String> {
     });
     sentences.extend(arms().filter_map(in_the_call));
     sentences.extend(arms().filter_map(|arm| fewer_faults(arm, baseline)));
+    sentences.extend(pages_of_files(result));
     sentences.extend(paid_later(result));
     sentences
+}
+
+/// What the kernel does for more than the page that was asked for: it maps around a fault, and reads ahead.
+fn pages_of_files(result: &LabResult) -> Option<String> {
+    let grouped = |figure: fn(&Observed) -> Option<f64>| {
+        let shown = result.arms.iter().filter(|arm| !arm.placebo);
+        groups(shown.filter_map(|arm| Some((number(figure(arm.observed.as_ref()?)?), clean(&arm.name)))))
+    };
+    let (mapped, read) = (grouped(|seen| seen.pages_per_fault), grouped(|seen| seen.pages_per_wait));
+    let parts: Vec<String> = [
+        (!mapped.is_empty()).then(|| format!("one fault mapped {mapped}")),
+        (!read.is_empty()).then(|| format!("one wait for the disk brought in {read}")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    (!parts.is_empty()).then(|| format!("Pages of a file: {}.", parts.join("; ")))
+}
+
+/// A number of pages: whole ones as such.
+fn number(pages: f64) -> String {
+    if pages < 9.95 { format!("{pages:.1}") } else { count(pages) }
+}
+
+/// `0.5 (a, b), 16 (c)`: names that share a figure stand together, in the order of their first.
+fn groups(figures: impl Iterator<Item = (String, String)>) -> String {
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for (figure, name) in figures {
+        match groups.iter_mut().find(|(other, _)| *other == figure) {
+            Some((_, names)) => names.push(name),
+            None => groups.push((figure, vec![name])),
+        }
+    }
+    let groups: Vec<String> = groups.iter().map(|(figure, names)| format!("{figure} ({})", names.join(", "))).collect();
+    groups.join(", ")
 }
 
 /// Where an allocator's memory came from.
@@ -167,16 +203,10 @@ fn fewer_faults(arm: &Arm, baseline: &Arm) -> Option<String> {
 
 /// When the bills were paid; arms that paid alike share a place.
 fn paid_later(result: &LabResult) -> Option<String> {
-    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
-    for arm in result.arms.iter().filter(|arm| !arm.placebo) {
-        let share = percent(arm.summary.as_ref()?.bill.after_call());
-        match groups.iter_mut().find(|(other, _)| *other == share) {
-            Some((_, names)) => names.push(clean(&arm.name)),
-            None => groups.push((share, vec![clean(&arm.name)])),
-        }
-    }
-    let groups: Vec<String> = groups.iter().map(|(share, names)| format!("{share} ({})", names.join(", "))).collect();
-    Some(format!("Share of the bill that came after the call had returned: {}.", groups.join(", ")))
+    let arms = result.arms.iter().filter(|arm| !arm.placebo);
+    let shares: Option<Vec<(String, String)>> =
+        arms.map(|arm| Some((percent(arm.summary.as_ref()?.bill.after_call()), clean(&arm.name)))).collect();
+    Some(format!("Share of the bill that came after the call had returned: {}.", groups(shares?.into_iter())))
 }
 
 /// What one fault, or one page of a populating call, took: `1.1-1.4 us a fault`.

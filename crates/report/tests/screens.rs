@@ -21,6 +21,7 @@ fn arm(name: &str, times_ms: [f64; 4], traps: Option<f64>) -> Arm {
             break_growth_bytes: 0,
             mapped_growth_bytes: 100 << 20,
             resident_after_obtain_bytes: Some(0),
+            ..Observed::default()
         }),
         summary: Some(ArmSummary {
             median: PhaseTimes {

@@ -17,9 +17,7 @@ fn arm(name: &str, source: &str, times_ns: [f64; 2], operations: u64) -> Arm {
         traps: None,
         observed: Some(Observed {
             allocator: Some("/lib/x86_64-linux-gnu/libc.so.6".to_owned()),
-            break_growth_bytes: 0,
-            mapped_growth_bytes: 0,
-            resident_after_obtain_bytes: None,
+            ..Observed::default()
         }),
         summary: Some(ArmSummary {
             median: PhaseTimes {

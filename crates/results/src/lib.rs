@@ -226,7 +226,7 @@ pub struct Arm {
 }
 
 /// What one untimed run of an arm told about how its memory was served.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Observed {
     /// The file that the allocation function came from (`dladdr`); `null` for arms that call the kernel.
     pub allocator: Option<String>,
@@ -236,6 +236,18 @@ pub struct Observed {
     pub mapped_growth_bytes: u64,
     /// How much became resident while obtaining, before the first touch.
     pub resident_after_obtain_bytes: Option<u64>,
+    /// Of the file that it used, what was in the page cache before; `null` of arms that use none.
+    #[serde(default)]
+    pub cached_before_bytes: Option<u64>,
+    /// The same after it.
+    #[serde(default)]
+    pub cached_after_bytes: Option<u64>,
+    /// Pages of a mapped file that one fault of the first touch mapped.
+    #[serde(default)]
+    pub pages_per_fault: Option<f64>,
+    /// Pages that came into the page cache for each fault of the first touch that waited for the disk.
+    #[serde(default)]
+    pub pages_per_wait: Option<f64>,
 }
 
 /// An arm without a row.

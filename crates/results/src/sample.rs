@@ -43,6 +43,9 @@ pub struct Sample {
     /// Minor faults during the first touch.
     #[serde(default)]
     pub first_touch_minor_faults: u64,
+    /// Major faults during the first touch.
+    #[serde(default)]
+    pub first_touch_major_faults: u64,
     /// Minor faults during the touches after the first.
     #[serde(default)]
     pub second_touch_minor_faults: u64,
@@ -59,6 +62,12 @@ pub struct Sample {
     /// Time spent ready to run but waiting for a processor (schedstat).
     #[serde(default)]
     pub run_delay_ns: Option<u64>,
+    /// Of the file that it used, what was in the page cache before; only of arms that use a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_before_bytes: Option<u64>,
+    /// The same after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_after_bytes: Option<u64>,
 }
 
 /// What the machine did during one block of the design. Differences of counters that cover the whole machine.

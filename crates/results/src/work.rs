@@ -19,12 +19,19 @@ pub struct ArmWork {
     pub between: String,
     /// Touches in all.
     pub passes: u64,
+    /// Where the bytes of a file are before they are touched: `warm` (in the page cache) or `cold`.
+    #[serde(default = "warm")]
+    pub cache: String,
     /// The threads share one mapping.
     pub one_mapping: bool,
     /// The allocator that was asked for; `null`: the one that the process would have anyway.
     pub allocator: Option<String>,
     /// Environment variables of its own.
     pub environment: BTreeMap<String, String>,
+}
+
+fn warm() -> String {
+    "warm".to_owned()
 }
 
 impl ArmWork {
@@ -38,6 +45,7 @@ impl ArmWork {
             order: "sequential".to_owned(),
             between: "nothing".to_owned(),
             passes: 2,
+            cache: warm(),
             one_mapping: false,
             allocator: None,
             environment: BTreeMap::new(),

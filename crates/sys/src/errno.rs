@@ -19,7 +19,7 @@ impl Errno {
         Errno(std::io::Error::last_os_error().raw_os_error().unwrap_or(0))
     }
 
-    /// The symbol of those that memory calls return (mmap(2), malloc(3)).
+    /// The symbol of those that memory and file calls return (mmap(2), malloc(3)).
     fn name(self) -> Option<&'static str> {
         Some(match self.0 {
             libc::ENOMEM => "ENOMEM",
@@ -28,6 +28,11 @@ impl Errno {
             libc::EPERM => "EPERM",
             libc::EACCES => "EACCES",
             libc::ENOSYS => "ENOSYS",
+            libc::ENOENT => "ENOENT",
+            libc::ENOTDIR => "ENOTDIR",
+            libc::ENOSPC => "ENOSPC",
+            libc::EROFS => "EROFS",
+            libc::EIO => "EIO",
             libc::EOPNOTSUPP => "EOPNOTSUPP",
             _ => return None,
         })

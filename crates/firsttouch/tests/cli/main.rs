@@ -3,6 +3,7 @@
 mod bad_input;
 mod doctor;
 mod experiments;
+mod files;
 mod floors;
 mod interrupted;
 mod layers;

@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::{Experiment, Factors, Metric, Reference, Subject};
 use crate::arm::ArmSpec;
-use crate::handling::{Between, Common, Handling, Order, Touch, Wish};
+use crate::handling::{Between, Cache, Common, Handling, Order, Touch, Wish};
 use crate::points::{ascending, parse_passes, parse_sizes, parse_threads};
 use crate::quantity::parse_duration;
 use crate::source::Source;
@@ -43,6 +43,7 @@ struct Raw {
     between: Option<Between>,
     #[serde(default, deserialize_with = "passes")]
     passes: Vec<u32>,
+    cache: Option<Cache>,
     baseline: Option<Spanned<ArmSpec>>,
     arms: Option<Spanned<Vec<ArmSpec>>>,
     factors: Option<Spanned<Factors>>,
@@ -155,7 +156,13 @@ fn subject(raw: &Raw) -> Result<Subject, (usize, String)> {
         }
         names.push(&arm.name);
     }
-    let wish = Wish { touch: raw.touch, order: raw.order, between: raw.between, passes: raw.passes.first().copied() };
+    let wish = Wish {
+        touch: raw.touch,
+        order: raw.order,
+        between: raw.between,
+        passes: raw.passes.first().copied(),
+        cache: raw.cache,
+    };
     let common = Common { fill, handling: wish.over(Handling::default()) };
     check_handling(raw, baseline, std::slice::from_ref(baseline.as_ref()), common)?;
     check_handling(raw, arms, arms.as_ref(), common)?;
