@@ -10,6 +10,8 @@ use sys::program_break::BreakBlock;
 
 /// A block of memory from any source; dropping it releases it.
 pub(crate) trait Block {
+    /// Makes what the blocks of a thread share, before anything is timed.
+    fn prepare() {}
     /// Writes `value` to every byte.
     fn fill(&mut self, value: u8);
     /// Writes `value` to the byte at `offset`.

@@ -4,13 +4,18 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sys::Errno;
-use sys::copy::{BUFFER_BYTES, FileReader};
+use sys::copy::{BUFFER_BYTES, Buffer, FileReader};
 use sys::filemap::{FileMapping, Hint, Sharing};
 use sys::limits::page_bytes;
 use sys::reopen::{Inherited, Route, memory_file};
 
 use crate::block::Block;
 use crate::protocol::JobFile;
+
+thread_local! {
+    /// What a thread copies all its blocks into, as a program does that reads one file after another.
+    static BUFFER: Buffer = Buffer::new(BUFFER_BYTES);
+}
 
 /// The file that the parent has made, given out part by part; blocks that are obtained anew begin at its start again.
 pub(crate) struct FileParts {
@@ -41,7 +46,8 @@ impl FileParts {
     /// Opens the file for reading a part.
     #[inline]
     pub(crate) fn copied(&self, len: usize, call: Call, route: Route) -> Result<Copied, Errno> {
-        let reader = FileReader::new(self.file.open(route)?, self.next(len), len, BUFFER_BYTES)?;
+        let (file, start) = (self.file.open(route)?, self.next(len));
+        let reader = BUFFER.with(|buffer| FileReader::new(file, start, len, buffer))?;
         Ok(Copied { reader, call, failure: None })
     }
 }
@@ -104,6 +110,9 @@ impl Copied {
 }
 
 impl Block for Copied {
+    fn prepare() {
+        BUFFER.with(|_| ());
+    }
     // No experiment gets here (`FileSource::unfit`), and what does fails.
     fn fill(&mut self, _value: u8) {
         self.failure = Some(Errno::NOT_SUPPORTED);

@@ -150,6 +150,7 @@ fn alone<B: Block>(
     let mut blocks: Vec<Option<B>> = sizes.iter().map(|_| None).collect();
     let toucher = Toucher::new(job);
     let mut stopwatch = toucher.stopwatch(&sizes);
+    B::prepare();
     rehearse();
 
     let observer = observer(job);

@@ -136,6 +136,7 @@ fn share<B: Block>(
             *failure = Some(errno);
         }
     };
+    B::prepare();
     rehearse();
     let (usage, delay) = (Usage::of_this_thread(), run_delay());
     parts.push(part(barrier, || note(fill_up(&mut blocks, sizes, &obtain))));
