@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use results::{Block, Sample};
+use serde::de::DeserializeOwned;
 use sys::interrupt::Interrupt;
 use sys::proc::Counters;
 use sys::process::{Ending, Finished};
@@ -262,7 +263,10 @@ impl Bench for Children<'_> {
 
 /// Makes sense of a child that has ended. `out_of_memory` tells whether the kernel has killed some process for memory
 /// since it was started.
-fn understand(finished: &Finished, out_of_memory: impl Fn() -> bool) -> Result<Answer, String> {
+///
+/// # Errors
+/// How it ended without an answer, with its last words.
+pub fn understand<A: DeserializeOwned>(finished: &Finished, out_of_memory: impl Fn() -> bool) -> Result<A, String> {
     let complaint = String::from_utf8_lossy(&finished.stderr);
     let complaint = complaint.lines().next_back().map(|line| format!(": {line}")).unwrap_or_default();
     match finished.ending {
@@ -306,7 +310,7 @@ mod tests {
         };
         match understand(&finished, || oom) {
             Err(reason) => assert!(reason.contains(expect), "{reason}"),
-            Ok(answer) => assert_eq!(format!("{answer:?}"), expect),
+            Ok::<Answer, _>(answer) => assert_eq!(format!("{answer:?}"), expect),
         }
     }
 

@@ -3,6 +3,7 @@
 //! A screen is a function of the result and the width alone, so that a file prints the same screen again. Styles are
 //! always written; the stream strips them where they are not wanted.
 
+mod claims;
 mod doctor;
 mod factorial;
 mod floors;
@@ -16,6 +17,7 @@ mod sweep;
 mod table;
 mod text;
 
+pub use claims::screen as claims_screen;
 pub use doctor::screen as doctor_screen;
 pub use lab::screen;
 pub use number::{bytes, duration};

@@ -4,6 +4,7 @@
 //! it was computed from, down to each sample, is in here too. Field names are the keys of the JSON: times end in
 //! `_ns`, sizes in `_bytes`, ratios are plain numbers, and what is unknown is `null`.
 
+pub mod claims;
 pub mod doctor;
 mod effect;
 mod file;
@@ -13,7 +14,7 @@ mod summary;
 mod verdict;
 
 pub use effect::{Crossover, Effect, Explained, Factor};
-pub use file::{Reading, read, read_diagnosis, write};
+pub use file::{Reading, read, read_claims, read_diagnosis, write};
 pub use floors::{Explanation, Floor, FloorSample, FloorSummary, Floors, InvalidFloor, Part};
 pub use sample::{Block, Dropped, DroppedSample, Sample};
 pub use summary::{ArmSummary, Bill, PhaseTimes, PointSummary};

@@ -7,13 +7,19 @@
 pub mod allocator;
 pub mod cgroup;
 pub mod facts;
+pub mod filemap;
+pub mod fork;
+pub mod image;
 pub mod interrupt;
 pub mod limits;
 pub mod machine;
 pub mod mapping;
 pub mod perf;
+pub mod personality;
 pub mod proc;
 pub mod process;
+pub mod residency;
+pub mod scratch;
 pub mod usage;
 
 mod errno;

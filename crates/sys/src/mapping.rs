@@ -125,6 +125,39 @@ impl Mapping {
         advised.map_err(|e| Errno(e.raw_os_error()))
     }
 
+    /// Asks for small pages only (`MADV_NOHUGEPAGE`).
+    ///
+    /// # Errors
+    /// The errno of madvise(2): EINVAL in a kernel that has small pages only.
+    pub fn refuse_huge_pages(&mut self) -> Result<(), Errno> {
+        // SAFETY: the range is ours, and the advice changes no contents.
+        let advised = unsafe { madvise(self.start.as_ptr(), self.len, Advice::LinuxNoHugepage) };
+        advised.map_err(|e| Errno(e.raw_os_error()))
+    }
+
+    /// The byte at `offset`.
+    ///
+    /// # Panics
+    /// If it is not inside the mapping.
+    #[must_use]
+    #[inline]
+    pub fn byte(&self, offset: usize) -> u8 {
+        assert!(offset < self.len, "an offset inside the mapping");
+        // SAFETY: the offset is inside the mapping.
+        let byte = unsafe { self.start.cast::<u8>().add(offset) };
+        // SAFETY: the mapping is readable, and the kernel initialised it.
+        unsafe { byte.read_volatile() }
+    }
+
+    /// How many of its bytes are not zero. Reads every one of them.
+    #[must_use]
+    pub fn nonzero_bytes(&self) -> usize {
+        let start = black_box(self.start.cast::<u8>().as_ptr());
+        // SAFETY: the range is mapped, readable and initialised by the kernel, and nothing writes to it meanwhile.
+        let bytes = unsafe { std::slice::from_raw_parts(start, self.len) };
+        bytes.iter().filter(|byte| **byte != 0).count()
+    }
+
     /// The address of the first byte.
     #[must_use]
     pub fn address(&self) -> usize {
@@ -157,14 +190,6 @@ pub(crate) unsafe fn fill(start: NonNull<c_void>, len: usize, value: u8) {
 mod tests {
     use super::*;
 
-    /// The byte at `offset`.
-    fn read(mapping: &Mapping, offset: usize) -> u8 {
-        // SAFETY: tests ask for offsets inside the mapping.
-        let byte = unsafe { mapping.start.cast::<u8>().add(offset) };
-        // SAFETY: the mapping is readable and lives.
-        unsafe { byte.read_volatile() }
-    }
-
     #[test]
     fn a_fresh_mapping_reads_as_zero_and_takes_what_is_written() {
         for policy in [Policy::Plain, Policy::Populate, Policy::HugePage] {
@@ -172,16 +197,16 @@ mod tests {
                 Err(Errno(libc::EINVAL)) if policy == Policy::HugePage => return, // no THP in this kernel
                 other => other.unwrap(),
             };
-            assert!((0..5 << 20).step_by(4096).all(|offset| read(&mapping, offset) == 0));
+            assert!((0..5 << 20).step_by(4096).all(|offset| mapping.byte(offset) == 0));
             mapping.read_pages();
-            assert_eq!(read(&mapping, 4096), 0);
+            assert_eq!((mapping.byte(4096), mapping.nonzero_bytes()), (0, 0));
             mapping.touch_pages();
-            assert_eq!((read(&mapping, 0), read(&mapping, 1), read(&mapping, (5 << 20) - 4096)), (1, 0, 1));
+            assert_eq!((mapping.byte(0), mapping.byte(1), mapping.byte((5 << 20) - 4096)), (1, 0, 1));
             mapping.fill_range(4096..4099, 3);
-            assert_eq!([4095, 4096, 4098, 4099].map(|offset| read(&mapping, offset)), [0, 3, 3, 0]);
+            assert_eq!([4095, 4096, 4098, 4099].map(|offset| mapping.byte(offset)), [0, 3, 3, 0]);
             mapping.fill_range(5 << 20..5 << 20, 3);
             mapping.fill(7);
-            assert!((0..5 << 20).all(|offset| read(&mapping, offset) == 7));
+            assert!((0..5 << 20).all(|offset| mapping.byte(offset) == 7));
         }
     }
 
@@ -191,7 +216,7 @@ mod tests {
             let mut mapping = Mapping::new(3 * 4096, policy).unwrap();
             mapping.fill(7);
             mapping.forget_pages().unwrap();
-            assert_eq!((read(&mapping, 0), read(&mapping, 3 * 4096 - 1)), (kept, kept), "{policy:?}");
+            assert_eq!((mapping.byte(0), mapping.byte(3 * 4096 - 1)), (kept, kept), "{policy:?}");
         }
     }
 
