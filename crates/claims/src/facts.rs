@@ -62,6 +62,8 @@ pub struct Paging {
     pub rss_growth_bytes: Option<u64>,
     /// Of it, in huge pages.
     pub huge_bytes: Option<u64>,
+    /// Huge pages that the process had before.
+    pub huge_before_bytes: Option<u64>,
 }
 
 /// A block of malloc's before and after it was touched.

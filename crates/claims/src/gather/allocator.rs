@@ -5,6 +5,7 @@ use std::process::Command;
 use results::claims::Claim;
 
 use super::Gatherer;
+use super::paging::roomy;
 use crate::ask::{Trouble, pick};
 use crate::facts::Served;
 use crate::judge::allocator::{self, Thresholds};
@@ -13,7 +14,7 @@ use crate::protocol::Task;
 
 /// On either side of every threshold that an allocator may have.
 const SMALL_BYTES: usize = 1 << 10;
-const LARGE_BYTES: usize = 64 << 20;
+const LARGE_BYTES: u64 = 64 << 20;
 /// What is freed to see whether the allocator learns from it.
 const FREED_BYTES: usize = 1 << 20;
 /// glibc's threshold at start, which `M_MMAP_THRESHOLD` can pin (`DEFAULT_MMAP_THRESHOLD_MIN`, malloc/malloc.c).
@@ -48,17 +49,18 @@ impl Gatherer<'_> {
 
     pub(super) fn brk_or_mmap(&mut self) -> Result<Claim, Trouble> {
         let small = self.serve(SMALL_BYTES, None, None)?;
-        let large = self.serve(LARGE_BYTES, None, None)?;
+        let most = roomy(LARGE_BYTES)?;
+        let large = self.serve(most, None, None)?;
         let mut found = Thresholds { small, large, ..Thresholds::default() };
         if found.small.in_break == Some(true) && found.large.in_break == Some(false) {
-            let first = first_where(SMALL_BYTES, LARGE_BYTES, |bytes| self.is_mapped(bytes, None))?;
+            let first = first_where(SMALL_BYTES, most, |bytes| self.is_mapped(bytes, None))?;
             found.turn = Some((self.serve(first - 1, None, None)?, self.serve(first, None, None)?));
-            let freed = FREED_BYTES.max(2 * first);
-            if self.is_mapped(LARGE_BYTES, Some(freed))? {
-                let after = first_where(SMALL_BYTES, LARGE_BYTES, |bytes| self.is_mapped(bytes, Some(freed)))?;
+            let freed = FREED_BYTES.max((2 * first).next_power_of_two());
+            if self.is_mapped(most, Some(freed))? {
+                let after = first_where(SMALL_BYTES, most, |bytes| self.is_mapped(bytes, Some(freed)))?;
                 found.after_free = Some((freed, after));
-                if after > first && self.is_mapped(LARGE_BYTES, Some(LARGE_BYTES))? {
-                    let beyond = first_where(first, LARGE_BYTES, |bytes| self.is_mapped(bytes, Some(bytes)))?;
+                if after > first && self.is_mapped(most, Some(most))? {
+                    let beyond = first_where(first, most, |bytes| self.is_mapped(bytes, Some(bytes)))?;
                     found.limit_bytes = Some(beyond - 1);
                 }
             }

@@ -21,7 +21,7 @@ const FAULTED_BYTES: usize = 16 << 20;
 const FAULT_BLOCKS: usize = 24;
 
 /// As much of `wanted` as there is room for: a quarter of what is left, in whole MiB.
-fn roomy(wanted: u64) -> Result<usize, Trouble> {
+pub(super) fn roomy(wanted: u64) -> Result<usize, Trouble> {
     let limits = Limits::now();
     let own = [limits.address_space_bytes, limits.data_bytes].into_iter().flatten().min().unwrap_or(u64::MAX);
     let bytes = wanted.min(limits.left_bytes().min(own) / 4) >> 20 << 20;

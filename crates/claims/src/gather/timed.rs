@@ -8,6 +8,7 @@ use super::Gatherer;
 use crate::Event;
 use crate::ask::Trouble;
 use crate::judge::timed;
+use crate::wording::about;
 
 /// Both arms write 0, as the post did to what it got from malloc.
 const VARIES: &str = r#"
@@ -74,6 +75,12 @@ impl Gatherer<'_> {
         }
         result.map_err(|error| match error {
             BenchError::Interrupted => Trouble::Interrupted,
+            BenchError::Capacity { refusal, .. } => Trouble::Failed(format!(
+                "a sample needs {}, and {} leaves {}",
+                about(refusal.needed),
+                refusal.limit,
+                about(refusal.left)
+            )),
             other => Trouble::Failed(other.to_string()),
         })
     }

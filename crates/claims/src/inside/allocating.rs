@@ -8,9 +8,13 @@ use sys::residency::mark;
 use super::{break_now, failed, in_break};
 use crate::facts::{Calls, Served, Step};
 
-/// Small blocks that are kept beforehand: what the allocator happened to have left over from the start of the program must
-/// not serve what is asked next.
-const LEFTOVERS: (usize, usize) = (16, 1024);
+/// Blocks by which leftovers are used up: at most so many, of so many bytes each.
+const LEFTOVERS_MAX: usize = 512;
+const LEFTOVER_BYTES: (i64, i64) = (1 << 10, 64 << 10);
+/// More than that is not left over, but the allocator's way of asking for memory.
+const LEFT_OVER_MAX: i64 = 4 << 20;
+/// A remainder that serves nothing worth watching.
+const REMAINDER_BYTES: i64 = 4096;
 /// Small and large blocks of [`call`]: on either side of any allocator's threshold.
 const SMALL: (usize, usize) = (32, 64 << 10);
 const LARGE_BYTES: usize = 8 << 20;
@@ -43,7 +47,7 @@ pub(super) fn serve(bytes: usize, freed_first: Option<usize>, pinned: Option<i32
         return Err("mallopt: M_MMAP_THRESHOLD was refused".to_owned());
     }
     let malloc = |bytes| HeapBlock::malloc(bytes).map_err(failed("malloc"));
-    let _leftovers = many(LEFTOVERS).map_err(failed("malloc"))?;
+    let _leftovers = use_up_leftovers().map_err(failed("malloc"))?;
     if let Some(bytes) = freed_first {
         drop(malloc(bytes)?);
     }
@@ -91,6 +95,27 @@ pub(super) fn call() -> Result<Calls, String> {
         Step { name: (*name).to_owned(), break_bytes, mapped_bytes }
     };
     Ok(Calls { steps: readings.windows(2).zip(&names).map(step).collect() })
+}
+
+/// Keeps blocks until next to nothing is left between the last of them and the program break: glibc asks for 128 KiB more
+/// than it needs (`M_TOP_PAD`; 2 MiB with the tunable hugetlb), and what it has left over serves blocks of any size,
+/// whatever the threshold.
+fn use_up_leftovers() -> Result<Vec<HeapBlock>, Errno> {
+    let mut blocks = Vec::with_capacity(LEFTOVERS_MAX);
+    let (smallest, largest) = LEFTOVER_BYTES;
+    let mut size = smallest;
+    while blocks.len() < LEFTOVERS_MAX {
+        let block = HeapBlock::malloc(usize::try_from(size).map_err(|_| Errno::NO_MEMORY)?)?;
+        let end = i64::try_from(block.address() + block.usable_bytes()).unwrap_or(i64::MAX);
+        blocks.push(block);
+        let left = break_now() - end;
+        let of_the_break = (0..LEFT_OVER_MAX).contains(&left);
+        if (of_the_break && left < REMAINDER_BYTES) || (!of_the_break && blocks.len() >= 16) {
+            break;
+        }
+        size = if of_the_break { (left / 4).clamp(smallest, largest) } else { smallest };
+    }
+    Ok(blocks)
 }
 
 /// So many blocks of so many bytes.

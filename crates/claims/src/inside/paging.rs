@@ -57,6 +57,7 @@ fn paging(address: usize, bytes: usize, mut touch: impl FnMut(usize)) -> Result<
         after_all,
         rss_growth_bytes: growth.map(|(rss, _)| rss),
         huge_bytes: growth.map(|(_, huge)| huge),
+        huge_before_bytes: rss_before.map(|rss| rss.huge_bytes),
     })
 }
 

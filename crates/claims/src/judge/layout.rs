@@ -196,19 +196,26 @@ pub fn mmap_between(layouts: &Layouts, who: &Identity) -> Claim {
         count(mappings as u64),
         placed.len()
     );
-    let outside = if inside == mappings {
-        String::new()
+    let explanation = if fresh == placed.len() {
+        let outside = if inside == mappings {
+            String::new()
+        } else {
+            format!(" What lies outside was not placed there by the kernel alone: {} asks for places.", who.allocator())
+        };
+        format!(
+            "Where the kernel chose, a new mapping lay {} above the heap and {} below the stack (medians; {} of the \
+             processes with ASLR).{outside}",
+            about(above_heap),
+            about(below_stack),
+            layouts.random.len()
+        )
     } else {
-        format!(" What lies outside was asked for at that place, or is not the kernel's choice ({}).", who.allocator())
+        format!(
+            "Where the kernel chose, a new mapping lay between in {fresh} of {}: an unlimited stack (ulimit -s), or \
+             setarch -L, makes it begin lower (mmap_is_legacy in the kernel's mm/util.c).",
+            placed.len()
+        )
     };
-    let explanation = format!(
-        "Where the kernel chose, a new mapping lay between in {fresh} of {}: {} above the heap and {} below the stack \
-         (medians; {} of the processes with ASLR).{outside}",
-        placed.len(),
-        about(above_heap),
-        about(below_stack),
-        layouts.random.len()
-    );
     claim(ID, holds(inside == mappings && fresh == placed.len()), evidence, explanation)
         .figure("processes", placed.len())
         .figure("mappings", mappings)

@@ -128,12 +128,10 @@ pub fn malloc_is_lazy(blocks: &[Lazy], who: &Identity) -> Claim {
 
 fn lazy_explanation(blocks: &[Lazy], eager: &[&Lazy], who: &Identity) -> String {
     let name = who.allocator();
-    let huge = eager.iter().any(|block| block.paging.huge_bytes.is_some_and(|bytes| bytes > 0));
+    let huge = eager.iter().any(|block| block.paging.huge_before_bytes.is_some_and(|bytes| bytes > 0));
     let first = match eager.is_empty() {
         true => format!("{name} hands out memory that the kernel has only promised"),
-        false if huge || who.thp.as_deref() == Some("always") => {
-            format!("{name} or its neighbours had touched the huge page that these blocks lie in")
-        }
+        false if huge => format!("{name} had touched the huge pages that these blocks lie in"),
         false => format!("{name} had written to these pages itself, to keep its lists or to hand them out again"),
     };
     let reused: Vec<String> =

@@ -5,20 +5,20 @@ use serde_json::json;
 
 use crate::catalogue::claim;
 
-/// A call or flag, and what FreeBSD 14, macOS 14 and Windows 11 have of it.
+/// A call or flag, and what FreeBSD, macOS and Windows have of it by their manuals.
 const TABLE: [(&str, [&str; 3]); 12] = [
-    ("mmap, munmap, mprotect", ["yes", "yes", "VirtualAlloc, VirtualFree, VirtualProtect; MapViewOfFile"]),
-    ("MAP_SHARED, MAP_PRIVATE, MAP_FIXED", ["yes", "yes", "by other calls"]),
-    ("MAP_ANONYMOUS", ["yes (as MAP_ANON)", "yes (as MAP_ANON)", "VirtualAlloc does nothing else"]),
-    ("MAP_POPULATE", ["no (MAP_PREFAULT_READ for reading)", "no", "no (PrefetchVirtualMemory)"]),
-    ("MAP_HUGETLB", ["no (MAP_ALIGNED_SUPER)", "no (VM_FLAGS_SUPERPAGE_SIZE_2MB)", "no (MEM_LARGE_PAGES)"]),
-    ("MAP_FIXED_NOREPLACE", ["no (MAP_FIXED with MAP_EXCL)", "no", "no"]),
-    ("MAP_NORESERVE", ["accepted, without effect", "accepted, without effect", "MEM_RESERVE without MEM_COMMIT"]),
+    ("mmap, munmap, mprotect", ["yes", "yes", "no: VirtualAlloc, VirtualFree, VirtualProtect, MapViewOfFile"]),
+    ("MAP_SHARED, MAP_PRIVATE, MAP_FIXED", ["yes", "yes", "no: CreateFileMapping, PAGE_WRITECOPY, an address"]),
+    ("MAP_ANONYMOUS", ["yes", "yes", "no: VirtualAlloc does nothing else"]),
+    ("MAP_POPULATE", ["no: MAP_PREFAULT_READ, of resident pages for reading", "no", "no: PrefetchVirtualMemory"]),
+    ("MAP_HUGETLB", ["no: MAP_ALIGNED_SUPER aligns", "no", "no: MEM_LARGE_PAGES"]),
+    ("MAP_FIXED_NOREPLACE", ["no: MAP_FIXED with MAP_EXCL", "no", "no"]),
+    ("MAP_NORESERVE", ["no", "no", "no: MEM_RESERVE without MEM_COMMIT"]),
     ("mremap", ["no", "no", "no"]),
-    ("MADV_DONTNEED frees the pages", ["no: a hint", "no: a hint", "no (MEM_RESET, or decommit)"]),
-    ("MADV_FREE", ["yes", "yes", "no (MEM_RESET)"]),
-    ("MADV_HUGEPAGE", ["no: automatic", "no", "no"]),
-    ("brk, sbrk", ["deprecated, not on arm64 and riscv64", "an emulation", "no"]),
+    ("MADV_DONTNEED that frees the pages", ["no: a hint", "no: a hint", "no: MEM_DECOMMIT"]),
+    ("MADV_FREE", ["yes", "yes", "no: MEM_RESET"]),
+    ("MADV_HUGEPAGE", ["no: superpages come unasked", "no", "no"]),
+    ("brk, sbrk", ["yes, deprecated; not on arm64 and riscv", "yes, deprecated", "no"]),
 ];
 
 /// The table as a claim.

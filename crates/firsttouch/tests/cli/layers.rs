@@ -118,6 +118,14 @@ fn statistics_judgements_and_reports_touch_nothing_outside() {
             }
         }
     }
+    for (path, code) in sources("claims") {
+        let pure = path
+            .components()
+            .any(|part| ["judge", "judge.rs", "facts.rs"].iter().any(|name| part.as_os_str() == *name));
+        for outside in ["std::fs", "std::process", "std::env", "Instant", "Asker"] {
+            assert!(!pure || !code.contains(outside), "{} uses {outside}", path.display());
+        }
+    }
 }
 
 #[test]
