@@ -44,19 +44,7 @@ pub fn file_demand_paging(file: &FileWindows) -> Claim {
         file.one.major_faults,
         if file.one.major_faults == 1 { "" } else { "s" }
     );
-    let around = |mapped: Option<u64>| mapped.map_or("an unknown number".to_owned(), pages);
-    let explanation = format!(
-        "The touched page brings its neighbours: readahead read {}, and {} entered the page tables (fault-around; {} \
-         where all is cached); {} in order took {} major and {} minor faults, and with MADV_RANDOM a touch read {}.",
-        pages(file.one.read()),
-        around(file.one.resident.mapped),
-        around(file.warm.resident.mapped),
-        pages(file.first_pages),
-        count(file.first.major_faults),
-        count(file.first.minor_faults),
-        pages(file.unordered.read()),
-    );
-    claim(ID, verdict, evidence, explanation)
+    claim(ID, verdict, evidence, neighbours(file))
         .figure("pages", file.pages)
         .figure("cached_when_forgotten", file.forgotten.in_core)
         .figure("cached_when_mapped", file.untouched.in_core)
@@ -73,6 +61,22 @@ pub fn file_demand_paging(file: &FileWindows) -> Claim {
         .figure("warm_touch_mapped", file.warm.resident.mapped)
         .figure("warm_touch_minor_faults", file.warm.minor_faults)
         .figure("warm_touch_major_faults", file.warm.major_faults)
+}
+
+/// What comes with a touched page.
+fn neighbours(file: &FileWindows) -> String {
+    let around = |mapped: Option<u64>| mapped.map_or("an unknown number".to_owned(), pages);
+    format!(
+        "The touched page brings its neighbours: readahead read {}, and {} entered the page tables (fault-around; {} \
+         where all is cached); {} in order took {} major and {} minor faults, and with MADV_RANDOM a touch read {}.",
+        pages(file.one.read()),
+        around(file.one.resident.mapped),
+        around(file.warm.resident.mapped),
+        pages(file.first_pages),
+        count(file.first.major_faults),
+        count(file.first.minor_faults),
+        pages(file.unordered.read()),
+    )
 }
 
 /// One way of going through a file, by mapping and by reading.
@@ -145,32 +149,24 @@ pub fn map_or_copy(cells: &[Cell], left_out: Option<&str>) -> Claim {
     if let Some(why) = left_out {
         let _ = write!(explanation, " Not in the page cache: not measured, since {why}.");
     }
-    let rows: Vec<_> = judged
-        .iter()
-        .map(|(cell, estimate)| {
-            json!({
-                "cache": if cell.cold { "cold" } else { "warm" },
-                "order": if cell.random { "random" } else { "sequential" },
-                "bytes": cell.bytes,
-                "passes": cell.passes,
-                "map_over_read": estimate.ratio,
-                "low": estimate.interval.map(|i| i.low),
-                "high": estimate.interval.map(|i| i.high),
-                "map_ns": cell.map_ns,
-                "read_ns": cell.read_ns,
-                "blocks": cell.log_ratios.len(),
-            })
-        })
-        .collect();
     claim(ID, verdict, evidence, explanation)
-        .figure("cells", rows)
+        .figure("cells", judged.iter().map(row).collect::<Vec<_>>())
         .figure("confidence", 1.0 - ALPHA)
         .figure("margin", MARGIN)
         .figure("cold_left_out", left_out)
 }
 
-/// The figures of a file claim hold for a folder on this file system alone.
-#[must_use]
-pub fn no_file(id: &str, why: &str) -> Claim {
-    cannot(id, format!("no file could be made: {why}"))
+fn row((cell, estimate): &(&Cell, Estimate)) -> serde_json::Value {
+    json!({
+        "cache": if cell.cold { "cold" } else { "warm" },
+        "order": if cell.random { "random" } else { "sequential" },
+        "bytes": cell.bytes,
+        "passes": cell.passes,
+        "map_over_read": estimate.ratio,
+        "low": estimate.interval.map(|i| i.low),
+        "high": estimate.interval.map(|i| i.high),
+        "map_ns": cell.map_ns,
+        "read_ns": cell.read_ns,
+        "blocks": cell.log_ratios.len(),
+    })
 }
