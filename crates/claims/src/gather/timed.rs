@@ -23,7 +23,8 @@ baseline = "mmap"
 arms = ["malloc"]
 "#;
 
-/// Half of the time is for cold memory, where there is such a thing: four pairs.
+/// Half of the time at least is for cold memory, where there is such a thing: four pairs, or more if the cells are decided
+/// early.
 const SLOWER: &str = r#"
 name = "malloc-slower"
 question = "Of what the post changed all at once, what does each part do?"
