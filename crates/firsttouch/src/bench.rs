@@ -192,7 +192,7 @@ fn list() -> String {
 }
 
 /// Small enough to be typed again.
-fn new_seed() -> u64 {
+pub(crate) fn new_seed() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     (u64::from(now.subsec_nanos()) ^ u64::from(std::process::id()) << 12) % 100_000
 }

@@ -1,6 +1,7 @@
 //! `firsttouch`: what memory really costs on Linux. The command line; one file a verb.
 
 mod bench;
+mod claims;
 mod doctor;
 mod options;
 mod progress;
@@ -21,14 +22,20 @@ const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() == Some(lab::protocol::CHILD_VERB) {
+    let verb = arguments.next();
+    if verb.as_deref() == Some(lab::protocol::CHILD_VERB) {
         // A measured child goes no further: what the rest of the program does must not be in what it measures.
         let status = lab::children::child_main(arguments.next().as_deref());
+        return ExitCode::from(u8::try_from(status).unwrap_or(FAILED));
+    }
+    if verb.as_deref() == Some(::claims::protocol::PROBE_VERB) {
+        let status = ::claims::probe_main(arguments.next().as_deref());
         return ExitCode::from(u8::try_from(status).unwrap_or(FAILED));
     }
     let cli = Cli::parse();
     let outcome = match cli.verb {
         Verb::Bench(options) => bench::run(&options, cli.color),
+        Verb::Claims(options) => claims::run(&options, cli.color),
         Verb::Doctor(options) => doctor::run(&options, cli.color),
         Verb::Report(options) => report::run(&options, cli.color),
     };

@@ -24,6 +24,7 @@ Examples:
   firsttouch bench position              what a naive comparison mixes up, factor by factor
   firsttouch bench --json result.json    keep every sample
   firsttouch report result.json          the same screen again, from the file
+  firsttouch claims                      what is said about malloc and mmap, put to the test here
   firsttouch doctor                      what on this machine distorts or hides a measurement
 
 Exit status: 0 done, 1 could not do it, 2 wrong usage; interrupted, it dies by the signal."
@@ -40,6 +41,12 @@ pub(crate) struct Cli {
 pub(crate) enum Verb {
     /// Compare ways of getting memory: which is cheapest here, by how much, and why
     Bench(Box<BenchOptions>),
+    /// Put what is said about malloc and mmap to the test on this machine
+    ///
+    /// Sixteen claims, from "memory is not used until it is touched" to "malloc is slower than mmap", each with a verdict,
+    /// its evidence in figures and a sentence. Every probe is a fresh process. All of them take about two minutes, of which
+    /// the claims about time (malloc-varies, malloc-slower, large-equal) take most. Exit status 0, whatever the verdicts.
+    Claims(ClaimsOptions),
     /// Print the screen of a result file again, without measuring
     Report(ReportOptions),
     /// Say what on this machine will distort or hide a measurement, and how to mend it
@@ -114,6 +121,36 @@ pub(crate) struct BenchOptions {
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// Write the whole result, every sample included, to a file, or to standard output with -
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// No progress and no notices
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// Put what is said about malloc and mmap to the test.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  firsttouch claims                          all of them, about two minutes
+  firsttouch claims brk-or-mmap aslr-gap     only these
+  LD_PRELOAD=libjemalloc.so.2 firsttouch claims brk-or-mmap thread-arenas
+                                             of another allocator
+  firsttouch claims --json - | jq -r '.claims[] | [.id, .verdict] | @tsv'")]
+pub(crate) struct ClaimsOptions {
+    /// The claims to test [default: all]
+    #[arg(value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+    /// Show the claims, and test none
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Where the claims about files make a file without a name [default: TMPDIR, or /tmp]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Draw the random orders from this number [default: a new one, shown in the result]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Write every claim with its figures to a file, or to standard output (instead of the screen) with -
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
     /// No progress and no notices

@@ -12,6 +12,8 @@ pub(crate) struct Watcher {
     bar: ProgressBar,
     quiet: bool,
     cap: Option<Duration>,
+    /// What is being measured, where that is not the only thing.
+    part: String,
 }
 
 impl Watcher {
@@ -25,12 +27,12 @@ impl Watcher {
         );
         bar.set_message("starting");
         bar.tick();
-        Watcher { bar, quiet, cap }
+        Watcher { bar, quiet, cap, part: String::new() }
     }
 
     pub(crate) fn see(&mut self, event: &Event) {
         match event {
-            Event::Observing(arm) => self.bar.set_message(format!("observing {arm}, untimed")),
+            Event::Observing(arm) => self.bar.set_message(format!("{}observing {arm}, untimed", self.part)),
             Event::Notice(text) if !self.quiet => self.bar.suspend(|| eprintln!("note: {text}")),
             Event::Notice(_) => {}
             Event::Progress(progress) => self.progress(progress),
@@ -38,9 +40,18 @@ impl Watcher {
             Event::ColdPair(pair, of) => {
                 self.bar.set_length(*of as u64);
                 self.bar.set_position(*pair as u64 - 1);
-                self.bar.set_message(format!("letting memory go cold, pair {pair} of {of}, 7 s each"));
+                self.bar.set_message(format!("{}letting memory go cold, pair {pair} of {of}, 7 s each", self.part));
             }
         }
+        self.bar.tick();
+    }
+
+    /// A part of several begins.
+    pub(crate) fn begin(&mut self, number: usize, of: usize, name: &str) {
+        self.part = format!("{number} of {of}, {name}: ");
+        self.bar.set_length(of as u64);
+        self.bar.set_position(number as u64 - 1);
+        self.bar.set_message(format!("{number} of {of}, {name}"));
         self.bar.tick();
     }
 
@@ -58,7 +69,7 @@ impl Watcher {
         }
         self.bar.set_position(kept as u64);
         let (left, widest) = (left.unwrap_or_default(), widest.unwrap_or_default());
-        self.bar.set_message(format!("measuring, block {}{of}{left}{widest}", kept + 1));
+        self.bar.set_message(format!("{}measuring, block {}{of}{left}{widest}", self.part, kept + 1));
     }
 
     pub(crate) fn finish(&self) {

@@ -4,7 +4,7 @@ mod beside;
 mod ending;
 
 pub use beside::TakenFloors;
-use ending::understand;
+pub use ending::understand;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -16,7 +16,10 @@ pub(crate) fn below(random: &mut impl Rng, bound: u64) -> u64 {
 }
 
 /// Puts `items` into a random order, each equally likely (Fisher and Yates).
-fn shuffle<T>(random: &mut impl Rng, items: &mut [T]) {
+///
+/// # Panics
+/// Never: what is drawn is an index.
+pub fn shuffle<T>(random: &mut impl Rng, items: &mut [T]) {
     for last in (1..items.len()).rev() {
         let other = usize::try_from(below(random, last as u64 + 1)).expect("an index");
         items.swap(last, other);

@@ -4,6 +4,7 @@
 //! always written; the stream strips them where they are not wanted.
 
 mod answer;
+mod claims;
 mod crossing;
 mod doctor;
 mod factorial;
@@ -21,6 +22,7 @@ mod sweep;
 mod table;
 mod text;
 
+pub use claims::screen as claims_screen;
 pub use doctor::screen as doctor_screen;
 pub use lab::screen;
 pub use number::{bytes, duration};

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::claims::{self, Claims};
 use crate::doctor::{self, Diagnosis};
 use crate::{LabResult, SCHEMA};
 
@@ -51,6 +52,14 @@ pub fn read(reader: impl Read) -> Result<LabResult, Reading> {
 /// As [`read`].
 pub fn read_diagnosis(reader: impl Read) -> Result<Diagnosis, Reading> {
     read_as(reader, doctor::SCHEMA)
+}
+
+/// Reads what `firsttouch claims --json` wrote.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_claims(reader: impl Read) -> Result<Claims, Reading> {
+    read_as(reader, claims::SCHEMA)
 }
 
 fn read_as<T: DeserializeOwned>(mut reader: impl Read, wanted: &'static str) -> Result<T, Reading> {

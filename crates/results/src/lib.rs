@@ -4,6 +4,7 @@
 //! it was computed from, down to each sample, is in here too. Field names are the keys of the JSON: times end in
 //! `_ns`, sizes in `_bytes`, ratios are plain numbers, and what is unknown is `null`.
 
+pub mod claims;
 pub mod doctor;
 mod effect;
 mod file;
@@ -15,7 +16,7 @@ mod verdict;
 mod work;
 
 pub use effect::{Crossover, Effect, Explained, Factor, PassCrossover, Step, TurningPoint};
-pub use file::{Reading, read, read_diagnosis, write};
+pub use file::{Reading, read, read_claims, read_diagnosis, write};
 pub use floors::{
     Explanation, Floor, FloorEstimate, FloorSample, FloorSummary, Floors, InvalidFloor, Part, SourceFloor,
 };

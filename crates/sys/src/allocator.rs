@@ -123,6 +123,14 @@ impl HeapBlock {
         self.len
     }
 
+    /// The bytes that may be used, of which those beyond the size are what the allocator rounded up
+    /// (`malloc_usable_size(3)`).
+    #[must_use]
+    pub fn usable_bytes(&self) -> usize {
+        // SAFETY: the block is ours and not freed.
+        unsafe { libc::malloc_usable_size(self.start.as_ptr()) }
+    }
+
     /// The address of the first byte.
     #[must_use]
     pub fn address(&self) -> usize {
@@ -181,6 +189,41 @@ pub fn program_break() -> Option<usize> {
     (current.addr() != usize::MAX).then(|| current.addr())
 }
 
+/// The program break as the kernel has it, moved by `delta` bytes: brk(2), past the C library, which keeps a note of its
+/// own of where the break is. Whoever moves it up moves it back before anything else allocates.
+///
+/// # Errors
+/// ENOMEM: the kernel left it where it was.
+pub fn move_break(delta: isize) -> Result<usize, Errno> {
+    // Before anything moves: the C library takes its note when it is first asked.
+    let known = program_break();
+    #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "a long is as wide as an address")]
+    let address = |answer: libc::c_long| answer as usize;
+    // SAFETY: 0 is no valid break: the kernel answers with where it is.
+    let now = address(unsafe { libc::syscall(libc::SYS_brk, 0) });
+    let wanted = now.wrapping_add_signed(delta);
+    // A break below what was asked of the C library would take memory away that is in use.
+    if delta < 0 && known.is_some_and(|known| wanted < known) {
+        return Err(Errno(libc::EINVAL));
+    }
+    // SAFETY: moving the break up adds memory; down, it takes away only what this function added.
+    let moved = address(unsafe { libc::syscall(libc::SYS_brk, wanted) });
+    if moved == wanted { Ok(moved) } else { Err(Errno::NO_MEMORY) }
+}
+
+/// Fixes glibc's threshold between brk and mmap (mallopt(3), `M_MMAP_THRESHOLD`). `false` where there is no mallopt, or
+/// it refuses.
+#[must_use]
+pub fn fix_mmap_threshold(bytes: i32) -> bool {
+    const M_MMAP_THRESHOLD: i32 = -3;
+    // SAFETY: the name is NUL-terminated.
+    let mallopt = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"mallopt".as_ptr()) };
+    let Some(mallopt) = NonNull::new(mallopt) else { return false };
+    // SAFETY: every library that exports this name exports `int (int, int)` (malloc.h).
+    let mallopt: extern "C" fn(i32, i32) -> i32 = unsafe { std::mem::transmute(mallopt) };
+    mallopt(M_MMAP_THRESHOLD, bytes) == 1
+}
+
 /// The C library and its version: `glibc 2.36`. `None` for one that does not say (musl).
 #[must_use]
 pub fn libc_version() -> Option<String> {
@@ -218,6 +261,22 @@ mod tests {
     #[test]
     fn an_impossible_size_is_enomem() {
         assert_eq!(HeapBlock::malloc(usize::MAX / 2 + 1).unwrap_err(), Errno(libc::ENOMEM));
+    }
+
+    #[test]
+    fn the_break_goes_where_it_is_told() {
+        let before = move_break(0).unwrap();
+        // Another test's thread may move it meanwhile, but up only.
+        assert!(move_break(1 << 20).unwrap() >= before + (1 << 20));
+        assert!(move_break(-(1 << 20)).unwrap() >= before);
+        assert_eq!(move_break(-(1 << 40)).unwrap_err(), Errno(libc::EINVAL));
+    }
+
+    #[test]
+    fn more_may_be_usable_than_was_asked_for() {
+        let mut block = HeapBlock::malloc(100).unwrap();
+        block.write_byte(99, 1);
+        assert!(block.usable_bytes() >= 100);
     }
 
     #[test]

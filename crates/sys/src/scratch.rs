@@ -176,7 +176,7 @@ impl Scratch {
     /// The errno of fdatasync(2), `posix_fadvise(2)` or mincore(2).
     pub fn drop_cache(&self) -> Result<u64, Errno> {
         fdatasync(&self.file).map_err(|e| Errno(e.raw_os_error()))?;
-        fadvise(&self.file, 0, None, Advice::DontNeed).map_err(|e| Errno(e.raw_os_error()))?;
+        forget(&self.file)?;
         self.cached_bytes(self.len)
     }
 
@@ -247,6 +247,14 @@ fn write_content(file: &File, len: u64) -> Result<(), Errno> {
         offset += part as u64;
     }
     Ok(())
+}
+
+/// Asks the kernel to forget the file's pages (`POSIX_FADV_DONTNEED`). Mapped and dirty ones stay, and those of tmpfs.
+///
+/// # Errors
+/// The errno of `posix_fadvise(2)`.
+pub fn forget(file: &File) -> Result<(), Errno> {
+    fadvise(file, 0, None, Advice::DontNeed).map_err(|e| Errno(e.raw_os_error()))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The program as a user runs it: real processes, real faults.
 
 mod bad_input;
+mod claims;
 mod doctor;
 mod experiments;
 mod files;

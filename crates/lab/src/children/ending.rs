@@ -1,12 +1,14 @@
 //! What a child that has ended has said, or why it said nothing.
 
+use serde::de::DeserializeOwned;
 use sys::process::{Ending, Finished};
-
-use crate::protocol::Answer;
 
 /// Makes sense of a child that has ended. `out_of_memory` tells whether the kernel has killed some process for memory
 /// since it was started.
-pub(super) fn understand(finished: &Finished, out_of_memory: impl Fn() -> bool) -> Result<Answer, String> {
+///
+/// # Errors
+/// How it ended without an answer, with its last words.
+pub fn understand<A: DeserializeOwned>(finished: &Finished, out_of_memory: impl Fn() -> bool) -> Result<A, String> {
     let complaint = String::from_utf8_lossy(&finished.stderr);
     let complaint = complaint.lines().next_back().map(|line| format!(": {line}")).unwrap_or_default();
     match finished.ending {
@@ -25,6 +27,7 @@ mod tests {
     use sys::usage::Usage;
 
     use super::*;
+    use crate::protocol::Answer;
 
     fn check(ending: Ending, stdout: &str, stderr: &str, oom: bool, expect: &str) {
         let finished = Finished {
@@ -35,7 +38,7 @@ mod tests {
         };
         match understand(&finished, || oom) {
             Err(reason) => assert!(reason.contains(expect), "{reason}"),
-            Ok(answer) => assert_eq!(format!("{answer:?}"), expect),
+            Ok::<Answer, _>(answer) => assert_eq!(format!("{answer:?}"), expect),
         }
     }
 

@@ -1,9 +1,11 @@
 //! `/proc`, parsed: proc(5). Parsers take text and return `None` for what is not in it.
 
 mod counters;
+mod maps;
 mod rollup;
 
 pub use counters::{Counters, available_bytes, cpu_ticks, meminfo_bytes, oom_kills, pressure_total, vmstat};
+pub use maps::{Region, parse_maps, regions_now};
 pub use rollup::{Resident, parse_rollup, resident_now};
 
 use std::time::Duration;

@@ -1,0 +1,133 @@
+//! Probes: one fresh process a task, of the same program.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::Command;
+
+use sys::interrupt::Interrupt;
+use sys::process::Finished;
+
+use crate::protocol::{Answer, Job, PROBE_VERB, Task};
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The user asked for the end.
+    Interrupted,
+    /// The probe could not do it.
+    Failed(String),
+}
+
+impl From<String> for Trouble {
+    fn from(reason: String) -> Self {
+        Trouble::Failed(reason)
+    }
+}
+
+/// How a probe's memory is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Randomness {
+    /// As this process's was.
+    Inherited,
+    /// At random, if the kernel does so at all.
+    On,
+    /// Always alike.
+    Off,
+}
+
+/// Starts probes.
+#[derive(Debug, Clone)]
+pub(crate) struct Asker {
+    program: PathBuf,
+    interrupt: Interrupt,
+}
+
+impl Asker {
+    /// One that stops when `interrupt` fires.
+    ///
+    /// # Errors
+    /// If the program cannot find itself.
+    pub(crate) fn new(interrupt: Interrupt) -> io::Result<Self> {
+        Ok(Asker { program: sys::process::own_program()?, interrupt })
+    }
+
+    /// What asks for the end.
+    #[must_use]
+    pub(crate) fn interrupt(&self) -> Interrupt {
+        self.interrupt
+    }
+
+    /// What a probe answers to `task`, as far as `pick` takes it for an answer.
+    pub(crate) fn ask<T>(&self, task: Task, pick: fn(Answer) -> Option<T>) -> Result<T, Trouble> {
+        self.ask_laid_out(task, Randomness::Inherited, pick)
+    }
+
+    /// The same of a probe that is laid out in memory as `randomness` says.
+    pub(crate) fn ask_laid_out<T>(
+        &self,
+        task: Task,
+        randomness: Randomness,
+        pick: fn(Answer) -> Option<T>,
+    ) -> Result<T, Trouble> {
+        let oom_kills = sys::proc::oom_kills();
+        let mut command = Command::new(&self.program);
+        sys::process::set_name(&mut command, "firsttouch");
+        command.arg(PROBE_VERB).arg(job(Some(std::process::id()), task));
+        let finished = self.run(&mut command, randomness)?;
+        let answer = lab::children::understand(&finished, || sys::proc::oom_kills() > oom_kills)?;
+        understood(answer, pick)
+    }
+
+    /// What a probe answers that `tracer` starts, and all that the tracer wrote to standard error.
+    pub(crate) fn ask_traced<T>(
+        &self,
+        tracer: &mut Command,
+        task: Task,
+        pick: fn(Answer) -> Option<T>,
+    ) -> Result<(T, String), Trouble> {
+        // The tracer is its own program: what leads there is not /proc/self/exe.
+        let program = std::fs::read_link(&self.program).unwrap_or_else(|_| self.program.clone());
+        let finished = self.run(tracer.arg(program).arg(PROBE_VERB).arg(job(None, task)), Randomness::Inherited)?;
+        let trace = String::from_utf8_lossy(&finished.stderr).into_owned();
+        let answer = lab::children::understand(&finished, || false)?;
+        Ok((understood(answer, pick)?, trace))
+    }
+
+    /// Runs `command` to its end.
+    pub(crate) fn run(&self, command: &mut Command, randomness: Randomness) -> Result<Finished, Trouble> {
+        if randomness != Randomness::Inherited {
+            sys::personality::lay_out_at_random(command, randomness == Randomness::On);
+        }
+        let program = command.get_program().to_string_lossy().into_owned();
+        match sys::process::run(command, self.interrupt) {
+            Ok(Some(finished)) => Ok(finished),
+            Ok(None) => Err(Trouble::Interrupted),
+            Err(error) if randomness != Randomness::Inherited && error.kind() == io::ErrorKind::PermissionDenied => {
+                Err(Trouble::Failed("personality(2) is refused here (a container's seccomp filter?)".to_owned()))
+            }
+            Err(error) => Err(Trouble::Failed(format!("{program} could not be started: {error}"))),
+        }
+    }
+}
+
+fn job(parent: Option<u32>, task: Task) -> String {
+    serde_json::to_string(&Job { parent, task }).expect("a job is plain data")
+}
+
+fn understood<T>(answer: Answer, pick: fn(Answer) -> Option<T>) -> Result<T, Trouble> {
+    match answer {
+        Answer::Failed { reason } => Err(Trouble::Failed(reason)),
+        answer => pick(answer).ok_or_else(|| Trouble::Failed("a probe answered another question".to_owned())),
+    }
+}
+
+/// Takes one kind of answer and no other.
+macro_rules! pick {
+    ($kind:ident) => {
+        |answer| match answer {
+            $crate::protocol::Answer::$kind(facts) => Some(facts),
+            _ => None,
+        }
+    };
+}
+pub(crate) use pick;

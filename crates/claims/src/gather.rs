@@ -1,0 +1,72 @@
+//! Asks probes for facts and has them judged. One function a claim.
+
+mod allocator;
+mod files;
+mod layout;
+mod paging;
+mod timed;
+
+use std::path::PathBuf;
+
+use results::claims::Claim;
+
+use crate::Event;
+use crate::ask::{Asker, Trouble, pick};
+use crate::catalogue::cannot;
+use crate::facts::Identity;
+use crate::judge;
+use crate::judge::layout::Layouts;
+use crate::protocol::Task;
+
+/// What all claims share.
+pub(crate) struct Gatherer<'a> {
+    pub(crate) asker: Asker,
+    pub(crate) who: Identity,
+    pub(crate) folder: PathBuf,
+    pub(crate) seed: u64,
+    pub(crate) watch: &'a mut dyn FnMut(Event),
+    /// Two claims look at the same processes.
+    layouts: Option<Layouts>,
+}
+
+impl<'a> Gatherer<'a> {
+    /// Asks who malloc is.
+    pub(crate) fn new(
+        asker: Asker,
+        folder: PathBuf,
+        seed: u64,
+        watch: &'a mut dyn FnMut(Event),
+    ) -> Result<Self, Trouble> {
+        let who = asker.ask(Task::Identify, pick!(Identity))?;
+        Ok(Gatherer { asker, who, folder, seed, watch, layouts: None })
+    }
+
+    /// Tests the claim `id`.
+    ///
+    /// # Errors
+    /// If the user asked for the end.
+    pub(crate) fn test(&mut self, id: &str) -> Result<Claim, Trouble> {
+        let tested = match id {
+            "demand-paging" => self.demand_paging(),
+            "file-demand-paging" => self.file_demand_paging(),
+            "zero-fill" => self.zero_fill(),
+            "malloc-is-lazy" => self.malloc_is_lazy(),
+            "brk-or-mmap" => self.brk_or_mmap(),
+            "program-break" => self.program_break(),
+            "thread-arenas" => self.thread_arenas(),
+            "aslr-gap" => self.aslr_gap(),
+            "mmap-between" => self.mmap_between(),
+            "shared" => self.shared(),
+            "malloc-varies" => self.malloc_varies(),
+            "malloc-slower" => self.malloc_slower(),
+            "large-equal" => self.large_equal(),
+            "map-or-copy" => self.map_or_copy(),
+            "syscalls-seen" => self.syscalls_seen(),
+            _ => Ok(judge::portability::less_portable()),
+        };
+        match tested {
+            Err(Trouble::Failed(why)) => Ok(cannot(id, why)),
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Facts about malloc: where blocks come from, by asking once in each of many processes.
+
+use std::process::Command;
+
+use results::claims::Claim;
+
+use super::Gatherer;
+use super::paging::roomy;
+use crate::ask::{Trouble, pick};
+use crate::facts::Served;
+use crate::judge::allocator::{self, Thresholds};
+use crate::judge::calls;
+use crate::protocol::Task;
+
+/// On either side of every threshold that an allocator may have.
+const SMALL_BYTES: usize = 1 << 10;
+const LARGE_BYTES: u64 = 64 << 20;
+/// What is freed to see whether the allocator learns from it.
+const FREED_BYTES: usize = 1 << 20;
+/// glibc's threshold at start, which `M_MMAP_THRESHOLD` can pin (`DEFAULT_MMAP_THRESHOLD_MIN`, malloc/malloc.c).
+const PINNED_BYTES: i32 = 128 << 10;
+
+/// The smallest of `low + 1..=high` for which `is` holds, if it holds from there on, and at `high` for certain.
+fn first_where(
+    mut low: usize,
+    mut high: usize,
+    mut is: impl FnMut(usize) -> Result<bool, Trouble>,
+) -> Result<usize, Trouble> {
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if is(middle)? {
+            high = middle;
+        } else {
+            low = middle;
+        }
+    }
+    Ok(high)
+}
+
+impl Gatherer<'_> {
+    fn serve(&self, bytes: usize, freed_first_bytes: Option<usize>, pinned: Option<i32>) -> Result<Served, Trouble> {
+        self.asker.ask(Task::Serve { bytes, freed_first_bytes, pinned_bytes: pinned }, pick!(Served))
+    }
+
+    /// Whether a block comes from a mapping, in a fresh process where a block of `freed_first` bytes was freed.
+    fn is_mapped(&self, bytes: usize, freed_first: Option<usize>) -> Result<bool, Trouble> {
+        Ok(self.serve(bytes, freed_first, None)?.in_break == Some(false))
+    }
+
+    pub(super) fn brk_or_mmap(&mut self) -> Result<Claim, Trouble> {
+        let small = self.serve(SMALL_BYTES, None, None)?;
+        let most = roomy(LARGE_BYTES)?;
+        let large = self.serve(most, None, None)?;
+        let mut found = Thresholds { small, large, ..Thresholds::default() };
+        if found.small.in_break == Some(true) && found.large.in_break == Some(false) {
+            let first = first_where(SMALL_BYTES, most, |bytes| self.is_mapped(bytes, None))?;
+            found.turn = Some((self.serve(first - 1, None, None)?, self.serve(first, None, None)?));
+            let freed = FREED_BYTES.max((2 * first).next_power_of_two());
+            if self.is_mapped(most, Some(freed))? {
+                let after = first_where(SMALL_BYTES, most, |bytes| self.is_mapped(bytes, Some(freed)))?;
+                found.after_free = Some((freed, after));
+                if after > first && self.is_mapped(most, Some(most))? {
+                    let beyond = first_where(first, most, |bytes| self.is_mapped(bytes, Some(bytes)))?;
+                    found.limit_bytes = Some(beyond - 1);
+                }
+            }
+            // Where it is refused, nothing is said about it.
+            if let Ok(pinned) = self.serve(freed, Some(freed), Some(PINNED_BYTES)) {
+                found.pinned = Some((PINNED_BYTES, pinned.in_break == Some(false)));
+            }
+        }
+        Ok(allocator::brk_or_mmap(&found, &self.who))
+    }
+
+    pub(super) fn program_break(&mut self) -> Result<Claim, Trouble> {
+        Ok(allocator::program_break(&self.asker.ask(Task::FollowBreak, pick!(Break))?, &self.who))
+    }
+
+    pub(super) fn thread_arenas(&mut self) -> Result<Claim, Trouble> {
+        Ok(allocator::thread_arenas(&self.asker.ask(Task::Arenas, pick!(Arenas))?, &self.who))
+    }
+
+    pub(super) fn syscalls_seen(&mut self) -> Result<Claim, Trouble> {
+        const ELSEWHERE: &str = "`firsttouch trace` is not part of this version";
+        let mut strace = Command::new("strace");
+        // Without -f: the probe has one thread.
+        strace.args(["-qq", "-e", "trace=memory", "-e", "signal=none"]);
+        match self.asker.ask_traced(&mut strace, Task::Call, pick!(Called)) {
+            Ok((seen, trace)) => Ok(calls::syscalls_seen(&seen, &trace, &self.who)),
+            Err(Trouble::Interrupted) => Err(Trouble::Interrupted),
+            Err(Trouble::Failed(why)) => {
+                Err(Trouble::Failed(format!("strace is missing or may not trace here ({why}), and {ELSEWHERE}")))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_is_found_exactly() {
+        for first in [1025, 1026, 131_049, (64 << 20) - 1, 64 << 20] {
+            assert_eq!(first_where(1024, 64 << 20, |bytes| Ok(bytes >= first)), Ok(first));
+        }
+        assert!(first_where(0, 9, |_| Err(Trouble::Interrupted)).is_err());
+    }
+}

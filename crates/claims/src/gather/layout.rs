@@ -1,0 +1,142 @@
+//! Facts about layouts: many processes, with and without randomness, of this program and of a small one in C.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use results::claims::Claim;
+use sys::process::Ending;
+
+use super::Gatherer;
+use crate::ask::{Asker, Randomness, Trouble, pick};
+use crate::facts::Layout;
+use crate::judge::layout::{Kernel, Layouts, aslr_gap, mmap_between};
+use crate::protocol::Task;
+
+/// Processes with randomness, and without.
+const RANDOM_RUNS: usize = 128;
+const FIXED_RUNS: usize = 32;
+/// A program that says where its bss ends and what it has mapped. It moves the break itself, since an allocator need not.
+const PROGRAM: &str = r#"#define _DEFAULT_SOURCE
+#include <stdio.h>
+#include <unistd.h>
+extern char end;
+int main(void)
+{
+    int c;
+    FILE *maps;
+    if (sbrk(4096) == (void *)-1 || !(maps = fopen("/proc/self/maps", "r")))
+        return 1;
+    printf("%lx\n", (unsigned long)&end);
+    while ((c = getc(maps)) != EOF)
+        putchar(c);
+    return 0;
+}
+"#;
+
+impl Gatherer<'_> {
+    pub(super) fn aslr_gap(&mut self) -> Result<Claim, Trouble> {
+        let own = self.layouts()?.clone();
+        let pie = own.random.first().is_some_and(|layout| layout.pie);
+        let other = self.other_program(pie);
+        if other == Err(Trouble::Interrupted) {
+            return Err(Trouble::Interrupted);
+        }
+        let other = other.map_err(|trouble| match trouble {
+            Trouble::Failed(why) => why,
+            Trouble::Interrupted => "interrupted".to_owned(),
+        });
+        let kernel = Kernel {
+            randomize: std::fs::read_to_string("/proc/sys/kernel/randomize_va_space")
+                .ok()
+                .and_then(|text| text.trim().parse().ok()),
+            range_bytes: Kernel::range_of(&sys::machine::kernel_release(), std::env::consts::ARCH),
+            page_bytes: self.who.page_bytes,
+        };
+        Ok(aslr_gap(&own, other.as_ref().map_err(String::as_str), &kernel))
+    }
+
+    pub(super) fn mmap_between(&mut self) -> Result<Claim, Trouble> {
+        let who = self.who.clone();
+        Ok(mmap_between(self.layouts()?, &who))
+    }
+
+    fn layouts(&mut self) -> Result<&Layouts, Trouble> {
+        if self.layouts.is_none() {
+            let layout = |randomness| self.asker.ask_laid_out(Task::LayOut, randomness, pick!(Layout));
+            self.layouts = Some(many(layout)?);
+        }
+        Ok(self.layouts.as_ref().expect("gathered above"))
+    }
+
+    /// The same of a program of the other kind than this one.
+    fn other_program(&mut self, own_is_pie: bool) -> Result<Layouts, Trouble> {
+        let flag = if own_is_pie { "-no-pie" } else { "-pie" };
+        let workshop = Workshop::new(&self.folder)?;
+        let program = workshop.build(&self.asker, flag)?;
+        many(|randomness| look(&self.asker, &program, randomness, !own_is_pie))
+    }
+}
+
+fn many(layout: impl Fn(Randomness) -> Result<Layout, Trouble>) -> Result<Layouts, Trouble> {
+    // Where the layout must not be changed, it is as it is.
+    let as_it_is = matches!(layout(Randomness::On), Err(Trouble::Failed(_)));
+    let on = if as_it_is { Randomness::Inherited } else { Randomness::On };
+    let random = (0..RANDOM_RUNS).map(|_| layout(on)).collect::<Result<_, _>>()?;
+    let fixed = match (0..FIXED_RUNS).map(|_| layout(Randomness::Off)).collect() {
+        Ok(fixed) => Ok(fixed),
+        Err(Trouble::Failed(why)) => Err(why),
+        Err(Trouble::Interrupted) => return Err(Trouble::Interrupted),
+    };
+    Ok(Layouts { random, fixed })
+}
+
+/// What the small program says in one process.
+fn look(asker: &Asker, program: &Path, randomness: Randomness, pie: bool) -> Result<Layout, Trouble> {
+    let finished = asker.run(&mut Command::new(program), randomness)?;
+    let text = String::from_utf8_lossy(&finished.stdout);
+    let unknown = || Trouble::Failed("a small C program did not say where it lies".to_owned());
+    let (end, maps) = text.split_once('\n').filter(|_| finished.ending == Ending::Exited(0)).ok_or_else(unknown)?;
+    let end = usize::from_str_radix(end, 16).map_err(|_| unknown())?;
+    let regions = sys::proc::parse_maps(maps).ok_or_else(unknown)?;
+    let named = |name: &str| regions.iter().find(|region| region.name == name).map(|region| (region.start, region.end));
+    let page = usize::try_from(sys::limits::page_bytes()).expect("a page is small");
+    Ok(Layout {
+        pie,
+        program_end: end.next_multiple_of(page),
+        heap: named("[heap]"),
+        stack: named("[stack]"),
+        ..Layout::default()
+    })
+}
+
+/// A folder for the small program; gone when dropped.
+struct Workshop(PathBuf);
+
+impl Workshop {
+    fn new(folder: &Path) -> Result<Self, Trouble> {
+        let path = folder.join(format!(".firsttouch-{}", std::process::id()));
+        match std::fs::create_dir(&path) {
+            Ok(()) => Ok(Workshop(path)),
+            Err(error) => Err(Trouble::Failed(format!("no program can be made in {}: {error}", folder.display()))),
+        }
+    }
+
+    fn build(&self, asker: &Asker, flag: &str) -> Result<PathBuf, Trouble> {
+        let (source, program) = (self.0.join("layout.c"), self.0.join("layout"));
+        std::fs::write(&source, PROGRAM).map_err(|error| format!("no program can be made: {error}"))?;
+        let mut compiler = Command::new("cc");
+        compiler.args(["-O1", "-w", "-fno-stack-protector", flag, "-o"]).arg(&program).arg(&source);
+        match asker.run(&mut compiler, Randomness::Inherited) {
+            Ok(done) if done.ending == Ending::Exited(0) => Ok(program),
+            Ok(_) => Err(Trouble::Failed(format!("cc {flag} did not make a program"))),
+            Err(Trouble::Failed(_)) => Err(Trouble::Failed("there is no C compiler (cc) here".to_owned())),
+            Err(Trouble::Interrupted) => Err(Trouble::Interrupted),
+        }
+    }
+}
+
+impl Drop for Workshop {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,115 @@
+//! What the lab measures for the claims about time: experiments of its own making, each with a cap on its time.
+
+use lab::{BenchError, Experiment, Memory, Request};
+use results::LabResult;
+use results::claims::Claim;
+
+use super::Gatherer;
+use crate::Event;
+use crate::ask::Trouble;
+use crate::judge::timed;
+use crate::wording::about;
+
+/// Both arms write 0, as the post did to what it got from malloc.
+const VARIES: &str = r#"
+name = "malloc-varies"
+question = "Does the time of malloc and zeroing scatter more than that of mmap as blocks grow?"
+metric = "total_ns"
+size = "1MiB,4MiB,16MiB,64MiB"
+margin = 0.05
+max_time = "20s"
+fill = 0
+baseline = "mmap"
+arms = ["malloc"]
+"#;
+
+/// Half of the time at least is for cold memory, where there is such a thing: four pairs, or more if the cells are decided
+/// early.
+const SLOWER: &str = r#"
+name = "malloc-slower"
+question = "Of what the post changed all at once, what does each part do?"
+metric = "total_ns"
+size = "16MiB"
+margin = 0.05
+max_time = "58s"
+
+[factors]
+api = ["malloc", "mmap"]
+fill = [0, 1]
+position = ["first", "second"]
+memory = ["cold", "warm"]
+"#;
+
+const EQUAL: &str = r#"
+name = "large-equal"
+question = "Does malloc of a large block cost what a private anonymous mapping costs?"
+metric = "total_ns"
+size = "32MiB"
+margin = 0.05
+max_time = "20s"
+fill = 1
+baseline = "mmap"
+arms = ["malloc"]
+"#;
+
+impl Gatherer<'_> {
+    fn measure(&mut self, experiment: &str) -> Result<LabResult, Trouble> {
+        let experiment = Experiment::parse(experiment).map_err(|mistake| Trouble::Failed(mistake.to_string()))?;
+        let request = Request {
+            experiment,
+            sizes_bytes: None,
+            threads: None,
+            passes: None,
+            arms: Vec::new(),
+            blocks: None,
+            margin: None,
+            max_time: None,
+            seed: self.seed,
+            cpu: None,
+            directory: self.folder.clone(),
+            memory: Memory::Warm,
+        };
+        let interrupt = self.asker.interrupt();
+        let watch = &mut self.watch;
+        let result = lab::bench(&request, interrupt, |event| watch(Event::Lab(event)));
+        // Bench leaves this process on one processor, where the probes after it are not to be.
+        if interrupt.received().is_some() {
+            return Err(Trouble::Interrupted);
+        }
+        result.map_err(|error| match error {
+            BenchError::Interrupted => Trouble::Interrupted,
+            BenchError::Capacity { refusal, .. } => Trouble::Failed(format!(
+                "a sample needs {}, and {} leaves {}",
+                about(refusal.needed),
+                refusal.limit,
+                about(refusal.left)
+            )),
+            other => Trouble::Failed(other.to_string()),
+        })
+    }
+
+    pub(super) fn malloc_varies(&mut self) -> Result<Claim, Trouble> {
+        self.measure(VARIES).map(|result| timed::malloc_varies(&result))
+    }
+
+    pub(super) fn malloc_slower(&mut self) -> Result<Claim, Trouble> {
+        self.measure(SLOWER).map(|result| timed::malloc_slower(&result))
+    }
+
+    pub(super) fn large_equal(&mut self) -> Result<Claim, Trouble> {
+        self.measure(EQUAL).map(|result| timed::large_equal(&result))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_experiments_are_sound() {
+        for text in [VARIES, SLOWER, EQUAL] {
+            let experiment = Experiment::parse(text).unwrap();
+            assert!(experiment.question.ends_with('?') && experiment.max_time.is_some());
+        }
+    }
+}

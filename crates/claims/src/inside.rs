@@ -1,0 +1,91 @@
+//! The inside of a probe: one process, one task, one answer.
+
+mod allocating;
+mod arenas;
+mod breaking;
+mod files;
+mod layout;
+mod paging;
+mod sharing;
+
+use crate::facts::Identity;
+use crate::protocol::{Answer, Job, Task};
+
+/// What the hidden probe verb does: reads the job, runs it, prints the answer. Returns the exit status.
+///
+/// # Panics
+/// Never: an answer can always be written as JSON. (A closed standard output means that the parent is gone.)
+#[must_use]
+pub fn probe_main(job: Option<&str>) -> i32 {
+    let Some(job) = job.and_then(|text| serde_json::from_str::<Job>(text).ok()) else {
+        eprintln!("this verb is for firsttouch itself");
+        return 2;
+    };
+    if let Some(parent) = job.parent {
+        sys::process::die_with_parent(parent);
+    }
+    sys::process::prefer_to_be_killed();
+    let answer = answer(&job.task).unwrap_or_else(|reason| Answer::Failed { reason });
+    println!("{}", serde_json::to_string(&answer).expect("an answer is plain data"));
+    0
+}
+
+fn answer(task: &Task) -> Result<Answer, String> {
+    Ok(match *task {
+        Task::Identify => Answer::Identity(identify()),
+        Task::Page { bytes } => Answer::Paged(paging::of_mapping(bytes)?),
+        Task::PageBlock { bytes } => Answer::Lazy(paging::of_block(bytes)?),
+        Task::Dirty { bytes } => {
+            paging::dirty(bytes)?;
+            Answer::Dirtied
+        }
+        Task::ReadBack { bytes } => Answer::Zeroes(paging::read_back(bytes)?),
+        Task::Serve { bytes, freed_first_bytes, pinned_bytes } => {
+            Answer::Served(allocating::serve(bytes, freed_first_bytes, pinned_bytes)?)
+        }
+        Task::FollowBreak => Answer::Break(breaking::follow()?),
+        Task::Arenas => Answer::Arenas(arenas::look()?),
+        Task::LayOut => Answer::Layout(layout::look()?),
+        Task::Share => Answer::Shared(sharing::share()?),
+        Task::Fault { bytes, kind } => Answer::Timed(sharing::fault(bytes, kind)?),
+        Task::PageFile { file, bytes } => Answer::File(files::windows(file, bytes)?),
+        Task::Pass(pass) => Answer::Timed(files::pass(&pass)?),
+        Task::Call => Answer::Called(allocating::call()?),
+    })
+}
+
+fn identify() -> Identity {
+    Identity {
+        malloc: sys::allocator::malloc_origin(),
+        libc: sys::allocator::libc_version(),
+        thp: sys::machine::thp(),
+        page_bytes: page_bytes(),
+    }
+}
+
+fn page_bytes() -> usize {
+    usize::try_from(sys::limits::page_bytes()).expect("a page is small")
+}
+
+/// Says which call it was.
+fn failed<E: std::fmt::Display>(call: &'static str) -> impl Fn(E) -> String {
+    move |error| format!("{call}: {error}")
+}
+
+/// A reading of where the heap of the program break lies; `None` without `/proc`, or where the break never moved.
+fn heap() -> Option<(usize, usize)> {
+    let regions = sys::proc::regions_now().ok()?;
+    let heap: Vec<_> = regions.iter().filter(|region| region.name == "[heap]").collect();
+    Some((heap.first()?.start, heap.last()?.end))
+}
+
+/// Whether `address` lies in the heap of the program break; `None` without `/proc`.
+fn in_break(address: usize) -> Option<bool> {
+    let regions = sys::proc::regions_now().ok()?;
+    Some(regions.iter().any(|region| region.name == "[heap]" && region.contains(address)))
+}
+
+/// The program break, as a number to subtract from.
+fn break_now() -> i64 {
+    sys::allocator::move_break(0).ok().and_then(|address| i64::try_from(address).ok()).unwrap_or(0)
+}

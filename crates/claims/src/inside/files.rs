@@ -1,0 +1,178 @@
+//! A file in memory: what a touch brings in, and what it costs to go through it.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
+
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::SeedableRng;
+use sys::filemap::{FileMapping, Hint, Sharing};
+use sys::reopen::{Inherited, Route};
+use sys::residency::{cached_bytes, whole_pages};
+use sys::scratch::forget as forget_once;
+use sys::usage::Usage;
+
+use super::paging::resident;
+use super::{failed, page_bytes};
+use crate::facts::{FileWindows, Resident, Timed, Touched};
+use crate::protocol::{FileCall, Pass};
+
+/// What is read in order: some readahead windows of any usual size.
+const FIRST_BYTES: usize = 4 << 20;
+/// What read(2) is asked for at a time, as copying programs do.
+const CHUNK_BYTES: usize = 64 << 10;
+/// What a disk needs for the pages that it is reading.
+const SETTLING: Duration = Duration::from_millis(10);
+
+/// Windows of readahead and fault-around.
+pub(super) fn windows(file: i32, bytes: usize) -> Result<FileWindows, String> {
+    let file = open(file)?;
+    let page = page_bytes();
+    let middle = bytes / 2 / page * page;
+    let first = FIRST_BYTES.min(bytes);
+
+    forget(&file, bytes)?;
+    let map = map_with(&file, bytes, Hint::None)?;
+    let forgotten = look(&map, bytes)?;
+    let untouched = look(&map, bytes)?;
+    let one = touched(&map, bytes, [middle].into_iter())?;
+    drop(map);
+
+    forget(&file, bytes)?;
+    let map = map_with(&file, bytes, Hint::None)?;
+    let in_order = touched(&map, bytes, (0..first).step_by(page))?;
+    drop(map);
+
+    forget(&file, bytes)?;
+    let map = map_with(&file, bytes, Hint::Random)?;
+    let unordered = touched(&map, bytes, [middle].into_iter())?;
+    drop(map);
+
+    read_all(&file, bytes)?;
+    let map = map_with(&file, bytes, Hint::None)?;
+    let warm = touched(&map, bytes, [middle].into_iter())?;
+    Ok(FileWindows {
+        pages: bytes.div_ceil(page) as u64,
+        forgotten,
+        untouched,
+        one,
+        first_pages: first.div_ceil(page) as u64,
+        first: in_order,
+        unordered,
+        warm,
+    })
+}
+
+/// The file that the parent has made.
+fn open(number: i32) -> Result<File, String> {
+    Inherited::new(number).open(Route::Cached).map(File::from).map_err(failed("the file"))
+}
+
+fn map_with(file: &File, bytes: usize, hint: Hint) -> Result<FileMapping, String> {
+    FileMapping::new(file, 0, bytes, Sharing::Private, hint).map_err(failed("mmap"))
+}
+
+/// Until nothing was there twice in a row: pages that are still being read ahead are not to be seen and cannot be dropped,
+/// and others wait in a list of some processor. Gives up after a while.
+fn forget(file: &File, bytes: usize) -> Result<(), String> {
+    let mut empty = 0;
+    for _ in 0..20 {
+        forget_once(file).map_err(failed("posix_fadvise"))?;
+        std::thread::sleep(SETTLING);
+        let cached = cached_bytes(file, bytes as u64).map_err(failed("mincore"))?;
+        empty = if cached == 0 { empty + 1 } else { 0 };
+        if empty == 2 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn look(map: &FileMapping, bytes: usize) -> Result<Resident, String> {
+    let start = map.address();
+    resident(whole_pages(start, bytes.next_multiple_of(page_bytes())))
+}
+
+fn touched(map: &FileMapping, bytes: usize, offsets: impl Iterator<Item = usize>) -> Result<Touched, String> {
+    let cached_before = look(map, bytes)?.in_core;
+    let before = Usage::of_this_thread();
+    for offset in offsets {
+        map.read_byte(offset);
+    }
+    let after = Usage::of_this_thread();
+    Ok(Touched {
+        cached_before,
+        resident: look(map, bytes)?,
+        minor_faults: after.minor_faults - before.minor_faults,
+        major_faults: after.major_faults - before.major_faults,
+    })
+}
+
+fn read_all(file: &File, bytes: usize) -> Result<u64, String> {
+    let mut buffer = vec![0; CHUNK_BYTES];
+    let mut sum = 0;
+    for offset in (0..bytes).step_by(CHUNK_BYTES) {
+        sum = read_at(file, &mut buffer, offset, CHUNK_BYTES.min(bytes - offset), sum)?;
+    }
+    Ok(sum)
+}
+
+/// Adds the words of a part of the file to `sum`.
+fn read_at(file: &File, buffer: &mut [u8], offset: usize, len: usize, sum: u64) -> Result<u64, String> {
+    file.read_exact_at(&mut buffer[..len], offset as u64).map_err(failed("pread"))?;
+    let (words, _) = buffer[..len].as_chunks::<8>();
+    Ok(words.iter().fold(sum, |sum, word| sum.wrapping_add(u64::from_ne_bytes(*word))))
+}
+
+/// Goes through the file.
+pub(super) fn pass(pass: &Pass) -> Result<Timed, String> {
+    let file = open(pass.file)?;
+    let step = if pass.random { page_bytes() } else { CHUNK_BYTES };
+    let mut offsets: Vec<usize> = (0..pass.bytes).step_by(step).collect();
+    if pass.random {
+        lab::plan::shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(pass.seed), &mut offsets);
+    }
+    // Touched, so that its own first touch is not in what is measured.
+    let mut buffer = vec![1; step];
+    if pass.cold {
+        forget(&file, pass.bytes)?;
+    } else {
+        read_all(&file, pass.bytes)?;
+    }
+    let before = Usage::of_this_thread();
+    let start = Instant::now();
+    let sum = match pass.call {
+        FileCall::Map => by_map(&file, pass, &offsets, step)?,
+        FileCall::Read => by_read(&file, pass, &offsets, &mut buffer)?,
+    };
+    let elapsed = start.elapsed();
+    let after = Usage::of_this_thread();
+    Ok(Timed {
+        time_ns: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
+        minor_faults: after.minor_faults - before.minor_faults,
+        major_faults: after.major_faults - before.major_faults,
+        sum,
+    })
+}
+
+fn by_map(file: &File, pass: &Pass, offsets: &[usize], step: usize) -> Result<u64, String> {
+    let map = map_with(file, pass.bytes, Hint::None)?;
+    let mut sum = 0_u64;
+    for _ in 0..pass.passes {
+        for &offset in offsets {
+            sum = sum.wrapping_add(map.sum_of(offset..(offset + step).min(pass.bytes)));
+        }
+    }
+    Ok(sum)
+}
+
+fn by_read(file: &File, pass: &Pass, offsets: &[usize], buffer: &mut [u8]) -> Result<u64, String> {
+    let mut sum = 0_u64;
+    for _ in 0..pass.passes {
+        for &offset in offsets {
+            let len = buffer.len().min(pass.bytes - offset);
+            sum = read_at(file, buffer, offset, len, sum)?;
+        }
+    }
+    Ok(sum)
+}

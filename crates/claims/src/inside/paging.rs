@@ -1,0 +1,91 @@
+//! Which pages of a range are there, before and after they are touched; and whether they are zero.
+
+use std::ops::Range;
+
+use sys::allocator::HeapBlock;
+use sys::mapping::{Mapping, Policy};
+use sys::proc::resident_now;
+use sys::residency::{in_core, mapped, whole_pages};
+
+use super::{failed, in_break, page_bytes};
+use crate::facts::{Lazy, Paging, Resident, Zeroes};
+
+/// One page in so many is touched first.
+const STRIDE: usize = 16;
+
+/// Of a fresh private anonymous mapping.
+pub(super) fn of_mapping(bytes: usize) -> Result<Paging, String> {
+    let mut mapping = Mapping::new(bytes, Policy::Plain).map_err(failed("mmap"))?;
+    paging(mapping.address(), bytes, |offset| mapping.touch(offset))
+}
+
+/// Of a block of malloc's.
+pub(super) fn of_block(bytes: usize) -> Result<Lazy, String> {
+    let mut block = HeapBlock::malloc(bytes).map_err(failed("malloc"))?;
+    let paging = paging(block.address(), bytes, |offset| block.write_byte(offset, 1))?;
+    let in_break = in_break(block.address());
+    drop(block);
+    let block = HeapBlock::malloc(bytes).map_err(failed("malloc"))?;
+    let again = resident(whole_pages(block.address(), bytes))?.in_core;
+    Ok(Lazy { bytes, in_break, paging, again })
+}
+
+fn paging(address: usize, bytes: usize, mut touch: impl FnMut(usize)) -> Result<Paging, String> {
+    let page = page_bytes();
+    let pages = whole_pages(address, bytes);
+    // The whole pages of the block, as offsets into it.
+    let offsets = pages.start - address..pages.end - address;
+    let rss_before = resident_now();
+    let before = resident(pages.clone())?;
+    let some: Vec<usize> = offsets.clone().step_by(STRIDE * page).collect();
+    for &offset in &some {
+        touch(offset);
+    }
+    let after_some = resident(pages.clone())?;
+    for offset in offsets.step_by(page) {
+        touch(offset);
+    }
+    let after_all = resident(pages.clone())?;
+    let growth = rss_before.zip(resident_now()).map(|(before, after)| {
+        (after.rss_bytes.saturating_sub(before.rss_bytes), after.huge_bytes.saturating_sub(before.huge_bytes))
+    });
+    Ok(Paging {
+        pages: (pages.len() / page) as u64,
+        before,
+        some: some.len() as u64,
+        after_some,
+        after_all,
+        rss_growth_bytes: growth.map(|(rss, _)| rss),
+        huge_bytes: growth.map(|(_, huge)| huge),
+        huge_before_bytes: rss_before.map(|rss| rss.huge_bytes),
+    })
+}
+
+/// How many of `pages` are there.
+pub(super) fn resident(pages: Range<usize>) -> Result<Resident, String> {
+    let there = |pages: &[bool]| pages.iter().filter(|there| **there).count() as u64;
+    let in_core = there(&in_core(pages.clone()).map_err(failed("mincore"))?);
+    Ok(Resident { in_core, mapped: mapped(pages).ok().map(|pages| there(&pages)) })
+}
+
+/// Writes to fresh memory what nobody should ever see again.
+pub(super) fn dirty(bytes: usize) -> Result<(), String> {
+    Mapping::new(bytes, Policy::Plain).map_err(failed("mmap"))?.fill(0xA5);
+    Ok(())
+}
+
+/// Reads every byte of a fresh mapping, and once more after a byte of each page was written: until then the kernel shows
+/// its page of zeros, and only the write brings in a page that somebody may have used before.
+pub(super) fn read_back(bytes: usize) -> Result<Zeroes, String> {
+    let mut mapping = Mapping::new(bytes, Policy::Plain).map_err(failed("mmap"))?;
+    let read_nonzero = mapping.nonzero_bytes() as u64;
+    mapping.touch_pages();
+    let touched = bytes.div_ceil(page_bytes()) as u64;
+    let nonzero = mapping.nonzero_bytes() as u64;
+    Ok(Zeroes {
+        read_bytes: bytes as u64,
+        read_nonzero,
+        beside_bytes: bytes as u64 - touched,
+        beside_nonzero: nonzero.abs_diff(touched),
+    })
+}

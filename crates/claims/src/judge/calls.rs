@@ -1,0 +1,176 @@
+//! A trace of system calls beside what the traced process saw from within.
+
+use results::claims::{Claim, Standing};
+use serde_json::json;
+
+use super::holds;
+use crate::catalogue::claim;
+use crate::facts::{Calls, Identity, Step};
+use crate::wording::{count, list};
+
+/// The names of the calls between the marks of [`sys::residency::mark`], step by step.
+#[must_use]
+pub fn steps_of_trace(trace: &str, page_bytes: usize) -> Vec<Vec<String>> {
+    let mut steps: Vec<Vec<String>> = Vec::new();
+    let mut current = None;
+    for line in trace.lines() {
+        let Some((name, rest)) = line.split_once('(') else { continue };
+        // "[pid 12] brk(" of a tracer that follows threads.
+        let name = name.rsplit(' ').next().unwrap_or(name);
+        match mark(name, rest, page_bytes) {
+            Some(number) => {
+                current = number.checked_sub(1);
+                if current == Some(steps.len()) {
+                    steps.push(Vec::new());
+                }
+            }
+            None => {
+                if let Some(step) = current.and_then(|step| steps.get_mut(step)) {
+                    step.push(name.to_owned());
+                }
+            }
+        }
+    }
+    steps
+}
+
+/// `mincore(0x3000, 0, …` is mark 3.
+fn mark(name: &str, arguments: &str, page_bytes: usize) -> Option<usize> {
+    let mut arguments = arguments.split(", ");
+    let address = usize::from_str_radix(arguments.next()?.strip_prefix("0x")?, 16).ok()?;
+    (name == "mincore" && arguments.next() == Some("0")).then_some(address / page_bytes)
+}
+
+/// The calls that explain what a step did, or none if it did nothing to see.
+fn expected(step: &Step) -> Vec<&'static str> {
+    let mapped = step.mapped_bytes.unwrap_or(0);
+    let mut calls = Vec::new();
+    if step.break_bytes != 0 {
+        calls.push("brk");
+    }
+    if mapped > 0 {
+        calls.push("mmap");
+    }
+    if mapped < 0 {
+        calls.push("munmap");
+    }
+    calls
+}
+
+/// What strace showed of `calls`.
+#[must_use]
+pub fn syscalls_seen(calls: &Calls, trace: &str, who: &Identity) -> Claim {
+    let shown = steps_of_trace(trace, who.page_bytes);
+    let (mut wanted, mut seen) = (0, 0);
+    let mut missing = Vec::new();
+    let mut rows = Vec::new();
+    for (index, step) in calls.steps.iter().enumerate() {
+        let shown: &[String] = shown.get(index).map_or(&[], Vec::as_slice);
+        for call in expected(step) {
+            wanted += 1;
+            if shown.iter().any(|name| name == call) {
+                seen += 1;
+            } else {
+                missing.push(format!("{call} of {}", step.name));
+            }
+        }
+        rows.push(json!({
+            "step": step.name,
+            "break_moved_bytes": step.break_bytes,
+            "mapped_bytes": step.mapped_bytes,
+            "shown": shown,
+        }));
+    }
+    let all: usize = shown.iter().map(Vec::len).sum();
+    let by_step: Vec<String> = calls
+        .steps
+        .iter()
+        .zip(&shown)
+        .map(|(step, calls)| {
+            format!("{} {}", step.name, if calls.is_empty() { "none".to_owned() } else { tally(calls) })
+        })
+        .collect();
+    let evidence = if by_step.is_empty() {
+        "strace ran, but the marks of the probe are not in what it shows".to_owned()
+    } else {
+        by_step.join("; ")
+    };
+    let verdict = if wanted == 0 { Standing::Inconclusive } else { holds(missing.is_empty()) };
+    let explanation = if wanted == 0 {
+        format!(
+            "{} served all of this from what it had, without a call that could be shown; `firsttouch trace` is not part of \
+             this version.",
+            who.allocator()
+        )
+    } else if missing.is_empty() {
+        format!(
+            "{seen} of {wanted} changes of break and address space that the process ({}) saw from within have their call; \
+             `firsttouch trace` is not part of this version.",
+            who.allocator()
+        )
+    } else {
+        format!("strace did not show {}; `firsttouch trace` is not part of this version.", list(&missing))
+    };
+    claim("syscalls-seen", verdict, evidence, explanation)
+        .figure("calls_shown", all)
+        .figure("changes_seen_within", wanted)
+        .figure("changes_with_their_call", seen)
+        .figure("steps", rows)
+}
+
+/// `brk x17, mmap`.
+fn tally(calls: &[String]) -> String {
+    let mut names: Vec<&String> = Vec::new();
+    for call in calls {
+        if !names.contains(&call) {
+            names.push(call);
+        }
+    }
+    let text = |name: &&String| match calls.iter().filter(|call| call == name).count() {
+        1 => (*name).clone(),
+        several => format!("{name} x{}", count(several as u64)),
+    };
+    names.iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRACE: &str = "brk(NULL) = 0x1000\n\
+        mincore(0x1000, 0, 0x7ffc)             = 0\n\
+        brk(0x55d0)                            = 0x55d0\nbrk(0x55e0) = 0x55e0\n\
+        mincore(0x5000, 0, 0x7ffc)             = 0\n\
+        brk(NULL) = 0x55e0\n\
+        mincore(0x2000, 0, 0x7ffc)             = 0\n\
+        mmap(NULL, 8392704, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x7f12\n\
+        mincore(0x5000, 0, 0x7ffc)             = 0\n+++ exited with 0 +++\n";
+
+    fn calls(break_bytes: i64, mapped: Option<i64>) -> Calls {
+        let step = |name: &str, break_bytes, mapped_bytes| Step { name: name.to_owned(), break_bytes, mapped_bytes };
+        Calls { steps: vec![step("malloc small", break_bytes, Some(0)), step("malloc large", 0, mapped)] }
+    }
+
+    fn judged(calls: &Calls, trace: &str) -> Claim {
+        syscalls_seen(calls, trace, &Identity { page_bytes: 4096, ..Identity::default() })
+    }
+
+    #[test]
+    fn steps_are_between_marks() {
+        let steps = steps_of_trace(TRACE, 4096);
+        assert_eq!(steps, [vec!["brk".to_owned(), "brk".to_owned()], vec!["mmap".to_owned()]]);
+        assert!(steps_of_trace("strace: ptrace: Operation not permitted\n", 4096).is_empty());
+    }
+
+    #[test]
+    fn every_change_needs_its_call() {
+        let claim = judged(&calls(131_072, Some(8 << 20)), TRACE);
+        assert_eq!(
+            (claim.verdict, claim.evidence.as_str()),
+            (Standing::Holds, "malloc small brk x2; malloc large mmap")
+        );
+        assert_eq!(judged(&calls(131_072, Some(-1)), TRACE).verdict, Standing::DoesNotHold);
+        assert_eq!(judged(&calls(131_072, None), "").verdict, Standing::DoesNotHold);
+        assert_eq!(judged(&calls(0, None), TRACE).verdict, Standing::Inconclusive, "nothing to see proves nothing");
+    }
+}

@@ -1,0 +1,172 @@
+//! Mapped files: what is read when, and what it costs beside copying.
+
+use std::fmt::Write;
+
+use results::claims::{Claim, Standing};
+use serde_json::json;
+use stats::{Estimate, compare, largest_rank};
+
+use crate::catalogue::{cannot, claim};
+use crate::facts::FileWindows;
+use crate::wording::{bytes, count, list, pages, ratio};
+
+/// Error probability of all intervals together.
+const ALPHA: f64 = 0.05;
+/// A difference smaller than this share does not matter.
+const MARGIN: f64 = 0.05;
+
+/// A mapped file before and after it is accessed.
+#[must_use]
+pub fn file_demand_paging(file: &FileWindows) -> Claim {
+    const ID: &str = "file-demand-paging";
+    let of = count(file.pages);
+    // A few pages that the kernel keeps for its own reasons do not hide the rest.
+    if file.forgotten.in_core * 20 > file.pages {
+        return cannot(
+            ID,
+            format!(
+                "{} of {of} pages of the file stay in the page cache (tmpfs?): name a folder on a disk by --dir",
+                count(file.forgotten.in_core)
+            ),
+        );
+    }
+    let read_by_mapping = file.untouched.in_core > file.forgotten.in_core || file.untouched.mapped.unwrap_or(0) > 0;
+    let read_by_touch = file.one.read() > 0 && file.one.major_faults > 0;
+    let verdict = match (read_by_mapping, read_by_touch) {
+        (false, true) => Standing::Holds,
+        (true, _) => Standing::DoesNotHold,
+        (false, false) => Standing::Inconclusive,
+    };
+    let evidence = format!(
+        "{} of {of} pages in memory once mapped; a touch of one read {}, in {} major fault{}",
+        count(file.untouched.in_core),
+        count(file.one.read()),
+        file.one.major_faults,
+        if file.one.major_faults == 1 { "" } else { "s" }
+    );
+    claim(ID, verdict, evidence, neighbours(file))
+        .figure("pages", file.pages)
+        .figure("cached_when_forgotten", file.forgotten.in_core)
+        .figure("cached_when_mapped", file.untouched.in_core)
+        .figure("mapped_when_mapped", file.untouched.mapped)
+        .figure("one_touch_read", file.one.read())
+        .figure("one_touch_mapped", file.one.resident.mapped)
+        .figure("one_touch_major_faults", file.one.major_faults)
+        .figure("in_order_pages", file.first_pages)
+        .figure("in_order_read", file.first.read())
+        .figure("in_order_major_faults", file.first.major_faults)
+        .figure("in_order_minor_faults", file.first.minor_faults)
+        .figure("random_touch_read", file.unordered.read())
+        .figure("random_touch_mapped", file.unordered.resident.mapped)
+        .figure("warm_touch_mapped", file.warm.resident.mapped)
+        .figure("warm_touch_minor_faults", file.warm.minor_faults)
+        .figure("warm_touch_major_faults", file.warm.major_faults)
+}
+
+/// What comes with a touched page.
+fn neighbours(file: &FileWindows) -> String {
+    let around = |mapped: Option<u64>| mapped.map_or("an unknown number".to_owned(), pages);
+    format!(
+        "The touched page brings its neighbours: readahead read {}, and {} entered the page tables (fault-around; {} \
+         where all is cached); {} in order took {} major and {} minor faults, and with MADV_RANDOM a touch read {}.",
+        pages(file.one.read()),
+        around(file.one.resident.mapped),
+        around(file.warm.resident.mapped),
+        pages(file.first_pages),
+        count(file.first.major_faults),
+        count(file.first.minor_faults),
+        pages(file.unordered.read()),
+    )
+}
+
+/// One way of going through a file, by mapping and by reading.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cell {
+    /// How much of it.
+    pub bytes: usize,
+    /// In no order.
+    pub random: bool,
+    /// Not in the page cache.
+    pub cold: bool,
+    /// How often.
+    pub passes: u32,
+    /// Block by block, the logarithm of the time by mapping over that by reading.
+    pub log_ratios: Vec<f64>,
+    /// Median time by mapping.
+    pub map_ns: Option<f64>,
+    /// Median time by reading.
+    pub read_ns: Option<f64>,
+}
+
+impl Cell {
+    fn name(&self) -> String {
+        let cache = if self.cold { "cold" } else { "warm" };
+        let order = if self.random { "random" } else { "in order" };
+        let passes = if self.passes == 1 { String::new() } else { format!(" {} times", self.passes) };
+        format!("{cache} {order} {}{passes}", bytes(self.bytes as u64))
+    }
+}
+
+/// mmap against read, in all cells; `left_out` says why there are no cold ones.
+#[must_use]
+pub fn map_or_copy(cells: &[Cell], left_out: Option<&str>) -> Claim {
+    const ID: &str = "map-or-copy";
+    let alpha = ALPHA / cells.len().max(1) as f64;
+    let judged: Vec<(&Cell, Estimate)> = cells
+        .iter()
+        .filter_map(|cell| Some((cell, compare(&cell.log_ratios, largest_rank(cell.log_ratios.len(), alpha), MARGIN)?)))
+        .collect();
+    let by_ratio = |a: &&(&Cell, Estimate), b: &&(&Cell, Estimate)| a.1.ratio.total_cmp(&b.1.ratio);
+    let (Some(worst), Some(best)) = (judged.iter().max_by(by_ratio), judged.iter().min_by(by_ratio)) else {
+        return cannot(ID, left_out.unwrap_or("no sample could be taken"));
+    };
+    let bounds = |estimate: &Estimate| estimate.interval.map_or((0.0, f64::INFINITY), |i| (i.low, i.high));
+    let different = |estimate: &Estimate| estimate.verdict == stats::Verdict::Different;
+    let text = |(cell, estimate): &&(&Cell, Estimate)| {
+        format!("{} ({})", ratio(estimate.ratio, estimate.interval), cell.name())
+    };
+    let dearer = |(_, estimate): &&(&Cell, Estimate)| different(estimate) && bounds(estimate).0 > 1.0;
+    let cheaper = |(_, estimate): &&(&Cell, Estimate)| different(estimate) && bounds(estimate).1 < 1.0;
+    let costs: Vec<_> = judged.iter().filter(dearer).collect();
+    let saves: Vec<_> = judged.iter().filter(cheaper).collect();
+    let verdict = match (costs.is_empty(), judged.iter().all(|(_, estimate)| bounds(estimate).1 <= 1.0 + MARGIN)) {
+        (false, _) => Standing::Holds,
+        (true, true) => Standing::DoesNotHold,
+        (true, false) => Standing::Inconclusive,
+    };
+    let evidence = format!("mmap over read: {} to {}", text(&worst), text(&best));
+    let names = |cells: &[&(&Cell, Estimate)]| list(&cells.iter().map(|(cell, _)| cell.name()).collect::<Vec<_>>());
+    let side = |cells: &[&(&Cell, Estimate)], word: &str| match cells {
+        [] => format!("nowhere for certain {word}"),
+        cells => format!("{word} {}", names(cells)),
+    };
+    let mut explanation = format!(
+        "Mapping was {}; {}; read(2) copied into one buffer again and again ({} blocks).",
+        side(&costs, "dearer"),
+        side(&saves, "cheaper"),
+        judged[0].0.log_ratios.len()
+    );
+    if let Some(why) = left_out {
+        let _ = write!(explanation, " Not in the page cache: not measured, since {why}.");
+    }
+    claim(ID, verdict, evidence, explanation)
+        .figure("cells", judged.iter().map(row).collect::<Vec<_>>())
+        .figure("confidence", 1.0 - ALPHA)
+        .figure("margin", MARGIN)
+        .figure("cold_left_out", left_out)
+}
+
+fn row((cell, estimate): &(&Cell, Estimate)) -> serde_json::Value {
+    json!({
+        "cache": if cell.cold { "cold" } else { "warm" },
+        "order": if cell.random { "random" } else { "sequential" },
+        "bytes": cell.bytes,
+        "passes": cell.passes,
+        "map_over_read": estimate.ratio,
+        "low": estimate.interval.map(|i| i.low),
+        "high": estimate.interval.map(|i| i.high),
+        "map_ns": cell.map_ns,
+        "read_ns": cell.read_ns,
+        "blocks": cell.log_ratios.len(),
+    })
+}

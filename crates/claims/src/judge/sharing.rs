@@ -1,0 +1,61 @@
+//! Who sees whose writes after a fork.
+
+use results::claims::Claim;
+use stats::{compare, largest_rank};
+
+use super::holds;
+use crate::catalogue::claim;
+use crate::facts::Sharing;
+use crate::wording::{bytes, ratio};
+
+/// Error probability of an interval.
+const ALPHA: f64 = 0.05;
+
+/// Times per page of the two faults, in one block.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FaultPair {
+    /// The first touch of fresh memory.
+    pub first_touch_ns: f64,
+    /// The write to a page that the child has too.
+    pub copy_on_write_ns: f64,
+}
+
+/// What was seen, and what copies cost (`pairs` at `batch_bytes` each; empty: not measured).
+#[must_use]
+pub fn shared(seen: &Sharing, pairs: &[FaultPair], batch_bytes: u64) -> Claim {
+    let word = |saw: bool| if saw { "seen" } else { "not" };
+    let [shared, private] = [(seen.shared_up, seen.shared_down), (seen.private_up, seen.private_down)];
+    let both = |(up, down): (bool, bool)| match (up, down) {
+        (true, true) => "seen both ways".to_owned(),
+        (false, false) => "seen neither way".to_owned(),
+        (up, down) => format!("by the child {}, by the parent {}", word(down), word(up)),
+    };
+    let evidence = format!("writes to MAP_SHARED {}, to MAP_PRIVATE {}", both(shared), both(private));
+    let logs: Vec<f64> = pairs.iter().map(|pair| (pair.copy_on_write_ns / pair.first_touch_ns).ln()).collect();
+    let estimate = compare(&logs, largest_rank(logs.len(), ALPHA), ALPHA);
+    let median = |value: fn(&FaultPair) -> f64| stats::median(&pairs.iter().map(value).collect::<Vec<_>>());
+    let explanation = match &estimate {
+        Some(estimate) => format!(
+            "What is private is copied when one of the two writes: such a fault takes {} of a first touch ({} pairs of \
+             {} in small pages, 95 %).",
+            ratio(estimate.ratio, estimate.interval),
+            pairs.len(),
+            bytes(batch_bytes)
+        ),
+        None => "What is private is copied when one of the two writes; what that costs was not measured.".to_owned(),
+    };
+    let holds_here = shared == (true, true) && private == (false, false);
+    claim("shared", holds(holds_here), evidence, explanation)
+        .figure("shared_seen_by_parent", seen.shared_up)
+        .figure("shared_seen_by_child", seen.shared_down)
+        .figure("private_seen_by_parent", seen.private_up)
+        .figure("private_seen_by_child", seen.private_down)
+        .figure("copy_on_write_over_first_touch", estimate.map(|estimate| estimate.ratio))
+        .figure("low", estimate.and_then(|estimate| estimate.interval).map(|interval| interval.low))
+        .figure("high", estimate.and_then(|estimate| estimate.interval).map(|interval| interval.high))
+        .figure("confidence", 1.0 - ALPHA)
+        .figure("blocks", pairs.len())
+        .figure("batch_bytes", batch_bytes)
+        .figure("first_touch_ns", median(|pair| pair.first_touch_ns))
+        .figure("copy_on_write_ns", median(|pair| pair.copy_on_write_ns))
+}

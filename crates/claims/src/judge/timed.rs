@@ -1,0 +1,206 @@
+//! What the lab measured of the claims about time.
+
+use results::claims::{Claim, Standing};
+use results::{Effect, LabResult, Verdict};
+use serde_json::{Value, json};
+use stats::{Interval, compare, largest_rank};
+
+use crate::catalogue::{cannot, claim};
+use crate::wording::{bytes, ratio};
+
+/// Error probability of an interval.
+const ALPHA: f64 = 0.05;
+/// "A lot" is more than twice as much.
+const A_LOT: f64 = 2.0;
+/// Differences of logarithms below this are the clock's, not the memory's.
+const LEAST_DIFFERENCE: f64 = 1e-6;
+
+/// Why a result must not be used, if so.
+fn untrusted(result: &LabResult) -> Option<String> {
+    let placebo = result.placebo.as_ref()?;
+    (placebo.trusted == Some(false)).then(|| format!("even mmap against itself differed ({:.2}x)", placebo.ratio))
+}
+
+fn interval(low: Option<f64>, high: Option<f64>) -> Option<Interval> {
+    low.zip(high).map(|(low, high)| Interval { low, high })
+}
+
+/// The scatter of malloc against that of mmap over all sizes: two blocks that follow each other make a pair; how far the
+/// logarithms of its two times lie apart is compared, size by size, and the mean over the sizes is one value.
+fn spread_ratios(result: &LabResult) -> Vec<f64> {
+    let Some((mmap, malloc)) = arms(result) else { return Vec::new() };
+    let times = |arm: &results::Arm, size: u64| -> Vec<f64> {
+        let of_size = arm.samples.iter().filter(|sample| sample.size_bytes.is_none_or(|own| own == size));
+        of_size.map(|sample| (sample.total_ns.max(1) as f64).ln()).collect()
+    };
+    let sizes = sizes(result);
+    let logs: Vec<[Vec<f64>; 2]> = sizes.iter().map(|&size| [times(malloc, size), times(mmap, size)]).collect();
+    let blocks = logs.iter().flatten().map(Vec::len).min().unwrap_or(0);
+    let apart = |times: &[f64], pair: usize| (times[2 * pair] - times[2 * pair + 1]).abs().max(LEAST_DIFFERENCE).ln();
+    let value = |pair: usize| {
+        let differences = logs.iter().map(|[malloc, mmap]| apart(malloc, pair) - apart(mmap, pair));
+        differences.sum::<f64>() / logs.len() as f64
+    };
+    (0..blocks / 2).map(value).collect()
+}
+
+fn sizes(result: &LabResult) -> Vec<u64> {
+    let all = &result.experiment.sizes_bytes;
+    if all.is_empty() { vec![result.experiment.size_bytes] } else { all.clone() }
+}
+
+fn arms(result: &LabResult) -> Option<(&results::Arm, &results::Arm)> {
+    let baseline = result.arms.iter().find(|arm| arm.baseline)?;
+    let other = result.arms.iter().find(|arm| !arm.baseline && !arm.placebo)?;
+    Some((baseline, other))
+}
+
+/// Location and scatter over a sweep of sizes.
+#[must_use]
+pub fn malloc_varies(result: &LabResult) -> Claim {
+    const ID: &str = "malloc-varies";
+    let ratios = spread_ratios(result);
+    let Some(spread) = compare(&ratios, largest_rank(ratios.len(), ALPHA), A_LOT - 1.0) else {
+        return cannot(ID, "there was time for less than two blocks");
+    };
+    let verdict = match (spread.interval, untrusted(result)) {
+        (Some(bounds), None) if bounds.low > A_LOT => Standing::Holds,
+        (Some(bounds), None) if bounds.high < A_LOT => Standing::DoesNotHold,
+        _ => Standing::Inconclusive,
+    };
+    let of_size: Vec<String> = result
+        .comparisons
+        .iter()
+        .map(|c| format!("{} {}", bytes(c.size_bytes), ratio(c.ratio, interval(c.low, c.high))))
+        .collect();
+    let evidence = format!(
+        "malloc scatters {} as much as mmap over {} sizes; takes {} as long at {}",
+        ratio(spread.ratio, spread.interval),
+        sizes(result).len(),
+        result.comparisons.last().map_or("?".to_owned(), |c| ratio(c.ratio, interval(c.low, c.high))),
+        bytes(sizes(result).last().copied().unwrap_or(0)),
+    );
+    let explanation = format!(
+        "\"A lot\" is taken as more than {A_LOT} times as much; times against mmap by size: {}{}.",
+        of_size.join(", "),
+        untrusted(result).map(|why| format!("; not to be trusted, since {why}")).unwrap_or_default()
+    );
+    claim(ID, verdict, evidence, explanation)
+        .figure("spread_ratio", spread.ratio)
+        .figure("spread_low", spread.interval.map(|i| i.low))
+        .figure("spread_high", spread.interval.map(|i| i.high))
+        .figure("confidence", 1.0 - ALPHA)
+        .figure("pairs_of_blocks", ratios.len())
+        .figure("a_lot", A_LOT)
+        .figure("fill", result.experiment.fill)
+        .figure("sizes", size_rows(result))
+}
+
+fn size_rows(result: &LabResult) -> Vec<Value> {
+    let summary = |arm: &results::Arm, size: u64| {
+        arm.points.iter().find(|point| point.size_bytes == size).and_then(|point| point.summary.clone())
+    };
+    let row = |comparison: &results::Comparison| {
+        let size = comparison.size_bytes;
+        let of = |arm: Option<&results::Arm>| arm.and_then(|arm| summary(arm, size));
+        let (mmap, malloc) = arms(result).unzip();
+        let [mmap, malloc] = [of(mmap), of(malloc)];
+        json!({
+            "size_bytes": size,
+            "ratio": comparison.ratio,
+            "low": comparison.low,
+            "high": comparison.high,
+            "blocks": comparison.blocks,
+            "mmap_total_ns": mmap.as_ref().map(|s| s.median.total_ns),
+            "mmap_spread": mmap.as_ref().map(|s| s.total_spread),
+            "malloc_total_ns": malloc.as_ref().map(|s| s.median.total_ns),
+            "malloc_spread": malloc.as_ref().map(|s| s.total_spread),
+        })
+    };
+    result.comparisons.iter().map(row).collect()
+}
+
+/// API against fill value and position.
+#[must_use]
+pub fn malloc_slower(result: &LabResult) -> Claim {
+    const ID: &str = "malloc-slower";
+    let effect = |factor: &str| result.effects.iter().find(|effect| effect.factor == factor);
+    let Some(api) = effect("api") else { return cannot(ID, "there was no time for a look at the cells") };
+    let text = |effect: &Effect| ratio(effect.ratio, interval(effect.low, effect.high));
+    let verdict = match (api.verdict, untrusted(result)) {
+        (_, Some(_)) => Standing::Inconclusive,
+        (Verdict::Different, _) if api.ratio > 1.0 => Standing::Holds,
+        (Verdict::Different | Verdict::Equivalent, _) => Standing::DoesNotHold,
+        (Verdict::Inconclusive, _) if api.high.is_some_and(|high| high <= 1.0 + result.experiment.margin) => {
+            Standing::DoesNotHold
+        }
+        (Verdict::Inconclusive, _) => Standing::Inconclusive,
+    };
+    let beside = |factor: &str, name: &str| {
+        effect(factor).map(|effect| format!("; {name} {}", text(effect))).unwrap_or_default()
+    };
+    let evidence = format!("{}{}{}", text(api), beside("position", "position here"), beside("memory", "cold memory"));
+    let explanation = format!(
+        "API crossed with fill value and position at {} ({} blocks); {}{}.",
+        bytes(result.experiment.size_bytes),
+        api.blocks,
+        match effect("position") {
+            Some(position) if position.verdict == Verdict::Different && position.ratio > 1.0 =>
+                "whatever comes first in a process is slower, and the post always ran malloc first".to_owned(),
+            Some(_) => "position does no such thing here for certain".to_owned(),
+            None => "position has no figure".to_owned(),
+        },
+        untrusted(result).map(|why| format!("; not to be trusted, since {why}")).unwrap_or_default()
+    );
+    let row = |effect: &Effect| {
+        json!({
+            "factor": effect.factor, "levels": effect.levels, "ratio": effect.ratio, "low": effect.low,
+            "high": effect.high, "confidence": effect.confidence, "blocks": effect.blocks, "verdict": effect.verdict,
+        })
+    };
+    claim(ID, verdict, evidence, explanation)
+        .figure("ratio", api.ratio)
+        .figure("low", api.low)
+        .figure("high", api.high)
+        .figure("size_bytes", result.experiment.size_bytes)
+        .figure("margin", result.experiment.margin)
+        .figure("effects", result.effects.iter().map(row).collect::<Vec<_>>())
+        .figure("spreads", result.spreads.iter().map(row).collect::<Vec<_>>())
+}
+
+/// One large size, with a margin.
+#[must_use]
+pub fn large_equal(result: &LabResult) -> Claim {
+    const ID: &str = "large-equal";
+    let Some(comparison) = result.comparisons.first() else {
+        let refused = result.refused.first().map_or("no block was complete".to_owned(), |r| r.reason.clone());
+        return cannot(ID, refused);
+    };
+    let doubt = untrusted(result);
+    let verdict = match (comparison.verdict, &doubt) {
+        (_, Some(_)) | (Verdict::Inconclusive, None) => Standing::Inconclusive,
+        (Verdict::Equivalent, None) => Standing::Holds,
+        (Verdict::Different, None) => Standing::DoesNotHold,
+    };
+    let share = format!("{:.0} %", result.experiment.margin * 100.0);
+    let evidence = format!(
+        "{} at {}, margin {share}",
+        ratio(comparison.ratio, interval(comparison.low, comparison.high)),
+        bytes(comparison.size_bytes)
+    );
+    let meaning = match (verdict, &doubt) {
+        (_, Some(why)) => format!("not to be trusted, since {why}"),
+        (Standing::Holds, _) => format!("no difference larger than {share}"),
+        (Standing::DoesNotHold, _) => "the interval excludes 1".to_owned(),
+        _ => format!("the data neither exclude 1 nor a difference of {share}"),
+    };
+    claim(ID, verdict, evidence, format!("Obtaining and first touch, {} blocks: {meaning}.", comparison.blocks))
+        .figure("ratio", comparison.ratio)
+        .figure("low", comparison.low)
+        .figure("high", comparison.high)
+        .figure("confidence", comparison.confidence)
+        .figure("margin", result.experiment.margin)
+        .figure("size_bytes", comparison.size_bytes)
+        .figure("blocks", comparison.blocks)
+        .figure("placebo_ratio", result.placebo.as_ref().map(|placebo| placebo.ratio))
+}

@@ -1,0 +1,122 @@
+//! Claims about time, from injected results of the lab.
+
+use claims::judge::timed::{large_equal, malloc_slower, malloc_varies};
+use results::LabResult;
+use results::claims::Standing::{CannotTest, DoesNotHold, Holds, Inconclusive};
+use serde_json::{Value, json};
+
+use crate::is;
+
+/// A result as the lab writes it, with nothing in it but what is given.
+fn result(change: impl FnOnce(&mut Value)) -> LabResult {
+    let mut value = json!({
+        "schema": results::SCHEMA, "version": "0", "started": "", "elapsed_ns": 1, "seed": 7,
+        "machine": { "cpus": 2 }, "warnings": [], "looks": [], "arms": [], "dropped": [], "refused": [],
+        "comparisons": [],
+        "experiment": {
+            "name": "x", "question": "?", "metric": "total_ns", "margin": 0.05, "size_bytes": 33_554_432,
+        },
+        "placebo": { "ratio": 1.0, "low": 0.99, "high": 1.01, "confidence": 0.99, "trusted": true },
+    });
+    change(&mut value);
+    serde_json::from_value(value).expect("a result")
+}
+
+fn comparison(ratio: f64, verdict: &str) -> Value {
+    json!({
+        "arm": "malloc", "baseline": "mmap", "metric": "total_ns", "size_bytes": 33_554_432, "ratio": ratio,
+        "low": ratio - 0.01, "high": ratio + 0.01, "confidence": 0.95, "blocks": 48, "verdict": verdict,
+        "smallest_detectable": 0.01,
+    })
+}
+
+#[test]
+fn large_blocks() {
+    let check = |comparison: Value, trusted: bool, verdict, words: &[&str]| {
+        let result = result(|value| {
+            value["comparisons"] = json!([comparison]);
+            value["placebo"]["trusted"] = json!(trusted);
+        });
+        is(&large_equal(&result), verdict, words);
+    };
+    check(
+        comparison(1.0, "equivalent"),
+        true,
+        Holds,
+        &["1.00x [0.99, 1.01] at 32 MiB, margin 5 %", "no difference larger"],
+    );
+    check(comparison(1.2, "different"), true, DoesNotHold, &["the interval excludes 1"]);
+    check(comparison(1.0, "inconclusive"), true, Inconclusive, &["neither exclude 1"]);
+    check(comparison(1.0, "equivalent"), false, Inconclusive, &["even mmap against itself differed"]);
+    is(&large_equal(&result(|_| ())), CannotTest, &["no block was complete"]);
+    let refused = result(|value| value["refused"] = json!([{ "arm": "malloc", "reason": "malloc: ENOMEM" }]));
+    is(&large_equal(&refused), CannotTest, &["malloc: ENOMEM"]);
+}
+
+fn effect(factor: &str, ratio: f64, verdict: &str) -> Value {
+    json!({
+        "factor": factor, "levels": ["a", "b"], "ratio": ratio, "low": ratio - 0.02, "high": ratio + 0.02,
+        "confidence": 0.97, "blocks": 48, "verdict": verdict, "smallest_detectable": 0.02,
+    })
+}
+
+#[test]
+fn slower_or_not() {
+    let check = |effects: Vec<Value>, trusted: bool, verdict, words: &[&str]| {
+        let result = result(|value| {
+            value["effects"] = Value::Array(effects);
+            value["placebo"]["trusted"] = json!(trusted);
+        });
+        is(&malloc_slower(&result), verdict, words);
+    };
+    let api = |ratio, verdict| effect("api", ratio, verdict);
+    let slow_start = effect("position", 1.1, "different");
+    check(
+        vec![api(1.0, "equivalent"), slow_start.clone()],
+        true,
+        DoesNotHold,
+        &["1.00x", "position here 1.10x", "comes first in a process is slower"],
+    );
+    check(vec![api(1.0, "equivalent"), effect("position", 1.0, "equivalent")], true, DoesNotHold, &["no such thing"]);
+    check(vec![api(1.3, "different")], true, Holds, &["1.30x", "position has no figure"]);
+    check(vec![api(0.7, "different")], true, DoesNotHold, &["0.70x"]);
+    check(vec![api(1.04, "inconclusive")], true, Inconclusive, &["1.04x"]);
+    check(vec![api(0.98, "inconclusive")], true, DoesNotHold, &["0.98x"]);
+    check(vec![api(1.3, "different")], false, Inconclusive, &["even mmap against itself"]);
+    let cold = effect("memory", 2.3, "different");
+    check(vec![api(1.0, "equivalent"), slow_start, cold], true, DoesNotHold, &["cold memory 2.30x"]);
+    check(vec![], true, CannotTest, &["no time"]);
+}
+
+/// Samples of an arm whose logarithms go up and down by `scatter`.
+fn arm(name: &str, baseline: bool, scatter: f64, blocks: u32) -> Value {
+    let sample = |block: u32| {
+        let sign = if block.is_multiple_of(2) { 1.0 } else { -1.0 };
+        let total_ns = 1e7 * f64::exp(sign * scatter * (1.0 + 0.01 * f64::from(block)));
+        json!({
+            "block": block, "position": 0, "operations": 1, "obtain_ns": 0, "first_touch_ns": 0, "second_touch_ns": 0,
+            "release_ns": 0, "total_ns": format!("{total_ns:.0}").parse::<u64>().expect("digits"), "minor_faults": 0, "major_faults": 0,
+        })
+    };
+    json!({
+        "name": name, "baseline": baseline, "placebo": false,
+        "samples": (0..blocks).map(sample).collect::<Vec<_>>(),
+    })
+}
+
+#[test]
+fn scatter() {
+    let check = |mmap: f64, malloc: f64, blocks, trusted: bool, verdict, words: &[&str]| {
+        let result = result(|value| {
+            value["arms"] = json!([arm("mmap", true, mmap, blocks), arm("malloc", false, malloc, blocks)]);
+            value["comparisons"] = json!([comparison(1.0, "equivalent")]);
+            value["placebo"]["trusted"] = json!(trusted);
+        });
+        is(&malloc_varies(&result), verdict, words);
+    };
+    check(0.01, 0.01, 48, true, DoesNotHold, &["scatters 1.00x", "1.00x [0.99, 1.01] as long at 32 MiB"]);
+    check(0.01, 0.05, 48, true, Holds, &["scatters 5.00x"]);
+    check(0.01, 0.05, 48, false, Inconclusive, &["not to be trusted"]);
+    check(0.01, 0.05, 8, true, Inconclusive, &["[no interval]"]);
+    check(0.01, 0.01, 1, true, CannotTest, &["less than two blocks"]);
+}

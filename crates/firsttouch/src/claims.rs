@@ -1,0 +1,60 @@
+//! `firsttouch claims [ID...]`.
+
+use std::process::ExitCode;
+
+use ::claims::catalogue::{CLAIMS, find, ids};
+use ::claims::{Event, Request};
+use anyhow::Context;
+use sys::interrupt::Interrupt;
+
+use crate::bench::new_seed;
+use crate::options::{ClaimsOptions, Color, Usage};
+use crate::progress::Watcher;
+use crate::sink::{self, Sink};
+use crate::stream;
+
+pub(crate) fn run(options: &ClaimsOptions, color: Color) -> anyhow::Result<ExitCode> {
+    let wanted = wanted(&options.ids)?;
+    if options.list {
+        let wanted = CLAIMS.iter().filter(|(id, _)| wanted.contains(id));
+        let lines: Vec<String> = wanted.map(|(id, claim)| format!("{id:18}  {claim}\n")).collect();
+        stream::print(&lines.concat(), color)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let folder = options.dir.clone().unwrap_or_else(std::env::temp_dir);
+    if options.dir.is_some() && !folder.is_dir() {
+        return Err(Usage(format!("--dir: {} is not a folder", folder.display())).into());
+    }
+    let sink = options.json.as_deref().map(Sink::open).transpose()?;
+    let interrupt = Interrupt::install().context("cannot watch for signals")?;
+    let request = Request {
+        ids: wanted,
+        seed: options.seed.unwrap_or_else(new_seed),
+        folder,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let mut watcher = Watcher::new(options.quiet, None);
+    let claims = ::claims::test(&request, interrupt, &mut |event| match event {
+        Event::Claim(number, of, id) => watcher.begin(number, of, id),
+        Event::Lab(event) => watcher.see(&event),
+    });
+    watcher.finish();
+    let claims = claims.context("the claims cannot be tested")?;
+    if let (Some(signal), true) = (interrupt.received(), claims.claims.is_empty()) {
+        drop(sink);
+        eprintln!("firsttouch: interrupted before any claim was tested");
+        sys::interrupt::die_by(signal);
+    }
+    let screen = || report::claims_screen(&claims, stream::width());
+    sink::deliver(sink, |writer| results::write(&claims, writer), screen, color)?;
+    if let Some(signal) = interrupt.received() {
+        sys::interrupt::die_by(signal);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The claims asked for, each once, in the order of the list; all of them if none is named.
+fn wanted(asked: &[String]) -> Result<Vec<&'static str>, Usage> {
+    let known: Vec<&str> = asked.iter().map(|name| find(name).map_err(Usage)).collect::<Result<_, _>>()?;
+    Ok(ids().filter(|id| known.is_empty() || known.contains(id)).collect())
+}

@@ -1,0 +1,102 @@
+//! The screen of the claims, from injected ones.
+
+use results::claims::{Claim, Claims, SCHEMA, Standing, Tested};
+
+fn claim(id: &str, verdict: Standing, evidence: &str, explanation: &str) -> Claim {
+    Claim {
+        id: id.to_owned(),
+        statement: "something".to_owned(),
+        verdict,
+        evidence: evidence.to_owned(),
+        explanation: explanation.to_owned(),
+        figures: serde_json::Map::new(),
+    }
+}
+
+fn every_verdict() -> Claims {
+    Claims {
+        schema: SCHEMA.to_owned(),
+        version: "0.1.0".to_owned(),
+        seed: 7,
+        machine: Tested {
+            kernel: Some("6.18.0".to_owned()),
+            libc: Some("glibc 2.36".to_owned()),
+            malloc: Some("/lib/x86_64-linux-gnu/libc.so.6".to_owned()),
+            thp: Some("madvise".to_owned()),
+            page_bytes: 4096,
+        },
+        claims: vec![
+            claim(
+                "demand-paging",
+                Standing::Holds,
+                "0 of 25,600 pages resident before touch, 25,600 after",
+                "So with malloc (glibc 2.36): 0 of 25,599 before, 25,599 after. A touch of 1,600 pages brought in 1,600.",
+            ),
+            claim(
+                "file-demand-paging",
+                Standing::CannotTest,
+                "8,192 of 8,192 pages of the file stay in the page cache (tmpfs?): name a folder on a disk by --dir",
+                "Nothing was measured, so nothing is said about it.",
+            ),
+            claim(
+                "malloc-slower",
+                Standing::DoesNotHold,
+                "1.00x [0.98, 1.01]; position here 1.02x [1.00, 1.04]; cold memory 2.30x [no interval]",
+                "API crossed with fill value and position at 16 MiB (48 blocks); position does no such thing here for certain.",
+            ),
+            claim("large-equal", Standing::Inconclusive, "1.02x [0.98, 1.07] at 32 MiB, margin 5 %", "Twelve blocks."),
+        ],
+    }
+}
+
+/// As it looks where styles are stripped.
+fn plain(claims: &Claims, width: Option<usize>) -> String {
+    anstream::adapter::strip_str(&report::claims_screen(claims, width)).to_string()
+}
+
+#[test]
+fn every_verdict_at_80_columns() {
+    let screen = plain(&every_verdict(), Some(80));
+    assert!(screen.lines().all(|line| line.chars().count() <= 80), "wider than 80 columns:\n{screen}");
+    insta::assert_snapshot!(screen);
+}
+
+#[test]
+fn every_verdict_at_120_columns() {
+    insta::assert_snapshot!(plain(&every_verdict(), Some(120)));
+}
+
+#[test]
+fn every_verdict_in_a_pipe() {
+    insta::assert_snapshot!(plain(&every_verdict(), None));
+}
+
+#[test]
+fn every_verdict_at_40_columns() {
+    insta::assert_snapshot!(plain(&every_verdict(), Some(40)));
+}
+
+#[test]
+fn the_next_command_follows_from_the_verdicts() {
+    let next = |verdict| {
+        let claims = Claims { claims: vec![claim("malloc-slower", verdict, "e", "x.")], ..every_verdict() };
+        plain(&claims, None).lines().last().unwrap_or_default().to_owned()
+    };
+    assert!(next(Standing::Inconclusive).contains("firsttouch doctor"));
+    assert!(next(Standing::DoesNotHold).contains("firsttouch bench position"));
+    assert!(next(Standing::CannotTest).starts_with("Next: firsttouch bench "));
+}
+
+#[test]
+fn hostile_and_no_claims_are_printed_all_the_same() {
+    let evil = "\u{1b}[2J\nevil";
+    let mut hostile = every_verdict();
+    hostile.claims = vec![claim(evil, Standing::Holds, evil, evil)];
+    hostile.machine.malloc = Some(evil.to_owned());
+    for width in [None, Some(1), Some(80)] {
+        let screen = plain(&hostile, width);
+        assert!(!screen.contains('\u{1b}') && !screen.contains("\nevil"), "{screen:?}");
+    }
+    hostile.claims.clear();
+    assert!(plain(&hostile, Some(80)).contains("0 claims"));
+}

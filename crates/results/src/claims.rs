@@ -1,0 +1,121 @@
+//! What `firsttouch claims --json` writes, `firsttouch.claims/1`, as types.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The schema that this version writes.
+pub const SCHEMA: &str = "firsttouch.claims/1";
+
+/// The claims that were put to the test on a machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Claims {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Version of the program that wrote it.
+    pub version: String,
+    /// Every random choice followed from it.
+    pub seed: u64,
+    /// What was tested.
+    pub machine: Tested,
+    /// Those asked for, in the order of the list.
+    pub claims: Vec<Claim>,
+}
+
+/// What the claims were tested on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tested {
+    /// Kernel release, as `uname -r` says.
+    pub kernel: Option<String>,
+    /// The C library: `glibc 2.36`.
+    pub libc: Option<String>,
+    /// The file that malloc came from.
+    pub malloc: Option<String>,
+    /// Transparent huge pages of 2 MiB for anonymous memory: `always`, `madvise` or `never`.
+    pub thp: Option<String>,
+    /// Size of a base page.
+    pub page_bytes: u64,
+}
+
+/// One claim and what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Stable name.
+    pub id: String,
+    /// What is claimed.
+    pub statement: String,
+    /// Whether it is so here.
+    pub verdict: Standing,
+    /// In figures; of what cannot be tested, why. Never empty.
+    pub evidence: String,
+    /// One sentence: what follows, or what to bear in mind.
+    pub explanation: String,
+    /// The figures behind it. Times end in `_ns`, sizes in `_bytes`; ratios are plain numbers.
+    pub figures: Map<String, Value>,
+}
+
+/// How it stands with a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// It is so.
+    Holds,
+    /// It is not so.
+    DoesNotHold,
+    /// The data do not say.
+    Inconclusive,
+    /// It cannot be tested here.
+    CannotTest,
+}
+
+impl Standing {
+    /// The words for it on a screen.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Standing::Holds => "holds",
+            Standing::DoesNotHold => "does not hold",
+            Standing::Inconclusive => "inconclusive",
+            Standing::CannotTest => "cannot test",
+        }
+    }
+}
+
+impl Claim {
+    /// Adds a figure.
+    #[must_use]
+    pub fn figure(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.figures.insert(key.to_owned(), value.into());
+        self
+    }
+}
+
+impl Claims {
+    /// How many stand so.
+    #[must_use]
+    pub fn count(&self, standing: Standing) -> usize {
+        self.claims.iter().filter(|claim| claim.verdict == standing).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_are_those_of_the_schema() {
+        let claim = Claim {
+            id: "zero-fill".to_owned(),
+            statement: "anonymous mappings read as zero".to_owned(),
+            verdict: Standing::DoesNotHold,
+            evidence: "1 byte is not".to_owned(),
+            explanation: "Odd.".to_owned(),
+            figures: Map::new(),
+        };
+        let text = serde_json::to_string(&claim.figure("nonzero_bytes", 1)).unwrap();
+        assert_eq!(
+            text,
+            r#"{"id":"zero-fill","statement":"anonymous mappings read as zero","verdict":"does-not-hold","evidence":"1 byte is not","explanation":"Odd.","figures":{"nonzero_bytes":1}}"#
+        );
+        assert_eq!(serde_json::from_str::<Claim>(&text).unwrap().figures["nonzero_bytes"], 1);
+    }
+}

@@ -1,0 +1,85 @@
+//! `/proc/PID/maps`: what a process has mapped where.
+
+use std::io;
+
+/// One line of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Region {
+    /// The first address.
+    pub start: usize,
+    /// The first address after it.
+    pub end: usize,
+    /// `rwxp` or `rwxs`, with a hyphen for what is not allowed.
+    pub permissions: String,
+    /// The inode of its file; 0 of none.
+    pub inode: u64,
+    /// Its file, a name in brackets such as `[heap]`, or nothing.
+    pub name: String,
+}
+
+impl Region {
+    /// Whether `address` is in it.
+    #[must_use]
+    pub fn contains(&self, address: usize) -> bool {
+        (self.start..self.end).contains(&address)
+    }
+}
+
+/// Of this process, now, by ascending address.
+///
+/// # Errors
+/// Without `/proc`, what opening the file said; `InvalidData` of a line in another form.
+pub fn regions_now() -> io::Result<Vec<Region>> {
+    let text = std::fs::read("/proc/self/maps")?;
+    let unknown = || io::Error::new(io::ErrorKind::InvalidData, "/proc/self/maps has a line of another form");
+    parse_maps(&String::from_utf8_lossy(&text)).ok_or_else(unknown)
+}
+
+/// Parses the whole file; `None` if a line has another form.
+#[must_use]
+pub fn parse_maps(text: &str) -> Option<Vec<Region>> {
+    text.lines().map(parse_line).collect()
+}
+
+/// `start-end permissions offset device inode name`.
+fn parse_line(line: &str) -> Option<Region> {
+    let mut words = line.splitn(6, ' ');
+    let (start, end) = words.next()?.split_once('-')?;
+    let permissions = words.next().filter(|permissions| permissions.len() == 4)?;
+    let (_offset, _device, inode) = (words.next()?, words.next()?, words.next()?);
+    let address = |text| usize::from_str_radix(text, 16).ok();
+    Some(Region {
+        start: address(start)?,
+        end: address(end)?,
+        permissions: permissions.to_owned(),
+        inode: inode.parse().ok()?,
+        name: words.next().unwrap_or_default().trim().to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_taken_apart() {
+        let text = "55d0c0f2a000-55d0c0f4b000 rw-p 00000000 00:00 0                          [heap]\n\
+                    7f1c00000000-7f1c00021000 r--p 00001000 fe:00 1234                       /a b/c (deleted)\n\
+                    7f1c00021000-7f1c04000000 ---p 00000000 00:00 0 \n";
+        let regions = parse_maps(text).unwrap();
+        assert_eq!(regions[0].name, "[heap]");
+        assert_eq!((regions[1].name.as_str(), regions[1].inode), ("/a b/c (deleted)", 1234));
+        assert_eq!((regions[2].name.as_str(), regions[2].permissions.as_str()), ("", "---p"));
+        assert!(regions[2].contains(0x7f1c_0002_1000) && !regions[2].contains(0x7f1c_0400_0000));
+        assert_eq!(parse_maps("nonsense"), None);
+        assert_eq!(parse_maps(""), Some(Vec::new()));
+    }
+
+    #[test]
+    fn this_process_has_a_stack() {
+        let on_stack = 0_u8;
+        let regions = regions_now().unwrap();
+        assert!(regions.iter().any(|region| region.contains((&raw const on_stack).addr())));
+        assert!(regions.is_sorted_by_key(|region| region.start));
+    }
+}
