@@ -21,7 +21,8 @@ pub(crate) fn sentences(result: &LabResult) -> Vec<String> {
 
 fn over_sizes(crossover: &Crossover) -> String {
     let threads = crossover.threads.map_or_else(String::new, |n| format!(" with {n} threads"));
-    let passes = crossover.passes.map_or_else(String::new, |n| format!(" in {n} passes"));
+    let passes =
+        crossover.passes.map_or_else(String::new, |n| format!(" in {n} pass{}", if n == 1 { "" } else { "es" }));
     format!(
         "Crossover: from some {} on {} is the {} one{threads}{passes} (between {} and {}, {}).",
         about(crossover.size_bytes),

@@ -119,7 +119,7 @@ impl FileMapping {
         black_box(unsafe { byte.read_volatile() })
     }
 
-    /// Reads every byte and returns their sum as [`sum`] makes it.
+    /// Reads every byte and returns the wrapping sum of its words of eight bytes, and of the bytes left at the end.
     #[inline]
     #[allow(clippy::must_use_candidate, reason = "every page is touched by it")]
     pub fn sum(&self) -> u64 {
