@@ -1,0 +1,20 @@
+//! Programs without randomness. In a test program of its own: starting them forks, and a fork makes the pages of every
+//! thread's memory shared, whose next writes fault.
+
+use std::process::Command;
+
+use sys::personality::lay_out_at_random;
+
+#[test]
+fn programs_without_randomness_are_alike() {
+    let stack = || {
+        let mut command = Command::new("grep");
+        command.args(["stack", "/proc/self/maps"]).env_clear();
+        lay_out_at_random(&mut command, false);
+        command.output().map(|output| output.stdout)
+    };
+    match (stack(), stack()) {
+        (Ok(one), Ok(other)) => assert_eq!(one, other),
+        (Err(e), _) | (_, Err(e)) => println!("SKIPPED: personality(2) is refused here: {e}"),
+    }
+}
