@@ -68,6 +68,12 @@ fn floors_are_measured_beside_the_first_block() {
     if result.machine.thp.as_deref() == Some("always") {
         return;
     }
+    let unit = |floor: &results::Floor| floor.time_ns as f64 / floor.units.max(1) as f64;
+    if unit(&first.uninterrupted_write) > unit(&first.interrupted_write) + unit(&first.write_fault) {
+        // It lasts some 60 us: what took the processor away meanwhile makes the sum of the parts negative.
+        skip("the one block with floors was disturbed in the middle of the shortest of them");
+        return;
+    }
     let mmap = result.explanations.iter().find(|e| e.arm == "mmap").expect("mmap is explained");
     assert!(mmap.low.is_none() && mmap.adds_up.is_none(), "two blocks decide nothing: {mmap:?}");
     assert_eq!(mmap.parts.len(), 4);
