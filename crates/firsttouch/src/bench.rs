@@ -141,7 +141,7 @@ fn with_allocators(
         return Ok(wanted);
     }
     let Subject::Arms { baseline, arms: own, .. } = &experiment.subject else {
-        return Err(Usage(format!("{} is made of factors, not of arms: leave out --allocator", experiment.name)));
+        return Err(Usage(format!("{} has no arms to choose from: leave out --allocator", experiment.name)));
     };
     let base = if wanted.is_empty() { own.clone() } else { wanted };
     let mut arms: Vec<ArmSpec> = base.into_iter().filter(|arm| arm.environment.allocator.is_none()).collect();
