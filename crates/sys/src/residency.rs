@@ -29,9 +29,15 @@ const THERE: u64 = 0b11 << 62;
 /// # Errors
 /// EINVAL: `address` is not the start of a page. ENOMEM: not all of the range is mapped.
 pub fn resident_bytes(address: usize, len: usize) -> Result<u64, Errno> {
-    let page = usize::try_from(page_bytes()).unwrap_or(4096);
-    let mut states = [0_u8; PAGES_AT_ONCE];
     let mut resident = 0;
+    ask(address, len, |states| resident += states.iter().filter(|state| **state & 1 == 1).count() as u64)?;
+    Ok(resident * page_bytes())
+}
+
+/// mincore(2) of the range, a part after the other: `see` gets a byte for each page. Touches nothing of the heap.
+fn ask(address: usize, len: usize, mut see: impl FnMut(&[u8])) -> Result<(), Errno> {
+    let page = rustix::param::page_size();
+    let mut states = [0_u8; PAGES_AT_ONCE];
     for offset in (0..len).step_by(PAGES_AT_ONCE * page) {
         let part = (len - offset).min(PAGES_AT_ONCE * page);
         let start = std::ptr::without_provenance_mut(address + offset);
@@ -39,9 +45,9 @@ pub fn resident_bytes(address: usize, len: usize) -> Result<u64, Errno> {
         if unsafe { libc::mincore(start, part, states.as_mut_ptr()) } != 0 {
             return Err(Errno::last());
         }
-        resident += states[..part.div_ceil(page)].iter().filter(|state| **state & 1 == 1).count();
+        see(&states[..part.div_ceil(page)]);
     }
-    Ok((resident * page) as u64)
+    Ok(())
 }
 
 /// Bytes of the first `len` of a file that are in the page cache, at most `len`. Since Linux 5.2 the kernel tells that of
@@ -71,17 +77,8 @@ pub fn whole_pages(address: usize, len: usize) -> Range<usize> {
 /// # Errors
 /// ENOMEM: not all of the range is mapped. EINVAL: it does not begin at a page.
 pub fn in_core(pages: Range<usize>) -> Result<Vec<bool>, Errno> {
-    let page = rustix::param::page_size();
-    let mut all = Vec::with_capacity(pages.len() / page);
-    for start in pages.clone().step_by(PAGES_AT_ONCE * page) {
-        let len = (pages.end - start).min(PAGES_AT_ONCE * page);
-        let mut buffer = [0_u8; PAGES_AT_ONCE];
-        // SAFETY: the buffer has a byte for each of the pages asked about.
-        if unsafe { libc::mincore(start as *mut libc::c_void, len, buffer.as_mut_ptr().cast()) } != 0 {
-            return Err(Errno::last());
-        }
-        all.extend(buffer[..len.div_ceil(page)].iter().map(|byte| byte & 1 == 1));
-    }
+    let mut all = Vec::with_capacity(pages.len() / rustix::param::page_size());
+    ask(pages.start, pages.len(), |states| all.extend(states.iter().map(|state| state & 1 == 1)))?;
     Ok(all)
 }
 
