@@ -27,27 +27,37 @@ pub(crate) trait Block {
     fn address(&self) -> usize;
     fn len(&self) -> usize;
     /// Gives the pages back and keeps the addresses; `lazily`: when the kernel needs them.
-    fn give_back(&mut self, lazily: bool) -> Result<(), Errno>;
+    fn give_back(&mut self, _lazily: bool) -> Result<(), Errno> {
+        Err(Errno::NOT_SUPPORTED)
+    }
 }
 
+/// What every kind of block does by methods of its own of the same names.
+macro_rules! by_own_methods {
+    ($block:ty) => {
+        #[inline]
+        fn fill(&mut self, value: u8) {
+            <$block>::fill(self, value);
+        }
+        #[inline]
+        fn write(&mut self, offset: usize, value: u8) {
+            self.write_byte(offset, value);
+        }
+        fn address(&self) -> usize {
+            <$block>::address(self)
+        }
+        fn len(&self) -> usize {
+            <$block>::len(self)
+        }
+    };
+}
+pub(crate) use by_own_methods;
+
 impl Block for Mapping {
-    #[inline]
-    fn fill(&mut self, value: u8) {
-        Mapping::fill(self, value);
-    }
-    #[inline]
-    fn write(&mut self, offset: usize, value: u8) {
-        self.write_byte(offset, value);
-    }
+    by_own_methods!(Mapping);
     #[inline]
     fn read(&mut self, offset: usize) {
         black_box(self.read_byte(offset));
-    }
-    fn address(&self) -> usize {
-        Mapping::address(self)
-    }
-    fn len(&self) -> usize {
-        Mapping::len(self)
     }
     fn give_back(&mut self, lazily: bool) -> Result<(), Errno> {
         if lazily { self.free_pages() } else { self.forget_pages() }
@@ -55,74 +65,26 @@ impl Block for Mapping {
 }
 
 impl Block for Part {
-    #[inline]
-    fn fill(&mut self, value: u8) {
-        Part::fill(self, value);
-    }
-    #[inline]
-    fn write(&mut self, offset: usize, value: u8) {
-        self.write_byte(offset, value);
-    }
+    by_own_methods!(Part);
     #[inline]
     fn read(&mut self, offset: usize) {
         black_box(self.read_byte(offset));
-    }
-    fn address(&self) -> usize {
-        Part::address(self)
-    }
-    fn len(&self) -> usize {
-        Part::len(self)
-    }
-    fn give_back(&mut self, _lazily: bool) -> Result<(), Errno> {
-        Err(Errno::NOT_SUPPORTED)
     }
 }
 
 impl Block for HeapBlock {
-    #[inline]
-    fn fill(&mut self, value: u8) {
-        HeapBlock::fill(self, value);
-    }
-    #[inline]
-    fn write(&mut self, offset: usize, value: u8) {
-        self.write_byte(offset, value);
-    }
+    by_own_methods!(HeapBlock);
     #[inline]
     fn read(&mut self, offset: usize) {
         self.read_byte(offset);
     }
-    fn address(&self) -> usize {
-        HeapBlock::address(self)
-    }
-    fn len(&self) -> usize {
-        HeapBlock::len(self)
-    }
-    fn give_back(&mut self, _lazily: bool) -> Result<(), Errno> {
-        Err(Errno::NOT_SUPPORTED)
-    }
 }
 
 impl Block for BreakBlock {
-    #[inline]
-    fn fill(&mut self, value: u8) {
-        BreakBlock::fill(self, value);
-    }
-    #[inline]
-    fn write(&mut self, offset: usize, value: u8) {
-        self.write_byte(offset, value);
-    }
+    by_own_methods!(BreakBlock);
     #[inline]
     fn read(&mut self, offset: usize) {
         black_box(self.read_byte(offset));
-    }
-    fn address(&self) -> usize {
-        BreakBlock::address(self)
-    }
-    fn len(&self) -> usize {
-        BreakBlock::len(self)
-    }
-    fn give_back(&mut self, _lazily: bool) -> Result<(), Errno> {
-        Err(Errno::NOT_SUPPORTED)
     }
 }
 

@@ -9,7 +9,7 @@ use sys::filemap::{FileMapping, Hint, Sharing};
 use sys::limits::page_bytes;
 use sys::reopen::{Inherited, Route, memory_file};
 
-use crate::block::Block;
+use crate::block::{Block, by_own_methods};
 use crate::protocol::JobFile;
 
 thread_local! {
@@ -59,14 +59,7 @@ pub(crate) fn in_memory(len: usize) -> Result<FileMapping, Errno> {
 }
 
 impl Block for FileMapping {
-    #[inline]
-    fn fill(&mut self, value: u8) {
-        FileMapping::fill(self, value);
-    }
-    #[inline]
-    fn write(&mut self, offset: usize, value: u8) {
-        self.write_byte(offset, value);
-    }
+    by_own_methods!(FileMapping);
     #[inline]
     fn read(&mut self, offset: usize) {
         black_box(self.read_byte(offset));
@@ -74,12 +67,6 @@ impl Block for FileMapping {
     #[inline]
     fn sum(&mut self) {
         black_box(FileMapping::sum(self));
-    }
-    fn address(&self) -> usize {
-        FileMapping::address(self)
-    }
-    fn len(&self) -> usize {
-        FileMapping::len(self)
     }
     fn give_back(&mut self, lazily: bool) -> Result<(), Errno> {
         if lazily { Err(Errno::NOT_SUPPORTED) } else { self.forget_pages() }
@@ -141,9 +128,6 @@ impl Block for Copied {
     }
     fn len(&self) -> usize {
         self.reader.len()
-    }
-    fn give_back(&mut self, _lazily: bool) -> Result<(), Errno> {
-        Err(Errno::NOT_SUPPORTED)
     }
 }
 
