@@ -196,8 +196,6 @@ pub struct Timed {
     pub minor_faults: u64,
     /// Faults that waited for I/O.
     pub major_faults: u64,
-    /// A sum that both ways must agree on.
-    pub sum: u64,
 }
 
 /// A mapped file on its way into memory.

@@ -49,7 +49,6 @@ fn answer(task: &Task) -> Result<Answer, String> {
         Task::Share => Answer::Shared(sharing::share()?),
         Task::Fault { bytes, kind } => Answer::Timed(sharing::fault(bytes, kind)?),
         Task::PageFile { file, bytes } => Answer::File(files::windows(file, bytes)?),
-        Task::Pass(pass) => Answer::Timed(files::pass(&pass)?),
         Task::Call => Answer::Called(allocating::call()?),
     })
 }

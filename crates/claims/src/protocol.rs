@@ -75,8 +75,6 @@ pub enum Task {
         /// Its length.
         bytes: usize,
     },
-    /// Go through a file and add up its words.
-    Pass(Pass),
     /// Ask and free, with marks between for whoever traces the system calls.
     Call,
 }
@@ -88,34 +86,6 @@ pub enum FaultKind {
     FirstTouch,
     /// A write to a page that a copy of this process has too.
     CopyOnWrite,
-}
-
-/// A way through a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pass {
-    /// The descriptor that the parent hands down.
-    pub file: i32,
-    /// How much of it.
-    pub bytes: usize,
-    /// By which call.
-    pub call: FileCall,
-    /// Page by page in no order, rather than from the beginning to the end.
-    pub random: bool,
-    /// The page cache has forgotten it.
-    pub cold: bool,
-    /// How often.
-    pub passes: u32,
-    /// Of the order.
-    pub seed: u64,
-}
-
-/// A way to a file's bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum FileCall {
-    /// mmap(2).
-    Map,
-    /// read(2) into one buffer again and again; of single pages, pread(2).
-    Read,
 }
 
 /// What a probe says.
@@ -143,7 +113,7 @@ pub enum Answer {
     Shared(Sharing),
     /// To [`Task::PageFile`].
     File(FileWindows),
-    /// To [`Task::Fault`] and [`Task::Pass`].
+    /// To [`Task::Fault`].
     Timed(Timed),
     /// To [`Task::Call`].
     Called(Calls),

@@ -19,6 +19,9 @@ pub struct ArmSpec {
     pub name: String,
     /// Where the memory comes from; `None`: where the baseline's comes from.
     pub source: Option<Source>,
+    /// The arm that it is compared with; `None`: the same without its allocator, where that is measured too, or else the
+    /// baseline.
+    pub against: Option<String>,
     /// The byte to write, if not the experiment's.
     pub fill: Option<u8>,
     /// How much more of the same work it does, as a share: 0 of all arms but the injected one.
@@ -62,13 +65,14 @@ impl ArmSpec {
         }
         let name = format!("{}@{}", self.name, allocator.name);
         let environment = Environment { allocator: Some(allocator), ..self.environment };
-        Ok(ArmSpec { name, environment, ..self })
+        Ok(ArmSpec { name, environment, against: None, ..self })
     }
 
     fn blank() -> Self {
         ArmSpec {
             name: String::new(),
             source: None,
+            against: None,
             fill: None,
             extra: 0.0,
             handling: Wish::default(),
@@ -142,6 +146,7 @@ impl<'de> Deserialize<'de> for ArmSpec {
 struct Table {
     name: String,
     source: String,
+    against: Option<String>,
     fill: Option<u8>,
     touch: Option<Touch>,
     order: Option<Order>,
@@ -179,8 +184,12 @@ impl Table {
         if self.environment.contains_key("LD_PRELOAD") {
             return Err("LD_PRELOAD is what the key allocator sets, and proves: give that".to_owned());
         }
+        if spec.source.is_none() && self.against.is_some() {
+            return Err("an injected arm does more of the baseline's work: it is compared with nothing else".to_owned());
+        }
         Ok(ArmSpec {
             name: self.name,
+            against: self.against,
             fill: self.fill.or(spec.fill),
             handling: Wish {
                 touch: self.touch,

@@ -11,6 +11,7 @@ use crate::arrange::{self, Arrangement, Ground};
 use crate::assemble::{Context, assemble};
 use crate::bisect;
 use crate::capacity::{self, Limits};
+use crate::cells;
 use crate::children::{COLDNESS, Children, Surroundings, TakenFloors};
 use crate::cold;
 use crate::design::{ArmPlan, Design, Memory, Point, Role, Schedule};
@@ -239,7 +240,7 @@ fn arrangement(request: &Request, ground: &Ground) -> Result<Arrangement, BenchE
                      nor --passes"
                 )));
             }
-            let arrangement = arrange::cells(ground, factors, sizes[0]);
+            let arrangement = cells::cells(ground, factors, sizes[0]);
             match arrangement.refused.first() {
                 Some(refused) => Err(BenchError::NothingToCompare(format!("{}: {}", refused.arm, refused.reason))),
                 None => Ok(arrangement),

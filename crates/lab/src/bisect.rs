@@ -77,7 +77,7 @@ impl Bisection<'_> {
                 threads: crossover.threads.unwrap_or(self.design.points[0].threads),
                 passes: crossover.passes.and_then(|passes| u32::try_from(passes).ok()),
             };
-            let Some(step) = self.step(&crossover.arm, point, until, watch)? else { break };
+            let Some(step) = self.step((&crossover.arm, &crossover.baseline), point, until, watch)? else { break };
             let faster = side(step.comparison.low, step.comparison.high);
             crossover.steps.push(step);
             match faster {
@@ -115,7 +115,7 @@ impl Bisection<'_> {
                 threads: crossover.threads.unwrap_or(self.design.points[0].threads),
                 passes: u32::try_from(passes).ok(),
             };
-            let Some(step) = self.step(&crossover.arm, point, until, watch)? else { break };
+            let Some(step) = self.step((&crossover.arm, &crossover.baseline), point, until, watch)? else { break };
             let faster = side(step.comparison.low, step.comparison.high);
             crossover.steps.push(step);
             match faster {
@@ -133,10 +133,10 @@ impl Bisection<'_> {
         Some(now + cap.saturating_sub(now).div_f64(left.max(1) as f64))
     }
 
-    /// Measures `arm` and the baseline at `point`; `None` if there is no time for that, or nothing came of it.
+    /// Measures two arms, by their names, at `point`; `None` if there is no time for that, or nothing came of it.
     fn step(
         &self,
-        arm: &str,
+        pair: (&str, &str),
         point: Point,
         until: Option<Duration>,
         watch: &mut impl FnMut(Event),
@@ -146,7 +146,7 @@ impl Bisection<'_> {
         if cap.is_some_and(|cap| cap <= now) || self.surroundings.interrupt.received().is_some() {
             return Ok(None);
         }
-        let Some(design) = self.design_of(arm, point, cap) else { return Ok(None) };
+        let Some(design) = self.design_of(pair, point, cap) else { return Ok(None) };
         watch(Event::Bisecting(design.label(1)));
         let (run, _) = measure(&design, self.surroundings.clone(), |_| {})?;
         if run.stopped == Some(Stopped::Interrupted) {
@@ -163,12 +163,14 @@ impl Bisection<'_> {
         Ok(Some(Step { comparison, samples: samples.collect() }))
     }
 
-    /// The baseline and `arm` at `point`, and nothing else. That it sweeps is kept in mind, so that samples and comparisons
+    /// An arm and what it is compared with at `point`, and nothing else. That it sweeps is kept in mind, so that samples and comparisons
     /// say where they are.
-    fn design_of(&self, arm: &str, point: Point, cap: Option<Duration>) -> Option<Design> {
+    fn design_of(&self, (arm, other): (&str, &str), point: Point, cap: Option<Duration>) -> Option<Design> {
         let Subject::Arms { baseline, common, .. } = &self.design.experiment.subject else { return None };
-        let spec = self.specs.iter().find(|spec| spec.name == arm)?;
-        let plan = arrange::arms(self.ground, baseline, std::slice::from_ref(spec), *common, &[point]);
+        let named = |name: &str| self.specs.iter().chain([baseline]).find(|spec| spec.name == name);
+        // Alone with it, the other one is the baseline.
+        let spec = ArmSpec { against: None, ..named(arm)?.clone() };
+        let plan = arrange::arms(self.ground, named(other)?, &[spec], *common, &[point]);
         let arms: Vec<_> = plan.arms.into_iter().filter(|arm| arm.role != Role::Placebo).collect();
         let schedule = match (self.design.blocks, cap) {
             (Some(blocks), cap) => Schedule::fixed(usize::try_from(blocks).ok()?, cap),

@@ -1,6 +1,7 @@
 //! A block of memory from any source, as the phases of a measured child see it.
 
 use std::hint::black_box;
+use std::ops::Range;
 use std::sync::Mutex;
 
 use sys::Errno;
@@ -20,6 +21,8 @@ pub(crate) trait Block {
     fn read(&mut self, offset: usize);
     /// Reads every byte. Only files can: others may hold bytes that nobody has written.
     fn sum(&mut self) {}
+    /// Reads the bytes of `range`, at most a page. Likewise.
+    fn sum_of(&mut self, _range: Range<usize>) {}
     /// What a touch could not do.
     fn failure(&self) -> Option<Errno> {
         None

@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
-use crate::arrange::{Arrangement, Ground, cold_pairs};
+use crate::arrange::{Arrangement, Ground};
 use crate::bench::{Event, measure};
+use crate::cells::cold_pairs;
 use crate::children::{COLDNESS, Surroundings};
 use crate::design::{Contrast, Design, Memory, Schedule};
 use crate::experiment::Subject;

@@ -291,8 +291,9 @@ impl Design {
     pub fn label(&self, arm: usize) -> String {
         let plan = &self.arms[arm];
         let size = self.sweeps_sizes().then(|| format!(" at {}", bytes_text(plan.work.size_bytes)));
-        let threads = self.sweeps_threads().then(|| format!(", {} threads", plan.work.threads));
-        let passes = self.sweeps_passes().then(|| format!(", {} passes", plan.work.handling.passes));
+        let several = |n: u64, one: &str, many: &str| format!(", {n} {}", if n == 1 { one } else { many });
+        let threads = self.sweeps_threads().then(|| several(plan.work.threads, "thread", "threads"));
+        let passes = self.sweeps_passes().then(|| several(u64::from(plan.work.handling.passes), "pass", "passes"));
         [Some(plan.name.clone()), size, threads, passes].into_iter().flatten().collect()
     }
 

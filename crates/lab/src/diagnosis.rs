@@ -9,6 +9,7 @@ use sys::mapping::HUGE_PAGE_BYTES;
 use crate::design::{Design, Memory};
 use crate::experiment::Metric;
 use crate::session::Run;
+use crate::source::Source;
 
 /// A trend smaller than this share over the whole run changes no digit that anybody reads.
 const TREND_MIN: f64 = 0.10;
@@ -90,7 +91,8 @@ pub fn seconds(time: Duration) -> String {
     format!("{}s", (time.as_secs() + 1).next_multiple_of(step))
 }
 
-/// Two modes in the first touch of warm memory mean that some of it was cold.
+/// Two modes where fresh anonymous memory was warmed up mean, as far as one can guess, that some of it was cold. Files and
+/// small objects have modes of other causes: a disk, a cache, a lock.
 fn modes(design: &Design, run: &Run, machine: &Machine) -> Option<Warning> {
     let found: Vec<_> = (0..design.arms.len())
         .filter_map(|arm| Some((arm, two_modes(&values(&run.samples[arm], design.metric()))?)))
@@ -104,7 +106,8 @@ fn modes(design: &Design, run: &Run, machine: &Machine) -> Option<Warning> {
         modes.high / modes.low
     );
     let names = found.iter().map(|(arm, _)| design.label(*arm)).collect();
-    if machine.free_page_reporting == Some(true) && design.memory == Memory::Warm {
+    let anonymous = |arm: usize| !matches!(design.arms[arm].work.source, Source::File(_) | Source::Small(_));
+    if machine.free_page_reporting == Some(true) && design.memory == Memory::Warm && anonymous(*arm) {
         let message = format!(
             "two modes: {counts}; this guest hands freed memory back to its host, which may have had to back it again"
         );

@@ -2,6 +2,7 @@
 //! `docs/experiments.md` describes the format.
 
 mod file;
+mod values;
 
 use std::time::Duration;
 
@@ -77,16 +78,16 @@ pub enum Subject {
 #[serde(deny_unknown_fields)]
 pub struct Factors {
     /// Where the memory comes from.
-    #[serde(deserialize_with = "file::sources")]
+    #[serde(deserialize_with = "values::sources")]
     pub api: [Source; 2],
     /// The byte that the touches write.
-    #[serde(deserialize_with = "file::two")]
+    #[serde(deserialize_with = "values::two")]
     pub fill: [u8; 2],
     /// Place within the process.
-    #[serde(deserialize_with = "file::two")]
+    #[serde(deserialize_with = "values::two")]
     pub position: [Position; 2],
     /// State of free memory, measured apart.
-    #[serde(default, deserialize_with = "file::two_or_none")]
+    #[serde(default, deserialize_with = "values::two_or_none")]
     pub memory: Option<[MemoryLevel; 2]>,
 }
 

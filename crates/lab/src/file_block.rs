@@ -1,6 +1,7 @@
 //! Blocks of memory that are parts of a file: the inside of a measured child.
 
 use std::hint::black_box;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sys::Errno;
@@ -68,6 +69,10 @@ impl Block for FileMapping {
     fn sum(&mut self) {
         black_box(FileMapping::sum(self));
     }
+    #[inline]
+    fn sum_of(&mut self, range: Range<usize>) {
+        black_box(FileMapping::sum_of(self, range));
+    }
     fn give_back(&mut self, lazily: bool) -> Result<(), Errno> {
         if lazily { Err(Errno::NOT_SUPPORTED) } else { self.forget_pages() }
     }
@@ -118,6 +123,11 @@ impl Block for Copied {
             Call::Read => self.reader.sum_by_read(),
             Call::Pread => self.reader.sum_by_pread(),
         };
+        self.note(outcome);
+    }
+    #[inline]
+    fn sum_of(&mut self, range: Range<usize>) {
+        let outcome = self.reader.sum_of(range);
         self.note(outcome);
     }
     fn failure(&self) -> Option<Errno> {

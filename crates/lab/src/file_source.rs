@@ -1,6 +1,6 @@
 //! Memory that is a file: the ways of reading and mapping one, and what can be done with each.
 
-use crate::handling::{Access, Between, Cache, Handling, Touch};
+use crate::handling::{Access, Between, Cache, Handling, Order, Touch};
 
 /// A way to a file's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,9 +99,10 @@ impl FileSource {
                 if self == FileSource::Read { "" } else { ", or \"read\", one byte of every page" }
             ));
         }
-        if self == FileSource::Read && handling.touch != Touch::Sum {
+        if self == FileSource::Read && (handling.touch != Touch::Sum || handling.order != Order::Sequential) {
             return Some(
-                "read(2) takes one part after the other: give touch = \"sum\", or the source pread".to_owned(),
+                "read(2) takes one part after the other: give touch = \"sum\" and no order, or the source pread"
+                    .to_owned(),
             );
         }
         if handling.cache == Cache::Cold && self.place() != Some(Place::Directory) {

@@ -277,9 +277,10 @@ impl Handling {
             let name = source.name();
             return Some(format!("{name} is written while it grows: there is no first touch of its own to be timed"));
         }
-        let every_byte = matches!(self.touch, Touch::Fill | Touch::Sum);
-        if every_byte && self.order != Order::Sequential {
-            return Some("an order is one of pages: give touch = \"write\" or \"read\" with it".to_owned());
+        if self.touch == Touch::Fill && self.order != Order::Sequential {
+            return Some(
+                "an order is one of pages: give touch = \"write\" or \"read\" with it, or \"sum\" of a file".to_owned(),
+            );
         }
         if self.passes == 0 {
             return Some("passes counts the touches in all: at least 1".to_owned());

@@ -14,6 +14,7 @@ pub mod bisect;
 mod block;
 mod bound;
 pub mod capacity;
+pub mod cells;
 pub mod children;
 pub mod cold;
 pub mod crossover;

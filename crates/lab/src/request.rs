@@ -49,11 +49,19 @@ impl Request {
         self.max_time.or(self.blocks.is_none().then_some(usual))
     }
 
-    /// The arms beside `baseline`: those asked for, or else `own`, those of the experiment.
+    /// The arms beside `baseline`: those asked for and what they are compared with, or else `own`, those of the experiment.
     #[must_use]
     pub fn others(&self, baseline: &ArmSpec, own: &[ArmSpec]) -> Vec<ArmSpec> {
         let wanted = if self.arms.is_empty() { own } else { &self.arms };
-        wanted.iter().filter(|arm| arm.name != baseline.name).cloned().collect()
+        let mut others: Vec<ArmSpec> = wanted.iter().filter(|arm| arm.name != baseline.name).cloned().collect();
+        // What stands in for the baseline may be compared with another in its turn.
+        while let Some(missing) = own.iter().find(|arm| {
+            let needed = others.iter().any(|other| other.against.as_ref() == Some(&arm.name));
+            needed && others.iter().all(|other| other.name != arm.name)
+        }) {
+            others.insert(0, missing.clone());
+        }
+        others
     }
 
     /// The sizes in force.

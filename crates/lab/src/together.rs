@@ -60,7 +60,10 @@ pub(crate) fn measure<B: Block>(
         for thread in 0..threads {
             let own = sizes.chunks(each.max(1)).nth(thread).unwrap_or_default();
             let (barrier, gate, failure, obtain) = (&barrier, &gate, &failure, &obtain);
-            let work = move || gate.opened().then(|| share(job, own, barrier, failure, obtain));
+            let work = move || {
+                sys::process::spread(thread);
+                gate.opened().then(|| share(job, own, barrier, failure, obtain))
+            };
             match std::thread::Builder::new().spawn_scoped(scope, work) {
                 Ok(handle) => crew.push(handle),
                 Err(error) => {

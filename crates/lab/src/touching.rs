@@ -63,7 +63,11 @@ impl Toucher {
                 Access::Fill => block.fill(self.fill),
                 Access::Write => self.each_page(block.len(), |offset| block.write(offset, self.fill)),
                 Access::Read => self.each_page(block.len(), |offset| block.read(offset)),
-                Access::Sum => block.sum(),
+                Access::Sum if self.order.is_none() => block.sum(),
+                Access::Sum => {
+                    let len = block.len();
+                    self.each_page(len, |offset| block.sum_of(offset..len.min(offset + self.page_bytes)));
+                }
             }
         }
     }

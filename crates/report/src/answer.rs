@@ -6,9 +6,31 @@ use crate::number::percent;
 use crate::sentence::ratio;
 use crate::text::clean;
 
-/// The answer of a run at one point.
-pub(crate) fn at_one_point(result: &LabResult) -> Option<String> {
-    let mut sorted: Vec<&Comparison> = result.comparisons.iter().collect();
+/// The answer of a run at one point: a sentence for each arm that others are compared with.
+pub(crate) fn at_one_point(result: &LabResult) -> Vec<String> {
+    let baselines = baselines(result);
+    let label = |baseline: &str| if baselines.len() > 1 { format!("{}: ", beside(baseline)) } else { String::new() };
+    baselines.iter().filter_map(|baseline| beside_one(result, baseline, &label(baseline))).collect()
+}
+
+/// What others are compared with, in the order of the comparisons.
+pub(crate) fn baselines(result: &LabResult) -> Vec<&str> {
+    let mut baselines: Vec<&str> = Vec::new();
+    for comparison in &result.comparisons {
+        if !baselines.contains(&comparison.baseline.as_str()) {
+            baselines.push(&comparison.baseline);
+        }
+    }
+    baselines
+}
+
+/// How the arms are called that are compared with `baseline`.
+pub(crate) fn beside(baseline: &str) -> String {
+    format!("beside {}", clean(baseline))
+}
+
+fn beside_one(result: &LabResult, baseline: &str, label: &str) -> Option<String> {
+    let mut sorted: Vec<&Comparison> = result.comparisons.iter().filter(|c| c.baseline == baseline).collect();
     sorted.sort_by(|a, b| a.ratio.total_cmp(&b.ratio));
     let (first, last) = (*sorted.first()?, *sorted.last()?);
     let with =
@@ -30,22 +52,57 @@ pub(crate) fn at_one_point(result: &LabResult) -> Option<String> {
     let margin = percent(result.experiment.margin);
     let same = names(Verdict::Equivalent).map(|names| format!("{names}: no difference larger than {margin}"));
     let open = names(Verdict::Inconclusive).map(|names| format!("not decided: {names}"));
-    Some(sentence([ends, same, open].into_iter().flatten().collect::<Vec<String>>().join("; ")))
+    let parts = [ends, same, open].into_iter().flatten().collect::<Vec<String>>().join("; ");
+    Some(sentence(format!("{label}{parts}")))
 }
 
-/// The answer of a sweep: who is the cheapest where. `places` are the points in the order of the table, each with its
-/// comparisons; the label of a stretch of them comes from `stretch`, by their indices.
-pub(crate) fn of_a_sweep(places: &[Vec<&Comparison>], stretch: impl Fn(&[usize]) -> String) -> Option<String> {
-    let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
-    for (index, comparisons) in places.iter().enumerate() {
-        let cheapest = cheapest(comparisons)?;
-        match groups.iter_mut().find(|(name, _)| *name == cheapest) {
-            Some((_, indices)) => indices.push(index),
-            None => groups.push((cheapest, vec![index])),
+/// The points of a sweep that differ in one thing only.
+pub(crate) struct Row<'a> {
+    /// What they have in common and other rows have not: `in 4 passes`. Empty where there is one row.
+    pub(crate) label: String,
+    /// Each point with what it is called in its row and its comparisons, in the order of the table.
+    pub(crate) points: Vec<(String, Vec<&'a Comparison>)>,
+}
+
+/// The answer of a sweep: who is the cheapest where. Rows of one answer are told together.
+pub(crate) fn of_a_sweep(rows: &[Row]) -> Option<String> {
+    let mut answers: Vec<(String, Vec<&str>)> = Vec::new();
+    for row in rows {
+        let text = along(&row.points)?;
+        match answers.iter_mut().find(|(other, _)| *other == text) {
+            Some((_, labels)) => labels.push(&row.label),
+            None => answers.push((text, vec![&row.label])),
         }
     }
-    let groups: Vec<String> = groups.iter().map(|(name, indices)| format!("{name} at {}", stretch(indices))).collect();
-    (!groups.is_empty()).then(|| sentence(format!("the cheapest: {}", groups.join("; "))))
+    // What holds of all rows needs no label.
+    let labelled = |(text, labels): &(String, Vec<&str>)| match answers.len() {
+        1 => text.clone(),
+        _ => format!("{} {text}", labels.join(" and ")),
+    };
+    let answers: Vec<String> = answers.iter().map(labelled).collect();
+    (!answers.is_empty()).then(|| sentence(format!("the cheapest: {}", answers.join("; "))))
+}
+
+/// `read up to 64 KiB, undecided at 256 KiB, file from 1 MiB on`.
+fn along(points: &[(String, Vec<&Comparison>)]) -> Option<String> {
+    let mut runs: Vec<(String, usize, usize)> = Vec::new();
+    for (index, (_, comparisons)) in points.iter().enumerate() {
+        let cheapest = cheapest(comparisons)?;
+        match runs.last_mut() {
+            Some((name, _, last)) if *name == cheapest => *last = index,
+            _ => runs.push((cheapest, index, index)),
+        }
+    }
+    let end = points.len().checked_sub(1)?;
+    let label = |index: usize| points[index].0.as_str();
+    let text = |(name, first, last): &(String, usize, usize)| match (*first, *last) {
+        (0, last) if last == end => format!("{name} throughout"),
+        (0, last) => format!("{name} up to {}", label(last)),
+        (first, last) if last == end => format!("{name} from {} on", label(first)),
+        (first, last) if first == last => format!("{name} at {}", label(first)),
+        (first, last) => format!("{name} from {} to {}", label(first), label(last)),
+    };
+    Some(runs.iter().map(text).collect::<Vec<String>>().join(", "))
 }
 
 /// The arm that is certainly cheaper than the baseline, and by most; the baseline where all others are certainly no
@@ -55,14 +112,26 @@ fn cheapest(comparisons: &[&Comparison]) -> Option<String> {
     Some(match best.verdict {
         Verdict::Different if best.ratio < 1.0 => clean(&best.arm),
         Verdict::Different => clean(&best.baseline),
-        Verdict::Equivalent => format!("{} and {}, alike,", clean(&best.baseline), clean(&best.arm)),
+        Verdict::Equivalent => alike(&best.baseline, comparisons),
         Verdict::Inconclusive => "undecided".to_owned(),
     })
 }
 
+/// The baseline and those that cost what it costs.
+fn alike(baseline: &str, comparisons: &[&Comparison]) -> String {
+    let same = comparisons.iter().filter(|c| c.verdict == Verdict::Equivalent);
+    let names: Vec<String> = same.map(|c| clean(&c.arm)).collect();
+    match names.split_last() {
+        Some((last, [])) => format!("{} and {last} alike", clean(baseline)),
+        Some(_) if names.len() == comparisons.len() => "all alike".to_owned(),
+        Some((last, others)) => format!("{}, {} and {last} alike", clean(baseline), others.join(", ")),
+        None => clean(baseline),
+    }
+}
+
 /// With a capital and a full stop. Names of arms keep their letters: they are commands.
 fn sentence(text: String) -> String {
-    let capital = ["the ", "nothing ", "not "].iter().any(|word| text.starts_with(word));
+    let capital = ["the ", "nothing ", "not ", "beside "].iter().any(|word| text.starts_with(word));
     let mut text = text;
     if capital && let Some(first) = text.get_mut(..1) {
         first.make_ascii_uppercase();
@@ -95,7 +164,7 @@ mod tests {
 
     fn answer(comparisons: Vec<Comparison>) -> String {
         let experiment = results::Experiment { margin: 0.03, ..results::Experiment::default() };
-        at_one_point(&LabResult { comparisons, experiment, ..LabResult::default() }).unwrap_or_default()
+        at_one_point(&LabResult { comparisons, experiment, ..LabResult::default() }).join(" ")
     }
 
     #[test]
@@ -111,9 +180,14 @@ mod tests {
         );
         assert!(answer(vec![fast]).starts_with("The cheapest is huge: 0.32x"), "one winner");
         assert!(answer(vec![slow, open.clone()]).starts_with("Nothing is cheaper than mmap; the dearest is collapse"));
-        assert_eq!(answer(vec![same]), "malloc: no difference larger than 3 %.");
+        assert_eq!(answer(vec![same.clone()]), "malloc: no difference larger than 3 %.");
         assert_eq!(answer(vec![open]), "Not decided: calloc.");
         assert_eq!(answer(Vec::new()), "");
+        let other = Comparison { baseline: "calloc".to_owned(), ..same.clone() };
+        assert_eq!(
+            answer(vec![same, other]),
+            "Beside mmap: malloc: no difference larger than 3 %. Beside calloc: malloc: no difference larger than 3 %."
+        );
     }
 
     #[test]
@@ -121,12 +195,40 @@ mod tests {
         let fast = comparison("populate", 0.6, 0.7, Verdict::Different);
         let slow = comparison("populate", 1.6, 1.7, Verdict::Different);
         let open = comparison("populate", 0.9, 1.2, Verdict::Inconclusive);
-        let places = [vec![&slow], vec![&slow], vec![&open], vec![&fast]];
-        let stretch = |indices: &[usize]| format!("{indices:?}");
+        let of = |who: &str| match who {
+            "fast" => &fast,
+            "slow" => &slow,
+            _ => &open,
+        };
+        let row = |label: &str, points: &[(&str, &str)]| Row {
+            label: label.to_owned(),
+            points: points.iter().map(|(size, who)| (size.to_string(), vec![of(who)])).collect(),
+        };
+        let one = row("", &[("4 K", "slow"), ("8 K", "slow"), ("16 K", "open"), ("32 K", "fast")]);
         assert_eq!(
-            of_a_sweep(&places, stretch).unwrap(),
-            "The cheapest: mmap at [0, 1]; undecided at [2]; populate at [3]."
+            of_a_sweep(&[one]).unwrap(),
+            "The cheapest: mmap up to 8 K, undecided at 16 K, populate from 32 K on."
         );
-        assert_eq!(of_a_sweep(&[Vec::new()], stretch), None);
+        let rows = [
+            row("in 1 pass", &[("4 K", "slow"), ("8 K", "fast"), ("16 K", "fast"), ("32 K", "slow")]),
+            row("in 4 passes", &[("4 K", "fast"), ("8 K", "fast")]),
+            row("in 8 passes", &[("4 K", "fast"), ("8 K", "fast")]),
+        ];
+        assert_eq!(
+            of_a_sweep(&rows).unwrap(),
+            "The cheapest: in 1 pass mmap up to 4 K, populate from 8 K to 16 K, mmap from 32 K on; in 4 passes and in 8 \
+             passes populate throughout."
+        );
+        assert_eq!(of_a_sweep(&rows[1..]).unwrap(), "The cheapest: populate throughout.");
+        let same = comparison("malloc", 0.99, 1.01, Verdict::Equivalent);
+        let more = Comparison { arm: "calloc".to_owned(), ..same.clone() };
+        let points = [vec![&same], vec![&same, &more], vec![&same, &more, &slow]];
+        let points = points.map(|comparisons| (comparisons.len().to_string(), comparisons)).to_vec();
+        assert_eq!(
+            of_a_sweep(&[Row { label: String::new(), points }]).unwrap(),
+            "The cheapest: mmap and malloc alike up to 1, all alike at 2, mmap, malloc and calloc alike from 3 on."
+        );
+        let unknown = Row { label: String::new(), points: vec![("4 K".to_owned(), Vec::new())] };
+        assert_eq!(of_a_sweep(&[unknown]), None);
     }
 }

@@ -56,7 +56,7 @@ pub(crate) fn question(result: &LabResult, answers: Vec<String>, width: Option<u
 /// The question, and what single touches or else the comparisons answer.
 fn asked(result: &LabResult, width: Option<usize>) -> String {
     let timed = latencies::answers(result);
-    let answers = if timed.is_empty() { crate::answer::at_one_point(result).into_iter().collect() } else { timed };
+    let answers = if timed.is_empty() { crate::answer::at_one_point(result) } else { timed };
     question(result, answers, width)
 }
 
@@ -245,9 +245,9 @@ pub(crate) fn against(result: &LabResult) -> String {
     }
 }
 
-/// Whether arms are compared with different ones: those with an allocator with the same without it.
+/// Whether arms are compared with different ones: those with an allocator with the same without it, and those that name another.
 fn several_baselines(result: &LabResult) -> bool {
-    result.comparisons.windows(2).any(|pair| pair[0].baseline != pair[1].baseline)
+    crate::answer::baselines(result).len() > 1
 }
 
 /// What an arm is compared with.

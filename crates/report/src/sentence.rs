@@ -2,6 +2,7 @@
 
 use results::{Arm, Comparison, LabResult, Observed, Placebo, Verdict};
 
+use crate::answer::baselines;
 use crate::number::{bytes, count, decimals_for, duration, duration_range, percent};
 use crate::text::clean;
 
@@ -52,10 +53,11 @@ pub(crate) fn verdicts(result: &LabResult) -> Vec<String> {
     let (same, others): (Vec<_>, Vec<_>) =
         result.comparisons.iter().partition(|comparison| comparison.verdict == Verdict::Equivalent);
     let mut sentences = Vec::new();
-    let mut baselines: Vec<&str> = same.iter().map(|comparison| comparison.baseline.as_str()).collect();
-    baselines.dedup();
-    for baseline in baselines {
+    for baseline in baselines(result) {
         let same: Vec<&Comparison> = same.iter().copied().filter(|c| c.baseline == baseline).collect();
+        if same.is_empty() {
+            continue;
+        }
         let names: Vec<String> = same.iter().map(|c| clean(&c.arm)).collect();
         sentences.push(format!(
             "{} and {} cost the same here: no difference larger than {margin}{}.",
@@ -214,7 +216,7 @@ pub(crate) fn unit_cost(arm: &Arm) -> String {
     let Some(bill) = arm.summary.as_ref().map(|summary| &summary.bill) else { return String::new() };
     match (bill.fault_ns_low, bill.fault_ns_high, bill.populated_ns) {
         (Some(low), Some(high), _) => format!("{} a fault", duration_range(low, high)),
-        (None, Some(high), _) => format!("to {} a fault", duration(high)),
+        (None, Some(high), _) => format!("up to {} a fault", duration(high)),
         (_, None, Some(ns)) => format!("{} a page", duration(ns)),
         (_, None, None) => String::new(),
     }

@@ -2,6 +2,7 @@
 
 use results::{Arm, Comparison, LabResult, PointSummary};
 
+use crate::answer::{Row, baselines, beside, of_a_sweep};
 use crate::crossing;
 use crate::lab::{against, confidence_label, lines, metric_name, question, verdict_style};
 use crate::number::{bytes, digits};
@@ -17,12 +18,7 @@ pub(crate) fn paragraphs(result: &LabResult, columns: usize, width: Option<usize
     sentences.extend(crossing::sentences(result));
     sentences.extend(placebo(result));
     sentences.extend(small_blocks(result));
-    let places = places(result);
-    let at = |place: &Place| compared(result).iter().filter_map(|arm| comparison(result, arm, *place)).collect();
-    let answer = crate::answer::of_a_sweep(&places.iter().map(at).collect::<Vec<Vec<&Comparison>>>(), |indices| {
-        let entries: Vec<(usize, String)> = indices.iter().map(|&index| (index, places[index].label(result))).collect();
-        stretches(&entries)
-    });
+    let answer = of_a_sweep(&rows(result));
     vec![
         question(result, answer.into_iter().collect(), width),
         costs(result, columns),
@@ -47,16 +43,72 @@ impl Place {
 
     /// What differs between the points, and no more.
     fn label(self, result: &LabResult) -> String {
-        let size = size_label(self.size_bytes);
-        let several = |n: u64, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
-        let experiment = &result.experiment;
-        let parts = [
-            (experiment.sizes_bytes.len() > 1).then_some(size),
-            (experiment.threads.len() > 1).then(|| several(self.threads, "thread", "threads")),
-            self.passes.filter(|_| experiment.passes.len() > 1).map(|passes| several(passes, "pass", "passes")),
-        ];
-        parts.into_iter().flatten().collect::<Vec<String>>().join(", ")
+        axes(result).iter().map(|axis| axis.name(self)).collect::<Vec<String>>().join(", ")
     }
+}
+
+/// What points can differ in.
+#[derive(Clone, Copy)]
+enum Axis {
+    Size,
+    Threads,
+    Passes,
+}
+
+impl Axis {
+    fn name(self, place: Place) -> String {
+        let several = |n: u64, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+        match self {
+            Axis::Size => size_label(place.size_bytes),
+            Axis::Threads => several(place.threads, "thread", "threads"),
+            Axis::Passes => several(place.passes.unwrap_or(1), "pass", "passes"),
+        }
+    }
+
+    /// `in 4 passes`
+    fn within(self, place: Place) -> String {
+        let word = match self {
+            Axis::Size => "at",
+            Axis::Threads => "with",
+            Axis::Passes => "in",
+        };
+        format!("{word} {}", self.name(place))
+    }
+}
+
+/// Those that are swept.
+fn axes(result: &LabResult) -> Vec<Axis> {
+    let experiment = &result.experiment;
+    let swept = [
+        (Axis::Size, experiment.sizes_bytes.len()),
+        (Axis::Threads, experiment.threads.len()),
+        (Axis::Passes, experiment.passes.len()),
+    ];
+    swept.into_iter().filter(|(_, values)| *values > 1).map(|(axis, _)| axis).collect()
+}
+
+/// The points in rows along which one thing changes: the first of those that are swept. Arms that are compared with
+/// different ones have rows of their own.
+fn rows(result: &LabResult) -> Vec<Row<'_>> {
+    let axes = axes(result);
+    let Some((along, others)) = axes.split_first() else { return Vec::new() };
+    let mut rows: Vec<Row> = Vec::new();
+    let baselines = baselines(result);
+    for baseline in &baselines {
+        for place in places(result) {
+            let beside = (baselines.len() > 1).then(|| beside(baseline));
+            let within = others.iter().map(|axis| axis.within(place));
+            let label = beside.into_iter().chain(within).collect::<Vec<String>>().join(" ");
+            let comparisons = compared(result).into_iter().filter_map(|arm| comparison(result, arm, place));
+            let own = comparisons.filter(|comparison| comparison.baseline == **baseline).collect();
+            let point = (along.name(place), own);
+            match rows.iter_mut().find(|row| row.label == label) {
+                Some(row) => row.points.push(point),
+                None => rows.push(Row { label, points: vec![point] }),
+            }
+        }
+    }
+    rows
 }
 
 fn places(result: &LabResult) -> Vec<Place> {

@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::hint::black_box;
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
 use std::rc::Rc;
@@ -114,6 +115,31 @@ impl FileReader {
         Ok(total)
     }
 
+    /// Copies `range` of its part by one pread(2) and returns the sum of its bytes.
+    ///
+    /// # Errors
+    /// The errno of pread(2): as for read(2); ENODATA behind the end of the file; EINVAL for more than the buffer holds.
+    #[inline]
+    pub fn sum_of(&mut self, range: Range<usize>) -> Result<u64, Errno> {
+        let mut pieces = self.buffer.0.borrow_mut();
+        let wanted = range.len();
+        // O_DIRECT takes whole blocks.
+        let Some(buffer) = bytes_of(&mut pieces).get_mut(..wanted.next_multiple_of(ALIGNMENT_BYTES)) else {
+            return Err(Errno(libc::EINVAL));
+        };
+        let count = loop {
+            match pread(&self.file, &mut *buffer, self.start + range.start as u64) {
+                Ok(0) => return Err(Errno(libc::ENODATA)),
+                Ok(count) => break count,
+                Err(RawErrno::INTR) => {}
+                Err(e) => return Err(Errno(e.raw_os_error())),
+            }
+        };
+        let start = NonNull::from(buffer).cast();
+        // SAFETY: the buffer is initialised, that long at least, and aligned to a page.
+        Ok(unsafe { sum(start, count.min(wanted)) })
+    }
+
     /// Copies 4 KiB from `offset` within its part, a multiple of that, by one pread(2), and returns the first byte.
     ///
     /// # Errors
@@ -186,6 +212,12 @@ mod tests {
         scratch.file().read_exact_at(&mut byte, 80 * 4096).unwrap();
         assert_eq!(cached.read_page(80 * 4096), Ok(byte[0]));
         assert_eq!(cached.read_page(1 << 30), Err(Errno(libc::ENODATA)));
+        let map = FileMapping::new(scratch.file(), 0, len, Sharing::Shared, Hint::None).unwrap();
+        for range in [0..4096, 81_920..86_016, 5 * BUFFER_BYTES + 4096..len] {
+            assert_eq!(cached.sum_of(range.clone()), Ok(map.sum_of(range)));
+        }
+        assert_eq!(cached.sum_of(1 << 30..(1 << 30) + 8), Err(Errno(libc::ENODATA)));
+        assert_eq!(cached.sum_of(0..len), Err(Errno(libc::EINVAL)));
         let page = Buffer::new(4096);
         let mut part = FileReader::new(again(&scratch, Route::Cached).unwrap(), 0, 4099, &page).unwrap();
         let first = FileMapping::new(scratch.file(), 0, 4099, Sharing::Shared, Hint::None).unwrap().sum();

@@ -190,6 +190,16 @@ pub fn allow_cpus(cpus: &[u32]) -> Result<(), Errno> {
     sched_setaffinity(None, &set).map_err(|e| Errno(e.raw_os_error()))
 }
 
+/// Keeps this thread, the one of this number among several, on one of the processors that it may use: each on one of its
+/// own, as long as there are any, and then in turn. Where the scheduler puts them would else decide what they cost each other.
+/// If the kernel refuses, the thread stays where it may be.
+pub fn spread(thread: usize) {
+    let cpus = allowed_cpus();
+    if let Some(&cpu) = cpus.get(thread % cpus.len().max(1)) {
+        let _ = pin_to(cpu);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,6 +220,13 @@ mod tests {
     #[test]
     fn a_child_may_be_pinned_where_this_process_may_run() {
         let allowed = allowed_cpus();
+        for thread in 0..2 * allowed.len() {
+            let own = std::thread::spawn(move || {
+                spread(thread);
+                allowed_cpus()
+            });
+            assert_eq!(own.join().unwrap(), [allowed[thread % allowed.len()]]);
+        }
         assert!(!allowed.is_empty());
         assert!(pin_to(1 << 20).is_err());
     }

@@ -1,27 +1,57 @@
-//! Facts about files: one without a name, on the disk of the folder that the user chose.
+//! Facts about files: those without a name, on the disk of the folder that the user chose.
 
-use lab::plan::LatinOrders;
+use lab::experiment::Metric;
 use results::claims::Claim;
+use results::{Comparison, LabResult, Sample};
 use sys::scratch::Scratch;
 
 use super::Gatherer;
 use crate::ask::{Trouble, pick};
 use crate::judge::files::{Cell, file_demand_paging, map_or_copy};
-use crate::protocol::{FileCall, Pass, Task};
+use crate::protocol::Task;
 
 const FILE_BYTES: usize = 32 << 20;
-const BLOCKS: usize = 24;
-/// Bytes, in no order, cold, passes.
-const CELLS: [(usize, bool, bool, u32); 8] = [
-    (1 << 20, false, false, 1),
-    (16 << 20, false, false, 1),
-    (16 << 20, false, false, 8),
-    (1 << 20, true, false, 1),
-    (16 << 20, true, false, 1),
-    (16 << 20, true, false, 8),
-    (16 << 20, false, true, 1),
-    (4 << 20, true, true, 1),
-];
+
+/// Through a file that is in the page cache.
+const WARM: &str = r#"
+name = "map-or-copy"
+question = "Is mapping a file dearer than copying it?"
+metric = "whole_ns"
+size = ["16KiB", "1MiB", "16MiB"]
+passes = [1, 8]
+margin = 0.05
+fill = 1
+touch = "sum"
+baseline = "read"
+arms = [
+    "file",
+    { name = "pread, random", source = "pread", order = "random" },
+    { name = "file, random", source = "file", order = "random", against = "pread, random" },
+]
+"#;
+const WARM_BLOCKS: u64 = 24;
+
+/// Through one that is not.
+const COLD: &str = r#"
+name = "map-or-copy-cold"
+question = "Is mapping a file dearer than copying it, if it is not in the page cache?"
+metric = "whole_ns"
+size = "8MiB"
+passes = 1
+margin = 0.05
+max_time = "40s"
+fill = 1
+touch = "sum"
+cache = "cold"
+baseline = "read"
+arms = [
+    "file",
+    { name = "pread, random", source = "pread", order = "random" },
+    { name = "file, random", source = "file", order = "random", against = "pread, random" },
+]
+"#;
+/// A few: each reads the disk page by page.
+const COLD_BLOCKS: u64 = 12;
 
 impl Gatherer<'_> {
     /// A file that is there as long as the first of the two is, and the number by which children find it.
@@ -42,40 +72,112 @@ impl Gatherer<'_> {
     }
 
     pub(super) fn map_or_copy(&mut self) -> Result<Claim, Trouble> {
-        let (_scratch, file) = self.file(FILE_BYTES)?;
-        let windows = self.asker.ask(Task::PageFile { file, bytes: FILE_BYTES }, pick!(File))?;
-        let forgets = windows.forgotten.in_core * 20 <= windows.pages;
-        let left_out =
-            (!forgets).then_some("the page cache does not forget files here (tmpfs?); --dir names another folder");
-        let cells = CELLS.iter().filter(|(_, _, cold, _)| forgets || !cold);
-        let mut cells: Vec<(Cell, [Vec<f64>; 2])> = cells
-            .map(|&(bytes, random, cold, passes)| {
-                let cell = Cell { bytes, random, cold, passes, log_ratios: Vec::new(), map_ns: None, read_ns: None };
-                (cell, [Vec::new(), Vec::new()])
-            })
-            .collect();
-        let mut orders = LatinOrders::new(2 * cells.len(), self.seed);
-        for block in 0..BLOCKS {
-            let mut times = vec![[0.0; 2]; cells.len()];
-            for &arm in orders.order(block) {
-                let (index, call) = (arm / 2, [FileCall::Map, FileCall::Read][arm % 2]);
-                let Cell { bytes, random, cold, passes, .. } = cells[index].0;
-                // Both ways go through the pages in the same order.
-                let seed = self.seed ^ block as u64;
-                let pass = Pass { file, bytes, call, random, cold, passes, seed };
-                let sample = self.asker.ask(Task::Pass(pass), pick!(Timed))?;
-                times[index][arm % 2] = sample.time_ns.max(1) as f64;
-            }
-            for ((cell, all), [map, read]) in cells.iter_mut().zip(times) {
-                cell.log_ratios.push((map / read).ln());
-                all[0].push(map);
-                all[1].push(read);
-            }
+        let warm = self.measure(WARM, Some(WARM_BLOCKS))?;
+        let cold = match self.measure(COLD, Some(COLD_BLOCKS)) {
+            Err(Trouble::Failed(why)) => Err(why),
+            other => Ok(other?),
+        };
+        let mut cells = cells(&warm);
+        cells.extend(cold.as_ref().map(self::cells).unwrap_or_default());
+        Ok(map_or_copy(&cells, cold.err().as_deref()))
+    }
+}
+
+/// Of each pair of a mapping and a copying arm, at each point, what was seen in the blocks that have both.
+fn cells(result: &LabResult) -> Vec<Cell> {
+    let mapped = |comparison: &&Comparison| comparison.arm.starts_with("file");
+    result.comparisons.iter().filter(mapped).filter_map(|comparison| cell(result, comparison)).collect()
+}
+
+fn cell(result: &LabResult, comparison: &Comparison) -> Option<Cell> {
+    let here = |sample: &&Sample| {
+        sample.size_bytes.is_none_or(|size| size == comparison.size_bytes) && sample.passes == comparison.passes
+    };
+    let arm = |name: &str| result.arms.iter().find(|arm| arm.name == name);
+    let (map, copy) = (arm(&comparison.arm)?, arm(&comparison.baseline)?);
+    let work = map.work.as_ref()?;
+    let (mut log_ratios, mut map_ns, mut copy_ns) = (Vec::new(), Vec::new(), Vec::new());
+    for mapped in map.samples.iter().filter(here) {
+        let Some(copied) = copy.samples.iter().filter(here).find(|copied| copied.block == mapped.block) else {
+            continue;
+        };
+        let [mapped, copied] = [mapped, copied].map(whole_ns);
+        log_ratios.push((mapped / copied).ln());
+        map_ns.push(mapped);
+        copy_ns.push(copied);
+    }
+    Some(Cell {
+        bytes: usize::try_from(comparison.size_bytes).ok()?,
+        random: work.order == "random",
+        cold: work.cache == "cold",
+        passes: u32::try_from(comparison.passes.unwrap_or(1)).ok()?,
+        map_ns: stats::median(&map_ns),
+        read_ns: stats::median(&copy_ns),
+        log_ratios,
+    })
+}
+
+/// From mapping or asking to unmapping, for one block of memory.
+fn whole_ns(sample: &Sample) -> f64 {
+    Metric::Whole.of(sample).max(1) as f64 / sample.operations.max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use results::{Arm, ArmWork};
+
+    use super::*;
+
+    #[test]
+    fn cells_are_of_blocks_that_have_both() {
+        let sample = |block, ns, passes| Sample {
+            block,
+            total_ns: ns,
+            operations: 2,
+            passes: Some(passes),
+            ..Sample::default()
+        };
+        let arm = |name: &str, samples: &[Sample]| Arm {
+            name: name.to_owned(),
+            work: Some(ArmWork { order: "random".to_owned(), ..ArmWork::plain("file", 1) }),
+            samples: samples.to_vec(),
+            ..Arm::default()
+        };
+        let comparison = |passes| Comparison {
+            arm: "file, random".to_owned(),
+            baseline: "pread, random".to_owned(),
+            metric: "whole_ns".to_owned(),
+            size_bytes: 4096,
+            threads: None,
+            passes: Some(passes),
+            ratio: 1.0,
+            low: None,
+            high: None,
+            confidence: 0.95,
+            blocks: 2,
+            verdict: results::Verdict::Inconclusive,
+            smallest_detectable: None,
+            sensitivity: None,
+        };
+        let result = LabResult {
+            arms: vec![
+                arm("pread, random", &[sample(0, 100, 1), sample(1, 100, 1), sample(0, 800, 8)]),
+                arm("file, random", &[sample(0, 200, 1), sample(2, 300, 1), sample(0, 400, 8)]),
+            ],
+            comparisons: vec![comparison(1), comparison(8)],
+            ..LabResult::default()
+        };
+        let cells = cells(&result);
+        let seen: Vec<_> =
+            cells.iter().map(|cell| (cell.passes, cell.random, cell.cold, cell.map_ns, cell.read_ns)).collect();
+        assert_eq!(seen, [(1, true, false, Some(100.0), Some(50.0)), (8, true, false, Some(200.0), Some(400.0))]);
+        assert!((cells[0].log_ratios[0] - 2_f64.ln()).abs() < 1e-12 && cells[0].log_ratios.len() == 1);
+    }
+
+    #[test]
+    fn the_experiments_are_sound() {
+        for text in [WARM, COLD] {
+            assert!(lab::Experiment::parse(text).unwrap().question.ends_with('?'));
         }
-        let cells: Vec<Cell> = cells
-            .into_iter()
-            .map(|(cell, [map, read])| Cell { map_ns: stats::median(&map), read_ns: stats::median(&read), ..cell })
-            .collect();
-        Ok(map_or_copy(&cells, left_out))
     }
 }

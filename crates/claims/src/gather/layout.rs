@@ -1,5 +1,8 @@
 //! Facts about layouts: many processes, with and without randomness, of this program and of a small one in C.
 
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -71,8 +74,8 @@ impl Gatherer<'_> {
     /// The same of a program of the other kind than this one.
     fn other_program(&mut self, own_is_pie: bool) -> Result<Layouts, Trouble> {
         let flag = if own_is_pie { "-no-pie" } else { "-pie" };
-        let workshop = Workshop::new(&self.folder)?;
-        let program = workshop.build(&self.asker, flag)?;
+        // The folder goes as soon as the program is built: nothing is left of it, whatever ends this one.
+        let program = Workshop::new(&self.folder)?.build(&self.asker, flag)?;
         many(|randomness| look(&self.asker, &program, randomness, !own_is_pie))
     }
 }
@@ -91,8 +94,10 @@ fn many(layout: impl Fn(Randomness) -> Result<Layout, Trouble>) -> Result<Layout
 }
 
 /// What the small program says in one process.
-fn look(asker: &Asker, program: &Path, randomness: Randomness, pie: bool) -> Result<Layout, Trouble> {
-    let finished = asker.run(&mut Command::new(program), randomness)?;
+fn look(asker: &Asker, program: &File, randomness: Randomness, pie: bool) -> Result<Layout, Trouble> {
+    // It has no name any more. A child finds its parent's descriptor until it is the other program.
+    let path = format!("/proc/self/fd/{}", program.as_raw_fd());
+    let finished = asker.run(&mut Command::new(path), randomness)?;
     let text = String::from_utf8_lossy(&finished.stdout);
     let unknown = || Trouble::Failed("a small C program did not say where it lies".to_owned());
     let (end, maps) = text.split_once('\n').filter(|_| finished.ending == Ending::Exited(0)).ok_or_else(unknown)?;
@@ -121,13 +126,15 @@ impl Workshop {
         }
     }
 
-    fn build(&self, asker: &Asker, flag: &str) -> Result<PathBuf, Trouble> {
+    /// The program, open.
+    fn build(&self, asker: &Asker, flag: &str) -> Result<File, Trouble> {
+        let failed = |error: io::Error| Trouble::Failed(format!("no program can be made: {error}"));
         let (source, program) = (self.0.join("layout.c"), self.0.join("layout"));
-        std::fs::write(&source, PROGRAM).map_err(|error| format!("no program can be made: {error}"))?;
+        std::fs::write(&source, PROGRAM).map_err(failed)?;
         let mut compiler = Command::new("cc");
         compiler.args(["-O1", "-w", "-fno-stack-protector", flag, "-o"]).arg(&program).arg(&source);
         match asker.run(&mut compiler, Randomness::Inherited) {
-            Ok(done) if done.ending == Ending::Exited(0) => Ok(program),
+            Ok(done) if done.ending == Ending::Exited(0) => File::open(&program).map_err(failed),
             Ok(_) => Err(Trouble::Failed(format!("cc {flag} did not make a program"))),
             Err(Trouble::Failed(_)) => Err(Trouble::Failed("there is no C compiler (cc) here".to_owned())),
             Err(Trouble::Interrupted) => Err(Trouble::Interrupted),

@@ -53,17 +53,18 @@ arms = ["malloc"]
 "#;
 
 impl Gatherer<'_> {
-    fn measure(&mut self, experiment: &str) -> Result<LabResult, Trouble> {
+    /// Of an experiment of `blocks` blocks, or of as many as its question needs.
+    pub(super) fn measure(&mut self, experiment: &str, blocks: Option<u64>) -> Result<LabResult, Trouble> {
         let experiment = Experiment::parse(experiment).map_err(|mistake| Trouble::Failed(mistake.to_string()))?;
         let request = Request {
+            max_time: experiment.max_time,
             experiment,
             sizes_bytes: None,
             threads: None,
             passes: None,
             arms: Vec::new(),
-            blocks: None,
+            blocks,
             margin: None,
-            max_time: None,
             seed: self.seed,
             cpu: None,
             directory: self.folder.clone(),
@@ -89,15 +90,15 @@ impl Gatherer<'_> {
     }
 
     pub(super) fn malloc_varies(&mut self) -> Result<Claim, Trouble> {
-        self.measure(VARIES).map(|result| timed::malloc_varies(&result))
+        self.measure(VARIES, None).map(|result| timed::malloc_varies(&result))
     }
 
     pub(super) fn malloc_slower(&mut self) -> Result<Claim, Trouble> {
-        self.measure(SLOWER).map(|result| timed::malloc_slower(&result))
+        self.measure(SLOWER, None).map(|result| timed::malloc_slower(&result))
     }
 
     pub(super) fn large_equal(&mut self) -> Result<Claim, Trouble> {
-        self.measure(EQUAL).map(|result| timed::large_equal(&result))
+        self.measure(EQUAL, None).map(|result| timed::large_equal(&result))
     }
 }
 

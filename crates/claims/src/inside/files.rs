@@ -1,11 +1,9 @@
-//! A file in memory: what a touch brings in, and what it costs to go through it.
+//! A file in memory: what a touch brings in.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rand_xoshiro::Xoshiro256PlusPlus;
-use rand_xoshiro::rand_core::SeedableRng;
 use sys::filemap::{FileMapping, Hint, Sharing};
 use sys::reopen::{Inherited, Route};
 use sys::residency::{cached_bytes, whole_pages};
@@ -14,8 +12,7 @@ use sys::usage::Usage;
 
 use super::paging::resident;
 use super::{failed, page_bytes};
-use crate::facts::{FileWindows, Resident, Timed, Touched};
-use crate::protocol::{FileCall, Pass};
+use crate::facts::{FileWindows, Resident, Touched};
 
 /// What is read in order: some readahead windows of any usual size.
 const FIRST_BYTES: usize = 4 << 20;
@@ -108,71 +105,11 @@ fn touched(map: &FileMapping, bytes: usize, offsets: impl Iterator<Item = usize>
     })
 }
 
-fn read_all(file: &File, bytes: usize) -> Result<u64, String> {
+fn read_all(file: &File, bytes: usize) -> Result<(), String> {
     let mut buffer = vec![0; CHUNK_BYTES];
-    let mut sum = 0;
     for offset in (0..bytes).step_by(CHUNK_BYTES) {
-        sum = read_at(file, &mut buffer, offset, CHUNK_BYTES.min(bytes - offset), sum)?;
+        let len = CHUNK_BYTES.min(bytes - offset);
+        file.read_exact_at(&mut buffer[..len], offset as u64).map_err(failed("pread"))?;
     }
-    Ok(sum)
-}
-
-/// Adds the words of a part of the file to `sum`.
-fn read_at(file: &File, buffer: &mut [u8], offset: usize, len: usize, sum: u64) -> Result<u64, String> {
-    file.read_exact_at(&mut buffer[..len], offset as u64).map_err(failed("pread"))?;
-    let (words, _) = buffer[..len].as_chunks::<8>();
-    Ok(words.iter().fold(sum, |sum, word| sum.wrapping_add(u64::from_ne_bytes(*word))))
-}
-
-/// Goes through the file.
-pub(super) fn pass(pass: &Pass) -> Result<Timed, String> {
-    let file = open(pass.file)?;
-    let step = if pass.random { page_bytes() } else { CHUNK_BYTES };
-    let mut offsets: Vec<usize> = (0..pass.bytes).step_by(step).collect();
-    if pass.random {
-        lab::plan::shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(pass.seed), &mut offsets);
-    }
-    // Touched, so that its own first touch is not in what is measured.
-    let mut buffer = vec![1; step];
-    if pass.cold {
-        forget(&file, pass.bytes)?;
-    } else {
-        read_all(&file, pass.bytes)?;
-    }
-    let before = Usage::of_this_thread();
-    let start = Instant::now();
-    let sum = match pass.call {
-        FileCall::Map => by_map(&file, pass, &offsets, step)?,
-        FileCall::Read => by_read(&file, pass, &offsets, &mut buffer)?,
-    };
-    let elapsed = start.elapsed();
-    let after = Usage::of_this_thread();
-    Ok(Timed {
-        time_ns: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
-        minor_faults: after.minor_faults - before.minor_faults,
-        major_faults: after.major_faults - before.major_faults,
-        sum,
-    })
-}
-
-fn by_map(file: &File, pass: &Pass, offsets: &[usize], step: usize) -> Result<u64, String> {
-    let map = map_with(file, pass.bytes, Hint::None)?;
-    let mut sum = 0_u64;
-    for _ in 0..pass.passes {
-        for &offset in offsets {
-            sum = sum.wrapping_add(map.sum_of(offset..(offset + step).min(pass.bytes)));
-        }
-    }
-    Ok(sum)
-}
-
-fn by_read(file: &File, pass: &Pass, offsets: &[usize], buffer: &mut [u8]) -> Result<u64, String> {
-    let mut sum = 0_u64;
-    for _ in 0..pass.passes {
-        for &offset in offsets {
-            let len = buffer.len().min(pass.bytes - offset);
-            sum = read_at(file, buffer, offset, len, sum)?;
-        }
-    }
-    Ok(sum)
+    Ok(())
 }

@@ -73,6 +73,5 @@ fn touch(mapping: &mut Mapping) -> Timed {
         time_ns: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
         minor_faults: after.minor_faults - before.minor_faults,
         major_faults: after.major_faults - before.major_faults,
-        sum: 0,
     }
 }

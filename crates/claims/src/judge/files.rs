@@ -12,6 +12,8 @@ use crate::wording::{bytes, count, list, pages, ratio};
 
 /// Error probability of all intervals together.
 const ALPHA: f64 = 0.05;
+/// So many cases are named.
+const NAMED: usize = 3;
 /// A difference smaller than this share does not matter.
 const MARGIN: f64 = 0.05;
 
@@ -135,10 +137,14 @@ pub fn map_or_copy(cells: &[Cell], left_out: Option<&str>) -> Claim {
         (true, false) => Standing::Inconclusive,
     };
     let evidence = format!("mmap over read: {} to {}", text(&worst), text(&best));
-    let names = |cells: &[&(&Cell, Estimate)]| list(&cells.iter().map(|(cell, _)| cell.name()).collect::<Vec<_>>());
+    let names = |cells: &[&(&Cell, Estimate)]| {
+        let mut names: Vec<String> = cells.iter().take(NAMED).map(|(cell, _)| cell.name()).collect();
+        names.extend((cells.len() > NAMED).then(|| format!("{} others", cells.len() - NAMED)));
+        list(&names)
+    };
     let side = |cells: &[&(&Cell, Estimate)], word: &str| match cells {
         [] => format!("nowhere for certain {word}"),
-        cells => format!("{word} {}", names(cells)),
+        cells => format!("{word} in {} of {} cases ({})", cells.len(), judged.len(), names(cells)),
     };
     let mut explanation = format!(
         "Mapping was {}; {}; read(2) copied into one buffer again and again ({} blocks).",

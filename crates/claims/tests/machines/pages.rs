@@ -132,7 +132,12 @@ fn copying_files() {
     is(
         &map_or_copy(&[dear, cheap.clone()], None),
         Holds,
-        &["1.52x", "dearer warm in order 1 MiB; cheaper cold in order 1 MiB"],
+        &["1.52x", "dearer in 1 of 2 cases (warm in order 1 MiB); cheaper in 1 of 2 cases (cold in order 1 MiB)"],
+    );
+    is(
+        &map_or_copy(&vec![cheap.clone(); 5], None),
+        DoesNotHold,
+        &["in 5 of 5 cases", "cold in order 1 MiB and 2 others)"],
     );
     is(&map_or_copy(&[cheap.clone(), same], None), DoesNotHold, &["nowhere for certain dearer"]);
     is(&map_or_copy(&[cell(1.5, false, 3)], Some("why")), Inconclusive, &["[no interval]", "not measured, since why"]);

@@ -5,12 +5,10 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::values::{duration, one_thread, passes, sizes, threads};
 use super::{Experiment, Factors, Metric, Reference, Subject};
 use crate::arm::ArmSpec;
 use crate::handling::{Between, Cache, Common, Handling, Order, Touch, Wish};
-use crate::points::{ascending, parse_passes, parse_sizes, parse_threads};
-use crate::quantity::parse_duration;
-use crate::source::Source;
 
 /// What is wrong with an experiment file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -156,6 +154,16 @@ fn subject(raw: &Raw) -> Result<Subject, (usize, String)> {
         }
         names.push(&arm.name);
     }
+    for arm in arms.as_ref() {
+        let known = |other: &String| *other != arm.name && names.contains(&other.as_str());
+        if let Some(other) = arm.against.as_ref().filter(|other| !known(other) || *other == crate::design::PLACEBO) {
+            let message = format!("{:?} is to be compared with {other:?}, and no other arm is called that", arm.name);
+            return Err((arms.span().start, message));
+        }
+    }
+    if baseline.as_ref().against.is_some() {
+        return Err((baseline.span().start, "the baseline is compared with nothing: leave out against".to_owned()));
+    }
     let wish = Wish {
         touch: raw.touch,
         order: raw.order,
@@ -236,84 +244,10 @@ fn line_of(text: &str, start: usize) -> usize {
     text.bytes().take(start).fold(1, |line, byte| line + usize::from(byte == b'\n'))
 }
 
-/// A list, or one value for a list of one.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany<T> {
-    One(T),
-    Many(Vec<T>),
-}
-
-fn sizes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
-    use serde::de::Error;
-    let texts = OneOrMany::<String>::deserialize(deserializer);
-    let texts = texts.map_err(|_| D::Error::custom("a size is a text like \"100MiB\", or a list of them"))?;
-    match texts {
-        OneOrMany::One(text) => parse_sizes(&text).map_err(D::Error::custom),
-        OneOrMany::Many(texts) => {
-            let sizes: Result<Vec<Vec<u64>>, String> = texts.iter().map(|text| parse_sizes(text)).collect();
-            let sizes = sizes.map_err(D::Error::custom)?.concat();
-            ascending(sizes, |size| format!("the size of {size} bytes")).map_err(D::Error::custom)
-        }
-    }
-}
-
-fn threads<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
-    use serde::de::Error;
-    let numbers = OneOrMany::<u64>::deserialize(deserializer);
-    let numbers = numbers.map_err(|_| D::Error::custom("threads are a number like 2, or a list of them"))?;
-    let text = match numbers {
-        OneOrMany::One(one) => one.to_string(),
-        OneOrMany::Many(many) => many.iter().map(u64::to_string).collect::<Vec<_>>().join(","),
-    };
-    parse_threads(&text).map_err(D::Error::custom)
-}
-
-fn passes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Error> {
-    use serde::de::Error;
-    let numbers = OneOrMany::<u64>::deserialize(deserializer);
-    let numbers = numbers.map_err(|_| D::Error::custom("passes are a number like 2, or a list of them"))?;
-    let text = match numbers {
-        OneOrMany::One(one) => one.to_string(),
-        OneOrMany::Many(many) => many.iter().map(u64::to_string).collect::<Vec<_>>().join(","),
-    };
-    parse_passes(&text).map_err(D::Error::custom)
-}
-
-fn one_thread() -> Vec<u64> {
-    vec![1]
-}
-
-fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    parse_duration(&String::deserialize(deserializer)?).map(Some).map_err(serde::de::Error::custom)
-}
-
-/// The two levels of a factor, and no more.
-pub(super) fn two<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(deserializer: D) -> Result<[T; 2], D::Error> {
-    let levels = Vec::<T>::deserialize(deserializer)?;
-    let count = levels.len();
-    levels.try_into().map_err(|_| serde::de::Error::custom(format!("a factor has two levels, and here are {count}")))
-}
-
-/// As [`two`], of a factor that may be left out.
-pub(super) fn two_or_none<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<[T; 2]>, D::Error> {
-    two(deserializer).map(Some)
-}
-
-pub(super) fn sources<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<[Source; 2], D::Error> {
-    let names: [String; 2] = two(deserializer)?;
-    let mut found = Vec::new();
-    for name in names {
-        found.push(crate::arm::source(&name).map_err(serde::de::Error::custom)?);
-    }
-    Ok([found[0], found[1]])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Source;
 
     const GOOD: &str = "name = \"mine\"\nquestion = \"Q?\"\nmetric = \"total_ns\"\nsize = \"1MiB\"\nmargin = 0.03\nfill = 1\n\
                         baseline = \"mmap\"\narms = [\"malloc\"]\n";
@@ -357,6 +291,12 @@ mod tests {
         check("[\"malloc\"]", "[{ name = \"x\" }]", 8, "source");
         check("baseline = \"mmap\"", "baseline = { name = \"placebo\", source = \"mmap\" }", 7, "another name");
         check("baseline = \"mmap\"", "baseline = \"injected:+5%\"", 7, "cannot be it");
+        let against = |name: &str| format!("[{{ name = \"x\", source = \"mmap\", against = \"{name}\" }}]");
+        check("[\"malloc\"]", &against("calloc"), 8, "no other arm is called that");
+        check("[\"malloc\"]", &against("x"), 8, "no other arm is called that");
+        check("[\"malloc\"]", &against("placebo"), 8, "no other arm is called that");
+        let based = "baseline = { name = \"b\", source = \"mmap\", against = \"malloc\" }";
+        check("baseline = \"mmap\"", based, 7, "compared with nothing");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The threads of a workload: they start together, and the time is that from the first start to the last end.
+//! The threads of a workload: each has a processor of its own, as far as there are as many; they start together, and the time is that from the first start to the last end.
 //!
 //! A single share of work is done by the calling thread: a process that never had a second thread is another one to an
 //! allocator, which then needs no atomic operations (glibc: `SINGLE_THREAD_P`).
@@ -41,6 +41,7 @@ pub(super) fn run<S: Send>(shares: Vec<S>, work: impl Fn(S) -> Tally + Sync) -> 
         for (thread, share) in shares.into_iter().enumerate() {
             let (all, together, work) = (&all, &together, &work);
             let begin = move || {
+                sys::process::spread(thread);
                 let started = *all.lock().unwrap_or_else(PoisonError::into_inner);
                 started.then(|| {
                     together.wait();

@@ -1,9 +1,11 @@
 //! `small-exchange`: some threads obtain objects and put them into a bounded queue, others take them out and free them.
 //!
 //! No object is freed by the thread that obtained it, so an allocator that keeps what a thread freed for the same thread
-//! keeps it for one that never asks. Objects go in batches, so that what a hand-over takes is divided by many; the
+//! keeps it for one that never asks. Objects go in batches, and who finds nothing sleeps until there is half of all that
+//! can be under way: waking another thread takes as long as a thousand pairs, and would else be most of what is timed. The
 //! batches are made beforehand and go round, so that the queue allocates nothing.
 
+use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use sys::object::Object;
@@ -15,7 +17,7 @@ use super::shares;
 use super::tally::Tally;
 
 /// Objects of a batch.
-const BATCH: usize = 64;
+const BATCH: usize = 256;
 /// Batches for each thread: so many may be under way.
 const BATCHES_EACH: usize = 8;
 
@@ -27,15 +29,18 @@ type Batch = Vec<Option<Object>>;
 /// Batches on their way there and back.
 struct Queue {
     state: Mutex<State>,
-    /// A batch was put somewhere, or there are no more to come.
+    /// There are enough batches again, or no more to come.
     moved: Condvar,
 }
 
 struct State {
-    full: Vec<Batch>,
+    full: VecDeque<Batch>,
     empty: Vec<Batch>,
     /// Producers that have not finished.
     producing: usize,
+    /// Who has slept is woken when there are so many batches: half of all. Not both kinds can sleep at once, since all
+    /// batches are then full or empty, and one kind is half of them or more.
+    enough: usize,
 }
 
 enum Role {
@@ -82,7 +87,7 @@ fn consume(queue: &Queue, mut tally: Tally) -> Tally {
 impl Queue {
     fn new(producing: usize, batches: usize) -> Self {
         let empty = (0..batches).map(|_| empty_slots(BATCH)).collect();
-        let state = State { full: Vec::with_capacity(batches), empty, producing };
+        let state = State { full: VecDeque::with_capacity(batches), empty, producing, enough: batches / 2 };
         Queue { state: Mutex::new(state), moved: Condvar::new() }
     }
 
@@ -90,40 +95,43 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until there is an empty batch.
+    /// An empty batch. Waits until there are enough, if there are none.
     fn take_empty(&self) -> Batch {
         let mut state = self.state();
-        loop {
-            if let Some(batch) = state.empty.pop() {
-                return batch;
-            }
-            state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
+        if state.empty.is_empty() {
+            let wait = self.moved.wait_while(state, |state| state.empty.len() < state.enough);
+            state = wait.unwrap_or_else(PoisonError::into_inner);
         }
+        state.empty.pop().expect("enough is more than none")
     }
 
-    /// Waits until there is a full batch; `None` when there will be none.
+    /// The oldest full batch. Waits until there are enough, if there are none; `None` when there will be none.
     fn take_full(&self) -> Option<Batch> {
         let mut state = self.state();
-        loop {
-            if !state.full.is_empty() {
-                // The oldest first, as from a queue.
-                return Some(state.full.remove(0));
-            }
-            if state.producing == 0 {
-                return None;
-            }
-            state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
+        if state.full.is_empty() {
+            let few = |state: &mut State| state.full.len() < state.enough && state.producing > 0;
+            state = self.moved.wait_while(state, few).unwrap_or_else(PoisonError::into_inner);
         }
+        state.full.pop_front()
     }
 
     fn put_full(&self, batch: Batch) {
-        self.state().full.push(batch);
-        self.moved.notify_all();
+        let mut state = self.state();
+        state.full.push_back(batch);
+        self.wake_at(state.full.len(), &state);
     }
 
     fn put_empty(&self, batch: Batch) {
-        self.state().empty.push(batch);
-        self.moved.notify_all();
+        let mut state = self.state();
+        state.empty.push(batch);
+        self.wake_at(state.empty.len(), &state);
+    }
+
+    /// Nobody sleeps while there are enough, so it is enough to wake when there come to be.
+    fn wake_at(&self, batches: usize, state: &State) {
+        if batches == state.enough {
+            self.moved.notify_all();
+        }
     }
 
     fn finish(&self) {

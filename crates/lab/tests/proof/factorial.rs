@@ -6,7 +6,7 @@ use lab::experiment::{Subject, by_name};
 use lab::judge::SignJudge;
 use lab::plan::Orders;
 use lab::session::{self, Run};
-use lab::{arrange, factorial};
+use lab::{cells, factorial};
 
 /// True ratios: of malloc to mmap, of fill 0 to fill 1, of the first position to the second.
 const TRUTH: [f64; 3] = [1.0, 0.97, 1.04];
@@ -14,7 +14,7 @@ const TRUTH: [f64; 3] = [1.0, 0.97, 1.04];
 fn simulate(noise: Noise, stretch: f64, seed: u64) -> (Design, Run) {
     let experiment = by_name("position").unwrap();
     let Subject::Factors(factors) = experiment.subject.clone() else { panic!("a factorial experiment") };
-    let design = of(arrange::cells(&ground(), &factors, 100 << 20), experiment, 0.03, seed);
+    let design = of(cells::cells(&ground(), &factors, 100 << 20), experiment, 0.03, seed);
     let mut bench = Simulated::new(noise, 0.0, seed);
     for cell in 0..8_usize {
         let at_first = |factor: usize| cell >> (2 - factor) & 1 == 0;
