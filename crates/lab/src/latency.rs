@@ -7,8 +7,9 @@
 
 use std::time::Instant;
 
-use results::{Bucket, Distribution, LabResult, Latencies, Row};
+use results::{Bucket, Distribution, LabResult, Latencies, PercentileInterval, Row};
 use serde::{Deserialize, Serialize};
+use stats::largest_rank;
 
 use crate::design::Design;
 use crate::quantity::nanoseconds;
@@ -17,6 +18,11 @@ use crate::quantity::nanoseconds;
 const EMPTY_SPANS: usize = 1000;
 /// A bucket is no wider than this part of the power of ten below it.
 const PARTS_OF_TEN: u64 = 20;
+
+/// The percentiles that are shown.
+const PER_MILLE: [u64; 4] = [500, 900, 990, 999];
+/// Error probability of the interval of a percentile.
+const PERCENTILE_ALPHA: f64 = 0.05;
 
 /// Times touches, and has the memory to note all of them before the first.
 #[derive(Debug)]
@@ -89,8 +95,21 @@ pub fn attach(result: &mut LabResult, design: &Design, taken: &[TakenTimings]) {
         for taken in taken.iter().filter(of_arm) {
             sum.get_or_insert_default().add(&taken.timings);
         }
-        arm.latencies = sum.map(Timings::latencies);
+        let each: Vec<&Timing> = taken.iter().filter(of_arm).map(|taken| &taken.timings.touches).collect();
+        arm.latencies = sum.map(|sum| Latencies { intervals: intervals(&each), ..sum.latencies() });
     }
+}
+
+/// Of the percentiles that are shown, from those of single processes.
+fn intervals(each: &[&Timing]) -> Vec<PercentileInterval> {
+    let rank = largest_rank(each.len(), PERCENTILE_ALPHA);
+    let of = |per_mille: u64| {
+        let mut times_ns: Vec<u64> = each.iter().map(|timing| timing.percentile(per_mille)).collect();
+        times_ns.sort_unstable();
+        let (low, high) = (rank.checked_sub(1)?, times_ns.len().checked_sub(rank)?);
+        Some(PercentileInterval { per_mille, low_ns: times_ns[low], high_ns: times_ns[high] })
+    };
+    PER_MILLE.into_iter().filter_map(of).collect()
 }
 
 /// Times in buckets. They can be added up.
@@ -112,7 +131,7 @@ impl Timings {
     /// As the result has it.
     #[must_use]
     pub fn latencies(self) -> Latencies {
-        Latencies { touches: self.touches.distribution(), clock: self.clock.distribution() }
+        Latencies { touches: self.touches.distribution(), clock: self.clock.distribution(), intervals: Vec::new() }
     }
 }
 
@@ -154,10 +173,10 @@ impl Timing {
         let at = |per_mille: u64| self.percentile(per_mille);
         Distribution {
             count,
-            p50_ns: at(500),
-            p90_ns: at(900),
-            p99_ns: at(990),
-            p999_ns: at(999),
+            p50_ns: at(PER_MILLE[0]),
+            p90_ns: at(PER_MILLE[1]),
+            p99_ns: at(PER_MILLE[2]),
+            p999_ns: at(PER_MILLE[3]),
             max_ns: self.max_ns,
             rows: rows(&self.buckets, count),
             buckets: self.buckets,
@@ -229,6 +248,20 @@ mod tests {
         assert_eq!(ranges[..2], [(10, 20, 2), (20, 50, 2)]);
         assert_eq!((ranges.last(), ranges.len()), (Some(&(2_000, 5_000, 1)), 8));
         assert!(rows[7].time_share > 0.98 && (rows[7].share - 0.2).abs() < 1e-12, "{rows:?}");
+    }
+
+    #[test]
+    fn intervals_are_those_of_processes() {
+        let timings: Vec<Timing> = (1..=12).map(|n| Timing::of(&[10 + n, 10 + n, 500])).collect();
+        let each: Vec<&Timing> = timings.iter().collect();
+        let all = intervals(&each);
+        assert_eq!(
+            all[0],
+            PercentileInterval { per_mille: 500, low_ns: 103, high_ns: 110 },
+            "the third from either end"
+        );
+        assert_eq!(all.iter().map(|interval| interval.per_mille).collect::<Vec<_>>(), PER_MILLE);
+        assert_eq!(intervals(&each[..5]), [], "five processes are too few for 95 %");
     }
 
     #[test]

@@ -51,23 +51,40 @@ fn answer((name, latencies): &Timed) -> String {
 fn percentiles(arms: &[Timed], columns: usize) -> String {
     let header = ["one touch", "median", "90 %", "99 %", "99.9 %", "longest", "touches", "clock"];
     let mut rows = vec![header.iter().map(|name| styled(DIM, name)).collect::<Vec<_>>()];
-    rows.extend(arms.iter().map(|(name, latencies)| {
+    rows.extend(arms.iter().flat_map(|(name, latencies)| {
         let touches = &latencies.touches;
         let times = [touches.p50_ns, touches.p90_ns, touches.p99_ns, touches.p999_ns, touches.max_ns];
         let mut row = vec![clean(name)];
         row.extend(times.map(|ns| duration(ns as f64)));
         row.extend([count(touches.count as f64), duration(latencies.clock.p50_ns as f64)]);
-        row
+        let bounds = (!latencies.intervals.is_empty()).then(|| intervals(latencies));
+        std::iter::once(row).chain(bounds)
     }));
     table(rows, columns, &[6, 2])
+}
+
+/// The line below an arm: what lies between the processes.
+fn intervals(latencies: &Latencies) -> Vec<String> {
+    let range = |per_mille: u64| {
+        let interval = latencies.intervals.iter().find(|interval| interval.per_mille == per_mille);
+        let text = |i: &results::PercentileInterval| {
+            let unit = TimeUnit::for_largest(i.high_ns as f64);
+            format!("[{}, {}]", digits(i.low_ns as f64 / unit.ns(), 3), digits(i.high_ns as f64 / unit.ns(), 3))
+        };
+        styled(DIM, &interval.map_or_else(String::new, text))
+    };
+    let mut row = vec![styled(DIM, "  95 % CI")];
+    row.extend([500, 900, 990, 999].map(range));
+    row.extend(["", "", ""].map(str::to_owned));
+    row
 }
 
 /// What the clock takes is in every time.
 fn clock(arms: &[Timed]) -> String {
     let most = arms.iter().map(|arm| arm.1.clock.p50_ns).max().unwrap_or(0);
     format!(
-        "Each time holds two readings of the clock. With nothing between them they are {} apart (median), which is not \
-         subtracted.",
+        "An interval is that of the percentile of one process. Each time holds two readings of the clock. With nothing \
+         between them they are {} apart (median), which is not subtracted.",
         duration(most as f64)
     )
 }

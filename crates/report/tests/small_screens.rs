@@ -2,7 +2,7 @@
 
 use results::{
     Arm, ArmSummary, ArmWork, Bill, Bucket, Comparison, Distribution, Experiment, LabResult, Latencies, Machine,
-    Observed, PhaseTimes, Placebo, Row, Sample, Verdict,
+    Observed, PercentileInterval, PhaseTimes, Placebo, Row, Sample, Verdict,
 };
 
 fn arm(name: &str, source: &str, times_ns: [f64; 2], operations: u64) -> Arm {
@@ -216,7 +216,10 @@ fn latency() -> LabResult {
         [1249, 1549, 2749, 6249, 41_234],
     );
     let mut timed = arm("mmap, timed", "mmap", [1_000.0, 36e6], 1);
-    timed.latencies = Some(Latencies { touches, clock });
+    let bounds = [(500, 1229, 1249), (900, 1499, 1599), (990, 2599, 2849), (999, 5999, 12_499)];
+    let interval = |(per_mille, low_ns, high_ns)| PercentileInterval { per_mille, low_ns, high_ns };
+    let intervals = bounds.map(interval).to_vec();
+    timed.latencies = Some(Latencies { touches, clock, intervals });
     let arms = vec![arm("mmap", "mmap", [1_000.0, 35e6], 1), timed, arm("placebo", "mmap", [1_000.0, 35e6], 1)];
     result("latency", 100 << 20, 1, arms, vec![comparison("mmap, timed", "mmap", 1.06, Verdict::Different)])
 }

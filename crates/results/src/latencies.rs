@@ -9,6 +9,20 @@ pub struct Latencies {
     pub touches: Distribution,
     /// The same with nothing between the two readings, in the same processes: what the clock takes. It is not subtracted.
     pub clock: Distribution,
+    /// How well percentiles of `touches` are known; empty where there were too few processes.
+    #[serde(default)]
+    pub intervals: Vec<PercentileInterval>,
+}
+
+/// Where the percentile of one process lies, in the middle of all processes, at 95 % (the sign test's interval).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PercentileInterval {
+    /// Which percentile: 500 is the median.
+    pub per_mille: u64,
+    /// Its lower end.
+    pub low_ns: u64,
+    /// Its upper end.
+    pub high_ns: u64,
 }
 
 /// A distribution of times.

@@ -20,7 +20,7 @@ pub use file::{Reading, read, read_claims, read_diagnosis, write};
 pub use floors::{
     Explanation, Floor, FloorEstimate, FloorSample, FloorSummary, Floors, InvalidFloor, Part, SourceFloor,
 };
-pub use latencies::{Bucket, Distribution, Latencies, Row};
+pub use latencies::{Bucket, Distribution, Latencies, PercentileInterval, Row};
 pub use sample::{ArmSample, Block, Dropped, Sample};
 pub use summary::{ArmSummary, Bill, PhaseTimes, PointSummary};
 pub use verdict::{Comparison, Placebo, Sensitivity, SensitivityLine, Verdict};
