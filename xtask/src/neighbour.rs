@@ -7,6 +7,7 @@ use anyhow::Context;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use sys::mapping::{Mapping, Policy};
+use sys::memory::Memory;
 
 /// The hidden verb that makes this program the neighbour.
 pub(crate) const VERB: &str = "neighbour";

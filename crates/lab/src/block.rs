@@ -1,12 +1,12 @@
 //! A block of memory from any source, as the phases of a measured child see it.
 
-use std::hint::black_box;
 use std::ops::Range;
 use std::sync::Mutex;
 
 use sys::Errno;
 use sys::allocator::HeapBlock;
 use sys::mapping::{Mapping, Part, Policy};
+use sys::memory::Memory;
 use sys::program_break::BreakBlock;
 
 /// A block of memory from any source; dropping it releases it.
@@ -35,60 +35,48 @@ pub(crate) trait Block {
     }
 }
 
-/// What every kind of block does by methods of its own of the same names.
-macro_rules! by_own_methods {
-    ($block:ty) => {
+/// What every kind of block does that is memory of its own.
+macro_rules! as_memory {
+    () => {
         #[inline]
         fn fill(&mut self, value: u8) {
-            <$block>::fill(self, value);
+            Memory::fill(self, value);
         }
         #[inline]
         fn write(&mut self, offset: usize, value: u8) {
             self.write_byte(offset, value);
         }
+        #[inline]
+        fn read(&mut self, offset: usize) {
+            self.look_at(offset);
+        }
         fn address(&self) -> usize {
-            <$block>::address(self)
+            Memory::address(self)
         }
         fn len(&self) -> usize {
-            <$block>::len(self)
+            Memory::len(self)
         }
     };
 }
-pub(crate) use by_own_methods;
+pub(crate) use as_memory;
 
 impl Block for Mapping {
-    by_own_methods!(Mapping);
-    #[inline]
-    fn read(&mut self, offset: usize) {
-        black_box(self.read_byte(offset));
-    }
+    as_memory!();
     fn give_back(&mut self, lazily: bool) -> Result<(), Errno> {
         if lazily { self.free_pages() } else { self.forget_pages() }
     }
 }
 
 impl Block for Part {
-    by_own_methods!(Part);
-    #[inline]
-    fn read(&mut self, offset: usize) {
-        black_box(self.read_byte(offset));
-    }
+    as_memory!();
 }
 
 impl Block for HeapBlock {
-    by_own_methods!(HeapBlock);
-    #[inline]
-    fn read(&mut self, offset: usize) {
-        self.read_byte(offset);
-    }
+    as_memory!();
 }
 
 impl Block for BreakBlock {
-    by_own_methods!(BreakBlock);
-    #[inline]
-    fn read(&mut self, offset: usize) {
-        black_box(self.read_byte(offset));
-    }
+    as_memory!();
 }
 
 /// One mapping that several threads share, each with a part of it. Whoever comes first makes it.

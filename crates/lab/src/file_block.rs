@@ -8,9 +8,10 @@ use sys::Errno;
 use sys::copy::{BUFFER_BYTES, Buffer, FileReader};
 use sys::filemap::{FileMapping, Hint, Sharing};
 use sys::limits::page_bytes;
+use sys::memory::Memory;
 use sys::reopen::{Inherited, Route, memory_file};
 
-use crate::block::{Block, by_own_methods};
+use crate::block::{Block, as_memory};
 use crate::protocol::JobFile;
 
 thread_local! {
@@ -60,11 +61,7 @@ pub(crate) fn in_memory(len: usize) -> Result<FileMapping, Errno> {
 }
 
 impl Block for FileMapping {
-    by_own_methods!(FileMapping);
-    #[inline]
-    fn read(&mut self, offset: usize) {
-        black_box(self.read_byte(offset));
-    }
+    as_memory!();
     #[inline]
     fn sum(&mut self) {
         black_box(FileMapping::sum(self));

@@ -14,6 +14,7 @@ use results::{Floor, FloorSample};
 use sys::Errno;
 use sys::limits::page_bytes;
 use sys::mapping::{HUGE_PAGE_BYTES, Mapping, Policy};
+use sys::memory::Memory;
 use sys::process::cheapest_call;
 
 use crate::measured::{eligible_bytes, phase, rehearse};

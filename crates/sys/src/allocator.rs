@@ -5,11 +5,10 @@
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::hint::black_box;
-use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use crate::Errno;
-use crate::mapping::fill;
+use crate::memory::{Memory, fill};
 
 /// A block of the C heap. Freed when dropped.
 #[derive(Debug)]
@@ -83,46 +82,6 @@ impl HeapBlock {
         NonNull::new(black_box(start)).map(|start| HeapBlock { start, len }).ok_or_else(Errno::last)
     }
 
-    /// Writes `value` to every byte.
-    #[inline]
-    pub fn fill(&mut self, value: u8) {
-        // SAFETY: the block is ours, at least `len` bytes long, and writable.
-        unsafe { fill(self.start, self.len, value) };
-    }
-
-    /// Writes `value` at `offset`.
-    ///
-    /// # Panics
-    /// If it is not inside the block.
-    #[inline]
-    pub fn write_byte(&mut self, offset: usize, value: u8) {
-        assert!(offset < self.len, "an offset inside the block");
-        // SAFETY: the offset is inside the block.
-        let byte = unsafe { self.start.cast::<u8>().add(offset) };
-        // SAFETY: the block is writable and ours.
-        unsafe { byte.write_volatile(value) };
-    }
-
-    /// Reads the byte at `offset`, whatever it is.
-    ///
-    /// # Panics
-    /// If it is not inside the block.
-    #[inline]
-    pub fn read_byte(&self, offset: usize) {
-        assert!(offset < self.len, "an offset inside the block");
-        // SAFETY: the offset is inside the block.
-        let byte = unsafe { self.start.cast::<MaybeUninit<u8>>().add(offset) };
-        // SAFETY: the block is readable, and what was never written may be read as such.
-        black_box(unsafe { byte.read_volatile() });
-    }
-
-    /// Its size in bytes, as asked for.
-    #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "a block of no bytes has an address too")]
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
     /// The bytes that may be used, of which those beyond the size are what the allocator rounded up
     /// (`malloc_usable_size(3)`).
     #[must_use]
@@ -130,11 +89,18 @@ impl HeapBlock {
         // SAFETY: the block is ours and not freed.
         unsafe { libc::malloc_usable_size(self.start.as_ptr()) }
     }
+}
 
-    /// The address of the first byte.
-    #[must_use]
-    pub fn address(&self) -> usize {
-        self.start.as_ptr().addr()
+// SAFETY: what malloc returned is writable and ours until it is freed, which is when the block is dropped.
+unsafe impl Memory for HeapBlock {
+    #[inline]
+    fn start(&self) -> NonNull<c_void> {
+        self.start
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        self.len
     }
 }
 

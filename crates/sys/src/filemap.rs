@@ -14,7 +14,7 @@ use std::ptr::{NonNull, null_mut};
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
 
 use crate::Errno;
-use crate::mapping::fill;
+use crate::memory::{Initialised, Memory};
 
 /// Whose pages a mapping shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,40 +85,6 @@ impl FileMapping {
         unsafe { madvise(self.start.as_ptr(), self.len, advice) }.map_err(|e| Errno(e.raw_os_error()))
     }
 
-    /// Writes `value` to every byte.
-    #[inline]
-    pub fn fill(&mut self, value: u8) {
-        // SAFETY: the range is mapped, writable, and ours while `self` lives.
-        unsafe { fill(self.start, self.len, value) };
-    }
-
-    /// Writes `value` at `offset`.
-    ///
-    /// # Panics
-    /// If it is not inside the mapping.
-    #[inline]
-    pub fn write_byte(&mut self, offset: usize, value: u8) {
-        assert!(offset < self.len, "an offset inside the mapping");
-        // SAFETY: the offset is inside the mapping.
-        let byte = unsafe { self.start.cast::<u8>().add(offset) };
-        // SAFETY: the mapping is writable and ours.
-        unsafe { byte.write_volatile(value) };
-    }
-
-    /// Reads the byte at `offset`.
-    ///
-    /// # Panics
-    /// If it is not inside the mapping.
-    #[inline]
-    #[allow(clippy::must_use_candidate, reason = "a page is touched by it")]
-    pub fn read_byte(&self, offset: usize) -> u8 {
-        assert!(offset < self.len, "an offset inside the mapping");
-        // SAFETY: the offset is inside the mapping.
-        let byte = unsafe { self.start.cast::<u8>().add(offset) };
-        // SAFETY: the mapping is readable, and every byte of a file is initialised.
-        black_box(unsafe { byte.read_volatile() })
-    }
-
     /// Reads every byte and returns the wrapping sum of its words of eight bytes, and of the bytes left at the end.
     #[inline]
     #[allow(clippy::must_use_candidate, reason = "every page is touched by it")]
@@ -152,20 +118,23 @@ impl FileMapping {
     pub fn forget_pages(&mut self) -> Result<(), Errno> {
         self.advise(Advice::LinuxDontNeed)
     }
+}
 
-    /// Its size in bytes.
-    #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "no mapping is empty")]
-    pub fn len(&self) -> usize {
+// SAFETY: the range is mapped readable and writable until it is dropped, and no reference into it exists.
+unsafe impl Memory for FileMapping {
+    #[inline]
+    fn start(&self) -> NonNull<c_void> {
+        self.start
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
         self.len
     }
-
-    /// The address of the first byte.
-    #[must_use]
-    pub fn address(&self) -> usize {
-        self.start.as_ptr().addr()
-    }
 }
+
+// SAFETY: every byte of a file is initialised.
+unsafe impl Initialised for FileMapping {}
 
 impl Drop for FileMapping {
     #[inline]

@@ -17,6 +17,7 @@ pub mod interrupt;
 pub mod limits;
 pub mod machine;
 pub mod mapping;
+pub mod memory;
 pub mod object;
 pub mod perf;
 pub mod personality;

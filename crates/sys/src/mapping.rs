@@ -15,6 +15,7 @@ use std::ptr::{NonNull, null_mut};
 use rustix::mm::{Advice, MapFlags, MremapFlags, ProtFlags, madvise, mmap_anonymous, mremap, munmap};
 
 use crate::Errno;
+use crate::memory::{Initialised, Memory, fill};
 
 pub use part::Part;
 
@@ -137,13 +138,6 @@ impl Mapping {
         if failed == 0 { Ok(()) } else { Err(Errno::last()) }
     }
 
-    /// Writes `value` to every byte.
-    #[inline]
-    pub fn fill(&mut self, value: u8) {
-        // SAFETY: the range is mapped, writable, and ours while `self` lives.
-        unsafe { fill(self.start, self.len, value) };
-    }
-
     /// Writes `value` to every byte of `range`.
     ///
     /// # Panics
@@ -164,40 +158,6 @@ impl Mapping {
     #[inline]
     pub fn touch(&mut self, offset: usize) {
         self.write_byte(offset, 1);
-    }
-
-    /// Writes `value` at `offset`.
-    ///
-    /// # Panics
-    /// If it is not inside the mapping.
-    #[inline]
-    pub fn write_byte(&mut self, offset: usize, value: u8) {
-        assert!(offset < self.len, "an offset inside the mapping");
-        // SAFETY: the offset is inside the mapping.
-        let byte = unsafe { self.start.cast::<u8>().add(offset) };
-        // SAFETY: the mapping is writable and ours.
-        unsafe { byte.write_volatile(value) };
-    }
-
-    /// Reads the byte at `offset`.
-    ///
-    /// # Panics
-    /// If it is not inside the mapping.
-    #[inline]
-    #[must_use]
-    pub fn read_byte(&self, offset: usize) -> u8 {
-        assert!(offset < self.len, "an offset inside the mapping");
-        // SAFETY: the offset is inside the mapping.
-        let byte = unsafe { self.start.cast::<u8>().add(offset) };
-        // SAFETY: the mapping is readable, and the kernel initialised it.
-        unsafe { byte.read_volatile() }
-    }
-
-    /// Its size in bytes, as asked for.
-    #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "no mapping is empty")]
-    pub fn len(&self) -> usize {
-        self.len
     }
 
     /// Writes one byte to each page, so that all of them are there.
@@ -244,13 +204,24 @@ impl Mapping {
         let bytes = unsafe { std::slice::from_raw_parts(start, self.len) };
         bytes.iter().filter(|byte| **byte != 0).count()
     }
+}
 
-    /// The address of the first byte.
-    #[must_use]
-    pub fn address(&self) -> usize {
-        self.start.as_ptr().addr()
+// SAFETY: the range is mapped readable and writable until it is dropped, and belongs to the mapping alone. (What a shared
+// one shows other processes may write to: accesses are volatile.)
+unsafe impl Memory for Mapping {
+    #[inline]
+    fn start(&self) -> NonNull<c_void> {
+        self.start
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        self.len
     }
 }
+
+// SAFETY: the kernel hands out zeros, or what a process has written.
+unsafe impl Initialised for Mapping {}
 
 impl Drop for Mapping {
     #[inline]
@@ -259,18 +230,6 @@ impl Drop for Mapping {
         // when splitting one would exceed the limit of mappings, and then the kernel frees it at exit.
         let _ = unsafe { munmap(self.start.as_ptr(), self.mapped) };
     }
-}
-
-/// Writes `value` to `len` bytes from `start`, in a way that the compiler may neither drop nor merge with another.
-///
-/// # Safety
-/// The range must be valid for writes and not otherwise in use.
-#[inline]
-pub(crate) unsafe fn fill(start: NonNull<c_void>, len: usize, value: u8) {
-    let start = black_box(start.as_ptr());
-    // SAFETY: as the caller promises.
-    unsafe { start.write_bytes(black_box(value), black_box(len)) };
-    black_box(start);
 }
 
 #[cfg(test)]
@@ -338,13 +297,13 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "inside the mapping")]
+    #[should_panic(expected = "inside the memory")]
     fn a_range_beyond_the_end_is_refused() {
         Mapping::new(4096, Policy::Plain).unwrap().fill_range(4000..4097, 1);
     }
 
     #[test]
-    #[should_panic(expected = "inside the mapping")]
+    #[should_panic(expected = "inside the memory")]
     fn an_offset_beyond_the_end_is_refused() {
         Mapping::new(4096, Policy::Plain).unwrap().touch(4096);
     }

@@ -84,6 +84,7 @@ impl FaultCounter {
 mod tests {
     use super::*;
     use crate::mapping::{Mapping, Policy};
+    use crate::memory::Memory;
 
     #[test]
     fn every_first_touch_traps_once_and_populated_pages_never() {

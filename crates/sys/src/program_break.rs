@@ -10,7 +10,7 @@ use std::ptr::NonNull;
 use std::sync::{Mutex, PoisonError};
 
 use crate::Errno;
-use crate::mapping::fill;
+use crate::memory::{Initialised, Memory};
 
 /// What lies between the break of before the first block and the break of now.
 struct Added {
@@ -52,54 +52,23 @@ impl BreakBlock {
         let start = std::ptr::with_exposed_provenance_mut::<c_void>(old + padding);
         Ok(BreakBlock { start: NonNull::new(start).ok_or(Errno::NO_MEMORY)?, len })
     }
+}
 
-    /// Writes `value` to every byte.
+// SAFETY: the range was added for this block, and stays until the last block is dropped.
+unsafe impl Memory for BreakBlock {
     #[inline]
-    pub fn fill(&mut self, value: u8) {
-        // SAFETY: the range was added for this block, is writable, and ours.
-        unsafe { fill(self.start, self.len, value) };
+    fn start(&self) -> NonNull<c_void> {
+        self.start
     }
 
-    /// Writes `value` at `offset`.
-    ///
-    /// # Panics
-    /// If it is not inside the block.
     #[inline]
-    pub fn write_byte(&mut self, offset: usize, value: u8) {
-        assert!(offset < self.len, "an offset inside the block");
-        // SAFETY: the offset is inside the block.
-        let byte = unsafe { self.start.cast::<u8>().add(offset) };
-        // SAFETY: the block is writable and ours.
-        unsafe { byte.write_volatile(value) };
-    }
-
-    /// Reads the byte at `offset`.
-    ///
-    /// # Panics
-    /// If it is not inside the block.
-    #[inline]
-    #[must_use]
-    pub fn read_byte(&self, offset: usize) -> u8 {
-        assert!(offset < self.len, "an offset inside the block");
-        // SAFETY: the offset is inside the block.
-        let byte = unsafe { self.start.cast::<u8>().add(offset) };
-        // SAFETY: the block is readable, and the kernel initialised it.
-        unsafe { byte.read_volatile() }
-    }
-
-    /// Its size in bytes, as asked for.
-    #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "a block of no bytes has an address too")]
-    pub fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.len
     }
-
-    /// The address of the first byte.
-    #[must_use]
-    pub fn address(&self) -> usize {
-        self.start.as_ptr().addr()
-    }
 }
+
+// SAFETY: the kernel hands out zeros.
+unsafe impl Initialised for BreakBlock {}
 
 impl Drop for BreakBlock {
     fn drop(&mut self) {

@@ -15,6 +15,7 @@ use std::os::unix::fs::FileExt;
 use crate::Errno;
 use crate::filemap::{FileMapping, Hint, Sharing};
 use crate::limits::page_bytes;
+use crate::memory::Memory;
 
 /// Pages asked about at once: the answers fit into one page on the stack.
 const PAGES_AT_ONCE: usize = 4096;

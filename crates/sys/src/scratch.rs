@@ -201,7 +201,7 @@ impl Scratch {
 }
 
 /// A new file of `directory` that no name leads to.
-fn unnamed(directory: &Path) -> Result<File, Errno> {
+pub(crate) fn unnamed(directory: &Path) -> Result<File, Errno> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::EXCL | OFlags::CLOEXEC;
     match open(directory, flags, Mode::RUSR | Mode::WUSR) {
         Ok(file) => Ok(File::from(file)),

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sys::fork::{BorrowedStack, ForkError, Stage, Words};
 use sys::mapping::{Mapping, Policy};
+use sys::memory::{Initialised, Memory};
 use sys::usage::Usage;
 
 const PAGES: usize = 512;

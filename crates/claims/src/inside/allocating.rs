@@ -2,6 +2,7 @@
 
 use sys::Errno;
 use sys::allocator::{HeapBlock, fix_mmap_threshold};
+use sys::memory::Memory;
 use sys::proc::address_space_bytes;
 use sys::residency::mark;
 

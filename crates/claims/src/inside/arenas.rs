@@ -4,6 +4,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use sys::allocator::HeapBlock;
+use sys::memory::Memory;
 use sys::proc::Region;
 
 use super::allocating::many;

@@ -1,6 +1,7 @@
 //! The program break, by hand and by malloc and free.
 
 use sys::allocator::{HeapBlock, move_break};
+use sys::memory::Memory;
 
 use super::allocating::many;
 use super::{break_now, failed, heap, page_bytes};

@@ -5,6 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use sys::filemap::{FileMapping, Hint, Sharing};
+use sys::memory::{Initialised, Memory};
 use sys::reopen::{Inherited, Route};
 use sys::residency::{cached_bytes, whole_pages};
 use sys::scratch::forget as forget_once;

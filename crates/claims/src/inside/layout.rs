@@ -2,6 +2,7 @@
 
 use sys::allocator::move_break;
 use sys::mapping::{Mapping, Policy};
+use sys::memory::Memory;
 use sys::proc::Region;
 
 use super::{failed, heap, page_bytes};

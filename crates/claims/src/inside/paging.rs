@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use sys::allocator::HeapBlock;
 use sys::mapping::{Mapping, Policy};
+use sys::memory::Memory;
 use sys::proc::resident_now;
 use sys::residency::{in_core, mapped, whole_pages};
 

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use sys::fork::Stage;
 use sys::mapping::{Mapping, Policy};
+use sys::memory::Initialised;
 use sys::usage::Usage;
 
 use super::{failed, page_bytes};

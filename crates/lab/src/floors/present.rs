@@ -7,6 +7,7 @@ use sys::Errno;
 use sys::cached_file::CachedFile;
 use sys::limits::page_bytes;
 use sys::mapping::{Mapping, Policy};
+use sys::memory::Memory;
 
 use super::{Measured, VALUE, each, judged};
 use crate::measured::phase;

@@ -9,7 +9,8 @@ use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use super::{Mapping, fill};
+use super::Mapping;
+use crate::memory::{Initialised, Memory};
 
 impl Mapping {
     /// Parts of `part_len` bytes each, the last perhaps smaller. The range is unmapped when the last of them is gone.
@@ -31,56 +32,22 @@ pub struct Part {
     range: Range<usize>,
 }
 
-impl Part {
-    /// Writes `value` to every byte.
+// SAFETY: the range is mapped and writable while the whole lives, and no other part has any of it.
+unsafe impl Memory for Part {
     #[inline]
-    pub fn fill(&mut self, value: u8) {
-        // SAFETY: the range is mapped and writable while the whole lives, and no other part has any of it.
-        unsafe { fill(self.start(), self.len(), value) };
-    }
-
-    /// Writes `value` at `offset`.
-    ///
-    /// # Panics
-    /// If it is not inside the part.
-    #[inline]
-    pub fn write_byte(&mut self, offset: usize, value: u8) {
-        assert!(offset < self.len(), "an offset inside the part");
-        // SAFETY: the offset is inside the part.
-        let byte = unsafe { self.start().cast::<u8>().add(offset) };
-        // SAFETY: as in `fill`.
-        unsafe { byte.write_volatile(value) };
-    }
-
-    /// Reads the byte at `offset`.
-    ///
-    /// # Panics
-    /// If it is not inside the part.
-    #[inline]
-    #[must_use]
-    pub fn read_byte(&self, offset: usize) -> u8 {
-        assert!(offset < self.len(), "an offset inside the part");
-        self.whole.read_byte(self.range.start + offset)
-    }
-
-    /// Its size in bytes.
-    #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "no part is empty")]
-    pub fn len(&self) -> usize {
-        self.range.len()
-    }
-
-    /// The address of the first byte.
-    #[must_use]
-    pub fn address(&self) -> usize {
-        self.whole.address() + self.range.start
-    }
-
     fn start(&self) -> NonNull<c_void> {
         // SAFETY: the range is inside the mapping.
         unsafe { self.whole.start.byte_add(self.range.start) }
     }
+
+    #[inline]
+    fn len(&self) -> usize {
+        self.range.len()
+    }
 }
+
+// SAFETY: so is the whole.
+unsafe impl Initialised for Part {}
 
 #[cfg(test)]
 mod tests {
