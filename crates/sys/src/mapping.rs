@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "inside the memory")]
+    #[should_panic(expected = "inside the mapping")]
     fn a_range_beyond_the_end_is_refused() {
         Mapping::new(4096, Policy::Plain).unwrap().fill_range(4000..4097, 1);
     }
