@@ -62,6 +62,15 @@ struct Bisection<'a> {
     cap: Option<Duration>,
 }
 
+/// Where a crossover may be, as far as it is known.
+struct Range<'a> {
+    arm: &'a str,
+    baseline: &'a str,
+    faster_above: bool,
+    low: u64,
+    high: u64,
+}
+
 impl Bisection<'_> {
     fn sizes(
         &self,
@@ -70,32 +79,24 @@ impl Bisection<'_> {
         left: usize,
         watch: &mut impl FnMut(Event),
     ) -> Result<(), BenchError> {
-        let until = self.until(left);
-        while let Some(size_bytes) = half_way(crossover.low_bytes, crossover.high_bytes, self.ground.page_bytes) {
-            let point = Point {
-                size_bytes,
-                threads: crossover.threads.unwrap_or(self.design.points[0].threads),
-                passes: crossover.passes.and_then(|passes| u32::try_from(passes).ok()),
-            };
-            let Some(step) = self.step((&crossover.arm, &crossover.baseline), point, until, watch)? else { break };
-            let faster = side(step.comparison.low, step.comparison.high);
-            crossover.steps.push(step);
-            match faster {
-                Some(faster) if faster == crossover.faster_above => crossover.high_bytes = size_bytes,
-                Some(_) => crossover.low_bytes = size_bytes,
-                None => break,
-            }
-        }
-        let near: Vec<&Comparison> = {
-            let of = |c: &&Comparison| {
-                c.arm == crossover.arm && c.threads == crossover.threads && c.passes == crossover.passes
-            };
-            let all = sweep.iter().filter(of).chain(crossover.steps.iter().map(|step| &step.comparison));
-            let mut near: Vec<&Comparison> =
-                all.filter(|c| (crossover.low_bytes..=crossover.high_bytes).contains(&c.size_bytes)).collect();
-            near.sort_by_key(|c| c.size_bytes);
-            near
+        let threads = crossover.threads.unwrap_or(self.design.points[0].threads);
+        let passes = crossover.passes.and_then(|passes| u32::try_from(passes).ok());
+        let mut range = Range {
+            arm: &crossover.arm,
+            baseline: &crossover.baseline,
+            faster_above: crossover.faster_above,
+            low: crossover.low_bytes,
+            high: crossover.high_bytes,
         };
+        let at = |size_bytes| Some(Point { size_bytes, threads, passes });
+        crossover.steps = self.walk(&mut range, self.ground.page_bytes, at, left, watch)?;
+        (crossover.low_bytes, crossover.high_bytes) = (range.low, range.high);
+        let of =
+            |c: &&Comparison| c.arm == crossover.arm && c.threads == crossover.threads && c.passes == crossover.passes;
+        let all = sweep.iter().filter(of).chain(crossover.steps.iter().map(|step| &step.comparison));
+        let mut near: Vec<&Comparison> =
+            all.filter(|c| (crossover.low_bytes..=crossover.high_bytes).contains(&c.size_bytes)).collect();
+        near.sort_by_key(|c| c.size_bytes);
         if near.len() > 1 {
             crossover.size_bytes = passes_one(&near);
         }
@@ -108,23 +109,44 @@ impl Bisection<'_> {
         left: usize,
         watch: &mut impl FnMut(Event),
     ) -> Result<(), BenchError> {
+        let threads = crossover.threads.unwrap_or(self.design.points[0].threads);
+        let size_bytes = crossover.size_bytes;
+        let mut range = Range {
+            arm: &crossover.arm,
+            baseline: &crossover.baseline,
+            faster_above: crossover.faster_above,
+            low: crossover.low_passes,
+            high: crossover.high_passes,
+        };
+        let at = |passes| Some(Point { size_bytes, threads, passes: Some(u32::try_from(passes).ok()?) });
+        crossover.steps = self.walk(&mut range, 1, at, left, watch)?;
+        (crossover.low_passes, crossover.high_passes) = (range.low, range.high);
+        Ok(())
+    }
+
+    /// Halves `range`, in whole `unit`s, as long as there is time and the arm is on one side for certain.
+    fn walk(
+        &self,
+        range: &mut Range,
+        unit: u64,
+        at: impl Fn(u64) -> Option<Point>,
+        left: usize,
+        watch: &mut impl FnMut(Event),
+    ) -> Result<Vec<Step>, BenchError> {
         let until = self.until(left);
-        while let Some(passes) = half_way(crossover.low_passes, crossover.high_passes, 1) {
-            let point = Point {
-                size_bytes: crossover.size_bytes,
-                threads: crossover.threads.unwrap_or(self.design.points[0].threads),
-                passes: u32::try_from(passes).ok(),
-            };
-            let Some(step) = self.step((&crossover.arm, &crossover.baseline), point, until, watch)? else { break };
+        let mut steps = Vec::new();
+        while let Some(middle) = half_way(range.low, range.high, unit) {
+            let Some(point) = at(middle) else { break };
+            let Some(step) = self.step((range.arm, range.baseline), point, until, watch)? else { break };
             let faster = side(step.comparison.low, step.comparison.high);
-            crossover.steps.push(step);
+            steps.push(step);
             match faster {
-                Some(faster) if faster == crossover.faster_above => crossover.high_passes = passes,
-                Some(_) => crossover.low_passes = passes,
+                Some(faster) if faster == range.faster_above => range.high = middle,
+                Some(_) => range.low = middle,
                 None => break,
             }
         }
-        Ok(())
+        Ok(steps)
     }
 
     /// When one of `left` bisections must be done.
