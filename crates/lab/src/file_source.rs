@@ -11,6 +11,8 @@ pub enum FileSource {
     Tmpfs,
     /// The file, mapped shared.
     Shared,
+    /// A file that was written page by page, mapped shared.
+    Pieces,
     /// The file, mapped private.
     Private,
     /// The file, mapped shared with `MAP_POPULATE`.
@@ -36,14 +38,18 @@ pub enum Place {
     Directory,
     /// In `/dev/shm`.
     SharedMemory,
+    /// In the directory of the user, but another one: written page by page, and never taken out of the page cache, which
+    /// would bring it back in larger pieces.
+    Pieces,
 }
 
 impl FileSource {
     /// All of them.
-    pub const ALL: [FileSource; 11] = [
+    pub const ALL: [FileSource; 12] = [
         FileSource::Memfd,
         FileSource::Tmpfs,
         FileSource::Shared,
+        FileSource::Pieces,
         FileSource::Private,
         FileSource::Populate,
         FileSource::Sequential,
@@ -61,6 +67,7 @@ impl FileSource {
             FileSource::Memfd => "memfd",
             FileSource::Tmpfs => "tmpfs",
             FileSource::Shared => "file",
+            FileSource::Pieces => "file+pieces",
             FileSource::Private => "file+private",
             FileSource::Populate => "file+populate",
             FileSource::Sequential => "file+sequential",
@@ -78,6 +85,7 @@ impl FileSource {
         match self {
             FileSource::Memfd => None,
             FileSource::Tmpfs => Some(Place::SharedMemory),
+            FileSource::Pieces => Some(Place::Pieces),
             _ => Some(Place::Directory),
         }
     }
@@ -104,6 +112,11 @@ impl FileSource {
                 "read(2) takes one part after the other: give touch = \"sum\" and no order, or the source pread"
                     .to_owned(),
             );
+        }
+        if handling.cache == Cache::Cold && self == FileSource::Pieces {
+            return Some(format!(
+                "{name} is about the pages of the cache as they were written: there is no cold cache of it"
+            ));
         }
         if handling.cache == Cache::Cold && self.place() != Some(Place::Directory) {
             return Some(format!("{name} is in memory and nowhere else: there is no cold cache of it"));

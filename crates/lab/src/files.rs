@@ -24,6 +24,7 @@ const ELSEWHERE_SHARE: f64 = 0.01;
 pub struct Files {
     directory: Option<Result<File, String>>,
     shared_memory: Option<Result<File, String>>,
+    pieces: Option<Result<File, String>>,
 }
 
 #[derive(Debug)]
@@ -52,12 +53,16 @@ impl Files {
             let made = match place {
                 Place::Directory => Scratch::create(directory, len),
                 Place::SharedMemory => Scratch::create_in_shared_memory(len),
+                Place::Pieces => {
+                    Scratch::create_in_pieces(directory, len, usize::try_from(page_bytes()).unwrap_or(4096))
+                }
             };
             made.map_err(|error| error.to_string()).and_then(File::of)
         };
         Files {
             directory: needed(Place::Directory).map(|len| make(len, Place::Directory)),
             shared_memory: needed(Place::SharedMemory).map(|len| make(len, Place::SharedMemory)),
+            pieces: needed(Place::Pieces).map(|len| make(len, Place::Pieces)),
         }
     }
 
@@ -65,6 +70,7 @@ impl Files {
         let made = match place {
             Place::Directory => &self.directory,
             Place::SharedMemory => &self.shared_memory,
+            Place::Pieces => &self.pieces,
         };
         made.as_ref().ok_or("no file was made for it")?.as_ref().map_err(Clone::clone)
     }

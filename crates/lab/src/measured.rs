@@ -108,7 +108,9 @@ fn measure_file(job: &Job, source: FileSource, parts: &FileParts) -> Result<Meas
     let mapped = |hint| move |len| parts.map(len, Sharing::Shared, hint);
     let copied = |call, route| move |len| parts.copied(len, call, route);
     match source {
-        FileSource::Memfd | FileSource::Tmpfs | FileSource::Shared => measure(job, mapped(Hint::None)),
+        FileSource::Memfd | FileSource::Tmpfs | FileSource::Shared | FileSource::Pieces => {
+            measure(job, mapped(Hint::None))
+        }
         FileSource::Private => measure(job, |len| parts.map(len, Sharing::Private, Hint::None)),
         FileSource::Populate => measure(job, mapped(Hint::Populate)),
         FileSource::Sequential => measure(job, mapped(Hint::Sequential)),

@@ -96,6 +96,15 @@ impl Scratch {
     /// # Errors
     /// As [`ScratchError`] says.
     pub fn create(directory: &Path, len: u64) -> Result<Self, ScratchError> {
+        Scratch::create_in_pieces(directory, len, CHUNK_BYTES)
+    }
+
+    /// Likewise, written by so many bytes at a time. The page cache keeps what is written at once in folios as large as that
+    /// where the file system has large ones, and a fault on a mapping maps what lies in the folio around it.
+    ///
+    /// # Errors
+    /// As [`ScratchError`] says.
+    pub fn create_in_pieces(directory: &Path, len: u64, piece_bytes: usize) -> Result<Self, ScratchError> {
         let refused = |errno| ScratchError::Directory { directory: directory.to_owned(), errno };
         let broken = |errno| ScratchError::Content { directory: directory.to_owned(), errno };
         let file = unnamed(directory).map_err(refused)?;
@@ -112,7 +121,7 @@ impl Scratch {
             Err(e @ (RawErrno::FBIG | RawErrno::DQUOT)) => return Err(broken(Errno(e.raw_os_error()))),
             _ => {}
         }
-        write_content(&file, len).map_err(broken)?;
+        write_content(&file, len, piece_bytes).map_err(broken)?;
         file.sync_all().map_err(|e| broken(Errno(e.raw_os_error().unwrap_or(libc::EIO))))?;
         Ok(Scratch { file, len, filesystem })
     }
@@ -230,12 +239,12 @@ fn unlinked(directory: &Path) -> Result<File, Errno> {
 }
 
 /// Fills the file with bytes that look random (splitmix64), different in every place.
-fn write_content(file: &File, len: u64) -> Result<(), Errno> {
-    let mut chunk = vec![0; CHUNK_BYTES];
+fn write_content(file: &File, len: u64, piece_bytes: usize) -> Result<(), Errno> {
+    let mut chunk = vec![0; piece_bytes.max(1)];
     let mut state = 0_u64;
     let mut offset = 0;
     while offset < len {
-        let part = usize::try_from(len - offset).unwrap_or(usize::MAX).min(CHUNK_BYTES);
+        let part = usize::try_from(len - offset).unwrap_or(usize::MAX).min(chunk.len());
         for word in chunk[..part].chunks_mut(8) {
             state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
             let mut mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

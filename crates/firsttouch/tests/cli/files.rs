@@ -69,6 +69,12 @@ fn in_no_order_the_kernel_reads_ahead_unless_told_not_to() {
     of_each(&result, "file+random, cold", |s| {
         assert!(s.first_touch_major_faults >= pages * 9 / 10, "{} waits for {pages} pages", s.first_touch_major_faults);
     });
+    // What was written page by page is mapped in no larger pieces than what was written at once.
+    let faults = |name: &str| {
+        let arm = arm(&result, name).unwrap();
+        arm.samples.iter().map(|s| s.first_touch_minor_faults).min().unwrap()
+    };
+    assert!(faults("file+pieces") >= faults("file"), "{} and {}", faults("file+pieces"), faults("file"));
     if let (Some(ahead), Some(alone)) = (waits("file, cold"), waits("file+random, cold")) {
         assert!(ahead * 2 < alone, "{ahead} waits with reading ahead, {alone} without");
     }
