@@ -167,7 +167,8 @@ enum Answer {
 }
 
 fn finish(name: &str, command: &mut Command, interrupt: Interrupt) -> anyhow::Result<Option<Finished>> {
-    let Some(finished) = sys::process::run(command, interrupt).with_context(|| format!("cannot run {name}"))? else {
+    let Some(finished) = sys::process::run(command, interrupt, None).with_context(|| format!("cannot run {name}"))?
+    else {
         return Ok(None);
     };
     if finished.ending != Ending::Exited(0) {

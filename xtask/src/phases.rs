@@ -86,7 +86,7 @@ pub(crate) fn block(
 fn child(program: &Program, task: &Task, interrupt: Interrupt) -> anyhow::Result<Option<Answer>> {
     let mut command = Command::new(&program.path);
     command.arg(CHILD_VERB).arg(serde_json::to_string(task)?);
-    let Some(finished) = sys::process::run(&mut command, interrupt)? else { return Ok(None) };
+    let Some(finished) = sys::process::run(&mut command, interrupt, None)? else { return Ok(None) };
     if finished.ending != Ending::Exited(0) {
         bail!("a child ended with {:?}", finished.ending);
     }
@@ -120,7 +120,7 @@ fn theirs(
 ) -> anyhow::Result<Option<[u64; 4]>> {
     let mut command = Command::new(c_program);
     command.args([source.name(), &size_bytes.to_string(), &operations.to_string()]);
-    let Some(finished) = sys::process::run(&mut command, interrupt)? else { return Ok(None) };
+    let Some(finished) = sys::process::run(&mut command, interrupt, None)? else { return Ok(None) };
     let text = String::from_utf8_lossy(&finished.stdout);
     let times: Vec<u64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     times.try_into().map(Some).map_err(|_| anyhow::anyhow!("the C program answered {text:?}"))

@@ -56,7 +56,7 @@ impl Program {
     ) -> anyhow::Result<Option<LabResult>> {
         let mut command = Command::new(&self.path);
         command.arg("bench").arg(experiment).args(["-q", "--json", "-", "--seed", &seed.to_string()]);
-        let Some(finished) = sys::process::run(&mut command, interrupt)? else { return Ok(None) };
+        let Some(finished) = sys::process::run(&mut command, interrupt, None)? else { return Ok(None) };
         if finished.ending != Ending::Exited(0) {
             bail!("firsttouch ended with {:?}: {}", finished.ending, String::from_utf8_lossy(&finished.stderr).trim());
         }

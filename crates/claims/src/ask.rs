@@ -3,11 +3,15 @@
 use std::io;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use sys::interrupt::Interrupt;
 use sys::process::Finished;
 
 use crate::protocol::{Answer, Job, PROBE_VERB, Task};
+
+/// Longer than any probe takes.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,11 +103,14 @@ impl Asker {
             sys::personality::lay_out_at_random(command, randomness == Randomness::On);
         }
         let program = command.get_program().to_string_lossy().into_owned();
-        match sys::process::run(command, self.interrupt) {
+        match sys::process::run(command, self.interrupt, Some(PATIENCE)) {
             Ok(Some(finished)) => Ok(finished),
             Ok(None) => Err(Trouble::Interrupted),
             Err(error) if randomness != Randomness::Inherited && error.kind() == io::ErrorKind::PermissionDenied => {
                 Err(Trouble::Failed("personality(2) is refused here (a container's seccomp filter?)".to_owned()))
+            }
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                Err(Trouble::Failed(format!("{program}: {error}")))
             }
             Err(error) => Err(Trouble::Failed(format!("{program} could not be started: {error}"))),
         }

@@ -85,7 +85,7 @@ fn request(options: &BenchOptions) -> anyhow::Result<Request> {
             MemoryState::Warm => Memory::Warm,
             MemoryState::Cold => Memory::Cold,
         },
-        directory: options.dir.clone().unwrap_or_else(std::env::temp_dir),
+        directory: options.dir.clone(),
     })
 }
 
@@ -130,8 +130,8 @@ fn arms(experiment: &Experiment, wanted: &[String]) -> Result<Vec<ArmSpec>, Usag
     Ok(arms)
 }
 
-/// The arms wanted, or else those of the experiment, and those of the heap under each of `allocators` as well. Allocators
-/// that the experiment itself names give way to them.
+/// The arms wanted, or else those of the experiment, and those of the heap under each of `allocators` as well. Arms of the
+/// experiment that name an allocator themselves give way to them, unless they are wanted by name.
 fn with_allocators(
     experiment: &Experiment,
     wanted: Vec<ArmSpec>,
@@ -143,10 +143,11 @@ fn with_allocators(
     let Subject::Arms { baseline, arms: own, .. } = &experiment.subject else {
         return Err(Usage(format!("{} has no arms to choose from: leave out --allocator", experiment.name)));
     };
-    let base = if wanted.is_empty() { own.clone() } else { wanted };
-    let mut arms: Vec<ArmSpec> = base.into_iter().filter(|arm| arm.environment.allocator.is_none()).collect();
+    let plain = |arm: &ArmSpec| arm.environment.allocator.is_none();
+    let mut arms = if wanted.is_empty() { own.iter().filter(|arm| plain(arm)).cloned().collect() } else { wanted };
     let heap = [std::slice::from_ref(baseline), &arms].concat();
-    let heap: Vec<&ArmSpec> = heap.iter().filter(|arm| arm.source.is_some_and(lab::Source::is_of_the_heap)).collect();
+    let of_the_heap = |arm: &&ArmSpec| plain(arm) && arm.source.is_some_and(lab::Source::is_of_the_heap);
+    let heap: Vec<&ArmSpec> = heap.iter().filter(of_the_heap).collect();
     if heap.is_empty() {
         return Err(Usage(format!(
             "no arm here uses the process's allocator: --allocator changes nothing in {}",
@@ -156,11 +157,11 @@ fn with_allocators(
     for name in allocators {
         let allocator = Allocator::named(name).map_err(Usage)?;
         for &arm in &heap {
-            let arm = arm.clone().with_allocator(allocator.clone()).map_err(Usage)?;
-            if arms.iter().any(|other| other.name == arm.name) {
-                return Err(Usage(format!("--allocator {name} is given twice")));
+            let under = arm.clone().with_allocator(allocator.clone()).map_err(Usage)?;
+            if arms.iter().any(|other| other.name == under.name) {
+                return Err(Usage(format!("{} is in the run already: leave out --allocator {name}", under.name)));
             }
-            arms.push(arm);
+            arms.push(ArmSpec { against: Some(arm.name.clone()), ..under });
         }
     }
     Ok(arms)
@@ -172,7 +173,9 @@ fn list() -> String {
         let compared = match &experiment.subject {
             Subject::Arms { baseline, arms, .. } => {
                 let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
-                format!("{} against {}", names.join(", "), baseline.name)
+                // Some names have commas of their own.
+                let between = if names.iter().any(|name| name.contains(',')) { "; " } else { ", " };
+                format!("{} against {}", names.join(between), baseline.name)
             }
             Subject::Floors => "every step of it alone, and every source against the floor of its pages".to_owned(),
             Subject::Factors(factors) => {
@@ -181,7 +184,7 @@ fn list() -> String {
             }
         };
         format!(
-            "{:10} {}\n           {compared}, {}, at most {} s\n",
+            "{:15}{}\n               {compared}; {}; at most {} s\n",
             experiment.name,
             experiment.question,
             sizes.join(", "),

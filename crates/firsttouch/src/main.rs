@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         return ExitCode::from(u8::try_from(status).unwrap_or(FAILED));
     }
     let cli = Cli::parse();
+    sys::interrupt::survive_file_limit();
     let outcome = match cli.verb {
         Verb::Bench(options) => bench::run(&options, cli.color),
         Verb::Claims(options) => claims::run(&options, cli.color),

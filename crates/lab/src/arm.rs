@@ -181,6 +181,9 @@ impl Table {
         if let Some(name) = self.environment.keys().find(|name| name.is_empty() || name.contains(['=', '\0'])) {
             return Err(format!("{name:?} is no name of an environment variable"));
         }
+        if let Some((name, _)) = self.environment.iter().find(|(_, value)| value.contains('\0')) {
+            return Err(format!("the value of {name} has a zero byte in it, which no environment variable can have"));
+        }
         if self.environment.contains_key("LD_PRELOAD") {
             return Err("LD_PRELOAD is what the key allocator sets, and proves: give that".to_owned());
         }

@@ -7,6 +7,7 @@ use results::{
     Sample, Sensitivity, SensitivityLine, Stopped, TurningPoint, Verdict, Warning,
 };
 use stats::{Estimate, Interval, Placebo, hodges_lehmann, mean_t};
+use sys::limits::page_bytes;
 
 use crate::cold::ColdPairs;
 use crate::crossover::{crossovers, pass_crossovers};
@@ -159,8 +160,15 @@ fn arms(design: &Design, run: Run, context: &Context) -> (Vec<Arm>, Vec<Refused>
 /// of one who copies.
 fn summary(samples: &[Sample], metric: Metric, work: &Work) -> Option<ArmSummary> {
     let mut summary = summarise(samples, metric, work.handling.touches_alike())?;
-    if matches!(work.source, Source::File(file) if file.copies()) {
-        summary.bill.populated_ns = None;
+    let bill = &mut summary.bill;
+    match work.source {
+        Source::File(file) if file.copies() => (bill.populated_ns, bill.populated_pages) = (None, None),
+        // A fault maps several pages of a file; a call that had any brought all of them.
+        Source::File(_) if bill.populated_ns.is_some() => {
+            let pages = work.size_bytes.div_ceil(page_bytes()).max(1) as f64;
+            (bill.populated_ns, bill.populated_pages) = (Some(summary.median.obtain_ns / pages), Some(pages));
+        }
+        _ => {}
     }
     Some(summary)
 }
@@ -244,6 +252,8 @@ fn experiment(design: &Design, cap: Option<Duration>) -> results::Experiment {
         cpu: design.cpu,
         max_time_ns: cap.map(nanoseconds),
         asked_arms: Vec::new(),
+        asked_passes: None,
+        asked_directory: None,
         blocks: design.blocks,
     }
 }

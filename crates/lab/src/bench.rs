@@ -16,7 +16,7 @@ use crate::children::{COLDNESS, Children, Surroundings, TakenFloors};
 use crate::cold;
 use crate::design::{ArmPlan, Design, Memory, Point, Role, Schedule};
 use crate::diagnosis::{cap_for, doubts, exactly, seconds};
-use crate::experiment::Subject;
+use crate::experiment::{Metric, Subject};
 use crate::explain;
 use crate::files::Files;
 use crate::handling::Touch;
@@ -68,7 +68,7 @@ pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Even
     }
     // Asked for once: from here on this process moves from one of them to the next.
     let cpus = request.cpu.map_or_else(sys::process::allowed_cpus, |cpu| vec![cpu]);
-    let files = Rc::new(Files::make(&design, &request.directory));
+    let files = Rc::new(Files::make(&design, &request.directory()));
     let surroundings = Surroundings { interrupt, started, cpus, files };
     let mut children = Children::new(&design, surroundings.clone())?;
     refuse_too_many(&design, &mut children)?;
@@ -107,7 +107,13 @@ pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Even
         cold,
     };
     let mut result = assemble(&design, run, context);
-    result.experiment.asked_arms = request.arms.iter().map(|arm| arm.name.clone()).collect();
+    let asked = &mut result.experiment;
+    asked.asked_arms = request.arms.iter().map(|arm| arm.name.clone()).collect();
+    asked.asked_passes = match request.passes.as_deref() {
+        Some(&[one]) => Some(u64::from(one)),
+        _ => None,
+    };
+    asked.asked_directory = request.directory.as_ref().map(|path| path.display().to_string());
     latency::attach(&mut result, &design, &timings);
     explain::attach(&mut result, floors);
     if let (true, Subject::Arms { baseline, arms, .. }) = (request.experiment.bisect, &request.experiment.subject) {
@@ -217,6 +223,15 @@ fn arrangement(request: &Request, ground: &Ground) -> Result<Arrangement, BenchE
         Subject::Arms { baseline, arms, common } => {
             let points = points(sizes, threads, request.passes());
             let others = request.others(baseline, arms);
+            let metric = request.experiment.metric;
+            if request.passes().len() > 1 && matches!(metric, Metric::Total | Metric::Obtain | Metric::FirstTouch) {
+                let name = &request.experiment.name;
+                return Err(BenchError::Unfit(format!(
+                    "{name} compares {}, which the touches after the first are not in: a sweep over passes would compare the \
+                     same again and again. Give metric = \"whole_ns\" in a file, or take map-or-copy",
+                    metric.name()
+                )));
+            }
             let timed = |arm: &ArmSpec| arm.handling.over(common.handling).touch == Touch::Timed;
             if (points.len() > 1 || threads != [1]) && others.iter().chain([baseline]).any(timed) {
                 let wish = "touches are timed at one size and in one thread: give one --size, and no --threads";

@@ -16,7 +16,7 @@ use crate::experiment::Subject;
 use crate::request::BenchError;
 
 /// The share of the time cap that the sweep itself leaves to bisections.
-const SHARE: f64 = 0.4;
+pub(crate) const SHARE: f64 = 0.4;
 /// Bounds that differ by less than this factor are close enough.
 const CLOSE: f64 = 1.1;
 /// A step has no more than this part of the time that is left, so that there are others after it.
@@ -224,6 +224,14 @@ fn half_way(low: u64, high: u64, unit: u64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_advice_leaves_what_the_sweep_needs() {
+        let experiment = crate::experiment::by_name("map-or-copy").unwrap();
+        let design = crate::design::tests::empty(experiment);
+        let needed = Duration::from_secs(30);
+        assert_eq!(leave_time(design.whole_cap(needed)).as_millis(), needed.as_millis());
+    }
 
     #[test]
     fn half_way_is_a_whole_number_of_units_between() {

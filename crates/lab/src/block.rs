@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use sys::Errno;
 use sys::allocator::HeapBlock;
+use sys::limits::page_bytes;
 use sys::mapping::{Mapping, Part, Policy};
 use sys::memory::Memory;
 use sys::program_break::BreakBlock;
@@ -79,23 +80,45 @@ impl Block for BreakBlock {
     as_memory!();
 }
 
-/// One mapping that several threads share, each with a part of it. Whoever comes first makes it.
+/// One mapping that several threads share, each with parts of it: one for every block of memory. Whoever comes first makes
+/// it; so it is when all blocks are obtained anew.
 pub(crate) struct OneMapping {
-    threads: usize,
-    parts: Mutex<Option<Vec<Part>>>,
+    blocks: usize,
+    parts: Mutex<Vec<Part>>,
 }
 
 impl OneMapping {
-    pub(crate) fn new(threads: u64) -> Self {
-        OneMapping { threads: usize::try_from(threads).unwrap_or(1).max(1), parts: Mutex::new(None) }
+    pub(crate) fn new(blocks: u64) -> Self {
+        OneMapping { blocks: usize::try_from(blocks).unwrap_or(usize::MAX).max(1), parts: Mutex::default() }
     }
 
-    /// A part of `len` bytes.
+    /// A part of `len` bytes. Each begins at a page, so that no two have one in common.
     pub(crate) fn take(&self, len: usize) -> Result<Part, Errno> {
         let mut parts = self.parts.lock().map_err(|_| Errno::NO_MEMORY)?;
-        if parts.is_none() {
-            *parts = Some(Mapping::new(len.saturating_mul(self.threads), Policy::Plain)?.split(len));
+        if parts.is_empty() {
+            let step = usize::try_from(page_bytes()).ok().and_then(|page| len.checked_next_multiple_of(page));
+            let whole = step.and_then(|step| step.checked_mul(self.blocks));
+            let (Some(step), Some(whole)) = (step, whole) else { return Err(Errno::NO_MEMORY) };
+            *parts = Mapping::new(whole, Policy::Plain)?.split(step, len);
         }
-        parts.as_mut().and_then(Vec::pop).ok_or(Errno::NO_MEMORY)
+        parts.pop().ok_or(Errno::NO_MEMORY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_mapping_has_a_part_for_every_block_again_and_again() {
+        let mapping = OneMapping::new(3);
+        for len in [1, 4095, 4097] {
+            let parts: Vec<Part> = (0..3).map(|_| mapping.take(len).unwrap()).collect();
+            let mut starts: Vec<usize> = parts.iter().map(Memory::address).collect();
+            starts.sort_unstable();
+            let step = len.next_multiple_of(usize::try_from(page_bytes()).unwrap());
+            assert_eq!([starts[1] - starts[0], starts[2] - starts[1]], [step; 2]);
+            assert!(parts.iter().all(|part| Memory::len(part) == len));
+        }
     }
 }

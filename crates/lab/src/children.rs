@@ -8,6 +8,7 @@ pub use ending::understand;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::Command;
 use std::rc::Rc;
@@ -39,6 +40,8 @@ pub(crate) const COLDNESS: Duration = Duration::from_secs(6);
 /// and with it what is aligned with what (Mytkowicz et al. 2009): a factor to be drawn, not fixed.
 const PADDING: &str = "FIRSTTOUCH_PADDING";
 const PADDING_BYTES_MAX: u64 = 4096;
+/// What a child may take beyond twice the cap of the run.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What does not depend on the design.
 #[derive(Debug, Clone)]
@@ -140,7 +143,9 @@ impl<'a> Children<'a> {
             // A warm-up that fails leaves memory as it was; two modes would then show in the samples.
             Memory::Warm => {
                 let task = Task::Warm { parent: std::process::id(), bytes: warm_bytes };
-                if let Ok(Some(finished)) = sys::process::run(&mut self.command(&task), self.around.interrupt) {
+                if let Ok(Some(finished)) =
+                    sys::process::run(&mut self.command(&task), self.around.interrupt, self.patience())
+                {
                     self.block_cpu += finished.usage.cpu;
                 }
             }
@@ -213,6 +218,12 @@ impl<'a> Children<'a> {
         resolved.map(Some)
     }
 
+    /// How long a child may take: far longer than it can, where there is a cap on the time. One that hangs must not hang
+    /// the run.
+    fn patience(&self) -> Option<Duration> {
+        self.design.schedule.cap.map(|cap| 2 * cap + PATIENCE)
+    }
+
     /// What a child of this process's own environment answers to `task`; `None` if the user asked for the end.
     fn ask(&mut self, task: &Task) -> Result<Option<Answer>, String> {
         self.ask_in(task, &Environment::default(), None)
@@ -233,9 +244,12 @@ impl<'a> Children<'a> {
             Some(None) => command.env_remove("LD_PRELOAD"),
             None => &mut command,
         };
-        let finished = sys::process::run(&mut command, self.around.interrupt);
+        let finished = sys::process::run(&mut command, self.around.interrupt, self.patience());
         self.last_child = Some(Instant::now());
-        let finished = finished.map_err(|error| format!("the child could not be started: {error}"))?;
+        let finished = finished.map_err(|error| match error.kind() {
+            ErrorKind::TimedOut => format!("its child hangs: {error}"),
+            _ => format!("the child could not be started: {error}"),
+        })?;
         let Some(finished) = finished else { return Ok(None) };
         self.block_cpu += finished.usage.cpu;
         understand(&finished, || sys::proc::oom_kills() > oom_kills).map(Some)

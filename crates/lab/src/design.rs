@@ -238,6 +238,7 @@ impl Design {
     /// The time cap of a whole run that leaves `needed` to this design.
     #[must_use]
     pub fn whole_cap(&self, needed: Duration) -> Duration {
+        let needed = if self.experiment.bisect { needed.div_f64(1.0 - crate::bisect::SHARE) } else { needed };
         if self.pairs_follow { needed + needed.min(crate::cold::pairs_time()) } else { needed }
     }
 

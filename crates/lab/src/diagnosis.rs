@@ -106,7 +106,9 @@ fn modes(design: &Design, run: &Run, machine: &Machine) -> Option<Warning> {
         modes.high / modes.low
     );
     let names = found.iter().map(|(arm, _)| design.label(*arm)).collect();
-    let anonymous = |arm: usize| !matches!(design.arms[arm].work.source, Source::File(_) | Source::Small(_));
+    // Where what is compared touches memory for the first time.
+    let fresh = matches!(design.metric(), Metric::Total | Metric::FirstTouch | Metric::Whole);
+    let anonymous = |arm: usize| fresh && !matches!(design.arms[arm].work.source, Source::File(_) | Source::Small(_));
     if machine.free_page_reporting == Some(true) && design.memory == Memory::Warm && anonymous(*arm) {
         let message = format!(
             "two modes: {counts}; this guest hands freed memory back to its host, which may have had to back it again"

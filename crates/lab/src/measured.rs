@@ -76,7 +76,7 @@ fn measure_source(job: &Job) -> Result<Measurement, String> {
     let fill = job.fill;
     match job.source {
         Source::Mmap if job.one_mapping => {
-            let parts = OneMapping::new(job.threads);
+            let parts = OneMapping::new(job.operations);
             measure(job, |len| parts.take(len))
         }
         Source::Mmap => measure(job, mapped(Policy::Plain)),

@@ -36,8 +36,8 @@ pub struct Request {
     pub cpu: Option<u32>,
     /// The state of free memory to measure in.
     pub memory: Memory,
-    /// Where files are made.
-    pub directory: PathBuf,
+    /// Where files are made; `None`: where temporary ones are.
+    pub directory: Option<PathBuf>,
 }
 
 impl Request {
@@ -62,6 +62,12 @@ impl Request {
             others.insert(0, missing.clone());
         }
         others
+    }
+
+    /// Where files are made.
+    #[must_use]
+    pub fn directory(&self) -> PathBuf {
+        self.directory.clone().unwrap_or_else(std::env::temp_dir)
     }
 
     /// The sizes in force.

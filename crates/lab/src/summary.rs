@@ -63,6 +63,7 @@ fn bill(times: &PhaseTimes, faults_in_call: f64, faults_on_touch: f64, same_agai
         fault_ns_low: (on_touch && same_again).then(|| without_writing / faults_on_touch),
         fault_ns_high: on_touch.then(|| times.first_touch_ns / faults_on_touch),
         populated_ns: in_call.then(|| times.obtain_ns / faults_in_call),
+        populated_pages: in_call.then_some(faults_in_call),
     }
 }
 

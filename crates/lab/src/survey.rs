@@ -110,6 +110,7 @@ pub(crate) fn arrangement(request: &Request, ground: &Ground) -> Result<Arrangem
         (request.threads.is_some(), "are of one thread: leave out --threads"),
         (request.margin.is_some(), "compares nothing that a margin would decide: leave out --margin"),
         (request.memory == Memory::Cold, "are of warm memory: leave out --memory cold"),
+        (request.passes.is_some(), "touch as often as they need to: leave out --passes"),
         (request.sizes_bytes().len() > 1, "is measured at one size: give one --size"),
         (request.sizes_bytes()[0] < ground.page_bytes, "are of whole pages: give a --size of a page or more"),
     ];

@@ -96,6 +96,8 @@ fn result(size_bytes: u64, arms: Vec<Arm>) -> LabResult {
             cpu: None,
             max_time_ns: None,
             asked_arms: Vec::new(),
+            asked_passes: None,
+            asked_directory: None,
             blocks: None,
         },
         looks: Vec::new(),

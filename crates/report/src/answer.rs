@@ -2,14 +2,25 @@
 
 use results::{Comparison, LabResult, Verdict};
 
-use crate::number::percent;
+use crate::lab::metric_name;
+use crate::number::{duration, percent};
 use crate::sentence::ratio;
-use crate::text::clean;
+use crate::text::{clean, list};
 
 /// The answer of a run at one point: a sentence for each arm that others are compared with.
 pub(crate) fn at_one_point(result: &LabResult) -> Vec<String> {
     let baselines = baselines(result);
-    let label = |baseline: &str| if baselines.len() > 1 { format!("{}: ", beside(baseline)) } else { String::new() };
+    let label = |baseline: &str| {
+        let metric = metric_name(&result.experiment.metric);
+        let arm = result.arms.iter().find(|arm| arm.name == baseline);
+        let time = arm.and_then(|arm| Some(duration(arm.summary.as_ref()?.median.metric_ns)));
+        match (baselines.len() > 1, time) {
+            (true, Some(time)) => format!("{} ({metric} {time}): ", beside(baseline)),
+            (true, None) => format!("{}: ", beside(baseline)),
+            (false, Some(time)) => format!("{metric} of {}: {time}; ", clean(baseline)),
+            (false, None) => String::new(),
+        }
+    };
     baselines.iter().filter_map(|baseline| beside_one(result, baseline, &label(baseline))).collect()
 }
 
@@ -39,7 +50,7 @@ fn beside_one(result: &LabResult, baseline: &str, label: &str) -> Option<String>
     let (faster, slower) = (different(first) && first.ratio < 1.0, different(last) && last.ratio > 1.0);
     let names = |verdict: Verdict| {
         let names: Vec<String> = sorted.iter().filter(|c| c.verdict == verdict).map(|c| clean(&c.arm)).collect();
-        (!names.is_empty()).then(|| names.join(", "))
+        (!names.is_empty()).then(|| list(&names))
     };
     let ends = match (faster, slower) {
         (true, true) => Some(format!("the cheapest is {}; the dearest is {}", with(first), with(last))),
@@ -124,14 +135,18 @@ fn alike(baseline: &str, comparisons: &[&Comparison]) -> String {
     match names.split_last() {
         Some((last, [])) => format!("{} and {last} alike", clean(baseline)),
         Some(_) if names.len() == comparisons.len() => "all alike".to_owned(),
-        Some((last, others)) => format!("{}, {} and {last} alike", clean(baseline), others.join(", ")),
+        Some((last, others)) => format!("{}, {} and {last} alike", clean(baseline), list(others)),
         None => clean(baseline),
     }
 }
 
 /// With a capital and a full stop. Names of arms keep their letters: they are commands.
-fn sentence(text: String) -> String {
-    let capital = ["the ", "nothing ", "not ", "beside "].iter().any(|word| text.starts_with(word));
+pub(crate) fn sentence(text: String) -> String {
+    let words = [
+        "the ", "nothing ", "not ", "beside ", "total ", "whole ", "again ", "obtain ", "between ", "release ", "of ",
+        "no ",
+    ];
+    let capital = words.iter().any(|word| text.starts_with(word));
     let mut text = text;
     if capital && let Some(first) = text.get_mut(..1) {
         first.make_ascii_uppercase();

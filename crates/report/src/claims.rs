@@ -1,4 +1,4 @@
-//! The screen of the claims: id, evidence and verdict on a line, and a sentence below.
+//! The screen of the claims: id, evidence and verdict on a line; below, what is claimed, and a sentence.
 
 use anstyle::Style;
 use results::claims::{Claim, Claims, Standing};
@@ -43,7 +43,8 @@ fn entry(claim: &Claim, width: Option<usize>) -> String {
             format!("{head}{GAP}{line}{room}{GAP}{verdict}\n") + &rest.collect::<String>()
         }
     };
-    first + &hanging("    ", &clean(&claim.explanation), width)
+    let said = hanging("    ", &format!("\"{}\"", clean(&claim.statement)), width);
+    first + &said + &hanging("    ", &clean(&claim.explanation), width)
 }
 
 fn style(standing: Standing) -> Style {

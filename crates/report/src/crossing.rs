@@ -15,8 +15,12 @@ pub(crate) fn sentences(result: &LabResult) -> Vec<String> {
     if sentences.is_empty() && judged && swept {
         sentences.push("No crossover was found.".to_owned());
     }
-    sentences.extend(result.turning_points.iter().map(turning));
     sentences
+}
+
+/// One for each arm whose allocator changes its mind.
+pub(crate) fn turning_points(result: &LabResult) -> Vec<String> {
+    result.turning_points.iter().map(turning).collect()
 }
 
 fn over_sizes(crossover: &Crossover) -> String {

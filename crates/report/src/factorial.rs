@@ -3,7 +3,7 @@
 use results::{Arm, Comparison, Effect, Explained, LabResult, Verdict};
 
 use crate::forest;
-use crate::lab::{lines, placebo_line, verdict_style};
+use crate::lab::{lines, placebo_line, question, verdict_style};
 use crate::number::{TimeUnit, digits, percent};
 use crate::sentence;
 use crate::table::table;
@@ -16,7 +16,34 @@ pub(crate) fn paragraphs(result: &LabResult, columns: usize, width: Option<usize
     sentences.extend(result.effects.iter().map(|effect| effect_sentence(result, effect)));
     sentences.extend(spread_sentence(result));
     sentences.extend(result.explained.as_ref().map(explanation));
-    vec![cells(result, columns), effects(result, columns), plot(result, columns), lines("", &sentences, width)]
+    let answer = answer(result).into_iter().collect();
+    vec![
+        question(result, answer, width),
+        cells(result, columns),
+        effects(result, columns),
+        plot(result, columns),
+        lines("", &sentences, width),
+    ]
+}
+
+/// Which factors change the time, and which do not.
+fn answer(result: &LabResult) -> Option<String> {
+    let of = |verdict: Verdict, text: fn(&Effect) -> String| {
+        let found: Vec<String> = result.effects.iter().filter(|e| e.verdict == verdict).map(text).collect();
+        (!found.is_empty()).then(|| found.join(", "))
+    };
+    let name = |effect: &Effect| clean(&effect.factor);
+    let changes = of(Verdict::Different, |effect| {
+        format!("{} {}", clean(&effect.factor), sentence::ratio(effect.ratio, effect.low, effect.high))
+    });
+    let margin = percent(result.experiment.margin);
+    let parts = [
+        changes.map(|found| format!("of the parts, these change the time: {found}")),
+        of(Verdict::Equivalent, name).map(|found| format!("no difference larger than {margin}: {found}")),
+        of(Verdict::Inconclusive, name).map(|found| format!("not decided: {found}")),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| crate::answer::sentence(parts.join("; ")))
 }
 
 /// Medians of each cell.

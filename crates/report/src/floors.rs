@@ -90,7 +90,8 @@ fn provenance(result: &LabResult, floors: &Floors) -> Vec<String> {
     let level = result.explanations.first().map(|e| format!(", each interval at {}", percent(e.confidence)));
     if !floors.samples.is_empty() {
         sentences.push(format!(
-            "Floors are of other processes, beside {} of {} blocks{}.",
+            "Floors are of other processes, beside {} of {} blocks; first touches and ratios told with them are medians over \
+             these{}.",
             floors.samples.len(),
             result.blocks.len().max(floors.samples.len()),
             level.unwrap_or_default()

@@ -3,16 +3,17 @@
 use anstyle::Style;
 use results::{Arm, LabResult, PhaseTimes, Stopped};
 
+use crate::bill;
 use crate::floors;
 use crate::forest;
 use crate::latencies;
-use crate::number::{TimeUnit, bytes, digits, duration, percent};
+use crate::number::{TimeUnit, digits, duration, percent};
 use crate::pairs;
 use crate::sentence;
 use crate::survey;
 use crate::sweep::size_label;
 use crate::table::table;
-use crate::text::{ALARM, BAD, BOLD, DIM, GOOD, clean, hanging, styled};
+use crate::text::{ALARM, BAD, BOLD, DIM, GOOD, clean, hanging, some_of, styled};
 
 /// Columns of a terminal that is not one: wide enough for everything.
 const PIPE_COLUMNS: usize = 120;
@@ -66,13 +67,12 @@ fn one_point(result: &LabResult, columns: usize, width: Option<usize>) -> Vec<St
     let asked = if pairs { question(result, pairs::answer(result), width) } else { asked(result, width) };
     let mut paragraphs = vec![asked, answer(result, columns), plot(result, columns)];
     if pairs {
-        paragraphs.push(lines("", &sentence::verdicts(result), width));
         paragraphs.push(lines("", &pairs::what_they_are(result), width));
         return paragraphs;
     }
     let timed = latencies::paragraphs(result, columns, width);
     // Where single touches were timed, they are the answer, and what the clock adds to them makes the bill meaningless.
-    let reasons = if timed.is_empty() { why(result, columns, width) } else { String::new() };
+    let reasons = if timed.is_empty() { bill::why(result, columns, width) } else { String::new() };
     paragraphs.extend(timed);
     paragraphs.push(lines("", &sentence::verdicts(result), width));
     paragraphs.push(reasons);
@@ -174,14 +174,22 @@ fn columns_of(result: &LabResult) -> Vec<Column> {
         return vec![("a pair", |m| m.metric_ns)];
     }
     let medians = || result.arms.iter().filter_map(|arm| arm.summary.as_ref()).map(|summary| &summary.median);
-    let mut columns: Vec<Column> =
-        PHASES.into_iter().filter(|(_, value)| medians().any(|median| value(median) > 0.0)).collect();
+    // Several threads wait for each other between the touches even where they do nothing there.
+    let idle = |title: &str| title == "between" && !result.arms.iter().any(does_something_between);
+    let mut columns: Vec<Column> = PHASES
+        .into_iter()
+        .filter(|(title, value)| !idle(title) && medians().any(|median| value(median) > 0.0))
+        .collect();
     match metric_name(&result.experiment.metric) {
         "total" => columns.push(("total", |m| m.total_ns)),
         sum @ ("again" | "whole") => columns.push((sum, |m| m.metric_ns)),
         _ => {}
     }
     columns
+}
+
+fn does_something_between(arm: &Arm) -> bool {
+    arm.work.as_ref().is_none_or(|work| work.between != "nothing")
 }
 
 /// A metric as the title of its column.
@@ -208,7 +216,7 @@ fn answer(result: &LabResult, columns: usize) -> String {
     let largest = result.arms.iter().filter_map(times).flatten().fold(0.0, f64::max);
     let unit = TimeUnit::for_largest(largest);
     let mut header = vec![format!("median, {}", unit.name())];
-    header.extend(shown.iter().map(|(title, _)| (*title).to_owned()));
+    header.extend(shown.iter().map(|(title, _)| title_of(title, result)));
     header.extend([format!("{} [{}]", against(result), confidence_label(result)), String::new()]);
     let several = several_baselines(result);
     if several {
@@ -232,6 +240,12 @@ fn answer(result: &LabResult, columns: usize) -> String {
     let place = |title: &str| shown.iter().position(|(name, _)| *name == title && title != metric);
     let droppable: Vec<usize> = ["2nd touch", "release"].into_iter().filter_map(place).map(|index| index + 1).collect();
     table(rows, columns, &droppable)
+}
+
+/// The touches after the first are as many as the arms have passes.
+fn title_of(title: &str, result: &LabResult) -> String {
+    let most = result.arms.iter().filter_map(|arm| arm.work.as_ref()).map(|work| work.passes).max().unwrap_or(2);
+    if title == "2nd touch" && most > 2 { format!("touches 2-{most}") } else { title.to_owned() }
 }
 
 /// What ratios are of: `vs mmap`, or `2nd touch vs mmap` where it is not the total.
@@ -322,43 +336,6 @@ pub(crate) fn placebo_line(result: &LabResult) -> Option<forest::Line> {
     Some(forest::Line { name: "placebo".to_owned(), ratio: placebo.ratio, low, high, remark })
 }
 
-/// Where the time went: the bill and its parts, the faults, the huge pages.
-fn why(result: &LabResult, columns: usize, width: Option<usize>) -> String {
-    let arms: Vec<&Arm> = result.arms.iter().filter(|arm| !arm.placebo && arm.summary.is_some()).collect();
-    if arms.is_empty() {
-        return String::new();
-    }
-    let bills = arms.iter().filter_map(|arm| arm.summary.as_ref()).map(|summary| summary.bill.bill_ns);
-    let unit = TimeUnit::for_largest(bills.fold(0.0, f64::max));
-    let with_huge = arms.iter().any(|arm| arm.summary.as_ref().is_some_and(|s| s.huge_bytes.is_some_and(|b| b > 0.0)));
-    let mut header = vec!["why".to_owned(), format!("bill, {}", unit.name())];
-    header.extend(["in call", "1st touch", "release", "traps", "each"].map(str::to_owned));
-    if with_huge {
-        header.push("huge pages".to_owned());
-    }
-    let mut rows = vec![header.iter().map(|name| styled(DIM, name)).collect()];
-    rows.extend(arms.iter().filter_map(|arm| {
-        let summary = arm.summary.as_ref()?;
-        let bill = &summary.bill;
-        let mut row = vec![clean(&arm.name), digits(bill.bill_ns / unit.ns(), 3)];
-        row.extend([bill.in_call, bill.in_first_touch, bill.in_release].map(percent));
-        row.extend([sentence::faults(arm), sentence::unit_cost(arm)]);
-        if with_huge {
-            row.push(summary.huge_bytes.filter(|b| *b > 0.0).map_or_else(|| "-".to_owned(), bytes));
-        }
-        Some(row)
-    }));
-    let mut text = table(rows, columns, &[4, 1]);
-    let mut sentences = sentence::reasons(result);
-    sentences.push(
-        "The bill is call, first touch and release. A fault took no more than its share of the first touch, and no less \
-         than what the second touch, the same writing without faults, leaves of it."
-            .to_owned(),
-    );
-    text.push_str(&lines("", &sentences, width));
-    text
-}
-
 fn refused(result: &LabResult, width: Option<usize>) -> String {
     let entry = |refused: &results::Refused| {
         let word = if refused.failed { "failed " } else { "refused " };
@@ -370,7 +347,7 @@ fn refused(result: &LabResult, width: Option<usize>) -> String {
 fn warnings(result: &LabResult, width: Option<usize>) -> String {
     let entry = |warning: &results::Warning| {
         let arms: Vec<String> = warning.arms.iter().map(|arm| clean(arm)).collect();
-        let touched = if arms.is_empty() { String::new() } else { format!(" [{}]", arms.join(", ")) };
+        let touched = if arms.is_empty() { String::new() } else { format!(" [{}]", some_of(&arms)) };
         let head = format!("{} {}: ", styled(BAD, "warning"), clean(&warning.id));
         hanging(&head, &format!("{}{touched}", clean(&warning.message)), width)
     };

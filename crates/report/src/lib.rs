@@ -4,6 +4,7 @@
 //! always written; the stream strips them where they are not wanted.
 
 mod answer;
+mod bill;
 mod claims;
 mod crossing;
 mod doctor;

@@ -37,13 +37,16 @@ pub(crate) fn next(result: &LabResult) -> String {
     let threads: Vec<String> = experiment.threads.iter().map(u64::to_string).collect();
     let threads = if threads.is_empty() { String::new() } else { format!(" --threads {}", threads.join(",")) };
     let passes: Vec<String> = experiment.passes.iter().map(u64::to_string).collect();
+    let passes = experiment.asked_passes.map_or(passes, |one| vec![one.to_string()]);
     let threads = if passes.is_empty() { threads } else { format!("{threads} --passes {}", passes.join(",")) };
-    let question = experiment.file.as_ref().unwrap_or(&experiment.name);
+    let question = quoted(&clean(experiment.file.as_ref().unwrap_or(&experiment.name)));
+    let directory = experiment.asked_directory.as_ref();
+    let directory = directory.map_or_else(String::new, |path| format!(" --dir {}", quoted(&clean(path))));
     let cold = if experiment.memory == "cold" { " --memory cold" } else { "" };
     let cpu = experiment.cpu.map(|cpu| format!(" --cpu {cpu}")).unwrap_or_default();
     let arms = experiment.asked_arms.iter().fold(String::new(), |text, arm| text + " --arm " + &quoted(&clean(arm)));
     if crate::survey::is_survey(result) {
-        return after_survey(result, &format!("firsttouch bench {} --size {sizes}{cpu}", clean(question)));
+        return after_survey(result, &format!("firsttouch bench {question} --size {sizes}{directory}{cpu}"));
     }
     let margin = experiment.margin * 100.0;
     // The built-in experiments' margin need not be said.
@@ -53,7 +56,7 @@ pub(crate) fn next(result: &LabResult) -> String {
         format!(" --margin {margin}%")
     };
     let same_question =
-        format!("firsttouch bench {} --size {sizes}{threads}{arms}{margin}{cold}{cpu}", clean(question));
+        format!("firsttouch bench {question} --size {sizes}{threads}{arms}{margin}{cold}{directory}{cpu}");
     if result.placebo.as_ref().is_some_and(|placebo| placebo.trusted == Some(false)) {
         return format!(
             "{same_question} --seed {}    (an untrusted run is worth repeating)",

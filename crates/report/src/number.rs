@@ -105,7 +105,8 @@ pub(crate) fn percent(share: f64) -> String {
     }
 }
 
-/// Decimals that an interval of that width supports, and at least so many that a bound which is not 1 does not read 1.
+/// Decimals that an interval of that width supports, and at least so many that a bound which is not 1 does not
+/// read 1, and one that is not 0 does not read 0.
 pub(crate) fn decimals_for(low: f64, high: f64) -> usize {
     let half = (high - low) / 2.0;
     let excludes_one = low > 1.0 || high < 1.0;
@@ -113,9 +114,12 @@ pub(crate) fn decimals_for(low: f64, high: f64) -> usize {
         let one = format!("{:.decimals$}", 1.0);
         [low, high].iter().any(|bound| format!("{bound:.decimals$}") == one)
     };
+    let reads_nothing = |decimals: usize| low > 0.0 && format!("{low:.decimals$}").trim_matches(['0', '.']).is_empty();
     [(2, 0.01), (3, 0.001)]
         .into_iter()
-        .find(|&(decimals, step)| (half >= step || half <= 0.0) && !(excludes_one && reads_one(decimals)))
+        .find(|&(decimals, step)| {
+            (half >= step || half <= 0.0) && !(excludes_one && reads_one(decimals)) && !reads_nothing(decimals)
+        })
         .map_or(4, |(decimals, _)| decimals)
 }
 
@@ -201,6 +205,8 @@ mod tests {
             (1.0, 1.0, 2),
             (1.004, 1.027, 3),
             (0.996, 1.027, 2),
+            (0.003, 0.071, 3),
+            (0.000_4, 0.071, 4),
         ] {
             assert_eq!(decimals_for(low, high), expect, "[{low}, {high}]");
         }

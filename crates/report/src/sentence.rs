@@ -4,7 +4,7 @@ use results::{Arm, Comparison, LabResult, Observed, Placebo, Verdict};
 
 use crate::answer::baselines;
 use crate::number::{bytes, count, decimals_for, duration, duration_range, percent};
-use crate::text::clean;
+use crate::text::{clean, list};
 
 /// `0.71x [0.70, 0.73]`, with as many digits as the interval supports.
 pub(crate) fn ratio(ratio: f64, low: Option<f64>, high: Option<f64>) -> String {
@@ -61,7 +61,7 @@ pub(crate) fn verdicts(result: &LabResult) -> Vec<String> {
         let names: Vec<String> = same.iter().map(|c| clean(&c.arm)).collect();
         sentences.push(format!(
             "{} and {} cost the same here: no difference larger than {margin}{}.",
-            names.join(", "),
+            list(&names),
             clean(baseline),
             small_differences(&same)
         ));
@@ -161,7 +161,7 @@ fn groups(figures: impl Iterator<Item = (String, String)>) -> String {
             None => groups.push((figure, vec![name])),
         }
     }
-    let groups: Vec<String> = groups.iter().map(|(figure, names)| format!("{figure} ({})", names.join(", "))).collect();
+    let groups: Vec<String> = groups.iter().map(|(figure, names)| format!("{figure} ({})", list(names))).collect();
     groups.join(", ")
 }
 
@@ -186,10 +186,10 @@ fn served_by_allocator(arm: &Arm, result: &LabResult) -> Option<String> {
 fn in_the_call(arm: &Arm) -> Option<String> {
     let summary = arm.summary.as_ref()?;
     let page = summary.bill.populated_ns?;
-    let (name, pages) = (clean(&arm.name), count(summary.minor_faults_in_call));
+    let (name, pages) = (clean(&arm.name), count(summary.bill.populated_pages.unwrap_or(summary.minor_faults_in_call)));
     let trapped = arm.traps.is_some_and(|traps| traps >= 0.5 * summary.minor_faults_in_call);
     let how = if trapped { "because the allocator writes to them itself" } else { "without a trap" };
-    Some(format!("{name} faulted {pages} pages in during the call, {how}: {} a page.", duration(page)))
+    Some(format!("{name} had {pages} pages brought in during the call, {how}: {} a page.", duration(page)))
 }
 
 /// An arm that needs far fewer faults for the same memory.

@@ -69,8 +69,8 @@ fn answer(result: &LabResult, floors: &Floors) -> String {
     .flatten()
     .collect();
     let call = time("syscall").map(|t| format!("a syscall takes {t}"));
-    let pages = (!parts.is_empty())
-        .then(|| format!("a page of {page}, cleared and written, takes at least {}", parts.join(", ")));
+    let pages =
+        (!parts.is_empty()).then(|| format!("a page of {page}, cleared and written, takes {}", parts.join(", ")));
     let sentence = [pages, call].into_iter().flatten().collect::<Vec<_>>().join("; ");
     let mut letters = sentence.chars();
     letters.next().map_or(String::new(), |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))

@@ -2,15 +2,27 @@
 
 use results::{Arm, Comparison, LabResult, PointSummary};
 
-use crate::answer::{Row, baselines, beside, of_a_sweep};
+use crate::answer::{Row, baselines, beside, of_a_sweep, sentence};
 use crate::crossing;
 use crate::lab::{against, confidence_label, lines, metric_name, question, verdict_style};
-use crate::number::{bytes, digits};
+use crate::number::{bytes, digits, duration};
 use crate::pairs;
 use crate::scaling::{Series, draw};
 use crate::sentence;
 use crate::table::{table, width_of};
 use crate::text::{DIM, clean, styled};
+
+/// The baseline's time for a block of memory where the sweep begins and where it ends.
+fn first_and_last(result: &LabResult) -> Option<String> {
+    let arm = result.arms.iter().find(|arm| arm.baseline)?;
+    let places = places(result);
+    let time = |place: &Place| {
+        let point = arm.points.iter().find(|point| Place::of(point) == *place)?;
+        Some(format!("{} ({})", duration(point.summary.as_ref()?.median.metric_ns), place.label(result)))
+    };
+    let (first, last) = (time(places.first()?)?, time(places.last()?)?);
+    Some(sentence(format!("{} of {}: {first} to {last}", metric_name(&result.experiment.metric), clean(&arm.name))))
+}
 
 /// What stands between the head and the warnings.
 pub(crate) fn paragraphs(result: &LabResult, columns: usize, width: Option<usize>) -> Vec<String> {
@@ -18,9 +30,11 @@ pub(crate) fn paragraphs(result: &LabResult, columns: usize, width: Option<usize
     sentences.extend(crossing::sentences(result));
     sentences.extend(placebo(result));
     sentences.extend(small_blocks(result));
-    let answer = of_a_sweep(&rows(result));
+    let mut answers = crossing::turning_points(result);
+    answers.extend(of_a_sweep(&rows(result)));
+    answers.extend(first_and_last(result));
     vec![
-        question(result, answer.into_iter().collect(), width),
+        question(result, answers, width),
         costs(result, columns),
         ratios(result, columns),
         plots(result, columns),
@@ -172,7 +186,7 @@ fn ratios(result: &LabResult, columns: usize) -> String {
     let rows = |with_interval: bool| {
         let label = if with_interval { confidence_label(result) } else { "wider: intervals".to_owned() };
         let mut header = vec![format!("{} [{label}]", against(result))];
-        header.extend(arms.iter().map(|arm| clean(&arm.name)));
+        header.extend(arms.iter().map(|arm| versus(result, arm)));
         let mut rows = vec![header.iter().map(|name| styled(DIM, name)).collect::<Vec<String>>()];
         rows.extend(places(result).into_iter().map(|place| {
             let mut row = vec![place.label(result)];
@@ -238,6 +252,15 @@ fn short(size_bytes: u64) -> String {
     text.replace(" B", "").replace("iB", "").replace([' ', ','], "")
 }
 
+/// The arm, and what it is compared with where that is not the same for all.
+fn versus(result: &LabResult, arm: &Arm) -> String {
+    let baseline = result.comparisons.iter().find(|c| c.arm == arm.name).map(|c| c.baseline.as_str());
+    match baseline.filter(|_| baselines(result).len() > 1) {
+        Some(baseline) => format!("{} of {}", clean(&arm.name), clean(baseline)),
+        None => clean(&arm.name),
+    }
+}
+
 /// At which points an arm is faster, slower, the same, unclear.
 fn by_verdict(result: &LabResult, arm: &Arm) -> String {
     let mut groups: Vec<(&str, Vec<(usize, String)>)> = Vec::new();
@@ -254,7 +277,7 @@ fn by_verdict(result: &LabResult, arm: &Arm) -> String {
     if groups.is_empty() {
         return format!("{}: nothing is known.", clean(&arm.name));
     }
-    format!("{}: {}.", clean(&arm.name), groups.join("; "))
+    format!("{}: {}.", versus(result, arm), groups.join("; "))
 }
 
 /// `4 KiB, 64 KiB to 1 MiB`: neighbours in the table are drawn together.

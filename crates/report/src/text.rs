@@ -32,6 +32,20 @@ pub(crate) fn hanging(head: &str, text: &str, width: Option<usize>) -> String {
     textwrap::fill(&text.replace(" %", "\u{a0}%"), options).replace('\u{a0}', " ") + "\n"
 }
 
+/// Names in a row. Some have commas of their own, and are told apart by more than that.
+pub(crate) fn list(names: &[String]) -> String {
+    names.join(if names.iter().any(|name| name.contains(',')) { "; " } else { ", " })
+}
+
+/// The first few of `names`, and how many more there are.
+pub(crate) fn some_of(names: &[String]) -> String {
+    const NAMED: usize = 4;
+    match names.len().checked_sub(NAMED) {
+        None | Some(0 | 1) => list(names),
+        Some(more) => format!("{} and {more} others", list(&names[..NAMED])),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,5 +62,14 @@ mod tests {
             "Why: one two three four\n     five six seven\n"
         );
         assert_eq!(hanging("Why: ", "one two", None), "Why: one two\n");
+    }
+
+    #[test]
+    fn names_with_commas_are_told_apart() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>();
+        assert_eq!(list(&names(&["a", "b"])), "a, b");
+        assert_eq!(list(&names(&["a, cold", "b"])), "a, cold; b");
+        assert_eq!(some_of(&names(&["a", "b", "c", "d", "e"])), "a, b, c, d, e");
+        assert_eq!(some_of(&names(&["a", "b", "c", "d", "e", "f"])), "a, b, c, d and 2 others");
     }
 }

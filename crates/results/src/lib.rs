@@ -190,6 +190,12 @@ pub struct Experiment {
     /// Arms asked for by the user instead of the experiment's.
     #[serde(default)]
     pub asked_arms: Vec<String>,
+    /// The one number of touches asked for by the user instead of that of each arm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_passes: Option<u64>,
+    /// The directory asked for by the user for files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_directory: Option<String>,
     /// Blocks asked for by the user instead of the scheduled looks.
     #[serde(default)]
     pub blocks: Option<u64>,

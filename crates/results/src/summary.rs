@@ -90,6 +90,9 @@ pub struct Bill {
     pub fault_ns_high: Option<f64>,
     /// The call's time per page that came with it; `null` where it brought none worth dividing by.
     pub populated_ns: Option<f64>,
+    /// How many pages came with the call, where `populated_ns` is told. Of a file, one fault maps several.
+    #[serde(default)]
+    pub populated_pages: Option<f64>,
 }
 
 impl Bill {

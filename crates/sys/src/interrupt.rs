@@ -93,6 +93,13 @@ fn take_over(signal: i32) {
     unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
 }
 
+/// Lets a write beyond the limit of file sizes fail with EFBIG (setrlimit(2), `RLIMIT_FSIZE`) instead of killing this process
+/// by SIGXFSZ, so that it can say what was in the way.
+pub fn survive_file_limit() {
+    // SAFETY: ignoring a signal installs no handler.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
 /// Ends this process by `signal`, as if it had never been taken over, so that a shell sees the truth.
 pub fn die_by(signal: i32) -> ! {
     // SAFETY: restores the default action and raises; both take plain numbers.

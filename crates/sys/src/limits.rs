@@ -21,6 +21,12 @@ pub fn locked_bytes() -> Option<u64> {
     getrlimit(Resource::Memlock).current
 }
 
+/// The soft limit of processor time (`ulimit -t`); `None` if unlimited.
+#[must_use]
+pub fn cpu_seconds() -> Option<u64> {
+    getrlimit(Resource::Cpu).current
+}
+
 /// The size of a base page.
 #[must_use]
 pub fn page_bytes() -> u64 {

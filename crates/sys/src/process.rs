@@ -4,13 +4,14 @@
 #![allow(unsafe_code)]
 
 use std::io::{self, Read};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_death_signal};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
@@ -69,49 +70,104 @@ pub struct Finished {
 /// and reaped and `None` returned.
 ///
 /// # Errors
-/// What starting it or reading its output said.
+/// What starting it or reading its output said; `TimedOut` if it has not ended within `patience`, and has been killed.
 ///
 /// # Panics
 /// Never: the pipes that it takes are those that it has just asked for.
-pub fn run(command: &mut Command, interrupt: Interrupt) -> io::Result<Option<Finished>> {
+pub fn run(command: &mut Command, interrupt: Interrupt, patience: Option<Duration>) -> io::Result<Option<Finished>> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let mut output = child.stdout.take().expect("piped above");
-    let mut stdout = Vec::new();
-    let complete = read_until_end(&mut output, interrupt, &mut stdout)?;
-    if !complete || interrupt.received().is_some() {
+    let until = patience.map(|patience| Instant::now() + patience);
+    let (mut output, mut errors) =
+        (child.stdout.take().expect("piped above"), child.stderr.take().expect("piped above"));
+    let mut stdout = Stream { pipe: Some(&mut output), read: Vec::new() };
+    let mut stderr = Stream { pipe: Some(&mut errors), read: Vec::new() };
+    let end = read_until_end(&mut stdout, &mut stderr, interrupt, until);
+    if !matches!(end, Ok(End::Complete)) || interrupt.received().is_some() {
         let _ = kill_process(Pid::from_child(&child), Signal::KILL);
         reap(&child)?;
-        return Ok(None);
+        return match end? {
+            End::TooLate => Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("it gave no answer within {} s and was killed", patience.unwrap_or_default().as_secs()),
+            )),
+            _ => Ok(None),
+        };
     }
     let (ending, usage) = reap(&child)?;
-    // What a measured child writes here fits into the pipe; it has ended, so this cannot block for long.
-    let mut stderr = Vec::new();
-    child.stderr.take().expect("piped above").read_to_end(&mut stderr)?;
-    Ok(Some(Finished { ending, usage, stdout, stderr }))
+    Ok(Some(Finished { ending, usage, stdout: stdout.read, stderr: stderr.read }))
 }
 
-/// Reads to the end; `false` if `interrupt` came first. Sleeps in poll(2) without a timer: a parent that wakes up to
-/// look around would disturb what its child measures.
-fn read_until_end(output: &mut ChildStdout, interrupt: Interrupt, into: &mut Vec<u8>) -> io::Result<bool> {
-    let mut buffer = [0; 4096];
-    loop {
-        let mut ready =
-            [PollFd::from_borrowed_fd(output.as_fd(), PollFlags::IN), PollFd::new(&interrupt, PollFlags::IN)];
-        match poll(&mut ready, None) {
+/// A pipe from a child, as long as it is open, and what came through it.
+struct Stream<'a, P> {
+    pipe: Option<&'a mut P>,
+    read: Vec<u8>,
+}
+
+impl<P: Read + AsFd> Stream<'_, P> {
+    /// Takes what is there.
+    fn take(&mut self) -> io::Result<()> {
+        let Some(pipe) = &mut self.pipe else { return Ok(()) };
+        let mut buffer = [0; 4096];
+        match pipe.read(&mut buffer)? {
+            0 => self.pipe = None,
+            n => self.read.extend_from_slice(&buffer[..n]),
+        }
+        Ok(())
+    }
+}
+
+/// To be told when there is something to read. A pipe that is closed is looked at no more: `instead` stands in for it.
+fn watch<'a>(fd: Option<BorrowedFd<'a>>, instead: BorrowedFd<'a>) -> PollFd<'a> {
+    let wanted = if fd.is_some() { PollFlags::IN } else { PollFlags::empty() };
+    PollFd::from_borrowed_fd(fd.unwrap_or(instead), wanted)
+}
+
+/// How reading came to its end.
+enum End {
+    Complete,
+    Interrupted,
+    TooLate,
+}
+
+/// Reads both to the end, so that neither can stop the child by being full. Sleeps in poll(2) with no timer but the last
+/// one: a parent that wakes up to look around would disturb what its child measures.
+fn read_until_end(
+    stdout: &mut Stream<ChildStdout>,
+    stderr: &mut Stream<ChildStderr>,
+    interrupt: Interrupt,
+    until: Option<Instant>,
+) -> io::Result<End> {
+    while stdout.pipe.is_some() || stderr.pipe.is_some() {
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let timeout = left.map(|left| Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: left.subsec_nanos().into(),
+        });
+        let waker = interrupt.as_fd();
+        let mut ready = [
+            watch(stdout.pipe.as_ref().map(AsFd::as_fd), waker),
+            watch(stderr.pipe.as_ref().map(AsFd::as_fd), waker),
+            watch(Some(waker), waker),
+        ];
+        match poll(&mut ready, timeout.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(e) => return Err(e.into()),
         }
+        let [out, err] = [0, 1].map(|index: usize| !ready[index].revents().is_empty());
         if interrupt.received().is_some() {
-            return Ok(false);
+            return Ok(End::Interrupted);
         }
-        if ready[0].revents().is_empty() {
-            continue;
+        if out {
+            stdout.take()?;
         }
-        match output.read(&mut buffer)? {
-            0 => return Ok(true),
-            n => into.extend_from_slice(&buffer[..n]),
+        if err {
+            stderr.take()?;
+        }
+        if !out && !err && left == Some(Duration::ZERO) {
+            return Ok(End::TooLate);
         }
     }
+    Ok(End::Complete)
 }
 
 /// wait4 and not waitpid with `getrusage(RUSAGE_CHILDREN)`: that one reports the maximum over all children so far.
@@ -207,7 +263,7 @@ mod tests {
     #[test]
     fn endings_and_output_are_told_apart() {
         let interrupt = Interrupt::install().unwrap();
-        let run = |script: &str| super::run(Command::new("sh").args(["-c", script]), interrupt).unwrap().unwrap();
+        let run = |script: &str| super::run(Command::new("sh").args(["-c", script]), interrupt, None).unwrap().unwrap();
         let done = run("echo out; echo err >&2; exit 3");
         assert_eq!(
             (done.ending, &done.stdout[..], &done.stderr[..]),
@@ -215,6 +271,17 @@ mod tests {
         );
         assert_eq!(run("kill -9 $$").ending, Ending::Killed(9));
         assert!(done.usage.minor_faults > 0);
+    }
+
+    #[test]
+    fn a_child_that_says_much_or_nothing_stops_nobody() {
+        let interrupt = Interrupt::install().unwrap();
+        let loud = "head -c 300000 /dev/zero >&2; echo out";
+        let done = super::run(Command::new("sh").args(["-c", loud]), interrupt, None).unwrap().unwrap();
+        assert_eq!((&done.stdout[..], done.stderr.len()), (&b"out\n"[..], 300_000), "more than a pipe holds");
+        let patience = Some(Duration::from_millis(50));
+        let hangs = super::run(Command::new("sleep").arg("600"), interrupt, patience).unwrap_err();
+        assert_eq!(hangs.kind(), io::ErrorKind::TimedOut, "{hangs}");
     }
 
     #[test]

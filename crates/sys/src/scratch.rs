@@ -70,6 +70,11 @@ impl fmt::Display for ScratchError {
             ScratchError::NoTmpfs { filesystem } => {
                 write!(f, "{SHARED_MEMORY} is no tmpfs but {filesystem}: mount a tmpfs there, or use memfd instead")
             }
+            ScratchError::Content { errno: Errno(libc::EFBIG), .. } => write!(
+                f,
+                "a scratch file would be larger than the limit of file sizes (ulimit -f): raise that, or choose a smaller \
+                 size"
+            ),
             ScratchError::Content { directory, errno } => write!(
                 f,
                 "the scratch file in {} could not be written: {errno}: choose another with --dir, or a smaller --size",

@@ -67,7 +67,7 @@ impl Gatherer<'_> {
             margin: None,
             seed: self.seed,
             cpu: None,
-            directory: self.folder.clone(),
+            directory: Some(self.folder.clone()),
             memory: Memory::Warm,
         };
         let interrupt = self.asker.interrupt();

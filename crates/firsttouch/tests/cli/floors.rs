@@ -110,6 +110,7 @@ fn wishes_that_make_no_sense_are_refused() {
         (&["--margin", "2%"], "leave out --margin"),
         (&["--memory", "cold"], "--memory cold"),
         (&["--size", "4MiB,8MiB"], "one --size"),
+        (&["--passes", "2"], "leave out --passes"),
         (&["--size", "100"], "a page or more"),
     ] {
         let output = run(&[&["bench", "floors"][..], arguments].concat());
@@ -120,6 +121,6 @@ fn wishes_that_make_no_sense_are_refused() {
         assert_eq!(output.status.code(), Some(status), "{arguments:?}: {error}");
     }
     let list = text(&run(&["bench", "--list"]).stdout);
-    assert!(list.contains("floors     What can no way of getting memory beat on this machine?"), "{list}");
-    assert!(list.contains("32 MiB, at most 45 s"), "{list}");
+    assert!(list.contains("floors         What can no way of getting memory beat on this machine?"), "{list}");
+    assert!(list.contains("32 MiB; at most 45 s"), "{list}");
 }

@@ -14,12 +14,25 @@ pub fn understand<A: DeserializeOwned>(finished: &Finished, out_of_memory: impl 
     match finished.ending {
         Ending::Killed(signal) => {
             let killer = if out_of_memory() { " by the kernel's out-of-memory killer" } else { "" };
-            Err(format!("its child was killed{killer} ({}){complaint}", sys::interrupt::name(signal)))
+            // What setrlimit(2) says of RLIMIT_CPU: SIGXCPU at the soft limit, SIGKILL at the hard one.
+            let limit = sys::limits::cpu_seconds().filter(|limit| finished.usage.cpu.as_secs() >= *limit);
+            let limit = limit
+                .map_or_else(String::new, |limit| format!("; the limit of processor time (ulimit -t) is {limit} s"));
+            Err(format!("its child was killed{killer} ({}){limit}{complaint}", sys::interrupt::name(signal)))
         }
-        Ending::Exited(0) => serde_json::from_slice(&finished.stdout)
-            .map_err(|_| format!("its child ended without an answer{complaint}")),
+        Ending::Exited(0) => {
+            serde_json::from_slice(&finished.stdout).map_err(|_| no_answer(&finished.stdout, &complaint))
+        }
         Ending::Exited(status) => Err(format!("its child ended with status {status}{complaint}")),
     }
+}
+
+/// What was there instead of an answer.
+fn no_answer(stdout: &[u8], complaint: &str) -> String {
+    let text = String::from_utf8_lossy(stdout);
+    let instead = text.lines().next().filter(|line| !line.trim().is_empty());
+    let instead = instead.map(|line| format!(", but said {:?}", line.chars().take(60).collect::<String>()));
+    format!("its child ended without an answer{}{complaint}", instead.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -48,7 +61,8 @@ mod tests {
         check(Ending::Killed(9), "", "", false, "was killed (SIGKILL)");
         check(Ending::Killed(11), "", "noise\nlast words\n", false, "SIGSEGV): last words");
         check(Ending::Exited(3), "", "why", false, "status 3: why");
-        check(Ending::Exited(0), "{", "", false, "without an answer");
+        check(Ending::Exited(0), "{", "", false, "without an answer, but said \"{\"");
+        check(Ending::Exited(0), "", "words", false, "without an answer: words");
         let answer = Answer::Failed { reason: "malloc: ENOMEM".to_owned() };
         check(Ending::Exited(0), &serde_json::to_string(&answer).unwrap(), "", false, &format!("{answer:?}"));
     }

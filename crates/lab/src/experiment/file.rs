@@ -161,6 +161,17 @@ fn subject(raw: &Raw) -> Result<Subject, (usize, String)> {
             return Err((arms.span().start, message));
         }
     }
+    for arm in arms.as_ref() {
+        let mut next = Some(arm);
+        for _ in arms.as_ref() {
+            next = next.and_then(|arm| arms.as_ref().iter().find(|other| Some(&other.name) == arm.against.as_ref()));
+        }
+        if next.is_some() {
+            let message =
+                format!("{:?} is compared with others in a circle: one of them needs another against", arm.name);
+            return Err((arms.span().start, message));
+        }
+    }
     if baseline.as_ref().against.is_some() {
         return Err((baseline.span().start, "the baseline is compared with nothing: leave out against".to_owned()));
     }
@@ -295,6 +306,8 @@ mod tests {
         check("[\"malloc\"]", &against("calloc"), 8, "no other arm is called that");
         check("[\"malloc\"]", &against("x"), 8, "no other arm is called that");
         check("[\"malloc\"]", &against("placebo"), 8, "no other arm is called that");
+        let circle = "[{ name = \"x\", source = \"mmap\", against = \"y\" }, { name = \"y\", source = \"malloc\", against = \"x\" }]";
+        check("[\"malloc\"]", circle, 8, "in a circle");
         let based = "baseline = { name = \"b\", source = \"mmap\", against = \"malloc\" }";
         check("baseline = \"mmap\"", based, 7, "compared with nothing");
     }

@@ -13,14 +13,16 @@ use super::Mapping;
 use crate::memory::{Initialised, Memory};
 
 impl Mapping {
-    /// Parts of `part_len` bytes each, the last perhaps smaller. The range is unmapped when the last of them is gone.
+    /// A part of `part_len` bytes at the beginning of every `step` bytes, the last perhaps smaller. The range is unmapped
+    /// when the last of them is gone.
     ///
     /// # Panics
-    /// If `part_len` is 0.
+    /// If `step` is 0, or less than `part_len`.
     #[must_use]
-    pub fn split(self, part_len: usize) -> Vec<Part> {
+    pub fn split(self, step: usize, part_len: usize) -> Vec<Part> {
+        assert!(part_len <= step, "parts that do not overlap");
         let whole = Arc::new(self);
-        let starts = (0..whole.len).step_by(part_len);
+        let starts = (0..whole.len).step_by(step);
         starts.map(|start| Part { range: start..(start + part_len).min(whole.len), whole: whole.clone() }).collect()
     }
 }
@@ -56,7 +58,7 @@ mod tests {
 
     #[test]
     fn parts_are_disjoint_and_outlive_each_other() {
-        let mut parts = Mapping::new(10 * 4096, Policy::Plain).unwrap().split(4 * 4096);
+        let mut parts = Mapping::new(10 * 4096, Policy::Plain).unwrap().split(4 * 4096, 4 * 4096);
         assert_eq!(parts.iter().map(Part::len).collect::<Vec<_>>(), [4 * 4096, 4 * 4096, 2 * 4096]);
         for (value, part) in (1..).zip(&mut parts) {
             part.fill(value);
