@@ -59,14 +59,16 @@ impl OutputFile {
 
     /// Replaces what is in the file by what `write` writes.
     pub(crate) fn replace(mut self, write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> anyhow::Result<()> {
-        self.made_for_nothing = false;
+        // Of a file that was not there before, nothing is left if it cannot be written to the end.
+        let is_new = std::mem::take(&mut self.made_for_nothing);
         if self.file.metadata().is_ok_and(|metadata| metadata.is_file()) {
             self.file.set_len(0).with_context(|| format!("cannot write {}", self.path.display()))?;
         }
         let mut writer = BufWriter::new(&self.file);
-        write(&mut writer)
-            .and_then(|()| writer.flush())
-            .with_context(|| format!("cannot write {}", self.path.display()))
+        let written = write(&mut writer).and_then(|()| writer.flush());
+        drop(writer);
+        self.made_for_nothing = is_new && written.is_err();
+        written.with_context(|| format!("cannot write {}", self.path.display()))
     }
 }
 

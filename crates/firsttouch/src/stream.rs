@@ -8,6 +8,7 @@ use crate::options::Color;
 pub(crate) fn print(screen: &str, color: Color) -> io::Result<()> {
     let mut stdout = anstream::AutoStream::new(io::stdout().lock(), color.choice());
     quietly(stdout.write_all(screen.as_bytes()).and_then(|()| stdout.flush()))
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot write to standard output: {error}")))
 }
 
 /// A reader that has seen enough (`| head`) ends the output, not the program's success.

@@ -19,7 +19,7 @@ use crate::diagnosis::{cap_for, doubts, exactly, seconds};
 use crate::experiment::{Metric, Subject};
 use crate::explain;
 use crate::files::Files;
-use crate::handling::Touch;
+use crate::handling::{Handling, Touch};
 use crate::judge::SignJudge;
 use crate::latency::{self, TakenTimings};
 use crate::observe::observe;
@@ -231,6 +231,14 @@ fn arrangement(request: &Request, ground: &Ground) -> Result<Arrangement, BenchE
                      same again and again. Give metric = \"whole_ns\" in a file, or take map-or-copy",
                     metric.name()
                 )));
+            }
+            for (spec, &passes) in
+                others.iter().chain([baseline]).flat_map(|spec| request.passes().iter().map(move |n| (spec, n)))
+            {
+                let handling = Handling { passes, ..spec.handling.over(common.handling) };
+                if let Some(reason) = spec.source.and_then(|source| handling.unfit(source)) {
+                    return Err(BenchError::Unfit(reason));
+                }
             }
             let timed = |arm: &ArmSpec| arm.handling.over(common.handling).touch == Touch::Timed;
             if (points.len() > 1 || threads != [1]) && others.iter().chain([baseline]).any(timed) {

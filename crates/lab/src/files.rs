@@ -81,6 +81,11 @@ impl Files {
     /// Why it cannot be had, and what to do.
     pub fn of(&self, work: &Work) -> Result<Option<JobFile>, String> {
         let Some(place) = place_of(work) else { return Ok(None) };
+        if !Path::new("/proc/self/fd").exists() {
+            return Err(
+                "/proc is not mounted, through which children open the file: mount -t proc proc /proc".to_owned()
+            );
+        }
         let file = self.in_place(place)?;
         let filesystem = file.scratch.filesystem();
         if work.source == Source::File(FileSource::Direct) {

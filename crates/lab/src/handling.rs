@@ -271,7 +271,10 @@ impl Handling {
     #[must_use]
     pub fn unfit(self, source: Source) -> Option<String> {
         if source.counts_pairs() && self != Handling::default() {
-            return Some(format!("{} has no touches and nothing between them: leave those keys out", source.name()));
+            return Some(format!(
+                "{} has no touches and nothing between them: leave out touch, order, between and passes",
+                source.name()
+            ));
         }
         if self.touch == Touch::Timed && source.writes_while_obtaining() {
             let name = source.name();

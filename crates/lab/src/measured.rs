@@ -54,6 +54,10 @@ fn warm(bytes: u64) {
 }
 
 fn measured(job: &Job) -> Answer {
+    if job.handling.between == Between::Trim && !sys::allocator::trims() {
+        let library = malloc_origin().unwrap_or_else(|| "this process's allocator".to_owned());
+        return Answer::Failed { reason: format!("between = \"trim\": {library} has no malloc_trim(3) of its own") };
+    }
     if let Some(earlier) = job.before {
         // The same batch by other means, measured in just the same way, and forgotten.
         let first = Job { source: earlier.source, fill: earlier.fill, observe: false, ..job.clone() };

@@ -124,13 +124,25 @@ impl Drop for HeapBlock {
 /// The file that this process's `malloc` came from: the C library, a preloaded allocator, or the program itself.
 #[must_use]
 pub fn malloc_origin() -> Option<String> {
+    origin(c"malloc")
+}
+
+/// Whether `malloc_trim(3)` is of the same library as `malloc`. Another's would trim a heap that is not in use.
+#[must_use]
+pub fn trims() -> bool {
+    let trim = origin(c"malloc_trim");
+    trim.is_some() && trim == malloc_origin()
+}
+
+/// The file that the function called `name` came from; `None` if there is none.
+fn origin(name: &CStr) -> Option<String> {
     // SAFETY: an all-zero Dl_info is valid (null pointers).
     let mut info: libc::Dl_info = unsafe { std::mem::zeroed() };
     // Through dlsym, because the address of an imported function may be a stub in this program.
     // SAFETY: the name is NUL-terminated.
-    let malloc = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"malloc".as_ptr()) };
+    let function = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
     // SAFETY: dladdr takes any address and fills `info` when it returns non-zero.
-    let found = unsafe { libc::dladdr(malloc, &raw mut info) } != 0;
+    let found = unsafe { libc::dladdr(function, &raw mut info) } != 0;
     // SAFETY: dli_fname of a found address is a NUL-terminated string that lives as long as the object is loaded.
     (found && !info.dli_fname.is_null()).then(|| unsafe { text(info.dli_fname) })
 }

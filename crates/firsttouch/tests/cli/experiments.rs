@@ -214,3 +214,49 @@ fn sweeps_without_an_end_are_refused_with_their_time() {
         assert!(matches!(output.status.code(), Some(1 | 2)) && error.contains(word), "{arguments:?}: {error}");
     }
 }
+
+/// A file of one arm beside mmap.
+fn with_arm(arm: &str) -> LabResult {
+    let scratch = Scratch::new();
+    let file = scratch.file("mine.toml");
+    std::fs::write(&file, MINE.replace("\"malloc\"", arm)).unwrap();
+    result(&run(&["bench", file.to_str().unwrap(), "--blocks", "2", "--threads", "2", "--json", "-"]))
+}
+
+/// More than a pipe holds, on standard error, stops nobody.
+#[test]
+fn a_child_may_be_loud() {
+    let loud = "{ name = \"loud\", source = \"malloc\", environment = { LD_DEBUG = \"all\" } }";
+    assert_eq!(with_arm(loud).arms[1].samples.len(), 2);
+}
+
+/// Also where a thread touches many parts of it.
+#[test]
+fn one_mapping_is_for_all_blocks() {
+    let result = with_arm("{ name = \"one\", source = \"mmap\", mapping = \"one\" }");
+    assert!(result.refused.is_empty(), "{:?}", result.refused);
+    let (sample, pages) = (&result.arms[1].samples[0], 512 * 64 / 4);
+    if result.machine.page_bytes == 4096 && result.machine.thp.as_deref() != Some("always") {
+        assert!((pages..pages + 40).contains(&sample.first_touch_minor_faults), "{sample:?}");
+    }
+}
+
+/// An arm that is asked for by name is there, whatever else is measured under another allocator.
+#[test]
+fn arms_keep_what_they_are_compared_with() {
+    let scratch = Scratch::new();
+    let file = scratch.file("mine.toml");
+    let arms = "{ name = \"a\", source = \"calloc\" }, { name = \"b\", source = \"calloc\", against = \"a\" }, \
+                { name = \"c\", source = \"malloc\", allocator = \"system\", against = \"b\" }";
+    std::fs::write(&file, MINE.replace("\"malloc\"", arms)).unwrap();
+    let file = file.to_str().unwrap();
+    let of = |arguments: &[&str]| {
+        let output = run(&[&["bench", file, "--blocks", "2", "--json", "-"], arguments].concat());
+        let comparisons = result(&output).comparisons;
+        let pairs = comparisons.into_iter().map(|c| format!("{} of {}", c.arm, c.baseline));
+        pairs.collect::<Vec<String>>().join(", ")
+    };
+    assert_eq!(of(&[]), "a of mmap, b of a, c of b");
+    assert_eq!(of(&["--arm", "c"]), "a of mmap, b of a, c of b", "an arm brings what it is compared with");
+    assert_eq!(of(&["--allocator", "system", "--arm", "b"]), "a of mmap, b of a, b@system of b");
+}

@@ -75,6 +75,22 @@ fn a_failing_call_reports_its_errno() {
     }
 }
 
+/// A limit of file sizes is said, where the kernel would else kill the program without a word; and what cannot be written to
+/// the end is not left behind.
+#[test]
+fn a_limit_of_file_sizes_is_named() {
+    let output = shell(&format!("ulimit -f 100; exec {PROGRAM} bench file-scan --size 4MiB --blocks 1"));
+    let error = text(&output.stderr);
+    assert!(error.contains("ulimit -f"), "{error}");
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    let file = std::env::temp_dir().join(format!("firsttouch-cut-{}.json", std::process::id()));
+    let path = file.display();
+    let output = shell(&format!("ulimit -f 1; exec {PROGRAM} bench --size 64KiB --blocks 2 --json {path}"));
+    let error = text(&output.stderr);
+    assert!(error.contains("cannot write") && output.status.code() == Some(1), "{error}");
+    assert!(!file.exists(), "half a file was left");
+}
+
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 /// A memory control group of our own, removed at the end.

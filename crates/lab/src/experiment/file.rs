@@ -43,7 +43,7 @@ struct Raw {
     passes: Vec<u32>,
     cache: Option<Cache>,
     baseline: Option<Spanned<ArmSpec>>,
-    arms: Option<Spanned<Vec<ArmSpec>>>,
+    arms: Option<Spanned<Vec<Spanned<ArmSpec>>>>,
     factors: Option<Spanned<Factors>>,
     floors: Option<Spanned<bool>>,
     reference: Option<Spanned<Reference>>,
@@ -144,33 +144,18 @@ fn subject(raw: &Raw) -> Result<Subject, (usize, String)> {
         return Err((arms.span().start, "arms are empty: name at least one to compare with the baseline".to_owned()));
     }
     let mut names = vec![baseline.as_ref().name.as_str(), crate::design::PLACEBO];
-    for arm in arms.as_ref() {
+    for (arm, start) in each(arms) {
         if names.contains(&arm.name.as_str()) {
             let message = format!(
                 "two arms are called {:?}: give one of them a name of its own, like {{ name = \"again\", source = ... }}",
                 arm.name
             );
-            return Err((arms.span().start, message));
+            return Err((start, message));
         }
         names.push(&arm.name);
     }
-    for arm in arms.as_ref() {
-        let known = |other: &String| *other != arm.name && names.contains(&other.as_str());
-        if let Some(other) = arm.against.as_ref().filter(|other| !known(other) || *other == crate::design::PLACEBO) {
-            let message = format!("{:?} is to be compared with {other:?}, and no other arm is called that", arm.name);
-            return Err((arms.span().start, message));
-        }
-    }
-    for arm in arms.as_ref() {
-        let mut next = Some(arm);
-        for _ in arms.as_ref() {
-            next = next.and_then(|arm| arms.as_ref().iter().find(|other| Some(&other.name) == arm.against.as_ref()));
-        }
-        if next.is_some() {
-            let message =
-                format!("{:?} is compared with others in a circle: one of them needs another against", arm.name);
-            return Err((arms.span().start, message));
-        }
+    for (arm, start) in each(arms) {
+        check_against(arm, arms, &names).map_err(|message| (start, message))?;
     }
     if baseline.as_ref().against.is_some() {
         return Err((baseline.span().start, "the baseline is compared with nothing: leave out against".to_owned()));
@@ -183,21 +168,39 @@ fn subject(raw: &Raw) -> Result<Subject, (usize, String)> {
         cache: raw.cache,
     };
     let common = Common { fill, handling: wish.over(Handling::default()) };
-    check_handling(raw, baseline, std::slice::from_ref(baseline.as_ref()), common)?;
-    check_handling(raw, arms, arms.as_ref(), common)?;
-    Ok(Subject::Arms { baseline: baseline.as_ref().clone(), arms: arms.as_ref().clone(), common })
-}
-
-/// What arms are to do with their memory must be possible with it, and injected arms are the work of the plain handling.
-fn check_handling<T>(raw: &Raw, at: &Spanned<T>, arms: &[ArmSpec], common: Common) -> Result<(), (usize, String)> {
-    let base = raw.baseline.as_ref().and_then(|baseline| baseline.as_ref().source);
-    for arm in arms {
+    for (arm, start) in each(arms).chain([(baseline.as_ref(), baseline.span().start)]) {
         let handling = arm.handling.over(common.handling);
-        if let Some(reason) = arm.source.or(base).and_then(|source| handling.unfit(source)) {
-            return Err((at.span().start, format!("{}: {reason}", arm.name)));
+        if let Some(reason) = arm.source.or(baseline.as_ref().source).and_then(|source| handling.unfit(source)) {
+            let says_who = reason.starts_with(&arm.name);
+            return Err((start, if says_who { reason } else { format!("{}: {reason}", arm.name) }));
         }
     }
-    Ok(())
+    let arms = each(arms).map(|(arm, _)| arm.clone()).collect();
+    Ok(Subject::Arms { baseline: baseline.as_ref().clone(), arms, common })
+}
+
+/// Each arm, and where it begins in the file.
+fn each(arms: &Spanned<Vec<Spanned<ArmSpec>>>) -> impl Iterator<Item = (&ArmSpec, usize)> {
+    arms.as_ref().iter().map(|arm| (arm.as_ref(), arm.span().start))
+}
+
+/// What `arm` is compared with must be another arm, and not, by way of others, itself.
+fn check_against(arm: &ArmSpec, arms: &Spanned<Vec<Spanned<ArmSpec>>>, names: &[&str]) -> Result<(), String> {
+    let Some(other) = &arm.against else { return Ok(()) };
+    if *other == arm.name || *other == crate::design::PLACEBO || !names.contains(&other.as_str()) {
+        return Err(format!("{:?} is to be compared with {other:?}, and no other arm is called that", arm.name));
+    }
+    let mut next = Some(arm);
+    for _ in arms.as_ref() {
+        next = next
+            .and_then(|arm| each(arms).map(|(other, _)| other).find(|other| Some(&other.name) == arm.against.as_ref()));
+    }
+    match next {
+        Some(_) => {
+            Err(format!("{:?} is compared with others in a circle: one of them needs another against", arm.name))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Floors leave nothing to choose but the size and the time.
@@ -307,6 +310,7 @@ mod tests {
         check("[\"malloc\"]", &against("x"), 8, "no other arm is called that");
         check("[\"malloc\"]", &against("placebo"), 8, "no other arm is called that");
         let circle = "[{ name = \"x\", source = \"mmap\", against = \"y\" }, { name = \"y\", source = \"malloc\", against = \"x\" }]";
+        check("[\"malloc\"]", "[\n\"malloc\",\n{ name = \"x\", source = \"mmap\", touch = \"sum\" }]", 10, "x: touch");
         check("[\"malloc\"]", circle, 8, "in a circle");
         let based = "baseline = { name = \"b\", source = \"mmap\", against = \"malloc\" }";
         check("baseline = \"mmap\"", based, 7, "compared with nothing");
