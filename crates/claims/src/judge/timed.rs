@@ -1,12 +1,12 @@
 //! What the lab measured of the claims about time.
 
 use results::claims::{Claim, Standing};
-use results::{Effect, LabResult, Verdict};
+use results::{Effect, LabResult, Sample, Verdict};
 use serde_json::{Value, json};
-use stats::{Interval, compare, largest_rank};
+use stats::{Interval, compare, largest_rank, median};
 
 use crate::catalogue::{cannot, claim};
-use crate::wording::{bytes, ratio};
+use crate::wording::{bytes, count, ratio};
 
 /// Error probability of an interval.
 const ALPHA: f64 = 0.05;
@@ -19,6 +19,30 @@ const LEAST_DIFFERENCE: f64 = 1e-6;
 fn untrusted(result: &LabResult) -> Option<String> {
     let placebo = result.placebo.as_ref()?;
     (placebo.trusted == Some(false)).then(|| format!("even mmap against itself differed ({:.2}x)", placebo.ratio))
+}
+
+/// How a block of malloc came into memory otherwise than one of mmap, if it did: by how many faults, and how much of it in
+/// huge pages (with huge pages for all, whole aligned ranges of either are).
+fn served_otherwise(result: &LabResult) -> Option<String> {
+    let of = |api: &str| {
+        let arms = result.arms.iter().filter(|arm| !arm.placebo && arm.name.split('/').next() == Some(api));
+        let samples: Vec<&Sample> = arms.flat_map(|arm| &arm.samples).collect();
+        let median = |value: fn(&Sample) -> u64| {
+            let each = samples.iter().map(|sample| value(sample) as f64 / sample.operations.max(1) as f64);
+            median(&each.collect::<Vec<f64>>())
+        };
+        let faults = median(|sample| sample.obtain_minor_faults + sample.first_touch_minor_faults)?;
+        Some((faults, median(|sample| sample.huge_bytes.unwrap_or(0))?))
+    };
+    let ((malloc, malloc_huge), (mmap, mmap_huge)) = (of("malloc")?, of("mmap")?);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole numbers of faults and bytes")]
+    let text = |faults: f64, huge: f64| {
+        let pages = if huge > 0.0 { format!(", {} of it in huge pages", bytes(huge as u64)) } else { String::new() };
+        format!("{} faults{pages}", count(faults.round() as u64))
+    };
+    (malloc.max(mmap) > 1.1 * malloc.min(mmap)).then(|| {
+        format!("a block of malloc came by {}, one of mmap by {}", text(malloc, malloc_huge), text(mmap, mmap_huge))
+    })
 }
 
 fn interval(low: Option<f64>, high: Option<f64>) -> Option<Interval> {
@@ -141,7 +165,7 @@ pub fn malloc_slower(result: &LabResult) -> Claim {
     };
     let evidence = format!("{}{}{}", text(api), beside("position", "position here"), beside("memory", "cold memory"));
     let explanation = format!(
-        "API crossed with fill value and position at {} ({} blocks); {}{}.",
+        "API crossed with fill value and position at {} ({} blocks); {}{}{}.",
         bytes(result.experiment.size_bytes),
         api.blocks,
         match effect("position") {
@@ -150,6 +174,7 @@ pub fn malloc_slower(result: &LabResult) -> Claim {
             Some(_) => "position does no such thing here for certain".to_owned(),
             None => "position has no figure".to_owned(),
         },
+        served_otherwise(result).map(|how| format!("; {how}")).unwrap_or_default(),
         untrusted(result).map(|why| format!("; not to be trusted, since {why}")).unwrap_or_default()
     );
     let row = |effect: &Effect| {
@@ -194,7 +219,8 @@ pub fn large_equal(result: &LabResult) -> Claim {
         (Standing::DoesNotHold, _) => "the interval excludes 1".to_owned(),
         _ => format!("the data neither exclude 1 nor a difference of {share}"),
     };
-    claim(ID, verdict, evidence, format!("Obtaining and first touch, {} blocks: {meaning}.", comparison.blocks))
+    let how = served_otherwise(result).map(|how| format!("; {how}")).unwrap_or_default();
+    claim(ID, verdict, evidence, format!("Obtaining and first touch, {} blocks: {meaning}{how}.", comparison.blocks))
         .figure("ratio", comparison.ratio)
         .figure("low", comparison.low)
         .figure("high", comparison.high)

@@ -53,6 +53,33 @@ fn large_blocks() {
     is(&large_equal(&refused), CannotTest, &["malloc: ENOMEM"]);
 }
 
+/// With huge pages for all, malloc's mapping is a page longer than what it was asked for, and not aligned to them.
+#[test]
+fn what_came_in_huge_pages_is_told() {
+    let arm = |name: &str, faults: u64, huge_mib: u64| {
+        let sample = json!({
+            "block": 0, "position": 0, "operations": 2, "obtain_ns": 0, "first_touch_ns": 1, "second_touch_ns": 0, "release_ns": 0,
+            "total_ns": 1, "minor_faults": faults, "major_faults": 0, "first_touch_minor_faults": faults,
+            "huge_bytes": huge_mib << 20,
+        });
+        json!({ "name": name, "baseline": name == "mmap", "placebo": false, "samples": [sample] })
+    };
+    let told = |arms: Value| {
+        let result = result(|value| {
+            value["arms"] = arms;
+            value["comparisons"] = json!([comparison(1.2, "different")]);
+        });
+        large_equal(&result).explanation
+    };
+    let apart = told(json!([arm("mmap", 34, 64), arm("malloc", 2080, 56)]));
+    assert!(apart.contains("malloc came by 1,040 faults, 28 MiB of it in huge pages, one of mmap by 17"), "{apart}");
+    let alike = told(json!([arm("mmap", 8192, 0), arm("malloc", 8193, 0)]));
+    assert!(alike.ends_with("the interval excludes 1."), "{alike}");
+    assert!(
+        told(json!([arm("mmap", 8192, 0), arm("malloc", 10, 0)])).contains("by 5 faults, one of mmap by 4,096 faults.")
+    );
+}
+
 fn effect(factor: &str, ratio: f64, verdict: &str) -> Value {
     json!({
         "factor": factor, "levels": ["a", "b"], "ratio": ratio, "low": ratio - 0.02, "high": ratio + 0.02,
