@@ -12,7 +12,7 @@ use crate::pairs;
 use crate::sentence;
 use crate::survey;
 use crate::sweep::size_label;
-use crate::table::table;
+use crate::table::{table, width_of};
 use crate::text::{ALARM, BAD, BOLD, DIM, GOOD, clean, hanging, some_of, styled};
 
 /// Columns of a terminal that is not one: wide enough for everything.
@@ -222,7 +222,7 @@ fn answer(result: &LabResult, columns: usize) -> String {
     if several {
         header.insert(header.len() - 2, "of".to_owned());
     }
-    let mut rows = vec![header.iter().map(|name| styled(DIM, name)).collect()];
+    let mut rows: Vec<Vec<String>> = vec![header.iter().map(|name| styled(DIM, name)).collect()];
     for arm in &result.arms {
         let mut row = vec![clean(&arm.name)];
         row.extend(times(arm).map_or(vec!["-".to_owned(); shown.len()], |times| {
@@ -235,10 +235,21 @@ fn answer(result: &LabResult, columns: usize) -> String {
         row.extend([ratio, styled(style, word)]);
         rows.push(row);
     }
-    // What may go where there is no room: the second touch, then the release, unless they are what is compared.
+    let width = width_of(&rows, 1);
+    if width > columns {
+        // What it is the ratio of stands in the answer too.
+        let short = styled(DIM, &format!("ratio [{}]", confidence_label(result)));
+        let place = rows[0].len() - 2;
+        let long = std::mem::replace(&mut rows[0][place], short);
+        if width_of(&rows, 1) == width {
+            rows[0][place] = long;
+        }
+    }
+    // What may go where there is still no room, the least first, unless it is what is compared.
     let metric = metric_name(&result.experiment.metric);
     let place = |title: &str| shown.iter().position(|(name, _)| *name == title && title != metric);
-    let droppable: Vec<usize> = ["2nd touch", "release"].into_iter().filter_map(place).map(|index| index + 1).collect();
+    let droppable: Vec<usize> =
+        ["2nd touch", "release", "obtain", "between"].into_iter().filter_map(place).map(|index| index + 1).collect();
     table(rows, columns, &droppable)
 }
 

@@ -184,8 +184,12 @@ fn ratios(result: &LabResult, columns: usize) -> String {
         format!("{} {}", sentence::ratio(comparison.ratio, bounds.0, bounds.1), styled(verdict_style(word), word))
     };
     let rows = |with_interval: bool| {
-        let label = if with_interval { confidence_label(result) } else { "wider: intervals".to_owned() };
-        let mut header = vec![format!("{} [{label}]", against(result))];
+        let label = if with_interval {
+            format!("{} [{}]", against(result), confidence_label(result))
+        } else {
+            format!("{} (wide: CI)", against(result))
+        };
+        let mut header = vec![label];
         header.extend(arms.iter().map(|arm| versus(result, arm)));
         let mut rows = vec![header.iter().map(|name| styled(DIM, name)).collect::<Vec<String>>()];
         rows.extend(places(result).into_iter().map(|place| {
