@@ -25,8 +25,8 @@ touch = "sum"
 baseline = "read"
 arms = [
     "file",
-    { name = "pread, random", source = "pread", order = "random" },
-    { name = "file, random", source = "file", order = "random", against = "pread, random" },
+    { name = "pread at random", source = "pread", order = "random" },
+    { name = "file at random", source = "file", order = "random", against = "pread at random" },
 ]
 "#;
 const WARM_BLOCKS: u64 = 24;
@@ -46,8 +46,8 @@ cache = "cold"
 baseline = "read"
 arms = [
     "file",
-    { name = "pread, random", source = "pread", order = "random" },
-    { name = "file, random", source = "file", order = "random", against = "pread, random" },
+    { name = "pread at random", source = "pread", order = "random" },
+    { name = "file at random", source = "file", order = "random", against = "pread at random" },
 ]
 "#;
 /// A few: each reads the disk page by page.
@@ -144,8 +144,8 @@ mod tests {
             ..Arm::default()
         };
         let comparison = |passes| Comparison {
-            arm: "file, random".to_owned(),
-            baseline: "pread, random".to_owned(),
+            arm: "file at random".to_owned(),
+            baseline: "pread at random".to_owned(),
             metric: "whole_ns".to_owned(),
             size_bytes: 4096,
             threads: None,
@@ -161,8 +161,8 @@ mod tests {
         };
         let result = LabResult {
             arms: vec![
-                arm("pread, random", &[sample(0, 100, 1), sample(1, 100, 1), sample(0, 800, 8)]),
-                arm("file, random", &[sample(0, 200, 1), sample(2, 300, 1), sample(0, 400, 8)]),
+                arm("pread at random", &[sample(0, 100, 1), sample(1, 100, 1), sample(0, 800, 8)]),
+                arm("file at random", &[sample(0, 200, 1), sample(2, 300, 1), sample(0, 400, 8)]),
             ],
             comparisons: vec![comparison(1), comparison(8)],
             ..LabResult::default()

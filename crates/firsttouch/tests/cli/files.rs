@@ -50,10 +50,10 @@ fn a_scan_finds_the_cache_as_it_was_wanted() {
         assert!(s.first_touch_minor_faults <= pages / 8, "{} faults", s.first_touch_minor_faults);
     });
     of_each(&result, "file+populate", |s| assert!(s.first_touch_minor_faults <= 4, "{s:?}"));
-    for name in ["read, cold", "file, cold", "file+sequential, cold"] {
+    for name in ["cold read", "cold file", "cold file+sequential"] {
         of_each(&result, name, |s| assert_eq!((s.cached_before_bytes, s.cached_after_bytes), (Some(0), all), "{name}"));
     }
-    of_each(&result, "file, cold", |s| assert!(s.first_touch_major_faults >= 1, "nobody waited for the disk"));
+    of_each(&result, "cold file", |s| assert!(s.first_touch_major_faults >= 1, "nobody waited for the disk"));
     of_each(&result, "direct", |s| assert_eq!((s.cached_before_bytes, s.cached_after_bytes), (Some(0), Some(0))));
     let seen = arm(&result, "file").unwrap().observed.as_ref().unwrap();
     assert!(seen.pages_per_fault.is_some_and(|pages| pages >= 8.0), "{seen:?}");
@@ -66,7 +66,7 @@ fn in_no_order_the_kernel_reads_ahead_unless_told_not_to() {
     let (_, pages) = amount(&result);
     let waits =
         |name| arm(&result, name).map(|arm| arm.samples.iter().map(|s| s.first_touch_major_faults).sum::<u64>());
-    of_each(&result, "file+random, cold", |s| {
+    of_each(&result, "cold file+random", |s| {
         assert!(s.first_touch_major_faults >= pages * 9 / 10, "{} waits for {pages} pages", s.first_touch_major_faults);
     });
     // What was written page by page is mapped in no larger pieces than what was written at once.
@@ -75,10 +75,10 @@ fn in_no_order_the_kernel_reads_ahead_unless_told_not_to() {
         arm.samples.iter().map(|s| s.first_touch_minor_faults).min().unwrap()
     };
     assert!(faults("file+pieces") >= faults("file"), "{} and {}", faults("file+pieces"), faults("file"));
-    if let (Some(ahead), Some(alone)) = (waits("file, cold"), waits("file+random, cold")) {
+    if let (Some(ahead), Some(alone)) = (waits("cold file"), waits("cold file+random")) {
         assert!(ahead * 2 < alone, "{ahead} waits with reading ahead, {alone} without");
     }
-    if let Some(arm) = arm(&result, "file+random, cold") {
+    if let Some(arm) = arm(&result, "cold file+random") {
         let seen = arm.observed.as_ref().unwrap();
         assert!(seen.pages_per_wait.is_some_and(|pages| (0.9..1.2).contains(&pages)), "{seen:?}");
     }
@@ -99,7 +99,7 @@ fn the_screen_says_what_a_fault_brought() {
 fn who_writes_after_a_fork_copies() {
     let result = bench(&["cow", "--size", "2MiB"]);
     let (_, pages) = amount(&result);
-    for name in ["parent writes", "child writes", "file, private"] {
+    for name in ["parent writes", "child writes", "private file"] {
         of_each(&result, name, |s| {
             let copies = s.second_touch_minor_faults;
             assert!((pages..pages + pages / 10 + 20).contains(&copies), "{name}: {copies} copies of {pages} pages");
@@ -140,7 +140,7 @@ fn what_cannot_be_had_of_a_file_is_refused_with_what_to_do() {
     if mounts.lines().any(|line| line.split(' ').nth(1) == Some("/dev/shm") && line.starts_with("tmpfs ")) {
         let bypass = refusal("/dev/shm", "direct");
         assert!(bypass.contains("tmpfs has no disk that O_DIRECT could read past"), "{bypass}");
-        let cold = refusal("/dev/shm", "file, cold");
+        let cold = refusal("/dev/shm", "cold file");
         assert!(cold.contains("never cold") && cold.contains("--dir"), "{cold}");
     } else {
         skip("/dev/shm is no tmpfs");

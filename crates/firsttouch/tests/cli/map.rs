@@ -119,7 +119,7 @@ fn every_size_of_the_sweep_is_measured_whole() {
 fn threads_fault_on_their_own_part_whosever_mapping_it_is() {
     let output = run(&["bench", "threads", "--size", "2MiB", "--threads", "1,2", "--blocks", "2", "--json", "-"]);
     let result = result(&output);
-    for arm in ["mmap", "mmap, one for all"] {
+    for arm in ["mmap", "one mmap for all"] {
         for sample in samples(&result, arm).iter().filter(|_| small_pages(&result)) {
             assert!(sample.first_touch_minor_faults >= pages(&result, sample), "{arm}: {sample:?}");
         }
@@ -133,7 +133,7 @@ fn memory_that_was_given_back_faults_again() {
     for sample in samples(&result, "kept") {
         assert!(sample.second_touch_minor_faults < 10 && sample.between_ns == 0, "{sample:?}");
     }
-    for arm in ["MADV_DONTNEED", "munmap, mmap"] {
+    for arm in ["MADV_DONTNEED", "munmap+mmap"] {
         for sample in samples(&result, arm) {
             assert!(sample.between_ns > 0, "{arm}: {sample:?}");
             assert!(!small || sample.second_touch_minor_faults >= pages(&result, sample), "{arm}: {sample:?}");
@@ -147,7 +147,7 @@ fn memory_that_was_given_back_faults_again() {
 #[test]
 fn what_was_only_read_was_never_there() {
     let result = tiny("release", "4MiB");
-    for sample in samples(&result, "mmap, only read").iter().filter(|_| small_pages(&result)) {
+    for sample in samples(&result, "only read").iter().filter(|_| small_pages(&result)) {
         // The page of zeros is nobody's resident memory.
         let plain = samples(&result, "mmap")[0].rss_bytes.unwrap();
         assert!(sample.rss_bytes.unwrap() + (2 << 20) < plain, "{sample:?} beside {plain}");

@@ -93,7 +93,7 @@ fn every_timed_touch_is_in_the_result() {
     let result = result(&output);
     let pages = size_bytes / result.machine.page_bytes;
     let timed: Vec<&Arm> = result.arms.iter().filter(|arm| arm.latencies.is_some()).collect();
-    assert!(timed.iter().any(|arm| arm.name == "mmap, timed") && timed.len() >= 2, "{:?}", result.refused);
+    assert!(timed.iter().any(|arm| arm.name == "timed mmap") && timed.len() >= 2, "{:?}", result.refused);
     assert!(arm(&result, "mmap").latencies.is_none());
     for arm in timed {
         assert_eq!(arm.work.as_ref().unwrap().touch, "timed");
@@ -116,7 +116,7 @@ fn every_timed_touch_is_in_the_result() {
     let path = file.file("result.json");
     std::fs::write(&path, &output.stdout).unwrap();
     let screen = text(&run(&["report", path.to_str().unwrap()]).stdout);
-    assert!(screen.contains("mmap, timed: half of the first touches took at most"), "{screen}");
+    assert!(screen.contains("timed mmap: half of the first touches took at most"), "{screen}");
 }
 
 fn faults_are_those_of_the_source(result: &LabResult, pages: u64) {
@@ -125,9 +125,9 @@ fn faults_are_those_of_the_source(result: &LabResult, pages: u64) {
         samples.iter().map(|sample| sample.first_touch_minor_faults / sample.operations).max()
     };
     if result.machine.thp.as_deref() != Some("always") {
-        assert!(faults("mmap, timed") >= Some(pages), "the clock takes no fault away");
+        assert!(faults("timed mmap") >= Some(pages), "the clock takes no fault away");
     }
-    if let Some(huge) = faults("hugepage, timed") {
+    if let Some(huge) = faults("timed hugepage") {
         assert!(huge < pages, "{huge} faults of huge pages, {pages} pages");
     }
 }
