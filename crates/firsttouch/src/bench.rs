@@ -173,9 +173,7 @@ fn list() -> String {
         let compared = match &experiment.subject {
             Subject::Arms { baseline, arms, .. } => {
                 let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
-                // Some names have commas of their own.
-                let between = if names.iter().any(|name| name.contains(',')) { "; " } else { ", " };
-                format!("{} against {}", names.join(between), baseline.name)
+                format!("{} against {}", names.join(", "), baseline.name)
             }
             Subject::Floors => "every step of it alone, and every source against the floor of its pages".to_owned(),
             Subject::Factors(factors) => {
