@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::ptr::NonNull;
 
 use crate::Errno;
-use crate::memory::{Memory, fill};
+use crate::memory::{Memory, fill, unsafe_memory_of};
 
 /// A block of the C heap. Freed when dropped.
 #[derive(Debug)]
@@ -92,17 +92,7 @@ impl HeapBlock {
 }
 
 // SAFETY: what malloc returned is writable and ours until it is freed, which is when the block is dropped.
-unsafe impl Memory for HeapBlock {
-    #[inline]
-    fn start(&self) -> NonNull<c_void> {
-        self.start
-    }
-
-    #[inline]
-    fn len(&self) -> usize {
-        self.len
-    }
-}
+unsafe_memory_of!(HeapBlock);
 
 /// How a block grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use std::ptr::{NonNull, null_mut};
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
 
 use crate::Errno;
-use crate::memory::{Initialised, Memory};
+use crate::memory::{Initialised, unsafe_memory_of};
 
 /// Whose pages a mapping shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,17 +121,7 @@ impl FileMapping {
 }
 
 // SAFETY: the range is mapped readable and writable until it is dropped, and no reference into it exists.
-unsafe impl Memory for FileMapping {
-    #[inline]
-    fn start(&self) -> NonNull<c_void> {
-        self.start
-    }
-
-    #[inline]
-    fn len(&self) -> usize {
-        self.len
-    }
-}
+unsafe_memory_of!(FileMapping);
 
 // SAFETY: every byte of a file is initialised.
 unsafe impl Initialised for FileMapping {}
@@ -176,6 +166,7 @@ mod tests {
     use std::os::unix::fs::FileExt;
 
     use super::*;
+    use crate::memory::Memory;
     use crate::reopen::memory_file;
     use crate::residency::resident_bytes;
     use crate::scratch::Scratch;

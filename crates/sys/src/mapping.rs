@@ -15,7 +15,7 @@ use std::ptr::{NonNull, null_mut};
 use rustix::mm::{Advice, MapFlags, MremapFlags, ProtFlags, madvise, mmap_anonymous, mremap, munmap};
 
 use crate::Errno;
-use crate::memory::{Initialised, Memory, fill};
+use crate::memory::{Initialised, Memory, fill, unsafe_memory_of};
 
 pub use part::Part;
 
@@ -208,17 +208,7 @@ impl Mapping {
 
 // SAFETY: the range is mapped readable and writable until it is dropped, and belongs to the mapping alone. (What a shared
 // one shows other processes may write to: accesses are volatile.)
-unsafe impl Memory for Mapping {
-    #[inline]
-    fn start(&self) -> NonNull<c_void> {
-        self.start
-    }
-
-    #[inline]
-    fn len(&self) -> usize {
-        self.len
-    }
-}
+unsafe_memory_of!(Mapping);
 
 // SAFETY: the kernel hands out zeros, or what a process has written.
 unsafe impl Initialised for Mapping {}

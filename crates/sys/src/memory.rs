@@ -61,6 +61,25 @@ pub unsafe trait Memory {
     }
 }
 
+/// Makes a type with the fields `start` and `len` [`Memory`]. Who writes it promises what that asks for.
+macro_rules! unsafe_memory_of {
+    ($owner:ty) => {
+        // SAFETY: who writes the macro says why.
+        unsafe impl $crate::memory::Memory for $owner {
+            #[inline]
+            fn start(&self) -> std::ptr::NonNull<std::ffi::c_void> {
+                self.start
+            }
+
+            #[inline]
+            fn len(&self) -> usize {
+                self.len
+            }
+        }
+    };
+}
+pub(crate) use unsafe_memory_of;
+
 /// Memory whose every byte the kernel has initialised.
 ///
 /// # Safety

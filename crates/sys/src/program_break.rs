@@ -10,7 +10,7 @@ use std::ptr::NonNull;
 use std::sync::{Mutex, PoisonError};
 
 use crate::Errno;
-use crate::memory::{Initialised, Memory};
+use crate::memory::{Initialised, unsafe_memory_of};
 
 /// What lies between the break of before the first block and the break of now.
 struct Added {
@@ -55,17 +55,7 @@ impl BreakBlock {
 }
 
 // SAFETY: the range was added for this block, and stays until the last block is dropped.
-unsafe impl Memory for BreakBlock {
-    #[inline]
-    fn start(&self) -> NonNull<c_void> {
-        self.start
-    }
-
-    #[inline]
-    fn len(&self) -> usize {
-        self.len
-    }
-}
+unsafe_memory_of!(BreakBlock);
 
 // SAFETY: the kernel hands out zeros.
 unsafe impl Initialised for BreakBlock {}
@@ -92,6 +82,7 @@ fn move_by(bytes: isize) -> Result<usize, Errno> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::Memory;
 
     /// One test, since the break is the whole process's.
     #[test]

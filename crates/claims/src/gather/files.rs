@@ -12,46 +12,40 @@ use crate::protocol::Task;
 
 const FILE_BYTES: usize = 32 << 20;
 
-/// Through a file that is in the page cache.
-const WARM: &str = r#"
-name = "map-or-copy"
-question = "Is mapping a file dearer than copying it?"
-metric = "whole_ns"
-size = ["16KiB", "1MiB", "16MiB"]
-passes = [1, 8]
-margin = 0.05
-fill = 1
-touch = "sum"
-baseline = "read"
-arms = [
-    "file",
-    { name = "pread at random", source = "pread", order = "random" },
-    { name = "file at random", source = "file", order = "random", against = "pread at random" },
-]
-"#;
 const WARM_BLOCKS: u64 = 24;
-
-/// Through one that is not.
-const COLD: &str = r#"
-name = "map-or-copy-cold"
-question = "Is mapping a file dearer than copying it, if it is not in the page cache?"
-metric = "whole_ns"
-size = "8MiB"
-passes = 1
-margin = 0.05
-max_time = "40s"
-fill = 1
-touch = "sum"
-cache = "cold"
-baseline = "read"
-arms = [
-    "file",
-    { name = "pread at random", source = "pread", order = "random" },
-    { name = "file at random", source = "file", order = "random", against = "pread at random" },
-]
-"#;
 /// A few: each reads the disk page by page.
 const COLD_BLOCKS: u64 = 12;
+
+/// Mapping against copying, in order and page by page at random.
+fn map_or_copy_of(name: &str, keys: &str) -> String {
+    format!(
+        r#"
+name = "{name}"
+question = "Is mapping a file dearer than copying it?"
+metric = "whole_ns"
+margin = 0.05
+fill = 1
+touch = "sum"
+baseline = "read"
+{keys}
+arms = [
+    "file",
+    {{ name = "pread at random", source = "pread", order = "random" }},
+    {{ name = "file at random", source = "file", order = "random", against = "pread at random" }},
+]
+"#
+    )
+}
+
+/// Through a file that is in the page cache.
+fn warm() -> String {
+    map_or_copy_of("map-or-copy", "size = [\"16KiB\", \"1MiB\", \"16MiB\"]\npasses = [1, 8]")
+}
+
+/// Through one that is not.
+fn cold() -> String {
+    map_or_copy_of("map-or-copy-cold", "size = \"8MiB\"\npasses = 1\ncache = \"cold\"\nmax_time = \"40s\"")
+}
 
 impl Gatherer<'_> {
     /// A file that is there as long as the first of the two is, and the number by which children find it.
@@ -72,14 +66,14 @@ impl Gatherer<'_> {
     }
 
     pub(super) fn map_or_copy(&mut self) -> Result<Claim, Trouble> {
-        let warm = self.measure(WARM, Some(WARM_BLOCKS))?;
-        let cold = match self.measure(COLD, Some(COLD_BLOCKS)) {
+        let cached = self.measure(&warm(), Some(WARM_BLOCKS))?;
+        let uncached = match self.measure(&cold(), Some(COLD_BLOCKS)) {
             Err(Trouble::Failed(why)) => Err(why),
             other => Ok(other?),
         };
-        let mut cells = cells(&warm);
-        cells.extend(cold.as_ref().map(self::cells).unwrap_or_default());
-        Ok(map_or_copy(&cells, cold.err().as_deref()))
+        let mut cells = cells(&cached);
+        cells.extend(uncached.as_ref().map(self::cells).unwrap_or_default());
+        Ok(map_or_copy(&cells, uncached.err().as_deref()))
     }
 }
 
@@ -176,8 +170,8 @@ mod tests {
 
     #[test]
     fn the_experiments_are_sound() {
-        for text in [WARM, COLD] {
-            assert!(lab::Experiment::parse(text).unwrap().question.ends_with('?'));
+        for text in [warm(), cold()] {
+            assert!(lab::Experiment::parse(&text).unwrap().question.ends_with('?'));
         }
     }
 }
