@@ -68,6 +68,12 @@ impl ArmSpec {
         Ok(ArmSpec { name, environment, against: None, ..self })
     }
 
+    /// What it is compared with, what that is compared with, and so on, as far as `named` knows them. Endless in a circle.
+    pub fn chain<'a>(&'a self, named: impl Fn(&str) -> Option<&'a ArmSpec> + 'a) -> impl Iterator<Item = &'a ArmSpec> {
+        let next = move |arm: &ArmSpec| arm.against.as_deref().and_then(&named);
+        std::iter::successors(next(self), move |arm| next(arm))
+    }
+
     fn blank() -> Self {
         ArmSpec {
             name: String::new(),

@@ -162,15 +162,10 @@ pub fn arms(ground: &Ground, baseline: &ArmSpec, others: &[ArmSpec], common: Com
 
 /// Why what `spec` is to be compared with cannot be had.
 fn missed(spec: &ArmSpec, others: &[ArmSpec], why_not: impl Fn(&ArmSpec) -> Option<String>) -> Option<String> {
-    let mut next = spec.against.as_ref();
-    for _ in others {
-        let other = others.iter().find(|other| Some(&other.name) == next)?;
-        if let Some(reason) = why_not(other) {
-            return Some(format!("it is compared with {}, which cannot be had: {reason}", other.name));
-        }
-        next = other.against.as_ref();
-    }
-    None
+    let chain = spec.chain(|name| others.iter().find(|other| other.name == name));
+    chain
+        .take(others.len())
+        .find_map(|other| Some(format!("it is compared with {}, which cannot be had: {}", other.name, why_not(other)?)))
 }
 
 /// Of an arm with an allocator: the arm of the same point that does just the same without one.

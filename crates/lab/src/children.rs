@@ -376,7 +376,6 @@ pub fn child_main(task: Option<&str>) -> i32 {
     };
     sys::process::die_with_parent(task.parent());
     sys::process::prefer_to_be_killed();
-    sys::image::bring_in_code();
     let answer = crate::measured::answer(&task);
     println!("{}", serde_json::to_string(&answer).expect("an answer is plain data"));
     0

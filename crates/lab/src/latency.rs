@@ -9,9 +9,9 @@ use std::time::Instant;
 
 use results::{Bucket, Distribution, LabResult, Latencies, PercentileInterval, Row};
 use serde::{Deserialize, Serialize};
-use stats::largest_rank;
 
 use crate::design::Design;
+use crate::estimate::interval;
 use crate::quantity::nanoseconds;
 
 /// Empty spans that are timed for what the clock takes.
@@ -21,8 +21,6 @@ const PARTS_OF_TEN: u64 = 20;
 
 /// The percentiles that are shown.
 const PER_MILLE: [u64; 4] = [500, 900, 990, 999];
-/// Error probability of the interval of a percentile.
-const PERCENTILE_ALPHA: f64 = 0.05;
 
 /// Times touches, and has the memory to note all of them before the first.
 #[derive(Debug)]
@@ -102,12 +100,12 @@ pub fn attach(result: &mut LabResult, design: &Design, taken: &[TakenTimings]) {
 
 /// Of the percentiles that are shown, from those of single processes.
 fn intervals(each: &[&Timing]) -> Vec<PercentileInterval> {
-    let rank = largest_rank(each.len(), PERCENTILE_ALPHA);
     let of = |per_mille: u64| {
-        let mut times_ns: Vec<u64> = each.iter().map(|timing| timing.percentile(per_mille)).collect();
-        times_ns.sort_unstable();
-        let (low, high) = (rank.checked_sub(1)?, times_ns.len().checked_sub(rank)?);
-        Some(PercentileInterval { per_mille, low_ns: times_ns[low], high_ns: times_ns[high] })
+        let times_ns: Vec<f64> = each.iter().map(|timing| timing.percentile(per_mille) as f64).collect();
+        let bounds = interval(&times_ns)?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounds are times of the list")]
+        let [low_ns, high_ns] = [bounds.low as u64, bounds.high as u64];
+        Some(PercentileInterval { per_mille, low_ns, high_ns })
     };
     PER_MILLE.into_iter().filter_map(of).collect()
 }

@@ -32,6 +32,9 @@ use crate::touching::Toucher;
 /// Runs `task` and returns what to tell the parent.
 #[must_use]
 pub fn answer(task: &Task) -> Answer {
+    if matches!(task, Task::Measure(_) | Task::Floors { .. }) {
+        sys::image::bring_in_code();
+    }
     match task {
         Task::Measure(job) => measured(job),
         Task::Allocator { .. } => Answer::Allocator(malloc_origin()),

@@ -127,14 +127,7 @@ impl FileReader {
         let Some(buffer) = bytes_of(&mut pieces).get_mut(..wanted.next_multiple_of(ALIGNMENT_BYTES)) else {
             return Err(Errno(libc::EINVAL));
         };
-        let count = loop {
-            match pread(&self.file, &mut *buffer, self.start + range.start as u64) {
-                Ok(0) => return Err(Errno(libc::ENODATA)),
-                Ok(count) => break count,
-                Err(RawErrno::INTR) => {}
-                Err(e) => return Err(Errno(e.raw_os_error())),
-            }
-        };
+        let count = fetch(&self.file, buffer, self.start + range.start as u64)?;
         let start = NonNull::from(buffer).cast();
         // SAFETY: the buffer is initialised, that long at least, and aligned to a page.
         Ok(unsafe { sum(start, count.min(wanted)) })
@@ -147,14 +140,8 @@ impl FileReader {
     #[inline]
     pub fn read_page(&mut self, offset: usize) -> Result<u8, Errno> {
         let mut pieces = self.buffer.0.borrow_mut();
-        loop {
-            match pread(&self.file, &mut pieces[0].0, self.start + offset as u64) {
-                Ok(0) => return Err(Errno(libc::ENODATA)),
-                Ok(_) => return Ok(black_box(pieces[0].0[0])),
-                Err(RawErrno::INTR) => {}
-                Err(e) => return Err(Errno(e.raw_os_error())),
-            }
-        }
+        fetch(&self.file, &mut pieces[0].0, self.start + offset as u64)?;
+        Ok(black_box(pieces[0].0[0]))
     }
 
     /// Bytes that it reads in all.
@@ -168,6 +155,19 @@ impl FileReader {
     #[must_use]
     pub fn address(&self) -> usize {
         self.buffer.0.borrow().as_ptr().addr()
+    }
+}
+
+/// One pread(2) that brings something; ENODATA behind the end of the file.
+#[inline]
+fn fetch(file: &OwnedFd, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
+    loop {
+        match pread(file, &mut *buffer, offset) {
+            Ok(0) => return Err(Errno(libc::ENODATA)),
+            Ok(count) => return Ok(count),
+            Err(RawErrno::INTR) => {}
+            Err(e) => return Err(Errno(e.raw_os_error())),
+        }
     }
 }
 

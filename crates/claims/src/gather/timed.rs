@@ -10,18 +10,33 @@ use crate::ask::Trouble;
 use crate::judge::timed;
 use crate::wording::about;
 
-/// Both arms write 0, as the post did to what it got from malloc.
-const VARIES: &str = r#"
-name = "malloc-varies"
-question = "Does the time of malloc and zeroing scatter more than that of mmap as blocks grow?"
+/// malloc against mmap.
+fn against_mmap(name: &str, question: &str, size: &str, fill: u8) -> String {
+    format!(
+        r#"
+name = "{name}"
+question = "{question}"
 metric = "total_ns"
-size = "1MiB,4MiB,16MiB,64MiB"
+size = "{size}"
 margin = 0.05
 max_time = "20s"
-fill = 0
+fill = {fill}
 baseline = "mmap"
 arms = ["malloc"]
-"#;
+"#
+    )
+}
+
+/// Both arms write 0, as the post did to what it got from malloc.
+fn varies() -> String {
+    let question = "Does the time of malloc and zeroing scatter more than that of mmap as blocks grow?";
+    against_mmap("malloc-varies", question, "1MiB,4MiB,16MiB,64MiB", 0)
+}
+
+fn equal() -> String {
+    let question = "Does malloc of a large block cost what a private anonymous mapping costs?";
+    against_mmap("large-equal", question, "32MiB", 1)
+}
 
 /// Half of the time at least is for cold memory, where there is such a thing: four pairs, or more if the cells are decided
 /// early.
@@ -38,18 +53,6 @@ api = ["malloc", "mmap"]
 fill = [0, 1]
 position = ["first", "second"]
 memory = ["cold", "warm"]
-"#;
-
-const EQUAL: &str = r#"
-name = "large-equal"
-question = "Does malloc of a large block cost what a private anonymous mapping costs?"
-metric = "total_ns"
-size = "32MiB"
-margin = 0.05
-max_time = "20s"
-fill = 1
-baseline = "mmap"
-arms = ["malloc"]
 "#;
 
 impl Gatherer<'_> {
@@ -90,7 +93,7 @@ impl Gatherer<'_> {
     }
 
     pub(super) fn malloc_varies(&mut self) -> Result<Claim, Trouble> {
-        self.measure(VARIES, None).map(|result| timed::malloc_varies(&result))
+        self.measure(&varies(), None).map(|result| timed::malloc_varies(&result))
     }
 
     pub(super) fn malloc_slower(&mut self) -> Result<Claim, Trouble> {
@@ -98,7 +101,7 @@ impl Gatherer<'_> {
     }
 
     pub(super) fn large_equal(&mut self) -> Result<Claim, Trouble> {
-        self.measure(EQUAL, None).map(|result| timed::large_equal(&result))
+        self.measure(&equal(), None).map(|result| timed::large_equal(&result))
     }
 }
 
@@ -108,8 +111,8 @@ mod tests {
 
     #[test]
     fn the_experiments_are_sound() {
-        for text in [VARIES, SLOWER, EQUAL] {
-            let experiment = Experiment::parse(text).unwrap();
+        for text in [varies(), SLOWER.to_owned(), equal()] {
+            let experiment = Experiment::parse(&text).unwrap();
             assert!(experiment.question.ends_with('?') && experiment.max_time.is_some());
         }
     }

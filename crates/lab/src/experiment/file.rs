@@ -190,12 +190,9 @@ fn check_against(arm: &ArmSpec, arms: &Spanned<Vec<Spanned<ArmSpec>>>, names: &[
     if *other == arm.name || *other == crate::design::PLACEBO || !names.contains(&other.as_str()) {
         return Err(format!("{:?} is to be compared with {other:?}, and no other arm is called that", arm.name));
     }
-    let mut next = Some(arm);
-    for _ in arms.as_ref() {
-        next = next
-            .and_then(|arm| each(arms).map(|(other, _)| other).find(|other| Some(&other.name) == arm.against.as_ref()));
-    }
-    match next {
+    // A chain without a circle is shorter than the list.
+    let find = |name: &str| each(arms).map(|(arm, _)| arm).find(|arm| arm.name == name);
+    match arm.chain(find).nth(arms.as_ref().len() - 1) {
         Some(_) => {
             Err(format!("{:?} is compared with others in a circle: one of them needs another against", arm.name))
         }
