@@ -7,6 +7,7 @@
 pub mod allocator;
 pub mod cached_file;
 pub mod cgroup;
+pub mod clock;
 pub mod copy;
 pub mod facts;
 pub mod filemap;
@@ -27,6 +28,7 @@ pub mod program_break;
 pub mod reopen;
 pub mod residency;
 pub mod scratch;
+pub mod tracefs;
 pub mod usage;
 
 mod errno;

@@ -1,7 +1,12 @@
-//! A counter of page faults: `perf_event_open(2)`, software event, no hardware needed.
+//! Perf events, `perf_event_open(2)`: here a counter of page faults, a software event for which no hardware is needed; in
+//! [`event`], [`ring`] and [`record`] those that write a record each time they happen.
 //!
 //! Safety story: the attribute block is plain data that the kernel copies, and the descriptor is owned.
 #![allow(unsafe_code)]
+
+pub mod event;
+pub mod record;
+pub mod ring;
 
 use std::io::Read;
 use std::os::fd::FromRawFd;

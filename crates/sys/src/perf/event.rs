@@ -1,0 +1,213 @@
+//! Perf events of one thread (and all that it starts) on one processor, which write records into a ring.
+//!
+//! Safety story: the attribute block is plain data that the kernel copies; a descriptor that the kernel returns is new
+//! and becomes owned at once; the ioctls take a number, a descriptor that is borrowed meanwhile, or a pointer to a live
+//! local of the type that `perf_event_open(2)` names.
+#![allow(unsafe_code)]
+
+use std::ffi::CString;
+use std::io::Read;
+use std::os::fd::{AsRawFd, FromRawFd};
+
+use perf_event_open_sys::bindings as perf;
+use perf_event_open_sys::{ioctls, perf_event_open};
+
+use super::ATTRIBUTES_BYTES;
+use crate::Errno;
+
+/// What an event watches. [`super::record`] knows what a sample of each holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Watched {
+    /// No samples: the lives of threads, their mappings and their coming and going on the processor.
+    Lives,
+    /// A page fault has begun: `PERF_COUNT_SW_PAGE_FAULTS`, which the kernel emits on entry.
+    FaultBegins,
+    /// A minor fault is complete: `PERF_COUNT_SW_PAGE_FAULTS_MIN`.
+    MinorFaultEnds,
+    /// A major fault is complete: `PERF_COUNT_SW_PAGE_FAULTS_MAJ`.
+    MajorFaultEnds,
+    /// The tracepoint `raw_syscalls:sys_enter` with this id, where the filter holds.
+    CallBegins(u64, String),
+    /// The tracepoint `raw_syscalls:sys_exit` with this id, where the filter holds.
+    CallEnds(u64, String),
+}
+
+/// Whose events, and from when on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Whose {
+    /// The thread. What it starts from now on is included.
+    pub tid: u32,
+    /// The processor.
+    pub cpu: u32,
+    /// Nothing that happens in kernel mode: all that an ordinary user may see at `perf_event_paranoid` 2. Tracepoints
+    /// are always in kernel mode.
+    pub user_mode_only: bool,
+    /// From the thread's next execve(2) on, or at once.
+    pub from_exec: bool,
+}
+
+/// An open event. Closing it ends it, for the thread's descendants as well.
+#[derive(Debug)]
+pub struct Event(std::fs::File);
+
+/// What an event says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reading {
+    /// How often it happened, whether or not there was room for its record.
+    pub count: u64,
+    /// How many records found no room. `None`: a kernel before 6.0, which says so only in the ring.
+    pub lost: Option<u64>,
+}
+
+impl Event {
+    /// Opens an event with one record each time it happens. Its records wake up a reader who polls the ring's event when
+    /// `wake_bytes` are waiting, counted since the last time.
+    ///
+    /// # Errors
+    /// EACCES or EPERM: `perf_event_paranoid`, a container's seccomp filter, or another user's process. ESRCH: the thread is gone.
+    /// EMFILE: too many open files. ENOENT: no such tracepoint. EINVAL: the filter. ENOSYS: a kernel without perf.
+    pub fn open(watched: &Watched, whose: Whose, wake_bytes: u32) -> Result<Self, Errno> {
+        let mut attributes = attributes(watched, whose, wake_bytes);
+        let (Ok(tid), Ok(cpu)) = (i32::try_from(whose.tid), i32::try_from(whose.cpu)) else {
+            return Err(Errno(libc::ESRCH));
+        };
+        let mut opened = open(&mut attributes, tid, cpu);
+        if opened.is_err_and_is(libc::EINVAL) {
+            attributes.read_format = 0;
+            opened = open(&mut attributes, tid, cpu);
+        }
+        let event = Event(opened?);
+        if let Watched::CallBegins(_, filter) | Watched::CallEnds(_, filter) = watched {
+            event.filter(filter)?;
+        }
+        Ok(event)
+    }
+
+    /// Lets it happen only where `filter` holds (Documentation/trace/events.rst).
+    fn filter(&self, filter: &str) -> Result<(), Errno> {
+        let filter = CString::new(filter).map_err(|_| Errno(libc::EINVAL))?;
+        // SAFETY: the string is NUL-terminated and lives through the call.
+        let failed = unsafe { ioctls::SET_FILTER(self.0.as_raw_fd(), filter.as_ptr().cast_mut()) };
+        if failed == 0 { Ok(()) } else { Err(Errno::last()) }
+    }
+
+    /// Its number in samples. Events that it is inherited by have the same.
+    ///
+    /// # Errors
+    /// None is known for an open event.
+    pub fn id(&self) -> Result<u64, Errno> {
+        let mut id = 0;
+        // SAFETY: the kernel writes one u64.
+        let failed = unsafe { ioctls::ID(self.0.as_raw_fd(), &raw mut id) };
+        if failed == 0 { Ok(id) } else { Err(Errno::last()) }
+    }
+
+    /// Writes its records into the ring of `other`, an event on the same processor.
+    ///
+    /// # Errors
+    /// EINVAL if they are on different processors.
+    pub fn write_to(&self, other: &Event) -> Result<(), Errno> {
+        // SAFETY: both descriptors are open perf events.
+        let failed = unsafe { ioctls::SET_OUTPUT(self.0.as_raw_fd(), other.0.as_raw_fd()) };
+        if failed == 0 { Ok(()) } else { Err(Errno::last()) }
+    }
+
+    /// Stops it, for all descendants.
+    pub fn stop(&self) {
+        // SAFETY: the request takes no memory.
+        let failed = unsafe { ioctls::DISABLE(self.0.as_raw_fd(), 0) };
+        debug_assert_eq!(failed, 0, "PERF_EVENT_IOC_DISABLE of an own event cannot fail");
+    }
+
+    /// How often it has happened, in all threads.
+    ///
+    /// # Errors
+    /// EIO where the kernel has put the event into an error state.
+    pub fn read(&self) -> Result<Reading, Errno> {
+        let mut bytes = [0; 16];
+        let read = (&self.0).read(&mut bytes).map_err(|e| Errno(e.raw_os_error().unwrap_or(libc::EIO)))?;
+        let word = |at: usize| u64::from_ne_bytes(std::array::from_fn(|i| bytes[at + i]));
+        Ok(Reading { count: word(0), lost: (read == 16).then(|| word(8)) })
+    }
+
+    pub(super) fn as_raw_fd(&self) -> i32 {
+        self.0.as_raw_fd()
+    }
+}
+
+impl std::os::fd::AsFd for Event {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Asking of a result what the error is.
+trait ErrorIs {
+    fn is_err_and_is(&self, errno: i32) -> bool;
+}
+
+impl<T> ErrorIs for Result<T, Errno> {
+    fn is_err_and_is(&self, errno: i32) -> bool {
+        matches!(self, Err(Errno(error)) if *error == errno)
+    }
+}
+
+fn open(attributes: &mut perf::perf_event_attr, tid: i32, cpu: i32) -> Result<std::fs::File, Errno> {
+    // SAFETY: the kernel reads `attributes` up to its `size`, and may write its own size there.
+    let fd = unsafe {
+        perf_event_open(std::ptr::from_mut(attributes), tid, cpu, -1, 8 /* PERF_FLAG_FD_CLOEXEC */)
+    };
+    if fd < 0 {
+        return Err(Errno::last());
+    }
+    // SAFETY: the descriptor is new and ours.
+    Ok(unsafe { std::fs::File::from_raw_fd(fd) })
+}
+
+/// Each record is to say who and when, and which event it is of; more where a page fault or syscall has more to say.
+fn attributes(watched: &Watched, whose: Whose, wake_bytes: u32) -> perf::perf_event_attr {
+    let always = perf::PERF_SAMPLE_IDENTIFIER | perf::PERF_SAMPLE_TID | perf::PERF_SAMPLE_TIME;
+    let software = |config: u32, more: u32| (perf::PERF_TYPE_SOFTWARE, u64::from(config), always | more);
+    let (type_, config, sample_type) = match watched {
+        Watched::Lives => software(perf::PERF_COUNT_SW_DUMMY, 0),
+        Watched::FaultBegins => {
+            software(perf::PERF_COUNT_SW_PAGE_FAULTS, perf::PERF_SAMPLE_IP | perf::PERF_SAMPLE_ADDR)
+        }
+        Watched::MinorFaultEnds => software(perf::PERF_COUNT_SW_PAGE_FAULTS_MIN, 0),
+        Watched::MajorFaultEnds => software(perf::PERF_COUNT_SW_PAGE_FAULTS_MAJ, 0),
+        Watched::CallBegins(id, _) => {
+            (perf::PERF_TYPE_TRACEPOINT, *id, always | perf::PERF_SAMPLE_RAW | perf::PERF_SAMPLE_REGS_USER)
+        }
+        Watched::CallEnds(id, _) => (perf::PERF_TYPE_TRACEPOINT, *id, always | perf::PERF_SAMPLE_RAW),
+    };
+    let mut attributes = perf::perf_event_attr { type_, config, ..Default::default() };
+    attributes.size = ATTRIBUTES_BYTES;
+    attributes.sample_type = u64::from(sample_type);
+    attributes.__bindgen_anon_1.sample_period = 1;
+    attributes.read_format = u64::from(perf::PERF_FORMAT_LOST);
+    if matches!(watched, Watched::CallBegins(..)) {
+        // One register, since none is refused: with it comes whether the call was made in 32-bit mode.
+        attributes.sample_regs_user = 1;
+    }
+    attributes.set_inherit(1);
+    attributes.set_disabled(u64::from(whose.from_exec));
+    attributes.set_enable_on_exec(u64::from(whose.from_exec));
+    attributes.set_exclude_hv(1);
+    let tracepoint = matches!(watched, Watched::CallBegins(..) | Watched::CallEnds(..));
+    attributes.set_exclude_kernel(u64::from(whose.user_mode_only && !tracepoint));
+    attributes.set_use_clockid(1);
+    attributes.clockid = libc::CLOCK_MONOTONIC;
+    attributes.set_watermark(1);
+    attributes.__bindgen_anon_2.wakeup_watermark = wake_bytes;
+    if *watched == Watched::Lives {
+        attributes.set_sample_id_all(1);
+        attributes.set_task(1);
+        attributes.set_comm(1);
+        attributes.set_comm_exec(1);
+        attributes.set_mmap(1);
+        attributes.set_mmap2(1);
+        attributes.set_mmap_data(1);
+        attributes.set_context_switch(1);
+    }
+    attributes
+}

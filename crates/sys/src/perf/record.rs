@@ -1,0 +1,359 @@
+//! What the kernel writes into a ring, as bytes and as what they mean (`perf_event_open(2)`, "Overview of `PERF_RECORD`"; the
+//! layouts that [`super::event`] asks for).
+
+use perf_event_open_sys::bindings as perf;
+
+/// A thread in a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Task {
+    /// Its process.
+    pub pid: u32,
+    /// The thread itself.
+    pub tid: u32,
+}
+
+/// What the samples of an event hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Samples {
+    /// Of [`super::event::Watched::FaultBegins`].
+    FaultBegins,
+    /// Of a completed minor or major fault.
+    FaultEnds {
+        /// Which of the two.
+        major: bool,
+    },
+    /// Of `raw_syscalls:sys_enter`.
+    CallBegins,
+    /// Of `raw_syscalls:sys_exit`.
+    CallEnds,
+}
+
+/// A record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// When it was written, in nanoseconds of `CLOCK_MONOTONIC`.
+    pub time_ns: u64,
+    /// The thread that was running.
+    pub task: Task,
+    /// What it says.
+    pub what: What<'a>,
+}
+
+/// What a record says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What<'a> {
+    /// A page fault has begun.
+    FaultBegins {
+        /// The address.
+        address: u64,
+        /// The instruction.
+        ip: u64,
+        /// Not in user mode.
+        in_kernel: bool,
+    },
+    /// A page fault is complete.
+    FaultEnds {
+        /// It had to wait for a device.
+        major: bool,
+    },
+    /// A syscall begins.
+    CallBegins {
+        /// Its number in the table that belongs to the mode.
+        number: u64,
+        /// Its registers.
+        arguments: [u64; 6],
+        /// It was made in 32-bit mode, where numbers mean other calls.
+        narrow: bool,
+    },
+    /// A syscall ends.
+    CallEnds {
+        /// Its number.
+        number: u64,
+        /// What it returns.
+        result: i64,
+    },
+    /// The thread came to a processor.
+    SwitchIn,
+    /// The thread left its processor.
+    SwitchOut {
+        /// Though it could have gone on.
+        preempted: bool,
+    },
+    /// Another thread was made: it is the record's task.
+    Fork {
+        /// By this one.
+        by: Task,
+    },
+    /// The thread ended.
+    Exit,
+    /// The thread has another name.
+    Comm {
+        /// Because it has another program.
+        by_exec: bool,
+        /// The name.
+        name: &'a [u8],
+    },
+    /// The process has a mapping.
+    Mapped {
+        /// The first address.
+        start: u64,
+        /// How much of it.
+        len_bytes: u64,
+        /// Where in the file.
+        offset_bytes: u64,
+        /// The file's inode, or 0.
+        inode: u64,
+        /// `PROT_*`.
+        protection: u32,
+        /// `MAP_SHARED`.
+        shared: bool,
+        /// Its path, or what the kernel says instead (`//anon`, `[heap]`).
+        name: &'a [u8],
+    },
+    /// Records found no room before this one.
+    Lost {
+        /// How many.
+        records: u64,
+    },
+}
+
+/// Knows which event has which number.
+#[derive(Debug, Default, Clone)]
+pub struct Format {
+    /// By number, ascending.
+    events: Vec<(u64, Samples)>,
+}
+
+impl Format {
+    /// Samples with the number `id` are of this kind from now on.
+    pub fn add(&mut self, id: u64, samples: Samples) {
+        let at = self.events.partition_point(|&(known, _)| known < id);
+        self.events.insert(at, (id, samples));
+    }
+
+    fn samples(&self, id: u64) -> Option<Samples> {
+        let at = self.events.binary_search_by_key(&id, |&(known, _)| known).ok()?;
+        Some(self.events[at].1)
+    }
+
+    /// Gives each record in `bytes` to `each`, in order. What has no meaning for us (throttling, a sample of an unknown event, half a record at
+    /// the end) is skipped.
+    pub fn read<'a>(&self, mut bytes: &'a [u8], mut each: impl FnMut(Record<'a>)) {
+        while let Some((record, rest)) = split(bytes) {
+            if let Some(record) = self.record(record) {
+                each(record);
+            }
+            bytes = rest;
+        }
+    }
+
+    fn record<'a>(&self, bytes: &'a [u8]) -> Option<Record<'a>> {
+        let mut body = Reader(bytes);
+        let (kind, flags) = (body.u32()?, body.u16()?);
+        body.u16()?;
+        if kind == perf::PERF_RECORD_SAMPLE {
+            return self.sample(body, flags);
+        }
+        // The end of every other record: TID, TIME, IDENTIFIER, because sample_id_all is set.
+        let end = body.0.len().checked_sub(24)?;
+        let (body, mut trailer) = (Reader(&body.0[..end]), Reader(&body.0[end..]));
+        let (task, time_ns) = (trailer.task()?, trailer.u64()?);
+        other(kind, flags, body, task, time_ns)
+    }
+
+    /// IDENTIFIER, IP, TID, TIME, ADDR, RAW, `REGS_USER`: in this order, as far as the event asked for them.
+    fn sample<'a>(&self, mut body: Reader<'a>, flags: u16) -> Option<Record<'a>> {
+        let samples = self.samples(body.u64()?)?;
+        let ip = if samples == Samples::FaultBegins { body.u64()? } else { 0 };
+        let (task, time_ns) = (body.task()?, body.u64()?);
+        let what = match samples {
+            Samples::FaultBegins => What::FaultBegins {
+                address: body.u64()?,
+                ip,
+                in_kernel: u32::from(flags) & perf::PERF_RECORD_MISC_CPUMODE_MASK == perf::PERF_RECORD_MISC_KERNEL,
+            },
+            Samples::FaultEnds { major } => What::FaultEnds { major },
+            Samples::CallBegins => {
+                let mut raw = body.raw()?;
+                let number = raw.u64()?;
+                let mut arguments = [0; 6];
+                for argument in &mut arguments {
+                    *argument = raw.u64()?;
+                }
+                let narrow = body.u64()? == u64::from(perf::PERF_SAMPLE_REGS_ABI_32);
+                What::CallBegins { number, arguments, narrow }
+            }
+            Samples::CallEnds => {
+                let mut raw = body.raw()?;
+                What::CallEnds { number: raw.u64()?, result: raw.u64()?.cast_signed() }
+            }
+        };
+        Some(Record { time_ns, task, what })
+    }
+}
+
+/// The records that are no samples.
+fn other(kind: u32, flags: u16, mut body: Reader<'_>, task: Task, time_ns: u64) -> Option<Record<'_>> {
+    let misc = u32::from(flags);
+    let (task, what) = match kind {
+        perf::PERF_RECORD_SWITCH => (
+            task,
+            if misc & perf::PERF_RECORD_MISC_SWITCH_OUT == 0 {
+                What::SwitchIn
+            } else {
+                What::SwitchOut { preempted: misc & perf::PERF_RECORD_MISC_SWITCH_OUT_PREEMPT != 0 }
+            },
+        ),
+        perf::PERF_RECORD_FORK | perf::PERF_RECORD_EXIT => {
+            // pid, ppid, tid, ptid
+            let (pid, by_pid, tid, by_tid) = (body.u32()?, body.u32()?, body.u32()?, body.u32()?);
+            let by = Task { pid: by_pid, tid: by_tid };
+            (Task { pid, tid }, if kind == perf::PERF_RECORD_FORK { What::Fork { by } } else { What::Exit })
+        }
+        perf::PERF_RECORD_COMM => {
+            let task = body.task()?;
+            (task, What::Comm { by_exec: misc & perf::PERF_RECORD_MISC_COMM_EXEC != 0, name: body.text() })
+        }
+        perf::PERF_RECORD_MMAP2 => {
+            let task = body.task()?;
+            let (start, len_bytes, offset_bytes) = (body.u64()?, body.u64()?, body.u64()?);
+            let (_device, inode, _generation) = (body.u64()?, body.u64()?, body.u64()?);
+            let (protection, map_flags) = (body.u32()?, body.u32()?);
+            let shared = map_flags & libc::MAP_SHARED.cast_unsigned() != 0;
+            (task, What::Mapped { start, len_bytes, offset_bytes, inode, protection, shared, name: body.text() })
+        }
+        perf::PERF_RECORD_LOST => {
+            body.u64()?;
+            (task, What::Lost { records: body.u64()? })
+        }
+        _ => return None,
+    };
+    Some(Record { time_ns, task, what })
+}
+
+/// The first record of `bytes`, whole, and what follows it.
+fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let size = usize::from(u16::from_ne_bytes([*bytes.get(6)?, *bytes.get(7)?]));
+    // A size below a header's would never come to an end.
+    if size < 8 { None } else { bytes.split_at_checked(size) }
+}
+
+/// Takes fields off the front.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (field, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*field)
+    }
+
+    fn u16(&mut self) -> Option<u16> {
+        self.take().map(u16::from_ne_bytes)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.take().map(u32::from_ne_bytes)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.take().map(u64::from_ne_bytes)
+    }
+
+    fn task(&mut self) -> Option<Task> {
+        Some(Task { pid: self.u32()?, tid: self.u32()? })
+    }
+
+    /// What a tracepoint wrote, without its own header of 8 bytes. The field is padded to a multiple of 8.
+    fn raw(&mut self) -> Option<Reader<'a>> {
+        let size = self.u32()? as usize;
+        let (raw, rest) = self.0.split_at_checked(size)?;
+        self.0 = rest;
+        Some(Reader(raw.get(8..)?))
+    }
+
+    /// Up to the first NUL.
+    fn text(&mut self) -> &'a [u8] {
+        let end = self.0.iter().position(|&byte| byte == 0).unwrap_or(self.0.len());
+        &self.0[..end]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(kind: u32, misc: u32, body: &[u8]) -> Vec<u8> {
+        let mut bytes = kind.to_ne_bytes().to_vec();
+        bytes.extend(u16::try_from(misc).unwrap().to_ne_bytes());
+        bytes.extend(u16::try_from(body.len() + 8).unwrap().to_ne_bytes());
+        bytes.extend(body);
+        bytes
+    }
+
+    fn words(words: &[u64]) -> Vec<u8> {
+        words.iter().flat_map(|word| word.to_ne_bytes()).collect()
+    }
+
+    fn pair(low: u32, high: u32) -> u64 {
+        u64::from(low) | u64::from(high) << 32
+    }
+
+    fn format() -> Format {
+        let mut format = Format::default();
+        format.add(12, Samples::FaultEnds { major: true });
+        format.add(11, Samples::FaultBegins);
+        format.add(13, Samples::CallBegins);
+        format
+    }
+
+    fn stream() -> Vec<u8> {
+        let mut stream = record(9, 1 /* kernel */, &words(&[11, 0xffff, pair(40, 41), 1000, 0x7000]));
+        stream.extend(record(9, 2, &words(&[99, 1, 2, 3]))); // of no event of ours
+        stream.extend(record(9, 2, &words(&[12, pair(40, 41), 1500])));
+        let mut call = words(&[13, pair(40, 41), 1600]);
+        call.extend(68_u32.to_ne_bytes());
+        call.extend(words(&[0, 9, 1, 2, 3, 4, 5, 6]));
+        call.extend(0_u32.to_ne_bytes());
+        stream.extend(record(9, 1, &[call, words(&[1, 0])].concat()));
+        let trailer = words(&[pair(40, 41), 2000, 11]);
+        stream.extend(record(7, 0, &[words(&[pair(50, 40), pair(51, 41), 1999]), trailer.clone()].concat()));
+        stream.extend(record(3, 0x2000, &[&words(&[pair(50, 51)])[..], b"cat\0\0\0\0\0", &trailer].concat()));
+        stream.extend(record(14, 0x6000, &trailer));
+        stream.extend(record(2, 0, &[words(&[11, 7]), trailer].concat()));
+        stream
+    }
+
+    #[test]
+    fn records_say_what_the_kernel_wrote() {
+        let mut found = Vec::new();
+        let stream = stream();
+        format().read(&stream, |record| found.push((record.time_ns, record.task.tid, record.what)));
+        let by = Task { pid: 40, tid: 41 };
+        let expected = [
+            (1000, 41, What::FaultBegins { address: 0x7000, ip: 0xffff, in_kernel: true }),
+            (1500, 41, What::FaultEnds { major: true }),
+            (1600, 41, What::CallBegins { number: 9, arguments: [1, 2, 3, 4, 5, 6], narrow: true }),
+            (2000, 51, What::Fork { by }),
+            (2000, 51, What::Comm { by_exec: true, name: b"cat" }),
+            (2000, 41, What::SwitchOut { preempted: true }),
+            (2000, 41, What::Lost { records: 7 }),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn bytes_that_are_cut_or_changed_hurt_nobody() {
+        let stream = stream();
+        for end in 0..stream.len() {
+            format().read(&stream[..end], |_| {});
+        }
+        for at in 0..stream.len() {
+            for value in [0, 1, 7, 9, 255] {
+                let mut changed = stream.clone();
+                changed[at] = value;
+                format().read(&changed, |_| {});
+            }
+        }
+    }
+}
