@@ -1,1 +1,187 @@
 //! Runs a program, or attaches to one, and gathers what it does to memory: events in time order.
+//!
+//! ```text
+//!   kernel --> rings (one a processor) --> drain (a thread) --+
+//!   tracer (a thread, where tracepoints are not allowed) -----+--> Round --> window --> pairing --> events
+//!                                                                            (time)     (halves)
+//! ```
+//! What cannot be had is not an error as long as something can: [`Notice`] says what is missing and why.
+
+mod access;
+mod attach;
+mod calls;
+mod drain;
+mod half;
+mod pairing;
+mod rings;
+mod start;
+mod tracer;
+mod window;
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use events::{Call, Event, Names};
+use sys::launch::Started;
+use sys::perf::record::Format;
+use sys::process::Ending;
+use sys::ptrace::Nudge;
+use sys::remote::read_text;
+use sys::usage::Usage;
+
+use drain::{Round, Shared};
+use pairing::Pairing;
+use rings::{Rings, Totals};
+use window::Window;
+
+pub use start::{Calls, Error, Notice, Target, Wish};
+
+/// A program that is being watched.
+#[derive(Debug)]
+pub struct Collection {
+    rounds: Receiver<Round>,
+    shared: Arc<Shared>,
+    drain: JoinHandle<Option<Rings>>,
+    tracer: Option<TracerThread>,
+    /// The program, if we started it and no tracer waits for it.
+    program: Option<Started>,
+    started_it: bool,
+    children_before: Usage,
+    format: Format,
+    numbers: Vec<(u32, Call)>,
+    window: Window,
+    pairing: Pairing,
+    began_ns: u64,
+    notices: Vec<Notice>,
+    ring_bytes: usize,
+}
+
+/// The thread that traces.
+#[derive(Debug)]
+struct TracerThread {
+    handle: JoinHandle<Option<Ending>>,
+    nudge: Nudge,
+}
+
+/// Whether there is more to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// The program runs.
+    Going,
+    /// Everything has been seen.
+    Over,
+}
+
+/// How it ended, and what was seen against what there was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// How the first process ended; `None` of one that we attached to, or that goes on.
+    pub ending: Option<Ending>,
+    /// Events given.
+    pub events: u64,
+    /// Events given after one that began later.
+    pub late: u64,
+    /// Records that found no room in a ring.
+    pub lost: u64,
+    /// Page faults of which the beginning was seen.
+    pub faults_seen: u64,
+    /// Page faults that the same events counted, whether or not their records found room; `None` if faults were not watched.
+    pub faults_counted: Option<u64>,
+    /// What getrusage(2) says of a program that we started and its descendants: pages that a call populated count as well.
+    pub rusage_minor_faults: Option<u64>,
+    /// Memory syscalls in 32-bit mode, which are not shown.
+    pub narrow_calls: u64,
+}
+
+impl Collection {
+    /// Waits up to `patience` for what comes next, and adds it to `events`, in the order in which things began.
+    pub fn next(&mut self, patience: Duration, events: &mut Vec<Event>) -> Progress {
+        match self.rounds.recv_timeout(patience) {
+            Ok(round) => {
+                self.read(round, events);
+                Progress::Going
+            }
+            Err(RecvTimeoutError::Timeout) => Progress::Going,
+            Err(RecvTimeoutError::Disconnected) => Progress::Over,
+        }
+    }
+
+    fn read(&mut self, round: Round, events: &mut Vec<Event>) {
+        let mut names = self.shared.names();
+        let text = |pid, address| read_text(pid, address).ok();
+        self.format.read(&round.records, |record| {
+            if let Some(half) = half::half(record, &self.numbers, &mut names, &text) {
+                self.window.add(half);
+            }
+        });
+        drop(names);
+        round.stops.into_iter().for_each(|half| self.window.add(half));
+        self.shared.received(round.records.len());
+        let mut each = |event| events.push(event);
+        self.window.settle(round.began_ns, |half| self.pairing.take(half, &mut each));
+        self.pairing.pass_on(round.began_ns, &mut each);
+    }
+
+    /// The names that events refer to.
+    pub fn names(&self) -> MutexGuard<'_, Names> {
+        self.shared.names()
+    }
+
+    /// When it began: nanoseconds of `CLOCK_MONOTONIC`.
+    #[must_use]
+    pub fn began_ns(&self) -> u64 {
+        self.began_ns
+    }
+
+    /// What cannot be seen, and why.
+    #[must_use]
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    /// The room for records on each processor, in bytes; 0 without perf events.
+    #[must_use]
+    pub fn ring_bytes(&self) -> usize {
+        self.ring_bytes
+    }
+
+    /// Watches no longer. A program that we attached to goes on; [`Collection::next`] gives what there still is.
+    pub fn stop(&self) {
+        self.shared.stop();
+        if let Some(tracer) = &self.tracer {
+            tracer.nudge.send();
+        }
+    }
+
+    /// Whether [`Collection::stop`] was called: to be repeated while this is so, since a tracer may just miss it.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.shared.is_stopping()
+    }
+
+    /// Waits for the end of the program, if we started it, and adds the last events.
+    pub fn finish(mut self, events: &mut Vec<Event>) -> Outcome {
+        while self.next(Duration::from_secs(1), events) == Progress::Going {}
+        let mut each = |event| events.push(event);
+        self.window.finish(|half| self.pairing.take(half, &mut each));
+        let counts = self.pairing.finish(&mut each);
+        let traced = self.tracer.take().and_then(|tracer| tracer.handle.join().ok());
+        let rings = self.drain.join().ok().flatten();
+        let Totals { faults, lost } = rings.as_ref().map(Rings::totals).unwrap_or_default();
+        let waited = self.program.take().and_then(|program| program.wait().ok());
+        let ending = waited.or(traced.flatten());
+        let reaped = Usage::of_reaped_children().minor_faults - self.children_before.minor_faults;
+        Outcome {
+            ending: ending.filter(|_| self.started_it),
+            events: counts.events,
+            late: counts.late,
+            lost: lost.unwrap_or(counts.lost),
+            faults_seen: counts.faults,
+            faults_counted: rings.is_some_and(|rings| rings.has_faults).then_some(faults),
+            rusage_minor_faults: self.started_it.then_some(reaped),
+            narrow_calls: counts.narrow,
+        }
+    }
+}

@@ -15,6 +15,7 @@ pub mod filesystem;
 pub mod fork;
 pub mod image;
 pub mod interrupt;
+pub mod launch;
 pub mod limits;
 pub mod machine;
 pub mod mapping;
@@ -25,11 +26,15 @@ pub mod personality;
 pub mod proc;
 pub mod process;
 pub mod program_break;
+pub mod ptrace;
+pub mod remote;
 pub mod reopen;
 pub mod residency;
 pub mod scratch;
+pub mod seccomp;
 pub mod tracefs;
 pub mod usage;
+pub mod wait;
 
 mod errno;
 

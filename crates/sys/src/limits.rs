@@ -1,6 +1,6 @@
 //! Resource limits: getrlimit(2).
 
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The soft limit of this process's address space (`ulimit -v`); `None` if unlimited.
 #[must_use]
@@ -25,6 +25,14 @@ pub fn locked_bytes() -> Option<u64> {
 #[must_use]
 pub fn cpu_seconds() -> Option<u64> {
     getrlimit(Resource::Cpu).current
+}
+
+/// Lets this process have as many open files as its hard limit allows. What it starts afterwards inherits that: a program that should not
+/// is to be forked before.
+pub fn raise_open_files() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Below the hard limit nothing can refuse; the soft limit stays as it is otherwise.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
 /// The size of a base page.

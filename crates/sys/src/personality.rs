@@ -18,7 +18,8 @@ pub fn lay_out_at_random(command: &mut Command, random: bool) {
     unsafe { command.pre_exec(move || set(random)) };
 }
 
-fn set(random: bool) -> io::Result<()> {
+/// The same of this process, from its next exec on. Makes system calls only.
+pub(crate) fn set(random: bool) -> io::Result<()> {
     // SAFETY: asks only.
     let now = unsafe { libc::personality(ASK) };
     if now < 0 {

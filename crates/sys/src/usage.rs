@@ -23,6 +23,12 @@ impl Usage {
         Usage::of(libc::RUSAGE_SELF)
     }
 
+    /// Of all children that were waited for so far, and those that they had waited for.
+    #[must_use]
+    pub fn of_reaped_children() -> Self {
+        Usage::of(libc::RUSAGE_CHILDREN)
+    }
+
     /// Of the calling thread alone: what other threads fault in is not in it.
     #[must_use]
     #[inline]
@@ -34,7 +40,7 @@ impl Usage {
     fn of(whom: libc::c_int) -> Self {
         // SAFETY: all-zero is a valid rusage.
         let mut raw: libc::rusage = unsafe { std::mem::zeroed() };
-        // SAFETY: `raw` is writable; both RUSAGE_SELF and RUSAGE_THREAD with a valid pointer cannot fail (getrusage(2)).
+        // SAFETY: `raw` is writable; every `whom` above with a valid pointer cannot fail (getrusage(2)).
         unsafe { libc::getrusage(whom, &raw mut raw) };
         Usage::from(raw)
     }

@@ -19,7 +19,7 @@ pub use host::Host;
 pub use memory::{Memory, Swap};
 pub use own::Own;
 pub use pages::{HugePages, PageSize, Pool, hugetlb_pools};
-pub use processors::{Boost, Processors};
+pub use processors::{Boost, Processors, online_cpus};
 
 use std::fs::read_to_string;
 use std::path::Path;

@@ -50,11 +50,8 @@ impl Processors {
             let is_node = |name: &str| name.strip_prefix("node").is_some_and(|number| number.parse::<u32>().is_ok());
             folder.flatten().filter(|entry| entry.file_name().to_str().is_some_and(is_node)).count()
         });
-        // An empty file is an empty list: there are none.
-        let list =
-            |name: &str| std::fs::read_to_string(format!("{CPU}/{name}")).ok().and_then(|text| parse_list(&text));
         Processors {
-            online: list("online"),
+            online: online_cpus(),
             governors: governors(),
             boost: boost(),
             smt_active: switch(format!("{CPU}/smt/active")),
@@ -66,6 +63,17 @@ impl Processors {
             clock_read_ns: Some(clock_read_ns()),
         }
     }
+}
+
+/// The processors that are there and in use, in ascending order; `None` where `/sys` does not say.
+#[must_use]
+pub fn online_cpus() -> Option<Vec<u32>> {
+    list("online")
+}
+
+/// An empty file is an empty list: there are none.
+fn list(name: &str) -> Option<Vec<u32>> {
+    parse_list(&std::fs::read_to_string(format!("{CPU}/{name}")).ok()?)
 }
 
 fn governors() -> Option<Vec<String>> {

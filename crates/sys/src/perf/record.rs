@@ -206,21 +206,22 @@ fn other(kind: u32, flags: u16, mut body: Reader<'_>, task: Task, time_ns: u64) 
         ),
         perf::PERF_RECORD_FORK | perf::PERF_RECORD_EXIT => {
             // pid, ppid, tid, ptid
-            let (pid, by_pid, tid, by_tid) = (body.u32()?, body.u32()?, body.u32()?, body.u32()?);
-            let by = Task { pid: by_pid, tid: by_tid };
-            (Task { pid, tid }, if kind == perf::PERF_RECORD_FORK { What::Fork { by } } else { What::Exit })
+            let (pid, parent) = (body.u32()?, body.u32()?);
+            let subject = Task { pid, tid: body.u32()? };
+            let by = Task { pid: parent, tid: body.u32()? };
+            (subject, if kind == perf::PERF_RECORD_FORK { What::Fork { by } } else { What::Exit })
         }
         perf::PERF_RECORD_COMM => {
-            let task = body.task()?;
-            (task, What::Comm { by_exec: misc & perf::PERF_RECORD_MISC_COMM_EXEC != 0, name: body.text() })
+            let renamed = body.task()?;
+            (renamed, What::Comm { by_exec: misc & perf::PERF_RECORD_MISC_COMM_EXEC != 0, name: body.text() })
         }
         perf::PERF_RECORD_MMAP2 => {
-            let task = body.task()?;
+            let owner = body.task()?;
             let (start, len_bytes, offset_bytes) = (body.u64()?, body.u64()?, body.u64()?);
             let (_device, inode, _generation) = (body.u64()?, body.u64()?, body.u64()?);
             let (protection, map_flags) = (body.u32()?, body.u32()?);
             let shared = map_flags & libc::MAP_SHARED.cast_unsigned() != 0;
-            (task, What::Mapped { start, len_bytes, offset_bytes, inode, protection, shared, name: body.text() })
+            (owner, What::Mapped { start, len_bytes, offset_bytes, inode, protection, shared, name: body.text() })
         }
         perf::PERF_RECORD_LOST => {
             body.u64()?;

@@ -11,6 +11,8 @@ pub struct Region {
     pub end: usize,
     /// `rwxp` or `rwxs`, with a hyphen for what is not allowed.
     pub permissions: String,
+    /// Where in its file it begins, in bytes.
+    pub offset_bytes: u64,
     /// The inode of its file; 0 of none.
     pub inode: u64,
     /// Its file, a name in brackets such as `[heap]`, or nothing.
@@ -46,12 +48,13 @@ fn parse_line(line: &str) -> Option<Region> {
     let mut words = line.splitn(6, ' ');
     let (start, end) = words.next()?.split_once('-')?;
     let permissions = words.next().filter(|permissions| permissions.len() == 4)?;
-    let (_offset, _device, inode) = (words.next()?, words.next()?, words.next()?);
+    let (offset, _device, inode) = (words.next()?, words.next()?, words.next()?);
     let address = |text| usize::from_str_radix(text, 16).ok();
     Some(Region {
         start: address(start)?,
         end: address(end)?,
         permissions: permissions.to_owned(),
+        offset_bytes: u64::from_str_radix(offset, 16).ok()?,
         inode: inode.parse().ok()?,
         name: words.next().unwrap_or_default().trim().to_owned(),
     })
@@ -68,7 +71,8 @@ mod tests {
                     7f1c00021000-7f1c04000000 ---p 00000000 00:00 0 \n";
         let regions = parse_maps(text).unwrap();
         assert_eq!(regions[0].name, "[heap]");
-        assert_eq!((regions[1].name.as_str(), regions[1].inode), ("/a b/c (deleted)", 1234));
+        let second = &regions[1];
+        assert_eq!((second.name.as_str(), second.inode, second.offset_bytes), ("/a b/c (deleted)", 1234, 0x1000));
         assert_eq!((regions[2].name.as_str(), regions[2].permissions.as_str()), ("", "---p"));
         assert!(regions[2].contains(0x7f1c_0002_1000) && !regions[2].contains(0x7f1c_0400_0000));
         assert_eq!(parse_maps("nonsense"), None);

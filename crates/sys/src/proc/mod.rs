@@ -3,6 +3,7 @@
 mod counters;
 mod maps;
 mod rollup;
+pub mod task;
 
 pub use counters::{Counters, available_bytes, cpu_ticks, meminfo_bytes, oom_kills, pressure_total, vmstat};
 pub use maps::{Region, parse_maps, regions_now};

@@ -1,0 +1,95 @@
+//! Which ways of seeing there are for this user, and what has to be done without.
+
+use events::Call;
+use sys::Errno;
+use sys::tracefs::Tracefs;
+
+use crate::calls;
+use crate::rings::{Rings, Wanted};
+use crate::start::{Calls, Error, Notice, Wish};
+
+/// What was gained.
+pub(crate) struct Access {
+    pub(crate) rings: Option<Rings>,
+    /// Syscalls are to be seen by stopping the program.
+    pub(crate) by_stops: bool,
+    pub(crate) notices: Vec<Notice>,
+}
+
+impl Access {
+    /// Opens the events of `threads`, from their next exec on or at once: with tracepoints if they are allowed, with the kernel's own
+    /// faults if they are, and else with what an ordinary user may see.
+    ///
+    /// # Errors
+    /// [`Error::Tracepoints`] if they were demanded; [`Error::Nothing`] if there is nothing else to see either.
+    pub(crate) fn gain(wish: Wish, threads: &[u32], from_exec: bool, numbers: &[(u32, Call)]) -> Result<Self, Error> {
+        let cpus = sys::facts::online_cpus().unwrap_or_else(sys::process::allowed_cpus);
+        let tracepoints = match wish.calls {
+            Calls::Best | Calls::Tracepoints => Some(tracepoints()),
+            Calls::Stops | Calls::Off => None,
+        };
+        let wanted = |calls, user_mode_only| Wanted { faults: wish.faults, calls, user_mode_only, from_exec };
+        let open = |wanted: &Wanted| open(wanted, threads, &cpus);
+
+        let mut notices = Vec::new();
+        let mut refusal = None;
+        if let Some(tracepoints) = tracepoints {
+            let opened =
+                tracepoints.and_then(|(enter, exit)| open(&wanted(Some((enter, exit, calls::filter(numbers))), false)));
+            match opened {
+                Ok(rings) => return Ok(Access { rings: Some(rings), by_stops: false, notices }),
+                Err(errno) if wish.calls == Calls::Tracepoints => return Err(Error::Tracepoints(errno)),
+                Err(errno) => refusal = Some(errno),
+            }
+        }
+        let by_stops = wish.calls != Calls::Off;
+        notices.extend(refusal.map(Notice::Stops));
+        let rings = match open(&wanted(None, false)).or_else(|_| {
+            let rings = open(&wanted(None, true))?;
+            notices.extend(wish.faults.then_some(Notice::UserModeOnly));
+            Ok(rings)
+        }) {
+            Ok(rings) => Some(rings),
+            Err(errno) if by_stops => {
+                notices.push(Notice::NoPerf(errno));
+                None
+            }
+            Err(errno) => return Err(Error::Nothing(errno)),
+        };
+        Ok(Access { rings, by_stops, notices })
+    }
+
+    /// The program cannot be stopped at its syscalls, for this reason.
+    ///
+    /// # Errors
+    /// [`Error::Nothing`] if there is nothing else to see.
+    pub(crate) fn do_without_calls(&mut self, errno: Errno, faults: bool) -> Result<(), Error> {
+        if self.rings.is_none() || !faults {
+            return Err(Error::Nothing(errno));
+        }
+        self.by_stops = false;
+        self.notices.retain(|notice| !matches!(notice, Notice::Stops(_)));
+        self.notices.push(Notice::NoCalls(errno));
+        Ok(())
+    }
+}
+
+/// The numbers of the two tracepoints that all syscalls pass. One for each syscall would be called less often, but closing each
+/// takes the kernel some 40 ms.
+fn tracepoints() -> Result<(u64, u64), Errno> {
+    let tracefs = Tracefs::open()?;
+    Ok((tracefs.id("raw_syscalls/sys_enter")?, tracefs.id("raw_syscalls/sys_exit")?))
+}
+
+fn open(wanted: &Wanted, threads: &[u32], cpus: &[u32]) -> Result<Rings, Errno> {
+    let (&first, others) = threads.split_first().ok_or(Errno(libc::ESRCH))?;
+    let mut rings = Rings::open(wanted, first, cpus)?;
+    for &tid in others {
+        match rings.add(wanted, tid) {
+            // Ended since the list was read.
+            Ok(()) | Err(Errno(libc::ESRCH)) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(rings)
+}

@@ -1,0 +1,167 @@
+//! The thread that empties the rings. It does nothing else, so that it is there when one fills: records are copied, and
+//! given a meaning by whoever receives them.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use events::Names;
+use sys::Errno;
+use sys::clock::monotonic_ns;
+use sys::wait::{Doorbell, Ready, wait_for};
+
+use crate::half::Half;
+use crate::rings::Rings;
+
+/// How often the rings are looked at when none is filling: whoever watches sees things this late.
+const PERIOD: Duration = Duration::from_millis(40);
+/// How much may wait for its receiver. Beyond it, the rings fill and the kernel counts what it cannot write: a bound on memory, and
+/// an honest gap.
+const WAITING_BYTES_MAX: usize = 512 << 20;
+
+/// One reading of all rings.
+#[derive(Debug)]
+pub(crate) struct Round {
+    /// When it began.
+    pub(crate) began_ns: u64,
+    /// What was in the rings, one after the other.
+    pub(crate) records: Vec<u8>,
+    /// What the tracer has seen meanwhile.
+    pub(crate) stops: Vec<Half>,
+}
+
+/// What the threads of a collection share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// What the tracer has seen since the last round.
+    pub(crate) stops: Mutex<Vec<Half>>,
+    /// The tracer will see nothing more, or there is none.
+    pub(crate) tracer_done: AtomicBool,
+    /// Someone wants it to end.
+    pub(crate) stopping: AtomicBool,
+    /// The names that events refer to.
+    pub(crate) names: Mutex<Names>,
+    /// Wakes the draining thread up.
+    pub(crate) doorbell: Doorbell,
+    /// Bytes of rounds that nobody has received yet.
+    pub(crate) waiting_bytes: AtomicUsize,
+}
+
+impl Shared {
+    /// # Errors
+    /// As [`Doorbell::new`].
+    pub(crate) fn new(with_tracer: bool) -> Result<Self, Errno> {
+        Ok(Shared {
+            stops: Mutex::default(),
+            tracer_done: AtomicBool::new(!with_tracer),
+            stopping: AtomicBool::new(false),
+            names: Mutex::default(),
+            doorbell: Doorbell::new()?,
+            waiting_bytes: AtomicUsize::new(0),
+        })
+    }
+
+    pub(crate) fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn take_stops(&self) -> Vec<Half> {
+        std::mem::take(&mut self.stops.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn add_stop(&self, half: Half) {
+        self.stops.lock().unwrap_or_else(PoisonError::into_inner).push(half);
+    }
+
+    /// The tracer has seen its last.
+    pub(crate) fn end_tracer(&self) {
+        self.tracer_done.store(true, Ordering::Release);
+        self.doorbell.ring();
+    }
+
+    /// What was received waits no longer.
+    pub(crate) fn received(&self, bytes: usize) {
+        self.waiting_bytes.fetch_sub(bytes, Ordering::AcqRel);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Lets it end.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.doorbell.ring();
+    }
+}
+
+/// Empties `rings` until no thread is left that could fill them and the tracer has seen its last, or until it is stopped.
+///
+/// # Errors
+/// When no thread can be started.
+pub(crate) fn start(
+    rings: Option<Rings>,
+    shared: Arc<Shared>,
+    rounds: Sender<Round>,
+) -> io::Result<JoinHandle<Option<Rings>>> {
+    let drain = move || {
+        let mut drain = Drain { rings, shared, rounds, hung: false };
+        while !drain.is_over() {
+            drain.sleep();
+            drain.round();
+        }
+        // Whatever was written between the last reading and the end.
+        if let Some(rings) = &drain.rings {
+            rings.stop();
+        }
+        drain.round();
+        drain.rings
+    };
+    std::thread::Builder::new().name("firsttouch-drain".into()).spawn(drain)
+}
+
+struct Drain {
+    rings: Option<Rings>,
+    shared: Arc<Shared>,
+    rounds: Sender<Round>,
+    /// No thread is left whose events could write.
+    hung: bool,
+}
+
+impl Drain {
+    fn is_over(&self) -> bool {
+        let silent = (self.hung || self.rings.is_none()) && self.shared.tracer_done.load(Ordering::Acquire);
+        silent || self.shared.stopping.load(Ordering::Acquire)
+    }
+
+    /// Until a ring is a quarter full, someone rings, or it is time.
+    fn sleep(&mut self) {
+        let watched: Vec<_> = match &self.rings {
+            Some(rings) if !self.hung => rings.watched().collect(),
+            _ => Vec::new(),
+        };
+        let Ready { hung } = wait_for(&watched, &self.shared.doorbell, PERIOD);
+        self.hung |= !watched.is_empty() && hung == watched.len();
+        if hung > 0 && !self.hung {
+            // Those that have hung up would be ready at once, again and again.
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn round(&mut self) {
+        let began_ns = monotonic_ns();
+        let mut records = Vec::new();
+        if let Some(rings) = &mut self.rings
+            && self.shared.waiting_bytes.load(Ordering::Acquire) < WAITING_BYTES_MAX
+        {
+            let bytes = rings.take(&mut records);
+            self.shared.waiting_bytes.fetch_add(bytes, Ordering::AcqRel);
+        }
+        let stops = self.shared.take_stops();
+        // A receiver that is gone wants nothing more; the rings are emptied all the same, until the program ends.
+        let _ = self.rounds.send(Round { began_ns, records, stops });
+    }
+}

@@ -1,0 +1,231 @@
+//! Halves, in the order of time, become events, in the order of their beginnings.
+
+use std::collections::{HashMap, VecDeque};
+use std::num::NonZeroU64;
+
+use events::{Event, Fault, Life, Span, Syscall, Thread, What};
+
+use crate::half::{Half, Piece};
+
+/// How long events wait for an earlier one that is not complete. Longer than nearly any fault takes, a read from a disk included; short
+/// enough for whoever watches.
+const PATIENCE_NS: u64 = 100_000_000;
+
+/// Pairs beginnings with ends, thread by thread.
+#[derive(Debug, Default)]
+pub(crate) struct Pairing {
+    threads: HashMap<u32, State>,
+    /// Events in the order of their beginnings, behind those that were passed on.
+    queue: VecDeque<Slot>,
+    /// The number of the queue's first event.
+    first: u64,
+    /// Those that others did not wait for, by number.
+    overdue: HashMap<u64, Event>,
+    last_passed_ns: u64,
+    counts: Counts,
+}
+
+/// What was counted on the way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Events.
+    pub(crate) events: u64,
+    /// Events that were passed on after one that began later.
+    pub(crate) late: u64,
+    /// Beginnings of page faults.
+    pub(crate) faults: u64,
+    /// Records that found no room, as the rings say.
+    pub(crate) lost: u64,
+    /// Syscalls in 32-bit mode.
+    pub(crate) narrow: u64,
+}
+
+#[derive(Debug)]
+struct Slot {
+    event: Event,
+    complete: bool,
+}
+
+/// Where a thread is.
+#[derive(Debug, Default)]
+struct State {
+    fault: Option<Open>,
+    call: Option<Open>,
+    /// How long it has not been on a processor so far, complete absences only.
+    away_ns: u64,
+    /// Since when it is not.
+    left_ns: Option<u64>,
+}
+
+/// What has begun and not ended.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    number: u64,
+    /// `None`: the thread was stopped, and has not gone on yet.
+    began_ns: Option<u64>,
+    /// The thread's `away_ns` then.
+    away_ns: u64,
+    by_stops: bool,
+}
+
+impl Open {
+    fn span(&self, end_ns: u64, away_ns: u64) -> Span {
+        let latency_ns = self.began_ns.map(|began| end_ns.saturating_sub(began));
+        let on_cpu_ns = latency_ns.map(|latency| latency.saturating_sub(away_ns - self.away_ns));
+        Span { latency_ns: latency_ns.and_then(NonZeroU64::new), on_cpu_ns: on_cpu_ns.and_then(NonZeroU64::new) }
+    }
+}
+
+impl Pairing {
+    /// Takes the next half; gives events whose turn has come to `each`.
+    pub(crate) fn take(&mut self, half: Half, each: &mut impl FnMut(Event)) {
+        let Half { time_ns, thread, what } = half;
+        match what {
+            Piece::FaultBegins { address, ip, in_kernel } => {
+                self.counts.faults += 1;
+                self.close_fault(thread, each);
+                let fault = Fault { address, ip, span: Span::default(), major: false, in_kernel };
+                let open = self.open(half, What::Fault(fault), false);
+                self.threads.entry(thread.tid).or_default().fault = Some(open);
+            }
+            Piece::FaultEnds { major } => self.end_fault(thread, time_ns, major, each),
+            Piece::CallBegins { call, text, arguments, by_stops } => {
+                self.close_call(thread, each);
+                let call = Syscall { call, text, arguments, result: None, span: Span::default() };
+                let open = self.open(half, What::Syscall(call), by_stops);
+                self.threads.entry(thread.tid).or_default().call = Some(open);
+            }
+            Piece::CallEnds { result } => self.end_call(thread, time_ns, result, each),
+            Piece::SwitchIn => self.threads.entry(thread.tid).or_default().switch_in(time_ns),
+            Piece::SwitchOut => self.threads.entry(thread.tid).or_default().left_ns = Some(time_ns),
+            Piece::Mapping(mapping) => self.whole(half, What::Mapping(mapping)),
+            Piece::Lost(lost) => {
+                self.counts.lost += lost.records;
+                self.whole(half, What::Lost(lost));
+            }
+            Piece::Narrow => self.counts.narrow += 1,
+            Piece::Life(life) => {
+                if matches!(life, Life::Ended { .. }) {
+                    self.close_fault(thread, each);
+                    self.close_call(thread, each);
+                    self.threads.remove(&thread.tid);
+                }
+                self.whole(half, What::Life(life));
+            }
+        }
+        self.pass_on(time_ns, each);
+    }
+
+    /// Gives everything that is left to `each`: nothing more will come.
+    pub(crate) fn finish(&mut self, each: &mut impl FnMut(Event)) -> Counts {
+        for slot in &mut self.queue {
+            slot.complete = true;
+        }
+        self.pass_on(u64::MAX, each);
+        let mut overdue: Vec<Event> = self.overdue.drain().map(|(_, event)| event).collect();
+        overdue.sort_by_key(|event| event.time_ns);
+        for event in overdue {
+            self.give(event, each);
+        }
+        self.counts
+    }
+
+    /// Nothing has come for a while: it is `now_ns`, and what has waited long enough is passed on.
+    pub(crate) fn pass_on(&mut self, now_ns: u64, each: &mut impl FnMut(Event)) {
+        while let Some(slot) = self.queue.front() {
+            if !slot.complete && now_ns.saturating_sub(slot.event.time_ns) < PATIENCE_NS {
+                break;
+            }
+            let Some(slot) = self.queue.pop_front() else { break };
+            let number = self.first;
+            self.first += 1;
+            if slot.complete {
+                self.give(slot.event, each);
+            } else {
+                self.overdue.insert(number, slot.event);
+            }
+        }
+    }
+
+    fn give(&mut self, event: Event, each: &mut impl FnMut(Event)) {
+        self.counts.events += 1;
+        self.counts.late += u64::from(event.time_ns < self.last_passed_ns);
+        self.last_passed_ns = self.last_passed_ns.max(event.time_ns);
+        each(event);
+    }
+
+    fn whole(&mut self, half: Half, what: What) {
+        let event = Event { time_ns: half.time_ns, thread: half.thread, what };
+        self.queue.push_back(Slot { event, complete: true });
+    }
+
+    fn open(&mut self, half: Half, what: What, by_stops: bool) -> Open {
+        let event = Event { time_ns: half.time_ns, thread: half.thread, what };
+        let number = self.first + self.queue.len() as u64;
+        self.queue.push_back(Slot { event, complete: false });
+        let away_ns = self.threads.get(&half.thread.tid).map_or(0, |state| state.away_ns);
+        Open { number, began_ns: (!by_stops).then_some(half.time_ns), away_ns, by_stops }
+    }
+
+    /// What began as `open` is complete; `change` says what it has become.
+    fn complete(&mut self, open: Open, each: &mut impl FnMut(Event), change: impl FnOnce(&mut What)) {
+        if let Some(mut event) = self.overdue.remove(&open.number) {
+            change(&mut event.what);
+            self.give(event, each);
+        } else if let Some(slot) =
+            open.number.checked_sub(self.first).and_then(|at| self.queue.get_mut(usize::try_from(at).ok()?))
+        {
+            change(&mut slot.event.what);
+            slot.complete = true;
+        }
+    }
+
+    /// A fault that never ended by itself: a signal instead of a page, or begun anew.
+    fn close_fault(&mut self, thread: Thread, each: &mut impl FnMut(Event)) {
+        if let Some(open) = self.threads.get_mut(&thread.tid).and_then(|state| state.fault.take()) {
+            self.complete(open, each, |_| {});
+        }
+    }
+
+    /// A call of which the end was not seen: the thread ended in it, or the record was lost.
+    fn close_call(&mut self, thread: Thread, each: &mut impl FnMut(Event)) {
+        if let Some(open) = self.threads.get_mut(&thread.tid).and_then(|state| state.call.take()) {
+            self.complete(open, each, |_| {});
+        }
+    }
+
+    fn end_fault(&mut self, thread: Thread, time_ns: u64, is_major: bool, each: &mut impl FnMut(Event)) {
+        let Some(state) = self.threads.get_mut(&thread.tid) else { return };
+        let Some(open) = state.fault.take() else { return };
+        let taken = open.span(time_ns, state.away_ns);
+        self.complete(open, each, |what| {
+            if let What::Fault(fault) = what {
+                (fault.span, fault.major) = (taken, is_major);
+            }
+        });
+    }
+
+    fn end_call(&mut self, thread: Thread, time_ns: u64, returned: i64, each: &mut impl FnMut(Event)) {
+        let Some(state) = self.threads.get_mut(&thread.tid) else { return };
+        let Some(open) = state.call.take() else { return };
+        let end = if open.by_stops { state.left_ns } else { Some(time_ns) };
+        let taken = end.map_or(Span::default(), |end| open.span(end, state.away_ns));
+        self.complete(open, each, |what| {
+            if let What::Syscall(call) = what {
+                (call.span, call.result) = (taken, Some(returned));
+            }
+        });
+    }
+}
+
+impl State {
+    /// The thread is on a processor again. A call at whose door it was stopped begins only now.
+    fn switch_in(&mut self, time_ns: u64) {
+        if let Some(left) = self.left_ns.take() {
+            self.away_ns += time_ns.saturating_sub(left);
+        }
+        if let Some(call) = self.call.as_mut().filter(|call| call.by_stops && call.began_ns.is_none()) {
+            (call.began_ns, call.away_ns) = (Some(time_ns), self.away_ns);
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Memory syscalls as a tracer sees them: ptrace(2), for whoever may not use tracepoints.
+//!
+//! ```text
+//!   stopped before the call      CallBegins, go on ------+
+//!   (the program runs in the kernel: SwitchIn ... SwitchOut, in the rings)
+//!   stopped after the call       CallEnds, go on <-------+
+//! ```
+//! The stops take much longer than the call. How long the kernel was at it is between the thread's coming to a processor and its
+//! leaving it, which the rings tell.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use events::{Call, Name, Thread};
+use sys::Errno;
+use sys::clock::monotonic_ns;
+use sys::proc::task::process_of;
+use sys::process::Ending;
+use sys::ptrace::{self, AtCall, Stop};
+use sys::remote::read_text;
+
+use crate::attach::Frozen;
+use crate::calls;
+use crate::drain::Shared;
+use crate::half::{Half, Piece, add};
+
+/// The tracer of one program and its descendants; lives on one thread.
+pub(crate) struct Tracer {
+    shared: Arc<Shared>,
+    numbers: Vec<(u32, Call)>,
+    threads: HashMap<u32, Tracee>,
+    /// The first process, and how it ended.
+    first: u32,
+    ending: Option<Ending>,
+    /// A filter picks out the calls; else every call is a stop.
+    filtered: bool,
+    /// Being let go.
+    leaving: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Tracee {
+    pid: u32,
+    /// Stopped before a memory syscall last, and not after it yet.
+    in_call: bool,
+}
+
+impl Tracer {
+    pub(crate) fn new(shared: Arc<Shared>, numbers: Vec<(u32, Call)>, first: u32, filtered: bool) -> Self {
+        Tracer { shared, numbers, threads: HashMap::new(), first, ending: None, filtered, leaving: false }
+    }
+
+    /// Traces `tid` of the process `pid` from now on. It is seized already.
+    pub(crate) fn adopt(&mut self, tid: u32, pid: u32) {
+        self.threads.insert(tid, Tracee { pid, in_call: false });
+    }
+
+    /// Traces the threads of a process that were stopped to be met, and lets them go on.
+    pub(crate) fn take_over(&mut self, pid: u32, Frozen(stopped): Frozen) {
+        for &tid in stopped.keys() {
+            self.adopt(tid, pid);
+        }
+        for (tid, stop) in stopped {
+            self.stopped(tid, stop);
+        }
+    }
+
+    /// Until the last thread is gone, or let go. Returns how the first process ended.
+    pub(crate) fn run(mut self) -> Option<Ending> {
+        while !self.threads.is_empty() {
+            if self.shared.stopping.load(Ordering::Acquire) && !self.leaving && !self.filtered {
+                self.leave();
+            }
+            match ptrace::wait_for_stop() {
+                Ok(Some((tid, stop))) => self.stopped(tid, stop),
+                Ok(None) => {}
+                // No child left.
+                Err(_) => break,
+            }
+        }
+        self.shared.end_tracer();
+        self.ending
+    }
+
+    /// Asks every thread to stop, to be let go there.
+    fn leave(&mut self) {
+        self.leaving = true;
+        for &tid in self.threads.keys() {
+            // One that is gone reports its end instead.
+            let _ = ptrace::interrupt(tid);
+        }
+    }
+
+    fn stopped(&mut self, tid: u32, stop: Stop) {
+        let now_ns = monotonic_ns();
+        match stop {
+            Stop::Exited(status) => return self.gone(tid, Ending::Exited(status)),
+            Stop::Killed(signal) => return self.gone(tid, Ending::Killed(signal)),
+            Stop::Picked | Stop::Call => self.at_call(tid, now_ns),
+            Stop::Exec => {
+                // Whichever thread it was, it has the process's number now, and is the only one.
+                let pid = self.tracee(tid).pid;
+                self.threads.retain(|&other, tracee| tracee.pid != pid || other == tid);
+                self.tracee(tid).in_call = false;
+            }
+            Stop::Born(_) | Stop::Exit | Stop::Signal(_) | Stop::Group(_) | Stop::Interrupted => {
+                self.tracee(tid);
+            }
+        }
+        if self.leaving {
+            // A signal that was about to be delivered still is.
+            let signal = if let Stop::Signal(signal) = stop { signal } else { 0 };
+            if ptrace::detach_with(tid, signal).is_ok() {
+                self.threads.remove(&tid);
+            }
+            return;
+        }
+        let gone_on = match stop {
+            Stop::Group(_) => ptrace::listen(tid),
+            Stop::Signal(signal) => self.go_on(tid, signal),
+            _ => self.go_on(tid, 0),
+        };
+        // ESRCH: killed while it was stopped. Its end is reported.
+        debug_assert!(gone_on.is_ok() || gone_on == Err(Errno(libc::ESRCH)), "{gone_on:?}");
+    }
+
+    fn go_on(&mut self, tid: u32, signal: i32) -> Result<(), Errno> {
+        if self.filtered && !self.tracee(tid).in_call {
+            ptrace::resume(tid, signal)
+        } else {
+            ptrace::resume_to_call(tid, signal)
+        }
+    }
+
+    /// A thread is about to make a syscall, or has made one.
+    fn at_call(&mut self, tid: u32, now_ns: u64) {
+        let Tracee { pid, in_call } = *self.tracee(tid);
+        let piece = match ptrace::at_call(tid) {
+            Ok(AtCall::Begins { narrow: true, .. }) => Some(Piece::Narrow),
+            Ok(AtCall::Begins { number, arguments, .. }) => {
+                calls::call(&self.numbers, number).map(|call| self.begins(call, pid, arguments))
+            }
+            Ok(AtCall::Ended { result }) if in_call => Some(Piece::CallEnds { result }),
+            // The end of a call that began before we came, or is none of ours; or the thread is gone.
+            _ => None,
+        };
+        self.tracee(tid).in_call = matches!(piece, Some(Piece::CallBegins { .. }));
+        if let Some(what) = piece {
+            self.shared.add_stop(Half { time_ns: now_ns, thread: Thread { pid, tid }, what });
+        }
+    }
+
+    fn begins(&self, call: Call, pid: u32, arguments: [u64; 6]) -> Piece {
+        let text = call.text_argument().and_then(|at| read_text(pid, arguments[at]).ok());
+        let text = text.map_or(Name::NONE, |text| add(&mut self.shared.names(), &text));
+        Piece::CallBegins { call, text, arguments, by_stops: true }
+    }
+
+    /// What is known of a thread; a new one is met here, whatever it reports first.
+    fn tracee(&mut self, tid: u32) -> &mut Tracee {
+        self.threads.entry(tid).or_insert_with(|| Tracee { pid: process_of(tid).unwrap_or(tid), in_call: false })
+    }
+
+    fn gone(&mut self, tid: u32, ending: Ending) {
+        self.threads.remove(&tid);
+        if tid == self.first {
+            self.ending = Some(ending);
+        }
+    }
+}

@@ -1,0 +1,449 @@
+//! Starting a program that waits at a gate before it becomes itself, so that whoever wants to watch it can prepare.
+//!
+//! Safety story: everything that the child needs (path, arguments, environment as arrays of pointers) is made before
+//! fork(2). Between fork and exec it makes system calls that signal-safety(7) lists, or that take no memory at all, and
+//! leaves by `_exit`. All signals are blocked meanwhile, so that no handler of the parent's runs in it. A child is reaped
+//! exactly once, by what owns it.
+#![allow(unsafe_code)]
+
+mod search;
+
+pub use search::Unfit;
+
+use std::ffi::{CString, OsStr, OsString};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use crate::Errno;
+use crate::process::Ending;
+use crate::seccomp::Filter;
+
+/// Where the program's memory lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Addresses {
+    /// As this process's own: nothing is changed.
+    #[default]
+    Inherited,
+    /// Always alike (`ADDR_NO_RANDOMIZE`, personality(2)).
+    Fixed,
+    /// At random, if the kernel does so at all.
+    Random,
+}
+
+/// How the child differs from one that a shell would start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Setup {
+    /// Where its memory lies.
+    pub addresses: Addresses,
+    /// Its standard output goes to `/dev/null`.
+    pub discard_output: bool,
+}
+
+/// A program, found, with its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    path: PathBuf,
+    arguments: Vec<OsString>,
+}
+
+impl Program {
+    /// Looks for the first of `command` as execvp(3) does: in the directories of `PATH`, unless it has a slash. The name stays
+    /// argument 0.
+    ///
+    /// # Errors
+    /// [`Unfit`] says what is wrong with it.
+    pub fn find(command: &[OsString]) -> Result<Self, Unfit> {
+        let name = command.first().cloned().unwrap_or_default();
+        let path = std::env::var_os("PATH");
+        Ok(Program { path: search::look_up(&name, path.as_deref())?, arguments: command.to_vec() })
+    }
+
+    /// Its file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether its file has a set-user-ID or set-group-ID bit (execve(2): ignored while it is traced without privilege).
+    #[must_use]
+    pub fn wants_privilege(&self) -> bool {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::metadata(&self.path).is_ok_and(|metadata| metadata.permissions().mode() & 0o6000 != 0)
+    }
+
+    /// Forks a child that waits for [`Waiting::go`] before it becomes this program.
+    ///
+    /// # Errors
+    /// The errno of fork(2) or pipe(2); EINVAL of an argument with a NUL in it.
+    pub fn start(&self, setup: Setup) -> Result<Waiting, Errno> {
+        self.start_filtered(setup, None)
+    }
+
+    /// The same; with a `filter`, which takes effect if [`Waiting::go_filtered`] lets it go.
+    ///
+    /// # Errors
+    /// As [`Program::start`].
+    pub fn start_filtered(&self, setup: Setup, filter: Option<&Filter>) -> Result<Waiting, Errno> {
+        let prepared = Prepared::new(self)?;
+        let gate = pipe()?;
+        let told = pipe()?;
+        let null = if setup.discard_output { Some(null_device()?) } else { None };
+        let mask = block_all_signals();
+        // SAFETY: the child does what `in_child` does, and never returns.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            let ends = Ends { gate: gate.0.as_raw_fd(), gate_of_parent: gate.1.as_raw_fd(), told: told.1.as_raw_fd() };
+            let output = null.as_ref().map(AsRawFd::as_raw_fd);
+            in_child(&prepared, &ends, output, setup.addresses, filter, &mask);
+        }
+        let errno = Errno::last();
+        restore_signals(&mask);
+        if pid < 0 {
+            return Err(errno);
+        }
+        Ok(Waiting { child: Started { pid, reaped: false }, gate: File::from(gate.1), told: File::from(told.0) })
+    }
+}
+
+/// What execve(2) takes, as it takes it.
+struct Prepared {
+    path: CString,
+    arguments: Strings,
+    environment: Strings,
+}
+
+impl Prepared {
+    fn new(program: &Program) -> Result<Self, Errno> {
+        let variables = std::env::vars_os().map(|(name, value)| [name, value].join(OsStr::new("=")));
+        Ok(Prepared {
+            path: c_string(program.path.clone().into_os_string())?,
+            arguments: Strings::new(program.arguments.iter().cloned())?,
+            environment: Strings::new(variables)?,
+        })
+    }
+}
+
+/// Strings, and pointers to them with a null behind the last.
+struct Strings {
+    pointers: Vec<*const libc::c_char>,
+    _texts: Vec<CString>,
+}
+
+impl Strings {
+    fn new(texts: impl Iterator<Item = OsString>) -> Result<Self, Errno> {
+        let texts: Vec<CString> = texts.map(c_string).collect::<Result<_, _>>()?;
+        let pointers = texts.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect();
+        Ok(Strings { pointers, _texts: texts })
+    }
+}
+
+fn c_string(text: OsString) -> Result<CString, Errno> {
+    CString::new(text.into_vec()).map_err(|_| Errno(libc::EINVAL))
+}
+
+fn pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
+    pipe_with(PipeFlags::CLOEXEC).map_err(|e| Errno(e.raw_os_error()))
+}
+
+fn null_device() -> Result<File, Errno> {
+    let file = std::fs::OpenOptions::new().write(true).open("/dev/null");
+    file.map_err(|e| Errno(e.raw_os_error().unwrap_or(libc::EIO)))
+}
+
+/// The descriptors that a child deals with.
+struct Ends {
+    gate: RawFd,
+    gate_of_parent: RawFd,
+    told: RawFd,
+}
+
+/// The child: waits at the gate, sets itself up, and becomes the program, or tells why not.
+fn in_child(
+    program: &Prepared,
+    ends: &Ends,
+    output: Option<RawFd>,
+    addresses: Addresses,
+    filter: Option<&Filter>,
+    mask: &libc::sigset_t,
+) -> ! {
+    // SAFETY: this copy of the parent's end would keep the child from seeing that the parent is gone.
+    unsafe { libc::close(ends.gate_of_parent) };
+    let mut byte = 0_u8;
+    // SAFETY: one byte is writable. All signals are blocked: only a stop can interrupt it, and that is restarted.
+    let count = unsafe { libc::read(ends.gate, (&raw mut byte).cast(), 1) };
+    if count != 1 {
+        leave();
+    }
+    if let Some(output) = output {
+        // SAFETY: both are descriptors of this process; the copy stays open at exec.
+        if unsafe { libc::dup2(output, libc::STDOUT_FILENO) } < 0 {
+            fail(ends.told);
+        }
+    }
+    let laid_out = match addresses {
+        Addresses::Inherited => Ok(()),
+        Addresses::Fixed => crate::personality::set(false),
+        Addresses::Random => crate::personality::set(true),
+    };
+    if laid_out.is_err() {
+        fail(ends.told);
+    }
+    default_signals();
+    if byte == FILTERED && filter.is_some_and(|filter| filter.install().is_err()) {
+        fail(ends.told);
+    }
+    restore_signals(mask);
+    let (arguments, environment) = (program.arguments.pointers.as_ptr(), program.environment.pointers.as_ptr());
+    // SAFETY: all three are NUL- or null-terminated and live as long as this process.
+    unsafe { libc::execve(program.path.as_ptr(), arguments, environment) };
+    fail(ends.told)
+}
+
+/// What is said at the gate.
+const PLAIN: u8 = 1;
+const FILTERED: u8 = 2;
+
+/// Tells the parent the errno of what has just failed.
+fn fail(told: RawFd) -> ! {
+    let errno = Errno::last().0; // takes no memory
+    // SAFETY: an integer of this stack is written; the parent reads it or is gone.
+    unsafe { libc::write(told, (&raw const errno).cast(), size_of::<i32>()) };
+    leave()
+}
+
+fn leave() -> ! {
+    // SAFETY: _exit(2) takes any status and runs nothing of this process.
+    unsafe { libc::_exit(125) }
+}
+
+/// Handlers of this process must not run in its copy, and the two signals that the Rust runtime and this program ignore are
+/// not ignored by what it starts. What was ignored when this program began (nohup) stays so.
+fn default_signals() {
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: all-zero is a valid sigaction (default handler, empty mask).
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        // SAFETY: a null new action only reads the present one.
+        if unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut action) } != 0 {
+            continue;
+        }
+        let ours = signal == libc::SIGPIPE || signal == libc::SIGXFSZ;
+        if action.sa_sigaction != libc::SIG_DFL && (ours || action.sa_sigaction != libc::SIG_IGN) {
+            // SAFETY: the default action installs no handler.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+    }
+}
+
+/// Blocks every signal of this thread, and returns what was blocked before.
+fn block_all_signals() -> libc::sigset_t {
+    // SAFETY: all-zero is a valid set.
+    let mut all: libc::sigset_t = unsafe { std::mem::zeroed() };
+    let mut before = all;
+    // SAFETY: the set is writable.
+    unsafe { libc::sigfillset(&raw mut all) };
+    // SAFETY: both sets live on this stack.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before) };
+    before
+}
+
+fn restore_signals(mask: &libc::sigset_t) {
+    // SAFETY: the set is valid, and the old one is not asked for.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, mask, std::ptr::null_mut()) };
+}
+
+/// A child at the gate. Killed and reaped when dropped.
+#[derive(Debug)]
+pub struct Waiting {
+    child: Started,
+    gate: File,
+    told: File,
+}
+
+impl Waiting {
+    /// Its process id, which it keeps as the program.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
+    /// Lets it become the program, and waits until it has. A tracer that asked for stops at exec (`PTRACE_O_TRACEEXEC`) finds it in
+    /// that stop.
+    ///
+    /// # Errors
+    /// The errno of execve(2) or personality(2), ESRCH if it was killed meanwhile.
+    pub fn go(self) -> Result<Started, Errno> {
+        self.say(PLAIN)
+    }
+
+    /// The same, with the filter that it was started with. It must be traced by now: a filter without a tracer makes
+    /// what it picks out fail.
+    ///
+    /// # Errors
+    /// As [`Waiting::go`], and those of [`Filter::install`].
+    pub fn go_filtered(self) -> Result<Started, Errno> {
+        self.say(FILTERED)
+    }
+
+    fn say(mut self, word: u8) -> Result<Started, Errno> {
+        self.gate.write_all(&[word]).map_err(|_| Errno(libc::ESRCH))?;
+        let mut errno = [0_u8; 4];
+        // Nothing comes, and the pipe closes, when exec succeeds; also when the child is killed, which its waiter sees.
+        let mut got = 0;
+        while got < errno.len() {
+            match self.told.read(&mut errno[got..]) {
+                Ok(0) => return Ok(self.child),
+                Ok(count) => got += count,
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(Errno(e.raw_os_error().unwrap_or(libc::EIO))),
+            }
+        }
+        Err(Errno(i32::from_ne_bytes(errno)))
+    }
+}
+
+/// A program that runs. Killed and reaped when dropped, unless [`Started::reaped`] said that it is gone.
+#[derive(Debug)]
+pub struct Started {
+    pid: i32,
+    reaped: bool,
+}
+
+impl Started {
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid.cast_unsigned()
+    }
+
+    /// Waits until it ends.
+    ///
+    /// # Errors
+    /// ECHILD: it was reaped elsewhere.
+    pub fn wait(mut self) -> Result<Ending, Errno> {
+        let mut status = 0;
+        loop {
+            // SAFETY: the status is writable, and the child has not been reaped.
+            if unsafe { libc::waitpid(self.pid, &raw mut status, 0) } == self.pid {
+                self.reaped = true;
+                return Ok(if libc::WIFSIGNALED(status) {
+                    Ending::Killed(libc::WTERMSIG(status))
+                } else {
+                    Ending::Exited(libc::WEXITSTATUS(status))
+                });
+            }
+            let error = Errno::last();
+            if error.0 != libc::EINTR {
+                return Err(error);
+            }
+        }
+    }
+
+    /// It has ended and was waited for elsewhere: its number may be another process's by now.
+    pub fn reaped(&mut self) {
+        self.reaped = true;
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if self.reaped {
+            return;
+        }
+        // SAFETY: the child has not been reaped, so the number is its own.
+        unsafe { libc::kill(self.pid, libc::SIGKILL) };
+        loop {
+            let mut status = 0;
+            // SAFETY: the status is writable. A traced child may report stops before its end.
+            let got = unsafe { libc::waitpid(self.pid, &raw mut status, libc::__WALL) };
+            let stopped = got == self.pid && libc::WIFSTOPPED(status);
+            if stopped {
+                // SAFETY: lets a tracee go on to its end; fails harmlessly if it is none.
+                unsafe { libc::ptrace(libc::PTRACE_CONT, self.pid, 0, 0) };
+            } else if got >= 0 || Errno::last().0 != libc::EINTR {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(words: &[&str]) -> Vec<OsString> {
+        words.iter().map(OsString::from).collect()
+    }
+
+    /// How a started child ends: a status, or a signal as a negative number.
+    fn ending(mut child: Started) -> i32 {
+        let mut status = 0;
+        // SAFETY: the child is ours and not reaped.
+        assert_eq!(unsafe { libc::waitpid(child.pid, &raw mut status, 0) }, child.pid);
+        child.reaped();
+        if libc::WIFSIGNALED(status) { -libc::WTERMSIG(status) } else { libc::WEXITSTATUS(status) }
+    }
+
+    fn run(words: &[&str], setup: Setup) -> i32 {
+        ending(Program::find(&command(words)).unwrap().start(setup).unwrap().go().unwrap())
+    }
+
+    #[test]
+    fn a_program_runs_with_its_arguments_and_environment() {
+        assert_eq!(run(&["sh", "-c", "exit $(($1 + ${#PATH} * 0))", "x", "7"], Setup::default()), 7);
+        assert_eq!(run(&["sh", "-c", "kill -TERM $$"], Setup::default()), -libc::SIGTERM);
+        // The Rust runtime ignores SIGPIPE; what is started does not.
+        assert_eq!(run(&["sh", "-c", "kill -PIPE $$"], Setup::default()), -libc::SIGPIPE);
+    }
+
+    #[test]
+    fn it_waits_at_the_gate() {
+        let folder = std::env::temp_dir().join(format!("firsttouch-gate-{}", std::process::id()));
+        let program = Program::find(&command(&["mkdir", folder.to_str().unwrap()])).unwrap();
+        let waiting = program.start(Setup::default()).unwrap();
+        let link = std::fs::read_link(format!("/proc/{}/exe", waiting.pid())).unwrap();
+        assert_eq!(link, std::env::current_exe().unwrap(), "it is still a copy of this process");
+        assert!(!folder.exists());
+        assert_eq!(ending(waiting.go().unwrap()), 0);
+        std::fs::remove_dir(&folder).expect("made after the gate");
+    }
+
+    #[test]
+    fn dropped_children_are_gone() {
+        let waiting = Program::find(&command(&["true"])).unwrap().start(Setup::default()).unwrap();
+        let pid = waiting.pid();
+        drop(waiting);
+        assert!(!Path::new(&format!("/proc/{pid}")).exists());
+        let started =
+            Program::find(&command(&["sleep", "1000"])).unwrap().start(Setup::default()).unwrap().go().unwrap();
+        let pid = started.pid();
+        drop(started);
+        assert!(!Path::new(&format!("/proc/{pid}")).exists());
+    }
+
+    #[test]
+    fn setups_take_effect() {
+        let silent = Setup { discard_output: true, ..Setup::default() };
+        assert_eq!(run(&["sh", "-c", "[ $(readlink /proc/self/fd/1) ] && [ /dev/null -ef /proc/$$/fd/1 ]"], silent), 0);
+        let fixed = Setup { addresses: Addresses::Fixed, ..Setup::default() };
+        // ADDR_NO_RANDOMIZE is 0x40000.
+        assert_eq!(run(&["sh", "-c", "grep -q '^0*4[0-9a-f]\\{4\\}$' /proc/$$/personality"], fixed), 0);
+        let random = Setup { addresses: Addresses::Random, ..Setup::default() };
+        assert_eq!(run(&["sh", "-c", "grep -q '^0*$' /proc/$$/personality"], random), 0);
+    }
+
+    #[test]
+    fn an_exec_that_fails_is_told() {
+        let file = std::env::temp_dir().join(format!("firsttouch-noexec-{}", std::process::id()));
+        std::fs::write(&file, "neither ELF nor script").unwrap();
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let program = Program::find(&[file.clone().into_os_string()]).unwrap();
+        let error = program.start(Setup::default()).unwrap().go().unwrap_err();
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(error, Errno(libc::ENOEXEC));
+    }
+}

@@ -1,0 +1,110 @@
+//! Finding a program by its name, as execvp(3) does, and why it cannot be run.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, access};
+
+/// Why there is no program to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unfit {
+    /// There is no such file; a shell's status for it is 127.
+    NotFound(OsString),
+    /// It is there and cannot be run, and why; a shell's status for it is 126.
+    NotExecutable(PathBuf, String),
+}
+
+impl Unfit {
+    /// The exit status that a shell would give.
+    #[must_use]
+    pub fn status(&self) -> u8 {
+        if matches!(self, Unfit::NotFound(_)) { 127 } else { 126 }
+    }
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unfit::NotFound(name) if name.as_bytes().contains(&b'/') => {
+                write!(f, "{}: no such file; is the path right?", name.display())
+            }
+            Unfit::NotFound(name) => {
+                write!(f, "{}: not found in PATH; give a path like ./{0} if it is here", name.display())
+            }
+            Unfit::NotExecutable(path, why) => write!(f, "{}: {why}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for Unfit {}
+
+/// The file that `name` stands for.
+pub(super) fn look_up(name: &OsStr, search: Option<&OsStr>) -> Result<PathBuf, Unfit> {
+    if name.is_empty() {
+        return Err(Unfit::NotFound(name.to_owned()));
+    }
+    if name.as_bytes().contains(&b'/') {
+        let path = PathBuf::from(name);
+        return match fitness(&path) {
+            None => Err(Unfit::NotFound(name.to_owned())),
+            Some(Ok(())) => Ok(path),
+            Some(Err(why)) => Err(Unfit::NotExecutable(path, why)),
+        };
+    }
+    let mut unfit = None;
+    // Without PATH the C library looks here (execvp(3), since glibc 2.24).
+    let search = search.unwrap_or(OsStr::new("/bin:/usr/bin"));
+    for directory in std::env::split_paths(search) {
+        let path = if directory.as_os_str().is_empty() { Path::new(".").join(name) } else { directory.join(name) };
+        match fitness(&path) {
+            Some(Ok(())) => return Ok(path),
+            Some(Err(why)) if unfit.is_none() && !path.is_dir() => unfit = Some(Unfit::NotExecutable(path, why)),
+            _ => {}
+        }
+    }
+    Err(unfit.unwrap_or_else(|| Unfit::NotFound(name.to_owned())))
+}
+
+/// Whether `path` can be run; `None` if there is nothing.
+fn fitness(path: &Path) -> Option<Result<(), String>> {
+    let metadata = match std::fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
+            return Some(Err("not executable: a directory on the way to it is closed to this user".to_owned()));
+        }
+        Err(_) => return None,
+    };
+    Some(if metadata.is_dir() {
+        Err("is a directory, no program".to_owned())
+    } else if !metadata.is_file() {
+        Err("is no regular file, so no program".to_owned())
+    } else if access(path, Access::EXEC_OK).is_err() {
+        Err("not executable by this user; chmod +x if it is a program".to_owned())
+    } else {
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_run_is_named() {
+        let find = |word: &str| look_up(OsStr::new(word), Some(OsStr::new("/usr/bin:/bin"))).unwrap_err();
+        assert_eq!((find("no-such-program").status(), find("/no/such").status(), find("").status()), (127, 127, 127));
+        assert_eq!((find("/tmp").status(), find("/etc/passwd").status(), find("/dev/null").status()), (126, 126, 126));
+        assert!(find("/tmp").to_string().contains("directory"));
+        assert!(find("no-such-program").to_string().contains("./no-such-program"));
+    }
+
+    #[test]
+    fn the_search_goes_on_behind_what_cannot_be_run() {
+        let passwd = OsStr::new("passwd");
+        let found = look_up(passwd, Some(OsStr::new("/nonexistent:/etc:/usr/bin:/bin")));
+        assert!(matches!(found, Ok(path) if path.ends_with("bin/passwd")));
+        assert!(matches!(look_up(passwd, Some(OsStr::new("/etc"))), Err(Unfit::NotExecutable(..))));
+    }
+}

@@ -1,0 +1,39 @@
+//! `/proc/PID/task` and `/proc/TID/status`: which threads belong to which process.
+
+use std::io;
+
+/// The threads of the process `pid`, in ascending order.
+///
+/// # Errors
+/// `NotFound`: there is no such process.
+pub fn threads_of(pid: u32) -> io::Result<Vec<u32>> {
+    let mut threads: Vec<u32> = std::fs::read_dir(format!("/proc/{pid}/task"))?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    threads.sort_unstable();
+    Ok(threads)
+}
+
+/// The process that the thread `tid` belongs to, while it exists.
+#[must_use]
+pub fn process_of(tid: u32) -> Option<u32> {
+    parse_process(&std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?)
+}
+
+fn parse_process(status: &str) -> Option<u32> {
+    status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_know_their_process() {
+        let own = std::process::id();
+        let threads = threads_of(own).unwrap();
+        assert!(threads.contains(&own) && threads.iter().all(|&thread| process_of(thread).is_none_or(|of| of == own)));
+        assert_eq!((parse_process("Name:\tx\nTgid:\t12\nPid:\t13\n"), parse_process("Name:\tTgid")), (Some(12), None));
+        assert_eq!(process_of(u32::MAX), None);
+    }
+}
