@@ -5,7 +5,8 @@
 //! - **Pointers are not followed.** An event has registers, not memory. strace without `verbose=none` shows what is behind
 //!   mincore's vector, the mode and nodes of `get_mempolicy`, the nodes of mbind, `set_mempolicy` and `migrate_pages`, the
 //!   arrays of `move_pages`, the iovecs of `process_madvise`, the context of `io_setup`, and what `io_uring_register` is
-//!   given. Here they are addresses (`[]` where the count beside them says that there is nothing).
+//!   given. Here they are addresses, or `[]` where the count beside them is zero; strace says that of some operations of
+//!   `io_uring_register` too.
 //! - **The name of `memfd_create`** is the one string that events have. It is shown whole, where strace stops after 32 bytes
 //!   unless told otherwise (`-s`). A name that could not be read is an address. So is an empty one, which events cannot tell
 //!   from it, and bytes that are no UTF-8 were replaced when the event was made.
@@ -46,7 +47,7 @@ pub fn arguments<'a>(syscall: &'a Syscall, names: &'a Names) -> impl ExactSizeIt
     let kinds = signature(syscall.call);
     kinds[..shown(syscall, kinds.len())].iter().zip(&syscall.arguments).map(move |(kind, &register)| match *kind {
         Kind::Text if register != 0 && syscall.text.is_some() => Argument::Text(names.text(syscall.text)),
-        Kind::Array(count) if register != 0 && count.is_none(&syscall.arguments) => Argument::Nothing,
+        Kind::Array(count) if register != 0 && syscall.arguments[count] == 0 => Argument::Nothing,
         Kind::Text | Kind::Array(_) | Kind::Address => Argument::address(register),
         Kind::Int => Argument::Signed(i64::from(low(register).cast_signed())),
         Kind::Count => Argument::Unsigned(u64::from(low(register))),

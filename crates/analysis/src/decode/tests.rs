@@ -136,7 +136,7 @@ fn policies() {
             (&[ADDRESS, 4096, 2, 64, 65, 2], "0x7f1234560000, 4096, MPOL_BIND, 0x40, 65, MPOL_MF_MOVE"),
             (
                 &[ADDRESS, 4096, 0x8003, 64, 1, 9],
-                "0x7f1234560000, 4096, MPOL_INTERLEAVE|MPOL_F_STATIC_NODES, [], 1, MPOL_MF_STRICT|0x8",
+                "0x7f1234560000, 4096, MPOL_INTERLEAVE|MPOL_F_STATIC_NODES, 0x40, 1, MPOL_MF_STRICT|0x8",
             ),
             (
                 &[ADDRESS, 0, 0x6007, 0, 0, 0],
@@ -152,6 +152,7 @@ fn policies() {
         Call::SetMempolicy,
         &[
             (&[0, 0, 0], "MPOL_DEFAULT, NULL, 0"),
+            (&[1, 64, 0], "MPOL_PREFERRED, [], 0"),
             (&[6 | 1 << 32, 64, MINUS_ONE], "MPOL_WEIGHTED_INTERLEAVE, 0x40, 18446744073709551615"),
         ],
     );
