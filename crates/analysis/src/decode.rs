@@ -1,19 +1,20 @@
 //! Memory syscalls as text, as strace prints them.
 //!
-//! The measure is strace 6.1 with `-e verbose=none -s 4096`; `tests/strace.rs` holds this against it, line by line. What differs:
+//! The measure is strace 6.1 with `-e verbose=none -s 4096`; `tests/strace/` holds this against it, line by line, and
+//! `tests/headers.rs` the constants against the C headers. What differs:
 //!
 //! - **Pointers are not followed.** An event has registers, not memory. strace without `verbose=none` shows what is behind
 //!   mincore's vector, the mode and nodes of `get_mempolicy`, the nodes of mbind, `set_mempolicy` and `migrate_pages`, the
 //!   arrays of `move_pages`, the iovecs of `process_madvise`, the context of `io_setup`, and what `io_uring_register` is
-//!   given. Here they are addresses, or `[]` where the count beside them is zero; strace says that of some operations of
-//!   `io_uring_register` too.
+//!   given. Here they are addresses, or `[]` where the count beside them is zero (which strace says of some operations of
+//!   `io_uring_register` too).
 //! - **The name of `memfd_create`** is the one string that events have. It is shown whole, where strace stops after 32 bytes
 //!   unless told otherwise (`-s`). A name that could not be read is an address. So is an empty one, which events cannot tell
 //!   from it, and bytes that are no UTF-8 were replaced when the event was made.
 //! - **Names newer than strace 6.1** are known: `MADV_GUARD_INSTALL`, `MAP_DROPPABLE`, `MFD_EXEC`,
 //!   `MPOL_WEIGHTED_INTERLEAVE` and others up to Linux 6.18. `PROT_BTI` and `PROT_MTE` of aarch64 strace does not know at all.
-//! - **mremap's fifth argument** is shown where the kernel reads it: with `MREMAP_FIXED` or `MREMAP_DONTUNMAP`, as strace does
-//!   since 6.10.
+//! - **mremap's fifth argument** is shown where the kernel reads it: with `MREMAP_FIXED` or `MREMAP_DONTUNMAP` (and
+//!   `MREMAP_MAYMOVE`, without which it refuses both), as strace does since 6.10.
 //! - **`map_shadow_stack` returns an address** here, a decimal number in strace.
 //! - **Constants are those of the machine that decodes**: of x86-64, or else those that other architectures share.
 
