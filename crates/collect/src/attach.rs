@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use events::{Life, Mapping, Names, Thread};
 use sys::Errno;
-use sys::proc::parse_maps;
 use sys::proc::task::threads_of;
+use sys::proc::{Region, parse_maps};
 use sys::ptrace::{self, Options, Stop};
 
 use crate::half::{Half, Piece};
@@ -63,13 +63,19 @@ fn wait_for_all(seized: &mut BTreeMap<u32, Option<Stop>>) {
     }
 }
 
-/// What `pid` has mapped at `time_ns`, as events that say so.
+/// What `pid` was and has mapped at `time_ns`, when it is met.
 pub(crate) fn snapshot(pid: u32, time_ns: u64, names: &mut Names) -> Vec<Half> {
-    let thread = Thread { pid, tid: pid };
-    let met = Half { time_ns, thread, what: Piece::Life(Life::Met) };
+    let met = Half { time_ns, thread: Thread { pid, tid: pid }, what: Piece::Life(Life::Met) };
+    let mut snapshot = mappings(pid, time_ns, names);
+    snapshot.insert(0, met);
+    snapshot
+}
+
+/// What `pid` has mapped, as events at `time_ns`.
+pub(crate) fn mappings(pid: u32, time_ns: u64, names: &mut Names) -> Vec<Half> {
     let text = std::fs::read(format!("/proc/{pid}/maps")).unwrap_or_default();
     let regions = parse_maps(&String::from_utf8_lossy(&text)).unwrap_or_default();
-    let mappings = regions.into_iter().map(|region| {
+    let half = |region: Region| {
         let allows = |letter, bit| if region.permissions.contains(letter) { bit } else { 0 };
         let mapping = Mapping {
             start: region.start as u64,
@@ -80,7 +86,7 @@ pub(crate) fn snapshot(pid: u32, time_ns: u64, names: &mut Names) -> Vec<Half> {
             shared: region.permissions.ends_with('s'),
             name: names.add(&region.name),
         };
-        Half { time_ns, thread, what: Piece::Mapping(mapping) }
-    });
-    std::iter::once(met).chain(mappings).collect()
+        Half { time_ns, thread: Thread { pid, tid: pid }, what: Piece::Mapping(mapping) }
+    };
+    regions.into_iter().map(half).collect()
 }

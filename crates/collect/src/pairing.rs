@@ -229,3 +229,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

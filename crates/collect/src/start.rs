@@ -142,7 +142,11 @@ fn start(program: &Program, wish: Wish) -> Result<Collection, Error> {
     let shared = Arc::new(Shared::new(access.by_stops).map_err(Error::Resources)?);
     let mut tracer = None;
     if access.by_stops {
-        match trace_program(pid, &shared, &numbers)? {
+        let mut tracer_of_program = Tracer::new(Arc::clone(&shared), numbers.clone(), pid, true);
+        if access.rings.is_none() {
+            tracer_of_program.tell_lives();
+        }
+        match trace_program(pid, tracer_of_program)? {
             Ok(thread) => tracer = Some(thread),
             Err(errno) => {
                 access.do_without_calls(errno, wish.faults)?;
@@ -167,13 +171,8 @@ fn start(program: &Program, wish: Wish) -> Result<Collection, Error> {
 }
 
 /// Traces a program that waits to be started, on a thread of its own. The inner error: it may not be traced.
-fn trace_program(
-    pid: u32,
-    shared: &Arc<Shared>,
-    numbers: &[(u32, Call)],
-) -> Result<Result<TracerThread, Errno>, Error> {
+fn trace_program(pid: u32, mut tracer: Tracer) -> Result<Result<TracerThread, Errno>, Error> {
     let (answer, seized) = channel();
-    let mut tracer = Tracer::new(Arc::clone(shared), numbers.to_vec(), pid, true);
     let handle = spawn(move |nudge| {
         let outcome = ptrace::seize(pid, Options::FILTERED_CALLS);
         let failed = outcome.is_err();
@@ -190,8 +189,8 @@ fn trace_program(
 
 /// What becomes of a process that was stopped to be met.
 enum Then {
-    /// Its syscalls are traced.
-    Trace,
+    /// Its syscalls are traced, and so is its life if there are no rings.
+    Trace { alone: bool },
     /// It goes on untraced.
     LetGo,
 }
@@ -221,14 +220,14 @@ fn attach(pid: u32, wish: Wish) -> Result<Collection, Error> {
     if let Some(errno) = refusal.filter(|_| access.by_stops) {
         access.do_without_calls(errno, wish.faults).map_err(|_| Error::Forbidden(pid, errno))?;
     }
-    let by_stops = access.by_stops;
+    let then_do = if access.by_stops { Then::Trace { alone: access.rings.is_none() } } else { Then::LetGo };
     let met = snapshot(pid, monotonic_ns(), &mut shared.names());
     for half in met {
         shared.add_stop(half);
     }
     let mut collection = Collection::begin(access, Arc::clone(&shared), numbers)?;
     // Nobody listens if it could not be stopped.
-    let _ = then.send(if by_stops { Then::Trace } else { Then::LetGo });
+    let _ = then.send(then_do);
     match nudge {
         Some(nudge) => collection.tracer = Some(TracerThread { handle, nudge }),
         None => shared.end_tracer(),
@@ -252,7 +251,10 @@ fn meet(
         }
     };
     let _ = answer.send(Ok((frozen.0.keys().copied().collect(), nudge)));
-    if let Ok(Then::Trace) = decision.recv() {
+    if let Ok(Then::Trace { alone }) = decision.recv() {
+        if alone {
+            tracer.tell_lives();
+        }
         tracer.take_over(pid, frozen);
     } else {
         let Frozen(stopped) = frozen;

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use events::{Call, Name, Thread};
+use events::{Call, Life, Name, Thread};
 use sys::Errno;
 use sys::clock::monotonic_ns;
 use sys::proc::task::process_of;
@@ -20,7 +20,7 @@ use sys::process::Ending;
 use sys::ptrace::{self, AtCall, Stop};
 use sys::remote::read_text;
 
-use crate::attach::Frozen;
+use crate::attach::{Frozen, mappings};
 use crate::calls;
 use crate::drain::Shared;
 use crate::half::{Half, Piece, add};
@@ -35,6 +35,8 @@ pub(crate) struct Tracer {
     ending: Option<Ending>,
     /// A filter picks out the calls; else every call is a stop.
     filtered: bool,
+    /// There are no rings: what they would tell of lives and mappings is told from here.
+    alone: bool,
     /// Being let go.
     leaving: bool,
 }
@@ -48,7 +50,12 @@ struct Tracee {
 
 impl Tracer {
     pub(crate) fn new(shared: Arc<Shared>, numbers: Vec<(u32, Call)>, first: u32, filtered: bool) -> Self {
-        Tracer { shared, numbers, threads: HashMap::new(), first, ending: None, filtered, leaving: false }
+        Tracer { shared, numbers, threads: HashMap::new(), first, ending: None, filtered, alone: false, leaving: false }
+    }
+
+    /// There are no rings.
+    pub(crate) fn tell_lives(&mut self) {
+        self.alone = true;
     }
 
     /// Traces `tid` of the process `pid` from now on. It is seized already.
@@ -95,16 +102,12 @@ impl Tracer {
     fn stopped(&mut self, tid: u32, stop: Stop) {
         let now_ns = monotonic_ns();
         match stop {
-            Stop::Exited(status) => return self.gone(tid, Ending::Exited(status)),
-            Stop::Killed(signal) => return self.gone(tid, Ending::Killed(signal)),
+            Stop::Exited(status) => return self.gone(tid, now_ns, Ending::Exited(status)),
+            Stop::Killed(signal) => return self.gone(tid, now_ns, Ending::Killed(signal)),
             Stop::Picked | Stop::Call => self.at_call(tid, now_ns),
-            Stop::Exec => {
-                // Whichever thread it was, it has the process's number now, and is the only one.
-                let pid = self.tracee(tid).pid;
-                self.threads.retain(|&other, tracee| tracee.pid != pid || other == tid);
-                self.tracee(tid).in_call = false;
-            }
-            Stop::Born(_) | Stop::Exit | Stop::Signal(_) | Stop::Group(_) | Stop::Interrupted => {
+            Stop::Exec => self.executed(tid, now_ns),
+            Stop::Born(child) => self.born(child, tid, now_ns),
+            Stop::Exit | Stop::Signal(_) | Stop::Group(_) | Stop::Interrupted => {
                 self.tracee(tid);
             }
         }
@@ -157,13 +160,52 @@ impl Tracer {
         Piece::CallBegins { call, text, arguments, by_stops: true }
     }
 
+    /// A process has another program. Whichever thread it was, it has the process's number now, and is the only one.
+    fn executed(&mut self, tid: u32, now_ns: u64) {
+        let pid = self.tracee(tid).pid;
+        self.threads.retain(|&other, tracee| tracee.pid != pid || other == tid);
+        self.tracee(tid).in_call = false;
+        if self.alone {
+            let comm = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+            let mut names = self.shared.names();
+            let name = add(&mut names, comm.trim_ascii_end());
+            // It is stopped, so what is mapped is what exec has left it with.
+            let mapped = mappings(pid, now_ns, &mut names);
+            drop(names);
+            self.tell(Thread { pid, tid }, now_ns, Life::Executed { name });
+            for half in mapped {
+                self.shared.add_stop(half);
+            }
+        }
+    }
+
+    fn born(&mut self, child: u32, by: u32, now_ns: u64) {
+        // Met here already: it may end before it has reported anything else.
+        let thread = Thread { pid: self.tracee(child).pid, tid: child };
+        let by = Thread { pid: self.tracee(by).pid, tid: by };
+        self.tell(thread, now_ns, Life::Started { by });
+    }
+
+    fn tell(&self, thread: Thread, time_ns: u64, life: Life) {
+        if self.alone {
+            self.shared.add_stop(Half { time_ns, thread, what: Piece::Life(life) });
+        }
+    }
+
     /// What is known of a thread; a new one is met here, whatever it reports first.
     fn tracee(&mut self, tid: u32) -> &mut Tracee {
         self.threads.entry(tid).or_insert_with(|| Tracee { pid: process_of(tid).unwrap_or(tid), in_call: false })
     }
 
-    fn gone(&mut self, tid: u32, ending: Ending) {
+    fn gone(&mut self, tid: u32, now_ns: u64, ending: Ending) {
+        let pid = self.tracee(tid).pid;
         self.threads.remove(&tid);
+        let number = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
+        let told = match ending {
+            Ending::Exited(status) => events::Ending::Exited(number(status)),
+            Ending::Killed(signal) => events::Ending::Killed(number(signal)),
+        };
+        self.tell(Thread { pid, tid }, now_ns, Life::Ended { ending: told });
         if tid == self.first {
             self.ending = Some(ending);
         }
