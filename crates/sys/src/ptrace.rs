@@ -179,7 +179,7 @@ fn request(what: libc::c_uint, tid: u32, data: i64) -> Result<(), Errno> {
     if done < 0 { Err(Errno::last()) } else { Ok(()) }
 }
 
-/// The next stop or end of any child or traced thread of this process, if there is one now.
+/// The next stop or end of any child or traced thread of the calling thread, if there is one now.
 ///
 /// # Errors
 /// ECHILD: there is none left.
@@ -192,7 +192,7 @@ pub fn next_stop() -> Result<Option<(u32, Stop)>, Errno> {
     }
 }
 
-/// Waits for the next stop or end of any child or traced thread of this process. `None`: a signal came instead
+/// Waits for the next stop or end of any child or traced thread of the calling thread. `None`: a signal came instead
 /// ([`Nudge`]).
 ///
 /// # Errors
@@ -206,8 +206,9 @@ pub fn wait_for_stop() -> Result<Option<(u32, Stop)>, Errno> {
 
 fn wait(how: i32) -> Result<Option<(u32, Stop)>, Errno> {
     let mut status = 0;
-    // SAFETY: the status is writable. __WALL: threads too.
-    match unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL | how) } {
+    // __WALL: threads too. __WNOTHREAD: what another thread of ours has started or traces is that one's.
+    // SAFETY: the status is writable.
+    match unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL | libc::__WNOTHREAD | how) } {
         0 => Ok(None),
         tid @ 1.. => Ok(Some((tid.cast_unsigned(), decode(status, || event_message(tid))))),
         _ => Err(Errno::last()),
