@@ -9,6 +9,7 @@ pub mod cached_file;
 pub mod cgroup;
 pub mod clock;
 pub mod copy;
+pub mod elf;
 pub mod facts;
 pub mod filemap;
 pub mod filesystem;

@@ -2,12 +2,18 @@
 
 mod counters;
 mod maps;
+mod pagemap;
 mod rollup;
+mod smaps;
 pub mod task;
+mod thread;
 
 pub use counters::{Counters, available_bytes, cpu_ticks, meminfo_bytes, oom_kills, pressure_total, vmstat};
 pub use maps::{Region, parse_maps, regions_now};
+pub use pagemap::PageMap;
 pub use rollup::{Resident, parse_rollup, resident_now};
+pub use smaps::{Mapped, parse_smaps};
+pub use thread::{Standing, entry_address, parse_standing};
 
 use std::time::Duration;
 

@@ -1,0 +1,120 @@
+//! `/proc/PID/smaps`: what a process has mapped where, and how much of it is resident.
+
+/// One mapping.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Mapped {
+    /// The first address.
+    pub start: u64,
+    /// The address behind the last.
+    pub end: u64,
+    /// `rwxp` or `rwxs`, with a hyphen for what is not allowed.
+    pub permissions: String,
+    /// Where in its file it begins.
+    pub offset_bytes: u64,
+    /// The device of its file, as `major:minor`.
+    pub device: String,
+    /// The inode of its file; 0 of none.
+    pub inode: u64,
+    /// Its file, a name in brackets such as `[heap]`, or nothing.
+    pub name: String,
+    /// So much of it is resident, in pages of any size.
+    pub resident_bytes: u64,
+    /// So much of it is mapped by huge pages, transparent or of hugetlbfs.
+    pub huge_bytes: u64,
+}
+
+/// Parses the whole file; `None` if a line has another form.
+#[must_use]
+pub fn parse_smaps(text: &str) -> Option<Vec<Mapped>> {
+    let mut all: Vec<Mapped> = Vec::new();
+    for line in text.lines() {
+        let key = line.split(' ').next()?;
+        match key.strip_suffix(':') {
+            None => all.push(parse_head(line)?),
+            Some(key) => add(all.last_mut()?, key, line)?,
+        }
+    }
+    Some(all)
+}
+
+/// `start-end permissions offset device inode name`, as in `/proc/PID/maps`.
+fn parse_head(line: &str) -> Option<Mapped> {
+    let mut words = line.splitn(6, ' ');
+    let (start, end) = words.next()?.split_once('-')?;
+    let permissions = words.next().filter(|permissions| permissions.len() == 4)?;
+    let (offset, device, inode) = (words.next()?, words.next()?, words.next()?);
+    let address = |text| u64::from_str_radix(text, 16).ok();
+    let (start, end) = (address(start)?, address(end)?);
+    (start < end).then_some(Mapped {
+        start,
+        end,
+        permissions: permissions.to_owned(),
+        offset_bytes: address(offset)?,
+        device: device.to_owned(),
+        inode: inode.parse().ok()?,
+        name: words.next().unwrap_or_default().trim().to_owned(),
+        ..Mapped::default()
+    })
+}
+
+/// `Key:  value kB`. Pages of hugetlbfs are not in `Rss` (Documentation/filesystems/proc.rst of the kernel).
+fn add(mapped: &mut Mapped, key: &str, line: &str) -> Option<()> {
+    let huge = match key {
+        "Rss" => false,
+        "AnonHugePages" | "ShmemPmdMapped" | "FilePmdMapped" | "Shared_Hugetlb" | "Private_Hugetlb" => true,
+        _ => return Some(()),
+    };
+    let bytes = line.split_whitespace().nth(1)?.parse::<u64>().ok()?.checked_mul(1024)?;
+    if huge {
+        mapped.huge_bytes += bytes;
+    }
+    if !huge || key.ends_with("Hugetlb") {
+        mapped.resident_bytes += bytes;
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "\
+55d0c0f2a000-55d0c0f4b000 rw-p 00000000 00:00 0                          [heap]
+Size:                132 kB
+Rss:                  24 kB
+AnonHugePages:         0 kB
+VmFlags: rd wr mr mw me ac 
+7f1c00000000-7f1c00400000 rw-p 00002000 fe:01 1234                       /a b/c: d (deleted)
+Rss:                   0 kB
+AnonHugePages:      2048 kB
+Private_Hugetlb:    2048 kB
+";
+
+    #[test]
+    fn mappings_have_their_figures() {
+        let all = parse_smaps(TEXT).unwrap();
+        assert_eq!((all[0].name.as_str(), all[0].resident_bytes, all[0].huge_bytes), ("[heap]", 24 << 10, 0));
+        assert_eq!((all[1].name.as_str(), all[1].device.as_str()), ("/a b/c: d (deleted)", "fe:01"));
+        assert_eq!((all[1].offset_bytes, all[1].inode), (0x2000, 1234));
+        assert_eq!((all[1].resident_bytes, all[1].huge_bytes), (2 << 20, 4 << 20));
+        assert_eq!(parse_smaps(""), Some(Vec::new()));
+    }
+
+    #[test]
+    fn cut_off_texts_are_answered() {
+        for length in 0..TEXT.len() {
+            let all = parse_smaps(&TEXT[..length]);
+            assert!(all.is_none_or(|all| all.len() <= 2));
+        }
+        assert_eq!(parse_smaps("Rss: 4 kB\n"), None, "a figure of nothing");
+        assert_eq!(parse_smaps("2000-1000 rw-p 0 00:00 0\n"), None);
+    }
+
+    #[test]
+    fn this_process_is_read() {
+        let all = parse_smaps(&std::fs::read_to_string("/proc/self/smaps").unwrap()).unwrap();
+        let here = (&raw const all).addr() as u64;
+        let stack = all.iter().find(|mapped| (mapped.start..mapped.end).contains(&here)).unwrap();
+        assert!(stack.resident_bytes >= 4096);
+    }
+}
