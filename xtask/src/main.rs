@@ -1,4 +1,5 @@
 //! `cargo xtask prove`: the lab put to the proof on this machine. docs/method.md says what each stage proves.
+//! `cargo xtask bench-trace`: what trace costs. docs/trace.md has the outcome.
 //!
 //! Stages can be interrupted and go on where they stopped: each run of one is a line in a file of its own.
 
@@ -10,6 +11,7 @@ mod program;
 mod rates;
 mod stage;
 mod store;
+mod tracing;
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -35,6 +37,8 @@ struct Cli {
 enum Task {
     /// Prove the lab on this machine: A/A, injected work, a C program, other tools; quiet and with a busy neighbour
     Prove(Prove),
+    /// What trace costs, beside strace: a loop of memory syscalls, page faults, programs without either, a burst
+    BenchTrace(tracing::BenchTrace),
     #[command(name = neighbour::VERB, hide = true)]
     Neighbour { parent: u32, seed: u64 },
 }
@@ -66,8 +70,16 @@ struct Prove {
 }
 
 fn main() -> ExitCode {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     match Cli::parse().task {
         Task::Neighbour { parent, seed } => neighbour::be(parent, seed),
+        Task::BenchTrace(options) => tracing::run(&options, &root).map_or_else(
+            |error| {
+                eprintln!("xtask: {error:#}");
+                ExitCode::FAILURE
+            },
+            |()| ExitCode::SUCCESS,
+        ),
         Task::Prove(options) => prove(&options).unwrap_or_else(|error| {
             eprintln!("xtask: {error:#}");
             ExitCode::FAILURE
