@@ -48,6 +48,7 @@ pub struct Collection {
     /// The program, if we started it and no tracer waits for it.
     program: Option<Started>,
     started_it: bool,
+    pid: u32,
     children_before: Usage,
     format: Format,
     numbers: Vec<(u32, Call)>,
@@ -127,6 +128,12 @@ impl Collection {
     /// The names that events refer to.
     pub fn names(&self) -> MutexGuard<'_, Names> {
         self.shared.names()
+    }
+
+    /// The process that was started or met.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid
     }
 
     /// When it began: nanoseconds of `CLOCK_MONOTONIC`.

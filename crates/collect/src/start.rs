@@ -9,7 +9,7 @@ use sys::Errno;
 use sys::clock::monotonic_ns;
 use sys::launch::{Program, Setup, Started};
 use sys::limits::raise_open_files;
-use sys::process::Ending;
+use sys::process::{Ending, is_root};
 use sys::ptrace::{self, Nudge, Options, Stop};
 use sys::seccomp::Filter;
 use sys::usage::Usage;
@@ -66,8 +66,10 @@ pub enum Notice {
     Stops(Errno),
     /// No memory syscalls: neither tracepoints nor ptrace are allowed.
     NoCalls(Errno),
-    /// The program would run with more privileges if it were not watched.
+    /// The program would run with more privileges if it were not traced.
     Unprivileged,
+    /// The program gains privileges when it starts, and from then on this user sees nothing of it.
+    Unseen,
 }
 
 /// Why nothing can be seen.
@@ -106,7 +108,7 @@ impl Collection {
     }
 
     /// Begins to drain what `access` has opened.
-    fn begin(access: Access, shared: Arc<Shared>, numbers: Vec<(u32, Call)>) -> Result<Self, Error> {
+    fn begin(access: Access, shared: Arc<Shared>, numbers: Vec<(u32, Call)>, pid: u32) -> Result<Self, Error> {
         let (sender, rounds) = channel();
         let format = access.rings.as_ref().map(|rings| rings.format.clone()).unwrap_or_default();
         let ring_bytes = access.rings.as_ref().map_or(0, Rings::ring_bytes);
@@ -118,6 +120,7 @@ impl Collection {
             tracer: None,
             program: None,
             started_it: false,
+            pid,
             children_before: Usage::of_reaped_children(),
             format,
             numbers,
@@ -154,10 +157,10 @@ fn start(program: &Program, wish: Wish) -> Result<Collection, Error> {
             }
         }
     }
-    if program.wants_privilege() {
-        access.notices.push(Notice::Unprivileged);
+    if program.wants_privilege() && !is_root() {
+        access.notices.push(if tracer.is_some() { Notice::Unprivileged } else { Notice::Unseen });
     }
-    let mut collection = Collection::begin(access, shared, numbers)?;
+    let mut collection = Collection::begin(access, shared, numbers, pid)?;
     let going = if tracer.is_some() { waiting.go_filtered() } else { waiting.go() };
     let mut running: Started = going.map_err(Error::Start)?;
     if tracer.is_some() {
@@ -225,7 +228,7 @@ fn attach(pid: u32, wish: Wish) -> Result<Collection, Error> {
     for half in met {
         shared.add_stop(half);
     }
-    let mut collection = Collection::begin(access, Arc::clone(&shared), numbers)?;
+    let mut collection = Collection::begin(access, Arc::clone(&shared), numbers, pid)?;
     // Nobody listens if it could not be stopped.
     let _ = then.send(then_do);
     match nudge {

@@ -100,8 +100,21 @@ pub fn survive_file_limit() {
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
+/// Leaves what the keyboard sends (Ctrl-C, Ctrl-\) to the program in front of which this one stands, as time(1) does. To be called after that was
+/// started, since ignored signals are inherited.
+pub fn leave_keyboard_to_program() {
+    for signal in [libc::SIGINT, libc::SIGQUIT] {
+        // SAFETY: ignoring a signal installs no handler.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
 /// Ends this process by `signal`, as if it had never been taken over, so that a shell sees the truth.
 pub fn die_by(signal: i32) -> ! {
+    // A core of this program would say nothing about what has happened.
+    let core = rustix::process::getrlimit(rustix::process::Resource::Core);
+    let none = rustix::process::Rlimit { current: Some(0), ..core };
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
     // SAFETY: restores the default action and raises; both take plain numbers.
     unsafe { libc::signal(signal, libc::SIG_DFL) };
     // SAFETY: as above.
