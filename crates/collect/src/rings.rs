@@ -38,7 +38,15 @@ pub(crate) struct Rings {
 struct Processor {
     cpu: u32,
     ring: Ring,
-    events: Vec<(Watched, Event)>,
+    events: Vec<Opened>,
+}
+
+#[derive(Debug)]
+struct Opened {
+    event: Event,
+    counts_faults: bool,
+    /// It is the first of its thread, which tells of lives as well, and hangs up when the thread and all that it started are gone.
+    tells_lives: bool,
 }
 
 /// What all of them counted.
@@ -60,13 +68,15 @@ impl Rings {
             Rings { processors: Vec::with_capacity(cpus.len()), format: Format::default(), has_faults: wanted.faults };
         let mut ring_bytes = largest_ring(cpus.len());
         for &cpu in cpus {
-            let (lives, ring) = match first(wanted, tid, cpu, &mut ring_bytes) {
+            let (owner, ring) = match owner(wanted, tid, cpu, &mut ring_bytes) {
                 // Taken away since the list was read.
                 Err(Errno(libc::ENODEV)) => continue,
                 opened => opened?,
             };
-            rings.processors.push(Processor { cpu, ring, events: vec![(Watched::Lives, lives)] });
-            rings.fill(rings.processors.len() - 1, wanted, tid)?;
+            rings.processors.push(Processor { cpu, ring, events: vec![owner] });
+            let at = rings.processors.len() - 1;
+            rings.know(at, 0, wanted.first().1)?;
+            rings.fill(at, wanted, tid, &wanted.others())?;
         }
         Ok(rings)
     }
@@ -76,32 +86,33 @@ impl Rings {
     /// # Errors
     /// As [`Event::open`].
     pub(crate) fn add(&mut self, wanted: &Wanted, tid: u32) -> Result<(), Errno> {
-        for at in 0..self.processors.len() {
-            let lives = open(&Watched::Lives, wanted, tid, self.processors[at].cpu, self.ring_bytes())?;
-            lives.write_to(&self.processors[at].events[0].1)?;
-            self.processors[at].events.push((Watched::Lives, lives));
-            self.fill(at, wanted, tid)?;
+        let all: Vec<_> = std::iter::once(wanted.first()).chain(wanted.others()).collect();
+        (0..self.processors.len()).try_for_each(|at| self.fill(at, wanted, tid, &all))
+    }
+
+    /// Opens events into the ring of a processor.
+    fn fill(
+        &mut self,
+        at: usize,
+        wanted: &Wanted,
+        tid: u32,
+        watched: &[(Watched, Option<Samples>)],
+    ) -> Result<(), Errno> {
+        let Processor { cpu, ref ring, .. } = self.processors[at];
+        let ring_bytes = ring.data_bytes();
+        for (watched, samples) in watched {
+            let opened = open(watched, wanted, tid, cpu, ring_bytes)?;
+            opened.event.write_to(&self.processors[at].events[0].event)?;
+            self.processors[at].events.push(opened);
+            self.know(at, self.processors[at].events.len() - 1, *samples)?;
         }
         Ok(())
     }
 
-    /// Opens everything but the lives, into the processor's ring.
-    fn fill(&mut self, at: usize, wanted: &Wanted, tid: u32) -> Result<(), Errno> {
-        let mut watched = Vec::new();
-        if wanted.faults {
-            watched.push((Watched::FaultBegins, Samples::FaultBegins));
-            watched.push((Watched::MinorFaultEnds, Samples::FaultEnds { major: false }));
-            watched.push((Watched::MajorFaultEnds, Samples::FaultEnds { major: true }));
-        }
-        if let Some((enter, exit, filter)) = &wanted.calls {
-            watched.push((Watched::CallBegins(*enter, filter.clone()), Samples::CallBegins));
-            watched.push((Watched::CallEnds(*exit, filter.clone()), Samples::CallEnds));
-        }
-        for (watched, samples) in watched {
-            let event = open(&watched, wanted, tid, self.processors[at].cpu, self.ring_bytes())?;
-            event.write_to(&self.processors[at].events[0].1)?;
-            self.format.add(event.id()?, samples);
-            self.processors[at].events.push((watched, event));
+    /// What the samples of an event are.
+    fn know(&mut self, processor: usize, event: usize, samples: Option<Samples>) -> Result<(), Errno> {
+        if let Some(samples) = samples {
+            self.format.add(self.processors[processor].events[event].event.id()?, samples);
         }
         Ok(())
     }
@@ -113,9 +124,7 @@ impl Rings {
 
     /// What becomes readable when a ring fills, and hangs up when no thread of its events is left.
     pub(crate) fn watched(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.processors.iter().flat_map(|processor| {
-            processor.events.iter().filter(|(watched, _)| *watched == Watched::Lives).map(|(_, event)| event.as_fd())
-        })
+        self.events().filter(|opened| opened.tells_lives).map(|opened| opened.event.as_fd())
     }
 
     /// The room for records on each processor, in bytes.
@@ -125,22 +134,45 @@ impl Rings {
 
     /// Ends all events; what is in the rings stays.
     pub(crate) fn stop(&self) {
-        for (_, event) in self.processors.iter().flat_map(|processor| &processor.events) {
-            event.stop();
-        }
+        self.events().for_each(|opened| opened.event.stop());
     }
 
     /// What was counted.
     pub(crate) fn totals(&self) -> Totals {
         let mut totals = Totals { faults: 0, lost: Some(0) };
-        for (watched, event) in self.processors.iter().flat_map(|processor| &processor.events) {
-            let Reading { count, lost } = event.read().unwrap_or_default();
-            if *watched == Watched::FaultBegins {
+        for opened in self.events() {
+            let Reading { count, lost } = opened.event.read().unwrap_or_default();
+            if opened.counts_faults {
                 totals.faults += count;
             }
             totals.lost = totals.lost.zip(lost).map(|(sum, lost)| sum + lost);
         }
         totals
+    }
+
+    fn events(&self) -> impl Iterator<Item = &Opened> {
+        self.processors.iter().flat_map(|processor| &processor.events)
+    }
+}
+
+impl Wanted {
+    /// The event of each thread that tells of lives.
+    fn first(&self) -> (Watched, Option<Samples>) {
+        if self.faults { (Watched::FaultBegins, Some(Samples::FaultBegins)) } else { (Watched::Nothing, None) }
+    }
+
+    /// The others.
+    fn others(&self) -> Vec<(Watched, Option<Samples>)> {
+        let mut others = Vec::new();
+        if self.faults {
+            others.push((Watched::MinorFaultEnds, Some(Samples::FaultEnds { major: false })));
+            others.push((Watched::MajorFaultEnds, Some(Samples::FaultEnds { major: true })));
+        }
+        if let Some((enter, exit, filter)) = &self.calls {
+            others.push((Watched::CallBegins(*enter, filter.clone()), Some(Samples::CallBegins)));
+            others.push((Watched::CallEnds(*exit, filter.clone()), Some(Samples::CallEnds)));
+        }
+        others
     }
 }
 
@@ -151,19 +183,22 @@ fn largest_ring(processors: usize) -> usize {
 
 /// The event that a processor's ring belongs to, and the largest ring that this user may have: an ordinary one is held to
 /// `perf_event_mlock_kb` a processor, which other perf programs of the same user share, and to `RLIMIT_MEMLOCK`.
-fn first(wanted: &Wanted, tid: u32, cpu: u32, ring_bytes: &mut usize) -> Result<(Event, Ring), Errno> {
+fn owner(wanted: &Wanted, tid: u32, cpu: u32, ring_bytes: &mut usize) -> Result<(Opened, Ring), Errno> {
     loop {
-        let event = open(&Watched::Lives, wanted, tid, cpu, *ring_bytes)?;
-        match Ring::new(&event, *ring_bytes) {
+        let opened = open(&wanted.first().0, wanted, tid, cpu, *ring_bytes)?;
+        match Ring::new(&opened.event, *ring_bytes) {
             Err(Errno(libc::EPERM | libc::ENOMEM)) if *ring_bytes > RING_BYTES_MIN => *ring_bytes /= 2,
-            ring => return Ok((event, ring?)),
+            ring => return Ok((opened, ring?)),
         }
     }
 }
 
 /// Opens an event that wakes the reader when a quarter of the ring is full: before that it is not worth it, and the rest
 /// is the time that the reader has to come.
-fn open(watched: &Watched, wanted: &Wanted, tid: u32, cpu: u32, ring_bytes: usize) -> Result<Event, Errno> {
-    let whose = Whose { tid, cpu, user_mode_only: wanted.user_mode_only, from_exec: wanted.from_exec };
-    Event::open(watched, whose, u32::try_from(ring_bytes / 4).unwrap_or(u32::MAX))
+fn open(watched: &Watched, wanted: &Wanted, tid: u32, cpu: u32, ring_bytes: usize) -> Result<Opened, Errno> {
+    let tells_lives = *watched == wanted.first().0;
+    let whose =
+        Whose { tid, cpu, user_mode_only: wanted.user_mode_only, from_exec: wanted.from_exec, lives: tells_lives };
+    let event = Event::open(watched, whose, u32::try_from(ring_bytes / 4).unwrap_or(u32::MAX))?;
+    Ok(Opened { event, counts_faults: *watched == Watched::FaultBegins, tells_lives })
 }

@@ -21,5 +21,6 @@ pub(crate) fn quietly(outcome: io::Result<()>) -> io::Result<()> {
 
 /// The columns of standard output; `None` if it is no terminal.
 pub(crate) fn width() -> Option<usize> {
-    io::stdout().is_terminal().then(sys::machine::terminal_columns).flatten()
+    sys::machine::terminal_columns(io::stdout()).filter(|_| io::stdout().is_terminal())
 }
+

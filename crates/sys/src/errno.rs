@@ -10,6 +10,15 @@ impl Errno {
     /// ENOMEM.
     pub const NO_MEMORY: Errno = Errno(libc::ENOMEM);
 
+    /// ENOEXEC: no program.
+    pub const NO_EXEC: Errno = Errno(libc::ENOEXEC);
+
+    /// ENOENT: no such file.
+    pub const NO_ENTRY: Errno = Errno(libc::ENOENT);
+
+    /// EACCES: not allowed by the file's permissions, or by a perf setting.
+    pub const NO_ACCESS: Errno = Errno(libc::EACCES);
+
     /// EOPNOTSUPP.
     pub const NOT_SUPPORTED: Errno = Errno(libc::EOPNOTSUPP);
 
@@ -33,6 +42,9 @@ impl Errno {
             libc::ENOSPC => "ENOSPC",
             libc::EROFS => "EROFS",
             libc::EIO => "EIO",
+            libc::ESRCH => "ESRCH",
+            libc::EMFILE => "EMFILE",
+            libc::ENOEXEC => "ENOEXEC",
             libc::EOPNOTSUPP => "EOPNOTSUPP",
             _ => return None,
         })

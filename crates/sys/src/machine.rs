@@ -73,10 +73,10 @@ pub fn free_page_reporting() -> Option<bool> {
     }))
 }
 
-/// The columns of the terminal that is standard output (ioctl TIOCGWINSZ).
+/// The columns of the terminal `of` (ioctl TIOCGWINSZ); `None` of anything else.
 #[must_use]
-pub fn terminal_columns() -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok()?;
+pub fn terminal_columns(of: impl std::os::fd::AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(of).ok()?;
     Some(usize::from(size.ws_col)).filter(|&columns| columns > 0)
 }
 

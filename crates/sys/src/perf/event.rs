@@ -18,8 +18,8 @@ use crate::Errno;
 /// What an event watches. [`super::record`] knows what a sample of each holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Watched {
-    /// No samples: the lives of threads, their mappings and their coming and going on the processor.
-    Lives,
+    /// Nothing that has samples.
+    Nothing,
     /// A page fault has begun: `PERF_COUNT_SW_PAGE_FAULTS`, which the kernel emits on entry.
     FaultBegins,
     /// A minor fault is complete: `PERF_COUNT_SW_PAGE_FAULTS_MIN`.
@@ -44,6 +44,9 @@ pub struct Whose {
     pub user_mode_only: bool,
     /// From the thread's next execve(2) on, or at once.
     pub from_exec: bool,
+    /// Records, besides samples, of the lives of threads, their mappings, and their coming and going on the processor. An event
+    /// of its own for these would make each of a thread's switches slower.
+    pub lives: bool,
 }
 
 /// An open event. Closing it ends it, for the thread's descendants as well.
@@ -169,7 +172,7 @@ fn attributes(watched: &Watched, whose: Whose, wake_bytes: u32) -> perf::perf_ev
     let always = perf::PERF_SAMPLE_IDENTIFIER | perf::PERF_SAMPLE_TID | perf::PERF_SAMPLE_TIME;
     let software = |config: u32, more: u32| (perf::PERF_TYPE_SOFTWARE, u64::from(config), always | more);
     let (type_, config, sample_type) = match watched {
-        Watched::Lives => software(perf::PERF_COUNT_SW_DUMMY, 0),
+        Watched::Nothing => software(perf::PERF_COUNT_SW_DUMMY, 0),
         Watched::FaultBegins => {
             software(perf::PERF_COUNT_SW_PAGE_FAULTS, perf::PERF_SAMPLE_IP | perf::PERF_SAMPLE_ADDR)
         }
@@ -199,7 +202,7 @@ fn attributes(watched: &Watched, whose: Whose, wake_bytes: u32) -> perf::perf_ev
     attributes.clockid = libc::CLOCK_MONOTONIC;
     attributes.set_watermark(1);
     attributes.__bindgen_anon_2.wakeup_watermark = wake_bytes;
-    if *watched == Watched::Lives {
+    if whose.lives {
         attributes.set_sample_id_all(1);
         attributes.set_task(1);
         attributes.set_comm(1);
