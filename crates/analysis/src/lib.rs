@@ -2,3 +2,4 @@
 //! file, no `/proc`.
 
 pub mod decode;
+pub mod layout;

@@ -12,6 +12,7 @@ mod attach;
 mod calls;
 mod drain;
 mod half;
+pub mod layout;
 mod pairing;
 mod rings;
 mod start;

@@ -9,6 +9,7 @@ extern crate alloc;
 
 mod call;
 mod names;
+pub mod space;
 
 use core::num::NonZeroU64;
 

@@ -23,4 +23,3 @@ pub(crate) fn quietly(outcome: io::Result<()>) -> io::Result<()> {
 pub(crate) fn width() -> Option<usize> {
     sys::machine::terminal_columns(io::stdout()).filter(|_| io::stdout().is_terminal())
 }
-

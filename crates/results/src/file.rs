@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::claims::{self, Claims};
 use crate::doctor::{self, Diagnosis};
+use crate::layout::{self, Layout};
 use crate::{LabResult, SCHEMA};
 
 /// Why a text is no result.
@@ -60,6 +61,14 @@ pub fn read_diagnosis(reader: impl Read) -> Result<Diagnosis, Reading> {
 /// As [`read`].
 pub fn read_claims(reader: impl Read) -> Result<Claims, Reading> {
     read_as(reader, claims::SCHEMA)
+}
+
+/// Reads what `firsttouch layout --json` wrote.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_layout(reader: impl Read) -> Result<Layout, Reading> {
+    read_as(reader, layout::SCHEMA)
 }
 
 fn read_as<T: DeserializeOwned>(mut reader: impl Read, wanted: &'static str) -> Result<T, Reading> {

@@ -10,13 +10,14 @@ mod effect;
 mod file;
 mod floors;
 mod latencies;
+pub mod layout;
 mod sample;
 mod summary;
 mod verdict;
 mod work;
 
 pub use effect::{Crossover, Effect, Explained, Factor, PassCrossover, Step, TurningPoint};
-pub use file::{Reading, read, read_claims, read_diagnosis, write};
+pub use file::{Reading, read, read_claims, read_diagnosis, read_layout, write};
 pub use floors::{
     Explanation, Floor, FloorEstimate, FloorSample, FloorSummary, Floors, InvalidFloor, Part, SourceFloor,
 };

@@ -70,6 +70,16 @@ impl AsFd for Interrupt {
     }
 }
 
+/// Waits until one of two descriptors is readable, a signal comes, or `time` is over, if there is one.
+pub fn wait_for_either(one: BorrowedFd<'_>, other: BorrowedFd<'_>, time: Option<Duration>) {
+    let timeout = time.map(|time| Timespec {
+        tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(time.subsec_nanos()),
+    });
+    let mut both = [PollFd::from_borrowed_fd(one, PollFlags::IN), PollFd::from_borrowed_fd(other, PollFlags::IN)];
+    let _ = poll(&mut both, timeout.as_ref()); // EINTR: look again
+}
+
 extern "C" fn note(signal: i32) {
     RECEIVED.store(signal, Ordering::Relaxed);
     if let Some(wake) = WAKE.get() {

@@ -42,6 +42,8 @@ pub struct Setup {
     pub addresses: Addresses,
     /// Its standard output goes to `/dev/null`.
     pub discard_output: bool,
+    /// Its standard input is `/dev/null`: there is nothing to read.
+    pub no_input: bool,
 }
 
 /// A program, found, with its arguments.
@@ -92,14 +94,18 @@ impl Program {
         let prepared = Prepared::new(self)?;
         let gate = pipe()?;
         let told = pipe()?;
-        let null = if setup.discard_output { Some(null_device()?) } else { None };
+        let null = null_device()?;
         let mask = block_all_signals();
         // SAFETY: the child does what `in_child` does, and never returns.
         let pid = unsafe { libc::fork() };
         if pid == 0 {
-            let ends = Ends { gate: gate.0.as_raw_fd(), gate_of_parent: gate.1.as_raw_fd(), told: told.1.as_raw_fd() };
-            let output = null.as_ref().map(AsRawFd::as_raw_fd);
-            in_child(&prepared, &ends, output, setup.addresses, filter, &mask);
+            let ends = Ends {
+                gate: gate.0.as_raw_fd(),
+                gate_of_parent: gate.1.as_raw_fd(),
+                told: told.1.as_raw_fd(),
+                null: null.as_raw_fd(),
+            };
+            in_child(&prepared, &ends, setup, filter, &mask);
         }
         let errno = Errno::last();
         restore_signals(&mask);
@@ -151,7 +157,7 @@ fn pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
 }
 
 fn null_device() -> Result<File, Errno> {
-    let file = std::fs::OpenOptions::new().write(true).open("/dev/null");
+    let file = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null");
     file.map_err(|e| Errno(e.raw_os_error().unwrap_or(libc::EIO)))
 }
 
@@ -160,17 +166,11 @@ struct Ends {
     gate: RawFd,
     gate_of_parent: RawFd,
     told: RawFd,
+    null: RawFd,
 }
 
 /// The child: waits at the gate, sets itself up, and becomes the program, or tells why not.
-fn in_child(
-    program: &Prepared,
-    ends: &Ends,
-    output: Option<RawFd>,
-    addresses: Addresses,
-    filter: Option<&Filter>,
-    mask: &libc::sigset_t,
-) -> ! {
+fn in_child(program: &Prepared, ends: &Ends, setup: Setup, filter: Option<&Filter>, mask: &libc::sigset_t) -> ! {
     // SAFETY: this copy of the parent's end would keep the child from seeing that the parent is gone.
     unsafe { libc::close(ends.gate_of_parent) };
     let mut byte = 0_u8;
@@ -179,13 +179,14 @@ fn in_child(
     if count != 1 {
         leave();
     }
-    if let Some(output) = output {
+    let nothing = [(setup.no_input, libc::STDIN_FILENO), (setup.discard_output, libc::STDOUT_FILENO)];
+    for (_, stream) in nothing.into_iter().filter(|(wanted, _)| *wanted) {
         // SAFETY: both are descriptors of this process; the copy stays open at exec.
-        if unsafe { libc::dup2(output, libc::STDOUT_FILENO) } < 0 {
+        if unsafe { libc::dup2(ends.null, stream) } < 0 {
             fail(ends.told);
         }
     }
-    let laid_out = match addresses {
+    let laid_out = match setup.addresses {
         Addresses::Inherited => Ok(()),
         Addresses::Fixed => crate::personality::set(false),
         Addresses::Random => crate::personality::set(true),
@@ -428,7 +429,9 @@ mod tests {
     #[test]
     fn setups_take_effect() {
         let silent = Setup { discard_output: true, ..Setup::default() };
-        assert_eq!(run(&["sh", "-c", "[ $(readlink /proc/self/fd/1) ] && [ /dev/null -ef /proc/$$/fd/1 ]"], silent), 0);
+        assert_eq!(run(&["sh", "-c", "[ /dev/null -ef /proc/$$/fd/1 ]"], silent), 0);
+        let deaf = Setup { no_input: true, ..Setup::default() };
+        assert_eq!(run(&["sh", "-c", "[ /dev/null -ef /proc/$$/fd/0 ] && ! read line"], deaf), 0);
         let fixed = Setup { addresses: Addresses::Fixed, ..Setup::default() };
         // ADDR_NO_RANDOMIZE is 0x40000.
         assert_eq!(run(&["sh", "-c", "grep -q '^0*4[0-9a-f]\\{4\\}$' /proc/$$/personality"], fixed), 0);

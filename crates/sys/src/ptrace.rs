@@ -179,6 +179,18 @@ fn request(what: libc::c_uint, tid: u32, data: i64) -> Result<(), Errno> {
     if done < 0 { Err(Errno::last()) } else { Ok(()) }
 }
 
+/// The number of the syscall by which one thread ends (exit(2)), and not its process.
+pub const EXIT_OF_ONE: u64 = libc::SYS_exit.cast_unsigned();
+
+/// SIGKILL.
+pub const KILL: i32 = libc::SIGKILL;
+
+/// Sends `signal` to the child `pid`, which has not been reaped.
+pub fn signal(pid: u32, signal: i32) {
+    // SAFETY: kill(2) takes numbers. A child that has not been reaped keeps its own.
+    unsafe { libc::kill(pid.cast_signed(), signal) };
+}
+
 /// The next stop or end of any child or traced thread of the calling thread, if there is one now.
 ///
 /// # Errors

@@ -1,0 +1,63 @@
+//! What lies where in an address space, and how much of that is chance.
+
+mod arena;
+mod image;
+mod kernel;
+mod regions;
+mod spread;
+
+use events::space::Space;
+use results::layout::{Address, Kind, Moment, Program, Region, Run};
+
+pub use kernel::{Settings, configured};
+pub use spread::summary;
+
+/// How finely it is told where a region is resident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Not at all.
+    None,
+    /// In as many parts as this, or fewer, each of whole pages.
+    Parts(u64),
+}
+
+/// One picture, explained.
+#[must_use]
+pub fn run(space: &Space, aslr: Option<bool>, at: Moment, detail: Detail) -> Run {
+    let regions = regions::regions(space, detail);
+    let own = image::own(space);
+    let heap = regions.iter().filter(|region| region.kind == Kind::Heap);
+    Run {
+        aslr,
+        pid: space.pid,
+        at,
+        heap_gap_bytes: own.as_ref().and_then(|own| gap(&regions, own.end_page)),
+        bss_end: own.as_ref().map(|own| Address(own.end)),
+        program_break: heap.map(|region| region.end).max(),
+        threads_unseen: space.threads_unseen,
+        regions,
+    }
+}
+
+/// From the page-rounded end of the bss to the heap, if nothing lies between.
+fn gap(regions: &[Region], bss_end_page: u64) -> Option<u64> {
+    let heap = regions.iter().find(|region| region.kind == Kind::Heap)?;
+    let between = |region: &&Region| region.end.0 > bss_end_page && region.start < heap.start;
+    (regions.iter().find(between).is_none()).then(|| heap.start.0.checked_sub(bss_end_page)).flatten()
+}
+
+/// What the program's own file says of it.
+#[must_use]
+pub fn program(space: &Space, command: &[String]) -> Program {
+    let image = image::own(space).map(|own| own.image);
+    Program {
+        command: command.to_vec(),
+        path: space.program.clone(),
+        bits: image.map(|image| image.bits),
+        position_independent: image.map(|image| !image.fixed),
+        dynamic: image.map(|image| image.interpreted),
+    }
+}
+
+#[cfg(test)]
+mod tests;

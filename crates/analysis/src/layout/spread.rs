@@ -1,0 +1,89 @@
+//! Several runs of one program: where regions lay, and which bits of their addresses were not always the same.
+
+use std::collections::BTreeSet;
+
+use results::layout::{Address, Bits, Gaps, Kind, Region, Run, Spans, Summary};
+
+/// Of `runs`, whatever their order. Bits that were seen to vary are a lower bound of those that can.
+#[must_use]
+pub fn summary(runs: &[&Run]) -> Summary {
+    let over = |anchor: fn(&Run) -> Option<u64>| Spread::of(runs.iter().filter_map(|run| anchor(run)));
+    let (text, heap, mmap, stack, vdso) = (over(text), over(heap), over(mmap), over(stack), over(vdso));
+    let gaps: Vec<u64> = runs.iter().filter_map(|run| run.heap_gap_bytes).collect();
+    let bits = |spread: &Option<Spread>| spread.as_ref().map(|spread| spread.bits);
+    let span = |spread: &Option<Spread>| spread.as_ref().map(|spread| (Address(spread.low), Address(spread.high)));
+    Summary {
+        runs: runs.len() as u64,
+        varying_bits: Bits {
+            text: bits(&text),
+            heap: bits(&heap),
+            mmap: bits(&mmap),
+            stack: bits(&stack),
+            vdso: bits(&vdso),
+            heap_gap: bits(&Spread::of(gaps.iter().copied())),
+        },
+        spans: Spans {
+            text: span(&text),
+            heap: span(&heap),
+            mmap: span(&mmap),
+            stack: span(&stack),
+            vdso: span(&vdso),
+        },
+        heap_gap_bytes: gaps_of(gaps),
+    }
+}
+
+fn gaps_of(mut gaps: Vec<u64>) -> Gaps {
+    gaps.sort_unstable();
+    Gaps {
+        min: gaps.first().copied(),
+        median: gaps.get(gaps.len() / 2).copied(),
+        max: gaps.last().copied(),
+        distinct: gaps.iter().collect::<BTreeSet<_>>().len() as u64,
+    }
+}
+
+/// Numbers of several runs.
+struct Spread {
+    low: u64,
+    high: u64,
+    bits: u32,
+}
+
+impl Spread {
+    fn of(numbers: impl Iterator<Item = u64>) -> Option<Self> {
+        let numbers: Vec<u64> = numbers.collect();
+        let (low, high) = (*numbers.iter().min()?, *numbers.iter().max()?);
+        // The bits that are set in the difference of some two are set in that of one of them and the first.
+        let varying = numbers.iter().fold(0, |varying, number| varying | (number ^ numbers[0]));
+        Some(Spread { low, high, bits: varying.count_ones() })
+    }
+}
+
+fn first(run: &Run, kind: Kind) -> Option<&Region> {
+    run.regions.iter().find(|region| region.kind == kind)
+}
+
+fn text(run: &Run) -> Option<u64> {
+    first(run, Kind::Text).map(|region| region.start.0)
+}
+
+fn heap(run: &Run) -> Option<u64> {
+    first(run, Kind::Heap).map(|region| region.start.0)
+}
+
+fn stack(run: &Run) -> Option<u64> {
+    first(run, Kind::Stack).map(|region| region.end.0)
+}
+
+fn vdso(run: &Run) -> Option<u64> {
+    first(run, Kind::Vdso).map(|region| region.start.0)
+}
+
+/// The first mapping is put at the top (`mmap_base` in mm/util.c), and the others below it: what ends highest has the random base, unless
+/// the program, whose parts are of other kinds, lies above.
+fn mmap(run: &Run) -> Option<u64> {
+    let stack = first(run, Kind::Stack)?.start;
+    let own = |kind| matches!(kind, Kind::Mmap | Kind::File | Kind::Arena | Kind::ThreadStack);
+    run.regions.iter().rfind(|region| own(region.kind) && region.end <= stack).map(|region| region.end.0)
+}

@@ -1,0 +1,119 @@
+//! Pictures of address spaces: of a process that runs, and of a program at a moment of its life.
+
+mod machine;
+mod picture;
+mod tracer;
+
+use std::fmt;
+use std::time::Duration;
+
+use events::space::Space;
+use sys::Errno;
+use sys::launch::{Addresses, Program, Setup, Unfit};
+
+pub use machine::{Machine, fixed_addresses};
+pub use picture::{Unseen, picture};
+pub use tracer::run;
+
+/// When the picture is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum At {
+    /// When the program has just been mapped, and nothing of it has run.
+    Exec,
+    /// When it exits: what it has mapped is still there.
+    Exit,
+    /// So long after its start.
+    After(Duration),
+}
+
+/// A run that is asked for.
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    /// What is run.
+    pub program: &'a Program,
+    /// Where its memory lies.
+    pub addresses: Addresses,
+    /// Its standard output goes nowhere.
+    pub discard_output: bool,
+    /// Its standard input is empty.
+    pub no_input: bool,
+    /// When the picture is taken.
+    pub at: At,
+    /// Pictures in between, so often.
+    pub every: Option<Duration>,
+}
+
+impl Request<'_> {
+    fn setup(&self) -> Setup {
+        Setup { addresses: self.addresses, discard_output: self.discard_output, no_input: self.no_input }
+    }
+}
+
+/// When a picture was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// As asked for.
+    AsAsked,
+    /// At its exit, which came earlier.
+    AtExit,
+    /// When the user asked for the end.
+    Interrupted,
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// With this status.
+    Exited(i32),
+    /// By this signal.
+    Killed(i32),
+}
+
+/// What a run brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The picture and its moment; `None` if the program was gone before one could be taken.
+    pub taken: Option<(Space, Moment)>,
+    /// How the program ended.
+    pub ending: Ending,
+}
+
+/// Why there is no run.
+#[derive(Debug)]
+pub enum Failure {
+    /// The program cannot be run.
+    Unfit(Unfit),
+    /// Its file is there, and the kernel does not run it.
+    Exec(Errno),
+    /// It cannot be started at all.
+    Start(Errno),
+    /// It cannot be laid out as asked.
+    Addresses(Errno),
+    /// It cannot be traced.
+    Trace(Errno),
+    /// Its address space cannot be seen.
+    Unseen(Unseen),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Unfit(unfit) => unfit.fmt(f),
+            Failure::Exec(errno) => write!(f, "the kernel does not run it: {errno}"),
+            Failure::Start(errno) => write!(f, "a process cannot be started: {errno}"),
+            Failure::Addresses(errno) => write!(
+                f,
+                "the program's addresses cannot be set to fixed or random (personality: {errno}); a container's seccomp \
+                 filter may forbid it: leave --aslr out"
+            ),
+            Failure::Trace(errno) => write!(
+                f,
+                "the program cannot be traced (ptrace: {errno}); a container's seccomp filter or \
+                 kernel.yama.ptrace_scope = 3 may forbid it: start it, and use layout -p PID"
+            ),
+            Failure::Unseen(unseen) => unseen.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}

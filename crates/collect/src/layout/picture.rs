@@ -1,0 +1,226 @@
+//! Looking at a process: what `/proc` and the files that it has mapped say of its address space.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::{File, read_dir, read_to_string};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+
+use events::space::{Image, Range, Segment, Space};
+use sys::elf::{Headers, Type};
+use sys::limits::page_bytes;
+use sys::proc::{Mapped, PageMap, entry_address, parse_smaps, parse_standing};
+
+/// Why a process cannot be seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unseen {
+    /// There is no such process.
+    Gone(u32),
+    /// It has no memory of its own: a kernel thread, or one that has ended and is not reaped.
+    Empty(u32),
+    /// It is somebody else's, or has dropped the right to be looked at.
+    Refused(u32),
+    /// What reading said.
+    Failed(u32, String),
+}
+
+impl fmt::Display for Unseen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unseen::Gone(pid) => write!(f, "there is no process {pid}; it may have ended (ps -e lists those that run)"),
+            Unseen::Empty(pid) => {
+                write!(f, "process {pid} has no address space: it is a thread of the kernel's, or has ended already")
+            }
+            Unseen::Refused(pid) => write!(
+                f,
+                "process {pid} may not be looked at by this user: it is another user's, has more privilege, or its file may not \
+                 be read; sudo helps"
+            ),
+            Unseen::Failed(pid, why) => write!(f, "the address space of process {pid} cannot be read: {why}"),
+        }
+    }
+}
+
+/// What is known of a thread that has come to its end: its number and stack pointer.
+pub(super) type Leaving = HashMap<u32, Option<u64>>;
+
+/// The address space of process `pid` now, while it runs.
+///
+/// # Errors
+/// [`Unseen`] says why it cannot be seen.
+pub fn picture(pid: u32) -> Result<Space, Unseen> {
+    take(pid, pid, &Leaving::new())
+}
+
+/// The same through the eyes of one of its threads, which has to be there still.
+pub(super) fn take(pid: u32, tid: u32, leaving: &Leaving) -> Result<Space, Unseen> {
+    let folder = format!("/proc/{pid}/task/{tid}");
+    let seen = |error: io::Error| unseen(pid, &error);
+    // Names may be no UTF-8.
+    let text = std::fs::read(format!("{folder}/smaps")).map_err(seen)?;
+    let mapped = parse_smaps(&String::from_utf8_lossy(&text))
+        .ok_or_else(|| Unseen::Failed(pid, "smaps has a line of another form".to_owned()))?;
+    if mapped.is_empty() {
+        return Err(Unseen::Empty(pid));
+    }
+    let program = std::fs::read_link(format!("{folder}/exe")).unwrap_or_default();
+    let mut space =
+        Space { pid, program: program.to_string_lossy().into_owned(), page_bytes: page_bytes(), ..Space::default() };
+    let mut files = Files::default();
+    let pages = PageMap::open(&folder).ok();
+    for one in mapped {
+        let range = range(one, &mut files, &folder, &mut space.images, pages.as_ref());
+        space.ranges.push(range);
+    }
+    own_image(&mut space, &folder);
+    stacks(&mut space, leaving);
+    Ok(space)
+}
+
+fn unseen(pid: u32, error: &io::Error) -> Unseen {
+    match error.kind() {
+        io::ErrorKind::NotFound => Unseen::Gone(pid),
+        io::ErrorKind::PermissionDenied => Unseen::Refused(pid),
+        _ if error.raw_os_error() == Some(3) => Unseen::Gone(pid), // ESRCH
+        _ => Unseen::Failed(pid, error.to_string()),
+    }
+}
+
+/// Numbers of files, by device and inode.
+#[derive(Default)]
+struct Files(HashMap<(String, u64), u32>);
+
+impl Files {
+    fn number(&mut self, key: &(String, u64)) -> u32 {
+        let next = u32::try_from(self.0.len()).unwrap_or(u32::MAX).saturating_add(1);
+        *self.0.entry(key.clone()).or_insert(next)
+    }
+}
+
+/// Puts the program's own image first. Its file is that of the code it began in: a path may lead elsewhere by now, and the
+/// device of a file is not always what `/proc` says (btrfs, overlayfs).
+fn own_image(space: &mut Space, folder: &str) {
+    let Some(headers) = headers_of(&format!("{folder}/exe"), None) else { return };
+    let vector = std::fs::read(format!("{folder}/auxv")).unwrap_or_default();
+    space.entry = entry_address(&vector, headers.bits);
+    let entry = space.entry.unwrap_or_default();
+    let begins = |range: &&Range| range.file != 0 && (range.start..range.end).contains(&entry);
+    let named = |range: &&Range| range.file != 0 && range.name == space.program;
+    let found = space.ranges.iter().find(begins).or_else(|| space.ranges.iter().find(named));
+    let Some(file) = found.map(|range| range.file) else { return };
+    space.images.retain(|image| image.file != file);
+    space.images.insert(0, image(file, &headers));
+}
+
+/// One range; when it is the first of a file, the file's headers are looked at too.
+fn range(mapped: Mapped, files: &mut Files, folder: &str, images: &mut Vec<Image>, pages: Option<&PageMap>) -> Range {
+    let file = match mapped.inode {
+        0 => 0,
+        inode => {
+            let key = (mapped.device.clone(), inode);
+            let is_new = !files.0.contains_key(&key);
+            let file = files.number(&key);
+            // As the process sees the path; what has been replaced or deleted since has another inode.
+            let path = format!("{folder}/root{}", mapped.name);
+            if let Some(headers) = is_new.then(|| headers_of(&path, Some(inode))).flatten() {
+                images.push(image(file, &headers));
+            }
+            file
+        }
+    };
+    let resident = match pages {
+        // Nothing to look for, or so much that looking would take long: the share is known all the same.
+        _ if mapped.resident_bytes == 0 => pages.map(|_| Vec::new()),
+        Some(pages) if mapped.end - mapped.start <= LARGEST_LOOK_BYTES => {
+            pages.resident(mapped.start, mapped.end, page_bytes()).ok()
+        }
+        _ => None,
+    };
+    Range {
+        start: mapped.start,
+        end: mapped.end,
+        permissions: mapped.permissions,
+        offset_bytes: mapped.offset_bytes,
+        file,
+        name: mapped.name,
+        resident_bytes: mapped.resident_bytes,
+        huge_bytes: mapped.huge_bytes,
+        resident,
+    }
+}
+
+/// 2^26 entries of eight bytes are read in about a second.
+const LARGEST_LOOK_BYTES: u64 = 256 << 30;
+
+/// The headers of an ELF file, if it is one; of that inode, if one is given.
+fn headers_of(path: &str, inode: Option<u64>) -> Option<Headers> {
+    let file = File::open(path).ok()?;
+    let metadata = file.metadata().ok()?;
+    if !metadata.is_file() || inode.is_some_and(|inode| metadata.ino() != inode) {
+        return None;
+    }
+    let mut head = Vec::new();
+    file.take(64 << 10).read_to_end(&mut head).ok()?;
+    sys::elf::parse(&head).ok()
+}
+
+fn image(file: u32, headers: &Headers) -> Image {
+    let segments = headers.segments.iter().map(|segment| Segment {
+        address: segment.address,
+        offset_bytes: segment.offset_bytes,
+        file_bytes: segment.file_bytes,
+        memory_bytes: segment.memory_bytes,
+        executable: segment.flags & 1 != 0,
+        writable: segment.flags & 2 != 0,
+    });
+    Image {
+        file,
+        bits: headers.bits,
+        fixed: headers.kind == Type::Fixed,
+        interpreted: headers.interpreted,
+        entry: headers.entry,
+        segments: segments.collect(),
+    }
+}
+
+/// The threads of `pid` besides the first that are there, whatever their state.
+pub(super) fn threads(pid: u32) -> Vec<u32> {
+    let entries = read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// Whether `tid` is one of the threads of `pid`.
+pub(super) fn is_thread(pid: u32, tid: u32) -> bool {
+    std::path::Path::new(&format!("/proc/{pid}/task/{tid}")).exists()
+}
+
+/// Where a thread stands, if it does not run.
+pub(super) fn standing(pid: u32, tid: u32) -> Option<sys::proc::Standing> {
+    parse_standing(&read_to_string(format!("/proc/{pid}/task/{tid}/syscall")).ok()?)
+}
+
+/// Stack pointers of all threads but the first.
+fn stacks(space: &mut Space, leaving: &Leaving) {
+    /// A thread on a processor has none to show: it is looked at again, a millisecond later.
+    const LOOKS: usize = 20;
+    space.stack_pointers.extend(leaving.values().flatten());
+    let mut left: Vec<u32> = threads(space.pid);
+    left.retain(|tid| *tid != space.pid && !leaving.contains_key(tid));
+    for look in 0..LOOKS {
+        left.retain(|tid| match standing(space.pid, *tid) {
+            Some(standing) => {
+                space.stack_pointers.push(standing.stack_pointer);
+                false
+            }
+            None => is_thread(space.pid, *tid),
+        });
+        if left.is_empty() {
+            break;
+        }
+        if look + 1 < LOOKS {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+    space.threads_unseen = left.len() as u64;
+    space.stack_pointers.sort_unstable();
+}

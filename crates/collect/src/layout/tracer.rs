@@ -1,0 +1,246 @@
+//! Runs a program and takes its picture at the moment asked for. Only the first process is followed, with all its threads.
+//!
+//! At an exit each thread stops once more while all memory is still mapped (`PTRACE_EVENT_EXIT`, ptrace(2)). The picture is that of the
+//! last thread to do so: which of them calls exit does not matter then, and the others have told where their stacks were.
+
+use std::collections::BTreeMap;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use events::space::Space;
+use sys::interrupt::Interrupt;
+use sys::launch::Started;
+use sys::ptrace::{self, Bell, Options, Stop};
+
+use super::picture::{self, Leaving, Unseen};
+use super::{At, Ending, Failure, Moment, Outcome, Request};
+
+/// What a program that was asked to end is given before it is killed.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Runs the program to its end and takes its picture on the way; `look` sees the pictures in between. When the user asks for the end,
+/// the picture is taken at once, and the program is asked to end by the same signal, and killed if it does not.
+///
+/// # Errors
+/// [`Failure`] says why there is no picture.
+pub fn run(request: &Request, interrupt: Interrupt, look: &mut dyn FnMut(&Space)) -> Result<Outcome, Failure> {
+    let bell = Bell::new().map_err(Failure::Start)?;
+    let waiting = request.program.start(request.setup()).map_err(Failure::Start)?;
+    ptrace::seize(waiting.pid(), Options::LIFE).map_err(Failure::Trace)?;
+    let started = waiting.go().map_err(|errno| match errno.0 {
+        // personality(2) is refused with EPERM, and execve(2) of a traced program that wants privilege may be as well.
+        1 if request.addresses != sys::launch::Addresses::Inherited => Failure::Addresses(errno),
+        _ => Failure::Exec(errno),
+    })?;
+    let tracer = Tracer {
+        request,
+        pid: started.pid(),
+        started,
+        leaving: Leaving::new(),
+        freeze: None,
+        taken: None,
+        unseen: None,
+        since_exec: None,
+        asked: false,
+        next_look: None,
+        kill_at: None,
+    };
+    tracer.watch(&bell, interrupt, look)
+}
+
+/// How a stopped thread goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Onward {
+    /// With this signal, or 0.
+    With(i32),
+    /// It stays in its group stop.
+    Listening,
+}
+
+/// All threads are being stopped for a picture.
+struct Freeze {
+    moment: Moment,
+    /// Those that have stopped, and how they go on afterwards.
+    held: BTreeMap<u32, Onward>,
+}
+
+struct Tracer<'a> {
+    request: &'a Request<'a>,
+    pid: u32,
+    started: Started,
+    leaving: Leaving,
+    freeze: Option<Freeze>,
+    taken: Option<(Space, Moment)>,
+    unseen: Option<Unseen>,
+    since_exec: Option<Instant>,
+    /// The picture of a certain time, or of the user's interruption, was begun.
+    asked: bool,
+    next_look: Option<Instant>,
+    kill_at: Option<Instant>,
+}
+
+impl Tracer<'_> {
+    fn watch(mut self, bell: &Bell, interrupt: Interrupt, look: &mut dyn FnMut(&Space)) -> Result<Outcome, Failure> {
+        loop {
+            bell.silence();
+            while let Some((tid, stop)) = ptrace::next_stop().map_err(Failure::Trace)? {
+                if let Some(ending) = self.see(tid, stop) {
+                    self.started.reaped();
+                    return match (self.taken, self.unseen) {
+                        (None, Some(unseen)) => Err(Failure::Unseen(unseen)),
+                        (taken, _) => Ok(Outcome { taken, ending }),
+                    };
+                }
+            }
+            self.follow_the_clock(interrupt, look);
+            self.sleep(bell, interrupt);
+        }
+    }
+
+    /// What a stop means; the ending if it is that of the whole process.
+    fn see(&mut self, tid: u32, stop: Stop) -> Option<Ending> {
+        let onward = match stop {
+            Stop::Exited(status) if tid == self.pid => return Some(Ending::Exited(status)),
+            Stop::Killed(signal) if tid == self.pid => return Some(Ending::Killed(signal)),
+            Stop::Exited(_) | Stop::Killed(_) => {
+                // Somebody else's end, or a thread's: nothing to resume.
+                self.thaw_if_all_stand();
+                return None;
+            }
+            // A child that was cloned as threads are, without being one, is not followed.
+            _ if !picture::is_thread(self.pid, tid) => {
+                let _ = ptrace::detach(tid);
+                return None;
+            }
+            Stop::Exec => self.executed(),
+            Stop::Exit => self.leaves(tid),
+            Stop::Signal(signal) => Onward::With(signal),
+            Stop::Group(_) => Onward::Listening,
+            // Syscalls are not asked for.
+            Stop::Born(_) | Stop::Interrupted | Stop::Picked | Stop::Call => Onward::With(0),
+        };
+        match &mut self.freeze {
+            Some(freeze) => {
+                freeze.held.insert(tid, onward);
+                self.thaw_if_all_stand();
+            }
+            None => go_on(tid, onward),
+        }
+        None
+    }
+
+    fn executed(&mut self) -> Onward {
+        // Its old threads are gone, and with them all that they said.
+        self.leaving.clear();
+        if self.since_exec.is_none() {
+            self.since_exec = Some(Instant::now());
+            self.next_look = self.request.every.map(|every| Instant::now() + every);
+            if self.request.at == At::Exec {
+                self.asked = true;
+                self.take(self.pid, Moment::AsAsked);
+            }
+        }
+        Onward::With(0)
+    }
+
+    /// A thread exits. If it is the last, it is the program that does.
+    fn leaves(&mut self, tid: u32) -> Onward {
+        let threads = picture::threads(self.pid);
+        let standing = picture::standing(self.pid, tid);
+        let is_last = threads.iter().all(|other| *other == tid || self.leaving.contains_key(other));
+        // A thread that ends by itself gives its stack back.
+        let by_itself = standing.and_then(|standing| standing.syscall) == Some(sys::ptrace::EXIT_OF_ONE);
+        let pointer = standing.map(|standing| standing.stack_pointer);
+        self.leaving.insert(tid, pointer.filter(|_| !by_itself && tid != self.pid));
+        if is_last && !(self.asked && self.taken.is_some()) && self.since_exec.is_some() {
+            let wanted = self.request.at == At::Exit && !self.asked;
+            self.take(tid, if wanted { Moment::AsAsked } else { Moment::AtExit });
+        }
+        Onward::With(0)
+    }
+
+    fn take(&mut self, tid: u32, moment: Moment) {
+        match picture::take(self.pid, tid, &self.leaving) {
+            Ok(space) => self.taken = Some((space, moment)),
+            Err(unseen) => self.unseen = Some(unseen),
+        }
+    }
+
+    /// Stops all threads for a picture.
+    fn freeze(&mut self, moment: Moment) {
+        self.asked = true;
+        self.freeze = Some(Freeze { moment, held: BTreeMap::new() });
+        for tid in picture::threads(self.pid) {
+            let _ = ptrace::interrupt(tid); // gone by now, or at its exit: it will be seen
+        }
+    }
+
+    /// Takes the picture once every thread has stopped or is at its end, and lets all go on.
+    fn thaw_if_all_stand(&mut self) {
+        let Some(freeze) = &self.freeze else { return };
+        let stands = |tid: &u32| freeze.held.contains_key(tid) || self.leaving.contains_key(tid);
+        if freeze.held.is_empty() || !picture::threads(self.pid).iter().all(stands) {
+            return;
+        }
+        let Some(Freeze { moment, held }) = self.freeze.take() else { return };
+        let through = if held.contains_key(&self.pid) { Some(self.pid) } else { held.keys().next().copied() };
+        self.take(through.unwrap_or(self.pid), moment);
+        for (tid, onward) in held {
+            go_on(tid, onward);
+        }
+    }
+
+    fn follow_the_clock(&mut self, interrupt: Interrupt, look: &mut dyn FnMut(&Space)) {
+        let now = Instant::now();
+        let since = self.since_exec.unwrap_or(now);
+        if let (At::After(time), false, None) = (self.request.at, self.asked, &self.freeze)
+            && self.since_exec.is_some()
+            && now >= since + time
+        {
+            self.freeze(Moment::AsAsked);
+        }
+        if let (Some(every), Some(next), None) = (self.request.every, self.next_look, &self.freeze)
+            && now >= next
+        {
+            if let Ok(space) = picture::take(self.pid, self.pid, &self.leaving) {
+                look(&space);
+            }
+            self.next_look = Some(Instant::now() + every);
+        }
+        if let (Some(signal), None) = (interrupt.received(), &self.freeze) {
+            match self.kill_at {
+                None => {
+                    // What was asked for earlier is there already, and stays.
+                    if self.taken.is_none() {
+                        self.freeze(Moment::Interrupted);
+                    }
+                    self.kill_at = Some(now + GRACE);
+                    sys::ptrace::signal(self.pid, signal);
+                }
+                Some(time) if now >= time => sys::ptrace::signal(self.pid, sys::ptrace::KILL),
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Until something stops, the user asks for the end, or the clock says so.
+    fn sleep(&self, bell: &Bell, interrupt: Interrupt) {
+        let timer = match (self.request.at, self.asked, self.since_exec) {
+            (At::After(time), false, Some(since)) => Some(since + time),
+            _ => None,
+        };
+        let next = [timer, self.next_look, self.kill_at].into_iter().flatten().min();
+        let left = next.map(|next| next.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)));
+        // Once it has spoken, it would speak for ever.
+        let ended = interrupt.received().is_some().then_some(bell.as_fd());
+        sys::interrupt::wait_for_either(bell.as_fd(), ended.unwrap_or(interrupt.as_fd()), left);
+    }
+}
+
+/// A thread that is gone by now needs no help.
+fn go_on(tid: u32, onward: Onward) {
+    let _ = match onward {
+        Onward::With(signal) => ptrace::resume(tid, signal),
+        Onward::Listening => ptrace::listen(tid),
+    };
+}
