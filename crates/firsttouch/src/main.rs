@@ -8,6 +8,7 @@ mod progress;
 mod report;
 mod sink;
 mod stream;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Verb::Claims(options) => claims::run(&options, cli.color),
         Verb::Doctor(options) => doctor::run(&options, cli.color),
         Verb::Report(options) => report::run(&options, cli.color),
+        Verb::Trace(options) => trace::run(&options, cli.color),
     };
     match outcome {
         Ok(code) => code,

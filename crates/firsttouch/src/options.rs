@@ -1,5 +1,6 @@
 //! The options of every verb, and what they mean.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ Examples:
   firsttouch bench --json result.json    keep every sample
   firsttouch report result.json          the same screen again, from the file
   firsttouch claims                      what is said about malloc and mmap, put to the test here
+  firsttouch trace -- ./app              its memory syscalls and page faults, with what each took
   firsttouch doctor                      what on this machine distorts or hides a measurement
 
 Exit status: 0 done, 1 could not do it, 2 wrong usage; interrupted, it dies by the signal."
@@ -49,6 +51,13 @@ pub(crate) enum Verb {
     Claims(ClaimsOptions),
     /// Print the screen of a result file again, without measuring
     Report(ReportOptions),
+    /// Show a program's memory syscalls and page faults live, and how long the kernel took over each
+    ///
+    /// Memory syscalls are shown as strace shows them; page faults with the address, what is mapped there, why the fault
+    /// came and how long the kernel was at it. Threads and child processes are followed. As root the program runs at
+    /// nearly full speed (tracepoints); an ordinary user's program is stopped at each memory syscall. The exit status is the
+    /// program's own; 125 if tracing failed, 126 and 127 if the program cannot be run or found.
+    Trace(TraceOptions),
     /// Say what on this machine will distort or hide a measurement, and how to mend it
     ///
     /// Looks at huge pages, swap, limits, processors, the hypervisor, other processes, and what this user may count.
@@ -168,6 +177,69 @@ pub(crate) struct ReportOptions {
     /// A file written by bench --json, or - for standard input
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+}
+
+/// Show a program's memory syscalls and page faults live.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  firsttouch trace -- ./app data.bin            every memory syscall and burst of page faults, as they come
+  firsttouch trace -c -- ./app data.bin         a table: how often, how long, how much
+  firsttouch trace --faults all -- ./app        each page fault on a line of its own
+  firsttouch trace -o app.trace -- ./app        into a file; the program's own output stays apart
+  firsttouch trace -p 4123                      a process that runs, until Ctrl-C; it goes on
+  firsttouch trace --json - -- ./app 2>/dev/null | jq 'select(.kind == \"fault\")'
+
+Lines go to standard error, as strace's do, so that the program's own output stays apart.")]
+pub(crate) struct TraceOptions {
+    /// The program and its arguments
+    #[arg(value_name = "COMMAND", last = true, required_unless_present = "pid", conflicts_with = "pid")]
+    pub(crate) command: Vec<OsString>,
+    /// Trace a process that runs, with all its threads and those that it starts
+    #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) pid: Option<u32>,
+    /// Page faults: not at all, bursts over a range folded into one line, or each on its own line. In JSON each is a line, unless off
+    #[arg(long, value_enum, default_value_t = FaultMode::Summary, value_name = "WHICH")]
+    pub(crate) faults: FaultMode,
+    /// By which way to see memory syscalls: tracepoints (root), stopping the program (ptrace), or the first of them that is allowed
+    #[arg(long, value_enum, default_value_t = CallMode::Auto, value_name = "WAY")]
+    pub(crate) syscalls: CallMode,
+    /// Show no lines but, at the end, a table: per syscall and kind of fault how often, how long, how many bytes
+    #[arg(short = 'c', long = "summary-only")]
+    pub(crate) count: bool,
+    /// Write the lines, or the table of -c, to a file instead of standard error
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Write one line of JSON for each event to a file, besides, or to standard output, instead, with -
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// No notices of what cannot be shown
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// Which page faults are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FaultMode {
+    /// None
+    Off,
+    /// Bursts
+    Summary,
+    /// Each
+    All,
+}
+
+/// How memory syscalls are seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CallMode {
+    /// The first that is allowed
+    Auto,
+    /// Tracepoints
+    Tracepoints,
+    /// Stops
+    Ptrace,
+    /// Not at all
+    Off,
 }
 
 /// Say what on this machine will distort or hide a measurement.

@@ -23,3 +23,8 @@ pub(crate) fn quietly(outcome: io::Result<()>) -> io::Result<()> {
 pub(crate) fn width() -> Option<usize> {
     sys::machine::terminal_columns(io::stdout()).filter(|_| io::stdout().is_terminal())
 }
+
+/// The columns of standard error; `None` if it is no terminal.
+pub(crate) fn width_of_errors() -> Option<usize> {
+    sys::machine::terminal_columns(io::stderr()).filter(|_| io::stderr().is_terminal())
+}

@@ -13,6 +13,7 @@ mod latencies;
 pub mod layout;
 mod sample;
 mod summary;
+pub mod trace;
 mod verdict;
 mod work;
 

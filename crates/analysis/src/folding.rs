@@ -1,0 +1,183 @@
+//! Folds bursts of faults: those of one thread in one mapping and of one cause, with no syscall of that thread between
+//! them, are one line.
+
+use std::collections::HashMap;
+
+use results::trace::{Burst, Fault, Kind, Line, Mapping, Order, Shown, What};
+
+use crate::durations::Durations;
+
+/// No burst is kept back for longer: what is shown is live.
+const KEPT_NS: u64 = 1_000_000_000;
+/// So many bursts of a thread are open at a time: a copy has two, code that is loaded some more.
+const OPEN_A_THREAD: usize = 8;
+
+/// What is shown of faults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultLines {
+    /// Nothing.
+    Off,
+    /// A line a burst.
+    Summary,
+    /// A line a fault.
+    All,
+}
+
+/// Takes lines and gives what a screen shows.
+#[derive(Debug)]
+pub struct Folder {
+    faults: FaultLines,
+    page_bytes: u64,
+    by_thread: HashMap<u32, Vec<Open>>,
+    /// When the oldest open burst is due; no later than that.
+    due_ns: u64,
+}
+
+#[derive(Debug)]
+struct Open {
+    burst: Burst,
+    times: Durations,
+    last_page: u64,
+}
+
+impl Folder {
+    /// For memory in pages of `page_bytes`, a power of two.
+    #[must_use]
+    pub fn new(faults: FaultLines, page_bytes: u64) -> Folder {
+        Folder { faults, page_bytes, by_thread: HashMap::new(), due_ns: u64::MAX }
+    }
+
+    /// Takes the next line, and shows what is ready. A burst is shown with the time of its first fault, before the
+    /// thread's next syscall.
+    pub fn take(&mut self, line: Line, show: &mut dyn FnMut(Shown)) {
+        if line.time_ns >= self.due_ns {
+            self.show_due(line.time_ns, show);
+        }
+        match (&line.what, self.faults) {
+            (What::Fault(_), FaultLines::Off) => return,
+            (What::Fault(fault), FaultLines::Summary) => return self.fold(&line, fault, show),
+            (What::Syscall(_), _) => self.show_thread(line.tid, show),
+            // Another program, a fork, a gap: what comes is not the same any more.
+            (What::Process(_) | What::Lost(_), _) => self.pause(show),
+            (What::Fault(_), FaultLines::All) => {}
+        }
+        show(Shown::Line(line));
+    }
+
+    /// Shows every burst that is open: nothing comes for a while, or nothing more.
+    pub fn pause(&mut self, show: &mut dyn FnMut(Shown)) {
+        self.show_due(u64::MAX, show);
+    }
+
+    fn fold(&mut self, line: &Line, fault: &Fault, show: &mut dyn FnMut(Shown)) {
+        let page = fault.address & !(self.page_bytes - 1);
+        let bursts = self.by_thread.entry(line.tid).or_default();
+        if let Some(open) = bursts.iter_mut().find(|open| open.has(line, fault)) {
+            open.add(fault, page, self.page_bytes);
+            return;
+        }
+        if bursts.len() == OPEN_A_THREAD {
+            bursts.remove(0).close(show);
+        }
+        bursts.push(Open::new(line, fault, page, self.page_bytes));
+        self.due_ns = self.due_ns.min(line.time_ns.saturating_add(KEPT_NS));
+    }
+
+    fn show_thread(&mut self, tid: u32, show: &mut dyn FnMut(Shown)) {
+        // The list keeps its memory: most threads fault again.
+        for open in self.by_thread.get_mut(&tid).into_iter().flat_map(|bursts| bursts.drain(..)) {
+            open.close(show);
+        }
+    }
+
+    fn show_due(&mut self, time_ns: u64, show: &mut dyn FnMut(Shown)) {
+        let is_due = |open: &Open| time_ns == u64::MAX || time_ns.saturating_sub(open.burst.time_ns) >= KEPT_NS;
+        let mut due: Vec<Open> = Vec::new();
+        for bursts in self.by_thread.values_mut() {
+            due.extend(bursts.extract_if(.., |open| is_due(open)));
+        }
+        self.by_thread.retain(|_, bursts| !bursts.is_empty());
+        let left = self.by_thread.values().flatten().map(|open| open.burst.time_ns.saturating_add(KEPT_NS));
+        self.due_ns = left.min().unwrap_or(u64::MAX);
+        due.sort_by_key(|open| (open.burst.time_ns, open.burst.tid));
+        for open in due {
+            open.close(show);
+        }
+    }
+}
+
+impl Open {
+    fn new(line: &Line, fault: &Fault, page: u64, page_bytes: u64) -> Open {
+        let burst = Burst {
+            time_ns: line.time_ns,
+            pid: line.pid,
+            tid: line.tid,
+            first: fault.clone(),
+            faults: 1,
+            major: u64::from(fault.major),
+            in_kernel: u64::from(fault.in_kernel),
+            low: page,
+            high: page.saturating_add(page_bytes),
+            order: Order::Upwards,
+            p50_ns: None,
+            latency_ns: 0,
+            timed: 0,
+        };
+        let mut open = Open { burst, times: Durations::default(), last_page: page };
+        open.time(fault);
+        open
+    }
+
+    /// Whether `fault` belongs to it.
+    fn has(&self, line: &Line, fault: &Fault) -> bool {
+        let first = &self.burst.first;
+        self.burst.pid == line.pid
+            && first.cause == fault.cause
+            && match (&first.mapping, &fault.mapping) {
+                (Some(one), Some(other)) => is_one(one, other),
+                (one, other) => one == other,
+            }
+    }
+
+    fn add(&mut self, fault: &Fault, page: u64, page_bytes: u64) {
+        let moved = match page.cmp(&self.last_page) {
+            std::cmp::Ordering::Less => Order::Downwards,
+            std::cmp::Ordering::Equal => self.burst.order,
+            std::cmp::Ordering::Greater => Order::Upwards,
+        };
+        let burst = &mut self.burst;
+        burst.order = if burst.faults == 1 || moved == burst.order { moved } else { Order::Mixed };
+        burst.faults += 1;
+        burst.major += u64::from(fault.major);
+        burst.in_kernel += u64::from(fault.in_kernel);
+        burst.low = burst.low.min(page);
+        burst.high = burst.high.max(page.saturating_add(page_bytes));
+        self.last_page = page;
+        self.time(fault);
+    }
+
+    fn time(&mut self, fault: &Fault) {
+        if let Some(latency_ns) = fault.latency_ns {
+            self.times.add(latency_ns);
+        }
+    }
+
+    fn close(self, show: &mut dyn FnMut(Shown)) {
+        let Burst { time_ns, pid, tid, .. } = self.burst;
+        show(if self.burst.faults == 1 {
+            Shown::Line(Line { time_ns, pid, tid, what: What::Fault(self.burst.first) })
+        } else {
+            Shown::Burst(Burst {
+                p50_ns: self.times.quantile_ns(500),
+                latency_ns: self.times.sum_ns,
+                timed: self.times.count,
+                ..self.burst
+            })
+        });
+    }
+}
+
+/// Whether it is the same mapping: a stack that grows begins elsewhere and is the same.
+fn is_one(one: &Mapping, other: &Mapping) -> bool {
+    one.kind == other.kind && (one.start == other.start || one.kind == Kind::Stack) && one.name == other.name
+}

@@ -1,0 +1,81 @@
+//! A syscall in the words of `results`.
+
+use std::borrow::Cow;
+
+use events::{Call, Names, Syscall};
+use results::trace::{Argument, Returned};
+
+use crate::decode::{self, Outcome};
+
+/// The whole call as strace prints it, but with one blank in front of what it returned.
+pub(crate) fn text(call: &Syscall, names: &Names) -> Box<str> {
+    use std::fmt::Write;
+    let mut text = String::with_capacity(96);
+    text.push_str(call.call.name());
+    text.push('(');
+    for (index, argument) in decode::arguments(call, names).enumerate() {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{}{argument}", if index == 0 { "" } else { ", " });
+    }
+    let _ = write!(text, ") = {}", decode::outcome(call));
+    text.into_boxed_str()
+}
+
+/// What `call` was given.
+pub(crate) fn arguments(call: &Syscall, names: &Names) -> Vec<Argument> {
+    let argument = |argument: decode::Argument<'_>| match argument {
+        decode::Argument::Null => Argument::Null,
+        decode::Argument::Address(address) => Argument::Address(address),
+        decode::Argument::Nothing => Argument::Symbols(Cow::Borrowed("[]")),
+        decode::Argument::Signed(number) => Argument::Number(number.into()),
+        decode::Argument::Unsigned(number) | decode::Argument::Hexadecimal(number) => Argument::Number(number.into()),
+        decode::Argument::Symbols(symbols) => Argument::Symbols(Cow::Owned(symbols.to_string())),
+        decode::Argument::Text(text) => Argument::Text(text.into()),
+    };
+    decode::arguments(call, names).map(argument).collect()
+}
+
+/// What it returned; `None` if it did not return.
+pub(crate) fn result(call: &Syscall) -> Option<Returned> {
+    Some(match decode::outcome(call) {
+        Outcome::Address(address) => Returned::Address(address),
+        Outcome::Number(number) => Returned::Number(number),
+        Outcome::Failed(_) => Returned::Number(-1),
+        Outcome::Unfinished => return None,
+    })
+}
+
+/// The name of its error.
+pub(crate) fn error(call: &Syscall) -> Option<Cow<'static, str>> {
+    let Outcome::Failed(errno) = decode::outcome(call) else { return None };
+    Some(errno.name().map_or_else(|| Cow::Owned(format!("errno {}", errno.number())), Cow::Borrowed))
+}
+
+/// How many bytes it was about, if it succeeded.
+pub(crate) fn bytes(call: &Syscall) -> Option<u64> {
+    let succeeded = matches!(decode::outcome(call), Outcome::Address(_) | Outcome::Number(_));
+    decode::bytes(call).filter(|_| succeeded)
+}
+
+/// The address whose mapping the call is about, if it is about one that was there before.
+pub(crate) fn subject(call: &Syscall) -> Option<u64> {
+    let has = matches!(
+        call.call,
+        Call::Munmap
+            | Call::Mremap
+            | Call::Mprotect
+            | Call::PkeyMprotect
+            | Call::Madvise
+            | Call::Mlock
+            | Call::Mlock2
+            | Call::Munlock
+            | Call::Msync
+            | Call::Mincore
+            | Call::Mbind
+            | Call::Mseal
+            | Call::RemapFilePages
+            | Call::SetMempolicyHomeNode
+            | Call::Shmdt
+    );
+    has.then_some(call.arguments[0])
+}

@@ -1,0 +1,257 @@
+//! The address space of a process in time: what is mapped where, and which of its pages have been touched.
+//!
+//! Two sources tell of it, and either may be missing: what the kernel reports as mapped (`space/mappings.rs`) and what
+//! memory syscalls were asked for and returned (`space/calls.rs`). Events come in the order of their beginnings, so a
+//! syscall's effect is applied before the kernel's own report of it, which comes from inside the syscall and then only
+//! adds what it knows better: the name, and neighbours that have become one mapping.
+//!
+//! A fork copies nothing: both processes keep what there is until one of them changes it.
+
+mod calls;
+mod mappings;
+mod pages;
+mod recent;
+mod regions;
+
+use std::sync::Arc;
+
+use events::{Fault, Thread};
+use results::trace::{Cause, Kind};
+
+use crate::cause::{self, Access, Before, Evidence};
+pub(crate) use calls::returned;
+use pages::{CHUNK_PAGES, Pages};
+use recent::Recent;
+pub(crate) use regions::Region;
+use regions::Regions;
+
+/// The kernel maps up to this much of a file around the page that a read asks for, if it is in the page cache
+/// (`fault_around_bytes` of mm/memory.c; another value can be set in debugfs only).
+const AROUND_BYTES: u64 = 64 << 10;
+/// The kernel leaves at least this much below the stack for its growth (`MIN_GAP` of mm/util.c).
+const STACK_REACH_BYTES: u64 = 128 << 20;
+/// A populated range is taken as touched up to here: what does not fit in memory cannot have been.
+const POPULATED_AT_MOST_BYTES: u64 = 1 << 40;
+
+/// What faults depend on beside the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Paging {
+    /// The size of a page: a power of two.
+    pub page_bytes: u64,
+    /// Which memory may get transparent huge pages.
+    pub huge_pages: HugePages,
+}
+
+/// Which memory may get transparent huge pages, as `/sys/kernel/mm/transparent_hugepage/enabled` has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HugePages {
+    /// None.
+    Never,
+    /// What the program advised (`MADV_HUGEPAGE`).
+    Advised,
+    /// All that is large enough.
+    Always,
+}
+
+/// One address space.
+#[derive(Debug, Clone)]
+pub(crate) struct Space {
+    paging: Paging,
+    regions: Arc<Regions>,
+    /// Touched pages whose entries in the page table a fork passes on.
+    passed_on: Arc<Pages>,
+    /// Touched pages that a child has to fault in again: shared memory, and files that are only read (`vma_needs_copy` of
+    /// mm/memory.c).
+    left_behind: Arc<Pages>,
+    recent: Recent,
+    /// The program break, if it is known.
+    break_at: Option<u64>,
+    /// Its syscalls are seen, so that mappings are known to be new when they are.
+    hears_calls: bool,
+    /// Mappings that come now were there before.
+    is_met: bool,
+    /// New mappings are populated (mlockall).
+    locks_new: bool,
+    /// How often it has forked, its ancestors included.
+    forks: u32,
+}
+
+/// What is known of a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// Why it happened.
+    pub(crate) cause: Cause,
+    /// What is mapped there.
+    pub(crate) region: Option<Region>,
+}
+
+impl Space {
+    /// An address space of which nothing is known.
+    pub(crate) fn new(paging: Paging) -> Space {
+        Space {
+            paging,
+            regions: Arc::default(),
+            passed_on: Arc::default(),
+            left_behind: Arc::default(),
+            recent: Recent::default(),
+            break_at: None,
+            hears_calls: false,
+            is_met: false,
+            locks_new: false,
+            forks: 0,
+        }
+    }
+
+    /// It runs another program now: nothing is left.
+    pub(crate) fn execute(&mut self) {
+        *self = Space { hears_calls: self.hears_calls, ..Space::new(self.paging) };
+    }
+
+    /// It was there before anybody watched: the mappings that follow are old.
+    pub(crate) fn meet(&mut self) {
+        *self = Space { is_met: true, ..Space::new(self.paging) };
+    }
+
+    /// The address space of a child.
+    pub(crate) fn fork(&mut self) -> Space {
+        self.forks += 1;
+        Space {
+            left_behind: Arc::default(),
+            recent: Recent::default(),
+            locks_new: false,
+            is_met: false,
+            ..self.clone()
+        }
+    }
+
+    /// What is mapped at `address`.
+    pub(crate) fn at(&self, address: u64) -> Option<Region> {
+        self.regions.at(address).copied()
+    }
+
+    /// Says why `fault` happened, and remembers that its page is there now.
+    pub(crate) fn fault(&mut self, fault: &Fault, thread: Thread, time_ns: u64) -> Seen {
+        self.is_met = false;
+        let Some(region) = self.at(fault.address).or_else(|| self.grown_stack(fault.address)) else {
+            return Seen { cause: Cause::Unknown, region: None };
+        };
+        let page = self.page_of(&region, fault.address);
+        let touched = self.passed_on.has(page) || self.left_behind.has(page);
+        let same = if touched { self.recent.same(fault, thread, page, time_ns) } else { None };
+        let cause = same.unwrap_or_else(|| {
+            let access = match (region.is_accessible(), region.is_writable()) {
+                (false, _) => Access::Refused,
+                (true, false) => Access::Read,
+                (true, true) => Access::Write,
+            };
+            let before = if touched { Before::Touched } else { self.before(&region, page) };
+            cause::of(Evidence { kind: region.kind, access, before, major: fault.major })
+        });
+        if region.is_accessible() && !touched {
+            self.touch(&region, page);
+        }
+        self.recent.add(fault, thread, page, time_ns, cause);
+        Seen { cause, region: Some(region) }
+    }
+
+    /// What may have happened to `page`, of which no touch was seen.
+    fn before(&self, region: &Region, page: u64) -> Before {
+        if self.may_have_been_there(region, page) {
+            Before::Perhaps
+        } else if region.is_file() && self.was_brought_along(region, page) {
+            Before::BroughtAlong
+        } else {
+            Before::Nothing
+        }
+    }
+
+    /// The number of the page at `address`; of a page of hugetlbfs the first of the small pages that it stands for.
+    fn page_of(&self, region: &Region, address: u64) -> u64 {
+        let large = region.hugetlb_bytes.max(1);
+        self.page(address - address % large)
+    }
+
+    fn page(&self, address: u64) -> u64 {
+        address >> self.paging.page_bytes.trailing_zeros()
+    }
+
+    /// `address`, up to where a page begins.
+    fn page_end(&self, address: u64) -> u64 {
+        let mask = self.paging.page_bytes - 1;
+        address.checked_add(mask).map_or(!mask, |sum| sum & !mask)
+    }
+
+    fn touch(&mut self, region: &Region, page: u64) {
+        let forks = self.forks;
+        self.pages_of(region).add(page, forks);
+    }
+
+    /// The set that remembers what is touched of `region`.
+    fn pages_of(&mut self, region: &Region) -> &mut Pages {
+        let stays = match region.kind {
+            Kind::SharedAnonymous | Kind::SharedFile => true,
+            Kind::PrivateFile => !region.is_writable(),
+            _ => false,
+        };
+        Arc::make_mut(if stays { &mut self.left_behind } else { &mut self.passed_on })
+    }
+
+    /// Whether a fault on a page of the same file nearby brought `page` along, if it was in the page cache.
+    fn was_brought_along(&self, region: &Region, page: u64) -> bool {
+        let window = (AROUND_BYTES / self.paging.page_bytes).max(1);
+        let (start, end) = (self.page(region.start), self.page(region.end));
+        let aligned = page - page % window;
+        // In the mapping's first window, which its start cuts short, the kernel goes as many pages on from there
+        // (do_fault_around of mm/memory.c).
+        let first = if start < aligned && page < start.saturating_add(window) { start } else { aligned.max(start) };
+        let last = end.min(aligned + window);
+        self.passed_on.has_any(first, last) || self.left_behind.has_any(first, last)
+    }
+
+    /// Whether `page` may have been there although nothing was seen to touch it.
+    fn may_have_been_there(&self, region: &Region, page: u64) -> bool {
+        if region.met {
+            return self.forks > 0;
+        }
+        let allowed = match (self.paging.huge_pages, region.huge) {
+            (HugePages::Never, _) | (_, Some(false)) | (HugePages::Advised, None) => false,
+            (HugePages::Always, None) | (_, Some(true)) => true,
+        };
+        let first = page - page % CHUNK_PAGES;
+        let fits = self.page(region.start) <= first && first + CHUNK_PAGES <= self.page(region.end);
+        allowed && fits && self.passed_on.was_alone_at_a_fork(page, self.forks)
+    }
+
+    /// The stack, grown down to `address`.
+    fn grown_stack(&mut self, address: u64) -> Option<Region> {
+        let stack = *self.regions.above(address).filter(|above| above.kind == Kind::Stack)?;
+        let start = address - address % self.paging.page_bytes;
+        let grows = stack.start - start <= STACK_REACH_BYTES && stack.is_writable();
+        grows.then(|| {
+            let regions = Arc::make_mut(&mut self.regions);
+            regions.put(Region { start, end: stack.start, ..stack }, u64::MAX);
+            regions.at(address).copied()
+        })?
+    }
+
+    /// Nothing is known to be touched of `parts` any more.
+    fn forget(&mut self, parts: &[Region]) {
+        for part in parts {
+            let (first, end) = (self.page(part.start), self.page(self.page_end(part.end)));
+            for pages in [&mut self.passed_on, &mut self.left_behind] {
+                if pages.reaches_into(first, end) {
+                    Arc::make_mut(pages).remove_range(first, end);
+                }
+            }
+        }
+    }
+
+    /// Everything of `parts` that can be used is there, without a fault.
+    fn populate(&mut self, parts: &[Region]) {
+        for part in parts.iter().filter(|part| part.is_accessible()) {
+            let end = part.end.min(part.start.saturating_add(POPULATED_AT_MOST_BYTES));
+            let (first, end) = (self.page(part.start), self.page(self.page_end(end)));
+            self.pages_of(part).add_range(first, end);
+        }
+    }
+}

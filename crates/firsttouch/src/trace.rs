@@ -1,0 +1,164 @@
+//! `firsttouch trace`.
+
+mod notice;
+mod output;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use analysis::{FaultLines, HugePages, Paging, Story};
+use anyhow::Context;
+use collect::{Calls, Collection, Outcome, Progress, Target, Wish};
+use events::Event;
+use results::trace::{Ending, Summary};
+use sys::interrupt::{Interrupt, die_by, leave_keyboard_to_program};
+use sys::launch::Program;
+
+use crate::options::{CallMode, Color, FaultMode, TraceOptions};
+use output::Outputs;
+
+/// Our own failure, as against the program's.
+const FAILED: u8 = 125;
+/// How long to wait for events before looking for signals.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+pub(crate) fn run(options: &TraceOptions, color: Color) -> anyhow::Result<ExitCode> {
+    let failed = |error: anyhow::Error, status: u8| {
+        eprintln!("firsttouch: {}", report::clean(&format!("{error:#}")));
+        Ok(ExitCode::from(status))
+    };
+    let target = match target(options) {
+        Ok(target) => target,
+        Err(unfit) => return failed(unfit.clone().into(), unfit.status()),
+    };
+    let faults = options.faults != FaultMode::Off;
+    let calls = match options.syscalls {
+        CallMode::Auto => Calls::Best,
+        CallMode::Tracepoints => Calls::Tracepoints,
+        CallMode::Ptrace => Calls::Stops,
+        CallMode::Off => Calls::Off,
+    };
+    if !faults && calls == Calls::Off {
+        return Err(crate::options::Usage("--faults off and --syscalls off leave nothing to trace".into()).into());
+    }
+    // Everything that can go wrong with files goes wrong before the program runs.
+    let mut outputs = match Outputs::open(options, color) {
+        Ok(outputs) => outputs,
+        Err(error) => return failed(error, FAILED),
+    };
+    let interrupt = Interrupt::install().context("cannot take over signals")?;
+    let collection = match Collection::start(&target, Wish { faults, calls }) {
+        Ok(collection) => collection,
+        Err(error) => {
+            let who = options.command.first().map(|name| format!("{}: ", name.display())).unwrap_or_default();
+            return failed(anyhow::anyhow!("{who}{}", notice::refusal(error)), notice::status(error));
+        }
+    };
+    let attached = options.pid.is_some();
+    if !attached {
+        leave_keyboard_to_program();
+    }
+    if !options.quiet {
+        for &notice in collection.notices() {
+            eprintln!("note: {}", notice::sentence(notice, attached));
+        }
+    }
+    let watched = watch(collection, &mut outputs, interrupt, attached);
+    if let Some(error) = outputs.take_error() {
+        return failed(error, FAILED);
+    }
+    match (watched.ending, interrupt.received()) {
+        (Some(sys::process::Ending::Exited(status)), _) => {
+            Ok(ExitCode::from(u8::try_from(status & 0xff).unwrap_or(FAILED)))
+        }
+        (Some(sys::process::Ending::Killed(signal)), _) | (None, Some(signal)) => die_by(signal),
+        (None, None) => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn target(options: &TraceOptions) -> Result<Target, sys::launch::Unfit> {
+    match options.pid {
+        Some(pid) => Ok(Target::Process(pid)),
+        None => Program::find(&options.command).map(Target::Program),
+    }
+}
+
+/// Tells what comes until the program ends, or until this is asked to end.
+fn watch(mut collection: Collection, outputs: &mut Outputs, interrupt: Interrupt, attached: bool) -> Outcome {
+    let mut story = Story::new(collection.began_ns(), paging());
+    let (pid, mut passed_on) = (collection.pid(), false);
+    let mut events = Vec::new();
+    loop {
+        let progress = collection.next(PATIENCE, &mut events);
+        tell(&mut events, &mut story, &collection, outputs);
+        if progress == Progress::Over {
+            break;
+        }
+        match interrupt.received() {
+            Some(signal) if !attached && !passed_on => {
+                sys::process::send(pid, signal);
+                passed_on = true;
+            }
+            Some(_) if attached => collection.stop(),
+            _ => {}
+        }
+        if outputs.are_closed() {
+            // Nobody reads any more: what still runs goes on without us.
+            collection.stop();
+        }
+    }
+    let names = collection.names().clone();
+    let outcome = collection.finish(&mut events);
+    for event in events.drain(..) {
+        story.take(&event, &names, &mut |line| outputs.take(line));
+    }
+    story.pause(&mut |line| outputs.take(line));
+    outputs.finish(&summary(&story, pid, &outcome));
+    outcome
+}
+
+fn tell(events: &mut Vec<Event>, story: &mut Story, collection: &Collection, outputs: &mut Outputs) {
+    let names = collection.names();
+    for event in events.drain(..) {
+        story.take(&event, &names, &mut |line| outputs.take(line));
+    }
+    drop(names);
+    story.pause(&mut |line| outputs.take(line));
+    outputs.flush();
+}
+
+fn summary(story: &Story, pid: u32, outcome: &Outcome) -> Summary {
+    let number = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
+    Summary {
+        pid,
+        ending: outcome.ending.map(|ending| match ending {
+            sys::process::Ending::Exited(status) => Ending::Exited(number(status & 0xff)),
+            sys::process::Ending::Killed(signal) => Ending::Killed(number(signal)),
+        }),
+        lost: outcome.lost,
+        late: outcome.late,
+        faults_seen: outcome.faults_seen,
+        faults_counted: outcome.faults_counted,
+        rusage_minor_faults: outcome.rusage_minor_faults,
+        ..story.summary()
+    }
+}
+
+fn paging() -> Paging {
+    let huge_pages = match sys::machine::thp().as_deref() {
+        Some("always") => HugePages::Always,
+        Some("never") | None => HugePages::Never,
+        Some(_) => HugePages::Advised,
+    };
+    Paging { page_bytes: sys::limits::page_bytes(), huge_pages }
+}
+
+impl From<FaultMode> for FaultLines {
+    fn from(mode: FaultMode) -> Self {
+        match mode {
+            FaultMode::Off => FaultLines::Off,
+            FaultMode::Summary => FaultLines::Summary,
+            FaultMode::All => FaultLines::All,
+        }
+    }
+}

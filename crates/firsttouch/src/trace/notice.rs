@@ -1,0 +1,72 @@
+//! What cannot be shown, in sentences: the cause, and what would help.
+
+use collect::{Error, Notice};
+use sys::Errno;
+
+/// What a notice says.
+pub(super) fn sentence(notice: Notice, attached: bool) -> String {
+    match notice {
+        Notice::UserModeOnly => {
+            "page faults that the kernel takes for the program (read() into fresh memory) are not shown to \
+                                 this user; as root, with CAP_PERFMON or at kernel.perf_event_paranoid 1 they are"
+                .to_owned()
+        }
+        Notice::Stops(errno) if attached => format!(
+            "tracepoints are refused ({errno}), so the process is stopped at every syscall, which slows it down; as root \
+             it is not stopped"
+        ),
+        Notice::Stops(errno) => format!(
+            "tracepoints are refused ({errno}), so the program is stopped at each memory syscall; as root it is not stopped"
+        ),
+        Notice::NoPerf(errno) => {
+            format!("no page faults and no latencies: perf events are refused ({errno}). {PERF_REMEDY}")
+        }
+        Notice::NoCalls(errno) => {
+            format!("no memory syscalls: tracepoints need root, and ptrace is refused ({errno}). {PTRACE_REMEDY}")
+        }
+        Notice::Unprivileged => {
+            "the program has a set-user-ID or set-group-ID bit, which the kernel ignores while this user \
+                                 traces it: it runs without its privileges, and may fail; trace it as root"
+                .to_owned()
+        }
+        Notice::Unseen => {
+            "the program has a set-user-ID or set-group-ID bit: once it has its privileges, this user sees \
+                           nothing of it; trace it as root"
+                .to_owned()
+        }
+    }
+}
+
+const PERF_REMEDY: &str = "Is kernel.perf_event_paranoid above 2, or is this a container? sysctl kernel.perf_event_paranoid=2, or docker run \
+     --cap-add PERFMON, would allow them";
+const PTRACE_REMEDY: &str = "A container forbids it (docker run --cap-add SYS_PTRACE), or Yama (sysctl kernel.yama.ptrace_scope), or another \
+     tracer is there already";
+
+/// Why nothing can be traced.
+pub(super) fn refusal(error: Error) -> String {
+    match error {
+        Error::Start(Errno::NO_EXEC) => {
+            "not executable: neither a program for this machine nor a script that begins with #!".to_owned()
+        }
+        Error::Start(errno) => format!("cannot be started: {errno}"),
+        Error::Gone(pid) => format!("there is no process {pid}; has it ended?"),
+        Error::Forbidden(pid, errno) => format!(
+            "process {pid} may not be traced ({errno}): it is another user's, or protected (sysctl \
+             kernel.yama.ptrace_scope), or traced by another program; root may trace it"
+        ),
+        Error::Tracepoints(errno) => {
+            format!("tracepoints are refused ({errno}): they need root; --syscalls ptrace does without them")
+        }
+        Error::Nothing(errno) => format!("nothing can be traced ({errno}). {PERF_REMEDY}. {PTRACE_REMEDY}"),
+        Error::Resources(errno) => format!("no more threads or descriptors to trace with: {errno}"),
+    }
+}
+
+/// The exit status that a shell gives for a program that does not start, or ours.
+pub(super) fn status(error: Error) -> u8 {
+    match error {
+        Error::Start(Errno::NO_ENTRY) => 127,
+        Error::Start(Errno::NO_EXEC | Errno::NO_ACCESS) => 126,
+        _ => 125,
+    }
+}

@@ -1,0 +1,157 @@
+//! Where lines go: a terminal or file for people, one for programs, a table.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+
+use analysis::{Folder, Tally};
+use anstream::{AutoStream, ColorChoice};
+use anyhow::Context;
+use results::trace::{Line, Shown, Summary, write_line, write_summary};
+
+use crate::options::{Color, TraceOptions};
+
+/// So much is put together before it is written.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// Everything that is written.
+pub(super) struct Outputs {
+    /// For people; nobody, where standard output has the JSON.
+    screen: Option<Screen>,
+    json: Option<Stream>,
+}
+
+/// Lines, or the table at the end.
+struct Screen {
+    stream: Stream,
+    folder: Folder,
+    /// Instead of lines.
+    tally: Option<Tally>,
+    width: Option<usize>,
+}
+
+impl Outputs {
+    /// Opens what the user wants; files lose what they had.
+    pub(super) fn open(options: &TraceOptions, color: Color) -> anyhow::Result<Self> {
+        let json = options.json.as_deref().map(Stream::open).transpose()?;
+        let to_stdout = options.json.as_deref() == Some(Path::new("-"));
+        let stream = match &options.output {
+            Some(path) => Some(Stream::open(path)?),
+            None if to_stdout => None,
+            None => Some(Stream::stderr(color)),
+        };
+        let screen = stream.map(|stream| Screen {
+            stream,
+            folder: Folder::new(options.faults.into(), sys::limits::page_bytes()),
+            tally: options.count.then(Tally::default),
+            width: if options.output.is_none() { crate::stream::width_of_errors() } else { None },
+        });
+        Ok(Outputs { screen, json })
+    }
+
+    /// Takes the next line.
+    pub(super) fn take(&mut self, line: Line) {
+        if let Some(json) = &mut self.json {
+            json.add(|text| write_line(&line, text));
+        }
+        let Some(Screen { stream, folder, tally, .. }) = &mut self.screen else { return };
+        match tally {
+            Some(tally) => tally.take(&line),
+            None => folder.take(line, &mut |shown| stream.show(&shown)),
+        }
+    }
+
+    /// Writes what is ready.
+    pub(super) fn flush(&mut self) {
+        self.json.iter_mut().chain(self.screen.iter_mut().map(|screen| &mut screen.stream)).for_each(Stream::flush);
+    }
+
+    /// The end: what is still open, the table, and what was missed.
+    pub(super) fn finish(&mut self, summary: &Summary) {
+        if let Some(json) = &mut self.json {
+            json.add(|text| write_summary(summary, text));
+        }
+        if let Some(Screen { stream, folder, tally, width }) = &mut self.screen {
+            folder.pause(&mut |shown| stream.show(&shown));
+            stream.add(|text| match tally {
+                Some(tally) => text.push_str(&report::trace_table(&tally.table(*summary), *width)),
+                None => report::trace_end(summary, text),
+            });
+        }
+        self.flush();
+    }
+
+    /// Nobody reads any of it any more.
+    pub(super) fn are_closed(&self) -> bool {
+        let mut streams = self.json.iter().chain(self.screen.iter().map(|screen| &screen.stream));
+        streams.all(|stream| stream.error.is_some())
+    }
+
+    /// What could not be written, and why. A reader that has seen enough is no failure.
+    pub(super) fn take_error(&mut self) -> Option<anyhow::Error> {
+        let mut streams = self.json.iter_mut().chain(self.screen.iter_mut().map(|screen| &mut screen.stream));
+        streams.find_map(Stream::take_error)
+    }
+}
+
+/// A place that takes text, until it fails.
+struct Stream {
+    writer: Box<dyn Write>,
+    name: String,
+    text: String,
+    colored: bool,
+    error: Option<io::Error>,
+}
+
+impl Stream {
+    fn open(path: &Path) -> anyhow::Result<Self> {
+        if path == Path::new("-") {
+            return Ok(Stream::new(Box::new(io::stdout()), "standard output".to_owned()));
+        }
+        let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Stream::new(Box::new(file), path.display().to_string()))
+    }
+
+    fn stderr(color: Color) -> Self {
+        let colored = match color.choice() {
+            ColorChoice::Auto => AutoStream::choice(&io::stderr()),
+            chosen => chosen,
+        } != ColorChoice::Never;
+        Stream { colored, ..Stream::new(Box::new(io::stderr()), "standard error".to_owned()) }
+    }
+
+    fn new(writer: Box<dyn Write>, name: String) -> Self {
+        Stream { writer, name, text: String::new(), colored: false, error: None }
+    }
+
+    fn add(&mut self, write: impl FnOnce(&mut String)) {
+        write(&mut self.text);
+        if self.text.len() >= CHUNK_BYTES {
+            self.write();
+        }
+    }
+
+    fn show(&mut self, shown: &Shown) {
+        let colored = self.colored;
+        self.add(|text| report::trace_line(shown, colored, text));
+    }
+
+    fn write(&mut self) {
+        if self.error.is_none() {
+            self.error = self.writer.write_all(self.text.as_bytes()).err();
+        }
+        self.text.clear();
+    }
+
+    fn flush(&mut self) {
+        self.write();
+        if self.error.is_none() {
+            self.error = self.writer.flush().err();
+        }
+    }
+
+    fn take_error(&mut self) -> Option<anyhow::Error> {
+        let error = self.error.take().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)?;
+        Some(anyhow::Error::from(error).context(format!("cannot write {}", self.name)))
+    }
+}

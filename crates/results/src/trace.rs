@@ -1,0 +1,307 @@
+//! What `firsttouch trace` tells: lines in the order of their beginnings, a summary, and the table of `-c`.
+//! docs/trace.md describes them for other programs.
+
+mod json;
+mod table;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+pub use json::{write_line, write_summary};
+pub use table::{FaultClass, Group, Row, Table};
+
+/// One thing that happened, told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// When it began, in nanoseconds since the start.
+    pub time_ns: u64,
+    /// The process.
+    pub pid: u32,
+    /// Its thread.
+    pub tid: u32,
+    /// What it was.
+    pub what: What,
+}
+
+/// What a line is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// A memory syscall.
+    Syscall(Syscall),
+    /// A page fault.
+    Fault(Fault),
+    /// The life of a process or thread.
+    Process(Process),
+    /// So many records are missing here.
+    Lost(u64),
+}
+
+/// A memory syscall, decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Syscall {
+    /// Its name.
+    pub name: &'static str,
+    /// The whole call as strace prints it, with what it returned: `munmap(0x7f1c2a000000, 4096) = 0`.
+    pub text: Box<str>,
+    /// What it was given.
+    pub arguments: Vec<Argument>,
+    /// What it returned, -1 with an error. `None`: its thread ended inside.
+    pub result: Option<Returned>,
+    /// The name of the error.
+    pub error: Option<Cow<'static, str>>,
+    /// From its start to its end; `None` where that is not known.
+    pub latency_ns: Option<u64>,
+    /// The part of it in which the thread was on a processor.
+    pub on_cpu_ns: Option<u64>,
+    /// How many bytes it was about; `None` where it failed or is not about bytes.
+    pub bytes: Option<u64>,
+    /// What is mapped at the address that it is about: before it, or by it.
+    pub mapping: Option<Mapping>,
+}
+
+/// An argument of a syscall.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Argument {
+    /// No address.
+    Null,
+    /// An address.
+    Address(u64),
+    /// A size, a descriptor, a count.
+    Number(i128),
+    /// Names of constants, joined by `|`.
+    Symbols(Cow<'static, str>),
+    /// A string that the program passed.
+    Text(Box<str>),
+}
+
+/// What a syscall returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Returned {
+    /// An address.
+    Address(u64),
+    /// A number.
+    Number(i64),
+}
+
+/// A page fault, explained as far as it can be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The address that was accessed.
+    pub address: u64,
+    /// The instruction that accessed it.
+    pub ip: u64,
+    /// A page was read from a device.
+    pub major: bool,
+    /// The kernel took it for the thread, inside a syscall.
+    pub in_kernel: bool,
+    /// Why it happened: inferred, see docs/trace.md.
+    pub cause: Cause,
+    /// What is mapped there; `None` where that is not known.
+    pub mapping: Option<Mapping>,
+    /// From the trap to its end; `None` where that is not known.
+    pub latency_ns: Option<u64>,
+    /// The part of it in which the thread was on a processor.
+    pub on_cpu_ns: Option<u64>,
+}
+
+/// Why a page fault happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Cause {
+    /// Memory without contents was used for the first time.
+    FirstTouch,
+    /// A page that was there had to be copied before it could be written.
+    CopyOnWrite,
+    /// A page of a file had to be found, and mapped.
+    File,
+    /// The stack of the first thread grew.
+    Stack,
+    /// What was seen allows no other answer.
+    Unknown,
+}
+
+impl Cause {
+    /// The word for it in the JSON lines.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Cause::FirstTouch => "first-touch",
+            Cause::CopyOnWrite => "copy-on-write",
+            Cause::File => "file",
+            Cause::Stack => "stack",
+            Cause::Unknown => "unknown",
+        }
+    }
+}
+
+/// What is mapped somewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Mapping {
+    /// Of which kind.
+    pub kind: Kind,
+    /// The file, or the name that the program or the kernel gave it.
+    pub name: Option<Arc<str>>,
+    /// Its first address, which tells mappings of one name apart.
+    pub start: u64,
+}
+
+/// The kinds of mappings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// Between the program and its break.
+    Heap,
+    /// Memory of this process alone, without a file.
+    Anonymous,
+    /// Memory without a file that processes share.
+    SharedAnonymous,
+    /// A file; changes stay with the process.
+    PrivateFile,
+    /// A file; changes reach it.
+    SharedFile,
+    /// The stack of the first thread: it grows by itself.
+    Stack,
+    /// Memory mapped as a stack (`MAP_STACK`).
+    ThreadStack,
+    /// What the kernel lends each process: vdso, vvar, vsyscall.
+    Kernel,
+    /// Something else.
+    Other,
+}
+
+impl Kind {
+    /// The word for a mapping that has no name of its own, in brackets as in `/proc/PID/maps`.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Kind::Heap => "[heap]",
+            Kind::Anonymous => "[anonymous]",
+            Kind::SharedAnonymous => "[shared anonymous]",
+            Kind::PrivateFile => "[file]",
+            Kind::SharedFile => "[shared file]",
+            Kind::Stack => "[stack]",
+            Kind::ThreadStack => "[thread stack]",
+            Kind::Kernel => "[vdso]",
+            Kind::Other => "[other]",
+        }
+    }
+}
+
+impl Mapping {
+    /// Its name, or the word for its kind in brackets.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        self.name.as_deref().unwrap_or(self.kind.label())
+    }
+}
+
+/// The life of processes and threads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Process {
+    /// A process was made by fork, vfork or clone.
+    Started {
+        /// By this process.
+        by: u32,
+    },
+    /// The process has one thread more.
+    ThreadStarted {
+        /// Which of its threads started it.
+        by: u32,
+    },
+    /// It has another program now.
+    Executed {
+        /// The program's name (`comm`).
+        name: Arc<str>,
+    },
+    /// It ended, in some way.
+    Over(Ending),
+    /// One of its threads ended, others go on.
+    ThreadEnded,
+    /// It was running when it was first looked at.
+    Met,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It exited with this status.
+    Exited(u8),
+    /// This signal killed it.
+    Killed(u8),
+    /// Nobody learned how.
+    Unknown,
+}
+
+/// What a screen shows next: a line, or faults folded into one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// As it is.
+    Line(Line),
+    /// Several faults.
+    Burst(Burst),
+}
+
+/// Faults of one thread in one mapping and of one cause, told in one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Burst {
+    /// When the first began, in nanoseconds since the start.
+    pub time_ns: u64,
+    /// The process.
+    pub pid: u32,
+    /// Its thread.
+    pub tid: u32,
+    /// The first of them: mapping and cause are those of all.
+    pub first: Fault,
+    /// How many, more than one.
+    pub faults: u64,
+    /// How many of them read from a device.
+    pub major: u64,
+    /// How many of them the kernel took inside a syscall.
+    pub in_kernel: u64,
+    /// The lowest page, by its first address.
+    pub low: u64,
+    /// The address behind the highest page.
+    pub high: u64,
+    /// How they moved.
+    pub order: Order,
+    /// How long half of them took at most, within 1 %; `None` if that is known of none.
+    pub p50_ns: Option<u64>,
+    /// How long those took together of which it is known.
+    pub latency_ns: u64,
+    /// How many of them have a latency.
+    pub timed: u64,
+}
+
+/// How the addresses of a burst moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Each above the one before.
+    Upwards,
+    /// Each below the one before.
+    Downwards,
+    /// Up and down.
+    Mixed,
+}
+
+/// What is left to say at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// How long it went on, in nanoseconds.
+    pub time_ns: u64,
+    /// The program's process.
+    pub pid: u32,
+    /// How it ended; `None` if it goes on, or never was ours to wait for.
+    pub ending: Option<Ending>,
+    /// Syscalls, faults and process events: what lines of those kinds there are, folded or not.
+    pub events: u64,
+    /// Records that the kernel could not write.
+    pub lost: u64,
+    /// Events that came too late to be told in their order.
+    pub late: u64,
+    /// Faults among the events.
+    pub faults_seen: u64,
+    /// Faults that a counting event counted over the same time, with the same things left out.
+    pub faults_counted: Option<u64>,
+    /// Minor faults as wait4(2) has them: with those of the kernel, pages that one call populated included.
+    pub rusage_minor_faults: Option<u64>,
+    /// Major faults as wait4(2) has them.
+    pub rusage_major_faults: Option<u64>,
+}

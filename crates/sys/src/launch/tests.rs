@@ -1,0 +1,79 @@
+//! Real children, started.
+//!
+//! Safety story: a child is waited for once, with a writable status.
+#![allow(unsafe_code)]
+
+use super::*;
+
+fn command(words: &[&str]) -> Vec<OsString> {
+    words.iter().map(OsString::from).collect()
+}
+
+/// How a started child ends: a status, or a signal as a negative number.
+fn ending(mut child: Started) -> i32 {
+    let mut status = 0;
+    // SAFETY: the child is ours and not reaped.
+    assert_eq!(unsafe { libc::waitpid(child.pid, &raw mut status, 0) }, child.pid);
+    child.reaped();
+    if libc::WIFSIGNALED(status) { -libc::WTERMSIG(status) } else { libc::WEXITSTATUS(status) }
+}
+
+fn run(words: &[&str], setup: Setup) -> i32 {
+    ending(Program::find(&command(words)).unwrap().start(setup).unwrap().go().unwrap())
+}
+
+#[test]
+fn a_program_runs_with_its_arguments_and_environment() {
+    assert_eq!(run(&["sh", "-c", "exit $(($1 + ${#PATH} * 0))", "x", "7"], Setup::default()), 7);
+    assert_eq!(run(&["sh", "-c", "kill -TERM $$"], Setup::default()), -libc::SIGTERM);
+    // The Rust runtime ignores SIGPIPE; what is started does not.
+    assert_eq!(run(&["sh", "-c", "kill -PIPE $$"], Setup::default()), -libc::SIGPIPE);
+}
+
+#[test]
+fn it_waits_at_the_gate() {
+    let folder = std::env::temp_dir().join(format!("firsttouch-gate-{}", std::process::id()));
+    let program = Program::find(&command(&["mkdir", folder.to_str().unwrap()])).unwrap();
+    let waiting = program.start(Setup::default()).unwrap();
+    let link = std::fs::read_link(format!("/proc/{}/exe", waiting.pid())).unwrap();
+    assert_eq!(link, std::env::current_exe().unwrap(), "it is still a copy of this process");
+    assert!(!folder.exists());
+    assert_eq!(ending(waiting.go().unwrap()), 0);
+    std::fs::remove_dir(&folder).expect("made after the gate");
+}
+
+#[test]
+fn dropped_children_are_gone() {
+    let waiting = Program::find(&command(&["true"])).unwrap().start(Setup::default()).unwrap();
+    let pid = waiting.pid();
+    drop(waiting);
+    assert!(!Path::new(&format!("/proc/{pid}")).exists());
+    let started = Program::find(&command(&["sleep", "1000"])).unwrap().start(Setup::default()).unwrap().go().unwrap();
+    let pid = started.pid();
+    drop(started);
+    assert!(!Path::new(&format!("/proc/{pid}")).exists());
+}
+
+#[test]
+fn setups_take_effect() {
+    let silent = Setup { discard_output: true, ..Setup::default() };
+    assert_eq!(run(&["sh", "-c", "[ /dev/null -ef /proc/$$/fd/1 ]"], silent), 0);
+    let deaf = Setup { no_input: true, ..Setup::default() };
+    assert_eq!(run(&["sh", "-c", "[ /dev/null -ef /proc/$$/fd/0 ] && ! read line"], deaf), 0);
+    let fixed = Setup { addresses: Addresses::Fixed, ..Setup::default() };
+    // ADDR_NO_RANDOMIZE is 0x40000.
+    assert_eq!(run(&["sh", "-c", "grep -q '^0*4[0-9a-f]\\{4\\}$' /proc/$$/personality"], fixed), 0);
+    let random = Setup { addresses: Addresses::Random, ..Setup::default() };
+    assert_eq!(run(&["sh", "-c", "grep -q '^0*$' /proc/$$/personality"], random), 0);
+}
+
+#[test]
+fn an_exec_that_fails_is_told() {
+    let file = std::env::temp_dir().join(format!("firsttouch-noexec-{}", std::process::id()));
+    std::fs::write(&file, "neither ELF nor script").unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let program = Program::find(&[file.clone().into_os_string()]).unwrap();
+    let error = program.start(Setup::default()).unwrap().go().unwrap_err();
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(error, Errno(libc::ENOEXEC));
+}
