@@ -13,3 +13,4 @@ mod map;
 mod measured;
 mod program;
 mod small;
+mod trace;

@@ -1,0 +1,268 @@
+//! `trace` on real programs, as whoever runs the tests.
+
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::program::{PROGRAM, Scratch, firsttouch, fixture, is_root, run, skip, text};
+
+/// What `trace --json -` says of a program, line by line; the last is the summary. `None`, and a word, where this user may not
+/// see syscalls in this way.
+fn lines(way: &str, command: &[&str]) -> Option<Vec<Value>> {
+    let output = run(&[&["trace", "-q", "--syscalls", way, "--json", "-", "--"], command].concat());
+    let refused = text(&output.stderr);
+    if output.status.code() == Some(125) && refused.contains("refused") {
+        skip(&refused);
+        return None;
+    }
+    let lines: Vec<Value> = text(&output.stdout)
+        .lines()
+        .filter(|line| line.starts_with('{'))
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
+        .collect();
+    assert_eq!(lines.last().expect("lines")["kind"], "summary", "{refused}");
+    Some(lines)
+}
+
+fn of_kind<'a>(lines: &'a [Value], kind: &'a str) -> impl Iterator<Item = &'a Value> {
+    lines.iter().filter(move |line| line["kind"] == kind)
+}
+
+fn number(value: &Value) -> u64 {
+    match value {
+        Value::String(text) => u64::from_str_radix(text.trim_start_matches("0x"), 16).expect("an address"),
+        value => value.as_u64().unwrap_or_else(|| panic!("{value}")),
+    }
+}
+
+/// How many faults of each cause there are in the mapping of `pages` pages that was made last.
+fn causes(lines: &[Value], pages: u64) -> BTreeMap<String, usize> {
+    let bytes = pages * 4096;
+    let made = of_kind(lines, "syscall").filter(|line| line["name"] == "mmap" && line["args"][1] == bytes).last();
+    let start = number(&made.expect("the mapping")["result"]);
+    let mut causes = BTreeMap::new();
+    for fault in of_kind(lines, "fault").filter(|fault| (start..start + bytes).contains(&number(&fault["address"]))) {
+        *causes.entry(fault["cause"].as_str().expect("a word").to_owned()).or_default() += 1;
+    }
+    causes
+}
+
+fn expect<const N: usize>(causes: [(&str, usize); N]) -> BTreeMap<String, usize> {
+    causes.into_iter().map(|(cause, faults)| (cause.to_owned(), faults)).collect()
+}
+
+#[test]
+fn causes_are_those_that_the_program_was_built_for() {
+    let scratch = Scratch::new();
+    let Some(acts) = fixture("memory_acts", &scratch) else { return };
+    let acts = acts.to_str().unwrap();
+    for way in ["tracepoints", "ptrace"] {
+        let seen = |act: &[&str]| lines(way, &[&[acts], act].concat());
+        let Some(touch) = seen(&["touch", "500"]) else { continue };
+        assert_eq!(causes(&touch, 500), expect([("first-touch", 500)]), "{way}");
+        let summary = touch.last().unwrap();
+        assert_eq!(summary["faults_seen"], summary["faults_counted"], "{summary}");
+        assert_eq!((&summary["lost"], &summary["status"]), (&Value::from(0), &Value::from(0)));
+        assert!(number(&summary["rusage_minor_faults"]) >= 500);
+        let zero = seen(&["zero", "200"]).expect("as before");
+        assert_eq!(causes(&zero, 200), expect([("first-touch", 200), ("copy-on-write", 200)]), "{way}");
+        let fork = seen(&["fork", "200"]).expect("as before");
+        assert_eq!(causes(&fork, 200), expect([("first-touch", 200), ("copy-on-write", 200)]), "{way}");
+        let again = seen(&["again", "5"]).expect("as before");
+        assert_eq!(causes(&again, 16), expect([("first-touch", 80)]), "{way}");
+        let of_file = of_kind(&again, "fault").filter(|fault| {
+            fault["cause"] == "file" && fault["mapping"].as_str().is_some_and(|name| name.ends_with("memory_acts"))
+        });
+        assert!(of_file.count() > 0, "its own code is a file");
+        assert!(of_kind(&again, "fault").any(|fault| fault["cause"] == "stack" && fault["mapping"] == "[stack]"));
+    }
+}
+
+/// A line without what differs from run to run: its thread, times, and what lies there.
+fn essence(line: &str) -> Option<String> {
+    let call = line.split_once("] ")?.1.split_once(' ')?.1;
+    call.contains(") = ").then(|| call.split(" <").next().unwrap_or(call).to_owned())
+}
+
+/// The calls of `command` with the same addresses each time, as `trace` prints them.
+fn calls(way: &str, command: &[&str], scratch: &Scratch) -> Option<Vec<String>> {
+    let file = scratch.file(&format!("{way}.trace"));
+    let status = Command::new("setarch")
+        .args(["-R", PROGRAM, "trace", "-q", "--faults", "off", "--syscalls", way, "-o"])
+        .arg(&file)
+        .arg("--")
+        .args(command)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .output();
+    match status {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => {
+            skip(&text(&output.stderr));
+            return None;
+        }
+        Err(error) => {
+            skip(&format!("setarch: {error}"));
+            return None;
+        }
+    }
+    Some(std::fs::read_to_string(file).expect("the trace").lines().filter_map(essence).collect())
+}
+
+/// What strace prints of it, with the blanks in front of `=` taken out.
+fn strace(command: &[&str], scratch: &Scratch) -> Option<Vec<String>> {
+    let file = scratch.file("strace");
+    let output = Command::new("setarch")
+        .args(["-R", "strace", "-qq", "-s", "4096", "-e", "verbose=none", "-e", "trace=memory", "-o"])
+        .arg(&file)
+        .args(command)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .output();
+    if !output.is_ok_and(|output| output.status.success()) {
+        skip("strace is not there, or may not trace");
+        return None;
+    }
+    let text = std::fs::read_to_string(file).expect("strace's output");
+    let line = |line: &str| {
+        let (call, outcome) = line.rsplit_once(" = ")?;
+        Some(format!("{} = {outcome}", call.trim_end()))
+    };
+    Some(text.lines().filter_map(line).collect())
+}
+
+#[test]
+fn both_ways_and_strace_show_the_same_lines() {
+    let scratch = Scratch::new();
+    let acts = fixture("memory_acts", &scratch);
+    let acts = acts.as_deref().and_then(Path::to_str);
+    let loops: Vec<&str> = acts.into_iter().flat_map(|acts| [acts, "loop", "20"]).collect();
+    for command in [&["ls", "/"][..], &["sort", "/etc/passwd"], &loops] {
+        if command.is_empty() {
+            continue;
+        }
+        let Some(stops) = calls("ptrace", command, &scratch) else { continue };
+        assert!(stops.len() > 5, "{stops:?}");
+        if let Some(strace) = strace(command, &scratch) {
+            // io_uring and memfd are shown here and not there.
+            let common: Vec<&String> = stops.iter().filter(|line| !line.starts_with("memfd_")).collect();
+            assert_eq!(common, strace.iter().collect::<Vec<_>>(), "{command:?}");
+        }
+        if let Some(tracepoints) = calls("tracepoints", command, &scratch) {
+            assert_eq!(tracepoints, stops, "{command:?}");
+        }
+    }
+}
+
+#[test]
+fn the_programs_own_ending_and_output_are_passed_on() {
+    let scratch = Scratch::new();
+    let Some(acts) = fixture("memory_acts", &scratch) else { return };
+    let acts = acts.to_str().unwrap();
+    let trace = |act: &[&str]| run(&[&["trace", "-o", "/dev/null", "--", acts], act].concat()).status;
+    assert_eq!(trace(&["exit", "7"]).code(), Some(7));
+    assert_eq!(trace(&["kill", "9"]).signal(), Some(9));
+    assert_eq!(trace(&["kill", "15"]).signal(), Some(15));
+    assert_eq!(trace(&["segv"]).signal(), Some(11));
+    let talks = run(&["trace", "--", "sh", "-c", "echo out; echo err >&2; exit 3"]);
+    assert_eq!((text(&talks.stdout).as_str(), talks.status.code()), ("out\n", Some(3)));
+    let said = text(&talks.stderr);
+    assert!(said.contains("err\n") && said.contains("mmap(") && said.contains("+++ exited with 3 +++"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_traced_is_said() {
+    let scratch = Scratch::new();
+    let check = |command: &[&str], status: i32, words: &[&str]| {
+        let output = run(&[&["trace"], command].concat());
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{command:?}: {said}");
+        assert!(words.iter().all(|word| said.contains(word)), "{command:?}: {said}");
+    };
+    check(&["--", "/nonexistent/program"], 127, &["/nonexistent/program"]);
+    check(&["--", "no-such-program-anywhere"], 127, &["PATH"]);
+    check(&["--", "/tmp"], 126, &["directory"]);
+    check(&["--", "/etc/passwd"], 126, &["not executable"]);
+    let nonsense = scratch.file("nonsense");
+    std::fs::write(&nonsense, "neither ELF nor script").unwrap();
+    std::fs::set_permissions(&nonsense, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    check(&["--", nonsense.to_str().unwrap()], 126, &["nonsense", "#!"]);
+    check(&["-p", "4194303"], 125, &["4194303"]);
+    check(&["-p", "0"], 2, &["0"]);
+    check(&[], 2, &["COMMAND"]);
+    check(&["-p", "1", "--", "true"], 2, &["cannot be used with"]);
+    check(&["--faults", "off", "--syscalls", "off", "--", "true"], 2, &["nothing to trace"]);
+    let marker = scratch.file("marker");
+    let touch = ["-o", "/nonexistent/x", "--", "touch", marker.to_str().unwrap()];
+    check(&touch, 125, &["/nonexistent/x"]);
+    assert!(!marker.exists(), "the program has not run");
+    if !is_root() {
+        check(&["-p", "1"], 125, &["process 1 may not be traced"]);
+        check(&["--syscalls", "tracepoints", "--", "true"], 125, &["tracepoints are refused", "root"]);
+    }
+}
+
+#[test]
+fn where_perf_is_refused_syscalls_are_still_shown() {
+    let scratch = Scratch::new();
+    let Some(deny) = fixture("deny_perf", &scratch) else { return };
+    let output = Command::new(deny).args([PROGRAM, "trace", "--", "sh", "-c", "exit 4"]).output().expect("it starts");
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("perf events are refused") && said.contains("perf_event_paranoid"), "{said}");
+    assert!(said.contains("mmap(") && said.contains("became sh") && !said.contains("fault 0x"), "{said}");
+}
+
+#[test]
+fn a_process_that_runs_is_traced_until_asked_to_end() {
+    let scratch = Scratch::new();
+    let Some(acts) = fixture("memory_acts", &scratch) else { return };
+    let mut program = Command::new(acts).args(["wait", "600"]).spawn().expect("it starts");
+    std::thread::sleep(Duration::from_millis(100));
+    let file = scratch.file("trace");
+    let pid = program.id().to_string();
+    let mut trace = firsttouch(&["trace", "-q", "-p", &pid, "-o", file.to_str().unwrap()]).spawn().expect("it starts");
+    let patience = std::time::Instant::now() + Duration::from_secs(30);
+    let so_far = || std::fs::read_to_string(&file).unwrap_or_default();
+    while so_far().matches("munmap(").count() < 3 && patience > std::time::Instant::now() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Command::new("kill").args(["-INT", &trace.id().to_string()]).status().expect("kill");
+    let status = trace.wait().expect("it ends");
+    assert_eq!(status.signal(), Some(2), "{}", so_far());
+    let said = so_far();
+    assert!(said.contains("first touch, anonymous") && said.contains("+++ no longer traced +++"), "{said}");
+    let state = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the program goes on");
+    assert!(state.contains("TracerPid:\t0") && !state.contains("State:\tT"), "{state}");
+    program.kill().expect("it runs");
+    program.wait().expect("it ends");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_nothing() {
+    let script = format!("{PROGRAM} trace -q -- sh -c 'ls / >/dev/null; exit 6' 2>&1 >/dev/null | head -n 1");
+    let output: Output = Command::new("sh").args(["-c", &script]).output().expect("it starts");
+    assert_eq!(text(&output.stdout).lines().count(), 1, "{}", text(&output.stdout));
+    assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
+    let script = format!("({PROGRAM} trace -q -- sh -c 'ls /; exit 6' 3>&1 >/dev/null 2>&3; echo $?) | cat >/dev/null");
+    assert!(Command::new("sh").args(["-c", &script]).status().expect("it starts").success());
+}
+
+#[test]
+fn the_table_adds_up_and_files_take_it() {
+    let scratch = Scratch::new();
+    let Some(acts) = fixture("memory_acts", &scratch) else { return };
+    let file = scratch.file("table");
+    let output =
+        run(&["trace", "-c", "-q", "-o", file.to_str().unwrap(), "--", acts.to_str().unwrap(), "touch", "900"]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
+    let table = std::fs::read_to_string(file).expect("the table");
+    let row = table.lines().find(|line| line.starts_with("fault: first touch, anonymous")).expect("first touches");
+    let counts = row.split_whitespace().filter_map(|cell| cell.replace(',', "").parse::<u64>().ok());
+    assert!(counts.into_iter().any(|count| (900..1000).contains(&count)), "{table}");
+    assert!(table.contains("munmap") && table.contains("share") && table.contains("events, 0 lost"), "{table}");
+}
