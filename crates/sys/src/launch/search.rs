@@ -60,7 +60,8 @@ pub(super) fn look_up(name: &OsStr, search: Option<&OsStr>) -> Result<PathBuf, U
         let path = if directory.as_os_str().is_empty() { Path::new(".").join(name) } else { directory.join(name) };
         match fitness(&path) {
             Some(Ok(())) => return Ok(path),
-            Some(Err(why)) if unfit.is_none() && !path.is_dir() => unfit = Some(Unfit::NotExecutable(path, why)),
+            // A directory that is closed to this user has nothing to say about the name.
+            Some(Err(why)) if unfit.is_none() && path.is_file() => unfit = Some(Unfit::NotExecutable(path, why)),
             _ => {}
         }
     }
