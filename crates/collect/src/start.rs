@@ -1,5 +1,8 @@
 //! From what is wished for to a collection: which ways there are, and what has to be done without.
 
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -68,6 +71,8 @@ pub enum Notice {
     NoCalls(Errno),
     /// The program would run with more privileges if it were not traced.
     Unprivileged,
+    /// A 32-bit program: its syscalls have other numbers, and are not shown.
+    Narrow,
     /// The program gains privileges when it starts, and from then on this user sees nothing of it.
     Unseen,
 }
@@ -160,6 +165,9 @@ fn start(program: &Program, wish: Wish) -> Result<Collection, Error> {
     if program.wants_privilege() && !is_root() {
         access.notices.push(if tracer.is_some() { Notice::Unprivileged } else { Notice::Unseen });
     }
+    if wish.calls != Calls::Off && is_narrow(program.path()) {
+        access.notices.push(Notice::Narrow);
+    }
     let mut collection = Collection::begin(access, shared, numbers, pid)?;
     let going = if tracer.is_some() { waiting.go_filtered() } else { waiting.go() };
     let mut running: Started = going.map_err(Error::Start)?;
@@ -171,6 +179,12 @@ fn start(program: &Program, wish: Wish) -> Result<Collection, Error> {
     }
     (collection.tracer, collection.started_it) = (tracer, true);
     Ok(collection)
+}
+
+/// Whether a file is an ELF program of 32 bits (elf(5): the fifth byte is `EI_CLASS`).
+fn is_narrow(path: &Path) -> bool {
+    let mut head = [0; 5];
+    File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == *b"\x7fELF\x01"
 }
 
 /// Traces a program that waits to be started, on a thread of its own. The inner error: it may not be traced.

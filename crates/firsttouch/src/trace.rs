@@ -15,6 +15,7 @@ use sys::interrupt::{Interrupt, die_by, leave_keyboard_to_program};
 use sys::launch::Program;
 
 use crate::options::{CallMode, Color, FaultMode, TraceOptions};
+use crate::stream;
 use output::Outputs;
 
 /// Our own failure, as against the program's.
@@ -60,10 +61,13 @@ pub(crate) fn run(options: &TraceOptions, color: Color) -> anyhow::Result<ExitCo
     }
     if !options.quiet {
         for &notice in collection.notices() {
-            eprintln!("note: {}", notice::sentence(notice, attached));
+            note(&notice::sentence(notice, attached));
         }
     }
     let watched = watch(collection, &mut outputs, interrupt, attached);
+    if watched.narrow_calls > 0 && !options.quiet {
+        note(&notice::narrow_calls(watched.narrow_calls));
+    }
     if let Some(error) = outputs.take_error() {
         return failed(error, FAILED);
     }
@@ -74,6 +78,10 @@ pub(crate) fn run(options: &TraceOptions, color: Color) -> anyhow::Result<ExitCo
         (Some(sys::process::Ending::Killed(signal)), _) | (None, Some(signal)) => die_by(signal),
         (None, None) => Ok(ExitCode::SUCCESS),
     }
+}
+
+fn note(sentence: &str) {
+    eprint!("{}", report::wrapped("note: ", sentence, stream::width_of_errors()));
 }
 
 fn target(options: &TraceOptions) -> Result<Target, sys::launch::Unfit> {

@@ -28,5 +28,5 @@ pub use claims::screen as claims_screen;
 pub use doctor::screen as doctor_screen;
 pub use lab::screen;
 pub use number::{bytes, duration};
-pub use text::clean;
+pub use text::{clean, hanging as wrapped};
 pub use trace::{end as trace_end, line as trace_line, table as trace_table};

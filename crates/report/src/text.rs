@@ -20,7 +20,8 @@ pub fn clean(text: &str) -> String {
 }
 
 /// `text` behind `head`, wrapped at `width` with the rest of its lines indented below its beginning.
-pub(crate) fn hanging(head: &str, text: &str, width: Option<usize>) -> String {
+#[must_use]
+pub fn hanging(head: &str, text: &str, width: Option<usize>) -> String {
     let Some(width) = width else { return format!("{head}{text}\n") };
     let indent = " ".repeat(textwrap::core::display_width(head));
     let options = textwrap::Options::new(width.max(indent.len() + 20))

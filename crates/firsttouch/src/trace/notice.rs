@@ -29,6 +29,9 @@ pub(super) fn sentence(notice: Notice, attached: bool) -> String {
                                  traces it: it runs without its privileges, and may fail; trace it as root"
                 .to_owned()
         }
+        Notice::Narrow => {
+            "a 32-bit program: its syscalls have other numbers, and are not shown; its page faults are".to_owned()
+        }
         Notice::Unseen => {
             "the program has a set-user-ID or set-group-ID bit: once it has its privileges, this user sees \
                            nothing of it; trace it as root"
@@ -41,6 +44,11 @@ const PERF_REMEDY: &str = "Is kernel.perf_event_paranoid above 2, or is this a c
      --cap-add PERFMON, would allow them";
 const PTRACE_REMEDY: &str = "A container forbids it (docker run --cap-add SYS_PTRACE), or Yama (sysctl kernel.yama.ptrace_scope), or another \
      tracer is there already";
+
+/// What a descendant did that could not be shown.
+pub(super) fn narrow_calls(calls: u64) -> String {
+    format!("syscalls in 32-bit mode are not shown, because their numbers have another meaning: {calls}")
+}
 
 /// Why nothing can be traced.
 pub(super) fn refusal(error: Error) -> String {
