@@ -82,6 +82,11 @@ impl Asker {
         understood(answer, pick)
     }
 
+    /// The program of the probes, by a path that holds for other processes as well.
+    pub(crate) fn program(&self) -> PathBuf {
+        std::fs::read_link(&self.program).unwrap_or_else(|_| self.program.clone())
+    }
+
     /// What a probe answers that `tracer` starts, and all that the tracer wrote to standard error.
     pub(crate) fn ask_traced<T>(
         &self,
@@ -90,8 +95,8 @@ impl Asker {
         pick: fn(Answer) -> Option<T>,
     ) -> Result<(T, String), Trouble> {
         // The tracer is its own program: what leads there is not /proc/self/exe.
-        let program = std::fs::read_link(&self.program).unwrap_or_else(|_| self.program.clone());
-        let finished = self.run(tracer.arg(program).arg(PROBE_VERB).arg(job(None, task)), Randomness::Inherited)?;
+        let finished =
+            self.run(tracer.arg(self.program()).arg(PROBE_VERB).arg(job(None, task)), Randomness::Inherited)?;
         let trace = String::from_utf8_lossy(&finished.stderr).into_owned();
         let answer = lab::children::understand(&finished, || false)?;
         Ok((understood(answer, pick)?, trace))

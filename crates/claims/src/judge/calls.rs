@@ -57,9 +57,9 @@ fn expected(step: &Step) -> Vec<&'static str> {
     calls
 }
 
-/// What strace showed of `calls`.
+/// What `firsttouch trace` showed of `calls`, and whether that is all that strace showed of the same, if it was there to show it.
 #[must_use]
-pub fn syscalls_seen(calls: &Calls, trace: &str, who: &Identity) -> Claim {
+pub fn syscalls_seen(calls: &Calls, trace: &str, strace: Option<&str>, who: &Identity) -> Claim {
     let shown = steps_of_trace(trace, who.page_bytes);
     let (mut wanted, mut seen) = (0, 0);
     let mut missing = Vec::new();
@@ -91,31 +91,45 @@ pub fn syscalls_seen(calls: &Calls, trace: &str, who: &Identity) -> Claim {
         })
         .collect();
     let evidence = if by_step.is_empty() {
-        "strace ran, but the marks of the probe are not in what it shows".to_owned()
+        "the program was traced, but the marks of the probe are not in what was shown".to_owned()
     } else {
         by_step.join("; ")
     };
-    let verdict = if wanted == 0 { Standing::Inconclusive } else { holds(missing.is_empty()) };
+    let beside = strace.map(|strace| steps_of_trace(strace, who.page_bytes));
+    let only_strace: usize = beside.iter().flatten().zip(&shown).map(|(theirs, ours)| lacks(ours, theirs)).sum();
+    let verdict = if wanted == 0 { Standing::Inconclusive } else { holds(missing.is_empty() && only_strace == 0) };
+    let compared = match (&beside, only_strace) {
+        (None, _) => "strace is not there to compare with".to_owned(),
+        (Some(_), 0) => "strace shows nothing more".to_owned(),
+        (Some(_), calls) => format!("strace shows {} that trace does not", count(calls as u64)),
+    };
     let explanation = if wanted == 0 {
         format!(
-            "{} served all of this from what it had, without a call that could be shown; `firsttouch trace` is not part of \
-             this version.",
+            "{} served all of this from what it had, without a call that could be shown; {compared}.",
             who.allocator()
         )
     } else if missing.is_empty() {
         format!(
-            "{seen} of {wanted} changes of break and address space that the process ({}) saw from within have their call; \
-             `firsttouch trace` is not part of this version.",
+            "{seen} of {wanted} changes of break and address space that the process ({}) saw from within have their call in \
+             `firsttouch trace`; {compared}.",
             who.allocator()
         )
     } else {
-        format!("strace did not show {}; `firsttouch trace` is not part of this version.", list(&missing))
+        format!("`firsttouch trace` did not show {}; {compared}.", list(&missing))
     };
     claim("syscalls-seen", verdict, evidence, explanation)
         .figure("calls_shown", all)
         .figure("changes_seen_within", wanted)
         .figure("changes_with_their_call", seen)
+        .figure("calls_only_strace_shows", beside.map(|_| only_strace))
         .figure("steps", rows)
+}
+
+/// How many of `theirs` are not among `ours`.
+fn lacks(ours: &[String], theirs: &[String]) -> usize {
+    let number = |calls: &[String], name: &String| calls.iter().filter(|call| *call == name).count();
+    let names: std::collections::BTreeSet<&String> = theirs.iter().collect();
+    names.into_iter().map(|name| number(theirs, name).saturating_sub(number(ours, name))).sum()
 }
 
 /// `brk x17, mmap`.
@@ -152,7 +166,7 @@ mod tests {
     }
 
     fn judged(calls: &Calls, trace: &str) -> Claim {
-        syscalls_seen(calls, trace, &Identity { page_bytes: 4096, ..Identity::default() })
+        syscalls_seen(calls, trace, Some(trace), &Identity { page_bytes: 4096, ..Identity::default() })
     }
 
     #[test]
@@ -160,6 +174,18 @@ mod tests {
         let steps = steps_of_trace(TRACE, 4096);
         assert_eq!(steps, [vec!["brk".to_owned(), "brk".to_owned()], vec!["mmap".to_owned()]]);
         assert!(steps_of_trace("strace: ptrace: Operation not permitted\n", 4096).is_empty());
+    }
+
+    #[test]
+    fn what_only_strace_shows_is_missed() {
+        let calls = calls(131_072, Some(8 << 20));
+        let who = Identity { page_bytes: 4096, ..Identity::default() };
+        let judged = |strace: Option<&str>| syscalls_seen(&calls, TRACE, strace, &who);
+        assert!(judged(None).explanation.contains("not there to compare with"));
+        let more = TRACE.replace("brk(0x55e0) = 0x55e0\n", "brk(0x55e0) = 0x55e0\nbrk(0x55f0) = 0x55f0\n");
+        let missed = judged(Some(&more));
+        assert_eq!(missed.verdict, Standing::DoesNotHold, "{}", missed.explanation);
+        assert!(missed.explanation.contains("strace shows 1 that trace does not"), "{}", missed.explanation);
     }
 
     #[test]
