@@ -3,6 +3,7 @@
 mod bench;
 mod claims;
 mod doctor;
+mod layout;
 mod options;
 mod progress;
 mod report;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Verb::Bench(options) => bench::run(&options, cli.color),
         Verb::Claims(options) => claims::run(&options, cli.color),
         Verb::Doctor(options) => doctor::run(&options, cli.color),
+        Verb::Layout(options) => layout::run(&options, cli.color),
         Verb::Report(options) => report::run(&options, cli.color),
         Verb::Trace(options) => trace::run(&options, cli.color),
     };

@@ -28,6 +28,7 @@ Examples:
   firsttouch claims                      what is said about malloc and mmap, put to the test here
   firsttouch trace -- ./app              its memory syscalls and page faults, with what each took
   firsttouch doctor                      what on this machine distorts or hides a measurement
+  firsttouch layout -- ./app             where everything lies in a program's memory
 
 Exit status: 0 done, 1 could not do it, 2 wrong usage; interrupted, it dies by the signal."
 )]
@@ -49,6 +50,8 @@ pub(crate) enum Verb {
     /// its evidence in figures and a sentence. Every probe is a fresh process. All of them take about two minutes, of which
     /// the claims about time (malloc-varies, malloc-slower, large-equal) take most. Exit status 0, whatever the verdicts.
     Claims(ClaimsOptions),
+    /// Show where everything lies in a program's memory, how much of it is resident, and what moves from run to run
+    Layout(crate::layout::options::LayoutOptions),
     /// Print the screen of a result file again, without measuring
     Report(ReportOptions),
     /// Show a program's memory syscalls and page faults live, and how long the kernel took over each

@@ -80,6 +80,13 @@ pub fn terminal_columns(of: impl std::os::fd::AsFd) -> Option<usize> {
     Some(usize::from(size.ws_col)).filter(|&columns| columns > 0)
 }
 
+/// The rows of the terminal that is standard output (ioctl TIOCGWINSZ).
+#[must_use]
+pub fn terminal_rows() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok()?;
+    Some(usize::from(size.ws_row)).filter(|&rows| rows > 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -223,6 +223,12 @@ pub fn die_with_parent(expected: u32) {
     }
 }
 
+/// Whether this process has root's effective user id.
+#[must_use]
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
 /// When memory runs out, this process is to be killed before others (proc(5), `oom_score_adj`): a child rather than the
 /// parent that holds everything measured so far. Anyone may raise their own score; where that fails, nothing is lost.
 pub fn prefer_to_be_killed() {

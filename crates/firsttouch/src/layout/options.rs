@@ -1,0 +1,88 @@
+//! The options of `firsttouch layout`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use lab::quantity::parse_duration;
+
+/// Show the address space of a program.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  firsttouch layout -- ./app data.bin              the address space as the program leaves it
+  firsttouch layout -p 4121                        that of a process that runs, now
+  firsttouch layout --at 2s -- ./server            two seconds after its start
+  firsttouch layout --aslr both --runs 64 -- ./app what moves from run to run, beside runs where nothing does
+  firsttouch layout --watch -- ./app               pages become resident while you look
+  firsttouch layout --svg layout.svg -- ./app      a picture to put into a post
+  firsttouch layout --json - -- ./app | jq '.runs[0].regions[] | select(.kind == \"heap\")'
+
+Needs no privileges: the program is traced (ptrace), which a process may do to its children. Only its first process
+is followed, through every exec, with all its threads. Its exit status is not passed on.
+
+Exit status: 0 done, 1 could not do it, 2 wrong usage, 125 the program could not be started or traced, 126 it cannot be
+executed, 127 it is not found; interrupted, it ends the program, shows what there is, and dies by the signal.")]
+pub(crate) struct LayoutOptions {
+    /// The program and its arguments
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) command: Vec<OsString>,
+    /// Look at this process instead of running a program
+    #[arg(short, long, value_name = "PID", conflicts_with = "command")]
+    pub(crate) pid: Option<u32>,
+    /// When the picture is taken: exec (just mapped, nothing has run), exit, or a time after the start, like 300ms or 2s; the
+    /// program then runs on to its end
+    #[arg(long, value_name = "WHEN", value_parser = parse_at, default_value = "exit")]
+    pub(crate) at: When,
+    /// Run it with or without randomised addresses, or both in turn, and show what moves
+    #[arg(long, value_enum, value_name = "ASLR")]
+    pub(crate) aslr: Option<Aslr>,
+    /// How often it is run, with --aslr both that often each [default: 1, with --aslr 16]. With more than one run the program
+    /// has no standard input, and its standard output goes to /dev/null
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) runs: Option<u32>,
+    /// Redraw the picture ten times a second while the program runs; needs a terminal, and the program's standard output goes to
+    /// /dev/null
+    #[arg(long, conflicts_with_all = ["aslr", "runs"])]
+    pub(crate) watch: bool,
+    /// Show every mapping on a terminal too; in a pipe all are shown anyway
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Write the picture as SVG to a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+    /// Write every run to a file, or to standard output (instead of the screen, and of the program's output) with -
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// When the picture is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    /// Just mapped.
+    Exec,
+    /// At its exit.
+    Exit,
+    /// After a time.
+    After(Duration),
+}
+
+fn parse_at(text: &str) -> Result<When, String> {
+    match text {
+        "exec" => Ok(When::Exec),
+        "exit" => Ok(When::Exit),
+        _ => parse_duration(text).map(When::After).map_err(|why| format!("neither exec, nor exit, nor a time: {why}")),
+    }
+}
+
+/// With or without randomised addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Aslr {
+    /// With.
+    On,
+    /// Without (`ADDR_NO_RANDOMIZE`, for the program alone).
+    Off,
+    /// Without, and then with.
+    Both,
+}

@@ -1,0 +1,266 @@
+//! Runs the program as often as asked for, or looks at a process, and puts the pictures together.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use analysis::layout::{Detail, Settings};
+use anyhow::{Context, anyhow};
+use collect::layout::{At, Ending, Failure, Machine, Outcome, Request, Unseen};
+use events::space::Space;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use results::layout::{Kernel, Layout, Moment, Run, SCHEMA};
+use sys::interrupt::Interrupt;
+use sys::launch::{Addresses, Program};
+
+use super::watching::Watching;
+use super::{Aslr, LayoutOptions, When};
+
+/// How finely the first picture says where a region is resident: finer than any terminal is wide.
+const PARTS: u64 = 256;
+/// Runs with --aslr, unless asked otherwise.
+const RUNS: u32 = 16;
+/// Ten pictures a second.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// What is put together.
+struct Album<'a> {
+    layout: Layout,
+    machine: &'a Machine,
+}
+
+impl<'a> Album<'a> {
+    fn new(machine: &'a Machine) -> Self {
+        let layout =
+            Layout { schema: SCHEMA.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), ..Layout::default() };
+        Album { layout, machine }
+    }
+
+    /// Adds a picture; the first one says what the program is.
+    fn add(&mut self, space: &Space, aslr: Option<bool>, at: Moment, command: &[OsString]) {
+        let is_first = self.layout.runs.is_empty();
+        if is_first {
+            self.layout.program = program(space, command);
+            self.layout.kernel = kernel(self.machine, &self.layout.program);
+        }
+        let is_first_of_kind = self.layout.runs.iter().all(|run| run.aslr != aslr);
+        let detail = if is_first_of_kind { Detail::Parts(PARTS) } else { Detail::None };
+        let run = analysis::layout::run(space, aslr, at, detail);
+        self.layout.runs.push(run);
+    }
+
+    fn note(&mut self, text: impl Into<String>) {
+        let text = text.into();
+        if !self.layout.notes.contains(&text) {
+            self.layout.notes.push(text);
+        }
+    }
+
+    fn finish(mut self) -> Layout {
+        let runs = &self.layout.runs;
+        let of = |aslr: Option<bool>| runs.iter().filter(|run| run.aslr == aslr).collect::<Vec<&Run>>();
+        let (with, without) = (of(Some(true)), of(Some(false)));
+        if with.is_empty() || without.is_empty() {
+            self.layout.summary = analysis::layout::summary(&runs.iter().collect::<Vec<_>>());
+        } else {
+            let summaries = (analysis::layout::summary(&with), analysis::layout::summary(&without));
+            (self.layout.summary, self.layout.summary_without_aslr) = (summaries.0, Some(summaries.1));
+        }
+        let unseen = self.layout.runs.first().map_or(0, |run| run.threads_unseen);
+        if unseen > 0 {
+            self.note(format!(
+                "the stacks of {unseen} threads could not be told from other memory (they were on a processor, or Yama hides where \
+                 they stand): they are shown as anonymous"
+            ));
+        }
+        self.layout
+    }
+}
+
+fn program(space: &Space, command: &[OsString]) -> results::layout::Program {
+    let words: Vec<String> = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    analysis::layout::program(space, &words)
+}
+
+fn kernel(machine: &Machine, program: &results::layout::Program) -> Kernel {
+    let bits = program.bits.unwrap_or(64);
+    let is_narrow = bits == 32 && usize::BITS == 64;
+    let configured = analysis::layout::configured(&Settings {
+        release: &machine.release,
+        architecture: machine.architecture,
+        page_bytes: machine.page_bytes,
+        randomize: machine.randomize,
+        mmap_bits: if is_narrow { machine.mmap_bits_narrow } else { machine.mmap_bits },
+        bits,
+        movable: program.position_independent.unwrap_or(true),
+    });
+    Kernel {
+        release: machine.release.clone(),
+        architecture: machine.architecture.to_owned(),
+        randomize_va_space: machine.randomize,
+        configured_bits: configured,
+    }
+}
+
+/// The picture of a process that runs.
+pub(super) fn look_at(
+    pid: u32,
+    options: &LayoutOptions,
+    machine: &Machine,
+    interrupt: Interrupt,
+) -> anyhow::Result<Layout> {
+    let mut space = collect::layout::picture(pid).map_err(Failure::Unseen)?;
+    let aslr = aslr_of(machine, collect::layout::fixed_addresses(Some(pid)));
+    if options.watch {
+        let mut watching = Watching::new();
+        while interrupt.received().is_none() {
+            watching.show(&single(machine, &space, aslr, Moment::Running, &[]));
+            interrupt.wait(EVERY);
+            match collect::layout::picture(pid) {
+                Ok(next) => space = next,
+                Err(Unseen::Gone(_) | Unseen::Empty(_)) => break,
+                Err(unseen) => return Err(Failure::Unseen(unseen).into()),
+            }
+        }
+    }
+    Ok(single(machine, &space, aslr, Moment::Running, &[]))
+}
+
+fn single(machine: &Machine, space: &Space, aslr: Option<bool>, at: Moment, command: &[OsString]) -> Layout {
+    let mut album = Album::new(machine);
+    album.add(space, aslr, at, command);
+    album.finish()
+}
+
+/// Whether addresses are random, of a process that was told to keep them, or not.
+fn aslr_of(machine: &Machine, fixed: Option<bool>) -> Option<bool> {
+    match (machine.randomize, fixed) {
+        (Some(0), _) | (_, Some(true)) => Some(false),
+        (Some(_), Some(false)) => Some(true),
+        _ => None,
+    }
+}
+
+/// The picture, or pictures, of a program.
+pub(super) fn run(options: &LayoutOptions, machine: &Machine, interrupt: Interrupt) -> anyhow::Result<Layout> {
+    let program = Program::find(&options.command).map_err(Failure::Unfit)?;
+    let mut album = Album::new(machine);
+    if program.wants_privilege() && !sys::process::is_root() {
+        album.note(format!(
+            "{} has a set-user-ID or set-group-ID bit: being traced, it ran without that privilege",
+            program.path().display()
+        ));
+    }
+    let count = options.runs.unwrap_or(if options.aslr.is_some() { RUNS } else { 1 });
+    let ways: &[Addresses] = match options.aslr {
+        None => &[Addresses::Inherited],
+        Some(Aslr::On) => &[Addresses::Random],
+        Some(Aslr::Off) => &[Addresses::Fixed],
+        Some(Aslr::Both) => &[Addresses::Fixed, Addresses::Random],
+    };
+    let total = count as usize * ways.len();
+    let bar = bar(total);
+    for (number, way) in ways.iter().flat_map(|way| std::iter::repeat_n(*way, count as usize)).enumerate() {
+        bar.set_position(number as u64);
+        let request = Request {
+            program: &program,
+            addresses: way,
+            discard_output: total > 1
+                || options.watch
+                || options.json.as_deref().is_some_and(|path| path.as_os_str() == "-"),
+            no_input: total > 1,
+            at: match options.at {
+                When::Exec => At::Exec,
+                When::Exit => At::Exit,
+                When::After(time) => At::After(time),
+            },
+            every: options.watch.then_some(EVERY),
+        };
+        let aslr = aslr_of(
+            machine,
+            match way {
+                Addresses::Fixed => Some(true),
+                Addresses::Random => Some(false),
+                Addresses::Inherited => collect::layout::fixed_addresses(None),
+            },
+        );
+        let outcome = once(&request, options, machine, interrupt, aslr)?;
+        keep(&mut album, outcome, options, aslr, interrupt)?;
+        if interrupt.received().is_some() {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    if machine.randomize == Some(0) && options.aslr.is_some_and(|aslr| aslr != Aslr::Off) {
+        album.note("kernel.randomize_va_space is 0: nothing is placed at random here, whatever --aslr says");
+    }
+    Ok(album.finish())
+}
+
+fn once(
+    request: &Request,
+    options: &LayoutOptions,
+    machine: &Machine,
+    interrupt: Interrupt,
+    aslr: Option<bool>,
+) -> Result<Outcome, Failure> {
+    let mut watching = request.every.map(|_| Watching::new());
+    collect::layout::run(request, interrupt, &mut |space| {
+        if let Some(watching) = &mut watching {
+            watching.show(&single(machine, space, aslr, Moment::Running, &options.command));
+        }
+    })
+}
+
+/// Puts the picture of a run to the others.
+fn keep(
+    album: &mut Album,
+    outcome: Outcome,
+    options: &LayoutOptions,
+    aslr: Option<bool>,
+    interrupt: Interrupt,
+) -> anyhow::Result<()> {
+    use collect::layout::Moment as Seen;
+    let Some((space, seen)) = outcome.taken else {
+        if interrupt.received().is_some() && !album.layout.runs.is_empty() {
+            return Ok(());
+        }
+        let how = match outcome.ending {
+            Ending::Killed(signal) => format!("was killed by {}", sys::interrupt::name(signal)),
+            Ending::Exited(status) => format!("exited with status {status}"),
+        };
+        return Err(anyhow!("the program {how} without the stop at its exit in which its picture is taken"))
+            .context("there is no picture: try --at TIME with a time before that");
+    };
+    let at = match (seen, options.at) {
+        (Seen::Interrupted, _) => Moment::Interrupted,
+        (Seen::AtExit, _) | (Seen::AsAsked, When::Exit) => Moment::Exit,
+        (Seen::AsAsked, When::Exec) => Moment::Exec,
+        (Seen::AsAsked, When::After(_)) => Moment::Time,
+    };
+    if let (Seen::AtExit, When::After(time)) = (seen, options.at) {
+        album.note(format!(
+            "it exited before {} were over: the picture is that of its exit",
+            report::duration(time.as_nanos() as f64)
+        ));
+    }
+    if let Ending::Killed(signal) = outcome.ending
+        && interrupt.received().is_none()
+    {
+        album.note(format!("the program was killed by {}", sys::interrupt::name(signal)));
+    }
+    album.add(&space, aslr, at, &options.command);
+    Ok(())
+}
+
+/// What is shown while many runs go by.
+fn bar(total: usize) -> ProgressBar {
+    let visible = total > 1 && std::io::stderr().is_terminal();
+    let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(Some(total as u64), target);
+    bar.set_style(
+        ProgressStyle::with_template("{bar:14} run {pos} of {len}").expect("a valid template").progress_chars("=> "),
+    );
+    bar.tick();
+    bar
+}

@@ -1,0 +1,157 @@
+//! Regions put together: those of one library, arena or stack are a place, and places are in areas.
+
+use results::layout::{Kind, Region, Run};
+
+/// Places that lie together, highest first.
+pub(super) struct Area<'a> {
+    pub(super) name: &'static str,
+    pub(super) is_program: bool,
+    pub(super) places: Vec<Place<'a>>,
+}
+
+/// Neighbouring regions that belong together, lowest first; or several small places in one.
+pub(super) struct Place<'a> {
+    pub(super) name: String,
+    pub(super) start: u64,
+    pub(super) end: u64,
+    pub(super) size_bytes: u64,
+    pub(super) resident_bytes: u64,
+    pub(super) huge_bytes: u64,
+    pub(super) is_heap: bool,
+    pub(super) regions: Vec<&'a Region>,
+    /// Of several, whose addresses are not told.
+    pub(super) folded: bool,
+}
+
+/// More regions than this are not one place: a bar has that many letters at least.
+const MOST_REGIONS: usize = 8;
+
+/// The areas of `run`, highest first, with no more than `most` places each.
+pub(super) fn areas(run: &Run, most: Option<usize>) -> Vec<Area<'_>> {
+    let mut areas: Vec<Area> = Vec::new();
+    // The vsyscall page is not in the process's half of the address space: the legend says where it is.
+    for region in run.regions.iter().rev().filter(|region| region.kind != Kind::Vsyscall) {
+        let (name, is_program) = match region.kind {
+            Kind::Text | Kind::Rodata | Kind::Data | Kind::Bss => ("program", true),
+            Kind::Heap => ("heap", false),
+            Kind::Stack => ("stack", false),
+            // They lie beside the stack or among the libraries.
+            Kind::Vdso | Kind::Vvar if areas.last().is_some_and(|area| area.name != "heap") => {
+                (areas[areas.len() - 1].name, false)
+            }
+            _ => ("mmap area", false),
+        };
+        if areas.last().is_none_or(|area| area.name != name) {
+            areas.push(Area { name, is_program, places: Vec::new() });
+        }
+        let places = &mut areas.last_mut().expect("pushed above").places;
+        match places.last_mut().filter(|place| place.takes(region)) {
+            Some(place) => place.add(region),
+            None => places.push(Place::new(region)),
+        }
+    }
+    for area in &mut areas {
+        if let Some(most) = most {
+            fold(&mut area.places, most.max(1));
+        }
+    }
+    areas
+}
+
+impl<'a> Place<'a> {
+    fn new(region: &'a Region) -> Self {
+        let mut place = Place {
+            name: name(region),
+            start: region.start.0,
+            end: region.end.0,
+            size_bytes: 0,
+            resident_bytes: 0,
+            huge_bytes: 0,
+            is_heap: region.kind == Kind::Heap,
+            regions: Vec::new(),
+            folded: false,
+        };
+        place.add(region);
+        place
+    }
+
+    /// Whether `region`, which lies below, is of the same place.
+    fn takes(&self, region: &Region) -> bool {
+        let highest = self.regions[self.regions.len() - 1];
+        let separate = matches!(region.kind, Kind::Text | Kind::Rodata | Kind::Data | Kind::Bss);
+        // A guard is at a stack's low end, an arena begins with what is open: above it another begins.
+        let another = match region.kind {
+            Kind::ThreadStack => self.regions[0].perms.starts_with("---"),
+            Kind::Arena => region.perms.starts_with("---") && !self.regions[0].perms.starts_with("---"),
+            _ => false,
+        };
+        region.end.0 == self.start
+            && region.kind == highest.kind
+            && region.path == highest.path
+            && !separate
+            && !another
+            && self.regions.len() < MOST_REGIONS
+    }
+
+    fn add(&mut self, region: &'a Region) {
+        self.start = region.start.0;
+        self.size_bytes += region.bytes();
+        self.resident_bytes += region.resident_bytes;
+        self.huge_bytes += region.huge_bytes;
+        self.regions.insert(0, region);
+    }
+}
+
+/// A file without its folder, or what the kind is called.
+fn name(region: &Region) -> String {
+    let path = region.path.as_deref();
+    match region.kind {
+        Kind::File => path.map_or("file", |path| path.rsplit('/').next().unwrap_or(path)).to_owned(),
+        Kind::Other => path.unwrap_or("other").to_owned(),
+        Kind::Mmap => path.unwrap_or("anonymous").to_owned(),
+        Kind::Text => "text".to_owned(),
+        Kind::Rodata => "rodata".to_owned(),
+        Kind::Data => "data".to_owned(),
+        Kind::Bss => "bss".to_owned(),
+        Kind::Heap => "heap".to_owned(),
+        Kind::Stack => "stack".to_owned(),
+        Kind::ThreadStack => "thread stack".to_owned(),
+        Kind::Arena => "arena".to_owned(),
+        Kind::Vdso => "vdso".to_owned(),
+        Kind::Vvar => "vvar".to_owned(),
+        Kind::Vsyscall => "vsyscall".to_owned(),
+    }
+}
+
+/// Keeps the `most` largest places; those between are put together where they are neighbours.
+fn fold(places: &mut Vec<Place>, most: usize) {
+    if places.len() <= most {
+        return;
+    }
+    let mut sizes: Vec<u64> = places.iter().map(|place| place.size_bytes).collect();
+    sizes.sort_unstable_by(|one, other| other.cmp(one));
+    let smallest = sizes[most - 1];
+    let mut folded: Vec<Place> = Vec::new();
+    let mut numbers: Vec<usize> = Vec::new();
+    for place in places.drain(..) {
+        let is_small = place.size_bytes < smallest;
+        if let Some(last) = folded.last_mut().filter(|last| last.folded && is_small) {
+            last.start = place.start;
+            last.size_bytes += place.size_bytes;
+            last.resident_bytes += place.resident_bytes;
+            last.huge_bytes += place.huge_bytes;
+            *numbers.last_mut().expect("one a place") += 1;
+        } else {
+            folded.push(Place { folded: is_small, ..place });
+            numbers.push(1);
+        }
+    }
+    for (place, number) in folded.iter_mut().zip(numbers) {
+        if place.folded && number > 1 {
+            place.name = format!("other ({number})");
+        } else {
+            place.folded = false;
+        }
+    }
+    *places = folded;
+}

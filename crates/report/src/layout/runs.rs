@@ -1,0 +1,101 @@
+//! What moved over several runs.
+
+use results::layout::{Address, Gaps, Layout, Summary};
+
+use super::kind_of;
+use crate::number::bytes;
+use crate::table::table;
+use crate::text::hanging;
+
+/// A table of the regions, and what it says in words.
+fn table_of(layout: &Layout) -> Vec<Vec<String>> {
+    let with = (layout.summary_without_aslr.is_some() || layout.runs.iter().any(|run| run.aslr != Some(false)))
+        .then_some(&layout.summary);
+    let without = layout.summary_without_aslr.as_ref().or(with.is_none().then_some(&layout.summary));
+    let mut rows = vec![vec![String::new()]];
+    rows.extend(["text", "heap", "gap bss to heap", "mmap area", "stack", "vdso"].map(|name| vec![name.to_owned()]));
+    if let Some(without) = without {
+        column(&mut rows, format!("ASLR off, {} runs", without.runs), &places(without));
+    }
+    if let Some(with) = with {
+        column(&mut rows, format!("ASLR on, {} runs", with.runs), &places(with));
+    }
+    let seen = with.or(without).unwrap_or(&layout.summary).varying_bits;
+    let seen = [seen.text, seen.heap, seen.heap_gap, seen.mmap, seen.stack, seen.vdso];
+    column(&mut rows, "bits seen".to_owned(), &seen.map(|bits| bits.map_or("-".to_owned(), |bits| bits.to_string())));
+    if with.is_some() {
+        let set = layout.kernel.configured_bits;
+        let number = |bits: Option<u32>| bits.map_or("?".to_owned(), |bits| bits.to_string());
+        let heap = match (set.text, set.heap) {
+            (Some(0), heap) => number(heap),
+            (text, heap) => format!("{}+{}", number(text), number(heap)),
+        };
+        let set = [number(set.text), heap, number(set.heap_gap), number(set.mmap), number(set.stack), number(set.vdso)];
+        column(&mut rows, "kernel".to_owned(), &set);
+    }
+    rows
+}
+
+fn column(rows: &mut [Vec<String>], head: String, cells: &[String; 6]) {
+    rows[0].push(head);
+    for (row, cell) in rows[1..].iter_mut().zip(cells) {
+        row.push(cell.clone());
+    }
+}
+
+fn places(summary: &Summary) -> [String; 6] {
+    let spans = &summary.spans;
+    let gaps = gap_range(&summary.heap_gap_bytes);
+    [span(spans.text), span(spans.heap), gaps, span(spans.mmap), span(spans.stack), span(spans.vdso)]
+}
+
+fn span(span: Option<(Address, Address)>) -> String {
+    match span {
+        None => "-".to_owned(),
+        Some((low, high)) if low == high => low.to_string(),
+        Some((low, high)) => format!("{low}-{high}"),
+    }
+}
+
+fn gap_range(gaps: &Gaps) -> String {
+    match (gaps.min, gaps.max) {
+        (Some(0), Some(0)) => "none".to_owned(),
+        (Some(min), Some(max)) if min == max => bytes(min as f64),
+        (Some(min), Some(max)) => format!("{} - {}", bytes(min as f64), bytes(max as f64)),
+        _ => "-".to_owned(),
+    }
+}
+
+/// The table with its explanation.
+pub(super) fn summary(layout: &Layout, width: Option<usize>) -> String {
+    let rows = table_of(layout);
+    let mut text = drawn(rows, width);
+    let main = if layout.runs.iter().all(|run| run.aslr == Some(false)) { "without ASLR" } else { "with ASLR" };
+    let mut said = vec![gaps(main, &layout.summary)];
+    said.extend(layout.summary_without_aslr.as_ref().map(|without| gaps("without", without)));
+    text += &hanging("", &format!("{}: {}.", kind_of(&layout.program), said.join("; ")), width);
+    text += &hanging(
+        "",
+        "Bits seen: bits of the address that were not the same in all runs, so at least so many vary. Kernel: what its \
+         settings and source draw at random, ? where this user may not read them or nobody has said so. Places: first code, start of \
+         the heap, highest end below the stack, end of the stack.",
+        width,
+    );
+    text
+}
+
+fn drawn(rows: Vec<Vec<String>>, width: Option<usize>) -> String {
+    // Where it lies without ASLR is the least to lose on a narrow terminal.
+    let expendable: &[usize] = if rows[0].len() > 4 { &[1] } else { &[] };
+    table(rows, width.unwrap_or(usize::MAX), expendable)
+}
+
+fn gaps(name: &str, summary: &Summary) -> String {
+    let gaps = &summary.heap_gap_bytes;
+    let number = match gaps.distinct {
+        0 => return format!("{name} heap and bss are no neighbours"),
+        1 => "always the same".to_owned(),
+        distinct => format!("{distinct} different ones"),
+    };
+    format!("{name} the gap between bss and heap is {} ({number} in {} runs)", gap_range(gaps), summary.runs)
+}
