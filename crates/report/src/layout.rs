@@ -122,7 +122,7 @@ fn gap(layout: &Layout, run: &Run, area: &Area, below: &Place, above: &Place) ->
     let is_the_gap = area.is_program && above.is_heap && run.heap_gap_bytes == Some(between);
     let text = match (is_the_gap, between) {
         (true, 0) => "no gap between bss and heap".to_owned(),
-        (true, _) => format!("... {} gap between bss and heap{} ...", bytes(between as f64), varies(layout)),
+        (true, _) => format!("{} gap, bss to heap{}", bytes(between as f64), varies(layout)),
         (false, 0) => return String::new(),
         (false, _) => format!("... {} gap ...", bytes(between as f64)),
     };
@@ -185,10 +185,14 @@ fn legend(run: &Run, width: Option<usize>) -> String {
 
 /// The most useful next command.
 fn next(layout: &Layout, run: &Run) -> String {
-    let command = layout.program.command.join(" ");
+    let command = &layout.program.command;
     if command.is_empty() {
         return format!("firsttouch layout --watch -p {}    (pages become resident while you look)", run.pid);
     }
+    // To be copied, or to be understood at least: a script of many lines is neither.
+    let plain = |word: &&String| word.chars().all(|c| c.is_alphanumeric() || "-_./=,:+@%".contains(c));
+    let whole = command.iter().all(|word| plain(&word)) && command.iter().map(String::len).sum::<usize>() < 60;
+    let command = if whole { command.join(" ") } else { format!("{} ...", command[0]) };
     if layout.runs.len() == 1 {
         return format!("firsttouch layout --aslr both -- {command}    (what moves from run to run)");
     }

@@ -56,6 +56,11 @@ impl<'a> Placed<'a> {
         (start / self.page_bytes * self.page_bytes..end.unwrap_or(u64::MAX)).contains(&address)
     }
 
+    /// The pages at which its segments begin.
+    pub(super) fn starts(&self) -> impl Iterator<Item = u64> {
+        self.image.segments.iter().map(|segment| self.start_of(segment) / self.page_bytes * self.page_bytes)
+    }
+
     /// What lies at `address`, where its file is mapped.
     pub(super) fn kind_at(&self, address: u64) -> Option<Kind> {
         let segment = self.image.segments.iter().find(|segment| self.contains(segment, address))?;

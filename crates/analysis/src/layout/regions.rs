@@ -66,8 +66,11 @@ impl<'a> Known<'a> {
         let images = self.own.iter().chain(&self.libraries);
         let bss = images.flat_map(Placed::bss).flat_map(|(start, end)| [start, end]);
         let bss = bss.filter(|_| range.file == 0);
+        // Where reading implies executing (personality(2)), neighbouring segments become one mapping.
+        let own = self.own.iter().filter(|own| range.file != 0 && own.image.file == range.file);
+        let segments = own.flat_map(Placed::starts);
         let arenas = self.arenas.iter().flat_map(|&(start, end)| [start, end]);
-        let inside = bss.chain(arenas).filter(|cut| (range.start + 1..range.end).contains(cut));
+        let inside = bss.chain(arenas).chain(segments).filter(|cut| (range.start + 1..range.end).contains(cut));
         let mut cuts: Vec<u64> = [range.start, range.end].into_iter().chain(inside).collect();
         cuts.sort_unstable();
         cuts.dedup();

@@ -131,6 +131,16 @@ fn without_a_gap_bss_and_heap_are_cut_apart() {
     assert!(parts.resident_bytes.len() <= 8);
 }
 
+/// With an executable stack, a 32-bit program's constants are executable too (`READ_IMPLIES_EXEC`), and lie in one mapping with its code.
+#[test]
+fn what_can_be_executed_is_not_all_text() {
+    let mut space = space(MIB);
+    space.ranges.splice(0..3, [range(BASE, BASE + 0x3000, "r-xp", 1, "/app")]);
+    let run = explained(&space);
+    covers(&space, &run);
+    assert_eq!(kinds(&run)[..3], [Kind::Rodata, Kind::Text, Kind::Rodata]);
+}
+
 #[test]
 fn no_neighbours_have_no_gap() {
     let mut between = space(100 * MIB);

@@ -24,7 +24,7 @@ impl Watching {
         let width = stream::width().unwrap_or(80);
         let rows = sys::machine::terminal_rows().unwrap_or(24).saturating_sub(1).max(1);
         // The rest of the picture takes about so many lines; what does not fit all the same is left out.
-        let lines = rows.saturating_sub(16).max(3);
+        let lines = rows.saturating_sub(20).max(3);
         let screen = report::layout_frame(layout, width, lines);
         let frame: Vec<&str> = screen.lines().take(rows).collect();
         self.erase();

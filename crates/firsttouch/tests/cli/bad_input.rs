@@ -100,11 +100,12 @@ fn the_hidden_verb_is_not_for_people() {
 #[test]
 fn help_names_everything() {
     for (arguments, words) in [
-        (&["--help"][..], &["bench", "claims", "report", "doctor", "Examples"][..]),
+        (&["--help"][..], &["bench", "claims", "report", "doctor", "layout", "Examples"][..]),
         (&["bench", "--help"], &["--size", "--arm", "--json", "--memory", "Examples"]),
         (&["report", "--help"], &["FILE"]),
         (&["claims", "--help"], &["--dir", "--json", "--seed", "Examples"]),
         (&["doctor", "--help"], &["--json", "privileges", "Examples"]),
+        (&["layout", "--help"], &["--aslr", "--watch", "--svg", "/dev/null", "Examples"]),
         (&["--version"], &["firsttouch"]),
         (&["bench", "--list"], &["anonymous", "mmap+populate"]),
     ] {

@@ -8,6 +8,7 @@ mod files;
 mod floors;
 mod interrupted;
 mod layers;
+mod layout;
 mod limits;
 mod map;
 mod measured;

@@ -92,6 +92,18 @@ pub(crate) fn library_fixture(name: &str, scratch: &Scratch) -> Option<PathBuf> 
     compiled(name, &["-shared", "-fPIC"], scratch.file(&format!("{name}.so")))
 }
 
+/// The same with flags that not every compiler, or C library, has; `None` (and a word) where one is missing.
+pub(crate) fn fixture_with(name: &str, flags: &[&str], program: PathBuf) -> Option<PathBuf> {
+    let probe = program.with_extension("c");
+    std::fs::write(&probe, "int main(void) { return 0; }\n").expect("a scratch directory");
+    let output = Command::new("cc").args(flags).arg("-o").arg(&program).arg(&probe).output();
+    if !output.is_ok_and(|output| output.status.success()) {
+        skip(&format!("the C compiler cannot do {}", flags.join(" ")));
+        return None;
+    }
+    compiled(name, flags, program)
+}
+
 fn compiled(name: &str, flags: &[&str], program: PathBuf) -> Option<PathBuf> {
     let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(format!("{name}.c"));
     match Command::new("cc").arg("-O1").args(flags).arg("-o").arg(&program).arg(source).output() {

@@ -26,7 +26,7 @@ pub(super) struct Place<'a> {
 /// More regions than this are not one place: a bar has that many letters at least.
 const MOST_REGIONS: usize = 8;
 
-/// The areas of `run`, highest first, with no more than `most` places each.
+/// The areas of `run`, highest first, with no more than `most` places of the mmap area told one by one.
 pub(super) fn areas(run: &Run, most: Option<usize>) -> Vec<Area<'_>> {
     let mut areas: Vec<Area> = Vec::new();
     // The vsyscall page is not in the process's half of the address space: the legend says where it is.
@@ -50,7 +50,7 @@ pub(super) fn areas(run: &Run, most: Option<usize>) -> Vec<Area<'_>> {
             None => places.push(Place::new(region)),
         }
     }
-    for area in &mut areas {
+    for area in areas.iter_mut().filter(|area| area.name == "mmap area") {
         if let Some(most) = most {
             fold(&mut area.places, most.max(1));
         }
@@ -108,6 +108,8 @@ fn name(region: &Region) -> String {
     match region.kind {
         Kind::File => path.map_or("file", |path| path.rsplit('/').next().unwrap_or(path)).to_owned(),
         Kind::Other => path.unwrap_or("other").to_owned(),
+        // MAP_SHARED | MAP_ANONYMOUS has this for its file.
+        Kind::Mmap if path.is_some_and(|path| path.starts_with("/dev/zero")) => "shared".to_owned(),
         Kind::Mmap => path.unwrap_or("anonymous").to_owned(),
         Kind::Text => "text".to_owned(),
         Kind::Rodata => "rodata".to_owned(),
@@ -128,13 +130,14 @@ fn fold(places: &mut Vec<Place>, most: usize) {
     if places.len() <= most {
         return;
     }
-    let mut sizes: Vec<u64> = places.iter().map(|place| place.size_bytes).collect();
-    sizes.sort_unstable_by(|one, other| other.cmp(one));
-    let smallest = sizes[most - 1];
+    // Of equal ones, the highest stay.
+    let mut by_size: Vec<usize> = (0..places.len()).collect();
+    by_size.sort_by_key(|&index| std::cmp::Reverse(places[index].size_bytes));
+    let kept: std::collections::BTreeSet<usize> = by_size.into_iter().take(most).collect();
     let mut folded: Vec<Place> = Vec::new();
     let mut numbers: Vec<usize> = Vec::new();
-    for place in places.drain(..) {
-        let is_small = place.size_bytes < smallest;
+    for (index, place) in places.drain(..).enumerate() {
+        let is_small = !kept.contains(&index);
         if let Some(last) = folded.last_mut().filter(|last| last.folded && is_small) {
             last.start = place.start;
             last.size_bytes += place.size_bytes;

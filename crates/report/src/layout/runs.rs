@@ -76,7 +76,7 @@ pub(super) fn summary(layout: &Layout, width: Option<usize>) -> String {
     text += &hanging("", &format!("{}: {}.", kind_of(&layout.program), said.join("; ")), width);
     text += &hanging(
         "",
-        "Bits seen: bits of the address that were not the same in all runs, so at least so many vary. Kernel: what its \
+        "Bits seen: bits of the address that were not the same in all runs, so at least so many vary; a carry can make it more than are drawn at random. Kernel: what its \
          settings and source draw at random, ? where this user may not read them or nobody has said so. Places: first code, start of \
          the heap, highest end below the stack, end of the stack.",
         width,
@@ -94,6 +94,9 @@ fn gaps(name: &str, summary: &Summary) -> String {
     let gaps = &summary.heap_gap_bytes;
     let number = match gaps.distinct {
         0 => return format!("{name} heap and bss are no neighbours"),
+        _ if gaps.max == Some(0) => {
+            return format!("{name} there is no gap between bss and heap in {} runs", summary.runs);
+        }
         1 => "always the same".to_owned(),
         distinct => format!("{distinct} different ones"),
     };

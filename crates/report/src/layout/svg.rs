@@ -34,7 +34,7 @@ pub fn document(layout: &Layout) -> String {
         height = height.max(column(&mut body, layout, run, number as f64 * COLUMN));
     }
     let width = COLUMN * columns.len().max(1) as f64;
-    let height = height + 40.0;
+    let height = height + 52.0;
     let program = escaped(&layout.program.path);
     let title = format!("The address space of {program}");
     let mut text = format!(
@@ -175,7 +175,15 @@ fn drawn(body: &mut String, place: &Place, (left, y): (f64, f64), height: f64) {
             place.start
         );
     }
-    let break_of = if place.is_heap { format!(" (break {:#x})", place.end) } else { String::new() };
+    if place.is_heap {
+        let _ = writeln!(
+            body,
+            "<text class=\"address\" x=\"{:.0}\" y=\"{:.1}\" text-anchor=\"end\">break {:#x}</text>",
+            x - 8.0,
+            y + 10.0,
+            place.end
+        );
+    }
     let huge = match place.huge_bytes {
         0 => String::new(),
         huge => format!(", {} huge", bytes(huge as f64)),
@@ -184,7 +192,7 @@ fn drawn(body: &mut String, place: &Place, (left, y): (f64, f64), height: f64) {
         body,
         "<rect class=\"frame\" x=\"{x:.0}\" y=\"{y:.1}\" width=\"{BOX_WIDTH:.0}\" height=\"{height:.1}\"/>\
          <text class=\"name\" x=\"{:.0}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\
-         <text class=\"quiet\" x=\"{:.0}\" y=\"{:.1}\">{}, {} resident{huge}{break_of}</text>",
+         <text class=\"quiet\" x=\"{:.0}\" y=\"{:.1}\">{}, {} resident{huge}</text>",
         x + BOX_WIDTH / 2.0,
         y + height / 2.0 + 4.0,
         escaped(&clean(&place.name)),

@@ -1,0 +1,202 @@
+//! The screens and the picture of an address space, from injected ones.
+
+use results::layout::{
+    Address, Bits, Gaps, Kernel, Kind, Layout, Moment, Parts, Program, Region, Run, SCHEMA, Spans, Summary,
+};
+
+const MIB: u64 = 1 << 20;
+
+fn region(start: u64, bytes: u64, perms: &str, kind: Kind, path: Option<&str>, resident_bytes: u64) -> Region {
+    let part_bytes = bytes.div_ceil(64).next_multiple_of(4096);
+    let left = |number: u64| resident_bytes.saturating_sub(number * part_bytes).min(part_bytes);
+    Region {
+        start: Address(start),
+        end: Address(start + bytes),
+        perms: perms.to_owned(),
+        kind,
+        path: path.map(str::to_owned),
+        resident_bytes,
+        huge_bytes: 0,
+        parts: Some(Parts { part_bytes, resident_bytes: (0..bytes.div_ceil(part_bytes)).map(left).collect() }),
+    }
+}
+
+/// A program at `base` with its heap `gap` bytes behind its bss, some libraries, and a thread.
+fn run(base: u64, gap: u64, aslr: bool) -> Run {
+    let mut regions = vec![
+        region(base, 0x2000, "r--p", Kind::Rodata, Some("/app"), 0x2000),
+        region(base + 0x2000, 0x5000, "r-xp", Kind::Text, Some("/app"), 0x5000),
+        region(base + 0x7000, 0x2000, "r--p", Kind::Rodata, Some("/app"), 0),
+        region(base + 0x9000, 0x1000, "rw-p", Kind::Data, Some("/app"), 0x1000),
+        region(base + 0xa000, 16 * MIB, "rw-p", Kind::Bss, None, 8 * MIB),
+        region(base + 0xa000 + 16 * MIB + gap, 33 * MIB, "rw-p", Kind::Heap, None, 20 * MIB),
+    ];
+    let high = 0x7f1c_0000_0000;
+    regions.push(region(high, 0x21000, "rw-p", Kind::Arena, None, 0x2000));
+    regions.push(region(high + 0x21000, 64 * MIB - 0x21000, "---p", Kind::Arena, None, 0));
+    let stack = high + 100 * MIB;
+    regions.push(region(stack - 4096, 4096, "---p", Kind::ThreadStack, None, 0));
+    regions.push(region(stack, 8 * MIB, "rw-p", Kind::ThreadStack, None, 0x3000));
+    let mut huge = region(high + 200 * MIB, 100 * MIB, "rw-p", Kind::Mmap, None, 60 * MIB);
+    huge.huge_bytes = 20 * MIB;
+    regions.push(huge);
+    for number in 0..30 {
+        let start = high + 300 * MIB + number * 0x4000;
+        let path = format!("/usr/lib/x86_64-linux-gnu/libnumber{number}.so");
+        regions.push(region(start, 0x3000, "r-xp", Kind::File, Some(&path), 0x3000));
+    }
+    regions.push(region(high + 400 * MIB, 2 * MIB, "r-xp", Kind::File, Some("/lib/li\u{1b}[2Jbc.so.6"), MIB));
+    regions.push(region(0x7ffd_0000_0000, 0x21000, "rw-p", Kind::Stack, None, 0x4000));
+    regions.push(region(0xffff_ffff_ff60_0000, 0x1000, "--xp", Kind::Vsyscall, None, 0));
+    Run {
+        aslr: Some(aslr),
+        pid: 4121,
+        at: Moment::Exit,
+        heap_gap_bytes: Some(gap),
+        bss_end: Some(Address(base + 0xa000 + 16 * MIB - 8)),
+        program_break: Some(Address(base + 0xa000 + 49 * MIB + gap)),
+        threads_unseen: 0,
+        regions,
+    }
+}
+
+fn layout(runs: Vec<Run>) -> Layout {
+    Layout {
+        schema: SCHEMA.to_owned(),
+        version: "0.1.0".to_owned(),
+        program: Program {
+            command: vec!["./app".to_owned(), "data.bin".to_owned()],
+            path: "/home/me/app".to_owned(),
+            bits: Some(64),
+            position_independent: Some(true),
+            dynamic: Some(true),
+        },
+        kernel: Kernel {
+            release: "6.18.44".to_owned(),
+            architecture: "x86_64".to_owned(),
+            randomize_va_space: Some(2),
+            configured_bits: Bits { stack: Some(22), heap: Some(18), heap_gap: Some(18), ..Bits::default() },
+        },
+        runs,
+        ..Layout::default()
+    }
+}
+
+fn one() -> Layout {
+    layout(vec![run(0x55d0_c000_0000, 412 * MIB, true)])
+}
+
+fn both() -> Layout {
+    let runs = vec![run(0x5555_5555_4000, 0, false), run(0x55d0_c000_0000, 412 * MIB, true)];
+    let span = |low, high| Some((Address(low), Address(high)));
+    let gaps = |min, max, distinct| Gaps { min: Some(min), median: Some(max), max: Some(max), distinct };
+    Layout {
+        summary: Summary {
+            runs: 64,
+            heap_gap_bytes: gaps(3 * MIB, 1000 * MIB, 64),
+            varying_bits: Bits { text: Some(28), heap_gap: Some(17), stack: Some(22), ..Bits::default() },
+            spans: Spans {
+                text: span(0x55d0_c000_2000, 0x5650_c000_2000),
+                stack: span(0x7ffc_0000_0000, 0x7fff_f000_0000),
+                ..Spans::default()
+            },
+        },
+        summary_without_aslr: Some(Summary {
+            runs: 64,
+            heap_gap_bytes: gaps(0, 0, 1),
+            varying_bits: Bits::default(),
+            spans: Spans { text: span(0x5555_5555_6000, 0x5555_5555_6000), ..Spans::default() },
+        }),
+        notes: vec!["/usr/bin/app has a set-user-ID bit: being traced, it ran without that privilege".to_owned()],
+        ..layout(runs)
+    }
+}
+
+fn plain(layout: &Layout, width: Option<usize>, most: Option<usize>) -> String {
+    let screen = anstream::adapter::strip_str(&report::layout_screen(layout, width, most)).to_string();
+    let widest = screen.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+    assert!(width.is_none_or(|width| widest <= width), "{widest} columns:\n{screen}");
+    assert!(screen.is_ascii(), "{screen}");
+    screen
+}
+
+#[test]
+fn a_picture_at_80_columns() {
+    insta::assert_snapshot!(plain(&one(), Some(80), Some(8)));
+}
+
+#[test]
+fn a_picture_at_120_columns() {
+    insta::assert_snapshot!(plain(&one(), Some(120), Some(8)));
+}
+
+#[test]
+fn several_runs_at_80_columns() {
+    insta::assert_snapshot!(plain(&both(), Some(80), Some(4)));
+}
+
+#[test]
+fn several_runs_at_120_columns() {
+    insta::assert_snapshot!(plain(&both(), Some(120), Some(4)));
+}
+
+#[test]
+fn a_pipe_has_every_place() {
+    let screen = plain(&one(), None, None);
+    for region in &one().runs[0].regions {
+        let inner = region.kind == Kind::Arena || region.kind == Kind::ThreadStack;
+        assert!(inner || screen.contains(&region.start.to_string()), "{region:?}\n{screen}");
+    }
+    assert!(screen.contains("\\u{1b}[2J"), "names are inert: {screen}");
+}
+
+/// The size column of a line of the screen, in bytes.
+fn size_of(line: &str) -> Option<f64> {
+    let words: Vec<&str> = line.get(32..)?.split_whitespace().collect();
+    let unit = ["B", "KiB", "MiB", "GiB"].iter().position(|unit| words.get(1) == Some(unit))?;
+    Some(words[0].replace(',', "").parse::<f64>().ok()? * 1024_f64.powi(i32::try_from(unit).ok()?))
+}
+
+#[test]
+fn folding_loses_no_byte() {
+    let total = |most| plain(&one(), Some(100), most).lines().filter_map(size_of).sum::<f64>();
+    let whole = total(None);
+    assert!(whole > 200e6);
+    for most in 1..36 {
+        // Sums are printed with three digits.
+        assert!((total(Some(most)) / whole - 1.0).abs() < 0.003, "{most}: {} of {whole}", total(Some(most)));
+    }
+    let folded = plain(&one(), Some(100), Some(4));
+    assert!(folded.contains("other (30)"), "{folded}");
+}
+
+#[test]
+fn narrow_and_empty_ones_are_printed_all_the_same() {
+    for width in [1, 20, 60] {
+        let _ = report::layout_screen(&both(), Some(width), Some(3));
+    }
+    assert_eq!(report::layout_screen(&Layout::default(), Some(80), None), "");
+    let empty = layout(vec![Run::default()]);
+    assert!(plain(&empty, Some(80), None).contains("Next"));
+    assert!(
+        report::layout_svg(&empty).ends_with("</svg>\n") && report::layout_svg(&Layout::default()).contains("<svg")
+    );
+}
+
+#[test]
+fn the_drawing_is_whole_and_inert() {
+    let mut hostile = both();
+    hostile.program.path = "/a/<script>alert(1)</script>&\"\u{1b}".to_owned();
+    let svg = report::layout_svg(&hostile);
+    for expect in ["role=\"img\"", "<title id=\"title\">", "<desc id=\"desc\">", "prefers-color-scheme:dark"] {
+        assert!(svg.contains(expect), "{expect}");
+    }
+    assert!(!svg.contains("<script") && !svg.contains("http://a") && !svg.contains('\u{1b}'));
+    assert!(svg.contains("no gap between bss and heap") && svg.contains("412 MiB between bss and heap"));
+    assert_eq!(svg, report::layout_svg(&hostile), "the same input, the same bytes");
+    // Every tag that is opened is closed.
+    for tag in ["svg", "title", "desc", "style", "text"] {
+        let (open, closed) = (svg.matches(&format!("<{tag}")).count(), svg.matches(&format!("</{tag}>")).count());
+        assert_eq!(open, closed, "{tag}");
+    }
+}
