@@ -11,7 +11,7 @@ use events::space::Space;
 use sys::Errno;
 use sys::launch::{Addresses, Program, Setup, Unfit};
 
-pub use machine::{Machine, fixed_addresses};
+pub use machine::Machine;
 pub use picture::{Unseen, picture};
 pub use tracer::run;
 

@@ -12,6 +12,8 @@ pub struct Space {
     pub program: String,
     /// Size of a base page.
     pub page_bytes: u64,
+    /// It was told to lay out its memory always alike (`ADDR_NO_RANDOMIZE` of personality(2)); `None` if that cannot be seen.
+    pub fixed_addresses: Option<bool>,
     /// What is mapped, by ascending address.
     pub ranges: Vec<Range>,
     /// The programs and libraries among it, as their files describe them; the program itself first, if it could be read.

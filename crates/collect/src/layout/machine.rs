@@ -38,13 +38,11 @@ fn number<T: std::str::FromStr>(path: &str) -> Option<T> {
     read_to_string(path).ok()?.trim().parse().ok()
 }
 
-/// Whether the process `pid`, or this one, was told to lay out its memory always alike (`ADDR_NO_RANDOMIZE` of personality(2)).
-/// `None` if `/proc` does not show it to this user.
-#[must_use]
-pub fn fixed_addresses(pid: Option<u32>) -> Option<bool> {
+/// Whether the process or thread at `folder`, such as `/proc/self`, was told to lay out its memory always alike (`ADDR_NO_RANDOMIZE` of
+/// personality(2)). `None` if `/proc` does not show it to this user.
+pub(super) fn fixed_addresses(folder: &str) -> Option<bool> {
     /// `include/uapi/linux/personality.h`.
     const NO_RANDOMIZE: u32 = 0x004_0000;
-    let process = pid.map_or("self".to_owned(), |pid| pid.to_string());
-    let text = read_to_string(format!("/proc/{process}/personality")).ok()?;
+    let text = read_to_string(format!("{folder}/personality")).ok()?;
     Some(u32::from_str_radix(text.trim(), 16).ok()? & NO_RANDOMIZE != 0)
 }

@@ -64,8 +64,13 @@ pub(super) fn take(pid: u32, tid: u32, leaving: &Leaving) -> Result<Space, Unsee
         return Err(Unseen::Empty(pid));
     }
     let program = std::fs::read_link(format!("{folder}/exe")).unwrap_or_default();
-    let mut space =
-        Space { pid, program: program.to_string_lossy().into_owned(), page_bytes: page_bytes(), ..Space::default() };
+    let mut space = Space {
+        pid,
+        program: program.to_string_lossy().into_owned(),
+        page_bytes: page_bytes(),
+        fixed_addresses: super::machine::fixed_addresses(&folder),
+        ..Space::default()
+    };
     let mut files = Files::default();
     let pages = PageMap::open(&folder).ok();
     for one in mapped {

@@ -37,7 +37,9 @@ impl<'a> Album<'a> {
     }
 
     /// Adds a picture; the first one says what the program is.
-    fn add(&mut self, space: &Space, aslr: Option<bool>, at: Moment, command: &[OsString]) {
+    fn add(&mut self, space: &Space, at: Moment, command: &[OsString]) {
+        // What the process says, not what was asked for: a program with a set-user-ID bit is laid out at random all the same.
+        let aslr = aslr_of(self.machine, space.fixed_addresses);
         let is_first = self.layout.runs.is_empty();
         if is_first {
             self.layout.program = program(space, command);
@@ -110,11 +112,10 @@ pub(super) fn look_at(
     interrupt: Interrupt,
 ) -> anyhow::Result<Layout> {
     let mut space = collect::layout::picture(pid).map_err(Failure::Unseen)?;
-    let aslr = aslr_of(machine, collect::layout::fixed_addresses(Some(pid)));
     if options.watch {
         let mut watching = Watching::new();
         while interrupt.received().is_none() {
-            watching.show(&single(machine, &space, aslr, Moment::Running, &[]));
+            watching.show(&single(machine, &space, Moment::Running, &[]));
             interrupt.wait(EVERY);
             match collect::layout::picture(pid) {
                 Ok(next) => space = next,
@@ -123,12 +124,12 @@ pub(super) fn look_at(
             }
         }
     }
-    Ok(single(machine, &space, aslr, Moment::Running, &[]))
+    Ok(single(machine, &space, Moment::Running, &[]))
 }
 
-fn single(machine: &Machine, space: &Space, aslr: Option<bool>, at: Moment, command: &[OsString]) -> Layout {
+fn single(machine: &Machine, space: &Space, at: Moment, command: &[OsString]) -> Layout {
     let mut album = Album::new(machine);
-    album.add(space, aslr, at, command);
+    album.add(space, at, command);
     album.finish()
 }
 
@@ -176,16 +177,8 @@ pub(super) fn run(options: &LayoutOptions, machine: &Machine, interrupt: Interru
             },
             every: options.watch.then_some(EVERY),
         };
-        let aslr = aslr_of(
-            machine,
-            match way {
-                Addresses::Fixed => Some(true),
-                Addresses::Random => Some(false),
-                Addresses::Inherited => collect::layout::fixed_addresses(None),
-            },
-        );
-        let outcome = once(&request, options, machine, interrupt, aslr)?;
-        keep(&mut album, outcome, options, aslr, interrupt)?;
+        let outcome = once(&request, options, machine, interrupt)?;
+        keep(&mut album, outcome, options, way, interrupt)?;
         if interrupt.received().is_some() {
             break;
         }
@@ -202,12 +195,11 @@ fn once(
     options: &LayoutOptions,
     machine: &Machine,
     interrupt: Interrupt,
-    aslr: Option<bool>,
 ) -> Result<Outcome, Failure> {
     let mut watching = request.every.map(|_| Watching::new());
     collect::layout::run(request, interrupt, &mut |space| {
         if let Some(watching) = &mut watching {
-            watching.show(&single(machine, space, aslr, Moment::Running, &options.command));
+            watching.show(&single(machine, space, Moment::Running, &options.command));
         }
     })
 }
@@ -217,7 +209,7 @@ fn keep(
     album: &mut Album,
     outcome: Outcome,
     options: &LayoutOptions,
-    aslr: Option<bool>,
+    way: Addresses,
     interrupt: Interrupt,
 ) -> anyhow::Result<()> {
     use collect::layout::Moment as Seen;
@@ -249,7 +241,13 @@ fn keep(
     {
         album.note(format!("the program was killed by {}", sys::interrupt::name(signal)));
     }
-    album.add(&space, aslr, at, &options.command);
+    if way == Addresses::Fixed && space.fixed_addresses == Some(false) {
+        album.note(
+            "the kernel did not keep to --aslr off: it lays out a program with a set-user-ID or set-group-ID bit at random all the \
+             same (personality(2)), and so one that runs after such a one",
+        );
+    }
+    album.add(&space, at, &options.command);
     Ok(())
 }
 

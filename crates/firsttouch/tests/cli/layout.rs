@@ -299,6 +299,22 @@ fn an_ordinary_user_gets_the_same() {
     let layout = layout(&output);
     let run = &layout.runs[0];
     assert!(resident(run, Kind::Text) > 0 && regions(run, Kind::ThreadStack).len() >= 3, "{run:?}");
+    let privileged = scratch.file("privileged");
+    std::fs::copy(&fixture, &privileged).unwrap();
+    std::fs::set_permissions(&privileged, std::os::unix::fs::PermissionsExt::from_mode(0o4755)).unwrap();
+    let output = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&program)
+        .args(["layout", "--aslr", "off", "--runs", "2", "--json", "-", "--"])
+        .arg(&privileged)
+        .output()
+        .unwrap();
+    if output.status.code() != Some(125) {
+        let layout = self::layout(&output);
+        assert!(layout.notes.iter().any(|note| note.contains("without that privilege")), "{:?}", layout.notes);
+        let moved = layout.runs[0].regions[0].start != layout.runs[1].regions[0].start;
+        assert!(!moved || layout.runs.iter().all(|run| run.aslr == Some(true)), "off is said of what moves");
+    }
     let other = Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
         .arg(&program)

@@ -93,7 +93,7 @@ fn drawn(rows: Vec<Vec<String>>, width: Option<usize>) -> String {
 fn gaps(name: &str, summary: &Summary) -> String {
     let gaps = &summary.heap_gap_bytes;
     let number = match gaps.distinct {
-        0 => return format!("{name} heap and bss are no neighbours"),
+        0 => return format!("{name} no heap lies behind the bss"),
         _ if gaps.max == Some(0) => {
             return format!("{name} there is no gap between bss and heap in {} runs", summary.runs);
         }
