@@ -59,7 +59,7 @@ pub fn document(layout: &Layout) -> String {
 const STYLE: &str = "<style>
 .page{fill:#fff}text{font:12px system-ui,sans-serif;fill:#222}.title{font-weight:bold;font-size:16px}.quiet{fill:#555;font-size:11px}
 .address{font-family:ui-monospace,monospace;font-size:11px}.frame{fill:none;stroke:#222}.cut{fill:none;stroke:#555;stroke-dasharray:3 3}
-.program{fill:#0072B2}.heap{fill:#D55E00}.file{fill:#009E73}.memory{fill:#AA4499}.stack{fill:#56707a}.name{stroke:#fff;stroke-width:3px;paint-order:stroke;stroke-opacity:.85}
+.program{fill:#0072B2}.heap{fill:#D55E00}.file{fill:#009E73}.memory{fill:#CC79A7}.stack{fill:#56707a}.name{stroke:#fff;stroke-width:3px;paint-order:stroke;stroke-opacity:.85}
 @media (prefers-color-scheme:dark){.page{fill:#16181c}text{fill:#eee}.quiet{fill:#bbb}.frame{stroke:#ddd}.cut{stroke:#aaa}.name{stroke:#16181c}}
 </style>
 ";

@@ -60,8 +60,10 @@ pub(super) fn look_up(name: &OsStr, search: Option<&OsStr>) -> Result<PathBuf, U
         let path = if directory.as_os_str().is_empty() { Path::new(".").join(name) } else { directory.join(name) };
         match fitness(&path) {
             Some(Ok(())) => return Ok(path),
-            // A directory that is closed to this user has nothing to say about the name.
-            Some(Err(why)) if unfit.is_none() && path.is_file() => unfit = Some(Unfit::NotExecutable(path, why)),
+            // In a directory that is closed to this user there is nothing for it.
+            Some(Err(why)) if unfit.is_none() && path.metadata().is_ok_and(|found| !found.is_dir()) => {
+                unfit = Some(Unfit::NotExecutable(path, why));
+            }
             _ => {}
         }
     }
