@@ -104,7 +104,7 @@ fn watch(mut collection: Collection, outputs: &mut Outputs, interrupt: Interrupt
         }
         match interrupt.received() {
             Some(signal) if !attached && !passed_on => {
-                sys::process::send(pid, signal);
+                sys::ptrace::signal(pid, signal);
                 passed_on = true;
             }
             Some(_) if attached => collection.stop(),

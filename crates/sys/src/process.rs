@@ -194,19 +194,6 @@ fn reap(child: &Child) -> io::Result<(Ending, Usage)> {
     Ok((ending, Usage::from(usage)))
 }
 
-/// Whether this process may do what root may.
-#[must_use]
-pub fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
-/// Sends `signal` to the process `pid`. One that is gone needs none.
-pub fn send(pid: u32, signal: i32) {
-    if let (Some(pid), Some(signal)) = (Pid::from_raw(pid.cast_signed()), Signal::from_named_raw(signal)) {
-        let _ = kill_process(pid, signal);
-    }
-}
-
 /// getppid(2), which has the least to do of all calls: what it takes is the way into the kernel and back. It goes there
 /// each time, since a process may be given a new parent.
 #[inline]
