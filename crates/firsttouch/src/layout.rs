@@ -17,8 +17,6 @@ use crate::stream;
 
 /// So many lines of the mmap area are shown on a terminal; what is smaller than those is folded.
 const MOST_LINES: usize = 24;
-/// The status of a program that could not be started or traced.
-const OURS: u8 = 125;
 /// The status of one that the kernel does not run.
 const NOT_EXECUTABLE: u8 = 126;
 
@@ -89,8 +87,9 @@ fn failed(options: &LayoutOptions, error: anyhow::Error) -> anyhow::Result<ExitC
     let status = match error.downcast_ref::<Failure>() {
         Some(Failure::Unfit(unfit)) => unfit.status(),
         Some(Failure::Exec(_)) => NOT_EXECUTABLE,
-        Some(Failure::Start(_) | Failure::Addresses(_) | Failure::Trace(_)) => OURS,
-        Some(Failure::Unseen(_)) | None => return Err(error),
+        Some(Failure::Start(_) | Failure::Addresses(_) | Failure::Trace(_) | Failure::Unseen(_)) | None => {
+            return Err(error);
+        }
     };
     let name = match error.downcast_ref::<Failure>() {
         Some(Failure::Exec(_)) => format!("{}: ", options.command[0].display()),

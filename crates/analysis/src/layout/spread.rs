@@ -56,7 +56,10 @@ impl Spread {
         let (low, high) = (*numbers.iter().min()?, *numbers.iter().max()?);
         // The bits that are set in the difference of some two are set in that of one of them and the first.
         let varying = numbers.iter().fold(0, |varying, number| varying | (number ^ numbers[0]));
-        Some(Spread { low, high, bits: varying.count_ones() })
+        // A random number is added to a base that is not round, and a carry then changes bits above those that were drawn. It cannot
+        // make the numbers lie further apart, though.
+        let steps = (high - low) >> varying.trailing_zeros().min(63);
+        Some(Spread { low, high, bits: varying.count_ones().min(u64::BITS - steps.leading_zeros()) })
     }
 }
 

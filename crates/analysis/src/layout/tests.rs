@@ -229,6 +229,9 @@ fn bits_are_those_that_varied() {
     assert_eq!(all.spans.mmap.unwrap().1, Address(LIBRARY + 0x9000));
     assert_eq!(all.runs, 4);
     assert_eq!(summary(&[]).heap_gap_bytes.distinct, 0);
+    // Four places in a row are two bits, whatever a carry does to those above.
+    let runs: Vec<Run> = [0x7000, 0x8000, 0x9000, 0xa000].iter().map(|gap| explained(&space(*gap))).collect();
+    assert_eq!(summary(&runs.iter().collect::<Vec<_>>()).varying_bits.heap_gap, Some(2));
 }
 
 /// More runs never show fewer bits, and their order does not matter.

@@ -22,8 +22,7 @@ Examples:
 Needs no privileges: the program is traced (ptrace), which a process may do to its children. Only its first process
 is followed, through every exec, with all its threads. Its exit status is not passed on.
 
-Exit status: 0 done, 1 could not do it, 2 wrong usage, 125 the program could not be started or traced, 126 it cannot be
-executed, 127 it is not found; interrupted, it ends the program, shows what there is, and dies by the signal.")]
+Exit status: 0 done, 1 could not do it, 2 wrong usage, 126 the program cannot be executed, 127 it is not found; interrupted, it ends the program, shows what there is, and dies by the signal.")]
 pub(crate) struct LayoutOptions {
     /// The program and its arguments
     #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]

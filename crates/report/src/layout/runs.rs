@@ -76,7 +76,7 @@ pub(super) fn summary(layout: &Layout, width: Option<usize>) -> String {
     text += &hanging("", &format!("{}: {}.", kind_of(&layout.program), said.join("; ")), width);
     text += &hanging(
         "",
-        "Bits seen: bits of the address that were not the same in all runs, so at least so many vary; a carry can make it more than are drawn at random. Kernel: what its \
+        "Bits seen: bits of the address that were not the same in all runs, so at least so many are drawn at random. Kernel: what its \
          settings and source draw at random, ? where this user may not read them or nobody has said so. Places: first code, start of \
          the heap, highest end below the stack, end of the stack.",
         width,
