@@ -48,7 +48,18 @@ fn what_may_be_seen() {
 
     let tracefs = |machine, change, state, words: &[&str]| case(machine, "tracefs", change, state, words);
     tracefs("closed", |f| f.access.tracefs.readable = false, Warn, &["not readable for this user", "remount,mode=755"]);
-    tracefs("unmounted", |f| f.access.tracefs.mounted = None, Warn, &["sudo mount -t tracefs"]);
+    tracefs(
+        "unmounted, for root",
+        |f| (f.access.tracefs.mounted, f.own.capabilities) = (None, Some(u64::MAX)),
+        Fine,
+        &["one of its own"],
+    );
+    tracefs(
+        "unmounted, for others",
+        |f| (f.access.tracefs.mounted, f.own.capabilities) = (None, Some(0)),
+        Warn,
+        &["only root may", "sudo firsttouch trace"],
+    );
     tracefs(
         "unknown",
         |f| (f.access.tracefs.mounted, f.access.tracefs.known) = (None, Some(false)),

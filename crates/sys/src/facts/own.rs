@@ -36,6 +36,8 @@ impl Own {
     pub const IPC_LOCK: u32 = 14;
     /// `CAP_SYS_PTRACE`.
     pub const PTRACE: u32 = 19;
+    /// `CAP_SYS_ADMIN`: may mount.
+    pub const ADMIN: u32 = 21;
 
     pub(super) fn now() -> Self {
         let status = read_to_string("/proc/self/status").unwrap_or_default();
