@@ -13,6 +13,7 @@ mod calls;
 mod drain;
 mod half;
 pub mod layout;
+mod own_cost;
 mod pairing;
 mod rings;
 mod start;
@@ -93,6 +94,8 @@ pub struct Outcome {
     pub faults_counted: Option<u64>,
     /// What getrusage(2) says of a program that we started and its descendants: pages that a call populated count as well.
     pub rusage_minor_faults: Option<u64>,
+    /// What its records add to a page fault, in nanoseconds, as measured on this program at the end: some of it is in every latency.
+    pub recording_ns: Option<u64>,
     /// Memory syscalls in 32-bit mode, which are not shown.
     pub narrow_calls: u64,
 }
@@ -178,6 +181,9 @@ impl Collection {
         let traced = self.tracer.take().and_then(|tracer| tracer.handle.join().ok());
         let rings = self.drain.join().ok().flatten();
         let Totals { faults, lost } = rings.as_ref().map(Rings::totals).unwrap_or_default();
+        let of_faults = rings.as_ref().filter(|rings| rings.wanted.faults).map(|rings| rings.wanted.user_mode_only);
+        // Its rings count against what this user may have.
+        drop(rings);
         let waited = self.program.take().and_then(|program| program.wait().ok());
         let ending = waited.or(traced.flatten());
         let reaped = Usage::of_reaped_children().minor_faults - self.children_before.minor_faults;
@@ -187,8 +193,9 @@ impl Collection {
             late: counts.late,
             lost: lost.unwrap_or(counts.lost),
             faults_seen: counts.faults,
-            faults_counted: rings.is_some_and(|rings| rings.has_faults).then_some(faults),
+            faults_counted: of_faults.map(|_| faults),
             rusage_minor_faults: self.started_it.then_some(reaped),
+            recording_ns: of_faults.and_then(own_cost::of_a_fault),
             narrow_calls: counts.narrow,
         }
     }

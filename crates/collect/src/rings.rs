@@ -31,7 +31,7 @@ pub(crate) struct Wanted {
 pub(crate) struct Rings {
     processors: Vec<Processor>,
     pub(crate) format: Format,
-    pub(crate) has_faults: bool,
+    pub(crate) wanted: Wanted,
 }
 
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl Rings {
     /// As [`Event::open`] and [`Ring::new`].
     pub(crate) fn open(wanted: &Wanted, tid: u32, cpus: &[u32]) -> Result<Self, Errno> {
         let mut rings =
-            Rings { processors: Vec::with_capacity(cpus.len()), format: Format::default(), has_faults: wanted.faults };
+            Rings { processors: Vec::with_capacity(cpus.len()), format: Format::default(), wanted: wanted.clone() };
         let mut ring_bytes = largest_ring(cpus.len());
         for &cpu in cpus {
             let (owner, ring) = match owner(wanted, tid, cpu, &mut ring_bytes) {

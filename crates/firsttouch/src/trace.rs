@@ -148,6 +148,7 @@ fn summary(story: &Story, pid: u32, outcome: &Outcome) -> Summary {
         faults_seen: outcome.faults_seen,
         faults_counted: outcome.faults_counted,
         rusage_minor_faults: outcome.rusage_minor_faults,
+        recording_ns: outcome.recording_ns,
         ..story.summary()
     }
 }

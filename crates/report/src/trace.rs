@@ -52,6 +52,9 @@ fn missed(summary: &Summary) -> String {
     if let Some(counted) = summary.faults_counted {
         push(&mut text, format_args!(", faults seen {} of {}", number(summary.faults_seen), number(counted)));
     }
+    if let Some(ns) = summary.recording_ns.filter(|_| summary.faults_seen > 0) {
+        push(&mut text, format_args!(", each with up to {} of recording", duration(ns as f64)));
+    }
     text
 }
 

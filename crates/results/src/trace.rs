@@ -304,4 +304,6 @@ pub struct Summary {
     pub rusage_minor_faults: Option<u64>,
     /// Major faults as wait4(2) has them.
     pub rusage_major_faults: Option<u64>,
+    /// What its records add to a fault, in nanoseconds, measured at the end of the trace: an upper bound of what they add to each latency.
+    pub recording_ns: Option<u64>,
 }

@@ -210,6 +210,12 @@ pub fn die_with_parent(expected: u32) {
     }
 }
 
+/// The number of the calling thread.
+#[must_use]
+pub fn this_thread() -> u32 {
+    rustix::thread::gettid().as_raw_pid().cast_unsigned()
+}
+
 /// Whether this process has root's effective user id.
 #[must_use]
 pub fn is_root() -> bool {

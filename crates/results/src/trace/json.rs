@@ -35,6 +35,7 @@ pub fn write_summary(summary: &Summary, out: &mut String) {
         (r#","faults_counted":"#, summary.faults_counted),
         (r#","rusage_minor_faults":"#, summary.rusage_minor_faults),
         (r#","rusage_major_faults":"#, summary.rusage_major_faults),
+        (r#","recording_ns":"#, summary.recording_ns),
         (r#","status":"#, status.map(u64::from)),
         (r#","signal":"#, signal.map(u64::from)),
     ];
@@ -306,7 +307,7 @@ mod tests {
         let mut out = String::new();
         write_summary(&summary, &mut out);
         let expect = json!({"time_ns": 0, "pid": 0, "tid": 0, "kind": "summary", "events": 3, "lost": 0, "late": 0,
-            "faults_seen": 0, "faults_counted": 2, "rusage_minor_faults": null, "rusage_major_faults": null,
+            "faults_seen": 0, "faults_counted": 2, "rusage_minor_faults": null, "rusage_major_faults": null, "recording_ns": null,
             "status": 0, "signal": null});
         assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), expect);
     }
