@@ -30,8 +30,9 @@ use regions::Regions;
 const AROUND_BYTES: u64 = 64 << 10;
 /// The kernel leaves at least this much below the stack for its growth (`MIN_GAP` of mm/util.c).
 const STACK_REACH_BYTES: u64 = 128 << 20;
-/// A populated range is taken as touched up to here: what does not fit in memory cannot have been.
-const POPULATED_AT_MOST_BYTES: u64 = 1 << 40;
+/// A populated range is taken as touched up to here: a set of its pages costs memory, and what is larger is seldom there
+/// as a whole.
+const POPULATED_AT_MOST_BYTES: u64 = 64 << 30;
 
 /// What faults depend on beside the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +133,7 @@ impl Space {
     /// Says why `fault` happened, and remembers that its page is there now.
     pub(crate) fn fault(&mut self, fault: &Fault, thread: Thread, time_ns: u64) -> Seen {
         self.is_met = false;
+        self.settle(time_ns);
         let Some(region) = self.at(fault.address).or_else(|| self.grown_stack(fault.address)) else {
             return Seen { cause: Cause::Unknown, region: None };
         };
@@ -232,6 +234,13 @@ impl Space {
             regions.put(Region { start, end: stack.start, ..stack }, u64::MAX);
             regions.at(address).copied()
         })?
+    }
+
+    /// Mappings that continue each other are one when the program knows of both.
+    fn settle(&mut self, time_ns: u64) {
+        if !self.regions.is_settled() {
+            Arc::make_mut(&mut self.regions).settle(time_ns);
+        }
     }
 
     /// Nothing is known to be touched of `parts` any more.

@@ -31,4 +31,4 @@ pub use lab::screen;
 pub use layout::{redrawn as layout_frame, screen as layout_screen, svg as layout_svg};
 pub use number::{bytes, duration};
 pub use text::{clean, hanging as wrapped};
-pub use trace::{end as trace_end, line as trace_line, table as trace_table};
+pub use trace::{trace_end, trace_line, trace_table};

@@ -1,197 +1,254 @@
-//! The lines of a trace: one for each event, or for a burst of faults, and the end.
+//! A trace as text: a line a thing, in the manner of strace -f, and how it ended.
 
 mod table;
 
-use std::fmt::Write;
+use std::fmt::{Arguments, Write};
 
+use anstyle::Style;
 use results::trace::{Burst, Cause, Ending, Fault, Kind, Line, Mapping, Order, Process, Shown, Summary, Syscall, What};
 
 use crate::number::{count, duration};
-use crate::text::{BAD, DIM, clean, styled};
+use crate::text::{ALARM, BAD, BOLD, DIM, clean, hanging, styled};
 
-pub use table::screen as table;
+pub use table::screen as trace_table;
 
-/// Appends `shown` to `out`, with colours if `colored`.
-pub fn line(shown: &Shown, colored: bool, out: &mut String) {
-    let (time_ns, tid) = match shown {
-        Shown::Line(line) => (line.time_ns, line.tid),
-        Shown::Burst(burst) => (burst.time_ns, burst.tid),
-    };
-    let (seconds, micros) = (time_ns / 1_000_000_000, time_ns % 1_000_000_000 / 1000);
-    let painter = Painter { colored };
-    painter.dim(out, |out| push(out, format_args!("[{tid}] {seconds}.{micros:06} ")));
+/// A thread that was off its processor for more than a tenth of the time waited, or was interrupted: both figures are said.
+const OFF_CPU_SAID: u64 = 10;
+const SIGNALS: [&str; 31] = [
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
+    "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",
+    "PWR", "SYS",
+];
+
+/// Appends what is shown to `out`, as one line, in colours if `colored`.
+pub fn trace_line(shown: &Shown, colored: bool, out: &mut String) {
+    let mut pen = Pen { out, colored };
     match shown {
-        Shown::Line(Line { what, .. }) => match what {
-            What::Syscall(call) => painter.syscall(call, out),
-            What::Fault(fault) => painter.fault(fault, out),
-            What::Process(process) => push(out, format_args!("{}", life(process))),
-            What::Lost(records) => painter.lost(*records, out),
-        },
-        Shown::Burst(burst) => painter.burst(burst, out),
+        Shown::Burst(burst) => {
+            pen.head(burst.time_ns, burst.tid);
+            pen.burst(burst);
+        }
+        Shown::Line(Line { time_ns, tid, what, .. }) => {
+            pen.head(*time_ns, *tid);
+            match what {
+                What::Syscall(call) => pen.call(call),
+                What::Fault(fault) => pen.fault(fault),
+                What::Process(process) => pen.styled(DIM, format_args!("+++ {} +++", life(process))),
+                What::Lost(records) => {
+                    pen.styled(ALARM, format_args!("+++ {} lost here +++", several(*records, "record", "records")));
+                }
+            }
+        }
     }
     out.push('\n');
 }
 
-/// Appends the end: how the program ended, and what was seen against what there was.
-pub fn end(summary: &Summary, out: &mut String) {
-    let ending = match summary.ending {
-        Some(Ending::Exited(status)) => format!("exited with {status}"),
-        Some(Ending::Killed(signal)) => format!("killed by {}", signal_name(signal)),
-        Some(Ending::Unknown) | None => "no longer traced".to_owned(),
+/// The last lines of a trace: how the program ended, and what was seen of it.
+#[must_use]
+pub fn trace_end(summary: &Summary, width: Option<usize>) -> String {
+    let ended = summary.ending.map(|ending| styled(BOLD, &format!("+++ {} +++", end(ending))) + "   ");
+    let late = if summary.late > 0 { format!(", {} late", whole(summary.late)) } else { String::new() };
+    let lost = format!("{} lost", whole(summary.lost));
+    let lost = if summary.lost > 0 { styled(ALARM, &lost) } else { lost };
+    let seen = match summary.faults_counted {
+        Some(counted) => {
+            let seen = format!("faults seen {} of {}", whole(summary.faults_seen), whole(counted));
+            if summary.faults_seen < counted { styled(BAD, &seen) } else { seen }
+        }
+        None => format!("faults seen {}, not counted", whole(summary.faults_seen)),
     };
-    push(out, format_args!("+++ {ending} +++   {}\n", missed(summary)));
-}
-
-/// What was seen against what there was.
-fn missed(summary: &Summary) -> String {
-    let number = |number: u64| count(number as f64);
-    let mut text = format!("{} events, {} lost", number(summary.events), number(summary.lost));
-    if summary.late > 0 {
-        push(&mut text, format_args!(", {} out of order", number(summary.late)));
-    }
-    if let Some(counted) = summary.faults_counted {
-        push(&mut text, format_args!(", faults seen {} of {}", number(summary.faults_seen), number(counted)));
-    }
-    if let Some(ns) = summary.recording_ns.filter(|_| summary.faults_seen > 0) {
-        push(&mut text, format_args!(", each with up to {} of recording", duration(ns as f64)));
+    let recording = match summary.recording_ns.filter(|_| summary.faults_seen > 0) {
+        Some(ns) => format!(" (up to {} of each latency is recording)", time(ns)),
+        None => String::new(),
+    };
+    let events = several(summary.events, "event", "events");
+    let mut text =
+        hanging("", &format!("{}{events}, {lost}{late}, {seen}{recording}", ended.unwrap_or_default()), width);
+    if let (Some(minor), Some(major)) = (summary.rusage_minor_faults, summary.rusage_major_faults) {
+        let account = format!(
+            "The kernel's account: {} minor and {} major. It has pages that one call populated, too.",
+            whole(minor),
+            whole(major)
+        );
+        text += &hanging("", &account, width);
     }
     text
 }
 
-/// Writing to a String cannot fail.
-fn push(out: &mut String, arguments: std::fmt::Arguments<'_>) {
-    let _ = out.write_fmt(arguments);
-}
-
-/// Writes with colours or without.
-#[derive(Debug, Clone, Copy)]
-struct Painter {
+/// Writes into a text, in colours or without. Lines come by the million: they are made without texts of their own.
+struct Pen<'a> {
+    out: &'a mut String,
     colored: bool,
 }
 
-impl Painter {
-    fn dim(self, out: &mut String, write: impl FnOnce(&mut String)) {
+impl Pen<'_> {
+    fn plain(&mut self, text: Arguments<'_>) {
+        // Writing to a String cannot fail.
+        let _ = self.out.write_fmt(text);
+    }
+
+    fn styled(&mut self, style: Style, text: Arguments<'_>) {
         if self.colored {
-            push(out, format_args!("{DIM}"));
-        }
-        write(out);
-        if self.colored {
-            push(out, format_args!("{DIM:#}"));
+            self.plain(format_args!("{style}{text}{style:#}"));
+        } else {
+            self.plain(text);
         }
     }
 
-    fn bad(self, text: &str) -> String {
-        if self.colored { styled(BAD, text) } else { text.to_owned() }
+    /// Thread and time. A gap belongs to nobody.
+    fn head(&mut self, time_ns: u64, tid: u32) {
+        let (seconds, us) = (time_ns / 1_000_000_000, time_ns / 1000 % 1_000_000);
+        if tid != 0 {
+            self.plain(format_args!("[{tid}] "));
+        }
+        self.plain(format_args!("{seconds}.{us:06} "));
     }
 
-    fn syscall(self, call: &Syscall, out: &mut String) {
-        let text = clean(&call.text);
-        match (&call.error, text.rsplit_once(" = ")) {
-            (Some(_), Some((call, outcome))) => push(out, format_args!("{call} = {}", self.bad(outcome))),
-            _ => out.push_str(&text),
-        }
-        self.dim(out, |out| {
-            push(out, format_args!(" <{}>", time(call.latency_ns)));
-            // What lies at an address is worth a word where the call itself does not say it.
-            if let Some(mapping) = call.mapping.as_ref().filter(|mapping| mapping.kind != Kind::Anonymous) {
-                push(out, format_args!(" {}", place(mapping)));
+    fn call(&mut self, call: &Syscall) {
+        match call.text.rsplit_once(" = ") {
+            Some((text, outcome)) if call.error.is_some() => {
+                self.plain(format_args!("{text} = "));
+                self.styled(BAD, format_args!("{outcome}"));
             }
-        });
+            _ => self.out.push_str(&call.text),
+        }
+        self.span(call.latency_ns, call.on_cpu_ns);
+        // What mmap makes without a file is said by its flags.
+        let mapping = call.mapping.as_ref().filter(|mapping| mapping.name.is_some() || call.name != "mmap");
+        if let Some(mapping) = mapping {
+            self.styled(DIM, format_args!(" {}", Place(Some(mapping))));
+        }
     }
 
-    fn fault(self, fault: &Fault, out: &mut String) {
-        if fault.major {
-            push(out, format_args!("{} ", self.bad("major")));
-        }
-        push(out, format_args!("fault {:#x} {}", fault.address, why(fault)));
-        if fault.in_kernel {
-            out.push_str(", in the kernel");
-        }
-        self.dim(out, |out| push(out, format_args!(" <{}>", time(fault.latency_ns))));
+    fn fault(&mut self, fault: &Fault) {
+        self.fault_word(fault.major);
+        self.plain(format_args!(" {:#x} {}", fault.address, Why(fault)));
+        self.out.push_str(if fault.in_kernel { ", in the kernel" } else { "" });
+        self.span(fault.latency_ns, fault.on_cpu_ns);
     }
 
-    fn burst(self, burst: &Burst, out: &mut String) {
-        push(out, format_args!("fault {:#x} .. {:#x}  x{}", burst.low, burst.high, count(burst.faults as f64)));
-        if burst.major > 0 {
-            push(out, format_args!(" ({})", self.bad(&format!("{} major", count(burst.major as f64)))));
-        }
-        push(out, format_args!(" {}", why(&burst.first)));
-        out.push_str(match burst.order {
+    fn burst(&mut self, burst: &Burst) {
+        let Burst { first, faults, major, in_kernel, .. } = burst;
+        self.fault_word(major == faults);
+        self.plain(format_args!(" {:#x} .. {:#x}  x{} {}", burst.low, burst.high, whole(*faults), Why(first)));
+        self.out.push_str(match burst.order {
             Order::Upwards => "",
             Order::Downwards => ", downwards",
-            Order::Mixed => ", in no order",
+            Order::Mixed => ", up and down",
         });
-        match burst.in_kernel {
-            0 => {}
-            all if all == burst.faults => out.push_str(", in the kernel"),
-            some => push(out, format_args!(", {} in the kernel", count(some as f64))),
+        if *major > 0 && major < faults {
+            self.out.push_str(", ");
+            self.styled(ALARM, format_args!("{} major", whole(*major)));
         }
-        self.dim(out, |out| {
-            push(out, format_args!(" <{} p50, {}>", time(burst.p50_ns), duration(burst.latency_ns as f64)));
-        });
+        if *in_kernel == *faults {
+            self.out.push_str(", in the kernel");
+        } else if *in_kernel > 0 {
+            self.plain(format_args!(", {} in the kernel", whole(*in_kernel)));
+        }
+        let times = match burst.p50_ns {
+            Some(p50_ns) => format!("{} p50, {}", time(p50_ns), time(burst.latency_ns)),
+            None => "?".to_owned(),
+        };
+        let of = if burst.timed == *faults || burst.timed == 0 {
+            String::new()
+        } else {
+            format!(" of {} that ended", whole(burst.timed))
+        };
+        self.styled(DIM, format_args!(" <{times}{of}>"));
     }
 
-    fn lost(self, records: u64, out: &mut String) {
-        let gap = format!("--- {} records lost here: they came faster than they were read ---", count(records as f64));
-        out.push_str(&self.bad(&gap));
+    fn fault_word(&mut self, major: bool) {
+        if major {
+            self.styled(ALARM, format_args!("major fault"));
+        } else {
+            self.out.push_str("fault");
+        }
+    }
+
+    /// How long it took, and how much of that on a processor if that is another figure.
+    fn span(&mut self, latency_ns: Option<u64>, on_cpu_ns: Option<u64>) {
+        match (latency_ns, on_cpu_ns) {
+            (None, _) => self.styled(DIM, format_args!(" <?>")),
+            (Some(all_ns), Some(cpu_ns)) if all_ns.saturating_sub(cpu_ns) > all_ns / OFF_CPU_SAID => {
+                self.styled(DIM, format_args!(" <{}, {} on cpu>", time(all_ns), time(cpu_ns)));
+            }
+            (Some(all_ns), _) => self.styled(DIM, format_args!(" <{}>", time(all_ns))),
+        }
     }
 }
 
-fn time(ns: Option<u64>) -> String {
-    ns.map_or_else(|| "?".to_owned(), |ns| duration(ns as f64))
+/// Where a fault was, and why.
+struct Why<'a>(&'a Fault);
+
+impl std::fmt::Display for Why<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Why(fault) = self;
+        write!(f, "{}", Place(fault.mapping.as_ref()))?;
+        match (fault.cause, fault.mapping.as_ref().map(|mapping| mapping.kind)) {
+            // Its pages are the kernel's, and come when they are asked for.
+            (Cause::Unknown, Some(Kind::Kernel)) => Ok(()),
+            (cause, _) => write!(f, ", {}", reason(cause)),
+        }
+    }
 }
 
-/// Why a fault happened, and where.
-fn why(fault: &Fault) -> String {
-    let place = fault.mapping.as_ref().map(place);
-    match (fault.cause, place) {
-        // Their places say it all.
-        (Cause::Stack, Some(place)) => place,
-        (cause, Some(place)) => format!("{}, {place}", words(cause)),
-        (cause, None) => words(cause).to_owned(),
+/// What is mapped somewhere, in words: the file, or its kind.
+pub(crate) struct Place<'a>(pub(crate) Option<&'a Mapping>);
+
+impl std::fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(Mapping { name: Some(name), .. }) if name.bytes().any(|byte| byte.is_ascii_control()) => {
+                f.write_str(&clean(name))
+            }
+            Some(Mapping { name: Some(name), .. }) => f.write_str(name),
+            Some(mapping) => f.write_str(mapping.kind.label().trim_matches(['[', ']'])),
+            None => f.write_str("unknown memory"),
+        }
     }
 }
 
 /// A cause in words.
-fn words(cause: Cause) -> &'static str {
+pub(crate) fn reason(cause: Cause) -> &'static str {
     match cause {
         Cause::FirstTouch => "first touch",
-        Cause::CopyOnWrite => "copy-on-write",
-        Cause::File => "file",
-        Cause::Stack => "stack",
+        Cause::CopyOnWrite => "copy on write",
+        Cause::File => "file page",
+        Cause::Stack => "stack growth",
         Cause::Unknown => "cause unknown",
     }
 }
 
-/// What is mapped somewhere, in words.
-fn place(mapping: &Mapping) -> String {
-    match &mapping.name {
-        Some(name) => clean(name),
-        None => mapping.kind.label().trim_matches(['[', ']']).to_owned(),
-    }
-}
-
-/// The life of a process, in words.
 fn life(process: &Process) -> String {
     match process {
-        Process::Started { by } => format!("process started by {by}"),
+        Process::Started { by } => format!("started by {by}"),
         Process::ThreadStarted { by } => format!("thread started by {by}"),
-        Process::Executed { name } => format!("became {}", clean(name)),
-        Process::Over(Ending::Exited(status)) => format!("exited with {status}"),
-        Process::Over(Ending::Killed(signal)) => format!("killed by {}", signal_name(*signal)),
-        Process::Over(Ending::Unknown) => "ended".to_owned(),
+        Process::Executed { name } => format!("executed {}", clean(name)),
+        Process::Over(ending) => end(*ending),
         Process::ThreadEnded => "thread ended".to_owned(),
         Process::Met => "was running already".to_owned(),
     }
 }
 
-/// signal(7), for the numbers that are the same on x86 and arm.
-fn signal_name(signal: u8) -> String {
-    const NAMES: [&str; 31] = [
-        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM",
-        "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF",
-        "WINCH", "IO", "PWR", "SYS",
-    ];
-    let name = usize::from(signal).checked_sub(1).and_then(|index| NAMES.get(index));
-    name.map_or_else(|| format!("signal {signal}"), |name| format!("SIG{name}"))
+fn end(ending: Ending) -> String {
+    match ending {
+        Ending::Exited(status) => format!("exited with {status}"),
+        Ending::Killed(signal) => match usize::from(signal).checked_sub(1).and_then(|index| SIGNALS.get(index)) {
+            Some(name) => format!("killed by SIG{name}"),
+            None => format!("killed by signal {signal}"),
+        },
+        Ending::Unknown => "ended".to_owned(),
+    }
+}
+
+fn several(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", whole(number), if number == 1 { one } else { many })
+}
+
+fn whole(number: u64) -> String {
+    count(number as f64)
+}
+
+fn time(ns: u64) -> String {
+    duration(ns as f64)
 }

@@ -40,6 +40,7 @@ impl Space {
     /// Applies what `call` did, which began at `time_ns`.
     pub(crate) fn call(&mut self, call: &Syscall, time_ns: u64) {
         (self.hears_calls, self.is_met) = (true, false);
+        self.settle(time_ns);
         let Some(result) = returned(call) else { return };
         let [first, second, third, ..] = call.arguments;
         let end = self.page_end(first.saturating_add(second));

@@ -43,14 +43,19 @@ impl Pages {
 
     /// Whether a page of the chunks that `first` to before `end` lie in is in it.
     pub(crate) fn reaches_into(&self, first: u64, end: u64) -> bool {
-        if first >= end {
-            return false;
+        !self.chunks_between(first, end).is_empty()
+    }
+
+    /// The chunks that there are between two pages. The range may be far larger than what was touched in it.
+    fn chunks_between(&self, first: u64, end: u64) -> Vec<u64> {
+        if first >= end || self.chunks.is_empty() {
+            return Vec::new();
         }
-        let mut chunks = first / CHUNK_PAGES..=(end - 1) / CHUNK_PAGES;
-        if chunks.end() - chunks.start() > self.chunks.len() as u64 {
-            self.chunks.keys().any(|at| chunks.contains(at))
+        let wanted = first / CHUNK_PAGES..=(end - 1) / CHUNK_PAGES;
+        if wanted.end() - wanted.start() < self.chunks.len() as u64 {
+            wanted.filter(|at| self.chunks.contains_key(at)).collect()
         } else {
-            chunks.any(|at| self.chunks.contains_key(&at))
+            self.chunks.keys().copied().filter(|at| wanted.contains(at)).collect()
         }
     }
 
@@ -97,19 +102,9 @@ impl Pages {
 
     /// Removes the pages from `first` to before `end`.
     pub(crate) fn remove_range(&mut self, first: u64, end: u64) {
-        if first >= end || self.chunks.is_empty() {
-            return;
-        }
-        let chunks = first / CHUNK_PAGES..=(end - 1) / CHUNK_PAGES;
-        let span = chunks.end() - chunks.start();
-        // A range may be far larger than what was touched in it.
-        if span > self.chunks.len() as u64 {
-            self.chunks.retain(|&at, chunk| !chunks.contains(&at) || chunk.remove(at, first, end));
-        } else {
-            for at in chunks {
-                if self.chunks.get_mut(&at).is_some_and(|chunk| !chunk.remove(at, first, end)) {
-                    self.chunks.remove(&at);
-                }
+        for at in self.chunks_between(first, end) {
+            if self.chunks.get_mut(&at).is_some_and(|chunk| !chunk.remove(at, first, end)) {
+                self.chunks.remove(&at);
             }
         }
     }
@@ -133,11 +128,14 @@ impl Pages {
 
     /// The pages of a range that are there: the first page of each group of up to 64, and a bit for each that follows.
     fn present(&self, first: u64, end: u64) -> impl Iterator<Item = (u64, u64)> {
-        words_of(first, end).filter_map(move |(chunk, word, mask)| {
-            let found = self.chunks.get(&chunk)?.words[word] & mask;
-            let start = chunk * CHUNK_PAGES + 64 * word as u64;
-            let skipped = first.saturating_sub(start);
-            (found != 0).then_some((start + skipped, found >> skipped))
+        self.chunks_between(first, end).into_iter().flat_map(move |at| {
+            let chunk = self.chunks[&at];
+            words_of(first.max(at * CHUNK_PAGES), end.min((at + 1) * CHUNK_PAGES)).filter_map(move |(_, word, mask)| {
+                let found = chunk.words[word] & mask;
+                let skipped = u64::from(mask.trailing_zeros());
+                let page = at * CHUNK_PAGES + 64 * word as u64 + skipped;
+                (found != 0).then_some((page, found >> skipped))
+            })
         })
     }
 }

@@ -89,6 +89,8 @@ impl Region {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Regions {
     by_start: BTreeMap<u64, Region>,
+    /// Borders at which one region continues another, of which the program has not been told yet.
+    to_join: Vec<u64>,
 }
 
 impl Regions {
@@ -133,13 +135,6 @@ impl Regions {
             return Vec::new();
         }
         let gone = self.remove(region.start, region.end, u64::MAX);
-        // Its neighbours may not have been joined to theirs when they were new.
-        if let Some(before) = region.start.checked_sub(1).and_then(|last| self.at(last)) {
-            self.join(before.start, time_ns);
-        }
-        if let Some(next) = self.by_start.get(&region.end) {
-            self.join(next.end, time_ns);
-        }
         self.by_start.insert(region.start, region);
         self.join(region.start, time_ns);
         self.join(region.end, time_ns);
@@ -174,17 +169,30 @@ impl Regions {
         }
     }
 
+    /// Whether [`Regions::settle`] has something to do.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.to_join.is_empty()
+    }
+
+    /// Joins what could not be joined before, as far as it can be at `time_ns`.
+    pub(crate) fn settle(&mut self, time_ns: u64) {
+        for border in std::mem::take(&mut self.to_join) {
+            self.join(border, time_ns);
+        }
+    }
+
     /// Joins the two regions that meet at `border`, if one continues the other. Not before both are known: what another
     /// thread does meanwhile is still meant for one of them.
     fn join(&mut self, border: u64, time_ns: u64) {
         let Some(next) = self.by_start.get(&border).copied() else { return };
         let before = border.checked_sub(1).and_then(|last| self.at(last)).copied();
-        if let Some(before) = before.filter(|before| before.is_continued_by(&next))
-            && before.born_ns.max(next.born_ns) <= time_ns
-        {
+        let Some(before) = before.filter(|before| before.is_continued_by(&next)) else { return };
+        let born_ns = before.born_ns.max(next.born_ns);
+        if born_ns <= time_ns {
             self.by_start.remove(&border);
-            let born_ns = before.born_ns.max(next.born_ns);
             self.by_start.insert(before.start, Region { end: next.end, born_ns, ..before });
+        } else {
+            self.to_join.push(border);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use analysis::{Folder, Tally};
+use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 use anyhow::Context;
 use results::trace::{Line, Shown, Summary, write_line, write_summary};
@@ -73,10 +74,12 @@ impl Outputs {
         }
         if let Some(Screen { stream, folder, tally, width }) = &mut self.screen {
             folder.pause(&mut |shown| stream.show(&shown));
-            stream.add(|text| match tally {
-                Some(tally) => text.push_str(&report::trace_table(&tally.table(*summary), *width)),
-                None => report::trace_end(summary, text),
-            });
+            let end = match tally {
+                Some(tally) => report::trace_table(&tally.table(*summary), *width),
+                None => report::trace_end(summary, *width),
+            };
+            let plain = !stream.colored;
+            stream.add(|text| if plain { *text += &strip_str(&end).to_string() } else { *text += &end });
         }
         self.flush();
     }

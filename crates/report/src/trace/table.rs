@@ -1,102 +1,144 @@
-//! The table of `trace -c`: what cost most comes first.
+//! The table of `trace -c`: what cost how much, the costliest first.
 
-use results::trace::{FaultClass, Group, Kind, Mapping, Row, Table};
+use results::trace::{Group, Mapping, Row, Table};
+use textwrap::core::display_width;
 
-use super::{missed, place, words};
-use crate::number::{TimeUnit, bytes, count, digits, duration, percent};
-use crate::table::{self, width_of};
-use crate::text::hanging;
+use super::{Place, reason, trace_end, whole};
+use crate::number::{TimeUnit, digits};
+use crate::text::{BOLD, clean, hanging};
 
-/// Renders `table` for a terminal of `width` columns; `None` for a file, where nothing is left out.
+/// Columns that names have at least, before columns of figures go.
+const NAME_COLUMNS: usize = 24;
+/// What goes first on a narrow terminal.
+const EXPENDABLE: [&str; 3] = ["cpu", "bytes", "major"];
+
+/// A column of figures.
+struct Column {
+    head: String,
+    sort: &'static str,
+    cells: Vec<String>,
+}
+
+impl Column {
+    fn width(&self) -> usize {
+        self.cells.iter().map(|cell| display_width(cell)).max().unwrap_or(0).max(self.head.len())
+    }
+}
+
+/// Renders `table` for a terminal of `width` columns; `None` for a pipe, where nothing is wrapped.
 #[must_use]
 pub fn screen(table: &Table, width: Option<usize>) -> String {
-    let end = hanging("", &format!("{}.", missed(&table.summary)), width);
-    let Some(total) = table.total.as_ref() else {
-        return format!("No memory syscall and no page fault was seen.\n{end}");
+    let end = trace_end(&table.summary, width);
+    let Some(total) = &table.total else {
+        return hanging("", "No fault and no memory syscall was seen.", width) + &end;
     };
-    let rows: Vec<&Row> = table.rows.iter().chain((table.rows.len() > 1).then_some(total)).collect();
-    let wall = TimeUnit::for_largest(total.wall_ns as f64);
-    let has = |figure: fn(&Row) -> bool| rows.iter().any(|row| figure(row));
-    let mut there = [true; COLUMNS];
-    there[CPU] = has(|row| row.cpu_ns.is_some_and(|cpu| cpu + row.wall_ns / 50 < row.wall_ns));
-    there[ERRORS] = has(|row| row.errors.is_some_and(|errors| errors > 0));
-    there[MAJOR] = has(|row| row.major.is_some_and(|major| major > 0));
-    there[BYTES] = has(|row| row.bytes.is_some());
-    let columns = Columns { there, wall, short: width.is_some() };
-    let mut cells = vec![columns.head()];
-    cells.extend(rows.iter().map(|row| columns.row(row)));
-    let expendable = columns.expendable();
-    let columns = width.unwrap_or_else(|| width_of(&cells, 2));
-    format!("{}\n{end}", table::table(cells, columns, &expendable))
-}
-
-/// The columns that may be missing: those in which nothing differs from nothing, or from the wall time.
-const CPU: usize = 3;
-const ERRORS: usize = 5;
-const MAJOR: usize = 6;
-const BYTES: usize = 7;
-const COLUMNS: usize = 11;
-
-/// Which columns there are, and how they are written.
-struct Columns {
-    there: [bool; COLUMNS],
-    wall: TimeUnit,
-    /// Files by their last names only.
-    short: bool,
-}
-
-impl Columns {
-    fn head(&self) -> Vec<String> {
-        let wall = format!("wall {}", self.wall.name());
-        let cpu = format!("cpu {}", self.wall.name());
-        self.pick(
-            ["", &wall, "share", &cpu, "calls", "errors", "major", "bytes", "p50", "p99", "max"].map(String::from),
-        )
-    }
-
-    fn row(&self, row: &Row) -> Vec<String> {
-        let time = |ns: Option<u64>| ns.map_or_else(|| "-".to_owned(), |ns| duration(ns as f64));
-        let in_unit = |ns: u64| digits(ns as f64 / self.wall.ns(), 3);
-        let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |number| count(number as f64));
-        self.pick([
-            self.name(&row.group),
-            in_unit(row.wall_ns),
-            percent(row.wall_share),
-            row.cpu_ns.map_or_else(|| "-".to_owned(), in_unit),
-            count(row.calls as f64),
-            number(row.errors),
-            number(row.major),
-            row.bytes.map_or_else(|| "-".to_owned(), |sum| bytes(sum as f64)),
-            time(row.p50_ns),
-            time(row.p99_ns),
-            time(row.max_ns),
-        ])
-    }
-
-    fn pick(&self, cells: [String; COLUMNS]) -> Vec<String> {
-        cells.into_iter().zip(self.there).filter_map(|(cell, there)| there.then_some(cell)).collect()
-    }
-
-    /// What a narrow terminal does without, first to last: max, bytes, cpu, p99.
-    fn expendable(&self) -> Vec<usize> {
-        let at = |column: usize| self.there[..column].iter().filter(|&&there| there).count();
-        [COLUMNS - 1, BYTES, CPU, COLUMNS - 2].into_iter().filter(|&column| self.there[column]).map(at).collect()
-    }
-
-    fn name(&self, group: &Group) -> String {
-        match group {
-            Group::Syscall(name) => (*name).to_owned(),
-            Group::Faults(class) => format!("fault: {}", self.class(class)),
-            Group::OtherFiles { rows } => format!("fault: {} other files", count(*rows as f64)),
-            Group::Total => "all".to_owned(),
+    let rows: Vec<&Row> = table.rows.iter().chain([total]).collect();
+    let mut columns = columns(&rows);
+    let fits = |columns: &[Column], gap| width.is_none_or(|width| figures_width(columns, gap) + NAME_COLUMNS <= width);
+    for sort in EXPENDABLE {
+        if !fits(&columns, 1) {
+            columns.retain(|column| column.sort != sort);
         }
     }
+    let gap = if fits(&columns, 2) { 2 } else { 1 };
+    let untimed = match total.untimed {
+        0 => String::new(),
+        1 => "Of 1 of them the time is not known: it counts as a call only.".to_owned(),
+        many => format!("Of {} of them the time is not known: they count as calls only.", whole(many)),
+    };
+    let notes = if untimed.is_empty() { String::new() } else { hanging("", &untimed, width) };
+    let next = hanging("Next: ", "firsttouch trace -- CMD    (the same, line by line)", width);
+    format!("{}\n{notes}{end}{next}", lines(&rows, &columns, gap, width))
+}
 
-    fn class(&self, FaultClass { cause, kind, name }: &FaultClass) -> String {
-        let Some(kind) = *kind else { return words(*cause).to_owned() };
-        let place = place(&Mapping { kind, name: name.clone(), start: 0 });
-        let is_file = matches!(kind, Kind::PrivateFile | Kind::SharedFile);
-        let place = if self.short && is_file { place.rsplit('/').next().unwrap_or(&place) } else { &place };
-        if *cause == results::trace::Cause::Stack { place.to_owned() } else { format!("{}, {place}", words(*cause)) }
+/// The columns that tell something: those without a figure but 0 are left out.
+fn columns(rows: &[&Row]) -> Vec<Column> {
+    let counted = |head: &str, sort, figure: fn(&Row) -> Option<u64>| {
+        let cells = rows.iter().map(|row| figure(row).map_or("-".to_owned(), whole)).collect();
+        let tells = rows.iter().any(|row| figure(row).is_some_and(|figure| figure > 0));
+        (tells || sort == "calls").then(|| Column { head: head.to_owned(), sort, cells })
+    };
+    let share = |row: &&Row| format!("{:.1}", 100.0 * row.wall_share);
+    let shares = Column { head: "wall %".to_owned(), sort: "share", cells: rows.iter().map(share).collect() };
+    let all = [
+        Some(shares),
+        timed("wall", rows, |row| Some(row.wall_ns)),
+        timed("cpu", rows, |row| row.cpu_ns),
+        counted("calls", "calls", |row| Some(row.calls)),
+        counted("errors", "errors", |row| row.errors),
+        counted("major", "major", |row| row.major),
+        bytes(rows),
+        timed("p50", rows, |row| row.p50_ns),
+        timed("p99", rows, |row| row.p99_ns),
+        timed("max", rows, |row| row.max_ns),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+/// Times in one unit, which the head names; nothing if none is known.
+fn timed(sort: &'static str, rows: &[&Row], time_ns: fn(&Row) -> Option<u64>) -> Option<Column> {
+    let largest_ns = rows.iter().filter_map(|row| time_ns(row)).max()?;
+    let unit = TimeUnit::for_largest(largest_ns as f64);
+    let cell = |row: &&Row| time_ns(row).map_or("-".to_owned(), |ns| digits(ns as f64 / unit.ns(), 3));
+    Some(Column { head: format!("{sort} {}", unit.name()), sort, cells: rows.iter().map(cell).collect() })
+}
+
+/// Bytes in one unit; nothing if no row has any.
+fn bytes(rows: &[&Row]) -> Option<Column> {
+    let largest = rows.iter().filter_map(|row| row.bytes).max()?;
+    let (unit, name) = [(1u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]
+        .into_iter()
+        .find(|(unit, _)| largest >= *unit)
+        .unwrap_or((1, "B"));
+    let cell = |row: &&Row| row.bytes.map_or("-".to_owned(), |bytes| digits(bytes as f64 / unit as f64, 3));
+    Some(Column { head: name.to_owned(), sort: "bytes", cells: rows.iter().map(cell).collect() })
+}
+
+/// Columns that the figures need, with what separates them and the names.
+fn figures_width(columns: &[Column], gap: usize) -> usize {
+    columns.iter().map(|column| column.width() + gap).sum()
+}
+
+fn lines(rows: &[&Row], columns: &[Column], gap: usize, width: Option<usize>) -> String {
+    let line = |cell: &dyn Fn(&Column) -> String| {
+        let padded = |column: &Column| {
+            let text = cell(column);
+            " ".repeat(column.width() - display_width(&text)) + &text + &" ".repeat(gap)
+        };
+        columns.iter().map(padded).collect::<String>()
+    };
+    let mut text = format!("{BOLD}{}name{BOLD:#}\n", line(&|column| column.head.clone()));
+    for (index, row) in rows.iter().enumerate() {
+        text += &named(&line(&|column| column.cells[index].clone()), &name(row, width.is_some()), width);
+    }
+    text
+}
+
+/// A row: a name that is too long for its line goes on below its beginning, broken where it must be.
+fn named(figures: &str, name: &str, width: Option<usize>) -> String {
+    let Some(width) = width else { return format!("{figures}{name}\n") };
+    let indent = " ".repeat(figures.len());
+    let room = width.saturating_sub(figures.len()).max(8);
+    let options =
+        textwrap::Options::new(room).subsequent_indent("  ").word_splitter(textwrap::WordSplitter::NoHyphenation);
+    let parts = textwrap::wrap(name, options);
+    let line = |(index, part): (usize, &std::borrow::Cow<str>)| {
+        format!("{}{}\n", if index == 0 { figures } else { &indent }, part.trim_end())
+    };
+    parts.iter().enumerate().map(line).collect()
+}
+
+/// What a row is about. On a terminal, a file goes by its last name.
+fn name(row: &Row, short: bool) -> String {
+    match &row.group {
+        Group::Syscall(name) => clean(name),
+        Group::Faults(class) => {
+            let mapping = class.kind.map(|kind| Mapping { kind, name: class.name.clone(), start: 0 });
+            let place = Place(mapping.as_ref()).to_string();
+            let place = if short { place.rsplit('/').next().unwrap_or(&place) } else { &place };
+            format!("fault: {place}, {}", reason(class.cause))
+        }
+        Group::OtherFiles { rows } => format!("fault: other files ({})", whole(*rows)),
+        Group::Total => "total".to_owned(),
     }
 }

@@ -1,0 +1,152 @@
+//! Bursts of faults folded into lines.
+
+use analysis::{FaultLines, Folder};
+use events::{Call, Life};
+use results::trace::{Cause, Order, Shown, What};
+
+use crate::teller::{ANONYMOUS, PAGE, PRIVATE, READ, Teller, WRITE};
+
+const AT: u64 = 0x7f00_0000_0000;
+
+/// What is shown, in short: a fault by its page, a burst by its number and range, a call by its name.
+fn shown(teller: &mut Teller, faults: FaultLines, end: bool) -> Vec<String> {
+    let (mut folder, mut shown) = (Folder::new(faults, PAGE), Vec::new());
+    let page = |address: u64| (address - AT) / PAGE;
+    let mut show = |what: Shown| {
+        shown.push(match what {
+            Shown::Burst(burst) => {
+                let order = match burst.order {
+                    Order::Upwards => "up",
+                    Order::Downwards => "down",
+                    Order::Mixed => "mixed",
+                };
+                format!("{} x{} {}..{} {order}", burst.tid, burst.faults, page(burst.low), page(burst.high))
+            }
+            Shown::Line(line) => match line.what {
+                What::Fault(fault) => format!("{} fault {}", line.tid, page(fault.address)),
+                What::Syscall(call) => format!("{} {}", line.tid, call.name),
+                What::Process(_) => format!("{} process", line.tid),
+                What::Lost(records) => format!("lost {records}"),
+            },
+        });
+    };
+    teller.story.pause(&mut |line| teller.lines.push(line));
+    for line in teller.lines.drain(..) {
+        folder.take(line, &mut show);
+    }
+    if end {
+        folder.pause(&mut show);
+    }
+    shown
+}
+
+fn anonymous() -> Teller {
+    let mut teller = Teller::new();
+    teller.mmap(AT, 1024, WRITE, PRIVATE | ANONYMOUS);
+    teller
+}
+
+#[test]
+fn faults_between_two_calls_of_a_thread_are_one_line() {
+    let mut teller = anonymous();
+    for page in 0..5 {
+        teller.fault(AT + page * PAGE);
+    }
+    teller.munmap(AT, 5);
+    teller.fault(AT + 7 * PAGE);
+    assert_eq!(shown(&mut teller, FaultLines::Summary, true), ["7 mmap", "7 x5 0..5 up", "7 munmap", "7 fault 7"]);
+}
+
+#[test]
+fn the_modes() {
+    let tell = || {
+        let mut teller = anonymous();
+        teller.fault(AT);
+        teller.fault(AT + PAGE);
+        teller
+    };
+    assert_eq!(shown(&mut tell(), FaultLines::Off, true), ["7 mmap"]);
+    assert_eq!(shown(&mut tell(), FaultLines::All, true), ["7 mmap", "7 fault 0", "7 fault 1"]);
+    assert_eq!(shown(&mut tell(), FaultLines::Summary, true), ["7 mmap", "7 x2 0..2 up"]);
+    assert_eq!(shown(&mut tell(), FaultLines::Summary, false), ["7 mmap"], "the burst is open");
+}
+
+#[test]
+fn a_copy_between_two_mappings_is_two_bursts() {
+    let mut teller = anonymous();
+    teller.mmap(AT + 2000 * PAGE, 100, READ, PRIVATE);
+    for page in 0..4 {
+        teller.fault(AT + (2000 + 16 * page) * PAGE);
+        teller.fault(AT + (9 - page) * PAGE);
+    }
+    let lines = shown(&mut teller, FaultLines::Summary, true);
+    assert_eq!(lines, ["7 mmap", "7 mmap", "7 x4 2000..2049 up", "7 x4 6..10 down"]);
+}
+
+#[test]
+fn threads_and_causes_are_kept_apart() {
+    let mut teller = anonymous();
+    for page in [4, 0, 3] {
+        teller.be(7, 7);
+        teller.fault(AT + page * PAGE);
+        teller.be(7, 8);
+        teller.fault(AT + (page + 500) * PAGE);
+    }
+    // A call of one thread does not interrupt the other.
+    teller.call(Call::Brk, &[0], 0x1000);
+    teller.be(7, 7);
+    teller.fault(AT + 9 * PAGE);
+    teller.fault(AT);
+    let lines = shown(&mut teller, FaultLines::Summary, true);
+    assert_eq!(lines, ["7 mmap", "8 x3 500..505 mixed", "8 brk", "7 x4 0..10 mixed", "7 fault 0"]);
+}
+
+#[test]
+fn a_burst_is_shown_after_a_second_and_before_a_process_changes() {
+    let mut teller = anonymous();
+    teller.fault(AT);
+    teller.now_ns += 999_999_000;
+    teller.fault(AT + PAGE);
+    teller.fault(AT + 2 * PAGE);
+    teller.life(Life::Executed { name: events::Name::NONE });
+    let lines = shown(&mut teller, FaultLines::Summary, false);
+    assert_eq!(lines, ["7 mmap", "7 fault 0", "7 x2 1..3 up", "7 process"]);
+}
+
+#[test]
+fn a_burst_tells_times_and_what_was_major() {
+    let mut teller = anonymous();
+    for (page, latency_ns) in [(0, 900), (1, 0), (2, 100), (3, 200)] {
+        teller.latency_ns = latency_ns;
+        teller.fault_as(AT + page * PAGE, page, page == 3);
+    }
+    let (mut folder, mut bursts) = (Folder::new(FaultLines::Summary, PAGE), Vec::new());
+    let mut keep = |what: Shown| {
+        if let Shown::Burst(burst) = what {
+            bursts.push(burst);
+        }
+    };
+    for line in teller.lines {
+        folder.take(line, &mut keep);
+    }
+    folder.pause(&mut keep);
+    // A major fault in anonymous memory came back from swap: another cause, so not in the burst.
+    let [burst] = &bursts[..] else { panic!("{bursts:?}") };
+    assert_eq!((burst.faults, burst.major, burst.timed, burst.latency_ns), (3, 0, 2, 1000));
+    assert_eq!((burst.p50_ns, burst.first.cause), (Some(100), Cause::FirstTouch));
+}
+
+#[test]
+fn many_open_bursts_are_shown_oldest_first() {
+    let mut teller = Teller::new();
+    for n in 0..10 {
+        teller.mmap(AT + 100 * n * PAGE, 10, WRITE, PRIVATE | ANONYMOUS);
+    }
+    for n in 0..10 {
+        teller.fault(AT + 100 * n * PAGE);
+        teller.fault(AT + (100 * n + 1) * PAGE);
+    }
+    let lines = shown(&mut teller, FaultLines::Summary, true);
+    let bursts: Vec<String> = (0..10).map(|n| format!("7 x2 {}..{} up", 100 * n, 100 * n + 2)).collect();
+    assert_eq!(lines[10..], bursts);
+}

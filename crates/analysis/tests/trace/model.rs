@@ -1,0 +1,244 @@
+//! Any events: nothing panics, and the model agrees with one that knows every page by itself.
+
+use std::collections::BTreeMap;
+
+use analysis::HugePages;
+use events::{Call, Ending, Event, Fault, Life, Lost, Mapping, Name, Span, Syscall, Thread, What};
+use proptest::prelude::*;
+use results::trace::{Cause, Kind};
+
+use crate::teller::{ANONYMOUS, PAGE, PRIVATE, SHARED, Teller};
+
+/// Where the small world begins: no multiple of 2 MiB, so that it has a border inside.
+const AT: u64 = 0x7f00_0000_0000 + 400 * PAGE;
+const PAGES: u64 = 200;
+
+/// What the kernel would know of a page.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Page {
+    kind: Kind,
+    protection: u64,
+    touched: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Mmap { first: u64, count: u64, protection: u64, shared: bool },
+    Munmap { first: u64, count: u64 },
+    Mprotect { first: u64, count: u64, protection: u64 },
+    DontNeed { first: u64, count: u64 },
+    Mremap { first: u64, old: u64, new: u64, to: u64 },
+    Brk { pages: u64 },
+    Touch { page: u64 },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let range = || (0..PAGES, 1..40u64).prop_map(|(first, count)| (first, count.min(PAGES - first)));
+    let protection = || prop_oneof![Just(0u64), Just(1), Just(3)];
+    let step = prop_oneof![
+        3 => (range(), protection(), any::<bool>()).prop_map(|((first, count), protection, shared)| Step::Mmap {
+            first, count, protection, shared
+        }),
+        2 => range().prop_map(|(first, count)| Step::Munmap { first, count }),
+        2 => (range(), protection()).prop_map(|((first, count), protection)| Step::Mprotect { first, count, protection }),
+        1 => range().prop_map(|(first, count)| Step::DontNeed { first, count }),
+        2 => (0..PAGES - 40, 1..20u64, 1..20u64, 0..PAGES - 40)
+            .prop_map(|(first, old, new, to)| Step::Mremap { first, old, new, to }),
+        1 => (0..60u64).prop_map(|pages| Step::Brk { pages }),
+        8 => (0..PAGES + 60).prop_map(|page| Step::Touch { page }),
+    ];
+    prop::collection::vec(step, 1..120)
+}
+
+/// Every page by itself. The heap lies behind the world.
+#[derive(Default)]
+struct Naive {
+    pages: BTreeMap<u64, Page>,
+    heap_pages: u64,
+}
+
+impl Naive {
+    fn all_mapped(&self, first: u64, count: u64) -> bool {
+        (first..first + count).all(|page| self.pages.contains_key(&page))
+    }
+
+    fn one_kind(&self, first: u64, count: u64) -> bool {
+        let kind = |page| self.pages.get(&page).map(|page: &Page| (page.kind, page.protection));
+        (first..first + count).all(|page| kind(page) == kind(first) && kind(page).is_some())
+    }
+
+    fn unmap(&mut self, first: u64, count: u64) {
+        for page in first..first + count {
+            self.pages.remove(&page);
+        }
+    }
+
+    fn touch(&mut self, page: u64) -> (Cause, Option<Kind>) {
+        let Some(known) = self.pages.get_mut(&page) else { return (Cause::Unknown, None) };
+        let cause = match (known.protection, known.kind, known.touched) {
+            (0, _, _) | (_, Kind::SharedAnonymous, true) | (1, _, true) => Cause::Unknown,
+            (_, _, false) => Cause::FirstTouch,
+            (_, _, true) => Cause::CopyOnWrite,
+        };
+        known.touched |= known.protection != 0;
+        (cause, Some(known.kind))
+    }
+}
+
+/// Does a step in both worlds, as the kernel would let it be done.
+fn step(step: &Step, naive: &mut Naive, teller: &mut Teller) {
+    let at = |page: u64| AT + page * PAGE;
+    match *step {
+        Step::Mmap { first, count, protection, shared } => {
+            naive.unmap(first, count);
+            let kind = if shared { Kind::SharedAnonymous } else { Kind::Anonymous };
+            naive.pages.extend((first..first + count).map(|page| (page, Page { kind, protection, touched: false })));
+            teller.mmap(at(first), count, protection, ANONYMOUS | if shared { SHARED } else { PRIVATE });
+        }
+        Step::Munmap { first, count } => {
+            naive.unmap(first, count);
+            teller.munmap(at(first), count);
+        }
+        Step::Mprotect { first, count, protection } if naive.all_mapped(first, count) => {
+            naive.pages.range_mut(first..first + count).for_each(|(_, page)| page.protection = protection);
+            teller.call(Call::Mprotect, &[at(first), count * PAGE, protection], 0);
+        }
+        Step::DontNeed { first, count } if naive.all_mapped(first, count) => {
+            naive.pages.range_mut(first..first + count).for_each(|(_, page)| page.touched = false);
+            teller.madvise(at(first), count, 4);
+        }
+        Step::Mremap { first, old, new, to } if naive.one_kind(first, old) && first.abs_diff(to) >= old.max(new) => {
+            let moved: Vec<Page> = (first..first + old).map(|page| naive.pages[&page]).collect();
+            naive.unmap(first, old);
+            naive.unmap(to, new);
+            let fresh = Page { touched: false, ..moved[0] };
+            let pages = moved.into_iter().chain(std::iter::repeat(fresh));
+            naive.pages.extend((to..to + new).zip(pages));
+            teller.call(Call::Mremap, &[at(first), old * PAGE, new * PAGE, 3, at(to)], at(to));
+        }
+        Step::Brk { pages } => {
+            if pages < naive.heap_pages {
+                naive.unmap(PAGES + pages, naive.heap_pages - pages);
+            }
+            let fresh = Page { kind: Kind::Heap, protection: 3, touched: false };
+            naive.pages.extend((naive.heap_pages..pages).map(|page| (PAGES + page, fresh)));
+            naive.heap_pages = pages;
+            teller.call(Call::Brk, &[at(PAGES + pages)], at(PAGES + pages));
+        }
+        Step::Touch { page } => check(page, naive, teller),
+        Step::Mprotect { .. } | Step::DontNeed { .. } | Step::Mremap { .. } => {}
+    }
+}
+
+fn check(page: u64, naive: &mut Naive, teller: &mut Teller) {
+    // Each by an instruction of its own, so that none is taken for a repetition.
+    let fault = teller.fault_as(AT + page * PAGE, teller.now_ns, false);
+    let told = (fault.cause, fault.mapping.map(|mapping| mapping.kind));
+    assert_eq!(told, naive.touch(page), "page {page}");
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let word = || prop_oneof![0..64u64, any::<u64>(), (0..64u64).prop_map(|page| AT + page * PAGE)];
+    let calls = prop::sample::select(Call::ALL.to_vec());
+    let length = prop_oneof![0..64u64, any::<u32>().prop_map(u64::from), 0..u64::MAX];
+    let flags = prop_oneof![Just(PRIVATE | ANONYMOUS), Just(SHARED), Just(PRIVATE), 0..64u64];
+    let syscall = (
+        calls,
+        (word(), length, word(), flags, word(), word()),
+        prop_oneof![word().prop_map(u64::cast_signed), Just(-12)],
+    )
+        .prop_map(|(call, (first, second, third, fourth, fifth, sixth), result)| {
+            let arguments = [first, second, third, fourth, fifth, sixth];
+            let (result, span) = (Some(result), Span::default());
+            What::Syscall(Syscall { call, text: Name::NONE, arguments, result, span })
+        });
+    let fault = (word(), any::<bool>()).prop_map(|(address, major)| {
+        What::Fault(Fault { address, ip: 0, span: Span::default(), major, in_kernel: false })
+    });
+    let mapping =
+        (word(), word(), word(), 0..8u32, any::<bool>()).prop_map(|(start, end, offset_bytes, protection, shared)| {
+            What::Mapping(Mapping { start, end, offset_bytes, inode: 0, protection, shared, name: Name::NONE })
+        });
+    let by = (0..4u32, 0..4u32).prop_map(|(pid, tid)| Thread { pid, tid });
+    let life = prop_oneof![
+        by.prop_map(|by| Life::Started { by }),
+        Just(Life::Executed { name: Name::NONE }),
+        Just(Life::Met),
+        Just(Life::Ended { ending: Ending::Unknown }),
+        Just(Life::Ended { ending: Ending::Killed(9) }),
+    ];
+    let what = prop_oneof![
+        3 => syscall,
+        3 => fault,
+        2 => mapping,
+        1 => life.prop_map(What::Life),
+        1 => any::<u64>().prop_map(|records| What::Lost(Lost { records: records >> 32 })),
+    ];
+    (any::<u64>(), 0..4u32, 0..4u32, what).prop_map(|(time_ns, pid, tid, what)| Event {
+        time_ns,
+        thread: Thread { pid, tid },
+        what,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn it_agrees_with_a_model_of_single_pages(steps in steps()) {
+        let (mut naive, mut teller) = (Naive::default(), Teller::new());
+        teller.call(Call::Brk, &[0], AT + PAGES * PAGE);
+        for one in &steps {
+            step(one, &mut naive, &mut teller);
+        }
+        for page in 0..PAGES + 60 {
+            check(page, &mut naive, &mut teller);
+        }
+    }
+
+    #[test]
+    fn a_child_begins_with_what_its_parent_has(before in steps(), after in steps()) {
+        let (mut naive, mut teller) = (Naive::default(), Teller::new());
+        teller.call(Call::Brk, &[0], AT + PAGES * PAGE);
+        for one in &before {
+            step(one, &mut naive, &mut teller);
+        }
+        teller.fork(8);
+        let mut child = Naive { pages: naive.pages.clone(), heap_pages: naive.heap_pages };
+        // What is shared is faulted in again.
+        for page in child.pages.values_mut().filter(|page| page.kind == Kind::SharedAnonymous) {
+            page.touched = false;
+        }
+        for one in &after {
+            step(one, &mut naive, &mut teller);
+        }
+        teller.be(8, 8);
+        for page in 0..PAGES + 60 {
+            check(page, &mut child, &mut teller);
+        }
+        teller.be(7, 7);
+        for page in 0..PAGES + 60 {
+            check(page, &mut naive, &mut teller);
+        }
+    }
+
+    #[test]
+    fn no_event_makes_it_panic(events in prop::collection::vec(any_event(), 1..200)) {
+        let mut teller = Teller::with(HugePages::Always);
+        let mut tally = analysis::Tally::default();
+        let mut folder = analysis::Folder::new(analysis::FaultLines::Summary, PAGE);
+        let mut out = String::new();
+        for event in &events {
+            teller.story.take(event, &teller.names, &mut |line| {
+                tally.take(&line);
+                results::trace::write_line(&line, &mut out);
+                folder.take(line, &mut |_| {});
+            });
+        }
+        let table = tally.table(teller.story.summary());
+        assert_eq!(table.rows.is_empty(), table.total.is_none());
+        for line in out.lines() {
+            serde_json::from_str::<serde_json::Value>(line).unwrap();
+        }
+    }
+}

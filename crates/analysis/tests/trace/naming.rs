@@ -1,0 +1,139 @@
+//! What is mapped where, from either source or both.
+
+use events::{Call, Life};
+use results::trace::{Kind, Mapping, What};
+
+use crate::teller::{ANONYMOUS, PAGE, PRIVATE, READ, SHARED, Teller, WRITE};
+
+const AT: u64 = 0x7f00_0000_0000;
+const LIBC: &str = "/lib/libc.so.6";
+
+#[test]
+fn syscalls_alone_name_kinds() {
+    let mut teller = Teller::new();
+    for (page, flags, expect) in [
+        (0, PRIVATE | ANONYMOUS, "[anonymous]"),
+        (1, SHARED | ANONYMOUS, "[shared anonymous]"),
+        (2, PRIVATE, "[file]"),
+        (3, SHARED, "[shared file]"),
+    ] {
+        teller.mmap(AT + page * PAGE, 1, WRITE, flags);
+        assert_eq!(teller.label(AT + page * PAGE), expect);
+    }
+}
+
+#[test]
+fn the_kernels_report_alone_names_all() {
+    let mut teller = Teller::new();
+    for (name, expect) in [
+        (LIBC, LIBC),
+        ("", "[anonymous]"),
+        ("//anon", "[anonymous]"),
+        ("[heap]", "[heap]"),
+        ("[stack]", "[stack]"),
+        ("[vdso]", "[vdso]"),
+        ("[anon:arena]", "[anon:arena]"),
+        ("shared /dev/zero (deleted)", "/dev/zero (deleted)"),
+        ("shared /memfd:ring (deleted)", "/memfd:ring (deleted)"),
+        ("anon_inode:[perf_event]", "anon_inode:[perf_event]"),
+    ] {
+        teller.mapped(AT, 1, 3, name);
+        assert_eq!(teller.label(AT), expect);
+    }
+}
+
+#[test]
+fn the_report_behind_an_mmap_brings_its_name() {
+    let mut teller = Teller::new();
+    teller.mmap(AT, 4, READ, PRIVATE);
+    assert!(teller.lines.is_empty(), "its line waits for the name");
+    teller.mapped(AT, 4, 1, LIBC);
+    assert!(teller.lines.is_empty());
+    assert_eq!(teller.label(AT + PAGE), LIBC);
+    let What::Syscall(call) = &teller.lines[0].what else { panic!("{:?}", teller.lines[0]) };
+    assert_eq!((call.name, call.mapping.as_ref().map(Mapping::label)), ("mmap", Some(LIBC)));
+    assert_eq!(teller.lines[0].time_ns, 1000);
+    // Without a report it is told before what comes next, and at the latest when nothing comes.
+    teller.mmap(AT + 4 * PAGE, 4, READ, PRIVATE);
+    let mut told = Vec::new();
+    teller.story.pause(&mut |line| told.push(line));
+    let What::Syscall(call) = &told[0].what else { panic!("{told:?}") };
+    assert_eq!(call.mapping.as_ref().map(Mapping::label), Some("[file]"));
+}
+
+#[test]
+fn a_report_of_joined_mappings_takes_nothing_away() {
+    let mut teller = Teller::new();
+    teller.mmap(AT, 4, WRITE, PRIVATE | ANONYMOUS);
+    teller.mapped(AT, 4, 3, "//anon");
+    let first = teller.fault(AT);
+    teller.mmap(AT + 4 * PAGE, 4, WRITE, PRIVATE | ANONYMOUS);
+    teller.mapped(AT, 8, 3, "//anon");
+    let again = teller.fault(AT);
+    assert_eq!((first.word(), again.word()), ("first-touch", "copy-on-write"));
+    assert_eq!(teller.fault(AT + 7 * PAGE).word(), "first-touch");
+    let starts = |teller: &mut Teller| {
+        let fault = teller.fault_as(AT + 6 * PAGE, 1, false);
+        fault.mapping.map(|mapping| mapping.start)
+    };
+    assert_eq!(starts(&mut teller), Some(AT), "one mapping, as the kernel has it");
+}
+
+#[test]
+fn a_program_is_loaded_by_the_kernel_and_mapped_over() {
+    let mut teller = Teller::new();
+    teller.life(Life::Executed { name: events::Name::NONE });
+    // The whole image first, then its parts over it, each at its place in the file.
+    teller.mapped_at(AT, 16, 1, "/bin/true", 0);
+    teller.mapped_at(AT + 4 * PAGE, 8, 5, "/bin/true", 4 * PAGE);
+    teller.mapped_at(AT + 12 * PAGE, 2, 3, "/bin/true", 11 * PAGE);
+    teller.mapped(AT + 14 * PAGE, 2, 3, "");
+    assert_eq!(
+        [0, 5, 13, 15].map(|page| teller.label(AT + page * PAGE)),
+        ["/bin/true", "/bin/true", "/bin/true", "[anonymous]"]
+    );
+    assert_eq!(teller.fault(AT + 12 * PAGE).word(), "copy-on-write", "beside 13, and writable");
+    assert_eq!(teller.fault(AT + 14 * PAGE).word(), "first-touch");
+}
+
+#[test]
+fn without_syscalls_a_report_to_the_letter_is_a_new_mapping() {
+    let mut teller = Teller::new();
+    teller.mapped(AT, 8, 3, "");
+    assert_eq!([0, 0].map(|page| teller.fault(AT + page * PAGE).word()), ["first-touch", "copy-on-write"]);
+    teller.mapped(AT, 8, 3, "");
+    assert_eq!(teller.fault(AT).word(), "first-touch");
+    teller.mapped(AT, 12, 3, "");
+    assert_eq!(teller.fault(AT).word(), "copy-on-write", "it has grown");
+    // Where syscalls are seen they say what is new.
+    teller.call(Call::Brk, &[0], 0x5000);
+    teller.mapped(AT, 12, 3, "");
+    assert_eq!(teller.fault(AT).word(), "copy-on-write");
+}
+
+#[test]
+fn calls_are_told_with_what_they_are_about() {
+    let mut teller = Teller::new();
+    teller.mapped(AT, 8, 3, "[heap]");
+    teller.madvise(AT, 8, 4);
+    teller.munmap(AT, 8);
+    teller.munmap(AT, 8);
+    let kinds: Vec<Option<Kind>> = teller
+        .lines
+        .iter()
+        .map(|line| match &line.what {
+            What::Syscall(call) => call.mapping.as_ref().map(|mapping| mapping.kind),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(kinds, [Some(Kind::Heap), Some(Kind::Heap), None]);
+}
+
+#[test]
+fn a_file_advised_into_swap_is_a_file_again() {
+    let mut teller = Teller::new();
+    teller.mmap(AT, 8, READ, PRIVATE);
+    assert_eq!([0, 0].map(|page| teller.fault(AT + page * PAGE).word()), ["file", "unknown"]);
+    teller.madvise(AT, 8, 21);
+    assert_eq!(teller.fault(AT).word(), "file");
+}

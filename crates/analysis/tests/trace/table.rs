@@ -1,0 +1,85 @@
+//! The table of a trace.
+
+use analysis::Tally;
+use events::Call;
+use results::trace::{Group, Row, Summary, Table};
+
+use crate::teller::{ANONYMOUS, PAGE, PRIVATE, READ, Teller, WRITE};
+
+const AT: u64 = 0x7f00_0000_0000;
+
+fn table(mut teller: Teller) -> Table {
+    teller.story.pause(&mut |line| teller.lines.push(line));
+    let mut tally = Tally::default();
+    for line in &teller.lines {
+        tally.take(line);
+    }
+    tally.table(teller.story.summary())
+}
+
+fn name(row: &Row) -> String {
+    match &row.group {
+        Group::Syscall(name) => (*name).to_owned(),
+        Group::Faults(class) => {
+            let kind = class.name.as_deref().or(class.kind.map(results::trace::Kind::label)).unwrap_or("nothing");
+            format!("{} {kind}", class.cause.word())
+        }
+        Group::OtherFiles { rows } => format!("other {rows}"),
+        Group::Total => "total".to_owned(),
+    }
+}
+
+#[test]
+fn the_costliest_comes_first_and_all_adds_up() {
+    let mut teller = Teller::new();
+    teller.mmap(AT, 10, WRITE, PRIVATE | ANONYMOUS);
+    for page in [0, 1, 2, 0] {
+        teller.fault(AT + page * PAGE);
+    }
+    teller.latency_ns = 10_000;
+    teller.munmap(AT, 4);
+    teller.call(Call::Munmap, &[AT, 1], (-22i64).cast_unsigned());
+    teller.latency_ns = 0;
+    teller.call(Call::Munlockall, &[], 0);
+    let table = table(teller);
+    let names: Vec<String> = table.rows.iter().map(name).collect();
+    assert_eq!(
+        names,
+        ["munmap", "first-touch [anonymous]", "copy-on-write [anonymous]", "mmap", "munlockall"].map(str::to_owned)
+    );
+    let [munmap, touch, .., unlock] = &table.rows[..] else { panic!("{table:?}") };
+    assert_eq!((munmap.calls, munmap.errors, munmap.bytes, munmap.major), (2, Some(1), Some(4 * PAGE), None));
+    assert_eq!((munmap.wall_ns, munmap.cpu_ns, munmap.max_ns), (20_000, Some(10_000), Some(10_000)));
+    assert_eq!((touch.calls, touch.errors, touch.bytes, touch.major), (3, None, None, Some(0)));
+    assert_eq!((touch.p50_ns, touch.p99_ns, touch.untimed), (Some(500), Some(500), 0));
+    assert_eq!((unlock.calls, unlock.wall_ns, unlock.p50_ns, unlock.untimed), (1, 0, None, 1));
+    let total = table.total.as_ref().unwrap();
+    assert_eq!((total.calls, total.wall_ns, total.errors, total.bytes), (8, 22_500, Some(1), Some(14 * PAGE)));
+    assert_eq!(total.wall_ns, table.rows.iter().map(|row| row.wall_ns).sum::<u64>());
+    assert!((table.rows.iter().map(|row| row.wall_share).sum::<f64>() - 1.0).abs() < 1e-9);
+    assert_eq!((table.summary.events, table.summary.faults_seen), (8, 4));
+}
+
+#[test]
+fn many_files_share_a_row() {
+    let mut teller = Teller::new();
+    for file in 0..1200 {
+        let start = AT + 100 * file * PAGE;
+        teller.mmap(start, 4, READ, PRIVATE);
+        teller.mapped(start, 4, 1, &format!("/lib/{file}"));
+        teller.latency_ns = 1_000 + file;
+        teller.fault(start);
+    }
+    let table = table(teller);
+    assert_eq!(table.rows.len(), 10);
+    let others = table.rows.iter().find(|row| matches!(row.group, Group::OtherFiles { .. })).unwrap();
+    assert_eq!(others.calls, 1192);
+    let faults: u64 = table.rows.iter().filter(|row| row.major.is_some()).map(|row| row.calls).sum();
+    assert_eq!(faults, 1200);
+    assert!(others.p50_ns.is_some_and(|ns| (1595..=1611).contains(&ns)), "{others:?}");
+}
+
+#[test]
+fn nothing_is_an_empty_table() {
+    assert_eq!(Tally::default().table(Summary::default()), Table::default());
+}

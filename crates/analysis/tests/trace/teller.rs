@@ -1,0 +1,135 @@
+//! Makes events in few words, and keeps what is told of them.
+
+use std::num::NonZeroU64;
+
+use analysis::{HugePages, Paging, Story};
+use events::{Call, Ending, Event, Fault, Life, Mapping, Name, Names, Span, Syscall, Thread, What};
+use results::trace::{self, Cause, Line};
+
+pub(crate) const PAGE: u64 = 4096;
+pub(crate) const READ: u64 = 1;
+pub(crate) const WRITE: u64 = 3;
+pub(crate) const SHARED: u64 = 0x1;
+pub(crate) const PRIVATE: u64 = 0x2;
+pub(crate) const ANONYMOUS: u64 = 0x20;
+pub(crate) const STACK: u64 = 0x2_0000;
+pub(crate) const POPULATE: u64 = 0x8000;
+/// No file.
+pub(crate) const NO_FD: u64 = u64::MAX;
+
+/// A program: each event comes a microsecond after the one before and takes half of that.
+pub(crate) struct Teller {
+    pub(crate) story: Story,
+    pub(crate) names: Names,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) now_ns: u64,
+    pub(crate) thread: Thread,
+    pub(crate) latency_ns: u64,
+    ip: u64,
+}
+
+impl Teller {
+    pub(crate) fn new() -> Teller {
+        Teller::with(HugePages::Never)
+    }
+
+    pub(crate) fn with(huge_pages: HugePages) -> Teller {
+        Teller {
+            story: Story::new(0, Paging { page_bytes: PAGE, huge_pages }),
+            names: Names::default(),
+            lines: Vec::new(),
+            now_ns: 0,
+            thread: Thread { pid: 7, tid: 7 },
+            latency_ns: 500,
+            ip: 0x40_0000,
+        }
+    }
+
+    /// What follows is done by another thread.
+    pub(crate) fn be(&mut self, pid: u32, tid: u32) {
+        self.thread = Thread { pid, tid };
+    }
+
+    pub(crate) fn span(&self) -> Span {
+        Span { latency_ns: NonZeroU64::new(self.latency_ns), on_cpu_ns: NonZeroU64::new(self.latency_ns / 2) }
+    }
+
+    pub(crate) fn event(&mut self, what: What) {
+        self.now_ns += 1000;
+        let event = Event { time_ns: self.now_ns, thread: self.thread, what };
+        self.story.take(&event, &self.names, &mut |line| self.lines.push(line));
+    }
+
+    pub(crate) fn call(&mut self, call: Call, arguments: &[u64], result: u64) {
+        let mut registers = [0; 6];
+        registers[..arguments.len()].copy_from_slice(arguments);
+        let (result, span) = (Some(result.cast_signed()), self.span());
+        self.event(What::Syscall(Syscall { call, text: Name::NONE, arguments: registers, result, span }));
+    }
+
+    pub(crate) fn mmap(&mut self, start: u64, pages: u64, protection: u64, flags: u64) {
+        let fd = if flags & ANONYMOUS == 0 { 3 } else { NO_FD };
+        self.call(Call::Mmap, &[0, pages * PAGE, protection, flags, fd, 0], start);
+    }
+
+    pub(crate) fn munmap(&mut self, start: u64, pages: u64) {
+        self.call(Call::Munmap, &[start, pages * PAGE], 0);
+    }
+
+    pub(crate) fn madvise(&mut self, start: u64, pages: u64, advice: u64) {
+        self.call(Call::Madvise, &[start, pages * PAGE, advice], 0);
+    }
+
+    /// The kernel's report of a mapping.
+    pub(crate) fn mapped(&mut self, start: u64, pages: u64, protection: u32, name: &str) {
+        self.mapped_at(start, pages, protection, name, 0);
+    }
+
+    pub(crate) fn mapped_at(&mut self, start: u64, pages: u64, protection: u32, name: &str, offset_bytes: u64) {
+        let shared = name.starts_with("shared ");
+        let name = self.names.add(name.trim_start_matches("shared "));
+        let (end, inode) = (start + pages * PAGE, 0);
+        self.event(What::Mapping(Mapping { start, end, offset_bytes, inode, protection, shared, name }));
+    }
+
+    pub(crate) fn fork(&mut self, child: u32) {
+        let by = self.thread;
+        self.be(child, child);
+        self.event(What::Life(Life::Started { by }));
+        self.thread = by;
+    }
+
+    pub(crate) fn life(&mut self, life: Life) {
+        self.event(What::Life(life));
+    }
+
+    pub(crate) fn end(&mut self) {
+        self.life(Life::Ended { ending: Ending::Exited(0) });
+    }
+
+    pub(crate) fn fault_as(&mut self, address: u64, ip: u64, major: bool) -> trace::Fault {
+        let span = self.span();
+        self.event(What::Fault(Fault { address, ip, span, major, in_kernel: false }));
+        match self.lines.last().map(|line| &line.what) {
+            Some(trace::What::Fault(fault)) => fault.clone(),
+            other => panic!("a fault was told as {other:?}"),
+        }
+    }
+
+    /// A fault by another instruction than the one before; gives its cause.
+    pub(crate) fn fault(&mut self, address: u64) -> Cause {
+        self.ip += 4;
+        self.fault_as(address, self.ip, false).cause
+    }
+
+    pub(crate) fn major(&mut self, address: u64) -> Cause {
+        self.fault_as(address, 1, true).cause
+    }
+
+    /// What is mapped at `address`, as a fault there tells it.
+    pub(crate) fn label(&mut self, address: u64) -> String {
+        self.ip += 4;
+        let fault = self.fault_as(address, self.ip, false);
+        fault.mapping.map_or("nothing".to_owned(), |mapping| mapping.label().to_owned())
+    }
+}
