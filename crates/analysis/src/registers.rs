@@ -8,9 +8,9 @@ use results::trace::{Argument, Returned};
 use crate::decode::{self, Outcome};
 
 /// The whole call as strace prints it, but with one blank in front of what it returned.
-pub(crate) fn text(call: &Syscall, names: &Names) -> Box<str> {
+pub(crate) fn text(call: &Syscall, names: &Names) -> String {
     use std::fmt::Write;
-    let mut text = String::with_capacity(96);
+    let mut text = String::with_capacity(128);
     text.push_str(call.call.name());
     text.push('(');
     for (index, argument) in decode::arguments(call, names).enumerate() {
@@ -18,7 +18,7 @@ pub(crate) fn text(call: &Syscall, names: &Names) -> Box<str> {
         let _ = write!(text, "{}{argument}", if index == 0 { "" } else { ", " });
     }
     let _ = write!(text, ") = {}", decode::outcome(call));
-    text.into_boxed_str()
+    text
 }
 
 /// What `call` was given.

@@ -13,6 +13,8 @@ use crate::space::{Paging, Region, returned};
 #[derive(Debug)]
 pub struct Story {
     start_ns: u64,
+    /// Arguments one by one, besides the text of the whole call.
+    with_arguments: bool,
     processes: Processes,
     waiting: Option<Waiting>,
     events: u64,
@@ -29,11 +31,11 @@ struct Waiting {
 }
 
 impl Story {
-    /// A trace that began at `start_ns` on the events' clock.
+    /// A trace that began at `start_ns` on the events' clock. Only with `with_arguments` do calls have their arguments one by one.
     #[must_use]
-    pub fn new(start_ns: u64, paging: Paging) -> Story {
+    pub fn new(start_ns: u64, paging: Paging, with_arguments: bool) -> Story {
         let processes = Processes::new(paging);
-        Story { start_ns, processes, waiting: None, events: 0, faults: 0, lost: 0, last_ns: start_ns }
+        Story { start_ns, with_arguments, processes, waiting: None, events: 0, faults: 0, lost: 0, last_ns: start_ns }
     }
 
     /// Takes the next event, and tells the lines that are ready: usually its own, at times one that had to wait for it.
@@ -117,6 +119,7 @@ impl Story {
     }
 
     fn syscall(&mut self, call: &Syscall, event: &Event, names: &Names) -> trace::Syscall {
+        let arguments = if self.with_arguments { registers::arguments(call, names) } else { Vec::new() };
         let space = self.processes.space(event.thread.pid);
         let before = registers::subject(call).and_then(|address| space.at(address));
         space.call(call, event.time_ns);
@@ -129,7 +132,7 @@ impl Story {
         trace::Syscall {
             name: call.call.name(),
             text: registers::text(call, names),
-            arguments: registers::arguments(call, names),
+            arguments,
             result,
             error: registers::error(call),
             latency_ns,

@@ -93,7 +93,7 @@ fn target(options: &TraceOptions) -> Result<Target, sys::launch::Unfit> {
 
 /// Tells what comes until the program ends, or until this is asked to end.
 fn watch(mut collection: Collection, outputs: &mut Outputs, interrupt: Interrupt, attached: bool) -> Outcome {
-    let mut story = Story::new(collection.began_ns(), paging());
+    let mut story = Story::new(collection.began_ns(), paging(), outputs.wants_arguments());
     let (pid, mut passed_on) = (collection.pid(), false);
     let mut events = Vec::new();
     loop {

@@ -19,6 +19,34 @@ pub fn duration(ns: f64) -> String {
     format!("{} {}", digits(ns / unit.ns(), 3), unit.name())
 }
 
+/// A time with its own unit, as [`duration`] has it, made from whole numbers: lines with times come by the million.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Nanoseconds(pub(crate) u64);
+
+impl std::fmt::Display for Nanoseconds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (unit, name) = match self.0 {
+            0 => return f.write_str("0 ns"),
+            1..1_000 => (1, "ns"),
+            1_000..1_000_000 => (1_000, "us"),
+            1_000_000..10_000_000_000 => (1_000_000, "ms"),
+            _ => (1_000_000_000, "s"),
+        };
+        let (tenths, decimals) = match self.0 / unit {
+            0..10 => (100, 2),
+            10..100 => (10, 1),
+            _ => (1, 0),
+        };
+        let scaled = (u128::from(self.0) * tenths + u128::from(unit) / 2) / u128::from(unit);
+        let (whole, fraction) = (scaled / tenths, scaled % tenths);
+        match decimals {
+            0 if whole >= 1000 => write!(f, "{} {name}", grouped(&whole.to_string())),
+            0 => write!(f, "{whole} {name}"),
+            _ => write!(f, "{whole}.{fraction:0decimals$} {name}"),
+        }
+    }
+}
+
 /// A range of times in one unit: `1.1-1.4 us`.
 pub(crate) fn duration_range(low_ns: f64, high_ns: f64) -> String {
     let unit = TimeUnit::for_largest(high_ns);
@@ -140,6 +168,16 @@ fn grouped(number: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_of_whole_numbers_read_as_others_do() {
+        for ns in (0..2000).chain((3..60).flat_map(|power| [1_u64 << power, (1 << power) + 17, 3 * (1 << power) + 1])) {
+            // A half is rounded up here; a float may be on either side of it.
+            if ns < 1000 || ns % 5 != 0 {
+                assert_eq!(Nanoseconds(ns).to_string(), duration(ns as f64), "{ns}");
+            }
+        }
+    }
 
     #[test]
     fn sizes_and_times() {

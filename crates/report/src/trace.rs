@@ -7,7 +7,7 @@ use std::fmt::{Arguments, Write};
 use anstyle::Style;
 use results::trace::{Burst, Cause, Ending, Fault, Kind, Line, Mapping, Order, Process, Shown, Summary, Syscall, What};
 
-use crate::number::{count, duration};
+use crate::number::{Nanoseconds, count};
 use crate::text::{ALARM, BAD, BOLD, DIM, clean, hanging, styled};
 
 pub use table::screen as trace_table;
@@ -58,7 +58,7 @@ pub fn trace_end(summary: &Summary, width: Option<usize>) -> String {
         None => format!("faults seen {}, not counted", whole(summary.faults_seen)),
     };
     let recording = match summary.recording_ns.filter(|_| summary.faults_seen > 0) {
-        Some(ns) => format!(" (up to {} of each latency is recording)", time(ns)),
+        Some(ns) => format!(" (up to {} of each latency is recording)", Nanoseconds(ns)),
         None => String::new(),
     };
     let events = several(summary.events, "event", "events");
@@ -146,7 +146,7 @@ impl Pen<'_> {
             self.plain(format_args!(", {} in the kernel", whole(*in_kernel)));
         }
         let times = match burst.p50_ns {
-            Some(p50_ns) => format!("{} p50, {}", time(p50_ns), time(burst.latency_ns)),
+            Some(p50_ns) => format!("{} p50, {}", Nanoseconds(p50_ns), Nanoseconds(burst.latency_ns)),
             None => "?".to_owned(),
         };
         let of = if burst.timed == *faults || burst.timed == 0 {
@@ -170,9 +170,9 @@ impl Pen<'_> {
         match (latency_ns, on_cpu_ns) {
             (None, _) => self.styled(DIM, format_args!(" <?>")),
             (Some(all_ns), Some(cpu_ns)) if all_ns.saturating_sub(cpu_ns) > all_ns / OFF_CPU_SAID => {
-                self.styled(DIM, format_args!(" <{}, {} on cpu>", time(all_ns), time(cpu_ns)));
+                self.styled(DIM, format_args!(" <{}, {} on cpu>", Nanoseconds(all_ns), Nanoseconds(cpu_ns)));
             }
-            (Some(all_ns), _) => self.styled(DIM, format_args!(" <{}>", time(all_ns))),
+            (Some(all_ns), _) => self.styled(DIM, format_args!(" <{}>", Nanoseconds(all_ns))),
         }
     }
 }
@@ -247,8 +247,4 @@ fn several(number: u64, one: &str, many: &str) -> String {
 
 fn whole(number: u64) -> String {
     count(number as f64)
-}
-
-fn time(ns: u64) -> String {
-    duration(ns as f64)
 }

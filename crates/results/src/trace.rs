@@ -42,8 +42,8 @@ pub struct Syscall {
     /// Its name.
     pub name: &'static str,
     /// The whole call as strace prints it, with what it returned: `munmap(0x7f1c2a000000, 4096) = 0`.
-    pub text: Box<str>,
-    /// What it was given.
+    pub text: String,
+    /// What it was given; empty if that was not asked for.
     pub arguments: Vec<Argument>,
     /// What it returned, -1 with an error. `None`: its thread ended inside.
     pub result: Option<Returned>,

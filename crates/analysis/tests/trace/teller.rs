@@ -35,7 +35,7 @@ impl Teller {
 
     pub(crate) fn with(huge_pages: HugePages) -> Teller {
         Teller {
-            story: Story::new(0, Paging { page_bytes: PAGE, huge_pages }),
+            story: Story::new(0, Paging { page_bytes: PAGE, huge_pages }, true),
             names: Names::default(),
             lines: Vec::new(),
             now_ns: 0,

@@ -50,6 +50,11 @@ impl Outputs {
         Ok(Outputs { screen, json })
     }
 
+    /// JSON has arguments one by one; people read the whole call.
+    pub(super) fn wants_arguments(&self) -> bool {
+        self.json.is_some()
+    }
+
     /// Takes the next line.
     pub(super) fn take(&mut self, line: Line) {
         if let Some(json) = &mut self.json {
