@@ -92,8 +92,9 @@ pub struct Outcome {
     pub faults_seen: u64,
     /// Page faults that the same events counted, whether or not their records found room; `None` if faults were not watched.
     pub faults_counted: Option<u64>,
-    /// What getrusage(2) says of a program that we started and its descendants: pages that a call populated count as well.
-    pub rusage_minor_faults: Option<u64>,
+    /// What getrusage(2) says of a program that we started and its descendants: pages that a call populated count as well, and so
+    /// do the few faults between fork and exec.
+    pub rusage: Option<Usage>,
     /// What its records add to a page fault, in nanoseconds, as measured on this program at the end: some of it is in every latency.
     pub recording_ns: Option<u64>,
     /// Memory syscalls in 32-bit mode, which are not shown.
@@ -186,7 +187,7 @@ impl Collection {
         drop(rings);
         let waited = self.program.take().and_then(|program| program.wait().ok());
         let ending = waited.or(traced.flatten());
-        let reaped = Usage::of_reaped_children().minor_faults - self.children_before.minor_faults;
+        let reaped = Usage::of_reaped_children().since(&self.children_before);
         Outcome {
             ending: ending.filter(|_| self.started_it),
             events: counts.events,
@@ -194,7 +195,7 @@ impl Collection {
             lost: lost.unwrap_or(counts.lost),
             faults_seen: counts.faults,
             faults_counted: of_faults.map(|_| faults),
-            rusage_minor_faults: self.started_it.then_some(reaped),
+            rusage: self.started_it.then_some(reaped),
             recording_ns: of_faults.and_then(own_cost::of_a_fault),
             narrow_calls: counts.narrow,
         }

@@ -147,7 +147,8 @@ fn summary(story: &Story, pid: u32, outcome: &Outcome) -> Summary {
         late: outcome.late,
         faults_seen: outcome.faults_seen,
         faults_counted: outcome.faults_counted,
-        rusage_minor_faults: outcome.rusage_minor_faults,
+        rusage_minor_faults: outcome.rusage.map(|usage| usage.minor_faults),
+        rusage_major_faults: outcome.rusage.map(|usage| usage.major_faults),
         recording_ns: outcome.recording_ns,
         ..story.summary()
     }

@@ -36,6 +36,17 @@ impl Usage {
         Usage::of(libc::RUSAGE_THREAD)
     }
 
+    /// What was used after `before`, a state of the same.
+    #[must_use]
+    pub fn since(&self, before: &Usage) -> Usage {
+        Usage {
+            minor_faults: self.minor_faults - before.minor_faults,
+            major_faults: self.major_faults - before.major_faults,
+            involuntary_switches: self.involuntary_switches - before.involuntary_switches,
+            cpu: self.cpu.saturating_sub(before.cpu),
+        }
+    }
+
     #[inline]
     fn of(whom: libc::c_int) -> Self {
         // SAFETY: all-zero is a valid rusage.

@@ -4,13 +4,13 @@ use results::trace::{Group, Mapping, Row, Table};
 use textwrap::core::display_width;
 
 use super::{Place, reason, trace_end, whole};
-use crate::number::{TimeUnit, digits};
+use crate::number::{Nanoseconds, TimeUnit, digits};
 use crate::text::{BOLD, clean, hanging};
 
 /// Columns that names have at least, before columns of figures go.
 const NAME_COLUMNS: usize = 24;
 /// What goes first on a narrow terminal.
-const EXPENDABLE: [&str; 3] = ["cpu", "bytes", "major"];
+const EXPENDABLE: [&str; 4] = ["cpu", "bytes", "major", "max"];
 
 /// A column of figures.
 struct Column {
@@ -68,9 +68,9 @@ fn columns(rows: &[&Row]) -> Vec<Column> {
         counted("errors", "errors", |row| row.errors),
         counted("major", "major", |row| row.major),
         bytes(rows),
-        timed("p50", rows, |row| row.p50_ns),
-        timed("p99", rows, |row| row.p99_ns),
-        timed("max", rows, |row| row.max_ns),
+        single("p50", rows, |row| row.p50_ns),
+        single("p99", rows, |row| row.p99_ns),
+        single("max", rows, |row| row.max_ns),
     ];
     all.into_iter().flatten().collect()
 }
@@ -81,6 +81,13 @@ fn timed(sort: &'static str, rows: &[&Row], time_ns: fn(&Row) -> Option<u64>) ->
     let unit = TimeUnit::for_largest(largest_ns as f64);
     let cell = |row: &&Row| time_ns(row).map_or("-".to_owned(), |ns| digits(ns as f64 / unit.ns(), 3));
     Some(Column { head: format!("{sort} {}", unit.name()), sort, cells: rows.iter().map(cell).collect() })
+}
+
+/// Times of single calls, which differ so much that each has its own unit; nothing if none is known.
+fn single(sort: &'static str, rows: &[&Row], time_ns: fn(&Row) -> Option<u64>) -> Option<Column> {
+    rows.iter().find_map(|row| time_ns(row))?;
+    let cell = |row: &&Row| time_ns(row).map_or("-".to_owned(), |ns| Nanoseconds(ns).to_string());
+    Some(Column { head: sort.to_owned(), sort, cells: rows.iter().map(cell).collect() })
 }
 
 /// Bytes in one unit; nothing if no row has any.
