@@ -7,20 +7,6 @@ use results::trace::{Argument, Returned};
 
 use crate::decode::{self, Outcome};
 
-/// The whole call as strace prints it, but with one blank in front of what it returned.
-pub(crate) fn text(call: &Syscall, names: &Names) -> String {
-    use std::fmt::Write;
-    let mut text = String::with_capacity(128);
-    text.push_str(call.call.name());
-    text.push('(');
-    for (index, argument) in decode::arguments(call, names).enumerate() {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{}{argument}", if index == 0 { "" } else { ", " });
-    }
-    let _ = write!(text, ") = {}", decode::outcome(call));
-    text
-}
-
 /// What `call` was given.
 pub(crate) fn arguments(call: &Syscall, names: &Names) -> Vec<Argument> {
     let argument = |argument: decode::Argument<'_>| match argument {

@@ -5,6 +5,7 @@ use std::num::NonZeroU64;
 use events::{Call, Event, Fault, Life, Mapping, Names, Span, Syscall, Thread, What};
 use results::trace::{self, Kind, Line, Summary};
 
+use crate::decode;
 use crate::processes::Processes;
 use crate::registers;
 use crate::space::{Paging, Region, returned};
@@ -131,7 +132,7 @@ impl Story {
         let (latency_ns, on_cpu_ns) = times(call.span);
         trace::Syscall {
             name: call.call.name(),
-            text: registers::text(call, names),
+            text: decode::line(call, names).to_string(),
             arguments,
             result,
             error: registers::error(call),

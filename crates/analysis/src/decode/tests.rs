@@ -237,9 +237,9 @@ fn outcomes() {
 fn lines() {
     let names = Names::default();
     let whole = |call, given: &[u64], result| line(&syscall(call, given, result), &names).to_string();
-    assert_eq!(whole(Call::Brk, &[0], Some(0x5555_0000)), "brk(NULL)                               = 0x55550000");
+    assert_eq!(whole(Call::Brk, &[0], Some(0x5555_0000)), "brk(NULL) = 0x55550000");
     assert_eq!(whole(Call::Mprotect, &[ADDRESS, 4096, 1], Some(0)), "mprotect(0x7f1234560000, 4096, PROT_READ) = 0");
-    assert_eq!(whole(Call::Munlockall, &[], None), "munlockall()                            = ?");
+    assert_eq!(whole(Call::Munlockall, &[], None), "munlockall() = ?");
 }
 
 #[test]

@@ -63,7 +63,7 @@ pub(crate) fn decoded(program: &[&str], follow: bool) -> Vec<Decoded> {
 fn trace(how: &[&str], program: &[&str]) -> String {
     let output = scratch("trace");
     let done = Command::new("setarch")
-        .args(["-R", "strace", "-s", "4096", "-e", "signal=none", "-e", TRACED, "-o"])
+        .args(["-R", "strace", "-a", "1", "-s", "4096", "-e", "signal=none", "-e", TRACED, "-o"])
         .arg(&output)
         .args(how)
         .args(program)
