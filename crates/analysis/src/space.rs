@@ -139,9 +139,12 @@ impl Space {
         };
         let page = self.page_of(&region, fault.address);
         let touched = self.passed_on.has(page) || self.left_behind.has(page);
+        // It never came to an end: a write to what may only be read, or a stack that may not grow any further, is a signal.
+        let refused = fault.span.latency_ns.is_none() && (!region.is_writable() || region.kind == Kind::Stack);
         let same = if touched { self.recent.same(fault, thread, page, time_ns) } else { None };
         let cause = same.unwrap_or_else(|| {
             let access = match (region.is_accessible(), region.is_writable()) {
+                _ if refused => Access::Refused,
                 (false, _) => Access::Refused,
                 (true, false) => Access::Read,
                 (true, true) => Access::Write,
@@ -149,7 +152,7 @@ impl Space {
             let before = if touched { Before::Touched } else { self.before(&region, page) };
             cause::of(Evidence { kind: region.kind, access, before, major: fault.major })
         });
-        if region.is_accessible() && !touched {
+        if region.is_accessible() && !touched && !refused {
             self.touch(&region, page);
         }
         self.recent.add(fault, thread, page, time_ns, cause);

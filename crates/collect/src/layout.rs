@@ -45,7 +45,12 @@ pub struct Request<'a> {
 
 impl Request<'_> {
     fn setup(&self) -> Setup {
-        Setup { addresses: self.addresses, discard_output: self.discard_output, no_input: self.no_input }
+        Setup {
+            addresses: self.addresses,
+            discard_output: self.discard_output,
+            no_input: self.no_input,
+            ..Setup::default()
+        }
     }
 }
 

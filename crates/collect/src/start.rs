@@ -56,6 +56,8 @@ pub struct Wish {
     pub faults: bool,
     /// Memory syscalls.
     pub calls: Calls,
+    /// What a program that is started writes to its standard output goes to standard error.
+    pub output_to_errors: bool,
 }
 
 /// What is missing from a collection, and why.
@@ -142,8 +144,9 @@ impl Collection {
 fn start(program: &Program, wish: Wish) -> Result<Collection, Error> {
     let numbers = calls::numbers();
     let filter = Filter::stop_at(&calls::ranges(&numbers));
+    let setup = Setup { output_to_errors: wish.output_to_errors, ..Setup::default() };
     // Forked first: it must not inherit what we raise.
-    let waiting = program.start_filtered(Setup::default(), Some(&filter)).map_err(Error::Start)?;
+    let waiting = program.start_filtered(setup, Some(&filter)).map_err(Error::Start)?;
     raise_open_files();
     let pid = waiting.pid();
     let mut access = Access::gain(wish, &[pid], true, &numbers)?;

@@ -61,7 +61,7 @@ impl Seen {
 
 /// Watches to the end; `None`, and a word, where this user may not watch in this way.
 fn watch(target: &Target, calls: Calls) -> Option<Seen> {
-    let mut collection = match Collection::start(target, Wish { faults: true, calls }) {
+    let mut collection = match Collection::start(target, Wish { faults: true, calls, output_to_errors: false }) {
         Ok(collection) => collection,
         Err(error @ (Error::Tracepoints(_) | Error::Nothing(_) | Error::Forbidden(..))) => {
             println!("SKIPPED: {error}");
@@ -177,7 +177,7 @@ fn a_process_that_runs_is_met_and_left() {
         let mut child = Command::new(&program).args(["wait", "100"]).spawn().expect("it starts");
         std::thread::sleep(Duration::from_millis(200));
         let target = Target::Process(child.id());
-        match Collection::start(&target, Wish { faults: true, calls: way }) {
+        match Collection::start(&target, Wish { faults: true, calls: way, output_to_errors: false }) {
             Err(error) => println!("SKIPPED: {error}"),
             Ok(mut collection) => {
                 let mut events = Vec::new();
@@ -213,13 +213,16 @@ fn a_process_that_runs_is_met_and_left() {
 
 #[test]
 fn what_is_not_there_is_said() {
-    let gone = Collection::start(&Target::Process(u32::MAX / 3), Wish { faults: true, calls: Calls::Best });
+    let gone = Collection::start(
+        &Target::Process(u32::MAX / 3),
+        Wish { faults: true, calls: Calls::Best, output_to_errors: false },
+    );
     assert!(matches!(gone, Err(Error::Gone(_))), "{:?}", gone.err());
     let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("no-program");
     std::fs::write(&file, "neither ELF nor script").expect("a file");
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a file of ours");
     let program = Program::find(&[file.into_os_string()]).expect("it may be run");
-    let wish = Wish { faults: true, calls: Calls::Best };
+    let wish = Wish { faults: true, calls: Calls::Best, output_to_errors: false };
     let refused = Collection::start(&Target::Program(program), wish).err();
     assert_eq!(refused, Some(Error::Start(sys::Errno(libc::ENOEXEC))));
 }

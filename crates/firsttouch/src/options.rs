@@ -57,8 +57,9 @@ pub(crate) enum Verb {
     /// Show a program's memory syscalls and page faults live, and how long the kernel took over each
     ///
     /// Memory syscalls are shown as strace shows them; page faults with the address, what is mapped there, why the fault
-    /// came and how long the kernel was at it. Threads and child processes are followed. As root the program runs at
-    /// nearly full speed (tracepoints); an ordinary user's program is stopped at each memory syscall. The exit status is the
+    /// came and how long the kernel was at it. Threads and child processes are followed. As root memory syscalls are
+    /// seen by tracepoints, which hardly slow them; an ordinary user's program is stopped at each. Recording a page fault adds
+    /// a quarter of a microsecond or so to it, which the end of the trace says. The exit status is the
     /// program's own; 125 if tracing failed, 126 and 127 if the program cannot be run or found.
     Trace(TraceOptions),
     /// Say what on this machine will distort or hide a measurement, and how to mend it
@@ -196,7 +197,13 @@ Examples:
 Lines go to standard error, as strace's do, so that the program's own output stays apart.")]
 pub(crate) struct TraceOptions {
     /// The program and its arguments
-    #[arg(value_name = "COMMAND", last = true, required_unless_present = "pid", conflicts_with = "pid")]
+    #[arg(
+        value_name = "COMMAND",
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        required_unless_present = "pid",
+        conflicts_with = "pid"
+    )]
     pub(crate) command: Vec<OsString>,
     /// Trace a process that runs, with all its threads and those that it starts
     #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
@@ -213,7 +220,8 @@ pub(crate) struct TraceOptions {
     /// Write the lines, or the table of -c, to a file instead of standard error
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Write one line of JSON for each event to a file, besides, or to standard output, instead, with -
+    /// Write one line of JSON for each event to a file, besides, or to standard output, instead, with -: what the program
+    /// itself writes there then goes to standard error
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
     /// No notices of what cannot be shown

@@ -3,6 +3,7 @@
 mod notice;
 mod output;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -42,13 +43,15 @@ pub(crate) fn run(options: &TraceOptions, color: Color) -> anyhow::Result<ExitCo
     if !faults && calls == Calls::Off {
         return Err(crate::options::Usage("--faults off and --syscalls off leave nothing to trace".into()).into());
     }
+    // Standard output is for one of the two.
+    let wish = Wish { faults, calls, output_to_errors: options.json.as_deref() == Some(Path::new("-")) };
     // Everything that can go wrong with files goes wrong before the program runs.
     let mut outputs = match Outputs::open(options, color) {
         Ok(outputs) => outputs,
         Err(error) => return failed(error, FAILED),
     };
     let interrupt = Interrupt::install().context("cannot take over signals")?;
-    let collection = match Collection::start(&target, Wish { faults, calls }) {
+    let collection = match Collection::start(&target, wish) {
         Ok(collection) => collection,
         Err(error) => {
             let who = options.command.first().map(|name| format!("{}: ", name.display())).unwrap_or_default();
@@ -56,7 +59,9 @@ pub(crate) fn run(options: &TraceOptions, color: Color) -> anyhow::Result<ExitCo
         }
     };
     let attached = options.pid.is_some();
-    if !attached {
+    if attached {
+        interrupt.bear_repeats();
+    } else {
         leave_keyboard_to_program();
     }
     if !options.quiet {
@@ -121,7 +126,7 @@ fn watch(mut collection: Collection, outputs: &mut Outputs, interrupt: Interrupt
         story.take(&event, &names, &mut |line| outputs.take(line));
     }
     story.pause(&mut |line| outputs.take(line));
-    outputs.finish(&summary(&story, pid, &outcome));
+    outputs.finish(&summary(&story, pid, &outcome), interrupt.received().is_some());
     outcome
 }
 

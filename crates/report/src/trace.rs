@@ -55,10 +55,10 @@ pub fn trace_end(summary: &Summary, width: Option<usize>) -> String {
             let seen = format!("faults seen {} of {}", whole(summary.faults_seen), whole(counted));
             if summary.faults_seen < counted { styled(BAD, &seen) } else { seen }
         }
-        None => format!("faults seen {}, not counted", whole(summary.faults_seen)),
+        None => "faults not traced".to_owned(),
     };
     let recording = match summary.recording_ns.filter(|_| summary.faults_seen > 0) {
-        Some(ns) => format!(" (up to {} of each latency is recording)", Nanoseconds(ns)),
+        Some(ns) => format!(" (up to {} of each is recording)", Nanoseconds(ns)),
         None => String::new(),
     };
     let events = several(summary.events, "event", "events");

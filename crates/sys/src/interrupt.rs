@@ -36,9 +36,16 @@ impl Interrupt {
         // SAFETY: the descriptor is new and ours.
         let wake = WAKE.get_or_init(|| unsafe { OwnedFd::from_raw_fd(fd) });
         for signal in SIGNALS {
-            take_over(signal);
+            handle(signal, libc::SA_RESETHAND);
         }
         Ok(Interrupt(wake.as_fd()))
+    }
+
+    /// From now on repeated requests are noted as well: for an end that takes a moment, and that an impatient second one must not spoil.
+    pub fn bear_repeats(self) {
+        for signal in SIGNALS {
+            handle(signal, 0);
+        }
     }
 
     /// The signal that asked for the end, if one did.
@@ -89,7 +96,7 @@ extern "C" fn note(signal: i32) {
     }
 }
 
-fn take_over(signal: i32) {
+fn handle(signal: i32, flags: i32) {
     // SAFETY: all-zero is a valid sigaction (default handler, empty mask).
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     // SAFETY: a null new action only reads the present one; the number is a signal's.
@@ -98,7 +105,7 @@ fn take_over(signal: i32) {
         return;
     }
     action.sa_sigaction = note as extern "C" fn(i32) as libc::sighandler_t;
-    action.sa_flags = libc::SA_RESETHAND;
+    action.sa_flags = flags;
     // SAFETY: `note` is a handler of the right type and async-signal-safe.
     unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
 }

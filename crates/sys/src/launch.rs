@@ -42,6 +42,8 @@ pub struct Setup {
     pub addresses: Addresses,
     /// Its standard output goes to `/dev/null`.
     pub discard_output: bool,
+    /// Its standard output goes to its standard error.
+    pub output_to_errors: bool,
     /// Its standard input is `/dev/null`: there is nothing to read.
     pub no_input: bool,
 }
@@ -179,10 +181,14 @@ fn in_child(program: &Prepared, ends: &Ends, setup: Setup, filter: Option<&Filte
     if count != 1 {
         leave();
     }
-    let nothing = [(setup.no_input, libc::STDIN_FILENO), (setup.discard_output, libc::STDOUT_FILENO)];
-    for (_, stream) in nothing.into_iter().filter(|(wanted, _)| *wanted) {
+    let streams = [
+        (setup.no_input, ends.null, libc::STDIN_FILENO),
+        (setup.discard_output, ends.null, libc::STDOUT_FILENO),
+        (setup.output_to_errors, libc::STDERR_FILENO, libc::STDOUT_FILENO),
+    ];
+    for (_, from, stream) in streams.into_iter().filter(|(wanted, ..)| *wanted) {
         // SAFETY: both are descriptors of this process; the copy stays open at exec.
-        if unsafe { libc::dup2(ends.null, stream) } < 0 {
+        if unsafe { libc::dup2(from, stream) } < 0 {
             fail(ends.told);
         }
     }

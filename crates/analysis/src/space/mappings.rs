@@ -52,7 +52,9 @@ impl Space {
 /// The mapping as a region.
 fn told(mapping: &Mapping, name: &str, met: bool, time_ns: u64) -> Region {
     let kind = kind(name, mapping.shared);
-    let keeps_name = !matches!(kind, Kind::Heap | Kind::Stack) && !name.starts_with("//anon");
+    // The kernel's own names for memory without a file say nothing that the kind does not.
+    let unnamed = name.starts_with("//anon") || kind == Kind::SharedAnonymous && name.starts_with('/');
+    let keeps_name = !matches!(kind, Kind::Heap | Kind::Stack) && !unnamed;
     let region = Region::new(mapping.start, mapping.end, kind, mapping.protection & 7);
     Region {
         name: if keeps_name { mapping.name } else { Name::NONE },

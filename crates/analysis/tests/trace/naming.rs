@@ -33,7 +33,7 @@ fn the_kernels_report_alone_names_all() {
         ("[stack]", "[stack]"),
         ("[vdso]", "[vdso]"),
         ("[anon:arena]", "[anon:arena]"),
-        ("shared /dev/zero (deleted)", "/dev/zero (deleted)"),
+        ("shared /dev/zero (deleted)", "[shared anonymous]"),
         ("shared /memfd:ring (deleted)", "/memfd:ring (deleted)"),
         ("anon_inode:[perf_event]", "anon_inode:[perf_event]"),
     ] {

@@ -12,11 +12,12 @@ pub(super) fn sentence(notice: Notice, attached: bool) -> String {
                 .to_owned()
         }
         Notice::Stops(errno) if attached => format!(
-            "tracepoints are refused ({errno}), so the process is stopped at every syscall, which slows it down; as root \
-             it is not stopped"
+            "tracepoints are refused ({errno}), so the process is stopped at every syscall, which slows it down, and times \
+             of memory syscalls include waking up firsttouch (some microseconds); as root it is not stopped"
         ),
         Notice::Stops(errno) => format!(
-            "tracepoints are refused ({errno}), so the program is stopped at each memory syscall; as root it is not stopped"
+            "tracepoints are refused ({errno}), so the program is stopped at each memory syscall, whose times include waking up \
+             firsttouch (some microseconds); as root it is not stopped"
         ),
         Notice::NoPerf(errno) => {
             format!("no page faults and no latencies: perf events are refused ({errno}). {PERF_REMEDY}")

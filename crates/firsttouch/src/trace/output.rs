@@ -73,7 +73,7 @@ impl Outputs {
     }
 
     /// The end: what is still open, the table, and what was missed.
-    pub(super) fn finish(&mut self, summary: &Summary) {
+    pub(super) fn finish(&mut self, summary: &Summary, interrupted: bool) {
         if let Some(json) = &mut self.json {
             json.add(|text| write_summary(summary, text));
         }
@@ -84,6 +84,10 @@ impl Outputs {
                 None => report::trace_end(summary, *width),
             };
             let plain = !stream.colored;
+            // The terminal has echoed ^C at the beginning of the line.
+            if interrupted && width.is_some() {
+                stream.add(|text| text.push('\n'));
+            }
             stream.add(|text| if plain { *text += &strip_str(&end).to_string() } else { *text += &end });
         }
         self.flush();

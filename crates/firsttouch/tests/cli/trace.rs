@@ -82,6 +82,13 @@ fn causes_are_those_that_the_program_was_built_for() {
     }
 }
 
+#[test]
+fn json_alone_is_on_standard_output() {
+    let output = run(&["trace", "-q", "--json", "-", "sh", "-c", "echo from the program"]);
+    assert!(text(&output.stdout).lines().all(|line| line.starts_with('{')), "{}", text(&output.stdout));
+    assert!(text(&output.stderr).contains("from the program"));
+}
+
 /// A line without what differs from run to run: its thread, times, and what lies there.
 fn essence(line: &str) -> Option<String> {
     let call = line.split_once("] ")?.1.split_once(' ')?.1;
