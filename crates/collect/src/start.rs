@@ -227,6 +227,7 @@ fn attach(pid: u32, wish: Wish) -> Result<Collection, Error> {
     let (threads, nudge, refusal) = match frozen.recv().map_err(|_| Error::Gone(pid))? {
         Ok((threads, nudge)) => (threads, Some(nudge), None),
         Err(Errno(libc::ESRCH)) => return Err(Error::Gone(pid)),
+        Err(_) if sys::proc::task::is_over(pid) => return Err(Error::Gone(pid)),
         // It cannot be stopped; its faults may be visible all the same.
         Err(errno) => {
             let threads = sys::proc::task::threads_of(pid).map_err(|_| Error::Gone(pid))?;

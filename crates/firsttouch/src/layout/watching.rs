@@ -34,9 +34,10 @@ impl Watching {
 
     fn erase(&mut self) {
         if self.lines > 0 && std::io::stdout().is_terminal() {
-            // Up to the frame's first line, and all below goes (CUU and ED of ECMA-48).
+            // Up to the frame's first line, and all below goes (CR, CUU and ED of ECMA-48). A ^C that the terminal has echoed has
+            // moved the cursor to the right.
             let mut stdout = std::io::stdout().lock();
-            let _ = write!(stdout, "\u{1b}[{}A\u{1b}[J", self.lines).and_then(|()| stdout.flush());
+            let _ = write!(stdout, "\r\u{1b}[{}A\u{1b}[J", self.lines).and_then(|()| stdout.flush());
             self.lines = 0;
         }
     }

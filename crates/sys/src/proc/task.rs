@@ -20,6 +20,13 @@ pub fn process_of(tid: u32) -> Option<u32> {
     parse_process(&std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?)
 }
 
+/// Whether the process `pid` has ended, although its parent has not asked for how yet (a zombie).
+#[must_use]
+pub fn is_over(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.lines().any(|line| line.starts_with("State:\tZ"))
+}
+
 fn parse_process(status: &str) -> Option<u32> {
     status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
 }
@@ -35,5 +42,11 @@ mod tests {
         assert!(threads.contains(&own) && threads.iter().all(|&thread| process_of(thread).is_none_or(|of| of == own)));
         assert_eq!((parse_process("Name:\tx\nTgid:\t12\nPid:\t13\n"), parse_process("Name:\tTgid")), (Some(12), None));
         assert_eq!(process_of(u32::MAX), None);
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        while !is_over(child.id()) {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        child.wait().unwrap();
+        assert!(!is_over(own) && !is_over(child.id()));
     }
 }
