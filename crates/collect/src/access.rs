@@ -85,7 +85,7 @@ fn open(wanted: &Wanted, threads: &[u32], cpus: &[u32]) -> Result<Rings, Errno> 
     let (&first, others) = threads.split_first().ok_or(Errno(libc::ESRCH))?;
     let mut rings = Rings::open(wanted, first, cpus)?;
     for &tid in others {
-        match rings.add(wanted, tid) {
+        match rings.add(tid) {
             // Ended since the list was read.
             Ok(()) | Err(Errno(libc::ESRCH)) => {}
             Err(errno) => return Err(errno),

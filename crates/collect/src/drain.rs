@@ -37,17 +37,17 @@ pub(crate) struct Round {
 #[derive(Debug)]
 pub(crate) struct Shared {
     /// What the tracer has seen since the last round.
-    pub(crate) stops: Mutex<Vec<Half>>,
+    stops: Mutex<Vec<Half>>,
     /// The tracer will see nothing more, or there is none.
-    pub(crate) tracer_done: AtomicBool,
+    tracer_done: AtomicBool,
     /// Someone wants it to end.
-    pub(crate) stopping: AtomicBool,
+    stopping: AtomicBool,
     /// The names that events refer to.
-    pub(crate) names: Mutex<Names>,
+    names: Mutex<Names>,
     /// Wakes the draining thread up.
-    pub(crate) doorbell: Doorbell,
+    doorbell: Doorbell,
     /// Bytes of rounds that nobody has received yet.
-    pub(crate) waiting_bytes: AtomicUsize,
+    waiting_bytes: AtomicUsize,
 }
 
 impl Shared {
@@ -134,7 +134,7 @@ struct Drain {
 impl Drain {
     fn is_over(&self) -> bool {
         let silent = (self.hung || self.rings.is_none()) && self.shared.tracer_done.load(Ordering::Acquire);
-        silent || self.shared.stopping.load(Ordering::Acquire)
+        silent || self.shared.is_stopping()
     }
 
     /// Until a ring is a quarter full, someone rings, or it is time.

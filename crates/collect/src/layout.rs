@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use events::space::Space;
 use sys::Errno;
-use sys::launch::{Addresses, Program, Setup, Unfit};
+use sys::launch::{Program, Setup, Unfit};
+use sys::process::Ending;
 
 pub use machine::Machine;
 pub use picture::{Unseen, picture};
@@ -31,27 +32,12 @@ pub enum At {
 pub struct Request<'a> {
     /// What is run.
     pub program: &'a Program,
-    /// Where its memory lies.
-    pub addresses: Addresses,
-    /// Its standard output goes nowhere.
-    pub discard_output: bool,
-    /// Its standard input is empty.
-    pub no_input: bool,
+    /// How it is started.
+    pub setup: Setup,
     /// When the picture is taken.
     pub at: At,
     /// Pictures in between, so often.
     pub every: Option<Duration>,
-}
-
-impl Request<'_> {
-    fn setup(&self) -> Setup {
-        Setup {
-            addresses: self.addresses,
-            discard_output: self.discard_output,
-            no_input: self.no_input,
-            ..Setup::default()
-        }
-    }
 }
 
 /// When a picture was taken.
@@ -63,15 +49,6 @@ pub enum Moment {
     AtExit,
     /// When the user asked for the end.
     Interrupted,
-}
-
-/// How a program ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// With this status.
-    Exited(i32),
-    /// By this signal.
-    Killed(i32),
 }
 
 /// What a run brought.

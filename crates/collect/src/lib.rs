@@ -58,7 +58,6 @@ pub struct Collection {
     pairing: Pairing,
     began_ns: u64,
     notices: Vec<Notice>,
-    ring_bytes: usize,
 }
 
 /// The thread that traces.
@@ -153,24 +152,13 @@ impl Collection {
         &self.notices
     }
 
-    /// The room for records on each processor, in bytes; 0 without perf events.
-    #[must_use]
-    pub fn ring_bytes(&self) -> usize {
-        self.ring_bytes
-    }
-
-    /// Watches no longer. A program that we attached to goes on; [`Collection::next`] gives what there still is.
+    /// Watches no longer. A program that we attached to goes on; [`Collection::next`] gives what there still is. To be repeated while it
+    /// gives something, since a tracer may just miss it.
     pub fn stop(&self) {
         self.shared.stop();
         if let Some(tracer) = &self.tracer {
             tracer.nudge.send();
         }
-    }
-
-    /// Whether [`Collection::stop`] was called: to be repeated while this is so, since a tracer may just miss it.
-    #[must_use]
-    pub fn is_stopping(&self) -> bool {
-        self.shared.is_stopping()
     }
 
     /// Waits for the end of the program, if we started it, and adds the last events.

@@ -76,7 +76,7 @@ impl Rings {
             rings.processors.push(Processor { cpu, ring, events: vec![owner] });
             let at = rings.processors.len() - 1;
             rings.know(at, 0, wanted.first().1)?;
-            rings.fill(at, wanted, tid, &wanted.others())?;
+            rings.fill(at, tid, &wanted.others())?;
         }
         Ok(rings)
     }
@@ -85,23 +85,17 @@ impl Rings {
     ///
     /// # Errors
     /// As [`Event::open`].
-    pub(crate) fn add(&mut self, wanted: &Wanted, tid: u32) -> Result<(), Errno> {
-        let all: Vec<_> = std::iter::once(wanted.first()).chain(wanted.others()).collect();
-        (0..self.processors.len()).try_for_each(|at| self.fill(at, wanted, tid, &all))
+    pub(crate) fn add(&mut self, tid: u32) -> Result<(), Errno> {
+        let all: Vec<_> = std::iter::once(self.wanted.first()).chain(self.wanted.others()).collect();
+        (0..self.processors.len()).try_for_each(|at| self.fill(at, tid, &all))
     }
 
     /// Opens events into the ring of a processor.
-    fn fill(
-        &mut self,
-        at: usize,
-        wanted: &Wanted,
-        tid: u32,
-        watched: &[(Watched, Option<Samples>)],
-    ) -> Result<(), Errno> {
+    fn fill(&mut self, at: usize, tid: u32, watched: &[(Watched, Option<Samples>)]) -> Result<(), Errno> {
         let Processor { cpu, ref ring, .. } = self.processors[at];
         let ring_bytes = ring.data_bytes();
         for (watched, samples) in watched {
-            let opened = open(watched, wanted, tid, cpu, ring_bytes)?;
+            let opened = open(watched, &self.wanted, tid, cpu, ring_bytes)?;
             opened.event.write_to(&self.processors[at].events[0].event)?;
             self.processors[at].events.push(opened);
             self.know(at, self.processors[at].events.len() - 1, *samples)?;
@@ -125,11 +119,6 @@ impl Rings {
     /// What becomes readable when a ring fills, and hangs up when no thread of its events is left.
     pub(crate) fn watched(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.events().filter(|opened| opened.tells_lives).map(|opened| opened.event.as_fd())
-    }
-
-    /// The room for records on each processor, in bytes.
-    pub(crate) fn ring_bytes(&self) -> usize {
-        self.processors.iter().map(|processor| processor.ring.data_bytes()).min().unwrap_or(0)
     }
 
     /// Ends all events; what is in the rings stays.

@@ -21,7 +21,6 @@ use crate::access::Access;
 use crate::attach::{Frozen, freeze, snapshot};
 use crate::drain::{self, Shared};
 use crate::pairing::Pairing;
-use crate::rings::Rings;
 use crate::tracer::Tracer;
 use crate::window::Window;
 use crate::{Collection, TracerThread, calls};
@@ -118,7 +117,6 @@ impl Collection {
     fn begin(access: Access, shared: Arc<Shared>, numbers: Vec<(u32, Call)>, pid: u32) -> Result<Self, Error> {
         let (sender, rounds) = channel();
         let format = access.rings.as_ref().map(|rings| rings.format.clone()).unwrap_or_default();
-        let ring_bytes = access.rings.as_ref().map_or(0, Rings::ring_bytes);
         let drain = drain::start(access.rings, Arc::clone(&shared), sender).map_err(no_thread)?;
         Ok(Collection {
             rounds,
@@ -135,7 +133,6 @@ impl Collection {
             pairing: Pairing::default(),
             began_ns: monotonic_ns(),
             notices: access.notices,
-            ring_bytes,
         })
     }
 }

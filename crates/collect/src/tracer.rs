@@ -10,7 +10,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use events::{Call, Life, Name, Thread};
 use sys::Errno;
@@ -76,7 +75,7 @@ impl Tracer {
     /// Until the last thread is gone, or let go. Returns how the first process ended.
     pub(crate) fn run(mut self) -> Option<Ending> {
         while !self.threads.is_empty() {
-            if self.shared.stopping.load(Ordering::Acquire) && !self.leaving && !self.filtered {
+            if self.shared.is_stopping() && !self.leaving && !self.filtered {
                 self.leave();
             }
             match ptrace::wait_for_stop() {

@@ -286,12 +286,8 @@ pub(crate) fn phase(work: impl FnOnce()) -> PhaseCost {
     let start = Instant::now();
     work();
     let elapsed = start.elapsed();
-    let after = Usage::of_this_thread();
-    PhaseCost {
-        time_ns: nanoseconds(elapsed),
-        minor_faults: after.minor_faults - before.minor_faults,
-        major_faults: after.major_faults - before.major_faults,
-    }
+    let used = Usage::of_this_thread().since(&before);
+    PhaseCost { time_ns: nanoseconds(elapsed), minor_faults: used.minor_faults, major_faults: used.major_faults }
 }
 
 /// Bytes of `[address, address + size)` in whole aligned 2 MiB ranges.

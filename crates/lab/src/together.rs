@@ -173,12 +173,8 @@ fn part(barrier: &Barrier, work: impl FnOnce()) -> Part {
     let end = Instant::now();
     let after = Usage::of_this_thread();
     barrier.wait();
-    Part {
-        start,
-        end,
-        minor_faults: after.minor_faults - before.minor_faults,
-        major_faults: after.major_faults - before.major_faults,
-    }
+    let used = after.since(&before);
+    Part { start, end, minor_faults: used.minor_faults, major_faults: used.major_faults }
 }
 
 /// The main thread takes part in every meeting and looks around between the phases.

@@ -9,9 +9,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::Errno;
+use crate::wait::timespec;
 
 const SIGNALS: [i32; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 
@@ -65,8 +66,7 @@ impl Interrupt {
             if left.is_zero() {
                 return;
             }
-            let timeout = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: i64::from(left.subsec_nanos()) };
-            let _ = poll(&mut [PollFd::new(&self, PollFlags::IN)], Some(&timeout)); // EINTR: look again
+            let _ = poll(&mut [PollFd::new(&self, PollFlags::IN)], Some(&timespec(left))); // EINTR: look again
         }
     }
 }
@@ -79,10 +79,7 @@ impl AsFd for Interrupt {
 
 /// Waits until one of two descriptors is readable, a signal comes, or `time` is over, if there is one.
 pub fn wait_for_either(one: BorrowedFd<'_>, other: BorrowedFd<'_>, time: Option<Duration>) {
-    let timeout = time.map(|time| Timespec {
-        tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: i64::from(time.subsec_nanos()),
-    });
+    let timeout = time.map(timespec);
     let mut both = [PollFd::from_borrowed_fd(one, PollFlags::IN), PollFd::from_borrowed_fd(other, PollFlags::IN)];
     let _ = poll(&mut both, timeout.as_ref()); // EINTR: look again
 }

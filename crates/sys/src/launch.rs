@@ -337,11 +337,7 @@ impl Started {
             // SAFETY: the status is writable, and the child has not been reaped.
             if unsafe { libc::waitpid(self.pid, &raw mut status, 0) } == self.pid {
                 self.reaped = true;
-                return Ok(if libc::WIFSIGNALED(status) {
-                    Ending::Killed(libc::WTERMSIG(status))
-                } else {
-                    Ending::Exited(libc::WEXITSTATUS(status))
-                });
+                return Ok(Ending::of(status));
             }
             let error = Errno::last();
             if error.0 != libc::EINTR {

@@ -52,15 +52,8 @@ impl FaultCounter {
         attributes.set_inherit(1);
         attributes.set_exclude_kernel(u64::from(user_mode_only));
         attributes.set_exclude_hv(1);
-        // SAFETY: the kernel reads `attributes` up to its `size`; pid 0 and cpu -1 are this thread on any processor.
-        let fd = unsafe {
-            perf_event_open(&raw mut attributes, 0, -1, -1, 8 /* PERF_FLAG_FD_CLOEXEC */)
-        };
-        if fd < 0 {
-            return Err(Errno::last());
-        }
-        // SAFETY: the descriptor is new and ours.
-        Ok(FaultCounter(unsafe { std::fs::File::from_raw_fd(fd) }))
+        // This thread, on any processor.
+        open(&mut attributes, 0, -1).map(FaultCounter)
     }
 
     /// Starts counting.
@@ -83,6 +76,19 @@ impl FaultCounter {
             Err(e) => Err(Errno(e.raw_os_error().unwrap_or(libc::EIO))),
         }
     }
+}
+
+/// Opens an event of the thread `tid` on the processor `cpu`: 0 is the calling thread, -1 any processor.
+fn open(attributes: &mut perf_event_attr, tid: i32, cpu: i32) -> Result<std::fs::File, Errno> {
+    // SAFETY: the kernel reads `attributes` up to its `size`, and may write its own size there.
+    let fd = unsafe {
+        perf_event_open(std::ptr::from_mut(attributes), tid, cpu, -1, 8 /* PERF_FLAG_FD_CLOEXEC */)
+    };
+    if fd < 0 {
+        return Err(Errno::last());
+    }
+    // SAFETY: the descriptor is new and ours.
+    Ok(unsafe { std::fs::File::from_raw_fd(fd) })
 }
 
 #[cfg(test)]

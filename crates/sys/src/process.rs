@@ -11,13 +11,14 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_death_signal};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::Errno;
 use crate::interrupt::Interrupt;
 use crate::usage::Usage;
+use crate::wait::timespec;
 
 /// The path that starts this program again: `/proc/self/exe`, which holds even while the file is being replaced, or,
 /// without `/proc`, the path that the kernel was given.
@@ -51,6 +52,17 @@ pub enum Ending {
     Exited(i32),
     /// By this signal.
     Killed(i32),
+}
+
+impl Ending {
+    /// What the status that wait(2) gives of a child that has ended says.
+    pub(crate) fn of(status: i32) -> Self {
+        if libc::WIFSIGNALED(status) {
+            Ending::Killed(libc::WTERMSIG(status))
+        } else {
+            Ending::Exited(libc::WEXITSTATUS(status))
+        }
+    }
 }
 
 /// A child that has ended and has been reaped.
@@ -139,10 +151,7 @@ fn read_until_end(
 ) -> io::Result<End> {
     while stdout.pipe.is_some() || stderr.pipe.is_some() {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        let timeout = left.map(|left| Timespec {
-            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: left.subsec_nanos().into(),
-        });
+        let timeout = left.map(timespec);
         let waker = interrupt.as_fd();
         let mut ready = [
             watch(stdout.pipe.as_ref().map(AsFd::as_fd), waker),
@@ -186,12 +195,7 @@ fn reap(child: &Child) -> io::Result<(Ending, Usage)> {
             return Err(error);
         }
     }
-    let ending = if libc::WIFSIGNALED(status) {
-        Ending::Killed(libc::WTERMSIG(status))
-    } else {
-        Ending::Exited(libc::WEXITSTATUS(status))
-    };
-    Ok((ending, Usage::from(usage)))
+    Ok((Ending::of(status), Usage::from(usage)))
 }
 
 /// getppid(2), which has the least to do of all calls: what it takes is the way into the kernel and back. It goes there

@@ -27,6 +27,11 @@ impl Doorbell {
     }
 }
 
+/// A time as poll(2) takes it.
+pub(crate) fn timespec(time: Duration) -> Timespec {
+    Timespec { tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(time.subsec_nanos()) }
+}
+
 /// What woke a waiter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ready {
@@ -40,8 +45,7 @@ pub fn wait_for(descriptors: &[BorrowedFd<'_>], doorbell: &Doorbell, time: Durat
     let mut waiting: Vec<PollFd<'_>> =
         descriptors.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
     waiting.push(PollFd::from_borrowed_fd(doorbell.0.as_fd(), PollFlags::IN));
-    let timeout =
-        Timespec { tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(time.subsec_nanos()) };
+    let timeout = timespec(time);
     // EINTR: whoever waits looks at everything anyway.
     let _ = poll(&mut waiting, Some(&timeout));
     let rung = waiting.pop().is_some_and(|bell| !bell.revents().is_empty());

@@ -2,6 +2,8 @@
 
 use std::fs::read_to_string;
 
+use sys::facts::Own;
+
 /// Switches and sizes; what this user may not read is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Machine {
@@ -41,8 +43,6 @@ fn number<T: std::str::FromStr>(path: &str) -> Option<T> {
 /// Whether the process or thread at `folder`, such as `/proc/self`, was told to lay out its memory always alike (`ADDR_NO_RANDOMIZE` of
 /// personality(2)). `None` if `/proc` does not show it to this user.
 pub(super) fn fixed_addresses(folder: &str) -> Option<bool> {
-    /// `include/uapi/linux/personality.h`.
-    const NO_RANDOMIZE: u32 = 0x004_0000;
     let text = read_to_string(format!("{folder}/personality")).ok()?;
-    Some(u32::from_str_radix(text.trim(), 16).ok()? & NO_RANDOMIZE != 0)
+    Some(u64::from_str_radix(text.trim(), 16).ok()? & Own::NO_RANDOMIZE != 0)
 }

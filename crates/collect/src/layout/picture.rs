@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::fs::{File, read_dir, read_to_string};
+use std::fs::{File, read_to_string};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 
 use events::space::{Image, Range, Segment, Space};
 use sys::elf::{Headers, Type};
 use sys::limits::page_bytes;
+use sys::proc::task::threads_of;
 use sys::proc::{Mapped, PageMap, entry_address, parse_smaps, parse_standing};
 
 /// Why a process cannot be seen.
@@ -188,12 +189,6 @@ fn image(file: u32, headers: &Headers) -> Image {
     }
 }
 
-/// The threads of `pid` besides the first that are there, whatever their state.
-pub(super) fn threads(pid: u32) -> Vec<u32> {
-    let entries = read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
-}
-
 /// Whether `tid` is one of the threads of `pid`.
 pub(super) fn is_thread(pid: u32, tid: u32) -> bool {
     std::path::Path::new(&format!("/proc/{pid}/task/{tid}")).exists()
@@ -209,7 +204,7 @@ fn stacks(space: &mut Space, leaving: &Leaving) {
     /// A thread on a processor has none to show: it is looked at again, a millisecond later.
     const LOOKS: usize = 20;
     space.stack_pointers.extend(leaving.values().flatten());
-    let mut left: Vec<u32> = threads(space.pid);
+    let mut left = threads_of(space.pid).unwrap_or_default();
     left.retain(|tid| *tid != space.pid && !leaving.contains_key(tid));
     for look in 0..LOOKS {
         left.retain(|tid| match standing(space.pid, *tid) {

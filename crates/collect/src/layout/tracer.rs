@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 use events::space::Space;
 use sys::interrupt::Interrupt;
 use sys::launch::Started;
+use sys::proc::task::threads_of;
+use sys::process::Ending;
 use sys::ptrace::{self, Bell, Options, Stop};
 
 use super::picture::{self, Leaving, Unseen};
-use super::{At, Ending, Failure, Moment, Outcome, Request};
+use super::{At, Failure, Moment, Outcome, Request};
 
 /// What a program that was asked to end is given before it is killed.
 const GRACE: Duration = Duration::from_secs(1);
@@ -25,11 +27,11 @@ const GRACE: Duration = Duration::from_secs(1);
 /// [`Failure`] says why there is no picture.
 pub fn run(request: &Request, interrupt: Interrupt, look: &mut dyn FnMut(&Space)) -> Result<Outcome, Failure> {
     let bell = Bell::new().map_err(Failure::Start)?;
-    let waiting = request.program.start(request.setup()).map_err(Failure::Start)?;
+    let waiting = request.program.start(request.setup).map_err(Failure::Start)?;
     ptrace::seize(waiting.pid(), Options::LIFE).map_err(Failure::Trace)?;
     let started = waiting.go().map_err(|errno| match errno.0 {
         // personality(2) is refused with EPERM, and execve(2) of a traced program that wants privilege may be as well.
-        1 if request.addresses != sys::launch::Addresses::Inherited => Failure::Addresses(errno),
+        1 if request.setup.addresses != sys::launch::Addresses::Inherited => Failure::Addresses(errno),
         _ => Failure::Exec(errno),
     })?;
     let tracer = Tracer {
@@ -145,7 +147,7 @@ impl Tracer<'_> {
 
     /// A thread exits. If it is the last, it is the program that does.
     fn leaves(&mut self, tid: u32) -> Onward {
-        let threads = picture::threads(self.pid);
+        let threads = threads_of(self.pid).unwrap_or_default();
         let standing = picture::standing(self.pid, tid);
         let is_last = threads.iter().all(|other| *other == tid || self.leaving.contains_key(other));
         // A thread that ends by itself gives its stack back.
@@ -170,7 +172,7 @@ impl Tracer<'_> {
     fn freeze(&mut self, moment: Moment) {
         self.asked = true;
         self.freeze = Some(Freeze { moment, held: BTreeMap::new() });
-        for tid in picture::threads(self.pid) {
+        for tid in threads_of(self.pid).unwrap_or_default() {
             let _ = ptrace::interrupt(tid); // gone by now, or at its exit: it will be seen
         }
     }
@@ -179,7 +181,7 @@ impl Tracer<'_> {
     fn thaw_if_all_stand(&mut self) {
         let Some(freeze) = &self.freeze else { return };
         let stands = |tid: &u32| freeze.held.contains_key(tid) || self.leaving.contains_key(tid);
-        if freeze.held.is_empty() || !picture::threads(self.pid).iter().all(stands) {
+        if freeze.held.is_empty() || !threads_of(self.pid).unwrap_or_default().iter().all(stands) {
             return;
         }
         let Some(Freeze { moment, held }) = self.freeze.take() else { return };

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use analysis::layout::{Detail, Settings};
 use anyhow::{Context, anyhow};
-use collect::layout::{At, Ending, Failure, Machine, Outcome, Request, Unseen};
+use collect::layout::{At, Failure, Machine, Outcome, Request, Unseen};
 use events::space::Space;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use results::layout::{Kernel, Layout, Moment, Run, SCHEMA};
 use sys::interrupt::Interrupt;
-use sys::launch::{Addresses, Program};
+use sys::launch::{Addresses, Program, Setup};
+use sys::process::Ending;
 
 use super::watching::Watching;
 use super::{Aslr, LayoutOptions, When};
@@ -165,11 +166,14 @@ pub(super) fn run(options: &LayoutOptions, machine: &Machine, interrupt: Interru
         bar.set_position(number as u64);
         let request = Request {
             program: &program,
-            addresses: way,
-            discard_output: total > 1
-                || options.watch
-                || options.json.as_deref().is_some_and(|path| path.as_os_str() == "-"),
-            no_input: total > 1,
+            setup: Setup {
+                addresses: way,
+                discard_output: total > 1
+                    || options.watch
+                    || options.json.as_deref().is_some_and(|path| path.as_os_str() == "-"),
+                no_input: total > 1,
+                ..Setup::default()
+            },
             at: match options.at {
                 When::Exec => At::Exec,
                 When::Exit => At::Exit,

@@ -1,18 +1,17 @@
 //! Perf events of one thread (and all that it starts) on one processor, which write records into a ring.
 //!
-//! Safety story: the attribute block is plain data that the kernel copies; a descriptor that the kernel returns is new
-//! and becomes owned at once; the ioctls take a number, a descriptor that is borrowed meanwhile, or a pointer to a live
+//! Safety story: the ioctls take a number, a descriptor that is borrowed meanwhile, or a pointer to a live
 //! local of the type that `perf_event_open(2)` names.
 #![allow(unsafe_code)]
 
 use std::ffi::CString;
 use std::io::Read;
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::fd::AsRawFd;
 
 use perf_event_open_sys::bindings as perf;
-use perf_event_open_sys::{ioctls, perf_event_open};
+use perf_event_open_sys::ioctls;
 
-use super::ATTRIBUTES_BYTES;
+use super::{ATTRIBUTES_BYTES, open};
 use crate::Errno;
 
 /// What an event watches. [`super::record`] knows what a sample of each holds.
@@ -74,11 +73,14 @@ impl Event {
         let (Ok(tid), Ok(cpu)) = (i32::try_from(whose.tid), i32::try_from(whose.cpu)) else {
             return Err(Errno(libc::ESRCH));
         };
-        let mut opened = open(&mut attributes, tid, cpu);
-        if opened.is_err_and_is(libc::EINVAL) {
-            attributes.read_format = 0;
-            opened = open(&mut attributes, tid, cpu);
-        }
+        let opened = match open(&mut attributes, tid, cpu) {
+            // A kernel that cannot count lost records.
+            Err(Errno(libc::EINVAL)) => {
+                attributes.read_format = 0;
+                open(&mut attributes, tid, cpu)
+            }
+            opened => opened,
+        };
         let event = Event(opened?);
         if let Watched::CallBegins(_, filter) | Watched::CallEnds(_, filter) = watched {
             event.filter(filter)?;
@@ -142,29 +144,6 @@ impl std::os::fd::AsFd for Event {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.0.as_fd()
     }
-}
-
-/// Asking of a result what the error is.
-trait ErrorIs {
-    fn is_err_and_is(&self, errno: i32) -> bool;
-}
-
-impl<T> ErrorIs for Result<T, Errno> {
-    fn is_err_and_is(&self, errno: i32) -> bool {
-        matches!(self, Err(Errno(error)) if *error == errno)
-    }
-}
-
-fn open(attributes: &mut perf::perf_event_attr, tid: i32, cpu: i32) -> Result<std::fs::File, Errno> {
-    // SAFETY: the kernel reads `attributes` up to its `size`, and may write its own size there.
-    let fd = unsafe {
-        perf_event_open(std::ptr::from_mut(attributes), tid, cpu, -1, 8 /* PERF_FLAG_FD_CLOEXEC */)
-    };
-    if fd < 0 {
-        return Err(Errno::last());
-    }
-    // SAFETY: the descriptor is new and ours.
-    Ok(unsafe { std::fs::File::from_raw_fd(fd) })
 }
 
 /// Each record is to say who and when, and which event it is of; more where a page fault or syscall has more to say.
