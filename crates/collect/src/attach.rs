@@ -1,6 +1,7 @@
 //! A process that runs is met: all its threads are stopped for a moment, so that what is seen from then on fits to what was there.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use events::{Life, Mapping, Names, Thread};
 use sys::Errno;
@@ -10,55 +11,70 @@ use sys::ptrace::{self, Options, Stop};
 
 use crate::half::{Half, Piece};
 
-/// A process whose threads are all stopped, and why each is. They go on when the calling thread ends.
-#[derive(Debug)]
-pub(crate) struct Frozen(pub(crate) BTreeMap<u32, Stop>);
+/// So long a process may be kept from running in order to be met. A thread that has not stopped by then sleeps where no stop reaches it,
+/// in vfork(2) for one, until its child has another program: it is met when it comes back.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// How often to look whether all have stopped.
+const LOOK_EVERY: Duration = Duration::from_micros(200);
 
-/// Stops all threads of `pid`, those included that it starts meanwhile.
+/// Threads that are traced from now on, and why each has stopped, if it has. They go on when the calling thread ends.
+#[derive(Debug, Default)]
+pub(crate) struct Frozen(pub(crate) BTreeMap<u32, Option<Stop>>);
+
+/// Stops all threads of `pid`, those included that it starts meanwhile, as far as they can be stopped at once.
 ///
 /// # Errors
 /// ESRCH: there is no such process. EPERM: it may not be traced, or is already.
 pub(crate) fn freeze(pid: u32) -> Result<Frozen, Errno> {
-    let mut seized: BTreeMap<u32, Option<Stop>> = BTreeMap::new();
-    let mut passed_over = Vec::new();
-    let mut error = Errno(libc::ESRCH);
+    let until = Instant::now() + PATIENCE;
+    let mut frozen = Frozen::default();
     loop {
-        let threads = threads_of(pid).map_err(|_| Errno(libc::ESRCH))?;
-        let new: Vec<u32> =
-            threads.into_iter().filter(|tid| !seized.contains_key(tid) && !passed_over.contains(tid)).collect();
-        for &tid in &new {
-            match ptrace::seize(tid, Options::CALLS).and_then(|()| ptrace::interrupt(tid)) {
-                Ok(()) => {
-                    seized.insert(tid, None);
-                }
-                // One that has ended but is not forgotten cannot be traced; nor can any, if this process may not be.
-                Err(errno) => {
-                    error = errno;
-                    passed_over.push(tid);
-                }
-            }
-        }
-        wait_for_all(&mut seized);
-        if new.is_empty() {
-            break;
+        let (any_new, refusal) = frozen.seize_new(pid)?;
+        frozen.wait(until);
+        match refusal {
+            // All were gone when it came to them, and yet it exists: a thread has just turned it into another program.
+            Some(Errno(libc::ESRCH)) if frozen.0.is_empty() && Instant::now() < until => std::thread::sleep(LOOK_EVERY),
+            Some(errno) if frozen.0.is_empty() => return Err(errno),
+            _ if !any_new => return Ok(frozen),
+            _ => {}
         }
     }
-    let stopped: BTreeMap<u32, Stop> = seized.into_iter().filter_map(|(tid, stop)| Some((tid, stop?))).collect();
-    if stopped.is_empty() { Err(error) } else { Ok(Frozen(stopped)) }
 }
 
-/// Until each has told why it stopped, or that it is gone.
-fn wait_for_all(seized: &mut BTreeMap<u32, Option<Stop>>) {
-    while seized.values().any(Option::is_none) {
-        match ptrace::wait_for_stop() {
-            Ok(Some((tid, Stop::Exited(_) | Stop::Killed(_)))) => {
-                seized.remove(&tid);
+impl Frozen {
+    /// Traces the threads of `pid` that are not yet, and asks them to stop. Says whether there were any, and what refused another.
+    fn seize_new(&mut self, pid: u32) -> Result<(bool, Option<Errno>), Errno> {
+        let threads = threads_of(pid).map_err(|_| Errno(libc::ESRCH))?;
+        let (mut any_new, mut refusal) = (false, None);
+        for tid in threads {
+            if self.0.contains_key(&tid) {
+                continue;
             }
-            Ok(Some((tid, stop))) => {
-                seized.insert(tid, Some(stop));
+            match ptrace::seize(tid, Options::CALLS).and_then(|()| ptrace::interrupt(tid)) {
+                Ok(()) => {
+                    any_new = true;
+                    self.0.insert(tid, None);
+                }
+                // One that has ended but is not forgotten cannot be traced; nor can any, if this process may not be.
+                Err(errno) => refusal = Some(errno),
             }
-            Ok(None) => {}
-            Err(_) => return,
+        }
+        Ok((any_new, refusal))
+    }
+
+    /// Until each has told why it stopped, or that it is gone, or it is `until`.
+    fn wait(&mut self, until: Instant) {
+        while self.0.values().any(Option::is_none) {
+            match ptrace::next_stop() {
+                Ok(Some((tid, Stop::Exited(_) | Stop::Killed(_)))) => {
+                    self.0.remove(&tid);
+                }
+                Ok(Some((tid, stop))) => {
+                    self.0.insert(tid, Some(stop));
+                }
+                Ok(None) if Instant::now() < until => std::thread::sleep(LOOK_EVERY),
+                Ok(None) | Err(_) => return,
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 //! given a meaning by whoever receives them.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -42,6 +42,12 @@ pub(crate) struct Shared {
     tracer_done: AtomicBool,
     /// Someone wants it to end.
     stopping: AtomicBool,
+    /// For the tracer to pass on; 0: none.
+    signal: AtomicI32,
+    /// The tracer has seen the end of the first process.
+    first_ended: AtomicBool,
+    /// The tracer has left it in a stop that is over when SIGCONT comes.
+    first_stands: AtomicBool,
     /// The names that events refer to.
     names: Mutex<Names>,
     /// Wakes the draining thread up.
@@ -58,6 +64,9 @@ impl Shared {
             stops: Mutex::default(),
             tracer_done: AtomicBool::new(!with_tracer),
             stopping: AtomicBool::new(false),
+            signal: AtomicI32::new(0),
+            first_ended: AtomicBool::new(false),
+            first_stands: AtomicBool::new(false),
             names: Mutex::default(),
             doorbell: Doorbell::new()?,
             waiting_bytes: AtomicUsize::new(0),
@@ -73,6 +82,10 @@ impl Shared {
     }
 
     pub(crate) fn add_stop(&self, half: Half) {
+        // A program that cannot be let go is traced on when nobody takes anything any more.
+        if self.is_stopping() {
+            return;
+        }
         self.stops.lock().unwrap_or_else(PoisonError::into_inner).push(half);
     }
 
@@ -80,6 +93,36 @@ impl Shared {
     pub(crate) fn end_tracer(&self) {
         self.tracer_done.store(true, Ordering::Release);
         self.doorbell.ring();
+    }
+
+    /// Has the tracer pass on `signal`.
+    pub(crate) fn pass_on(&self, signal: i32) {
+        self.signal.store(signal, Ordering::Release);
+    }
+
+    /// The tracer has not passed it on yet.
+    pub(crate) fn has_signal(&self) -> bool {
+        self.signal.load(Ordering::Acquire) != 0
+    }
+
+    pub(crate) fn take_signal(&self) -> Option<i32> {
+        Some(self.signal.swap(0, Ordering::AcqRel)).filter(|&signal| signal != 0)
+    }
+
+    pub(crate) fn end_first(&self) {
+        self.first_ended.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn first_has_ended(&self) -> bool {
+        self.first_ended.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn first_stands(&self, stands: bool) {
+        self.first_stands.store(stands, Ordering::Release);
+    }
+
+    pub(crate) fn does_first_stand(&self) -> bool {
+        self.first_stands.load(Ordering::Acquire)
     }
 
     /// What was received waits no longer.

@@ -50,6 +50,8 @@ pub struct Collection {
     /// The program, if we started it and no tracer waits for it.
     program: Option<Started>,
     started_it: bool,
+    /// What the program left behind was sent a signal.
+    asked_descendants: bool,
     pid: u32,
     children_before: Usage,
     format: Format,
@@ -74,6 +76,18 @@ pub enum Progress {
     Going,
     /// Everything has been seen.
     Over,
+}
+
+/// What became of a request to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// The program was sent the signal.
+    Program,
+    /// The program has ended. What it left behind is held by a filter and could not go on by itself: it was sent the signal, or, if that was
+    /// done before and has not helped, SIGKILL.
+    Descendants,
+    /// Nothing: it is watched no longer.
+    Nobody,
 }
 
 /// How it ended, and what was seen against what there was.
@@ -103,13 +117,23 @@ pub struct Outcome {
 impl Collection {
     /// Waits up to `patience` for what comes next, and adds it to `events`, in the order in which things began.
     pub fn next(&mut self, patience: Duration, events: &mut Vec<Event>) -> Progress {
+        if let Some(tracer) = self.tracer.as_ref().filter(|_| self.shared.has_signal()) {
+            // It missed the last nudge.
+            tracer.nudge.send();
+        }
         match self.rounds.recv_timeout(patience) {
             Ok(round) => {
                 self.read(round, events);
                 Progress::Going
             }
             Err(RecvTimeoutError::Timeout) => Progress::Going,
-            Err(RecvTimeoutError::Disconnected) => Progress::Over,
+            // It may run on when nothing of it is to be seen any more.
+            Err(RecvTimeoutError::Disconnected) => {
+                match self.program.as_mut().map(|program| program.ended_within(patience)) {
+                    Some(Ok(None)) => Progress::Going,
+                    _ => Progress::Over,
+                }
+            }
         }
     }
 
@@ -161,6 +185,54 @@ impl Collection {
         }
     }
 
+    /// Whether the program cannot go on without us: it was started with a filter that asks a tracer.
+    #[must_use]
+    pub fn is_program_held(&self) -> bool {
+        self.started_it && self.tracer.is_some()
+    }
+
+    /// Whether it is being left.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.shared.is_stopping()
+    }
+
+    /// Whether the program that was started has ended. What it has started may still run.
+    pub fn program_has_ended(&mut self) -> bool {
+        match &mut self.program {
+            Some(program) => program.ended_within(Duration::ZERO) != Ok(None),
+            None => self.shared.first_has_ended(),
+        }
+    }
+
+    /// Whether the program that was started stands still (Ctrl-Z) and is held by a tracer there.
+    #[must_use]
+    pub fn is_program_standing(&self) -> bool {
+        self.shared.does_first_stand()
+    }
+
+    /// Passes on a request to end to the program that was started. Where there is nobody to pass it on to, and what is left can do without us, it is watched no
+    /// longer.
+    pub fn ask_to_end(&mut self, signal: i32) -> Asked {
+        let has_ended = self.program_has_ended();
+        match (&self.tracer, &mut self.program) {
+            (Some(tracer), _) if self.started_it => {
+                self.shared.pass_on(if self.asked_descendants { sys::ptrace::KILL } else { signal });
+                tracer.nudge.send();
+                self.asked_descendants |= has_ended;
+                if has_ended { Asked::Descendants } else { Asked::Program }
+            }
+            (_, Some(program)) if !has_ended => {
+                program.signal(signal);
+                Asked::Program
+            }
+            _ => {
+                self.stop();
+                Asked::Nobody
+            }
+        }
+    }
+
     /// Waits for the end of the program, if we started it, and adds the last events.
     pub fn finish(mut self, events: &mut Vec<Event>) -> Outcome {
         while self.next(Duration::from_secs(1), events) == Progress::Going {}
@@ -173,7 +245,7 @@ impl Collection {
         let of_faults = rings.as_ref().filter(|rings| rings.wanted.faults).map(|rings| rings.wanted.user_mode_only);
         // Its rings count against what this user may have.
         drop(rings);
-        let waited = self.program.take().and_then(|program| program.wait().ok());
+        let waited = self.program.take().and_then(|mut program| program.wait().ok());
         let ending = waited.or(traced.flatten());
         let reaped = Usage::of_reaped_children().since(&self.children_before);
         Outcome {

@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use events::Call;
 use sys::Errno;
@@ -18,12 +19,15 @@ use sys::seccomp::Filter;
 use sys::usage::Usage;
 
 use crate::access::Access;
-use crate::attach::{Frozen, freeze, snapshot};
-use crate::drain::{self, Shared};
+use crate::attach::{freeze, snapshot};
+use crate::drain::{self, Round, Shared};
 use crate::pairing::Pairing;
 use crate::tracer::Tracer;
 use crate::window::Window;
 use crate::{Collection, TracerThread, calls};
+
+/// Longer than it takes to meet a process, unless it is just becoming another program.
+const MEETING: Duration = Duration::from_millis(250);
 
 /// What to watch.
 #[derive(Debug, Clone)]
@@ -114,8 +118,13 @@ impl Collection {
     }
 
     /// Begins to drain what `access` has opened.
-    fn begin(access: Access, shared: Arc<Shared>, numbers: Vec<(u32, Call)>, pid: u32) -> Result<Self, Error> {
-        let (sender, rounds) = channel();
+    fn begin(
+        access: Access,
+        shared: Arc<Shared>,
+        (sender, rounds): (Sender<Round>, Receiver<Round>),
+        numbers: Vec<(u32, Call)>,
+        pid: u32,
+    ) -> Result<Self, Error> {
         let format = access.rings.as_ref().map(|rings| rings.format.clone()).unwrap_or_default();
         let drain = drain::start(access.rings, Arc::clone(&shared), sender).map_err(no_thread)?;
         Ok(Collection {
@@ -125,6 +134,7 @@ impl Collection {
             tracer: None,
             program: None,
             started_it: false,
+            asked_descendants: false,
             pid,
             children_before: Usage::of_reaped_children(),
             format,
@@ -148,9 +158,10 @@ fn start(program: &Program, wish: Wish) -> Result<Collection, Error> {
     let pid = waiting.pid();
     let mut access = Access::gain(wish, &[pid], true, &numbers)?;
     let shared = Arc::new(Shared::new(access.by_stops).map_err(Error::Resources)?);
+    let channel = channel();
     let mut tracer = None;
     if access.by_stops {
-        let mut tracer_of_program = Tracer::new(Arc::clone(&shared), numbers.clone(), pid, true);
+        let mut tracer_of_program = Tracer::new(Arc::clone(&shared), channel.0.clone(), numbers.clone(), pid, true);
         if access.rings.is_none() {
             tracer_of_program.tell_lives();
         }
@@ -168,7 +179,7 @@ fn start(program: &Program, wish: Wish) -> Result<Collection, Error> {
     if wish.calls != Calls::Off && is_narrow(program.path()) {
         access.notices.push(Notice::Narrow);
     }
-    let mut collection = Collection::begin(access, shared, numbers, pid)?;
+    let mut collection = Collection::begin(access, shared, channel, numbers, pid)?;
     let going = if tracer.is_some() { waiting.go_filtered() } else { waiting.go() };
     let mut running: Started = going.map_err(Error::Start)?;
     if tracer.is_some() {
@@ -198,7 +209,7 @@ fn trace_program(pid: u32, mut tracer: Tracer) -> Result<Result<TracerThread, Er
         if failed {
             return None;
         }
-        tracer.adopt(pid, pid);
+        tracer.adopt(pid);
         tracer.run()
     })?;
     Ok(seized.recv().unwrap_or(Err(Errno(libc::ESRCH))).map(|nudge| TracerThread { handle, nudge }))
@@ -219,9 +230,10 @@ fn attach(pid: u32, wish: Wish) -> Result<Collection, Error> {
     let shared = Arc::new(Shared::new(true).map_err(Error::Resources)?);
     let (answer, frozen) = channel();
     let (then, decision) = channel();
-    let tracer = Tracer::new(Arc::clone(&shared), numbers.clone(), pid, false);
+    let rounds = channel();
+    let tracer = Tracer::new(Arc::clone(&shared), rounds.0.clone(), numbers.clone(), pid, false);
     let handle = spawn(move |nudge| meet(pid, tracer, nudge, &answer, &decision))?;
-    let (threads, nudge, refusal) = match frozen.recv().map_err(|_| Error::Gone(pid))? {
+    let (threads, nudge, refusal) = match met(&frozen).ok_or(Error::Gone(pid))? {
         Ok((threads, nudge)) => (threads, Some(nudge), None),
         Err(Errno(libc::ESRCH)) => return Err(Error::Gone(pid)),
         Err(_) if sys::proc::task::is_over(pid) => return Err(Error::Gone(pid)),
@@ -243,7 +255,7 @@ fn attach(pid: u32, wish: Wish) -> Result<Collection, Error> {
     for half in met {
         shared.add_stop(half);
     }
-    let mut collection = Collection::begin(access, Arc::clone(&shared), numbers, pid)?;
+    let mut collection = Collection::begin(access, Arc::clone(&shared), rounds, numbers, pid)?;
     // Nobody listens if it could not be stopped.
     let _ = then.send(then_do);
     match nudge {
@@ -251,6 +263,18 @@ fn attach(pid: u32, wish: Wish) -> Result<Collection, Error> {
         None => shared.end_tracer(),
     }
     Ok(collection)
+}
+
+/// How meeting went. While a thread turns a process into another program, it waits for its other threads to end and to be waited for, and ptrace(2)
+/// waits for it: the tracer could wait for ever for a thread that waits for the tracer. So the dead are waited for here.
+fn met<T>(answer: &Receiver<T>) -> Option<T> {
+    loop {
+        match answer.recv_timeout(MEETING) {
+            Ok(answer) => return Some(answer),
+            Err(RecvTimeoutError::Timeout) => ptrace::reap_the_dead(),
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+    }
 }
 
 /// Stops the process, tells so, and goes on with it as decided. If nobody decides, it is let go.
@@ -273,12 +297,11 @@ fn meet(
         if alone {
             tracer.tell_lives();
         }
-        tracer.take_over(pid, frozen);
+        tracer.take_over(frozen);
     } else {
-        let Frozen(stopped) = frozen;
-        for (tid, stop) in stopped {
-            // ESRCH: killed meanwhile.
-            let _ = ptrace::detach_with(tid, if let Stop::Signal(signal) = stop { signal } else { 0 });
+        for (tid, stop) in frozen.0 {
+            // ESRCH: killed meanwhile, or not stopped yet; it goes on as this thread ends.
+            let _ = ptrace::detach_with(tid, if let Some(Stop::Signal(signal)) = stop { signal } else { 0 });
         }
     }
     tracer.run()

@@ -8,8 +8,10 @@
 //! The stops take much longer than the call. How long the kernel was at it is between the thread's coming to a processor and its
 //! leaving it, which the rings tell.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
 
 use events::{Call, Life, Name, Thread};
 use sys::Errno;
@@ -21,12 +23,14 @@ use sys::remote::read_text;
 
 use crate::attach::{Frozen, mappings};
 use crate::calls;
-use crate::drain::Shared;
+use crate::drain::{Round, Shared};
 use crate::half::{Half, Piece, add};
 
 /// The tracer of one program and its descendants; lives on one thread.
 pub(crate) struct Tracer {
     shared: Arc<Shared>,
+    /// Whoever receives the rounds waits as long as there is one who could send: for the tracer as well.
+    _alive: Sender<Round>,
     numbers: Vec<(u32, Call)>,
     threads: HashMap<u32, Tracee>,
     /// The first process, and how it ended.
@@ -36,9 +40,13 @@ pub(crate) struct Tracer {
     filtered: bool,
     /// There are no rings: what they would tell of lives and mappings is told from here.
     alone: bool,
-    /// Being let go.
-    leaving: bool,
+    /// Being let go, until this moment at the latest.
+    leaving: Option<Instant>,
 }
+
+/// What threads are given to stop at, to be let go there. One that sleeps in the kernel for longer is let go by the kernel, when the
+/// tracer ends: its state is known to be none that a signal is waiting in.
+const LEAVING: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Tracee {
@@ -48,8 +56,24 @@ struct Tracee {
 }
 
 impl Tracer {
-    pub(crate) fn new(shared: Arc<Shared>, numbers: Vec<(u32, Call)>, first: u32, filtered: bool) -> Self {
-        Tracer { shared, numbers, threads: HashMap::new(), first, ending: None, filtered, alone: false, leaving: false }
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        alive: Sender<Round>,
+        numbers: Vec<(u32, Call)>,
+        first: u32,
+        filtered: bool,
+    ) -> Self {
+        Tracer {
+            shared,
+            _alive: alive,
+            numbers,
+            threads: HashMap::new(),
+            first,
+            ending: None,
+            filtered,
+            alone: false,
+            leaving: None,
+        }
     }
 
     /// There are no rings.
@@ -57,26 +81,33 @@ impl Tracer {
         self.alone = true;
     }
 
-    /// Traces `tid` of the process `pid` from now on. It is seized already.
-    pub(crate) fn adopt(&mut self, tid: u32, pid: u32) {
-        self.threads.insert(tid, Tracee { pid, in_call: false });
+    /// Traces `tid` from now on. It is seized already.
+    pub(crate) fn adopt(&mut self, tid: u32) {
+        self.tracee(tid);
     }
 
     /// Traces the threads of a process that were stopped to be met, and lets them go on.
-    pub(crate) fn take_over(&mut self, pid: u32, Frozen(stopped): Frozen) {
-        for &tid in stopped.keys() {
-            self.adopt(tid, pid);
+    pub(crate) fn take_over(&mut self, Frozen(threads): Frozen) {
+        for &tid in threads.keys() {
+            self.adopt(tid);
         }
-        for (tid, stop) in stopped {
-            self.stopped(tid, stop);
+        for (tid, stop) in threads {
+            if let Some(stop) = stop {
+                self.stopped(tid, stop);
+            }
         }
     }
 
     /// Until the last thread is gone, or let go. Returns how the first process ended.
     pub(crate) fn run(mut self) -> Option<Ending> {
         while !self.threads.is_empty() {
-            if self.shared.is_stopping() && !self.leaving && !self.filtered {
-                self.leave();
+            if let Some(signal) = self.shared.take_signal() {
+                self.pass_on(signal);
+            }
+            match self.leaving {
+                None if self.shared.is_stopping() && !self.filtered => self.leave(),
+                Some(until) if Instant::now() >= until => break,
+                _ => {}
             }
             match ptrace::wait_for_stop() {
                 Ok(Some((tid, stop))) => self.stopped(tid, stop),
@@ -89,9 +120,20 @@ impl Tracer {
         self.ending
     }
 
+    /// A signal for the first process, or, after its end, for all that it has left behind. None of them has been reaped by anyone else.
+    fn pass_on(&self, signal: i32) {
+        if self.ending.is_none() {
+            return ptrace::signal(self.first, signal);
+        }
+        let left_behind: BTreeSet<u32> = self.threads.values().map(|tracee| tracee.pid).collect();
+        for pid in left_behind {
+            ptrace::signal(pid, signal);
+        }
+    }
+
     /// Asks every thread to stop, to be let go there.
     fn leave(&mut self) {
-        self.leaving = true;
+        self.leaving = Some(Instant::now() + LEAVING);
         for &tid in self.threads.keys() {
             // One that is gone reports its end instead.
             let _ = ptrace::interrupt(tid);
@@ -110,13 +152,16 @@ impl Tracer {
                 self.tracee(tid);
             }
         }
-        if self.leaving {
+        if self.leaving.is_some() {
             // A signal that was about to be delivered still is.
             let signal = if let Stop::Signal(signal) = stop { signal } else { 0 };
             if ptrace::detach_with(tid, signal).is_ok() {
                 self.threads.remove(&tid);
             }
             return;
+        }
+        if tid == self.first {
+            self.shared.first_stands(matches!(stop, Stop::Group(_)));
         }
         let gone_on = match stop {
             Stop::Group(_) => ptrace::listen(tid),
@@ -207,6 +252,7 @@ impl Tracer {
         self.tell(Thread { pid, tid }, now_ns, Life::Ended { ending: told });
         if tid == self.first {
             self.ending = Some(ending);
+            self.shared.end_first();
         }
     }
 }

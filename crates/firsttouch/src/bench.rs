@@ -44,7 +44,7 @@ pub(crate) fn run(options: &BenchOptions, color: Color) -> anyhow::Result<ExitCo
         Err(error) => {
             drop(sink);
             if let Some(signal) = interrupt.received() {
-                eprintln!("firsttouch: {error}");
+                crate::stream::complain(&error.to_string());
                 sys::interrupt::die_by(signal);
             }
             return Err(explain(error));

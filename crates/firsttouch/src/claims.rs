@@ -42,7 +42,7 @@ pub(crate) fn run(options: &ClaimsOptions, color: Color) -> anyhow::Result<ExitC
     let claims = claims.context("the claims cannot be tested")?;
     if let (Some(signal), true) = (interrupt.received(), claims.claims.is_empty()) {
         drop(sink);
-        eprintln!("firsttouch: interrupted before any claim was tested");
+        crate::stream::complain("interrupted before any claim was tested");
         sys::interrupt::die_by(signal);
     }
     let screen = || report::claims_screen(&claims, stream::width());

@@ -35,7 +35,7 @@ pub(crate) fn run(options: &LayoutOptions, color: Color) -> anyhow::Result<ExitC
         Err(error) => {
             drop((json, svg)); // files that were made for nothing go
             if let Some(signal) = interrupt.received() {
-                eprintln!("firsttouch: interrupted before there was a picture");
+                crate::stream::complain("interrupted before there was a picture");
                 sys::interrupt::die_by(signal);
             }
             return failed(options, error);
@@ -95,6 +95,6 @@ fn failed(options: &LayoutOptions, error: anyhow::Error) -> anyhow::Result<ExitC
         Some(Failure::Exec(_)) => format!("{}: ", options.command[0].display()),
         _ => String::new(),
     };
-    eprintln!("firsttouch: {}", report::clean(&format!("{name}{error:#}")));
+    crate::stream::complain(&format!("{name}{error:#}"));
     Ok(ExitCode::from(status))
 }

@@ -1,5 +1,7 @@
 //! `firsttouch`: what memory really costs on Linux. The command line; one file a verb.
 
+#![cfg_attr(not(test), warn(clippy::print_stderr))]
+
 mod bench;
 mod claims;
 mod doctor;
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         return ExitCode::from(u8::try_from(status).unwrap_or(FAILED));
     }
     let cli = Cli::parse();
+    sys::inherited::keep_children_until_asked();
     sys::interrupt::survive_file_limit();
     let outcome = match cli.verb {
         Verb::Bench(options) => bench::run(&options, cli.color),
@@ -47,8 +50,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            // A message may quote a file, and a file may hold anything.
-            eprintln!("firsttouch: {}", ::report::clean(&format!("{error:#}")));
+            stream::complain(&format!("{error:#}"));
             ExitCode::from(if error.is::<options::Usage>() { USAGE } else { FAILED })
         }
     }

@@ -33,7 +33,7 @@ impl Watcher {
     pub(crate) fn see(&mut self, event: &Event) {
         match event {
             Event::Observing(arm) => self.bar.set_message(format!("{}observing {arm}, untimed", self.part)),
-            Event::Notice(text) if !self.quiet => self.bar.suspend(|| eprintln!("note: {text}")),
+            Event::Notice(text) if !self.quiet => self.bar.suspend(|| crate::stream::say(&format!("note: {text}"))),
             Event::Notice(_) => {}
             Event::Progress(progress) => self.progress(progress),
             Event::Bisecting(arm) => self.bar.set_message(format!("searching for a crossover: {arm}")),

@@ -19,6 +19,16 @@ pub(crate) fn quietly(outcome: io::Result<()>) -> io::Result<()> {
     }
 }
 
+/// Tells the user something, on standard error. Where that cannot be written (a full disk, a reader that is gone), the work goes on all the same.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Tells what failed. A message may quote a file, and a file may hold anything.
+pub(crate) fn complain(error: &str) {
+    say(&format!("firsttouch: {}", report::clean(error)));
+}
+
 /// The columns of standard output; `None` if it is no terminal.
 pub(crate) fn width() -> Option<usize> {
     sys::machine::terminal_columns(io::stdout()).filter(|_| io::stdout().is_terminal())

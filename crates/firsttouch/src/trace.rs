@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use analysis::{FaultLines, HugePages, Paging, Story};
 use anyhow::Context;
-use collect::{Calls, Collection, Outcome, Progress, Target, Wish};
+use collect::{Asked, Calls, Collection, Outcome, Progress, Target, Wish};
 use events::Event;
 use results::trace::{Ending, Summary};
-use sys::interrupt::{Interrupt, die_by, leave_keyboard_to_program};
+use sys::interrupt::{Interrupt, Keyboard, die_by, hold_stop, is_stop_wanted, stop_now};
 use sys::launch::Program;
 
 use crate::options::{CallMode, Color, FaultMode, TraceOptions};
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(options: &TraceOptions, color: Color) -> anyhow::Result<ExitCode> {
     let failed = |error: anyhow::Error, status: u8| {
-        eprintln!("firsttouch: {}", report::clean(&format!("{error:#}")));
+        stream::complain(&format!("{error:#}"));
         Ok(ExitCode::from(status))
     };
     let target = match target(options) {
@@ -58,19 +58,21 @@ pub(crate) fn run(options: &TraceOptions, color: Color) -> anyhow::Result<ExitCo
             return failed(anyhow::anyhow!("{who}{}", notice::refusal(error)), notice::status(error));
         }
     };
-    let attached = options.pid.is_some();
-    if attached {
-        interrupt.bear_repeats();
-    } else {
-        leave_keyboard_to_program();
+    interrupt.bear_repeats();
+    let keyboard = options.pid.is_none().then(Keyboard::leave_to_program);
+    if collection.is_program_held() {
+        hold_stop();
     }
-    if !options.quiet {
-        for &notice in collection.notices() {
-            note(&notice::sentence(notice, attached));
+    let note = |sentence: &str| {
+        if !options.quiet {
+            note(sentence);
         }
+    };
+    for &notice in collection.notices() {
+        note(&notice::sentence(notice, options.pid.is_some()));
     }
-    let watched = watch(collection, &mut outputs, interrupt, attached);
-    if watched.narrow_calls > 0 && !options.quiet {
+    let watched = watch(collection, &mut outputs, interrupt, keyboard, &note);
+    if watched.narrow_calls > 0 {
         note(&notice::narrow_calls(watched.narrow_calls));
     }
     if let Some(error) = outputs.take_error() {
@@ -86,7 +88,7 @@ pub(crate) fn run(options: &TraceOptions, color: Color) -> anyhow::Result<ExitCo
 }
 
 fn note(sentence: &str) {
-    eprint!("{}", report::wrapped("note: ", sentence, stream::width_of_errors()));
+    stream::say(report::wrapped("note: ", sentence, stream::width_of_errors()).trim_end());
 }
 
 fn target(options: &TraceOptions) -> Result<Target, sys::launch::Unfit> {
@@ -97,27 +99,37 @@ fn target(options: &TraceOptions) -> Result<Target, sys::launch::Unfit> {
 }
 
 /// Tells what comes until the program ends, or until this is asked to end.
-fn watch(mut collection: Collection, outputs: &mut Outputs, interrupt: Interrupt, attached: bool) -> Outcome {
+fn watch(
+    mut collection: Collection,
+    outputs: &mut Outputs,
+    interrupt: Interrupt,
+    mut keyboard: Option<Keyboard>,
+    note: &dyn Fn(&str),
+) -> Outcome {
     let mut story = Story::new(collection.began_ns(), paging(), outputs.wants_arguments());
-    let (pid, mut passed_on) = (collection.pid(), false);
-    let mut events = Vec::new();
+    let pid = collection.pid();
+    let (mut events, mut warned) = (Vec::new(), false);
     loop {
         let progress = collection.next(PATIENCE, &mut events);
         tell(&mut events, &mut story, &collection, outputs);
         if progress == Progress::Over {
             break;
         }
-        match interrupt.received() {
-            Some(signal) if !attached && !passed_on => {
-                sys::ptrace::signal(pid, signal);
-                passed_on = true;
-            }
-            Some(_) if attached => collection.stop(),
-            _ => {}
+        if keyboard.is_some() && collection.program_has_ended() {
+            // What it left behind may run for ever.
+            keyboard.take().into_iter().for_each(Keyboard::take_back);
         }
-        if outputs.are_closed() {
-            // Nobody reads any more: what still runs goes on without us.
+        if let Some(signal) = interrupt.take()
+            && collection.ask_to_end(signal) == Asked::Descendants
+        {
+            note(&notice::passed_on(signal, &mut warned));
+        }
+        if outputs.are_closed() || collection.is_stopping() {
+            // Nobody reads any more, or wants to: what still runs goes on without us.
             collection.stop();
+        }
+        if is_stop_wanted() && collection.is_program_standing() {
+            stop_now();
         }
     }
     let names = collection.names().clone();

@@ -1,22 +1,25 @@
 //! Requests to end (SIGINT, SIGTERM, SIGHUP), turned into a descriptor that becomes readable.
 //!
-//! Safety story: the handler does two async-signal-safe things (signal-safety(7)): a store to an atomic and a write
+//! Safety story: the handler does two async-signal-safe things (signal-safety(7)): stores to atomics and a write
 //! to an eventfd that is never closed. It is reset after the first signal, so that a second one kills at once.
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::Errno;
+use crate::inherited::is_ignored;
 use crate::wait::timespec;
 
 const SIGNALS: [i32; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 
 static RECEIVED: AtomicI32 = AtomicI32::new(0);
+/// The same, until it is taken.
+static UNTAKEN: AtomicI32 = AtomicI32::new(0);
 static WAKE: OnceLock<OwnedFd> = OnceLock::new();
 
 /// From its making on, a first request to end is noted instead of obeyed.
@@ -58,6 +61,12 @@ impl Interrupt {
         }
     }
 
+    /// The same, once for each time that it is asked for while somebody looks.
+    #[must_use]
+    pub fn take(self) -> Option<i32> {
+        Some(UNTAKEN.swap(0, Ordering::Relaxed)).filter(|&signal| signal != 0)
+    }
+
     /// Waits for `time`, or until a signal asks for the end.
     pub fn wait(self, time: Duration) {
         let end = Instant::now() + time;
@@ -86,6 +95,7 @@ pub fn wait_for_either(one: BorrowedFd<'_>, other: BorrowedFd<'_>, time: Option<
 
 extern "C" fn note(signal: i32) {
     RECEIVED.store(signal, Ordering::Relaxed);
+    UNTAKEN.store(signal, Ordering::Relaxed);
     if let Some(wake) = WAKE.get() {
         let one = 1_u64;
         // SAFETY: write(2) is async-signal-safe; the buffer lives on this stack.
@@ -94,13 +104,11 @@ extern "C" fn note(signal: i32) {
 }
 
 fn handle(signal: i32, flags: i32) {
-    // SAFETY: all-zero is a valid sigaction (default handler, empty mask).
-    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    // SAFETY: a null new action only reads the present one; the number is a signal's.
-    unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut action) };
-    if action.sa_sigaction == libc::SIG_IGN {
+    if is_ignored(signal) {
         return;
     }
+    // SAFETY: all-zero is a valid sigaction (empty mask).
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = note as extern "C" fn(i32) as libc::sighandler_t;
     action.sa_flags = flags;
     // SAFETY: `note` is a handler of the right type and async-signal-safe.
@@ -114,13 +122,62 @@ pub fn survive_file_limit() {
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
-/// Leaves what the keyboard sends (Ctrl-C, Ctrl-\) to the program in front of which this one stands, as time(1) does. To be called after that was
-/// started, since ignored signals are inherited.
-pub fn leave_keyboard_to_program() {
-    for signal in [libc::SIGINT, libc::SIGQUIT] {
+/// The signals of the keyboard are left to a program.
+#[derive(Debug)]
+#[must_use]
+pub struct Keyboard([libc::sighandler_t; 2]);
+
+const KEYBOARD: [i32; 2] = [libc::SIGINT, libc::SIGQUIT];
+
+impl Keyboard {
+    /// Leaves what the keyboard sends (Ctrl-C, Ctrl-\) to the program in front of which this one stands, as time(1) does. To be called after that
+    /// was started, since ignored signals are inherited.
+    pub fn leave_to_program() -> Self {
         // SAFETY: ignoring a signal installs no handler.
-        unsafe { libc::signal(signal, libc::SIG_IGN) };
+        Keyboard(KEYBOARD.map(|signal| unsafe { libc::signal(signal, libc::SIG_IGN) }))
     }
+
+    /// They mean this process again: the program has ended.
+    pub fn take_back(self) {
+        for (signal, handler) in KEYBOARD.into_iter().zip(self.0) {
+            // SAFETY: what was there before.
+            unsafe { libc::signal(signal, handler) };
+        }
+    }
+}
+
+/// Ctrl-Z has come, and SIGCONT has not yet.
+static STOP_WANTED: AtomicBool = AtomicBool::new(false);
+
+/// From now on Ctrl-Z is noted instead of obeyed. Who traces must not stop before what it traces has: a program that handles SIGTSTP before it stops would
+/// do so only once its tracer runs again, when the shell has already told all to go on.
+pub fn hold_stop() {
+    extern "C" fn note(signal: i32) {
+        STOP_WANTED.store(signal == libc::SIGTSTP, Ordering::Relaxed);
+    }
+    for signal in [libc::SIGTSTP, libc::SIGCONT] {
+        // SAFETY: all-zero is a valid sigaction (empty mask).
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        action.sa_sigaction = note as extern "C" fn(i32) as libc::sighandler_t;
+        action.sa_flags = libc::SA_RESTART;
+        if !is_ignored(signal) {
+            // SAFETY: `note` is a handler of the right type and stores to an atomic.
+            unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
+        }
+    }
+}
+
+/// Whether a Ctrl-Z was noted that is still to be obeyed.
+#[must_use]
+pub fn is_stop_wanted() -> bool {
+    STOP_WANTED.load(Ordering::Relaxed)
+}
+
+/// Obeys it: this process stands still until SIGCONT.
+pub fn stop_now() {
+    STOP_WANTED.store(false, Ordering::Relaxed);
+    // SAFETY: takes a number.
+    unsafe { libc::raise(libc::SIGSTOP) };
 }
 
 /// Ends this process by `signal`, as if it had never been taken over, so that a shell sees the truth.

@@ -16,12 +16,17 @@ use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::Errno;
+use crate::inherited::{is_ignored, was_ignored};
 use crate::process::Ending;
 use crate::seccomp::Filter;
+
+/// How often [`Started::ended_within`] looks.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Where the program's memory lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -114,7 +119,11 @@ impl Program {
         if pid < 0 {
             return Err(errno);
         }
-        Ok(Waiting { child: Started { pid, reaped: false }, gate: File::from(gate.1), told: File::from(told.0) })
+        Ok(Waiting {
+            child: Started { pid, reaped: false, ending: None },
+            gate: File::from(gate.1),
+            told: File::from(told.0),
+        })
     }
 }
 
@@ -228,21 +237,14 @@ fn leave() -> ! {
     unsafe { libc::_exit(125) }
 }
 
-/// Handlers of this process must not run in its copy, and the two signals that the Rust runtime and this program ignore are
-/// not ignored by what it starts. What was ignored when this program began (nohup) stays so.
+/// Handlers of this process must not run in its copy, and the signals that the Rust runtime and this program treat in their own way are
+/// as they were when this program began. What else was ignored then (nohup) stays so.
 fn default_signals() {
     for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: all-zero is a valid sigaction (default handler, empty mask).
-        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-        // SAFETY: a null new action only reads the present one.
-        if unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut action) } != 0 {
-            continue;
-        }
-        let ours = signal == libc::SIGPIPE || signal == libc::SIGXFSZ;
-        if action.sa_sigaction != libc::SIG_DFL && (ours || action.sa_sigaction != libc::SIG_IGN) {
-            // SAFETY: the default action installs no handler.
-            unsafe { libc::signal(signal, libc::SIG_DFL) };
-        }
+        let ours = [libc::SIGPIPE, libc::SIGXFSZ, libc::SIGCHLD].contains(&signal);
+        let ignored = if ours { was_ignored(signal) } else { is_ignored(signal) };
+        // SAFETY: neither action installs a handler. Of some numbers it fails harmlessly (SIGKILL, the C library's own).
+        unsafe { libc::signal(signal, if ignored { libc::SIG_IGN } else { libc::SIG_DFL }) };
     }
 }
 
@@ -318,6 +320,7 @@ impl Waiting {
 pub struct Started {
     pid: i32,
     reaped: bool,
+    ending: Option<Ending>,
 }
 
 impl Started {
@@ -331,18 +334,58 @@ impl Started {
     ///
     /// # Errors
     /// ECHILD: it was reaped elsewhere.
-    pub fn wait(mut self) -> Result<Ending, Errno> {
-        let mut status = 0;
+    pub fn wait(&mut self) -> Result<Ending, Errno> {
         loop {
-            // SAFETY: the status is writable, and the child has not been reaped.
-            if unsafe { libc::waitpid(self.pid, &raw mut status, 0) } == self.pid {
+            match self.ask(0) {
+                Ok(Some(ending)) => return Ok(ending),
+                Ok(None) | Err(Errno(libc::EINTR)) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+
+    /// Waits up to `time` until it ends; how it ended, if it has.
+    ///
+    /// # Errors
+    /// ECHILD: it was reaped elsewhere.
+    pub fn ended_within(&mut self, time: Duration) -> Result<Option<Ending>, Errno> {
+        let until = Instant::now() + time;
+        loop {
+            let ended = match self.ask(libc::WNOHANG) {
+                Err(Errno(libc::EINTR)) => None,
+                ended => ended?,
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            if ended.is_some() || left.is_zero() {
+                return Ok(ended);
+            }
+            std::thread::sleep(left.min(LOOK_EVERY));
+        }
+    }
+
+    /// Its end, once it is there, is remembered.
+    fn ask(&mut self, how: i32) -> Result<Option<Ending>, Errno> {
+        if self.ending.is_some() {
+            return Ok(self.ending);
+        }
+        let mut status = 0;
+        // SAFETY: the status is writable, and the child has not been reaped.
+        match unsafe { libc::waitpid(self.pid, &raw mut status, how) } {
+            0 => Ok(None),
+            got if got == self.pid => {
                 self.reaped = true;
-                return Ok(Ending::of(status));
+                self.ending = Some(Ending::of(status));
+                Ok(self.ending)
             }
-            let error = Errno::last();
-            if error.0 != libc::EINTR {
-                return Err(error);
-            }
+            _ => Err(Errno::last()),
+        }
+    }
+
+    /// Sends it `signal`, unless it has been reaped.
+    pub fn signal(&self, signal: i32) {
+        if !self.reaped {
+            // SAFETY: kill(2) takes numbers. A child that has not been reaped keeps its own.
+            unsafe { libc::kill(self.pid, signal) };
         }
     }
 

@@ -15,6 +15,7 @@ pub mod filemap;
 pub mod filesystem;
 pub mod fork;
 pub mod image;
+pub mod inherited;
 pub mod interrupt;
 pub mod launch;
 pub mod limits;

@@ -216,6 +216,22 @@ pub fn wait_for_stop() -> Result<Option<(u32, Stop)>, Errno> {
     }
 }
 
+/// Waits for all children and traced threads of this process that have ended, so that they are gone. How they ended is not told; who
+/// waits for one of them is told that there is none.
+pub fn reap_the_dead() {
+    loop {
+        // SAFETY: all-zero is a valid value of this plain struct.
+        let mut ended: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        let how = libc::WEXITED | libc::WNOHANG | libc::__WALL;
+        // SAFETY: the kernel writes one siginfo.
+        let failed = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut ended, how) } != 0;
+        // SAFETY: of a child; 0 where nothing was written.
+        if failed || unsafe { ended.si_pid() } == 0 {
+            return;
+        }
+    }
+}
+
 fn wait(how: i32) -> Result<Option<(u32, Stop)>, Errno> {
     let mut status = 0;
     // __WALL: threads too. __WNOTHREAD: what another thread of ours has started or traces is that one's.
@@ -299,14 +315,12 @@ pub struct Bell {
 }
 
 impl Bell {
-    /// Hangs it up, before there is a child.
+    /// Hangs it up. Children that it is to ring for inherit no blocked signal if they were started before; stops and ends that came
+    /// before are found by [`next_stop`].
     ///
     /// # Errors
     /// EMFILE or ENFILE when no descriptor is left.
     pub fn new() -> Result<Self, Errno> {
-        // A parent may have left it ignored: then the kernel reaps children by itself, and nobody learns how they ended.
-        // SAFETY: the default action installs no handler.
-        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
         // SAFETY: all-zero is a valid set.
         let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
         let mut before = set;

@@ -17,6 +17,8 @@ use sys::ptrace::{self, Bell, Options, Stop};
 use super::picture::{self, Leaving, Unseen};
 use super::{At, Failure, Moment, Outcome, Request};
 
+/// So long threads may stand still for a picture. One that has not stopped by then sleeps where no stop reaches it, in vfork(2) for one.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// What a program that was asked to end is given before it is killed.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -26,8 +28,8 @@ const GRACE: Duration = Duration::from_secs(1);
 /// # Errors
 /// [`Failure`] says why there is no picture.
 pub fn run(request: &Request, interrupt: Interrupt, look: &mut dyn FnMut(&Space)) -> Result<Outcome, Failure> {
-    let bell = Bell::new().map_err(Failure::Start)?;
     let waiting = request.program.start(request.setup).map_err(Failure::Start)?;
+    let bell = Bell::new().map_err(Failure::Start)?;
     ptrace::seize(waiting.pid(), Options::LIFE).map_err(Failure::Trace)?;
     let started = waiting.go().map_err(|errno| match errno.0 {
         // personality(2) is refused with EPERM, and execve(2) of a traced program that wants privilege may be as well.
@@ -62,6 +64,8 @@ enum Onward {
 /// All threads are being stopped for a picture.
 struct Freeze {
     moment: Moment,
+    /// The picture is taken then, whoever has not stopped.
+    until: Instant,
     /// Those that have stopped, and how they go on afterwards.
     held: BTreeMap<u32, Onward>,
 }
@@ -122,6 +126,11 @@ impl Tracer<'_> {
             Stop::Born(_) | Stop::Interrupted | Stop::Picked | Stop::Call => Onward::With(0),
         };
         match &mut self.freeze {
+            // It is not held at its end: another may wait for that, to become another program (execve(2)).
+            Some(_) if stop == Stop::Exit => {
+                go_on(tid, onward);
+                self.thaw_if_all_stand();
+            }
             Some(freeze) => {
                 freeze.held.insert(tid, onward);
                 self.thaw_if_all_stand();
@@ -171,20 +180,21 @@ impl Tracer<'_> {
     /// Stops all threads for a picture.
     fn freeze(&mut self, moment: Moment) {
         self.asked = true;
-        self.freeze = Some(Freeze { moment, held: BTreeMap::new() });
+        self.freeze = Some(Freeze { moment, until: Instant::now() + PATIENCE, held: BTreeMap::new() });
         for tid in threads_of(self.pid).unwrap_or_default() {
             let _ = ptrace::interrupt(tid); // gone by now, or at its exit: it will be seen
         }
     }
 
-    /// Takes the picture once every thread has stopped or is at its end, and lets all go on.
+    /// Takes the picture once every thread has stopped or is at its end, or has been waited for long enough, and lets all go on.
     fn thaw_if_all_stand(&mut self) {
         let Some(freeze) = &self.freeze else { return };
         let stands = |tid: &u32| freeze.held.contains_key(tid) || self.leaving.contains_key(tid);
-        if freeze.held.is_empty() || !threads_of(self.pid).unwrap_or_default().iter().all(stands) {
+        let all_stand = || threads_of(self.pid).unwrap_or_default().iter().all(stands);
+        if Instant::now() < freeze.until && (freeze.held.is_empty() || !all_stand()) {
             return;
         }
-        let Some(Freeze { moment, held }) = self.freeze.take() else { return };
+        let Some(Freeze { moment, held, .. }) = self.freeze.take() else { return };
         let through = if held.contains_key(&self.pid) { Some(self.pid) } else { held.keys().next().copied() };
         self.take(through.unwrap_or(self.pid), moment);
         for (tid, onward) in held {
@@ -193,6 +203,7 @@ impl Tracer<'_> {
     }
 
     fn follow_the_clock(&mut self, interrupt: Interrupt, look: &mut dyn FnMut(&Space)) {
+        self.thaw_if_all_stand();
         let now = Instant::now();
         let since = self.since_exec.unwrap_or(now);
         if let (At::After(time), false, None) = (self.request.at, self.asked, &self.freeze)
@@ -231,7 +242,8 @@ impl Tracer<'_> {
             (At::After(time), false, Some(since)) => Some(since + time),
             _ => None,
         };
-        let next = [timer, self.next_look, self.kill_at].into_iter().flatten().min();
+        let thaw = self.freeze.as_ref().map(|freeze| freeze.until);
+        let next = [timer, thaw, self.next_look, self.kill_at].into_iter().flatten().min();
         let left = next.map(|next| next.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)));
         // Once it has spoken, it would speak for ever.
         let ended = interrupt.received().is_some().then_some(bell.as_fd());

@@ -51,6 +51,18 @@ pub(super) fn narrow_calls(calls: u64) -> String {
     format!("syscalls in 32-bit mode are not shown, because their numbers have another meaning: {calls}")
 }
 
+/// The program has ended, what it left behind cannot go on alone, and the user wants the end, perhaps not for the first time.
+pub(super) fn passed_on(signal: i32, warned: &mut bool) -> String {
+    if std::mem::replace(warned, true) {
+        return "the processes that the program left behind were killed".to_owned();
+    }
+    format!(
+        "the program has ended, but processes that it started have not; at each memory syscall they have to ask this tracer, so they cannot be \
+         left alone: {} was sent to them; a second request kills them",
+        sys::interrupt::name(signal)
+    )
+}
+
 /// Why nothing can be traced.
 pub(super) fn refusal(error: Error) -> String {
     match error {

@@ -15,3 +15,4 @@ mod measured;
 mod program;
 mod small;
 mod trace;
+mod unharmed;

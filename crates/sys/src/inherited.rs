@@ -1,0 +1,46 @@
+//! Which signals were ignored when this process began: what it starts is to find them so, as under a shell.
+//!
+//! Safety story: the function in `.init_array` runs before `main` and its runtime (which ignores SIGPIPE), on the only thread; it calls
+//! sigaction(2) with a valid struct and stores to atomics.
+#![allow(unsafe_code)]
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static PIPE: AtomicBool = AtomicBool::new(false);
+static CHILD: AtomicBool = AtomicBool::new(false);
+
+#[used]
+// SAFETY: the section holds functions that the loader calls once, before main.
+#[unsafe(link_section = ".init_array")]
+static BEFORE_MAIN: extern "C" fn() = look;
+
+extern "C" fn look() {
+    PIPE.store(is_ignored(libc::SIGPIPE), Ordering::Relaxed);
+    CHILD.store(is_ignored(libc::SIGCHLD), Ordering::Relaxed);
+}
+
+pub(crate) fn is_ignored(signal: i32) -> bool {
+    // SAFETY: all-zero is a valid sigaction (default handler, empty mask).
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: a null new action only reads the present one.
+    unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut action) };
+    action.sa_sigaction == libc::SIG_IGN
+}
+
+/// Whether `signal`, which this program treats in its own way, was ignored when it began.
+pub(crate) fn was_ignored(signal: i32) -> bool {
+    match signal {
+        libc::SIGPIPE => PIPE.load(Ordering::Relaxed),
+        libc::SIGCHLD => CHILD.load(Ordering::Relaxed),
+        _ => false,
+    }
+}
+
+/// From now on children wait to be asked how they ended. A parent may have left SIGCHLD ignored: then the kernel reaps them by itself, and
+/// nobody learns it.
+pub fn keep_children_until_asked() {
+    if is_ignored(libc::SIGCHLD) {
+        // SAFETY: the default action installs no handler.
+        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+    }
+}
