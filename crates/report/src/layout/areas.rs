@@ -120,7 +120,8 @@ fn name(region: &Region) -> String {
         Kind::ThreadStack => "thread stack".to_owned(),
         Kind::Arena => "arena".to_owned(),
         Kind::Vdso => "vdso".to_owned(),
-        Kind::Vvar => "vvar".to_owned(),
+        // Newer kernels have a second one, [vvar_vclock].
+        Kind::Vvar => path.unwrap_or("vvar").trim_matches(['[', ']']).to_owned(),
         Kind::Vsyscall => "vsyscall".to_owned(),
     }
 }

@@ -15,7 +15,7 @@ pub(super) const LETTERS: [(&[Kind], char, &str); 11] = [
     (&[Kind::Arena], 'A', "arena"),
     (&[Kind::File], 'F', "file"),
     (&[Kind::Stack, Kind::ThreadStack], 'S', "stack"),
-    (&[Kind::Vdso, Kind::Vvar], 'V', "vdso, vvar"),
+    (&[Kind::Vdso, Kind::Vvar], 'V', "vdso/vvar"),
     (&[Kind::Other], 'O', "other"),
 ];
 

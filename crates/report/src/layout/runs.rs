@@ -2,10 +2,9 @@
 
 use results::layout::{Address, Gaps, Layout, Summary};
 
-use super::kind_of;
+use super::sentence;
 use crate::number::bytes;
 use crate::table::table;
-use crate::text::hanging;
 
 /// A table of the regions, and what it says in words.
 fn table_of(layout: &Layout) -> Vec<Vec<String>> {
@@ -13,7 +12,10 @@ fn table_of(layout: &Layout) -> Vec<Vec<String>> {
         .then_some(&layout.summary);
     let without = layout.summary_without_aslr.as_ref().or(with.is_none().then_some(&layout.summary));
     let mut rows = vec![vec![String::new()]];
-    rows.extend(["text", "heap", "gap bss to heap", "mmap area", "stack", "vdso"].map(|name| vec![name.to_owned()]));
+    rows.extend(
+        ["text, start", "heap, start", "gap bss to heap", "mmap area, end", "stack, end", "vdso, start"]
+            .map(|name| vec![name.to_owned()]),
+    );
     if let Some(without) = without {
         column(&mut rows, format!("ASLR off, {} runs", without.runs), &places(without));
     }
@@ -69,18 +71,27 @@ fn gap_range(gaps: &Gaps) -> String {
 /// The table with its explanation.
 pub(super) fn summary(layout: &Layout, width: Option<usize>) -> String {
     let rows = table_of(layout);
+    let has_kernel = rows[0].iter().any(|head| head == "kernel");
     let mut text = drawn(rows, width);
-    let main = if layout.runs.iter().all(|run| run.aslr == Some(false)) { "without ASLR" } else { "with ASLR" };
+    let all = |aslr| layout.runs.iter().all(|run| run.aslr == aslr);
+    let main = if all(Some(false)) {
+        "ASLR off"
+    } else if all(None) {
+        "ASLR unknown"
+    } else {
+        "ASLR on"
+    };
     let mut said = vec![gaps(main, &layout.summary)];
-    said.extend(layout.summary_without_aslr.as_ref().map(|without| gaps("without", without)));
-    text += &hanging("", &format!("{}: {}.", kind_of(&layout.program), said.join("; ")), width);
-    text += &hanging(
-        "",
-        "Bits seen: bits of the address that were not the same in all runs, so at least so many are drawn at random. Kernel: what its \
-         settings and source draw at random, ? where this user may not read them or nobody has said so. Places: first code, start of \
-         the heap, highest end below the stack, end of the stack.",
-        width,
-    );
+    said.extend(layout.summary_without_aslr.as_ref().map(|without| gaps("ASLR off", without)));
+    text += &sentence("", &format!("Gap between bss and heap: {}.", said.join("; ")), width);
+    text += &sentence("", "Bits seen: address bits that differed between runs; at least as many are random.", width);
+    if has_kernel {
+        text += &sentence(
+            "",
+            "Kernel: random bits by its settings and source; ? where they are undocumented or hidden from this user.",
+            width,
+        );
+    }
     text
 }
 
@@ -92,13 +103,11 @@ fn drawn(rows: Vec<Vec<String>>, width: Option<usize>) -> String {
 
 fn gaps(name: &str, summary: &Summary) -> String {
     let gaps = &summary.heap_gap_bytes;
-    let number = match gaps.distinct {
-        0 => return format!("{name} no heap lies behind the bss"),
-        _ if gaps.max == Some(0) => {
-            return format!("{name} there is no gap between bss and heap in {} runs", summary.runs);
-        }
-        1 => "always the same".to_owned(),
-        distinct => format!("{distinct} different ones"),
-    };
-    format!("{name} the gap between bss and heap is {} ({number} in {} runs)", gap_range(gaps), summary.runs)
+    let runs = if summary.runs == 1 { "1 run".to_owned() } else { format!("{} runs", summary.runs) };
+    match gaps.distinct {
+        0 => format!("{name}, nothing to measure (no heap behind the bss) in {runs}"),
+        _ if gaps.max == Some(0) => format!("{name}, none in {runs}"),
+        1 => format!("{name}, {}, the same in {runs}", gap_range(gaps)),
+        distinct => format!("{name}, {}, {distinct} different ones in {runs}", gap_range(gaps)),
+    }
 }

@@ -1,72 +1,164 @@
-//! The picture as SVG, to be put into a page: no scripts, light and dark by the reader's wish, every box with its words.
+//! The picture as SVG, to be put into a page: no scripts, nothing loaded, light and dark by the reader's wish.
+
+mod column;
+mod strip;
 
 use std::fmt::Write;
 
 use results::layout::{Kind, Layout, Run};
 
-use super::areas::{Area, Place, areas};
-use super::bars::resident_share;
-use super::kind_of;
+use self::column::{BELOW_CAPTION, Column};
+use super::areas::{Place, areas};
+use super::columns::shortened;
+use super::head::{circumstances, figures};
 use crate::number::bytes;
 use crate::text::clean;
 
-const COLUMN: f64 = 560.0;
-const BOX_LEFT: f64 = 150.0;
-const BOX_WIDTH: f64 = 200.0;
-const TOP: f64 = 76.0;
-const GAP: f64 = 40.0;
-/// So many places of the mmap area have a box of their own.
+const MARGIN: f64 = 20.0;
+/// So many places of the mmap area are told one by one.
 const PLACES: usize = 14;
-/// Stripes in which a box shows where it is resident.
-const STRIPES: u32 = 50;
+/// Letters of the program's name in the title.
+const TITLE_LETTERS: usize = 32;
+const LEGEND_LINE: f64 = 20.0;
 
 /// The document: runs without and with ASLR beside each other, where there are both.
 #[must_use]
 pub fn document(layout: &Layout) -> String {
     let first = |aslr: Option<bool>| layout.runs.iter().find(|run| run.aslr == aslr);
-    let columns: Vec<&Run> = match (first(Some(false)), first(Some(true))) {
+    let runs: Vec<&Run> = match (first(Some(false)), first(Some(true))) {
         (Some(off), Some(on)) => vec![off, on],
         _ => layout.runs.first().into_iter().collect(),
     };
-    let mut body = String::new();
-    let mut height = TOP;
-    for (number, run) in columns.iter().enumerate() {
-        height = height.max(column(&mut body, layout, run, number as f64 * COLUMN));
+    let (mut body, mut left, mut bottom) = (String::new(), 0.0, BELOW_CAPTION);
+    for run in &runs {
+        let column = Column::new(layout, run, left);
+        bottom = f64::max(bottom, column.draw(&mut body));
+        left += column.width();
     }
-    let width = COLUMN * columns.len().max(1) as f64;
-    let height = height + 52.0;
-    let program = escaped(&layout.program.path);
-    let title = format!("The address space of {program}");
+    let width = f64::max(left, column::WIDTH);
+    let legend = legend(&runs, width, bottom + 34.0);
+    let height = legend.bottom + 46.0;
+    let title = format!("The address space of {}", program_name(layout));
+    // Several pictures may be in one page.
+    let id = runs.first().map_or(0, |run| run.pid);
     let mut text = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\" \
-         role=\"img\" aria-labelledby=\"title desc\">\n<title id=\"title\">{title}</title>\n<desc id=\"desc\">{}</desc>\n{STYLE}\
-         <rect class=\"page\" width=\"{width:.0}\" height=\"{height:.0}\"/>\n",
-        escaped(&described(layout, &columns))
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"firsttouch\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" \
+         height=\"{height:.0}\" style=\"max-width:100%;height:auto\" role=\"img\" aria-labelledby=\"title-{id} desc-{id}\">\n\
+         <title id=\"title-{id}\">{}</title>\n<desc id=\"desc-{id}\">{}</desc>\n{STYLE}",
+        escaped(&title),
+        escaped(&described(layout, &runs))
     );
-    let _ = writeln!(text, "<text class=\"title\" x=\"16\" y=\"28\">{title}</text>");
+    let _ = writeln!(text, "<rect class=\"page\" width=\"{width:.0}\" height=\"{height:.0}\"/>");
+    let _ = writeln!(text, "<text class=\"title\" x=\"{MARGIN}\" y=\"36\">{}</text>", escaped(&title));
     text += &body;
-    let _ = writeln!(
-        text,
-        "<text class=\"quiet\" x=\"16\" y=\"{:.0}\">High addresses are at the top; heights are to scale within an area as far as words \
-         allow.</text>\n<text class=\"quiet\" x=\"16\" y=\"{:.0}\">Filled: resident. Left is the low end of a box. firsttouch {}</text>\n</svg>",
-        height - 26.0,
-        height - 10.0,
-        escaped(&layout.version)
-    );
-    text
+    text += &legend.drawn;
+    let foot = [
+        "High addresses are at the top. At the left each area is to scale, with nothing thinner than two pixels,"
+            .to_owned(),
+        format!(
+            "torn or blank where nothing is mapped. In small bars the low end is at the left. firsttouch {}",
+            layout.version
+        ),
+    ];
+    for (words, y) in foot.iter().zip([14.0, 29.0]) {
+        let y = legend.bottom + y;
+        let _ = writeln!(text, "<text class=\"quiet\" x=\"{MARGIN}\" y=\"{y:.0}\">{}</text>", escaped(words));
+    }
+    text + "</svg>\n"
 }
 
+/// All selectors begin with the class of the root: styles of an SVG within a page are the page's. Colours are Okabe and Ito's, lighter
+/// on dark.
 const STYLE: &str = "<style>
-.page{fill:#fff}text{font:12px system-ui,sans-serif;fill:#222}.title{font-weight:bold;font-size:16px}.quiet{fill:#555;font-size:11px}
-.address{font-family:ui-monospace,monospace;font-size:11px}.frame{fill:none;stroke:#222}.cut{fill:none;stroke:#555;stroke-dasharray:3 3}
-.program{fill:#0072B2}.heap{fill:#D55E00}.file{fill:#009E73}.memory{fill:#CC79A7}.stack{fill:#56707a}.name{stroke:#fff;stroke-width:3px;paint-order:stroke;stroke-opacity:.85}
-@media (prefers-color-scheme:dark){.page{fill:#16181c}text{fill:#eee}.quiet{fill:#bbb}.frame{stroke:#ddd}.cut{stroke:#aaa}.name{stroke:#16181c}}
+.firsttouch text{font:12px system-ui,sans-serif;fill:#1f2328}.firsttouch .title{font-weight:600;font-size:18px}
+.firsttouch .quiet{fill:#59636e;font-size:11px}.firsttouch .mono{font:11px ui-monospace,monospace}.firsttouch .area{font-weight:600}
+.firsttouch .page{fill:#fff}.firsttouch .line{fill:none;stroke:#8c959f;stroke-width:.75}
+.firsttouch .frame{fill:none;stroke:#59636e;stroke-width:.75}.firsttouch .hatch{stroke:#59636e;stroke-width:1}
+.firsttouch .program{fill:#0072b2}.firsttouch .heap{fill:#d55e00}.firsttouch .file{fill:#009e73}.firsttouch .memory{fill:#c0609b}
+.firsttouch .stack{fill:#5b6f7d}.firsttouch .mixed{fill:#8c959f}
+@media (prefers-color-scheme:dark){.firsttouch text{fill:#e6edf3}.firsttouch .quiet{fill:#a9b4c0}.firsttouch .page{fill:#0d1117}
+.firsttouch .line{stroke:#6e7681}.firsttouch .frame{stroke:#a9b4c0}.firsttouch .hatch{stroke:#a9b4c0}.firsttouch .program{fill:#56b4e9}
+.firsttouch .heap{fill:#f0883e}.firsttouch .file{fill:#2bb58c}.firsttouch .memory{fill:#dd8fbf}.firsttouch .stack{fill:#9fb3c0}}
 </style>
+<defs><pattern id=\"firsttouch-no-access\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\">\
+<line class=\"hatch\" x1=\"0\" y1=\"0\" x2=\"0\" y2=\"5\"/></pattern></defs>
 ";
+/// How memory that nobody may access is filled, over its colour.
+const NO_ACCESS: &str = "fill=\"url(#firsttouch-no-access)\"";
+/// Opacity of what is not resident; what is has 1.
+const PALE: f64 = 0.18;
+
+/// The class of a place's colour.
+fn class(place: &Place) -> &'static str {
+    match place.regions[0].kind {
+        _ if place.folded => "mixed",
+        kind => class_of(kind),
+    }
+}
+
+fn class_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text | Kind::Rodata | Kind::Data | Kind::Bss => "program",
+        Kind::Heap => "heap",
+        Kind::File => "file",
+        Kind::Mmap | Kind::Arena => "memory",
+        Kind::Stack | Kind::ThreadStack | Kind::Vdso | Kind::Vvar | Kind::Vsyscall | Kind::Other => "stack",
+    }
+}
+
+struct Legend {
+    drawn: String,
+    bottom: f64,
+}
+
+/// What the colours and fillings mean, those that are there.
+fn legend(runs: &[&Run], width: f64, top: f64) -> Legend {
+    let regions = || runs.iter().flat_map(|run| &run.regions);
+    let colour = |class: &'static str, words| {
+        regions().any(|region| class_of(region.kind) == class).then(|| (format!("class=\"{class}\""), words))
+    };
+    let closed = regions().any(|region| region.perms.starts_with("---"));
+    let entries = [
+        colour("program", "the program"),
+        colour("heap", "heap"),
+        colour("file", "libraries and files"),
+        colour("memory", "anonymous, arenas"),
+        colour("stack", "stacks, vdso, other"),
+        Some(("class=\"mixed\"".to_owned(), "resident")),
+        Some((format!("class=\"mixed\" fill-opacity=\"{PALE}\""), "not resident")),
+        closed.then(|| (NO_ACCESS.to_owned(), "no access")),
+    ];
+    let (mut drawn, mut x, mut y) = (String::new(), MARGIN, top);
+    for (fill, words) in entries.into_iter().flatten() {
+        // Seven is a wide letter on average at this size.
+        let length = 18.0 + 7.0 * words.len() as f64 + 14.0;
+        if x + length > width {
+            (x, y) = (MARGIN, y + LEGEND_LINE);
+        }
+        let _ = writeln!(
+            drawn,
+            "<rect {fill} x=\"{x:.1}\" y=\"{:.1}\" width=\"12\" height=\"12\"/><rect class=\"frame\" x=\"{x:.1}\" y=\"{:.1}\" width=\"12\" \
+             height=\"12\"/><text x=\"{:.1}\" y=\"{y:.1}\">{words}</text>",
+            y - 10.0,
+            y - 10.0,
+            x + 18.0
+        );
+        x += length;
+    }
+    Legend { drawn, bottom: y + 10.0 }
+}
+
+/// The file's name without its folder: the folder is in the description.
+fn program_name(layout: &Layout) -> String {
+    match clean(layout.program.path.rsplit('/').next().unwrap_or_default()) {
+        name if name.is_empty() => "a process".to_owned(),
+        name => shortened(&name, TITLE_LETTERS),
+    }
+}
 
 /// What a reader who sees no picture is told.
-fn described(layout: &Layout, columns: &[&Run]) -> String {
-    let each = columns.iter().map(|run| {
+fn described(layout: &Layout, runs: &[&Run]) -> String {
+    let each = runs.iter().map(|run| {
         let places = areas(run, Some(PLACES));
         let lines = places.iter().flat_map(|area| &area.places).map(|place| {
             let at = if place.folded { String::new() } else { format!(" at {:#x}", place.start) };
@@ -77,164 +169,18 @@ fn described(layout: &Layout, columns: &[&Run]) -> String {
                 bytes(place.resident_bytes as f64)
             )
         });
-        format!("{}. From high to low: {}.", caption(layout, run), lines.collect::<Vec<_>>().join("; "))
+        format!(
+            "{}; {}. From high to low: {}.",
+            circumstances(layout, run),
+            figures(run, ", "),
+            lines.collect::<Vec<_>>().join("; ")
+        )
     });
-    each.collect::<Vec<_>>().join(" ")
+    format!("{}: {}", clean(&layout.program.path), each.collect::<Vec<_>>().join(" "))
 }
 
-fn caption(layout: &Layout, run: &Run) -> String {
-    let aslr = match run.aslr {
-        Some(true) => "ASLR on",
-        Some(false) => "ASLR off",
-        None => "ASLR unknown",
-    };
-    format!(
-        "{}; {aslr}; virtual {}, resident {}",
-        kind_of(&layout.program),
-        bytes(run.mapped_bytes() as f64),
-        bytes(run.resident_bytes() as f64)
-    )
-}
-
-/// Draws a run from `left` on, and returns where it ends.
-fn column(body: &mut String, layout: &Layout, run: &Run, left: f64) -> f64 {
-    let _ = writeln!(body, "<text x=\"{:.0}\" y=\"50\">{}</text>", left + 16.0, escaped(&caption(layout, run)));
-    let mut y = TOP;
-    let areas = areas(run, Some(PLACES));
-    let mut above: Option<u64> = None;
-    for area in &areas {
-        if let (Some(above), Some(first)) = (above, area.places.first()) {
-            gap(body, run, area, above.saturating_sub(first.end), (left, y));
-            y += GAP;
-        }
-        let largest = area.places.iter().map(|place| place.size_bytes).max().unwrap_or(1).max(1);
-        for place in &area.places {
-            // Words need 20, and the largest has 90; what is between is to scale.
-            let height = (90.0 * place.size_bytes as f64 / largest as f64).max(20.0);
-            drawn(body, place, (left, y), height);
-            y += height;
-        }
-        above = area.places.last().map(|place| place.start);
-    }
-    y
-}
-
-fn gap(body: &mut String, run: &Run, area: &Area, between: u64, (left, y): (f64, f64)) {
-    let of_the_heap = area.is_program && run.heap_gap_bytes == Some(between);
-    let text = match (of_the_heap, between) {
-        (true, 0) => "no gap between bss and heap".to_owned(),
-        (true, _) => format!("{} between bss and heap", bytes(between as f64)),
-        _ => format!("{} unmapped", bytes(between as f64)),
-    };
-    let (start, end) = (left + BOX_LEFT, left + BOX_LEFT + BOX_WIDTH);
-    if between > 0 {
-        // Two torn edges.
-        for edge in [y + 6.0, y + GAP - 6.0] {
-            let steps: Vec<String> = (0..=10)
-                .map(|step| {
-                    format!(
-                        "{:.0},{:.0}",
-                        start + (end - start) * f64::from(step) / 10.0,
-                        edge + f64::from(step % 2) * 4.0
-                    )
-                })
-                .collect();
-            let _ = writeln!(body, "<polyline class=\"cut\" points=\"{}\"/>", steps.join(" "));
-        }
-    }
-    let _ = writeln!(
-        body,
-        "<text class=\"quiet\" x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"middle\">{}</text>",
-        f64::midpoint(start, end),
-        y + GAP / 2.0 + 4.0,
-        escaped(&text)
-    );
-}
-
-fn drawn(body: &mut String, place: &Place, (left, y): (f64, f64), height: f64) {
-    let x = left + BOX_LEFT;
-    let class = match place.regions[0].kind {
-        _ if place.folded => "stack",
-        Kind::Text | Kind::Rodata | Kind::Data | Kind::Bss => "program",
-        Kind::Heap => "heap",
-        Kind::File => "file",
-        Kind::Mmap | Kind::Arena => "memory",
-        _ => "stack",
-    };
-    let _ = writeln!(
-        body,
-        "<rect class=\"{class}\" x=\"{x:.0}\" y=\"{y:.1}\" width=\"{BOX_WIDTH:.0}\" height=\"{height:.1}\" fill-opacity=\".18\"/>"
-    );
-    if !place.folded {
-        stripes(body, place, class, (x, y), height);
-        let _ = writeln!(
-            body,
-            "<text class=\"address\" x=\"{:.0}\" y=\"{:.1}\" text-anchor=\"end\">{:#x}</text>",
-            x - 8.0,
-            y + height - 4.0,
-            place.start
-        );
-    }
-    if place.is_heap {
-        let _ = writeln!(
-            body,
-            "<text class=\"address\" x=\"{:.0}\" y=\"{:.1}\" text-anchor=\"end\">break {:#x}</text>",
-            x - 8.0,
-            y + 10.0,
-            place.end
-        );
-    }
-    let huge = match place.huge_bytes {
-        0 => String::new(),
-        huge => format!(", {} huge", bytes(huge as f64)),
-    };
-    let _ = writeln!(
-        body,
-        "<rect class=\"frame\" x=\"{x:.0}\" y=\"{y:.1}\" width=\"{BOX_WIDTH:.0}\" height=\"{height:.1}\"/>\
-         <text class=\"name\" x=\"{:.0}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\
-         <text class=\"quiet\" x=\"{:.0}\" y=\"{:.1}\">{}, {} resident{huge}</text>",
-        x + BOX_WIDTH / 2.0,
-        y + height / 2.0 + 4.0,
-        escaped(&clean(&place.name)),
-        x + BOX_WIDTH + 8.0,
-        y + height / 2.0 + 4.0,
-        bytes(place.size_bytes as f64),
-        bytes(place.resident_bytes as f64),
-    );
-}
-
-/// Where it is resident, from its low end at the left to its high end at the right.
-fn stripes(body: &mut String, place: &Place, class: &str, (x, y): (f64, f64), height: f64) {
-    let width = BOX_WIDTH / f64::from(STRIPES);
-    for stripe in 0..STRIPES {
-        let at = f64::from(stripe) / f64::from(STRIPES);
-        let share = share_at(place, at, at + 1.0 / f64::from(STRIPES));
-        if share > 0.0 {
-            let _ = writeln!(
-                body,
-                "<rect class=\"{class}\" x=\"{:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" fill-opacity=\"{:.2}\"/>",
-                x + f64::from(stripe) * width,
-                0.15 + 0.65 * share
-            );
-        }
-    }
-}
-
-/// The resident share of a place between two shares of its size.
-fn share_at(place: &Place, from: f64, to: f64) -> f64 {
-    let size = place.size_bytes.max(1) as f64;
-    let (mut before, mut resident) = (0.0, 0.0);
-    for region in &place.regions {
-        let length = region.bytes() as f64;
-        let (start, end) = ((from * size - before).max(0.0), (to * size - before).min(length));
-        if end > start {
-            resident += resident_share(region, start / length, end / length) * (end - start);
-        }
-        before += length;
-    }
-    (resident / ((to - from) * size)).clamp(0.0, 1.0)
-}
-
+/// For text and attributes. XML has no place for control characters, nor for the last two of the first plane.
 fn escaped(text: &str) -> String {
-    clean(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    let text = clean(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -1,0 +1,52 @@
+//! What a picture is of: the program, how it was laid out, and when it was looked at.
+
+use results::layout::{Layout, Moment, Program, Run};
+
+use crate::number::{bytes, count};
+use crate::text::{clean, hanging};
+
+/// The lines above the letters.
+pub(super) fn head(layout: &Layout, run: &Run, width: Option<usize>) -> String {
+    let name = format!("pid {} {}", run.pid, clean(&layout.program.path));
+    let figures = figures(run, "   ");
+    let together = format!("{}    {figures}", name.trim_end());
+    let fits = width.is_none_or(|width| textwrap::core::display_width(&together) <= width);
+    let first = if fits { together + "\n" } else { hanging("", &name, width) + &hanging("", &figures, width) };
+    first + &hanging("", &circumstances(layout, run), width) + "\n"
+}
+
+/// `virtual 3.74 MiB, resident 2.15 MiB, 49 mappings`.
+pub(super) fn figures(run: &Run, between: &str) -> String {
+    let mappings = match run.regions.len() {
+        1 => "1 mapping".to_owned(),
+        number => format!("{} mappings", count(number as f64)),
+    };
+    let (mapped, resident) = (bytes(run.mapped_bytes() as f64), bytes(run.resident_bytes() as f64));
+    [format!("virtual {mapped}"), format!("resident {resident}"), mappings].join(between)
+}
+
+/// `64-bit PIE, dynamic; ASLR on; seen as it exited`.
+pub(super) fn circumstances(layout: &Layout, run: &Run) -> String {
+    let aslr = match run.aslr {
+        Some(true) => "ASLR on",
+        Some(false) => "ASLR off",
+        None => "ASLR unknown",
+    };
+    let moment = match run.at {
+        Moment::Exec => "just mapped, before it ran",
+        Moment::Exit => "as it exited",
+        Moment::Time => "at the time set by --at",
+        Moment::Interrupted => "when it was interrupted",
+        Moment::Running => "while it runs",
+    };
+    format!("{}; {aslr}; seen {moment}", kind_of(&layout.program))
+}
+
+fn kind_of(program: &Program) -> String {
+    let (Some(bits), Some(movable)) = (program.bits, program.position_independent) else {
+        return "program file unreadable".to_owned();
+    };
+    let place = if movable { "PIE" } else { "non-PIE (fixed addresses)" };
+    let linked = if program.dynamic == Some(true) { "dynamic" } else { "static" };
+    format!("{bits}-bit {place}, {linked}")
+}
