@@ -7,7 +7,8 @@ mod watching;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use collect::layout::{Failure, Machine};
+use collect::layout::{Failure, Machine, Unseen};
+use sys::Errno;
 use sys::interrupt::Interrupt;
 
 use self::options::{Aslr, LayoutOptions, When};
@@ -60,6 +61,9 @@ fn check(options: &LayoutOptions) -> Result<(), Usage> {
     if options.pid.is_none() && options.command.is_empty() {
         return wrong("layout needs a program (firsttouch layout -- ./app) or a process (firsttouch layout -p PID)");
     }
+    if options.command.first().is_some_and(|name| name.is_empty()) {
+        return wrong("the name of the program is empty: layout -- ./app");
+    }
     if options.pid.is_some() && (options.aslr.is_some() || options.runs.is_some()) {
         return wrong(
             "-p looks at one process that runs already: --aslr and --runs need a program to start (layout -- COMMAND)",
@@ -70,6 +74,9 @@ fn check(options: &LayoutOptions) -> Result<(), Usage> {
     }
     if options.svg.as_deref() == Some(std::path::Path::new("-")) {
         return wrong("--svg writes to a file: give it a name, such as layout.svg");
+    }
+    if options.svg.is_some() && options.svg == options.json {
+        return wrong("--svg and --json name the same file: give each its own");
     }
     if options.watch && (stream::width().is_none() || std::env::var_os("TERM").is_some_and(|term| term == "dumb")) {
         return wrong(
@@ -84,17 +91,33 @@ fn check(options: &LayoutOptions) -> Result<(), Usage> {
 
 /// The sentence and status of what went wrong.
 fn failed(options: &LayoutOptions, error: anyhow::Error) -> anyhow::Result<ExitCode> {
-    let status = match error.downcast_ref::<Failure>() {
-        Some(Failure::Unfit(unfit)) => unfit.status(),
-        Some(Failure::Exec(_)) => NOT_EXECUTABLE,
-        Some(Failure::Start(_) | Failure::Addresses(_) | Failure::Trace(_) | Failure::Unseen(_)) | None => {
-            return Err(error);
+    let command = || options.command.first().map(|name| name.display().to_string()).unwrap_or_default();
+    let (sentence, status) = match error.downcast_ref::<Failure>() {
+        Some(Failure::Unfit(unfit)) => (unfit.to_string(), unfit.status()),
+        Some(Failure::Exec(errno)) => (format!("{}: {}", command(), not_executed(*errno)), NOT_EXECUTABLE),
+        Some(Failure::Unseen(Unseen::Refused(_))) if options.pid.is_none() => {
+            let why =
+                "ran, but this user may not look at it: its file may not be read, or it has more privilege; try sudo";
+            (format!("{}: {why}", command()), 1)
         }
+        Some(Failure::Unseen(Unseen::Refused(pid))) if sys::process::is_root() => {
+            let why = "may not be looked at, by root either: a container, a sandbox or a security module forbids it";
+            (format!("process {pid} {why}"), 1)
+        }
+        _ => return Err(error),
     };
-    let name = match error.downcast_ref::<Failure>() {
-        Some(Failure::Exec(_)) => format!("{}: ", options.command[0].display()),
-        _ => String::new(),
-    };
-    crate::stream::complain(&format!("{name}{error:#}"));
+    crate::stream::complain(&sentence);
     Ok(ExitCode::from(status))
+}
+
+/// Why execve(2) did not run a file that is there, and executable.
+fn not_executed(errno: Errno) -> String {
+    match errno {
+        Errno::NO_EXEC => "neither a program for this machine nor a script that begins with #! (ENOEXEC)".to_owned(),
+        Errno::NO_ENTRY => {
+            "what runs it is not there: the interpreter of a script (#!), or a program's dynamic linker (ENOENT)"
+                .to_owned()
+        }
+        other => Failure::Exec(other).to_string(),
+    }
 }

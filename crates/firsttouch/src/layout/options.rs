@@ -28,7 +28,7 @@ pub(crate) struct LayoutOptions {
     #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) command: Vec<OsString>,
     /// Look at this process instead of running a program
-    #[arg(short, long, value_name = "PID", conflicts_with = "command")]
+    #[arg(short, long, value_name = "PID", value_parser = parse_pid, conflicts_with = "command")]
     pub(crate) pid: Option<u32>,
     /// When the picture is taken: exec (just mapped, nothing has run), exit, or a time after the start, like 300ms or 2s; the
     /// program then runs on to its end
@@ -71,7 +71,22 @@ fn parse_at(text: &str) -> Result<When, String> {
     match text {
         "exec" => Ok(When::Exec),
         "exit" => Ok(When::Exit),
-        _ => parse_duration(text).map(When::After).map_err(|why| format!("neither exec, nor exit, nor a time: {why}")),
+        _ => parse_duration(text)
+            .map(When::After)
+            .map_err(|_| "write exec, exit, or a time after the start, such as 300ms or 2s".to_owned()),
+    }
+}
+
+fn parse_pid(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "write the number of a process, such as 4121 (ps -e lists them)".to_owned())
+}
+
+/// A time as somebody would ask for it: `5 s`, `300 ms`.
+pub(crate) fn as_asked(time: Duration) -> String {
+    match time.as_secs_f64() {
+        seconds if seconds < 1.0 => report::duration(time.as_nanos() as f64),
+        seconds => format!("{seconds} s"),
     }
 }
 
@@ -84,4 +99,18 @@ pub(crate) enum Aslr {
     Off,
     /// Without, and then with.
     Both,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_said_as_they_are_asked_for() {
+        let said = |text: &str| match parse_at(text) {
+            Ok(When::After(time)) => as_asked(time),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!([said("5s"), said("300ms"), said("1h"), said("1.5s")], ["5 s", "300 ms", "3600 s", "1.5 s"]);
+    }
 }

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use analysis::layout::{Detail, Settings};
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use collect::layout::{At, Failure, Machine, Outcome, Request, Unseen};
 use events::space::Space;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -14,6 +14,7 @@ use sys::interrupt::Interrupt;
 use sys::launch::{Addresses, Program, Setup};
 use sys::process::Ending;
 
+use super::options::as_asked;
 use super::watching::Watching;
 use super::{Aslr, LayoutOptions, When};
 
@@ -71,9 +72,14 @@ impl<'a> Album<'a> {
         }
         let unseen = self.layout.runs.first().map_or(0, |run| run.threads_unseen);
         if unseen > 0 {
+            let whose = if unseen == 1 {
+                "the stack of 1 thread is".to_owned()
+            } else {
+                format!("the stacks of {unseen} threads are")
+            };
             self.note(format!(
-                "the stacks of {unseen} threads could not be told from other memory (they were on a processor, or Yama hides where \
-                 they stand): they are shown as anonymous"
+                "{whose} shown as anonymous memory: where the stack pointer was could not be read (the thread was running, or \
+                 Yama hides it)"
             ));
         }
         self.layout
@@ -149,7 +155,7 @@ pub(super) fn run(options: &LayoutOptions, machine: &Machine, interrupt: Interru
     let mut album = Album::new(machine);
     if program.wants_privilege() && !sys::process::is_root() {
         album.note(format!(
-            "{} has a set-user-ID or set-group-ID bit: being traced, it ran without that privilege",
+            "{} has a set-user-ID or set-group-ID bit: it ran without that privilege, because it was traced",
             program.path().display()
         ));
     }
@@ -189,7 +195,7 @@ pub(super) fn run(options: &LayoutOptions, machine: &Machine, interrupt: Interru
     }
     bar.finish_and_clear();
     if machine.randomize == Some(0) && options.aslr.is_some_and(|aslr| aslr != Aslr::Off) {
-        album.note("kernel.randomize_va_space is 0: nothing is placed at random here, whatever --aslr says");
+        album.note("kernel.randomize_va_space is 0: nothing is placed at random here, with --aslr on either");
     }
     Ok(album.finish())
 }
@@ -225,8 +231,7 @@ fn keep(
             Ending::Killed(signal) => format!("was killed by {}", sys::interrupt::name(signal)),
             Ending::Exited(status) => format!("exited with status {status}"),
         };
-        return Err(anyhow!("the program {how} without the stop at its exit in which its picture is taken"))
-            .context("there is no picture: try --at TIME with a time before that");
+        return Err(anyhow!("the program {how} before its picture could be taken; try --at TIME with an earlier time"));
     };
     let at = match (seen, options.at) {
         (Seen::Interrupted, _) => Moment::Interrupted,
@@ -235,10 +240,7 @@ fn keep(
         (Seen::AsAsked, When::After(_)) => Moment::Time,
     };
     if let (Seen::AtExit, When::After(time)) = (seen, options.at) {
-        album.note(format!(
-            "it exited before {} were over: the picture is that of its exit",
-            report::duration(time.as_nanos() as f64)
-        ));
+        album.note(format!("the program exited before {}: this is how it was at its exit", as_asked(time)));
     }
     if let Ending::Killed(signal) = outcome.ending
         && interrupt.received().is_none()
@@ -247,8 +249,8 @@ fn keep(
     }
     if way == Addresses::Fixed && space.fixed_addresses == Some(false) {
         album.note(
-            "the kernel did not keep to --aslr off: it lays out a program with a set-user-ID or set-group-ID bit at random all the \
-             same (personality(2)), and so one that runs after such a one",
+            "--aslr off had no effect: the kernel lays out programs with a set-user-ID or set-group-ID bit at random all the same \
+             (personality(2)), and what they exec",
         );
     }
     album.add(&space, at, &options.command);
