@@ -240,7 +240,7 @@ fn keep(
         (Seen::AsAsked, When::After(_)) => Moment::Time,
     };
     if let (Seen::AtExit, When::After(time)) = (seen, options.at) {
-        album.note(format!("the program exited before {}: this is how it was at its exit", as_asked(time)));
+        album.note(format!("the program exited before {} had passed: this is how it was at its exit", as_asked(time)));
     }
     if let Ending::Killed(signal) = outcome.ending
         && interrupt.received().is_none()

@@ -112,7 +112,7 @@ fn moments_are_as_asked() {
     assert!(run.regions.iter().all(|region| region.path.as_ref().is_none_or(|path| !path.contains("libc.so"))));
     let early = of(&["--at", "1h"], &program, &["bss"]);
     assert_eq!(early.runs[0].at, Moment::Exit);
-    assert!(early.notes.iter().any(|note| note.contains("exited before 3600 s")), "{:?}", early.notes);
+    assert!(early.notes.iter().any(|note| note.contains("exited before 3600 s had passed")), "{:?}", early.notes);
     let sleeping = layout(&crate::program::run(&["layout", "--json", "-", "--at", "100ms", "--", "sleep", "0.3"]));
     assert_eq!(sleeping.runs[0].at, Moment::Time);
     assert!(!regions(&sleeping.runs[0], Kind::Heap).is_empty());
