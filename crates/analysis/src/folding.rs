@@ -64,7 +64,14 @@ impl Folder {
         show(Shown::Line(line));
     }
 
-    /// Shows every burst that is open: nothing comes for a while, or nothing more.
+    /// Shows what has been kept back for long enough: it is `time_ns`, and no line has come.
+    pub fn wait(&mut self, time_ns: u64, show: &mut dyn FnMut(Shown)) {
+        if time_ns >= self.due_ns {
+            self.show_due(time_ns, show);
+        }
+    }
+
+    /// Shows every burst that is open: what comes is not the same any more, or nothing comes.
     pub fn pause(&mut self, show: &mut dyn FnMut(Shown)) {
         self.show_due(u64::MAX, show);
     }

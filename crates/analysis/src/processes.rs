@@ -12,11 +12,15 @@ use crate::space::{Paging, Space};
 pub(crate) struct Processes {
     paging: Paging,
     by_pid: HashMap<u32, Process>,
+    /// Faults are seen, so that a process without one has had none.
+    sees_faults: bool,
 }
 
 #[derive(Debug)]
 struct Process {
     space: Space,
+    /// Who started it, until it has a program of its own.
+    parent: Option<u32>,
     threads: HashSet<u32>,
     ending: Ending,
     met: bool,
@@ -25,7 +29,7 @@ struct Process {
 impl Processes {
     /// None so far.
     pub(crate) fn new(paging: Paging) -> Processes {
-        Processes { paging, by_pid: HashMap::new() }
+        Processes { paging, by_pid: HashMap::new(), sees_faults: false }
     }
 
     /// The address space of a process, which may be unknown so far.
@@ -34,8 +38,8 @@ impl Processes {
         &mut self.by_pid.entry(pid).or_insert_with(|| Process::new(pid, Space::new(paging))).space
     }
 
-    /// `thread` began.
-    pub(crate) fn start(&mut self, thread: Thread, by: Thread) -> trace::Process {
+    /// `thread` began at `time_ns`.
+    pub(crate) fn start(&mut self, thread: Thread, by: Thread, time_ns: u64) -> trace::Process {
         if thread.pid == by.pid {
             self.space(thread.pid);
             self.by_pid.entry(thread.pid).and_modify(|process| {
@@ -43,15 +47,35 @@ impl Processes {
             });
             return trace::Process::ThreadStarted { by: by.tid };
         }
-        let child = Process::new(thread.tid, self.space(by.pid).fork());
-        self.by_pid.insert(thread.pid, child);
+        let child = Process::new(thread.tid, self.space(by.pid).fork(time_ns));
+        self.by_pid.insert(thread.pid, Process { parent: Some(by.pid), ..child });
         trace::Process::Started { by: by.pid }
     }
 
     /// The process of `thread` has another program; its other threads are gone.
     pub(crate) fn execute(&mut self, thread: Thread) {
+        self.give_back(thread.pid);
         self.space(thread.pid).execute();
         self.by_pid.entry(thread.pid).and_modify(|process| process.threads = HashSet::from([thread.pid]));
+    }
+
+    /// Faults are seen.
+    pub(crate) fn see_faults(&mut self) {
+        self.sees_faults = true;
+    }
+
+    /// What a child of vfork(2) did to the memory of its parent stays there. The parent waits for it, so that with a
+    /// single thread nothing else has changed.
+    fn give_back(&mut self, pid: u32) {
+        if !self.sees_faults {
+            return;
+        }
+        let Some(child) = self.by_pid.get_mut(&pid) else { return };
+        let Some(parent) = child.parent.take().filter(|_| !child.space.has_copied()) else { return };
+        let space = child.space.clone();
+        if let Some(parent) = self.by_pid.get_mut(&parent).filter(|parent| parent.threads.len() == 1) {
+            parent.space.take_back(&space);
+        }
     }
 
     /// `thread` was there before anybody watched. Whether its process has not been met before.
@@ -89,7 +113,7 @@ impl Processes {
 
 impl Process {
     fn new(tid: u32, space: Space) -> Process {
-        Process { space, threads: HashSet::from([tid]), ending: Ending::Unknown, met: false }
+        Process { space, parent: None, threads: HashSet::from([tid]), ending: Ending::Unknown, met: false }
     }
 }
 
@@ -117,8 +141,8 @@ mod tests {
     #[test]
     fn a_process_is_over_with_its_last_thread() {
         let mut processes = none();
-        assert_eq!(processes.start(thread(7, 7), thread(1, 1)), trace::Process::Started { by: 1 });
-        assert_eq!(processes.start(thread(7, 8), thread(7, 7)), trace::Process::ThreadStarted { by: 7 });
+        assert_eq!(processes.start(thread(7, 7), thread(1, 1), 0), trace::Process::Started { by: 1 });
+        assert_eq!(processes.start(thread(7, 8), thread(7, 7), 0), trace::Process::ThreadStarted { by: 7 });
         assert_eq!(processes.end(thread(7, 7), Ending::Unknown), trace::Process::ThreadEnded);
         assert_eq!(processes.end(thread(7, 8), Ending::Exited(3)), over(Ending::Exited(3)));
         assert!(!processes.by_pid.contains_key(&7));
@@ -128,7 +152,7 @@ mod tests {
     #[test]
     fn a_known_end_of_the_first_thread_is_that_of_the_process() {
         let mut processes = none();
-        processes.start(thread(7, 8), thread(7, 7));
+        processes.start(thread(7, 8), thread(7, 7), 0);
         assert_eq!(processes.end(thread(7, 7), Ending::Killed(9)), over(Ending::Killed(9)));
     }
 

@@ -2,8 +2,8 @@
 //!
 //! Two sources tell of it, and either may be missing: what the kernel reports as mapped (`space/mappings.rs`) and what
 //! memory syscalls were asked for and returned (`space/calls.rs`). Events come in the order of their beginnings, so a
-//! syscall's effect is applied before the kernel's own report of it, which comes from inside the syscall and then only
-//! adds what it knows better: the name, and neighbours that have become one mapping.
+//! syscall's effect is applied no later than the kernel's own report of it, which comes from inside the syscall and then
+//! only adds what it knows better: the name, and neighbours that have become one mapping.
 //!
 //! A fork copies nothing: both processes keep what there is until one of them changes it.
 
@@ -12,6 +12,9 @@ mod mappings;
 mod pages;
 mod recent;
 mod regions;
+#[cfg(test)]
+mod tests;
+mod under_way;
 
 use std::sync::Arc;
 
@@ -24,6 +27,7 @@ use pages::{CHUNK_PAGES, Pages};
 use recent::Recent;
 pub(crate) use regions::Region;
 use regions::Regions;
+use under_way::UnderWay;
 
 /// The kernel maps up to this much of a file around the page that a read asks for, if it is in the page cache
 /// (`fault_around_bytes` of mm/memory.c; another value can be set in debugfs only).
@@ -64,7 +68,13 @@ pub(crate) struct Space {
     /// Touched pages that a child has to fault in again: shared memory, and files that are only read (`vma_needs_copy` of
     /// mm/memory.c).
     left_behind: Arc<Pages>,
+    /// Pages of private, writable files that came since the last fork. If one faults again, it was only read so far.
+    just_came: Arc<Pages>,
+    /// Pages of private, writable files that were read before they were written.
+    read_first: Arc<Pages>,
     recent: Recent,
+    /// Calls that map and have not returned.
+    under_way: Vec<UnderWay>,
     /// The program break, if it is known.
     break_at: Option<u64>,
     /// Its syscalls are seen, so that mappings are known to be new when they are.
@@ -75,6 +85,18 @@ pub(crate) struct Space {
     locks_new: bool,
     /// How often it has forked, its ancestors included.
     forks: u32,
+    /// The first page of the stack that the program faulted on. Those above hold its arguments, which execve(2) wrote.
+    stack_begins: Option<u64>,
+    whose: Whose,
+}
+
+/// Whose memory it is that a process acts on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// Its parent's, as far as is known (vfork(2)).
+    Parents,
+    /// Its own: since it began, a fault was on a page that was there before, or may have been.
+    Own,
 }
 
 /// What is known of a fault.
@@ -94,12 +116,17 @@ impl Space {
             regions: Arc::default(),
             passed_on: Arc::default(),
             left_behind: Arc::default(),
+            just_came: Arc::default(),
+            read_first: Arc::default(),
             recent: Recent::default(),
+            under_way: Vec::new(),
             break_at: None,
             hears_calls: false,
             is_met: false,
             locks_new: false,
             forks: 0,
+            stack_begins: None,
+            whose: Whose::Parents,
         }
     }
 
@@ -113,16 +140,32 @@ impl Space {
         *self = Space { is_met: true, ..Space::new(self.paging) };
     }
 
-    /// The address space of a child.
-    pub(crate) fn fork(&mut self) -> Space {
+    /// The address space of a child that began at `time_ns`. What was not mapped by then is its parent's only.
+    pub(crate) fn fork(&mut self, time_ns: u64) -> Space {
+        self.settle(time_ns);
         self.forks += 1;
+        self.just_came = Arc::default();
         Space {
             left_behind: Arc::default(),
             recent: Recent::default(),
             locks_new: false,
             is_met: false,
+            under_way: Vec::new(),
+            whose: Whose::Parents,
             ..self.clone()
         }
+    }
+
+    /// Takes over what a child did that had no memory of its own (vfork(2)), and that had begun as this.
+    pub(crate) fn take_back(&mut self, child: &Space) {
+        let Space { regions, passed_on, just_came, read_first, under_way, break_at, .. } = child.clone();
+        *self = Space { regions, passed_on, just_came, read_first, under_way, break_at, ..self.clone() };
+    }
+
+    /// Whether a page was copied, or may have been, since the process began. A child of fork(2) copies a page of its stack
+    /// before it can do anything else; one of vfork(2) has the memory of its parent.
+    pub(crate) fn has_copied(&self) -> bool {
+        self.whose == Whose::Own
     }
 
     /// What is mapped at `address`.
@@ -153,7 +196,12 @@ impl Space {
             cause::of(Evidence { kind: region.kind, access, before, major: fault.major })
         });
         if region.is_accessible() && !touched && !refused {
-            self.touch(&region, page);
+            self.touch(&region, page, cause);
+        } else if cause == Cause::CopyOnWrite {
+            self.copy(page);
+        }
+        if cause == Cause::CopyOnWrite || cause == Cause::Unknown && region.met {
+            self.whose = Whose::Own;
         }
         self.recent.add(fault, thread, page, time_ns, cause);
         Seen { cause, region: Some(region) }
@@ -163,6 +211,8 @@ impl Space {
     fn before(&self, region: &Region, page: u64) -> Before {
         if self.may_have_been_there(region, page) {
             Before::Perhaps
+        } else if region.kind == Kind::Stack && self.forks > 0 && self.stack_begins.is_some_and(|first| first < page) {
+            Before::Touched
         } else if region.is_file() && self.was_brought_along(region, page) {
             Before::BroughtAlong
         } else {
@@ -186,9 +236,31 @@ impl Space {
         address.checked_add(mask).map_or(!mask, |sum| sum & !mask)
     }
 
-    fn touch(&mut self, region: &Region, page: u64) {
+    fn touch(&mut self, region: &Region, page: u64, cause: Cause) {
         let forks = self.forks;
         self.pages_of(region).add(page, forks);
+        if region.kind == Kind::Stack {
+            self.stack_begins.get_or_insert(page);
+        } else if region.is_file() && region.is_writable() && cause == Cause::File {
+            Arc::make_mut(&mut self.just_came).add(page, forks);
+        }
+    }
+
+    /// `page`, which was there, has been written.
+    fn copy(&mut self, page: u64) {
+        let forks = self.forks;
+        if self.just_came.has(page) {
+            Arc::make_mut(&mut self.read_first).add(page, forks);
+        }
+        // A page of a file that could not be written when it came is the process's own from now on.
+        if !self.passed_on.has(page) {
+            Arc::make_mut(&mut self.passed_on).add(page, forks);
+        }
+    }
+
+    /// All sets of pages.
+    fn sets(&mut self) -> [&mut Arc<Pages>; 4] {
+        [&mut self.passed_on, &mut self.left_behind, &mut self.just_came, &mut self.read_first]
     }
 
     /// The set that remembers what is touched of `region`.
@@ -201,16 +273,20 @@ impl Space {
         Arc::make_mut(if stays { &mut self.left_behind } else { &mut self.passed_on })
     }
 
-    /// Whether a fault on a page of the same file nearby brought `page` along, if it was in the page cache.
+    /// Whether a read of a page of the same file nearby brought `page` along, if it was in the page cache. A write brings
+    /// its own page only (`do_cow_fault` of mm/memory.c), and which of both a fault was is not told: what could not be
+    /// written then was read, and so was what faulted twice.
     fn was_brought_along(&self, region: &Region, page: u64) -> bool {
         let window = (AROUND_BYTES / self.paging.page_bytes).max(1);
         let (start, end) = (self.page(region.start), self.page(region.end));
         let aligned = page - page % window;
         // In the mapping's first window, which its start cuts short, the kernel goes as many pages on from there
-        // (do_fault_around of mm/memory.c).
-        let first = if start < aligned && page < start.saturating_add(window) { start } else { aligned.max(start) };
+        // (do_fault_around of mm/memory.c), but not beyond the page table, which has entries of eight bytes.
+        let table = page - page % (self.paging.page_bytes / 8).max(1);
+        let goes_on = start < aligned && page < start.saturating_add(window) && table <= start;
+        let first = if goes_on { start } else { aligned.max(start) };
         let last = end.min(aligned + window);
-        self.passed_on.has_any(first, last) || self.left_behind.has_any(first, last)
+        self.left_behind.has_any(first, last) || self.read_first.has_any(first, last)
     }
 
     /// Whether `page` may have been there although nothing was seen to touch it.
@@ -234,23 +310,17 @@ impl Space {
         let grows = stack.start - start <= STACK_REACH_BYTES && stack.is_writable();
         grows.then(|| {
             let regions = Arc::make_mut(&mut self.regions);
-            regions.put(Region { start, end: stack.start, ..stack }, u64::MAX);
+            // What has grown was not there before.
+            regions.put(Region { start, end: stack.start, met: false, ..stack }, u64::MAX);
             regions.at(address).copied()
         })?
-    }
-
-    /// Mappings that continue each other are one when the program knows of both.
-    fn settle(&mut self, time_ns: u64) {
-        if !self.regions.is_settled() {
-            Arc::make_mut(&mut self.regions).settle(time_ns);
-        }
     }
 
     /// Nothing is known to be touched of `parts` any more.
     fn forget(&mut self, parts: &[Region]) {
         for part in parts {
             let (first, end) = (self.page(part.start), self.page(self.page_end(part.end)));
-            for pages in [&mut self.passed_on, &mut self.left_behind] {
+            for pages in self.sets() {
                 if pages.reaches_into(first, end) {
                     Arc::make_mut(pages).remove_range(first, end);
                 }

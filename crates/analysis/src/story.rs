@@ -67,7 +67,7 @@ impl Story {
                 self.faults += 1;
                 trace::What::Fault(self.fault(fault, event, names))
             }
-            What::Life(life) => match self.life(*life, event.thread, names) {
+            What::Life(life) => match self.life(*life, event, names) {
                 Some(process) => {
                     self.events += 1;
                     trace::What::Process(process)
@@ -109,9 +109,9 @@ impl Story {
 
     fn map(&mut self, mapping: &Mapping, event: &Event, names: &Names) {
         let space = self.processes.space(event.thread.pid);
-        space.map(mapping, names, event.time_ns);
+        space.map(mapping, names, event.thread, event.time_ns);
         let Some(Waiting { line, address }) = &mut self.waiting else { return };
-        if line.pid == event.thread.pid
+        if (line.pid, line.tid) == (event.thread.pid, event.thread.tid)
             && (mapping.start..mapping.end).contains(address)
             && let trace::What::Syscall(told) = &mut line.what
         {
@@ -122,11 +122,12 @@ impl Story {
     fn syscall(&mut self, call: &Syscall, event: &Event, names: &Names) -> trace::Syscall {
         let arguments = if self.with_arguments { registers::arguments(call, names) } else { Vec::new() };
         let space = self.processes.space(event.thread.pid);
+        space.settle(event.time_ns);
         let before = registers::subject(call).and_then(|address| space.at(address));
-        space.call(call, event.time_ns);
+        let made = space.call(call, event.thread, event.time_ns);
         let result = registers::result(call);
         let after = match result {
-            Some(trace::Returned::Address(address)) if call.call != Call::Brk => space.at(address),
+            Some(trace::Returned::Address(address)) if call.call != Call::Brk => made.or_else(|| space.at(address)),
             _ => None,
         };
         let (latency_ns, on_cpu_ns) = times(call.span);
@@ -144,6 +145,7 @@ impl Story {
     }
 
     fn fault(&mut self, fault: &Fault, event: &Event, names: &Names) -> trace::Fault {
+        self.processes.see_faults();
         let seen = self.processes.space(event.thread.pid).fault(fault, event.thread, event.time_ns);
         let (latency_ns, on_cpu_ns) = times(fault.span);
         trace::Fault {
@@ -158,9 +160,10 @@ impl Story {
         }
     }
 
-    fn life(&mut self, life: Life, thread: Thread, names: &Names) -> Option<trace::Process> {
+    fn life(&mut self, life: Life, event: &Event, names: &Names) -> Option<trace::Process> {
+        let thread = event.thread;
         Some(match life {
-            Life::Started { by } => self.processes.start(thread, by),
+            Life::Started { by } => self.processes.start(thread, by, event.time_ns),
             Life::Executed { name } => {
                 self.processes.execute(thread);
                 trace::Process::Executed { name: names.shared(name) }

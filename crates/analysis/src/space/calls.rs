@@ -4,12 +4,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use events::{Call, Syscall};
+use events::{Call, Syscall, Thread};
 use results::trace::Kind;
 
 use super::Space;
 use super::pages::CHUNK_PAGES;
 use super::regions::{ACCESSIBLE, Region, WRITABLE};
+use super::under_way::UnderWay;
 
 const MAP_SHARED: u64 = 0x01;
 const MAP_SHARED_VALIDATE: u64 = 0x03;
@@ -37,14 +38,27 @@ pub(crate) fn returned(call: &Syscall) -> Option<u64> {
 }
 
 impl Space {
-    /// Applies what `call` did, which began at `time_ns`.
-    pub(crate) fn call(&mut self, call: &Syscall, time_ns: u64) {
+    /// Takes what `call` of `thread` did, which began at `time_ns`; gives what it has mapped, if it is mmap(2).
+    pub(crate) fn call(&mut self, call: &Syscall, thread: Thread, time_ns: u64) -> Option<Region> {
         (self.hears_calls, self.is_met) = (true, false);
         self.settle(time_ns);
-        let Some(result) = returned(call) else { return };
+        let result = returned(call)?;
+        let born_ns = time_ns.saturating_add(call.span.latency_ns.map_or(0, std::num::NonZeroU64::get));
+        let region = (call.call == Call::Mmap).then(|| self.mapped_by(&call.arguments, result, born_ns));
+        let under_way = UnderWay { call: *call, tid: thread.tid, result, began_ns: time_ns, born_ns };
+        if time_ns < born_ns && matches!(call.call, Call::Mmap | Call::Mremap) {
+            self.begin(under_way);
+        } else {
+            self.apply(&under_way);
+        }
+        region
+    }
+
+    /// Applies what a call did.
+    pub(super) fn apply(&mut self, call: &UnderWay) {
+        let UnderWay { call, result, began_ns: time_ns, born_ns, .. } = *call;
         let [first, second, third, ..] = call.arguments;
         let end = self.page_end(first.saturating_add(second));
-        let born_ns = time_ns.saturating_add(call.span.latency_ns.map_or(0, std::num::NonZeroU64::get));
         match call.call {
             Call::Mmap => self.mmap(&call.arguments, result, time_ns, born_ns),
             Call::Munmap => self.unmap(first, end, time_ns),
@@ -79,6 +93,20 @@ impl Space {
     }
 
     fn mmap(&mut self, arguments: &[u64; 6], start: u64, time_ns: u64, born_ns: u64) {
+        let flags = arguments[3];
+        let mut region = self.mapped_by(arguments, start, born_ns);
+        // Of a call that took so long that it is told late, the kernel's report came earlier.
+        let is_told = |told: &Region| told.kind == region.kind && time_ns <= told.born_ns;
+        region.name = self.at(start).filter(is_told).map_or(region.name, |told| told.name);
+        self.put(region, time_ns);
+        let populates = flags & MAP_LOCKED != 0 || flags & (MAP_POPULATE | MAP_NONBLOCK) == MAP_POPULATE;
+        if populates || self.locks_new {
+            self.populate(&[region]);
+        }
+    }
+
+    /// The region that an mmap(2) made at `start`.
+    fn mapped_by(&self, arguments: &[u64; 6], start: u64, born_ns: u64) -> Region {
         let [_, length, protection, flags, _, offset_bytes] = *arguments;
         let shared = matches!(flags & MAP_TYPE, MAP_SHARED | MAP_SHARED_VALIDATE);
         let kind = match (flags & MAP_ANONYMOUS != 0, shared) {
@@ -96,12 +124,7 @@ impl Space {
         let end = self.page_end(start.saturating_add(round_up(length, hugetlb_bytes)));
         let region = Region::new(start, end, kind, low(protection) & ACCESSIBLE);
         let offset_bytes = if region.is_file() { offset_bytes } else { 0 };
-        let region = Region { offset_bytes, hugetlb_bytes, born_ns, ..region };
-        self.put(region, time_ns);
-        let populates = flags & MAP_LOCKED != 0 || flags & (MAP_POPULATE | MAP_NONBLOCK) == MAP_POPULATE;
-        if populates || self.locks_new {
-            self.populate(&[region]);
-        }
+        Region { offset_bytes, hugetlb_bytes, born_ns, ..region }
     }
 
     fn brk(&mut self, now: u64, time_ns: u64, born_ns: u64) {
@@ -135,7 +158,7 @@ impl Space {
         } else {
             self.relocate(from..from.saturating_add(old.min(new)), to..to_end, time_ns, born_ns);
             if flags & MREMAP_DONTUNMAP == 0 {
-                self.unmap(from, from_end, u64::MAX);
+                self.unmap(from, from_end, time_ns);
             }
         }
         if let Some(last) = last.filter(|_| old < new) {
@@ -148,10 +171,11 @@ impl Space {
 
     /// What is in `from` is at the beginning of `to` from now on, with what is touched of it.
     fn relocate(&mut self, from: Range<u64>, to: Range<u64>, time_ns: u64, born_ns: u64) {
-        let parts = self.regions.parts(from.start, from.end);
+        let mut parts = self.regions.parts(from.start, from.end);
+        parts.retain(|part| part.born_ns <= time_ns);
         self.unmap(to.start, to.end, u64::MAX);
         let (first, end, target) = (self.page(from.start), self.page(from.end), self.page(to.start));
-        for pages in [&mut self.passed_on, &mut self.left_behind] {
+        for pages in self.sets() {
             if pages.reaches_into(first, end) {
                 Arc::make_mut(pages).move_range(first, end, target);
             }
@@ -170,7 +194,8 @@ impl Space {
             // a while, but then they do not fault.
             4 | 8 | 9 | 24 | 102 => {
                 let mut parts = self.regions.parts(start, end);
-                parts.retain(known);
+                // Only MADV_REMOVE takes pages from all who share them.
+                parts.retain(|part| known(part) && (advice == 9 || part.kind != Kind::SharedAnonymous));
                 self.forget(&parts);
             }
             // MADV_PAGEOUT: pages of a file are dropped, others go to swap.

@@ -3,19 +3,21 @@
 
 use std::sync::Arc;
 
-use events::{Mapping, Name, Names};
+use events::{Mapping, Name, Names, Thread};
 use results::trace::Kind;
 
 use super::Space;
 use super::regions::Region;
 
 impl Space {
-    /// Applies the kernel's report of `mapping`.
-    pub(crate) fn map(&mut self, mapping: &Mapping, names: &Names, time_ns: u64) {
+    /// Applies the kernel's report of `mapping`, which came while `thread` was in the kernel.
+    pub(crate) fn map(&mut self, mapping: &Mapping, names: &Names, thread: Thread, time_ns: u64) {
         let told = told(mapping, names.text(mapping.name), self.is_met, time_ns);
         if told.start >= told.end {
             return;
         }
+        self.settle(time_ns);
+        self.settle_between(told.start, told.end, thread.tid);
         if told.kind == Kind::Heap && self.break_at.is_none() {
             self.break_at = Some(told.end);
         }

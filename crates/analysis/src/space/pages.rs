@@ -87,8 +87,15 @@ impl Pages {
 
     /// Adds the pages from `first` to before `end`.
     pub(crate) fn add_range(&mut self, first: u64, end: u64) {
-        for (chunk, word, mask) in words_of(first, end) {
-            self.add_word(chunk, word, mask);
+        let mut at = first;
+        while at < end {
+            let next = end.min((at / CHUNK_PAGES + 1) * CHUNK_PAGES);
+            let chunk = self.chunks.entry(at / CHUNK_PAGES).or_insert(Chunk { words: [0; WORDS], alone: Alone::No });
+            for (_, word, mask) in words_of(at, next) {
+                chunk.words[word] |= mask;
+            }
+            chunk.alone = Alone::No;
+            at = next;
         }
     }
 

@@ -188,11 +188,13 @@ impl Regions {
         let before = border.checked_sub(1).and_then(|last| self.at(last)).copied();
         let Some(before) = before.filter(|before| before.is_continued_by(&next)) else { return };
         let born_ns = before.born_ns.max(next.born_ns);
-        if born_ns <= time_ns {
-            self.by_start.remove(&border);
-            self.by_start.insert(before.start, Region { end: next.end, born_ns, ..before });
-        } else {
-            self.to_join.push(border);
+        if time_ns < born_ns {
+            if !self.to_join.contains(&border) {
+                self.to_join.push(border);
+            }
+            return;
         }
+        self.by_start.remove(&border);
+        self.by_start.insert(before.start, Region { end: next.end, born_ns, ..before });
     }
 }

@@ -124,6 +124,19 @@ fn the_stack_grows_by_itself() {
 }
 
 #[test]
+fn the_stacks_arguments_were_there_before_the_program() {
+    let mut teller = Teller::new();
+    let top = 0x7fff_f000_0000;
+    teller.mapped(top - 33 * PAGE, 33, 3, "[stack]");
+    assert_eq!([3, 4].map(|page| teller.fault(top - page * PAGE)), [Stack; 2]);
+    teller.fork(8);
+    teller.be(8, 8);
+    assert_eq!(teller.fault(top - 4 * PAGE), CopyOnWrite);
+    assert_eq!(teller.fault(top - PAGE), CopyOnWrite, "execve wrote it");
+    assert_eq!(teller.fault(top - 5 * PAGE), Stack);
+}
+
+#[test]
 fn a_threads_stack_is_touched() {
     let mut teller = Teller::new();
     teller.mmap(AT, 16, 0, PRIVATE | ANONYMOUS | STACK);
@@ -132,32 +145,6 @@ fn a_threads_stack_is_touched() {
     assert_eq!(teller.label(AT + PAGE), "[thread stack]");
     teller.mapped(AT + PAGE, 15, 3, "//anon");
     assert_eq!(teller.label(AT + PAGE), "[thread stack]", "the kernel does not know what it is for");
-}
-
-#[test]
-fn pages_of_files() {
-    let mut teller = Teller::new();
-    teller.mmap(AT, 64, READ, PRIVATE);
-    assert_eq!(faults(&mut teller, &[20, 17, 40]), [File, File, File]);
-    assert_eq!(faults(&mut teller, &[20]), [Unknown], "it was there, and cannot be written");
-    assert_eq!(teller.major(AT + 20 * PAGE), File);
-    let data = AT + 64 * PAGE;
-    teller.mmap(data, 64, WRITE, PRIVATE);
-    let causes = [20, 20, 17, 16, 32, 31].map(|page| teller.fault(data + page * PAGE));
-    assert_eq!(causes, [File, CopyOnWrite, CopyOnWrite, CopyOnWrite, File, CopyOnWrite]);
-    assert_eq!(teller.major(data + 63 * PAGE), File);
-    let shared = AT + 128 * PAGE;
-    teller.mmap(shared, 4, WRITE, SHARED);
-    assert_eq!([0, 0, 1].map(|page| teller.fault(shared + page * PAGE)), [File, File, File]);
-}
-
-#[test]
-fn the_first_window_of_a_file_begins_with_its_mapping() {
-    let mut teller = Teller::new();
-    let start = AT + 12 * PAGE;
-    teller.mmap(start, 64, WRITE, PRIVATE);
-    let causes = [0, 15, 16, 20].map(|page| teller.fault(start + page * PAGE));
-    assert_eq!(causes, [File, CopyOnWrite, CopyOnWrite, File], "16 is in the window of 15, which is aligned");
 }
 
 #[test]
@@ -242,6 +229,34 @@ fn two_threads_wait_for_one_page() {
 }
 
 #[test]
+fn growth_and_protection_take_no_page_away() {
+    let mut teller = Teller::new();
+    teller.mmap(AT, 4, WRITE, PRIVATE | ANONYMOUS);
+    faults(&mut teller, &[0]);
+    // The kernel tells of what it has split, and of what it joins again.
+    teller.call(Call::Mprotect, &[AT, PAGE, READ], 0);
+    teller.mapped(AT, 1, 1, "");
+    teller.call(Call::Mprotect, &[AT, PAGE, WRITE], 0);
+    teller.mapped(AT, 4, 3, "");
+    assert_eq!(faults(&mut teller, &[0, 1]), [CopyOnWrite, FirstTouch]);
+    // A neighbour that has become one mapping with it.
+    teller.mmap(AT + 4 * PAGE, 2, WRITE, PRIVATE | ANONYMOUS);
+    teller.mapped(AT, 6, 3, "");
+    assert_eq!(faults(&mut teller, &[1, 4]), [CopyOnWrite, FirstTouch]);
+}
+
+#[test]
+fn shared_memory_is_never_copied() {
+    let mut teller = Teller::new();
+    teller.mmap(AT, 4, WRITE, SHARED | ANONYMOUS);
+    assert_eq!(faults(&mut teller, &[0, 0]), [FirstTouch, Unknown]);
+    teller.madvise(AT, 1, 4);
+    assert_eq!(faults(&mut teller, &[0]), [Unknown], "MADV_DONTNEED takes it out of this page table only");
+    teller.madvise(AT, 1, 9);
+    assert_eq!(faults(&mut teller, &[0]), [FirstTouch], "MADV_REMOVE takes it from all who share it");
+}
+
+#[test]
 fn protection_decides_what_can_be_copied() {
     let mut teller = anonymous(HugePages::Never);
     faults(&mut teller, &[0]);
@@ -270,21 +285,12 @@ fn a_process_that_was_running_has_a_past() {
     teller.mmap(AT + 16 * PAGE, 8, WRITE, PRIVATE | ANONYMOUS);
     teller.fork(9);
     assert_eq!(faults(&mut teller, &[16]), [FirstTouch], "what is mapped since is known");
-}
-
-#[test]
-fn a_syscall_cannot_mean_what_nobody_was_told_of() {
-    let mut teller = anonymous(HugePages::Never);
-    // An mmap that waits while another thread unmaps, and then gets the very addresses.
-    teller.latency_ns = 10_000;
-    teller.mmap(AT, 4, WRITE, PRIVATE | ANONYMOUS);
-    teller.latency_ns = 500;
-    teller.be(7, 8);
-    teller.munmap(AT, 1024);
-    assert_eq!(faults(&mut teller, &[0, 0, 4]), [FirstTouch, CopyOnWrite, Unknown]);
-    teller.now_ns += 10_000;
-    teller.munmap(AT, 4);
-    assert_eq!(faults(&mut teller, &[0]), [Unknown]);
+    let top = 0x7fff_f000_0000;
+    let mut teller = Teller::new();
+    teller.life(Life::Met);
+    teller.mapped(top - 4 * PAGE, 4, 3, "[stack]");
+    teller.fork(8);
+    assert_eq!([4, 5].map(|page| teller.fault(top - page * PAGE)), [Unknown, Stack], "the stack has grown since");
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 mod causes;
 mod cost;
+mod files;
 mod folding;
 mod model;
 mod naming;
+mod sharing;
 mod table;
 mod teller;

@@ -104,7 +104,9 @@ fn step(step: &Step, naive: &mut Naive, teller: &mut Teller) {
             teller.call(Call::Mprotect, &[at(first), count * PAGE, protection], 0);
         }
         Step::DontNeed { first, count } if naive.all_mapped(first, count) => {
-            naive.pages.range_mut(first..first + count).for_each(|(_, page)| page.touched = false);
+            // Shared pages stay, for all who share them.
+            let own = naive.pages.range_mut(first..first + count).map(|(_, page)| page);
+            own.filter(|page| page.kind != Kind::SharedAnonymous).for_each(|page| page.touched = false);
             teller.madvise(at(first), count, 4);
         }
         Step::Mremap { first, old, new, to } if naive.one_kind(first, old) && first.abs_diff(to) >= old.max(new) => {

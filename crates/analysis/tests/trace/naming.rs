@@ -92,7 +92,7 @@ fn a_program_is_loaded_by_the_kernel_and_mapped_over() {
         [0, 5, 13, 15].map(|page| teller.label(AT + page * PAGE)),
         ["/bin/true", "/bin/true", "/bin/true", "[anonymous]"]
     );
-    assert_eq!(teller.fault(AT + 12 * PAGE).word(), "copy-on-write", "beside 13, and writable");
+    assert_eq!(teller.fault(AT + 12 * PAGE).word(), "file", "beside 13, which may have been written");
     assert_eq!(teller.fault(AT + 14 * PAGE).word(), "first-touch");
 }
 
