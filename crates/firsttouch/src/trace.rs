@@ -143,6 +143,9 @@ fn watch(
 }
 
 fn tell(events: &mut Vec<Event>, story: &mut Story, collection: &Collection, outputs: &mut Outputs) {
+    if events.is_empty() {
+        outputs.wait(sys::clock::monotonic_ns().saturating_sub(collection.began_ns()));
+    }
     let names = collection.names();
     for event in events.drain(..) {
         story.take(&event, &names, &mut |line| outputs.take(line));

@@ -114,6 +114,24 @@ fn a_burst_is_shown_after_a_second_and_before_a_process_changes() {
 }
 
 #[test]
+fn a_burst_is_shown_after_a_second_when_nothing_follows() {
+    let mut teller = anonymous();
+    teller.lines.clear();
+    teller.now_ns = 5_000_000_000;
+    teller.fault(AT);
+    let (mut folder, mut shown) = (Folder::new(FaultLines::Summary, PAGE), 0);
+    let began_ns = teller.lines[0].time_ns;
+    for line in teller.lines.drain(..) {
+        folder.take(line, &mut |_| shown += 1);
+    }
+    folder.wait(began_ns + 999_999_999, &mut |_| shown += 1);
+    assert_eq!(shown, 0);
+    folder.wait(began_ns + 1_000_000_000, &mut |_| shown += 1);
+    folder.wait(began_ns + 9_000_000_000, &mut |_| shown += 1);
+    assert_eq!(shown, 1);
+}
+
+#[test]
 fn a_burst_tells_times_and_what_was_major() {
     let mut teller = anonymous();
     for (page, latency_ns) in [(0, 900), (1, 0), (2, 100), (3, 200)] {

@@ -67,6 +67,13 @@ impl Outputs {
         }
     }
 
+    /// It is `time_ns` since the start, and nothing has come.
+    pub(super) fn wait(&mut self, time_ns: u64) {
+        if let Some(Screen { stream, folder, tally: None, .. }) = &mut self.screen {
+            folder.wait(time_ns, &mut |shown| stream.show(&shown));
+        }
+    }
+
     /// Writes what is ready.
     pub(super) fn flush(&mut self) {
         self.json.iter_mut().chain(self.screen.iter_mut().map(|screen| &mut screen.stream)).for_each(Stream::flush);
