@@ -1,0 +1,330 @@
+//! Events of any kind, in any order and with any numbers in them: nothing panics, and nothing is lost on the way to what is
+//! shown.
+
+use std::collections::HashMap;
+use std::num::NonZeroU64;
+
+use analysis::{FaultLines, Folder, HugePages, Paging, Story, Tally};
+use events::{Call, Ending, Event, Fault, Life, Lost, Mapping, Name, Names, Span, Syscall, Thread};
+use results::trace::{Group, Line, Row, Shown, Summary, What, write_line, write_summary};
+use serde_json::Value;
+
+const PAGE: u64 = 4096;
+
+struct Random {
+    state: u64,
+    names: Vec<Name>,
+    time_ns: u64,
+    /// Numbers as nobody would send them.
+    wild: bool,
+}
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.state >> 33) % limit
+    }
+
+    fn number(&mut self) -> u64 {
+        const WILD: [u64; 10] =
+            [0, 1, 4095, 1 << 21, 1 << 47, 1 << 63, u64::MAX, u64::MAX - 1, u64::MAX - 4094, 0xffff_ffff_ff60_0000];
+        match self.below(if self.wild { 4 } else { 3 }) {
+            3 => WILD[usize::try_from(self.below(10)).unwrap()],
+            // Few addresses, so that they meet.
+            _ => 0x7f00_0000_0000 + self.below(600) * PAGE + self.below(2) * 8,
+        }
+    }
+
+    fn small(&mut self) -> u64 {
+        if self.wild && self.below(4) == 0 { self.number() } else { self.below(64) * PAGE }
+    }
+
+    fn span(&mut self) -> Span {
+        let ns = match self.below(8) {
+            0 => 0,
+            1 if self.wild => u64::MAX,
+            _ => 400 + self.below(4000),
+        };
+        Span { latency_ns: NonZeroU64::new(ns), on_cpu_ns: NonZeroU64::new(ns / 2) }
+    }
+
+    fn name(&mut self) -> Name {
+        let at = self.below(self.names.len() as u64);
+        self.names[usize::try_from(at).unwrap()]
+    }
+
+    fn thread(&mut self) -> Thread {
+        let (pid, other) = (10 * (1 + u32::try_from(self.below(3)).unwrap()), u32::try_from(self.below(2)).unwrap());
+        Thread { pid, tid: pid + other }
+    }
+
+    fn event(&mut self) -> Event {
+        self.time_ns = if self.wild && self.below(50) == 0 {
+            self.number()
+        } else {
+            self.time_ns.saturating_add(1 + self.below(9000))
+        };
+        let what = match self.below(40) {
+            0..20 => self.fault(),
+            20..32 => self.syscall(),
+            32..38 => self.mapping(),
+            38 => self.life(),
+            _ => events::What::Lost(Lost { records: self.below(100) }),
+        };
+        Event { time_ns: self.time_ns, thread: self.thread(), what }
+    }
+
+    fn fault(&mut self) -> events::What {
+        events::What::Fault(Fault {
+            address: self.number(),
+            ip: self.number(),
+            span: self.span(),
+            major: self.below(20) == 0,
+            in_kernel: self.below(9) == 0,
+        })
+    }
+
+    fn syscall(&mut self) -> events::What {
+        let call = Call::ALL[usize::try_from(self.below(Call::ALL.len() as u64)).unwrap()];
+        let call = if self.below(3) == 0 { Call::Mmap } else { call };
+        let first = self.number();
+        let flags = [0x22, 0x21, 2, 1, 0x8022, 0x4_0022, 0x2_0022][usize::try_from(self.below(7)).unwrap()];
+        let result = match self.below(6) {
+            0 => None,
+            1 => Some(-1 - self.below(200).cast_signed()),
+            2 => Some(0),
+            _ => Some(self.number().cast_signed()),
+        };
+        let arguments = match call {
+            Call::Mmap => [first, self.small(), self.below(8), flags, self.below(5), self.small()],
+            _ => [first, self.small(), self.below(110), self.below(8), self.number(), self.number()],
+        };
+        events::What::Syscall(Syscall { call, text: self.name(), arguments, result, span: self.span() })
+    }
+
+    fn mapping(&mut self) -> events::What {
+        let start = self.number();
+        events::What::Mapping(Mapping {
+            start,
+            end: start.wrapping_add(self.small()),
+            offset_bytes: self.small(),
+            inode: self.below(3),
+            protection: u32::try_from(self.below(16)).unwrap(),
+            shared: self.below(4) == 0,
+            name: self.name(),
+        })
+    }
+
+    fn life(&mut self) -> events::What {
+        events::What::Life(match self.below(8) {
+            0..3 => Life::Started { by: self.thread() },
+            3 => Life::Executed { name: self.name() },
+            4 => Life::Met,
+            _ => Life::Ended {
+                ending: [Ending::Unknown, Ending::Exited(3), Ending::Killed(9)]
+                    [usize::try_from(self.below(3)).unwrap()],
+            },
+        })
+    }
+}
+
+/// What a story makes of random events.
+fn told(seed: u64, wild: bool, huge_pages: HugePages, count: usize) -> (Vec<Line>, Summary) {
+    let mut names = Names::default();
+    let texts = ["", "[heap]", "[stack]", "[vdso]", "/lib/a b\u{1b}[2J\".so", "/dev/zero (deleted)", "[anon:x]", "?"];
+    let known = texts.map(|text| names.add(text)).to_vec();
+    let mut random = Random { state: seed, names: known, time_ns: 0, wild };
+    let mut story = Story::new(random.below(100_000), Paging { page_bytes: PAGE, huge_pages }, true);
+    let mut lines = Vec::new();
+    for _ in 0..count {
+        story.take(&random.event(), &names, &mut |line| lines.push(line));
+    }
+    story.pause(&mut |line| lines.push(line));
+    (lines, story.summary())
+}
+
+/// Every seed, tame and wild, under each policy of huge pages.
+fn each(mut check: impl FnMut(Vec<Line>, Summary)) {
+    for seed in 0..40 {
+        for (wild, huge_pages) in [(false, HugePages::Advised), (true, HugePages::Always), (true, HugePages::Never)] {
+            // What is wild populates memory without measure, which takes long.
+            if wild && seed >= 6 {
+                continue;
+            }
+            let (lines, summary) = told(seed, wild, huge_pages, 1000);
+            check(lines, summary);
+        }
+    }
+}
+
+#[test]
+fn every_event_but_a_mapping_is_a_line() {
+    each(|lines, summary| {
+        let count = |is: fn(&What) -> bool| lines.iter().filter(|line| is(&line.what)).count() as u64;
+        assert_eq!(count(|what| matches!(what, What::Fault(_))), summary.faults_seen);
+        assert_eq!(count(|what| !matches!(what, What::Lost(_))), summary.events);
+        let lost: u64 = lines.iter().map(|line| if let What::Lost(records) = line.what { records } else { 0 }).sum();
+        assert_eq!(lost, summary.lost);
+    });
+}
+
+#[test]
+fn folding_conserves_faults_and_times() {
+    each(|lines, _| {
+        let mut folder = Folder::new(FaultLines::Summary, PAGE);
+        let mut shown = Vec::new();
+        for line in &lines {
+            folder.take(line.clone(), &mut |each| shown.push(each));
+        }
+        folder.pause(&mut |each| shown.push(each));
+        let (mut before, mut after) = (HashMap::new(), HashMap::new());
+        let add =
+            |sums: &mut HashMap<_, [u64; 5]>, fault: &results::trace::Fault, pid: u32, tid: u32, figures: [u64; 5]| {
+                let sum = sums
+                    .entry((pid, tid, fault.cause, fault.mapping.as_ref().map(|mapping| mapping.kind)))
+                    .or_default();
+                for (sum, figure) in sum.iter_mut().zip(figures) {
+                    *sum = sum.saturating_add(figure);
+                }
+            };
+        let single = |fault: &results::trace::Fault| {
+            let timed = u64::from(fault.latency_ns.is_some());
+            [1, fault.major.into(), fault.in_kernel.into(), timed, fault.latency_ns.unwrap_or(0)]
+        };
+        let is_fault = |line: &Line| matches!(line.what, What::Fault(_));
+        for line in &lines {
+            if let What::Fault(fault) = &line.what {
+                add(&mut before, fault, line.pid, line.tid, single(fault));
+            }
+        }
+        for each in &shown {
+            match each {
+                Shown::Line(Line { pid, tid, what: What::Fault(fault), .. }) => {
+                    add(&mut after, fault, *pid, *tid, single(fault));
+                }
+                Shown::Line(_) => {}
+                Shown::Burst(burst) => {
+                    assert!(burst.faults > 1 && burst.low < burst.high && burst.timed <= burst.faults, "{burst:?}");
+                    let figures = [burst.faults, burst.major, burst.in_kernel, burst.timed, burst.latency_ns];
+                    add(&mut after, &burst.first, burst.pid, burst.tid, figures);
+                }
+            }
+        }
+        assert_eq!(before, after);
+        let others = shown.iter().filter_map(|each| if let Shown::Line(line) = each { Some(line) } else { None });
+        assert!(
+            others.filter(|line| !is_fault(line)).eq(lines.iter().filter(|line| !is_fault(line))),
+            "others are as they were"
+        );
+    });
+}
+
+#[test]
+fn a_burst_is_shown_before_the_next_syscall_of_its_thread() {
+    each(|lines, _| {
+        let mut folder = Folder::new(FaultLines::Summary, PAGE);
+        // Faults of each thread that were taken and not shown.
+        let mut open: HashMap<u32, u64> = HashMap::new();
+        for line in lines {
+            let (tid, is_call) = (line.tid, matches!(line.what, What::Syscall(_)));
+            if matches!(line.what, What::Fault(_)) {
+                *open.entry(tid).or_default() += 1;
+            }
+            folder.take(line, &mut |each| match each {
+                Shown::Burst(burst) => *open.get_mut(&burst.tid).unwrap() -= burst.faults,
+                Shown::Line(Line { tid, what: What::Fault(_), .. }) => *open.get_mut(&tid).unwrap() -= 1,
+                Shown::Line(_) => {}
+            });
+            assert!(!is_call || open.get(&tid).is_none_or(|&faults| faults == 0));
+        }
+    });
+}
+
+#[test]
+fn the_rows_of_the_table_add_up_to_all() {
+    each(|lines, summary| {
+        let mut tally = Tally::default();
+        for line in &lines {
+            tally.take(line);
+        }
+        let table = tally.table(summary);
+        let all = table.total.expect("something was seen");
+        let sum = |figure: fn(&Row) -> u64| table.rows.iter().map(figure).fold(0, u64::saturating_add);
+        assert_eq!(sum(|row| row.calls), all.calls);
+        assert_eq!(sum(|row| row.errors.unwrap_or(0)), all.errors.unwrap_or(0));
+        assert_eq!(sum(|row| row.major.unwrap_or(0)), all.major.unwrap_or(0));
+        assert_eq!(sum(|row| row.cpu_ns.unwrap_or(0)), all.cpu_ns.unwrap_or(0));
+        assert_eq!((sum(|row| row.wall_ns), sum(|row| row.untimed)), (all.wall_ns, all.untimed));
+        let calls =
+            |is: fn(&Group) -> bool| table.rows.iter().filter(|row| is(&row.group)).map(|row| row.calls).sum::<u64>();
+        assert_eq!(calls(|group| !matches!(group, Group::Syscall(_))), summary.faults_seen);
+        let called = lines.iter().filter(|line| matches!(line.what, What::Syscall(_))).count() as u64;
+        assert_eq!(calls(|group| matches!(group, Group::Syscall(_))), called);
+        assert!(table.rows.is_sorted_by_key(|row| std::cmp::Reverse(row.wall_ns)), "what cost most comes first");
+        for row in &table.rows {
+            assert!((0.0..=1.0).contains(&row.wall_share) && row.untimed <= row.calls, "{row:?}");
+            assert!(row.p50_ns <= row.p99_ns && row.p99_ns <= row.max_ns, "{row:?}");
+        }
+    });
+}
+
+#[test]
+fn every_line_is_json_with_the_keys_of_its_kind() {
+    let keys = |kind: &str| -> &[&str] {
+        match kind {
+            "syscall" => {
+                &["name", "args", "result", "error", "bytes", "mapping", "mapping_start", "latency_ns", "on_cpu_ns"]
+            }
+            "fault" => {
+                &["address", "ip", "major", "in_kernel", "cause", "mapping", "mapping_start", "latency_ns", "on_cpu_ns"]
+            }
+            "process" => &["event"],
+            "lost" => &["records"],
+            other => panic!("no kind of line: {other}"),
+        }
+    };
+    each(|lines, summary| {
+        let mut text = String::new();
+        for line in &lines {
+            text.clear();
+            write_line(line, &mut text);
+            let value: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+            let has = |key: &&str| value.get(key).is_some();
+            assert!(["time_ns", "pid", "tid", "kind"].iter().all(has) && text.matches('\n').count() == 1, "{text}");
+            assert!(keys(value["kind"].as_str().unwrap()).iter().all(has), "{text}");
+            assert!(text.bytes().all(|byte| byte == b'\n' || !byte.is_ascii_control()), "{text:?}");
+            if let What::Fault(fault) = &line.what {
+                let words = ["first-touch", "copy-on-write", "file", "stack", "unknown"];
+                assert!(words.contains(&value["cause"].as_str().unwrap()));
+                assert_eq!(value["address"], Value::from(format!("{:#x}", fault.address)));
+            }
+        }
+        text.clear();
+        write_summary(&summary, &mut text);
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            (value["kind"].as_str(), value["faults_seen"].as_u64()),
+            (Some("summary"), Some(summary.faults_seen))
+        );
+    });
+}
+
+#[test]
+fn every_screen_of_it_is_inert() {
+    each(|lines, summary| {
+        let mut tally = Tally::default();
+        let mut folder = Folder::new(FaultLines::Summary, PAGE);
+        let mut text = String::new();
+        for line in lines {
+            tally.take(&line);
+            folder.take(line, &mut |shown| report::trace_line(&shown, false, &mut text));
+        }
+        folder.pause(&mut |shown| report::trace_line(&shown, false, &mut text));
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "a control character reached the screen");
+        for width in [Some(40), Some(80), None] {
+            // Styles are there, and stripped by whoever writes it; the name must not be.
+            let table = report::trace_table(&tally.table(summary), width);
+            assert!(!table.contains("\u{1b}[2J"), "{table}");
+        }
+    });
+}
