@@ -1,8 +1,10 @@
 //! The program as a user runs it: real processes, real faults.
 
 mod bad_input;
+mod causes;
 mod claims;
 mod doctor;
+mod error_codes;
 mod experiments;
 mod files;
 mod floors;

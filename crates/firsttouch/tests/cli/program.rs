@@ -106,7 +106,7 @@ pub(crate) fn fixture_with(name: &str, flags: &[&str], program: PathBuf) -> Opti
 
 fn compiled(name: &str, flags: &[&str], program: PathBuf) -> Option<PathBuf> {
     let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(format!("{name}.c"));
-    match Command::new("cc").arg("-O1").args(flags).arg("-o").arg(&program).arg(source).output() {
+    match Command::new("cc").args(["-O1", "-pthread"]).args(flags).arg("-o").arg(&program).arg(source).output() {
         Ok(output) => {
             assert!(output.status.success(), "{}", text(&output.stderr));
             Some(program)
