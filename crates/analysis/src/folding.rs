@@ -11,6 +11,8 @@ use crate::durations::Durations;
 const KEPT_NS: u64 = 1_000_000_000;
 /// So many bursts of a thread are open at a time: a copy has two, code that is loaded some more.
 const OPEN_A_THREAD: usize = 8;
+/// Pages in a huge page: as many as a page table has entries of eight bytes (with pages of 4 KiB, 2 MiB).
+const HUGE_PAGES: u64 = 512;
 
 /// What is shown of faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +40,18 @@ struct Open {
     burst: Burst,
     times: Durations,
     last_page: u64,
+    step: Step,
+}
+
+/// How far the faults of a burst are from one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// There is one so far.
+    None,
+    /// Each is so many bytes from the one before, and so many steps there are.
+    Even(u64, u64),
+    /// It differs.
+    Uneven,
 }
 
 impl Folder {
@@ -79,7 +93,8 @@ impl Folder {
     fn fold(&mut self, line: &Line, fault: &Fault, show: &mut dyn FnMut(Shown)) {
         let page = fault.address & !(self.page_bytes - 1);
         let bursts = self.by_thread.entry(line.tid).or_default();
-        if let Some(open) = bursts.iter_mut().find(|open| open.has(line, fault)) {
+        let newest = bursts.iter_mut().rev().find(|open| open.has(line, fault));
+        if let Some(open) = newest.filter(|open| open.goes_on_with(page, self.page_bytes)) {
             open.add(fault, page, self.page_bytes);
             return;
         }
@@ -126,11 +141,12 @@ impl Open {
             low: page,
             high: page.saturating_add(page_bytes),
             order: Order::Upwards,
+            apart_bytes: None,
             p50_ns: None,
             latency_ns: 0,
             timed: 0,
         };
-        let mut open = Open { burst, times: Durations::default(), last_page: page };
+        let mut open = Open { burst, times: Durations::default(), last_page: page, step: Step::None };
         open.time(fault);
         open
     }
@@ -146,7 +162,26 @@ impl Open {
             }
     }
 
+    /// Whether `page` comes as the burst's faults do, as far as that matters: faults at every border of a huge page, one
+    /// after the other, are a burst of their own. Huge pages come like that, and small ones before and behind them do not.
+    fn goes_on_with(&self, page: u64, page_bytes: u64) -> bool {
+        let huge_bytes = HUGE_PAGES.saturating_mul(page_bytes);
+        let is_step = self.last_page.abs_diff(page) == huge_bytes && page.is_multiple_of(huge_bytes);
+        match self.step {
+            Step::None => true,
+            Step::Even(step, 2..) if step == huge_bytes && self.last_page.is_multiple_of(huge_bytes) => is_step,
+            Step::Even(step, _) if step == huge_bytes => true,
+            Step::Even(..) | Step::Uneven => !is_step,
+        }
+    }
+
     fn add(&mut self, fault: &Fault, page: u64, page_bytes: u64) {
+        let step = self.last_page.abs_diff(page);
+        self.step = match self.step {
+            Step::None => Step::Even(step, 1),
+            Step::Even(same, steps) if same == step => Step::Even(same, steps + 1),
+            Step::Even(..) | Step::Uneven => Step::Uneven,
+        };
         let moved = match page.cmp(&self.last_page) {
             std::cmp::Ordering::Less => Order::Downwards,
             std::cmp::Ordering::Equal => self.burst.order,
@@ -154,6 +189,10 @@ impl Open {
         };
         let burst = &mut self.burst;
         burst.order = if burst.faults == 1 || moved == burst.order { moved } else { Order::Mixed };
+        burst.apart_bytes = match self.step {
+            Step::Even(step, 2..) if step > page_bytes && burst.order != Order::Mixed => Some(step),
+            _ => None,
+        };
         burst.faults += 1;
         burst.major += u64::from(fault.major);
         burst.in_kernel += u64::from(fault.in_kernel);

@@ -7,7 +7,7 @@ use std::fmt::{Arguments, Write};
 use anstyle::Style;
 use results::trace::{Burst, Cause, Ending, Fault, Kind, Line, Mapping, Order, Process, Shown, Summary, Syscall, What};
 
-use crate::number::{Nanoseconds, count};
+use crate::number::{Nanoseconds, bytes, count};
 use crate::text::{ALARM, BAD, BOLD, DIM, clean, hanging, styled};
 
 pub use table::screen as trace_table;
@@ -136,6 +136,9 @@ impl Pen<'_> {
             Order::Downwards => ", downwards",
             Order::Mixed => ", up and down",
         });
+        if let Some(apart_bytes) = burst.apart_bytes {
+            self.plain(format_args!(", {} apart", bytes(apart_bytes as f64)));
+        }
         if *major > 0 && major < faults {
             self.out.push_str(", ");
             self.styled(ALARM, format_args!("{} major", whole(*major)));

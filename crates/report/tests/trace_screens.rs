@@ -58,6 +58,7 @@ fn burst(first: Fault) -> Burst {
         low: AT + 0x1000,
         high: AT + 0x40_0000,
         order: Order::Upwards,
+        apart_bytes: None,
         p50_ns: Some(1500),
         latency_ns: 1_700_000,
         timed: 1023,
@@ -98,6 +99,10 @@ fn faults() -> Vec<Shown> {
         Shown::Burst(Burst { major: 12, order: Order::Mixed, timed: 1000, ..burst(fault(Cause::File, libc())) }),
         Shown::Burst(Burst { major: 1023, order: Order::Downwards, ..burst(fault(Cause::File, libc())) }),
         Shown::Burst(Burst {
+            apart_bytes: Some(2 << 20),
+            ..burst(fault(Cause::FirstTouch, mapping(Kind::Anonymous, None)))
+        }),
+        Shown::Burst(Burst {
             in_kernel: 7,
             p50_ns: None,
             timed: 0,
@@ -136,7 +141,7 @@ fn plain(shown: &[Shown]) -> String {
 #[test]
 fn lines_of_calls_faults_and_lives() {
     let text = plain(&[calls(), faults(), lives()].concat());
-    assert_eq!(text.lines().count(), 25, "a name does not begin a line:\n{text}");
+    assert_eq!(text.lines().count(), 26, "a name does not begin a line:\n{text}");
     assert!(!text.contains('\u{1b}'));
     insta::assert_snapshot!(text);
 }
@@ -213,6 +218,17 @@ fn a_table_at_120_columns() {
     let screen = plain_table(&table(), Some(120));
     assert!(screen.lines().all(|line| line.chars().count() <= 120), "wider than 120 columns:\n{screen}");
     insta::assert_snapshot!(screen);
+}
+
+#[test]
+fn a_file_has_all_of_its_name_where_there_is_room() {
+    let name = |width| {
+        let screen = plain_table(&table(), Some(width));
+        let line = screen.lines().find(|line| line.contains("libc.so.6")).unwrap_or_else(|| panic!("{screen}"));
+        line.split_once("fault: ").map(|(_, name)| name.to_owned())
+    };
+    let whole = "/usr/lib/x86_64-linux-gnu/libc.so.6, file page";
+    assert_eq!((name(200).as_deref(), name(120).as_deref()), (Some(whole), Some("libc.so.6, file page")));
 }
 
 #[test]

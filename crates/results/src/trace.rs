@@ -262,6 +262,8 @@ pub struct Burst {
     pub high: u64,
     /// How they moved.
     pub order: Order,
+    /// How far each is from the one before, if all of three or more are equally far, and that is more than a page.
+    pub apart_bytes: Option<u64>,
     /// How long half of them took at most, within 1 %; `None` if that is known of none.
     pub p50_ns: Option<u64>,
     /// How long those took together of which it is known.

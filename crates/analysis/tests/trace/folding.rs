@@ -2,7 +2,7 @@
 
 use analysis::{FaultLines, Folder};
 use events::{Call, Life};
-use results::trace::{Cause, Order, Shown, What};
+use results::trace::{Burst, Cause, Line, Order, Shown, What};
 
 use crate::teller::{ANONYMOUS, PAGE, PRIVATE, READ, Teller, WRITE};
 
@@ -129,6 +129,49 @@ fn a_burst_is_shown_after_a_second_when_nothing_follows() {
     folder.wait(began_ns + 1_000_000_000, &mut |_| shown += 1);
     folder.wait(began_ns + 9_000_000_000, &mut |_| shown += 1);
     assert_eq!(shown, 1);
+}
+
+/// Faults, apart and range of each burst of anonymous pages.
+fn bursts(pages: impl IntoIterator<Item = u64>) -> Vec<(u64, Option<u64>, u64, u64)> {
+    let mut teller = Teller::new();
+    teller.mmap(AT, 64 * 512, WRITE, PRIVATE | ANONYMOUS);
+    for page in pages {
+        teller.fault(AT + page * PAGE);
+    }
+    let (mut folder, mut bursts) = (Folder::new(FaultLines::Summary, PAGE), Vec::new());
+    let mut keep = |shown: Shown| match shown {
+        Shown::Burst(Burst { faults, apart_bytes, low, high, .. }) => {
+            bursts.push((faults, apart_bytes.map(|bytes| bytes / PAGE), (low - AT) / PAGE, (high - AT) / PAGE));
+        }
+        Shown::Line(Line { what: What::Fault(fault), .. }) => {
+            let page = (fault.address - AT) / PAGE;
+            bursts.push((1, None, page, page + 1));
+        }
+        Shown::Line(_) => {}
+    };
+    teller.lines.drain(..).for_each(|line| folder.take(line, &mut keep));
+    folder.pause(&mut keep);
+    bursts
+}
+
+#[test]
+fn faults_that_are_equally_far_apart_are_said_to_be() {
+    assert_eq!(bursts([0, 16, 32, 48]), [(4, Some(16), 0, 49)]);
+    assert_eq!(bursts([48, 32, 16]), [(3, Some(16), 16, 49)]);
+    assert_eq!(bursts([0, 16]), [(2, None, 0, 17)], "two are a distance, and no rule");
+    assert_eq!(bursts([0, 16, 32, 47]), [(4, None, 0, 48)]);
+    assert_eq!(bursts([16, 32, 16 + 64, 64]), [(4, None, 16, 81)]);
+    assert_eq!(bursts([0, 1, 2]), [(3, None, 0, 3)], "page after page");
+}
+
+#[test]
+fn what_comes_as_huge_pages_come_is_a_burst_of_its_own() {
+    // Small pages up to the first border, one fault each 2 MiB, and small ones again.
+    let pages = (500..=512).chain([1024, 1536, 2048]).chain(2560..2570);
+    assert_eq!(bursts(pages), [(13, None, 500, 513), (4, Some(512), 1024, 2561), (9, None, 2561, 2570)]);
+    assert_eq!(bursts([0, 512, 1024]), [(3, Some(512), 0, 1025)]);
+    // So far apart, but not at borders: a matrix by columns.
+    assert_eq!(bursts([7, 519, 1031, 8, 520, 1032]), [(6, None, 7, 1033)]);
 }
 
 #[test]

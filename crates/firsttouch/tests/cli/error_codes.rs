@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::program::{PROGRAM, Scratch, is_root, skip, text};
 
-/// A page was there, and the access was not allowed (`X86_PF_PROT` of arch/x86/include/asm/trap_pf.h).
+/// A page was there, and the access was not allowed (`X86_PF_PROT` of `<asm/trap_pf.h>`).
 const PRESENT: u64 = 1;
 /// The access was a write (`X86_PF_WRITE`).
 const WRITE: u64 = 2;
