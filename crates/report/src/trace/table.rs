@@ -116,7 +116,9 @@ fn lines(rows: &[&Row], columns: &[Column], gap: usize, width: Option<usize>) ->
     };
     let mut text = format!("{BOLD}{}name{BOLD:#}\n", line(&|column| column.head.clone()));
     for (index, row) in rows.iter().enumerate() {
-        text += &named(&line(&|column| column.cells[index].clone()), &name(row, width.is_some()), width);
+        let figures = line(&|column| column.cells[index].clone());
+        let room = width.map(|width| width.saturating_sub(figures.len()));
+        text += &named(&figures, &name(row, room), width);
     }
     text
 }
@@ -135,15 +137,19 @@ fn named(figures: &str, name: &str, width: Option<usize>) -> String {
     parts.iter().enumerate().map(line).collect()
 }
 
-/// What a row is about. On a terminal, a file goes by its last name.
-fn name(row: &Row, short: bool) -> String {
+/// What a row is about. Where there is no room for all of its name, a file goes by its last one.
+fn name(row: &Row, room: Option<usize>) -> String {
     match &row.group {
         Group::Syscall(name) => clean(name),
         Group::Faults(class) => {
             let mapping = class.kind.map(|kind| Mapping { kind, name: class.name.clone(), start: 0 });
             let place = Place(mapping.as_ref()).to_string();
-            let place = if short { place.rsplit('/').next().unwrap_or(&place) } else { &place };
-            format!("fault: {place}, {}", reason(class.cause))
+            let whole = |place: &str| format!("fault: {place}, {}", reason(class.cause));
+            let name = whole(&place);
+            match room {
+                Some(room) if display_width(&name) > room => whole(place.rsplit('/').next().unwrap_or(&place)),
+                _ => name,
+            }
         }
         Group::OtherFiles { rows } => format!("fault: other files ({})", whole(*rows)),
         Group::Total => "total".to_owned(),
