@@ -7,8 +7,10 @@
 #![allow(unsafe_code)]
 
 mod search;
+mod started;
 
 pub use search::Unfit;
+pub use started::Started;
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
@@ -16,17 +18,12 @@ use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::Errno;
 use crate::inherited::{is_ignored, was_ignored};
-use crate::process::Ending;
 use crate::seccomp::Filter;
-
-/// How often [`Started::ended_within`] looks.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Where the program's memory lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -119,11 +116,7 @@ impl Program {
         if pid < 0 {
             return Err(errno);
         }
-        Ok(Waiting {
-            child: Started { pid, reaped: false, ending: None },
-            gate: File::from(gate.1),
-            told: File::from(told.0),
-        })
+        Ok(Waiting { child: Started::new(pid), gate: File::from(gate.1), told: File::from(told.0) })
     }
 }
 
@@ -312,108 +305,6 @@ impl Waiting {
             }
         }
         Err(Errno(i32::from_ne_bytes(errno)))
-    }
-}
-
-/// A program that runs. Killed and reaped when dropped, unless [`Started::reaped`] said that it is gone.
-#[derive(Debug)]
-pub struct Started {
-    pid: i32,
-    reaped: bool,
-    ending: Option<Ending>,
-}
-
-impl Started {
-    /// Its process id.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.pid.cast_unsigned()
-    }
-
-    /// Waits until it ends.
-    ///
-    /// # Errors
-    /// ECHILD: it was reaped elsewhere.
-    pub fn wait(&mut self) -> Result<Ending, Errno> {
-        loop {
-            match self.ask(0) {
-                Ok(Some(ending)) => return Ok(ending),
-                Ok(None) | Err(Errno(libc::EINTR)) => {}
-                Err(errno) => return Err(errno),
-            }
-        }
-    }
-
-    /// Waits up to `time` until it ends; how it ended, if it has.
-    ///
-    /// # Errors
-    /// ECHILD: it was reaped elsewhere.
-    pub fn ended_within(&mut self, time: Duration) -> Result<Option<Ending>, Errno> {
-        let until = Instant::now() + time;
-        loop {
-            let ended = match self.ask(libc::WNOHANG) {
-                Err(Errno(libc::EINTR)) => None,
-                ended => ended?,
-            };
-            let left = until.saturating_duration_since(Instant::now());
-            if ended.is_some() || left.is_zero() {
-                return Ok(ended);
-            }
-            std::thread::sleep(left.min(LOOK_EVERY));
-        }
-    }
-
-    /// Its end, once it is there, is remembered.
-    fn ask(&mut self, how: i32) -> Result<Option<Ending>, Errno> {
-        if self.ending.is_some() {
-            return Ok(self.ending);
-        }
-        let mut status = 0;
-        // SAFETY: the status is writable, and the child has not been reaped.
-        match unsafe { libc::waitpid(self.pid, &raw mut status, how) } {
-            0 => Ok(None),
-            got if got == self.pid => {
-                self.reaped = true;
-                self.ending = Some(Ending::of(status));
-                Ok(self.ending)
-            }
-            _ => Err(Errno::last()),
-        }
-    }
-
-    /// Sends it `signal`, unless it has been reaped.
-    pub fn signal(&self, signal: i32) {
-        if !self.reaped {
-            // SAFETY: kill(2) takes numbers. A child that has not been reaped keeps its own.
-            unsafe { libc::kill(self.pid, signal) };
-        }
-    }
-
-    /// It has ended and was waited for elsewhere: its number may be another process's by now.
-    pub fn reaped(&mut self) {
-        self.reaped = true;
-    }
-}
-
-impl Drop for Started {
-    fn drop(&mut self) {
-        if self.reaped {
-            return;
-        }
-        // SAFETY: the child has not been reaped, so the number is its own.
-        unsafe { libc::kill(self.pid, libc::SIGKILL) };
-        loop {
-            let mut status = 0;
-            // SAFETY: the status is writable. A traced child may report stops before its end.
-            let got = unsafe { libc::waitpid(self.pid, &raw mut status, libc::__WALL) };
-            let stopped = got == self.pid && libc::WIFSTOPPED(status);
-            if stopped {
-                // SAFETY: lets a tracee go on to its end; fails harmlessly if it is none.
-                unsafe { libc::ptrace(libc::PTRACE_CONT, self.pid, 0, 0) };
-            } else if got >= 0 || Errno::last().0 != libc::EINTR {
-                return;
-            }
-        }
     }
 }
 
