@@ -11,8 +11,6 @@ use crate::durations::Durations;
 const KEPT_NS: u64 = 1_000_000_000;
 /// So many bursts of a thread are open at a time: a copy has two, code that is loaded some more.
 const OPEN_A_THREAD: usize = 8;
-/// Pages in a huge page: as many as a page table has entries of eight bytes (with pages of 4 KiB, 2 MiB).
-const HUGE_PAGES: u64 = 512;
 
 /// What is shown of faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +52,26 @@ enum Step {
     Uneven,
 }
 
+/// The page that a fault was about.
+#[derive(Debug, Clone, Copy)]
+struct Page {
+    start: u64,
+    bytes: u64,
+}
+
+impl Page {
+    /// Of `smallest_bytes`, unless it is known to be larger.
+    fn of(fault: &Fault, smallest_bytes: u64) -> Page {
+        let known = fault.large_bytes().filter(|bytes| bytes.is_power_of_two());
+        let bytes = known.unwrap_or(smallest_bytes);
+        Page { start: fault.address & !(bytes - 1), bytes }
+    }
+
+    fn end(self) -> u64 {
+        self.start.saturating_add(self.bytes)
+    }
+}
+
 impl Folder {
     /// For memory in pages of `page_bytes`, a power of two.
     #[must_use]
@@ -91,17 +109,15 @@ impl Folder {
     }
 
     fn fold(&mut self, line: &Line, fault: &Fault, show: &mut dyn FnMut(Shown)) {
-        let page = fault.address & !(self.page_bytes - 1);
         let bursts = self.by_thread.entry(line.tid).or_default();
-        let newest = bursts.iter_mut().rev().find(|open| open.has(line, fault));
-        if let Some(open) = newest.filter(|open| open.goes_on_with(page, self.page_bytes)) {
-            open.add(fault, page, self.page_bytes);
-            return;
+        let page = Page::of(fault, self.page_bytes);
+        if let Some(open) = bursts.iter_mut().rev().find(|open| open.has(line, fault)) {
+            return open.add(fault, page);
         }
         if bursts.len() == OPEN_A_THREAD {
             bursts.remove(0).close(show);
         }
-        bursts.push(Open::new(line, fault, page, self.page_bytes));
+        bursts.push(Open::new(line, fault, page));
         self.due_ns = self.due_ns.min(line.time_ns.saturating_add(KEPT_NS));
     }
 
@@ -129,7 +145,7 @@ impl Folder {
 }
 
 impl Open {
-    fn new(line: &Line, fault: &Fault, page: u64, page_bytes: u64) -> Open {
+    fn new(line: &Line, fault: &Fault, page: Page) -> Open {
         let burst = Burst {
             time_ns: line.time_ns,
             pid: line.pid,
@@ -138,15 +154,15 @@ impl Open {
             faults: 1,
             major: u64::from(fault.major),
             in_kernel: u64::from(fault.in_kernel),
-            low: page,
-            high: page.saturating_add(page_bytes),
+            low: page.start,
+            high: page.end(),
             order: Order::Upwards,
             apart_bytes: None,
             p50_ns: None,
             latency_ns: 0,
             timed: 0,
         };
-        let mut open = Open { burst, times: Durations::default(), last_page: page, step: Step::None };
+        let mut open = Open { burst, times: Durations::default(), last_page: page.start, step: Step::None };
         open.time(fault);
         open
     }
@@ -156,33 +172,21 @@ impl Open {
         let first = &self.burst.first;
         self.burst.pid == line.pid
             && first.cause == fault.cause
+            && first.large_bytes() == fault.large_bytes()
             && match (&first.mapping, &fault.mapping) {
                 (Some(one), Some(other)) => is_one(one, other),
                 (one, other) => one == other,
             }
     }
 
-    /// Whether `page` comes as the burst's faults do, as far as that matters: faults at every border of a huge page, one
-    /// after the other, are a burst of their own. Huge pages come like that, and small ones before and behind them do not.
-    fn goes_on_with(&self, page: u64, page_bytes: u64) -> bool {
-        let huge_bytes = HUGE_PAGES.saturating_mul(page_bytes);
-        let is_step = self.last_page.abs_diff(page) == huge_bytes && page.is_multiple_of(huge_bytes);
-        match self.step {
-            Step::None => true,
-            Step::Even(step, 2..) if step == huge_bytes && self.last_page.is_multiple_of(huge_bytes) => is_step,
-            Step::Even(step, _) if step == huge_bytes => true,
-            Step::Even(..) | Step::Uneven => !is_step,
-        }
-    }
-
-    fn add(&mut self, fault: &Fault, page: u64, page_bytes: u64) {
-        let step = self.last_page.abs_diff(page);
+    fn add(&mut self, fault: &Fault, page: Page) {
+        let step = self.last_page.abs_diff(page.start);
         self.step = match self.step {
             Step::None => Step::Even(step, 1),
             Step::Even(same, steps) if same == step => Step::Even(same, steps + 1),
             Step::Even(..) | Step::Uneven => Step::Uneven,
         };
-        let moved = match page.cmp(&self.last_page) {
+        let moved = match page.start.cmp(&self.last_page) {
             std::cmp::Ordering::Less => Order::Downwards,
             std::cmp::Ordering::Equal => self.burst.order,
             std::cmp::Ordering::Greater => Order::Upwards,
@@ -190,15 +194,15 @@ impl Open {
         let burst = &mut self.burst;
         burst.order = if burst.faults == 1 || moved == burst.order { moved } else { Order::Mixed };
         burst.apart_bytes = match self.step {
-            Step::Even(step, 2..) if step > page_bytes && burst.order != Order::Mixed => Some(step),
+            Step::Even(step, 2..) if step > page.bytes && burst.order != Order::Mixed => Some(step),
             _ => None,
         };
         burst.faults += 1;
         burst.major += u64::from(fault.major);
         burst.in_kernel += u64::from(fault.in_kernel);
-        burst.low = burst.low.min(page);
-        burst.high = burst.high.max(page.saturating_add(page_bytes));
-        self.last_page = page;
+        burst.low = burst.low.min(page.start);
+        burst.high = burst.high.max(page.end());
+        self.last_page = page.start;
         self.time(fault);
     }
 

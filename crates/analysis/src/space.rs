@@ -16,6 +16,7 @@ mod regions;
 mod tests;
 mod under_way;
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use events::{Fault, Thread};
@@ -60,6 +61,7 @@ pub enum HugePages {
 
 /// One address space.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "what is heard and what is known, each for itself")]
 pub(crate) struct Space {
     paging: Paging,
     regions: Arc<Regions>,
@@ -79,6 +81,8 @@ pub(crate) struct Space {
     break_at: Option<u64>,
     /// Its syscalls are seen, so that mappings are known to be new when they are.
     hears_calls: bool,
+    /// Page faults come with the size of the page.
+    hears_sizes: bool,
     /// Mappings that come now were there before.
     is_met: bool,
     /// New mappings are populated (mlockall).
@@ -122,6 +126,7 @@ impl Space {
             under_way: Vec::new(),
             break_at: None,
             hears_calls: false,
+            hears_sizes: false,
             is_met: false,
             locks_new: false,
             forks: 0,
@@ -195,8 +200,10 @@ impl Space {
             let before = if touched { Before::Touched } else { self.before(&region, page) };
             cause::of(Evidence { kind: region.kind, access, before, major: fault.major })
         });
+        self.hears_sizes |= fault.page_bytes.is_some();
         if region.is_accessible() && !touched && !refused {
             self.touch(&region, page, cause);
+            self.touch_huge(&region, fault);
         } else if cause == Cause::CopyOnWrite {
             self.copy(page);
         }
@@ -243,6 +250,17 @@ impl Space {
             self.stack_begins.get_or_insert(page);
         } else if region.is_file() && region.is_writable() && cause == Cause::File {
             Arc::make_mut(&mut self.just_came).add(page, forks);
+        }
+    }
+
+    /// What came with the page that faulted, because it is part of a larger one.
+    fn touch_huge(&mut self, region: &Region, fault: &Fault) {
+        let page_bytes = fault.page_bytes.map_or(0, NonZeroU64::get);
+        if page_bytes > self.paging.page_bytes && page_bytes.is_power_of_two() {
+            let start = fault.address & !(page_bytes - 1);
+            let (first, end) = (start.max(region.start), start.saturating_add(page_bytes).min(region.end));
+            let (first, end) = (self.page(first), self.page(end));
+            self.pages_of(region).add_range(first, end);
         }
     }
 
@@ -293,6 +311,10 @@ impl Space {
     fn may_have_been_there(&self, region: &Region, page: u64) -> bool {
         if region.met {
             return self.forks > 0;
+        }
+        // A huge page would have been heard of.
+        if self.hears_sizes {
+            return false;
         }
         let allowed = match (self.paging.huge_pages, region.huge) {
             (HugePages::Never, _) | (_, Some(false)) | (HugePages::Advised, None) => false,

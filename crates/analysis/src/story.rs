@@ -17,6 +17,7 @@ pub struct Story {
     /// Arguments one by one, besides the text of the whole call.
     with_arguments: bool,
     processes: Processes,
+    smallest_bytes: u64,
     waiting: Option<Waiting>,
     events: u64,
     faults: u64,
@@ -36,7 +37,17 @@ impl Story {
     #[must_use]
     pub fn new(start_ns: u64, paging: Paging, with_arguments: bool) -> Story {
         let processes = Processes::new(paging);
-        Story { start_ns, with_arguments, processes, waiting: None, events: 0, faults: 0, lost: 0, last_ns: start_ns }
+        Story {
+            start_ns,
+            with_arguments,
+            smallest_bytes: paging.page_bytes,
+            processes,
+            waiting: None,
+            events: 0,
+            faults: 0,
+            lost: 0,
+            last_ns: start_ns,
+        }
     }
 
     /// Takes the next event, and tells the lines that are ready: usually its own, at times one that had to wait for it.
@@ -155,6 +166,8 @@ impl Story {
             in_kernel: fault.in_kernel,
             cause: seen.cause,
             mapping: seen.region.map(|region| named(&region, names)),
+            page_bytes: fault.page_bytes.map(NonZeroU64::get),
+            large: fault.page_bytes.is_some_and(|bytes| bytes.get() > self.smallest_bytes),
             latency_ns,
             on_cpu_ns,
         }

@@ -44,6 +44,7 @@ impl Tally {
         let mapping = fault.mapping.as_ref();
         let class = FaultClass {
             cause: fault.cause,
+            large_bytes: fault.large_bytes(),
             kind: mapping.map(|mapping| mapping.kind),
             name: mapping.and_then(|mapping| mapping.name.clone()),
         };

@@ -80,6 +80,12 @@ impl Random {
             ip: self.number(),
             span: self.span(),
             major: self.below(20) == 0,
+            page_bytes: match self.below(4) {
+                0 => None,
+                1 => NonZeroU64::new(4096),
+                2 => NonZeroU64::new(2 << 20),
+                _ => NonZeroU64::new(self.below(u64::MAX)),
+            },
             in_kernel: self.below(9) == 0,
         })
     }

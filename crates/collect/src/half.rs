@@ -1,5 +1,7 @@
 //! What is seen of a program as it is seen: halves of syscalls and faults, in the words of events.
 
+use std::num::NonZeroU64;
+
 use events::{Call, Life, Lost, Mapping, Name, Names, Thread};
 use sys::perf::record::{Record, Task, What};
 
@@ -23,6 +25,7 @@ pub(crate) enum Piece {
     },
     FaultEnds {
         major: bool,
+        page_bytes: Option<NonZeroU64>,
     },
     /// With `by_stops` the thread was stopped, and is about to go on; it is on its way when it comes to a processor.
     CallBegins {
@@ -56,7 +59,7 @@ pub(crate) fn half(
 ) -> Option<Half> {
     let what = match record.what {
         What::FaultBegins { address, ip, in_kernel } => Piece::FaultBegins { address, ip, in_kernel },
-        What::FaultEnds { major } => Piece::FaultEnds { major },
+        What::FaultEnds { major, page_bytes } => Piece::FaultEnds { major, page_bytes },
         What::CallBegins { narrow: true, .. } => Piece::Narrow,
         What::CallBegins { number, arguments, .. } => {
             let call = calls::call(numbers, number)?;

@@ -58,6 +58,8 @@ pub struct Collection {
     numbers: Vec<(u32, Call)>,
     window: Window,
     pairing: Pairing,
+    /// Samples that could not be understood.
+    strange: u64,
     began_ns: u64,
     notices: Vec<Notice>,
 }
@@ -99,7 +101,7 @@ pub struct Outcome {
     pub events: u64,
     /// Events given after one that began later.
     pub late: u64,
-    /// Records that found no room in a ring.
+    /// Records that found no room in a ring, or could not be understood.
     pub lost: u64,
     /// Page faults of which the beginning was seen.
     pub faults_seen: u64,
@@ -140,7 +142,7 @@ impl Collection {
     fn read(&mut self, round: Round, events: &mut Vec<Event>) {
         let mut names = self.shared.names();
         let text = |pid, address| read_text(pid, address).ok();
-        self.format.read(&round.records, |record| {
+        self.strange += self.format.read(&round.records, |record| {
             if let Some(half) = half::half(record, &self.numbers, &mut names, &text) {
                 self.window.add(half);
             }
@@ -252,7 +254,7 @@ impl Collection {
             ending: ending.filter(|_| self.started_it),
             events: counts.events,
             late: counts.late,
-            lost: lost.unwrap_or(counts.lost),
+            lost: lost.unwrap_or(counts.lost) + self.strange,
             faults_seen: counts.faults,
             faults_counted: of_faults.map(|_| faults),
             rusage: self.started_it.then_some(reaped),

@@ -84,11 +84,11 @@ impl Pairing {
             Piece::FaultBegins { address, ip, in_kernel } => {
                 self.counts.faults += 1;
                 self.close_fault(thread, each);
-                let fault = Fault { address, ip, span: Span::default(), major: false, in_kernel };
+                let fault = Fault { address, ip, span: Span::default(), page_bytes: None, major: false, in_kernel };
                 let open = self.open(half, What::Fault(fault), false);
                 self.threads.entry(thread.tid).or_default().fault = Some(open);
             }
-            Piece::FaultEnds { major } => self.end_fault(thread, time_ns, major, each),
+            Piece::FaultEnds { .. } => self.end_fault(half, each),
             Piece::CallBegins { call, text, arguments, by_stops } => {
                 self.close_call(thread, each);
                 let call = Syscall { call, text, arguments, result: None, span: Span::default() };
@@ -194,13 +194,14 @@ impl Pairing {
         }
     }
 
-    fn end_fault(&mut self, thread: Thread, time_ns: u64, is_major: bool, each: &mut impl FnMut(Event)) {
+    fn end_fault(&mut self, half: Half, each: &mut impl FnMut(Event)) {
+        let Half { time_ns, thread, what: Piece::FaultEnds { major, page_bytes } } = half else { return };
         let Some(state) = self.threads.get_mut(&thread.tid) else { return };
         let Some(open) = state.fault.take() else { return };
         let taken = open.span(time_ns, state.away_ns);
         self.complete(open, each, |what| {
             if let What::Fault(fault) = what {
-                (fault.span, fault.major) = (taken, is_major);
+                *fault = Fault { span: taken, major, page_bytes, ..*fault };
             }
         });
     }

@@ -105,8 +105,13 @@ impl Rings {
 
     /// What the samples of an event are.
     fn know(&mut self, processor: usize, event: usize, samples: Option<Samples>) -> Result<(), Errno> {
-        if let Some(samples) = samples {
-            self.format.add(self.processors[processor].events[event].event.id()?, samples);
+        let event = &self.processors[processor].events[event].event;
+        match samples {
+            Some(Samples::FaultEnds { major, .. }) => {
+                self.format.add(event.id()?, Samples::FaultEnds { major, sized: event.is_sized() });
+            }
+            Some(samples) => self.format.add(event.id()?, samples),
+            None => {}
         }
         Ok(())
     }
@@ -154,8 +159,8 @@ impl Wanted {
     fn others(&self) -> Vec<(Watched, Option<Samples>)> {
         let mut others = Vec::new();
         if self.faults {
-            others.push((Watched::MinorFaultEnds, Some(Samples::FaultEnds { major: false })));
-            others.push((Watched::MajorFaultEnds, Some(Samples::FaultEnds { major: true })));
+            others.push((Watched::MinorFaultEnds, Some(Samples::FaultEnds { major: false, sized: true })));
+            others.push((Watched::MajorFaultEnds, Some(Samples::FaultEnds { major: true, sized: true })));
         }
         if let Some((enter, exit, filter)) = &self.calls {
             others.push((Watched::CallBegins(*enter, filter.clone()), Some(Samples::CallBegins)));

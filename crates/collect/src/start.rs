@@ -141,6 +141,7 @@ impl Collection {
             numbers,
             window: Window::default(),
             pairing: Pairing::default(),
+            strange: 0,
             began_ns: monotonic_ns(),
             notices: access.notices,
         })

@@ -90,6 +90,8 @@ pub struct Fault {
     pub ip: u64,
     /// From the trap to the return from the fault's handler.
     pub span: Span,
+    /// How much memory was mapped by it as one page: that of the entry in the page table, as it was right afterwards. `None`: not known.
+    pub page_bytes: Option<NonZeroU64>,
     /// A page had to be read from a device.
     pub major: bool,
     /// The kernel took it on the thread's behalf, inside a syscall.
@@ -160,6 +162,6 @@ pub struct Lost {
 /// Events are kept by the million while they are put into order: a change of their size is a decision.
 const _: () = {
     assert!(size_of::<Thread>() == 8 && size_of::<Span>() == 16);
-    assert!(size_of::<Syscall>() == 88 && size_of::<Fault>() == 40 && size_of::<Mapping>() == 48);
+    assert!(size_of::<Syscall>() == 88 && size_of::<Fault>() == 48 && size_of::<Mapping>() == 48);
     assert!(size_of::<Event>() == 104);
 };

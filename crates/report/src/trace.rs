@@ -190,8 +190,17 @@ impl std::fmt::Display for Why<'_> {
         match (fault.cause, fault.mapping.as_ref().map(|mapping| mapping.kind)) {
             // Its pages are the kernel's, and come when they are asked for.
             (Cause::Unknown, Some(Kind::Kernel)) => Ok(()),
-            (cause, _) => write!(f, ", {}", reason(cause)),
+            (cause, _) => write!(f, ", {}{}", reason(cause), Large(fault.large_bytes())),
         }
+    }
+}
+
+/// The size of pages that are larger than the smallest.
+pub(crate) struct Large(pub(crate) Option<u64>);
+
+impl std::fmt::Display for Large {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.map_or(Ok(()), |size| write!(f, " of {}", bytes(size as f64)))
     }
 }
 

@@ -41,6 +41,8 @@ fn fault(cause: Cause, mapping: Option<Mapping>) -> Fault {
         in_kernel: false,
         cause,
         mapping,
+        page_bytes: Some(4096),
+        large: false,
         latency_ns: Some(1500),
         on_cpu_ns: Some(1500),
     }
@@ -165,7 +167,7 @@ fn row(group: Group, calls: u64, wall_ns: u64) -> Row {
 }
 
 fn faulting(cause: Cause, kind: Option<Kind>, name: Option<&str>) -> Group {
-    Group::Faults(FaultClass { cause, kind, name: name.map(Arc::from) })
+    Group::Faults(FaultClass { cause, large_bytes: None, kind, name: name.map(Arc::from) })
 }
 
 fn summary() -> Summary {

@@ -98,10 +98,22 @@ pub struct Fault {
     pub cause: Cause,
     /// What is mapped there; `None` where that is not known.
     pub mapping: Option<Mapping>,
+    /// How large the page is that it mapped; `None` where that is not known.
+    pub page_bytes: Option<u64>,
+    /// That is more than the smallest there is.
+    pub large: bool,
     /// From the trap to its end; `None` where that is not known.
     pub latency_ns: Option<u64>,
     /// The part of it in which the thread was on a processor.
     pub on_cpu_ns: Option<u64>,
+}
+
+impl Fault {
+    /// How large the page is that it mapped, if that is more than the smallest.
+    #[must_use]
+    pub fn large_bytes(&self) -> Option<u64> {
+        self.page_bytes.filter(|_| self.large)
+    }
 }
 
 /// Why a page fault happened.

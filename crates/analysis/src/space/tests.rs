@@ -216,7 +216,8 @@ impl Both {
     fn touch(&mut self, at: usize) {
         self.time_ns += 100;
         let span = Span { latency_ns: NonZeroU64::new(20), on_cpu_ns: None };
-        let fault = Fault { address: address(at) + 5, ip: at as u64, span, major: false, in_kernel: false };
+        let fault =
+            Fault { address: address(at) + 5, ip: at as u64, span, page_bytes: None, major: false, in_kernel: false };
         let seen = self.space.fault(&fault, SELF, self.time_ns);
         let page = &mut self.plain.pages[at];
         assert_eq!(seen.region.map(|region| region.kind), page.map(|page| page.kind), "page {at}");

@@ -1,5 +1,7 @@
 //! Sequences of events, and the causes that follow.
 
+use std::num::NonZeroU64;
+
 use analysis::HugePages;
 use events::{Call, Life, Name, Thread, What};
 use results::trace::Cause::{self, CopyOnWrite, File, FirstTouch, Stack, Unknown};
@@ -265,6 +267,21 @@ fn protection_decides_what_can_be_copied() {
     teller.call(Call::PkeyMprotect, &[AT, PAGE, WRITE, 0], 0);
     assert_eq!(faults(&mut teller, &[0]), [CopyOnWrite]);
     assert_eq!(teller.major(AT), Unknown, "back from swap");
+}
+
+#[test]
+fn what_came_with_a_huge_page_is_there_and_is_copied_after_a_fork() {
+    let mut teller = anonymous(HugePages::Always);
+    teller.page_bytes = NonZeroU64::new(512 * PAGE);
+    assert_eq!(faults(&mut teller, &[5]), [FirstTouch]);
+    teller.page_bytes = NonZeroU64::new(PAGE);
+    // The second 2 MiB had no room for a huge page, and one small page of it came.
+    assert_eq!(faults(&mut teller, &[513]), [FirstTouch]);
+    teller.fork(8);
+    assert_eq!(
+        faults(&mut teller, &[5, 6, 0, 511, 513, 514]),
+        [CopyOnWrite, CopyOnWrite, CopyOnWrite, CopyOnWrite, CopyOnWrite, FirstTouch]
+    );
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Bursts of faults folded into lines.
 
+use std::num::NonZeroU64;
+
 use analysis::{FaultLines, Folder};
 use events::{Call, Life};
 use results::trace::{Burst, Cause, Line, Order, Shown, What};
@@ -165,13 +167,24 @@ fn faults_that_are_equally_far_apart_are_said_to_be() {
 }
 
 #[test]
-fn what_comes_as_huge_pages_come_is_a_burst_of_its_own() {
-    // Small pages up to the first border, one fault each 2 MiB, and small ones again.
-    let pages = (500..=512).chain([1024, 1536, 2048]).chain(2560..2570);
-    assert_eq!(bursts(pages), [(13, None, 500, 513), (4, Some(512), 1024, 2561), (9, None, 2561, 2570)]);
-    assert_eq!(bursts([0, 512, 1024]), [(3, Some(512), 0, 1025)]);
-    // So far apart, but not at borders: a matrix by columns.
-    assert_eq!(bursts([7, 519, 1031, 8, 520, 1032]), [(6, None, 7, 1033)]);
+fn large_pages_are_a_burst_of_their_own_and_end_where_they_end() {
+    let mut teller = Teller::new();
+    teller.mmap(AT, 64 * 512, WRITE, PRIVATE | ANONYMOUS);
+    for page in [510, 511, 512, 1024, 1536, 2048] {
+        let bytes = if page < 512 { PAGE } else { 512 * PAGE };
+        teller.page_bytes = NonZeroU64::new(bytes);
+        teller.fault(AT + page * PAGE);
+    }
+    let (mut folder, mut bursts) = (Folder::new(FaultLines::Summary, PAGE), Vec::new());
+    let mut keep = |shown: Shown| {
+        if let Shown::Burst(burst) = shown {
+            let pages = ((burst.low - AT) / PAGE, (burst.high - AT) / PAGE);
+            bursts.push((burst.faults, burst.first.large_bytes(), pages, burst.apart_bytes));
+        }
+    };
+    teller.lines.drain(..).for_each(|line| folder.take(line, &mut keep));
+    folder.pause(&mut keep);
+    assert_eq!(bursts, [(2, None, (510, 512), None), (4, Some(2 << 20), (512, 2560), None)]);
 }
 
 #[test]

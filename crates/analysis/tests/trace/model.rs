@@ -155,7 +155,7 @@ fn any_event() -> impl Strategy<Value = Event> {
             What::Syscall(Syscall { call, text: Name::NONE, arguments, result, span })
         });
     let fault = (word(), any::<bool>()).prop_map(|(address, major)| {
-        What::Fault(Fault { address, ip: 0, span: Span::default(), major, in_kernel: false })
+        What::Fault(Fault { address, ip: 0, span: Span::default(), page_bytes: None, major, in_kernel: false })
     });
     let mapping =
         (word(), word(), word(), 0..8u32, any::<bool>()).prop_map(|(start, end, offset_bytes, protection, shared)| {

@@ -25,6 +25,7 @@ pub(crate) struct Teller {
     pub(crate) now_ns: u64,
     pub(crate) thread: Thread,
     pub(crate) latency_ns: u64,
+    pub(crate) page_bytes: Option<NonZeroU64>,
     ip: u64,
 }
 
@@ -41,6 +42,7 @@ impl Teller {
             now_ns: 0,
             thread: Thread { pid: 7, tid: 7 },
             latency_ns: 500,
+            page_bytes: None,
             ip: 0x40_0000,
         }
     }
@@ -109,7 +111,7 @@ impl Teller {
 
     pub(crate) fn fault_as(&mut self, address: u64, ip: u64, major: bool) -> trace::Fault {
         let span = self.span();
-        self.event(What::Fault(Fault { address, ip, span, major, in_kernel: false }));
+        self.event(What::Fault(Fault { address, ip, span, page_bytes: self.page_bytes, major, in_kernel: false }));
         match self.lines.last().map(|line| &line.what) {
             Some(trace::What::Fault(fault)) => fault.clone(),
             other => panic!("a fault was told as {other:?}"),

@@ -14,7 +14,7 @@ fn fault(address: u64) -> Piece {
     Piece::FaultBegins { address, ip: 0x400, in_kernel: false }
 }
 
-const FAULT_ENDS: Piece = Piece::FaultEnds { major: false };
+const FAULT_ENDS: Piece = Piece::FaultEnds { major: false, page_bytes: None };
 
 fn call(by_stops: bool) -> Piece {
     Piece::CallBegins { call: Call::Mmap, text: Name::NONE, arguments: [7; 6], by_stops }
@@ -52,7 +52,7 @@ fn halves_of_each_thread_belong_together() {
     let halves = [
         half(10, 1, fault(0x1000)),
         half(12, 2, fault(0x2000)),
-        half(15, 2, Piece::FaultEnds { major: true }),
+        half(15, 2, Piece::FaultEnds { major: true, page_bytes: None }),
         half(20, 1, FAULT_ENDS),
         half(30, 1, call(false)),
         half(33, 1, fault(0x3000)), // the kernel touches user memory inside the call

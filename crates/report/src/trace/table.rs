@@ -3,7 +3,7 @@
 use results::trace::{Group, Mapping, Row, Table};
 use textwrap::core::display_width;
 
-use super::{Place, reason, trace_end, whole};
+use super::{Large, Place, reason, trace_end, whole};
 use crate::number::{Nanoseconds, TimeUnit, digits};
 use crate::text::{BOLD, clean, hanging};
 
@@ -144,7 +144,7 @@ fn name(row: &Row, room: Option<usize>) -> String {
         Group::Faults(class) => {
             let mapping = class.kind.map(|kind| Mapping { kind, name: class.name.clone(), start: 0 });
             let place = Place(mapping.as_ref()).to_string();
-            let whole = |place: &str| format!("fault: {place}, {}", reason(class.cause));
+            let whole = |place: &str| format!("fault: {place}, {}{}", reason(class.cause), Large(class.large_bytes));
             let name = whole(&place);
             match room {
                 Some(room) if display_width(&name) > room => whole(place.rsplit('/').next().unwrap_or(&place)),

@@ -94,7 +94,8 @@ fn write_fault(fault: &Fault, out: &mut String) {
     out.push_str(if fault.major { r#","major":true"# } else { r#","major":false"# });
     out.push_str(if fault.in_kernel { r#","in_kernel":true,"cause":""# } else { r#","in_kernel":false,"cause":""# });
     out.push_str(fault.cause.word());
-    out.push('"');
+    out.push_str(r#"","page_bytes":"#);
+    known(fault.page_bytes, out);
     mapping(fault.mapping.as_ref(), out);
     span(fault.latency_ns, fault.on_cpu_ns, out);
 }
@@ -231,6 +232,8 @@ mod tests {
             in_kernel: false,
             cause: Cause::FirstTouch,
             mapping: Some(Mapping { kind: Kind::Heap, name: name.map(Arc::from), start: 0x1000 }),
+            page_bytes: Some(4096),
+            large: false,
             latency_ns: Some(u64::MAX),
             on_cpu_ns: None,
         }
@@ -274,7 +277,7 @@ mod tests {
     #[test]
     fn a_fault_has_the_keys_of_the_contract() {
         let expect = json!({"kind": "fault", "address": "0x7f1c2a001000", "ip": "0x0", "major": true,
-            "in_kernel": false, "cause": "first-touch", "mapping": "[heap]", "mapping_start": "0x1000",
+            "in_kernel": false, "cause": "first-touch", "page_bytes": 4096, "mapping": "[heap]", "mapping_start": "0x1000",
             "latency_ns": u64::MAX, "on_cpu_ns": null});
         assert_eq!(parsed(What::Fault(fault(None))), expect);
         for name in ["/a \"b\\c\u{7f}\u{0}", "/lib/libc.so.6", "/\u{fffd}"] {

@@ -65,6 +65,8 @@ pub enum Group {
 pub struct FaultClass {
     /// Their cause.
     pub cause: Cause,
+    /// How large the pages are, if that is more than the smallest.
+    pub large_bytes: Option<u64>,
     /// The kind of what is mapped there; `None` where nothing is known to be.
     pub kind: Option<Kind>,
     /// The file, or the name that was given to the memory.

@@ -50,7 +50,10 @@ pub struct Whose {
 
 /// An open event. Closing it ends it, for the thread's descendants as well.
 #[derive(Debug)]
-pub struct Event(std::fs::File);
+pub struct Event {
+    file: std::fs::File,
+    sized: bool,
+}
 
 /// What an event says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -73,26 +76,34 @@ impl Event {
         let (Ok(tid), Ok(cpu)) = (i32::try_from(whose.tid), i32::try_from(whose.cpu)) else {
             return Err(Errno(libc::ESRCH));
         };
-        let opened = match open(&mut attributes, tid, cpu) {
-            // A kernel that cannot count lost records.
-            Err(Errno(libc::EINVAL)) => {
-                attributes.read_format = 0;
-                open(&mut attributes, tid, cpu)
-            }
-            opened => opened,
-        };
-        let event = Event(opened?);
+        let mut opened = open(&mut attributes, tid, cpu);
+        // Kernels before 6.0 do not count lost records, and those before 5.11 do not tell the size of a page.
+        if opened.as_ref().err() == Some(&Errno(libc::EINVAL)) {
+            attributes.read_format = 0;
+            opened = open(&mut attributes, tid, cpu);
+        }
+        if opened.as_ref().err() == Some(&Errno(libc::EINVAL)) {
+            attributes.sample_type &= !PAGE_SIZE;
+            opened = open(&mut attributes, tid, cpu);
+        }
+        let event = Event { file: opened?, sized: attributes.sample_type & PAGE_SIZE != 0 };
         if let Watched::CallBegins(_, filter) | Watched::CallEnds(_, filter) = watched {
             event.filter(filter)?;
         }
         Ok(event)
     }
 
+    /// Whether its samples end with the size of the page that was faulted in: of completed faults, on a kernel since 5.11.
+    #[must_use]
+    pub fn is_sized(&self) -> bool {
+        self.sized
+    }
+
     /// Lets it happen only where `filter` holds (Documentation/trace/events.rst).
     fn filter(&self, filter: &str) -> Result<(), Errno> {
         let filter = CString::new(filter).map_err(|_| Errno(libc::EINVAL))?;
         // SAFETY: the string is NUL-terminated and lives through the call.
-        let failed = unsafe { ioctls::SET_FILTER(self.0.as_raw_fd(), filter.as_ptr().cast_mut()) };
+        let failed = unsafe { ioctls::SET_FILTER(self.file.as_raw_fd(), filter.as_ptr().cast_mut()) };
         if failed == 0 { Ok(()) } else { Err(Errno::last()) }
     }
 
@@ -103,7 +114,7 @@ impl Event {
     pub fn id(&self) -> Result<u64, Errno> {
         let mut id = 0;
         // SAFETY: the kernel writes one u64.
-        let failed = unsafe { ioctls::ID(self.0.as_raw_fd(), &raw mut id) };
+        let failed = unsafe { ioctls::ID(self.file.as_raw_fd(), &raw mut id) };
         if failed == 0 { Ok(id) } else { Err(Errno::last()) }
     }
 
@@ -113,14 +124,14 @@ impl Event {
     /// EINVAL if they are on different processors.
     pub fn write_to(&self, other: &Event) -> Result<(), Errno> {
         // SAFETY: both descriptors are open perf events.
-        let failed = unsafe { ioctls::SET_OUTPUT(self.0.as_raw_fd(), other.0.as_raw_fd()) };
+        let failed = unsafe { ioctls::SET_OUTPUT(self.file.as_raw_fd(), other.file.as_raw_fd()) };
         if failed == 0 { Ok(()) } else { Err(Errno::last()) }
     }
 
     /// Stops it, for all descendants.
     pub fn stop(&self) {
         // SAFETY: the request takes no memory.
-        let failed = unsafe { ioctls::DISABLE(self.0.as_raw_fd(), 0) };
+        let failed = unsafe { ioctls::DISABLE(self.file.as_raw_fd(), 0) };
         debug_assert_eq!(failed, 0, "PERF_EVENT_IOC_DISABLE of an own event cannot fail");
     }
 
@@ -130,21 +141,23 @@ impl Event {
     /// EIO where the kernel has put the event into an error state.
     pub fn read(&self) -> Result<Reading, Errno> {
         let mut bytes = [0; 16];
-        let read = (&self.0).read(&mut bytes).map_err(|e| Errno(e.raw_os_error().unwrap_or(libc::EIO)))?;
+        let read = (&self.file).read(&mut bytes).map_err(|e| Errno(e.raw_os_error().unwrap_or(libc::EIO)))?;
         let word = |at: usize| u64::from_ne_bytes(std::array::from_fn(|i| bytes[at + i]));
         Ok(Reading { count: word(0), lost: (read == 16).then(|| word(8)) })
     }
 
     pub(super) fn as_raw_fd(&self) -> i32 {
-        self.0.as_raw_fd()
+        self.file.as_raw_fd()
     }
 }
 
 impl std::os::fd::AsFd for Event {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.0.as_fd()
+        self.file.as_fd()
     }
 }
+
+const PAGE_SIZE: u64 = perf::PERF_SAMPLE_DATA_PAGE_SIZE as u64;
 
 /// Each record is to say who and when, and which event it is of; more where a page fault or syscall has more to say.
 fn attributes(watched: &Watched, whose: Whose, wake_bytes: u32) -> perf::perf_event_attr {
@@ -155,8 +168,15 @@ fn attributes(watched: &Watched, whose: Whose, wake_bytes: u32) -> perf::perf_ev
         Watched::FaultBegins => {
             software(perf::PERF_COUNT_SW_PAGE_FAULTS, perf::PERF_SAMPLE_IP | perf::PERF_SAMPLE_ADDR)
         }
-        Watched::MinorFaultEnds => software(perf::PERF_COUNT_SW_PAGE_FAULTS_MIN, 0),
-        Watched::MajorFaultEnds => software(perf::PERF_COUNT_SW_PAGE_FAULTS_MAJ, 0),
+        Watched::MinorFaultEnds => software(perf::PERF_COUNT_SW_PAGE_FAULTS_MIN, perf::PERF_SAMPLE_DATA_PAGE_SIZE),
+        // Three words that nobody needs: no other event's samples are of the same length (see `super::record`).
+        Watched::MajorFaultEnds => software(
+            perf::PERF_COUNT_SW_PAGE_FAULTS_MAJ,
+            perf::PERF_SAMPLE_ADDR
+                | perf::PERF_SAMPLE_CPU
+                | perf::PERF_SAMPLE_PERIOD
+                | perf::PERF_SAMPLE_DATA_PAGE_SIZE,
+        ),
         Watched::CallBegins(id, _) => {
             (perf::PERF_TYPE_TRACEPOINT, *id, always | perf::PERF_SAMPLE_RAW | perf::PERF_SAMPLE_REGS_USER)
         }

@@ -1,7 +1,14 @@
 //! What the kernel writes into a ring, as bytes and as what they mean (`perf_event_open(2)`, "Overview of `PERF_RECORD`"; the
 //! layouts that [`super::event`] asks for).
 
+use std::num::NonZeroU64;
+
 use perf_event_open_sys::bindings as perf;
+
+/// The kind of a record, its flags and its size.
+const HEADER_BYTES: usize = 8;
+/// ADDR, CPU, PERIOD.
+const MAJOR_UNUSED_BYTES: usize = 24;
 
 /// A thread in a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +28,8 @@ pub enum Samples {
     FaultEnds {
         /// Which of the two.
         major: bool,
+        /// With the size of the page ([`super::event::Event::is_sized`]).
+        sized: bool,
     },
     /// Of `raw_syscalls:sys_enter`.
     CallBegins,
@@ -55,6 +64,8 @@ pub enum What<'a> {
     FaultEnds {
         /// It had to wait for a device.
         major: bool,
+        /// How much memory the entry in the page table maps that was made; `None` where the kernel does not say.
+        page_bytes: Option<NonZeroU64>,
     },
     /// A syscall begins.
     CallBegins {
@@ -136,15 +147,24 @@ impl Format {
         Some(self.events[at].1)
     }
 
-    /// Gives each record in `bytes` to `each`, in order. What has no meaning for us (throttling, a sample of an unknown event, half a record at
-    /// the end) is skipped.
-    pub fn read<'a>(&self, mut bytes: &'a [u8], mut each: impl FnMut(Record<'a>)) {
+    /// What a sample of `size` bytes is that has the number of somebody else's event. Where several watch the same page faults, the kernel gives
+    /// one record's contents to all of them, the number of the first included (`do_perf_sw_event` of kernel/events/core.c, since Linux 6.1).
+    fn samples_of_size(&self, size: usize) -> Option<Samples> {
+        self.events.iter().map(|&(_, samples)| samples).find(|samples| samples.size() == Some(size))
+    }
+
+    /// Gives each record in `bytes` to `each`, in order, and says how many samples could not be understood. What has no meaning for us (throttling,
+    /// half a record at the end) is skipped.
+    pub fn read<'a>(&self, mut bytes: &'a [u8], mut each: impl FnMut(Record<'a>)) -> u64 {
+        let mut strange = 0;
         while let Some((record, rest)) = split(bytes) {
-            if let Some(record) = self.record(record) {
-                each(record);
+            match self.record(record) {
+                Some(record) => each(record),
+                None => strange += u64::from(record.starts_with(&perf::PERF_RECORD_SAMPLE.to_ne_bytes())),
             }
             bytes = rest;
         }
+        strange
     }
 
     fn record<'a>(&self, bytes: &'a [u8]) -> Option<Record<'a>> {
@@ -161,9 +181,10 @@ impl Format {
         other(kind, flags, body, task, time_ns)
     }
 
-    /// IDENTIFIER, IP, TID, TIME, ADDR, RAW, `REGS_USER`: in this order, as far as the event asked for them.
+    /// IDENTIFIER, IP, TID, TIME, ADDR, CPU, PERIOD, RAW, `REGS_USER`, `DATA_PAGE_SIZE`: in this order, as far as the event asked for them.
     fn sample<'a>(&self, mut body: Reader<'a>, flags: u16) -> Option<Record<'a>> {
-        let samples = self.samples(body.u64()?)?;
+        let size = HEADER_BYTES + body.0.len();
+        let samples = self.samples(body.u64()?).or_else(|| self.samples_of_size(size))?;
         let ip = if samples == Samples::FaultBegins { body.u64()? } else { 0 };
         let (task, time_ns) = (body.task()?, body.u64()?);
         let what = match samples {
@@ -172,7 +193,12 @@ impl Format {
                 ip,
                 in_kernel: u32::from(flags) & perf::PERF_RECORD_MISC_CPUMODE_MASK == perf::PERF_RECORD_MISC_KERNEL,
             },
-            Samples::FaultEnds { major } => What::FaultEnds { major },
+            Samples::FaultEnds { major, sized } => {
+                if major {
+                    body.take::<MAJOR_UNUSED_BYTES>()?;
+                }
+                What::FaultEnds { major, page_bytes: if sized { NonZeroU64::new(body.u64()?) } else { None } }
+            }
             Samples::CallBegins => {
                 let mut raw = body.raw()?;
                 let number = raw.u64()?;
@@ -189,6 +215,22 @@ impl Format {
             }
         };
         Some(Record { time_ns, task, what })
+    }
+}
+
+impl Samples {
+    /// How long a record of it is, if it is always as long, and differs from others in this.
+    fn size(self) -> Option<usize> {
+        // IDENTIFIER, TID, TIME.
+        let always = HEADER_BYTES + 24;
+        match self {
+            // IP, ADDR.
+            Samples::FaultBegins => Some(always + 16),
+            Samples::FaultEnds { major, sized } => {
+                Some(always + if major { MAJOR_UNUSED_BYTES } else { 0 } + if sized { 8 } else { 0 })
+            }
+            Samples::CallBegins | Samples::CallEnds => None,
+        }
     }
 }
 
@@ -302,7 +344,8 @@ mod tests {
 
     fn format() -> Format {
         let mut format = Format::default();
-        format.add(12, Samples::FaultEnds { major: true });
+        format.add(12, Samples::FaultEnds { major: true, sized: true });
+        format.add(14, Samples::FaultEnds { major: false, sized: true });
         format.add(11, Samples::FaultBegins);
         format.add(13, Samples::CallBegins);
         format
@@ -310,8 +353,11 @@ mod tests {
 
     fn stream() -> Vec<u8> {
         let mut stream = record(9, 1 /* kernel */, &words(&[11, 0xffff, pair(40, 41), 1000, 0x7000]));
-        stream.extend(record(9, 2, &words(&[99, 1, 2, 3]))); // of no event of ours
-        stream.extend(record(9, 2, &words(&[12, pair(40, 41), 1500])));
+        stream.extend(record(9, 2, &words(&[99, 1]))); // of no event of ours
+        stream.extend(record(9, 2, &words(&[12, pair(40, 41), 1500, 0x7000, 0, 1, 4096])));
+        // The same faults watched by others as well, whose numbers these are.
+        stream.extend(record(9, 2, &words(&[98, 0xfffe, pair(40, 41), 1510, 0x8000])));
+        stream.extend(record(9, 2, &words(&[97, pair(40, 41), 1520, 2 << 20])));
         let mut call = words(&[13, pair(40, 41), 1600]);
         call.extend(68_u32.to_ne_bytes());
         call.extend(words(&[0, 9, 1, 2, 3, 4, 5, 6]));
@@ -329,11 +375,14 @@ mod tests {
     fn records_say_what_the_kernel_wrote() {
         let mut found = Vec::new();
         let stream = stream();
-        format().read(&stream, |record| found.push((record.time_ns, record.task.tid, record.what)));
+        let strange = format().read(&stream, |record| found.push((record.time_ns, record.task.tid, record.what)));
+        assert_eq!(strange, 1);
         let by = Task { pid: 40, tid: 41 };
         let expected = [
             (1000, 41, What::FaultBegins { address: 0x7000, ip: 0xffff, in_kernel: true }),
-            (1500, 41, What::FaultEnds { major: true }),
+            (1500, 41, What::FaultEnds { major: true, page_bytes: NonZeroU64::new(4096) }),
+            (1510, 41, What::FaultBegins { address: 0x8000, ip: 0xfffe, in_kernel: false }),
+            (1520, 41, What::FaultEnds { major: false, page_bytes: NonZeroU64::new(2 << 20) }),
             (1600, 41, What::CallBegins { number: 9, arguments: [1, 2, 3, 4, 5, 6], narrow: true }),
             (2000, 51, What::Fork { by }),
             (2000, 51, What::Comm { by_exec: true, name: b"cat" }),
