@@ -91,6 +91,17 @@ pub enum Error {
     /// There is no such process.
     #[error("there is no process {0}")]
     Gone(u32),
+    /// It is a thread of this process, and not its first.
+    #[error("{tid} is a thread of process {pid}")]
+    Thread {
+        /// The thread.
+        tid: u32,
+        /// Its process.
+        pid: u32,
+    },
+    /// It has no memory of its own: a thread of the kernel's.
+    #[error("process {0} has no memory of its own")]
+    Kernel(u32),
     /// The process is another user's, or may not be looked at.
     #[error("process {0} may not be looked at: {1}")]
     Forbidden(u32, Errno),
@@ -226,6 +237,13 @@ enum Then {
 
 /// Watches a process that runs.
 fn attach(pid: u32, wish: Wish) -> Result<Collection, Error> {
+    match sys::proc::task::process_of(pid) {
+        Some(process) if process != pid => return Err(Error::Thread { tid: pid, pid: process }),
+        Some(_) if std::fs::read(format!("/proc/{pid}/maps")).is_ok_and(|maps| maps.is_empty()) => {
+            return Err(if sys::proc::task::is_over(pid) { Error::Gone(pid) } else { Error::Kernel(pid) });
+        }
+        _ => {}
+    }
     let numbers = calls::numbers();
     raise_open_files();
     let shared = Arc::new(Shared::new(true).map_err(Error::Resources)?);

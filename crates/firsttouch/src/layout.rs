@@ -64,6 +64,13 @@ fn check(options: &LayoutOptions) -> Result<(), Usage> {
     if options.command.first().is_some_and(|name| name.is_empty()) {
         return wrong("the name of the program is empty: layout -- ./app");
     }
+    if let Some(tid) = options.pid
+        && let Some(pid) = sys::proc::task::process_of(tid).filter(|pid| *pid != tid)
+    {
+        return wrong(&format!(
+            "{tid} is a thread of process {pid}, whose memory is that of all its threads: -p {pid}"
+        ));
+    }
     if options.pid.is_some() && (options.aslr.is_some() || options.runs.is_some()) {
         return wrong(
             "-p looks at one process that runs already: --aslr and --runs need a program to start (layout -- COMMAND)",
@@ -75,7 +82,9 @@ fn check(options: &LayoutOptions) -> Result<(), Usage> {
     if options.svg.as_deref() == Some(std::path::Path::new("-")) {
         return wrong("--svg writes to a file: give it a name, such as layout.svg");
     }
-    if options.svg.is_some() && options.svg == options.json {
+    if let (Some(svg), Some(json)) = (&options.svg, &options.json)
+        && stream::is_same_file(svg, json)
+    {
         return wrong("--svg and --json name the same file: give each its own");
     }
     if options.watch && (stream::width().is_none() || std::env::var_os("TERM").is_some_and(|term| term == "dumb")) {

@@ -1,6 +1,8 @@
 //! Writing to standard output: styles only where wanted, and a closed pipe is no error.
 
 use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use crate::options::Color;
 
@@ -27,6 +29,20 @@ pub(crate) fn say(line: &str) {
 /// Tells what failed. A message may quote a file, and a file may hold anything.
 pub(crate) fn complain(error: &str) {
     say(&format!("firsttouch: {}", report::clean(error)));
+}
+
+/// Whether two paths name one file, so that what is written to one would spoil the other. Devices take both.
+pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Some(parent.canonicalize().ok()?.join(path.file_name()?))
+    };
+    let node = |path: &Path| std::fs::metadata(path).ok().map(|file| (file.is_file(), file.dev(), file.ino()));
+    match (node(one), node(other)) {
+        (Some((is_file, ..)), Some(_)) if !is_file => false,
+        (Some(one), Some(other)) => one == other,
+        _ => place(one).is_some_and(|one| Some(one) == place(other)),
+    }
 }
 
 /// The columns of standard output; `None` if it is no terminal.

@@ -43,6 +43,11 @@ pub(crate) fn run(options: &TraceOptions, color: Color) -> anyhow::Result<ExitCo
     if !faults && calls == Calls::Off {
         return Err(crate::options::Usage("--faults off and --syscalls off leave nothing to trace".into()).into());
     }
+    if let (Some(output), Some(json)) = (&options.output, &options.json)
+        && stream::is_same_file(output, json)
+    {
+        return Err(crate::options::Usage("-o and --json name the same file: give each its own".into()).into());
+    }
     // Standard output is for one of the two.
     let wish = Wish { faults, calls, output_to_errors: options.json.as_deref() == Some(Path::new("-")) };
     // Everything that can go wrong with files goes wrong before the program runs.

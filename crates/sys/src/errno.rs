@@ -19,6 +19,9 @@ impl Errno {
     /// EACCES: not allowed by the file's permissions, or by a perf setting.
     pub const NO_ACCESS: Errno = Errno(libc::EACCES);
 
+    /// EMFILE: this process may open no more files.
+    pub const TOO_MANY_FILES: Errno = Errno(libc::EMFILE);
+
     /// EOPNOTSUPP.
     pub const NOT_SUPPORTED: Errno = Errno(libc::EOPNOTSUPP);
 

@@ -11,14 +11,21 @@ pub(super) fn sentence(notice: Notice, attached: bool) -> String {
                                  this user; as root, with CAP_PERFMON or at kernel.perf_event_paranoid 1 they are"
                 .to_owned()
         }
-        Notice::Stops(errno) if attached => format!(
-            "tracepoints are refused ({errno}), so the process is stopped at every syscall, which slows it down, and times \
-             of memory syscalls include waking up firsttouch (some microseconds); as root it is not stopped"
-        ),
-        Notice::Stops(errno) => format!(
-            "tracepoints are refused ({errno}), so the program is stopped at each memory syscall, whose times include waking up \
-             firsttouch (some microseconds); as root it is not stopped"
-        ),
+        Notice::Stops(errno) => {
+            let who = if attached {
+                "the process is stopped at every syscall, which slows it down"
+            } else {
+                "the program is stopped at each memory syscall"
+            };
+            let remedy = if errno == Errno::TOO_MANY_FILES { FILES_REMEDY } else { "As root it is not stopped" };
+            format!(
+                "tracepoints are refused ({errno}), so {who}, and times of memory syscalls include waking up firsttouch (some \
+                 microseconds). {remedy}"
+            )
+        }
+        Notice::NoPerf(Errno::TOO_MANY_FILES) => {
+            format!("no page faults and no latencies: too few files may be open for perf events. {FILES_REMEDY}")
+        }
         Notice::NoPerf(errno) => {
             format!("no page faults and no latencies: perf events are refused ({errno}). {PERF_REMEDY}")
         }
@@ -43,6 +50,8 @@ pub(super) fn sentence(notice: Notice, attached: bool) -> String {
 
 const PERF_REMEDY: &str = "Is kernel.perf_event_paranoid above 2, or is this a container? sysctl kernel.perf_event_paranoid=2, or docker run \
      --cap-add PERFMON, would allow them";
+const FILES_REMEDY: &str =
+    "Five are needed for each processor and thread: ulimit -Hn says how many there may be, and root may raise it";
 const PTRACE_REMEDY: &str = "A container forbids it (docker run --cap-add SYS_PTRACE), or Yama (sysctl kernel.yama.ptrace_scope), or another \
      tracer is there already";
 
@@ -71,10 +80,23 @@ pub(super) fn refusal(error: Error) -> String {
         }
         Error::Start(errno) => format!("cannot be started: {errno}"),
         Error::Gone(pid) => format!("there is no process {pid}; has it ended?"),
+        Error::Thread { tid, pid } => {
+            format!("{tid} is a thread of process {pid}: -p {pid} traces it, with all its threads")
+        }
+        Error::Kernel(pid) => format!("process {pid} has no memory of its own: it is a thread of the kernel's"),
+        Error::Forbidden(pid, errno) if sys::process::is_root() => format!(
+            "process {pid} may not be traced ({errno}): another program traces it, or a container or a security module forbids it"
+        ),
         Error::Forbidden(pid, errno) => format!(
             "process {pid} may not be traced ({errno}): it is another user's, or protected (sysctl \
              kernel.yama.ptrace_scope), or traced by another program; root may trace it"
         ),
+        Error::Tracepoints(Errno::TOO_MANY_FILES) => {
+            format!("too few files may be open for tracepoints. {FILES_REMEDY}")
+        }
+        Error::Nothing(Errno::TOO_MANY_FILES) => {
+            format!("nothing can be traced: too few files may be open. {FILES_REMEDY}")
+        }
         Error::Tracepoints(errno) => {
             format!("tracepoints are refused ({errno}): they need root; --syscalls ptrace does without them")
         }

@@ -170,6 +170,19 @@ fn what_cannot_be_traced_is_said() {
     check(&[], 2, &["COMMAND"]);
     check(&["-p", "1", "--", "true"], 2, &["cannot be used with"]);
     check(&["--faults", "off", "--syscalls", "off", "--", "true"], 2, &["nothing to trace"]);
+    let (file, same) = (scratch.file("one"), scratch.0.join("./one"));
+    check(&["-o", file.to_str().unwrap(), "--json", same.to_str().unwrap(), "--", "true"], 2, &["the same file"]);
+    assert!(!file.exists(), "nothing was begun");
+    let thread = std::thread::spawn(|| std::thread::park_timeout(Duration::from_mins(1)));
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let own = std::process::id().to_string();
+    let tid = tasks.map(|task| task.file_name().into_string().unwrap()).find(|tid| *tid != own).expect("a thread");
+    check(&["-p", &tid], 125, &["is a thread of process", &own]);
+    assert!(text(&run(&["layout", "-p", &tid]).stderr).contains(&format!("-p {own}")));
+    thread.thread().unpark();
+    if std::fs::read_to_string("/proc/2/comm").is_ok_and(|name| name.trim() == "kthreadd") && is_root() {
+        check(&["-p", "2"], 125, &["process 2", "the kernel's"]);
+    }
     let marker = scratch.file("marker");
     let touch = ["-o", "/nonexistent/x", "--", "touch", marker.to_str().unwrap()];
     check(&touch, 125, &["/nonexistent/x"]);
@@ -249,6 +262,67 @@ fn a_process_that_runs_is_traced_until_asked_to_end() {
     assert!(state.contains("TracerPid:\t0") && !state.contains("State:\tT"), "{state}");
     program.kill().expect("it runs");
     program.wait().expect("it ends");
+}
+
+#[test]
+fn two_traces_of_one_process_see_all_of_it() {
+    let scratch = Scratch::new();
+    let Some(acts) = fixture("memory_acts", &scratch) else { return };
+    let mut program = Command::new(acts).args(["wait", "600"]).spawn().expect("it starts");
+    std::thread::sleep(Duration::from_millis(100));
+    let pid = program.id().to_string();
+    let files = [scratch.file("one"), scratch.file("other")];
+    let mut traces = files.each_ref().map(|file| {
+        // By ptrace only one could be there.
+        let arguments =
+            ["trace", "-q", "--syscalls", "off", "-p", &pid, "--json", file.to_str().unwrap(), "-o", "/dev/null"];
+        firsttouch(&arguments).spawn().expect("it starts")
+    });
+    let faults = |file: &Path| std::fs::read_to_string(file).unwrap_or_default().matches(r#""kind":"fault""#).count();
+    let until = std::time::Instant::now() + Duration::from_secs(30);
+    while files.iter().any(|file| faults(file) < 20) && until > std::time::Instant::now() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    for (trace, file) in traces.iter_mut().zip(&files) {
+        Command::new("kill").args(["-INT", &trace.id().to_string()]).status().expect("kill");
+        trace.wait().expect("it ends");
+        let lines = std::fs::read_to_string(file).expect("lines");
+        let summary: Value = serde_json::from_str(lines.lines().last().expect("a summary")).expect("JSON");
+        assert_eq!(
+            (&summary["lost"], &summary["faults_seen"]),
+            (&Value::from(0), &summary["faults_counted"]),
+            "{summary}"
+        );
+        assert!(faults(file) >= 20 && !lines.contains(r#""latency_ns":null"#), "{summary}");
+    }
+    program.kill().expect("it runs");
+    program.wait().expect("it ends");
+}
+
+#[test]
+fn huge_pages_are_told_where_there_are_any() {
+    let scratch = Scratch::new();
+    let Some(acts) = fixture("memory_acts", &scratch) else { return };
+    let output = run(&["trace", "-q", "--json", "-", "--", acts.to_str().unwrap(), "huge", "4"]);
+    let lines: Vec<Value> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let touched = of_kind(&lines, "fault").filter(|line| {
+        line["cause"] == "first-touch"
+            && line["mapping"] == "[anonymous]"
+            && line["address"].as_str().is_some_and(|address| {
+                u64::from_str_radix(address.trim_start_matches("0x"), 16)
+                    .is_ok_and(|address| address.is_multiple_of(2 << 20))
+            })
+    });
+    let sizes: Vec<&Value> = touched.map(|line| &line["page_bytes"]).collect();
+    assert_eq!(sizes.len(), 4, "{}", text(&output.stdout));
+    if sizes.contains(&&Value::Null) {
+        return skip("this kernel does not tell the size of a page");
+    }
+    if sizes.iter().all(|size| **size == 4096) {
+        return skip("no huge page is to be had: transparent_hugepage is never, or memory is fragmented");
+    }
+    assert!(sizes.iter().any(|size| **size == 2 << 20), "{sizes:?}");
 }
 
 #[test]

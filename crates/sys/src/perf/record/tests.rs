@@ -1,0 +1,84 @@
+//! Records as the kernel writes them, by hand.
+
+use super::*;
+
+fn record(kind: u32, misc: u32, body: &[u8]) -> Vec<u8> {
+    let mut bytes = kind.to_ne_bytes().to_vec();
+    bytes.extend(u16::try_from(misc).unwrap().to_ne_bytes());
+    bytes.extend(u16::try_from(body.len() + 8).unwrap().to_ne_bytes());
+    bytes.extend(body);
+    bytes
+}
+
+fn words(words: &[u64]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_ne_bytes()).collect()
+}
+
+fn pair(low: u32, high: u32) -> u64 {
+    u64::from(low) | u64::from(high) << 32
+}
+
+fn format() -> Format {
+    let mut format = Format::default();
+    format.add(12, Samples::FaultEnds { major: true, sized: true });
+    format.add(14, Samples::FaultEnds { major: false, sized: true });
+    format.add(11, Samples::FaultBegins);
+    format.add(13, Samples::CallBegins);
+    format
+}
+
+fn stream() -> Vec<u8> {
+    let mut stream = record(9, 1 /* kernel */, &words(&[11, 0xffff, pair(40, 41), 1000, 0x7000]));
+    stream.extend(record(9, 2, &words(&[99, 1]))); // of no event of ours
+    stream.extend(record(9, 2, &words(&[12, pair(40, 41), 1500, 0x7000, 0, 1, 4096])));
+    // The same faults watched by others as well, whose numbers these are.
+    stream.extend(record(9, 2, &words(&[98, 0xfffe, pair(40, 41), 1510, 0x8000])));
+    stream.extend(record(9, 2, &words(&[97, pair(40, 41), 1520, 2 << 20])));
+    let mut call = words(&[13, pair(40, 41), 1600]);
+    call.extend(68_u32.to_ne_bytes());
+    call.extend(words(&[0, 9, 1, 2, 3, 4, 5, 6]));
+    call.extend(0_u32.to_ne_bytes());
+    stream.extend(record(9, 1, &[call, words(&[1, 0])].concat()));
+    let trailer = words(&[pair(40, 41), 2000, 11]);
+    stream.extend(record(7, 0, &[words(&[pair(50, 40), pair(51, 41), 1999]), trailer.clone()].concat()));
+    stream.extend(record(3, 0x2000, &[&words(&[pair(50, 51)])[..], b"cat\0\0\0\0\0", &trailer].concat()));
+    stream.extend(record(14, 0x6000, &trailer));
+    stream.extend(record(2, 0, &[words(&[11, 7]), trailer].concat()));
+    stream
+}
+
+#[test]
+fn records_say_what_the_kernel_wrote() {
+    let mut found = Vec::new();
+    let stream = stream();
+    let strange = format().read(&stream, |record| found.push((record.time_ns, record.task.tid, record.what)));
+    assert_eq!(strange, 1);
+    let by = Task { pid: 40, tid: 41 };
+    let expected = [
+        (1000, 41, What::FaultBegins { address: 0x7000, ip: 0xffff, in_kernel: true }),
+        (1500, 41, What::FaultEnds { major: true, page_bytes: NonZeroU64::new(4096) }),
+        (1510, 41, What::FaultBegins { address: 0x8000, ip: 0xfffe, in_kernel: false }),
+        (1520, 41, What::FaultEnds { major: false, page_bytes: NonZeroU64::new(2 << 20) }),
+        (1600, 41, What::CallBegins { number: 9, arguments: [1, 2, 3, 4, 5, 6], narrow: true }),
+        (2000, 51, What::Fork { by }),
+        (2000, 51, What::Comm { by_exec: true, name: b"cat" }),
+        (2000, 41, What::SwitchOut { preempted: true }),
+        (2000, 41, What::Lost { records: 7 }),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn bytes_that_are_cut_or_changed_hurt_nobody() {
+    let stream = stream();
+    for end in 0..stream.len() {
+        format().read(&stream[..end], |_| {});
+    }
+    for at in 0..stream.len() {
+        for value in [0, 1, 7, 9, 255] {
+            let mut changed = stream.clone();
+            changed[at] = value;
+            format().read(&changed, |_| {});
+        }
+    }
+}
