@@ -34,6 +34,7 @@ pub fn run(space: &Space, aslr: Option<bool>, at: Moment, detail: Detail) -> Run
         heap_gap_bytes: own.as_ref().and_then(|own| gap(&regions, own.end_page)),
         bss_end: own.as_ref().map(|own| Address(own.end)),
         program_break: heap.map(|region| region.end).max(),
+        peak_resident_bytes: space.peak_resident_bytes,
         threads_unseen: space.threads_unseen,
         regions,
     }

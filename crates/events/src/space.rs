@@ -14,6 +14,8 @@ pub struct Space {
     pub page_bytes: u64,
     /// It was told to lay out its memory always alike (`ADDR_NO_RANDOMIZE` of personality(2)); `None` if that cannot be seen.
     pub fixed_addresses: Option<bool>,
+    /// The most that was ever resident since its last exec, as the kernel's counters have it (`VmHWM`); `None` if it does not say.
+    pub peak_resident_bytes: Option<u64>,
     /// What is mapped, by ascending address.
     pub ranges: Vec<Range>,
     /// The programs and libraries among it, as their files describe them; the program itself first, if it could be read.

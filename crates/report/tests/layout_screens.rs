@@ -55,6 +55,7 @@ fn run(base: u64, gap: u64, aslr: bool) -> Run {
         heap_gap_bytes: Some(gap),
         bss_end: Some(Address(base + 0xa000 + 16 * MIB - 8)),
         program_break: Some(Address(base + 0xa000 + 49 * MIB + gap)),
+        peak_resident_bytes: Some(640 << 20),
         threads_unseen: 0,
         regions,
     }

@@ -87,6 +87,9 @@ pub struct Run {
     pub at: Moment,
     /// What is mapped, by ascending address.
     pub regions: Vec<Region>,
+    /// The most that was ever resident, as the kernel's counters have it; `null` if it does not say.
+    #[serde(default)]
+    pub peak_resident_bytes: Option<u64>,
     /// Start of the heap less the page-rounded end of the bss; `null` where they are no neighbours.
     pub heap_gap_bytes: Option<u64>,
     /// End of the bss, to the byte.

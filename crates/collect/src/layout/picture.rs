@@ -70,6 +70,7 @@ pub(super) fn take(pid: u32, tid: u32, leaving: &Leaving) -> Result<Space, Unsee
         program: program.to_string_lossy().into_owned(),
         page_bytes: page_bytes(),
         fixed_addresses: super::machine::fixed_addresses(&folder),
+        peak_resident_bytes: sys::proc::task::peak_resident_bytes(tid),
         ..Space::default()
     };
     let mut files = Files::default();

@@ -15,14 +15,17 @@ pub(super) fn head(layout: &Layout, run: &Run, width: Option<usize>) -> String {
     first + &hanging("", &circumstances(layout, run), width) + "\n"
 }
 
-/// `virtual 3.74 MiB, resident 2.15 MiB, 49 mappings`.
+/// `virtual 3.74 MiB, resident 2.15 MiB (peak 2.40 MiB), 49 mappings`.
 pub(super) fn figures(run: &Run, between: &str) -> String {
     let mappings = match run.regions.len() {
         1 => "1 mapping".to_owned(),
         number => format!("{} mappings", count(number as f64)),
     };
     let (mapped, resident) = (bytes(run.mapped_bytes() as f64), bytes(run.resident_bytes() as f64));
-    [format!("virtual {mapped}"), format!("resident {resident}"), mappings].join(between)
+    // The kernel's counters lag behind by some pages: a peak that is lower says nothing.
+    let peak = run.peak_resident_bytes.filter(|peak| *peak > run.resident_bytes());
+    let peak = peak.map(|peak| format!(" (peak {})", bytes(peak as f64))).unwrap_or_default();
+    [format!("virtual {mapped}"), format!("resident {resident}{peak}"), mappings].join(between)
 }
 
 /// `64-bit PIE, dynamic; ASLR on; seen as it exited`.

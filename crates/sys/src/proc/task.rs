@@ -27,6 +27,18 @@ pub fn is_over(pid: u32) -> bool {
     status.lines().any(|line| line.starts_with("State:\tZ"))
 }
 
+/// The most memory that the process of the thread `tid` ever had resident since its last exec: `VmHWM`, in bytes. `None`: it is gone, or has no memory
+/// of its own.
+#[must_use]
+pub fn peak_resident_bytes(tid: u32) -> Option<u64> {
+    parse_peak(&std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?)
+}
+
+fn parse_peak(status: &str) -> Option<u64> {
+    let value = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim();
+    value.strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
 fn parse_process(status: &str) -> Option<u32> {
     status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
 }
@@ -42,6 +54,8 @@ mod tests {
         assert!(threads.contains(&own) && threads.iter().all(|&thread| process_of(thread).is_none_or(|of| of == own)));
         assert_eq!((parse_process("Name:\tx\nTgid:\t12\nPid:\t13\n"), parse_process("Name:\tTgid")), (Some(12), None));
         assert_eq!(process_of(u32::MAX), None);
+        assert!(peak_resident_bytes(own).is_some_and(|bytes| bytes > 4096));
+        assert_eq!((parse_peak("VmPeak:\t9 kB\nVmHWM:\t   8 kB\n"), parse_peak("VmHWM:\t8")), (Some(8192), None));
         let mut child = std::process::Command::new("true").spawn().unwrap();
         while !is_over(child.id()) {
             std::thread::sleep(std::time::Duration::from_millis(1));
