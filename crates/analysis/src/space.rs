@@ -173,6 +173,11 @@ impl Space {
         self.whose == Whose::Own
     }
 
+    /// The program break, once a call has told it.
+    pub(crate) fn program_break(&self) -> Option<u64> {
+        self.break_at
+    }
+
     /// What is mapped at `address`.
     pub(crate) fn at(&self, address: u64) -> Option<Region> {
         self.regions.at(address).copied()

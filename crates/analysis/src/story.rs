@@ -135,6 +135,7 @@ impl Story {
         let space = self.processes.space(event.thread.pid);
         space.settle(event.time_ns);
         let before = registers::subject(call).and_then(|address| space.at(address));
+        let break_before = space.program_break();
         let made = space.call(call, event.thread, event.time_ns);
         let result = registers::result(call);
         let after = match result {
@@ -150,7 +151,11 @@ impl Story {
             error: registers::error(call),
             latency_ns,
             on_cpu_ns,
-            bytes: registers::bytes(call),
+            bytes: if call.call == Call::Brk {
+                moved(break_before, space.program_break())
+            } else {
+                registers::bytes(call)
+            },
             mapping: before.or(after).map(|region| named(&region, names)),
         }
     }
@@ -185,6 +190,11 @@ impl Story {
             Life::Met => return self.processes.meet(thread).then_some(trace::Process::Met),
         })
     }
+}
+
+/// By how much a call moved the program break; `None` where it did not, or where that is not known.
+fn moved(before: Option<u64>, after: Option<u64>) -> Option<u64> {
+    before.zip(after).map(|(before, after)| before.abs_diff(after)).filter(|bytes| *bytes > 0)
 }
 
 fn times(span: Span) -> (Option<u64>, Option<u64>) {

@@ -83,3 +83,14 @@ fn many_files_share_a_row() {
 fn nothing_is_an_empty_table() {
     assert_eq!(Tally::default().table(Summary::default()), Table::default());
 }
+
+#[test]
+fn brk_is_about_as_much_as_it_moves_the_break() {
+    let mut teller = Teller::new();
+    let at = 0x5600_0000_0000;
+    for to in [0, at + 33 * PAGE, at + 40 * PAGE, at + 10 * PAGE] {
+        teller.call(Call::Brk, &[to], if to == 0 { at } else { to });
+    }
+    let of_brk = table(teller).rows.into_iter().find(|row| name(row) == "brk").expect("a row");
+    assert_eq!((of_brk.calls, of_brk.bytes), (4, Some((33 + 7 + 30) * PAGE)));
+}
