@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use events::{Life, Mapping, Names, Thread};
 use sys::Errno;
-use sys::proc::task::threads_of;
+use sys::proc::task::{has_ended, is_over, threads_of};
 use sys::proc::{Region, parse_maps};
 use sys::ptrace::{self, Options, Stop};
 
@@ -32,8 +32,15 @@ pub(crate) fn freeze(pid: u32) -> Result<Frozen, Errno> {
         let (any_new, refusal) = frozen.seize_new(pid)?;
         frozen.wait(until);
         match refusal {
-            // All were gone when it came to them, and yet it exists: a thread has just turned it into another program.
-            Some(Errno(libc::ESRCH)) if frozen.0.is_empty() && Instant::now() < until => std::thread::sleep(LOOK_EVERY),
+            // All were gone when it came to them, or are ending, and yet it exists: a thread is just turning it into another program.
+            Some(errno)
+                if frozen.0.is_empty()
+                    && (errno == Errno(libc::ESRCH) || has_ended(pid))
+                    && !is_over(pid)
+                    && Instant::now() < until =>
+            {
+                std::thread::sleep(LOOK_EVERY);
+            }
             Some(errno) if frozen.0.is_empty() => return Err(errno),
             _ if !any_new => return Ok(frozen),
             _ => {}
@@ -87,9 +94,18 @@ pub(crate) fn snapshot(pid: u32, time_ns: u64, names: &mut Names) -> Vec<Half> {
     snapshot
 }
 
+/// What `/proc` says is mapped, through the eyes of a thread that is there: the first may have ended.
+pub(crate) fn maps(pid: u32) -> std::io::Result<Vec<u8>> {
+    let of = |tid| std::fs::read(format!("/proc/{pid}/task/{tid}/maps"));
+    let others = threads_of(pid)?.into_iter().filter(|tid| *tid != pid);
+    let first = of(pid)?;
+    let mut all = std::iter::once(first).chain(others.filter_map(|tid| of(tid).ok()));
+    Ok(all.find(|maps| !maps.is_empty()).unwrap_or_default())
+}
+
 /// What `pid` has mapped, as events at `time_ns`.
 pub(crate) fn mappings(pid: u32, time_ns: u64, names: &mut Names) -> Vec<Half> {
-    let text = std::fs::read(format!("/proc/{pid}/maps")).unwrap_or_default();
+    let text = maps(pid).unwrap_or_default();
     let regions = parse_maps(&String::from_utf8_lossy(&text)).unwrap_or_default();
     let half = |region: Region| {
         let allows = |letter, bit| if region.permissions.contains(letter) { bit } else { 0 };

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use events::{Call, Event, Names};
 use sys::launch::Started;
-use sys::perf::record::Format;
+use sys::perf::record::{Format, Odd};
 use sys::process::Ending;
 use sys::ptrace::Nudge;
 use sys::remote::read_text;
@@ -58,8 +58,7 @@ pub struct Collection {
     numbers: Vec<(u32, Call)>,
     window: Window,
     pairing: Pairing,
-    /// Samples that could not be understood.
-    strange: u64,
+    odd: Odd,
     began_ns: u64,
     notices: Vec<Notice>,
 }
@@ -103,6 +102,8 @@ pub struct Outcome {
     pub late: u64,
     /// Records that found no room in a ring, or could not be understood.
     pub lost: u64,
+    /// Records that came with the number of another program's event, and so with the time of its clock, which need not be ours.
+    pub foreign: u64,
     /// Page faults of which the beginning was seen.
     pub faults_seen: u64,
     /// Page faults that the same events counted, whether or not their records found room; `None` if faults were not watched.
@@ -142,12 +143,14 @@ impl Collection {
     fn read(&mut self, round: Round, events: &mut Vec<Event>) {
         let mut names = self.shared.names();
         let text = |pid, address| read_text(pid, address).ok();
-        self.strange += self.format.read(&round.records, |record| {
+        let odd = self.format.read(&round.records, |record| {
             if let Some(half) = half::half(record, &self.numbers, &mut names, &text) {
                 self.window.add(half);
             }
         });
         drop(names);
+        self.odd.strange += odd.strange;
+        self.odd.foreign += odd.foreign;
         round.stops.into_iter().for_each(|half| self.window.add(half));
         self.shared.received(round.records.len());
         let mut each = |event| events.push(event);
@@ -254,7 +257,8 @@ impl Collection {
             ending: ending.filter(|_| self.started_it),
             events: counts.events,
             late: counts.late,
-            lost: lost.unwrap_or(counts.lost) + self.strange,
+            lost: lost.unwrap_or(counts.lost) + self.odd.strange,
+            foreign: self.odd.foreign,
             faults_seen: counts.faults,
             faults_counted: of_faults.map(|_| faults),
             rusage: self.started_it.then_some(reaped),

@@ -13,13 +13,14 @@ use sys::Errno;
 use sys::clock::monotonic_ns;
 use sys::launch::{Program, Setup, Started};
 use sys::limits::raise_open_files;
+use sys::perf::record::Odd;
 use sys::process::{Ending, is_root};
 use sys::ptrace::{self, Nudge, Options, Stop};
 use sys::seccomp::Filter;
 use sys::usage::Usage;
 
 use crate::access::Access;
-use crate::attach::{freeze, snapshot};
+use crate::attach::{freeze, maps, snapshot};
 use crate::drain::{self, Round, Shared};
 use crate::pairing::Pairing;
 use crate::tracer::Tracer;
@@ -152,7 +153,7 @@ impl Collection {
             numbers,
             window: Window::default(),
             pairing: Pairing::default(),
-            strange: 0,
+            odd: Odd::default(),
             began_ns: monotonic_ns(),
             notices: access.notices,
         })
@@ -239,8 +240,9 @@ enum Then {
 fn attach(pid: u32, wish: Wish) -> Result<Collection, Error> {
     match sys::proc::task::process_of(pid) {
         Some(process) if process != pid => return Err(Error::Thread { tid: pid, pid: process }),
-        Some(_) if std::fs::read(format!("/proc/{pid}/maps")).is_ok_and(|maps| maps.is_empty()) => {
-            return Err(if sys::proc::task::is_over(pid) { Error::Gone(pid) } else { Error::Kernel(pid) });
+        Some(_) if sys::proc::task::is_over(pid) => return Err(Error::Gone(pid)),
+        Some(_) if !sys::proc::task::has_ended(pid) && maps(pid).is_ok_and(|maps| maps.is_empty()) => {
+            return Err(Error::Kernel(pid));
         }
         _ => {}
     }

@@ -5,14 +5,14 @@ mod output;
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use analysis::{FaultLines, HugePages, Paging, Story};
 use anyhow::Context;
 use collect::{Asked, Calls, Collection, Outcome, Progress, Target, Wish};
 use events::Event;
 use results::trace::{Ending, Summary};
-use sys::interrupt::{Interrupt, Keyboard, die_by, hold_stop, is_stop_wanted, stop_now};
+use sys::interrupt::{Interrupt, Keyboard, die_by, forget_stop, hold_stop, is_stop_wanted, stop_now};
 use sys::launch::Program;
 
 use crate::options::{CallMode, Color, FaultMode, TraceOptions};
@@ -21,6 +21,8 @@ use output::Outputs;
 
 /// Our own failure, as against the program's.
 const FAILED: u8 = 125;
+/// A program that has not stopped so long after Ctrl-Z takes it for something else.
+const STOPPING: Duration = Duration::from_secs(1);
 /// How long to wait for events before looking for signals.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -53,6 +55,7 @@ pub(crate) fn run(options: &TraceOptions, color: Color) -> anyhow::Result<ExitCo
     // Everything that can go wrong with files goes wrong before the program runs.
     let mut outputs = match Outputs::open(options, color) {
         Ok(outputs) => outputs,
+        Err(error) if error.is::<crate::options::Usage>() => return Err(error),
         Err(error) => return failed(error, FAILED),
     };
     let interrupt = Interrupt::install().context("cannot take over signals")?;
@@ -77,6 +80,9 @@ pub(crate) fn run(options: &TraceOptions, color: Color) -> anyhow::Result<ExitCo
         note(&notice::sentence(notice, options.pid.is_some()));
     }
     let watched = watch(collection, &mut outputs, interrupt, keyboard, &note);
+    if watched.foreign > 0 {
+        note(&notice::foreign(watched.foreign));
+    }
     if watched.narrow_calls > 0 {
         note(&notice::narrow_calls(watched.narrow_calls));
     }
@@ -113,7 +119,7 @@ fn watch(
 ) -> Outcome {
     let mut story = Story::new(collection.began_ns(), paging(), outputs.wants_arguments());
     let pid = collection.pid();
-    let (mut events, mut warned) = (Vec::new(), false);
+    let (mut events, mut warned, mut stop_wanted) = (Vec::new(), false, None);
     loop {
         let progress = collection.next(PATIENCE, &mut events);
         tell(&mut events, &mut story, &collection, outputs);
@@ -133,8 +139,12 @@ fn watch(
             // Nobody reads any more, or wants to: what still runs goes on without us.
             collection.stop();
         }
-        if is_stop_wanted() && collection.is_program_standing() {
+        if !is_stop_wanted() {
+            stop_wanted = None;
+        } else if collection.is_program_standing() || collection.program_has_ended() {
             stop_now();
+        } else if stop_wanted.get_or_insert_with(Instant::now).elapsed() > STOPPING {
+            forget_stop();
         }
     }
     let names = collection.names().clone();
@@ -169,6 +179,7 @@ fn summary(story: &Story, pid: u32, outcome: &Outcome) -> Summary {
             sys::process::Ending::Killed(signal) => Ending::Killed(number(signal)),
         }),
         lost: outcome.lost,
+        foreign: outcome.foreign,
         late: outcome.late,
         faults_seen: outcome.faults_seen,
         faults_counted: outcome.faults_counted,

@@ -172,6 +172,7 @@ fn faulting(cause: Cause, kind: Option<Kind>, name: Option<&str>) -> Group {
 
 fn summary() -> Summary {
     Summary {
+        foreign: 0,
         time_ns: 1_200_000_000,
         pid: 4123,
         ending: Some(Ending::Exited(7)),

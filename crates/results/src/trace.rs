@@ -308,6 +308,8 @@ pub struct Summary {
     pub events: u64,
     /// Records that the kernel could not write.
     pub lost: u64,
+    /// Records with the number, and the time, of another program's event.
+    pub foreign: u64,
     /// Events that came too late to be told in their order.
     pub late: u64,
     /// Faults among the events.

@@ -103,6 +103,14 @@ extern "C" fn note(signal: i32) {
     }
 }
 
+/// The kernel sends what a key means to all that the terminal has in front; what a process has sent (`si_code` up to 0) is meant for this one.
+extern "C" fn note_sent(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    // SAFETY: the kernel gives a handler with SA_SIGINFO a valid siginfo.
+    if unsafe { (*info).si_code } <= 0 {
+        note(signal);
+    }
+}
+
 fn handle(signal: i32, flags: i32) {
     if is_ignored(signal) {
         return;
@@ -122,7 +130,7 @@ pub fn survive_file_limit() {
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
-/// The signals of the keyboard are left to a program.
+/// The keys that end a program are left to one. What a process sends to this one is noted.
 #[derive(Debug)]
 #[must_use]
 pub struct Keyboard([libc::sighandler_t; 2]);
@@ -133,8 +141,19 @@ impl Keyboard {
     /// Leaves what the keyboard sends (Ctrl-C, Ctrl-\) to the program in front of which this one stands, as time(1) does. To be called after that
     /// was started, since ignored signals are inherited.
     pub fn leave_to_program() -> Self {
-        // SAFETY: ignoring a signal installs no handler.
-        Keyboard(KEYBOARD.map(|signal| unsafe { libc::signal(signal, libc::SIG_IGN) }))
+        Keyboard(KEYBOARD.map(|signal| {
+            // SAFETY: all-zero is a valid sigaction (empty mask).
+            let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+            let mut before = action;
+            action.sa_sigaction = note_sent as extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) as usize;
+            action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
+            if !is_ignored(signal) {
+                // SAFETY: `note_sent` is a handler of the right type for SA_SIGINFO and async-signal-safe.
+                unsafe { libc::sigaction(signal, &raw const action, &raw mut before) };
+                return before.sa_sigaction;
+            }
+            libc::SIG_IGN
+        }))
     }
 
     /// They mean this process again: the program has ended.
@@ -171,6 +190,11 @@ pub fn hold_stop() {
 #[must_use]
 pub fn is_stop_wanted() -> bool {
     STOP_WANTED.load(Ordering::Relaxed)
+}
+
+/// It is not to be obeyed any more: the program did not stop.
+pub fn forget_stop() {
+    STOP_WANTED.store(false, Ordering::Relaxed);
 }
 
 /// Obeys it: this process stands still until SIGCONT.

@@ -72,6 +72,14 @@ pub(super) fn passed_on(signal: i32, warned: &mut bool) -> String {
     )
 }
 
+/// Somebody else watched the same faults.
+pub(super) fn foreign(records: u64) -> String {
+    format!(
+        "another program watched the same page faults, and the kernel gave {records} records of this trace its event's number and time. If it was not firsttouch (perf \
+         record, for one, has another clock), times, latencies and causes are wrong there: trace again without it"
+    )
+}
+
 /// Why nothing can be traced.
 pub(super) fn refusal(error: Error) -> String {
     match error {
@@ -79,7 +87,7 @@ pub(super) fn refusal(error: Error) -> String {
             "not executable: neither a program for this machine nor a script that begins with #!".to_owned()
         }
         Error::Start(errno) => format!("cannot be started: {errno}"),
-        Error::Gone(pid) => format!("there is no process {pid}; has it ended?"),
+        Error::Gone(pid) => format!("there is no process {pid}, or it has ended"),
         Error::Thread { tid, pid } => {
             format!("{tid} is a thread of process {pid}: -p {pid} traces it, with all its threads")
         }

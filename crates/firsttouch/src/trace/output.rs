@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use analysis::{Folder, Tally};
@@ -34,6 +35,9 @@ struct Screen {
 impl Outputs {
     /// Opens what the user wants; files lose what they had.
     pub(super) fn open(options: &TraceOptions, color: Color) -> anyhow::Result<Self> {
+        if let (Some(one), Some(other)) = (&options.output, &options.json) {
+            differ(one, other)?;
+        }
         let json = options.json.as_deref().map(Stream::open).transpose()?;
         let to_stdout = options.json.as_deref() == Some(Path::new("-"));
         let stream = match &options.output {
@@ -111,6 +115,26 @@ impl Outputs {
         let mut streams = self.json.iter_mut().chain(self.screen.iter_mut().map(|screen| &mut screen.stream));
         streams.find_map(Stream::take_error)
     }
+}
+
+/// Two outputs may not be one file, under whatever names: each would spoil the other. Devices take both.
+fn differ(one: &Path, other: &Path) -> anyhow::Result<()> {
+    let place = |path: &Path| -> anyhow::Result<_> {
+        let metadata = if path == Path::new("-") {
+            std::fs::metadata("/proc/self/fd/1")
+        } else {
+            // What is there is not opened: a pipe would end for its reader when it is closed again.
+            std::fs::metadata(path)
+                .or_else(|_| File::options().append(true).create(true).open(path).and_then(|file| file.metadata()))
+        };
+        let metadata = metadata.with_context(|| format!("cannot write {}", path.display()))?;
+        Ok((metadata.is_file(), metadata.dev(), metadata.ino()))
+    };
+    let (one, other) = (place(one)?, place(other)?);
+    if one == other && one.0 {
+        return Err(crate::options::Usage("-o and --json name the same file: give each its own".into()).into());
+    }
+    Ok(())
 }
 
 /// A place that takes text, until it fails.

@@ -1,5 +1,6 @@
 //! `trace` on real programs, as whoever runs the tests.
 
+use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -173,6 +174,12 @@ fn what_cannot_be_traced_is_said() {
     let (file, same) = (scratch.file("one"), scratch.0.join("./one"));
     check(&["-o", file.to_str().unwrap(), "--json", same.to_str().unwrap(), "--", "true"], 2, &["the same file"]);
     assert!(!file.exists(), "nothing was begun");
+    let link = scratch.file("link");
+    std::os::unix::fs::symlink("one", &link).unwrap();
+    check(&["-o", link.to_str().unwrap(), "--json", file.to_str().unwrap(), "--", "true"], 2, &["the same file"]);
+    let redirected = File::create(&file).unwrap();
+    let both = ["trace", "-o", file.to_str().unwrap(), "--json", "-", "--", "true"];
+    assert_eq!(firsttouch(&both).stdout(redirected).status().unwrap().code(), Some(2));
     let thread = std::thread::spawn(|| std::thread::park_timeout(Duration::from_mins(1)));
     let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
     let own = std::process::id().to_string();

@@ -247,3 +247,43 @@ fn asking_for_the_end_works_when_nobody_reads_any_more() {
         assert!(state(&program).is_none(), "{way}");
     }
 }
+
+#[test]
+fn what_a_process_sends_is_passed_on_like_a_key() {
+    for way in ways() {
+        let mut trace =
+            firsttouch(&["trace", "-q", "--syscalls", way, "-o", "/dev/null", "--", "sleep", "600"]).spawn().unwrap();
+        let tracer = trace.id().to_string();
+        wait_for("sleep", || {
+            let children = Command::new("pgrep").args(["-P", &tracer, "-x", "sleep"]).output().expect("pgrep");
+            (!children.stdout.is_empty()).then_some(())
+        });
+        std::thread::sleep(Duration::from_millis(200));
+        signal("INT", &tracer);
+        assert_eq!(ended(&mut trace).signal(), Some(2), "{way}");
+    }
+}
+
+#[test]
+fn a_process_without_its_first_thread_is_met() {
+    let scratch = Scratch::new();
+    let Some(lives) = fixture("hard_lives", &scratch) else { return };
+    let mut program = Command::new(&lives).arg("leaderless").spawn().expect("it starts");
+    let pid = program.id().to_string();
+    wait_for("the end of its first thread", || (state(&pid) == Some('Z')).then_some(()));
+    for way in ways() {
+        let file = scratch.file(way);
+        let arguments = ["trace", "-q", "--syscalls", way, "-p", &pid, "-o", file.to_str().unwrap()];
+        let mut trace = firsttouch(&arguments).spawn().expect("it starts");
+        let touches = "x16 anonymous, first touch";
+        wait_for("its touches", || {
+            let said = std::fs::read_to_string(&file).unwrap_or_default();
+            assert!(trace.try_wait().expect("a child").is_none(), "{way}: {said}");
+            (said.matches(touches).count() > 2).then_some(())
+        });
+        signal("INT", &trace.id().to_string());
+        assert_eq!(ended(&mut trace).signal(), Some(2), "{way}");
+    }
+    program.kill().expect("it runs");
+    program.wait().expect("it ends");
+}

@@ -30,6 +30,7 @@ pub fn write_summary(summary: &Summary, out: &mut String) {
     let figures = [
         (r#","events":"#, Some(summary.events)),
         (r#","lost":"#, Some(summary.lost)),
+        (r#","foreign":"#, Some(summary.foreign)),
         (r#","late":"#, Some(summary.late)),
         (r#","faults_seen":"#, Some(summary.faults_seen)),
         (r#","faults_counted":"#, summary.faults_counted),
@@ -309,7 +310,7 @@ mod tests {
             Summary { ending: Some(Ending::Exited(0)), events: 3, faults_counted: Some(2), ..Summary::default() };
         let mut out = String::new();
         write_summary(&summary, &mut out);
-        let expect = json!({"time_ns": 0, "pid": 0, "tid": 0, "kind": "summary", "events": 3, "lost": 0, "late": 0,
+        let expect = json!({"time_ns": 0, "pid": 0, "tid": 0, "kind": "summary", "events": 3, "lost": 0, "foreign": 0, "late": 0,
             "faults_seen": 0, "faults_counted": 2, "rusage_minor_faults": null, "rusage_major_faults": null, "recording_ns": null,
             "status": 0, "signal": null});
         assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), expect);

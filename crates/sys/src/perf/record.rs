@@ -128,6 +128,15 @@ pub enum What<'a> {
     },
 }
 
+/// How many samples were not as asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Odd {
+    /// Not understood, and passed over.
+    pub strange: u64,
+    /// With the number of another program's event, and so with the time of its clock.
+    pub foreign: u64,
+}
+
 /// Knows which event has which number.
 #[derive(Debug, Default, Clone)]
 pub struct Format {
@@ -153,18 +162,23 @@ impl Format {
         self.events.iter().map(|&(_, samples)| samples).find(|samples| samples.size() == Some(size))
     }
 
-    /// Gives each record in `bytes` to `each`, in order, and says how many samples could not be understood. What has no meaning for us (throttling,
+    /// Gives each record in `bytes` to `each`, in order, and says how many samples were odd. What has no meaning for us (throttling,
     /// half a record at the end) is skipped.
-    pub fn read<'a>(&self, mut bytes: &'a [u8], mut each: impl FnMut(Record<'a>)) -> u64 {
-        let mut strange = 0;
+    pub fn read<'a>(&self, mut bytes: &'a [u8], mut each: impl FnMut(Record<'a>)) -> Odd {
+        let mut odd = Odd::default();
         while let Some((record, rest)) = split(bytes) {
-            match self.record(record) {
-                Some(record) => each(record),
-                None => strange += u64::from(record.starts_with(&perf::PERF_RECORD_SAMPLE.to_ne_bytes())),
+            let understood = self.record(record);
+            if record.starts_with(&perf::PERF_RECORD_SAMPLE.to_ne_bytes()) {
+                odd.strange += u64::from(understood.is_none());
+                let id = record.get(HEADER_BYTES..).and_then(|body| Reader(body).u64());
+                odd.foreign += u64::from(understood.is_some() && id.is_some_and(|id| self.samples(id).is_none()));
+            }
+            if let Some(record) = understood {
+                each(record);
             }
             bytes = rest;
         }
-        strange
+        odd
     }
 
     fn record<'a>(&self, bytes: &'a [u8]) -> Option<Record<'a>> {

@@ -20,9 +20,15 @@ pub fn process_of(tid: u32) -> Option<u32> {
     parse_process(&std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?)
 }
 
-/// Whether the process `pid` has ended, although its parent has not asked for how yet (a zombie).
+/// Whether the process `pid` has ended, although its parent has not asked for how yet (a zombie): all of its threads, and not only the first.
 #[must_use]
 pub fn is_over(pid: u32) -> bool {
+    has_ended(pid) && threads_of(pid).is_ok_and(|threads| threads == [pid])
+}
+
+/// Whether the first thread of the process `pid` has ended. Others may go on.
+#[must_use]
+pub fn has_ended(pid: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     status.lines().any(|line| line.starts_with("State:\tZ"))
 }

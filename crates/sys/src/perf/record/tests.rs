@@ -51,8 +51,8 @@ fn stream() -> Vec<u8> {
 fn records_say_what_the_kernel_wrote() {
     let mut found = Vec::new();
     let stream = stream();
-    let strange = format().read(&stream, |record| found.push((record.time_ns, record.task.tid, record.what)));
-    assert_eq!(strange, 1);
+    let odd = format().read(&stream, |record| found.push((record.time_ns, record.task.tid, record.what)));
+    assert_eq!(odd, Odd { strange: 1, foreign: 2 });
     let by = Task { pid: 40, tid: 41 };
     let expected = [
         (1000, 41, What::FaultBegins { address: 0x7000, ip: 0xffff, in_kernel: true }),
