@@ -29,6 +29,8 @@ pub(crate) struct Round {
     pub(crate) began_ns: u64,
     /// What was in the rings, one after the other.
     pub(crate) records: Vec<u8>,
+    /// How many bytes of it are of each ring.
+    pub(crate) ring_bytes: Vec<usize>,
     /// What the tracer has seen meanwhile.
     pub(crate) stops: Vec<Half>,
 }
@@ -196,15 +198,15 @@ impl Drain {
 
     fn round(&mut self) {
         let began_ns = monotonic_ns();
-        let mut records = Vec::new();
+        let (mut records, mut ring_bytes) = (Vec::new(), Vec::new());
         if let Some(rings) = &mut self.rings
             && self.shared.waiting_bytes.load(Ordering::Acquire) < WAITING_BYTES_MAX
         {
-            let bytes = rings.take(&mut records);
-            self.shared.waiting_bytes.fetch_add(bytes, Ordering::AcqRel);
+            ring_bytes = rings.take(&mut records);
+            self.shared.waiting_bytes.fetch_add(records.len(), Ordering::AcqRel);
         }
         let stops = self.shared.take_stops();
         // A receiver that is gone wants nothing more; the rings are emptied all the same, until the program ends.
-        let _ = self.rounds.send(Round { began_ns, records, stops });
+        let _ = self.rounds.send(Round { began_ns, records, ring_bytes, stops });
     }
 }

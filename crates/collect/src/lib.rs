@@ -102,7 +102,7 @@ pub struct Outcome {
     pub late: u64,
     /// Records that found no room in a ring, or could not be understood.
     pub lost: u64,
-    /// Records that came with the number of another program's event, and so with the time of its clock, which need not be ours.
+    /// Records that are seen to have the number of another program's event, or the time of another clock: at least so many.
     pub foreign: u64,
     /// Page faults of which the beginning was seen.
     pub faults_seen: u64,
@@ -143,14 +143,19 @@ impl Collection {
     fn read(&mut self, round: Round, events: &mut Vec<Event>) {
         let mut names = self.shared.names();
         let text = |pid, address| read_text(pid, address).ok();
-        let odd = self.format.read(&round.records, |record| {
-            if let Some(half) = half::half(record, &self.numbers, &mut names, &text) {
-                self.window.add(half);
-            }
-        });
+        let mut records = &round.records[..];
+        for bytes in round.ring_bytes {
+            let (ring, others) = records.split_at(bytes);
+            let odd = self.format.read(ring, |record| {
+                if let Some(half) = half::half(record, &self.numbers, &mut names, &text) {
+                    self.window.add(half);
+                }
+            });
+            self.odd.strange += odd.strange;
+            self.odd.foreign += odd.foreign;
+            records = others;
+        }
         drop(names);
-        self.odd.strange += odd.strange;
-        self.odd.foreign += odd.foreign;
         round.stops.into_iter().for_each(|half| self.window.add(half));
         self.shared.received(round.records.len());
         let mut each = |event| events.push(event);

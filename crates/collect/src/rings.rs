@@ -116,9 +116,9 @@ impl Rings {
         Ok(())
     }
 
-    /// Reads every ring, one after the other, into `into`. Returns how many bytes that were.
-    pub(crate) fn take(&mut self, into: &mut Vec<u8>) -> usize {
-        self.processors.iter_mut().map(|processor| processor.ring.take(into)).sum()
+    /// Reads every ring, one after the other, into `into`. Returns how many bytes each had.
+    pub(crate) fn take(&mut self, into: &mut Vec<u8>) -> Vec<usize> {
+        self.processors.iter_mut().map(|processor| processor.ring.take(into)).collect()
     }
 
     /// What becomes readable when a ring fills, and hangs up when no thread of its events is left.

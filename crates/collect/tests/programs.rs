@@ -87,7 +87,8 @@ fn each_way(act: &[&str], check: impl Fn(&Seen)) {
         let target = Target::Program(Program::find(&command).expect("just compiled"));
         let Some(seen) = watch(&target, way) else { continue };
         assert_eq!(seen.outcome.faults_counted, Some(seen.outcome.faults_seen), "{way:?}");
-        assert_eq!((seen.outcome.lost, seen.outcome.narrow_calls), (0, 0), "{way:?}");
+        let Outcome { lost, foreign, narrow_calls, .. } = seen.outcome;
+        assert_eq!((lost, foreign, narrow_calls), (0, 0, 0), "{way:?}");
         assert_eq!(seen.outcome.events, seen.events.len() as u64);
         if seen.outcome.late == 0 {
             assert!(seen.events.is_sorted_by_key(|event| event.time_ns), "{way:?}: in the order of time");

@@ -75,8 +75,8 @@ pub(super) fn passed_on(signal: i32, warned: &mut bool) -> String {
 /// Somebody else watched the same faults.
 pub(super) fn foreign(records: u64) -> String {
     format!(
-        "another program watched the same page faults, and the kernel gave {records} records of this trace its event's number and time. If it was not firsttouch (perf \
-         record, for one, has another clock), times, latencies and causes are wrong there: trace again without it"
+        "another program watched the same page faults, and the kernel gave {records} records of this trace, or more, the number or the time of its event. If it was \
+         not firsttouch (perf record, for one, has another clock), times, latencies and causes are wrong there: trace again without it"
     )
 }
 

@@ -133,7 +133,8 @@ pub enum What<'a> {
 pub struct Odd {
     /// Not understood, and passed over.
     pub strange: u64,
-    /// With the number of another program's event, and so with the time of its clock.
+    /// With the number of another program's event, and so with the time of its clock; or with a time before that of the record before it, which
+    /// only another clock can have said: so many at least.
     pub foreign: u64,
 }
 
@@ -162,10 +163,10 @@ impl Format {
         self.events.iter().map(|&(_, samples)| samples).find(|samples| samples.size() == Some(size))
     }
 
-    /// Gives each record in `bytes` to `each`, in order, and says how many samples were odd. What has no meaning for us (throttling,
+    /// Gives each record in `bytes`, which are of one ring, to `each`, in order, and says how many samples were odd. What has no meaning for us (throttling,
     /// half a record at the end) is skipped.
     pub fn read<'a>(&self, mut bytes: &'a [u8], mut each: impl FnMut(Record<'a>)) -> Odd {
-        let mut odd = Odd::default();
+        let (mut odd, mut last_ns) = (Odd::default(), 0);
         while let Some((record, rest)) = split(bytes) {
             let understood = self.record(record);
             if record.starts_with(&perf::PERF_RECORD_SAMPLE.to_ne_bytes()) {
@@ -174,6 +175,11 @@ impl Format {
                 odd.foreign += u64::from(understood.is_some() && id.is_some_and(|id| self.samples(id).is_none()));
             }
             if let Some(record) = understood {
+                // What says that records were lost is written before the one that has found room, and later.
+                if !matches!(record.what, What::Lost { .. }) {
+                    odd.foreign += u64::from(record.time_ns < last_ns);
+                    last_ns = record.time_ns;
+                }
                 each(record);
             }
             bytes = rest;
