@@ -34,7 +34,7 @@ fn the_list_has_them_all() {
 
 fn tiny(name: &str, size: &str) -> LabResult {
     let output = run(&["bench", name, "--size", size, "--blocks", "2", "--json", "-"]);
-    assert!(output.status.success(), "{name}: {}", text(&output.stderr));
+    assert!(output.status.success(), "{name}: {}: {}", output.status, text(&output.stderr));
     result(&output)
 }
 
