@@ -11,9 +11,9 @@ use sys::ptrace::{self, Options, Stop};
 
 use crate::half::{Half, Piece};
 
-/// So long a process may be kept from running in order to be met. A thread that has not stopped by then sleeps where no stop reaches it,
-/// in vfork(2) for one, until its child has another program: it is met when it comes back.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// So long a process may be kept from running: to be met, to have its picture taken, to be left. A thread that has not stopped by then sleeps where no
+/// stop reaches it, in vfork(2) for one, until its child has another program: it is met when it comes back.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(100);
 /// How often to look whether all have stopped.
 const LOOK_EVERY: Duration = Duration::from_micros(200);
 

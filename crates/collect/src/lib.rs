@@ -10,6 +10,7 @@
 mod access;
 mod attach;
 mod calls;
+mod control;
 mod drain;
 mod half;
 pub mod layout;
@@ -33,7 +34,8 @@ use sys::ptrace::Nudge;
 use sys::remote::read_text;
 use sys::usage::Usage;
 
-use drain::{Round, Shared};
+use control::Control;
+use drain::Round;
 use pairing::Pairing;
 use rings::{Rings, Totals};
 use window::Window;
@@ -44,7 +46,7 @@ pub use start::{Calls, Error, Notice, Target, Wish};
 #[derive(Debug)]
 pub struct Collection {
     rounds: Receiver<Round>,
-    shared: Arc<Shared>,
+    shared: Arc<Control>,
     drain: JoinHandle<Option<Rings>>,
     tracer: Option<TracerThread>,
     /// The program, if we started it and no tracer waits for it.

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use sys::Errno;
 use sys::perf::event::{Event, Reading, Watched, Whose};
-use sys::perf::record::{Format, Samples};
+use sys::perf::record::Format;
 use sys::perf::ring::Ring;
 
 /// The largest ring for one processor, and for all together. At some 90 bytes a fault and 1.2 us between them, 8 MiB are a
@@ -73,10 +73,9 @@ impl Rings {
                 Err(Errno(libc::ENODEV)) => continue,
                 opened => opened?,
             };
+            rings.know(&owner)?;
             rings.processors.push(Processor { cpu, ring, events: vec![owner] });
-            let at = rings.processors.len() - 1;
-            rings.know(at, 0, wanted.first().1)?;
-            rings.fill(at, tid, &wanted.others())?;
+            rings.fill(rings.processors.len() - 1, tid, &wanted.others())?;
         }
         Ok(rings)
     }
@@ -91,27 +90,22 @@ impl Rings {
     }
 
     /// Opens events into the ring of a processor.
-    fn fill(&mut self, at: usize, tid: u32, watched: &[(Watched, Option<Samples>)]) -> Result<(), Errno> {
+    fn fill(&mut self, at: usize, tid: u32, watched: &[Watched]) -> Result<(), Errno> {
         let Processor { cpu, ref ring, .. } = self.processors[at];
         let ring_bytes = ring.data_bytes();
-        for (watched, samples) in watched {
+        for watched in watched {
             let opened = open(watched, &self.wanted, tid, cpu, ring_bytes)?;
             opened.event.write_to(&self.processors[at].events[0].event)?;
+            self.know(&opened)?;
             self.processors[at].events.push(opened);
-            self.know(at, self.processors[at].events.len() - 1, *samples)?;
         }
         Ok(())
     }
 
-    /// What the samples of an event are.
-    fn know(&mut self, processor: usize, event: usize, samples: Option<Samples>) -> Result<(), Errno> {
-        let event = &self.processors[processor].events[event].event;
-        match samples {
-            Some(Samples::FaultEnds { major, .. }) => {
-                self.format.add(event.id()?, Samples::FaultEnds { major, sized: event.is_sized() });
-            }
-            Some(samples) => self.format.add(event.id()?, samples),
-            None => {}
+    /// Remembers what the samples of an event hold.
+    fn know(&mut self, Opened { event, .. }: &Opened) -> Result<(), Errno> {
+        if let Some(samples) = event.samples() {
+            self.format.add(event.id()?, samples);
         }
         Ok(())
     }
@@ -151,20 +145,19 @@ impl Rings {
 
 impl Wanted {
     /// The event of each thread that tells of lives.
-    fn first(&self) -> (Watched, Option<Samples>) {
-        if self.faults { (Watched::FaultBegins, Some(Samples::FaultBegins)) } else { (Watched::Nothing, None) }
+    fn first(&self) -> Watched {
+        if self.faults { Watched::FaultBegins } else { Watched::Nothing }
     }
 
     /// The others.
-    fn others(&self) -> Vec<(Watched, Option<Samples>)> {
+    fn others(&self) -> Vec<Watched> {
         let mut others = Vec::new();
         if self.faults {
-            others.push((Watched::MinorFaultEnds, Some(Samples::FaultEnds { major: false, sized: true })));
-            others.push((Watched::MajorFaultEnds, Some(Samples::FaultEnds { major: true, sized: true })));
+            others.extend([Watched::MinorFaultEnds, Watched::MajorFaultEnds]);
         }
         if let Some((enter, exit, filter)) = &self.calls {
-            others.push((Watched::CallBegins(*enter, filter.clone()), Some(Samples::CallBegins)));
-            others.push((Watched::CallEnds(*exit, filter.clone()), Some(Samples::CallEnds)));
+            others.push(Watched::CallBegins(*enter, filter.clone()));
+            others.push(Watched::CallEnds(*exit, filter.clone()));
         }
         others
     }
@@ -179,7 +172,7 @@ fn largest_ring(processors: usize) -> usize {
 /// `perf_event_mlock_kb` a processor, which other perf programs of the same user share, and to `RLIMIT_MEMLOCK`.
 fn owner(wanted: &Wanted, tid: u32, cpu: u32, ring_bytes: &mut usize) -> Result<(Opened, Ring), Errno> {
     loop {
-        let opened = open(&wanted.first().0, wanted, tid, cpu, *ring_bytes)?;
+        let opened = open(&wanted.first(), wanted, tid, cpu, *ring_bytes)?;
         match Ring::new(&opened.event, *ring_bytes) {
             Err(Errno(libc::EPERM | libc::ENOMEM)) if *ring_bytes > RING_BYTES_MIN => *ring_bytes /= 2,
             ring => return Ok((opened, ring?)),
@@ -190,7 +183,7 @@ fn owner(wanted: &Wanted, tid: u32, cpu: u32, ring_bytes: &mut usize) -> Result<
 /// Opens an event that wakes the reader when a quarter of the ring is full: before that it is not worth it, and the rest
 /// is the time that the reader has to come.
 fn open(watched: &Watched, wanted: &Wanted, tid: u32, cpu: u32, ring_bytes: usize) -> Result<Opened, Errno> {
-    let tells_lives = *watched == wanted.first().0;
+    let tells_lives = *watched == wanted.first();
     let whose =
         Whose { tid, cpu, user_mode_only: wanted.user_mode_only, from_exec: wanted.from_exec, lives: tells_lives };
     let event = Event::open(watched, whose, u32::try_from(ring_bytes / 4).unwrap_or(u32::MAX))?;

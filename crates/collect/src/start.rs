@@ -21,7 +21,8 @@ use sys::usage::Usage;
 
 use crate::access::Access;
 use crate::attach::{freeze, maps, snapshot};
-use crate::drain::{self, Round, Shared};
+use crate::control::Control;
+use crate::drain::{self, Round};
 use crate::pairing::Pairing;
 use crate::tracer::Tracer;
 use crate::window::Window;
@@ -132,7 +133,7 @@ impl Collection {
     /// Begins to drain what `access` has opened.
     fn begin(
         access: Access,
-        shared: Arc<Shared>,
+        shared: Arc<Control>,
         (sender, rounds): (Sender<Round>, Receiver<Round>),
         numbers: Vec<(u32, Call)>,
         pid: u32,
@@ -170,7 +171,7 @@ fn start(program: &Program, wish: Wish) -> Result<Collection, Error> {
     raise_open_files();
     let pid = waiting.pid();
     let mut access = Access::gain(wish, &[pid], true, &numbers)?;
-    let shared = Arc::new(Shared::new(access.by_stops).map_err(Error::Resources)?);
+    let shared = Arc::new(Control::new(access.by_stops).map_err(Error::Resources)?);
     let channel = channel();
     let mut tracer = None;
     if access.by_stops {
@@ -248,7 +249,7 @@ fn attach(pid: u32, wish: Wish) -> Result<Collection, Error> {
     }
     let numbers = calls::numbers();
     raise_open_files();
-    let shared = Arc::new(Shared::new(true).map_err(Error::Resources)?);
+    let shared = Arc::new(Control::new(true).map_err(Error::Resources)?);
     let (answer, frozen) = channel();
     let (then, decision) = channel();
     let rounds = channel();

@@ -11,7 +11,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use events::{Call, Life, Name, Thread};
 use sys::Errno;
@@ -21,14 +21,15 @@ use sys::process::Ending;
 use sys::ptrace::{self, AtCall, Stop};
 use sys::remote::read_text;
 
-use crate::attach::{Frozen, mappings};
+use crate::attach::{Frozen, PATIENCE, mappings};
 use crate::calls;
-use crate::drain::{Round, Shared};
+use crate::control::Control;
+use crate::drain::Round;
 use crate::half::{Half, Piece, add};
 
 /// The tracer of one program and its descendants; lives on one thread.
 pub(crate) struct Tracer {
-    shared: Arc<Shared>,
+    shared: Arc<Control>,
     /// Whoever receives the rounds waits as long as there is one who could send: for the tracer as well.
     _alive: Sender<Round>,
     numbers: Vec<(u32, Call)>,
@@ -40,13 +41,9 @@ pub(crate) struct Tracer {
     filtered: bool,
     /// There are no rings: what they would tell of lives and mappings is told from here.
     alone: bool,
-    /// Being let go, until this moment at the latest.
+    /// Being let go, until this moment at the latest: who has not stopped by then goes on as this thread ends.
     leaving: Option<Instant>,
 }
-
-/// What threads are given to stop at, to be let go there. One that sleeps in the kernel for longer is let go by the kernel, when the
-/// tracer ends: its state is known to be none that a signal is waiting in.
-const LEAVING: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Tracee {
@@ -57,7 +54,7 @@ struct Tracee {
 
 impl Tracer {
     pub(crate) fn new(
-        shared: Arc<Shared>,
+        shared: Arc<Control>,
         alive: Sender<Round>,
         numbers: Vec<(u32, Call)>,
         first: u32,
@@ -133,7 +130,7 @@ impl Tracer {
 
     /// Asks every thread to stop, to be let go there.
     fn leave(&mut self) {
-        self.leaving = Some(Instant::now() + LEAVING);
+        self.leaving = Some(Instant::now() + PATIENCE);
         for &tid in self.threads.keys() {
             // One that is gone reports its end instead.
             let _ = ptrace::interrupt(tid);

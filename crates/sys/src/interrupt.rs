@@ -112,15 +112,21 @@ extern "C" fn note_sent(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c
 }
 
 fn handle(signal: i32, flags: i32) {
+    install(signal, note as extern "C" fn(i32) as libc::sighandler_t, flags);
+}
+
+/// Gives a signal a handler, of the type that `flags` say, which does what signal-safety(7) allows; one that is ignored stays so. Returns what was there.
+fn install(signal: i32, handler: libc::sighandler_t, flags: i32) -> libc::sighandler_t {
     if is_ignored(signal) {
-        return;
+        return libc::SIG_IGN;
     }
     // SAFETY: all-zero is a valid sigaction (empty mask).
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    action.sa_sigaction = note as extern "C" fn(i32) as libc::sighandler_t;
-    action.sa_flags = flags;
-    // SAFETY: `note` is a handler of the right type and async-signal-safe.
-    unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
+    let mut before = action;
+    (action.sa_sigaction, action.sa_flags) = (handler, flags);
+    // SAFETY: both live on this stack, and the handlers of this file are of the right type and async-signal-safe.
+    unsafe { libc::sigaction(signal, &raw const action, &raw mut before) };
+    before.sa_sigaction
 }
 
 /// Lets a write beyond the limit of file sizes fail with EFBIG (setrlimit(2), `RLIMIT_FSIZE`) instead of killing this process
@@ -141,19 +147,8 @@ impl Keyboard {
     /// Leaves what the keyboard sends (Ctrl-C, Ctrl-\) to the program in front of which this one stands, as time(1) does. To be called after that
     /// was started, since ignored signals are inherited.
     pub fn leave_to_program() -> Self {
-        Keyboard(KEYBOARD.map(|signal| {
-            // SAFETY: all-zero is a valid sigaction (empty mask).
-            let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-            let mut before = action;
-            action.sa_sigaction = note_sent as extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) as usize;
-            action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
-            if !is_ignored(signal) {
-                // SAFETY: `note_sent` is a handler of the right type for SA_SIGINFO and async-signal-safe.
-                unsafe { libc::sigaction(signal, &raw const action, &raw mut before) };
-                return before.sa_sigaction;
-            }
-            libc::SIG_IGN
-        }))
+        let handler = note_sent as extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) as libc::sighandler_t;
+        Keyboard(KEYBOARD.map(|signal| install(signal, handler, libc::SA_SIGINFO | libc::SA_RESTART)))
     }
 
     /// They mean this process again: the program has ended.
@@ -175,14 +170,7 @@ pub fn hold_stop() {
         STOP_WANTED.store(signal == libc::SIGTSTP, Ordering::Relaxed);
     }
     for signal in [libc::SIGTSTP, libc::SIGCONT] {
-        // SAFETY: all-zero is a valid sigaction (empty mask).
-        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-        action.sa_sigaction = note as extern "C" fn(i32) as libc::sighandler_t;
-        action.sa_flags = libc::SA_RESTART;
-        if !is_ignored(signal) {
-            // SAFETY: `note` is a handler of the right type and stores to an atomic.
-            unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
-        }
+        install(signal, note as extern "C" fn(i32) as libc::sighandler_t, libc::SA_RESTART);
     }
 }
 

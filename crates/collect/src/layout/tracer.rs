@@ -16,9 +16,8 @@ use sys::ptrace::{self, Bell, Options, Stop};
 
 use super::picture::{self, Leaving, Unseen};
 use super::{At, Failure, Moment, Outcome, Request};
+use crate::attach::PATIENCE;
 
-/// So long threads may stand still for a picture. One that has not stopped by then sleeps where no stop reaches it, in vfork(2) for one.
-const PATIENCE: Duration = Duration::from_millis(100);
 /// What a program that was asked to end is given before it is killed.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -228,9 +227,9 @@ impl Tracer<'_> {
                         self.freeze(Moment::Interrupted);
                     }
                     self.kill_at = Some(now + GRACE);
-                    sys::ptrace::signal(self.pid, signal);
+                    self.started.signal(signal);
                 }
-                Some(time) if now >= time => sys::ptrace::signal(self.pid, sys::ptrace::KILL),
+                Some(time) if now >= time => self.started.signal(ptrace::KILL),
                 Some(_) => {}
             }
         }

@@ -11,6 +11,7 @@ use std::os::fd::AsRawFd;
 use perf_event_open_sys::bindings as perf;
 use perf_event_open_sys::ioctls;
 
+use super::record::Samples;
 use super::{ATTRIBUTES_BYTES, open};
 use crate::Errno;
 
@@ -52,7 +53,7 @@ pub struct Whose {
 #[derive(Debug)]
 pub struct Event {
     file: std::fs::File,
-    sized: bool,
+    samples: Option<Samples>,
 }
 
 /// What an event says of itself.
@@ -86,17 +87,18 @@ impl Event {
             attributes.sample_type &= !PAGE_SIZE;
             opened = open(&mut attributes, tid, cpu);
         }
-        let event = Event { file: opened?, sized: attributes.sample_type & PAGE_SIZE != 0 };
+        let sized = attributes.sample_type & PAGE_SIZE != 0;
+        let event = Event { file: opened?, samples: samples(watched, sized) };
         if let Watched::CallBegins(_, filter) | Watched::CallEnds(_, filter) = watched {
             event.filter(filter)?;
         }
         Ok(event)
     }
 
-    /// Whether its samples end with the size of the page that was faulted in: of completed faults, on a kernel since 5.11.
+    /// What its samples hold, if it has any.
     #[must_use]
-    pub fn is_sized(&self) -> bool {
-        self.sized
+    pub fn samples(&self) -> Option<Samples> {
+        self.samples
     }
 
     /// Lets it happen only where `filter` holds (Documentation/trace/events.rst).
@@ -155,6 +157,18 @@ impl std::os::fd::AsFd for Event {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.file.as_fd()
     }
+}
+
+/// What samples hold; `sized`: they end with the size of the page.
+fn samples(watched: &Watched, sized: bool) -> Option<Samples> {
+    Some(match watched {
+        Watched::Nothing => return None,
+        Watched::FaultBegins => Samples::FaultBegins,
+        Watched::MinorFaultEnds => Samples::FaultEnds { major: false, sized },
+        Watched::MajorFaultEnds => Samples::FaultEnds { major: true, sized },
+        Watched::CallBegins(..) => Samples::CallBegins,
+        Watched::CallEnds(..) => Samples::CallEnds,
+    })
 }
 
 const PAGE_SIZE: u64 = perf::PERF_SAMPLE_DATA_PAGE_SIZE as u64;

@@ -28,7 +28,7 @@ pub enum Samples {
     FaultEnds {
         /// Which of the two.
         major: bool,
-        /// With the size of the page ([`super::event::Event::is_sized`]).
+        /// With the size of the page: on a kernel since 5.11.
         sized: bool,
     },
     /// Of `raw_syscalls:sys_enter`.
@@ -168,13 +168,7 @@ impl Format {
     pub fn read<'a>(&self, mut bytes: &'a [u8], mut each: impl FnMut(Record<'a>)) -> Odd {
         let (mut odd, mut last_ns) = (Odd::default(), 0);
         while let Some((record, rest)) = split(bytes) {
-            let understood = self.record(record);
-            if record.starts_with(&perf::PERF_RECORD_SAMPLE.to_ne_bytes()) {
-                odd.strange += u64::from(understood.is_none());
-                let id = record.get(HEADER_BYTES..).and_then(|body| Reader(body).u64());
-                odd.foreign += u64::from(understood.is_some() && id.is_some_and(|id| self.samples(id).is_none()));
-            }
-            if let Some(record) = understood {
+            if let Some(record) = self.record(record, &mut odd) {
                 // What says that records were lost is written before the one that has found room, and later.
                 if !matches!(record.what, What::Lost { .. }) {
                     odd.foreign += u64::from(record.time_ns < last_ns);
@@ -187,12 +181,14 @@ impl Format {
         odd
     }
 
-    fn record<'a>(&self, bytes: &'a [u8]) -> Option<Record<'a>> {
+    fn record<'a>(&self, bytes: &'a [u8], odd: &mut Odd) -> Option<Record<'a>> {
         let mut body = Reader(bytes);
         let (kind, flags) = (body.u32()?, body.u16()?);
         body.u16()?;
         if kind == perf::PERF_RECORD_SAMPLE {
-            return self.sample(body, flags);
+            let sample = self.sample(body, flags, odd);
+            odd.strange += u64::from(sample.is_none());
+            return sample;
         }
         // The end of every other record: TID, TIME, IDENTIFIER, because sample_id_all is set.
         let end = body.0.len().checked_sub(24)?;
@@ -202,9 +198,11 @@ impl Format {
     }
 
     /// IDENTIFIER, IP, TID, TIME, ADDR, CPU, PERIOD, RAW, `REGS_USER`, `DATA_PAGE_SIZE`: in this order, as far as the event asked for them.
-    fn sample<'a>(&self, mut body: Reader<'a>, flags: u16) -> Option<Record<'a>> {
+    fn sample<'a>(&self, mut body: Reader<'a>, flags: u16, odd: &mut Odd) -> Option<Record<'a>> {
         let size = HEADER_BYTES + body.0.len();
-        let samples = self.samples(body.u64()?).or_else(|| self.samples_of_size(size))?;
+        let own = self.samples(body.u64()?);
+        let samples = own.or_else(|| self.samples_of_size(size))?;
+        odd.foreign += u64::from(own.is_none());
         let ip = if samples == Samples::FaultBegins { body.u64()? } else { 0 };
         let (task, time_ns) = (body.task()?, body.u64()?);
         let what = match samples {

@@ -17,7 +17,7 @@ pub fn threads_of(pid: u32) -> io::Result<Vec<u32>> {
 /// The process that the thread `tid` belongs to, while it exists.
 #[must_use]
 pub fn process_of(tid: u32) -> Option<u32> {
-    parse_process(&std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?)
+    process(&status(tid)?)
 }
 
 /// Whether the process `pid` has ended, although its parent has not asked for how yet (a zombie): all of its threads, and not only the first.
@@ -29,24 +29,31 @@ pub fn is_over(pid: u32) -> bool {
 /// Whether the first thread of the process `pid` has ended. Others may go on.
 #[must_use]
 pub fn has_ended(pid: u32) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    status.lines().any(|line| line.starts_with("State:\tZ"))
+    status(pid).is_some_and(|status| field(&status, "State:").is_some_and(|state| state.starts_with('Z')))
 }
 
 /// The most memory that the process of the thread `tid` ever had resident since its last exec: `VmHWM`, in bytes. `None`: it is gone, or has no memory
 /// of its own.
 #[must_use]
 pub fn peak_resident_bytes(tid: u32) -> Option<u64> {
-    parse_peak(&std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?)
+    peak(&status(tid)?)
 }
 
-fn parse_peak(status: &str) -> Option<u64> {
-    let value = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim();
-    value.strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
+fn status(tid: u32) -> Option<String> {
+    std::fs::read_to_string(format!("/proc/{tid}/status")).ok()
 }
 
-fn parse_process(status: &str) -> Option<u32> {
-    status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
+/// What is behind the name of a field.
+fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+    status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+}
+
+fn process(status: &str) -> Option<u32> {
+    field(status, "Tgid:")?.parse().ok()
+}
+
+fn peak(status: &str) -> Option<u64> {
+    field(status, "VmHWM:")?.strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
 #[cfg(test)]
@@ -58,10 +65,10 @@ mod tests {
         let own = std::process::id();
         let threads = threads_of(own).unwrap();
         assert!(threads.contains(&own) && threads.iter().all(|&thread| process_of(thread).is_none_or(|of| of == own)));
-        assert_eq!((parse_process("Name:\tx\nTgid:\t12\nPid:\t13\n"), parse_process("Name:\tTgid")), (Some(12), None));
+        assert_eq!((process("Name:\tx\nTgid:\t12\nPid:\t13\n"), process("Name:\tTgid")), (Some(12), None));
         assert_eq!(process_of(u32::MAX), None);
         assert!(peak_resident_bytes(own).is_some_and(|bytes| bytes > 4096));
-        assert_eq!((parse_peak("VmPeak:\t9 kB\nVmHWM:\t   8 kB\n"), parse_peak("VmHWM:\t8")), (Some(8192), None));
+        assert_eq!((peak("VmPeak:\t9 kB\nVmHWM:\t   8 kB\n"), peak("VmHWM:\t8")), (Some(8192), None));
         let mut child = std::process::Command::new("true").spawn().unwrap();
         while !is_over(child.id()) {
             std::thread::sleep(std::time::Duration::from_millis(1));
