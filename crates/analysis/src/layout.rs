@@ -6,7 +6,7 @@ mod kernel;
 mod regions;
 mod spread;
 
-use events::space::Space;
+use events::snapshot::Snapshot;
 use results::layout::{Address, Kind, Moment, Program, Region, Run};
 
 pub use kernel::{Settings, configured};
@@ -23,7 +23,7 @@ pub enum Detail {
 
 /// One picture, explained.
 #[must_use]
-pub fn run(space: &Space, aslr: Option<bool>, at: Moment, detail: Detail) -> Run {
+pub fn run(space: &Snapshot, aslr: Option<bool>, at: Moment, detail: Detail) -> Run {
     let regions = regions::regions(space, detail);
     let own = image::own(space);
     let heap = regions.iter().filter(|region| region.kind == Kind::Heap);
@@ -49,7 +49,7 @@ fn gap(regions: &[Region], bss_end_page: u64) -> Option<u64> {
 
 /// What the program's own file says of it.
 #[must_use]
-pub fn program(space: &Space, command: &[String]) -> Program {
+pub fn program(space: &Snapshot, command: &[String]) -> Program {
     let image = image::own(space).map(|own| own.image);
     Program {
         command: command.to_vec(),

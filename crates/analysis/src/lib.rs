@@ -1,18 +1,12 @@
-//! What events mean: whose address it was, why it faulted, what it cost; address spaces. Pure functions of events: no
-//! process, no clock, no file, no `/proc`.
+//! What events mean. Pure functions of a stream: no process, no clock, no file, no `/proc`.
+//!
+//! ```text
+//!   address_space/   whose memory an address was, and why it faulted: ids and numbers, no text
+//!   trace/           a view: lines, bursts, a table
+//!   layout/          a view: what lies where in a snapshot, and how much of that is chance
+//! ```
+//! Views use the attribution, never each other.
 
-mod cause;
-pub mod decode;
-mod durations;
-mod folding;
+pub mod address_space;
 pub mod layout;
-mod processes;
-mod registers;
-mod space;
-mod story;
-mod tally;
-
-pub use folding::{FaultLines, Folder};
-pub use space::{HugePages, Paging};
-pub use story::Story;
-pub use tally::Tally;
+pub mod trace;

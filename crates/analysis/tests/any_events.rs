@@ -4,9 +4,12 @@
 use std::collections::HashMap;
 use std::num::NonZeroU64;
 
-use analysis::{FaultLines, Folder, HugePages, Paging, Story, Tally};
-use events::{Call, Ending, Event, Fault, Life, Lost, Mapping, Name, Names, Span, Syscall, Thread};
-use results::trace::{Group, Line, Row, Shown, Summary, What, write_line, write_summary};
+use analysis::trace::{FaultBursts, FaultLines, LineBuilder, Tally};
+use events::{
+    Call, Clock, Ending, Event, Fault, Header, HugePages, Interner, Life, Lost, MappingReport, Name, Sees, Span,
+    Syscall, Thread,
+};
+use results::trace::{Group, Line, LineKind, Row, Shown, Summary, write_line, write_summary};
 use serde_json::Value;
 
 const PAGE: u64 = 4096;
@@ -17,6 +20,8 @@ struct Random {
     time_ns: u64,
     /// Numbers as nobody would send them.
     wild: bool,
+    interner: Interner,
+    texts: [&'static str; 8],
 }
 
 impl Random {
@@ -69,13 +74,13 @@ impl Random {
             20..32 => self.syscall(),
             32..38 => self.mapping(),
             38 => self.life(),
-            _ => events::What::Lost(Lost { records: self.below(100) }),
+            _ => events::EventKind::Lost(Lost { records: self.below(100) }),
         };
-        Event { time_ns: self.time_ns, thread: self.thread(), what }
+        Event { time_ns: self.time_ns, thread: self.thread(), kind: what }
     }
 
-    fn fault(&mut self) -> events::What {
-        events::What::Fault(Fault {
+    fn fault(&mut self) -> events::EventKind {
+        events::EventKind::Fault(Fault {
             address: self.number(),
             ip: self.number(),
             span: self.span(),
@@ -90,7 +95,7 @@ impl Random {
         })
     }
 
-    fn syscall(&mut self) -> events::What {
+    fn syscall(&mut self) -> events::EventKind {
         let call = Call::ALL[usize::try_from(self.below(Call::ALL.len() as u64)).unwrap()];
         let call = if self.below(3) == 0 { Call::Mmap } else { call };
         let first = self.number();
@@ -105,27 +110,29 @@ impl Random {
             Call::Mmap => [first, self.small(), self.below(8), flags, self.below(5), self.small()],
             _ => [first, self.small(), self.below(110), self.below(8), self.number(), self.number()],
         };
-        events::What::Syscall(Syscall { call, text: self.name(), arguments, result, span: self.span() })
+        events::EventKind::Syscall(Syscall { call, text: self.name(), arguments, result, span: self.span() })
     }
 
-    fn mapping(&mut self) -> events::What {
+    fn mapping(&mut self) -> events::EventKind {
         let start = self.number();
-        events::What::Mapping(Mapping {
+        let report = MappingReport {
             start,
             end: start.wrapping_add(self.small()),
             offset_bytes: self.small(),
             inode: self.below(3),
             protection: u32::try_from(self.below(16)).unwrap(),
             shared: self.below(4) == 0,
-            name: self.name(),
-        })
+            name: self.texts[usize::try_from(self.below(self.texts.len() as u64)).unwrap()],
+            ..MappingReport::default()
+        };
+        events::EventKind::Mapping(report.intern(&mut self.interner))
     }
 
-    fn life(&mut self) -> events::What {
-        events::What::Life(match self.below(8) {
+    fn life(&mut self) -> events::EventKind {
+        events::EventKind::Life(match self.below(8) {
             0..3 => Life::Started { by: self.thread() },
             3 => Life::Executed { name: self.name() },
-            4 => Life::Met,
+            4 => Life::Attached,
             _ => Life::Ended {
                 ending: [Ending::Unknown, Ending::Exited(3), Ending::Killed(9)]
                     [usize::try_from(self.below(3)).unwrap()],
@@ -134,19 +141,23 @@ impl Random {
     }
 }
 
-/// What a story makes of random events.
+/// What lines random events become.
 fn told(seed: u64, wild: bool, huge_pages: HugePages, count: usize) -> (Vec<Line>, Summary) {
-    let mut names = Names::default();
+    let mut interner = Interner::default();
     let texts = ["", "[heap]", "[stack]", "[vdso]", "/lib/a b\u{1b}[2J\".so", "/dev/zero (deleted)", "[anon:x]", "?"];
-    let known = texts.map(|text| names.add(text)).to_vec();
-    let mut random = Random { state: seed, names: known, time_ns: 0, wild };
-    let mut story = Story::new(random.below(100_000), Paging { page_bytes: PAGE, huge_pages }, true);
+    let names = texts.map(|text| interner.text(text)).to_vec();
+    let mut random = Random { state: seed, names, interner, texts, time_ns: 0, wild };
+    let everything = Sees { calls: true, faults: true, kernel_faults: true, page_sizes: wild };
+    let began_ns = random.below(100_000);
+    let header = Header { clock: Clock::Monotonic, began_ns, page_bytes: PAGE, huge_pages, sees: everything };
+    let mut builder = LineBuilder::new(&header, true);
     let mut lines = Vec::new();
     for _ in 0..count {
-        story.take(&random.event(), &names, &mut |line| lines.push(line));
+        let event = random.event();
+        builder.take(&event, random.interner.table(), &mut |line| lines.push(line));
     }
-    story.pause(&mut |line| lines.push(line));
-    (lines, story.summary())
+    builder.pause(&mut |line| lines.push(line));
+    (lines, builder.summary())
 }
 
 /// Every seed, tame and wild, under each policy of huge pages.
@@ -166,10 +177,11 @@ fn each(mut check: impl FnMut(Vec<Line>, Summary)) {
 #[test]
 fn every_event_but_a_mapping_is_a_line() {
     each(|lines, summary| {
-        let count = |is: fn(&What) -> bool| lines.iter().filter(|line| is(&line.what)).count() as u64;
-        assert_eq!(count(|what| matches!(what, What::Fault(_))), summary.faults_seen);
-        assert_eq!(count(|what| !matches!(what, What::Lost(_))), summary.events);
-        let lost: u64 = lines.iter().map(|line| if let What::Lost(records) = line.what { records } else { 0 }).sum();
+        let count = |is: fn(&LineKind) -> bool| lines.iter().filter(|line| is(&line.kind)).count() as u64;
+        assert_eq!(count(|what| matches!(what, LineKind::Fault(_))), summary.faults_seen);
+        assert_eq!(count(|what| !matches!(what, LineKind::Lost(_))), summary.events);
+        let lost: u64 =
+            lines.iter().map(|line| if let LineKind::Lost(records) = line.kind { records } else { 0 }).sum();
         assert_eq!(lost, summary.lost);
     });
 }
@@ -177,7 +189,7 @@ fn every_event_but_a_mapping_is_a_line() {
 #[test]
 fn folding_conserves_faults_and_times() {
     each(|lines, _| {
-        let mut folder = Folder::new(FaultLines::Summary, PAGE);
+        let mut folder = FaultBursts::new(FaultLines::Summary, PAGE);
         let mut shown = Vec::new();
         for line in &lines {
             folder.take(line.clone(), &mut |each| shown.push(each));
@@ -197,15 +209,15 @@ fn folding_conserves_faults_and_times() {
             let timed = u64::from(fault.latency_ns.is_some());
             [1, fault.major.into(), fault.in_kernel.into(), timed, fault.latency_ns.unwrap_or(0)]
         };
-        let is_fault = |line: &Line| matches!(line.what, What::Fault(_));
+        let is_fault = |line: &Line| matches!(line.kind, LineKind::Fault(_));
         for line in &lines {
-            if let What::Fault(fault) = &line.what {
+            if let LineKind::Fault(fault) = &line.kind {
                 add(&mut before, fault, line.pid, line.tid, single(fault));
             }
         }
         for each in &shown {
             match each {
-                Shown::Line(Line { pid, tid, what: What::Fault(fault), .. }) => {
+                Shown::Line(Line { pid, tid, kind: LineKind::Fault(fault), .. }) => {
                     add(&mut after, fault, *pid, *tid, single(fault));
                 }
                 Shown::Line(_) => {}
@@ -228,17 +240,17 @@ fn folding_conserves_faults_and_times() {
 #[test]
 fn a_burst_is_shown_before_the_next_syscall_of_its_thread() {
     each(|lines, _| {
-        let mut folder = Folder::new(FaultLines::Summary, PAGE);
+        let mut folder = FaultBursts::new(FaultLines::Summary, PAGE);
         // Faults of each thread that were taken and not shown.
         let mut open: HashMap<u32, u64> = HashMap::new();
         for line in lines {
-            let (tid, is_call) = (line.tid, matches!(line.what, What::Syscall(_)));
-            if matches!(line.what, What::Fault(_)) {
+            let (tid, is_call) = (line.tid, matches!(line.kind, LineKind::Syscall(_)));
+            if matches!(line.kind, LineKind::Fault(_)) {
                 *open.entry(tid).or_default() += 1;
             }
             folder.take(line, &mut |each| match each {
                 Shown::Burst(burst) => *open.get_mut(&burst.tid).unwrap() -= burst.faults,
-                Shown::Line(Line { tid, what: What::Fault(_), .. }) => *open.get_mut(&tid).unwrap() -= 1,
+                Shown::Line(Line { tid, kind: LineKind::Fault(_), .. }) => *open.get_mut(&tid).unwrap() -= 1,
                 Shown::Line(_) => {}
             });
             assert!(!is_call || open.get(&tid).is_none_or(|&faults| faults == 0));
@@ -264,7 +276,7 @@ fn the_rows_of_the_table_add_up_to_all() {
         let calls =
             |is: fn(&Group) -> bool| table.rows.iter().filter(|row| is(&row.group)).map(|row| row.calls).sum::<u64>();
         assert_eq!(calls(|group| !matches!(group, Group::Syscall(_))), summary.faults_seen);
-        let called = lines.iter().filter(|line| matches!(line.what, What::Syscall(_))).count() as u64;
+        let called = lines.iter().filter(|line| matches!(line.kind, LineKind::Syscall(_))).count() as u64;
         assert_eq!(calls(|group| matches!(group, Group::Syscall(_))), called);
         assert!(table.rows.is_sorted_by_key(|row| std::cmp::Reverse(row.wall_ns)), "what cost most comes first");
         for row in &table.rows {
@@ -299,7 +311,7 @@ fn every_line_is_json_with_the_keys_of_its_kind() {
             assert!(["time_ns", "pid", "tid", "kind"].iter().all(has) && text.matches('\n').count() == 1, "{text}");
             assert!(keys(value["kind"].as_str().unwrap()).iter().all(has), "{text}");
             assert!(text.bytes().all(|byte| byte == b'\n' || !byte.is_ascii_control()), "{text:?}");
-            if let What::Fault(fault) = &line.what {
+            if let LineKind::Fault(fault) = &line.kind {
                 let words = ["first-touch", "copy-on-write", "file", "stack", "unknown"];
                 assert!(words.contains(&value["cause"].as_str().unwrap()));
                 assert_eq!(value["address"], Value::from(format!("{:#x}", fault.address)));
@@ -319,7 +331,7 @@ fn every_line_is_json_with_the_keys_of_its_kind() {
 fn every_screen_of_it_is_inert() {
     each(|lines, summary| {
         let mut tally = Tally::default();
-        let mut folder = Folder::new(FaultLines::Summary, PAGE);
+        let mut folder = FaultBursts::new(FaultLines::Summary, PAGE);
         let mut text = String::new();
         for line in lines {
             tally.take(&line);

@@ -7,8 +7,8 @@ use std::io::Error;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use analysis::decode::{Argument, Errno, arguments};
-use events::{Call, Name, Names, Span, Syscall};
+use analysis::trace::decode::{Argument, Errno, arguments};
+use events::{Call, Definitions, Name, Span, Syscall};
 
 const HEADERS: &str = "#include <errno.h>\n#include <fcntl.h>\n#include <linux/io_uring.h>\n#include <linux/memfd.h>\n\
                        #include <linux/mempolicy.h>\n#include <linux/mman.h>\n#include <linux/shm.h>\n";
@@ -17,7 +17,7 @@ const HEADERS: &str = "#include <errno.h>\n#include <fcntl.h>\n#include <linux/i
 fn texts() -> BTreeSet<(String, u64)> {
     let pairs = (0..32).flat_map(|one| (0..32).map(move |other| 1_u64 << one | 1 << other));
     let values: BTreeSet<u64> = (0..256).chain(pairs).chain([!0]).collect();
-    let names = Names::default();
+    let names = Definitions::default();
     let mut texts = BTreeSet::new();
     for call in Call::ALL {
         for value in &values {

@@ -6,13 +6,13 @@ use sys::tracefs::Tracefs;
 
 use crate::calls;
 use crate::rings::{Rings, Wanted};
-use crate::start::{Calls, Error, Notice, Wish};
+use crate::start::{Calls, Error, Notice, Options};
 
 /// What was gained.
 pub(crate) struct Access {
     pub(crate) rings: Option<Rings>,
     /// Syscalls are to be seen by stopping the program.
-    pub(crate) by_stops: bool,
+    pub(crate) by_ptrace: bool,
     pub(crate) notices: Vec<Notice>,
 }
 
@@ -22,13 +22,18 @@ impl Access {
     ///
     /// # Errors
     /// [`Error::Tracepoints`] if they were demanded; [`Error::Nothing`] if there is nothing else to see either.
-    pub(crate) fn gain(wish: Wish, threads: &[u32], from_exec: bool, numbers: &[(u32, Call)]) -> Result<Self, Error> {
+    pub(crate) fn gain(
+        options: Options,
+        threads: &[u32],
+        from_exec: bool,
+        numbers: &[(u32, Call)],
+    ) -> Result<Self, Error> {
         let cpus = sys::facts::online_cpus().unwrap_or_else(sys::process::allowed_cpus);
-        let tracepoints = match wish.calls {
+        let tracepoints = match options.calls {
             Calls::Best | Calls::Tracepoints => Some(tracepoints()),
-            Calls::Stops | Calls::Off => None,
+            Calls::Ptrace | Calls::Off => None,
         };
-        let wanted = |calls, user_mode_only| Wanted { faults: wish.faults, calls, user_mode_only, from_exec };
+        let wanted = |calls, user_mode_only| Wanted { faults: options.faults, calls, user_mode_only, from_exec };
         let open = |wanted: &Wanted| open(wanted, threads, &cpus);
 
         let mut notices = Vec::new();
@@ -37,26 +42,26 @@ impl Access {
             let opened =
                 tracepoints.and_then(|(enter, exit)| open(&wanted(Some((enter, exit, calls::filter(numbers))), false)));
             match opened {
-                Ok(rings) => return Ok(Access { rings: Some(rings), by_stops: false, notices }),
-                Err(errno) if wish.calls == Calls::Tracepoints => return Err(Error::Tracepoints(errno)),
+                Ok(rings) => return Ok(Access { rings: Some(rings), by_ptrace: false, notices }),
+                Err(errno) if options.calls == Calls::Tracepoints => return Err(Error::Tracepoints(errno)),
                 Err(errno) => refusal = Some(errno),
             }
         }
-        let by_stops = wish.calls != Calls::Off;
-        notices.extend(refusal.map(Notice::Stops));
+        let by_ptrace = options.calls != Calls::Off;
+        notices.extend(refusal.map(Notice::Ptrace));
         let rings = match open(&wanted(None, false)).or_else(|_| {
             let rings = open(&wanted(None, true))?;
-            notices.extend(wish.faults.then_some(Notice::UserModeOnly));
+            notices.extend(options.faults.then_some(Notice::UserModeOnly));
             Ok(rings)
         }) {
             Ok(rings) => Some(rings),
-            Err(errno) if by_stops => {
+            Err(errno) if by_ptrace => {
                 notices.push(Notice::NoPerf(errno));
                 None
             }
             Err(errno) => return Err(Error::Nothing(errno)),
         };
-        Ok(Access { rings, by_stops, notices })
+        Ok(Access { rings, by_ptrace, notices })
     }
 
     /// The program cannot be stopped at its syscalls, for this reason.
@@ -67,8 +72,8 @@ impl Access {
         if self.rings.is_none() || !faults {
             return Err(Error::Nothing(errno));
         }
-        self.by_stops = false;
-        self.notices.retain(|notice| !matches!(notice, Notice::Stops(_)));
+        self.by_ptrace = false;
+        self.notices.retain(|notice| !matches!(notice, Notice::Ptrace(_)));
         self.notices.push(Notice::NoCalls(errno));
         Ok(())
     }

@@ -1,18 +1,19 @@
-//! A process that runs is met: all its threads are stopped for a moment, so that what is seen from then on fits to what was there.
+//! Attaching to a process: all its threads are stopped for a moment, so that what is seen from then on fits what was there.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use events::{Life, Mapping, Names, Thread};
+use events::{Device, Life, MappingReport, Thread};
 use sys::Errno;
 use sys::proc::task::{has_ended, is_over, threads_of};
 use sys::proc::{Region, parse_maps};
 use sys::ptrace::{self, Options, Stop};
 
-use crate::half::{Half, Piece};
+use crate::raw::{RawEvent, RawKind, SharedInterner};
 
-/// So long a process may be kept from running: to be met, to have its picture taken, to be left. A thread that has not stopped by then sleeps where no
-/// stop reaches it, in vfork(2) for one, until its child has another program: it is met when it comes back.
+/// How long a process may be kept from running while it is attached to, has its picture taken, or is left. A thread that has not
+/// stopped by then sleeps where no stop reaches it (in vfork(2), for one, until its child has another program): it is attached to when it
+/// comes back.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(100);
 /// How often to look whether all have stopped.
 const LOOK_EVERY: Duration = Duration::from_micros(200);
@@ -86,11 +87,11 @@ impl Frozen {
     }
 }
 
-/// What `pid` was and has mapped at `time_ns`, when it is met.
-pub(crate) fn snapshot(pid: u32, time_ns: u64, names: &mut Names) -> Vec<Half> {
-    let met = Half { time_ns, thread: Thread { pid, tid: pid }, what: Piece::Life(Life::Met) };
-    let mut snapshot = mappings(pid, time_ns, names);
-    snapshot.insert(0, met);
+/// What `pid` was and has mapped at `time_ns`, when the observer attaches to it.
+pub(crate) fn snapshot(pid: u32, time_ns: u64, interner: &SharedInterner) -> Vec<RawEvent> {
+    let attached = RawEvent { time_ns, thread: Thread { pid, tid: pid }, kind: RawKind::Life(Life::Attached) };
+    let mut snapshot = mappings(pid, time_ns, interner);
+    snapshot.insert(0, attached);
     snapshot
 }
 
@@ -104,21 +105,23 @@ pub(crate) fn maps(pid: u32) -> std::io::Result<Vec<u8>> {
 }
 
 /// What `pid` has mapped, as events at `time_ns`.
-pub(crate) fn mappings(pid: u32, time_ns: u64, names: &mut Names) -> Vec<Half> {
+pub(crate) fn mappings(pid: u32, time_ns: u64, interner: &SharedInterner) -> Vec<RawEvent> {
     let text = maps(pid).unwrap_or_default();
     let regions = parse_maps(&String::from_utf8_lossy(&text)).unwrap_or_default();
-    let half = |region: Region| {
+    let raw = |region: Region| {
         let allows = |letter, bit| if region.permissions.contains(letter) { bit } else { 0 };
-        let mapping = Mapping {
+        let mapping = interner.mapping(&MappingReport {
             start: region.start as u64,
             end: region.end as u64,
             offset_bytes: region.offset_bytes,
-            inode: region.inode,
             protection: allows('r', 1) | allows('w', 2) | allows('x', 4),
             shared: region.permissions.ends_with('s'),
-            name: names.add(&region.name),
-        };
-        Half { time_ns, thread: Thread { pid, tid: pid }, what: Piece::Mapping(mapping) }
+            name: &region.name,
+            device: Device { major: region.device.0, minor: region.device.1 },
+            inode: region.inode,
+            generation: 0,
+        });
+        RawEvent { time_ns, thread: Thread { pid, tid: pid }, kind: RawKind::Mapping(mapping) }
     };
-    regions.into_iter().map(half).collect()
+    regions.into_iter().map(raw).collect()
 }

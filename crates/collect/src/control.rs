@@ -1,19 +1,23 @@
 //! How the threads of a collection hear of each other: one reads rings, one traces, one receives what they have.
 
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
-use events::Names;
 use sys::Errno;
 use sys::wait::Doorbell;
 
-use crate::half::Half;
+use crate::budget::Budget;
+use crate::outbox::Outbox;
+use crate::raw::{RawEvent, SharedInterner};
 
 /// What the threads of a collection share.
 #[derive(Debug)]
 pub(crate) struct Control {
     /// What the tracer has seen since the last round.
-    stops: Mutex<Vec<Half>>,
+    pub(crate) outbox: Outbox,
+    /// What waits for the consumer.
+    pub(crate) budget: Budget,
+    /// Gives numbers to the texts that events refer to.
+    pub(crate) interner: SharedInterner,
     /// The tracer will see nothing more, or there is none.
     tracer_done: AtomicBool,
     /// Someone wants it to end.
@@ -24,45 +28,32 @@ pub(crate) struct Control {
     first_ended: AtomicBool,
     /// The tracer has left it in a stop that is over when SIGCONT comes.
     first_stands: AtomicBool,
-    /// The names that events refer to.
-    names: Mutex<Names>,
     /// Wakes the draining thread up.
     doorbell: Doorbell,
-    /// Bytes of rounds that nobody has received yet.
-    waiting_bytes: AtomicUsize,
 }
 
 impl Control {
     /// # Errors
     /// As [`Doorbell::new`].
-    pub(crate) fn new(with_tracer: bool) -> Result<Self, Errno> {
+    pub(crate) fn new(with_tracer: bool, waiting_bytes_max: usize) -> Result<Self, Errno> {
         Ok(Control {
-            stops: Mutex::default(),
+            outbox: Outbox::default(),
+            budget: Budget::new(waiting_bytes_max),
+            interner: SharedInterner::default(),
             tracer_done: AtomicBool::new(!with_tracer),
             stopping: AtomicBool::new(false),
             signal: AtomicI32::new(0),
             first_ended: AtomicBool::new(false),
             first_stands: AtomicBool::new(false),
-            names: Mutex::default(),
             doorbell: Doorbell::new()?,
-            waiting_bytes: AtomicUsize::new(0),
         })
     }
 
-    pub(crate) fn names(&self) -> MutexGuard<'_, Names> {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn take_stops(&self) -> Vec<Half> {
-        std::mem::take(&mut self.stops.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    pub(crate) fn add_stop(&self, half: Half) {
-        // A program that cannot be let go is traced on when nobody takes anything any more.
-        if self.is_stopping() {
-            return;
+    /// Adds what the tracer has seen. A program that cannot be let go is traced on when nobody takes anything any more.
+    pub(crate) fn add(&self, event: RawEvent) {
+        if !self.is_stopping() {
+            self.outbox.push(event, &self.budget);
         }
-        self.stops.lock().unwrap_or_else(PoisonError::into_inner).push(half);
     }
 
     /// The tracer has seen its last.
@@ -109,21 +100,6 @@ impl Control {
 
     pub(crate) fn does_first_stand(&self) -> bool {
         self.first_stands.load(Ordering::Acquire)
-    }
-
-    /// Bytes of rounds that nobody has received yet.
-    pub(crate) fn waiting_bytes(&self) -> usize {
-        self.waiting_bytes.load(Ordering::Acquire)
-    }
-
-    /// These bytes wait to be received.
-    pub(crate) fn sent(&self, bytes: usize) {
-        self.waiting_bytes.fetch_add(bytes, Ordering::AcqRel);
-    }
-
-    /// What was received waits no longer.
-    pub(crate) fn received(&self, bytes: usize) {
-        self.waiting_bytes.fetch_sub(bytes, Ordering::AcqRel);
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{SendError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use sys::clock::monotonic_ns;
 use sys::wait::{Ready, wait_for};
 
 use crate::control::Control;
-use crate::half::Half;
+use crate::outbox::EVENT_BYTES;
+use crate::raw::RawEvent;
 use crate::rings::Rings;
 
 /// How often the rings are looked at when none is filling: whoever watches sees things this late.
 const PERIOD: Duration = Duration::from_millis(40);
-/// How much may wait for its receiver. Beyond it, the rings fill and the kernel counts what it cannot write: a bound on memory, and
-/// an honest gap.
-const WAITING_BYTES_MAX: usize = 512 << 20;
+/// What a round takes beside its records.
+const ROUND_BYTES: usize = 256;
 
-/// One reading of all rings.
+/// One reading of all sources.
 #[derive(Debug)]
 pub(crate) struct Round {
     /// When it began.
@@ -29,8 +29,19 @@ pub(crate) struct Round {
     pub(crate) records: Vec<u8>,
     /// How many bytes of it are of each ring.
     pub(crate) ring_bytes: Vec<usize>,
+    /// Nothing earlier will come from any ring.
+    pub(crate) rings_watermark_ns: u64,
     /// What the tracer has seen meanwhile.
-    pub(crate) stops: Vec<Half>,
+    pub(crate) traced: Vec<RawEvent>,
+    /// Nothing earlier will come from the tracer.
+    pub(crate) tracer_watermark_ns: u64,
+}
+
+impl Round {
+    /// What it counts for while it waits.
+    pub(crate) fn bytes(&self) -> usize {
+        ROUND_BYTES + self.records.len() + self.traced.len() * EVENT_BYTES
+    }
 }
 
 /// Empties `rings` until no thread is left that could fill them and the tracer has seen its last, or until it is stopped.
@@ -43,10 +54,13 @@ pub(crate) fn start(
     rounds: Sender<Round>,
 ) -> io::Result<JoinHandle<Option<Rings>>> {
     let drain = move || {
-        let mut drain = Drain { rings, shared, rounds, hung: false };
+        let mut drain = Drain { rings, shared, rounds, hung: false, rings_read_ns: 0 };
         while !drain.is_over() {
             drain.sleep();
-            drain.round();
+            // Beyond the bound the rings fill, and the kernel and the outbox count what finds no room.
+            if !drain.shared.budget.is_full() {
+                drain.round();
+            }
         }
         // Whatever was written between the last reading and the end.
         if let Some(rings) = &drain.rings {
@@ -64,6 +78,8 @@ struct Drain {
     rounds: Sender<Round>,
     /// No thread is left whose events could write.
     hung: bool,
+    /// When the rings were looked at last.
+    rings_read_ns: u64,
 }
 
 impl Drain {
@@ -86,17 +102,23 @@ impl Drain {
         }
     }
 
+    /// Reads all sources once.
+    ///
+    /// What was written before the last reading began was in its ring when this one came to it, so nothing older can still come, except
+    /// from a processor that was interrupted between stamping a record and publishing it.
     fn round(&mut self) {
         let began_ns = monotonic_ns();
         let (mut records, mut ring_bytes) = (Vec::new(), Vec::new());
-        if let Some(rings) = &mut self.rings
-            && self.shared.waiting_bytes() < WAITING_BYTES_MAX
-        {
+        let rings_watermark_ns = std::mem::replace(&mut self.rings_read_ns, began_ns);
+        if let Some(rings) = &mut self.rings {
             ring_bytes = rings.take(&mut records);
-            self.shared.sent(records.len());
         }
-        let stops = self.shared.take_stops();
+        let (traced, tracer_watermark_ns) = self.shared.outbox.take();
+        self.shared.budget.add(ROUND_BYTES + records.len());
+        let round = Round { began_ns, records, ring_bytes, rings_watermark_ns, traced, tracer_watermark_ns };
         // A receiver that is gone wants nothing more; the rings are emptied all the same, until the program ends.
-        let _ = self.rounds.send(Round { began_ns, records, ring_bytes, stops });
+        if let Err(SendError(round)) = self.rounds.send(round) {
+            self.shared.budget.remove(round.bytes());
+        }
     }
 }

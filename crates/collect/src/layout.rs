@@ -7,7 +7,7 @@ mod tracer;
 use std::fmt;
 use std::time::Duration;
 
-use events::space::Space;
+use events::snapshot::Snapshot;
 use sys::Errno;
 use sys::launch::{Program, Setup, Unfit};
 use sys::process::Ending;
@@ -55,7 +55,7 @@ pub enum Moment {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// The picture and its moment; `None` if the program was gone before one could be taken.
-    pub taken: Option<(Space, Moment)>,
+    pub taken: Option<(Snapshot, Moment)>,
     /// How the program ended.
     pub ending: Ending,
 }

@@ -1,34 +1,37 @@
 //! Runs a program, or attaches to one, and gathers what it does to memory: events in time order.
 //!
 //! ```text
-//!   kernel --> rings (one a processor) --> drain (a thread) --+
-//!   tracer (a thread, where tracepoints are not allowed) -----+--> Round --> window --> pairing --> events
-//!                                                                            (time)     (halves)
+//!   kernel --> rings (one a processor) --+
+//!                                        +--> drain (a thread) --> Round --> merge --> pairing --> Batch
+//!   tracer (a thread, by ptrace) --------+    reads all sources     raw events in time   events by their beginnings
+//!            outbox
 //! ```
 //! What cannot be had is not an error as long as something can: [`Notice`] says what is missing and why.
 
 mod access;
 mod attach;
+mod budget;
 mod calls;
 mod control;
 mod drain;
-mod half;
 pub mod layout;
+mod outbox;
 mod own_cost;
 mod pairing;
+mod raw;
 mod rings;
 mod start;
 mod tracer;
-mod window;
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use events::{Call, Event, Names};
+use events::merge::Merge;
+use events::{Batch, Call, Header};
 use sys::launch::Started;
-use sys::perf::record::{Format, Odd};
+use sys::perf::record::{Anomalies, Format};
 use sys::process::Ending;
 use sys::ptrace::Nudge;
 use sys::remote::read_text;
@@ -37,10 +40,10 @@ use sys::usage::Usage;
 use control::Control;
 use drain::Round;
 use pairing::Pairing;
+use raw::RawEvent;
 use rings::{Rings, Totals};
-use window::Window;
 
-pub use start::{Calls, Error, Notice, Target, Wish};
+pub use start::{Calls, Error, Notice, Options, Target};
 
 /// A program that is being watched.
 #[derive(Debug)]
@@ -58,10 +61,12 @@ pub struct Collection {
     children_before: Usage,
     format: Format,
     numbers: Vec<(u32, Call)>,
-    window: Window,
+    merge: Merge<RawEvent>,
+    /// How many of the merged sources are rings; the tracer is the one behind them.
+    rings: usize,
     pairing: Pairing,
-    odd: Odd,
-    began_ns: u64,
+    anomalies: Anomalies,
+    header: Header,
     notices: Vec<Notice>,
 }
 
@@ -102,10 +107,10 @@ pub struct Outcome {
     pub events: u64,
     /// Events given after one that began later.
     pub late: u64,
-    /// Records that found no room in a ring, or could not be understood.
+    /// Records that found no room in a ring or, while the consumer was slow, beside those that waited; and those that could not be parsed.
     pub lost: u64,
     /// Records that are seen to have the number of another program's event, or the time of another clock: at least so many.
-    pub foreign: u64,
+    pub misattributed: u64,
     /// Page faults of which the beginning was seen.
     pub faults_seen: u64,
     /// Page faults that the same events counted, whether or not their records found room; `None` if faults were not watched.
@@ -116,19 +121,19 @@ pub struct Outcome {
     /// What its records add to a page fault, in nanoseconds, as measured on this program at the end: some of it is in every latency.
     pub recording_ns: Option<u64>,
     /// Memory syscalls in 32-bit mode, which are not shown.
-    pub narrow_calls: u64,
+    pub compat32_calls: u64,
 }
 
 impl Collection {
-    /// Waits up to `patience` for what comes next, and adds it to `events`, in the order in which things began.
-    pub fn next(&mut self, patience: Duration, events: &mut Vec<Event>) -> Progress {
+    /// Waits up to `patience` for what comes next, and adds it to `batch`, in the order in which things began.
+    pub fn next(&mut self, patience: Duration, batch: &mut Batch) -> Progress {
         if let Some(tracer) = self.tracer.as_ref().filter(|_| self.shared.has_signal()) {
             // It missed the last nudge.
             tracer.nudge.send();
         }
         match self.rounds.recv_timeout(patience) {
             Ok(round) => {
-                self.read(round, events);
+                self.read(round, batch);
                 Progress::Going
             }
             Err(RecvTimeoutError::Timeout) => Progress::Going,
@@ -142,44 +147,46 @@ impl Collection {
         }
     }
 
-    fn read(&mut self, round: Round, events: &mut Vec<Event>) {
-        let mut names = self.shared.names();
+    fn read(&mut self, round: Round, batch: &mut Batch) {
         let text = |pid, address| read_text(pid, address).ok();
         let mut records = &round.records[..];
-        for bytes in round.ring_bytes {
-            let (ring, others) = records.split_at(bytes);
-            let odd = self.format.read(ring, |record| {
-                if let Some(half) = half::half(record, &self.numbers, &mut names, &text) {
-                    self.window.add(half);
+        for (ring, &bytes) in round.ring_bytes.iter().enumerate() {
+            let (own, others) = records.split_at(bytes);
+            let anomalies = self.format.read(own, |record| {
+                if let Some(raw) = raw::raw(record, &self.numbers, &self.shared.interner, &text) {
+                    self.merge.push(ring, raw.time_ns, raw);
                 }
             });
-            self.odd.strange += odd.strange;
-            self.odd.foreign += odd.foreign;
+            self.anomalies.unparsed += anomalies.unparsed;
+            self.anomalies.misattributed += anomalies.misattributed;
             records = others;
         }
-        drop(names);
-        round.stops.into_iter().for_each(|half| self.window.add(half));
-        self.shared.received(round.records.len());
-        let mut each = |event| events.push(event);
-        self.window.settle(round.began_ns, |half| self.pairing.take(half, &mut each));
-        self.pairing.pass_on(round.began_ns, &mut each);
+        self.shared.budget.remove(round.bytes());
+        for raw in round.traced {
+            self.merge.push(self.rings, raw.time_ns, raw);
+        }
+        (0..self.rings).for_each(|ring| self.merge.promise(ring, round.rings_watermark_ns));
+        self.merge.promise(self.rings, round.tracer_watermark_ns);
+        self.emit(batch);
+        self.pairing.pass_on(round.began_ns, &mut |event| batch.events.push(event));
     }
 
-    /// The names that events refer to.
-    pub fn names(&self) -> MutexGuard<'_, Names> {
-        self.shared.names()
+    /// Moves what has its place to `batch`, and the definitions that it refers to: these were made before.
+    fn emit(&mut self, batch: &mut Batch) {
+        self.merge.emit(|raw| self.pairing.take(raw, &mut |event| batch.events.push(event)));
+        self.shared.interner.take_new(&mut batch.definitions);
     }
 
-    /// The process that was started or met.
+    /// The process that was started or attached to.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// When it began: nanoseconds of `CLOCK_MONOTONIC`.
+    /// What the stream begins with.
     #[must_use]
-    pub fn began_ns(&self) -> u64 {
-        self.began_ns
+    pub fn header(&self) -> &Header {
+        &self.header
     }
 
     /// What cannot be seen, and why.
@@ -246,14 +253,15 @@ impl Collection {
     }
 
     /// Waits for the end of the program, if we started it, and adds the last events.
-    pub fn finish(mut self, events: &mut Vec<Event>) -> Outcome {
-        while self.next(Duration::from_secs(1), events) == Progress::Going {}
-        let mut each = |event| events.push(event);
-        self.window.finish(|half| self.pairing.take(half, &mut each));
-        let counts = self.pairing.finish(&mut each);
+    pub fn finish(mut self, batch: &mut Batch) -> Outcome {
+        while self.next(Duration::from_secs(1), batch) == Progress::Going {}
+        self.merge.close();
+        self.emit(batch);
+        let counts = self.pairing.finish(&mut |event| batch.events.push(event));
         let traced = self.tracer.take().and_then(|tracer| tracer.handle.join().ok());
         let rings = self.drain.join().ok().flatten();
         let Totals { faults, lost } = rings.as_ref().map(Rings::totals).unwrap_or_default();
+        let lost = lost.unwrap_or(counts.lost);
         let of_faults = rings.as_ref().filter(|rings| rings.wanted.faults).map(|rings| rings.wanted.user_mode_only);
         // Its rings count against what this user may have.
         drop(rings);
@@ -264,13 +272,13 @@ impl Collection {
             ending: ending.filter(|_| self.started_it),
             events: counts.events,
             late: counts.late,
-            lost: lost.unwrap_or(counts.lost) + self.odd.strange,
-            foreign: self.odd.foreign,
+            lost: lost + self.anomalies.unparsed,
+            misattributed: self.anomalies.misattributed,
             faults_seen: counts.faults,
             faults_counted: of_faults.map(|_| faults),
             rusage: self.started_it.then_some(reaped),
             recording_ns: of_faults.and_then(own_cost::of_a_fault),
-            narrow_calls: counts.narrow,
+            compat32_calls: counts.compat32,
         }
     }
 }

@@ -1,11 +1,11 @@
-//! Halves, in the order of time, become events, in the order of their beginnings.
+//! Raw events, in the order of time, become events, in the order of their beginnings.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::num::NonZeroU64;
 
-use events::{Event, Fault, Life, Span, Syscall, Thread, What};
+use events::{Event, EventKind, Fault, Life, Span, Syscall, Thread};
 
-use crate::half::{Half, Piece};
+use crate::raw::{RawEvent, RawKind};
 
 /// How long events wait for an earlier one that is not complete. Longer than nearly any fault takes, a read from a disk included; short
 /// enough for whoever watches.
@@ -22,6 +22,8 @@ pub(crate) struct Pairing {
     /// Those that others did not wait for, by number.
     overdue: HashMap<u64, Event>,
     last_passed_ns: u64,
+    /// Processes whose present program has made syscalls in 32-bit mode.
+    compat32: HashSet<u32>,
     counts: Counts,
 }
 
@@ -37,7 +39,7 @@ pub(crate) struct Counts {
     /// Records that found no room, as the rings say.
     pub(crate) lost: u64,
     /// Syscalls in 32-bit mode.
-    pub(crate) narrow: u64,
+    pub(crate) compat32: u64,
 }
 
 #[derive(Debug)]
@@ -65,7 +67,7 @@ struct Open {
     began_ns: Option<u64>,
     /// The thread's `away_ns` then.
     away_ns: u64,
-    by_stops: bool,
+    by_ptrace: bool,
 }
 
 impl Open {
@@ -77,40 +79,48 @@ impl Open {
 }
 
 impl Pairing {
-    /// Takes the next half; gives events whose turn has come to `each`.
-    pub(crate) fn take(&mut self, half: Half, each: &mut impl FnMut(Event)) {
-        let Half { time_ns, thread, what } = half;
-        match what {
-            Piece::FaultBegins { address, ip, in_kernel } => {
+    /// Takes the next raw event; gives events whose turn has come to `each`.
+    pub(crate) fn take(&mut self, raw: RawEvent, each: &mut impl FnMut(Event)) {
+        let RawEvent { time_ns, thread, kind } = raw;
+        match kind {
+            RawKind::FaultBegins { address, ip, in_kernel } => {
                 self.counts.faults += 1;
                 self.close_fault(thread, each);
                 let fault = Fault { address, ip, span: Span::default(), page_bytes: None, major: false, in_kernel };
-                let open = self.open(half, What::Fault(fault), false);
+                let open = self.open(raw, EventKind::Fault(fault), false);
                 self.threads.entry(thread.tid).or_default().fault = Some(open);
             }
-            Piece::FaultEnds { .. } => self.end_fault(half, each),
-            Piece::CallBegins { call, text, arguments, by_stops } => {
+            RawKind::FaultEnds { .. } => self.end_fault(raw, each),
+            RawKind::CallBegins { call, text, arguments, by_ptrace } => {
                 self.close_call(thread, each);
                 let call = Syscall { call, text, arguments, result: None, span: Span::default() };
-                let open = self.open(half, What::Syscall(call), by_stops);
+                let open = self.open(raw, EventKind::Syscall(call), by_ptrace);
                 self.threads.entry(thread.tid).or_default().call = Some(open);
             }
-            Piece::CallEnds { result } => self.end_call(thread, time_ns, result, each),
-            Piece::SwitchIn => self.threads.entry(thread.tid).or_default().switch_in(time_ns),
-            Piece::SwitchOut => self.threads.entry(thread.tid).or_default().left_ns = Some(time_ns),
-            Piece::Mapping(mapping) => self.whole(half, What::Mapping(mapping)),
-            Piece::Lost(lost) => {
+            RawKind::CallEnds { result } => self.end_call(thread, time_ns, result, each),
+            RawKind::SwitchIn => self.threads.entry(thread.tid).or_default().switch_in(time_ns),
+            RawKind::SwitchOut => self.threads.entry(thread.tid).or_default().left_ns = Some(time_ns),
+            RawKind::Mapping(mapping) => self.whole(raw, EventKind::Mapping(mapping)),
+            RawKind::Lost(lost) => {
                 self.counts.lost += lost.records;
-                self.whole(half, What::Lost(lost));
+                self.whole(raw, EventKind::Lost(lost));
             }
-            Piece::Narrow => self.counts.narrow += 1,
-            Piece::Life(life) => {
+            RawKind::Compat32 => {
+                self.counts.compat32 += 1;
+                if self.compat32.insert(thread.pid) {
+                    self.whole(raw, EventKind::Life(Life::Compat32));
+                }
+            }
+            RawKind::Life(life) => {
+                if matches!(life, Life::Executed { .. }) || thread.tid == thread.pid {
+                    self.compat32.remove(&thread.pid);
+                }
                 if matches!(life, Life::Ended { .. }) {
                     self.close_fault(thread, each);
                     self.close_call(thread, each);
                     self.threads.remove(&thread.tid);
                 }
-                self.whole(half, What::Life(life));
+                self.whole(raw, EventKind::Life(life));
             }
         }
         self.pass_on(time_ns, each);
@@ -154,28 +164,28 @@ impl Pairing {
         each(event);
     }
 
-    fn whole(&mut self, half: Half, what: What) {
-        let event = Event { time_ns: half.time_ns, thread: half.thread, what };
+    fn whole(&mut self, raw: RawEvent, kind: EventKind) {
+        let event = Event { time_ns: raw.time_ns, thread: raw.thread, kind };
         self.queue.push_back(Slot { event, complete: true });
     }
 
-    fn open(&mut self, half: Half, what: What, by_stops: bool) -> Open {
-        let event = Event { time_ns: half.time_ns, thread: half.thread, what };
+    fn open(&mut self, raw: RawEvent, kind: EventKind, by_ptrace: bool) -> Open {
+        let event = Event { time_ns: raw.time_ns, thread: raw.thread, kind };
         let number = self.first + self.queue.len() as u64;
         self.queue.push_back(Slot { event, complete: false });
-        let away_ns = self.threads.get(&half.thread.tid).map_or(0, |state| state.away_ns);
-        Open { number, began_ns: (!by_stops).then_some(half.time_ns), away_ns, by_stops }
+        let away_ns = self.threads.get(&raw.thread.tid).map_or(0, |state| state.away_ns);
+        Open { number, began_ns: (!by_ptrace).then_some(raw.time_ns), away_ns, by_ptrace }
     }
 
     /// What began as `open` is complete; `change` says what it has become.
-    fn complete(&mut self, open: Open, each: &mut impl FnMut(Event), change: impl FnOnce(&mut What)) {
+    fn complete(&mut self, open: Open, each: &mut impl FnMut(Event), change: impl FnOnce(&mut EventKind)) {
         if let Some(mut event) = self.overdue.remove(&open.number) {
-            change(&mut event.what);
+            change(&mut event.kind);
             self.give(event, each);
         } else if let Some(slot) =
             open.number.checked_sub(self.first).and_then(|at| self.queue.get_mut(usize::try_from(at).ok()?))
         {
-            change(&mut slot.event.what);
+            change(&mut slot.event.kind);
             slot.complete = true;
         }
     }
@@ -194,13 +204,13 @@ impl Pairing {
         }
     }
 
-    fn end_fault(&mut self, half: Half, each: &mut impl FnMut(Event)) {
-        let Half { time_ns, thread, what: Piece::FaultEnds { major, page_bytes } } = half else { return };
+    fn end_fault(&mut self, raw: RawEvent, each: &mut impl FnMut(Event)) {
+        let RawEvent { time_ns, thread, kind: RawKind::FaultEnds { major, page_bytes } } = raw else { return };
         let Some(state) = self.threads.get_mut(&thread.tid) else { return };
         let Some(open) = state.fault.take() else { return };
         let taken = open.span(time_ns, state.away_ns);
-        self.complete(open, each, |what| {
-            if let What::Fault(fault) = what {
+        self.complete(open, each, |kind| {
+            if let EventKind::Fault(fault) = kind {
                 *fault = Fault { span: taken, major, page_bytes, ..*fault };
             }
         });
@@ -209,10 +219,10 @@ impl Pairing {
     fn end_call(&mut self, thread: Thread, time_ns: u64, returned: i64, each: &mut impl FnMut(Event)) {
         let Some(state) = self.threads.get_mut(&thread.tid) else { return };
         let Some(open) = state.call.take() else { return };
-        let end = if open.by_stops { state.left_ns } else { Some(time_ns) };
+        let end = if open.by_ptrace { state.left_ns } else { Some(time_ns) };
         let taken = end.map_or(Span::default(), |end| open.span(end, state.away_ns));
-        self.complete(open, each, |what| {
-            if let What::Syscall(call) = what {
+        self.complete(open, each, |kind| {
+            if let EventKind::Syscall(call) = kind {
                 (call.span, call.result) = (taken, Some(returned));
             }
         });
@@ -225,7 +235,7 @@ impl State {
         if let Some(left) = self.left_ns.take() {
             self.away_ns += time_ns.saturating_sub(left);
         }
-        if let Some(call) = self.call.as_mut().filter(|call| call.by_stops && call.began_ns.is_none()) {
+        if let Some(call) = self.call.as_mut().filter(|call| call.by_ptrace && call.began_ns.is_none()) {
             (call.began_ns, call.away_ns) = (Some(time_ns), self.away_ns);
         }
     }

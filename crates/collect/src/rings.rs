@@ -110,6 +110,11 @@ impl Rings {
         Ok(())
     }
 
+    /// How many there are: one a processor.
+    pub(crate) fn count(&self) -> usize {
+        self.processors.len()
+    }
+
     /// Reads every ring, one after the other, into `into`. Returns how many bytes each had.
     pub(crate) fn take(&mut self, into: &mut Vec<u8>) -> Vec<usize> {
         self.processors.iter_mut().map(|processor| processor.ring.take(into)).collect()

@@ -8,14 +8,15 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use events::Call;
+use events::merge::Merge;
+use events::{Call, Clock, Header, HugePages, Sees};
 use sys::Errno;
 use sys::clock::monotonic_ns;
 use sys::launch::{Program, Setup, Started};
 use sys::limits::raise_open_files;
-use sys::perf::record::Odd;
+use sys::perf::record::Anomalies;
 use sys::process::{Ending, is_root};
-use sys::ptrace::{self, Nudge, Options, Stop};
+use sys::ptrace::{self, Nudge, Stop};
 use sys::seccomp::Filter;
 use sys::usage::Usage;
 
@@ -24,8 +25,8 @@ use crate::attach::{freeze, maps, snapshot};
 use crate::control::Control;
 use crate::drain::{self, Round};
 use crate::pairing::Pairing;
+use crate::rings::Rings;
 use crate::tracer::Tracer;
-use crate::window::Window;
 use crate::{Collection, TracerThread, calls};
 
 /// Longer than it takes to meet a process, unless it is just becoming another program.
@@ -49,20 +50,29 @@ pub enum Calls {
     /// By tracepoints.
     Tracepoints,
     /// By stopping the program: ptrace(2).
-    Stops,
+    Ptrace,
     /// Not at all.
     Off,
 }
 
-/// What is to be seen.
+/// What is to be seen, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wish {
+pub struct Options {
     /// Page faults.
     pub faults: bool,
     /// Memory syscalls.
     pub calls: Calls,
     /// What a program that is started writes to its standard output goes to standard error.
     pub output_to_errors: bool,
+    /// How much of what was seen may wait for the consumer, in bytes. Beyond it the program goes on and events are lost, counted.
+    pub waiting_bytes_max: usize,
+}
+
+impl Default for Options {
+    /// Everything, by the best way there is. 512 MiB may wait: some seconds of a program that does nothing but fault.
+    fn default() -> Self {
+        Options { faults: true, calls: Calls::Best, output_to_errors: false, waiting_bytes_max: 512 << 20 }
+    }
 }
 
 /// What is missing from a collection, and why.
@@ -73,13 +83,13 @@ pub enum Notice {
     /// No page faults, no latencies: perf events are refused.
     NoPerf(Errno),
     /// No tracepoints for this user: the program is stopped at each memory syscall, or, attached to, at every syscall.
-    Stops(Errno),
+    Ptrace(Errno),
     /// No memory syscalls: neither tracepoints nor ptrace are allowed.
     NoCalls(Errno),
     /// The program would run with more privileges if it were not traced.
     Unprivileged,
     /// A 32-bit program: its syscalls have other numbers, and are not shown.
-    Narrow,
+    Compat32,
     /// The program gains privileges when it starts, and from then on this user sees nothing of it.
     Unseen,
 }
@@ -123,10 +133,10 @@ impl Collection {
     ///
     /// # Errors
     /// [`Error`] says why nothing can be seen, or why the program did not start.
-    pub fn start(target: &Target, wish: Wish) -> Result<Self, Error> {
+    pub fn start(target: &Target, options: Options) -> Result<Self, Error> {
         match target {
-            Target::Program(program) => start(program, wish),
-            Target::Process(pid) => attach(*pid, wish),
+            Target::Program(program) => start(program, options),
+            Target::Process(pid) => attach(*pid, options),
         }
     }
 
@@ -138,6 +148,8 @@ impl Collection {
         numbers: Vec<(u32, Call)>,
         pid: u32,
     ) -> Result<Self, Error> {
+        let header = header(&access);
+        let rings = access.rings.as_ref().map_or(0, Rings::count);
         let format = access.rings.as_ref().map(|rings| rings.format.clone()).unwrap_or_default();
         let drain = drain::start(access.rings, Arc::clone(&shared), sender).map_err(no_thread)?;
         Ok(Collection {
@@ -152,29 +164,53 @@ impl Collection {
             children_before: Usage::of_reaped_children(),
             format,
             numbers,
-            window: Window::default(),
+            merge: Merge::new(rings + 1),
+            rings,
             pairing: Pairing::default(),
-            odd: Odd::default(),
-            began_ns: monotonic_ns(),
+            anomalies: Anomalies::default(),
+            header,
             notices: access.notices,
         })
     }
 }
 
+/// What the stream begins with.
+fn header(access: &Access) -> Header {
+    let wanted = access.rings.as_ref().map(|rings| &rings.wanted);
+    let faults = wanted.is_some_and(|wanted| wanted.faults);
+    let huge_pages = match sys::machine::thp().as_deref() {
+        Some("always") => HugePages::Always,
+        Some("never") | None => HugePages::Never,
+        Some(_) => HugePages::Advised,
+    };
+    Header {
+        clock: Clock::Monotonic,
+        began_ns: monotonic_ns(),
+        page_bytes: sys::limits::page_bytes(),
+        huge_pages,
+        sees: Sees {
+            calls: access.by_ptrace || wanted.is_some_and(|wanted| wanted.calls.is_some()),
+            faults,
+            kernel_faults: faults && wanted.is_some_and(|wanted| !wanted.user_mode_only),
+            page_sizes: access.rings.as_ref().is_some_and(|rings| rings.format.has_page_sizes()),
+        },
+    }
+}
+
 /// Starts a program and watches it from its first moment on.
-fn start(program: &Program, wish: Wish) -> Result<Collection, Error> {
+fn start(program: &Program, options: Options) -> Result<Collection, Error> {
     let numbers = calls::numbers();
     let filter = Filter::stop_at(&calls::ranges(&numbers));
-    let setup = Setup { output_to_errors: wish.output_to_errors, ..Setup::default() };
+    let setup = Setup { output_to_errors: options.output_to_errors, ..Setup::default() };
     // Forked first: it must not inherit what we raise.
     let waiting = program.start_filtered(setup, Some(&filter)).map_err(Error::Start)?;
     raise_open_files();
     let pid = waiting.pid();
-    let mut access = Access::gain(wish, &[pid], true, &numbers)?;
-    let shared = Arc::new(Control::new(access.by_stops).map_err(Error::Resources)?);
+    let mut access = Access::gain(options, &[pid], true, &numbers)?;
+    let shared = Arc::new(Control::new(access.by_ptrace, options.waiting_bytes_max).map_err(Error::Resources)?);
     let channel = channel();
     let mut tracer = None;
-    if access.by_stops {
+    if access.by_ptrace {
         let mut tracer_of_program = Tracer::new(Arc::clone(&shared), channel.0.clone(), numbers.clone(), pid, true);
         if access.rings.is_none() {
             tracer_of_program.tell_lives();
@@ -182,7 +218,7 @@ fn start(program: &Program, wish: Wish) -> Result<Collection, Error> {
         match trace_program(pid, tracer_of_program)? {
             Ok(thread) => tracer = Some(thread),
             Err(errno) => {
-                access.do_without_calls(errno, wish.faults)?;
+                access.do_without_calls(errno, options.faults)?;
                 shared.end_tracer();
             }
         }
@@ -190,8 +226,8 @@ fn start(program: &Program, wish: Wish) -> Result<Collection, Error> {
     if program.wants_privilege() && !is_root() {
         access.notices.push(if tracer.is_some() { Notice::Unprivileged } else { Notice::Unseen });
     }
-    if wish.calls != Calls::Off && is_narrow(program.path()) {
-        access.notices.push(Notice::Narrow);
+    if options.calls != Calls::Off && is_compat32(program.path()) {
+        access.notices.push(Notice::Compat32);
     }
     let mut collection = Collection::begin(access, shared, channel, numbers, pid)?;
     let going = if tracer.is_some() { waiting.go_filtered() } else { waiting.go() };
@@ -207,7 +243,7 @@ fn start(program: &Program, wish: Wish) -> Result<Collection, Error> {
 }
 
 /// Whether a file is an ELF program of 32 bits (elf(5): the fifth byte is `EI_CLASS`).
-fn is_narrow(path: &Path) -> bool {
+fn is_compat32(path: &Path) -> bool {
     let mut head = [0; 5];
     File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == *b"\x7fELF\x01"
 }
@@ -216,7 +252,7 @@ fn is_narrow(path: &Path) -> bool {
 fn trace_program(pid: u32, mut tracer: Tracer) -> Result<Result<TracerThread, Errno>, Error> {
     let (answer, seized) = channel();
     let handle = spawn(move |nudge| {
-        let outcome = ptrace::seize(pid, Options::FILTERED_CALLS);
+        let outcome = ptrace::seize(pid, ptrace::Options::FILTERED_CALLS);
         let failed = outcome.is_err();
         // Nobody waits for an answer any more: the collection has failed otherwise.
         let _ = answer.send(outcome.map(|()| nudge));
@@ -238,7 +274,7 @@ enum Then {
 }
 
 /// Watches a process that runs.
-fn attach(pid: u32, wish: Wish) -> Result<Collection, Error> {
+fn attach(pid: u32, options: Options) -> Result<Collection, Error> {
     match sys::proc::task::process_of(pid) {
         Some(process) if process != pid => return Err(Error::Thread { tid: pid, pid: process }),
         Some(_) if sys::proc::task::is_over(pid) => return Err(Error::Gone(pid)),
@@ -249,7 +285,7 @@ fn attach(pid: u32, wish: Wish) -> Result<Collection, Error> {
     }
     let numbers = calls::numbers();
     raise_open_files();
-    let shared = Arc::new(Control::new(true).map_err(Error::Resources)?);
+    let shared = Arc::new(Control::new(true, options.waiting_bytes_max).map_err(Error::Resources)?);
     let (answer, frozen) = channel();
     let (then, decision) = channel();
     let rounds = channel();
@@ -265,17 +301,16 @@ fn attach(pid: u32, wish: Wish) -> Result<Collection, Error> {
             (threads, None, Some(errno))
         }
     };
-    let mut access = Access::gain(wish, &threads, false, &numbers).map_err(|error| match (error, refusal) {
+    let mut access = Access::gain(options, &threads, false, &numbers).map_err(|error| match (error, refusal) {
         (Error::Nothing(_), Some(errno)) => Error::Forbidden(pid, errno),
         (error, _) => error,
     })?;
-    if let Some(errno) = refusal.filter(|_| access.by_stops) {
-        access.do_without_calls(errno, wish.faults).map_err(|_| Error::Forbidden(pid, errno))?;
+    if let Some(errno) = refusal.filter(|_| access.by_ptrace) {
+        access.do_without_calls(errno, options.faults).map_err(|_| Error::Forbidden(pid, errno))?;
     }
-    let then_do = if access.by_stops { Then::Trace { alone: access.rings.is_none() } } else { Then::LetGo };
-    let met = snapshot(pid, monotonic_ns(), &mut shared.names());
-    for half in met {
-        shared.add_stop(half);
+    let then_do = if access.by_ptrace { Then::Trace { alone: access.rings.is_none() } } else { Then::LetGo };
+    for raw in snapshot(pid, monotonic_ns(), &shared.interner) {
+        shared.add(raw);
     }
     let mut collection = Collection::begin(access, Arc::clone(&shared), rounds, numbers, pid)?;
     // Nobody listens if it could not be stopped.

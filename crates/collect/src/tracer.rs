@@ -25,7 +25,7 @@ use crate::attach::{Frozen, PATIENCE, mappings};
 use crate::calls;
 use crate::control::Control;
 use crate::drain::Round;
-use crate::half::{Half, Piece, add};
+use crate::raw::{RawEvent, RawKind};
 
 /// The tracer of one program and its descendants; lives on one thread.
 pub(crate) struct Tracer {
@@ -138,7 +138,13 @@ impl Tracer {
     }
 
     fn stopped(&mut self, tid: u32, stop: Stop) {
-        let now_ns = monotonic_ns();
+        self.shared.outbox.begin();
+        self.report(tid, stop, monotonic_ns());
+        self.shared.outbox.idle();
+    }
+
+    /// Tells what `stop` says, and lets the thread go on.
+    fn report(&mut self, tid: u32, stop: Stop, now_ns: u64) {
         match stop {
             Stop::Exited(status) => return self.gone(tid, now_ns, Ending::Exited(status)),
             Stop::Killed(signal) => return self.gone(tid, now_ns, Ending::Killed(signal)),
@@ -180,25 +186,25 @@ impl Tracer {
     /// A thread is about to make a syscall, or has made one.
     fn at_call(&mut self, tid: u32, now_ns: u64) {
         let Tracee { pid, in_call } = *self.tracee(tid);
-        let piece = match ptrace::at_call(tid) {
-            Ok(AtCall::Begins { narrow: true, .. }) => Some(Piece::Narrow),
+        let kind = match ptrace::at_call(tid) {
+            Ok(AtCall::Begins { compat32: true, .. }) => Some(RawKind::Compat32),
             Ok(AtCall::Begins { number, arguments, .. }) => {
                 calls::call(&self.numbers, number).map(|call| self.begins(call, pid, arguments))
             }
-            Ok(AtCall::Ended { result }) if in_call => Some(Piece::CallEnds { result }),
+            Ok(AtCall::Ended { result }) if in_call => Some(RawKind::CallEnds { result }),
             // The end of a call that began before we came, or is none of ours; or the thread is gone.
             _ => None,
         };
-        self.tracee(tid).in_call = matches!(piece, Some(Piece::CallBegins { .. }));
-        if let Some(what) = piece {
-            self.shared.add_stop(Half { time_ns: now_ns, thread: Thread { pid, tid }, what });
+        self.tracee(tid).in_call = matches!(kind, Some(RawKind::CallBegins { .. }));
+        if let Some(kind) = kind {
+            self.shared.add(RawEvent { time_ns: now_ns, thread: Thread { pid, tid }, kind });
         }
     }
 
-    fn begins(&self, call: Call, pid: u32, arguments: [u64; 6]) -> Piece {
+    fn begins(&self, call: Call, pid: u32, arguments: [u64; 6]) -> RawKind {
         let text = call.text_argument().and_then(|at| read_text(pid, arguments[at]).ok());
-        let text = text.map_or(Name::NONE, |text| add(&mut self.shared.names(), &text));
-        Piece::CallBegins { call, text, arguments, by_stops: true }
+        let text = text.map_or(Name::NONE, |text| self.shared.interner.text(&text));
+        RawKind::CallBegins { call, text, arguments, by_ptrace: true }
     }
 
     /// A process has another program. Whichever thread it was, it has the process's number now, and is the only one.
@@ -208,14 +214,12 @@ impl Tracer {
         self.tracee(tid).in_call = false;
         if self.alone {
             let comm = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
-            let mut names = self.shared.names();
-            let name = add(&mut names, comm.trim_ascii_end());
+            let name = self.shared.interner.text(comm.trim_ascii_end());
             // It is stopped, so what is mapped is what exec has left it with.
-            let mapped = mappings(pid, now_ns, &mut names);
-            drop(names);
+            let mapped = mappings(pid, now_ns, &self.shared.interner);
             self.tell(Thread { pid, tid }, now_ns, Life::Executed { name });
-            for half in mapped {
-                self.shared.add_stop(half);
+            for raw in mapped {
+                self.shared.add(raw);
             }
         }
     }
@@ -229,7 +233,7 @@ impl Tracer {
 
     fn tell(&self, thread: Thread, time_ns: u64, life: Life) {
         if self.alone {
-            self.shared.add_stop(Half { time_ns, thread, what: Piece::Life(life) });
+            self.shared.add(RawEvent { time_ns, thread, kind: RawKind::Life(life) });
         }
     }
 

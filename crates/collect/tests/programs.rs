@@ -1,12 +1,13 @@
 //! Real programs, watched: a C program whose acts are known by construction.
 
 use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use collect::{Calls, Collection, Error, Outcome, Progress, Target, Wish};
-use events::{Call, Event, Fault, Life, Names, Syscall, Thread, What};
+use collect::{Calls, Collection, Error, Options, Outcome, Progress, Target};
+use events::{Batch, Call, Definitions, Device, Event, EventKind, Fault, Life, Mapping, MappingKind, Syscall, Thread};
 use sys::launch::Program;
 use sys::process::Ending;
 
@@ -25,22 +26,22 @@ fn acts() -> Option<PathBuf> {
 
 struct Seen {
     events: Vec<Event>,
-    names: Names,
+    names: Definitions,
     outcome: Outcome,
     way: Calls,
 }
 
 impl Seen {
     fn faults(&self) -> impl Iterator<Item = (Thread, Fault)> {
-        self.events.iter().filter_map(|event| match event.what {
-            What::Fault(fault) => Some((event.thread, fault)),
+        self.events.iter().filter_map(|event| match event.kind {
+            EventKind::Fault(fault) => Some((event.thread, fault)),
             _ => None,
         })
     }
 
     fn calls(&self) -> impl Iterator<Item = Syscall> {
-        self.events.iter().filter_map(|event| match event.what {
-            What::Syscall(call) => Some(call),
+        self.events.iter().filter_map(|event| match event.kind {
+            EventKind::Syscall(call) => Some(call),
             _ => None,
         })
     }
@@ -55,14 +56,14 @@ impl Seen {
     fn lives(&self) -> Vec<Life> {
         self.events
             .iter()
-            .filter_map(|event| if let What::Life(life) = event.what { Some(life) } else { None })
+            .filter_map(|event| if let EventKind::Life(life) = event.kind { Some(life) } else { None })
             .collect()
     }
 }
 
 /// Watches to the end; `None`, and a word, where this user may not watch in this way.
 fn watch(target: &Target, calls: Calls) -> Option<Seen> {
-    let mut collection = match Collection::start(target, Wish { faults: true, calls, output_to_errors: false }) {
+    let mut collection = match Collection::start(target, Options { calls, ..Options::default() }) {
         Ok(collection) => collection,
         Err(error @ (Error::Tracepoints(_) | Error::Nothing(_) | Error::Forbidden(..))) => {
             println!("SKIPPED: {error}");
@@ -70,12 +71,13 @@ fn watch(target: &Target, calls: Calls) -> Option<Seen> {
         }
         Err(error) => panic!("{error}"),
     };
-    let mut events = Vec::new();
-    while collection.next(Duration::from_millis(100), &mut events) == Progress::Going {}
-    let names = collection.names().clone();
-    let outcome = collection.finish(&mut events);
+    let mut batch = Batch::default();
+    while collection.next(Duration::from_millis(100), &mut batch) == Progress::Going {}
+    let outcome = collection.finish(&mut batch);
     println!("{outcome:?}");
-    Some(Seen { events, names, outcome, way: calls })
+    let mut names = Definitions::default();
+    assert!(batch.definitions.into_iter().all(|definition| names.define(definition)));
+    Some(Seen { events: batch.events, names, outcome, way: calls })
 }
 
 /// What `act` does, in each way in which it can be seen.
@@ -83,12 +85,12 @@ fn each_way(act: &[&str], check: impl Fn(&Seen)) {
     let Some(program) = acts() else { return };
     let command: Vec<OsString> =
         std::iter::once(program.into_os_string()).chain(act.iter().map(OsString::from)).collect();
-    for way in [Calls::Tracepoints, Calls::Stops] {
+    for way in [Calls::Tracepoints, Calls::Ptrace] {
         let target = Target::Program(Program::find(&command).expect("just compiled"));
         let Some(seen) = watch(&target, way) else { continue };
         assert_eq!(seen.outcome.faults_counted, Some(seen.outcome.faults_seen), "{way:?}");
-        let Outcome { lost, foreign, narrow_calls, .. } = seen.outcome;
-        assert_eq!((lost, foreign, narrow_calls), (0, 0, 0), "{way:?}");
+        let Outcome { lost, misattributed, compat32_calls, .. } = seen.outcome;
+        assert_eq!((lost, misattributed, compat32_calls), (0, 0, 0), "{way:?}");
         assert_eq!(seen.outcome.events, seen.events.len() as u64);
         if seen.outcome.late == 0 {
             assert!(seen.events.is_sorted_by_key(|event| event.time_ns), "{way:?}: in the order of time");
@@ -122,7 +124,7 @@ fn every_call_is_seen_with_what_it_returned_and_its_time() {
         assert!(seen.calls().all(|call| call.result.is_some()), "{:?}", seen.outcome);
         // A thread that is let go before it has left its processor leaves no record of when: rare, and not known.
         let untimed = seen.calls().filter(|call| call.span.latency_ns.is_none()).count();
-        let allowed = if seen.way == Calls::Stops { seen.calls().count() / 20 } else { 0 };
+        let allowed = if seen.way == Calls::Ptrace { seen.calls().count() / 20 } else { 0 };
         assert!(untimed <= allowed, "{untimed} without a time, {:?}", seen.outcome);
     });
 }
@@ -165,33 +167,45 @@ fn endings_are_passed_on() {
 }
 
 #[test]
-fn mappings_have_the_names_of_their_files() {
+fn mappings_have_the_names_and_modules_of_their_files() {
     each_way(&["exit", "0"], |seen| {
-        let named = |name: &str| {
-            seen.events.iter().any(
-                |event| matches!(event.what, What::Mapping(mapping) if seen.names.text(mapping.name).contains(name)),
-            )
-        };
-        assert!(named("memory_acts") && named("libc") && named("[stack]") && named("[vdso]"));
+        let mappings = seen.events.iter().filter_map(|event| match event.kind {
+            EventKind::Mapping(mapping) => Some(mapping),
+            _ => None,
+        });
+        let mappings: Vec<Mapping> = mappings.collect();
+        let text = |mapping: &Mapping| seen.names.text(mapping.name);
+        for kind in [MappingKind::Stack, MappingKind::Kernel] {
+            assert!(mappings.iter().any(|mapping| mapping.kind == kind), "{kind:?}: {mappings:?}");
+        }
+        for file in ["memory_acts", "libc"] {
+            let mapping = mappings.iter().find(|mapping| text(mapping).contains(file)).expect(file);
+            let module = seen.names.module(mapping.module).expect("a file is a module");
+            let of_file = std::fs::metadata(text(mapping)).expect("it is still there");
+            assert_eq!((mapping.kind, module.path), (MappingKind::PrivateFile, mapping.name));
+            let (major, minor) = (libc::major(of_file.dev()), libc::minor(of_file.dev()));
+            assert_eq!((module.inode, module.device), (of_file.ino(), Device { major, minor }), "{file}");
+        }
     });
 }
 
 #[test]
-fn a_process_that_runs_is_met_and_left() {
+fn a_process_that_runs_is_attached_to_and_left() {
     let Some(program) = acts() else { return };
-    for way in [Calls::Tracepoints, Calls::Stops] {
+    for way in [Calls::Tracepoints, Calls::Ptrace] {
         let mut child = Command::new(&program).args(["wait", "100"]).spawn().expect("it starts");
         std::thread::sleep(Duration::from_millis(200));
         let target = Target::Process(child.id());
-        match Collection::start(&target, Wish { faults: true, calls: way, output_to_errors: false }) {
+        match Collection::start(&target, Options { calls: way, ..Options::default() }) {
             Err(error) => println!("SKIPPED: {error}"),
             Ok(mut collection) => {
-                let mut events = Vec::new();
+                let mut batch = Batch::default();
                 let mut touches = |collection: &mut Collection, until: usize| {
                     let patience = std::time::Instant::now() + Duration::from_secs(20);
                     loop {
-                        let going = collection.next(Duration::from_millis(50), &mut events);
-                        let faults = events.iter().filter(|event| matches!(event.what, What::Fault(_))).count();
+                        let going = collection.next(Duration::from_millis(50), &mut batch);
+                        let faults =
+                            batch.events.iter().filter(|event| matches!(event.kind, EventKind::Fault(_))).count();
                         if faults >= until || going == Progress::Over || patience < std::time::Instant::now() {
                             return faults;
                         }
@@ -199,14 +213,15 @@ fn a_process_that_runs_is_met_and_left() {
                 };
                 assert!(touches(&mut collection, 30) >= 30);
                 collection.stop();
-                while collection.next(Duration::from_millis(10), &mut events) == Progress::Going {
+                while collection.next(Duration::from_millis(10), &mut batch) == Progress::Going {
                     collection.stop();
                 }
-                let outcome = collection.finish(&mut events);
+                let outcome = collection.finish(&mut batch);
+                let events = batch.events;
                 assert_eq!((outcome.ending, outcome.lost), (None, 0));
-                let first = events.iter().find(|event| matches!(event.what, What::Life(Life::Met)));
+                let first = events.iter().find(|event| matches!(event.kind, EventKind::Life(Life::Attached)));
                 assert_eq!(first.map(|event| event.thread.pid), Some(child.id()));
-                let calls = events.iter().filter(|event| matches!(event.what, What::Syscall(_))).count();
+                let calls = events.iter().filter(|event| matches!(event.kind, EventKind::Syscall(_))).count();
                 assert!(calls >= 6, "{calls} calls by {way:?}");
             }
         }
@@ -219,16 +234,12 @@ fn a_process_that_runs_is_met_and_left() {
 
 #[test]
 fn what_is_not_there_is_said() {
-    let gone = Collection::start(
-        &Target::Process(u32::MAX / 3),
-        Wish { faults: true, calls: Calls::Best, output_to_errors: false },
-    );
+    let gone = Collection::start(&Target::Process(u32::MAX / 3), Options::default());
     assert!(matches!(gone, Err(Error::Gone(_))), "{:?}", gone.err());
     let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("no-program");
     std::fs::write(&file, "neither ELF nor script").expect("a file");
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a file of ours");
     let program = Program::find(&[file.into_os_string()]).expect("it may be run");
-    let wish = Wish { faults: true, calls: Calls::Best, output_to_errors: false };
-    let refused = Collection::start(&Target::Program(program), wish).err();
+    let refused = Collection::start(&Target::Program(program), Options::default()).err();
     assert_eq!(refused, Some(Error::Start(sys::Errno(libc::ENOEXEC))));
 }

@@ -116,6 +116,12 @@ impl Call {
         }
     }
 
+    /// Whether what it returns is an address.
+    #[must_use]
+    pub const fn returns_address(self) -> bool {
+        matches!(self, Call::Brk | Call::MapShadowStack | Call::Mmap | Call::Mremap | Call::Shmat)
+    }
+
     /// The argument that points at a string which is worth reading, if there is one.
     #[must_use]
     pub const fn text_argument(self) -> Option<usize> {

@@ -7,11 +7,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use analysis::{FaultLines, HugePages, Paging, Story};
+use analysis::trace::{FaultLines, LineBuilder};
 use anyhow::Context;
-use collect::{Asked, Calls, Collection, Outcome, Progress, Target, Wish};
-use events::Event;
-use results::trace::{Ending, Summary};
+use collect::{Asked, Calls, Collection, Options, Outcome, Progress, Target};
+use events::{Batch, Definitions, Ending};
+use results::trace::Summary;
 use sys::interrupt::{Interrupt, Keyboard, die_by, forget_stop, hold_stop, is_stop_wanted, stop_now};
 use sys::launch::Program;
 
@@ -39,7 +39,7 @@ pub(crate) fn run(options: &TraceOptions, color: Color) -> anyhow::Result<ExitCo
     let calls = match options.syscalls {
         CallMode::Auto => Calls::Best,
         CallMode::Tracepoints => Calls::Tracepoints,
-        CallMode::Ptrace => Calls::Stops,
+        CallMode::Ptrace => Calls::Ptrace,
         CallMode::Off => Calls::Off,
     };
     if !faults && calls == Calls::Off {
@@ -51,7 +51,8 @@ pub(crate) fn run(options: &TraceOptions, color: Color) -> anyhow::Result<ExitCo
         return Err(crate::options::Usage("-o and --json name the same file: give each its own".into()).into());
     }
     // Standard output is for one of the two.
-    let wish = Wish { faults, calls, output_to_errors: options.json.as_deref() == Some(Path::new("-")) };
+    let output_to_errors = options.json.as_deref() == Some(Path::new("-"));
+    let wanted = Options { faults, calls, output_to_errors, ..Options::default() };
     // Everything that can go wrong with files goes wrong before the program runs.
     let mut outputs = match Outputs::open(options, color) {
         Ok(outputs) => outputs,
@@ -59,7 +60,7 @@ pub(crate) fn run(options: &TraceOptions, color: Color) -> anyhow::Result<ExitCo
         Err(error) => return failed(error, FAILED),
     };
     let interrupt = Interrupt::install().context("cannot take over signals")?;
-    let collection = match Collection::start(&target, wish) {
+    let collection = match Collection::start(&target, wanted) {
         Ok(collection) => collection,
         Err(error) => {
             let who = options.command.first().map(|name| format!("{}: ", name.display())).unwrap_or_default();
@@ -80,11 +81,11 @@ pub(crate) fn run(options: &TraceOptions, color: Color) -> anyhow::Result<ExitCo
         note(&notice::sentence(notice, options.pid.is_some()));
     }
     let watched = watch(collection, &mut outputs, interrupt, keyboard, &note);
-    if watched.foreign > 0 {
-        note(&notice::foreign(watched.foreign));
+    if watched.misattributed > 0 {
+        note(&notice::misattributed(watched.misattributed));
     }
-    if watched.narrow_calls > 0 {
-        note(&notice::narrow_calls(watched.narrow_calls));
+    if watched.compat32_calls > 0 {
+        note(&notice::compat32_calls(watched.compat32_calls));
     }
     if let Some(error) = outputs.take_error() {
         return failed(error, FAILED);
@@ -109,7 +110,7 @@ fn target(options: &TraceOptions) -> Result<Target, sys::launch::Unfit> {
     }
 }
 
-/// Tells what comes until the program ends, or until this is asked to end.
+/// Writes what comes until the program ends, or until this is asked to end.
 fn watch(
     mut collection: Collection,
     outputs: &mut Outputs,
@@ -117,12 +118,12 @@ fn watch(
     mut keyboard: Option<Keyboard>,
     note: &dyn Fn(&str),
 ) -> Outcome {
-    let mut story = Story::new(collection.began_ns(), paging(), outputs.wants_arguments());
+    let mut lines = Lines::new(&collection, outputs);
     let pid = collection.pid();
-    let (mut events, mut warned, mut stop_wanted) = (Vec::new(), false, None);
+    let (mut batch, mut warned, mut stop_wanted) = (Batch::default(), false, None);
     loop {
-        let progress = collection.next(PATIENCE, &mut events);
-        tell(&mut events, &mut story, &collection, outputs);
+        let progress = collection.next(PATIENCE, &mut batch);
+        lines.write(&mut batch);
         if progress == Progress::Over {
             break;
         }
@@ -135,7 +136,7 @@ fn watch(
         {
             note(&notice::passed_on(signal, &mut warned));
         }
-        if outputs.are_closed() || collection.is_stopping() {
+        if lines.outputs.are_closed() || collection.is_stopping() {
             // Nobody reads any more, or wants to: what still runs goes on without us.
             collection.stop();
         }
@@ -147,30 +148,47 @@ fn watch(
             forget_stop();
         }
     }
-    let names = collection.names().clone();
-    let outcome = collection.finish(&mut events);
-    for event in events.drain(..) {
-        story.take(&event, &names, &mut |line| outputs.take(line));
-    }
-    story.pause(&mut |line| outputs.take(line));
-    outputs.finish(&summary(&story, pid, &outcome), interrupt.received().is_some());
+    let outcome = collection.finish(&mut batch);
+    lines.write(&mut batch);
+    let summary = summary(&lines.builder, pid, &outcome);
+    lines.outputs.finish(&summary, interrupt.received().is_some());
     outcome
 }
 
-fn tell(events: &mut Vec<Event>, story: &mut Story, collection: &Collection, outputs: &mut Outputs) {
-    if events.is_empty() {
-        outputs.wait(sys::clock::monotonic_ns().saturating_sub(collection.began_ns()));
-    }
-    let names = collection.names();
-    for event in events.drain(..) {
-        story.take(&event, &names, &mut |line| outputs.take(line));
-    }
-    drop(names);
-    story.pause(&mut |line| outputs.take(line));
-    outputs.flush();
+/// From the stream to the outputs.
+struct Lines<'a> {
+    definitions: Definitions,
+    builder: LineBuilder,
+    began_ns: u64,
+    outputs: &'a mut Outputs,
 }
 
-fn summary(story: &Story, pid: u32, outcome: &Outcome) -> Summary {
+impl<'a> Lines<'a> {
+    fn new(collection: &Collection, outputs: &'a mut Outputs) -> Self {
+        let header = collection.header();
+        let builder = LineBuilder::new(header, outputs.wants_arguments());
+        Lines { definitions: Definitions::default(), builder, began_ns: header.began_ns, outputs }
+    }
+
+    /// Writes everything that is ready. It may take as long as a reader likes: nothing that is watched waits for it.
+    fn write(&mut self, batch: &mut Batch) {
+        let Lines { definitions, builder, outputs, .. } = self;
+        for definition in batch.definitions.drain(..) {
+            let follows = definitions.define(definition);
+            debug_assert!(follows, "definitions come in order");
+        }
+        if batch.events.is_empty() {
+            outputs.wait(sys::clock::monotonic_ns().saturating_sub(self.began_ns));
+        }
+        for event in batch.events.drain(..) {
+            builder.take(&event, definitions, &mut |line| outputs.take(line));
+        }
+        builder.pause(&mut |line| outputs.take(line));
+        outputs.flush();
+    }
+}
+
+fn summary(lines: &LineBuilder, pid: u32, outcome: &Outcome) -> Summary {
     let number = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
     Summary {
         pid,
@@ -179,24 +197,15 @@ fn summary(story: &Story, pid: u32, outcome: &Outcome) -> Summary {
             sys::process::Ending::Killed(signal) => Ending::Killed(number(signal)),
         }),
         lost: outcome.lost,
-        foreign: outcome.foreign,
+        foreign: outcome.misattributed,
         late: outcome.late,
         faults_seen: outcome.faults_seen,
         faults_counted: outcome.faults_counted,
         rusage_minor_faults: outcome.rusage.map(|usage| usage.minor_faults),
         rusage_major_faults: outcome.rusage.map(|usage| usage.major_faults),
         recording_ns: outcome.recording_ns,
-        ..story.summary()
+        ..lines.summary()
     }
-}
-
-fn paging() -> Paging {
-    let huge_pages = match sys::machine::thp().as_deref() {
-        Some("always") => HugePages::Always,
-        Some("never") | None => HugePages::Never,
-        Some(_) => HugePages::Advised,
-    };
-    Paging { page_bytes: sys::limits::page_bytes(), huge_pages }
 }
 
 impl From<FaultMode> for FaultLines {

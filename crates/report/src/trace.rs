@@ -5,7 +5,8 @@ mod table;
 use std::fmt::{Arguments, Write};
 
 use anstyle::Style;
-use results::trace::{Burst, Cause, Ending, Fault, Kind, Line, Mapping, Order, Process, Shown, Summary, Syscall, What};
+use events::{Cause, Ending, MappingKind};
+use results::trace::{Burst, Fault, Line, LineKind, MappingLabel, Order, Process, Shown, Summary, Syscall};
 
 use crate::number::{Nanoseconds, bytes, count};
 use crate::text::{ALARM, BAD, BOLD, DIM, clean, hanging, styled};
@@ -28,13 +29,13 @@ pub fn trace_line(shown: &Shown, colored: bool, out: &mut String) {
             pen.head(burst.time_ns, burst.tid);
             pen.burst(burst);
         }
-        Shown::Line(Line { time_ns, tid, what, .. }) => {
+        Shown::Line(Line { time_ns, tid, kind, .. }) => {
             pen.head(*time_ns, *tid);
-            match what {
-                What::Syscall(call) => pen.call(call),
-                What::Fault(fault) => pen.fault(fault),
-                What::Process(process) => pen.styled(DIM, format_args!("+++ {} +++", life(process))),
-                What::Lost(records) => {
+            match kind {
+                LineKind::Syscall(call) => pen.call(call),
+                LineKind::Fault(fault) => pen.fault(fault),
+                LineKind::Process(process) => pen.styled(DIM, format_args!("+++ {} +++", life(process))),
+                LineKind::Lost(records) => {
                     pen.styled(ALARM, format_args!("+++ {} lost here +++", several(*records, "record", "records")));
                 }
             }
@@ -189,7 +190,7 @@ impl std::fmt::Display for Why<'_> {
         write!(f, "{}", Place(fault.mapping.as_ref()))?;
         match (fault.cause, fault.mapping.as_ref().map(|mapping| mapping.kind)) {
             // Its pages are the kernel's, and come when they are asked for.
-            (Cause::Unknown, Some(Kind::Kernel)) => Ok(()),
+            (Cause::Unknown, Some(MappingKind::Kernel)) => Ok(()),
             (cause, _) => write!(f, ", {}{}", reason(cause), Large(fault.large_bytes())),
         }
     }
@@ -205,15 +206,15 @@ impl std::fmt::Display for Large {
 }
 
 /// What is mapped somewhere, in words: the file, or its kind.
-pub(crate) struct Place<'a>(pub(crate) Option<&'a Mapping>);
+pub(crate) struct Place<'a>(pub(crate) Option<&'a MappingLabel>);
 
 impl std::fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
-            Some(Mapping { name: Some(name), .. }) if name.bytes().any(|byte| byte.is_ascii_control()) => {
+            Some(MappingLabel { name: Some(name), .. }) if name.bytes().any(|byte| byte.is_ascii_control()) => {
                 f.write_str(&clean(name))
             }
-            Some(Mapping { name: Some(name), .. }) => f.write_str(name),
+            Some(MappingLabel { name: Some(name), .. }) => f.write_str(name),
             Some(mapping) => f.write_str(mapping.kind.label().trim_matches(['[', ']'])),
             None => f.write_str("unknown memory"),
         }
@@ -238,7 +239,7 @@ fn life(process: &Process) -> String {
         Process::Executed { name } => format!("executed {}", clean(name)),
         Process::Over(ending) => end(*ending),
         Process::ThreadEnded => "thread ended".to_owned(),
-        Process::Met => "was running already".to_owned(),
+        Process::Attached => "was running already".to_owned(),
     }
 }
 

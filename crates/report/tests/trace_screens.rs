@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
+use events::{Cause, Ending, MappingKind};
 use results::trace::{
-    Burst, Cause, Ending, Fault, FaultClass, Group, Kind, Line, Mapping, Order, Process, Row, Shown, Summary, Syscall,
-    Table, What,
+    Burst, Fault, FaultClass, Group, Line, LineKind, MappingLabel, Order, Process, Row, Shown, Summary, Syscall, Table,
 };
 
 const AT: u64 = 0x7f1c_2a00_0000;
 
 #[expect(clippy::unnecessary_wraps, reason = "as calls and faults have it")]
-fn mapping(kind: Kind, name: Option<&str>) -> Option<Mapping> {
-    Some(Mapping { kind, name: name.map(Arc::from), start: AT })
+fn mapping(kind: MappingKind, name: Option<&str>) -> Option<MappingLabel> {
+    Some(MappingLabel { kind, name: name.map(Arc::from), start: AT })
 }
 
-fn line(time_ns: u64, what: What) -> Shown {
-    Shown::Line(Line { time_ns, pid: 4123, tid: 4123, what })
+fn line(time_ns: u64, kind: LineKind) -> Shown {
+    Shown::Line(Line { time_ns, pid: 4123, tid: 4123, kind })
 }
 
 fn call(time_us: u64, name: &'static str, text: &str) -> (u64, Syscall) {
@@ -33,7 +33,7 @@ fn call(time_us: u64, name: &'static str, text: &str) -> (u64, Syscall) {
     (1000 * time_us, call)
 }
 
-fn fault(cause: Cause, mapping: Option<Mapping>) -> Fault {
+fn fault(cause: Cause, mapping: Option<MappingLabel>) -> Fault {
     Fault {
         address: AT + 0x1008,
         ip: 0,
@@ -68,7 +68,8 @@ fn burst(first: Fault) -> Burst {
 }
 
 fn calls() -> Vec<Shown> {
-    let (anonymous, file) = (mapping(Kind::Anonymous, None), mapping(Kind::PrivateFile, Some("/lib/libc.so.6")));
+    let (anonymous, file) =
+        (mapping(MappingKind::Anonymous, None), mapping(MappingKind::PrivateFile, Some("/lib/libc.so.6")));
     let mut calls = vec![
         call(
             216,
@@ -84,38 +85,38 @@ fn calls() -> Vec<Shown> {
     (calls[3].1.error, calls[3].1.mapping) = (Some("EINVAL".into()), anonymous);
     (calls[2].1.latency_ns, calls[2].1.on_cpu_ns) = (Some(4_020_000), Some(61_000));
     calls[4].1.latency_ns = None;
-    calls.into_iter().map(|(time_ns, call)| line(time_ns, What::Syscall(call))).collect()
+    calls.into_iter().map(|(time_ns, call)| line(time_ns, LineKind::Syscall(call))).collect()
 }
 
 fn faults() -> Vec<Shown> {
-    let libc = || mapping(Kind::PrivateFile, Some("/lib/libc.so.6"));
-    let plain = |fault| line(232_000, What::Fault(fault));
+    let libc = || mapping(MappingKind::PrivateFile, Some("/lib/libc.so.6"));
+    let plain = |fault| line(232_000, LineKind::Fault(fault));
     vec![
-        plain(fault(Cause::FirstTouch, mapping(Kind::Heap, None))),
-        plain(fault(Cause::CopyOnWrite, mapping(Kind::ThreadStack, None))),
-        plain(fault(Cause::Stack, mapping(Kind::Stack, None))),
+        plain(fault(Cause::FirstTouch, mapping(MappingKind::Heap, None))),
+        plain(fault(Cause::CopyOnWrite, mapping(MappingKind::ThreadStack, None))),
+        plain(fault(Cause::Stack, mapping(MappingKind::Stack, None))),
         plain(Fault { major: true, on_cpu_ns: Some(9), ..fault(Cause::File, libc()) }),
         plain(Fault { in_kernel: true, latency_ns: None, ..fault(Cause::File, libc()) }),
         plain(fault(Cause::Unknown, None)),
-        Shown::Burst(burst(fault(Cause::FirstTouch, mapping(Kind::Anonymous, None)))),
+        Shown::Burst(burst(fault(Cause::FirstTouch, mapping(MappingKind::Anonymous, None)))),
         Shown::Burst(Burst { major: 12, order: Order::Mixed, timed: 1000, ..burst(fault(Cause::File, libc())) }),
         Shown::Burst(Burst { major: 1023, order: Order::Downwards, ..burst(fault(Cause::File, libc())) }),
         Shown::Burst(Burst {
             apart_bytes: Some(2 << 20),
-            ..burst(fault(Cause::FirstTouch, mapping(Kind::Anonymous, None)))
+            ..burst(fault(Cause::FirstTouch, mapping(MappingKind::Anonymous, None)))
         }),
         Shown::Burst(Burst {
             in_kernel: 7,
             p50_ns: None,
             timed: 0,
-            ..burst(fault(Cause::FirstTouch, mapping(Kind::Anonymous, Some("[anon:evil\u{1b}[2J\n]"))))
+            ..burst(fault(Cause::FirstTouch, mapping(MappingKind::Anonymous, Some("[anon:evil\u{1b}[2J\n]"))))
         }),
     ]
 }
 
 fn lives() -> Vec<Shown> {
     let mut lives: Vec<Shown> = [
-        Process::Met,
+        Process::Attached,
         Process::Started { by: 4122 },
         Process::ThreadStarted { by: 4123 },
         Process::Executed { name: "cat\n".into() },
@@ -125,9 +126,9 @@ fn lives() -> Vec<Shown> {
         Process::Over(Ending::Killed(35)),
         Process::Over(Ending::Unknown),
     ]
-    .map(|process| line(1_000_000_000, What::Process(process)))
+    .map(|process| line(1_000_000_000, LineKind::Process(process)))
     .into();
-    lives.push(Shown::Line(Line { time_ns: 2_000_000_000, pid: 0, tid: 0, what: What::Lost(1234) }));
+    lives.push(Shown::Line(Line { time_ns: 2_000_000_000, pid: 0, tid: 0, kind: LineKind::Lost(1234) }));
     lives
 }
 
@@ -166,7 +167,7 @@ fn row(group: Group, calls: u64, wall_ns: u64) -> Row {
     }
 }
 
-fn faulting(cause: Cause, kind: Option<Kind>, name: Option<&str>) -> Group {
+fn faulting(cause: Cause, kind: Option<MappingKind>, name: Option<&str>) -> Group {
     Group::Faults(FaultClass { cause, large_bytes: None, kind, name: name.map(Arc::from) })
 }
 
@@ -190,10 +191,10 @@ fn summary() -> Summary {
 fn table() -> Table {
     let libc = "/usr/lib/x86_64-linux-gnu/libc.so.6";
     let mut rows = vec![
-        row(faulting(Cause::FirstTouch, Some(Kind::Anonymous), None), 17_992, 71_800_000),
-        row(faulting(Cause::File, Some(Kind::PrivateFile), Some(libc)), 412, 9_100_000),
+        row(faulting(Cause::FirstTouch, Some(MappingKind::Anonymous), None), 17_992, 71_800_000),
+        row(faulting(Cause::File, Some(MappingKind::PrivateFile), Some(libc)), 412, 9_100_000),
         row(Group::Syscall("munmap"), 61, 5_500_000),
-        row(faulting(Cause::CopyOnWrite, Some(Kind::Heap), None), 700, 2_900_000),
+        row(faulting(Cause::CopyOnWrite, Some(MappingKind::Heap), None), 700, 2_900_000),
         row(Group::OtherFiles { rows: 12 }, 80, 1_800_000),
         row(Group::Syscall("mmap"), 140, 490_000),
         row(faulting(Cause::Unknown, None, None), 3, 10_000),
@@ -270,7 +271,8 @@ fn an_empty_table_says_so_and_what_was_lost() {
 #[test]
 fn a_table_holds_at_any_width() {
     let mut table = table();
-    table.rows[1].group = faulting(Cause::File, Some(Kind::PrivateFile), Some(&"/very/long/\u{1b}name".repeat(40)));
+    table.rows[1].group =
+        faulting(Cause::File, Some(MappingKind::PrivateFile), Some(&"/very/long/\u{1b}name".repeat(40)));
     for width in [1, 20, 40, 80, 200] {
         let screen = plain_table(&table, Some(width));
         assert!(!screen.contains('\u{1b}') && screen.lines().count() > 9);

@@ -7,6 +7,8 @@ mod table;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use events::{Cause, Ending, MappingKind};
+
 pub use json::{write_line, write_summary};
 pub use table::{FaultClass, Group, Row, Table};
 
@@ -20,12 +22,12 @@ pub struct Line {
     /// Its thread.
     pub tid: u32,
     /// What it was.
-    pub what: What,
+    pub kind: LineKind,
 }
 
 /// What a line is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
+pub enum LineKind {
     /// A memory syscall.
     Syscall(Syscall),
     /// A page fault.
@@ -56,7 +58,7 @@ pub struct Syscall {
     /// How many bytes it was about; `None` where it failed or is not about bytes.
     pub bytes: Option<u64>,
     /// What is mapped at the address that it is about: before it, or by it.
-    pub mapping: Option<Mapping>,
+    pub mapping: Option<MappingLabel>,
 }
 
 /// An argument of a syscall.
@@ -97,7 +99,7 @@ pub struct Fault {
     /// Why it happened: inferred, see docs/trace.md.
     pub cause: Cause,
     /// What is mapped there; `None` where that is not known.
-    pub mapping: Option<Mapping>,
+    pub mapping: Option<MappingLabel>,
     /// How large the page is that it mapped; `None` where that is not known.
     pub page_bytes: Option<u64>,
     /// That is more than the smallest there is.
@@ -116,88 +118,18 @@ impl Fault {
     }
 }
 
-/// Why a page fault happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Cause {
-    /// Memory without contents was used for the first time.
-    FirstTouch,
-    /// A page that was there had to be copied before it could be written.
-    CopyOnWrite,
-    /// A page of a file had to be found, and mapped.
-    File,
-    /// The stack of the first thread grew.
-    Stack,
-    /// What was seen allows no other answer.
-    Unknown,
-}
-
-impl Cause {
-    /// The word for it in the JSON lines.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Cause::FirstTouch => "first-touch",
-            Cause::CopyOnWrite => "copy-on-write",
-            Cause::File => "file",
-            Cause::Stack => "stack",
-            Cause::Unknown => "unknown",
-        }
-    }
-}
-
 /// What is mapped somewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Mapping {
+pub struct MappingLabel {
     /// Of which kind.
-    pub kind: Kind,
+    pub kind: MappingKind,
     /// The file, or the name that the program or the kernel gave it.
     pub name: Option<Arc<str>>,
     /// Its first address, which tells mappings of one name apart.
     pub start: u64,
 }
 
-/// The kinds of mappings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    /// Between the program and its break.
-    Heap,
-    /// Memory of this process alone, without a file.
-    Anonymous,
-    /// Memory without a file that processes share.
-    SharedAnonymous,
-    /// A file; changes stay with the process.
-    PrivateFile,
-    /// A file; changes reach it.
-    SharedFile,
-    /// The stack of the first thread: it grows by itself.
-    Stack,
-    /// Memory mapped as a stack (`MAP_STACK`).
-    ThreadStack,
-    /// What the kernel lends each process: vdso, vvar, vsyscall.
-    Kernel,
-    /// Something else.
-    Other,
-}
-
-impl Kind {
-    /// The word for a mapping that has no name of its own, in brackets as in `/proc/PID/maps`.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Kind::Heap => "[heap]",
-            Kind::Anonymous => "[anonymous]",
-            Kind::SharedAnonymous => "[shared anonymous]",
-            Kind::PrivateFile => "[file]",
-            Kind::SharedFile => "[shared file]",
-            Kind::Stack => "[stack]",
-            Kind::ThreadStack => "[thread stack]",
-            Kind::Kernel => "[vdso]",
-            Kind::Other => "[other]",
-        }
-    }
-}
-
-impl Mapping {
+impl MappingLabel {
     /// Its name, or the word for its kind in brackets.
     #[must_use]
     pub fn label(&self) -> &str {
@@ -228,18 +160,7 @@ pub enum Process {
     /// One of its threads ended, others go on.
     ThreadEnded,
     /// It was running when it was first looked at.
-    Met,
-}
-
-/// How a process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// It exited with this status.
-    Exited(u8),
-    /// This signal killed it.
-    Killed(u8),
-    /// Nobody learned how.
-    Unknown,
+    Attached,
 }
 
 /// What a screen shows next: a line, or faults folded into one.

@@ -104,7 +104,7 @@ pub enum AtCall {
         /// Its registers.
         arguments: [u64; 6],
         /// In 32-bit mode, where numbers mean other calls.
-        narrow: bool,
+        compat32: bool,
     },
     /// It has made one, which returns this.
     Ended {
@@ -128,17 +128,17 @@ pub fn at_call(tid: u32) -> Result<AtCall, Errno> {
     if got < 0 {
         return Err(Errno::last());
     }
-    let narrow = info.arch != crate::seccomp::NATIVE;
+    let compat32 = info.arch != crate::seccomp::NATIVE;
     Ok(match info.op {
         libc::PTRACE_SYSCALL_INFO_ENTRY => {
             // SAFETY: `op` says that the kernel filled this member.
             let entry = unsafe { info.u.entry };
-            AtCall::Begins { number: entry.nr, arguments: entry.args, narrow }
+            AtCall::Begins { number: entry.nr, arguments: entry.args, compat32 }
         }
         libc::PTRACE_SYSCALL_INFO_SECCOMP => {
             // SAFETY: as above.
             let seccomp = unsafe { info.u.seccomp };
-            AtCall::Begins { number: seccomp.nr, arguments: seccomp.args, narrow }
+            AtCall::Begins { number: seccomp.nr, arguments: seccomp.args, compat32 }
         }
         libc::PTRACE_SYSCALL_INFO_EXIT => {
             // SAFETY: as above.

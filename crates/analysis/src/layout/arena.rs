@@ -4,7 +4,7 @@
 //! arena of an object is found by masking its address. It begins without access and is opened from its beginning on as it
 //! grows (`new_heap` and `grow_heap` in glibc's malloc/arena.c).
 
-use events::space::Range;
+use events::snapshot::MappedRange;
 
 /// `HEAP_MAX_SIZE` in glibc's malloc/arena.c: twice `DEFAULT_MMAP_THRESHOLD_MAX`, which is 32 MiB, or 512 KiB of 32-bit programs.
 fn reservation_bytes(bits: u8) -> u64 {
@@ -12,10 +12,10 @@ fn reservation_bytes(bits: u8) -> u64 {
 }
 
 /// The ranges of addresses that look like arenas, their part without access included.
-pub(super) fn arenas(ranges: &[Range], bits: u8) -> Vec<(u64, u64)> {
+pub(super) fn arenas(ranges: &[MappedRange], bits: u8) -> Vec<(u64, u64)> {
     let size = reservation_bytes(bits);
     let pairs = ranges.iter().zip(ranges.iter().skip(1));
-    let arena = |(open, closed): (&Range, &Range)| {
+    let arena = |(open, closed): (&MappedRange, &MappedRange)| {
         let fits = is_anonymous(open, "rw-p") && is_anonymous(closed, "---p") && closed.start == open.end;
         // Some full ones may lie right below: then the kernel shows all that is open as one.
         let last = open.end.checked_sub(1)? / size * size;
@@ -27,7 +27,7 @@ pub(super) fn arenas(ranges: &[Range], bits: u8) -> Vec<(u64, u64)> {
     pairs.filter_map(arena).collect()
 }
 
-fn is_anonymous(range: &Range, permissions: &str) -> bool {
+fn is_anonymous(range: &MappedRange, permissions: &str) -> bool {
     // Since glibc 2.42 a tunable gives them names.
     let named = range.name.starts_with("[anon: glibc: malloc arena");
     range.file == 0 && range.permissions == permissions && (range.name.is_empty() || named)

@@ -1,6 +1,6 @@
 //! Where the parts of a program or library lie, from its headers and one address.
 
-use events::space::{Image, Segment, Space};
+use events::snapshot::{Image, Segment, Snapshot};
 use results::layout::Kind;
 
 /// An image at its place.
@@ -16,7 +16,7 @@ pub(super) struct Placed<'a> {
 }
 
 /// The program itself. The collector puts it first; without its entry, or for a file that is not mapped, it is unknown.
-pub(super) fn own(space: &Space) -> Option<Placed<'_>> {
+pub(super) fn own(space: &Snapshot) -> Option<Placed<'_>> {
     let image = space.images.first()?;
     match space.entry {
         Some(entry) => Placed::new(space, image, entry.wrapping_sub(image.entry)),
@@ -30,7 +30,7 @@ pub(super) fn own(space: &Space) -> Option<Placed<'_>> {
 }
 
 /// An image whose place is that of its first mapping.
-pub(super) fn found<'a>(space: &'a Space, image: &'a Image) -> Option<Placed<'a>> {
+pub(super) fn found<'a>(space: &'a Snapshot, image: &'a Image) -> Option<Placed<'a>> {
     let first = space.ranges.iter().find(|range| range.file == image.file)?;
     let page = space.page_bytes;
     let segment = image.segments.iter().find(|segment| segment.offset_bytes / page * page == first.offset_bytes)?;
@@ -38,7 +38,7 @@ pub(super) fn found<'a>(space: &'a Space, image: &'a Image) -> Option<Placed<'a>
 }
 
 impl<'a> Placed<'a> {
-    fn new(space: &Space, image: &'a Image, bias: u64) -> Option<Self> {
+    fn new(space: &Snapshot, image: &'a Image, bias: u64) -> Option<Self> {
         let page_bytes = space.page_bytes.max(1);
         let ends = image.segments.iter().map(|segment| segment.address.checked_add(segment.memory_bytes));
         let end = ends.collect::<Option<Vec<u64>>>()?.into_iter().max()?.wrapping_add(bias);

@@ -1,6 +1,6 @@
 //! From mappings to regions with a meaning.
 
-use events::space::{Range, Space};
+use events::snapshot::{MappedRange, Snapshot};
 use results::layout::{Address, Kind, Parts, Region};
 
 use super::Detail;
@@ -11,7 +11,7 @@ use super::image::{Placed, found, own};
 const LARGEST_GUARD_BYTES: u64 = 1 << 20;
 
 /// Everything that is mapped. A mapping that holds two things (bss and heap, where no gap is between them) is cut.
-pub(super) fn regions(space: &Space, detail: Detail) -> Vec<Region> {
+pub(super) fn regions(space: &Snapshot, detail: Detail) -> Vec<Region> {
     let known = Known::new(space);
     let mut regions = Vec::new();
     for (index, range) in space.ranges.iter().enumerate() {
@@ -39,7 +39,7 @@ pub(super) fn regions(space: &Space, detail: Detail) -> Vec<Region> {
 
 /// What is known of the places.
 struct Known<'a> {
-    space: &'a Space,
+    space: &'a Snapshot,
     own: Option<Placed<'a>>,
     libraries: Vec<Placed<'a>>,
     arenas: Vec<(u64, u64)>,
@@ -48,7 +48,7 @@ struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    fn new(space: &'a Space) -> Self {
+    fn new(space: &'a Snapshot) -> Self {
         let own = own(space);
         let bits = own.as_ref().map_or(64, |own| own.image.bits);
         let others = space.images.iter().filter(|image| own.as_ref().is_none_or(|own| own.image.file != image.file));
@@ -62,7 +62,7 @@ impl<'a> Known<'a> {
     }
 
     /// Where a range is to be cut, its two ends included.
-    fn cuts(&self, range: &Range) -> Vec<u64> {
+    fn cuts(&self, range: &MappedRange) -> Vec<u64> {
         let images = self.own.iter().chain(&self.libraries);
         let bss = images.flat_map(Placed::bss).flat_map(|(start, end)| [start, end]);
         let bss = bss.filter(|_| range.file == 0);
@@ -96,7 +96,7 @@ impl<'a> Known<'a> {
         (kind, name)
     }
 
-    fn bss_at(&self, range: &Range, address: u64) -> Option<(Kind, Option<String>)> {
+    fn bss_at(&self, range: &MappedRange, address: u64) -> Option<(Kind, Option<String>)> {
         let nameless = range.name.is_empty() || range.name == "[heap]" || range.name.starts_with("[anon:.bss");
         let within = |placed: &Placed| nameless && placed.bss().any(|(start, end)| (start..end).contains(&address));
         if self.own.as_ref().is_some_and(within) {
@@ -138,10 +138,10 @@ fn is_shared_memory(name: &str) -> bool {
 }
 
 /// The ranges in which a thread's stack pointer lies, and their guards.
-fn stacks(space: &Space) -> Vec<usize> {
+fn stacks(space: &Snapshot) -> Vec<usize> {
     let mut found = Vec::new();
     for pointer in &space.stack_pointers {
-        let holds = |range: &Range| (range.start..range.end).contains(pointer);
+        let holds = |range: &MappedRange| (range.start..range.end).contains(pointer);
         let Some(index) = space.ranges.iter().position(holds) else { continue };
         found.push(index);
         if let Some(below) = index.checked_sub(1) {
@@ -159,12 +159,12 @@ fn stacks(space: &Space) -> Vec<usize> {
 }
 
 /// How much of `start..end` is resident.
-fn resident_within(range: &Range, start: u64, end: u64) -> u64 {
+fn resident_within(range: &MappedRange, start: u64, end: u64) -> u64 {
     let Some(resident) = &range.resident else { return 0 };
     resident.iter().map(|(from, to)| to.min(&end).saturating_sub(*from.max(&start))).sum()
 }
 
-fn parts(range: &Range, start: u64, end: u64, page_bytes: u64, detail: Detail) -> Option<Parts> {
+fn parts(range: &MappedRange, start: u64, end: u64, page_bytes: u64, detail: Detail) -> Option<Parts> {
     let (Detail::Parts(most), Some(_)) = (detail, &range.resident) else { return None };
     let pages = (end - start).div_ceil(page_bytes);
     let part_bytes = pages.div_ceil(most.max(1)).max(1) * page_bytes;

@@ -1,6 +1,6 @@
 //! Layouts made by hand.
 
-use events::space::{Image, Range, Segment, Space};
+use events::snapshot::{Image, MappedRange, Segment, Snapshot};
 use results::layout::{Address, Bits, Kind, Moment, Region, Run};
 
 use super::*;
@@ -8,15 +8,15 @@ use super::*;
 const PAGE: u64 = 4096;
 const MIB: u64 = 1 << 20;
 
-fn range(start: u64, end: u64, permissions: &str, file: u32, name: &str) -> Range {
-    Range {
+fn range(start: u64, end: u64, permissions: &str, file: u32, name: &str) -> MappedRange {
+    MappedRange {
         start,
         end,
         permissions: permissions.to_owned(),
         file,
         name: name.to_owned(),
         resident: Some(Vec::new()),
-        ..Range::default()
+        ..MappedRange::default()
     }
 }
 
@@ -46,7 +46,7 @@ const BASE: u64 = 0x5555_5555_4000;
 const LIBRARY: u64 = 0x7fff_f7d0_0000;
 
 /// The program at `BASE`, its heap `gap` bytes behind its bss, and a library.
-fn space(gap: u64) -> Space {
+fn space(gap: u64) -> Snapshot {
     let end = BASE + 0x7000;
     let mut ranges = vec![
         range(BASE, BASE + 0x1000, "r--p", 1, "/app"),
@@ -74,18 +74,18 @@ fn space(gap: u64) -> Space {
         range(0x7fff_fffd_e000, 0x7fff_ffff_f000, "rw-p", 0, "[stack]"),
         range(0xffff_ffff_ff60_0000, 0xffff_ffff_ff60_1000, "--xp", 0, "[vsyscall]"),
     ]);
-    Space {
+    Snapshot {
         pid: 9,
         program: "/app".to_owned(),
         page_bytes: PAGE,
         ranges,
         images: vec![image(1, 0x1040), image(2, 0)],
         entry: Some(BASE + 0x1040),
-        ..Space::default()
+        ..Snapshot::default()
     }
 }
 
-fn explained(space: &Space) -> Run {
+fn explained(space: &Snapshot) -> Run {
     run(space, Some(true), Moment::Exit, Detail::Parts(8))
 }
 
@@ -94,7 +94,7 @@ fn kinds(run: &Run) -> Vec<Kind> {
 }
 
 /// Nothing is lost, nothing is twice: the regions are what was mapped.
-fn covers(space: &Space, run: &Run) {
+fn covers(space: &Snapshot, run: &Run) {
     let total: u64 = space.ranges.iter().map(|range| range.end - range.start).sum();
     assert_eq!(run.mapped_bytes(), total);
     assert!(run.regions.windows(2).all(|pair| pair[0].end <= pair[1].start));
@@ -215,7 +215,7 @@ fn arenas_and_thread_stacks_are_recognised() {
 fn a_program_says_what_it_is() {
     let program = program(&space(0), &["app".to_owned()]);
     assert_eq!((program.bits, program.position_independent, program.dynamic), (Some(64), Some(true), Some(true)));
-    assert_eq!(super::program(&Space::default(), &[]).bits, None);
+    assert_eq!(super::program(&Snapshot::default(), &[]).bits, None);
 }
 
 #[test]

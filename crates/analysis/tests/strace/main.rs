@@ -7,8 +7,8 @@ mod running;
 
 use std::collections::BTreeMap;
 
-use analysis::decode::{arguments, line, outcome};
-use events::{Call, Name, Names};
+use analysis::trace::decode::{arguments, line, outcome};
+use events::{Call, Definitions, Interner, Name};
 
 use differences::Difference;
 use reading::{Decoded, Raw};
@@ -26,18 +26,18 @@ fn names_of_the_fixture() -> Vec<Option<String>> {
 }
 
 /// Gives the calls of `memfd_create` their `texts`.
-fn name(calls: &mut [Raw], texts: Vec<Option<String>>, names: &mut Names) {
+fn name(calls: &mut [Raw], texts: Vec<Option<String>>, names: &mut Interner) {
     let created = calls.iter_mut().filter(|raw| raw.syscall.call == Call::MemfdCreate);
     let mut texts = texts.into_iter();
     for raw in created {
         let text = texts.next().expect("one text for each memfd_create");
-        raw.syscall.text = text.map_or(Name::NONE, |text| names.add(&text));
+        raw.syscall.text = text.map_or(Name::NONE, |text| names.text(&text));
     }
     assert_eq!(texts.next(), None, "the program makes a memfd for each text");
 }
 
 /// Compares our text of `calls` with that of strace; how often each difference was met that is known, and why it is there.
-fn compare(calls: &[Raw], decoded: &[Decoded], names: &Names, followed: bool) -> BTreeMap<Difference, usize> {
+fn compare(calls: &[Raw], decoded: &[Decoded], names: &Definitions, followed: bool) -> BTreeMap<Difference, usize> {
     assert_eq!(calls.len(), decoded.len(), "both runs make the same calls");
     let mut met = BTreeMap::new();
     let mut wrong = Vec::new();
@@ -71,15 +71,15 @@ fn every_call_reads_as_in_strace() {
     let Some(tracer) = Tracer::new() else { return };
     let Some(program) = running::fixture("every_memory_call") else { return };
     let (mut calls, decoded) = (tracer.raw(&[&program]), running::decoded(&[&program], false));
-    let mut names = Names::default();
+    let mut names = Interner::default();
     name(&mut calls, names_of_the_fixture(), &mut names);
     for call in Call::ALL {
         assert!(calls.iter().any(|raw| raw.syscall.call == call), "the program makes {}", call.name());
     }
-    print("every_memory_call", calls.len(), &compare(&calls, &decoded, &names, false));
+    print("every_memory_call", calls.len(), &compare(&calls, &decoded, names.table(), false));
 
     // The same with strace following pointers: whatever differs now must be a pointer.
-    let followed = compare(&calls, &running::decoded(&[&program], true), &names, true);
+    let followed = compare(&calls, &running::decoded(&[&program], true), names.table(), true);
     assert!(followed.get(&Difference::Followed).is_some_and(|&count| count > 0), "strace follows pointers");
     print("every_memory_call, pointers followed", calls.len(), &followed);
     std::fs::remove_file(program).expect("the program is ours");
@@ -97,6 +97,6 @@ fn real_programs_read_as_in_strace() {
         }
         let (calls, decoded) = (tracer.raw(program), running::decoded(program, true));
         assert!(calls.len() > 5, "{program:?} makes memory syscalls: {}", calls.len());
-        print(&program.join(" "), calls.len(), &compare(&calls, &decoded, &Names::default(), true));
+        print(&program.join(" "), calls.len(), &compare(&calls, &decoded, &Definitions::default(), true));
     }
 }

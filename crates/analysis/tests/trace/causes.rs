@@ -2,17 +2,20 @@
 
 use std::num::NonZeroU64;
 
-use analysis::HugePages;
-use events::{Call, Life, Name, Thread, What};
-use results::trace::Cause::{self, CopyOnWrite, File, FirstTouch, Stack, Unknown};
+use events::Cause::{self, CopyOnWrite, File, FirstTouch, Stack, Unknown};
+use events::{Call, EventKind, HugePages, Life, Name, Sees, Thread};
 
-use crate::teller::{ANONYMOUS, PAGE, POPULATE, PRIVATE, READ, SHARED, STACK, Teller, WRITE};
+use crate::teller::{ANONYMOUS, PAGE, POPULATE, PRIVATE, READ, SEES, SHARED, STACK, Teller, WRITE};
 
 const AT: u64 = 0x7f00_0000_0000;
 
 /// A program with 1024 anonymous pages at `AT`, a multiple of 2 MiB.
 fn anonymous(huge_pages: HugePages) -> Teller {
-    let mut teller = Teller::with(huge_pages);
+    anonymous_seeing(huge_pages, SEES)
+}
+
+fn anonymous_seeing(huge_pages: HugePages, sees: Sees) -> Teller {
+    let mut teller = Teller::seeing(huge_pages, sees);
     teller.mmap(AT, 1024, WRITE, PRIVATE | ANONYMOUS);
     teller
 }
@@ -271,7 +274,7 @@ fn protection_decides_what_can_be_copied() {
 
 #[test]
 fn what_came_with_a_huge_page_is_there_and_is_copied_after_a_fork() {
-    let mut teller = anonymous(HugePages::Always);
+    let mut teller = anonymous_seeing(HugePages::Always, Sees { page_sizes: true, ..SEES });
     teller.page_bytes = NonZeroU64::new(512 * PAGE);
     assert_eq!(faults(&mut teller, &[5]), [FirstTouch]);
     teller.page_bytes = NonZeroU64::new(PAGE);
@@ -294,7 +297,7 @@ fn large_pages_of_hugetlbfs_fault_once() {
 #[test]
 fn a_process_that_was_running_has_a_past() {
     let mut teller = Teller::new();
-    teller.life(Life::Met);
+    teller.life(Life::Attached);
     teller.mapped(AT, 8, 3, "");
     assert_eq!(faults(&mut teller, &[0, 0]), [FirstTouch, CopyOnWrite]);
     teller.fork(8);
@@ -304,7 +307,7 @@ fn a_process_that_was_running_has_a_past() {
     assert_eq!(faults(&mut teller, &[16]), [FirstTouch], "what is mapped since is known");
     let top = 0x7fff_f000_0000;
     let mut teller = Teller::new();
-    teller.life(Life::Met);
+    teller.life(Life::Attached);
     teller.mapped(top - 4 * PAGE, 4, 3, "[stack]");
     teller.fork(8);
     assert_eq!([4, 5].map(|page| teller.fault(top - page * PAGE)), [Unknown, Stack], "the stack has grown since");
@@ -325,8 +328,8 @@ fn events_of_unknown_processes_are_told_all_the_same() {
     let mut teller = Teller::new();
     teller.be(99, 100);
     assert_eq!(teller.fault(AT), Unknown);
-    teller.event(What::Lost(events::Lost { records: 3 }));
+    teller.event(EventKind::Lost(events::Lost { records: 3 }));
     teller.end();
-    assert_eq!(teller.story.summary().lost, 3);
-    assert_eq!((teller.story.summary().events, teller.story.summary().faults_seen), (2, 1));
+    assert_eq!(teller.builder.summary().lost, 3);
+    assert_eq!((teller.builder.summary().events, teller.builder.summary().faults_seen), (2, 1));
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use analysis::{FaultLines, Folder, Tally};
+use analysis::trace::{FaultBursts, FaultLines, Tally};
 use results::trace::write_line;
 
 use crate::teller::{ANONYMOUS, PAGE, PRIVATE, Teller, WRITE};
@@ -36,7 +36,7 @@ fn a_million_faults() {
         bytes += out.len();
     }
     println!("written as {bytes} bytes of JSON in {} ns a fault", per_fault(start));
-    let (mut folder, mut shown) = (Folder::new(FaultLines::Summary, PAGE), 0);
+    let (mut folder, mut shown) = (FaultBursts::new(FaultLines::Summary, PAGE), 0);
     let start = Instant::now();
     for line in teller.lines {
         folder.take(line, &mut |_| shown += 1);
@@ -44,5 +44,5 @@ fn a_million_faults() {
     folder.pause(&mut |_| shown += 1);
     println!("folded into {shown} lines in {} ns a fault", per_fault(start));
     assert!((2..100).contains(&shown));
-    assert_eq!(tally.table(teller.story.summary()).rows.iter().map(|row| row.calls).sum::<u64>(), FAULTS);
+    assert_eq!(tally.table(teller.builder.summary()).rows.iter().map(|row| row.calls).sum::<u64>(), FAULTS);
 }

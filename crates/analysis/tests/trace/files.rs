@@ -1,7 +1,7 @@
 //! Pages of files: those that fault, and those that a fault nearby brings along.
 
 use events::Call;
-use results::trace::Cause::{CopyOnWrite, File, Unknown};
+use events::Cause::{CopyOnWrite, File, Unknown};
 
 use crate::teller::{PAGE, PRIVATE, READ, SHARED, Teller, WRITE};
 

@@ -2,9 +2,9 @@
 
 use std::num::NonZeroU64;
 
-use analysis::{FaultLines, Folder};
-use events::{Call, Life};
-use results::trace::{Burst, Cause, Line, Order, Shown, What};
+use analysis::trace::{FaultBursts, FaultLines};
+use events::{Call, Cause, Life};
+use results::trace::{Burst, Line, LineKind, Order, Shown};
 
 use crate::teller::{ANONYMOUS, PAGE, PRIVATE, READ, Teller, WRITE};
 
@@ -12,7 +12,7 @@ const AT: u64 = 0x7f00_0000_0000;
 
 /// What is shown, in short: a fault by its page, a burst by its number and range, a call by its name.
 fn shown(teller: &mut Teller, faults: FaultLines, end: bool) -> Vec<String> {
-    let (mut folder, mut shown) = (Folder::new(faults, PAGE), Vec::new());
+    let (mut folder, mut shown) = (FaultBursts::new(faults, PAGE), Vec::new());
     let page = |address: u64| (address - AT) / PAGE;
     let mut show = |what: Shown| {
         shown.push(match what {
@@ -24,15 +24,15 @@ fn shown(teller: &mut Teller, faults: FaultLines, end: bool) -> Vec<String> {
                 };
                 format!("{} x{} {}..{} {order}", burst.tid, burst.faults, page(burst.low), page(burst.high))
             }
-            Shown::Line(line) => match line.what {
-                What::Fault(fault) => format!("{} fault {}", line.tid, page(fault.address)),
-                What::Syscall(call) => format!("{} {}", line.tid, call.name),
-                What::Process(_) => format!("{} process", line.tid),
-                What::Lost(records) => format!("lost {records}"),
+            Shown::Line(line) => match line.kind {
+                LineKind::Fault(fault) => format!("{} fault {}", line.tid, page(fault.address)),
+                LineKind::Syscall(call) => format!("{} {}", line.tid, call.name),
+                LineKind::Process(_) => format!("{} process", line.tid),
+                LineKind::Lost(records) => format!("lost {records}"),
             },
         });
     };
-    teller.story.pause(&mut |line| teller.lines.push(line));
+    teller.builder.pause(&mut |line| teller.lines.push(line));
     for line in teller.lines.drain(..) {
         folder.take(line, &mut show);
     }
@@ -121,7 +121,7 @@ fn a_burst_is_shown_after_a_second_when_nothing_follows() {
     teller.lines.clear();
     teller.now_ns = 5_000_000_000;
     teller.fault(AT);
-    let (mut folder, mut shown) = (Folder::new(FaultLines::Summary, PAGE), 0);
+    let (mut folder, mut shown) = (FaultBursts::new(FaultLines::Summary, PAGE), 0);
     let began_ns = teller.lines[0].time_ns;
     for line in teller.lines.drain(..) {
         folder.take(line, &mut |_| shown += 1);
@@ -140,12 +140,12 @@ fn bursts(pages: impl IntoIterator<Item = u64>) -> Vec<(u64, Option<u64>, u64, u
     for page in pages {
         teller.fault(AT + page * PAGE);
     }
-    let (mut folder, mut bursts) = (Folder::new(FaultLines::Summary, PAGE), Vec::new());
+    let (mut folder, mut bursts) = (FaultBursts::new(FaultLines::Summary, PAGE), Vec::new());
     let mut keep = |shown: Shown| match shown {
         Shown::Burst(Burst { faults, apart_bytes, low, high, .. }) => {
             bursts.push((faults, apart_bytes.map(|bytes| bytes / PAGE), (low - AT) / PAGE, (high - AT) / PAGE));
         }
-        Shown::Line(Line { what: What::Fault(fault), .. }) => {
+        Shown::Line(Line { kind: LineKind::Fault(fault), .. }) => {
             let page = (fault.address - AT) / PAGE;
             bursts.push((1, None, page, page + 1));
         }
@@ -175,7 +175,7 @@ fn large_pages_are_a_burst_of_their_own_and_end_where_they_end() {
         teller.page_bytes = NonZeroU64::new(bytes);
         teller.fault(AT + page * PAGE);
     }
-    let (mut folder, mut bursts) = (Folder::new(FaultLines::Summary, PAGE), Vec::new());
+    let (mut folder, mut bursts) = (FaultBursts::new(FaultLines::Summary, PAGE), Vec::new());
     let mut keep = |shown: Shown| {
         if let Shown::Burst(burst) = shown {
             let pages = ((burst.low - AT) / PAGE, (burst.high - AT) / PAGE);
@@ -194,7 +194,7 @@ fn a_burst_tells_times_and_what_was_major() {
         teller.latency_ns = latency_ns;
         teller.fault_as(AT + page * PAGE, page, page == 3);
     }
-    let (mut folder, mut bursts) = (Folder::new(FaultLines::Summary, PAGE), Vec::new());
+    let (mut folder, mut bursts) = (FaultBursts::new(FaultLines::Summary, PAGE), Vec::new());
     let mut keep = |what: Shown| {
         if let Shown::Burst(burst) = what {
             bursts.push(burst);

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use analysis::HugePages;
-use events::{Call, Ending, Event, Fault, Life, Lost, Mapping, Name, Span, Syscall, Thread, What};
+use events::{
+    Call, Cause, Ending, Event, EventKind, Fault, HugePages, Interner, Life, Lost, MappingKind, MappingReport, Name,
+    Span, Syscall, Thread,
+};
 use proptest::prelude::*;
-use results::trace::{Cause, Kind};
 
 use crate::teller::{ANONYMOUS, PAGE, PRIVATE, SHARED, Teller};
 
@@ -16,7 +17,7 @@ const PAGES: u64 = 200;
 /// What the kernel would know of a page.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Page {
-    kind: Kind,
+    kind: MappingKind,
     protection: u64,
     touched: bool,
 }
@@ -73,10 +74,10 @@ impl Naive {
         }
     }
 
-    fn touch(&mut self, page: u64) -> (Cause, Option<Kind>) {
+    fn touch(&mut self, page: u64) -> (Cause, Option<MappingKind>) {
         let Some(known) = self.pages.get_mut(&page) else { return (Cause::Unknown, None) };
         let cause = match (known.protection, known.kind, known.touched) {
-            (0, _, _) | (_, Kind::SharedAnonymous, true) | (1, _, true) => Cause::Unknown,
+            (0, _, _) | (_, MappingKind::SharedAnonymous, true) | (1, _, true) => Cause::Unknown,
             (_, _, false) => Cause::FirstTouch,
             (_, _, true) => Cause::CopyOnWrite,
         };
@@ -91,7 +92,7 @@ fn step(step: &Step, naive: &mut Naive, teller: &mut Teller) {
     match *step {
         Step::Mmap { first, count, protection, shared } => {
             naive.unmap(first, count);
-            let kind = if shared { Kind::SharedAnonymous } else { Kind::Anonymous };
+            let kind = if shared { MappingKind::SharedAnonymous } else { MappingKind::Anonymous };
             naive.pages.extend((first..first + count).map(|page| (page, Page { kind, protection, touched: false })));
             teller.mmap(at(first), count, protection, ANONYMOUS | if shared { SHARED } else { PRIVATE });
         }
@@ -106,7 +107,7 @@ fn step(step: &Step, naive: &mut Naive, teller: &mut Teller) {
         Step::DontNeed { first, count } if naive.all_mapped(first, count) => {
             // Shared pages stay, for all who share them.
             let own = naive.pages.range_mut(first..first + count).map(|(_, page)| page);
-            own.filter(|page| page.kind != Kind::SharedAnonymous).for_each(|page| page.touched = false);
+            own.filter(|page| page.kind != MappingKind::SharedAnonymous).for_each(|page| page.touched = false);
             teller.madvise(at(first), count, 4);
         }
         Step::Mremap { first, old, new, to } if naive.one_kind(first, old) && first.abs_diff(to) >= old.max(new) => {
@@ -122,7 +123,7 @@ fn step(step: &Step, naive: &mut Naive, teller: &mut Teller) {
             if pages < naive.heap_pages {
                 naive.unmap(PAGES + pages, naive.heap_pages - pages);
             }
-            let fresh = Page { kind: Kind::Heap, protection: 3, touched: false };
+            let fresh = Page { kind: MappingKind::Heap, protection: 3, touched: false };
             naive.pages.extend((naive.heap_pages..pages).map(|page| (PAGES + page, fresh)));
             naive.heap_pages = pages;
             teller.call(Call::Brk, &[at(PAGES + pages)], at(PAGES + pages));
@@ -152,20 +153,22 @@ fn any_event() -> impl Strategy<Value = Event> {
         .prop_map(|(call, (first, second, third, fourth, fifth, sixth), result)| {
             let arguments = [first, second, third, fourth, fifth, sixth];
             let (result, span) = (Some(result), Span::default());
-            What::Syscall(Syscall { call, text: Name::NONE, arguments, result, span })
+            EventKind::Syscall(Syscall { call, text: Name::NONE, arguments, result, span })
         });
     let fault = (word(), any::<bool>()).prop_map(|(address, major)| {
-        What::Fault(Fault { address, ip: 0, span: Span::default(), page_bytes: None, major, in_kernel: false })
+        EventKind::Fault(Fault { address, ip: 0, span: Span::default(), page_bytes: None, major, in_kernel: false })
     });
     let mapping =
         (word(), word(), word(), 0..8u32, any::<bool>()).prop_map(|(start, end, offset_bytes, protection, shared)| {
-            What::Mapping(Mapping { start, end, offset_bytes, inode: 0, protection, shared, name: Name::NONE })
+            let report = MappingReport { start, end, offset_bytes, protection, shared, ..MappingReport::default() };
+            EventKind::Mapping(report.intern(&mut Interner::default()))
         });
     let by = (0..4u32, 0..4u32).prop_map(|(pid, tid)| Thread { pid, tid });
     let life = prop_oneof![
         by.prop_map(|by| Life::Started { by }),
         Just(Life::Executed { name: Name::NONE }),
-        Just(Life::Met),
+        Just(Life::Attached),
+        Just(Life::Compat32),
         Just(Life::Ended { ending: Ending::Unknown }),
         Just(Life::Ended { ending: Ending::Killed(9) }),
     ];
@@ -173,13 +176,13 @@ fn any_event() -> impl Strategy<Value = Event> {
         3 => syscall,
         3 => fault,
         2 => mapping,
-        1 => life.prop_map(What::Life),
-        1 => any::<u64>().prop_map(|records| What::Lost(Lost { records: records >> 32 })),
+        1 => life.prop_map(EventKind::Life),
+        1 => any::<u64>().prop_map(|records| EventKind::Lost(Lost { records: records >> 32 })),
     ];
     (any::<u64>(), 0..4u32, 0..4u32, what).prop_map(|(time_ns, pid, tid, what)| Event {
         time_ns,
         thread: Thread { pid, tid },
-        what,
+        kind: what,
     })
 }
 
@@ -208,7 +211,7 @@ proptest! {
         teller.fork(8);
         let mut child = Naive { pages: naive.pages.clone(), heap_pages: naive.heap_pages };
         // What is shared is faulted in again.
-        for page in child.pages.values_mut().filter(|page| page.kind == Kind::SharedAnonymous) {
+        for page in child.pages.values_mut().filter(|page| page.kind == MappingKind::SharedAnonymous) {
             page.touched = false;
         }
         for one in &after {
@@ -227,17 +230,17 @@ proptest! {
     #[test]
     fn no_event_makes_it_panic(events in prop::collection::vec(any_event(), 1..200)) {
         let mut teller = Teller::with(HugePages::Always);
-        let mut tally = analysis::Tally::default();
-        let mut folder = analysis::Folder::new(analysis::FaultLines::Summary, PAGE);
+        let mut tally = analysis::trace::Tally::default();
+        let mut folder = analysis::trace::FaultBursts::new(analysis::trace::FaultLines::Summary, PAGE);
         let mut out = String::new();
         for event in &events {
-            teller.story.take(event, &teller.names, &mut |line| {
+            teller.builder.take(event, teller.interner.table(), &mut |line| {
                 tally.take(&line);
                 results::trace::write_line(&line, &mut out);
                 folder.take(line, &mut |_| {});
             });
         }
-        let table = tally.table(teller.story.summary());
+        let table = tally.table(teller.builder.summary());
         assert_eq!(table.rows.is_empty(), table.total.is_none());
         for line in out.lines() {
             serde_json::from_str::<serde_json::Value>(line).unwrap();

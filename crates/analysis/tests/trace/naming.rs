@@ -1,9 +1,9 @@
 //! What is mapped where, from either source or both.
 
-use events::{Call, Life};
-use results::trace::{Kind, Mapping, What};
+use events::{HugePages, Life, MappingKind, Sees};
+use results::trace::{LineKind, MappingLabel};
 
-use crate::teller::{ANONYMOUS, PAGE, PRIVATE, READ, SHARED, Teller, WRITE};
+use crate::teller::{ANONYMOUS, PAGE, PRIVATE, READ, SEES, SHARED, Teller, WRITE};
 
 const AT: u64 = 0x7f00_0000_0000;
 const LIBC: &str = "/lib/libc.so.6";
@@ -50,15 +50,15 @@ fn the_report_behind_an_mmap_brings_its_name() {
     teller.mapped(AT, 4, 1, LIBC);
     assert!(teller.lines.is_empty());
     assert_eq!(teller.label(AT + PAGE), LIBC);
-    let What::Syscall(call) = &teller.lines[0].what else { panic!("{:?}", teller.lines[0]) };
-    assert_eq!((call.name, call.mapping.as_ref().map(Mapping::label)), ("mmap", Some(LIBC)));
+    let LineKind::Syscall(call) = &teller.lines[0].kind else { panic!("{:?}", teller.lines[0]) };
+    assert_eq!((call.name, call.mapping.as_ref().map(MappingLabel::label)), ("mmap", Some(LIBC)));
     assert_eq!(teller.lines[0].time_ns, 1000);
     // Without a report it is told before what comes next, and at the latest when nothing comes.
     teller.mmap(AT + 4 * PAGE, 4, READ, PRIVATE);
     let mut told = Vec::new();
-    teller.story.pause(&mut |line| told.push(line));
-    let What::Syscall(call) = &told[0].what else { panic!("{told:?}") };
-    assert_eq!(call.mapping.as_ref().map(Mapping::label), Some("[file]"));
+    teller.builder.pause(&mut |line| told.push(line));
+    let LineKind::Syscall(call) = &told[0].kind else { panic!("{told:?}") };
+    assert_eq!(call.mapping.as_ref().map(MappingLabel::label), Some("[file]"));
 }
 
 #[test]
@@ -97,16 +97,32 @@ fn a_program_is_loaded_by_the_kernel_and_mapped_over() {
 }
 
 #[test]
-fn without_syscalls_a_report_to_the_letter_is_a_new_mapping() {
+fn the_calls_of_a_32_bit_program_are_not_seen() {
     let mut teller = Teller::new();
+    teller.life(Life::Compat32);
+    teller.mapped(AT, 8, 3, "");
+    assert_eq!([0, 0].map(|page| teller.fault(AT + page * PAGE).word()), ["first-touch", "copy-on-write"]);
+    teller.mapped(AT, 8, 3, "");
+    assert_eq!(teller.fault(AT).word(), "first-touch");
+    assert_eq!(teller.lines.len(), 3, "it is no line");
+}
+
+#[test]
+fn without_syscalls_a_report_to_the_letter_is_a_new_mapping() {
+    let mut teller = Teller::seeing(HugePages::Never, Sees { calls: false, ..SEES });
     teller.mapped(AT, 8, 3, "");
     assert_eq!([0, 0].map(|page| teller.fault(AT + page * PAGE).word()), ["first-touch", "copy-on-write"]);
     teller.mapped(AT, 8, 3, "");
     assert_eq!(teller.fault(AT).word(), "first-touch");
     teller.mapped(AT, 12, 3, "");
     assert_eq!(teller.fault(AT).word(), "copy-on-write", "it has grown");
-    // Where syscalls are seen they say what is new.
-    teller.call(Call::Brk, &[0], 0x5000);
+}
+
+#[test]
+fn where_syscalls_are_seen_they_say_what_is_new() {
+    let mut teller = Teller::new();
+    teller.mapped(AT, 12, 3, "");
+    teller.fault(AT);
     teller.mapped(AT, 12, 3, "");
     assert_eq!(teller.fault(AT).word(), "copy-on-write");
 }
@@ -118,15 +134,15 @@ fn calls_are_told_with_what_they_are_about() {
     teller.madvise(AT, 8, 4);
     teller.munmap(AT, 8);
     teller.munmap(AT, 8);
-    let kinds: Vec<Option<Kind>> = teller
+    let kinds: Vec<Option<MappingKind>> = teller
         .lines
         .iter()
-        .map(|line| match &line.what {
-            What::Syscall(call) => call.mapping.as_ref().map(|mapping| mapping.kind),
+        .map(|line| match &line.kind {
+            LineKind::Syscall(call) => call.mapping.as_ref().map(|mapping| mapping.kind),
             other => panic!("{other:?}"),
         })
         .collect();
-    assert_eq!(kinds, [Some(Kind::Heap), Some(Kind::Heap), None]);
+    assert_eq!(kinds, [Some(MappingKind::Heap), Some(MappingKind::Heap), None]);
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! Address spaces that threads or processes share: what each of them does at once.
 
-use events::{Call, Life, Name};
-use results::trace::Cause::{CopyOnWrite, FirstTouch, Unknown};
+use events::Cause::{CopyOnWrite, FirstTouch, Unknown};
+use events::{Call, HugePages, Life, Name, Sees};
 
-use crate::teller::{ANONYMOUS, PAGE, PRIVATE, Teller, WRITE};
+use crate::teller::{ANONYMOUS, PAGE, PRIVATE, SEES, Teller, WRITE};
 
 const AT: u64 = 0x7f00_0000_0000;
 
-fn touch(teller: &mut Teller, pages: &[u64]) -> Vec<results::trace::Cause> {
+fn touch(teller: &mut Teller, pages: &[u64]) -> Vec<events::Cause> {
     pages.iter().map(|page| teller.fault(AT + page * PAGE)).collect()
 }
 
@@ -126,7 +126,7 @@ fn a_child_of_fork_keeps_what_it_does_to_itself() {
 
 #[test]
 fn where_no_faults_are_seen_a_child_keeps_to_itself() {
-    let mut teller = Teller::new();
+    let mut teller = Teller::seeing(HugePages::Never, Sees { faults: false, ..SEES });
     teller.mmap(AT, 4, WRITE, PRIVATE | ANONYMOUS);
     teller.fork(8);
     teller.be(8, 8);
@@ -139,7 +139,7 @@ fn where_no_faults_are_seen_a_child_keeps_to_itself() {
 #[test]
 fn a_child_of_a_process_that_was_running_may_have_copied() {
     let mut teller = Teller::new();
-    teller.life(Life::Met);
+    teller.life(Life::Attached);
     teller.mapped(AT, 8, 3, "");
     touch(&mut teller, &[0]);
     teller.fork(8);

@@ -1,6 +1,6 @@
 //! The table of a trace.
 
-use analysis::Tally;
+use analysis::trace::Tally;
 use events::Call;
 use results::trace::{Group, Row, Summary, Table};
 
@@ -9,19 +9,19 @@ use crate::teller::{ANONYMOUS, PAGE, PRIVATE, READ, Teller, WRITE};
 const AT: u64 = 0x7f00_0000_0000;
 
 fn table(mut teller: Teller) -> Table {
-    teller.story.pause(&mut |line| teller.lines.push(line));
+    teller.builder.pause(&mut |line| teller.lines.push(line));
     let mut tally = Tally::default();
     for line in &teller.lines {
         tally.take(line);
     }
-    tally.table(teller.story.summary())
+    tally.table(teller.builder.summary())
 }
 
 fn name(row: &Row) -> String {
     match &row.group {
         Group::Syscall(name) => (*name).to_owned(),
         Group::Faults(class) => {
-            let kind = class.name.as_deref().or(class.kind.map(results::trace::Kind::label)).unwrap_or("nothing");
+            let kind = class.name.as_deref().or(class.kind.map(events::MappingKind::label)).unwrap_or("nothing");
             format!("{} {kind}", class.cause.word())
         }
         Group::OtherFiles { rows } => format!("other {rows}"),

@@ -2,9 +2,12 @@
 
 use std::num::NonZeroU64;
 
-use analysis::{HugePages, Paging, Story};
-use events::{Call, Ending, Event, Fault, Life, Mapping, Name, Names, Span, Syscall, Thread, What};
-use results::trace::{self, Cause, Line};
+use analysis::trace::LineBuilder;
+use events::{
+    Call, Cause, Clock, Ending, Event, EventKind, Fault, Header, HugePages, Interner, Life, MappingReport, Name, Sees,
+    Span, Syscall, Thread,
+};
+use results::trace::{self, Line, LineKind};
 
 pub(crate) const PAGE: u64 = 4096;
 pub(crate) const READ: u64 = 1;
@@ -17,10 +20,18 @@ pub(crate) const POPULATE: u64 = 0x8000;
 /// No file.
 pub(crate) const NO_FD: u64 = u64::MAX;
 
+/// What tracepoints and perf events see as root, on a kernel that does not tell the size of pages.
+pub(crate) const SEES: Sees = Sees { calls: true, faults: true, kernel_faults: true, page_sizes: false };
+
+/// The head of a stream that begins at 0.
+pub(crate) fn header(huge_pages: HugePages, sees: Sees) -> Header {
+    Header { clock: Clock::Monotonic, began_ns: 0, page_bytes: PAGE, huge_pages, sees }
+}
+
 /// A program: each event comes a microsecond after the one before and takes half of that.
 pub(crate) struct Teller {
-    pub(crate) story: Story,
-    pub(crate) names: Names,
+    pub(crate) builder: LineBuilder,
+    pub(crate) interner: Interner,
     pub(crate) lines: Vec<Line>,
     pub(crate) now_ns: u64,
     pub(crate) thread: Thread,
@@ -35,9 +46,13 @@ impl Teller {
     }
 
     pub(crate) fn with(huge_pages: HugePages) -> Teller {
+        Teller::seeing(huge_pages, SEES)
+    }
+
+    pub(crate) fn seeing(huge_pages: HugePages, sees: Sees) -> Teller {
         Teller {
-            story: Story::new(0, Paging { page_bytes: PAGE, huge_pages }, true),
-            names: Names::default(),
+            builder: LineBuilder::new(&header(huge_pages, sees), true),
+            interner: Interner::default(),
             lines: Vec::new(),
             now_ns: 0,
             thread: Thread { pid: 7, tid: 7 },
@@ -56,17 +71,17 @@ impl Teller {
         Span { latency_ns: NonZeroU64::new(self.latency_ns), on_cpu_ns: NonZeroU64::new(self.latency_ns / 2) }
     }
 
-    pub(crate) fn event(&mut self, what: What) {
+    pub(crate) fn event(&mut self, kind: EventKind) {
         self.now_ns += 1000;
-        let event = Event { time_ns: self.now_ns, thread: self.thread, what };
-        self.story.take(&event, &self.names, &mut |line| self.lines.push(line));
+        let event = Event { time_ns: self.now_ns, thread: self.thread, kind };
+        self.builder.take(&event, self.interner.table(), &mut |line| self.lines.push(line));
     }
 
     pub(crate) fn call(&mut self, call: Call, arguments: &[u64], result: u64) {
         let mut registers = [0; 6];
         registers[..arguments.len()].copy_from_slice(arguments);
         let (result, span) = (Some(result.cast_signed()), self.span());
-        self.event(What::Syscall(Syscall { call, text: Name::NONE, arguments: registers, result, span }));
+        self.event(EventKind::Syscall(Syscall { call, text: Name::NONE, arguments: registers, result, span }));
     }
 
     pub(crate) fn mmap(&mut self, start: u64, pages: u64, protection: u64, flags: u64) {
@@ -89,20 +104,21 @@ impl Teller {
 
     pub(crate) fn mapped_at(&mut self, start: u64, pages: u64, protection: u32, name: &str, offset_bytes: u64) {
         let shared = name.starts_with("shared ");
-        let name = self.names.add(name.trim_start_matches("shared "));
-        let (end, inode) = (start + pages * PAGE, 0);
-        self.event(What::Mapping(Mapping { start, end, offset_bytes, inode, protection, shared, name }));
+        let (name, end) = (name.trim_start_matches("shared "), start + pages * PAGE);
+        let report = MappingReport { start, end, offset_bytes, protection, shared, name, ..MappingReport::default() };
+        let mapping = report.intern(&mut self.interner);
+        self.event(EventKind::Mapping(mapping));
     }
 
     pub(crate) fn fork(&mut self, child: u32) {
         let by = self.thread;
         self.be(child, child);
-        self.event(What::Life(Life::Started { by }));
+        self.event(EventKind::Life(Life::Started { by }));
         self.thread = by;
     }
 
     pub(crate) fn life(&mut self, life: Life) {
-        self.event(What::Life(life));
+        self.event(EventKind::Life(life));
     }
 
     pub(crate) fn end(&mut self) {
@@ -111,9 +127,9 @@ impl Teller {
 
     pub(crate) fn fault_as(&mut self, address: u64, ip: u64, major: bool) -> trace::Fault {
         let span = self.span();
-        self.event(What::Fault(Fault { address, ip, span, page_bytes: self.page_bytes, major, in_kernel: false }));
-        match self.lines.last().map(|line| &line.what) {
-            Some(trace::What::Fault(fault)) => fault.clone(),
+        self.event(EventKind::Fault(Fault { address, ip, span, page_bytes: self.page_bytes, major, in_kernel: false }));
+        match self.lines.last().map(|line| &line.kind) {
+            Some(LineKind::Fault(fault)) => fault.clone(),
             other => panic!("a fault was told as {other:?}"),
         }
     }

@@ -6,7 +6,7 @@ use std::fs::{File, read_to_string};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 
-use events::space::{Image, Range, Segment, Space};
+use events::snapshot::{Image, MappedRange, Segment, Snapshot};
 use sys::elf::{Headers, Type};
 use sys::limits::page_bytes;
 use sys::proc::task::threads_of;
@@ -49,12 +49,12 @@ pub(super) type Leaving = HashMap<u32, Option<u64>>;
 ///
 /// # Errors
 /// [`Unseen`] says why it cannot be seen.
-pub fn picture(pid: u32) -> Result<Space, Unseen> {
+pub fn picture(pid: u32) -> Result<Snapshot, Unseen> {
     take(pid, pid, &Leaving::new())
 }
 
 /// The same through the eyes of one of its threads, which has to be there still.
-pub(super) fn take(pid: u32, tid: u32, leaving: &Leaving) -> Result<Space, Unseen> {
+pub(super) fn take(pid: u32, tid: u32, leaving: &Leaving) -> Result<Snapshot, Unseen> {
     let folder = format!("/proc/{pid}/task/{tid}");
     let seen = |error: io::Error| unseen(pid, &error);
     // Names may be no UTF-8.
@@ -65,13 +65,13 @@ pub(super) fn take(pid: u32, tid: u32, leaving: &Leaving) -> Result<Space, Unsee
         return Err(Unseen::Empty(pid));
     }
     let program = std::fs::read_link(format!("{folder}/exe")).unwrap_or_default();
-    let mut space = Space {
+    let mut space = Snapshot {
         pid,
         program: program.to_string_lossy().into_owned(),
         page_bytes: page_bytes(),
         fixed_addresses: super::machine::fixed_addresses(&folder),
         peak_resident_bytes: sys::proc::task::peak_resident_bytes(tid),
-        ..Space::default()
+        ..Snapshot::default()
     };
     let mut files = Files::default();
     let pages = PageMap::open(&folder).ok();
@@ -106,13 +106,13 @@ impl Files {
 
 /// Puts the program's own image first. Its file is that of the code it began in: a path may lead elsewhere by now, and the
 /// device of a file is not always what `/proc` says (btrfs, overlayfs).
-fn own_image(space: &mut Space, folder: &str) {
+fn own_image(space: &mut Snapshot, folder: &str) {
     let Some(headers) = headers_of(&format!("{folder}/exe"), None) else { return };
     let vector = std::fs::read(format!("{folder}/auxv")).unwrap_or_default();
     space.entry = entry_address(&vector, headers.bits);
     let entry = space.entry.unwrap_or_default();
-    let begins = |range: &&Range| range.file != 0 && (range.start..range.end).contains(&entry);
-    let named = |range: &&Range| range.file != 0 && range.name == space.program;
+    let begins = |range: &&MappedRange| range.file != 0 && (range.start..range.end).contains(&entry);
+    let named = |range: &&MappedRange| range.file != 0 && range.name == space.program;
     let found = space.ranges.iter().find(begins).or_else(|| space.ranges.iter().find(named));
     let Some(file) = found.map(|range| range.file) else { return };
     space.images.retain(|image| image.file != file);
@@ -120,7 +120,13 @@ fn own_image(space: &mut Space, folder: &str) {
 }
 
 /// One range; when it is the first of a file, the file's headers are looked at too.
-fn range(mapped: Mapped, files: &mut Files, folder: &str, images: &mut Vec<Image>, pages: Option<&PageMap>) -> Range {
+fn range(
+    mapped: Mapped,
+    files: &mut Files,
+    folder: &str,
+    images: &mut Vec<Image>,
+    pages: Option<&PageMap>,
+) -> MappedRange {
     let file = match mapped.inode {
         0 => 0,
         inode => {
@@ -143,7 +149,7 @@ fn range(mapped: Mapped, files: &mut Files, folder: &str, images: &mut Vec<Image
         }
         _ => None,
     };
-    Range {
+    MappedRange {
         start: mapped.start,
         end: mapped.end,
         permissions: mapped.permissions,
@@ -201,7 +207,7 @@ pub(super) fn standing(pid: u32, tid: u32) -> Option<sys::proc::Standing> {
 }
 
 /// Stack pointers of all threads but the first.
-fn stacks(space: &mut Space, leaving: &Leaving) {
+fn stacks(space: &mut Snapshot, leaving: &Leaving) {
     /// A thread on a processor has none to show: it is looked at again, a millisecond later.
     const LOOKS: usize = 20;
     space.stack_pointers.extend(leaving.values().flatten());

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use events::space::Space;
+use events::snapshot::Snapshot;
 use sys::interrupt::Interrupt;
 use sys::launch::Started;
 use sys::proc::task::threads_of;
@@ -26,7 +26,7 @@ const GRACE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// [`Failure`] says why there is no picture.
-pub fn run(request: &Request, interrupt: Interrupt, look: &mut dyn FnMut(&Space)) -> Result<Outcome, Failure> {
+pub fn run(request: &Request, interrupt: Interrupt, look: &mut dyn FnMut(&Snapshot)) -> Result<Outcome, Failure> {
     let waiting = request.program.start(request.setup).map_err(Failure::Start)?;
     let bell = Bell::new().map_err(Failure::Start)?;
     ptrace::seize(waiting.pid(), Options::LIFE).map_err(Failure::Trace)?;
@@ -75,7 +75,7 @@ struct Tracer<'a> {
     started: Started,
     leaving: Leaving,
     freeze: Option<Freeze>,
-    taken: Option<(Space, Moment)>,
+    taken: Option<(Snapshot, Moment)>,
     unseen: Option<Unseen>,
     since_exec: Option<Instant>,
     /// The picture of a certain time, or of the user's interruption, was begun.
@@ -85,7 +85,7 @@ struct Tracer<'a> {
 }
 
 impl Tracer<'_> {
-    fn watch(mut self, bell: &Bell, interrupt: Interrupt, look: &mut dyn FnMut(&Space)) -> Result<Outcome, Failure> {
+    fn watch(mut self, bell: &Bell, interrupt: Interrupt, look: &mut dyn FnMut(&Snapshot)) -> Result<Outcome, Failure> {
         loop {
             bell.silence();
             while let Some((tid, stop)) = ptrace::next_stop().map_err(Failure::Trace)? {
@@ -201,7 +201,7 @@ impl Tracer<'_> {
         }
     }
 
-    fn follow_the_clock(&mut self, interrupt: Interrupt, look: &mut dyn FnMut(&Space)) {
+    fn follow_the_clock(&mut self, interrupt: Interrupt, look: &mut dyn FnMut(&Snapshot)) {
         self.thaw_if_all_stand();
         let now = Instant::now();
         let since = self.since_exec.unwrap_or(now);

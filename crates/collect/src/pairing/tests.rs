@@ -6,42 +6,42 @@ fn by(tid: u32) -> Thread {
     Thread { pid: 1, tid }
 }
 
-fn half(time_ns: u64, tid: u32, what: Piece) -> Half {
-    Half { time_ns, thread: by(tid), what }
+fn raw(time_ns: u64, tid: u32, kind: RawKind) -> RawEvent {
+    RawEvent { time_ns, thread: by(tid), kind }
 }
 
-fn fault(address: u64) -> Piece {
-    Piece::FaultBegins { address, ip: 0x400, in_kernel: false }
+fn fault(address: u64) -> RawKind {
+    RawKind::FaultBegins { address, ip: 0x400, in_kernel: false }
 }
 
-const FAULT_ENDS: Piece = Piece::FaultEnds { major: false, page_bytes: None };
+const FAULT_ENDS: RawKind = RawKind::FaultEnds { major: false, page_bytes: None };
 
-fn call(by_stops: bool) -> Piece {
-    Piece::CallBegins { call: Call::Mmap, text: Name::NONE, arguments: [7; 6], by_stops }
+fn call(by_ptrace: bool) -> RawKind {
+    RawKind::CallBegins { call: Call::Mmap, text: Name::NONE, arguments: [7; 6], by_ptrace }
 }
 
-/// What comes of `halves`: for each event its beginning, its latency and its time on a processor (0: not known).
-fn events(halves: &[Half]) -> (Vec<Event>, Counts) {
+/// What comes of `raws`: for each event its beginning, its latency and its time on a processor (0: not known).
+fn events(raws: &[RawEvent]) -> (Vec<Event>, Counts) {
     let mut pairing = Pairing::default();
     let mut events = Vec::new();
-    for &half in halves {
-        pairing.take(half, &mut |event| events.push(event));
+    for &raw in raws {
+        pairing.take(raw, &mut |event| events.push(event));
     }
     let counts = pairing.finish(&mut |event| events.push(event));
     (events, counts)
 }
 
 fn times(event: &Event) -> (u64, u64, u64) {
-    let span = match event.what {
-        What::Fault(fault) => fault.span,
-        What::Syscall(call) => call.span,
+    let span = match event.kind {
+        EventKind::Fault(fault) => fault.span,
+        EventKind::Syscall(call) => call.span,
         _ => Span::default(),
     };
     (event.time_ns, span.latency_ns.map_or(0, NonZeroU64::get), span.on_cpu_ns.map_or(0, NonZeroU64::get))
 }
 
-fn check(halves: &[Half], expect: &[(u64, u64, u64)]) -> Counts {
-    let (events, counts) = events(halves);
+fn check(raws: &[RawEvent], expect: &[(u64, u64, u64)]) -> Counts {
+    let (events, counts) = events(raws);
     assert_eq!(events.iter().map(times).collect::<Vec<_>>(), expect);
     assert_eq!(counts.events, expect.len() as u64);
     counts
@@ -49,79 +49,79 @@ fn check(halves: &[Half], expect: &[(u64, u64, u64)]) -> Counts {
 
 #[test]
 fn halves_of_each_thread_belong_together() {
-    let halves = [
-        half(10, 1, fault(0x1000)),
-        half(12, 2, fault(0x2000)),
-        half(15, 2, Piece::FaultEnds { major: true, page_bytes: None }),
-        half(20, 1, FAULT_ENDS),
-        half(30, 1, call(false)),
-        half(33, 1, fault(0x3000)), // the kernel touches user memory inside the call
-        half(35, 1, FAULT_ENDS),
-        half(40, 1, Piece::CallEnds { result: -12 }),
+    let raws = [
+        raw(10, 1, fault(0x1000)),
+        raw(12, 2, fault(0x2000)),
+        raw(15, 2, RawKind::FaultEnds { major: true, page_bytes: None }),
+        raw(20, 1, FAULT_ENDS),
+        raw(30, 1, call(false)),
+        raw(33, 1, fault(0x3000)), // the kernel touches user memory inside the call
+        raw(35, 1, FAULT_ENDS),
+        raw(40, 1, RawKind::CallEnds { result: -12 }),
     ];
-    let counts = check(&halves, &[(10, 10, 10), (12, 3, 3), (30, 10, 10), (33, 2, 2)]);
+    let counts = check(&raws, &[(10, 10, 10), (12, 3, 3), (30, 10, 10), (33, 2, 2)]);
     assert_eq!((counts.faults, counts.late), (3, 0));
-    let (events, _) = events(&halves);
-    assert!(matches!(events[1].what, What::Fault(Fault { major: true, address: 0x2000, .. })));
-    assert!(matches!(events[2].what, What::Syscall(Syscall { result: Some(-12), .. })));
+    let (events, _) = events(&raws);
+    assert!(matches!(events[1].kind, EventKind::Fault(Fault { major: true, address: 0x2000, .. })));
+    assert!(matches!(events[2].kind, EventKind::Syscall(Syscall { result: Some(-12), .. })));
 }
 
 #[test]
 fn time_off_the_processor_is_told_apart() {
-    let halves = [
-        half(5, 1, Piece::SwitchOut),
-        half(9, 1, Piece::SwitchIn), // before: does not count
-        half(10, 1, fault(0x1000)),
-        half(12, 1, Piece::SwitchOut),
-        half(90, 1, Piece::SwitchIn),
-        half(100, 1, FAULT_ENDS),
+    let raws = [
+        raw(5, 1, RawKind::SwitchOut),
+        raw(9, 1, RawKind::SwitchIn), // before: does not count
+        raw(10, 1, fault(0x1000)),
+        raw(12, 1, RawKind::SwitchOut),
+        raw(90, 1, RawKind::SwitchIn),
+        raw(100, 1, FAULT_ENDS),
     ];
-    check(&halves, &[(10, 90, 12)]);
+    check(&raws, &[(10, 90, 12)]);
 }
 
 #[test]
-fn a_call_seen_by_stops_lasts_from_coming_to_leaving() {
-    let halves = [
-        half(10, 1, Piece::SwitchOut), // stopped before the call
-        half(20, 1, call(true)),       // the tracer lets it go on
-        half(26, 1, Piece::SwitchIn),
-        half(28, 1, Piece::SwitchOut), // waits inside
-        half(38, 1, Piece::SwitchIn),
-        half(40, 1, Piece::SwitchOut), // stopped after the call
-        half(55, 1, Piece::CallEnds { result: 0 }),
+fn a_call_seen_by_ptrace_lasts_from_coming_to_leaving() {
+    let raws = [
+        raw(10, 1, RawKind::SwitchOut), // stopped before the call
+        raw(20, 1, call(true)),         // the tracer lets it go on
+        raw(26, 1, RawKind::SwitchIn),
+        raw(28, 1, RawKind::SwitchOut), // waits inside
+        raw(38, 1, RawKind::SwitchIn),
+        raw(40, 1, RawKind::SwitchOut), // stopped after the call
+        raw(55, 1, RawKind::CallEnds { result: 0 }),
     ];
-    check(&halves, &[(20, 14, 4)]);
-    let unseen = [half(20, 1, call(true)), half(55, 1, Piece::CallEnds { result: 0 })];
+    check(&raws, &[(20, 14, 4)]);
+    let unseen = [raw(20, 1, call(true)), raw(55, 1, RawKind::CallEnds { result: 0 })];
     check(&unseen, &[(20, 0, 0)]);
 }
 
 #[test]
 fn what_has_no_end_is_kept_without_a_latency() {
-    let halves = [
-        half(10, 1, fault(0x1000)), // a signal instead of a page
-        half(20, 1, fault(0x2000)),
-        half(21, 1, FAULT_ENDS),
-        half(30, 1, call(false)), // the thread is killed inside
-        half(35, 1, Piece::Life(Life::Ended { ending: Ending::Unknown })),
-        half(40, 2, fault(0x3000)), // nothing more is seen
+    let raws = [
+        raw(10, 1, fault(0x1000)), // a signal instead of a page
+        raw(20, 1, fault(0x2000)),
+        raw(21, 1, FAULT_ENDS),
+        raw(30, 1, call(false)), // the thread is killed inside
+        raw(35, 1, RawKind::Life(Life::Ended { ending: Ending::Unknown })),
+        raw(40, 2, fault(0x3000)), // nothing more is seen
     ];
-    check(&halves, &[(10, 0, 0), (20, 1, 1), (30, 0, 0), (35, 0, 0), (40, 0, 0)]);
+    check(&raws, &[(10, 0, 0), (20, 1, 1), (30, 0, 0), (35, 0, 0), (40, 0, 0)]);
     // Ends of what began before anyone looked.
-    check(&[half(1, 1, FAULT_ENDS), half(2, 1, Piece::CallEnds { result: 0 })], &[]);
+    check(&[raw(1, 1, FAULT_ENDS), raw(2, 1, RawKind::CallEnds { result: 0 })], &[]);
 }
 
 #[test]
 fn others_wait_for_the_slow_but_not_for_ever() {
     let slow = PATIENCE_NS * 3;
-    let halves = [
-        half(10, 1, fault(0x1000)),
-        half(20, 2, fault(0x2000)),
-        half(25, 2, FAULT_ENDS),
-        half(30, 3, Piece::Lost(Lost { records: 4 })),
-        half(slow, 2, fault(0x3000)),
-        half(slow + 5, 2, FAULT_ENDS),
-        half(slow + 10, 1, FAULT_ENDS),
+    let raws = [
+        raw(10, 1, fault(0x1000)),
+        raw(20, 2, fault(0x2000)),
+        raw(25, 2, FAULT_ENDS),
+        raw(30, 3, RawKind::Lost(Lost { records: 4 })),
+        raw(slow, 2, fault(0x3000)),
+        raw(slow + 5, 2, FAULT_ENDS),
+        raw(slow + 10, 1, FAULT_ENDS),
     ];
-    let counts = check(&halves, &[(20, 5, 5), (30, 0, 0), (slow, 5, 5), (10, slow, slow)]);
+    let counts = check(&raws, &[(20, 5, 5), (30, 0, 0), (slow, 5, 5), (10, slow, slow)]);
     assert_eq!((counts.late, counts.lost), (1, 4));
 }

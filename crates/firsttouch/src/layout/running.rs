@@ -7,7 +7,7 @@ use std::time::Duration;
 use analysis::layout::{Detail, Settings};
 use anyhow::anyhow;
 use collect::layout::{At, Failure, Machine, Outcome, Request, Unseen};
-use events::space::Space;
+use events::snapshot::Snapshot;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use results::layout::{Kernel, Layout, Moment, Run, SCHEMA};
 use sys::interrupt::Interrupt;
@@ -39,7 +39,7 @@ impl<'a> Album<'a> {
     }
 
     /// Adds a picture; the first one says what the program is.
-    fn add(&mut self, space: &Space, at: Moment, command: &[OsString]) {
+    fn add(&mut self, space: &Snapshot, at: Moment, command: &[OsString]) {
         // What the process says, not what was asked for: a program with a set-user-ID bit is laid out at random all the same.
         let aslr = aslr_of(self.machine, space.fixed_addresses);
         let is_first = self.layout.runs.is_empty();
@@ -86,7 +86,7 @@ impl<'a> Album<'a> {
     }
 }
 
-fn program(space: &Space, command: &[OsString]) -> results::layout::Program {
+fn program(space: &Snapshot, command: &[OsString]) -> results::layout::Program {
     let words: Vec<String> = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     analysis::layout::program(space, &words)
 }
@@ -134,7 +134,7 @@ pub(super) fn look_at(
     Ok(single(machine, &space, Moment::Running, &[]))
 }
 
-fn single(machine: &Machine, space: &Space, at: Moment, command: &[OsString]) -> Layout {
+fn single(machine: &Machine, space: &Snapshot, at: Moment, command: &[OsString]) -> Layout {
     let mut album = Album::new(machine);
     album.add(space, at, command);
     album.finish()

@@ -11,7 +11,7 @@ pub(super) fn sentence(notice: Notice, attached: bool) -> String {
                                  this user; as root, with CAP_PERFMON or at kernel.perf_event_paranoid 1 they are"
                 .to_owned()
         }
-        Notice::Stops(errno) => {
+        Notice::Ptrace(errno) => {
             let who = if attached {
                 "the process is stopped at every syscall, which slows it down"
             } else {
@@ -37,7 +37,7 @@ pub(super) fn sentence(notice: Notice, attached: bool) -> String {
                                  traces it: it runs without its privileges, and may fail; trace it as root"
                 .to_owned()
         }
-        Notice::Narrow => {
+        Notice::Compat32 => {
             "a 32-bit program: its syscalls have other numbers, and are not shown; its page faults are".to_owned()
         }
         Notice::Unseen => {
@@ -56,7 +56,7 @@ const PTRACE_REMEDY: &str = "A container forbids it (docker run --cap-add SYS_PT
      tracer is there already";
 
 /// What a descendant did that could not be shown.
-pub(super) fn narrow_calls(calls: u64) -> String {
+pub(super) fn compat32_calls(calls: u64) -> String {
     format!("syscalls in 32-bit mode are not shown, because their numbers have another meaning: {calls}")
 }
 
@@ -73,7 +73,7 @@ pub(super) fn passed_on(signal: i32, warned: &mut bool) -> String {
 }
 
 /// Somebody else watched the same faults.
-pub(super) fn foreign(records: u64) -> String {
+pub(super) fn misattributed(records: u64) -> String {
     format!(
         "another program watched the same page faults, and the kernel gave {records} records of this trace, or more, the number or the time of its event. If it was \
          not firsttouch (perf record, for one, has another clock), times, latencies and causes are wrong there: trace again without it"

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use analysis::{Folder, Tally};
+use analysis::trace::{FaultBursts, Tally};
 use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 use anyhow::Context;
@@ -26,7 +26,7 @@ pub(super) struct Outputs {
 /// Lines, or the table at the end.
 struct Screen {
     stream: Stream,
-    folder: Folder,
+    bursts: FaultBursts,
     /// Instead of lines.
     tally: Option<Tally>,
     width: Option<usize>,
@@ -47,7 +47,7 @@ impl Outputs {
         };
         let screen = stream.map(|stream| Screen {
             stream,
-            folder: Folder::new(options.faults.into(), sys::limits::page_bytes()),
+            bursts: FaultBursts::new(options.faults.into(), sys::limits::page_bytes()),
             tally: options.count.then(Tally::default),
             width: if options.output.is_none() { crate::stream::width_of_errors() } else { None },
         });
@@ -64,17 +64,17 @@ impl Outputs {
         if let Some(json) = &mut self.json {
             json.add(|text| write_line(&line, text));
         }
-        let Some(Screen { stream, folder, tally, .. }) = &mut self.screen else { return };
+        let Some(Screen { stream, bursts, tally, .. }) = &mut self.screen else { return };
         match tally {
             Some(tally) => tally.take(&line),
-            None => folder.take(line, &mut |shown| stream.show(&shown)),
+            None => bursts.take(line, &mut |shown| stream.show(&shown)),
         }
     }
 
     /// It is `time_ns` since the start, and nothing has come.
     pub(super) fn wait(&mut self, time_ns: u64) {
-        if let Some(Screen { stream, folder, tally: None, .. }) = &mut self.screen {
-            folder.wait(time_ns, &mut |shown| stream.show(&shown));
+        if let Some(Screen { stream, bursts, tally: None, .. }) = &mut self.screen {
+            bursts.wait(time_ns, &mut |shown| stream.show(&shown));
         }
     }
 
@@ -88,8 +88,8 @@ impl Outputs {
         if let Some(json) = &mut self.json {
             json.add(|text| write_summary(summary, text));
         }
-        if let Some(Screen { stream, folder, tally, width }) = &mut self.screen {
-            folder.pause(&mut |shown| stream.show(&shown));
+        if let Some(Screen { stream, bursts, tally, width }) = &mut self.screen {
+            bursts.pause(&mut |shown| stream.show(&shown));
             let end = match tally {
                 Some(tally) => report::trace_table(&tally.table(*summary), *width),
                 None => report::trace_end(summary, *width),

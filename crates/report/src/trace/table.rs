@@ -1,6 +1,6 @@
 //! The table of `trace -c`: what cost how much, the costliest first.
 
-use results::trace::{Group, Mapping, Row, Table};
+use results::trace::{Group, MappingLabel, Row, Table};
 use textwrap::core::display_width;
 
 use super::{Large, Place, reason, trace_end, whole};
@@ -142,7 +142,7 @@ fn name(row: &Row, room: Option<usize>) -> String {
     match &row.group {
         Group::Syscall(name) => clean(name),
         Group::Faults(class) => {
-            let mapping = class.kind.map(|kind| Mapping { kind, name: class.name.clone(), start: 0 });
+            let mapping = class.kind.map(|kind| MappingLabel { kind, name: class.name.clone(), start: 0 });
             let place = Place(mapping.as_ref()).to_string();
             let whole = |place: &str| format!("fault: {place}, {}{}", reason(class.cause), Large(class.large_bytes));
             let name = whole(&place);

@@ -1,16 +1,18 @@
 //! JSON lines, written by hand into a text that is used again: a million faults are a million lines, and a tree of
 //! values for each would cost more than the faults.
 
-use super::{Argument, Ending, Fault, Line, Mapping, Process, Returned, Summary, Syscall, What};
+use events::Ending;
+
+use super::{Argument, Fault, Line, LineKind, MappingLabel, Process, Returned, Summary, Syscall};
 
 /// Appends `line` as one line of JSON to `out`.
 pub fn write_line(line: &Line, out: &mut String) {
     head(line.time_ns, line.pid, line.tid, out);
-    match &line.what {
-        What::Syscall(syscall) => write_syscall(syscall, out),
-        What::Fault(fault) => write_fault(fault, out),
-        What::Process(process) => write_process(process, out),
-        What::Lost(records) => {
+    match &line.kind {
+        LineKind::Syscall(syscall) => write_syscall(syscall, out),
+        LineKind::Fault(fault) => write_fault(fault, out),
+        LineKind::Process(process) => write_process(process, out),
+        LineKind::Lost(records) => {
             out.push_str(r#""lost","records":"#);
             decimal(*records, out);
         }
@@ -126,13 +128,13 @@ fn write_process(process: &Process, out: &mut String) {
         }
         Process::Over(Ending::Unknown) => out.push_str(r#""ended""#),
         Process::ThreadEnded => out.push_str(r#""thread-ended""#),
-        Process::Met => out.push_str(r#""met""#),
+        Process::Attached => out.push_str(r#""met""#),
     }
 }
 
-fn mapping(mapping: Option<&Mapping>, out: &mut String) {
+fn mapping(mapping: Option<&MappingLabel>, out: &mut String) {
     out.push_str(r#","mapping":"#);
-    optional(mapping.map(Mapping::label), out);
+    optional(mapping.map(MappingLabel::label), out);
     out.push_str(r#","mapping_start":"#);
     match mapping {
         Some(mapping) => address(mapping.start, out),
@@ -211,12 +213,12 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use super::super::{Cause, Kind};
     use super::*;
+    use events::{Cause, MappingKind};
 
-    fn parsed(what: What) -> Value {
+    fn parsed(kind: LineKind) -> Value {
         let mut out = String::new();
-        write_line(&Line { time_ns: 216_000, pid: 4123, tid: 4124, what }, &mut out);
+        write_line(&Line { time_ns: 216_000, pid: 4123, tid: 4124, kind }, &mut out);
         assert!(out.ends_with("}\n") && out.matches('\n').count() == 1, "{out}");
         let mut value: Value = serde_json::from_str(&out).unwrap();
         let keys = value.as_object_mut().unwrap();
@@ -232,7 +234,7 @@ mod tests {
             major: true,
             in_kernel: false,
             cause: Cause::FirstTouch,
-            mapping: Some(Mapping { kind: Kind::Heap, name: name.map(Arc::from), start: 0x1000 }),
+            mapping: Some(MappingLabel { kind: MappingKind::Heap, name: name.map(Arc::from), start: 0x1000 }),
             page_bytes: Some(4096),
             large: false,
             latency_ns: Some(u64::MAX),
@@ -264,14 +266,14 @@ mod tests {
             "args": ["NULL", u64::MAX, "PROT_READ|PROT_WRITE", -1, "0x0", "a\"\n\u{1b}é"],
             "result": "0x7f1c2a000000", "error": null, "latency_ns": 4100, "on_cpu_ns": null, "bytes": 4096,
             "mapping": null, "mapping_start": null});
-        assert_eq!(parsed(What::Syscall(syscall.clone())), expect);
+        assert_eq!(parsed(LineKind::Syscall(syscall.clone())), expect);
         let failed = Syscall {
             arguments: Vec::new(),
             result: Some(Returned::Number(-1)),
             error: Some(Cow::Borrowed("ENOMEM")),
             ..syscall
         };
-        let value = parsed(What::Syscall(failed));
+        let value = parsed(LineKind::Syscall(failed));
         assert_eq!((&value["args"], &value["result"], &value["error"]), (&json!([]), &json!(-1), &json!("ENOMEM")));
     }
 
@@ -280,11 +282,11 @@ mod tests {
         let expect = json!({"kind": "fault", "address": "0x7f1c2a001000", "ip": "0x0", "major": true,
             "in_kernel": false, "cause": "first-touch", "page_bytes": 4096, "mapping": "[heap]", "mapping_start": "0x1000",
             "latency_ns": u64::MAX, "on_cpu_ns": null});
-        assert_eq!(parsed(What::Fault(fault(None))), expect);
+        assert_eq!(parsed(LineKind::Fault(fault(None))), expect);
         for name in ["/a \"b\\c\u{7f}\u{0}", "/lib/libc.so.6", "/\u{fffd}"] {
-            assert_eq!(parsed(What::Fault(fault(Some(name))))["mapping"], json!(name));
+            assert_eq!(parsed(LineKind::Fault(fault(Some(name))))["mapping"], json!(name));
         }
-        let unmapped = parsed(What::Fault(Fault { mapping: None, cause: Cause::Unknown, ..fault(None) }));
+        let unmapped = parsed(LineKind::Fault(Fault { mapping: None, cause: Cause::Unknown, ..fault(None) }));
         assert_eq!((&unmapped["mapping"], &unmapped["cause"]), (&Value::Null, &json!("unknown")));
     }
 
@@ -301,11 +303,11 @@ mod tests {
             (Process::Over(Ending::Killed(9)), json!({"kind": "process", "event": "killed", "signal": 9})),
             (Process::Over(Ending::Unknown), json!({"kind": "process", "event": "ended"})),
             (Process::ThreadEnded, json!({"kind": "process", "event": "thread-ended"})),
-            (Process::Met, json!({"kind": "process", "event": "met"})),
+            (Process::Attached, json!({"kind": "process", "event": "met"})),
         ] {
-            assert_eq!(parsed(What::Process(process)), expect);
+            assert_eq!(parsed(LineKind::Process(process)), expect);
         }
-        assert_eq!(parsed(What::Lost(12)), json!({"kind": "lost", "records": 12}));
+        assert_eq!(parsed(LineKind::Lost(12)), json!({"kind": "lost", "records": 12}));
         let summary =
             Summary { ending: Some(Ending::Exited(0)), events: 3, faults_counted: Some(2), ..Summary::default() };
         let mut out = String::new();

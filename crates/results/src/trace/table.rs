@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Cause, Kind, Summary};
+use events::{Cause, MappingKind};
+
+use super::Summary;
 
 /// What everything cost, by what it was.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -68,7 +70,7 @@ pub struct FaultClass {
     /// How large the pages are, if that is more than the smallest.
     pub large_bytes: Option<u64>,
     /// The kind of what is mapped there; `None` where nothing is known to be.
-    pub kind: Option<Kind>,
+    pub kind: Option<MappingKind>,
     /// The file, or the name that was given to the memory.
     pub name: Option<Arc<str>>,
 }

@@ -45,12 +45,12 @@ pub struct Record<'a> {
     /// The thread that was running.
     pub task: Task,
     /// What it says.
-    pub what: What<'a>,
+    pub kind: RecordKind<'a>,
 }
 
 /// What a record says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What<'a> {
+pub enum RecordKind<'a> {
     /// A page fault has begun.
     FaultBegins {
         /// The address.
@@ -74,7 +74,7 @@ pub enum What<'a> {
         /// Its registers.
         arguments: [u64; 6],
         /// It was made in 32-bit mode, where numbers mean other calls.
-        narrow: bool,
+        compat32: bool,
     },
     /// A syscall ends.
     CallEnds {
@@ -112,8 +112,12 @@ pub enum What<'a> {
         len_bytes: u64,
         /// Where in the file.
         offset_bytes: u64,
+        /// The major and minor number of the device that the file is on.
+        device: (u32, u32),
         /// The file's inode, or 0.
         inode: u64,
+        /// Which file with that inode it is.
+        generation: u64,
         /// `PROT_*`.
         protection: u32,
         /// `MAP_SHARED`.
@@ -130,12 +134,12 @@ pub enum What<'a> {
 
 /// How many samples were not as asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Odd {
+pub struct Anomalies {
     /// Not understood, and passed over.
-    pub strange: u64,
+    pub unparsed: u64,
     /// With the number of another program's event, and so with the time of its clock; or with a time before that of the record before it, which
     /// only another clock can have said: so many at least.
-    pub foreign: u64,
+    pub misattributed: u64,
 }
 
 /// Knows which event has which number.
@@ -163,31 +167,37 @@ impl Format {
         self.events.iter().map(|&(_, samples)| samples).find(|samples| samples.size() == Some(size))
     }
 
-    /// Gives each record in `bytes`, which are of one ring, to `each`, in order, and says how many samples were odd. What has no meaning for us (throttling,
+    /// Whether samples of completed faults have the size of the page.
+    #[must_use]
+    pub fn has_page_sizes(&self) -> bool {
+        self.events.iter().any(|(_, samples)| matches!(samples, Samples::FaultEnds { sized: true, .. }))
+    }
+
+    /// Gives each record in `bytes`, which are of one ring, to `each`, in order, and says how many samples were unparsed or misattributed. What has no meaning for us (throttling,
     /// half a record at the end) is skipped.
-    pub fn read<'a>(&self, mut bytes: &'a [u8], mut each: impl FnMut(Record<'a>)) -> Odd {
-        let (mut odd, mut last_ns) = (Odd::default(), 0);
+    pub fn read<'a>(&self, mut bytes: &'a [u8], mut each: impl FnMut(Record<'a>)) -> Anomalies {
+        let (mut anomalies, mut last_ns) = (Anomalies::default(), 0);
         while let Some((record, rest)) = split(bytes) {
-            if let Some(record) = self.record(record, &mut odd) {
+            if let Some(record) = self.record(record, &mut anomalies) {
                 // What says that records were lost is written before the one that has found room, and later.
-                if !matches!(record.what, What::Lost { .. }) {
-                    odd.foreign += u64::from(record.time_ns < last_ns);
+                if !matches!(record.kind, RecordKind::Lost { .. }) {
+                    anomalies.misattributed += u64::from(record.time_ns < last_ns);
                     last_ns = record.time_ns;
                 }
                 each(record);
             }
             bytes = rest;
         }
-        odd
+        anomalies
     }
 
-    fn record<'a>(&self, bytes: &'a [u8], odd: &mut Odd) -> Option<Record<'a>> {
+    fn record<'a>(&self, bytes: &'a [u8], anomalies: &mut Anomalies) -> Option<Record<'a>> {
         let mut body = Reader(bytes);
         let (kind, flags) = (body.u32()?, body.u16()?);
         body.u16()?;
         if kind == perf::PERF_RECORD_SAMPLE {
-            let sample = self.sample(body, flags, odd);
-            odd.strange += u64::from(sample.is_none());
+            let sample = self.sample(body, flags, anomalies);
+            anomalies.unparsed += u64::from(sample.is_none());
             return sample;
         }
         // The end of every other record: TID, TIME, IDENTIFIER, because sample_id_all is set.
@@ -198,15 +208,15 @@ impl Format {
     }
 
     /// IDENTIFIER, IP, TID, TIME, ADDR, CPU, PERIOD, RAW, `REGS_USER`, `DATA_PAGE_SIZE`: in this order, as far as the event asked for them.
-    fn sample<'a>(&self, mut body: Reader<'a>, flags: u16, odd: &mut Odd) -> Option<Record<'a>> {
+    fn sample<'a>(&self, mut body: Reader<'a>, flags: u16, anomalies: &mut Anomalies) -> Option<Record<'a>> {
         let size = HEADER_BYTES + body.0.len();
         let own = self.samples(body.u64()?);
         let samples = own.or_else(|| self.samples_of_size(size))?;
-        odd.foreign += u64::from(own.is_none());
+        anomalies.misattributed += u64::from(own.is_none());
         let ip = if samples == Samples::FaultBegins { body.u64()? } else { 0 };
         let (task, time_ns) = (body.task()?, body.u64()?);
-        let what = match samples {
-            Samples::FaultBegins => What::FaultBegins {
+        let kind = match samples {
+            Samples::FaultBegins => RecordKind::FaultBegins {
                 address: body.u64()?,
                 ip,
                 in_kernel: u32::from(flags) & perf::PERF_RECORD_MISC_CPUMODE_MASK == perf::PERF_RECORD_MISC_KERNEL,
@@ -215,7 +225,7 @@ impl Format {
                 if major {
                     body.take::<MAJOR_UNUSED_BYTES>()?;
                 }
-                What::FaultEnds { major, page_bytes: if sized { NonZeroU64::new(body.u64()?) } else { None } }
+                RecordKind::FaultEnds { major, page_bytes: if sized { NonZeroU64::new(body.u64()?) } else { None } }
             }
             Samples::CallBegins => {
                 let mut raw = body.raw()?;
@@ -224,15 +234,15 @@ impl Format {
                 for argument in &mut arguments {
                     *argument = raw.u64()?;
                 }
-                let narrow = body.u64()? == u64::from(perf::PERF_SAMPLE_REGS_ABI_32);
-                What::CallBegins { number, arguments, narrow }
+                let compat32 = body.u64()? == u64::from(perf::PERF_SAMPLE_REGS_ABI_32);
+                RecordKind::CallBegins { number, arguments, compat32 }
             }
             Samples::CallEnds => {
                 let mut raw = body.raw()?;
-                What::CallEnds { number: raw.u64()?, result: raw.u64()?.cast_signed() }
+                RecordKind::CallEnds { number: raw.u64()?, result: raw.u64()?.cast_signed() }
             }
         };
-        Some(Record { time_ns, task, what })
+        Some(Record { time_ns, task, kind })
     }
 }
 
@@ -255,13 +265,13 @@ impl Samples {
 /// The records that are no samples.
 fn other(kind: u32, flags: u16, mut body: Reader<'_>, task: Task, time_ns: u64) -> Option<Record<'_>> {
     let misc = u32::from(flags);
-    let (task, what) = match kind {
+    let (task, kind) = match kind {
         perf::PERF_RECORD_SWITCH => (
             task,
             if misc & perf::PERF_RECORD_MISC_SWITCH_OUT == 0 {
-                What::SwitchIn
+                RecordKind::SwitchIn
             } else {
-                What::SwitchOut { preempted: misc & perf::PERF_RECORD_MISC_SWITCH_OUT_PREEMPT != 0 }
+                RecordKind::SwitchOut { preempted: misc & perf::PERF_RECORD_MISC_SWITCH_OUT_PREEMPT != 0 }
             },
         ),
         perf::PERF_RECORD_FORK | perf::PERF_RECORD_EXIT => {
@@ -269,27 +279,41 @@ fn other(kind: u32, flags: u16, mut body: Reader<'_>, task: Task, time_ns: u64) 
             let (pid, parent) = (body.u32()?, body.u32()?);
             let subject = Task { pid, tid: body.u32()? };
             let by = Task { pid: parent, tid: body.u32()? };
-            (subject, if kind == perf::PERF_RECORD_FORK { What::Fork { by } } else { What::Exit })
+            (subject, if kind == perf::PERF_RECORD_FORK { RecordKind::Fork { by } } else { RecordKind::Exit })
         }
         perf::PERF_RECORD_COMM => {
             let renamed = body.task()?;
-            (renamed, What::Comm { by_exec: misc & perf::PERF_RECORD_MISC_COMM_EXEC != 0, name: body.text() })
+            (renamed, RecordKind::Comm { by_exec: misc & perf::PERF_RECORD_MISC_COMM_EXEC != 0, name: body.text() })
         }
         perf::PERF_RECORD_MMAP2 => {
             let owner = body.task()?;
             let (start, len_bytes, offset_bytes) = (body.u64()?, body.u64()?, body.u64()?);
-            let (_device, inode, _generation) = (body.u64()?, body.u64()?, body.u64()?);
+            let device = (body.u32()?, body.u32()?);
+            let (inode, generation) = (body.u64()?, body.u64()?);
             let (protection, map_flags) = (body.u32()?, body.u32()?);
             let shared = map_flags & libc::MAP_SHARED.cast_unsigned() != 0;
-            (owner, What::Mapped { start, len_bytes, offset_bytes, inode, protection, shared, name: body.text() })
+            (
+                owner,
+                RecordKind::Mapped {
+                    start,
+                    len_bytes,
+                    offset_bytes,
+                    device,
+                    inode,
+                    generation,
+                    protection,
+                    shared,
+                    name: body.text(),
+                },
+            )
         }
         perf::PERF_RECORD_LOST => {
             body.u64()?;
-            (task, What::Lost { records: body.u64()? })
+            (task, RecordKind::Lost { records: body.u64()? })
         }
         _ => return None,
     };
-    Some(Record { time_ns, task, what })
+    Some(Record { time_ns, task, kind })
 }
 
 /// The first record of `bytes`, whole, and what follows it.

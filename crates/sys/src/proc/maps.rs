@@ -13,6 +13,8 @@ pub struct Region {
     pub permissions: String,
     /// Where in its file it begins, in bytes.
     pub offset_bytes: u64,
+    /// The major and minor number of the device that its file is on.
+    pub device: (u32, u32),
     /// The inode of its file; 0 of none.
     pub inode: u64,
     /// Its file, a name in brackets such as `[heap]`, or nothing.
@@ -48,13 +50,16 @@ fn parse_line(line: &str) -> Option<Region> {
     let mut words = line.splitn(6, ' ');
     let (start, end) = words.next()?.split_once('-')?;
     let permissions = words.next().filter(|permissions| permissions.len() == 4)?;
-    let (offset, _device, inode) = (words.next()?, words.next()?, words.next()?);
+    let (offset, device, inode) = (words.next()?, words.next()?, words.next()?);
+    let (major, minor) = device.split_once(':')?;
+    let number = |text| u32::from_str_radix(text, 16).ok();
     let address = |text| usize::from_str_radix(text, 16).ok();
     Some(Region {
         start: address(start)?,
         end: address(end)?,
         permissions: permissions.to_owned(),
         offset_bytes: u64::from_str_radix(offset, 16).ok()?,
+        device: (number(major)?, number(minor)?),
         inode: inode.parse().ok()?,
         name: words.next().unwrap_or_default().trim().to_owned(),
     })

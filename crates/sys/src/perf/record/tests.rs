@@ -51,19 +51,19 @@ fn stream() -> Vec<u8> {
 fn records_say_what_the_kernel_wrote() {
     let mut found = Vec::new();
     let stream = stream();
-    let odd = format().read(&stream, |record| found.push((record.time_ns, record.task.tid, record.what)));
-    assert_eq!(odd, Odd { strange: 1, foreign: 2 });
+    let anomalies = format().read(&stream, |record| found.push((record.time_ns, record.task.tid, record.kind)));
+    assert_eq!(anomalies, Anomalies { unparsed: 1, misattributed: 2 });
     let by = Task { pid: 40, tid: 41 };
     let expected = [
-        (1000, 41, What::FaultBegins { address: 0x7000, ip: 0xffff, in_kernel: true }),
-        (1500, 41, What::FaultEnds { major: true, page_bytes: NonZeroU64::new(4096) }),
-        (1510, 41, What::FaultBegins { address: 0x8000, ip: 0xfffe, in_kernel: false }),
-        (1520, 41, What::FaultEnds { major: false, page_bytes: NonZeroU64::new(2 << 20) }),
-        (1600, 41, What::CallBegins { number: 9, arguments: [1, 2, 3, 4, 5, 6], narrow: true }),
-        (2000, 51, What::Fork { by }),
-        (2000, 51, What::Comm { by_exec: true, name: b"cat" }),
-        (2000, 41, What::SwitchOut { preempted: true }),
-        (2000, 41, What::Lost { records: 7 }),
+        (1000, 41, RecordKind::FaultBegins { address: 0x7000, ip: 0xffff, in_kernel: true }),
+        (1500, 41, RecordKind::FaultEnds { major: true, page_bytes: NonZeroU64::new(4096) }),
+        (1510, 41, RecordKind::FaultBegins { address: 0x8000, ip: 0xfffe, in_kernel: false }),
+        (1520, 41, RecordKind::FaultEnds { major: false, page_bytes: NonZeroU64::new(2 << 20) }),
+        (1600, 41, RecordKind::CallBegins { number: 9, arguments: [1, 2, 3, 4, 5, 6], compat32: true }),
+        (2000, 51, RecordKind::Fork { by }),
+        (2000, 51, RecordKind::Comm { by_exec: true, name: b"cat" }),
+        (2000, 41, RecordKind::SwitchOut { preempted: true }),
+        (2000, 41, RecordKind::Lost { records: 7 }),
     ];
     assert_eq!(found, expected);
 }

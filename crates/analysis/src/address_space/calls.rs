@@ -1,0 +1,255 @@
+//! What memory syscalls did to an address space. The constants are those of `<asm-generic/mman-common.h>`, which x86-64
+//! and arm64 use.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use events::{Call, MappingKind, Syscall, Thread};
+
+use super::AddressSpace;
+use super::pages::CHUNK_PAGES;
+use super::regions::{ACCESSIBLE, Region, WRITABLE};
+use super::under_way::UnderWay;
+
+const MAP_SHARED: u64 = 0x01;
+const MAP_SHARED_VALIDATE: u64 = 0x03;
+const MAP_TYPE: u64 = 0x0f;
+const MAP_ANONYMOUS: u64 = 0x20;
+const MAP_GROWSDOWN: u64 = 0x100;
+const MAP_LOCKED: u64 = 0x2000;
+const MAP_POPULATE: u64 = 0x8000;
+const MAP_NONBLOCK: u64 = 0x1_0000;
+const MAP_STACK: u64 = 0x2_0000;
+const MAP_HUGETLB: u64 = 0x4_0000;
+const MAP_HUGE_SHIFT: u64 = 26;
+const MREMAP_DONTUNMAP: u64 = 4;
+const MLOCK_ONFAULT: u64 = 1;
+const MCL_CURRENT: u64 = 1;
+const MCL_FUTURE: u64 = 2;
+const MCL_ONFAULT: u64 = 4;
+const SHM_RDONLY: u64 = 0o10000;
+/// The usual size of a page of hugetlbfs, where the call names none.
+pub(super) const HUGE_BYTES: u64 = 2 << 20;
+
+impl AddressSpace {
+    /// Takes what `call` of `thread` did, which began at `time_ns`; gives what it has mapped, if it is mmap(2).
+    pub(crate) fn call(&mut self, call: &Syscall, thread: Thread, time_ns: u64) -> Option<Region> {
+        self.was_there = false;
+        self.settle(time_ns);
+        let result = call.succeeded_with()?;
+        let born_ns = time_ns.saturating_add(call.span.latency_ns.map_or(0, std::num::NonZeroU64::get));
+        let region = (call.call == Call::Mmap).then(|| self.mapped_by(&call.arguments, result, born_ns));
+        let under_way = UnderWay { call: *call, tid: thread.tid, result, began_ns: time_ns, born_ns };
+        if time_ns < born_ns && matches!(call.call, Call::Mmap | Call::Mremap) {
+            self.begin(under_way);
+        } else {
+            self.apply(&under_way);
+        }
+        region
+    }
+
+    /// Applies what a call did.
+    pub(super) fn apply(&mut self, call: &UnderWay) {
+        let UnderWay { call, result, began_ns: time_ns, born_ns, .. } = *call;
+        let [first, second, third, ..] = call.arguments;
+        let end = self.page_end(first.saturating_add(second));
+        match call.call {
+            Call::Mmap => self.mmap(&call.arguments, result, time_ns, born_ns),
+            Call::Munmap => self.unmap(first, end, time_ns),
+            Call::Mremap => self.mremap(&call.arguments, result, time_ns, born_ns),
+            Call::Brk => self.brk(result, time_ns, born_ns),
+            Call::Mprotect | Call::PkeyMprotect => {
+                let protection = low(third) & ACCESSIBLE;
+                self.change(first, end, time_ns, |region| region.protection = protection);
+            }
+            Call::Madvise => self.madvise(first, end, third, time_ns),
+            Call::Mlock => self.populate_between(first, end),
+            Call::Mlock2 if third & MLOCK_ONFAULT == 0 => self.populate_between(first, end),
+            Call::Mlockall => self.mlockall(first),
+            Call::Munlockall => self.locks_new = false,
+            Call::Shmat => {
+                let protection = if third & SHM_RDONLY == 0 { 1 | WRITABLE } else { 1 };
+                // Its size is the segment's, which only the kernel's report of the mapping tells.
+                let end = result.saturating_add(self.header.page_bytes);
+                self.put(
+                    Region { born_ns, ..Region::new(result, end, MappingKind::SharedAnonymous, protection) },
+                    time_ns,
+                );
+            }
+            Call::Shmdt => {
+                if let Some(segment) = self.at(first).filter(|region| region.kind == MappingKind::SharedAnonymous) {
+                    self.unmap(segment.start, segment.end, time_ns);
+                }
+            }
+            Call::MapShadowStack => {
+                let end = self.page_end(result.saturating_add(second));
+                self.put(Region { born_ns, ..Region::new(result, end, MappingKind::Anonymous, 1 | WRITABLE) }, time_ns);
+            }
+            _ => {}
+        }
+    }
+
+    fn mmap(&mut self, arguments: &[u64; 6], start: u64, time_ns: u64, born_ns: u64) {
+        let flags = arguments[3];
+        let mut region = self.mapped_by(arguments, start, born_ns);
+        // Of a call that took so long that it is told late, the kernel's report came earlier.
+        let is_told = |told: &Region| told.kind == region.kind && time_ns <= told.born_ns;
+        region.name = self.at(start).filter(is_told).map_or(region.name, |told| told.name);
+        self.put(region, time_ns);
+        let populates = flags & MAP_LOCKED != 0 || flags & (MAP_POPULATE | MAP_NONBLOCK) == MAP_POPULATE;
+        if populates || self.locks_new {
+            self.populate(&[region]);
+        }
+    }
+
+    /// The region that an mmap(2) made at `start`.
+    fn mapped_by(&self, arguments: &[u64; 6], start: u64, born_ns: u64) -> Region {
+        let [_, length, protection, flags, _, offset_bytes] = *arguments;
+        let shared = matches!(flags & MAP_TYPE, MAP_SHARED | MAP_SHARED_VALIDATE);
+        let kind = match (flags & MAP_ANONYMOUS != 0, shared) {
+            (true, true) => MappingKind::SharedAnonymous,
+            (true, false) if flags & (MAP_STACK | MAP_GROWSDOWN) != 0 => MappingKind::ThreadStack,
+            (true, false) => MappingKind::Anonymous,
+            (false, true) => MappingKind::SharedFile,
+            (false, false) => MappingKind::PrivateFile,
+        };
+        let hugetlb_bytes = match (flags & MAP_HUGETLB != 0, flags >> MAP_HUGE_SHIFT & 63) {
+            (false, _) => 0,
+            (true, 0) => HUGE_BYTES,
+            (true, shift) => 1 << shift,
+        };
+        let end = self.page_end(start.saturating_add(round_up(length, hugetlb_bytes)));
+        let region = Region::new(start, end, kind, low(protection) & ACCESSIBLE);
+        let offset_bytes = if region.is_file() { offset_bytes } else { 0 };
+        Region { offset_bytes, hugetlb_bytes, born_ns, ..region }
+    }
+
+    fn brk(&mut self, now: u64, time_ns: u64, born_ns: u64) {
+        let Some(before) = self.break_at.replace(now) else { return };
+        let (before, now) = (self.page_end(before), self.page_end(now));
+        if now < before {
+            self.unmap(now, before, time_ns);
+        } else if before < now {
+            let grown = Region { born_ns, ..Region::new(before, now, MappingKind::Heap, 1 | WRITABLE) };
+            self.put(grown, time_ns);
+            if self.locks_new {
+                self.populate(&[grown]);
+            }
+        }
+    }
+
+    fn mremap(&mut self, arguments: &[u64; 6], to: u64, time_ns: u64, born_ns: u64) {
+        let [from, old, new, flags, ..] = *arguments;
+        let (old, new) = (self.page_end(old), self.page_end(new));
+        let (from_end, to_end) = (from.saturating_add(old), to.saturating_add(new));
+        if old == 0 {
+            // A shared mapping, once more.
+            if let Some(twin) = self.at(from).map(|region| region.part(from, u64::MAX)) {
+                self.put(Region { start: to, end: to_end, born_ns, ..twin }, time_ns);
+            }
+            return;
+        }
+        let last = from_end.checked_sub(1).and_then(|last| self.at(last));
+        if to == from {
+            self.unmap(to_end, from_end, time_ns);
+        } else {
+            self.relocate(from..from.saturating_add(old.min(new)), to..to_end, time_ns, born_ns);
+            if flags & MREMAP_DONTUNMAP == 0 {
+                self.unmap(from, from_end, time_ns);
+            }
+        }
+        if let Some(last) = last.filter(|_| old < new) {
+            let at_end = last.part(from_end - 1, from_end).offset_bytes;
+            let offset_bytes = at_end.wrapping_add(u64::from(last.is_file()));
+            let grown = Region { start: to.saturating_add(old), end: to_end, offset_bytes, born_ns, ..last };
+            self.put(grown, time_ns);
+        }
+    }
+
+    /// What is in `from` is at the beginning of `to` from now on, with what is touched of it.
+    fn relocate(&mut self, from: Range<u64>, to: Range<u64>, time_ns: u64, born_ns: u64) {
+        let mut parts = self.regions.parts(from.start, from.end);
+        parts.retain(|part| part.born_ns <= time_ns);
+        self.unmap(to.start, to.end, u64::MAX);
+        let (first, end, target) = (self.page(from.start), self.page(from.end), self.page(to.start));
+        for pages in self.sets() {
+            if pages.reaches_into(first, end) {
+                Arc::make_mut(pages).move_range(first, end, target);
+            }
+        }
+        for part in parts {
+            let start = to.start.saturating_add(part.start - from.start);
+            let end = start.saturating_add(part.end - part.start);
+            Arc::make_mut(&mut self.regions).put(Region { start, end, born_ns, ..part }, time_ns);
+        }
+    }
+
+    fn madvise(&mut self, start: u64, end: u64, advice: u64, time_ns: u64) {
+        let known = |region: &Region| region.born_ns <= time_ns;
+        match advice {
+            // MADV_DONTNEED, MADV_FREE, MADV_REMOVE, MADV_DONTNEED_LOCKED, MADV_GUARD_INSTALL. Freed pages may stay for
+            // a while, but then they do not fault.
+            4 | 8 | 9 | 24 | 102 => {
+                let mut parts = self.regions.parts(start, end);
+                // Only MADV_REMOVE takes pages from all who share them.
+                parts.retain(|part| known(part) && (advice == 9 || part.kind != MappingKind::SharedAnonymous));
+                self.forget(&parts);
+            }
+            // MADV_PAGEOUT: pages of a file are dropped, others go to swap.
+            21 => {
+                let mut parts = self.regions.parts(start, end);
+                parts.retain(|part| part.is_file() && known(part));
+                self.forget(&parts);
+            }
+            14 => self.change(start, end, time_ns, |region| region.huge = Some(true)),
+            15 => self.change(start, end, time_ns, |region| region.huge = Some(false)),
+            // MADV_POPULATE_READ, MADV_POPULATE_WRITE
+            22 | 23 => self.populate_between(start, end),
+            // MADV_COLLAPSE makes whole huge pages.
+            25 => {
+                let huge_bytes = CHUNK_PAGES * self.header.page_bytes;
+                self.populate_between(round_up(start, huge_bytes), end - end % huge_bytes);
+            }
+            _ => {}
+        }
+    }
+
+    fn mlockall(&mut self, flags: u64) {
+        self.locks_new = flags & MCL_FUTURE != 0 && flags & MCL_ONFAULT == 0;
+        if flags & MCL_CURRENT != 0 && flags & MCL_ONFAULT == 0 {
+            let all: Vec<Region> = self.regions.iter().copied().collect();
+            self.populate(&all);
+        }
+    }
+
+    fn populate_between(&mut self, start: u64, end: u64) {
+        let parts = self.regions.parts(start, end);
+        self.populate(&parts);
+    }
+
+    fn unmap(&mut self, start: u64, end: u64, time_ns: u64) {
+        if !self.regions.parts(start, end).is_empty() {
+            let gone = Arc::make_mut(&mut self.regions).remove(start, end, time_ns);
+            self.forget(&gone);
+        }
+    }
+
+    pub(super) fn put(&mut self, region: Region, time_ns: u64) {
+        let gone = Arc::make_mut(&mut self.regions).put(region, time_ns);
+        self.forget(&gone);
+    }
+
+    fn change(&mut self, start: u64, end: u64, time_ns: u64, change: impl Fn(&mut Region)) {
+        Arc::make_mut(&mut self.regions).change(start, end, time_ns, change);
+    }
+}
+
+/// `value` up to a multiple of `unit`; as it is if that is 0.
+fn round_up(value: u64, unit: u64) -> u64 {
+    value.checked_next_multiple_of(unit).unwrap_or(value)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "masked by the caller")]
+fn low(value: u64) -> u32 {
+    value as u32
+}

@@ -1,0 +1,99 @@
+//! What the kernel reports as mapped. A report may be of more than has just been mapped, since a mapping that continues
+//! another becomes one with it; and one comes after mprotect(2) and when the stack grows, where nothing is new.
+
+use std::sync::Arc;
+
+use events::{Mapping, MappingKind, Thread};
+
+use super::AddressSpace;
+use super::calls::HUGE_BYTES;
+use super::regions::{ACCESSIBLE, Region};
+
+impl AddressSpace {
+    /// Applies the kernel's report of `mapping`, which came while `thread` was in the kernel.
+    pub(crate) fn map(&mut self, mapping: &Mapping, thread: Thread, time_ns: u64) {
+        let told = told(mapping, self.was_there, time_ns);
+        if told.start >= told.end {
+            return;
+        }
+        self.settle(time_ns);
+        self.settle_between(told.start, told.end, thread.tid);
+        if told.kind == MappingKind::Heap && self.break_at.is_none() {
+            self.break_at = Some(told.end);
+        }
+        // Where no syscalls are seen, a report of what is there already, to the letter, is of a new mapping in its place.
+        let again = !self.sees_calls() && !matches!(told.kind, MappingKind::Heap | MappingKind::Stack);
+        let known = self.regions.parts(told.start, told.end);
+        let whole = self.regions.at(told.start).copied();
+        if again && whole == Some(Region { born_ns: whole.map_or(0, |whole| whole.born_ns), ..told }) {
+            self.forget(&known);
+        }
+        let mut at = told.start;
+        for part in &known {
+            self.put_if_any(told.part(at, part.start), time_ns);
+            let piece = told.part(part.start, part.end);
+            match refined(part, &piece) {
+                Some(better) if better == *part => {}
+                Some(better) => {
+                    Arc::make_mut(&mut self.regions).put(better, time_ns);
+                }
+                None => self.put(piece, time_ns),
+            }
+            at = part.end;
+        }
+        self.put_if_any(told.part(at, told.end), time_ns);
+    }
+
+    fn put_if_any(&mut self, region: Region, time_ns: u64) {
+        if region.start < region.end {
+            self.put(region, time_ns);
+        }
+    }
+}
+
+/// The mapping as a region.
+fn told(mapping: &Mapping, was_there: bool, time_ns: u64) -> Region {
+    let kind = mapping.kind;
+    let region = Region::new(mapping.start, mapping.end, kind, mapping.protection & ACCESSIBLE);
+    Region {
+        name: mapping.name,
+        offset_bytes: if region.is_file() { mapping.offset_bytes } else { 0 },
+        hugetlb_bytes: if mapping.hugetlb { HUGE_BYTES } else { 0 },
+        was_there,
+        born_ns: time_ns,
+        ..region
+    }
+}
+
+/// What `known` is, now that the kernel has told `piece` of the same addresses; `None` if that is something else.
+fn refined(known: &Region, piece: &Region) -> Option<Region> {
+    let same = Region { protection: piece.protection, ..*known };
+    let name = if piece.name.is_some() { piece.name } else { known.name };
+    let is_own = |kind| {
+        matches!(kind, MappingKind::Heap | MappingKind::Anonymous | MappingKind::ThreadStack | MappingKind::Stack)
+    };
+    match (known.kind, piece.kind) {
+        // What a syscall said is more exact than that there is no file.
+        (own, MappingKind::Anonymous) if is_own(own) => Some(Region { name, ..same }),
+        (own, MappingKind::Heap | MappingKind::Stack) if is_own(own) => Some(Region { kind: piece.kind, name, ..same }),
+        (MappingKind::SharedAnonymous, MappingKind::SharedAnonymous) => Some(Region { name, ..same }),
+        (MappingKind::PrivateFile, MappingKind::PrivateFile) | (MappingKind::SharedFile, MappingKind::SharedFile) => {
+            let continues = known.offset_bytes == piece.offset_bytes;
+            (continues && (!known.name.is_some() || known.name == piece.name)).then_some(Region { name, ..same })
+        }
+        // A descriptor of what is no file in the end: /dev/zero, a device, a ring of perf or io_uring.
+        (MappingKind::PrivateFile, MappingKind::Anonymous)
+        | (MappingKind::SharedFile, MappingKind::SharedAnonymous)
+        | (MappingKind::PrivateFile | MappingKind::SharedFile, MappingKind::Other)
+            if !known.name.is_some() && piece.name.is_some() =>
+        {
+            Some(Region { kind: piece.kind, name, offset_bytes: 0, ..same })
+        }
+        (MappingKind::Kernel, MappingKind::Kernel) | (MappingKind::Other, MappingKind::Other)
+            if known.name == piece.name =>
+        {
+            Some(same)
+        }
+        _ => None,
+    }
+}

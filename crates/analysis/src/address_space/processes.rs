@@ -1,0 +1,159 @@
+//! The processes that live, and their address spaces.
+
+use std::collections::{HashMap, HashSet};
+
+use events::{Ending, Header, Thread};
+
+use super::AddressSpace;
+use super::attribution::LifeChange;
+
+/// All processes that live.
+#[derive(Debug)]
+pub(crate) struct Processes {
+    header: Header,
+    by_pid: HashMap<u32, Process>,
+}
+
+#[derive(Debug)]
+struct Process {
+    space: AddressSpace,
+    /// Who started it, until it has a program of its own.
+    parent: Option<u32>,
+    threads: HashSet<u32>,
+    ending: Ending,
+    attached: bool,
+}
+
+impl Processes {
+    /// None so far.
+    pub(crate) fn new(header: Header) -> Processes {
+        Processes { header, by_pid: HashMap::new() }
+    }
+
+    /// The address space of a process, which may be unknown so far.
+    pub(crate) fn space(&mut self, pid: u32) -> &mut AddressSpace {
+        let header = self.header;
+        &mut self.by_pid.entry(pid).or_insert_with(|| Process::new(pid, AddressSpace::new(header))).space
+    }
+
+    /// `thread` began at `time_ns`.
+    pub(crate) fn start(&mut self, thread: Thread, by: Thread, time_ns: u64) -> LifeChange {
+        if thread.pid == by.pid {
+            self.space(thread.pid);
+            self.by_pid.entry(thread.pid).and_modify(|process| {
+                process.threads.insert(thread.tid);
+            });
+            return LifeChange::ThreadStarted { by: by.tid };
+        }
+        let child = Process::new(thread.tid, self.space(by.pid).fork(time_ns));
+        self.by_pid.insert(thread.pid, Process { parent: Some(by.pid), ..child });
+        LifeChange::Started { by: by.pid }
+    }
+
+    /// The process of `thread` has another program; its other threads are gone.
+    pub(crate) fn execute(&mut self, thread: Thread) {
+        self.give_back(thread.pid);
+        self.space(thread.pid).execute();
+        self.by_pid.entry(thread.pid).and_modify(|process| process.threads = HashSet::from([thread.pid]));
+    }
+
+    /// What a child of vfork(2) did to the memory of its parent stays there. The parent waits for it, so that with a
+    /// single thread nothing else has changed.
+    fn give_back(&mut self, pid: u32) {
+        // Without faults nothing tells that a child has copied.
+        if !self.header.sees.faults {
+            return;
+        }
+        let Some(child) = self.by_pid.get_mut(&pid) else { return };
+        let Some(parent) = child.parent.take().filter(|_| !child.space.has_copied()) else { return };
+        let space = child.space.clone();
+        if let Some(parent) = self.by_pid.get_mut(&parent).filter(|parent| parent.threads.len() == 1) {
+            parent.space.take_back(&space);
+        }
+    }
+
+    /// `thread` was there before it was observed. Returns whether its process is new.
+    pub(crate) fn attach(&mut self, thread: Thread) -> bool {
+        if let Some(process) = self.by_pid.get_mut(&thread.pid).filter(|process| process.attached) {
+            process.threads.insert(thread.tid);
+            return false;
+        }
+        let mut process = Process::new(thread.tid, AddressSpace::new(self.header));
+        process.space.attach();
+        process.attached = true;
+        self.by_pid.insert(thread.pid, process);
+        true
+    }
+
+    /// `thread` ended, and its process if no other is left or its end is known.
+    pub(crate) fn end(&mut self, thread: Thread, ending: Ending) -> LifeChange {
+        let is_first = thread.tid == thread.pid;
+        let Some(process) = self.by_pid.get_mut(&thread.pid) else {
+            return if is_first { LifeChange::Over(ending) } else { LifeChange::ThreadEnded };
+        };
+        process.threads.remove(&thread.tid);
+        if ending != Ending::Unknown {
+            process.ending = ending;
+        }
+        // The first thread's status is the process's, and is known when all the others are gone.
+        if process.threads.is_empty() || (is_first && ending != Ending::Unknown) {
+            let ending = process.ending;
+            self.by_pid.remove(&thread.pid);
+            return LifeChange::Over(ending);
+        }
+        LifeChange::ThreadEnded
+    }
+}
+
+impl Process {
+    fn new(tid: u32, space: AddressSpace) -> Process {
+        Process { space, parent: None, threads: HashSet::from([tid]), ending: Ending::Unknown, attached: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use events::{Clock, HugePages, Sees};
+
+    const fn thread(pid: u32, tid: u32) -> Thread {
+        Thread { pid, tid }
+    }
+
+    fn none() -> Processes {
+        Processes::new(Header {
+            clock: Clock::Monotonic,
+            began_ns: 0,
+            page_bytes: 4096,
+            huge_pages: HugePages::Never,
+            sees: Sees::default(),
+        })
+    }
+
+    #[test]
+    fn a_process_is_over_with_its_last_thread() {
+        let mut processes = none();
+        assert_eq!(processes.start(thread(7, 7), thread(1, 1), 0), LifeChange::Started { by: 1 });
+        assert_eq!(processes.start(thread(7, 8), thread(7, 7), 0), LifeChange::ThreadStarted { by: 7 });
+        assert_eq!(processes.end(thread(7, 7), Ending::Unknown), LifeChange::ThreadEnded);
+        assert_eq!(processes.end(thread(7, 8), Ending::Exited(3)), LifeChange::Over(Ending::Exited(3)));
+        assert!(!processes.by_pid.contains_key(&7));
+        assert_eq!(processes.end(thread(7, 8), Ending::Unknown), LifeChange::ThreadEnded, "told late");
+    }
+
+    #[test]
+    fn a_known_end_of_the_first_thread_is_that_of_the_process() {
+        let mut processes = none();
+        processes.start(thread(7, 8), thread(7, 7), 0);
+        assert_eq!(processes.end(thread(7, 7), Ending::Killed(9)), LifeChange::Over(Ending::Killed(9)));
+    }
+
+    #[test]
+    fn a_process_was_there_once() {
+        let mut processes = none();
+        assert!(processes.attach(thread(7, 7)) && !processes.attach(thread(7, 8)));
+        assert_eq!(processes.end(thread(7, 7), Ending::Unknown), LifeChange::ThreadEnded);
+        processes.execute(thread(7, 8));
+        assert_eq!(processes.end(thread(7, 7), Ending::Unknown), LifeChange::Over(Ending::Unknown));
+    }
+}

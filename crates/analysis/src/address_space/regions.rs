@@ -1,0 +1,200 @@
+//! What is mapped where: ranges without overlaps, joined where they continue each other, as the kernel has them.
+
+use std::collections::BTreeMap;
+
+use events::{MappingKind, Name};
+
+/// `PROT_WRITE` of `<asm-generic/mman-common.h>`.
+pub(crate) const WRITABLE: u32 = 2;
+/// `PROT_READ`, `PROT_WRITE` or `PROT_EXEC`.
+pub(crate) const ACCESSIBLE: u32 = 7;
+
+/// A range of addresses, and what is mapped there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Region {
+    /// The first address.
+    pub start: u64,
+    /// The address behind the last.
+    pub end: u64,
+    /// What is mapped.
+    pub kind: MappingKind,
+    /// The file, or the name that the memory was given.
+    pub name: Name,
+    /// `PROT_READ` 1, `PROT_WRITE` 2, `PROT_EXEC` 4.
+    pub protection: u32,
+    /// Where in the file it begins; 0 without one.
+    pub offset_bytes: u64,
+    /// What madvise(2) said of huge pages.
+    pub(crate) huge: Option<bool>,
+    /// It has pages of this size of its own (`MAP_HUGETLB`); 0 without.
+    pub(crate) hugetlb_bytes: u64,
+    /// It was there before anybody watched: what had been touched is not known.
+    pub(crate) was_there: bool,
+    /// When the program was told that it has it. Whatever began before that cannot have meant it.
+    pub(crate) born_ns: u64,
+}
+
+impl Region {
+    /// A region with the least that can be known of one.
+    pub(crate) fn new(start: u64, end: u64, kind: MappingKind, protection: u32) -> Region {
+        Region {
+            start,
+            end,
+            kind,
+            name: Name::NONE,
+            protection,
+            offset_bytes: 0,
+            huge: None,
+            hugetlb_bytes: 0,
+            was_there: false,
+            born_ns: 0,
+        }
+    }
+
+    /// The part of it that lies from `start` to `end`; what lies outside is cut off.
+    pub(crate) fn part(mut self, start: u64, end: u64) -> Region {
+        let start = start.max(self.start);
+        if self.is_file() {
+            self.offset_bytes = self.offset_bytes.wrapping_add(start - self.start);
+        }
+        (self.start, self.end) = (start, end.min(self.end));
+        self
+    }
+
+    /// Whether a file is mapped.
+    #[must_use]
+    pub fn is_file(&self) -> bool {
+        self.kind.is_file()
+    }
+
+    /// Whether pages can be written.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.protection & WRITABLE != 0
+    }
+
+    /// Whether pages can be used at all.
+    pub(crate) fn is_accessible(&self) -> bool {
+        self.protection & ACCESSIBLE != 0
+    }
+
+    /// Whether `next` continues it.
+    fn is_continued_by(&self, next: &Region) -> bool {
+        let offset_bytes = if self.is_file() { self.offset_bytes.wrapping_add(self.end - self.start) } else { 0 };
+        let whole = Region { start: next.start, end: next.end, born_ns: next.born_ns, offset_bytes, ..*self };
+        self.end == next.start && whole == *next
+    }
+}
+
+/// The regions of an address space, by their starts.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Regions {
+    by_start: BTreeMap<u64, Region>,
+    /// Borders at which one region continues another, of which the program has not been told yet.
+    to_join: Vec<u64>,
+}
+
+impl Regions {
+    /// The region that `address` is in.
+    pub(crate) fn at(&self, address: u64) -> Option<&Region> {
+        self.by_start.range(..=address).next_back().map(|(_, region)| region).filter(|region| address < region.end)
+    }
+
+    /// The first region that begins above `address`.
+    pub(crate) fn above(&self, address: u64) -> Option<&Region> {
+        self.by_start.range(address.saturating_add(1)..).next().map(|(_, region)| region)
+    }
+
+    /// All of them, upwards.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Region> {
+        self.by_start.values()
+    }
+
+    /// The parts of regions that lie from `start` to `end`, upwards.
+    pub(crate) fn parts(&self, start: u64, end: u64) -> Vec<Region> {
+        if start >= end {
+            return Vec::new();
+        }
+        let before = self.at(start).filter(|region| region.start < start);
+        let inside = self.by_start.range(start..end).map(|(_, region)| region);
+        before.into_iter().chain(inside).map(|region| region.part(start, end)).collect()
+    }
+
+    /// Unmaps what lies from `start` to `end` and was known by `time_ns`; gives the parts that are gone.
+    pub(crate) fn remove(&mut self, start: u64, end: u64, time_ns: u64) -> Vec<Region> {
+        let mut gone = self.parts(start, end);
+        gone.retain(|part| part.born_ns <= time_ns);
+        for part in &gone {
+            self.take_out(part);
+        }
+        gone
+    }
+
+    /// `region` is what is there from now on, seen at `time_ns`; gives the parts of others that are gone.
+    pub(crate) fn put(&mut self, region: Region, time_ns: u64) -> Vec<Region> {
+        if region.start >= region.end {
+            return Vec::new();
+        }
+        let gone = self.remove(region.start, region.end, u64::MAX);
+        self.by_start.insert(region.start, region);
+        self.join(region.start, time_ns);
+        self.join(region.end, time_ns);
+        gone
+    }
+
+    /// Changes what lies from `start` to `end` and was known by `time_ns`; gives the parts as they were.
+    pub(crate) fn change(&mut self, start: u64, end: u64, time_ns: u64, change: impl Fn(&mut Region)) -> Vec<Region> {
+        let mut parts = self.parts(start, end);
+        parts.retain(|part| part.born_ns <= time_ns);
+        for part in &parts {
+            let mut changed = *part;
+            change(&mut changed);
+            if changed != *part {
+                self.take_out(part);
+                self.by_start.insert(changed.start, changed);
+                self.join(changed.start, time_ns);
+                self.join(changed.end, time_ns);
+            }
+        }
+        parts
+    }
+
+    /// Cuts `part` out of the region that it is part of.
+    fn take_out(&mut self, part: &Region) {
+        let Some(whole) = self.at(part.start).copied() else { return };
+        self.by_start.remove(&whole.start);
+        for rest in [whole.part(whole.start, part.start), whole.part(part.end, whole.end)] {
+            if rest.start < rest.end {
+                self.by_start.insert(rest.start, rest);
+            }
+        }
+    }
+
+    /// Whether [`Regions::settle`] has something to do.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.to_join.is_empty()
+    }
+
+    /// Joins what could not be joined before, as far as it can be at `time_ns`.
+    pub(crate) fn settle(&mut self, time_ns: u64) {
+        for border in std::mem::take(&mut self.to_join) {
+            self.join(border, time_ns);
+        }
+    }
+
+    /// Joins the two regions that meet at `border`, if one continues the other. Not before both are known: what another
+    /// thread does meanwhile is still meant for one of them.
+    fn join(&mut self, border: u64, time_ns: u64) {
+        let Some(next) = self.by_start.get(&border).copied() else { return };
+        let before = border.checked_sub(1).and_then(|last| self.at(last)).copied();
+        let Some(before) = before.filter(|before| before.is_continued_by(&next)) else { return };
+        let born_ns = before.born_ns.max(next.born_ns);
+        if time_ns < born_ns {
+            if !self.to_join.contains(&border) {
+                self.to_join.push(border);
+            }
+            return;
+        }
+        self.by_start.remove(&border);
+        self.by_start.insert(before.start, Region { end: next.end, born_ns, ..before });
+    }
+}

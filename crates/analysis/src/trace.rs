@@ -1,0 +1,12 @@
+//! A trace as lines, bursts and a table: attributed events, put into words.
+
+mod bursts;
+pub mod decode;
+mod durations;
+mod line_builder;
+mod registers;
+mod tally;
+
+pub use bursts::{FaultBursts, FaultLines};
+pub use line_builder::LineBuilder;
+pub use tally::Tally;

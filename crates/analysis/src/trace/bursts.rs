@@ -1,0 +1,234 @@
+//! Folds bursts of faults: those of one thread in one mapping and of one cause, with no syscall of that thread between
+//! them, are one line.
+
+use std::collections::HashMap;
+
+use events::MappingKind;
+use results::trace::{Burst, Fault, Line, LineKind, MappingLabel, Order, Shown};
+
+use super::durations::Durations;
+
+/// No burst is kept back for longer: what is shown is live.
+const KEPT_NS: u64 = 1_000_000_000;
+/// So many bursts of a thread are open at a time: a copy has two, code that is loaded some more.
+const OPEN_A_THREAD: usize = 8;
+
+/// What is shown of faults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultLines {
+    /// Nothing.
+    Off,
+    /// A line a burst.
+    Summary,
+    /// A line a fault.
+    All,
+}
+
+/// Takes lines and gives what a screen shows.
+#[derive(Debug)]
+pub struct FaultBursts {
+    faults: FaultLines,
+    page_bytes: u64,
+    by_thread: HashMap<u32, Vec<Open>>,
+    /// When the oldest open burst is due; no later than that.
+    due_ns: u64,
+}
+
+#[derive(Debug)]
+struct Open {
+    burst: Burst,
+    times: Durations,
+    last_page: u64,
+    step: Step,
+}
+
+/// How far the faults of a burst are from one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// There is one so far.
+    None,
+    /// Each is so many bytes from the one before, and so many steps there are.
+    Even(u64, u64),
+    /// It differs.
+    Uneven,
+}
+
+/// The page that a fault was about.
+#[derive(Debug, Clone, Copy)]
+struct Page {
+    start: u64,
+    bytes: u64,
+}
+
+impl Page {
+    /// Of `smallest_bytes`, unless it is known to be larger.
+    fn of(fault: &Fault, smallest_bytes: u64) -> Page {
+        let known = fault.large_bytes().filter(|bytes| bytes.is_power_of_two());
+        let bytes = known.unwrap_or(smallest_bytes);
+        Page { start: fault.address & !(bytes - 1), bytes }
+    }
+
+    fn end(self) -> u64 {
+        self.start.saturating_add(self.bytes)
+    }
+}
+
+impl FaultBursts {
+    /// For memory in pages of `page_bytes`, a power of two.
+    #[must_use]
+    pub fn new(faults: FaultLines, page_bytes: u64) -> FaultBursts {
+        FaultBursts { faults, page_bytes, by_thread: HashMap::new(), due_ns: u64::MAX }
+    }
+
+    /// Takes the next line, and shows what is ready. A burst is shown with the time of its first fault, before the
+    /// thread's next syscall.
+    pub fn take(&mut self, line: Line, show: &mut dyn FnMut(Shown)) {
+        if line.time_ns >= self.due_ns {
+            self.show_due(line.time_ns, show);
+        }
+        match (&line.kind, self.faults) {
+            (LineKind::Fault(_), FaultLines::Off) => return,
+            (LineKind::Fault(fault), FaultLines::Summary) => return self.fold(&line, fault, show),
+            (LineKind::Syscall(_), _) => self.show_thread(line.tid, show),
+            // Another program, a fork, a gap: what comes is not the same any more.
+            (LineKind::Process(_) | LineKind::Lost(_), _) => self.pause(show),
+            (LineKind::Fault(_), FaultLines::All) => {}
+        }
+        show(Shown::Line(line));
+    }
+
+    /// Shows what has been kept back for long enough: it is `time_ns`, and no line has come.
+    pub fn wait(&mut self, time_ns: u64, show: &mut dyn FnMut(Shown)) {
+        if time_ns >= self.due_ns {
+            self.show_due(time_ns, show);
+        }
+    }
+
+    /// Shows every burst that is open: what comes is not the same any more, or nothing comes.
+    pub fn pause(&mut self, show: &mut dyn FnMut(Shown)) {
+        self.show_due(u64::MAX, show);
+    }
+
+    fn fold(&mut self, line: &Line, fault: &Fault, show: &mut dyn FnMut(Shown)) {
+        let bursts = self.by_thread.entry(line.tid).or_default();
+        let page = Page::of(fault, self.page_bytes);
+        if let Some(open) = bursts.iter_mut().rev().find(|open| open.has(line, fault)) {
+            return open.add(fault, page);
+        }
+        if bursts.len() == OPEN_A_THREAD {
+            bursts.remove(0).close(show);
+        }
+        bursts.push(Open::new(line, fault, page));
+        self.due_ns = self.due_ns.min(line.time_ns.saturating_add(KEPT_NS));
+    }
+
+    fn show_thread(&mut self, tid: u32, show: &mut dyn FnMut(Shown)) {
+        // The list keeps its memory: most threads fault again.
+        for open in self.by_thread.get_mut(&tid).into_iter().flat_map(|bursts| bursts.drain(..)) {
+            open.close(show);
+        }
+    }
+
+    fn show_due(&mut self, time_ns: u64, show: &mut dyn FnMut(Shown)) {
+        let is_due = |open: &Open| time_ns == u64::MAX || time_ns.saturating_sub(open.burst.time_ns) >= KEPT_NS;
+        let mut due: Vec<Open> = Vec::new();
+        for bursts in self.by_thread.values_mut() {
+            due.extend(bursts.extract_if(.., |open| is_due(open)));
+        }
+        self.by_thread.retain(|_, bursts| !bursts.is_empty());
+        let left = self.by_thread.values().flatten().map(|open| open.burst.time_ns.saturating_add(KEPT_NS));
+        self.due_ns = left.min().unwrap_or(u64::MAX);
+        due.sort_by_key(|open| (open.burst.time_ns, open.burst.tid));
+        for open in due {
+            open.close(show);
+        }
+    }
+}
+
+impl Open {
+    fn new(line: &Line, fault: &Fault, page: Page) -> Open {
+        let burst = Burst {
+            time_ns: line.time_ns,
+            pid: line.pid,
+            tid: line.tid,
+            first: fault.clone(),
+            faults: 1,
+            major: u64::from(fault.major),
+            in_kernel: u64::from(fault.in_kernel),
+            low: page.start,
+            high: page.end(),
+            order: Order::Upwards,
+            apart_bytes: None,
+            p50_ns: None,
+            latency_ns: 0,
+            timed: 0,
+        };
+        let mut open = Open { burst, times: Durations::default(), last_page: page.start, step: Step::None };
+        open.time(fault);
+        open
+    }
+
+    /// Whether `fault` belongs to it.
+    fn has(&self, line: &Line, fault: &Fault) -> bool {
+        let first = &self.burst.first;
+        self.burst.pid == line.pid
+            && first.cause == fault.cause
+            && first.large_bytes() == fault.large_bytes()
+            && match (&first.mapping, &fault.mapping) {
+                (Some(one), Some(other)) => is_one(one, other),
+                (one, other) => one == other,
+            }
+    }
+
+    fn add(&mut self, fault: &Fault, page: Page) {
+        let step = self.last_page.abs_diff(page.start);
+        self.step = match self.step {
+            Step::None => Step::Even(step, 1),
+            Step::Even(same, steps) if same == step => Step::Even(same, steps + 1),
+            Step::Even(..) | Step::Uneven => Step::Uneven,
+        };
+        let moved = match page.start.cmp(&self.last_page) {
+            std::cmp::Ordering::Less => Order::Downwards,
+            std::cmp::Ordering::Equal => self.burst.order,
+            std::cmp::Ordering::Greater => Order::Upwards,
+        };
+        let burst = &mut self.burst;
+        burst.order = if burst.faults == 1 || moved == burst.order { moved } else { Order::Mixed };
+        burst.apart_bytes = match self.step {
+            Step::Even(step, 2..) if step > page.bytes && burst.order != Order::Mixed => Some(step),
+            _ => None,
+        };
+        burst.faults += 1;
+        burst.major += u64::from(fault.major);
+        burst.in_kernel += u64::from(fault.in_kernel);
+        burst.low = burst.low.min(page.start);
+        burst.high = burst.high.max(page.end());
+        self.last_page = page.start;
+        self.time(fault);
+    }
+
+    fn time(&mut self, fault: &Fault) {
+        if let Some(latency_ns) = fault.latency_ns {
+            self.times.add(latency_ns);
+        }
+    }
+
+    fn close(self, show: &mut dyn FnMut(Shown)) {
+        let Burst { time_ns, pid, tid, .. } = self.burst;
+        show(if self.burst.faults == 1 {
+            Shown::Line(Line { time_ns, pid, tid, kind: LineKind::Fault(self.burst.first) })
+        } else {
+            Shown::Burst(Burst {
+                p50_ns: self.times.quantile_ns(500),
+                latency_ns: self.times.sum_ns,
+                timed: self.times.count,
+                ..self.burst
+            })
+        });
+    }
+}
+
+/// Whether it is the same mapping: a stack that grows begins elsewhere and is the same.
+fn is_one(one: &MappingLabel, other: &MappingLabel) -> bool {
+    one.kind == other.kind && (one.start == other.start || one.kind == MappingKind::Stack) && one.name == other.name
+}

@@ -1,0 +1,53 @@
+//! One argument of a syscall.
+
+use std::fmt::{Display, Formatter, Result};
+
+use super::quote;
+use super::symbols::Symbols;
+
+/// An argument, decoded. Displays as strace prints it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Argument<'a> {
+    /// A null pointer: `NULL`.
+    Null,
+    /// A pointer: `0x7f1234560000`.
+    Address(u64),
+    /// A pointer to an array that has no elements: `[]`.
+    Nothing,
+    /// A number that may be negative, like a file descriptor: `-1`.
+    Signed(i64),
+    /// A number that may not, like a length in bytes: `4096`.
+    Unsigned(u64),
+    /// A number that reads better in hexadecimal, like an offset in bytes: `0x1000`, `0`.
+    Hexadecimal(u64),
+    /// A value or flags that have definitions: `PROT_READ|PROT_WRITE`.
+    Symbols(Symbols),
+    /// A string: `"name"`.
+    Text(&'a str),
+}
+
+impl Argument<'_> {
+    /// The pointer in `register`.
+    pub(super) fn address(register: u64) -> Self {
+        if register == 0 { Argument::Null } else { Argument::Address(register) }
+    }
+}
+
+impl Display for Argument<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match *self {
+            Argument::Null => f.write_str("NULL"),
+            Argument::Nothing => f.write_str("[]"),
+            Argument::Signed(number) => write!(f, "{number}"),
+            Argument::Unsigned(number) => write!(f, "{number}"),
+            Argument::Address(number) | Argument::Hexadecimal(number) => hexadecimal(f, number),
+            Argument::Symbols(symbols) => symbols.fmt(f),
+            Argument::Text(text) => quote::write(f, text),
+        }
+    }
+}
+
+/// `0x1f`, but a bare `0`, as printf's `%#x` has it.
+pub(super) fn hexadecimal(f: &mut Formatter<'_>, number: u64) -> Result {
+    if number == 0 { f.write_str("0") } else { write!(f, "{number:#x}") }
+}

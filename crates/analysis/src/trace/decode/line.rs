@@ -1,0 +1,30 @@
+//! A whole call on one line.
+
+use std::fmt::{self, Display, Formatter};
+
+use events::{Definitions, Syscall};
+
+use super::{arguments, outcome};
+
+/// A call with its arguments and what it returned. Displays as a line of strace (`-a 1`: without blanks that align), without its end.
+#[derive(Debug, Clone, Copy)]
+pub struct Line<'a> {
+    syscall: &'a Syscall,
+    definitions: &'a Definitions,
+}
+
+/// `syscall` as strace prints it: `munmap(0x7f1234560000, 4096) = 0`. Allocates nothing.
+#[must_use]
+pub fn line<'a>(syscall: &'a Syscall, definitions: &'a Definitions) -> Line<'a> {
+    Line { syscall, definitions }
+}
+
+impl Display for Line<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}(", self.syscall.call.name())?;
+        for (index, argument) in arguments(self.syscall, self.definitions).enumerate() {
+            write!(f, "{}{argument}", if index == 0 { "" } else { ", " })?;
+        }
+        write!(f, ") = {}", outcome(self.syscall))
+    }
+}

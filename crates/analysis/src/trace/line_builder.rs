@@ -1,0 +1,178 @@
+//! From events to lines: each in its words, each address with what is mapped there, each fault with its cause.
+
+use std::num::NonZeroU64;
+
+use events::{Call, Definitions, Event, EventKind, Fault, Header, Life, Mapping, Span, Syscall, Thread};
+use results::trace::{self, Line, LineKind, MappingLabel, Summary};
+
+use super::{decode, registers};
+use crate::address_space::{Attribution, Attributor, CallEffect, FaultOrigin, LifeChange, Region};
+
+/// Makes lines of events. What is kept between them is the address spaces, and one line.
+#[derive(Debug)]
+pub struct LineBuilder {
+    began_ns: u64,
+    /// Arguments one by one, besides the text of the whole call.
+    with_arguments: bool,
+    attributor: Attributor,
+    waiting: Option<Waiting>,
+    events: u64,
+    faults: u64,
+    lost: u64,
+    last_ns: u64,
+}
+
+/// An mmap of a file: the kernel's own report, which knows the name, comes right behind it.
+#[derive(Debug)]
+struct Waiting {
+    line: Line,
+    address: u64,
+}
+
+impl LineBuilder {
+    /// For the stream that begins with `header`. Only with `with_arguments` do calls have their arguments one by one.
+    #[must_use]
+    pub fn new(header: &Header, with_arguments: bool) -> LineBuilder {
+        LineBuilder {
+            began_ns: header.began_ns,
+            with_arguments,
+            attributor: Attributor::new(header),
+            waiting: None,
+            events: 0,
+            faults: 0,
+            lost: 0,
+            last_ns: header.began_ns,
+        }
+    }
+
+    /// Takes the next event, and emits the lines that are ready: usually its own, at times one that had to wait for it.
+    pub fn take(&mut self, event: &Event, definitions: &Definitions, emit: &mut dyn FnMut(Line)) {
+        self.last_ns = self.last_ns.max(event.time_ns);
+        if let EventKind::Mapping(mapping) = &event.kind {
+            self.attributor.take(event);
+            return self.name_waiting(mapping, event, definitions);
+        }
+        self.pause(emit);
+        let kind = match (&event.kind, self.attributor.take(event)) {
+            (EventKind::Syscall(call), Attribution::Call(effect)) => {
+                self.events += 1;
+                let shown = self.syscall(call, &effect, definitions);
+                let of_a_file = shown.mapping.as_ref().is_some_and(|mapping| mapping.kind.is_file());
+                let kind = LineKind::Syscall(shown);
+                if let (Call::Mmap, Some(address), true) = (call.call, call.succeeded_with(), of_a_file) {
+                    self.waiting = Some(Waiting { line: self.line(event, kind), address });
+                    return;
+                }
+                kind
+            }
+            (EventKind::Fault(fault), Attribution::Fault(origin)) => {
+                self.events += 1;
+                self.faults += 1;
+                LineKind::Fault(shown_fault(fault, &origin, definitions))
+            }
+            (EventKind::Life(life), Attribution::Life(change)) => match process(*life, change, definitions) {
+                Some(process) => {
+                    self.events += 1;
+                    LineKind::Process(process)
+                }
+                None => return,
+            },
+            (EventKind::Lost(lost), _) => {
+                self.lost += lost.records;
+                LineKind::Lost(lost.records)
+            }
+            _ => return,
+        };
+        emit(self.line(event, kind));
+    }
+
+    /// Emits what waits: nothing comes for a while, or nothing more.
+    pub fn pause(&mut self, emit: &mut dyn FnMut(Line)) {
+        if let Some(waiting) = self.waiting.take() {
+            emit(waiting.line);
+        }
+    }
+
+    /// The end of it, without what only the observer knows: the process, its ending, and the counts of others.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        Summary {
+            time_ns: self.last_ns - self.began_ns,
+            events: self.events,
+            lost: self.lost,
+            faults_seen: self.faults,
+            ..Summary::default()
+        }
+    }
+
+    fn line(&self, event: &Event, kind: LineKind) -> Line {
+        let Thread { pid, tid } = event.thread;
+        Line { time_ns: event.time_ns.saturating_sub(self.began_ns), pid, tid, kind }
+    }
+
+    /// The kernel has reported `mapping`: an mmap that waits for it has its name now.
+    fn name_waiting(&mut self, mapping: &Mapping, event: &Event, definitions: &Definitions) {
+        let Some(Waiting { line, address }) = &mut self.waiting else { return };
+        if (line.pid, line.tid) == (event.thread.pid, event.thread.tid)
+            && (mapping.start..mapping.end).contains(address)
+            && let LineKind::Syscall(shown) = &mut line.kind
+        {
+            let region = self.attributor.region(event.thread.pid, *address);
+            shown.mapping = region.map(|region| label(&region, definitions));
+        }
+    }
+
+    fn syscall(&self, call: &Syscall, effect: &CallEffect, definitions: &Definitions) -> trace::Syscall {
+        let (latency_ns, on_cpu_ns) = times(call.span);
+        trace::Syscall {
+            name: call.call.name(),
+            text: decode::line(call, definitions).to_string(),
+            arguments: if self.with_arguments { registers::arguments(call, definitions) } else { Vec::new() },
+            result: registers::result(call),
+            error: registers::error(call),
+            latency_ns,
+            on_cpu_ns,
+            bytes: if call.call == Call::Brk { effect.break_moved_bytes } else { registers::bytes(call) },
+            mapping: effect.before.or(effect.after).map(|region| label(&region, definitions)),
+        }
+    }
+}
+
+fn shown_fault(fault: &Fault, origin: &FaultOrigin, definitions: &Definitions) -> trace::Fault {
+    let (latency_ns, on_cpu_ns) = times(fault.span);
+    trace::Fault {
+        address: fault.address,
+        ip: fault.ip,
+        major: fault.major,
+        in_kernel: fault.in_kernel,
+        cause: origin.cause,
+        mapping: origin.region.map(|region| label(&region, definitions)),
+        page_bytes: fault.page_bytes.map(NonZeroU64::get),
+        large: origin.large,
+        latency_ns,
+        on_cpu_ns,
+    }
+}
+
+fn process(life: Life, change: LifeChange, definitions: &Definitions) -> Option<trace::Process> {
+    Some(match (change, life) {
+        (LifeChange::Started { by }, _) => trace::Process::Started { by },
+        (LifeChange::ThreadStarted { by }, _) => trace::Process::ThreadStarted { by },
+        (LifeChange::Executed, Life::Executed { name }) => {
+            trace::Process::Executed { name: definitions.shared_text(name) }
+        }
+        (LifeChange::Over(ending), _) => trace::Process::Over(ending),
+        (LifeChange::ThreadEnded, _) => trace::Process::ThreadEnded,
+        (LifeChange::Attached, _) => trace::Process::Attached,
+        (LifeChange::Executed | LifeChange::None, _) => return None,
+    })
+}
+
+fn times(span: Span) -> (Option<u64>, Option<u64>) {
+    (span.latency_ns.map(NonZeroU64::get), span.on_cpu_ns.map(NonZeroU64::get))
+}
+
+fn label(region: &Region, definitions: &Definitions) -> MappingLabel {
+    let name = region.name.is_some().then(|| definitions.shared_text(region.name));
+    MappingLabel { kind: region.kind, name, start: region.start }
+}

@@ -1,0 +1,132 @@
+//! What sources deliver: beginnings and ends of syscalls and faults, in the vocabulary of events.
+
+use std::num::NonZeroU64;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use events::{Call, Definition, Device, Interner, Life, Lost, Mapping, MappingReport, Name, Thread};
+use sys::perf::record::{Record, RecordKind, Task};
+
+use crate::calls;
+
+/// Something seen, at its moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RawEvent {
+    pub(crate) time_ns: u64,
+    pub(crate) thread: Thread,
+    pub(crate) kind: RawKind,
+}
+
+/// What was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RawKind {
+    FaultBegins {
+        address: u64,
+        ip: u64,
+        in_kernel: bool,
+    },
+    FaultEnds {
+        major: bool,
+        page_bytes: Option<NonZeroU64>,
+    },
+    /// With `by_ptrace` the thread was stopped, and is about to go on; it is on its way when it comes to a processor.
+    CallBegins {
+        call: Call,
+        text: Name,
+        arguments: [u64; 6],
+        by_ptrace: bool,
+    },
+    /// After `by_ptrace`, the thread has been stopped again: the call had ended when it left its processor.
+    CallEnds {
+        result: i64,
+    },
+    SwitchIn,
+    SwitchOut,
+    Mapping(Mapping),
+    Life(Life),
+    Lost(Lost),
+    /// A syscall in 32-bit mode, whose number means something else.
+    Compat32,
+}
+
+/// Reads the text at an address of a process, if it is still there.
+pub(crate) type ReadText<'a> = &'a dyn Fn(u32, u64) -> Option<Vec<u8>>;
+
+/// What the kernel's records say, as raw events. `None`: nothing that matters (a call that is not about memory, a thread that renamed itself).
+pub(crate) fn raw(
+    record: Record<'_>,
+    numbers: &[(u32, Call)],
+    interner: &SharedInterner,
+    read_text: ReadText<'_>,
+) -> Option<RawEvent> {
+    let kind = match record.kind {
+        RecordKind::FaultBegins { address, ip, in_kernel } => RawKind::FaultBegins { address, ip, in_kernel },
+        RecordKind::FaultEnds { major, page_bytes } => RawKind::FaultEnds { major, page_bytes },
+        RecordKind::CallBegins { compat32: true, .. } => RawKind::Compat32,
+        RecordKind::CallBegins { number, arguments, .. } => {
+            let call = calls::call(numbers, number)?;
+            let text = call.text_argument().and_then(|at| read_text(record.task.pid, arguments[at]));
+            RawKind::CallBegins {
+                call,
+                text: text.map_or(Name::NONE, |text| interner.text(&text)),
+                arguments,
+                by_ptrace: false,
+            }
+        }
+        RecordKind::CallEnds { number, result } => {
+            calls::call(numbers, number)?;
+            RawKind::CallEnds { result }
+        }
+        RecordKind::SwitchIn => RawKind::SwitchIn,
+        RecordKind::SwitchOut { .. } => RawKind::SwitchOut,
+        RecordKind::Fork { by } => RawKind::Life(Life::Started { by: thread(by) }),
+        RecordKind::Exit => RawKind::Life(Life::Ended { ending: events::Ending::Unknown }),
+        RecordKind::Comm { by_exec: true, name } => RawKind::Life(Life::Executed { name: interner.text(name) }),
+        RecordKind::Comm { by_exec: false, .. } => return None,
+        RecordKind::Mapped { start, len_bytes, offset_bytes, device, inode, generation, protection, shared, name } => {
+            let name = &*String::from_utf8_lossy(name);
+            let (end, device) = (start.saturating_add(len_bytes), Device { major: device.0, minor: device.1 });
+            RawKind::Mapping(interner.mapping(&MappingReport {
+                start,
+                end,
+                offset_bytes,
+                protection,
+                shared,
+                name,
+                device,
+                inode,
+                generation,
+            }))
+        }
+        RecordKind::Lost { records } => RawKind::Lost(Lost { records }),
+    };
+    Some(RawEvent { time_ns: record.time_ns, thread: thread(record.task), kind })
+}
+
+fn thread(task: Task) -> Thread {
+    Thread { pid: task.pid, tid: task.tid }
+}
+
+/// The interner, for the tracer and the consumer. Its lock is held while one text is looked up, never while anything is written.
+#[derive(Debug, Default)]
+pub(crate) struct SharedInterner(Mutex<Interner>);
+
+impl SharedInterner {
+    fn lock(&self) -> MutexGuard<'_, Interner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of a text. Paths and programs may have any bytes: those that are no UTF-8 are replaced.
+    pub(crate) fn text(&self, bytes: &[u8]) -> Name {
+        self.lock().text(&String::from_utf8_lossy(bytes))
+    }
+
+    /// A mapping, with numbers for its texts.
+    pub(crate) fn mapping(&self, report: &MappingReport<'_>) -> Mapping {
+        report.intern(&mut self.lock())
+    }
+
+    /// Moves what has been defined since the last time to `into`.
+    pub(crate) fn take_new(&self, into: &mut Vec<Definition>) {
+        self.lock().take_new(into);
+    }
+}

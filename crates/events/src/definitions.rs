@@ -1,0 +1,235 @@
+//! Texts and modules, each defined once: events refer to them by number.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::mem::take;
+
+/// A text of [`Definitions`], by its number.
+#[repr(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Name(u32);
+
+impl Name {
+    /// No name, or none that is known.
+    pub const NONE: Name = Name(0);
+
+    /// Whether there is one.
+    #[must_use]
+    pub fn is_some(self) -> bool {
+        self != Name::NONE
+    }
+}
+
+/// A module of [`Definitions`], by its number.
+#[repr(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct ModuleId(u32);
+
+impl ModuleId {
+    /// No file.
+    pub const NONE: ModuleId = ModuleId(0);
+}
+
+/// A file that is mapped. Two files that had one path, one after the other, are two modules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Module {
+    /// Where it was when it was mapped.
+    pub path: Name,
+    /// The device that it is on.
+    pub device: Device,
+    /// Its number on that device.
+    pub inode: u64,
+    /// Which file with that number it is; 0 where the observer could not learn it (`/proc/PID/maps` does not say).
+    pub generation: u64,
+}
+
+/// A device, by its numbers (makedev(3)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Device {
+    /// Its driver.
+    pub major: u32,
+    /// Which of the driver's.
+    pub minor: u32,
+}
+
+/// What a number stands for from here on in the stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Definition {
+    /// A text. Bytes of a path that are no UTF-8 were replaced by the observer.
+    Text(Name, Arc<str>),
+    /// A module. Its path was defined before.
+    Module(ModuleId, Module),
+}
+
+/// Everything that was defined so far, on the reader's side.
+#[derive(Debug, Clone)]
+pub struct Definitions {
+    texts: Vec<Arc<str>>,
+    modules: Vec<Module>,
+}
+
+impl Default for Definitions {
+    fn default() -> Self {
+        Definitions { texts: vec![Arc::from("")], modules: Vec::new() }
+    }
+}
+
+impl Definitions {
+    /// Takes the next definition of the stream. Returns whether it could be: numbers come one after the other, and a number that is there
+    /// already, or that leaves a gap, is refused.
+    pub fn define(&mut self, definition: Definition) -> bool {
+        let (number, next) = match &definition {
+            Definition::Text(Name(number), _) => (*number, self.texts.len()),
+            Definition::Module(ModuleId(number), _) => (*number, self.modules.len() + 1),
+        };
+        if usize::try_from(number) != Ok(next) {
+            return false;
+        }
+        match definition {
+            Definition::Text(_, text) => self.texts.push(text),
+            Definition::Module(_, module) => self.modules.push(module),
+        }
+        true
+    }
+
+    /// The text of `name`; empty for [`Name::NONE`] and for one that was not defined.
+    #[must_use]
+    pub fn text(&self, name: Name) -> &str {
+        self.texts.get(name.0 as usize).map_or("", |text| text)
+    }
+
+    /// The text of `name`, to be kept.
+    #[must_use]
+    pub fn shared_text(&self, name: Name) -> Arc<str> {
+        Arc::clone(self.texts.get(name.0 as usize).unwrap_or(&self.texts[0]))
+    }
+
+    /// The module with this number; `None` for [`ModuleId::NONE`] and for one that was not defined.
+    #[must_use]
+    pub fn module(&self, id: ModuleId) -> Option<&Module> {
+        self.modules.get((id.0 as usize).checked_sub(1)?)
+    }
+
+    /// All definitions, in an order in which they can be defined.
+    pub fn iter(&self) -> impl Iterator<Item = Definition> {
+        let number = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
+        let texts = self.texts.iter().enumerate().skip(1);
+        let modules = self.modules.iter().enumerate();
+        texts
+            .map(move |(index, text)| Definition::Text(Name(number(index)), Arc::clone(text)))
+            .chain(modules.map(move |(index, module)| Definition::Module(ModuleId(number(index + 1)), *module)))
+    }
+}
+
+/// Gives numbers to texts and modules, on the observer's side.
+#[derive(Debug, Clone, Default)]
+pub struct Interner {
+    table: Definitions,
+    names: BTreeMap<Arc<str>, Name>,
+    modules: BTreeMap<Module, ModuleId>,
+    new: Vec<Definition>,
+}
+
+impl Interner {
+    /// The number of `text`: the one that it has, or a new one. The empty text is [`Name::NONE`].
+    ///
+    /// # Panics
+    /// With more than 2^32 different texts.
+    pub fn text(&mut self, text: &str) -> Name {
+        if text.is_empty() {
+            return Name::NONE;
+        }
+        if let Some(&name) = self.names.get(text) {
+            return name;
+        }
+        let name = Name(u32::try_from(self.table.texts.len()).expect("fewer than 2^32 texts"));
+        let text: Arc<str> = Arc::from(text);
+        self.names.insert(Arc::clone(&text), name);
+        self.add(Definition::Text(name, text));
+        name
+    }
+
+    /// The number of `module`: the one that it has, or a new one.
+    ///
+    /// # Panics
+    /// With more than 2^32 different modules.
+    pub fn module(&mut self, module: Module) -> ModuleId {
+        if let Some(&id) = self.modules.get(&module) {
+            return id;
+        }
+        let id = ModuleId(u32::try_from(self.table.modules.len() + 1).expect("fewer than 2^32 modules"));
+        self.modules.insert(module, id);
+        self.add(Definition::Module(id, module));
+        id
+    }
+
+    fn add(&mut self, definition: Definition) {
+        self.new.push(definition.clone());
+        self.table.define(definition);
+    }
+
+    /// Moves what has been defined since the last time to `into`.
+    pub fn take_new(&mut self, into: &mut Vec<Definition>) {
+        into.extend(take(&mut self.new));
+    }
+
+    /// Everything that it has defined.
+    #[must_use]
+    pub fn table(&self) -> &Definitions {
+        &self.table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn module(path: Name, inode: u64) -> Module {
+        Module { path, device: Device { major: 8, minor: 1 }, inode, generation: 3 }
+    }
+
+    #[test]
+    fn each_text_and_each_file_has_one_number() {
+        let mut interner = Interner::default();
+        let (heap, libc) = (interner.text("[heap]"), interner.text("/lib/libc.so.6"));
+        assert_ne!(heap, libc);
+        assert_eq!((interner.text("[heap]"), interner.text("")), (heap, Name::NONE));
+        assert!(heap.is_some() && !Name::NONE.is_some());
+        let old = interner.module(module(libc, 7));
+        assert_ne!(old, interner.module(module(libc, 8)), "replaced by another file of that path");
+        assert_eq!(interner.module(module(libc, 7)), old);
+        let table = interner.table();
+        assert_eq!((table.text(heap), table.text(libc), table.text(Name::NONE)), ("[heap]", "/lib/libc.so.6", ""));
+        assert_eq!(table.module(old), Some(&module(libc, 7)));
+        assert_eq!(table.module(ModuleId::NONE), None);
+    }
+
+    #[test]
+    fn definitions_are_written_and_read_back() {
+        let (mut interner, mut reader, mut new) = (Interner::default(), Definitions::default(), Vec::new());
+        let path = interner.text("/bin/a");
+        let first = interner.module(module(path, 1));
+        interner.take_new(&mut new);
+        let later = interner.text("later");
+        interner.take_new(&mut new);
+        assert!(new.into_iter().all(|definition| reader.define(definition)));
+        assert_eq!(
+            (reader.text(path), reader.text(later), reader.module(first)),
+            ("/bin/a", "later", Some(&module(path, 1)))
+        );
+        let mut copy = Definitions::default();
+        assert!(reader.iter().all(|definition| copy.define(definition)));
+        assert_eq!((copy.texts, copy.modules), (reader.texts, reader.modules));
+    }
+
+    #[test]
+    fn a_number_that_does_not_follow_is_refused() {
+        let mut reader = Definitions::default();
+        assert!(!reader.define(Definition::Text(Name(2), Arc::from("gap"))));
+        assert!(!reader.define(Definition::Text(Name(0), Arc::from("none"))));
+        assert!(!reader.define(Definition::Module(ModuleId(0), module(Name::NONE, 1))));
+        assert_eq!(reader.text(Name(9)), "", "a damaged file is no reason to panic");
+    }
+}

@@ -1,0 +1,183 @@
+//! Mappings as the kernel reports them, and their kinds.
+
+use crate::{Device, Interner, Module, ModuleId, Name};
+
+/// A range of addresses that is mapped from now on as this says, whatever was there before.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mapping {
+    /// The first address.
+    pub start: u64,
+    /// The address behind the last.
+    pub end: u64,
+    /// Where in the file it begins, in bytes.
+    pub offset_bytes: u64,
+    /// `PROT_READ` 1, `PROT_WRITE` 2, `PROT_EXEC` 4.
+    pub protection: u32,
+    /// The file, or the name that the program gave it; [`Name::NONE`] where the kind says it all.
+    pub name: Name,
+    /// The file that is mapped; [`ModuleId::NONE`] without one.
+    pub module: ModuleId,
+    /// What is mapped, as far as the name tells it.
+    pub kind: MappingKind,
+    /// Its pages are those of hugetlbfs.
+    pub hugetlb: bool,
+}
+
+/// A mapping with its name as text, as `/proc/PID/maps` and perf's records have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MappingReport<'a> {
+    /// The first address.
+    pub start: u64,
+    /// The address behind the last.
+    pub end: u64,
+    /// Where in the file it begins, in bytes.
+    pub offset_bytes: u64,
+    /// `PROT_READ` 1, `PROT_WRITE` 2, `PROT_EXEC` 4.
+    pub protection: u32,
+    /// Mapped with `MAP_SHARED`.
+    pub shared: bool,
+    /// The file, a name in brackets, or nothing.
+    pub name: &'a str,
+    /// The device of the file.
+    pub device: Device,
+    /// The inode of the file; 0 without one.
+    pub inode: u64,
+    /// The generation of that inode; 0 where it is not known.
+    pub generation: u64,
+}
+
+impl MappingReport<'_> {
+    /// The mapping, its texts and its file given numbers by `interner`.
+    #[must_use]
+    pub fn intern(&self, interner: &mut Interner) -> Mapping {
+        let MappingReport { start, end, offset_bytes, protection, name, device, inode, generation, .. } = *self;
+        let kind = MappingKind::of_name(name, self.shared);
+        let text = interner.text(name);
+        let module = if kind.is_file() && inode != 0 {
+            interner.module(Module { path: text, device, inode, generation })
+        } else {
+            ModuleId::NONE
+        };
+        let name_is_kept = kind.keeps_name(name);
+        let hugetlb = name.starts_with("/anon_hugepage");
+        let name = if name_is_kept { text } else { Name::NONE };
+        Mapping { start, end, offset_bytes, protection, name, module, kind, hugetlb }
+    }
+}
+
+/// The kinds of mappings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum MappingKind {
+    /// Between the program and its break.
+    Heap,
+    /// Memory of this process alone, without a file.
+    Anonymous,
+    /// Memory without a file that processes share.
+    SharedAnonymous,
+    /// A file; changes stay with the process.
+    PrivateFile,
+    /// A file; changes reach it.
+    SharedFile,
+    /// The stack of the first thread: it grows by itself.
+    Stack,
+    /// Memory mapped as a stack (`MAP_STACK`).
+    ThreadStack,
+    /// What the kernel lends each process: vdso, vvar, vsyscall.
+    Kernel,
+    /// Something else.
+    Other,
+}
+
+impl MappingKind {
+    /// What a name says, as `/proc/PID/maps` and perf's records have it (`show_map_vma` of `fs/proc/task_mmu.c`,
+    /// `perf_event_mmap_event` of kernel/events/core.c); `shared`: mapped with `MAP_SHARED`.
+    #[must_use]
+    pub fn of_name(name: &str, shared: bool) -> MappingKind {
+        let anonymous = if shared { MappingKind::SharedAnonymous } else { MappingKind::Anonymous };
+        match name {
+            "" => anonymous,
+            "[heap]" => MappingKind::Heap,
+            "[stack]" => MappingKind::Stack,
+            _ if ["[vdso]", "[vvar", "[vsyscall]", "[uprobes]"].iter().any(|own| name.starts_with(own)) => {
+                MappingKind::Kernel
+            }
+            // Named by prctl(PR_SET_VMA_ANON_NAME).
+            _ if name.starts_with("[anon_shmem:") => MappingKind::SharedAnonymous,
+            _ if name.starts_with("//anon") || name.starts_with("[anon:") => anonymous,
+            // A thread's stack in kernels before 4.5.
+            _ if name.starts_with("[stack:") => MappingKind::ThreadStack,
+            // What backs shared anonymous memory, memory of shmget(2), and huge pages without a file.
+            _ if ["/dev/zero", "/SYSV", "/anon_hugepage"].iter().any(|own| name.starts_with(own)) => anonymous,
+            _ if name.starts_with('/') && shared => MappingKind::SharedFile,
+            _ if name.starts_with('/') => MappingKind::PrivateFile,
+            _ => MappingKind::Other,
+        }
+    }
+
+    /// Whether a mapping of this kind is known by `name`: the kernel's own names for memory without a file say nothing that the kind does
+    /// not.
+    fn keeps_name(self, name: &str) -> bool {
+        let unnamed = name.starts_with("//anon") || self == MappingKind::SharedAnonymous && name.starts_with('/');
+        !matches!(self, MappingKind::Heap | MappingKind::Stack) && !unnamed
+    }
+
+    /// Whether a file is mapped.
+    #[must_use]
+    pub const fn is_file(self) -> bool {
+        matches!(self, MappingKind::PrivateFile | MappingKind::SharedFile)
+    }
+
+    /// The word for a mapping that has no name of its own, in brackets as in `/proc/PID/maps`.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            MappingKind::Heap => "[heap]",
+            MappingKind::Anonymous => "[anonymous]",
+            MappingKind::SharedAnonymous => "[shared anonymous]",
+            MappingKind::PrivateFile => "[file]",
+            MappingKind::SharedFile => "[shared file]",
+            MappingKind::Stack => "[stack]",
+            MappingKind::ThreadStack => "[thread stack]",
+            MappingKind::Kernel => "[vdso]",
+            MappingKind::Other => "[other]",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MappingKind as K;
+    use super::*;
+
+    #[test]
+    fn names_tell_kinds() {
+        for (name, own, shared) in [
+            ("", K::Anonymous, K::SharedAnonymous),
+            ("//anon", K::Anonymous, K::SharedAnonymous),
+            ("[heap]", K::Heap, K::Heap),
+            ("[anon:jit]", K::Anonymous, K::SharedAnonymous),
+            ("/dev/zero (deleted)", K::Anonymous, K::SharedAnonymous),
+            ("/lib/libc.so.6", K::PrivateFile, K::SharedFile),
+            ("[vvar_vclock]", K::Kernel, K::Kernel),
+            ("anon_inode:[perf_event]", K::Other, K::Other),
+        ] {
+            assert_eq!((K::of_name(name, false), K::of_name(name, true)), (own, shared), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_report_becomes_numbers() {
+        let mut interner = Interner::default();
+        let file = MappingReport { end: 4096, name: "/lib/a.so", inode: 7, ..MappingReport::default() };
+        let (first, heap) =
+            (file.intern(&mut interner), MappingReport { name: "[heap]", inode: 0, ..file }.intern(&mut interner));
+        let replaced = MappingReport { inode: 8, ..file }.intern(&mut interner);
+        assert_eq!((first.kind, first.name, replaced.name), (K::PrivateFile, first.name, first.name));
+        assert_ne!(first.module, replaced.module, "another file of that path");
+        assert_eq!(interner.table().module(first.module).map(|module| module.inode), Some(7));
+        assert_eq!((heap.kind, heap.name, heap.module), (K::Heap, Name::NONE, ModuleId::NONE));
+        let huge = MappingReport { name: "/anon_hugepage (deleted)", ..file }.intern(&mut interner);
+        assert_eq!((huge.kind, huge.hugetlb), (K::Anonymous, true));
+    }
+}

@@ -1,0 +1,159 @@
+//! One order out of several sources.
+//!
+//! ```text
+//!   source 0   10  40 | watermark 50        emitted: 10, 20, 40      what lies before every watermark
+//!   source 1   20     | watermark 45        waiting: 48
+//!   source 2          | watermark 48
+//! ```
+//! A watermark is a promise: nothing earlier than it will come from that source. An item whose time lies before all watermarks has its place
+//! for good. One that breaks the promise (its thread was preempted between reading the clock and publishing) is late: it is emitted as
+//! soon as it comes, and counted.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+/// Merges items of type `T` by their times.
+#[derive(Debug)]
+pub struct Merge<T> {
+    sources: Vec<Source<T>>,
+    /// The time of the last item that was emitted in order.
+    emitted_ns: u64,
+    late: u64,
+}
+
+#[derive(Debug)]
+struct Source<T> {
+    /// By time; items of one nanosecond in the order in which they came.
+    waiting: VecDeque<(u64, T)>,
+    watermark_ns: u64,
+}
+
+impl<T> Merge<T> {
+    /// Sources that have promised nothing yet.
+    #[must_use]
+    pub fn new(sources: usize) -> Self {
+        let source = || Source { waiting: VecDeque::new(), watermark_ns: 0 };
+        Merge { sources: (0..sources).map(|_| source()).collect(), emitted_ns: 0, late: 0 }
+    }
+
+    /// Takes an item of a source. Sources deliver nearly in order: what precedes its neighbours is moved to its place.
+    ///
+    /// # Panics
+    /// If there is no such source.
+    pub fn push(&mut self, source: usize, time_ns: u64, item: T) {
+        let waiting = &mut self.sources[source].waiting;
+        let at = match waiting.back() {
+            Some(&(last_ns, _)) if time_ns < last_ns => waiting.partition_point(|&(other_ns, _)| other_ns <= time_ns),
+            _ => waiting.len(),
+        };
+        waiting.insert(at, (time_ns, item));
+    }
+
+    /// From now on nothing earlier than `watermark_ns` will come from `source`. A promise is never taken back.
+    ///
+    /// # Panics
+    /// If there is no such source.
+    pub fn promise(&mut self, source: usize, watermark_ns: u64) {
+        let source = &mut self.sources[source];
+        source.watermark_ns = source.watermark_ns.max(watermark_ns);
+    }
+
+    /// Nothing more will come from any source.
+    pub fn close(&mut self) {
+        for source in &mut self.sources {
+            source.watermark_ns = u64::MAX;
+        }
+    }
+
+    /// Emits everything whose place is certain. Items of one nanosecond are in the order of their sources.
+    pub fn emit(&mut self, mut each: impl FnMut(T)) {
+        let certain_ns = self.sources.iter().map(|source| source.watermark_ns).min().unwrap_or(u64::MAX);
+        // The end of time itself is certain only when all are closed.
+        let is_certain = |time_ns| time_ns < certain_ns || certain_ns == u64::MAX;
+        while let Some((index, time_ns)) = self.earliest().filter(|&(_, time_ns)| is_certain(time_ns)) {
+            // Whatever this source has before the others' first goes without looking at them again.
+            let others_ns = self.sources.iter().enumerate().filter(|&(other, _)| other != index);
+            let others_ns = others_ns.filter_map(|(_, source)| source.waiting.front().map(|&(ns, _)| ns)).min();
+            let until_ns = others_ns.unwrap_or(u64::MAX);
+            let mut next_ns = Some(time_ns);
+            while let Some(time_ns) = next_ns.filter(|&ns| is_certain(ns) && (ns == time_ns || ns < until_ns)) {
+                let Some((_, item)) = self.sources[index].waiting.pop_front() else { break };
+                self.late += u64::from(time_ns < self.emitted_ns);
+                self.emitted_ns = self.emitted_ns.max(time_ns);
+                each(item);
+                next_ns = self.sources[index].waiting.front().map(|&(ns, _)| ns);
+            }
+        }
+    }
+
+    fn earliest(&self) -> Option<(usize, u64)> {
+        let firsts = self.sources.iter().enumerate();
+        firsts.filter_map(|(index, source)| Some((index, source.waiting.front()?.0))).min_by_key(|&(_, ns)| ns)
+    }
+
+    /// How many items came after one that was later than they had been emitted.
+    #[must_use]
+    pub fn late(&self) -> u64 {
+        self.late
+    }
+
+    /// How many items wait for their place.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.sources.iter().map(|source| source.waiting.len()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    fn emitted(merge: &mut Merge<u64>) -> Vec<u64> {
+        let mut all = Vec::new();
+        merge.emit(|item| all.push(item));
+        all
+    }
+
+    #[test]
+    fn what_lies_before_every_watermark_is_emitted_in_order() {
+        let mut merge = Merge::new(3);
+        for (source, times) in [(0, vec![10, 40]), (1, vec![20, 48])] {
+            for time in times {
+                merge.push(source, time, time);
+            }
+        }
+        merge.promise(0, 50);
+        merge.promise(1, 49);
+        assert_eq!(emitted(&mut merge), [] as [u64; 0], "the third has promised nothing");
+        merge.promise(2, 48);
+        assert_eq!(emitted(&mut merge), [10, 20, 40]);
+        merge.push(2, 48, 48);
+        merge.push(2, 30, 30);
+        assert_eq!(emitted(&mut merge), [30], "late, and not kept back");
+        merge.close();
+        assert_eq!(emitted(&mut merge), [48, 48]);
+        assert_eq!((merge.late(), merge.waiting()), (1, 0));
+    }
+
+    #[test]
+    fn a_promise_is_not_taken_back() {
+        let mut merge = Merge::new(1);
+        merge.promise(0, 100);
+        merge.promise(0, 50);
+        merge.push(0, 70, 70);
+        assert_eq!(emitted(&mut merge), [70]);
+    }
+
+    #[test]
+    fn a_source_that_is_out_of_order_is_put_into_order() {
+        let mut merge = Merge::new(2);
+        for time in [5, 9, 7, 7, 1] {
+            merge.push(0, time, time);
+        }
+        merge.push(1, 6, 6);
+        merge.close();
+        assert_eq!(emitted(&mut merge), [1, 5, 6, 7, 7, 9]);
+        assert_eq!(merge.late(), 0);
+    }
+}
