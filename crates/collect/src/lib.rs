@@ -261,7 +261,9 @@ impl Collection {
         let traced = self.tracer.take().and_then(|tracer| tracer.handle.join().ok());
         let rings = self.drain.join().ok().flatten();
         let Totals { faults, lost } = rings.as_ref().map(Rings::totals).unwrap_or_default();
-        let lost = lost.unwrap_or(counts.lost);
+        let (lost_by_tracer, not_told) = self.shared.outbox.lost();
+        // Gaps tell of what either lost; where the kernel counts, its figure is exact.
+        let lost = lost.map_or(counts.lost + not_told, |of_rings| of_rings + lost_by_tracer);
         let of_faults = rings.as_ref().filter(|rings| rings.wanted.faults).map(|rings| rings.wanted.user_mode_only);
         // Its rings count against what this user may have.
         drop(rings);

@@ -9,13 +9,15 @@
 //! earlier than its own stamps, or has pushed what the drain now takes. The store and the load are sequentially consistent, so that the
 //! clock is not read before the store is visible.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use events::{Lost, Thread};
 use sys::clock::monotonic_ns;
 
 use crate::budget::Budget;
-use crate::raw::RawEvent;
+use crate::raw::{RawEvent, RawKind};
 
 /// The tracer is not about to add anything.
 const IDLE: u64 = u64::MAX;
@@ -32,6 +34,12 @@ pub(crate) struct Outbox {
 #[derive(Debug, Default)]
 struct Queue {
     events: Vec<RawEvent>,
+    /// Threads in a call whose beginning found room: its end does too.
+    in_call: HashSet<u32>,
+    /// Events that found no room since the last one that did.
+    missing: u64,
+    /// Events that found no room, in all.
+    lost: u64,
 }
 
 impl Default for Outbox {
@@ -51,11 +59,29 @@ impl Outbox {
         self.in_flight_since_ns.store(IDLE, Ordering::SeqCst);
     }
 
-    /// Adds `event`.
+    /// Adds `event`, or counts it if too much waits already.
     pub(crate) fn push(&self, event: RawEvent, budget: &Budget) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        budget.add(EVENT_BYTES);
-        queue.events.push(event);
+        let tid = event.thread.tid;
+        if let RawKind::CallEnds { .. } = event.kind {
+            // Without its beginning an end says nothing, and its beginning was counted.
+            if !queue.in_call.remove(&tid) {
+                return;
+            }
+        } else if budget.is_full() {
+            queue.missing += 1;
+            queue.lost += 1;
+            return;
+        }
+        if let RawKind::CallBegins { .. } = event.kind {
+            queue.in_call.insert(tid);
+        }
+        let records = std::mem::take(&mut queue.missing);
+        let gap = RawEvent { kind: RawKind::Lost(Lost { records }), thread: Thread { pid: 0, tid: 0 }, ..event };
+        for event in (records > 0).then_some(gap).into_iter().chain([event]) {
+            budget.add(EVENT_BYTES);
+            queue.events.push(event);
+        }
     }
 
     /// Everything that was pushed, and a time before which nothing more will be.
@@ -65,6 +91,12 @@ impl Outbox {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         (std::mem::take(&mut queue.events), now_ns.min(in_flight_since_ns))
     }
+
+    /// How many events found no room: in all, and of these those of which no gap tells yet.
+    pub(crate) fn lost(&self) -> (u64, u64) {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        (queue.lost, queue.missing)
+    }
 }
 
 #[cfg(test)]
@@ -72,13 +104,40 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
 
-    use events::Thread;
+    use events::{Call, Name};
 
     use super::*;
-    use crate::raw::RawKind;
 
     fn event(time_ns: u64, kind: RawKind) -> RawEvent {
         RawEvent { time_ns, thread: Thread { pid: 1, tid: 1 }, kind }
+    }
+
+    fn begins() -> RawKind {
+        RawKind::CallBegins { call: Call::Brk, text: Name::NONE, arguments: [0; 6], by_ptrace: true }
+    }
+
+    #[test]
+    fn beyond_the_bound_events_are_counted_and_calls_stay_whole() {
+        let (outbox, budget) = (Outbox::default(), Budget::new(2 * EVENT_BYTES));
+        let push = |time_ns, kind| outbox.push(event(time_ns, kind), &budget);
+        push(1, RawKind::SwitchIn);
+        push(2, begins());
+        push(3, RawKind::SwitchIn);
+        push(4, RawKind::CallEnds { result: 0 });
+        for time_ns in [5, 7] {
+            push(time_ns, begins());
+            push(time_ns + 1, RawKind::CallEnds { result: 0 });
+        }
+        let times = |events: &[RawEvent]| events.iter().map(|event| event.time_ns).collect::<Vec<_>>();
+        let taken = outbox.take().0;
+        assert_eq!(times(&taken), [1, 2, 4, 4], "a call that has begun ends, and the gap is told");
+        assert!(matches!(taken[2].kind, RawKind::Lost(Lost { records: 1 })), "{taken:?}");
+        assert_eq!(outbox.lost(), (3, 2), "an end without a beginning is no loss of its own");
+        budget.remove(taken.len() * EVENT_BYTES);
+        push(9, begins());
+        let taken = outbox.take().0;
+        assert!(matches!(taken[0].kind, RawKind::Lost(Lost { records: 2 })) && taken.len() == 2, "{taken:?}");
+        assert_eq!(outbox.lost(), (3, 0));
     }
 
     #[test]

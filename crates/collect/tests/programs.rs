@@ -233,6 +233,35 @@ fn a_process_that_runs_is_attached_to_and_left() {
 }
 
 #[test]
+fn a_consumer_that_reads_nothing_neither_holds_the_program_up_nor_fills_memory() {
+    let Some(program) = acts() else { return };
+    let command = [program.into_os_string(), "loop".into(), "20000".into()];
+    let target = Target::Program(Program::find(&command).expect("just compiled"));
+    let options = Options { calls: Calls::Ptrace, waiting_bytes_max: 1 << 20, ..Options::default() };
+    let mut collection = match Collection::start(&target, options) {
+        Ok(collection) => collection,
+        Err(error) => return println!("SKIPPED: {error}"),
+    };
+    // Nothing is read while it runs.
+    while !collection.program_has_ended() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let mut batch = Batch::default();
+    let outcome = collection.finish(&mut batch);
+    println!("{outcome:?}");
+    assert_eq!(outcome.ending, Some(Ending::Exited(0)));
+    let calls = batch.events.iter().filter_map(|event| match event.kind {
+        EventKind::Syscall(call) if call.arguments[1] == 1 << 20 => Some(call),
+        _ => None,
+    });
+    let (seen, whole) = calls.fold((0, 0), |(seen, whole), call| (seen + 1, whole + u64::from(call.result.is_some())));
+    // A call takes two raw events of less than 100 bytes, and the bound is in bytes.
+    assert!((1..20_000).contains(&seen), "{seen} calls waited");
+    assert_eq!(seen, whole, "a call that was begun is complete");
+    assert!(seen + outcome.lost >= 40_000, "{seen} calls were seen, {} records lost", outcome.lost);
+}
+
+#[test]
 fn what_is_not_there_is_said() {
     let gone = Collection::start(&Target::Process(u32::MAX / 3), Options::default());
     assert!(matches!(gone, Err(Error::Gone(_))), "{:?}", gone.err());
