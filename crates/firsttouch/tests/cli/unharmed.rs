@@ -39,6 +39,29 @@ fn ended(child: &mut Child) -> std::process::ExitStatus {
 }
 
 #[test]
+fn an_output_that_is_not_read_does_not_hold_the_program_up() {
+    let scratch = Scratch::new();
+    let Some(acts) = fixture("memory_acts", &scratch) else { return };
+    for way in ways() {
+        let marker = scratch.file(way);
+        // Each file has a name that events refer to: a table of texts that is locked while lines are written would stop the program.
+        let script = format!("{} names 5000 && echo done > {}", acts.display(), marker.display());
+        let mut trace = firsttouch(&["trace", "-q", "--syscalls", way, "--json", "-", "--", "sh", "-c", &script])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        wait_for("the end of the program", || std::fs::read(&marker).ok().filter(|text| text == b"done\n"));
+        let mut lines = String::new();
+        trace.stdout.take().expect("piped").read_to_string(&mut lines).expect("lines");
+        assert_eq!(lines.matches(r#""name":"memfd_create""#).count(), 5000, "{way}");
+        assert!(lines.contains(r#""lost":0,"#), "{way}");
+        // Tracepoints have an address; the program that it is of has ended when the text would be read.
+        assert!(lines.contains(r#""file 4999""#) || *way == "tracepoints");
+        assert!(ended(&mut trace).success());
+    }
+}
+
+#[test]
 fn a_thread_in_vfork_holds_nobody_up() {
     let scratch = Scratch::new();
     let Some(lives) = fixture("hard_lives", &scratch) else { return };
