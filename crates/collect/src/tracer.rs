@@ -16,7 +16,7 @@ use std::time::Instant;
 use events::{Call, Life, Name, Thread};
 use sys::Errno;
 use sys::clock::monotonic_ns;
-use sys::proc::task::process_of;
+use sys::proc::task::{process_of, program_name};
 use sys::process::Ending;
 use sys::ptrace::{self, AtCall, Stop};
 use sys::remote::read_text;
@@ -166,7 +166,7 @@ impl Tracer {
             _ => self.go_on(tid, 0),
         };
         // ESRCH: killed while it was stopped. Its end is reported.
-        debug_assert!(gone_on.is_ok() || gone_on == Err(Errno(libc::ESRCH)), "{gone_on:?}");
+        debug_assert!(gone_on.is_ok() || gone_on == Err(Errno::NO_PROCESS), "{gone_on:?}");
     }
 
     fn go_on(&mut self, tid: u32, signal: i32) -> Result<(), Errno> {
@@ -207,9 +207,8 @@ impl Tracer {
         self.threads.retain(|&other, tracee| tracee.pid != pid || other == tid);
         self.tracee(tid).in_call = false;
         if self.alone {
-            let comm = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
             let mut names = self.shared.names();
-            let name = add(&mut names, comm.trim_ascii_end());
+            let name = add(&mut names, &program_name(pid).unwrap_or_default());
             // It is stopped, so what is mapped is what exec has left it with.
             let mapped = mappings(pid, now_ns, &mut names);
             drop(names);

@@ -230,5 +230,5 @@ fn what_is_not_there_is_said() {
     let program = Program::find(&[file.into_os_string()]).expect("it may be run");
     let wish = Wish { faults: true, calls: Calls::Best, output_to_errors: false };
     let refused = Collection::start(&Target::Program(program), wish).err();
-    assert_eq!(refused, Some(Error::Start(sys::Errno(libc::ENOEXEC))));
+    assert_eq!(refused, Some(Error::Start(sys::Errno::NO_EXEC)));
 }
