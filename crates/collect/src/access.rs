@@ -87,12 +87,12 @@ fn tracepoints() -> Result<(u64, u64), Errno> {
 }
 
 fn open(wanted: &Wanted, threads: &[u32], cpus: &[u32]) -> Result<Rings, Errno> {
-    let (&first, others) = threads.split_first().ok_or(Errno(libc::ESRCH))?;
+    let (&first, others) = threads.split_first().ok_or(Errno::NO_PROCESS)?;
     let mut rings = Rings::open(wanted, first, cpus)?;
     for &tid in others {
         match rings.add(tid) {
             // Ended since the list was read.
-            Ok(()) | Err(Errno(libc::ESRCH)) => {}
+            Ok(()) | Err(Errno::NO_PROCESS) => {}
             Err(errno) => return Err(errno),
         }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use events::{Device, Life, MappingReport, Thread};
 use sys::Errno;
 use sys::proc::task::{has_ended, is_over, threads_of};
-use sys::proc::{Region, parse_maps};
+use sys::proc::{Region, regions_of};
 use sys::ptrace::{self, Options, Stop};
 
 use crate::raw::{RawEvent, RawKind, SharedInterner};
@@ -36,7 +36,7 @@ pub(crate) fn freeze(pid: u32) -> Result<Frozen, Errno> {
             // All were gone when it came to them, or are ending, and yet it exists: a thread is just turning it into another program.
             Some(errno)
                 if frozen.0.is_empty()
-                    && (errno == Errno(libc::ESRCH) || has_ended(pid))
+                    && (errno == Errno::NO_PROCESS || has_ended(pid))
                     && !is_over(pid)
                     && Instant::now() < until =>
             {
@@ -52,7 +52,7 @@ pub(crate) fn freeze(pid: u32) -> Result<Frozen, Errno> {
 impl Frozen {
     /// Traces the threads of `pid` that are not yet, and asks them to stop. Says whether there were any, and what refused another.
     fn seize_new(&mut self, pid: u32) -> Result<(bool, Option<Errno>), Errno> {
-        let threads = threads_of(pid).map_err(|_| Errno(libc::ESRCH))?;
+        let threads = threads_of(pid).map_err(|_| Errno::NO_PROCESS)?;
         let (mut any_new, mut refusal) = (false, None);
         for tid in threads {
             if self.0.contains_key(&tid) {
@@ -95,27 +95,16 @@ pub(crate) fn snapshot(pid: u32, time_ns: u64, interner: &SharedInterner) -> Vec
     snapshot
 }
 
-/// What `/proc` says is mapped, through the eyes of a thread that is there: the first may have ended.
-pub(crate) fn maps(pid: u32) -> std::io::Result<Vec<u8>> {
-    let of = |tid| std::fs::read(format!("/proc/{pid}/task/{tid}/maps"));
-    let others = threads_of(pid)?.into_iter().filter(|tid| *tid != pid);
-    let first = of(pid)?;
-    let mut all = std::iter::once(first).chain(others.filter_map(|tid| of(tid).ok()));
-    Ok(all.find(|maps| !maps.is_empty()).unwrap_or_default())
-}
-
 /// What `pid` has mapped, as events at `time_ns`.
 pub(crate) fn mappings(pid: u32, time_ns: u64, interner: &SharedInterner) -> Vec<RawEvent> {
-    let text = maps(pid).unwrap_or_default();
-    let regions = parse_maps(&String::from_utf8_lossy(&text)).unwrap_or_default();
+    let regions = regions_of(pid).unwrap_or_default();
     let raw = |region: Region| {
-        let allows = |letter, bit| if region.permissions.contains(letter) { bit } else { 0 };
         let mapping = interner.mapping(&MappingReport {
             start: region.start as u64,
             end: region.end as u64,
             offset_bytes: region.offset_bytes,
-            protection: allows('r', 1) | allows('w', 2) | allows('x', 4),
-            shared: region.permissions.ends_with('s'),
+            protection: region.protection(),
+            shared: region.is_shared(),
             name: &region.name,
             device: Device { major: region.device.0, minor: region.device.1 },
             inode: region.inode,

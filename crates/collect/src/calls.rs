@@ -1,11 +1,11 @@
 //! Which number each memory syscall has on this architecture.
 
 use events::Call;
+use sys::syscall;
 
 /// The syscalls and their numbers, in the order of the numbers.
 pub(crate) fn numbers() -> Vec<(u32, Call)> {
-    let mut numbers: Vec<(u32, Call)> =
-        Call::ALL.into_iter().filter_map(|call| Some((u32::try_from(number(call)).ok()?, call))).collect();
+    let mut numbers: Vec<(u32, Call)> = Call::ALL.into_iter().map(|call| (number(call), call)).collect();
     numbers.sort_unstable();
     numbers
 }
@@ -43,41 +43,41 @@ pub(crate) fn filter(numbers: &[(u32, Call)]) -> String {
     terms.join(" || ")
 }
 
-/// The number in the kernel's table: the same on all architectures from 424 on.
-fn number(call: Call) -> libc::c_long {
+/// The number in the kernel's table.
+fn number(call: Call) -> u32 {
     match call {
-        Call::Brk => libc::SYS_brk,
-        Call::GetMempolicy => libc::SYS_get_mempolicy,
-        Call::IoDestroy => libc::SYS_io_destroy,
-        Call::IoSetup => libc::SYS_io_setup,
-        Call::IoUringRegister => libc::SYS_io_uring_register,
-        Call::Madvise => libc::SYS_madvise,
-        Call::MapShadowStack => 453,
-        Call::Mbind => libc::SYS_mbind,
-        Call::MemfdCreate => libc::SYS_memfd_create,
-        Call::MemfdSecret => 447,
-        Call::MigratePages => libc::SYS_migrate_pages,
-        Call::Mincore => libc::SYS_mincore,
-        Call::Mlock => libc::SYS_mlock,
-        Call::Mlock2 => libc::SYS_mlock2,
-        Call::Mlockall => libc::SYS_mlockall,
-        Call::Mmap => libc::SYS_mmap,
-        Call::MovePages => libc::SYS_move_pages,
-        Call::Mprotect => libc::SYS_mprotect,
-        Call::Mremap => libc::SYS_mremap,
-        Call::Mseal => 462,
-        Call::Msync => libc::SYS_msync,
-        Call::Munlock => libc::SYS_munlock,
-        Call::Munlockall => libc::SYS_munlockall,
-        Call::Munmap => libc::SYS_munmap,
-        Call::PkeyMprotect => libc::SYS_pkey_mprotect,
-        Call::ProcessMadvise => 440,
-        Call::ProcessMrelease => 448,
-        Call::RemapFilePages => libc::SYS_remap_file_pages,
-        Call::SetMempolicy => libc::SYS_set_mempolicy,
-        Call::SetMempolicyHomeNode => 450,
-        Call::Shmat => libc::SYS_shmat,
-        Call::Shmdt => libc::SYS_shmdt,
+        Call::Brk => syscall::BRK,
+        Call::GetMempolicy => syscall::GET_MEMPOLICY,
+        Call::IoDestroy => syscall::IO_DESTROY,
+        Call::IoSetup => syscall::IO_SETUP,
+        Call::IoUringRegister => syscall::IO_URING_REGISTER,
+        Call::Madvise => syscall::MADVISE,
+        Call::MapShadowStack => syscall::MAP_SHADOW_STACK,
+        Call::Mbind => syscall::MBIND,
+        Call::MemfdCreate => syscall::MEMFD_CREATE,
+        Call::MemfdSecret => syscall::MEMFD_SECRET,
+        Call::MigratePages => syscall::MIGRATE_PAGES,
+        Call::Mincore => syscall::MINCORE,
+        Call::Mlock => syscall::MLOCK,
+        Call::Mlock2 => syscall::MLOCK2,
+        Call::Mlockall => syscall::MLOCKALL,
+        Call::Mmap => syscall::MMAP,
+        Call::MovePages => syscall::MOVE_PAGES,
+        Call::Mprotect => syscall::MPROTECT,
+        Call::Mremap => syscall::MREMAP,
+        Call::Mseal => syscall::MSEAL,
+        Call::Msync => syscall::MSYNC,
+        Call::Munlock => syscall::MUNLOCK,
+        Call::Munlockall => syscall::MUNLOCKALL,
+        Call::Munmap => syscall::MUNMAP,
+        Call::PkeyMprotect => syscall::PKEY_MPROTECT,
+        Call::ProcessMadvise => syscall::PROCESS_MADVISE,
+        Call::ProcessMrelease => syscall::PROCESS_MRELEASE,
+        Call::RemapFilePages => syscall::REMAP_FILE_PAGES,
+        Call::SetMempolicy => syscall::SET_MEMPOLICY,
+        Call::SetMempolicyHomeNode => syscall::SET_MEMPOLICY_HOME_NODE,
+        Call::Shmat => syscall::SHMAT,
+        Call::Shmdt => syscall::SHMDT,
     }
 }
 

@@ -70,7 +70,7 @@ impl Rings {
         for &cpu in cpus {
             let (owner, ring) = match owner(wanted, tid, cpu, &mut ring_bytes) {
                 // Taken away since the list was read.
-                Err(Errno(libc::ENODEV)) => continue,
+                Err(Errno::NO_DEVICE) => continue,
                 opened => opened?,
             };
             rings.know(&owner)?;
@@ -179,7 +179,7 @@ fn owner(wanted: &Wanted, tid: u32, cpu: u32, ring_bytes: &mut usize) -> Result<
     loop {
         let opened = open(&wanted.first(), wanted, tid, cpu, *ring_bytes)?;
         match Ring::new(&opened.event, *ring_bytes) {
-            Err(Errno(libc::EPERM | libc::ENOMEM)) if *ring_bytes > RING_BYTES_MIN => *ring_bytes /= 2,
+            Err(Errno::NOT_PERMITTED | Errno::NO_MEMORY) if *ring_bytes > RING_BYTES_MIN => *ring_bytes /= 2,
             ring => return Ok((opened, ring?)),
         }
     }

@@ -15,13 +15,14 @@ use sys::clock::monotonic_ns;
 use sys::launch::{Program, Setup, Started};
 use sys::limits::raise_open_files;
 use sys::perf::record::Anomalies;
+use sys::proc::regions_of;
 use sys::process::{Ending, is_root};
 use sys::ptrace::{self, Nudge, Stop};
 use sys::seccomp::Filter;
 use sys::usage::Usage;
 
 use crate::access::Access;
-use crate::attach::{freeze, maps, snapshot};
+use crate::attach::{freeze, snapshot};
 use crate::control::Control;
 use crate::drain::{self, Round};
 use crate::pairing::Pairing;
@@ -262,7 +263,7 @@ fn trace_program(pid: u32, mut tracer: Tracer) -> Result<Result<TracerThread, Er
         tracer.adopt(pid);
         tracer.run()
     })?;
-    Ok(seized.recv().unwrap_or(Err(Errno(libc::ESRCH))).map(|nudge| TracerThread { handle, nudge }))
+    Ok(seized.recv().unwrap_or(Err(Errno::NO_PROCESS)).map(|nudge| TracerThread { handle, nudge }))
 }
 
 /// What becomes of a process that was stopped to be met.
@@ -278,7 +279,7 @@ fn attach(pid: u32, options: Options) -> Result<Collection, Error> {
     match sys::proc::task::process_of(pid) {
         Some(process) if process != pid => return Err(Error::Thread { tid: pid, pid: process }),
         Some(_) if sys::proc::task::is_over(pid) => return Err(Error::Gone(pid)),
-        Some(_) if !sys::proc::task::has_ended(pid) && maps(pid).is_ok_and(|maps| maps.is_empty()) => {
+        Some(_) if !sys::proc::task::has_ended(pid) && regions_of(pid).is_ok_and(|regions| regions.is_empty()) => {
             return Err(Error::Kernel(pid));
         }
         _ => {}
@@ -293,7 +294,7 @@ fn attach(pid: u32, options: Options) -> Result<Collection, Error> {
     let handle = spawn(move |nudge| meet(pid, tracer, nudge, &answer, &decision))?;
     let (threads, nudge, refusal) = match met(&frozen).ok_or(Error::Gone(pid))? {
         Ok((threads, nudge)) => (threads, Some(nudge), None),
-        Err(Errno(libc::ESRCH)) => return Err(Error::Gone(pid)),
+        Err(Errno::NO_PROCESS) => return Err(Error::Gone(pid)),
         Err(_) if sys::proc::task::is_over(pid) => return Err(Error::Gone(pid)),
         // It cannot be stopped; its faults may be visible all the same.
         Err(errno) => {
@@ -372,5 +373,5 @@ fn spawn(work: impl FnOnce(Nudge) -> Option<Ending> + Send + 'static) -> Result<
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
 fn no_thread(error: std::io::Error) -> Error {
-    Error::Resources(Errno(error.raw_os_error().unwrap_or(libc::EAGAIN)))
+    Error::Resources(Errno::of(&error).unwrap_or(Errno::TRY_AGAIN))
 }

@@ -16,7 +16,7 @@ use std::time::Instant;
 use events::{Call, Life, Name, Thread};
 use sys::Errno;
 use sys::clock::monotonic_ns;
-use sys::proc::task::process_of;
+use sys::proc::task::{process_of, program_name};
 use sys::process::Ending;
 use sys::ptrace::{self, AtCall, Stop};
 use sys::remote::read_text;
@@ -172,7 +172,7 @@ impl Tracer {
             _ => self.go_on(tid, 0),
         };
         // ESRCH: killed while it was stopped. Its end is reported.
-        debug_assert!(gone_on.is_ok() || gone_on == Err(Errno(libc::ESRCH)), "{gone_on:?}");
+        debug_assert!(gone_on.is_ok() || gone_on == Err(Errno::NO_PROCESS), "{gone_on:?}");
     }
 
     fn go_on(&mut self, tid: u32, signal: i32) -> Result<(), Errno> {
@@ -213,8 +213,7 @@ impl Tracer {
         self.threads.retain(|&other, tracee| tracee.pid != pid || other == tid);
         self.tracee(tid).in_call = false;
         if self.alone {
-            let comm = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
-            let name = self.shared.interner.text(comm.trim_ascii_end());
+            let name = self.shared.interner.text(&program_name(pid).unwrap_or_default());
             // It is stopped, so what is mapped is what exec has left it with.
             let mapped = mappings(pid, now_ns, &self.shared.interner);
             self.tell(Thread { pid, tid }, now_ns, Life::Executed { name });

@@ -81,7 +81,7 @@ impl Files {
     /// Why it cannot be had, and what to do.
     pub fn of(&self, work: &Work) -> Result<Option<JobFile>, String> {
         let Some(place) = place_of(work) else { return Ok(None) };
-        if !Path::new("/proc/self/fd").exists() {
+        if !sys::reopen::is_possible() {
             return Err(
                 "/proc is not mounted, through which children open the file: mount -t proc proc /proc".to_owned()
             );

@@ -25,10 +25,28 @@ impl Errno {
     /// EOPNOTSUPP.
     pub const NOT_SUPPORTED: Errno = Errno(libc::EOPNOTSUPP);
 
+    /// ESRCH: no such process or thread. It is gone, or ptrace(2) finds it not stopped.
+    pub const NO_PROCESS: Errno = Errno(libc::ESRCH);
+
+    /// ENODEV: no such device, such as a processor that was taken away.
+    pub const NO_DEVICE: Errno = Errno(libc::ENODEV);
+
+    /// EPERM: not allowed to this user.
+    pub const NOT_PERMITTED: Errno = Errno(libc::EPERM);
+
+    /// EAGAIN: no room for one more, or not now.
+    pub const TRY_AGAIN: Errno = Errno(libc::EAGAIN);
+
     /// The calling thread's `errno` right now.
     #[must_use]
     pub fn last() -> Self {
         Errno(std::io::Error::last_os_error().raw_os_error().unwrap_or(0))
+    }
+
+    /// The errno that `error` carries; `None` of an error that no call returned.
+    #[must_use]
+    pub fn of(error: &std::io::Error) -> Option<Self> {
+        error.raw_os_error().map(Errno)
     }
 
     /// The symbol of those that memory and file calls return (mmap(2), malloc(3)).
@@ -71,6 +89,13 @@ impl std::error::Error for Errno {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_of_a_call_has_its_number() {
+        let gone = std::io::Error::from_raw_os_error(libc::ESRCH);
+        assert_eq!(Errno::of(&gone), Some(Errno::NO_PROCESS));
+        assert_eq!(Errno::of(&std::io::Error::other("no call")), None);
+    }
 
     #[test]
     fn it_speaks_the_manual() {

@@ -34,6 +34,7 @@ pub mod reopen;
 pub mod residency;
 pub mod scratch;
 pub mod seccomp;
+pub mod syscall;
 pub mod tracefs;
 pub mod usage;
 pub mod wait;

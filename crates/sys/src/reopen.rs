@@ -1,11 +1,27 @@
 //! Files without a name, opened by what leads to them: an inherited descriptor, or memory.
 
 use std::ffi::CString;
-use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{MemfdFlags, Mode, OFlags, ftruncate, memfd_create, open};
 
 use crate::Errno;
+
+/// What a process has open, by number: proc(5).
+const FOLDER: &str = "/proc/self/fd";
+
+/// Whether files without a name can be opened again: whether `/proc` is there.
+#[must_use]
+pub fn is_possible() -> bool {
+    Path::new(FOLDER).exists()
+}
+
+/// The path that leads to what `file` has open, in this process and, until it becomes another program, in its child.
+#[must_use]
+pub fn path_of(file: BorrowedFd<'_>) -> PathBuf {
+    Path::new(FOLDER).join(file.as_raw_fd().to_string())
+}
 
 /// How a file is opened again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +43,7 @@ impl Inherited {
     #[must_use]
     pub fn new(number: RawFd) -> Self {
         // A path of digits has no NUL in it.
-        Inherited { path: CString::new(format!("/proc/self/fd/{number}")).unwrap_or_default() }
+        Inherited { path: CString::new(format!("{FOLDER}/{number}")).unwrap_or_default() }
     }
 
     /// Opens the file behind it again, so that this process has an offset and flags of its own. Allocates nothing.
@@ -58,7 +74,6 @@ pub fn memory_file(len: u64) -> Result<OwnedFd, Errno> {
 mod tests {
     use std::fs::File;
     use std::io::{Read, Seek};
-    use std::os::fd::AsRawFd;
     use std::os::unix::fs::FileExt;
 
     use super::*;
@@ -73,6 +88,13 @@ mod tests {
         again.read_exact(&mut [0; 100]).unwrap();
         assert_eq!((again.stream_position().unwrap(), { scratch.file() }.stream_position().unwrap()), (100, 0));
         assert_eq!(Inherited::new(987_654).open(Route::Cached).unwrap_err(), Errno(libc::ENOENT));
+    }
+
+    #[test]
+    fn a_path_leads_to_an_open_file() {
+        let file = File::from(memory_file(7).unwrap());
+        assert!(is_possible());
+        assert_eq!(std::fs::metadata(path_of(file.as_fd())).unwrap().len(), 7);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -49,9 +49,7 @@ impl Gatherer<'_> {
             Trouble::Interrupted => "interrupted".to_owned(),
         });
         let kernel = Kernel {
-            randomize: std::fs::read_to_string("/proc/sys/kernel/randomize_va_space")
-                .ok()
-                .and_then(|text| text.trim().parse().ok()),
+            randomize: sys::proc::sysctl::randomize_va_space(),
             range_bytes: Kernel::range_of(&sys::machine::kernel_release(), std::env::consts::ARCH),
             page_bytes: self.who.page_bytes,
         };
@@ -96,7 +94,7 @@ fn many(layout: impl Fn(Randomness) -> Result<Layout, Trouble>) -> Result<Layout
 /// What the small program says in one process.
 fn look(asker: &Asker, program: &File, randomness: Randomness, pie: bool) -> Result<Layout, Trouble> {
     // It has no name any more. A child finds its parent's descriptor until it is the other program.
-    let path = format!("/proc/self/fd/{}", program.as_raw_fd());
+    let path = sys::reopen::path_of(program.as_fd());
     let finished = asker.run(&mut Command::new(path), randomness)?;
     let text = String::from_utf8_lossy(&finished.stdout);
     let unknown = || Trouble::Failed("a small C program did not say where it lies".to_owned());

@@ -1,8 +1,6 @@
 //! What the kernel is set to do with addresses.
 
-use std::fs::read_to_string;
-
-use sys::facts::Own;
+use sys::proc::sysctl;
 
 /// Switches and sizes; what this user may not read is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,20 +27,9 @@ impl Machine {
             release: sys::machine::kernel_release(),
             architecture: std::env::consts::ARCH,
             page_bytes: sys::limits::page_bytes(),
-            randomize: number("/proc/sys/kernel/randomize_va_space"),
-            mmap_bits: number("/proc/sys/vm/mmap_rnd_bits"),
-            mmap_bits_narrow: number("/proc/sys/vm/mmap_rnd_compat_bits"),
+            randomize: sysctl::randomize_va_space(),
+            mmap_bits: sysctl::mmap_rnd_bits(),
+            mmap_bits_narrow: sysctl::mmap_rnd_compat_bits(),
         }
     }
-}
-
-fn number<T: std::str::FromStr>(path: &str) -> Option<T> {
-    read_to_string(path).ok()?.trim().parse().ok()
-}
-
-/// Whether the process or thread at `folder`, such as `/proc/self`, was told to lay out its memory always alike (`ADDR_NO_RANDOMIZE` of
-/// personality(2)). `None` if `/proc` does not show it to this user.
-pub(super) fn fixed_addresses(folder: &str) -> Option<bool> {
-    let text = read_to_string(format!("{folder}/personality")).ok()?;
-    Some(u64::from_str_radix(text.trim(), 16).ok()? & Own::NO_RANDOMIZE != 0)
 }

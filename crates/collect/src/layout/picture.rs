@@ -2,15 +2,16 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::fs::{File, read_to_string};
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 
 use events::snapshot::{Image, MappedRange, Segment, Snapshot};
+use sys::Errno;
 use sys::elf::{Headers, Type};
 use sys::limits::page_bytes;
 use sys::proc::task::threads_of;
-use sys::proc::{Mapped, PageMap, entry_address, parse_smaps, parse_standing};
+use sys::proc::{Mapped, PageMap, TaskFolder};
 
 /// Why a process cannot be seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,26 +56,21 @@ pub fn picture(pid: u32) -> Result<Snapshot, Unseen> {
 
 /// The same through the eyes of one of its threads, which has to be there still.
 pub(super) fn take(pid: u32, tid: u32, leaving: &Leaving) -> Result<Snapshot, Unseen> {
-    let folder = format!("/proc/{pid}/task/{tid}");
-    let seen = |error: io::Error| unseen(pid, &error);
-    // Names may be no UTF-8.
-    let text = std::fs::read(format!("{folder}/smaps")).map_err(seen)?;
-    let mapped = parse_smaps(&String::from_utf8_lossy(&text))
-        .ok_or_else(|| Unseen::Failed(pid, "smaps has a line of another form".to_owned()))?;
+    let folder = TaskFolder::new(pid, tid);
+    let mapped = folder.mapped().map_err(|error| unseen(pid, &error))?;
     if mapped.is_empty() {
         return Err(Unseen::Empty(pid));
     }
-    let program = std::fs::read_link(format!("{folder}/exe")).unwrap_or_default();
     let mut space = Snapshot {
         pid,
-        program: program.to_string_lossy().into_owned(),
+        program: folder.program().unwrap_or_default().to_string_lossy().into_owned(),
         page_bytes: page_bytes(),
-        fixed_addresses: super::machine::fixed_addresses(&folder),
+        fixed_addresses: folder.has_fixed_addresses(),
         peak_resident_bytes: sys::proc::task::peak_resident_bytes(tid),
         ..Snapshot::default()
     };
     let mut files = Files::default();
-    let pages = PageMap::open(&folder).ok();
+    let pages = folder.pages().ok();
     for one in mapped {
         let range = range(one, &mut files, &folder, &mut space.images, pages.as_ref());
         space.ranges.push(range);
@@ -88,7 +84,7 @@ fn unseen(pid: u32, error: &io::Error) -> Unseen {
     match error.kind() {
         io::ErrorKind::NotFound => Unseen::Gone(pid),
         io::ErrorKind::PermissionDenied => Unseen::Refused(pid),
-        _ if error.raw_os_error() == Some(3) => Unseen::Gone(pid), // ESRCH
+        _ if Errno::of(error) == Some(Errno::NO_PROCESS) => Unseen::Gone(pid),
         _ => Unseen::Failed(pid, error.to_string()),
     }
 }
@@ -106,10 +102,9 @@ impl Files {
 
 /// Puts the program's own image first. Its file is that of the code it began in: a path may lead elsewhere by now, and the
 /// device of a file is not always what `/proc` says (btrfs, overlayfs).
-fn own_image(space: &mut Snapshot, folder: &str) {
-    let Some(headers) = headers_of(&format!("{folder}/exe"), None) else { return };
-    let vector = std::fs::read(format!("{folder}/auxv")).unwrap_or_default();
-    space.entry = entry_address(&vector, headers.bits);
+fn own_image(space: &mut Snapshot, folder: &TaskFolder) {
+    let Some(headers) = headers_of(folder.open_program(), None) else { return };
+    space.entry = folder.entry_address(headers.bits);
     let entry = space.entry.unwrap_or_default();
     let begins = |range: &&MappedRange| range.file != 0 && (range.start..range.end).contains(&entry);
     let named = |range: &&MappedRange| range.file != 0 && range.name == space.program;
@@ -123,7 +118,7 @@ fn own_image(space: &mut Snapshot, folder: &str) {
 fn range(
     mapped: Mapped,
     files: &mut Files,
-    folder: &str,
+    folder: &TaskFolder,
     images: &mut Vec<Image>,
     pages: Option<&PageMap>,
 ) -> MappedRange {
@@ -134,8 +129,8 @@ fn range(
             let is_new = !files.0.contains_key(&key);
             let file = files.number(&key);
             // As the process sees the path; what has been replaced or deleted since has another inode.
-            let path = format!("{folder}/root{}", mapped.name);
-            if let Some(headers) = is_new.then(|| headers_of(&path, Some(inode))).flatten() {
+            let opened = || folder.open_in_root(&mapped.name);
+            if let Some(headers) = is_new.then(|| headers_of(opened(), Some(inode))).flatten() {
                 images.push(image(file, &headers));
             }
             file
@@ -166,8 +161,8 @@ fn range(
 const LARGEST_LOOK_BYTES: u64 = 256 << 30;
 
 /// The headers of an ELF file, if it is one; of that inode, if one is given.
-fn headers_of(path: &str, inode: Option<u64>) -> Option<Headers> {
-    let file = File::open(path).ok()?;
+fn headers_of(opened: io::Result<File>, inode: Option<u64>) -> Option<Headers> {
+    let file = opened.ok()?;
     let metadata = file.metadata().ok()?;
     if !metadata.is_file() || inode.is_some_and(|inode| metadata.ino() != inode) {
         return None;
@@ -198,12 +193,12 @@ fn image(file: u32, headers: &Headers) -> Image {
 
 /// Whether `tid` is one of the threads of `pid`.
 pub(super) fn is_thread(pid: u32, tid: u32) -> bool {
-    std::path::Path::new(&format!("/proc/{pid}/task/{tid}")).exists()
+    TaskFolder::new(pid, tid).exists()
 }
 
 /// Where a thread stands, if it does not run.
 pub(super) fn standing(pid: u32, tid: u32) -> Option<sys::proc::Standing> {
-    parse_standing(&read_to_string(format!("/proc/{pid}/task/{tid}/syscall")).ok()?)
+    TaskFolder::new(pid, tid).standing()
 }
 
 /// Stack pointers of all threads but the first.

@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use events::snapshot::Snapshot;
+use sys::Errno;
 use sys::interrupt::Interrupt;
 use sys::launch::Started;
 use sys::proc::task::threads_of;
@@ -30,9 +31,11 @@ pub fn run(request: &Request, interrupt: Interrupt, look: &mut dyn FnMut(&Snapsh
     let waiting = request.program.start(request.setup).map_err(Failure::Start)?;
     let bell = Bell::new().map_err(Failure::Start)?;
     ptrace::seize(waiting.pid(), Options::LIFE).map_err(Failure::Trace)?;
-    let started = waiting.go().map_err(|errno| match errno.0 {
+    let started = waiting.go().map_err(|errno| match errno {
         // personality(2) is refused with EPERM, and execve(2) of a traced program that wants privilege may be as well.
-        1 if request.setup.addresses != sys::launch::Addresses::Inherited => Failure::Addresses(errno),
+        Errno::NOT_PERMITTED if request.setup.addresses != sys::launch::Addresses::Inherited => {
+            Failure::Addresses(errno)
+        }
         _ => Failure::Exec(errno),
     })?;
     let tracer = Tracer {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -121,7 +122,7 @@ impl Outputs {
 fn differ(one: &Path, other: &Path) -> anyhow::Result<()> {
     let place = |path: &Path| -> anyhow::Result<_> {
         let metadata = if path == Path::new("-") {
-            std::fs::metadata("/proc/self/fd/1")
+            io::stdout().as_fd().try_clone_to_owned().map(File::from).and_then(|output| output.metadata())
         } else {
             // What is there is not opened: a pipe would end for its reader when it is closed again.
             std::fs::metadata(path)

@@ -5,7 +5,7 @@ use std::fs::{read_dir, read_to_string};
 use std::path::{Path, PathBuf};
 
 /// Each crate and the crates of ours that it may use. What is not here is not allowed.
-const MAY_USE: [(&str, &[&str]); 12] = [
+pub(super) const MAY_USE: [(&str, &[&str]); 12] = [
     ("sys", &[]),
     ("events", &[]),
     ("stats", &[]),
@@ -27,12 +27,12 @@ fn crates() -> PathBuf {
 }
 
 /// The folder of a crate: `crates/` has what is shipped.
-fn folder(name: &str) -> PathBuf {
+pub(super) fn folder(name: &str) -> PathBuf {
     if name == "xtask" { crates().parent().unwrap().join(name) } else { crates().join(name) }
 }
 
 /// Every source file of a crate, with its text.
-fn sources(name: &str) -> Vec<(PathBuf, String)> {
+pub(super) fn sources(name: &str) -> Vec<(PathBuf, String)> {
     fn walk(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
         for entry in read_dir(folder).unwrap().flatten() {
             let path = entry.path();
@@ -86,7 +86,7 @@ fn the_command_line_stays_at_the_top() {
 }
 
 /// `code` without comments, as words.
-fn mentions(code: &str, word: &str) -> bool {
+pub(super) fn mentions(code: &str, word: &str) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     code.lines().filter(|line| !line.trim_start().starts_with("//")).any(|line| {
         line.match_indices(word).any(|(at, _)| {

@@ -4,6 +4,7 @@ mod bad_input;
 mod causes;
 mod claims;
 mod doctor;
+mod door;
 mod error_codes;
 mod experiments;
 mod files;

@@ -46,7 +46,7 @@ impl Own {
             data_bytes: limits::data_bytes(),
             locked_bytes: limits::locked_bytes(),
             allowed_cpus: crate::process::allowed_cpus(),
-            randomize: super::number("/proc/sys/kernel/randomize_va_space"),
+            randomize: crate::proc::sysctl::randomize_va_space(),
             personality: text("/proc/self/personality").and_then(|text| hexadecimal(&text)),
             capabilities: capabilities(&status),
             seccomp: field(&status, "Seccomp:"),

@@ -27,6 +27,20 @@ impl Region {
     pub fn contains(&self, address: usize) -> bool {
         (self.start..self.end).contains(&address)
     }
+
+    /// `PROT_READ`, `PROT_WRITE` and `PROT_EXEC` of mmap(2), as bits.
+    #[must_use]
+    pub fn protection(&self) -> u32 {
+        let bits = [('r', libc::PROT_READ), ('w', libc::PROT_WRITE), ('x', libc::PROT_EXEC)];
+        let allowed = bits.into_iter().filter(|(letter, _)| self.permissions.contains(*letter));
+        allowed.map(|(_, bit)| bit.cast_unsigned()).sum()
+    }
+
+    /// Whether it is mapped with `MAP_SHARED`.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.permissions.ends_with('s')
+    }
 }
 
 /// Of this process, now, by ascending address.
@@ -80,6 +94,11 @@ mod tests {
         assert_eq!((second.name.as_str(), second.inode, second.offset_bytes), ("/a b/c (deleted)", 1234, 0x1000));
         assert_eq!((regions[2].name.as_str(), regions[2].permissions.as_str()), ("", "---p"));
         assert!(regions[2].contains(0x7f1c_0002_1000) && !regions[2].contains(0x7f1c_0400_0000));
+        let allowed = |permissions: &str| {
+            let region = Region { permissions: permissions.to_owned(), ..regions[0].clone() };
+            (region.protection(), region.is_shared())
+        };
+        assert_eq!([allowed("rwxp"), allowed("--xs"), allowed("r--p")], [(7, false), (4, true), (1, false)]);
         assert_eq!(parse_maps("nonsense"), None);
         assert_eq!(parse_maps(""), Some(Vec::new()));
     }

@@ -1,19 +1,25 @@
 //! `/proc`, parsed: proc(5). Parsers take text and return `None` for what is not in it.
 
 mod counters;
+mod folder;
 mod maps;
 mod pagemap;
 mod rollup;
 mod smaps;
+pub mod sysctl;
 pub mod task;
 mod thread;
 
 pub use counters::{Counters, available_bytes, cpu_ticks, meminfo_bytes, oom_kills, pressure_total, vmstat};
+pub use folder::{TaskFolder, regions_of};
 pub use maps::{Region, parse_maps, regions_now};
 pub use pagemap::PageMap;
 pub use rollup::{Resident, parse_rollup, resident_now};
-pub use smaps::{Mapped, parse_smaps};
-pub use thread::{Standing, entry_address, parse_standing};
+pub use smaps::Mapped;
+pub use thread::Standing;
+
+use smaps::parse_smaps;
+use thread::{entry_address, parse_standing};
 
 use std::time::Duration;
 

@@ -13,17 +13,9 @@ const BATCH_PAGES: u64 = 64 << 10;
 
 /// The file, opened.
 #[derive(Debug)]
-pub struct PageMap(File);
+pub struct PageMap(pub(super) File);
 
 impl PageMap {
-    /// Of the process or thread at `folder`, such as `/proc/123`.
-    ///
-    /// # Errors
-    /// What opening it said.
-    pub fn open(folder: &str) -> io::Result<Self> {
-        File::open(format!("{folder}/pagemap")).map(PageMap)
-    }
-
     /// The ranges of addresses in `start..end` that are resident, in order and merged.
     ///
     /// # Errors
@@ -71,7 +63,7 @@ mod tests {
         let length = usize::try_from(9 * page).unwrap();
         let mut mapping = Mapping::new(length, Policy::Plain).unwrap();
         let start = mapping.address() as u64;
-        let map = PageMap::open("/proc/self").unwrap();
+        let map = PageMap(File::open("/proc/self/pagemap").unwrap());
         let end = start + 9 * page;
         assert_eq!(map.resident(start, end, page).unwrap(), []);
         mapping.write_byte(usize::try_from(2 * page).unwrap(), 1);

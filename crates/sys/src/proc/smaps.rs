@@ -24,8 +24,7 @@ pub struct Mapped {
 }
 
 /// Parses the whole file; `None` if a line has another form.
-#[must_use]
-pub fn parse_smaps(text: &str) -> Option<Vec<Mapped>> {
+pub(super) fn parse_smaps(text: &str) -> Option<Vec<Mapped>> {
     let mut all: Vec<Mapped> = Vec::new();
     for line in text.lines() {
         let key = line.split(' ').next()?;

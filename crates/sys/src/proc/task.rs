@@ -1,4 +1,4 @@
-//! `/proc/PID/task` and `/proc/TID/status`: which threads belong to which process.
+//! `/proc/PID/task`, `/proc/TID/status` and `/proc/PID/comm`: which threads belong to which process.
 
 use std::io;
 
@@ -39,6 +39,13 @@ pub fn peak_resident_bytes(tid: u32) -> Option<u64> {
     peak(&status(tid)?)
 }
 
+/// The name of the program of the process `pid`: the first 15 bytes of its file's name, unless it has named itself.
+/// `None`: it is gone.
+#[must_use]
+pub fn program_name(pid: u32) -> Option<Vec<u8>> {
+    Some(std::fs::read(format!("/proc/{pid}/comm")).ok()?.trim_ascii_end().to_owned())
+}
+
 fn status(tid: u32) -> Option<String> {
     std::fs::read_to_string(format!("/proc/{tid}/status")).ok()
 }
@@ -74,6 +81,9 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
         child.wait().unwrap();
+        let name = program_name(own).unwrap();
+        assert!(!name.is_empty() && name.len() <= 15 && !name.ends_with(b"\n"), "{name:?}");
+        assert_eq!(program_name(u32::MAX), None);
         assert!(!is_over(own) && !is_over(child.id()));
     }
 }

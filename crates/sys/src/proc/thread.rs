@@ -4,8 +4,7 @@
 const AT_ENTRY: u64 = 9;
 
 /// The address at which the program in `vector`, whose words have `bits`, begins to run. `None` if that is not in it.
-#[must_use]
-pub fn entry_address(vector: &[u8], bits: u8) -> Option<u64> {
+pub(super) fn entry_address(vector: &[u8], bits: u8) -> Option<u64> {
     let number = |bytes: &[u8]| match bits {
         32 => Some(u64::from(u32::from_ne_bytes(bytes.try_into().ok()?))),
         _ => Some(u64::from_ne_bytes(bytes.try_into().ok()?)),
@@ -28,8 +27,7 @@ pub struct Standing {
 
 /// Parses `number arguments stack-pointer instruction-pointer`, or `-1 stack-pointer instruction-pointer`; `None` of a thread that
 /// runs.
-#[must_use]
-pub fn parse_standing(text: &str) -> Option<Standing> {
+pub(super) fn parse_standing(text: &str) -> Option<Standing> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let pointer = words.get(words.len().checked_sub(2)?)?.strip_prefix("0x")?;
     let first: i64 = words.first()?.parse().ok()?;

@@ -1,0 +1,43 @@
+//! `/proc/sys`: what the kernel is set to do with addresses. A setting that this user may not read is `None`.
+
+use std::fs::read_to_string;
+use std::str::FromStr;
+
+/// `kernel.randomize_va_space`: 0 nothing lies at random, 1 all but the heap, 2 all.
+#[must_use]
+pub fn randomize_va_space() -> Option<u8> {
+    number("/proc/sys/kernel/randomize_va_space")
+}
+
+/// `vm.mmap_rnd_bits`: how many bits of the number of a mapping's page are random. Only root may read it.
+#[must_use]
+pub fn mmap_rnd_bits() -> Option<u32> {
+    number("/proc/sys/vm/mmap_rnd_bits")
+}
+
+/// `vm.mmap_rnd_compat_bits`: the same of 32-bit programs.
+#[must_use]
+pub fn mmap_rnd_compat_bits() -> Option<u32> {
+    number("/proc/sys/vm/mmap_rnd_compat_bits")
+}
+
+fn number<T: FromStr>(path: &str) -> Option<T> {
+    parse(&read_to_string(path).ok()?)
+}
+
+/// One number on a line of its own.
+fn parse<T: FromStr>(text: &str) -> Option<T> {
+    text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_numbers() {
+        assert_eq!((parse::<u8>("2\n"), parse::<u8>("\n"), parse::<u8>("256\n")), (Some(2), None, None));
+        assert!(randomize_va_space().is_none_or(|mode| mode <= 2));
+        assert!(mmap_rnd_bits().is_none_or(|bits| bits < 64) && mmap_rnd_compat_bits().is_none_or(|bits| bits < 32));
+    }
+}
