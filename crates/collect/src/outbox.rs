@@ -84,7 +84,8 @@ impl Outbox {
         }
     }
 
-    /// Everything that was pushed, and a time before which nothing more will be.
+    /// Everything that was pushed, and a time before which nothing more will be. It may lie before an earlier one: the tracer publishes a
+    /// time that it read a moment ago. Both hold.
     pub(crate) fn take(&self) -> (Vec<RawEvent>, u64) {
         let now_ns = monotonic_ns();
         let in_flight_since_ns = self.in_flight_since_ns.load(Ordering::SeqCst);
@@ -161,8 +162,7 @@ mod tests {
             let (events, watermark_ns) = outbox.take();
             let first_ns = events.first().map_or(u64::MAX, |event| event.time_ns);
             assert!(first_ns >= promised_ns, "{first_ns} after {promised_ns} was promised");
-            assert!(watermark_ns >= promised_ns, "a promise is taken back");
-            (promised_ns, taken) = (watermark_ns, taken + events.len());
+            (promised_ns, taken) = (promised_ns.max(watermark_ns), taken + events.len());
             if over {
                 break;
             }
