@@ -5,8 +5,8 @@ use sys::Errno;
 use sys::tracefs::Tracefs;
 
 use crate::calls;
-use crate::rings::{Rings, Wanted};
-use crate::start::{Calls, Error, Notice, Options};
+use crate::options::{Calls, Error, Notice, Options};
+use crate::perf::rings::{Rings, Wanted};
 
 /// What was gained.
 pub(crate) struct Access {

@@ -1,116 +1,124 @@
-//! Attaching to a process: all its threads are stopped for a moment, so that what is seen from then on fits what was there.
+//! Attaching to a process that runs.
 
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
 
-use events::{Device, Life, MappingReport, Thread};
 use sys::Errno;
-use sys::proc::task::{has_ended, is_over, threads_of};
-use sys::proc::{Region, regions_of};
-use sys::ptrace::{self, Options, Stop};
+use sys::clock::monotonic_ns;
+use sys::limits::raise_open_files;
+use sys::proc::regions_of;
+use sys::process::Ending;
+use sys::ptrace::{self, Nudge, Stop};
 
-use crate::raw::{RawEvent, RawKind, SharedInterner};
+use crate::access::Access;
+use crate::calls;
+use crate::collection::{Collection, TracerThread};
+use crate::options::{Error, Options};
+use crate::ptrace::freeze::freeze;
+use crate::ptrace::tracer::Tracer;
+use crate::snapshot::mappings::attached;
+use crate::start::spawn;
+use crate::stream::control::Control;
 
-/// How long a process may be kept from running while it is attached to, has its picture taken, or is left. A thread that has not
-/// stopped by then sleeps where no stop reaches it (in vfork(2), for one, until its child has another program): it is attached to when it
-/// comes back.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(100);
-/// How often to look whether all have stopped.
-const LOOK_EVERY: Duration = Duration::from_micros(200);
+/// Longer than it takes to stop a process, unless it is just becoming another program.
+const STOPPING: Duration = Duration::from_millis(250);
 
-/// Threads that are traced from now on, and why each has stopped, if it has. They go on when the calling thread ends.
-#[derive(Debug, Default)]
-pub(crate) struct Frozen(pub(crate) BTreeMap<u32, Option<Stop>>);
-
-/// Stops all threads of `pid`, those included that it starts meanwhile, as far as they can be stopped at once.
-///
-/// # Errors
-/// ESRCH: there is no such process. EPERM: it may not be traced, or is already.
-pub(crate) fn freeze(pid: u32) -> Result<Frozen, Errno> {
-    let until = Instant::now() + PATIENCE;
-    let mut frozen = Frozen::default();
-    loop {
-        let (any_new, refusal) = frozen.seize_new(pid)?;
-        frozen.wait(until);
-        match refusal {
-            // All were gone when it came to them, or are ending, and yet it exists: a thread is just turning it into another program.
-            Some(errno)
-                if frozen.0.is_empty()
-                    && (errno == Errno::NO_PROCESS || has_ended(pid))
-                    && !is_over(pid)
-                    && Instant::now() < until =>
-            {
-                std::thread::sleep(LOOK_EVERY);
-            }
-            Some(errno) if frozen.0.is_empty() => return Err(errno),
-            _ if !any_new => return Ok(frozen),
-            _ => {}
-        }
-    }
+/// What becomes of a process that was stopped to be attached to.
+enum Then {
+    /// Its syscalls are traced, and so is its life if there are no rings.
+    Trace { alone: bool },
+    /// It goes on untraced.
+    LetGo,
 }
 
-impl Frozen {
-    /// Traces the threads of `pid` that are not yet, and asks them to stop. Says whether there were any, and what refused another.
-    fn seize_new(&mut self, pid: u32) -> Result<(bool, Option<Errno>), Errno> {
-        let threads = threads_of(pid).map_err(|_| Errno::NO_PROCESS)?;
-        let (mut any_new, mut refusal) = (false, None);
-        for tid in threads {
-            if self.0.contains_key(&tid) {
-                continue;
-            }
-            match ptrace::seize(tid, Options::CALLS).and_then(|()| ptrace::interrupt(tid)) {
-                Ok(()) => {
-                    any_new = true;
-                    self.0.insert(tid, None);
-                }
-                // One that has ended but is not forgotten cannot be traced; nor can any, if this process may not be.
-                Err(errno) => refusal = Some(errno),
-            }
+/// Watches a process that runs.
+pub(crate) fn attach(pid: u32, options: Options) -> Result<Collection, Error> {
+    match sys::proc::task::process_of(pid) {
+        Some(process) if process != pid => return Err(Error::Thread { tid: pid, pid: process }),
+        Some(_) if sys::proc::task::is_over(pid) => return Err(Error::Gone(pid)),
+        Some(_) if !sys::proc::task::has_ended(pid) && regions_of(pid).is_ok_and(|regions| regions.is_empty()) => {
+            return Err(Error::Kernel(pid));
         }
-        Ok((any_new, refusal))
+        _ => {}
     }
-
-    /// Until each has told why it stopped, or that it is gone, or it is `until`.
-    fn wait(&mut self, until: Instant) {
-        while self.0.values().any(Option::is_none) {
-            match ptrace::next_stop() {
-                Ok(Some((tid, Stop::Exited(_) | Stop::Killed(_)))) => {
-                    self.0.remove(&tid);
-                }
-                Ok(Some((tid, stop))) => {
-                    self.0.insert(tid, Some(stop));
-                }
-                Ok(None) if Instant::now() < until => std::thread::sleep(LOOK_EVERY),
-                Ok(None) | Err(_) => return,
-            }
+    let numbers = calls::numbers();
+    raise_open_files();
+    let shared = Arc::new(Control::new(true, options.waiting_bytes_max).map_err(Error::Resources)?);
+    let (answer, frozen) = channel();
+    let (then, decision) = channel();
+    let rounds = channel();
+    let tracer = Tracer::new(Arc::clone(&shared), rounds.0.clone(), numbers.clone(), pid, false);
+    let handle = spawn(move |nudge| seize(pid, tracer, nudge, &answer, &decision))?;
+    let (threads, nudge, refusal) = match seized(&frozen).ok_or(Error::Gone(pid))? {
+        Ok((threads, nudge)) => (threads, Some(nudge), None),
+        Err(Errno::NO_PROCESS) => return Err(Error::Gone(pid)),
+        Err(_) if sys::proc::task::is_over(pid) => return Err(Error::Gone(pid)),
+        // It cannot be stopped; its faults may be visible all the same.
+        Err(errno) => {
+            let threads = sys::proc::task::threads_of(pid).map_err(|_| Error::Gone(pid))?;
+            (threads, None, Some(errno))
         }
-    }
-}
-
-/// What `pid` was and has mapped at `time_ns`, when the observer attaches to it.
-pub(crate) fn snapshot(pid: u32, time_ns: u64, interner: &SharedInterner) -> Vec<RawEvent> {
-    let attached = RawEvent { time_ns, thread: Thread { pid, tid: pid }, kind: RawKind::Life(Life::Attached) };
-    let mut snapshot = mappings(pid, time_ns, interner);
-    snapshot.insert(0, attached);
-    snapshot
-}
-
-/// What `pid` has mapped, as events at `time_ns`.
-pub(crate) fn mappings(pid: u32, time_ns: u64, interner: &SharedInterner) -> Vec<RawEvent> {
-    let regions = regions_of(pid).unwrap_or_default();
-    let raw = |region: Region| {
-        let mapping = interner.mapping(&MappingReport {
-            start: region.start as u64,
-            end: region.end as u64,
-            offset_bytes: region.offset_bytes,
-            protection: region.protection(),
-            shared: region.is_shared(),
-            name: &region.name,
-            device: Device { major: region.device.0, minor: region.device.1 },
-            inode: region.inode,
-            generation: 0,
-        });
-        RawEvent { time_ns, thread: Thread { pid, tid: pid }, kind: RawKind::Mapping(mapping) }
     };
-    regions.into_iter().map(raw).collect()
+    let mut access = Access::gain(options, &threads, false, &numbers).map_err(|error| match (error, refusal) {
+        (Error::Nothing(_), Some(errno)) => Error::Forbidden(pid, errno),
+        (error, _) => error,
+    })?;
+    if let Some(errno) = refusal.filter(|_| access.by_ptrace) {
+        access.do_without_calls(errno, options.faults).map_err(|_| Error::Forbidden(pid, errno))?;
+    }
+    let then_do = if access.by_ptrace { Then::Trace { alone: access.rings.is_none() } } else { Then::LetGo };
+    for raw in attached(pid, monotonic_ns(), &shared.interner) {
+        shared.add(raw);
+    }
+    let mut collection = Collection::begin(access, Arc::clone(&shared), rounds, numbers, pid)?;
+    // Nobody listens if it could not be stopped.
+    let _ = then.send(then_do);
+    match nudge {
+        Some(nudge) => collection.tracer = Some(TracerThread { handle, nudge }),
+        None => shared.end_tracer(),
+    }
+    Ok(collection)
+}
+
+/// How stopping it went. While a thread turns a process into another program, it waits for its other threads to end and to be waited for, and ptrace(2)
+/// waits for it: the tracer could wait for ever for a thread that waits for the tracer. So the dead are waited for here.
+fn seized<T>(answer: &Receiver<T>) -> Option<T> {
+    loop {
+        match answer.recv_timeout(STOPPING) {
+            Ok(answer) => return Some(answer),
+            Err(RecvTimeoutError::Timeout) => ptrace::reap_the_dead(),
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+    }
+}
+
+/// Stops the process, tells so, and goes on with it as decided. If nobody decides, it is let go.
+fn seize(
+    pid: u32,
+    mut tracer: Tracer,
+    nudge: Nudge,
+    answer: &Sender<Result<(Vec<u32>, Nudge), Errno>>,
+    decision: &Receiver<Then>,
+) -> Option<Ending> {
+    let frozen = match freeze(pid) {
+        Ok(frozen) => frozen,
+        Err(errno) => {
+            let _ = answer.send(Err(errno));
+            return None;
+        }
+    };
+    let _ = answer.send(Ok((frozen.0.keys().copied().collect(), nudge)));
+    if let Ok(Then::Trace { alone }) = decision.recv() {
+        if alone {
+            tracer.tell_lives();
+        }
+        tracer.take_over(frozen);
+    } else {
+        for (tid, stop) in frozen.0 {
+            // ESRCH: killed meanwhile, or not stopped yet; it goes on as this thread ends.
+            let _ = ptrace::detach_with(tid, if let Some(Stop::Signal(signal)) = stop { signal } else { 0 });
+        }
+    }
+    tracer.run()
 }

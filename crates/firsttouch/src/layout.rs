@@ -7,7 +7,7 @@ mod watching;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use collect::layout::{Failure, Machine, Unseen};
+use collect::snapshot::{Failure, Machine, Unseen};
 use sys::Errno;
 use sys::interrupt::Interrupt;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use analysis::layout::{Detail, Settings};
 use anyhow::anyhow;
-use collect::layout::{At, Failure, Machine, Outcome, Request, Unseen};
+use collect::snapshot::{At, Failure, Machine, Outcome, Request, Unseen};
 use events::snapshot::Snapshot;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use results::layout::{Kernel, Layout, Moment, Run, SCHEMA};
@@ -118,13 +118,13 @@ pub(super) fn look_at(
     machine: &Machine,
     interrupt: Interrupt,
 ) -> anyhow::Result<Layout> {
-    let mut space = collect::layout::picture(pid).map_err(Failure::Unseen)?;
+    let mut space = collect::snapshot::picture(pid).map_err(Failure::Unseen)?;
     if options.watch {
         let mut watching = Watching::new();
         while interrupt.received().is_none() {
             watching.show(&single(machine, &space, Moment::Running, &[]));
             interrupt.wait(EVERY);
-            match collect::layout::picture(pid) {
+            match collect::snapshot::picture(pid) {
                 Ok(next) => space = next,
                 Err(Unseen::Gone(_) | Unseen::Empty(_)) => break,
                 Err(unseen) => return Err(Failure::Unseen(unseen).into()),
@@ -207,7 +207,7 @@ fn once(
     interrupt: Interrupt,
 ) -> Result<Outcome, Failure> {
     let mut watching = request.every.map(|_| Watching::new());
-    collect::layout::run(request, interrupt, &mut |space| {
+    collect::snapshot::run(request, interrupt, &mut |space| {
         if let Some(watching) = &mut watching {
             watching.show(&single(machine, space, Moment::Running, &options.command));
         }
@@ -222,7 +222,7 @@ fn keep(
     way: Addresses,
     interrupt: Interrupt,
 ) -> anyhow::Result<()> {
-    use collect::layout::Moment as Seen;
+    use collect::snapshot::Moment as Seen;
     let Some((space, seen)) = outcome.taken else {
         if interrupt.received().is_some() && !album.layout.runs.is_empty() {
             return Ok(());

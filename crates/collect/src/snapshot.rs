@@ -1,6 +1,7 @@
 //! Pictures of address spaces: of a process that runs, and of a program at a moment of its life.
 
 mod machine;
+pub(crate) mod mappings;
 mod picture;
 mod tracer;
 

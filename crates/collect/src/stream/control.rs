@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use sys::Errno;
 use sys::wait::Doorbell;
 
-use crate::budget::Budget;
-use crate::outbox::Outbox;
-use crate::raw::{RawEvent, SharedInterner};
+use crate::ptrace::outbox::Outbox;
+use crate::stream::budget::Budget;
+use crate::stream::raw::{RawEvent, SharedInterner};
 
 /// What the threads of a collection share.
 #[derive(Debug)]

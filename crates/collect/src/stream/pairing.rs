@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 
 use events::{Event, EventKind, Fault, Life, Span, Syscall, Thread};
 
-use crate::raw::{RawEvent, RawKind};
+use crate::stream::raw::{RawEvent, RawKind};
 
 /// How long events wait for an earlier one that is not complete. Longer than nearly any fault takes, a read from a disk included; short
 /// enough for whoever watches.

@@ -5,7 +5,7 @@ use std::time::Instant;
 use sys::mapping::{Mapping, Policy};
 use sys::process::{allowed_cpus, pin_to, this_thread};
 
-use crate::rings::{Rings, Wanted};
+use crate::perf::rings::{Rings, Wanted};
 
 /// Pages of a round: enough to drown reading the clock, few enough to take no time.
 const PAGES: usize = 256;

@@ -10,10 +10,10 @@ use std::time::Duration;
 use sys::clock::monotonic_ns;
 use sys::wait::{Ready, wait_for};
 
-use crate::control::Control;
-use crate::outbox::EVENT_BYTES;
-use crate::raw::RawEvent;
-use crate::rings::Rings;
+use crate::perf::rings::Rings;
+use crate::ptrace::outbox::EVENT_BYTES;
+use crate::stream::control::Control;
+use crate::stream::raw::RawEvent;
 
 /// How often the rings are looked at when none is filling: whoever watches sees things this late.
 const PERIOD: Duration = Duration::from_millis(40);

@@ -16,8 +16,8 @@ use std::sync::{Mutex, PoisonError};
 use events::{Lost, Thread};
 use sys::clock::monotonic_ns;
 
-use crate::budget::Budget;
-use crate::raw::{RawEvent, RawKind};
+use crate::stream::budget::Budget;
+use crate::stream::raw::{RawEvent, RawKind};
 
 /// The tracer is not about to add anything.
 const IDLE: u64 = u64::MAX;

@@ -21,11 +21,12 @@ use sys::process::Ending;
 use sys::ptrace::{self, AtCall, Stop};
 use sys::remote::read_text;
 
-use crate::attach::{Frozen, PATIENCE, mappings};
+use super::freeze::{Frozen, PATIENCE};
 use crate::calls;
-use crate::control::Control;
-use crate::drain::Round;
-use crate::raw::{RawEvent, RawKind};
+use crate::snapshot::mappings::mappings;
+use crate::stream::control::Control;
+use crate::stream::drain::Round;
+use crate::stream::raw::{RawEvent, RawKind};
 
 /// The tracer of one program and its descendants; lives on one thread.
 pub(crate) struct Tracer {

@@ -17,7 +17,7 @@ use sys::ptrace::{self, Bell, Options, Stop};
 
 use super::picture::{self, Leaving, Unseen};
 use super::{At, Failure, Moment, Outcome, Request};
-use crate::attach::PATIENCE;
+use crate::ptrace::freeze::PATIENCE;
 
 /// What a program that was asked to end is given before it is killed.
 const GRACE: Duration = Duration::from_secs(1);

@@ -1,0 +1,263 @@
+//! A program that is observed, from the consumer's side.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use events::merge::Merge;
+use events::{Batch, Call, Header};
+use sys::launch::Started;
+use sys::perf::record::{Anomalies, Format};
+use sys::process::Ending;
+use sys::ptrace::Nudge;
+use sys::remote::read_text;
+use sys::usage::Usage;
+
+use crate::options::Notice;
+use crate::perf::own_cost;
+use crate::perf::rings::{Rings, Totals};
+use crate::stream::control::Control;
+use crate::stream::drain::Round;
+use crate::stream::pairing::Pairing;
+use crate::stream::raw::{self, RawEvent};
+
+/// A program that is being watched.
+#[derive(Debug)]
+pub struct Collection {
+    pub(crate) rounds: Receiver<Round>,
+    pub(crate) shared: Arc<Control>,
+    pub(crate) drain: JoinHandle<Option<Rings>>,
+    pub(crate) tracer: Option<TracerThread>,
+    /// The program, if we started it and no tracer waits for it.
+    pub(crate) program: Option<Started>,
+    pub(crate) started_it: bool,
+    /// What the program left behind was sent a signal.
+    pub(crate) asked_descendants: bool,
+    pub(crate) pid: u32,
+    pub(crate) children_before: Usage,
+    pub(crate) format: Format,
+    pub(crate) numbers: Vec<(u32, Call)>,
+    pub(crate) merge: Merge<RawEvent>,
+    /// How many of the merged sources are rings; the tracer is the one behind them.
+    pub(crate) rings: usize,
+    pub(crate) pairing: Pairing,
+    pub(crate) anomalies: Anomalies,
+    pub(crate) header: Header,
+    pub(crate) notices: Vec<Notice>,
+}
+
+/// The thread that traces.
+#[derive(Debug)]
+pub(crate) struct TracerThread {
+    pub(crate) handle: JoinHandle<Option<Ending>>,
+    pub(crate) nudge: Nudge,
+}
+
+/// Whether there is more to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// The program runs.
+    Going,
+    /// Everything has been seen.
+    Over,
+}
+
+/// What became of a request to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// The program was sent the signal.
+    Program,
+    /// The program has ended. What it left behind is held by a filter and could not go on by itself: it was sent the signal, or, if that was
+    /// done before and has not helped, SIGKILL.
+    Descendants,
+    /// Nothing: it is watched no longer.
+    Nobody,
+}
+
+/// How it ended, and what was seen against what there was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// How the first process ended; `None` of one that we attached to, or that goes on.
+    pub ending: Option<Ending>,
+    /// Events given.
+    pub events: u64,
+    /// Events given after one that began later.
+    pub late: u64,
+    /// Records that found no room in a ring or, while the consumer was slow, beside those that waited; and those that could not be parsed.
+    pub lost: u64,
+    /// Records that are seen to have the number of another program's event, or the time of another clock: at least so many.
+    pub misattributed: u64,
+    /// Page faults of which the beginning was seen.
+    pub faults_seen: u64,
+    /// Page faults that the same events counted, whether or not their records found room; `None` if faults were not watched.
+    pub faults_counted: Option<u64>,
+    /// What getrusage(2) says of a program that we started and its descendants: pages that a call populated count as well, and so
+    /// do the few faults between fork and exec.
+    pub rusage: Option<Usage>,
+    /// What its records add to a page fault, in nanoseconds, as measured on this program at the end: some of it is in every latency.
+    pub recording_ns: Option<u64>,
+    /// Memory syscalls in 32-bit mode, which are not shown.
+    pub compat32_calls: u64,
+}
+
+impl Collection {
+    /// Waits up to `patience` for what comes next, and adds it to `batch`, in the order in which things began.
+    pub fn next(&mut self, patience: Duration, batch: &mut Batch) -> Progress {
+        if let Some(tracer) = self.tracer.as_ref().filter(|_| self.shared.has_signal()) {
+            // It missed the last nudge.
+            tracer.nudge.send();
+        }
+        match self.rounds.recv_timeout(patience) {
+            Ok(round) => {
+                self.read(round, batch);
+                Progress::Going
+            }
+            Err(RecvTimeoutError::Timeout) => Progress::Going,
+            // It may run on when nothing of it is to be seen any more.
+            Err(RecvTimeoutError::Disconnected) => {
+                match self.program.as_mut().map(|program| program.ended_within(patience)) {
+                    Some(Ok(None)) => Progress::Going,
+                    _ => Progress::Over,
+                }
+            }
+        }
+    }
+
+    fn read(&mut self, round: Round, batch: &mut Batch) {
+        let text = |pid, address| read_text(pid, address).ok();
+        let mut records = &round.records[..];
+        for (ring, &bytes) in round.ring_bytes.iter().enumerate() {
+            let (own, others) = records.split_at(bytes);
+            let anomalies = self.format.read(own, |record| {
+                if let Some(raw) = raw::raw(record, &self.numbers, &self.shared.interner, &text) {
+                    self.merge.push(ring, raw.time_ns, raw);
+                }
+            });
+            self.anomalies.unparsed += anomalies.unparsed;
+            self.anomalies.misattributed += anomalies.misattributed;
+            records = others;
+        }
+        self.shared.budget.remove(round.bytes());
+        for raw in round.traced {
+            self.merge.push(self.rings, raw.time_ns, raw);
+        }
+        (0..self.rings).for_each(|ring| self.merge.promise(ring, round.rings_watermark_ns));
+        self.merge.promise(self.rings, round.tracer_watermark_ns);
+        self.emit(batch);
+        self.pairing.pass_on(round.began_ns, &mut |event| batch.events.push(event));
+    }
+
+    /// Moves what has its place to `batch`, and the definitions that it refers to: these were made before.
+    fn emit(&mut self, batch: &mut Batch) {
+        self.merge.emit(|raw| self.pairing.take(raw, &mut |event| batch.events.push(event)));
+        self.shared.interner.take_new(&mut batch.definitions);
+    }
+
+    /// The process that was started or attached to.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// What the stream begins with.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// What cannot be seen, and why.
+    #[must_use]
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    /// Watches no longer. A program that we attached to goes on; [`Collection::next`] gives what there still is. To be repeated while it
+    /// gives something, since a tracer may just miss it.
+    pub fn stop(&self) {
+        self.shared.stop();
+        if let Some(tracer) = &self.tracer {
+            tracer.nudge.send();
+        }
+    }
+
+    /// Whether the program cannot go on without us: it was started with a filter that asks a tracer.
+    #[must_use]
+    pub fn is_program_held(&self) -> bool {
+        self.started_it && self.tracer.is_some()
+    }
+
+    /// Whether it is being left.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.shared.is_stopping()
+    }
+
+    /// Whether the program that was started has ended. What it has started may still run.
+    pub fn program_has_ended(&mut self) -> bool {
+        match &mut self.program {
+            Some(program) => program.ended_within(Duration::ZERO) != Ok(None),
+            None => self.shared.first_has_ended(),
+        }
+    }
+
+    /// Whether the program that was started stands still (Ctrl-Z) and is held by a tracer there.
+    #[must_use]
+    pub fn is_program_standing(&self) -> bool {
+        self.shared.does_first_stand()
+    }
+
+    /// Passes on a request to end to the program that was started. Where there is nobody to pass it on to, and what is left can do without us, it is watched no
+    /// longer.
+    pub fn ask_to_end(&mut self, signal: i32) -> Asked {
+        let has_ended = self.program_has_ended();
+        match (&self.tracer, &mut self.program) {
+            (Some(tracer), _) if self.started_it => {
+                self.shared.pass_on(if self.asked_descendants { sys::ptrace::KILL } else { signal });
+                tracer.nudge.send();
+                self.asked_descendants |= has_ended;
+                if has_ended { Asked::Descendants } else { Asked::Program }
+            }
+            (_, Some(program)) if !has_ended => {
+                program.signal(signal);
+                Asked::Program
+            }
+            _ => {
+                self.stop();
+                Asked::Nobody
+            }
+        }
+    }
+
+    /// Waits for the end of the program, if we started it, and adds the last events.
+    pub fn finish(mut self, batch: &mut Batch) -> Outcome {
+        while self.next(Duration::from_secs(1), batch) == Progress::Going {}
+        self.merge.close();
+        self.emit(batch);
+        let counts = self.pairing.finish(&mut |event| batch.events.push(event));
+        let traced = self.tracer.take().and_then(|tracer| tracer.handle.join().ok());
+        let rings = self.drain.join().ok().flatten();
+        let Totals { faults, lost } = rings.as_ref().map(Rings::totals).unwrap_or_default();
+        let (lost_by_tracer, not_told) = self.shared.outbox.lost();
+        // Gaps tell of what either lost; where the kernel counts, its figure is exact.
+        let lost = lost.map_or(counts.lost + not_told, |of_rings| of_rings + lost_by_tracer);
+        let of_faults = rings.as_ref().filter(|rings| rings.wanted.faults).map(|rings| rings.wanted.user_mode_only);
+        // Its rings count against what this user may have.
+        drop(rings);
+        let waited = self.program.take().and_then(|mut program| program.wait().ok());
+        let ending = waited.or(traced.flatten());
+        let reaped = Usage::of_reaped_children().since(&self.children_before);
+        Outcome {
+            ending: ending.filter(|_| self.started_it),
+            events: counts.events,
+            late: counts.late,
+            lost: lost + self.anomalies.unparsed,
+            misattributed: self.anomalies.misattributed,
+            faults_seen: counts.faults,
+            faults_counted: of_faults.map(|_| faults),
+            rusage: self.started_it.then_some(reaped),
+            recording_ns: of_faults.and_then(own_cost::of_a_fault),
+            compat32_calls: counts.compat32,
+        }
+    }
+}
