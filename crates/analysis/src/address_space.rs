@@ -24,13 +24,13 @@ mod under_way;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use events::{Cause, Fault, Header, HugePages, MappingKind, Thread};
+use events::{Cause, Fault, Header, MappingKind, ThpPolicy, Thread};
 
 pub use attribution::{Attribution, Attributor, CallEffect, FaultOrigin, LifeChange};
 use cause::{Access, Before, Evidence};
 use pages::{CHUNK_PAGES, Pages};
 use recent::Recent;
-pub use regions::Region;
+pub use regions::MappedRegion;
 use regions::Regions;
 use under_way::UnderWay;
 
@@ -90,7 +90,7 @@ pub(crate) struct Seen {
     /// Why it happened.
     pub(crate) cause: Cause,
     /// What is mapped there.
-    pub(crate) region: Option<Region>,
+    pub(crate) region: Option<MappedRegion>,
 }
 
 impl AddressSpace {
@@ -178,7 +178,7 @@ impl AddressSpace {
     }
 
     /// What is mapped at `address`.
-    pub(crate) fn at(&self, address: u64) -> Option<Region> {
+    pub(crate) fn at(&self, address: u64) -> Option<MappedRegion> {
         self.regions.at(address).copied()
     }
 
@@ -218,7 +218,7 @@ impl AddressSpace {
     }
 
     /// What may have happened to `page`, of which no touch was seen.
-    fn before(&self, region: &Region, page: u64) -> Before {
+    fn before(&self, region: &MappedRegion, page: u64) -> Before {
         if self.may_have_been_there(region, page) {
             Before::Perhaps
         } else if region.kind == MappingKind::Stack
@@ -234,7 +234,7 @@ impl AddressSpace {
     }
 
     /// The number of the page at `address`; of a page of hugetlbfs the first of the small pages that it stands for.
-    fn page_of(&self, region: &Region, address: u64) -> u64 {
+    fn page_of(&self, region: &MappedRegion, address: u64) -> u64 {
         let large = region.hugetlb_bytes.max(1);
         self.page(address - address % large)
     }
@@ -249,7 +249,7 @@ impl AddressSpace {
         address.checked_add(mask).map_or(!mask, |sum| sum & !mask)
     }
 
-    fn touch(&mut self, region: &Region, page: u64, cause: Cause) {
+    fn touch(&mut self, region: &MappedRegion, page: u64, cause: Cause) {
         let forks = self.forks;
         self.pages_of(region).add(page, forks);
         if region.kind == MappingKind::Stack {
@@ -260,7 +260,7 @@ impl AddressSpace {
     }
 
     /// What came with the page that faulted, because it is part of a larger one.
-    fn touch_huge(&mut self, region: &Region, fault: &Fault) {
+    fn touch_huge(&mut self, region: &MappedRegion, fault: &Fault) {
         let page_bytes = fault.page_bytes.map_or(0, NonZeroU64::get);
         if page_bytes > self.header.page_bytes && page_bytes.is_power_of_two() {
             let start = fault.address & !(page_bytes - 1);
@@ -288,7 +288,7 @@ impl AddressSpace {
     }
 
     /// The set that remembers what is touched of `region`.
-    fn pages_of(&mut self, region: &Region) -> &mut Pages {
+    fn pages_of(&mut self, region: &MappedRegion) -> &mut Pages {
         let stays = match region.kind {
             MappingKind::SharedAnonymous | MappingKind::SharedFile => true,
             MappingKind::PrivateFile => !region.is_writable(),
@@ -300,7 +300,7 @@ impl AddressSpace {
     /// Whether a read of a page of the same file nearby brought `page` along, if it was in the page cache. A write brings
     /// its own page only (`do_cow_fault` of mm/memory.c), and which of both a fault was is not told: what could not be
     /// written then was read, and so was what faulted twice.
-    fn was_brought_along(&self, region: &Region, page: u64) -> bool {
+    fn was_brought_along(&self, region: &MappedRegion, page: u64) -> bool {
         let window = (AROUND_BYTES / self.header.page_bytes).max(1);
         let (start, end) = (self.page(region.start), self.page(region.end));
         let aligned = page - page % window;
@@ -314,7 +314,7 @@ impl AddressSpace {
     }
 
     /// Whether `page` may have been there although nothing was seen to touch it.
-    fn may_have_been_there(&self, region: &Region, page: u64) -> bool {
+    fn may_have_been_there(&self, region: &MappedRegion, page: u64) -> bool {
         if region.was_there {
             return self.forks > 0;
         }
@@ -323,8 +323,8 @@ impl AddressSpace {
             return false;
         }
         let allowed = match (self.header.huge_pages, region.huge) {
-            (HugePages::Never, _) | (_, Some(false)) | (HugePages::Advised, None) => false,
-            (HugePages::Always, None) | (_, Some(true)) => true,
+            (ThpPolicy::Never, _) | (_, Some(false)) | (ThpPolicy::Advised, None) => false,
+            (ThpPolicy::Always, None) | (_, Some(true)) => true,
         };
         let first = page - page % CHUNK_PAGES;
         let fits = self.page(region.start) <= first && first + CHUNK_PAGES <= self.page(region.end);
@@ -332,20 +332,20 @@ impl AddressSpace {
     }
 
     /// The stack, grown down to `address`.
-    fn grown_stack(&mut self, address: u64) -> Option<Region> {
+    fn grown_stack(&mut self, address: u64) -> Option<MappedRegion> {
         let stack = *self.regions.above(address).filter(|above| above.kind == MappingKind::Stack)?;
         let start = address - address % self.header.page_bytes;
         let grows = stack.start - start <= STACK_REACH_BYTES && stack.is_writable();
         grows.then(|| {
             let regions = Arc::make_mut(&mut self.regions);
             // What has grown was not there before.
-            regions.put(Region { start, end: stack.start, was_there: false, ..stack }, u64::MAX);
+            regions.put(MappedRegion { start, end: stack.start, was_there: false, ..stack }, u64::MAX);
             regions.at(address).copied()
         })?
     }
 
     /// Nothing is known to be touched of `parts` any more.
-    fn forget(&mut self, parts: &[Region]) {
+    fn forget(&mut self, parts: &[MappedRegion]) {
         for part in parts {
             let (first, end) = (self.page(part.start), self.page(self.page_end(part.end)));
             for pages in self.sets() {
@@ -357,7 +357,7 @@ impl AddressSpace {
     }
 
     /// Everything of `parts` that can be used is there, without a fault.
-    fn populate(&mut self, parts: &[Region]) {
+    fn populate(&mut self, parts: &[MappedRegion]) {
         for part in parts.iter().filter(|part| part.is_accessible()) {
             let end = part.end.min(part.start.saturating_add(POPULATED_AT_MOST_BYTES));
             let (first, end) = (self.page(part.start), self.page(self.page_end(end)));

@@ -7,7 +7,7 @@ mod regions;
 mod spread;
 
 use events::snapshot::Snapshot;
-use results::layout::{Address, Kind, Moment, Program, Region, Run};
+use results::layout::{Address, Moment, Program, Region, RegionKind, Run};
 
 pub use kernel::{Settings, configured};
 pub use spread::summary;
@@ -26,7 +26,7 @@ pub enum Detail {
 pub fn run(space: &Snapshot, aslr: Option<bool>, at: Moment, detail: Detail) -> Run {
     let regions = regions::regions(space, detail);
     let own = image::own(space);
-    let heap = regions.iter().filter(|region| region.kind == Kind::Heap);
+    let heap = regions.iter().filter(|region| region.kind == RegionKind::Heap);
     Run {
         aslr,
         pid: space.pid,
@@ -42,7 +42,7 @@ pub fn run(space: &Snapshot, aslr: Option<bool>, at: Moment, detail: Detail) -> 
 
 /// From the page-rounded end of the bss to the heap, if nothing lies between.
 fn gap(regions: &[Region], bss_end_page: u64) -> Option<u64> {
-    let heap = regions.iter().find(|region| region.kind == Kind::Heap)?;
+    let heap = regions.iter().find(|region| region.kind == RegionKind::Heap)?;
     let between = |region: &&Region| region.end.0 > bss_end_page && region.start < heap.start;
     (regions.iter().find(between).is_none()).then(|| heap.start.0.checked_sub(bss_end_page)).flatten()
 }

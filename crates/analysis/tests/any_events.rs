@@ -6,8 +6,8 @@ use std::num::NonZeroU64;
 
 use analysis::trace::{FaultBursts, FaultLines, LineBuilder, Tally};
 use events::{
-    Call, Clock, Ending, Event, Fault, Header, HugePages, Interner, Life, Lost, MappingReport, Name, Sees, Span,
-    Syscall, Thread,
+    Call, Clock, Ending, Event, Fault, Header, Interner, Life, Lost, MappingReport, Name, Sees, Span, Syscall,
+    ThpPolicy, Thread,
 };
 use results::trace::{Group, Line, LineKind, Row, Shown, Summary, write_line, write_summary};
 use serde_json::Value;
@@ -142,7 +142,7 @@ impl Random {
 }
 
 /// What lines random events become.
-fn told(seed: u64, wild: bool, huge_pages: HugePages, count: usize) -> (Vec<Line>, Summary) {
+fn told(seed: u64, wild: bool, huge_pages: ThpPolicy, count: usize) -> (Vec<Line>, Summary) {
     let mut interner = Interner::default();
     let texts = ["", "[heap]", "[stack]", "[vdso]", "/lib/a b\u{1b}[2J\".so", "/dev/zero (deleted)", "[anon:x]", "?"];
     let names = texts.map(|text| interner.text(text)).to_vec();
@@ -163,7 +163,7 @@ fn told(seed: u64, wild: bool, huge_pages: HugePages, count: usize) -> (Vec<Line
 /// Every seed, tame and wild, under each policy of huge pages.
 fn each(mut check: impl FnMut(Vec<Line>, Summary)) {
     for seed in 0..40 {
-        for (wild, huge_pages) in [(false, HugePages::Advised), (true, HugePages::Always), (true, HugePages::Never)] {
+        for (wild, huge_pages) in [(false, ThpPolicy::Advised), (true, ThpPolicy::Always), (true, ThpPolicy::Never)] {
             // What is wild populates memory without measure, which takes long.
             if wild && seed >= 6 {
                 continue;
@@ -196,16 +196,18 @@ fn folding_conserves_faults_and_times() {
         }
         folder.pause(&mut |each| shown.push(each));
         let (mut before, mut after) = (HashMap::new(), HashMap::new());
-        let add =
-            |sums: &mut HashMap<_, [u64; 5]>, fault: &results::trace::Fault, pid: u32, tid: u32, figures: [u64; 5]| {
-                let sum = sums
-                    .entry((pid, tid, fault.cause, fault.mapping.as_ref().map(|mapping| mapping.kind)))
-                    .or_default();
-                for (sum, figure) in sum.iter_mut().zip(figures) {
-                    *sum = sum.saturating_add(figure);
-                }
-            };
-        let single = |fault: &results::trace::Fault| {
+        let add = |sums: &mut HashMap<_, [u64; 5]>,
+                   fault: &results::trace::FaultLine,
+                   pid: u32,
+                   tid: u32,
+                   figures: [u64; 5]| {
+            let sum =
+                sums.entry((pid, tid, fault.cause, fault.mapping.as_ref().map(|mapping| mapping.kind))).or_default();
+            for (sum, figure) in sum.iter_mut().zip(figures) {
+                *sum = sum.saturating_add(figure);
+            }
+        };
+        let single = |fault: &results::trace::FaultLine| {
             let timed = u64::from(fault.latency_ns.is_some());
             [1, fault.major.into(), fault.in_kernel.into(), timed, fault.latency_ns.unwrap_or(0)]
         };

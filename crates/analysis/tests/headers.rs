@@ -7,7 +7,7 @@ use std::io::Error;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use analysis::trace::decode::{Argument, Errno, arguments};
+use analysis::trace::decode::{CallError, DecodedArgument, arguments};
 use events::{Call, Definitions, Name, Span, Syscall};
 
 const HEADERS: &str = "#include <errno.h>\n#include <fcntl.h>\n#include <linux/io_uring.h>\n#include <linux/memfd.h>\n\
@@ -24,7 +24,7 @@ fn texts() -> BTreeSet<(String, u64)> {
             let syscall =
                 Syscall { call, text: Name::NONE, arguments: [*value; 6], result: Some(0), span: Span::default() };
             for argument in arguments(&syscall, &names) {
-                if let Argument::Symbols(symbols) = argument {
+                if let DecodedArgument::Symbols(symbols) = argument {
                     texts.insert((symbols.to_string(), symbols.value()));
                 }
             }
@@ -63,7 +63,9 @@ fn names_have_the_values_of_the_headers() {
         return;
     }
     let mut texts = texts();
-    texts.extend((1..=133).filter_map(|number| Some((Errno::of(-number)?.name()?.to_owned(), number.cast_unsigned()))));
+    texts.extend(
+        (1..=133).filter_map(|number| Some((CallError::of(-number)?.name()?.to_owned(), number.cast_unsigned()))),
+    );
     // A value with bits above the low half is no expression of an unsigned int; its low half was looked at.
     texts.retain(|&(_, value)| u32::try_from(value).is_ok());
 
@@ -94,12 +96,15 @@ fn messages_are_those_of_the_c_library() {
         return;
     }
     for number in 1..=133 {
-        let errno = Errno::of(-i64::from(number)).expect("an error");
+        let errno = CallError::of(-i64::from(number)).expect("an error");
         let theirs = Error::from_raw_os_error(number).to_string();
         match errno.message() {
             Some(message) => assert_eq!(theirs, format!("{message} (os error {number})")),
             None => assert!(theirs.starts_with("Unknown error"), "{theirs}"),
         }
     }
-    assert_eq!((Errno::of(0), Errno::of(-4096), Errno::of(i64::MIN), Errno::of(1)), (None, None, None, None));
+    assert_eq!(
+        (CallError::of(0), CallError::of(-4096), CallError::of(i64::MIN), CallError::of(1)),
+        (None, None, None, None)
+    );
 }

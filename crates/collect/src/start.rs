@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use events::merge::Merge;
-use events::{Call, Clock, Header, HugePages, Sees};
+use events::{Call, Clock, Header, Sees, ThpPolicy};
 use sys::Errno;
 use sys::clock::monotonic_ns;
 use sys::launch::{Program, Setup, Started};
@@ -81,9 +81,9 @@ fn header(access: &Access) -> Header {
     let wanted = access.rings.as_ref().map(|rings| &rings.wanted);
     let faults = wanted.is_some_and(|wanted| wanted.faults);
     let huge_pages = match sys::machine::thp().as_deref() {
-        Some("always") => HugePages::Always,
-        Some("never") | None => HugePages::Never,
-        Some(_) => HugePages::Advised,
+        Some("always") => ThpPolicy::Always,
+        Some("never") | None => ThpPolicy::Never,
+        Some(_) => ThpPolicy::Advised,
     };
     Header {
         clock: Clock::Monotonic,

@@ -10,7 +10,7 @@ pub struct Header {
     /// The size of a base page of the observed machine: a power of two.
     pub page_bytes: u64,
     /// The observed machine's policy for transparent huge pages.
-    pub huge_pages: HugePages,
+    pub huge_pages: ThpPolicy,
     /// What all sources together can see.
     pub sees: Sees,
 }
@@ -38,7 +38,7 @@ pub enum Clock {
 
 /// Which memory may get transparent huge pages, as `/sys/kernel/mm/transparent_hugepage/enabled` has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HugePages {
+pub enum ThpPolicy {
     /// None.
     Never,
     /// What the program advised (`MADV_HUGEPAGE`).

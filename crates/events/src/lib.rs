@@ -25,7 +25,7 @@ pub use call::Call;
 pub use cause::Cause;
 pub use definitions::{Definition, Definitions, Device, Interner, Module, ModuleId, Name};
 pub use event::{Ending, Event, EventKind, Fault, Life, Lost, Span, Syscall, Thread};
-pub use header::{Clock, Header, HugePages, Sees};
+pub use header::{Clock, Header, Sees, ThpPolicy};
 pub use mapping::{Mapping, MappingKind, MappingReport};
 
 /// What an observer hands on at a time. Its events refer to its own definitions and to those of earlier batches.

@@ -7,7 +7,7 @@ mod head;
 mod runs;
 mod svg;
 
-use results::layout::{Kind, Layout, Run};
+use results::layout::{Layout, RegionKind, Run};
 
 use self::areas::{Area, Place};
 use self::columns::Columns;
@@ -120,7 +120,7 @@ fn legend(run: &Run, width: Option<usize>) -> String {
     let closed = run.regions.iter().any(|region| region.perms.starts_with("---"));
     let hyphen = if closed { " Hyphen: no access." } else { "" };
     let legend = format!("{}. Capital: at least half of it resident.{hyphen} Left is the low end.", words.join(", "));
-    let vsyscall = run.regions.iter().find(|region| region.kind == Kind::Vsyscall);
+    let vsyscall = run.regions.iter().find(|region| region.kind == RegionKind::Vsyscall);
     let above = vsyscall.map(|region| format!(" Not drawn: vsyscall at {}.", region.start)).unwrap_or_default();
     "\n".to_owned() + &sentence("", &(legend + &above), width)
 }

@@ -6,7 +6,7 @@ use std::fmt::{Arguments, Write};
 
 use anstyle::Style;
 use events::{Cause, Ending, MappingKind};
-use results::trace::{Burst, Fault, Line, LineKind, MappingLabel, Order, Process, Shown, Summary, Syscall};
+use results::trace::{Burst, FaultLine, LifeLine, Line, LineKind, MappingLabel, Order, Shown, Summary, SyscallLine};
 
 use crate::number::{Nanoseconds, bytes, count};
 use crate::text::{ALARM, BAD, BOLD, DIM, clean, hanging, styled};
@@ -105,7 +105,7 @@ impl Pen<'_> {
         self.plain(format_args!("{seconds}.{us:06} "));
     }
 
-    fn call(&mut self, call: &Syscall) {
+    fn call(&mut self, call: &SyscallLine) {
         match call.text.rsplit_once(" = ") {
             Some((text, outcome)) if call.error.is_some() => {
                 self.plain(format_args!("{text} = "));
@@ -121,7 +121,7 @@ impl Pen<'_> {
         }
     }
 
-    fn fault(&mut self, fault: &Fault) {
+    fn fault(&mut self, fault: &FaultLine) {
         self.fault_word(fault.major);
         self.plain(format_args!(" {:#x} {}", fault.address, Why(fault)));
         self.out.push_str(if fault.in_kernel { ", in the kernel" } else { "" });
@@ -182,7 +182,7 @@ impl Pen<'_> {
 }
 
 /// Where a fault was, and why.
-struct Why<'a>(&'a Fault);
+struct Why<'a>(&'a FaultLine);
 
 impl std::fmt::Display for Why<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -232,14 +232,14 @@ pub(crate) fn reason(cause: Cause) -> &'static str {
     }
 }
 
-fn life(process: &Process) -> String {
+fn life(process: &LifeLine) -> String {
     match process {
-        Process::Started { by } => format!("started by {by}"),
-        Process::ThreadStarted { by } => format!("thread started by {by}"),
-        Process::Executed { name } => format!("executed {}", clean(name)),
-        Process::Over(ending) => end(*ending),
-        Process::ThreadEnded => "thread ended".to_owned(),
-        Process::Attached => "was running already".to_owned(),
+        LifeLine::Started { by } => format!("started by {by}"),
+        LifeLine::ThreadStarted { by } => format!("thread started by {by}"),
+        LifeLine::Executed { name } => format!("executed {}", clean(name)),
+        LifeLine::Over(ending) => end(*ending),
+        LifeLine::ThreadEnded => "thread ended".to_owned(),
+        LifeLine::Attached => "was running already".to_owned(),
     }
 }
 

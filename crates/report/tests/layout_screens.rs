@@ -1,12 +1,12 @@
 //! The screens and the picture of an address space, from injected ones.
 
 use results::layout::{
-    Address, Bits, Gaps, Kernel, Kind, Layout, Moment, Parts, Program, Region, Run, SCHEMA, Spans, Summary,
+    Address, Bits, Gaps, Kernel, Layout, Moment, Parts, Program, Region, RegionKind, Run, SCHEMA, Spans, Summary,
 };
 
 const MIB: u64 = 1 << 20;
 
-fn region(start: u64, bytes: u64, perms: &str, kind: Kind, path: Option<&str>, resident_bytes: u64) -> Region {
+fn region(start: u64, bytes: u64, perms: &str, kind: RegionKind, path: Option<&str>, resident_bytes: u64) -> Region {
     let part_bytes = bytes.div_ceil(64).next_multiple_of(4096);
     let left = |number: u64| resident_bytes.saturating_sub(number * part_bytes).min(part_bytes);
     Region {
@@ -24,30 +24,30 @@ fn region(start: u64, bytes: u64, perms: &str, kind: Kind, path: Option<&str>, r
 /// A program at `base` with its heap `gap` bytes behind its bss, some libraries, and a thread.
 fn run(base: u64, gap: u64, aslr: bool) -> Run {
     let mut regions = vec![
-        region(base, 0x2000, "r--p", Kind::Rodata, Some("/app"), 0x2000),
-        region(base + 0x2000, 0x5000, "r-xp", Kind::Text, Some("/app"), 0x5000),
-        region(base + 0x7000, 0x2000, "r--p", Kind::Rodata, Some("/app"), 0),
-        region(base + 0x9000, 0x1000, "rw-p", Kind::Data, Some("/app"), 0x1000),
-        region(base + 0xa000, 16 * MIB, "rw-p", Kind::Bss, None, 8 * MIB),
-        region(base + 0xa000 + 16 * MIB + gap, 33 * MIB, "rw-p", Kind::Heap, None, 20 * MIB),
+        region(base, 0x2000, "r--p", RegionKind::Rodata, Some("/app"), 0x2000),
+        region(base + 0x2000, 0x5000, "r-xp", RegionKind::Text, Some("/app"), 0x5000),
+        region(base + 0x7000, 0x2000, "r--p", RegionKind::Rodata, Some("/app"), 0),
+        region(base + 0x9000, 0x1000, "rw-p", RegionKind::Data, Some("/app"), 0x1000),
+        region(base + 0xa000, 16 * MIB, "rw-p", RegionKind::Bss, None, 8 * MIB),
+        region(base + 0xa000 + 16 * MIB + gap, 33 * MIB, "rw-p", RegionKind::Heap, None, 20 * MIB),
     ];
     let high = 0x7f1c_0000_0000;
-    regions.push(region(high, 0x21000, "rw-p", Kind::Arena, None, 0x2000));
-    regions.push(region(high + 0x21000, 64 * MIB - 0x21000, "---p", Kind::Arena, None, 0));
+    regions.push(region(high, 0x21000, "rw-p", RegionKind::Arena, None, 0x2000));
+    regions.push(region(high + 0x21000, 64 * MIB - 0x21000, "---p", RegionKind::Arena, None, 0));
     let stack = high + 100 * MIB;
-    regions.push(region(stack - 4096, 4096, "---p", Kind::ThreadStack, None, 0));
-    regions.push(region(stack, 8 * MIB, "rw-p", Kind::ThreadStack, None, 0x3000));
-    let mut huge = region(high + 200 * MIB, 100 * MIB, "rw-p", Kind::Mmap, None, 60 * MIB);
+    regions.push(region(stack - 4096, 4096, "---p", RegionKind::ThreadStack, None, 0));
+    regions.push(region(stack, 8 * MIB, "rw-p", RegionKind::ThreadStack, None, 0x3000));
+    let mut huge = region(high + 200 * MIB, 100 * MIB, "rw-p", RegionKind::Mmap, None, 60 * MIB);
     huge.huge_bytes = 20 * MIB;
     regions.push(huge);
     for number in 0..30 {
         let start = high + 300 * MIB + number * 0x4000;
         let path = format!("/usr/lib/x86_64-linux-gnu/libnumber{number}.so");
-        regions.push(region(start, 0x3000, "r-xp", Kind::File, Some(&path), 0x3000));
+        regions.push(region(start, 0x3000, "r-xp", RegionKind::File, Some(&path), 0x3000));
     }
-    regions.push(region(high + 400 * MIB, 2 * MIB, "r-xp", Kind::File, Some("/lib/li\u{1b}[2Jbc.so.6"), MIB));
-    regions.push(region(0x7ffd_0000_0000, 0x21000, "rw-p", Kind::Stack, None, 0x4000));
-    regions.push(region(0xffff_ffff_ff60_0000, 0x1000, "--xp", Kind::Vsyscall, None, 0));
+    regions.push(region(high + 400 * MIB, 2 * MIB, "r-xp", RegionKind::File, Some("/lib/li\u{1b}[2Jbc.so.6"), MIB));
+    regions.push(region(0x7ffd_0000_0000, 0x21000, "rw-p", RegionKind::Stack, None, 0x4000));
+    regions.push(region(0xffff_ffff_ff60_0000, 0x1000, "--xp", RegionKind::Vsyscall, None, 0));
     Run {
         aslr: Some(aslr),
         pid: 4121,
@@ -145,7 +145,7 @@ fn several_runs_at_120_columns() {
 fn a_pipe_has_every_place() {
     let screen = plain(&one(), None, None);
     for region in &one().runs[0].regions {
-        let inner = region.kind == Kind::Arena || region.kind == Kind::ThreadStack;
+        let inner = region.kind == RegionKind::Arena || region.kind == RegionKind::ThreadStack;
         assert!(inner || screen.contains(&region.start.to_string()), "{region:?}\n{screen}");
     }
     assert!(screen.contains("\\u{1b}[2J"), "names are inert: {screen}");
@@ -155,7 +155,7 @@ fn a_pipe_has_every_place() {
 fn a_pipe_cuts_no_name_and_wraps_what_is_prose() {
     let mut long = both();
     let name = format!("lib{}.so", "x".repeat(100));
-    long.runs[1].regions[10].kind = Kind::File;
+    long.runs[1].regions[10].kind = RegionKind::File;
     long.runs[1].regions[10].path = Some(format!("/lib/{name}"));
     long.notes.push("this is a note of many words ".repeat(9));
     let screen = plain(&long, None, None);
@@ -170,14 +170,14 @@ fn a_pipe_cuts_no_name_and_wraps_what_is_prose() {
 fn names_take_the_room_there_is() {
     let mut long = one();
     let name = "_struct.cpython-311-x86_64-linux-gnu.so";
-    long.runs[0].regions[10].kind = Kind::File;
+    long.runs[0].regions[10].kind = RegionKind::File;
     long.runs[0].regions[10].path = Some(format!("/lib/{name}"));
     long.runs[0].regions[10].huge_bytes = 0;
     assert!(plain(&long, Some(120), None).contains(name));
     let narrow = plain(&long, Some(80), None);
     assert!(narrow.contains("_struct.cpython-31.. ") && !narrow.contains(name), "{narrow}");
     let short = layout(vec![Run {
-        regions: vec![region(0x7000_0000_0000, MIB, "rw-p", Kind::File, Some("/\u{4e2d}\u{6587}.so"), 0)],
+        regions: vec![region(0x7000_0000_0000, MIB, "rw-p", RegionKind::File, Some("/\u{4e2d}\u{6587}.so"), 0)],
         ..Run::default()
     }]);
     let screen = report::layout_screen(&short, Some(80), None);
@@ -321,7 +321,7 @@ fn the_legend_tells_what_is_drawn_and_no_more() {
         assert!(svg.contains(&format!(">{words}</text>")), "{words}");
     }
     let few = layout(vec![Run {
-        regions: vec![region(0x7000_0000_0000, MIB, "rw-p", Kind::Heap, None, 0)],
+        regions: vec![region(0x7000_0000_0000, MIB, "rw-p", RegionKind::Heap, None, 0)],
         ..Run::default()
     }]);
     let svg = report::layout_svg(&few);

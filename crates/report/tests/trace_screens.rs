@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use events::{Cause, Ending, MappingKind};
 use results::trace::{
-    Burst, Fault, FaultClass, Group, Line, LineKind, MappingLabel, Order, Process, Row, Shown, Summary, Syscall, Table,
+    Burst, FaultClass, FaultLine, Group, LifeLine, Line, LineKind, MappingLabel, Order, Row, Shown, Summary,
+    SyscallLine, Table,
 };
 
 const AT: u64 = 0x7f1c_2a00_0000;
@@ -18,8 +19,8 @@ fn line(time_ns: u64, kind: LineKind) -> Shown {
     Shown::Line(Line { time_ns, pid: 4123, tid: 4123, kind })
 }
 
-fn call(time_us: u64, name: &'static str, text: &str) -> (u64, Syscall) {
-    let call = Syscall {
+fn call(time_us: u64, name: &'static str, text: &str) -> (u64, SyscallLine) {
+    let call = SyscallLine {
         name,
         text: text.into(),
         arguments: Vec::new(),
@@ -33,8 +34,8 @@ fn call(time_us: u64, name: &'static str, text: &str) -> (u64, Syscall) {
     (1000 * time_us, call)
 }
 
-fn fault(cause: Cause, mapping: Option<MappingLabel>) -> Fault {
-    Fault {
+fn fault(cause: Cause, mapping: Option<MappingLabel>) -> FaultLine {
+    FaultLine {
         address: AT + 0x1008,
         ip: 0,
         major: false,
@@ -48,7 +49,7 @@ fn fault(cause: Cause, mapping: Option<MappingLabel>) -> Fault {
     }
 }
 
-fn burst(first: Fault) -> Burst {
+fn burst(first: FaultLine) -> Burst {
     Burst {
         time_ns: 232_000,
         pid: 4123,
@@ -95,8 +96,8 @@ fn faults() -> Vec<Shown> {
         plain(fault(Cause::FirstTouch, mapping(MappingKind::Heap, None))),
         plain(fault(Cause::CopyOnWrite, mapping(MappingKind::ThreadStack, None))),
         plain(fault(Cause::Stack, mapping(MappingKind::Stack, None))),
-        plain(Fault { major: true, on_cpu_ns: Some(9), ..fault(Cause::File, libc()) }),
-        plain(Fault { in_kernel: true, latency_ns: None, ..fault(Cause::File, libc()) }),
+        plain(FaultLine { major: true, on_cpu_ns: Some(9), ..fault(Cause::File, libc()) }),
+        plain(FaultLine { in_kernel: true, latency_ns: None, ..fault(Cause::File, libc()) }),
         plain(fault(Cause::Unknown, None)),
         Shown::Burst(burst(fault(Cause::FirstTouch, mapping(MappingKind::Anonymous, None)))),
         Shown::Burst(Burst { major: 12, order: Order::Mixed, timed: 1000, ..burst(fault(Cause::File, libc())) }),
@@ -116,15 +117,15 @@ fn faults() -> Vec<Shown> {
 
 fn lives() -> Vec<Shown> {
     let mut lives: Vec<Shown> = [
-        Process::Attached,
-        Process::Started { by: 4122 },
-        Process::ThreadStarted { by: 4123 },
-        Process::Executed { name: "cat\n".into() },
-        Process::ThreadEnded,
-        Process::Over(Ending::Exited(7)),
-        Process::Over(Ending::Killed(9)),
-        Process::Over(Ending::Killed(35)),
-        Process::Over(Ending::Unknown),
+        LifeLine::Attached,
+        LifeLine::Started { by: 4122 },
+        LifeLine::ThreadStarted { by: 4123 },
+        LifeLine::Executed { name: "cat\n".into() },
+        LifeLine::ThreadEnded,
+        LifeLine::Over(Ending::Exited(7)),
+        LifeLine::Over(Ending::Killed(9)),
+        LifeLine::Over(Ending::Killed(35)),
+        LifeLine::Over(Ending::Unknown),
     ]
     .map(|process| line(1_000_000_000, LineKind::Process(process)))
     .into();

@@ -128,7 +128,7 @@ pub struct Region {
     /// `rwxp` or `rwxs`, with a hyphen for what is not allowed.
     pub perms: String,
     /// What it is.
-    pub kind: Kind,
+    pub kind: RegionKind,
     /// Its file, or the name that somebody gave it.
     pub path: Option<String>,
     /// So much of it is resident.
@@ -153,7 +153,7 @@ pub struct Parts {
 /// What a region is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum RegionKind {
     /// Code of the program.
     Text,
     /// Constants and tables of the program.
@@ -282,7 +282,7 @@ mod tests {
             start: Address(0x1000),
             end: Address(0x3000),
             perms: "rw-p".to_owned(),
-            kind: Kind::ThreadStack,
+            kind: RegionKind::ThreadStack,
             resident_bytes: 4096,
             ..Region::default()
         };

@@ -29,18 +29,18 @@ pub struct Line {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LineKind {
     /// A memory syscall.
-    Syscall(Syscall),
+    Syscall(SyscallLine),
     /// A page fault.
-    Fault(Fault),
+    Fault(FaultLine),
     /// The life of a process or thread.
-    Process(Process),
+    Process(LifeLine),
     /// So many records are missing here.
     Lost(u64),
 }
 
 /// A memory syscall, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Syscall {
+pub struct SyscallLine {
     /// Its name.
     pub name: &'static str,
     /// The whole call as strace prints it, with what it returned: `munmap(0x7f1c2a000000, 4096) = 0`.
@@ -87,7 +87,7 @@ pub enum Returned {
 
 /// A page fault, explained as far as it can be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct FaultLine {
     /// The address that was accessed.
     pub address: u64,
     /// The instruction that accessed it.
@@ -110,7 +110,7 @@ pub struct Fault {
     pub on_cpu_ns: Option<u64>,
 }
 
-impl Fault {
+impl FaultLine {
     /// How large the page is that it mapped, if that is more than the smallest.
     #[must_use]
     pub fn large_bytes(&self) -> Option<u64> {
@@ -139,7 +139,7 @@ impl MappingLabel {
 
 /// The life of processes and threads.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Process {
+pub enum LifeLine {
     /// A process was made by fork, vfork or clone.
     Started {
         /// By this process.
@@ -182,7 +182,7 @@ pub struct Burst {
     /// Its thread.
     pub tid: u32,
     /// The first of them: mapping and cause are those of all.
-    pub first: Fault,
+    pub first: FaultLine,
     /// How many, more than one.
     pub faults: u64,
     /// How many of them read from a device.

@@ -2,7 +2,7 @@
 
 use events::{Call, Cause, Ending, Event, EventKind, Fault, Header, Life, Syscall, Thread};
 
-use super::Region;
+use super::MappedRegion;
 use super::processes::Processes;
 
 /// Attributes events: whose memory an address was, and why it faulted. What it keeps are the address spaces of the processes that live.
@@ -29,9 +29,9 @@ pub enum Attribution {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CallEffect {
     /// What was mapped at the address that it names, before it.
-    pub before: Option<Region>,
+    pub before: Option<MappedRegion>,
     /// What is mapped at the address that it returned, after it; of brk(2) `None`.
-    pub after: Option<Region>,
+    pub after: Option<MappedRegion>,
     /// By how much it moved the program break; `None` where it did not, or where that is not known.
     pub break_moved_bytes: Option<u64>,
 }
@@ -42,7 +42,7 @@ pub struct FaultOrigin {
     /// Why it happened.
     pub cause: Cause,
     /// What is mapped there; `None` where that is not known.
-    pub region: Option<Region>,
+    pub region: Option<MappedRegion>,
     /// The page that it mapped is larger than the smallest there is.
     pub large: bool,
 }
@@ -94,7 +94,7 @@ impl Attributor {
     }
 
     /// What is mapped at `address` of a process, as far as the events so far tell.
-    pub fn region(&mut self, pid: u32, address: u64) -> Option<Region> {
+    pub fn region(&mut self, pid: u32, address: u64) -> Option<MappedRegion> {
         self.processes.space(pid).at(address)
     }
 

@@ -8,7 +8,7 @@ use events::{Call, MappingKind, Syscall, Thread};
 
 use super::AddressSpace;
 use super::pages::CHUNK_PAGES;
-use super::regions::{ACCESSIBLE, Region, WRITABLE};
+use super::regions::{ACCESSIBLE, MappedRegion, WRITABLE};
 use super::under_way::UnderWay;
 
 const MAP_SHARED: u64 = 0x01;
@@ -33,7 +33,7 @@ pub(super) const HUGE_BYTES: u64 = 2 << 20;
 
 impl AddressSpace {
     /// Takes what `call` of `thread` did, which began at `time_ns`; gives what it has mapped, if it is mmap(2).
-    pub(crate) fn call(&mut self, call: &Syscall, thread: Thread, time_ns: u64) -> Option<Region> {
+    pub(crate) fn call(&mut self, call: &Syscall, thread: Thread, time_ns: u64) -> Option<MappedRegion> {
         self.was_there = false;
         self.settle(time_ns);
         let result = call.succeeded_with()?;
@@ -72,7 +72,10 @@ impl AddressSpace {
                 // Its size is the segment's, which only the kernel's report of the mapping tells.
                 let end = result.saturating_add(self.header.page_bytes);
                 self.put(
-                    Region { born_ns, ..Region::new(result, end, MappingKind::SharedAnonymous, protection) },
+                    MappedRegion {
+                        born_ns,
+                        ..MappedRegion::new(result, end, MappingKind::SharedAnonymous, protection)
+                    },
                     time_ns,
                 );
             }
@@ -83,7 +86,10 @@ impl AddressSpace {
             }
             Call::MapShadowStack => {
                 let end = self.page_end(result.saturating_add(second));
-                self.put(Region { born_ns, ..Region::new(result, end, MappingKind::Anonymous, 1 | WRITABLE) }, time_ns);
+                self.put(
+                    MappedRegion { born_ns, ..MappedRegion::new(result, end, MappingKind::Anonymous, 1 | WRITABLE) },
+                    time_ns,
+                );
             }
             _ => {}
         }
@@ -93,7 +99,7 @@ impl AddressSpace {
         let flags = arguments[3];
         let mut region = self.mapped_by(arguments, start, born_ns);
         // Of a call that took so long that it is told late, the kernel's report came earlier.
-        let is_told = |told: &Region| told.kind == region.kind && time_ns <= told.born_ns;
+        let is_told = |told: &MappedRegion| told.kind == region.kind && time_ns <= told.born_ns;
         region.name = self.at(start).filter(is_told).map_or(region.name, |told| told.name);
         self.put(region, time_ns);
         let populates = flags & MAP_LOCKED != 0 || flags & (MAP_POPULATE | MAP_NONBLOCK) == MAP_POPULATE;
@@ -103,7 +109,7 @@ impl AddressSpace {
     }
 
     /// The region that an mmap(2) made at `start`.
-    fn mapped_by(&self, arguments: &[u64; 6], start: u64, born_ns: u64) -> Region {
+    fn mapped_by(&self, arguments: &[u64; 6], start: u64, born_ns: u64) -> MappedRegion {
         let [_, length, protection, flags, _, offset_bytes] = *arguments;
         let shared = matches!(flags & MAP_TYPE, MAP_SHARED | MAP_SHARED_VALIDATE);
         let kind = match (flags & MAP_ANONYMOUS != 0, shared) {
@@ -119,9 +125,9 @@ impl AddressSpace {
             (true, shift) => 1 << shift,
         };
         let end = self.page_end(start.saturating_add(round_up(length, hugetlb_bytes)));
-        let region = Region::new(start, end, kind, low(protection) & ACCESSIBLE);
+        let region = MappedRegion::new(start, end, kind, low(protection) & ACCESSIBLE);
         let offset_bytes = if region.is_file() { offset_bytes } else { 0 };
-        Region { offset_bytes, hugetlb_bytes, born_ns, ..region }
+        MappedRegion { offset_bytes, hugetlb_bytes, born_ns, ..region }
     }
 
     fn brk(&mut self, now: u64, time_ns: u64, born_ns: u64) {
@@ -130,7 +136,7 @@ impl AddressSpace {
         if now < before {
             self.unmap(now, before, time_ns);
         } else if before < now {
-            let grown = Region { born_ns, ..Region::new(before, now, MappingKind::Heap, 1 | WRITABLE) };
+            let grown = MappedRegion { born_ns, ..MappedRegion::new(before, now, MappingKind::Heap, 1 | WRITABLE) };
             self.put(grown, time_ns);
             if self.locks_new {
                 self.populate(&[grown]);
@@ -145,7 +151,7 @@ impl AddressSpace {
         if old == 0 {
             // A shared mapping, once more.
             if let Some(twin) = self.at(from).map(|region| region.part(from, u64::MAX)) {
-                self.put(Region { start: to, end: to_end, born_ns, ..twin }, time_ns);
+                self.put(MappedRegion { start: to, end: to_end, born_ns, ..twin }, time_ns);
             }
             return;
         }
@@ -161,7 +167,7 @@ impl AddressSpace {
         if let Some(last) = last.filter(|_| old < new) {
             let at_end = last.part(from_end - 1, from_end).offset_bytes;
             let offset_bytes = at_end.wrapping_add(u64::from(last.is_file()));
-            let grown = Region { start: to.saturating_add(old), end: to_end, offset_bytes, born_ns, ..last };
+            let grown = MappedRegion { start: to.saturating_add(old), end: to_end, offset_bytes, born_ns, ..last };
             self.put(grown, time_ns);
         }
     }
@@ -180,12 +186,12 @@ impl AddressSpace {
         for part in parts {
             let start = to.start.saturating_add(part.start - from.start);
             let end = start.saturating_add(part.end - part.start);
-            Arc::make_mut(&mut self.regions).put(Region { start, end, born_ns, ..part }, time_ns);
+            Arc::make_mut(&mut self.regions).put(MappedRegion { start, end, born_ns, ..part }, time_ns);
         }
     }
 
     fn madvise(&mut self, start: u64, end: u64, advice: u64, time_ns: u64) {
-        let known = |region: &Region| region.born_ns <= time_ns;
+        let known = |region: &MappedRegion| region.born_ns <= time_ns;
         match advice {
             // MADV_DONTNEED, MADV_FREE, MADV_REMOVE, MADV_DONTNEED_LOCKED, MADV_GUARD_INSTALL. Freed pages may stay for
             // a while, but then they do not fault.
@@ -217,7 +223,7 @@ impl AddressSpace {
     fn mlockall(&mut self, flags: u64) {
         self.locks_new = flags & MCL_FUTURE != 0 && flags & MCL_ONFAULT == 0;
         if flags & MCL_CURRENT != 0 && flags & MCL_ONFAULT == 0 {
-            let all: Vec<Region> = self.regions.iter().copied().collect();
+            let all: Vec<MappedRegion> = self.regions.iter().copied().collect();
             self.populate(&all);
         }
     }
@@ -234,12 +240,12 @@ impl AddressSpace {
         }
     }
 
-    pub(super) fn put(&mut self, region: Region, time_ns: u64) {
+    pub(super) fn put(&mut self, region: MappedRegion, time_ns: u64) {
         let gone = Arc::make_mut(&mut self.regions).put(region, time_ns);
         self.forget(&gone);
     }
 
-    fn change(&mut self, start: u64, end: u64, time_ns: u64, change: impl Fn(&mut Region)) {
+    fn change(&mut self, start: u64, end: u64, time_ns: u64, change: impl Fn(&mut MappedRegion)) {
         Arc::make_mut(&mut self.regions).change(start, end, time_ns, change);
     }
 }

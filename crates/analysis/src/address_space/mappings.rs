@@ -7,7 +7,7 @@ use events::{Mapping, MappingKind, Thread};
 
 use super::AddressSpace;
 use super::calls::HUGE_BYTES;
-use super::regions::{ACCESSIBLE, Region};
+use super::regions::{ACCESSIBLE, MappedRegion};
 
 impl AddressSpace {
     /// Applies the kernel's report of `mapping`, which came while `thread` was in the kernel.
@@ -25,7 +25,7 @@ impl AddressSpace {
         let again = !self.sees_calls() && !matches!(told.kind, MappingKind::Heap | MappingKind::Stack);
         let known = self.regions.parts(told.start, told.end);
         let whole = self.regions.at(told.start).copied();
-        if again && whole == Some(Region { born_ns: whole.map_or(0, |whole| whole.born_ns), ..told }) {
+        if again && whole == Some(MappedRegion { born_ns: whole.map_or(0, |whole| whole.born_ns), ..told }) {
             self.forget(&known);
         }
         let mut at = told.start;
@@ -44,7 +44,7 @@ impl AddressSpace {
         self.put_if_any(told.part(at, told.end), time_ns);
     }
 
-    fn put_if_any(&mut self, region: Region, time_ns: u64) {
+    fn put_if_any(&mut self, region: MappedRegion, time_ns: u64) {
         if region.start < region.end {
             self.put(region, time_ns);
         }
@@ -52,10 +52,10 @@ impl AddressSpace {
 }
 
 /// The mapping as a region.
-fn told(mapping: &Mapping, was_there: bool, time_ns: u64) -> Region {
+fn told(mapping: &Mapping, was_there: bool, time_ns: u64) -> MappedRegion {
     let kind = mapping.kind;
-    let region = Region::new(mapping.start, mapping.end, kind, mapping.protection & ACCESSIBLE);
-    Region {
+    let region = MappedRegion::new(mapping.start, mapping.end, kind, mapping.protection & ACCESSIBLE);
+    MappedRegion {
         name: mapping.name,
         offset_bytes: if region.is_file() { mapping.offset_bytes } else { 0 },
         hugetlb_bytes: if mapping.hugetlb { HUGE_BYTES } else { 0 },
@@ -66,20 +66,22 @@ fn told(mapping: &Mapping, was_there: bool, time_ns: u64) -> Region {
 }
 
 /// What `known` is, now that the kernel has told `piece` of the same addresses; `None` if that is something else.
-fn refined(known: &Region, piece: &Region) -> Option<Region> {
-    let same = Region { protection: piece.protection, ..*known };
+fn refined(known: &MappedRegion, piece: &MappedRegion) -> Option<MappedRegion> {
+    let same = MappedRegion { protection: piece.protection, ..*known };
     let name = if piece.name.is_some() { piece.name } else { known.name };
     let is_own = |kind| {
         matches!(kind, MappingKind::Heap | MappingKind::Anonymous | MappingKind::ThreadStack | MappingKind::Stack)
     };
     match (known.kind, piece.kind) {
         // What a syscall said is more exact than that there is no file.
-        (own, MappingKind::Anonymous) if is_own(own) => Some(Region { name, ..same }),
-        (own, MappingKind::Heap | MappingKind::Stack) if is_own(own) => Some(Region { kind: piece.kind, name, ..same }),
-        (MappingKind::SharedAnonymous, MappingKind::SharedAnonymous) => Some(Region { name, ..same }),
+        (own, MappingKind::Anonymous) if is_own(own) => Some(MappedRegion { name, ..same }),
+        (own, MappingKind::Heap | MappingKind::Stack) if is_own(own) => {
+            Some(MappedRegion { kind: piece.kind, name, ..same })
+        }
+        (MappingKind::SharedAnonymous, MappingKind::SharedAnonymous) => Some(MappedRegion { name, ..same }),
         (MappingKind::PrivateFile, MappingKind::PrivateFile) | (MappingKind::SharedFile, MappingKind::SharedFile) => {
             let continues = known.offset_bytes == piece.offset_bytes;
-            (continues && (!known.name.is_some() || known.name == piece.name)).then_some(Region { name, ..same })
+            (continues && (!known.name.is_some() || known.name == piece.name)).then_some(MappedRegion { name, ..same })
         }
         // A descriptor of what is no file in the end: /dev/zero, a device, a ring of perf or io_uring.
         (MappingKind::PrivateFile, MappingKind::Anonymous)
@@ -87,7 +89,7 @@ fn refined(known: &Region, piece: &Region) -> Option<Region> {
         | (MappingKind::PrivateFile | MappingKind::SharedFile, MappingKind::Other)
             if !known.name.is_some() && piece.name.is_some() =>
         {
-            Some(Region { kind: piece.kind, name, offset_bytes: 0, ..same })
+            Some(MappedRegion { kind: piece.kind, name, offset_bytes: 0, ..same })
         }
         (MappingKind::Kernel, MappingKind::Kernel) | (MappingKind::Other, MappingKind::Other)
             if known.name == piece.name =>

@@ -114,7 +114,7 @@ impl Process {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use events::{Clock, HugePages, Sees};
+    use events::{Clock, Sees, ThpPolicy};
 
     const fn thread(pid: u32, tid: u32) -> Thread {
         Thread { pid, tid }
@@ -125,7 +125,7 @@ mod tests {
             clock: Clock::Monotonic,
             began_ns: 0,
             page_bytes: 4096,
-            huge_pages: HugePages::Never,
+            huge_pages: ThpPolicy::Never,
             sees: Sees::default(),
         })
     }

@@ -11,7 +11,7 @@ pub(crate) const ACCESSIBLE: u32 = 7;
 
 /// A range of addresses, and what is mapped there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Region {
+pub struct MappedRegion {
     /// The first address.
     pub start: u64,
     /// The address behind the last.
@@ -34,10 +34,10 @@ pub struct Region {
     pub(crate) born_ns: u64,
 }
 
-impl Region {
+impl MappedRegion {
     /// A region with the least that can be known of one.
-    pub(crate) fn new(start: u64, end: u64, kind: MappingKind, protection: u32) -> Region {
-        Region {
+    pub(crate) fn new(start: u64, end: u64, kind: MappingKind, protection: u32) -> MappedRegion {
+        MappedRegion {
             start,
             end,
             kind,
@@ -52,7 +52,7 @@ impl Region {
     }
 
     /// The part of it that lies from `start` to `end`; what lies outside is cut off.
-    pub(crate) fn part(mut self, start: u64, end: u64) -> Region {
+    pub(crate) fn part(mut self, start: u64, end: u64) -> MappedRegion {
         let start = start.max(self.start);
         if self.is_file() {
             self.offset_bytes = self.offset_bytes.wrapping_add(start - self.start);
@@ -78,9 +78,9 @@ impl Region {
     }
 
     /// Whether `next` continues it.
-    fn is_continued_by(&self, next: &Region) -> bool {
+    fn is_continued_by(&self, next: &MappedRegion) -> bool {
         let offset_bytes = if self.is_file() { self.offset_bytes.wrapping_add(self.end - self.start) } else { 0 };
-        let whole = Region { start: next.start, end: next.end, born_ns: next.born_ns, offset_bytes, ..*self };
+        let whole = MappedRegion { start: next.start, end: next.end, born_ns: next.born_ns, offset_bytes, ..*self };
         self.end == next.start && whole == *next
     }
 }
@@ -88,29 +88,29 @@ impl Region {
 /// The regions of an address space, by their starts.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Regions {
-    by_start: BTreeMap<u64, Region>,
+    by_start: BTreeMap<u64, MappedRegion>,
     /// Borders at which one region continues another, of which the program has not been told yet.
     to_join: Vec<u64>,
 }
 
 impl Regions {
     /// The region that `address` is in.
-    pub(crate) fn at(&self, address: u64) -> Option<&Region> {
+    pub(crate) fn at(&self, address: u64) -> Option<&MappedRegion> {
         self.by_start.range(..=address).next_back().map(|(_, region)| region).filter(|region| address < region.end)
     }
 
     /// The first region that begins above `address`.
-    pub(crate) fn above(&self, address: u64) -> Option<&Region> {
+    pub(crate) fn above(&self, address: u64) -> Option<&MappedRegion> {
         self.by_start.range(address.saturating_add(1)..).next().map(|(_, region)| region)
     }
 
     /// All of them, upwards.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Region> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &MappedRegion> {
         self.by_start.values()
     }
 
     /// The parts of regions that lie from `start` to `end`, upwards.
-    pub(crate) fn parts(&self, start: u64, end: u64) -> Vec<Region> {
+    pub(crate) fn parts(&self, start: u64, end: u64) -> Vec<MappedRegion> {
         if start >= end {
             return Vec::new();
         }
@@ -120,7 +120,7 @@ impl Regions {
     }
 
     /// Unmaps what lies from `start` to `end` and was known by `time_ns`; gives the parts that are gone.
-    pub(crate) fn remove(&mut self, start: u64, end: u64, time_ns: u64) -> Vec<Region> {
+    pub(crate) fn remove(&mut self, start: u64, end: u64, time_ns: u64) -> Vec<MappedRegion> {
         let mut gone = self.parts(start, end);
         gone.retain(|part| part.born_ns <= time_ns);
         for part in &gone {
@@ -130,7 +130,7 @@ impl Regions {
     }
 
     /// `region` is what is there from now on, seen at `time_ns`; gives the parts of others that are gone.
-    pub(crate) fn put(&mut self, region: Region, time_ns: u64) -> Vec<Region> {
+    pub(crate) fn put(&mut self, region: MappedRegion, time_ns: u64) -> Vec<MappedRegion> {
         if region.start >= region.end {
             return Vec::new();
         }
@@ -142,7 +142,13 @@ impl Regions {
     }
 
     /// Changes what lies from `start` to `end` and was known by `time_ns`; gives the parts as they were.
-    pub(crate) fn change(&mut self, start: u64, end: u64, time_ns: u64, change: impl Fn(&mut Region)) -> Vec<Region> {
+    pub(crate) fn change(
+        &mut self,
+        start: u64,
+        end: u64,
+        time_ns: u64,
+        change: impl Fn(&mut MappedRegion),
+    ) -> Vec<MappedRegion> {
         let mut parts = self.parts(start, end);
         parts.retain(|part| part.born_ns <= time_ns);
         for part in &parts {
@@ -159,7 +165,7 @@ impl Regions {
     }
 
     /// Cuts `part` out of the region that it is part of.
-    fn take_out(&mut self, part: &Region) {
+    fn take_out(&mut self, part: &MappedRegion) {
         let Some(whole) = self.at(part.start).copied() else { return };
         self.by_start.remove(&whole.start);
         for rest in [whole.part(whole.start, part.start), whole.part(part.end, whole.end)] {
@@ -195,6 +201,6 @@ impl Regions {
             return;
         }
         self.by_start.remove(&border);
-        self.by_start.insert(before.start, Region { end: next.end, born_ns, ..before });
+        self.by_start.insert(before.start, MappedRegion { end: next.end, born_ns, ..before });
     }
 }

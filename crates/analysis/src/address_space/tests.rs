@@ -81,7 +81,7 @@ impl Both {
             clock: Clock::Monotonic,
             began_ns: 0,
             page_bytes: PAGE,
-            huge_pages: HugePages::Never,
+            huge_pages: ThpPolicy::Never,
             sees: Sees { calls: true, ..Sees::default() },
         });
         let plain = Reference { pages: [None; PAGES], break_at: BREAK };
@@ -253,14 +253,14 @@ impl Both {
             let number = at as u64;
             let touched = self.space.inherited_on_fork.has(number) || self.space.not_inherited.has(number);
             let found = region.map(|region| {
-                let Region { kind, protection, offset_bytes, .. } = region.part(address(at), address(at + 1));
+                let MappedRegion { kind, protection, offset_bytes, .. } = region.part(address(at), address(at + 1));
                 Plain { kind, protection, offset_bytes, touched }
             });
             assert_eq!(found, *page, "page {at}");
             assert!(page.is_some() || !touched, "page {at} is touched and not mapped");
             assert!(touched || !self.space.new_since_fork.has(number), "page {at} came and was not touched");
         }
-        let all: Vec<&Region> = self.space.regions.iter().collect();
+        let all: Vec<&MappedRegion> = self.space.regions.iter().collect();
         assert!(all.windows(2).all(|pair| pair[0].end <= pair[1].start), "regions overlap");
     }
 }

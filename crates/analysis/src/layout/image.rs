@@ -1,7 +1,7 @@
 //! Where the parts of a program or library lie, from its headers and one address.
 
 use events::snapshot::{Image, Segment, Snapshot};
-use results::layout::Kind;
+use results::layout::RegionKind;
 
 /// An image at its place.
 #[derive(Debug, Clone)]
@@ -62,12 +62,12 @@ impl<'a> Placed<'a> {
     }
 
     /// What lies at `address`, where its file is mapped.
-    pub(super) fn kind_at(&self, address: u64) -> Option<Kind> {
+    pub(super) fn kind_at(&self, address: u64) -> Option<RegionKind> {
         let segment = self.image.segments.iter().find(|segment| self.contains(segment, address))?;
         Some(match segment {
-            Segment { executable: true, .. } => Kind::Text,
-            Segment { writable: true, .. } => Kind::Data,
-            _ => Kind::Rodata,
+            Segment { executable: true, .. } => RegionKind::Text,
+            Segment { writable: true, .. } => RegionKind::Data,
+            _ => RegionKind::Rodata,
         })
     }
 

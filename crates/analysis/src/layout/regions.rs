@@ -1,7 +1,7 @@
 //! From mappings to regions with a meaning.
 
 use events::snapshot::{MappedRange, Snapshot};
-use results::layout::{Address, Kind, Parts, Region};
+use results::layout::{Address, Parts, Region, RegionKind};
 
 use super::Detail;
 use super::arena::arenas;
@@ -78,7 +78,7 @@ impl<'a> Known<'a> {
     }
 
     /// What lies at `address` in the range of that index, and its file or name.
-    fn meaning(&self, index: usize, address: u64) -> (Kind, Option<String>) {
+    fn meaning(&self, index: usize, address: u64) -> (RegionKind, Option<String>) {
         let range = &self.space.ranges[index];
         let name = (!range.name.is_empty()).then(|| range.name.clone());
         if range.file == 0 {
@@ -89,42 +89,42 @@ impl<'a> Known<'a> {
         }
         let own = self.own.as_ref().filter(|own| own.image.file == range.file);
         let kind = own.and_then(|own| own.kind_at(address)).unwrap_or(if is_shared_memory(&range.name) {
-            Kind::Mmap
+            RegionKind::Mmap
         } else {
-            Kind::File
+            RegionKind::File
         });
         (kind, name)
     }
 
-    fn bss_at(&self, range: &MappedRange, address: u64) -> Option<(Kind, Option<String>)> {
+    fn bss_at(&self, range: &MappedRange, address: u64) -> Option<(RegionKind, Option<String>)> {
         let nameless = range.name.is_empty() || range.name == "[heap]" || range.name.starts_with("[anon:.bss");
         let within = |placed: &Placed| nameless && placed.bss().any(|(start, end)| (start..end).contains(&address));
         if self.own.as_ref().is_some_and(within) {
-            return Some((Kind::Bss, None));
+            return Some((RegionKind::Bss, None));
         }
         let library = self.libraries.iter().find(|library| within(library))?;
         let file = self.space.ranges.iter().find(|range| range.file == library.image.file)?;
-        Some((Kind::File, Some(file.name.clone())))
+        Some((RegionKind::File, Some(file.name.clone())))
     }
 
-    fn anonymous(&self, index: usize, address: u64) -> Kind {
+    fn anonymous(&self, index: usize, address: u64) -> RegionKind {
         match self.space.ranges[index].name.as_str() {
-            "[heap]" => Kind::Heap,
-            "[stack]" => Kind::Stack,
-            "[vdso]" => Kind::Vdso,
-            "[vsyscall]" => Kind::Vsyscall,
-            name if name.starts_with("[vvar") => Kind::Vvar,
-            name if name.starts_with("[anon: glibc: pthread stack") => Kind::ThreadStack,
+            "[heap]" => RegionKind::Heap,
+            "[stack]" => RegionKind::Stack,
+            "[vdso]" => RegionKind::Vdso,
+            "[vsyscall]" => RegionKind::Vsyscall,
+            name if name.starts_with("[vvar") => RegionKind::Vvar,
+            name if name.starts_with("[anon: glibc: pthread stack") => RegionKind::ThreadStack,
             name if name.is_empty() || name.starts_with("[anon") => {
                 if self.arenas.iter().any(|&(start, end)| (start..end).contains(&address)) {
-                    Kind::Arena
+                    RegionKind::Arena
                 } else if self.stacks.contains(&index) {
-                    Kind::ThreadStack
+                    RegionKind::ThreadStack
                 } else {
-                    Kind::Mmap
+                    RegionKind::Mmap
                 }
             }
-            _ => Kind::Other,
+            _ => RegionKind::Other,
         }
     }
 }

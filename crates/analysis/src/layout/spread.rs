@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use results::layout::{Address, Bits, Gaps, Kind, Region, Run, Spans, Summary};
+use results::layout::{Address, Bits, Gaps, Region, RegionKind, Run, Spans, Summary};
 
 /// Of `runs`, whatever their order. Bits that were seen to vary are a lower bound of those that can.
 #[must_use]
@@ -63,30 +63,30 @@ impl Spread {
     }
 }
 
-fn first(run: &Run, kind: Kind) -> Option<&Region> {
+fn first(run: &Run, kind: RegionKind) -> Option<&Region> {
     run.regions.iter().find(|region| region.kind == kind)
 }
 
 fn text(run: &Run) -> Option<u64> {
-    first(run, Kind::Text).map(|region| region.start.0)
+    first(run, RegionKind::Text).map(|region| region.start.0)
 }
 
 fn heap(run: &Run) -> Option<u64> {
-    first(run, Kind::Heap).map(|region| region.start.0)
+    first(run, RegionKind::Heap).map(|region| region.start.0)
 }
 
 fn stack(run: &Run) -> Option<u64> {
-    first(run, Kind::Stack).map(|region| region.end.0)
+    first(run, RegionKind::Stack).map(|region| region.end.0)
 }
 
 fn vdso(run: &Run) -> Option<u64> {
-    first(run, Kind::Vdso).map(|region| region.start.0)
+    first(run, RegionKind::Vdso).map(|region| region.start.0)
 }
 
 /// The first mapping is put at the top (`mmap_base` in mm/util.c), and the others below it: what ends highest has the random base, unless
 /// the program, whose parts are of other kinds, lies above.
 fn mmap(run: &Run) -> Option<u64> {
-    let stack = first(run, Kind::Stack)?.start;
-    let own = |kind| matches!(kind, Kind::Mmap | Kind::File | Kind::Arena | Kind::ThreadStack);
+    let stack = first(run, RegionKind::Stack)?.start;
+    let own = |kind| matches!(kind, RegionKind::Mmap | RegionKind::File | RegionKind::Arena | RegionKind::ThreadStack);
     run.regions.iter().rfind(|region| own(region.kind) && region.end <= stack).map(|region| region.end.0)
 }

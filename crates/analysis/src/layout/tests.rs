@@ -1,7 +1,7 @@
 //! Layouts made by hand.
 
 use events::snapshot::{Image, MappedRange, Segment, Snapshot};
-use results::layout::{Address, Bits, Kind, Moment, Region, Run};
+use results::layout::{Address, Bits, Moment, Region, RegionKind, Run};
 
 use super::*;
 
@@ -89,7 +89,7 @@ fn explained(space: &Snapshot) -> Run {
     run(space, Some(true), Moment::Exit, Detail::Parts(8))
 }
 
-fn kinds(run: &Run) -> Vec<Kind> {
+fn kinds(run: &Run) -> Vec<RegionKind> {
     run.regions.iter().map(|region| region.kind).collect()
 }
 
@@ -102,7 +102,7 @@ fn covers(space: &Snapshot, run: &Run) {
 
 #[test]
 fn every_part_has_its_kind() {
-    use Kind::{Bss, Data, File, Heap, Mmap, Rodata, Stack, Text, Vdso, Vsyscall, Vvar};
+    use RegionKind::{Bss, Data, File, Heap, Mmap, Rodata, Stack, Text, Vdso, Vsyscall, Vvar};
     let space = space(100 * MIB);
     let run = explained(&space);
     covers(&space, &run);
@@ -123,10 +123,10 @@ fn without_a_gap_bss_and_heap_are_cut_apart() {
     let run = explained(&space);
     covers(&space, &run);
     let of = |kind| run.regions.iter().find(|region: &&Region| region.kind == kind).unwrap();
-    assert_eq!((of(Kind::Bss).bytes(), of(Kind::Bss).resident_bytes), (0x3000, 0x1000));
-    assert_eq!((of(Kind::Heap).start, of(Kind::Heap).resident_bytes), (Address(BASE + 0x7000), 0x2000));
+    assert_eq!((of(RegionKind::Bss).bytes(), of(RegionKind::Bss).resident_bytes), (0x3000, 0x1000));
+    assert_eq!((of(RegionKind::Heap).start, of(RegionKind::Heap).resident_bytes), (Address(BASE + 0x7000), 0x2000));
     assert_eq!(run.heap_gap_bytes, Some(0));
-    let parts = of(Kind::Heap).parts.clone().unwrap();
+    let parts = of(RegionKind::Heap).parts.clone().unwrap();
     assert_eq!(parts.resident_bytes.iter().sum::<u64>(), 0x2000);
     assert!(parts.resident_bytes.len() <= 8);
 }
@@ -138,7 +138,7 @@ fn what_can_be_executed_is_not_all_text() {
     space.ranges.splice(0..3, [range(BASE, BASE + 0x3000, "r-xp", 1, "/app")]);
     let run = explained(&space);
     covers(&space, &run);
-    assert_eq!(kinds(&run)[..3], [Kind::Rodata, Kind::Text, Kind::Rodata]);
+    assert_eq!(kinds(&run)[..3], [RegionKind::Rodata, RegionKind::Text, RegionKind::Rodata]);
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn no_neighbours_have_no_gap() {
     let mut unknown = space(100 * MIB);
     unknown.images.clear();
     let run = explained(&unknown);
-    assert_eq!((run.heap_gap_bytes, run.regions[0].kind), (None, Kind::File), "nothing is known of the program");
+    assert_eq!((run.heap_gap_bytes, run.regions[0].kind), (None, RegionKind::File), "nothing is known of the program");
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn arenas_and_thread_stacks_are_recognised() {
     let run = explained(&space);
     covers(&space, &run);
     let total = |kind| run.regions.iter().filter(|region| region.kind == kind).map(Region::bytes).sum::<u64>();
-    assert_eq!((total(Kind::Arena), total(Kind::ThreadStack)), (64 * MIB, 8 * MIB + PAGE));
+    assert_eq!((total(RegionKind::Arena), total(RegionKind::ThreadStack)), (64 * MIB, 8 * MIB + PAGE));
     // Not aligned, or too short: no arena.
     for (shift, length) in [(MIB, 64 * MIB), (0, 63 * MIB)] {
         let mut other = space.clone();
@@ -207,7 +207,7 @@ fn arenas_and_thread_stacks_are_recognised() {
             range.end = if range.permissions == "---p" { arena + shift + length } else { range.end + shift };
         }
         let run = explained(&other);
-        assert!(run.regions.iter().all(|region| region.kind != Kind::Arena), "{shift} {length}");
+        assert!(run.regions.iter().all(|region| region.kind != RegionKind::Arena), "{shift} {length}");
     }
 }
 

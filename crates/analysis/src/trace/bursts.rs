@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use events::MappingKind;
-use results::trace::{Burst, Fault, Line, LineKind, MappingLabel, Order, Shown};
+use results::trace::{Burst, FaultLine, Line, LineKind, MappingLabel, Order, Shown};
 
 use super::durations::Durations;
 
@@ -62,7 +62,7 @@ struct Page {
 
 impl Page {
     /// Of `smallest_bytes`, unless it is known to be larger.
-    fn of(fault: &Fault, smallest_bytes: u64) -> Page {
+    fn of(fault: &FaultLine, smallest_bytes: u64) -> Page {
         let known = fault.large_bytes().filter(|bytes| bytes.is_power_of_two());
         let bytes = known.unwrap_or(smallest_bytes);
         Page { start: fault.address & !(bytes - 1), bytes }
@@ -109,7 +109,7 @@ impl FaultBursts {
         self.show_due(u64::MAX, show);
     }
 
-    fn fold(&mut self, line: &Line, fault: &Fault, show: &mut dyn FnMut(Shown)) {
+    fn fold(&mut self, line: &Line, fault: &FaultLine, show: &mut dyn FnMut(Shown)) {
         let bursts = self.by_thread.entry(line.tid).or_default();
         let page = Page::of(fault, self.page_bytes);
         if let Some(open) = bursts.iter_mut().rev().find(|open| open.has(line, fault)) {
@@ -146,7 +146,7 @@ impl FaultBursts {
 }
 
 impl Open {
-    fn new(line: &Line, fault: &Fault, page: Page) -> Open {
+    fn new(line: &Line, fault: &FaultLine, page: Page) -> Open {
         let burst = Burst {
             time_ns: line.time_ns,
             pid: line.pid,
@@ -169,7 +169,7 @@ impl Open {
     }
 
     /// Whether `fault` belongs to it.
-    fn has(&self, line: &Line, fault: &Fault) -> bool {
+    fn has(&self, line: &Line, fault: &FaultLine) -> bool {
         let first = &self.burst.first;
         self.burst.pid == line.pid
             && first.cause == fault.cause
@@ -180,7 +180,7 @@ impl Open {
             }
     }
 
-    fn add(&mut self, fault: &Fault, page: Page) {
+    fn add(&mut self, fault: &FaultLine, page: Page) {
         let step = self.last_page.abs_diff(page.start);
         self.step = match self.step {
             Step::None => Step::Even(step, 1),
@@ -207,7 +207,7 @@ impl Open {
         self.time(fault);
     }
 
-    fn time(&mut self, fault: &Fault) {
+    fn time(&mut self, fault: &FaultLine) {
         if let Some(latency_ns) = fault.latency_ns {
             self.times.add(latency_ns);
         }

@@ -30,14 +30,14 @@ mod symbols;
 
 use events::{Call, Definitions, Syscall};
 
-pub use argument::Argument;
-pub use errno::Errno;
-pub use line::{Line, line};
-pub use outcome::{Outcome, outcome};
+pub use argument::DecodedArgument;
+pub use errno::CallError;
+pub use line::{CallText, line};
+pub use outcome::{CallOutcome, outcome};
 pub use size::bytes;
 pub use symbols::Symbols;
 
-use signature::{Kind, signature};
+use signature::{ArgumentKind, signature};
 
 /// The arguments that `syscall` was given: as many as the call has, each as wide as the kernel takes it. Allocates nothing.
 ///
@@ -47,19 +47,21 @@ use signature::{Kind, signature};
 pub fn arguments<'a>(
     syscall: &'a Syscall,
     definitions: &'a Definitions,
-) -> impl ExactSizeIterator<Item = Argument<'a>> {
+) -> impl ExactSizeIterator<Item = DecodedArgument<'a>> {
     let kinds = signature(syscall.call);
     kinds[..shown(syscall, kinds.len())].iter().zip(&syscall.arguments).map(move |(kind, &register)| match *kind {
-        Kind::Text if register != 0 && syscall.text.is_some() => Argument::Text(definitions.text(syscall.text)),
-        Kind::Array(count) if register != 0 && syscall.arguments[count] == 0 => Argument::Nothing,
-        Kind::Text | Kind::Array(_) | Kind::Address => Argument::address(register),
-        Kind::Int => Argument::Signed(i64::from(low(register).cast_signed())),
-        Kind::Count => Argument::Unsigned(u64::from(low(register))),
-        Kind::Size => Argument::Unsigned(register),
-        Kind::Bits => Argument::Hexadecimal(u64::from(low(register))),
-        Kind::Offset => Argument::Hexadecimal(register),
-        Kind::Word(set) => Argument::Symbols(Symbols::new(u64::from(low(register)), set)),
-        Kind::Long(set) => Argument::Symbols(Symbols::new(register, set)),
+        ArgumentKind::Text if register != 0 && syscall.text.is_some() => {
+            DecodedArgument::Text(definitions.text(syscall.text))
+        }
+        ArgumentKind::Array(count) if register != 0 && syscall.arguments[count] == 0 => DecodedArgument::Nothing,
+        ArgumentKind::Text | ArgumentKind::Array(_) | ArgumentKind::Address => DecodedArgument::address(register),
+        ArgumentKind::Int => DecodedArgument::Signed(i64::from(low(register).cast_signed())),
+        ArgumentKind::Count => DecodedArgument::Unsigned(u64::from(low(register))),
+        ArgumentKind::Size => DecodedArgument::Unsigned(register),
+        ArgumentKind::Bits => DecodedArgument::Hexadecimal(u64::from(low(register))),
+        ArgumentKind::Offset => DecodedArgument::Hexadecimal(register),
+        ArgumentKind::Word(set) => DecodedArgument::Symbols(Symbols::new(u64::from(low(register)), set)),
+        ArgumentKind::Long(set) => DecodedArgument::Symbols(Symbols::new(register, set)),
     })
 }
 

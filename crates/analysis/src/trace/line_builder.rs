@@ -6,7 +6,7 @@ use events::{Call, Definitions, Event, EventKind, Fault, Header, Life, Mapping, 
 use results::trace::{self, Line, LineKind, MappingLabel, Summary};
 
 use super::{decode, registers};
-use crate::address_space::{Attribution, Attributor, CallEffect, FaultOrigin, LifeChange, Region};
+use crate::address_space::{Attribution, Attributor, CallEffect, FaultOrigin, LifeChange, MappedRegion};
 
 /// Makes lines of events. What is kept between them is the address spaces, and one line.
 #[derive(Debug)]
@@ -122,9 +122,9 @@ impl LineBuilder {
         }
     }
 
-    fn syscall(&self, call: &Syscall, effect: &CallEffect, definitions: &Definitions) -> trace::Syscall {
+    fn syscall(&self, call: &Syscall, effect: &CallEffect, definitions: &Definitions) -> trace::SyscallLine {
         let (latency_ns, on_cpu_ns) = times(call.span);
-        trace::Syscall {
+        trace::SyscallLine {
             name: call.call.name(),
             text: decode::line(call, definitions).to_string(),
             arguments: if self.with_arguments { registers::arguments(call, definitions) } else { Vec::new() },
@@ -138,9 +138,9 @@ impl LineBuilder {
     }
 }
 
-fn shown_fault(fault: &Fault, origin: &FaultOrigin, definitions: &Definitions) -> trace::Fault {
+fn shown_fault(fault: &Fault, origin: &FaultOrigin, definitions: &Definitions) -> trace::FaultLine {
     let (latency_ns, on_cpu_ns) = times(fault.span);
-    trace::Fault {
+    trace::FaultLine {
         address: fault.address,
         ip: fault.ip,
         major: fault.major,
@@ -154,16 +154,16 @@ fn shown_fault(fault: &Fault, origin: &FaultOrigin, definitions: &Definitions) -
     }
 }
 
-fn process(life: Life, change: LifeChange, definitions: &Definitions) -> Option<trace::Process> {
+fn process(life: Life, change: LifeChange, definitions: &Definitions) -> Option<trace::LifeLine> {
     Some(match (change, life) {
-        (LifeChange::Started { by }, _) => trace::Process::Started { by },
-        (LifeChange::ThreadStarted { by }, _) => trace::Process::ThreadStarted { by },
+        (LifeChange::Started { by }, _) => trace::LifeLine::Started { by },
+        (LifeChange::ThreadStarted { by }, _) => trace::LifeLine::ThreadStarted { by },
         (LifeChange::Executed, Life::Executed { name }) => {
-            trace::Process::Executed { name: definitions.shared_text(name) }
+            trace::LifeLine::Executed { name: definitions.shared_text(name) }
         }
-        (LifeChange::Over(ending), _) => trace::Process::Over(ending),
-        (LifeChange::ThreadEnded, _) => trace::Process::ThreadEnded,
-        (LifeChange::Attached, _) => trace::Process::Attached,
+        (LifeChange::Over(ending), _) => trace::LifeLine::Over(ending),
+        (LifeChange::ThreadEnded, _) => trace::LifeLine::ThreadEnded,
+        (LifeChange::Attached, _) => trace::LifeLine::Attached,
         (LifeChange::Executed | LifeChange::None, _) => return None,
     })
 }
@@ -172,7 +172,7 @@ fn times(span: Span) -> (Option<u64>, Option<u64>) {
     (span.latency_ns.map(NonZeroU64::get), span.on_cpu_ns.map(NonZeroU64::get))
 }
 
-fn label(region: &Region, definitions: &Definitions) -> MappingLabel {
+fn label(region: &MappedRegion, definitions: &Definitions) -> MappingLabel {
     let name = region.name.is_some().then(|| definitions.shared_text(region.name));
     MappingLabel { kind: region.kind, name, start: region.start }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use events::MappingKind;
-use results::trace::{Fault, FaultClass, Group, Line, LineKind, Row, Summary, Syscall, Table};
+use results::trace::{FaultClass, FaultLine, Group, Line, LineKind, Row, Summary, SyscallLine, Table};
 
 use super::durations::Durations;
 
@@ -41,7 +41,7 @@ impl Tally {
         }
     }
 
-    fn add_fault(&mut self, fault: &Fault) {
+    fn add_fault(&mut self, fault: &FaultLine) {
         let mapping = fault.mapping.as_ref();
         let class = FaultClass {
             cause: fault.cause,
@@ -114,13 +114,13 @@ fn total(rows: &[Row]) -> Option<Row> {
 }
 
 impl Sum {
-    fn add_call(&mut self, call: &Syscall) {
+    fn add_call(&mut self, call: &SyscallLine) {
         self.errors += u64::from(call.error.is_some());
         self.bytes = add(self.bytes, call.bytes);
         self.time(call.latency_ns, call.on_cpu_ns);
     }
 
-    fn add_fault(&mut self, fault: &Fault) {
+    fn add_fault(&mut self, fault: &FaultLine) {
         self.major += u64::from(fault.major);
         self.time(fault.latency_ns, fault.on_cpu_ns);
     }

@@ -3,18 +3,18 @@
 use std::num::NonZeroU64;
 
 use events::Cause::{self, CopyOnWrite, File, FirstTouch, Stack, Unknown};
-use events::{Call, EventKind, HugePages, Life, Name, Sees, Thread};
+use events::{Call, EventKind, Life, Name, Sees, ThpPolicy, Thread};
 
 use crate::teller::{ANONYMOUS, PAGE, POPULATE, PRIVATE, READ, SEES, SHARED, STACK, Teller, WRITE};
 
 const AT: u64 = 0x7f00_0000_0000;
 
 /// A program with 1024 anonymous pages at `AT`, a multiple of 2 MiB.
-fn anonymous(huge_pages: HugePages) -> Teller {
+fn anonymous(huge_pages: ThpPolicy) -> Teller {
     anonymous_seeing(huge_pages, SEES)
 }
 
-fn anonymous_seeing(huge_pages: HugePages, sees: Sees) -> Teller {
+fn anonymous_seeing(huge_pages: ThpPolicy, sees: Sees) -> Teller {
     let mut teller = Teller::seeing(huge_pages, sees);
     teller.mmap(AT, 1024, WRITE, PRIVATE | ANONYMOUS);
     teller
@@ -26,7 +26,7 @@ fn faults(teller: &mut Teller, pages: &[u64]) -> Vec<Cause> {
 
 #[test]
 fn a_first_touch_and_the_write_after_a_read_of_the_zero_page() {
-    let mut teller = anonymous(HugePages::Never);
+    let mut teller = anonymous(ThpPolicy::Never);
     assert_eq!(
         faults(&mut teller, &[0, 1, 0, 1, 1023]),
         [FirstTouch, FirstTouch, CopyOnWrite, CopyOnWrite, FirstTouch]
@@ -37,7 +37,7 @@ fn a_first_touch_and_the_write_after_a_read_of_the_zero_page() {
 
 #[test]
 fn a_child_and_its_parent_copy_what_was_there() {
-    let mut teller = anonymous(HugePages::Never);
+    let mut teller = anonymous(ThpPolicy::Never);
     faults(&mut teller, &[0, 1]);
     teller.fork(8);
     assert_eq!(faults(&mut teller, &[0, 2]), [CopyOnWrite, FirstTouch], "the parent");
@@ -52,7 +52,7 @@ fn a_child_and_its_parent_copy_what_was_there() {
 
 #[test]
 fn another_program_and_another_thread() {
-    let mut teller = anonymous(HugePages::Never);
+    let mut teller = anonymous(ThpPolicy::Never);
     faults(&mut teller, &[0]);
     teller.be(7, 70);
     teller.life(Life::Started { by: Thread { pid: 7, tid: 7 } });
@@ -67,12 +67,12 @@ fn another_program_and_another_thread() {
 #[test]
 fn memory_given_back_is_touched_for_the_first_time_again() {
     for advice in [4, 8, 24, 102] {
-        let mut teller = anonymous(HugePages::Never);
+        let mut teller = anonymous(ThpPolicy::Never);
         faults(&mut teller, &[0, 1, 2, 3]);
         teller.madvise(AT + PAGE, 2, advice);
         assert_eq!(faults(&mut teller, &[0, 1, 2, 3]), [CopyOnWrite, FirstTouch, FirstTouch, CopyOnWrite]);
     }
-    let mut teller = anonymous(HugePages::Never);
+    let mut teller = anonymous(ThpPolicy::Never);
     faults(&mut teller, &[0, 1]);
     teller.munmap(AT, 1);
     assert_eq!(faults(&mut teller, &[0, 1]), [Unknown, CopyOnWrite]);
@@ -101,7 +101,7 @@ fn the_heap_grows_shrinks_and_grows_again() {
 
 #[test]
 fn what_moves_keeps_what_it_is() {
-    let mut teller = anonymous(HugePages::Never);
+    let mut teller = anonymous(ThpPolicy::Never);
     faults(&mut teller, &[0, 100, 700]);
     let there = AT + (1 << 32) + 77 * PAGE;
     teller.call(Call::Mremap, &[AT, 1024 * PAGE, 2048 * PAGE, 1, 0], there);
@@ -167,7 +167,7 @@ fn a_child_finds_files_and_shared_memory_again() {
 #[test]
 fn populated_memory_has_been_touched() {
     let touched = |prepare: &dyn Fn(&mut Teller)| {
-        let mut teller = anonymous(HugePages::Never);
+        let mut teller = anonymous(ThpPolicy::Never);
         prepare(&mut teller);
         teller.fork(8);
         faults(&mut teller, &[0, 1])
@@ -189,9 +189,9 @@ fn populated_memory_has_been_touched() {
 #[test]
 fn one_fault_may_have_brought_a_huge_page() {
     for (huge_pages, expect) in [
-        (HugePages::Always, [CopyOnWrite, Unknown, Unknown]),
-        (HugePages::Advised, [CopyOnWrite, FirstTouch, FirstTouch]),
-        (HugePages::Never, [CopyOnWrite, FirstTouch, FirstTouch]),
+        (ThpPolicy::Always, [CopyOnWrite, Unknown, Unknown]),
+        (ThpPolicy::Advised, [CopyOnWrite, FirstTouch, FirstTouch]),
+        (ThpPolicy::Never, [CopyOnWrite, FirstTouch, FirstTouch]),
     ] {
         let mut teller = anonymous(huge_pages);
         assert_eq!(faults(&mut teller, &[5, 512, 513]), [FirstTouch; 3]);
@@ -201,7 +201,7 @@ fn one_fault_may_have_brought_a_huge_page() {
         teller.be(8, 8);
         assert_eq!(faults(&mut teller, &[5, 6, 7]), expect, "the child, {huge_pages:?}");
     }
-    let mut teller = anonymous(HugePages::Advised);
+    let mut teller = anonymous(ThpPolicy::Advised);
     teller.madvise(AT, 1024, 14);
     faults(&mut teller, &[5]);
     teller.fork(8);
@@ -212,7 +212,7 @@ fn one_fault_may_have_brought_a_huge_page() {
 
 #[test]
 fn a_fault_that_is_taken_again_is_the_same_fault() {
-    let mut teller = anonymous(HugePages::Never);
+    let mut teller = anonymous(ThpPolicy::Never);
     teller.latency_ns = 0;
     let causes = [0, 0, 1].map(|page| teller.fault_as(AT + page * PAGE, 1, false).cause);
     assert_eq!(causes, [FirstTouch, FirstTouch, FirstTouch]);
@@ -224,7 +224,7 @@ fn a_fault_that_is_taken_again_is_the_same_fault() {
 
 #[test]
 fn two_threads_wait_for_one_page() {
-    let mut teller = anonymous(HugePages::Never);
+    let mut teller = anonymous(ThpPolicy::Never);
     teller.latency_ns = 5000;
     assert_eq!(faults(&mut teller, &[0]), [FirstTouch]);
     teller.be(7, 8);
@@ -263,7 +263,7 @@ fn shared_memory_is_never_copied() {
 
 #[test]
 fn protection_decides_what_can_be_copied() {
-    let mut teller = anonymous(HugePages::Never);
+    let mut teller = anonymous(ThpPolicy::Never);
     faults(&mut teller, &[0]);
     teller.call(Call::Mprotect, &[AT, PAGE, READ], 0);
     assert_eq!(faults(&mut teller, &[0]), [Unknown], "a write that is refused");
@@ -274,7 +274,7 @@ fn protection_decides_what_can_be_copied() {
 
 #[test]
 fn what_came_with_a_huge_page_is_there_and_is_copied_after_a_fork() {
-    let mut teller = anonymous_seeing(HugePages::Always, Sees { page_sizes: true, ..SEES });
+    let mut teller = anonymous_seeing(ThpPolicy::Always, Sees { page_sizes: true, ..SEES });
     teller.page_bytes = NonZeroU64::new(512 * PAGE);
     assert_eq!(faults(&mut teller, &[5]), [FirstTouch]);
     teller.page_bytes = NonZeroU64::new(PAGE);

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use events::{
-    Call, Cause, Ending, Event, EventKind, Fault, HugePages, Interner, Life, Lost, MappingKind, MappingReport, Name,
-    Span, Syscall, Thread,
+    Call, Cause, Ending, Event, EventKind, Fault, Interner, Life, Lost, MappingKind, MappingReport, Name, Span,
+    Syscall, ThpPolicy, Thread,
 };
 use proptest::prelude::*;
 
@@ -229,7 +229,7 @@ proptest! {
 
     #[test]
     fn no_event_makes_it_panic(events in prop::collection::vec(any_event(), 1..200)) {
-        let mut teller = Teller::with(HugePages::Always);
+        let mut teller = Teller::with(ThpPolicy::Always);
         let mut tally = analysis::trace::Tally::default();
         let mut folder = analysis::trace::FaultBursts::new(analysis::trace::FaultLines::Summary, PAGE);
         let mut out = String::new();

@@ -1,6 +1,6 @@
 //! What is mapped where, from either source or both.
 
-use events::{HugePages, Life, MappingKind, Sees};
+use events::{Life, MappingKind, Sees, ThpPolicy};
 use results::trace::{LineKind, MappingLabel};
 
 use crate::teller::{ANONYMOUS, PAGE, PRIVATE, READ, SEES, SHARED, Teller, WRITE};
@@ -109,7 +109,7 @@ fn the_calls_of_a_32_bit_program_are_not_seen() {
 
 #[test]
 fn without_syscalls_a_report_to_the_letter_is_a_new_mapping() {
-    let mut teller = Teller::seeing(HugePages::Never, Sees { calls: false, ..SEES });
+    let mut teller = Teller::seeing(ThpPolicy::Never, Sees { calls: false, ..SEES });
     teller.mapped(AT, 8, 3, "");
     assert_eq!([0, 0].map(|page| teller.fault(AT + page * PAGE).word()), ["first-touch", "copy-on-write"]);
     teller.mapped(AT, 8, 3, "");

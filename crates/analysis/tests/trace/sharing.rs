@@ -1,7 +1,7 @@
 //! Address spaces that threads or processes share: what each of them does at once.
 
 use events::Cause::{CopyOnWrite, FirstTouch, Unknown};
-use events::{Call, HugePages, Life, Name, Sees};
+use events::{Call, Life, Name, Sees, ThpPolicy};
 
 use crate::teller::{ANONYMOUS, PAGE, PRIVATE, SEES, Teller, WRITE};
 
@@ -126,7 +126,7 @@ fn a_child_of_fork_keeps_what_it_does_to_itself() {
 
 #[test]
 fn where_no_faults_are_seen_a_child_keeps_to_itself() {
-    let mut teller = Teller::seeing(HugePages::Never, Sees { faults: false, ..SEES });
+    let mut teller = Teller::seeing(ThpPolicy::Never, Sees { faults: false, ..SEES });
     teller.mmap(AT, 4, WRITE, PRIVATE | ANONYMOUS);
     teller.fork(8);
     teller.be(8, 8);

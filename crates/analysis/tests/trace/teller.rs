@@ -4,8 +4,8 @@ use std::num::NonZeroU64;
 
 use analysis::trace::LineBuilder;
 use events::{
-    Call, Cause, Clock, Ending, Event, EventKind, Fault, Header, HugePages, Interner, Life, MappingReport, Name, Sees,
-    Span, Syscall, Thread,
+    Call, Cause, Clock, Ending, Event, EventKind, Fault, Header, Interner, Life, MappingReport, Name, Sees, Span,
+    Syscall, ThpPolicy, Thread,
 };
 use results::trace::{self, Line, LineKind};
 
@@ -24,7 +24,7 @@ pub(crate) const NO_FD: u64 = u64::MAX;
 pub(crate) const SEES: Sees = Sees { calls: true, faults: true, kernel_faults: true, page_sizes: false };
 
 /// The head of a stream that begins at 0.
-pub(crate) fn header(huge_pages: HugePages, sees: Sees) -> Header {
+pub(crate) fn header(huge_pages: ThpPolicy, sees: Sees) -> Header {
     Header { clock: Clock::Monotonic, began_ns: 0, page_bytes: PAGE, huge_pages, sees }
 }
 
@@ -42,14 +42,14 @@ pub(crate) struct Teller {
 
 impl Teller {
     pub(crate) fn new() -> Teller {
-        Teller::with(HugePages::Never)
+        Teller::with(ThpPolicy::Never)
     }
 
-    pub(crate) fn with(huge_pages: HugePages) -> Teller {
+    pub(crate) fn with(huge_pages: ThpPolicy) -> Teller {
         Teller::seeing(huge_pages, SEES)
     }
 
-    pub(crate) fn seeing(huge_pages: HugePages, sees: Sees) -> Teller {
+    pub(crate) fn seeing(huge_pages: ThpPolicy, sees: Sees) -> Teller {
         Teller {
             builder: LineBuilder::new(&header(huge_pages, sees), true),
             interner: Interner::default(),
@@ -125,7 +125,7 @@ impl Teller {
         self.life(Life::Ended { ending: Ending::Exited(0) });
     }
 
-    pub(crate) fn fault_as(&mut self, address: u64, ip: u64, major: bool) -> trace::Fault {
+    pub(crate) fn fault_as(&mut self, address: u64, ip: u64, major: bool) -> trace::FaultLine {
         let span = self.span();
         self.event(EventKind::Fault(Fault { address, ip, span, page_bytes: self.page_bytes, major, in_kernel: false }));
         match self.lines.last().map(|line| &line.kind) {

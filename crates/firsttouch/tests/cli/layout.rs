@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use results::layout::{Kind, Layout, Moment, Region, Run, SCHEMA};
+use results::layout::{Layout, Moment, Region, RegionKind, Run, SCHEMA};
 
 use crate::program::{PROGRAM, Scratch, firsttouch, fixture, fixture_with, is_root, run, skip, text};
 
@@ -26,15 +26,15 @@ fn of(arguments: &[&str], program: &std::path::Path, wish: &[&str]) -> Layout {
     layout(&run(&[&["layout", "--json", "-"], arguments, &["--", program], wish].concat()))
 }
 
-fn regions(run: &Run, kind: Kind) -> Vec<&Region> {
+fn regions(run: &Run, kind: RegionKind) -> Vec<&Region> {
     run.regions.iter().filter(|region| region.kind == kind).collect()
 }
 
-fn bytes(run: &Run, kind: Kind) -> u64 {
+fn bytes(run: &Run, kind: RegionKind) -> u64 {
     regions(run, kind).iter().map(|region| region.bytes()).sum()
 }
 
-fn resident(run: &Run, kind: Kind) -> u64 {
+fn resident(run: &Run, kind: RegionKind) -> u64 {
     regions(run, kind).iter().map(|region| region.resident_bytes).sum()
 }
 
@@ -54,20 +54,26 @@ fn bss_and_heap_are_where_the_program_has_them() {
     is_whole(&layout);
     let run = &layout.runs[0];
     assert_eq!((run.at, layout.program.path.as_str()), (Moment::Exit, program.to_str().unwrap()));
-    let bss = bytes(run, Kind::Bss);
+    let bss = bytes(run, RegionKind::Bss);
     assert!((16 * MIB..16 * MIB + 4 * PAGE).contains(&bss), "{bss}");
-    assert!((8 * MIB - PAGE..8 * MIB + 8 * PAGE).contains(&resident(run, Kind::Bss)), "{}", resident(run, Kind::Bss));
-    for kind in [Kind::Text, Kind::Rodata, Kind::Data, Kind::Heap, Kind::Stack, Kind::File] {
+    assert!(
+        (8 * MIB - PAGE..8 * MIB + 8 * PAGE).contains(&resident(run, RegionKind::Bss)),
+        "{}",
+        resident(run, RegionKind::Bss)
+    );
+    for kind in
+        [RegionKind::Text, RegionKind::Rodata, RegionKind::Data, RegionKind::Heap, RegionKind::Stack, RegionKind::File]
+    {
         assert!(resident(run, kind) > 0, "{kind:?}");
     }
-    let heap = regions(run, Kind::Heap);
+    let heap = regions(run, RegionKind::Heap);
     assert_eq!(run.program_break, heap.last().map(|region| region.end));
     let end = run.bss_end.unwrap().0.next_multiple_of(PAGE);
     assert_eq!(run.heap_gap_bytes, Some(heap[0].start.0 - end));
-    let parts = regions(run, Kind::Bss)[0].parts.clone().expect("the first picture has them");
+    let parts = regions(run, RegionKind::Bss)[0].parts.clone().expect("the first picture has them");
     let half = parts.resident_bytes.len() / 2;
     let low: u64 = parts.resident_bytes[..half].iter().sum();
-    assert!(low > 7 * MIB && low <= resident(run, Kind::Bss), "the low half is the resident one: {parts:?}");
+    assert!(low > 7 * MIB && low <= resident(run, RegionKind::Bss), "the low half is the resident one: {parts:?}");
 }
 
 #[test]
@@ -77,9 +83,9 @@ fn threads_have_stacks_and_arenas_while_the_program_exits() {
     let layout = of(&[], &program, &["threads"]);
     let run = &layout.runs[0];
     let open = |kind| regions(run, kind).iter().filter(|region| region.perms == "rw-p").count();
-    assert_eq!((open(Kind::ThreadStack), run.threads_unseen), (3, 0), "{run:?}");
+    assert_eq!((open(RegionKind::ThreadStack), run.threads_unseen), (3, 0), "{run:?}");
     if cfg!(target_env = "gnu") {
-        assert_eq!((open(Kind::Arena), bytes(run, Kind::Arena)), (3, 3 * 64 * MIB), "{run:?}");
+        assert_eq!((open(RegionKind::Arena), bytes(run, RegionKind::Arena)), (3, 3 * 64 * MIB), "{run:?}");
     }
 }
 
@@ -88,7 +94,7 @@ fn the_last_thread_is_the_exit() {
     let scratch = Scratch::new();
     let Some(program) = fixture("spaces", &scratch) else { return };
     let layout = of(&[], &program, &["leader"]);
-    assert!(resident(&layout.runs[0], Kind::Mmap) >= 32 * MIB, "taken too early: {:?}", layout.runs[0]);
+    assert!(resident(&layout.runs[0], RegionKind::Mmap) >= 32 * MIB, "taken too early: {:?}", layout.runs[0]);
 }
 
 #[test]
@@ -99,7 +105,7 @@ fn the_image_that_exits_counts() {
     let chain = run(&["layout", "--json", "-", "--", "sh", "-c", &format!("exec {path} exec {path} bss")]);
     let layout = layout(&chain);
     assert_eq!(layout.program.path, path);
-    assert!(resident(&layout.runs[0], Kind::Bss) > 7 * MIB);
+    assert!(resident(&layout.runs[0], RegionKind::Bss) > 7 * MIB);
 }
 
 #[test]
@@ -108,14 +114,14 @@ fn moments_are_as_asked() {
     let Some(program) = fixture("spaces", &scratch) else { return };
     let exec = of(&["--at", "exec"], &program, &["bss"]);
     let run = &exec.runs[0];
-    assert_eq!((run.at, regions(run, Kind::Heap).len()), (Moment::Exec, 0), "nothing has run");
+    assert_eq!((run.at, regions(run, RegionKind::Heap).len()), (Moment::Exec, 0), "nothing has run");
     assert!(run.regions.iter().all(|region| region.path.as_ref().is_none_or(|path| !path.contains("libc.so"))));
     let early = of(&["--at", "1h"], &program, &["bss"]);
     assert_eq!(early.runs[0].at, Moment::Exit);
     assert!(early.notes.iter().any(|note| note.contains("exited before 3600 s had passed")), "{:?}", early.notes);
     let sleeping = layout(&crate::program::run(&["layout", "--json", "-", "--at", "100ms", "--", "sleep", "0.3"]));
     assert_eq!(sleeping.runs[0].at, Moment::Time);
-    assert!(!regions(&sleeping.runs[0], Kind::Heap).is_empty());
+    assert!(!regions(&sleeping.runs[0], RegionKind::Heap).is_empty());
 }
 
 #[test]
@@ -173,7 +179,7 @@ fn programs_of_other_kinds() {
         is_whole(&layout);
         let found = &layout.program;
         assert_eq!((found.position_independent, found.dynamic), (Some(movable), Some(dynamic)), "{name}");
-        assert!(bytes(&layout.runs[0], Kind::Bss) >= 16 * MIB, "{name}");
+        assert!(bytes(&layout.runs[0], RegionKind::Bss) >= 16 * MIB, "{name}");
         if !movable {
             assert_eq!(layout.summary.varying_bits.text, Some(0), "{name}");
             assert!(layout.runs.iter().all(|run| run.heap_gap_bytes.is_some()), "{name}");
@@ -203,8 +209,8 @@ fn a_narrow_program() {
     let layout = layout(&output);
     assert_eq!((layout.program.bits, layout.program.position_independent), (Some(32), Some(false)));
     let run = &layout.runs[0];
-    assert!((65536..65536 + 2 * PAGE).contains(&bytes(run, Kind::Bss)), "{run:?}");
-    assert!(!regions(run, Kind::Text).is_empty() && !regions(run, Kind::Stack).is_empty());
+    assert!((65536..65536 + 2 * PAGE).contains(&bytes(run, RegionKind::Bss)), "{run:?}");
+    assert!(!regions(run, RegionKind::Text).is_empty() && !regions(run, RegionKind::Stack).is_empty());
 }
 
 #[test]
@@ -220,7 +226,7 @@ fn a_process_that_runs() {
     assert!(child.try_wait().unwrap().is_none(), "it still runs");
     let _ = (child.kill(), child.wait());
     assert_eq!((found.runs[0].at, found.runs[0].pid.to_string()), (Moment::Running, pid));
-    assert!(!regions(&found.runs[0], Kind::Text).is_empty());
+    assert!(!regions(&found.runs[0], RegionKind::Text).is_empty());
 }
 
 fn wait_for<T>(mut found: impl FnMut() -> Option<T>) -> T {
@@ -300,7 +306,7 @@ fn an_ordinary_user_gets_the_same() {
     let Ok(output) = output else { return skip("no setpriv") };
     let layout = layout(&output);
     let run = &layout.runs[0];
-    assert!(resident(run, Kind::Text) > 0 && regions(run, Kind::ThreadStack).len() >= 3, "{run:?}");
+    assert!(resident(run, RegionKind::Text) > 0 && regions(run, RegionKind::ThreadStack).len() >= 3, "{run:?}");
     let privileged = scratch.file("privileged");
     std::fs::copy(&fixture, &privileged).unwrap();
     std::fs::set_permissions(&privileged, std::os::unix::fs::PermissionsExt::from_mode(0o4755)).unwrap();
@@ -350,7 +356,7 @@ fn screen_and_picture_are_written() {
     let screen = text(&output.stdout);
     assert!(screen.is_ascii() && screen.contains("\nNext: firsttouch layout"), "{screen}");
     let layout = results::read_layout(std::fs::File::open(&json).unwrap()).unwrap();
-    for region in layout.runs[0].regions.iter().filter(|region| region.kind == Kind::Text) {
+    for region in layout.runs[0].regions.iter().filter(|region| region.kind == RegionKind::Text) {
         assert!(screen.contains(&region.start.to_string()), "{region:?}\n{screen}");
     }
     let svg = std::fs::read_to_string(&svg).unwrap();

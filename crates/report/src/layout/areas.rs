@@ -1,6 +1,6 @@
 //! Regions put together: those of one library, arena or stack are a place, and places are in areas.
 
-use results::layout::{Kind, Region, Run};
+use results::layout::{Region, RegionKind, Run};
 
 /// Places that lie together, highest first.
 pub(super) struct Area<'a> {
@@ -30,13 +30,13 @@ const MOST_REGIONS: usize = 8;
 pub(super) fn areas(run: &Run, most: Option<usize>) -> Vec<Area<'_>> {
     let mut areas: Vec<Area> = Vec::new();
     // The vsyscall page is not in the process's half of the address space: the legend says where it is.
-    for region in run.regions.iter().rev().filter(|region| region.kind != Kind::Vsyscall) {
+    for region in run.regions.iter().rev().filter(|region| region.kind != RegionKind::Vsyscall) {
         let (name, is_program) = match region.kind {
-            Kind::Text | Kind::Rodata | Kind::Data | Kind::Bss => ("program", true),
-            Kind::Heap => ("heap", false),
-            Kind::Stack => ("stack", false),
+            RegionKind::Text | RegionKind::Rodata | RegionKind::Data | RegionKind::Bss => ("program", true),
+            RegionKind::Heap => ("heap", false),
+            RegionKind::Stack => ("stack", false),
             // They lie beside the stack or among the libraries.
-            Kind::Vdso | Kind::Vvar if areas.last().is_some_and(|area| area.name != "heap") => {
+            RegionKind::Vdso | RegionKind::Vvar if areas.last().is_some_and(|area| area.name != "heap") => {
                 (areas[areas.len() - 1].name, false)
             }
             _ => ("mmap area", false),
@@ -67,7 +67,7 @@ impl<'a> Place<'a> {
             size_bytes: 0,
             resident_bytes: 0,
             huge_bytes: 0,
-            is_heap: region.kind == Kind::Heap,
+            is_heap: region.kind == RegionKind::Heap,
             regions: Vec::new(),
             folded: false,
         };
@@ -78,11 +78,12 @@ impl<'a> Place<'a> {
     /// Whether `region`, which lies below, is of the same place.
     fn takes(&self, region: &Region) -> bool {
         let highest = self.regions[self.regions.len() - 1];
-        let separate = matches!(region.kind, Kind::Text | Kind::Rodata | Kind::Data | Kind::Bss);
+        let separate =
+            matches!(region.kind, RegionKind::Text | RegionKind::Rodata | RegionKind::Data | RegionKind::Bss);
         // A guard is at a stack's low end, an arena begins with what is open: above it another begins.
         let another = match region.kind {
-            Kind::ThreadStack => self.regions[0].perms.starts_with("---"),
-            Kind::Arena => region.perms.starts_with("---") && !self.regions[0].perms.starts_with("---"),
+            RegionKind::ThreadStack => self.regions[0].perms.starts_with("---"),
+            RegionKind::Arena => region.perms.starts_with("---") && !self.regions[0].perms.starts_with("---"),
             _ => false,
         };
         region.end.0 == self.start
@@ -106,23 +107,23 @@ impl<'a> Place<'a> {
 fn name(region: &Region) -> String {
     let path = region.path.as_deref();
     match region.kind {
-        Kind::File => path.map_or("file", |path| path.rsplit('/').next().unwrap_or(path)).to_owned(),
-        Kind::Other => path.unwrap_or("other").to_owned(),
+        RegionKind::File => path.map_or("file", |path| path.rsplit('/').next().unwrap_or(path)).to_owned(),
+        RegionKind::Other => path.unwrap_or("other").to_owned(),
         // MAP_SHARED | MAP_ANONYMOUS has this for its file.
-        Kind::Mmap if path.is_some_and(|path| path.starts_with("/dev/zero")) => "shared".to_owned(),
-        Kind::Mmap => path.unwrap_or("anonymous").to_owned(),
-        Kind::Text => "text".to_owned(),
-        Kind::Rodata => "rodata".to_owned(),
-        Kind::Data => "data".to_owned(),
-        Kind::Bss => "bss".to_owned(),
-        Kind::Heap => "heap".to_owned(),
-        Kind::Stack => "stack".to_owned(),
-        Kind::ThreadStack => "thread stack".to_owned(),
-        Kind::Arena => "arena".to_owned(),
-        Kind::Vdso => "vdso".to_owned(),
+        RegionKind::Mmap if path.is_some_and(|path| path.starts_with("/dev/zero")) => "shared".to_owned(),
+        RegionKind::Mmap => path.unwrap_or("anonymous").to_owned(),
+        RegionKind::Text => "text".to_owned(),
+        RegionKind::Rodata => "rodata".to_owned(),
+        RegionKind::Data => "data".to_owned(),
+        RegionKind::Bss => "bss".to_owned(),
+        RegionKind::Heap => "heap".to_owned(),
+        RegionKind::Stack => "stack".to_owned(),
+        RegionKind::ThreadStack => "thread stack".to_owned(),
+        RegionKind::Arena => "arena".to_owned(),
+        RegionKind::Vdso => "vdso".to_owned(),
         // Newer kernels have a second one, [vvar_vclock].
-        Kind::Vvar => path.unwrap_or("vvar").trim_matches(['[', ']']).to_owned(),
-        Kind::Vsyscall => "vsyscall".to_owned(),
+        RegionKind::Vvar => path.unwrap_or("vvar").trim_matches(['[', ']']).to_owned(),
+        RegionKind::Vsyscall => "vsyscall".to_owned(),
     }
 }
 

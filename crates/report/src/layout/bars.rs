@@ -1,22 +1,22 @@
 //! Regions as letters, to scale.
 
-use results::layout::{Kind, Region};
+use results::layout::{Region, RegionKind};
 
 use super::areas::{Area, Place};
 
 /// The letter of each kind, and the word for it.
-pub(super) const LETTERS: [(&[Kind], char, &str); 11] = [
-    (&[Kind::Text], 'T', "text"),
-    (&[Kind::Rodata], 'R', "rodata"),
-    (&[Kind::Data], 'D', "data"),
-    (&[Kind::Bss], 'B', "bss"),
-    (&[Kind::Heap], 'H', "heap"),
-    (&[Kind::Mmap], 'M', "anonymous"),
-    (&[Kind::Arena], 'A', "arena"),
-    (&[Kind::File], 'F', "file"),
-    (&[Kind::Stack, Kind::ThreadStack], 'S', "stack"),
-    (&[Kind::Vdso, Kind::Vvar], 'V', "vdso/vvar"),
-    (&[Kind::Other], 'O', "other"),
+pub(super) const LETTERS: [(&[RegionKind], char, &str); 11] = [
+    (&[RegionKind::Text], 'T', "text"),
+    (&[RegionKind::Rodata], 'R', "rodata"),
+    (&[RegionKind::Data], 'D', "data"),
+    (&[RegionKind::Bss], 'B', "bss"),
+    (&[RegionKind::Heap], 'H', "heap"),
+    (&[RegionKind::Mmap], 'M', "anonymous"),
+    (&[RegionKind::Arena], 'A', "arena"),
+    (&[RegionKind::File], 'F', "file"),
+    (&[RegionKind::Stack, RegionKind::ThreadStack], 'S', "stack"),
+    (&[RegionKind::Vdso, RegionKind::Vvar], 'V', "vdso/vvar"),
+    (&[RegionKind::Other], 'O', "other"),
 ];
 
 /// The smallest power of two at which every place of `area` has no more than `cells` letters.

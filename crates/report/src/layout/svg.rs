@@ -5,7 +5,7 @@ mod strip;
 
 use std::fmt::Write;
 
-use results::layout::{Kind, Layout, Run};
+use results::layout::{Layout, RegionKind, Run};
 
 use self::column::{BELOW_CAPTION, Column};
 use super::areas::{Place, areas};
@@ -96,13 +96,18 @@ fn class(place: &Place) -> &'static str {
     }
 }
 
-fn class_of(kind: Kind) -> &'static str {
+fn class_of(kind: RegionKind) -> &'static str {
     match kind {
-        Kind::Text | Kind::Rodata | Kind::Data | Kind::Bss => "program",
-        Kind::Heap => "heap",
-        Kind::File => "file",
-        Kind::Mmap | Kind::Arena => "memory",
-        Kind::Stack | Kind::ThreadStack | Kind::Vdso | Kind::Vvar | Kind::Vsyscall | Kind::Other => "stack",
+        RegionKind::Text | RegionKind::Rodata | RegionKind::Data | RegionKind::Bss => "program",
+        RegionKind::Heap => "heap",
+        RegionKind::File => "file",
+        RegionKind::Mmap | RegionKind::Arena => "memory",
+        RegionKind::Stack
+        | RegionKind::ThreadStack
+        | RegionKind::Vdso
+        | RegionKind::Vvar
+        | RegionKind::Vsyscall
+        | RegionKind::Other => "stack",
     }
 }
 

@@ -3,7 +3,7 @@
 
 use events::Ending;
 
-use super::{Argument, Fault, Line, LineKind, MappingLabel, Process, Returned, Summary, Syscall};
+use super::{Argument, FaultLine, LifeLine, Line, LineKind, MappingLabel, Returned, Summary, SyscallLine};
 
 /// Appends `line` as one line of JSON to `out`.
 pub fn write_line(line: &Line, out: &mut String) {
@@ -59,7 +59,7 @@ fn head(time_ns: u64, pid: u32, tid: u32, out: &mut String) {
     out.push_str(r#","kind":"#);
 }
 
-fn write_syscall(syscall: &Syscall, out: &mut String) {
+fn write_syscall(syscall: &SyscallLine, out: &mut String) {
     out.push_str(r#""syscall","name":"#);
     text(syscall.name, out);
     out.push_str(r#","args":["#);
@@ -89,7 +89,7 @@ fn write_syscall(syscall: &Syscall, out: &mut String) {
     span(syscall.latency_ns, syscall.on_cpu_ns, out);
 }
 
-fn write_fault(fault: &Fault, out: &mut String) {
+fn write_fault(fault: &FaultLine, out: &mut String) {
     out.push_str(r#""fault","address":"#);
     address(fault.address, out);
     out.push_str(r#","ip":"#);
@@ -103,32 +103,32 @@ fn write_fault(fault: &Fault, out: &mut String) {
     span(fault.latency_ns, fault.on_cpu_ns, out);
 }
 
-fn write_process(process: &Process, out: &mut String) {
+fn write_process(process: &LifeLine, out: &mut String) {
     out.push_str(r#""process","event":"#);
     match process {
-        Process::Started { by } => {
+        LifeLine::Started { by } => {
             out.push_str(r#""started","by":"#);
             decimal(u64::from(*by), out);
         }
-        Process::ThreadStarted { by } => {
+        LifeLine::ThreadStarted { by } => {
             out.push_str(r#""thread-started","by":"#);
             decimal(u64::from(*by), out);
         }
-        Process::Executed { name } => {
+        LifeLine::Executed { name } => {
             out.push_str(r#""executed","name":"#);
             text(name, out);
         }
-        Process::Over(Ending::Exited(status)) => {
+        LifeLine::Over(Ending::Exited(status)) => {
             out.push_str(r#""exited","status":"#);
             decimal(u64::from(*status), out);
         }
-        Process::Over(Ending::Killed(signal)) => {
+        LifeLine::Over(Ending::Killed(signal)) => {
             out.push_str(r#""killed","signal":"#);
             decimal(u64::from(*signal), out);
         }
-        Process::Over(Ending::Unknown) => out.push_str(r#""ended""#),
-        Process::ThreadEnded => out.push_str(r#""thread-ended""#),
-        Process::Attached => out.push_str(r#""met""#),
+        LifeLine::Over(Ending::Unknown) => out.push_str(r#""ended""#),
+        LifeLine::ThreadEnded => out.push_str(r#""thread-ended""#),
+        LifeLine::Attached => out.push_str(r#""met""#),
     }
 }
 
@@ -227,8 +227,8 @@ mod tests {
         value
     }
 
-    fn fault(name: Option<&str>) -> Fault {
-        Fault {
+    fn fault(name: Option<&str>) -> FaultLine {
+        FaultLine {
             address: 0x7f1c_2a00_1000,
             ip: 0,
             major: true,
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_syscall_has_the_keys_of_the_contract() {
-        let syscall = Syscall {
+        let syscall = SyscallLine {
             name: "mmap",
             text: "mmap(...) = ...".into(),
             arguments: vec![
@@ -267,7 +267,7 @@ mod tests {
             "result": "0x7f1c2a000000", "error": null, "latency_ns": 4100, "on_cpu_ns": null, "bytes": 4096,
             "mapping": null, "mapping_start": null});
         assert_eq!(parsed(LineKind::Syscall(syscall.clone())), expect);
-        let failed = Syscall {
+        let failed = SyscallLine {
             arguments: Vec::new(),
             result: Some(Returned::Number(-1)),
             error: Some(Cow::Borrowed("ENOMEM")),
@@ -286,24 +286,24 @@ mod tests {
         for name in ["/a \"b\\c\u{7f}\u{0}", "/lib/libc.so.6", "/\u{fffd}"] {
             assert_eq!(parsed(LineKind::Fault(fault(Some(name))))["mapping"], json!(name));
         }
-        let unmapped = parsed(LineKind::Fault(Fault { mapping: None, cause: Cause::Unknown, ..fault(None) }));
+        let unmapped = parsed(LineKind::Fault(FaultLine { mapping: None, cause: Cause::Unknown, ..fault(None) }));
         assert_eq!((&unmapped["mapping"], &unmapped["cause"]), (&Value::Null, &json!("unknown")));
     }
 
     #[test]
     fn lives_gaps_and_the_summary() {
         for (process, expect) in [
-            (Process::Started { by: 7 }, json!({"kind": "process", "event": "started", "by": 7})),
-            (Process::ThreadStarted { by: 7 }, json!({"kind": "process", "event": "thread-started", "by": 7})),
+            (LifeLine::Started { by: 7 }, json!({"kind": "process", "event": "started", "by": 7})),
+            (LifeLine::ThreadStarted { by: 7 }, json!({"kind": "process", "event": "thread-started", "by": 7})),
             (
-                Process::Executed { name: "a\tb".into() },
+                LifeLine::Executed { name: "a\tb".into() },
                 json!({"kind": "process", "event": "executed", "name": "a\tb"}),
             ),
-            (Process::Over(Ending::Exited(7)), json!({"kind": "process", "event": "exited", "status": 7})),
-            (Process::Over(Ending::Killed(9)), json!({"kind": "process", "event": "killed", "signal": 9})),
-            (Process::Over(Ending::Unknown), json!({"kind": "process", "event": "ended"})),
-            (Process::ThreadEnded, json!({"kind": "process", "event": "thread-ended"})),
-            (Process::Attached, json!({"kind": "process", "event": "met"})),
+            (LifeLine::Over(Ending::Exited(7)), json!({"kind": "process", "event": "exited", "status": 7})),
+            (LifeLine::Over(Ending::Killed(9)), json!({"kind": "process", "event": "killed", "signal": 9})),
+            (LifeLine::Over(Ending::Unknown), json!({"kind": "process", "event": "ended"})),
+            (LifeLine::ThreadEnded, json!({"kind": "process", "event": "thread-ended"})),
+            (LifeLine::Attached, json!({"kind": "process", "event": "met"})),
         ] {
             assert_eq!(parsed(LineKind::Process(process)), expect);
         }

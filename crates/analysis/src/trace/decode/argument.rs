@@ -7,7 +7,7 @@ use super::symbols::Symbols;
 
 /// An argument, decoded. Displays as strace prints it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Argument<'a> {
+pub enum DecodedArgument<'a> {
     /// A null pointer: `NULL`.
     Null,
     /// A pointer: `0x7f1234560000`.
@@ -26,23 +26,23 @@ pub enum Argument<'a> {
     Text(&'a str),
 }
 
-impl Argument<'_> {
+impl DecodedArgument<'_> {
     /// The pointer in `register`.
     pub(super) fn address(register: u64) -> Self {
-        if register == 0 { Argument::Null } else { Argument::Address(register) }
+        if register == 0 { DecodedArgument::Null } else { DecodedArgument::Address(register) }
     }
 }
 
-impl Display for Argument<'_> {
+impl Display for DecodedArgument<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match *self {
-            Argument::Null => f.write_str("NULL"),
-            Argument::Nothing => f.write_str("[]"),
-            Argument::Signed(number) => write!(f, "{number}"),
-            Argument::Unsigned(number) => write!(f, "{number}"),
-            Argument::Address(number) | Argument::Hexadecimal(number) => hexadecimal(f, number),
-            Argument::Symbols(symbols) => symbols.fmt(f),
-            Argument::Text(text) => quote::write(f, text),
+            DecodedArgument::Null => f.write_str("NULL"),
+            DecodedArgument::Nothing => f.write_str("[]"),
+            DecodedArgument::Signed(number) => write!(f, "{number}"),
+            DecodedArgument::Unsigned(number) => write!(f, "{number}"),
+            DecodedArgument::Address(number) | DecodedArgument::Hexadecimal(number) => hexadecimal(f, number),
+            DecodedArgument::Symbols(symbols) => symbols.fmt(f),
+            DecodedArgument::Text(text) => quote::write(f, text),
         }
     }
 }

@@ -8,14 +8,14 @@ const LARGEST: u16 = 4095;
 /// An error number of the kernel, 1 to 4095. Displays as `ENOMEM (Cannot allocate memory)`, or as `(errno 4000)` if it has no
 /// name. x86-64 and aarch64 have the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Errno(u16);
+pub struct CallError(u16);
 
-impl Errno {
+impl CallError {
     /// The error in what a syscall returned: -4095 to -1.
     #[must_use]
-    pub fn of(result: i64) -> Option<Errno> {
+    pub fn of(result: i64) -> Option<CallError> {
         let number = u16::try_from(result.checked_neg()?).ok()?;
-        (1..=LARGEST).contains(&number).then_some(Errno(number))
+        (1..=LARGEST).contains(&number).then_some(CallError(number))
     }
 
     /// The number.
@@ -59,7 +59,7 @@ impl Errno {
     }
 }
 
-impl Display for Errno {
+impl Display for CallError {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match self.known() {
             None => write!(f, "(errno {})", self.0),

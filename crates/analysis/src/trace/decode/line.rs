@@ -8,18 +8,18 @@ use super::{arguments, outcome};
 
 /// A call with its arguments and what it returned. Displays as a line of strace (`-a 1`: without blanks that align), without its end.
 #[derive(Debug, Clone, Copy)]
-pub struct Line<'a> {
+pub struct CallText<'a> {
     syscall: &'a Syscall,
     definitions: &'a Definitions,
 }
 
 /// `syscall` as strace prints it: `munmap(0x7f1234560000, 4096) = 0`. Allocates nothing.
 #[must_use]
-pub fn line<'a>(syscall: &'a Syscall, definitions: &'a Definitions) -> Line<'a> {
-    Line { syscall, definitions }
+pub fn line<'a>(syscall: &'a Syscall, definitions: &'a Definitions) -> CallText<'a> {
+    CallText { syscall, definitions }
 }
 
-impl Display for Line<'_> {
+impl Display for CallText<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}(", self.syscall.call.name())?;
         for (index, argument) in arguments(self.syscall, self.definitions).enumerate() {

@@ -7,7 +7,7 @@ use super::symbols::Set;
 
 /// What an argument is.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Kind {
+pub(super) enum ArgumentKind {
     /// A pointer, or an address.
     Address,
     /// A pointer to an array, which is empty if this argument is zero: a count, a length, or a `maxnode`.
@@ -31,9 +31,9 @@ pub(super) enum Kind {
 }
 
 /// The arguments that `call` has. Their types are those of `SYSCALL_DEFINE` in the kernel; what takes an `unsigned long` there
-/// and has 32 bits of meaning is a [`Kind::Word`] here where strace reads it as one.
-pub(super) fn signature(call: Call) -> &'static [Kind] {
-    use Kind::{Address, Array, Bits, Count, Int, Long, Offset, Size, Text, Word};
+/// and has 32 bits of meaning is a [`ArgumentKind::Word`] here where strace reads it as one.
+pub(super) fn signature(call: Call) -> &'static [ArgumentKind] {
+    use ArgumentKind::{Address, Array, Bits, Count, Int, Long, Offset, Size, Text, Word};
     match call {
         Call::Brk | Call::IoDestroy | Call::Shmdt => &[Address],
         Call::GetMempolicy => &[Address, Array(2), Size, Address, Long(c::GET_POLICY)],

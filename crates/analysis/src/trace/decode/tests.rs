@@ -251,7 +251,7 @@ fn sizes() {
     assert_eq!(size(Call::ProcessMadvise, &[3, ADDRESS, 2]), None);
     // Whatever has a length among its arguments, and nothing else, has a size.
     for call in Call::ALL {
-        let lengths = signature(call).iter().take(2).filter(|kind| matches!(kind, Kind::Size)).count();
+        let lengths = signature(call).iter().take(2).filter(|kind| matches!(kind, ArgumentKind::Size)).count();
         let counts = matches!(call, Call::MigratePages | Call::MovePages);
         assert_eq!(size(call, &[1, 2, 3]).is_some(), lengths == 1 && !counts, "{}", call.name());
     }

@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
-use results::layout::Kind;
+use results::layout::RegionKind;
 
 use super::{bytes, layout, regions};
 use crate::program::{Scratch, firsttouch, fixture, run, skip, text};
@@ -30,8 +30,12 @@ fn names_of_any_bytes_come_out_whole() {
     let layout = layout(&with(&["layout", "--json", "-"]));
     let path = &layout.program.path;
     assert!(path.contains("programa\n\"<&\u{1b}[2J\u{ffff}\u{fffd}.so"), "as the link in /proc has it: {path:?}");
-    assert!(bytes(&layout.runs[0], Kind::Text) > 0 && bytes(&layout.runs[0], Kind::Bss) > 0, "its headers were read");
-    let names: Vec<&str> = regions(&layout.runs[0], Kind::File).iter().filter_map(|r| r.path.as_deref()).collect();
+    assert!(
+        bytes(&layout.runs[0], RegionKind::Text) > 0 && bytes(&layout.runs[0], RegionKind::Bss) > 0,
+        "its headers were read"
+    );
+    let names: Vec<&str> =
+        regions(&layout.runs[0], RegionKind::File).iter().filter_map(|r| r.path.as_deref()).collect();
     let found = names.iter().any(|name| name.contains("mappeda\\012\"<&\u{1b}[2J\u{ffff}\u{fffd}.so"));
     assert!(found, "the kernel itself escapes newlines in smaps: {names:?}");
     let screen = text(&with(&["layout"]).stdout);
