@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, bail};
 use lab::Source;
 use lab::design::operations_for;
-use lab::protocol::{Answer, CHILD_VERB, Job, Phases, Task};
+use lab::inside::protocol::{Answer, CHILD_VERB, Job, Phases, Task};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};

@@ -29,8 +29,8 @@ pub(crate) fn run(options: &DoctorOptions, color: Color) -> anyhow::Result<ExitC
 mod tests {
     use std::time::Duration;
 
-    use lab::capacity::{Limits, check, needed_bytes};
-    use lab::disturbance::outside_cause;
+    use lab::design::capacity::{Limits, check, needed_bytes};
+    use lab::run::disturbance::outside_cause;
     use results::Block;
     use results::doctor::State;
     use sys::cgroup::MemoryLimit;

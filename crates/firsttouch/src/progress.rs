@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lab::bench::Event;
-use lab::session::Progress;
+use lab::run::session::Progress;
 
 /// Shows the events of a run.
 pub(crate) struct Watcher {

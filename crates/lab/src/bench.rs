@@ -6,29 +6,29 @@ use std::time::{Duration, Instant};
 use results::{LabResult, Refused, Stopped};
 use sys::interrupt::Interrupt;
 
-use crate::arm::ArmSpec;
-use crate::arrange::{self, Arrangement, Ground};
-use crate::assemble::{Context, assemble};
 use crate::bisect;
-use crate::capacity::{self, Limits};
-use crate::cells;
-use crate::children::{COLDNESS, Children, Surroundings, TakenFloors};
 use crate::cold;
+use crate::design::arrangement::{self, Arrangement, Ground};
+use crate::design::capacity::{self, Limits};
+use crate::design::factorial;
+use crate::design::randomization::Orders;
 use crate::design::{ArmPlan, Design, Memory, Point, Role, Schedule};
-use crate::diagnosis::{cap_for, doubts, exactly, seconds};
-use crate::experiment::{Metric, Subject};
-use crate::explain;
-use crate::files::Files;
-use crate::handling::{Handling, Touch};
-use crate::judge::SignJudge;
-use crate::latency::{self, TakenTimings};
-use crate::observe::observe;
-use crate::plan::Orders;
-use crate::quantity::nanoseconds;
-use crate::request::{BenchError, MAX_TIME, Request};
-use crate::session::{self, Progress, Run, placebo_ratios};
+use crate::inside::access_pattern::{Handling, Touch};
+use crate::judge::diagnosis::{cap_for, doubts, exactly, seconds};
+use crate::judge::explain;
+use crate::judge::latencies::{self, TakenTimings};
+use crate::judge::sign_judge::SignJudge;
+use crate::question::arm::ArmSpec;
+use crate::question::experiment::{Metric, Subject};
+use crate::question::quantity::nanoseconds;
+use crate::question::request::{BenchError, MAX_TIME, Request};
+use crate::result::assemble::{Context, assemble};
+use crate::run::children::{COLDNESS, Children, Surroundings, TakenFloors};
+use crate::run::files::Files;
+use crate::run::mmap_threshold;
+use crate::run::observe::observe;
+use crate::run::session::{self, Progress, Run, placebo_ratios};
 use crate::survey;
-use crate::turning;
 
 /// What a watcher is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,7 +54,7 @@ pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Even
         return survey::survey(request, interrupt, watch);
     }
     let (started, started_at) = (Instant::now(), jiff::Timestamp::now());
-    let machine = crate::machine::describe();
+    let machine = crate::design::machine::describe();
     let ground = ground(request, &machine)?;
     let (mut design, mut refused) = design(request, &ground)?;
     let pairs = cold::wanted(request, &ground);
@@ -82,7 +82,7 @@ pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Even
         watch(Event::Notice(notice));
     }
 
-    let turning_points = turning::find(&design, &observed, &mut children);
+    let turning_points = mmap_threshold::find(&design, &observed, &mut children);
     let (run, (floors, timings)) = run(&design, surroundings.clone(), &mut watch)?;
     let cold = match pairs {
         Some(pairs) if run.stopped != Some(Stopped::Interrupted) => {
@@ -114,7 +114,7 @@ pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Even
         _ => None,
     };
     asked.asked_directory = request.directory.as_ref().map(|path| path.display().to_string());
-    latency::attach(&mut result, &design, &timings);
+    latencies::attach(&mut result, &design, &timings);
     explain::attach(&mut result, floors);
     if let (true, Subject::Arms { baseline, arms, .. }) = (request.experiment.bisect, &request.experiment.subject) {
         let specs = request.others(baseline, arms);
@@ -249,7 +249,7 @@ fn arrangement(request: &Request, ground: &Ground) -> Result<Arrangement, BenchE
                 let wish = "an injected arm is the work of one thread: leave out --threads, or the arm";
                 return Err(BenchError::Unfit(wish.to_owned()));
             }
-            Ok(arrange::arms(ground, baseline, &others, *common, &points))
+            Ok(arrangement::arms(ground, baseline, &others, *common, &points))
         }
         Subject::Floors => survey::arrangement(request, ground),
         Subject::Factors(factors) => {
@@ -263,7 +263,7 @@ fn arrangement(request: &Request, ground: &Ground) -> Result<Arrangement, BenchE
                      nor --passes"
                 )));
             }
-            let arrangement = cells::cells(ground, factors, sizes[0]);
+            let arrangement = factorial::cells(ground, factors, sizes[0]);
             match arrangement.refused.first() {
                 Some(refused) => Err(BenchError::NothingToCompare(format!("{}: {}", refused.arm, refused.reason))),
                 None => Ok(arrangement),

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use results::{ArmSample, Comparison, Crossover, LabResult, PassCrossover, Step, Stopped};
 
-use crate::arm::ArmSpec;
-use crate::arrange::{self, Ground};
-use crate::assemble::comparisons;
 use crate::bench::{Event, measure};
-use crate::children::Surroundings;
-use crate::crossover::{passes_one, side};
+use crate::design::arrangement::{self, Ground};
 use crate::design::{Contrast, Design, Point, Role, Schedule};
-use crate::experiment::Subject;
-use crate::request::BenchError;
+use crate::judge::crossover::{passes_one, side};
+use crate::question::arm::ArmSpec;
+use crate::question::experiment::Subject;
+use crate::question::request::BenchError;
+use crate::result::assemble::comparisons;
+use crate::run::children::Surroundings;
 
 /// The share of the time cap that the sweep itself leaves to bisections.
 pub(crate) const SHARE: f64 = 0.4;
@@ -192,7 +192,7 @@ impl Bisection<'_> {
         let named = |name: &str| self.specs.iter().chain([baseline]).find(|spec| spec.name == name);
         // Alone with it, the other one is the baseline.
         let spec = ArmSpec { against: None, ..named(arm)?.clone() };
-        let plan = arrange::arms(self.ground, named(other)?, &[spec], *common, &[point]);
+        let plan = arrangement::arms(self.ground, named(other)?, &[spec], *common, &[point]);
         let arms: Vec<_> = plan.arms.into_iter().filter(|arm| arm.role != Role::Placebo).collect();
         let schedule = match (self.design.blocks, cap) {
             (Some(blocks), cap) => Schedule::fixed(usize::try_from(blocks).ok()?, cap),
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn the_advice_leaves_what_the_sweep_needs() {
-        let experiment = crate::experiment::by_name("map-or-copy").unwrap();
+        let experiment = crate::question::experiment::by_name("map-or-copy").unwrap();
         let design = crate::design::tests::empty(experiment);
         let needed = Duration::from_secs(30);
         assert_eq!(leave_time(design.whole_cap(needed)).as_millis(), needed.as_millis());

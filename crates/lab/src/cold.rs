@@ -5,14 +5,14 @@
 
 use std::time::Duration;
 
-use crate::arrange::{Arrangement, Ground};
 use crate::bench::{Event, measure};
-use crate::cells::cold_pairs;
-use crate::children::{COLDNESS, Surroundings};
+use crate::design::arrangement::{Arrangement, Ground};
+use crate::design::factorial::cold_pairs;
 use crate::design::{Contrast, Design, Memory, Schedule};
-use crate::experiment::Subject;
-use crate::request::{BenchError, Request};
-use crate::session::Run;
+use crate::question::experiment::Subject;
+use crate::question::request::{BenchError, Request};
+use crate::run::children::{COLDNESS, Surroundings};
+use crate::run::session::Run;
 
 /// Pairs that give a single comparison a 99 % interval, from the smallest ratio to the largest: 2 / 2^8 is less than 0.01.
 const PAIRS: usize = 8;
@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(leave_time(Duration::from_secs(100)), Duration::from_secs(50));
         assert_eq!(leave_time(Duration::from_secs(200)), Duration::from_secs(144));
         assert_eq!(leave_time(Duration::from_secs(10)), Duration::from_secs(5));
-        let experiment = crate::experiment::by_name("position").unwrap();
+        let experiment = crate::question::experiment::by_name("position").unwrap();
         let design = Design { pairs_follow: true, ..crate::design::tests::empty(experiment) };
         for needed in [1, 30, 56, 100, 1000].map(Duration::from_secs) {
             assert_eq!(leave_time(design.whole_cap(needed)), needed, "the advice is enough");

@@ -1,16 +1,22 @@
 //! The design of one run: everything that is fixed before the first sample.
 
+pub mod arrangement;
+pub mod capacity;
+pub mod factorial;
+pub mod machine;
+pub mod randomization;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use stats::{LOOKS, Look};
 
-use crate::experiment::{Experiment, Metric};
-use crate::handling::Handling;
-use crate::preload::Allocator;
-use crate::quantity::bytes_text;
-use crate::source::Source;
+use crate::inside::access_pattern::Handling;
+use crate::inside::source::Source;
+use crate::question::experiment::{Experiment, Metric};
+use crate::question::preload::Allocator;
+use crate::question::quantity::bytes_text;
 
 /// The cumulative error allowance of a whole run.
 pub const ALPHA: f64 = 0.05;

@@ -1,33 +1,11 @@
-//! The judge: looks at the blocks when it is time, and spends the error allowance.
+//! What the samples say: intervals, effects, explanations, doubts.
 
-use stats::{Estimate, Look, Spending, compare};
-
-/// Judges all comparisons at a look. The session gathers, the judge decides; the tests put wrong judges in this place
-/// to prove that the simulations would notice.
-pub trait Judge {
-    /// One estimate for each list of log ratios. Called once per look, in order.
-    fn look(&mut self, look: Look, log_ratios: &[Vec<f64>]) -> Vec<Option<Estimate>>;
-}
-
-/// The judge of docs/method.md: sign-test intervals, an allowance shared by all comparisons and carried forward.
-#[derive(Debug, Clone)]
-pub struct SignJudge {
-    /// What may still be spent.
-    pub spending: Spending,
-    margin: f64,
-}
-
-impl SignJudge {
-    /// For `comparisons` confirmatory comparisons against `margin`.
-    #[must_use]
-    pub fn new(comparisons: usize, margin: f64) -> Self {
-        SignJudge { spending: Spending::new(comparisons), margin }
-    }
-}
-
-impl Judge for SignJudge {
-    fn look(&mut self, look: Look, log_ratios: &[Vec<f64>]) -> Vec<Option<Estimate>> {
-        let rank = self.spending.pay(look);
-        log_ratios.iter().map(|ratios| compare(ratios, rank, self.margin)).collect()
-    }
-}
+pub mod crossover;
+pub mod diagnosis;
+pub mod effects;
+pub mod estimate;
+pub mod explain;
+pub(crate) mod floor_ratio;
+pub mod latencies;
+pub mod sign_judge;
+pub mod summary;

@@ -11,22 +11,22 @@ use results::{LabResult, Stopped, Warning};
 use stats::Look;
 use sys::interrupt::Interrupt;
 
-use crate::arm::ArmSpec;
-use crate::arrange::{self, Arrangement, Ground};
-use crate::assemble::{Context, assemble};
 use crate::bench::{Event, design, ground, measure};
-use crate::bound;
-use crate::children::{Children, Surroundings};
+use crate::design::arrangement::{self, Arrangement, Ground};
 use crate::design::{ALPHA, Contrast, Design, Memory, Point, Role, Schedule};
-use crate::diagnosis::{cap_for, doubts, seconds};
-use crate::estimate::estimates;
-use crate::explain::{attach, counted};
-use crate::handling::Common;
-use crate::observe::observe;
-use crate::quantity::nanoseconds;
-use crate::request::{BenchError, Request};
-use crate::session::{Progress, Run};
-use crate::source::Source;
+use crate::inside::access_pattern::Common;
+use crate::inside::source::Source;
+use crate::judge::diagnosis::{cap_for, doubts, seconds};
+use crate::judge::estimate::estimates;
+use crate::judge::explain::{attach, counted};
+use crate::judge::floor_ratio;
+use crate::question::arm::ArmSpec;
+use crate::question::quantity::nanoseconds;
+use crate::question::request::{BenchError, Request};
+use crate::result::assemble::{Context, assemble};
+use crate::run::children::{Children, Surroundings};
+use crate::run::observe::observe;
+use crate::run::session::{Progress, Run};
 
 /// The byte that both touches write.
 pub(crate) const FILL: u8 = 1;
@@ -45,7 +45,7 @@ pub(crate) fn survey(
     mut watch: impl FnMut(Event),
 ) -> Result<LabResult, BenchError> {
     let (started, started_at) = (Instant::now(), jiff::Timestamp::now());
-    let machine = crate::machine::describe();
+    let machine = crate::design::machine::describe();
     let (mut design, mut refused) = design(request, &ground(request, &machine)?)?;
     if request.blocks.is_none() {
         design.schedule.looks = vec![Look { blocks: NO_LOOK, alpha: ALPHA }];
@@ -94,7 +94,7 @@ pub(crate) fn survey(
 fn hold_against(result: &mut LabResult) {
     let Some(mut floors) = result.floors.take() else { return };
     let counted = counted(result, &floors.samples);
-    let (estimates, sources) = (estimates(&counted, result.machine.page_bytes), bound::sources(result, &counted));
+    let (estimates, sources) = (estimates(&counted, result.machine.page_bytes), floor_ratio::sources(result, &counted));
     (floors.estimates, floors.sources) = (estimates, sources);
     result.floors = Some(floors);
 }
@@ -119,7 +119,8 @@ pub(crate) fn arrangement(request: &Request, ground: &Ground) -> Result<Arrangem
     }
     let point = Point::new(request.sizes_bytes()[0], 1);
     let others: Vec<ArmSpec> = Source::all().filter(|source| has_floor(*source)).map(ArmSpec::of).collect();
-    let mut arrangement = arrange::arms(ground, &ArmSpec::of(Source::Mmap), &others, Common::of_fill(FILL), &[point]);
+    let mut arrangement =
+        arrangement::arms(ground, &ArmSpec::of(Source::Mmap), &others, Common::of_fill(FILL), &[point]);
     // That one size of eight is off is nothing that somebody who asks for floors wants to know.
     arrangement.refused.retain(|refused| !matches!(Source::named(&refused.arm), Some(Source::MmapMidPages(_))));
     arrangement.arms.retain(|arm| arm.role != Role::Placebo);
@@ -166,7 +167,7 @@ fn too_few(design: &Design, run: &Run) -> Option<Warning> {
 mod tests {
     use super::*;
     use crate::design::tests::empty;
-    use crate::experiment::by_name;
+    use crate::question::experiment::by_name;
     use results::Block;
 
     #[test]

@@ -3,9 +3,9 @@
 
 use lab::Source;
 use lab::design::Earlier;
-use lab::handling::{Between, Handling, Order, Touch};
-use lab::measured::answer;
-use lab::protocol::{Answer, Job, Measurement, PhaseCost, Task};
+use lab::inside::access_pattern::{Between, Handling, Order, Touch};
+use lab::inside::process::answer;
+use lab::inside::protocol::{Answer, Job, Measurement, PhaseCost, Task};
 
 fn job(source: Source) -> Job {
     Job { observe: true, ..Job::plain(source, 1 << 20, 8) }

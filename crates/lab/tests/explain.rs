@@ -1,6 +1,6 @@
 //! Explanations from injected floors and samples: sums that hold, sums that do not, and what is left unsaid.
 
-use lab::explain::attach;
+use lab::judge::explain::attach;
 use proptest::prelude::*;
 use results::{Arm, ArmWork, Dropped, Experiment, Explanation, Floor, FloorSample, LabResult, Machine, Sample};
 

@@ -1,9 +1,9 @@
 //! The floors of this machine, in a process of its own: faults are the thread's, but memory is the whole process's. So
 //! this file has one test.
 
-use lab::floors::merge;
-use lab::measured::answer;
-use lab::protocol::{Answer, FloorGroup, Task};
+use lab::inside::floors::merge;
+use lab::inside::process::answer;
+use lab::inside::protocol::{Answer, FloorGroup, Task};
 use results::FloorSample;
 
 /// Physics: a floor of faults has one for each page, a floor of writing has none, and what takes part in a sum is there.

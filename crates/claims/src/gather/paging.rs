@@ -1,7 +1,7 @@
 //! Facts about pages, zeros and who sees what.
 
-use lab::capacity::Limits;
-use lab::plan::LatinOrders;
+use lab::design::capacity::Limits;
+use lab::design::randomization::LatinOrders;
 use results::claims::Claim;
 
 use super::Gatherer;

@@ -27,12 +27,12 @@ fn crates() -> PathBuf {
 }
 
 /// The folder of a crate: `crates/` has what is shipped.
-fn folder(name: &str) -> PathBuf {
+pub(crate) fn folder(name: &str) -> PathBuf {
     if name == "xtask" { crates().parent().unwrap().join(name) } else { crates().join(name) }
 }
 
 /// Every source file of a crate, with its text.
-fn sources(name: &str) -> Vec<(PathBuf, String)> {
+pub(crate) fn sources(name: &str) -> Vec<(PathBuf, String)> {
     fn walk(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
         for entry in read_dir(folder).unwrap().flatten() {
             let path = entry.path();

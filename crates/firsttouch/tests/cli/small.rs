@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use lab::Source;
-use lab::protocol::{Answer, CHILD_VERB, Job, Task};
-use lab::small::Workload;
+use lab::inside::protocol::{Answer, CHILD_VERB, Job, Task};
+use lab::inside::small::Workload;
 use results::{Arm, LabResult};
 
 use crate::program::{Scratch, firsttouch, library_fixture, result, run, text};

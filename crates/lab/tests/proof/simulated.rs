@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use lab::arm::ArmSpec;
-use lab::arrange::{self, Arrangement, Ground};
+use lab::design::arrangement::{self, Arrangement, Ground};
 use lab::design::{Design, Memory, Point, Schedule};
-use lab::handling::Common;
-use lab::session::{Bench, Taken};
+use lab::inside::access_pattern::Common;
+use lab::question::arm::ArmSpec;
+use lab::run::session::{Bench, Taken};
 use lab::{Experiment, Source};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
@@ -93,10 +93,10 @@ fn mixture_median(share: f64, factor: f64, spread: f64) -> f64 {
 
 /// A design that compares one to four arms with the baseline.
 pub(crate) fn design(comparisons: usize, margin: f64, seed: u64) -> Design {
-    let experiment: Experiment = lab::experiment::built_in().swap_remove(0);
+    let experiment: Experiment = lab::question::experiment::built_in().swap_remove(0);
     let others: Vec<ArmSpec> = Source::all().skip(1).take(comparisons).map(ArmSpec::of).collect();
     let point = Point::new(100 << 20, 1);
-    let plan = arrange::arms(&ground(), &ArmSpec::of(Source::Mmap), &others, Common::of_fill(1), &[point]);
+    let plan = arrangement::arms(&ground(), &ArmSpec::of(Source::Mmap), &others, Common::of_fill(1), &[point]);
     of(plan, experiment, margin, seed)
 }
 

@@ -2,10 +2,10 @@
 //! truth is known. And proof that the proof can fail: six wrong designs that must be caught.
 
 use crate::simulated::{self, EFFECTS, Noise, Simulated, design};
+use lab::design::randomization::LatinOrders;
 use lab::design::{Design, Schedule};
-use lab::judge::{Judge, SignJudge};
-use lab::plan::LatinOrders;
-use lab::session::{self, Run};
+use lab::judge::sign_judge::{Judge, SignJudge};
+use lab::run::session::{self, Run};
 use stats::{Estimate, Look, Verdict, compare, largest_rank};
 
 /// What is simulated, and what is wrong with it.

@@ -1,0 +1,15 @@
+//! The inside of the measured process.
+
+pub mod access_pattern;
+pub(crate) mod block;
+pub(crate) mod file_block;
+pub mod file_source;
+pub mod floors;
+pub(crate) mod fork;
+pub(crate) mod observer;
+pub mod process;
+pub mod protocol;
+pub mod small;
+pub mod source;
+pub(crate) mod threads;
+pub(crate) mod touching;

@@ -1,0 +1,8 @@
+//! What is asked: experiment files, arms, sweeps, quantities.
+
+pub mod arm;
+pub mod experiment;
+pub mod points;
+pub mod preload;
+pub mod quantity;
+pub mod request;

@@ -1,0 +1,3 @@
+//! From a run to a result file.
+
+pub mod assemble;

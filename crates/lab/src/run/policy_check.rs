@@ -1,0 +1,338 @@
+//! Whether an arm got what it asked for. A policy that did not take effect measures something else.
+
+use results::Sample;
+use sys::mapping::HUGE_PAGE_BYTES;
+
+use crate::design::Work;
+use crate::design::arrangement::Ground;
+use crate::inside::access_pattern::Between;
+use crate::inside::file_source::FileSource;
+use crate::inside::source::Source;
+use crate::question::preload::Preloaded;
+use crate::question::quantity::bytes_phrase;
+use crate::run::files::cache_was_right;
+
+/// The least share of eligible bytes that must be in huge pages.
+const HUGE_SHARE: f64 = 0.9;
+/// The largest share of a populated mapping's faults that may be left for the first touch.
+const LEFT_SHARE: f64 = 0.1;
+
+/// Checks a sample against what its arm asked for.
+///
+/// # Errors
+/// What was asked for, and what was got instead.
+pub fn policy_took_effect(work: &Work, sample: &Sample) -> Result<(), String> {
+    match work.source {
+        Source::MmapPopulate | Source::File(FileSource::Populate) => populated(sample, "MAP_POPULATE")?,
+        Source::MmapPopulateWrite => populated(sample, "MADV_POPULATE_WRITE")?,
+        Source::MmapHugePage => huge(sample, "MADV_HUGEPAGE")?,
+        Source::MmapCollapse => huge(sample, "MADV_COLLAPSE")?,
+        Source::MmapMidPages(kib) => of_size(u64::from(kib) << 10, work, sample)?,
+        Source::MmapHugetlb2M => of_size(HUGE_PAGE_BYTES as u64, work, sample)?,
+        Source::MmapHugetlb1G => of_size(1 << 30, work, sample)?,
+        Source::MmapNoHugePage => small(sample)?,
+        Source::Mmap
+        | Source::MmapShared
+        | Source::Malloc
+        | Source::Calloc
+        | Source::Realloc
+        | Source::ReallocSteps
+        | Source::Mremap
+        | Source::AlignedAlloc
+        | Source::Brk
+        | Source::Small(_)
+        | Source::File(_) => {}
+    }
+    cache_was_right(work, sample)?;
+    given_back(work, sample)?;
+    copied(work, sample)
+}
+
+/// Checks the file that a child's malloc came from.
+///
+/// # Errors
+/// Where it comes from instead.
+pub fn allocator(origin: Option<&str>, wanted: Option<&Preloaded>) -> Result<(), String> {
+    match wanted {
+        Some(wanted) if origin != Some(&wanted.origin) => {
+            Err(format!("malloc came from {}, not from {}", origin.unwrap_or("nowhere known"), wanted.origin))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Pages of `page_bytes` take one fault each: as many as there are, give or take a tenth, and some for the ends of blocks
+/// that hold no whole one.
+fn of_size(page_bytes: u64, work: &Work, sample: &Sample) -> Result<(), String> {
+    let faults = sample.first_touch_minor_faults;
+    let wanted = work.size_bytes.div_ceil(page_bytes) * work.operations;
+    // At either end of a block there are smaller pages up to the first aligned one, half as large each time.
+    let ends = 2 * u64::from((page_bytes / 4096).max(1).ilog2() + 1) * work.operations;
+    if faults as f64 >= wanted as f64 * (1.0 - LEFT_SHARE) - 1.0 && faults <= wanted + wanted / 10 + ends {
+        return Ok(());
+    }
+    Err(format!(
+        "{faults} faults came on first touch where {wanted} pages of {} were to come: the kernel gave others",
+        bytes_phrase(page_bytes)
+    ))
+}
+
+fn small(sample: &Sample) -> Result<(), String> {
+    match sample.huge_bytes {
+        Some(huge) if huge > sample.huge_eligible_bytes / 10 => {
+            Err(format!("MADV_NOHUGEPAGE did not keep huge pages out: {}", bytes_phrase(huge)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Pages that were given back at once must fault again.
+fn given_back(work: &Work, sample: &Sample) -> Result<(), String> {
+    let (first, again) = (sample.first_touch_minor_faults, sample.second_touch_minor_faults);
+    let fresh = work.handling.between == Between::DontNeed && work.handling.passes > 1 && first > 0;
+    if fresh && (again as f64) < first as f64 * (1.0 - LEFT_SHARE) {
+        return Err(format!(
+            "MADV_DONTNEED did not give the pages back: {again} faults on the second touch, {first} on the first"
+        ));
+    }
+    Ok(())
+}
+
+/// Private memory that two processes have is copied page by page when one of them writes.
+fn copied(work: &Work, sample: &Sample) -> Result<(), String> {
+    let (touch, shared) = (work.handling.touch, work.source.is_shared());
+    let both_write = touch.first().writes() && touch.again().writes();
+    let (first, again) = (sample.first_touch_minor_faults, sample.second_touch_minor_faults);
+    if !work.handling.between.shares() || !both_write || shared {
+        return Ok(());
+    }
+    if (again as f64) < first as f64 * (1.0 - LEFT_SHARE) {
+        return Err(format!(
+            "fork did not make the pages copies: {again} faults on the second touch, {first} on the first"
+        ));
+    }
+    Ok(())
+}
+
+fn populated(sample: &Sample, how: &str) -> Result<(), String> {
+    let (left, all) = (sample.first_touch_minor_faults, sample.first_touch_minor_faults + sample.obtain_minor_faults);
+    // A fault or two of the touching code itself are no failure of MAP_POPULATE.
+    if left as f64 <= LEFT_SHARE * all as f64 + 2.0 {
+        return Ok(());
+    }
+    Err(format!(
+        "{how} did not fault the pages in: {left} of {all} faults came on first touch \
+         (a memory or memlock limit may have stopped it)"
+    ))
+}
+
+fn huge(sample: &Sample, how: &str) -> Result<(), String> {
+    let eligible = sample.huge_eligible_bytes;
+    let Some(huge) = sample.huge_bytes else {
+        return Err(format!("whether {how} took effect cannot be proved: /proc/self/smaps_rollup is not readable"));
+    };
+    if eligible == 0 {
+        return Err("no block held a whole aligned 2 MiB range: choose a --size that is a multiple of 2 MiB".to_owned());
+    }
+    if huge as f64 >= HUGE_SHARE * eligible as f64 {
+        return Ok(());
+    }
+    Err(format!(
+        "{how} gave huge pages for {:.0} % of the eligible bytes, and 90 % are asked for: the kernel fell back \
+         to small pages (too few free 2 MiB ranges, or huge pages forbidden to this process)",
+        100.0 * huge as f64 / eligible as f64
+    ))
+}
+
+/// What rules an arm out before any child is started.
+#[must_use]
+pub fn impossible(work: &Work, ground: &Ground) -> Option<String> {
+    let whole = |page_bytes: u64| {
+        let size = bytes_phrase(page_bytes);
+        (work.size_bytes < page_bytes)
+            .then(|| format!("a block smaller than {size} holds no such page: choose a --size of {size} or more"))
+    };
+    match work.source {
+        Source::MmapHugePage | Source::MmapCollapse => {
+            no_huge_pages(ground.thp.as_deref(), work.source).or_else(|| whole(HUGE_PAGE_BYTES as u64))
+        }
+        Source::MmapMidPages(kib) => whole(u64::from(kib) << 10).or_else(|| mid_pages(kib, ground)),
+        Source::MmapHugetlb2M => pool(HUGE_PAGE_BYTES as u64, work, ground).or_else(|| whole(HUGE_PAGE_BYTES as u64)),
+        Source::MmapHugetlb1G => pool(1 << 30, work, ground).or_else(|| whole(1 << 30)),
+        Source::Brk if work.threads > 1 => {
+            Some("the program break is moved by one thread: leave out --threads".to_owned())
+        }
+        _ if work.handling.between.forks() && work.threads > 1 => {
+            Some("fork leaves the other threads behind: leave out --threads".to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn no_huge_pages(thp: Option<&str>, source: Source) -> Option<String> {
+    match thp {
+        None => Some("this kernel has no transparent huge pages".to_owned()),
+        // madvise(2): MADV_COLLAPSE does not ask for the system's policy.
+        Some("never") if source == Source::MmapHugePage => Some(
+            "transparent huge pages are switched off; to allow them where asked for: \
+             echo madvise > /sys/kernel/mm/transparent_hugepage/enabled"
+                .to_owned(),
+        ),
+        Some(_) => None,
+    }
+}
+
+/// Pages between the base page and 2 MiB: the kernel gives the largest that it may, so larger ones must be off.
+fn mid_pages(kib: u32, ground: &Ground) -> Option<String> {
+    let bytes = u64::from(kib) << 10;
+    let switch = |bytes: u64| format!("/sys/kernel/mm/transparent_hugepage/hugepages-{}kB/enabled", bytes >> 10);
+    let is_on = |mode: &str| mode != "never" && (mode != "inherit" || ground.thp_common.as_deref() != Some("never"));
+    let Some(own) = ground.page_sizes.iter().find(|size| size.bytes == bytes) else {
+        return Some(format!("this kernel has no pages of {kib} KiB (multi-size THP came with Linux 6.8)"));
+    };
+    if !is_on(&own.mode) {
+        return Some(format!(
+            "pages of {kib} KiB are switched off; to allow them where asked for: echo madvise > {}",
+            switch(bytes)
+        ));
+    }
+    let larger = ground.page_sizes.iter().find(|size| size.bytes > bytes && is_on(&size.mode))?;
+    Some(format!(
+        "pages of {} are allowed too, and the kernel gives the largest that fit; to measure smaller ones: echo never > {}",
+        bytes_phrase(larger.bytes),
+        switch(larger.bytes)
+    ))
+}
+
+/// What the pool of huge pages of `page_bytes` lacks.
+fn pool(page_bytes: u64, work: &Work, ground: &Ground) -> Option<String> {
+    let wanted = work.size_bytes.div_ceil(page_bytes) * work.operations;
+    let name = bytes_phrase(page_bytes);
+    let Some(pool) = ground.pools.iter().find(|pool| pool.page_bytes == page_bytes) else {
+        return Some(format!("this kernel has no hugetlb pages of {name}"));
+    };
+    (pool.free < wanted).then(|| {
+        format!(
+            "the pool of {name} pages has {} free and {wanted} are needed; to reserve them: echo {wanted} > \
+             /sys/kernel/mm/hugepages/hugepages-{}kB/nr_hugepages (echo 0 gives them back)",
+            pool.free,
+            page_bytes >> 10
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use sys::facts::{PageSize, Pool};
+
+    use super::*;
+    use crate::design::Memory;
+    use crate::design::arrangement::tests::ground;
+    use crate::inside::access_pattern::Handling;
+
+    fn work(source: Source, size_bytes: u64) -> Work {
+        ground(Memory::Warm).work(source, crate::design::Point::new(size_bytes, 1), 1)
+    }
+
+    fn check(source: Source, sample: &Sample) -> Result<(), String> {
+        policy_took_effect(&work(source, 100 << 20), sample)
+    }
+
+    #[test]
+    fn populate_must_leave_nothing_for_the_first_touch() {
+        let sample = |obtain, first| Sample {
+            obtain_minor_faults: obtain,
+            first_touch_minor_faults: first,
+            ..Sample::default()
+        };
+        assert!(check(Source::MmapPopulate, &sample(25_600, 1)).is_ok());
+        assert!(check(Source::MmapPopulateWrite, &sample(1, 2)).is_ok());
+        let reason = check(Source::MmapPopulate, &sample(12_800, 12_800)).unwrap_err();
+        assert!(reason.contains("12800 of 25600"), "{reason}");
+    }
+
+    #[test]
+    fn huge_pages_must_be_there_or_not() {
+        let sample = |huge: Option<u64>, eligible: u64| Sample {
+            huge_bytes: huge.map(|m| m << 20),
+            huge_eligible_bytes: eligible << 20,
+            ..Sample::default()
+        };
+        let check = |source, huge, eligible| check(source, &sample(huge, eligible));
+        assert!(check(Source::MmapHugePage, Some(90), 100).is_ok());
+        assert!(check(Source::MmapCollapse, Some(88), 100).unwrap_err().contains("88 %"));
+        assert!(check(Source::MmapHugePage, Some(0), 0).unwrap_err().contains("aligned"));
+        assert!(check(Source::MmapHugePage, None, 100).unwrap_err().contains("smaps_rollup"));
+        assert!(check(Source::MmapNoHugePage, Some(0), 100).is_ok());
+        assert!(check(Source::MmapNoHugePage, Some(50), 100).unwrap_err().contains("50 MiB"));
+    }
+
+    #[test]
+    fn the_size_of_a_page_shows_in_the_number_of_faults() {
+        let faults = |first_touch_minor_faults| Sample { first_touch_minor_faults, ..Sample::default() };
+        assert!(check(Source::MmapMidPages(64), &faults(1_602)).is_ok());
+        for other in [25_600, 50] {
+            let reason = check(Source::MmapMidPages(64), &faults(other)).unwrap_err();
+            assert!(reason.contains("1600 pages of 64 KiB"), "{reason}");
+        }
+        assert!(check(Source::MmapHugetlb2M, &faults(50)).is_ok());
+    }
+
+    #[test]
+    fn pages_given_back_must_fault_again() {
+        let handling = Handling { between: Between::DontNeed, ..Handling::default() };
+        let work = Work { handling, ..work(Source::Mmap, 1 << 20) };
+        let sample = |first, again| Sample {
+            first_touch_minor_faults: first,
+            second_touch_minor_faults: again,
+            ..Sample::default()
+        };
+        assert!(policy_took_effect(&work, &sample(8192, 8192)).is_ok());
+        assert!(policy_took_effect(&work, &sample(8192, 100)).unwrap_err().contains("MADV_DONTNEED"));
+        let forked = Work { handling: Handling { between: Between::ForkParent, ..handling }, ..work };
+        assert!(policy_took_effect(&forked, &sample(8192, 8192)).is_ok());
+        assert!(policy_took_effect(&forked, &sample(8192, 100)).unwrap_err().contains("copies"));
+        let shared = Work { source: Source::MmapShared, ..forked.clone() };
+        assert!(policy_took_effect(&shared, &sample(8192, 0)).is_ok(), "what is shared is not copied");
+        assert!(impossible(&Work { threads: 2, ..forked }, &ground(Memory::Warm)).unwrap().contains("--threads"));
+    }
+
+    #[test]
+    fn the_allocator_must_be_the_one_that_was_wanted() {
+        let wanted = Preloaded { library: Some("libx.so".to_owned()), origin: "/lib/libx.so.2".to_owned() };
+        assert!(allocator(Some("/lib/libc.so.6"), None).is_ok());
+        assert!(allocator(Some("/lib/libx.so.2"), Some(&wanted)).is_ok());
+        assert!(allocator(Some("/lib/libc.so.6"), Some(&wanted)).unwrap_err().contains("libc.so.6"));
+    }
+
+    #[test]
+    fn what_cannot_be_is_known_beforehand() {
+        let on = |source, size, ground: &Ground| impossible(&work(source, size), ground).unwrap_or_default();
+        let with_thp = |thp: Option<&str>| Ground { thp: thp.map(str::to_owned), ..ground(Memory::Warm) };
+        assert_eq!(on(Source::Malloc, 1, &with_thp(Some("never"))), "");
+        assert_eq!(on(Source::MmapHugePage, 2 << 20, &with_thp(Some("madvise"))), "");
+        assert_eq!(on(Source::MmapCollapse, 2 << 20, &with_thp(Some("never"))), "", "it asks for no policy");
+        assert!(on(Source::MmapHugePage, 4096, &with_thp(Some("madvise"))).contains("2 MiB"));
+        assert!(on(Source::MmapHugePage, 4 << 20, &with_thp(Some("never"))).contains("echo madvise"));
+        assert!(on(Source::MmapHugePage, 4 << 20, &with_thp(None)).contains("no transparent"));
+    }
+
+    #[test]
+    fn other_page_sizes_need_their_switch_or_their_pool() {
+        let size = |kib: u64, mode: &str| PageSize { bytes: kib << 10, mode: mode.to_owned() };
+        let with = |page_sizes: Vec<PageSize>, pools: Vec<Pool>| Ground { page_sizes, pools, ..ground(Memory::Warm) };
+        let on = |source, ground: &Ground| impossible(&work(source, 64 << 20), ground).unwrap_or_default();
+        let mid = Source::MmapMidPages(64);
+        assert!(on(mid, &with(Vec::new(), Vec::new())).contains("Linux 6.8"));
+        assert!(on(mid, &with(vec![size(64, "never")], Vec::new())).contains("echo madvise > /sys/kernel"));
+        let both = with(vec![size(64, "madvise"), size(2048, "inherit")], Vec::new());
+        assert!(on(mid, &both).contains("hugepages-2048kB"));
+        assert_eq!(on(mid, &with(vec![size(64, "madvise"), size(2048, "never")], Vec::new())), "");
+
+        let pool = |free| with(Vec::new(), vec![Pool { page_bytes: 2 << 20, free }]);
+        let reason = on(Source::MmapHugetlb2M, &pool(31));
+        assert!(reason.contains("31 free and 32 are needed") && reason.contains("echo 32 >"), "{reason}");
+        assert_eq!(on(Source::MmapHugetlb2M, &pool(32)), "");
+        assert!(on(Source::MmapHugetlb1G, &pool(32)).contains("no hugetlb pages of 1 GiB"));
+    }
+}
