@@ -5,8 +5,9 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 use lab::Source;
-use lab::design::operations_for;
-use lab::inside::protocol::{Answer, CHILD_VERB, Job, Phases, Task};
+use lab::design::work::operations_for;
+use lab::inside::measurement::Phases;
+use lab::inside::protocol::{Answer, CHILD_VERB, Job, Task};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};

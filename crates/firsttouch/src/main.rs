@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     let verb = arguments.next();
     if verb.as_deref() == Some(lab::inside::protocol::CHILD_VERB) {
         // A measured child goes no further: what the rest of the program does must not be in what it measures.
-        let status = lab::run::children::child_main(arguments.next().as_deref());
+        let status = lab::inside::process::child_main(arguments.next().as_deref());
         return ExitCode::from(u8::try_from(status).unwrap_or(FAILED));
     }
     if verb.as_deref() == Some(::claims::protocol::PROBE_VERB) {

@@ -4,19 +4,26 @@
 //! beforehand), [`run`] (samples, block after block), [`judge`] (what they say) and [`result`] (a [`results::LabResult`]).
 //! The loops over whole measurements lie above them: [`bench()`], the survey of floors, bisections, cold pairs.
 
-pub mod bench;
-pub mod bisect;
-pub mod cold;
 pub mod design;
 pub mod inside;
 pub mod judge;
 pub mod question;
 pub mod result;
 pub mod run;
+
+mod bench;
+mod bisect;
+mod cold;
+mod event;
+mod measure;
 mod survey;
 
 pub use bench::bench;
-pub use design::{Design, Memory};
+pub use design::Design;
+pub use design::error::BenchError;
+pub use event::Event;
 pub use inside::source::Source;
 pub use question::experiment::Experiment;
-pub use question::request::{BenchError, Request};
+pub use question::memory::Memory;
+pub use question::request::Request;
+pub use run::Progress;

@@ -2,6 +2,7 @@
 
 pub mod arm;
 pub mod experiment;
+pub mod memory;
 pub mod points;
 pub mod preload;
 pub mod quantity;

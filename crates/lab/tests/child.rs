@@ -2,10 +2,11 @@
 //! process's, and another test's threads would move them. So this file has one test.
 
 use lab::Source;
-use lab::design::Earlier;
 use lab::inside::access_pattern::{Between, Handling, Order, Touch};
+use lab::inside::measurement::{Measurement, PhaseCost};
 use lab::inside::process::answer;
-use lab::inside::protocol::{Answer, Job, Measurement, PhaseCost, Task};
+use lab::inside::protocol::Earlier;
+use lab::inside::protocol::{Answer, Job, Task};
 
 fn job(source: Source) -> Job {
     Job { observe: true, ..Job::plain(source, 1 << 20, 8) }

@@ -11,31 +11,7 @@ type Stages = (&'static str, &'static [&'static str]);
 const STAGES: [Stages; 1] = [("lab", &["inside", "question", "design", "run", "judge", "result"])];
 
 /// What does not keep to the order yet: a file of a crate, and what it imports. This list may only shrink.
-const EXCEPTIONS: &[(&str, &str, &str)] = &[
-    ("lab", "design.rs", "bisect"),
-    ("lab", "design.rs", "cold"),
-    ("lab", "design/arrangement.rs", "run"),
-    ("lab", "design/factorial.rs", "run"),
-    ("lab", "inside/floors.rs", "question"),
-    ("lab", "inside/process.rs", "question"),
-    ("lab", "inside/protocol.rs", "design"),
-    ("lab", "inside/protocol.rs", "judge"),
-    ("lab", "inside/small/crew.rs", "question"),
-    ("lab", "inside/small/draws.rs", "design"),
-    ("lab", "inside/threads.rs", "question"),
-    ("lab", "inside/touching.rs", "design"),
-    ("lab", "inside/touching.rs", "judge"),
-    ("lab", "judge/effects.rs", "result"),
-    ("lab", "question/arm.rs", "design"),
-    ("lab", "question/experiment/file.rs", "design"),
-    ("lab", "question/request.rs", "design"),
-    ("lab", "result/assemble.rs", "cold"),
-    ("lab", "result/assemble.rs", "survey"),
-    ("lab", "run/children.rs", "judge"),
-    ("lab", "run/children/beside.rs", "judge"),
-    ("lab", "run/observe.rs", "bench"),
-    ("lab", "run/session.rs", "judge"),
-];
+const EXCEPTIONS: &[(&str, &str, &str)] = &[];
 
 /// One import: the file that has it, and the module path, without the crate, that it names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -287,6 +263,53 @@ fn stages_import_only_what_lies_before_them() {
             let circles = circles(&files, &imports);
             assert!(circles.is_empty(), "{name}: folders import each other: {circles:#?}");
         }
+    }
+}
+
+/// Where `code` makes a [`results::LabResult`] or changes one: the words around it.
+fn changes_of_results(code: &str) -> Vec<String> {
+    let words: Vec<String> = spaced(code).split_whitespace().map(str::to_owned).collect();
+    let word = |at: usize, back: usize| at.checked_sub(back).and_then(|at| words.get(at)).map_or("", String::as_str);
+    let changes = |at: &usize| match words[*at].as_str() {
+        // `&mut LabResult`; `mut result: LabResult`; `LabResult { ..., }`, but not `-> LabResult {`.
+        "LabResult" => {
+            let made =
+                words.get(at + 1).is_some_and(|next| next == "{") && !["->", "struct", "for"].contains(&word(*at, 1));
+            word(*at, 1) == "mut" || (word(*at, 1) == ":" && word(*at, 3) == "mut") || made
+        }
+        // `let mut result = assemble(...)`.
+        "assemble" => word(*at, 1) == "=" && word(*at, 3) == "mut",
+        _ => false,
+    };
+    let around = |at: usize| words[at.saturating_sub(3)..words.len().min(at + 3)].join(" ");
+    (0..words.len()).filter(changes).map(around).collect()
+}
+
+/// `code` with a space around every sign, so that splitting at spaces gives its words.
+fn spaced(code: &str) -> String {
+    let sign = |c: char| if c.is_alphanumeric() || c == '_' { c.to_string() } else { format!(" {c} ") };
+    code.chars().map(sign).collect::<String>().replace(" -  > ", " -> ")
+}
+
+#[test]
+fn a_result_is_finished_where_it_is_assembled() {
+    for name in ["lab", "claims", "report", "firsttouch", "xtask"] {
+        for (file, code) in files(name) {
+            let assembles = name == "lab" && module_of(&file).first().is_some_and(|stage| stage == "result");
+            let changes = changes_of_results(&program_text(&code));
+            assert!(assembles || changes.is_empty(), "{name}/src/{file} changes a finished result: {changes:?}");
+        }
+    }
+    for code in [
+        "fn f(result: &mut LabResult) {}",
+        "fn f(mut result: LabResult) {}",
+        "let mut result = assemble(x);",
+        "let result = LabResult { warnings, ..result };",
+    ] {
+        assert_eq!(changes_of_results(code).len(), 1, "{code}");
+    }
+    for code in ["fn f() -> LabResult { g() }", "fn f(result: &LabResult) {}", "let result = assemble(x);"] {
+        assert!(changes_of_results(code).is_empty(), "{code}");
     }
 }
 

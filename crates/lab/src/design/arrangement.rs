@@ -1,108 +1,16 @@
 //! From an experiment to the arms, points and contrasts of a design.
 
 use results::{Factor, Refused};
-use sys::facts::{PageSize, Pool};
 
-use crate::design::capacity::{self, HEADROOM_BYTES};
-use crate::design::{ArmPlan, Contrast, Environment, Memory, PLACEBO, Point, Role, Work, operations_for};
-use crate::inside::access_pattern::{Common, Handling};
-use crate::inside::small;
+use crate::design::impossible::impossible;
+use crate::design::machine_limits::MachineLimits;
+use crate::design::work::Work;
+use crate::design::{ArmPlan, Contrast, Point, Role};
+use crate::inside::access_pattern::Common;
 use crate::inside::source::Source;
-use crate::question::arm::ArmSpec;
-use crate::run::policy_check::impossible;
-
-/// The warm-up touches this many times the memory of a sample (docs/method.md, hygiene).
-const WARM_UP: f64 = 1.2;
-
-/// What the machine allows, as far as it decides what an arm does.
-#[derive(Debug, Clone)]
-pub struct Ground {
-    /// Size of a base page.
-    pub page_bytes: u64,
-    /// The policy for transparent huge pages.
-    pub thp: Option<String>,
-    /// The policy that sizes of pages may inherit.
-    pub thp_common: Option<String>,
-    /// Sizes of transparent huge pages, with their own switches.
-    pub page_sizes: Vec<PageSize>,
-    /// Pools of hugetlb pages.
-    pub pools: Vec<Pool>,
-    /// What can be touched at once without reclaim.
-    pub left_bytes: u64,
-    /// The state of free memory to measure in.
-    pub memory: Memory,
-}
-
-impl Ground {
-    /// What a sample of `spec` does at `point`, where it says nothing of its own by `base` and `common`.
-    fn work_of(&self, spec: &ArmSpec, base: Source, point: Point, common: Common) -> Work {
-        let mut handling = spec.handling.over(common.handling);
-        handling.passes = point.passes.unwrap_or(handling.passes);
-        let work = Work {
-            handling,
-            one_mapping: spec.one_mapping,
-            environment: spec.environment.clone(),
-            ..self.work(spec.source.unwrap_or(base), point, spec.fill.unwrap_or(common.fill))
-        };
-        Work { extra_bytes: self.extra_bytes(&work, spec.extra), ..work }
-    }
-
-    /// What a sample of `source` does at `point`.
-    pub(crate) fn work(&self, source: Source, point: Point, fill: u8) -> Work {
-        let batch = if source.counts_pairs() {
-            small::pairs_for(point.size_bytes)
-        } else {
-            operations_for(point.size_bytes, self.page_bytes)
-        };
-        let operations = batch.div_ceil(point.threads) * point.threads;
-        let mut work = Work {
-            source,
-            size_bytes: point.size_bytes,
-            operations,
-            fill,
-            threads: point.threads,
-            extra_bytes: 0,
-            handling: Handling::default(),
-            one_mapping: false,
-            environment: Environment::default(),
-            before: None,
-            memory: self.memory,
-            warm_bytes: 0,
-        };
-        work.warm_bytes = self.warm_bytes(&work);
-        work
-    }
-
-    /// What a sample needs to touch, page tables and some air for the kernel included.
-    #[must_use]
-    pub fn needed_bytes(&self, work: &Work) -> u64 {
-        if let Source::Small(workload) = work.source {
-            // Twice: what an allocator needs beside, and what it keeps for later.
-            let live = workload.live_bytes(work.size_bytes, work.threads).saturating_mul(2);
-            return capacity::needed_bytes(live, 1, self.page_bytes);
-        }
-        capacity::needed_bytes(work.size_bytes, work.operations, self.page_bytes).saturating_add(work.extra_bytes)
-    }
-
-    fn warm_bytes(&self, work: &Work) -> u64 {
-        if self.memory == Memory::Cold {
-            return 0;
-        }
-        let wanted = (self.needed_bytes(work) as f64 - HEADROOM_BYTES as f64) * WARM_UP + HEADROOM_BYTES as f64;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a size, rounded")]
-        let wanted = wanted as u64;
-        wanted.min(self.left_bytes / 10 * 9)
-    }
-
-    /// `share` of the work of `work`, in whole pages, or in whole blocks where those are smaller.
-    fn extra_bytes(&self, work: &Work, share: f64) -> u64 {
-        let unit = self.page_bytes.min(work.size_bytes);
-        let units = (work.size_bytes as f64 / unit as f64 * work.operations as f64 * share).round();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of pages, rounded")]
-        let units = units as u64;
-        units * unit
-    }
-}
+use crate::question::arm::{ArmSpec, PLACEBO};
+use crate::question::preload::Environment;
+use crate::question::quantity::bytes_text;
 
 /// What is run, and what is made of it.
 #[derive(Debug, Clone, Default)]
@@ -123,7 +31,13 @@ pub struct Arrangement {
 
 /// Every arm at every point, each against the baseline of its point or the arm of it that it names.
 #[must_use]
-pub fn arms(ground: &Ground, baseline: &ArmSpec, others: &[ArmSpec], common: Common, points: &[Point]) -> Arrangement {
+pub fn arms(
+    limits: &MachineLimits,
+    baseline: &ArmSpec,
+    others: &[ArmSpec],
+    common: Common,
+    points: &[Point],
+) -> Arrangement {
     let mut arrangement = Arrangement { points: points.to_vec(), ..Arrangement::default() };
     let base = baseline.source.unwrap_or(Source::Mmap);
     let mut missing: Vec<(String, Point, String)> = Vec::new();
@@ -132,11 +46,11 @@ pub fn arms(ground: &Ground, baseline: &ArmSpec, others: &[ArmSpec], common: Com
             arrangement.arms.push(ArmPlan { name: name.to_owned(), role, point: index, work });
             arrangement.arms.len() - 1
         };
-        let work = |spec: &ArmSpec| ground.work_of(spec, base, point, common);
+        let work = |spec: &ArmSpec| limits.work_of(spec, base, point, common);
         let first = add(&baseline.name, Role::Baseline, work(baseline));
         let why_not = |spec: &ArmSpec| {
             let work = work(spec);
-            incomparable(work.source, base).or_else(|| impossible(&work, ground))
+            incomparable(work.source, base).or_else(|| impossible(&work, limits))
         };
         let mut compared = Vec::new();
         for spec in others {
@@ -200,7 +114,7 @@ fn refusals(missing: &[(String, Point, String)], points: usize) -> Vec<Refused> 
         let everywhere = sizes.len() == points;
         sizes.sort_unstable();
         sizes.dedup();
-        let sizes: Vec<String> = sizes.into_iter().map(crate::question::quantity::bytes_text).collect();
+        let sizes: Vec<String> = sizes.into_iter().map(bytes_text).collect();
         let arm = if everywhere { name.to_owned() } else { format!("{name} at {}", sizes.join(", ")) };
         Refused { arm, reason: reason.to_owned(), failed: false, samples: Vec::new() }
     };
@@ -208,21 +122,10 @@ fn refusals(missing: &[(String, Point, String)], points: usize) -> Vec<Refused> 
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-
-    /// A machine that has everything but huge page pools.
-    pub(crate) fn ground(memory: Memory) -> Ground {
-        Ground {
-            page_bytes: 4096,
-            thp: Some("madvise".to_owned()),
-            thp_common: None,
-            page_sizes: Vec::new(),
-            pools: Vec::new(),
-            left_bytes: 8 << 30,
-            memory,
-        }
-    }
+    use crate::design::machine_limits::tests::limits;
+    use crate::question::memory::Memory;
 
     fn spec(name: &str) -> ArmSpec {
         ArmSpec::named(name).unwrap()
@@ -233,7 +136,7 @@ pub(crate) mod tests {
         let point = |size_bytes, threads| Point::new(size_bytes, threads);
         let points = [point(65_536, 1), point(4 << 20, 1), point(4 << 20, 3)];
         let others = [spec("malloc"), spec("mmap+hugepage")];
-        let plan = arms(&ground(Memory::Warm), &spec("mmap"), &others, Common::of_fill(1), &points);
+        let plan = arms(&limits(Memory::Warm), &spec("mmap"), &others, Common::of_fill(1), &points);
         let names: Vec<(&str, usize)> = plan.arms.iter().map(|arm| (arm.name.as_str(), arm.point)).collect();
         assert_eq!(names[..3], [("mmap", 0), ("malloc", 0), ("placebo", 0)]);
         assert_eq!(names[3..7], [("mmap", 1), ("malloc", 1), ("mmap+hugepage", 1), ("placebo", 1)]);
@@ -247,7 +150,7 @@ pub(crate) mod tests {
     #[test]
     fn an_injected_arm_does_more_of_the_same() {
         let point = Point::new(1 << 20, 1);
-        let plan = arms(&ground(Memory::Warm), &spec("malloc"), &[spec("injected:+5%")], Common::of_fill(1), &[point]);
+        let plan = arms(&limits(Memory::Warm), &spec("malloc"), &[spec("injected:+5%")], Common::of_fill(1), &[point]);
         let work = &plan.arms[1].work;
         assert_eq!((work.source, work.operations), (Source::Malloc, 32));
         assert_eq!(work.extra_bytes, 410 * 4096, "5 % of 8,192 pages");
@@ -259,7 +162,7 @@ pub(crate) mod tests {
         let against = |name: &str, other: &str| ArmSpec { against: Some(other.to_owned()), ..spec(name) };
         let point = Point::new(64 << 10, 1);
         let plan =
-            |others: &[ArmSpec]| arms(&ground(Memory::Warm), &spec("mmap"), others, Common::of_fill(1), &[point]);
+            |others: &[ArmSpec]| arms(&limits(Memory::Warm), &spec("mmap"), others, Common::of_fill(1), &[point]);
         let both = plan(&[against("calloc", "malloc"), spec("malloc")]);
         assert_eq!(both.contrasts, [Contrast::pair(1, 2), Contrast::pair(2, 0)]);
         let refused = plan(&[against("calloc", "mmap+hugepage"), spec("mmap+hugepage")]).refused;

@@ -12,7 +12,7 @@ const THREAD_BYTES: u64 = (2 << 20) + (128 << 20);
 
 /// What limits the memory of a child.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Limits {
+pub struct MemoryLimits {
     /// All memory of the machine.
     pub ram_bytes: Option<u64>,
     /// Of it, what can be had without swapping.
@@ -25,11 +25,11 @@ pub struct Limits {
     pub data_bytes: Option<u64>,
 }
 
-impl Limits {
+impl MemoryLimits {
     /// As they are now.
     #[must_use]
     pub fn now() -> Self {
-        Limits {
+        MemoryLimits {
             ram_bytes: sys::machine::ram_bytes(),
             available_bytes: sys::proc::available_bytes(),
             cgroup: tightest_memory_limit(),
@@ -43,7 +43,7 @@ impl Limits {
     pub fn with_threads(&self, threads: u64) -> Self {
         let taken = if threads > 1 { threads.saturating_mul(THREAD_BYTES) } else { 0 };
         let address_space_bytes = self.address_space_bytes.map(|space| space.saturating_sub(taken));
-        Limits { address_space_bytes, ..self.clone() }
+        MemoryLimits { address_space_bytes, ..self.clone() }
     }
 
     /// What can be touched at once without reclaim, as far as it is known.
@@ -66,7 +66,7 @@ pub fn needed_bytes(size_bytes: u64, operations: u64, page_bytes: u64) -> u64 {
 ///
 /// # Errors
 /// The limit that it would break, and what would fit.
-pub fn check(needed: u64, limits: &Limits) -> Result<(), Refusal> {
+pub fn check(needed: u64, limits: &MemoryLimits) -> Result<(), Refusal> {
     let over = |left: Option<u64>| left.filter(|&left| needed > left);
     let refusal = |limit: String, left: u64| Err(Refusal { needed, limit, left: left.saturating_sub(HEADROOM_BYTES) });
     if let Some(ram) = over(limits.ram_bytes) {
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn each_limit_is_named() {
-        let ample = Limits {
+        let ample = MemoryLimits {
             ram_bytes: Some(16 * GIB),
             available_bytes: Some(12 * GIB),
             cgroup: Some(MemoryLimit { file: "/g/memory.max".into(), limit_bytes: 9 * GIB, left_bytes: 8 * GIB }),
@@ -130,16 +130,16 @@ mod tests {
 
     #[test]
     fn threads_take_address_space() {
-        let limits = Limits { address_space_bytes: Some(GIB), ..Limits::default() };
+        let limits = MemoryLimits { address_space_bytes: Some(GIB), ..MemoryLimits::default() };
         assert!(check(64 << 20, &limits.with_threads(4)).is_ok());
         assert!(check(64 << 20, &limits.with_threads(8)).unwrap_err().limit.contains("ulimit -v"));
-        assert_eq!(Limits::default().with_threads(1024), Limits::default());
+        assert_eq!(MemoryLimits::default().with_threads(1024), MemoryLimits::default());
     }
 
     #[test]
     fn what_is_unknown_limits_nothing() {
-        assert_eq!(check(u64::MAX, &Limits::default()), Ok(()));
-        assert_eq!(Limits::default().left_bytes(), u64::MAX);
+        assert_eq!(check(u64::MAX, &MemoryLimits::default()), Ok(()));
+        assert_eq!(MemoryLimits::default().left_bytes(), u64::MAX);
     }
 
     #[test]

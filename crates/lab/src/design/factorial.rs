@@ -2,16 +2,22 @@
 
 use results::{Factor, Refused};
 
-use crate::design::arrangement::{Arrangement, Ground};
-use crate::design::{ArmPlan, Contrast, Earlier, Memory, PLACEBO, Point, Role, Work};
+use crate::design::arrangement::Arrangement;
+use crate::design::impossible::impossible;
+use crate::design::machine_limits::MachineLimits;
+use crate::design::work::Work;
+use crate::design::{ArmPlan, Contrast, Point, Role};
+use crate::inside::protocol::Earlier;
 use crate::inside::source::Source;
-use crate::question::experiment::{Factors, MemoryLevel, Position};
-use crate::run::policy_check::impossible;
+use crate::question::arm::PLACEBO;
+use crate::question::experiment::{Factors, Position, Subject};
+use crate::question::memory::Memory;
+use crate::question::request::Request;
 
 /// The cells of a factorial experiment, the effect of each factor, and one comparison: the cell of all first levels
 /// against that of all second ones, as a naive program would compare them.
 #[must_use]
-pub fn cells(ground: &Ground, factors: &Factors, size_bytes: u64) -> Arrangement {
+pub fn cells(limits: &MachineLimits, factors: &Factors, size_bytes: u64) -> Arrangement {
     let point = Point::new(size_bytes, 1);
     let mut arrangement = Arrangement { points: vec![point], ..Arrangement::default() };
     arrangement.factors = [
@@ -29,7 +35,7 @@ pub fn cells(ground: &Ground, factors: &Factors, size_bytes: u64) -> Arrangement
         let before = (position == Position::Second)
             .then(|| Earlier { source: factors.api[1 - level(0)], fill: factors.fill[1 - level(1)] });
         let role = if cell == 7 { Role::Baseline } else { Role::Compared };
-        let work = Work { before, ..ground.work(api, point, fill) };
+        let work = Work { before, ..limits.work(api, point, fill) };
         arrangement.arms.push(ArmPlan { name: cell_name(api, fill, position), role, point: 0, work });
     }
     for factor in 0..3 {
@@ -41,7 +47,7 @@ pub fn cells(ground: &Ground, factors: &Factors, size_bytes: u64) -> Arrangement
     arrangement.arms.push(again);
     arrangement.placebo = Contrast::pair(8, 7);
     for source in factors.api {
-        if let Some(reason) = impossible(&ground.work(source, point, 0), ground) {
+        if let Some(reason) = impossible(&limits.work(source, point, 0), limits) {
             arrangement.refused.push(Refused {
                 arm: source.name().to_owned(),
                 reason,
@@ -60,41 +66,46 @@ fn cell_name(api: Source, fill: u8, position: Position) -> String {
 
 /// Pairs of a cold and a warm sample of the cell of all first levels: what the memory's state does.
 #[must_use]
-pub fn cold_pairs(ground: &Ground, factors: &Factors, levels: [MemoryLevel; 2], size_bytes: u64) -> Arrangement {
+pub fn cold_pairs(limits: &MachineLimits, factors: &Factors, levels: [Memory; 2], size_bytes: u64) -> Arrangement {
     let point = Point::new(size_bytes, 1);
     let (api, fill) = (factors.api[0], factors.fill[0]);
-    let arm = |level: MemoryLevel, role: Role| {
-        let warm = ground.work(api, point, fill);
-        let (state, work) = match level {
-            MemoryLevel::Warm => (Memory::Warm, warm),
-            MemoryLevel::Cold => (Memory::Cold, Work { memory: Memory::Cold, warm_bytes: 0, ..warm }),
+    let arm = |level: Memory, role: Role| {
+        let warm = limits.work(api, point, fill);
+        let work = match level {
+            Memory::Warm => warm,
+            Memory::Cold => Work { memory: Memory::Cold, warm_bytes: 0, ..warm },
         };
-        ArmPlan { name: format!("{}/{fill}/{}", api.name(), state.name()), role, point: 0, work }
-    };
-    let level_name = |level: MemoryLevel| match level {
-        MemoryLevel::Cold => "cold".to_owned(),
-        MemoryLevel::Warm => "warm".to_owned(),
+        ArmPlan { name: format!("{}/{fill}/{}", api.name(), level.name()), role, point: 0, work }
     };
     Arrangement {
         points: vec![point],
         arms: vec![arm(levels[0], Role::Compared), arm(levels[1], Role::Baseline)],
         contrasts: vec![Contrast { factor: Some(0), plus: vec![0], minus: vec![1] }],
-        factors: vec![Factor { name: "memory".to_owned(), levels: levels.map(level_name) }],
+        factors: vec![Factor { name: "memory".to_owned(), levels: levels.map(|level| level.name().to_owned()) }],
         ..Arrangement::default()
     }
+}
+
+/// The arrangement of the pairs, where the experiment asks for them and the machine has a cold state.
+#[must_use]
+pub fn cold_pairs_wanted(request: &Request, limits: &MachineLimits) -> Option<Arrangement> {
+    let Subject::Factors(factors) = &request.experiment.subject else { return None };
+    let possible = sys::machine::free_page_reporting() == Some(true) && request.memory == Memory::Warm;
+    let levels = factors.memory.filter(|_| possible)?;
+    Some(cold_pairs(limits, factors, levels, request.sizes_bytes()[0]))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::design::arrangement::tests::ground;
-    use crate::question::experiment::{Subject, by_name};
+    use crate::design::machine_limits::tests::limits;
+    use crate::question::experiment::by_name;
 
     #[test]
     fn each_factor_splits_the_cells_in_halves_that_differ_in_nothing_else() {
         let experiment = by_name("position").unwrap();
         let Subject::Factors(factors) = experiment.subject else { panic!("a factorial experiment") };
-        let plan = cells(&ground(Memory::Warm), &factors, 100 << 20);
+        let plan = cells(&limits(Memory::Warm), &factors, 100 << 20);
         assert_eq!(plan.arms[0].name, "malloc/0/first");
         assert_eq!(plan.arms[7].name, "mmap/1/second");
         let post_second = Some(Earlier { source: Source::Malloc, fill: 0 });
@@ -125,7 +136,7 @@ mod tests {
     fn a_cold_pair_differs_in_nothing_but_memory() {
         let experiment = by_name("position").unwrap();
         let Subject::Factors(factors) = experiment.subject else { panic!("a factorial experiment") };
-        let plan = cold_pairs(&ground(Memory::Warm), &factors, factors.memory.unwrap(), 100 << 20);
+        let plan = cold_pairs(&limits(Memory::Warm), &factors, factors.memory.unwrap(), 100 << 20);
         let [cold, warm] = [&plan.arms[0], &plan.arms[1]];
         assert_eq!((cold.work.memory, cold.work.warm_bytes, warm.work.memory), (Memory::Cold, 0, Memory::Warm));
         assert_eq!(Work { memory: Memory::Warm, warm_bytes: warm.work.warm_bytes, ..cold.work.clone() }, warm.work);

@@ -10,16 +10,16 @@ mod present;
 use std::hint::black_box;
 use std::time::Instant;
 
-use results::{Floor, FloorSample};
 use sys::Errno;
 use sys::limits::page_bytes;
 use sys::mapping::{HUGE_PAGE_BYTES, Mapping, Policy};
 use sys::memory::Memory;
 use sys::process::cheapest_call;
 
+use crate::inside::measured_floors::{FaultFloors, GroupFloors, MeasuredFloor, MeasuredFloors};
+use crate::inside::measurement::{PhaseCost, nanoseconds};
 use crate::inside::process::{eligible_bytes, phase, rehearse};
-use crate::inside::protocol::{FloorGroup, PhaseCost};
-use crate::question::quantity::nanoseconds;
+use crate::inside::protocol::FloorGroup;
 
 /// Enough that the two readings around the loop do not count.
 const TIMER_READINGS: u64 = 1000;
@@ -37,57 +37,32 @@ const VALUE: u8 = 1;
 type Measured = Result<(PhaseCost, u64, u64), Errno>;
 
 /// Measures the floors of `group` on `bytes` of memory; calls of mmap(2) ask for `block_bytes`. At most `bytes` are held at
-/// any time. Of the result, only the fields of the group are meant; [`merge`] puts them where they belong.
+/// any time.
 #[must_use]
-pub fn measure(group: FloorGroup, bytes: u64, block_bytes: u64) -> FloorSample {
+pub fn measure(group: FloorGroup, bytes: u64, block_bytes: u64) -> MeasuredFloors {
     let page = page_bytes();
     let size_bytes = bytes.div_ceil(page) * page;
     let (Ok(len), Ok(block_len)) = (usize::try_from(size_bytes), usize::try_from(block_bytes.max(1))) else {
-        return FloorSample { size_bytes, ..FloorSample::default() };
+        return MeasuredFloors { size_bytes, floors: group.unmeasured() };
     };
     let pages = size_bytes / page;
     rehearse();
-    match group {
-        FloorGroup::Faults => FloorSample { size_bytes, ..faults(len, block_len, pages) },
-        FloorGroup::Populate => {
-            FloorSample { size_bytes, populate: judged(populate(len, pages)), ..FloorSample::default() }
-        }
+    let floors = match group {
+        FloorGroup::Faults => GroupFloors::Faults(Box::new(faults(len, block_len, pages))),
+        FloorGroup::Populate => GroupFloors::Populate { populate: judged(populate(len, pages)) },
         FloorGroup::Huge => {
             let [huge_fault, write_after_huge_fault] = each(huge(len, page)).map(judged);
-            FloorSample { size_bytes, huge_fault, write_after_huge_fault, ..FloorSample::default() }
+            GroupFloors::Huge { huge_fault, write_after_huge_fault }
         }
-        FloorGroup::Stores => FloorSample { size_bytes, ..present::stores(len) },
-        FloorGroup::Copies => FloorSample { size_bytes, ..present::copies(len) },
-    }
-}
-
-/// Adds the fields of `group` in `part` to `sample`.
-pub fn merge(sample: &mut FloorSample, group: FloorGroup, part: FloorSample) {
-    match group {
-        FloorGroup::Faults => {
-            let others = std::mem::replace(sample, part);
-            for group in FloorGroup::ALL.into_iter().filter(|group| *group != FloorGroup::Faults) {
-                merge(sample, group, others.clone());
-            }
-        }
-        FloorGroup::Populate => sample.populate = part.populate,
-        FloorGroup::Huge => {
-            (sample.huge_fault, sample.write_after_huge_fault) = (part.huge_fault, part.write_after_huge_fault);
-        }
-        FloorGroup::Stores => {
-            (sample.store, sample.store_past_caches) = (part.store, part.store_past_caches);
-            sample.clear_cold = part.clear_cold;
-        }
-        FloorGroup::Copies => {
-            (sample.memcpy, sample.read) = (part.memcpy, part.read);
-            sample.read_memfd = part.read_memfd;
-        }
-    }
+        FloorGroup::Stores => present::stores(len),
+        FloorGroup::Copies => present::copies(len),
+    };
+    MeasuredFloors { size_bytes, floors }
 }
 
 /// Everything but what other groups have. The passes are the first that take memory, so that they find it as a sample
 /// does; of the page by page writing only what happens in the cache is timed.
-fn faults(len: usize, block_len: usize, pages: u64) -> FloorSample {
+fn faults(len: usize, block_len: usize, pages: u64) -> FaultFloors {
     let mut mappings: Vec<Option<Mapping>> = (0..(len / block_len).clamp(1, MAPPINGS_MAX)).map(|_| None).collect();
     let timer = timer();
     let reading_ns = timer.0.time_ns as f64 / timer.1 as f64;
@@ -100,7 +75,7 @@ fn faults(len: usize, block_len: usize, pages: u64) -> FloorSample {
 
     let [write_fault, write_after_pass, rewrite, release] = each(passes).map(judged);
     let [interrupted_write, uninterrupted_write] = each(interruptions).map(judged);
-    FloorSample {
+    FaultFloors {
         timer: judged(Ok(timer)),
         syscall: judged(Ok(syscall)),
         map: judged(map),
@@ -113,7 +88,6 @@ fn faults(len: usize, block_len: usize, pages: u64) -> FloorSample {
         write_after_pass,
         rewrite,
         release,
-        ..FloorSample::default()
     }
 }
 
@@ -264,7 +238,7 @@ fn each<const N: usize>(outcome: Result<[(PhaseCost, u64, u64); N], Errno>) -> [
 
 /// Whether the faults are those that the floor is about: a huge page of zeros, or a kernel that maps several pages with
 /// one fault, would make it a floor of something else. A fault or two of code that runs for the first time are allowed.
-fn judged(measured: Measured) -> Floor {
+fn judged(measured: Measured) -> MeasuredFloor {
     match measured {
         Ok((cost, units, faults)) => {
             let (low, high) = (faults - faults / 50, faults + faults / 50 + 8);
@@ -275,9 +249,9 @@ fn judged(measured: Measured) -> Floor {
             } else {
                 None
             };
-            Floor { time_ns: cost.time_ns, units, minor_faults: cost.minor_faults, invalid }
+            MeasuredFloor { time_ns: cost.time_ns, units, minor_faults: cost.minor_faults, invalid }
         }
-        Err(errno) => Floor { invalid: Some(errno.to_string()), ..Floor::default() },
+        Err(errno) => MeasuredFloor { invalid: Some(errno.to_string()), ..MeasuredFloor::default() },
     }
 }
 
@@ -296,7 +270,7 @@ mod tests {
         assert!(!holds(2, 1000), "a huge page of zeros");
         assert!(!holds(63, 1000), "folios of 64 KiB");
         assert!(!holds(1100, 1000) && !holds(25, 0));
-        assert_eq!(judged(Ok((cost(0), 0, 0))).unit_ns(), None, "smaller than a huge page");
+        assert!(judged(Ok((cost(0), 0, 0))).invalid.is_some(), "smaller than a huge page");
         assert!(judged(Err(Errno::NO_MEMORY)).invalid.unwrap().contains("ENOMEM"));
     }
 

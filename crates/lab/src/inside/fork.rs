@@ -13,8 +13,8 @@ use sys::fork::{BorrowedStack, ForkError, Forked, Stage, Words};
 
 use crate::inside::access_pattern::{Between, Handling};
 use crate::inside::block::Block;
+use crate::inside::measurement::{PhaseCost, Phases};
 use crate::inside::process::phase;
-use crate::inside::protocol::{PhaseCost, Phases};
 use crate::inside::touching::Toucher;
 
 /// Forks as `handling` says, and does the second touch.

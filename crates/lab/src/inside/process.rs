@@ -21,13 +21,30 @@ use crate::inside::file_block::{Call, FileParts, in_memory};
 use crate::inside::file_source::FileSource;
 use crate::inside::floors;
 use crate::inside::fork::fork_and_touch;
+use crate::inside::measurement::{Measurement, PhaseCost, Phases, nanoseconds};
 use crate::inside::observer::Observer;
-use crate::inside::protocol::{Answer, Job, Measurement, PhaseCost, Phases, Task};
+use crate::inside::protocol::{Answer, Job, Task};
 use crate::inside::small;
 use crate::inside::source::Source;
 use crate::inside::threads;
 use crate::inside::touching::Toucher;
-use crate::question::quantity::nanoseconds;
+
+/// What the hidden child verb does: reads the task, runs it, prints the answer. Returns the exit status.
+///
+/// # Panics
+/// Never: an answer can always be written as JSON. (A closed standard output means that the parent is gone.)
+#[must_use]
+pub fn child_main(task: Option<&str>) -> i32 {
+    let Some(task) = task.and_then(|text| serde_json::from_str::<Task>(text).ok()) else {
+        eprintln!("this verb is for firsttouch itself");
+        return 2;
+    };
+    sys::process::die_with_parent(task.parent());
+    sys::process::prefer_to_be_killed();
+    let answer = answer(&task);
+    println!("{}", serde_json::to_string(&answer).expect("an answer is plain data"));
+    0
+}
 
 /// Runs `task` and returns what to tell the parent.
 #[must_use]
@@ -42,9 +59,7 @@ pub fn answer(task: &Task) -> Answer {
             warm(*bytes);
             Answer::Warmed
         }
-        Task::Floors { group, bytes, block_bytes, .. } => {
-            Answer::Floors(Box::new(floors::measure(*group, *bytes, *block_bytes)))
-        }
+        Task::Floors { group, bytes, block_bytes, .. } => Answer::Floors(floors::measure(*group, *bytes, *block_bytes)),
     }
 }
 

@@ -6,10 +6,13 @@ use results::{Machine, Sample, Stopped, Warning};
 use stats::{Placebo, trend, two_modes};
 use sys::mapping::HUGE_PAGE_BYTES;
 
-use crate::design::{Design, Memory};
+use crate::design::Design;
+use crate::design::time_budget::{cap_for, seconds};
 use crate::inside::source::Source;
 use crate::question::experiment::Metric;
-use crate::run::session::Run;
+use crate::question::memory::Memory;
+use crate::run::Run;
+use crate::run::disturbance::outside_cause;
 
 /// A trend smaller than this share over the whole run changes no digit that anybody reads.
 const TREND_MIN: f64 = 0.10;
@@ -72,25 +75,6 @@ fn too_few_blocks(design: &Design, run: &Run) -> Option<Warning> {
     })
 }
 
-/// A cap that leaves room for `blocks` blocks after `before`.
-#[must_use]
-pub fn cap_for(blocks: usize, block_time: Duration, before: Duration) -> Duration {
-    before + block_time.mul_f64(1.1 * blocks as f64)
-}
-
-/// A cap as it was given.
-#[must_use]
-pub fn exactly(time: Duration) -> String {
-    format!("{}s", time.as_secs_f64())
-}
-
-/// Whole seconds, rounded up to a number that one would type.
-#[must_use]
-pub fn seconds(time: Duration) -> String {
-    let step = if time.as_secs() >= 100 { 10 } else { 5 };
-    format!("{}s", (time.as_secs() + 1).next_multiple_of(step))
-}
-
 /// Two modes where fresh anonymous memory was warmed up mean, as far as one can guess, that some of it was cold. Files and
 /// small objects have modes of other causes: a disk, a cache, a lock.
 fn modes(design: &Design, run: &Run, machine: &Machine) -> Option<Warning> {
@@ -139,7 +123,7 @@ fn busy(run: &Run) -> Option<Warning> {
         .blocks
         .iter()
         .filter(|block| !run.dropped.iter().any(|dropped| dropped.block == block.block))
-        .filter(|block| crate::run::disturbance::outside_cause(block).is_some())
+        .filter(|block| outside_cause(block).is_some())
         .count();
     (kept_disturbed > 0).then(|| {
         let message = format!(

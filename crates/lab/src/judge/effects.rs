@@ -3,10 +3,11 @@
 use results::{Effect, Explained, Factor, Sample};
 use stats::{Estimate, compare, largest_rank};
 
-use crate::design::{ALPHA, Contrast, Design};
+use crate::design::schedule::ALPHA;
+use crate::design::{Contrast, Design};
+use crate::judge::comparison::verdict;
 use crate::question::experiment::Reference;
-use crate::result::assemble::verdict;
-use crate::run::session::Run;
+use crate::run::Run;
 
 /// Differences of logarithms below this are the clock's, not the memory's.
 const LEAST_DIFFERENCE: f64 = 1e-6;

@@ -5,7 +5,7 @@
 use results::{FloorEstimate, FloorSample};
 use stats::{Interval, largest_rank, median, sign_interval, sorted};
 
-use crate::judge::explain::{ALPHA, FIELDS};
+use crate::judge::floors::{ALPHA, FIELDS};
 
 /// A sum or a difference, block by block; `None` where a part of it does not hold.
 type Derived = (&'static str, fn(&FloorSample) -> Option<f64>);

@@ -3,13 +3,13 @@
 //! Parts come from other processes than the samples that they explain, so a sum may fail, and says so. docs/method.md has
 //! the parts and the rule.
 
-use results::{Arm, Explanation, Floor, FloorSample, FloorSummary, Floors, InvalidFloor, LabResult, Part, Sample};
+use results::{Explanation, FloorSample, Part, Sample};
 use stats::{Interval, largest_rank, median, sign_interval, sorted};
 
 use crate::inside::source::Source;
+use crate::judge::floors::ALPHA;
+use crate::judge::point_run::{ArmRun, PointRun};
 
-/// Each explanation's own; they are not confirmatory and share no allowance.
-pub(crate) const ALPHA: f64 = 0.05;
 /// An interval that reaches further from 1 than this does not say that a sum adds up, even if it holds 1.
 const COARSEST: f64 = 0.10;
 /// A lazy arm has one fault a page, give or take this share.
@@ -17,106 +17,25 @@ const FAULTS_TOLERANCE: f64 = 0.10;
 /// A share of small pages in a huge page arm that is worth a part of its own.
 const SMALL_PAGES_MIN: f64 = 0.001;
 
-/// Every floor with its key.
-pub(crate) type Field = (&'static str, fn(&FloorSample) -> &Floor);
-pub(crate) const FIELDS: [Field; 21] = [
-    ("timer", |s| &s.timer),
-    ("syscall", |s| &s.syscall),
-    ("map", |s| &s.map),
-    ("unmap", |s| &s.unmap),
-    ("read_fault", |s| &s.read_fault),
-    ("write_fault", |s| &s.write_fault),
-    ("write_after_fault", |s| &s.write_after_fault),
-    ("interrupted_write", |s| &s.interrupted_write),
-    ("uninterrupted_write", |s| &s.uninterrupted_write),
-    ("write_after_pass", |s| &s.write_after_pass),
-    ("rewrite", |s| &s.rewrite),
-    ("release", |s| &s.release),
-    ("populate", |s| &s.populate),
-    ("huge_fault", |s| &s.huge_fault),
-    ("write_after_huge_fault", |s| &s.write_after_huge_fault),
-    ("store", |s| &s.store),
-    ("store_past_caches", |s| &s.store_past_caches),
-    ("clear_cold", |s| &s.clear_cold),
-    ("memcpy", |s| &s.memcpy),
-    ("read", |s| &s.read),
-    ("read_memfd", |s| &s.read_memfd),
-];
-
-/// Adds what was taken beside the blocks, samples and perhaps the reason why there are no more, and what follows from it.
-pub fn attach(result: &mut LabResult, (samples, failed): (Vec<FloorSample>, Option<String>)) {
-    if samples.is_empty() && failed.is_none() {
-        return;
-    }
-    let counted = counted(result, &samples);
-    result.explanations = explanations(result, &counted);
-    let (summary, invalid) = (summary(&counted), invalid(&counted));
-    result.floors = Some(Floors { summary, invalid, samples, failed, estimates: Vec::new(), sources: Vec::new() });
-}
-
-/// Those of `samples` whose blocks were not dropped.
-pub(crate) fn counted<'a>(result: &LabResult, samples: &'a [FloorSample]) -> Vec<&'a FloorSample> {
-    let counts = |sample: &&FloorSample| !result.dropped.iter().any(|dropped| dropped.block == sample.block);
-    samples.iter().filter(counts).collect()
-}
-
-fn summary(samples: &[&FloorSample]) -> FloorSummary {
-    let of = |floor: fn(&FloorSample) -> &Floor| {
-        median(&samples.iter().filter_map(|sample| floor(sample).unit_ns()).collect::<Vec<_>>())
+/// What the floors `counted` say of the arms of `point`.
+#[must_use]
+pub fn explanations(point: &PointRun, counted: &[&FloorSample]) -> Vec<Explanation> {
+    let recipes: Vec<(Recipe, &ArmRun)> =
+        point.arms.iter().filter(|arm| !arm.placebo).filter_map(|arm| Some((Recipe::new(point, arm)?, arm))).collect();
+    let pairs = |recipe: &Recipe, arm: &ArmRun| -> Vec<Pair> {
+        counted.iter().filter_map(|floor| recipe.pair(floor, arm.of_block(floor.block)?)).collect()
     };
-    FloorSummary {
-        timer_ns: of(|s| &s.timer),
-        syscall_ns: of(|s| &s.syscall),
-        map_ns: of(|s| &s.map),
-        unmap_ns: of(|s| &s.unmap),
-        read_fault_ns: of(|s| &s.read_fault),
-        write_fault_ns: of(|s| &s.write_fault),
-        write_after_fault_ns: of(|s| &s.write_after_fault),
-        interrupted_write_ns: of(|s| &s.interrupted_write),
-        uninterrupted_write_ns: of(|s| &s.uninterrupted_write),
-        write_after_pass_ns: of(|s| &s.write_after_pass),
-        rewrite_ns: of(|s| &s.rewrite),
-        release_ns: of(|s| &s.release),
-        populate_ns: of(|s| &s.populate),
-        huge_fault_ns: of(|s| &s.huge_fault),
-        write_after_huge_fault_ns: of(|s| &s.write_after_huge_fault),
-    }
-}
-
-fn invalid(samples: &[&FloorSample]) -> Vec<InvalidFloor> {
-    let reason = |(name, floor): &Field| {
-        let held = samples.iter().any(|sample| floor(sample).invalid.is_none());
-        let reason = samples.iter().find_map(|sample| floor(sample).invalid.clone()).filter(|_| !held)?;
-        Some(InvalidFloor { floor: (*name).to_owned(), reason })
-    };
-    FIELDS.iter().filter_map(reason).collect()
-}
-
-fn explanations(result: &LabResult, floors: &[&FloorSample]) -> Vec<Explanation> {
-    let recipes: Vec<(Recipe, &Arm)> = result
-        .arms
-        .iter()
-        .filter(|arm| !arm.placebo)
-        .filter_map(|arm| Some((Recipe::new(result, arm)?, arm)))
-        .collect();
-    let pairs = |recipe: &Recipe, arm: &Arm| -> Vec<Pair> {
-        floors.iter().filter_map(|floor| recipe.pair(floor, of_block(arm, floor.block)?)).collect()
-    };
-    let explained: Vec<(&Recipe, &Arm, Vec<Pair>)> = recipes
+    let explained: Vec<(&Recipe, &ArmRun, Vec<Pair>)> = recipes
         .iter()
         .map(|(recipe, arm)| (recipe, *arm, pairs(recipe, arm)))
         .filter(|(_, _, pairs)| !pairs.is_empty())
         .collect();
     let lazy = explained.iter().find(|(recipe, ..)| recipe.is_lazy());
-    let explanation = |(recipe, arm, pairs): &(&Recipe, &Arm, Vec<Pair>)| {
+    let explanation = |(recipe, arm, pairs): &(&Recipe, &ArmRun, Vec<Pair>)| {
         let beside = lazy.filter(|_| !recipe.is_lazy()).map_or(&[][..], |(_, _, pairs)| pairs);
-        explain(&arm.name, recipe, pairs, beside, result.experiment.margin)
+        explain(arm.name, recipe, pairs, beside, point.margin)
     };
     explained.iter().map(explanation).collect()
-}
-
-pub(crate) fn of_block(arm: &Arm, block: u64) -> Option<&Sample> {
-    arm.samples.iter().find(|sample| sample.block == block)
 }
 
 /// What is known of an arm before its samples are looked at.
@@ -144,20 +63,20 @@ struct Pair {
 
 impl Recipe {
     /// `None` of arms that no sum is known for, and of blocks of memory smaller than a page.
-    fn new(result: &LabResult, arm: &Arm) -> Option<Self> {
-        let source = Source::named(&arm.work.as_ref().filter(|work| work.is_plain())?.source)?;
-        let (size_bytes, page_bytes) = (result.experiment.size_bytes, result.machine.page_bytes);
+    fn new(point: &PointRun, arm: &ArmRun) -> Option<Self> {
+        let source = arm.plain_source?;
+        let (size_bytes, page_bytes) = (point.size_bytes, point.page_bytes);
         if page_bytes == 0 || size_bytes < page_bytes {
             return None;
         }
-        let written_bytes = size_bytes as f64 * result.experiment.operations as f64;
+        let written_bytes = size_bytes as f64 * point.operations as f64;
         // An allocator lays its blocks end to end; a mapping is whole pages.
         let block_pages = match source {
             Source::Malloc | Source::Calloc => size_bytes as f64 / page_bytes as f64,
             Source::Mmap | Source::MmapPopulate | Source::MmapHugePage => size_bytes.div_ceil(page_bytes) as f64,
             _ => return None,
         };
-        let pages = block_pages * result.experiment.operations as f64;
+        let pages = block_pages * point.operations as f64;
         Some(Recipe { source, page_bytes: page_bytes as f64, size_bytes, written_bytes, pages, block_pages })
     }
 

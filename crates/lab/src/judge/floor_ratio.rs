@@ -4,12 +4,13 @@
 //! cannot have cost less than a fault that allocates and clears it, one that came with a call no less than populating it,
 //! and one that came with neither no less than its share of a 2 MiB page. All of them have to be written.
 
-use results::{Arm, FloorSample, LabResult, Part, Sample, SourceFloor};
+use results::{FloorSample, Part, Sample, SourceFloor};
 use stats::median;
 use sys::mapping::HUGE_PAGE_BYTES;
 
 use crate::judge::estimate::interval;
-use crate::judge::explain::{ALPHA, of_block};
+use crate::judge::floors::ALPHA;
+use crate::judge::point_run::{ArmRun, PointRun};
 
 /// A share of the pages that is too small for a floor that does not hold to leave the source without one: the faults of
 /// the code itself are among them.
@@ -22,16 +23,15 @@ struct Pair {
     measured_ns: f64,
 }
 
-/// Every arm of `result` against its floor, beside the floors of the blocks that count.
-pub(crate) fn sources(result: &LabResult, floors: &[&FloorSample]) -> Vec<SourceFloor> {
-    let (size_bytes, page_bytes) = (result.experiment.size_bytes, result.machine.page_bytes.max(1));
-    let pages = size_bytes as f64 / page_bytes as f64 * result.experiment.operations as f64;
-    let source = |arm: &Arm| {
+/// Every arm of `point` against its floor, by the floors of the blocks that count.
+pub(crate) fn sources(point: &PointRun, counted: &[&FloorSample]) -> Vec<SourceFloor> {
+    let pages = point.size_bytes as f64 / point.page_bytes.max(1) as f64 * point.operations as f64;
+    let source = |arm: &ArmRun| {
         let pairs: Vec<Pair> =
-            floors.iter().filter_map(|floor| pair(floor, of_block(arm, floor.block)?, pages)).collect();
-        held_against(&arm.name, &pairs)
+            counted.iter().filter_map(|floor| pair(floor, arm.of_block(floor.block)?, pages)).collect();
+        held_against(arm.name, &pairs)
     };
-    result.arms.iter().filter_map(source).collect()
+    point.arms.iter().filter_map(source).collect()
 }
 
 /// `None` where a floor that matters does not hold, and without pages.

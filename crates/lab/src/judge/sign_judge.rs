@@ -2,12 +2,7 @@
 
 use stats::{Estimate, Look, Spending, compare};
 
-/// Judges all comparisons at a look. The session gathers, the judge decides; the tests put wrong judges in this place
-/// to prove that the simulations would notice.
-pub trait Judge {
-    /// One estimate for each list of log ratios. Called once per look, in order.
-    fn look(&mut self, look: Look, log_ratios: &[Vec<f64>]) -> Vec<Option<Estimate>>;
-}
+use crate::run::Judge;
 
 /// The judge of docs/method.md: sign-test intervals, an allowance shared by all comparisons and carried forward.
 #[derive(Debug, Clone)]

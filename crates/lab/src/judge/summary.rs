@@ -2,16 +2,36 @@
 
 use results::{ArmSummary, Bill, PhaseTimes, Sample};
 use stats::{median, robust_spread};
+use sys::limits::page_bytes;
 
+use crate::design::work::Work;
+use crate::inside::source::Source;
 use crate::question::experiment::Metric;
 
 /// Fewer faults per block of memory than this are not worth dividing by.
 const FAULTS_MIN: f64 = 0.5;
 
+/// The samples of `work` in short. What is faulted in with the call is memory that was asked for, unless that is the buffer
+/// of one who copies.
+#[must_use]
+pub fn summary(samples: &[Sample], metric: Metric, work: &Work) -> Option<ArmSummary> {
+    let mut summary = summarise(samples, metric, work.handling.touches_alike())?;
+    let bill = &mut summary.bill;
+    match work.source {
+        Source::File(file) if file.copies() => (bill.populated_ns, bill.populated_pages) = (None, None),
+        // A fault maps several pages of a file; a call that had any brought all of them.
+        Source::File(_) if bill.populated_ns.is_some() => {
+            let pages = work.size_bytes.div_ceil(page_bytes()).max(1) as f64;
+            (bill.populated_ns, bill.populated_pages) = (Some(summary.median.obtain_ns / pages), Some(pages));
+        }
+        _ => {}
+    }
+    Some(summary)
+}
+
 /// Summarises the samples of one arm; `None` without samples. `same_again`: the second touch does what the first did, once,
 /// on the same memory.
-#[must_use]
-pub fn summarise(samples: &[Sample], metric: Metric, same_again: bool) -> Option<ArmSummary> {
+fn summarise(samples: &[Sample], metric: Metric, same_again: bool) -> Option<ArmSummary> {
     let per_operation = |value: fn(&Sample) -> u64| median(&each_operation(samples, value));
     let metrics = each_operation(samples, |sample| metric.of(sample));
     let times = PhaseTimes {

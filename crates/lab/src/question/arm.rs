@@ -6,11 +6,13 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::design::Environment;
 use crate::inside::access_pattern::{Between, Cache, Order, Touch, Wish};
 use crate::inside::source::Source;
-use crate::question::preload::Allocator;
+use crate::question::preload::{Allocator, Environment};
 use crate::question::quantity::parse_share;
+
+/// The name of the baseline's second appearance.
+pub const PLACEBO: &str = "placebo";
 
 /// What an arm is to measure, before size and place are known.
 #[derive(Debug, Clone, PartialEq)]

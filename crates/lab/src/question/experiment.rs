@@ -11,6 +11,7 @@ use serde::Deserialize;
 use crate::inside::access_pattern::Common;
 use crate::inside::source::Source;
 use crate::question::arm::{ArmSpec, nearest};
+use crate::question::memory::Memory;
 
 pub use file::Mistake;
 
@@ -88,7 +89,7 @@ pub struct Factors {
     pub position: [Position; 2],
     /// State of free memory, measured apart.
     #[serde(default, deserialize_with = "values::two_or_none")]
-    pub memory: Option<[MemoryLevel; 2]>,
+    pub memory: Option<[Memory; 2]>,
 }
 
 /// A place within the process.
@@ -110,16 +111,6 @@ impl Position {
             Position::Second => "second",
         }
     }
-}
-
-/// A level of the factor memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MemoryLevel {
-    /// Left idle until the host has taken it back.
-    Cold,
-    /// Used a moment ago.
-    Warm,
 }
 
 /// A figure that can be compared.

@@ -1,8 +1,18 @@
-//! Allocators in place of the one that the child would have: preloaded, and proved.
+//! What a child is born with: variables, and an allocator in place of the one that it would have, preloaded and proved.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::question::arm::nearest;
+
+/// What a child is born with, beside what this process has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// Its allocator; `None`: the one that it would have anyway.
+    pub allocator: Option<Allocator>,
+    /// Variables, by name.
+    pub variables: BTreeMap<String, String>,
+}
 
 /// An allocator as the user names it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -99,11 +99,6 @@ pub fn parse_share(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Whole nanoseconds, as results hold them.
-pub(crate) fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
 /// The number and the unit behind it, spaces between them allowed.
 fn split(text: &str) -> (&str, &str) {
     let text = text.trim();

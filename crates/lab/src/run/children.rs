@@ -1,9 +1,10 @@
 //! The real bench: one fresh child process per sample, of the same program.
 
 mod beside;
+mod conversion;
 mod ending;
 
-pub use beside::TakenFloors;
+pub use conversion::add_floors;
 pub use ending::understand;
 
 use std::collections::BTreeMap;
@@ -21,21 +22,22 @@ use sys::interrupt::Interrupt;
 use sys::proc::Counters;
 use sys::usage::Usage;
 
-use crate::design::randomization::below;
-use crate::design::{Design, Environment, Memory, Work};
-use crate::inside::protocol::{Answer, CHILD_VERB, Job, Measurement, PhaseCost, Phases, Task};
-use crate::judge::latencies::TakenTimings;
-use crate::question::preload::Preloaded;
-use crate::question::quantity::nanoseconds;
+use crate::design::Design;
+use crate::design::time_budget::COLDNESS;
+use crate::design::work::Work;
+use crate::inside::measurement::{Measurement, nanoseconds};
+use crate::inside::protocol::{Answer, CHILD_VERB, Job, Task};
+use crate::inside::random::below;
+use crate::question::memory::Memory;
+use crate::question::preload::{Environment, Preloaded};
 use crate::run::files::Files;
 use crate::run::policy_check::{self, policy_took_effect};
-use crate::run::session::{Bench, Taken};
+use crate::run::timings::TakenTimings;
+use crate::run::{Bench, Taken};
+use conversion::Place;
 
 /// On a machine that keeps its memory, free memory stays warm unless the machine has been idle for so long.
 const IDLE: Duration = Duration::from_secs(1);
-/// How long a sample of cold memory waits first. The kernel reports free pages to the host every 2 s at most
-/// (`PAGE_REPORTING_DELAY` in `mm/page_reporting.c`) and a sixteenth of them at a time.
-pub(crate) const COLDNESS: Duration = Duration::from_secs(6);
 /// The environment variable that carries padding. Where a process's stack starts moves with the size of its environment,
 /// and with it what is aligned with what (Mytkowicz et al. 2009): a factor to be drawn, not fixed.
 const PADDING: &str = "FIRSTTOUCH_PADDING";
@@ -54,6 +56,16 @@ pub struct Surroundings {
     pub cpus: Vec<u32>,
     /// The files of the run.
     pub files: Rc<Files>,
+}
+
+impl Surroundings {
+    /// Those of a run that began when `started` says, on processor `cpu` or on all that it may use.
+    #[must_use]
+    pub fn new(interrupt: Interrupt, started: Instant, cpu: Option<u32>, files: Rc<Files>) -> Self {
+        // Asked for once: from here on this process moves from one of them to the next.
+        let cpus = cpu.map_or_else(sys::process::allowed_cpus, |cpu| vec![cpu]);
+        Surroundings { interrupt, started, cpus, files }
+    }
 }
 
 /// Starts children and keeps account of what happens around them.
@@ -255,6 +267,12 @@ impl<'a> Children<'a> {
         understand(&finished, || sys::proc::oom_kills() > oom_kills).map(Some)
     }
 
+    fn sample_of(&self, work: &Work, measurement: &Measurement, block: u64, position: u64) -> Sample {
+        let (cached_before_bytes, cached_after_bytes) = self.cached;
+        let place = Place { block, position, cached_before_bytes, cached_after_bytes };
+        conversion::sample(self.design, work, measurement, place)
+    }
+
     fn command(&mut self, task: &Task) -> Command {
         let mut padding = || "x".repeat(usize::try_from(below(&mut self.random, PADDING_BYTES_MAX)).expect("small"));
         let mut command = Command::new(&self.program);
@@ -262,38 +280,6 @@ impl<'a> Children<'a> {
         command.arg(CHILD_VERB).arg(serde_json::to_string(task).expect("a task is plain data"));
         command.arg(padding()).env(PADDING, padding());
         command
-    }
-
-    fn sample_of(&self, work: &Work, measurement: &Measurement, block: u64, position: u64) -> Sample {
-        let Phases { obtain, first_touch, between, second_touch, release } = measurement.phases;
-        let sum = |field: fn(&PhaseCost) -> u64| measurement.phases.all().iter().map(field).sum();
-        Sample {
-            block,
-            position,
-            operations: work.operations,
-            size_bytes: self.design.sweeps_sizes().then_some(work.size_bytes),
-            threads: self.design.sweeps_threads().then_some(work.threads),
-            passes: self.design.sweeps_passes().then_some(u64::from(work.handling.passes)),
-            obtain_ns: obtain.time_ns,
-            first_touch_ns: first_touch.time_ns,
-            between_ns: between.time_ns,
-            second_touch_ns: second_touch.time_ns,
-            release_ns: release.time_ns,
-            total_ns: obtain.time_ns + first_touch.time_ns,
-            minor_faults: sum(|phase| phase.minor_faults),
-            major_faults: sum(|phase| phase.major_faults),
-            obtain_minor_faults: obtain.minor_faults,
-            first_touch_minor_faults: first_touch.minor_faults,
-            first_touch_major_faults: first_touch.major_faults,
-            second_touch_minor_faults: second_touch.minor_faults,
-            rss_bytes: measurement.rss_bytes,
-            huge_bytes: measurement.huge_bytes,
-            huge_eligible_bytes: measurement.huge_eligible_bytes,
-            involuntary_switches: measurement.involuntary_switches,
-            run_delay_ns: measurement.run_delay_ns,
-            cached_before_bytes: self.cached.0,
-            cached_after_bytes: self.cached.1,
-        }
     }
 }
 
@@ -316,7 +302,7 @@ impl Bench for Children<'_> {
         };
         let sample = self.sample_of(work, &measurement, block, position);
         if let Some(timings) = measurement.timings.take() {
-            self.timings.push(TakenTimings { arm, block, timings });
+            self.timings.push(TakenTimings::new(arm, block, timings));
         }
         match policy_took_effect(work, &sample) {
             Ok(()) => Taken::Sample(sample),
@@ -362,21 +348,4 @@ impl Bench for Children<'_> {
             free_bytes: after.free_bytes,
         }
     }
-}
-
-/// What the hidden child verb does: reads the task, runs it, prints the answer. Returns the exit status.
-///
-/// # Panics
-/// Never: an answer can always be written as JSON. (A closed standard output means that the parent is gone.)
-#[must_use]
-pub fn child_main(task: Option<&str>) -> i32 {
-    let Some(task) = task.and_then(|text| serde_json::from_str::<Task>(text).ok()) else {
-        eprintln!("this verb is for firsttouch itself");
-        return 2;
-    };
-    sys::process::die_with_parent(task.parent());
-    sys::process::prefer_to_be_killed();
-    let answer = crate::inside::process::answer(&task);
-    println!("{}", serde_json::to_string(&answer).expect("an answer is plain data"));
-    0
 }

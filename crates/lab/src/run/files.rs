@@ -9,7 +9,8 @@ use sys::limits::page_bytes;
 use sys::reopen::{Inherited, Route};
 use sys::scratch::Scratch;
 
-use crate::design::{Design, Work};
+use crate::design::Design;
+use crate::design::work::Work;
 use crate::inside::access_pattern::Cache;
 use crate::inside::file_source::{FileSource, Place};
 use crate::inside::protocol::JobFile;
@@ -183,14 +184,15 @@ pub fn cache_was_right(work: &Work, sample: &Sample) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::design::arrangement::tests::ground;
-    use crate::design::{Memory, Point};
+    use crate::design::Point;
+    use crate::design::machine_limits::tests::limits;
     use crate::inside::access_pattern::{Handling, Touch};
+    use crate::question::memory::Memory;
 
     fn work(source: FileSource, cache: Cache) -> Work {
         let point = Point { size_bytes: (1 << 20) + 1, threads: 1, passes: None };
         let handling = Handling { touch: Touch::Sum, cache, ..Handling::default() };
-        Work { handling, ..ground(Memory::Warm).work(Source::File(source), point, 1) }
+        Work { handling, ..limits(Memory::Warm).work(Source::File(source), point, 1) }
     }
 
     #[test]

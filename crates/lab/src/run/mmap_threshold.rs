@@ -3,7 +3,8 @@
 
 use results::{Observed, TurningPoint};
 
-use crate::design::{Design, Work};
+use crate::design::Design;
+use crate::design::work::Work;
 use crate::inside::access_pattern::Handling;
 use crate::run::children::Children;
 use crate::run::observe::Observation;
@@ -19,7 +20,8 @@ enum Served {
 }
 
 /// The turning points of the arms of the heap in `design`, of which `observations` are known.
-pub(crate) fn find(design: &Design, observations: &[Observation], children: &mut Children) -> Vec<TurningPoint> {
+#[must_use]
+pub fn find(design: &Design, observations: &[Observation], children: &mut Children) -> Vec<TurningPoint> {
     let mut found = Vec::new();
     if !design.sweeps_sizes() {
         return found;
@@ -81,13 +83,14 @@ fn by_growth(break_growth_bytes: u64, mapped_growth_bytes: u64, work: &Work) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::design::arrangement::tests::ground;
-    use crate::design::{Memory, Point};
+    use crate::design::Point;
+    use crate::design::machine_limits::tests::limits;
     use crate::inside::source::Source;
+    use crate::question::memory::Memory;
 
     #[test]
     fn what_grew_says_how_a_batch_was_served() {
-        let work = ground(Memory::Warm).work(Source::Malloc, Point::new(1 << 20, 1), 1);
+        let work = limits(Memory::Warm).work(Source::Malloc, Point::new(1 << 20, 1), 1);
         let batch = work.size_bytes * work.operations;
         assert_eq!(by_growth(batch + 4096, 0, &work), Some(Served::Break));
         assert_eq!(by_growth(0, batch, &work), Some(Served::Mapping));

@@ -3,11 +3,11 @@
 use results::{Observed, Refused, Sample};
 use sys::limits::page_bytes;
 
-use crate::bench::essential_name;
-use crate::design::{ArmPlan, Design, Work};
-use crate::inside::protocol::Measurement;
+use crate::design::error::BenchError;
+use crate::design::work::Work;
+use crate::design::{ArmPlan, Design};
+use crate::inside::measurement::Measurement;
 use crate::inside::source::Source;
-use crate::question::request::BenchError;
 use crate::run::children::Children;
 use crate::run::policy_check::policy_took_effect;
 
@@ -48,7 +48,7 @@ pub fn observe(
     if left.arms.is_empty() {
         let essential = gone.iter().position(|&arm| design.essential(arm)).unwrap_or(0);
         let Refused { reason, .. } = refused.swap_remove(essential);
-        return Err(BenchError::Baseline { arm: essential_name(design, gone[essential]), reason });
+        return Err(BenchError::Baseline { arm: design.essential_name(gone[essential]), reason });
     }
     let kept = |arm: &ArmPlan| left.arms.iter().any(|other| other.name == arm.name && other.work == arm.work);
     let observations =

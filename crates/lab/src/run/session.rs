@@ -2,96 +2,17 @@
 
 use std::time::Duration;
 
-use results::{Block, Sample, Stopped};
+use results::{Sample, Stopped};
 use stats::{Estimate, Look};
 
-use crate::design::{ALPHA, Contrast, Design};
-use crate::judge::sign_judge::Judge;
+use crate::design::schedule::ALPHA;
+use crate::design::{Contrast, Design};
 use crate::run::disturbance::{may_drop, outside_cause};
+use crate::run::ratios::{log_ratios, lost};
+use crate::run::{Bench, DroppedBlock, Judge, Progress, Removal, Run, Taken};
 
 /// Blocks after which the time of a block is known well enough to choose the last look.
 const PILOT_BLOCKS: usize = 2;
-
-/// What measures: child processes on a real machine, or a simulation of them.
-pub trait Bench {
-    /// Time since the start of the run.
-    fn now(&mut self) -> Duration;
-    /// One sample of arm number `arm`.
-    fn sample(&mut self, arm: usize, block: u64, position: u64) -> Taken;
-    /// Called before the first sample of a block.
-    fn begin_block(&mut self);
-    /// Called after its last one: what else happened meanwhile.
-    fn end_block(&mut self, block: u64) -> Block;
-}
-
-/// What became of a sample.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Taken {
-    /// It was measured.
-    Sample(Sample),
-    /// The arm's policy did not take effect; what was measured is of something else.
-    Unproved(Sample, String),
-    /// The child failed or was killed.
-    Failed(String),
-    /// The user asked for the end.
-    Interrupted,
-}
-
-/// An arm that left the run, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Removal {
-    /// Why.
-    pub reason: String,
-    /// It broke, rather than being impossible here.
-    pub failed: bool,
-}
-
-/// A block that does not count, with its samples.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DroppedBlock {
-    /// Number of the block.
-    pub block: u64,
-    /// The disturbance.
-    pub reason: String,
-    /// Whether it was run to its end. One that was not never counts.
-    pub complete: bool,
-    /// Its samples, with the index of their arm.
-    pub samples: Vec<(usize, Sample)>,
-}
-
-/// Everything that happened.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Run {
-    /// By arm: the samples of the blocks that count.
-    pub samples: Vec<Vec<Sample>>,
-    /// By arm: whether it left the run.
-    pub removals: Vec<Option<Removal>>,
-    /// All blocks, dropped ones included.
-    pub blocks: Vec<Block>,
-    /// Blocks that do not count.
-    pub dropped: Vec<DroppedBlock>,
-    /// The looks that were taken.
-    pub looks: Vec<Look>,
-    /// By contrast: the estimate of the last look; `None` where an arm that it needs has left.
-    pub estimates: Vec<Option<Estimate>>,
-    /// What cut it short.
-    pub stopped: Option<Stopped>,
-    /// How long a block took, on average.
-    pub block_time: Duration,
-}
-
-/// What a watcher may show while it goes on.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Progress {
-    /// Blocks that count, so far.
-    pub kept: usize,
-    /// The last block that the run may come to; `None` before that is known.
-    pub last: Option<usize>,
-    /// Since the start of the run.
-    pub now: Duration,
-    /// Lower and upper bound of the widest interval at the last look.
-    pub widest: Option<(f64, f64)>,
-}
 
 /// Runs `design`. `order` gives the sequence of arms for the next block that counts; it is asked again for the same
 /// number when a block was dropped, so that the positions still balance.
@@ -304,29 +225,4 @@ impl<'a> Session<'a> {
             widest: widest.map(|i| (i.low, i.high)),
         }
     }
-}
-
-/// Whether `point` has lost an arm without which it says nothing.
-fn lost(design: &Design, run: &Run, point: usize) -> bool {
-    design.arms_of(point).any(|arm| run.removals[arm].is_some() && design.essential(arm))
-}
-
-/// Per block that counts, the placebos against their baselines, at the points that have kept theirs.
-#[must_use]
-pub fn placebo_ratios(design: &Design, run: &Run) -> Vec<f64> {
-    let kept = |arm: &usize| !lost(design, run, design.arms[*arm].point);
-    let kept = |arms: &[usize]| arms.iter().copied().filter(kept).collect::<Vec<usize>>();
-    let contrast = Contrast { factor: None, plus: kept(&design.placebo.plus), minus: kept(&design.placebo.minus) };
-    log_ratios(design, &run.samples, &contrast)
-}
-
-/// Per block that counts, the value of `contrast`: of two arms, the logarithm of the ratio of their metric.
-#[must_use]
-pub fn log_ratios(design: &Design, samples: &[Vec<Sample>], contrast: &Contrast) -> Vec<f64> {
-    let blocks = contrast.arms().map(|arm| samples[arm].len()).min().unwrap_or(0);
-    let value = |arm: usize, block: usize| (design.metric().of(&samples[arm][block]).max(1) as f64).ln();
-    let mean = |arms: &[usize], block: usize| {
-        arms.iter().map(|&arm| value(arm, block)).sum::<f64>() / arms.len().max(1) as f64
-    };
-    (0..blocks).map(|block| mean(&contrast.plus, block) - mean(&contrast.minus, block)).collect()
 }

@@ -1,13 +1,13 @@
 //! Proof that the effects of a factorial experiment, and the ratios of its spreads, hold as often as they say.
 
-use crate::simulated::{Noise, Simulated, ground, of};
+use crate::simulated::{Noise, Simulated, limits, of};
 use lab::design::Design;
 use lab::design::factorial;
 use lab::design::randomization::Orders;
 use lab::judge::effects;
 use lab::judge::sign_judge::SignJudge;
 use lab::question::experiment::{Subject, by_name};
-use lab::run::session::{self, Run};
+use lab::run::{Run, session};
 
 /// True ratios: of malloc to mmap, of fill 0 to fill 1, of the first position to the second.
 const TRUTH: [f64; 3] = [1.0, 0.97, 1.04];
@@ -15,7 +15,7 @@ const TRUTH: [f64; 3] = [1.0, 0.97, 1.04];
 fn simulate(noise: Noise, stretch: f64, seed: u64) -> (Design, Run) {
     let experiment = by_name("position").unwrap();
     let Subject::Factors(factors) = experiment.subject.clone() else { panic!("a factorial experiment") };
-    let design = of(factorial::cells(&ground(), &factors, 100 << 20), experiment, 0.03, seed);
+    let design = of(factorial::cells(&limits(), &factors, 100 << 20), experiment, 0.03, seed);
     let mut bench = Simulated::new(noise, 0.0, seed);
     for cell in 0..8_usize {
         let at_first = |factor: usize| cell >> (2 - factor) & 1 == 0;

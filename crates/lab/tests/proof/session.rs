@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use crate::simulated::{design, ground, of};
+use crate::simulated::{design, limits, of};
 use lab::design::arrangement;
-use lab::design::{Design, Point, Schedule};
+use lab::design::schedule::Schedule;
+use lab::design::{Design, Point};
 use lab::inside::access_pattern::Common;
 use lab::judge::sign_judge::SignJudge;
 use lab::question::arm::ArmSpec;
-use lab::run::session::{self, Bench, Progress, Run, Taken};
+use lab::run::{Bench, Progress, Run, Taken, ratios, session};
 use results::{Block, Sample, Stopped};
 use stats::Verdict;
 
@@ -204,7 +205,7 @@ fn sweep() -> Design {
     let points = [64 << 10, 1 << 20].map(|size_bytes| Point::new(size_bytes, 1));
     let baseline = ArmSpec::of(lab::Source::Mmap);
     let plan =
-        arrangement::arms(&ground(), &baseline, &[ArmSpec::of(lab::Source::Malloc)], Common::of_fill(1), &points);
+        arrangement::arms(&limits(), &baseline, &[ArmSpec::of(lab::Source::Malloc)], Common::of_fill(1), &points);
     of(plan, lab::question::experiment::by_name("anonymous").unwrap(), 0.03, 1)
 }
 
@@ -218,11 +219,7 @@ fn a_point_without_its_baseline_leaves_the_others_their_placebo() {
     assert_eq!((run.stopped, run.samples[0].len()), (None, 12));
     assert_eq!(verdicts(&run), [Some(Verdict::Equivalent), None], "the other point is decided");
     assert!(run.samples[4].len() <= 5, "and nothing more is measured where there is nothing to compare with");
-    assert_eq!(
-        session::placebo_ratios(&design, &run).len(),
-        12,
-        "the placebo of the point that is left has all blocks"
-    );
+    assert_eq!(ratios::placebo_ratios(&design, &run).len(), 12, "the placebo of the point that is left has all blocks");
     let left = design.without(&[3]);
     assert_eq!((left.points.len(), left.arms.len(), left.contrasts.len()), (1, 3, 1));
 }
@@ -231,7 +228,7 @@ fn a_point_without_its_baseline_leaves_the_others_their_placebo() {
 fn many_comparisons_go_on_until_a_look_says_something() {
     let sizes: Vec<Point> = (0..12).map(|i| Point::new(4096 << i, 1)).collect();
     let plan = arrangement::arms(
-        &ground(),
+        &limits(),
         &ArmSpec::of(lab::Source::Mmap),
         &[ArmSpec::of(lab::Source::Malloc)],
         Common::of_fill(1),

@@ -2,7 +2,6 @@
 
 use std::hint::black_box;
 
-use results::FloorSample;
 use sys::Errno;
 use sys::cached_file::CachedFile;
 use sys::limits::page_bytes;
@@ -10,8 +9,9 @@ use sys::mapping::{Mapping, Policy};
 use sys::memory::Memory;
 
 use super::{Measured, VALUE, each, judged};
+use crate::inside::measured_floors::GroupFloors;
+use crate::inside::measurement::PhaseCost;
 use crate::inside::process::phase;
-use crate::inside::protocol::PhaseCost;
 
 /// Putting lines out of the caches takes longer than clearing them: no more of that than is needed.
 const COLD_BYTES_MAX: usize = 8 << 20;
@@ -22,10 +22,10 @@ const BUFFER_BYTES: usize = 64 << 10;
 const PASSES_BEFORE: usize = 4;
 
 /// Writing to memory that was written to before, and clearing what is in no cache.
-pub(super) fn stores(len: usize) -> FloorSample {
+pub(super) fn stores(len: usize) -> GroupFloors {
     let [store, store_past_caches] = each(written_again(len)).map(judged);
     let clear_cold = judged(clear_cold(len.min(COLD_BYTES_MAX)));
-    FloorSample { store, store_past_caches, clear_cold, ..FloorSample::default() }
+    GroupFloors::Stores { store, store_past_caches, clear_cold }
 }
 
 /// Both find what the same kind of store has left: the string in the caches, as far as they hold it; the others nothing.
@@ -60,7 +60,7 @@ fn clear_cold(len: usize) -> Measured {
 
 /// The same bytes to the same buffer, from memory and from files without a name, of a file system and of memory alone.
 /// Each has half of the memory, one file at a time, and has been copied as often before.
-pub(super) fn copies(len: usize) -> FloorSample {
+pub(super) fn copies(len: usize) -> GroupFloors {
     let page = usize::try_from(page_bytes()).expect("a page");
     let half = (len / 2).next_multiple_of(page);
     let bytes = vec![VALUE; half];
@@ -75,7 +75,7 @@ pub(super) fn copies(len: usize) -> FloorSample {
     };
     (0..PASSES_BEFORE).for_each(|_| copy());
     let cost = phase(copy);
-    FloorSample { memcpy: judged(Ok((cost, pages(half), 0))), read, read_memfd, ..FloorSample::default() }
+    GroupFloors::Copies { memcpy: judged(Ok((cost, pages(half), 0))), read, read_memfd }
 }
 
 fn read(file: &CachedFile, buffer: &mut [u8]) -> Measured {

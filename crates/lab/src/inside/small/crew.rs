@@ -12,8 +12,7 @@ use sys::usage::Usage;
 
 use super::Done;
 use super::tally::Tally;
-use crate::inside::protocol::PhaseCost;
-use crate::question::quantity::nanoseconds;
+use crate::inside::measurement::{PhaseCost, nanoseconds};
 
 /// One thread's part.
 struct Part {

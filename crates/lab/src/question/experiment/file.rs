@@ -8,7 +8,7 @@ use toml::Spanned;
 use super::values::{duration, one_thread, passes, sizes, threads};
 use super::{Experiment, Factors, Metric, Reference, Subject};
 use crate::inside::access_pattern::{Between, Cache, Common, Handling, Order, Touch, Wish};
-use crate::question::arm::ArmSpec;
+use crate::question::arm::{ArmSpec, PLACEBO};
 
 /// What is wrong with an experiment file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -136,14 +136,14 @@ fn subject(raw: &Raw) -> Result<Subject, (usize, String)> {
             "an injected arm does more of the baseline's work: it cannot be it".to_owned(),
         ));
     }
-    if baseline.as_ref().name == crate::design::PLACEBO {
+    if baseline.as_ref().name == PLACEBO {
         let message = "the baseline's second appearance is called placebo: give the baseline another name";
         return Err((baseline.span().start, message.to_owned()));
     }
     if arms.as_ref().is_empty() {
         return Err((arms.span().start, "arms are empty: name at least one to compare with the baseline".to_owned()));
     }
-    let mut names = vec![baseline.as_ref().name.as_str(), crate::design::PLACEBO];
+    let mut names = vec![baseline.as_ref().name.as_str(), PLACEBO];
     for (arm, start) in each(arms) {
         if names.contains(&arm.name.as_str()) {
             let message = format!(
@@ -187,7 +187,7 @@ fn each(arms: &Spanned<Vec<Spanned<ArmSpec>>>) -> impl Iterator<Item = (&ArmSpec
 /// What `arm` is compared with must be another arm, and not, by way of others, itself.
 fn check_against(arm: &ArmSpec, arms: &Spanned<Vec<Spanned<ArmSpec>>>, names: &[&str]) -> Result<(), String> {
     let Some(other) = &arm.against else { return Ok(()) };
-    if *other == arm.name || *other == crate::design::PLACEBO || !names.contains(&other.as_str()) {
+    if *other == arm.name || *other == PLACEBO || !names.contains(&other.as_str()) {
         return Err(format!("{:?} is to be compared with {other:?}, and no other arm is called that", arm.name));
     }
     // A chain without a circle is shorter than the list.

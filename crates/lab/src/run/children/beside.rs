@@ -10,26 +10,23 @@ use rand_xoshiro::rand_core::SeedableRng;
 use results::FloorSample;
 
 use super::Children;
-use crate::design::randomization::below;
-use crate::design::{ArmPlan, Design, Memory};
+use super::conversion::add_floors;
+use crate::design::{ArmPlan, Design};
 use crate::inside::access_pattern::Handling;
-use crate::inside::floors::merge;
+use crate::inside::measured_floors::MeasuredFloors;
 use crate::inside::protocol::{Answer, FloorGroup, Task};
-use crate::judge::latencies::TakenTimings;
+use crate::inside::random::below;
 use crate::question::experiment::Subject;
+use crate::question::memory::Memory;
+use crate::run::{Aside, TakenFloors};
 
 /// Floors may take one part of the run's time for every so many that the samples take.
 const SAMPLES_TO_FLOORS: u32 = 5;
 
-/// Floors by block, and why there are no more of them.
-pub type TakenFloors = (Vec<FloorSample>, Option<String>);
-
 /// What has been measured, and what it has cost.
 #[derive(Debug)]
 pub(super) struct Beside {
-    taken: Vec<FloorSample>,
-    /// Why no more are taken.
-    failed: Option<String>,
+    taken: TakenFloors,
     /// Which are measured.
     groups: &'static [FloorGroup],
     /// Of its own, so that the processors drawn for the samples do not depend on how often floors were taken.
@@ -67,8 +64,7 @@ impl Beside {
     pub(super) fn new(design: &Design) -> Self {
         let groups = if wants_all(design) { &FloorGroup::ALL[..] } else { &FloorGroup::BESIDE };
         Beside {
-            taken: Vec::new(),
-            failed: None,
+            taken: TakenFloors::default(),
             groups,
             random: Xoshiro256PlusPlus::seed_from_u64(design.seed.rotate_left(32)),
             account: Account::default(),
@@ -86,11 +82,11 @@ fn wants_all(design: &Design) -> bool {
 
 impl Children<'_> {
     /// The floors of `group`, measured on as much memory as a sample has by a process that is prepared as that of a sample;
-    /// `None` if the user asked for the end. Only the fields of the group are meant.
+    /// `None` if the user asked for the end.
     ///
     /// # Errors
     /// Why the child failed.
-    pub fn floors(&mut self, group: FloorGroup) -> Result<Option<FloorSample>, String> {
+    pub fn floors(&mut self, group: FloorGroup) -> Result<Option<MeasuredFloors>, String> {
         let Some(work) = self.design.arms.first().map(|arm| &arm.work) else { return Ok(None) };
         self.prepare_memory(Memory::Warm, work.warm_bytes);
         let page_bytes = sys::limits::page_bytes();
@@ -98,7 +94,7 @@ impl Children<'_> {
         let bytes = block_bytes.div_ceil(page_bytes) * page_bytes * work.operations;
         let task = Task::Floors { parent: std::process::id(), group, bytes, block_bytes };
         match self.ask(&task)? {
-            Some(Answer::Floors(part)) => Ok(Some(*part)),
+            Some(Answer::Floors(floors)) => Ok(Some(floors)),
             Some(_) => Err("its child answered another question".to_owned()),
             None => Ok(None),
         }
@@ -118,7 +114,7 @@ impl Children<'_> {
         let usual = |arm: &ArmPlan| arm.work.handling == Handling::default() && !arm.work.source.counts_pairs();
         let (all, worth) = (wants_all(self.design), self.design.arms.iter().any(usual));
         let afforded = all || (worth && beside.account.affords_more());
-        if !plain || self.design.memory == Memory::Cold || beside.failed.is_some() || !afforded {
+        if !plain || self.design.memory == Memory::Cold || beside.taken.failed.is_some() || !afforded {
             return;
         }
         // Where there are fewer arms than groups, some come after the last arm.
@@ -139,13 +135,13 @@ impl Children<'_> {
             std::mem::swap(&mut self.random, &mut self.beside.random);
             self.beside.block_time += began.elapsed();
             match outcome {
-                Ok(Some(part)) => {
-                    merge(&mut self.beside.block.0, group, part);
+                Ok(Some(floors)) => {
+                    add_floors(&mut self.beside.block.0, floors);
                     self.beside.block.1 += 1;
                 }
                 Ok(None) => self.beside.due.clear(),
                 Err(reason) => {
-                    self.beside.failed = Some(reason);
+                    self.beside.taken.failed = Some(reason);
                     self.beside.due.clear();
                 }
             }
@@ -158,14 +154,14 @@ impl Children<'_> {
         beside.account.samples += elapsed.saturating_sub(beside.block_time);
         if beside.block.1 == beside.groups.len() {
             beside.account.spend(beside.block_time);
-            beside.taken.push(FloorSample { block, ..std::mem::take(&mut beside.block.0) });
+            beside.taken.samples.push(FloorSample { block, ..std::mem::take(&mut beside.block.0) });
         }
     }
 
-    /// The floors taken beside the blocks so far, and why there are no more of them; and what was timed touch by touch.
+    /// What was taken beside the samples so far.
     #[must_use]
-    pub fn into_taken(self) -> (TakenFloors, Vec<TakenTimings>) {
-        ((self.beside.taken, self.beside.failed), self.timings)
+    pub fn into_aside(self) -> Aside {
+        Aside { floors: self.beside.taken, timings: self.timings }
     }
 }
 
