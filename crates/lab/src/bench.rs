@@ -11,7 +11,6 @@ use crate::design::from_request::{Plan, plan};
 use crate::design::machine;
 use crate::design::machine_limits::MachineLimits;
 use crate::event::Event;
-use crate::inside::measurement::nanoseconds;
 use crate::judge::{Pairs, judge};
 use crate::measure::measure_arms;
 use crate::question::experiment::Subject;
@@ -22,6 +21,7 @@ use crate::run::files::Files;
 use crate::run::observe::observe;
 use crate::run::{mmap_threshold, pilot};
 use crate::{bisect, cold, survey};
+use sample::measurement::nanoseconds;
 
 /// Runs the experiment.
 ///

@@ -5,7 +5,6 @@
 //! The loops over whole measurements lie above them: [`bench()`], the survey of floors, bisections, cold pairs.
 
 pub mod design;
-pub mod inside;
 pub mod judge;
 pub mod question;
 pub mod result;
@@ -22,8 +21,8 @@ pub use bench::bench;
 pub use design::Design;
 pub use design::error::BenchError;
 pub use event::Event;
-pub use inside::source::Source;
 pub use question::experiment::Experiment;
 pub use question::memory::Memory;
 pub use question::request::Request;
 pub use run::Progress;
+pub use sample::Source;

@@ -19,7 +19,6 @@ use crate::design::machine_limits::MachineLimits;
 use crate::design::schedule::{ALPHA, Schedule};
 use crate::design::time_budget::{cap_for, seconds};
 use crate::event::Event;
-use crate::inside::measurement::nanoseconds;
 use crate::judge::{Judged, judge_survey};
 use crate::measure::measure;
 use crate::question::request::Request;
@@ -27,6 +26,7 @@ use crate::result::{Asked, Context, assemble};
 use crate::run::children::{Children, Surroundings};
 use crate::run::observe::observe;
 use crate::run::{Progress, Run};
+use sample::measurement::nanoseconds;
 
 /// Blocks that intervals of a useful width need.
 const BLOCKS_WANTED: usize = 12;

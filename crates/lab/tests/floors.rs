@@ -1,10 +1,10 @@
 //! The floors of this machine, in a process of its own: faults are the thread's, but memory is the whole process's. So
 //! this file has one test.
 
-use lab::inside::process::answer;
-use lab::inside::protocol::{Answer, FloorGroup, Task};
 use lab::run::children::add_floors;
 use results::FloorSample;
+use sample::process::answer;
+use sample::protocol::{Answer, FloorGroup, Task};
 
 /// Physics: a floor of faults has one for each page, a floor of writing has none, and what takes part in a sum is there.
 #[test]

@@ -8,7 +8,7 @@ use crate::layers::{folder, sources};
 
 /// A crate and its stages in order. Whatever lies beside the stages, in the crate's root, is above them all.
 type Stages = (&'static str, &'static [&'static str]);
-const STAGES: [Stages; 1] = [("lab", &["inside", "question", "design", "run", "judge", "result"])];
+const STAGES: [Stages; 1] = [("lab", &["question", "design", "run", "judge", "result"])];
 
 /// What does not keep to the order yet: a file of a crate, and what it imports. This list may only shrink.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[];

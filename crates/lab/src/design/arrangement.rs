@@ -6,11 +6,11 @@ use crate::design::impossible::impossible;
 use crate::design::machine_limits::MachineLimits;
 use crate::design::work::Work;
 use crate::design::{ArmPlan, Contrast, Point, Role};
-use crate::inside::access_pattern::Common;
-use crate::inside::source::Source;
 use crate::question::arm::{ArmSpec, PLACEBO};
 use crate::question::preload::Environment;
 use crate::question::quantity::bytes_text;
+use sample::access_pattern::Common;
+use sample::source::Source;
 
 /// What is run, and what is made of it.
 #[derive(Debug, Clone, Default)]

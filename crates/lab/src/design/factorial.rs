@@ -7,12 +7,12 @@ use crate::design::impossible::impossible;
 use crate::design::machine_limits::MachineLimits;
 use crate::design::work::Work;
 use crate::design::{ArmPlan, Contrast, Point, Role};
-use crate::inside::protocol::Earlier;
-use crate::inside::source::Source;
 use crate::question::arm::PLACEBO;
 use crate::question::experiment::{Factors, Position, Subject};
 use crate::question::memory::Memory;
 use crate::question::request::Request;
+use sample::protocol::Earlier;
+use sample::source::Source;
 
 /// The cells of a factorial experiment, the effect of each factor, and one comparison: the cell of all first levels
 /// against that of all second ones, as a naive program would compare them.

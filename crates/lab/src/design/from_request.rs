@@ -9,10 +9,10 @@ use crate::design::machine_limits::MachineLimits;
 use crate::design::schedule::Schedule;
 use crate::design::time_budget::{cap_before_bisections, cap_before_pairs};
 use crate::design::{Design, Point, factorial, survey};
-use crate::inside::access_pattern::{Common, Handling, Touch};
 use crate::question::arm::ArmSpec;
 use crate::question::experiment::{Factors, Metric, Subject};
 use crate::question::request::{MAX_TIME, Request};
+use sample::access_pattern::{Common, Handling, Touch};
 
 /// What is to be run.
 #[derive(Debug, Clone)]

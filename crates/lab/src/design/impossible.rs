@@ -4,8 +4,8 @@ use sys::mapping::HUGE_PAGE_BYTES;
 
 use crate::design::machine_limits::MachineLimits;
 use crate::design::work::Work;
-use crate::inside::source::Source;
 use crate::question::quantity::bytes_phrase;
+use sample::source::Source;
 
 /// What rules an arm out before any child is started.
 #[must_use]
@@ -90,8 +90,8 @@ mod tests {
 
     use super::*;
     use crate::design::machine_limits::tests::limits;
-    use crate::inside::access_pattern::{Between, Handling};
     use crate::question::memory::Memory;
+    use sample::access_pattern::{Between, Handling};
 
     fn work(source: Source, size_bytes: u64) -> Work {
         limits(Memory::Warm).work(source, crate::design::Point::new(size_bytes, 1), 1)

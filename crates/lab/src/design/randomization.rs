@@ -3,7 +3,7 @@
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
-use crate::inside::random::below;
+use sample::random::below;
 
 /// Puts `items` into a random order, each equally likely (Fisher and Yates).
 ///

@@ -4,11 +4,11 @@ use crate::design::arrangement::{self, Arrangement};
 use crate::design::error::BenchError;
 use crate::design::machine_limits::MachineLimits;
 use crate::design::{Contrast, Point, Role};
-use crate::inside::access_pattern::Common;
-use crate::inside::source::Source;
 use crate::question::arm::ArmSpec;
 use crate::question::memory::Memory;
 use crate::question::request::Request;
+use sample::access_pattern::Common;
+use sample::source::Source;
 
 /// The byte that both touches write.
 pub(crate) const FILL: u8 = 1;

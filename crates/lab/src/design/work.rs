@@ -3,13 +3,13 @@
 use crate::design::Point;
 use crate::design::capacity::{self, HEADROOM_BYTES};
 use crate::design::machine_limits::MachineLimits;
-use crate::inside::access_pattern::{Common, Handling};
-use crate::inside::protocol::Earlier;
-use crate::inside::small;
-use crate::inside::source::Source;
 use crate::question::arm::ArmSpec;
 use crate::question::memory::Memory;
 use crate::question::preload::Environment;
+use sample::access_pattern::{Common, Handling};
+use sample::protocol::Earlier;
+use sample::small;
+use sample::source::Source;
 
 /// The warm-up touches this many times the memory of a sample (docs/method.md, hygiene).
 const WARM_UP: f64 = 1.2;

@@ -8,11 +8,11 @@ use sys::mapping::HUGE_PAGE_BYTES;
 
 use crate::design::Design;
 use crate::design::time_budget::{cap_for, seconds};
-use crate::inside::source::Source;
 use crate::question::experiment::Metric;
 use crate::question::memory::Memory;
 use crate::run::Run;
 use crate::run::disturbance::outside_cause;
+use sample::source::Source;
 
 /// A trend smaller than this share over the whole run changes no digit that anybody reads.
 const TREND_MIN: f64 = 0.10;

@@ -6,9 +6,9 @@
 use results::{Explanation, FloorSample, Part, Sample};
 use stats::{Interval, largest_rank, median, sign_interval, sorted};
 
-use crate::inside::source::Source;
 use crate::judge::floors::ALPHA;
 use crate::judge::point_run::{ArmRun, PointRun};
+use sample::source::Source;
 
 /// An interval that reaches further from 1 than this does not say that a sum adds up, even if it holds 1.
 const COARSEST: f64 = 0.10;

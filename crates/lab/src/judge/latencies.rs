@@ -101,7 +101,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::inside::stopwatch::Timing;
+    use sample::stopwatch::Timing;
 
     fn histogram(times_ns: &[u64]) -> Histogram {
         Timing::of(times_ns).into()

@@ -4,10 +4,10 @@ use results::{FloorSample, Sample};
 
 use crate::design::work::Work;
 use crate::design::{Design, Role};
-use crate::inside::access_pattern::Handling;
-use crate::inside::source::Source;
 use crate::question::preload::Environment;
 use crate::run::Run;
+use sample::access_pattern::Handling;
+use sample::source::Source;
 
 /// What is known of a run at one point.
 #[derive(Debug, Clone)]

@@ -5,8 +5,8 @@ use stats::{median, robust_spread};
 use sys::limits::page_bytes;
 
 use crate::design::work::Work;
-use crate::inside::source::Source;
 use crate::question::experiment::Metric;
+use sample::source::Source;
 
 /// Fewer faults per block of memory than this are not worth dividing by.
 const FAULTS_MIN: f64 = 0.5;

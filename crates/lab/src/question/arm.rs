@@ -6,10 +6,10 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::inside::access_pattern::{Between, Cache, Order, Touch, Wish};
-use crate::inside::source::Source;
 use crate::question::preload::{Allocator, Environment};
 use crate::question::quantity::parse_share;
+use sample::access_pattern::{Between, Cache, Order, Touch, Wish};
+use sample::source::Source;
 
 /// The name of the baseline's second appearance.
 pub const PLACEBO: &str = "placebo";

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::inside::access_pattern::Common;
-use crate::inside::source::Source;
 use crate::question::arm::{ArmSpec, nearest};
 use crate::question::memory::Memory;
+use sample::access_pattern::Common;
+use sample::source::Source;
 
 pub use file::Mistake;
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::design::survey::FILL;
 use crate::design::{Design, Point};
-use crate::inside::measurement::nanoseconds;
 use crate::question::experiment::Subject;
 use crate::question::request::Request;
+use sample::measurement::nanoseconds;
 
 /// What the user asked for on the command line, where that is no other than what the design says.
 #[derive(Debug, Clone, Default)]

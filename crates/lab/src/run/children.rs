@@ -25,9 +25,6 @@ use sys::usage::Usage;
 use crate::design::Design;
 use crate::design::time_budget::COLDNESS;
 use crate::design::work::Work;
-use crate::inside::measurement::{Measurement, nanoseconds};
-use crate::inside::protocol::{Answer, CHILD_VERB, Job, Task};
-use crate::inside::random::below;
 use crate::question::memory::Memory;
 use crate::question::preload::{Environment, Preloaded};
 use crate::run::files::Files;
@@ -35,6 +32,9 @@ use crate::run::policy_check::{self, policy_took_effect};
 use crate::run::timings::TakenTimings;
 use crate::run::{Bench, Taken};
 use conversion::Place;
+use sample::measurement::{Measurement, nanoseconds};
+use sample::protocol::{Answer, CHILD_VERB, Job, Task};
+use sample::random::below;
 
 /// On a machine that keeps its memory, free memory stays warm unless the machine has been idle for so long.
 const IDLE: Duration = Duration::from_secs(1);

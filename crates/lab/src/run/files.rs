@@ -11,11 +11,11 @@ use sys::scratch::Scratch;
 
 use crate::design::Design;
 use crate::design::work::Work;
-use crate::inside::access_pattern::Cache;
-use crate::inside::file_source::{FileSource, Place};
-use crate::inside::protocol::JobFile;
-use crate::inside::source::Source;
 use crate::question::quantity::bytes_phrase;
+use sample::access_pattern::Cache;
+use sample::file_source::{FileSource, Place};
+use sample::protocol::JobFile;
+use sample::source::Source;
 
 /// The share of a file that may be where it should not be: a page or two that somebody else holds.
 const ELSEWHERE_SHARE: f64 = 0.01;
@@ -186,8 +186,8 @@ mod tests {
     use super::*;
     use crate::design::Point;
     use crate::design::machine_limits::tests::limits;
-    use crate::inside::access_pattern::{Handling, Touch};
     use crate::question::memory::Memory;
+    use sample::access_pattern::{Handling, Touch};
 
     fn work(source: FileSource, cache: Cache) -> Work {
         let point = Point { size_bytes: (1 << 20) + 1, threads: 1, passes: None };

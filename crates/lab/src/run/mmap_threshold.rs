@@ -5,9 +5,9 @@ use results::{Observed, TurningPoint};
 
 use crate::design::Design;
 use crate::design::work::Work;
-use crate::inside::access_pattern::Handling;
 use crate::run::children::Children;
 use crate::run::observe::Observation;
+use sample::access_pattern::Handling;
 
 /// Blocks of a run between the points: enough that what the heap had before is no matter.
 const BLOCKS: u64 = 8;
@@ -85,8 +85,8 @@ mod tests {
     use super::*;
     use crate::design::Point;
     use crate::design::machine_limits::tests::limits;
-    use crate::inside::source::Source;
     use crate::question::memory::Memory;
+    use sample::source::Source;
 
     #[test]
     fn what_grew_says_how_a_batch_was_served() {

@@ -6,10 +6,10 @@ use sys::limits::page_bytes;
 use crate::design::error::BenchError;
 use crate::design::work::Work;
 use crate::design::{ArmPlan, Design};
-use crate::inside::measurement::Measurement;
-use crate::inside::source::Source;
 use crate::run::children::Children;
 use crate::run::policy_check::policy_took_effect;
+use sample::measurement::Measurement;
+use sample::source::Source;
 
 /// What the observed run of an arm brought.
 #[derive(Debug, Clone, Default)]

@@ -4,12 +4,12 @@ use results::Sample;
 use sys::mapping::HUGE_PAGE_BYTES;
 
 use crate::design::work::Work;
-use crate::inside::access_pattern::Between;
-use crate::inside::file_source::FileSource;
-use crate::inside::source::Source;
 use crate::question::preload::Preloaded;
 use crate::question::quantity::bytes_phrase;
 use crate::run::files::cache_was_right;
+use sample::access_pattern::Between;
+use sample::file_source::FileSource;
+use sample::source::Source;
 
 /// The least share of eligible bytes that must be in huge pages.
 const HUGE_SHARE: f64 = 0.9;
@@ -147,8 +147,8 @@ fn huge(sample: &Sample, how: &str) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::design::machine_limits::tests::limits;
-    use crate::inside::access_pattern::Handling;
     use crate::question::memory::Memory;
+    use sample::access_pattern::Handling;
 
     fn work(source: Source, size_bytes: u64) -> Work {
         limits(Memory::Warm).work(source, crate::design::Point::new(size_bytes, 1), 1)

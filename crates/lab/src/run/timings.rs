@@ -2,7 +2,7 @@
 
 use results::Bucket;
 
-use crate::inside::stopwatch::{TimeBucket, Timing, Timings};
+use sample::stopwatch::{TimeBucket, Timing, Timings};
 
 /// What one sample said of its touches.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,11 +6,11 @@ use crate::simulated::{design, limits, of};
 use lab::design::arrangement;
 use lab::design::schedule::Schedule;
 use lab::design::{Design, Point};
-use lab::inside::access_pattern::Common;
 use lab::judge::sign_judge::SignJudge;
 use lab::question::arm::ArmSpec;
 use lab::run::{Bench, Progress, Run, Taken, ratios, session};
 use results::{Block, Sample, Stopped};
+use sample::access_pattern::Common;
 use stats::Verdict;
 
 /// Times by arm, what happens in which block, and how long a sample takes.

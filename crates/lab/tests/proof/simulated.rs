@@ -6,13 +6,13 @@ use lab::design::arrangement::{self, Arrangement};
 use lab::design::machine_limits::MachineLimits;
 use lab::design::schedule::Schedule;
 use lab::design::{Design, Point};
-use lab::inside::access_pattern::Common;
 use lab::question::arm::ArmSpec;
 use lab::run::{Bench, Taken};
 use lab::{Experiment, Memory, Source};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use results::{Block, Sample};
+use sample::access_pattern::Common;
 
 /// Effects of the first arm.
 pub(crate) const EFFECTS: [f64; 7] = [0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.10];

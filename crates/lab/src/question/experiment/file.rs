@@ -7,8 +7,8 @@ use toml::Spanned;
 
 use super::values::{duration, one_thread, passes, sizes, threads};
 use super::{Experiment, Factors, Metric, Reference, Subject};
-use crate::inside::access_pattern::{Between, Cache, Common, Handling, Order, Touch, Wish};
 use crate::question::arm::{ArmSpec, PLACEBO};
+use sample::access_pattern::{Between, Cache, Common, Handling, Order, Touch, Wish};
 
 /// What is wrong with an experiment file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -12,13 +12,13 @@ use results::FloorSample;
 use super::Children;
 use super::conversion::add_floors;
 use crate::design::{ArmPlan, Design};
-use crate::inside::access_pattern::Handling;
-use crate::inside::measured_floors::MeasuredFloors;
-use crate::inside::protocol::{Answer, FloorGroup, Task};
-use crate::inside::random::below;
 use crate::question::experiment::Subject;
 use crate::question::memory::Memory;
 use crate::run::{Aside, TakenFloors};
+use sample::access_pattern::Handling;
+use sample::measured_floors::MeasuredFloors;
+use sample::protocol::{Answer, FloorGroup, Task};
+use sample::random::below;
 
 /// Floors may take one part of the run's time for every so many that the samples take.
 const SAMPLES_TO_FLOORS: u32 = 5;

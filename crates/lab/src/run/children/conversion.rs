@@ -4,8 +4,8 @@ use results::{Floor, FloorSample, Sample};
 
 use crate::design::Design;
 use crate::design::work::Work;
-use crate::inside::measured_floors::{GroupFloors, MeasuredFloor, MeasuredFloors};
-use crate::inside::measurement::{Measurement, PhaseCost, Phases};
+use sample::measured_floors::{GroupFloors, MeasuredFloor, MeasuredFloors};
+use sample::measurement::{Measurement, PhaseCost, Phases};
 
 /// Where a sample was taken, and what was in the page cache around it.
 #[derive(Debug, Clone, Copy)]

@@ -40,7 +40,7 @@ mod tests {
     use sys::usage::Usage;
 
     use super::*;
-    use crate::inside::protocol::Answer;
+    use sample::protocol::Answer;
 
     fn check(ending: Ending, stdout: &str, stderr: &str, oom: bool, expect: &str) {
         let finished = Finished {

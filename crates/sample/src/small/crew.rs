@@ -12,7 +12,7 @@ use sys::usage::Usage;
 
 use super::Done;
 use super::tally::Tally;
-use crate::inside::measurement::{PhaseCost, nanoseconds};
+use crate::measurement::{PhaseCost, nanoseconds};
 
 /// One thread's part.
 struct Part {

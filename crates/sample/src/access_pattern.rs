@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::inside::source::Source;
+use crate::source::Source;
 
 /// The strided order visits every so manieth page, and comes back for those between.
 pub const STRIDE_PAGES: usize = 16;
@@ -350,8 +350,8 @@ pub fn page_order(order: Order, pages: usize, mut draw: impl FnMut(u64) -> u64) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inside::file_source::FileSource;
-    use crate::inside::small::Workload;
+    use crate::file_source::FileSource;
+    use crate::small::Workload;
 
     #[test]
     fn every_order_visits_every_page_once() {

@@ -1,6 +1,6 @@
 //! Memory that is a file: the ways of reading and mapping one, and what can be done with each.
 
-use crate::inside::access_pattern::{Access, Between, Cache, Handling, Order, Touch};
+use crate::access_pattern::{Access, Between, Cache, Handling, Order, Touch};
 
 /// A way to a file's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

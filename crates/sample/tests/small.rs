@@ -1,7 +1,7 @@
 //! Workloads of small objects, in a process of their own, as the real ones are: which pages an allocator has touched before
 //! is the whole process's. So this file has one test.
 
-use lab::inside::small::{Workload, measure};
+use sample::small::{Workload, measure};
 
 /// Physics: objects that are alive together lie in pages of their own if they are larger than one, and the first of them
 /// cannot lie in pages that are there already.

@@ -15,19 +15,19 @@ use sys::program_break::BreakBlock;
 use sys::reopen::Route;
 use sys::usage::Usage;
 
-use crate::inside::access_pattern::Between;
-use crate::inside::block::{Block, OneMapping};
-use crate::inside::file_block::{Call, FileParts, in_memory};
-use crate::inside::file_source::FileSource;
-use crate::inside::floors;
-use crate::inside::fork::fork_and_touch;
-use crate::inside::measurement::{Measurement, PhaseCost, Phases, nanoseconds};
-use crate::inside::observer::Observer;
-use crate::inside::protocol::{Answer, Job, Task};
-use crate::inside::small;
-use crate::inside::source::Source;
-use crate::inside::threads;
-use crate::inside::touching::Toucher;
+use crate::access_pattern::Between;
+use crate::block::{Block, OneMapping};
+use crate::file_block::{Call, FileParts, in_memory};
+use crate::file_source::FileSource;
+use crate::floors;
+use crate::fork::fork_and_touch;
+use crate::measurement::{Measurement, PhaseCost, Phases, nanoseconds};
+use crate::observer::Observer;
+use crate::protocol::{Answer, Job, Task};
+use crate::small;
+use crate::source::Source;
+use crate::threads;
+use crate::touching::Toucher;
 
 /// What the hidden child verb does: reads the task, runs it, prints the answer. Returns the exit status.
 ///

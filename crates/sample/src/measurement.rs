@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::inside::stopwatch::Timings;
+use crate::stopwatch::Timings;
 
 /// What one child measured of itself: sums over its batch.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use sys::allocator;
 use sys::perf::FaultCounter;
 use sys::proc::{address_space_bytes, resident_now};
 
-use crate::inside::measurement::Observation;
+use crate::measurement::Observation;
 
 /// Watches an untimed run: counting traps would add work to the fault path of a timed one.
 pub(crate) struct Observer {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::inside::protocol::FloorGroup;
+use crate::protocol::FloorGroup;
 
 /// The floors of one group, each as far as it could be measured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -25,10 +25,10 @@ mod tally;
 use sys::object::Object;
 use sys::proc::resident_now;
 
-use crate::inside::measurement::{Measurement, PhaseCost};
-use crate::inside::observer::Observer;
-use crate::inside::process::rehearse;
-use crate::inside::protocol::Job;
+use crate::measurement::{Measurement, PhaseCost};
+use crate::observer::Observer;
+use crate::process::rehearse;
+use crate::protocol::Job;
 use tally::Tally;
 
 /// What is done with small objects.

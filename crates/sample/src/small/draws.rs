@@ -5,7 +5,7 @@ use rand_xoshiro::rand_core::SeedableRng;
 use sys::object::Object;
 
 use super::tally::Tally;
-use crate::inside::random::below;
+use crate::random::below;
 
 /// Draws of places and of sizes. Small enough for a second-level cache; the numbers have no common divisor, so that a
 /// place is not always given the same sizes.

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::inside::access_pattern::Handling;
-use crate::inside::measured_floors::MeasuredFloors;
-use crate::inside::measurement::Measurement;
-use crate::inside::source::Source;
+use crate::access_pattern::Handling;
+use crate::measured_floors::MeasuredFloors;
+use crate::measurement::Measurement;
+use crate::source::Source;
 
 /// The hidden first argument that makes the program a measured child.
 pub const CHILD_VERB: &str = "__child";

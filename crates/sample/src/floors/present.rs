@@ -9,9 +9,9 @@ use sys::mapping::{Mapping, Policy};
 use sys::memory::Memory;
 
 use super::{Measured, VALUE, each, judged};
-use crate::inside::measured_floors::GroupFloors;
-use crate::inside::measurement::PhaseCost;
-use crate::inside::process::phase;
+use crate::measured_floors::GroupFloors;
+use crate::measurement::PhaseCost;
+use crate::process::phase;
 
 /// Putting lines out of the caches takes longer than clearing them: no more of that than is needed.
 const COLD_BYTES_MAX: usize = 8 << 20;

@@ -4,11 +4,11 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use sys::limits::page_bytes;
 
-use crate::inside::access_pattern::{Access, Handling, Touch, page_order};
-use crate::inside::block::Block;
-use crate::inside::protocol::Job;
-use crate::inside::random::below;
-use crate::inside::stopwatch::Stopwatch;
+use crate::access_pattern::{Access, Handling, Touch, page_order};
+use crate::block::Block;
+use crate::protocol::Job;
+use crate::random::below;
+use crate::stopwatch::Stopwatch;
 
 /// Knows all that the touches need before the first of them, so that they only touch.
 pub(crate) struct Toucher {

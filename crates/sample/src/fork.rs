@@ -11,11 +11,11 @@
 
 use sys::fork::{BorrowedStack, ForkError, Forked, Stage, Words};
 
-use crate::inside::access_pattern::{Between, Handling};
-use crate::inside::block::Block;
-use crate::inside::measurement::{PhaseCost, Phases};
-use crate::inside::process::phase;
-use crate::inside::touching::Toucher;
+use crate::access_pattern::{Between, Handling};
+use crate::block::Block;
+use crate::measurement::{PhaseCost, Phases};
+use crate::process::phase;
+use crate::touching::Toucher;
 
 /// Forks as `handling` says, and does the second touch.
 pub(crate) fn fork_and_touch<B: Block>(

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::inside::file_source::FileSource;
-use crate::inside::small::Workload;
+use crate::file_source::FileSource;
+use crate::small::Workload;
 
 /// A way of getting memory. In files and answers it goes by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use crate::inside::measurement::nanoseconds;
+use crate::measurement::nanoseconds;
 
 /// Empty spans that are timed for what the clock takes.
 const EMPTY_SPANS: usize = 1000;

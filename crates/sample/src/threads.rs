@@ -15,12 +15,12 @@ use sys::Errno;
 use sys::proc::{resident_now, run_delay};
 use sys::usage::Usage;
 
-use crate::inside::block::Block;
-use crate::inside::measurement::{Measurement, PhaseCost, Phases, nanoseconds};
-use crate::inside::observer::Observer;
-use crate::inside::process::{between, eligible_of, failed, fill_up, rehearse, release, sizes};
-use crate::inside::protocol::Job;
-use crate::inside::touching::Toucher;
+use crate::block::Block;
+use crate::measurement::{Measurement, PhaseCost, Phases, nanoseconds};
+use crate::observer::Observer;
+use crate::process::{between, eligible_of, failed, fill_up, rehearse, release, sizes};
+use crate::protocol::Job;
+use crate::touching::Toucher;
 
 /// One thread's part in one phase.
 #[derive(Clone, Copy)]

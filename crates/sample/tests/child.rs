@@ -1,12 +1,12 @@
 //! A child's measurement, in a process of its own, as the real one is: address space and resident set are the whole
 //! process's, and another test's threads would move them. So this file has one test.
 
-use lab::Source;
-use lab::inside::access_pattern::{Between, Handling, Order, Touch};
-use lab::inside::measurement::{Measurement, PhaseCost};
-use lab::inside::process::answer;
-use lab::inside::protocol::Earlier;
-use lab::inside::protocol::{Answer, Job, Task};
+use sample::Source;
+use sample::access_pattern::{Between, Handling, Order, Touch};
+use sample::measurement::{Measurement, PhaseCost};
+use sample::process::answer;
+use sample::protocol::Earlier;
+use sample::protocol::{Answer, Job, Task};
 
 fn job(source: Source) -> Job {
     Job { observe: true, ..Job::plain(source, 1 << 20, 8) }

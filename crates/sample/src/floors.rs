@@ -2,7 +2,7 @@
 //!
 //! Floors whose price depends on the free memory that they find have a process of their own, prepared as a sample is
 //! ([`FloorGroup`]): what an earlier floor has released is in the caches, and cheaper to clear again. Every floor has a
-//! mapping of its own and counts its faults. As in [`crate::inside::process`], nothing is allocated and
+//! mapping of its own and counts its faults. As in [`crate::process`], nothing is allocated and
 //! nothing printed until all of them are measured. docs/method.md says what each floor contains.
 
 mod present;
@@ -16,10 +16,10 @@ use sys::mapping::{HUGE_PAGE_BYTES, Mapping, Policy};
 use sys::memory::Memory;
 use sys::process::cheapest_call;
 
-use crate::inside::measured_floors::{FaultFloors, GroupFloors, MeasuredFloor, MeasuredFloors};
-use crate::inside::measurement::{PhaseCost, nanoseconds};
-use crate::inside::process::{eligible_bytes, phase, rehearse};
-use crate::inside::protocol::FloorGroup;
+use crate::measured_floors::{FaultFloors, GroupFloors, MeasuredFloor, MeasuredFloors};
+use crate::measurement::{PhaseCost, nanoseconds};
+use crate::process::{eligible_bytes, phase, rehearse};
+use crate::protocol::FloorGroup;
 
 /// Enough that the two readings around the loop do not count.
 const TIMER_READINGS: u64 = 1000;
@@ -39,7 +39,7 @@ type Measured = Result<(PhaseCost, u64, u64), Errno>;
 /// Measures the floors of `group` on `bytes` of memory; calls of mmap(2) ask for `block_bytes`. At most `bytes` are held at
 /// any time.
 #[must_use]
-pub fn measure(group: FloorGroup, bytes: u64, block_bytes: u64) -> MeasuredFloors {
+pub(crate) fn measure(group: FloorGroup, bytes: u64, block_bytes: u64) -> MeasuredFloors {
     let page = page_bytes();
     let size_bytes = bytes.div_ceil(page) * page;
     let (Ok(len), Ok(block_len)) = (usize::try_from(size_bytes), usize::try_from(block_bytes.max(1))) else {

@@ -11,8 +11,8 @@ use sys::limits::page_bytes;
 use sys::memory::Memory;
 use sys::reopen::{Inherited, Route, memory_file};
 
-use crate::inside::block::{Block, as_memory};
-use crate::inside::protocol::JobFile;
+use crate::block::{Block, as_memory};
+use crate::protocol::JobFile;
 
 thread_local! {
     /// What a thread copies all its blocks into, as a program does that reads one file after another.
