@@ -190,11 +190,11 @@ impl Bisection<'_> {
     /// An arm and what it is compared with at `point`, and nothing else. That it sweeps is kept in mind, so that samples and comparisons
     /// say where they are.
     fn design_of(&self, (arm, other): (&str, &str), point: Point, cap: Option<Duration>) -> Option<Design> {
-        let Subject::Arms { baseline, common, .. } = &self.design.experiment.subject else { return None };
+        let Subject::Arms { baseline, defaults, .. } = &self.design.experiment.subject else { return None };
         let named = |name: &str| self.specs.iter().chain([baseline]).find(|spec| spec.name == name);
         // Alone with it, the other one is the baseline.
         let spec = ArmSpec { against: None, ..named(arm)?.clone() };
-        let plan = arrangement::arms(self.limits, named(other)?, &[spec], *common, &[point]);
+        let plan = arrangement::arms(self.limits, named(other)?, &[spec], *defaults, &[point]);
         let arms: Vec<_> = plan.arms.into_iter().filter(|arm| arm.role != Role::Placebo).collect();
         let schedule = match (self.design.blocks, cap) {
             (Some(blocks), cap) => Schedule::fixed(usize::try_from(blocks).ok()?, cap),

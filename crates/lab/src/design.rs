@@ -226,7 +226,7 @@ impl Design {
         let size = self.sweeps_sizes().then(|| format!(" at {}", bytes_text(plan.work.size_bytes)));
         let several = |n: u64, one: &str, many: &str| format!(", {n} {}", if n == 1 { one } else { many });
         let threads = self.sweeps_threads().then(|| several(plan.work.threads, "thread", "threads"));
-        let passes = self.sweeps_passes().then(|| several(u64::from(plan.work.handling.passes), "pass", "passes"));
+        let passes = self.sweeps_passes().then(|| several(u64::from(plan.work.pattern.passes), "pass", "passes"));
         [Some(plan.name.clone()), size, threads, passes].into_iter().flatten().collect()
     }
 

@@ -1,6 +1,7 @@
 //! What is asked: experiment files, arms, sweeps, quantities.
 
 pub mod arm;
+pub mod defaults;
 pub mod experiment;
 pub mod memory;
 pub mod points;

@@ -3,15 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::source::Source;
-
-/// The strided order visits every so manieth page, and comes back for those between.
-pub const STRIDE_PAGES: usize = 16;
-
 /// How the memory of an arm is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Handling {
+pub struct AccessPattern {
     /// What a touch is.
     pub touch: Touch,
     /// Which page is touched when.
@@ -24,62 +19,15 @@ pub struct Handling {
     pub cache: Cache,
 }
 
-impl Default for Handling {
+impl Default for AccessPattern {
     fn default() -> Self {
-        Handling {
+        AccessPattern {
             touch: Touch::default(),
             order: Order::default(),
             between: Between::default(),
             passes: 2,
             cache: Cache::default(),
         }
-    }
-}
-
-/// What an experiment says of the handling of one arm, or of all of them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct Wish {
-    /// What a touch is.
-    pub touch: Option<Touch>,
-    /// Which page is touched when.
-    pub order: Option<Order>,
-    /// What happens between the first touch and the second.
-    pub between: Option<Between>,
-    /// Touches in all.
-    pub passes: Option<u32>,
-    /// Where a file's bytes are before.
-    pub cache: Option<Cache>,
-}
-
-impl Wish {
-    /// The handling where this wins over `common`.
-    #[must_use]
-    pub fn over(self, common: Handling) -> Handling {
-        Handling {
-            touch: self.touch.unwrap_or(common.touch),
-            order: self.order.unwrap_or(common.order),
-            between: self.between.unwrap_or(common.between),
-            passes: self.passes.unwrap_or(common.passes),
-            cache: self.cache.unwrap_or(common.cache),
-        }
-    }
-}
-
-/// What the arms of an experiment do unless they say otherwise.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Common {
-    /// The byte to write.
-    pub fill: u8,
-    /// How memory is used.
-    pub handling: Handling,
-}
-
-impl Common {
-    /// The usual handling with this byte.
-    #[must_use]
-    pub fn of_fill(fill: u8) -> Self {
-        Common { fill, handling: Handling::default() }
     }
 }
 
@@ -113,6 +61,14 @@ pub enum Access {
     Read,
     /// Reads every byte.
     Sum,
+}
+
+impl Access {
+    /// Whether it changes memory.
+    #[must_use]
+    pub fn writes(self) -> bool {
+        matches!(self, Access::Fill | Access::Write)
+    }
 }
 
 impl Touch {
@@ -257,7 +213,7 @@ impl Between {
     }
 }
 
-impl Handling {
+impl AccessPattern {
     /// Whether the second touch is what the first was, once, on the same memory.
     #[must_use]
     pub fn touches_alike(self) -> bool {
@@ -265,128 +221,5 @@ impl Handling {
             && self.between == Between::Nothing
             && self.touch.first() == self.touch.again()
             && self.touch != Touch::Timed
-    }
-
-    /// Why this cannot be done with memory of `source`, if it cannot.
-    #[must_use]
-    pub fn unfit(self, source: Source) -> Option<String> {
-        if source.counts_pairs() && self != Handling::default() {
-            return Some(format!(
-                "{} has no touches and nothing between them: leave out touch, order, between and passes",
-                source.name()
-            ));
-        }
-        if self.touch == Touch::Timed && source.writes_while_obtaining() {
-            let name = source.name();
-            return Some(format!("{name} is written while it grows: there is no first touch of its own to be timed"));
-        }
-        if self.touch == Touch::Fill && self.order != Order::Sequential {
-            return Some(
-                "an order is one of pages: give touch = \"write\" or \"read\" with it, or \"sum\" of a file".to_owned(),
-            );
-        }
-        if self.passes == 0 {
-            return Some("passes counts the touches in all: at least 1".to_owned());
-        }
-        if self.between.shares() && self.passes == 1 {
-            return Some(format!(
-                "between = \"{}\" is about the second touch: passes is 2 at least",
-                self.between.name()
-            ));
-        }
-        if self.between.shares() && matches!(source, Source::MmapHugetlb2M | Source::MmapHugetlb1G) {
-            return Some("copies of hugetlb pages come from the same pool, and kill who finds it empty".to_owned());
-        }
-        match source {
-            Source::File(file) => {
-                if let Some(reason) = file.unfit(self) {
-                    return Some(reason);
-                }
-            }
-            _ if self.touch == Touch::Sum => {
-                return Some(format!("touch = \"sum\" adds up the bytes of a file, and {} is none", source.name()));
-            }
-            _ if self.cache == Cache::Cold => {
-                return Some(format!("cache = \"cold\" is about files, and {} is none", source.name()));
-            }
-            _ => {}
-        }
-        let advice = matches!(self.between, Between::DontNeed | Between::Free);
-        if advice && (source.is_of_the_heap() || source == Source::Brk) {
-            let name = self.between.name();
-            return Some(format!("between = \"{name}\" is advice on a mapping, and {} is none", source.name()));
-        }
-        if self.between == Between::Free && source == Source::MmapShared {
-            return Some("MADV_FREE is for private memory, and mmap+shared is not (madvise(2))".to_owned());
-        }
-        if self.between == Between::Trim && !source.is_of_the_heap() {
-            return Some(format!("between = \"trim\" calls malloc_trim, and {} is not of the heap", source.name()));
-        }
-        None
-    }
-}
-
-/// The order in which `pages` pages are touched, by index; `None`: by address. `draw(n)` gives a number below n.
-#[must_use]
-pub fn page_order(order: Order, pages: usize, mut draw: impl FnMut(u64) -> u64) -> Option<Vec<u32>> {
-    let all = 0..u32::try_from(pages).unwrap_or(u32::MAX);
-    match order {
-        Order::Sequential => None,
-        Order::Strided => Some(
-            (0..STRIDE_PAGES).flat_map(|first| all.clone().skip(first).step_by(STRIDE_PAGES)).collect::<Vec<u32>>(),
-        ),
-        Order::Random => {
-            let mut order: Vec<u32> = all.collect();
-            // Fisher and Yates, from the back.
-            for last in (1..order.len()).rev() {
-                let other = usize::try_from(draw(last as u64 + 1)).unwrap_or(last);
-                order.swap(last, other);
-            }
-            Some(order)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::file_source::FileSource;
-    use crate::small::Workload;
-
-    #[test]
-    fn every_order_visits_every_page_once() {
-        for pages in [0, 1, 15, 16, 17, 1000] {
-            for order in [Order::Random, Order::Strided] {
-                let mut visited = page_order(order, pages, |n| n * 7 / 10).unwrap();
-                visited.sort_unstable();
-                let expected: Vec<u32> = (0..u32::try_from(pages).unwrap()).collect();
-                assert_eq!(visited, expected, "{order:?}, {pages} pages");
-            }
-        }
-        assert_eq!(page_order(Order::Strided, 40, |_| 0).unwrap()[..4], [0, 16, 32, 1]);
-        assert_eq!(page_order(Order::Sequential, 40, |_| 0), None);
-    }
-
-    #[test]
-    fn what_makes_no_sense_is_said() {
-        let check = |handling: Handling, source, expect: &str| {
-            assert!(handling.unfit(source).unwrap_or_default().contains(expect), "{handling:?}");
-        };
-        let plain = Handling::default();
-        assert_eq!(plain.unfit(Source::Malloc), None);
-        check(Handling { order: Order::Random, ..plain }, Source::Mmap, "touch = \"write\"");
-        check(Handling { between: Between::DontNeed, ..plain }, Source::Malloc, "advice on a mapping");
-        check(Handling { between: Between::Free, ..plain }, Source::MmapShared, "private");
-        check(Handling { between: Between::Trim, ..plain }, Source::Mmap, "heap");
-        check(Handling { passes: 0, ..plain }, Source::Mmap, "at least 1");
-        check(Handling { touch: Touch::Timed, ..plain }, Source::Realloc, "no first touch");
-        check(Handling { passes: 1, ..plain }, Source::Small(Workload::Mixed), "small-mixed has no touches");
-        check(Handling { touch: Touch::Sum, ..plain }, Source::Mmap, "is none");
-        check(Handling { cache: Cache::Cold, ..plain }, Source::Malloc, "about files");
-        check(Handling { between: Between::ForkParent, passes: 1, ..plain }, Source::Mmap, "second touch");
-        check(Handling { between: Between::ForkChild, ..plain }, Source::MmapHugetlb2M, "pool");
-        check(Handling { touch: Touch::Read, ..plain }, Source::File(FileSource::Read), "the source pread");
-        let trim = Handling { between: Between::Trim, ..plain };
-        check(trim, Source::File(FileSource::Shared), "heap");
     }
 }

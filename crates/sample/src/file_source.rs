@@ -1,7 +1,5 @@
 //! Memory that is a file: the ways of reading and mapping one, and what can be done with each.
 
-use crate::access_pattern::{Access, Between, Cache, Handling, Order, Touch};
-
 /// A way to a file's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileSource {
@@ -94,75 +92,5 @@ impl FileSource {
     #[must_use]
     pub fn copies(self) -> bool {
         matches!(self, FileSource::Read | FileSource::Pread | FileSource::Direct)
-    }
-
-    /// Why `handling` cannot be had with it, if it cannot.
-    #[must_use]
-    pub fn unfit(self, handling: Handling) -> Option<String> {
-        let name = self.name();
-        let writes = [handling.touch.first(), handling.touch.again()].iter().any(|access| access.writes());
-        if self.copies() && writes {
-            return Some(format!(
-                "{name} only reads: give touch = \"sum\", which reads every byte{}",
-                if self == FileSource::Read { "" } else { ", or \"read\", one byte of every page" }
-            ));
-        }
-        if self == FileSource::Read && (handling.touch != Touch::Sum || handling.order != Order::Sequential) {
-            return Some(
-                "read(2) takes one part after the other: give touch = \"sum\" and no order, or the source pread"
-                    .to_owned(),
-            );
-        }
-        if handling.cache == Cache::Cold && self == FileSource::Pieces {
-            return Some(format!(
-                "{name} is about the pages of the cache as they were written: there is no cold cache of it"
-            ));
-        }
-        if handling.cache == Cache::Cold && self.place() != Some(Place::Directory) {
-            return Some(format!("{name} is in memory and nowhere else: there is no cold cache of it"));
-        }
-        match handling.between {
-            Between::DontNeed if self.copies() => {
-                Some(format!("between = \"dontneed\" is advice on a mapping, and {name} is none"))
-            }
-            Between::Free => {
-                Some(format!("MADV_FREE is for private anonymous memory, and {name} is a file (madvise(2))"))
-            }
-            _ => None,
-        }
-    }
-}
-
-impl Access {
-    /// Whether it changes memory.
-    #[must_use]
-    pub fn writes(self) -> bool {
-        matches!(self, Access::Fill | Access::Write)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_cannot_be_done_with_a_file_is_said() {
-        let check = |source: FileSource, handling: Handling, expect: &str| {
-            let reason = source.unfit(handling).unwrap_or_default();
-            assert!(reason.contains(expect) && reason.is_empty() == expect.is_empty(), "{source:?}: {reason:?}");
-        };
-        let touch = |touch| Handling { touch, ..Handling::default() };
-        check(FileSource::Shared, touch(Touch::Fill), "");
-        check(FileSource::Pread, touch(Touch::Read), "");
-        check(FileSource::Read, touch(Touch::Sum), "");
-        check(FileSource::Read, touch(Touch::Read), "the source pread");
-        check(FileSource::Pread, touch(Touch::Fill), "or \"read\"");
-        check(FileSource::Direct, touch(Touch::ReadThenWrite), "only reads");
-        let cold = Handling { cache: Cache::Cold, ..touch(Touch::Sum) };
-        check(FileSource::Shared, cold, "");
-        check(FileSource::Tmpfs, cold, "nowhere else");
-        check(FileSource::Memfd, cold, "nowhere else");
-        check(FileSource::Private, Handling { between: Between::Free, ..touch(Touch::Fill) }, "MADV_FREE");
-        check(FileSource::Pread, Handling { between: Between::DontNeed, ..touch(Touch::Sum) }, "advice");
     }
 }

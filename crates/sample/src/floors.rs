@@ -18,7 +18,7 @@ use sys::process::cheapest_call;
 
 use crate::measured_floors::{FaultFloors, GroupFloors, MeasuredFloor, MeasuredFloors};
 use crate::measurement::{PhaseCost, nanoseconds};
-use crate::process::{eligible_bytes, phase, rehearse};
+use crate::phases::{eligible_bytes, phase, rehearse};
 use crate::protocol::FloorGroup;
 
 /// Enough that the two readings around the loop do not count.

@@ -11,20 +11,20 @@
 
 use sys::fork::{BorrowedStack, ForkError, Forked, Stage, Words};
 
-use crate::access_pattern::{Between, Handling};
+use crate::access_pattern::{AccessPattern, Between};
 use crate::block::Block;
 use crate::measurement::{PhaseCost, Phases};
-use crate::process::phase;
+use crate::phases::phase;
 use crate::touching::Toucher;
 
-/// Forks as `handling` says, and does the second touch.
+/// Forks as `pattern` says, and does the second touch.
 pub(crate) fn fork_and_touch<B: Block>(
     blocks: &mut [Option<B>],
     toucher: &Toucher,
-    handling: Handling,
+    pattern: AccessPattern,
     phases: &mut Phases,
 ) -> Result<(), ForkError> {
-    match handling.between {
+    match pattern.between {
         Between::ForkParent => {
             let mut child = fork_asleep(&mut phases.between, Words::default)?;
             phases.second_touch = phase(|| toucher.again(blocks));
@@ -44,7 +44,7 @@ pub(crate) fn fork_and_touch<B: Block>(
         }
         without_touch => {
             phases.between = born_and_gone(without_touch)?;
-            if handling.passes > 1 {
+            if pattern.passes > 1 {
                 phases.second_touch = phase(|| toucher.again(blocks));
             }
             Ok(())

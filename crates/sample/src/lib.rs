@@ -9,8 +9,12 @@ mod file_block;
 mod floors;
 mod fork;
 mod observer;
+mod obtain;
+mod page_order;
+mod phases;
 mod threads;
 mod touching;
+mod unfit;
 
 pub mod access_pattern;
 pub mod file_source;

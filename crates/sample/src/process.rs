@@ -3,29 +3,21 @@
 //! Nothing is allocated and nothing printed between the phases, since what the allocator did for us would show in what
 //! it does for the measurement. Files of `/proc` are read into a buffer on the stack.
 
-use std::hint::black_box;
-use std::time::Instant;
-
 use sys::Errno;
-use sys::allocator::{Growth, HeapBlock, malloc_origin};
-use sys::filemap::{Hint, Sharing};
-use sys::mapping::{HUGE_PAGE_BYTES, Mapping, Policy};
+use sys::allocator::malloc_origin;
+use sys::mapping::{Mapping, Policy};
 use sys::proc::{resident_now, run_delay};
-use sys::program_break::BreakBlock;
-use sys::reopen::Route;
 use sys::usage::Usage;
 
 use crate::access_pattern::Between;
-use crate::block::{Block, OneMapping};
-use crate::file_block::{Call, FileParts, in_memory};
-use crate::file_source::FileSource;
+use crate::block::Block;
 use crate::floors;
 use crate::fork::fork_and_touch;
-use crate::measurement::{Measurement, PhaseCost, Phases, nanoseconds};
+use crate::measurement::{Measurement, Phases, nanoseconds};
 use crate::observer::Observer;
+use crate::obtain::measure_source;
+use crate::phases::{between, eligible_of, failed, fill_up, phase, rehearse, release, sizes};
 use crate::protocol::{Answer, Job, Task};
-use crate::small;
-use crate::source::Source;
 use crate::threads;
 use crate::touching::Toucher;
 
@@ -63,7 +55,7 @@ pub fn answer(task: &Task) -> Answer {
     }
 }
 
-/// By huge pages, if they can be had: that takes a fifth of the time.
+/// Touches huge pages where the kernel gives them: that takes a fifth of the time.
 fn warm(bytes: u64) {
     let Ok(len) = usize::try_from(bytes) else { return };
     if let Ok(mut mapping) = Mapping::new(len, Policy::HugePage).or_else(|_| Mapping::new(len, Policy::Plain)) {
@@ -72,7 +64,7 @@ fn warm(bytes: u64) {
 }
 
 fn measured(job: &Job) -> Answer {
-    if job.handling.between == Between::Trim && !sys::allocator::trims() {
+    if job.pattern.between == Between::Trim && !sys::allocator::trims() {
         let library = malloc_origin().unwrap_or_else(|| "this process's allocator".to_owned());
         return Answer::Failed { reason: format!("between = \"trim\": {library} has no malloc_trim(3) of its own") };
     }
@@ -93,69 +85,12 @@ fn measured(job: &Job) -> Answer {
     }
 }
 
-fn measure_source(job: &Job) -> Result<Measurement, String> {
-    let mapped = |policy| move |len| Mapping::new(len, policy);
-    let fill = job.fill;
-    match job.source {
-        Source::Mmap if job.one_mapping => {
-            let parts = OneMapping::new(job.operations);
-            measure(job, |len| parts.take(len))
-        }
-        Source::Mmap => measure(job, mapped(Policy::Plain)),
-        Source::MmapPopulate => measure(job, mapped(Policy::Populate)),
-        Source::MmapHugePage | Source::MmapMidPages(_) => measure(job, mapped(Policy::HugePage)),
-        Source::MmapShared => measure(job, mapped(Policy::Shared)),
-        Source::MmapPopulateWrite => measure(job, mapped(Policy::PopulateWrite)),
-        Source::MmapNoHugePage => measure(job, mapped(Policy::NoHugePage)),
-        Source::MmapCollapse => measure(job, mapped(Policy::Collapse)),
-        Source::MmapHugetlb2M => measure(job, mapped(Policy::Hugetlb2M)),
-        Source::MmapHugetlb1G => measure(job, mapped(Policy::Hugetlb1G)),
-        Source::Malloc => measure(job, HeapBlock::malloc),
-        Source::Calloc => measure(job, HeapBlock::calloc),
-        Source::AlignedAlloc => measure(job, |len| HeapBlock::aligned(alignment(len), len)),
-        Source::Realloc => measure(job, |len| HeapBlock::grown(len, fill, Growth::Doubling)),
-        Source::ReallocSteps => measure(job, |len| HeapBlock::grown(len, fill, Growth::Steps(GROWTH_STEP_BYTES))),
-        Source::Mremap => measure(job, |len| Mapping::grown(len, fill)),
-        Source::Brk => measure(job, BreakBlock::new),
-        Source::Small(workload) => small::measure_job(job, workload),
-        Source::File(FileSource::Memfd) => measure(job, in_memory),
-        Source::File(source) => {
-            let parts = FileParts::new(job.file.ok_or("its parent made no file for it")?);
-            measure_file(job, source, &parts)
-        }
-    }
-}
-
-fn measure_file(job: &Job, source: FileSource, parts: &FileParts) -> Result<Measurement, String> {
-    let mapped = |hint| move |len| parts.map(len, Sharing::Shared, hint);
-    let copied = |call, route| move |len| parts.copied(len, call, route);
-    match source {
-        FileSource::Memfd | FileSource::Tmpfs | FileSource::Shared | FileSource::Pieces => {
-            measure(job, mapped(Hint::None))
-        }
-        FileSource::Private => measure(job, |len| parts.map(len, Sharing::Private, Hint::None)),
-        FileSource::Populate => measure(job, mapped(Hint::Populate)),
-        FileSource::Sequential => measure(job, mapped(Hint::Sequential)),
-        FileSource::Random => measure(job, mapped(Hint::Random)),
-        FileSource::WillNeed => measure(job, mapped(Hint::WillNeed)),
-        FileSource::Read => measure(job, copied(Call::Read, Route::Cached)),
-        FileSource::Pread => measure(job, copied(Call::Pread, Route::Cached)),
-        FileSource::Direct => measure(job, copied(Call::Pread, Route::Direct)),
-    }
-}
-
-/// Of the source that grows by equal steps.
-const GROWTH_STEP_BYTES: usize = 1 << 20;
-
-/// 2 MiB, or the power of two at or below a smaller size; no less than malloc's own.
-fn alignment(len: usize) -> usize {
-    let power = (len + 1).next_power_of_two() / 2;
-    power.clamp(16, HUGE_PAGE_BYTES)
-}
-
 /// The four phases over a batch, and what happens between, by one thread or several.
-fn measure<B: Block>(job: &Job, obtain: impl Fn(usize) -> Result<B, Errno> + Sync) -> Result<Measurement, String> {
-    if let Some(reason) = job.handling.unfit(job.source) {
+pub(crate) fn measure<B: Block>(
+    job: &Job,
+    obtain: impl Fn(usize) -> Result<B, Errno> + Sync,
+) -> Result<Measurement, String> {
+    if let Some(reason) = job.pattern.unfit(job.source) {
         return Err(reason);
     }
     let observer = |job: &Job| job.observe.then(Observer::begin);
@@ -195,14 +130,14 @@ fn alone<B: Block>(
     // Here and not before the release: it walks the page tables, and right after it releasing took a sixth less.
     let resident = resident_now();
     let huge_eligible_bytes = eligible_of(&blocks, &sizes);
-    if job.handling.between.forks() {
-        fork_and_touch(&mut blocks, &toucher, job.handling, &mut phases).map_err(|error| error.to_string())?;
+    if job.pattern.between.forks() {
+        fork_and_touch(&mut blocks, &toucher, job.pattern, &mut phases).map_err(|error| error.to_string())?;
     } else {
-        if job.handling.between != Between::Nothing {
-            phases.between = phase(|| outcome = between(&mut blocks, &sizes, job.handling.between, &obtain));
+        if job.pattern.between != Between::Nothing {
+            phases.between = phase(|| outcome = between(&mut blocks, &sizes, job.pattern.between, &obtain));
             outcome.map_err(words)?;
         }
-        if job.handling.passes > 1 {
+        if job.pattern.passes > 1 {
             phases.second_touch = phase(|| toucher.again(&mut blocks));
         }
     }
@@ -222,112 +157,4 @@ fn alone<B: Block>(
         timings: stopwatch.map(|watch| watch.timings()),
         ..Measurement::default()
     })
-}
-
-/// Sizes of the blocks of `job`.
-pub(crate) fn sizes(job: &Job) -> Result<Vec<usize>, Errno> {
-    job.sizes().map(|size| usize::try_from(size).map_err(|_| Errno::NO_MEMORY)).collect()
-}
-
-/// The first phase: obtains every block.
-#[inline]
-pub(crate) fn fill_up<B: Block>(
-    blocks: &mut [Option<B>],
-    sizes: &[usize],
-    obtain: impl Fn(usize) -> Result<B, Errno>,
-) -> Result<(), Errno> {
-    for (block, &size) in blocks.iter_mut().zip(sizes) {
-        *block = Some(obtain(size)?);
-    }
-    Ok(())
-}
-
-/// The last phase: releases every block.
-#[inline]
-pub(crate) fn release<B: Block>(blocks: &mut [Option<B>]) {
-    for block in blocks {
-        drop(block.take());
-    }
-}
-
-/// What a touch could not do.
-pub(crate) fn failed<B: Block>(blocks: &[Option<B>]) -> Result<(), Errno> {
-    blocks.iter().flatten().find_map(Block::failure).map_or(Ok(()), Err)
-}
-
-/// What happens between the touches.
-#[inline]
-pub(crate) fn between<B: Block>(
-    blocks: &mut [Option<B>],
-    sizes: &[usize],
-    what: Between,
-    obtain: impl Fn(usize) -> Result<B, Errno>,
-) -> Result<(), Errno> {
-    match what {
-        Between::Nothing => Ok(()),
-        // By `fork_and_touch`, in processes of one thread.
-        Between::Fork | Between::Vfork | Between::ForkParent | Between::ForkChild => Err(Errno::NOT_SUPPORTED),
-        Between::DontNeed => blocks.iter_mut().flatten().try_for_each(|block| block.give_back(false)),
-        Between::Free => blocks.iter_mut().flatten().try_for_each(|block| block.give_back(true)),
-        Between::Anew => {
-            release(blocks);
-            fill_up(blocks, sizes, obtain)
-        }
-        Between::Trim => {
-            release(blocks);
-            sys::allocator::trim();
-            fill_up(blocks, sizes, obtain)
-        }
-    }
-}
-
-/// Bytes of the batch in whole aligned huge page ranges.
-pub(crate) fn eligible_of<B: Block>(blocks: &[Option<B>], sizes: &[usize]) -> u64 {
-    let held = blocks.iter().zip(sizes).filter_map(|(block, &size)| Some((block.as_ref()?, size)));
-    held.map(|(block, size)| eligible_bytes(block.address(), size)).sum()
-}
-
-/// Runs what the phases run once: all code is there (`sys::image::bring_in_code`), but not yet in any cache.
-pub(crate) fn rehearse() {
-    let mut small = [0_u8; 256];
-    black_box(&mut small).fill(black_box(1));
-    black_box(phase(|| ()));
-}
-
-/// Times `work` and counts its faults. The counters are read outside the timed span.
-#[inline]
-pub(crate) fn phase(work: impl FnOnce()) -> PhaseCost {
-    let before = Usage::of_this_thread();
-    let start = Instant::now();
-    work();
-    let elapsed = start.elapsed();
-    let used = Usage::of_this_thread().since(&before);
-    PhaseCost { time_ns: nanoseconds(elapsed), minor_faults: used.minor_faults, major_faults: used.major_faults }
-}
-
-/// Bytes of `[address, address + size)` in whole aligned 2 MiB ranges.
-pub(crate) fn eligible_bytes(address: usize, size: usize) -> u64 {
-    let first = address.next_multiple_of(HUGE_PAGE_BYTES);
-    let end = (address + size) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
-    end.saturating_sub(first) as u64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn eligible_ranges_are_whole_and_aligned() {
-        const MIB: usize = 1 << 20;
-        for (address, size, expect) in [
-            (0, 100 * MIB, 100 * MIB),
-            (0, 2 * MIB, 2 * MIB),
-            (4096, 2 * MIB, 0),
-            (4096, 4 * MIB, 2 * MIB),
-            (MIB, 8 * MIB, 6 * MIB),
-            (4096, 1, 0),
-        ] {
-            assert_eq!(eligible_bytes(address, size), expect as u64, "{address:#x} + {size:#x}");
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::access_pattern::Handling;
+use crate::access_pattern::AccessPattern;
 use crate::measured_floors::MeasuredFloors;
 use crate::measurement::Measurement;
 use crate::source::Source;
@@ -92,7 +92,7 @@ pub struct Job {
     pub fill: u8,
     /// How the memory is used.
     #[serde(default)]
-    pub handling: Handling,
+    pub pattern: AccessPattern,
     /// Of the order of the pages, where it is drawn.
     #[serde(default)]
     pub seed: u64,
@@ -148,7 +148,7 @@ impl Job {
             operations,
             extra_bytes: 0,
             fill: 1,
-            handling: Handling::default(),
+            pattern: AccessPattern::default(),
             seed: 0,
             before: None,
             threads: 1,

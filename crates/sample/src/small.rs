@@ -27,7 +27,7 @@ use sys::proc::resident_now;
 
 use crate::measurement::{Measurement, PhaseCost};
 use crate::observer::Observer;
-use crate::process::rehearse;
+use crate::phases::rehearse;
 use crate::protocol::Job;
 use tally::Tally;
 
@@ -99,7 +99,7 @@ pub fn pairs_for(size_bytes: u64) -> u64 {
 /// # Errors
 /// As [`measure`]; and where the job asks for touches, which there are none of.
 pub(crate) fn measure_job(job: &Job, workload: Workload) -> Result<Measurement, String> {
-    if let Some(reason) = job.handling.unfit(job.source) {
+    if let Some(reason) = job.pattern.unfit(job.source) {
         return Err(reason);
     }
     if !job.cpus.is_empty() {

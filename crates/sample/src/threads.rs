@@ -18,7 +18,7 @@ use sys::usage::Usage;
 use crate::block::Block;
 use crate::measurement::{Measurement, PhaseCost, Phases, nanoseconds};
 use crate::observer::Observer;
-use crate::process::{between, eligible_of, failed, fill_up, rehearse, release, sizes};
+use crate::phases::{between, eligible_of, failed, fill_up, rehearse, release, sizes};
 use crate::protocol::Job;
 use crate::touching::Toucher;
 
@@ -151,7 +151,7 @@ fn share<B: Block>(
     };
     parts.push(part(barrier, || first_touch(&mut blocks)));
     let huge_eligible_bytes = eligible_of(&blocks, sizes);
-    parts.push(part(barrier, || note(between(&mut blocks, sizes, job.handling.between, &obtain))));
+    parts.push(part(barrier, || note(between(&mut blocks, sizes, job.pattern.between, &obtain))));
     parts.push(part(barrier, || toucher.again(&mut blocks)));
     note(failed(&blocks));
     parts.push(part(barrier, || release(&mut blocks)));

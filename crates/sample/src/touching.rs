@@ -4,15 +4,16 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use sys::limits::page_bytes;
 
-use crate::access_pattern::{Access, Handling, Touch, page_order};
+use crate::access_pattern::{Access, AccessPattern, Touch};
 use crate::block::Block;
+use crate::page_order::page_order;
 use crate::protocol::Job;
 use crate::random::below;
 use crate::stopwatch::Stopwatch;
 
 /// Knows all that the touches need before the first of them, so that they only touch.
 pub(crate) struct Toucher {
-    handling: Handling,
+    pattern: AccessPattern,
     fill: u8,
     page_bytes: usize,
     /// Pages of a block in the order of the touches; `None`: by address.
@@ -24,20 +25,20 @@ impl Toucher {
         let page_bytes = usize::try_from(page_bytes()).unwrap_or(4096);
         let pages = usize::try_from(job.size_bytes).unwrap_or(usize::MAX).div_ceil(page_bytes);
         let mut random = Xoshiro256PlusPlus::seed_from_u64(job.seed);
-        let order = page_order(job.handling.order, pages, |n| below(&mut random, n));
-        Toucher { handling: job.handling, fill: job.fill, page_bytes, order }
+        let order = page_order(job.pattern.order, pages, |n| below(&mut random, n));
+        Toucher { pattern: job.pattern, fill: job.fill, page_bytes, order }
     }
 
     /// The first touch.
     #[inline]
     pub(crate) fn first<B: Block>(&self, blocks: &mut [Option<B>]) {
-        self.touch(blocks, self.handling.touch.first());
+        self.touch(blocks, self.pattern.touch.first());
     }
 
     /// What times each touch of a page of blocks of `sizes`, where that is wanted.
     pub(crate) fn stopwatch(&self, sizes: &[usize]) -> Option<Stopwatch> {
         let pages = || sizes.iter().map(|size| size.div_ceil(self.page_bytes)).sum();
-        (self.handling.touch == Touch::Timed).then(|| Stopwatch::new(pages()))
+        (self.pattern.touch == Touch::Timed).then(|| Stopwatch::new(pages()))
     }
 
     /// The first touch, page by page by the clock.
@@ -51,8 +52,8 @@ impl Toucher {
     /// All other touches.
     #[inline]
     pub(crate) fn again<B: Block>(&self, blocks: &mut [Option<B>]) {
-        for _ in 1..self.handling.passes {
-            self.touch(blocks, self.handling.touch.again());
+        for _ in 1..self.pattern.passes {
+            self.touch(blocks, self.pattern.touch.again());
         }
     }
 

@@ -2,7 +2,7 @@
 //! process's, and another test's threads would move them. So this file has one test.
 
 use sample::Source;
-use sample::access_pattern::{Between, Handling, Order, Touch};
+use sample::access_pattern::{AccessPattern, Between, Order, Touch};
 use sample::measurement::{Measurement, PhaseCost};
 use sample::process::answer;
 use sample::protocol::Earlier;
@@ -50,7 +50,7 @@ fn faults_fall_where_the_source_says() {
             if source == Source::Brk { observation.break_growth_bytes } else { observation.mapped_growth_bytes };
         assert!(grown >= 8 << 20, "{source:?} {observation:?}");
     }
-    handling(pages, small_pages);
+    patterns(pages, small_pages);
 
     let extra_pages = pages / 20;
     let injected = measure(Job { extra_bytes: extra_pages * sys::limits::page_bytes(), ..job(Source::Mmap) });
@@ -86,38 +86,38 @@ fn faults_fall_where_the_source_says() {
 }
 
 /// What touches and what happens between them must do to the faults.
-fn handling(pages: u64, small_pages: bool) {
-    let with = |handling| measure(Job { handling, ..job(Source::Mmap) }).phases;
-    let plain = Handling::default();
+fn patterns(pages: u64, small_pages: bool) {
+    let with = |pattern| measure(Job { pattern, ..job(Source::Mmap) }).phases;
+    let plain = AccessPattern::default();
     let faults = |cost: PhaseCost| if small_pages { cost.minor_faults } else { 0 };
 
-    let read = with(Handling { touch: Touch::ReadThenWrite, ..plain });
+    let read = with(AccessPattern { touch: Touch::ReadThenWrite, ..plain });
     if small_pages {
         assert!(faults(read.first_touch) >= pages, "every page is mapped to the page of zeros: {read:?}");
         assert!(faults(read.second_touch) >= pages, "and copied when it is written to: {read:?}");
     }
-    let only_read = with(Handling { touch: Touch::Read, ..plain });
+    let only_read = with(AccessPattern { touch: Touch::Read, ..plain });
     assert!(only_read.second_touch.minor_faults <= 2, "{only_read:?}");
     for order in [Order::Random, Order::Strided] {
-        let ordered = with(Handling { touch: Touch::Write, order, ..plain });
+        let ordered = with(AccessPattern { touch: Touch::Write, order, ..plain });
         if small_pages {
             assert!((pages..pages + 8).contains(&faults(ordered.first_touch)), "{order:?} {ordered:?}");
         }
         assert!(ordered.second_touch.minor_faults <= 2, "{order:?} {ordered:?}");
     }
     for (between, fresh) in [(Between::DontNeed, true), (Between::Anew, true), (Between::Free, false)] {
-        let again = with(Handling { between, ..plain });
+        let again = with(AccessPattern { between, ..plain });
         assert!(again.between.time_ns > 0, "{between:?} {again:?}");
         if small_pages {
             // Pages that are free but still there fault only if the kernel took them meanwhile.
             assert!(!fresh || faults(again.second_touch) >= pages, "{between:?} {again:?}");
         }
     }
-    let once = with(Handling { passes: 1, ..plain });
+    let once = with(AccessPattern { passes: 1, ..plain });
     assert_eq!(once.second_touch, PhaseCost::default());
 
-    let trimmed = Handling { between: Between::Trim, ..plain };
-    let trimmed = measure(Job { handling: trimmed, ..Job::plain(Source::Malloc, 64 << 10, 128) }).phases;
+    let trimmed = AccessPattern { between: Between::Trim, ..plain };
+    let trimmed = measure(Job { pattern: trimmed, ..Job::plain(Source::Malloc, 64 << 10, 128) }).phases;
     if small_pages && sys::allocator::libc_version().is_some() {
         assert!(faults(trimmed.second_touch) >= pages / 10 * 9, "a trimmed heap faults again: {trimmed:?}");
     }

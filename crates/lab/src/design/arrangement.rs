@@ -7,9 +7,9 @@ use crate::design::machine_limits::MachineLimits;
 use crate::design::work::Work;
 use crate::design::{ArmPlan, Contrast, Point, Role};
 use crate::question::arm::{ArmSpec, PLACEBO};
+use crate::question::defaults::Defaults;
 use crate::question::preload::Environment;
 use crate::question::quantity::bytes_text;
-use sample::access_pattern::Common;
 use sample::source::Source;
 
 /// What is run, and what is made of it.
@@ -25,7 +25,7 @@ pub struct Arrangement {
     pub placebo: Contrast,
     /// The factors that are crossed.
     pub factors: Vec<Factor>,
-    /// Arms that cannot be had, with their reasons.
+    /// Arms that are not available here, with the reasons.
     pub refused: Vec<Refused>,
 }
 
@@ -35,7 +35,7 @@ pub fn arms(
     limits: &MachineLimits,
     baseline: &ArmSpec,
     others: &[ArmSpec],
-    common: Common,
+    defaults: Defaults,
     points: &[Point],
 ) -> Arrangement {
     let mut arrangement = Arrangement { points: points.to_vec(), ..Arrangement::default() };
@@ -46,7 +46,7 @@ pub fn arms(
             arrangement.arms.push(ArmPlan { name: name.to_owned(), role, point: index, work });
             arrangement.arms.len() - 1
         };
-        let work = |spec: &ArmSpec| limits.work_of(spec, base, point, common);
+        let work = |spec: &ArmSpec| limits.work_of(spec, base, point, defaults);
         let first = add(&baseline.name, Role::Baseline, work(baseline));
         let why_not = |spec: &ArmSpec| {
             let work = work(spec);
@@ -74,7 +74,7 @@ pub fn arms(
     arrangement
 }
 
-/// Why what `spec` is to be compared with cannot be had.
+/// Why the arm that `spec` is to be compared with is not available here.
 fn missed(spec: &ArmSpec, others: &[ArmSpec], why_not: impl Fn(&ArmSpec) -> Option<String>) -> Option<String> {
     let chain = spec.chain(|name| others.iter().find(|other| other.name == name));
     chain
@@ -136,7 +136,7 @@ mod tests {
         let point = |size_bytes, threads| Point::new(size_bytes, threads);
         let points = [point(65_536, 1), point(4 << 20, 1), point(4 << 20, 3)];
         let others = [spec("malloc"), spec("mmap+hugepage")];
-        let plan = arms(&limits(Memory::Warm), &spec("mmap"), &others, Common::of_fill(1), &points);
+        let plan = arms(&limits(Memory::Warm), &spec("mmap"), &others, Defaults::of_fill(1), &points);
         let names: Vec<(&str, usize)> = plan.arms.iter().map(|arm| (arm.name.as_str(), arm.point)).collect();
         assert_eq!(names[..3], [("mmap", 0), ("malloc", 0), ("placebo", 0)]);
         assert_eq!(names[3..7], [("mmap", 1), ("malloc", 1), ("mmap+hugepage", 1), ("placebo", 1)]);
@@ -150,7 +150,8 @@ mod tests {
     #[test]
     fn an_injected_arm_does_more_of_the_same() {
         let point = Point::new(1 << 20, 1);
-        let plan = arms(&limits(Memory::Warm), &spec("malloc"), &[spec("injected:+5%")], Common::of_fill(1), &[point]);
+        let plan =
+            arms(&limits(Memory::Warm), &spec("malloc"), &[spec("injected:+5%")], Defaults::of_fill(1), &[point]);
         let work = &plan.arms[1].work;
         assert_eq!((work.source, work.operations), (Source::Malloc, 32));
         assert_eq!(work.extra_bytes, 410 * 4096, "5 % of 8,192 pages");
@@ -162,7 +163,7 @@ mod tests {
         let against = |name: &str, other: &str| ArmSpec { against: Some(other.to_owned()), ..spec(name) };
         let point = Point::new(64 << 10, 1);
         let plan =
-            |others: &[ArmSpec]| arms(&limits(Memory::Warm), &spec("mmap"), others, Common::of_fill(1), &[point]);
+            |others: &[ArmSpec]| arms(&limits(Memory::Warm), &spec("mmap"), others, Defaults::of_fill(1), &[point]);
         let both = plan(&[against("calloc", "malloc"), spec("malloc")]);
         assert_eq!(both.contrasts, [Contrast::pair(1, 2), Contrast::pair(2, 0)]);
         let refused = plan(&[against("calloc", "mmap+hugepage"), spec("mmap+hugepage")]).refused;

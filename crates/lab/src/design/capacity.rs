@@ -15,7 +15,7 @@ const THREAD_BYTES: u64 = (2 << 20) + (128 << 20);
 pub struct MemoryLimits {
     /// All memory of the machine.
     pub ram_bytes: Option<u64>,
-    /// Of it, what can be had without swapping.
+    /// Of it, what can be used without swapping.
     pub available_bytes: Option<u64>,
     /// The control group that leaves least.
     pub cgroup: Option<MemoryLimit>,

@@ -49,7 +49,7 @@ pub enum BenchError {
          to a host). Leave out --memory cold"
     )]
     NothingCold,
-    /// The baseline, or a cell of a factorial experiment, cannot be had.
+    /// The baseline, or a cell of a factorial experiment, is not available here.
     #[error("the {arm} cannot be measured: {reason}")]
     Baseline {
         /// Which.

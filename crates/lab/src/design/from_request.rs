@@ -10,9 +10,10 @@ use crate::design::schedule::Schedule;
 use crate::design::time_budget::{cap_before_bisections, cap_before_pairs};
 use crate::design::{Design, Point, factorial, survey};
 use crate::question::arm::ArmSpec;
+use crate::question::defaults::Defaults;
 use crate::question::experiment::{Factors, Metric, Subject};
 use crate::question::request::{MAX_TIME, Request};
-use sample::access_pattern::{Common, Handling, Touch};
+use sample::access_pattern::{AccessPattern, Touch};
 
 /// What is to be run.
 #[derive(Debug, Clone)]
@@ -82,11 +83,11 @@ pub fn design(request: &Request, limits: &MachineLimits) -> Result<(Design, Vec<
 
 fn arrangement(request: &Request, limits: &MachineLimits) -> Result<Arrangement, BenchError> {
     match &request.experiment.subject {
-        Subject::Arms { baseline, arms, common } => {
+        Subject::Arms { baseline, arms, defaults } => {
             let others = request.others(baseline, arms);
-            check_arms(request, baseline, &others, *common)?;
+            check_arms(request, baseline, &others, *defaults)?;
             let points = points(request.sizes_bytes(), request.threads(), request.passes());
-            Ok(arrangement::arms(limits, baseline, &others, *common, &points))
+            Ok(arrangement::arms(limits, baseline, &others, *defaults, &points))
         }
         Subject::Floors => survey::arrangement(request, limits),
         Subject::Factors(factors) => cells(request, limits, factors),
@@ -94,7 +95,7 @@ fn arrangement(request: &Request, limits: &MachineLimits) -> Result<Arrangement,
 }
 
 /// Refuses sweeps and touches that the arms have no place for.
-fn check_arms(request: &Request, baseline: &ArmSpec, others: &[ArmSpec], common: Common) -> Result<(), BenchError> {
+fn check_arms(request: &Request, baseline: &ArmSpec, others: &[ArmSpec], defaults: Defaults) -> Result<(), BenchError> {
     let all = || others.iter().chain([baseline]);
     let metric = request.experiment.metric;
     if request.passes().len() > 1 && matches!(metric, Metric::Total | Metric::Obtain | Metric::FirstTouch) {
@@ -106,14 +107,14 @@ fn check_arms(request: &Request, baseline: &ArmSpec, others: &[ArmSpec], common:
         )));
     }
     for (spec, &passes) in all().flat_map(|spec| request.passes().iter().map(move |n| (spec, n))) {
-        let handling = Handling { passes, ..spec.handling.over(common.handling) };
-        if let Some(reason) = spec.source.and_then(|source| handling.unfit(source)) {
+        let pattern = AccessPattern { passes, ..spec.overrides.over(defaults.pattern) };
+        if let Some(reason) = spec.source.and_then(|source| pattern.unfit(source)) {
             return Err(BenchError::Unfit(reason));
         }
     }
     let several_threads = request.threads() != [1];
     let several_points = request.sizes_bytes().len() > 1 || several_threads || request.passes().len() > 1;
-    let timed = |arm: &ArmSpec| arm.handling.over(common.handling).touch == Touch::Timed;
+    let timed = |arm: &ArmSpec| arm.overrides.over(defaults.pattern).touch == Touch::Timed;
     if several_points && all().any(timed) {
         let wish = "touches are timed at one size and in one thread: give one --size, and no --threads";
         return Err(BenchError::Unfit(wish.to_owned()));

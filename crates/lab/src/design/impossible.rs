@@ -25,7 +25,7 @@ pub fn impossible(work: &Work, limits: &MachineLimits) -> Option<String> {
         Source::Brk if work.threads > 1 => {
             Some("the program break is moved by one thread: leave out --threads".to_owned())
         }
-        _ if work.handling.between.forks() && work.threads > 1 => {
+        _ if work.pattern.between.forks() && work.threads > 1 => {
             Some("fork leaves the other threads behind: leave out --threads".to_owned())
         }
         _ => None,
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
     use crate::design::machine_limits::tests::limits;
     use crate::question::memory::Memory;
-    use sample::access_pattern::{Between, Handling};
+    use sample::access_pattern::{AccessPattern, Between};
 
     fn work(source: Source, size_bytes: u64) -> Work {
         limits(Memory::Warm).work(source, crate::design::Point::new(size_bytes, 1), 1)
@@ -131,8 +131,8 @@ mod tests {
 
     #[test]
     fn a_fork_leaves_other_threads_behind() {
-        let handling = Handling { between: Between::ForkParent, ..Handling::default() };
-        let forked = Work { handling, threads: 2, ..work(Source::Mmap, 1 << 20) };
+        let pattern = AccessPattern { between: Between::ForkParent, ..AccessPattern::default() };
+        let forked = Work { pattern, threads: 2, ..work(Source::Mmap, 1 << 20) };
         assert!(impossible(&forked, &limits(Memory::Warm)).unwrap().contains("--threads"));
     }
 }

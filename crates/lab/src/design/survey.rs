@@ -5,9 +5,9 @@ use crate::design::error::BenchError;
 use crate::design::machine_limits::MachineLimits;
 use crate::design::{Contrast, Point, Role};
 use crate::question::arm::ArmSpec;
+use crate::question::defaults::Defaults;
 use crate::question::memory::Memory;
 use crate::question::request::Request;
-use sample::access_pattern::Common;
 use sample::source::Source;
 
 /// The byte that both touches write.
@@ -34,7 +34,7 @@ pub(crate) fn arrangement(request: &Request, limits: &MachineLimits) -> Result<A
     let point = Point::new(request.sizes_bytes()[0], 1);
     let others: Vec<ArmSpec> = Source::all().filter(|source| has_floor(*source)).map(ArmSpec::of).collect();
     let mut arrangement =
-        arrangement::arms(limits, &ArmSpec::of(Source::Mmap), &others, Common::of_fill(FILL), &[point]);
+        arrangement::arms(limits, &ArmSpec::of(Source::Mmap), &others, Defaults::of_fill(FILL), &[point]);
     // That one size of eight is off is nothing that somebody who asks for floors wants to know.
     arrangement.refused.retain(|refused| !matches!(Source::named(&refused.arm), Some(Source::MmapMidPages(_))));
     arrangement.arms.retain(|arm| arm.role != Role::Placebo);

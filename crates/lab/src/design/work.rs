@@ -4,9 +4,10 @@ use crate::design::Point;
 use crate::design::capacity::{self, HEADROOM_BYTES};
 use crate::design::machine_limits::MachineLimits;
 use crate::question::arm::ArmSpec;
+use crate::question::defaults::Defaults;
 use crate::question::memory::Memory;
 use crate::question::preload::Environment;
-use sample::access_pattern::{Common, Handling};
+use sample::access_pattern::AccessPattern;
 use sample::protocol::Earlier;
 use sample::small;
 use sample::source::Source;
@@ -30,7 +31,7 @@ pub struct Work {
     /// Bytes on top of the batch, for the injected arm.
     pub extra_bytes: u64,
     /// How the memory is used.
-    pub handling: Handling,
+    pub pattern: AccessPattern,
     /// The threads share one mapping too.
     pub one_mapping: bool,
     /// What the child is born with.
@@ -44,15 +45,15 @@ pub struct Work {
 }
 
 impl MachineLimits {
-    /// What a sample of `spec` does at `point`, where it says nothing of its own by `base` and `common`.
-    pub(crate) fn work_of(&self, spec: &ArmSpec, base: Source, point: Point, common: Common) -> Work {
-        let mut handling = spec.handling.over(common.handling);
-        handling.passes = point.passes.unwrap_or(handling.passes);
+    /// What a sample of `spec` does at `point`, where it says nothing of its own by `base` and `defaults`.
+    pub(crate) fn work_of(&self, spec: &ArmSpec, base: Source, point: Point, defaults: Defaults) -> Work {
+        let mut pattern = spec.overrides.over(defaults.pattern);
+        pattern.passes = point.passes.unwrap_or(pattern.passes);
         let work = Work {
-            handling,
+            pattern,
             one_mapping: spec.one_mapping,
             environment: spec.environment.clone(),
-            ..self.work(spec.source.unwrap_or(base), point, spec.fill.unwrap_or(common.fill))
+            ..self.work(spec.source.unwrap_or(base), point, spec.fill.unwrap_or(defaults.fill))
         };
         Work { extra_bytes: self.extra_bytes(&work, spec.extra), ..work }
     }
@@ -72,7 +73,7 @@ impl MachineLimits {
             fill,
             threads: point.threads,
             extra_bytes: 0,
-            handling: Handling::default(),
+            pattern: AccessPattern::default(),
             one_mapping: false,
             environment: Environment::default(),
             before: None,

@@ -26,7 +26,7 @@ pub fn comparisons(design: &Design, run: &Run) -> Vec<Comparison> {
             metric: design.metric().name().to_owned(),
             size_bytes: work.size_bytes,
             threads: design.sweeps_threads().then_some(work.threads),
-            passes: design.sweeps_passes().then_some(u64::from(work.handling.passes)),
+            passes: design.sweeps_passes().then_some(u64::from(work.pattern.passes)),
             ratio: estimate.ratio,
             low: estimate.interval.map(|i| i.low),
             high: estimate.interval.map(|i| i.high),

@@ -6,7 +6,7 @@ use crate::design::work::Work;
 use crate::design::{Design, Role};
 use crate::question::preload::Environment;
 use crate::run::Run;
-use sample::access_pattern::Handling;
+use sample::access_pattern::AccessPattern;
 use sample::source::Source;
 
 /// What is known of a run at one point.
@@ -76,6 +76,6 @@ impl ArmRun<'_> {
 }
 
 fn plain_source(work: &Work) -> Option<Source> {
-    let plain = work.handling == Handling::default() && !work.one_mapping;
+    let plain = work.pattern == AccessPattern::default() && !work.one_mapping;
     (plain && work.environment == Environment::default()).then_some(work.source)
 }

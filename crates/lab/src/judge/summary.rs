@@ -15,7 +15,7 @@ const FAULTS_MIN: f64 = 0.5;
 /// of one who copies.
 #[must_use]
 pub fn summary(samples: &[Sample], metric: Metric, work: &Work) -> Option<ArmSummary> {
-    let mut summary = summarise(samples, metric, work.handling.touches_alike())?;
+    let mut summary = summarise(samples, metric, work.pattern.touches_alike())?;
     let bill = &mut summary.bill;
     match work.source {
         Source::File(file) if file.copies() => (bill.populated_ns, bill.populated_pages) = (None, None),

@@ -6,9 +6,10 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::question::defaults::AccessOverrides;
 use crate::question::preload::{Allocator, Environment};
 use crate::question::quantity::parse_share;
-use sample::access_pattern::{Between, Cache, Order, Touch, Wish};
+use sample::access_pattern::{Between, Cache, Order, Touch};
 use sample::source::Source;
 
 /// The name of the baseline's second appearance.
@@ -29,7 +30,7 @@ pub struct ArmSpec {
     /// How much more of the same work it does, as a share: 0 of all arms but the injected one.
     pub extra: f64,
     /// How the memory is used, where that differs from the others.
-    pub handling: Wish,
+    pub overrides: AccessOverrides,
     /// Its threads share one mapping.
     pub one_mapping: bool,
     /// What its children are born with.
@@ -83,7 +84,7 @@ impl ArmSpec {
             against: None,
             fill: None,
             extra: 0.0,
-            handling: Wish::default(),
+            overrides: AccessOverrides::default(),
             one_mapping: false,
             environment: Environment::default(),
         }
@@ -202,7 +203,7 @@ impl Table {
             name: self.name,
             against: self.against,
             fill: self.fill.or(spec.fill),
-            handling: Wish {
+            overrides: AccessOverrides {
                 touch: self.touch,
                 order: self.order,
                 between: self.between,

@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::question::arm::{ArmSpec, nearest};
+use crate::question::defaults::Defaults;
 use crate::question::memory::Memory;
-use sample::access_pattern::Common;
 use sample::source::Source;
 
 pub use file::Mistake;
@@ -66,7 +66,7 @@ pub enum Subject {
         /// The others.
         arms: Vec<ArmSpec>,
         /// What they do unless they say otherwise.
-        common: Common,
+        defaults: Defaults,
     },
     /// Every combination of the levels of some factors.
     Factors(Factors),

@@ -83,7 +83,7 @@ impl Allocator {
     /// with nothing preloaded).
     ///
     /// # Errors
-    /// Why it cannot be had, and what to do.
+    /// Why it is not available here, and what to do.
     pub fn resolve(
         &self,
         mut origin_with: impl FnMut(Option<&str>) -> Result<Option<String>, String>,

@@ -35,7 +35,7 @@ impl Asked {
 pub(super) fn experiment(design: &Design, cap: Option<Duration>, asked: Asked) -> results::Experiment {
     let first = design.arms.first().map(|arm| &arm.work);
     let fill = match &design.experiment.subject {
-        Subject::Arms { common, .. } => common.fill,
+        Subject::Arms { defaults, .. } => defaults.fill,
         Subject::Factors(factors) => factors.fill[1],
         Subject::Floors => FILL,
     };

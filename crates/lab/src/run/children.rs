@@ -86,7 +86,7 @@ pub struct Children<'a> {
     timings: Vec<TakenTimings>,
     /// Of what the workloads of small objects draw: the same in all samples of a block.
     block_seed: u64,
-    /// What gives children an allocator, or why it cannot be had, by the allocator's name.
+    /// What gives children an allocator, or why it is not available here, by the allocator's name.
     allocators: BTreeMap<String, Result<Preloaded, String>>,
     /// Of the last child's file, what was in the page cache before and after.
     cached: (Option<u64>, Option<u64>),
@@ -173,7 +173,7 @@ impl<'a> Children<'a> {
             operations: work.operations,
             extra_bytes: work.extra_bytes,
             fill: work.fill,
-            handling: work.handling,
+            pattern: work.pattern,
             seed: if work.source.counts_pairs() { self.block_seed } else { self.random.next_u64() },
             before: work.before,
             threads: work.threads,
@@ -198,7 +198,7 @@ impl<'a> Children<'a> {
         }
     }
 
-    /// Whether the file that `work` needs can be had.
+    /// Whether the file that `work` needs is available here.
     ///
     /// # Errors
     /// Why not, and what to do.
@@ -209,7 +209,7 @@ impl<'a> Children<'a> {
     /// What gives children of `environment` their allocator; `None` if they have the one that they would have anyway.
     ///
     /// # Errors
-    /// Why it cannot be had.
+    /// Why it is not available here.
     pub fn preloaded(&mut self, environment: &Environment) -> Result<Option<Preloaded>, String> {
         let Some(allocator) = &environment.allocator else { return Ok(None) };
         if let Some(known) = self.allocators.get(&allocator.name) {

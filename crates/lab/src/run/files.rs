@@ -79,7 +79,7 @@ impl Files {
     /// The file for a child that does `work`; `None` if it needs none.
     ///
     /// # Errors
-    /// Why it cannot be had, and what to do.
+    /// Why it is not available here, and what to do.
     pub fn of(&self, work: &Work) -> Result<Option<JobFile>, String> {
         let Some(place) = place_of(work) else { return Ok(None) };
         if !Path::new("/proc/self/fd").exists() {
@@ -92,7 +92,7 @@ impl Files {
         if work.source == Source::File(FileSource::Direct) {
             takes_direct(filesystem, file.descriptor)?;
         }
-        if work.handling.cache == Cache::Cold && filesystem.is_memory() {
+        if work.pattern.cache == Cache::Cold && filesystem.is_memory() {
             return Err(format!(
                 "{} has its files in memory and nowhere else, so their cache is never cold: choose a directory on a disk \
                  with --dir",
@@ -147,7 +147,7 @@ fn place_of(work: &Work) -> Option<Place> {
 
 /// That nothing comes into the cache can only be seen where nothing is in it.
 fn is_to_be_cold(work: &Work) -> bool {
-    work.handling.cache == Cache::Cold || work.source == Source::File(FileSource::Direct)
+    work.pattern.cache == Cache::Cold || work.source == Source::File(FileSource::Direct)
 }
 
 /// Every block of a sample has a part of the file of its own, in whole pages.
@@ -187,12 +187,12 @@ mod tests {
     use crate::design::Point;
     use crate::design::machine_limits::tests::limits;
     use crate::question::memory::Memory;
-    use sample::access_pattern::{Handling, Touch};
+    use sample::access_pattern::{AccessPattern, Touch};
 
     fn work(source: FileSource, cache: Cache) -> Work {
         let point = Point { size_bytes: (1 << 20) + 1, threads: 1, passes: None };
-        let handling = Handling { touch: Touch::Sum, cache, ..Handling::default() };
-        Work { handling, ..limits(Memory::Warm).work(Source::File(source), point, 1) }
+        let pattern = AccessPattern { touch: Touch::Sum, cache, ..AccessPattern::default() };
+        Work { pattern, ..limits(Memory::Warm).work(Source::File(source), point, 1) }
     }
 
     #[test]

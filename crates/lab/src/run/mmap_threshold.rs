@@ -7,7 +7,7 @@ use crate::design::Design;
 use crate::design::work::Work;
 use crate::run::children::Children;
 use crate::run::observe::Observation;
-use sample::access_pattern::Handling;
+use sample::access_pattern::AccessPattern;
 
 /// Blocks of a run between the points: enough that what the heap had before is no matter.
 const BLOCKS: u64 = 8;
@@ -52,8 +52,8 @@ fn between(name: &str, low: &Work, high_bytes: u64, children: &mut Children) -> 
     let (mut break_bytes, mut mapping_bytes, mut runs, mut allocator) = (low.size_bytes, high_bytes, 0, None);
     while mapping_bytes - break_bytes > 1 {
         let size_bytes = break_bytes + (mapping_bytes - break_bytes) / 2;
-        let handling = Handling { passes: 1, ..Handling::default() };
-        let work = Work { size_bytes, operations: BLOCKS, handling, warm_bytes: 0, ..low.clone() };
+        let pattern = AccessPattern { passes: 1, ..AccessPattern::default() };
+        let work = Work { size_bytes, operations: BLOCKS, pattern, warm_bytes: 0, ..low.clone() };
         let (measurement, _) = children.observe(&work).ok()??;
         let seen = measurement.observation?;
         allocator = measurement.allocator;

@@ -88,7 +88,7 @@ fn small(sample: &Sample) -> Result<(), String> {
 /// Pages that were given back at once must fault again.
 fn given_back(work: &Work, sample: &Sample) -> Result<(), String> {
     let (first, again) = (sample.first_touch_minor_faults, sample.second_touch_minor_faults);
-    let fresh = work.handling.between == Between::DontNeed && work.handling.passes > 1 && first > 0;
+    let fresh = work.pattern.between == Between::DontNeed && work.pattern.passes > 1 && first > 0;
     if fresh && (again as f64) < first as f64 * (1.0 - LEFT_SHARE) {
         return Err(format!(
             "MADV_DONTNEED did not give the pages back: {again} faults on the second touch, {first} on the first"
@@ -99,10 +99,10 @@ fn given_back(work: &Work, sample: &Sample) -> Result<(), String> {
 
 /// Private memory that two processes have is copied page by page when one of them writes.
 fn copied(work: &Work, sample: &Sample) -> Result<(), String> {
-    let (touch, shared) = (work.handling.touch, work.source.is_shared());
+    let (touch, shared) = (work.pattern.touch, work.source.is_shared());
     let both_write = touch.first().writes() && touch.again().writes();
     let (first, again) = (sample.first_touch_minor_faults, sample.second_touch_minor_faults);
-    if !work.handling.between.shares() || !both_write || shared {
+    if !work.pattern.between.shares() || !both_write || shared {
         return Ok(());
     }
     if (again as f64) < first as f64 * (1.0 - LEFT_SHARE) {
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use crate::design::machine_limits::tests::limits;
     use crate::question::memory::Memory;
-    use sample::access_pattern::Handling;
+    use sample::access_pattern::AccessPattern;
 
     fn work(source: Source, size_bytes: u64) -> Work {
         limits(Memory::Warm).work(source, crate::design::Point::new(size_bytes, 1), 1)
@@ -200,8 +200,8 @@ mod tests {
 
     #[test]
     fn pages_given_back_must_fault_again() {
-        let handling = Handling { between: Between::DontNeed, ..Handling::default() };
-        let work = Work { handling, ..work(Source::Mmap, 1 << 20) };
+        let pattern = AccessPattern { between: Between::DontNeed, ..AccessPattern::default() };
+        let work = Work { pattern, ..work(Source::Mmap, 1 << 20) };
         let sample = |first, again| Sample {
             first_touch_minor_faults: first,
             second_touch_minor_faults: again,
@@ -209,7 +209,7 @@ mod tests {
         };
         assert!(policy_took_effect(&work, &sample(8192, 8192)).is_ok());
         assert!(policy_took_effect(&work, &sample(8192, 100)).unwrap_err().contains("MADV_DONTNEED"));
-        let forked = Work { handling: Handling { between: Between::ForkParent, ..handling }, ..work };
+        let forked = Work { pattern: AccessPattern { between: Between::ForkParent, ..pattern }, ..work };
         assert!(policy_took_effect(&forked, &sample(8192, 8192)).is_ok());
         assert!(policy_took_effect(&forked, &sample(8192, 100)).unwrap_err().contains("copies"));
         let shared = Work { source: Source::MmapShared, ..forked.clone() };

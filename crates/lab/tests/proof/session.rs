@@ -8,9 +8,9 @@ use lab::design::schedule::Schedule;
 use lab::design::{Design, Point};
 use lab::judge::sign_judge::SignJudge;
 use lab::question::arm::ArmSpec;
+use lab::question::defaults::Defaults;
 use lab::run::{Bench, Progress, Run, Taken, ratios, session};
 use results::{Block, Sample, Stopped};
-use sample::access_pattern::Common;
 use stats::Verdict;
 
 /// Times by arm, what happens in which block, and how long a sample takes.
@@ -205,7 +205,7 @@ fn sweep() -> Design {
     let points = [64 << 10, 1 << 20].map(|size_bytes| Point::new(size_bytes, 1));
     let baseline = ArmSpec::of(lab::Source::Mmap);
     let plan =
-        arrangement::arms(&limits(), &baseline, &[ArmSpec::of(lab::Source::Malloc)], Common::of_fill(1), &points);
+        arrangement::arms(&limits(), &baseline, &[ArmSpec::of(lab::Source::Malloc)], Defaults::of_fill(1), &points);
     of(plan, lab::question::experiment::by_name("anonymous").unwrap(), 0.03, 1)
 }
 
@@ -231,7 +231,7 @@ fn many_comparisons_go_on_until_a_look_says_something() {
         &limits(),
         &ArmSpec::of(lab::Source::Mmap),
         &[ArmSpec::of(lab::Source::Malloc)],
-        Common::of_fill(1),
+        Defaults::of_fill(1),
         &sizes,
     );
     let mut design = of(plan, lab::question::experiment::by_name("anonymous").unwrap(), 0.03, 1);

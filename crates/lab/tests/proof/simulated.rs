@@ -7,12 +7,12 @@ use lab::design::machine_limits::MachineLimits;
 use lab::design::schedule::Schedule;
 use lab::design::{Design, Point};
 use lab::question::arm::ArmSpec;
+use lab::question::defaults::Defaults;
 use lab::run::{Bench, Taken};
 use lab::{Experiment, Memory, Source};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use results::{Block, Sample};
-use sample::access_pattern::Common;
 
 /// Effects of the first arm.
 pub(crate) const EFFECTS: [f64; 7] = [0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.10];
@@ -98,7 +98,7 @@ pub(crate) fn design(comparisons: usize, margin: f64, seed: u64) -> Design {
     let experiment: Experiment = lab::question::experiment::built_in().swap_remove(0);
     let others: Vec<ArmSpec> = Source::all().skip(1).take(comparisons).map(ArmSpec::of).collect();
     let point = Point::new(100 << 20, 1);
-    let plan = arrangement::arms(&limits(), &ArmSpec::of(Source::Mmap), &others, Common::of_fill(1), &[point]);
+    let plan = arrangement::arms(&limits(), &ArmSpec::of(Source::Mmap), &others, Defaults::of_fill(1), &[point]);
     of(plan, experiment, margin, seed)
 }
 

@@ -11,7 +11,7 @@ use sys::memory::Memory;
 use super::{Measured, VALUE, each, judged};
 use crate::measured_floors::GroupFloors;
 use crate::measurement::PhaseCost;
-use crate::process::phase;
+use crate::phases::phase;
 
 /// Putting lines out of the caches takes longer than clearing them: no more of that than is needed.
 const COLD_BYTES_MAX: usize = 8 << 20;

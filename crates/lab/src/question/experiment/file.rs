@@ -8,7 +8,8 @@ use toml::Spanned;
 use super::values::{duration, one_thread, passes, sizes, threads};
 use super::{Experiment, Factors, Metric, Reference, Subject};
 use crate::question::arm::{ArmSpec, PLACEBO};
-use sample::access_pattern::{Between, Cache, Common, Handling, Order, Touch, Wish};
+use crate::question::defaults::{AccessOverrides, Defaults};
+use sample::access_pattern::{AccessPattern, Between, Cache, Order, Touch};
 
 /// What is wrong with an experiment file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -160,23 +161,23 @@ fn subject(raw: &Raw) -> Result<Subject, (usize, String)> {
     if baseline.as_ref().against.is_some() {
         return Err((baseline.span().start, "the baseline is compared with nothing: leave out against".to_owned()));
     }
-    let wish = Wish {
+    let wish = AccessOverrides {
         touch: raw.touch,
         order: raw.order,
         between: raw.between,
         passes: raw.passes.first().copied(),
         cache: raw.cache,
     };
-    let common = Common { fill, handling: wish.over(Handling::default()) };
+    let defaults = Defaults { fill, pattern: wish.over(AccessPattern::default()) };
     for (arm, start) in each(arms).chain([(baseline.as_ref(), baseline.span().start)]) {
-        let handling = arm.handling.over(common.handling);
-        if let Some(reason) = arm.source.or(baseline.as_ref().source).and_then(|source| handling.unfit(source)) {
+        let pattern = arm.overrides.over(defaults.pattern);
+        if let Some(reason) = arm.source.or(baseline.as_ref().source).and_then(|source| pattern.unfit(source)) {
             let says_who = reason.starts_with(&arm.name);
             return Err((start, if says_who { reason } else { format!("{}: {reason}", arm.name) }));
         }
     }
     let arms = each(arms).map(|(arm, _)| arm.clone()).collect();
-    Ok(Subject::Arms { baseline: baseline.as_ref().clone(), arms, common })
+    Ok(Subject::Arms { baseline: baseline.as_ref().clone(), arms, defaults })
 }
 
 /// Each arm, and where it begins in the file.

@@ -15,7 +15,7 @@ use crate::design::{ArmPlan, Design};
 use crate::question::experiment::Subject;
 use crate::question::memory::Memory;
 use crate::run::{Aside, TakenFloors};
-use sample::access_pattern::Handling;
+use sample::access_pattern::AccessPattern;
 use sample::measured_floors::MeasuredFloors;
 use sample::protocol::{Answer, FloorGroup, Task};
 use sample::random::below;
@@ -111,7 +111,7 @@ impl Children<'_> {
         let plain =
             self.design.points.len() == 1 && self.design.points[0].threads == 1 && self.design.factors.is_empty();
         // What is handled in another way is not a sum of floors (see `explain`).
-        let usual = |arm: &ArmPlan| arm.work.handling == Handling::default() && !arm.work.source.counts_pairs();
+        let usual = |arm: &ArmPlan| arm.work.pattern == AccessPattern::default() && !arm.work.source.counts_pairs();
         let (all, worth) = (wants_all(self.design), self.design.arms.iter().any(usual));
         let afforded = all || (worth && beside.account.affords_more());
         if !plain || self.design.memory == Memory::Cold || beside.taken.failed.is_some() || !afforded {

@@ -26,7 +26,7 @@ pub(super) fn sample(design: &Design, work: &Work, measurement: &Measurement, pl
         operations: work.operations,
         size_bytes: design.sweeps_sizes().then_some(work.size_bytes),
         threads: design.sweeps_threads().then_some(work.threads),
-        passes: design.sweeps_passes().then_some(u64::from(work.handling.passes)),
+        passes: design.sweeps_passes().then_some(u64::from(work.pattern.passes)),
         obtain_ns: obtain.time_ns,
         first_touch_ns: first_touch.time_ns,
         between_ns: between.time_ns,
