@@ -1,4 +1,5 @@
-//! One run of an experiment on this machine, from the user's wish to the result: the stages in their order.
+//! One run of an experiment on this machine, from the user's wish to the result: the stages in
+//! their order.
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -26,7 +27,8 @@ use sample::measurement::nanoseconds;
 /// Runs the experiment.
 ///
 /// # Errors
-/// [`BenchError`] when nothing could be measured. An arm that is not available here is no error: it is in `refused`.
+/// [`BenchError`] when nothing could be measured. An arm that is not available here is no error: it
+/// is in `refused`.
 pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Event)) -> Result<LabResult, BenchError> {
     if request.experiment.subject == Subject::Floors {
         return survey::survey(request, interrupt, watch);

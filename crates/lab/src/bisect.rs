@@ -1,5 +1,6 @@
-//! Bisection of crossovers: between two points of a sweep at which an arm is certainly on one side and on the other, the
-//! point half way is measured, and takes the place of one of them, until they are close or it is on neither side.
+//! Bisection of crossovers: between two points of a sweep at which an arm is certainly on one side
+//! and on the other, the point half way is measured, and takes the place of one of them, until they
+//! are close or it is on neither side.
 
 use std::time::Duration;
 
@@ -25,8 +26,8 @@ const CLOSE: f64 = 1.1;
 /// A step has no more than this part of the time that is left, so that there are others after it.
 const PART: f64 = 0.5;
 
-/// Narrows down the crossovers in what was `judged` of `design`, if the experiment of `request` asks for it, in the time
-/// that is left.
+/// Narrows down the crossovers in what was `judged` of `design`, if the experiment of `request`
+/// asks for it, in the time that is left.
 ///
 /// # Errors
 /// If the program cannot start itself.
@@ -126,7 +127,8 @@ impl Bisection<'_> {
         Ok(())
     }
 
-    /// Halves `range`, in whole `unit`s, as long as there is time and the arm is on one side for certain.
+    /// Halves `range`, in whole `unit`s, as long as there is time and the arm is on one side for
+    /// certain.
     fn walk(
         &self,
         range: &mut Range,
@@ -157,7 +159,8 @@ impl Bisection<'_> {
         Some(now + cap.saturating_sub(now).div_f64(left.max(1) as f64))
     }
 
-    /// Measures two arms, by their names, at `point`; `None` if there is no time for that, or nothing came of it.
+    /// Measures two arms, by their names, at `point`; `None` if there is no time for that, or
+    /// nothing came of it.
     fn step(
         &self,
         pair: (&str, &str),
@@ -187,8 +190,8 @@ impl Bisection<'_> {
         Ok(Some(Step { comparison, samples: samples.collect() }))
     }
 
-    /// An arm and what it is compared with at `point`, and nothing else. That it sweeps is kept in mind, so that samples and comparisons
-    /// say where they are.
+    /// An arm and what it is compared with at `point`, and nothing else. That it sweeps is kept in
+    /// mind, so that samples and comparisons say where they are.
     fn design_of(&self, (arm, other): (&str, &str), point: Point, cap: Option<Duration>) -> Option<Design> {
         let Subject::Arms { baseline, defaults, .. } = &self.design.experiment.subject else { return None };
         let named = |name: &str| self.specs.iter().chain([baseline]).find(|spec| spec.name == name);

@@ -2,16 +2,16 @@
 
 pub mod arrangement;
 pub mod capacity;
-pub mod error;
+pub(crate) mod error;
 pub mod factorial;
-pub mod from_request;
-pub mod impossible;
-pub mod machine;
+pub(crate) mod from_request;
+pub(crate) mod impossible;
+pub(crate) mod machine;
 pub mod machine_limits;
 pub mod randomization;
 pub mod schedule;
-pub mod survey;
-pub mod time_budget;
+pub(crate) mod survey;
+pub(crate) mod time_budget;
 pub mod work;
 
 use std::time::Duration;
@@ -168,7 +168,8 @@ impl Design {
         Err(BenchError::NothingToCompare(reasons.join("; ")))
     }
 
-    /// What to call an arm without which nothing can be compared. The placebo is the baseline under another name.
+    /// What to call an arm without which nothing can be compared. The placebo is the baseline under
+    /// another name.
     #[must_use]
     pub fn essential_name(&self, arm: usize) -> String {
         let plan = &self.arms[arm];
@@ -230,7 +231,8 @@ impl Design {
         [Some(plan.name.clone()), size, threads, passes].into_iter().flatten().collect()
     }
 
-    /// The same design without the arms in `gone`. A point that loses an arm without which it says nothing loses all.
+    /// The same design without the arms in `gone`. A point that loses an arm without which it says
+    /// nothing loses all.
     #[must_use]
     pub fn without(&self, gone: &[usize]) -> Design {
         let lost = |point: usize| gone.iter().any(|&arm| self.arms[arm].point == point && self.essential(arm));

@@ -1,17 +1,17 @@
 //! What the samples say: comparisons, effects, explanations, doubts.
 
-pub mod comparison;
-pub mod crossover;
-pub mod diagnosis;
+pub(crate) mod comparison;
+pub(crate) mod crossover;
+pub(crate) mod diagnosis;
 pub mod effects;
-pub mod estimate;
+pub(crate) mod estimate;
 pub mod explain;
 pub(crate) mod floor_ratio;
 pub mod floors;
-pub mod latencies;
+pub(crate) mod latencies;
 pub mod point_run;
 pub mod sign_judge;
-pub mod summary;
+pub(crate) mod summary;
 
 use results::{
     Comparison, Crossover, Effect, Explained, Explanation, Floors, Latencies, Machine, PassCrossover, Warning,
@@ -101,8 +101,8 @@ pub fn judge(design: &Design, run: &Run, aside: &Aside, pairs: Pairs, machine: &
     }
 }
 
-/// Judges the run of a survey: beside what any run says, every floor with its interval, and every source as a multiple of
-/// the floor that it cannot beat.
+/// Judges the run of a survey: beside what any run says, every floor with its interval, and every
+/// source as a multiple of the floor that it cannot beat.
 #[must_use]
 pub fn judge_survey(design: &Design, run: &Run, aside: &Aside, machine: &Machine) -> Judged {
     let judged = judge(design, run, aside, Pairs::NotWanted, machine);

@@ -1,13 +1,14 @@
 //! The lab: from an experiment to a comparison that holds.
 //!
-//! The stages, each importing only what lies before it: [`question`] (what is asked), [`design`] (everything fixed
-//! beforehand), [`run`] (samples, block after block), [`judge`] (what they say) and [`result`] (a [`results::LabResult`]).
-//! The loops over whole measurements lie above them: [`bench()`], the survey of floors, bisections, cold pairs.
+//! The stages, each importing only what lies before it: [`question`] (what is asked), [`design`]
+//! (everything fixed beforehand), [`run`] (samples, block after block), [`judge`] (what they say)
+//! and [`result`] (a [`results::LabResult`]). The loops over whole measurements lie above them:
+//! [`bench()`], the survey of floors, bisections, cold pairs.
 
 pub mod design;
 pub mod judge;
 pub mod question;
-pub mod result;
+pub(crate) mod result;
 pub mod run;
 
 mod bench;

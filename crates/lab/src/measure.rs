@@ -1,4 +1,5 @@
-//! One session on this machine: real children in balanced orders, under the judge of docs/method.md.
+//! One session on this machine: real children in balanced orders, under the judge of
+//! docs/method.md.
 
 use crate::design::Design;
 use crate::design::error::BenchError;

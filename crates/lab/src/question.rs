@@ -3,7 +3,7 @@
 pub mod arm;
 pub mod defaults;
 pub mod experiment;
-pub mod memory;
+pub(crate) mod memory;
 pub mod points;
 pub mod preload;
 pub mod quantity;

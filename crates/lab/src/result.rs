@@ -9,13 +9,13 @@ use results::{LabResult, Machine, Refused, Stopped, TurningPoint};
 
 use crate::design::Design;
 use crate::judge::Judged;
-use crate::run::observe::Observation;
+use crate::run::observe::ObservedArm;
 use crate::run::{ColdPairs, Run};
-pub use experiment::Asked;
+pub(crate) use experiment::Asked;
 
 /// What is known of a run beside the run itself and what it says.
 #[derive(Debug, Clone)]
-pub struct Context {
+pub(crate) struct Context {
     /// RFC 3339, UTC.
     pub started: String,
     /// Of the whole run.
@@ -27,7 +27,7 @@ pub struct Context {
     /// The time cap of the whole run.
     pub cap: Option<Duration>,
     /// By arm of the design: what was observed.
-    pub observed: Vec<Observation>,
+    pub observed: Vec<ObservedArm>,
     /// Arms that were ruled out before the design was made.
     pub refused: Vec<Refused>,
     /// Where allocators turn from the program break to mappings.
@@ -38,7 +38,7 @@ pub struct Context {
 
 /// Puts everything together.
 #[must_use]
-pub fn assemble(design: &Design, run: Run, judged: Judged, context: Context) -> LabResult {
+pub(crate) fn assemble(design: &Design, run: Run, judged: Judged, context: Context) -> LabResult {
     let looks = run.looks.iter().map(|look| look.blocks as u64).collect();
     let (mut stopped, mut blocks, mut dropped) = (run.stopped, run.blocks.clone(), rows::dropped(design, &run));
     let page_bytes = context.machine.page_bytes;

@@ -1,15 +1,16 @@
-//! Samples, block after block, from child processes or from a simulation of them; and what is found out beside them.
+//! Samples, block after block, from child processes or from a simulation of them; and what is found
+//! out beside them.
 
 pub mod children;
 pub mod disturbance;
-pub mod files;
-pub mod mmap_threshold;
-pub mod observe;
-pub mod pilot;
-pub mod policy_check;
+pub(crate) mod files;
+pub(crate) mod mmap_threshold;
+pub(crate) mod observe;
+pub(crate) mod pilot;
+pub(crate) mod policy_check;
 pub mod ratios;
 pub mod session;
-pub mod timings;
+pub(crate) mod timings;
 
 use std::time::Duration;
 
@@ -100,8 +101,8 @@ pub struct Progress {
     pub widest: Option<(f64, f64)>,
 }
 
-/// Judges all comparisons at a look. The session gathers, the judge decides; the tests put wrong judges in this place
-/// to prove that the simulations would notice.
+/// Judges all comparisons at a look. The session gathers, the judge decides; the tests put wrong
+/// judges in this place to prove that the simulations would notice.
 pub trait Judge {
     /// One estimate for each list of log ratios. Called once per look, in order.
     fn look(&mut self, look: Look, log_ratios: &[Vec<f64>]) -> Vec<Option<Estimate>>;

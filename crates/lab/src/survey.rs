@@ -1,8 +1,8 @@
-//! `bench floors`: every floor, and every source against the one that it cannot beat, in the same blocks, until the time
-//! is up.
+//! `bench floors`: every floor, and every source against the one that it cannot beat, in the same
+//! blocks, until the time is up.
 //!
-//! It is a session like any other (orders, children, disturbances), but nothing is compared with a baseline, so nothing
-//! is decided and no look is taken.
+//! It is a session like any other (orders, children, disturbances), but nothing is compared with a
+//! baseline, so nothing is decided and no look is taken.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};

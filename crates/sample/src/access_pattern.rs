@@ -1,5 +1,5 @@
-//! What is done with the memory of an arm once it is there: how it is touched, in which order, and what happens
-//! between the touches.
+//! What is done with the memory of an arm once it is there: how it is touched, in which order, and
+//! what happens between the touches.
 
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +44,8 @@ pub enum Touch {
     Read,
     /// The first touch reads, the others write.
     ReadThenWrite,
-    /// One byte of every page is written, in the first touch with a reading of the clock around each.
+    /// One byte of every page is written, in the first touch with a reading of the clock around
+    /// each.
     Timed,
     /// Every byte of a file is read, and added up.
     Sum,
@@ -173,7 +174,8 @@ pub enum Between {
     Trim,
     /// fork(2) of a child that ends at once, and its end.
     Fork,
-    /// The same of a child that borrows the memory instead of copying its page tables (`CLONE_VM | CLONE_VFORK`).
+    /// The same of a child that borrows the memory instead of copying its page tables (`CLONE_VM |
+    /// CLONE_VFORK`).
     Vfork,
     /// fork(2) of a child that sleeps while its parent does the second touch.
     ForkParent,

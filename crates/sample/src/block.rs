@@ -80,8 +80,8 @@ impl Block for BreakBlock {
     as_memory!();
 }
 
-/// One mapping that several threads share, each with parts of it: one for every block of memory. Whoever comes first makes
-/// it; so it is when all blocks are obtained anew.
+/// One mapping that several threads share, each with parts of it: one for every block of memory.
+/// Whoever comes first makes it; so it is when all blocks are obtained anew.
 pub(crate) struct OneMapping {
     blocks: usize,
     parts: Mutex<Vec<Part>>,

@@ -15,11 +15,13 @@ use crate::block::{Block, as_memory};
 use crate::protocol::JobFile;
 
 thread_local! {
-    /// What a thread copies all its blocks into, as a program does that reads one file after another.
+    /// What a thread copies all its blocks into, as a program does that reads one file after
+    /// another.
     static BUFFER: Buffer = Buffer::new(BUFFER_BYTES);
 }
 
-/// The file that the parent has made, given out part by part; blocks that are obtained anew begin at its start again.
+/// The file that the parent has made, given out part by part; blocks that are obtained anew begin
+/// at its start again.
 pub(crate) struct FileParts {
     file: Inherited,
     bytes: u64,

@@ -36,8 +36,8 @@ pub enum Place {
     Directory,
     /// In `/dev/shm`.
     SharedMemory,
-    /// In the directory of the user, but another one: written page by page, and never taken out of the page cache, which
-    /// would bring it back in larger pieces.
+    /// In the directory of the user, but another one: written page by page, and never taken out of
+    /// the page cache, which would bring it back in larger pieces.
     Pieces,
 }
 

@@ -1,9 +1,11 @@
-//! The inside of a child that measures floors: what each step of getting memory takes when it is done on its own.
+//! The inside of a child that measures floors: what each step of getting memory takes when it is
+//! done on its own.
 //!
-//! Floors whose price depends on the free memory that they find have a process of their own, prepared as a sample is
-//! ([`FloorGroup`]): what an earlier floor has released is in the caches, and cheaper to clear again. Every floor has a
-//! mapping of its own and counts its faults. As in [`crate::process`], nothing is allocated and
-//! nothing printed until all of them are measured. docs/method.md says what each floor contains.
+//! Floors whose price depends on the free memory that they find have a process of their own,
+//! prepared as a sample is ([`FloorGroup`]): what an earlier floor has released is in the caches,
+//! and cheaper to clear again. Every floor has a mapping of its own and counts its faults. As in
+//! [`crate::process`], nothing is allocated and nothing printed until all of them are measured.
+//! docs/method.md says what each floor contains.
 
 mod present;
 
@@ -26,18 +28,19 @@ const TIMER_READINGS: u64 = 1000;
 const CALLS: u64 = 1000;
 /// Mappings that are alive together, at most; few enough to cost little at every size.
 const MAPPINGS_MAX: usize = 256;
-/// Memory that exists already, on which interruptions are measured: it stays in the second-level cache of most
-/// processors, so that the writes themselves are cheap beside the faults.
+/// Memory that exists already, on which interruptions are measured: it stays in the second-level
+/// cache of most processors, so that the writes themselves are cheap beside the faults.
 const EXISTING_BYTES: usize = 1 << 20;
 const EXISTING_ROUNDS: u64 = 8;
 /// The byte that is written.
 const VALUE: u8 = 1;
 
-/// A floor before it is judged: what was measured, how many units, and the faults that it should have taken.
+/// A floor before it is judged: what was measured, how many units, and the faults that it should
+/// have taken.
 type Measured = Result<(PhaseCost, u64, u64), Errno>;
 
-/// Measures the floors of `group` on `bytes` of memory; calls of mmap(2) ask for `block_bytes`. At most `bytes` are held at
-/// any time.
+/// Measures the floors of `group` on `bytes` of memory; calls of mmap(2) ask for `block_bytes`. At
+/// most `bytes` are held at any time.
 #[must_use]
 pub(crate) fn measure(group: FloorGroup, bytes: u64, block_bytes: u64) -> MeasuredFloors {
     let page = page_bytes();
@@ -60,8 +63,8 @@ pub(crate) fn measure(group: FloorGroup, bytes: u64, block_bytes: u64) -> Measur
     MeasuredFloors { size_bytes, floors }
 }
 
-/// Everything but what other groups have. The passes are the first that take memory, so that they find it as a sample
-/// does; of the page by page writing only what happens in the cache is timed.
+/// Everything but what other groups have. The passes are the first that take memory, so that they
+/// find it as a sample does; of the page by page writing only what happens in the cache is timed.
 fn faults(len: usize, block_len: usize, pages: u64) -> FaultFloors {
     let mut mappings: Vec<Option<Mapping>> = (0..(len / block_len).clamp(1, MAPPINGS_MAX)).map(|_| None).collect();
     let timer = timer();
@@ -119,7 +122,8 @@ fn untouched(mappings: &mut [Option<Mapping>], block_len: usize) -> (Measured, M
     }
 }
 
-/// Three passes over one mapping, and its release: a byte of each page, every byte, every byte again.
+/// Three passes over one mapping, and its release: a byte of each page, every byte, every byte
+/// again.
 fn passes(len: usize, pages: u64) -> Result<[(PhaseCost, u64, u64); 4], Errno> {
     let mut mapping = Mapping::new(len, Policy::Plain)?;
     let fault = phase(|| mapping.touch_pages());
@@ -134,8 +138,8 @@ fn read_fault(len: usize, pages: u64) -> Measured {
     Ok((phase(|| mapping.read_pages()), pages, pages))
 }
 
-/// Each page is filled right after its fault, while the lines that the kernel cleared are where they are in a first
-/// touch; only the filling is timed, less what reading the clock takes.
+/// Each page is filled right after its fault, while the lines that the kernel cleared are where
+/// they are in a first touch; only the filling is timed, less what reading the clock takes.
 fn page_by_page(len: usize, pages: u64, reading_ns: f64) -> Measured {
     let mut mapping = Mapping::new(len, Policy::Plain)?;
     let page = usize::try_from(page_bytes()).expect("a page");
@@ -144,9 +148,10 @@ fn page_by_page(len: usize, pages: u64, reading_ns: f64) -> Measured {
     Ok((cost, pages, pages))
 }
 
-/// What it costs that a fault comes in the middle of a long write, apart from the fault: the same faults and the same
-/// writing twice, once in pieces of `block_len` that run into the faults and once a page at a time after its fault. On
-/// shared pages that are only forgotten by the page tables: nothing is allocated and nothing cleared.
+/// What it costs that a fault comes in the middle of a long write, apart from the fault: the same
+/// faults and the same writing twice, once in pieces of `block_len` that run into the faults and
+/// once a page at a time after its fault. On shared pages that are only forgotten by the page
+/// tables: nothing is allocated and nothing cleared.
 fn interruptions(block_len: usize) -> Result<[(PhaseCost, u64, u64); 2], Errno> {
     let page = usize::try_from(page_bytes()).expect("a page");
     let mut mapping = Mapping::new(EXISTING_BYTES, Policy::Shared)?;
@@ -236,8 +241,9 @@ fn each<const N: usize>(outcome: Result<[(PhaseCost, u64, u64); N], Errno>) -> [
     }
 }
 
-/// Whether the faults are those that the floor is about: a huge page of zeros, or a kernel that maps several pages with
-/// one fault, would make it a floor of something else. A fault or two of code that runs for the first time are allowed.
+/// Whether the faults are those that the floor is about: a huge page of zeros, or a kernel that
+/// maps several pages with one fault, would make it a floor of something else. A fault or two of
+/// code that runs for the first time are allowed.
 fn judged(measured: Measured) -> MeasuredFloor {
     match measured {
         Ok((cost, units, faults)) => {

@@ -6,8 +6,8 @@
 //!   fork-child   |fork|  (the child falls asleep)  (the child wakes, |second touch|, and ends)
 //!                 between
 //! ```
-//! What is in brackets is timed by nobody. The child of a fork is asleep before anyone touches, since on one processor the
-//! two would take turns.
+//! What is in brackets is timed by nobody. The child of a fork is asleep before anyone touches,
+//! since on one processor the two would take turns.
 
 use sys::fork::{BorrowedStack, ForkError, Forked, Stage, Words};
 

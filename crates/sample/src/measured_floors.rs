@@ -43,8 +43,8 @@ pub enum GroupFloors {
     Copies {
         /// Copying memory piece by piece into one buffer.
         memcpy: MeasuredFloor,
-        /// read(2) of as many bytes of a file in the page cache, into the same buffer by pieces of the same length. The file
-        /// is an unnamed one in the temporary directory.
+        /// read(2) of as many bytes of a file in the page cache, into the same buffer by pieces of
+        /// the same length. The file is an unnamed one in the temporary directory.
         read: MeasuredFloor,
         /// The same of a file that is in memory alone (`memfd_create`).
         read_memfd: MeasuredFloor,
@@ -83,10 +83,11 @@ pub struct FaultFloors {
     pub write_fault: MeasuredFloor,
     /// Writing all bytes of a page right after the write fault that brought it.
     pub write_after_fault: MeasuredFloor,
-    /// Write faults on pages that exist and need no clearing, and writing all of their bytes in pieces as long as a block
-    /// of memory: each fault interrupts a write.
+    /// Write faults on pages that exist and need no clearing, and writing all of their bytes in
+    /// pieces as long as a block of memory: each fault interrupts a write.
     pub interrupted_write: MeasuredFloor,
-    /// The same, but each page is faulted by a byte and then filled on its own: no fault interrupts a write.
+    /// The same, but each page is faulted by a byte and then filled on its own: no fault interrupts
+    /// a write.
     pub uninterrupted_write: MeasuredFloor,
     /// Writing all bytes of the mapping after all of its write faults.
     pub write_after_pass: MeasuredFloor,
@@ -105,6 +106,7 @@ pub struct MeasuredFloor {
     pub units: u64,
     /// Minor faults meanwhile (`ru_minflt` of the thread).
     pub minor_faults: u64,
-    /// Why the time is not that of what it is named after: the faults are not those that it assumes, or a call failed.
+    /// Why the time is not that of what it is named after: the faults are not those that it
+    /// assumes, or a call failed.
     pub invalid: Option<String>,
 }

@@ -5,7 +5,8 @@ use crate::access_pattern::Order;
 /// The strided order visits every n-th page with this n, then the pages behind those, and so on.
 pub(crate) const STRIDE_PAGES: usize = 16;
 
-/// The order in which `pages` pages are touched, by index; `None`: by address. `draw(n)` gives a number below n.
+/// The order in which `pages` pages are touched, by index; `None`: by address. `draw(n)` gives a
+/// number below n.
 #[must_use]
 pub(crate) fn page_order(order: Order, pages: usize, mut draw: impl FnMut(u64) -> u64) -> Option<Vec<u32>> {
     let all = 0..u32::try_from(pages).unwrap_or(u32::MAX);

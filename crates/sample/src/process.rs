@@ -1,7 +1,8 @@
 //! The inside of a measured child: one process, one batch, its timed phases.
 //!
-//! Nothing is allocated and nothing printed between the phases, since what the allocator did for us would show in what
-//! it does for the measurement. Files of `/proc` are read into a buffer on the stack.
+//! Nothing is allocated and nothing printed between the phases, since what the allocator did for us
+//! would show in what it does for the measurement. Files of `/proc` are read into a buffer on the
+//! stack.
 
 use sys::Errno;
 use sys::allocator::malloc_origin;
@@ -21,10 +22,12 @@ use crate::protocol::{Answer, Job, Task};
 use crate::threads;
 use crate::touching::Toucher;
 
-/// What the hidden child verb does: reads the task, runs it, prints the answer. Returns the exit status.
+/// What the hidden child verb does: reads the task, runs it, prints the answer. Returns the exit
+/// status.
 ///
 /// # Panics
-/// Never: an answer can always be written as JSON. (A closed standard output means that the parent is gone.)
+/// Never: an answer can always be written as JSON. (A closed standard output means that the parent
+/// is gone.)
 #[must_use]
 pub fn child_main(task: Option<&str>) -> i32 {
     let Some(task) = task.and_then(|text| serde_json::from_str::<Task>(text).ok()) else {
@@ -127,7 +130,8 @@ fn alone<B: Block>(
             None => phase(|| toucher.first(&mut blocks)),
         };
     }
-    // Here and not before the release: it walks the page tables, and right after it releasing took a sixth less.
+    // Here and not before the release: it walks the page tables, and right after it releasing took
+    // a sixth less.
     let resident = resident_now();
     let huge_eligible_bytes = eligible_of(&blocks, &sizes);
     if job.pattern.between.forks() {

@@ -1,4 +1,5 @@
-//! What parent and child say to each other: a job on the child's command line, an answer on its standard output.
+//! What parent and child say to each other: a job on the child's command line, an answer on its
+//! standard output.
 
 use serde::{Deserialize, Serialize};
 
@@ -138,7 +139,8 @@ fn one() -> u64 {
 }
 
 impl Job {
-    /// `operations` blocks of `size_bytes` from `source`, for the calling process, and nothing special.
+    /// `operations` blocks of `size_bytes` from `source`, for the calling process, and nothing
+    /// special.
     #[must_use]
     pub fn plain(source: Source, size_bytes: u64, operations: u64) -> Self {
         Job {

@@ -1,6 +1,8 @@
-//! The inside of a child that measures many small objects: a number of pairs of malloc(3) and free(3), timed as one.
+//! The inside of a child that measures many small objects: a number of pairs of malloc(3) and
+//! free(3), timed as one.
 //!
-//! What a pair costs depends on what is asked in which order, so there are four workloads, each a thing that programs do:
+//! What a pair costs depends on what is asked in which order, so there are four workloads, each a
+//! thing that programs do:
 //!
 //! | workload | which objects | who frees them, and when |
 //! |---|---|---|
@@ -9,10 +11,10 @@
 //! | `small-larson` | sizes drawn evenly | threads hand all that they hold to the next, which replaces it bit by bit |
 //! | `small-exchange` | one size | another thread, as soon as it was handed over |
 //!
-//! The work is the same for a seed, whatever the allocator: so many pairs, the same sizes in the same order in each
-//! thread. Tables of sizes and places are drawn beforehand; while the clock runs nothing but the workload allocates.
-//! Every object is written at both ends, and both are checked before it is freed, so that an allocator that gives the
-//! same bytes away twice is found out.
+//! The work is the same for a seed, whatever the allocator: so many pairs, the same sizes in the
+//! same order in each thread. Tables of sizes and places are drawn beforehand; while the clock runs
+//! nothing but the workload allocates. Every object is written at both ends, and both are checked
+//! before it is freed, so that an allocator that gives the same bytes away twice is found out.
 
 mod crew;
 mod draws;
@@ -38,8 +40,8 @@ pub enum Workload {
     Fixed,
     /// Sizes and lifetimes drawn.
     Mixed,
-    /// Objects handed from thread to thread: the idea of the larson benchmark (Larson and Krishnan, "Memory allocation for
-    /// long-running server applications", ISMM 1998).
+    /// Objects handed from thread to thread: the idea of the larson benchmark (Larson and Krishnan,
+    /// "Memory allocation for long-running server applications", ISMM 1998).
     Larson,
     /// One thread obtains, another frees.
     Exchange,
@@ -82,7 +84,8 @@ impl Workload {
     }
 }
 
-/// Pairs of a sample: enough that what is touched for the first time, and starting threads, are a small part.
+/// Pairs of a sample: enough that what is touched for the first time, and starting threads, are a
+/// small part.
 const PAIRS: u64 = 400_000;
 /// Of larger objects there are fewer, since an allocator may ask the kernel for each.
 const SMALL_BYTES: u64 = 4096;
@@ -123,11 +126,13 @@ struct Done {
     run_delay_ns: Option<u64>,
 }
 
-/// Runs `pairs` of malloc and free with objects of about `size_bytes` by `threads` threads together; all of the time is
-/// in the phase of obtaining, and the resident set is that after the last free.
+/// Runs `pairs` of malloc and free with objects of about `size_bytes` by `threads` threads
+/// together; all of the time is in the phase of obtaining, and the resident set is that after the
+/// last free.
 ///
 /// # Errors
-/// In words: malloc failed, objects overlap, a thread could not be started, or an object larger than 4 GiB was asked for.
+/// In words: malloc failed, objects overlap, a thread could not be started, or an object larger
+/// than 4 GiB was asked for.
 pub fn measure(
     workload: Workload,
     pairs: u64,

@@ -33,17 +33,20 @@ pub enum Source {
     MmapHugetlb2M,
     /// mmap(2) with `MAP_HUGETLB` and pages of 1 GiB.
     MmapHugetlb1G,
-    /// malloc(3) of a page, then realloc(3) to twice the size until it is large enough, writing what was added.
+    /// malloc(3) of a page, then realloc(3) to twice the size until it is large enough, writing
+    /// what was added.
     Realloc,
     /// Likewise by steps of 1 MiB.
     ReallocSteps,
-    /// mmap(2) of a page, then mremap(2) to twice the size until it is large enough, writing what was added.
+    /// mmap(2) of a page, then mremap(2) to twice the size until it is large enough, writing what
+    /// was added.
     Mremap,
     /// `aligned_alloc(3)` at 2 MiB, or at the size where that is smaller.
     AlignedAlloc,
     /// sbrk(2).
     Brk,
-    /// Pairs of malloc(3) and free(3) of many small objects: no memory that is touched apart from that.
+    /// Pairs of malloc(3) and free(3) of many small objects: no memory that is touched apart from
+    /// that.
     Small(Workload),
     /// A file, one way or another.
     File(FileSource),
@@ -126,7 +129,8 @@ impl Source {
         Source::all().find(|source| source.name() == name)
     }
 
-    /// Whether the memory comes from the process's allocator, so that another allocator would make a difference.
+    /// Whether the memory comes from the process's allocator, so that another allocator would make
+    /// a difference.
     #[must_use]
     pub fn is_of_the_heap(self) -> bool {
         self.counts_pairs()
@@ -136,7 +140,8 @@ impl Source {
             )
     }
 
-    /// Whether it is a workload of small objects: its operations are pairs of malloc and free, not blocks of memory.
+    /// Whether it is a workload of small objects: its operations are pairs of malloc and free, not
+    /// blocks of memory.
     #[must_use]
     pub fn counts_pairs(self) -> bool {
         matches!(self, Source::Small(_))
@@ -161,7 +166,8 @@ impl Source {
         }
     }
 
-    /// Whether the memory has been written to when it has been obtained: then there is no first touch apart from that.
+    /// Whether the memory has been written to when it has been obtained: then there is no first
+    /// touch apart from that.
     #[must_use]
     pub fn writes_while_obtaining(self) -> bool {
         matches!(self, Source::Realloc | Source::ReallocSteps | Source::Mremap)

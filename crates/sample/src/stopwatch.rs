@@ -1,9 +1,10 @@
 //! Touches timed one by one.
 //!
-//! Each touch has a reading of the clock before it and one after it. On x86 and Arm the reading waits for what precedes it
-//! (`rdtsc_ordered` and `isb` in the kernel's vDSO), so a fault lies between the two; a write that faults nowhere may
-//! still be on its way to the cache at the second reading. What the two readings take themselves is measured in the same
-//! process, with nothing between them, and told beside the touches.
+//! Each touch has a reading of the clock before it and one after it. On x86 and Arm the reading
+//! waits for what precedes it (`rdtsc_ordered` and `isb` in the kernel's vDSO), so a fault lies
+//! between the two; a write that faults nowhere may still be on its way to the cache at the second
+//! reading. What the two readings take themselves is measured in the same process, with nothing
+//! between them, and told beside the touches.
 
 use std::time::Instant;
 
@@ -39,7 +40,8 @@ impl Stopwatch {
         watch
     }
 
-    /// Times `touch`. What comes after the touches that it was made for is run, but not noted: noting it would allocate.
+    /// Times `touch`. What comes after the touches that it was made for is run, but not noted:
+    /// noting it would allocate.
     #[inline]
     pub fn time(&mut self, touch: impl FnOnce()) {
         let start = Instant::now();

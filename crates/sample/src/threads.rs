@@ -5,8 +5,8 @@
 //!   thread 1   |obtain  | |touch       | |between  | |touch| | |release  |
 //!              ^        ^ ^            ^ a phase lasts from the first start to the last end
 //! ```
-//! Between the phases all wait for each other. What waking up takes lies before a thread's own clock starts, but the
-//! last to wake ends last: a phase of a few microseconds is mostly that.
+//! Between the phases all wait for each other. What waking up takes lies before a thread's own
+//! clock starts, but the last to wake ends last: a phase of a few microseconds is mostly that.
 
 use std::sync::{Barrier, Condvar, Mutex};
 use std::time::Instant;

@@ -1,16 +1,18 @@
-//! The stages inside a crate, enforced by reading its code: each imports only stages before it, and no two folders import
-//! each other (ARCHITECTURE.md).
+//! The stages inside a crate, enforced by reading its code: each imports only stages before it, and
+//! no two folders import each other (ARCHITECTURE.md).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
 
 use crate::layers::{folder, sources};
 
-/// A crate and its stages in order. Whatever lies beside the stages, in the crate's root, is above them all.
+/// A crate and its stages in order. Whatever lies beside the stages, in the crate's root, is above
+/// them all.
 type Stages = (&'static str, &'static [&'static str]);
 const STAGES: [Stages; 1] = [("lab", &["question", "design", "run", "judge", "result"])];
 
-/// What does not keep to the order yet: a file of a crate, and what it imports. This list may only shrink.
+/// What does not keep to the order yet: a file of a crate, and what it imports. This list may only
+/// shrink.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[];
 
 /// One import: the file that has it, and the module path, without the crate, that it names.
@@ -20,7 +22,8 @@ struct Import {
     path: Vec<String>,
 }
 
-/// The code of a file without comments, strings and test modules: what is compiled into the program.
+/// The code of a file without comments, strings and test modules: what is compiled into the
+/// program.
 fn program_text(code: &str) -> String {
     let code = without_strings(code);
     let mut text = String::new();
@@ -113,8 +116,8 @@ fn module_of(path: &str) -> Vec<String> {
     parts.filter(|name| name != "lib" && name != "mod").collect()
 }
 
-/// The folder of a module in a crate that has `modules`: a module with children is one, whether its own file lies in it
-/// or beside it.
+/// The folder of a module in a crate that has `modules`: a module with children is one, whether its
+/// own file lies in it or beside it.
 fn folder_of(module: &[String], modules: &BTreeSet<Vec<String>>) -> Vec<String> {
     let has_children = modules.iter().any(|other| other.len() > module.len() && other.starts_with(module));
     let len = if has_children { module.len() } else { module.len().saturating_sub(1) };
@@ -137,7 +140,8 @@ fn paths(text: &str, module: &[String]) -> Vec<Vec<String>> {
     found.into_iter().map(|path| resolved(&path, module)).collect()
 }
 
-/// Adds the paths that `text` begins with, below `prefix`: one, or one for each item in braces. Returns what follows.
+/// Adds the paths that `text` begins with, below `prefix`: one, or one for each item in braces.
+/// Returns what follows.
 fn expand<'a>(text: &'a str, prefix: &[String], found: &mut Vec<Vec<String>>) -> &'a str {
     let mut path = prefix.to_vec();
     let mut rest = text.trim_start();
@@ -189,7 +193,8 @@ fn imports(files: &[(String, String)]) -> Vec<Import> {
     files.iter().flat_map(of_file).collect()
 }
 
-/// Imports from a stage of one behind it, or of the root above them: by file, the first part of what it imports.
+/// Imports from a stage of one behind it, or of the root above them: by file, the first part of
+/// what it imports.
 fn against_the_order(stages: &[&str], imports: &[Import]) -> BTreeSet<(String, String)> {
     let place = |name: Option<&String>| stages.iter().position(|stage| name.is_some_and(|name| name == stage));
     let wrong = |import: &&Import| {
@@ -200,8 +205,9 @@ fn against_the_order(stages: &[&str], imports: &[Import]) -> BTreeSet<(String, S
     imports.iter().filter(wrong).map(|import| (import.file.clone(), import.path[0].clone())).collect()
 }
 
-/// Two folders beside each other of which each imports the other, directly or by way of others: for each such folder, one
-/// that it imports and that leads back to it. A folder is no other than the folders in it.
+/// Two folders beside each other of which each imports the other, directly or by way of others: for
+/// each such folder, one that it imports and that leads back to it. A folder is no other than the
+/// folders in it.
 fn circles(files: &[(String, String)], imports: &[Import]) -> BTreeSet<(String, String)> {
     let modules = files.iter().map(|(file, _)| module_of(file));
     let modules: BTreeSet<Vec<String>> =
@@ -271,7 +277,8 @@ fn changes_of_results(code: &str) -> Vec<String> {
     let words: Vec<String> = spaced(code).split_whitespace().map(str::to_owned).collect();
     let word = |at: usize, back: usize| at.checked_sub(back).and_then(|at| words.get(at)).map_or("", String::as_str);
     let changes = |at: &usize| match words[*at].as_str() {
-        // `&mut LabResult`; `mut result: LabResult`; `LabResult { ..., }`, but not `-> LabResult {`.
+        // `&mut LabResult`; `mut result: LabResult`; `LabResult { ..., }`, but not `-> LabResult
+        // {`.
         "LabResult" => {
             let made =
                 words.get(at + 1).is_some_and(|next| next == "{") && !["->", "struct", "for"].contains(&word(*at, 1));

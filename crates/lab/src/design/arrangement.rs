@@ -101,7 +101,8 @@ fn incomparable(source: Source, base: Source) -> Option<String> {
         .then(|| format!("{}, and the baseline {}: they cannot be compared", counts(source), counts(base)))
 }
 
-/// One refusal for each arm and reason; an arm that is impossible at some points only says at which.
+/// One refusal for each arm and reason; an arm that is impossible at some points only says at
+/// which.
 fn refusals(missing: &[(String, Point, String)], points: usize) -> Vec<Refused> {
     let mut groups: Vec<(&str, &str, Vec<u64>)> = Vec::new();
     for (name, point, reason) in missing {

@@ -2,12 +2,14 @@
 
 use sys::cgroup::{MemoryLimit, tightest_memory_limit};
 
-/// Beside the measured memory: page tables (8 bytes a page, so 1/512) and what the kernel needs to stay at ease.
+/// Beside the measured memory: page tables (8 bytes a page, so 1/512) and what the kernel needs to
+/// stay at ease.
 pub(crate) const HEADROOM_BYTES: u64 = 32 << 20;
 /// A child's own code, libraries and stack, in address space.
 const CHILD_BYTES: u64 = 24 << 20;
 
-/// What a thread reserves of address space: its stack, and an arena of glibc's (`HEAP_MAX_SIZE`, which is aligned to itself).
+/// What a thread reserves of address space: its stack, and an arena of glibc's (`HEAP_MAX_SIZE`,
+/// which is aligned to itself).
 const THREAD_BYTES: u64 = (2 << 20) + (128 << 20);
 
 /// What limits the memory of a child.
@@ -38,7 +40,8 @@ impl MemoryLimits {
         }
     }
 
-    /// What is left when the work is shared by `threads`, of which each takes address space of its own.
+    /// What is left when the work is shared by `threads`, of which each takes address space of its
+    /// own.
     #[must_use]
     pub fn with_threads(&self, threads: u64) -> Self {
         let taken = if threads > 1 { threads.saturating_mul(THREAD_BYTES) } else { 0 };

@@ -1,4 +1,5 @@
-//! From a factorial experiment to its cells, and to the pairs of cold and warm samples that follow them.
+//! From a factorial experiment to its cells, and to the pairs of cold and warm samples that follow
+//! them.
 
 use results::{Factor, Refused};
 
@@ -14,8 +15,8 @@ use crate::question::request::Request;
 use sample::protocol::Earlier;
 use sample::source::Source;
 
-/// The cells of a factorial experiment, the effect of each factor, and one comparison: the cell of all first levels
-/// against that of all second ones, as a naive program would compare them.
+/// The cells of a factorial experiment, the effect of each factor, and one comparison: the cell of
+/// all first levels against that of all second ones, as a naive program would compare them.
 #[must_use]
 pub fn cells(limits: &MachineLimits, factors: &Factors, size_bytes: u64) -> Arrangement {
     let point = Point::new(size_bytes, 1);
@@ -86,7 +87,8 @@ pub fn cold_pairs(limits: &MachineLimits, factors: &Factors, levels: [Memory; 2]
     }
 }
 
-/// The arrangement of the pairs, where the experiment asks for them and the machine has a cold state.
+/// The arrangement of the pairs, where the experiment asks for them and the machine has a cold
+/// state.
 #[must_use]
 pub fn cold_pairs_wanted(request: &Request, limits: &MachineLimits) -> Option<Arrangement> {
     let Subject::Factors(factors) = &request.experiment.subject else { return None };

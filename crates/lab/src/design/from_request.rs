@@ -17,7 +17,7 @@ use sample::access_pattern::{AccessPattern, Touch};
 
 /// What is to be run.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The main session.
     pub design: Design,
     /// The pairs of cold and warm samples that are to follow it.
@@ -26,11 +26,12 @@ pub struct Plan {
     pub refused: Vec<Refused>,
 }
 
-/// Plans a run whose time is shared by what follows the main session: pairs of cold and warm samples, or bisections.
+/// Plans a run whose time is shared by what follows the main session: pairs of cold and warm
+/// samples, or bisections.
 ///
 /// # Errors
 /// As [`design`].
-pub fn plan(request: &Request, limits: &MachineLimits) -> Result<Plan, BenchError> {
+pub(crate) fn plan(request: &Request, limits: &MachineLimits) -> Result<Plan, BenchError> {
     let (mut design, refused) = design(request, limits)?;
     let pairs = factorial::cold_pairs_wanted(request, limits);
     if pairs.is_some() {
@@ -47,7 +48,7 @@ pub fn plan(request: &Request, limits: &MachineLimits) -> Result<Plan, BenchErro
 ///
 /// # Errors
 /// What the experiment has no place for, or the machine no memory.
-pub fn design(request: &Request, limits: &MachineLimits) -> Result<(Design, Vec<Refused>), BenchError> {
+pub(crate) fn design(request: &Request, limits: &MachineLimits) -> Result<(Design, Vec<Refused>), BenchError> {
     let Arrangement { points, arms, contrasts, placebo, factors, refused } = arrangement(request, limits)?;
     let memory = MemoryLimits::now();
     // The largest first: what it asks for is what stands in the way of most.

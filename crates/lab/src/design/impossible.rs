@@ -9,7 +9,7 @@ use sample::source::Source;
 
 /// What rules an arm out before any child is started.
 #[must_use]
-pub fn impossible(work: &Work, limits: &MachineLimits) -> Option<String> {
+pub(crate) fn impossible(work: &Work, limits: &MachineLimits) -> Option<String> {
     let whole = |page_bytes: u64| {
         let size = bytes_phrase(page_bytes);
         (work.size_bytes < page_bytes)
@@ -45,7 +45,8 @@ fn no_huge_pages(thp: Option<&str>, source: Source) -> Option<String> {
     }
 }
 
-/// Pages between the base page and 2 MiB: the kernel gives the largest that it may, so larger ones must be off.
+/// Pages between the base page and 2 MiB: the kernel gives the largest that it may, so larger ones
+/// must be off.
 fn mid_pages(kib: u32, limits: &MachineLimits) -> Option<String> {
     let bytes = u64::from(kib) << 10;
     let switch = |bytes: u64| format!("/sys/kernel/mm/transparent_hugepage/hugepages-{}kB/enabled", bytes >> 10);

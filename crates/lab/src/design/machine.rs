@@ -4,7 +4,7 @@ use results::Machine;
 
 /// Describes the machine that this process runs on.
 #[must_use]
-pub fn describe() -> Machine {
+pub(crate) fn describe() -> Machine {
     Machine {
         kernel: Some(sys::machine::kernel_release()),
         cpu: sys::machine::cpu_model(),

@@ -16,10 +16,11 @@ pub fn shuffle<T>(random: &mut impl Rng, items: &mut [T]) {
     }
 }
 
-/// An endless plan of orders in which `arms` are run. Each run of `arms` blocks is a Latin square: every arm stands once
-/// in every position, so that what depends on the position falls on all arms alike. And every arm follows every other
-/// equally often, over each square of an even number of arms and over each two of an odd one (Williams 1949), so that
-/// what a sample leaves behind for the next falls on all arms alike too.
+/// An endless plan of orders in which `arms` are run. Each run of `arms` blocks is a Latin square:
+/// every arm stands once in every position, so that what depends on the position falls on all arms
+/// alike. And every arm follows every other equally often, over each square of an even number of
+/// arms and over each two of an odd one (Williams 1949), so that what a sample leaves behind for
+/// the next falls on all arms alike too.
 #[derive(Debug, Clone)]
 pub struct LatinOrders {
     random: Xoshiro256PlusPlus,
@@ -36,7 +37,8 @@ impl LatinOrders {
         LatinOrders { random: Xoshiro256PlusPlus::seed_from_u64(seed), arms, orders: Vec::new(), half: None }
     }
 
-    /// The order of block `index`: arm numbers, in the sequence of their running. Asking again gives the same.
+    /// The order of block `index`: arm numbers, in the sequence of their running. Asking again
+    /// gives the same.
     pub fn order(&mut self, index: usize) -> &[usize] {
         while self.orders.len() <= index {
             let square = self.square();
@@ -45,8 +47,9 @@ impl LatinOrders {
         &self.orders[index]
     }
 
-    /// A square with rows and labels shuffled. Its columns are a zigzag through the labels, 0 n-1 1 n-2 ..., whose steps
-    /// are all different; of an odd number each size of a step comes twice, and the mirror image has it the other way.
+    /// A square with rows and labels shuffled. Its columns are a zigzag through the labels, 0 n-1 1
+    /// n-2 ..., whose steps are all different; of an odd number each size of a step comes twice,
+    /// and the mirror image has it the other way.
     fn square(&mut self) -> Vec<Vec<usize>> {
         let n = self.arms;
         let mirrored = self.half.is_some();
@@ -70,8 +73,8 @@ fn shuffled(random: &mut impl Rng, n: usize) -> Vec<usize> {
     numbers
 }
 
-/// The orders of a whole design: its points in a random sequence, and within each the arms in the order of a Latin square
-/// of its own, so that what is compared is run close together.
+/// The orders of a whole design: its points in a random sequence, and within each the arms in the
+/// order of a Latin square of its own, so that what is compared is run close together.
 #[derive(Debug, Clone)]
 pub struct Orders {
     random: Xoshiro256PlusPlus,
@@ -118,7 +121,8 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Every block is complete, and over each full square every arm has had every position once.
+        /// Every block is complete, and over each full square every arm has had every position
+        /// once.
         #[test]
         fn positions_balance(arms in 1_usize..12, seed: u64, squares in 1_usize..4) {
             let mut plan = LatinOrders::new(arms, seed);
@@ -131,7 +135,8 @@ mod tests {
             prop_assert!(seen.iter().flatten().all(|&times| times == squares), "{seen:?}");
         }
 
-        /// Over each square, or two of an odd number, every arm has followed every other equally often.
+        /// Over each square, or two of an odd number, every arm has followed every other equally
+        /// often.
         #[test]
         fn predecessors_balance(arms in 2_usize..12, seed: u64, squares in 1_usize..3) {
             let mut plan = LatinOrders::new(arms, seed);

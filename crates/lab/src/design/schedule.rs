@@ -29,8 +29,8 @@ impl Schedule {
         Schedule { looks: vec![Look { blocks, alpha: ALPHA }], cap }
     }
 
-    /// The last look for which there is time, when `kept` blocks are done at `now` and each takes `block`. `None` if
-    /// there is time for none.
+    /// The last look for which there is time, when `kept` blocks are done at `now` and each takes
+    /// `block`. `None` if there is time for none.
     #[must_use]
     pub fn last_that_fits(&self, kept: usize, now: Duration, block: Duration) -> Option<Look> {
         let Some(cap) = self.cap else { return self.looks.last().copied() };

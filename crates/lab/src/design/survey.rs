@@ -44,8 +44,8 @@ pub(crate) fn arrangement(request: &Request, limits: &MachineLimits) -> Result<A
     Ok(arrangement)
 }
 
-/// Whether a floor is known for what `source` does, beside the baseline: one page cleared for each that is written. The
-/// pages of files are there already, and small objects share theirs.
+/// Whether a floor is known for what `source` does, beside the baseline: one page cleared for each
+/// that is written. The pages of files are there already, and small objects share theirs.
 fn has_floor(source: Source) -> bool {
     source != Source::Mmap && !source.counts_pairs() && !matches!(source, Source::File(_))
 }

@@ -2,55 +2,56 @@
 
 use std::time::Duration;
 
-/// How long a sample of cold memory waits first. The kernel reports free pages to the host every 2 s at most
-/// (`PAGE_REPORTING_DELAY` in `mm/page_reporting.c`) and a sixteenth of them at a time.
-pub const COLDNESS: Duration = Duration::from_secs(6);
-/// Pairs that give a single comparison a 99 % interval, from the smallest ratio to the largest: 2 / 2^8 is less than 0.01.
-pub const PAIRS: usize = 8;
+/// How long a sample of cold memory waits first. The kernel reports free pages to the host every 2
+/// s at most (`PAGE_REPORTING_DELAY` in `mm/page_reporting.c`) and a sixteenth of them at a time.
+pub(crate) const COLDNESS: Duration = Duration::from_secs(6);
+/// Pairs that give a single comparison a 99 % interval, from the smallest ratio to the largest: 2 /
+/// 2^8 is less than 0.01.
+pub(crate) const PAIRS: usize = 8;
 /// A pair beyond its wait: two children and a warm-up.
-pub const PAIR_TIME: Duration = Duration::from_secs(1);
+pub(crate) const PAIR_TIME: Duration = Duration::from_secs(1);
 /// The share of a time cap that is for bisections.
 const BISECTION_SHARE: f64 = 0.4;
 
 /// The part of `cap` for the sweep itself, before the bisections.
 #[must_use]
-pub fn cap_before_bisections(cap: Duration) -> Duration {
+pub(crate) fn cap_before_bisections(cap: Duration) -> Duration {
     cap.mul_f64(1.0 - BISECTION_SHARE)
 }
 
 /// A cap of which bisections leave `needed` to the sweep.
 #[must_use]
-pub fn cap_with_bisections(needed: Duration) -> Duration {
+pub(crate) fn cap_with_bisections(needed: Duration) -> Duration {
     needed.div_f64(1.0 - BISECTION_SHARE)
 }
 
 /// The part of `cap` for the cells, before the pairs: all but what they need, and half at least.
 #[must_use]
-pub fn cap_before_pairs(cap: Duration) -> Duration {
+pub(crate) fn cap_before_pairs(cap: Duration) -> Duration {
     cap.saturating_sub(pairs_time()).max(cap / 2)
 }
 
 /// What all pairs take.
 #[must_use]
-pub fn pairs_time() -> Duration {
+pub(crate) fn pairs_time() -> Duration {
     (COLDNESS + PAIR_TIME) * u32::try_from(PAIRS).unwrap_or(u32::MAX)
 }
 
 /// A cap that leaves room for `blocks` blocks after `before`.
 #[must_use]
-pub fn cap_for(blocks: usize, block_time: Duration, before: Duration) -> Duration {
+pub(crate) fn cap_for(blocks: usize, block_time: Duration, before: Duration) -> Duration {
     before + block_time.mul_f64(1.1 * blocks as f64)
 }
 
 /// A cap as it was given.
 #[must_use]
-pub fn exactly(time: Duration) -> String {
+pub(crate) fn exactly(time: Duration) -> String {
     format!("{}s", time.as_secs_f64())
 }
 
 /// Whole seconds, rounded up to a number that one would type.
 #[must_use]
-pub fn seconds(time: Duration) -> String {
+pub(crate) fn seconds(time: Duration) -> String {
     let step = if time.as_secs() >= 100 { 10 } else { 5 };
     format!("{}s", (time.as_secs() + 1).next_multiple_of(step))
 }

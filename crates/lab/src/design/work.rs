@@ -45,7 +45,8 @@ pub struct Work {
 }
 
 impl MachineLimits {
-    /// What a sample of `spec` does at `point`, where it says nothing of its own by `base` and `defaults`.
+    /// What a sample of `spec` does at `point`, where it says nothing of its own by `base` and
+    /// `defaults`.
     pub(crate) fn work_of(&self, spec: &ArmSpec, base: Source, point: Point, defaults: Defaults) -> Work {
         let mut pattern = spec.overrides.over(defaults.pattern);
         pattern.passes = point.passes.unwrap_or(pattern.passes);
@@ -115,8 +116,9 @@ impl MachineLimits {
     }
 }
 
-/// How many blocks of memory make a sample: enough that a sample handles some 32 MiB, so that its phases last far longer
-/// than reading the clock, and at most 8,192, to stay far below the kernel's limit of mappings (65,530).
+/// How many blocks of memory make a sample: enough that a sample handles some 32 MiB, so that its
+/// phases last far longer than reading the clock, and at most 8,192, to stay far below the kernel's
+/// limit of mappings (65,530).
 #[must_use]
 pub fn operations_for(size_bytes: u64, page_bytes: u64) -> u64 {
     const GOAL_BYTES: u64 = 32 << 20;

@@ -9,7 +9,7 @@ use crate::run::ratios::log_ratios;
 
 /// Every comparison of two arms, as the last look of `run` judged it.
 #[must_use]
-pub fn comparisons(design: &Design, run: &Run) -> Vec<Comparison> {
+pub(crate) fn comparisons(design: &Design, run: &Run) -> Vec<Comparison> {
     let Some(look) = run.looks.last() else { return Vec::new() };
     // What one comparison may err, for estimators that know no looks.
     let alpha = look.alpha / design.contrasts.len().max(1) as f64;

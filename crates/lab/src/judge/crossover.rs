@@ -1,13 +1,15 @@
-//! Where an arm and the baseline change places on the way from small blocks to large ones, or from few passes to many.
+//! Where an arm and the baseline change places on the way from small blocks to large ones, or from
+//! few passes to many.
 
 use results::{Comparison, Crossover, PassCrossover};
 
 use crate::design::Design;
 
-/// The crossovers of a sweep over sizes, from its comparisons. A crossover is certain: the interval of the ratio lies on
-/// one side of 1 at one size, and on the other side at a larger one. Where between the two it is, only estimates say.
+/// The crossovers of a sweep over sizes, from its comparisons. A crossover is certain: the interval
+/// of the ratio lies on one side of 1 at one size, and on the other side at a larger one. Where
+/// between the two it is, only estimates say.
 #[must_use]
-pub fn crossovers(design: &Design, comparisons: &[Comparison]) -> Vec<Crossover> {
+pub(crate) fn crossovers(design: &Design, comparisons: &[Comparison]) -> Vec<Crossover> {
     if !design.sweeps_sizes() {
         return Vec::new();
     }
@@ -17,7 +19,7 @@ pub fn crossovers(design: &Design, comparisons: &[Comparison]) -> Vec<Crossover>
 
 /// Likewise of a sweep over passes.
 #[must_use]
-pub fn pass_crossovers(design: &Design, comparisons: &[Comparison]) -> Vec<PassCrossover> {
+pub(crate) fn pass_crossovers(design: &Design, comparisons: &[Comparison]) -> Vec<PassCrossover> {
     if !design.sweeps_passes() {
         return Vec::new();
     }
@@ -88,7 +90,8 @@ pub(crate) fn side(low: Option<f64>, high: Option<f64>) -> Option<bool> {
     }
 }
 
-/// Where a line of one arm changes sides: the indices between which it does, and whether it is faster from there on.
+/// Where a line of one arm changes sides: the indices between which it does, and whether it is
+/// faster from there on.
 fn changes(line: &[&Comparison]) -> Vec<(usize, usize, bool)> {
     let certain: Vec<(usize, bool)> =
         line.iter().enumerate().filter_map(|(index, c)| Some((index, side(c.low, c.high)?))).collect();

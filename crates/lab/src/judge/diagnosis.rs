@@ -1,4 +1,5 @@
-//! Doubts: what in the data says that a figure should be taken with care. Each is raised only where it touches a figure.
+//! Doubts: what in the data says that a figure should be taken with care. Each is raised only where
+//! it touches a figure.
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ const TREND_MIN: f64 = 0.10;
 
 /// All doubts about `run`, the gravest first.
 #[must_use]
-pub fn doubts(design: &Design, run: &Run, machine: &Machine, placebo: Option<&Placebo>) -> Vec<Warning> {
+pub(crate) fn doubts(design: &Design, run: &Run, machine: &Machine, placebo: Option<&Placebo>) -> Vec<Warning> {
     let mut doubts = Vec::new();
     let drifting = drifts(design, run);
     let bimodal = modes(design, run, machine);
@@ -75,8 +76,8 @@ fn too_few_blocks(design: &Design, run: &Run) -> Option<Warning> {
     })
 }
 
-/// Two modes where fresh anonymous memory was warmed up mean, as far as one can guess, that some of it was cold. Files and
-/// small objects have modes of other causes: a disk, a cache, a lock.
+/// Two modes where fresh anonymous memory was warmed up mean, as far as one can guess, that some of
+/// it was cold. Files and small objects have modes of other causes: a disk, a cache, a lock.
 fn modes(design: &Design, run: &Run, machine: &Machine) -> Option<Warning> {
     let found: Vec<_> = (0..design.arms.len())
         .filter_map(|arm| Some((arm, two_modes(&values(&run.samples[arm], design.metric()))?)))

@@ -1,4 +1,5 @@
-//! What a factorial experiment finds out: the effect of each factor on the time, and on the spread of the time.
+//! What a factorial experiment finds out: the effect of each factor on the time, and on the spread
+//! of the time.
 
 use results::{Effect, Explained, Factor, Sample};
 use stats::{Estimate, compare, largest_rank};
@@ -23,10 +24,11 @@ pub fn effects(design: &Design, run: &Run) -> Vec<Effect> {
     design.contrasts.iter().zip(&run.estimates).filter_map(effect).collect()
 }
 
-/// What every factor does to the spread. Two blocks that follow each other make a pair; how far the logarithms of a
-/// cell's two samples lie apart measures its spread, and the mean logarithm of that over the cells of one level, less
-/// that of the other, is one value of the ratio of spreads. If a level only stretches the distribution, that value is
-/// symmetric around the logarithm of the stretch, so the sign interval is exact; drift from block to block cancels.
+/// What every factor does to the spread. Two blocks that follow each other make a pair; how far the
+/// logarithms of a cell's two samples lie apart measures its spread, and the mean logarithm of that
+/// over the cells of one level, less that of the other, is one value of the ratio of spreads. If a
+/// level only stretches the distribution, that value is symmetric around the logarithm of the
+/// stretch, so the sign interval is exact; drift from block to block cancels.
 #[must_use]
 pub fn spreads(design: &Design, samples: &[Vec<Sample>]) -> Vec<Effect> {
     let factors: Vec<&Contrast> = design.contrasts.iter().filter(|contrast| contrast.factor.is_some()).collect();
@@ -65,12 +67,15 @@ fn effect(factor: &Factor, estimate: &Estimate, confidence: f64, blocks: usize) 
     }
 }
 
-/// Whether `effects` could together make a ratio as large as `reference` says, at the bounds of their intervals: each
-/// for the worst, all at once, multiplied; `unmeasured` factors of the experiment leave it open. That all bounds hold is as likely as what the errors of the sessions leave of 1.
+/// Whether `effects` could together make a ratio as large as `reference` says, at the bounds of
+/// their intervals: each for the worst, all at once, multiplied; `unmeasured` factors of the
+/// experiment leave it open. That all bounds hold is as likely as what the errors of the sessions
+/// leave of 1.
 #[must_use]
 pub fn explained(reference: &Reference, effects: &[Effect], unmeasured: Vec<String>) -> Explained {
     let bounds: Vec<(&Effect, f64)> = effects.iter().filter_map(|effect| Some((effect, effect.high?))).collect();
-    // Effects of one session share one confidence; the pairs of cold and warm samples are a session of their own.
+    // Effects of one session share one confidence; the pairs of cold and warm samples are a session
+    // of their own.
     let of_session = |memory: bool| bounds.iter().find(|(effect, _)| (effect.factor == "memory") == memory);
     let sessions = [true, false].into_iter().filter_map(of_session).map(|(effect, _)| 1.0 - effect.confidence);
     let error: f64 = sessions.sum();

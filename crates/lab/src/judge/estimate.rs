@@ -1,6 +1,7 @@
 //! Every floor with its interval, and the sums and differences of floors that say something. Pure.
 //!
-//! A sum or a difference is taken within each block, so that its interval is of itself and not of its parts.
+//! A sum or a difference is taken within each block, so that its interval is of itself and not of
+//! its parts.
 
 use results::{FloorEstimate, FloorSample};
 use stats::{Interval, largest_rank, median, sign_interval, sorted};
@@ -35,7 +36,7 @@ const WHOLE_PAGES: [&str; 11] = [
 
 /// Estimates from the samples of the blocks that count, those that hold nowhere left out.
 #[must_use]
-pub fn estimates(samples: &[&FloorSample], page_bytes: u64) -> Vec<FloorEstimate> {
+pub(crate) fn estimates(samples: &[&FloorSample], page_bytes: u64) -> Vec<FloorEstimate> {
     let estimate = |floor: &str, values: &[f64]| {
         let ns = median(values)?;
         let interval = interval(values);

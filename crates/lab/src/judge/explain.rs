@@ -1,7 +1,7 @@
 //! Arms as sums of floors: does what its steps take on their own add up to what an arm took? Pure.
 //!
-//! Parts come from other processes than the samples that they explain, so a sum may fail, and says so. docs/method.md has
-//! the parts and the rule.
+//! Parts come from other processes than the samples that they explain, so a sum may fail, and says
+//! so. docs/method.md has the parts and the rule.
 
 use results::{Explanation, FloorSample, Part, Sample};
 use stats::{Interval, largest_rank, median, sign_interval, sorted};
@@ -10,7 +10,8 @@ use crate::judge::floors::ALPHA;
 use crate::judge::point_run::{ArmRun, PointRun};
 use sample::source::Source;
 
-/// An interval that reaches further from 1 than this does not say that a sum adds up, even if it holds 1.
+/// An interval that reaches further from 1 than this does not say that a sum adds up, even if it
+/// holds 1.
 const COARSEST: f64 = 0.10;
 /// A lazy arm has one fault a page, give or take this share.
 const FAULTS_TOLERANCE: f64 = 0.10;
@@ -174,8 +175,9 @@ fn explain(arm: &str, recipe: &Recipe, pairs: &[Pair], beside: &[Pair], margin: 
     }
 }
 
-/// Yes if the interval of log ratios lies within the margin, or holds 1 and is fine enough to have excluded a sum that
-/// misses by a tenth; no if it excludes 1 and reaches beyond the margin; otherwise the data do not say.
+/// Yes if the interval of log ratios lies within the margin, or holds 1 and is fine enough to have
+/// excluded a sum that misses by a tenth; no if it excludes 1 and reaches beyond the margin;
+/// otherwise the data do not say.
 fn adds_up(interval: Interval, margin: f64) -> Option<bool> {
     let within = |share: f64| interval.high.max(-interval.low) <= f64::ln_1p(share);
     match (within(margin), interval.contains(0.0)) {

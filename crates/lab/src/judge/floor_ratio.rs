@@ -1,8 +1,9 @@
 //! Sources against the floor that they cannot beat. Pure.
 //!
-//! The floor is chosen by what a sample's faults say, not by the source's name: a page that came with a fault of its own
-//! cannot have cost less than a fault that allocates and clears it, one that came with a call no less than populating it,
-//! and one that came with neither no less than its share of a 2 MiB page. All of them have to be written.
+//! The floor is chosen by what a sample's faults say, not by the source's name: a page that came
+//! with a fault of its own cannot have cost less than a fault that allocates and clears it, one
+//! that came with a call no less than populating it, and one that came with neither no less than
+//! its share of a 2 MiB page. All of them have to be written.
 
 use results::{FloorSample, Part, Sample, SourceFloor};
 use stats::median;
@@ -12,8 +13,8 @@ use crate::judge::estimate::interval;
 use crate::judge::floors::ALPHA;
 use crate::judge::point_run::{ArmRun, PointRun};
 
-/// A share of the pages that is too small for a floor that does not hold to leave the source without one: the faults of
-/// the code itself are among them.
+/// A share of the pages that is too small for a floor that does not hold to leave the source
+/// without one: the faults of the code itself are among them.
 const SHARE_MIN: f64 = 0.01;
 
 /// What one block says: the parts, their sum, and what the source took.

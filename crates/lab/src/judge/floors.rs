@@ -33,7 +33,8 @@ pub(crate) const FIELDS: [Field; 21] = [
     ("read_memfd", |s| &s.read_memfd),
 ];
 
-/// The floors as the file has them, with the medians of those that are `counted`; `None` where none were to be taken.
+/// The floors as the file has them, with the medians of those that are `counted`; `None` where none
+/// were to be taken.
 #[must_use]
 pub fn floors(taken: &TakenFloors, counted: &[&FloorSample]) -> Option<Floors> {
     let TakenFloors { samples, failed } = taken;

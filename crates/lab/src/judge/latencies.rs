@@ -11,7 +11,7 @@ const PER_MILLE: [u64; 4] = [500, 900, 990, 999];
 
 /// By arm of the design: the touches of its samples that count; `None` where none were timed.
 #[must_use]
-pub fn latencies(run: &Run, taken: &[TakenTimings]) -> Vec<Option<Latencies>> {
+pub(crate) fn latencies(run: &Run, taken: &[TakenTimings]) -> Vec<Option<Latencies>> {
     let of_arm = |arm: usize| {
         let counts = |taken: &&TakenTimings| {
             taken.arm == arm && run.samples[arm].iter().any(|sample| sample.block == taken.block)
@@ -19,7 +19,9 @@ pub fn latencies(run: &Run, taken: &[TakenTimings]) -> Vec<Option<Latencies>> {
         let counted: Vec<&TakenTimings> = taken.iter().filter(counts).collect();
         let sum = |of: fn(&TakenTimings) -> &Histogram| {
             let mut sum = Histogram::default();
-            counted.iter().for_each(|taken| sum.add(of(taken)));
+            for taken in &counted {
+                sum.add(of(taken));
+            }
             distribution(sum)
         };
         let touches: Vec<&Histogram> = counted.iter().map(|taken| &taken.touches).collect();
@@ -60,7 +62,8 @@ fn distribution(times: Histogram) -> Distribution {
     }
 }
 
-/// The time that so many of a thousand do not exceed, by nearest rank: the longest time of its bucket.
+/// The time that so many of a thousand do not exceed, by nearest rank: the longest time of its
+/// bucket.
 fn percentile(times: &Histogram, per_mille: u64) -> u64 {
     let rank = (u128::from(times.count()) * u128::from(per_mille)).div_ceil(1000).max(1);
     let mut passed = 0_u128;
@@ -134,8 +137,8 @@ mod tests {
     }
 
     proptest! {
-        /// Adding up bucket by bucket is the same as counting all times at once; percentiles are those of the times
-        /// themselves, or at most a twentieth above.
+        /// Adding up bucket by bucket is the same as counting all times at once; percentiles are
+        /// those of the times themselves, or at most a twentieth above.
         #[test]
         fn sums_and_percentiles_hold(
             one in proptest::collection::vec(0_u64..10_000_000, 1..200),

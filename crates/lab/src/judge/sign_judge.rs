@@ -4,7 +4,8 @@ use stats::{Estimate, Look, Spending, compare};
 
 use crate::run::Judge;
 
-/// The judge of docs/method.md: sign-test intervals, an allowance shared by all comparisons and carried forward.
+/// The judge of docs/method.md: sign-test intervals, an allowance shared by all comparisons and
+/// carried forward.
 #[derive(Debug, Clone)]
 pub struct SignJudge {
     /// What may still be spent.

@@ -11,10 +11,10 @@ use sample::source::Source;
 /// Fewer faults per block of memory than this are not worth dividing by.
 const FAULTS_MIN: f64 = 0.5;
 
-/// The samples of `work` in short. What is faulted in with the call is memory that was asked for, unless that is the buffer
-/// of one who copies.
+/// The samples of `work` in short. What is faulted in with the call is memory that was asked for,
+/// unless that is the buffer of one who copies.
 #[must_use]
-pub fn summary(samples: &[Sample], metric: Metric, work: &Work) -> Option<ArmSummary> {
+pub(crate) fn summary(samples: &[Sample], metric: Metric, work: &Work) -> Option<ArmSummary> {
     let mut summary = summarise(samples, metric, work.pattern.touches_alike())?;
     let bill = &mut summary.bill;
     match work.source {
@@ -29,8 +29,8 @@ pub fn summary(samples: &[Sample], metric: Metric, work: &Work) -> Option<ArmSum
     Some(summary)
 }
 
-/// Summarises the samples of one arm; `None` without samples. `same_again`: the second touch does what the first did, once,
-/// on the same memory.
+/// Summarises the samples of one arm; `None` without samples. `same_again`: the second touch does
+/// what the first did, once, on the same memory.
 fn summarise(samples: &[Sample], metric: Metric, same_again: bool) -> Option<ArmSummary> {
     let per_operation = |value: fn(&Sample) -> u64| median(&each_operation(samples, value));
     let metrics = each_operation(samples, |sample| metric.of(sample));
@@ -58,7 +58,7 @@ fn summarise(samples: &[Sample], metric: Metric, same_again: bool) -> Option<Arm
 
 /// Median of `metric` per page of memory; `None` without samples. A part of a page is a page.
 #[must_use]
-pub fn per_page(samples: &[Sample], metric: Metric, size_bytes: u64, page_bytes: u64) -> Option<f64> {
+pub(crate) fn per_page(samples: &[Sample], metric: Metric, size_bytes: u64, page_bytes: u64) -> Option<f64> {
     let pages = size_bytes.div_ceil(page_bytes.max(1)).max(1) as f64;
     median(&each_operation(samples, |sample| metric.of(sample))).map(|ns| ns / pages)
 }

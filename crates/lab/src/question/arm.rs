@@ -1,4 +1,5 @@
-//! Arms as people name them: a source, or a source with a name and a fill of its own, or the injected arm.
+//! Arms as people name them: a source, or a source with a name and a fill of its own, or the
+//! injected arm.
 
 use std::collections::BTreeMap;
 
@@ -22,8 +23,8 @@ pub struct ArmSpec {
     pub name: String,
     /// Where the memory comes from; `None`: where the baseline's comes from.
     pub source: Option<Source>,
-    /// The arm that it is compared with; `None`: the same without its allocator, where that is measured too, or else the
-    /// baseline.
+    /// The arm that it is compared with; `None`: the same without its allocator, where that is
+    /// measured too, or else the baseline.
     pub against: Option<String>,
     /// The byte to write, if not the experiment's.
     pub fill: Option<u8>,
@@ -38,9 +39,9 @@ pub struct ArmSpec {
 }
 
 impl ArmSpec {
-    /// The arm called `name`: one of the sources, like `malloc`, perhaps with an allocator, like `malloc@jemalloc`; or
-    /// `injected:+x%`, which does x % more of the baseline's work than the baseline and is there to prove that the lab finds
-    /// it.
+    /// The arm called `name`: one of the sources, like `malloc`, perhaps with an allocator, like
+    /// `malloc@jemalloc`; or `injected:+x%`, which does x % more of the baseline's work than the
+    /// baseline and is there to prove that the lab finds it.
     ///
     /// # Errors
     /// A sentence with the nearest name.
@@ -71,7 +72,8 @@ impl ArmSpec {
         Ok(ArmSpec { name, environment, against: None, ..self })
     }
 
-    /// What it is compared with, what that is compared with, and so on, as far as `named` knows them. Endless in a circle.
+    /// What it is compared with, what that is compared with, and so on, as far as `named` knows
+    /// them. Endless in a circle.
     pub fn chain<'a>(&'a self, named: impl Fn(&str) -> Option<&'a ArmSpec> + 'a) -> impl Iterator<Item = &'a ArmSpec> {
         let next = move |arm: &ArmSpec| arm.against.as_deref().and_then(&named);
         std::iter::successors(next(self), move |arm| next(arm))

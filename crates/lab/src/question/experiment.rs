@@ -1,5 +1,5 @@
-//! Experiments: questions as data. The files lie under `experiments/` and are part of the program; users bring their own.
-//! `docs/experiments.md` describes the format.
+//! Experiments: questions as data. The files lie under `experiments/` and are part of the program;
+//! users bring their own. `docs/experiments.md` describes the format.
 
 mod file;
 mod values;

@@ -1,4 +1,5 @@
-//! The points of a sweep, as people write them: `4KiB,1MiB`, `64KiB..1GiB` (powers of two from there), `1,2,4`.
+//! The points of a sweep, as people write them: `4KiB,1MiB`, `64KiB..1GiB` (powers of two from
+//! there), `1,2,4`.
 
 use crate::question::quantity::{bytes_text, parse_bytes};
 

@@ -1,4 +1,5 @@
-//! What a child is born with: variables, and an allocator in place of the one that it would have, preloaded and proved.
+//! What a child is born with: variables, and an allocator in place of the one that it would have,
+//! preloaded and proved.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,7 +27,8 @@ pub struct Allocator {
 enum Kind {
     /// The C library's, whatever this process was started with.
     System,
-    /// One of these is preloaded, the first that there is; where, `ld.so` knows (`ld.so(8)`, `LD_PRELOAD`).
+    /// One of these is preloaded, the first that there is; where, `ld.so` knows (`ld.so(8)`,
+    /// `LD_PRELOAD`).
     Libraries(&'static [&'static str], Package),
     /// This file.
     File,
@@ -79,8 +81,8 @@ impl Allocator {
         Ok(Allocator { name: name.to_owned(), kind })
     }
 
-    /// Finds out what to preload. `origin_with(library)` is where a child's malloc comes from with that preloaded (`None`:
-    /// with nothing preloaded).
+    /// Finds out what to preload. `origin_with(library)` is where a child's malloc comes from with
+    /// that preloaded (`None`: with nothing preloaded).
     ///
     /// # Errors
     /// Why it is not available here, and what to do.

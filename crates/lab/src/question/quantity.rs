@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Reads `100MiB`, `4k`, `1.5 GiB`, `4096`. Binary units (`K`, `Ki`, `KiB` are 1,024) and decimal ones (`KB` is 1,000),
-/// as coreutils reads them, in any case.
+/// Reads `100MiB`, `4k`, `1.5 GiB`, `4096`. Binary units (`K`, `Ki`, `KiB` are 1,024) and decimal
+/// ones (`KB` is 1,000), as coreutils reads them, in any case.
 ///
 /// # Errors
 /// A sentence that says what is wrong and what would be right.

@@ -40,15 +40,16 @@ pub struct Request {
 }
 
 impl Request {
-    /// The time cap in force: what the user says, or else the experiment's or the default; none for a fixed number of
-    /// blocks.
+    /// The time cap in force: what the user says, or else the experiment's or the default; none for
+    /// a fixed number of blocks.
     #[must_use]
     pub fn cap(&self) -> Option<Duration> {
         let usual = self.experiment.max_time.unwrap_or(MAX_TIME);
         self.max_time.or(self.blocks.is_none().then_some(usual))
     }
 
-    /// The arms beside `baseline`: those asked for and what they are compared with, or else `own`, those of the experiment.
+    /// The arms beside `baseline`: those asked for and what they are compared with, or else `own`,
+    /// those of the experiment.
     #[must_use]
     pub fn others(&self, baseline: &ArmSpec, own: &[ArmSpec]) -> Vec<ArmSpec> {
         let wanted = if self.arms.is_empty() { own } else { &self.arms };

@@ -10,7 +10,7 @@ use sample::measurement::nanoseconds;
 
 /// What the user asked for on the command line, where that is no other than what the design says.
 #[derive(Debug, Clone, Default)]
-pub struct Asked {
+pub(crate) struct Asked {
     arms: Vec<String>,
     passes: Option<u64>,
     directory: Option<String>,
@@ -19,7 +19,7 @@ pub struct Asked {
 impl Asked {
     /// By `request`.
     #[must_use]
-    pub fn by(request: &Request) -> Self {
+    pub(crate) fn by(request: &Request) -> Self {
         Asked {
             arms: request.arms.iter().map(|arm| arm.name.clone()).collect(),
             passes: match request.passes.as_deref() {

@@ -6,14 +6,14 @@ use crate::design::work::Work;
 use crate::design::{ArmPlan, Design, Role};
 use crate::judge::summary::{per_page, summary};
 use crate::question::experiment::Metric;
-use crate::run::observe::Observation;
+use crate::run::observe::ObservedArm;
 use crate::run::{ColdPairs, Run};
 
 /// Rows by name, each with the samples of all its points; and what left the run.
 pub(super) fn rows(
     design: &Design,
     run: Run,
-    observed: &[Observation],
+    observed: &[ObservedArm],
     latencies: Vec<Option<Latencies>>,
     page_bytes: u64,
 ) -> (Vec<Arm>, Vec<Refused>) {

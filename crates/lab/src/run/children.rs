@@ -31,15 +31,17 @@ use crate::run::files::Files;
 use crate::run::policy_check::{self, policy_took_effect};
 use crate::run::timings::TakenTimings;
 use crate::run::{Bench, Taken};
-use conversion::Place;
+use conversion::Slot;
 use sample::measurement::{Measurement, nanoseconds};
 use sample::protocol::{Answer, CHILD_VERB, Job, Task};
 use sample::random::below;
 
-/// On a machine that keeps its memory, free memory stays warm unless the machine has been idle for so long.
+/// On a machine that keeps its memory, free memory stays warm unless the machine has been idle for
+/// so long.
 const IDLE: Duration = Duration::from_secs(1);
-/// The environment variable that carries padding. Where a process's stack starts moves with the size of its environment,
-/// and with it what is aligned with what (Mytkowicz et al. 2009): a factor to be drawn, not fixed.
+/// The environment variable that carries padding. Where a process's stack starts moves with the
+/// size of its environment, and with it what is aligned with what (Mytkowicz et al. 2009): a factor
+/// to be drawn, not fixed.
 const PADDING: &str = "FIRSTTOUCH_PADDING";
 const PADDING_BYTES_MAX: u64 = 4096;
 /// What a child may take beyond twice the cap of the run.
@@ -121,13 +123,15 @@ impl<'a> Children<'a> {
         Ok(children)
     }
 
-    /// Draws the processor for the samples to come, and moves there; children are born where their parent is. The
-    /// samples of a block share a processor, so that its ratios are free of what differs between processors, and the
-    /// warm-up frees its pages to the very processor's lists from which the child will take them.
+    /// Draws the processor for the samples to come, and moves there; children are born where their
+    /// parent is. The samples of a block share a processor, so that its ratios are free of what
+    /// differs between processors, and the warm-up frees its pages to the very processor's lists
+    /// from which the child will take them.
     fn change_processor(&mut self) {
         let Ok(count @ 1..) = u64::try_from(self.around.cpus.len()) else { return };
         let index = usize::try_from(below(&mut self.random, count)).expect("an index");
-        // A processor that has just been taken away from us is no reason to stop: the block runs where it may.
+        // A processor that has just been taken away from us is no reason to stop: the block runs
+        // where it may.
         let cpu = self.around.cpus[index];
         self.cpu = sys::process::pin_to(cpu).is_ok().then_some(cpu);
     }
@@ -151,8 +155,9 @@ impl<'a> Children<'a> {
             Memory::Cold => self.around.interrupt.wait(COLDNESS),
             Memory::Warm if warm_bytes == 0 => {} // the observed runs of a cold design
             Memory::Warm if self.keeps_memory && self.last_child.is_some_and(|end| end.elapsed() < IDLE) => {}
-            // By a child, so that memory running out hits a child, never this process with all its samples.
-            // A warm-up that fails leaves memory as it was; two modes would then show in the samples.
+            // By a child, so that memory running out hits a child, never this process with all its
+            // samples. A warm-up that fails leaves memory as it was; two modes would then show in
+            // the samples.
             Memory::Warm => {
                 let task = Task::Warm { parent: std::process::id(), bytes: warm_bytes };
                 if let Ok(Some(finished)) =
@@ -206,7 +211,8 @@ impl<'a> Children<'a> {
         self.around.files.of(work).map(drop)
     }
 
-    /// What gives children of `environment` their allocator; `None` if they have the one that they would have anyway.
+    /// What gives children of `environment` their allocator; `None` if they have the one that they
+    /// would have anyway.
     ///
     /// # Errors
     /// Why it is not available here.
@@ -230,13 +236,14 @@ impl<'a> Children<'a> {
         resolved.map(Some)
     }
 
-    /// How long a child may take: far longer than it can, where there is a cap on the time. One that hangs must not hang
-    /// the run.
+    /// How long a child may take: far longer than it can, where there is a cap on the time. One
+    /// that hangs must not hang the run.
     fn patience(&self) -> Option<Duration> {
         self.design.schedule.cap.map(|cap| 2 * cap + PATIENCE)
     }
 
-    /// What a child of this process's own environment answers to `task`; `None` if the user asked for the end.
+    /// What a child of this process's own environment answers to `task`; `None` if the user asked
+    /// for the end.
     fn ask(&mut self, task: &Task) -> Result<Option<Answer>, String> {
         self.ask_in(task, &Environment::default(), None)
     }
@@ -269,8 +276,8 @@ impl<'a> Children<'a> {
 
     fn sample_of(&self, work: &Work, measurement: &Measurement, block: u64, position: u64) -> Sample {
         let (cached_before_bytes, cached_after_bytes) = self.cached;
-        let place = Place { block, position, cached_before_bytes, cached_after_bytes };
-        conversion::sample(self.design, work, measurement, place)
+        let slot = Slot { block, position, cached_before_bytes, cached_after_bytes };
+        conversion::sample(self.design, work, measurement, slot)
     }
 
     fn command(&mut self, task: &Task) -> Command {

@@ -1,4 +1,5 @@
-//! When a block does not count: only for causes outside the arms, by a rule fixed before anything was measured.
+//! When a block does not count: only for causes outside the arms, by a rule fixed before anything
+//! was measured.
 
 use std::time::Duration;
 
@@ -26,7 +27,8 @@ pub fn outside_cause(block: &Block) -> Option<String> {
     Some(format!("neighbours: other processes used a processor for {}", percent(others)))
 }
 
-/// Whether one more block may be dropped on the way to `goal` blocks that count: at most one in five of all.
+/// Whether one more block may be dropped on the way to `goal` blocks that count: at most one in
+/// five of all.
 #[must_use]
 pub fn may_drop(dropped: usize, goal: usize) -> bool {
     (dropped + 1) * 4 <= goal

@@ -1,4 +1,5 @@
-//! The files of a run: one in each place that its arms need, as large as the largest of them wants it, without a name.
+//! The files of a run: one in each place that its arms need, as large as the largest of them wants
+//! it, without a name.
 
 use std::os::fd::RawFd;
 use std::path::Path;
@@ -42,8 +43,8 @@ impl File {
 }
 
 impl Files {
-    /// Makes the files that `design` needs, in `directory` and in shared memory. What cannot be made is answered when an
-    /// arm asks for it.
+    /// Makes the files that `design` needs, in `directory` and in shared memory. What cannot be
+    /// made is answered when an arm asks for it.
     #[must_use]
     pub fn make(design: &Design, directory: &Path) -> Self {
         let needed = |place: Place| {
@@ -102,8 +103,8 @@ impl Files {
         Ok(Some(JobFile { descriptor: file.descriptor, bytes: file_bytes(work) }))
     }
 
-    /// Brings the file to where `work` wants it: into the page cache, or out of it. Returns how much is in it then; `None`
-    /// if there is no file.
+    /// Brings the file to where `work` wants it: into the page cache, or out of it. Returns how
+    /// much is in it then; `None` if there is no file.
     ///
     /// # Errors
     /// The call that failed.
@@ -115,7 +116,8 @@ impl Files {
         Ok(self.cached_bytes(work))
     }
 
-    /// How much of the file of `work` is in the page cache now; `None` if there is none, or it cannot be known.
+    /// How much of the file of `work` is in the page cache now; `None` if there is none, or it
+    /// cannot be known.
     #[must_use]
     pub fn cached_bytes(&self, work: &Work) -> Option<u64> {
         let file = self.in_place(place_of(work)?).ok()?;
@@ -160,7 +162,7 @@ fn file_bytes(work: &Work) -> u64 {
 ///
 /// # Errors
 /// What was in it instead.
-pub fn cache_was_right(work: &Work, sample: &Sample) -> Result<(), String> {
+pub(crate) fn cache_was_right(work: &Work, sample: &Sample) -> Result<(), String> {
     let Some(before) = sample.cached_before_bytes else { return Ok(()) };
     let all = file_bytes(work);
     let few = |bytes: u64| bytes as f64 <= ELSEWHERE_SHARE * all as f64;

@@ -1,12 +1,12 @@
-//! Where an allocator turns from moving the program break to mapping: seen in the observed runs of a sweep over sizes, and
-//! then found to the byte by bisection with further ones.
+//! Where an allocator turns from moving the program break to mapping: seen in the observed runs of
+//! a sweep over sizes, and then found to the byte by bisection with further ones.
 
 use results::{Observed, TurningPoint};
 
 use crate::design::Design;
 use crate::design::work::Work;
 use crate::run::children::Children;
-use crate::run::observe::Observation;
+use crate::run::observe::ObservedArm;
 use sample::access_pattern::AccessPattern;
 
 /// Blocks of a run between the points: enough that what the heap had before is no matter.
@@ -21,7 +21,7 @@ enum Served {
 
 /// The turning points of the arms of the heap in `design`, of which `observations` are known.
 #[must_use]
-pub fn find(design: &Design, observations: &[Observation], children: &mut Children) -> Vec<TurningPoint> {
+pub(crate) fn find(design: &Design, observations: &[ObservedArm], children: &mut Children) -> Vec<TurningPoint> {
     let mut found = Vec::new();
     if !design.sweeps_sizes() {
         return found;

@@ -13,7 +13,7 @@ use sample::source::Source;
 
 /// What the observed run of an arm brought.
 #[derive(Debug, Clone, Default)]
-pub struct Observation {
+pub(crate) struct ObservedArm {
     /// Traps per block of memory.
     pub traps: Option<f64>,
     /// Where the memory came from.
@@ -22,16 +22,16 @@ pub struct Observation {
     pub warning: Option<results::Warning>,
 }
 
-/// Runs each arm once and returns the design without the arms that did not take effect, what was observed of the
-/// others, and the reasons.
+/// Runs each arm once and returns the design without the arms that did not take effect, what was
+/// observed of the others, and the reasons.
 ///
 /// # Errors
 /// When the user asked for the end, or when no point is left that has its baseline.
-pub fn observe(
+pub(crate) fn observe(
     design: &Design,
     children: &mut Children,
     mut watch: impl FnMut(String),
-) -> Result<(Design, Vec<Observation>, Vec<Refused>), BenchError> {
+) -> Result<(Design, Vec<ObservedArm>, Vec<Refused>), BenchError> {
     let (mut gone, mut observations, mut refused) = (Vec::new(), Vec::new(), Vec::new());
     for (index, arm) in design.arms.iter().enumerate() {
         watch(design.label(index));
@@ -58,7 +58,7 @@ pub fn observe(
 }
 
 /// One arm: what was seen, or why it has to leave and whether it broke.
-fn look(arm: &ArmPlan, children: &mut Children) -> Result<Result<Observation, (String, bool)>, BenchError> {
+fn look(arm: &ArmPlan, children: &mut Children) -> Result<Result<ObservedArm, (String, bool)>, BenchError> {
     if let Err(reason) = children.preloaded(&arm.work.environment) {
         return Ok(Err((reason, false)));
     }
@@ -74,8 +74,8 @@ fn look(arm: &ArmPlan, children: &mut Children) -> Result<Result<Observation, (S
     }
 }
 
-fn observation(arm: &ArmPlan, measurement: Measurement, sample: &Sample) -> Observation {
-    let Some(seen) = measurement.observation else { return Observation::default() };
+fn observation(arm: &ArmPlan, measurement: Measurement, sample: &Sample) -> ObservedArm {
+    let Some(seen) = measurement.observation else { return ObservedArm::default() };
     let warning = seen.traps.as_ref().err().map(|errno| results::Warning {
         id: "perf-refused".to_owned(),
         message: format!(
@@ -84,7 +84,7 @@ fn observation(arm: &ArmPlan, measurement: Measurement, sample: &Sample) -> Obse
         ),
         arms: Vec::new(),
     });
-    Observation {
+    ObservedArm {
         traps: seen.traps.ok().map(|traps| traps as f64 / arm.work.operations as f64),
         observed: Some(Observed {
             allocator: measurement.allocator,
@@ -100,8 +100,8 @@ fn observation(arm: &ArmPlan, measurement: Measurement, sample: &Sample) -> Obse
     }
 }
 
-/// Pages of a mapped file that one fault of the first touch mapped: more than one where the kernel maps around it what is in
-/// the cache (`fault_around_bytes`, `mm/memory.c`).
+/// Pages of a mapped file that one fault of the first touch mapped: more than one where the kernel
+/// maps around it what is in the cache (`fault_around_bytes`, `mm/memory.c`).
 fn pages_per_fault(work: &Work, sample: &Sample) -> Option<f64> {
     let faults = sample.first_touch_minor_faults + sample.first_touch_major_faults;
     let mapped = matches!(work.source, Source::File(file) if !file.copies());
@@ -109,7 +109,8 @@ fn pages_per_fault(work: &Work, sample: &Sample) -> Option<f64> {
     (mapped && faults > 0).then(|| pages as f64 / faults as f64)
 }
 
-/// Pages that came into the cache for each fault that waited for the disk: more than one where the kernel reads ahead.
+/// Pages that came into the cache for each fault that waited for the disk: more than one where the
+/// kernel reads ahead.
 fn pages_per_wait(sample: &Sample) -> Option<f64> {
     let waits = sample.first_touch_major_faults;
     let came = sample.cached_after_bytes?.saturating_sub(sample.cached_before_bytes?) / page_bytes();

@@ -8,13 +8,13 @@ use crate::design::time_budget::{COLDNESS, cap_for, exactly, seconds};
 use crate::question::memory::Memory;
 use crate::run::children::Children;
 
-/// A sweep of which not one block fits into the time is refused with the time that it would take, by the time of its
-/// smallest and its largest sample, and so is cold memory. A single point of warm memory goes on: what it can say in the
-/// time, it says.
+/// A sweep of which not one block fits into the time is refused with the time that it would take,
+/// by the time of its smallest and its largest sample, and so is cold memory. A single point of
+/// warm memory goes on: what it can say in the time, it says.
 ///
 /// # Errors
 /// [`BenchError::TooManyPoints`].
-pub fn refuse_too_many(design: &Design, children: &mut Children) -> Result<(), BenchError> {
+pub(crate) fn refuse_too_many(design: &Design, children: &mut Children) -> Result<(), BenchError> {
     /// Nobody waits longer for a sweep without a time cap by accident.
     const NO_CAP: Duration = Duration::from_hours(24);
     let cap = design.schedule.cap.unwrap_or(NO_CAP);
@@ -55,7 +55,7 @@ pub fn refuse_too_many(design: &Design, children: &mut Children) -> Result<(), B
 
 /// What to say before the first block when the first look will not fit.
 #[must_use]
-pub fn too_short(design: &Design, block_time: Duration, now: Duration) -> Option<String> {
+pub(crate) fn too_short(design: &Design, block_time: Duration, now: Duration) -> Option<String> {
     let block_time = match design.memory {
         Memory::Warm => block_time,
         Memory::Cold => block_time + COLDNESS * u32::try_from(design.arms.len()).unwrap_or(u32::MAX),

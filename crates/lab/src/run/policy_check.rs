@@ -20,7 +20,7 @@ const LEFT_SHARE: f64 = 0.1;
 ///
 /// # Errors
 /// What was asked for, and what was got instead.
-pub fn policy_took_effect(work: &Work, sample: &Sample) -> Result<(), String> {
+pub(crate) fn policy_took_effect(work: &Work, sample: &Sample) -> Result<(), String> {
     match work.source {
         Source::MmapPopulate | Source::File(FileSource::Populate) => populated(sample, "MAP_POPULATE")?,
         Source::MmapPopulateWrite => populated(sample, "MADV_POPULATE_WRITE")?,
@@ -51,7 +51,7 @@ pub fn policy_took_effect(work: &Work, sample: &Sample) -> Result<(), String> {
 ///
 /// # Errors
 /// Where it comes from instead.
-pub fn allocator(origin: Option<&str>, wanted: Option<&Preloaded>) -> Result<(), String> {
+pub(crate) fn allocator(origin: Option<&str>, wanted: Option<&Preloaded>) -> Result<(), String> {
     match wanted {
         Some(wanted) if origin != Some(&wanted.origin) => {
             Err(format!("malloc came from {}, not from {}", origin.unwrap_or("nowhere known"), wanted.origin))
@@ -60,12 +60,13 @@ pub fn allocator(origin: Option<&str>, wanted: Option<&Preloaded>) -> Result<(),
     }
 }
 
-/// Pages of `page_bytes` take one fault each: as many as there are, give or take a tenth, and some for the ends of blocks
-/// that hold no whole one.
+/// Pages of `page_bytes` take one fault each: as many as there are, give or take a tenth, and some
+/// for the ends of blocks that hold no whole one.
 fn of_size(page_bytes: u64, work: &Work, sample: &Sample) -> Result<(), String> {
     let faults = sample.first_touch_minor_faults;
     let wanted = work.size_bytes.div_ceil(page_bytes) * work.operations;
-    // At either end of a block there are smaller pages up to the first aligned one, half as large each time.
+    // At either end of a block there are smaller pages up to the first aligned one, half as large
+    // each time.
     let ends = 2 * u64::from((page_bytes / 4096).max(1).ilog2() + 1) * work.operations;
     if faults as f64 >= wanted as f64 * (1.0 - LEFT_SHARE) - 1.0 && faults <= wanted + wanted / 10 + ends {
         return Ok(());

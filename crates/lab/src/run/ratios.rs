@@ -10,7 +10,8 @@ pub(crate) fn lost(design: &Design, run: &Run, point: usize) -> bool {
     design.arms_of(point).any(|arm| run.removals[arm].is_some() && design.essential(arm))
 }
 
-/// Per block that counts, the placebos against their baselines, at the points that have kept theirs.
+/// Per block that counts, the placebos against their baselines, at the points that have kept
+/// theirs.
 #[must_use]
 pub fn placebo_ratios(design: &Design, run: &Run) -> Vec<f64> {
     let kept = |arm: &usize| !lost(design, run, design.arms[*arm].point);
@@ -19,7 +20,8 @@ pub fn placebo_ratios(design: &Design, run: &Run) -> Vec<f64> {
     log_ratios(design, &run.samples, &contrast)
 }
 
-/// Per block that counts, the value of `contrast`: of two arms, the logarithm of the ratio of their metric.
+/// Per block that counts, the value of `contrast`: of two arms, the logarithm of the ratio of their
+/// metric.
 #[must_use]
 pub fn log_ratios(design: &Design, samples: &[Vec<Sample>], contrast: &Contrast) -> Vec<f64> {
     let blocks = contrast.arms().map(|arm| samples[arm].len()).min().unwrap_or(0);

@@ -14,8 +14,8 @@ use crate::run::{Bench, DroppedBlock, Judge, Progress, Removal, Run, Taken};
 /// Blocks after which the time of a block is known well enough to choose the last look.
 const PILOT_BLOCKS: usize = 2;
 
-/// Runs `design`. `order` gives the sequence of arms for the next block that counts; it is asked again for the same
-/// number when a block was dropped, so that the positions still balance.
+/// Runs `design`. `order` gives the sequence of arms for the next block that counts; it is asked
+/// again for the same number when a block was dropped, so that the positions still balance.
 pub fn run(
     design: &Design,
     mut order: impl FnMut(usize) -> Vec<usize>,
@@ -67,8 +67,8 @@ impl<'a> Session<'a> {
         Session { design, run, kept: 0, started, last: None }
     }
 
-    /// Whether another block would run over the cap. The first is always run: an answer without an interval is more
-    /// than none. It may have been dropped; then it comes back.
+    /// Whether another block would run over the cap. The first is always run: an answer without an
+    /// interval is more than none. It may have been dropped; then it comes back.
     fn out_of_time(&self, now: Duration) -> bool {
         !self.run.blocks.is_empty() && self.design.schedule.cap.is_some_and(|cap| now + self.run.block_time > cap)
     }
@@ -125,8 +125,8 @@ impl<'a> Session<'a> {
         self.kept += 1;
     }
 
-    /// A run that was cut short has fewer blocks than it may drop a fifth of: some come back, in the order of their
-    /// taking, until the dropped are a fifth again.
+    /// A run that was cut short has fewer blocks than it may drop a fifth of: some come back, in
+    /// the order of their taking, until the dropped are a fifth again.
     fn return_blocks(&mut self) {
         while let Some(index) = self.next_to_return() {
             let returned = self.run.dropped.remove(index);
@@ -163,13 +163,14 @@ impl<'a> Session<'a> {
         next.map_or(self.kept, |look| look.blocks)
     }
 
-    /// The last look that there is time for: known after the pilot, and better at each look, when more blocks tell how
-    /// long one takes.
+    /// The last look that there is time for: known after the pilot, and better at each look, when
+    /// more blocks tell how long one takes.
     fn choose_last_look(&mut self, now: Duration) {
         self.last = self.design.schedule.last_that_fits(self.kept, now, self.run.block_time);
     }
 
-    /// Takes the look that is due, if one is. `true` if the run is over: all is decided, or it was the last look.
+    /// Takes the look that is due, if one is. `true` if the run is over: all is decided, or it was
+    /// the last look.
     fn look_if_due(&mut self, judge: &mut impl Judge, now: Duration) -> bool {
         let due = self.design.schedule.looks.iter().find(|look| look.blocks == self.kept).copied();
         if due.is_some() || self.kept == PILOT_BLOCKS {
@@ -183,8 +184,8 @@ impl<'a> Session<'a> {
         let undecided = |estimate: &Estimate| estimate.verdict == stats::Verdict::Inconclusive;
         let decided = !self.run.estimates.iter().flatten().any(undecided);
         let is_last = self.design.schedule.looks.last().is_some_and(|last| last.blocks <= look.blocks);
-        // With many comparisons the first looks afford no interval. Then the rest of the time is better spent on blocks
-        // for one look at its end than given back.
+        // With many comparisons the first looks afford no interval. Then the rest of the time is
+        // better spent on blocks for one look at its end than given back.
         let says_something = self.run.estimates.iter().flatten().any(|estimate| estimate.interval.is_some());
         let is_last_that_fits = self.last.is_none_or(|last| last.blocks <= look.blocks);
         decided || is_last || (is_last_that_fits && says_something)

@@ -1,4 +1,5 @@
-//! Floors of memory that is there already: storing, clearing by hand, copying, reading a file. None of them faults.
+//! Floors of memory that is there already: storing, clearing by hand, copying, reading a file. None
+//! of them faults.
 
 use std::hint::black_box;
 
@@ -18,7 +19,8 @@ const COLD_BYTES_MAX: usize = 8 << 20;
 /// Programs copy and read through a buffer of about that size; it stays in the second-level cache.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// Passes before the one that is timed: what a last-level cache holds of memory grows with each, and after four no more.
+/// Passes before the one that is timed: what a last-level cache holds of memory grows with each,
+/// and after four no more.
 const PASSES_BEFORE: usize = 4;
 
 /// Writing to memory that was written to before, and clearing what is in no cache.
@@ -28,7 +30,8 @@ pub(super) fn stores(len: usize) -> GroupFloors {
     GroupFloors::Stores { store, store_past_caches, clear_cold }
 }
 
-/// Both find what the same kind of store has left: the string in the caches, as far as they hold it; the others nothing.
+/// Both find what the same kind of store has left: the string in the caches, as far as they hold
+/// it; the others nothing.
 fn written_again(len: usize) -> Result<[(PhaseCost, u64, u64); 2], Errno> {
     let mut mapping = Mapping::new(len, Policy::Plain)?;
     let mut outcome = Ok(());
@@ -58,8 +61,9 @@ fn clear_cold(len: usize) -> Measured {
     outcome.map(|()| (cost, pages(len), 0))
 }
 
-/// The same bytes to the same buffer, from memory and from files without a name, of a file system and of memory alone.
-/// Each has half of the memory, one file at a time, and has been copied as often before.
+/// The same bytes to the same buffer, from memory and from files without a name, of a file system
+/// and of memory alone. Each has half of the memory, one file at a time, and has been copied as
+/// often before.
 pub(super) fn copies(len: usize) -> GroupFloors {
     let page = usize::try_from(page_bytes()).expect("a page");
     let half = (len / 2).next_multiple_of(page);

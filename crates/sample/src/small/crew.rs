@@ -1,7 +1,9 @@
-//! The threads of a workload: each has a processor of its own, as far as there are as many; they start together, and the time is that from the first start to the last end.
+//! The threads of a workload: each has a processor of its own, as far as there are as many; they
+//! start together, and the time is that from the first start to the last end.
 //!
-//! A single share of work is done by the calling thread: a process that never had a second thread is another one to an
-//! allocator, which then needs no atomic operations (glibc: `SINGLE_THREAD_P`).
+//! A single share of work is done by the calling thread: a process that never had a second thread
+//! is another one to an allocator, which then needs no atomic operations (glibc:
+//! `SINGLE_THREAD_P`).
 
 use std::sync::{Barrier, Mutex, PoisonError};
 use std::thread::Builder;
@@ -34,7 +36,8 @@ pub(super) fn run<S: Send>(shares: Vec<S>, work: impl Fn(S) -> Tally + Sync) -> 
     }
     let (all, together) = (Mutex::new(false), Barrier::new(count));
     let parts = std::thread::scope(|scope| {
-        // Nobody passes the gate before it is known whether all could be started: the others would wait forever.
+        // Nobody passes the gate before it is known whether all could be started: the others would
+        // wait forever.
         let mut gate = all.lock().unwrap_or_else(PoisonError::into_inner);
         let mut crew = Vec::with_capacity(count);
         for (thread, share) in shares.into_iter().enumerate() {

@@ -7,8 +7,8 @@ use sys::object::Object;
 use super::tally::Tally;
 use crate::random::below;
 
-/// Draws of places and of sizes. Small enough for a second-level cache; the numbers have no common divisor, so that a
-/// place is not always given the same sizes.
+/// Draws of places and of sizes. Small enough for a second-level cache; the numbers have no common
+/// divisor, so that a place is not always given the same sizes.
 const PLACES: usize = 4096;
 const SIZES: usize = 4093;
 

@@ -1,9 +1,11 @@
-//! `small-exchange`: some threads obtain objects and put them into a bounded queue, others take them out and free them.
+//! `small-exchange`: some threads obtain objects and put them into a bounded queue, others take
+//! them out and free them.
 //!
-//! No object is freed by the thread that obtained it, so an allocator that keeps what a thread freed for the same thread
-//! keeps it for one that never asks. Objects go in batches, and who finds nothing sleeps until there is half of all that
-//! can be under way: waking another thread takes as long as a thousand pairs, and would else be most of what is timed. The
-//! batches are made beforehand and go round, so that the queue allocates nothing.
+//! No object is freed by the thread that obtained it, so an allocator that keeps what a thread
+//! freed for the same thread keeps it for one that never asks. Objects go in batches, and who finds
+//! nothing sleeps until there is half of all that can be under way: waking another thread takes as
+//! long as a thousand pairs, and would else be most of what is timed. The batches are made
+//! beforehand and go round, so that the queue allocates nothing.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -38,8 +40,8 @@ struct State {
     empty: Vec<Batch>,
     /// Producers that have not finished.
     producing: usize,
-    /// Who has slept is woken when there are so many batches: half of all. Not both kinds can sleep at once, since all
-    /// batches are then full or empty, and one kind is half of them or more.
+    /// Who has slept is woken when there are so many batches: half of all. Not both kinds can sleep
+    /// at once, since all batches are then full or empty, and one kind is half of them or more.
     enough: usize,
 }
 
@@ -105,7 +107,8 @@ impl Queue {
         state.empty.pop().expect("enough is more than none")
     }
 
-    /// The oldest full batch. Waits until there are enough, if there are none; `None` when there will be none.
+    /// The oldest full batch. Waits until there are enough, if there are none; `None` when there
+    /// will be none.
     fn take_full(&self) -> Option<Batch> {
         let mut state = self.state();
         if state.full.is_empty() {

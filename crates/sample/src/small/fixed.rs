@@ -1,9 +1,10 @@
 //! `small-fixed`: objects of one size over a live window.
 //!
-//! Bursts of two kinds take turns. In the first a few objects are obtained and freed at once, the newest first, as the
-//! frames of a recursion are; an allocator answers from what was freed a moment ago. In the second the oldest objects of
-//! the window are replaced, as in a queue; what is freed there has left the first cache, and an allocator's own list of
-//! freed objects is walked from its far end.
+//! Bursts of two kinds take turns. In the first a few objects are obtained and freed at once, the
+//! newest first, as the frames of a recursion are; an allocator answers from what was freed a
+//! moment ago. In the second the oldest objects of the window are replaced, as in a queue; what is
+//! freed there has left the first cache, and an allocator's own list of freed objects is walked
+//! from its far end.
 
 use super::Done;
 use super::crew;

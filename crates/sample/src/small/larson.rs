@@ -1,9 +1,10 @@
 //! `small-larson`: threads that replace each other's objects.
 //!
-//! Each thread works on an array of objects, frees those in places that were drawn and obtains others. After each round
-//! it hands the array to its neighbour and takes that of another: what the neighbour then frees, this thread had
-//! obtained. A server does that whose connections outlive the threads that serve them (Larson and Krishnan 1998). There
-//! threads end and others begin; here they stay, since starting a thread costs more than a thousand pairs.
+//! Each thread works on an array of objects, frees those in places that were drawn and obtains
+//! others. After each round it hands the array to its neighbour and takes that of another: what the
+//! neighbour then frees, this thread had obtained. A server does that whose connections outlive the
+//! threads that serve them (Larson and Krishnan 1998). There threads end and others begin; here
+//! they stay, since starting a thread costs more than a thousand pairs.
 
 use std::sync::{Barrier, Mutex, PoisonError};
 
@@ -34,7 +35,8 @@ pub(super) fn run(shares: &[u64], size_bytes: u32, seed: u64) -> Result<Done, St
     crew::run(shares.iter().enumerate().map(task).collect(), |(thread, pairs, mut draws)| {
         let mut tally = Tally::of_thread(thread);
         for round in 0..=ROUNDS {
-            // No lock is waited for: at each meeting every array has exactly one thread that turns to it.
+            // No lock is waited for: at each meeting every array has exactly one thread that turns
+            // to it.
             let array = &arrays[(thread + usize::try_from(round).unwrap_or(0)) % threads];
             let mut slots = array.lock().unwrap_or_else(PoisonError::into_inner);
             if round == ROUNDS {

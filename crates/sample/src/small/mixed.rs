@@ -1,8 +1,8 @@
 //! `small-mixed`: sizes from a skewed distribution, lifetimes drawn.
 //!
-//! Programs ask for small objects far more often than for large ones, and most objects are freed soon after (Barrett and
-//! Zorn, "Using lifetime predictors to improve memory allocation performance", 1993). The shares below have that shape;
-//! they are ours, and no trace of a program.
+//! Programs ask for small objects far more often than for large ones, and most objects are freed
+//! soon after (Barrett and Zorn, "Using lifetime predictors to improve memory allocation
+//! performance", 1993). The shares below have that shape; they are ours, and no trace of a program.
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use sys::object::Object;
@@ -19,10 +19,12 @@ const YOUNG: u32 = 64;
 /// Of eight objects, so many go to those.
 const YOUNG_OF_EIGHT: u32 = 7;
 
-/// Of a thousand objects, how many are larger than the class before and at most so many eighths of the size asked for.
+/// Of a thousand objects, how many are larger than the class before and at most so many eighths of
+/// the size asked for.
 const CLASSES: [(u32, u64); 8] = [(150, 2), (200, 4), (250, 8), (200, 16), (110, 32), (60, 64), (20, 128), (10, 512)];
 
-/// So many of the size asked for are as large as all that are alive: a drawn size is twice that on average.
+/// So many of the size asked for are as large as all that are alive: a drawn size is twice that on
+/// average.
 pub(super) const LIVE_OBJECTS: u64 = 2 * SLOTS as u64;
 
 /// `shares` are pairs, one for each thread.

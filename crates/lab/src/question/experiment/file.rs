@@ -21,7 +21,8 @@ pub struct Mistake {
     pub message: String,
 }
 
-/// The file as it is written. Spans are kept, so that a mistake that only shows between two keys has a line too.
+/// The file as it is written. Spans are kept, so that a mistake that only shows between two keys
+/// has a line too.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
@@ -144,20 +145,7 @@ fn subject(raw: &Raw) -> Result<Subject, (usize, String)> {
     if arms.as_ref().is_empty() {
         return Err((arms.span().start, "arms are empty: name at least one to compare with the baseline".to_owned()));
     }
-    let mut names = vec![baseline.as_ref().name.as_str(), PLACEBO];
-    for (arm, start) in each(arms) {
-        if names.contains(&arm.name.as_str()) {
-            let message = format!(
-                "two arms are called {:?}: give one of them a name of its own, like {{ name = \"again\", source = ... }}",
-                arm.name
-            );
-            return Err((start, message));
-        }
-        names.push(&arm.name);
-    }
-    for (arm, start) in each(arms) {
-        check_against(arm, arms, &names).map_err(|message| (start, message))?;
-    }
+    check_names(baseline.as_ref(), arms)?;
     if baseline.as_ref().against.is_some() {
         return Err((baseline.span().start, "the baseline is compared with nothing: leave out against".to_owned()));
     }
@@ -178,6 +166,25 @@ fn subject(raw: &Raw) -> Result<Subject, (usize, String)> {
     }
     let arms = each(arms).map(|(arm, _)| arm.clone()).collect();
     Ok(Subject::Arms { baseline: baseline.as_ref().clone(), arms, defaults })
+}
+
+/// Every arm has a name of its own, and is compared with one that there is.
+fn check_names(baseline: &ArmSpec, arms: &Spanned<Vec<Spanned<ArmSpec>>>) -> Result<(), (usize, String)> {
+    let mut names = vec![baseline.name.as_str(), PLACEBO];
+    for (arm, start) in each(arms) {
+        if names.contains(&arm.name.as_str()) {
+            let message = format!(
+                "two arms are called {:?}: give one of them a name of its own, like {{ name = \"again\", source = ... }}",
+                arm.name
+            );
+            return Err((start, message));
+        }
+        names.push(&arm.name);
+    }
+    for (arm, start) in each(arms) {
+        check_against(arm, arms, &names).map_err(|message| (start, message))?;
+    }
+    Ok(())
 }
 
 /// Each arm, and where it begins in the file.

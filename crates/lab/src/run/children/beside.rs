@@ -1,7 +1,7 @@
 //! Floors beside the samples: children that measure floors, in as many blocks as they may cost.
 //!
-//! What a child finds in the caches depends on the child before it. So each group of floors has a place between two
-//! samples of the block, drawn at random, as an arm's place is.
+//! What a child finds in the caches depends on the child before it. So each group of floors has a
+//! place between two samples of the block, drawn at random, as an arm's place is.
 
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,8 @@ pub(super) struct Beside {
     taken: TakenFloors,
     /// Which are measured.
     groups: &'static [FloorGroup],
-    /// Of its own, so that the processors drawn for the samples do not depend on how often floors were taken.
+    /// Of its own, so that the processors drawn for the samples do not depend on how often floors
+    /// were taken.
     random: Xoshiro256PlusPlus,
     account: Account,
     /// The groups to come in this block, each with the position of the sample that it precedes.
@@ -81,8 +82,8 @@ fn wants_all(design: &Design) -> bool {
 }
 
 impl Children<'_> {
-    /// The floors of `group`, measured on as much memory as a sample has by a process that is prepared as that of a sample;
-    /// `None` if the user asked for the end.
+    /// The floors of `group`, measured on as much memory as a sample has by a process that is
+    /// prepared as that of a sample; `None` if the user asked for the end.
     ///
     /// # Errors
     /// Why the child failed.
@@ -100,9 +101,10 @@ impl Children<'_> {
         }
     }
 
-    /// Draws the places of the floors in the block that begins, if there is time for them. Floors are of warm memory, one
-    /// size and one thread, and of blocks that are filled twice: beside other samples they would explain nothing, and floors
-    /// of every point of a sweep would take the time of its samples.
+    /// Draws the places of the floors in the block that begins, if there is time for them. Floors
+    /// are of warm memory, one size and one thread, and of blocks that are filled twice: beside
+    /// other samples they would explain nothing, and floors of every point of a sweep would take
+    /// the time of its samples.
     pub(super) fn place_floors(&mut self) {
         let beside = &mut self.beside;
         beside.due.clear();

@@ -9,7 +9,7 @@ use sample::measurement::{Measurement, PhaseCost, Phases};
 
 /// Where a sample was taken, and what was in the page cache around it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct Slot {
     pub(super) block: u64,
     pub(super) position: u64,
     pub(super) cached_before_bytes: Option<u64>,
@@ -17,12 +17,12 @@ pub(super) struct Place {
 }
 
 /// What a child measured of `work`, an arm of `design`.
-pub(super) fn sample(design: &Design, work: &Work, measurement: &Measurement, place: Place) -> Sample {
+pub(super) fn sample(design: &Design, work: &Work, measurement: &Measurement, slot: Slot) -> Sample {
     let Phases { obtain, first_touch, between, second_touch, release } = measurement.phases;
     let sum = |field: fn(&PhaseCost) -> u64| measurement.phases.all().iter().map(field).sum();
     Sample {
-        block: place.block,
-        position: place.position,
+        block: slot.block,
+        position: slot.position,
         operations: work.operations,
         size_bytes: design.sweeps_sizes().then_some(work.size_bytes),
         threads: design.sweeps_threads().then_some(work.threads),
@@ -44,8 +44,8 @@ pub(super) fn sample(design: &Design, work: &Work, measurement: &Measurement, pl
         huge_eligible_bytes: measurement.huge_eligible_bytes,
         involuntary_switches: measurement.involuntary_switches,
         run_delay_ns: measurement.run_delay_ns,
-        cached_before_bytes: place.cached_before_bytes,
-        cached_after_bytes: place.cached_after_bytes,
+        cached_before_bytes: slot.cached_before_bytes,
+        cached_after_bytes: slot.cached_after_bytes,
     }
 }
 

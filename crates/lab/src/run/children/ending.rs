@@ -3,8 +3,8 @@
 use serde::de::DeserializeOwned;
 use sys::process::{Ending, Finished};
 
-/// Makes sense of a child that has ended. `out_of_memory` tells whether the kernel has killed some process for memory
-/// since it was started.
+/// Makes sense of a child that has ended. `out_of_memory` tells whether the kernel has killed some
+/// process for memory since it was started.
 ///
 /// # Errors
 /// How it ended without an answer, with its last words.
@@ -14,7 +14,8 @@ pub fn understand<A: DeserializeOwned>(finished: &Finished, out_of_memory: impl 
     match finished.ending {
         Ending::Killed(signal) => {
             let killer = if out_of_memory() { " by the kernel's out-of-memory killer" } else { "" };
-            // What setrlimit(2) says of RLIMIT_CPU: SIGXCPU at the soft limit, SIGKILL at the hard one.
+            // What setrlimit(2) says of RLIMIT_CPU: SIGXCPU at the soft limit, SIGKILL at the hard
+            // one.
             let limit = sys::limits::cpu_seconds().filter(|limit| finished.usage.cpu.as_secs() >= *limit);
             let limit = limit
                 .map_or_else(String::new, |limit| format!("; the limit of processor time (ulimit -t) is {limit} s"));
