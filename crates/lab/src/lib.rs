@@ -2,7 +2,7 @@
 //!
 //! The stages, each importing only what lies before it: [`question`] (what is asked), [`design`]
 //! (everything fixed beforehand), [`run`] (samples, block after block), [`judge`] (what they say)
-//! and [`result`] (a [`results::LabResult`]). The loops over whole measurements lie above them:
+//! and `result` (a [`results::LabResult`]). The loops over whole measurements lie above them:
 //! [`bench()`], the survey of floors, bisections, cold pairs.
 
 pub mod design;
