@@ -5,10 +5,11 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 use lab::Source;
-use lab::design::operations_for;
-use lab::protocol::{Answer, CHILD_VERB, Job, Phases, Task};
+use lab::design::work::operations_for;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use sample::measurement::Phases;
+use sample::protocol::{Answer, CHILD_VERB, Job, Task};
 use serde::{Deserialize, Serialize};
 use stats::{Look, Spending, compare};
 use sys::interrupt::Interrupt;

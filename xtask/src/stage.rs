@@ -62,7 +62,7 @@ impl Stage {
     pub(crate) fn named(name: &str) -> Result<Self, String> {
         let names: Vec<String> = Stage::ALL.iter().map(|stage| stage.name()).collect();
         Stage::ALL.into_iter().find(|stage| stage.name() == name).ok_or_else(|| {
-            let near = lab::arm::nearest(name, names.iter().map(String::as_str));
+            let near = lab::question::arm::nearest(name, names.iter().map(String::as_str));
             let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
             format!("there is no stage {name:?}{hint} Known: {}", names.join(", "))
         })

@@ -78,7 +78,7 @@ impl Asker {
         sys::process::set_name(&mut command, "firsttouch");
         command.arg(PROBE_VERB).arg(job(Some(std::process::id()), task));
         let finished = self.run(&mut command, randomness)?;
-        let answer = lab::children::understand(&finished, || sys::proc::oom_kills() > oom_kills)?;
+        let answer = lab::run::children::understand(&finished, || sys::proc::oom_kills() > oom_kills)?;
         understood(answer, pick)
     }
 
@@ -98,7 +98,7 @@ impl Asker {
         let finished =
             self.run(tracer.arg(self.program()).arg(PROBE_VERB).arg(job(None, task)), Randomness::Inherited)?;
         let trace = String::from_utf8_lossy(&finished.stderr).into_owned();
-        let answer = lab::children::understand(&finished, || false)?;
+        let answer = lab::run::children::understand(&finished, || false)?;
         Ok((understood(answer, pick)?, trace))
     }
 

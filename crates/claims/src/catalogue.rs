@@ -33,7 +33,8 @@ pub fn ids() -> impl Iterator<Item = &'static str> {
 /// The nearest, and all that there are.
 pub fn find(wanted: &str) -> Result<&'static str, String> {
     ids().find(|id| *id == wanted).ok_or_else(|| {
-        let hint = lab::arm::nearest(wanted, ids()).map_or(".".to_owned(), |near| format!("; did you mean {near}?"));
+        let hint =
+            lab::question::arm::nearest(wanted, ids()).map_or(".".to_owned(), |near| format!("; did you mean {near}?"));
         format!("there is no claim {wanted:?}{hint} Known: {}", ids().collect::<Vec<_>>().join(", "))
     })
 }

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use lab::arm::ArmSpec;
-use lab::experiment::{Subject, built_in, by_name};
-use lab::preload::Allocator;
-use lab::request::MAX_TIME;
+use lab::question::arm::ArmSpec;
+use lab::question::experiment::{Subject, built_in, by_name};
+use lab::question::preload::Allocator;
+use lab::question::request::MAX_TIME;
 use lab::{BenchError, Experiment, Memory, Request};
 use results::{LabResult, Stopped};
 use sys::interrupt::Interrupt;

@@ -29,8 +29,8 @@ pub(crate) fn run(options: &DoctorOptions, color: Color) -> anyhow::Result<ExitC
 mod tests {
     use std::time::Duration;
 
-    use lab::capacity::{Limits, check, needed_bytes};
-    use lab::disturbance::outside_cause;
+    use lab::design::capacity::{MemoryLimits, check, needed_bytes};
+    use lab::run::disturbance::outside_cause;
     use results::Block;
     use results::doctor::State;
     use sys::cgroup::MemoryLimit;
@@ -72,13 +72,14 @@ mod tests {
             let group = Some(MemoryLimit { file: "/g/memory.max".into(), limit_bytes: 1 << 30, left_bytes });
             let mut facts = Facts::default();
             (facts.groups.visible, facts.groups.memory) = (true, group.clone());
-            let refused = check(needed, &Limits { cgroup: group, ..Limits::default() }).is_err();
+            let refused = check(needed, &MemoryLimits { cgroup: group, ..MemoryLimits::default() }).is_err();
             assert_eq!(state(&facts, "cgroup") == State::Warn, refused, "{left_bytes} bytes left");
         }
         for limit_bytes in [needed, needed + (24 << 20) - 1, needed + (24 << 20)] {
             let mut facts = Facts::default();
             facts.own.data_bytes = Some(limit_bytes);
-            let refused = check(needed, &Limits { data_bytes: Some(limit_bytes), ..Limits::default() }).is_err();
+            let refused =
+                check(needed, &MemoryLimits { data_bytes: Some(limit_bytes), ..MemoryLimits::default() }).is_err();
             assert_eq!(state(&facts, "limits") == State::Warn, refused, "a limit of {limit_bytes} bytes");
         }
     }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use lab::points::{parse_passes, parse_sizes, parse_threads};
-use lab::quantity::{parse_duration, parse_share};
+use lab::question::points::{parse_passes, parse_sizes, parse_threads};
+use lab::question::quantity::{parse_duration, parse_share};
 
 /// What memory really costs on Linux.
 ///

@@ -4,8 +4,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use lab::bench::Event;
-use lab::session::Progress;
+use lab::{Event, Progress};
 
 /// Shows the events of a run.
 pub(crate) struct Watcher {

@@ -1,62 +1,65 @@
-//! Bisection of crossovers: between two points of a sweep at which an arm is certainly on one side and on the other, the
-//! point half way is measured, and takes the place of one of them, until they are close or it is on neither side.
+//! Bisection of crossovers: between two points of a sweep at which an arm is certainly on one side
+//! and on the other, the point half way is measured, and takes the place of one of them, until they
+//! are close or it is on neither side.
 
 use std::time::Duration;
 
-use results::{ArmSample, Comparison, Crossover, LabResult, PassCrossover, Step, Stopped};
+use results::{ArmSample, Comparison, Crossover, PassCrossover, Step, Stopped};
 
-use crate::arm::ArmSpec;
-use crate::arrange::{self, Ground};
-use crate::assemble::comparisons;
-use crate::bench::{Event, measure};
-use crate::children::Surroundings;
-use crate::crossover::{passes_one, side};
-use crate::design::{Contrast, Design, Point, Role, Schedule};
-use crate::experiment::Subject;
-use crate::request::BenchError;
+use crate::design::arrangement;
+use crate::design::error::BenchError;
+use crate::design::machine_limits::MachineLimits;
+use crate::design::schedule::Schedule;
+use crate::design::{Contrast, Design, Point, Role};
+use crate::event::Event;
+use crate::judge::Judged;
+use crate::judge::comparison::comparisons;
+use crate::judge::crossover::{passes_one, side};
+use crate::measure::measure;
+use crate::question::arm::ArmSpec;
+use crate::question::experiment::Subject;
+use crate::question::request::Request;
+use crate::run::children::Surroundings;
 
-/// The share of the time cap that the sweep itself leaves to bisections.
-pub(crate) const SHARE: f64 = 0.4;
 /// Bounds that differ by less than this factor are close enough.
 const CLOSE: f64 = 1.1;
 /// A step has no more than this part of the time that is left, so that there are others after it.
 const PART: f64 = 0.5;
 
-/// What the sweep leaves of `cap`.
-#[must_use]
-pub fn leave_time(cap: Duration) -> Duration {
-    cap.mul_f64(1.0 - SHARE)
-}
-
-/// Narrows down the crossovers of `result`, which came from `design` and its arms `specs`, in the time that `cap` leaves.
+/// Narrows down the crossovers in what was `judged` of `design`, if the experiment of `request`
+/// asks for it, in the time that is left.
 ///
 /// # Errors
 /// If the program cannot start itself.
-pub fn narrow(
-    result: &mut LabResult,
+pub(crate) fn narrow(
+    judged: Judged,
+    request: &Request,
     design: &Design,
-    (ground, specs): (&Ground, &[ArmSpec]),
+    limits: &MachineLimits,
     surroundings: &Surroundings,
-    cap: Option<Duration>,
     watch: &mut impl FnMut(Event),
-) -> Result<(), BenchError> {
-    let bisection = Bisection { design, ground, specs, surroundings, cap };
-    let (sizes, passes) = (&mut result.crossovers, &mut result.pass_crossovers);
-    let mut left = sizes.len() + passes.len();
-    for crossover in sizes {
-        bisection.sizes(crossover, &result.comparisons, left, watch)?;
+) -> Result<Judged, BenchError> {
+    let (true, Subject::Arms { baseline, arms, .. }) = (request.experiment.bisect, &request.experiment.subject) else {
+        return Ok(judged);
+    };
+    let specs = request.others(baseline, arms);
+    let bisection = Bisection { design, limits, specs: &specs, surroundings, cap: request.cap() };
+    let Judged { comparisons, mut crossovers, mut pass_crossovers, .. } = judged;
+    let mut left = crossovers.len() + pass_crossovers.len();
+    for crossover in &mut crossovers {
+        bisection.sizes(crossover, &comparisons, left, watch)?;
         left -= 1;
     }
-    for crossover in passes {
+    for crossover in &mut pass_crossovers {
         bisection.passes(crossover, left, watch)?;
         left -= 1;
     }
-    Ok(())
+    Ok(Judged { comparisons, crossovers, pass_crossovers, ..judged })
 }
 
 struct Bisection<'a> {
     design: &'a Design,
-    ground: &'a Ground,
+    limits: &'a MachineLimits,
     specs: &'a [ArmSpec],
     surroundings: &'a Surroundings,
     cap: Option<Duration>,
@@ -89,7 +92,7 @@ impl Bisection<'_> {
             high: crossover.high_bytes,
         };
         let at = |size_bytes| Some(Point { size_bytes, threads, passes });
-        crossover.steps = self.walk(&mut range, self.ground.page_bytes, at, left, watch)?;
+        crossover.steps = self.walk(&mut range, self.limits.page_bytes, at, left, watch)?;
         (crossover.low_bytes, crossover.high_bytes) = (range.low, range.high);
         let of =
             |c: &&Comparison| c.arm == crossover.arm && c.threads == crossover.threads && c.passes == crossover.passes;
@@ -124,7 +127,8 @@ impl Bisection<'_> {
         Ok(())
     }
 
-    /// Halves `range`, in whole `unit`s, as long as there is time and the arm is on one side for certain.
+    /// Halves `range`, in whole `unit`s, as long as there is time and the arm is on one side for
+    /// certain.
     fn walk(
         &self,
         range: &mut Range,
@@ -155,7 +159,8 @@ impl Bisection<'_> {
         Some(now + cap.saturating_sub(now).div_f64(left.max(1) as f64))
     }
 
-    /// Measures two arms, by their names, at `point`; `None` if there is no time for that, or nothing came of it.
+    /// Measures two arms, by their names, at `point`; `None` if there is no time for that, or
+    /// nothing came of it.
     fn step(
         &self,
         pair: (&str, &str),
@@ -185,14 +190,14 @@ impl Bisection<'_> {
         Ok(Some(Step { comparison, samples: samples.collect() }))
     }
 
-    /// An arm and what it is compared with at `point`, and nothing else. That it sweeps is kept in mind, so that samples and comparisons
-    /// say where they are.
+    /// An arm and what it is compared with at `point`, and nothing else. That it sweeps is kept in
+    /// mind, so that samples and comparisons say where they are.
     fn design_of(&self, (arm, other): (&str, &str), point: Point, cap: Option<Duration>) -> Option<Design> {
-        let Subject::Arms { baseline, common, .. } = &self.design.experiment.subject else { return None };
+        let Subject::Arms { baseline, defaults, .. } = &self.design.experiment.subject else { return None };
         let named = |name: &str| self.specs.iter().chain([baseline]).find(|spec| spec.name == name);
         // Alone with it, the other one is the baseline.
         let spec = ArmSpec { against: None, ..named(arm)?.clone() };
-        let plan = arrange::arms(self.ground, named(other)?, &[spec], *common, &[point]);
+        let plan = arrangement::arms(self.limits, named(other)?, &[spec], *defaults, &[point]);
         let arms: Vec<_> = plan.arms.into_iter().filter(|arm| arm.role != Role::Placebo).collect();
         let schedule = match (self.design.blocks, cap) {
             (Some(blocks), cap) => Schedule::fixed(usize::try_from(blocks).ok()?, cap),
@@ -224,14 +229,6 @@ fn half_way(low: u64, high: u64, unit: u64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_advice_leaves_what_the_sweep_needs() {
-        let experiment = crate::experiment::by_name("map-or-copy").unwrap();
-        let design = crate::design::tests::empty(experiment);
-        let needed = Duration::from_secs(30);
-        assert_eq!(leave_time(design.whole_cap(needed)).as_millis(), needed.as_millis());
-    }
 
     #[test]
     fn half_way_is_a_whole_number_of_units_between() {

@@ -1,59 +1,26 @@
 //! The factor memory: pairs of a cold and a warm sample, after the cells of a factorial experiment.
 //!
-//! They are apart because a cold sample waits some seconds until the host has taken free memory back: in the blocks of the
-//! other factors it would take the time that those need.
+//! They are apart because a cold sample waits some seconds until the host has taken free memory
+//! back: in the blocks of the other factors it would take the time that those need.
 
 use std::time::Duration;
 
-use crate::arrange::{Arrangement, Ground};
-use crate::bench::{Event, measure};
-use crate::cells::cold_pairs;
-use crate::children::{COLDNESS, Surroundings};
-use crate::design::{Contrast, Design, Memory, Schedule};
-use crate::experiment::Subject;
-use crate::request::{BenchError, Request};
-use crate::session::Run;
+use crate::design::arrangement::Arrangement;
+use crate::design::error::BenchError;
+use crate::design::schedule::Schedule;
+use crate::design::time_budget::{COLDNESS, PAIR_TIME, PAIRS};
+use crate::design::{Contrast, Design};
+use crate::event::Event;
+use crate::measure::measure;
+use crate::run::ColdPairs;
+use crate::run::children::Surroundings;
 
-/// Pairs that give a single comparison a 99 % interval, from the smallest ratio to the largest: 2 / 2^8 is less than 0.01.
-const PAIRS: usize = 8;
-/// A pair beyond its wait: two children and a warm-up.
-const PAIR_TIME: Duration = Duration::from_secs(1);
-
-/// What came of it.
-pub struct ColdPairs {
-    /// Two arms and a contrast.
-    pub design: Design,
-    /// Their samples.
-    pub run: Run,
-}
-
-/// The arrangement of the pairs, where the experiment asks for them and the machine has a cold state.
-#[must_use]
-pub fn wanted(request: &Request, ground: &Ground) -> Option<Arrangement> {
-    let Subject::Factors(factors) = &request.experiment.subject else { return None };
-    let possible = sys::machine::free_page_reporting() == Some(true) && request.memory == Memory::Warm;
-    let levels = factors.memory.filter(|_| possible)?;
-    Some(cold_pairs(ground, factors, levels, request.sizes_bytes()[0]))
-}
-
-/// What the pairs leave of a time cap to the cells: all but what they need, and half at least.
-#[must_use]
-pub fn leave_time(cap: Duration) -> Duration {
-    cap.saturating_sub(pairs_time()).max(cap / 2)
-}
-
-/// What all pairs take.
-#[must_use]
-pub fn pairs_time() -> Duration {
-    (COLDNESS + PAIR_TIME) * u32::try_from(PAIRS).unwrap_or(u32::MAX)
-}
-
-/// Runs as many pairs as there is time for, eight at most, and no more than blocks were asked for; `None` if there is
-/// time for none.
+/// Runs as many pairs as there is time for, eight at most, and no more than blocks were asked for;
+/// `None` if there is time for none.
 ///
 /// # Errors
 /// If the program cannot start itself.
-pub fn run(
+pub(crate) fn run(
     pairs: Arrangement,
     cells: &Design,
     surroundings: Surroundings,
@@ -79,21 +46,4 @@ pub fn run(
     };
     let (run, _) = measure(&design, surroundings, |progress| watch(Event::ColdPair(progress.kept + 1, blocks)))?;
     Ok(Some(ColdPairs { design, run }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pairs_take_what_they_need_and_half_at_most() {
-        assert_eq!(leave_time(Duration::from_secs(100)), Duration::from_secs(50));
-        assert_eq!(leave_time(Duration::from_secs(200)), Duration::from_secs(144));
-        assert_eq!(leave_time(Duration::from_secs(10)), Duration::from_secs(5));
-        let experiment = crate::experiment::by_name("position").unwrap();
-        let design = Design { pairs_follow: true, ..crate::design::tests::empty(experiment) };
-        for needed in [1, 30, 56, 100, 1000].map(Duration::from_secs) {
-            assert_eq!(leave_time(design.whole_cap(needed)), needed, "the advice is enough");
-        }
-    }
 }

@@ -1,89 +1,29 @@
-//! The design of one run: everything that is fixed before the first sample.
+//! Everything that is fixed before the first sample.
 
-use std::collections::BTreeMap;
+pub mod arrangement;
+pub mod capacity;
+pub(crate) mod error;
+pub mod factorial;
+pub(crate) mod from_request;
+pub(crate) mod impossible;
+pub(crate) mod machine;
+pub mod machine_limits;
+pub mod randomization;
+pub mod schedule;
+pub(crate) mod survey;
+pub(crate) mod time_budget;
+pub mod work;
+
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use stats::{LOOKS, Look};
+use results::Refused;
 
-use crate::experiment::{Experiment, Metric};
-use crate::handling::Handling;
-use crate::preload::Allocator;
-use crate::quantity::bytes_text;
-use crate::source::Source;
-
-/// The cumulative error allowance of a whole run.
-pub const ALPHA: f64 = 0.05;
-
-/// The name of the baseline's second appearance.
-pub const PLACEBO: &str = "placebo";
-
-/// The state of the machine's free memory before a sample.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Memory {
-    /// Used a moment ago: the host, if there is one, has backed it.
-    Warm,
-    /// Left idle until the host has taken it back.
-    Cold,
-}
-
-impl Memory {
-    /// As on the command line and in the file.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Memory::Warm => "warm",
-            Memory::Cold => "cold",
-        }
-    }
-}
-
-/// What one sample does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Work {
-    /// Where the memory comes from.
-    pub source: Source,
-    /// Bytes of one block of memory.
-    pub size_bytes: u64,
-    /// Blocks of memory in a sample, of all threads together.
-    pub operations: u64,
-    /// The byte that both touches write.
-    pub fill: u8,
-    /// Threads that share the work.
-    pub threads: u64,
-    /// Bytes on top of the batch, for the injected arm.
-    pub extra_bytes: u64,
-    /// How the memory is used.
-    pub handling: Handling,
-    /// The threads share one mapping too.
-    pub one_mapping: bool,
-    /// What the child is born with.
-    pub environment: Environment,
-    /// What the same process did before, and released again.
-    pub before: Option<Earlier>,
-    /// The state of free memory to measure in.
-    pub memory: Memory,
-    /// Warm memory is made by touching that much.
-    pub warm_bytes: u64,
-}
-
-/// What a child is born with, beside what this process has.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Environment {
-    /// Its allocator; `None`: the one that it would have anyway.
-    pub allocator: Option<Allocator>,
-    /// Variables, by name.
-    pub variables: BTreeMap<String, String>,
-}
-
-/// What a process did before it measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Earlier {
-    /// Where that memory came from.
-    pub source: Source,
-    /// The byte that was written to it.
-    pub fill: u8,
-}
+use crate::question::experiment::{Experiment, Metric};
+use crate::question::memory::Memory;
+use crate::question::quantity::bytes_text;
+use error::BenchError;
+use schedule::Schedule;
+use work::Work;
 
 /// What an arm is there for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,38 +103,6 @@ impl Contrast {
     }
 }
 
-/// When to look, and when to stop.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Schedule {
-    /// The looks, in order.
-    pub looks: Vec<Look>,
-    /// The time cap, from the start of the run; `None`: no cap.
-    pub cap: Option<Duration>,
-}
-
-impl Schedule {
-    /// The looks of docs/method.md.
-    #[must_use]
-    pub fn sequential(cap: Duration) -> Self {
-        Schedule { looks: LOOKS.to_vec(), cap: Some(cap) }
-    }
-
-    /// Exactly `blocks` blocks and one look at the end, which may spend the whole allowance.
-    #[must_use]
-    pub fn fixed(blocks: usize, cap: Option<Duration>) -> Self {
-        Schedule { looks: vec![Look { blocks, alpha: ALPHA }], cap }
-    }
-
-    /// The last look for which there is time, when `kept` blocks are done at `now` and each takes `block`. `None` if
-    /// there is time for none.
-    #[must_use]
-    pub fn last_that_fits(&self, kept: usize, now: Duration, block: Duration) -> Option<Look> {
-        let Some(cap) = self.cap else { return self.looks.last().copied() };
-        let needed = |look: &Look| now + block.mul_f64(look.blocks.saturating_sub(kept) as f64);
-        self.looks.iter().rev().find(|look| needed(look) <= cap).copied()
-    }
-}
-
 /// A whole run, before it starts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Design {
@@ -238,14 +146,39 @@ impl Design {
     /// The time cap of a whole run that leaves `needed` to this design.
     #[must_use]
     pub fn whole_cap(&self, needed: Duration) -> Duration {
-        let needed = if self.experiment.bisect { needed.div_f64(1.0 - crate::bisect::SHARE) } else { needed };
-        if self.pairs_follow { needed + needed.min(crate::cold::pairs_time()) } else { needed }
+        let needed = if self.experiment.bisect { time_budget::cap_with_bisections(needed) } else { needed };
+        if self.pairs_follow { needed + needed.min(time_budget::pairs_time()) } else { needed }
     }
 
     /// Whether `arm`'s point, or the whole of a factorial experiment, is worth nothing without it.
     #[must_use]
     pub fn essential(&self, arm: usize) -> bool {
         !self.factors.is_empty() || self.arms[arm].role != Role::Compared
+    }
+
+    /// An error where nothing is to be decided, with the reasons why the arms were `refused`.
+    ///
+    /// # Errors
+    /// [`BenchError::NothingToCompare`].
+    pub fn comparable(&self, refused: &[Refused]) -> Result<(), BenchError> {
+        if !self.contrasts.is_empty() {
+            return Ok(());
+        }
+        let reasons: Vec<String> = refused.iter().map(|r| format!("{}: {}", r.arm, r.reason)).collect();
+        Err(BenchError::NothingToCompare(reasons.join("; ")))
+    }
+
+    /// What to call an arm without which nothing can be compared. The placebo is the baseline under
+    /// another name.
+    #[must_use]
+    pub fn essential_name(&self, arm: usize) -> String {
+        let plan = &self.arms[arm];
+        let same_point = |other: &&ArmPlan| other.role == Role::Baseline && other.point == plan.point;
+        let baseline = self.arms.iter().find(same_point).map_or(&plan.name, |baseline| &baseline.name);
+        match plan.role {
+            Role::Baseline | Role::Placebo => format!("baseline {baseline}"),
+            Role::Compared => format!("cell \"{}\"", plan.name),
+        }
     }
 
     /// Whether the run has points that differ in what `of` says.
@@ -294,11 +227,12 @@ impl Design {
         let size = self.sweeps_sizes().then(|| format!(" at {}", bytes_text(plan.work.size_bytes)));
         let several = |n: u64, one: &str, many: &str| format!(", {n} {}", if n == 1 { one } else { many });
         let threads = self.sweeps_threads().then(|| several(plan.work.threads, "thread", "threads"));
-        let passes = self.sweeps_passes().then(|| several(u64::from(plan.work.handling.passes), "pass", "passes"));
+        let passes = self.sweeps_passes().then(|| several(u64::from(plan.work.pattern.passes), "pass", "passes"));
         [Some(plan.name.clone()), size, threads, passes].into_iter().flatten().collect()
     }
 
-    /// The same design without the arms in `gone`. A point that loses an arm without which it says nothing loses all.
+    /// The same design without the arms in `gone`. A point that loses an arm without which it says
+    /// nothing loses all.
     #[must_use]
     pub fn without(&self, gone: &[usize]) -> Design {
         let lost = |point: usize| gone.iter().any(|&arm| self.arms[arm].point == point && self.essential(arm));
@@ -329,15 +263,6 @@ impl Design {
     }
 }
 
-/// How many blocks of memory make a sample: enough that a sample handles some 32 MiB, so that its phases last far longer
-/// than reading the clock, and at most 8,192, to stay far below the kernel's limit of mappings (65,530).
-#[must_use]
-pub fn operations_for(size_bytes: u64, page_bytes: u64) -> u64 {
-    const GOAL_BYTES: u64 = 32 << 20;
-    const MOST: u64 = 8192;
-    (GOAL_BYTES / size_bytes.max(page_bytes)).clamp(1, MOST)
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -360,29 +285,5 @@ pub(crate) mod tests {
             swept: None,
             pairs_follow: false,
         }
-    }
-
-    #[test]
-    fn small_blocks_come_in_batches() {
-        for (size, operations) in [(1, 8192), (4096, 8192), (65_536, 512), (8 << 20, 4), (100 << 20, 1), (2 << 30, 1)] {
-            assert_eq!(operations_for(size, 4096), operations, "{size}");
-        }
-        assert_eq!(operations_for(1, 65_536), 512, "a page of 64 KiB");
-    }
-
-    #[test]
-    fn the_cap_chooses_the_last_look() {
-        let schedule = Schedule::sequential(Duration::from_mins(1));
-        let last = |block_ms| {
-            let block = Duration::from_millis(block_ms);
-            schedule.last_that_fits(2, block * 2, block).map(|look| look.blocks)
-        };
-        assert_eq!(last(500), Some(96));
-        assert_eq!(last(700), Some(48));
-        assert_eq!(last(2_000), Some(24));
-        assert_eq!(last(5_000), Some(12));
-        assert_eq!(last(6_000), None);
-        let fixed = Schedule::fixed(7, None);
-        assert_eq!(fixed.last_that_fits(2, Duration::ZERO, Duration::from_secs(100)).map(|l| l.blocks), Some(7));
     }
 }

@@ -1,33 +1,117 @@
-//! The judge: looks at the blocks when it is time, and spends the error allowance.
+//! What the samples say: comparisons, effects, explanations, doubts.
 
-use stats::{Estimate, Look, Spending, compare};
+pub(crate) mod comparison;
+pub(crate) mod crossover;
+pub(crate) mod diagnosis;
+pub mod effects;
+pub(crate) mod estimate;
+pub mod explain;
+pub(crate) mod floor_ratio;
+pub mod floors;
+pub(crate) mod latencies;
+pub mod point_run;
+pub mod sign_judge;
+pub(crate) mod summary;
 
-/// Judges all comparisons at a look. The session gathers, the judge decides; the tests put wrong judges in this place
-/// to prove that the simulations would notice.
-pub trait Judge {
-    /// One estimate for each list of log ratios. Called once per look, in order.
-    fn look(&mut self, look: Look, log_ratios: &[Vec<f64>]) -> Vec<Option<Estimate>>;
-}
+use results::{
+    Comparison, Crossover, Effect, Explained, Explanation, Floors, Latencies, Machine, PassCrossover, Warning,
+};
+use stats::Placebo;
 
-/// The judge of docs/method.md: sign-test intervals, an allowance shared by all comparisons and carried forward.
+use crate::design::Design;
+use crate::run::ratios::placebo_ratios;
+use crate::run::{Aside, ColdPairs, Run};
+use point_run::PointRun;
+
+/// What a run says.
 #[derive(Debug, Clone)]
-pub struct SignJudge {
-    /// What may still be spent.
-    pub spending: Spending,
-    margin: f64,
+pub struct Judged {
+    /// Arms against each other.
+    pub comparisons: Vec<Comparison>,
+    /// Where they change places on the way to larger blocks.
+    pub crossovers: Vec<Crossover>,
+    /// Where they change places on the way to more passes.
+    pub pass_crossovers: Vec<PassCrossover>,
+    /// What factors do to the time.
+    pub effects: Vec<Effect>,
+    /// What factors do to the spread of the time.
+    pub spreads: Vec<Effect>,
+    /// Whether the effects explain what somebody else saw.
+    pub explained: Option<Explained>,
+    /// By arm of the design: its touches, where they were timed one by one.
+    pub latencies: Vec<Option<Latencies>>,
+    /// The floors beside the samples.
+    pub floors: Option<Floors>,
+    /// Arms as sums of floors.
+    pub explanations: Vec<Explanation>,
+    /// The baseline against itself.
+    pub placebo: Option<Placebo>,
+    /// Doubts, the gravest first.
+    pub warnings: Vec<Warning>,
 }
 
-impl SignJudge {
-    /// For `comparisons` confirmatory comparisons against `margin`.
+/// The pairs of cold and warm samples that were to follow a session.
+#[derive(Debug, Clone, Copy)]
+pub enum Pairs<'a> {
+    /// The experiment has none, or the machine has no cold memory.
+    NotWanted,
+    /// There was no time for them.
+    NotMeasured,
+    /// These.
+    Measured(&'a ColdPairs),
+}
+
+impl<'a> Pairs<'a> {
+    /// What was `measured` where they were `wanted`.
     #[must_use]
-    pub fn new(comparisons: usize, margin: f64) -> Self {
-        SignJudge { spending: Spending::new(comparisons), margin }
+    pub fn of(wanted: bool, measured: Option<&'a ColdPairs>) -> Self {
+        match measured {
+            Some(pairs) => Pairs::Measured(pairs),
+            None if wanted => Pairs::NotMeasured,
+            None => Pairs::NotWanted,
+        }
     }
 }
 
-impl Judge for SignJudge {
-    fn look(&mut self, look: Look, log_ratios: &[Vec<f64>]) -> Vec<Option<Estimate>> {
-        let rank = self.spending.pay(look);
-        log_ratios.iter().map(|ratios| compare(ratios, rank, self.margin)).collect()
+/// Judges `run` by what was fixed in `design`.
+#[must_use]
+pub fn judge(design: &Design, run: &Run, aside: &Aside, pairs: Pairs, machine: &Machine) -> Judged {
+    let comparisons = comparison::comparisons(design, run);
+    let mut effects = effects::effects(design, run);
+    if let Pairs::Measured(ColdPairs { design, run }) = pairs {
+        effects.extend(effects::effects(design, run));
     }
+    let unmeasured = if matches!(pairs, Pairs::NotMeasured) { vec!["memory".to_owned()] } else { Vec::new() };
+    let reference = design.experiment.reference.as_ref();
+    let placebo = stats::judge_placebo(&placebo_ratios(design, run));
+    let point = PointRun::new(design, run, machine.page_bytes);
+    let counted = point.counted(&aside.floors.samples);
+    Judged {
+        crossovers: crossover::crossovers(design, &comparisons),
+        pass_crossovers: crossover::pass_crossovers(design, &comparisons),
+        comparisons,
+        explained: reference.map(|reference| effects::explained(reference, &effects, unmeasured)),
+        effects,
+        spreads: effects::spreads(design, &run.samples),
+        latencies: latencies::latencies(run, &aside.timings),
+        floors: floors::floors(&aside.floors, &counted),
+        explanations: explain::explanations(&point, &counted),
+        warnings: diagnosis::doubts(design, run, machine, placebo.as_ref()),
+        placebo,
+    }
+}
+
+/// Judges the run of a survey: beside what any run says, every floor with its interval, and every
+/// source as a multiple of the floor that it cannot beat.
+#[must_use]
+pub fn judge_survey(design: &Design, run: &Run, aside: &Aside, machine: &Machine) -> Judged {
+    let judged = judge(design, run, aside, Pairs::NotWanted, machine);
+    let point = PointRun::new(design, run, machine.page_bytes);
+    let counted = point.counted(&aside.floors.samples);
+    let floors = judged.floors.map(|floors| Floors {
+        estimates: estimate::estimates(&counted, machine.page_bytes),
+        sources: floor_ratio::sources(&point, &counted),
+        ..floors
+    });
+    Judged { floors, ..judged }
 }

@@ -1,8 +1,8 @@
-//! `bench floors`: every floor, and every source against the one that it cannot beat, in the same blocks, until the time
-//! is up.
+//! `bench floors`: every floor, and every source against the one that it cannot beat, in the same
+//! blocks, until the time is up.
 //!
-//! It is a session like any other (orders, children, disturbances), but nothing is compared with a baseline, so nothing
-//! is decided and no look is taken.
+//! It is a session like any other (orders, children, disturbances), but nothing is compared with a
+//! baseline, so nothing is decided and no look is taken.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -11,25 +11,23 @@ use results::{LabResult, Stopped, Warning};
 use stats::Look;
 use sys::interrupt::Interrupt;
 
-use crate::arm::ArmSpec;
-use crate::arrange::{self, Arrangement, Ground};
-use crate::assemble::{Context, assemble};
-use crate::bench::{Event, design, ground, measure};
-use crate::bound;
-use crate::children::{Children, Surroundings};
-use crate::design::{ALPHA, Contrast, Design, Memory, Point, Role, Schedule};
-use crate::diagnosis::{cap_for, doubts, seconds};
-use crate::estimate::estimates;
-use crate::explain::{attach, counted};
-use crate::handling::Common;
-use crate::observe::observe;
-use crate::quantity::nanoseconds;
-use crate::request::{BenchError, Request};
-use crate::session::{Progress, Run};
-use crate::source::Source;
+use crate::design::Design;
+use crate::design::error::BenchError;
+use crate::design::from_request::design;
+use crate::design::machine;
+use crate::design::machine_limits::MachineLimits;
+use crate::design::schedule::{ALPHA, Schedule};
+use crate::design::time_budget::{cap_for, seconds};
+use crate::event::Event;
+use crate::judge::{Judged, judge_survey};
+use crate::measure::measure;
+use crate::question::request::Request;
+use crate::result::{Asked, Context, assemble};
+use crate::run::children::{Children, Surroundings};
+use crate::run::observe::observe;
+use crate::run::{Progress, Run};
+use sample::measurement::nanoseconds;
 
-/// The byte that both touches write.
-pub(crate) const FILL: u8 = 1;
 /// Blocks that intervals of a useful width need.
 const BLOCKS_WANTED: usize = 12;
 /// More than any run comes to: the end is the cap.
@@ -45,21 +43,23 @@ pub(crate) fn survey(
     mut watch: impl FnMut(Event),
 ) -> Result<LabResult, BenchError> {
     let (started, started_at) = (Instant::now(), jiff::Timestamp::now());
-    let machine = crate::machine::describe();
-    let (mut design, mut refused) = design(request, &ground(request, &machine)?)?;
-    if request.blocks.is_none() {
-        design.schedule.looks = vec![Look { blocks: NO_LOOK, alpha: ALPHA }];
-    }
-    let cpus = request.cpu.map_or_else(sys::process::allowed_cpus, |cpu| vec![cpu]);
-    let surroundings = Surroundings { interrupt, started, cpus, files: Rc::default() };
-    let mut children = Children::new(&design, surroundings.clone())?;
-    let (design, observed, missing) = observe(&design, &mut children, |arm| watch(Event::Observing(arm)))?;
-    refused.extend(missing);
 
-    let (mut run, (floors, _)) =
+    // The design.
+    let machine = machine::describe();
+    let (mut whole, mut refused) = design(request, &MachineLimits::found(request, &machine)?)?;
+    if request.blocks.is_none() {
+        whole.schedule.looks = vec![Look { blocks: NO_LOOK, alpha: ALPHA }];
+    }
+
+    // The run.
+    let surroundings = Surroundings::new(interrupt, started, request.cpu, Rc::default());
+    let mut children = Children::new(&whole, surroundings.clone())?;
+    let (design, observed, missing) = observe(&whole, &mut children, |arm| watch(Event::Observing(arm)))?;
+    refused.extend(missing);
+    let (mut run, aside) =
         measure(&design, surroundings, |progress| watch(Event::Progress(until_cap(&design.schedule, *progress))))?;
-    if floors.0.is_empty() {
-        return Err(match floors.1 {
+    if aside.floors.samples.is_empty() {
+        return Err(match aside.floors.failed {
             Some(reason) => BenchError::Baseline { arm: "floors".to_owned(), reason },
             None => BenchError::Interrupted,
         });
@@ -68,71 +68,25 @@ pub(crate) fn survey(
     if request.blocks.is_none() && run.stopped == Some(Stopped::TimeCap) {
         run.stopped = None; // as planned
     }
-    let mut warnings: Vec<Warning> = few.into_iter().chain(doubts(&design, &run, &machine, None)).collect();
-    warnings.extend(observed.iter().find_map(|observation| observation.warning.clone()));
+    run.looks.clear();
+
+    // What the samples say.
+    let judged = judge_survey(&design, &run, &aside, &machine);
+    let judged = Judged { warnings: few.into_iter().chain(judged.warnings).collect(), ..judged };
+
+    // The result.
     let context = Context {
         started: started_at.to_string(),
         elapsed_ns: nanoseconds(started.elapsed()),
         machine,
-        observed: observed.into_iter().map(|o| (o.traps, o.observed)).collect(),
+        asked: Asked::default(),
+        cap: request.cap(),
+        observed,
         refused,
         turning_points: Vec::new(),
-        warnings,
-        placebo: None,
-        cap: request.cap(),
-        cold_wanted: false,
         cold: None,
     };
-    let mut result = assemble(&design, run, context);
-    result.looks.clear();
-    attach(&mut result, floors);
-    hold_against(&mut result);
-    Ok(result)
-}
-
-/// Adds every floor's interval and every source's multiple of its own.
-fn hold_against(result: &mut LabResult) {
-    let Some(mut floors) = result.floors.take() else { return };
-    let counted = counted(result, &floors.samples);
-    let (estimates, sources) = (estimates(&counted, result.machine.page_bytes), bound::sources(result, &counted));
-    (floors.estimates, floors.sources) = (estimates, sources);
-    result.floors = Some(floors);
-}
-
-/// Every source that can be had, as an arm without a baseline.
-///
-/// # Errors
-/// What the survey has no place for.
-pub(crate) fn arrangement(request: &Request, ground: &Ground) -> Result<Arrangement, BenchError> {
-    let name = &request.experiment.name;
-    let wishes = [
-        (!request.arms.is_empty(), "measures every source that can be had: leave out --arm"),
-        (request.threads.is_some(), "are of one thread: leave out --threads"),
-        (request.margin.is_some(), "compares nothing that a margin would decide: leave out --margin"),
-        (request.memory == Memory::Cold, "are of warm memory: leave out --memory cold"),
-        (request.passes.is_some(), "touch as often as they need to: leave out --passes"),
-        (request.sizes_bytes().len() > 1, "is measured at one size: give one --size"),
-        (request.sizes_bytes()[0] < ground.page_bytes, "are of whole pages: give a --size of a page or more"),
-    ];
-    if let Some((_, wish)) = wishes.iter().find(|(unfit, _)| *unfit) {
-        return Err(BenchError::Unfit(format!("{name} {wish}")));
-    }
-    let point = Point::new(request.sizes_bytes()[0], 1);
-    let others: Vec<ArmSpec> = Source::all().filter(|source| has_floor(*source)).map(ArmSpec::of).collect();
-    let mut arrangement = arrange::arms(ground, &ArmSpec::of(Source::Mmap), &others, Common::of_fill(FILL), &[point]);
-    // That one size of eight is off is nothing that somebody who asks for floors wants to know.
-    arrangement.refused.retain(|refused| !matches!(Source::named(&refused.arm), Some(Source::MmapMidPages(_))));
-    arrangement.arms.retain(|arm| arm.role != Role::Placebo);
-    arrangement.arms.iter_mut().for_each(|arm| arm.role = Role::Compared);
-    arrangement.contrasts.clear();
-    arrangement.placebo = Contrast::default();
-    Ok(arrangement)
-}
-
-/// Whether a floor is known for what `source` does, beside the baseline: one page cleared for each that is written. The
-/// pages of files are there already, and small objects share theirs.
-fn has_floor(source: Source) -> bool {
-    source != Source::Mmap && !source.counts_pairs() && !matches!(source, Source::File(_))
+    Ok(assemble(&design, run, judged, context))
 }
 
 /// The end is at the cap: so many blocks will there be by then.
@@ -166,7 +120,7 @@ fn too_few(design: &Design, run: &Run) -> Option<Warning> {
 mod tests {
     use super::*;
     use crate::design::tests::empty;
-    use crate::experiment::by_name;
+    use crate::question::experiment::by_name;
     use results::Block;
 
     #[test]

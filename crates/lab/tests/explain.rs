@@ -1,6 +1,10 @@
 //! Explanations from injected floors and samples: sums that hold, sums that do not, and what is left unsaid.
 
-use lab::explain::attach;
+use lab::Source;
+use lab::judge::explain::explanations;
+use lab::judge::floors;
+use lab::judge::point_run::{ArmRun, PointRun};
+use lab::run::TakenFloors;
 use proptest::prelude::*;
 use results::{Arm, ArmWork, Dropped, Experiment, Explanation, Floor, FloorSample, LabResult, Machine, Sample};
 
@@ -116,6 +120,32 @@ fn result(size_bytes: u64, arms: Vec<Arm>) -> LabResult {
         floors: None,
         explanations: Vec::new(),
     }
+}
+
+/// Adds what follows from floors that were taken beside the blocks of `result`.
+fn attach(result: &mut LabResult, (samples, failed): (Vec<FloorSample>, Option<String>)) {
+    let arm = |arm: &'_ Arm| {
+        let plain = arm.work.as_ref().filter(|work| work.is_plain());
+        plain.and_then(|work| Source::named(&work.source))
+    };
+    let arms = result.arms.iter().map(|row| ArmRun {
+        name: &row.name,
+        placebo: row.placebo,
+        plain_source: arm(row),
+        samples: &row.samples,
+    });
+    let point = PointRun {
+        arms: arms.collect(),
+        size_bytes: result.experiment.size_bytes,
+        operations: result.experiment.operations,
+        page_bytes: result.machine.page_bytes,
+        margin: result.experiment.margin,
+        dropped: result.dropped.iter().map(|dropped| dropped.block).collect(),
+    };
+    let taken = TakenFloors { samples, failed };
+    let counted = point.counted(&taken.samples);
+    let (floors, explanations) = (floors::floors(&taken, &counted), explanations(&point, &counted));
+    (result.floors, result.explanations) = (floors, explanations);
 }
 
 /// A run of one arm whose blocks took `ns_per_page`, with floors beside each.

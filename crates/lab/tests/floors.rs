@@ -1,10 +1,10 @@
 //! The floors of this machine, in a process of its own: faults are the thread's, but memory is the whole process's. So
 //! this file has one test.
 
-use lab::floors::merge;
-use lab::measured::answer;
-use lab::protocol::{Answer, FloorGroup, Task};
+use lab::run::children::add_floors;
 use results::FloorSample;
+use sample::process::answer;
+use sample::protocol::{Answer, FloorGroup, Task};
 
 /// Physics: a floor of faults has one for each page, a floor of writing has none, and what takes part in a sum is there.
 #[test]
@@ -16,7 +16,7 @@ fn every_floor_has_the_faults_of_its_name() {
         let Answer::Floors(part) = answer(&Task::Floors { parent: 0, group, bytes, block_bytes }) else {
             panic!("another answer")
         };
-        merge(&mut floors, group, *part);
+        add_floors(&mut floors, part);
     }
     let pages = bytes / sys::limits::page_bytes();
     assert_eq!((floors.size_bytes, floors.block), (bytes, 0));

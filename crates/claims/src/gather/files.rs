@@ -1,6 +1,6 @@
 //! Facts about files: those without a name, on the disk of the folder that the user chose.
 
-use lab::experiment::Metric;
+use lab::question::experiment::Metric;
 use results::claims::Claim;
 use results::{Comparison, LabResult, Sample};
 use sys::scratch::Scratch;

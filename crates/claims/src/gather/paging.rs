@@ -1,7 +1,7 @@
 //! Facts about pages, zeros and who sees what.
 
-use lab::capacity::Limits;
-use lab::plan::LatinOrders;
+use lab::design::capacity::MemoryLimits;
+use lab::design::randomization::LatinOrders;
 use results::claims::Claim;
 
 use super::Gatherer;
@@ -22,7 +22,7 @@ const FAULT_BLOCKS: usize = 24;
 
 /// As much of `wanted` as there is room for: a quarter of what is left, in whole MiB.
 pub(super) fn roomy(wanted: u64) -> Result<usize, Trouble> {
-    let limits = Limits::now();
+    let limits = MemoryLimits::now();
     let own = [limits.address_space_bytes, limits.data_bytes].into_iter().flatten().min().unwrap_or(u64::MAX);
     let bytes = wanted.min(limits.left_bytes().min(own) / 4) >> 20 << 20;
     match usize::try_from(bytes) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use lab::quantity::parse_duration;
+use lab::question::quantity::parse_duration;
 
 /// Show the address space of a program.
 #[derive(Debug, Args)]

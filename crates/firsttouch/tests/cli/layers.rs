@@ -5,19 +5,20 @@ use std::fs::{read_dir, read_to_string};
 use std::path::{Path, PathBuf};
 
 /// Each crate and the crates of ours that it may use. What is not here is not allowed.
-pub(super) const MAY_USE: [(&str, &[&str]); 12] = [
+pub(crate) const MAY_USE: [(&str, &[&str]); 13] = [
     ("sys", &[]),
     ("events", &[]),
     ("stats", &[]),
     ("results", &["events"]),
-    ("lab", &["sys", "stats", "results"]),
+    ("sample", &["sys"]),
+    ("lab", &["sample", "sys", "stats", "results"]),
     ("doctor", &["sys", "results"]),
     ("claims", &["sys", "stats", "results", "lab"]),
     ("collect", &["events", "sys"]),
     ("analysis", &["events", "results"]),
     ("report", &["events", "results"]),
-    ("firsttouch", &["events", "sys", "results", "lab", "doctor", "claims", "collect", "analysis", "report"]),
-    ("xtask", &["sys", "stats", "results", "lab"]),
+    ("firsttouch", &["events", "sys", "results", "sample", "lab", "doctor", "claims", "collect", "analysis", "report"]),
+    ("xtask", &["sys", "stats", "results", "sample", "lab"]),
 ];
 /// What people run: these know the command line.
 const PROGRAMS: [&str; 2] = ["firsttouch", "xtask"];
@@ -27,12 +28,12 @@ fn crates() -> PathBuf {
 }
 
 /// The folder of a crate: `crates/` has what is shipped.
-pub(super) fn folder(name: &str) -> PathBuf {
+pub(crate) fn folder(name: &str) -> PathBuf {
     if name == "xtask" { crates().parent().unwrap().join(name) } else { crates().join(name) }
 }
 
 /// Every source file of a crate, with its text.
-pub(super) fn sources(name: &str) -> Vec<(PathBuf, String)> {
+pub(crate) fn sources(name: &str) -> Vec<(PathBuf, String)> {
     fn walk(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
         for entry in read_dir(folder).unwrap().flatten() {
             let path = entry.path();

@@ -17,5 +17,6 @@ mod map;
 mod measured;
 mod program;
 mod small;
+mod stages;
 mod trace;
 mod unharmed;

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use lab::Source;
-use lab::protocol::{Answer, CHILD_VERB, Job, Task};
-use lab::small::Workload;
 use results::{Arm, LabResult};
+use sample::protocol::{Answer, CHILD_VERB, Job, Task};
+use sample::small::Workload;
 
 use crate::program::{Scratch, firsttouch, library_fixture, result, run, text};
 

@@ -1,12 +1,13 @@
 //! Proof that the effects of a factorial experiment, and the ratios of its spreads, hold as often as they say.
 
-use crate::simulated::{Noise, Simulated, ground, of};
+use crate::simulated::{Noise, Simulated, limits, of};
 use lab::design::Design;
-use lab::experiment::{Subject, by_name};
-use lab::judge::SignJudge;
-use lab::plan::Orders;
-use lab::session::{self, Run};
-use lab::{cells, factorial};
+use lab::design::factorial;
+use lab::design::randomization::Orders;
+use lab::judge::effects;
+use lab::judge::sign_judge::SignJudge;
+use lab::question::experiment::{Subject, by_name};
+use lab::run::{Run, session};
 
 /// True ratios: of malloc to mmap, of fill 0 to fill 1, of the first position to the second.
 const TRUTH: [f64; 3] = [1.0, 0.97, 1.04];
@@ -14,7 +15,7 @@ const TRUTH: [f64; 3] = [1.0, 0.97, 1.04];
 fn simulate(noise: Noise, stretch: f64, seed: u64) -> (Design, Run) {
     let experiment = by_name("position").unwrap();
     let Subject::Factors(factors) = experiment.subject.clone() else { panic!("a factorial experiment") };
-    let design = of(cells::cells(&ground(), &factors, 100 << 20), experiment, 0.03, seed);
+    let design = of(factorial::cells(&limits(), &factors, 100 << 20), experiment, 0.03, seed);
     let mut bench = Simulated::new(noise, 0.0, seed);
     for cell in 0..8_usize {
         let at_first = |factor: usize| cell >> (2 - factor) & 1 == 0;
@@ -37,12 +38,12 @@ fn coverage(noise: Noise, stretch: f64) -> (f64, f64) {
         let within = |effect: &results::Effect, truth: f64| {
             effect.low.zip(effect.high).is_none_or(|(low, high)| low <= truth && truth <= high)
         };
-        let effects = factorial::effects(&design, &run);
+        let effects = effects::effects(&design, &run);
         assert_eq!(effects.len(), 3);
         let pair: f64 = TRUTH.iter().product();
         let pair_holds = run.estimates[3].and_then(|e| e.interval).is_none_or(|i| i.contains(pair));
         times += u64::from(pair_holds && effects.iter().zip(TRUTH).all(|(effect, truth)| within(effect, truth)));
-        let found = factorial::spreads(&design, &run.samples);
+        let found = effects::spreads(&design, &run.samples);
         assert!(found.len() == 3 && found[0].low.is_some(), "{found:?}");
         let stretches = [stretch, 1.0, 1.0];
         spreads += u64::from(found.iter().zip(stretches).all(|(spread, truth)| within(spread, truth)));
@@ -67,7 +68,7 @@ fn effects_and_spreads_hold_as_often_as_they_say() {
 fn a_spread_twice_as_wide_is_found() {
     let found = (0..50).filter(|seed| {
         let (design, run) = simulate(Noise::Normal, 2.0, seed * 104_729);
-        factorial::spreads(&design, &run.samples)[0].low.is_some_and(|low| low > 1.0)
+        effects::spreads(&design, &run.samples)[0].low.is_some_and(|low| low > 1.0)
     });
     let found = found.count();
     assert!(found >= 25, "{found} of 50");

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use crate::simulated::{design, ground, of};
-use lab::arm::ArmSpec;
-use lab::arrange;
-use lab::design::{Design, Point, Schedule};
-use lab::handling::Common;
-use lab::judge::SignJudge;
-use lab::session::{self, Bench, Progress, Run, Taken};
+use crate::simulated::{design, limits, of};
+use lab::design::arrangement;
+use lab::design::schedule::Schedule;
+use lab::design::{Design, Point};
+use lab::judge::sign_judge::SignJudge;
+use lab::question::arm::ArmSpec;
+use lab::question::defaults::Defaults;
+use lab::run::{Bench, Progress, Run, Taken, ratios, session};
 use results::{Block, Sample, Stopped};
 use stats::Verdict;
 
@@ -203,8 +204,9 @@ fn a_broken_block_does_not_come_back() {
 fn sweep() -> Design {
     let points = [64 << 10, 1 << 20].map(|size_bytes| Point::new(size_bytes, 1));
     let baseline = ArmSpec::of(lab::Source::Mmap);
-    let plan = arrange::arms(&ground(), &baseline, &[ArmSpec::of(lab::Source::Malloc)], Common::of_fill(1), &points);
-    of(plan, lab::experiment::by_name("anonymous").unwrap(), 0.03, 1)
+    let plan =
+        arrangement::arms(&limits(), &baseline, &[ArmSpec::of(lab::Source::Malloc)], Defaults::of_fill(1), &points);
+    of(plan, lab::question::experiment::by_name("anonymous").unwrap(), 0.03, 1)
 }
 
 #[test]
@@ -217,11 +219,7 @@ fn a_point_without_its_baseline_leaves_the_others_their_placebo() {
     assert_eq!((run.stopped, run.samples[0].len()), (None, 12));
     assert_eq!(verdicts(&run), [Some(Verdict::Equivalent), None], "the other point is decided");
     assert!(run.samples[4].len() <= 5, "and nothing more is measured where there is nothing to compare with");
-    assert_eq!(
-        session::placebo_ratios(&design, &run).len(),
-        12,
-        "the placebo of the point that is left has all blocks"
-    );
+    assert_eq!(ratios::placebo_ratios(&design, &run).len(), 12, "the placebo of the point that is left has all blocks");
     let left = design.without(&[3]);
     assert_eq!((left.points.len(), left.arms.len(), left.contrasts.len()), (1, 3, 1));
 }
@@ -229,14 +227,14 @@ fn a_point_without_its_baseline_leaves_the_others_their_placebo() {
 #[test]
 fn many_comparisons_go_on_until_a_look_says_something() {
     let sizes: Vec<Point> = (0..12).map(|i| Point::new(4096 << i, 1)).collect();
-    let plan = arrange::arms(
-        &ground(),
+    let plan = arrangement::arms(
+        &limits(),
         &ArmSpec::of(lab::Source::Mmap),
         &[ArmSpec::of(lab::Source::Malloc)],
-        Common::of_fill(1),
+        Defaults::of_fill(1),
         &sizes,
     );
-    let mut design = of(plan, lab::experiment::by_name("anonymous").unwrap(), 0.03, 1);
+    let mut design = of(plan, lab::question::experiment::by_name("anonymous").unwrap(), 0.03, 1);
     // A block takes 72 ms for 36 samples: time for 17 blocks, and so for the first look only, which affords no interval.
     design.schedule = Schedule::sequential(Duration::from_millis(72 * 17 + 20));
     let script = Script { times: [100; 6], sample_time: Duration::from_millis(2), ..Script::default() };

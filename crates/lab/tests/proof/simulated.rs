@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use lab::arm::ArmSpec;
-use lab::arrange::{self, Arrangement, Ground};
-use lab::design::{Design, Memory, Point, Schedule};
-use lab::handling::Common;
-use lab::session::{Bench, Taken};
-use lab::{Experiment, Source};
+use lab::design::arrangement::{self, Arrangement};
+use lab::design::machine_limits::MachineLimits;
+use lab::design::schedule::Schedule;
+use lab::design::{Design, Point};
+use lab::question::arm::ArmSpec;
+use lab::question::defaults::Defaults;
+use lab::run::{Bench, Taken};
+use lab::{Experiment, Memory, Source};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use results::{Block, Sample};
@@ -93,16 +95,16 @@ fn mixture_median(share: f64, factor: f64, spread: f64) -> f64 {
 
 /// A design that compares one to four arms with the baseline.
 pub(crate) fn design(comparisons: usize, margin: f64, seed: u64) -> Design {
-    let experiment: Experiment = lab::experiment::built_in().swap_remove(0);
+    let experiment: Experiment = lab::question::experiment::built_in().swap_remove(0);
     let others: Vec<ArmSpec> = Source::all().skip(1).take(comparisons).map(ArmSpec::of).collect();
     let point = Point::new(100 << 20, 1);
-    let plan = arrange::arms(&ground(), &ArmSpec::of(Source::Mmap), &others, Common::of_fill(1), &[point]);
+    let plan = arrangement::arms(&limits(), &ArmSpec::of(Source::Mmap), &others, Defaults::of_fill(1), &[point]);
     of(plan, experiment, margin, seed)
 }
 
 /// A machine that allows everything.
-pub(crate) fn ground() -> Ground {
-    Ground {
+pub(crate) fn limits() -> MachineLimits {
+    MachineLimits {
         page_bytes: 4096,
         thp: Some("madvise".to_owned()),
         thp_common: None,

@@ -2,10 +2,12 @@
 //! truth is known. And proof that the proof can fail: six wrong designs that must be caught.
 
 use crate::simulated::{self, EFFECTS, Noise, Simulated, design};
-use lab::design::{Design, Schedule};
-use lab::judge::{Judge, SignJudge};
-use lab::plan::LatinOrders;
-use lab::session::{self, Run};
+use lab::design::Design;
+use lab::design::randomization::LatinOrders;
+use lab::design::schedule::Schedule;
+use lab::judge::sign_judge::SignJudge;
+use lab::run::Judge;
+use lab::run::{Run, ratios, session};
 use stats::{Estimate, Look, Verdict, compare, largest_rank};
 
 /// What is simulated, and what is wrong with it.
@@ -119,7 +121,7 @@ fn rates(scenario: Scenario, runs: u64) -> Rates {
             }
         }
         covered += u64::from(all_hold);
-        let placebo = stats::judge_placebo(&session::log_ratios(&design, &run.samples, &design.placebo)).unwrap();
+        let placebo = stats::judge_placebo(&ratios::log_ratios(&design, &run.samples, &design.placebo)).unwrap();
         untrusted += u64::from(placebo.trusted == Some(false));
     }
     Rates {

@@ -1,0 +1,366 @@
+//! The stages inside a crate, enforced by reading its code: each imports only stages before it, and
+//! no two folders import each other (ARCHITECTURE.md).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path};
+
+use crate::layers::{folder, sources};
+
+/// A crate and its stages in order. Whatever lies beside the stages, in the crate's root, is above
+/// them all.
+type Stages = (&'static str, &'static [&'static str]);
+const STAGES: [Stages; 1] = [("lab", &["question", "design", "run", "judge", "result"])];
+
+/// What does not keep to the order yet: a file of a crate, and what it imports. This list may only
+/// shrink.
+const EXCEPTIONS: &[(&str, &str, &str)] = &[];
+
+/// One import: the file that has it, and the module path, without the crate, that it names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Import {
+    file: String,
+    path: Vec<String>,
+}
+
+/// The code of a file without comments, strings and test modules: what is compiled into the
+/// program.
+fn program_text(code: &str) -> String {
+    let code = without_strings(code);
+    let mut text = String::new();
+    let mut rest = code.as_str();
+    while let Some(at) = rest.find("#[cfg(test)]") {
+        text.push_str(&rest[..at]);
+        let item = &rest[at..];
+        // A test item ends with its block, or with the semicolon of a `use` or a `mod`.
+        let end = match (item.find('{'), item.find(';')) {
+            (Some(open), semicolon) if semicolon.is_none_or(|end| open < end) => open + block_len(&item[open..]),
+            (_, Some(semicolon)) => semicolon + 1,
+            _ => item.len(),
+        };
+        rest = &item[end..];
+    }
+    text + rest
+}
+
+/// `code` without comments, and with empty strings.
+fn without_strings(code: &str) -> String {
+    let mut text = String::new();
+    let mut chars = code.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '/' if chars.peek() == Some(&'/') => while chars.next_if(|c| *c != '\n').is_some() {},
+            '"' => {
+                while let Some(c) = chars.next() {
+                    match c {
+                        '\\' => _ = chars.next(),
+                        '"' => break,
+                        _ => {}
+                    }
+                }
+                text.push_str("\"\"");
+            }
+            // A raw string has no escapes: r"\", r#"a "word" in it"#.
+            'r' if !text.ends_with(|c: char| c.is_alphanumeric() || c == '_') => {
+                let mut ahead = chars.clone();
+                let hashes = std::iter::from_fn(|| ahead.next_if_eq(&'#')).count();
+                if ahead.next_if_eq(&'"').is_none() {
+                    text.push(c);
+                    continue;
+                }
+                while let Some(c) = ahead.next() {
+                    if c == '"' && ahead.clone().take(hashes).eq(std::iter::repeat_n('#', hashes)) {
+                        break;
+                    }
+                }
+                chars = ahead;
+                text.push_str("\"\"");
+            }
+            // A character in quotes: '"', '{', '\''. A lifetime has no second quote.
+            '\'' => {
+                let mut ahead = chars.clone();
+                let escaped = ahead.next() == Some('\\');
+                if escaped {
+                    ahead.next();
+                }
+                if ahead.next() == Some('\'') {
+                    chars = ahead;
+                }
+            }
+            _ => text.push(c),
+        }
+    }
+    text
+}
+
+/// The length of the block that `text` begins with, its braces included.
+fn block_len(text: &str) -> usize {
+    let mut depth = 0_usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 1 => return at + 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// The module of the file at `path` below `src`: `design/work.rs` is `design`, `work`.
+fn module_of(path: &str) -> Vec<String> {
+    let parts = Path::new(path).with_extension("");
+    let parts = parts.components().filter_map(|part| match part {
+        Component::Normal(name) => name.to_str().map(str::to_owned),
+        _ => None,
+    });
+    parts.filter(|name| name != "lib" && name != "mod").collect()
+}
+
+/// The folder of a module in a crate that has `modules`: a module with children is one, whether its
+/// own file lies in it or beside it.
+fn folder_of(module: &[String], modules: &BTreeSet<Vec<String>>) -> Vec<String> {
+    let has_children = modules.iter().any(|other| other.len() > module.len() && other.starts_with(module));
+    let len = if has_children { module.len() } else { module.len().saturating_sub(1) };
+    module[..len].to_vec()
+}
+
+/// Every path of `text` that begins with `crate` or `super`, seen from `module`.
+fn paths(text: &str, module: &[String]) -> Vec<Vec<String>> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut found = Vec::new();
+    for start in ["crate::", "super::"] {
+        for (at, _) in text.match_indices(start) {
+            let before = text[..at].chars().next_back();
+            // Within a path, `super` has been read with its beginning.
+            if !before.is_some_and(|c| is_word(c) || c == ':') {
+                expand(&text[at..], &[], &mut found);
+            }
+        }
+    }
+    found.into_iter().map(|path| resolved(&path, module)).collect()
+}
+
+/// Adds the paths that `text` begins with, below `prefix`: one, or one for each item in braces.
+/// Returns what follows.
+fn expand<'a>(text: &'a str, prefix: &[String], found: &mut Vec<Vec<String>>) -> &'a str {
+    let mut path = prefix.to_vec();
+    let mut rest = text.trim_start();
+    loop {
+        if let Some(mut items) = rest.strip_prefix('{') {
+            loop {
+                items = expand(items, &path, found).trim_start();
+                // What is renamed (`as`) keeps its path.
+                let end = items.find([',', '}']).unwrap_or(items.len());
+                items = &items[end..];
+                match items.strip_prefix(',') {
+                    Some(next) if !next.trim_start().starts_with('}') => items = next,
+                    Some(next) => return next.trim_start().strip_prefix('}').unwrap_or(next),
+                    None => return items.strip_prefix('}').unwrap_or(items),
+                }
+            }
+        }
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+        path.push(rest[..end].to_owned());
+        rest = &rest[end..];
+        match rest.strip_prefix("::") {
+            Some(next) if next.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == '{') => rest = next,
+            _ => break,
+        }
+    }
+    found.push(path);
+    rest
+}
+
+/// `path` from the crate's root: `super` taken one folder up, `self` and the name `crate` left out.
+fn resolved(path: &[String], module: &[String]) -> Vec<String> {
+    let mut from: Vec<String> = if path[0] == "super" { module.to_vec() } else { Vec::new() };
+    for part in path {
+        match part.as_str() {
+            "crate" | "self" => {}
+            "super" => _ = from.pop(),
+            _ => from.push(part.clone()),
+        }
+    }
+    from
+}
+
+/// All imports of files, given as path below `src` and code.
+fn imports(files: &[(String, String)]) -> Vec<Import> {
+    let of_file = |(file, code): &(String, String)| {
+        let paths = paths(&program_text(code), &module_of(file));
+        paths.into_iter().map(|path| Import { file: file.clone(), path }).collect::<Vec<_>>()
+    };
+    files.iter().flat_map(of_file).collect()
+}
+
+/// Imports from a stage of one behind it, or of the root above them: by file, the first part of
+/// what it imports.
+fn against_the_order(stages: &[&str], imports: &[Import]) -> BTreeSet<(String, String)> {
+    let place = |name: Option<&String>| stages.iter().position(|stage| name.is_some_and(|name| name == stage));
+    let wrong = |import: &&Import| {
+        let from = place(module_of(&import.file).first());
+        // A path that ends at the root names nothing: `use super::*` in the root itself.
+        from.is_some_and(|from| !import.path.is_empty() && place(import.path.first()).is_none_or(|to| to > from))
+    };
+    imports.iter().filter(wrong).map(|import| (import.file.clone(), import.path[0].clone())).collect()
+}
+
+/// Two folders beside each other of which each imports the other, directly or by way of others: for
+/// each such folder, one that it imports and that leads back to it. A folder is no other than the
+/// folders in it.
+fn circles(files: &[(String, String)], imports: &[Import]) -> BTreeSet<(String, String)> {
+    let modules = files.iter().map(|(file, _)| module_of(file));
+    let modules: BTreeSet<Vec<String>> =
+        modules.flat_map(|module| (0..=module.len()).map(move |len| module[..len].to_vec())).collect();
+    let module_named = |path: &[String]| {
+        (0..=path.len()).rev().map(|len| path[..len].to_vec()).find(|module| modules.contains(module))
+    };
+    let mut leads: BTreeMap<Vec<String>, BTreeSet<Vec<String>>> = BTreeMap::new();
+    for import in imports {
+        let from = folder_of(&module_of(&import.file), &modules);
+        let to = folder_of(&module_named(&import.path).unwrap_or_default(), &modules);
+        // Where the two part, and the folders beside each other there.
+        let same = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+        if same < from.len() && same < to.len() {
+            leads.entry(from[..=same].to_vec()).or_default().insert(to[..=same].to_vec());
+        }
+    }
+    let reaches = |start: &Vec<String>, goal: &Vec<String>| {
+        let mut seen = BTreeSet::from([start]);
+        let mut open = vec![start];
+        while let Some(next) = open.pop() {
+            if next == goal {
+                return true;
+            }
+            open.extend(leads.get(next).into_iter().flatten().filter(|to| seen.insert(to)));
+        }
+        false
+    };
+    let edges = leads.iter().flat_map(|(from, to)| to.iter().map(move |to| (from, to)));
+    edges.filter(|(from, to)| reaches(to, from)).map(|(from, to)| (from.join("/"), to.join("/"))).collect()
+}
+
+/// The files of a crate by their paths below `src`.
+fn files(name: &str) -> Vec<(String, String)> {
+    let src = folder(name).join("src");
+    let relative = |path: &Path| path.strip_prefix(&src).unwrap().to_str().unwrap().to_owned();
+    sources(name).into_iter().map(|(path, code)| (relative(&path), code)).collect()
+}
+
+#[test]
+fn stages_import_only_what_lies_before_them() {
+    for (name, stages) in STAGES {
+        let files = files(name);
+        for stage in stages {
+            assert!(files.iter().any(|(file, _)| *file == format!("{stage}.rs")), "{name} has no stage {stage}");
+        }
+        let imports = imports(&files);
+        let mut found = against_the_order(stages, &imports);
+        let excepted: BTreeSet<(String, String)> = EXCEPTIONS
+            .iter()
+            .filter(|(of, ..)| *of == name)
+            .map(|(_, file, import)| ((*file).to_owned(), (*import).to_owned()))
+            .collect();
+        let gone: Vec<_> = excepted.difference(&found).collect();
+        assert!(gone.is_empty(), "{name}: these exceptions no longer occur, so take them off the list: {gone:#?}");
+        found.retain(|import| !excepted.contains(import));
+        assert!(found.is_empty(), "{name}: each stage of {stages:?} imports only what lies before it: {found:#?}");
+        if excepted.is_empty() {
+            let circles = circles(&files, &imports);
+            assert!(circles.is_empty(), "{name}: folders import each other: {circles:#?}");
+        }
+    }
+}
+
+/// Where `code` makes a [`results::LabResult`] or changes one: the words around it.
+fn changes_of_results(code: &str) -> Vec<String> {
+    let words: Vec<String> = spaced(code).split_whitespace().map(str::to_owned).collect();
+    let word = |at: usize, back: usize| at.checked_sub(back).and_then(|at| words.get(at)).map_or("", String::as_str);
+    let changes = |at: &usize| match words[*at].as_str() {
+        // `&mut LabResult`; `mut result: LabResult`; `LabResult { ..., }`, but not `-> LabResult
+        // {`.
+        "LabResult" => {
+            let made =
+                words.get(at + 1).is_some_and(|next| next == "{") && !["->", "struct", "for"].contains(&word(*at, 1));
+            word(*at, 1) == "mut" || (word(*at, 1) == ":" && word(*at, 3) == "mut") || made
+        }
+        // `let mut result = assemble(...)`.
+        "assemble" => word(*at, 1) == "=" && word(*at, 3) == "mut",
+        _ => false,
+    };
+    let around = |at: usize| words[at.saturating_sub(3)..words.len().min(at + 3)].join(" ");
+    (0..words.len()).filter(changes).map(around).collect()
+}
+
+/// `code` with a space around every sign, so that splitting at spaces gives its words.
+fn spaced(code: &str) -> String {
+    let sign = |c: char| if c.is_alphanumeric() || c == '_' { c.to_string() } else { format!(" {c} ") };
+    code.chars().map(sign).collect::<String>().replace(" -  > ", " -> ")
+}
+
+#[test]
+fn a_result_is_finished_where_it_is_assembled() {
+    for name in ["lab", "claims", "report", "firsttouch", "xtask"] {
+        for (file, code) in files(name) {
+            let assembles = name == "lab" && module_of(&file).first().is_some_and(|stage| stage == "result");
+            let changes = changes_of_results(&program_text(&code));
+            assert!(assembles || changes.is_empty(), "{name}/src/{file} changes a finished result: {changes:?}");
+        }
+    }
+    for code in [
+        "fn f(result: &mut LabResult) {}",
+        "fn f(mut result: LabResult) {}",
+        "let mut result = assemble(x);",
+        "let result = LabResult { warnings, ..result };",
+    ] {
+        assert_eq!(changes_of_results(code).len(), 1, "{code}");
+    }
+    for code in ["fn f() -> LabResult { g() }", "fn f(result: &LabResult) {}", "let result = assemble(x);"] {
+        assert!(changes_of_results(code).is_empty(), "{code}");
+    }
+}
+
+#[test]
+fn an_import_of_a_later_stage_is_found() {
+    let file = |path: &str, code: &str| (path.to_owned(), code.to_owned());
+    let found = |code: &str| {
+        let files = [file("lib.rs", ""), file("first.rs", "mod a;"), file("first/a.rs", code), file("second.rs", "")];
+        against_the_order(&["first", "second"], &imports(&files))
+    };
+    let wrong = BTreeSet::from([("first/a.rs".to_owned(), "second".to_owned())]);
+    for code in [
+        "use crate::second::B;",
+        "use crate::{first::A, second::{B, C as D}};",
+        "fn f() { crate::second::g() }",
+        "use super::super::second;",
+        "const C: char = '\"'; use crate::second::B;",
+        "const R: &str = r#\"\\ \" \"#; use crate::second::B;",
+    ] {
+        assert_eq!(found(code), wrong, "{code}");
+    }
+    for code in [
+        "use crate::first::{A, b::C};",
+        "use super::A;",
+        "// use crate::second::B;",
+        "const TEXT: &str = \"crate::second\";",
+        "#[cfg(test)]\nmod tests { use crate::second::B; fn f() {} }",
+        "pub(crate) fn f() {}",
+    ] {
+        assert_eq!(found(code), BTreeSet::new(), "{code}");
+    }
+    let above = BTreeSet::from([("first/a.rs".to_owned(), "bench".to_owned())]);
+    assert_eq!(found("use crate::bench::Event;"), above, "the root lies above the stages");
+}
+
+#[test]
+fn folders_that_import_each_other_are_found() {
+    let file = |path: &str, code: &str| (path.to_owned(), code.to_owned());
+    let found = |one: &str, other: &str| {
+        let files = [file("s.rs", ""), file("s/a/x.rs", one), file("s/b/y.rs", other), file("s/c/z.rs", "")];
+        circles(&files, &imports(&files)).len()
+    };
+    assert_eq!(found("use crate::s::b::y::T;", "use crate::s::a::x::T;"), 2);
+    assert_eq!(found("use super::super::b::y::T;", "use crate::s::{a, c};"), 2);
+    assert_eq!(found("use crate::s::b::y::T;", "use crate::s::c::z::T;"), 0);
+    assert_eq!(found("use crate::s::T;", "use super::T;"), 0, "a folder lies in the one above it");
+}

@@ -1,0 +1,160 @@
+//! From what the user wants to a design: everything that can be decided before a child is started.
+
+use results::Refused;
+
+use crate::design::arrangement::{self, Arrangement};
+use crate::design::capacity::{self, MemoryLimits};
+use crate::design::error::BenchError;
+use crate::design::machine_limits::MachineLimits;
+use crate::design::schedule::Schedule;
+use crate::design::time_budget::{cap_before_bisections, cap_before_pairs};
+use crate::design::{Design, Point, factorial, survey};
+use crate::question::arm::ArmSpec;
+use crate::question::defaults::Defaults;
+use crate::question::experiment::{Factors, Metric, Subject};
+use crate::question::request::{MAX_TIME, Request};
+use sample::access_pattern::{AccessPattern, Touch};
+
+/// What is to be run.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    /// The main session.
+    pub design: Design,
+    /// The pairs of cold and warm samples that are to follow it.
+    pub pairs: Option<Arrangement>,
+    /// Arms that are not available here.
+    pub refused: Vec<Refused>,
+}
+
+/// Plans a run whose time is shared by what follows the main session: pairs of cold and warm
+/// samples, or bisections.
+///
+/// # Errors
+/// As [`design`].
+pub(crate) fn plan(request: &Request, limits: &MachineLimits) -> Result<Plan, BenchError> {
+    let (mut design, refused) = design(request, limits)?;
+    let pairs = factorial::cold_pairs_wanted(request, limits);
+    if pairs.is_some() {
+        design.schedule.cap = design.schedule.cap.map(cap_before_pairs);
+        design.pairs_follow = true;
+    }
+    if request.experiment.bisect {
+        design.schedule.cap = design.schedule.cap.map(cap_before_bisections);
+    }
+    Ok(Plan { design, pairs, refused })
+}
+
+/// The design of `request`, and the arms that are not available here.
+///
+/// # Errors
+/// What the experiment has no place for, or the machine no memory.
+pub(crate) fn design(request: &Request, limits: &MachineLimits) -> Result<(Design, Vec<Refused>), BenchError> {
+    let Arrangement { points, arms, contrasts, placebo, factors, refused } = arrangement(request, limits)?;
+    let memory = MemoryLimits::now();
+    // The largest first: what it asks for is what stands in the way of most.
+    for arm in arms.iter().rev() {
+        capacity::check(limits.needed_bytes(&arm.work), &memory.with_threads(arm.work.threads))
+            .map_err(|refusal| BenchError::Capacity { size_bytes: arm.work.size_bytes, refusal })?;
+    }
+    let schedule = match request.blocks {
+        Some(blocks) => Schedule::fixed(usize::try_from(blocks).unwrap_or(usize::MAX), request.cap()),
+        None => Schedule::sequential(request.cap().unwrap_or(MAX_TIME)),
+    };
+    let design = Design {
+        experiment: request.experiment.clone(),
+        points,
+        arms,
+        contrasts,
+        placebo,
+        factors,
+        schedule,
+        blocks: request.blocks,
+        margin: request.margin.unwrap_or(request.experiment.margin),
+        seed: request.seed,
+        cpu: request.cpu,
+        memory: request.memory,
+        swept: None,
+        pairs_follow: false,
+    };
+    if design.experiment.subject != Subject::Floors {
+        design.comparable(&refused)?;
+    }
+    Ok((design, refused))
+}
+
+fn arrangement(request: &Request, limits: &MachineLimits) -> Result<Arrangement, BenchError> {
+    match &request.experiment.subject {
+        Subject::Arms { baseline, arms, defaults } => {
+            let others = request.others(baseline, arms);
+            check_arms(request, baseline, &others, *defaults)?;
+            let points = points(request.sizes_bytes(), request.threads(), request.passes());
+            Ok(arrangement::arms(limits, baseline, &others, *defaults, &points))
+        }
+        Subject::Floors => survey::arrangement(request, limits),
+        Subject::Factors(factors) => cells(request, limits, factors),
+    }
+}
+
+/// Refuses sweeps and touches that the arms have no place for.
+fn check_arms(request: &Request, baseline: &ArmSpec, others: &[ArmSpec], defaults: Defaults) -> Result<(), BenchError> {
+    let all = || others.iter().chain([baseline]);
+    let metric = request.experiment.metric;
+    if request.passes().len() > 1 && matches!(metric, Metric::Total | Metric::Obtain | Metric::FirstTouch) {
+        let name = &request.experiment.name;
+        return Err(BenchError::Unfit(format!(
+            "{name} compares {}, which the touches after the first are not in: a sweep over passes would compare the \
+             same again and again. Give metric = \"whole_ns\" in a file, or take map-or-copy",
+            metric.name()
+        )));
+    }
+    for (spec, &passes) in all().flat_map(|spec| request.passes().iter().map(move |n| (spec, n))) {
+        let pattern = AccessPattern { passes, ..spec.overrides.over(defaults.pattern) };
+        if let Some(reason) = spec.source.and_then(|source| pattern.unfit(source)) {
+            return Err(BenchError::Unfit(reason));
+        }
+    }
+    let several_threads = request.threads() != [1];
+    let several_points = request.sizes_bytes().len() > 1 || several_threads || request.passes().len() > 1;
+    let timed = |arm: &ArmSpec| arm.overrides.over(defaults.pattern).touch == Touch::Timed;
+    if several_points && all().any(timed) {
+        let wish = "touches are timed at one size and in one thread: give one --size, and no --threads";
+        return Err(BenchError::Unfit(wish.to_owned()));
+    }
+    if several_threads && others.iter().any(|arm| arm.extra > 0.0) {
+        let wish = "an injected arm is the work of one thread: leave out --threads, or the arm";
+        return Err(BenchError::Unfit(wish.to_owned()));
+    }
+    Ok(())
+}
+
+fn cells(request: &Request, limits: &MachineLimits, factors: &Factors) -> Result<Arrangement, BenchError> {
+    let name = &request.experiment.name;
+    if !request.arms.is_empty() {
+        return Err(BenchError::Unfit(format!("{name} is made of factors, not of arms: leave out --arm")));
+    }
+    let sizes = request.sizes_bytes();
+    if sizes.len() > 1 || request.threads() != [1] || !request.passes().is_empty() {
+        return Err(BenchError::Unfit(format!(
+            "{name} crosses its factors at one size and with one thread: give one --size, and neither --threads nor \
+             --passes"
+        )));
+    }
+    let arrangement = factorial::cells(limits, factors, sizes[0]);
+    match arrangement.refused.first() {
+        Some(refused) => Err(BenchError::NothingToCompare(format!("{}: {}", refused.arm, refused.reason))),
+        None => Ok(arrangement),
+    }
+}
+
+/// Every combination; where there are no passes to sweep over, each arm has its own.
+fn points(sizes: &[u64], threads: &[u64], passes: &[u32]) -> Vec<Point> {
+    let passes: Vec<Option<u32>> =
+        if passes.is_empty() { vec![None] } else { passes.iter().copied().map(Some).collect() };
+    let mut points = Vec::with_capacity(sizes.len() * threads.len() * passes.len());
+    for &threads in threads {
+        for &passes in &passes {
+            points.extend(sizes.iter().map(|&size_bytes| Point { size_bytes, threads, passes }));
+        }
+    }
+    points
+}

@@ -1,0 +1,19 @@
+//! The machine, as it goes into the result.
+
+use results::Machine;
+
+/// Describes the machine that this process runs on.
+#[must_use]
+pub(crate) fn describe() -> Machine {
+    Machine {
+        kernel: Some(sys::machine::kernel_release()),
+        cpu: sys::machine::cpu_model(),
+        cpus: sys::process::allowed_cpus().len() as u64,
+        ram_bytes: sys::machine::ram_bytes(),
+        thp: sys::machine::thp(),
+        virtualized: sys::machine::virtualized(),
+        free_page_reporting: sys::machine::free_page_reporting(),
+        page_bytes: sys::limits::page_bytes(),
+        libc: sys::allocator::libc_version(),
+    }
+}

@@ -1,0 +1,74 @@
+//! What the machine allows, as far as it decides what an arm does.
+
+use sys::facts::{PageSize, Pool};
+
+use crate::design::capacity::MemoryLimits;
+use crate::design::error::BenchError;
+use crate::question::memory::Memory;
+use crate::question::request::Request;
+
+/// What the machine allows, as far as it decides what an arm does.
+#[derive(Debug, Clone)]
+pub struct MachineLimits {
+    /// Size of a base page.
+    pub page_bytes: u64,
+    /// The policy for transparent huge pages.
+    pub thp: Option<String>,
+    /// The policy that sizes of pages may inherit.
+    pub thp_common: Option<String>,
+    /// Sizes of transparent huge pages, with their own switches.
+    pub page_sizes: Vec<PageSize>,
+    /// Pools of hugetlb pages.
+    pub pools: Vec<Pool>,
+    /// What can be touched at once without reclaim.
+    pub left_bytes: u64,
+    /// The state of free memory to measure in.
+    pub memory: Memory,
+}
+
+impl MachineLimits {
+    /// What can be known of them before a child is started.
+    ///
+    /// # Errors
+    /// If the machine has not what `request` asks for.
+    pub fn found(request: &Request, machine: &results::Machine) -> Result<Self, BenchError> {
+        if let Some(cpu) = request.cpu {
+            let allowed = sys::process::allowed_cpus();
+            if !allowed.contains(&cpu) {
+                let allowed = allowed.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+                return Err(BenchError::Cpu { cpu, allowed });
+            }
+        }
+        if request.memory == Memory::Cold && sys::machine::free_page_reporting() == Some(false) {
+            return Err(BenchError::NothingCold);
+        }
+        let pages = sys::facts::HugePages::now();
+        Ok(MachineLimits {
+            page_bytes: machine.page_bytes,
+            thp: machine.thp.clone(),
+            thp_common: pages.enabled,
+            page_sizes: pages.sizes.unwrap_or_default(),
+            pools: sys::facts::hugetlb_pools(),
+            left_bytes: MemoryLimits::now().left_bytes(),
+            memory: request.memory,
+        })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A machine that has everything but huge page pools.
+    pub(crate) fn limits(memory: Memory) -> MachineLimits {
+        MachineLimits {
+            page_bytes: 4096,
+            thp: Some("madvise".to_owned()),
+            thp_common: None,
+            page_sizes: Vec::new(),
+            pools: Vec::new(),
+            left_bytes: 8 << 30,
+            memory,
+        }
+    }
+}

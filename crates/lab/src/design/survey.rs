@@ -1,0 +1,51 @@
+//! The design of a survey of floors: every source, none of them compared with a baseline.
+
+use crate::design::arrangement::{self, Arrangement};
+use crate::design::error::BenchError;
+use crate::design::machine_limits::MachineLimits;
+use crate::design::{Contrast, Point, Role};
+use crate::question::arm::ArmSpec;
+use crate::question::defaults::Defaults;
+use crate::question::memory::Memory;
+use crate::question::request::Request;
+use sample::source::Source;
+
+/// The byte that both touches write.
+pub(crate) const FILL: u8 = 1;
+
+/// Every source that is available here, as an arm without a baseline.
+///
+/// # Errors
+/// What the survey has no place for.
+pub(crate) fn arrangement(request: &Request, limits: &MachineLimits) -> Result<Arrangement, BenchError> {
+    let name = &request.experiment.name;
+    let wishes = [
+        (!request.arms.is_empty(), "measures every source that can be had: leave out --arm"),
+        (request.threads.is_some(), "are of one thread: leave out --threads"),
+        (request.margin.is_some(), "compares nothing that a margin would decide: leave out --margin"),
+        (request.memory == Memory::Cold, "are of warm memory: leave out --memory cold"),
+        (request.passes.is_some(), "touch as often as they need to: leave out --passes"),
+        (request.sizes_bytes().len() > 1, "is measured at one size: give one --size"),
+        (request.sizes_bytes()[0] < limits.page_bytes, "are of whole pages: give a --size of a page or more"),
+    ];
+    if let Some((_, wish)) = wishes.iter().find(|(unfit, _)| *unfit) {
+        return Err(BenchError::Unfit(format!("{name} {wish}")));
+    }
+    let point = Point::new(request.sizes_bytes()[0], 1);
+    let others: Vec<ArmSpec> = Source::all().filter(|source| has_floor(*source)).map(ArmSpec::of).collect();
+    let mut arrangement =
+        arrangement::arms(limits, &ArmSpec::of(Source::Mmap), &others, Defaults::of_fill(FILL), &[point]);
+    // That one size of eight is off is nothing that somebody who asks for floors wants to know.
+    arrangement.refused.retain(|refused| !matches!(Source::named(&refused.arm), Some(Source::MmapMidPages(_))));
+    arrangement.arms.retain(|arm| arm.role != Role::Placebo);
+    arrangement.arms.iter_mut().for_each(|arm| arm.role = Role::Compared);
+    arrangement.contrasts.clear();
+    arrangement.placebo = Contrast::default();
+    Ok(arrangement)
+}
+
+/// Whether a floor is known for what `source` does, beside the baseline: one page cleared for each
+/// that is written. The pages of files are there already, and small objects share theirs.
+fn has_floor(source: Source) -> bool {
+    source != Source::Mmap && !source.counts_pairs() && !matches!(source, Source::File(_))
+}

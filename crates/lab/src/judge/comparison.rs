@@ -1,0 +1,62 @@
+//! Comparisons of two arms, as the file has them.
+
+use results::{Comparison, Sensitivity, SensitivityLine, Verdict};
+use stats::{Estimate, Interval, hodges_lehmann, mean_t};
+
+use crate::design::{Contrast, Design};
+use crate::run::Run;
+use crate::run::ratios::log_ratios;
+
+/// Every comparison of two arms, as the last look of `run` judged it.
+#[must_use]
+pub(crate) fn comparisons(design: &Design, run: &Run) -> Vec<Comparison> {
+    let Some(look) = run.looks.last() else { return Vec::new() };
+    // What one comparison may err, for estimators that know no looks.
+    let alpha = look.alpha / design.contrasts.len().max(1) as f64;
+    let comparison = |(contrast, estimate): (&Contrast, &Option<Estimate>)| {
+        let (None, Some(estimate), &[arm], &[baseline]) =
+            (contrast.factor, estimate, &contrast.plus[..], &contrast.minus[..])
+        else {
+            return None;
+        };
+        let work = &design.arms[arm].work;
+        Some(Comparison {
+            arm: design.arms[arm].name.clone(),
+            baseline: design.arms[baseline].name.clone(),
+            metric: design.metric().name().to_owned(),
+            size_bytes: work.size_bytes,
+            threads: design.sweeps_threads().then_some(work.threads),
+            passes: design.sweeps_passes().then_some(u64::from(work.pattern.passes)),
+            ratio: estimate.ratio,
+            low: estimate.interval.map(|i| i.low),
+            high: estimate.interval.map(|i| i.high),
+            confidence: 1.0 - look.alpha,
+            blocks: look.blocks as u64,
+            verdict: verdict(estimate.verdict),
+            smallest_detectable: estimate.smallest_detectable,
+            sensitivity: Some(sensitivity(&log_ratios(design, &run.samples, contrast), alpha)),
+        })
+    };
+    design.contrasts.iter().zip(&run.estimates).filter_map(comparison).collect()
+}
+
+/// The verdict as the file has it.
+pub(crate) fn verdict(verdict: stats::Verdict) -> Verdict {
+    match verdict {
+        stats::Verdict::Equivalent => Verdict::Equivalent,
+        stats::Verdict::Different => Verdict::Different,
+        stats::Verdict::Inconclusive => Verdict::Inconclusive,
+    }
+}
+
+fn sensitivity(log_ratios: &[f64], alpha: f64) -> Sensitivity {
+    let line = |(center, interval): (f64, Option<Interval>)| SensitivityLine {
+        ratio: center.exp(),
+        low: interval.map(|i| i.low.exp()),
+        high: interval.map(|i| i.high.exp()),
+    };
+    Sensitivity {
+        hodges_lehmann: hodges_lehmann(log_ratios, alpha).map(line),
+        mean_t: mean_t(log_ratios, alpha).map(line),
+    }
+}

@@ -1,0 +1,241 @@
+//! Experiments: questions as data. The files lie under `experiments/` and are part of the program;
+//! users bring their own. `docs/experiments.md` describes the format.
+
+mod file;
+mod values;
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::question::arm::{ArmSpec, nearest};
+use crate::question::defaults::Defaults;
+use crate::question::memory::Memory;
+use sample::source::Source;
+
+pub use file::Mistake;
+
+/// A question, and how it is put to the machine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Experiment {
+    /// Name, as on the command line.
+    pub name: String,
+    /// The file that it came from, as the user named it; `None` of those that are built in.
+    pub file: Option<String>,
+    /// What it answers.
+    pub question: String,
+    /// Which figure of a sample is compared.
+    pub metric: Metric,
+    /// Bytes of one block of memory, ascending, unless the user says otherwise.
+    pub sizes_bytes: Vec<u64>,
+    /// Numbers of threads that share the work, ascending.
+    pub threads: Vec<u64>,
+    /// Touches in all, ascending; empty: as each arm has it.
+    pub passes: Vec<u32>,
+    /// A difference smaller than this share does not matter.
+    pub margin: f64,
+    /// The time cap, if it needs another than the default.
+    pub max_time: Option<Duration>,
+    /// Whether crossovers are searched for between the points of a sweep.
+    pub bisect: bool,
+    /// What is compared.
+    pub subject: Subject,
+    /// What somebody else saw of the cells of all first levels against that of all second ones.
+    pub reference: Option<Reference>,
+}
+
+/// Somebody else's ratio, to be explained.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reference {
+    /// Whose: "the post".
+    pub who: String,
+    /// The smallest ratio that they saw.
+    pub low: f64,
+    /// The largest.
+    pub high: f64,
+}
+
+/// What an experiment compares.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Subject {
+    /// Arms with a baseline.
+    Arms {
+        /// What the others are compared with.
+        baseline: ArmSpec,
+        /// The others.
+        arms: Vec<ArmSpec>,
+        /// What they do unless they say otherwise.
+        defaults: Defaults,
+    },
+    /// Every combination of the levels of some factors.
+    Factors(Factors),
+    /// The floors, and every source against the one that it cannot beat.
+    Floors,
+}
+
+/// Factors, each with two levels; the effect of a factor is its first level over its second.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Factors {
+    /// Where the memory comes from.
+    #[serde(deserialize_with = "values::sources")]
+    pub api: [Source; 2],
+    /// The byte that the touches write.
+    #[serde(deserialize_with = "values::two")]
+    pub fill: [u8; 2],
+    /// Place within the process.
+    #[serde(deserialize_with = "values::two")]
+    pub position: [Position; 2],
+    /// State of free memory, measured apart.
+    #[serde(default, deserialize_with = "values::two_or_none")]
+    pub memory: Option<[Memory; 2]>,
+}
+
+/// A place within the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Position {
+    /// Nothing was measured in the process before.
+    First,
+    /// The other API was, with the other fill, and its memory released.
+    Second,
+}
+
+impl Position {
+    /// As in the file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Position::First => "first",
+            Position::Second => "second",
+        }
+    }
+}
+
+/// A figure that can be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Metric {
+    /// Obtaining and first touch.
+    #[serde(rename = "total_ns")]
+    Total,
+    /// The obtaining calls.
+    #[serde(rename = "obtain_ns")]
+    Obtain,
+    /// The first touch.
+    #[serde(rename = "first_touch_ns")]
+    FirstTouch,
+    /// What happens between the touches.
+    #[serde(rename = "between_ns")]
+    Between,
+    /// The touches after the first.
+    #[serde(rename = "second_touch_ns")]
+    SecondTouch,
+    /// What happens between the touches, and the touches after the first.
+    #[serde(rename = "again_ns")]
+    Again,
+    /// The releasing calls.
+    #[serde(rename = "release_ns")]
+    Release,
+    /// All phases.
+    #[serde(rename = "whole_ns")]
+    Whole,
+}
+
+impl Metric {
+    /// Its name in an experiment: the key in a sample, if it has one there.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Metric::Total => "total_ns",
+            Metric::Obtain => "obtain_ns",
+            Metric::FirstTouch => "first_touch_ns",
+            Metric::Between => "between_ns",
+            Metric::SecondTouch => "second_touch_ns",
+            Metric::Again => "again_ns",
+            Metric::Release => "release_ns",
+            Metric::Whole => "whole_ns",
+        }
+    }
+
+    /// Its value in `sample`.
+    #[must_use]
+    pub fn of(self, sample: &results::Sample) -> u64 {
+        match self {
+            Metric::Total => sample.total_ns,
+            Metric::Obtain => sample.obtain_ns,
+            Metric::FirstTouch => sample.first_touch_ns,
+            Metric::Between => sample.between_ns,
+            Metric::SecondTouch => sample.second_touch_ns,
+            Metric::Again => sample.between_ns + sample.second_touch_ns,
+            Metric::Release => sample.release_ns,
+            Metric::Whole => sample.total_ns + sample.between_ns + sample.second_touch_ns + sample.release_ns,
+        }
+    }
+}
+
+const FILES: &[&str] = &[
+    include_str!("../../../../experiments/anonymous.toml"),
+    include_str!("../../../../experiments/position.toml"),
+    include_str!("../../../../experiments/populate.toml"),
+    include_str!("../../../../experiments/page-size.toml"),
+    include_str!("../../../../experiments/size-sweep.toml"),
+    include_str!("../../../../experiments/threads.toml"),
+    include_str!("../../../../experiments/refault.toml"),
+    include_str!("../../../../experiments/release.toml"),
+    include_str!("../../../../experiments/threshold.toml"),
+    include_str!("../../../../experiments/allocators.toml"),
+    include_str!("../../../../experiments/realloc-growth.toml"),
+    include_str!("../../../../experiments/small-objects.toml"),
+    include_str!("../../../../experiments/latency.toml"),
+    include_str!("../../../../experiments/floors.toml"),
+    include_str!("../../../../experiments/file-scan.toml"),
+    include_str!("../../../../experiments/file-random.toml"),
+    include_str!("../../../../experiments/map-or-copy.toml"),
+    include_str!("../../../../experiments/cow.toml"),
+    include_str!("../../../../experiments/fork.toml"),
+];
+
+/// The experiments that come with the program, the main one first.
+///
+/// # Panics
+/// If one of the built-in files is wrong, which a test rules out.
+#[must_use]
+pub fn built_in() -> Vec<Experiment> {
+    FILES.iter().map(|text| Experiment::parse(text).expect("built-in experiments are well-formed")).collect()
+}
+
+/// The experiment called `name`.
+///
+/// # Errors
+/// The nearest name, and all that there are.
+pub fn by_name(name: &str) -> Result<Experiment, String> {
+    let all = built_in();
+    let names: Vec<String> = all.iter().map(|experiment| experiment.name.clone()).collect();
+    all.into_iter().find(|experiment| experiment.name == name).ok_or_else(|| {
+        let known = names.iter().map(String::as_str);
+        let hint = nearest(name, known).map_or(".".to_owned(), |near| format!("; did you mean {near}?"));
+        format!(
+            "there is no experiment {name:?}{hint} Known: {} (see bench --list); a file of your own ends in .toml",
+            names.join(", ")
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_experiments_are_sound() {
+        let all = built_in();
+        assert_eq!(all[0].name, "anonymous");
+        assert!(all.iter().all(|experiment| experiment.question.ends_with('?')));
+    }
+
+    #[test]
+    fn unknown_names_are_answered_with_the_nearest() {
+        assert!(by_name("positon").unwrap_err().contains("did you mean position?"));
+        assert_eq!(by_name("anonymous").unwrap().name, "anonymous");
+    }
+}

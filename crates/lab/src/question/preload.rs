@@ -1,0 +1,190 @@
+//! What a child is born with: variables, and an allocator in place of the one that it would have,
+//! preloaded and proved.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::question::arm::nearest;
+
+/// What a child is born with, beside what this process has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// Its allocator; `None`: the one that it would have anyway.
+    pub allocator: Option<Allocator>,
+    /// Variables, by name.
+    pub variables: BTreeMap<String, String>,
+}
+
+/// An allocator as the user names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allocator {
+    /// As on the command line.
+    pub name: String,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    /// The C library's, whatever this process was started with.
+    System,
+    /// One of these is preloaded, the first that there is; where, `ld.so` knows (`ld.so(8)`,
+    /// `LD_PRELOAD`).
+    Libraries(&'static [&'static str], Package),
+    /// This file.
+    File,
+}
+
+/// The Debian package that has it.
+type Package = &'static str;
+
+/// Shared objects by the names under which distributions ship them.
+const KNOWN: [(&str, &[&str], Package); 3] = [
+    ("jemalloc", &["libjemalloc.so.2", "libjemalloc.so.1", "libjemalloc.so"], "libjemalloc2"),
+    ("mimalloc", &["libmimalloc.so.3", "libmimalloc.so.2", "libmimalloc.so"], "libmimalloc2.0"),
+    (
+        "tcmalloc",
+        &["libtcmalloc_minimal.so.4", "libtcmalloc.so.4", "libtcmalloc_minimal.so", "libtcmalloc.so"],
+        "libtcmalloc-minimal4",
+    ),
+];
+
+/// What makes a child have the allocator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preloaded {
+    /// The value of `LD_PRELOAD`; `None`: the variable is taken away.
+    pub library: Option<String>,
+    /// The file that malloc then comes from.
+    pub origin: String,
+}
+
+impl Allocator {
+    /// `system`, `jemalloc`, `mimalloc`, `tcmalloc`, or the path of a shared object.
+    ///
+    /// # Errors
+    /// What there is instead.
+    pub fn named(name: &str) -> Result<Self, String> {
+        let known = KNOWN.iter().find(|(known, ..)| *known == name);
+        let kind = match known {
+            Some((_, libraries, package)) => Kind::Libraries(libraries, package),
+            None if name == "system" => Kind::System,
+            None if name.contains('/') => file(name)?,
+            None => {
+                let names = || ["system"].into_iter().chain(KNOWN.map(|(known, ..)| known));
+                let hint = nearest(name, names()).map_or(".".to_owned(), |near| format!("; did you mean {near}?"));
+                let known = names().collect::<Vec<_>>().join(", ");
+                return Err(format!(
+                    "there is no allocator {name:?}{hint} Known: {known}; or give the path of a shared object, like \
+                     ./libmine.so"
+                ));
+            }
+        };
+        Ok(Allocator { name: name.to_owned(), kind })
+    }
+
+    /// Finds out what to preload. `origin_with(library)` is where a child's malloc comes from with
+    /// that preloaded (`None`: with nothing preloaded).
+    ///
+    /// # Errors
+    /// Why it is not available here, and what to do.
+    pub fn resolve(
+        &self,
+        mut origin_with: impl FnMut(Option<&str>) -> Result<Option<String>, String>,
+    ) -> Result<Preloaded, String> {
+        let unknown = || "where malloc comes from cannot be told: dladdr(3) knows nothing of it".to_owned();
+        let system = origin_with(None)?.ok_or_else(unknown)?;
+        let mut found = |library: &str| -> Result<Option<Preloaded>, String> {
+            let origin = origin_with(Some(library))?.filter(|origin| same_file(origin, library));
+            Ok(origin.map(|origin| Preloaded { library: Some(library.to_owned()), origin }))
+        };
+        match self.kind {
+            Kind::System => Ok(Preloaded { library: None, origin: system }),
+            Kind::Libraries(libraries, package) => {
+                for library in libraries {
+                    if let Some(preloaded) = found(library)? {
+                        return Ok(preloaded);
+                    }
+                }
+                Err(format!(
+                    "{} is not installed: the linker finds no {} (Debian: apt-get install {package}), or name its file",
+                    self.name, libraries[0]
+                ))
+            }
+            Kind::File => found(&self.name)?.ok_or_else(|| {
+                format!(
+                    "{} was preloaded, and malloc still comes from {system}: it is no shared object that defines malloc, \
+                     or not for this architecture",
+                    self.name
+                )
+            }),
+        }
+    }
+}
+
+/// A file must be there, and its path must survive `LD_PRELOAD`, which splits at spaces and colons.
+fn file(name: &str) -> Result<Kind, String> {
+    if name.contains([' ', ':', '\t', '\n']) {
+        return Err(format!(
+            "{name:?}: the path of an allocator must not hold spaces or colons (ld.so(8), LD_PRELOAD)"
+        ));
+    }
+    match std::fs::metadata(name) {
+        Ok(metadata) if metadata.is_file() => Ok(Kind::File),
+        Ok(_) => Err(format!("the allocator {name} is not a file")),
+        Err(error) => Err(format!("the allocator {name} cannot be used: {error}")),
+    }
+}
+
+/// Whether `origin` is what `library`, a path or the name that the linker looks for, stands for.
+fn same_file(origin: &str, library: &str) -> bool {
+    if library.contains('/') {
+        let real = |path: &str| Path::new(path).canonicalize().ok();
+        return real(origin).is_some_and(|origin| Some(origin) == real(library));
+    }
+    Path::new(origin).file_name().is_some_and(|name| name.to_string_lossy().starts_with(library))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A machine on which these libraries are there and define malloc.
+    fn with(there: &[&str]) -> impl FnMut(Option<&str>) -> Result<Option<String>, String> {
+        move |library| {
+            let found = library.filter(|library| there.contains(library)).map(|library| format!("/usr/lib/{library}"));
+            Ok(Some(found.unwrap_or("/lib/libc.so.6".to_owned())))
+        }
+    }
+
+    #[test]
+    fn the_first_library_that_is_there_is_taken() {
+        let resolve = |name: &str, there: &[&str]| Allocator::named(name).unwrap().resolve(with(there));
+        let jemalloc = resolve("jemalloc", &["libjemalloc.so.1"]).unwrap();
+        assert_eq!(
+            (jemalloc.library.as_deref(), &*jemalloc.origin),
+            (Some("libjemalloc.so.1"), "/usr/lib/libjemalloc.so.1")
+        );
+        assert_eq!(resolve("system", &[]).unwrap().library, None);
+        let missing = resolve("mimalloc", &["libjemalloc.so.2"]).unwrap_err();
+        assert!(missing.contains("apt-get install libmimalloc2.0"), "{missing}");
+    }
+
+    #[test]
+    fn a_file_that_defines_no_malloc_is_found_out() {
+        let program = std::env::current_exe().unwrap();
+        let error = Allocator::named(program.to_str().unwrap()).unwrap().resolve(with(&[])).unwrap_err();
+        assert!(error.contains("malloc still comes from /lib/libc.so.6"), "{error}");
+    }
+
+    #[test]
+    fn names_are_checked_before_anything_runs() {
+        for (name, expect) in [
+            ("jmalloc", "did you mean jemalloc?"),
+            ("/nonexistent/liballoc.so", "/nonexistent/liballoc.so"),
+            ("/", "not a file"),
+            ("/a b.so", "spaces"),
+        ] {
+            let error = Allocator::named(name).unwrap_err();
+            assert!(error.contains(expect), "{error}");
+        }
+    }
+}

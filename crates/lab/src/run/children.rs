@@ -1,0 +1,358 @@
+//! The real bench: one fresh child process per sample, of the same program.
+
+mod beside;
+mod conversion;
+mod ending;
+
+pub use conversion::add_floors;
+pub use ending::understand;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::process::Command;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use results::{Block, Sample};
+use sys::interrupt::Interrupt;
+use sys::proc::Counters;
+use sys::usage::Usage;
+
+use crate::design::Design;
+use crate::design::time_budget::COLDNESS;
+use crate::design::work::Work;
+use crate::question::memory::Memory;
+use crate::question::preload::{Environment, Preloaded};
+use crate::run::files::Files;
+use crate::run::policy_check::{self, policy_took_effect};
+use crate::run::timings::TakenTimings;
+use crate::run::{Bench, Taken};
+use conversion::Slot;
+use sample::measurement::{Measurement, nanoseconds};
+use sample::protocol::{Answer, CHILD_VERB, Job, Task};
+use sample::random::below;
+
+/// On a machine that keeps its memory, free memory stays warm unless the machine has been idle for
+/// so long.
+const IDLE: Duration = Duration::from_secs(1);
+/// The environment variable that carries padding. Where a process's stack starts moves with the
+/// size of its environment, and with it what is aligned with what (Mytkowicz et al. 2009): a factor
+/// to be drawn, not fixed.
+const PADDING: &str = "FIRSTTOUCH_PADDING";
+const PADDING_BYTES_MAX: u64 = 4096;
+/// What a child may take beyond twice the cap of the run.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What does not depend on the design.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// What asks for the end.
+    pub interrupt: Interrupt,
+    /// When the run's clock started.
+    pub started: Instant,
+    /// The processors to measure on, one a block.
+    pub cpus: Vec<u32>,
+    /// The files of the run.
+    pub files: Rc<Files>,
+}
+
+impl Surroundings {
+    /// Those of a run that began when `started` says, on processor `cpu` or on all that it may use.
+    #[must_use]
+    pub fn new(interrupt: Interrupt, started: Instant, cpu: Option<u32>, files: Rc<Files>) -> Self {
+        // Asked for once: from here on this process moves from one of them to the next.
+        let cpus = cpu.map_or_else(sys::process::allowed_cpus, |cpu| vec![cpu]);
+        Surroundings { interrupt, started, cpus, files }
+    }
+}
+
+/// Starts children and keeps account of what happens around them.
+pub struct Children<'a> {
+    design: &'a Design,
+    around: Surroundings,
+    program: PathBuf,
+    random: Xoshiro256PlusPlus,
+    last_child: Option<Instant>,
+    /// Freed memory stays with this machine: no host takes it back.
+    keeps_memory: bool,
+    /// Where samples run at present; `None` if moving there failed.
+    cpu: Option<u32>,
+    /// Processor time of the children since the block began.
+    block_cpu: Duration,
+    block_began: Option<(Instant, Counters, Duration)>,
+    /// Single touches, where they were timed.
+    timings: Vec<TakenTimings>,
+    /// Of what the workloads of small objects draw: the same in all samples of a block.
+    block_seed: u64,
+    /// What gives children an allocator, or why it is not available here, by the allocator's name.
+    allocators: BTreeMap<String, Result<Preloaded, String>>,
+    /// Of the last child's file, what was in the page cache before and after.
+    cached: (Option<u64>, Option<u64>),
+    /// The floors.
+    beside: beside::Beside,
+}
+
+impl<'a> Children<'a> {
+    /// A bench for `design`.
+    ///
+    /// # Errors
+    /// If the program cannot find itself.
+    pub fn new(design: &'a Design, around: Surroundings) -> io::Result<Self> {
+        let mut children = Children {
+            design,
+            around,
+            program: sys::process::own_program()?,
+            // Another stream than the orders': the seed with its bits turned over.
+            random: Xoshiro256PlusPlus::seed_from_u64(!design.seed),
+            last_child: None,
+            keeps_memory: sys::machine::free_page_reporting() == Some(false),
+            cpu: None,
+            block_cpu: Duration::ZERO,
+            block_began: None,
+            block_seed: design.seed,
+            timings: Vec::new(),
+            allocators: BTreeMap::new(),
+            cached: (None, None),
+            beside: beside::Beside::new(design),
+        };
+        children.change_processor();
+        Ok(children)
+    }
+
+    /// Draws the processor for the samples to come, and moves there; children are born where their
+    /// parent is. The samples of a block share a processor, so that its ratios are free of what
+    /// differs between processors, and the warm-up frees its pages to the very processor's lists
+    /// from which the child will take them.
+    fn change_processor(&mut self) {
+        let Ok(count @ 1..) = u64::try_from(self.around.cpus.len()) else { return };
+        let index = usize::try_from(below(&mut self.random, count)).expect("an index");
+        // A processor that has just been taken away from us is no reason to stop: the block runs
+        // where it may.
+        let cpu = self.around.cpus[index];
+        self.cpu = sys::process::pin_to(cpu).is_ok().then_some(cpu);
+    }
+
+    /// The one untimed, observed run of `work`; `None` if the user asked for the end.
+    ///
+    /// # Errors
+    /// Why the child failed.
+    pub fn observe(&mut self, work: &Work) -> Result<Option<(Measurement, Sample)>, String> {
+        self.prepare_memory(Memory::Warm, work.warm_bytes);
+        let measurement = self.run(work, true)?;
+        Ok(measurement.map(|measurement| {
+            let sample = self.sample_of(work, &measurement, 0, 0);
+            (measurement, sample)
+        }))
+    }
+
+    /// Sees to it that free memory is in the state that the design wants.
+    fn prepare_memory(&mut self, memory: Memory, warm_bytes: u64) {
+        match memory {
+            Memory::Cold => self.around.interrupt.wait(COLDNESS),
+            Memory::Warm if warm_bytes == 0 => {} // the observed runs of a cold design
+            Memory::Warm if self.keeps_memory && self.last_child.is_some_and(|end| end.elapsed() < IDLE) => {}
+            // By a child, so that memory running out hits a child, never this process with all its
+            // samples. A warm-up that fails leaves memory as it was; two modes would then show in
+            // the samples.
+            Memory::Warm => {
+                let task = Task::Warm { parent: std::process::id(), bytes: warm_bytes };
+                if let Ok(Some(finished)) =
+                    sys::process::run(&mut self.command(&task), self.around.interrupt, self.patience())
+                {
+                    self.block_cpu += finished.usage.cpu;
+                }
+            }
+        }
+    }
+
+    /// What a child measured of `work`; `None` if the user asked for the end.
+    fn run(&mut self, work: &Work, observe: bool) -> Result<Option<Measurement>, String> {
+        let job = Job {
+            parent: std::process::id(),
+            source: work.source,
+            size_bytes: work.size_bytes,
+            operations: work.operations,
+            extra_bytes: work.extra_bytes,
+            fill: work.fill,
+            pattern: work.pattern,
+            seed: if work.source.counts_pairs() { self.block_seed } else { self.random.next_u64() },
+            before: work.before,
+            threads: work.threads,
+            one_mapping: work.one_mapping && work.threads > 1,
+            // Threads that shared one processor would only take turns.
+            cpus: if work.source.threads(work.threads) > 1 { self.around.cpus.clone() } else { Vec::new() },
+            file: self.around.files.of(work)?,
+            observe,
+        };
+        let preloaded = self.preloaded(&work.environment)?;
+        self.cached = (self.around.files.prepare(work)?, None);
+        let answer = self.ask_in(&Task::Measure(job), &work.environment, preloaded.as_ref())?;
+        self.cached.1 = self.around.files.cached_bytes(work);
+        match answer {
+            Some(Answer::Measured(measurement)) => {
+                policy_check::allocator(measurement.allocator.as_deref(), preloaded.as_ref())?;
+                Ok(Some(*measurement))
+            }
+            Some(Answer::Failed { reason }) => Err(reason),
+            Some(_) => Err("its child answered another question".to_owned()),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether the file that `work` needs is available here.
+    ///
+    /// # Errors
+    /// Why not, and what to do.
+    pub fn file_for(&self, work: &Work) -> Result<(), String> {
+        self.around.files.of(work).map(drop)
+    }
+
+    /// What gives children of `environment` their allocator; `None` if they have the one that they
+    /// would have anyway.
+    ///
+    /// # Errors
+    /// Why it is not available here.
+    pub fn preloaded(&mut self, environment: &Environment) -> Result<Option<Preloaded>, String> {
+        let Some(allocator) = &environment.allocator else { return Ok(None) };
+        if let Some(known) = self.allocators.get(&allocator.name) {
+            return known.clone().map(Some);
+        }
+        let none = Environment::default();
+        let resolved = allocator.resolve(|library| {
+            let preload = Preloaded { library: library.map(str::to_owned), origin: String::new() };
+            match self.ask_in(&Task::Allocator { parent: std::process::id() }, &none, Some(&preload))? {
+                Some(Answer::Allocator(origin)) => Ok(origin),
+                Some(_) => Err("its child answered another question".to_owned()),
+                None => Err("interrupted".to_owned()),
+            }
+        });
+        if self.around.interrupt.received().is_none() {
+            self.allocators.insert(allocator.name.clone(), resolved.clone());
+        }
+        resolved.map(Some)
+    }
+
+    /// How long a child may take: far longer than it can, where there is a cap on the time. One
+    /// that hangs must not hang the run.
+    fn patience(&self) -> Option<Duration> {
+        self.design.schedule.cap.map(|cap| 2 * cap + PATIENCE)
+    }
+
+    /// What a child of this process's own environment answers to `task`; `None` if the user asked
+    /// for the end.
+    fn ask(&mut self, task: &Task) -> Result<Option<Answer>, String> {
+        self.ask_in(task, &Environment::default(), None)
+    }
+
+    /// What a child of `environment` answers to `task`; `None` if the user asked for the end.
+    fn ask_in(
+        &mut self,
+        task: &Task,
+        environment: &Environment,
+        preloaded: Option<&Preloaded>,
+    ) -> Result<Option<Answer>, String> {
+        let oom_kills = sys::proc::oom_kills();
+        let mut command = self.command(task);
+        command.envs(&environment.variables);
+        match preloaded.map(|preloaded| &preloaded.library) {
+            Some(Some(library)) => command.env("LD_PRELOAD", library),
+            Some(None) => command.env_remove("LD_PRELOAD"),
+            None => &mut command,
+        };
+        let finished = sys::process::run(&mut command, self.around.interrupt, self.patience());
+        self.last_child = Some(Instant::now());
+        let finished = finished.map_err(|error| match error.kind() {
+            ErrorKind::TimedOut => format!("its child hangs: {error}"),
+            _ => format!("the child could not be started: {error}"),
+        })?;
+        let Some(finished) = finished else { return Ok(None) };
+        self.block_cpu += finished.usage.cpu;
+        understand(&finished, || sys::proc::oom_kills() > oom_kills).map(Some)
+    }
+
+    fn sample_of(&self, work: &Work, measurement: &Measurement, block: u64, position: u64) -> Sample {
+        let (cached_before_bytes, cached_after_bytes) = self.cached;
+        let slot = Slot { block, position, cached_before_bytes, cached_after_bytes };
+        conversion::sample(self.design, work, measurement, slot)
+    }
+
+    fn command(&mut self, task: &Task) -> Command {
+        let mut padding = || "x".repeat(usize::try_from(below(&mut self.random, PADDING_BYTES_MAX)).expect("small"));
+        let mut command = Command::new(&self.program);
+        sys::process::set_name(&mut command, "firsttouch");
+        command.arg(CHILD_VERB).arg(serde_json::to_string(task).expect("a task is plain data"));
+        command.arg(padding()).env(PADDING, padding());
+        command
+    }
+}
+
+impl Bench for Children<'_> {
+    fn now(&mut self) -> Duration {
+        self.around.started.elapsed()
+    }
+
+    fn sample(&mut self, arm: usize, block: u64, position: u64) -> Taken {
+        if self.around.interrupt.received().is_some() {
+            return Taken::Interrupted;
+        }
+        self.floors_before(position);
+        let work = &self.design.arms[arm].work;
+        self.prepare_memory(work.memory, work.warm_bytes);
+        let mut measurement = match self.run(work, false) {
+            Ok(Some(measurement)) => measurement,
+            Ok(None) => return Taken::Interrupted,
+            Err(reason) => return Taken::Failed(format!("{reason} (block {block})")),
+        };
+        let sample = self.sample_of(work, &measurement, block, position);
+        if let Some(timings) = measurement.timings.take() {
+            self.timings.push(TakenTimings::new(arm, block, timings));
+        }
+        match policy_took_effect(work, &sample) {
+            Ok(()) => Taken::Sample(sample),
+            Err(reason) => Taken::Unproved(sample, format!("{reason} (block {block})")),
+        }
+    }
+
+    fn begin_block(&mut self) {
+        self.change_processor();
+        self.block_cpu = Duration::ZERO;
+        self.block_seed = self.random.next_u64();
+        self.place_floors();
+        self.block_began = Some((Instant::now(), Counters::now(), Usage::of_this_process().cpu));
+    }
+
+    fn end_block(&mut self, block: u64) -> Block {
+        let Some((began, before, own_before)) = self.block_began.take() else { return Block::default() };
+        if self.around.interrupt.received().is_none() {
+            self.floors_before(u64::MAX); // places of arms that have left
+        }
+        self.keep_floors(block, began.elapsed());
+        let after = Counters::now();
+        let own_cpu = Usage::of_this_process().cpu.saturating_sub(own_before) + self.block_cpu;
+        let passed = |after: Option<Duration>, before: Option<Duration>| {
+            after.zip(before).map(|(after, before)| nanoseconds(after.saturating_sub(before)))
+        };
+        let counted = |after: Option<u64>, before: Option<u64>| {
+            after.zip(before).map(|(after, before)| after.saturating_sub(before))
+        };
+        Block {
+            block,
+            started_ns: nanoseconds(began.duration_since(self.around.started)),
+            elapsed_ns: nanoseconds(began.elapsed()),
+            // Threads run wherever the program may.
+            cpu: self.cpu.filter(|_| self.design.arms.iter().all(|arm| arm.work.source.threads(arm.work.threads) == 1)),
+            steal_ns: passed(after.steal, before.steal),
+            others_cpu_ns: passed(after.busy, before.busy.map(|busy| busy + own_cpu)),
+            cpu_pressure_ns: passed(after.cpu_pressure, before.cpu_pressure),
+            memory_pressure_ns: passed(after.memory_pressure, before.memory_pressure),
+            thp_fault_alloc: counted(after.thp_fault_alloc, before.thp_fault_alloc),
+            thp_fault_fallback: counted(after.thp_fault_fallback, before.thp_fault_fallback),
+            compact_stall: counted(after.compact_stall, before.compact_stall),
+            free_bytes: after.free_bytes,
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What a child that has ended has said, or why it said nothing.
+
+use serde::de::DeserializeOwned;
+use sys::process::{Ending, Finished};
+
+/// Makes sense of a child that has ended. `out_of_memory` tells whether the kernel has killed some
+/// process for memory since it was started.
+///
+/// # Errors
+/// How it ended without an answer, with its last words.
+pub fn understand<A: DeserializeOwned>(finished: &Finished, out_of_memory: impl Fn() -> bool) -> Result<A, String> {
+    let complaint = String::from_utf8_lossy(&finished.stderr);
+    let complaint = complaint.lines().next_back().map(|line| format!(": {line}")).unwrap_or_default();
+    match finished.ending {
+        Ending::Killed(signal) => {
+            let killer = if out_of_memory() { " by the kernel's out-of-memory killer" } else { "" };
+            // What setrlimit(2) says of RLIMIT_CPU: SIGXCPU at the soft limit, SIGKILL at the hard
+            // one.
+            let limit = sys::limits::cpu_seconds().filter(|limit| finished.usage.cpu.as_secs() >= *limit);
+            let limit = limit
+                .map_or_else(String::new, |limit| format!("; the limit of processor time (ulimit -t) is {limit} s"));
+            Err(format!("its child was killed{killer} ({}){limit}{complaint}", sys::interrupt::name(signal)))
+        }
+        Ending::Exited(0) => {
+            serde_json::from_slice(&finished.stdout).map_err(|_| no_answer(&finished.stdout, &complaint))
+        }
+        Ending::Exited(status) => Err(format!("its child ended with status {status}{complaint}")),
+    }
+}
+
+/// What was there instead of an answer.
+fn no_answer(stdout: &[u8], complaint: &str) -> String {
+    let text = String::from_utf8_lossy(stdout);
+    let instead = text.lines().next().filter(|line| !line.trim().is_empty());
+    let instead = instead.map(|line| format!(", but said {:?}", line.chars().take(60).collect::<String>()));
+    format!("its child ended without an answer{}{complaint}", instead.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use sys::usage::Usage;
+
+    use super::*;
+    use sample::protocol::Answer;
+
+    fn check(ending: Ending, stdout: &str, stderr: &str, oom: bool, expect: &str) {
+        let finished = Finished {
+            ending,
+            usage: Usage::default(),
+            stdout: stdout.as_bytes().to_vec(),
+            stderr: stderr.as_bytes().to_vec(),
+        };
+        match understand(&finished, || oom) {
+            Err(reason) => assert!(reason.contains(expect), "{reason}"),
+            Ok::<Answer, _>(answer) => assert_eq!(format!("{answer:?}"), expect),
+        }
+    }
+
+    #[test]
+    fn a_child_that_broke_is_named() {
+        check(Ending::Killed(9), "", "", true, "out-of-memory killer (SIGKILL)");
+        check(Ending::Killed(9), "", "", false, "was killed (SIGKILL)");
+        check(Ending::Killed(11), "", "noise\nlast words\n", false, "SIGSEGV): last words");
+        check(Ending::Exited(3), "", "why", false, "status 3: why");
+        check(Ending::Exited(0), "{", "", false, "without an answer, but said \"{\"");
+        check(Ending::Exited(0), "", "words", false, "without an answer: words");
+        let answer = Answer::Failed { reason: "malloc: ENOMEM".to_owned() };
+        check(Ending::Exited(0), &serde_json::to_string(&answer).unwrap(), "", false, &format!("{answer:?}"));
+    }
+}

@@ -1,0 +1,124 @@
+//! A block of memory from any source, as the phases of a measured child see it.
+
+use std::ops::Range;
+use std::sync::Mutex;
+
+use sys::Errno;
+use sys::allocator::HeapBlock;
+use sys::limits::page_bytes;
+use sys::mapping::{Mapping, Part, Policy};
+use sys::memory::Memory;
+use sys::program_break::BreakBlock;
+
+/// A block of memory from any source; dropping it releases it.
+pub(crate) trait Block {
+    /// Makes what the blocks of a thread share, before anything is timed.
+    fn prepare() {}
+    /// Writes `value` to every byte.
+    fn fill(&mut self, value: u8);
+    /// Writes `value` to the byte at `offset`.
+    fn write(&mut self, offset: usize, value: u8);
+    /// Reads the byte at `offset`.
+    fn read(&mut self, offset: usize);
+    /// Reads every byte. Only files can: others may hold bytes that nobody has written.
+    fn sum(&mut self) {}
+    /// Reads the bytes of `range`, at most a page. Likewise.
+    fn sum_of(&mut self, _range: Range<usize>) {}
+    /// What a touch could not do.
+    fn failure(&self) -> Option<Errno> {
+        None
+    }
+    fn address(&self) -> usize;
+    fn len(&self) -> usize;
+    /// Gives the pages back and keeps the addresses; `lazily`: when the kernel needs them.
+    fn give_back(&mut self, _lazily: bool) -> Result<(), Errno> {
+        Err(Errno::NOT_SUPPORTED)
+    }
+}
+
+/// What every kind of block does that is memory of its own.
+macro_rules! as_memory {
+    () => {
+        #[inline]
+        fn fill(&mut self, value: u8) {
+            Memory::fill(self, value);
+        }
+        #[inline]
+        fn write(&mut self, offset: usize, value: u8) {
+            self.write_byte(offset, value);
+        }
+        #[inline]
+        fn read(&mut self, offset: usize) {
+            self.look_at(offset);
+        }
+        fn address(&self) -> usize {
+            Memory::address(self)
+        }
+        fn len(&self) -> usize {
+            Memory::len(self)
+        }
+    };
+}
+pub(crate) use as_memory;
+
+impl Block for Mapping {
+    as_memory!();
+    fn give_back(&mut self, lazily: bool) -> Result<(), Errno> {
+        if lazily { self.free_pages() } else { self.forget_pages() }
+    }
+}
+
+impl Block for Part {
+    as_memory!();
+}
+
+impl Block for HeapBlock {
+    as_memory!();
+}
+
+impl Block for BreakBlock {
+    as_memory!();
+}
+
+/// One mapping that several threads share, each with parts of it: one for every block of memory.
+/// Whoever comes first makes it; so it is when all blocks are obtained anew.
+pub(crate) struct OneMapping {
+    blocks: usize,
+    parts: Mutex<Vec<Part>>,
+}
+
+impl OneMapping {
+    pub(crate) fn new(blocks: u64) -> Self {
+        OneMapping { blocks: usize::try_from(blocks).unwrap_or(usize::MAX).max(1), parts: Mutex::default() }
+    }
+
+    /// A part of `len` bytes. Each begins at a page, so that no two have one in common.
+    pub(crate) fn take(&self, len: usize) -> Result<Part, Errno> {
+        let mut parts = self.parts.lock().map_err(|_| Errno::NO_MEMORY)?;
+        if parts.is_empty() {
+            let step = usize::try_from(page_bytes()).ok().and_then(|page| len.checked_next_multiple_of(page));
+            let whole = step.and_then(|step| step.checked_mul(self.blocks));
+            let (Some(step), Some(whole)) = (step, whole) else { return Err(Errno::NO_MEMORY) };
+            *parts = Mapping::new(whole, Policy::Plain)?.split(step, len);
+        }
+        parts.pop().ok_or(Errno::NO_MEMORY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_mapping_has_a_part_for_every_block_again_and_again() {
+        let mapping = OneMapping::new(3);
+        for len in [1, 4095, 4097] {
+            let parts: Vec<Part> = (0..3).map(|_| mapping.take(len).unwrap()).collect();
+            let mut starts: Vec<usize> = parts.iter().map(Memory::address).collect();
+            starts.sort_unstable();
+            let step = len.next_multiple_of(usize::try_from(page_bytes()).unwrap());
+            assert_eq!([starts[1] - starts[0], starts[2] - starts[1]], [step; 2]);
+            assert!(parts.iter().all(|part| Memory::len(part) == len));
+        }
+    }
+}

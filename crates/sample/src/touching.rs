@@ -1,0 +1,91 @@
+//! The touches of a measured child: what they do to a batch of blocks, and in which order.
+
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::SeedableRng;
+use sys::limits::page_bytes;
+
+use crate::access_pattern::{Access, AccessPattern, Touch};
+use crate::block::Block;
+use crate::page_order::page_order;
+use crate::protocol::Job;
+use crate::random::below;
+use crate::stopwatch::Stopwatch;
+
+/// Knows all that the touches need before the first of them, so that they only touch.
+pub(crate) struct Toucher {
+    pattern: AccessPattern,
+    fill: u8,
+    page_bytes: usize,
+    /// Pages of a block in the order of the touches; `None`: by address.
+    order: Option<Vec<u32>>,
+}
+
+impl Toucher {
+    pub(crate) fn new(job: &Job) -> Self {
+        let page_bytes = usize::try_from(page_bytes()).unwrap_or(4096);
+        let pages = usize::try_from(job.size_bytes).unwrap_or(usize::MAX).div_ceil(page_bytes);
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(job.seed);
+        let order = page_order(job.pattern.order, pages, |n| below(&mut random, n));
+        Toucher { pattern: job.pattern, fill: job.fill, page_bytes, order }
+    }
+
+    /// The first touch.
+    #[inline]
+    pub(crate) fn first<B: Block>(&self, blocks: &mut [Option<B>]) {
+        self.touch(blocks, self.pattern.touch.first());
+    }
+
+    /// What times each touch of a page of blocks of `sizes`, where that is wanted.
+    pub(crate) fn stopwatch(&self, sizes: &[usize]) -> Option<Stopwatch> {
+        let pages = || sizes.iter().map(|size| size.div_ceil(self.page_bytes)).sum();
+        (self.pattern.touch == Touch::Timed).then(|| Stopwatch::new(pages()))
+    }
+
+    /// The first touch, page by page by the clock.
+    #[inline]
+    pub(crate) fn first_timed<B: Block>(&self, blocks: &mut [Option<B>], watch: &mut Stopwatch) {
+        for block in blocks.iter_mut().flatten() {
+            self.each_page(block.len(), |offset| watch.time(|| block.write(offset, self.fill)));
+        }
+    }
+
+    /// All other touches.
+    #[inline]
+    pub(crate) fn again<B: Block>(&self, blocks: &mut [Option<B>]) {
+        for _ in 1..self.pattern.passes {
+            self.touch(blocks, self.pattern.touch.again());
+        }
+    }
+
+    #[inline]
+    fn touch<B: Block>(&self, blocks: &mut [Option<B>], access: Access) {
+        for block in blocks.iter_mut().flatten() {
+            match access {
+                Access::Fill => block.fill(self.fill),
+                Access::Write => self.each_page(block.len(), |offset| block.write(offset, self.fill)),
+                Access::Read => self.each_page(block.len(), |offset| block.read(offset)),
+                Access::Sum if self.order.is_none() => block.sum(),
+                Access::Sum => {
+                    let len = block.len();
+                    self.each_page(len, |offset| block.sum_of(offset..len.min(offset + self.page_bytes)));
+                }
+            }
+        }
+    }
+
+    /// Offsets of the pages of a block of `len` bytes.
+    #[inline]
+    fn each_page(&self, len: usize, mut visit: impl FnMut(usize)) {
+        match &self.order {
+            None => (0..len).step_by(self.page_bytes).for_each(visit),
+            Some(order) => {
+                for &page in order {
+                    let offset = page as usize * self.page_bytes;
+                    if offset < len {
+                        visit(offset);
+                    }
+                }
+            }
+        }
+    }
+}
