@@ -116,6 +116,44 @@ fn floors() -> Floors {
     }
 }
 
+fn machine() -> Machine {
+    Machine {
+        kernel: Some("6.18.0".to_owned()),
+        cpu: None,
+        cpus: 2,
+        ram_bytes: Some(8 << 30),
+        thp: Some("madvise".to_owned()),
+        virtualized: Some(true),
+        free_page_reporting: Some(true),
+        page_bytes: 4096,
+        libc: None,
+    }
+}
+
+fn experiment() -> Experiment {
+    Experiment {
+        name: "anonymous".to_owned(),
+        file: None,
+        question: "What?".to_owned(),
+        metric: "total_ns".to_owned(),
+        margin: 0.03,
+        size_bytes: 100 << 20,
+        sizes_bytes: Vec::new(),
+        threads: Vec::new(),
+        passes: Vec::new(),
+        factors: Vec::new(),
+        operations: 1,
+        fill: 1,
+        memory: "warm".to_owned(),
+        cpu: None,
+        max_time_ns: Some(60_000_000_000),
+        asked_arms: Vec::new(),
+        asked_passes: None,
+        asked_directory: None,
+        blocks: None,
+    }
+}
+
 fn result() -> LabResult {
     LabResult {
         schema: results::SCHEMA.to_owned(),
@@ -124,39 +162,9 @@ fn result() -> LabResult {
         elapsed_ns: 41_200_000_000,
         seed: 7,
         stopped: None,
-        machine: Machine {
-            kernel: Some("6.18.0".to_owned()),
-            cpu: None,
-            cpus: 2,
-            ram_bytes: Some(8 << 30),
-            thp: Some("madvise".to_owned()),
-            virtualized: Some(true),
-            free_page_reporting: Some(true),
-            page_bytes: 4096,
-            libc: None,
-        },
+        machine: machine(),
         warnings: Vec::new(),
-        experiment: Experiment {
-            name: "anonymous".to_owned(),
-            file: None,
-            question: "What?".to_owned(),
-            metric: "total_ns".to_owned(),
-            margin: 0.03,
-            size_bytes: 100 << 20,
-            sizes_bytes: Vec::new(),
-            threads: Vec::new(),
-            passes: Vec::new(),
-            factors: Vec::new(),
-            operations: 1,
-            fill: 1,
-            memory: "warm".to_owned(),
-            cpu: None,
-            max_time_ns: Some(60_000_000_000),
-            asked_arms: Vec::new(),
-            asked_passes: None,
-            asked_directory: None,
-            blocks: None,
-        },
+        experiment: experiment(),
         looks: vec![12, 24],
         arms: vec![
             arm("mmap", [0.006, 54.6, 3.9, 6.2], Some(25_600.0)),

@@ -45,7 +45,10 @@ fn what_may_be_seen() {
         &["user mode yes, kernel mode no", "kernel.perf_event_paranoid=1"],
     );
     perf("level unknown", |f| f.access.perf_event_paranoid = None, Fine, &["not readable"]);
+}
 
+#[test]
+fn what_tells_of_syscalls() {
     let tracefs = |machine, change, state, words: &[&str]| case(machine, "tracefs", change, state, words);
     tracefs("closed", |f| f.access.tracefs.readable = false, Warn, &["not readable for this user", "remount,mode=755"]);
     tracefs(
