@@ -7,7 +7,7 @@ mod regions;
 mod spread;
 
 use events::snapshot::Snapshot;
-use results::layout::{Address, Moment, Program, Region, RegionKind, Run};
+use results::layout::{Address, LayoutRun, Moment, ProgramFile, Region, RegionKind};
 
 pub use kernel::{Settings, configured};
 pub use spread::summary;
@@ -23,11 +23,11 @@ pub enum Detail {
 
 /// One picture, explained.
 #[must_use]
-pub fn run(space: &Snapshot, aslr: Option<bool>, at: Moment, detail: Detail) -> Run {
+pub fn run(space: &Snapshot, aslr: Option<bool>, at: Moment, detail: Detail) -> LayoutRun {
     let regions = regions::regions(space, detail);
     let own = image::own(space);
     let heap = regions.iter().filter(|region| region.kind == RegionKind::Heap);
-    Run {
+    LayoutRun {
         aslr,
         pid: space.pid,
         at,
@@ -49,9 +49,9 @@ fn gap(regions: &[Region], bss_end_page: u64) -> Option<u64> {
 
 /// What the program's own file says of it.
 #[must_use]
-pub fn program(space: &Snapshot, command: &[String]) -> Program {
+pub fn program(space: &Snapshot, command: &[String]) -> ProgramFile {
     let image = image::own(space).map(|own| own.image);
-    Program {
+    ProgramFile {
         command: command.to_vec(),
         path: space.program.clone(),
         bits: image.map(|image| image.bits),

@@ -44,7 +44,7 @@ pub enum Event {
     /// The test of a claim begins: its number, from 1, of how many, and its id.
     Claim(usize, usize, &'static str),
     /// The lab goes on with a measurement for it.
-    Lab(lab::Event),
+    Lab(lab::BenchEvent),
 }
 
 /// Tests the claims one after the other. If the user asks for the end, those that were tested until then are returned.

@@ -5,7 +5,7 @@ use sys::Errno;
 use sys::tracefs::Tracefs;
 
 use crate::calls;
-use crate::options::{Calls, Error, Notice, Options};
+use crate::options::{CallSource, Error, Notice, Options};
 use crate::perf::rings::{Rings, Wanted};
 
 /// What was gained.
@@ -30,8 +30,8 @@ impl Access {
     ) -> Result<Self, Error> {
         let cpus = sys::facts::online_cpus().unwrap_or_else(sys::process::allowed_cpus);
         let tracepoints = match options.calls {
-            Calls::Best | Calls::Tracepoints => Some(tracepoints()),
-            Calls::Ptrace | Calls::Off => None,
+            CallSource::Best | CallSource::Tracepoints => Some(tracepoints()),
+            CallSource::Ptrace | CallSource::Off => None,
         };
         let wanted = |calls, user_mode_only| Wanted { faults: options.faults, calls, user_mode_only, from_exec };
         let open = |wanted: &Wanted| open(wanted, threads, &cpus);
@@ -43,11 +43,11 @@ impl Access {
                 tracepoints.and_then(|(enter, exit)| open(&wanted(Some((enter, exit, calls::filter(numbers))), false)));
             match opened {
                 Ok(rings) => return Ok(Access { rings: Some(rings), by_ptrace: false, notices }),
-                Err(errno) if options.calls == Calls::Tracepoints => return Err(Error::Tracepoints(errno)),
+                Err(errno) if options.calls == CallSource::Tracepoints => return Err(Error::Tracepoints(errno)),
                 Err(errno) => refusal = Some(errno),
             }
         }
-        let by_ptrace = options.calls != Calls::Off;
+        let by_ptrace = options.calls != CallSource::Off;
         notices.extend(refusal.map(Notice::Ptrace));
         let rings = match open(&wanted(None, false)).or_else(|_| {
             let rings = open(&wanted(None, true))?;

@@ -56,7 +56,7 @@ pub(crate) struct TracerThread {
 
 /// Whether there is more to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub enum StreamState {
     /// The program runs.
     Going,
     /// Everything has been seen.
@@ -103,7 +103,7 @@ pub struct Outcome {
 
 impl Collection {
     /// Waits up to `patience` for what comes next, and adds it to `batch`, in the order in which things began.
-    pub fn next(&mut self, patience: Duration, batch: &mut Batch) -> Progress {
+    pub fn next(&mut self, patience: Duration, batch: &mut Batch) -> StreamState {
         if let Some(tracer) = self.tracer.as_ref().filter(|_| self.shared.has_signal()) {
             // It missed the last nudge.
             tracer.nudge.send();
@@ -111,14 +111,14 @@ impl Collection {
         match self.rounds.recv_timeout(patience) {
             Ok(round) => {
                 self.read(round, batch);
-                Progress::Going
+                StreamState::Going
             }
-            Err(RecvTimeoutError::Timeout) => Progress::Going,
+            Err(RecvTimeoutError::Timeout) => StreamState::Going,
             // It may run on when nothing of it is to be seen any more.
             Err(RecvTimeoutError::Disconnected) => {
                 match self.program.as_mut().map(|program| program.ended_within(patience)) {
-                    Some(Ok(None)) => Progress::Going,
-                    _ => Progress::Over,
+                    Some(Ok(None)) => StreamState::Going,
+                    _ => StreamState::Over,
                 }
             }
         }
@@ -231,7 +231,7 @@ impl Collection {
 
     /// Waits for the end of the program, if we started it, and adds the last events.
     pub fn finish(mut self, batch: &mut Batch) -> Outcome {
-        while self.next(Duration::from_secs(1), batch) == Progress::Going {}
+        while self.next(Duration::from_secs(1), batch) == StreamState::Going {}
         self.merge.close();
         self.emit(batch);
         let counts = self.pairing.finish(&mut |event| batch.events.push(event));

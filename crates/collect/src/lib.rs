@@ -21,5 +21,5 @@ pub mod snapshot;
 mod start;
 mod stream;
 
-pub use collection::{Asked, Collection, Outcome, Progress};
-pub use options::{Calls, Error, Notice, Options, Target};
+pub use collection::{Asked, Collection, Outcome, StreamState};
+pub use options::{CallSource, Error, Notice, Options, Target};

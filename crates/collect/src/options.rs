@@ -14,7 +14,7 @@ pub enum Target {
 
 /// By which way memory syscalls are seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Calls {
+pub enum CallSource {
     /// By tracepoints if they are allowed, else by stopping the program.
     #[default]
     Best,
@@ -32,7 +32,7 @@ pub struct Options {
     /// Page faults.
     pub faults: bool,
     /// Memory syscalls.
-    pub calls: Calls,
+    pub calls: CallSource,
     /// What a program that is started writes to its standard output goes to standard error.
     pub output_to_errors: bool,
     /// How much of what was seen may wait for the consumer, in bytes. Beyond it the program goes on and events are lost, counted.
@@ -42,7 +42,7 @@ pub struct Options {
 impl Default for Options {
     /// Everything, by the best way there is. 512 MiB may wait: some seconds of a program that does nothing but fault.
     fn default() -> Self {
-        Options { faults: true, calls: Calls::Best, output_to_errors: false, waiting_bytes_max: 512 << 20 }
+        Options { faults: true, calls: CallSource::Best, output_to_errors: false, waiting_bytes_max: 512 << 20 }
     }
 }
 

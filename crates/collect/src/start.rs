@@ -23,7 +23,7 @@ use crate::access::Access;
 use crate::attach::attach;
 use crate::calls;
 use crate::collection::{Collection, TracerThread};
-use crate::options::{Calls, Error, Notice, Options, Target};
+use crate::options::{CallSource, Error, Notice, Options, Target};
 use crate::perf::rings::Rings;
 use crate::ptrace::tracer::Tracer;
 use crate::stream::control::Control;
@@ -128,7 +128,7 @@ fn start(program: &Program, options: Options) -> Result<Collection, Error> {
     if program.wants_privilege() && !is_root() {
         access.notices.push(if tracer.is_some() { Notice::Unprivileged } else { Notice::Unseen });
     }
-    if options.calls != Calls::Off && is_compat32(program.path()) {
+    if options.calls != CallSource::Off && is_compat32(program.path()) {
         access.notices.push(Notice::Compat32);
     }
     let mut collection = Collection::begin(access, shared, channel, numbers, pid)?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use collect::{Calls, Collection, Error, Options, Outcome, Progress, Target};
+use collect::{CallSource, Collection, Error, Options, Outcome, StreamState, Target};
 use events::{Batch, Call, Definitions, Device, Event, EventKind, Fault, Life, Mapping, MappingKind, Syscall, Thread};
 use sys::launch::Program;
 use sys::process::Ending;
@@ -28,7 +28,7 @@ struct Seen {
     events: Vec<Event>,
     names: Definitions,
     outcome: Outcome,
-    way: Calls,
+    way: CallSource,
 }
 
 impl Seen {
@@ -62,7 +62,7 @@ impl Seen {
 }
 
 /// Watches to the end; `None`, and a word, where this user may not watch in this way.
-fn watch(target: &Target, calls: Calls) -> Option<Seen> {
+fn watch(target: &Target, calls: CallSource) -> Option<Seen> {
     let mut collection = match Collection::start(target, Options { calls, ..Options::default() }) {
         Ok(collection) => collection,
         Err(error @ (Error::Tracepoints(_) | Error::Nothing(_) | Error::Forbidden(..))) => {
@@ -72,7 +72,7 @@ fn watch(target: &Target, calls: Calls) -> Option<Seen> {
         Err(error) => panic!("{error}"),
     };
     let mut batch = Batch::default();
-    while collection.next(Duration::from_millis(100), &mut batch) == Progress::Going {}
+    while collection.next(Duration::from_millis(100), &mut batch) == StreamState::Going {}
     let outcome = collection.finish(&mut batch);
     println!("{outcome:?}");
     let mut names = Definitions::default();
@@ -85,7 +85,7 @@ fn each_way(act: &[&str], check: impl Fn(&Seen)) {
     let Some(program) = acts() else { return };
     let command: Vec<OsString> =
         std::iter::once(program.into_os_string()).chain(act.iter().map(OsString::from)).collect();
-    for way in [Calls::Tracepoints, Calls::Ptrace] {
+    for way in [CallSource::Tracepoints, CallSource::Ptrace] {
         let target = Target::Program(Program::find(&command).expect("just compiled"));
         let Some(seen) = watch(&target, way) else { continue };
         assert_eq!(seen.outcome.faults_counted, Some(seen.outcome.faults_seen), "{way:?}");
@@ -124,7 +124,7 @@ fn every_call_is_seen_with_what_it_returned_and_its_time() {
         assert!(seen.calls().all(|call| call.result.is_some()), "{:?}", seen.outcome);
         // A thread that is let go before it has left its processor leaves no record of when: rare, and not known.
         let untimed = seen.calls().filter(|call| call.span.latency_ns.is_none()).count();
-        let allowed = if seen.way == Calls::Ptrace { seen.calls().count() / 20 } else { 0 };
+        let allowed = if seen.way == CallSource::Ptrace { seen.calls().count() / 20 } else { 0 };
         assert!(untimed <= allowed, "{untimed} without a time, {:?}", seen.outcome);
     });
 }
@@ -199,7 +199,7 @@ fn mappings_have_the_names_and_modules_of_their_files() {
 #[test]
 fn a_process_that_runs_is_attached_to_and_left() {
     let Some(program) = acts() else { return };
-    for way in [Calls::Tracepoints, Calls::Ptrace] {
+    for way in [CallSource::Tracepoints, CallSource::Ptrace] {
         let mut child = Command::new(&program).args(["wait", "100"]).spawn().expect("it starts");
         std::thread::sleep(Duration::from_millis(200));
         let target = Target::Process(child.id());
@@ -213,14 +213,14 @@ fn a_process_that_runs_is_attached_to_and_left() {
                         let going = collection.next(Duration::from_millis(50), &mut batch);
                         let faults =
                             batch.events.iter().filter(|event| matches!(event.kind, EventKind::Fault(_))).count();
-                        if faults >= until || going == Progress::Over || patience < std::time::Instant::now() {
+                        if faults >= until || going == StreamState::Over || patience < std::time::Instant::now() {
                             return faults;
                         }
                     }
                 };
                 assert!(touches(&mut collection, 30) >= 30);
                 collection.stop();
-                while collection.next(Duration::from_millis(10), &mut batch) == Progress::Going {
+                while collection.next(Duration::from_millis(10), &mut batch) == StreamState::Going {
                     collection.stop();
                 }
                 let outcome = collection.finish(&mut batch);
@@ -244,7 +244,7 @@ fn a_consumer_that_reads_nothing_neither_holds_the_program_up_nor_fills_memory()
     let Some(program) = acts() else { return };
     let command = [program.into_os_string(), "loop".into(), "20000".into()];
     let target = Target::Program(Program::find(&command).expect("just compiled"));
-    let options = Options { calls: Calls::Ptrace, waiting_bytes_max: 1 << 20, ..Options::default() };
+    let options = Options { calls: CallSource::Ptrace, waiting_bytes_max: 1 << 20, ..Options::default() };
     let mut collection = match Collection::start(&target, options) {
         Ok(collection) => collection,
         Err(error) => return println!("SKIPPED: {error}"),

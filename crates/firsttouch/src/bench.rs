@@ -9,11 +9,11 @@ use lab::question::arm::ArmSpec;
 use lab::question::experiment::{Subject, built_in, by_name};
 use lab::question::preload::Allocator;
 use lab::question::request::MAX_TIME;
-use lab::{BenchError, Experiment, Memory, Request};
+use lab::{BenchError, BenchRequest, Experiment, MemoryState};
 use results::{LabResult, Stopped};
 use sys::interrupt::Interrupt;
 
-use crate::options::{BenchOptions, Color, MemoryState, Usage};
+use crate::options::{BenchOptions, Color, MemoryChoice, Usage};
 use crate::progress::Watcher;
 use crate::sink::{self, Sink};
 use crate::stream;
@@ -67,10 +67,10 @@ fn status(result: &LabResult, options: &BenchOptions) -> ExitCode {
     if broke || result.stopped == Some(Stopped::BaselineFailed) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn request(options: &BenchOptions) -> anyhow::Result<Request> {
+fn request(options: &BenchOptions) -> anyhow::Result<BenchRequest> {
     let experiment = experiment(options.experiment.as_deref())?;
     let arms = with_allocators(&experiment, arms(&experiment, &options.arms)?, &options.allocators)?;
-    Ok(Request {
+    Ok(BenchRequest {
         experiment,
         sizes_bytes: options.size.as_ref().map(|sizes| sizes.0.clone()),
         threads: options.threads.as_ref().map(|threads| threads.0.clone()),
@@ -82,8 +82,8 @@ fn request(options: &BenchOptions) -> anyhow::Result<Request> {
         seed: options.seed.unwrap_or_else(new_seed),
         cpu: options.cpu,
         memory: match options.memory {
-            MemoryState::Warm => Memory::Warm,
-            MemoryState::Cold => Memory::Cold,
+            MemoryChoice::Warm => MemoryState::Warm,
+            MemoryChoice::Cold => MemoryState::Cold,
         },
         directory: options.dir.clone(),
     })

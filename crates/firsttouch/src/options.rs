@@ -128,8 +128,8 @@ pub(crate) struct BenchOptions {
     #[arg(long, value_name = "CPU")]
     pub(crate) cpu: Option<u32>,
     /// State of free memory: just used, or left idle until a hypervisor has taken it back
-    #[arg(long, value_enum, default_value_t = MemoryState::Warm, value_name = "STATE")]
-    pub(crate) memory: MemoryState,
+    #[arg(long, value_enum, default_value_t = MemoryChoice::Warm, value_name = "STATE")]
+    pub(crate) memory: MemoryChoice,
     /// Where arms that use a file have it: without a name, and gone with the program [default: $TMPDIR, or /tmp]
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
@@ -284,7 +284,7 @@ fn passes(text: &str) -> Result<Points<u32>, String> {
 
 /// The state of free memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum MemoryState {
+pub(crate) enum MemoryChoice {
     /// Used a moment ago.
     Warm,
     /// Idle for some seconds.

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use lab::{Event, Progress};
+use lab::{BenchEvent, Progress};
 
 /// Shows the events of a run.
 pub(crate) struct Watcher {
@@ -29,14 +29,16 @@ impl Watcher {
         Watcher { bar, quiet, cap, part: String::new() }
     }
 
-    pub(crate) fn see(&mut self, event: &Event) {
+    pub(crate) fn see(&mut self, event: &BenchEvent) {
         match event {
-            Event::Observing(arm) => self.bar.set_message(format!("{}observing {arm}, untimed", self.part)),
-            Event::Notice(text) if !self.quiet => self.bar.suspend(|| crate::stream::say(&format!("note: {text}"))),
-            Event::Notice(_) => {}
-            Event::Progress(progress) => self.progress(progress),
-            Event::Bisecting(arm) => self.bar.set_message(format!("searching for a crossover: {arm}")),
-            Event::ColdPair(pair, of) => {
+            BenchEvent::Observing(arm) => self.bar.set_message(format!("{}observing {arm}, untimed", self.part)),
+            BenchEvent::Notice(text) if !self.quiet => {
+                self.bar.suspend(|| crate::stream::say(&format!("note: {text}")));
+            }
+            BenchEvent::Notice(_) => {}
+            BenchEvent::Progress(progress) => self.progress(progress),
+            BenchEvent::Bisecting(arm) => self.bar.set_message(format!("searching for a crossover: {arm}")),
+            BenchEvent::ColdPair(pair, of) => {
                 self.bar.set_length(*of as u64);
                 self.bar.set_position(*pair as u64 - 1);
                 self.bar.set_message(format!("{}letting memory go cold, pair {pair} of {of}, 7 s each", self.part));

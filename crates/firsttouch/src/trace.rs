@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use analysis::trace::{FaultLines, LineBuilder};
 use anyhow::Context;
-use collect::{Asked, Calls, Collection, Options, Outcome, Progress, Target};
+use collect::{Asked, CallSource, Collection, Options, Outcome, StreamState, Target};
 use events::{Batch, Definitions, Ending};
 use results::trace::Summary;
 use sys::interrupt::{Interrupt, Keyboard, die_by, forget_stop, hold_stop, is_stop_wanted, stop_now};
@@ -37,12 +37,12 @@ pub(crate) fn run(options: &TraceOptions, color: Color) -> anyhow::Result<ExitCo
     };
     let faults = options.faults != FaultMode::Off;
     let calls = match options.syscalls {
-        CallMode::Auto => Calls::Best,
-        CallMode::Tracepoints => Calls::Tracepoints,
-        CallMode::Ptrace => Calls::Ptrace,
-        CallMode::Off => Calls::Off,
+        CallMode::Auto => CallSource::Best,
+        CallMode::Tracepoints => CallSource::Tracepoints,
+        CallMode::Ptrace => CallSource::Ptrace,
+        CallMode::Off => CallSource::Off,
     };
-    if !faults && calls == Calls::Off {
+    if !faults && calls == CallSource::Off {
         return Err(crate::options::Usage("--faults off and --syscalls off leave nothing to trace".into()).into());
     }
     if let (Some(output), Some(json)) = (&options.output, &options.json)
@@ -124,7 +124,7 @@ fn watch(
     loop {
         let progress = collection.next(PATIENCE, &mut batch);
         lines.write(&mut batch);
-        if progress == Progress::Over {
+        if progress == StreamState::Over {
             break;
         }
         if keyboard.is_some() && collection.program_has_ended() {

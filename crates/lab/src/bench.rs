@@ -11,11 +11,11 @@ use crate::design::error::BenchError;
 use crate::design::from_request::{Plan, plan};
 use crate::design::machine;
 use crate::design::machine_limits::MachineLimits;
-use crate::event::Event;
+use crate::event::BenchEvent;
 use crate::judge::{Pairs, judge};
 use crate::measure::measure_arms;
 use crate::question::experiment::Subject;
-use crate::question::request::Request;
+use crate::question::request::BenchRequest;
 use crate::result::{Asked, Context, assemble};
 use crate::run::children::{Children, Surroundings};
 use crate::run::files::Files;
@@ -29,7 +29,11 @@ use sample::measurement::nanoseconds;
 /// # Errors
 /// [`BenchError`] when nothing could be measured. An arm that is not available here is no error: it
 /// is in `refused`.
-pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Event)) -> Result<LabResult, BenchError> {
+pub fn bench(
+    request: &BenchRequest,
+    interrupt: Interrupt,
+    mut watch: impl FnMut(BenchEvent),
+) -> Result<LabResult, BenchError> {
     if request.experiment.subject == Subject::Floors {
         return survey::survey(request, interrupt, watch);
     }
@@ -46,12 +50,12 @@ pub fn bench(request: &Request, interrupt: Interrupt, mut watch: impl FnMut(Even
     let mut children = Children::new(&whole, surroundings.clone())?;
     pilot::refuse_too_many(&whole, &mut children)?;
     let observing = Instant::now();
-    let (design, observed, missing) = observe(&whole, &mut children, |arm| watch(Event::Observing(arm)))?;
+    let (design, observed, missing) = observe(&whole, &mut children, |arm| watch(BenchEvent::Observing(arm)))?;
     refused.extend(missing);
     design.comparable(&refused)?;
     // One sample of each arm has been run: a first idea of how long a block takes.
     if let Some(notice) = pilot::too_short(&design, observing.elapsed(), started.elapsed()) {
-        watch(Event::Notice(notice));
+        watch(BenchEvent::Notice(notice));
     }
     let turning_points = mmap_threshold::find(&design, &observed, &mut children);
     let (run, aside) = measure_arms(&design, surroundings.clone(), &mut watch)?;

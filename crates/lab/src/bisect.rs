@@ -11,14 +11,14 @@ use crate::design::error::BenchError;
 use crate::design::machine_limits::MachineLimits;
 use crate::design::schedule::Schedule;
 use crate::design::{Contrast, Design, Point, Role};
-use crate::event::Event;
+use crate::event::BenchEvent;
 use crate::judge::Judged;
 use crate::judge::comparison::comparisons;
 use crate::judge::crossover::{passes_one, side};
 use crate::measure::measure;
 use crate::question::arm::ArmSpec;
 use crate::question::experiment::Subject;
-use crate::question::request::Request;
+use crate::question::request::BenchRequest;
 use crate::run::children::Surroundings;
 
 /// Bounds that differ by less than this factor are close enough.
@@ -33,11 +33,11 @@ const PART: f64 = 0.5;
 /// If the program cannot start itself.
 pub(crate) fn narrow(
     judged: Judged,
-    request: &Request,
+    request: &BenchRequest,
     design: &Design,
     limits: &MachineLimits,
     surroundings: &Surroundings,
-    watch: &mut impl FnMut(Event),
+    watch: &mut impl FnMut(BenchEvent),
 ) -> Result<Judged, BenchError> {
     let (true, Subject::Arms { baseline, arms, .. }) = (request.experiment.bisect, &request.experiment.subject) else {
         return Ok(judged);
@@ -80,7 +80,7 @@ impl Bisection<'_> {
         crossover: &mut Crossover,
         sweep: &[Comparison],
         left: usize,
-        watch: &mut impl FnMut(Event),
+        watch: &mut impl FnMut(BenchEvent),
     ) -> Result<(), BenchError> {
         let threads = crossover.threads.unwrap_or(self.design.points[0].threads);
         let passes = crossover.passes.and_then(|passes| u32::try_from(passes).ok());
@@ -110,7 +110,7 @@ impl Bisection<'_> {
         &self,
         crossover: &mut PassCrossover,
         left: usize,
-        watch: &mut impl FnMut(Event),
+        watch: &mut impl FnMut(BenchEvent),
     ) -> Result<(), BenchError> {
         let threads = crossover.threads.unwrap_or(self.design.points[0].threads);
         let size_bytes = crossover.size_bytes;
@@ -135,7 +135,7 @@ impl Bisection<'_> {
         unit: u64,
         at: impl Fn(u64) -> Option<Point>,
         left: usize,
-        watch: &mut impl FnMut(Event),
+        watch: &mut impl FnMut(BenchEvent),
     ) -> Result<Vec<Step>, BenchError> {
         let until = self.until(left);
         let mut steps = Vec::new();
@@ -166,7 +166,7 @@ impl Bisection<'_> {
         pair: (&str, &str),
         point: Point,
         until: Option<Duration>,
-        watch: &mut impl FnMut(Event),
+        watch: &mut impl FnMut(BenchEvent),
     ) -> Result<Option<Step>, BenchError> {
         let now = self.surroundings.started.elapsed();
         let cap = until.map(|until| now + until.saturating_sub(now).mul_f64(PART));
@@ -174,7 +174,7 @@ impl Bisection<'_> {
             return Ok(None);
         }
         let Some(design) = self.design_of(pair, point, cap) else { return Ok(None) };
-        watch(Event::Bisecting(design.label(1)));
+        watch(BenchEvent::Bisecting(design.label(1)));
         let (run, _) = measure(&design, self.surroundings.clone(), |_| {})?;
         if run.stopped == Some(Stopped::Interrupted) {
             return Ok(None);

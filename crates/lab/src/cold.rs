@@ -10,7 +10,7 @@ use crate::design::error::BenchError;
 use crate::design::schedule::Schedule;
 use crate::design::time_budget::{COLDNESS, PAIR_TIME, PAIRS};
 use crate::design::{Contrast, Design};
-use crate::event::Event;
+use crate::event::BenchEvent;
 use crate::measure::measure;
 use crate::run::ColdPairs;
 use crate::run::children::Surroundings;
@@ -25,7 +25,7 @@ pub(crate) fn run(
     cells: &Design,
     surroundings: Surroundings,
     cap: Option<Duration>,
-    watch: &mut impl FnMut(Event),
+    watch: &mut impl FnMut(BenchEvent),
 ) -> Result<Option<ColdPairs>, BenchError> {
     let left = cap.map(|cap| cap.saturating_sub(surroundings.started.elapsed()));
     let fit = left.map_or(PAIRS as u128, |left| left.as_millis() / (COLDNESS + PAIR_TIME).as_millis());
@@ -44,6 +44,6 @@ pub(crate) fn run(
         pairs_follow: false,
         ..cells.clone()
     };
-    let (run, _) = measure(&design, surroundings, |progress| watch(Event::ColdPair(progress.kept + 1, blocks)))?;
+    let (run, _) = measure(&design, surroundings, |progress| watch(BenchEvent::ColdPair(progress.kept + 1, blocks)))?;
     Ok(Some(ColdPairs { design, run }))
 }

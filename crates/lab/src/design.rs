@@ -19,7 +19,7 @@ use std::time::Duration;
 use results::Refused;
 
 use crate::question::experiment::{Experiment, Metric};
-use crate::question::memory::Memory;
+use crate::question::memory::MemoryState;
 use crate::question::quantity::bytes_text;
 use error::BenchError;
 use schedule::Schedule;
@@ -129,7 +129,7 @@ pub struct Design {
     /// The processor to measure on.
     pub cpu: Option<u32>,
     /// The state of free memory to measure in.
-    pub memory: Memory,
+    pub memory: MemoryState,
     /// A design of one point out of a sweep: what was swept over.
     pub swept: Option<Swept>,
     /// Pairs of cold and warm samples are to follow in the time that this schedule leaves.
@@ -281,7 +281,7 @@ pub(crate) mod tests {
             margin: 0.03,
             seed: 1,
             cpu: None,
-            memory: Memory::Warm,
+            memory: MemoryState::Warm,
             swept: None,
             pairs_follow: false,
         }

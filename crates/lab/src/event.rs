@@ -4,7 +4,7 @@ use crate::run::Progress;
 
 /// What a watcher is told.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Event {
+pub enum BenchEvent {
     /// The observed run of an arm begins.
     Observing(String),
     /// Something that the user should know before the run goes on.

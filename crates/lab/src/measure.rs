@@ -4,7 +4,7 @@
 use crate::design::Design;
 use crate::design::error::BenchError;
 use crate::design::randomization::Orders;
-use crate::event::Event;
+use crate::event::BenchEvent;
 use crate::judge::sign_judge::SignJudge;
 use crate::run::children::{Children, Surroundings};
 use crate::run::{Aside, Progress, Run, session};
@@ -33,9 +33,9 @@ pub(crate) fn measure(
 pub(crate) fn measure_arms(
     design: &Design,
     surroundings: Surroundings,
-    watch: &mut impl FnMut(Event),
+    watch: &mut impl FnMut(BenchEvent),
 ) -> Result<(Run, Aside), BenchError> {
-    let (run, aside) = measure(design, surroundings, |progress| watch(Event::Progress(*progress)))?;
+    let (run, aside) = measure(design, surroundings, |progress| watch(BenchEvent::Progress(*progress)))?;
     let in_dropped = run.dropped.iter().any(|dropped| !dropped.samples.is_empty());
     if in_dropped || run.samples.iter().any(|samples| !samples.is_empty()) {
         return Ok((run, aside));

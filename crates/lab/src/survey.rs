@@ -18,10 +18,10 @@ use crate::design::machine;
 use crate::design::machine_limits::MachineLimits;
 use crate::design::schedule::{ALPHA, Schedule};
 use crate::design::time_budget::{cap_for, seconds};
-use crate::event::Event;
+use crate::event::BenchEvent;
 use crate::judge::{Judged, judge_survey};
 use crate::measure::measure;
-use crate::question::request::Request;
+use crate::question::request::BenchRequest;
 use crate::result::{Asked, Context, assemble};
 use crate::run::children::{Children, Surroundings};
 use crate::run::observe::observe;
@@ -38,9 +38,9 @@ const NO_LOOK: usize = 1 << 40;
 /// # Errors
 /// As [`crate::bench()`].
 pub(crate) fn survey(
-    request: &Request,
+    request: &BenchRequest,
     interrupt: Interrupt,
-    mut watch: impl FnMut(Event),
+    mut watch: impl FnMut(BenchEvent),
 ) -> Result<LabResult, BenchError> {
     let (started, started_at) = (Instant::now(), jiff::Timestamp::now());
 
@@ -54,10 +54,10 @@ pub(crate) fn survey(
     // The run.
     let surroundings = Surroundings::new(interrupt, started, request.cpu, Rc::default());
     let mut children = Children::new(&whole, surroundings.clone())?;
-    let (design, observed, missing) = observe(&whole, &mut children, |arm| watch(Event::Observing(arm)))?;
+    let (design, observed, missing) = observe(&whole, &mut children, |arm| watch(BenchEvent::Observing(arm)))?;
     refused.extend(missing);
     let (mut run, aside) =
-        measure(&design, surroundings, |progress| watch(Event::Progress(until_cap(&design.schedule, *progress))))?;
+        measure(&design, surroundings, |progress| watch(BenchEvent::Progress(until_cap(&design.schedule, *progress))))?;
     if aside.floors.samples.is_empty() {
         return Err(match aside.floors.failed {
             Some(reason) => BenchError::Baseline { arm: "floors".to_owned(), reason },

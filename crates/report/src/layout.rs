@@ -7,7 +7,7 @@ mod head;
 mod runs;
 mod svg;
 
-use results::layout::{Layout, RegionKind, Run};
+use results::layout::{Layout, LayoutRun, RegionKind};
 
 use self::areas::{Area, Place};
 use self::columns::Columns;
@@ -42,7 +42,7 @@ pub fn redrawn(layout: &Layout, width: usize, most: usize) -> String {
 }
 
 /// The run whose picture is shown: of several, the first with randomised addresses.
-fn shown(layout: &Layout) -> Option<&Run> {
+fn shown(layout: &Layout) -> Option<&LayoutRun> {
     layout.runs.iter().find(|run| run.aslr == Some(true)).or(layout.runs.first())
 }
 
@@ -82,7 +82,7 @@ fn indented(text: &str) -> String {
 }
 
 /// What lies between two areas.
-fn gap(layout: &Layout, run: &Run, area: &Area, below: &Place, above: &Place) -> String {
+fn gap(layout: &Layout, run: &LayoutRun, area: &Area, below: &Place, above: &Place) -> String {
     let between = above.start.saturating_sub(below.end);
     let is_the_gap = area.is_program && above.is_heap && run.heap_gap_bytes == Some(between);
     let text = match (is_the_gap, between) {
@@ -102,7 +102,7 @@ fn varies(layout: &Layout) -> String {
 }
 
 /// The first one says what the figures below are.
-fn heading(area: &Area, run: &Run, cell_bytes: u64, columns: &Columns, is_first: bool) -> String {
+fn heading(area: &Area, run: &LayoutRun, cell_bytes: u64, columns: &Columns, is_first: bool) -> String {
     let heap = area.places.iter().any(|place| place.is_heap);
     let up_to = run.program_break.filter(|_| heap).map(|end| format!(", program break {end}")).unwrap_or_default();
     let left = format!("{}{up_to}", area.name);
@@ -112,7 +112,7 @@ fn heading(area: &Area, run: &Run, cell_bytes: u64, columns: &Columns, is_first:
     format!("{}{}{}{}\n", styled(BOLD, &left), styled(DIM, &heads), " ".repeat(space), styled(DIM, &right))
 }
 
-fn legend(run: &Run, width: Option<usize>) -> String {
+fn legend(run: &LayoutRun, width: Option<usize>) -> String {
     let known =
         bars::LETTERS.iter().filter(|(kinds, ..)| run.regions.iter().any(|region| kinds.contains(&region.kind)));
     // No line ends between a letter and its word.
@@ -126,7 +126,7 @@ fn legend(run: &Run, width: Option<usize>) -> String {
 }
 
 /// The most useful next command, and what it is good for.
-fn next(layout: &Layout, run: &Run, width: Option<usize>) -> String {
+fn next(layout: &Layout, run: &LayoutRun, width: Option<usize>) -> String {
     const MOVES: &str = "(what moves from run to run)";
     const WATCHED: &str = "(pages become resident while you look)";
     let (command, why) = match (command_of(layout), layout.runs.len()) {

@@ -6,7 +6,9 @@ use std::fmt::{Arguments, Write};
 
 use anstyle::Style;
 use events::{Cause, Ending, MappingKind};
-use results::trace::{Burst, FaultLine, LifeLine, Line, LineKind, MappingLabel, Order, Shown, Summary, SyscallLine};
+use results::trace::{
+    Burst, BurstOrder, FaultLine, LifeLine, Line, LineKind, MappingLabel, Shown, Summary, SyscallLine,
+};
 
 use crate::number::{Nanoseconds, bytes, count};
 use crate::text::{ALARM, BAD, BOLD, DIM, clean, hanging, styled};
@@ -133,9 +135,9 @@ impl Pen<'_> {
         self.fault_word(major == faults);
         self.plain(format_args!(" {:#x} .. {:#x}  x{} {}", burst.low, burst.high, whole(*faults), Why(first)));
         self.out.push_str(match burst.order {
-            Order::Upwards => "",
-            Order::Downwards => ", downwards",
-            Order::Mixed => ", up and down",
+            BurstOrder::Upwards => "",
+            BurstOrder::Downwards => ", downwards",
+            BurstOrder::Mixed => ", up and down",
         });
         if let Some(apart_bytes) = burst.apart_bytes {
             self.plain(format_args!(", {} apart", bytes(apart_bytes as f64)));

@@ -1,7 +1,8 @@
 //! The screens and the picture of an address space, from injected ones.
 
 use results::layout::{
-    Address, Bits, Gaps, Kernel, Layout, Moment, Parts, Program, Region, RegionKind, Run, SCHEMA, Spans, Summary,
+    Address, Bits, Gaps, Kernel, Layout, LayoutRun, LayoutSummary, Moment, Parts, ProgramFile, Region, RegionKind,
+    SCHEMA, Spans,
 };
 
 const MIB: u64 = 1 << 20;
@@ -22,7 +23,7 @@ fn region(start: u64, bytes: u64, perms: &str, kind: RegionKind, path: Option<&s
 }
 
 /// A program at `base` with its heap `gap` bytes behind its bss, some libraries, and a thread.
-fn run(base: u64, gap: u64, aslr: bool) -> Run {
+fn run(base: u64, gap: u64, aslr: bool) -> LayoutRun {
     let mut regions = vec![
         region(base, 0x2000, "r--p", RegionKind::Rodata, Some("/app"), 0x2000),
         region(base + 0x2000, 0x5000, "r-xp", RegionKind::Text, Some("/app"), 0x5000),
@@ -48,7 +49,7 @@ fn run(base: u64, gap: u64, aslr: bool) -> Run {
     regions.push(region(high + 400 * MIB, 2 * MIB, "r-xp", RegionKind::File, Some("/lib/li\u{1b}[2Jbc.so.6"), MIB));
     regions.push(region(0x7ffd_0000_0000, 0x21000, "rw-p", RegionKind::Stack, None, 0x4000));
     regions.push(region(0xffff_ffff_ff60_0000, 0x1000, "--xp", RegionKind::Vsyscall, None, 0));
-    Run {
+    LayoutRun {
         aslr: Some(aslr),
         pid: 4121,
         at: Moment::Exit,
@@ -61,11 +62,11 @@ fn run(base: u64, gap: u64, aslr: bool) -> Run {
     }
 }
 
-fn layout(runs: Vec<Run>) -> Layout {
+fn layout(runs: Vec<LayoutRun>) -> Layout {
     Layout {
         schema: SCHEMA.to_owned(),
         version: "0.1.0".to_owned(),
-        program: Program {
+        program: ProgramFile {
             command: vec!["./app".to_owned(), "data.bin".to_owned()],
             path: "/home/me/app".to_owned(),
             bits: Some(64),
@@ -92,7 +93,7 @@ fn both() -> Layout {
     let span = |low, high| Some((Address(low), Address(high)));
     let gaps = |min, max, distinct| Gaps { min: Some(min), median: Some(max), max: Some(max), distinct };
     Layout {
-        summary: Summary {
+        summary: LayoutSummary {
             runs: 64,
             heap_gap_bytes: gaps(3 * MIB, 1000 * MIB, 64),
             varying_bits: Bits { text: Some(28), heap_gap: Some(17), stack: Some(22), ..Bits::default() },
@@ -102,7 +103,7 @@ fn both() -> Layout {
                 ..Spans::default()
             },
         },
-        summary_without_aslr: Some(Summary {
+        summary_without_aslr: Some(LayoutSummary {
             runs: 64,
             heap_gap_bytes: gaps(0, 0, 1),
             varying_bits: Bits::default(),
@@ -176,9 +177,9 @@ fn names_take_the_room_there_is() {
     assert!(plain(&long, Some(120), None).contains(name));
     let narrow = plain(&long, Some(80), None);
     assert!(narrow.contains("_struct.cpython-31.. ") && !narrow.contains(name), "{narrow}");
-    let short = layout(vec![Run {
+    let short = layout(vec![LayoutRun {
         regions: vec![region(0x7000_0000_0000, MIB, "rw-p", RegionKind::File, Some("/\u{4e2d}\u{6587}.so"), 0)],
-        ..Run::default()
+        ..LayoutRun::default()
     }]);
     let screen = report::layout_screen(&short, Some(80), None);
     let line = screen.lines().find(|line| line.contains(".so")).unwrap();
@@ -211,7 +212,7 @@ fn narrow_and_empty_ones_are_printed_all_the_same() {
         let _ = report::layout_screen(&both(), Some(width), Some(3));
     }
     assert_eq!(report::layout_screen(&Layout::default(), Some(80), None), "");
-    let empty = layout(vec![Run::default()]);
+    let empty = layout(vec![LayoutRun::default()]);
     assert!(plain(&empty, Some(80), None).contains("Next"));
     assert!(
         report::layout_svg(&empty).ends_with("</svg>\n") && report::layout_svg(&Layout::default()).contains("<svg")
@@ -320,9 +321,9 @@ fn the_legend_tells_what_is_drawn_and_no_more() {
     {
         assert!(svg.contains(&format!(">{words}</text>")), "{words}");
     }
-    let few = layout(vec![Run {
+    let few = layout(vec![LayoutRun {
         regions: vec![region(0x7000_0000_0000, MIB, "rw-p", RegionKind::Heap, None, 0)],
-        ..Run::default()
+        ..LayoutRun::default()
     }]);
     let svg = report::layout_svg(&few);
     assert!(svg.contains(">heap</text>") && !svg.contains(">no access</text>") && !svg.contains(">the program</text>"));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use events::{Cause, Ending, MappingKind};
 use results::trace::{
-    Burst, FaultClass, FaultLine, Group, LifeLine, Line, LineKind, MappingLabel, Order, Row, Shown, Summary,
+    Burst, BurstOrder, FaultClass, FaultLine, Group, LifeLine, Line, LineKind, MappingLabel, Row, Shown, Summary,
     SyscallLine, Table,
 };
 
@@ -60,7 +60,7 @@ fn burst(first: FaultLine) -> Burst {
         in_kernel: 0,
         low: AT + 0x1000,
         high: AT + 0x40_0000,
-        order: Order::Upwards,
+        order: BurstOrder::Upwards,
         apart_bytes: None,
         p50_ns: Some(1500),
         latency_ns: 1_700_000,
@@ -100,8 +100,8 @@ fn faults() -> Vec<Shown> {
         plain(FaultLine { in_kernel: true, latency_ns: None, ..fault(Cause::File, libc()) }),
         plain(fault(Cause::Unknown, None)),
         Shown::Burst(burst(fault(Cause::FirstTouch, mapping(MappingKind::Anonymous, None)))),
-        Shown::Burst(Burst { major: 12, order: Order::Mixed, timed: 1000, ..burst(fault(Cause::File, libc())) }),
-        Shown::Burst(Burst { major: 1023, order: Order::Downwards, ..burst(fault(Cause::File, libc())) }),
+        Shown::Burst(Burst { major: 12, order: BurstOrder::Mixed, timed: 1000, ..burst(fault(Cause::File, libc())) }),
+        Shown::Burst(Burst { major: 1023, order: BurstOrder::Downwards, ..burst(fault(Cause::File, libc())) }),
         Shown::Burst(Burst {
             apart_bytes: Some(2 << 20),
             ..burst(fault(Cause::FirstTouch, mapping(MappingKind::Anonymous, None)))

@@ -16,16 +16,16 @@ pub struct Layout {
     /// Version of the program that wrote it.
     pub version: String,
     /// What was run, or whose picture it is.
-    pub program: Program,
+    pub program: ProgramFile,
     /// What the kernel is set to do with addresses.
     pub kernel: Kernel,
     /// Every run, in the order of their starts.
-    pub runs: Vec<Run>,
+    pub runs: Vec<LayoutRun>,
     /// Of all runs, or, if some are with and some without ASLR, of those with it.
-    pub summary: Summary,
+    pub summary: LayoutSummary,
     /// Of the runs without ASLR, where there are others beside them.
     #[serde(default)]
-    pub summary_without_aslr: Option<Summary>,
+    pub summary_without_aslr: Option<LayoutSummary>,
     /// What the reader should know of these pictures.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -33,7 +33,7 @@ pub struct Layout {
 
 /// A program, as its file describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Program {
+pub struct ProgramFile {
     /// The command, as it was given; empty of a process that was running.
     pub command: Vec<String>,
     /// The file that ran when the picture was taken.
@@ -78,7 +78,7 @@ pub struct Bits {
 
 /// One picture.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Run {
+pub struct LayoutRun {
     /// The kernel placed what it could at random; `null` if that cannot be seen.
     pub aslr: Option<bool>,
     /// The process.
@@ -187,7 +187,7 @@ pub enum RegionKind {
 
 /// Of several runs.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Summary {
+pub struct LayoutSummary {
     /// How many.
     pub runs: u64,
     /// The gap between bss and heap.
@@ -258,7 +258,7 @@ impl Region {
     }
 }
 
-impl Run {
+impl LayoutRun {
     /// All that is mapped.
     #[must_use]
     pub fn mapped_bytes(&self) -> u64 {
@@ -286,7 +286,7 @@ mod tests {
             resident_bytes: 4096,
             ..Region::default()
         };
-        let run = Run { aslr: Some(true), regions: vec![heap], heap_gap_bytes: Some(0), ..Run::default() };
+        let run = LayoutRun { aslr: Some(true), regions: vec![heap], heap_gap_bytes: Some(0), ..LayoutRun::default() };
         let layout = Layout { schema: SCHEMA.to_owned(), runs: vec![run], ..Layout::default() };
         let text = serde_json::to_string(&layout).unwrap();
         for expect in [

@@ -194,7 +194,7 @@ pub struct Burst {
     /// The address behind the highest page.
     pub high: u64,
     /// How they moved.
-    pub order: Order,
+    pub order: BurstOrder,
     /// How far each is from the one before, if all of three or more are equally far, and that is more than a page.
     pub apart_bytes: Option<u64>,
     /// How long half of them took at most, within 1 %; `None` if that is known of none.
@@ -207,7 +207,7 @@ pub struct Burst {
 
 /// How the addresses of a burst moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
+pub enum BurstOrder {
     /// Each above the one before.
     Upwards,
     /// Each below the one before.

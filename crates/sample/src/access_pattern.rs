@@ -10,7 +10,7 @@ pub struct AccessPattern {
     /// What a touch is.
     pub touch: Touch,
     /// Which page is touched when.
-    pub order: Order,
+    pub order: PageOrder,
     /// What happens between the first touch and the second.
     pub between: Between,
     /// Touches in all: the first, and what is timed as the second.
@@ -23,7 +23,7 @@ impl Default for AccessPattern {
     fn default() -> Self {
         AccessPattern {
             touch: Touch::default(),
-            order: Order::default(),
+            order: PageOrder::default(),
             between: Between::default(),
             passes: 2,
             cache: Cache::default(),
@@ -53,7 +53,7 @@ pub enum Touch {
 
 /// What one touch does to a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub enum PageAccess {
     /// Writes every byte.
     Fill,
     /// Writes one.
@@ -64,11 +64,11 @@ pub enum Access {
     Sum,
 }
 
-impl Access {
+impl PageAccess {
     /// Whether it changes memory.
     #[must_use]
     pub fn writes(self) -> bool {
-        matches!(self, Access::Fill | Access::Write)
+        matches!(self, PageAccess::Fill | PageAccess::Write)
     }
 }
 
@@ -88,23 +88,23 @@ impl Touch {
 
     /// What the first touch does.
     #[must_use]
-    pub fn first(self) -> Access {
+    pub fn first(self) -> PageAccess {
         match self {
-            Touch::Fill => Access::Fill,
-            Touch::Write | Touch::Timed => Access::Write,
-            Touch::Read | Touch::ReadThenWrite => Access::Read,
-            Touch::Sum => Access::Sum,
+            Touch::Fill => PageAccess::Fill,
+            Touch::Write | Touch::Timed => PageAccess::Write,
+            Touch::Read | Touch::ReadThenWrite => PageAccess::Read,
+            Touch::Sum => PageAccess::Sum,
         }
     }
 
     /// What the others do.
     #[must_use]
-    pub fn again(self) -> Access {
+    pub fn again(self) -> PageAccess {
         match self {
-            Touch::Fill => Access::Fill,
-            Touch::Write | Touch::ReadThenWrite | Touch::Timed => Access::Write,
-            Touch::Read => Access::Read,
-            Touch::Sum => Access::Sum,
+            Touch::Fill => PageAccess::Fill,
+            Touch::Write | Touch::ReadThenWrite | Touch::Timed => PageAccess::Write,
+            Touch::Read => PageAccess::Read,
+            Touch::Sum => PageAccess::Sum,
         }
     }
 }
@@ -112,7 +112,7 @@ impl Touch {
 /// Which page is touched when.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Order {
+pub enum PageOrder {
     /// By address.
     #[default]
     Sequential,
@@ -122,14 +122,14 @@ pub enum Order {
     Strided,
 }
 
-impl Order {
+impl PageOrder {
     /// As in an experiment.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Order::Sequential => "sequential",
-            Order::Random => "random",
-            Order::Strided => "strided",
+            PageOrder::Sequential => "sequential",
+            PageOrder::Random => "random",
+            PageOrder::Strided => "strided",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The order in which pages are touched.
 
-use crate::access_pattern::Order;
+use crate::access_pattern::PageOrder;
 
 /// The strided order visits every n-th page with this n, then the pages behind those, and so on.
 pub(crate) const STRIDE_PAGES: usize = 16;
@@ -8,14 +8,14 @@ pub(crate) const STRIDE_PAGES: usize = 16;
 /// The order in which `pages` pages are touched, by index; `None`: by address. `draw(n)` gives a
 /// number below n.
 #[must_use]
-pub(crate) fn page_order(order: Order, pages: usize, mut draw: impl FnMut(u64) -> u64) -> Option<Vec<u32>> {
+pub(crate) fn page_order(order: PageOrder, pages: usize, mut draw: impl FnMut(u64) -> u64) -> Option<Vec<u32>> {
     let all = 0..u32::try_from(pages).unwrap_or(u32::MAX);
     match order {
-        Order::Sequential => None,
-        Order::Strided => Some(
+        PageOrder::Sequential => None,
+        PageOrder::Strided => Some(
             (0..STRIDE_PAGES).flat_map(|first| all.clone().skip(first).step_by(STRIDE_PAGES)).collect::<Vec<u32>>(),
         ),
-        Order::Random => {
+        PageOrder::Random => {
             let mut order: Vec<u32> = all.collect();
             // Fisher and Yates, from the back.
             for last in (1..order.len()).rev() {
@@ -34,14 +34,14 @@ mod tests {
     #[test]
     fn every_order_visits_every_page_once() {
         for pages in [0, 1, 15, 16, 17, 1000] {
-            for order in [Order::Random, Order::Strided] {
+            for order in [PageOrder::Random, PageOrder::Strided] {
                 let mut visited = page_order(order, pages, |n| n * 7 / 10).unwrap();
                 visited.sort_unstable();
                 let expected: Vec<u32> = (0..u32::try_from(pages).unwrap()).collect();
                 assert_eq!(visited, expected, "{order:?}, {pages} pages");
             }
         }
-        assert_eq!(page_order(Order::Strided, 40, |_| 0).unwrap()[..4], [0, 16, 32, 1]);
-        assert_eq!(page_order(Order::Sequential, 40, |_| 0), None);
+        assert_eq!(page_order(PageOrder::Strided, 40, |_| 0).unwrap()[..4], [0, 16, 32, 1]);
+        assert_eq!(page_order(PageOrder::Sequential, 40, |_| 0), None);
     }
 }

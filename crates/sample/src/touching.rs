@@ -4,7 +4,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use sys::limits::page_bytes;
 
-use crate::access_pattern::{Access, AccessPattern, Touch};
+use crate::access_pattern::{AccessPattern, PageAccess, Touch};
 use crate::block::Block;
 use crate::page_order::page_order;
 use crate::protocol::Job;
@@ -58,14 +58,14 @@ impl Toucher {
     }
 
     #[inline]
-    fn touch<B: Block>(&self, blocks: &mut [Option<B>], access: Access) {
+    fn touch<B: Block>(&self, blocks: &mut [Option<B>], access: PageAccess) {
         for block in blocks.iter_mut().flatten() {
             match access {
-                Access::Fill => block.fill(self.fill),
-                Access::Write => self.each_page(block.len(), |offset| block.write(offset, self.fill)),
-                Access::Read => self.each_page(block.len(), |offset| block.read(offset)),
-                Access::Sum if self.order.is_none() => block.sum(),
-                Access::Sum => {
+                PageAccess::Fill => block.fill(self.fill),
+                PageAccess::Write => self.each_page(block.len(), |offset| block.write(offset, self.fill)),
+                PageAccess::Read => self.each_page(block.len(), |offset| block.read(offset)),
+                PageAccess::Sum if self.order.is_none() => block.sum(),
+                PageAccess::Sum => {
                     let len = block.len();
                     self.each_page(len, |offset| block.sum_of(offset..len.min(offset + self.page_bytes)));
                 }

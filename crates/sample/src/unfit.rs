@@ -1,6 +1,6 @@
 //! What cannot be done with memory of a source, and why.
 
-use crate::access_pattern::{AccessPattern, Between, Cache, Order, Touch};
+use crate::access_pattern::{AccessPattern, Between, Cache, PageOrder, Touch};
 use crate::file_source::{FileSource, Place};
 use crate::source::Source;
 
@@ -18,7 +18,7 @@ impl AccessPattern {
             let name = source.name();
             return Some(format!("{name} is written while it grows: there is no first touch of its own to be timed"));
         }
-        if self.touch == Touch::Fill && self.order != Order::Sequential {
+        if self.touch == Touch::Fill && self.order != PageOrder::Sequential {
             return Some(
                 "an order is one of pages: give touch = \"write\" or \"read\" with it, or \"sum\" of a file".to_owned(),
             );
@@ -75,7 +75,7 @@ impl FileSource {
                 if self == FileSource::Read { "" } else { ", or \"read\", one byte of every page" }
             ));
         }
-        if self == FileSource::Read && (pattern.touch != Touch::Sum || pattern.order != Order::Sequential) {
+        if self == FileSource::Read && (pattern.touch != Touch::Sum || pattern.order != PageOrder::Sequential) {
             return Some(
                 "read(2) takes one part after the other: give touch = \"sum\" and no order, or the source pread"
                     .to_owned(),
@@ -113,7 +113,7 @@ mod tests {
         };
         let plain = AccessPattern::default();
         assert_eq!(plain.unfit(Source::Malloc), None);
-        check(AccessPattern { order: Order::Random, ..plain }, Source::Mmap, "touch = \"write\"");
+        check(AccessPattern { order: PageOrder::Random, ..plain }, Source::Mmap, "touch = \"write\"");
         check(AccessPattern { between: Between::DontNeed, ..plain }, Source::Malloc, "advice on a mapping");
         check(AccessPattern { between: Between::Free, ..plain }, Source::MmapShared, "private");
         check(AccessPattern { between: Between::Trim, ..plain }, Source::Mmap, "heap");

@@ -2,7 +2,7 @@
 //! process's, and another test's threads would move them. So this file has one test.
 
 use sample::Source;
-use sample::access_pattern::{AccessPattern, Between, Order, Touch};
+use sample::access_pattern::{AccessPattern, Between, PageOrder, Touch};
 use sample::measurement::{Measurement, PhaseCost};
 use sample::process::answer;
 use sample::protocol::Earlier;
@@ -98,7 +98,7 @@ fn patterns(pages: u64, small_pages: bool) {
     }
     let only_read = with(AccessPattern { touch: Touch::Read, ..plain });
     assert!(only_read.second_touch.minor_faults <= 2, "{only_read:?}");
-    for order in [Order::Random, Order::Strided] {
+    for order in [PageOrder::Random, PageOrder::Strided] {
         let ordered = with(AccessPattern { touch: Touch::Write, order, ..plain });
         if small_pages {
             assert!((pages..pages + 8).contains(&faults(ordered.first_touch)), "{order:?} {ordered:?}");

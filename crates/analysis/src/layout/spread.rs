@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use results::layout::{Address, Bits, Gaps, Region, RegionKind, Run, Spans, Summary};
+use results::layout::{Address, Bits, Gaps, LayoutRun, LayoutSummary, Region, RegionKind, Spans};
 
 /// Of `runs`, whatever their order. Bits that were seen to vary are a lower bound of those that can.
 #[must_use]
-pub fn summary(runs: &[&Run]) -> Summary {
-    let over = |anchor: fn(&Run) -> Option<u64>| Spread::of(runs.iter().filter_map(|run| anchor(run)));
+pub fn summary(runs: &[&LayoutRun]) -> LayoutSummary {
+    let over = |anchor: fn(&LayoutRun) -> Option<u64>| Spread::of(runs.iter().filter_map(|run| anchor(run)));
     let (text, heap, mmap, stack, vdso) = (over(text), over(heap), over(mmap), over(stack), over(vdso));
     let gaps: Vec<u64> = runs.iter().filter_map(|run| run.heap_gap_bytes).collect();
     let bits = |spread: &Option<Spread>| spread.as_ref().map(|spread| spread.bits);
     let span = |spread: &Option<Spread>| spread.as_ref().map(|spread| (Address(spread.low), Address(spread.high)));
-    Summary {
+    LayoutSummary {
         runs: runs.len() as u64,
         varying_bits: Bits {
             text: bits(&text),
@@ -63,29 +63,29 @@ impl Spread {
     }
 }
 
-fn first(run: &Run, kind: RegionKind) -> Option<&Region> {
+fn first(run: &LayoutRun, kind: RegionKind) -> Option<&Region> {
     run.regions.iter().find(|region| region.kind == kind)
 }
 
-fn text(run: &Run) -> Option<u64> {
+fn text(run: &LayoutRun) -> Option<u64> {
     first(run, RegionKind::Text).map(|region| region.start.0)
 }
 
-fn heap(run: &Run) -> Option<u64> {
+fn heap(run: &LayoutRun) -> Option<u64> {
     first(run, RegionKind::Heap).map(|region| region.start.0)
 }
 
-fn stack(run: &Run) -> Option<u64> {
+fn stack(run: &LayoutRun) -> Option<u64> {
     first(run, RegionKind::Stack).map(|region| region.end.0)
 }
 
-fn vdso(run: &Run) -> Option<u64> {
+fn vdso(run: &LayoutRun) -> Option<u64> {
     first(run, RegionKind::Vdso).map(|region| region.start.0)
 }
 
 /// The first mapping is put at the top (`mmap_base` in mm/util.c), and the others below it: what ends highest has the random base, unless
 /// the program, whose parts are of other kinds, lies above.
-fn mmap(run: &Run) -> Option<u64> {
+fn mmap(run: &LayoutRun) -> Option<u64> {
     let stack = first(run, RegionKind::Stack)?.start;
     let own = |kind| matches!(kind, RegionKind::Mmap | RegionKind::File | RegionKind::Arena | RegionKind::ThreadStack);
     run.regions.iter().rfind(|region| own(region.kind) && region.end <= stack).map(|region| region.end.0)

@@ -1,7 +1,7 @@
 //! Layouts made by hand.
 
 use events::snapshot::{Image, MappedRange, Segment, Snapshot};
-use results::layout::{Address, Bits, Moment, Region, RegionKind, Run};
+use results::layout::{Address, Bits, LayoutRun, Moment, Region, RegionKind};
 
 use super::*;
 
@@ -85,16 +85,16 @@ fn space(gap: u64) -> Snapshot {
     }
 }
 
-fn explained(space: &Snapshot) -> Run {
+fn explained(space: &Snapshot) -> LayoutRun {
     run(space, Some(true), Moment::Exit, Detail::Parts(8))
 }
 
-fn kinds(run: &Run) -> Vec<RegionKind> {
+fn kinds(run: &LayoutRun) -> Vec<RegionKind> {
     run.regions.iter().map(|region| region.kind).collect()
 }
 
 /// Nothing is lost, nothing is twice: the regions are what was mapped.
-fn covers(space: &Snapshot, run: &Run) {
+fn covers(space: &Snapshot, run: &LayoutRun) {
     let total: u64 = space.ranges.iter().map(|range| range.end - range.start).sum();
     assert_eq!(run.mapped_bytes(), total);
     assert!(run.regions.windows(2).all(|pair| pair[0].end <= pair[1].start));
@@ -221,7 +221,7 @@ fn a_program_says_what_it_is() {
 #[test]
 fn bits_are_those_that_varied() {
     let pages = [0x1000, 0x5000, 0x3000, 0x1000];
-    let runs: Vec<Run> = pages.iter().map(|gap| explained(&space(*gap))).collect();
+    let runs: Vec<LayoutRun> = pages.iter().map(|gap| explained(&space(*gap))).collect();
     let all = summary(&runs.iter().collect::<Vec<_>>());
     let gaps = all.heap_gap_bytes;
     assert_eq!((gaps.min, gaps.median, gaps.max, gaps.distinct), (Some(0x1000), Some(0x3000), Some(0x5000), 3));
@@ -230,7 +230,7 @@ fn bits_are_those_that_varied() {
     assert_eq!(all.runs, 4);
     assert_eq!(summary(&[]).heap_gap_bytes.distinct, 0);
     // Four places in a row are two bits, whatever a carry does to those above.
-    let runs: Vec<Run> = [0x7000, 0x8000, 0x9000, 0xa000].iter().map(|gap| explained(&space(*gap))).collect();
+    let runs: Vec<LayoutRun> = [0x7000, 0x8000, 0x9000, 0xa000].iter().map(|gap| explained(&space(*gap))).collect();
     assert_eq!(summary(&runs.iter().collect::<Vec<_>>()).varying_bits.heap_gap, Some(2));
 }
 
@@ -243,8 +243,8 @@ fn bits_only_grow() {
     for _ in 0..40 {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         runs.push(explained(&space((state >> 44) * PAGE + PAGE)));
-        let all: Vec<&Run> = runs.iter().collect();
-        let backwards: Vec<&Run> = runs.iter().rev().collect();
+        let all: Vec<&LayoutRun> = runs.iter().collect();
+        let backwards: Vec<&LayoutRun> = runs.iter().rev().collect();
         let bits = summary(&all).varying_bits.heap_gap.unwrap();
         assert!(bits >= seen && bits <= 21);
         assert_eq!(summary(&backwards).varying_bits.heap_gap, Some(bits));

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use events::MappingKind;
-use results::trace::{Burst, FaultLine, Line, LineKind, MappingLabel, Order, Shown};
+use results::trace::{Burst, BurstOrder, FaultLine, Line, LineKind, MappingLabel, Shown};
 
 use super::durations::Durations;
 
@@ -157,7 +157,7 @@ impl Open {
             in_kernel: u64::from(fault.in_kernel),
             low: page.start,
             high: page.end(),
-            order: Order::Upwards,
+            order: BurstOrder::Upwards,
             apart_bytes: None,
             p50_ns: None,
             latency_ns: 0,
@@ -188,14 +188,14 @@ impl Open {
             Step::Even(..) | Step::Uneven => Step::Uneven,
         };
         let moved = match page.start.cmp(&self.last_page) {
-            std::cmp::Ordering::Less => Order::Downwards,
+            std::cmp::Ordering::Less => BurstOrder::Downwards,
             std::cmp::Ordering::Equal => self.burst.order,
-            std::cmp::Ordering::Greater => Order::Upwards,
+            std::cmp::Ordering::Greater => BurstOrder::Upwards,
         };
         let burst = &mut self.burst;
-        burst.order = if burst.faults == 1 || moved == burst.order { moved } else { Order::Mixed };
+        burst.order = if burst.faults == 1 || moved == burst.order { moved } else { BurstOrder::Mixed };
         burst.apart_bytes = match self.step {
-            Step::Even(step, 2..) if step > page.bytes && burst.order != Order::Mixed => Some(step),
+            Step::Even(step, 2..) if step > page.bytes && burst.order != BurstOrder::Mixed => Some(step),
             _ => None,
         };
         burst.faults += 1;

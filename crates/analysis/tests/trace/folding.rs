@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use analysis::trace::{FaultBursts, FaultLines};
 use events::{Call, Cause, Life};
-use results::trace::{Burst, Line, LineKind, Order, Shown};
+use results::trace::{Burst, BurstOrder, Line, LineKind, Shown};
 
 use crate::teller::{ANONYMOUS, PAGE, PRIVATE, READ, Teller, WRITE};
 
@@ -18,9 +18,9 @@ fn shown(teller: &mut Teller, faults: FaultLines, end: bool) -> Vec<String> {
         shown.push(match what {
             Shown::Burst(burst) => {
                 let order = match burst.order {
-                    Order::Upwards => "up",
-                    Order::Downwards => "down",
-                    Order::Mixed => "mixed",
+                    BurstOrder::Upwards => "up",
+                    BurstOrder::Downwards => "down",
+                    BurstOrder::Mixed => "mixed",
                 };
                 format!("{} x{} {}..{} {order}", burst.tid, burst.faults, page(burst.low), page(burst.high))
             }

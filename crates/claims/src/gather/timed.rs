@@ -1,6 +1,6 @@
 //! What the lab measures for the claims about time: experiments of its own making, each with a cap on its time.
 
-use lab::{BenchError, Experiment, Memory, Request};
+use lab::{BenchError, BenchRequest, Experiment, MemoryState};
 use results::LabResult;
 use results::claims::Claim;
 
@@ -59,7 +59,7 @@ impl Gatherer<'_> {
     /// Of an experiment of `blocks` blocks, or of as many as its question needs.
     pub(super) fn measure(&mut self, experiment: &str, blocks: Option<u64>) -> Result<LabResult, Trouble> {
         let experiment = Experiment::parse(experiment).map_err(|mistake| Trouble::Failed(mistake.to_string()))?;
-        let request = Request {
+        let request = BenchRequest {
             max_time: experiment.max_time,
             experiment,
             sizes_bytes: None,
@@ -71,7 +71,7 @@ impl Gatherer<'_> {
             seed: self.seed,
             cpu: None,
             directory: Some(self.folder.clone()),
-            memory: Memory::Warm,
+            memory: MemoryState::Warm,
         };
         let interrupt = self.asker.interrupt();
         let watch = &mut self.watch;

@@ -9,7 +9,7 @@ use anyhow::anyhow;
 use collect::snapshot::{At, Failure, Machine, Outcome, Request, Unseen};
 use events::snapshot::Snapshot;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use results::layout::{Kernel, Layout, Moment, Run, SCHEMA};
+use results::layout::{Kernel, Layout, LayoutRun, Moment, SCHEMA};
 use sys::interrupt::Interrupt;
 use sys::launch::{Addresses, Program, Setup};
 use sys::process::Ending;
@@ -62,7 +62,7 @@ impl<'a> Album<'a> {
 
     fn finish(mut self) -> Layout {
         let runs = &self.layout.runs;
-        let of = |aslr: Option<bool>| runs.iter().filter(|run| run.aslr == aslr).collect::<Vec<&Run>>();
+        let of = |aslr: Option<bool>| runs.iter().filter(|run| run.aslr == aslr).collect::<Vec<&LayoutRun>>();
         let (with, without) = (of(Some(true)), of(Some(false)));
         if with.is_empty() || without.is_empty() {
             self.layout.summary = analysis::layout::summary(&runs.iter().collect::<Vec<_>>());
@@ -86,12 +86,12 @@ impl<'a> Album<'a> {
     }
 }
 
-fn program(space: &Snapshot, command: &[OsString]) -> results::layout::Program {
+fn program(space: &Snapshot, command: &[OsString]) -> results::layout::ProgramFile {
     let words: Vec<String> = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     analysis::layout::program(space, &words)
 }
 
-fn kernel(machine: &Machine, program: &results::layout::Program) -> Kernel {
+fn kernel(machine: &Machine, program: &results::layout::ProgramFile) -> Kernel {
     let bits = program.bits.unwrap_or(64);
     let is_narrow = bits == 32 && usize::BITS == 64;
     let configured = analysis::layout::configured(&Settings {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use results::layout::{Layout, Moment, Region, RegionKind, Run, SCHEMA};
+use results::layout::{Layout, LayoutRun, Moment, Region, RegionKind, SCHEMA};
 
 use crate::program::{PROGRAM, Scratch, firsttouch, fixture, fixture_with, is_root, run, skip, text};
 
@@ -26,15 +26,15 @@ fn of(arguments: &[&str], program: &std::path::Path, wish: &[&str]) -> Layout {
     layout(&run(&[&["layout", "--json", "-"], arguments, &["--", program], wish].concat()))
 }
 
-fn regions(run: &Run, kind: RegionKind) -> Vec<&Region> {
+fn regions(run: &LayoutRun, kind: RegionKind) -> Vec<&Region> {
     run.regions.iter().filter(|region| region.kind == kind).collect()
 }
 
-fn bytes(run: &Run, kind: RegionKind) -> u64 {
+fn bytes(run: &LayoutRun, kind: RegionKind) -> u64 {
     regions(run, kind).iter().map(|region| region.bytes()).sum()
 }
 
-fn resident(run: &Run, kind: RegionKind) -> u64 {
+fn resident(run: &LayoutRun, kind: RegionKind) -> u64 {
     regions(run, kind).iter().map(|region| region.resident_bytes).sum()
 }
 

@@ -126,7 +126,7 @@ fn refusals(missing: &[(String, Point, String)], points: usize) -> Vec<Refused> 
 mod tests {
     use super::*;
     use crate::design::machine_limits::tests::limits;
-    use crate::question::memory::Memory;
+    use crate::question::memory::MemoryState;
 
     fn spec(name: &str) -> ArmSpec {
         ArmSpec::named(name).unwrap()
@@ -137,7 +137,7 @@ mod tests {
         let point = |size_bytes, threads| Point::new(size_bytes, threads);
         let points = [point(65_536, 1), point(4 << 20, 1), point(4 << 20, 3)];
         let others = [spec("malloc"), spec("mmap+hugepage")];
-        let plan = arms(&limits(Memory::Warm), &spec("mmap"), &others, Defaults::of_fill(1), &points);
+        let plan = arms(&limits(MemoryState::Warm), &spec("mmap"), &others, Defaults::of_fill(1), &points);
         let names: Vec<(&str, usize)> = plan.arms.iter().map(|arm| (arm.name.as_str(), arm.point)).collect();
         assert_eq!(names[..3], [("mmap", 0), ("malloc", 0), ("placebo", 0)]);
         assert_eq!(names[3..7], [("mmap", 1), ("malloc", 1), ("mmap+hugepage", 1), ("placebo", 1)]);
@@ -152,7 +152,7 @@ mod tests {
     fn an_injected_arm_does_more_of_the_same() {
         let point = Point::new(1 << 20, 1);
         let plan =
-            arms(&limits(Memory::Warm), &spec("malloc"), &[spec("injected:+5%")], Defaults::of_fill(1), &[point]);
+            arms(&limits(MemoryState::Warm), &spec("malloc"), &[spec("injected:+5%")], Defaults::of_fill(1), &[point]);
         let work = &plan.arms[1].work;
         assert_eq!((work.source, work.operations), (Source::Malloc, 32));
         assert_eq!(work.extra_bytes, 410 * 4096, "5 % of 8,192 pages");
@@ -163,8 +163,9 @@ mod tests {
     fn an_arm_is_compared_with_the_one_that_it_names() {
         let against = |name: &str, other: &str| ArmSpec { against: Some(other.to_owned()), ..spec(name) };
         let point = Point::new(64 << 10, 1);
-        let plan =
-            |others: &[ArmSpec]| arms(&limits(Memory::Warm), &spec("mmap"), others, Defaults::of_fill(1), &[point]);
+        let plan = |others: &[ArmSpec]| {
+            arms(&limits(MemoryState::Warm), &spec("mmap"), others, Defaults::of_fill(1), &[point])
+        };
         let both = plan(&[against("calloc", "malloc"), spec("malloc")]);
         assert_eq!(both.contrasts, [Contrast::pair(1, 2), Contrast::pair(2, 0)]);
         let refused = plan(&[against("calloc", "mmap+hugepage"), spec("mmap+hugepage")]).refused;

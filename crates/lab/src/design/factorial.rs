@@ -10,8 +10,8 @@ use crate::design::work::Work;
 use crate::design::{ArmPlan, Contrast, Point, Role};
 use crate::question::arm::PLACEBO;
 use crate::question::experiment::{Factors, Position, Subject};
-use crate::question::memory::Memory;
-use crate::question::request::Request;
+use crate::question::memory::MemoryState;
+use crate::question::request::BenchRequest;
 use sample::protocol::Earlier;
 use sample::source::Source;
 
@@ -67,14 +67,14 @@ fn cell_name(api: Source, fill: u8, position: Position) -> String {
 
 /// Pairs of a cold and a warm sample of the cell of all first levels: what the memory's state does.
 #[must_use]
-pub fn cold_pairs(limits: &MachineLimits, factors: &Factors, levels: [Memory; 2], size_bytes: u64) -> Arrangement {
+pub fn cold_pairs(limits: &MachineLimits, factors: &Factors, levels: [MemoryState; 2], size_bytes: u64) -> Arrangement {
     let point = Point::new(size_bytes, 1);
     let (api, fill) = (factors.api[0], factors.fill[0]);
-    let arm = |level: Memory, role: Role| {
+    let arm = |level: MemoryState, role: Role| {
         let warm = limits.work(api, point, fill);
         let work = match level {
-            Memory::Warm => warm,
-            Memory::Cold => Work { memory: Memory::Cold, warm_bytes: 0, ..warm },
+            MemoryState::Warm => warm,
+            MemoryState::Cold => Work { memory: MemoryState::Cold, warm_bytes: 0, ..warm },
         };
         ArmPlan { name: format!("{}/{fill}/{}", api.name(), level.name()), role, point: 0, work }
     };
@@ -90,9 +90,9 @@ pub fn cold_pairs(limits: &MachineLimits, factors: &Factors, levels: [Memory; 2]
 /// The arrangement of the pairs, where the experiment asks for them and the machine has a cold
 /// state.
 #[must_use]
-pub fn cold_pairs_wanted(request: &Request, limits: &MachineLimits) -> Option<Arrangement> {
+pub fn cold_pairs_wanted(request: &BenchRequest, limits: &MachineLimits) -> Option<Arrangement> {
     let Subject::Factors(factors) = &request.experiment.subject else { return None };
-    let possible = sys::machine::free_page_reporting() == Some(true) && request.memory == Memory::Warm;
+    let possible = sys::machine::free_page_reporting() == Some(true) && request.memory == MemoryState::Warm;
     let levels = factors.memory.filter(|_| possible)?;
     Some(cold_pairs(limits, factors, levels, request.sizes_bytes()[0]))
 }
@@ -107,7 +107,7 @@ mod tests {
     fn each_factor_splits_the_cells_in_halves_that_differ_in_nothing_else() {
         let experiment = by_name("position").unwrap();
         let Subject::Factors(factors) = experiment.subject else { panic!("a factorial experiment") };
-        let plan = cells(&limits(Memory::Warm), &factors, 100 << 20);
+        let plan = cells(&limits(MemoryState::Warm), &factors, 100 << 20);
         assert_eq!(plan.arms[0].name, "malloc/0/first");
         assert_eq!(plan.arms[7].name, "mmap/1/second");
         let post_second = Some(Earlier { source: Source::Malloc, fill: 0 });
@@ -138,9 +138,15 @@ mod tests {
     fn a_cold_pair_differs_in_nothing_but_memory() {
         let experiment = by_name("position").unwrap();
         let Subject::Factors(factors) = experiment.subject else { panic!("a factorial experiment") };
-        let plan = cold_pairs(&limits(Memory::Warm), &factors, factors.memory.unwrap(), 100 << 20);
+        let plan = cold_pairs(&limits(MemoryState::Warm), &factors, factors.memory.unwrap(), 100 << 20);
         let [cold, warm] = [&plan.arms[0], &plan.arms[1]];
-        assert_eq!((cold.work.memory, cold.work.warm_bytes, warm.work.memory), (Memory::Cold, 0, Memory::Warm));
-        assert_eq!(Work { memory: Memory::Warm, warm_bytes: warm.work.warm_bytes, ..cold.work.clone() }, warm.work);
+        assert_eq!(
+            (cold.work.memory, cold.work.warm_bytes, warm.work.memory),
+            (MemoryState::Cold, 0, MemoryState::Warm)
+        );
+        assert_eq!(
+            Work { memory: MemoryState::Warm, warm_bytes: warm.work.warm_bytes, ..cold.work.clone() },
+            warm.work
+        );
     }
 }

@@ -12,7 +12,7 @@ use crate::design::{Design, Point, factorial, survey};
 use crate::question::arm::ArmSpec;
 use crate::question::defaults::Defaults;
 use crate::question::experiment::{Factors, Metric, Subject};
-use crate::question::request::{MAX_TIME, Request};
+use crate::question::request::{BenchRequest, MAX_TIME};
 use sample::access_pattern::{AccessPattern, Touch};
 
 /// What is to be run.
@@ -31,7 +31,7 @@ pub(crate) struct Plan {
 ///
 /// # Errors
 /// As [`design`].
-pub(crate) fn plan(request: &Request, limits: &MachineLimits) -> Result<Plan, BenchError> {
+pub(crate) fn plan(request: &BenchRequest, limits: &MachineLimits) -> Result<Plan, BenchError> {
     let (mut design, refused) = design(request, limits)?;
     let pairs = factorial::cold_pairs_wanted(request, limits);
     if pairs.is_some() {
@@ -48,7 +48,7 @@ pub(crate) fn plan(request: &Request, limits: &MachineLimits) -> Result<Plan, Be
 ///
 /// # Errors
 /// What the experiment has no place for, or the machine no memory.
-pub(crate) fn design(request: &Request, limits: &MachineLimits) -> Result<(Design, Vec<Refused>), BenchError> {
+pub(crate) fn design(request: &BenchRequest, limits: &MachineLimits) -> Result<(Design, Vec<Refused>), BenchError> {
     let Arrangement { points, arms, contrasts, placebo, factors, refused } = arrangement(request, limits)?;
     let memory = MemoryLimits::now();
     // The largest first: what it asks for is what stands in the way of most.
@@ -82,7 +82,7 @@ pub(crate) fn design(request: &Request, limits: &MachineLimits) -> Result<(Desig
     Ok((design, refused))
 }
 
-fn arrangement(request: &Request, limits: &MachineLimits) -> Result<Arrangement, BenchError> {
+fn arrangement(request: &BenchRequest, limits: &MachineLimits) -> Result<Arrangement, BenchError> {
     match &request.experiment.subject {
         Subject::Arms { baseline, arms, defaults } => {
             let others = request.others(baseline, arms);
@@ -96,7 +96,12 @@ fn arrangement(request: &Request, limits: &MachineLimits) -> Result<Arrangement,
 }
 
 /// Refuses sweeps and touches that the arms have no place for.
-fn check_arms(request: &Request, baseline: &ArmSpec, others: &[ArmSpec], defaults: Defaults) -> Result<(), BenchError> {
+fn check_arms(
+    request: &BenchRequest,
+    baseline: &ArmSpec,
+    others: &[ArmSpec],
+    defaults: Defaults,
+) -> Result<(), BenchError> {
     let all = || others.iter().chain([baseline]);
     let metric = request.experiment.metric;
     if request.passes().len() > 1 && matches!(metric, Metric::Total | Metric::Obtain | Metric::FirstTouch) {
@@ -127,7 +132,7 @@ fn check_arms(request: &Request, baseline: &ArmSpec, others: &[ArmSpec], default
     Ok(())
 }
 
-fn cells(request: &Request, limits: &MachineLimits, factors: &Factors) -> Result<Arrangement, BenchError> {
+fn cells(request: &BenchRequest, limits: &MachineLimits, factors: &Factors) -> Result<Arrangement, BenchError> {
     let name = &request.experiment.name;
     if !request.arms.is_empty() {
         return Err(BenchError::Unfit(format!("{name} is made of factors, not of arms: leave out --arm")));

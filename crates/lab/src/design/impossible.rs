@@ -91,17 +91,17 @@ mod tests {
 
     use super::*;
     use crate::design::machine_limits::tests::limits;
-    use crate::question::memory::Memory;
+    use crate::question::memory::MemoryState;
     use sample::access_pattern::{AccessPattern, Between};
 
     fn work(source: Source, size_bytes: u64) -> Work {
-        limits(Memory::Warm).work(source, crate::design::Point::new(size_bytes, 1), 1)
+        limits(MemoryState::Warm).work(source, crate::design::Point::new(size_bytes, 1), 1)
     }
 
     #[test]
     fn what_cannot_be_is_known_beforehand() {
         let on = |source, size, limits: &MachineLimits| impossible(&work(source, size), limits).unwrap_or_default();
-        let with_thp = |thp: Option<&str>| MachineLimits { thp: thp.map(str::to_owned), ..limits(Memory::Warm) };
+        let with_thp = |thp: Option<&str>| MachineLimits { thp: thp.map(str::to_owned), ..limits(MemoryState::Warm) };
         assert_eq!(on(Source::Malloc, 1, &with_thp(Some("never"))), "");
         assert_eq!(on(Source::MmapHugePage, 2 << 20, &with_thp(Some("madvise"))), "");
         assert_eq!(on(Source::MmapCollapse, 2 << 20, &with_thp(Some("never"))), "", "it asks for no policy");
@@ -113,8 +113,11 @@ mod tests {
     #[test]
     fn other_page_sizes_need_their_switch_or_their_pool() {
         let size = |kib: u64, mode: &str| PageSize { bytes: kib << 10, mode: mode.to_owned() };
-        let with =
-            |page_sizes: Vec<PageSize>, pools: Vec<Pool>| MachineLimits { page_sizes, pools, ..limits(Memory::Warm) };
+        let with = |page_sizes: Vec<PageSize>, pools: Vec<Pool>| MachineLimits {
+            page_sizes,
+            pools,
+            ..limits(MemoryState::Warm)
+        };
         let on = |source, limits: &MachineLimits| impossible(&work(source, 64 << 20), limits).unwrap_or_default();
         let mid = Source::MmapMidPages(64);
         assert!(on(mid, &with(Vec::new(), Vec::new())).contains("Linux 6.8"));
@@ -134,6 +137,6 @@ mod tests {
     fn a_fork_leaves_other_threads_behind() {
         let pattern = AccessPattern { between: Between::ForkParent, ..AccessPattern::default() };
         let forked = Work { pattern, threads: 2, ..work(Source::Mmap, 1 << 20) };
-        assert!(impossible(&forked, &limits(Memory::Warm)).unwrap().contains("--threads"));
+        assert!(impossible(&forked, &limits(MemoryState::Warm)).unwrap().contains("--threads"));
     }
 }

@@ -4,8 +4,8 @@ use sys::facts::{PageSize, Pool};
 
 use crate::design::capacity::MemoryLimits;
 use crate::design::error::BenchError;
-use crate::question::memory::Memory;
-use crate::question::request::Request;
+use crate::question::memory::MemoryState;
+use crate::question::request::BenchRequest;
 
 /// What the machine allows, as far as it decides what an arm does.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ pub struct MachineLimits {
     /// What can be touched at once without reclaim.
     pub left_bytes: u64,
     /// The state of free memory to measure in.
-    pub memory: Memory,
+    pub memory: MemoryState,
 }
 
 impl MachineLimits {
@@ -31,7 +31,7 @@ impl MachineLimits {
     ///
     /// # Errors
     /// If the machine has not what `request` asks for.
-    pub fn found(request: &Request, machine: &results::Machine) -> Result<Self, BenchError> {
+    pub fn found(request: &BenchRequest, machine: &results::Machine) -> Result<Self, BenchError> {
         if let Some(cpu) = request.cpu {
             let allowed = sys::process::allowed_cpus();
             if !allowed.contains(&cpu) {
@@ -39,7 +39,7 @@ impl MachineLimits {
                 return Err(BenchError::Cpu { cpu, allowed });
             }
         }
-        if request.memory == Memory::Cold && sys::machine::free_page_reporting() == Some(false) {
+        if request.memory == MemoryState::Cold && sys::machine::free_page_reporting() == Some(false) {
             return Err(BenchError::NothingCold);
         }
         let pages = sys::facts::HugePages::now();
@@ -60,7 +60,7 @@ pub(crate) mod tests {
     use super::*;
 
     /// A machine that has everything but huge page pools.
-    pub(crate) fn limits(memory: Memory) -> MachineLimits {
+    pub(crate) fn limits(memory: MemoryState) -> MachineLimits {
         MachineLimits {
             page_bytes: 4096,
             thp: Some("madvise".to_owned()),

@@ -6,8 +6,8 @@ use crate::design::machine_limits::MachineLimits;
 use crate::design::{Contrast, Point, Role};
 use crate::question::arm::ArmSpec;
 use crate::question::defaults::Defaults;
-use crate::question::memory::Memory;
-use crate::question::request::Request;
+use crate::question::memory::MemoryState;
+use crate::question::request::BenchRequest;
 use sample::source::Source;
 
 /// The byte that both touches write.
@@ -17,13 +17,13 @@ pub(crate) const FILL: u8 = 1;
 ///
 /// # Errors
 /// What the survey has no place for.
-pub(crate) fn arrangement(request: &Request, limits: &MachineLimits) -> Result<Arrangement, BenchError> {
+pub(crate) fn arrangement(request: &BenchRequest, limits: &MachineLimits) -> Result<Arrangement, BenchError> {
     let name = &request.experiment.name;
     let wishes = [
         (!request.arms.is_empty(), "measures every source that can be had: leave out --arm"),
         (request.threads.is_some(), "are of one thread: leave out --threads"),
         (request.margin.is_some(), "compares nothing that a margin would decide: leave out --margin"),
-        (request.memory == Memory::Cold, "are of warm memory: leave out --memory cold"),
+        (request.memory == MemoryState::Cold, "are of warm memory: leave out --memory cold"),
         (request.passes.is_some(), "touch as often as they need to: leave out --passes"),
         (request.sizes_bytes().len() > 1, "is measured at one size: give one --size"),
         (request.sizes_bytes()[0] < limits.page_bytes, "are of whole pages: give a --size of a page or more"),

@@ -5,7 +5,7 @@ use crate::design::capacity::{self, HEADROOM_BYTES};
 use crate::design::machine_limits::MachineLimits;
 use crate::question::arm::ArmSpec;
 use crate::question::defaults::Defaults;
-use crate::question::memory::Memory;
+use crate::question::memory::MemoryState;
 use crate::question::preload::Environment;
 use sample::access_pattern::AccessPattern;
 use sample::protocol::Earlier;
@@ -39,7 +39,7 @@ pub struct Work {
     /// What the same process did before, and released again.
     pub before: Option<Earlier>,
     /// The state of free memory to measure in.
-    pub memory: Memory,
+    pub memory: MemoryState,
     /// Warm memory is made by touching that much.
     pub warm_bytes: u64,
 }
@@ -97,7 +97,7 @@ impl MachineLimits {
     }
 
     fn warm_bytes(&self, work: &Work) -> u64 {
-        if self.memory == Memory::Cold {
+        if self.memory == MemoryState::Cold {
             return 0;
         }
         let wanted = (self.needed_bytes(work) as f64 - HEADROOM_BYTES as f64) * WARM_UP + HEADROOM_BYTES as f64;

@@ -10,7 +10,7 @@ use sys::mapping::HUGE_PAGE_BYTES;
 use crate::design::Design;
 use crate::design::time_budget::{cap_for, seconds};
 use crate::question::experiment::Metric;
-use crate::question::memory::Memory;
+use crate::question::memory::MemoryState;
 use crate::run::Run;
 use crate::run::disturbance::outside_cause;
 use sample::source::Source;
@@ -94,7 +94,7 @@ fn modes(design: &Design, run: &Run, machine: &Machine) -> Option<Warning> {
     // Where what is compared touches memory for the first time.
     let fresh = matches!(design.metric(), Metric::Total | Metric::FirstTouch | Metric::Whole);
     let anonymous = |arm: usize| fresh && !matches!(design.arms[arm].work.source, Source::File(_) | Source::Small(_));
-    if machine.free_page_reporting == Some(true) && design.memory == Memory::Warm && anonymous(*arm) {
+    if machine.free_page_reporting == Some(true) && design.memory == MemoryState::Warm && anonymous(*arm) {
         let message = format!(
             "two modes: {counts}; this guest hands freed memory back to its host, which may have had to back it again"
         );

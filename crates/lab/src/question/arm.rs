@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use crate::question::defaults::AccessOverrides;
 use crate::question::preload::{Allocator, Environment};
 use crate::question::quantity::parse_share;
-use sample::access_pattern::{Between, Cache, Order, Touch};
+use sample::access_pattern::{Between, Cache, PageOrder, Touch};
 use sample::source::Source;
 
 /// The name of the baseline's second appearance.
@@ -160,7 +160,7 @@ struct Table {
     against: Option<String>,
     fill: Option<u8>,
     touch: Option<Touch>,
-    order: Option<Order>,
+    order: Option<PageOrder>,
     between: Option<Between>,
     passes: Option<u32>,
     cache: Option<Cache>,

@@ -1,6 +1,6 @@
 //! How the arms of an experiment use their memory, and where one of them differs.
 
-use sample::access_pattern::{AccessPattern, Between, Cache, Order, Touch};
+use sample::access_pattern::{AccessPattern, Between, Cache, PageOrder, Touch};
 
 /// What an experiment says of how one arm, or all of them, access memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub struct AccessOverrides {
     /// What a touch is.
     pub touch: Option<Touch>,
     /// Which page is touched when.
-    pub order: Option<Order>,
+    pub order: Option<PageOrder>,
     /// What happens between the first touch and the second.
     pub between: Option<Between>,
     /// Touches in all.

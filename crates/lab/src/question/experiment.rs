@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::question::arm::{ArmSpec, nearest};
 use crate::question::defaults::Defaults;
-use crate::question::memory::Memory;
+use crate::question::memory::MemoryState;
 use sample::source::Source;
 
 pub use file::Mistake;
@@ -89,7 +89,7 @@ pub struct Factors {
     pub position: [Position; 2],
     /// State of free memory, measured apart.
     #[serde(default, deserialize_with = "values::two_or_none")]
-    pub memory: Option<[Memory; 2]>,
+    pub memory: Option<[MemoryState; 2]>,
 }
 
 /// A place within the process.

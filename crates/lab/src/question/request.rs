@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use crate::question::arm::ArmSpec;
 use crate::question::experiment::Experiment;
-use crate::question::memory::Memory;
+use crate::question::memory::MemoryState;
 
 /// The time cap unless the experiment or the user says otherwise.
 pub const MAX_TIME: Duration = Duration::from_mins(1);
 
 /// What the user wants. Where it says nothing, the experiment or the method decides.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Request {
+pub struct BenchRequest {
     /// The question.
     pub experiment: Experiment,
     /// Bytes of one block of memory, ascending.
@@ -34,12 +34,12 @@ pub struct Request {
     /// The processor to measure on.
     pub cpu: Option<u32>,
     /// The state of free memory to measure in.
-    pub memory: Memory,
+    pub memory: MemoryState,
     /// Where files are made; `None`: where temporary ones are.
     pub directory: Option<PathBuf>,
 }
 
-impl Request {
+impl BenchRequest {
     /// The time cap in force: what the user says, or else the experiment's or the default; none for
     /// a fixed number of blocks.
     #[must_use]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::design::survey::FILL;
 use crate::design::{Design, Point};
 use crate::question::experiment::Subject;
-use crate::question::request::Request;
+use crate::question::request::BenchRequest;
 use sample::measurement::nanoseconds;
 
 /// What the user asked for on the command line, where that is no other than what the design says.
@@ -19,7 +19,7 @@ pub(crate) struct Asked {
 impl Asked {
     /// By `request`.
     #[must_use]
-    pub(crate) fn by(request: &Request) -> Self {
+    pub(crate) fn by(request: &BenchRequest) -> Self {
         Asked {
             arms: request.arms.iter().map(|arm| arm.name.clone()).collect(),
             passes: match request.passes.as_deref() {

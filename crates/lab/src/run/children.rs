@@ -25,7 +25,7 @@ use sys::usage::Usage;
 use crate::design::Design;
 use crate::design::time_budget::COLDNESS;
 use crate::design::work::Work;
-use crate::question::memory::Memory;
+use crate::question::memory::MemoryState;
 use crate::question::preload::{Environment, Preloaded};
 use crate::run::files::Files;
 use crate::run::policy_check::{self, policy_took_effect};
@@ -141,7 +141,7 @@ impl<'a> Children<'a> {
     /// # Errors
     /// Why the child failed.
     pub fn observe(&mut self, work: &Work) -> Result<Option<(Measurement, Sample)>, String> {
-        self.prepare_memory(Memory::Warm, work.warm_bytes);
+        self.prepare_memory(MemoryState::Warm, work.warm_bytes);
         let measurement = self.run(work, true)?;
         Ok(measurement.map(|measurement| {
             let sample = self.sample_of(work, &measurement, 0, 0);
@@ -150,15 +150,15 @@ impl<'a> Children<'a> {
     }
 
     /// Sees to it that free memory is in the state that the design wants.
-    fn prepare_memory(&mut self, memory: Memory, warm_bytes: u64) {
+    fn prepare_memory(&mut self, memory: MemoryState, warm_bytes: u64) {
         match memory {
-            Memory::Cold => self.around.interrupt.wait(COLDNESS),
-            Memory::Warm if warm_bytes == 0 => {} // the observed runs of a cold design
-            Memory::Warm if self.keeps_memory && self.last_child.is_some_and(|end| end.elapsed() < IDLE) => {}
+            MemoryState::Cold => self.around.interrupt.wait(COLDNESS),
+            MemoryState::Warm if warm_bytes == 0 => {} // the observed runs of a cold design
+            MemoryState::Warm if self.keeps_memory && self.last_child.is_some_and(|end| end.elapsed() < IDLE) => {}
             // By a child, so that memory running out hits a child, never this process with all its
             // samples. A warm-up that fails leaves memory as it was; two modes would then show in
             // the samples.
-            Memory::Warm => {
+            MemoryState::Warm => {
                 let task = Task::Warm { parent: std::process::id(), bytes: warm_bytes };
                 if let Ok(Some(finished)) =
                     sys::process::run(&mut self.command(&task), self.around.interrupt, self.patience())

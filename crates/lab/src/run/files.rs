@@ -188,13 +188,13 @@ mod tests {
     use super::*;
     use crate::design::Point;
     use crate::design::machine_limits::tests::limits;
-    use crate::question::memory::Memory;
+    use crate::question::memory::MemoryState;
     use sample::access_pattern::{AccessPattern, Touch};
 
     fn work(source: FileSource, cache: Cache) -> Work {
         let point = Point { size_bytes: (1 << 20) + 1, threads: 1, passes: None };
         let pattern = AccessPattern { touch: Touch::Sum, cache, ..AccessPattern::default() };
-        Work { pattern, ..limits(Memory::Warm).work(Source::File(source), point, 1) }
+        Work { pattern, ..limits(MemoryState::Warm).work(Source::File(source), point, 1) }
     }
 
     #[test]

@@ -85,12 +85,12 @@ mod tests {
     use super::*;
     use crate::design::Point;
     use crate::design::machine_limits::tests::limits;
-    use crate::question::memory::Memory;
+    use crate::question::memory::MemoryState;
     use sample::source::Source;
 
     #[test]
     fn what_grew_says_how_a_batch_was_served() {
-        let work = limits(Memory::Warm).work(Source::Malloc, Point::new(1 << 20, 1), 1);
+        let work = limits(MemoryState::Warm).work(Source::Malloc, Point::new(1 << 20, 1), 1);
         let batch = work.size_bytes * work.operations;
         assert_eq!(by_growth(batch + 4096, 0, &work), Some(Served::Break));
         assert_eq!(by_growth(0, batch, &work), Some(Served::Mapping));

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::design::Design;
 use crate::design::error::BenchError;
 use crate::design::time_budget::{COLDNESS, cap_for, exactly, seconds};
-use crate::question::memory::Memory;
+use crate::question::memory::MemoryState;
 use crate::run::children::Children;
 
 /// A sweep of which not one block fits into the time is refused with the time that it would take,
@@ -18,7 +18,7 @@ pub(crate) fn refuse_too_many(design: &Design, children: &mut Children) -> Resul
     /// Nobody waits longer for a sweep without a time cap by accident.
     const NO_CAP: Duration = Duration::from_hours(24);
     let cap = design.schedule.cap.unwrap_or(NO_CAP);
-    let long = design.points.len() > 1 || design.memory == Memory::Cold;
+    let long = design.points.len() > 1 || design.memory == MemoryState::Cold;
     let Some(blocks) = design.schedule.looks.first().map(|look| look.blocks).filter(|_| long) else {
         return Ok(());
     };
@@ -37,7 +37,7 @@ pub(crate) fn refuse_too_many(design: &Design, children: &mut Children) -> Resul
     let _ = time(small); // the first child of all brings the program into memory
     let (low, high) = (time(small), time(large));
     let per_byte = ((high - low) / (bytes(large) - bytes(small)).max(1.0)).max(0.0);
-    let wait = if design.memory == Memory::Cold { COLDNESS.as_secs_f64() } else { 0.0 };
+    let wait = if design.memory == MemoryState::Cold { COLDNESS.as_secs_f64() } else { 0.0 };
     let block: f64 = (0..design.arms.len()).map(|arm| wait + low + per_byte * (bytes(arm) - bytes(small))).sum();
     if block <= cap.as_secs_f64() {
         return Ok(());
@@ -57,8 +57,8 @@ pub(crate) fn refuse_too_many(design: &Design, children: &mut Children) -> Resul
 #[must_use]
 pub(crate) fn too_short(design: &Design, block_time: Duration, now: Duration) -> Option<String> {
     let block_time = match design.memory {
-        Memory::Warm => block_time,
-        Memory::Cold => block_time + COLDNESS * u32::try_from(design.arms.len()).unwrap_or(u32::MAX),
+        MemoryState::Warm => block_time,
+        MemoryState::Cold => block_time + COLDNESS * u32::try_from(design.arms.len()).unwrap_or(u32::MAX),
     };
     let (first, cap) = (design.schedule.looks.first()?.blocks, design.schedule.cap?);
     let needed = cap_for(first, block_time, now);

@@ -148,11 +148,11 @@ fn huge(sample: &Sample, how: &str) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::design::machine_limits::tests::limits;
-    use crate::question::memory::Memory;
+    use crate::question::memory::MemoryState;
     use sample::access_pattern::AccessPattern;
 
     fn work(source: Source, size_bytes: u64) -> Work {
-        limits(Memory::Warm).work(source, crate::design::Point::new(size_bytes, 1), 1)
+        limits(MemoryState::Warm).work(source, crate::design::Point::new(size_bytes, 1), 1)
     }
 
     fn check(source: Source, sample: &Sample) -> Result<(), String> {

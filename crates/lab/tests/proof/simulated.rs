@@ -9,7 +9,7 @@ use lab::design::{Design, Point};
 use lab::question::arm::ArmSpec;
 use lab::question::defaults::Defaults;
 use lab::run::{Bench, Taken};
-use lab::{Experiment, Memory, Source};
+use lab::{Experiment, MemoryState, Source};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use results::{Block, Sample};
@@ -111,7 +111,7 @@ pub(crate) fn limits() -> MachineLimits {
         page_sizes: Vec::new(),
         pools: Vec::new(),
         left_bytes: 8 << 30,
-        memory: Memory::Warm,
+        memory: MemoryState::Warm,
     }
 }
 
@@ -128,7 +128,7 @@ pub(crate) fn of(plan: Arrangement, experiment: Experiment, margin: f64, seed: u
         margin,
         seed,
         cpu: None,
-        memory: Memory::Warm,
+        memory: MemoryState::Warm,
         swept: None,
         pairs_follow: false,
         experiment,

@@ -1,6 +1,6 @@
 //! Regions put together: those of one library, arena or stack are a place, and places are in areas.
 
-use results::layout::{Region, RegionKind, Run};
+use results::layout::{LayoutRun, Region, RegionKind};
 
 /// Places that lie together, highest first.
 pub(super) struct Area<'a> {
@@ -27,7 +27,7 @@ pub(super) struct Place<'a> {
 const MOST_REGIONS: usize = 8;
 
 /// The areas of `run`, highest first, with no more than `most` places of the mmap area told one by one.
-pub(super) fn areas(run: &Run, most: Option<usize>) -> Vec<Area<'_>> {
+pub(super) fn areas(run: &LayoutRun, most: Option<usize>) -> Vec<Area<'_>> {
     let mut areas: Vec<Area> = Vec::new();
     // The vsyscall page is not in the process's half of the address space: the legend says where it is.
     for region in run.regions.iter().rev().filter(|region| region.kind != RegionKind::Vsyscall) {

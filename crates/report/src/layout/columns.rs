@@ -1,6 +1,6 @@
 //! How wide the columns of a picture are, and lines in them.
 
-use results::layout::Run;
+use results::layout::LayoutRun;
 use textwrap::core::display_width;
 
 use super::areas::{Area, Place};
@@ -28,7 +28,7 @@ pub(super) struct Columns {
 
 impl Columns {
     /// For the places of `areas` on a terminal of `width` columns, or in a pipe.
-    pub(super) fn new(areas: &[Area], run: &Run, width: Option<usize>) -> Self {
+    pub(super) fn new(areas: &[Area], run: &LayoutRun, width: Option<usize>) -> Self {
         let with_huge = run.regions.iter().any(|region| region.huge_bytes > 0);
         let names = areas.iter().flat_map(|area| &area.places).map(|place| display_width(&clean(&place.name)));
         let longest = names.max().unwrap_or(0);

@@ -1,12 +1,12 @@
 //! What a picture is of: the program, how it was laid out, and when it was looked at.
 
-use results::layout::{Layout, Moment, Program, Run};
+use results::layout::{Layout, LayoutRun, Moment, ProgramFile};
 
 use crate::number::{bytes, count};
 use crate::text::{clean, hanging};
 
 /// The lines above the letters.
-pub(super) fn head(layout: &Layout, run: &Run, width: Option<usize>) -> String {
+pub(super) fn head(layout: &Layout, run: &LayoutRun, width: Option<usize>) -> String {
     let name = format!("pid {} {}", run.pid, clean(&layout.program.path));
     let figures = figures(run, "   ");
     let together = format!("{}    {figures}", name.trim_end());
@@ -16,7 +16,7 @@ pub(super) fn head(layout: &Layout, run: &Run, width: Option<usize>) -> String {
 }
 
 /// `virtual 3.74 MiB, resident 2.15 MiB (peak 2.40 MiB), 49 mappings`.
-pub(super) fn figures(run: &Run, between: &str) -> String {
+pub(super) fn figures(run: &LayoutRun, between: &str) -> String {
     let mappings = match run.regions.len() {
         1 => "1 mapping".to_owned(),
         number => format!("{} mappings", count(number as f64)),
@@ -29,7 +29,7 @@ pub(super) fn figures(run: &Run, between: &str) -> String {
 }
 
 /// `64-bit PIE, dynamic; ASLR on; seen as it exited`.
-pub(super) fn circumstances(layout: &Layout, run: &Run) -> String {
+pub(super) fn circumstances(layout: &Layout, run: &LayoutRun) -> String {
     let aslr = match run.aslr {
         Some(true) => "ASLR on",
         Some(false) => "ASLR off",
@@ -45,7 +45,7 @@ pub(super) fn circumstances(layout: &Layout, run: &Run) -> String {
     format!("{}; {aslr}; seen {moment}", kind_of(&layout.program))
 }
 
-fn kind_of(program: &Program) -> String {
+fn kind_of(program: &ProgramFile) -> String {
     let (Some(bits), Some(movable)) = (program.bits, program.position_independent) else {
         return "program file unreadable".to_owned();
     };

@@ -1,6 +1,6 @@
 //! What moved over several runs.
 
-use results::layout::{Address, Gaps, Layout, Summary};
+use results::layout::{Address, Gaps, Layout, LayoutSummary};
 
 use super::sentence;
 use crate::number::bytes;
@@ -45,7 +45,7 @@ fn column(rows: &mut [Vec<String>], head: String, cells: &[String; 6]) {
     }
 }
 
-fn places(summary: &Summary) -> [String; 6] {
+fn places(summary: &LayoutSummary) -> [String; 6] {
     let spans = &summary.spans;
     let gaps = gap_range(&summary.heap_gap_bytes);
     [span(spans.text), span(spans.heap), gaps, span(spans.mmap), span(spans.stack), span(spans.vdso)]
@@ -101,7 +101,7 @@ fn drawn(rows: Vec<Vec<String>>, width: Option<usize>) -> String {
     table(rows, width.unwrap_or(usize::MAX), expendable)
 }
 
-fn gaps(name: &str, summary: &Summary) -> String {
+fn gaps(name: &str, summary: &LayoutSummary) -> String {
     let gaps = &summary.heap_gap_bytes;
     let runs = if summary.runs == 1 { "1 run".to_owned() } else { format!("{} runs", summary.runs) };
     match gaps.distinct {

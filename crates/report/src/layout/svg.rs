@@ -5,7 +5,7 @@ mod strip;
 
 use std::fmt::Write;
 
-use results::layout::{Layout, RegionKind, Run};
+use results::layout::{Layout, LayoutRun, RegionKind};
 
 use self::column::{BELOW_CAPTION, Column};
 use super::areas::{Place, areas};
@@ -25,7 +25,7 @@ const LEGEND_LINE: f64 = 20.0;
 #[must_use]
 pub fn document(layout: &Layout) -> String {
     let first = |aslr: Option<bool>| layout.runs.iter().find(|run| run.aslr == aslr);
-    let runs: Vec<&Run> = match (first(Some(false)), first(Some(true))) {
+    let runs: Vec<&LayoutRun> = match (first(Some(false)), first(Some(true))) {
         (Some(off), Some(on)) => vec![off, on],
         _ => layout.runs.first().into_iter().collect(),
     };
@@ -117,7 +117,7 @@ struct Legend {
 }
 
 /// What the colours and fillings mean, those that are there.
-fn legend(runs: &[&Run], width: f64, top: f64) -> Legend {
+fn legend(runs: &[&LayoutRun], width: f64, top: f64) -> Legend {
     let regions = || runs.iter().flat_map(|run| &run.regions);
     let colour = |class: &'static str, words| {
         regions().any(|region| class_of(region.kind) == class).then(|| (format!("class=\"{class}\""), words))
@@ -162,7 +162,7 @@ fn program_name(layout: &Layout) -> String {
 }
 
 /// What a reader who sees no picture is told.
-fn described(layout: &Layout, runs: &[&Run]) -> String {
+fn described(layout: &Layout, runs: &[&LayoutRun]) -> String {
     let each = runs.iter().map(|run| {
         let places = areas(run, Some(PLACES));
         let lines = places.iter().flat_map(|area| &area.places).map(|place| {

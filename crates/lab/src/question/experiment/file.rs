@@ -9,7 +9,7 @@ use super::values::{duration, one_thread, passes, sizes, threads};
 use super::{Experiment, Factors, Metric, Reference, Subject};
 use crate::question::arm::{ArmSpec, PLACEBO};
 use crate::question::defaults::{AccessOverrides, Defaults};
-use sample::access_pattern::{AccessPattern, Between, Cache, Order, Touch};
+use sample::access_pattern::{AccessPattern, Between, Cache, PageOrder, Touch};
 
 /// What is wrong with an experiment file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,7 +39,7 @@ struct Raw {
     bisect: Option<Spanned<bool>>,
     fill: Option<Spanned<u8>>,
     touch: Option<Touch>,
-    order: Option<Order>,
+    order: Option<PageOrder>,
     between: Option<Between>,
     #[serde(default, deserialize_with = "passes")]
     passes: Vec<u32>,

@@ -13,7 +13,7 @@ use super::Children;
 use super::conversion::add_floors;
 use crate::design::{ArmPlan, Design};
 use crate::question::experiment::Subject;
-use crate::question::memory::Memory;
+use crate::question::memory::MemoryState;
 use crate::run::{Aside, TakenFloors};
 use sample::access_pattern::AccessPattern;
 use sample::measured_floors::MeasuredFloors;
@@ -89,7 +89,7 @@ impl Children<'_> {
     /// Why the child failed.
     pub fn floors(&mut self, group: FloorGroup) -> Result<Option<MeasuredFloors>, String> {
         let Some(work) = self.design.arms.first().map(|arm| &arm.work) else { return Ok(None) };
-        self.prepare_memory(Memory::Warm, work.warm_bytes);
+        self.prepare_memory(MemoryState::Warm, work.warm_bytes);
         let page_bytes = sys::limits::page_bytes();
         let block_bytes = work.size_bytes;
         let bytes = block_bytes.div_ceil(page_bytes) * page_bytes * work.operations;
@@ -116,7 +116,7 @@ impl Children<'_> {
         let usual = |arm: &ArmPlan| arm.work.pattern == AccessPattern::default() && !arm.work.source.counts_pairs();
         let (all, worth) = (wants_all(self.design), self.design.arms.iter().any(usual));
         let afforded = all || (worth && beside.account.affords_more());
-        if !plain || self.design.memory == Memory::Cold || beside.taken.failed.is_some() || !afforded {
+        if !plain || self.design.memory == MemoryState::Cold || beside.taken.failed.is_some() || !afforded {
             return;
         }
         // Where there are fewer arms than groups, some come after the last arm.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use results::layout::{Layout, Run};
+use results::layout::{Layout, LayoutRun};
 
 use super::strip::Strip;
 use super::{MARGIN, PLACES, class, escaped};
@@ -49,13 +49,13 @@ enum Storey<'a> {
 
 pub(super) struct Column<'a> {
     layout: &'a Layout,
-    run: &'a Run,
+    run: &'a LayoutRun,
     left: f64,
     with_huge: bool,
 }
 
 impl<'a> Column<'a> {
-    pub(super) fn new(layout: &'a Layout, run: &'a Run, left: f64) -> Self {
+    pub(super) fn new(layout: &'a Layout, run: &'a LayoutRun, left: f64) -> Self {
         let with_huge = layout.runs.iter().flat_map(|run| &run.regions).any(|region| region.huge_bytes > 0);
         Column { layout, run, left, with_huge }
     }
