@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
-use sys::mapping::{Mapping, Policy};
+use sys::mapping::{OwnMapping, Policy};
 use sys::memory::Memory;
 
 /// The hidden verb that makes this program the neighbour.
@@ -48,7 +48,7 @@ pub(crate) fn be(parent: u32, seed: u64) -> ! {
     loop {
         let end = Instant::now() + span();
         while Instant::now() < end {
-            if let Ok(mut mapping) = Mapping::new(BYTES, Policy::Plain) {
+            if let Ok(mut mapping) = OwnMapping::new(BYTES, Policy::Plain) {
                 mapping.fill(1);
                 mapping.fill(2);
             }

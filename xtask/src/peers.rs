@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use sys::interrupt::Interrupt;
-use sys::process::{Ending, Finished};
+use sys::process::{Finished, WaitStatus};
 
 use crate::rates::{Rate, welch};
 
@@ -171,7 +171,7 @@ fn finish(name: &str, command: &mut Command, interrupt: Interrupt) -> anyhow::Re
     else {
         return Ok(None);
     };
-    if finished.ending != Ending::Exited(0) {
+    if finished.ending != WaitStatus::Exited(0) {
         bail!("{name} ended with {:?}: {}", finished.ending, String::from_utf8_lossy(&finished.stderr).trim());
     }
     Ok(Some(finished))

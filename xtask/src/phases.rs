@@ -13,7 +13,7 @@ use sample::protocol::{Answer, CHILD_VERB, Job, Task};
 use serde::{Deserialize, Serialize};
 use stats::{Look, Spending, compare};
 use sys::interrupt::Interrupt;
-use sys::process::Ending;
+use sys::process::WaitStatus;
 
 use crate::program::Program;
 
@@ -88,7 +88,7 @@ fn child(program: &Program, task: &Task, interrupt: Interrupt) -> anyhow::Result
     let mut command = Command::new(&program.path);
     command.arg(CHILD_VERB).arg(serde_json::to_string(task)?);
     let Some(finished) = sys::process::run(&mut command, interrupt, None)? else { return Ok(None) };
-    if finished.ending != Ending::Exited(0) {
+    if finished.ending != WaitStatus::Exited(0) {
         bail!("a child ended with {:?}", finished.ending);
     }
     Ok(Some(serde_json::from_slice(&finished.stdout)?))

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use results::{LabResult, Verdict};
 use serde::{Deserialize, Serialize};
 use sys::interrupt::Interrupt;
-use sys::process::Ending;
+use sys::process::WaitStatus;
 
 /// The program, and what tells it from another build.
 #[derive(Debug, Clone)]
@@ -57,7 +57,7 @@ impl Program {
         let mut command = Command::new(&self.path);
         command.arg("bench").arg(experiment).args(["-q", "--json", "-", "--seed", &seed.to_string()]);
         let Some(finished) = sys::process::run(&mut command, interrupt, None)? else { return Ok(None) };
-        if finished.ending != Ending::Exited(0) {
+        if finished.ending != WaitStatus::Exited(0) {
             bail!("firsttouch ended with {:?}: {}", finished.ending, String::from_utf8_lossy(&finished.stderr).trim());
         }
         Ok(Some(results::read(&finished.stdout[..])?))

@@ -8,7 +8,7 @@ use sys::Errno;
 use sys::clock::monotonic_ns;
 use sys::limits::raise_open_files;
 use sys::proc::regions_of;
-use sys::process::Ending;
+use sys::process::WaitStatus;
 use sys::ptrace::{self, Nudge, Stop};
 
 use crate::access::Access;
@@ -100,7 +100,7 @@ fn seize(
     nudge: Nudge,
     answer: &Sender<Result<(Vec<u32>, Nudge), Errno>>,
     decision: &Receiver<Then>,
-) -> Option<Ending> {
+) -> Option<WaitStatus> {
     let frozen = match freeze(pid) {
         Ok(frozen) => frozen,
         Err(errno) => {

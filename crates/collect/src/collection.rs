@@ -9,7 +9,7 @@ use events::merge::Merge;
 use events::{Batch, Call, Header};
 use sys::launch::Started;
 use sys::perf::record::{Anomalies, Format};
-use sys::process::Ending;
+use sys::process::WaitStatus;
 use sys::ptrace::Nudge;
 use sys::remote::read_text;
 use sys::usage::Usage;
@@ -50,7 +50,7 @@ pub struct Collection {
 /// The thread that traces.
 #[derive(Debug)]
 pub(crate) struct TracerThread {
-    pub(crate) handle: JoinHandle<Option<Ending>>,
+    pub(crate) handle: JoinHandle<Option<WaitStatus>>,
     pub(crate) nudge: Nudge,
 }
 
@@ -79,7 +79,7 @@ pub enum Asked {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome {
     /// How the first process ended; `None` of one that we attached to, or that goes on.
-    pub ending: Option<Ending>,
+    pub ending: Option<WaitStatus>,
     /// Events given.
     pub events: u64,
     /// Events given after one that began later.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use events::snapshot::Snapshot;
 use sys::Errno;
 use sys::launch::{Program, Setup, Unfit};
-use sys::process::Ending;
+use sys::process::WaitStatus;
 
 pub use machine::Machine;
 pub use picture::{Unseen, picture};
@@ -58,7 +58,7 @@ pub struct Outcome {
     /// The picture and its moment; `None` if the program was gone before one could be taken.
     pub taken: Option<(Snapshot, Moment)>,
     /// How the program ended.
-    pub ending: Ending,
+    pub ending: WaitStatus,
 }
 
 /// Why there is no run.

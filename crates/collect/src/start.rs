@@ -14,7 +14,7 @@ use sys::clock::monotonic_ns;
 use sys::launch::{Program, Setup, Started};
 use sys::limits::raise_open_files;
 use sys::perf::record::Anomalies;
-use sys::process::{Ending, is_root};
+use sys::process::{WaitStatus, is_root};
 use sys::ptrace::{self, Nudge};
 use sys::seccomp::Filter;
 use sys::usage::Usage;
@@ -154,7 +154,7 @@ fn is_compat32(path: &Path) -> bool {
 fn trace_program(pid: u32, mut tracer: Tracer) -> Result<Result<TracerThread, Errno>, Error> {
     let (answer, seized) = channel();
     let handle = spawn(move |nudge| {
-        let outcome = ptrace::seize(pid, ptrace::Options::FILTERED_CALLS);
+        let outcome = ptrace::seize(pid, ptrace::TraceOptions::FILTERED_CALLS);
         let failed = outcome.is_err();
         // Nobody waits for an answer any more: the collection has failed otherwise.
         let _ = answer.send(outcome.map(|()| nudge));
@@ -169,8 +169,8 @@ fn trace_program(pid: u32, mut tracer: Tracer) -> Result<Result<TracerThread, Er
 
 /// Starts a thread that may trace, and can be nudged.
 pub(crate) fn spawn(
-    work: impl FnOnce(Nudge) -> Option<Ending> + Send + 'static,
-) -> Result<JoinHandle<Option<Ending>>, Error> {
+    work: impl FnOnce(Nudge) -> Option<WaitStatus> + Send + 'static,
+) -> Result<JoinHandle<Option<WaitStatus>>, Error> {
     let run = move || work(Nudge::this_thread());
     std::thread::Builder::new().name("firsttouch-tracer".into()).spawn(run).map_err(no_thread)
 }

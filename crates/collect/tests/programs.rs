@@ -9,7 +9,7 @@ use std::time::Duration;
 use collect::{CallSource, Collection, Error, Options, Outcome, StreamState, Target};
 use events::{Batch, Call, Definitions, Device, Event, EventKind, Fault, Life, Mapping, MappingKind, Syscall, Thread};
 use sys::launch::Program;
-use sys::process::Ending;
+use sys::process::WaitStatus;
 
 /// A program of `fixtures/`, compiled once; gone with the test's directory of build products.
 fn acts() -> Option<PathBuf> {
@@ -108,7 +108,7 @@ fn every_first_touch_is_seen_with_its_time() {
         let timed =
             faults.iter().filter_map(|fault| Some(fault.span.latency_ns?.get().min(fault.span.on_cpu_ns?.get())));
         assert_eq!(timed.filter(|&ns| ns < 1_000_000_000).count(), 3000);
-        assert_eq!(seen.outcome.ending, Some(Ending::Exited(0)));
+        assert_eq!(seen.outcome.ending, Some(WaitStatus::Exited(0)));
     });
 }
 
@@ -147,7 +147,7 @@ fn threads_children_and_programs_are_followed() {
     for act in ["vfork", "exec"] {
         each_way(&[act, "77"], |seen| {
             assert_eq!(seen.faults_in(77 * 4096).len(), 77, "{act}");
-            assert_eq!(seen.outcome.ending, Some(Ending::Exited(0)));
+            assert_eq!(seen.outcome.ending, Some(WaitStatus::Exited(0)));
             let programs = seen.lives().into_iter().filter(|life| matches!(life, Life::Executed { .. })).count();
             assert_eq!(programs, 2, "{act}");
         });
@@ -156,10 +156,10 @@ fn threads_children_and_programs_are_followed() {
 
 #[test]
 fn endings_are_passed_on() {
-    each_way(&["exit", "7"], |seen| assert_eq!(seen.outcome.ending, Some(Ending::Exited(7))));
-    each_way(&["kill", "9"], |seen| assert_eq!(seen.outcome.ending, Some(Ending::Killed(9))));
+    each_way(&["exit", "7"], |seen| assert_eq!(seen.outcome.ending, Some(WaitStatus::Exited(7))));
+    each_way(&["kill", "9"], |seen| assert_eq!(seen.outcome.ending, Some(WaitStatus::Killed(9))));
     each_way(&["segv"], |seen| {
-        assert_eq!(seen.outcome.ending, Some(Ending::Killed(11)));
+        assert_eq!(seen.outcome.ending, Some(WaitStatus::Killed(11)));
         let unserved: Vec<Fault> =
             seen.faults().map(|(_, fault)| fault).filter(|fault| fault.span.latency_ns.is_none()).collect();
         assert_eq!(unserved.len(), 1, "the fault that became a signal");
@@ -256,7 +256,7 @@ fn a_consumer_that_reads_nothing_neither_holds_the_program_up_nor_fills_memory()
     let mut batch = Batch::default();
     let outcome = collection.finish(&mut batch);
     println!("{outcome:?}");
-    assert_eq!(outcome.ending, Some(Ending::Exited(0)));
+    assert_eq!(outcome.ending, Some(WaitStatus::Exited(0)));
     let calls = batch.events.iter().filter_map(|event| match event.kind {
         EventKind::Syscall(call) if call.arguments[1] == 1 << 20 => Some(call),
         _ => None,

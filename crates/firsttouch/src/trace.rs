@@ -91,10 +91,10 @@ pub(crate) fn run(options: &TraceOptions, color: Color) -> anyhow::Result<ExitCo
         return failed(error, FAILED);
     }
     match (watched.ending, interrupt.received()) {
-        (Some(sys::process::Ending::Exited(status)), _) => {
+        (Some(sys::process::WaitStatus::Exited(status)), _) => {
             Ok(ExitCode::from(u8::try_from(status & 0xff).unwrap_or(FAILED)))
         }
-        (Some(sys::process::Ending::Killed(signal)), _) | (None, Some(signal)) => die_by(signal),
+        (Some(sys::process::WaitStatus::Killed(signal)), _) | (None, Some(signal)) => die_by(signal),
         (None, None) => Ok(ExitCode::SUCCESS),
     }
 }
@@ -193,8 +193,8 @@ fn summary(lines: &LineBuilder, pid: u32, outcome: &Outcome) -> Summary {
     Summary {
         pid,
         ending: outcome.ending.map(|ending| match ending {
-            sys::process::Ending::Exited(status) => Ending::Exited(number(status & 0xff)),
-            sys::process::Ending::Killed(signal) => Ending::Killed(number(signal)),
+            sys::process::WaitStatus::Exited(status) => Ending::Exited(number(status & 0xff)),
+            sys::process::WaitStatus::Killed(signal) => Ending::Killed(number(signal)),
         }),
         lost: outcome.lost,
         foreign: outcome.misattributed,

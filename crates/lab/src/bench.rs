@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use results::{LabResult, Stopped};
+use sample::measurement::nanoseconds;
 use sys::interrupt::Interrupt;
 
 use crate::design::error::BenchError;
@@ -22,7 +23,6 @@ use crate::run::files::Files;
 use crate::run::observe::observe;
 use crate::run::{mmap_threshold, pilot};
 use crate::{bisect, cold, survey};
-use sample::measurement::nanoseconds;
 
 /// Runs the experiment.
 ///

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use results::{LabResult, Stopped, Warning};
+use sample::measurement::nanoseconds;
 use stats::Look;
 use sys::interrupt::Interrupt;
 
@@ -26,7 +27,6 @@ use crate::result::{Asked, Context, assemble};
 use crate::run::children::{Children, Surroundings};
 use crate::run::observe::observe;
 use crate::run::{Progress, Run};
-use sample::measurement::nanoseconds;
 
 /// Blocks that intervals of a useful width need.
 const BLOCKS_WANTED: usize = 12;

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use sys::Errno;
 use sys::allocator::HeapBlock;
 use sys::limits::page_bytes;
-use sys::mapping::{Mapping, Part, Policy};
+use sys::mapping::{OwnMapping, Part, Policy};
 use sys::memory::Memory;
 use sys::program_break::BreakBlock;
 
@@ -61,7 +61,7 @@ macro_rules! as_memory {
 }
 pub(crate) use as_memory;
 
-impl Block for Mapping {
+impl Block for OwnMapping {
     as_memory!();
     fn give_back(&mut self, lazily: bool) -> Result<(), Errno> {
         if lazily { self.free_pages() } else { self.forget_pages() }
@@ -99,7 +99,7 @@ impl OneMapping {
             let step = usize::try_from(page_bytes()).ok().and_then(|page| len.checked_next_multiple_of(page));
             let whole = step.and_then(|step| step.checked_mul(self.blocks));
             let (Some(step), Some(whole)) = (step, whole) else { return Err(Errno::NO_MEMORY) };
-            *parts = Mapping::new(whole, Policy::Plain)?.split(step, len);
+            *parts = OwnMapping::new(whole, Policy::Plain)?.split(step, len);
         }
         parts.pop().ok_or(Errno::NO_MEMORY)
     }

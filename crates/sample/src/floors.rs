@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use sys::Errno;
 use sys::limits::page_bytes;
-use sys::mapping::{HUGE_PAGE_BYTES, Mapping, Policy};
+use sys::mapping::{HUGE_PAGE_BYTES, OwnMapping, Policy};
 use sys::memory::Memory;
 use sys::process::cheapest_call;
 
@@ -66,7 +66,7 @@ pub(crate) fn measure(group: FloorGroup, bytes: u64, block_bytes: u64) -> Measur
 /// Everything but what other groups have. The passes are the first that take memory, so that they
 /// find it as a sample does; of the page by page writing only what happens in the cache is timed.
 fn faults(len: usize, block_len: usize, pages: u64) -> FaultFloors {
-    let mut mappings: Vec<Option<Mapping>> = (0..(len / block_len).clamp(1, MAPPINGS_MAX)).map(|_| None).collect();
+    let mut mappings: Vec<Option<OwnMapping>> = (0..(len / block_len).clamp(1, MAPPINGS_MAX)).map(|_| None).collect();
     let timer = timer();
     let reading_ns = timer.0.time_ns as f64 / timer.1 as f64;
     let syscall = (phase(|| (0..CALLS).for_each(|_| cheapest_call())), CALLS, 0);
@@ -104,11 +104,11 @@ fn timer() -> (PhaseCost, u64, u64) {
 }
 
 /// Obtaining and releasing as an arm does it, without a touch between them.
-fn untouched(mappings: &mut [Option<Mapping>], block_len: usize) -> (Measured, Measured) {
+fn untouched(mappings: &mut [Option<OwnMapping>], block_len: usize) -> (Measured, Measured) {
     let mut failure = None;
     let map = phase(|| {
         for slot in &mut *mappings {
-            match Mapping::new(block_len, Policy::Plain) {
+            match OwnMapping::new(block_len, Policy::Plain) {
                 Ok(mapping) => *slot = Some(mapping),
                 Err(errno) => failure = Some(errno),
             }
@@ -125,7 +125,7 @@ fn untouched(mappings: &mut [Option<Mapping>], block_len: usize) -> (Measured, M
 /// Three passes over one mapping, and its release: a byte of each page, every byte, every byte
 /// again.
 fn passes(len: usize, pages: u64) -> Result<[(PhaseCost, u64, u64); 4], Errno> {
-    let mut mapping = Mapping::new(len, Policy::Plain)?;
+    let mut mapping = OwnMapping::new(len, Policy::Plain)?;
     let fault = phase(|| mapping.touch_pages());
     let write = phase(|| mapping.fill(VALUE));
     let rewrite = phase(|| mapping.fill(VALUE));
@@ -134,14 +134,14 @@ fn passes(len: usize, pages: u64) -> Result<[(PhaseCost, u64, u64); 4], Errno> {
 }
 
 fn read_fault(len: usize, pages: u64) -> Measured {
-    let mapping = Mapping::new(len, Policy::Plain)?;
+    let mapping = OwnMapping::new(len, Policy::Plain)?;
     Ok((phase(|| mapping.read_pages()), pages, pages))
 }
 
 /// Each page is filled right after its fault, while the lines that the kernel cleared are where
 /// they are in a first touch; only the filling is timed, less what reading the clock takes.
 fn page_by_page(len: usize, pages: u64, reading_ns: f64) -> Measured {
-    let mut mapping = Mapping::new(len, Policy::Plain)?;
+    let mut mapping = OwnMapping::new(len, Policy::Plain)?;
     let page = usize::try_from(page_bytes()).expect("a page");
     let (mut cost, _) = filled_after_fault(&mut mapping, (0..len).step_by(page), page);
     cost.time_ns = less_readings(cost.time_ns, pages, reading_ns);
@@ -154,7 +154,7 @@ fn page_by_page(len: usize, pages: u64, reading_ns: f64) -> Measured {
 /// tables: nothing is allocated and nothing cleared.
 fn interruptions(block_len: usize) -> Result<[(PhaseCost, u64, u64); 2], Errno> {
     let page = usize::try_from(page_bytes()).expect("a page");
-    let mut mapping = Mapping::new(EXISTING_BYTES, Policy::Shared)?;
+    let mut mapping = OwnMapping::new(EXISTING_BYTES, Policy::Shared)?;
     mapping.touch_pages();
     let mut costs = [PhaseCost::default(); 2];
     for _ in 0..EXISTING_ROUNDS {
@@ -182,19 +182,19 @@ fn interruptions(block_len: usize) -> Result<[(PhaseCost, u64, u64); 2], Errno> 
 
 fn populate(len: usize, pages: u64) -> Measured {
     let mut mapping = Err(Errno::NO_MEMORY);
-    let cost = phase(|| mapping = Mapping::new(len, Policy::Populate));
+    let cost = phase(|| mapping = OwnMapping::new(len, Policy::Populate));
     mapping.map(|_| (cost, pages, pages))
 }
 
 /// Two mappings: faults alone, then faults with the filling of each huge page right after its own.
 fn huge(len: usize, page: u64) -> Result<[(PhaseCost, u64, u64); 2], Errno> {
     let fault = {
-        let mut mapping = Mapping::new(len, Policy::HugePage)?;
+        let mut mapping = OwnMapping::new(len, Policy::HugePage)?;
         let ranges = huge_ranges(&mapping, len);
         let count = ranges.clone().count() as u64;
         (phase(|| ranges.for_each(|offset| mapping.touch(offset))), count)
     };
-    let mut mapping = Mapping::new(len, Policy::HugePage)?;
+    let mut mapping = OwnMapping::new(len, Policy::HugePage)?;
     let ranges = huge_ranges(&mapping, len);
     let (write, count) = filled_after_fault(&mut mapping, ranges, HUGE_PAGE_BYTES);
     let pages = HUGE_PAGE_BYTES as u64 / page;
@@ -202,7 +202,7 @@ fn huge(len: usize, page: u64) -> Result<[(PhaseCost, u64, u64); 2], Errno> {
 }
 
 /// Where the whole aligned 2 MiB ranges of `mapping` begin.
-fn huge_ranges(mapping: &Mapping, len: usize) -> std::iter::StepBy<std::ops::Range<usize>> {
+fn huge_ranges(mapping: &OwnMapping, len: usize) -> std::iter::StepBy<std::ops::Range<usize>> {
     let address = mapping.address();
     let first = address.next_multiple_of(HUGE_PAGE_BYTES) - address;
     let eligible = usize::try_from(eligible_bytes(address, len)).expect("part of a mapping");
@@ -210,7 +210,7 @@ fn huge_ranges(mapping: &Mapping, len: usize) -> std::iter::StepBy<std::ops::Ran
 }
 
 /// Touches and fills `unit` bytes from each of `offsets`; the time is that of the filling.
-fn filled_after_fault(mapping: &mut Mapping, offsets: impl Iterator<Item = usize>, unit: usize) -> (PhaseCost, u64) {
+fn filled_after_fault(mapping: &mut OwnMapping, offsets: impl Iterator<Item = usize>, unit: usize) -> (PhaseCost, u64) {
     let (mut time_ns, mut count) = (0, 0);
     let whole = phase(|| {
         for offset in offsets {

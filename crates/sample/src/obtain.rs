@@ -2,7 +2,7 @@
 
 use sys::allocator::{Growth, HeapBlock};
 use sys::filemap::{Hint, Sharing};
-use sys::mapping::{HUGE_PAGE_BYTES, Mapping, Policy};
+use sys::mapping::{HUGE_PAGE_BYTES, OwnMapping, Policy};
 use sys::program_break::BreakBlock;
 use sys::reopen::Route;
 
@@ -20,7 +20,7 @@ use crate::source::Source;
 /// # Errors
 /// The call that failed, or why the source cannot be used in that way.
 pub(crate) fn measure_source(job: &Job) -> Result<Measurement, String> {
-    let mapped = |policy| move |len| Mapping::new(len, policy);
+    let mapped = |policy| move |len| OwnMapping::new(len, policy);
     let fill = job.fill;
     match job.source {
         Source::Mmap if job.one_mapping => {
@@ -41,7 +41,7 @@ pub(crate) fn measure_source(job: &Job) -> Result<Measurement, String> {
         Source::AlignedAlloc => measure(job, |len| HeapBlock::aligned(alignment(len), len)),
         Source::Realloc => measure(job, |len| HeapBlock::grown(len, fill, Growth::Doubling)),
         Source::ReallocSteps => measure(job, |len| HeapBlock::grown(len, fill, Growth::Steps(GROWTH_STEP_BYTES))),
-        Source::Mremap => measure(job, |len| Mapping::grown(len, fill)),
+        Source::Mremap => measure(job, |len| OwnMapping::grown(len, fill)),
         Source::Brk => measure(job, BreakBlock::new),
         Source::Small(workload) => small::measure_job(job, workload),
         Source::File(FileSource::Memfd) => measure(job, in_memory),

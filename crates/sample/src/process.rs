@@ -6,7 +6,7 @@
 
 use sys::Errno;
 use sys::allocator::malloc_origin;
-use sys::mapping::{Mapping, Policy};
+use sys::mapping::{OwnMapping, Policy};
 use sys::proc::{resident_now, run_delay};
 use sys::usage::Usage;
 
@@ -61,7 +61,7 @@ pub fn answer(task: &Task) -> Answer {
 /// Touches huge pages where the kernel gives them: that takes a fifth of the time.
 fn warm(bytes: u64) {
     let Ok(len) = usize::try_from(bytes) else { return };
-    if let Ok(mut mapping) = Mapping::new(len, Policy::HugePage).or_else(|_| Mapping::new(len, Policy::Plain)) {
+    if let Ok(mut mapping) = OwnMapping::new(len, Policy::HugePage).or_else(|_| OwnMapping::new(len, Policy::Plain)) {
         mapping.touch_pages();
     }
 }

@@ -1,6 +1,6 @@
 //! What the floors assume of the kernel. The resident set is the whole process's, so this file has one test.
 
-use sys::mapping::{Mapping, Policy};
+use sys::mapping::{OwnMapping, Policy};
 use sys::perf::FaultCounter;
 use sys::proc::resident_now;
 use sys::usage::Usage;
@@ -27,7 +27,7 @@ fn reading_takes_no_memory_and_populating_no_traps() {
     let resident = || resident_now().expect("/proc is there").rss_bytes;
     let small_pages = sys::machine::thp().is_none_or(|thp| thp != "always");
 
-    let mapping = Mapping::new(BYTES, Policy::Plain).unwrap();
+    let mapping = OwnMapping::new(BYTES, Policy::Plain).unwrap();
     let before = resident();
     let (counted, _) = faults(|| mapping.read_pages());
     let grown = resident().saturating_sub(before);
@@ -35,7 +35,7 @@ fn reading_takes_no_memory_and_populating_no_traps() {
     assert!(!small_pages || (pages..pages + pages / 50 + 8).contains(&counted), "{counted} faults for {pages} pages");
     drop(mapping);
 
-    let mut mapping = Mapping::new(BYTES, Policy::Plain).unwrap();
+    let mut mapping = OwnMapping::new(BYTES, Policy::Plain).unwrap();
     let before = resident();
     let (counted, traps) = faults(|| mapping.touch_pages());
     let grown = resident().saturating_sub(before);
@@ -47,7 +47,7 @@ fn reading_takes_no_memory_and_populating_no_traps() {
     drop(mapping);
 
     let mut populated = None;
-    let (counted, traps) = faults(|| populated = Some(Mapping::new(BYTES, Policy::Populate).unwrap()));
+    let (counted, traps) = faults(|| populated = Some(OwnMapping::new(BYTES, Policy::Populate).unwrap()));
     assert!(!small_pages || counted >= pages, "{counted} faults for {pages} pages");
     match traps {
         Some(traps) => assert!(traps <= 16, "populating took {traps} traps"),

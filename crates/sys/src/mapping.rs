@@ -1,6 +1,6 @@
 //! Anonymous mappings: mmap(2), madvise(2), munmap(2).
 //!
-//! Safety story: a [`Mapping`] owns the address range that the kernel gave it and nothing else can name that range,
+//! Safety story: a [`OwnMapping`] owns the address range that the kernel gave it and nothing else can name that range,
 //! so writing inside it and unmapping it once are sound.
 #![allow(unsafe_code)]
 
@@ -41,14 +41,14 @@ pub enum Policy {
     Hugetlb2M,
     /// `MAP_HUGETLB`: pages of 1 GiB from the pool.
     Hugetlb1G,
-    /// `MAP_SHARED`: pages belong to the object behind the mapping and stay when [`Mapping::forget_pages`] forgets where
+    /// `MAP_SHARED`: pages belong to the object behind the mapping and stay when [`OwnMapping::forget_pages`] forgets where
     /// they are mapped.
     Shared,
 }
 
 /// An anonymous mapping, private unless its policy is [`Policy::Shared`], readable and writable. Unmapped when dropped.
 #[derive(Debug)]
-pub struct Mapping {
+pub struct OwnMapping {
     start: NonNull<c_void>,
     len: usize,
     /// What is mapped: `len` rounded up to whole pages of the mapping.
@@ -56,11 +56,11 @@ pub struct Mapping {
 }
 
 // SAFETY: the range belongs to the mapping alone, whichever thread has it.
-unsafe impl Send for Mapping {}
+unsafe impl Send for OwnMapping {}
 // SAFETY: through a shared reference it is only read, or shared out in parts that do not overlap.
-unsafe impl Sync for Mapping {}
+unsafe impl Sync for OwnMapping {}
 
-impl Mapping {
+impl OwnMapping {
     /// Maps `len` bytes. The kernel rounds up to whole pages.
     ///
     /// # Errors
@@ -83,7 +83,7 @@ impl Mapping {
         // SAFETY: a null hint lets the kernel choose a free range, so no existing mapping is replaced.
         let start = unsafe { mmap_anonymous(null_mut(), mapped, ProtFlags::READ | ProtFlags::WRITE, flags) };
         let start = start.map_err(|e| Errno(e.raw_os_error()))?;
-        let mapping = Mapping { start: NonNull::new(start).ok_or(Errno(libc::EINVAL))?, len, mapped };
+        let mapping = OwnMapping { start: NonNull::new(start).ok_or(Errno(libc::EINVAL))?, len, mapped };
         match policy {
             Policy::Plain | Policy::Populate | Policy::Shared | Policy::Hugetlb2M | Policy::Hugetlb1G => {}
             Policy::PopulateWrite => mapping.advise(libc::MADV_POPULATE_WRITE)?,
@@ -103,7 +103,7 @@ impl Mapping {
     /// # Errors
     /// The errno of mmap(2) or mremap(2).
     pub fn grown(len: usize, value: u8) -> Result<Self, Errno> {
-        let mut mapping = Mapping::new(len.min(rustix::param::page_size()), Policy::Plain)?;
+        let mut mapping = OwnMapping::new(len.min(rustix::param::page_size()), Policy::Plain)?;
         mapping.fill(value);
         while mapping.len < len {
             let (old, new) = (mapping.len, (2 * mapping.len).min(len));
@@ -208,12 +208,12 @@ impl Mapping {
 
 // SAFETY: the range is mapped readable and writable until it is dropped, and belongs to the mapping alone. (What a shared
 // one shows other processes may write to: accesses are volatile.)
-unsafe_memory_of!(Mapping);
+unsafe_memory_of!(OwnMapping);
 
 // SAFETY: the kernel hands out zeros, or what a process has written.
-unsafe impl Initialised for Mapping {}
+unsafe impl Initialised for OwnMapping {}
 
-impl Drop for Mapping {
+impl Drop for OwnMapping {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: the range is ours and no reference into it outlives `self`. munmap(2) of a whole mapping fails only
@@ -238,7 +238,7 @@ mod tests {
             Policy::Hugetlb2M,
         ];
         for policy in policies {
-            let mut mapping = match Mapping::new(5 << 20, policy) {
+            let mut mapping = match OwnMapping::new(5 << 20, policy) {
                 Err(errno) if policy != Policy::Plain => {
                     println!("SKIPPED: {policy:?} cannot be had here: {errno}");
                     continue;
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn a_mapping_that_grows_keeps_what_it_holds() {
         for len in [1, 4096, 5000, 3 << 20] {
-            let mapping = Mapping::grown(len, 7).unwrap();
+            let mapping = OwnMapping::grown(len, 7).unwrap();
             assert_eq!(mapping.len(), len);
             assert!((0..len).all(|offset| mapping.read_byte(offset) == 7), "{len}");
         }
@@ -269,17 +269,17 @@ mod tests {
 
     #[test]
     fn freed_pages_read_as_before_or_as_zero() {
-        let mut mapping = Mapping::new(64 * 4096, Policy::Plain).unwrap();
+        let mut mapping = OwnMapping::new(64 * 4096, Policy::Plain).unwrap();
         mapping.fill(7);
         mapping.free_pages().unwrap();
         assert!((0..64).all(|page| matches!(mapping.read_byte(page * 4096), 0 | 7)));
-        assert!(Mapping::new(4096, Policy::Shared).unwrap().free_pages().is_err());
+        assert!(OwnMapping::new(4096, Policy::Shared).unwrap().free_pages().is_err());
     }
 
     #[test]
     fn only_shared_pages_outlive_their_mapping() {
         for (policy, kept) in [(Policy::Plain, 0), (Policy::Shared, 7)] {
-            let mut mapping = Mapping::new(3 * 4096, policy).unwrap();
+            let mut mapping = OwnMapping::new(3 * 4096, policy).unwrap();
             mapping.fill(7);
             mapping.forget_pages().unwrap();
             assert_eq!((mapping.read_byte(0), mapping.read_byte(3 * 4096 - 1)), (kept, kept), "{policy:?}");
@@ -289,18 +289,18 @@ mod tests {
     #[test]
     #[should_panic(expected = "inside the mapping")]
     fn a_range_beyond_the_end_is_refused() {
-        Mapping::new(4096, Policy::Plain).unwrap().fill_range(4000..4097, 1);
+        OwnMapping::new(4096, Policy::Plain).unwrap().fill_range(4000..4097, 1);
     }
 
     #[test]
     #[should_panic(expected = "inside the memory")]
     fn an_offset_beyond_the_end_is_refused() {
-        Mapping::new(4096, Policy::Plain).unwrap().touch(4096);
+        OwnMapping::new(4096, Policy::Plain).unwrap().touch(4096);
     }
 
     #[test]
     fn errors_carry_their_errno() {
-        assert_eq!(Mapping::new(0, Policy::Plain).unwrap_err(), Errno(libc::EINVAL));
-        assert_eq!(Mapping::new(usize::MAX - 4096, Policy::Plain).unwrap_err(), Errno(libc::ENOMEM));
+        assert_eq!(OwnMapping::new(0, Policy::Plain).unwrap_err(), Errno(libc::EINVAL));
+        assert_eq!(OwnMapping::new(usize::MAX - 4096, Policy::Plain).unwrap_err(), Errno(libc::ENOMEM));
     }
 }

@@ -94,14 +94,14 @@ fn open(attributes: &mut perf_event_attr, tid: i32, cpu: i32) -> Result<std::fs:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mapping::{Mapping, Policy};
+    use crate::mapping::{OwnMapping, Policy};
     use crate::memory::Memory;
 
     #[test]
     fn every_first_touch_traps_once_and_populated_pages_never() {
         let count = |policy| {
             let counter = FaultCounter::new()?;
-            let mut mapping = Mapping::new(1000 * 4096, policy).unwrap();
+            let mut mapping = OwnMapping::new(1000 * 4096, policy).unwrap();
             counter.start();
             mapping.fill(1);
             counter.stop()

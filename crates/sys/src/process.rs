@@ -47,20 +47,20 @@ pub fn set_name(command: &mut Command, name: &str) {
 
 /// How a child ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum WaitStatus {
     /// With this status.
     Exited(i32),
     /// By this signal.
     Killed(i32),
 }
 
-impl Ending {
+impl WaitStatus {
     /// What the status that wait(2) gives of a child that has ended says.
     pub(crate) fn of(status: i32) -> Self {
         if libc::WIFSIGNALED(status) {
-            Ending::Killed(libc::WTERMSIG(status))
+            WaitStatus::Killed(libc::WTERMSIG(status))
         } else {
-            Ending::Exited(libc::WEXITSTATUS(status))
+            WaitStatus::Exited(libc::WEXITSTATUS(status))
         }
     }
 }
@@ -69,7 +69,7 @@ impl Ending {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finished {
     /// How.
-    pub ending: Ending,
+    pub ending: WaitStatus,
     /// What it used from its start to its end (wait4: this child alone).
     pub usage: Usage,
     /// What it wrote to its standard output.
@@ -180,7 +180,7 @@ fn read_until_end(
 }
 
 /// wait4 and not waitpid with `getrusage(RUSAGE_CHILDREN)`: that one reports the maximum over all children so far.
-fn reap(child: &Child) -> io::Result<(Ending, Usage)> {
+fn reap(child: &Child) -> io::Result<(WaitStatus, Usage)> {
     let pid = child.id().cast_signed();
     let mut status = 0;
     // SAFETY: all-zero is a valid rusage.
@@ -195,7 +195,7 @@ fn reap(child: &Child) -> io::Result<(Ending, Usage)> {
             return Err(error);
         }
     }
-    Ok((Ending::of(status), Usage::from(usage)))
+    Ok((WaitStatus::of(status), Usage::from(usage)))
 }
 
 /// getppid(2), which has the least to do of all calls: what it takes is the way into the kernel and back. It goes there
@@ -283,9 +283,9 @@ mod tests {
         let done = run("echo out; echo err >&2; exit 3");
         assert_eq!(
             (done.ending, &done.stdout[..], &done.stderr[..]),
-            (Ending::Exited(3), &b"out\n"[..], &b"err\n"[..])
+            (WaitStatus::Exited(3), &b"out\n"[..], &b"err\n"[..])
         );
-        assert_eq!(run("kill -9 $$").ending, Ending::Killed(9));
+        assert_eq!(run("kill -9 $$").ending, WaitStatus::Killed(9));
         assert!(done.usage.minor_faults > 0);
     }
 

@@ -12,23 +12,23 @@ use crate::Errno;
 
 /// In which events a seized program stops, besides signals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options(i32);
+pub struct TraceOptions(i32);
 
-impl Options {
+impl TraceOptions {
     /// At exec, at exit (its memory is still there), and at new threads, which are seized too. New processes are not. All are
     /// killed if the tracer dies.
-    pub const LIFE: Options = Options(
+    pub const LIFE: TraceOptions = TraceOptions(
         libc::PTRACE_O_TRACEEXEC | libc::PTRACE_O_TRACEEXIT | libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_EXITKILL,
     );
 
     /// At the syscalls that a filter picks out ([`crate::seccomp`]) and at exec; new threads and processes are seized
     /// too. All are killed if the tracer dies: without it, the filter would make these syscalls fail.
-    pub const FILTERED_CALLS: Options =
-        Options(Options::CALLS.0 | libc::PTRACE_O_TRACESECCOMP | libc::PTRACE_O_EXITKILL);
+    pub const FILTERED_CALLS: TraceOptions =
+        TraceOptions(TraceOptions::CALLS.0 | libc::PTRACE_O_TRACESECCOMP | libc::PTRACE_O_EXITKILL);
 
     /// At exec; new threads and processes are seized too. What is resumed by [`resume_to_call`] stops at every syscall. If the
     /// tracer dies, all go on.
-    pub const CALLS: Options = Options(
+    pub const CALLS: TraceOptions = TraceOptions(
         libc::PTRACE_O_TRACEEXEC
             | libc::PTRACE_O_TRACECLONE
             | libc::PTRACE_O_TRACEFORK
@@ -66,7 +66,7 @@ pub enum Stop {
 ///
 /// # Errors
 /// EPERM: it is another's, traced by another, or ptrace is refused (Yama, seccomp). ESRCH: it is gone.
-pub fn seize(tid: u32, options: Options) -> Result<(), Errno> {
+pub fn seize(tid: u32, options: TraceOptions) -> Result<(), Errno> {
     request(libc::PTRACE_SEIZE, tid, i64::from(options.0))
 }
 

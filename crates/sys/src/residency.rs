@@ -111,12 +111,12 @@ pub fn mark(number: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mapping::{Mapping, Policy};
+    use crate::mapping::{OwnMapping, Policy};
 
     #[test]
     fn touched_pages_are_resident_and_no_others() {
         const PAGES: usize = 3 * PAGES_AT_ONCE + 7;
-        let mut mapping = Mapping::new(PAGES * 4096, Policy::Plain).unwrap();
+        let mut mapping = OwnMapping::new(PAGES * 4096, Policy::Plain).unwrap();
         assert_eq!(resident_bytes(mapping.address(), PAGES * 4096), Ok(0));
         if crate::machine::thp().as_deref() == Some("always") {
             println!("SKIPPED: every page comes with 511 others where huge pages are always given");
@@ -139,7 +139,7 @@ mod tests {
     fn pages_are_there_when_touched() {
         let page = rustix::param::page_size();
         let len = 5000 * page;
-        let mut mapping = Mapping::new(len, Policy::Plain).unwrap();
+        let mut mapping = OwnMapping::new(len, Policy::Plain).unwrap();
         let pages = whole_pages(mapping.address(), len);
         assert_eq!(pages.len(), len);
         assert!(in_core(pages.clone()).unwrap().iter().all(|there| !there));

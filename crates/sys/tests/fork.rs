@@ -4,7 +4,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sys::fork::{BorrowedStack, ForkError, Stage, Words};
-use sys::mapping::{Mapping, Policy};
+use sys::mapping::{OwnMapping, Policy};
 use sys::memory::{Initialised, Memory};
 use sys::usage::Usage;
 
@@ -15,8 +15,8 @@ fn alone() -> MutexGuard<'static, ()> {
     ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn pages(policy: Policy) -> Mapping {
-    let mut mapping = Mapping::new(PAGES * 4096, policy).unwrap();
+fn pages(policy: Policy) -> OwnMapping {
+    let mut mapping = OwnMapping::new(PAGES * 4096, policy).unwrap();
     mapping.touch_pages();
     mapping
 }

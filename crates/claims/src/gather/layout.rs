@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use results::claims::Claim;
-use sys::process::Ending;
+use sys::process::WaitStatus;
 
 use super::Gatherer;
 use crate::ask::{Asker, Randomness, Trouble, pick};
@@ -98,7 +98,7 @@ fn look(asker: &Asker, program: &File, randomness: Randomness, pie: bool) -> Res
     let finished = asker.run(&mut Command::new(path), randomness)?;
     let text = String::from_utf8_lossy(&finished.stdout);
     let unknown = || Trouble::Failed("a small C program did not say where it lies".to_owned());
-    let (end, maps) = text.split_once('\n').filter(|_| finished.ending == Ending::Exited(0)).ok_or_else(unknown)?;
+    let (end, maps) = text.split_once('\n').filter(|_| finished.ending == WaitStatus::Exited(0)).ok_or_else(unknown)?;
     let end = usize::from_str_radix(end, 16).map_err(|_| unknown())?;
     let regions = sys::proc::parse_maps(maps).ok_or_else(unknown)?;
     let named = |name: &str| regions.iter().find(|region| region.name == name).map(|region| (region.start, region.end));
@@ -132,7 +132,7 @@ impl Workshop {
         let mut compiler = Command::new("cc");
         compiler.args(["-O1", "-w", "-fno-stack-protector", flag, "-o"]).arg(&program).arg(&source);
         match asker.run(&mut compiler, Randomness::Inherited) {
-            Ok(done) if done.ending == Ending::Exited(0) => File::open(&program).map_err(failed),
+            Ok(done) if done.ending == WaitStatus::Exited(0) => File::open(&program).map_err(failed),
             Ok(_) => Err(Trouble::Failed(format!("cc {flag} did not make a program"))),
             Err(Trouble::Failed(_)) => Err(Trouble::Failed("there is no C compiler (cc) here".to_owned())),
             Err(Trouble::Interrupted) => Err(Trouble::Interrupted),

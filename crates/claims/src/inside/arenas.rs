@@ -5,7 +5,7 @@ use std::thread;
 
 use sys::allocator::HeapBlock;
 use sys::memory::Memory;
-use sys::proc::Region;
+use sys::proc::MapsEntry;
 
 use super::allocating::many;
 use super::{break_now, failed, in_break};
@@ -64,7 +64,7 @@ fn listen(told: &Receiver<(usize, Option<usize>)>) -> Result<Vec<usize>, String>
     all.into_iter().map(|(_, address)| address.ok_or("malloc: no memory for a thread".to_owned())).collect()
 }
 
-fn arena(address: usize, first: &[Region], later: &[Region]) -> Option<Arena> {
+fn arena(address: usize, first: &[MapsEntry], later: &[MapsEntry]) -> Option<Arena> {
     let index = first.iter().position(|region| region.contains(address))?;
     let region = &first[index];
     let behind = first.get(index + 1).filter(|next| next.start == region.end && next.permissions.starts_with("---"));

@@ -1,9 +1,9 @@
 //! Where everything lies in this process.
 
 use sys::allocator::move_break;
-use sys::mapping::{Mapping, Policy};
+use sys::mapping::{OwnMapping, Policy};
 use sys::memory::Memory;
-use sys::proc::Region;
+use sys::proc::MapsEntry;
 
 use super::{failed, heap, page_bytes};
 use crate::facts::Layout;
@@ -12,7 +12,7 @@ use crate::facts::Layout;
 pub(super) fn look() -> Result<Layout, String> {
     let image = sys::image::own_image().ok_or("dl_iterate_phdr: the program's own headers are unknown")?;
     let page = page_bytes();
-    let fresh = Mapping::new(1 << 20, Policy::Plain).map_err(failed("mmap"))?;
+    let fresh = OwnMapping::new(1 << 20, Policy::Plain).map_err(failed("mmap"))?;
     if heap().is_none() {
         // An allocator that does not use brk has left no [heap] to see.
         move_break(isize::try_from(page).expect("small")).map_err(failed("brk"))?;
@@ -29,15 +29,15 @@ pub(super) fn look() -> Result<Layout, String> {
     })
 }
 
-fn named(regions: &[Region], name: &str) -> Option<(usize, usize)> {
+fn named(regions: &[MapsEntry], name: &str) -> Option<(usize, usize)> {
     regions.iter().find(|region| region.name == name).map(|region| (region.start, region.end))
 }
 
 /// All but the program's own, which end at `program_end`, and those that the kernel names.
-pub(crate) fn mappings(regions: &[Region], program_end: usize) -> Vec<(usize, usize)> {
+pub(crate) fn mappings(regions: &[MapsEntry], program_end: usize) -> Vec<(usize, usize)> {
     let program = regions.iter().find(|region| region.end == program_end || region.contains(program_end - 1));
     let file = regions.iter().rfind(|region| region.end <= program_end && region.inode != 0);
-    let own = |region: &Region| {
+    let own = |region: &MapsEntry| {
         program.is_some_and(|last| last.start == region.start)
             || file.is_some_and(|file| file.inode == region.inode && file.name == region.name)
     };

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use sys::allocator::HeapBlock;
-use sys::mapping::{Mapping, Policy};
+use sys::mapping::{OwnMapping, Policy};
 use sys::memory::Memory;
 use sys::proc::resident_now;
 use sys::residency::{in_core, mapped, whole_pages};
@@ -16,7 +16,7 @@ const STRIDE: usize = 16;
 
 /// Of a fresh private anonymous mapping.
 pub(super) fn of_mapping(bytes: usize) -> Result<Paging, String> {
-    let mut mapping = Mapping::new(bytes, Policy::Plain).map_err(failed("mmap"))?;
+    let mut mapping = OwnMapping::new(bytes, Policy::Plain).map_err(failed("mmap"))?;
     paging(mapping.address(), bytes, |offset| mapping.touch(offset))
 }
 
@@ -71,14 +71,14 @@ pub(super) fn resident(pages: Range<usize>) -> Result<Resident, String> {
 
 /// Writes to fresh memory what nobody should ever see again.
 pub(super) fn dirty(bytes: usize) -> Result<(), String> {
-    Mapping::new(bytes, Policy::Plain).map_err(failed("mmap"))?.fill(0xA5);
+    OwnMapping::new(bytes, Policy::Plain).map_err(failed("mmap"))?.fill(0xA5);
     Ok(())
 }
 
 /// Reads every byte of a fresh mapping, and once more after a byte of each page was written: until then the kernel shows
 /// its page of zeros, and only the write brings in a page that somebody may have used before.
 pub(super) fn read_back(bytes: usize) -> Result<Zeroes, String> {
-    let mut mapping = Mapping::new(bytes, Policy::Plain).map_err(failed("mmap"))?;
+    let mut mapping = OwnMapping::new(bytes, Policy::Plain).map_err(failed("mmap"))?;
     let read_nonzero = mapping.nonzero_bytes() as u64;
     mapping.touch_pages();
     let touched = bytes.div_ceil(page_bytes()) as u64;

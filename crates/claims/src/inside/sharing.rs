@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use sys::fork::Stage;
-use sys::mapping::{Mapping, Policy};
+use sys::mapping::{OwnMapping, Policy};
 use sys::memory::Initialised;
 use sys::usage::Usage;
 
@@ -18,13 +18,13 @@ const SAW_PRIVATE: u64 = 2;
 /// The parent writes after the fork, the child reads and writes, the parent reads.
 pub(super) fn share() -> Result<Sharing, String> {
     let page = page_bytes();
-    let mut shared = Mapping::new(2 * page, Policy::Shared).map_err(failed("mmap"))?;
-    let mut private = Mapping::new(2 * page, Policy::Plain).map_err(failed("mmap"))?;
+    let mut shared = OwnMapping::new(2 * page, Policy::Shared).map_err(failed("mmap"))?;
+    let mut private = OwnMapping::new(2 * page, Policy::Plain).map_err(failed("mmap"))?;
     let stage = Stage::new().map_err(failed("pipe"))?;
     let child = {
         let (shared, private) = (&mut shared, &mut private);
         stage.fork_asleep(move || {
-            let saw = |mapping: &Mapping, bit| if mapping.read_byte(0) == 1 { bit } else { 0 };
+            let saw = |mapping: &OwnMapping, bit| if mapping.read_byte(0) == 1 { bit } else { 0 };
             let seen = saw(shared, SAW_SHARED) | saw(private, SAW_PRIVATE);
             shared.touch(page);
             private.touch(page);
@@ -47,7 +47,7 @@ pub(super) fn share() -> Result<Sharing, String> {
 /// Writes a byte to each page of `bytes` of small pages and times all of it.
 pub(super) fn fault(bytes: usize, kind: FaultKind) -> Result<Timed, String> {
     // A kernel without huge pages says EINVAL.
-    let mapping = Mapping::new(bytes, Policy::NoHugePage).or_else(|_| Mapping::new(bytes, Policy::Plain));
+    let mapping = OwnMapping::new(bytes, Policy::NoHugePage).or_else(|_| OwnMapping::new(bytes, Policy::Plain));
     let mut mapping = mapping.map_err(failed("mmap"))?;
     match kind {
         FaultKind::FirstTouch => Ok(touch(&mut mapping)),
@@ -64,7 +64,7 @@ pub(super) fn fault(bytes: usize, kind: FaultKind) -> Result<Timed, String> {
     }
 }
 
-fn touch(mapping: &mut Mapping) -> Timed {
+fn touch(mapping: &mut OwnMapping) -> Timed {
     let before = Usage::of_this_thread();
     let start = Instant::now();
     mapping.touch_pages();

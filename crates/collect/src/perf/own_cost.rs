@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use sys::mapping::{Mapping, Policy};
+use sys::mapping::{OwnMapping, Policy};
 use sys::process::{allowed_cpus, pin_to, this_thread};
 
 use crate::perf::rings::{Rings, Wanted};
@@ -41,7 +41,7 @@ fn measure(wanted: &Wanted) -> Option<u64> {
 /// How long the first touch of a page takes, in nanoseconds.
 fn touch() -> Option<i64> {
     let page = usize::try_from(sys::limits::page_bytes()).ok()?;
-    let mut mapping = Mapping::new(PAGES * page, Policy::NoHugePage).ok()?;
+    let mut mapping = OwnMapping::new(PAGES * page, Policy::NoHugePage).ok()?;
     let began = Instant::now();
     mapping.touch_pages();
     i64::try_from(began.elapsed().as_nanos() / PAGES as u128).ok()

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use sys::Errno;
-use sys::perf::event::{Event, Reading, Watched, Whose};
+use sys::perf::event::{PerfEvent, Reading, Watched, Whose};
 use sys::perf::record::Format;
 use sys::perf::ring::Ring;
 
@@ -43,7 +43,7 @@ struct Processor {
 
 #[derive(Debug)]
 struct Opened {
-    event: Event,
+    event: PerfEvent,
     counts_faults: bool,
     /// It is the first of its thread, which tells of lives as well, and hangs up when the thread and all that it started are gone.
     tells_lives: bool,
@@ -62,7 +62,7 @@ impl Rings {
     /// Opens the events of the thread `tid` on each of `cpus`.
     ///
     /// # Errors
-    /// As [`Event::open`] and [`Ring::new`].
+    /// As [`PerfEvent::open`] and [`Ring::new`].
     pub(crate) fn open(wanted: &Wanted, tid: u32, cpus: &[u32]) -> Result<Self, Errno> {
         let mut rings =
             Rings { processors: Vec::with_capacity(cpus.len()), format: Format::default(), wanted: wanted.clone() };
@@ -83,7 +83,7 @@ impl Rings {
     /// Adds another thread of the same program.
     ///
     /// # Errors
-    /// As [`Event::open`].
+    /// As [`PerfEvent::open`].
     pub(crate) fn add(&mut self, tid: u32) -> Result<(), Errno> {
         let all: Vec<_> = std::iter::once(self.wanted.first()).chain(self.wanted.others()).collect();
         (0..self.processors.len()).try_for_each(|at| self.fill(at, tid, &all))
@@ -191,6 +191,6 @@ fn open(watched: &Watched, wanted: &Wanted, tid: u32, cpu: u32, ring_bytes: usiz
     let tells_lives = *watched == wanted.first();
     let whose =
         Whose { tid, cpu, user_mode_only: wanted.user_mode_only, from_exec: wanted.from_exec, lives: tells_lives };
-    let event = Event::open(watched, whose, u32::try_from(ring_bytes / 4).unwrap_or(u32::MAX))?;
+    let event = PerfEvent::open(watched, whose, u32::try_from(ring_bytes / 4).unwrap_or(u32::MAX))?;
     Ok(Opened { event, counts_faults: *watched == Watched::FaultBegins, tells_lives })
 }

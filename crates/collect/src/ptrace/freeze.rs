@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sys::Errno;
 use sys::proc::task::{has_ended, is_over, threads_of};
-use sys::ptrace::{self, Options, Stop};
+use sys::ptrace::{self, Stop, TraceOptions};
 
 /// How long a process may be kept from running while it is attached to, has its picture taken, or is left. A thread that has not
 /// stopped by then sleeps where no stop reaches it (in vfork(2), for one, until its child has another program): it is attached to when it
@@ -54,7 +54,7 @@ impl Frozen {
             if self.0.contains_key(&tid) {
                 continue;
             }
-            match ptrace::seize(tid, Options::CALLS).and_then(|()| ptrace::interrupt(tid)) {
+            match ptrace::seize(tid, TraceOptions::CALLS).and_then(|()| ptrace::interrupt(tid)) {
                 Ok(()) => {
                     any_new = true;
                     self.0.insert(tid, None);

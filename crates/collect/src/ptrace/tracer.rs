@@ -17,7 +17,7 @@ use events::{Call, Life, Name, Thread};
 use sys::Errno;
 use sys::clock::monotonic_ns;
 use sys::proc::task::{process_of, program_name};
-use sys::process::Ending;
+use sys::process::WaitStatus;
 use sys::ptrace::{self, AtCall, Stop};
 use sys::remote::read_text;
 
@@ -37,7 +37,7 @@ pub(crate) struct Tracer {
     threads: HashMap<u32, Tracee>,
     /// The first process, and how it ended.
     first: u32,
-    ending: Option<Ending>,
+    ending: Option<WaitStatus>,
     /// A filter picks out the calls; else every call is a stop.
     filtered: bool,
     /// There are no rings: what they would tell of lives and mappings is told from here.
@@ -97,7 +97,7 @@ impl Tracer {
     }
 
     /// Until the last thread is gone, or let go. Returns how the first process ended.
-    pub(crate) fn run(mut self) -> Option<Ending> {
+    pub(crate) fn run(mut self) -> Option<WaitStatus> {
         while !self.threads.is_empty() {
             if let Some(signal) = self.shared.take_signal() {
                 self.pass_on(signal);
@@ -147,8 +147,8 @@ impl Tracer {
     /// Tells what `stop` says, and lets the thread go on.
     fn report(&mut self, tid: u32, stop: Stop, now_ns: u64) {
         match stop {
-            Stop::Exited(status) => return self.gone(tid, now_ns, Ending::Exited(status)),
-            Stop::Killed(signal) => return self.gone(tid, now_ns, Ending::Killed(signal)),
+            Stop::Exited(status) => return self.gone(tid, now_ns, WaitStatus::Exited(status)),
+            Stop::Killed(signal) => return self.gone(tid, now_ns, WaitStatus::Killed(signal)),
             Stop::Picked | Stop::Call => self.at_call(tid, now_ns),
             Stop::Exec => self.executed(tid, now_ns),
             Stop::Born(child) => self.born(child, tid, now_ns),
@@ -242,13 +242,13 @@ impl Tracer {
         self.threads.entry(tid).or_insert_with(|| Tracee { pid: process_of(tid).unwrap_or(tid), in_call: false })
     }
 
-    fn gone(&mut self, tid: u32, now_ns: u64, ending: Ending) {
+    fn gone(&mut self, tid: u32, now_ns: u64, ending: WaitStatus) {
         let pid = self.tracee(tid).pid;
         self.threads.remove(&tid);
         let number = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
         let told = match ending {
-            Ending::Exited(status) => events::Ending::Exited(number(status)),
-            Ending::Killed(signal) => events::Ending::Killed(number(signal)),
+            WaitStatus::Exited(status) => events::Ending::Exited(number(status)),
+            WaitStatus::Killed(signal) => events::Ending::Killed(number(signal)),
         };
         self.tell(Thread { pid, tid }, now_ns, Life::Ended { ending: told });
         if tid == self.first {

@@ -1,7 +1,7 @@
 //! What a process has mapped, as events: for one that was running before it was observed.
 
 use events::{Device, Life, MappingReport, Thread};
-use sys::proc::{Region, regions_of};
+use sys::proc::{MapsEntry, regions_of};
 
 use crate::stream::raw::{RawEvent, RawKind, SharedInterner};
 
@@ -16,7 +16,7 @@ pub(crate) fn attached(pid: u32, time_ns: u64, interner: &SharedInterner) -> Vec
 /// What `pid` has mapped, as events at `time_ns`.
 pub(crate) fn mappings(pid: u32, time_ns: u64, interner: &SharedInterner) -> Vec<RawEvent> {
     let regions = regions_of(pid).unwrap_or_default();
-    let raw = |region: Region| {
+    let raw = |region: MapsEntry| {
         let mapping = interner.mapping(&MappingReport {
             start: region.start as u64,
             end: region.end as u64,

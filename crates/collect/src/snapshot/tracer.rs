@@ -12,8 +12,8 @@ use sys::Errno;
 use sys::interrupt::Interrupt;
 use sys::launch::Started;
 use sys::proc::task::threads_of;
-use sys::process::Ending;
-use sys::ptrace::{self, Bell, Options, Stop};
+use sys::process::WaitStatus;
+use sys::ptrace::{self, Bell, Stop, TraceOptions};
 
 use super::picture::{self, Leaving, Unseen};
 use super::{At, Failure, Moment, Outcome, Request};
@@ -30,7 +30,7 @@ const GRACE: Duration = Duration::from_secs(1);
 pub fn run(request: &Request, interrupt: Interrupt, look: &mut dyn FnMut(&Snapshot)) -> Result<Outcome, Failure> {
     let waiting = request.program.start(request.setup).map_err(Failure::Start)?;
     let bell = Bell::new().map_err(Failure::Start)?;
-    ptrace::seize(waiting.pid(), Options::LIFE).map_err(Failure::Trace)?;
+    ptrace::seize(waiting.pid(), TraceOptions::LIFE).map_err(Failure::Trace)?;
     let started = waiting.go().map_err(|errno| match errno {
         // personality(2) is refused with EPERM, and execve(2) of a traced program that wants privilege may be as well.
         Errno::NOT_PERMITTED if request.setup.addresses != sys::launch::Addresses::Inherited => {
@@ -106,10 +106,10 @@ impl Tracer<'_> {
     }
 
     /// What a stop means; the ending if it is that of the whole process.
-    fn see(&mut self, tid: u32, stop: Stop) -> Option<Ending> {
+    fn see(&mut self, tid: u32, stop: Stop) -> Option<WaitStatus> {
         let onward = match stop {
-            Stop::Exited(status) if tid == self.pid => return Some(Ending::Exited(status)),
-            Stop::Killed(signal) if tid == self.pid => return Some(Ending::Killed(signal)),
+            Stop::Exited(status) if tid == self.pid => return Some(WaitStatus::Exited(status)),
+            Stop::Killed(signal) if tid == self.pid => return Some(WaitStatus::Killed(signal)),
             Stop::Exited(_) | Stop::Killed(_) => {
                 // Somebody else's end, or a thread's: nothing to resume.
                 self.thaw_if_all_stand();

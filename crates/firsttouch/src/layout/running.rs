@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use results::layout::{Kernel, Layout, LayoutRun, Moment, SCHEMA};
 use sys::interrupt::Interrupt;
 use sys::launch::{Addresses, Program, Setup};
-use sys::process::Ending;
+use sys::process::WaitStatus;
 
 use super::options::as_asked;
 use super::watching::Watching;
@@ -228,8 +228,8 @@ fn keep(
             return Ok(());
         }
         let how = match outcome.ending {
-            Ending::Killed(signal) => format!("was killed by {}", sys::interrupt::name(signal)),
-            Ending::Exited(status) => format!("exited with status {status}"),
+            WaitStatus::Killed(signal) => format!("was killed by {}", sys::interrupt::name(signal)),
+            WaitStatus::Exited(status) => format!("exited with status {status}"),
         };
         return Err(anyhow!("the program {how} before its picture could be taken; try --at TIME with an earlier time"));
     };
@@ -242,7 +242,7 @@ fn keep(
     if let (Seen::AtExit, When::After(time)) = (seen, options.at) {
         album.note(format!("the program exited before {} had passed: this is how it was at its exit", as_asked(time)));
     }
-    if let Ending::Killed(signal) = outcome.ending
+    if let WaitStatus::Killed(signal) = outcome.ending
         && interrupt.received().is_none()
     {
         album.note(format!("the program was killed by {}", sys::interrupt::name(signal)));

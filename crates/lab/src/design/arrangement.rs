@@ -1,6 +1,7 @@
 //! From an experiment to the arms, points and contrasts of a design.
 
 use results::{Factor, Refused};
+use sample::source::Source;
 
 use crate::design::impossible::impossible;
 use crate::design::machine_limits::MachineLimits;
@@ -10,7 +11,6 @@ use crate::question::arm::{ArmSpec, PLACEBO};
 use crate::question::defaults::Defaults;
 use crate::question::preload::Environment;
 use crate::question::quantity::bytes_text;
-use sample::source::Source;
 
 /// What is run, and what is made of it.
 #[derive(Debug, Clone, Default)]

@@ -2,6 +2,8 @@
 //! them.
 
 use results::{Factor, Refused};
+use sample::protocol::Earlier;
+use sample::source::Source;
 
 use crate::design::arrangement::Arrangement;
 use crate::design::impossible::impossible;
@@ -12,8 +14,6 @@ use crate::question::arm::PLACEBO;
 use crate::question::experiment::{Factors, Position, Subject};
 use crate::question::memory::MemoryState;
 use crate::question::request::BenchRequest;
-use sample::protocol::Earlier;
-use sample::source::Source;
 
 /// The cells of a factorial experiment, the effect of each factor, and one comparison: the cell of
 /// all first levels against that of all second ones, as a naive program would compare them.

@@ -1,6 +1,7 @@
 //! From what the user wants to a design: everything that can be decided before a child is started.
 
 use results::Refused;
+use sample::access_pattern::{AccessPattern, Touch};
 
 use crate::design::arrangement::{self, Arrangement};
 use crate::design::capacity::{self, MemoryLimits};
@@ -13,7 +14,6 @@ use crate::question::arm::ArmSpec;
 use crate::question::defaults::Defaults;
 use crate::question::experiment::{Factors, Metric, Subject};
 use crate::question::request::{BenchRequest, MAX_TIME};
-use sample::access_pattern::{AccessPattern, Touch};
 
 /// What is to be run.
 #[derive(Debug, Clone)]

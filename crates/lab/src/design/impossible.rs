@@ -1,11 +1,11 @@
 //! What rules an arm out before any child is started.
 
+use sample::source::Source;
 use sys::mapping::HUGE_PAGE_BYTES;
 
 use crate::design::machine_limits::MachineLimits;
 use crate::design::work::Work;
 use crate::question::quantity::bytes_phrase;
-use sample::source::Source;
 
 /// What rules an arm out before any child is started.
 #[must_use]

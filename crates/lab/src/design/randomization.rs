@@ -2,7 +2,6 @@
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
-
 use sample::random::below;
 
 /// Puts `items` into a random order, each equally likely (Fisher and Yates).

@@ -1,5 +1,7 @@
 //! The design of a survey of floors: every source, none of them compared with a baseline.
 
+use sample::source::Source;
+
 use crate::design::arrangement::{self, Arrangement};
 use crate::design::error::BenchError;
 use crate::design::machine_limits::MachineLimits;
@@ -8,7 +10,6 @@ use crate::question::arm::ArmSpec;
 use crate::question::defaults::Defaults;
 use crate::question::memory::MemoryState;
 use crate::question::request::BenchRequest;
-use sample::source::Source;
 
 /// The byte that both touches write.
 pub(crate) const FILL: u8 = 1;

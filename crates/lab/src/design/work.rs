@@ -1,5 +1,10 @@
 //! What one sample does, and how much of it.
 
+use sample::access_pattern::AccessPattern;
+use sample::protocol::Earlier;
+use sample::small;
+use sample::source::Source;
+
 use crate::design::Point;
 use crate::design::capacity::{self, HEADROOM_BYTES};
 use crate::design::machine_limits::MachineLimits;
@@ -7,10 +12,6 @@ use crate::question::arm::ArmSpec;
 use crate::question::defaults::Defaults;
 use crate::question::memory::MemoryState;
 use crate::question::preload::Environment;
-use sample::access_pattern::AccessPattern;
-use sample::protocol::Earlier;
-use sample::small;
-use sample::source::Source;
 
 /// The warm-up touches this many times the memory of a sample (docs/method.md, hygiene).
 const WARM_UP: f64 = 1.2;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use results::{Machine, Sample, Stopped, Warning};
+use sample::source::Source;
 use stats::{Placebo, trend, two_modes};
 use sys::mapping::HUGE_PAGE_BYTES;
 
@@ -13,7 +14,6 @@ use crate::question::experiment::Metric;
 use crate::question::memory::MemoryState;
 use crate::run::Run;
 use crate::run::disturbance::outside_cause;
-use sample::source::Source;
 
 /// A trend smaller than this share over the whole run changes no digit that anybody reads.
 const TREND_MIN: f64 = 0.10;

@@ -4,11 +4,11 @@
 //! so. docs/method.md has the parts and the rule.
 
 use results::{Explanation, FloorSample, Part, Sample};
+use sample::source::Source;
 use stats::{Interval, largest_rank, median, sign_interval, sorted};
 
 use crate::judge::floors::ALPHA;
 use crate::judge::point_run::{ArmRun, PointRun};
-use sample::source::Source;
 
 /// An interval that reaches further from 1 than this does not say that a sum adds up, even if it
 /// holds 1.

@@ -1,13 +1,13 @@
 //! A run at one point, as its floors are held against it.
 
 use results::{FloorSample, Sample};
+use sample::access_pattern::AccessPattern;
+use sample::source::Source;
 
 use crate::design::work::Work;
 use crate::design::{Design, Role};
 use crate::question::preload::Environment;
 use crate::run::Run;
-use sample::access_pattern::AccessPattern;
-use sample::source::Source;
 
 /// What is known of a run at one point.
 #[derive(Debug, Clone)]

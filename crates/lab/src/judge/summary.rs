@@ -1,12 +1,12 @@
 //! What a row of the table shows, computed from the samples of an arm.
 
 use results::{ArmSummary, Bill, PhaseTimes, Sample};
+use sample::source::Source;
 use stats::{median, robust_spread};
 use sys::limits::page_bytes;
 
 use crate::design::work::Work;
 use crate::question::experiment::Metric;
-use sample::source::Source;
 
 /// Fewer faults per block of memory than this are not worth dividing by.
 const FAULTS_MIN: f64 = 0.5;

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use sample::access_pattern::{Between, Cache, PageOrder, Touch};
+use sample::source::Source;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -10,8 +12,6 @@ use serde::{Deserialize, Deserializer};
 use crate::question::defaults::AccessOverrides;
 use crate::question::preload::{Allocator, Environment};
 use crate::question::quantity::parse_share;
-use sample::access_pattern::{Between, Cache, PageOrder, Touch};
-use sample::source::Source;
 
 /// The name of the baseline's second appearance.
 pub const PLACEBO: &str = "placebo";

@@ -6,12 +6,12 @@ mod values;
 
 use std::time::Duration;
 
+use sample::source::Source;
 use serde::Deserialize;
 
 use crate::question::arm::{ArmSpec, nearest};
 use crate::question::defaults::Defaults;
 use crate::question::memory::MemoryState;
-use sample::source::Source;
 
 pub use file::Mistake;
 

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use sample::measurement::nanoseconds;
+
 use crate::design::survey::FILL;
 use crate::design::{Design, Point};
 use crate::question::experiment::Subject;
 use crate::question::request::BenchRequest;
-use sample::measurement::nanoseconds;
 
 /// What the user asked for on the command line, where that is no other than what the design says.
 #[derive(Debug, Clone, Default)]

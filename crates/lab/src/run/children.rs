@@ -18,6 +18,9 @@ use std::time::{Duration, Instant};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use results::{Block, Sample};
+use sample::measurement::{Measurement, nanoseconds};
+use sample::protocol::{Answer, CHILD_VERB, Job, Task};
+use sample::random::below;
 use sys::interrupt::Interrupt;
 use sys::proc::Counters;
 use sys::usage::Usage;
@@ -32,9 +35,6 @@ use crate::run::policy_check::{self, policy_took_effect};
 use crate::run::timings::TakenTimings;
 use crate::run::{Bench, Taken};
 use conversion::Slot;
-use sample::measurement::{Measurement, nanoseconds};
-use sample::protocol::{Answer, CHILD_VERB, Job, Task};
-use sample::random::below;
 
 /// On a machine that keeps its memory, free memory stays warm unless the machine has been idle for
 /// so long.

@@ -5,6 +5,10 @@ use std::os::fd::RawFd;
 use std::path::Path;
 
 use results::Sample;
+use sample::access_pattern::Cache;
+use sample::file_source::{FileSource, Place};
+use sample::protocol::JobFile;
+use sample::source::Source;
 use sys::filesystem::Filesystem;
 use sys::limits::page_bytes;
 use sys::reopen::{Inherited, Route};
@@ -13,10 +17,6 @@ use sys::scratch::Scratch;
 use crate::design::Design;
 use crate::design::work::Work;
 use crate::question::quantity::bytes_phrase;
-use sample::access_pattern::Cache;
-use sample::file_source::{FileSource, Place};
-use sample::protocol::JobFile;
-use sample::source::Source;
 
 /// The share of a file that may be where it should not be: a page or two that somebody else holds.
 const ELSEWHERE_SHARE: f64 = 0.01;

@@ -2,12 +2,12 @@
 //! a sweep over sizes, and then found to the byte by bisection with further ones.
 
 use results::{Observed, TurningPoint};
+use sample::access_pattern::AccessPattern;
 
 use crate::design::Design;
 use crate::design::work::Work;
 use crate::run::children::Children;
 use crate::run::observe::ObservedArm;
-use sample::access_pattern::AccessPattern;
 
 /// Blocks of a run between the points: enough that what the heap had before is no matter.
 const BLOCKS: u64 = 8;

@@ -1,6 +1,8 @@
 //! The observed runs: each arm once, untimed, before anything counts.
 
 use results::{Observed, Refused, Sample};
+use sample::measurement::Measurement;
+use sample::source::Source;
 use sys::limits::page_bytes;
 
 use crate::design::error::BenchError;
@@ -8,8 +10,6 @@ use crate::design::work::Work;
 use crate::design::{ArmPlan, Design};
 use crate::run::children::Children;
 use crate::run::policy_check::policy_took_effect;
-use sample::measurement::Measurement;
-use sample::source::Source;
 
 /// What the observed run of an arm brought.
 #[derive(Debug, Clone, Default)]

@@ -1,15 +1,15 @@
 //! Whether an arm got what it asked for. A policy that did not take effect measures something else.
 
 use results::Sample;
+use sample::access_pattern::Between;
+use sample::file_source::FileSource;
+use sample::source::Source;
 use sys::mapping::HUGE_PAGE_BYTES;
 
 use crate::design::work::Work;
 use crate::question::preload::Preloaded;
 use crate::question::quantity::bytes_phrase;
 use crate::run::files::cache_was_right;
-use sample::access_pattern::Between;
-use sample::file_source::FileSource;
-use sample::source::Source;
 
 /// The least share of eligible bytes that must be in huge pages.
 const HUGE_SHARE: f64 = 0.9;

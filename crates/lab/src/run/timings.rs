@@ -1,7 +1,6 @@
 //! Touches that a sample timed one by one, as its child said them.
 
 use results::Bucket;
-
 use sample::stopwatch::{TimeBucket, Timing, Timings};
 
 /// What one sample said of its touches.

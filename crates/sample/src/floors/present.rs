@@ -6,7 +6,7 @@ use std::hint::black_box;
 use sys::Errno;
 use sys::cached_file::CachedFile;
 use sys::limits::page_bytes;
-use sys::mapping::{Mapping, Policy};
+use sys::mapping::{OwnMapping, Policy};
 use sys::memory::Memory;
 
 use super::{Measured, VALUE, each, judged};
@@ -33,7 +33,7 @@ pub(super) fn stores(len: usize) -> GroupFloors {
 /// Both find what the same kind of store has left: the string in the caches, as far as they hold
 /// it; the others nothing.
 fn written_again(len: usize) -> Result<[(PhaseCost, u64, u64); 2], Errno> {
-    let mut mapping = Mapping::new(len, Policy::Plain)?;
+    let mut mapping = OwnMapping::new(len, Policy::Plain)?;
     let mut outcome = Ok(());
     for _ in 0..PASSES_BEFORE {
         mapping.store_string(0..len, VALUE)?;
@@ -49,7 +49,7 @@ fn written_again(len: usize) -> Result<[(PhaseCost, u64, u64); 2], Errno> {
 /// As the kernel clears: a page at a time.
 fn clear_cold(len: usize) -> Measured {
     let page = usize::try_from(page_bytes()).expect("a page");
-    let mut mapping = Mapping::new(len, Policy::Plain)?;
+    let mut mapping = OwnMapping::new(len, Policy::Plain)?;
     mapping.fill(VALUE);
     mapping.put_out_of_caches(len)?;
     let mut outcome = Ok(());

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use crate::Errno;
-use crate::process::Ending;
+use crate::process::WaitStatus;
 
 /// How often [`Started::ended_within`] looks.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -16,7 +16,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 pub struct Started {
     pub(super) pid: i32,
     reaped: bool,
-    ending: Option<Ending>,
+    ending: Option<WaitStatus>,
 }
 
 impl Started {
@@ -34,7 +34,7 @@ impl Started {
     ///
     /// # Errors
     /// ECHILD: it was reaped elsewhere.
-    pub fn wait(&mut self) -> Result<Ending, Errno> {
+    pub fn wait(&mut self) -> Result<WaitStatus, Errno> {
         loop {
             match self.ask(0) {
                 Ok(Some(ending)) => return Ok(ending),
@@ -48,7 +48,7 @@ impl Started {
     ///
     /// # Errors
     /// ECHILD: it was reaped elsewhere.
-    pub fn ended_within(&mut self, time: Duration) -> Result<Option<Ending>, Errno> {
+    pub fn ended_within(&mut self, time: Duration) -> Result<Option<WaitStatus>, Errno> {
         let until = Instant::now() + time;
         loop {
             let ended = match self.ask(libc::WNOHANG) {
@@ -64,7 +64,7 @@ impl Started {
     }
 
     /// Its end, once it is there, is remembered.
-    fn ask(&mut self, how: i32) -> Result<Option<Ending>, Errno> {
+    fn ask(&mut self, how: i32) -> Result<Option<WaitStatus>, Errno> {
         if self.ending.is_some() {
             return Ok(self.ending);
         }
@@ -74,7 +74,7 @@ impl Started {
             0 => Ok(None),
             got if got == self.pid => {
                 self.reaped = true;
-                self.ending = Some(Ending::of(status));
+                self.ending = Some(WaitStatus::of(status));
                 Ok(self.ending)
             }
             _ => Err(Errno::last()),

@@ -9,10 +9,10 @@ use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use super::Mapping;
+use super::OwnMapping;
 use crate::memory::{Initialised, Memory};
 
-impl Mapping {
+impl OwnMapping {
     /// A part of `part_len` bytes at the beginning of every `step` bytes, the last perhaps smaller. The range is unmapped
     /// when the last of them is gone.
     ///
@@ -27,10 +27,10 @@ impl Mapping {
     }
 }
 
-/// A part of a mapping that no other part overlaps. See [`Mapping::split`].
+/// A part of a mapping that no other part overlaps. See [`OwnMapping::split`].
 #[derive(Debug)]
 pub struct Part {
-    whole: Arc<Mapping>,
+    whole: Arc<OwnMapping>,
     range: Range<usize>,
 }
 
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn parts_are_disjoint_and_outlive_each_other() {
-        let mut parts = Mapping::new(10 * 4096, Policy::Plain).unwrap().split(4 * 4096, 4 * 4096);
+        let mut parts = OwnMapping::new(10 * 4096, Policy::Plain).unwrap().split(4 * 4096, 4 * 4096);
         assert_eq!(parts.iter().map(Part::len).collect::<Vec<_>>(), [4 * 4096, 4 * 4096, 2 * 4096]);
         for (value, part) in (1..).zip(&mut parts) {
             part.fill(value);

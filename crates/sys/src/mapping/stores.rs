@@ -6,10 +6,10 @@
 
 use std::ops::Range;
 
-use super::Mapping;
+use super::OwnMapping;
 use crate::Errno;
 
-impl Mapping {
+impl OwnMapping {
     /// Writes `value` to every byte of `range` by one `rep stosb`, whatever the C library would choose.
     ///
     /// # Errors
@@ -145,7 +145,7 @@ mod tests {
     use crate::mapping::Policy;
 
     /// The bytes of the mapping.
-    fn bytes(mapping: &Mapping) -> &[u8] {
+    fn bytes(mapping: &OwnMapping) -> &[u8] {
         // SAFETY: the range is mapped, the kernel initialised it, and nobody writes while it is borrowed.
         unsafe { std::slice::from_raw_parts(mapping.start.cast::<u8>().as_ptr(), mapping.len) }
     }
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn all_bytes_are_written_and_no_others() {
         let len = 3 * 4096 - 5; // no multiple of 16
-        let mut mapping = Mapping::new(len, Policy::Plain).unwrap();
+        let mut mapping = OwnMapping::new(len, Policy::Plain).unwrap();
         mapping.store_past_caches(7).unwrap();
         assert!(bytes(&mapping).iter().all(|&byte| byte == 7));
         mapping.put_out_of_caches(len).unwrap();
@@ -166,6 +166,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "inside the mapping")]
     fn a_range_beyond_the_end_is_refused() {
-        let _ = Mapping::new(4096, Policy::Plain).unwrap().store_string(4000..4097, 1);
+        let _ = OwnMapping::new(4096, Policy::Plain).unwrap().store_string(4000..4097, 1);
     }
 }

@@ -51,7 +51,7 @@ pub struct Whose {
 
 /// An open event. Closing it ends it, for the thread's descendants as well.
 #[derive(Debug)]
-pub struct Event {
+pub struct PerfEvent {
     file: std::fs::File,
     samples: Option<Samples>,
 }
@@ -65,7 +65,7 @@ pub struct Reading {
     pub lost: Option<u64>,
 }
 
-impl Event {
+impl PerfEvent {
     /// Opens an event with one record each time it happens. Its records wake up a reader who polls the ring's event when
     /// `wake_bytes` are waiting, counted since the last time.
     ///
@@ -88,7 +88,7 @@ impl Event {
             opened = open(&mut attributes, tid, cpu);
         }
         let sized = attributes.sample_type & PAGE_SIZE != 0;
-        let event = Event { file: opened?, samples: samples(watched, sized) };
+        let event = PerfEvent { file: opened?, samples: samples(watched, sized) };
         if let Watched::CallBegins(_, filter) | Watched::CallEnds(_, filter) = watched {
             event.filter(filter)?;
         }
@@ -124,7 +124,7 @@ impl Event {
     ///
     /// # Errors
     /// EINVAL if they are on different processors.
-    pub fn write_to(&self, other: &Event) -> Result<(), Errno> {
+    pub fn write_to(&self, other: &PerfEvent) -> Result<(), Errno> {
         // SAFETY: both descriptors are open perf events.
         let failed = unsafe { ioctls::SET_OUTPUT(self.file.as_raw_fd(), other.file.as_raw_fd()) };
         if failed == 0 { Ok(()) } else { Err(Errno::last()) }
@@ -153,7 +153,7 @@ impl Event {
     }
 }
 
-impl std::os::fd::AsFd for Event {
+impl std::os::fd::AsFd for PerfEvent {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.file.as_fd()
     }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use perf_event_open_sys::bindings::perf_event_mmap_page;
 
-use super::event::Event;
+use super::event::PerfEvent;
 use crate::Errno;
 
 /// The ring of one event, into which others on the same processor may write as well.
@@ -35,7 +35,7 @@ impl Ring {
     ///
     /// # Errors
     /// EPERM: more than `perf_event_mlock_kb` and `RLIMIT_MEMLOCK` allow this user. EINVAL: no power of two of pages.
-    pub fn new(event: &Event, data_bytes: usize) -> Result<Self, Errno> {
+    pub fn new(event: &PerfEvent, data_bytes: usize) -> Result<Self, Errno> {
         let page = rustix::param::page_size();
         // SAFETY: a null hint lets the kernel choose a free range; the descriptor is an open perf event.
         let start = unsafe {

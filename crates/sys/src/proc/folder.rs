@@ -4,7 +4,7 @@ use std::fs::{File, read, read_to_string};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Mapped, PageMap, Region, Standing, entry_address, parse_maps, parse_smaps, parse_standing};
+use super::{Mapped, MapsEntry, PageMap, Standing, entry_address, parse_maps, parse_smaps, parse_standing};
 use crate::facts::Own;
 
 /// The folder of a thread. Making one opens nothing; each method opens one file, and fails as open(2) and read(2) do:
@@ -29,7 +29,7 @@ impl TaskFolder {
     ///
     /// # Errors
     /// As open(2) and read(2); `InvalidData` of a line in another form.
-    pub fn regions(&self) -> io::Result<Vec<Region>> {
+    pub fn regions(&self) -> io::Result<Vec<MapsEntry>> {
         parse_maps(&self.text("maps")?).ok_or_else(|| another_form("maps"))
     }
 
@@ -107,7 +107,7 @@ impl TaskFolder {
 ///
 /// # Errors
 /// As [`TaskFolder::regions`] of the first thread; `NotFound`: there is no such process.
-pub fn regions_of(pid: u32) -> io::Result<Vec<Region>> {
+pub fn regions_of(pid: u32) -> io::Result<Vec<MapsEntry>> {
     let others = super::task::threads_of(pid)?.into_iter().filter(|tid| *tid != pid);
     let first = TaskFolder::new(pid, pid).regions()?;
     let mut all = std::iter::once(first).chain(others.filter_map(|tid| TaskFolder::new(pid, tid).regions().ok()));

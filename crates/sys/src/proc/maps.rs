@@ -4,7 +4,7 @@ use std::io;
 
 /// One line of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Region {
+pub struct MapsEntry {
     /// The first address.
     pub start: usize,
     /// The first address after it.
@@ -21,7 +21,7 @@ pub struct Region {
     pub name: String,
 }
 
-impl Region {
+impl MapsEntry {
     /// Whether `address` is in it.
     #[must_use]
     pub fn contains(&self, address: usize) -> bool {
@@ -47,7 +47,7 @@ impl Region {
 ///
 /// # Errors
 /// Without `/proc`, what opening the file said; `InvalidData` of a line in another form.
-pub fn regions_now() -> io::Result<Vec<Region>> {
+pub fn regions_now() -> io::Result<Vec<MapsEntry>> {
     let text = std::fs::read("/proc/self/maps")?;
     let unknown = || io::Error::new(io::ErrorKind::InvalidData, "/proc/self/maps has a line of another form");
     parse_maps(&String::from_utf8_lossy(&text)).ok_or_else(unknown)
@@ -55,12 +55,12 @@ pub fn regions_now() -> io::Result<Vec<Region>> {
 
 /// Parses the whole file; `None` if a line has another form.
 #[must_use]
-pub fn parse_maps(text: &str) -> Option<Vec<Region>> {
+pub fn parse_maps(text: &str) -> Option<Vec<MapsEntry>> {
     text.lines().map(parse_line).collect()
 }
 
 /// `start-end permissions offset device inode name`.
-fn parse_line(line: &str) -> Option<Region> {
+fn parse_line(line: &str) -> Option<MapsEntry> {
     let mut words = line.splitn(6, ' ');
     let (start, end) = words.next()?.split_once('-')?;
     let permissions = words.next().filter(|permissions| permissions.len() == 4)?;
@@ -68,7 +68,7 @@ fn parse_line(line: &str) -> Option<Region> {
     let (major, minor) = device.split_once(':')?;
     let number = |text| u32::from_str_radix(text, 16).ok();
     let address = |text| usize::from_str_radix(text, 16).ok();
-    Some(Region {
+    Some(MapsEntry {
         start: address(start)?,
         end: address(end)?,
         permissions: permissions.to_owned(),
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!((regions[2].name.as_str(), regions[2].permissions.as_str()), ("", "---p"));
         assert!(regions[2].contains(0x7f1c_0002_1000) && !regions[2].contains(0x7f1c_0400_0000));
         let allowed = |permissions: &str| {
-            let region = Region { permissions: permissions.to_owned(), ..regions[0].clone() };
+            let region = MapsEntry { permissions: permissions.to_owned(), ..regions[0].clone() };
             (region.protection(), region.is_shared())
         };
         assert_eq!([allowed("rwxp"), allowed("--xs"), allowed("r--p")], [(7, false), (4, true), (1, false)]);

@@ -12,7 +12,7 @@ mod thread;
 
 pub use counters::{Counters, available_bytes, cpu_ticks, meminfo_bytes, oom_kills, pressure_total, vmstat};
 pub use folder::{TaskFolder, regions_of};
-pub use maps::{Region, parse_maps, regions_now};
+pub use maps::{MapsEntry, parse_maps, regions_now};
 pub use pagemap::PageMap;
 pub use rollup::{Resident, parse_rollup, resident_now};
 pub use smaps::Mapped;

@@ -54,14 +54,14 @@ fn append(ranges: &mut Vec<(u64, u64)>, start: u64, end: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mapping::{Mapping, Policy};
+    use crate::mapping::{OwnMapping, Policy};
     use crate::memory::Memory;
 
     #[test]
     fn touched_pages_are_resident() {
         let page = crate::limits::page_bytes();
         let length = usize::try_from(9 * page).unwrap();
-        let mut mapping = Mapping::new(length, Policy::Plain).unwrap();
+        let mut mapping = OwnMapping::new(length, Policy::Plain).unwrap();
         let start = mapping.address() as u64;
         let map = PageMap(File::open("/proc/self/pagemap").unwrap());
         let end = start + 9 * page;

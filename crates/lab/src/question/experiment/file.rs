@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sample::access_pattern::{AccessPattern, Between, Cache, PageOrder, Touch};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -9,7 +10,6 @@ use super::values::{duration, one_thread, passes, sizes, threads};
 use super::{Experiment, Factors, Metric, Reference, Subject};
 use crate::question::arm::{ArmSpec, PLACEBO};
 use crate::question::defaults::{AccessOverrides, Defaults};
-use sample::access_pattern::{AccessPattern, Between, Cache, PageOrder, Touch};
 
 /// What is wrong with an experiment file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use sample::source::Source;
 use serde::Deserialize;
 
 use crate::question::points::{ascending, parse_passes, parse_sizes, parse_threads};
 use crate::question::quantity::parse_duration;
-use sample::source::Source;
 
 /// A list, or one value for a list of one.
 #[derive(Deserialize)]

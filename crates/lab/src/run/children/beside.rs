@@ -8,6 +8,10 @@ use std::time::{Duration, Instant};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use results::FloorSample;
+use sample::access_pattern::AccessPattern;
+use sample::measured_floors::MeasuredFloors;
+use sample::protocol::{Answer, FloorGroup, Task};
+use sample::random::below;
 
 use super::Children;
 use super::conversion::add_floors;
@@ -15,10 +19,6 @@ use crate::design::{ArmPlan, Design};
 use crate::question::experiment::Subject;
 use crate::question::memory::MemoryState;
 use crate::run::{Aside, TakenFloors};
-use sample::access_pattern::AccessPattern;
-use sample::measured_floors::MeasuredFloors;
-use sample::protocol::{Answer, FloorGroup, Task};
-use sample::random::below;
 
 /// Floors may take one part of the run's time for every so many that the samples take.
 const SAMPLES_TO_FLOORS: u32 = 5;

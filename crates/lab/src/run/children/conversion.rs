@@ -1,11 +1,11 @@
 //! What a child answered, in the words of a result.
 
 use results::{Floor, FloorSample, Sample};
+use sample::measured_floors::{GroupFloors, MeasuredFloor, MeasuredFloors};
+use sample::measurement::{Measurement, PhaseCost, Phases};
 
 use crate::design::Design;
 use crate::design::work::Work;
-use sample::measured_floors::{GroupFloors, MeasuredFloor, MeasuredFloors};
-use sample::measurement::{Measurement, PhaseCost, Phases};
 
 /// Where a sample was taken, and what was in the page cache around it.
 #[derive(Debug, Clone, Copy)]

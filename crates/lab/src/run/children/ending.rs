@@ -1,7 +1,7 @@
 //! What a child that has ended has said, or why it said nothing.
 
 use serde::de::DeserializeOwned;
-use sys::process::{Ending, Finished};
+use sys::process::{Finished, WaitStatus};
 
 /// Makes sense of a child that has ended. `out_of_memory` tells whether the kernel has killed some
 /// process for memory since it was started.
@@ -12,7 +12,7 @@ pub fn understand<A: DeserializeOwned>(finished: &Finished, out_of_memory: impl 
     let complaint = String::from_utf8_lossy(&finished.stderr);
     let complaint = complaint.lines().next_back().map(|line| format!(": {line}")).unwrap_or_default();
     match finished.ending {
-        Ending::Killed(signal) => {
+        WaitStatus::Killed(signal) => {
             let killer = if out_of_memory() { " by the kernel's out-of-memory killer" } else { "" };
             // What setrlimit(2) says of RLIMIT_CPU: SIGXCPU at the soft limit, SIGKILL at the hard
             // one.
@@ -21,10 +21,10 @@ pub fn understand<A: DeserializeOwned>(finished: &Finished, out_of_memory: impl 
                 .map_or_else(String::new, |limit| format!("; the limit of processor time (ulimit -t) is {limit} s"));
             Err(format!("its child was killed{killer} ({}){limit}{complaint}", sys::interrupt::name(signal)))
         }
-        Ending::Exited(0) => {
+        WaitStatus::Exited(0) => {
             serde_json::from_slice(&finished.stdout).map_err(|_| no_answer(&finished.stdout, &complaint))
         }
-        Ending::Exited(status) => Err(format!("its child ended with status {status}{complaint}")),
+        WaitStatus::Exited(status) => Err(format!("its child ended with status {status}{complaint}")),
     }
 }
 
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
     use sample::protocol::Answer;
 
-    fn check(ending: Ending, stdout: &str, stderr: &str, oom: bool, expect: &str) {
+    fn check(ending: WaitStatus, stdout: &str, stderr: &str, oom: bool, expect: &str) {
         let finished = Finished {
             ending,
             usage: Usage::default(),
@@ -58,13 +58,13 @@ mod tests {
 
     #[test]
     fn a_child_that_broke_is_named() {
-        check(Ending::Killed(9), "", "", true, "out-of-memory killer (SIGKILL)");
-        check(Ending::Killed(9), "", "", false, "was killed (SIGKILL)");
-        check(Ending::Killed(11), "", "noise\nlast words\n", false, "SIGSEGV): last words");
-        check(Ending::Exited(3), "", "why", false, "status 3: why");
-        check(Ending::Exited(0), "{", "", false, "without an answer, but said \"{\"");
-        check(Ending::Exited(0), "", "words", false, "without an answer: words");
+        check(WaitStatus::Killed(9), "", "", true, "out-of-memory killer (SIGKILL)");
+        check(WaitStatus::Killed(9), "", "", false, "was killed (SIGKILL)");
+        check(WaitStatus::Killed(11), "", "noise\nlast words\n", false, "SIGSEGV): last words");
+        check(WaitStatus::Exited(3), "", "why", false, "status 3: why");
+        check(WaitStatus::Exited(0), "{", "", false, "without an answer, but said \"{\"");
+        check(WaitStatus::Exited(0), "", "words", false, "without an answer: words");
         let answer = Answer::Failed { reason: "malloc: ENOMEM".to_owned() };
-        check(Ending::Exited(0), &serde_json::to_string(&answer).unwrap(), "", false, &format!("{answer:?}"));
+        check(WaitStatus::Exited(0), &serde_json::to_string(&answer).unwrap(), "", false, &format!("{answer:?}"));
     }
 }
