@@ -12,7 +12,7 @@ pub(super) const MAY_USE: [(&str, &[&str]); 12] = [
     ("results", &[]),
     ("lab", &["sys", "stats", "results"]),
     ("doctor", &["sys", "results"]),
-    ("claims", &["sys", "stats", "results", "lab"]),
+    ("claims", &["sys", "stats", "results", "lab", "collect", "analysis"]),
     ("collect", &["events", "sys"]),
     ("analysis", &["events", "results"]),
     ("report", &["results"]),
