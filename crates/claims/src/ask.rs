@@ -8,10 +8,11 @@ use std::time::Duration;
 use sys::interrupt::Interrupt;
 use sys::process::Finished;
 
+use crate::facts::SeenCall;
 use crate::protocol::{Answer, Job, PROBE_VERB, Task};
 
 /// Longer than any probe takes.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,8 +88,22 @@ impl Asker {
         std::fs::read_link(&self.program).unwrap_or_else(|_| self.program.clone())
     }
 
-    /// What a probe answers that `tracer` starts, and all that the tracer wrote to standard error.
+    /// What a probe answers that is traced meanwhile, and the memory syscalls that it was seen to make. `refusal` has the words
+    /// for a trace that is refused.
     pub(crate) fn ask_traced<T>(
+        &self,
+        task: Task,
+        refusal: fn(collect::Error) -> String,
+        pick: fn(Answer) -> Option<T>,
+    ) -> Result<(T, Vec<SeenCall>), Trouble> {
+        let command = [self.program().into(), PROBE_VERB.into(), job(Some(std::process::id()), task).into()];
+        let (finished, seen) = crate::trace::trace(&command, self.interrupt, refusal)?;
+        let answer = lab::run::children::understand(&finished, || false)?;
+        Ok((understood(answer, pick)?, seen))
+    }
+
+    /// What a probe answers that `tracer` starts, and all that the tracer wrote to standard error.
+    pub(crate) fn ask_under<T>(
         &self,
         tracer: &mut Command,
         task: Task,

@@ -247,6 +247,24 @@ pub struct Calls {
     pub steps: Vec<Step>,
 }
 
+/// A memory syscall that a trace of another process shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenCall {
+    /// Its name.
+    pub name: String,
+    /// Its first two arguments, where they are an address and a number of bytes.
+    pub block: Option<(u64, u64)>,
+}
+
+impl SeenCall {
+    /// The number of the mark that it is, of those that [`sys::residency::mark`] makes, on a machine with pages of so many bytes.
+    #[must_use]
+    pub fn mark(&self, page_bytes: usize) -> Option<usize> {
+        let (address, _) = self.block.filter(|(_, bytes)| self.name == "mincore" && *bytes == 0)?;
+        Some(usize::try_from(address).ok()? / page_bytes)
+    }
+}
+
 /// One step.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {

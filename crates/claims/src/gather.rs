@@ -10,13 +10,13 @@ use std::path::PathBuf;
 
 use results::claims::Claim;
 
-use crate::Event;
 use crate::ask::{Asker, Trouble, pick};
 use crate::catalogue::cannot;
 use crate::facts::Identity;
 use crate::judge;
 use crate::judge::layout::Layouts;
 use crate::protocol::Task;
+use crate::{Event, Request};
 
 /// What all claims share.
 pub(crate) struct Gatherer<'a> {
@@ -24,6 +24,8 @@ pub(crate) struct Gatherer<'a> {
     pub(crate) who: Identity,
     pub(crate) folder: PathBuf,
     pub(crate) seed: u64,
+    /// The words for a trace that is refused.
+    pub(crate) refusal: fn(collect::Error) -> String,
     pub(crate) watch: &'a mut dyn FnMut(Event),
     /// Two claims look at the same processes.
     layouts: Option<Layouts>,
@@ -31,14 +33,10 @@ pub(crate) struct Gatherer<'a> {
 
 impl<'a> Gatherer<'a> {
     /// Asks who malloc is.
-    pub(crate) fn new(
-        asker: Asker,
-        folder: PathBuf,
-        seed: u64,
-        watch: &'a mut dyn FnMut(Event),
-    ) -> Result<Self, Trouble> {
+    pub(crate) fn new(asker: Asker, request: &Request, watch: &'a mut dyn FnMut(Event)) -> Result<Self, Trouble> {
         let who = asker.ask(Task::Identify, pick!(Identity))?;
-        Ok(Gatherer { asker, who, folder, seed, watch, layouts: None })
+        let Request { ref folder, seed, refusal, .. } = *request;
+        Ok(Gatherer { asker, who, folder: folder.clone(), seed, refusal, watch, layouts: None })
     }
 
     /// Tests the claim `id`.

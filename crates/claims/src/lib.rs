@@ -12,6 +12,7 @@ mod gather;
 pub mod inside;
 pub mod judge;
 pub mod protocol;
+mod trace;
 mod wording;
 
 use std::io;
@@ -36,6 +37,8 @@ pub struct Request {
     pub folder: PathBuf,
     /// Of the program, for the file.
     pub version: String,
+    /// The words for a trace of a probe that is refused: those of `firsttouch trace`.
+    pub refusal: fn(collect::Error) -> String,
 }
 
 /// What a watcher is told.
@@ -60,7 +63,7 @@ pub fn test(request: &Request, interrupt: Interrupt, watch: &mut dyn FnMut(Event
         claims: Vec::new(),
     };
     let asker = Asker::new(interrupt)?;
-    let mut gatherer = match Gatherer::new(asker, request.folder.clone(), request.seed, watch) {
+    let mut gatherer = match Gatherer::new(asker, request, watch) {
         Ok(gatherer) => gatherer,
         Err(Trouble::Interrupted) => return Ok(claims),
         Err(Trouble::Failed(why)) => return Err(io::Error::other(why)),

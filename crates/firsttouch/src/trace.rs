@@ -17,6 +17,7 @@ use sys::launch::Program;
 
 use crate::options::{CallMode, Color, FaultMode, TraceOptions};
 use crate::stream;
+pub(crate) use notice::refusal;
 use output::Outputs;
 
 /// Our own failure, as against the program's.

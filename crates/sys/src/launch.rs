@@ -6,9 +6,11 @@
 //! exactly once, by what owns it.
 #![allow(unsafe_code)]
 
+mod capture;
 mod search;
 mod started;
 
+pub use capture::Capture;
 pub use search::Unfit;
 pub use started::Started;
 
@@ -51,10 +53,11 @@ pub struct Setup {
 }
 
 /// A program, found, with its arguments.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Program {
     path: PathBuf,
     arguments: Vec<OsString>,
+    capture: Option<Capture>,
 }
 
 impl Program {
@@ -66,7 +69,13 @@ impl Program {
     pub fn find(command: &[OsString]) -> Result<Self, Unfit> {
         let name = command.first().cloned().unwrap_or_default();
         let path = std::env::var_os("PATH");
-        Ok(Program { path: search::look_up(&name, path.as_deref())?, arguments: command.to_vec() })
+        Ok(Program { path: search::look_up(&name, path.as_deref())?, arguments: command.to_vec(), capture: None })
+    }
+
+    /// The same program with nothing to read, and whose output and errors go to `capture`, whatever a [`Setup`] says of them.
+    #[must_use]
+    pub fn captured(self, capture: &Capture) -> Self {
+        Program { capture: Some(capture.clone()), ..self }
     }
 
     /// Its file.
@@ -108,6 +117,7 @@ impl Program {
                 gate_of_parent: gate.1.as_raw_fd(),
                 told: told.1.as_raw_fd(),
                 null: null.as_raw_fd(),
+                captured: self.capture.as_ref().map(Capture::descriptors),
             };
             in_child(&prepared, &ends, setup, filter, &mask);
         }
@@ -171,6 +181,8 @@ struct Ends {
     gate_of_parent: RawFd,
     told: RawFd,
     null: RawFd,
+    /// Where output and errors go instead.
+    captured: Option<(RawFd, RawFd)>,
 }
 
 /// The child: waits at the gate, sets itself up, and becomes the program, or tells why not.
@@ -183,10 +195,14 @@ fn in_child(program: &Prepared, ends: &Ends, setup: Setup, filter: Option<&Filte
     if count != 1 {
         leave();
     }
+    let is_captured = ends.captured.is_some();
+    let (output, errors) = ends.captured.unwrap_or_default();
     let streams = [
-        (setup.no_input, ends.null, libc::STDIN_FILENO),
+        (setup.no_input || is_captured, ends.null, libc::STDIN_FILENO),
         (setup.discard_output, ends.null, libc::STDOUT_FILENO),
         (setup.output_to_errors, libc::STDERR_FILENO, libc::STDOUT_FILENO),
+        (is_captured, output, libc::STDOUT_FILENO),
+        (is_captured, errors, libc::STDERR_FILENO),
     ];
     for (_, from, stream) in streams.into_iter().filter(|(wanted, ..)| *wanted) {
         // SAFETY: both are descriptors of this process; the copy stays open at exec.

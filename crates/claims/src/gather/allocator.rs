@@ -81,19 +81,17 @@ impl Gatherer<'_> {
     }
 
     pub(super) fn syscalls_seen(&mut self) -> Result<Claim, Trouble> {
-        // The trace of this same program. Every probe has one thread.
-        let mut trace = Command::new(self.asker.program());
-        trace.args(["trace", "--quiet", "--faults", "off", "--"]);
-        let (seen, trace) = self.asker.ask_traced(&mut trace, Task::Call, pick!(Called))?;
+        // Every probe has one thread.
+        let (within, trace) = self.asker.ask_traced(Task::Call, self.refusal, pick!(Called))?;
         let mut strace = Command::new("strace");
         strace.args(["-qq", "-e", "trace=memory", "-e", "signal=none"]);
-        let beside = match self.asker.ask_traced(&mut strace, Task::Call, pick!(Called)) {
-            Ok((_, strace)) => Some(strace),
+        let beside = match self.asker.ask_under(&mut strace, Task::Call, pick!(Called)) {
+            Ok((_, text)) => Some(calls::calls_of_strace(&text)),
             Err(Trouble::Interrupted) => return Err(Trouble::Interrupted),
             // Not installed, or not allowed to trace: then there is nothing to compare with.
             Err(Trouble::Failed(_)) => None,
         };
-        Ok(calls::syscalls_seen(&seen, &trace, beside.as_deref(), &self.who))
+        Ok(calls::syscalls_seen(&within, &trace, beside.as_deref(), &self.who))
     }
 }
 

@@ -5,19 +5,35 @@ use serde_json::json;
 
 use super::holds;
 use crate::catalogue::claim;
-use crate::facts::{Calls, Identity, Step};
+use crate::facts::{Calls, Identity, SeenCall, Step};
 use crate::wording::{count, list};
+
+/// The calls in the text that strace has written.
+#[must_use]
+pub fn calls_of_strace(text: &str) -> Vec<SeenCall> {
+    let lines = text.lines().filter_map(|line| line.split_once('('));
+    let call = |(name, arguments): (&str, &str)| SeenCall {
+        // "[pid 12] brk(" of a tracer that follows threads.
+        name: name.rsplit(' ').next().unwrap_or(name).to_owned(),
+        block: block(arguments),
+    };
+    lines.map(call).collect()
+}
+
+/// `0x3000, 0, ...`: the address and the number of bytes.
+fn block(arguments: &str) -> Option<(u64, u64)> {
+    let mut arguments = arguments.split(", ");
+    let address = u64::from_str_radix(arguments.next()?.strip_prefix("0x")?, 16).ok()?;
+    Some((address, arguments.next()?.parse().ok()?))
+}
 
 /// The names of the calls between the marks of [`sys::residency::mark`], step by step.
 #[must_use]
-pub fn steps_of_trace(trace: &str, page_bytes: usize) -> Vec<Vec<String>> {
+pub fn steps(calls: &[SeenCall], page_bytes: usize) -> Vec<Vec<String>> {
     let mut steps: Vec<Vec<String>> = Vec::new();
     let mut current = None;
-    for line in trace.lines() {
-        let Some((name, rest)) = line.split_once('(') else { continue };
-        // "[pid 12] brk(" of a tracer that follows threads.
-        let name = name.rsplit(' ').next().unwrap_or(name);
-        match mark(name, rest, page_bytes) {
+    for call in calls {
+        match call.mark(page_bytes) {
             Some(number) => {
                 current = number.checked_sub(1);
                 if current == Some(steps.len()) {
@@ -26,19 +42,12 @@ pub fn steps_of_trace(trace: &str, page_bytes: usize) -> Vec<Vec<String>> {
             }
             None => {
                 if let Some(step) = current.and_then(|step| steps.get_mut(step)) {
-                    step.push(name.to_owned());
+                    step.push(call.name.clone());
                 }
             }
         }
     }
     steps
-}
-
-/// `mincore(0x3000, 0, …` is mark 3.
-fn mark(name: &str, arguments: &str, page_bytes: usize) -> Option<usize> {
-    let mut arguments = arguments.split(", ");
-    let address = usize::from_str_radix(arguments.next()?.strip_prefix("0x")?, 16).ok()?;
-    (name == "mincore" && arguments.next() == Some("0")).then_some(address / page_bytes)
 }
 
 /// The calls that explain what a step did, or none if it did nothing to see.
@@ -59,8 +68,8 @@ fn expected(step: &Step) -> Vec<&'static str> {
 
 /// What `firsttouch trace` showed of `calls`, and whether that is all that strace showed of the same, if it was there to show it.
 #[must_use]
-pub fn syscalls_seen(calls: &Calls, trace: &str, strace: Option<&str>, who: &Identity) -> Claim {
-    let shown = steps_of_trace(trace, who.page_bytes);
+pub fn syscalls_seen(calls: &Calls, trace: &[SeenCall], strace: Option<&[SeenCall]>, who: &Identity) -> Claim {
+    let shown = steps(trace, who.page_bytes);
     let (mut wanted, mut seen) = (0, 0);
     let mut missing = Vec::new();
     let mut rows = Vec::new();
@@ -95,7 +104,7 @@ pub fn syscalls_seen(calls: &Calls, trace: &str, strace: Option<&str>, who: &Ide
     } else {
         by_step.join("; ")
     };
-    let beside = strace.map(|strace| steps_of_trace(strace, who.page_bytes));
+    let beside = strace.map(|strace| steps(strace, who.page_bytes));
     let only_strace: usize = beside.iter().flatten().zip(&shown).map(|(theirs, ours)| lacks(ours, theirs)).sum();
     let verdict = if wanted == 0 { Standing::Inconclusive } else { holds(missing.is_empty() && only_strace == 0) };
     let compared = match (&beside, only_strace) {
@@ -166,21 +175,28 @@ mod tests {
     }
 
     fn judged(calls: &Calls, trace: &str) -> Claim {
-        syscalls_seen(calls, trace, Some(trace), &Identity { page_bytes: 4096, ..Identity::default() })
+        let seen = calls_of_strace(trace);
+        syscalls_seen(calls, &seen, Some(&seen), &Identity { page_bytes: 4096, ..Identity::default() })
     }
 
     #[test]
     fn steps_are_between_marks() {
-        let steps = steps_of_trace(TRACE, 4096);
-        assert_eq!(steps, [vec!["brk".to_owned(), "brk".to_owned()], vec!["mmap".to_owned()]]);
-        assert!(steps_of_trace("strace: ptrace: Operation not permitted\n", 4096).is_empty());
+        let steps = |text: &str| steps(&calls_of_strace(text), 4096);
+        let brk = |count| vec!["brk".to_owned(); count];
+        assert_eq!(steps(TRACE), [brk(2), vec!["mmap".to_owned()]]);
+        assert_eq!(steps(&TRACE.replace("brk(0x55e0)", "[pid 12] brk(0x55e0)")), steps(TRACE), "of several threads");
+        assert!(steps("strace: ptrace: Operation not permitted\n").is_empty());
     }
 
     #[test]
     fn what_only_strace_shows_is_missed() {
         let calls = calls(131_072, Some(8 << 20));
         let who = Identity { page_bytes: 4096, ..Identity::default() };
-        let judged = |strace: Option<&str>| syscalls_seen(&calls, TRACE, strace, &who);
+        let trace = calls_of_strace(TRACE);
+        let judged = |strace: Option<&str>| {
+            let strace = strace.map(calls_of_strace);
+            syscalls_seen(&calls, &trace, strace.as_deref(), &who)
+        };
         assert!(judged(None).explanation.contains("not there to compare with"));
         let more = TRACE.replace("brk(0x55e0) = 0x55e0\n", "brk(0x55e0) = 0x55e0\nbrk(0x55f0) = 0x55f0\n");
         let missed = judged(Some(&more));

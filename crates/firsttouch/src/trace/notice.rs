@@ -81,7 +81,7 @@ pub(super) fn misattributed(records: u64) -> String {
 }
 
 /// Why nothing can be traced.
-pub(super) fn refusal(error: Error) -> String {
+pub(crate) fn refusal(error: Error) -> String {
     match error {
         Error::Start(Errno::NO_EXEC) => {
             "not executable: neither a program for this machine nor a script that begins with #!".to_owned()

@@ -13,7 +13,7 @@ pub(crate) const MAY_USE: [(&str, &[&str]); 13] = [
     ("sample", &["sys"]),
     ("lab", &["sample", "sys", "stats", "results"]),
     ("doctor", &["sys", "results"]),
-    ("claims", &["sys", "stats", "results", "lab"]),
+    ("claims", &["sys", "stats", "events", "results", "lab", "collect", "analysis"]),
     ("collect", &["events", "sys"]),
     ("analysis", &["events", "results"]),
     ("report", &["events", "results"]),

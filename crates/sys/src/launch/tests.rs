@@ -68,6 +68,17 @@ fn setups_take_effect() {
 }
 
 #[test]
+fn what_a_captured_program_writes_is_kept() {
+    let capture = Capture::new().unwrap();
+    let script = "! read line && head -c 100000 /dev/zero | tr '\\0' x && echo error >&2";
+    let program = Program::find(&command(&["sh", "-c", script])).unwrap().captured(&capture);
+    let setup = Setup { discard_output: true, output_to_errors: true, ..Setup::default() };
+    assert_eq!(ending(program.start(setup).unwrap().go().unwrap()), 0);
+    assert_eq!(capture.output().unwrap(), vec![b'x'; 100_000], "more than a pipe holds");
+    assert_eq!(capture.errors().unwrap(), b"error\n");
+}
+
+#[test]
 fn an_exec_that_fails_is_told() {
     let file = std::env::temp_dir().join(format!("firsttouch-noexec-{}", std::process::id()));
     std::fs::write(&file, "neither ELF nor script").unwrap();

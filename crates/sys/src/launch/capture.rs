@@ -1,0 +1,58 @@
+//! What a program writes, kept in memory.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use crate::Errno;
+use crate::reopen::memory_file;
+
+/// Two files in memory: a program's standard output and its standard error. A program never waits for them to be read, as it
+/// would for a pipe that is full. A clone means the same files.
+#[derive(Debug, Clone)]
+pub struct Capture {
+    output: Arc<File>,
+    errors: Arc<File>,
+}
+
+impl Capture {
+    /// Two empty files.
+    ///
+    /// # Errors
+    /// EMFILE: this process may open no more files. ENOMEM.
+    pub fn new() -> Result<Self, Errno> {
+        let file = || memory_file(0).map(File::from).map(Arc::new);
+        Ok(Capture { output: file()?, errors: file()? })
+    }
+
+    /// What has been written to standard output so far.
+    ///
+    /// # Errors
+    /// As read(2).
+    pub fn output(&self) -> io::Result<Vec<u8>> {
+        read(&self.output)
+    }
+
+    /// What has been written to standard error so far.
+    ///
+    /// # Errors
+    /// As read(2).
+    pub fn errors(&self) -> io::Result<Vec<u8>> {
+        read(&self.errors)
+    }
+
+    /// The descriptors of output and errors.
+    pub(super) fn descriptors(&self) -> (RawFd, RawFd) {
+        (self.output.as_raw_fd(), self.errors.as_raw_fd())
+    }
+}
+
+fn read(file: &File) -> io::Result<Vec<u8>> {
+    let len = file.metadata()?.len();
+    let mut bytes = vec![0; usize::try_from(len).map_err(|_| io::ErrorKind::OutOfMemory)?];
+    // Not by the offset of the file: the program writes there.
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
