@@ -1,9 +1,9 @@
 //! What lies where in an address space, and how much of that is chance.
 
 mod arena;
+mod classify;
 mod image;
 mod kernel;
-mod regions;
 mod spread;
 
 use events::snapshot::Snapshot;
@@ -24,7 +24,7 @@ pub enum Detail {
 /// One picture, explained.
 #[must_use]
 pub fn run(space: &Snapshot, aslr: Option<bool>, at: Moment, detail: Detail) -> LayoutRun {
-    let regions = regions::regions(space, detail);
+    let regions = classify::regions(space, detail);
     let own = image::own(space);
     let heap = regions.iter().filter(|region| region.kind == RegionKind::Heap);
     LayoutRun {

@@ -9,8 +9,8 @@ mod ask;
 pub mod catalogue;
 pub mod facts;
 mod gather;
-pub mod inside;
 pub mod judge;
+pub mod probes;
 pub mod protocol;
 mod trace;
 mod wording;
@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use results::claims::{Claims, SCHEMA, Tested};
 use sys::interrupt::Interrupt;
 
-pub use inside::probe_main;
+pub use probes::probe_main;
 
 use ask::{Asker, Trouble};
 use gather::Gatherer;

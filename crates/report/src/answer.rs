@@ -2,7 +2,7 @@
 
 use results::{Comparison, LabResult, Verdict};
 
-use crate::lab::metric_name;
+use crate::bench::metric_name;
 use crate::number::{duration, percent};
 use crate::sentence::ratio;
 use crate::text::{clean, list};

@@ -2,7 +2,7 @@
 
 use results::{Arm, LabResult, Sample};
 
-use crate::lab::lines;
+use crate::bench::lines;
 use crate::number::{TimeUnit, bytes, digits, percent};
 use crate::sentence;
 use crate::table::table;

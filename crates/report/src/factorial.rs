@@ -2,8 +2,8 @@
 
 use results::{Arm, Comparison, Effect, Explained, LabResult, Verdict};
 
+use crate::bench::{lines, placebo_line, question, verdict_style};
 use crate::forest;
-use crate::lab::{lines, placebo_line, question, verdict_style};
 use crate::number::{TimeUnit, digits, percent};
 use crate::sentence;
 use crate::table::table;

@@ -4,6 +4,7 @@
 //! always written; the stream strips them where they are not wanted.
 
 mod answer;
+mod bench;
 mod bill;
 mod claims;
 mod crossing;
@@ -11,7 +12,6 @@ mod doctor;
 mod factorial;
 mod floors;
 mod forest;
-mod lab;
 mod latencies;
 mod layout;
 mod next;
@@ -25,9 +25,9 @@ mod table;
 mod text;
 mod trace;
 
+pub use bench::screen;
 pub use claims::screen as claims_screen;
 pub use doctor::screen as doctor_screen;
-pub use lab::screen;
 pub use layout::{redrawn as layout_frame, screen as layout_screen, svg as layout_svg};
 pub use number::{bytes, duration};
 pub use text::{clean, hanging as wrapped};

@@ -2,7 +2,7 @@
 
 use results::{FloorEstimate, Floors, LabResult, SourceFloor};
 
-use crate::lab::{lines, question};
+use crate::bench::{lines, question};
 use crate::number::{TimeUnit, bytes, digits, duration, percent};
 use crate::sentence::ratio;
 use crate::table::table;

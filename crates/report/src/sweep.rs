@@ -3,8 +3,8 @@
 use results::{Arm, Comparison, LabResult, PointSummary};
 
 use crate::answer::{Row, baselines, beside, of_a_sweep, sentence};
+use crate::bench::{against, confidence_label, lines, metric_name, question, verdict_style};
 use crate::crossing;
-use crate::lab::{against, confidence_label, lines, metric_name, question, verdict_style};
 use crate::number::{bytes, digits, duration};
 use crate::pairs;
 use crate::scaling::{Series, draw};

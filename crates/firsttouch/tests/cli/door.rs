@@ -11,8 +11,8 @@ const DOORS: [&str; 7] = ["libc", "rustix", "nix", "procfs", "linux-raw-sys", "s
 /// only shrink.
 const NAMED_ONLY: [(&str, usize, &str); 4] = [
     ("claims/src/gather/layout.rs", 1, "the text of a C program, which is another process"),
-    ("claims/src/inside/arenas.rs", 2, "what failed, in messages"),
-    ("claims/src/inside/layout.rs", 1, "what failed, in messages"),
+    ("claims/src/probes/arenas.rs", 2, "what failed, in messages"),
+    ("claims/src/probes/layout.rs", 1, "what failed, in messages"),
     ("doctor/src/access.rs", 3, "what is missing, in messages"),
 ];
 
