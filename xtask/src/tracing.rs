@@ -30,7 +30,7 @@ pub(crate) struct BenchTrace {
 enum Way {
     Bare,
     Tracepoints,
-    Stops,
+    Ptrace,
     Faults,
     Strace,
 }
@@ -40,7 +40,7 @@ impl Way {
         match self {
             Way::Bare => "bare",
             Way::Tracepoints => "trace, by tracepoints",
-            Way::Stops => "trace, by stops",
+            Way::Ptrace => "trace, by ptrace",
             Way::Faults => "trace, faults only",
             Way::Strace => "strace -f -e trace=memory",
         }
@@ -58,7 +58,7 @@ impl Way {
         match self {
             Way::Bare => Vec::new(),
             Way::Tracepoints => ours(&["--syscalls", "tracepoints"]),
-            Way::Stops => ours(&["--syscalls", "ptrace"]),
+            Way::Ptrace => ours(&["--syscalls", "ptrace"]),
             Way::Faults => ours(&["--syscalls", "off"]),
             Way::Strace => ["strace", "-f", "-e", "trace=memory", "-o", "/dev/null"].map(String::from).to_vec(),
         }
@@ -159,14 +159,14 @@ impl Bench {
     fn syscalls(&self) -> anyhow::Result<()> {
         const ROUNDS: f64 = 30_000.0;
         println!("\nloop: 30,000 times mmap of 1 MiB, one touch, munmap");
-        let ways = [Way::Bare, Way::Tracepoints, Way::Stops, Way::Strace];
+        let ways = [Way::Bare, Way::Tracepoints, Way::Ptrace, Way::Strace];
         let blocks = self.blocks(&ways, &["loop", "30000"])?;
         for way in ways {
             let inner = blocks.iter().filter_map(|block| Some(find(block, way)?.act_ns / ROUNDS / 1000.0));
             let whole = blocks.iter().filter_map(|block| Some(find(block, way)?.whole_ns / 1e6));
             println!("  {:27} {} us a round, {} ms in all", way.name(), shown(inner, 2), shown(whole, 0));
         }
-        for way in [Way::Tracepoints, Way::Stops] {
+        for way in [Way::Tracepoints, Way::Ptrace] {
             let share = |time: fn(&Taken) -> f64| {
                 blocks.iter().filter_map(move |block| {
                     let added = |way| Some(time(find(block, way)?) - time(find(block, Way::Bare)?));
@@ -206,7 +206,7 @@ impl Bench {
             [("work without the kernel", ["spin", "300"]), ("syscalls that are not about memory", ["calls", "1000000"])]
         {
             println!("\nidle: {about}");
-            let ways = [Way::Bare, Way::Tracepoints, Way::Stops, Way::Strace];
+            let ways = [Way::Bare, Way::Tracepoints, Way::Ptrace, Way::Strace];
             let blocks = self.blocks(&ways, &act)?;
             for way in &ways[1..] {
                 let logs: Vec<f64> = blocks

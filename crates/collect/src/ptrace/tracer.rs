@@ -5,7 +5,7 @@
 //!   (the program runs in the kernel: SwitchIn ... SwitchOut, in the rings)
 //!   stopped after the call       CallEnds, go on <-------+
 //! ```
-//! The stops take much longer than the call. How long the kernel was at it is between the thread's coming to a processor and its
+//! The stops take much longer than the call. The time spent in the kernel is between the thread's coming to a processor and its
 //! leaving it, which the rings tell.
 
 use std::collections::{BTreeSet, HashMap};
@@ -84,7 +84,7 @@ impl Tracer {
         self.tracee(tid);
     }
 
-    /// Traces the threads of a process that were stopped to be met, and lets them go on.
+    /// Traces the threads of a process that were stopped to be attached to, and lets them go on.
     pub(crate) fn take_over(&mut self, Frozen(threads): Frozen) {
         for &tid in threads.keys() {
             self.adopt(tid);
@@ -237,7 +237,7 @@ impl Tracer {
         }
     }
 
-    /// What is known of a thread; a new one is met here, whatever it reports first.
+    /// What is known of a thread; a new one is noticed here, whatever it reports first.
     fn tracee(&mut self, tid: u32) -> &mut Tracee {
         self.threads.entry(tid).or_insert_with(|| Tracee { pid: process_of(tid).unwrap_or(tid), in_call: false })
     }
