@@ -9,7 +9,7 @@ use events::{
     Call, Clock, Ending, Event, Fault, Header, Interner, Life, Lost, MappingReport, Name, Sees, Span, Syscall,
     ThpPolicy, Thread,
 };
-use results::trace::{Group, Line, LineKind, Row, Shown, Summary, write_line, write_summary};
+use results::trace::{Group, Line, LineKind, Shown, TableRow, TraceSummary, write_line, write_summary};
 use serde_json::Value;
 
 const PAGE: u64 = 4096;
@@ -142,7 +142,7 @@ impl Random {
 }
 
 /// What lines random events become.
-fn told(seed: u64, wild: bool, huge_pages: ThpPolicy, count: usize) -> (Vec<Line>, Summary) {
+fn told(seed: u64, wild: bool, huge_pages: ThpPolicy, count: usize) -> (Vec<Line>, TraceSummary) {
     let mut interner = Interner::default();
     let texts = ["", "[heap]", "[stack]", "[vdso]", "/lib/a b\u{1b}[2J\".so", "/dev/zero (deleted)", "[anon:x]", "?"];
     let names = texts.map(|text| interner.text(text)).to_vec();
@@ -161,7 +161,7 @@ fn told(seed: u64, wild: bool, huge_pages: ThpPolicy, count: usize) -> (Vec<Line
 }
 
 /// Every seed, tame and wild, under each policy of huge pages.
-fn each(mut check: impl FnMut(Vec<Line>, Summary)) {
+fn each(mut check: impl FnMut(Vec<Line>, TraceSummary)) {
     for seed in 0..40 {
         for (wild, huge_pages) in [(false, ThpPolicy::Advised), (true, ThpPolicy::Always), (true, ThpPolicy::Never)] {
             // What is wild populates memory without measure, which takes long.
@@ -269,7 +269,7 @@ fn the_rows_of_the_table_add_up_to_all() {
         }
         let table = tally.table(summary);
         let all = table.total.expect("something was seen");
-        let sum = |figure: fn(&Row) -> u64| table.rows.iter().map(figure).fold(0, u64::saturating_add);
+        let sum = |figure: fn(&TableRow) -> u64| table.rows.iter().map(figure).fold(0, u64::saturating_add);
         assert_eq!(sum(|row| row.calls), all.calls);
         assert_eq!(sum(|row| row.errors.unwrap_or(0)), all.errors.unwrap_or(0));
         assert_eq!(sum(|row| row.major.unwrap_or(0)), all.major.unwrap_or(0));

@@ -9,7 +9,7 @@ use sys::interrupt::Interrupt;
 use sys::process::Finished;
 
 use crate::facts::SeenCall;
-use crate::protocol::{Answer, Job, PROBE_VERB, Task};
+use crate::protocol::{PROBE_VERB, ProbeAnswer, ProbeJob, ProbeTask};
 
 /// Longer than any probe takes.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
@@ -63,16 +63,16 @@ impl Asker {
     }
 
     /// What a probe answers to `task`, as far as `pick` takes it for an answer.
-    pub(crate) fn ask<T>(&self, task: Task, pick: fn(Answer) -> Option<T>) -> Result<T, Trouble> {
+    pub(crate) fn ask<T>(&self, task: ProbeTask, pick: fn(ProbeAnswer) -> Option<T>) -> Result<T, Trouble> {
         self.ask_laid_out(task, Randomness::Inherited, pick)
     }
 
     /// The same of a probe that is laid out in memory as `randomness` says.
     pub(crate) fn ask_laid_out<T>(
         &self,
-        task: Task,
+        task: ProbeTask,
         randomness: Randomness,
-        pick: fn(Answer) -> Option<T>,
+        pick: fn(ProbeAnswer) -> Option<T>,
     ) -> Result<T, Trouble> {
         let oom_kills = sys::proc::oom_kills();
         let mut command = Command::new(&self.program);
@@ -92,9 +92,9 @@ impl Asker {
     /// for a trace that is refused.
     pub(crate) fn ask_traced<T>(
         &self,
-        task: Task,
+        task: ProbeTask,
         refusal: fn(collect::Error) -> String,
-        pick: fn(Answer) -> Option<T>,
+        pick: fn(ProbeAnswer) -> Option<T>,
     ) -> Result<(T, Vec<SeenCall>), Trouble> {
         let command = [self.program().into(), PROBE_VERB.into(), job(Some(std::process::id()), task).into()];
         let (finished, seen) = crate::trace::trace(&command, self.interrupt, refusal)?;
@@ -106,8 +106,8 @@ impl Asker {
     pub(crate) fn ask_under<T>(
         &self,
         tracer: &mut Command,
-        task: Task,
-        pick: fn(Answer) -> Option<T>,
+        task: ProbeTask,
+        pick: fn(ProbeAnswer) -> Option<T>,
     ) -> Result<(T, String), Trouble> {
         // The tracer is its own program: what leads there is not /proc/self/exe.
         let finished =
@@ -137,13 +137,13 @@ impl Asker {
     }
 }
 
-fn job(parent: Option<u32>, task: Task) -> String {
-    serde_json::to_string(&Job { parent, task }).expect("a job is plain data")
+fn job(parent: Option<u32>, task: ProbeTask) -> String {
+    serde_json::to_string(&ProbeJob { parent, task }).expect("a job is plain data")
 }
 
-fn understood<T>(answer: Answer, pick: fn(Answer) -> Option<T>) -> Result<T, Trouble> {
+fn understood<T>(answer: ProbeAnswer, pick: fn(ProbeAnswer) -> Option<T>) -> Result<T, Trouble> {
     match answer {
-        Answer::Failed { reason } => Err(Trouble::Failed(reason)),
+        ProbeAnswer::Failed { reason } => Err(Trouble::Failed(reason)),
         answer => pick(answer).ok_or_else(|| Trouble::Failed("a probe answered another question".to_owned())),
     }
 }
@@ -152,7 +152,7 @@ fn understood<T>(answer: Answer, pick: fn(Answer) -> Option<T>) -> Result<T, Tro
 macro_rules! pick {
     ($kind:ident) => {
         |answer| match answer {
-            $crate::protocol::Answer::$kind(facts) => Some(facts),
+            $crate::protocol::ProbeAnswer::$kind(facts) => Some(facts),
             _ => None,
         }
     };

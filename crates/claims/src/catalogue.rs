@@ -1,6 +1,6 @@
 //! The claims: ids and what is claimed.
 
-use results::claims::{Claim, Standing};
+use results::claims::{Claim, ClaimVerdict};
 
 /// Ids, which never change, and statements, in the order of the screen.
 pub const CLAIMS: [(&str, &str); 16] = [
@@ -44,7 +44,7 @@ pub fn find(wanted: &str) -> Result<&'static str, String> {
 /// # Panics
 /// Of an id that is not in the list, which a test of every judge rules out.
 #[must_use]
-pub fn claim(id: &str, verdict: Standing, evidence: impl Into<String>, explanation: impl Into<String>) -> Claim {
+pub fn claim(id: &str, verdict: ClaimVerdict, evidence: impl Into<String>, explanation: impl Into<String>) -> Claim {
     let (id, statement) = CLAIMS.iter().find(|(known, _)| *known == id).expect("a claim of the list");
     Claim {
         id: (*id).to_owned(),
@@ -59,7 +59,7 @@ pub fn claim(id: &str, verdict: Standing, evidence: impl Into<String>, explanati
 /// The claim `id`, which cannot be tested here.
 #[must_use]
 pub fn cannot(id: &str, why: impl Into<String>) -> Claim {
-    claim(id, Standing::CannotTest, why, "Nothing was measured, so nothing is said about it.")
+    claim(id, ClaimVerdict::CannotTest, why, "Nothing was measured, so nothing is said about it.")
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ impl Identity {
 
 /// How many pages of a range are there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Resident {
+pub struct ResidentFacts {
     /// By mincore(2); of a file, those in the page cache.
     pub in_core: u64,
     /// By `/proc/self/pagemap`: in this process's page tables. `None` where it cannot be read.
@@ -51,13 +51,13 @@ pub struct Paging {
     /// Whole pages in the range.
     pub pages: u64,
     /// Nothing touched yet.
-    pub before: Resident,
+    pub before: ResidentFacts,
     /// Pages touched first, evenly spread.
     pub some: u64,
     /// What was there then.
-    pub after_some: Resident,
+    pub after_some: ResidentFacts,
     /// All touched.
-    pub after_all: Resident,
+    pub after_all: ResidentFacts,
     /// Growth of the resident set over all of it, by `smaps_rollup`.
     pub rss_growth_bytes: Option<u64>,
     /// Of it, in huge pages.
@@ -158,7 +158,7 @@ pub struct Arena {
 
 /// Where the parts of a process lie.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Layout {
+pub struct LayoutFacts {
     /// Position independent.
     pub pie: bool,
     /// The end of its bss, rounded up to a page.
@@ -176,7 +176,7 @@ pub struct Layout {
 /// Who saw what after a fork.
 #[expect(clippy::struct_excessive_bools, reason = "four independent observations")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sharing {
+pub struct SharingFacts {
     /// The child's write to shared memory, by the parent.
     pub shared_up: bool,
     /// The parent's write to shared memory, by the child.
@@ -204,9 +204,9 @@ pub struct FileWindows {
     /// Its pages.
     pub pages: u64,
     /// Forgotten by the page cache, as far as it would; nothing mapped.
-    pub forgotten: Resident,
+    pub forgotten: ResidentFacts,
     /// Mapped and not touched.
-    pub untouched: Resident,
+    pub untouched: ResidentFacts,
     /// One page in the middle touched.
     pub one: Touched,
     /// From the beginning, so many pages, one after the other.
@@ -225,7 +225,7 @@ pub struct Touched {
     /// In the page cache before.
     pub cached_before: u64,
     /// What is there then.
-    pub resident: Resident,
+    pub resident: ResidentFacts,
     /// Faults served without I/O.
     pub minor_faults: u64,
     /// Faults that waited for I/O.
@@ -242,9 +242,9 @@ impl Touched {
 
 /// What malloc and free did, step by step, seen from within.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Calls {
+pub struct CallFacts {
     /// In the order of the marks.
-    pub steps: Vec<Step>,
+    pub steps: Vec<BreakStep>,
 }
 
 /// A memory syscall that a trace of another process shows.
@@ -267,7 +267,7 @@ impl SeenCall {
 
 /// One step.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Step {
+pub struct BreakStep {
     /// What was asked of the allocator.
     pub name: String,
     /// Movement of the program break.

@@ -15,8 +15,8 @@ use crate::catalogue::cannot;
 use crate::facts::Identity;
 use crate::judge;
 use crate::judge::layout::Layouts;
-use crate::protocol::Task;
-use crate::{Event, Request};
+use crate::protocol::ProbeTask;
+use crate::{ClaimsEvent, ClaimsRequest};
 
 /// What all claims share.
 pub(crate) struct Gatherer<'a> {
@@ -26,16 +26,20 @@ pub(crate) struct Gatherer<'a> {
     pub(crate) seed: u64,
     /// The words for a trace that is refused.
     pub(crate) refusal: fn(collect::Error) -> String,
-    pub(crate) watch: &'a mut dyn FnMut(Event),
+    pub(crate) watch: &'a mut dyn FnMut(ClaimsEvent),
     /// Two claims look at the same processes.
     layouts: Option<Layouts>,
 }
 
 impl<'a> Gatherer<'a> {
     /// Asks who malloc is.
-    pub(crate) fn new(asker: Asker, request: &Request, watch: &'a mut dyn FnMut(Event)) -> Result<Self, Trouble> {
-        let who = asker.ask(Task::Identify, pick!(Identity))?;
-        let Request { ref folder, seed, refusal, .. } = *request;
+    pub(crate) fn new(
+        asker: Asker,
+        request: &ClaimsRequest,
+        watch: &'a mut dyn FnMut(ClaimsEvent),
+    ) -> Result<Self, Trouble> {
+        let who = asker.ask(ProbeTask::Identify, pick!(Identity))?;
+        let ClaimsRequest { ref folder, seed, refusal, .. } = *request;
         Ok(Gatherer { asker, who, folder: folder.clone(), seed, refusal, watch, layouts: None })
     }
 

@@ -9,9 +9,9 @@ pub mod portability;
 pub mod sharing;
 pub mod timed;
 
-use results::claims::Standing;
+use results::claims::ClaimVerdict;
 
 /// `holds` of `true`.
-fn holds(it: bool) -> Standing {
-    if it { Standing::Holds } else { Standing::DoesNotHold }
+fn holds(it: bool) -> ClaimVerdict {
+    if it { ClaimVerdict::Holds } else { ClaimVerdict::DoesNotHold }
 }

@@ -28,7 +28,7 @@ use gather::Gatherer;
 
 /// What the user wants.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct ClaimsRequest {
     /// Ids of [`catalogue::CLAIMS`].
     pub ids: Vec<&'static str>,
     /// Every random choice follows from it.
@@ -43,7 +43,7 @@ pub struct Request {
 
 /// What a watcher is told.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Event {
+pub enum ClaimsEvent {
     /// The test of a claim begins: its number, from 1, of how many, and its id.
     Claim(usize, usize, &'static str),
     /// The lab goes on with a measurement for it.
@@ -54,7 +54,7 @@ pub enum Event {
 ///
 /// # Errors
 /// If the program cannot start itself, or a probe cannot say who malloc is.
-pub fn test(request: &Request, interrupt: Interrupt, watch: &mut dyn FnMut(Event)) -> io::Result<Claims> {
+pub fn test(request: &ClaimsRequest, interrupt: Interrupt, watch: &mut dyn FnMut(ClaimsEvent)) -> io::Result<Claims> {
     let mut claims = Claims {
         schema: SCHEMA.to_owned(),
         version: request.version.clone(),
@@ -79,7 +79,7 @@ pub fn test(request: &Request, interrupt: Interrupt, watch: &mut dyn FnMut(Event
     let cpus = sys::process::allowed_cpus();
     for (index, id) in request.ids.iter().enumerate() {
         let _ = sys::process::allow_cpus(&cpus);
-        (gatherer.watch)(Event::Claim(index + 1, request.ids.len(), id));
+        (gatherer.watch)(ClaimsEvent::Claim(index + 1, request.ids.len(), id));
         match gatherer.test(id) {
             Ok(claim) => claims.claims.push(claim),
             Err(_) => break,

@@ -9,7 +9,7 @@ mod paging;
 mod sharing;
 
 use crate::facts::Identity;
-use crate::protocol::{Answer, Job, Task};
+use crate::protocol::{ProbeAnswer, ProbeJob, ProbeTask};
 
 /// What the hidden probe verb does: reads the job, runs it, prints the answer. Returns the exit status.
 ///
@@ -17,7 +17,7 @@ use crate::protocol::{Answer, Job, Task};
 /// Never: an answer can always be written as JSON. (A closed standard output means that the parent is gone.)
 #[must_use]
 pub fn probe_main(job: Option<&str>) -> i32 {
-    let Some(job) = job.and_then(|text| serde_json::from_str::<Job>(text).ok()) else {
+    let Some(job) = job.and_then(|text| serde_json::from_str::<ProbeJob>(text).ok()) else {
         eprintln!("this verb is for firsttouch itself");
         return 2;
     };
@@ -25,31 +25,31 @@ pub fn probe_main(job: Option<&str>) -> i32 {
         sys::process::die_with_parent(parent);
     }
     sys::process::prefer_to_be_killed();
-    let answer = answer(&job.task).unwrap_or_else(|reason| Answer::Failed { reason });
+    let answer = answer(&job.task).unwrap_or_else(|reason| ProbeAnswer::Failed { reason });
     println!("{}", serde_json::to_string(&answer).expect("an answer is plain data"));
     0
 }
 
-fn answer(task: &Task) -> Result<Answer, String> {
+fn answer(task: &ProbeTask) -> Result<ProbeAnswer, String> {
     Ok(match *task {
-        Task::Identify => Answer::Identity(identify()),
-        Task::Page { bytes } => Answer::Paged(paging::of_mapping(bytes)?),
-        Task::PageBlock { bytes } => Answer::Lazy(paging::of_block(bytes)?),
-        Task::Dirty { bytes } => {
+        ProbeTask::Identify => ProbeAnswer::Identity(identify()),
+        ProbeTask::Page { bytes } => ProbeAnswer::Paged(paging::of_mapping(bytes)?),
+        ProbeTask::PageBlock { bytes } => ProbeAnswer::Lazy(paging::of_block(bytes)?),
+        ProbeTask::Dirty { bytes } => {
             paging::dirty(bytes)?;
-            Answer::Dirtied
+            ProbeAnswer::Dirtied
         }
-        Task::ReadBack { bytes } => Answer::Zeroes(paging::read_back(bytes)?),
-        Task::Serve { bytes, freed_first_bytes, pinned_bytes } => {
-            Answer::Served(allocating::serve(bytes, freed_first_bytes, pinned_bytes)?)
+        ProbeTask::ReadBack { bytes } => ProbeAnswer::Zeroes(paging::read_back(bytes)?),
+        ProbeTask::Serve { bytes, freed_first_bytes, pinned_bytes } => {
+            ProbeAnswer::Served(allocating::serve(bytes, freed_first_bytes, pinned_bytes)?)
         }
-        Task::FollowBreak => Answer::Break(breaking::follow()?),
-        Task::Arenas => Answer::Arenas(arenas::look()?),
-        Task::LayOut => Answer::Layout(layout::look()?),
-        Task::Share => Answer::Shared(sharing::share()?),
-        Task::Fault { bytes, kind } => Answer::Timed(sharing::fault(bytes, kind)?),
-        Task::PageFile { file, bytes } => Answer::File(files::windows(file, bytes)?),
-        Task::Call => Answer::Called(allocating::call()?),
+        ProbeTask::FollowBreak => ProbeAnswer::Break(breaking::follow()?),
+        ProbeTask::Arenas => ProbeAnswer::Arenas(arenas::look()?),
+        ProbeTask::LayOut => ProbeAnswer::Layout(layout::look()?),
+        ProbeTask::Share => ProbeAnswer::Shared(sharing::share()?),
+        ProbeTask::Fault { bytes, kind } => ProbeAnswer::Timed(sharing::fault(bytes, kind)?),
+        ProbeTask::PageFile { file, bytes } => ProbeAnswer::File(files::windows(file, bytes)?),
+        ProbeTask::Call => ProbeAnswer::Called(allocating::call()?),
     })
 }
 

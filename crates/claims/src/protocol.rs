@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{
-    Arenas, BreakMoves, Calls, FileWindows, Identity, Layout, Lazy, Paging, Served, Sharing, Timed, Zeroes,
+    Arenas, BreakMoves, CallFacts, FileWindows, Identity, LayoutFacts, Lazy, Paging, Served, SharingFacts, Timed,
+    Zeroes,
 };
 
 /// The hidden first argument that makes the program a probe.
@@ -12,16 +13,16 @@ pub const PROBE_VERB: &str = "__probe";
 
 /// A task, and who asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Job {
+pub struct ProbeJob {
     /// The parent's process id: the probe ends with it. `None` where another program stands between them.
     pub parent: Option<u32>,
     /// What to do.
-    pub task: Task,
+    pub task: ProbeTask,
 }
 
 /// What a probe is to do, in a process of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Task {
+pub enum ProbeTask {
     /// Say who malloc is.
     Identify,
     /// Map, look, touch some, look, touch all, look.
@@ -90,33 +91,33 @@ pub enum FaultKind {
 
 /// What a probe says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Answer {
-    /// To [`Task::Identify`].
+pub enum ProbeAnswer {
+    /// To [`ProbeTask::Identify`].
     Identity(Identity),
-    /// To [`Task::Page`].
+    /// To [`ProbeTask::Page`].
     Paged(Paging),
-    /// To [`Task::PageBlock`].
+    /// To [`ProbeTask::PageBlock`].
     Lazy(Lazy),
-    /// To [`Task::Dirty`].
+    /// To [`ProbeTask::Dirty`].
     Dirtied,
-    /// To [`Task::ReadBack`].
+    /// To [`ProbeTask::ReadBack`].
     Zeroes(Zeroes),
-    /// To [`Task::Serve`].
+    /// To [`ProbeTask::Serve`].
     Served(Served),
-    /// To [`Task::FollowBreak`].
+    /// To [`ProbeTask::FollowBreak`].
     Break(BreakMoves),
-    /// To [`Task::Arenas`].
+    /// To [`ProbeTask::Arenas`].
     Arenas(Arenas),
-    /// To [`Task::LayOut`].
-    Layout(Layout),
-    /// To [`Task::Share`].
-    Shared(Sharing),
-    /// To [`Task::PageFile`].
+    /// To [`ProbeTask::LayOut`].
+    Layout(LayoutFacts),
+    /// To [`ProbeTask::Share`].
+    Shared(SharingFacts),
+    /// To [`ProbeTask::PageFile`].
     File(FileWindows),
-    /// To [`Task::Fault`].
+    /// To [`ProbeTask::Fault`].
     Timed(Timed),
-    /// To [`Task::Call`].
-    Called(Calls),
+    /// To [`ProbeTask::Call`].
+    Called(CallFacts),
     /// A call failed.
     Failed {
         /// Which, and with what.

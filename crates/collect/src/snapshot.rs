@@ -13,7 +13,7 @@ use sys::Errno;
 use sys::launch::{Program, Setup, Unfit};
 use sys::process::WaitStatus;
 
-pub use machine::Machine;
+pub use machine::LayoutSettings;
 pub use picture::{Unseen, picture};
 pub use tracer::run;
 
@@ -30,7 +30,7 @@ pub enum At {
 
 /// A run that is asked for.
 #[derive(Debug, Clone)]
-pub struct Request<'a> {
+pub struct SnapshotRequest<'a> {
     /// What is run.
     pub program: &'a Program,
     /// How it is started.
@@ -43,7 +43,7 @@ pub struct Request<'a> {
 
 /// When a picture was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
+pub enum TakenAt {
     /// As asked for.
     AsAsked,
     /// At its exit, which came earlier.
@@ -54,9 +54,9 @@ pub enum Moment {
 
 /// What a run brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub struct SnapshotOutcome {
     /// The picture and its moment; `None` if the program was gone before one could be taken.
-    pub taken: Option<(Snapshot, Moment)>,
+    pub taken: Option<(Snapshot, TakenAt)>,
     /// How the program ended.
     pub ending: WaitStatus,
 }

@@ -1,7 +1,7 @@
 //! Huge pages: who gets them without asking, who cannot have them, and whether there are any.
 
 use results::doctor::Check;
-use sys::facts::{Facts, HugePages, PageSize};
+use sys::facts::{Facts, HugePageFacts, PageSize};
 
 use crate::quantity::{bytes, count};
 use crate::{DEFAULT_RUN_BYTES, ok, skip, warn};
@@ -44,7 +44,7 @@ pub(crate) fn thp(facts: &Facts) -> Check {
     }
 }
 
-fn is_largest(pages: &HugePages, size: &PageSize) -> bool {
+fn is_largest(pages: &HugePageFacts, size: &PageSize) -> bool {
     pages.largest_bytes == Some(size.bytes)
 }
 
@@ -53,7 +53,7 @@ fn file(size: &PageSize) -> String {
 }
 
 /// What else is set for huge pages.
-fn aside(pages: &HugePages) -> String {
+fn aside(pages: &HugePageFacts) -> String {
     let defrag = pages.defrag.as_ref().map(|defrag| format!("; defrag {defrag}")).unwrap_or_default();
     let compacts = if pages.khugepaged_defrag == Some(false) { ", without compaction" } else { "" };
     let merging =

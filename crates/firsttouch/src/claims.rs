@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use ::claims::catalogue::{CLAIMS, find, ids};
-use ::claims::{Event, Request};
+use ::claims::{ClaimsEvent, ClaimsRequest};
 use anyhow::Context;
 use sys::interrupt::Interrupt;
 
@@ -27,7 +27,7 @@ pub(crate) fn run(options: &ClaimsOptions, color: Color) -> anyhow::Result<ExitC
     }
     let sink = options.json.as_deref().map(Sink::open).transpose()?;
     let interrupt = Interrupt::install().context("cannot watch for signals")?;
-    let request = Request {
+    let request = ClaimsRequest {
         ids: wanted,
         seed: options.seed.unwrap_or_else(new_seed),
         folder,
@@ -36,8 +36,8 @@ pub(crate) fn run(options: &ClaimsOptions, color: Color) -> anyhow::Result<ExitC
     };
     let mut watcher = Watcher::new(options.quiet, None);
     let claims = ::claims::test(&request, interrupt, &mut |event| match event {
-        Event::Claim(number, of, id) => watcher.begin(number, of, id),
-        Event::Lab(event) => watcher.see(&event),
+        ClaimsEvent::Claim(number, of, id) => watcher.begin(number, of, id),
+        ClaimsEvent::Lab(event) => watcher.see(&event),
     });
     watcher.finish();
     let claims = claims.context("the claims cannot be tested")?;

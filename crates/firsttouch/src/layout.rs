@@ -7,7 +7,7 @@ mod watching;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use collect::snapshot::{Failure, Machine, Unseen};
+use collect::snapshot::{Failure, LayoutSettings, Unseen};
 use sys::Errno;
 use sys::interrupt::Interrupt;
 
@@ -26,7 +26,7 @@ pub(crate) fn run(options: &LayoutOptions, color: Color) -> anyhow::Result<ExitC
     let json = options.json.as_deref().map(Sink::open).transpose()?;
     let svg = options.svg.as_deref().map(Sink::open).transpose()?;
     let interrupt = Interrupt::install().context("cannot watch for signals")?;
-    let machine = Machine::ask();
+    let machine = LayoutSettings::ask();
     let layout = match options.pid {
         Some(pid) => running::look_at(pid, options, &machine, interrupt),
         None => running::run(options, &machine, interrupt),

@@ -11,7 +11,7 @@ use analysis::trace::{FaultLines, LineBuilder};
 use anyhow::Context;
 use collect::{Asked, CallSource, Collection, Options, Outcome, StreamState, Target};
 use events::{Batch, Definitions, Ending};
-use results::trace::Summary;
+use results::trace::TraceSummary;
 use sys::interrupt::{Interrupt, Keyboard, die_by, forget_stop, hold_stop, is_stop_wanted, stop_now};
 use sys::launch::Program;
 
@@ -189,9 +189,9 @@ impl<'a> Lines<'a> {
     }
 }
 
-fn summary(lines: &LineBuilder, pid: u32, outcome: &Outcome) -> Summary {
+fn summary(lines: &LineBuilder, pid: u32, outcome: &Outcome) -> TraceSummary {
     let number = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
-    Summary {
+    TraceSummary {
         pid,
         ending: outcome.ending.map(|ending| match ending {
             sys::process::WaitStatus::Exited(status) => Ending::Exited(number(status & 0xff)),

@@ -1,7 +1,7 @@
 //! The screen of the claims: id, evidence and verdict on a line; below, what is claimed, and a sentence.
 
 use anstyle::Style;
-use results::claims::{Claim, Claims, Standing};
+use results::claims::{Claim, ClaimVerdict, Claims};
 use textwrap::core::display_width;
 
 use crate::text::{BAD, BOLD, DIM, GOOD, clean, hanging, styled};
@@ -47,11 +47,11 @@ fn entry(claim: &Claim, width: Option<usize>) -> String {
     first + &said + &hanging("    ", &clean(&claim.explanation), width)
 }
 
-fn style(standing: Standing) -> Style {
+fn style(standing: ClaimVerdict) -> Style {
     match standing {
-        Standing::Holds => GOOD,
-        Standing::DoesNotHold | Standing::Inconclusive => BAD,
-        Standing::CannotTest => DIM,
+        ClaimVerdict::Holds => GOOD,
+        ClaimVerdict::DoesNotHold | ClaimVerdict::Inconclusive => BAD,
+        ClaimVerdict::CannotTest => DIM,
     }
 }
 
@@ -66,10 +66,10 @@ fn summary(claims: &Claims) -> String {
             1 => "1 claim".to_owned(),
             several => format!("{several} claims"),
         },
-        count(Standing::Holds, "held"),
-        count(Standing::DoesNotHold, "did not"),
-        count(Standing::Inconclusive, "inconclusive"),
-        count(Standing::CannotTest, "not testable here"),
+        count(ClaimVerdict::Holds, "held"),
+        count(ClaimVerdict::DoesNotHold, "did not"),
+        count(ClaimVerdict::Inconclusive, "inconclusive"),
+        count(ClaimVerdict::CannotTest, "not testable here"),
         claims.seed,
         parts.into_iter().flatten().collect::<String>()
     )
@@ -78,10 +78,10 @@ fn summary(claims: &Claims) -> String {
 /// The most useful next command.
 fn next(claims: &Claims) -> &'static str {
     let stands = |id: &str, standing| claims.claims.iter().any(|claim| claim.id == id && claim.verdict == standing);
-    if stands("malloc-slower", Standing::Inconclusive) || stands("large-equal", Standing::Inconclusive) {
+    if stands("malloc-slower", ClaimVerdict::Inconclusive) || stands("large-equal", ClaimVerdict::Inconclusive) {
         return "firsttouch doctor    (what on this machine widens the intervals)";
     }
-    if stands("malloc-slower", Standing::Holds) || stands("malloc-slower", Standing::DoesNotHold) {
+    if stands("malloc-slower", ClaimVerdict::Holds) || stands("malloc-slower", ClaimVerdict::DoesNotHold) {
         return "firsttouch bench position    (the same question at 100 MiB, with every sample)";
     }
     "firsttouch bench    (which way of getting memory is cheapest here, and why)"

@@ -1,6 +1,6 @@
 //! How long single touches took: percentiles of each arm, and its distribution as rows of a logarithmic scale.
 
-use results::{Arm, Distribution, LabResult, Latencies, Row};
+use results::{Arm, Distribution, LabResult, Latencies, LatencyRow};
 
 use crate::number::{TimeUnit, count, digits, duration, percent};
 use crate::table::table;
@@ -112,7 +112,7 @@ fn histogram((name, latencies): &Timed, columns: usize) -> String {
 }
 
 /// `1-2 us`, in the unit of its end.
-fn range(row: &Row) -> String {
+fn range(row: &LatencyRow) -> String {
     let unit = TimeUnit::for_largest((row.bucket.high_ns - 1) as f64);
     let edge = |ns: u64| digits(ns as f64 / unit.ns(), 1);
     format!("{}-{} {}", edge(row.bucket.low_ns), edge(row.bucket.high_ns), unit.name())
@@ -128,7 +128,7 @@ fn bar(share: f64, largest: f64, room: usize) -> String {
 }
 
 /// The percentiles that lie in a row.
-fn marks(row: &Row, touches: &Distribution) -> String {
+fn marks(row: &LatencyRow, touches: &Distribution) -> String {
     let named = [("p50", touches.p50_ns), ("p90", touches.p90_ns), ("p99", touches.p99_ns), ("p99.9", touches.p999_ns)];
     let here = named.iter().filter(|(_, ns)| (row.bucket.low_ns..row.bucket.high_ns).contains(ns));
     here.map(|(name, _)| *name).collect::<Vec<_>>().join(" ")

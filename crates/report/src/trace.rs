@@ -7,7 +7,7 @@ use std::fmt::{Arguments, Write};
 use anstyle::Style;
 use events::{Cause, Ending, MappingKind};
 use results::trace::{
-    Burst, BurstOrder, FaultLine, LifeLine, Line, LineKind, MappingLabel, Shown, Summary, SyscallLine,
+    Burst, BurstOrder, FaultLine, LifeLine, Line, LineKind, MappingLabel, Shown, SyscallLine, TraceSummary,
 };
 
 use crate::number::{Nanoseconds, bytes, count};
@@ -48,7 +48,7 @@ pub fn trace_line(shown: &Shown, colored: bool, out: &mut String) {
 
 /// The last lines of a trace: how the program ended, and what was seen of it.
 #[must_use]
-pub fn trace_end(summary: &Summary, width: Option<usize>) -> String {
+pub fn trace_end(summary: &TraceSummary, width: Option<usize>) -> String {
     let ended = summary.ending.map(|ending| styled(BOLD, &format!("+++ {} +++", end(ending))) + "   ");
     let late = if summary.late > 0 { format!(", {} late", whole(summary.late)) } else { String::new() };
     let lost = format!("{} lost", whole(summary.lost));

@@ -1,8 +1,8 @@
 //! The screen of the claims, from injected ones.
 
-use results::claims::{Claim, Claims, SCHEMA, Standing, Tested};
+use results::claims::{Claim, ClaimVerdict, Claims, SCHEMA, Tested};
 
-fn claim(id: &str, verdict: Standing, evidence: &str, explanation: &str) -> Claim {
+fn claim(id: &str, verdict: ClaimVerdict, evidence: &str, explanation: &str) -> Claim {
     Claim {
         id: id.to_owned(),
         statement: "something".to_owned(),
@@ -28,23 +28,28 @@ fn every_verdict() -> Claims {
         claims: vec![
             claim(
                 "demand-paging",
-                Standing::Holds,
+                ClaimVerdict::Holds,
                 "0 of 25,600 pages resident before touch, 25,600 after",
                 "So with malloc (glibc 2.36): 0 of 25,599 before, 25,599 after. A touch of 1,600 pages brought in 1,600.",
             ),
             claim(
                 "file-demand-paging",
-                Standing::CannotTest,
+                ClaimVerdict::CannotTest,
                 "8,192 of 8,192 pages of the file stay in the page cache (tmpfs?): name a folder on a disk by --dir",
                 "Nothing was measured, so nothing is said about it.",
             ),
             claim(
                 "malloc-slower",
-                Standing::DoesNotHold,
+                ClaimVerdict::DoesNotHold,
                 "1.00x [0.98, 1.01]; position here 1.02x [1.00, 1.04]; cold memory 2.30x [no interval]",
                 "API crossed with fill value and position at 16 MiB (48 blocks); position does no such thing here for certain.",
             ),
-            claim("large-equal", Standing::Inconclusive, "1.02x [0.98, 1.07] at 32 MiB, margin 5 %", "Twelve blocks."),
+            claim(
+                "large-equal",
+                ClaimVerdict::Inconclusive,
+                "1.02x [0.98, 1.07] at 32 MiB, margin 5 %",
+                "Twelve blocks.",
+            ),
         ],
     }
 }
@@ -82,16 +87,16 @@ fn the_next_command_follows_from_the_verdicts() {
         let claims = Claims { claims: vec![claim("malloc-slower", verdict, "e", "x.")], ..every_verdict() };
         plain(&claims, None).lines().last().unwrap_or_default().to_owned()
     };
-    assert!(next(Standing::Inconclusive).contains("firsttouch doctor"));
-    assert!(next(Standing::DoesNotHold).contains("firsttouch bench position"));
-    assert!(next(Standing::CannotTest).starts_with("Next: firsttouch bench "));
+    assert!(next(ClaimVerdict::Inconclusive).contains("firsttouch doctor"));
+    assert!(next(ClaimVerdict::DoesNotHold).contains("firsttouch bench position"));
+    assert!(next(ClaimVerdict::CannotTest).starts_with("Next: firsttouch bench "));
 }
 
 #[test]
 fn hostile_and_no_claims_are_printed_all_the_same() {
     let evil = "\u{1b}[2J\nevil";
     let mut hostile = every_verdict();
-    hostile.claims = vec![claim(evil, Standing::Holds, evil, evil)];
+    hostile.claims = vec![claim(evil, ClaimVerdict::Holds, evil, evil)];
     hostile.machine.malloc = Some(evil.to_owned());
     for width in [None, Some(1), Some(80)] {
         let screen = plain(&hostile, width);

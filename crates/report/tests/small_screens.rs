@@ -1,8 +1,8 @@
 //! The screens of pairs of malloc and free, and of touches timed one by one, from injected results.
 
 use results::{
-    Arm, ArmSummary, ArmWork, Bill, Bucket, Comparison, Distribution, Experiment, LabResult, Latencies, Machine,
-    Observed, PercentileInterval, PhaseTimes, Placebo, Row, Sample, Verdict,
+    Arm, ArmSummary, ArmWork, Bill, Bucket, Comparison, Distribution, Experiment, LabResult, Latencies, LatencyRow,
+    Machine, Observed, PercentileInterval, PhaseTimes, Placebo, Sample, Verdict,
 };
 
 fn arm(name: &str, source: &str, times_ns: [f64; 2], operations: u64) -> Arm {
@@ -184,7 +184,7 @@ fn pairs_have_one_time_and_ask_for_allocators_next() {
 
 fn distribution(rows: &[(u64, u64, u64)], percentiles: [u64; 5]) -> Distribution {
     let count: u64 = rows.iter().map(|row| row.2).sum();
-    let row = |&(low_ns, high_ns, held): &(u64, u64, u64)| Row {
+    let row = |&(low_ns, high_ns, held): &(u64, u64, u64)| LatencyRow {
         bucket: Bucket { low_ns, high_ns, count: held },
         share: held as f64 / count as f64,
         time_share: held as f64 / count as f64,

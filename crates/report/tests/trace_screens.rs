@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use events::{Cause, Ending, MappingKind};
 use results::trace::{
-    Burst, BurstOrder, FaultClass, FaultLine, Group, LifeLine, Line, LineKind, MappingLabel, Row, Shown, Summary,
-    SyscallLine, Table,
+    Burst, BurstOrder, FaultClass, FaultLine, Group, LifeLine, Line, LineKind, MappingLabel, Shown, SyscallLine, Table,
+    TableRow, TraceSummary,
 };
 
 const AT: u64 = 0x7f1c_2a00_0000;
@@ -150,9 +150,9 @@ fn lines_of_calls_faults_and_lives() {
     insta::assert_snapshot!(text);
 }
 
-fn row(group: Group, calls: u64, wall_ns: u64) -> Row {
+fn row(group: Group, calls: u64, wall_ns: u64) -> TableRow {
     let is_call = matches!(group, Group::Syscall(_));
-    Row {
+    TableRow {
         calls,
         errors: is_call.then_some(0),
         bytes: (group == Group::Syscall("munmap")).then_some(137 << 20),
@@ -172,8 +172,8 @@ fn faulting(cause: Cause, kind: Option<MappingKind>, name: Option<&str>) -> Grou
     Group::Faults(FaultClass { cause, large_bytes: None, kind, name: name.map(Arc::from) })
 }
 
-fn summary() -> Summary {
-    Summary {
+fn summary() -> TraceSummary {
+    TraceSummary {
         foreign: 0,
         time_ns: 1_200_000_000,
         pid: 4123,
@@ -254,7 +254,7 @@ fn columns_without_a_figure_are_left_out() {
 
 #[test]
 fn an_empty_table_says_so_and_what_was_lost() {
-    let lost = Summary {
+    let lost = TraceSummary {
         ending: Some(Ending::Killed(11)),
         lost: 5,
         late: 2,

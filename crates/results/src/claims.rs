@@ -44,7 +44,7 @@ pub struct Claim {
     /// What is claimed.
     pub statement: String,
     /// Whether it is so here.
-    pub verdict: Standing,
+    pub verdict: ClaimVerdict,
     /// In figures; of what cannot be tested, why. Never empty.
     pub evidence: String,
     /// One sentence: what follows, or what to bear in mind.
@@ -56,7 +56,7 @@ pub struct Claim {
 /// How it stands with a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Standing {
+pub enum ClaimVerdict {
     /// It is so.
     Holds,
     /// It is not so.
@@ -67,15 +67,15 @@ pub enum Standing {
     CannotTest,
 }
 
-impl Standing {
+impl ClaimVerdict {
     /// The words for it on a screen.
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
-            Standing::Holds => "holds",
-            Standing::DoesNotHold => "does not hold",
-            Standing::Inconclusive => "inconclusive",
-            Standing::CannotTest => "cannot test",
+            ClaimVerdict::Holds => "holds",
+            ClaimVerdict::DoesNotHold => "does not hold",
+            ClaimVerdict::Inconclusive => "inconclusive",
+            ClaimVerdict::CannotTest => "cannot test",
         }
     }
 }
@@ -92,7 +92,7 @@ impl Claim {
 impl Claims {
     /// How many stand so.
     #[must_use]
-    pub fn count(&self, standing: Standing) -> usize {
+    pub fn count(&self, standing: ClaimVerdict) -> usize {
         self.claims.iter().filter(|claim| claim.verdict == standing).count()
     }
 }
@@ -106,7 +106,7 @@ mod tests {
         let claim = Claim {
             id: "zero-fill".to_owned(),
             statement: "anonymous mappings read as zero".to_owned(),
-            verdict: Standing::DoesNotHold,
+            verdict: ClaimVerdict::DoesNotHold,
             evidence: "1 byte is not".to_owned(),
             explanation: "Odd.".to_owned(),
             figures: Map::new(),

@@ -43,7 +43,7 @@ pub struct Distribution {
     pub max_ns: u64,
     /// The distribution in steps of 1, 2 and 5 times a power of ten, from the first that holds a time to the last, as the
     /// screen shows it.
-    pub rows: Vec<Row>,
+    pub rows: Vec<LatencyRow>,
     /// The distribution in narrow steps: 1 ns up to 200 ns, and no wider than a twentieth of the number above. Only those
     /// that hold a time, ascending.
     pub buckets: Vec<Bucket>,
@@ -62,7 +62,7 @@ pub struct Bucket {
 
 /// A wider bucket, and what part of all times it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Row {
+pub struct LatencyRow {
     /// Range and number.
     #[serde(flatten)]
     pub bucket: Bucket,

@@ -22,7 +22,7 @@ pub use file::{Reading, read, read_claims, read_diagnosis, read_layout, write};
 pub use floors::{
     Explanation, Floor, FloorEstimate, FloorSample, FloorSummary, Floors, InvalidFloor, Part, SourceFloor,
 };
-pub use latencies::{Bucket, Distribution, Latencies, PercentileInterval, Row};
+pub use latencies::{Bucket, Distribution, Latencies, LatencyRow, PercentileInterval};
 pub use sample::{ArmSample, Block, Dropped, Sample};
 pub use summary::{ArmSummary, Bill, PhaseTimes, PointSummary};
 pub use verdict::{Comparison, Placebo, Sensitivity, SensitivityLine, Verdict};

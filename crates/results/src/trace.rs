@@ -10,7 +10,7 @@ use std::sync::Arc;
 use events::{Cause, Ending, MappingKind};
 
 pub use json::{write_line, write_summary};
-pub use table::{FaultClass, Group, Row, Table};
+pub use table::{FaultClass, Group, Table, TableRow};
 
 /// One thing that happened, told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -218,7 +218,7 @@ pub enum BurstOrder {
 
 /// What is left to say at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Summary {
+pub struct TraceSummary {
     /// How long it went on, in nanoseconds.
     pub time_ns: u64,
     /// The program's process.

@@ -13,7 +13,7 @@ use libc::Elf64_Phdr as Header;
 
 /// The program in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Image {
+pub struct LoadedImage {
     /// How far it lies from where it was linked: 0 of a program that is not position independent.
     pub bias: usize,
     /// The first address after its last segment, which ends with the bss. Not rounded to a page.
@@ -22,8 +22,8 @@ pub struct Image {
 
 /// Of this process. `None` where the C library knows no program headers.
 #[must_use]
-pub fn own_image() -> Option<Image> {
-    let mut image: Option<Image> = None;
+pub fn own_image() -> Option<LoadedImage> {
+    let mut image: Option<LoadedImage> = None;
     // SAFETY: the callback gets `image`, which outlives the call.
     unsafe { libc::dl_iterate_phdr(Some(first_object), (&raw mut image).cast()) };
     image
@@ -78,8 +78,8 @@ unsafe extern "C" fn first_object(info: *mut libc::dl_phdr_info, _size: usize, i
     #[expect(clippy::cast_possible_truncation, reason = "addresses of this process")]
     let end = loaded.map(|header| (header.p_vaddr + header.p_memsz) as usize).max();
     // SAFETY: `own_image` passed it.
-    let image = unsafe { &mut *image.cast::<Option<Image>>() };
-    *image = end.map(|end| Image { bias, end: bias.wrapping_add(end) });
+    let image = unsafe { &mut *image.cast::<Option<LoadedImage>>() };
+    *image = end.map(|end| LoadedImage { bias, end: bias.wrapping_add(end) });
     1
 }
 

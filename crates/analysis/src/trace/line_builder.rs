@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 
 use events::{Call, Definitions, Event, EventKind, Fault, Header, Life, Mapping, Span, Syscall, Thread};
-use results::trace::{self, Line, LineKind, MappingLabel, Summary};
+use results::trace::{self, Line, LineKind, MappingLabel, TraceSummary};
 
 use super::{decode, registers};
 use crate::address_space::{Attribution, Attributor, CallEffect, FaultOrigin, LifeChange, MappedRegion};
@@ -95,13 +95,13 @@ impl LineBuilder {
 
     /// The end of it, without what only the observer knows: the process, its ending, and the counts of others.
     #[must_use]
-    pub fn summary(&self) -> Summary {
-        Summary {
+    pub fn summary(&self) -> TraceSummary {
+        TraceSummary {
             time_ns: self.last_ns - self.began_ns,
             events: self.events,
             lost: self.lost,
             faults_seen: self.faults,
-            ..Summary::default()
+            ..TraceSummary::default()
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use events::MappingKind;
-use results::trace::{FaultClass, FaultLine, Group, Line, LineKind, Row, Summary, SyscallLine, Table};
+use results::trace::{FaultClass, FaultLine, Group, Line, LineKind, SyscallLine, Table, TableRow, TraceSummary};
 
 use super::durations::Durations;
 
@@ -59,7 +59,7 @@ impl Tally {
 
     /// The table, and with it the end of the trace.
     #[must_use]
-    pub fn table(&self, summary: Summary) -> Table {
+    pub fn table(&self, summary: TraceSummary) -> Table {
         let mut files: Vec<(&FaultClass, &Sum)> = self.faults.iter().filter(|(class, _)| is_file(class)).collect();
         files.sort_by(|(a, one), (b, other)| other.wall.sum_ns.cmp(&one.wall.sum_ns).then_with(|| a.name.cmp(&b.name)));
         // One row of others says less than the row itself.
@@ -75,7 +75,7 @@ impl Tally {
         let others = (others_rows > 0).then_some((Group::OtherFiles { rows: others_rows }, &others));
         let sums: Vec<(Group, &Sum)> = calls.chain(faults).chain(others).collect();
         let all_ns = sums.iter().fold(0u64, |all_ns, (_, sum)| all_ns.saturating_add(sum.wall.sum_ns));
-        let mut rows: Vec<Row> = sums.into_iter().map(|(group, sum)| sum.row(group, all_ns)).collect();
+        let mut rows: Vec<TableRow> = sums.into_iter().map(|(group, sum)| sum.row(group, all_ns)).collect();
         rows.sort_by(|one, other| {
             (other.wall_ns, other.calls).cmp(&(one.wall_ns, one.calls)).then_with(|| key(one).cmp(&key(other)))
         });
@@ -88,14 +88,14 @@ fn is_file(class: &FaultClass) -> bool {
 }
 
 /// Equal rows are in the order of their names: the same trace is the same table.
-fn key(row: &Row) -> String {
+fn key(row: &TableRow) -> String {
     format!("{:?}", row.group)
 }
 
-fn total(rows: &[Row]) -> Option<Row> {
-    let sum = |figure: fn(&Row) -> Option<u64>| rows.iter().filter_map(figure).reduce(u64::saturating_add);
+fn total(rows: &[TableRow]) -> Option<TableRow> {
+    let sum = |figure: fn(&TableRow) -> Option<u64>| rows.iter().filter_map(figure).reduce(u64::saturating_add);
     let wall_ns = sum(|row| Some(row.wall_ns))?;
-    Some(Row {
+    Some(TableRow {
         group: Group::Total,
         calls: sum(|row| Some(row.calls))?,
         errors: sum(|row| row.errors),
@@ -142,9 +142,9 @@ impl Sum {
         self.wall.merge(&other.wall);
     }
 
-    fn row(&self, group: Group, all_ns: u64) -> Row {
+    fn row(&self, group: Group, all_ns: u64) -> TableRow {
         let is_call = matches!(group, Group::Syscall(_));
-        Row {
+        TableRow {
             group,
             calls: self.calls,
             errors: is_call.then_some(self.errors),

@@ -2,7 +2,7 @@
 
 use analysis::trace::Tally;
 use events::Call;
-use results::trace::{Group, Row, Summary, Table};
+use results::trace::{Group, Table, TableRow, TraceSummary};
 
 use crate::teller::{ANONYMOUS, PAGE, PRIVATE, READ, Teller, WRITE};
 
@@ -17,7 +17,7 @@ fn table(mut teller: Teller) -> Table {
     tally.table(teller.builder.summary())
 }
 
-fn name(row: &Row) -> String {
+fn name(row: &TableRow) -> String {
     match &row.group {
         Group::Syscall(name) => (*name).to_owned(),
         Group::Faults(class) => {
@@ -81,7 +81,7 @@ fn many_files_share_a_row() {
 
 #[test]
 fn nothing_is_an_empty_table() {
-    assert_eq!(Tally::default().table(Summary::default()), Table::default());
+    assert_eq!(Tally::default().table(TraceSummary::default()), Table::default());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::ask::{Trouble, pick};
 use crate::facts::Served;
 use crate::judge::allocator::{self, Thresholds};
 use crate::judge::calls;
-use crate::protocol::Task;
+use crate::protocol::ProbeTask;
 
 /// On either side of every threshold that an allocator may have.
 const SMALL_BYTES: usize = 1 << 10;
@@ -39,7 +39,7 @@ fn first_where(
 
 impl Gatherer<'_> {
     fn serve(&self, bytes: usize, freed_first_bytes: Option<usize>, pinned: Option<i32>) -> Result<Served, Trouble> {
-        self.asker.ask(Task::Serve { bytes, freed_first_bytes, pinned_bytes: pinned }, pick!(Served))
+        self.asker.ask(ProbeTask::Serve { bytes, freed_first_bytes, pinned_bytes: pinned }, pick!(Served))
     }
 
     /// Whether a block comes from a mapping, in a fresh process where a block of `freed_first` bytes was freed.
@@ -73,19 +73,19 @@ impl Gatherer<'_> {
     }
 
     pub(super) fn program_break(&mut self) -> Result<Claim, Trouble> {
-        Ok(allocator::program_break(&self.asker.ask(Task::FollowBreak, pick!(Break))?, &self.who))
+        Ok(allocator::program_break(&self.asker.ask(ProbeTask::FollowBreak, pick!(Break))?, &self.who))
     }
 
     pub(super) fn thread_arenas(&mut self) -> Result<Claim, Trouble> {
-        Ok(allocator::thread_arenas(&self.asker.ask(Task::Arenas, pick!(Arenas))?, &self.who))
+        Ok(allocator::thread_arenas(&self.asker.ask(ProbeTask::Arenas, pick!(Arenas))?, &self.who))
     }
 
     pub(super) fn syscalls_seen(&mut self) -> Result<Claim, Trouble> {
         // Every probe has one thread.
-        let (within, trace) = self.asker.ask_traced(Task::Call, self.refusal, pick!(Called))?;
+        let (within, trace) = self.asker.ask_traced(ProbeTask::Call, self.refusal, pick!(Called))?;
         let mut strace = Command::new("strace");
         strace.args(["-qq", "-e", "trace=memory", "-e", "signal=none"]);
-        let beside = match self.asker.ask_under(&mut strace, Task::Call, pick!(Called)) {
+        let beside = match self.asker.ask_under(&mut strace, ProbeTask::Call, pick!(Called)) {
             Ok((_, text)) => Some(calls::calls_of_strace(&text)),
             Err(Trouble::Interrupted) => return Err(Trouble::Interrupted),
             // Not installed, or not allowed to trace: then there is nothing to compare with.

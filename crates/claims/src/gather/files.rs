@@ -8,7 +8,7 @@ use sys::scratch::Scratch;
 use super::Gatherer;
 use crate::ask::{Trouble, pick};
 use crate::judge::files::{Cell, file_demand_paging, map_or_copy};
-use crate::protocol::Task;
+use crate::protocol::ProbeTask;
 
 const FILE_BYTES: usize = 32 << 20;
 
@@ -61,7 +61,7 @@ impl Gatherer<'_> {
 
     pub(super) fn file_demand_paging(&mut self) -> Result<Claim, Trouble> {
         let (_scratch, file) = self.file(FILE_BYTES)?;
-        let task = Task::PageFile { file, bytes: FILE_BYTES };
+        let task = ProbeTask::PageFile { file, bytes: FILE_BYTES };
         Ok(file_demand_paging(&self.asker.ask(task, pick!(File))?))
     }
 

@@ -11,9 +11,9 @@ use sys::process::WaitStatus;
 
 use super::Gatherer;
 use crate::ask::{Asker, Randomness, Trouble, pick};
-use crate::facts::Layout;
+use crate::facts::LayoutFacts;
 use crate::judge::layout::{Kernel, Layouts, aslr_gap, mmap_between};
-use crate::protocol::Task;
+use crate::protocol::ProbeTask;
 
 /// Processes with randomness, and without.
 const RANDOM_RUNS: usize = 128;
@@ -63,7 +63,7 @@ impl Gatherer<'_> {
 
     fn layouts(&mut self) -> Result<&Layouts, Trouble> {
         if self.layouts.is_none() {
-            let layout = |randomness| self.asker.ask_laid_out(Task::LayOut, randomness, pick!(Layout));
+            let layout = |randomness| self.asker.ask_laid_out(ProbeTask::LayOut, randomness, pick!(Layout));
             self.layouts = Some(many(layout)?);
         }
         Ok(self.layouts.as_ref().expect("gathered above"))
@@ -78,7 +78,7 @@ impl Gatherer<'_> {
     }
 }
 
-fn many(layout: impl Fn(Randomness) -> Result<Layout, Trouble>) -> Result<Layouts, Trouble> {
+fn many(layout: impl Fn(Randomness) -> Result<LayoutFacts, Trouble>) -> Result<Layouts, Trouble> {
     // Where the layout must not be changed, it is as it is.
     let as_it_is = matches!(layout(Randomness::On), Err(Trouble::Failed(_)));
     let on = if as_it_is { Randomness::Inherited } else { Randomness::On };
@@ -92,7 +92,7 @@ fn many(layout: impl Fn(Randomness) -> Result<Layout, Trouble>) -> Result<Layout
 }
 
 /// What the small program says in one process.
-fn look(asker: &Asker, program: &File, randomness: Randomness, pie: bool) -> Result<Layout, Trouble> {
+fn look(asker: &Asker, program: &File, randomness: Randomness, pie: bool) -> Result<LayoutFacts, Trouble> {
     // It has no name any more. A child finds its parent's descriptor until it is the other program.
     let path = sys::reopen::path_of(program.as_fd());
     let finished = asker.run(&mut Command::new(path), randomness)?;
@@ -103,12 +103,12 @@ fn look(asker: &Asker, program: &File, randomness: Randomness, pie: bool) -> Res
     let regions = sys::proc::parse_maps(maps).ok_or_else(unknown)?;
     let named = |name: &str| regions.iter().find(|region| region.name == name).map(|region| (region.start, region.end));
     let page = usize::try_from(sys::limits::page_bytes()).expect("a page is small");
-    Ok(Layout {
+    Ok(LayoutFacts {
         pie,
         program_end: end.next_multiple_of(page),
         heap: named("[heap]"),
         stack: named("[stack]"),
-        ..Layout::default()
+        ..LayoutFacts::default()
     })
 }
 

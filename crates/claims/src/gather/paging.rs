@@ -8,7 +8,7 @@ use super::Gatherer;
 use crate::ask::{Trouble, pick};
 use crate::judge::sharing::FaultPair;
 use crate::judge::{paging, sharing};
-use crate::protocol::{FaultKind, Task};
+use crate::protocol::{FaultKind, ProbeTask};
 
 /// The post's size, where there is room for it.
 const MAPPED_BYTES: u64 = 100 << 20;
@@ -34,16 +34,16 @@ pub(super) fn roomy(wanted: u64) -> Result<usize, Trouble> {
 impl Gatherer<'_> {
     pub(super) fn demand_paging(&mut self) -> Result<Claim, Trouble> {
         let bytes = roomy(MAPPED_BYTES)?;
-        let mapping = self.asker.ask(Task::Page { bytes }, pick!(Paged))?;
-        let block = self.asker.ask(Task::PageBlock { bytes }, pick!(Lazy))?;
+        let mapping = self.asker.ask(ProbeTask::Page { bytes }, pick!(Paged))?;
+        let block = self.asker.ask(ProbeTask::PageBlock { bytes }, pick!(Lazy))?;
         Ok(paging::demand_paging(&mapping, &block.paging, &self.who))
     }
 
     pub(super) fn zero_fill(&mut self) -> Result<Claim, Trouble> {
         let bytes = roomy(DIRTIED_BYTES)?;
-        let dirtied = |answer| matches!(answer, crate::protocol::Answer::Dirtied).then_some(());
-        self.asker.ask(Task::Dirty { bytes }, dirtied)?;
-        let zeroes = self.asker.ask(Task::ReadBack { bytes }, pick!(Zeroes))?;
+        let dirtied = |answer| matches!(answer, crate::protocol::ProbeAnswer::Dirtied).then_some(());
+        self.asker.ask(ProbeTask::Dirty { bytes }, dirtied)?;
+        let zeroes = self.asker.ask(ProbeTask::ReadBack { bytes }, pick!(Zeroes))?;
         Ok(paging::zero_fill(&zeroes, bytes as u64))
     }
 
@@ -51,12 +51,12 @@ impl Gatherer<'_> {
         let room = roomy(BLOCKS[BLOCKS.len() - 1] as u64)?;
         let sizes = BLOCKS.into_iter().filter(|bytes| *bytes <= room);
         let blocks: Result<Vec<_>, _> =
-            sizes.map(|bytes| self.asker.ask(Task::PageBlock { bytes }, pick!(Lazy))).collect();
+            sizes.map(|bytes| self.asker.ask(ProbeTask::PageBlock { bytes }, pick!(Lazy))).collect();
         Ok(paging::malloc_is_lazy(&blocks?, &self.who))
     }
 
     pub(super) fn shared(&mut self) -> Result<Claim, Trouble> {
-        let seen = self.asker.ask(Task::Share, pick!(Shared))?;
+        let seen = self.asker.ask(ProbeTask::Share, pick!(Shared))?;
         let bytes = roomy(FAULTED_BYTES as u64)?;
         let pages = (bytes / self.who.page_bytes) as f64;
         let kinds = [FaultKind::FirstTouch, FaultKind::CopyOnWrite];
@@ -65,7 +65,7 @@ impl Gatherer<'_> {
         for block in 0..FAULT_BLOCKS {
             let mut per_page_ns = [0.0; 2];
             for &kind in orders.order(block) {
-                let timed = self.asker.ask(Task::Fault { bytes, kind: kinds[kind] }, pick!(Timed))?;
+                let timed = self.asker.ask(ProbeTask::Fault { bytes, kind: kinds[kind] }, pick!(Timed))?;
                 per_page_ns[kind] = timed.time_ns.max(1) as f64 / pages;
             }
             let [first_touch_ns, copy_on_write_ns] = per_page_ns;

@@ -5,7 +5,7 @@ use results::LabResult;
 use results::claims::Claim;
 
 use super::Gatherer;
-use crate::Event;
+use crate::ClaimsEvent;
 use crate::ask::Trouble;
 use crate::judge::timed;
 use crate::wording::about;
@@ -75,7 +75,7 @@ impl Gatherer<'_> {
         };
         let interrupt = self.asker.interrupt();
         let watch = &mut self.watch;
-        let result = lab::bench(&request, interrupt, |event| watch(Event::Lab(event)));
+        let result = lab::bench(&request, interrupt, |event| watch(ClaimsEvent::Lab(event)));
         // Bench leaves this process on one processor, where the probes after it are not to be.
         if interrupt.received().is_some() {
             return Err(Trouble::Interrupted);

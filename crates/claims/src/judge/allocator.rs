@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use results::claims::{Claim, Standing};
+use results::claims::{Claim, ClaimVerdict};
 
 use super::holds;
 use crate::catalogue::{cannot, claim};
@@ -68,20 +68,20 @@ pub fn brk_or_mmap(found: &Thresholds, who: &Identity) -> Claim {
                     moving(found)
                 ),
             };
-            claimed(Standing::Holds, evidence, moves_explained(found, &name))
+            claimed(ClaimVerdict::Holds, evidence, moves_explained(found, &name))
         }
         (true, true, _) => claimed(
-            Standing::DoesNotHold,
+            ClaimVerdict::DoesNotHold,
             format!("{name} took {small_bytes} and {large_bytes} alike from brk"),
             format!("malloc is {name} in this process, and grows the program break for all sizes that were tried."),
         ),
         (false, false, _) => claimed(
-            Standing::DoesNotHold,
+            ClaimVerdict::DoesNotHold,
             format!("{name} took {small_bytes} and {large_bytes} alike from mappings; brk is not used"),
             format!("malloc is {name} in this process, which divides large mappings of its own."),
         ),
         _ => claimed(
-            Standing::DoesNotHold,
+            ClaimVerdict::DoesNotHold,
             format!("{name}: {small_bytes} {}, {large_bytes} {}", place(small), place(large)),
             format!("malloc is {name} in this process; no size was found at which it turns from brk to mmap."),
         ),
@@ -208,7 +208,7 @@ pub fn thread_arenas(arenas: &Arenas, who: &Identity) -> Claim {
         arenas.threads.len(),
         count(arenas.break_growth_bytes)
     );
-    let explanation = if verdict == Standing::Holds {
+    let explanation = if verdict == ClaimVerdict::Holds {
         format!(
             "Each had {} writable of {} reserved, and {} after asking for more: mprotect opens what mmap reserved.",
             about(one.first_bytes),

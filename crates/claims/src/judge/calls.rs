@@ -1,11 +1,11 @@
 //! A trace of system calls beside what the traced process saw from within.
 
-use results::claims::{Claim, Standing};
+use results::claims::{Claim, ClaimVerdict};
 use serde_json::json;
 
 use super::holds;
 use crate::catalogue::claim;
-use crate::facts::{Calls, Identity, SeenCall, Step};
+use crate::facts::{BreakStep, CallFacts, Identity, SeenCall};
 use crate::wording::{count, list};
 
 /// The calls in the text that strace has written.
@@ -51,7 +51,7 @@ pub fn steps(calls: &[SeenCall], page_bytes: usize) -> Vec<Vec<String>> {
 }
 
 /// The calls that explain what a step did, or none if it did nothing to see.
-fn expected(step: &Step) -> Vec<&'static str> {
+fn expected(step: &BreakStep) -> Vec<&'static str> {
     let mapped = step.mapped_bytes.unwrap_or(0);
     let mut calls = Vec::new();
     if step.break_bytes != 0 {
@@ -68,7 +68,7 @@ fn expected(step: &Step) -> Vec<&'static str> {
 
 /// What `firsttouch trace` showed of `calls`, and whether that is all that strace showed of the same, if it was there to show it.
 #[must_use]
-pub fn syscalls_seen(calls: &Calls, trace: &[SeenCall], strace: Option<&[SeenCall]>, who: &Identity) -> Claim {
+pub fn syscalls_seen(calls: &CallFacts, trace: &[SeenCall], strace: Option<&[SeenCall]>, who: &Identity) -> Claim {
     let shown = steps(trace, who.page_bytes);
     let (mut wanted, mut seen) = (0, 0);
     let mut missing = Vec::new();
@@ -106,7 +106,7 @@ pub fn syscalls_seen(calls: &Calls, trace: &[SeenCall], strace: Option<&[SeenCal
     };
     let beside = strace.map(|strace| steps(strace, who.page_bytes));
     let only_strace: usize = beside.iter().flatten().zip(&shown).map(|(theirs, ours)| lacks(ours, theirs)).sum();
-    let verdict = if wanted == 0 { Standing::Inconclusive } else { holds(missing.is_empty() && only_strace == 0) };
+    let verdict = if wanted == 0 { ClaimVerdict::Inconclusive } else { holds(missing.is_empty() && only_strace == 0) };
     let compared = match (&beside, only_strace) {
         (None, _) => "strace is not there to compare with".to_owned(),
         (Some(_), 0) => "strace shows nothing more".to_owned(),
@@ -169,12 +169,13 @@ mod tests {
         mmap(NULL, 8392704, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x7f12\n\
         mincore(0x5000, 0, 0x7ffc)             = 0\n+++ exited with 0 +++\n";
 
-    fn calls(break_bytes: i64, mapped: Option<i64>) -> Calls {
-        let step = |name: &str, break_bytes, mapped_bytes| Step { name: name.to_owned(), break_bytes, mapped_bytes };
-        Calls { steps: vec![step("malloc small", break_bytes, Some(0)), step("malloc large", 0, mapped)] }
+    fn calls(break_bytes: i64, mapped: Option<i64>) -> CallFacts {
+        let step =
+            |name: &str, break_bytes, mapped_bytes| BreakStep { name: name.to_owned(), break_bytes, mapped_bytes };
+        CallFacts { steps: vec![step("malloc small", break_bytes, Some(0)), step("malloc large", 0, mapped)] }
     }
 
-    fn judged(calls: &Calls, trace: &str) -> Claim {
+    fn judged(calls: &CallFacts, trace: &str) -> Claim {
         let seen = calls_of_strace(trace);
         syscalls_seen(calls, &seen, Some(&seen), &Identity { page_bytes: 4096, ..Identity::default() })
     }
@@ -200,7 +201,7 @@ mod tests {
         assert!(judged(None).explanation.contains("not there to compare with"));
         let more = TRACE.replace("brk(0x55e0) = 0x55e0\n", "brk(0x55e0) = 0x55e0\nbrk(0x55f0) = 0x55f0\n");
         let missed = judged(Some(&more));
-        assert_eq!(missed.verdict, Standing::DoesNotHold, "{}", missed.explanation);
+        assert_eq!(missed.verdict, ClaimVerdict::DoesNotHold, "{}", missed.explanation);
         assert!(missed.explanation.contains("strace shows 1 that trace does not"), "{}", missed.explanation);
     }
 
@@ -209,10 +210,10 @@ mod tests {
         let claim = judged(&calls(131_072, Some(8 << 20)), TRACE);
         assert_eq!(
             (claim.verdict, claim.evidence.as_str()),
-            (Standing::Holds, "malloc small brk x2; malloc large mmap")
+            (ClaimVerdict::Holds, "malloc small brk x2; malloc large mmap")
         );
-        assert_eq!(judged(&calls(131_072, Some(-1)), TRACE).verdict, Standing::DoesNotHold);
-        assert_eq!(judged(&calls(131_072, None), "").verdict, Standing::DoesNotHold);
-        assert_eq!(judged(&calls(0, None), TRACE).verdict, Standing::Inconclusive, "nothing to see proves nothing");
+        assert_eq!(judged(&calls(131_072, Some(-1)), TRACE).verdict, ClaimVerdict::DoesNotHold);
+        assert_eq!(judged(&calls(131_072, None), "").verdict, ClaimVerdict::DoesNotHold);
+        assert_eq!(judged(&calls(0, None), TRACE).verdict, ClaimVerdict::Inconclusive, "nothing to see proves nothing");
     }
 }

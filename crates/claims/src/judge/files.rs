@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use results::claims::{Claim, Standing};
+use results::claims::{Claim, ClaimVerdict};
 use serde_json::json;
 use stats::{Estimate, compare, largest_rank};
 
@@ -35,9 +35,9 @@ pub fn file_demand_paging(file: &FileWindows) -> Claim {
     let read_by_mapping = file.untouched.in_core > file.forgotten.in_core || file.untouched.mapped.unwrap_or(0) > 0;
     let read_by_touch = file.one.read() > 0 && file.one.major_faults > 0;
     let verdict = match (read_by_mapping, read_by_touch) {
-        (false, true) => Standing::Holds,
-        (true, _) => Standing::DoesNotHold,
-        (false, false) => Standing::Inconclusive,
+        (false, true) => ClaimVerdict::Holds,
+        (true, _) => ClaimVerdict::DoesNotHold,
+        (false, false) => ClaimVerdict::Inconclusive,
     };
     let evidence = format!(
         "{} of {of} pages in memory once mapped; a touch of one read {}, in {} major fault{}",
@@ -132,9 +132,9 @@ pub fn map_or_copy(cells: &[Cell], left_out: Option<&str>) -> Claim {
     let costs: Vec<_> = judged.iter().filter(dearer).collect();
     let saves: Vec<_> = judged.iter().filter(cheaper).collect();
     let verdict = match (costs.is_empty(), judged.iter().all(|(_, estimate)| bounds(estimate).1 <= 1.0 + MARGIN)) {
-        (false, _) => Standing::Holds,
-        (true, true) => Standing::DoesNotHold,
-        (true, false) => Standing::Inconclusive,
+        (false, _) => ClaimVerdict::Holds,
+        (true, true) => ClaimVerdict::DoesNotHold,
+        (true, false) => ClaimVerdict::Inconclusive,
     };
     let evidence = format!("mmap over read: {} to {}", text(&worst), text(&best));
     let names = |cells: &[&(&Cell, Estimate)]| {

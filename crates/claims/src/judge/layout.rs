@@ -2,20 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use results::claims::{Claim, Standing};
+use results::claims::{Claim, ClaimVerdict};
 
 use super::holds;
 use crate::catalogue::{cannot, claim};
-use crate::facts::{Identity, Layout};
+use crate::facts::{Identity, LayoutFacts};
 use crate::wording::{about, count};
 
 /// Layouts of many processes of one program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layouts {
     /// Laid out at random, if the kernel does so at all.
-    pub random: Vec<Layout>,
+    pub random: Vec<LayoutFacts>,
     /// Laid out always alike, or why that could not be had.
-    pub fixed: Result<Vec<Layout>, String>,
+    pub fixed: Result<Vec<LayoutFacts>, String>,
 }
 
 impl Default for Layouts {
@@ -59,8 +59,8 @@ struct Gaps {
 impl Gaps {
     /// Between the page-rounded end of bss and the heap. Without a gap, the kernel may show both as one mapping. `None` if in
     /// some process they are no neighbours.
-    fn of(layouts: &[Layout]) -> Option<Self> {
-        let gap = |layout: &Layout| {
+    fn of(layouts: &[LayoutFacts]) -> Option<Self> {
+        let gap = |layout: &LayoutFacts| {
             let (start, end) = layout.heap?;
             (end > layout.program_end).then(|| start.saturating_sub(layout.program_end) as u64)
         };
@@ -114,11 +114,11 @@ pub fn aslr_gap(own: &Layouts, other: Result<&Layouts, &str>, kernel: &Kernel) -
         on.sorted.len()
     );
     let verdict = match kernel.randomize {
-        Some(0 | 1) if off_alike && !on_varies => Standing::CannotTest,
+        Some(0 | 1) if off_alike && !on_varies => ClaimVerdict::CannotTest,
         _ => holds(off_alike && on_varies),
     };
     let evidence = match verdict {
-        Standing::CannotTest => format!(
+        ClaimVerdict::CannotTest => format!(
             "kernel.randomize_va_space is {}: the heap is not placed at random here ({evidence})",
             kernel.randomize.unwrap_or_default()
         ),
@@ -170,8 +170,8 @@ fn gap_explained(word: &str, on: &Gaps, other: Result<(&str, &Gaps, &Gaps), &&st
 pub fn mmap_between(layouts: &Layouts, who: &Identity) -> Claim {
     const ID: &str = "mmap-between";
     let fixed = layouts.fixed.as_deref().unwrap_or_default();
-    let all: Vec<&Layout> = layouts.random.iter().chain(fixed).collect();
-    let placed: Vec<(&Layout, usize, usize)> =
+    let all: Vec<&LayoutFacts> = layouts.random.iter().chain(fixed).collect();
+    let placed: Vec<(&LayoutFacts, usize, usize)> =
         all.iter().filter_map(|layout| Some((*layout, layout.heap?.1, layout.stack?.0))).collect();
     if placed.is_empty() || placed.len() < all.len() {
         return cannot(ID, "/proc/self/maps does not show heap and stack");
@@ -183,7 +183,7 @@ pub fn mmap_between(layouts: &Layouts, who: &Identity) -> Claim {
         .map(|(layout, heap, stack)| layout.mappings.iter().filter(|mapping| between(mapping, *heap, *stack)).count())
         .sum();
     let fresh = placed.iter().filter(|(layout, heap, stack)| (*heap..*stack).contains(&layout.fresh)).count();
-    let distance = |value: fn(&(&Layout, usize, usize)) -> usize| {
+    let distance = |value: fn(&(&LayoutFacts, usize, usize)) -> usize| {
         let mut all: Vec<usize> = placed.iter().map(value).collect();
         all.sort_unstable();
         all[all.len() / 2] as u64

@@ -1,6 +1,6 @@
 //! Demand paging, of mappings and of malloc, and the zeros.
 
-use results::claims::{Claim, Standing};
+use results::claims::{Claim, ClaimVerdict};
 
 use super::holds;
 use crate::catalogue::claim;
@@ -16,10 +16,10 @@ pub fn demand_paging(mapping: &Paging, block: &Paging, who: &Identity) -> Claim 
     let nothing_before = mapping.before.in_core == 0 && block.before.in_core <= OWN_PAGES;
     let all_after = mapping.after_all.in_core >= mapping.pages && block.after_all.in_core >= block.pages;
     let verdict = match (nothing_before, all_after) {
-        (true, true) => Standing::Holds,
+        (true, true) => ClaimVerdict::Holds,
         // Memory that went out to swap meanwhile says nothing about demand.
-        (true, false) => Standing::Inconclusive,
-        (false, _) => Standing::DoesNotHold,
+        (true, false) => ClaimVerdict::Inconclusive,
+        (false, _) => ClaimVerdict::DoesNotHold,
     };
     let evidence = format!(
         "{} of {} pages resident before touch, {} after",
@@ -90,9 +90,9 @@ pub fn zero_fill(zeroes: &Zeroes, dirtied_bytes: u64) -> Claim {
 pub fn malloc_is_lazy(blocks: &[Lazy], who: &Identity) -> Claim {
     let eager: Vec<&Lazy> = blocks.iter().filter(|block| block.paging.before.in_core > OWN_PAGES).collect();
     let verdict = match blocks.iter().all(|block| block.paging.after_all.in_core >= block.paging.pages) {
-        _ if !eager.is_empty() => Standing::DoesNotHold,
-        true => Standing::Holds,
-        false => Standing::Inconclusive,
+        _ if !eager.is_empty() => ClaimVerdict::DoesNotHold,
+        true => ClaimVerdict::Holds,
+        false => ClaimVerdict::Inconclusive,
     };
     let sizes: Vec<String> = blocks.iter().map(|block| bytes(block.bytes as u64)).collect();
     let part = |block: &&Lazy| {

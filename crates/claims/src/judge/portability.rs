@@ -1,6 +1,6 @@
 //! What other systems have of mmap: from their manuals, not from a measurement. docs/claims.md has the sources.
 
-use results::claims::{Claim, Standing};
+use results::claims::{Claim, ClaimVerdict};
 use serde_json::json;
 
 use crate::catalogue::claim;
@@ -37,6 +37,6 @@ pub fn less_portable() -> Claim {
                        everywhere but on Windows, and what makes it fast on Linux is on Linux alone (docs/claims.md)."
             .to_owned();
     let row = |(name, [freebsd, macos, windows]): &(&str, [&str; 3])| json!({ "name": name, "linux": "yes", "freebsd": freebsd, "macos": macos, "windows": windows });
-    claim("less-portable", Standing::CannotTest, evidence, explanation)
+    claim("less-portable", ClaimVerdict::CannotTest, evidence, explanation)
         .figure("table", TABLE.iter().map(row).collect::<Vec<_>>())
 }

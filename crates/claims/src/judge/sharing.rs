@@ -5,7 +5,7 @@ use stats::{compare, largest_rank};
 
 use super::holds;
 use crate::catalogue::claim;
-use crate::facts::Sharing;
+use crate::facts::SharingFacts;
 use crate::wording::{bytes, ratio};
 
 /// Error probability of an interval.
@@ -22,7 +22,7 @@ pub struct FaultPair {
 
 /// What was seen, and what copies cost (`pairs` at `batch_bytes` each; empty: not measured).
 #[must_use]
-pub fn shared(seen: &Sharing, pairs: &[FaultPair], batch_bytes: u64) -> Claim {
+pub fn shared(seen: &SharingFacts, pairs: &[FaultPair], batch_bytes: u64) -> Claim {
     let word = |saw: bool| if saw { "seen" } else { "not" };
     let [shared, private] = [(seen.shared_up, seen.shared_down), (seen.private_up, seen.private_down)];
     let both = |(up, down): (bool, bool)| match (up, down) {

@@ -1,6 +1,6 @@
 //! What the lab measured of the claims about time.
 
-use results::claims::{Claim, Standing};
+use results::claims::{Claim, ClaimVerdict};
 use results::{Effect, LabResult, Sample, Verdict};
 use serde_json::{Value, json};
 use stats::{Interval, compare, largest_rank, median};
@@ -88,9 +88,9 @@ pub fn malloc_varies(result: &LabResult) -> Claim {
         return cannot(ID, "there was time for less than two blocks");
     };
     let verdict = match (spread.interval, untrusted(result)) {
-        (Some(bounds), None) if bounds.low > A_LOT => Standing::Holds,
-        (Some(bounds), None) if bounds.high < A_LOT => Standing::DoesNotHold,
-        _ => Standing::Inconclusive,
+        (Some(bounds), None) if bounds.low > A_LOT => ClaimVerdict::Holds,
+        (Some(bounds), None) if bounds.high < A_LOT => ClaimVerdict::DoesNotHold,
+        _ => ClaimVerdict::Inconclusive,
     };
     let of_size: Vec<String> = result
         .comparisons
@@ -152,13 +152,13 @@ pub fn malloc_slower(result: &LabResult) -> Claim {
     let Some(api) = effect("api") else { return cannot(ID, "there was no time for a look at the cells") };
     let text = |effect: &Effect| ratio(effect.ratio, interval(effect.low, effect.high));
     let verdict = match (api.verdict, untrusted(result)) {
-        (_, Some(_)) => Standing::Inconclusive,
-        (Verdict::Different, _) if api.ratio > 1.0 => Standing::Holds,
-        (Verdict::Different | Verdict::Equivalent, _) => Standing::DoesNotHold,
+        (_, Some(_)) => ClaimVerdict::Inconclusive,
+        (Verdict::Different, _) if api.ratio > 1.0 => ClaimVerdict::Holds,
+        (Verdict::Different | Verdict::Equivalent, _) => ClaimVerdict::DoesNotHold,
         (Verdict::Inconclusive, _) if api.high.is_some_and(|high| high <= 1.0 + result.experiment.margin) => {
-            Standing::DoesNotHold
+            ClaimVerdict::DoesNotHold
         }
-        (Verdict::Inconclusive, _) => Standing::Inconclusive,
+        (Verdict::Inconclusive, _) => ClaimVerdict::Inconclusive,
     };
     let beside = |factor: &str, name: &str| {
         effect(factor).map(|effect| format!("; {name} {}", text(effect))).unwrap_or_default()
@@ -203,9 +203,9 @@ pub fn large_equal(result: &LabResult) -> Claim {
     };
     let doubt = untrusted(result);
     let verdict = match (comparison.verdict, &doubt) {
-        (_, Some(_)) | (Verdict::Inconclusive, None) => Standing::Inconclusive,
-        (Verdict::Equivalent, None) => Standing::Holds,
-        (Verdict::Different, None) => Standing::DoesNotHold,
+        (_, Some(_)) | (Verdict::Inconclusive, None) => ClaimVerdict::Inconclusive,
+        (Verdict::Equivalent, None) => ClaimVerdict::Holds,
+        (Verdict::Different, None) => ClaimVerdict::DoesNotHold,
     };
     let share = format!("{:.0} %", result.experiment.margin * 100.0);
     let evidence = format!(
@@ -215,8 +215,8 @@ pub fn large_equal(result: &LabResult) -> Claim {
     );
     let meaning = match (verdict, &doubt) {
         (_, Some(why)) => format!("not to be trusted, since {why}"),
-        (Standing::Holds, _) => format!("no difference larger than {share}"),
-        (Standing::DoesNotHold, _) => "the interval excludes 1".to_owned(),
+        (ClaimVerdict::Holds, _) => format!("no difference larger than {share}"),
+        (ClaimVerdict::DoesNotHold, _) => "the interval excludes 1".to_owned(),
         _ => format!("the data neither exclude 1 nor a difference of {share}"),
     };
     let how = served_otherwise(result).map(|how| format!("; {how}")).unwrap_or_default();

@@ -7,7 +7,7 @@ use sys::proc::address_space_bytes;
 use sys::residency::mark;
 
 use super::{break_now, failed, in_break};
-use crate::facts::{Calls, Served, Step};
+use crate::facts::{BreakStep, CallFacts, Served};
 
 /// Blocks by which leftovers are used up: at most so many, of so many bytes each.
 const LEFTOVERS_MAX: usize = 512;
@@ -66,7 +66,7 @@ pub(super) fn serve(bytes: usize, freed_first: Option<usize>, pinned: Option<i32
 
 /// Asks for small and large blocks and frees them. Before each step, and at the end, there is a mark that a trace of the
 /// system calls shows. Everything that the marks and readings need is there beforehand, so that nothing else allocates.
-pub(super) fn call() -> Result<Calls, String> {
+pub(super) fn call() -> Result<CallFacts, String> {
     let names = ["malloc small", "malloc large", "free large", "free small"];
     let mut readings: Vec<Reading> = Vec::with_capacity(names.len() + 1);
     let mut small: Vec<HeapBlock> = Vec::with_capacity(SMALL.0);
@@ -93,9 +93,9 @@ pub(super) fn call() -> Result<Calls, String> {
     outcome.map_err(failed("malloc"))?;
     let step = |(pair, name): (&[Reading], &&str)| {
         let (break_bytes, mapped_bytes) = pair[1].since(&pair[0]);
-        Step { name: (*name).to_owned(), break_bytes, mapped_bytes }
+        BreakStep { name: (*name).to_owned(), break_bytes, mapped_bytes }
     };
-    Ok(Calls { steps: readings.windows(2).zip(&names).map(step).collect() })
+    Ok(CallFacts { steps: readings.windows(2).zip(&names).map(step).collect() })
 }
 
 /// Keeps blocks until next to nothing is left between the last of them and the program break: glibc asks for 128 KiB more

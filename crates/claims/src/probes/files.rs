@@ -13,7 +13,7 @@ use sys::usage::Usage;
 
 use super::paging::resident;
 use super::{failed, page_bytes};
-use crate::facts::{FileWindows, Resident, Touched};
+use crate::facts::{FileWindows, ResidentFacts, Touched};
 
 /// What is read in order: some readahead windows of any usual size.
 const FIRST_BYTES: usize = 4 << 20;
@@ -86,7 +86,7 @@ fn forget(file: &File, bytes: usize) -> Result<(), String> {
     Ok(())
 }
 
-fn look(map: &FileMapping, bytes: usize) -> Result<Resident, String> {
+fn look(map: &FileMapping, bytes: usize) -> Result<ResidentFacts, String> {
     let start = map.address();
     resident(whole_pages(start, bytes.next_multiple_of(page_bytes())))
 }

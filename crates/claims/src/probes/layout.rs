@@ -6,10 +6,10 @@ use sys::memory::Memory;
 use sys::proc::MapsEntry;
 
 use super::{failed, heap, page_bytes};
-use crate::facts::Layout;
+use crate::facts::LayoutFacts;
 
 /// Looks at `/proc/self/maps` and the program headers.
-pub(super) fn look() -> Result<Layout, String> {
+pub(super) fn look() -> Result<LayoutFacts, String> {
     let image = sys::image::own_image().ok_or("dl_iterate_phdr: the program's own headers are unknown")?;
     let page = page_bytes();
     let fresh = OwnMapping::new(1 << 20, Policy::Plain).map_err(failed("mmap"))?;
@@ -19,7 +19,7 @@ pub(super) fn look() -> Result<Layout, String> {
     }
     let regions = sys::proc::regions_now().map_err(failed("/proc/self/maps"))?;
     let program_end = image.end.next_multiple_of(page);
-    Ok(Layout {
+    Ok(LayoutFacts {
         pie: image.bias != 0,
         program_end,
         heap: heap(),

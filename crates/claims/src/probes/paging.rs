@@ -9,7 +9,7 @@ use sys::proc::resident_now;
 use sys::residency::{in_core, mapped, whole_pages};
 
 use super::{failed, in_break, page_bytes};
-use crate::facts::{Lazy, Paging, Resident, Zeroes};
+use crate::facts::{Lazy, Paging, ResidentFacts, Zeroes};
 
 /// One page in so many is touched first.
 const STRIDE: usize = 16;
@@ -63,10 +63,10 @@ fn paging(address: usize, bytes: usize, mut touch: impl FnMut(usize)) -> Result<
 }
 
 /// How many of `pages` are there.
-pub(super) fn resident(pages: Range<usize>) -> Result<Resident, String> {
+pub(super) fn resident(pages: Range<usize>) -> Result<ResidentFacts, String> {
     let there = |pages: &[bool]| pages.iter().filter(|there| **there).count() as u64;
     let in_core = there(&in_core(pages.clone()).map_err(failed("mincore"))?);
-    Ok(Resident { in_core, mapped: mapped(pages).ok().map(|pages| there(&pages)) })
+    Ok(ResidentFacts { in_core, mapped: mapped(pages).ok().map(|pages| there(&pages)) })
 }
 
 /// Writes to fresh memory what nobody should ever see again.

@@ -8,7 +8,7 @@ use sys::memory::Initialised;
 use sys::usage::Usage;
 
 use super::{failed, page_bytes};
-use crate::facts::{Sharing, Timed};
+use crate::facts::{SharingFacts, Timed};
 use crate::protocol::FaultKind;
 
 /// Bits of what the child says.
@@ -16,7 +16,7 @@ const SAW_SHARED: u64 = 1;
 const SAW_PRIVATE: u64 = 2;
 
 /// The parent writes after the fork, the child reads and writes, the parent reads.
-pub(super) fn share() -> Result<Sharing, String> {
+pub(super) fn share() -> Result<SharingFacts, String> {
     let page = page_bytes();
     let mut shared = OwnMapping::new(2 * page, Policy::Shared).map_err(failed("mmap"))?;
     let mut private = OwnMapping::new(2 * page, Policy::Plain).map_err(failed("mmap"))?;
@@ -36,7 +36,7 @@ pub(super) fn share() -> Result<Sharing, String> {
     private.touch(0);
     child.let_go().map_err(|error| error.to_string())?;
     let [seen, ..] = child.wait().map_err(|error| error.to_string())?;
-    Ok(Sharing {
+    Ok(SharingFacts {
         shared_down: seen & SAW_SHARED != 0,
         private_down: seen & SAW_PRIVATE != 0,
         shared_up: shared.read_byte(page) == 1,

@@ -2,7 +2,7 @@
 
 use claims::facts::{Arena, Arenas, BreakMoves, Identity, Served};
 use claims::judge::allocator::{Thresholds, brk_or_mmap, program_break, thread_arenas};
-use results::claims::Standing::{CannotTest, DoesNotHold, Holds};
+use results::claims::ClaimVerdict::{CannotTest, DoesNotHold, Holds};
 
 use crate::{glibc, is, of};
 
@@ -22,7 +22,7 @@ fn usual() -> Thresholds {
     }
 }
 
-fn case(change: fn(&mut Thresholds), who: &Identity, verdict: results::claims::Standing, words: &[&str]) {
+fn case(change: fn(&mut Thresholds), who: &Identity, verdict: results::claims::ClaimVerdict, words: &[&str]) {
     let mut found = usual();
     change(&mut found);
     is(&brk_or_mmap(&found, who), verdict, words);

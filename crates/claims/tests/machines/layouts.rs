@@ -1,16 +1,16 @@
 //! Layouts: gaps, and what lies between.
 
-use claims::facts::Layout;
+use claims::facts::LayoutFacts;
 use claims::judge::layout::{Kernel, Layouts, aslr_gap, mmap_between};
-use results::claims::Standing::{CannotTest, DoesNotHold, Holds};
+use results::claims::ClaimVerdict::{CannotTest, DoesNotHold, Holds};
 
 use crate::{glibc, is, of};
 
 const END: usize = 0x5555_5560_0000;
 
-fn layout(gap: usize) -> Layout {
+fn layout(gap: usize) -> LayoutFacts {
     let heap = END + gap;
-    Layout {
+    LayoutFacts {
         pie: true,
         program_end: END,
         heap: Some((heap, heap + 0x21000)),
@@ -28,7 +28,7 @@ fn kernel(randomize: u8) -> Kernel {
     Kernel { randomize: Some(randomize), range_bytes: Some(1 << 30), page_bytes: 4096 }
 }
 
-fn gap(change: fn(&mut Layouts), randomize: u8, verdict: results::claims::Standing, words: &[&str]) {
+fn gap(change: fn(&mut Layouts), randomize: u8, verdict: results::claims::ClaimVerdict, words: &[&str]) {
     let mut layouts = usual();
     change(&mut layouts);
     is(&aslr_gap(&layouts, Err("there is no C compiler (cc) here"), &kernel(randomize)), verdict, words);
@@ -52,7 +52,7 @@ fn gaps() {
     gap(|l| l.random[7].heap = None, 2, CannotTest, &["[heap] is not to be seen"]);
     // A heap that begins before the end of bss is shown as one mapping with it: no gap.
     gap(
-        |l| l.fixed = Ok(vec![Layout { heap: Some((END - 0x3000, END + 0x1000)), ..layout(0) }]),
+        |l| l.fixed = Ok(vec![LayoutFacts { heap: Some((END - 0x3000, END + 0x1000)), ..layout(0) }]),
         2,
         Holds,
         &["no gap"],

@@ -6,7 +6,7 @@ mod pages;
 mod timed;
 
 use claims::facts::Identity;
-use results::claims::{Claim, Standing};
+use results::claims::{Claim, ClaimVerdict};
 
 /// A machine with glibc.
 pub(crate) fn glibc() -> Identity {
@@ -25,7 +25,7 @@ pub(crate) fn of(malloc: &str, libc: Option<&str>, thp: &str) -> Identity {
 
 /// The claim has this verdict, and all of these words in its evidence or explanation.
 #[track_caller]
-pub(crate) fn is(claim: &Claim, verdict: Standing, words: &[&str]) {
+pub(crate) fn is(claim: &Claim, verdict: ClaimVerdict, words: &[&str]) {
     assert_eq!(claim.verdict, verdict, "{claim:#?}");
     assert!(!claim.evidence.is_empty() && claim.explanation.ends_with('.'), "{claim:#?}");
     let text = format!("{}\n{}", claim.evidence, claim.explanation);

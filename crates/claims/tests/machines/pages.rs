@@ -1,16 +1,16 @@
 //! Pages: demand, zeros, files, copies.
 
-use claims::facts::{FileWindows, Lazy, Paging, Resident, Sharing, Touched, Zeroes};
+use claims::facts::{FileWindows, Lazy, Paging, ResidentFacts, SharingFacts, Touched, Zeroes};
 use claims::judge::files::{Cell, file_demand_paging, map_or_copy};
 use claims::judge::paging::{demand_paging, malloc_is_lazy, zero_fill};
 use claims::judge::portability::less_portable;
 use claims::judge::sharing::{FaultPair, shared};
-use results::claims::Standing::{CannotTest, DoesNotHold, Holds, Inconclusive};
+use results::claims::ClaimVerdict::{CannotTest, DoesNotHold, Holds, Inconclusive};
 
 use crate::{glibc, is, of};
 
-fn there(pages: u64) -> Resident {
-    Resident { in_core: pages, mapped: Some(pages) }
+fn there(pages: u64) -> ResidentFacts {
+    ResidentFacts { in_core: pages, mapped: Some(pages) }
 }
 
 fn paging(pages: u64) -> Paging {
@@ -87,7 +87,7 @@ fn lazy_blocks() {
 fn files() {
     let touched = |read, major_faults| Touched {
         cached_before: 0,
-        resident: Resident { in_core: read, mapped: Some(read.min(16)) },
+        resident: ResidentFacts { in_core: read, mapped: Some(read.min(16)) },
         minor_faults: 0,
         major_faults,
     };
@@ -146,7 +146,7 @@ fn copying_files() {
 
 #[test]
 fn sharing() {
-    let seen = Sharing { shared_up: true, shared_down: true, private_up: false, private_down: false };
+    let seen = SharingFacts { shared_up: true, shared_down: true, private_up: false, private_down: false };
     let pairs: Vec<FaultPair> =
         (0..24).map(|i| FaultPair { first_touch_ns: 500.0, copy_on_write_ns: 900.0 + f64::from(i) }).collect();
     is(
@@ -156,12 +156,12 @@ fn sharing() {
     );
     is(&shared(&seen, &[], 16 << 20), Holds, &["was not measured"]);
     is(
-        &shared(&Sharing { private_down: true, ..seen }, &pairs, 1),
+        &shared(&SharingFacts { private_down: true, ..seen }, &pairs, 1),
         DoesNotHold,
         &["by the child seen, by the parent not"],
     );
     is(
-        &shared(&Sharing { shared_up: false, ..seen }, &pairs, 1),
+        &shared(&SharingFacts { shared_up: false, ..seen }, &pairs, 1),
         DoesNotHold,
         &["by the child seen, by the parent not"],
     );

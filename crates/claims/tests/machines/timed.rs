@@ -2,7 +2,7 @@
 
 use claims::judge::timed::{large_equal, malloc_slower, malloc_varies};
 use results::LabResult;
-use results::claims::Standing::{CannotTest, DoesNotHold, Holds, Inconclusive};
+use results::claims::ClaimVerdict::{CannotTest, DoesNotHold, Holds, Inconclusive};
 use serde_json::{Value, json};
 
 use crate::is;

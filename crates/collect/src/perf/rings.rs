@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use sys::Errno;
-use sys::perf::event::{PerfEvent, Reading, Watched, Whose};
+use sys::perf::event::{PerfEvent, PerfReading, Watched, Whose};
 use sys::perf::record::Format;
 use sys::perf::ring::Ring;
 
@@ -134,7 +134,7 @@ impl Rings {
     pub(crate) fn totals(&self) -> Totals {
         let mut totals = Totals { faults: 0, lost: Some(0) };
         for opened in self.events() {
-            let Reading { count, lost } = opened.event.read().unwrap_or_default();
+            let PerfReading { count, lost } = opened.event.read().unwrap_or_default();
             if opened.counts_faults {
                 totals.faults += count;
             }

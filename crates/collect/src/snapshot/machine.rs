@@ -4,7 +4,7 @@ use sys::proc::sysctl;
 
 /// Switches and sizes; what this user may not read is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Machine {
+pub struct LayoutSettings {
     /// `uname -r`.
     pub release: String,
     /// The architecture that this program was built for.
@@ -19,11 +19,11 @@ pub struct Machine {
     pub mmap_bits_narrow: Option<u32>,
 }
 
-impl Machine {
+impl LayoutSettings {
     /// Asks the kernel.
     #[must_use]
     pub fn ask() -> Self {
-        Machine {
+        LayoutSettings {
             release: sys::machine::kernel_release(),
             architecture: std::env::consts::ARCH,
             page_bytes: sys::limits::page_bytes(),

@@ -16,7 +16,7 @@ use sys::process::WaitStatus;
 use sys::ptrace::{self, Bell, Stop, TraceOptions};
 
 use super::picture::{self, Leaving, Unseen};
-use super::{At, Failure, Moment, Outcome, Request};
+use super::{At, Failure, SnapshotOutcome, SnapshotRequest, TakenAt};
 use crate::ptrace::freeze::PATIENCE;
 
 /// What a program that was asked to end is given before it is killed.
@@ -27,7 +27,11 @@ const GRACE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// [`Failure`] says why there is no picture.
-pub fn run(request: &Request, interrupt: Interrupt, look: &mut dyn FnMut(&Snapshot)) -> Result<Outcome, Failure> {
+pub fn run(
+    request: &SnapshotRequest,
+    interrupt: Interrupt,
+    look: &mut dyn FnMut(&Snapshot),
+) -> Result<SnapshotOutcome, Failure> {
     let waiting = request.program.start(request.setup).map_err(Failure::Start)?;
     let bell = Bell::new().map_err(Failure::Start)?;
     ptrace::seize(waiting.pid(), TraceOptions::LIFE).map_err(Failure::Trace)?;
@@ -65,7 +69,7 @@ enum Onward {
 
 /// All threads are being stopped for a picture.
 struct Freeze {
-    moment: Moment,
+    moment: TakenAt,
     /// The picture is taken then, whoever has not stopped.
     until: Instant,
     /// Those that have stopped, and how they go on afterwards.
@@ -73,12 +77,12 @@ struct Freeze {
 }
 
 struct Tracer<'a> {
-    request: &'a Request<'a>,
+    request: &'a SnapshotRequest<'a>,
     pid: u32,
     started: Started,
     leaving: Leaving,
     freeze: Option<Freeze>,
-    taken: Option<(Snapshot, Moment)>,
+    taken: Option<(Snapshot, TakenAt)>,
     unseen: Option<Unseen>,
     since_exec: Option<Instant>,
     /// The picture of a certain time, or of the user's interruption, was begun.
@@ -88,7 +92,12 @@ struct Tracer<'a> {
 }
 
 impl Tracer<'_> {
-    fn watch(mut self, bell: &Bell, interrupt: Interrupt, look: &mut dyn FnMut(&Snapshot)) -> Result<Outcome, Failure> {
+    fn watch(
+        mut self,
+        bell: &Bell,
+        interrupt: Interrupt,
+        look: &mut dyn FnMut(&Snapshot),
+    ) -> Result<SnapshotOutcome, Failure> {
         loop {
             bell.silence();
             while let Some((tid, stop)) = ptrace::next_stop().map_err(Failure::Trace)? {
@@ -96,7 +105,7 @@ impl Tracer<'_> {
                     self.started.reaped();
                     return match (self.taken, self.unseen) {
                         (None, Some(unseen)) => Err(Failure::Unseen(unseen)),
-                        (taken, _) => Ok(Outcome { taken, ending }),
+                        (taken, _) => Ok(SnapshotOutcome { taken, ending }),
                     };
                 }
             }
@@ -150,7 +159,7 @@ impl Tracer<'_> {
             self.next_look = self.request.every.map(|every| Instant::now() + every);
             if self.request.at == At::Exec {
                 self.asked = true;
-                self.take(self.pid, Moment::AsAsked);
+                self.take(self.pid, TakenAt::AsAsked);
             }
         }
         Onward::With(0)
@@ -167,12 +176,12 @@ impl Tracer<'_> {
         self.leaving.insert(tid, pointer.filter(|_| !by_itself && tid != self.pid));
         if is_last && !(self.asked && self.taken.is_some()) && self.since_exec.is_some() {
             let wanted = self.request.at == At::Exit && !self.asked;
-            self.take(tid, if wanted { Moment::AsAsked } else { Moment::AtExit });
+            self.take(tid, if wanted { TakenAt::AsAsked } else { TakenAt::AtExit });
         }
         Onward::With(0)
     }
 
-    fn take(&mut self, tid: u32, moment: Moment) {
+    fn take(&mut self, tid: u32, moment: TakenAt) {
         match picture::take(self.pid, tid, &self.leaving) {
             Ok(space) => self.taken = Some((space, moment)),
             Err(unseen) => self.unseen = Some(unseen),
@@ -180,7 +189,7 @@ impl Tracer<'_> {
     }
 
     /// Stops all threads for a picture.
-    fn freeze(&mut self, moment: Moment) {
+    fn freeze(&mut self, moment: TakenAt) {
         self.asked = true;
         self.freeze = Some(Freeze { moment, until: Instant::now() + PATIENCE, held: BTreeMap::new() });
         for tid in threads_of(self.pid).unwrap_or_default() {
@@ -212,7 +221,7 @@ impl Tracer<'_> {
             && self.since_exec.is_some()
             && now >= since + time
         {
-            self.freeze(Moment::AsAsked);
+            self.freeze(TakenAt::AsAsked);
         }
         if let (Some(every), Some(next), None) = (self.request.every, self.next_look, &self.freeze)
             && now >= next
@@ -227,7 +236,7 @@ impl Tracer<'_> {
                 None => {
                     // What was asked for earlier is there already, and stays.
                     if self.taken.is_none() {
-                        self.freeze(Moment::Interrupted);
+                        self.freeze(TakenAt::Interrupted);
                     }
                     self.kill_at = Some(now + GRACE);
                     self.started.signal(signal);

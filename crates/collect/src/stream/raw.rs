@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use events::{Call, Definition, Device, Interner, Life, Lost, Mapping, MappingReport, Name, Thread};
-use sys::perf::record::{Record, RecordKind, Task};
+use sys::perf::record::{Record, RecordKind, RecordTask};
 
 use crate::calls;
 
@@ -102,7 +102,7 @@ pub(crate) fn raw(
     Some(RawEvent { time_ns: record.time_ns, thread: thread(record.task), kind })
 }
 
-fn thread(task: Task) -> Thread {
+fn thread(task: RecordTask) -> Thread {
     Thread { pid: task.pid, tid: task.tid }
 }
 

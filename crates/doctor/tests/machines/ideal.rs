@@ -5,7 +5,8 @@ use std::time::Duration;
 use doctor::examine;
 use results::doctor::{Check, State};
 use sys::facts::{
-    Access, Activity, Boost, Facts, Groups, Host, HugePages, Memory, Own, PageSize, ProcFiles, Processors, Tracefs,
+    AccessFacts, Activity, Boost, Facts, Groups, Host, HugePageFacts, MemoryFacts, Own, PageSize, ProcFiles,
+    Processors, TracefsFacts,
 };
 
 pub(crate) const MIB: u64 = 1 << 20;
@@ -19,7 +20,7 @@ pub(crate) fn sizes(modes: &[(u64, &str)]) -> Option<Vec<PageSize>> {
 /// A quiet machine of metal that is set up for measuring, as seen by an ordinary user who may see everything.
 pub(crate) fn ideal() -> Facts {
     Facts {
-        pages: HugePages {
+        pages: HugePageFacts {
             enabled: Some("madvise".to_owned()),
             defrag: Some("madvise".to_owned()),
             khugepaged_defrag: Some(true),
@@ -27,7 +28,7 @@ pub(crate) fn ideal() -> Facts {
             largest_bytes: Some(2 * MIB),
             sizes: sizes(&[(64, "never"), (2048, "inherit")]),
         },
-        memory: Memory {
+        memory: MemoryFacts {
             total_bytes: Some(16 * GIB),
             free_bytes: Some(12 * GIB),
             available_bytes: Some(13 * GIB),
@@ -62,12 +63,12 @@ pub(crate) fn ideal() -> Facts {
             stolen_share_since_boot: Some(0.0),
             load: Some(0.1),
         },
-        access: Access {
+        access: AccessFacts {
             perf_event_paranoid: Some(1),
             perf_event_mlock_kib: Some(516),
             user_faults: Some(Ok(())),
             kernel_faults: Some(Ok(())),
-            tracefs: Tracefs { known: Some(true), mounted: Some("/sys/kernel/tracing".into()), readable: true },
+            tracefs: TracefsFacts { known: Some(true), mounted: Some("/sys/kernel/tracing".into()), readable: true },
             ptrace_scope: Some(0),
             proc_files: ProcFiles { rollup: true, schedstat: true, stat: true },
         },

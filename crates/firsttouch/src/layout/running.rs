@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use analysis::layout::{Detail, Settings};
 use anyhow::anyhow;
-use collect::snapshot::{At, Failure, Machine, Outcome, Request, Unseen};
+use collect::snapshot::{At, Failure, LayoutSettings, SnapshotOutcome, SnapshotRequest, Unseen};
 use events::snapshot::Snapshot;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use results::layout::{Kernel, Layout, LayoutRun, Moment, SCHEMA};
@@ -28,11 +28,11 @@ const EVERY: Duration = Duration::from_millis(100);
 /// What is put together.
 struct Album<'a> {
     layout: Layout,
-    machine: &'a Machine,
+    machine: &'a LayoutSettings,
 }
 
 impl<'a> Album<'a> {
-    fn new(machine: &'a Machine) -> Self {
+    fn new(machine: &'a LayoutSettings) -> Self {
         let layout =
             Layout { schema: SCHEMA.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), ..Layout::default() };
         Album { layout, machine }
@@ -91,7 +91,7 @@ fn program(space: &Snapshot, command: &[OsString]) -> results::layout::ProgramFi
     analysis::layout::program(space, &words)
 }
 
-fn kernel(machine: &Machine, program: &results::layout::ProgramFile) -> Kernel {
+fn kernel(machine: &LayoutSettings, program: &results::layout::ProgramFile) -> Kernel {
     let bits = program.bits.unwrap_or(64);
     let is_narrow = bits == 32 && usize::BITS == 64;
     let configured = analysis::layout::configured(&Settings {
@@ -115,7 +115,7 @@ fn kernel(machine: &Machine, program: &results::layout::ProgramFile) -> Kernel {
 pub(super) fn look_at(
     pid: u32,
     options: &LayoutOptions,
-    machine: &Machine,
+    machine: &LayoutSettings,
     interrupt: Interrupt,
 ) -> anyhow::Result<Layout> {
     let mut space = collect::snapshot::picture(pid).map_err(Failure::Unseen)?;
@@ -134,14 +134,14 @@ pub(super) fn look_at(
     Ok(single(machine, &space, Moment::Running, &[]))
 }
 
-fn single(machine: &Machine, space: &Snapshot, at: Moment, command: &[OsString]) -> Layout {
+fn single(machine: &LayoutSettings, space: &Snapshot, at: Moment, command: &[OsString]) -> Layout {
     let mut album = Album::new(machine);
     album.add(space, at, command);
     album.finish()
 }
 
 /// Whether addresses are random, of a process that was told to keep them, or not.
-fn aslr_of(machine: &Machine, fixed: Option<bool>) -> Option<bool> {
+fn aslr_of(machine: &LayoutSettings, fixed: Option<bool>) -> Option<bool> {
     match (machine.randomize, fixed) {
         (Some(0), _) | (_, Some(true)) => Some(false),
         (Some(_), Some(false)) => Some(true),
@@ -150,7 +150,7 @@ fn aslr_of(machine: &Machine, fixed: Option<bool>) -> Option<bool> {
 }
 
 /// The picture, or pictures, of a program.
-pub(super) fn run(options: &LayoutOptions, machine: &Machine, interrupt: Interrupt) -> anyhow::Result<Layout> {
+pub(super) fn run(options: &LayoutOptions, machine: &LayoutSettings, interrupt: Interrupt) -> anyhow::Result<Layout> {
     let program = Program::find(&options.command).map_err(Failure::Unfit)?;
     let mut album = Album::new(machine);
     if program.wants_privilege() && !sys::process::is_root() {
@@ -170,7 +170,7 @@ pub(super) fn run(options: &LayoutOptions, machine: &Machine, interrupt: Interru
     let bar = bar(total);
     for (number, way) in ways.iter().flat_map(|way| std::iter::repeat_n(*way, count as usize)).enumerate() {
         bar.set_position(number as u64);
-        let request = Request {
+        let request = SnapshotRequest {
             program: &program,
             setup: Setup {
                 addresses: way,
@@ -201,11 +201,11 @@ pub(super) fn run(options: &LayoutOptions, machine: &Machine, interrupt: Interru
 }
 
 fn once(
-    request: &Request,
+    request: &SnapshotRequest,
     options: &LayoutOptions,
-    machine: &Machine,
+    machine: &LayoutSettings,
     interrupt: Interrupt,
-) -> Result<Outcome, Failure> {
+) -> Result<SnapshotOutcome, Failure> {
     let mut watching = request.every.map(|_| Watching::new());
     collect::snapshot::run(request, interrupt, &mut |space| {
         if let Some(watching) = &mut watching {
@@ -217,12 +217,12 @@ fn once(
 /// Puts the picture of a run to the others.
 fn keep(
     album: &mut Album,
-    outcome: Outcome,
+    outcome: SnapshotOutcome,
     options: &LayoutOptions,
     way: Addresses,
     interrupt: Interrupt,
 ) -> anyhow::Result<()> {
-    use collect::snapshot::Moment as Seen;
+    use collect::snapshot::TakenAt;
     let Some((space, seen)) = outcome.taken else {
         if interrupt.received().is_some() && !album.layout.runs.is_empty() {
             return Ok(());
@@ -234,12 +234,12 @@ fn keep(
         return Err(anyhow!("the program {how} before its picture could be taken; try --at TIME with an earlier time"));
     };
     let at = match (seen, options.at) {
-        (Seen::Interrupted, _) => Moment::Interrupted,
-        (Seen::AtExit, _) | (Seen::AsAsked, When::Exit) => Moment::Exit,
-        (Seen::AsAsked, When::Exec) => Moment::Exec,
-        (Seen::AsAsked, When::After(_)) => Moment::Time,
+        (TakenAt::Interrupted, _) => Moment::Interrupted,
+        (TakenAt::AtExit, _) | (TakenAt::AsAsked, When::Exit) => Moment::Exit,
+        (TakenAt::AsAsked, When::Exec) => Moment::Exec,
+        (TakenAt::AsAsked, When::After(_)) => Moment::Time,
     };
-    if let (Seen::AtExit, When::After(time)) = (seen, options.at) {
+    if let (TakenAt::AtExit, When::After(time)) = (seen, options.at) {
         album.note(format!("the program exited before {} had passed: this is how it was at its exit", as_asked(time)));
     }
     if let WaitStatus::Killed(signal) = outcome.ending

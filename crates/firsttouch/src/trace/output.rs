@@ -10,7 +10,7 @@ use analysis::trace::{FaultBursts, Tally};
 use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 use anyhow::Context;
-use results::trace::{Line, Shown, Summary, write_line, write_summary};
+use results::trace::{Line, Shown, TraceSummary, write_line, write_summary};
 
 use crate::options::{Color, TraceOptions};
 
@@ -85,7 +85,7 @@ impl Outputs {
     }
 
     /// The end: what is still open, the table, and what was missed.
-    pub(super) fn finish(&mut self, summary: &Summary, interrupted: bool) {
+    pub(super) fn finish(&mut self, summary: &TraceSummary, interrupted: bool) {
         if let Some(json) = &mut self.json {
             json.add(|text| write_summary(summary, text));
         }

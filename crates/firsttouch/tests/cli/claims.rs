@@ -3,8 +3,8 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output, Stdio};
 
-use results::claims::Standing::{CannotTest, DoesNotHold, Holds, Inconclusive};
-use results::claims::{Claim, Claims, SCHEMA, Standing};
+use results::claims::ClaimVerdict::{CannotTest, DoesNotHold, Holds, Inconclusive};
+use results::claims::{Claim, ClaimVerdict, Claims, SCHEMA};
 
 use crate::program::{PROGRAM, Scratch, firsttouch, is_root, run, skip, text, without_proc};
 
@@ -52,7 +52,7 @@ fn claim<'a>(claims: &'a Claims, id: &str) -> &'a Claim {
 }
 
 #[track_caller]
-fn stands(claims: &Claims, id: &str, standing: Standing, words: &[&str]) {
+fn stands(claims: &Claims, id: &str, standing: ClaimVerdict, words: &[&str]) {
     let claim = claim(claims, id);
     assert_eq!(claim.verdict, standing, "{claim:#?}");
     let all = format!("{}\n{}", claim.evidence, claim.explanation);

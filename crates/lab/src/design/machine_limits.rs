@@ -42,7 +42,7 @@ impl MachineLimits {
         if request.memory == MemoryState::Cold && sys::machine::free_page_reporting() == Some(false) {
             return Err(BenchError::NothingCold);
         }
-        let pages = sys::facts::HugePages::now();
+        let pages = sys::facts::HugePageFacts::now();
         Ok(MachineLimits {
             page_bytes: machine.page_bytes,
             thp: machine.thp.clone(),

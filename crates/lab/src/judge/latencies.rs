@@ -1,6 +1,6 @@
 //! Distributions of touches that were timed one by one.
 
-use results::{Bucket, Distribution, Latencies, PercentileInterval, Row};
+use results::{Bucket, Distribution, Latencies, LatencyRow, PercentileInterval};
 
 use crate::judge::estimate::interval;
 use crate::run::Run;
@@ -75,7 +75,7 @@ fn percentile(times: &Histogram, per_mille: u64) -> u64 {
 }
 
 /// The buckets gathered by steps of 1, 2 and 5, which no bucket reaches across.
-fn rows(buckets: &[Bucket], count: u64) -> Vec<Row> {
+fn rows(buckets: &[Bucket], count: u64) -> Vec<LatencyRow> {
     let (Some(first), Some(last)) = (buckets.first(), buckets.last()) else { return Vec::new() };
     // What a time in a bucket takes, as far as the bucket tells.
     let time = |bucket: &Bucket| f64::midpoint(bucket.low_ns as f64, (bucket.high_ns - 1) as f64) * bucket.count as f64;
@@ -84,7 +84,7 @@ fn rows(buckets: &[Bucket], count: u64) -> Vec<Row> {
         let inside = || buckets.iter().filter(|bucket| (low_ns..high_ns).contains(&bucket.low_ns));
         let held = inside().map(|bucket| bucket.count).sum();
         let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
-        Row {
+        LatencyRow {
             bucket: Bucket { low_ns, high_ns, count: held },
             share: share(held as f64, count as f64),
             time_share: share(inside().map(time).fold(0.0, |sum, part| sum + part), total),

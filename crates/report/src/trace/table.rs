@@ -1,6 +1,6 @@
 //! The table of `trace -c`: what cost how much, the costliest first.
 
-use results::trace::{Group, MappingLabel, Row, Table};
+use results::trace::{Group, MappingLabel, Table, TableRow};
 use textwrap::core::display_width;
 
 use super::{Large, Place, reason, trace_end, whole};
@@ -32,7 +32,7 @@ pub fn screen(table: &Table, width: Option<usize>) -> String {
     let Some(total) = &table.total else {
         return hanging("", "No fault and no memory syscall was seen.", width) + &end;
     };
-    let rows: Vec<&Row> = table.rows.iter().chain([total]).collect();
+    let rows: Vec<&TableRow> = table.rows.iter().chain([total]).collect();
     let mut columns = columns(&rows);
     let fits = |columns: &[Column], gap| width.is_none_or(|width| figures_width(columns, gap) + NAME_COLUMNS <= width);
     for sort in EXPENDABLE {
@@ -52,13 +52,13 @@ pub fn screen(table: &Table, width: Option<usize>) -> String {
 }
 
 /// The columns that tell something: those without a figure but 0 are left out.
-fn columns(rows: &[&Row]) -> Vec<Column> {
-    let counted = |head: &str, sort, figure: fn(&Row) -> Option<u64>| {
+fn columns(rows: &[&TableRow]) -> Vec<Column> {
+    let counted = |head: &str, sort, figure: fn(&TableRow) -> Option<u64>| {
         let cells = rows.iter().map(|row| figure(row).map_or("-".to_owned(), whole)).collect();
         let tells = rows.iter().any(|row| figure(row).is_some_and(|figure| figure > 0));
         (tells || sort == "calls").then(|| Column { head: head.to_owned(), sort, cells })
     };
-    let share = |row: &&Row| format!("{:.1}", 100.0 * row.wall_share);
+    let share = |row: &&TableRow| format!("{:.1}", 100.0 * row.wall_share);
     let shares = Column { head: "wall %".to_owned(), sort: "share", cells: rows.iter().map(share).collect() };
     let all = [
         Some(shares),
@@ -76,28 +76,28 @@ fn columns(rows: &[&Row]) -> Vec<Column> {
 }
 
 /// Times in one unit, which the head names; nothing if none is known.
-fn timed(sort: &'static str, rows: &[&Row], time_ns: fn(&Row) -> Option<u64>) -> Option<Column> {
+fn timed(sort: &'static str, rows: &[&TableRow], time_ns: fn(&TableRow) -> Option<u64>) -> Option<Column> {
     let largest_ns = rows.iter().filter_map(|row| time_ns(row)).max()?;
     let unit = TimeUnit::for_largest(largest_ns as f64);
-    let cell = |row: &&Row| time_ns(row).map_or("-".to_owned(), |ns| digits(ns as f64 / unit.ns(), 3));
+    let cell = |row: &&TableRow| time_ns(row).map_or("-".to_owned(), |ns| digits(ns as f64 / unit.ns(), 3));
     Some(Column { head: format!("{sort} {}", unit.name()), sort, cells: rows.iter().map(cell).collect() })
 }
 
 /// Times of single calls, which differ so much that each has its own unit; nothing if none is known.
-fn single(sort: &'static str, rows: &[&Row], time_ns: fn(&Row) -> Option<u64>) -> Option<Column> {
+fn single(sort: &'static str, rows: &[&TableRow], time_ns: fn(&TableRow) -> Option<u64>) -> Option<Column> {
     rows.iter().find_map(|row| time_ns(row))?;
-    let cell = |row: &&Row| time_ns(row).map_or("-".to_owned(), |ns| Nanoseconds(ns).to_string());
+    let cell = |row: &&TableRow| time_ns(row).map_or("-".to_owned(), |ns| Nanoseconds(ns).to_string());
     Some(Column { head: sort.to_owned(), sort, cells: rows.iter().map(cell).collect() })
 }
 
 /// Bytes in one unit; nothing if no row has any.
-fn bytes(rows: &[&Row]) -> Option<Column> {
+fn bytes(rows: &[&TableRow]) -> Option<Column> {
     let largest = rows.iter().filter_map(|row| row.bytes).max()?;
     let (unit, name) = [(1u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]
         .into_iter()
         .find(|(unit, _)| largest >= *unit)
         .unwrap_or((1, "B"));
-    let cell = |row: &&Row| row.bytes.map_or("-".to_owned(), |bytes| digits(bytes as f64 / unit as f64, 3));
+    let cell = |row: &&TableRow| row.bytes.map_or("-".to_owned(), |bytes| digits(bytes as f64 / unit as f64, 3));
     Some(Column { head: name.to_owned(), sort: "bytes", cells: rows.iter().map(cell).collect() })
 }
 
@@ -106,7 +106,7 @@ fn figures_width(columns: &[Column], gap: usize) -> usize {
     columns.iter().map(|column| column.width() + gap).sum()
 }
 
-fn lines(rows: &[&Row], columns: &[Column], gap: usize, width: Option<usize>) -> String {
+fn lines(rows: &[&TableRow], columns: &[Column], gap: usize, width: Option<usize>) -> String {
     let line = |cell: &dyn Fn(&Column) -> String| {
         let padded = |column: &Column| {
             let text = cell(column);
@@ -138,7 +138,7 @@ fn named(figures: &str, name: &str, width: Option<usize>) -> String {
 }
 
 /// What a row is about. Where there is no room for all of its name, a file goes by its last one.
-fn name(row: &Row, room: Option<usize>) -> String {
+fn name(row: &TableRow, room: Option<usize>) -> String {
     match &row.group {
         Group::Syscall(name) => clean(name),
         Group::Faults(class) => {

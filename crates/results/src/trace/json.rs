@@ -3,7 +3,7 @@
 
 use events::Ending;
 
-use super::{Argument, FaultLine, LifeLine, Line, LineKind, MappingLabel, Returned, Summary, SyscallLine};
+use super::{Argument, FaultLine, LifeLine, Line, LineKind, MappingLabel, Returned, SyscallLine, TraceSummary};
 
 /// Appends `line` as one line of JSON to `out`.
 pub fn write_line(line: &Line, out: &mut String) {
@@ -21,7 +21,7 @@ pub fn write_line(line: &Line, out: &mut String) {
 }
 
 /// Appends the last line to `out`.
-pub fn write_summary(summary: &Summary, out: &mut String) {
+pub fn write_summary(summary: &TraceSummary, out: &mut String) {
     head(summary.time_ns, summary.pid, summary.pid, out);
     out.push_str(r#""summary""#);
     let (status, signal) = match summary.ending {
@@ -308,8 +308,12 @@ mod tests {
             assert_eq!(parsed(LineKind::Process(process)), expect);
         }
         assert_eq!(parsed(LineKind::Lost(12)), json!({"kind": "lost", "records": 12}));
-        let summary =
-            Summary { ending: Some(Ending::Exited(0)), events: 3, faults_counted: Some(2), ..Summary::default() };
+        let summary = TraceSummary {
+            ending: Some(Ending::Exited(0)),
+            events: 3,
+            faults_counted: Some(2),
+            ..TraceSummary::default()
+        };
         let mut out = String::new();
         write_summary(&summary, &mut out);
         let expect = json!({"time_ns": 0, "pid": 0, "tid": 0, "kind": "summary", "events": 3, "lost": 0, "foreign": 0, "late": 0,

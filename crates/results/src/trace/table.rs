@@ -4,22 +4,22 @@ use std::sync::Arc;
 
 use events::{Cause, MappingKind};
 
-use super::Summary;
+use super::TraceSummary;
 
 /// What everything cost, by what it was.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Table {
     /// The costliest first.
-    pub rows: Vec<Row>,
+    pub rows: Vec<TableRow>,
     /// All of them together.
-    pub total: Option<Row>,
+    pub total: Option<TableRow>,
     /// The end of the trace.
-    pub summary: Summary,
+    pub summary: TraceSummary,
 }
 
 /// Things of one sort, added up.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Row {
+pub struct TableRow {
     /// Of which sort.
     pub group: Group,
     /// How many.

@@ -9,7 +9,7 @@ use crate::perf::FaultCounter;
 
 /// What can be seen from here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Access {
+pub struct AccessFacts {
     /// `kernel.perf_event_paranoid`.
     pub perf_event_paranoid: Option<i32>,
     /// `kernel.perf_event_mlock_kb`: what a user may lock for perf's buffers, for each processor.
@@ -19,7 +19,7 @@ pub struct Access {
     /// The same for faults in kernel mode too.
     pub kernel_faults: Option<Result<(), Errno>>,
     /// The kernel's tracepoints as files.
-    pub tracefs: Tracefs,
+    pub tracefs: TracefsFacts,
     /// `kernel.yama.ptrace_scope`; `None` without Yama.
     pub ptrace_scope: Option<u8>,
     /// The files of `/proc` that figures come from.
@@ -28,7 +28,7 @@ pub struct Access {
 
 /// tracefs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tracefs {
+pub struct TracefsFacts {
     /// Whether the kernel has it.
     pub known: Option<bool>,
     /// Where it is mounted.
@@ -48,10 +48,10 @@ pub struct ProcFiles {
     pub stat: bool,
 }
 
-impl Access {
+impl AccessFacts {
     pub(super) fn now() -> Self {
         let kernel = |name: &str| format!("/proc/sys/kernel/{name}");
-        Access {
+        AccessFacts {
             perf_event_paranoid: number(kernel("perf_event_paranoid")),
             perf_event_mlock_kib: number(kernel("perf_event_mlock_kb")),
             user_faults: Some(FaultCounter::new().map(drop)),
@@ -67,12 +67,12 @@ impl Access {
     }
 }
 
-fn tracefs() -> Tracefs {
+fn tracefs() -> TracefsFacts {
     let known = read_to_string("/proc/filesystems").ok().map(|text| has_filesystem(&text, "tracefs"));
     let mounts = read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let mounted = mount_of(&mounts, "tracefs").map(|path| Path::new(path).to_owned());
     let readable = mounted.as_ref().is_some_and(|folder| read_dir(folder.join("events")).is_ok());
-    Tracefs { known, mounted, readable }
+    TracefsFacts { known, mounted, readable }
 }
 
 /// `/proc/filesystems`: an optional `nodev`, then the name.

@@ -8,7 +8,7 @@ use crate::proc::meminfo_bytes;
 
 /// The state of the machine's memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Memory {
+pub struct MemoryFacts {
     /// All of it.
     pub total_bytes: Option<u64>,
     /// Free.
@@ -48,11 +48,11 @@ pub struct Swap {
     pub used_bytes: u64,
 }
 
-impl Memory {
+impl MemoryFacts {
     pub(super) fn now() -> Self {
         let meminfo = read_to_string("/proc/meminfo").unwrap_or_default();
         let vm = |name: &str| format!("/proc/sys/vm/{name}");
-        Memory {
+        MemoryFacts {
             total_bytes: meminfo_bytes(&meminfo, "MemTotal"),
             free_bytes: meminfo_bytes(&meminfo, "MemFree"),
             available_bytes: meminfo_bytes(&meminfo, "MemAvailable"),

@@ -12,13 +12,13 @@ mod own;
 mod pages;
 mod processors;
 
-pub use access::{Access, ProcFiles, Tracefs};
+pub use access::{AccessFacts, ProcFiles, TracefsFacts};
 pub use activity::Activity;
 pub use groups::{Groups, Quota};
 pub use host::Host;
-pub use memory::{Memory, Swap};
+pub use memory::{MemoryFacts, Swap};
 pub use own::Own;
-pub use pages::{HugePages, PageSize, Pool, hugetlb_pools};
+pub use pages::{HugePageFacts, PageSize, Pool, hugetlb_pools};
 pub use processors::{Boost, Processors, online_cpus};
 
 use std::fs::read_to_string;
@@ -30,9 +30,9 @@ use std::time::Duration;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
     /// Transparent huge pages.
-    pub pages: HugePages,
+    pub pages: HugePageFacts,
     /// Overcommit, swap, free memory.
-    pub memory: Memory,
+    pub memory: MemoryFacts,
     /// Processors, their speed and their clock.
     pub processors: Processors,
     /// What the machine runs in.
@@ -40,7 +40,7 @@ pub struct Facts {
     /// What else it does now.
     pub activity: Activity,
     /// What this user may look at.
-    pub access: Access,
+    pub access: AccessFacts,
     /// Limits of control groups.
     pub groups: Groups,
     /// This process: its limits and powers.
@@ -53,12 +53,12 @@ impl Facts {
     pub fn gather(window: Duration) -> Self {
         let activity = Activity::during(window);
         Facts {
-            pages: HugePages::now(),
-            memory: Memory::now(),
+            pages: HugePageFacts::now(),
+            memory: MemoryFacts::now(),
             processors: Processors::now(),
             host: Host::now(),
             activity,
-            access: Access::now(),
+            access: AccessFacts::now(),
             groups: Groups::now(),
             own: Own::now(),
         }

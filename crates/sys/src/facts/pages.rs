@@ -9,7 +9,7 @@ const FOLDER: &str = "/sys/kernel/mm/transparent_hugepage";
 
 /// How this kernel hands out huge pages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HugePages {
+pub struct HugePageFacts {
     /// For anonymous memory: `always`, `madvise` or `never`.
     pub enabled: Option<String>,
     /// How hard a fault tries for one: `always`, `defer`, `defer+madvise`, `madvise` or `never`.
@@ -33,12 +33,12 @@ pub struct PageSize {
     pub mode: String,
 }
 
-impl HugePages {
+impl HugePageFacts {
     /// As it is now.
     #[must_use]
     pub fn now() -> Self {
         let word = |name: &str| chosen(&read_to_string(format!("{FOLDER}/{name}")).ok()?);
-        HugePages {
+        HugePageFacts {
             enabled: word("enabled"),
             defrag: word("defrag"),
             khugepaged_defrag: switch(format!("{FOLDER}/khugepaged/defrag")),

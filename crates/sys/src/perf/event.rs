@@ -58,7 +58,7 @@ pub struct PerfEvent {
 
 /// What an event says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Reading {
+pub struct PerfReading {
     /// How often it happened, whether or not there was room for its record.
     pub count: u64,
     /// How many records found no room. `None`: a kernel before 6.0, which says so only in the ring.
@@ -141,11 +141,11 @@ impl PerfEvent {
     ///
     /// # Errors
     /// EIO where the kernel has put the event into an error state.
-    pub fn read(&self) -> Result<Reading, Errno> {
+    pub fn read(&self) -> Result<PerfReading, Errno> {
         let mut bytes = [0; 16];
         let read = (&self.file).read(&mut bytes).map_err(|e| Errno(e.raw_os_error().unwrap_or(libc::EIO)))?;
         let word = |at: usize| u64::from_ne_bytes(std::array::from_fn(|i| bytes[at + i]));
-        Ok(Reading { count: word(0), lost: (read == 16).then(|| word(8)) })
+        Ok(PerfReading { count: word(0), lost: (read == 16).then(|| word(8)) })
     }
 
     pub(super) fn as_raw_fd(&self) -> i32 {

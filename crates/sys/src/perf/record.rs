@@ -12,7 +12,7 @@ const MAJOR_UNUSED_BYTES: usize = 24;
 
 /// A thread in a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Task {
+pub struct RecordTask {
     /// Its process.
     pub pid: u32,
     /// The thread itself.
@@ -43,7 +43,7 @@ pub struct Record<'a> {
     /// When it was written, in nanoseconds of `CLOCK_MONOTONIC`.
     pub time_ns: u64,
     /// The thread that was running.
-    pub task: Task,
+    pub task: RecordTask,
     /// What it says.
     pub kind: RecordKind<'a>,
 }
@@ -93,7 +93,7 @@ pub enum RecordKind<'a> {
     /// Another thread was made: it is the record's task.
     Fork {
         /// By this one.
-        by: Task,
+        by: RecordTask,
     },
     /// The thread ended.
     Exit,
@@ -263,7 +263,7 @@ impl Samples {
 }
 
 /// The records that are no samples.
-fn other(kind: u32, flags: u16, mut body: Reader<'_>, task: Task, time_ns: u64) -> Option<Record<'_>> {
+fn other(kind: u32, flags: u16, mut body: Reader<'_>, task: RecordTask, time_ns: u64) -> Option<Record<'_>> {
     let misc = u32::from(flags);
     let (task, kind) = match kind {
         perf::PERF_RECORD_SWITCH => (
@@ -277,8 +277,8 @@ fn other(kind: u32, flags: u16, mut body: Reader<'_>, task: Task, time_ns: u64) 
         perf::PERF_RECORD_FORK | perf::PERF_RECORD_EXIT => {
             // pid, ppid, tid, ptid
             let (pid, parent) = (body.u32()?, body.u32()?);
-            let subject = Task { pid, tid: body.u32()? };
-            let by = Task { pid: parent, tid: body.u32()? };
+            let subject = RecordTask { pid, tid: body.u32()? };
+            let by = RecordTask { pid: parent, tid: body.u32()? };
             (subject, if kind == perf::PERF_RECORD_FORK { RecordKind::Fork { by } } else { RecordKind::Exit })
         }
         perf::PERF_RECORD_COMM => {
@@ -345,8 +345,8 @@ impl<'a> Reader<'a> {
         self.take().map(u64::from_ne_bytes)
     }
 
-    fn task(&mut self) -> Option<Task> {
-        Some(Task { pid: self.u32()?, tid: self.u32()? })
+    fn task(&mut self) -> Option<RecordTask> {
+        Some(RecordTask { pid: self.u32()?, tid: self.u32()? })
     }
 
     /// What a tracepoint wrote, without its own header of 8 bytes. The field is padded to a multiple of 8.

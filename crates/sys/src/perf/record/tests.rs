@@ -53,7 +53,7 @@ fn records_say_what_the_kernel_wrote() {
     let stream = stream();
     let anomalies = format().read(&stream, |record| found.push((record.time_ns, record.task.tid, record.kind)));
     assert_eq!(anomalies, Anomalies { unparsed: 1, misattributed: 2 });
-    let by = Task { pid: 40, tid: 41 };
+    let by = RecordTask { pid: 40, tid: 41 };
     let expected = [
         (1000, 41, RecordKind::FaultBegins { address: 0x7000, ip: 0xffff, in_kernel: true }),
         (1500, 41, RecordKind::FaultEnds { major: true, page_bytes: NonZeroU64::new(4096) }),
