@@ -1,8 +1,5 @@
 //! From what is wished for to a collection: which ways there are, and what has to be done without.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -191,7 +188,7 @@ fn start(program: &Program, wish: Wish) -> Result<Collection, Error> {
     if program.wants_privilege() && !is_root() {
         access.notices.push(if tracer.is_some() { Notice::Unprivileged } else { Notice::Unseen });
     }
-    if wish.calls != Calls::Off && is_narrow(program.path()) {
+    if wish.calls != Calls::Off && program.is_narrow() {
         access.notices.push(Notice::Narrow);
     }
     let mut collection = Collection::begin(access, shared, channel, numbers, pid)?;
@@ -205,12 +202,6 @@ fn start(program: &Program, wish: Wish) -> Result<Collection, Error> {
     }
     (collection.tracer, collection.started_it) = (tracer, true);
     Ok(collection)
-}
-
-/// Whether a file is an ELF program of 32 bits (elf(5): the fifth byte is `EI_CLASS`).
-fn is_narrow(path: &Path) -> bool {
-    let mut head = [0; 5];
-    File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == *b"\x7fELF\x01"
 }
 
 /// Traces a program that waits to be started, on a thread of its own. The inner error: it may not be traced.
