@@ -142,7 +142,7 @@ impl AddressSpace {
     }
 
     /// Its syscalls are in 32-bit mode from now on.
-    pub(crate) fn is_compat32(&mut self) {
+    pub(crate) fn set_compat32(&mut self) {
         self.compat32 = true;
     }
 

@@ -88,8 +88,8 @@ impl Asker {
         std::fs::read_link(&self.program).unwrap_or_else(|_| self.program.clone())
     }
 
-    /// What a probe answers that is traced meanwhile, and the memory syscalls that it was seen to make. `refusal` has the words
-    /// for a trace that is refused.
+    /// Runs a probe and traces it; returns its answer and the memory syscalls that the trace shows.
+    /// `refusal` gives the words for a trace that is refused.
     pub(crate) fn ask_traced<T>(
         &self,
         task: ProbeTask,

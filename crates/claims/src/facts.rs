@@ -257,7 +257,8 @@ pub struct SeenCall {
 }
 
 impl SeenCall {
-    /// The number of the mark that it is, of those that [`sys::residency::mark`] makes, on a machine with pages of so many bytes.
+    /// The number of the mark, if the call is one that [`sys::residency::mark`] makes on a machine
+    /// with pages of `page_bytes`.
     #[must_use]
     pub fn mark(&self, page_bytes: usize) -> Option<usize> {
         let (address, _) = self.block.filter(|(_, bytes)| self.name == "mincore" && *bytes == 0)?;

@@ -1,4 +1,5 @@
-//! A probe under `firsttouch trace`: run by `collect`, its events made into lines by `analysis`, as the verb does it.
+//! Traces a probe as the verb `trace` does: `collect` runs it and gathers events, `analysis` makes
+//! lines of them.
 
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
@@ -16,11 +17,13 @@ use crate::facts::SeenCall;
 
 /// How often to look whether the user asks for the end.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Runs `command` to its end and traces its memory syscalls: how it ended, with what it wrote, and the calls of all its lines.
-/// `refusal` has the words for a trace that is refused.
+/// Runs `command` to its end and traces its memory syscalls. Returns how it ended and what it
+/// wrote, and the syscalls in the order of the trace's lines. `refusal` gives the words for a trace
+/// that is refused.
 ///
 /// # Errors
-/// The user asked for the end, the program cannot be traced, or has not ended in time. It is gone in each case.
+/// [`Trouble::Interrupted`]: the user asked for the end. [`Trouble::Failed`]: the program cannot be
+/// traced, or did not end in time. The program is gone in each case.
 pub(crate) fn trace(
     command: &[OsString],
     interrupt: Interrupt,
@@ -44,7 +47,8 @@ pub(crate) fn trace(
     Ok((Finished { ending, usage: outcome.rusage.unwrap_or_default(), stdout, stderr }, seen))
 }
 
-/// Takes what comes until the program ends; kills it when the user asks for the end, or when it takes too long, and says so.
+/// Takes events until the program ends. Kills the program when the user asks for the end or when
+/// [`PATIENCE`] is over; the last of the three results says whether it was over.
 fn watch(mut collection: Collection, interrupt: Interrupt) -> (Outcome, Vec<SeenCall>, bool) {
     let mut builder = LineBuilder::new(collection.header(), true);
     let mut definitions = Definitions::default();

@@ -1,8 +1,5 @@
 //! From options to a collection: a program is started and observed from its first moment on.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -128,7 +125,7 @@ fn start(program: &Program, options: Options) -> Result<Collection, Error> {
     if program.wants_privilege() && !is_root() {
         access.notices.push(if tracer.is_some() { Notice::Unprivileged } else { Notice::Unseen });
     }
-    if options.calls != CallSource::Off && is_compat32(program.path()) {
+    if options.calls != CallSource::Off && program.is_compat32() {
         access.notices.push(Notice::Compat32);
     }
     let mut collection = Collection::begin(access, shared, channel, numbers, pid)?;
@@ -142,12 +139,6 @@ fn start(program: &Program, options: Options) -> Result<Collection, Error> {
     }
     (collection.tracer, collection.started_it) = (tracer, true);
     Ok(collection)
-}
-
-/// Whether a file is an ELF program of 32 bits (elf(5): the fifth byte is `EI_CLASS`).
-fn is_compat32(path: &Path) -> bool {
-    let mut head = [0; 5];
-    File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == *b"\x7fELF\x01"
 }
 
 /// Traces a program that waits to be started, on a thread of its own. The inner error: it may not be traced.

@@ -1,5 +1,10 @@
-//! The program headers of an ELF file (elf(5)): what the kernel maps of a program, and how. A parser of bytes, which may be cut
-//! off or hostile.
+//! The program headers of an ELF file (elf(5)): what the kernel maps of a program, and how. The
+//! parser takes bytes, which may be cut off or hostile. The crate `object` knows the format, in
+//! both widths and both orders of bytes.
+
+use object::elf::{self, FileHeader32, FileHeader64};
+use object::read::elf::{FileHeader, ProgramHeader};
+use object::{Endianness, FileKind};
 
 /// What a file says that it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +32,20 @@ pub struct Segment {
     pub flags: u32,
 }
 
+impl Segment {
+    /// Whether it is code (`PF_X`).
+    #[must_use]
+    pub fn is_executable(&self) -> bool {
+        self.flags & elf::PF_X.0 != 0
+    }
+
+    /// Whether the program may write to it (`PF_W`).
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.flags & elf::PF_W.0 != 0
+    }
+}
+
 /// The headers of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Headers {
@@ -34,8 +53,6 @@ pub struct Headers {
     pub bits: u8,
     /// What it says that it is.
     pub kind: Type,
-    /// The machine it is for (`EM_X86_64` 62, `EM_AARCH64` 183, ...).
-    pub machine: u16,
     /// Where it begins to run, as it was linked.
     pub entry: u64,
     /// It asks for an interpreter, the dynamic linker.
@@ -55,117 +72,80 @@ pub enum Malformed {
     Unknown,
 }
 
-const PT_LOAD: u32 = 1;
-const PT_INTERP: u32 = 3;
+/// The number of bytes at the beginning of a file that tell ELF, and its width, from anything else
+/// (`EI_NIDENT`).
+pub const IDENTITY_BYTES: usize = 16;
+
+/// The width of the addresses of a file, 32 or 64 bits, by its first [`IDENTITY_BYTES`].
+///
+/// # Errors
+/// [`Malformed`] says what is wrong with it.
+pub fn bits(bytes: &[u8]) -> Result<u8, Malformed> {
+    if !bytes.starts_with(&elf::ELFMAG) {
+        return Err(Malformed::NotElf);
+    }
+    match FileKind::parse(bytes) {
+        Ok(FileKind::Elf32) => Ok(32),
+        Ok(FileKind::Elf64) => Ok(64),
+        Err(_) if bytes.len() < IDENTITY_BYTES => Err(Malformed::Truncated),
+        _ => Err(Malformed::Unknown),
+    }
+}
 
 /// Parses the beginning of a file; program headers are within its first page in practice.
 ///
 /// # Errors
 /// [`Malformed`] says what is wrong with it.
 pub fn parse(bytes: &[u8]) -> Result<Headers, Malformed> {
-    if !bytes.starts_with(b"\x7fELF") {
-        return Err(Malformed::NotElf);
+    match bits(bytes)? {
+        32 => headers::<FileHeader32<Endianness>>(bytes, 32),
+        bits => headers::<FileHeader64<Endianness>>(bytes, bits),
     }
-    let reader = Reader {
-        bytes,
-        wide: match byte(bytes, 4)? {
-            1 => false,
-            2 => true,
-            _ => return Err(Malformed::Unknown),
-        },
-        little: match byte(bytes, 5)? {
-            1 => true,
-            2 => false,
-            _ => return Err(Malformed::Unknown),
-        },
+}
+
+fn headers<H: FileHeader<Endian = Endianness>>(bytes: &[u8], bits: u8) -> Result<Headers, Malformed> {
+    if bytes.len() < size_of::<H>() {
+        return Err(Malformed::Truncated);
+    }
+    let header = H::parse(bytes).map_err(|_| Malformed::Unknown)?;
+    let endian = header.endian().map_err(|_| Malformed::Unknown)?;
+    // `object` refuses an entry of another size and a table beyond the bytes alike, and does not
+    // say which it was.
+    let has_known_entries = usize::from(header.e_phentsize(endian)) == size_of::<H::ProgramHeader>();
+    let malformed = if has_known_entries { Malformed::Truncated } else { Malformed::Unknown };
+    let programs = header.program_headers(endian, bytes).map_err(|_| malformed)?;
+    let loaded = programs.iter().filter(|program| program.p_type(endian) == elf::PT_LOAD);
+    let segment = |program: &H::ProgramHeader| Segment {
+        address: program.p_vaddr(endian).into(),
+        offset_bytes: program.p_offset(endian).into(),
+        file_bytes: program.p_filesz(endian).into(),
+        memory_bytes: program.p_memsz(endian).into(),
+        flags: program.p_flags(endian).0,
     };
-    // Offsets of the fields of Elf32_Ehdr and Elf64_Ehdr.
-    let wide = reader.wide;
-    let table = reader.word(if wide { 32 } else { 28 })?;
-    let entry_bytes = u64::from(reader.half(if wide { 54 } else { 42 })?);
-    let count = u64::from(reader.half(if wide { 56 } else { 44 })?);
-    if count > 0 && entry_bytes < if wide { 56 } else { 32 } {
-        return Err(Malformed::Unknown);
-    }
-    let mut headers = Headers {
-        bits: if wide { 64 } else { 32 },
-        kind: match reader.half(16)? {
-            2 => Type::Fixed,
-            3 => Type::Movable,
-            other => Type::Other(other),
+    Ok(Headers {
+        bits,
+        kind: match header.e_type(endian) {
+            elf::ET_EXEC => Type::Fixed,
+            elf::ET_DYN => Type::Movable,
+            other => Type::Other(other.0),
         },
-        machine: reader.half(18)?,
-        entry: reader.word(24)?,
-        interpreted: false,
-        segments: Vec::new(),
-    };
-    for number in 0..count {
-        let start = number.checked_mul(entry_bytes).and_then(|offset| table.checked_add(offset));
-        let start = usize::try_from(start.ok_or(Malformed::Truncated)?).map_err(|_| Malformed::Truncated)?;
-        match reader.quarter(start)? {
-            PT_LOAD => headers.segments.push(reader.segment(start)?),
-            PT_INTERP => headers.interpreted = true,
-            _ => {}
-        }
-    }
-    Ok(headers)
-}
-
-/// Bytes of one width and order.
-struct Reader<'a> {
-    bytes: &'a [u8],
-    wide: bool,
-    little: bool,
-}
-
-impl Reader<'_> {
-    fn segment(&self, start: usize) -> Result<Segment, Malformed> {
-        // Elf64_Phdr has the flags second, Elf32_Phdr second to last.
-        let at = |wide: usize, narrow: usize| start.saturating_add(if self.wide { wide } else { narrow });
-        Ok(Segment {
-            flags: self.quarter(at(4, 24))?,
-            offset_bytes: self.word(at(8, 4))?,
-            address: self.word(at(16, 8))?,
-            file_bytes: self.word(at(32, 16))?,
-            memory_bytes: self.word(at(40, 20))?,
-        })
-    }
-
-    fn number<const N: usize>(&self, at: usize) -> Result<[u8; N], Malformed> {
-        let end = at.checked_add(N).ok_or(Malformed::Truncated)?;
-        let bytes: &[u8] = self.bytes.get(at..end).ok_or(Malformed::Truncated)?;
-        let mut bytes: [u8; N] = bytes.try_into().map_err(|_| Malformed::Truncated)?;
-        if !self.little {
-            bytes.reverse();
-        }
-        Ok(bytes)
-    }
-
-    fn half(&self, at: usize) -> Result<u16, Malformed> {
-        self.number(at).map(u16::from_le_bytes)
-    }
-
-    fn quarter(&self, at: usize) -> Result<u32, Malformed> {
-        self.number(at).map(u32::from_le_bytes)
-    }
-
-    /// An address or size: as wide as the class of the file.
-    fn word(&self, at: usize) -> Result<u64, Malformed> {
-        if self.wide { self.number(at).map(u64::from_le_bytes) } else { self.quarter(at).map(u64::from) }
-    }
-}
-
-fn byte(bytes: &[u8], at: usize) -> Result<u8, Malformed> {
-    bytes.get(at).copied().ok_or(Malformed::Truncated)
+        entry: header.e_entry(endian).into(),
+        interpreted: programs.iter().any(|program| program.p_type(endian) == elf::PT_INTERP),
+        segments: loaded.map(segment).collect(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     fn own() -> Vec<u8> {
-        let mut bytes = std::fs::read("/proc/self/exe").unwrap();
-        bytes.truncate(4096);
+        let mut bytes = vec![0; 4096];
+        std::fs::File::open("/proc/self/exe").unwrap().read_exact(&mut bytes).unwrap();
         bytes
     }
 
@@ -239,5 +219,51 @@ mod tests {
         let expect =
             Segment { address: 0x0041_0000, offset_bytes: 0x1000, file_bytes: 0x20, memory_bytes: 0x9000, flags: 6 };
         assert_eq!(headers.segments, [expect]);
+    }
+
+    #[test]
+    fn widths_are_told_by_few_bytes() {
+        let own = own();
+        assert_eq!(bits(&own[..IDENTITY_BYTES]), Ok(u8::try_from(usize::BITS).unwrap()));
+        assert_eq!(bits(&own[..IDENTITY_BYTES - 1]), Err(Malformed::Truncated));
+        let mut identity = [0; IDENTITY_BYTES];
+        assert_eq!(bits(&identity), Err(Malformed::NotElf));
+        identity[..4].copy_from_slice(b"\x7fELF");
+        assert_eq!(bits(&identity), Err(Malformed::Unknown), "of no width");
+        identity[4] = 1;
+        assert_eq!(bits(&identity), Ok(32));
+    }
+
+    /// Bytes need not lie as the fields of a header do.
+    #[test]
+    fn headers_may_lie_at_any_address() {
+        let own = own();
+        let mut moved = vec![0];
+        moved.extend_from_slice(&own);
+        assert_eq!(parse(&moved[1..]), parse(&own));
+    }
+
+    proptest! {
+        #[test]
+        fn random_bytes_are_answered(
+            bytes in prop::collection::vec(any::<u8>(), 0..512),
+            wide in 1..=2_u8,
+            order in 1..=2_u8,
+            length in 0..4096_usize,
+            changes in prop::collection::vec((0..512_usize, any::<u8>()), 0..8),
+        ) {
+            let _ = (parse(&bytes), bits(&bytes));
+            // With the identity of ELF in front, and as a file that was spoilt and cut off.
+            let identity = [&b"\x7fELF"[..], &[wide, order, 1], &[0; 9], &bytes].concat();
+            prop_assert_ne!(parse(&identity), Err(Malformed::NotElf));
+            let mut spoilt = own();
+            for (at, value) in changes {
+                spoilt[at] = value;
+            }
+            spoilt.truncate(length);
+            if let Ok(headers) = parse(&spoilt) {
+                prop_assert!(headers.segments.len() * 32 <= spoilt.len(), "no header of a segment takes less");
+            }
+        }
     }
 }

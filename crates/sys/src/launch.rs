@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::Errno;
+use crate::elf;
 use crate::inherited::{is_ignored, was_ignored};
 use crate::seccomp::Filter;
 
@@ -72,7 +73,8 @@ impl Program {
         Ok(Program { path: search::look_up(&name, path.as_deref())?, arguments: command.to_vec(), capture: None })
     }
 
-    /// The same program with nothing to read, and whose output and errors go to `capture`, whatever a [`Setup`] says of them.
+    /// The same program with an empty standard input, and with its standard output and standard
+    /// error in `capture`. A [`Setup`] does not change that.
     #[must_use]
     pub fn captured(self, capture: &Capture) -> Self {
         Program { capture: Some(capture.clone()), ..self }
@@ -89,6 +91,14 @@ impl Program {
     pub fn wants_privilege(&self) -> bool {
         use std::os::unix::fs::PermissionsExt;
         std::fs::metadata(&self.path).is_ok_and(|metadata| metadata.permissions().mode() & 0o6000 != 0)
+    }
+
+    /// Whether its file is an ELF program of 32 bits, whose syscalls have other numbers.
+    #[must_use]
+    pub fn is_compat32(&self) -> bool {
+        let mut identity = [0; elf::IDENTITY_BYTES];
+        let read = File::open(&self.path).and_then(|mut file| file.read_exact(&mut identity));
+        read.is_ok() && elf::bits(&identity) == Ok(32)
     }
 
     /// Forks a child that waits for [`Waiting::go`] before it becomes this program.

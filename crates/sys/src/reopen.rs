@@ -17,7 +17,8 @@ pub fn is_possible() -> bool {
     Path::new(FOLDER).exists()
 }
 
-/// The path that leads to what `file` has open, in this process and, until it becomes another program, in its child.
+/// The path that leads to what `file` has open, in this process and, until it becomes another
+/// program, in its child.
 #[must_use]
 pub fn path_of(file: BorrowedFd<'_>) -> PathBuf {
     Path::new(FOLDER).join(file.as_raw_fd().to_string())

@@ -1,5 +1,6 @@
-//! The numbers of the memory syscalls on this architecture, as perf events, ptrace(2) and seccomp(2) give them.
-//! From 424 on they are the same on every architecture; some of these have no name in libc on all of them.
+//! The numbers of the memory syscalls on this architecture, as perf events, ptrace(2) and
+//! seccomp(2) give them. From 424 on they are the same on every architecture; some of these have no
+//! name in libc on all of them.
 
 /// `brk(2)`.
 pub const BRK: u32 = number(libc::SYS_brk);

@@ -132,7 +132,7 @@ impl Attributor {
             Life::Attached if self.processes.attach(thread) => LifeChange::Attached,
             Life::Attached => LifeChange::None,
             Life::Compat32 => {
-                self.processes.space(thread.pid).is_compat32();
+                self.processes.space(thread.pid).set_compat32();
                 LifeChange::None
             }
         }

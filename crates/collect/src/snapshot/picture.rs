@@ -178,8 +178,8 @@ fn image(file: u32, headers: &Headers) -> Image {
         offset_bytes: segment.offset_bytes,
         file_bytes: segment.file_bytes,
         memory_bytes: segment.memory_bytes,
-        executable: segment.flags & 1 != 0,
-        writable: segment.flags & 2 != 0,
+        executable: segment.is_executable(),
+        writable: segment.is_writable(),
     });
     Image {
         file,

@@ -93,13 +93,13 @@ fn program(space: &Snapshot, command: &[OsString]) -> results::layout::ProgramFi
 
 fn kernel(machine: &LayoutSettings, program: &results::layout::ProgramFile) -> Kernel {
     let bits = program.bits.unwrap_or(64);
-    let is_narrow = bits == 32 && usize::BITS == 64;
+    let is_compat32 = bits == 32 && usize::BITS == 64;
     let configured = analysis::layout::configured(&Settings {
         release: &machine.release,
         architecture: machine.architecture,
         page_bytes: machine.page_bytes,
         randomize: machine.randomize,
-        mmap_bits: if is_narrow { machine.mmap_bits_narrow } else { machine.mmap_bits },
+        mmap_bits: if is_compat32 { machine.mmap_bits_narrow } else { machine.mmap_bits },
         bits,
         movable: program.position_independent.unwrap_or(true),
     });

@@ -1,4 +1,5 @@
-//! `sys` is the only door to the kernel: no other crate depends on libc or its like, and none opens a file of `/proc`.
+//! `sys` is the only door to the kernel: no other crate depends on libc or its like, and none opens
+//! a file of `/proc`.
 
 use std::fs::read_to_string;
 
@@ -7,8 +8,8 @@ use crate::layers::{MAY_USE, folder, mentions, sources};
 /// Crates that are ways into the kernel, by the names that they have on crates.io.
 const DOORS: [&str; 7] = ["libc", "rustix", "nix", "procfs", "linux-raw-sys", "syscalls", "perf-event-open-sys"];
 
-/// Files outside `sys` with strings that are a path of `/proc` and nothing else, how many, and what they are for. The list may
-/// only shrink.
+/// The files outside `sys` that have strings which are a path of `/proc` and nothing else: how many
+/// of them, and their purpose. The list may only shrink.
 const NAMED_ONLY: [(&str, usize, &str); 4] = [
     ("claims/src/gather/layout.rs", 1, "the text of a C program, which is another process"),
     ("claims/src/probes/arenas.rs", 2, "what failed, in messages"),
@@ -45,14 +46,15 @@ fn doors_of(manifest: &str) -> Vec<&'static str> {
         if !section.contains("dependencies") || section.contains("dev-dependencies") {
             continue;
         }
-        // `libc = "1"`, `libc.workspace = true`, `[dependencies.libc]`, `other = { package = "libc" }`.
+        // `libc = "1"`, `libc.workspace = true`, `[dependencies.libc]`, `c = { package = "libc" }`.
         let is_word = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
         found.extend(DOORS.into_iter().filter(|door| line.split(|c| !is_word(c)).any(|word| word == *door)));
     }
     found
 }
 
-/// The lines of code with a string that is a path of `/proc`: it follows its quotation mark, and has no space as a sentence has.
+/// The lines of code with a string that is a path of `/proc`. A path begins right behind its
+/// quotation mark and has no space; a sentence has some.
 fn paths_of_proc(code: &str) -> Vec<&str> {
     let is_path = |rest: &str| {
         let text = rest.split('"').next().unwrap_or_default();

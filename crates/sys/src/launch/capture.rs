@@ -9,8 +9,8 @@ use std::sync::Arc;
 use crate::Errno;
 use crate::reopen::memory_file;
 
-/// Two files in memory: a program's standard output and its standard error. A program never waits for them to be read, as it
-/// would for a pipe that is full. A clone means the same files.
+/// Two files in memory: a program's standard output and its standard error. A program never waits
+/// for them to be read, as it would for a pipe that is full. A clone means the same files.
 #[derive(Debug, Clone)]
 pub struct Capture {
     output: Arc<File>,

@@ -31,6 +31,21 @@ fn a_program_runs_with_its_arguments_and_environment() {
 }
 
 #[test]
+fn a_narrow_program_is_told_by_its_file() {
+    let program = |path: &Path| Program::find(&[path.as_os_str().to_owned()]).unwrap();
+    assert_eq!(program(&std::env::current_exe().unwrap()).is_compat32(), cfg!(target_pointer_width = "32"));
+    let file = std::env::temp_dir().join(format!("firsttouch-narrow-{}", std::process::id()));
+    for (bytes, narrow) in
+        [(&b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0"[..], true), (b"\x7fELF\x01", false), (b"", false)]
+    {
+        std::fs::write(&file, bytes).unwrap();
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        assert_eq!(program(&file).is_compat32(), narrow, "{bytes:?}");
+    }
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[test]
 fn it_waits_at_the_gate() {
     let folder = std::env::temp_dir().join(format!("firsttouch-gate-{}", std::process::id()));
     let program = Program::find(&command(&["mkdir", folder.to_str().unwrap()])).unwrap();

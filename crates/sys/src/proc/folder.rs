@@ -1,4 +1,5 @@
-//! `/proc/PID/task/TID`: what one thread shows of its process. After the first thread has ended, the others still show it.
+//! `/proc/PID/task/TID`: what one thread shows of its process. After the first thread has ended,
+//! the others still show it.
 
 use std::fs::{File, read, read_to_string};
 use std::io;
@@ -7,8 +8,9 @@ use std::path::{Path, PathBuf};
 use super::{Mapped, MapsEntry, PageMap, Standing, entry_address, parse_maps, parse_smaps, parse_standing};
 use crate::facts::Own;
 
-/// The folder of a thread. Making one opens nothing; each method opens one file, and fails as open(2) and read(2) do:
-/// `NotFound` or ESRCH where the thread is gone, `PermissionDenied` where this user may not look.
+/// The folder of a thread. Making one opens nothing; each method opens one file, and fails as
+/// open(2) and read(2) do: `NotFound` or ESRCH where the thread is gone, `PermissionDenied` where
+/// this user may not look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskFolder(String);
 
@@ -25,7 +27,8 @@ impl TaskFolder {
         Path::new(&self.0).exists()
     }
 
-    /// What is mapped, by ascending address. Empty of a thread of the kernel's, and of one that has ended.
+    /// What is mapped, by ascending address. Empty of a thread of the kernel's, and of one that has
+    /// ended.
     ///
     /// # Errors
     /// As open(2) and read(2); `InvalidData` of a line in another form.
@@ -33,7 +36,8 @@ impl TaskFolder {
         parse_maps(&self.text("maps")?).ok_or_else(|| another_form("maps"))
     }
 
-    /// What is mapped, by ascending address, and how much of it is resident, in bytes. Empty as [`Self::regions`] is.
+    /// What is mapped, by ascending address, and how much of it is resident, in bytes. Empty as
+    /// [`Self::regions`] is.
     ///
     /// # Errors
     /// As [`Self::regions`].
@@ -49,7 +53,8 @@ impl TaskFolder {
         File::open(self.file("pagemap")).map(PageMap)
     }
 
-    /// The path of the program's file; ` (deleted)` follows the path of a file that has no name any more.
+    /// The path of the program's file; ` (deleted)` follows the path of a file that has no name any
+    /// more.
     ///
     /// # Errors
     /// As readlink(2).
@@ -73,14 +78,15 @@ impl TaskFolder {
         File::open(format!("{}/root{path}", self.0))
     }
 
-    /// The address at which the program, whose words have `bits`, begins to run. `None` if the kernel does not say.
+    /// The address at which the program, whose words have `bits`, begins to run. `None` if the
+    /// kernel does not say.
     #[must_use]
     pub fn entry_address(&self, bits: u8) -> Option<u64> {
         entry_address(&read(self.file("auxv")).ok()?, bits)
     }
 
-    /// Whether the process was told to lay out its memory always alike (`ADDR_NO_RANDOMIZE` of personality(2)). `None` if
-    /// this user may not know.
+    /// Whether the process was told to lay out its memory always alike (`ADDR_NO_RANDOMIZE` of
+    /// personality(2)). `None` if this user may not know.
     #[must_use]
     pub fn has_fixed_addresses(&self) -> Option<bool> {
         is_fixed(&read_to_string(self.file("personality")).ok()?)
@@ -102,8 +108,8 @@ impl TaskFolder {
     }
 }
 
-/// What the process `pid` has mapped, by ascending address, as any of its threads shows it. Empty of a thread of the
-/// kernel's, and of a process that has ended.
+/// What the process `pid` has mapped, by ascending address, as any of its threads shows it. Empty
+/// of a thread of the kernel's, and of a process that has ended.
 ///
 /// # Errors
 /// As [`TaskFolder::regions`] of the first thread; `NotFound`: there is no such process.

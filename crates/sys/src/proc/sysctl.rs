@@ -1,4 +1,5 @@
-//! `/proc/sys`: what the kernel is set to do with addresses. A setting that this user may not read is `None`.
+//! `/proc/sys`: what the kernel is set to do with addresses. A setting that this user may not read
+//! is `None`.
 
 use std::fs::read_to_string;
 use std::str::FromStr;
@@ -9,7 +10,8 @@ pub fn randomize_va_space() -> Option<u8> {
     number("/proc/sys/kernel/randomize_va_space")
 }
 
-/// `vm.mmap_rnd_bits`: how many bits of the number of a mapping's page are random. Only root may read it.
+/// `vm.mmap_rnd_bits`: how many bits of the number of a mapping's page are random. Only root may
+/// read it.
 #[must_use]
 pub fn mmap_rnd_bits() -> Option<u32> {
     number("/proc/sys/vm/mmap_rnd_bits")

@@ -1,4 +1,5 @@
-//! `/proc/PID/task`, `/proc/TID/status` and `/proc/PID/comm`: which threads belong to which process.
+//! `/proc/PID/task`, `/proc/TID/status` and `/proc/PID/comm`: which threads belong to which
+//! process.
 
 use std::io;
 
@@ -39,8 +40,8 @@ pub fn peak_resident_bytes(tid: u32) -> Option<u64> {
     peak(&status(tid)?)
 }
 
-/// The name of the program of the process `pid`: the first 15 bytes of its file's name, unless it has named itself.
-/// `None`: it is gone.
+/// The name of the program of the process `pid`: the first 15 bytes of its file's name, unless it
+/// has named itself. `None`: it is gone.
 #[must_use]
 pub fn program_name(pid: u32) -> Option<Vec<u8>> {
     Some(std::fs::read(format!("/proc/{pid}/comm")).ok()?.trim_ascii_end().to_owned())
