@@ -6,7 +6,7 @@ use lab::judge::floors;
 use lab::judge::point_run::{ArmRun, PointRun};
 use lab::run::TakenFloors;
 use proptest::prelude::*;
-use results::{Arm, ArmWork, Dropped, Experiment, Explanation, Floor, FloorSample, LabResult, Machine, Sample};
+use results::{Arm, ArmWork, Dropped, ExperimentRecord, Explanation, Floor, FloorSample, LabResult, Machine, Sample};
 
 const PAGES: u64 = 256;
 const SIZE_BYTES: u64 = PAGES * 4096;
@@ -83,7 +83,7 @@ fn result(size_bytes: u64, arms: Vec<Arm>) -> LabResult {
             libc: None,
         },
         warnings: Vec::new(),
-        experiment: Experiment {
+        experiment: ExperimentRecord {
             name: String::new(),
             question: String::new(),
             metric: "total_ns".to_owned(),

@@ -178,7 +178,7 @@ mod tests {
     }
 
     fn answer(comparisons: Vec<Comparison>) -> String {
-        let experiment = results::Experiment { margin: 0.03, ..results::Experiment::default() };
+        let experiment = results::ExperimentRecord { margin: 0.03, ..results::ExperimentRecord::default() };
         at_one_point(&LabResult { comparisons, experiment, ..LabResult::default() }).join(" ")
     }
 

@@ -1,8 +1,8 @@
 //! The screen of `bench floors`, from an injected result.
 
 use results::{
-    Arm, Experiment, FloorEstimate, FloorSample, FloorSummary, Floors, InvalidFloor, LabResult, Machine, Part, Refused,
-    Sample, SourceFloor, Warning,
+    Arm, ExperimentRecord, FloorEstimate, FloorPart, FloorSample, FloorSummary, Floors, InvalidFloor, LabResult,
+    Machine, Refused, Sample, SourceFloor, Warning,
 };
 
 fn estimate(floor: &str, ns: f64, handles_pages: bool) -> FloorEstimate {
@@ -22,7 +22,7 @@ fn source(arm: &str, parts: &[(&str, f64)], measured_ns: f64) -> SourceFloor {
     let ratio = measured_ns / floor_ns;
     SourceFloor {
         arm: arm.to_owned(),
-        parts: parts.iter().map(|&(name, ns_per_page)| Part { name: name.to_owned(), ns_per_page }).collect(),
+        parts: parts.iter().map(|&(name, ns_per_page)| FloorPart { name: name.to_owned(), ns_per_page }).collect(),
         floor_ns,
         measured_ns,
         ratio,
@@ -81,7 +81,7 @@ fn result() -> LabResult {
         elapsed_ns: 44_700_000_000,
         seed: 7,
         machine: Machine { cpus: 2, page_bytes: 4096, ..Machine::default() },
-        experiment: Experiment {
+        experiment: ExperimentRecord {
             name: "floors".to_owned(),
             question: "What can no way of getting memory beat on this machine?".to_owned(),
             metric: "total_ns".to_owned(),
@@ -91,7 +91,7 @@ fn result() -> LabResult {
             fill: 1,
             memory: "warm".to_owned(),
             max_time_ns: Some(45_000_000_000),
-            ..Experiment::default()
+            ..ExperimentRecord::default()
         },
         arms: ["mmap", "mmap+populate", "mmap+hugepage"].map(arm).to_vec(),
         floors: Some(floors()),

@@ -1,9 +1,9 @@
 //! What users see, from injected results: the states that a machine shows rarely are here too.
 
 use results::{
-    Arm, ArmSummary, Bill, Comparison, Crossover, Effect, Experiment, Explained, Explanation, Factor, FloorSample,
-    FloorSummary, Floors, InvalidFloor, LabResult, Machine, Observed, Part, PhaseTimes, Placebo, PointSummary, Refused,
-    Sample, Stopped, Verdict, Warning,
+    Arm, ArmSummary, Bill, Comparison, Crossover, Effect, ExperimentRecord, Explained, Explanation, Factor, FloorPart,
+    FloorSample, FloorSummary, Floors, InvalidFloor, LabResult, Machine, Observed, PhaseTimes, Placebo, PointSummary,
+    Refused, Sample, Stopped, Verdict, Warning,
 };
 
 fn arm(name: &str, times_ms: [f64; 4], traps: Option<f64>) -> Arm {
@@ -82,7 +82,7 @@ fn explanation(arm: &str, parts: &[(&str, f64)], measured_ns: f64, bounds: Optio
         arm: arm.to_owned(),
         metric: if arm == "mmap+populate" { "total_ns" } else { "first_touch_ns" }.to_owned(),
         size_bytes: 100 << 20,
-        parts: parts.iter().map(|&(name, ns_per_page)| Part { name: name.to_owned(), ns_per_page }).collect(),
+        parts: parts.iter().map(|&(name, ns_per_page)| FloorPart { name: name.to_owned(), ns_per_page }).collect(),
         sum_ns,
         measured_ns,
         unexplained_ns: measured_ns - sum_ns,
@@ -130,8 +130,8 @@ fn machine() -> Machine {
     }
 }
 
-fn experiment() -> Experiment {
-    Experiment {
+fn experiment() -> ExperimentRecord {
+    ExperimentRecord {
         name: "anonymous".to_owned(),
         file: None,
         question: "What?".to_owned(),

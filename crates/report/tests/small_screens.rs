@@ -1,8 +1,8 @@
 //! The screens of pairs of malloc and free, and of touches timed one by one, from injected results.
 
 use results::{
-    Arm, ArmSummary, ArmWork, Bill, Bucket, Comparison, Distribution, Experiment, LabResult, Latencies, LatencyRow,
-    Machine, Observed, PercentileInterval, PhaseTimes, Placebo, Sample, Verdict,
+    Arm, ArmSummary, ArmWork, Bill, Bucket, Comparison, Distribution, ExperimentRecord, LabResult, Latencies,
+    LatencyRow, Machine, Observed, PercentileInterval, PhaseTimes, Placebo, Sample, Verdict,
 };
 
 fn arm(name: &str, source: &str, times_ns: [f64; 2], operations: u64) -> Arm {
@@ -90,7 +90,7 @@ fn result(name: &str, size_bytes: u64, operations: u64, mut arms: Vec<Arm>, comp
             libc: None,
         },
         warnings: Vec::new(),
-        experiment: Experiment {
+        experiment: ExperimentRecord {
             name: name.to_owned(),
             file: None,
             question: "What?".to_owned(),

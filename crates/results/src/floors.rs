@@ -136,7 +136,7 @@ pub struct SourceFloor {
     /// The arm.
     pub arm: String,
     /// What the floor is made of, each the median over the blocks below.
-    pub parts: Vec<Part>,
+    pub parts: Vec<FloorPart>,
     /// The floor, per base page: median over the same blocks.
     pub floor_ns: f64,
     /// Obtaining and first touch, per base page: median over the same blocks.
@@ -193,7 +193,7 @@ pub struct Explanation {
     /// Bytes of one block of memory.
     pub size_bytes: u64,
     /// The parts, each the median over the blocks below.
-    pub parts: Vec<Part>,
+    pub parts: Vec<FloorPart>,
     /// Sum of the parts, per base page.
     pub sum_ns: f64,
     /// What the arm took, per base page: the median over the same blocks.
@@ -219,7 +219,7 @@ pub struct Explanation {
 
 /// A part of a sum.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Part {
+pub struct FloorPart {
     /// What it is.
     pub name: String,
     /// Per base page of the arm's memory.

@@ -20,7 +20,7 @@ mod work;
 pub use effect::{Crossover, Effect, Explained, Factor, PassCrossover, Step, TurningPoint};
 pub use file::{Reading, read, read_claims, read_diagnosis, read_layout, write};
 pub use floors::{
-    Explanation, Floor, FloorEstimate, FloorSample, FloorSummary, Floors, InvalidFloor, Part, SourceFloor,
+    Explanation, Floor, FloorEstimate, FloorPart, FloorSample, FloorSummary, Floors, InvalidFloor, SourceFloor,
 };
 pub use latencies::{Bucket, Distribution, Latencies, LatencyRow, PercentileInterval};
 pub use sample::{ArmSample, Block, Dropped, Sample};
@@ -54,7 +54,7 @@ pub struct LabResult {
     /// Doubts about the figures, each naming the arms that it touches.
     pub warnings: Vec<Warning>,
     /// What was asked.
-    pub experiment: Experiment,
+    pub experiment: ExperimentRecord,
     /// After how many blocks the data were looked at.
     pub looks: Vec<u64>,
     /// The arms that took effect.
@@ -148,7 +148,7 @@ pub struct Warning {
 
 /// What was asked, with every choice that the answer depends on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Experiment {
+pub struct ExperimentRecord {
     /// Name, as on the command line.
     pub name: String,
     /// The file that it was read from, as the user named it; `null` of those that are built in.

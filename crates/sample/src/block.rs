@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use sys::Errno;
 use sys::allocator::HeapBlock;
 use sys::limits::page_bytes;
-use sys::mapping::{OwnMapping, Part, Policy};
+use sys::mapping::{MappingPart, OwnMapping, Policy};
 use sys::memory::Memory;
 use sys::program_break::BreakBlock;
 
@@ -68,7 +68,7 @@ impl Block for OwnMapping {
     }
 }
 
-impl Block for Part {
+impl Block for MappingPart {
     as_memory!();
 }
 
@@ -84,7 +84,7 @@ impl Block for BreakBlock {
 /// Whoever comes first makes it; so it is when all blocks are obtained anew.
 pub(crate) struct OneMapping {
     blocks: usize,
-    parts: Mutex<Vec<Part>>,
+    parts: Mutex<Vec<MappingPart>>,
 }
 
 impl OneMapping {
@@ -93,7 +93,7 @@ impl OneMapping {
     }
 
     /// A part of `len` bytes. Each begins at a page, so that no two have one in common.
-    pub(crate) fn take(&self, len: usize) -> Result<Part, Errno> {
+    pub(crate) fn take(&self, len: usize) -> Result<MappingPart, Errno> {
         let mut parts = self.parts.lock().map_err(|_| Errno::NO_MEMORY)?;
         if parts.is_empty() {
             let step = usize::try_from(page_bytes()).ok().and_then(|page| len.checked_next_multiple_of(page));
@@ -113,7 +113,7 @@ mod tests {
     fn one_mapping_has_a_part_for_every_block_again_and_again() {
         let mapping = OneMapping::new(3);
         for len in [1, 4095, 4097] {
-            let parts: Vec<Part> = (0..3).map(|_| mapping.take(len).unwrap()).collect();
+            let parts: Vec<MappingPart> = (0..3).map(|_| mapping.take(len).unwrap()).collect();
             let mut starts: Vec<usize> = parts.iter().map(Memory::address).collect();
             starts.sort_unstable();
             let step = len.next_multiple_of(usize::try_from(page_bytes()).unwrap());

@@ -19,7 +19,7 @@ pub enum Type {
 
 /// A part of the file that is mapped (`PT_LOAD`). Addresses are those that the file was linked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Segment {
+pub struct LoadSegment {
     /// The first address.
     pub address: u64,
     /// Where in the file it begins.
@@ -32,7 +32,7 @@ pub struct Segment {
     pub flags: u32,
 }
 
-impl Segment {
+impl LoadSegment {
     /// Whether it is code (`PF_X`).
     #[must_use]
     pub fn is_executable(&self) -> bool {
@@ -58,7 +58,7 @@ pub struct Headers {
     /// It asks for an interpreter, the dynamic linker.
     pub interpreted: bool,
     /// What is mapped of it, in the order of the file.
-    pub segments: Vec<Segment>,
+    pub segments: Vec<LoadSegment>,
 }
 
 /// Why bytes are no program.
@@ -115,7 +115,7 @@ fn headers<H: FileHeader<Endian = Endianness>>(bytes: &[u8], bits: u8) -> Result
     let malformed = if has_known_entries { Malformed::Truncated } else { Malformed::Unknown };
     let programs = header.program_headers(endian, bytes).map_err(|_| malformed)?;
     let loaded = programs.iter().filter(|program| program.p_type(endian) == elf::PT_LOAD);
-    let segment = |program: &H::ProgramHeader| Segment {
+    let segment = |program: &H::ProgramHeader| LoadSegment {
         address: program.p_vaddr(endian).into(),
         offset_bytes: program.p_offset(endian).into(),
         file_bytes: program.p_filesz(endian).into(),
@@ -216,8 +216,13 @@ mod tests {
         }
         let headers = parse(&bytes).unwrap();
         assert_eq!((headers.bits, headers.kind, headers.entry), (32, Type::Fixed, 0x0040_0100));
-        let expect =
-            Segment { address: 0x0041_0000, offset_bytes: 0x1000, file_bytes: 0x20, memory_bytes: 0x9000, flags: 6 };
+        let expect = LoadSegment {
+            address: 0x0041_0000,
+            offset_bytes: 0x1000,
+            file_bytes: 0x20,
+            memory_bytes: 0x9000,
+            flags: 6,
+        };
         assert_eq!(headers.segments, [expect]);
     }
 

@@ -17,7 +17,7 @@ use rustix::mm::{Advice, MapFlags, MremapFlags, ProtFlags, madvise, mmap_anonymo
 use crate::Errno;
 use crate::memory::{Initialised, Memory, fill, unsafe_memory_of};
 
-pub use part::Part;
+pub use part::MappingPart;
 
 /// The huge page that the policies, proofs and eligible ranges are about.
 pub const HUGE_PAGE_BYTES: usize = 2 << 20;

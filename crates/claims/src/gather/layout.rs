@@ -12,7 +12,7 @@ use sys::process::WaitStatus;
 use super::Gatherer;
 use crate::ask::{Asker, Randomness, Trouble, pick};
 use crate::facts::LayoutFacts;
-use crate::judge::layout::{Kernel, Layouts, aslr_gap, mmap_between};
+use crate::judge::layout::{KernelRange, Layouts, aslr_gap, mmap_between};
 use crate::protocol::ProbeTask;
 
 /// Processes with randomness, and without.
@@ -48,9 +48,9 @@ impl Gatherer<'_> {
             Trouble::Failed(why) => why,
             Trouble::Interrupted => "interrupted".to_owned(),
         });
-        let kernel = Kernel {
+        let kernel = KernelRange {
             randomize: sys::proc::sysctl::randomize_va_space(),
-            range_bytes: Kernel::range_of(&sys::machine::kernel_release(), std::env::consts::ARCH),
+            range_bytes: KernelRange::range_of(&sys::machine::kernel_release(), std::env::consts::ARCH),
             page_bytes: self.who.page_bytes,
         };
         Ok(aslr_gap(&own, other.as_ref().map_err(String::as_str), &kernel))

@@ -26,7 +26,7 @@ impl Default for Layouts {
 
 /// What the kernel does and is known to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Kernel {
+pub struct KernelRange {
     /// `kernel.randomize_va_space`: 0 none, 1 without the heap, 2 all.
     pub randomize: Option<u8>,
     /// In which range its source says that the heap begins, if it is known.
@@ -35,7 +35,7 @@ pub struct Kernel {
     pub page_bytes: usize,
 }
 
-impl Kernel {
+impl KernelRange {
     /// The range of the heap's beginning in the kernel's source: `arch_randomize_brk` of `arch/x86/kernel/process.c` (32 MiB,
     /// since Linux 6.9 1 GiB) and of `mm/util.c` (1 GiB for 64 bits: arm64, riscv).
     #[must_use]
@@ -85,7 +85,7 @@ impl Gaps {
 
 /// The gap between bss and heap, of this program and, if it could be made, of one that is not position independent.
 #[must_use]
-pub fn aslr_gap(own: &Layouts, other: Result<&Layouts, &str>, kernel: &Kernel) -> Claim {
+pub fn aslr_gap(own: &Layouts, other: Result<&Layouts, &str>, kernel: &KernelRange) -> Claim {
     const ID: &str = "aslr-gap";
     let fixed = match &own.fixed {
         Ok(fixed) => fixed,
@@ -149,7 +149,7 @@ pub fn aslr_gap(own: &Layouts, other: Result<&Layouts, &str>, kernel: &Kernel) -
     }
 }
 
-fn gap_explained(word: &str, on: &Gaps, other: Result<(&str, &Gaps, &Gaps), &&str>, kernel: &Kernel) -> String {
+fn gap_explained(word: &str, on: &Gaps, other: Result<(&str, &Gaps, &Gaps), &&str>, kernel: &KernelRange) -> String {
     let range = kernel.range_bytes.map_or("whose range in this kernel is not known here".to_owned(), |bytes| {
         let pages = bytes / kernel.page_bytes as u64;
         format!("of the {} ({} bits) that the kernel's source allows", about(bytes), pages.ilog2())

@@ -1,7 +1,7 @@
 //! Layouts: gaps, and what lies between.
 
 use claims::facts::LayoutFacts;
-use claims::judge::layout::{Kernel, Layouts, aslr_gap, mmap_between};
+use claims::judge::layout::{KernelRange, Layouts, aslr_gap, mmap_between};
 use results::claims::ClaimVerdict::{CannotTest, DoesNotHold, Holds};
 
 use crate::{glibc, is, of};
@@ -24,8 +24,8 @@ fn usual() -> Layouts {
     Layouts { random: (1..=64).map(|n| layout(n * 0x5000)).collect(), fixed: Ok(vec![layout(0); 8]) }
 }
 
-fn kernel(randomize: u8) -> Kernel {
-    Kernel { randomize: Some(randomize), range_bytes: Some(1 << 30), page_bytes: 4096 }
+fn kernel(randomize: u8) -> KernelRange {
+    KernelRange { randomize: Some(randomize), range_bytes: Some(1 << 30), page_bytes: 4096 }
 }
 
 fn gap(change: fn(&mut Layouts), randomize: u8, verdict: results::claims::ClaimVerdict, words: &[&str]) {
@@ -76,12 +76,12 @@ fn another_program_has_its_say() {
 
 #[test]
 fn ranges_follow_the_kernel() {
-    assert_eq!(Kernel::range_of("6.18.44-fc", "x86_64"), Some(1 << 30));
-    assert_eq!(Kernel::range_of("6.8.0-45-generic", "x86_64"), Some(32 << 20));
-    assert_eq!(Kernel::range_of("5.10.0", "aarch64"), Some(1 << 30));
-    assert_eq!(Kernel::range_of("5.10.0", "s390x"), None);
-    assert_eq!(Kernel::range_of("unknown", "x86_64"), None);
-    let unknown = Kernel { range_bytes: None, ..kernel(2) };
+    assert_eq!(KernelRange::range_of("6.18.44-fc", "x86_64"), Some(1 << 30));
+    assert_eq!(KernelRange::range_of("6.8.0-45-generic", "x86_64"), Some(32 << 20));
+    assert_eq!(KernelRange::range_of("5.10.0", "aarch64"), Some(1 << 30));
+    assert_eq!(KernelRange::range_of("5.10.0", "s390x"), None);
+    assert_eq!(KernelRange::range_of("unknown", "x86_64"), None);
+    let unknown = KernelRange { range_bytes: None, ..kernel(2) };
     is(&aslr_gap(&usual(), Err("x"), &unknown), Holds, &["not known here"]);
 }
 

@@ -144,6 +144,38 @@ fn files_are_about_one_thing() {
     }
 }
 
+/// Public types that two crates name alike, because they are the same thing: as numbers, and in a file.
+const NAMED_ALIKE: [&str; 2] = ["Placebo", "Verdict"];
+
+/// The names of the public types that `code` declares.
+fn public_types(code: &str) -> impl Iterator<Item = &str> {
+    let kinds = ["pub struct ", "pub enum ", "pub trait ", "pub type "];
+    let name = |rest: &'_ str| rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
+    code.lines().filter_map(move |line| {
+        let rest = kinds.iter().find_map(|kind| line.trim_start().strip_prefix(kind))?;
+        Some(&rest[..name(rest)])
+    })
+}
+
+#[test]
+fn a_public_name_has_one_meaning() {
+    let mut places: BTreeMap<String, BTreeSet<PathBuf>> = BTreeMap::new();
+    for (name, _) in MAY_USE {
+        for (path, code) in sources(name) {
+            for declared in public_types(&code) {
+                places.entry(declared.to_owned()).or_default().insert(path.clone());
+            }
+        }
+    }
+    assert!(places.len() > 300, "{} public types were found", places.len());
+    places.retain(|name, places| places.len() > 1 && !NAMED_ALIKE.contains(&name.as_str()));
+    assert!(places.is_empty(), "name them by what each is: {places:#?}");
+    assert_eq!(
+        public_types("pub struct A;\n    pub(crate) enum B {}\npub enum C<T> {").collect::<Vec<_>>(),
+        ["A", "C"]
+    );
+}
+
 #[test]
 fn mentions_are_whole_words_outside_comments() {
     assert!(mentions("let x = unsafe { y };", "unsafe"));

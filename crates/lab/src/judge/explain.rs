@@ -3,7 +3,7 @@
 //! Parts come from other processes than the samples that they explain, so a sum may fail, and says
 //! so. docs/method.md has the parts and the rule.
 
-use results::{Explanation, FloorSample, Part, Sample};
+use results::{Explanation, FloorPart, FloorSample, Sample};
 use sample::source::Source;
 use stats::{Interval, largest_rank, median, sign_interval, sorted};
 
@@ -142,11 +142,14 @@ impl Recipe {
 /// `pairs` is not empty; `beside` are those of the lazy arm that this one is held against.
 fn explain(arm: &str, recipe: &Recipe, pairs: &[Pair], beside: &[Pair], margin: f64) -> Explanation {
     let middle = |values: Vec<f64>| median(&values).expect("at least one block");
-    let mut parts: Vec<Part> = Vec::new();
+    let mut parts: Vec<FloorPart> = Vec::new();
     for (name, _) in pairs.iter().flat_map(|pair| &pair.parts) {
         if parts.iter().all(|part| part.name != *name) {
             let of_block = |pair: &Pair| pair.parts.iter().find(|part| part.0 == *name).map_or(0.0, |part| part.1);
-            parts.push(Part { name: (*name).to_owned(), ns_per_page: middle(pairs.iter().map(of_block).collect()) });
+            parts.push(FloorPart {
+                name: (*name).to_owned(),
+                ns_per_page: middle(pairs.iter().map(of_block).collect()),
+            });
         }
     }
     let sum_ns: f64 = parts.iter().map(|part| part.ns_per_page).sum();

@@ -5,7 +5,7 @@
 //! that came with a call no less than populating it, and one that came with neither no less than
 //! its share of a 2 MiB page. All of them have to be written.
 
-use results::{FloorSample, Part, Sample, SourceFloor};
+use results::{FloorPart, FloorSample, Sample, SourceFloor};
 use stats::median;
 use sys::mapping::HUGE_PAGE_BYTES;
 
@@ -69,7 +69,7 @@ fn held_against(arm: &str, pairs: &[Pair]) -> Option<SourceFloor> {
     let middle = |value: fn(&Pair) -> f64| median(&pairs.iter().map(value).collect::<Vec<_>>());
     let part = |index: usize| {
         let ns_per_page = median(&pairs.iter().map(|pair| pair.parts[index].1).collect::<Vec<_>>())?;
-        Some(Part { name: pairs[0].parts[index].0.to_owned(), ns_per_page })
+        Some(FloorPart { name: pairs[0].parts[index].0.to_owned(), ns_per_page })
     };
     let logs: Vec<f64> = pairs.iter().map(|pair| (pair.measured_ns / pair.floor_ns).ln()).collect();
     let interval = interval(&logs);

@@ -33,7 +33,7 @@ impl Asked {
 }
 
 /// What was asked, and what became of it.
-pub(super) fn experiment(design: &Design, cap: Option<Duration>, asked: Asked) -> results::Experiment {
+pub(super) fn experiment(design: &Design, cap: Option<Duration>, asked: Asked) -> results::ExperimentRecord {
     let first = design.arms.first().map(|arm| &arm.work);
     let fill = match &design.experiment.subject {
         Subject::Arms { defaults, .. } => defaults.fill,
@@ -48,7 +48,7 @@ pub(super) fn experiment(design: &Design, cap: Option<Duration>, asked: Asked) -
     };
     let several = |values: Vec<u64>| if values.len() > 1 { values } else { Vec::new() };
     let threads = distinct(|point| point.threads);
-    results::Experiment {
+    results::ExperimentRecord {
         name: design.experiment.name.clone(),
         file: design.experiment.file.clone(),
         question: design.experiment.question.clone(),

@@ -19,23 +19,25 @@ impl OwnMapping {
     /// # Panics
     /// If `step` is 0, or less than `part_len`.
     #[must_use]
-    pub fn split(self, step: usize, part_len: usize) -> Vec<Part> {
+    pub fn split(self, step: usize, part_len: usize) -> Vec<MappingPart> {
         assert!(part_len <= step, "parts that do not overlap");
         let whole = Arc::new(self);
         let starts = (0..whole.len).step_by(step);
-        starts.map(|start| Part { range: start..(start + part_len).min(whole.len), whole: whole.clone() }).collect()
+        starts
+            .map(|start| MappingPart { range: start..(start + part_len).min(whole.len), whole: whole.clone() })
+            .collect()
     }
 }
 
 /// A part of a mapping that no other part overlaps. See [`OwnMapping::split`].
 #[derive(Debug)]
-pub struct Part {
+pub struct MappingPart {
     whole: Arc<OwnMapping>,
     range: Range<usize>,
 }
 
 // SAFETY: the range is mapped and writable while the whole lives, and no other part has any of it.
-unsafe impl Memory for Part {
+unsafe impl Memory for MappingPart {
     #[inline]
     fn start(&self) -> NonNull<c_void> {
         // SAFETY: the range is inside the mapping.
@@ -49,7 +51,7 @@ unsafe impl Memory for Part {
 }
 
 // SAFETY: so is the whole.
-unsafe impl Initialised for Part {}
+unsafe impl Initialised for MappingPart {}
 
 #[cfg(test)]
 mod tests {
@@ -59,7 +61,7 @@ mod tests {
     #[test]
     fn parts_are_disjoint_and_outlive_each_other() {
         let mut parts = OwnMapping::new(10 * 4096, Policy::Plain).unwrap().split(4 * 4096, 4 * 4096);
-        assert_eq!(parts.iter().map(Part::len).collect::<Vec<_>>(), [4 * 4096, 4 * 4096, 2 * 4096]);
+        assert_eq!(parts.iter().map(MappingPart::len).collect::<Vec<_>>(), [4 * 4096, 4 * 4096, 2 * 4096]);
         for (value, part) in (1..).zip(&mut parts) {
             part.fill(value);
             part.write_byte(0, 9);
