@@ -9,8 +9,9 @@
 //! for good. One that breaks the promise (its thread was preempted between reading the clock and publishing) is late: it is emitted as
 //! soon as it comes, and counted.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BinaryHeap, VecDeque};
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 /// Merges items of type `T` by their times.
 #[derive(Debug)]
@@ -65,30 +66,31 @@ impl<T> Merge<T> {
         }
     }
 
-    /// Emits everything whose place is certain. Items of one nanosecond are in the order of their sources.
+    /// Emits everything whose place is certain. Items of one nanosecond are in the order of their sources. Takes some steps for each source,
+    /// and for each item as many as the logarithm of their number.
     pub fn emit(&mut self, mut each: impl FnMut(T)) {
         let certain_ns = self.sources.iter().map(|source| source.watermark_ns).min().unwrap_or(u64::MAX);
         // The end of time itself is certain only when all are closed.
         let is_certain = |time_ns| time_ns < certain_ns || certain_ns == u64::MAX;
-        while let Some((index, time_ns)) = self.earliest().filter(|&(_, time_ns)| is_certain(time_ns)) {
-            // Whatever this source has before the others' first goes without looking at them again.
-            let others_ns = self.sources.iter().enumerate().filter(|&(other, _)| other != index);
-            let others_ns = others_ns.filter_map(|(_, source)| source.waiting.front().map(|&(ns, _)| ns)).min();
-            let until_ns = others_ns.unwrap_or(u64::MAX);
-            let mut next_ns = Some(time_ns);
-            while let Some(time_ns) = next_ns.filter(|&ns| is_certain(ns) && (ns == time_ns || ns < until_ns)) {
-                let Some((_, item)) = self.sources[index].waiting.pop_front() else { break };
+        let first = |waiting: &VecDeque<(u64, T)>| waiting.front().map(|&(ns, _)| ns).filter(|&ns| is_certain(ns));
+        let firsts = self.sources.iter().enumerate();
+        let mut firsts: BinaryHeap<Reverse<(u64, usize)>> =
+            firsts.filter_map(|(index, source)| Some(Reverse((first(&source.waiting)?, index)))).collect();
+        while let Some(Reverse((mut time_ns, index))) = firsts.pop() {
+            let waiting = &mut self.sources[index].waiting;
+            while let Some((_, item)) = waiting.pop_front() {
                 self.late += u64::from(time_ns < self.emitted_ns);
                 self.emitted_ns = self.emitted_ns.max(time_ns);
                 each(item);
-                next_ns = self.sources[index].waiting.front().map(|&(ns, _)| ns);
+                let Some(next_ns) = first(waiting) else { break };
+                // A run of this source's goes on without the others.
+                if firsts.peek().is_some_and(|&Reverse(other)| other < (next_ns, index)) {
+                    firsts.push(Reverse((next_ns, index)));
+                    break;
+                }
+                time_ns = next_ns;
             }
         }
-    }
-
-    fn earliest(&self) -> Option<(usize, u64)> {
-        let firsts = self.sources.iter().enumerate();
-        firsts.filter_map(|(index, source)| Some((index, source.waiting.front()?.0))).min_by_key(|&(_, ns)| ns)
     }
 
     /// How many items came after one that was later than they had been emitted.
