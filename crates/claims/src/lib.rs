@@ -1,6 +1,6 @@
 //! What is said about malloc and mmap, put to the test on the machine at hand.
 //!
-//! Three parts that know little of each other: probes ([`inside`]) find out facts, each in a fresh process of this program;
+//! Three parts that know little of each other: probes ([`probes`]) find out facts, each in a fresh process of this program;
 //! [`facts`] are plain data; [`judge`] makes claims of them and asks the machine nothing, so that facts of any machine can be
 //! judged. What stands between is in `gather`: which probes a claim needs, and in which order. Claims about time are
 //! measured by the lab.

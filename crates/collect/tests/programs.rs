@@ -7,7 +7,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use collect::{CallSource, Collection, Error, Options, Outcome, StreamState, Target};
-use events::{Batch, Call, Definitions, Device, Event, EventKind, Fault, Life, Mapping, MappingKind, Syscall, Thread};
+use events::{
+    Batch, BuildId, Call, Definitions, Device, Event, EventKind, Fault, Life, Mapping, MappingKind, Syscall, Thread,
+};
 use sys::launch::Program;
 use sys::process::WaitStatus;
 
@@ -192,6 +194,9 @@ fn mappings_have_the_names_and_modules_of_their_files() {
                 (of_file.ino(), Device { major: number(major), minor: number(minor) }),
                 "{file}"
             );
+            let bytes = std::fs::read(text(mapping)).expect("it can be read");
+            let build_id = seen.names.build_id(mapping.module).map(BuildId::as_bytes);
+            assert_eq!(build_id, sys::elf::build_id(&bytes[..4096]), "{file}");
         }
     });
 }

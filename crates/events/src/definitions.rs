@@ -45,6 +45,33 @@ pub struct Module {
     pub generation: u64,
 }
 
+/// What a linker leaves in a file to tell its builds apart (`NT_GNU_BUILD_ID`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BuildId {
+    len: u8,
+    bytes: [u8; BuildId::BYTES_MAX],
+}
+
+impl BuildId {
+    /// As long as the longest that linkers make: an SHA-1.
+    pub const BYTES_MAX: usize = 20;
+
+    /// One of these bytes; `None` if they are none, or more than [`BuildId::BYTES_MAX`].
+    #[must_use]
+    pub fn new(id: &[u8]) -> Option<BuildId> {
+        let len = u8::try_from(id.len()).ok().filter(|&len| len > 0)?;
+        let mut bytes = [0; BuildId::BYTES_MAX];
+        bytes.get_mut(..id.len())?.copy_from_slice(id);
+        Some(BuildId { len, bytes })
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
 /// A device, by its numbers (makedev(3)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Device {
@@ -61,6 +88,8 @@ pub enum Definition {
     Text(Name, Arc<str>),
     /// A module. Its path was defined before.
     Module(ModuleId, Module),
+    /// The build id of a module that was defined before, once its code is mapped. A module without one has none, or it could not be read.
+    BuildId(ModuleId, BuildId),
 }
 
 /// Everything that was defined so far, on the reader's side.
@@ -68,11 +97,12 @@ pub enum Definition {
 pub struct Definitions {
     texts: Vec<Arc<str>>,
     modules: Vec<Module>,
+    build_ids: BTreeMap<ModuleId, BuildId>,
 }
 
 impl Default for Definitions {
     fn default() -> Self {
-        Definitions { texts: vec![Arc::from("")], modules: Vec::new() }
+        Definitions { texts: vec![Arc::from("")], modules: Vec::new(), build_ids: BTreeMap::new() }
     }
 }
 
@@ -80,9 +110,18 @@ impl Definitions {
     /// Takes the next definition of the stream. Returns whether it could be: numbers come one after the other, and a number that is there
     /// already, or that leaves a gap, is refused.
     pub fn define(&mut self, definition: Definition) -> bool {
+        if let Definition::BuildId(id, build_id) = definition {
+            let is_new = self.module(id).is_some() && !self.build_ids.contains_key(&id);
+            if is_new {
+                self.build_ids.insert(id, build_id);
+            }
+            return is_new;
+        }
         let (number, next) = match &definition {
             Definition::Text(Name(number), _) => (*number, self.texts.len()),
-            Definition::Module(ModuleId(number), _) => (*number, self.modules.len() + 1),
+            Definition::Module(ModuleId(number), _) | Definition::BuildId(ModuleId(number), _) => {
+                (*number, self.modules.len() + 1)
+            }
         };
         if usize::try_from(number) != Ok(next) {
             return false;
@@ -90,6 +129,7 @@ impl Definitions {
         match definition {
             Definition::Text(_, text) => self.texts.push(text),
             Definition::Module(_, module) => self.modules.push(module),
+            Definition::BuildId(..) => {}
         }
         true
     }
@@ -112,6 +152,12 @@ impl Definitions {
         self.modules.get((id.0 as usize).checked_sub(1)?)
     }
 
+    /// The build id of a module, if it is known.
+    #[must_use]
+    pub fn build_id(&self, id: ModuleId) -> Option<&BuildId> {
+        self.build_ids.get(&id)
+    }
+
     /// All definitions, in an order in which they can be defined.
     pub fn iter(&self) -> impl Iterator<Item = Definition> {
         let number = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
@@ -120,6 +166,7 @@ impl Definitions {
         texts
             .map(move |(index, text)| Definition::Text(Name(number(index)), Arc::clone(text)))
             .chain(modules.map(move |(index, module)| Definition::Module(ModuleId(number(index + 1)), *module)))
+            .chain(self.build_ids.iter().map(|(&id, &build_id)| Definition::BuildId(id, build_id)))
     }
 }
 
@@ -163,6 +210,13 @@ impl Interner {
         self.modules.insert(module, id);
         self.add(Definition::Module(id, module));
         id
+    }
+
+    /// `build_id` is that of the module `id`, unless that is known already.
+    pub fn build_id(&mut self, id: ModuleId, build_id: BuildId) {
+        if self.table.build_id(id).is_none() {
+            self.add(Definition::BuildId(id, build_id));
+        }
     }
 
     fn add(&mut self, definition: Definition) {
@@ -211,6 +265,9 @@ mod tests {
         let (mut interner, mut reader, mut new) = (Interner::default(), Definitions::default(), Vec::new());
         let path = interner.text("/bin/a");
         let first = interner.module(module(path, 1));
+        let build_id = BuildId::new(&[7; 20]).unwrap();
+        interner.build_id(first, build_id);
+        interner.build_id(first, BuildId::new(&[8]).unwrap());
         interner.take_new(&mut new);
         let later = interner.text("later");
         interner.take_new(&mut new);
@@ -219,9 +276,10 @@ mod tests {
             (reader.text(path), reader.text(later), reader.module(first)),
             ("/bin/a", "later", Some(&module(path, 1)))
         );
+        assert_eq!(reader.build_id(first), Some(&build_id), "a file has one");
         let mut copy = Definitions::default();
         assert!(reader.iter().all(|definition| copy.define(definition)));
-        assert_eq!((copy.texts, copy.modules), (reader.texts, reader.modules));
+        assert_eq!((copy.texts, copy.modules, copy.build_ids), (reader.texts, reader.modules, reader.build_ids));
     }
 
     #[test]
@@ -230,6 +288,8 @@ mod tests {
         assert!(!reader.define(Definition::Text(Name(2), Arc::from("gap"))));
         assert!(!reader.define(Definition::Text(Name(0), Arc::from("none"))));
         assert!(!reader.define(Definition::Module(ModuleId(0), module(Name::NONE, 1))));
+        assert!(!reader.define(Definition::BuildId(ModuleId(1), BuildId::new(&[1]).unwrap())), "of no module");
+        assert_eq!([BuildId::new(&[]), BuildId::new(&[0; 21])], [None, None]);
         assert_eq!(reader.text(Name(9)), "", "a damaged file is no reason to panic");
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   Header        clock, start, page sizes, what the sources can see         once, first
-//!   Definition    a text or a module, by its number                          before the first event that refers to it
+//!   Definition    a text, a module or its build id                          before the first event that refers to it
 //!   Event         a syscall, a fault, a mapping, a life, a gap               in the order of their beginnings
 //! ```
 //! Observers and views do not know each other. docs/events.md says why the types look as they do, and where allocation calls and
@@ -23,7 +23,7 @@ pub mod snapshot;
 
 pub use call::Call;
 pub use cause::Cause;
-pub use definitions::{Definition, Definitions, Device, Interner, Module, ModuleId, Name};
+pub use definitions::{BuildId, Definition, Definitions, Device, Interner, Module, ModuleId, Name};
 pub use event::{Ending, Event, EventKind, Fault, Life, Lost, Span, Syscall, Thread};
 pub use header::{Clock, Header, Sees, ThpPolicy};
 pub use mapping::{Mapping, MappingKind, MappingReport};

@@ -2,6 +2,11 @@
 //! parser takes bytes, which may be cut off or hostile. The crate `object` knows the format, in
 //! both widths and both orders of bytes.
 
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
 use object::elf::{self, FileHeader32, FileHeader64};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, FileKind};
@@ -135,10 +140,52 @@ fn headers<H: FileHeader<Endian = Endianness>>(bytes: &[u8], bits: u8) -> Result
     })
 }
 
+/// Where notes are looked for: linkers put the build id behind the program headers, and the loader
+/// has read the first page before it maps anything, so that looking there reads nothing from a disk.
+const NOTES_BYTES: usize = 4096;
+
+/// The build id (`NT_GNU_BUILD_ID`) that a linker left in a file, by the beginning of the file.
+/// `None`: there is none in these bytes, or they are no ELF.
+#[must_use]
+pub fn build_id(bytes: &[u8]) -> Option<&[u8]> {
+    match bits(bytes).ok()? {
+        32 => build_id_of::<FileHeader32<Endianness>>(bytes),
+        _ => build_id_of::<FileHeader64<Endianness>>(bytes),
+    }
+}
+
+fn build_id_of<H: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Option<&[u8]> {
+    let header = H::parse(bytes).ok()?;
+    let endian = header.endian().ok()?;
+    for program in header.program_headers(endian, bytes).ok()? {
+        // Other segments of notes may lie beyond these bytes.
+        let Ok(Some(mut notes)) = program.notes(endian, bytes) else { continue };
+        while let Ok(Some(note)) = notes.next() {
+            if note.name() == elf::ELF_NOTE_GNU && note.n_type(endian) == elf::NT_GNU_BUILD_ID {
+                return Some(note.desc());
+            }
+        }
+    }
+    None
+}
+
+/// The build id of the file at `path`, if that is a regular file and has the inode number `inode`
+/// still. The device is not compared: that of a mapping is not always what stat(2) says (btrfs,
+/// overlayfs).
+#[must_use]
+pub fn build_id_of_file(path: &Path, inode: u64) -> Option<Vec<u8>> {
+    // Looked at before it is opened: to open a device or a pipe can do something.
+    let is_it = |metadata: std::fs::Metadata| metadata.is_file() && metadata.ino() == inode;
+    std::fs::metadata(path).ok().filter(|metadata| is_it(metadata.clone()))?;
+    let file = File::open(path).ok()?;
+    file.metadata().ok().filter(|metadata| is_it(metadata.clone()))?;
+    let mut bytes = Vec::with_capacity(NOTES_BYTES);
+    file.take(NOTES_BYTES as u64).read_to_end(&mut bytes).ok()?;
+    build_id(&bytes).map(<[u8]>::to_vec)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -167,6 +214,36 @@ mod tests {
         let end = headers.segments.iter().map(|segment| segment.address + segment.memory_bytes).max().unwrap();
         let image = crate::image::own_image().unwrap();
         assert_eq!(image.end - image.bias, usize::try_from(end).unwrap());
+    }
+
+    /// A program that is compiled here with a build id of our own has that one, and no other file has.
+    #[test]
+    fn a_build_id_is_what_the_linker_was_told() {
+        let folder = std::env::temp_dir().join(format!("firsttouch-build-id-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let (source, program) = (folder.join("main.c"), folder.join("main"));
+        std::fs::write(&source, "int main(void) { return 0; }").unwrap();
+        let id = [0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef];
+        let compile = std::process::Command::new("cc")
+            .arg(&source)
+            .arg("-o")
+            .arg(&program)
+            .arg("-Wl,--build-id=0x0123456789abcdef")
+            .status();
+        if compile.is_ok_and(|status| status.success()) {
+            let inode = std::fs::metadata(&program).unwrap().ino();
+            let found = build_id_of_file(&program, inode).expect("it has one");
+            assert_eq!(found, id);
+            assert_eq!(build_id_of_file(&program, inode + 1), None, "another file under its path");
+            assert_eq!(build_id_of_file(&source, std::fs::metadata(&source).unwrap().ino()), None, "no ELF");
+            let bytes = std::fs::read(&program).unwrap();
+            for len in 0..bytes.len().min(NOTES_BYTES) {
+                assert!(build_id(&bytes[..len]).is_none_or(|part| part == found), "cut off at {len}");
+            }
+        } else {
+            println!("SKIPPED: there is no C compiler");
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! What sources deliver: beginnings and ends of syscalls and faults, in the vocabulary of events.
 
+use std::collections::HashSet;
 use std::num::NonZeroU64;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use events::{Call, Definition, Device, Interner, Life, Lost, Mapping, MappingReport, Name, Thread};
+use events::{BuildId, Call, Definition, Device, Interner, Life, Lost, Mapping, MappingReport, ModuleId, Name, Thread};
+use sys::elf::build_id_of_file;
 use sys::perf::record::{Record, RecordKind, RecordTask};
 
 use crate::calls;
@@ -106,13 +109,20 @@ fn thread(task: RecordTask) -> Thread {
     Thread { pid: task.pid, tid: task.tid }
 }
 
+/// `PROT_EXEC` of `<asm-generic/mman-common.h>`.
+const EXECUTABLE: u32 = 4;
+
 /// The interner, for the tracer and the consumer. Its lock is held while one text is looked up, never while anything is written.
 #[derive(Debug, Default)]
-pub(crate) struct SharedInterner(Mutex<Interner>);
+pub(crate) struct SharedInterner {
+    interner: Mutex<Interner>,
+    /// Modules whose build id has been looked for.
+    asked: Mutex<HashSet<ModuleId>>,
+}
 
 impl SharedInterner {
     fn lock(&self) -> MutexGuard<'_, Interner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.interner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The number of a text. Paths and programs may have any bytes: those that are no UTF-8 are replaced.
@@ -120,9 +130,19 @@ impl SharedInterner {
         self.lock().text(&String::from_utf8_lossy(bytes))
     }
 
-    /// A mapping, with numbers for its texts.
+    /// A mapping, with numbers for its texts. The build id of a file is read when code of it is mapped first: libraries and programs, not
+    /// data, whose first page a program may not have read.
     pub(crate) fn mapping(&self, report: &MappingReport<'_>) -> Mapping {
-        report.intern(&mut self.lock())
+        let mapping = report.intern(&mut self.lock());
+        let is_code = report.protection & EXECUTABLE != 0 && mapping.module != ModuleId::NONE;
+        if is_code && self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(mapping.module) {
+            // No lock is held while the file is read.
+            let id = build_id_of_file(Path::new(report.name), report.inode);
+            if let Some(id) = id.and_then(|id| BuildId::new(&id)) {
+                self.lock().build_id(mapping.module, id);
+            }
+        }
+        mapping
     }
 
     /// Moves what has been defined since the last time to `into`.
