@@ -54,15 +54,7 @@ fn watch(mut collection: Collection, interrupt: Interrupt) -> (Outcome, Vec<Seen
     let mut definitions = Definitions::default();
     let mut seen = Vec::new();
     let mut take = |line: Line| seen.extend(call(&line));
-    let mut read = |batch: &mut Batch| {
-        for definition in batch.definitions.drain(..) {
-            definitions.define(definition);
-        }
-        for event in batch.events.drain(..) {
-            builder.take(&event, &definitions, &mut take);
-        }
-        builder.pause(&mut take);
-    };
+    let mut read = |batch: &mut Batch| builder.read(batch, &mut definitions, &mut take);
     let (mut batch, mut too_late, mut killed) = (Batch::default(), false, false);
     let until = Instant::now() + PATIENCE;
     while collection.next(LOOK_EVERY, &mut batch) == StreamState::Going {

@@ -174,17 +174,10 @@ impl<'a> Lines<'a> {
     /// Writes everything that is ready. It may take as long as a reader likes: nothing that is watched waits for it.
     fn write(&mut self, batch: &mut Batch) {
         let Lines { definitions, builder, outputs, .. } = self;
-        for definition in batch.definitions.drain(..) {
-            let follows = definitions.define(definition);
-            debug_assert!(follows, "definitions come in order");
-        }
         if batch.events.is_empty() {
             outputs.wait(sys::clock::monotonic_ns().saturating_sub(self.began_ns));
         }
-        for event in batch.events.drain(..) {
-            builder.take(&event, definitions, &mut |line| outputs.take(line));
-        }
-        builder.pause(&mut |line| outputs.take(line));
+        builder.read(batch, definitions, &mut |line| outputs.take(line));
         outputs.flush();
     }
 }

@@ -175,10 +175,10 @@ fn build_id_of<H: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Option<&[u8]
 #[must_use]
 pub fn build_id_of_file(path: &Path, inode: u64) -> Option<Vec<u8>> {
     // Looked at before it is opened: to open a device or a pipe can do something.
-    let is_it = |metadata: std::fs::Metadata| metadata.is_file() && metadata.ino() == inode;
-    std::fs::metadata(path).ok().filter(|metadata| is_it(metadata.clone()))?;
+    let is_it = |metadata: &std::fs::Metadata| metadata.is_file() && metadata.ino() == inode;
+    std::fs::metadata(path).ok().filter(is_it)?;
     let file = File::open(path).ok()?;
-    file.metadata().ok().filter(|metadata| is_it(metadata.clone()))?;
+    file.metadata().ok().filter(is_it)?;
     let mut bytes = Vec::with_capacity(NOTES_BYTES);
     file.take(NOTES_BYTES as u64).read_to_end(&mut bytes).ok()?;
     build_id(&bytes).map(<[u8]>::to_vec)

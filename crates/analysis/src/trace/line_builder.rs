@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 
-use events::{Call, Definitions, Event, EventKind, Fault, Header, Life, Mapping, Span, Syscall, Thread};
+use events::{Batch, Call, Definitions, Event, EventKind, Fault, Header, Life, Mapping, Span, Syscall, Thread};
 use results::trace::{self, Line, LineKind, MappingLabel, TraceSummary};
 
 use super::{decode, registers};
@@ -43,6 +43,18 @@ impl LineBuilder {
             lost: 0,
             last_ns: header.began_ns,
         }
+    }
+
+    /// Takes a batch of the stream whole, its definitions into `definitions`, and emits every line: none waits for the next batch.
+    pub fn read(&mut self, batch: &mut Batch, definitions: &mut Definitions, emit: &mut dyn FnMut(Line)) {
+        for definition in batch.definitions.drain(..) {
+            let follows = definitions.define(definition);
+            debug_assert!(follows, "definitions come in order");
+        }
+        for event in batch.events.drain(..) {
+            self.take(&event, definitions, emit);
+        }
+        self.pause(emit);
     }
 
     /// Takes the next event, and emits the lines that are ready: usually its own, at times one that had to wait for it.
