@@ -343,7 +343,7 @@ fn every_screen_of_it_is_inert() {
         assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "a control character reached the screen");
         for width in [Some(40), Some(80), None] {
             // Styles are there, and stripped by whoever writes it; the name must not be.
-            let table = report::trace_table(&tally.table(summary), width);
+            let table = report::trace_table(&tally.table(summary), report::View::verbose(width));
             assert!(!table.contains("\u{1b}[2J"), "{table}");
         }
     });

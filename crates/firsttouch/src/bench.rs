@@ -13,14 +13,14 @@ use lab::{BenchError, BenchRequest, Experiment, MemoryState};
 use results::{LabResult, Stopped};
 use sys::interrupt::Interrupt;
 
-use crate::options::{BenchOptions, Color, MemoryChoice, Usage};
+use crate::options::{BenchOptions, MemoryChoice, ScreenOptions, Usage};
 use crate::progress::Watcher;
 use crate::sink::{self, Sink};
 use crate::stream;
 
-pub(crate) fn run(options: &BenchOptions, color: Color) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(options: &BenchOptions, screen: ScreenOptions) -> anyhow::Result<ExitCode> {
     if options.list {
-        stream::print(&list(), color)?;
+        stream::print(&list(), screen.color)?;
         return Ok(ExitCode::SUCCESS);
     }
     let request = request(options)?;
@@ -50,8 +50,8 @@ pub(crate) fn run(options: &BenchOptions, color: Color) -> anyhow::Result<ExitCo
             return Err(explain(error));
         }
     };
-    let screen = || report::screen(&result, stream::width());
-    sink::deliver(sink, |writer| results::write(&result, writer), screen, color)?;
+    let text = || report::screen(&result, screen.view());
+    sink::deliver(sink, |writer| results::write(&result, writer), text, screen.color)?;
     if let Some(signal) = interrupt.received() {
         sys::interrupt::die_by(signal);
     }

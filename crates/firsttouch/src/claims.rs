@@ -8,17 +8,17 @@ use anyhow::Context;
 use sys::interrupt::Interrupt;
 
 use crate::bench::new_seed;
-use crate::options::{ClaimsOptions, Color, Usage};
+use crate::options::{ClaimsOptions, ScreenOptions, Usage};
 use crate::progress::Watcher;
 use crate::sink::{self, Sink};
 use crate::stream;
 
-pub(crate) fn run(options: &ClaimsOptions, color: Color) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(options: &ClaimsOptions, screen: ScreenOptions) -> anyhow::Result<ExitCode> {
     let wanted = wanted(&options.ids)?;
     if options.list {
         let wanted = CLAIMS.iter().filter(|(id, _)| wanted.contains(id));
         let lines: Vec<String> = wanted.map(|(id, claim)| format!("{id:18}  {claim}\n")).collect();
-        stream::print(&lines.concat(), color)?;
+        stream::print(&lines.concat(), screen.color)?;
         return Ok(ExitCode::SUCCESS);
     }
     let folder = options.dir.clone().unwrap_or_else(std::env::temp_dir);
@@ -46,8 +46,8 @@ pub(crate) fn run(options: &ClaimsOptions, color: Color) -> anyhow::Result<ExitC
         crate::stream::complain("interrupted before any claim was tested");
         sys::interrupt::die_by(signal);
     }
-    let screen = || report::claims_screen(&claims, stream::width());
-    sink::deliver(sink, |writer| results::write(&claims, writer), screen, color)?;
+    let text = || report::claims_screen(&claims, screen.view());
+    sink::deliver(sink, |writer| results::write(&claims, writer), text, screen.color)?;
     if let Some(signal) = interrupt.received() {
         sys::interrupt::die_by(signal);
     }

@@ -6,22 +6,21 @@ use std::time::Duration;
 use results::doctor::{Diagnosis, SCHEMA};
 use sys::facts::Facts;
 
-use crate::options::{Color, DoctorOptions};
+use crate::options::{DoctorOptions, ScreenOptions};
 use crate::sink::{self, Sink};
-use crate::stream;
 
 /// How long it watches what others do: twenty of the kernel's ticks, and short enough to wait for.
 const WINDOW: Duration = Duration::from_millis(200);
 
-pub(crate) fn run(options: &DoctorOptions, color: Color) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(options: &DoctorOptions, screen: ScreenOptions) -> anyhow::Result<ExitCode> {
     let sink = options.json.as_deref().map(Sink::open).transpose()?;
     let diagnosis = Diagnosis {
         schema: SCHEMA.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         checks: doctor::examine(&Facts::gather(WINDOW)),
     };
-    let screen = || report::doctor_screen(&diagnosis, stream::width());
-    sink::deliver(sink, |writer| results::write(&diagnosis, writer), screen, color)?;
+    let text = || report::doctor_screen(&diagnosis, screen.view());
+    sink::deliver(sink, |writer| results::write(&diagnosis, writer), text, screen.color)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -12,7 +12,7 @@ use sys::Errno;
 use sys::interrupt::Interrupt;
 
 use self::options::{Aslr, LayoutOptions, When};
-use crate::options::{Color, Usage};
+use crate::options::{ScreenOptions, Usage};
 use crate::sink::{self, Sink};
 use crate::stream;
 
@@ -21,7 +21,7 @@ const MOST_LINES: usize = 24;
 /// The status of one that the kernel does not run.
 const NOT_EXECUTABLE: u8 = 126;
 
-pub(crate) fn run(options: &LayoutOptions, color: Color) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(options: &LayoutOptions, screen: ScreenOptions) -> anyhow::Result<ExitCode> {
     check(options)?;
     let json = options.json.as_deref().map(Sink::open).transpose()?;
     let svg = options.svg.as_deref().map(Sink::open).transpose()?;
@@ -46,9 +46,9 @@ pub(crate) fn run(options: &LayoutOptions, color: Color) -> anyhow::Result<ExitC
         file.replace(|writer| std::io::Write::write_all(writer, report::layout_svg(&layout).as_bytes()))?;
     }
     let lines = (!options.all).then_some(MOST_LINES);
-    let width = stream::width();
-    let screen = || report::layout_screen(&layout, width, lines.filter(|_| width.is_some()));
-    sink::deliver(json, |writer| results::write(&layout, writer), screen, color)?;
+    let view = screen.view();
+    let text = || report::layout_screen(&layout, view, lines.filter(|_| view.width.is_some()));
+    sink::deliver(json, |writer| results::write(&layout, writer), text, screen.color)?;
     if let Some(signal) = interrupt.received() {
         sys::interrupt::die_by(signal);
     }

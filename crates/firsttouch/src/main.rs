@@ -40,12 +40,12 @@ fn main() -> ExitCode {
     sys::inherited::keep_children_until_asked();
     sys::interrupt::survive_file_limit();
     let outcome = match cli.verb {
-        Verb::Bench(options) => bench::run(&options, cli.color),
-        Verb::Claims(options) => claims::run(&options, cli.color),
-        Verb::Doctor(options) => doctor::run(&options, cli.color),
-        Verb::Layout(options) => layout::run(&options, cli.color),
-        Verb::Report(options) => report::run(&options, cli.color),
-        Verb::Trace(options) => trace::run(&options, cli.color),
+        Verb::Bench(options) => bench::run(&options, cli.screen),
+        Verb::Claims(options) => claims::run(&options, cli.screen),
+        Verb::Doctor(options) => doctor::run(&options, cli.screen),
+        Verb::Layout(options) => layout::run(&options, cli.screen),
+        Verb::Report(options) => report::run(&options, cli.screen),
+        Verb::Trace(options) => trace::run(&options, cli.screen),
     };
     match outcome {
         Ok(code) => code,

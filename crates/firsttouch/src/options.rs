@@ -33,11 +33,28 @@ Examples:
 Exit status: 0 done, 1 could not do it, 2 wrong usage; interrupted, it dies by the signal."
 )]
 pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) screen: ScreenOptions,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// How every verb shows what it has found.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct ScreenOptions {
     /// When to use colours
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub(crate) color: Color,
-    #[command(subcommand)]
-    pub(crate) verb: Verb,
+    /// Show the reasons and details behind the answer too
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+}
+
+impl ScreenOptions {
+    /// A screen on standard output.
+    pub(crate) fn view(self) -> report::View {
+        report::View { width: crate::stream::width(), verbose: self.verbose }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use crate::options::{Color, ReportOptions};
+use crate::options::{ReportOptions, ScreenOptions};
 use crate::stream;
 
-pub(crate) fn run(options: &ReportOptions, color: Color) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(options: &ReportOptions, screen: ScreenOptions) -> anyhow::Result<ExitCode> {
     let name = || options.file.display().to_string();
     let result = if options.file.as_os_str() == "-" {
         results::read(std::io::stdin().lock()).context("standard input")?
@@ -16,6 +16,6 @@ pub(crate) fn run(options: &ReportOptions, color: Color) -> anyhow::Result<ExitC
         let file = File::open(&options.file).with_context(|| format!("cannot open {}", name()))?;
         results::read(file).with_context(name)?
     };
-    stream::print(&report::screen(&result, stream::width()), color)?;
+    stream::print(&report::screen(&result, screen.view()), screen.color)?;
     Ok(ExitCode::SUCCESS)
 }

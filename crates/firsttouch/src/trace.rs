@@ -15,7 +15,7 @@ use results::trace::TraceSummary;
 use sys::interrupt::{Interrupt, Keyboard, die_by, forget_stop, hold_stop, is_stop_wanted, stop_now};
 use sys::launch::Program;
 
-use crate::options::{CallMode, Color, FaultMode, TraceOptions};
+use crate::options::{CallMode, FaultMode, ScreenOptions, TraceOptions};
 use crate::stream;
 pub(crate) use notice::refusal;
 use output::Outputs;
@@ -27,7 +27,7 @@ const STOPPING: Duration = Duration::from_secs(1);
 /// How long to wait for events before looking for signals.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-pub(crate) fn run(options: &TraceOptions, color: Color) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(options: &TraceOptions, screen: ScreenOptions) -> anyhow::Result<ExitCode> {
     let failed = |error: anyhow::Error, status: u8| {
         stream::complain(&format!("{error:#}"));
         Ok(ExitCode::from(status))
@@ -55,7 +55,7 @@ pub(crate) fn run(options: &TraceOptions, color: Color) -> anyhow::Result<ExitCo
     let output_to_errors = options.json.as_deref() == Some(Path::new("-"));
     let wanted = Options { faults, calls, output_to_errors, ..Options::default() };
     // Everything that can go wrong with files goes wrong before the program runs.
-    let mut outputs = match Outputs::open(options, color) {
+    let mut outputs = match Outputs::open(options, screen) {
         Ok(outputs) => outputs,
         Err(error) if error.is::<crate::options::Usage>() => return Err(error),
         Err(error) => return failed(error, FAILED),

@@ -14,13 +14,15 @@ use crate::survey;
 use crate::sweep::size_label;
 use crate::table::{table, width_of};
 use crate::text::{ALARM, BAD, BOLD, DIM, GOOD, clean, hanging, some_of, styled};
+use crate::view::View;
 
 /// Columns of a terminal that is not one: wide enough for everything.
 const PIPE_COLUMNS: usize = 120;
 
-/// Renders `result` for a terminal of `width` columns; `None` for a pipe, where nothing is wrapped.
+/// Renders `result` as `view` wants it.
 #[must_use]
-pub fn screen(result: &LabResult, width: Option<usize>) -> String {
+pub fn screen(result: &LabResult, view: View) -> String {
+    let width = view.width;
     let columns = width.unwrap_or(PIPE_COLUMNS);
     let body = if survey::is_survey(result) {
         survey::paragraphs(result, columns, width)

@@ -5,6 +5,7 @@ use results::claims::{Claim, ClaimVerdict, Claims};
 use textwrap::core::display_width;
 
 use crate::text::{BAD, BOLD, DIM, GOOD, clean, hanging, styled};
+use crate::view::View;
 
 /// The columns of the ids and of the verdicts: the longest of each.
 const ID_COLUMNS: usize = 18;
@@ -13,9 +14,10 @@ const GAP: &str = "  ";
 /// Evidence narrower than this is not worth a column.
 const EVIDENCE_COLUMNS_MIN: usize = 24;
 
-/// Renders `claims` for a terminal of `width` columns; `None` for a pipe, where nothing is wrapped.
+/// Renders `claims` as `view` wants it.
 #[must_use]
-pub fn screen(claims: &Claims, width: Option<usize>) -> String {
+pub fn screen(claims: &Claims, view: View) -> String {
+    let width = view.width;
     let mut text = claims.claims.iter().map(|claim| entry(claim, width)).collect::<String>();
     if !claims.claims.is_empty() {
         text += "\n";

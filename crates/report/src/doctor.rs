@@ -4,6 +4,7 @@ use anstyle::Style;
 use results::doctor::{Check, Diagnosis, State};
 
 use crate::text::{ALARM, BAD, DIM, GOOD, clean, hanging, styled};
+use crate::view::View;
 
 /// The columns of the states and of the ids: the longest of each.
 const STATE_COLUMNS: usize = 7;
@@ -11,9 +12,10 @@ const ID_COLUMNS: usize = 15;
 /// Commands and effects start near the edge: most commands then fit a line of 80 columns.
 const INDENT: &str = "    ";
 
-/// Renders `diagnosis` for a terminal of `width` columns; `None` for a pipe, where nothing is wrapped.
+/// Renders `diagnosis` as `view` wants it.
 #[must_use]
-pub fn screen(diagnosis: &Diagnosis, width: Option<usize>) -> String {
+pub fn screen(diagnosis: &Diagnosis, view: View) -> String {
+    let width = view.width;
     let mut checks: Vec<&Check> = diagnosis.checks.iter().collect();
     // Stable: the file's order where all else is equal.
     checks.sort_by_key(|check| (check.state, check.is_trouble() && check.touches.is_empty()));

@@ -13,16 +13,18 @@ use self::areas::{Area, Place};
 use self::columns::Columns;
 use crate::number::bytes;
 use crate::text::{BAD, BOLD, DIM, clean, hanging, styled};
+use crate::view::View;
 
 pub use svg::document as svg;
 
 /// Columns of sentences in a pipe, which has no width.
 const PROSE_COLUMNS: usize = 100;
 
-/// Renders `layout` for a terminal of `width` columns; `None` for a pipe, where sentences are wrapped and nothing is cut. No more
-/// than `most` places of the mmap area have a line of their own.
+/// Renders `layout` as `view` wants it; in a pipe sentences are wrapped all the same. No more than `most` places of the mmap
+/// area have a line of their own.
 #[must_use]
-pub fn screen(layout: &Layout, width: Option<usize>, most: Option<usize>) -> String {
+pub fn screen(layout: &Layout, view: View, most: Option<usize>) -> String {
+    let width = view.width;
     let Some(run) = shown(layout) else { return String::new() };
     let mut text = frame(layout, width, most);
     if layout.runs.len() > 1 {

@@ -24,6 +24,7 @@ mod sweep;
 mod table;
 mod text;
 mod trace;
+mod view;
 
 pub use bench::screen;
 pub use claims::screen as claims_screen;
@@ -32,3 +33,4 @@ pub use layout::{redrawn as layout_frame, screen as layout_screen, svg as layout
 pub use number::{bytes, duration};
 pub use text::{clean, hanging as wrapped};
 pub use trace::{trace_end, trace_line, trace_table};
+pub use view::View;

@@ -12,6 +12,7 @@ use results::trace::{
 
 use crate::number::{Nanoseconds, bytes, count};
 use crate::text::{ALARM, BAD, BOLD, DIM, clean, hanging, styled};
+use crate::view::View;
 
 pub use table::screen as trace_table;
 
@@ -48,7 +49,8 @@ pub fn trace_line(shown: &Shown, colored: bool, out: &mut String) {
 
 /// The last lines of a trace: how the program ended, and what was seen of it.
 #[must_use]
-pub fn trace_end(summary: &TraceSummary, width: Option<usize>) -> String {
+pub fn trace_end(summary: &TraceSummary, view: View) -> String {
+    let width = view.width;
     let ended = summary.ending.map(|ending| styled(BOLD, &format!("+++ {} +++", end(ending))) + "   ");
     let late = if summary.late > 0 { format!(", {} late", whole(summary.late)) } else { String::new() };
     let lost = format!("{} lost", whole(summary.lost));

@@ -56,7 +56,7 @@ fn every_verdict() -> Claims {
 
 /// As it looks where styles are stripped.
 fn plain(claims: &Claims, width: Option<usize>) -> String {
-    anstream::adapter::strip_str(&report::claims_screen(claims, width)).to_string()
+    anstream::adapter::strip_str(&report::claims_screen(claims, report::View::verbose(width))).to_string()
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn every_state() -> Diagnosis {
 
 /// As it looks where styles are stripped.
 fn plain(diagnosis: &Diagnosis, width: Option<usize>) -> String {
-    anstream::adapter::strip_str(&report::doctor_screen(diagnosis, width)).to_string()
+    anstream::adapter::strip_str(&report::doctor_screen(diagnosis, report::View::verbose(width))).to_string()
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn result() -> LabResult {
 }
 
 fn plain(result: &LabResult, width: Option<usize>) -> String {
-    let screen = anstream::adapter::strip_str(&report::screen(result, width)).to_string();
+    let screen = anstream::adapter::strip_str(&report::screen(result, report::View::verbose(width))).to_string();
     let columns = width.unwrap_or(usize::MAX);
     assert!(screen.lines().all(|line| line.chars().count() <= columns), "wider than {columns} columns:\n{screen}");
     screen

@@ -115,7 +115,8 @@ fn both() -> Layout {
 }
 
 fn plain(layout: &Layout, width: Option<usize>, most: Option<usize>) -> String {
-    let screen = anstream::adapter::strip_str(&report::layout_screen(layout, width, most)).to_string();
+    let screen =
+        anstream::adapter::strip_str(&report::layout_screen(layout, report::View::verbose(width), most)).to_string();
     let widest = screen.lines().map(|line| line.chars().count()).max().unwrap_or(0);
     assert!(width.is_none_or(|width| widest <= width), "{widest} columns:\n{screen}");
     assert!(screen.is_ascii(), "{screen}");
@@ -181,7 +182,7 @@ fn names_take_the_room_there_is() {
         regions: vec![region(0x7000_0000_0000, MIB, "rw-p", RegionKind::File, Some("/\u{4e2d}\u{6587}.so"), 0)],
         ..LayoutRun::default()
     }]);
-    let screen = report::layout_screen(&short, Some(80), None);
+    let screen = report::layout_screen(&short, report::View::verbose(Some(80)), None);
     let line = screen.lines().find(|line| line.contains(".so")).unwrap();
     assert!(line.contains(".so              1 MiB"), "a wide letter has two columns: {line}");
 }
@@ -209,9 +210,9 @@ fn folding_loses_no_byte() {
 #[test]
 fn narrow_and_empty_ones_are_printed_all_the_same() {
     for width in [1, 20, 60] {
-        let _ = report::layout_screen(&both(), Some(width), Some(3));
+        let _ = report::layout_screen(&both(), report::View::verbose(Some(width)), Some(3));
     }
-    assert_eq!(report::layout_screen(&Layout::default(), Some(80), None), "");
+    assert_eq!(report::layout_screen(&Layout::default(), report::View::verbose(Some(80)), None), "");
     let empty = layout(vec![LayoutRun::default()]);
     assert!(plain(&empty, Some(80), None).contains("Next"));
     assert!(

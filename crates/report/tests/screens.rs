@@ -206,7 +206,7 @@ fn result() -> LabResult {
 
 /// As it looks where styles are stripped.
 fn plain(result: &LabResult, width: Option<usize>) -> String {
-    anstream::adapter::strip_str(&report::screen(result, width)).to_string()
+    anstream::adapter::strip_str(&report::screen(result, report::View::verbose(width))).to_string()
 }
 
 #[test]

@@ -137,7 +137,7 @@ fn result(name: &str, size_bytes: u64, operations: u64, mut arms: Vec<Arm>, comp
 
 /// As it looks where styles are stripped.
 fn plain(result: &LabResult, width: Option<usize>) -> String {
-    anstream::adapter::strip_str(&report::screen(result, width)).to_string()
+    anstream::adapter::strip_str(&report::screen(result, report::View::verbose(width))).to_string()
 }
 
 fn pairs(with_allocator: bool) -> LabResult {

@@ -208,7 +208,7 @@ fn table() -> Table {
 }
 
 fn plain_table(table: &Table, width: Option<usize>) -> String {
-    anstream::adapter::strip_str(&report::trace_table(table, width)).to_string()
+    anstream::adapter::strip_str(&report::trace_table(table, report::View::verbose(width))).to_string()
 }
 
 #[test]

@@ -12,7 +12,7 @@ use anstream::{AutoStream, ColorChoice};
 use anyhow::Context;
 use results::trace::{Line, Shown, TraceSummary, write_line, write_summary};
 
-use crate::options::{Color, TraceOptions};
+use crate::options::{Color, ScreenOptions, TraceOptions};
 
 /// So much is put together before it is written.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -30,12 +30,12 @@ struct Screen {
     bursts: FaultBursts,
     /// Instead of lines.
     tally: Option<Tally>,
-    width: Option<usize>,
+    view: report::View,
 }
 
 impl Outputs {
     /// Opens what the user wants; files lose what they had.
-    pub(super) fn open(options: &TraceOptions, color: Color) -> anyhow::Result<Self> {
+    pub(super) fn open(options: &TraceOptions, shown: ScreenOptions) -> anyhow::Result<Self> {
         if let (Some(one), Some(other)) = (&options.output, &options.json) {
             differ(one, other)?;
         }
@@ -44,13 +44,16 @@ impl Outputs {
         let stream = match &options.output {
             Some(path) => Some(Stream::open(path)?),
             None if to_stdout => None,
-            None => Some(Stream::stderr(color)),
+            None => Some(Stream::stderr(shown.color)),
         };
         let screen = stream.map(|stream| Screen {
             stream,
             bursts: FaultBursts::new(options.faults.into(), sys::limits::page_bytes()),
             tally: options.count.then(Tally::default),
-            width: if options.output.is_none() { crate::stream::width_of_errors() } else { None },
+            view: report::View {
+                width: if options.output.is_none() { crate::stream::width_of_errors() } else { None },
+                verbose: shown.verbose,
+            },
         });
         Ok(Outputs { screen, json })
     }
@@ -89,15 +92,15 @@ impl Outputs {
         if let Some(json) = &mut self.json {
             json.add(|text| write_summary(summary, text));
         }
-        if let Some(Screen { stream, bursts, tally, width }) = &mut self.screen {
+        if let Some(Screen { stream, bursts, tally, view }) = &mut self.screen {
             bursts.pause(&mut |shown| stream.show(&shown));
             let end = match tally {
-                Some(tally) => report::trace_table(&tally.table(*summary), *width),
-                None => report::trace_end(summary, *width),
+                Some(tally) => report::trace_table(&tally.table(*summary), *view),
+                None => report::trace_end(summary, *view),
             };
             let plain = !stream.colored;
             // The terminal has echoed ^C at the beginning of the line.
-            if interrupted && width.is_some() {
+            if interrupted && view.width.is_some() {
                 stream.add(|text| text.push('\n'));
             }
             stream.add(|text| if plain { *text += &strip_str(&end).to_string() } else { *text += &end });

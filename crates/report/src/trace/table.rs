@@ -6,6 +6,7 @@ use textwrap::core::display_width;
 use super::{Large, Place, reason, trace_end, whole};
 use crate::number::{Nanoseconds, TimeUnit, digits};
 use crate::text::{BOLD, clean, hanging};
+use crate::view::View;
 
 /// Columns that names have at least, before columns of figures go.
 const NAME_COLUMNS: usize = 24;
@@ -25,10 +26,11 @@ impl Column {
     }
 }
 
-/// Renders `table` for a terminal of `width` columns; `None` for a pipe, where nothing is wrapped.
+/// Renders `table` as `view` wants it.
 #[must_use]
-pub fn screen(table: &Table, width: Option<usize>) -> String {
-    let end = trace_end(&table.summary, width);
+pub fn screen(table: &Table, view: View) -> String {
+    let width = view.width;
+    let end = trace_end(&table.summary, view);
     let Some(total) = &table.total else {
         return hanging("", "No fault and no memory syscall was seen.", width) + &end;
     };
