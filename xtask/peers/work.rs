@@ -1,4 +1,5 @@
-// The same work as fixtures/phases.c without its second touch: 32 blocks of 1 MiB mapped, written, unmapped.
+// The same work as fixtures/phases.c without its second touch: 32 blocks of 1 MiB mapped, written,
+// unmapped.
 
 const BLOCKS: usize = 32;
 const BYTES: usize = 1 << 20;

@@ -1,4 +1,5 @@
-//! The stages that run the lab on itself: copies that must be the same, and injected work that must be found.
+//! The stages that run the lab on itself: copies that must be the same, and injected work that must
+//! be found.
 
 use std::path::{Path, PathBuf};
 
@@ -32,7 +33,9 @@ pub(crate) fn write_experiment(directory: &Path, subject: Subject) -> anyhow::Re
             let arm = |percent: &u64| format!("\"injected:+{percent}%\"");
             ("injected", INJECTED.iter().map(arm).collect(), 0.005)
         }
-        Subject::OneCopy => ("one-copy", vec!["{ name = \"copy\", source = \"mmap\" }".to_owned()], 0.02),
+        Subject::OneCopy => {
+            ("one-copy", vec!["{ name = \"copy\", source = \"mmap\" }".to_owned()], 0.02)
+        }
     };
     let text = format!(
         "name = \"{name}\"\nquestion = \"Does the lab find what is there, and nothing else?\"\nmetric = \"total_ns\"\n\
@@ -85,7 +88,9 @@ pub(crate) fn report(subject: Subject, runs: &[Found]) -> String {
                 "called different: {} (in {} of the runs)\ninterval excludes 1: {}\ncalled same: {}\nplacebo untrusted: {}\n\
                  blocks (median): {}, half width of an interval (median): {}\n{conditions}\n",
                 verdict(Verdict::Different),
-                runs.iter().filter(|r| r.comparisons.iter().any(|c| c.verdict == Verdict::Different)).count(),
+                runs.iter()
+                    .filter(|r| r.comparisons.iter().any(|c| c.verdict == Verdict::Different))
+                    .count(),
                 Rate::of(all().map(|c| !c.holds(1.0))),
                 verdict(Verdict::Equivalent),
                 Rate::of(trusted.map(|trusted| !trusted)),
@@ -105,15 +110,19 @@ pub(crate) fn report(subject: Subject, runs: &[Found]) -> String {
                     width(own().filter_map(|c| c.low.zip(c.high))),
                 )
             };
-            let placebo = Rate::of(runs.iter().filter_map(|run| run.trusted).map(|trusted| !trusted));
-            INJECTED.iter().map(line).collect::<String>() + &format!("placebo untrusted: {placebo}\n{conditions}\n")
+            let placebo =
+                Rate::of(runs.iter().filter_map(|run| run.trusted).map(|trusted| !trusted));
+            INJECTED.iter().map(line).collect::<String>()
+                + &format!("placebo untrusted: {placebo}\n{conditions}\n")
         }
     }
 }
 
 fn middle(values: impl Iterator<Item = f64>) -> String {
-    stats::median(&values.collect::<Vec<f64>>())
-        .map_or_else(|| "-".to_owned(), |v| format!("{v:.4}").trim_end_matches('0').trim_end_matches('.').to_owned())
+    stats::median(&values.collect::<Vec<f64>>()).map_or_else(
+        || "-".to_owned(),
+        |v| format!("{v:.4}").trim_end_matches('0').trim_end_matches('.').to_owned(),
+    )
 }
 
 /// Half of the interval, as a share.
@@ -136,27 +145,48 @@ mod tests {
             blocks: 96,
             verdict,
         };
-        Found { seed: 1, elapsed_ns: 1, cut_short: false, dropped: 2, trusted: Some(true), comparisons: vec![ratio] }
+        Found {
+            seed: 1,
+            elapsed_ns: 1,
+            cut_short: false,
+            dropped: 2,
+            trusted: Some(true),
+            comparisons: vec![ratio],
+        }
     }
 
     #[test]
     fn rates_are_counted_from_the_runs() {
-        let runs = [found("copy-1", 0.99, 1.01, Verdict::Equivalent), found("copy-1", 1.001, 1.05, Verdict::Different)];
+        let runs = [
+            found("copy-1", 0.99, 1.01, Verdict::Equivalent),
+            found("copy-1", 1.001, 1.05, Verdict::Different),
+        ];
         let text = report(Subject::Same, &runs);
-        assert!(text.contains("called different: 1 of 2") && text.contains("interval excludes 1: 1 of 2"), "{text}");
-        assert!(text.contains("placebo untrusted: 0 of 2") && text.contains("2.0 blocks dropped"), "{text}");
+        assert!(
+            text.contains("called different: 1 of 2")
+                && text.contains("interval excludes 1: 1 of 2"),
+            "{text}"
+        );
+        assert!(
+            text.contains("placebo untrusted: 0 of 2") && text.contains("2.0 blocks dropped"),
+            "{text}"
+        );
         let runs = [
             found("injected:+2%", 1.01, 1.03, Verdict::Different),
             found("injected:+2%", 0.99, 1.01, Verdict::Inconclusive),
         ];
         let text = report(Subject::Injected, &runs);
-        assert!(text.contains("+2 %: found 1 of 2") && text.contains("holds the truth 1 of 2"), "{text}");
+        assert!(
+            text.contains("+2 %: found 1 of 2") && text.contains("holds the truth 1 of 2"),
+            "{text}"
+        );
         assert!(text.contains("+5 %: found -"), "{text}");
     }
 
     #[test]
     fn the_experiments_are_ones_that_the_lab_reads() {
-        let directory = std::env::temp_dir().join(format!("firsttouch-stage-{}", std::process::id()));
+        let directory =
+            std::env::temp_dir().join(format!("firsttouch-stage-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         for subject in [Subject::Same, Subject::Injected, Subject::OneCopy] {
             let file = write_experiment(&directory, subject).unwrap();

@@ -1,7 +1,8 @@
-//! `cargo xtask prove`: the lab put to the proof on this machine. docs/method.md says what each stage proves.
-//! `cargo xtask bench-trace`: what trace costs. docs/trace.md has the outcome.
+//! `cargo xtask prove`: the lab put to the proof on this machine. docs/method.md says what each
+//! stage proves. `cargo xtask bench-trace`: what trace costs. docs/trace.md has the outcome.
 //!
-//! Stages can be interrupted and go on where they stopped: each run of one is a line in a file of its own.
+//! Stages can be interrupted and go on where they stopped: each run of one is a line in a file of
+//! its own.
 
 mod lab_stages;
 mod neighbour;
@@ -35,9 +36,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Prove the lab on this machine: A/A, injected work, a C program, other tools; quiet and with a busy neighbour
+    /// Prove the lab on this machine: A/A, injected work, a C program, other tools; quiet and with
+    /// a busy neighbour
     Prove(Prove),
-    /// What trace costs, beside strace: a loop of memory syscalls, page faults, programs without either, a burst
+    /// What trace costs, beside strace: a loop of memory syscalls, page faults, programs without
+    /// either, a burst
     BenchTrace(tracing::BenchTrace),
     #[command(name = neighbour::VERB, hide = true)]
     Neighbour { parent: u32, seed: u64 },
@@ -94,7 +97,8 @@ fn prove(options: &Prove) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let named: Result<Vec<Stage>, String> = options.stages.iter().map(|name| Stage::named(name)).collect();
+    let named: Result<Vec<Stage>, String> =
+        options.stages.iter().map(|name| Stage::named(name)).collect();
     let mut stages = match named {
         Ok(stages) => stages,
         Err(error) => {
@@ -108,7 +112,13 @@ fn prove(options: &Prove) -> anyhow::Result<ExitCode> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let program = Program::build(&root, &options.dir)?;
     let store = Store::open(&options.dir, program.build.clone())?;
-    let bench = Bench { root, directory: options.dir.clone(), program, store, interrupt: Interrupt::install()? };
+    let bench = Bench {
+        root,
+        directory: options.dir.clone(),
+        program,
+        store,
+        interrupt: Interrupt::install()?,
+    };
     let mut complete = true;
     for stage in stages {
         if options.fresh {
@@ -145,7 +155,10 @@ impl Bench {
     fn run(&self, stage: Stage, runs: usize) -> anyhow::Result<bool> {
         let (done, other) = self.done(stage)?;
         if other > 0 {
-            eprintln!("{}: {other} runs of another build do not count (--fresh forgets them)", stage.name());
+            eprintln!(
+                "{}: {other} runs of another build do not count (--fresh forgets them)",
+                stage.name()
+            );
         }
         let started = Instant::now();
         let prepared = self.prepare(stage)?;
@@ -156,7 +169,12 @@ impl Bench {
             let (now, left) = (run + 1 - done, runs - run - 1);
             let seconds = started.elapsed().as_secs_f64() / now as f64 * left as f64;
             if std::io::stderr().is_terminal() {
-                eprint!("\r{}: {} of {runs}, {:.0} min left   ", stage.name(), run + 1, seconds / 60.0);
+                eprint!(
+                    "\r{}: {} of {runs}, {:.0} min left   ",
+                    stage.name(),
+                    run + 1,
+                    seconds / 60.0
+                );
                 let _ = std::io::stderr().flush();
             }
         }
@@ -170,8 +188,12 @@ impl Bench {
     fn done(&self, stage: Stage) -> anyhow::Result<(usize, usize)> {
         let name = stage.name();
         Ok(match stage.kind {
-            Kind::Lab(_) => self.store.read::<Found>(&name).map(|(runs, other)| (runs.len(), other))?,
-            Kind::Phases => self.store.read::<phases::Block>(&name).map(|(runs, other)| (runs.len(), other))?,
+            Kind::Lab(_) => {
+                self.store.read::<Found>(&name).map(|(runs, other)| (runs.len(), other))?
+            }
+            Kind::Phases => {
+                self.store.read::<phases::Block>(&name).map(|(runs, other)| (runs.len(), other))?
+            }
             Kind::Peers => {
                 let (said, other) = self.store.read::<Said>(&name)?;
                 (said.iter().filter(|said| said.tool == Tool::Firsttouch).count(), other)
@@ -185,7 +207,11 @@ impl Bench {
             Kind::Phases | Kind::Peers => phases::compile(&self.root, &self.directory)?,
         };
         Ok(match stage.kind {
-            Kind::Peers => Prepared::Peers(Peers::build(&self.root, &self.directory.canonicalize()?, &c_program)?),
+            Kind::Peers => Prepared::Peers(Peers::build(
+                &self.root,
+                &self.directory.canonicalize()?,
+                &c_program,
+            )?),
             _ => Prepared::Program(c_program),
         })
     }
@@ -199,7 +225,8 @@ impl Bench {
         match (stage.kind, prepared) {
             (Kind::Lab(subject), _) => lab(subject),
             (Kind::Phases, Prepared::Program(c_program)) => {
-                let Some(block) = phases::block(&self.program, c_program, seed, self.interrupt)? else {
+                let Some(block) = phases::block(&self.program, c_program, seed, self.interrupt)?
+                else {
                     return Ok(false);
                 };
                 self.store.add(&stage.name(), block)?;
@@ -215,13 +242,18 @@ impl Bench {
         let neighbour = if stage.busy { Some(neighbour::Neighbour::start(seed)?) } else { None };
         let experiment = lab_stages::write_experiment(&self.directory, Subject::OneCopy)?;
         let Some(said) = peers.ask(self.interrupt)? else { return Ok(false) };
-        let Some(result) = self.program.bench(&experiment, seed, self.interrupt)? else { return Ok(false) };
+        let Some(result) = self.program.bench(&experiment, seed, self.interrupt)? else {
+            return Ok(false);
+        };
         drop(neighbour);
         for said in said {
             self.store.add(&stage.name(), said)?;
         }
         let different = result.comparisons.iter().any(|c| c.verdict == results::Verdict::Different);
-        self.store.add(&stage.name(), Said { tool: Tool::Firsttouch, different, version: result.version })?;
+        self.store.add(
+            &stage.name(),
+            Said { tool: Tool::Firsttouch, different, version: result.version },
+        )?;
         Ok(true)
     }
 

@@ -39,7 +39,8 @@ impl Drop for Neighbour {
     }
 }
 
-/// Works and rests in turn until the parent ends: 50 to 500 ms each, writing and mapping and unmapping 64 MiB.
+/// Works and rests in turn until the parent ends: 50 to 500 ms each, writing and mapping and
+/// unmapping 64 MiB.
 pub(crate) fn be(parent: u32, seed: u64) -> ! {
     const BYTES: usize = 64 << 20;
     sys::process::die_with_parent(parent);

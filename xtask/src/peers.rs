@@ -1,4 +1,5 @@
-//! Others on the same work under two names, in turn with the lab, so that all see the same weather of the machine.
+//! Others on the same work under two names, in turn with the lab, so that all see the same weather
+//! of the machine.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -26,7 +27,8 @@ pub(crate) enum Tool {
 
 impl Tool {
     /// All.
-    pub(crate) const ALL: [Tool; 4] = [Tool::Firsttouch, Tool::Hyperfine, Tool::Criterion, Tool::Tango];
+    pub(crate) const ALL: [Tool; 4] =
+        [Tool::Firsttouch, Tool::Hyperfine, Tool::Criterion, Tool::Tango];
 
     /// The rule.
     #[must_use]
@@ -72,13 +74,14 @@ impl Peers {
     pub(crate) fn build(root: &Path, directory: &Path, c_program: &Path) -> anyhow::Result<Self> {
         let again = directory.join("phases-again");
         std::fs::copy(c_program, &again).context("cannot copy the C program")?;
-        let peer = |name: &str| match build(&root.join("xtask/peers").join(name), &directory.join(name)) {
-            Ok(program) => Some(program),
-            Err(error) => {
-                eprintln!("SKIPPED {name}: {error:#}");
-                None
-            }
-        };
+        let peer =
+            |name: &str| match build(&root.join("xtask/peers").join(name), &directory.join(name)) {
+                Ok(program) => Some(program),
+                Err(error) => {
+                    eprintln!("SKIPPED {name}: {error:#}");
+                    None
+                }
+            };
         let (criterion, tango) = (peer("criterion"), peer("tango"));
         let tango = match tango {
             Some(program) => {
@@ -89,7 +92,8 @@ impl Peers {
             None => None,
         };
         let version = Command::new("hyperfine").arg("--version").output();
-        let hyperfine = version.ok().map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        let hyperfine =
+            version.ok().map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
         if hyperfine.is_none() {
             eprintln!("SKIPPED hyperfine: it is not installed (apt-get install hyperfine)");
         }
@@ -103,7 +107,8 @@ impl Peers {
     /// If one of them fails.
     pub(crate) fn ask(&self, interrupt: Interrupt) -> anyhow::Result<Option<Vec<Said>>> {
         let mut all = Vec::new();
-        for said in [self.hyperfine(interrupt)?, self.criterion(interrupt)?, self.tango(interrupt)?] {
+        for said in [self.hyperfine(interrupt)?, self.criterion(interrupt)?, self.tango(interrupt)?]
+        {
             match said {
                 Answer::Said(said) => all.push(said),
                 Answer::Absent => {}
@@ -117,12 +122,22 @@ impl Peers {
         let Some(version) = &self.hyperfine else { return Ok(Answer::Absent) };
         let export = self.directory.join("hyperfine.json");
         let mut command = Command::new("hyperfine");
-        command.args(["-N", "--warmup", "3", "--runs", "20", "--style", "none", "--export-json"]).arg(&export);
-        command.args(self.commands.iter().map(|program| format!("{} mmap 1048576 32", program.display())));
-        let Some(_) = finish("hyperfine", &mut command, interrupt)? else { return Ok(Answer::Interrupted) };
+        command
+            .args(["-N", "--warmup", "3", "--runs", "20", "--style", "none", "--export-json"])
+            .arg(&export);
+        command.args(
+            self.commands.iter().map(|program| format!("{} mmap 1048576 32", program.display())),
+        );
+        let Some(_) = finish("hyperfine", &mut command, interrupt)? else {
+            return Ok(Answer::Interrupted);
+        };
         let times = hyperfine_times(&std::fs::read_to_string(&export)?)?;
         let p = welch(&times[0], &times[1]).context("hyperfine's times do not vary")?;
-        Ok(Answer::Said(Said { tool: Tool::Hyperfine, different: p < 0.05, version: version.clone() }))
+        Ok(Answer::Said(Said {
+            tool: Tool::Hyperfine,
+            different: p < 0.05,
+            version: version.clone(),
+        }))
     }
 
     fn criterion(&self, interrupt: Interrupt) -> anyhow::Result<Answer> {
@@ -142,10 +157,13 @@ impl Peers {
                 "work",
             ]);
             command.env("CRITERION_HOME", self.directory.join("criterion-home"));
-            let Some(finished) = finish("criterion", &mut command, interrupt)? else { return Ok(Answer::Interrupted) };
+            let Some(finished) = finish("criterion", &mut command, interrupt)? else {
+                return Ok(Answer::Interrupted);
+            };
             text = String::from_utf8_lossy(&finished.stdout).into_owned();
         }
-        let different = criterion_verdict(&text).with_context(|| format!("criterion said nothing known: {text}"))?;
+        let different = criterion_verdict(&text)
+            .with_context(|| format!("criterion said nothing known: {text}"))?;
         Ok(Answer::Said(Said { tool: Tool::Criterion, different, version: "0.7".to_owned() }))
     }
 
@@ -153,9 +171,12 @@ impl Peers {
         let Some([program, copy]) = &self.tango else { return Ok(Answer::Absent) };
         let mut command = Command::new(program);
         command.arg("compare").arg(copy).args(["-t", "1"]);
-        let Some(finished) = finish("tango", &mut command, interrupt)? else { return Ok(Answer::Interrupted) };
+        let Some(finished) = finish("tango", &mut command, interrupt)? else {
+            return Ok(Answer::Interrupted);
+        };
         let text = String::from_utf8_lossy(&finished.stdout).into_owned();
-        let different = tango_verdict(&text).with_context(|| format!("tango said nothing known: {text}"))?;
+        let different =
+            tango_verdict(&text).with_context(|| format!("tango said nothing known: {text}"))?;
         Ok(Answer::Said(Said { tool: Tool::Tango, different, version: "0.6".to_owned() }))
     }
 }
@@ -166,13 +187,22 @@ enum Answer {
     Interrupted,
 }
 
-fn finish(name: &str, command: &mut Command, interrupt: Interrupt) -> anyhow::Result<Option<Finished>> {
-    let Some(finished) = sys::process::run(command, interrupt, None).with_context(|| format!("cannot run {name}"))?
+fn finish(
+    name: &str,
+    command: &mut Command,
+    interrupt: Interrupt,
+) -> anyhow::Result<Option<Finished>> {
+    let Some(finished) = sys::process::run(command, interrupt, None)
+        .with_context(|| format!("cannot run {name}"))?
     else {
         return Ok(None);
     };
     if finished.ending != WaitStatus::Exited(0) {
-        bail!("{name} ended with {:?}: {}", finished.ending, String::from_utf8_lossy(&finished.stderr).trim());
+        bail!(
+            "{name} ended with {:?}: {}",
+            finished.ending,
+            String::from_utf8_lossy(&finished.stderr).trim()
+        );
     }
     Ok(Some(finished))
 }
@@ -187,7 +217,10 @@ fn build(source: &Path, target: &Path) -> anyhow::Result<PathBuf> {
         .output()
         .context("cannot run cargo")?;
     if !output.status.success() {
-        bail!("it does not build here: {}", String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or("?"));
+        bail!(
+            "it does not build here: {}",
+            String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or("?")
+        );
     }
     let programs = String::from_utf8_lossy(&output.stdout)
         .lines()
@@ -208,7 +241,8 @@ fn hyperfine_times(json: &str) -> anyhow::Result<[Vec<f64>; 2]> {
     struct Command {
         times: Vec<f64>,
     }
-    let export: Export = serde_json::from_str(json).context("hyperfine's export is of another form")?;
+    let export: Export =
+        serde_json::from_str(json).context("hyperfine's export is of another form")?;
     let times: Vec<Vec<f64>> = export.results.into_iter().map(|command| command.times).collect();
     times.try_into().map_err(|_| anyhow::anyhow!("hyperfine exported other than two commands"))
 }
@@ -249,7 +283,9 @@ mod tests {
 
     #[test]
     fn what_the_peers_say_is_understood() {
-        let times = hyperfine_times(r#"{"results":[{"command":"a","times":[1.0,2.0]},{"command":"b","times":[3.0]}]}"#);
+        let times = hyperfine_times(
+            r#"{"results":[{"command":"a","times":[1.0,2.0]},{"command":"b","times":[3.0]}]}"#,
+        );
         assert_eq!(times.unwrap(), [vec![1.0, 2.0], vec![3.0]]);
         assert!(hyperfine_times(r#"{"results":[]}"#).is_err());
         assert_eq!(criterion_verdict("change: +3 %\nPerformance has regressed.\n"), Some(true));
@@ -264,8 +300,15 @@ mod tests {
     #[test]
     fn rates_are_by_tool() {
         let said = |tool, different| Said { tool, different, version: "1".to_owned() };
-        let text = report(&[said(Tool::Criterion, true), said(Tool::Criterion, false), said(Tool::Firsttouch, false)]);
-        assert!(text.contains("Criterion 1") && text.contains("1 of 2") && text.contains("0 of 1"), "{text}");
+        let text = report(&[
+            said(Tool::Criterion, true),
+            said(Tool::Criterion, false),
+            said(Tool::Firsttouch, false),
+        ]);
+        assert!(
+            text.contains("Criterion 1") && text.contains("1 of 2") && text.contains("0 of 1"),
+            "{text}"
+        );
         assert!(!text.contains("Tango"), "{text}");
     }
 }

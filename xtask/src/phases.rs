@@ -1,4 +1,5 @@
-//! The lab's child against a minimal C program of the same phases, in randomised blocks on one processor each.
+//! The lab's child against a minimal C program of the same phases, in randomised blocks on one
+//! processor each.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,8 +19,12 @@ use sys::process::WaitStatus;
 use crate::program::Program;
 
 /// What is measured: source, size.
-const SUBJECTS: [(Source, u64); 4] =
-    [(Source::Mmap, 1 << 20), (Source::Malloc, 1 << 20), (Source::Mmap, 100 << 20), (Source::Malloc, 100 << 20)];
+const SUBJECTS: [(Source, u64); 4] = [
+    (Source::Mmap, 1 << 20),
+    (Source::Malloc, 1 << 20),
+    (Source::Mmap, 100 << 20),
+    (Source::Malloc, 100 << 20),
+];
 /// Of each.
 const PHASES: [&str; 5] = ["obtain", "first touch", "second touch", "release", "total"];
 /// A difference smaller than this does not matter.
@@ -32,14 +37,19 @@ pub(crate) struct Block {
     pub(crate) pairs: Vec<[[u64; 4]; 2]>,
 }
 
-/// Compiles the C program into `directory`, bound at its start as Rust programs are, so that no call looks its function up.
+/// Compiles the C program into `directory`, bound at its start as Rust programs are, so that no
+/// call looks its function up.
 ///
 /// # Errors
 /// If there is no compiler, or it refuses.
 pub(crate) fn compile(root: &Path, directory: &Path) -> anyhow::Result<PathBuf> {
     let program = directory.join("phases");
     let source = root.join("fixtures/phases.c");
-    let status = Command::new("cc").args(["-O2", "-Wall", "-Wl,-z,now", "-o"]).arg(&program).arg(&source).status();
+    let status = Command::new("cc")
+        .args(["-O2", "-Wall", "-Wl,-z,now", "-o"])
+        .arg(&program)
+        .arg(&source)
+        .status();
     if !status.context("cannot run cc: install a C compiler")?.success() {
         bail!("{} does not compile", source.display());
     }
@@ -66,7 +76,10 @@ pub(crate) fn block(
         let mut pair = [[0; 4]; 2];
         let first = usize::try_from(random.next_u64() % 2)?;
         for which in [first, 1 - first] {
-            let warm = Task::Warm { parent: std::process::id(), bytes: size_bytes * operations / 5 * 6 + (32 << 20) };
+            let warm = Task::Warm {
+                parent: std::process::id(),
+                bytes: size_bytes * operations / 5 * 6 + (32 << 20),
+            };
             child(program, &warm, interrupt)?;
             let measured = match which {
                 0 => ours(program, source, size_bytes, operations, interrupt)?,
@@ -142,7 +155,8 @@ pub(crate) fn report(blocks: &[Block]) -> String {
     let (mut rows, mut apart) = (Vec::new(), Vec::new());
     for (subject, (source, size)) in SUBJECTS.iter().enumerate() {
         let cells = (0..PHASES.len()).map(|phase| {
-            let ratios: Vec<f64> = blocks.iter().map(|block| log_ratio(&block.pairs[subject], phase)).collect();
+            let ratios: Vec<f64> =
+                blocks.iter().map(|block| log_ratio(&block.pairs[subject], phase)).collect();
             let Some(estimate) = compare(&ratios, rank, MARGIN) else { return "-".to_owned() };
             let Some(interval) = estimate.interval else { return format!("{:.3}", estimate.ratio) };
             if estimate.verdict == stats::Verdict::Different {
@@ -154,7 +168,11 @@ pub(crate) fn report(blocks: &[Block]) -> String {
         rows.push(format!("| {} | {} MiB | {cells} |\n", source.name(), size >> 20));
     }
     let verdict = if apart.is_empty() { "none".to_owned() } else { apart.join(", ") };
-    format!("{head}{}different (interval excludes 1 and leaves {} %): {verdict}\n", rows.concat(), 100.0 * MARGIN)
+    format!(
+        "{head}{}different (interval excludes 1 and leaves {} %): {verdict}\n",
+        rows.concat(),
+        100.0 * MARGIN
+    )
 }
 
 fn log_ratio(pair: &[[u64; 4]; 2], phase: usize) -> f64 {
@@ -175,13 +193,17 @@ mod tests {
         let blocks = vec![Block { pairs: vec![pair; SUBJECTS.len()] }; 24];
         let text = report(&blocks);
         assert!(text.contains("2.000 [2.000, 2.000]") && text.contains("1.909"), "{text}");
-        assert!(text.contains("mmap 1 MiB first touch") && text.contains("malloc 100 MiB release"), "{text}");
+        assert!(
+            text.contains("mmap 1 MiB first touch") && text.contains("malloc 100 MiB release"),
+            "{text}"
+        );
     }
 
     /// One real block of the C program alone: the phases are there, and the batch was written.
     #[test]
     fn the_c_program_does_its_phases() {
-        let directory = std::env::temp_dir().join(format!("firsttouch-phases-{}", std::process::id()));
+        let directory =
+            std::env::temp_dir().join(format!("firsttouch-phases-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let program = compile(&root, &directory).unwrap();

@@ -34,12 +34,14 @@ impl Program {
             bail!("the program does not build");
         }
         let built = root.join("target/release/firsttouch");
-        let bytes = std::fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
+        let bytes =
+            std::fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
         let print = format!("{:016x}", fingerprint(&bytes));
         let path = directory.join(format!("firsttouch-{print}"));
         if !path.exists() {
             std::fs::create_dir_all(directory)?;
-            std::fs::copy(&built, &path).with_context(|| format!("cannot write {}", path.display()))?;
+            std::fs::copy(&built, &path)
+                .with_context(|| format!("cannot write {}", path.display()))?;
         }
         Ok(Program { path, build: print })
     }
@@ -55,10 +57,22 @@ impl Program {
         interrupt: Interrupt,
     ) -> anyhow::Result<Option<LabResult>> {
         let mut command = Command::new(&self.path);
-        command.arg("bench").arg(experiment).args(["-q", "--json", "-", "--seed", &seed.to_string()]);
-        let Some(finished) = sys::process::run(&mut command, interrupt, None)? else { return Ok(None) };
+        command.arg("bench").arg(experiment).args([
+            "-q",
+            "--json",
+            "-",
+            "--seed",
+            &seed.to_string(),
+        ]);
+        let Some(finished) = sys::process::run(&mut command, interrupt, None)? else {
+            return Ok(None);
+        };
         if finished.ending != WaitStatus::Exited(0) {
-            bail!("firsttouch ended with {:?}: {}", finished.ending, String::from_utf8_lossy(&finished.stderr).trim());
+            bail!(
+                "firsttouch ended with {:?}: {}",
+                finished.ending,
+                String::from_utf8_lossy(&finished.stderr).trim()
+            );
         }
         Ok(Some(results::read(&finished.stdout[..])?))
     }
@@ -66,7 +80,9 @@ impl Program {
 
 /// FNV-1a: tells builds apart, and no more.
 fn fingerprint(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// What one run found, without its samples.

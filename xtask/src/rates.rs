@@ -14,9 +14,10 @@ pub(crate) struct Rate {
 impl Rate {
     /// How many of `outcomes` are true.
     pub(crate) fn of(outcomes: impl IntoIterator<Item = bool>) -> Self {
-        outcomes
-            .into_iter()
-            .fold(Rate::default(), |rate, hit| Rate { hits: rate.hits + u64::from(hit), of: rate.of + 1 })
+        outcomes.into_iter().fold(Rate::default(), |rate, hit| Rate {
+            hits: rate.hits + u64::from(hit),
+            of: rate.of + 1,
+        })
     }
 
     /// The exact 95 % interval of the true rate (Clopper and Pearson 1934).
@@ -24,9 +25,11 @@ impl Rate {
     pub(crate) fn interval(self) -> (f64, f64) {
         const TAIL: f64 = 0.025;
         let (hits, misses) = (self.hits as f64, (self.of - self.hits) as f64);
-        let quantile = |a: f64, b: f64, p: f64| Beta::new(a, b).map_or(f64::NAN, |beta| beta.inverse_cdf(p));
+        let quantile =
+            |a: f64, b: f64, p: f64| Beta::new(a, b).map_or(f64::NAN, |beta| beta.inverse_cdf(p));
         let low = if self.hits == 0 { 0.0 } else { quantile(hits, misses + 1.0, TAIL) };
-        let high = if self.hits == self.of { 1.0 } else { quantile(hits + 1.0, misses, 1.0 - TAIL) };
+        let high =
+            if self.hits == self.of { 1.0 } else { quantile(hits + 1.0, misses, 1.0 - TAIL) };
         (low, high)
     }
 }
@@ -37,12 +40,20 @@ impl std::fmt::Display for Rate {
             return f.write_str("-");
         }
         let ((low, high), share) = (self.interval(), self.hits as f64 / self.of as f64);
-        write!(f, "{} of {} = {:.1} % [{:.1}, {:.1}]", self.hits, self.of, 100.0 * share, 100.0 * low, 100.0 * high)
+        write!(
+            f,
+            "{} of {} = {:.1} % [{:.1}, {:.1}]",
+            self.hits,
+            self.of,
+            100.0 * share,
+            100.0 * low,
+            100.0 * high
+        )
     }
 }
 
-/// The two-sided p of Welch's t-test that two samples have the same mean; `None` of fewer than two values each, or of
-/// values that do not vary.
+/// The two-sided p of Welch's t-test that two samples have the same mean; `None` of fewer than two
+/// values each, or of values that do not vary.
 #[must_use]
 pub(crate) fn welch(a: &[f64], b: &[f64]) -> Option<f64> {
     let moments = |values: &[f64]| {
@@ -70,7 +81,10 @@ mod tests {
 
     fn check(hits: u64, of: u64, expect: (f64, f64)) {
         let (low, high) = Rate { hits, of }.interval();
-        assert!((low - expect.0).abs() < 5e-4 && (high - expect.1).abs() < 5e-4, "{hits} of {of}: [{low}, {high}]");
+        assert!(
+            (low - expect.0).abs() < 5e-4 && (high - expect.1).abs() < 5e-4,
+            "{hits} of {of}: [{low}, {high}]"
+        );
     }
 
     /// Closed forms: 1 - 0.025^(1/n) at the ends; and a published value (10 of 100).
@@ -90,7 +104,8 @@ mod tests {
         assert!(welch(&a, &a).unwrap() > 0.999);
         let far: Vec<f64> = a.iter().map(|v| v + 100.0).collect();
         assert!(welch(&a, &far).unwrap() < 1e-6);
-        // One degree of freedom each: t = 1 / sqrt(1/2) with equal variances 0.5 and nu = 2, p = 1 - t / sqrt(t^2 + 2).
+        // One degree of freedom each: t = 1 / sqrt(1/2) with equal variances 0.5 and nu = 2, p = 1
+        // - t / sqrt(t^2 + 2).
         let p = welch(&[0.0, 1.0], &[1.0, 2.0]).unwrap();
         let t = 2_f64.sqrt();
         assert!((p - (1.0 - t / (t * t + 2.0).sqrt())).abs() < 1e-9, "{p}");

@@ -82,9 +82,15 @@ impl Stage {
     #[must_use]
     pub(crate) fn about(self) -> &'static str {
         match self.kind {
-            Kind::Phases => "the lab's child against a C program of the same phases, block by block",
-            Kind::Lab(Subject::Same) => "four copies of mmap against mmap: how often is one called different?",
-            Kind::Lab(Subject::Injected) => "1, 2 and 5 % more of the same work: how often is it found?",
+            Kind::Phases => {
+                "the lab's child against a C program of the same phases, block by block"
+            }
+            Kind::Lab(Subject::Same) => {
+                "four copies of mmap against mmap: how often is one called different?"
+            }
+            Kind::Lab(Subject::Injected) => {
+                "1, 2 and 5 % more of the same work: how often is it found?"
+            }
             Kind::Lab(Subject::OneCopy) | Kind::Peers => {
                 "hyperfine, criterion and tango on the same work under two names, in turn with the lab"
             }

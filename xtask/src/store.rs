@@ -1,4 +1,5 @@
-//! What has been measured so far: one line of JSON for each run of a stage, so that an interrupted stage goes on.
+//! What has been measured so far: one line of JSON for each run of a stage, so that an interrupted
+//! stage goes on.
 
 use std::fs::{OpenOptions, create_dir_all, read_to_string};
 use std::io::Write;
@@ -30,7 +31,8 @@ impl Store {
     /// # Errors
     /// If the directory cannot be made.
     pub(crate) fn open(directory: &Path, program: String) -> anyhow::Result<Self> {
-        create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+        create_dir_all(directory)
+            .with_context(|| format!("cannot make {}", directory.display()))?;
         Ok(Store { directory: directory.to_owned(), program })
     }
 
@@ -38,7 +40,8 @@ impl Store {
         self.directory.join(format!("{stage}.jsonl"))
     }
 
-    /// The outcomes of `stage`, and how many lines are of another program, or broken, and do not count.
+    /// The outcomes of `stage`, and how many lines are of another program, or broken, and do not
+    /// count.
     ///
     /// # Errors
     /// If the file is there and cannot be read.
@@ -47,7 +50,8 @@ impl Store {
         if !file.exists() {
             return Ok((Vec::new(), 0));
         }
-        let text = read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let text =
+            read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let lines: Vec<Option<T>> = text
             .lines()
             .map(|line| serde_json::from_str::<Line<T>>(line).ok())
@@ -67,7 +71,10 @@ impl Store {
         let file = self.file(stage);
         let line = serde_json::to_string(&Line { program: self.program.clone(), outcome })?;
         let mut open = OpenOptions::new().create(true).append(true).open(&file);
-        let written = open.as_mut().map_err(|e| std::io::Error::from(e.kind())).and_then(|f| writeln!(f, "{line}"));
+        let written = open
+            .as_mut()
+            .map_err(|e| std::io::Error::from(e.kind()))
+            .and_then(|f| writeln!(f, "{line}"));
         written.with_context(|| format!("cannot write {}", file.display()))
     }
 
@@ -78,7 +85,8 @@ impl Store {
     pub(crate) fn forget(&self, stage: &str) -> anyhow::Result<()> {
         let file = self.file(stage);
         if file.exists() {
-            std::fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
+            std::fs::remove_file(&file)
+                .with_context(|| format!("cannot remove {}", file.display()))?;
         }
         Ok(())
     }
@@ -95,7 +103,8 @@ mod tests {
 
     #[test]
     fn outcomes_come_back_and_those_of_another_program_do_not_count() {
-        let directory = std::env::temp_dir().join(format!("firsttouch-store-{}", std::process::id()));
+        let directory =
+            std::env::temp_dir().join(format!("firsttouch-store-{}", std::process::id()));
         let store = Store::open(&directory, "one".to_owned()).unwrap();
         store.add("aa", Outcome { seed: 1 }).unwrap();
         let other = Store::open(&directory, "two".to_owned()).unwrap();

@@ -1,7 +1,8 @@
 //! `cargo xtask bench-trace`: what `firsttouch trace` costs, beside strace, in the same minutes.
 //!
-//! In each block every way of watching, and none, runs the same program, in random order. What a way adds is its time less that of the
-//! bare run of its block; the figures are medians over blocks with their intervals.
+//! In each block every way of watching, and none, runs the same program, in random order. What a
+//! way adds is its time less that of the bare run of its block; the figures are medians over blocks
+//! with their intervals.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -60,7 +61,9 @@ impl Way {
             Way::Tracepoints => ours(&["--syscalls", "tracepoints"]),
             Way::Ptrace => ours(&["--syscalls", "ptrace"]),
             Way::Faults => ours(&["--syscalls", "off"]),
-            Way::Strace => ["strace", "-f", "-e", "trace=memory", "-o", "/dev/null"].map(String::from).to_vec(),
+            Way::Strace => {
+                ["strace", "-f", "-e", "trace=memory", "-o", "/dev/null"].map(String::from).to_vec()
+            }
         }
     }
 }
@@ -74,9 +77,12 @@ struct Taken {
 
 pub(crate) fn run(options: &BenchTrace, root: &Path) -> anyhow::Result<()> {
     let bench = Bench::build(root, options.blocks)?;
-    let wanted = |part: &str| options.parts.is_empty() || options.parts.iter().any(|wanted| wanted == part);
-    if let Some(unknown) =
-        options.parts.iter().find(|part| !["loop", "faults", "idle", "burst"].contains(&part.as_str()))
+    let wanted =
+        |part: &str| options.parts.is_empty() || options.parts.iter().any(|wanted| wanted == part);
+    if let Some(unknown) = options
+        .parts
+        .iter()
+        .find(|part| !["loop", "faults", "idle", "burst"].contains(&part.as_str()))
     {
         bail!("no part {unknown}; there are loop, faults, idle and burst");
     }
@@ -109,12 +115,19 @@ impl Bench {
             .status()?;
         let acts: PathBuf = root.join("target/memory_acts");
         let source = root.join("fixtures/memory_acts.c");
-        let compiled = Command::new("cc").args(["-O2", "-pthread", "-o"]).arg(&acts).arg(source).status()?;
+        let compiled =
+            Command::new("cc").args(["-O2", "-pthread", "-o"]).arg(&acts).arg(source).status()?;
         if !built.success() || !compiled.success() {
             bail!("cannot build the program, or the one that it watches");
         }
-        let text = |path: PathBuf| anyhow::Ok(path.canonicalize()?.to_str().context("a path of UTF-8")?.to_owned());
-        Ok(Bench { firsttouch: text(root.join("target/release/firsttouch"))?, acts: text(acts)?, blocks })
+        let text = |path: PathBuf| {
+            anyhow::Ok(path.canonicalize()?.to_str().context("a path of UTF-8")?.to_owned())
+        };
+        Ok(Bench {
+            firsttouch: text(root.join("target/release/firsttouch"))?,
+            acts: text(acts)?,
+            blocks,
+        })
     }
 
     /// Runs `act` under `way`. `None`: it cannot be watched in this way here.
@@ -123,17 +136,25 @@ impl Bench {
         words.extend([self.acts.clone(), "time".to_owned()]);
         words.extend(act.iter().map(ToString::to_string));
         let began = Instant::now();
-        let output = Command::new(&words[0]).args(&words[1..]).stdin(Stdio::null()).stderr(Stdio::null()).output();
+        let output = Command::new(&words[0])
+            .args(&words[1..])
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .output();
         let whole_ns = began.elapsed().as_nanos() as f64;
         let Ok(output) = output else { return Ok(None) };
         if !output.status.success() {
             return Ok(None);
         }
-        let act_ns = String::from_utf8_lossy(&output.stdout).trim().parse().context("the program prints its time")?;
+        let act_ns = String::from_utf8_lossy(&output.stdout)
+            .trim()
+            .parse()
+            .context("the program prints its time")?;
         Ok(Some(Taken { whole_ns, act_ns }))
     }
 
-    /// Blocks of all `ways` in random order, after one that does not count. Ways that cannot be had are named and left out.
+    /// Blocks of all `ways` in random order, after one that does not count. Ways that cannot be had
+    /// are named and left out.
     fn blocks(&self, ways: &[Way], act: &[&str]) -> anyhow::Result<Vec<Vec<(Way, Taken)>>> {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
         let mut usable = Vec::new();
@@ -162,9 +183,15 @@ impl Bench {
         let ways = [Way::Bare, Way::Tracepoints, Way::Ptrace, Way::Strace];
         let blocks = self.blocks(&ways, &["loop", "30000"])?;
         for way in ways {
-            let inner = blocks.iter().filter_map(|block| Some(find(block, way)?.act_ns / ROUNDS / 1000.0));
+            let inner =
+                blocks.iter().filter_map(|block| Some(find(block, way)?.act_ns / ROUNDS / 1000.0));
             let whole = blocks.iter().filter_map(|block| Some(find(block, way)?.whole_ns / 1e6));
-            println!("  {:27} {} us a round, {} ms in all", way.name(), shown(inner, 2), shown(whole, 0));
+            println!(
+                "  {:27} {} us a round, {} ms in all",
+                way.name(),
+                shown(inner, 2),
+                shown(whole, 0)
+            );
         }
         for way in [Way::Tracepoints, Way::Ptrace] {
             let share = |time: fn(&Taken) -> f64| {
@@ -194,7 +221,11 @@ impl Bench {
             println!("  {:27} {} ns a fault", way.name(), shown(each, 0));
         }
         let added = blocks.iter().filter_map(|block| {
-            Some((find(block, Way::Faults)?.act_ns - find(block, Way::Bare)?.act_ns) / PAGES / 1000.0)
+            Some(
+                (find(block, Way::Faults)?.act_ns - find(block, Way::Bare)?.act_ns)
+                    / PAGES
+                    / 1000.0,
+            )
         });
         println!("  recording a fault with its latency adds {} us", shown(added, 2));
         Ok(())
@@ -202,16 +233,19 @@ impl Bench {
 
     /// Programs whose loops have no memory syscalls: are they slowed?
     fn idle(&self) -> anyhow::Result<()> {
-        for (about, act) in
-            [("work without the kernel", ["spin", "300"]), ("syscalls that are not about memory", ["calls", "1000000"])]
-        {
+        for (about, act) in [
+            ("work without the kernel", ["spin", "300"]),
+            ("syscalls that are not about memory", ["calls", "1000000"]),
+        ] {
             println!("\nidle: {about}");
             let ways = [Way::Bare, Way::Tracepoints, Way::Ptrace, Way::Strace];
             let blocks = self.blocks(&ways, &act)?;
             for way in &ways[1..] {
                 let logs: Vec<f64> = blocks
                     .iter()
-                    .filter_map(|block| Some((find(block, *way)?.act_ns / find(block, Way::Bare)?.act_ns).ln()))
+                    .filter_map(|block| {
+                        Some((find(block, *way)?.act_ns / find(block, Way::Bare)?.act_ns).ln())
+                    })
                     .collect();
                 let Some(estimate) = compare(&logs, rank(logs.len()), 0.02) else { continue };
                 let verdict = match estimate.verdict {
@@ -238,8 +272,8 @@ impl Bench {
         let folder = std::env::temp_dir().join(format!("firsttouch-burst-{}", std::process::id()));
         std::fs::create_dir(&folder)?;
         // An ordinary user may not reach the build's folder.
-        let copies =
-            [("firsttouch", &self.firsttouch), ("acts", &self.acts)].map(|(name, from)| (folder.join(name), from));
+        let copies = [("firsttouch", &self.firsttouch), ("acts", &self.acts)]
+            .map(|(name, from)| (folder.join(name), from));
         for (to, from) in &copies {
             std::fs::copy(from, to)?;
         }
@@ -255,8 +289,11 @@ impl Bench {
         for (user, script) in [("this user", run.clone()), ("nobody", nobody)] {
             let mut lost = Vec::new();
             for _ in 0..self.blocks.min(5) {
-                let output = Command::new("sh").args(["-c", &script]).stderr(Stdio::null()).output()?;
-                let Ok(summary) = serde_json::from_slice::<Summary>(&output.stdout) else { continue };
+                let output =
+                    Command::new("sh").args(["-c", &script]).stderr(Stdio::null()).output()?;
+                let Ok(summary) = serde_json::from_slice::<Summary>(&output.stdout) else {
+                    continue;
+                };
                 lost.push(format!(
                     "{} lost ({} seen of {} counted)",
                     summary.lost,
@@ -264,7 +301,10 @@ impl Bench {
                     summary.faults_counted.map_or("?".into(), |count| count.to_string())
                 ));
             }
-            println!("  {user}: {}", if lost.is_empty() { "cannot be had here".into() } else { lost.join("; ") });
+            println!(
+                "  {user}: {}",
+                if lost.is_empty() { "cannot be had here".into() } else { lost.join("; ") }
+            );
         }
         std::fs::remove_dir_all(&folder)?;
         Ok(())
@@ -285,6 +325,8 @@ fn shown(values: impl IntoIterator<Item = f64>, digits: usize) -> String {
     let values: Vec<f64> = values.into_iter().collect();
     let Some(middle) = median(&values) else { return "-".into() };
     let bounds = sign_interval(&sorted(&values), rank(values.len()));
-    let bounds = bounds.map_or(String::new(), |bounds| format!(" [{:.digits$}, {:.digits$}]", bounds.low, bounds.high));
+    let bounds = bounds.map_or(String::new(), |bounds| {
+        format!(" [{:.digits$}, {:.digits$}]", bounds.low, bounds.high)
+    });
     format!("{middle:.digits$}{bounds}")
 }

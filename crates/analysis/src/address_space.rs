@@ -1,9 +1,11 @@
-//! The address space of a process in time: what is mapped where, and which of its pages have been touched.
+//! The address space of a process in time: what is mapped where, and which of its pages have been
+//! touched.
 //!
-//! Two sources tell of it, and either may be missing: what the kernel reports as mapped (`address_space/mappings.rs`) and what
-//! memory syscalls were asked for and returned (`address_space/calls.rs`). Events come in the order of their beginnings, so a
-//! syscall's effect is applied no later than the kernel's own report of it, which comes from inside the syscall and then
-//! only adds what it knows better: the name, and neighbours that have become one mapping.
+//! Two sources tell of it, and either may be missing: what the kernel reports as mapped
+//! (`address_space/mappings.rs`) and what memory syscalls were asked for and returned
+//! (`address_space/calls.rs`). Events come in the order of their beginnings, so a syscall's effect
+//! is applied no later than the kernel's own report of it, which comes from inside the syscall and
+//! then only adds what it knows better: the name, and neighbours that have become one mapping.
 //!
 //! Everything here is ids and numbers; views make text of it.
 //!
@@ -34,13 +36,13 @@ pub use regions::MappedRegion;
 use regions::Regions;
 use under_way::UnderWay;
 
-/// The kernel maps up to this much of a file around the page that a read asks for, if it is in the page cache
-/// (`fault_around_bytes` of mm/memory.c; another value can be set in debugfs only).
+/// The kernel maps up to this much of a file around the page that a read asks for, if it is in the
+/// page cache (`fault_around_bytes` of mm/memory.c; another value can be set in debugfs only).
 const AROUND_BYTES: u64 = 64 << 10;
 /// The kernel leaves at least this much below the stack for its growth (`MIN_GAP` of mm/util.c).
 const STACK_REACH_BYTES: u64 = 128 << 20;
-/// A populated range is taken as touched up to here: a set of its pages costs memory, and what is larger is seldom there
-/// as a whole.
+/// A populated range is taken as touched up to here: a set of its pages costs memory, and what is
+/// larger is seldom there as a whole.
 const POPULATED_AT_MOST_BYTES: u64 = 64 << 30;
 
 /// One address space.
@@ -50,10 +52,11 @@ pub(crate) struct AddressSpace {
     regions: Arc<Regions>,
     /// Touched pages whose entries in the page table a fork passes on.
     inherited_on_fork: Arc<Pages>,
-    /// Touched pages that a child has to fault in again: shared memory, and files that are only read (`vma_needs_copy` of
-    /// mm/memory.c).
+    /// Touched pages that a child has to fault in again: shared memory, and files that are only
+    /// read (`vma_needs_copy` of mm/memory.c).
     not_inherited: Arc<Pages>,
-    /// Pages of private, writable files that came since the last fork. If one faults again, it was only read so far.
+    /// Pages of private, writable files that came since the last fork. If one faults again, it was
+    /// only read so far.
     new_since_fork: Arc<Pages>,
     /// Pages of private, writable files that were read before they were written.
     read_first: Arc<Pages>,
@@ -70,7 +73,8 @@ pub(crate) struct AddressSpace {
     locks_new: bool,
     /// How often it has forked, its ancestors included.
     forks: u32,
-    /// The first page of the stack that the program faulted on. Those above hold its arguments, which execve(2) wrote.
+    /// The first page of the stack that the program faulted on. Those above hold its arguments,
+    /// which execve(2) wrote.
     stack_begins: Option<u64>,
     whose: Whose,
 }
@@ -125,7 +129,8 @@ impl AddressSpace {
         *self = AddressSpace { was_there: true, ..AddressSpace::new(self.header) };
     }
 
-    /// The address space of a child that began at `time_ns`. What was not mapped by then is its parent's only.
+    /// The address space of a child that began at `time_ns`. What was not mapped by then is its
+    /// parent's only.
     pub(crate) fn fork(&mut self, time_ns: u64) -> AddressSpace {
         self.settle(time_ns);
         self.forks += 1;
@@ -151,10 +156,18 @@ impl AddressSpace {
         self.header.sees.calls && !self.compat32
     }
 
-    /// Takes over what a child did that had no memory of its own (vfork(2)), and that had begun as this.
+    /// Takes over what a child did that had no memory of its own (vfork(2)), and that had begun as
+    /// this.
     pub(crate) fn take_back(&mut self, child: &AddressSpace) {
-        let AddressSpace { regions, inherited_on_fork, new_since_fork, read_first, under_way, break_at, .. } =
-            child.clone();
+        let AddressSpace {
+            regions,
+            inherited_on_fork,
+            new_since_fork,
+            read_first,
+            under_way,
+            break_at,
+            ..
+        } = child.clone();
         *self = AddressSpace {
             regions,
             inherited_on_fork,
@@ -166,8 +179,9 @@ impl AddressSpace {
         };
     }
 
-    /// Whether a page was copied, or may have been, since the process began. A child of fork(2) copies a page of its stack
-    /// before it can do anything else; one of vfork(2) has the memory of its parent.
+    /// Whether a page was copied, or may have been, since the process began. A child of fork(2)
+    /// copies a page of its stack before it can do anything else; one of vfork(2) has the memory of
+    /// its parent.
     pub(crate) fn has_copied(&self) -> bool {
         self.whose == Whose::Own
     }
@@ -186,13 +200,16 @@ impl AddressSpace {
     pub(crate) fn fault(&mut self, fault: &Fault, thread: Thread, time_ns: u64) -> Seen {
         self.was_there = false;
         self.settle(time_ns);
-        let Some(region) = self.at(fault.address).or_else(|| self.grown_stack(fault.address)) else {
+        let Some(region) = self.at(fault.address).or_else(|| self.grown_stack(fault.address))
+        else {
             return Seen { cause: Cause::Unknown, region: None };
         };
         let page = self.page_of(&region, fault.address);
         let touched = self.inherited_on_fork.has(page) || self.not_inherited.has(page);
-        // It never came to an end: a write to what may only be read, or a stack that may not grow any further, is a signal.
-        let refused = fault.span.latency_ns.is_none() && (!region.is_writable() || region.kind == MappingKind::Stack);
+        // It never came to an end: a write to what may only be read, or a stack that may not grow
+        // any further, is a signal.
+        let refused = fault.span.latency_ns.is_none()
+            && (!region.is_writable() || region.kind == MappingKind::Stack);
         let same = if touched { self.recent.same(fault, thread, page, time_ns) } else { None };
         let cause = same.unwrap_or_else(|| {
             let access = match (region.is_accessible(), region.is_writable()) {
@@ -233,7 +250,8 @@ impl AddressSpace {
         }
     }
 
-    /// The number of the page at `address`; of a page of hugetlbfs the first of the small pages that it stands for.
+    /// The number of the page at `address`; of a page of hugetlbfs the first of the small pages
+    /// that it stands for.
     fn page_of(&self, region: &MappedRegion, address: u64) -> u64 {
         let large = region.hugetlb_bytes.max(1);
         self.page(address - address % large)
@@ -264,7 +282,8 @@ impl AddressSpace {
         let page_bytes = fault.page_bytes.map_or(0, NonZeroU64::get);
         if page_bytes > self.header.page_bytes && page_bytes.is_power_of_two() {
             let start = fault.address & !(page_bytes - 1);
-            let (first, end) = (start.max(region.start), start.saturating_add(page_bytes).min(region.end));
+            let (first, end) =
+                (start.max(region.start), start.saturating_add(page_bytes).min(region.end));
             let (first, end) = (self.page(first), self.page(end));
             self.pages_of(region).add_range(first, end);
         }
@@ -284,7 +303,12 @@ impl AddressSpace {
 
     /// All sets of pages.
     fn sets(&mut self) -> [&mut Arc<Pages>; 4] {
-        [&mut self.inherited_on_fork, &mut self.not_inherited, &mut self.new_since_fork, &mut self.read_first]
+        [
+            &mut self.inherited_on_fork,
+            &mut self.not_inherited,
+            &mut self.new_since_fork,
+            &mut self.read_first,
+        ]
     }
 
     /// The set that remembers what is touched of `region`.
@@ -297,15 +321,17 @@ impl AddressSpace {
         Arc::make_mut(if stays { &mut self.not_inherited } else { &mut self.inherited_on_fork })
     }
 
-    /// Whether a read of a page of the same file nearby brought `page` along, if it was in the page cache. A write brings
-    /// its own page only (`do_cow_fault` of mm/memory.c), and which of both a fault was is not told: what could not be
-    /// written then was read, and so was what faulted twice.
+    /// Whether a read of a page of the same file nearby brought `page` along, if it was in the page
+    /// cache. A write brings its own page only (`do_cow_fault` of mm/memory.c), and which of both a
+    /// fault was is not told: what could not be written then was read, and so was what faulted
+    /// twice.
     fn was_brought_along(&self, region: &MappedRegion, page: u64) -> bool {
         let window = (AROUND_BYTES / self.header.page_bytes).max(1);
         let (start, end) = (self.page(region.start), self.page(region.end));
         let aligned = page - page % window;
-        // In the mapping's first window, which its start cuts short, the kernel goes as many pages on from there
-        // (do_fault_around of mm/memory.c), but not beyond the page table, which has entries of eight bytes.
+        // In the mapping's first window, which its start cuts short, the kernel goes as many pages
+        // on from there (do_fault_around of mm/memory.c), but not beyond the page table, which has
+        // entries of eight bytes.
         let table = page - page % (self.header.page_bytes / 8).max(1);
         let goes_on = start < aligned && page < start.saturating_add(window) && table <= start;
         let first = if goes_on { start } else { aligned.max(start) };
@@ -333,13 +359,15 @@ impl AddressSpace {
 
     /// The stack, grown down to `address`.
     fn grown_stack(&mut self, address: u64) -> Option<MappedRegion> {
-        let stack = *self.regions.above(address).filter(|above| above.kind == MappingKind::Stack)?;
+        let stack =
+            *self.regions.above(address).filter(|above| above.kind == MappingKind::Stack)?;
         let start = address - address % self.header.page_bytes;
         let grows = stack.start - start <= STACK_REACH_BYTES && stack.is_writable();
         grows.then(|| {
             let regions = Arc::make_mut(&mut self.regions);
             // What has grown was not there before.
-            regions.put(MappedRegion { start, end: stack.start, was_there: false, ..stack }, u64::MAX);
+            regions
+                .put(MappedRegion { start, end: stack.start, was_there: false, ..stack }, u64::MAX);
             regions.at(address).copied()
         })?
     }

@@ -44,7 +44,9 @@ pub fn run(space: &Snapshot, aslr: Option<bool>, at: Moment, detail: Detail) -> 
 fn gap(regions: &[Region], bss_end_page: u64) -> Option<u64> {
     let heap = regions.iter().find(|region| region.kind == RegionKind::Heap)?;
     let between = |region: &&Region| region.end.0 > bss_end_page && region.start < heap.start;
-    (regions.iter().find(between).is_none()).then(|| heap.start.0.checked_sub(bss_end_page)).flatten()
+    (regions.iter().find(between).is_none())
+        .then(|| heap.start.0.checked_sub(bss_end_page))
+        .flatten()
 }
 
 /// What the program's own file says of it.

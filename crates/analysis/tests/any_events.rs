@@ -1,15 +1,17 @@
-//! Events of any kind, in any order and with any numbers in them: nothing panics, and nothing is lost on the way to what is
-//! shown.
+//! Events of any kind, in any order and with any numbers in them: nothing panics, and nothing is
+//! lost on the way to what is shown.
 
 use std::collections::HashMap;
 use std::num::NonZeroU64;
 
 use analysis::trace::{FaultBursts, FaultLines, LineBuilder, Tally};
 use events::{
-    Call, Clock, Ending, Event, Fault, Header, Interner, Life, Lost, MappingReport, Name, Sees, Span, Syscall,
-    ThpPolicy, Thread,
+    Call, Clock, Ending, Event, Fault, Header, Interner, Life, Lost, MappingReport, Name, Sees,
+    Span, Syscall, ThpPolicy, Thread,
 };
-use results::trace::{Group, Line, LineKind, Shown, TableRow, TraceSummary, write_line, write_summary};
+use results::trace::{
+    Group, Line, LineKind, Shown, TableRow, TraceSummary, write_line, write_summary,
+};
 use serde_json::Value;
 
 const PAGE: u64 = 4096;
@@ -26,13 +28,26 @@ struct Random {
 
 impl Random {
     fn below(&mut self, limit: u64) -> u64 {
-        self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.state = self
+            .state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.state >> 33) % limit
     }
 
     fn number(&mut self) -> u64 {
-        const WILD: [u64; 10] =
-            [0, 1, 4095, 1 << 21, 1 << 47, 1 << 63, u64::MAX, u64::MAX - 1, u64::MAX - 4094, 0xffff_ffff_ff60_0000];
+        const WILD: [u64; 10] = [
+            0,
+            1,
+            4095,
+            1 << 21,
+            1 << 47,
+            1 << 63,
+            u64::MAX,
+            u64::MAX - 1,
+            u64::MAX - 4094,
+            0xffff_ffff_ff60_0000,
+        ];
         match self.below(if self.wild { 4 } else { 3 }) {
             3 => WILD[usize::try_from(self.below(10)).unwrap()],
             // Few addresses, so that they meet.
@@ -59,7 +74,10 @@ impl Random {
     }
 
     fn thread(&mut self) -> Thread {
-        let (pid, other) = (10 * (1 + u32::try_from(self.below(3)).unwrap()), u32::try_from(self.below(2)).unwrap());
+        let (pid, other) = (
+            10 * (1 + u32::try_from(self.below(3)).unwrap()),
+            u32::try_from(self.below(2)).unwrap(),
+        );
         Thread { pid, tid: pid + other }
     }
 
@@ -99,7 +117,8 @@ impl Random {
         let call = Call::ALL[usize::try_from(self.below(Call::ALL.len() as u64)).unwrap()];
         let call = if self.below(3) == 0 { Call::Mmap } else { call };
         let first = self.number();
-        let flags = [0x22, 0x21, 2, 1, 0x8022, 0x4_0022, 0x2_0022][usize::try_from(self.below(7)).unwrap()];
+        let flags =
+            [0x22, 0x21, 2, 1, 0x8022, 0x4_0022, 0x2_0022][usize::try_from(self.below(7)).unwrap()];
         let result = match self.below(6) {
             0 => None,
             1 => Some(-1 - self.below(200).cast_signed()),
@@ -108,9 +127,17 @@ impl Random {
         };
         let arguments = match call {
             Call::Mmap => [first, self.small(), self.below(8), flags, self.below(5), self.small()],
-            _ => [first, self.small(), self.below(110), self.below(8), self.number(), self.number()],
+            _ => {
+                [first, self.small(), self.below(110), self.below(8), self.number(), self.number()]
+            }
         };
-        events::EventKind::Syscall(Syscall { call, text: self.name(), arguments, result, span: self.span() })
+        events::EventKind::Syscall(Syscall {
+            call,
+            text: self.name(),
+            arguments,
+            result,
+            span: self.span(),
+        })
     }
 
     fn mapping(&mut self) -> events::EventKind {
@@ -144,12 +171,27 @@ impl Random {
 /// What lines random events become.
 fn told(seed: u64, wild: bool, huge_pages: ThpPolicy, count: usize) -> (Vec<Line>, TraceSummary) {
     let mut interner = Interner::default();
-    let texts = ["", "[heap]", "[stack]", "[vdso]", "/lib/a b\u{1b}[2J\".so", "/dev/zero (deleted)", "[anon:x]", "?"];
+    let texts = [
+        "",
+        "[heap]",
+        "[stack]",
+        "[vdso]",
+        "/lib/a b\u{1b}[2J\".so",
+        "/dev/zero (deleted)",
+        "[anon:x]",
+        "?",
+    ];
     let names = texts.map(|text| interner.text(text)).to_vec();
     let mut random = Random { state: seed, names, interner, texts, time_ns: 0, wild };
     let everything = Sees { calls: true, faults: true, kernel_faults: true, page_sizes: wild };
     let began_ns = random.below(100_000);
-    let header = Header { clock: Clock::Monotonic, began_ns, page_bytes: PAGE, huge_pages, sees: everything };
+    let header = Header {
+        clock: Clock::Monotonic,
+        began_ns,
+        page_bytes: PAGE,
+        huge_pages,
+        sees: everything,
+    };
     let mut builder = LineBuilder::new(&header, true);
     let mut lines = Vec::new();
     for _ in 0..count {
@@ -163,7 +205,9 @@ fn told(seed: u64, wild: bool, huge_pages: ThpPolicy, count: usize) -> (Vec<Line
 /// Every seed, tame and wild, under each policy of huge pages.
 fn each(mut check: impl FnMut(Vec<Line>, TraceSummary)) {
     for seed in 0..40 {
-        for (wild, huge_pages) in [(false, ThpPolicy::Advised), (true, ThpPolicy::Always), (true, ThpPolicy::Never)] {
+        for (wild, huge_pages) in
+            [(false, ThpPolicy::Advised), (true, ThpPolicy::Always), (true, ThpPolicy::Never)]
+        {
             // What is wild populates memory without measure, which takes long.
             if wild && seed >= 6 {
                 continue;
@@ -177,11 +221,14 @@ fn each(mut check: impl FnMut(Vec<Line>, TraceSummary)) {
 #[test]
 fn every_event_but_a_mapping_is_a_line() {
     each(|lines, summary| {
-        let count = |is: fn(&LineKind) -> bool| lines.iter().filter(|line| is(&line.kind)).count() as u64;
+        let count =
+            |is: fn(&LineKind) -> bool| lines.iter().filter(|line| is(&line.kind)).count() as u64;
         assert_eq!(count(|what| matches!(what, LineKind::Fault(_))), summary.faults_seen);
         assert_eq!(count(|what| !matches!(what, LineKind::Lost(_))), summary.events);
-        let lost: u64 =
-            lines.iter().map(|line| if let LineKind::Lost(records) = line.kind { records } else { 0 }).sum();
+        let lost: u64 = lines
+            .iter()
+            .map(|line| if let LineKind::Lost(records) = line.kind { records } else { 0 })
+            .sum();
         assert_eq!(lost, summary.lost);
     });
 }
@@ -201,8 +248,9 @@ fn folding_conserves_faults_and_times() {
                    pid: u32,
                    tid: u32,
                    figures: [u64; 5]| {
-            let sum =
-                sums.entry((pid, tid, fault.cause, fault.mapping.as_ref().map(|mapping| mapping.kind))).or_default();
+            let sum = sums
+                .entry((pid, tid, fault.cause, fault.mapping.as_ref().map(|mapping| mapping.kind)))
+                .or_default();
             for (sum, figure) in sum.iter_mut().zip(figures) {
                 *sum = sum.saturating_add(figure);
             }
@@ -224,14 +272,20 @@ fn folding_conserves_faults_and_times() {
                 }
                 Shown::Line(_) => {}
                 Shown::Burst(burst) => {
-                    assert!(burst.faults > 1 && burst.low < burst.high && burst.timed <= burst.faults, "{burst:?}");
-                    let figures = [burst.faults, burst.major, burst.in_kernel, burst.timed, burst.latency_ns];
+                    assert!(
+                        burst.faults > 1 && burst.low < burst.high && burst.timed <= burst.faults,
+                        "{burst:?}"
+                    );
+                    let figures =
+                        [burst.faults, burst.major, burst.in_kernel, burst.timed, burst.latency_ns];
                     add(&mut after, &burst.first, burst.pid, burst.tid, figures);
                 }
             }
         }
         assert_eq!(before, after);
-        let others = shown.iter().filter_map(|each| if let Shown::Line(line) = each { Some(line) } else { None });
+        let others = shown
+            .iter()
+            .filter_map(|each| if let Shown::Line(line) = each { Some(line) } else { None });
         assert!(
             others.filter(|line| !is_fault(line)).eq(lines.iter().filter(|line| !is_fault(line))),
             "others are as they were"
@@ -252,7 +306,9 @@ fn a_burst_is_shown_before_the_next_syscall_of_its_thread() {
             }
             folder.take(line, &mut |each| match each {
                 Shown::Burst(burst) => *open.get_mut(&burst.tid).unwrap() -= burst.faults,
-                Shown::Line(Line { tid, kind: LineKind::Fault(_), .. }) => *open.get_mut(&tid).unwrap() -= 1,
+                Shown::Line(Line { tid, kind: LineKind::Fault(_), .. }) => {
+                    *open.get_mut(&tid).unwrap() -= 1;
+                }
                 Shown::Line(_) => {}
             });
             assert!(!is_call || open.get(&tid).is_none_or(|&faults| faults == 0));
@@ -269,18 +325,25 @@ fn the_rows_of_the_table_add_up_to_all() {
         }
         let table = tally.table(summary);
         let all = table.total.expect("something was seen");
-        let sum = |figure: fn(&TableRow) -> u64| table.rows.iter().map(figure).fold(0, u64::saturating_add);
+        let sum = |figure: fn(&TableRow) -> u64| {
+            table.rows.iter().map(figure).fold(0, u64::saturating_add)
+        };
         assert_eq!(sum(|row| row.calls), all.calls);
         assert_eq!(sum(|row| row.errors.unwrap_or(0)), all.errors.unwrap_or(0));
         assert_eq!(sum(|row| row.major.unwrap_or(0)), all.major.unwrap_or(0));
         assert_eq!(sum(|row| row.cpu_ns.unwrap_or(0)), all.cpu_ns.unwrap_or(0));
         assert_eq!((sum(|row| row.wall_ns), sum(|row| row.untimed)), (all.wall_ns, all.untimed));
-        let calls =
-            |is: fn(&Group) -> bool| table.rows.iter().filter(|row| is(&row.group)).map(|row| row.calls).sum::<u64>();
+        let calls = |is: fn(&Group) -> bool| {
+            table.rows.iter().filter(|row| is(&row.group)).map(|row| row.calls).sum::<u64>()
+        };
         assert_eq!(calls(|group| !matches!(group, Group::Syscall(_))), summary.faults_seen);
-        let called = lines.iter().filter(|line| matches!(line.kind, LineKind::Syscall(_))).count() as u64;
+        let called =
+            lines.iter().filter(|line| matches!(line.kind, LineKind::Syscall(_))).count() as u64;
         assert_eq!(calls(|group| matches!(group, Group::Syscall(_))), called);
-        assert!(table.rows.is_sorted_by_key(|row| std::cmp::Reverse(row.wall_ns)), "what cost most comes first");
+        assert!(
+            table.rows.is_sorted_by_key(|row| std::cmp::Reverse(row.wall_ns)),
+            "what cost most comes first"
+        );
         for row in &table.rows {
             assert!((0.0..=1.0).contains(&row.wall_share) && row.untimed <= row.calls, "{row:?}");
             assert!(row.p50_ns <= row.p99_ns && row.p99_ns <= row.max_ns, "{row:?}");
@@ -292,12 +355,28 @@ fn the_rows_of_the_table_add_up_to_all() {
 fn every_line_is_json_with_the_keys_of_its_kind() {
     let keys = |kind: &str| -> &[&str] {
         match kind {
-            "syscall" => {
-                &["name", "args", "result", "error", "bytes", "mapping", "mapping_start", "latency_ns", "on_cpu_ns"]
-            }
-            "fault" => {
-                &["address", "ip", "major", "in_kernel", "cause", "mapping", "mapping_start", "latency_ns", "on_cpu_ns"]
-            }
+            "syscall" => &[
+                "name",
+                "args",
+                "result",
+                "error",
+                "bytes",
+                "mapping",
+                "mapping_start",
+                "latency_ns",
+                "on_cpu_ns",
+            ],
+            "fault" => &[
+                "address",
+                "ip",
+                "major",
+                "in_kernel",
+                "cause",
+                "mapping",
+                "mapping_start",
+                "latency_ns",
+                "on_cpu_ns",
+            ],
             "process" => &["event"],
             "lost" => &["records"],
             other => panic!("no kind of line: {other}"),
@@ -308,9 +387,14 @@ fn every_line_is_json_with_the_keys_of_its_kind() {
         for line in &lines {
             text.clear();
             write_line(line, &mut text);
-            let value: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+            let value: Value =
+                serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
             let has = |key: &&str| value.get(key).is_some();
-            assert!(["time_ns", "pid", "tid", "kind"].iter().all(has) && text.matches('\n').count() == 1, "{text}");
+            assert!(
+                ["time_ns", "pid", "tid", "kind"].iter().all(has)
+                    && text.matches('\n').count() == 1,
+                "{text}"
+            );
             assert!(keys(value["kind"].as_str().unwrap()).iter().all(has), "{text}");
             assert!(text.bytes().all(|byte| byte == b'\n' || !byte.is_ascii_control()), "{text:?}");
             if let LineKind::Fault(fault) = &line.kind {
@@ -340,7 +424,10 @@ fn every_screen_of_it_is_inert() {
             folder.take(line, &mut |shown| report::trace_line(&shown, false, &mut text));
         }
         folder.pause(&mut |shown| report::trace_line(&shown, false, &mut text));
-        assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "a control character reached the screen");
+        assert!(
+            text.chars().all(|c| c == '\n' || !c.is_control()),
+            "a control character reached the screen"
+        );
         for width in [Some(40), Some(80), None] {
             // Styles are there, and stripped by whoever writes it; the name must not be.
             let table = report::trace_table(&tally.table(summary), report::View::verbose(width));

@@ -1,5 +1,5 @@
-//! The constants, held against the headers of this machine. Every text that decoding makes of flags is an expression in C, so
-//! the C compiler can say whether it has the value that it was made of.
+//! The constants, held against the headers of this machine. Every text that decoding makes of flags
+//! is an expression in C, so the C compiler can say whether it has the value that it was made of.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -13,7 +13,8 @@ use events::{Call, Definitions, Name, Span, Syscall};
 const HEADERS: &str = "#include <errno.h>\n#include <fcntl.h>\n#include <linux/io_uring.h>\n#include <linux/memfd.h>\n\
                        #include <linux/mempolicy.h>\n#include <linux/mman.h>\n#include <linux/shm.h>\n";
 
-/// All texts of all arguments that have names, with what they were made of: every small value, every bit, every pair of bits.
+/// All texts of all arguments that have names, with what they were made of: every small value,
+/// every bit, every pair of bits.
 fn texts() -> BTreeSet<(String, u64)> {
     let pairs = (0..32).flat_map(|one| (0..32).map(move |other| 1_u64 << one | 1 << other));
     let values: BTreeSet<u64> = (0..256).chain(pairs).chain([!0]).collect();
@@ -21,8 +22,13 @@ fn texts() -> BTreeSet<(String, u64)> {
     let mut texts = BTreeSet::new();
     for call in Call::ALL {
         for value in &values {
-            let syscall =
-                Syscall { call, text: Name::NONE, arguments: [*value; 6], result: Some(0), span: Span::default() };
+            let syscall = Syscall {
+                call,
+                text: Name::NONE,
+                arguments: [*value; 6],
+                result: Some(0),
+                span: Span::default(),
+            };
             for argument in arguments(&syscall, &names) {
                 if let DecodedArgument::Symbols(symbols) = argument {
                     texts.insert((symbols.to_string(), symbols.value()));
@@ -33,7 +39,8 @@ fn texts() -> BTreeSet<(String, u64)> {
     texts
 }
 
-/// The names in an expression, without those in comments: parts between comment signs are code and comment in turn.
+/// The names in an expression, without those in comments: parts between comment signs are code and
+/// comment in turn.
 fn names_in(text: &str) -> impl Iterator<Item = &str> {
     let code = text.split(" /* ").filter_map(|part| part.rsplit(" */").next());
     code.flat_map(|part| part.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'))
@@ -45,31 +52,45 @@ fn compile(assertions: &BTreeSet<(String, u64)>) -> String {
     let mut program = HEADERS.to_owned();
     for (text, value) in assertions {
         let shown = text.split(" /*").next().unwrap_or(text);
-        writeln!(program, "_Static_assert((unsigned long)(unsigned)({text}) == (unsigned){value}ul, \"{shown}\");")
-            .unwrap();
+        writeln!(
+            program,
+            "_Static_assert((unsigned long)(unsigned)({text}) == (unsigned){value}ul, \"{shown}\");"
+        )
+        .unwrap();
     }
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("headers-{}.c", std::process::id()));
+    let file =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("headers-{}.c", std::process::id()));
     std::fs::write(&file, program).unwrap();
-    let compiler =
-        Command::new("cc").args(["-w", "-fsyntax-only", "-fmax-errors=0"]).arg(&file).env("LC_ALL", "C").output();
+    let compiler = Command::new("cc")
+        .args(["-w", "-fsyntax-only", "-fmax-errors=0"])
+        .arg(&file)
+        .env("LC_ALL", "C")
+        .output();
     std::fs::remove_file(&file).unwrap();
     String::from_utf8_lossy(&compiler.unwrap().stderr).into_owned()
 }
 
 #[test]
 fn names_have_the_values_of_the_headers() {
-    if !Command::new("cc").arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success()) {
+    if !Command::new("cc")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+    {
         println!("SKIPPED: cc is not installed");
         return;
     }
     let mut texts = texts();
-    texts.extend(
-        (1..=133).filter_map(|number| Some((CallError::of(-number)?.name()?.to_owned(), number.cast_unsigned()))),
-    );
-    // A value with bits above the low half is no expression of an unsigned int; its low half was looked at.
+    texts.extend((1..=133).filter_map(|number| {
+        Some((CallError::of(-number)?.name()?.to_owned(), number.cast_unsigned()))
+    }));
+    // A value with bits above the low half is no expression of an unsigned int; its low half was
+    // looked at.
     texts.retain(|&(_, value)| u32::try_from(value).is_ok());
 
-    let names: BTreeSet<String> = texts.iter().flat_map(|(text, _)| names_in(text)).map(str::to_owned).collect();
+    let names: BTreeSet<String> =
+        texts.iter().flat_map(|(text, _)| names_in(text)).map(str::to_owned).collect();
     let complaints = compile(&texts);
     let undeclared: BTreeSet<&String> =
         names.iter().filter(|name| complaints.contains(&format!("'{name}' undeclared"))).collect();
@@ -77,8 +98,11 @@ fn names_have_the_values_of_the_headers() {
         println!("SKIPPED: the headers of this machine do not have {undeclared:?}");
     }
     assert!(names.len() - undeclared.len() > 180, "few of {} names are in headers", names.len());
-    texts.retain(|(text, _)| !names_in(text).any(|name| undeclared.iter().any(|missing| *missing == name)));
-    let wrong: Vec<String> = compile(&texts).lines().filter(|l| l.contains("error:")).map(str::to_owned).collect();
+    texts.retain(|(text, _)| {
+        !names_in(text).any(|name| undeclared.iter().any(|missing| *missing == name))
+    });
+    let wrong: Vec<String> =
+        compile(&texts).lines().filter(|l| l.contains("error:")).map(str::to_owned).collect();
     assert!(
         wrong.is_empty(),
         "{} of {} texts have another value: {:#?}",

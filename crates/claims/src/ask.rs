@@ -63,7 +63,11 @@ impl Asker {
     }
 
     /// What a probe answers to `task`, as far as `pick` takes it for an answer.
-    pub(crate) fn ask<T>(&self, task: ProbeTask, pick: fn(ProbeAnswer) -> Option<T>) -> Result<T, Trouble> {
+    pub(crate) fn ask<T>(
+        &self,
+        task: ProbeTask,
+        pick: fn(ProbeAnswer) -> Option<T>,
+    ) -> Result<T, Trouble> {
         self.ask_laid_out(task, Randomness::Inherited, pick)
     }
 
@@ -79,7 +83,8 @@ impl Asker {
         sys::process::set_name(&mut command, "firsttouch");
         command.arg(PROBE_VERB).arg(job(Some(std::process::id()), task));
         let finished = self.run(&mut command, randomness)?;
-        let answer = lab::run::children::understand(&finished, || sys::proc::oom_kills() > oom_kills)?;
+        let answer =
+            lab::run::children::understand(&finished, || sys::proc::oom_kills() > oom_kills)?;
         understood(answer, pick)
     }
 
@@ -96,7 +101,8 @@ impl Asker {
         refusal: fn(collect::Error) -> String,
         pick: fn(ProbeAnswer) -> Option<T>,
     ) -> Result<(T, Vec<SeenCall>), Trouble> {
-        let command = [self.program().into(), PROBE_VERB.into(), job(Some(std::process::id()), task).into()];
+        let command =
+            [self.program().into(), PROBE_VERB.into(), job(Some(std::process::id()), task).into()];
         let (finished, seen) = crate::trace::trace(&command, self.interrupt, refusal)?;
         let answer = lab::run::children::understand(&finished, || false)?;
         Ok((understood(answer, pick)?, seen))
@@ -110,15 +116,21 @@ impl Asker {
         pick: fn(ProbeAnswer) -> Option<T>,
     ) -> Result<(T, String), Trouble> {
         // The tracer is its own program: what leads there is not /proc/self/exe.
-        let finished =
-            self.run(tracer.arg(self.program()).arg(PROBE_VERB).arg(job(None, task)), Randomness::Inherited)?;
+        let finished = self.run(
+            tracer.arg(self.program()).arg(PROBE_VERB).arg(job(None, task)),
+            Randomness::Inherited,
+        )?;
         let trace = String::from_utf8_lossy(&finished.stderr).into_owned();
         let answer = lab::run::children::understand(&finished, || false)?;
         Ok((understood(answer, pick)?, trace))
     }
 
     /// Runs `command` to its end.
-    pub(crate) fn run(&self, command: &mut Command, randomness: Randomness) -> Result<Finished, Trouble> {
+    pub(crate) fn run(
+        &self,
+        command: &mut Command,
+        randomness: Randomness,
+    ) -> Result<Finished, Trouble> {
         if randomness != Randomness::Inherited {
             sys::personality::lay_out_at_random(command, randomness == Randomness::On);
         }
@@ -126,8 +138,13 @@ impl Asker {
         match sys::process::run(command, self.interrupt, Some(PATIENCE)) {
             Ok(Some(finished)) => Ok(finished),
             Ok(None) => Err(Trouble::Interrupted),
-            Err(error) if randomness != Randomness::Inherited && error.kind() == io::ErrorKind::PermissionDenied => {
-                Err(Trouble::Failed("personality(2) is refused here (a container's seccomp filter?)".to_owned()))
+            Err(error)
+                if randomness != Randomness::Inherited
+                    && error.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                Err(Trouble::Failed(
+                    "personality(2) is refused here (a container's seccomp filter?)".to_owned(),
+                ))
             }
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                 Err(Trouble::Failed(format!("{program}: {error}")))
@@ -144,7 +161,8 @@ fn job(parent: Option<u32>, task: ProbeTask) -> String {
 fn understood<T>(answer: ProbeAnswer, pick: fn(ProbeAnswer) -> Option<T>) -> Result<T, Trouble> {
     match answer {
         ProbeAnswer::Failed { reason } => Err(Trouble::Failed(reason)),
-        answer => pick(answer).ok_or_else(|| Trouble::Failed("a probe answered another question".to_owned())),
+        answer => pick(answer)
+            .ok_or_else(|| Trouble::Failed("a probe answered another question".to_owned())),
     }
 }
 

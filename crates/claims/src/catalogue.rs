@@ -11,10 +11,16 @@ pub const CLAIMS: [(&str, &str); 16] = [
     ("brk-or-mmap", "malloc uses brk or mmap, depending on the size"),
     ("program-break", "brk moves the program break up and down"),
     ("thread-arenas", "the main arena uses brk, the arenas of other threads mmap and mprotect"),
-    ("aslr-gap", "without ASLR no gap lies between the end of bss and the heap, with it a random one"),
+    (
+        "aslr-gap",
+        "without ASLR no gap lies between the end of bss and the heap, with it a random one",
+    ),
     ("mmap-between", "the mmap area lies between heap and stack"),
     ("shared", "mmap shares memory between parent and child"),
-    ("malloc-varies", "the time of malloc and zeroing shoots up and varies with size, that of mmap does not"),
+    (
+        "malloc-varies",
+        "the time of malloc and zeroing shoots up and varies with size, that of mmap does not",
+    ),
     ("malloc-slower", "malloc and filling is slower than mmap and filling"),
     ("large-equal", "malloc of large blocks costs what a private anonymous mapping costs"),
     ("map-or-copy", "mapping a file is not free: it can cost more than copying it"),
@@ -33,9 +39,12 @@ pub fn ids() -> impl Iterator<Item = &'static str> {
 /// The nearest, and all that there are.
 pub fn find(wanted: &str) -> Result<&'static str, String> {
     ids().find(|id| *id == wanted).ok_or_else(|| {
-        let hint =
-            lab::question::arm::nearest(wanted, ids()).map_or(".".to_owned(), |near| format!("; did you mean {near}?"));
-        format!("there is no claim {wanted:?}{hint} Known: {}", ids().collect::<Vec<_>>().join(", "))
+        let hint = lab::question::arm::nearest(wanted, ids())
+            .map_or(".".to_owned(), |near| format!("; did you mean {near}?"));
+        format!(
+            "there is no claim {wanted:?}{hint} Known: {}",
+            ids().collect::<Vec<_>>().join(", ")
+        )
     })
 }
 
@@ -44,8 +53,14 @@ pub fn find(wanted: &str) -> Result<&'static str, String> {
 /// # Panics
 /// Of an id that is not in the list, which a test of every judge rules out.
 #[must_use]
-pub fn claim(id: &str, verdict: ClaimVerdict, evidence: impl Into<String>, explanation: impl Into<String>) -> Claim {
-    let (id, statement) = CLAIMS.iter().find(|(known, _)| *known == id).expect("a claim of the list");
+pub fn claim(
+    id: &str,
+    verdict: ClaimVerdict,
+    evidence: impl Into<String>,
+    explanation: impl Into<String>,
+) -> Claim {
+    let (id, statement) =
+        CLAIMS.iter().find(|(known, _)| *known == id).expect("a claim of the list");
     Claim {
         id: (*id).to_owned(),
         statement: (*statement).to_owned(),

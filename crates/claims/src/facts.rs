@@ -1,5 +1,5 @@
-//! What probes find out, as plain data. [`crate::judge`] makes claims of it, and its tests make facts of machines that
-//! nobody has here.
+//! What probes find out, as plain data. [`crate::judge`] makes claims of it, and its tests make
+//! facts of machines that nobody has here.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,11 @@ impl Identity {
     pub fn allocator(&self) -> String {
         let file = self.malloc.as_deref().map(|path| path.rsplit('/').next().unwrap_or(path));
         match (file, &self.libc) {
-            (Some(file), Some(libc)) if file.starts_with("libc.so") || file.starts_with("libc-2") => libc.clone(),
+            (Some(file), Some(libc))
+                if file.starts_with("libc.so") || file.starts_with("libc-2") =>
+            {
+                libc.clone()
+            }
             (Some(file), _) => file.to_owned(),
             (None, Some(libc)) => libc.clone(),
             (None, None) => "an unknown allocator".to_owned(),
@@ -75,7 +79,8 @@ pub struct Lazy {
     pub in_break: Option<bool>,
     /// Its pages.
     pub paging: Paging,
-    /// Pages of the next block of that size that were there before it was touched, after the first had been freed.
+    /// Pages of the next block of that size that were there before it was touched, after the first
+    /// had been freed.
     pub again: u64,
 }
 
@@ -101,7 +106,8 @@ pub struct Served {
     pub break_growth_bytes: u64,
     /// Growth of the address space in the call, without the break's.
     pub mapped_growth_bytes: Option<u64>,
-    /// Whether it lies in the heap of the program break; `None` where `/proc/self/maps` cannot be read.
+    /// Whether it lies in the heap of the program break; `None` where `/proc/self/maps` cannot be
+    /// read.
     pub in_break: Option<bool>,
     /// `malloc_usable_size(3)`.
     pub usable_bytes: usize,
@@ -133,7 +139,8 @@ pub struct BreakMoves {
 /// Where threads get their memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arenas {
-    /// Whether the first thread's block lies in the heap of the program break; `None` without `/proc`.
+    /// Whether the first thread's block lies in the heap of the program break; `None` without
+    /// `/proc`.
     pub main_in_break: Option<bool>,
     /// Movement of the program break while the others allocated.
     pub break_growth_bytes: u64,

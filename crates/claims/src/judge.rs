@@ -1,4 +1,5 @@
-//! From facts to claims. Pure: nothing here asks the machine anything, so that facts of any machine can be judged.
+//! From facts to claims. Pure: nothing here asks the machine anything, so that facts of any machine
+//! can be judged.
 
 pub mod allocator;
 pub mod calls;

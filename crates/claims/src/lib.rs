@@ -1,9 +1,9 @@
 //! What is said about malloc and mmap, put to the test on the machine at hand.
 //!
-//! Three parts that know little of each other: probes ([`probes`]) find out facts, each in a fresh process of this program;
-//! [`facts`] are plain data; [`judge`] makes claims of them and asks the machine nothing, so that facts of any machine can be
-//! judged. What stands between is in `gather`: which probes a claim needs, and in which order. Claims about time are
-//! measured by the lab.
+//! Three parts that know little of each other: probes ([`probes`]) find out facts, each in a fresh
+//! process of this program; [`facts`] are plain data; [`judge`] makes claims of them and asks the
+//! machine nothing, so that facts of any machine can be judged. What stands between is in `gather`:
+//! which probes a claim needs, and in which order. Claims about time are measured by the lab.
 
 mod ask;
 pub mod catalogue;
@@ -50,11 +50,16 @@ pub enum ClaimsEvent {
     Lab(lab::BenchEvent),
 }
 
-/// Tests the claims one after the other. If the user asks for the end, those that were tested until then are returned.
+/// Tests the claims one after the other. If the user asks for the end, those that were tested until
+/// then are returned.
 ///
 /// # Errors
 /// If the program cannot start itself, or a probe cannot say who malloc is.
-pub fn test(request: &ClaimsRequest, interrupt: Interrupt, watch: &mut dyn FnMut(ClaimsEvent)) -> io::Result<Claims> {
+pub fn test(
+    request: &ClaimsRequest,
+    interrupt: Interrupt,
+    watch: &mut dyn FnMut(ClaimsEvent),
+) -> io::Result<Claims> {
     let mut claims = Claims {
         schema: SCHEMA.to_owned(),
         version: request.version.clone(),
@@ -75,7 +80,8 @@ pub fn test(request: &ClaimsRequest, interrupt: Interrupt, watch: &mut dyn FnMut
         thp: gatherer.who.thp.clone(),
         page_bytes: gatherer.who.page_bytes as u64,
     };
-    // Bench moves from processor to processor; what is not bench's may run wherever this process could.
+    // Bench moves from processor to processor; what is not bench's may run wherever this process
+    // could.
     let cpus = sys::process::allowed_cpus();
     for (index, id) in request.ids.iter().enumerate() {
         let _ = sys::process::allow_cpus(&cpus);

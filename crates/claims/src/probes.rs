@@ -11,10 +11,12 @@ mod sharing;
 use crate::facts::Identity;
 use crate::protocol::{ProbeAnswer, ProbeJob, ProbeTask};
 
-/// What the hidden probe verb does: reads the job, runs it, prints the answer. Returns the exit status.
+/// What the hidden probe verb does: reads the job, runs it, prints the answer. Returns the exit
+/// status.
 ///
 /// # Panics
-/// Never: an answer can always be written as JSON. (A closed standard output means that the parent is gone.)
+/// Never: an answer can always be written as JSON. (A closed standard output means that the parent
+/// is gone.)
 #[must_use]
 pub fn probe_main(job: Option<&str>) -> i32 {
     let Some(job) = job.and_then(|text| serde_json::from_str::<ProbeJob>(text).ok()) else {
@@ -71,7 +73,8 @@ fn failed<E: std::fmt::Display>(call: &'static str) -> impl Fn(E) -> String {
     move |error| format!("{call}: {error}")
 }
 
-/// A reading of where the heap of the program break lies; `None` without `/proc`, or where the break never moved.
+/// A reading of where the heap of the program break lies; `None` without `/proc`, or where the
+/// break never moved.
 fn heap() -> Option<(usize, usize)> {
     let regions = sys::proc::regions_now().ok()?;
     let heap: Vec<_> = regions.iter().filter(|region| region.name == "[heap]").collect();

@@ -1,11 +1,11 @@
-//! What parent and probe say to each other: a task on the probe's command line, an answer on its standard output. Plain
-//! data; [`crate::facts`] has what the answers are made of.
+//! What parent and probe say to each other: a task on the probe's command line, an answer on its
+//! standard output. Plain data; [`crate::facts`] has what the answers are made of.
 
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{
-    Arenas, BreakMoves, CallFacts, FileWindows, Identity, LayoutFacts, Lazy, Paging, Served, SharingFacts, Timed,
-    Zeroes,
+    Arenas, BreakMoves, CallFacts, FileWindows, Identity, LayoutFacts, Lazy, Paging, Served,
+    SharingFacts, Timed, Zeroes,
 };
 
 /// The hidden first argument that makes the program a probe.
@@ -14,7 +14,8 @@ pub const PROBE_VERB: &str = "__probe";
 /// A task, and who asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProbeJob {
-    /// The parent's process id: the probe ends with it. `None` where another program stands between them.
+    /// The parent's process id: the probe ends with it. `None` where another program stands between
+    /// them.
     pub parent: Option<u32>,
     /// What to do.
     pub task: ProbeTask,

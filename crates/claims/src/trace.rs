@@ -31,18 +31,25 @@ pub(crate) fn trace(
 ) -> Result<(Finished, Vec<SeenCall>), Trouble> {
     let failed = |why: String| Trouble::Failed(format!("firsttouch trace: {why}"));
     let capture = Capture::new().map_err(|errno| failed(errno.to_string()))?;
-    let program = Program::find(command).map_err(|unfit| failed(unfit.to_string()))?.captured(&capture);
+    let program =
+        Program::find(command).map_err(|unfit| failed(unfit.to_string()))?.captured(&capture);
     let options = Options { faults: false, ..Options::default() };
-    let collection = Collection::start(&Target::Program(program), options).map_err(|error| failed(refusal(error)))?;
+    let collection = Collection::start(&Target::Program(program), options)
+        .map_err(|error| failed(refusal(error)))?;
     let (outcome, seen, too_late) = watch(collection, interrupt);
     if interrupt.received().is_some() {
         return Err(Trouble::Interrupted);
     }
     if too_late {
-        return Err(failed(format!("it gave no answer within {} s and was killed", PATIENCE.as_secs())));
+        return Err(failed(format!(
+            "it gave no answer within {} s and was killed",
+            PATIENCE.as_secs()
+        )));
     }
-    let ending = outcome.ending.ok_or_else(|| failed("how the program ended is unknown".to_owned()))?;
-    let written = |bytes: std::io::Result<Vec<u8>>| bytes.map_err(|error| failed(error.to_string()));
+    let ending =
+        outcome.ending.ok_or_else(|| failed("how the program ended is unknown".to_owned()))?;
+    let written =
+        |bytes: std::io::Result<Vec<u8>>| bytes.map_err(|error| failed(error.to_string()));
     let (stdout, stderr) = (written(capture.output())?, written(capture.errors())?);
     Ok((Finished { ending, usage: outcome.rusage.unwrap_or_default(), stdout, stderr }, seen))
 }

@@ -15,7 +15,8 @@ pub(crate) fn count(value: u64) -> String {
     text
 }
 
-/// A size: `64 KiB`, `100 bytes`; exact, since what is not a whole number of a unit stays in the smaller one.
+/// A size: `64 KiB`, `100 bytes`; exact, since what is not a whole number of a unit stays in the
+/// smaller one.
 pub(crate) fn bytes(value: u64) -> String {
     let units = [(1_u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     match units.iter().find(|(unit, _)| value >= *unit && value.is_multiple_of(*unit)) {
@@ -30,7 +31,11 @@ pub(crate) fn about(value: u64) -> String {
     match units.iter().find(|(unit, _)| value >= *unit) {
         Some((unit, name)) => {
             let amount = value as f64 / *unit as f64;
-            if amount < 9.95 { format!("{amount:.1} {name}") } else { format!("{amount:.0} {name}") }
+            if amount < 9.95 {
+                format!("{amount:.1} {name}")
+            } else {
+                format!("{amount:.0} {name}")
+            }
         }
         None => bytes(value),
     }
@@ -65,7 +70,10 @@ mod tests {
     #[test]
     fn numbers_are_read_easily() {
         assert_eq!([0, 999, 25_600, 1_000_000].map(count), ["0", "999", "25,600", "1,000,000"]);
-        assert_eq!([100, 64 << 10, 131_049, 32 << 20].map(bytes), ["100 bytes", "64 KiB", "131,049 bytes", "32 MiB"]);
+        assert_eq!(
+            [100, 64 << 10, 131_049, 32 << 20].map(bytes),
+            ["100 bytes", "64 KiB", "131,049 bytes", "32 MiB"]
+        );
         assert_eq!([100, 1_400_000, 33_000_000].map(about), ["100 bytes", "1.3 MiB", "31 MiB"]);
         assert_eq!(ratio(1.016, Some(Interval { low: 0.994, high: 1.05 })), "1.02x [0.99, 1.05]");
         assert_eq!(list(&["a".to_owned(), "b".to_owned(), "c".to_owned()]), "a, b and c");

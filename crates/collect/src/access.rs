@@ -17,11 +17,13 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    /// Opens the events of `threads`, from their next exec on or at once: with tracepoints if they are allowed, with the kernel's own
-    /// faults if they are, and else with what an ordinary user may see.
+    /// Opens the events of `threads`, from their next exec on or at once: with tracepoints if they
+    /// are allowed, with the kernel's own faults if they are, and else with what an ordinary user
+    /// may see.
     ///
     /// # Errors
-    /// [`Error::Tracepoints`] if they were demanded; [`Error::Nothing`] if there is nothing else to see either.
+    /// [`Error::Tracepoints`] if they were demanded; [`Error::Nothing`] if there is nothing else to
+    /// see either.
     pub(crate) fn gain(
         options: Options,
         threads: &[u32],
@@ -33,17 +35,25 @@ impl Access {
             CallSource::Best | CallSource::Tracepoints => Some(tracepoints()),
             CallSource::Ptrace | CallSource::Off => None,
         };
-        let wanted = |calls, user_mode_only| Wanted { faults: options.faults, calls, user_mode_only, from_exec };
+        let wanted = |calls, user_mode_only| Wanted {
+            faults: options.faults,
+            calls,
+            user_mode_only,
+            from_exec,
+        };
         let open = |wanted: &Wanted| open(wanted, threads, &cpus);
 
         let mut notices = Vec::new();
         let mut refusal = None;
         if let Some(tracepoints) = tracepoints {
-            let opened =
-                tracepoints.and_then(|(enter, exit)| open(&wanted(Some((enter, exit, calls::filter(numbers))), false)));
+            let opened = tracepoints.and_then(|(enter, exit)| {
+                open(&wanted(Some((enter, exit, calls::filter(numbers))), false))
+            });
             match opened {
                 Ok(rings) => return Ok(Access { rings: Some(rings), by_ptrace: false, notices }),
-                Err(errno) if options.calls == CallSource::Tracepoints => return Err(Error::Tracepoints(errno)),
+                Err(errno) if options.calls == CallSource::Tracepoints => {
+                    return Err(Error::Tracepoints(errno));
+                }
                 Err(errno) => refusal = Some(errno),
             }
         }
@@ -79,8 +89,8 @@ impl Access {
     }
 }
 
-/// The numbers of the two tracepoints that all syscalls pass. One for each syscall would be called less often, but closing each
-/// takes the kernel some 40 ms.
+/// The numbers of the two tracepoints that all syscalls pass. One for each syscall would be called
+/// less often, but closing each takes the kernel some 40 ms.
 fn tracepoints() -> Result<(u64, u64), Errno> {
     let tracefs = Tracefs::open()?;
     Ok((tracefs.id("raw_syscalls/sys_enter")?, tracefs.id("raw_syscalls/sys_exit")?))

@@ -37,7 +37,10 @@ pub(crate) fn attach(pid: u32, options: Options) -> Result<Collection, Error> {
     match sys::proc::task::process_of(pid) {
         Some(process) if process != pid => return Err(Error::Thread { tid: pid, pid: process }),
         Some(_) if sys::proc::task::is_over(pid) => return Err(Error::Gone(pid)),
-        Some(_) if !sys::proc::task::has_ended(pid) && regions_of(pid).is_ok_and(|regions| regions.is_empty()) => {
+        Some(_)
+            if !sys::proc::task::has_ended(pid)
+                && regions_of(pid).is_ok_and(|regions| regions.is_empty()) =>
+        {
             return Err(Error::Kernel(pid));
         }
         _ => {}
@@ -60,14 +63,17 @@ pub(crate) fn attach(pid: u32, options: Options) -> Result<Collection, Error> {
             (threads, None, Some(errno))
         }
     };
-    let mut access = Access::gain(options, &threads, false, &numbers).map_err(|error| match (error, refusal) {
-        (Error::Nothing(_), Some(errno)) => Error::Forbidden(pid, errno),
-        (error, _) => error,
+    let mut access = Access::gain(options, &threads, false, &numbers).map_err(|error| {
+        match (error, refusal) {
+            (Error::Nothing(_), Some(errno)) => Error::Forbidden(pid, errno),
+            (error, _) => error,
+        }
     })?;
     if let Some(errno) = refusal.filter(|_| access.by_ptrace) {
         access.do_without_calls(errno, options.faults).map_err(|_| Error::Forbidden(pid, errno))?;
     }
-    let then_do = if access.by_ptrace { Then::Trace { alone: access.rings.is_none() } } else { Then::LetGo };
+    let then_do =
+        if access.by_ptrace { Then::Trace { alone: access.rings.is_none() } } else { Then::LetGo };
     for raw in attached(pid, monotonic_ns(), &shared.interner) {
         shared.add(raw);
     }
@@ -81,8 +87,9 @@ pub(crate) fn attach(pid: u32, options: Options) -> Result<Collection, Error> {
     Ok(collection)
 }
 
-/// How stopping it went. While a thread turns a process into another program, it waits for its other threads to end and to be waited for, and ptrace(2)
-/// waits for it: the tracer could wait for ever for a thread that waits for the tracer. So the dead are waited for here.
+/// How stopping it went. While a thread turns a process into another program, it waits for its
+/// other threads to end and to be waited for, and ptrace(2) waits for it: the tracer could wait for
+/// ever for a thread that waits for the tracer. So the dead are waited for here.
 fn seized<T>(answer: &Receiver<T>) -> Option<T> {
     loop {
         match answer.recv_timeout(STOPPING) {
@@ -117,7 +124,10 @@ fn seize(
     } else {
         for (tid, stop) in frozen.0 {
             // ESRCH: killed meanwhile, or not stopped yet; it goes on as this thread ends.
-            let _ = ptrace::detach_with(tid, if let Some(Stop::Signal(signal)) = stop { signal } else { 0 });
+            let _ = ptrace::detach_with(
+                tid,
+                if let Some(Stop::Signal(signal)) = stop { signal } else { 0 },
+            );
         }
     }
     tracer.run()

@@ -5,7 +5,8 @@ use sys::syscall;
 
 /// The syscalls and their numbers, in the order of the numbers.
 pub(crate) fn numbers() -> Vec<(u32, Call)> {
-    let mut numbers: Vec<(u32, Call)> = Call::ALL.into_iter().map(|call| (number(call), call)).collect();
+    let mut numbers: Vec<(u32, Call)> =
+        Call::ALL.into_iter().map(|call| (number(call), call)).collect();
     numbers.sort_unstable();
     numbers
 }
@@ -17,7 +18,8 @@ pub(crate) fn call(numbers: &[(u32, Call)], number: u64) -> Option<Call> {
     Some(numbers[at].1)
 }
 
-/// The runs of neighbouring numbers, both ends included: fewer comparisons for a filter in the kernel.
+/// The runs of neighbouring numbers, both ends included: fewer comparisons for a filter in the
+/// kernel.
 pub(crate) fn ranges(numbers: &[(u32, Call)]) -> Vec<(u32, u32)> {
     let mut ranges: Vec<(u32, u32)> = Vec::new();
     for &(number, _) in numbers {
@@ -29,16 +31,18 @@ pub(crate) fn ranges(numbers: &[(u32, Call)]) -> Vec<(u32, u32)> {
     ranges
 }
 
-/// A tracepoint filter that holds for these numbers (Documentation/trace/events.rst). The kernel stops at the first term that
-/// decides.
+/// A tracepoint filter that holds for these numbers (Documentation/trace/events.rst). The kernel
+/// stops at the first term that decides.
 pub(crate) fn filter(numbers: &[(u32, Call)]) -> String {
     let terms: Vec<String> = ranges(numbers)
         .into_iter()
-        .map(
-            |(first, last)| {
-                if first == last { format!("id == {first}") } else { format!("(id >= {first} && id <= {last})") }
-            },
-        )
+        .map(|(first, last)| {
+            if first == last {
+                format!("id == {first}")
+            } else {
+                format!("(id >= {first} && id <= {last})")
+            }
+        })
         .collect();
     terms.join(" || ")
 }
@@ -97,7 +101,8 @@ mod tests {
 
     #[test]
     fn a_filter_names_runs_of_numbers() {
-        let numbers = [(9, Call::Mmap), (10, Call::Mprotect), (11, Call::Munmap), (25, Call::Mremap)];
+        let numbers =
+            [(9, Call::Mmap), (10, Call::Mprotect), (11, Call::Munmap), (25, Call::Mremap)];
         assert_eq!(filter(&numbers), "(id >= 9 && id <= 11) || id == 25");
     }
 }

@@ -68,8 +68,8 @@ pub enum StreamState {
 pub enum Asked {
     /// The program was sent the signal.
     Program,
-    /// The program has ended. What it left behind is held by a filter and could not go on by itself: it was sent the signal, or, if that was
-    /// done before and has not helped, SIGKILL.
+    /// The program has ended. What it left behind is held by a filter and could not go on by
+    /// itself: it was sent the signal, or, if that was done before and has not helped, SIGKILL.
     Descendants,
     /// Nothing: it is watched no longer.
     Nobody,
@@ -84,25 +84,30 @@ pub struct Outcome {
     pub events: u64,
     /// Events given after one that began later.
     pub late: u64,
-    /// Records that found no room in a ring or, while the consumer was slow, beside those that waited; and those that could not be parsed.
+    /// Records that found no room in a ring or, while the consumer was slow, beside those that
+    /// waited; and those that could not be parsed.
     pub lost: u64,
-    /// Records that are seen to have the number of another program's event, or the time of another clock: at least so many.
+    /// Records that are seen to have the number of another program's event, or the time of another
+    /// clock: at least so many.
     pub misattributed: u64,
     /// Page faults of which the beginning was seen.
     pub faults_seen: u64,
-    /// Page faults that the same events counted, whether or not their records found room; `None` if faults were not watched.
+    /// Page faults that the same events counted, whether or not their records found room; `None` if
+    /// faults were not watched.
     pub faults_counted: Option<u64>,
-    /// What getrusage(2) says of a program that we started and its descendants: pages that a call populated count as well, and so
-    /// do the few faults between fork and exec.
+    /// What getrusage(2) says of a program that we started and its descendants: pages that a call
+    /// populated count as well, and so do the few faults between fork and exec.
     pub rusage: Option<Usage>,
-    /// What its records add to a page fault, in nanoseconds, as measured on this program at the end: some of it is in every latency.
+    /// What its records add to a page fault, in nanoseconds, as measured on this program at the
+    /// end: some of it is in every latency.
     pub recording_ns: Option<u64>,
     /// Memory syscalls in 32-bit mode, which are not shown.
     pub compat32_calls: u64,
 }
 
 impl Collection {
-    /// Waits up to `patience` for what comes next, and adds it to `batch`, in the order in which things began.
+    /// Waits up to `patience` for what comes next, and adds it to `batch`, in the order in which
+    /// things began.
     pub fn next(&mut self, patience: Duration, batch: &mut Batch) -> StreamState {
         if let Some(tracer) = self.tracer.as_ref().filter(|_| self.shared.has_signal()) {
             // It missed the last nudge.
@@ -148,7 +153,8 @@ impl Collection {
         self.pairing.pass_on(round.began_ns, &mut |event| batch.events.push(event));
     }
 
-    /// Moves what has its place to `batch`, and the definitions that it refers to: these were made before.
+    /// Moves what has its place to `batch`, and the definitions that it refers to: these were made
+    /// before.
     fn emit(&mut self, batch: &mut Batch) {
         self.merge.emit(|raw| self.pairing.take(raw, &mut |event| batch.events.push(event)));
         self.shared.interner.take_new(&mut batch.definitions);
@@ -172,8 +178,8 @@ impl Collection {
         &self.notices
     }
 
-    /// Watches no longer. A program that we attached to goes on; [`Collection::next`] gives what there still is. To be repeated while it
-    /// gives something, since a tracer may just miss it.
+    /// Watches no longer. A program that we attached to goes on; [`Collection::next`] gives what
+    /// there still is. To be repeated while it gives something, since a tracer may just miss it.
     pub fn stop(&self) {
         self.shared.stop();
         if let Some(tracer) = &self.tracer {
@@ -181,7 +187,8 @@ impl Collection {
         }
     }
 
-    /// Whether the program cannot go on without us: it was started with a filter that asks a tracer.
+    /// Whether the program cannot go on without us: it was started with a filter that asks a
+    /// tracer.
     #[must_use]
     pub fn is_program_held(&self) -> bool {
         self.started_it && self.tracer.is_some()
@@ -207,13 +214,17 @@ impl Collection {
         self.shared.does_first_stand()
     }
 
-    /// Passes on a request to end to the program that was started. Where there is nobody to pass it on to, and what is left can do without us, it is watched no
-    /// longer.
+    /// Passes on a request to end to the program that was started. Where there is nobody to pass it
+    /// on to, and what is left can do without us, it is watched no longer.
     pub fn ask_to_end(&mut self, signal: i32) -> Asked {
         let has_ended = self.program_has_ended();
         match (&self.tracer, &mut self.program) {
             (Some(tracer), _) if self.started_it => {
-                self.shared.pass_on(if self.asked_descendants { sys::ptrace::KILL } else { signal });
+                self.shared.pass_on(if self.asked_descendants {
+                    sys::ptrace::KILL
+                } else {
+                    signal
+                });
                 tracer.nudge.send();
                 self.asked_descendants |= has_ended;
                 if has_ended { Asked::Descendants } else { Asked::Program }
@@ -241,7 +252,10 @@ impl Collection {
         let (lost_by_tracer, not_told) = self.shared.outbox.lost();
         // Gaps tell of what either lost; where the kernel counts, its figure is exact.
         let lost = lost.map_or(counts.lost + not_told, |of_rings| of_rings + lost_by_tracer);
-        let of_faults = rings.as_ref().filter(|rings| rings.wanted.faults).map(|rings| rings.wanted.user_mode_only);
+        let of_faults = rings
+            .as_ref()
+            .filter(|rings| rings.wanted.faults)
+            .map(|rings| rings.wanted.user_mode_only);
         // Its rings count against what this user may have.
         drop(rings);
         let waited = self.program.take().and_then(|mut program| program.wait().ok());

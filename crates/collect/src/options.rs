@@ -35,25 +35,34 @@ pub struct Options {
     pub calls: CallSource,
     /// What a program that is started writes to its standard output goes to standard error.
     pub output_to_errors: bool,
-    /// How much of what was seen may wait for the consumer, in bytes. Beyond it the program goes on and events are lost, counted.
+    /// How much of what was seen may wait for the consumer, in bytes. Beyond it the program goes on
+    /// and events are lost, counted.
     pub waiting_bytes_max: usize,
 }
 
 impl Default for Options {
-    /// Everything, by the best way there is. 512 MiB may wait: some seconds of a program that does nothing but fault.
+    /// Everything, by the best way there is. 512 MiB may wait: some seconds of a program that does
+    /// nothing but fault.
     fn default() -> Self {
-        Options { faults: true, calls: CallSource::Best, output_to_errors: false, waiting_bytes_max: 512 << 20 }
+        Options {
+            faults: true,
+            calls: CallSource::Best,
+            output_to_errors: false,
+            waiting_bytes_max: 512 << 20,
+        }
     }
 }
 
 /// What is missing from a collection, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notice {
-    /// Faults that the kernel takes on the program's behalf (inside read(2)) are not seen by this user.
+    /// Faults that the kernel takes on the program's behalf (inside read(2)) are not seen by this
+    /// user.
     UserModeOnly,
     /// No page faults, no latencies: perf events are refused.
     NoPerf(Errno),
-    /// No tracepoints for this user: the program is stopped at each memory syscall, or, attached to, at every syscall.
+    /// No tracepoints for this user: the program is stopped at each memory syscall, or, attached
+    /// to, at every syscall.
     Ptrace(Errno),
     /// No memory syscalls: neither tracepoints nor ptrace are allowed.
     NoCalls(Errno),

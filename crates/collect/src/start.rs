@@ -106,11 +106,14 @@ fn start(program: &Program, options: Options) -> Result<Collection, Error> {
     raise_open_files();
     let pid = waiting.pid();
     let mut access = Access::gain(options, &[pid], true, &numbers)?;
-    let shared = Arc::new(Control::new(access.by_ptrace, options.waiting_bytes_max).map_err(Error::Resources)?);
+    let shared = Arc::new(
+        Control::new(access.by_ptrace, options.waiting_bytes_max).map_err(Error::Resources)?,
+    );
     let channel = channel();
     let mut tracer = None;
     if access.by_ptrace {
-        let mut tracer_of_program = Tracer::new(Arc::clone(&shared), channel.0.clone(), numbers.clone(), pid, true);
+        let mut tracer_of_program =
+            Tracer::new(Arc::clone(&shared), channel.0.clone(), numbers.clone(), pid, true);
         if access.rings.is_none() {
             tracer_of_program.tell_lives();
         }
@@ -141,7 +144,8 @@ fn start(program: &Program, options: Options) -> Result<Collection, Error> {
     Ok(collection)
 }
 
-/// Traces a program that waits to be started, on a thread of its own. The inner error: it may not be traced.
+/// Traces a program that waits to be started, on a thread of its own. The inner error: it may not
+/// be traced.
 fn trace_program(pid: u32, mut tracer: Tracer) -> Result<Result<TracerThread, Errno>, Error> {
     let (answer, seized) = channel();
     let handle = spawn(move |nudge| {

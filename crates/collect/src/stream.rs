@@ -1,4 +1,5 @@
-//! From several sources to one stream: what they deliver, how much of it may wait, and what becomes of it.
+//! From several sources to one stream: what they deliver, how much of it may wait, and what becomes
+//! of it.
 
 pub(crate) mod budget;
 pub(crate) mod control;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use collect::{CallSource, Collection, Error, Options, Outcome, StreamState, Target};
 use events::{
-    Batch, BuildId, Call, Definitions, Device, Event, EventKind, Fault, Life, Mapping, MappingKind, Syscall, Thread,
+    Batch, BuildId, Call, Definitions, Device, Event, EventKind, Fault, Life, Mapping, MappingKind,
+    Syscall, Thread,
 };
 use sys::launch::Program;
 use sys::process::WaitStatus;
@@ -18,7 +19,8 @@ fn acts() -> Option<PathBuf> {
     let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/memory_acts.c");
     let name = format!("memory_acts-{:?}", std::thread::current().id()).replace(['(', ')'], "");
     let program = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let compiled = Command::new("cc").args(["-O1", "-pthread", "-o"]).arg(&program).arg(source).status();
+    let compiled =
+        Command::new("cc").args(["-O1", "-pthread", "-o"]).arg(&program).arg(source).status();
     if !compiled.is_ok_and(|status| status.success()) {
         println!("SKIPPED: there is no C compiler");
         return None;
@@ -50,15 +52,23 @@ impl Seen {
 
     /// The faults between the beginning and the end of the mapping of `bytes` that was made last.
     fn faults_in(&self, bytes: u64) -> Vec<Fault> {
-        let made = self.calls().filter(|call| call.call == Call::Mmap && call.arguments[1] == bytes).last();
+        let made = self
+            .calls()
+            .filter(|call| call.call == Call::Mmap && call.arguments[1] == bytes)
+            .last();
         let start = made.and_then(|call| call.result).expect("the mapping").cast_unsigned();
-        self.faults().map(|(_, fault)| fault).filter(|fault| (start..start + bytes).contains(&fault.address)).collect()
+        self.faults()
+            .map(|(_, fault)| fault)
+            .filter(|fault| (start..start + bytes).contains(&fault.address))
+            .collect()
     }
 
     fn lives(&self) -> Vec<Life> {
         self.events
             .iter()
-            .filter_map(|event| if let EventKind::Life(life) = event.kind { Some(life) } else { None })
+            .filter_map(
+                |event| if let EventKind::Life(life) = event.kind { Some(life) } else { None },
+            )
             .collect()
     }
 }
@@ -95,7 +105,10 @@ fn each_way(act: &[&str], check: impl Fn(&Seen)) {
         assert_eq!((lost, misattributed, compat32_calls), (0, 0, 0), "{way:?}");
         assert_eq!(seen.outcome.events, seen.events.len() as u64);
         if seen.outcome.late == 0 {
-            assert!(seen.events.is_sorted_by_key(|event| event.time_ns), "{way:?}: in the order of time");
+            assert!(
+                seen.events.is_sorted_by_key(|event| event.time_ns),
+                "{way:?}: in the order of time"
+            );
         }
         check(&seen);
     }
@@ -107,8 +120,9 @@ fn every_first_touch_is_seen_with_its_time() {
         let faults = seen.faults_in(3000 * 4096);
         assert_eq!(faults.len(), 3000);
         assert!(faults.windows(2).all(|pair| pair[1].address - pair[0].address == 4096));
-        let timed =
-            faults.iter().filter_map(|fault| Some(fault.span.latency_ns?.get().min(fault.span.on_cpu_ns?.get())));
+        let timed = faults.iter().filter_map(|fault| {
+            Some(fault.span.latency_ns?.get().min(fault.span.on_cpu_ns?.get()))
+        });
         assert_eq!(timed.filter(|&ns| ns < 1_000_000_000).count(), 3000);
         assert_eq!(seen.outcome.ending, Some(WaitStatus::Exited(0)));
     });
@@ -117,14 +131,19 @@ fn every_first_touch_is_seen_with_its_time() {
 #[test]
 fn every_call_is_seen_with_what_it_returned_and_its_time() {
     each_way(&["loop", "200"], |seen| {
-        let of = |call| seen.calls().filter(move |seen| seen.call == call && seen.arguments[1] == 1 << 20);
+        let of = |call| {
+            seen.calls().filter(move |seen| seen.call == call && seen.arguments[1] == 1 << 20)
+        };
         assert_eq!((of(Call::Mmap).count(), of(Call::Munmap).count()), (200, 200));
         let returned: Vec<i64> = of(Call::Mmap).filter_map(|call| call.result).collect();
-        let unmapped: Vec<i64> = of(Call::Munmap).map(|call| call.arguments[0].cast_signed()).collect();
+        let unmapped: Vec<i64> =
+            of(Call::Munmap).map(|call| call.arguments[0].cast_signed()).collect();
         assert_eq!(returned, unmapped);
-        // The program's own calls begin once it runs, and none that is about memory is still going on at its end.
+        // The program's own calls begin once it runs, and none that is about memory is still going
+        // on at its end.
         assert!(seen.calls().all(|call| call.result.is_some()), "{:?}", seen.outcome);
-        // A thread that is let go before it has left its processor leaves no record of when: rare, and not known.
+        // A thread that is let go before it has left its processor leaves no record of when: rare,
+        // and not known.
         let untimed = seen.calls().filter(|call| call.span.latency_ns.is_none()).count();
         let allowed = if seen.way == CallSource::Ptrace { seen.calls().count() / 20 } else { 0 };
         assert!(untimed <= allowed, "{untimed} without a time, {:?}", seen.outcome);
@@ -134,9 +153,13 @@ fn every_call_is_seen_with_what_it_returned_and_its_time() {
 #[test]
 fn threads_children_and_programs_are_followed() {
     each_way(&["threads", "50"], |seen| {
-        let threads: std::collections::BTreeSet<u32> = seen.faults().map(|(thread, _)| thread.tid).collect();
+        let threads: std::collections::BTreeSet<u32> =
+            seen.faults().map(|(thread, _)| thread.tid).collect();
         assert_eq!(threads.len(), 5);
-        assert_eq!(seen.lives().iter().filter(|life| matches!(life, Life::Started { .. })).count(), 4);
+        assert_eq!(
+            seen.lives().iter().filter(|life| matches!(life, Life::Started { .. })).count(),
+            4
+        );
     });
     each_way(&["fork", "300"], |seen| {
         let by_process = |which: fn(&Thread, u32) -> bool| {
@@ -150,7 +173,11 @@ fn threads_children_and_programs_are_followed() {
         each_way(&[act, "77"], |seen| {
             assert_eq!(seen.faults_in(77 * 4096).len(), 77, "{act}");
             assert_eq!(seen.outcome.ending, Some(WaitStatus::Exited(0)));
-            let programs = seen.lives().into_iter().filter(|life| matches!(life, Life::Executed { .. })).count();
+            let programs = seen
+                .lives()
+                .into_iter()
+                .filter(|life| matches!(life, Life::Executed { .. }))
+                .count();
             assert_eq!(programs, 2, "{act}");
         });
     }
@@ -162,8 +189,11 @@ fn endings_are_passed_on() {
     each_way(&["kill", "9"], |seen| assert_eq!(seen.outcome.ending, Some(WaitStatus::Killed(9))));
     each_way(&["segv"], |seen| {
         assert_eq!(seen.outcome.ending, Some(WaitStatus::Killed(11)));
-        let unserved: Vec<Fault> =
-            seen.faults().map(|(_, fault)| fault).filter(|fault| fault.span.latency_ns.is_none()).collect();
+        let unserved: Vec<Fault> = seen
+            .faults()
+            .map(|(_, fault)| fault)
+            .filter(|fault| fault.span.latency_ns.is_none())
+            .collect();
         assert_eq!(unserved.len(), 1, "the fault that became a signal");
     });
 }
@@ -187,7 +217,8 @@ fn mappings_have_the_names_and_modules_of_their_files() {
             assert_eq!((mapping.kind, module.path), (MappingKind::PrivateFile, mapping.name));
             // makedev(3)
             let dev = of_file.dev();
-            let (major, minor) = ((dev >> 8 & 0xfff) | (dev >> 32 & !0xfff), (dev & 0xff) | (dev >> 12 & !0xff));
+            let (major, minor) =
+                ((dev >> 8 & 0xfff) | (dev >> 32 & !0xfff), (dev & 0xff) | (dev >> 12 & !0xff));
             let number = |part| u32::try_from(part).expect("32 bits each");
             assert_eq!(
                 (module.inode, module.device),
@@ -216,9 +247,15 @@ fn a_process_that_runs_is_attached_to_and_left() {
                     let patience = std::time::Instant::now() + Duration::from_secs(20);
                     loop {
                         let going = collection.next(Duration::from_millis(50), &mut batch);
-                        let faults =
-                            batch.events.iter().filter(|event| matches!(event.kind, EventKind::Fault(_))).count();
-                        if faults >= until || going == StreamState::Over || patience < std::time::Instant::now() {
+                        let faults = batch
+                            .events
+                            .iter()
+                            .filter(|event| matches!(event.kind, EventKind::Fault(_)))
+                            .count();
+                        if faults >= until
+                            || going == StreamState::Over
+                            || patience < std::time::Instant::now()
+                        {
                             return faults;
                         }
                     }
@@ -231,13 +268,19 @@ fn a_process_that_runs_is_attached_to_and_left() {
                 let outcome = collection.finish(&mut batch);
                 let events = batch.events;
                 assert_eq!((outcome.ending, outcome.lost), (None, 0));
-                let first = events.iter().find(|event| matches!(event.kind, EventKind::Life(Life::Attached)));
+                let first = events
+                    .iter()
+                    .find(|event| matches!(event.kind, EventKind::Life(Life::Attached)));
                 assert_eq!(first.map(|event| event.thread.pid), Some(child.id()));
-                let calls = events.iter().filter(|event| matches!(event.kind, EventKind::Syscall(_))).count();
+                let calls = events
+                    .iter()
+                    .filter(|event| matches!(event.kind, EventKind::Syscall(_)))
+                    .count();
                 assert!(calls >= 6, "{calls} calls by {way:?}");
             }
         }
-        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it goes on");
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it goes on");
         assert!(status.contains("TracerPid:\t0") && !status.contains("State:\tT"), "{status}");
         child.kill().expect("it runs");
         child.wait().expect("it ends");
@@ -249,7 +292,8 @@ fn a_consumer_that_reads_nothing_neither_holds_the_program_up_nor_fills_memory()
     let Some(program) = acts() else { return };
     let command = [program.into_os_string(), "loop".into(), "20000".into()];
     let target = Target::Program(Program::find(&command).expect("just compiled"));
-    let options = Options { calls: CallSource::Ptrace, waiting_bytes_max: 1 << 20, ..Options::default() };
+    let options =
+        Options { calls: CallSource::Ptrace, waiting_bytes_max: 1 << 20, ..Options::default() };
     let mut collection = match Collection::start(&target, options) {
         Ok(collection) => collection,
         Err(error) => return println!("SKIPPED: {error}"),
@@ -266,7 +310,8 @@ fn a_consumer_that_reads_nothing_neither_holds_the_program_up_nor_fills_memory()
         EventKind::Syscall(call) if call.arguments[1] == 1 << 20 => Some(call),
         _ => None,
     });
-    let (seen, whole) = calls.fold((0, 0), |(seen, whole), call| (seen + 1, whole + u64::from(call.result.is_some())));
+    let (seen, whole) = calls
+        .fold((0, 0), |(seen, whole), call| (seen + 1, whole + u64::from(call.result.is_some())));
     // A call takes two raw events of less than 100 bytes, and the bound is in bytes.
     assert!((1..20_000).contains(&seen), "{seen} calls waited");
     assert_eq!(seen, whole, "a call that was begun is complete");
@@ -279,7 +324,8 @@ fn what_is_not_there_is_said() {
     assert!(matches!(gone, Err(Error::Gone(_))), "{:?}", gone.err());
     let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("no-program");
     std::fs::write(&file, "neither ELF nor script").expect("a file");
-    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a file of ours");
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .expect("a file of ours");
     let program = Program::find(&[file.into_os_string()]).expect("it may be run");
     let refused = Collection::start(&Target::Program(program), Options::default()).err();
     assert_eq!(refused, Some(Error::Start(sys::Errno::NO_EXEC)));

@@ -20,7 +20,9 @@ pub(crate) fn perf(facts: &Facts) -> Check {
                 "a kernel with CONFIG_PERF_EVENTS, or a container whose seccomp filter allows perf_event_open"
             }
             Some(level) if level > 2 => "sudo sysctl kernel.perf_event_paranoid=2",
-            _ => "docker run --cap-add PERFMON, or whatever else lets perf_event_open through a seccomp filter",
+            _ => {
+                "docker run --cap-add PERFMON, or whatever else lets perf_event_open through a seccomp filter"
+            }
         };
         return blocked(ID, format!("{level}; tried: {errno}"))
             .effect(
@@ -52,8 +54,7 @@ fn meaning(level: i32) -> &'static str {
 /// The kernel's tracepoints as files.
 pub(crate) fn tracefs(facts: &Facts) -> Check {
     const ID: &str = "tracefs";
-    const HIDDEN: &str =
-        "seeing a program's memory syscalls without stopping it; trace then stops it at each, and bench needs neither";
+    const HIDDEN: &str = "seeing a program's memory syscalls without stopping it; trace then stops it at each, and bench needs neither";
     let tracefs = &facts.access.tracefs;
     match (&tracefs.mounted, tracefs.known) {
         (Some(folder), _) if tracefs.readable => ok(ID, format!("{}: readable", folder.display())),
@@ -66,8 +67,12 @@ pub(crate) fn tracefs(facts: &Facts) -> Check {
         (None, Some(true)) => warn(ID, "not mounted, and only root may")
             .effect(format!("hides: {HIDDEN}"))
             .fix("sudo firsttouch trace ..."),
-        (None, Some(false)) => skip(ID, "this kernel has no tracefs").effect(format!("hides: {HIDDEN}")),
-        (None, None) => skip(ID, "/proc/filesystems is not readable, so whether there is one cannot be seen"),
+        (None, Some(false)) => {
+            skip(ID, "this kernel has no tracefs").effect(format!("hides: {HIDDEN}"))
+        }
+        (None, None) => {
+            skip(ID, "/proc/filesystems is not readable, so whether there is one cannot be seen")
+        }
     }
 }
 
@@ -119,7 +124,11 @@ pub(crate) fn proc_missing(facts: &Facts) -> Check {
     const ID: &str = "proc-missing";
     let ProcFiles { rollup, schedstat, stat } = facts.access.proc_files;
     let files = [
-        (rollup, "/proc/self/smaps_rollup", "resident and huge page memory is unknown, so mmap+hugepage is refused"),
+        (
+            rollup,
+            "/proc/self/smaps_rollup",
+            "resident and huge page memory is unknown, so mmap+hugepage is refused",
+        ),
         (schedstat, "/proc/self/schedstat", "time waited for a processor is unknown"),
         (stat, "/proc/stat", "what others do is unknown, so no disturbed block is dropped"),
     ];

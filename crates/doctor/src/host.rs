@@ -1,4 +1,5 @@
-//! What is below and beside this machine's processes: a hypervisor, its other guests, other processes.
+//! What is below and beside this machine's processes: a hypervisor, its other guests, other
+//! processes.
 
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use sys::facts::Facts;
 use crate::quantity::{count, percent};
 use crate::{ok, skip, warn};
 
-/// The rule by which bench drops a block (`lab::disturbance`): shares of the time, and three ticks of 10 ms at least.
+/// The rule by which bench drops a block (`lab::disturbance`): shares of the time, and three ticks
+/// of 10 ms at least.
 const STEAL_SHARE: f64 = 0.05;
 const OTHERS_SHARE: f64 = 0.25;
 const LEAST: Duration = Duration::from_millis(30);
@@ -54,7 +56,8 @@ pub(crate) fn memory_cold(facts: &Facts) -> Check {
 pub(crate) fn steal(facts: &Facts) -> Check {
     const ID: &str = "steal";
     let activity = &facts.activity;
-    let (Some(since_boot), Some(stolen)) = (activity.stolen_share_since_boot, activity.stolen) else {
+    let (Some(since_boot), Some(stolen)) = (activity.stolen_share_since_boot, activity.stolen)
+    else {
         return skip(ID, "/proc/stat is not readable");
     };
     let found = format!(
@@ -77,12 +80,17 @@ pub(crate) fn busy_machine(facts: &Facts) -> Check {
     const ID: &str = "busy-machine";
     let activity = &facts.activity;
     let Some(others) = activity.others_cpu else { return skip(ID, "/proc/stat is not readable") };
-    let cpus = facts.processors.online.as_ref().map_or(facts.own.allowed_cpus.len(), Vec::len).max(1);
+    let cpus =
+        facts.processors.online.as_ref().map_or(facts.own.allowed_cpus.len(), Vec::len).max(1);
     // Whole ticks can add up to a little more than there was.
-    let used = (others.as_secs_f64() / activity.window.as_secs_f64().max(f64::MIN_POSITIVE)).min(cpus as f64);
+    let used = (others.as_secs_f64() / activity.window.as_secs_f64().max(f64::MIN_POSITIVE))
+        .min(cpus as f64);
     let load = activity.load.map(|load| format!("; load {load:.2}")).unwrap_or_default();
-    let found =
-        format!("others: {used:.1} of {} over {} ms{load}", count(cpus, "processor"), activity.window.as_millis());
+    let found = format!(
+        "others: {used:.1} of {} over {} ms{load}",
+        count(cpus, "processor"),
+        activity.window.as_millis()
+    );
     if !others_are_busy(facts) {
         return ok(ID, found);
     }
@@ -97,7 +105,10 @@ pub(crate) fn busy_machine(facts: &Facts) -> Check {
 
 /// Whether a block of bench would be dropped for what others do now.
 pub(crate) fn others_are_busy(facts: &Facts) -> bool {
-    facts.activity.others_cpu.is_some_and(|others| exceeds(others, facts.activity.window, OTHERS_SHARE))
+    facts
+        .activity
+        .others_cpu
+        .is_some_and(|others| exceeds(others, facts.activity.window, OTHERS_SHARE))
 }
 
 fn exceeds(time: Duration, window: Duration, share: f64) -> bool {

@@ -1,9 +1,9 @@
-//! What on a machine will distort or hide a measurement, and how to mend it. Judges facts; gathers none, changes
-//! nothing, prints nothing.
+//! What on a machine will distort or hide a measurement, and how to mend it. Judges facts; gathers
+//! none, changes nothing, prints nothing.
 //!
-//! The rule of the states: `warn` where a figure is distorted or part of a measurement is hidden, `blocked` where
-//! something cannot be measured at all, `ok` where neither holds (an effect may still say where the limits are), `skip`
-//! where the machine has no such thing or does not show it.
+//! The rule of the states: `warn` where a figure is distorted or part of a measurement is hidden,
+//! `blocked` where something cannot be measured at all, `ok` where neither holds (an effect may
+//! still say where the limits are), `skip` where the machine has no such thing or does not show it.
 
 mod access;
 mod host;
@@ -17,8 +17,8 @@ mod quantity;
 use results::doctor::{Check, State};
 use sys::facts::Facts;
 
-/// What a sample of `bench` needs with its defaults (`lab::capacity`): 100 MiB, page tables, room for the kernel. A test of
-/// the command line holds both together.
+/// What a sample of `bench` needs with its defaults (`lab::capacity`): 100 MiB, page tables, room
+/// for the kernel. A test of the command line holds both together.
 const DEFAULT_RUN_BYTES: u64 = (100 << 20) + (100 << 20) / 512 + (32 << 20);
 
 /// Judges `facts`: every check, always all of them and in the same order.

@@ -22,11 +22,16 @@ pub(crate) fn cgroup(facts: &Facts) -> Check {
     let mut remarks = Vec::new();
     if let Some(memory) = &groups.memory {
         let file = memory.file.display();
-        found.push(format!("memory: {} of {} left ({file})", bytes(memory.left_bytes), bytes(memory.limit_bytes)));
+        found.push(format!(
+            "memory: {} of {} left ({file})",
+            bytes(memory.left_bytes),
+            bytes(memory.limit_bytes)
+        ));
         if memory.left_bytes < DEFAULT_RUN_BYTES {
             effects.push("its default of 100 MiB does not fit and is refused".to_owned());
             let none = if memory.file.ends_with("memory.max") { "max" } else { "-1" };
-            let smaller = smaller_size(memory.left_bytes).map(|size| format!(", or firsttouch bench --size {size}"));
+            let smaller = smaller_size(memory.left_bytes)
+                .map(|size| format!(", or firsttouch bench --size {size}"));
             fixes.push(format!("echo {none} | sudo tee {file}{}", smaller.unwrap_or_default()));
         } else {
             remarks.push("sizes that do not fit are refused".to_owned());
@@ -34,7 +39,11 @@ pub(crate) fn cgroup(facts: &Facts) -> Check {
     }
     if let Some(high) = &groups.high {
         let file = high.file.display();
-        found.push(format!("slowed down: {} below {} ({file})", bytes(high.left_bytes), bytes(high.limit_bytes)));
+        found.push(format!(
+            "slowed down: {} below {} ({file})",
+            bytes(high.left_bytes),
+            bytes(high.limit_bytes)
+        ));
         if high.left_bytes < DEFAULT_RUN_BYTES {
             effects.push("above memory.high the kernel slows every fault down".to_owned());
             fixes.push(format!("echo max | sudo tee {file}"));
@@ -44,11 +53,19 @@ pub(crate) fn cgroup(facts: &Facts) -> Check {
         found.push(format!("swap: {} allowed", bytes(swap_bytes)));
     }
     if let Some(quota) = &groups.quota {
-        let throttled = quota.throttled.map(|n| format!(", stopped {} so far", times(n))).unwrap_or_default();
-        found.push(format!("quota: {:.2} processors{throttled} ({})", quota.cpus, quota.file.display()));
+        let throttled =
+            quota.throttled.map(|n| format!(", stopped {} so far", times(n))).unwrap_or_default();
+        found.push(format!(
+            "quota: {:.2} processors{throttled} ({})",
+            quota.cpus,
+            quota.file.display()
+        ));
         // A run is one busy process at a time: below one processor it is stopped for sure.
         if quota.cpus < 1.0 || quota.throttled.is_some_and(|n| n > 0) {
-            effects.push("a sample that is stopped by the quota shows the waiting as its own time".to_owned());
+            effects.push(
+                "a sample that is stopped by the quota shows the waiting as its own time"
+                    .to_owned(),
+            );
             let none = if quota.file.ends_with("cpu.max") { "max" } else { "-1" };
             fixes.push(format!("echo {none} | sudo tee {}", quota.file.display()));
         }
@@ -59,17 +76,25 @@ pub(crate) fn cgroup(facts: &Facts) -> Check {
     let found = found.join("; ");
     if effects.is_empty() {
         let check = ok(ID, found);
-        return if remarks.is_empty() { check } else { check.effect(format!("bench: {}", remarks.join("; "))) };
+        return if remarks.is_empty() {
+            check
+        } else {
+            check.effect(format!("bench: {}", remarks.join("; ")))
+        };
     }
-    warn(ID, found).effect(format!("bench: {}", effects.join("; "))).fix(fixes.join("; ")).touching("bench")
+    warn(ID, found)
+        .effect(format!("bench: {}", effects.join("; ")))
+        .fix(fixes.join("; "))
+        .touching("bench")
 }
 
 fn times(number: u64) -> String {
     if number == 1 { "once".to_owned() } else { format!("{number} times") }
 }
 
-/// A size that would fit: a quarter of what is left, in whole MiB. Where less than 96 MiB is left, no size does, since bench
-/// holds some 32 MiB of small blocks at once and leaves 32 MiB to the kernel.
+/// A size that would fit: a quarter of what is left, in whole MiB. Where less than 96 MiB is left,
+/// no size does, since bench holds some 32 MiB of small blocks at once and leaves 32 MiB to the
+/// kernel.
 fn smaller_size(left_bytes: u64) -> Option<String> {
     (left_bytes >= 96 << 20).then(|| format!("{}MiB", (left_bytes / 4) >> 20))
 }
@@ -79,14 +104,18 @@ pub(crate) fn limits(facts: &Facts) -> Check {
     const ID: &str = "limits";
     let own = &facts.own;
     let named = [(own.address_space_bytes, "address space", "-v"), (own.data_bytes, "data", "-d")];
-    let finite: Vec<_> = named.into_iter().filter_map(|(limit, what, option)| Some((limit?, what, option))).collect();
+    let finite: Vec<_> = named
+        .into_iter()
+        .filter_map(|(limit, what, option)| Some((limit?, what, option)))
+        .collect();
     let Some(&(tightest, ..)) = finite.iter().min() else {
         return ok(ID, "none on address space and data (ulimit -v, -d)");
     };
     let list = |entry: fn(&(u64, &str, &str)) -> String, between: &str| {
         finite.iter().map(entry).collect::<Vec<_>>().join(between)
     };
-    let found = list(|(limit, what, option)| format!("{what} {} (ulimit {option})", bytes(*limit)), "; ");
+    let found =
+        list(|(limit, what, option)| format!("{what} {} (ulimit {option})", bytes(*limit)), "; ");
     if tightest.saturating_sub(CHILD_BYTES) >= DEFAULT_RUN_BYTES {
         return ok(ID, found).effect("bench: sizes beyond it are refused");
     }
@@ -105,7 +134,8 @@ pub(crate) fn memlock(facts: &Facts) -> Check {
         return skip(ID, format!("{word}; kernel.perf_event_mlock_kb is not readable"));
     };
     let found = format!("{word}; for perf {perf_kib} KiB a processor besides");
-    let enough = limit.is_none_or(|limit| limit >= PERF_BUFFER_KIB << 10) || perf_kib >= PERF_BUFFER_KIB;
+    let enough =
+        limit.is_none_or(|limit| limit >= PERF_BUFFER_KIB << 10) || perf_kib >= PERF_BUFFER_KIB;
     if enough || facts.own.can(Own::IPC_LOCK) {
         return ok(ID, found);
     }

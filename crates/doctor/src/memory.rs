@@ -18,10 +18,17 @@ pub(crate) fn overcommit(facts: &Facts) -> Check {
         Some(0) => ok(ID, "0: only what could never be had is refused"),
         Some(1) => ok(ID, "1: every promise is made"),
         Some(mode) => {
-            let ratio = memory.overcommit_ratio.map(|ratio| format!(", ratio {ratio} %")).unwrap_or_default();
+            let ratio = memory
+                .overcommit_ratio
+                .map(|ratio| format!(", ratio {ratio} %"))
+                .unwrap_or_default();
             let left = memory.commit_limit_bytes.zip(memory.committed_bytes);
             let left = left.map(|(limit, committed)| {
-                format!("; {} of {} can still be promised", bytes(limit.saturating_sub(committed)), bytes(limit))
+                format!(
+                    "; {} of {} can still be promised",
+                    bytes(limit.saturating_sub(committed)),
+                    bytes(limit)
+                )
             });
             warn(ID, format!("{mode}{ratio}: promises are limited{}", left.unwrap_or_default()))
                 .effect(
@@ -45,13 +52,21 @@ pub(crate) fn swap(facts: &Facts) -> Check {
     let size_bytes = swaps.iter().map(|swap| swap.size_bytes).sum();
     let used_bytes = swaps.iter().map(|swap| swap.used_bytes).sum();
     let swappiness = memory.swappiness.map(|n| format!("; swappiness {n}")).unwrap_or_default();
-    let found =
-        format!("{} of {} used, {}{swappiness}", bytes(used_bytes), bytes(size_bytes), count(swaps.len(), "device"));
+    let found = format!(
+        "{} of {} used, {}{swappiness}",
+        bytes(used_bytes),
+        bytes(size_bytes),
+        count(swaps.len(), "device")
+    );
     if used_bytes == 0 {
         return ok(ID, found);
     }
     let fits = memory.available_bytes.is_some_and(|available| available / 2 > used_bytes);
-    let fix = if fits { EMPTY_SWAP.to_owned() } else { format!("end what takes the memory, then: {EMPTY_SWAP}") };
+    let fix = if fits {
+        EMPTY_SWAP.to_owned()
+    } else {
+        format!("end what takes the memory, then: {EMPTY_SWAP}")
+    };
     warn(ID, found)
         .effect(
             "bench: memory has been short here, and may be again: a large first touch then waits until something else \
@@ -66,21 +81,32 @@ pub(crate) fn zswap(facts: &Facts) -> Check {
     const ID: &str = "zswap";
     let memory = &facts.memory;
     let Some(swaps) = &memory.swaps else { return skip(ID, "/proc/swaps is not readable") };
-    let zram_used: Vec<u64> =
-        swaps.iter().filter(|swap| swap.path.starts_with("/dev/zram")).map(|swap| swap.used_bytes).collect();
+    let zram_used: Vec<u64> = swaps
+        .iter()
+        .filter(|swap| swap.path.starts_with("/dev/zram"))
+        .map(|swap| swap.used_bytes)
+        .collect();
     let zswap_on = memory.zswap == Some(true);
     let word = match memory.zswap {
         None => "zswap is not in this kernel",
         Some(true) => "zswap is on",
         Some(false) => "zswap is off",
     };
-    let zram = if zram_used.is_empty() { "no swap on zram".to_owned() } else { count(zram_used.len(), "zram device") };
+    let zram = if zram_used.is_empty() {
+        "no swap on zram".to_owned()
+    } else {
+        count(zram_used.len(), "zram device")
+    };
     let found = format!("{word}; {zram}");
     let used = swaps.iter().any(|swap| swap.used_bytes > 0);
     if !(used && (zswap_on || zram_used.iter().any(|&bytes| bytes > 0))) {
         return ok(ID, found);
     }
-    let fix = if zswap_on { "echo N | sudo tee /sys/module/zswap/parameters/enabled" } else { EMPTY_SWAP };
+    let fix = if zswap_on {
+        "echo N | sudo tee /sys/module/zswap/parameters/enabled"
+    } else {
+        EMPTY_SWAP
+    };
     warn(ID, format!("{found}; in use"))
         .effect(
             "bench: swapping costs processor time instead of waiting for a disk, and the compressed pages take memory: \

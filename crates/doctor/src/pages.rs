@@ -9,7 +9,8 @@ use crate::{DEFAULT_RUN_BYTES, ok, skip, warn};
 /// Huge pages for those who ask.
 const THP_MADVISE: &str = "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled";
 
-/// Transparent huge pages of the largest size: what is said for all, unless that size's own switch says something else.
+/// Transparent huge pages of the largest size: what is said for all, unless that size's own switch
+/// says something else.
 pub(crate) fn thp(facts: &Facts) -> Check {
     const ID: &str = "thp";
     let pages = &facts.pages;
@@ -17,11 +18,17 @@ pub(crate) fn thp(facts: &Facts) -> Check {
         return skip(ID, "this kernel has no transparent huge pages, or /sys is not mounted")
             .effect("bench: the arm mmap+hugepage is refused; nothing else is touched");
     };
-    let own = pages.sizes.iter().flatten().find(|size| is_largest(pages, size) && size.mode != "inherit");
+    let own =
+        pages.sizes.iter().flatten().find(|size| is_largest(pages, size) && size.mode != "inherit");
     let (mode, fix, found) = match own {
         None => (for_all, THP_MADVISE.to_owned(), format!("{for_all}{}", aside(pages))),
         Some(own) => {
-            let found = format!("{for_all}, but {} for pages of {}{}", own.mode, bytes(own.bytes), aside(pages));
+            let found = format!(
+                "{for_all}, but {} for pages of {}{}",
+                own.mode,
+                bytes(own.bytes),
+                aside(pages)
+            );
             (own.mode.as_str(), format!("echo madvise | sudo tee {}", file(own)), found)
         }
     };
@@ -54,10 +61,12 @@ fn file(size: &PageSize) -> String {
 
 /// What else is set for huge pages.
 fn aside(pages: &HugePageFacts) -> String {
-    let defrag = pages.defrag.as_ref().map(|defrag| format!("; defrag {defrag}")).unwrap_or_default();
+    let defrag =
+        pages.defrag.as_ref().map(|defrag| format!("; defrag {defrag}")).unwrap_or_default();
     let compacts = if pages.khugepaged_defrag == Some(false) { ", without compaction" } else { "" };
-    let merging =
-        pages.khugepaged_sleep_ms.map(|sleep_ms| format!("; khugepaged every {} s{compacts}", sleep_ms as f64 / 1e3));
+    let merging = pages
+        .khugepaged_sleep_ms
+        .map(|sleep_ms| format!("; khugepaged every {} s{compacts}", sleep_ms as f64 / 1e3));
     defrag + &merging.unwrap_or_default()
 }
 
@@ -65,16 +74,22 @@ fn aside(pages: &HugePageFacts) -> String {
 pub(crate) fn mthp(facts: &Facts) -> Check {
     const ID: &str = "mthp";
     let pages = &facts.pages;
-    let smaller: Vec<&PageSize> = pages.sizes.iter().flatten().filter(|size| !is_largest(pages, size)).collect();
+    let smaller: Vec<&PageSize> =
+        pages.sizes.iter().flatten().filter(|size| !is_largest(pages, size)).collect();
     if smaller.is_empty() {
-        return skip(ID, "no smaller sizes here (before Linux 6.8, or without transparent huge pages)");
+        return skip(
+            ID,
+            "no smaller sizes here (before Linux 6.8, or without transparent huge pages)",
+        );
     }
     let for_all = pages.enabled.as_deref().unwrap_or("never");
     let with = |mode: &str| -> Vec<&PageSize> {
         let inherits = |size: &PageSize| size.mode == "inherit" && for_all == mode;
         smaller.iter().copied().filter(|size| size.mode == mode || inherits(size)).collect()
     };
-    let names = |sizes: &[&PageSize]| sizes.iter().map(|size| bytes(size.bytes)).collect::<Vec<_>>().join(", ");
+    let names = |sizes: &[&PageSize]| {
+        sizes.iter().map(|size| bytes(size.bytes)).collect::<Vec<_>>().join(", ")
+    };
     let (always, asked) = (with("always"), with("madvise"));
     if let Some(first) = always.first() {
         return warn(ID, format!("always for pages of {}", names(&always)))
@@ -88,8 +103,9 @@ pub(crate) fn mthp(facts: &Facts) -> Check {
     if asked.is_empty() {
         return ok(ID, format!("none of {} is on", count(smaller.len(), "smaller size")));
     }
-    ok(ID, format!("for those who ask: pages of {}", names(&asked)))
-        .effect("bench: mmap+hugepage may fall back to them where no 2 MiB are free, and is then refused")
+    ok(ID, format!("for those who ask: pages of {}", names(&asked))).effect(
+        "bench: mmap+hugepage may fall back to them where no 2 MiB are free, and is then refused",
+    )
 }
 
 fn more(sizes: usize) -> String {
@@ -101,18 +117,27 @@ pub(crate) fn free_huge_pages(facts: &Facts) -> Check {
     const ID: &str = "free-huge-pages";
     let memory = &facts.memory;
     let Some(free_bytes) = memory.free_huge_bytes else {
-        return skip(ID, "/proc/buddyinfo is not readable: how broken up free memory is cannot be seen");
+        return skip(
+            ID,
+            "/proc/buddyinfo is not readable: how broken up free memory is cannot be seen",
+        );
     };
     let of = memory.free_bytes.map(|all| format!(" of {} free", bytes(all))).unwrap_or_default();
-    let proactive =
-        memory.compaction_proactiveness.map(|n| format!("; compaction_proactiveness {n}")).unwrap_or_default();
-    let threshold = memory.extfrag_threshold.map(|n| format!(", extfrag_threshold {n}")).unwrap_or_default();
-    let found = format!("{}{of} in blocks of 2 MiB or more{proactive}{threshold}", bytes(free_bytes));
+    let proactive = memory
+        .compaction_proactiveness
+        .map(|n| format!("; compaction_proactiveness {n}"))
+        .unwrap_or_default();
+    let threshold =
+        memory.extfrag_threshold.map(|n| format!(", extfrag_threshold {n}")).unwrap_or_default();
+    let found =
+        format!("{}{of} in blocks of 2 MiB or more{proactive}{threshold}", bytes(free_bytes));
     if free_bytes >= DEFAULT_RUN_BYTES {
         return ok(ID, found);
     }
     let next = match facts.pages.defrag.as_deref() {
-        Some("never" | "defer") => "a fault does not make room (defrag), so mmap+hugepage falls back and is refused",
+        Some("never" | "defer") => {
+            "a fault does not make room (defrag), so mmap+hugepage falls back and is refused"
+        }
         _ => {
             "a fault has to compact memory first, so first touch of mmap+hugepage is slower, or falls back and is refused"
         }

@@ -15,10 +15,15 @@ pub(crate) fn aslr(facts: &Facts) -> Check {
         return skip(ID, "/proc/sys/kernel/randomize_va_space is not readable");
     };
     if facts.own.personality.is_some_and(|personality| personality & Own::NO_RANDOMIZE != 0) {
-        return warn(ID, format!("{randomize}, but switched off for this process (personality ADDR_NO_RANDOMIZE)"))
-            .effect(FIXED)
-            .fix("start firsttouch without setarch -R, and not from a debugger")
-            .touching("bench");
+        return warn(
+            ID,
+            format!(
+                "{randomize}, but switched off for this process (personality ADDR_NO_RANDOMIZE)"
+            ),
+        )
+        .effect(FIXED)
+        .fix("start firsttouch without setarch -R, and not from a debugger")
+        .touching("bench");
     }
     match randomize {
         2 => ok(ID, "2: every process has a layout of its own"),
@@ -41,7 +46,12 @@ pub(crate) fn affinity(facts: &Facts) -> Check {
         let known = if allowed.is_empty() { "none".to_owned() } else { cpu_list(allowed) };
         return skip(ID, format!("allowed: {known}; how many there are is not shown"));
     };
-    let found = format!("{} of {} ({})", allowed.len(), count(online.len(), "processor"), cpu_list(allowed));
+    let found = format!(
+        "{} of {} ({})",
+        allowed.len(),
+        count(online.len(), "processor"),
+        cpu_list(allowed)
+    );
     match (allowed.len(), online.len()) {
         (1, _) => warn(ID, format!("{found}: one for everything"))
             .effect("bench: whatever else may run there runs between and within its samples: wider intervals")
@@ -63,7 +73,11 @@ pub(crate) fn isolation(facts: &Facts) -> Check {
         return skip(ID, "/sys/devices/system/cpu/isolated is not readable");
     };
     let quiet = facts.processors.nohz_full.as_deref().unwrap_or_default();
-    let tick = if quiet.is_empty() { String::new() } else { format!("; no tick on {} (nohz_full)", cpu_list(quiet)) };
+    let tick = if quiet.is_empty() {
+        String::new()
+    } else {
+        format!("; no tick on {} (nohz_full)", cpu_list(quiet))
+    };
     let Some(first) = isolated.first() else {
         return ok(ID, format!("none: the scheduler may run anything anywhere{tick}"));
     };

@@ -7,7 +7,8 @@ use crate::host::others_are_busy;
 use crate::quantity::count;
 use crate::{ok, skip, warn};
 
-/// A reading of the clock that takes longer is a system call: in user space it takes some tens of nanoseconds.
+/// A reading of the clock that takes longer is a system call: in user space it takes some tens of
+/// nanoseconds.
 const CLOCK_READ_MAX_NS: f64 = 200.0;
 
 /// The frequency governor.
@@ -43,10 +44,13 @@ pub(crate) fn boost(facts: &Facts) -> Check {
     match &facts.processors.boost {
         None => skip(ID, no_scaling(facts, "no switch for it, or no such speeds")),
         Some(boost) if !boost.on => ok(ID, "off: no speed but the rated one"),
-        Some(boost) => warn(ID, "on: the speed depends on temperature and on how many processors work")
-            .effect("bench: times drift over a run and differ between runs; ratios within a block hold")
-            .fix(boost.off_command)
-            .touching("bench"),
+        Some(boost) => warn(
+            ID,
+            "on: the speed depends on temperature and on how many processors work",
+        )
+        .effect("bench: times drift over a run and differ between runs; ratios within a block hold")
+        .fix(boost.off_command)
+        .touching("bench"),
     }
 }
 
@@ -101,7 +105,9 @@ pub(crate) fn numa(facts: &Facts) -> Check {
 /// How times are read.
 pub(crate) fn clock(facts: &Facts) -> Check {
     const ID: &str = "clock";
-    let Some(read_ns) = facts.processors.clock_read_ns else { return skip(ID, "the clock was not timed") };
+    let Some(read_ns) = facts.processors.clock_read_ns else {
+        return skip(ID, "the clock was not timed");
+    };
     let source = facts.processors.clocksource.as_deref().unwrap_or("unknown source");
     let found = format!("{source}: a reading takes {read_ns:.0} ns");
     if read_ns <= CLOCK_READ_MAX_NS {

@@ -35,7 +35,9 @@ pub(crate) fn cpu_list(cpus: &[u32]) -> String {
             _ => ranges.push((cpu, cpu)),
         }
     }
-    let range = |(first, last): &(u32, u32)| if first == last { first.to_string() } else { format!("{first}-{last}") };
+    let range = |(first, last): &(u32, u32)| {
+        if first == last { first.to_string() } else { format!("{first}-{last}") }
+    };
     ranges.iter().map(range).collect::<Vec<_>>().join(",")
 }
 
@@ -45,13 +47,20 @@ mod tests {
 
     #[test]
     fn quantities_read_well() {
-        for (value, expect) in [(12, "12 B"), (2 << 20, "2 MiB"), (23_085_449_216, "21.5 GiB"), (1000, "1000 B")] {
+        for (value, expect) in
+            [(12, "12 B"), (2 << 20, "2 MiB"), (23_085_449_216, "21.5 GiB"), (1000, "1000 B")]
+        {
             assert_eq!(bytes(value), expect);
         }
-        for (share, expect) in [(0.0, "0 %"), (0.000_01, "<0.01 %"), (0.004, "0.40 %"), (0.25, "25 %")] {
+        for (share, expect) in
+            [(0.0, "0 %"), (0.000_01, "<0.01 %"), (0.004, "0.40 %"), (0.25, "25 %")]
+        {
             assert_eq!(percent(share), expect);
         }
         assert_eq!(cpu_list(&[0, 1, 2, 5]), "0-2,5");
-        assert_eq!((count(1, "node"), count(2, "node")), ("1 node".to_owned(), "2 nodes".to_owned()));
+        assert_eq!(
+            (count(1, "node"), count(2, "node")),
+            ("1 node".to_owned(), "2 nodes".to_owned())
+        );
     }
 }

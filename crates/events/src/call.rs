@@ -1,7 +1,7 @@
 //! The syscalls that are about memory.
 
-/// A syscall that is about memory: those that `strace -e trace=memory` shows (6.1), and the newer or related ones that
-/// make, seal or advise mappings.
+/// A syscall that is about memory: those that `strace -e trace=memory` shows (6.1), and the newer
+/// or related ones that make, seal or advise mappings.
 #[repr(u8)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "each is named as in its manual page")]
@@ -138,7 +138,9 @@ mod tests {
 
     #[test]
     fn all_are_there_once_and_in_order() {
-        assert!(Call::ALL.windows(2).all(|pair| pair[0] < pair[1] && pair[0].name() < pair[1].name()));
+        assert!(
+            Call::ALL.windows(2).all(|pair| pair[0] < pair[1] && pair[0].name() < pair[1].name())
+        );
         assert_eq!(Call::ALL.len(), Call::Shmdt as usize + 1);
     }
 }

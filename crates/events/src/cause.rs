@@ -1,6 +1,7 @@
 //! Why a page fault happened.
 
-/// Why a page fault happened. The kernel does not say; analysis infers it from mappings and earlier faults.
+/// Why a page fault happened. The kernel does not say; analysis infers it from mappings and earlier
+/// faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Cause {
     /// Memory without contents was used for the first time.

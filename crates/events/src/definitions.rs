@@ -41,7 +41,8 @@ pub struct Module {
     pub device: Device,
     /// Its number on that device.
     pub inode: u64,
-    /// Which file with that number it is; 0 where the observer could not learn it (`/proc/PID/maps` does not say).
+    /// Which file with that number it is; 0 where the observer could not learn it (`/proc/PID/maps`
+    /// does not say).
     pub generation: u64,
 }
 
@@ -88,7 +89,8 @@ pub enum Definition {
     Text(Name, Arc<str>),
     /// A module. Its path was defined before.
     Module(ModuleId, Module),
-    /// The build id of a module that was defined before, once its code is mapped. A module without one has none, or it could not be read.
+    /// The build id of a module that was defined before, once its code is mapped. A module without
+    /// one has none, or it could not be read.
     BuildId(ModuleId, BuildId),
 }
 
@@ -107,8 +109,8 @@ impl Default for Definitions {
 }
 
 impl Definitions {
-    /// Takes the next definition of the stream. Returns whether it could be: numbers come one after the other, and a number that is there
-    /// already, or that leaves a gap, is refused.
+    /// Takes the next definition of the stream. Returns whether it could be: numbers come one after
+    /// the other, and a number that is there already, or that leaves a gap, is refused.
     pub fn define(&mut self, definition: Definition) -> bool {
         if let Definition::BuildId(id, build_id) = definition {
             let is_new = self.module(id).is_some() && !self.build_ids.contains_key(&id);
@@ -165,7 +167,9 @@ impl Definitions {
         let modules = self.modules.iter().enumerate();
         texts
             .map(move |(index, text)| Definition::Text(Name(number(index)), Arc::clone(text)))
-            .chain(modules.map(move |(index, module)| Definition::Module(ModuleId(number(index + 1)), *module)))
+            .chain(modules.map(move |(index, module)| {
+                Definition::Module(ModuleId(number(index + 1)), *module)
+            }))
             .chain(self.build_ids.iter().map(|(&id, &build_id)| Definition::BuildId(id, build_id)))
     }
 }
@@ -206,7 +210,8 @@ impl Interner {
         if let Some(&id) = self.modules.get(&module) {
             return id;
         }
-        let id = ModuleId(u32::try_from(self.table.modules.len() + 1).expect("fewer than 2^32 modules"));
+        let id =
+            ModuleId(u32::try_from(self.table.modules.len() + 1).expect("fewer than 2^32 modules"));
         self.modules.insert(module, id);
         self.add(Definition::Module(id, module));
         id
@@ -255,14 +260,18 @@ mod tests {
         assert_ne!(old, interner.module(module(libc, 8)), "replaced by another file of that path");
         assert_eq!(interner.module(module(libc, 7)), old);
         let table = interner.table();
-        assert_eq!((table.text(heap), table.text(libc), table.text(Name::NONE)), ("[heap]", "/lib/libc.so.6", ""));
+        assert_eq!(
+            (table.text(heap), table.text(libc), table.text(Name::NONE)),
+            ("[heap]", "/lib/libc.so.6", "")
+        );
         assert_eq!(table.module(old), Some(&module(libc, 7)));
         assert_eq!(table.module(ModuleId::NONE), None);
     }
 
     #[test]
     fn definitions_are_written_and_read_back() {
-        let (mut interner, mut reader, mut new) = (Interner::default(), Definitions::default(), Vec::new());
+        let (mut interner, mut reader, mut new) =
+            (Interner::default(), Definitions::default(), Vec::new());
         let path = interner.text("/bin/a");
         let first = interner.module(module(path, 1));
         let build_id = BuildId::new(&[7; 20]).unwrap();
@@ -279,7 +288,10 @@ mod tests {
         assert_eq!(reader.build_id(first), Some(&build_id), "a file has one");
         let mut copy = Definitions::default();
         assert!(reader.iter().all(|definition| copy.define(definition)));
-        assert_eq!((copy.texts, copy.modules, copy.build_ids), (reader.texts, reader.modules, reader.build_ids));
+        assert_eq!(
+            (copy.texts, copy.modules, copy.build_ids),
+            (reader.texts, reader.modules, reader.build_ids)
+        );
     }
 
     #[test]
@@ -288,7 +300,10 @@ mod tests {
         assert!(!reader.define(Definition::Text(Name(2), Arc::from("gap"))));
         assert!(!reader.define(Definition::Text(Name(0), Arc::from("none"))));
         assert!(!reader.define(Definition::Module(ModuleId(0), module(Name::NONE, 1))));
-        assert!(!reader.define(Definition::BuildId(ModuleId(1), BuildId::new(&[1]).unwrap())), "of no module");
+        assert!(
+            !reader.define(Definition::BuildId(ModuleId(1), BuildId::new(&[1]).unwrap())),
+            "of no module"
+        );
         assert_eq!([BuildId::new(&[]), BuildId::new(&[0; 21])], [None, None]);
         assert_eq!(reader.text(Name(9)), "", "a damaged file is no reason to panic");
     }

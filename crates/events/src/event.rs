@@ -4,8 +4,8 @@ use core::num::NonZeroU64;
 
 use crate::{Call, Mapping, Name};
 
-/// A thread, and the process that it belongs to, as the first PID namespace of the observer numbers them. A process's first thread has
-/// `tid == pid`.
+/// A thread, and the process that it belongs to, as the first PID namespace of the observer numbers
+/// them. A process's first thread has `tid == pid`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Thread {
@@ -38,7 +38,8 @@ pub struct Event {
 }
 
 impl Event {
-    /// When it ended, on the stream's clock: a mapping, a life and a gap end as they begin. `None`: that is not known.
+    /// When it ended, on the stream's clock: a mapping, a life and a gap end as they begin. `None`:
+    /// that is not known.
     #[must_use]
     pub fn end_ns(&self) -> Option<u64> {
         let latency_ns = match &self.kind {
@@ -75,7 +76,8 @@ pub struct Syscall {
     pub text: Name,
     /// The registers, whether or not the call uses them.
     pub arguments: [u64; 6],
-    /// What it returned: a negative errno from -4095 to -1. `None`: it had not returned when the thread ended.
+    /// What it returned: a negative errno from -4095 to -1. `None`: it had not returned when the
+    /// thread ended.
     pub result: Option<i64>,
     /// How long it took in the kernel.
     pub span: Span,
@@ -99,7 +101,8 @@ pub struct Fault {
     pub ip: u64,
     /// From the trap to the return from the fault's handler.
     pub span: Span,
-    /// How much memory was mapped by it as one page: that of the entry in the page table, as it was right afterwards. `None`: not known.
+    /// How much memory was mapped by it as one page: that of the entry in the page table, as it was
+    /// right afterwards. `None`: not known.
     pub page_bytes: Option<NonZeroU64>,
     /// A page had to be read from a device.
     pub major: bool,
@@ -127,7 +130,8 @@ pub enum Life {
     },
     /// The process was running before the observer attached to it. Its mappings follow.
     Attached,
-    /// The process makes syscalls in 32-bit mode, whose numbers mean something else: its memory syscalls are not seen.
+    /// The process makes syscalls in 32-bit mode, whose numbers mean something else: its memory
+    /// syscalls are not seen.
     Compat32,
 }
 
@@ -150,7 +154,8 @@ pub struct Lost {
     pub records: u64,
 }
 
-/// Events are kept by the million while they are put into order: a change of their size is a decision.
+/// Events are kept by the million while they are put into order: a change of their size is a
+/// decision.
 const _: () = {
     assert!(size_of::<Thread>() == 8 && size_of::<Span>() == 16);
     assert!(size_of::<Syscall>() == 88 && size_of::<Fault>() == 48 && size_of::<Mapping>() == 40);

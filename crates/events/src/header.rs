@@ -36,7 +36,8 @@ pub enum Clock {
     Monotonic,
 }
 
-/// Which memory may get transparent huge pages, as `/sys/kernel/mm/transparent_hugepage/enabled` has it.
+/// Which memory may get transparent huge pages, as `/sys/kernel/mm/transparent_hugepage/enabled`
+/// has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ThpPolicy {
     /// None.

@@ -51,7 +51,17 @@ impl MappingReport<'_> {
     /// The mapping, its texts and its file given numbers by `interner`.
     #[must_use]
     pub fn intern(&self, interner: &mut Interner) -> Mapping {
-        let MappingReport { start, end, offset_bytes, protection, name, device, inode, generation, .. } = *self;
+        let MappingReport {
+            start,
+            end,
+            offset_bytes,
+            protection,
+            name,
+            device,
+            inode,
+            generation,
+            ..
+        } = *self;
         let kind = MappingKind::of_name(name, self.shared);
         let text = interner.text(name);
         let module = if kind.is_file() && inode != 0 {
@@ -90,8 +100,9 @@ pub enum MappingKind {
 }
 
 impl MappingKind {
-    /// What a name says, as `/proc/PID/maps` and perf's records have it (`show_map_vma` of `fs/proc/task_mmu.c`,
-    /// `perf_event_mmap_event` of kernel/events/core.c); `shared`: mapped with `MAP_SHARED`.
+    /// What a name says, as `/proc/PID/maps` and perf's records have it (`show_map_vma` of
+    /// `fs/proc/task_mmu.c`, `perf_event_mmap_event` of kernel/events/core.c); `shared`: mapped
+    /// with `MAP_SHARED`.
     #[must_use]
     pub fn of_name(name: &str, shared: bool) -> MappingKind {
         let anonymous = if shared { MappingKind::SharedAnonymous } else { MappingKind::Anonymous };
@@ -99,7 +110,10 @@ impl MappingKind {
             "" => anonymous,
             "[heap]" => MappingKind::Heap,
             "[stack]" => MappingKind::Stack,
-            _ if ["[vdso]", "[vvar", "[vsyscall]", "[uprobes]"].iter().any(|own| name.starts_with(own)) => {
+            _ if ["[vdso]", "[vvar", "[vsyscall]", "[uprobes]"]
+                .iter()
+                .any(|own| name.starts_with(own)) =>
+            {
                 MappingKind::Kernel
             }
             // Named by prctl(PR_SET_VMA_ANON_NAME).
@@ -107,18 +121,25 @@ impl MappingKind {
             _ if name.starts_with("//anon") || name.starts_with("[anon:") => anonymous,
             // A thread's stack in kernels before 4.5.
             _ if name.starts_with("[stack:") => MappingKind::ThreadStack,
-            // What backs shared anonymous memory, memory of shmget(2), and huge pages without a file.
-            _ if ["/dev/zero", "/SYSV", "/anon_hugepage"].iter().any(|own| name.starts_with(own)) => anonymous,
+            // What backs shared anonymous memory, memory of shmget(2), and huge pages without a
+            // file.
+            _ if ["/dev/zero", "/SYSV", "/anon_hugepage"]
+                .iter()
+                .any(|own| name.starts_with(own)) =>
+            {
+                anonymous
+            }
             _ if name.starts_with('/') && shared => MappingKind::SharedFile,
             _ if name.starts_with('/') => MappingKind::PrivateFile,
             _ => MappingKind::Other,
         }
     }
 
-    /// Whether a mapping of this kind is known by `name`: the kernel's own names for memory without a file say nothing that the kind does
-    /// not.
+    /// Whether a mapping of this kind is known by `name`: the kernel's own names for memory without
+    /// a file say nothing that the kind does not.
     fn keeps_name(self, name: &str) -> bool {
-        let unnamed = name.starts_with("//anon") || self == MappingKind::SharedAnonymous && name.starts_with('/');
+        let unnamed = name.starts_with("//anon")
+            || self == MappingKind::SharedAnonymous && name.starts_with('/');
         !matches!(self, MappingKind::Heap | MappingKind::Stack) && !unnamed
     }
 
@@ -169,11 +190,17 @@ mod tests {
     #[test]
     fn a_report_becomes_numbers() {
         let mut interner = Interner::default();
-        let file = MappingReport { end: 4096, name: "/lib/a.so", inode: 7, ..MappingReport::default() };
-        let (first, heap) =
-            (file.intern(&mut interner), MappingReport { name: "[heap]", inode: 0, ..file }.intern(&mut interner));
+        let file =
+            MappingReport { end: 4096, name: "/lib/a.so", inode: 7, ..MappingReport::default() };
+        let (first, heap) = (
+            file.intern(&mut interner),
+            MappingReport { name: "[heap]", inode: 0, ..file }.intern(&mut interner),
+        );
         let replaced = MappingReport { inode: 8, ..file }.intern(&mut interner);
-        assert_eq!((first.kind, first.name, replaced.name), (K::PrivateFile, first.name, first.name));
+        assert_eq!(
+            (first.kind, first.name, replaced.name),
+            (K::PrivateFile, first.name, first.name)
+        );
         assert_ne!(first.module, replaced.module, "another file of that path");
         assert_eq!(interner.table().module(first.module).map(|module| module.inode), Some(7));
         assert_eq!((heap.kind, heap.name, heap.module), (K::Heap, Name::NONE, ModuleId::NONE));

@@ -5,9 +5,10 @@
 //!   source 1   20     | watermark 45        waiting: 48
 //!   source 2          | watermark 48
 //! ```
-//! A watermark is a promise: nothing earlier than it will come from that source. An item whose time lies before all watermarks has its place
-//! for good. One that breaks the promise (its thread was preempted between reading the clock and publishing) is late: it is emitted as
-//! soon as it comes, and counted.
+//! A watermark is a promise: nothing earlier than it will come from that source. An item whose time
+//! lies before all watermarks has its place for good. One that breaks the promise (its thread was
+//! preempted between reading the clock and publishing) is late: it is emitted as soon as it comes,
+//! and counted.
 
 use alloc::collections::{BinaryHeap, VecDeque};
 use alloc::vec::Vec;
@@ -37,20 +38,24 @@ impl<T> Merge<T> {
         Merge { sources: (0..sources).map(|_| source()).collect(), emitted_ns: 0, late: 0 }
     }
 
-    /// Takes an item of a source. Sources deliver nearly in order: what precedes its neighbours is moved to its place.
+    /// Takes an item of a source. Sources deliver nearly in order: what precedes its neighbours is
+    /// moved to its place.
     ///
     /// # Panics
     /// If there is no such source.
     pub fn push(&mut self, source: usize, time_ns: u64, item: T) {
         let waiting = &mut self.sources[source].waiting;
         let at = match waiting.back() {
-            Some(&(last_ns, _)) if time_ns < last_ns => waiting.partition_point(|&(other_ns, _)| other_ns <= time_ns),
+            Some(&(last_ns, _)) if time_ns < last_ns => {
+                waiting.partition_point(|&(other_ns, _)| other_ns <= time_ns)
+            }
             _ => waiting.len(),
         };
         waiting.insert(at, (time_ns, item));
     }
 
-    /// From now on nothing earlier than `watermark_ns` will come from `source`. A promise is never taken back.
+    /// From now on nothing earlier than `watermark_ns` will come from `source`. A promise is never
+    /// taken back.
     ///
     /// # Panics
     /// If there is no such source.
@@ -66,16 +71,21 @@ impl<T> Merge<T> {
         }
     }
 
-    /// Emits everything whose place is certain. Items of one nanosecond are in the order of their sources. Takes some steps for each source,
-    /// and for each item as many as the logarithm of their number.
+    /// Emits everything whose place is certain. Items of one nanosecond are in the order of their
+    /// sources. Takes some steps for each source, and for each item as many as the logarithm of
+    /// their number.
     pub fn emit(&mut self, mut each: impl FnMut(T)) {
-        let certain_ns = self.sources.iter().map(|source| source.watermark_ns).min().unwrap_or(u64::MAX);
+        let certain_ns =
+            self.sources.iter().map(|source| source.watermark_ns).min().unwrap_or(u64::MAX);
         // The end of time itself is certain only when all are closed.
         let is_certain = |time_ns| time_ns < certain_ns || certain_ns == u64::MAX;
-        let first = |waiting: &VecDeque<(u64, T)>| waiting.front().map(|&(ns, _)| ns).filter(|&ns| is_certain(ns));
+        let first = |waiting: &VecDeque<(u64, T)>| {
+            waiting.front().map(|&(ns, _)| ns).filter(|&ns| is_certain(ns))
+        };
         let firsts = self.sources.iter().enumerate();
-        let mut firsts: BinaryHeap<Reverse<(u64, usize)>> =
-            firsts.filter_map(|(index, source)| Some(Reverse((first(&source.waiting)?, index)))).collect();
+        let mut firsts: BinaryHeap<Reverse<(u64, usize)>> = firsts
+            .filter_map(|(index, source)| Some(Reverse((first(&source.waiting)?, index))))
+            .collect();
         while let Some(Reverse((mut time_ns, index))) = firsts.pop() {
             let waiting = &mut self.sources[index].waiting;
             while let Some((_, item)) = waiting.pop_front() {

@@ -12,13 +12,16 @@ pub struct Snapshot {
     pub program: String,
     /// Size of a base page.
     pub page_bytes: u64,
-    /// It was told to lay out its memory always alike (`ADDR_NO_RANDOMIZE` of personality(2)); `None` if that cannot be seen.
+    /// It was told to lay out its memory always alike (`ADDR_NO_RANDOMIZE` of personality(2));
+    /// `None` if that cannot be seen.
     pub fixed_addresses: Option<bool>,
-    /// The most that was ever resident since its last exec, as the kernel's counters have it (`VmHWM`); `None` if it does not say.
+    /// The most that was ever resident since its last exec, as the kernel's counters have it
+    /// (`VmHWM`); `None` if it does not say.
     pub peak_resident_bytes: Option<u64>,
     /// What is mapped, by ascending address.
     pub ranges: Vec<MappedRange>,
-    /// The programs and libraries among it, as their files describe them; the program itself first, if it could be read.
+    /// The programs and libraries among it, as their files describe them; the program itself first,
+    /// if it could be read.
     pub images: Vec<Image>,
     /// The address at which the program begins to run; unknown without `/proc/PID/auxv`.
     pub entry: Option<u64>,
@@ -47,7 +50,8 @@ pub struct MappedRange {
     pub resident_bytes: u64,
     /// So much is mapped by huge pages.
     pub huge_bytes: u64,
-    /// The ranges of addresses that are resident; `None` if that was not asked for or cannot be seen.
+    /// The ranges of addresses that are resident; `None` if that was not asked for or cannot be
+    /// seen.
     pub resident: Option<Vec<(u64, u64)>>,
 }
 

@@ -55,7 +55,8 @@ proptest! {
         let (emitted, late) = run(&steps, true);
         prop_assert_eq!(emitted.len(), delivered(&steps));
         prop_assert_eq!(late, 0);
-        // By time, then by source, then as delivered: when and how often something is emitted does not matter.
+        // By time, then by source, then as delivered: when and how often something is emitted does
+        // not matter.
         prop_assert!(emitted.is_sorted(), "{:?}", emitted);
     }
 

@@ -28,9 +28,11 @@ pub(crate) fn run(options: &BenchOptions, screen: ScreenOptions) -> anyhow::Resu
         && let (Ok(file), Ok(json)) = (Path::new(file).canonicalize(), json.canonicalize())
         && file == json
     {
-        return Err(
-            Usage(format!("--json would overwrite the experiment {}: name another file", json.display())).into()
-        );
+        return Err(Usage(format!(
+            "--json would overwrite the experiment {}: name another file",
+            json.display()
+        ))
+        .into());
     }
     // Opened before anything is measured: a minute's work must not end in "no such directory".
     let sink = options.json.as_deref().map(Sink::open).transpose()?;
@@ -58,18 +60,27 @@ pub(crate) fn run(options: &BenchOptions, screen: ScreenOptions) -> anyhow::Resu
     Ok(status(&result, options))
 }
 
-/// An arm or an allocator that was asked for by name and has no row, or an arm that broke, is a failure.
+/// An arm or an allocator that was asked for by name and has no row, or an arm that broke, is a
+/// failure.
 fn status(result: &LabResult, options: &BenchOptions) -> ExitCode {
-    let missing = options.arms.iter().any(|wanted| !result.arms.iter().any(|arm| arm.name == *wanted));
-    let without = |name: &String| !result.arms.iter().any(|arm| arm.name.ends_with(&format!("@{name}")));
-    let broke =
-        missing || options.allocators.iter().any(without) || result.refused.iter().any(|refused| refused.failed);
-    if broke || result.stopped == Some(Stopped::BaselineFailed) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    let missing =
+        options.arms.iter().any(|wanted| !result.arms.iter().any(|arm| arm.name == *wanted));
+    let without =
+        |name: &String| !result.arms.iter().any(|arm| arm.name.ends_with(&format!("@{name}")));
+    let broke = missing
+        || options.allocators.iter().any(without)
+        || result.refused.iter().any(|refused| refused.failed);
+    if broke || result.stopped == Some(Stopped::BaselineFailed) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
 }
 
 fn request(options: &BenchOptions) -> anyhow::Result<BenchRequest> {
     let experiment = experiment(options.experiment.as_deref())?;
-    let arms = with_allocators(&experiment, arms(&experiment, &options.arms)?, &options.allocators)?;
+    let arms =
+        with_allocators(&experiment, arms(&experiment, &options.arms)?, &options.allocators)?;
     Ok(BenchRequest {
         experiment,
         sizes_bytes: options.size.as_ref().map(|sizes| sizes.0.clone()),
@@ -92,10 +103,13 @@ fn request(options: &BenchOptions) -> anyhow::Result<BenchRequest> {
 /// A built-in experiment, or one of the user's own: what looks like a path is one.
 fn experiment(name: Option<&str>) -> anyhow::Result<Experiment> {
     let Some(name) = name else { return Ok(built_in().swap_remove(0)) };
-    if !name.contains('/') && !Path::new(name).extension().is_some_and(|end| end.eq_ignore_ascii_case("toml")) {
+    if !name.contains('/')
+        && !Path::new(name).extension().is_some_and(|end| end.eq_ignore_ascii_case("toml"))
+    {
         return Ok(by_name(name).map_err(Usage)?);
     }
-    let bytes = std::fs::read(name).with_context(|| format!("cannot read the experiment {name}"))?;
+    let bytes =
+        std::fs::read(name).with_context(|| format!("cannot read the experiment {name}"))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let sound = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = String::from_utf8_lossy(sound).matches('\n').count() + 1;
@@ -130,8 +144,9 @@ fn arms(experiment: &Experiment, wanted: &[String]) -> Result<Vec<ArmSpec>, Usag
     Ok(arms)
 }
 
-/// The arms wanted, or else those of the experiment, and those of the heap under each of `allocators` as well. Arms of the
-/// experiment that name an allocator themselves give way to them, unless they are wanted by name.
+/// The arms wanted, or else those of the experiment, and those of the heap under each of
+/// `allocators` as well. Arms of the experiment that name an allocator themselves give way to them,
+/// unless they are wanted by name.
 fn with_allocators(
     experiment: &Experiment,
     wanted: Vec<ArmSpec>,
@@ -141,12 +156,20 @@ fn with_allocators(
         return Ok(wanted);
     }
     let Subject::Arms { baseline, arms: own, .. } = &experiment.subject else {
-        return Err(Usage(format!("{} has no arms to choose from: leave out --allocator", experiment.name)));
+        return Err(Usage(format!(
+            "{} has no arms to choose from: leave out --allocator",
+            experiment.name
+        )));
     };
     let plain = |arm: &ArmSpec| arm.environment.allocator.is_none();
-    let mut arms = if wanted.is_empty() { own.iter().filter(|arm| plain(arm)).cloned().collect() } else { wanted };
+    let mut arms = if wanted.is_empty() {
+        own.iter().filter(|arm| plain(arm)).cloned().collect()
+    } else {
+        wanted
+    };
     let heap = [std::slice::from_ref(baseline), &arms].concat();
-    let of_the_heap = |arm: &&ArmSpec| plain(arm) && arm.source.is_some_and(lab::Source::is_of_the_heap);
+    let of_the_heap =
+        |arm: &&ArmSpec| plain(arm) && arm.source.is_some_and(lab::Source::is_of_the_heap);
     let heap: Vec<&ArmSpec> = heap.iter().filter(of_the_heap).collect();
     if heap.is_empty() {
         return Err(Usage(format!(
@@ -159,7 +182,10 @@ fn with_allocators(
         for &arm in &heap {
             let under = arm.clone().with_allocator(allocator.clone()).map_err(Usage)?;
             if arms.iter().any(|other| other.name == under.name) {
-                return Err(Usage(format!("{} is in the run already: leave out --allocator {name}", under.name)));
+                return Err(Usage(format!(
+                    "{} is in the run already: leave out --allocator {name}",
+                    under.name
+                )));
             }
             arms.push(ArmSpec { against: Some(arm.name.clone()), ..under });
         }
@@ -169,15 +195,21 @@ fn with_allocators(
 
 fn list() -> String {
     let line = |experiment: &Experiment| {
-        let sizes: Vec<String> = experiment.sizes_bytes.iter().map(|size| report::bytes(*size as f64)).collect();
+        let sizes: Vec<String> =
+            experiment.sizes_bytes.iter().map(|size| report::bytes(*size as f64)).collect();
         let compared = match &experiment.subject {
             Subject::Arms { baseline, arms, .. } => {
                 let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
                 format!("{} against {}", names.join(", "), baseline.name)
             }
-            Subject::Floors => "every step of it alone, and every source against the floor of its pages".to_owned(),
+            Subject::Floors => {
+                "every step of it alone, and every source against the floor of its pages".to_owned()
+            }
             Subject::Factors(factors) => {
-                let [api, fill] = [factors.api.map(|api| api.name().to_owned()), factors.fill.map(|f| f.to_string())];
+                let [api, fill] = [
+                    factors.api.map(|api| api.name().to_owned()),
+                    factors.fill.map(|f| f.to_string()),
+                ];
                 format!("{} x fill {} x first, second", api.join(", "), fill.join(", "))
             }
         };

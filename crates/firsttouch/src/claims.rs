@@ -56,6 +56,7 @@ pub(crate) fn run(options: &ClaimsOptions, screen: ScreenOptions) -> anyhow::Res
 
 /// The claims asked for, each once, in the order of the list; all of them if none is named.
 fn wanted(asked: &[String]) -> Result<Vec<&'static str>, Usage> {
-    let known: Vec<&str> = asked.iter().map(|name| find(name).map_err(Usage)).collect::<Result<_, _>>()?;
+    let known: Vec<&str> =
+        asked.iter().map(|name| find(name).map_err(Usage)).collect::<Result<_, _>>()?;
     Ok(ids().filter(|id| known.is_empty() || known.contains(id)).collect())
 }

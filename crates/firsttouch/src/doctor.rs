@@ -44,22 +44,32 @@ mod tests {
     fn what_drops_a_block_is_a_warning() {
         let mut facts = Facts::default();
         facts.activity.stolen_share_since_boot = Some(0.0);
-        for (window_ms, used_ms) in
-            (50..1000).step_by(50).flat_map(|window| (0..400).step_by(5).map(move |ms| (window, ms)))
+        for (window_ms, used_ms) in (50..1000)
+            .step_by(50)
+            .flat_map(|window| (0..400).step_by(5).map(move |ms| (window, ms)))
         {
             let ns = |ms: u64| ms * 1_000_000;
             let used = Some(Duration::from_millis(used_ms));
             let quiet = Some(Duration::ZERO);
             let block = Block { elapsed_ns: ns(window_ms), ..Block::default() };
             let cases = [
-                ("busy-machine", used, quiet, Block { others_cpu_ns: Some(ns(used_ms)), ..block.clone() }),
+                (
+                    "busy-machine",
+                    used,
+                    quiet,
+                    Block { others_cpu_ns: Some(ns(used_ms)), ..block.clone() },
+                ),
                 ("steal", quiet, used, Block { steal_ns: Some(ns(used_ms)), ..block }),
             ];
             for (id, others, stolen, block) in cases {
                 facts.activity.window = Duration::from_millis(window_ms);
                 (facts.activity.others_cpu, facts.activity.stolen) = (others, stolen);
                 let warned = state(&facts, id) == State::Warn;
-                assert_eq!(warned, outside_cause(&block).is_some(), "{id}: {used_ms} of {window_ms} ms");
+                assert_eq!(
+                    warned,
+                    outside_cause(&block).is_some(),
+                    "{id}: {used_ms} of {window_ms} ms"
+                );
             }
         }
     }
@@ -68,18 +78,30 @@ mod tests {
     fn what_the_bench_refuses_is_a_warning() {
         let needed = needed_bytes(100 << 20, 1, 4096);
         for left_bytes in [needed - 1, needed] {
-            let group = Some(MemoryLimit { file: "/g/memory.max".into(), limit_bytes: 1 << 30, left_bytes });
+            let group = Some(MemoryLimit {
+                file: "/g/memory.max".into(),
+                limit_bytes: 1 << 30,
+                left_bytes,
+            });
             let mut facts = Facts::default();
             (facts.groups.visible, facts.groups.memory) = (true, group.clone());
-            let refused = check(needed, &MemoryLimits { cgroup: group, ..MemoryLimits::default() }).is_err();
+            let refused =
+                check(needed, &MemoryLimits { cgroup: group, ..MemoryLimits::default() }).is_err();
             assert_eq!(state(&facts, "cgroup") == State::Warn, refused, "{left_bytes} bytes left");
         }
         for limit_bytes in [needed, needed + (24 << 20) - 1, needed + (24 << 20)] {
             let mut facts = Facts::default();
             facts.own.data_bytes = Some(limit_bytes);
-            let refused =
-                check(needed, &MemoryLimits { data_bytes: Some(limit_bytes), ..MemoryLimits::default() }).is_err();
-            assert_eq!(state(&facts, "limits") == State::Warn, refused, "a limit of {limit_bytes} bytes");
+            let refused = check(
+                needed,
+                &MemoryLimits { data_bytes: Some(limit_bytes), ..MemoryLimits::default() },
+            )
+            .is_err();
+            assert_eq!(
+                state(&facts, "limits") == State::Warn,
+                refused,
+                "a limit of {limit_bytes} bytes"
+            );
         }
     }
 }

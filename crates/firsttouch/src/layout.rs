@@ -43,7 +43,9 @@ pub(crate) fn run(options: &LayoutOptions, screen: ScreenOptions) -> anyhow::Res
         }
     };
     if let Some(Sink::File(file)) = svg {
-        file.replace(|writer| std::io::Write::write_all(writer, report::layout_svg(&layout).as_bytes()))?;
+        file.replace(|writer| {
+            std::io::Write::write_all(writer, report::layout_svg(&layout).as_bytes())
+        })?;
     }
     let lines = (!options.all).then_some(MOST_LINES);
     let view = screen.view();
@@ -59,7 +61,9 @@ pub(crate) fn run(options: &LayoutOptions, screen: ScreenOptions) -> anyhow::Res
 fn check(options: &LayoutOptions) -> Result<(), Usage> {
     let wrong = |text: &str| Err(Usage(text.to_owned()));
     if options.pid.is_none() && options.command.is_empty() {
-        return wrong("layout needs a program (firsttouch layout -- ./app) or a process (firsttouch layout -p PID)");
+        return wrong(
+            "layout needs a program (firsttouch layout -- ./app) or a process (firsttouch layout -p PID)",
+        );
     }
     if options.command.first().is_some_and(|name| name.is_empty()) {
         return wrong("the name of the program is empty: layout -- ./app");
@@ -77,7 +81,9 @@ fn check(options: &LayoutOptions) -> Result<(), Usage> {
         );
     }
     if options.pid.is_some() && options.at != When::Exit {
-        return wrong("-p takes its picture now: --at needs a program to start (layout -- COMMAND)");
+        return wrong(
+            "-p takes its picture now: --at needs a program to start (layout -- COMMAND)",
+        );
     }
     if options.svg.as_deref() == Some(std::path::Path::new("-")) {
         return wrong("--svg writes to a file: give it a name, such as layout.svg");
@@ -87,26 +93,33 @@ fn check(options: &LayoutOptions) -> Result<(), Usage> {
     {
         return wrong("--svg and --json name the same file: give each its own");
     }
-    if options.watch && (stream::width().is_none() || std::env::var_os("TERM").is_some_and(|term| term == "dumb")) {
+    if options.watch
+        && (stream::width().is_none()
+            || std::env::var_os("TERM").is_some_and(|term| term == "dumb"))
+    {
         return wrong(
             "--watch redraws a picture in its place, and standard output is no terminal that can: leave --watch out",
         );
     }
     if options.watch && options.json.as_deref() == Some(std::path::Path::new("-")) {
-        return wrong("--watch draws on standard output, which --json - wants for itself: give --json a file");
+        return wrong(
+            "--watch draws on standard output, which --json - wants for itself: give --json a file",
+        );
     }
     Ok(())
 }
 
 /// The sentence and status of what went wrong.
 fn failed(options: &LayoutOptions, error: anyhow::Error) -> anyhow::Result<ExitCode> {
-    let command = || options.command.first().map(|name| name.display().to_string()).unwrap_or_default();
+    let command =
+        || options.command.first().map(|name| name.display().to_string()).unwrap_or_default();
     let (sentence, status) = match error.downcast_ref::<Failure>() {
         Some(Failure::Unfit(unfit)) => (unfit.to_string(), unfit.status()),
-        Some(Failure::Exec(errno)) => (format!("{}: {}", command(), not_executed(*errno)), NOT_EXECUTABLE),
+        Some(Failure::Exec(errno)) => {
+            (format!("{}: {}", command(), not_executed(*errno)), NOT_EXECUTABLE)
+        }
         Some(Failure::Unseen(Unseen::Refused(_))) if options.pid.is_none() => {
-            let why =
-                "ran, but this user may not look at it: its file may not be read, or it has more privilege; try sudo";
+            let why = "ran, but this user may not look at it: its file may not be read, or it has more privilege; try sudo";
             (format!("{}: {why}", command()), 1)
         }
         Some(Failure::Unseen(Unseen::Refused(pid))) if sys::process::is_root() => {

@@ -28,7 +28,8 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let verb = arguments.next();
     if verb.as_deref() == Some(sample::CHILD_VERB) {
-        // A measured child goes no further: what the rest of the program does must not be in what it measures.
+        // A measured child goes no further: what the rest of the program does must not be in what
+        // it measures.
         let status = sample::child_main(arguments.next().as_deref());
         return ExitCode::from(u8::try_from(status).unwrap_or(FAILED));
     }

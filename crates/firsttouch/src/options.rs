@@ -10,8 +10,8 @@ use lab::question::quantity::{parse_duration, parse_share};
 
 /// What memory really costs on Linux.
 ///
-/// malloc and mmap only promise: the bill comes at first touch and at release. firsttouch compares the ways of getting
-/// memory with statistics that hold, and says why they differ.
+/// malloc and mmap only promise: the bill comes at first touch and at release. firsttouch compares
+/// the ways of getting memory with statistics that hold, and says why they differ.
 #[derive(Debug, Parser)]
 #[command(
     name = "firsttouch",
@@ -63,34 +63,40 @@ pub(crate) enum Verb {
     Bench(Box<BenchOptions>),
     /// Put what is said about malloc and mmap to the test on this machine
     ///
-    /// Sixteen claims, from "memory is not used until it is touched" to "malloc is slower than mmap", each with a verdict,
-    /// its evidence in figures and a sentence. Every probe is a fresh process. All of them take about two minutes, of which
-    /// the claims about time (malloc-varies, malloc-slower, large-equal) take most. Exit status 0, whatever the verdicts.
+    /// Sixteen claims, from "memory is not used until it is touched" to "malloc is slower than
+    /// mmap", each with a verdict, its evidence in figures and a sentence. Every probe is a fresh
+    /// process. All of them take about two minutes, of which the claims about time (malloc-varies,
+    /// malloc-slower, large-equal) take most. Exit status 0, whatever the verdicts.
     Claims(ClaimsOptions),
-    /// Show where everything lies in a program's memory, how much of it is resident, and what moves from run to run
+    /// Show where everything lies in a program's memory, how much of it is resident, and what moves
+    /// from run to run
     Layout(crate::layout::options::LayoutOptions),
     /// Print the screen of a result file again, without measuring
     Report(ReportOptions),
-    /// Show a program's memory syscalls and page faults live, and how long the kernel took over each
+    /// Show a program's memory syscalls and page faults live, and how long the kernel took over
+    /// each
     ///
-    /// Memory syscalls are shown as strace shows them; page faults with the address, what is mapped there, why the fault
-    /// came and how long the kernel was at it. Threads and child processes are followed. As root memory syscalls are
-    /// seen by tracepoints, which hardly slow them; an ordinary user's program is stopped at each. Recording a page fault adds
-    /// a quarter of a microsecond or so to it, which the end of the trace says. The exit status is the
-    /// program's own; 125 if tracing failed, 126 and 127 if the program cannot be run or found.
+    /// Memory syscalls are shown as strace shows them; page faults with the address, what is mapped
+    /// there, why the fault came and how long the kernel was at it. Threads and child processes are
+    /// followed. As root memory syscalls are seen by tracepoints, which hardly slow them; an
+    /// ordinary user's program is stopped at each. Recording a page fault adds a quarter of a
+    /// microsecond or so to it, which the end of the trace says. The exit status is the program's
+    /// own; 125 if tracing failed, 126 and 127 if the program cannot be run or found.
     Trace(TraceOptions),
     /// Say what on this machine will distort or hide a measurement, and how to mend it
     ///
-    /// Looks at huge pages, swap, limits, processors, the hypervisor, other processes, and what this user may count.
-    /// Needs no privileges and changes nothing: what would mend a finding is printed as a command. Takes a fifth of a
-    /// second, in which it watches what others do. Exit status 0, whatever it finds.
+    /// Looks at huge pages, swap, limits, processors, the hypervisor, other processes, and what
+    /// this user may count. Needs no privileges and changes nothing: what would mend a finding is
+    /// printed as a command. Takes a fifth of a second, in which it watches what others do. Exit
+    /// status 0, whatever it finds.
     Doctor(DoctorOptions),
 }
 
 /// Compare ways of getting memory.
 ///
-/// Every sample is a fresh process. Blocks of all arms, in balanced random order, are run until every comparison is
-/// decided or the time is up. The baseline runs twice, the second time as a placebo, to show what difference noise makes.
+/// Every sample is a fresh process. Blocks of all arms, in balanced random order, are run until
+/// every comparison is decided or the time is up. The baseline runs twice, the second time as a
+/// placebo, to show what difference noise makes.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -104,32 +110,35 @@ Examples:
   firsttouch bench --margin 2% --blocks 96 --cpu 1        a finer question, on one processor
   firsttouch bench -q --json - | jq .comparisons          for a script")]
 pub(crate) struct BenchOptions {
-    /// The question, by name [default: anonymous], or a file of your own (.toml); --list shows those that are built in
+    /// The question, by name [default: anonymous], or a file of your own (.toml); --list shows
+    /// those that are built in
     #[arg(value_name = "EXPERIMENT")]
     pub(crate) experiment: Option<String>,
     /// Show the experiments and their arms, and measure nothing
     #[arg(long)]
     pub(crate) list: bool,
-    /// Size of a block of memory, like 4KiB or 2GiB; several make a sweep: 4KiB,1MiB or 64KiB..1GiB, which doubles
-    /// [default: the experiment's]
+    /// Size of a block of memory, like 4KiB or 2GiB; several make a sweep: 4KiB,1MiB or
+    /// 64KiB..1GiB, which doubles [default: the experiment's]
     #[arg(long, value_name = "SIZES", value_parser = sizes, allow_hyphen_values = true)]
     pub(crate) size: Option<Points<u64>>,
-    /// Threads that share the work, each with blocks of its own; several make a sweep, like 1,2,4 [default: the
-    /// experiment's]
+    /// Threads that share the work, each with blocks of its own; several make a sweep, like 1,2,4
+    /// [default: the experiment's]
     #[arg(long, value_name = "N", value_parser = threads, allow_hyphen_values = true)]
     pub(crate) threads: Option<Points<u64>>,
-    /// Touches in all: the first, and those that make the second touch; several make a sweep, like 1,2,4 [default: the
-    /// experiment's, or 2]
+    /// Touches in all: the first, and those that make the second touch; several make a sweep, like
+    /// 1,2,4 [default: the experiment's, or 2]
     #[arg(long, value_name = "N", value_parser = passes, allow_hyphen_values = true)]
     pub(crate) passes: Option<Points<u32>>,
     /// An arm to compare with the baseline; may be repeated [default: the experiment's]
     #[arg(long = "arm", value_name = "ARM")]
     pub(crate) arms: Vec<String>,
-    /// Give the arms of the heap another allocator too: system, jemalloc, mimalloc, tcmalloc, or the path of a shared
-    /// object, which is preloaded; may be repeated. One arm alone: --arm malloc@jemalloc
+    /// Give the arms of the heap another allocator too: system, jemalloc, mimalloc, tcmalloc, or
+    /// the path of a shared object, which is preloaded; may be repeated. One arm alone: --arm
+    /// malloc@jemalloc
     #[arg(long = "allocator", value_name = "ALLOCATOR")]
     pub(crate) allocators: Vec<String>,
-    /// Run exactly N blocks instead of looking after 12, 24, 48 and 96; no time cap unless --max-time is given
+    /// Run exactly N blocks instead of looking after 12, 24, 48 and 96; no time cap unless
+    /// --max-time is given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) blocks: Option<u64>,
     /// A difference smaller than this share counts as none, like 3% [default: the experiment's]
@@ -147,7 +156,8 @@ pub(crate) struct BenchOptions {
     /// State of free memory: just used, or left idle until a hypervisor has taken it back
     #[arg(long, value_enum, default_value_t = MemoryChoice::Warm, value_name = "STATE")]
     pub(crate) memory: MemoryChoice,
-    /// Where arms that use a file have it: without a name, and gone with the program [default: $TMPDIR, or /tmp]
+    /// Where arms that use a file have it: without a name, and gone with the program [default:
+    /// $TMPDIR, or /tmp]
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// Write the whole result, every sample included, to a file, or to standard output with -
@@ -180,7 +190,8 @@ pub(crate) struct ClaimsOptions {
     /// Draw the random orders from this number [default: a new one, shown in the result]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// Write every claim with its figures to a file, or to standard output (instead of the screen) with -
+    /// Write every claim with its figures to a file, or to standard output (instead of the screen)
+    /// with -
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
     /// No progress and no notices
@@ -225,20 +236,23 @@ pub(crate) struct TraceOptions {
     /// Trace a process that runs, with all its threads and those that it starts
     #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) pid: Option<u32>,
-    /// Page faults: not at all, bursts over a range folded into one line, or each on its own line. In JSON each is a line, unless off
+    /// Page faults: not at all, bursts over a range folded into one line, or each on its own line.
+    /// In JSON each is a line, unless off
     #[arg(long, value_enum, default_value_t = FaultMode::Summary, value_name = "WHICH")]
     pub(crate) faults: FaultMode,
-    /// By which way to see memory syscalls: tracepoints (root), stopping the program (ptrace), or the first of them that is allowed
+    /// By which way to see memory syscalls: tracepoints (root), stopping the program (ptrace), or
+    /// the first of them that is allowed
     #[arg(long, value_enum, default_value_t = CallMode::Auto, value_name = "WAY")]
     pub(crate) syscalls: CallMode,
-    /// Show no lines but, at the end, a table: per syscall and kind of fault how often, how long, how many bytes
+    /// Show no lines but, at the end, a table: per syscall and kind of fault how often, how long,
+    /// how many bytes
     #[arg(short = 'c', long = "summary-only")]
     pub(crate) count: bool,
     /// Write the lines, or the table of -c, to a file instead of standard error
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Write one line of JSON for each event to a file, besides, or to standard output, instead, with -: what the program
-    /// itself writes there then goes to standard error
+    /// Write one line of JSON for each event to a file, besides, or to standard output, instead,
+    /// with -: what the program itself writes there then goes to standard error
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
     /// No notices of what cannot be shown

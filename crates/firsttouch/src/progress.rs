@@ -19,10 +19,13 @@ impl Watcher {
     pub(crate) fn new(quiet: bool, cap: Option<Duration>) -> Self {
         let visible = !quiet && std::io::stderr().is_terminal();
         // No ticker: a thread that wakes up to turn a wheel would disturb what is measured.
-        let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target =
+            if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(1), target);
         bar.set_style(
-            ProgressStyle::with_template("{bar:14} {wide_msg}").expect("a valid template").progress_chars("=> "),
+            ProgressStyle::with_template("{bar:14} {wide_msg}")
+                .expect("a valid template")
+                .progress_chars("=> "),
         );
         bar.set_message("starting");
         bar.tick();
@@ -31,17 +34,24 @@ impl Watcher {
 
     pub(crate) fn see(&mut self, event: &BenchEvent) {
         match event {
-            BenchEvent::Observing(arm) => self.bar.set_message(format!("{}observing {arm}, untimed", self.part)),
+            BenchEvent::Observing(arm) => {
+                self.bar.set_message(format!("{}observing {arm}, untimed", self.part));
+            }
             BenchEvent::Notice(text) if !self.quiet => {
                 self.bar.suspend(|| crate::stream::say(&format!("note: {text}")));
             }
             BenchEvent::Notice(_) => {}
             BenchEvent::Progress(progress) => self.progress(progress),
-            BenchEvent::Bisecting(arm) => self.bar.set_message(format!("searching for a crossover: {arm}")),
+            BenchEvent::Bisecting(arm) => {
+                self.bar.set_message(format!("searching for a crossover: {arm}"));
+            }
             BenchEvent::ColdPair(pair, of) => {
                 self.bar.set_length(*of as u64);
                 self.bar.set_position(*pair as u64 - 1);
-                self.bar.set_message(format!("{}letting memory go cold, pair {pair} of {of}, 7 s each", self.part));
+                self.bar.set_message(format!(
+                    "{}letting memory go cold, pair {pair} of {of}, 7 s each",
+                    self.part
+                ));
             }
         }
         self.bar.tick();
@@ -70,7 +80,11 @@ impl Watcher {
         }
         self.bar.set_position(kept as u64);
         let (left, widest) = (left.unwrap_or_default(), widest.unwrap_or_default());
-        self.bar.set_message(format!("{}measuring, block {}{of}{left}{widest}", self.part, kept + 1));
+        self.bar.set_message(format!(
+            "{}measuring, block {}{of}{left}{widest}",
+            self.part,
+            kept + 1
+        ));
     }
 
     pub(crate) fn finish(&self) {

@@ -1,4 +1,5 @@
-//! Where a result is written: checked before anything is measured, touched only when there is something to write.
+//! Where a result is written: checked before anything is measured, touched only when there is
+//! something to write.
 
 use std::fs::{File, OpenOptions, remove_file};
 use std::io::{self, BufWriter, Write};
@@ -24,7 +25,8 @@ impl Sink {
     }
 }
 
-/// Prints `screen` and writes the document where the user wants it; standard output takes one of the two.
+/// Prints `screen` and writes the document where the user wants it; standard output takes one of
+/// the two.
 pub(crate) fn deliver(
     sink: Option<Sink>,
     write: impl Fn(&mut dyn Write) -> io::Result<()>,
@@ -42,7 +44,8 @@ pub(crate) fn deliver(
     }
 }
 
-/// A file that keeps its old contents until there are new ones, and goes away again if it was made for nothing.
+/// A file that keeps its old contents until there are new ones, and goes away again if it was made
+/// for nothing.
 pub(crate) struct OutputFile {
     file: File,
     path: PathBuf,
@@ -58,11 +61,16 @@ impl OutputFile {
     }
 
     /// Replaces what is in the file by what `write` writes.
-    pub(crate) fn replace(mut self, write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> anyhow::Result<()> {
+    pub(crate) fn replace(
+        mut self,
+        write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+    ) -> anyhow::Result<()> {
         // Of a file that was not there before, nothing is left if it cannot be written to the end.
         let is_new = std::mem::take(&mut self.made_for_nothing);
         if self.file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-            self.file.set_len(0).with_context(|| format!("cannot write {}", self.path.display()))?;
+            self.file
+                .set_len(0)
+                .with_context(|| format!("cannot write {}", self.path.display()))?;
         }
         let mut writer = BufWriter::new(&self.file);
         let written = write(&mut writer).and_then(|()| writer.flush());

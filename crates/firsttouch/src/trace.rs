@@ -12,7 +12,9 @@ use anyhow::Context;
 use collect::{Asked, CallSource, Collection, Options, Outcome, StreamState, Target};
 use events::{Batch, Definitions, Ending};
 use results::trace::TraceSummary;
-use sys::interrupt::{Interrupt, Keyboard, die_by, forget_stop, hold_stop, is_stop_wanted, stop_now};
+use sys::interrupt::{
+    Interrupt, Keyboard, die_by, forget_stop, hold_stop, is_stop_wanted, stop_now,
+};
 use sys::launch::Program;
 
 use crate::options::{CallMode, FaultMode, ScreenOptions, TraceOptions};
@@ -44,12 +46,18 @@ pub(crate) fn run(options: &TraceOptions, screen: ScreenOptions) -> anyhow::Resu
         CallMode::Off => CallSource::Off,
     };
     if !faults && calls == CallSource::Off {
-        return Err(crate::options::Usage("--faults off and --syscalls off leave nothing to trace".into()).into());
+        return Err(crate::options::Usage(
+            "--faults off and --syscalls off leave nothing to trace".into(),
+        )
+        .into());
     }
     if let (Some(output), Some(json)) = (&options.output, &options.json)
         && stream::is_same_file(output, json)
     {
-        return Err(crate::options::Usage("-o and --json name the same file: give each its own".into()).into());
+        return Err(crate::options::Usage(
+            "-o and --json name the same file: give each its own".into(),
+        )
+        .into());
     }
     // Standard output is for one of the two.
     let output_to_errors = options.json.as_deref() == Some(Path::new("-"));
@@ -64,8 +72,15 @@ pub(crate) fn run(options: &TraceOptions, screen: ScreenOptions) -> anyhow::Resu
     let collection = match Collection::start(&target, wanted) {
         Ok(collection) => collection,
         Err(error) => {
-            let who = options.command.first().map(|name| format!("{}: ", name.display())).unwrap_or_default();
-            return failed(anyhow::anyhow!("{who}{}", notice::refusal(error)), notice::status(error));
+            let who = options
+                .command
+                .first()
+                .map(|name| format!("{}: ", name.display()))
+                .unwrap_or_default();
+            return failed(
+                anyhow::anyhow!("{who}{}", notice::refusal(error)),
+                notice::status(error),
+            );
         }
     };
     interrupt.bear_repeats();
@@ -95,7 +110,9 @@ pub(crate) fn run(options: &TraceOptions, screen: ScreenOptions) -> anyhow::Resu
         (Some(sys::process::WaitStatus::Exited(status)), _) => {
             Ok(ExitCode::from(u8::try_from(status & 0xff).unwrap_or(FAILED)))
         }
-        (Some(sys::process::WaitStatus::Killed(signal)), _) | (None, Some(signal)) => die_by(signal),
+        (Some(sys::process::WaitStatus::Killed(signal)), _) | (None, Some(signal)) => {
+            die_by(signal)
+        }
         (None, None) => Ok(ExitCode::SUCCESS),
     }
 }
@@ -171,7 +188,8 @@ impl<'a> Lines<'a> {
         Lines { definitions: Definitions::default(), builder, began_ns: header.began_ns, outputs }
     }
 
-    /// Writes everything that is ready. It may take as long as a reader likes: nothing that is watched waits for it.
+    /// Writes everything that is ready. It may take as long as a reader likes: nothing that is
+    /// watched waits for it.
     fn write(&mut self, batch: &mut Batch) {
         let Lines { definitions, builder, outputs, .. } = self;
         if batch.events.is_empty() {

@@ -50,7 +50,8 @@ pub fn bench(
     let mut children = Children::new(&whole, surroundings.clone())?;
     pilot::refuse_too_many(&whole, &mut children)?;
     let observing = Instant::now();
-    let (design, observed, missing) = observe(&whole, &mut children, |arm| watch(BenchEvent::Observing(arm)))?;
+    let (design, observed, missing) =
+        observe(&whole, &mut children, |arm| watch(BenchEvent::Observing(arm)))?;
     refused.extend(missing);
     design.comparable(&refused)?;
     // One sample of each arm has been run: a first idea of how long a block takes.

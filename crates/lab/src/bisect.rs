@@ -39,7 +39,9 @@ pub(crate) fn narrow(
     surroundings: &Surroundings,
     watch: &mut impl FnMut(BenchEvent),
 ) -> Result<Judged, BenchError> {
-    let (true, Subject::Arms { baseline, arms, .. }) = (request.experiment.bisect, &request.experiment.subject) else {
+    let (true, Subject::Arms { baseline, arms, .. }) =
+        (request.experiment.bisect, &request.experiment.subject)
+    else {
         return Ok(judged);
     };
     let specs = request.others(baseline, arms);
@@ -94,11 +96,14 @@ impl Bisection<'_> {
         let at = |size_bytes| Some(Point { size_bytes, threads, passes });
         crossover.steps = self.walk(&mut range, self.limits.page_bytes, at, left, watch)?;
         (crossover.low_bytes, crossover.high_bytes) = (range.low, range.high);
-        let of =
-            |c: &&Comparison| c.arm == crossover.arm && c.threads == crossover.threads && c.passes == crossover.passes;
-        let all = sweep.iter().filter(of).chain(crossover.steps.iter().map(|step| &step.comparison));
-        let mut near: Vec<&Comparison> =
-            all.filter(|c| (crossover.low_bytes..=crossover.high_bytes).contains(&c.size_bytes)).collect();
+        let of = |c: &&Comparison| {
+            c.arm == crossover.arm && c.threads == crossover.threads && c.passes == crossover.passes
+        };
+        let all =
+            sweep.iter().filter(of).chain(crossover.steps.iter().map(|step| &step.comparison));
+        let mut near: Vec<&Comparison> = all
+            .filter(|c| (crossover.low_bytes..=crossover.high_bytes).contains(&c.size_bytes))
+            .collect();
         near.sort_by_key(|c| c.size_bytes);
         if near.len() > 1 {
             crossover.size_bytes = passes_one(&near);
@@ -121,7 +126,8 @@ impl Bisection<'_> {
             low: crossover.low_passes,
             high: crossover.high_passes,
         };
-        let at = |passes| Some(Point { size_bytes, threads, passes: Some(u32::try_from(passes).ok()?) });
+        let at =
+            |passes| Some(Point { size_bytes, threads, passes: Some(u32::try_from(passes).ok()?) });
         crossover.steps = self.walk(&mut range, 1, at, left, watch)?;
         (crossover.low_passes, crossover.high_passes) = (range.low, range.high);
         Ok(())
@@ -141,7 +147,9 @@ impl Bisection<'_> {
         let mut steps = Vec::new();
         while let Some(middle) = half_way(range.low, range.high, unit) {
             let Some(point) = at(middle) else { break };
-            let Some(step) = self.step((range.arm, range.baseline), point, until, watch)? else { break };
+            let Some(step) = self.step((range.arm, range.baseline), point, until, watch)? else {
+                break;
+            };
             let faster = side(step.comparison.low, step.comparison.high);
             steps.push(step);
             match faster {
@@ -179,7 +187,9 @@ impl Bisection<'_> {
         if run.stopped == Some(Stopped::Interrupted) {
             return Ok(None);
         }
-        let Some(comparison) = comparisons(&design, &run).pop().filter(|comparison| comparison.low.is_some()) else {
+        let Some(comparison) =
+            comparisons(&design, &run).pop().filter(|comparison| comparison.low.is_some())
+        else {
             return Ok(None);
         };
         let name = |arm: usize| design.arms[arm].name.clone();
@@ -192,8 +202,15 @@ impl Bisection<'_> {
 
     /// An arm and what it is compared with at `point`, and nothing else. That it sweeps is kept in
     /// mind, so that samples and comparisons say where they are.
-    fn design_of(&self, (arm, other): (&str, &str), point: Point, cap: Option<Duration>) -> Option<Design> {
-        let Subject::Arms { baseline, defaults, .. } = &self.design.experiment.subject else { return None };
+    fn design_of(
+        &self,
+        (arm, other): (&str, &str),
+        point: Point,
+        cap: Option<Duration>,
+    ) -> Option<Design> {
+        let Subject::Arms { baseline, defaults, .. } = &self.design.experiment.subject else {
+            return None;
+        };
         let named = |name: &str| self.specs.iter().chain([baseline]).find(|spec| spec.name == name);
         // Alone with it, the other one is the baseline.
         let spec = ArmSpec { against: None, ..named(arm)?.clone() };
@@ -219,7 +236,11 @@ impl Bisection<'_> {
 
 /// Half way between two bounds, as logarithms go, in whole units; `None` where they are close.
 fn half_way(low: u64, high: u64, unit: u64) -> Option<u64> {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between two whole numbers")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between two whole numbers"
+    )]
     let middle = (low as f64 * high as f64).sqrt().round() as u64;
     // Sizes below a page stay as they are: there, bytes count.
     let middle = if middle > unit { middle.div_ceil(unit) * unit } else { middle };
@@ -236,6 +257,9 @@ mod tests {
         assert_eq!(half_way(4096, 8192, 4096), None, "no page between them");
         assert_eq!(half_way(100, 400, 4096), Some(200));
         assert_eq!(half_way(1 << 20, (1 << 20) + 65_536, 4096), None, "close");
-        assert_eq!([half_way(1, 2, 1), half_way(1, 4, 1), half_way(8, 32, 1)], [None, Some(2), Some(16)]);
+        assert_eq!(
+            [half_way(1, 2, 1), half_way(1, 4, 1), half_way(8, 32, 1)],
+            [None, Some(2), Some(16)]
+        );
     }
 }

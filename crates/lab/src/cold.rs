@@ -28,7 +28,8 @@ pub(crate) fn run(
     watch: &mut impl FnMut(BenchEvent),
 ) -> Result<Option<ColdPairs>, BenchError> {
     let left = cap.map(|cap| cap.saturating_sub(surroundings.started.elapsed()));
-    let fit = left.map_or(PAIRS as u128, |left| left.as_millis() / (COLDNESS + PAIR_TIME).as_millis());
+    let fit =
+        left.map_or(PAIRS as u128, |left| left.as_millis() / (COLDNESS + PAIR_TIME).as_millis());
     let asked = cells.blocks.and_then(|blocks| usize::try_from(blocks).ok()).unwrap_or(PAIRS);
     let blocks = usize::try_from(fit).unwrap_or(PAIRS).min(PAIRS).min(asked);
     if blocks == 0 {
@@ -44,6 +45,8 @@ pub(crate) fn run(
         pairs_follow: false,
         ..cells.clone()
     };
-    let (run, _) = measure(&design, surroundings, |progress| watch(BenchEvent::ColdPair(progress.kept + 1, blocks)))?;
+    let (run, _) = measure(&design, surroundings, |progress| {
+        watch(BenchEvent::ColdPair(progress.kept + 1, blocks));
+    })?;
     Ok(Some(ColdPairs { design, run }))
 }

@@ -146,7 +146,8 @@ impl Design {
     /// The time cap of a whole run that leaves `needed` to this design.
     #[must_use]
     pub fn whole_cap(&self, needed: Duration) -> Duration {
-        let needed = if self.experiment.bisect { time_budget::cap_with_bisections(needed) } else { needed };
+        let needed =
+            if self.experiment.bisect { time_budget::cap_with_bisections(needed) } else { needed };
         if self.pairs_follow { needed + needed.min(time_budget::pairs_time()) } else { needed }
     }
 
@@ -164,7 +165,8 @@ impl Design {
         if !self.contrasts.is_empty() {
             return Ok(());
         }
-        let reasons: Vec<String> = refused.iter().map(|r| format!("{}: {}", r.arm, r.reason)).collect();
+        let reasons: Vec<String> =
+            refused.iter().map(|r| format!("{}: {}", r.arm, r.reason)).collect();
         Err(BenchError::NothingToCompare(reasons.join("; ")))
     }
 
@@ -173,8 +175,10 @@ impl Design {
     #[must_use]
     pub fn essential_name(&self, arm: usize) -> String {
         let plan = &self.arms[arm];
-        let same_point = |other: &&ArmPlan| other.role == Role::Baseline && other.point == plan.point;
-        let baseline = self.arms.iter().find(same_point).map_or(&plan.name, |baseline| &baseline.name);
+        let same_point =
+            |other: &&ArmPlan| other.role == Role::Baseline && other.point == plan.point;
+        let baseline =
+            self.arms.iter().find(same_point).map_or(&plan.name, |baseline| &baseline.name);
         match plan.role {
             Role::Baseline | Role::Placebo => format!("baseline {baseline}"),
             Role::Compared => format!("cell \"{}\"", plan.name),
@@ -225,9 +229,13 @@ impl Design {
     pub fn label(&self, arm: usize) -> String {
         let plan = &self.arms[arm];
         let size = self.sweeps_sizes().then(|| format!(" at {}", bytes_text(plan.work.size_bytes)));
-        let several = |n: u64, one: &str, many: &str| format!(", {n} {}", if n == 1 { one } else { many });
-        let threads = self.sweeps_threads().then(|| several(plan.work.threads, "thread", "threads"));
-        let passes = self.sweeps_passes().then(|| several(u64::from(plan.work.pattern.passes), "pass", "passes"));
+        let several =
+            |n: u64, one: &str, many: &str| format!(", {n} {}", if n == 1 { one } else { many });
+        let threads =
+            self.sweeps_threads().then(|| several(plan.work.threads, "thread", "threads"));
+        let passes = self
+            .sweeps_passes()
+            .then(|| several(u64::from(plan.work.pattern.passes), "pass", "passes"));
         [Some(plan.name.clone()), size, threads, passes].into_iter().flatten().collect()
     }
 
@@ -235,19 +243,26 @@ impl Design {
     /// nothing loses all.
     #[must_use]
     pub fn without(&self, gone: &[usize]) -> Design {
-        let lost = |point: usize| gone.iter().any(|&arm| self.arms[arm].point == point && self.essential(arm));
+        let lost = |point: usize| {
+            gone.iter().any(|&arm| self.arms[arm].point == point && self.essential(arm))
+        };
         let stays = |arm: &usize| !gone.contains(arm) && !lost(self.arms[*arm].point);
         let kept: Vec<usize> = (0..self.arms.len()).filter(stays).collect();
         let points: Vec<usize> = (0..self.points.len()).filter(|&point| !lost(point)).collect();
         let place = |of: &[usize], old: usize| of.iter().position(|&index| index == old);
-        let moved = |arms: &[usize]| arms.iter().filter_map(|&arm| place(&kept, arm)).collect::<Vec<usize>>();
+        let moved = |arms: &[usize]| {
+            arms.iter().filter_map(|&arm| place(&kept, arm)).collect::<Vec<usize>>()
+        };
         let arm = |&old: &usize| {
             let plan = &self.arms[old];
             Some(ArmPlan { point: place(&points, plan.point)?, ..plan.clone() })
         };
         let whole = |contrast: &&Contrast| contrast.arms().all(|arm| kept.contains(&arm));
-        let contrast =
-            |old: &Contrast| Contrast { factor: old.factor, plus: moved(&old.plus), minus: moved(&old.minus) };
+        let contrast = |old: &Contrast| Contrast {
+            factor: old.factor,
+            plus: moved(&old.plus),
+            minus: moved(&old.minus),
+        };
         Design {
             points: points.iter().map(|&point| self.points[point]).collect(),
             arms: kept.iter().filter_map(arm).collect(),

@@ -14,7 +14,8 @@ pub mod sign_judge;
 pub(crate) mod summary;
 
 use results::{
-    Comparison, Crossover, Effect, Explained, Explanation, Floors, Latencies, Machine, PassCrossover, Warning,
+    Comparison, Crossover, Effect, Explained, Explanation, Floors, Latencies, Machine,
+    PassCrossover, Warning,
 };
 use stats::Placebo;
 
@@ -81,7 +82,8 @@ pub fn judge(design: &Design, run: &Run, aside: &Aside, pairs: Pairs, machine: &
     if let Pairs::Measured(ColdPairs { design, run }) = pairs {
         effects.extend(effects::effects(design, run));
     }
-    let unmeasured = if matches!(pairs, Pairs::NotMeasured) { vec!["memory".to_owned()] } else { Vec::new() };
+    let unmeasured =
+        if matches!(pairs, Pairs::NotMeasured) { vec!["memory".to_owned()] } else { Vec::new() };
     let reference = design.experiment.reference.as_ref();
     let placebo = stats::judge_placebo(&placebo_ratios(design, run));
     let point = PointRun::new(design, run, machine.page_bytes);

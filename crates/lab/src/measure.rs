@@ -35,7 +35,8 @@ pub(crate) fn measure_arms(
     surroundings: Surroundings,
     watch: &mut impl FnMut(BenchEvent),
 ) -> Result<(Run, Aside), BenchError> {
-    let (run, aside) = measure(design, surroundings, |progress| watch(BenchEvent::Progress(*progress)))?;
+    let (run, aside) =
+        measure(design, surroundings, |progress| watch(BenchEvent::Progress(*progress)))?;
     let in_dropped = run.dropped.iter().any(|dropped| !dropped.samples.is_empty());
     if in_dropped || run.samples.iter().any(|samples| !samples.is_empty()) {
         return Ok((run, aside));

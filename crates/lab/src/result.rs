@@ -40,9 +40,11 @@ pub(crate) struct Context {
 #[must_use]
 pub(crate) fn assemble(design: &Design, run: Run, judged: Judged, context: Context) -> LabResult {
     let looks = run.looks.iter().map(|look| look.blocks as u64).collect();
-    let (mut stopped, mut blocks, mut dropped) = (run.stopped, run.blocks.clone(), rows::dropped(design, &run));
+    let (mut stopped, mut blocks, mut dropped) =
+        (run.stopped, run.blocks.clone(), rows::dropped(design, &run));
     let page_bytes = context.machine.page_bytes;
-    let (mut arms, removed) = rows::rows(design, run, &context.observed, judged.latencies, page_bytes);
+    let (mut arms, removed) =
+        rows::rows(design, run, &context.observed, judged.latencies, page_bytes);
     let mut refused = [context.refused, removed].concat();
     if let Some(pairs) = context.cold {
         let pairs = following(pairs, blocks.len() as u64);

@@ -54,10 +54,12 @@ pub(crate) fn survey(
     // The run.
     let surroundings = Surroundings::new(interrupt, started, request.cpu, Rc::default());
     let mut children = Children::new(&whole, surroundings.clone())?;
-    let (design, observed, missing) = observe(&whole, &mut children, |arm| watch(BenchEvent::Observing(arm)))?;
+    let (design, observed, missing) =
+        observe(&whole, &mut children, |arm| watch(BenchEvent::Observing(arm)))?;
     refused.extend(missing);
-    let (mut run, aside) =
-        measure(&design, surroundings, |progress| watch(BenchEvent::Progress(until_cap(&design.schedule, *progress))))?;
+    let (mut run, aside) = measure(&design, surroundings, |progress| {
+        watch(BenchEvent::Progress(until_cap(&design.schedule, *progress)));
+    })?;
     if aside.floors.samples.is_empty() {
         return Err(match aside.floors.failed {
             Some(reason) => BenchError::Baseline { arm: "floors".to_owned(), reason },
@@ -93,7 +95,11 @@ pub(crate) fn survey(
 fn until_cap(schedule: &Schedule, progress: Progress) -> Progress {
     let last = schedule.cap.filter(|_| progress.kept > 0 && progress.last.is_none()).map(|cap| {
         let share = cap.as_secs_f64() / progress.now.as_secs_f64().max(0.001);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of blocks, rounded")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a number of blocks, rounded"
+        )]
         let last = (progress.kept as f64 * share) as usize;
         last.max(progress.kept)
     });
@@ -107,7 +113,10 @@ fn too_few(design: &Design, run: &Run) -> Option<Warning> {
         _ if done >= BLOCKS_WANTED => return None,
         Some(Stopped::TimeCap) => {
             let needed = cap_for(BLOCKS_WANTED + 1, run.block_time, Duration::ZERO);
-            format!("there was time for {done} of them; --max-time {} would be enough", seconds(needed))
+            format!(
+                "there was time for {done} of them; --max-time {} would be enough",
+                seconds(needed)
+            )
         }
         Some(_) => format!("the run was cut short after {done}"),
         None => format!("{} were asked for", design.blocks.unwrap_or(done as u64)),
@@ -144,7 +153,8 @@ mod tests {
     #[test]
     fn progress_is_towards_the_cap() {
         let schedule = Schedule { looks: Vec::new(), cap: Some(Duration::from_secs(40)) };
-        let progress = |kept, now| Progress { kept, last: None, now: Duration::from_secs(now), widest: None };
+        let progress =
+            |kept, now| Progress { kept, last: None, now: Duration::from_secs(now), widest: None };
         assert_eq!(until_cap(&schedule, progress(0, 1)).last, None);
         assert_eq!(until_cap(&schedule, progress(10, 10)).last, Some(40));
         assert_eq!(until_cap(&schedule, progress(10, 50)).last, Some(10));

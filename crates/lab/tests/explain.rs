@@ -1,4 +1,5 @@
-//! Explanations from injected floors and samples: sums that hold, sums that do not, and what is left unsaid.
+//! Explanations from injected floors and samples: sums that hold, sums that do not, and what is
+//! left unsaid.
 
 use lab::Source;
 use lab::judge::explain::explanations;
@@ -6,14 +7,22 @@ use lab::judge::floors;
 use lab::judge::point_run::{ArmRun, PointRun};
 use lab::run::TakenFloors;
 use proptest::prelude::*;
-use results::{Arm, ArmWork, Dropped, ExperimentRecord, Explanation, Floor, FloorSample, LabResult, Machine, Sample};
+use results::{
+    Arm, ArmWork, Dropped, ExperimentRecord, Explanation, Floor, FloorSample, LabResult, Machine,
+    Sample,
+};
 
 const PAGES: u64 = 256;
 const SIZE_BYTES: u64 = PAGES * 4096;
 
 /// A lazy arm takes 1,600 ns a page by these, populate 1,100 and its call 1,000, huge pages 500.
 fn floors(block: u64) -> FloorSample {
-    let floor = |ns: u64, units: u64| Floor { time_ns: ns * units, units, minor_faults: units, invalid: None };
+    let floor = |ns: u64, units: u64| Floor {
+        time_ns: ns * units,
+        units,
+        minor_faults: units,
+        invalid: None,
+    };
     FloorSample {
         block,
         size_bytes: SIZE_BYTES,
@@ -150,7 +159,8 @@ fn attach(result: &mut LabResult, (samples, failed): (Vec<FloorSample>, Option<S
 
 /// A run of one arm whose blocks took `ns_per_page`, with floors beside each.
 fn explained(name: &str, ns_per_page: &[f64], faults: u64) -> LabResult {
-    let samples = ns_per_page.iter().zip(0..).map(|(&ns, block)| sample(block, ns, faults)).collect();
+    let samples =
+        ns_per_page.iter().zip(0..).map(|(&ns, block)| sample(block, ns, faults)).collect();
     let mut result = result(SIZE_BYTES, vec![arm(name, samples)]);
     attach(&mut result, ((0..ns_per_page.len() as u64).map(floors).collect(), None));
     result
@@ -167,7 +177,9 @@ fn near(a: f64, b: f64) -> bool {
 
 #[test]
 fn a_sum_holds_fails_or_stays_open() {
-    let spread = |center: f64, by: f64| [-1.0, -0.5, -0.2, 0.2, 0.5, 1.0, 0.1, -0.1].map(|s| center * (1.0 + s * by));
+    let spread = |center: f64, by: f64| {
+        [-1.0, -0.5, -0.2, 0.2, 0.5, 1.0, 0.1, -0.1].map(|s| center * (1.0 + s * by))
+    };
     for (took, by, adds_up) in [
         (1600.0, 0.01, Some(true)),
         (1630.0, 0.003, Some(true)), // excludes 1, within the margin of 3 %
@@ -192,7 +204,9 @@ fn parts_are_what_the_floors_say() {
         attach(&mut result, (vec![floors(0)], None));
         only(&result).parts.iter().map(|part| (part.name.clone(), part.ns_per_page)).collect()
     };
-    let named = |parts: &[(&str, f64)]| parts.iter().map(|&(name, ns)| (name.to_owned(), ns)).collect::<Vec<_>>();
+    let named = |parts: &[(&str, f64)]| {
+        parts.iter().map(|&(name, ns)| (name.to_owned(), ns)).collect::<Vec<_>>()
+    };
     let lazy = named(&[
         ("trap and zero page", 450.0),
         ("allocate and clear", 850.0),
@@ -204,7 +218,10 @@ fn parts_are_what_the_floors_say() {
     }
     let populated = named(&[("call", 100.0), ("populate", 800.0), ("write", 200.0)]);
     assert_eq!(parts("mmap+populate", 1, SIZE_BYTES), populated);
-    assert_eq!(parts("mmap+hugepage", 1, SIZE_BYTES), named(&[("huge fault", 420.0), ("write", 80.0)]));
+    assert_eq!(
+        parts("mmap+hugepage", 1, SIZE_BYTES),
+        named(&[("huge fault", 420.0), ("write", 80.0)])
+    );
     let half = parts("mmap", PAGES, SIZE_BYTES - 2048);
     assert!(
         near(half[2].1, 100.0 * (1.0 - 2048.0 / SIZE_BYTES as f64)),
@@ -225,7 +242,9 @@ fn a_huge_page_arm_may_have_small_pages() {
 
 #[test]
 fn other_arms_are_held_against_the_lazy_one() {
-    let of = |name: &str, ns: f64, faults: u64| arm(name, (0..3).map(|block| sample(block, ns, faults)).collect());
+    let of = |name: &str, ns: f64, faults: u64| {
+        arm(name, (0..3).map(|block| sample(block, ns, faults)).collect())
+    };
     let arms = vec![
         of("mmap", 1600.0, PAGES),
         of("malloc", 1600.0, PAGES),
@@ -245,7 +264,8 @@ fn too_little_says_nothing() {
     assert_eq!((explanation.low, explanation.high, explanation.adds_up), (None, None, None));
     assert!(near(explanation.ratio, 1.0));
 
-    let without = |name: &str, ns: &[f64], faults| explained(name, ns, faults).explanations.is_empty();
+    let without =
+        |name: &str, ns: &[f64], faults| explained(name, ns, faults).explanations.is_empty();
     assert!(without("malloc", &[1600.0; 8], 3), "an allocator that had the pages");
     assert!(without("calloc", &[1600.0; 8], 2 * PAGES), "faults of another kind");
     assert!(without("jemalloc", &[1600.0; 8], PAGES), "nothing is known of it");
@@ -263,7 +283,10 @@ fn too_little_says_nothing() {
 fn a_floor_that_does_not_hold_explains_nothing() {
     let mut floor = floors(0);
     floor.read_fault.invalid = Some("it took 1 faults, and 256 were expected".to_owned());
-    let arms = vec![arm("mmap", vec![sample(0, 1600.0, PAGES)]), arm("mmap+populate", vec![sample(0, 1100.0, 0)])];
+    let arms = vec![
+        arm("mmap", vec![sample(0, 1600.0, PAGES)]),
+        arm("mmap+populate", vec![sample(0, 1100.0, 0)]),
+    ];
     let mut result = result(SIZE_BYTES, arms);
     attach(&mut result, (vec![floor], None));
     assert_eq!(only(&result).arm, "mmap+populate");
@@ -288,8 +311,8 @@ fn dropped_blocks_do_not_count() {
 }
 
 proptest! {
-    /// The parts on the screen make the sum on the screen, the estimate lies in its interval, and a sum that misses by
-    /// more than the spread and the margin together is never said to add up.
+    /// The parts on the screen make the sum on the screen, the estimate lies in its interval, and a
+    /// sum that misses by more than the spread and the margin together is never said to add up.
     #[test]
     fn what_is_said_follows_from_the_samples(
         took in 400.0..6400.0_f64,

@@ -1,19 +1,27 @@
-//! The floors of this machine, in a process of its own: faults are the thread's, but memory is the whole process's. So
-//! this file has one test.
+//! The floors of this machine, in a process of its own: faults are the thread's, but memory is the
+//! whole process's. So this file has one test.
 
 use lab::run::children::add_floors;
 use results::FloorSample;
 use sample::process::answer;
 use sample::protocol::{Answer, FloorGroup, Task};
 
-/// Physics: a floor of faults has one for each page, a floor of writing has none, and what takes part in a sum is there.
+/// Physics: a floor of faults has one for each page, a floor of writing has none, and what takes
+/// part in a sum is there.
 #[test]
 fn every_floor_has_the_faults_of_its_name() {
     let (bytes, block_bytes) = (16 << 20, 1 << 20);
     let mut floors = FloorSample::default();
     // In this order the fields of all groups have to survive the merging.
-    for group in [FloorGroup::Huge, FloorGroup::Copies, FloorGroup::Faults, FloorGroup::Populate, FloorGroup::Stores] {
-        let Answer::Floors(part) = answer(&Task::Floors { parent: 0, group, bytes, block_bytes }) else {
+    for group in [
+        FloorGroup::Huge,
+        FloorGroup::Copies,
+        FloorGroup::Faults,
+        FloorGroup::Populate,
+        FloorGroup::Stores,
+    ] {
+        let Answer::Floors(part) = answer(&Task::Floors { parent: 0, group, bytes, block_bytes })
+        else {
             panic!("another answer")
         };
         add_floors(&mut floors, part);
@@ -21,10 +29,16 @@ fn every_floor_has_the_faults_of_its_name() {
     let pages = bytes / sys::limits::page_bytes();
     assert_eq!((floors.size_bytes, floors.block), (bytes, 0));
     for (name, floor) in [("timer", &floors.timer), ("syscall", &floors.syscall)] {
-        assert!(floor.units == 1000 && floor.time_ns > 0 && floor.invalid.is_none(), "{name}: {floor:?}");
+        assert!(
+            floor.units == 1000 && floor.time_ns > 0 && floor.invalid.is_none(),
+            "{name}: {floor:?}"
+        );
     }
     for (name, floor) in [("map", &floors.map), ("unmap", &floors.unmap)] {
-        assert!(floor.units == 16 && floor.time_ns > 0 && floor.invalid.is_none(), "{name}: {floor:?}");
+        assert!(
+            floor.units == 16 && floor.time_ns > 0 && floor.invalid.is_none(),
+            "{name}: {floor:?}"
+        );
     }
     check_present_memory(&floors, pages);
     for (name, floor) in [
@@ -36,7 +50,11 @@ fn every_floor_has_the_faults_of_its_name() {
         assert!(floor.units == pages && floor.time_ns > 0, "{name}: {floor:?}");
     }
     if sys::machine::thp().is_some_and(|thp| thp == "always") {
-        assert!(floors.read_fault.invalid.is_some(), "a huge page of zeros is no small one: {:?}", floors.read_fault);
+        assert!(
+            floors.read_fault.invalid.is_some(),
+            "a huge page of zeros is no small one: {:?}",
+            floors.read_fault
+        );
         return;
     }
     for (name, floor, expected) in [
@@ -50,12 +68,19 @@ fn every_floor_has_the_faults_of_its_name() {
         ("rewrite", &floors.rewrite, 0),
     ] {
         let allowed = expected..=expected + expected / 50 + 8;
-        assert!(floor.invalid.is_none() && allowed.contains(&floor.minor_faults), "{name}: {floor:?}");
+        assert!(
+            floor.invalid.is_none() && allowed.contains(&floor.minor_faults),
+            "{name}: {floor:?}"
+        );
     }
     let huge = &floors.huge_fault;
     assert!(huge.units > 0 || huge.invalid.is_some(), "{huge:?}");
     if huge.invalid.is_none() {
-        assert!(floors.huge_fault.minor_faults >= 7 && floors.huge_fault.units >= 7 * 512, "{:?}", floors.huge_fault);
+        assert!(
+            floors.huge_fault.minor_faults >= 7 && floors.huge_fault.units >= 7 * 512,
+            "{:?}",
+            floors.huge_fault
+        );
     }
 }
 
@@ -76,7 +101,10 @@ fn check_present_memory(floors: &FloorSample, pages: u64) {
         if !cfg!(target_arch = "x86_64") && floor.invalid.is_some() {
             continue; // its instruction is that of x86-64
         }
-        assert!(floor.invalid.is_none() && floor.units == units && floor.time_ns > 0, "{name}: {floor:?}");
+        assert!(
+            floor.invalid.is_none() && floor.units == units && floor.time_ns > 0,
+            "{name}: {floor:?}"
+        );
         assert!(floor.minor_faults <= 8, "{name}: {floor:?}");
     }
 }

@@ -41,27 +41,36 @@ pub(crate) fn beside(baseline: &str) -> String {
 }
 
 fn beside_one(result: &LabResult, baseline: &str, label: &str) -> Option<String> {
-    let mut sorted: Vec<&Comparison> = result.comparisons.iter().filter(|c| c.baseline == baseline).collect();
+    let mut sorted: Vec<&Comparison> =
+        result.comparisons.iter().filter(|c| c.baseline == baseline).collect();
     sorted.sort_by(|a, b| a.ratio.total_cmp(&b.ratio));
     let (first, last) = (*sorted.first()?, *sorted.last()?);
-    let with =
-        |c: &Comparison| format!("{}: {} of {}", clean(&c.arm), ratio(c.ratio, c.low, c.high), clean(&c.baseline));
+    let with = |c: &Comparison| {
+        format!("{}: {} of {}", clean(&c.arm), ratio(c.ratio, c.low, c.high), clean(&c.baseline))
+    };
     let different = |c: &Comparison| c.verdict == Verdict::Different;
-    let (faster, slower) = (different(first) && first.ratio < 1.0, different(last) && last.ratio > 1.0);
+    let (faster, slower) =
+        (different(first) && first.ratio < 1.0, different(last) && last.ratio > 1.0);
     let names = |verdict: Verdict| {
-        let names: Vec<String> = sorted.iter().filter(|c| c.verdict == verdict).map(|c| clean(&c.arm)).collect();
+        let names: Vec<String> =
+            sorted.iter().filter(|c| c.verdict == verdict).map(|c| clean(&c.arm)).collect();
         (!names.is_empty()).then(|| list(&names))
     };
     let ends = match (faster, slower) {
-        (true, true) => Some(format!("the cheapest is {}; the dearest is {}", with(first), with(last))),
-        (true, false) => Some(format!("the cheapest is {}", with(first))),
-        (false, true) => {
-            Some(format!("nothing is cheaper than {}; the dearest is {}", clean(&last.baseline), with(last)))
+        (true, true) => {
+            Some(format!("the cheapest is {}; the dearest is {}", with(first), with(last)))
         }
+        (true, false) => Some(format!("the cheapest is {}", with(first))),
+        (false, true) => Some(format!(
+            "nothing is cheaper than {}; the dearest is {}",
+            clean(&last.baseline),
+            with(last)
+        )),
         (false, false) => None,
     };
     let margin = percent(result.experiment.margin);
-    let same = names(Verdict::Equivalent).map(|names| format!("{names}: no difference larger than {margin}"));
+    let same = names(Verdict::Equivalent)
+        .map(|names| format!("{names}: no difference larger than {margin}"));
     let open = names(Verdict::Inconclusive).map(|names| format!("not decided: {names}"));
     let parts = [ends, same, open].into_iter().flatten().collect::<Vec<String>>().join("; ");
     Some(sentence(format!("{label}{parts}")))
@@ -69,7 +78,8 @@ fn beside_one(result: &LabResult, baseline: &str, label: &str) -> Option<String>
 
 /// The points of a sweep that differ in one thing only.
 pub(crate) struct Row<'a> {
-    /// What they have in common and other rows have not: `in 4 passes`. Empty where there is one row.
+    /// What they have in common and other rows have not: `in 4 passes`. Empty where there is one
+    /// row.
     pub(crate) label: String,
     /// Each point with what it is called in its row and its comparisons, in the order of the table.
     pub(crate) points: Vec<(String, Vec<&'a Comparison>)>,
@@ -116,8 +126,8 @@ fn along(points: &[(String, Vec<&Comparison>)]) -> Option<String> {
     Some(runs.iter().map(text).collect::<Vec<String>>().join(", "))
 }
 
-/// The arm that is certainly cheaper than the baseline, and by most; the baseline where all others are certainly no
-/// cheaper; nothing certain otherwise. `None` without comparisons.
+/// The arm that is certainly cheaper than the baseline, and by most; the baseline where all others
+/// are certainly no cheaper; nothing certain otherwise. `None` without comparisons.
 fn cheapest(comparisons: &[&Comparison]) -> Option<String> {
     let best = comparisons.iter().min_by(|a, b| a.ratio.total_cmp(&b.ratio))?;
     Some(match best.verdict {
@@ -143,8 +153,8 @@ fn alike(baseline: &str, comparisons: &[&Comparison]) -> String {
 /// With a capital and a full stop. Names of arms keep their letters: they are commands.
 pub(crate) fn sentence(text: String) -> String {
     let words = [
-        "the ", "nothing ", "not ", "beside ", "total ", "whole ", "again ", "obtain ", "between ", "release ", "of ",
-        "no ",
+        "the ", "nothing ", "not ", "beside ", "total ", "whole ", "again ", "obtain ", "between ",
+        "release ", "of ", "no ",
     ];
     let capital = words.iter().any(|word| text.starts_with(word));
     let mut text = text;
@@ -178,7 +188,8 @@ mod tests {
     }
 
     fn answer(comparisons: Vec<Comparison>) -> String {
-        let experiment = results::ExperimentRecord { margin: 0.03, ..results::ExperimentRecord::default() };
+        let experiment =
+            results::ExperimentRecord { margin: 0.03, ..results::ExperimentRecord::default() };
         at_one_point(&LabResult { comparisons, experiment, ..LabResult::default() }).join(" ")
     }
 
@@ -194,7 +205,10 @@ mod tests {
              difference larger than 3 %."
         );
         assert!(answer(vec![fast]).starts_with("The cheapest is huge: 0.32x"), "one winner");
-        assert!(answer(vec![slow, open.clone()]).starts_with("Nothing is cheaper than mmap; the dearest is collapse"));
+        assert!(
+            answer(vec![slow, open.clone()])
+                .starts_with("Nothing is cheaper than mmap; the dearest is collapse")
+        );
         assert_eq!(answer(vec![same.clone()]), "malloc: no difference larger than 3 %.");
         assert_eq!(answer(vec![open]), "Not decided: calloc.");
         assert_eq!(answer(Vec::new()), "");
@@ -225,7 +239,10 @@ mod tests {
             "The cheapest: mmap up to 8 K, undecided at 16 K, populate from 32 K on."
         );
         let rows = [
-            row("in 1 pass", &[("4 K", "slow"), ("8 K", "fast"), ("16 K", "fast"), ("32 K", "slow")]),
+            row(
+                "in 1 pass",
+                &[("4 K", "slow"), ("8 K", "fast"), ("16 K", "fast"), ("32 K", "slow")],
+            ),
             row("in 4 passes", &[("4 K", "fast"), ("8 K", "fast")]),
             row("in 8 passes", &[("4 K", "fast"), ("8 K", "fast")]),
         ];
@@ -238,7 +255,8 @@ mod tests {
         let same = comparison("malloc", 0.99, 1.01, Verdict::Equivalent);
         let more = Comparison { arm: "calloc".to_owned(), ..same.clone() };
         let points = [vec![&same], vec![&same, &more], vec![&same, &more, &slow]];
-        let points = points.map(|comparisons| (comparisons.len().to_string(), comparisons)).to_vec();
+        let points =
+            points.map(|comparisons| (comparisons.len().to_string(), comparisons)).to_vec();
         assert_eq!(
             of_a_sweep(&[Row { label: String::new(), points }]).unwrap(),
             "The cheapest: mmap and malloc alike up to 1, all alike at 2, mmap, malloc and calloc alike from 3 on."

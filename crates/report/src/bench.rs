@@ -66,14 +66,16 @@ fn asked(result: &LabResult, width: Option<usize>) -> String {
 /// What stands between the head and the warnings where there is one size and one number of threads.
 fn one_point(result: &LabResult, columns: usize, width: Option<usize>) -> Vec<String> {
     let pairs = pairs::are_counted(result);
-    let asked = if pairs { question(result, pairs::answer(result), width) } else { asked(result, width) };
+    let asked =
+        if pairs { question(result, pairs::answer(result), width) } else { asked(result, width) };
     let mut paragraphs = vec![asked, answer(result, columns), plot(result, columns)];
     if pairs {
         paragraphs.push(lines("", &pairs::what_they_are(result), width));
         return paragraphs;
     }
     let timed = latencies::paragraphs(result, columns, width);
-    // Where single touches were timed, they are the answer, and what the clock adds to them makes the bill meaningless.
+    // Where single touches were timed, they are the answer, and what the clock adds to them makes
+    // the bill meaningless.
     let reasons = if timed.is_empty() { bill::why(result, columns, width) } else { String::new() };
     paragraphs.extend(timed);
     paragraphs.push(lines("", &sentence::verdicts(result), width));
@@ -113,11 +115,17 @@ fn head(result: &LabResult, width: Option<usize>) -> String {
     let threads = match &experiment.threads[..] {
         [] => String::new(),
         [one] => format!(", {one} threads"),
-        several => format!(", {} threads", several.iter().map(u64::to_string).collect::<Vec<_>>().join(" / ")),
+        several => format!(
+            ", {} threads",
+            several.iter().map(u64::to_string).collect::<Vec<_>>().join(" / ")
+        ),
     };
     let passes = match &experiment.passes[..] {
         [] => String::new(),
-        several => format!(", {} passes", several.iter().map(u64::to_string).collect::<Vec<_>>().join(" / ")),
+        several => format!(
+            ", {} passes",
+            several.iter().map(u64::to_string).collect::<Vec<_>>().join(" / ")
+        ),
     };
     let points = result.arms.iter().map(|arm| arm.points.len()).max().unwrap_or(0).max(1);
     // The baseline is in every block; the cold pairs of a factorial experiment are apart.
@@ -148,10 +156,16 @@ fn head(result: &LabResult, width: Option<usize>) -> String {
         None => "",
         Some(Stopped::TimeCap) => "\nstopped by the time cap",
         Some(Stopped::Interrupted) => "\ninterrupted: this is what there was",
-        Some(Stopped::BaselineFailed) => "\nstopped: the baseline failed, so nothing more can be compared",
+        Some(Stopped::BaselineFailed) => {
+            "\nstopped: the baseline failed, so nothing more can be compared"
+        }
     };
     let title = hanging("", &parts.join("    "), width);
-    let stopped = if stopped.is_empty() { String::new() } else { format!("{}\n", styled(BAD, stopped.trim_start())) };
+    let stopped = if stopped.is_empty() {
+        String::new()
+    } else {
+        format!("{}\n", styled(BAD, stopped.trim_start()))
+    };
     format!("{}{stopped}", styled(BOLD, title.trim_end()) + "\n")
 }
 
@@ -175,7 +189,8 @@ fn columns_of(result: &LabResult) -> Vec<Column> {
     if pairs::are_counted(result) {
         return vec![("a pair", |m| m.metric_ns)];
     }
-    let medians = || result.arms.iter().filter_map(|arm| arm.summary.as_ref()).map(|summary| &summary.median);
+    let medians =
+        || result.arms.iter().filter_map(|arm| arm.summary.as_ref()).map(|summary| &summary.median);
     // Several threads wait for each other between the touches even where they do nothing there.
     let idle = |title: &str| title == "between" && !result.arms.iter().any(does_something_between);
     let mut columns: Vec<Column> = PHASES
@@ -250,14 +265,23 @@ fn answer(result: &LabResult, columns: usize) -> String {
     // What may go where there is still no room, the least first, unless it is what is compared.
     let metric = metric_name(&result.experiment.metric);
     let place = |title: &str| shown.iter().position(|(name, _)| *name == title && title != metric);
-    let droppable: Vec<usize> =
-        ["2nd touch", "release", "obtain", "between"].into_iter().filter_map(place).map(|index| index + 1).collect();
+    let droppable: Vec<usize> = ["2nd touch", "release", "obtain", "between"]
+        .into_iter()
+        .filter_map(place)
+        .map(|index| index + 1)
+        .collect();
     table(rows, columns, &droppable)
 }
 
 /// The touches after the first are as many as the arms have passes.
 fn title_of(title: &str, result: &LabResult) -> String {
-    let most = result.arms.iter().filter_map(|arm| arm.work.as_ref()).map(|work| work.passes).max().unwrap_or(2);
+    let most = result
+        .arms
+        .iter()
+        .filter_map(|arm| arm.work.as_ref())
+        .map(|work| work.passes)
+        .max()
+        .unwrap_or(2);
     if title == "2nd touch" && most > 2 { format!("touches 2-{most}") } else { title.to_owned() }
 }
 
@@ -272,7 +296,8 @@ pub(crate) fn against(result: &LabResult) -> String {
     }
 }
 
-/// Whether arms are compared with different ones: those with an allocator with the same without it, and those that name another.
+/// Whether arms are compared with different ones: those with an allocator with the same without it,
+/// and those that name another.
 fn several_baselines(result: &LabResult) -> bool {
     crate::answer::baselines(result).len() > 1
 }
@@ -288,7 +313,11 @@ fn baseline_of(result: &LabResult, arm: &Arm) -> String {
 }
 
 pub(crate) fn baseline_name(result: &LabResult) -> String {
-    result.arms.iter().find(|arm| arm.baseline).map_or_else(|| "baseline".to_owned(), |arm| clean(&arm.name))
+    result
+        .arms
+        .iter()
+        .find(|arm| arm.baseline)
+        .map_or_else(|| "baseline".to_owned(), |arm| clean(&arm.name))
 }
 
 pub(crate) fn confidence_label(result: &LabResult) -> String {
@@ -306,9 +335,14 @@ fn standing(result: &LabResult, arm: &Arm) -> (String, Style, &'static str) {
     if arm.placebo {
         let Some(placebo) = &result.placebo else { return ("-".to_owned(), DIM, "unclear") };
         let style = if placebo.trusted == Some(false) { ALARM } else { DIM };
-        return (sentence::ratio(placebo.ratio, placebo.low, placebo.high), style, sentence::placebo_word(placebo));
+        return (
+            sentence::ratio(placebo.ratio, placebo.low, placebo.high),
+            style,
+            sentence::placebo_word(placebo),
+        );
     }
-    let Some(comparison) = result.comparisons.iter().find(|comparison| comparison.arm == arm.name) else {
+    let Some(comparison) = result.comparisons.iter().find(|comparison| comparison.arm == arm.name)
+    else {
         return ("-".to_owned(), DIM, "unclear");
     };
     let word = sentence::verdict_word(comparison);
@@ -332,7 +366,13 @@ fn plot(result: &LabResult, columns: usize) -> String {
         .iter()
         .filter_map(|c| {
             let (low, high) = c.low.zip(c.high)?;
-            Some(forest::Line { name: clean(&c.arm), ratio: c.ratio, low, high, remark: String::new() })
+            Some(forest::Line {
+                name: clean(&c.arm),
+                ratio: c.ratio,
+                low,
+                high,
+                remark: String::new(),
+            })
         })
         .collect();
     plotted.sort_by(|a, b| a.ratio.total_cmp(&b.ratio));
@@ -345,14 +385,21 @@ fn plot(result: &LabResult, columns: usize) -> String {
 pub(crate) fn placebo_line(result: &LabResult) -> Option<forest::Line> {
     let placebo = result.placebo.as_ref()?;
     let (low, high) = placebo.low.zip(placebo.high)?;
-    let remark = placebo.noise_floor().map(|floor| format!("noise floor {}", percent(floor))).unwrap_or_default();
+    let remark = placebo
+        .noise_floor()
+        .map(|floor| format!("noise floor {}", percent(floor)))
+        .unwrap_or_default();
     Some(forest::Line { name: "placebo".to_owned(), ratio: placebo.ratio, low, high, remark })
 }
 
 fn refused(result: &LabResult, width: Option<usize>) -> String {
     let entry = |refused: &results::Refused| {
         let word = if refused.failed { "failed " } else { "refused " };
-        hanging(&styled(BAD, word), &format!("{}: {}", clean(&refused.arm), clean(&refused.reason)), width)
+        hanging(
+            &styled(BAD, word),
+            &format!("{}: {}", clean(&refused.arm), clean(&refused.reason)),
+            width,
+        )
     };
     result.refused.iter().map(entry).collect()
 }
@@ -360,13 +407,22 @@ fn refused(result: &LabResult, width: Option<usize>) -> String {
 fn warnings(result: &LabResult, width: Option<usize>) -> String {
     let entry = |warning: &results::Warning| {
         let arms: Vec<String> = warning.arms.iter().map(|arm| clean(arm)).collect();
-        let touched = if arms.is_empty() { String::new() } else { format!(" [{}]", some_of(&arms)) };
+        let touched =
+            if arms.is_empty() { String::new() } else { format!(" [{}]", some_of(&arms)) };
         let head = format!("{} {}: ", styled(BAD, "warning"), clean(&warning.id));
         hanging(&head, &format!("{}{touched}", clean(&warning.message)), width)
     };
     let mut text: String = result.warnings.iter().map(entry).collect();
-    if result.warnings.iter().any(|warning| results::doctor::BENCH_WARNINGS.contains(&warning.id.as_str())) {
-        text.push_str(&hanging("", "firsttouch doctor says more about this machine, and what to do.", width));
+    if result
+        .warnings
+        .iter()
+        .any(|warning| results::doctor::BENCH_WARNINGS.contains(&warning.id.as_str()))
+    {
+        text.push_str(&hanging(
+            "",
+            "firsttouch doctor says more about this machine, and what to do.",
+            width,
+        ));
     }
     text
 }

@@ -10,17 +10,23 @@ use crate::text::{DIM, clean, styled};
 
 /// A row for each arm, and what there is to say of it.
 pub(crate) fn why(result: &LabResult, columns: usize, width: Option<usize>) -> String {
-    let arms: Vec<&Arm> = result.arms.iter().filter(|arm| !arm.placebo && arm.summary.is_some()).collect();
+    let arms: Vec<&Arm> =
+        result.arms.iter().filter(|arm| !arm.placebo && arm.summary.is_some()).collect();
     if arms.is_empty() {
         return String::new();
     }
-    let bills = arms.iter().filter_map(|arm| arm.summary.as_ref()).map(|summary| summary.bill.bill_ns);
+    let bills =
+        arms.iter().filter_map(|arm| arm.summary.as_ref()).map(|summary| summary.bill.bill_ns);
     let unit = TimeUnit::for_largest(bills.fold(0.0, f64::max));
-    let with_huge = arms.iter().any(|arm| arm.summary.as_ref().is_some_and(|s| s.huge_bytes.is_some_and(|b| b > 0.0)));
+    let with_huge = arms
+        .iter()
+        .any(|arm| arm.summary.as_ref().is_some_and(|s| s.huge_bytes.is_some_and(|b| b > 0.0)));
     let mut header = vec!["why".to_owned(), format!("bill, {}", unit.name())];
-    // Where pages are given back or copied in between, most faults are not those of the first touch.
+    // Where pages are given back or copied in between, most faults are not those of the first
+    // touch.
     let later = arms.iter().any(|arm| faults_later(arm));
-    let (traps, each) = if later { ("traps in all", "each of 1st touch") } else { ("traps", "each") };
+    let (traps, each) =
+        if later { ("traps in all", "each of 1st touch") } else { ("traps", "each") };
     header.extend(["in call", "1st touch", "release", traps, each].map(str::to_owned));
     if with_huge {
         header.push("huge pages".to_owned());
@@ -56,7 +62,9 @@ fn what_a_bill_is(arms: &[&Arm], later: bool) -> String {
     let bill = "The bill is call, first touch and release";
     let rest = if later { ", without what is done between the touches and after." } else { "." };
     let costs = |of: fn(&results::Bill) -> Option<f64>| {
-        arms.iter().filter_map(|arm| arm.summary.as_ref()).any(|summary| of(&summary.bill).is_some())
+        arms.iter()
+            .filter_map(|arm| arm.summary.as_ref())
+            .any(|summary| of(&summary.bill).is_some())
     };
     let most = match (costs(|bill| bill.fault_ns_high), costs(|bill| bill.fault_ns_low)) {
         (false, _) => "",

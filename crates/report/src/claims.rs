@@ -1,4 +1,5 @@
-//! The screen of the claims: id, evidence and verdict on a line; below, what is claimed, and a sentence.
+//! The screen of the claims: id, evidence and verdict on a line; below, what is claimed, and a
+//! sentence.
 
 use anstyle::Style;
 use results::claims::{Claim, ClaimVerdict, Claims};
@@ -29,8 +30,14 @@ fn entry(claim: &Claim, width: Option<usize>) -> String {
     let (id, evidence) = (clean(&claim.id), clean(&claim.evidence));
     let verdict = styled(style(claim.verdict), claim.verdict.words());
     let taken = ID_COLUMNS + VERDICT_COLUMNS + 2 * GAP.len();
-    let columns = width.map(|width| width.saturating_sub(taken)).filter(|columns| *columns >= EVIDENCE_COLUMNS_MIN);
-    let head = format!("{}{}", styled(BOLD, &id), " ".repeat(ID_COLUMNS.saturating_sub(display_width(&id))));
+    let columns = width
+        .map(|width| width.saturating_sub(taken))
+        .filter(|columns| *columns >= EVIDENCE_COLUMNS_MIN);
+    let head = format!(
+        "{}{}",
+        styled(BOLD, &id),
+        " ".repeat(ID_COLUMNS.saturating_sub(display_width(&id)))
+    );
     let first = match (width, columns) {
         (Some(width), None) => {
             hanging("", &format!("{id}: {}", claim.verdict.words()), Some(width))
@@ -40,7 +47,8 @@ fn entry(claim: &Claim, width: Option<usize>) -> String {
             let block = hanging("", &evidence, columns);
             let mut lines = block.lines();
             let line = lines.next().unwrap_or_default();
-            let room = " ".repeat(columns.map_or(0, |columns| columns.saturating_sub(display_width(line))));
+            let room = " "
+                .repeat(columns.map_or(0, |columns| columns.saturating_sub(display_width(line))));
             let rest = lines.map(|line| format!("{}{GAP}{line}\n", " ".repeat(ID_COLUMNS)));
             format!("{head}{GAP}{line}{room}{GAP}{verdict}\n") + &rest.collect::<String>()
         }
@@ -59,8 +67,14 @@ fn style(standing: ClaimVerdict) -> Style {
 
 fn summary(claims: &Claims) -> String {
     let machine = &claims.machine;
-    let part = |name: &str, value: &Option<String>| value.as_ref().map(|value| format!(", {name} {}", clean(value)));
-    let parts = [part("Linux", &machine.kernel), part("malloc from", &machine.malloc), part("THP", &machine.thp)];
+    let part = |name: &str, value: &Option<String>| {
+        value.as_ref().map(|value| format!(", {name} {}", clean(value)))
+    };
+    let parts = [
+        part("Linux", &machine.kernel),
+        part("malloc from", &machine.malloc),
+        part("THP", &machine.thp),
+    ];
     let count = |standing, words: &str| format!("{} {words}", claims.count(standing));
     format!(
         "{}: {}, {}, {}, {}; seed {}{}.",
@@ -79,11 +93,17 @@ fn summary(claims: &Claims) -> String {
 
 /// The most useful next command.
 fn next(claims: &Claims) -> &'static str {
-    let stands = |id: &str, standing| claims.claims.iter().any(|claim| claim.id == id && claim.verdict == standing);
-    if stands("malloc-slower", ClaimVerdict::Inconclusive) || stands("large-equal", ClaimVerdict::Inconclusive) {
+    let stands = |id: &str, standing| {
+        claims.claims.iter().any(|claim| claim.id == id && claim.verdict == standing)
+    };
+    if stands("malloc-slower", ClaimVerdict::Inconclusive)
+        || stands("large-equal", ClaimVerdict::Inconclusive)
+    {
         return "firsttouch doctor    (what on this machine widens the intervals)";
     }
-    if stands("malloc-slower", ClaimVerdict::Holds) || stands("malloc-slower", ClaimVerdict::DoesNotHold) {
+    if stands("malloc-slower", ClaimVerdict::Holds)
+        || stands("malloc-slower", ClaimVerdict::DoesNotHold)
+    {
         return "firsttouch bench position    (the same question at 100 MiB, with every sample)";
     }
     "firsttouch bench    (which way of getting memory is cheapest here, and why)"

@@ -25,8 +25,9 @@ pub(crate) fn turning_points(result: &LabResult) -> Vec<String> {
 
 fn over_sizes(crossover: &Crossover) -> String {
     let threads = crossover.threads.map_or_else(String::new, |n| format!(" with {n} threads"));
-    let passes =
-        crossover.passes.map_or_else(String::new, |n| format!(" in {n} pass{}", if n == 1 { "" } else { "es" }));
+    let passes = crossover
+        .passes
+        .map_or_else(String::new, |n| format!(" in {n} pass{}", if n == 1 { "" } else { "es" }));
     format!(
         "Crossover: from some {} on {} is the {} one{threads}{passes} (between {} and {}, {}).",
         about(crossover.size_bytes),
@@ -40,9 +41,11 @@ fn over_sizes(crossover: &Crossover) -> String {
 
 fn over_passes(crossover: &PassCrossover, result: &LabResult) -> String {
     let threads = crossover.threads.map_or_else(String::new, |n| format!(" with {n} threads"));
-    let size = (result.experiment.sizes_bytes.len() > 1).then(|| format!(" of {}", bytes(crossover.size_bytes as f64)));
+    let size = (result.experiment.sizes_bytes.len() > 1)
+        .then(|| format!(" of {}", bytes(crossover.size_bytes as f64)));
     let PassCrossover { low_passes, high_passes, .. } = crossover;
-    let (low, high) = if crossover.faster_above { ("slower", "faster") } else { ("faster", "slower") };
+    let (low, high) =
+        if crossover.faster_above { ("slower", "faster") } else { ("faster", "slower") };
     format!(
         "Crossover: {} is {low} than {} up to {low_passes} pass{}{}{threads}, and {high} from {high_passes} on ({}).",
         clean(&crossover.arm),
@@ -67,7 +70,8 @@ fn how_sure(of_all: f64, steps: &[Step]) -> String {
 }
 
 fn turning(point: &TurningPoint) -> String {
-    let library = point.allocator.as_deref().and_then(|path| path.rsplit('/').next()).unwrap_or("?");
+    let library =
+        point.allocator.as_deref().and_then(|path| path.rsplit('/').next()).unwrap_or("?");
     format!(
         "{} ({}) moves the program break for blocks of up to {} bytes, and calls mmap from {} bytes on (found by bisection in {} \
          untimed runs).",

@@ -19,11 +19,19 @@ pub fn screen(diagnosis: &Diagnosis, view: View) -> String {
     let mut checks: Vec<&Check> = diagnosis.checks.iter().collect();
     // Stable: the file's order where all else is equal.
     checks.sort_by_key(|check| (check.state, check.is_trouble() && check.touches.is_empty()));
-    let (trouble, rest): (Vec<&Check>, Vec<&Check>) = checks.into_iter().partition(|check| check.is_trouble());
-    let block = |checks: &[&Check]| checks.iter().map(|check| entry(check, width)).collect::<String>();
-    let summary = hanging("", &summary(diagnosis), width) + &hanging("Next: ", &next(diagnosis), width);
+    let (trouble, rest): (Vec<&Check>, Vec<&Check>) =
+        checks.into_iter().partition(|check| check.is_trouble());
+    let block =
+        |checks: &[&Check]| checks.iter().map(|check| entry(check, width)).collect::<String>();
+    let summary =
+        hanging("", &summary(diagnosis), width) + &hanging("Next: ", &next(diagnosis), width);
     let paragraphs = [block(&trouble), block(&rest), summary];
-    paragraphs.iter().filter(|paragraph| !paragraph.is_empty()).cloned().collect::<Vec<_>>().join("\n")
+    paragraphs
+        .iter()
+        .filter(|paragraph| !paragraph.is_empty())
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn entry(check: &Check, width: Option<usize>) -> String {
@@ -70,9 +78,13 @@ fn summary(diagnosis: &Diagnosis) -> String {
         skipped => format!(" {skipped} do not apply or cannot be seen (skip)."),
     };
     match (diagnosis.troubles(), diagnosis.troubles_of("bench")) {
-        (0, _) => format!("None of {all} checks found anything that distorts or hides a measurement.{unseen}"),
+        (0, _) => format!(
+            "None of {all} checks found anything that distorts or hides a measurement.{unseen}"
+        ),
         (troubles, 0) => {
-            format!("{troubles} of {all} checks hide a measurement here, none what bench measures.{unseen}")
+            format!(
+                "{troubles} of {all} checks hide a measurement here, none what bench measures.{unseen}"
+            )
         }
         (troubles, bench) if troubles == bench => {
             format!("{bench} of {all} checks distort or hide what bench measures here.{unseen}")
@@ -85,15 +97,18 @@ fn summary(diagnosis: &Diagnosis) -> String {
 
 /// The most useful next command.
 fn next(diagnosis: &Diagnosis) -> String {
-    let trouble = |id: &str| diagnosis.checks.iter().any(|check| check.id == id && check.is_trouble());
+    let trouble =
+        |id: &str| diagnosis.checks.iter().any(|check| check.id == id && check.is_trouble());
     let first = diagnosis.checks.iter().find(|check| {
-        check.fix.is_some() && (check.state == State::Blocked || (check.id == "thp" && check.is_trouble()))
+        check.fix.is_some()
+            && (check.state == State::Blocked || (check.id == "thp" && check.is_trouble()))
     });
     if let Some(check) = first {
         return format!("firsttouch doctor    (again, after the fix of {})", clean(&check.id));
     }
     if trouble("busy-machine") || trouble("steal") {
-        return "firsttouch bench --max-time 5m    (more blocks, since the machine is busy)".to_owned();
+        return "firsttouch bench --max-time 5m    (more blocks, since the machine is busy)"
+            .to_owned();
     }
     "firsttouch bench    (which way of getting memory is cheapest here, and why)".to_owned()
 }

@@ -29,17 +29,23 @@ pub(crate) fn paragraphs(result: &LabResult, columns: usize, width: Option<usize
 /// Which factors change the time, and which do not.
 fn answer(result: &LabResult) -> Option<String> {
     let of = |verdict: Verdict, text: fn(&Effect) -> String| {
-        let found: Vec<String> = result.effects.iter().filter(|e| e.verdict == verdict).map(text).collect();
+        let found: Vec<String> =
+            result.effects.iter().filter(|e| e.verdict == verdict).map(text).collect();
         (!found.is_empty()).then(|| found.join(", "))
     };
     let name = |effect: &Effect| clean(&effect.factor);
     let changes = of(Verdict::Different, |effect| {
-        format!("{} {}", clean(&effect.factor), sentence::ratio(effect.ratio, effect.low, effect.high))
+        format!(
+            "{} {}",
+            clean(&effect.factor),
+            sentence::ratio(effect.ratio, effect.low, effect.high)
+        )
     });
     let margin = percent(result.experiment.margin);
     let parts = [
         changes.map(|found| format!("of the parts, these change the time: {found}")),
-        of(Verdict::Equivalent, name).map(|found| format!("no difference larger than {margin}: {found}")),
+        of(Verdict::Equivalent, name)
+            .map(|found| format!("no difference larger than {margin}: {found}")),
         of(Verdict::Inconclusive, name).map(|found| format!("not decided: {found}")),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
@@ -49,8 +55,10 @@ fn answer(result: &LabResult) -> Option<String> {
 /// Medians of each cell.
 fn cells(result: &LabResult, columns: usize) -> String {
     let with_summary = || result.arms.iter().filter_map(|arm| Some((arm, arm.summary.as_ref()?)));
-    let unit = TimeUnit::for_largest(with_summary().map(|(_, s)| s.median.total_ns).fold(0.0, f64::max));
-    let names: Vec<String> = result.experiment.factors.iter().map(|factor| clean(&factor.name)).collect();
+    let unit =
+        TimeUnit::for_largest(with_summary().map(|(_, s)| s.median.total_ns).fold(0.0, f64::max));
+    let names: Vec<String> =
+        result.experiment.factors.iter().map(|factor| clean(&factor.name)).collect();
     let header = [
         format!("{} ({})", names.join("/"), unit.name()),
         "obtain".to_owned(),
@@ -68,7 +76,8 @@ fn cells(result: &LabResult, columns: usize) -> String {
         let mut row = vec![cell_name(result, arm)];
         row.extend(times.iter().map(|ns| digits(ns / unit.ns(), 3)));
         // Of one or two samples there is none.
-        let spread = if arm.samples.len() < 3 { "-".to_owned() } else { percent(summary.total_spread) };
+        let spread =
+            if arm.samples.len() < 3 { "-".to_owned() } else { percent(summary.total_spread) };
         row.extend([spread, arm.samples.len().to_string()]);
         row
     }));
@@ -80,13 +89,22 @@ fn cell_name(result: &LabResult, arm: &Arm) -> String {
     if !arm.placebo {
         return clean(&arm.name);
     }
-    format!("again: {}", result.arms.iter().find(|arm| arm.baseline).map_or_else(String::new, |arm| clean(&arm.name)))
+    format!(
+        "again: {}",
+        result
+            .arms
+            .iter()
+            .find(|arm| arm.baseline)
+            .map_or_else(String::new, |arm| clean(&arm.name))
+    )
 }
 
 /// A row for each effect: on the time, and on its spread.
 fn effects(result: &LabResult, columns: usize) -> String {
-    let confidence = result.effects.first().map_or_else(String::new, |e| sentence::confidence(e.confidence));
-    let spread_confidence = result.spreads.first().map_or_else(String::new, |e| sentence::confidence(e.confidence));
+    let confidence =
+        result.effects.first().map_or_else(String::new, |e| sentence::confidence(e.confidence));
+    let spread_confidence =
+        result.spreads.first().map_or_else(String::new, |e| sentence::confidence(e.confidence));
     let header = [
         "effect".to_owned(),
         "of".to_owned(),
@@ -119,7 +137,13 @@ fn effects(result: &LabResult, columns: usize) -> String {
     if let Some(placebo) = &result.placebo {
         let word = sentence::placebo_word(placebo);
         let ratio = sentence::ratio(placebo.ratio, placebo.low, placebo.high);
-        rows.push(vec!["placebo".to_owned(), "a cell / itself".to_owned(), ratio, styled(DIM, word), "-".to_owned()]);
+        rows.push(vec![
+            "placebo".to_owned(),
+            "a cell / itself".to_owned(),
+            ratio,
+            styled(DIM, word),
+            "-".to_owned(),
+        ]);
     }
     table(rows, columns, &[])
 }
@@ -131,7 +155,9 @@ fn plot(result: &LabResult, columns: usize) -> String {
     };
     let mut plotted: Vec<forest::Line> =
         result.effects.iter().filter_map(|e| line(&e.factor, e.ratio, e.low.zip(e.high))).collect();
-    plotted.extend(result.comparisons.first().and_then(|c| line("all at once", c.ratio, c.low.zip(c.high))));
+    plotted.extend(
+        result.comparisons.first().and_then(|c| line("all at once", c.ratio, c.low.zip(c.high))),
+    );
     plotted.extend(placebo_line(result));
     forest::draw(&plotted, 11, columns.min(110))
 }
@@ -177,7 +203,9 @@ fn effect_sentence(result: &LabResult, effect: &Effect) -> String {
     let said = match effect.verdict {
         Verdict::Equivalent => format!("{levels} is {ratio}: no difference larger than {margin}"),
         Verdict::Different => format!("{levels} is {ratio}: a difference"),
-        Verdict::Inconclusive => format!("{levels} is {ratio}: unclear, it reaches both sides of 1"),
+        Verdict::Inconclusive => {
+            format!("{levels} is {ratio}: unclear, it reaches both sides of 1")
+        }
     };
     let alone = result.explained.as_ref().map_or_else(String::new, |explained| {
         let (high, who) = (high.max(1.0), clean(&explained.who));
@@ -202,9 +230,14 @@ fn spread_sentence(result: &LabResult) -> Option<String> {
     }
     let describe = |spread: &&Effect| {
         let ratio = sentence::ratio(spread.ratio, spread.low, spread.high);
-        format!("{} scatters {ratio} as much as {}", clean(&spread.levels[0]), clean(&spread.levels[1]))
+        format!(
+            "{} scatters {ratio} as much as {}",
+            clean(&spread.levels[0]),
+            clean(&spread.levels[1])
+        )
     };
-    let found: Vec<String> = told.iter().filter(|s| s.verdict == Verdict::Different).map(describe).collect();
+    let found: Vec<String> =
+        told.iter().filter(|s| s.verdict == Verdict::Different).map(describe).collect();
     if found.is_empty() {
         let api = told.iter().find(|spread| spread.factor == "api").or(told.first())?;
         return Some(format!(
@@ -220,7 +253,9 @@ fn spread_sentence(result: &LabResult) -> Option<String> {
 fn explanation(explained: &Explained) -> String {
     let who = clean(&explained.who);
     let Some(at_most) = explained.at_most else {
-        return format!("Whether these factors explain {who}'s ratio is open: no effect has an interval.");
+        return format!(
+            "Whether these factors explain {who}'s ratio is open: no effect has an interval."
+        );
     };
     let factors = clean(&explained.factors.join(", "));
     let unmeasured = if explained.unmeasured.is_empty() {
@@ -229,8 +264,9 @@ fn explanation(explained: &Explained) -> String {
         format!(" ({}: not measured, for want of time)", clean(&explained.unmeasured.join(", ")))
     };
     let confidence = sentence::confidence(explained.confidence);
-    let together =
-        format!("{factors} together, each at its upper bound, make at most {at_most:.2}x here ({confidence})");
+    let together = format!(
+        "{factors} together, each at its upper bound, make at most {at_most:.2}x here ({confidence})"
+    );
     let low = explained.reference_low;
     match explained.enough {
         Some(true) => format!(

@@ -9,24 +9,29 @@ use crate::text::clean;
 /// One sentence for each explained arm, one for the floors that are in no sum, and what they are.
 pub(crate) fn sentences(result: &LabResult) -> Vec<String> {
     let Some(floors) = &result.floors else { return Vec::new() };
-    let mut sentences: Vec<String> = result.explanations.iter().map(|e| explanation(e, result)).collect();
+    let mut sentences: Vec<String> =
+        result.explanations.iter().map(|e| explanation(e, result)).collect();
     sentences.extend(others(&floors.summary));
     sentences.extend(provenance(result, floors));
     sentences
 }
 
-/// `mmap: first touch 1.55 us a page = trap and zero page 0.45 + allocate and clear 0.85 + write 0.03 + interruption
-/// 0.21; the parts make 0.98x [0.95, 1.02] of it: they add up.`
+/// `mmap: first touch 1.55 us a page = trap and zero page 0.45 + allocate and clear 0.85 + write
+/// 0.03 + interruption 0.21; the parts make 0.98x [0.95, 1.02] of it: they add up.`
 fn explanation(explanation: &Explanation, result: &LabResult) -> String {
     let unit = TimeUnit::for_largest(explanation.measured_ns.max(explanation.sum_ns));
     // The same decimals for all, so that they can be added up by eye.
     let decimals = if unit == TimeUnit::Nanoseconds { 0 } else { 2 };
     let time = |ns: f64| format!("{:.decimals$}", ns / unit.ns());
     let parts = explanation.parts.iter().filter(|part| time(part.ns_per_page.abs()) != time(0.0));
-    let parts: Vec<String> = parts.map(|part| format!("{} {}", clean(&part.name), time(part.ns_per_page))).collect();
-    let what = if explanation.metric == "total_ns" { "call and first touch" } else { "first touch" };
+    let parts: Vec<String> =
+        parts.map(|part| format!("{} {}", clean(&part.name), time(part.ns_per_page))).collect();
+    let what =
+        if explanation.metric == "total_ns" { "call and first touch" } else { "first touch" };
     let reaches = match (explanation.reaches, lazy(result)) {
-        (Some(share), Some(lazy)) => format!(" ({} of {}'s first touch)", percent(share), clean(lazy)),
+        (Some(share), Some(lazy)) => {
+            format!(" ({} of {}'s first touch)", percent(share), clean(lazy))
+        }
         _ => String::new(),
     };
     let equals = if explanation.adds_up == Some(true) { " = " } else { "; parts: " };
@@ -62,13 +67,16 @@ fn sum(explanation: &Explanation) -> String {
 
 /// The arm that others are held against.
 fn lazy(result: &LabResult) -> Option<&str> {
-    let first = result.explanations.iter().find(|e| e.reaches.is_none() && e.metric == "first_touch_ns")?;
+    let first =
+        result.explanations.iter().find(|e| e.reaches.is_none() && e.metric == "first_touch_ns")?;
     Some(&first.arm)
 }
 
 /// Floors that are in no sum, for comparison.
 fn others(summary: &FloorSummary) -> Option<String> {
-    let floor = |name: &str, ns: Option<f64>, per: &str| ns.map(|ns| format!("{name} {}{per}", duration(ns)));
+    let floor = |name: &str, ns: Option<f64>, per: &str| {
+        ns.map(|ns| format!("{name} {}{per}", duration(ns)))
+    };
     let found: Vec<String> = [
         floor("clock", summary.timer_ns, ""),
         floor("syscall", summary.syscall_ns, ""),
@@ -87,7 +95,10 @@ fn others(summary: &FloorSummary) -> Option<String> {
 /// Where the floors are from, and why some are missing.
 fn provenance(result: &LabResult, floors: &Floors) -> Vec<String> {
     let mut sentences = Vec::new();
-    let level = result.explanations.first().map(|e| format!(", each interval at {}", percent(e.confidence)));
+    let level = result
+        .explanations
+        .first()
+        .map(|e| format!(", each interval at {}", percent(e.confidence)));
     if !floors.samples.is_empty() {
         sentences.push(format!(
             "Floors are of other processes, beside {} of {} blocks; first touches and ratios told with them are medians over \
@@ -98,7 +109,9 @@ fn provenance(result: &LabResult, floors: &Floors) -> Vec<String> {
         ));
     }
     let invalid = floors.invalid.iter();
-    sentences.extend(invalid.map(|i| format!("No floor {}: {}.", clean(&i.floor), clean(&i.reason))));
-    sentences.extend(floors.failed.iter().map(|reason| format!("Floors broke off: {}.", clean(reason))));
+    sentences
+        .extend(invalid.map(|i| format!("No floor {}: {}.", clean(&i.floor), clean(&i.reason))));
+    sentences
+        .extend(floors.failed.iter().map(|reason| format!("Floors broke off: {}.", clean(reason))));
     sentences
 }

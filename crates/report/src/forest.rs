@@ -12,7 +12,8 @@ pub(crate) struct Line {
 
 /// Draws `lines` in `width` columns behind names of `name_width`; nothing if no line can be drawn.
 pub(crate) fn draw(lines: &[Line], name_width: usize, width: usize) -> String {
-    let sound = |l: &&Line| l.low > 0.0 && l.low <= l.ratio && l.ratio <= l.high && l.high.is_finite();
+    let sound =
+        |l: &&Line| l.low > 0.0 && l.low <= l.ratio && l.ratio <= l.high && l.high.is_finite();
     let drawable: Vec<&Line> = lines.iter().filter(sound).collect();
     if drawable.is_empty() {
         return String::new();
@@ -22,7 +23,8 @@ pub(crate) fn draw(lines: &[Line], name_width: usize, width: usize) -> String {
     let axis = Axis::over(&drawable, columns);
     let mut plot = format!("{:name_width$}  {}\n", "", axis.labels());
     for line in drawable {
-        let row = format!("{:name_width$}  {:columns$}  {}", line.name, axis.interval(line), line.remark);
+        let row =
+            format!("{:name_width$}  {:columns$}  {}", line.name, axis.interval(line), line.remark);
         plot.push_str(row.trim_end());
         plot.push('\n');
     }
@@ -36,7 +38,8 @@ struct Axis {
 }
 
 impl Axis {
-    /// Wide enough for all intervals and for 1, with a little air, and never so narrow that noise looks like news.
+    /// Wide enough for all intervals and for 1, with a little air, and never so narrow that noise
+    /// looks like news.
     fn over(lines: &[&Line], columns: usize) -> Self {
         let low = lines.iter().map(|l| l.low).fold(0.9, f64::min) * 0.95;
         let high = lines.iter().map(|l| l.high).fold(1.1, f64::max) * 1.05;
@@ -45,15 +48,22 @@ impl Axis {
 
     fn column(&self, ratio: f64) -> usize {
         let share = (ratio.ln() - self.low) / (self.high - self.low);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the columns")]
-        let column = (share * (self.columns - 1) as f64).round().clamp(0.0, (self.columns - 1) as f64) as usize;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "clamped to the columns"
+        )]
+        let column = (share * (self.columns - 1) as f64)
+            .round()
+            .clamp(0.0, (self.columns - 1) as f64) as usize;
         column
     }
 
     /// Round ratios, as many as find room, 1 before all others.
     fn labels(&self) -> String {
         let decades = (-4..=4).flat_map(|e| [1.0, 2.0, 5.0].map(|m| m * 10_f64.powi(e)));
-        let mut ticks: Vec<f64> = std::iter::once(1.0).chain(decades.filter(|t| (t - 1.0).abs() > 1e-9)).collect();
+        let mut ticks: Vec<f64> =
+            std::iter::once(1.0).chain(decades.filter(|t| (t - 1.0).abs() > 1e-9)).collect();
         ticks.extend([0.9, 0.8, 0.7, 1.1, 1.2, 1.5]);
         let mut row = vec![b' '; self.columns + 4];
         for tick in ticks.into_iter().filter(|t| (self.low..=self.high).contains(&t.ln())) {

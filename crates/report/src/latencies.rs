@@ -1,4 +1,5 @@
-//! How long single touches took: percentiles of each arm, and its distribution as rows of a logarithmic scale.
+//! How long single touches took: percentiles of each arm, and its distribution as rows of a
+//! logarithmic scale.
 
 use results::{Arm, Distribution, LabResult, Latencies, LatencyRow};
 
@@ -20,8 +21,15 @@ pub(crate) fn answers(result: &LabResult) -> Vec<String> {
 }
 
 fn arms(result: &LabResult) -> Vec<Timed<'_>> {
-    let timed = |arm: &'_ &Arm| !arm.placebo && arm.latencies.as_ref().is_some_and(|own| own.touches.count > 0);
-    result.arms.iter().filter(timed).filter_map(|arm| Some((arm.name.as_str(), arm.latencies.as_ref()?))).collect()
+    let timed = |arm: &'_ &Arm| {
+        !arm.placebo && arm.latencies.as_ref().is_some_and(|own| own.touches.count > 0)
+    };
+    result
+        .arms
+        .iter()
+        .filter(timed)
+        .filter_map(|arm| Some((arm.name.as_str(), arm.latencies.as_ref()?)))
+        .collect()
 }
 
 /// Percentiles and distributions of the arms whose touches were timed; nothing if there are none.
@@ -53,7 +61,8 @@ fn percentiles(arms: &[Timed], columns: usize) -> String {
     let mut rows = vec![header.iter().map(|name| styled(DIM, name)).collect::<Vec<_>>()];
     rows.extend(arms.iter().flat_map(|(name, latencies)| {
         let touches = &latencies.touches;
-        let times = [touches.p50_ns, touches.p90_ns, touches.p99_ns, touches.p999_ns, touches.max_ns];
+        let times =
+            [touches.p50_ns, touches.p90_ns, touches.p99_ns, touches.p999_ns, touches.max_ns];
         let mut row = vec![clean(name)];
         row.extend(times.map(|ns| duration(ns as f64)));
         row.extend([count(touches.count as f64), duration(latencies.clock.p50_ns as f64)]);
@@ -69,7 +78,11 @@ fn intervals(latencies: &Latencies) -> Vec<String> {
         let interval = latencies.intervals.iter().find(|interval| interval.per_mille == per_mille);
         let text = |i: &results::PercentileInterval| {
             let unit = TimeUnit::for_largest(i.high_ns as f64);
-            format!("[{}, {}]", digits(i.low_ns as f64 / unit.ns(), 3), digits(i.high_ns as f64 / unit.ns(), 3))
+            format!(
+                "[{}, {}]",
+                digits(i.low_ns as f64 / unit.ns(), 3),
+                digits(i.high_ns as f64 / unit.ns(), 3)
+            )
         };
         styled(DIM, &interval.map_or_else(String::new, text))
     };
@@ -89,7 +102,8 @@ fn clock(arms: &[Timed]) -> String {
     )
 }
 
-/// The rows of one arm. Bars show the share of the touches; every row that holds a touch has at least a dot.
+/// The rows of one arm. Bars show the share of the touches; every row that holds a touch has at
+/// least a dot.
 fn histogram((name, latencies): &Timed, columns: usize) -> String {
     let touches = &latencies.touches;
     let room = columns.saturating_sub(BESIDE_BAR).clamp(10, BAR_COLUMNS);
@@ -122,14 +136,23 @@ fn bar(share: f64, largest: f64, room: usize) -> String {
     if share <= 0.0 {
         return String::new();
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the room")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to the room"
+    )]
     let full = (share / largest * room as f64).round().clamp(0.0, room as f64) as usize;
     if full == 0 { ".".to_owned() } else { "#".repeat(full) }
 }
 
 /// The percentiles that lie in a row.
 fn marks(row: &LatencyRow, touches: &Distribution) -> String {
-    let named = [("p50", touches.p50_ns), ("p90", touches.p90_ns), ("p99", touches.p99_ns), ("p99.9", touches.p999_ns)];
+    let named = [
+        ("p50", touches.p50_ns),
+        ("p90", touches.p90_ns),
+        ("p99", touches.p99_ns),
+        ("p99.9", touches.p999_ns),
+    ];
     let here = named.iter().filter(|(_, ns)| (row.bucket.low_ns..row.bucket.high_ns).contains(ns));
     here.map(|(name, _)| *name).collect::<Vec<_>>().join(" ")
 }

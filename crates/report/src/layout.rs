@@ -1,4 +1,5 @@
-//! The screen of an address space: highest address first, areas to scale, gaps cut; and what moved over several runs.
+//! The screen of an address space: highest address first, areas to scale, gaps cut; and what moved
+//! over several runs.
 
 mod areas;
 mod bars;
@@ -20,8 +21,8 @@ pub use svg::document as svg;
 /// Columns of sentences in a pipe, which has no width.
 const PROSE_COLUMNS: usize = 100;
 
-/// Renders `layout` as `view` wants it; in a pipe sentences are wrapped all the same. No more than `most` places of the mmap
-/// area have a line of their own.
+/// Renders `layout` as `view` wants it; in a pipe sentences are wrapped all the same. No more than
+/// `most` places of the mmap area have a line of their own.
 #[must_use]
 pub fn screen(layout: &Layout, view: View, most: Option<usize>) -> String {
     let width = view.width;
@@ -65,10 +66,14 @@ fn frame(layout: &Layout, width: Option<usize>, most: Option<usize>) -> String {
             text += &gap(layout, run, area, first, above);
         }
         text += &heading(area, run, cell_bytes, &columns, above.is_none());
-        for (place, higher) in area.places.iter().zip(std::iter::once(None).chain(area.places.iter().map(Some))) {
+        for (place, higher) in
+            area.places.iter().zip(std::iter::once(None).chain(area.places.iter().map(Some)))
+        {
             if let Some(between) = higher.and_then(|higher| higher.start.checked_sub(place.end)) {
                 // What is not to be seen at this scale is not said.
-                if between >= 2 * cell_bytes && higher.is_some_and(|higher| !higher.folded && !place.folded) {
+                if between >= 2 * cell_bytes
+                    && higher.is_some_and(|higher| !higher.folded && !place.folded)
+                {
                     text += &indented(&styled(DIM, &format!("gap {}", bytes(between as f64))));
                 }
             }
@@ -98,32 +103,57 @@ fn gap(layout: &Layout, run: &LayoutRun, area: &Area, below: &Place, above: &Pla
 
 fn varies(layout: &Layout) -> String {
     match (layout.summary.runs, layout.summary.varying_bits.heap_gap) {
-        (2.., Some(bits)) if bits > 0 => format!(" (varies in {bits} bits or more, {} runs)", layout.summary.runs),
+        (2.., Some(bits)) if bits > 0 => {
+            format!(" (varies in {bits} bits or more, {} runs)", layout.summary.runs)
+        }
         _ => String::new(),
     }
 }
 
 /// The first one says what the figures below are.
-fn heading(area: &Area, run: &LayoutRun, cell_bytes: u64, columns: &Columns, is_first: bool) -> String {
+fn heading(
+    area: &Area,
+    run: &LayoutRun,
+    cell_bytes: u64,
+    columns: &Columns,
+    is_first: bool,
+) -> String {
     let heap = area.places.iter().any(|place| place.is_heap);
-    let up_to = run.program_break.filter(|_| heap).map(|end| format!(", program break {end}")).unwrap_or_default();
+    let up_to = run
+        .program_break
+        .filter(|_| heap)
+        .map(|end| format!(", program break {end}"))
+        .unwrap_or_default();
     let left = format!("{}{up_to}", area.name);
     let heads = if is_first { columns.heads(&left).split_off(left.len()) } else { String::new() };
     let right = format!("letter = {}", bytes(cell_bytes as f64));
     let space = columns.whole().saturating_sub(left.len() + heads.len() + right.len()).max(2);
-    format!("{}{}{}{}\n", styled(BOLD, &left), styled(DIM, &heads), " ".repeat(space), styled(DIM, &right))
+    format!(
+        "{}{}{}{}\n",
+        styled(BOLD, &left),
+        styled(DIM, &heads),
+        " ".repeat(space),
+        styled(DIM, &right)
+    )
 }
 
 fn legend(run: &LayoutRun, width: Option<usize>) -> String {
-    let known =
-        bars::LETTERS.iter().filter(|(kinds, ..)| run.regions.iter().any(|region| kinds.contains(&region.kind)));
+    let known = bars::LETTERS
+        .iter()
+        .filter(|(kinds, ..)| run.regions.iter().any(|region| kinds.contains(&region.kind)));
     // No line ends between a letter and its word.
-    let words: Vec<String> = known.map(|(_, letter, word)| format!("{letter}\u{a0}{word}")).collect();
+    let words: Vec<String> =
+        known.map(|(_, letter, word)| format!("{letter}\u{a0}{word}")).collect();
     let closed = run.regions.iter().any(|region| region.perms.starts_with("---"));
     let hyphen = if closed { " Hyphen: no access." } else { "" };
-    let legend = format!("{}. Capital: at least half of it resident.{hyphen} Left is the low end.", words.join(", "));
+    let legend = format!(
+        "{}. Capital: at least half of it resident.{hyphen} Left is the low end.",
+        words.join(", ")
+    );
     let vsyscall = run.regions.iter().find(|region| region.kind == RegionKind::Vsyscall);
-    let above = vsyscall.map(|region| format!(" Not drawn: vsyscall at {}.", region.start)).unwrap_or_default();
+    let above = vsyscall
+        .map(|region| format!(" Not drawn: vsyscall at {}.", region.start))
+        .unwrap_or_default();
     "\n".to_owned() + &sentence("", &(legend + &above), width)
 }
 
@@ -138,7 +168,8 @@ fn next(layout: &Layout, run: &LayoutRun, width: Option<usize>) -> String {
     };
     let command = clean(&command);
     let together = format!("{command}    {why}");
-    let fits = width.is_none_or(|width| "Next: ".len() + textwrap::core::display_width(&together) <= width);
+    let fits = width
+        .is_none_or(|width| "Next: ".len() + textwrap::core::display_width(&together) <= width);
     if fits {
         return format!("Next: {together}\n");
     }
@@ -149,7 +180,8 @@ fn next(layout: &Layout, run: &LayoutRun, width: Option<usize>) -> String {
 fn command_of(layout: &Layout) -> Option<String> {
     let command = &layout.program.command;
     let first = command.first()?;
-    let plain = |word: &String| word.chars().all(|c| c.is_alphanumeric() || "-_./=,:+@%".contains(c));
+    let plain =
+        |word: &String| word.chars().all(|c| c.is_alphanumeric() || "-_./=,:+@%".contains(c));
     let whole = command.iter().all(plain) && command.iter().map(String::len).sum::<usize>() < 60;
     Some(if whole { command.join(" ") } else { format!("{first} ...") })
 }

@@ -4,7 +4,8 @@ use results::{LabResult, Verdict};
 
 use crate::text::clean;
 
-/// What to ask after an experiment that has been answered: its name, the next one's, and what that tells.
+/// What to ask after an experiment that has been answered: its name, the next one's, and what that
+/// tells.
 const FOLLOWS: [(&str, &str, &str); 16] = [
     ("populate", "page-size", "fewer faults instead of earlier ones"),
     ("page-size", "floors", "what no page size can beat"),
@@ -13,7 +14,11 @@ const FOLLOWS: [(&str, &str, &str); 16] = [
     ("refault", "threshold", "when malloc gives memory back by itself"),
     ("release", "refault", "what it costs to need the memory again"),
     ("threshold", "allocators", "what other allocators keep"),
-    ("allocators", "small-objects --allocator jemalloc", "small blocks, which never reach the kernel"),
+    (
+        "allocators",
+        "small-objects --allocator jemalloc",
+        "small blocks, which never reach the kernel",
+    ),
     ("small-objects", "allocators", "large blocks, which do"),
     ("realloc-growth", "size-sweep", "blocks whose size is known"),
     ("cow", "fork", "what fork itself takes before anything is copied"),
@@ -29,24 +34,44 @@ pub(crate) fn next(result: &LabResult) -> String {
     let experiment = &result.experiment;
     let sizes = match &experiment.sizes_bytes[..] {
         [] => exact(experiment.size_bytes),
-        [first, .., last] if experiment.sizes_bytes.windows(2).all(|pair| Some(pair[1]) == pair[0].checked_mul(2)) => {
+        [first, .., last]
+            if experiment
+                .sizes_bytes
+                .windows(2)
+                .all(|pair| Some(pair[1]) == pair[0].checked_mul(2)) =>
+        {
             format!("{}..{}", exact(*first), exact(*last))
         }
         several => several.iter().map(|&one| exact(one)).collect::<Vec<_>>().join(","),
     };
     let threads: Vec<String> = experiment.threads.iter().map(u64::to_string).collect();
-    let threads = if threads.is_empty() { String::new() } else { format!(" --threads {}", threads.join(",")) };
+    let threads = if threads.is_empty() {
+        String::new()
+    } else {
+        format!(" --threads {}", threads.join(","))
+    };
     let passes: Vec<String> = experiment.passes.iter().map(u64::to_string).collect();
     let passes = experiment.asked_passes.map_or(passes, |one| vec![one.to_string()]);
-    let threads = if passes.is_empty() { threads } else { format!("{threads} --passes {}", passes.join(",")) };
+    let threads = if passes.is_empty() {
+        threads
+    } else {
+        format!("{threads} --passes {}", passes.join(","))
+    };
     let question = quoted(&clean(experiment.file.as_ref().unwrap_or(&experiment.name)));
     let directory = experiment.asked_directory.as_ref();
-    let directory = directory.map_or_else(String::new, |path| format!(" --dir {}", quoted(&clean(path))));
+    let directory =
+        directory.map_or_else(String::new, |path| format!(" --dir {}", quoted(&clean(path))));
     let cold = if experiment.memory == "cold" { " --memory cold" } else { "" };
     let cpu = experiment.cpu.map(|cpu| format!(" --cpu {cpu}")).unwrap_or_default();
-    let arms = experiment.asked_arms.iter().fold(String::new(), |text, arm| text + " --arm " + &quoted(&clean(arm)));
+    let arms = experiment
+        .asked_arms
+        .iter()
+        .fold(String::new(), |text, arm| text + " --arm " + &quoted(&clean(arm)));
     if crate::survey::is_survey(result) {
-        return after_survey(result, &format!("firsttouch bench {question} --size {sizes}{directory}{cpu}"));
+        return after_survey(
+            result,
+            &format!("firsttouch bench {question} --size {sizes}{directory}{cpu}"),
+        );
     }
     let margin = experiment.margin * 100.0;
     // The built-in experiments' margin need not be said.
@@ -55,17 +80,25 @@ pub(crate) fn next(result: &LabResult) -> String {
     } else {
         format!(" --margin {margin}%")
     };
-    let same_question =
-        format!("firsttouch bench {question} --size {sizes}{threads}{arms}{margin}{cold}{directory}{cpu}");
+    let same_question = format!(
+        "firsttouch bench {question} --size {sizes}{threads}{arms}{margin}{cold}{directory}{cpu}"
+    );
     if result.placebo.as_ref().is_some_and(|placebo| placebo.trusted == Some(false)) {
         return format!(
             "{same_question} --seed {}    (an untrusted run is worth repeating)",
             result.seed.wrapping_add(1)
         );
     }
-    let open = result.comparisons.iter().map(|c| c.verdict).chain(result.effects.iter().map(|e| e.verdict));
+    let open = result
+        .comparisons
+        .iter()
+        .map(|c| c.verdict)
+        .chain(result.effects.iter().map(|e| e.verdict));
     if open.clone().any(|verdict| verdict == Verdict::Inconclusive) || open.count() == 0 {
-        return format!("{same_question} --max-time {}s    (more blocks decide more)", longer_seconds(result));
+        return format!(
+            "{same_question} --max-time {}s    (more blocks decide more)",
+            longer_seconds(result)
+        );
     }
     if let Some(next) = crate::pairs::next(result) {
         return next;
@@ -76,21 +109,29 @@ pub(crate) fn next(result: &LabResult) -> String {
     if !experiment.factors.is_empty() {
         return "firsttouch bench    (more ways of getting memory, phase by phase)".to_owned();
     }
-    if experiment.sizes_bytes.len() <= 1 && experiment.name == "anonymous" && experiment.size_bytes == 100 << 20 {
-        return "firsttouch bench position    (what a naive comparison mixes up, factor by factor)".to_owned();
+    if experiment.sizes_bytes.len() <= 1
+        && experiment.name == "anonymous"
+        && experiment.size_bytes == 100 << 20
+    {
+        return "firsttouch bench position    (what a naive comparison mixes up, factor by factor)"
+            .to_owned();
     }
     if experiment.size_bytes >= 1 << 20 {
         "firsttouch bench --size 64KiB    (small blocks: the allocator keeps what the kernel would take back)"
             .to_owned()
     } else {
-        "firsttouch bench --size 100MiB    (large blocks: the allocator asks the kernel each time)".to_owned()
+        "firsttouch bench --size 100MiB    (large blocks: the allocator asks the kernel each time)"
+            .to_owned()
     }
 }
 
 /// More blocks if there were few, or else what the floors are there to explain.
 fn after_survey(result: &LabResult, same_question: &str) -> String {
     if result.warnings.iter().any(|warning| warning.id == "few-blocks") {
-        return format!("{same_question} --max-time {}s    (more blocks, narrower intervals)", longer_seconds(result));
+        return format!(
+            "{same_question} --max-time {}s    (more blocks, narrower intervals)",
+            longer_seconds(result)
+        );
     }
     let size = exact(result.experiment.size_bytes);
     format!("firsttouch bench --size {size}    (these sources against each other, phase by phase)")
@@ -115,8 +156,12 @@ fn quoted(word: &str) -> String {
 /// A size as the command line reads it, to the byte.
 fn exact(size_bytes: u64) -> String {
     let units = [(1_u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    let unit = units.into_iter().find(|(unit, _)| size_bytes >= *unit && size_bytes.is_multiple_of(*unit));
-    unit.map_or_else(|| size_bytes.to_string(), |(unit, name)| format!("{}{name}", size_bytes / unit))
+    let unit =
+        units.into_iter().find(|(unit, _)| size_bytes >= *unit && size_bytes.is_multiple_of(*unit));
+    unit.map_or_else(
+        || size_bytes.to_string(),
+        |(unit, name)| format!("{}{name}", size_bytes / unit),
+    )
 }
 
 #[cfg(test)]
@@ -125,6 +170,9 @@ mod tests {
 
     #[test]
     fn sizes_are_exact() {
-        assert_eq!([100_000, 65_536, 100 << 20, 3 << 30].map(exact), ["100000", "64KiB", "100MiB", "3GiB"]);
+        assert_eq!(
+            [100_000, 65_536, 100 << 20, 3 << 30].map(exact),
+            ["100000", "64KiB", "100MiB", "3GiB"]
+        );
     }
 }

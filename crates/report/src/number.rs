@@ -19,7 +19,8 @@ pub fn duration(ns: f64) -> String {
     format!("{} {}", digits(ns / unit.ns(), 3), unit.name())
 }
 
-/// A time with its own unit, as [`duration`] has it, made from whole numbers: lines with times come by the million.
+/// A time with its own unit, as [`duration`] has it, made from whole numbers: lines with times come
+/// by the million.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Nanoseconds(pub(crate) u64);
 
@@ -110,12 +111,20 @@ pub(crate) fn digits(value: f64, significant: i32) -> String {
 /// As [`digits`], without zeros at the end of a fraction.
 fn trimmed(value: f64, significant: i32) -> String {
     let text = digits(value, significant);
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 /// A count, thousands grouped; an average below 10 keeps its fraction.
 pub(crate) fn count(value: f64) -> String {
-    if value < 10.0 && value.fract() != 0.0 { digits(value, 2) } else { grouped(&format!("{value:.0}")) }
+    if value < 10.0 && value.fract() != 0.0 {
+        digits(value, 2)
+    } else {
+        grouped(&format!("{value:.0}"))
+    }
 }
 
 /// A share as a percentage, never rounded to all or nothing when it is neither.
@@ -133,8 +142,8 @@ pub(crate) fn percent(share: f64) -> String {
     }
 }
 
-/// Decimals that an interval of that width supports, and at least so many that a bound which is not 1 does not
-/// read 1, and one that is not 0 does not read 0.
+/// Decimals that an interval of that width supports, and at least so many that a bound which is not
+/// 1 does not read 1, and one that is not 0 does not read 0.
 pub(crate) fn decimals_for(low: f64, high: f64) -> usize {
     let half = (high - low) / 2.0;
     let excludes_one = low > 1.0 || high < 1.0;
@@ -142,11 +151,15 @@ pub(crate) fn decimals_for(low: f64, high: f64) -> usize {
         let one = format!("{:.decimals$}", 1.0);
         [low, high].iter().any(|bound| format!("{bound:.decimals$}") == one)
     };
-    let reads_nothing = |decimals: usize| low > 0.0 && format!("{low:.decimals$}").trim_matches(['0', '.']).is_empty();
+    let reads_nothing = |decimals: usize| {
+        low > 0.0 && format!("{low:.decimals$}").trim_matches(['0', '.']).is_empty()
+    };
     [(2, 0.01), (3, 0.001)]
         .into_iter()
         .find(|&(decimals, step)| {
-            (half >= step || half <= 0.0) && !(excludes_one && reads_one(decimals)) && !reads_nothing(decimals)
+            (half >= step || half <= 0.0)
+                && !(excludes_one && reads_one(decimals))
+                && !reads_nothing(decimals)
         })
         .map_or(4, |(decimals, _)| decimals)
 }
@@ -171,7 +184,9 @@ mod tests {
 
     #[test]
     fn times_of_whole_numbers_read_as_others_do() {
-        for ns in (0..2000).chain((3..60).flat_map(|power| [1_u64 << power, (1 << power) + 17, 3 * (1 << power) + 1])) {
+        for ns in (0..2000).chain(
+            (3..60).flat_map(|power| [1_u64 << power, (1 << power) + 17, 3 * (1 << power) + 1]),
+        ) {
             // A half is rounded up here; a float may be on either side of it.
             if ns < 1000 || ns % 5 != 0 {
                 assert_eq!(Nanoseconds(ns).to_string(), duration(ns as f64), "{ns}");
@@ -191,9 +206,13 @@ mod tests {
         ] {
             assert_eq!(bytes(value), expect);
         }
-        for (value, expect) in
-            [(12.3, "12.3 ns"), (1980.0, "1.98 us"), (54.6e6, "54.6 ms"), (41e9, "41.0 s"), (1118e6, "1,118 ms")]
-        {
+        for (value, expect) in [
+            (12.3, "12.3 ns"),
+            (1980.0, "1.98 us"),
+            (54.6e6, "54.6 ms"),
+            (41e9, "41.0 s"),
+            (1118e6, "1,118 ms"),
+        ] {
             assert_eq!(duration(value), expect);
         }
     }

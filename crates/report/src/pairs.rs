@@ -1,4 +1,5 @@
-//! Runs whose arms are pairs of malloc and free of small objects: what a pair costs, and with which allocator least.
+//! Runs whose arms are pairs of malloc and free of small objects: what a pair costs, and with which
+//! allocator least.
 
 use results::{Arm, Comparison, LabResult, Verdict};
 
@@ -13,29 +14,44 @@ pub(crate) fn are_counted(result: &LabResult) -> bool {
 
 /// What a pair took, and, where other allocators were measured, whose is the cheapest.
 pub(crate) fn answer(result: &LabResult) -> Vec<String> {
-    let own: Vec<&Arm> = result.arms.iter().filter(|arm| !arm.placebo && allocator(arm).is_none()).collect();
+    let own: Vec<&Arm> =
+        result.arms.iter().filter(|arm| !arm.placebo && allocator(arm).is_none()).collect();
     let costs: Vec<String> = own
         .iter()
-        .filter_map(|arm| Some(format!("{} ({})", duration(arm.summary.as_ref()?.median.metric_ns), clean(&arm.name))))
+        .filter_map(|arm| {
+            Some(format!(
+                "{} ({})",
+                duration(arm.summary.as_ref()?.median.metric_ns),
+                clean(&arm.name)
+            ))
+        })
         .collect();
     let mut sentences = Vec::new();
     if !costs.is_empty() {
         sentences.push(format!(
             "A pair of malloc and free took {} with {}.",
             costs.join(", "),
-            own.iter().find_map(|arm| library(arm)).unwrap_or_else(|| "the process's allocator".to_owned())
+            own.iter()
+                .find_map(|arm| library(arm))
+                .unwrap_or_else(|| "the process's allocator".to_owned())
         ));
     }
-    let rivalled = || own.iter().map(|arm| (clean(&arm.name), rivals(result, arm))).filter(|(_, r)| !r.is_empty());
-    let cheapest: Vec<String> =
-        rivalled().filter_map(|(name, rivals)| Some(format!("{name} with {}", cheapest(&rivals)?))).collect();
+    let rivalled = || {
+        own.iter().map(|arm| (clean(&arm.name), rivals(result, arm))).filter(|(_, r)| !r.is_empty())
+    };
+    let cheapest: Vec<String> = rivalled()
+        .filter_map(|(name, rivals)| Some(format!("{name} with {}", cheapest(&rivals)?)))
+        .collect();
     if !cheapest.is_empty() {
         sentences.push(format!("Cheapest: {}.", cheapest.join("; ")));
     }
-    let unbeaten: Vec<String> =
-        rivalled().filter(|(_, rivals)| self::cheapest(rivals).is_none()).map(|(name, _)| name).collect();
+    let unbeaten: Vec<String> = rivalled()
+        .filter(|(_, rivals)| self::cheapest(rivals).is_none())
+        .map(|(name, _)| name)
+        .collect();
     if !unbeaten.is_empty() {
-        sentences.push(format!("No other allocator was faster for certain at {}.", unbeaten.join(", ")));
+        sentences
+            .push(format!("No other allocator was faster for certain at {}.", unbeaten.join(", ")));
     }
     sentences
 }
@@ -64,11 +80,15 @@ fn rivals<'a>(result: &'a LabResult, arm: &Arm) -> Vec<(&'a str, &'a Comparison)
         let other = result.arms.iter().find(|other| other.name == comparison.arm)?;
         (comparison.baseline == arm.name).then(|| allocator(other)).flatten()
     };
-    result.comparisons.iter().filter_map(|comparison| Some((under(comparison)?, comparison))).collect()
+    result
+        .comparisons
+        .iter()
+        .filter_map(|comparison| Some((under(comparison)?, comparison)))
+        .collect()
 }
 
-/// The rival with the smallest ratio of those that are faster. That they differ among each other is not said, since they
-/// were not compared.
+/// The rival with the smallest ratio of those that are faster. That they differ among each other is
+/// not said, since they were not compared.
 fn cheapest(rivals: &[(&str, &Comparison)]) -> Option<String> {
     let faster = rivals.iter().filter(|(_, c)| c.verdict == Verdict::Different && c.ratio < 1.0);
     let (allocator, comparison) = faster.min_by(|(_, a), (_, b)| a.ratio.total_cmp(&b.ratio))?;
@@ -78,7 +98,8 @@ fn cheapest(rivals: &[(&str, &Comparison)]) -> Option<String> {
 
 /// What is in the time of a pair.
 pub(crate) fn what_they_are(result: &LabResult) -> Vec<String> {
-    let faults = result.arms.iter().filter(|arm| !arm.placebo).filter_map(|arm| arm.summary.as_ref());
+    let faults =
+        result.arms.iter().filter(|arm| !arm.placebo).filter_map(|arm| arm.summary.as_ref());
     let most = faults.map(|summary| summary.minor_faults * 1000.0).fold(0.0, f64::max);
     vec![format!(
         "A pair is malloc, a write to both ends of the object, reading them again, and free. Handing objects over takes two \

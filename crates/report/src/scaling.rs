@@ -12,7 +12,8 @@ pub(crate) struct Series {
     pub(crate) values: Vec<Option<f64>>,
 }
 
-/// Draws `series` over `labels` in `columns` columns, the costs on a logarithmic axis; nothing if there is nothing to draw.
+/// Draws `series` over `labels` in `columns` columns, the costs on a logarithmic axis; nothing if
+/// there is nothing to draw.
 ///
 /// Where arms lie on the same spot, the first of them stands there: the table has the figures.
 pub(crate) fn draw(title: &str, labels: &[String], series: &[Series], columns: usize) -> String {
@@ -44,15 +45,24 @@ pub(crate) fn draw(title: &str, labels: &[String], series: &[Series], columns: u
     }
     let mut plot = format!("{title}\n");
     for (index, row) in rows.iter().enumerate() {
-        let label = if index % 3 == 0 || index == ROWS - 1 { digits(axis.value(index), 2) } else { String::new() };
+        let label = if index % 3 == 0 || index == ROWS - 1 {
+            digits(axis.value(index), 2)
+        } else {
+            String::new()
+        };
         let row = String::from_utf8_lossy(row);
         plot.push_str(format!("{label:>LEFT$} |{row}").trim_end());
         plot.push('\n');
     }
-    let key: Vec<String> = ('a'..='z').zip(series).map(|(letter, one)| format!("{letter} {}", one.name)).collect();
-    let (line, under, key) = ("-".repeat(step * labels.len()), below(labels, step), key.join("   "));
-    let note =
-        if met { format!("{:LEFT$}  where letters meet, the first of them stands\n", "") } else { String::new() };
+    let key: Vec<String> =
+        ('a'..='z').zip(series).map(|(letter, one)| format!("{letter} {}", one.name)).collect();
+    let (line, under, key) =
+        ("-".repeat(step * labels.len()), below(labels, step), key.join("   "));
+    let note = if met {
+        format!("{:LEFT$}  where letters meet, the first of them stands\n", "")
+    } else {
+        String::new()
+    };
     plot + &format!("{:LEFT$} +{line}\n{:LEFT$}  {under}\n{:LEFT$}  {key}\n{note}", "", "", "")
 }
 
@@ -92,7 +102,11 @@ impl Axis {
     /// The row of a value, from the top.
     fn row(&self, value: f64) -> usize {
         let share = (self.high - value.ln()) / (self.high - self.low);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the rows")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "clamped to the rows"
+        )]
         let row = (share * (ROWS - 1) as f64).round().clamp(0.0, (ROWS - 1) as f64) as usize;
         row
     }
@@ -110,17 +124,25 @@ mod tests {
     #[test]
     fn costs_lie_where_they_are() {
         let labels = ["4K", "64K", "1M"].map(str::to_owned);
-        let falling = Series { name: "falling".to_owned(), values: vec![Some(1000.0), Some(100.0), Some(10.0)] };
+        let falling = Series {
+            name: "falling".to_owned(),
+            values: vec![Some(1000.0), Some(100.0), Some(10.0)],
+        };
         let missing = Series { name: "missing".to_owned(), values: vec![None, None, Some(1000.0)] };
         let plot = draw("t", &labels, &[falling, missing], 80);
         let rows: Vec<&str> = plot.lines().collect();
         assert!(
-            rows[1].trim_start().starts_with("1,000 |") && rows[1].contains('a') && rows[1].contains('b'),
+            rows[1].trim_start().starts_with("1,000 |")
+                && rows[1].contains('a')
+                && rows[1].contains('b'),
             "{plot}"
         );
         assert!(rows[ROWS].trim_start().starts_with("10 |") && rows[ROWS].ends_with('a'), "{plot}");
         assert!(rows[ROWS + 2].contains("4K") && rows[ROWS + 2].contains("1M"), "{plot}");
-        assert!(rows[1].find('b').unwrap().abs_diff(rows[ROWS + 2].find("1M").unwrap() + 1) <= 1, "{plot}");
+        assert!(
+            rows[1].find('b').unwrap().abs_diff(rows[ROWS + 2].find("1M").unwrap() + 1) <= 1,
+            "{plot}"
+        );
         assert_eq!(draw("t", &labels, &[], 80), "");
         assert!(draw("t", &vec!["1,024K".to_owned(); 40], &[], 20).is_empty());
     }
@@ -128,7 +150,10 @@ mod tests {
     #[test]
     fn many_points_fit_a_narrow_terminal() {
         let labels: Vec<String> = (0..30).map(|i| format!("{i}K")).collect();
-        let series = [Series { name: "x".to_owned(), values: (1..=30).map(|i| Some(f64::from(i))).collect() }];
+        let series = [Series {
+            name: "x".to_owned(),
+            values: (1..=30).map(|i| Some(f64::from(i))).collect(),
+        }];
         let plot = draw("t", &labels, &series, 80);
         assert!(plot.lines().all(|line| line.len() <= 80), "{plot}");
     }

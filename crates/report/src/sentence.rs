@@ -54,7 +54,8 @@ pub(crate) fn verdicts(result: &LabResult) -> Vec<String> {
         result.comparisons.iter().partition(|comparison| comparison.verdict == Verdict::Equivalent);
     let mut sentences = Vec::new();
     for baseline in baselines(result) {
-        let same: Vec<&Comparison> = same.iter().copied().filter(|c| c.baseline == baseline).collect();
+        let same: Vec<&Comparison> =
+            same.iter().copied().filter(|c| c.baseline == baseline).collect();
         if same.is_empty() {
             continue;
         }
@@ -80,12 +81,19 @@ fn small_differences(same: &[&Comparison]) -> String {
         .filter(|c| c.low.is_some_and(|low| low > 1.0) || c.high.is_some_and(|high| high < 1.0))
         .map(|c| format!("{} is {}", clean(&c.arm), ratio(c.ratio, c.low, c.high)))
         .collect();
-    if found.is_empty() { String::new() } else { format!(" (a smaller one was found: {})", found.join(", ")) }
+    if found.is_empty() {
+        String::new()
+    } else {
+        format!(" (a smaller one was found: {})", found.join(", "))
+    }
 }
 
 fn different(comparison: &Comparison, result: &LabResult) -> String {
-    let times =
-        if comparison.ratio < 0.5 { format!(" ({:.1} times as fast)", 1.0 / comparison.ratio) } else { String::new() };
+    let times = if comparison.ratio < 0.5 {
+        format!(" ({:.1} times as fast)", 1.0 / comparison.ratio)
+    } else {
+        String::new()
+    };
     format!(
         "{} is {} of {}{times} ({} simultaneous CI, {} blocks, seed {}).",
         clean(&comparison.arm),
@@ -106,15 +114,20 @@ fn unclear(comparison: &Comparison, margin: &str) -> String {
             ratio(comparison.ratio, comparison.low, comparison.high),
             percent(smallest)
         ),
-        None => format!("{arm} against {baseline} is unclear: too few blocks for an interval ({}).", comparison.blocks),
+        None => format!(
+            "{arm} against {baseline} is unclear: too few blocks for an interval ({}).",
+            comparison.blocks
+        ),
     }
 }
 
-/// How each arm's memory was served, where there is something to tell, and when the bills were paid.
+/// How each arm's memory was served, where there is something to tell, and when the bills were
+/// paid.
 pub(crate) fn reasons(result: &LabResult) -> Vec<String> {
     let arms = || result.arms.iter().filter(|arm| !arm.placebo);
     let Some(baseline) = arms().find(|arm| arm.baseline) else { return Vec::new() };
-    let mut sentences: Vec<String> = arms().filter_map(|arm| served_by_allocator(arm, result)).collect();
+    let mut sentences: Vec<String> =
+        arms().filter_map(|arm| served_by_allocator(arm, result)).collect();
     let mut told: Vec<String> = Vec::new();
     // Arms that were served alike by the same library are told of once.
     sentences.retain(|sentence| {
@@ -130,13 +143,18 @@ pub(crate) fn reasons(result: &LabResult) -> Vec<String> {
     sentences
 }
 
-/// What the kernel does for more than the page that was asked for: it maps around a fault, and reads ahead.
+/// What the kernel does for more than the page that was asked for: it maps around a fault, and
+/// reads ahead.
 fn pages_of_files(result: &LabResult) -> Option<String> {
-    let grouped = |figure: fn(&Observed) -> Option<f64>| {
-        let shown = result.arms.iter().filter(|arm| !arm.placebo);
-        groups(shown.filter_map(|arm| Some((number(figure(arm.observed.as_ref()?)?), clean(&arm.name)))))
-    };
-    let (mapped, read) = (grouped(|seen| seen.pages_per_fault), grouped(|seen| seen.pages_per_wait));
+    let grouped =
+        |figure: fn(&Observed) -> Option<f64>| {
+            let shown = result.arms.iter().filter(|arm| !arm.placebo);
+            groups(shown.filter_map(|arm| {
+                Some((number(figure(arm.observed.as_ref()?)?), clean(&arm.name)))
+            }))
+        };
+    let (mapped, read) =
+        (grouped(|seen| seen.pages_per_fault), grouped(|seen| seen.pages_per_wait));
     let parts: Vec<String> = [
         (!mapped.is_empty()).then(|| format!("one fault mapped {mapped}")),
         (!read.is_empty()).then(|| format!("one wait for the disk brought in {read}")),
@@ -161,7 +179,8 @@ fn groups(figures: impl Iterator<Item = (String, String)>) -> String {
             None => groups.push((figure, vec![name])),
         }
     }
-    let groups: Vec<String> = groups.iter().map(|(figure, names)| format!("{figure} ({})", list(names))).collect();
+    let groups: Vec<String> =
+        groups.iter().map(|(figure, names)| format!("{figure} ({})", list(names))).collect();
     groups.join(", ")
 }
 
@@ -172,12 +191,18 @@ fn served_by_allocator(arm: &Arm, result: &LabResult) -> Option<String> {
         return None; // stacks and arenas of the threads are in the growth too
     }
     let batch = (result.experiment.size_bytes.saturating_mul(result.experiment.operations)) as f64;
-    let library = observed.allocator.as_deref().and_then(|path| path.rsplit('/').next()).unwrap_or("?");
-    let (by_break, by_mapping) = (observed.break_growth_bytes as f64, observed.mapped_growth_bytes as f64);
+    let library =
+        observed.allocator.as_deref().and_then(|path| path.rsplit('/').next()).unwrap_or("?");
+    let (by_break, by_mapping) =
+        (observed.break_growth_bytes as f64, observed.mapped_growth_bytes as f64);
     let how = match (by_break >= 0.5 * batch, by_mapping >= 0.5 * batch) {
         (true, _) => format!("took {} by moving the program break", bytes(by_break)),
         (_, true) => format!("took {} by mapping it", bytes(by_mapping)),
-        _ => format!("already had most of the {} (it took {} more)", bytes(batch), bytes(by_break + by_mapping)),
+        _ => format!(
+            "already had most of the {} (it took {} more)",
+            bytes(batch),
+            bytes(by_break + by_mapping)
+        ),
     };
     Some(format!("{} ({}) {how}.", clean(&arm.name), clean(library)))
 }
@@ -186,10 +211,17 @@ fn served_by_allocator(arm: &Arm, result: &LabResult) -> Option<String> {
 fn in_the_call(arm: &Arm) -> Option<String> {
     let summary = arm.summary.as_ref()?;
     let page = summary.bill.populated_ns?;
-    let (name, pages) = (clean(&arm.name), count(summary.bill.populated_pages.unwrap_or(summary.minor_faults_in_call)));
+    let (name, pages) = (
+        clean(&arm.name),
+        count(summary.bill.populated_pages.unwrap_or(summary.minor_faults_in_call)),
+    );
     let trapped = arm.traps.is_some_and(|traps| traps >= 0.5 * summary.minor_faults_in_call);
-    let how = if trapped { "because the allocator writes to them itself" } else { "without a trap" };
-    Some(format!("{name} had {pages} pages brought in during the call, {how}: {} a page.", duration(page)))
+    let how =
+        if trapped { "because the allocator writes to them itself" } else { "without a trap" };
+    Some(format!(
+        "{name} had {pages} pages brought in during the call, {how}: {} a page.",
+        duration(page)
+    ))
 }
 
 /// An arm that needs far fewer faults for the same memory.
@@ -199,21 +231,32 @@ fn fewer_faults(arm: &Arm, baseline: &Arm) -> Option<String> {
     let huge = arm.summary.as_ref()?.huge_bytes.filter(|bytes| *bytes > 0.0)?;
     (own * 4.0 < others).then(|| {
         let name = clean(&arm.name);
-        format!("{name} took {} faults instead of {}: {} came in huge pages.", count(own), count(others), bytes(huge))
+        format!(
+            "{name} took {} faults instead of {}: {} came in huge pages.",
+            count(own),
+            count(others),
+            bytes(huge)
+        )
     })
 }
 
 /// When the bills were paid; arms that paid alike share a place.
 fn paid_later(result: &LabResult) -> Option<String> {
     let arms = result.arms.iter().filter(|arm| !arm.placebo);
-    let shares: Option<Vec<(String, String)>> =
-        arms.map(|arm| Some((percent(arm.summary.as_ref()?.bill.after_call()), clean(&arm.name)))).collect();
-    Some(format!("Share of the bill that came after the call had returned: {}.", groups(shares?.into_iter())))
+    let shares: Option<Vec<(String, String)>> = arms
+        .map(|arm| Some((percent(arm.summary.as_ref()?.bill.after_call()), clean(&arm.name))))
+        .collect();
+    Some(format!(
+        "Share of the bill that came after the call had returned: {}.",
+        groups(shares?.into_iter())
+    ))
 }
 
 /// What one fault, or one page of a populating call, took: `1.1-1.4 us a fault`.
 pub(crate) fn unit_cost(arm: &Arm) -> String {
-    let Some(bill) = arm.summary.as_ref().map(|summary| &summary.bill) else { return String::new() };
+    let Some(bill) = arm.summary.as_ref().map(|summary| &summary.bill) else {
+        return String::new();
+    };
     match (bill.fault_ns_low, bill.fault_ns_high, bill.populated_ns) {
         (Some(low), Some(high), _) => format!("{} a fault", duration_range(low, high)),
         (None, Some(high), _) => format!("up to {} a fault", duration(high)),

@@ -1,4 +1,5 @@
-//! The screen of `bench floors`: every floor with its interval, and every source as a multiple of its own.
+//! The screen of `bench floors`: every floor with its interval, and every source as a multiple of
+//! its own.
 
 use results::{FloorEstimate, Floors, LabResult, SourceFloor};
 
@@ -69,17 +70,23 @@ fn answer(result: &LabResult, floors: &Floors) -> String {
     .flatten()
     .collect();
     let call = time("syscall").map(|t| format!("a syscall takes {t}"));
-    let pages =
-        (!parts.is_empty()).then(|| format!("a page of {page}, cleared and written, takes {}", parts.join(", ")));
+    let pages = (!parts.is_empty())
+        .then(|| format!("a page of {page}, cleared and written, takes {}", parts.join(", ")));
     let sentence = [pages, call].into_iter().flatten().collect::<Vec<_>>().join("; ");
     let mut letters = sentence.chars();
-    letters.next().map_or(String::new(), |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+    letters
+        .next()
+        .map_or(String::new(), |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }
 
 /// One line for each floor that holds, under heads that say what it is of.
 fn floor_table(result: &LabResult, floors: &Floors, columns: usize) -> String {
-    let confidence = floors.estimates.first().map_or(String::new(), |e| format!("[{} CI]", percent(e.confidence)));
-    let mut rows = vec![["floor", "median", &confidence, "GB/s"].map(|head| styled(DIM, head)).to_vec()];
+    let confidence = floors
+        .estimates
+        .first()
+        .map_or(String::new(), |e| format!("[{} CI]", percent(e.confidence)));
+    let mut rows =
+        vec![["floor", "median", &confidence, "GB/s"].map(|head| styled(DIM, head)).to_vec()];
     let mut head = None;
     for (key, name) in ROWS {
         if key.is_empty() {
@@ -93,7 +100,12 @@ fn floor_table(result: &LabResult, floors: &Floors, columns: usize) -> String {
             } else {
                 String::new()
             };
-            rows.push(vec![styled(DIM, &format!("{name}{size}")), String::new(), String::new(), String::new()]);
+            rows.push(vec![
+                styled(DIM, &format!("{name}{size}")),
+                String::new(),
+                String::new(),
+                String::new(),
+            ]);
         }
         let rate = estimate.bytes_per_second.map_or_else(String::new, |rate| digits(rate / 1e9, 3));
         rows.push(vec![format!("  {name}"), duration(estimate.ns), interval(estimate), rate]);
@@ -148,15 +160,24 @@ fn remarks(result: &LabResult, floors: &Floors) -> Vec<String> {
             clean(&source.arm)
         )
     }));
-    let without = result.arms.iter().filter(|arm| !floors.sources.iter().any(|source| source.arm == arm.name));
+    let without = result
+        .arms
+        .iter()
+        .filter(|arm| !floors.sources.iter().any(|source| source.arm == arm.name));
     let without: Vec<String> = without.map(|arm| clean(&arm.name)).collect();
     if !without.is_empty() {
-        remarks.push(format!("Without a floor, since one that it needs does not hold: {}.", without.join(", ")));
+        remarks.push(format!(
+            "Without a floor, since one that it needs does not hold: {}.",
+            without.join(", ")
+        ));
     }
     let blocks = floors.estimates.iter().map(|estimate| estimate.blocks).max().unwrap_or(0);
-    remarks.push(format!("Medians of {blocks} blocks, each a process for each group of floors and for each source."));
+    remarks.push(format!(
+        "Medians of {blocks} blocks, each a process for each group of floors and for each source."
+    ));
     let invalid = floors.invalid.iter();
     remarks.extend(invalid.map(|i| format!("No floor {}: {}.", clean(&i.floor), clean(&i.reason))));
-    remarks.extend(floors.failed.iter().map(|reason| format!("Floors broke off: {}.", clean(reason))));
+    remarks
+        .extend(floors.failed.iter().map(|reason| format!("Floors broke off: {}.", clean(reason))));
     remarks
 }

@@ -1,4 +1,5 @@
-//! The screen of a sweep: cost per page and ratio at every point, where arms change places, and a plot.
+//! The screen of a sweep: cost per page and ratio at every point, where arms change places, and a
+//! plot.
 
 use results::{Arm, Comparison, LabResult, PointSummary};
 
@@ -18,15 +19,24 @@ fn first_and_last(result: &LabResult) -> Option<String> {
     let places = places(result);
     let time = |place: &Place| {
         let point = arm.points.iter().find(|point| Place::of(point) == *place)?;
-        Some(format!("{} ({})", duration(point.summary.as_ref()?.median.metric_ns), place.label(result)))
+        Some(format!(
+            "{} ({})",
+            duration(point.summary.as_ref()?.median.metric_ns),
+            place.label(result)
+        ))
     };
     let (first, last) = (time(places.first()?)?, time(places.last()?)?);
-    Some(sentence(format!("{} of {}: {first} to {last}", metric_name(&result.experiment.metric), clean(&arm.name))))
+    Some(sentence(format!(
+        "{} of {}: {first} to {last}",
+        metric_name(&result.experiment.metric),
+        clean(&arm.name)
+    )))
 }
 
 /// What stands between the head and the warnings.
 pub(crate) fn paragraphs(result: &LabResult, columns: usize, width: Option<usize>) -> Vec<String> {
-    let mut sentences: Vec<String> = compared(result).iter().map(|arm| by_verdict(result, arm)).collect();
+    let mut sentences: Vec<String> =
+        compared(result).iter().map(|arm| by_verdict(result, arm)).collect();
     sentences.extend(crossing::sentences(result));
     sentences.extend(placebo(result));
     sentences.extend(small_blocks(result));
@@ -71,7 +81,8 @@ enum Axis {
 
 impl Axis {
     fn name(self, place: Place) -> String {
-        let several = |n: u64, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+        let several =
+            |n: u64, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
         match self {
             Axis::Size => size_label(place.size_bytes),
             Axis::Threads => several(place.threads, "thread", "threads"),
@@ -101,8 +112,8 @@ fn axes(result: &LabResult) -> Vec<Axis> {
     swept.into_iter().filter(|(_, values)| *values > 1).map(|(axis, _)| axis).collect()
 }
 
-/// The points in rows along which one thing changes: the first of those that are swept. Arms that are compared with
-/// different ones have rows of their own.
+/// The points in rows along which one thing changes: the first of those that are swept. Arms that
+/// are compared with different ones have rows of their own.
 fn rows(result: &LabResult) -> Vec<Row<'_>> {
     let axes = axes(result);
     let Some((along, others)) = axes.split_first() else { return Vec::new() };
@@ -113,7 +124,8 @@ fn rows(result: &LabResult) -> Vec<Row<'_>> {
             let beside = (baselines.len() > 1).then(|| beside(baseline));
             let within = others.iter().map(|axis| axis.within(place));
             let label = beside.into_iter().chain(within).collect::<Vec<String>>().join(" ");
-            let comparisons = compared(result).into_iter().filter_map(|arm| comparison(result, arm, place));
+            let comparisons =
+                compared(result).into_iter().filter_map(|arm| comparison(result, arm, place));
             let own = comparisons.filter(|comparison| comparison.baseline == **baseline).collect();
             let point = (along.name(place), own);
             match rows.iter_mut().find(|row| row.label == label) {
@@ -126,7 +138,8 @@ fn rows(result: &LabResult) -> Vec<Row<'_>> {
 }
 
 fn places(result: &LabResult) -> Vec<Place> {
-    let mut places: Vec<Place> = result.arms.iter().flat_map(|arm| arm.points.iter().map(Place::of)).collect();
+    let mut places: Vec<Place> =
+        result.arms.iter().flat_map(|arm| arm.points.iter().map(Place::of)).collect();
     places.sort_unstable();
     places.dedup();
     places
@@ -158,12 +171,16 @@ fn comparison<'a>(result: &'a LabResult, arm: &Arm, place: Place) -> Option<&'a 
 /// Median time of a page, by point and arm.
 fn costs(result: &LabResult, columns: usize) -> String {
     let arms = shown(result);
-    let mut header = vec![format!("{}, ns a {}", metric_name(&result.experiment.metric), unit(result))];
+    let mut header =
+        vec![format!("{}, ns a {}", metric_name(&result.experiment.metric), unit(result))];
     header.extend(arms.iter().map(|arm| clean(&arm.name)));
     let mut rows = vec![header.iter().map(|name| styled(DIM, name)).collect::<Vec<String>>()];
     for place in places(result) {
         let mut row = vec![place.label(result)];
-        row.extend(arms.iter().map(|arm| cost(arm, place).map_or_else(|| "-".to_owned(), |ns| digits(ns, 3))));
+        row.extend(
+            arms.iter()
+                .map(|arm| cost(arm, place).map_or_else(|| "-".to_owned(), |ns| digits(ns, 3))),
+        );
         rows.push(row);
     }
     table(rows, columns, &[])
@@ -174,14 +191,19 @@ fn unit(result: &LabResult) -> &'static str {
     if pairs::are_counted(result) { "pair" } else { "page" }
 }
 
-/// The ratio to the baseline with its verdict, by point and arm; with intervals where there is room for them.
+/// The ratio to the baseline with its verdict, by point and arm; with intervals where there is room
+/// for them.
 fn ratios(result: &LabResult, columns: usize) -> String {
     let arms = compared(result);
     let cell = |arm: &Arm, place: Place, with_interval: bool| {
         let Some(comparison) = comparison(result, arm, place) else { return "-".to_owned() };
         let word = sentence::verdict_word(comparison);
         let bounds = if with_interval { (comparison.low, comparison.high) } else { (None, None) };
-        format!("{} {}", sentence::ratio(comparison.ratio, bounds.0, bounds.1), styled(verdict_style(word), word))
+        format!(
+            "{} {}",
+            sentence::ratio(comparison.ratio, bounds.0, bounds.1),
+            styled(verdict_style(word), word)
+        )
     };
     let rows = |with_interval: bool| {
         let label = if with_interval {
@@ -215,23 +237,36 @@ fn plots(result: &LabResult, columns: usize) -> String {
     let experiment = &result.experiment;
     if experiment.sizes_bytes.len() <= 1 && experiment.passes.len() <= 1 {
         let labels: Vec<String> = places.iter().map(|place| place.threads.to_string()).collect();
-        return draw(&format!("ns a {}, against threads", unit(result)), &labels, &series(&places), columns);
+        return draw(
+            &format!("ns a {}, against threads", unit(result)),
+            &labels,
+            &series(&places),
+            columns,
+        );
     }
-    // Against passes where there are several, else against size; a plot for each combination of the rest.
+    // Against passes where there are several, else against size; a plot for each combination of the
+    // rest.
     let by_passes = experiment.passes.len() > 1;
-    let rest = |place: &Place| (place.threads, if by_passes { Some(place.size_bytes) } else { place.passes });
+    let rest = |place: &Place| {
+        (place.threads, if by_passes { Some(place.size_bytes) } else { place.passes })
+    };
     let mut groups: Vec<(u64, Option<u64>)> = places.iter().map(rest).collect();
     groups.sort_unstable();
     groups.dedup();
     let plot = |group: &(u64, Option<u64>)| {
-        let own: Vec<Place> = places.iter().copied().filter(|place| rest(place) == *group).collect();
+        let own: Vec<Place> =
+            places.iter().copied().filter(|place| rest(place) == *group).collect();
         let label = |place: &Place| match place.passes.filter(|_| by_passes) {
             Some(passes) => passes.to_string(),
             None => short(place.size_bytes),
         };
         let several_sizes = by_passes && experiment.sizes_bytes.len() > 1;
         let title = [
-            Some(format!("ns a {}, against {}", unit(result), if by_passes { "passes" } else { "size" })),
+            Some(format!(
+                "ns a {}, against {}",
+                unit(result),
+                if by_passes { "passes" } else { "size" }
+            )),
             (experiment.threads.len() > 1).then(|| format!("threads: {}", group.0)),
             group.1.filter(|_| several_sizes).map(size_label),
         ];
@@ -258,7 +293,8 @@ fn short(size_bytes: u64) -> String {
 
 /// The arm, and what it is compared with where that is not the same for all.
 fn versus(result: &LabResult, arm: &Arm) -> String {
-    let baseline = result.comparisons.iter().find(|c| c.arm == arm.name).map(|c| c.baseline.as_str());
+    let baseline =
+        result.comparisons.iter().find(|c| c.arm == arm.name).map(|c| c.baseline.as_str());
     match baseline.filter(|_| baselines(result).len() > 1) {
         Some(baseline) => format!("{} of {}", clean(&arm.name), clean(baseline)),
         None => clean(&arm.name),
@@ -317,6 +353,9 @@ fn small_blocks(result: &LabResult) -> Option<String> {
     }
     let smaller = places(result).iter().any(|place| place.size_bytes < page);
     smaller.then(|| {
-        format!("Blocks smaller than a page ({}) count as one each, however an arm lays them out.", bytes(page as f64))
+        format!(
+            "Blocks smaller than a page ({}) count as one each, however an arm lays them out.",
+            bytes(page as f64)
+        )
     })
 }

@@ -3,8 +3,8 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use textwrap::core::display_width;
 
-/// A table without lines, the first column to the left and the others to the right. On a narrow terminal the columns
-/// move closer, and then those in `expendable` go, one after the other.
+/// A table without lines, the first column to the left and the others to the right. On a narrow
+/// terminal the columns move closer, and then those in `expendable` go, one after the other.
 pub(crate) fn table(mut rows: Vec<Vec<String>>, columns: usize, expendable: &[usize]) -> String {
     let mut gone: Vec<usize> = Vec::new();
     for &column in expendable {
@@ -20,12 +20,18 @@ pub(crate) fn table(mut rows: Vec<Vec<String>>, columns: usize, expendable: &[us
     }
     let gap = if width_of(&rows, 2) <= columns { 2 } else { 1 };
     let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table
+        .load_style(comfy_table::presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
     table.add_rows(rows);
     let last = table.column_count().saturating_sub(1);
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, if index == last { 0 } else { gap }));
-        column.set_cell_alignment(if index == 0 { CellAlignment::Left } else { CellAlignment::Right });
+        column.set_cell_alignment(if index == 0 {
+            CellAlignment::Left
+        } else {
+            CellAlignment::Right
+        });
     }
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
@@ -33,6 +39,7 @@ pub(crate) fn table(mut rows: Vec<Vec<String>>, columns: usize, expendable: &[us
 /// The columns that `rows` need with gaps of `gap`.
 pub(crate) fn width_of(rows: &[Vec<String>], gap: usize) -> usize {
     let count = rows.first().map_or(0, Vec::len);
-    let widest = |column: usize| rows.iter().map(|row| display_width(&row[column])).max().unwrap_or(0);
+    let widest =
+        |column: usize| rows.iter().map(|row| display_width(&row[column])).max().unwrap_or(0);
     (0..count).map(widest).sum::<usize>() + gap * count.saturating_sub(1)
 }

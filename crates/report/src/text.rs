@@ -16,10 +16,13 @@ pub(crate) fn styled(style: Style, text: &str) -> String {
 /// Control characters escaped: a name must not move the cursor.
 #[must_use]
 pub fn clean(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
+    text.chars()
+        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
+        .collect()
 }
 
-/// `text` behind `head`, wrapped at `width` with the rest of its lines indented below its beginning.
+/// `text` behind `head`, wrapped at `width` with the rest of its lines indented below its
+/// beginning.
 #[must_use]
 pub fn hanging(head: &str, text: &str, width: Option<usize>) -> String {
     let Some(width) = width else { return format!("{head}{text}\n") };
@@ -67,7 +70,8 @@ mod tests {
 
     #[test]
     fn names_with_commas_are_told_apart() {
-        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>();
+        let names =
+            |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>();
         assert_eq!(list(&names(&["a", "b"])), "a, b");
         assert_eq!(list(&names(&["a, cold", "b"])), "a, cold; b");
         assert_eq!(some_of(&names(&["a", "b", "c", "d", "e"])), "a, b, c, d, e");

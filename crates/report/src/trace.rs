@@ -7,7 +7,8 @@ use std::fmt::{Arguments, Write};
 use anstyle::Style;
 use events::{Cause, Ending, MappingKind};
 use results::trace::{
-    Burst, BurstOrder, FaultLine, LifeLine, Line, LineKind, MappingLabel, Shown, SyscallLine, TraceSummary,
+    Burst, BurstOrder, FaultLine, LifeLine, Line, LineKind, MappingLabel, Shown, SyscallLine,
+    TraceSummary,
 };
 
 use crate::number::{Nanoseconds, bytes, count};
@@ -16,12 +17,13 @@ use crate::view::View;
 
 pub use table::screen as trace_table;
 
-/// A thread that was off its processor for more than a tenth of the time waited, or was interrupted: both figures are said.
+/// A thread that was off its processor for more than a tenth of the time waited, or was
+/// interrupted: both figures are said.
 const OFF_CPU_SAID: u64 = 10;
 const SIGNALS: [&str; 31] = [
-    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
-    "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",
-    "PWR", "SYS",
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
+    "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
+    "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
 ];
 
 /// Appends what is shown to `out`, as one line, in colours if `colored`.
@@ -37,9 +39,17 @@ pub fn trace_line(shown: &Shown, colored: bool, out: &mut String) {
             match kind {
                 LineKind::Syscall(call) => pen.call(call),
                 LineKind::Fault(fault) => pen.fault(fault),
-                LineKind::Process(process) => pen.styled(DIM, format_args!("+++ {} +++", life(process))),
+                LineKind::Process(process) => {
+                    pen.styled(DIM, format_args!("+++ {} +++", life(process)));
+                }
                 LineKind::Lost(records) => {
-                    pen.styled(ALARM, format_args!("+++ {} lost here +++", several(*records, "record", "records")));
+                    pen.styled(
+                        ALARM,
+                        format_args!(
+                            "+++ {} lost here +++",
+                            several(*records, "record", "records")
+                        ),
+                    );
                 }
             }
         }
@@ -51,8 +61,10 @@ pub fn trace_line(shown: &Shown, colored: bool, out: &mut String) {
 #[must_use]
 pub fn trace_end(summary: &TraceSummary, view: View) -> String {
     let width = view.width;
-    let ended = summary.ending.map(|ending| styled(BOLD, &format!("+++ {} +++", end(ending))) + "   ");
-    let late = if summary.late > 0 { format!(", {} late", whole(summary.late)) } else { String::new() };
+    let ended =
+        summary.ending.map(|ending| styled(BOLD, &format!("+++ {} +++", end(ending))) + "   ");
+    let late =
+        if summary.late > 0 { format!(", {} late", whole(summary.late)) } else { String::new() };
     let lost = format!("{} lost", whole(summary.lost));
     let lost = if summary.lost > 0 { styled(ALARM, &lost) } else { lost };
     let seen = match summary.faults_counted {
@@ -67,8 +79,11 @@ pub fn trace_end(summary: &TraceSummary, view: View) -> String {
         None => String::new(),
     };
     let events = several(summary.events, "event", "events");
-    let mut text =
-        hanging("", &format!("{}{events}, {lost}{late}, {seen}{recording}", ended.unwrap_or_default()), width);
+    let mut text = hanging(
+        "",
+        &format!("{}{events}, {lost}{late}, {seen}{recording}", ended.unwrap_or_default()),
+        width,
+    );
     if let (Some(minor), Some(major)) = (summary.rusage_minor_faults, summary.rusage_major_faults) {
         let account = format!(
             "The kernel's account: {} minor and {} major. It has pages that one call populated, too.",
@@ -80,7 +95,8 @@ pub fn trace_end(summary: &TraceSummary, view: View) -> String {
     text
 }
 
-/// Writes into a text, in colours or without. Lines come by the million: they are made without texts of their own.
+/// Writes into a text, in colours or without. Lines come by the million: they are made without
+/// texts of their own.
 struct Pen<'a> {
     out: &'a mut String,
     colored: bool,
@@ -119,7 +135,8 @@ impl Pen<'_> {
         }
         self.span(call.latency_ns, call.on_cpu_ns);
         // What mmap makes without a file is said by its flags.
-        let mapping = call.mapping.as_ref().filter(|mapping| mapping.name.is_some() || call.name != "mmap");
+        let mapping =
+            call.mapping.as_ref().filter(|mapping| mapping.name.is_some() || call.name != "mmap");
         if let Some(mapping) = mapping {
             self.styled(DIM, format_args!(" {}", Place(Some(mapping))));
         }
@@ -135,7 +152,13 @@ impl Pen<'_> {
     fn burst(&mut self, burst: &Burst) {
         let Burst { first, faults, major, in_kernel, .. } = burst;
         self.fault_word(major == faults);
-        self.plain(format_args!(" {:#x} .. {:#x}  x{} {}", burst.low, burst.high, whole(*faults), Why(first)));
+        self.plain(format_args!(
+            " {:#x} .. {:#x}  x{} {}",
+            burst.low,
+            burst.high,
+            whole(*faults),
+            Why(first)
+        ));
         self.out.push_str(match burst.order {
             BurstOrder::Upwards => "",
             BurstOrder::Downwards => ", downwards",
@@ -154,7 +177,9 @@ impl Pen<'_> {
             self.plain(format_args!(", {} in the kernel", whole(*in_kernel)));
         }
         let times = match burst.p50_ns {
-            Some(p50_ns) => format!("{} p50, {}", Nanoseconds(p50_ns), Nanoseconds(burst.latency_ns)),
+            Some(p50_ns) => {
+                format!("{} p50, {}", Nanoseconds(p50_ns), Nanoseconds(burst.latency_ns))
+            }
             None => "?".to_owned(),
         };
         let of = if burst.timed == *faults || burst.timed == 0 {
@@ -177,8 +202,13 @@ impl Pen<'_> {
     fn span(&mut self, latency_ns: Option<u64>, on_cpu_ns: Option<u64>) {
         match (latency_ns, on_cpu_ns) {
             (None, _) => self.styled(DIM, format_args!(" <?>")),
-            (Some(all_ns), Some(cpu_ns)) if all_ns.saturating_sub(cpu_ns) > all_ns / OFF_CPU_SAID => {
-                self.styled(DIM, format_args!(" <{}, {} on cpu>", Nanoseconds(all_ns), Nanoseconds(cpu_ns)));
+            (Some(all_ns), Some(cpu_ns))
+                if all_ns.saturating_sub(cpu_ns) > all_ns / OFF_CPU_SAID =>
+            {
+                self.styled(
+                    DIM,
+                    format_args!(" <{}, {} on cpu>", Nanoseconds(all_ns), Nanoseconds(cpu_ns)),
+                );
             }
             (Some(all_ns), _) => self.styled(DIM, format_args!(" <{}>", Nanoseconds(all_ns))),
         }
@@ -215,7 +245,9 @@ pub(crate) struct Place<'a>(pub(crate) Option<&'a MappingLabel>);
 impl std::fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
-            Some(MappingLabel { name: Some(name), .. }) if name.bytes().any(|byte| byte.is_ascii_control()) => {
+            Some(MappingLabel { name: Some(name), .. })
+                if name.bytes().any(|byte| byte.is_ascii_control()) =>
+            {
                 f.write_str(&clean(name))
             }
             Some(MappingLabel { name: Some(name), .. }) => f.write_str(name),
@@ -250,10 +282,12 @@ fn life(process: &LifeLine) -> String {
 fn end(ending: Ending) -> String {
     match ending {
         Ending::Exited(status) => format!("exited with {status}"),
-        Ending::Killed(signal) => match usize::from(signal).checked_sub(1).and_then(|index| SIGNALS.get(index)) {
-            Some(name) => format!("killed by SIG{name}"),
-            None => format!("killed by signal {signal}"),
-        },
+        Ending::Killed(signal) => {
+            match usize::from(signal).checked_sub(1).and_then(|index| SIGNALS.get(index)) {
+                Some(name) => format!("killed by SIG{name}"),
+                None => format!("killed by signal {signal}"),
+            }
+        }
         Ending::Unknown => "ended".to_owned(),
     }
 }

@@ -56,13 +56,17 @@ fn every_verdict() -> Claims {
 
 /// As it looks where styles are stripped.
 fn plain(claims: &Claims, width: Option<usize>) -> String {
-    anstream::adapter::strip_str(&report::claims_screen(claims, report::View::verbose(width))).to_string()
+    anstream::adapter::strip_str(&report::claims_screen(claims, report::View::verbose(width)))
+        .to_string()
 }
 
 #[test]
 fn every_verdict_at_80_columns() {
     let screen = plain(&every_verdict(), Some(80));
-    assert!(screen.lines().all(|line| line.chars().count() <= 80), "wider than 80 columns:\n{screen}");
+    assert!(
+        screen.lines().all(|line| line.chars().count() <= 80),
+        "wider than 80 columns:\n{screen}"
+    );
     insta::assert_snapshot!(screen);
 }
 
@@ -84,7 +88,8 @@ fn every_verdict_at_40_columns() {
 #[test]
 fn the_next_command_follows_from_the_verdicts() {
     let next = |verdict| {
-        let claims = Claims { claims: vec![claim("malloc-slower", verdict, "e", "x.")], ..every_verdict() };
+        let claims =
+            Claims { claims: vec![claim("malloc-slower", verdict, "e", "x.")], ..every_verdict() };
         plain(&claims, None).lines().last().unwrap_or_default().to_owned()
     };
     assert!(next(ClaimVerdict::Inconclusive).contains("firsttouch doctor"));

@@ -35,13 +35,17 @@ fn every_state() -> Diagnosis {
 
 /// As it looks where styles are stripped.
 fn plain(diagnosis: &Diagnosis, width: Option<usize>) -> String {
-    anstream::adapter::strip_str(&report::doctor_screen(diagnosis, report::View::verbose(width))).to_string()
+    anstream::adapter::strip_str(&report::doctor_screen(diagnosis, report::View::verbose(width)))
+        .to_string()
 }
 
 #[test]
 fn every_state_at_80_columns() {
     let screen = plain(&every_state(), Some(80));
-    assert!(screen.lines().all(|line| line.chars().count() <= 80), "wider than 80 columns:\n{screen}");
+    assert!(
+        screen.lines().all(|line| line.chars().count() <= 80),
+        "wider than 80 columns:\n{screen}"
+    );
     insta::assert_snapshot!(screen);
 }
 
@@ -65,12 +69,17 @@ fn the_summary_counts_what_bench_measures() {
          None of 1 checks found anything that distorts or hides a measurement."
     );
     assert!(
-        last_lines(vec!["tracefs"], None).ends_with("1 of 2 checks hide a measurement here, none what bench measures.")
+        last_lines(vec!["tracefs"], None)
+            .ends_with("1 of 2 checks hide a measurement here, none what bench measures.")
     );
     assert!(last_lines(vec!["thp"], None).contains("(again, after the fix of thp)"));
-    assert!(last_lines(vec!["mthp"], None).ends_with("1 of 2 checks distort or hide what bench measures here."));
+    assert!(
+        last_lines(vec!["mthp"], None)
+            .ends_with("1 of 2 checks distort or hide what bench measures here.")
+    );
     let mut busy = every_state();
-    busy.checks = vec![Check::new("busy-machine", State::Warn, "others: 1.0 of 2").touching("bench")];
+    busy.checks =
+        vec![Check::new("busy-machine", State::Warn, "others: 1.0 of 2").touching("bench")];
     assert!(plain(&busy, None).contains("Next: firsttouch bench --max-time 5m"));
 }
 

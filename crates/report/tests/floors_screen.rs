@@ -1,8 +1,8 @@
 //! The screen of `bench floors`, from an injected result.
 
 use results::{
-    Arm, ExperimentRecord, FloorEstimate, FloorPart, FloorSample, FloorSummary, Floors, InvalidFloor, LabResult,
-    Machine, Refused, Sample, SourceFloor, Warning,
+    Arm, ExperimentRecord, FloorEstimate, FloorPart, FloorSample, FloorSummary, Floors,
+    InvalidFloor, LabResult, Machine, Refused, Sample, SourceFloor, Warning,
 };
 
 fn estimate(floor: &str, ns: f64, handles_pages: bool) -> FloorEstimate {
@@ -22,7 +22,10 @@ fn source(arm: &str, parts: &[(&str, f64)], measured_ns: f64) -> SourceFloor {
     let ratio = measured_ns / floor_ns;
     SourceFloor {
         arm: arm.to_owned(),
-        parts: parts.iter().map(|&(name, ns_per_page)| FloorPart { name: name.to_owned(), ns_per_page }).collect(),
+        parts: parts
+            .iter()
+            .map(|&(name, ns_per_page)| FloorPart { name: name.to_owned(), ns_per_page })
+            .collect(),
         floor_ns,
         measured_ns,
         ratio,
@@ -34,7 +37,12 @@ fn source(arm: &str, parts: &[(&str, f64)], measured_ns: f64) -> SourceFloor {
 }
 
 fn arm(name: &str) -> Arm {
-    Arm { name: name.to_owned(), traps: Some(8192.0), samples: vec![Sample::default(); 40], ..Arm::default() }
+    Arm {
+        name: name.to_owned(),
+        traps: Some(8192.0),
+        samples: vec![Sample::default(); 40],
+        ..Arm::default()
+    }
 }
 
 fn floors() -> Floors {
@@ -67,8 +75,16 @@ fn floors() -> Floors {
         ],
         sources: vec![
             source("mmap", &[("write fault", 1222.0), ("write", 28.0)], 1450.0),
-            source("mmap+populate", &[("write fault", 1.2), ("populate", 859.0), ("write", 281.0)], 1210.0),
-            source("mmap+hugepage", &[("write fault", 2.0), ("2 MiB fault", 443.0), ("write", 75.0)], 540.0),
+            source(
+                "mmap+populate",
+                &[("write fault", 1.2), ("populate", 859.0), ("write", 281.0)],
+                1210.0,
+            ),
+            source(
+                "mmap+hugepage",
+                &[("write fault", 2.0), ("2 MiB fault", 443.0), ("write", 75.0)],
+                540.0,
+            ),
         ],
     }
 }
@@ -100,9 +116,14 @@ fn result() -> LabResult {
 }
 
 fn plain(result: &LabResult, width: Option<usize>) -> String {
-    let screen = anstream::adapter::strip_str(&report::screen(result, report::View::verbose(width))).to_string();
+    let screen =
+        anstream::adapter::strip_str(&report::screen(result, report::View::verbose(width)))
+            .to_string();
     let columns = width.unwrap_or(usize::MAX);
-    assert!(screen.lines().all(|line| line.chars().count() <= columns), "wider than {columns} columns:\n{screen}");
+    assert!(
+        screen.lines().all(|line| line.chars().count() <= columns),
+        "wider than {columns} columns:\n{screen}"
+    );
     screen
 }
 
@@ -115,7 +136,9 @@ fn floors_and_sources_at_80_columns() {
 fn what_is_missing_is_said() {
     let mut result = result();
     let floors = result.floors.as_mut().unwrap();
-    floors.estimates.retain(|e| !["huge_fault", "by_huge_fault", "clear_cold"].contains(&e.floor.as_str()));
+    floors
+        .estimates
+        .retain(|e| !["huge_fault", "by_huge_fault", "clear_cold"].contains(&e.floor.as_str()));
     for estimate in &mut floors.estimates {
         (estimate.low_ns, estimate.high_ns, estimate.blocks) = (None, None, 3);
     }
@@ -125,7 +148,8 @@ fn what_is_missing_is_said() {
     }
     let beaten = &mut floors.sources[0];
     (beaten.ratio, beaten.low, beaten.high) = (0.94, Some(0.90), Some(0.97));
-    floors.invalid = vec![InvalidFloor { floor: "huge_fault".to_owned(), reason: "no huge pages".to_owned() }];
+    floors.invalid =
+        vec![InvalidFloor { floor: "huge_fault".to_owned(), reason: "no huge pages".to_owned() }];
     floors.failed = Some("its child was killed (SIGKILL)".to_owned());
     result.refused = vec![Refused {
         arm: "mmap+hugetlb-2MiB".to_owned(),
@@ -135,7 +159,8 @@ fn what_is_missing_is_said() {
     }];
     result.warnings = vec![Warning {
         id: "few-blocks".to_owned(),
-        message: "intervals of a useful width need 12 blocks, and the run was cut short after 3".to_owned(),
+        message: "intervals of a useful width need 12 blocks, and the run was cut short after 3"
+            .to_owned(),
         arms: Vec::new(),
     }];
     result.stopped = Some(results::Stopped::Interrupted);

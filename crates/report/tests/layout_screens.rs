@@ -1,13 +1,20 @@
 //! The screens and the picture of an address space, from injected ones.
 
 use results::layout::{
-    Address, Bits, Gaps, Kernel, Layout, LayoutRun, LayoutSummary, Moment, Parts, ProgramFile, Region, RegionKind,
-    SCHEMA, Spans,
+    Address, Bits, Gaps, Kernel, Layout, LayoutRun, LayoutSummary, Moment, Parts, ProgramFile,
+    Region, RegionKind, SCHEMA, Spans,
 };
 
 const MIB: u64 = 1 << 20;
 
-fn region(start: u64, bytes: u64, perms: &str, kind: RegionKind, path: Option<&str>, resident_bytes: u64) -> Region {
+fn region(
+    start: u64,
+    bytes: u64,
+    perms: &str,
+    kind: RegionKind,
+    path: Option<&str>,
+    resident_bytes: u64,
+) -> Region {
     let part_bytes = bytes.div_ceil(64).next_multiple_of(4096);
     let left = |number: u64| resident_bytes.saturating_sub(number * part_bytes).min(part_bytes);
     Region {
@@ -18,7 +25,10 @@ fn region(start: u64, bytes: u64, perms: &str, kind: RegionKind, path: Option<&s
         path: path.map(str::to_owned),
         resident_bytes,
         huge_bytes: 0,
-        parts: Some(Parts { part_bytes, resident_bytes: (0..bytes.div_ceil(part_bytes)).map(left).collect() }),
+        parts: Some(Parts {
+            part_bytes,
+            resident_bytes: (0..bytes.div_ceil(part_bytes)).map(left).collect(),
+        }),
     }
 }
 
@@ -46,7 +56,14 @@ fn run(base: u64, gap: u64, aslr: bool) -> LayoutRun {
         let path = format!("/usr/lib/x86_64-linux-gnu/libnumber{number}.so");
         regions.push(region(start, 0x3000, "r-xp", RegionKind::File, Some(&path), 0x3000));
     }
-    regions.push(region(high + 400 * MIB, 2 * MIB, "r-xp", RegionKind::File, Some("/lib/li\u{1b}[2Jbc.so.6"), MIB));
+    regions.push(region(
+        high + 400 * MIB,
+        2 * MIB,
+        "r-xp",
+        RegionKind::File,
+        Some("/lib/li\u{1b}[2Jbc.so.6"),
+        MIB,
+    ));
     regions.push(region(0x7ffd_0000_0000, 0x21000, "rw-p", RegionKind::Stack, None, 0x4000));
     regions.push(region(0xffff_ffff_ff60_0000, 0x1000, "--xp", RegionKind::Vsyscall, None, 0));
     LayoutRun {
@@ -77,7 +94,12 @@ fn layout(runs: Vec<LayoutRun>) -> Layout {
             release: "6.18.44".to_owned(),
             architecture: "x86_64".to_owned(),
             randomize_va_space: Some(2),
-            configured_bits: Bits { stack: Some(22), heap: Some(18), heap_gap: Some(18), ..Bits::default() },
+            configured_bits: Bits {
+                stack: Some(22),
+                heap: Some(18),
+                heap_gap: Some(18),
+                ..Bits::default()
+            },
         },
         runs,
         ..Layout::default()
@@ -91,12 +113,18 @@ fn one() -> Layout {
 fn both() -> Layout {
     let runs = vec![run(0x5555_5555_4000, 0, false), run(0x55d0_c000_0000, 412 * MIB, true)];
     let span = |low, high| Some((Address(low), Address(high)));
-    let gaps = |min, max, distinct| Gaps { min: Some(min), median: Some(max), max: Some(max), distinct };
+    let gaps =
+        |min, max, distinct| Gaps { min: Some(min), median: Some(max), max: Some(max), distinct };
     Layout {
         summary: LayoutSummary {
             runs: 64,
             heap_gap_bytes: gaps(3 * MIB, 1000 * MIB, 64),
-            varying_bits: Bits { text: Some(28), heap_gap: Some(17), stack: Some(22), ..Bits::default() },
+            varying_bits: Bits {
+                text: Some(28),
+                heap_gap: Some(17),
+                stack: Some(22),
+                ..Bits::default()
+            },
             spans: Spans {
                 text: span(0x55d0_c000_2000, 0x5650_c000_2000),
                 stack: span(0x7ffc_0000_0000, 0x7fff_f000_0000),
@@ -109,14 +137,21 @@ fn both() -> Layout {
             varying_bits: Bits::default(),
             spans: Spans { text: span(0x5555_5555_6000, 0x5555_5555_6000), ..Spans::default() },
         }),
-        notes: vec!["/usr/bin/app has a set-user-ID bit: being traced, it ran without that privilege".to_owned()],
+        notes: vec![
+            "/usr/bin/app has a set-user-ID bit: being traced, it ran without that privilege"
+                .to_owned(),
+        ],
         ..layout(runs)
     }
 }
 
 fn plain(layout: &Layout, width: Option<usize>, most: Option<usize>) -> String {
-    let screen =
-        anstream::adapter::strip_str(&report::layout_screen(layout, report::View::verbose(width), most)).to_string();
+    let screen = anstream::adapter::strip_str(&report::layout_screen(
+        layout,
+        report::View::verbose(width),
+        most,
+    ))
+    .to_string();
     let widest = screen.lines().map(|line| line.chars().count()).max().unwrap_or(0);
     assert!(width.is_none_or(|width| widest <= width), "{widest} columns:\n{screen}");
     assert!(screen.is_ascii(), "{screen}");
@@ -179,7 +214,14 @@ fn names_take_the_room_there_is() {
     let narrow = plain(&long, Some(80), None);
     assert!(narrow.contains("_struct.cpython-31.. ") && !narrow.contains(name), "{narrow}");
     let short = layout(vec![LayoutRun {
-        regions: vec![region(0x7000_0000_0000, MIB, "rw-p", RegionKind::File, Some("/\u{4e2d}\u{6587}.so"), 0)],
+        regions: vec![region(
+            0x7000_0000_0000,
+            MIB,
+            "rw-p",
+            RegionKind::File,
+            Some("/\u{4e2d}\u{6587}.so"),
+            0,
+        )],
         ..LayoutRun::default()
     }]);
     let screen = report::layout_screen(&short, report::View::verbose(Some(80)), None);
@@ -201,7 +243,11 @@ fn folding_loses_no_byte() {
     assert!(whole > 200e6);
     for most in 1..36 {
         // Sums are printed with three digits.
-        assert!((total(Some(most)) / whole - 1.0).abs() < 0.003, "{most}: {} of {whole}", total(Some(most)));
+        assert!(
+            (total(Some(most)) / whole - 1.0).abs() < 0.003,
+            "{most}: {} of {whole}",
+            total(Some(most))
+        );
     }
     let folded = plain(&one(), Some(100), Some(4));
     assert!(folded.contains("other (30)"), "{folded}");
@@ -212,11 +258,15 @@ fn narrow_and_empty_ones_are_printed_all_the_same() {
     for width in [1, 20, 60] {
         let _ = report::layout_screen(&both(), report::View::verbose(Some(width)), Some(3));
     }
-    assert_eq!(report::layout_screen(&Layout::default(), report::View::verbose(Some(80)), None), "");
+    assert_eq!(
+        report::layout_screen(&Layout::default(), report::View::verbose(Some(80)), None),
+        ""
+    );
     let empty = layout(vec![LayoutRun::default()]);
     assert!(plain(&empty, Some(80), None).contains("Next"));
     assert!(
-        report::layout_svg(&empty).ends_with("</svg>\n") && report::layout_svg(&Layout::default()).contains("<svg")
+        report::layout_svg(&empty).ends_with("</svg>\n")
+            && report::layout_svg(&Layout::default()).contains("<svg")
     );
 }
 
@@ -225,25 +275,36 @@ fn the_drawing_is_whole_and_inert() {
     let mut hostile = both();
     hostile.program.path = "/a/<script>alert(1)<&\"\u{1b}\u{ffff}".to_owned();
     let svg = report::layout_svg(&hostile);
-    for expect in ["role=\"img\"", "<title id=\"title-4121\">", "<desc id=\"desc-4121\">", "prefers-color-scheme:dark"]
-    {
+    for expect in [
+        "role=\"img\"",
+        "<title id=\"title-4121\">",
+        "<desc id=\"desc-4121\">",
+        "prefers-color-scheme:dark",
+    ] {
         assert!(svg.contains(expect), "{expect}");
     }
-    assert!(!svg.contains("<script") && !svg.contains("http://a") && !svg.contains(['\u{1b}', '\u{ffff}']));
+    assert!(
+        !svg.contains("<script")
+            && !svg.contains("http://a")
+            && !svg.contains(['\u{1b}', '\u{ffff}'])
+    );
     assert!(svg.contains("&lt;script&gt;alert(1)&lt;&amp;&quot;\\u{1b}\u{fffd}</title>"));
     assert!(
         svg.contains("no gap between bss and heap")
-            && svg.contains("412 MiB gap between bss and heap (varies in 17 bits or more, 64 runs)")
+            && svg
+                .contains("412 MiB gap between bss and heap (varies in 17 bits or more, 64 runs)")
     );
     assert_eq!(svg, report::layout_svg(&hostile), "the same input, the same bytes");
     // Every tag that is opened is closed.
     for tag in ["svg", "title", "desc", "style", "text"] {
-        let (open, closed) = (svg.matches(&format!("<{tag}")).count(), svg.matches(&format!("</{tag}>")).count());
+        let (open, closed) =
+            (svg.matches(&format!("<{tag}")).count(), svg.matches(&format!("</{tag}>")).count());
         assert_eq!(open, closed, "{tag}");
     }
 }
 
-/// A text of the drawing: its ends and its base, in pixels, by the widths of letters of common fonts.
+/// A text of the drawing: its ends and its base, in pixels, by the widths of letters of common
+/// fonts.
 struct Words {
     start: f64,
     end: f64,
@@ -258,8 +319,13 @@ fn words_of(svg: &str) -> Vec<Words> {
     };
     let each = svg.split("<text ").skip(1).map(|rest| {
         let (tag, rest) = rest.split_once('>').unwrap();
-        let text =
-            rest.split("</text>").next().unwrap().replace("&lt;", "<").replace("&amp;", "&").replace("&quot;", "\"");
+        let text = rest
+            .split("</text>")
+            .next()
+            .unwrap()
+            .replace("&lt;", "<")
+            .replace("&amp;", "&")
+            .replace("&quot;", "\"");
         let letter = match tag {
             _ if tag.contains("title") => 11.5,
             _ if tag.contains("mono") => 6.7,
@@ -285,14 +351,21 @@ fn words_of_the_drawing_fit_and_do_not_overlap() {
     long.version = "10.20.30".to_owned();
     for drawn in [one(), both(), long] {
         let svg = report::layout_svg(&drawn);
-        let width: f64 = svg.split(" width=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap();
+        let width: f64 =
+            svg.split(" width=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap();
         let words = words_of(&svg);
         assert!(words.len() > 60, "{}", words.len());
         for one in &words {
             assert!(one.start >= 0.0 && one.end <= width, "{} of {width}: {}", one.end, one.text);
-            let beside = |other: &&Words| (other.base - one.base).abs() < 8.0 && !std::ptr::eq(*other, one);
+            let beside =
+                |other: &&Words| (other.base - one.base).abs() < 8.0 && !std::ptr::eq(*other, one);
             for other in words.iter().filter(beside) {
-                assert!(one.end <= other.start || other.end <= one.start, "{:?} over {:?}", one.text, other.text);
+                assert!(
+                    one.end <= other.start || other.end <= one.start,
+                    "{:?} over {:?}",
+                    one.text,
+                    other.text
+                );
             }
         }
     }
@@ -301,25 +374,36 @@ fn words_of_the_drawing_fit_and_do_not_overlap() {
 #[test]
 fn the_drawing_is_to_scale() {
     let svg = report::layout_svg(&one());
-    // The upright frames of heap and bss, which are the largest of their areas: the others have two pixels.
-    let heights = svg.lines().filter(|line| line.contains("class=\"frame\"") && line.contains("width=\"72.00\""));
-    let height =
-        |line: &str| -> f64 { line.split("height=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap() };
+    // The upright frames of heap and bss, which are the largest of their areas: the others have two
+    // pixels.
+    let heights = svg
+        .lines()
+        .filter(|line| line.contains("class=\"frame\"") && line.contains("width=\"72.00\""));
+    let height = |line: &str| -> f64 {
+        line.split("height=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap()
+    };
     let heights: Vec<f64> = heights.map(height).collect();
     let [.., heap, bss] = heights[..] else { panic!("{heights:?}") };
     assert!((heap - 44.0).abs() < 0.1, "{heights:?}");
     assert!((bss - (100.0 - 4.0 * 2.0)).abs() < 0.1, "{heights:?}");
     // Of the mmap area: 100 MiB, a thread's stack of 8 MiB, and an arena of 64 MiB.
-    let per_mib: Vec<f64> = heights[1..4].iter().zip([100.0, 8.0, 64.0]).map(|(height, mib)| height / mib).collect();
+    let per_mib: Vec<f64> =
+        heights[1..4].iter().zip([100.0, 8.0, 64.0]).map(|(height, mib)| height / mib).collect();
     assert!(per_mib.iter().all(|one| (one / per_mib[0] - 1.0).abs() < 0.01), "{heights:?}");
 }
 
 #[test]
 fn the_legend_tells_what_is_drawn_and_no_more() {
     let svg = report::layout_svg(&one());
-    for words in
-        ["the program", "heap", "libraries and files", "anonymous, arenas", "resident", "not resident", "no access"]
-    {
+    for words in [
+        "the program",
+        "heap",
+        "libraries and files",
+        "anonymous, arenas",
+        "resident",
+        "not resident",
+        "no access",
+    ] {
         assert!(svg.contains(&format!(">{words}</text>")), "{words}");
     }
     let few = layout(vec![LayoutRun {
@@ -327,5 +411,9 @@ fn the_legend_tells_what_is_drawn_and_no_more() {
         ..LayoutRun::default()
     }]);
     let svg = report::layout_svg(&few);
-    assert!(svg.contains(">heap</text>") && !svg.contains(">no access</text>") && !svg.contains(">the program</text>"));
+    assert!(
+        svg.contains(">heap</text>")
+            && !svg.contains(">no access</text>")
+            && !svg.contains(">the program</text>")
+    );
 }

@@ -1,9 +1,9 @@
 //! What users see, from injected results: the states that a machine shows rarely are here too.
 
 use results::{
-    Arm, ArmSummary, Bill, Comparison, Crossover, Effect, ExperimentRecord, Explained, Explanation, Factor, FloorPart,
-    FloorSample, FloorSummary, Floors, InvalidFloor, LabResult, Machine, Observed, PhaseTimes, Placebo, PointSummary,
-    Refused, Sample, Stopped, Verdict, Warning,
+    Arm, ArmSummary, Bill, Comparison, Crossover, Effect, ExperimentRecord, Explained, Explanation,
+    Factor, FloorPart, FloorSample, FloorSummary, Floors, InvalidFloor, LabResult, Machine,
+    Observed, PhaseTimes, Placebo, PointSummary, Refused, Sample, Stopped, Verdict, Warning,
 };
 
 fn arm(name: &str, times_ms: [f64; 4], traps: Option<f64>) -> Arm {
@@ -73,16 +73,28 @@ fn comparison(arm: &str, ratio: f64, bounds: Option<(f64, f64)>, verdict: Verdic
     }
 }
 
-const LAZY_PARTS: [(&str, f64); 4] =
-    [("trap and zero page", 610.0), ("allocate and clear", 1250.0), ("write", 27.0), ("interruption", 210.0)];
+const LAZY_PARTS: [(&str, f64); 4] = [
+    ("trap and zero page", 610.0),
+    ("allocate and clear", 1250.0),
+    ("write", 27.0),
+    ("interruption", 210.0),
+];
 
-fn explanation(arm: &str, parts: &[(&str, f64)], measured_ns: f64, bounds: Option<(f64, f64)>) -> Explanation {
+fn explanation(
+    arm: &str,
+    parts: &[(&str, f64)],
+    measured_ns: f64,
+    bounds: Option<(f64, f64)>,
+) -> Explanation {
     let sum_ns: f64 = parts.iter().map(|part| part.1).sum();
     Explanation {
         arm: arm.to_owned(),
         metric: if arm == "mmap+populate" { "total_ns" } else { "first_touch_ns" }.to_owned(),
         size_bytes: 100 << 20,
-        parts: parts.iter().map(|&(name, ns_per_page)| FloorPart { name: name.to_owned(), ns_per_page }).collect(),
+        parts: parts
+            .iter()
+            .map(|&(name, ns_per_page)| FloorPart { name: name.to_owned(), ns_per_page })
+            .collect(),
         sum_ns,
         measured_ns,
         unexplained_ns: measured_ns - sum_ns,
@@ -91,7 +103,9 @@ fn explanation(arm: &str, parts: &[(&str, f64)], measured_ns: f64, bounds: Optio
         high: bounds.map(|b| b.1),
         confidence: 0.95,
         blocks: 12,
-        adds_up: bounds.and_then(|(low, high)| if high - low > 0.2 { None } else { Some(low <= 1.0 && high >= 1.0) }),
+        adds_up: bounds.and_then(|(low, high)| {
+            if high - low > 0.2 { None } else { Some(low <= 1.0 && high >= 1.0) }
+        }),
         reaches: arm.contains('+').then_some(measured_ns / 2133.0),
     }
 }
@@ -198,8 +212,18 @@ fn result() -> LabResult {
         explanations: vec![
             explanation("mmap", &LAZY_PARTS, 2133.0, Some((0.96, 1.02))),
             explanation("malloc", &LAZY_PARTS, 2129.0, Some((0.84, 1.14))),
-            explanation("mmap+populate", &[("call", 0.06), ("populate", 1480.0), ("write", 40.0)], 1531.0, None),
-            explanation("mmap+hugepage", &[("huge fault", 439.0), ("write", 85.0)], 590.0, Some((0.86, 0.90))),
+            explanation(
+                "mmap+populate",
+                &[("call", 0.06), ("populate", 1480.0), ("write", 40.0)],
+                1531.0,
+                None,
+            ),
+            explanation(
+                "mmap+hugepage",
+                &[("huge fault", 439.0), ("write", 85.0)],
+                590.0,
+                Some((0.86, 0.90)),
+            ),
         ],
     }
 }
@@ -217,7 +241,10 @@ fn a_decided_run_on_a_wide_terminal() {
 #[test]
 fn a_decided_run_on_a_narrow_terminal() {
     let screen = plain(&result(), Some(80));
-    assert!(screen.lines().all(|line| line.chars().count() <= 80), "wider than 80 columns:\n{screen}");
+    assert!(
+        screen.lines().all(|line| line.chars().count() <= 80),
+        "wider than 80 columns:\n{screen}"
+    );
     insta::assert_snapshot!(screen);
 }
 
@@ -231,10 +258,20 @@ fn a_run_with_every_trouble() {
         comparison("malloc", 1.02, Some((1.004, 1.027)), Verdict::Equivalent),
         comparison("mmap+populate", 0.96, Some((0.89, 1.04)), Verdict::Inconclusive),
     ];
-    result.placebo =
-        Some(Placebo { ratio: 1.06, low: Some(1.04), high: Some(1.08), confidence: 0.99, trusted: Some(false) });
+    result.placebo = Some(Placebo {
+        ratio: 1.06,
+        low: Some(1.04),
+        high: Some(1.08),
+        confidence: 0.99,
+        trusted: Some(false),
+    });
     result.refused = vec![
-        Refused { arm: "mmap+hugepage".to_owned(), reason: "no huge pages".to_owned(), failed: false, samples: vec![] },
+        Refused {
+            arm: "mmap+hugepage".to_owned(),
+            reason: "no huge pages".to_owned(),
+            failed: false,
+            samples: vec![],
+        },
         Refused {
             arm: "calloc".to_owned(),
             reason: "its child was killed (SIGKILL)".to_owned(),
@@ -243,8 +280,16 @@ fn a_run_with_every_trouble() {
         },
     ];
     result.warnings = vec![
-        Warning { id: "untrusted".to_owned(), message: "the baseline differs from itself".to_owned(), arms: vec![] },
-        Warning { id: "trend".to_owned(), message: "times rose".to_owned(), arms: vec!["mmap".to_owned()] },
+        Warning {
+            id: "untrusted".to_owned(),
+            message: "the baseline differs from itself".to_owned(),
+            arms: vec![],
+        },
+        Warning {
+            id: "trend".to_owned(),
+            message: "times rose".to_owned(),
+            arms: vec!["mmap".to_owned()],
+        },
     ];
     result.explanations = vec![explanation("mmap", &LAZY_PARTS, 1900.0, Some((1.08, 1.12)))];
     if let Some(floors) = &mut result.floors {
@@ -267,18 +312,24 @@ fn a_run_without_an_interval() {
     result.arms[0].traps = None;
     (result.floors, result.explanations) = (None, Vec::new());
     result.comparisons = vec![comparison("malloc", 0.98, None, Verdict::Inconclusive)];
-    result.placebo = Some(Placebo { ratio: 1.05, low: None, high: None, confidence: 0.99, trusted: None });
+    result.placebo =
+        Some(Placebo { ratio: 1.05, low: None, high: None, confidence: 0.99, trusted: None });
     insta::assert_snapshot!(plain(&result, None));
 }
 
 #[test]
 fn a_warning_of_the_machine_points_to_doctor() {
     let mut result = result();
-    let warn = |id: &str| vec![Warning { id: id.to_owned(), message: "so it is".to_owned(), arms: vec![] }];
+    let warn = |id: &str| {
+        vec![Warning { id: id.to_owned(), message: "so it is".to_owned(), arms: vec![] }]
+    };
     for id in results::doctor::BENCH_WARNINGS {
         result.warnings = warn(id);
         let screen = plain(&result, Some(80));
-        assert!(screen.contains(&format!("warning {id}: so it is\nfirsttouch doctor says more")), "{screen}");
+        assert!(
+            screen.contains(&format!("warning {id}: so it is\nfirsttouch doctor says more")),
+            "{screen}"
+        );
     }
     for id in ["untrusted", "time-cap", "two-modes", "trend"] {
         result.warnings = warn(id);
@@ -294,15 +345,22 @@ fn hostile_and_empty_results_are_printed_all_the_same() {
         (explanation.arm, explanation.parts[0].name) = (evil.clone(), evil.clone());
         (explanation.measured_ns, explanation.unexplained_ns) = (f64::NAN, f64::INFINITY);
     }
-    for name in hostile.arms.iter_mut().map(|a| &mut a.name).chain(hostile.comparisons.iter_mut().map(|c| &mut c.arm)) {
+    for name in hostile
+        .arms
+        .iter_mut()
+        .map(|a| &mut a.name)
+        .chain(hostile.comparisons.iter_mut().map(|c| &mut c.arm))
+    {
         name.clone_from(&evil);
     }
     hostile.comparisons[0].ratio = -1.0;
     hostile.comparisons[1].low = Some(0.0);
     hostile.experiment.operations = u64::MAX;
     hostile.elapsed_ns = u64::MAX;
-    hostile.warnings = vec![Warning { id: evil.clone(), message: evil.clone(), arms: vec![evil.clone()] }];
-    hostile.refused = vec![Refused { arm: evil.clone(), reason: evil, failed: true, samples: vec![] }];
+    hostile.warnings =
+        vec![Warning { id: evil.clone(), message: evil.clone(), arms: vec![evil.clone()] }];
+    hostile.refused =
+        vec![Refused { arm: evil.clone(), reason: evil, failed: true, samples: vec![] }];
     let evil = "\u{1b}[2J\nevil".to_owned();
     let mut crossed = factorial();
     for effect in &mut crossed.effects {
@@ -318,7 +376,8 @@ fn hostile_and_empty_results_are_printed_all_the_same() {
     let mut endless = sweep(&[1]);
     endless.experiment.sizes_bytes = vec![u64::MAX; 3];
     let point = endless.arms[0].points[0].clone();
-    endless.arms[0].points = (0..3_000).map(|size_bytes| PointSummary { size_bytes, ..point.clone() }).collect();
+    endless.arms[0].points =
+        (0..3_000).map(|size_bytes| PointSummary { size_bytes, ..point.clone() }).collect();
     for result in [&hostile, &crossed, &endless] {
         for width in [None, Some(1), Some(80)] {
             let screen = plain(result, width);
@@ -330,7 +389,13 @@ fn hostile_and_empty_results_are_printed_all_the_same() {
     assert!(plain(&empty, Some(80)).contains("Next:"));
 }
 
-fn effect(factor: &str, levels: [&str; 2], ratio: f64, bounds: Option<(f64, f64)>, verdict: Verdict) -> Effect {
+fn effect(
+    factor: &str,
+    levels: [&str; 2],
+    ratio: f64,
+    bounds: Option<(f64, f64)>,
+    verdict: Verdict,
+) -> Effect {
     Effect {
         factor: factor.to_owned(),
         levels: levels.map(str::to_owned),
@@ -347,10 +412,12 @@ fn effect(factor: &str, levels: [&str; 2], ratio: f64, bounds: Option<(f64, f64)
 /// Two cells stand for eight: the screen shows what there is.
 fn factorial() -> LabResult {
     let mut result = result();
-    let factors = [("api", ["malloc", "mmap"]), ("fill", ["0", "1"]), ("position", ["first", "second"])];
+    let factors =
+        [("api", ["malloc", "mmap"]), ("fill", ["0", "1"]), ("position", ["first", "second"])];
     "position".clone_into(&mut result.experiment.name);
-    result.experiment.factors =
-        factors.map(|(name, levels)| Factor { name: name.to_owned(), levels: levels.map(str::to_owned) }).to_vec();
+    result.experiment.factors = factors
+        .map(|(name, levels)| Factor { name: name.to_owned(), levels: levels.map(str::to_owned) })
+        .to_vec();
     result.arms = vec![
         arm("malloc/0/first", [0.011, 54.5, 3.9, 6.3], Some(25_601.0)),
         arm("mmap/1/second", [0.006, 53.6, 3.9, 6.2], Some(25_600.0)),
@@ -387,7 +454,10 @@ fn factorial() -> LabResult {
 #[test]
 fn a_factorial_run_tells_what_each_factor_could_explain() {
     let screen = plain(&factorial(), Some(80));
-    assert!(screen.lines().all(|line| line.chars().count() <= 80), "wider than 80 columns:\n{screen}");
+    assert!(
+        screen.lines().all(|line| line.chars().count() <= 80),
+        "wider than 80 columns:\n{screen}"
+    );
     insta::assert_snapshot!(screen);
 }
 
@@ -406,9 +476,14 @@ fn a_factorial_run_claims_nothing_that_it_did_not_measure() {
 
     let explained = result.explained.as_mut().unwrap();
     explained.enough = Some(false);
-    assert!(plain(&result, None).contains("less than the smallest ratio that the post saw (1.22x)"));
+    assert!(
+        plain(&result, None).contains("less than the smallest ratio that the post saw (1.22x)")
+    );
     result.explained = None;
-    assert!(!plain(&result, None).contains("the post"), "a user's own factors have no post to explain");
+    assert!(
+        !plain(&result, None).contains("the post"),
+        "a user's own factors have no post to explain"
+    );
 }
 
 /// Three sizes, two numbers of threads, two arms, and populate that pays only for large blocks.
@@ -422,8 +497,14 @@ fn sweep(threads: &[u64]) -> LabResult {
     result.comparisons.clear();
     for arm in &mut result.arms {
         arm.summary = None;
-        for (&threads, &size_bytes) in threads.iter().flat_map(|t| sizes.iter().map(move |s| (t, s))) {
-            let scale = if arm.name.contains("populate") { 2.2 - 0.0625 * (size_bytes as f64).log2() } else { 1.0 };
+        for (&threads, &size_bytes) in
+            threads.iter().flat_map(|t| sizes.iter().map(move |s| (t, s)))
+        {
+            let scale = if arm.name.contains("populate") {
+                2.2 - 0.0625 * (size_bytes as f64).log2()
+            } else {
+                1.0
+            };
             arm.points.push(PointSummary {
                 observed: None,
                 passes: None,
@@ -441,9 +522,20 @@ fn sweep(threads: &[u64]) -> LabResult {
     for (&threads, &size_bytes) in threads.iter().flat_map(|t| sizes.iter().map(move |s| (t, s))) {
         let with = |c: Comparison| Comparison { size_bytes, threads: Some(threads), ..c };
         let ratio = 2.2 - 0.0625 * (size_bytes as f64).log2();
-        let verdict = if size_bytes == 1 << 20 { Verdict::Inconclusive } else { Verdict::Different };
-        result.comparisons.push(with(comparison("malloc", 1.0, Some((0.98, 1.02)), Verdict::Equivalent)));
-        result.comparisons.push(with(comparison("mmap+populate", ratio, Some((ratio - 0.1, ratio + 0.1)), verdict)));
+        let verdict =
+            if size_bytes == 1 << 20 { Verdict::Inconclusive } else { Verdict::Different };
+        result.comparisons.push(with(comparison(
+            "malloc",
+            1.0,
+            Some((0.98, 1.02)),
+            Verdict::Equivalent,
+        )));
+        result.comparisons.push(with(comparison(
+            "mmap+populate",
+            ratio,
+            Some((ratio - 0.1, ratio + 0.1)),
+            verdict,
+        )));
     }
     result
 }
@@ -466,7 +558,10 @@ fn a_sweep_over_sizes() {
     }];
     for width in [80, 120] {
         let screen = plain(&result, Some(width));
-        assert!(screen.lines().all(|line| line.chars().count() <= width), "wider than {width} columns:\n{screen}");
+        assert!(
+            screen.lines().all(|line| line.chars().count() <= width),
+            "wider than {width} columns:\n{screen}"
+        );
         insta::assert_snapshot!(format!("a_sweep_over_sizes_{width}"), screen);
     }
 }
@@ -474,6 +569,9 @@ fn a_sweep_over_sizes() {
 #[test]
 fn a_sweep_over_sizes_and_threads() {
     let screen = plain(&sweep(&[1, 2]), Some(80));
-    assert!(screen.lines().all(|line| line.chars().count() <= 80), "wider than 80 columns:\n{screen}");
+    assert!(
+        screen.lines().all(|line| line.chars().count() <= 80),
+        "wider than 80 columns:\n{screen}"
+    );
     insta::assert_snapshot!(screen);
 }

@@ -1,8 +1,9 @@
 //! The screens of pairs of malloc and free, and of touches timed one by one, from injected results.
 
 use results::{
-    Arm, ArmSummary, ArmWork, Bill, Bucket, Comparison, Distribution, ExperimentRecord, LabResult, Latencies,
-    LatencyRow, Machine, Observed, PercentileInterval, PhaseTimes, Placebo, Sample, Verdict,
+    Arm, ArmSummary, ArmWork, Bill, Bucket, Comparison, Distribution, ExperimentRecord, LabResult,
+    Latencies, LatencyRow, Machine, Observed, PercentileInterval, PhaseTimes, Placebo, Sample,
+    Verdict,
 };
 
 fn arm(name: &str, source: &str, times_ns: [f64; 2], operations: u64) -> Arm {
@@ -69,7 +70,13 @@ fn comparison(arm: &str, baseline: &str, ratio: f64, verdict: Verdict) -> Compar
     }
 }
 
-fn result(name: &str, size_bytes: u64, operations: u64, mut arms: Vec<Arm>, comparisons: Vec<Comparison>) -> LabResult {
+fn result(
+    name: &str,
+    size_bytes: u64,
+    operations: u64,
+    mut arms: Vec<Arm>,
+    comparisons: Vec<Comparison>,
+) -> LabResult {
     arms[0].baseline = true;
     LabResult {
         schema: results::SCHEMA.to_owned(),
@@ -141,8 +148,10 @@ fn plain(result: &LabResult, width: Option<usize>) -> String {
 }
 
 fn pairs(with_allocator: bool) -> LabResult {
-    let pair = |name: &str, ns: f64| arm(name, name.split('@').next().unwrap_or(name), [ns, 0.0], 400_000);
-    let mut arms = vec![pair("small-fixed", 21.3), pair("small-mixed", 30.1), pair("small-exchange", 88.4)];
+    let pair =
+        |name: &str, ns: f64| arm(name, name.split('@').next().unwrap_or(name), [ns, 0.0], 400_000);
+    let mut arms =
+        vec![pair("small-fixed", 21.3), pair("small-mixed", 30.1), pair("small-exchange", 88.4)];
     let mut comparisons = vec![
         comparison("small-mixed", "small-fixed", 1.41, Verdict::Different),
         comparison("small-exchange", "small-fixed", 4.15, Verdict::Different),
@@ -168,18 +177,27 @@ fn pairs(with_allocator: bool) -> LabResult {
 #[test]
 fn pairs_under_other_allocators_at_80_columns() {
     let screen = plain(&pairs(true), Some(80));
-    assert!(screen.lines().all(|line| line.chars().count() <= 80), "wider than 80 columns:\n{screen}");
+    assert!(
+        screen.lines().all(|line| line.chars().count() <= 80),
+        "wider than 80 columns:\n{screen}"
+    );
     insta::assert_snapshot!(screen);
 }
 
 #[test]
 fn pairs_have_one_time_and_ask_for_allocators_next() {
     let screen = plain(&pairs(false), None);
-    assert!(screen.contains("64 B x 400,000 pairs") && screen.contains("a pair  vs small-fixed"), "{screen}");
+    assert!(
+        screen.contains("64 B x 400,000 pairs") && screen.contains("a pair  vs small-fixed"),
+        "{screen}"
+    );
     for absent in ["1st touch", "obtain", "release", "bill", "live blocks", "Cheapest"] {
         assert!(!screen.contains(absent), "{absent} in\n{screen}");
     }
-    assert!(screen.contains("Next: firsttouch bench small-objects --allocator jemalloc"), "{screen}");
+    assert!(
+        screen.contains("Next: firsttouch bench small-objects --allocator jemalloc"),
+        "{screen}"
+    );
 }
 
 fn distribution(rows: &[(u64, u64, u64)], percentiles: [u64; 5]) -> Distribution {
@@ -223,21 +241,36 @@ fn latency() -> LabResult {
     let interval = |(per_mille, low_ns, high_ns)| PercentileInterval { per_mille, low_ns, high_ns };
     let intervals = bounds.map(interval).to_vec();
     timed.latencies = Some(Latencies { touches, clock, intervals });
-    let arms = vec![arm("mmap", "mmap", [1_000.0, 35e6], 1), timed, arm("placebo", "mmap", [1_000.0, 35e6], 1)];
-    result("latency", 100 << 20, 1, arms, vec![comparison("mmap, timed", "mmap", 1.06, Verdict::Different)])
+    let arms = vec![
+        arm("mmap", "mmap", [1_000.0, 35e6], 1),
+        timed,
+        arm("placebo", "mmap", [1_000.0, 35e6], 1),
+    ];
+    result(
+        "latency",
+        100 << 20,
+        1,
+        arms,
+        vec![comparison("mmap, timed", "mmap", 1.06, Verdict::Different)],
+    )
 }
 
 #[test]
 fn latencies_at_80_columns() {
     let screen = plain(&latency(), Some(80));
-    assert!(screen.lines().all(|line| line.chars().count() <= 80), "wider than 80 columns:\n{screen}");
+    assert!(
+        screen.lines().all(|line| line.chars().count() <= 80),
+        "wider than 80 columns:\n{screen}"
+    );
     insta::assert_snapshot!(screen);
 }
 
 #[test]
 fn a_row_that_holds_a_touch_has_a_mark_and_one_without_has_none() {
     let screen = plain(&latency(), None);
-    let row = |range: &str| screen.lines().find(|line| line.contains(range)).unwrap_or_default().to_owned();
+    let row = |range: &str| {
+        screen.lines().find(|line| line.contains(range)).unwrap_or_default().to_owned()
+    };
     assert!(row("20-50 us").contains("  ."), "{screen}");
     assert!(!row("10-20 us").contains('.') && row("10-20 us").contains("0 %"), "{screen}");
     assert!(row("1-2 us").contains("p50 p90") && row("5-10 us").ends_with("p99.9"), "{screen}");

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use events::{Cause, Ending, MappingKind};
 use results::trace::{
-    Burst, BurstOrder, FaultClass, FaultLine, Group, LifeLine, Line, LineKind, MappingLabel, Shown, SyscallLine, Table,
-    TableRow, TraceSummary,
+    Burst, BurstOrder, FaultClass, FaultLine, Group, LifeLine, Line, LineKind, MappingLabel, Shown,
+    SyscallLine, Table, TableRow, TraceSummary,
 };
 
 const AT: u64 = 0x7f1c_2a00_0000;
@@ -69,8 +69,10 @@ fn burst(first: FaultLine) -> Burst {
 }
 
 fn calls() -> Vec<Shown> {
-    let (anonymous, file) =
-        (mapping(MappingKind::Anonymous, None), mapping(MappingKind::PrivateFile, Some("/lib/libc.so.6")));
+    let (anonymous, file) = (
+        mapping(MappingKind::Anonymous, None),
+        mapping(MappingKind::PrivateFile, Some("/lib/libc.so.6")),
+    );
     let mut calls = vec![
         call(
             216,
@@ -100,8 +102,17 @@ fn faults() -> Vec<Shown> {
         plain(FaultLine { in_kernel: true, latency_ns: None, ..fault(Cause::File, libc()) }),
         plain(fault(Cause::Unknown, None)),
         Shown::Burst(burst(fault(Cause::FirstTouch, mapping(MappingKind::Anonymous, None)))),
-        Shown::Burst(Burst { major: 12, order: BurstOrder::Mixed, timed: 1000, ..burst(fault(Cause::File, libc())) }),
-        Shown::Burst(Burst { major: 1023, order: BurstOrder::Downwards, ..burst(fault(Cause::File, libc())) }),
+        Shown::Burst(Burst {
+            major: 12,
+            order: BurstOrder::Mixed,
+            timed: 1000,
+            ..burst(fault(Cause::File, libc()))
+        }),
+        Shown::Burst(Burst {
+            major: 1023,
+            order: BurstOrder::Downwards,
+            ..burst(fault(Cause::File, libc()))
+        }),
         Shown::Burst(Burst {
             apart_bytes: Some(2 << 20),
             ..burst(fault(Cause::FirstTouch, mapping(MappingKind::Anonymous, None)))
@@ -110,7 +121,10 @@ fn faults() -> Vec<Shown> {
             in_kernel: 7,
             p50_ns: None,
             timed: 0,
-            ..burst(fault(Cause::FirstTouch, mapping(MappingKind::Anonymous, Some("[anon:evil\u{1b}[2J\n]"))))
+            ..burst(fault(
+                Cause::FirstTouch,
+                mapping(MappingKind::Anonymous, Some("[anon:evil\u{1b}[2J\n]")),
+            ))
         }),
     ]
 }
@@ -129,7 +143,12 @@ fn lives() -> Vec<Shown> {
     ]
     .map(|process| line(1_000_000_000, LineKind::Process(process)))
     .into();
-    lives.push(Shown::Line(Line { time_ns: 2_000_000_000, pid: 0, tid: 0, kind: LineKind::Lost(1234) }));
+    lives.push(Shown::Line(Line {
+        time_ns: 2_000_000_000,
+        pid: 0,
+        tid: 0,
+        kind: LineKind::Lost(1234),
+    }));
     lives
 }
 
@@ -208,20 +227,27 @@ fn table() -> Table {
 }
 
 fn plain_table(table: &Table, width: Option<usize>) -> String {
-    anstream::adapter::strip_str(&report::trace_table(table, report::View::verbose(width))).to_string()
+    anstream::adapter::strip_str(&report::trace_table(table, report::View::verbose(width)))
+        .to_string()
 }
 
 #[test]
 fn a_table_at_80_columns() {
     let screen = plain_table(&table(), Some(80));
-    assert!(screen.lines().all(|line| line.chars().count() <= 80), "wider than 80 columns:\n{screen}");
+    assert!(
+        screen.lines().all(|line| line.chars().count() <= 80),
+        "wider than 80 columns:\n{screen}"
+    );
     insta::assert_snapshot!(screen);
 }
 
 #[test]
 fn a_table_at_120_columns() {
     let screen = plain_table(&table(), Some(120));
-    assert!(screen.lines().all(|line| line.chars().count() <= 120), "wider than 120 columns:\n{screen}");
+    assert!(
+        screen.lines().all(|line| line.chars().count() <= 120),
+        "wider than 120 columns:\n{screen}"
+    );
     insta::assert_snapshot!(screen);
 }
 
@@ -229,11 +255,17 @@ fn a_table_at_120_columns() {
 fn a_file_has_all_of_its_name_where_there_is_room() {
     let name = |width| {
         let screen = plain_table(&table(), Some(width));
-        let line = screen.lines().find(|line| line.contains("libc.so.6")).unwrap_or_else(|| panic!("{screen}"));
+        let line = screen
+            .lines()
+            .find(|line| line.contains("libc.so.6"))
+            .unwrap_or_else(|| panic!("{screen}"));
         line.split_once("fault: ").map(|(_, name)| name.to_owned())
     };
     let whole = "/usr/lib/x86_64-linux-gnu/libc.so.6, file page";
-    assert_eq!((name(200).as_deref(), name(120).as_deref()), (Some(whole), Some("libc.so.6, file page")));
+    assert_eq!(
+        (name(200).as_deref(), name(120).as_deref()),
+        (Some(whole), Some("libc.so.6, file page"))
+    );
 }
 
 #[test]
@@ -245,7 +277,8 @@ fn a_table_in_a_pipe() {
 fn columns_without_a_figure_are_left_out() {
     let mut table = table();
     for row in table.rows.iter_mut().chain(&mut table.total) {
-        (row.cpu_ns, row.errors, row.bytes, row.major, row.untimed) = (None, Some(0), None, Some(0), 0);
+        (row.cpu_ns, row.errors, row.bytes, row.major, row.untimed) =
+            (None, Some(0), None, Some(0), 0);
     }
     let screen = plain_table(&table, Some(80));
     let head: Vec<&str> = screen.lines().next().unwrap().split_whitespace().collect();
@@ -272,11 +305,17 @@ fn an_empty_table_says_so_and_what_was_lost() {
 #[test]
 fn a_table_holds_at_any_width() {
     let mut table = table();
-    table.rows[1].group =
-        faulting(Cause::File, Some(MappingKind::PrivateFile), Some(&"/very/long/\u{1b}name".repeat(40)));
+    table.rows[1].group = faulting(
+        Cause::File,
+        Some(MappingKind::PrivateFile),
+        Some(&"/very/long/\u{1b}name".repeat(40)),
+    );
     for width in [1, 20, 40, 80, 200] {
         let screen = plain_table(&table, Some(width));
         assert!(!screen.contains('\u{1b}') && screen.lines().count() > 9);
-        assert!(width < 80 || screen.lines().all(|line| line.chars().count() <= width), "{width}:\n{screen}");
+        assert!(
+            width < 80 || screen.lines().all(|line| line.chars().count() <= width),
+            "{width}:\n{screen}"
+        );
     }
 }

@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 /// The schema that this version writes.
 pub const SCHEMA: &str = "firsttouch.doctor/1";
 
-/// The warnings of a bench result that a state of the machine causes. Each is also the id of a check, which says more.
-pub const BENCH_WARNINGS: [&str; 5] = ["thp", "memory-cold", "busy-machine", "perf-refused", "proc-missing"];
+/// The warnings of a bench result that a state of the machine causes. Each is also the id of a
+/// check, which says more.
+pub const BENCH_WARNINGS: [&str; 5] =
+    ["thp", "memory-cold", "busy-machine", "perf-refused", "proc-missing"];
 
 /// What was found on a machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +70,14 @@ impl Check {
     /// A check with nothing to say but what was found.
     #[must_use]
     pub fn new(id: &str, state: State, found: impl Into<String>) -> Self {
-        Check { id: id.to_owned(), state, found: found.into(), effect: None, fix: None, touches: Vec::new() }
+        Check {
+            id: id.to_owned(),
+            state,
+            found: found.into(),
+            effect: None,
+            fix: None,
+            touches: Vec::new(),
+        }
     }
 
     /// Says what it distorts or hides.
@@ -109,7 +118,10 @@ impl Diagnosis {
     /// How many of them touch figures of `verb`.
     #[must_use]
     pub fn troubles_of(&self, verb: &str) -> usize {
-        self.checks.iter().filter(|check| check.is_trouble() && check.touches.iter().any(|other| other == verb)).count()
+        self.checks
+            .iter()
+            .filter(|check| check.is_trouble() && check.touches.iter().any(|other| other == verb))
+            .count()
     }
 
     /// How many checks are in `state`.
@@ -126,14 +138,18 @@ mod tests {
     #[test]
     fn the_keys_are_those_of_the_schema() {
         let check = Check::new("thp", State::Warn, "always").effect("too many").touching("bench");
-        let diagnosis = Diagnosis { schema: SCHEMA.to_owned(), version: "1".to_owned(), checks: vec![check] };
+        let diagnosis =
+            Diagnosis { schema: SCHEMA.to_owned(), version: "1".to_owned(), checks: vec![check] };
         let text = serde_json::to_string(&diagnosis).unwrap();
         assert_eq!(
             text,
             r#"{"schema":"firsttouch.doctor/1","version":"1","checks":[{"id":"thp","state":"warn","found":"always","effect":"too many","fix":null,"touches":["bench"]}]}"#
         );
         assert_eq!(serde_json::from_str::<Diagnosis>(&text).unwrap(), diagnosis);
-        assert_eq!((diagnosis.troubles(), diagnosis.troubles_of("bench"), diagnosis.troubles_of("report")), (1, 1, 0));
+        assert_eq!(
+            (diagnosis.troubles(), diagnosis.troubles_of("bench"), diagnosis.troubles_of("report")),
+            (1, 1, 0)
+        );
     }
 
     #[test]

@@ -131,7 +131,7 @@ pub struct Explained {
     pub at_most: Option<f64>,
     /// That all of these bounds hold together.
     pub confidence: f64,
-    /// Whether that is as much as the smallest ratio that they saw; `null` where a factor has no interval or was not
-    /// measured.
+    /// Whether that is as much as the smallest ratio that they saw; `null` where a factor has no
+    /// interval or was not measured.
     pub enough: Option<bool>,
 }

@@ -92,7 +92,9 @@ mod tests {
     #[test]
     fn other_files_are_refused_by_what_they_are() {
         let claims = br#"{"schema":"firsttouch.claims/1","claims":[]}"#;
-        assert!(matches!(read(&claims[..]), Err(Reading::Schema { found, .. }) if found == "firsttouch.claims/1"));
+        assert!(
+            matches!(read(&claims[..]), Err(Reading::Schema { found, .. }) if found == "firsttouch.claims/1")
+        );
         assert!(matches!(read(&b"root:x:0:0"[..]), Err(Reading::Form(_))));
         assert!(matches!(read(&br#"{"schema":"firsttouch.result/1"}"#[..]), Err(Reading::Form(_))));
         assert!(matches!(read(&b""[..]), Err(Reading::Form(_))));

@@ -11,13 +11,14 @@ pub struct Floor {
     pub units: u64,
     /// Minor faults meanwhile (`ru_minflt` of the thread).
     pub minor_faults: u64,
-    /// Why the time is not that of what it is named after: the faults are not those that it assumes, or a call failed.
-    /// `null` where it holds.
+    /// Why the time is not that of what it is named after: the faults are not those that it
+    /// assumes, or a call failed. `null` where it holds.
     pub invalid: Option<String>,
 }
 
 impl Floor {
-    /// Whether nothing was measured and nothing is known about why: the run does not have this floor.
+    /// Whether nothing was measured and nothing is known about why: the run does not have this
+    /// floor.
     fn is_absent(&self) -> bool {
         *self == Floor::default()
     }
@@ -29,8 +30,8 @@ impl Floor {
     }
 }
 
-/// The floors measured beside the samples of one block of the design. Units are base pages unless said otherwise;
-/// `docs/method.md` says what each contains.
+/// The floors measured beside the samples of one block of the design. Units are base pages unless
+/// said otherwise; `docs/method.md` says what each contains.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FloorSample {
     /// Which block of the design.
@@ -51,10 +52,11 @@ pub struct FloorSample {
     pub write_fault: Floor,
     /// Writing all bytes of a page right after the write fault that brought it.
     pub write_after_fault: Floor,
-    /// Write faults on pages that exist and need no clearing, and writing all of their bytes in pieces as long as a block
-    /// of memory: each fault interrupts a write.
+    /// Write faults on pages that exist and need no clearing, and writing all of their bytes in
+    /// pieces as long as a block of memory: each fault interrupts a write.
     pub interrupted_write: Floor,
-    /// The same, but each page is faulted by a byte and then filled on its own: no fault interrupts a write.
+    /// The same, but each page is faulted by a byte and then filled on its own: no fault interrupts
+    /// a write.
     pub uninterrupted_write: Floor,
     /// Writing all bytes of the mapping after all of its write faults.
     pub write_after_pass: Floor,
@@ -68,8 +70,8 @@ pub struct FloorSample {
     pub huge_fault: Floor,
     /// Writing all bytes of a 2 MiB page right after the fault that brought it; per base page.
     pub write_after_huge_fault: Floor,
-    /// Writing all bytes of memory that was written to before, by `rep stosb`. This and those below are in runs of
-    /// `bench floors` only.
+    /// Writing all bytes of memory that was written to before, by `rep stosb`. This and those below
+    /// are in runs of `bench floors` only.
     #[serde(default, skip_serializing_if = "Floor::is_absent")]
     pub store: Floor,
     /// The same by stores that go past the caches.
@@ -81,8 +83,8 @@ pub struct FloorSample {
     /// Copying memory piece by piece into one buffer.
     #[serde(default, skip_serializing_if = "Floor::is_absent")]
     pub memcpy: Floor,
-    /// read(2) of as many bytes of a file in the page cache, into the same buffer by pieces of the same length. The file
-    /// is an unnamed one in the temporary directory.
+    /// read(2) of as many bytes of a file in the page cache, into the same buffer by pieces of the
+    /// same length. The file is an unnamed one in the temporary directory.
     #[serde(default, skip_serializing_if = "Floor::is_absent")]
     pub read: Floor,
     /// The same of a file that is in memory alone (`memfd_create`).
@@ -101,8 +103,8 @@ pub struct Floors {
     pub invalid: Vec<InvalidFloor>,
     /// Why there are no more of them, if measuring them failed.
     pub failed: Option<String>,
-    /// Every floor, and some sums and differences of them, with its interval. In runs of `bench floors` only, as are
-    /// `sources`.
+    /// Every floor, and some sums and differences of them, with its interval. In runs of `bench
+    /// floors` only, as are `sources`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub estimates: Vec<FloorEstimate>,
     /// Every source against the floor that it cannot beat.
@@ -113,8 +115,8 @@ pub struct Floors {
 /// The median of a floor over the blocks that count, with its interval.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FloorEstimate {
-    /// Its key in [`FloorSample`], or the name of a sum or difference that was taken block by block:
-    /// `docs/result-format.md` lists them.
+    /// Its key in [`FloorSample`], or the name of a sum or difference that was taken block by
+    /// block: `docs/result-format.md` lists them.
     pub floor: String,
     /// Median, per unit as in [`FloorSample`].
     pub ns: f64,
@@ -212,8 +214,8 @@ pub struct Explanation {
     pub blocks: u64,
     /// Whether the parts add up to what was measured; `null` where the data do not say.
     pub adds_up: Option<bool>,
-    /// What the arm took as a share of the first touch of the lazily faulting arm beside it (the first that is
-    /// explained): median over the same blocks. `null` for lazy arms.
+    /// What the arm took as a share of the first touch of the lazily faulting arm beside it (the
+    /// first that is explained): median over the same blocks. `null` for lazy arms.
     pub reaches: Option<f64>,
 }
 
@@ -235,6 +237,9 @@ mod tests {
         let floor = Floor { time_ns: 1000, units: 4, minor_faults: 4, invalid: None };
         assert_eq!(floor.unit_ns(), Some(250.0));
         assert_eq!(Floor { units: 0, ..floor.clone() }.unit_ns(), None);
-        assert_eq!(Floor { invalid: Some("1 fault for 4 pages".to_owned()), ..floor }.unit_ns(), None);
+        assert_eq!(
+            Floor { invalid: Some("1 fault for 4 pages".to_owned()), ..floor }.unit_ns(),
+            None
+        );
     }
 }

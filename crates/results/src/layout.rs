@@ -1,4 +1,5 @@
-//! What `firsttouch layout --json` writes, `firsttouch.layout/1`, as types. docs/layout.md explains it.
+//! What `firsttouch layout --json` writes, `firsttouch.layout/1`, as types. docs/layout.md explains
+//! it.
 
 use std::fmt;
 
@@ -55,7 +56,8 @@ pub struct Kernel {
     pub architecture: String,
     /// `kernel.randomize_va_space`.
     pub randomize_va_space: Option<u8>,
-    /// Bits of randomness for this program, by its settings and source; `null` where they are not known.
+    /// Bits of randomness for this program, by its settings and source; `null` where they are not
+    /// known.
     pub configured_bits: Bits,
 }
 
@@ -87,7 +89,8 @@ pub struct LayoutRun {
     pub at: Moment,
     /// What is mapped, by ascending address.
     pub regions: Vec<Region>,
-    /// The most that was ever resident, as the kernel's counters have it; `null` if it does not say.
+    /// The most that was ever resident, as the kernel's counters have it; `null` if it does not
+    /// say.
     #[serde(default)]
     pub peak_resident_bytes: Option<u64>,
     /// Start of the heap less the page-rounded end of the bss; `null` where they are no neighbours.
@@ -151,7 +154,9 @@ pub struct Parts {
 }
 
 /// What a region is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum RegionKind {
     /// Code of the program.
@@ -192,7 +197,8 @@ pub struct LayoutSummary {
     pub runs: u64,
     /// The gap between bss and heap.
     pub heap_gap_bytes: Gaps,
-    /// Bits of addresses that were not the same in all runs: no more than are random, as far as these runs show.
+    /// Bits of addresses that were not the same in all runs: no more than are random, as far as
+    /// these runs show.
     pub varying_bits: Bits,
     /// Where each region lay, lowest and highest.
     pub spans: Spans,
@@ -245,7 +251,8 @@ impl Serialize for Address {
 impl<'de> Deserialize<'de> for Address {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let digits = text.strip_prefix("0x").and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        let digits =
+            text.strip_prefix("0x").and_then(|digits| u64::from_str_radix(digits, 16).ok());
         digits.map(Address).ok_or_else(|| D::Error::custom(format!("{text:?} is no address")))
     }
 }
@@ -286,7 +293,12 @@ mod tests {
             resident_bytes: 4096,
             ..Region::default()
         };
-        let run = LayoutRun { aslr: Some(true), regions: vec![heap], heap_gap_bytes: Some(0), ..LayoutRun::default() };
+        let run = LayoutRun {
+            aslr: Some(true),
+            regions: vec![heap],
+            heap_gap_bytes: Some(0),
+            ..LayoutRun::default()
+        };
         let layout = Layout { schema: SCHEMA.to_owned(), runs: vec![run], ..Layout::default() };
         let text = serde_json::to_string(&layout).unwrap();
         for expect in [

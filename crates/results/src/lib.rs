@@ -1,8 +1,10 @@
-//! The lab's result file, `firsttouch.result/1`, as types. `docs/result-format.md` describes it for other programs.
+//! The lab's result file, `firsttouch.result/1`, as types. `docs/result-format.md` describes it for
+//! other programs.
 //!
-//! Everything that a screen shows is in here, so that a screen can be printed again from the file alone; everything
-//! it was computed from, down to each sample, is in here too. Field names are the keys of the JSON: times end in
-//! `_ns`, sizes in `_bytes`, ratios are plain numbers, and what is unknown is `null`.
+//! Everything that a screen shows is in here, so that a screen can be printed again from the file
+//! alone; everything it was computed from, down to each sample, is in here too. Field names are the
+//! keys of the JSON: times end in `_ns`, sizes in `_bytes`, ratios are plain numbers, and what is
+//! unknown is `null`.
 
 pub mod claims;
 pub mod doctor;
@@ -20,7 +22,8 @@ mod work;
 pub use effect::{Crossover, Effect, Explained, Factor, PassCrossover, Step, TurningPoint};
 pub use file::{Reading, read, read_claims, read_diagnosis, read_layout, write};
 pub use floors::{
-    Explanation, Floor, FloorEstimate, FloorPart, FloorSample, FloorSummary, Floors, InvalidFloor, SourceFloor,
+    Explanation, Floor, FloorEstimate, FloorPart, FloorSample, FloorSummary, Floors, InvalidFloor,
+    SourceFloor,
 };
 pub use latencies::{Bucket, Distribution, Latencies, LatencyRow, PercentileInterval};
 pub use sample::{ArmSample, Block, Dropped, Sample};
@@ -66,8 +69,8 @@ pub struct LabResult {
     pub dropped: Vec<Dropped>,
     /// Arms that could not be had or did not take effect.
     pub refused: Vec<Refused>,
-    /// Every arm but the placebo against the baseline, at each point; in a factorial experiment, the one pair of cells
-    /// that differ in every factor.
+    /// Every arm but the placebo against the baseline, at each point; in a factorial experiment,
+    /// the one pair of cells that differ in every factor.
     pub comparisons: Vec<Comparison>,
     /// In a factorial experiment: what each factor does, all others averaged out.
     #[serde(default)]
@@ -89,7 +92,8 @@ pub struct LabResult {
     pub turning_points: Vec<TurningPoint>,
     /// The baseline against itself; `null` when not one block was complete.
     pub placebo: Option<Placebo>,
-    /// What the steps of getting memory took in processes of their own, beside the arms; `null` if not measured.
+    /// What the steps of getting memory took in processes of their own, beside the arms; `null` if
+    /// not measured.
     #[serde(default)]
     pub floors: Option<Floors>,
     /// Arms as sums of floors.
@@ -215,13 +219,14 @@ pub struct Arm {
     /// What each of its samples does; `null` in files of before it was written down.
     #[serde(default)]
     pub work: Option<ArmWork>,
-    /// Page faults trapped in user mode per block of memory in the observed run (perf's software event); `null`
-    /// where counting them is refused.
+    /// Page faults trapped in user mode per block of memory in the observed run (perf's software
+    /// event); `null` where counting them is refused.
     pub traps: Option<f64>,
     /// What the observed run proved about where the memory came from.
     #[serde(default)]
     pub observed: Option<Observed>,
-    /// Medians and shares over `samples`, as the screen shows them; `null` without samples, and in a sweep.
+    /// Medians and shares over `samples`, as the screen shows them; `null` without samples, and in
+    /// a sweep.
     #[serde(default)]
     pub summary: Option<ArmSummary>,
     /// In a sweep: the same, point by point.
@@ -237,7 +242,8 @@ pub struct Arm {
 /// What one untimed run of an arm told about how its memory was served.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Observed {
-    /// The file that the allocation function came from (`dladdr`); `null` for arms that call the kernel.
+    /// The file that the allocation function came from (`dladdr`); `null` for arms that call the
+    /// kernel.
     pub allocator: Option<String>,
     /// How far the program break moved while obtaining.
     pub break_growth_bytes: u64,
@@ -254,7 +260,8 @@ pub struct Observed {
     /// Pages of a mapped file that one fault of the first touch mapped.
     #[serde(default)]
     pub pages_per_fault: Option<f64>,
-    /// Pages that came into the page cache for each fault of the first touch that waited for the disk.
+    /// Pages that came into the page cache for each fault of the first touch that waited for the
+    /// disk.
     #[serde(default)]
     pub pages_per_wait: Option<f64>,
 }

@@ -33,7 +33,8 @@ pub struct Sample {
     pub release_ns: u64,
     /// `obtain_ns + first_touch_ns`: what the post timed.
     pub total_ns: u64,
-    /// Minor faults from obtain to release (`ru_minflt`; pages that a call populates count, without a trap).
+    /// Minor faults from obtain to release (`ru_minflt`; pages that a call populates count, without
+    /// a trap).
     pub minor_faults: u64,
     /// Major faults likewise.
     pub major_faults: u64,
@@ -70,7 +71,8 @@ pub struct Sample {
     pub cached_after_bytes: Option<u64>,
 }
 
-/// What the machine did during one block of the design. Differences of counters that cover the whole machine.
+/// What the machine did during one block of the design. Differences of counters that cover the
+/// whole machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
     /// Number, from 0, dropped ones included.

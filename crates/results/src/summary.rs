@@ -68,11 +68,12 @@ pub struct PhaseTimes {
     pub metric_ns: f64,
 }
 
-/// What an arm paid for its memory, and when, per block of memory: obtaining, first touch and release.
+/// What an arm paid for its memory, and when, per block of memory: obtaining, first touch and
+/// release.
 ///
-/// The first touch is faults and writing together. How much of it is the writing cannot be told exactly: at least
-/// nothing (the page was cleared a moment ago and is in the cache), at most as much as the second touch, which writes
-/// the same bytes where nothing faults.
+/// The first touch is faults and writing together. How much of it is the writing cannot be told
+/// exactly: at least nothing (the page was cleared a moment ago and is in the cache), at most as
+/// much as the second touch, which writes the same bytes where nothing faults.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Bill {
     /// Sum of obtaining, first touch and release.
@@ -83,14 +84,16 @@ pub struct Bill {
     pub in_first_touch: f64,
     /// Share of the release.
     pub in_release: f64,
-    /// A fault of the first touch takes at least that: first less second touch, per fault. `null` where there are no
-    /// faults worth dividing by, and where the second touch does not do what the first did.
+    /// A fault of the first touch takes at least that: first less second touch, per fault. `null`
+    /// where there are no faults worth dividing by, and where the second touch does not do what the
+    /// first did.
     pub fault_ns_low: Option<f64>,
     /// And at most that: first touch, per fault.
     pub fault_ns_high: Option<f64>,
     /// The call's time per page that came with it; `null` where it brought none worth dividing by.
     pub populated_ns: Option<f64>,
-    /// How many pages came with the call, where `populated_ns` is told. Of a file, one fault maps several.
+    /// How many pages came with the call, where `populated_ns` is told. Of a file, one fault maps
+    /// several.
     #[serde(default)]
     pub populated_pages: Option<f64>,
 }

@@ -1,5 +1,5 @@
-//! What `firsttouch trace` tells: lines in the order of their beginnings, a summary, and the table of `-c`.
-//! docs/trace.md describes them for other programs.
+//! What `firsttouch trace` tells: lines in the order of their beginnings, a summary, and the table
+//! of `-c`. docs/trace.md describes them for other programs.
 
 mod json;
 mod table;
@@ -43,7 +43,8 @@ pub enum LineKind {
 pub struct SyscallLine {
     /// Its name.
     pub name: &'static str,
-    /// The whole call as strace prints it, with what it returned: `munmap(0x7f1c2a000000, 4096) = 0`.
+    /// The whole call as strace prints it, with what it returned: `munmap(0x7f1c2a000000, 4096) =
+    /// 0`.
     pub text: String,
     /// What it was given; empty if that was not asked for.
     pub arguments: Vec<Argument>,
@@ -195,7 +196,8 @@ pub struct Burst {
     pub high: u64,
     /// How they moved.
     pub order: BurstOrder,
-    /// How far each is from the one before, if all of three or more are equally far, and that is more than a page.
+    /// How far each is from the one before, if all of three or more are equally far, and that is
+    /// more than a page.
     pub apart_bytes: Option<u64>,
     /// How long half of them took at most, within 1 %; `None` if that is known of none.
     pub p50_ns: Option<u64>,
@@ -237,10 +239,12 @@ pub struct TraceSummary {
     pub faults_seen: u64,
     /// Faults that a counting event counted over the same time, with the same things left out.
     pub faults_counted: Option<u64>,
-    /// Minor faults as wait4(2) has them: with those of the kernel, pages that one call populated included.
+    /// Minor faults as wait4(2) has them: with those of the kernel, pages that one call populated
+    /// included.
     pub rusage_minor_faults: Option<u64>,
     /// Major faults as wait4(2) has them.
     pub rusage_major_faults: Option<u64>,
-    /// What its records add to a fault, in nanoseconds, measured at the end of the trace: an upper bound of what they add to each latency.
+    /// What its records add to a fault, in nanoseconds, measured at the end of the trace: an upper
+    /// bound of what they add to each latency.
     pub recording_ns: Option<u64>,
 }

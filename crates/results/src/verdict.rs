@@ -86,7 +86,8 @@ pub struct Placebo {
 }
 
 impl Placebo {
-    /// How far from 1 its interval reaches, as a share: what noise alone makes of no difference. `None` without one.
+    /// How far from 1 its interval reaches, as a share: what noise alone makes of no difference.
+    /// `None` without one.
     #[must_use]
     pub fn noise_floor(&self) -> Option<f64> {
         let (low, high) = self.low.zip(self.high)?;

@@ -89,14 +89,19 @@ pub(crate) struct OneMapping {
 
 impl OneMapping {
     pub(crate) fn new(blocks: u64) -> Self {
-        OneMapping { blocks: usize::try_from(blocks).unwrap_or(usize::MAX).max(1), parts: Mutex::default() }
+        OneMapping {
+            blocks: usize::try_from(blocks).unwrap_or(usize::MAX).max(1),
+            parts: Mutex::default(),
+        }
     }
 
     /// A part of `len` bytes. Each begins at a page, so that no two have one in common.
     pub(crate) fn take(&self, len: usize) -> Result<MappingPart, Errno> {
         let mut parts = self.parts.lock().map_err(|_| Errno::NO_MEMORY)?;
         if parts.is_empty() {
-            let step = usize::try_from(page_bytes()).ok().and_then(|page| len.checked_next_multiple_of(page));
+            let step = usize::try_from(page_bytes())
+                .ok()
+                .and_then(|page| len.checked_next_multiple_of(page));
             let whole = step.and_then(|step| step.checked_mul(self.blocks));
             let (Some(step), Some(whole)) = (step, whole) else { return Err(Errno::NO_MEMORY) };
             *parts = OwnMapping::new(whole, Policy::Plain)?.split(step, len);

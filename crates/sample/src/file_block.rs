@@ -30,20 +30,31 @@ pub(crate) struct FileParts {
 
 impl FileParts {
     pub(crate) fn new(file: JobFile) -> Self {
-        FileParts { file: Inherited::new(file.descriptor), bytes: file.bytes, next: AtomicU64::new(0) }
+        FileParts {
+            file: Inherited::new(file.descriptor),
+            bytes: file.bytes,
+            next: AtomicU64::new(0),
+        }
     }
 
     /// Where the next part of `len` bytes is.
     fn next(&self, len: usize) -> u64 {
         let step = (len as u64).next_multiple_of(page_bytes());
         let fits = |start: u64| if start + step > self.bytes { 0 } else { start };
-        let took = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |start| Some(fits(start) + step));
+        let took = self
+            .next
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |start| Some(fits(start) + step));
         fits(took.unwrap_or(0))
     }
 
     /// Opens the file and maps a part.
     #[inline]
-    pub(crate) fn map(&self, len: usize, sharing: Sharing, hint: Hint) -> Result<FileMapping, Errno> {
+    pub(crate) fn map(
+        &self,
+        len: usize,
+        sharing: Sharing,
+        hint: Hint,
+    ) -> Result<FileMapping, Errno> {
         FileMapping::new(self.file.open(Route::Cached)?, self.next(len), len, sharing, hint)
     }
 

@@ -45,7 +45,9 @@ type Measured = Result<(PhaseCost, u64, u64), Errno>;
 pub(crate) fn measure(group: FloorGroup, bytes: u64, block_bytes: u64) -> MeasuredFloors {
     let page = page_bytes();
     let size_bytes = bytes.div_ceil(page) * page;
-    let (Ok(len), Ok(block_len)) = (usize::try_from(size_bytes), usize::try_from(block_bytes.max(1))) else {
+    let (Ok(len), Ok(block_len)) =
+        (usize::try_from(size_bytes), usize::try_from(block_bytes.max(1)))
+    else {
         return MeasuredFloors { size_bytes, floors: group.unmeasured() };
     };
     let pages = size_bytes / page;
@@ -66,7 +68,8 @@ pub(crate) fn measure(group: FloorGroup, bytes: u64, block_bytes: u64) -> Measur
 /// Everything but what other groups have. The passes are the first that take memory, so that they
 /// find it as a sample does; of the page by page writing only what happens in the cache is timed.
 fn faults(len: usize, block_len: usize, pages: u64) -> FaultFloors {
-    let mut mappings: Vec<Option<OwnMapping>> = (0..(len / block_len).clamp(1, MAPPINGS_MAX)).map(|_| None).collect();
+    let mut mappings: Vec<Option<OwnMapping>> =
+        (0..(len / block_len).clamp(1, MAPPINGS_MAX)).map(|_| None).collect();
     let timer = timer();
     let reading_ns = timer.0.time_ns as f64 / timer.1 as f64;
     let syscall = (phase(|| (0..CALLS).for_each(|_| cheapest_call())), CALLS, 0);
@@ -161,7 +164,8 @@ fn interruptions(block_len: usize) -> Result<[(PhaseCost, u64, u64); 2], Errno> 
         mapping.forget_pages()?;
         let interrupted = phase(|| {
             for start in (0..EXISTING_BYTES).step_by(block_len) {
-                mapping.fill_range(start..EXISTING_BYTES.min(start.saturating_add(block_len)), VALUE);
+                mapping
+                    .fill_range(start..EXISTING_BYTES.min(start.saturating_add(block_len)), VALUE);
             }
         });
         mapping.forget_pages()?;
@@ -210,7 +214,11 @@ fn huge_ranges(mapping: &OwnMapping, len: usize) -> std::iter::StepBy<std::ops::
 }
 
 /// Touches and fills `unit` bytes from each of `offsets`; the time is that of the filling.
-fn filled_after_fault(mapping: &mut OwnMapping, offsets: impl Iterator<Item = usize>, unit: usize) -> (PhaseCost, u64) {
+fn filled_after_fault(
+    mapping: &mut OwnMapping,
+    offsets: impl Iterator<Item = usize>,
+    unit: usize,
+) -> (PhaseCost, u64) {
     let (mut time_ns, mut count) = (0, 0);
     let whole = phase(|| {
         for offset in offsets {
@@ -257,7 +265,9 @@ fn judged(measured: Measured) -> MeasuredFloor {
             };
             MeasuredFloor { time_ns: cost.time_ns, units, minor_faults: cost.minor_faults, invalid }
         }
-        Err(errno) => MeasuredFloor { invalid: Some(errno.to_string()), ..MeasuredFloor::default() },
+        Err(errno) => {
+            MeasuredFloor { invalid: Some(errno.to_string()), ..MeasuredFloor::default() }
+        }
     }
 }
 

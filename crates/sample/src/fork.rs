@@ -33,7 +33,8 @@ pub(crate) fn fork_and_touch<B: Block>(
         }
         Between::ForkChild => {
             let touch = || {
-                let PhaseCost { time_ns, minor_faults, major_faults } = phase(|| toucher.again(blocks));
+                let PhaseCost { time_ns, minor_faults, major_faults } =
+                    phase(|| toucher.again(blocks));
                 [time_ns, minor_faults, major_faults]
             };
             let mut child = fork_asleep(&mut phases.between, touch)?;

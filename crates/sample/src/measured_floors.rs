@@ -59,9 +59,15 @@ impl FloorGroup {
         match self {
             FloorGroup::Faults => GroupFloors::Faults(Box::default()),
             FloorGroup::Populate => GroupFloors::Populate { populate: none() },
-            FloorGroup::Huge => GroupFloors::Huge { huge_fault: none(), write_after_huge_fault: none() },
-            FloorGroup::Stores => GroupFloors::Stores { store: none(), store_past_caches: none(), clear_cold: none() },
-            FloorGroup::Copies => GroupFloors::Copies { memcpy: none(), read: none(), read_memfd: none() },
+            FloorGroup::Huge => {
+                GroupFloors::Huge { huge_fault: none(), write_after_huge_fault: none() }
+            }
+            FloorGroup::Stores => {
+                GroupFloors::Stores { store: none(), store_past_caches: none(), clear_cold: none() }
+            }
+            FloorGroup::Copies => {
+                GroupFloors::Copies { memcpy: none(), read: none(), read_memfd: none() }
+            }
         }
     }
 }

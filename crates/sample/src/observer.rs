@@ -37,10 +37,15 @@ impl Observer {
 
     pub(crate) fn after_obtain(mut self) -> Self {
         let resident = resident_now().map(|r| r.rss_bytes);
-        self.resident_growth_bytes = resident.zip(self.resident_before).map(|(now, then)| now.saturating_sub(then));
-        let growth = allocator::program_break().zip(self.break_before).map(|(now, then)| now.saturating_sub(then));
+        self.resident_growth_bytes =
+            resident.zip(self.resident_before).map(|(now, then)| now.saturating_sub(then));
+        let growth = allocator::program_break()
+            .zip(self.break_before)
+            .map(|(now, then)| now.saturating_sub(then));
         self.break_growth_bytes = growth.unwrap_or(0) as u64;
-        let space = address_space_bytes().zip(self.space_before).map(|(now, then)| now.saturating_sub(then));
+        let space = address_space_bytes()
+            .zip(self.space_before)
+            .map(|(now, then)| now.saturating_sub(then));
         self.mapped_growth_bytes = space.unwrap_or(0).saturating_sub(self.break_growth_bytes);
         self
     }

@@ -40,7 +40,9 @@ pub(crate) fn measure_source(job: &Job) -> Result<Measurement, String> {
         Source::Calloc => measure(job, HeapBlock::calloc),
         Source::AlignedAlloc => measure(job, |len| HeapBlock::aligned(alignment(len), len)),
         Source::Realloc => measure(job, |len| HeapBlock::grown(len, fill, Growth::Doubling)),
-        Source::ReallocSteps => measure(job, |len| HeapBlock::grown(len, fill, Growth::Steps(GROWTH_STEP_BYTES))),
+        Source::ReallocSteps => {
+            measure(job, |len| HeapBlock::grown(len, fill, Growth::Steps(GROWTH_STEP_BYTES)))
+        }
         Source::Mremap => measure(job, |len| OwnMapping::grown(len, fill)),
         Source::Brk => measure(job, BreakBlock::new),
         Source::Small(workload) => small::measure_job(job, workload),

@@ -8,12 +8,18 @@ pub(crate) const STRIDE_PAGES: usize = 16;
 /// The order in which `pages` pages are touched, by index; `None`: by address. `draw(n)` gives a
 /// number below n.
 #[must_use]
-pub(crate) fn page_order(order: PageOrder, pages: usize, mut draw: impl FnMut(u64) -> u64) -> Option<Vec<u32>> {
+pub(crate) fn page_order(
+    order: PageOrder,
+    pages: usize,
+    mut draw: impl FnMut(u64) -> u64,
+) -> Option<Vec<u32>> {
     let all = 0..u32::try_from(pages).unwrap_or(u32::MAX);
     match order {
         PageOrder::Sequential => None,
         PageOrder::Strided => Some(
-            (0..STRIDE_PAGES).flat_map(|first| all.clone().skip(first).step_by(STRIDE_PAGES)).collect::<Vec<u32>>(),
+            (0..STRIDE_PAGES)
+                .flat_map(|first| all.clone().skip(first).step_by(STRIDE_PAGES))
+                .collect::<Vec<u32>>(),
         ),
         PageOrder::Random => {
             let mut order: Vec<u32> = all.collect();

@@ -54,8 +54,12 @@ pub(crate) fn between<B: Block>(
     match what {
         Between::Nothing => Ok(()),
         // By `fork_and_touch`, in processes of one thread.
-        Between::Fork | Between::Vfork | Between::ForkParent | Between::ForkChild => Err(Errno::NOT_SUPPORTED),
-        Between::DontNeed => blocks.iter_mut().flatten().try_for_each(|block| block.give_back(false)),
+        Between::Fork | Between::Vfork | Between::ForkParent | Between::ForkChild => {
+            Err(Errno::NOT_SUPPORTED)
+        }
+        Between::DontNeed => {
+            blocks.iter_mut().flatten().try_for_each(|block| block.give_back(false))
+        }
         Between::Free => blocks.iter_mut().flatten().try_for_each(|block| block.give_back(true)),
         Between::Anew => {
             release(blocks);
@@ -91,7 +95,11 @@ pub(crate) fn phase(work: impl FnOnce()) -> PhaseCost {
     work();
     let elapsed = start.elapsed();
     let used = Usage::of_this_thread().since(&before);
-    PhaseCost { time_ns: nanoseconds(elapsed), minor_faults: used.minor_faults, major_faults: used.major_faults }
+    PhaseCost {
+        time_ns: nanoseconds(elapsed),
+        minor_faults: used.minor_faults,
+        major_faults: used.major_faults,
+    }
 }
 
 /// Bytes of `[address, address + size)` in whole aligned 2 MiB ranges.

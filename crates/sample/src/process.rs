@@ -54,14 +54,18 @@ pub fn answer(task: &Task) -> Answer {
             warm(*bytes);
             Answer::Warmed
         }
-        Task::Floors { group, bytes, block_bytes, .. } => Answer::Floors(floors::measure(*group, *bytes, *block_bytes)),
+        Task::Floors { group, bytes, block_bytes, .. } => {
+            Answer::Floors(floors::measure(*group, *bytes, *block_bytes))
+        }
     }
 }
 
 /// Touches huge pages where the kernel gives them: that takes a fifth of the time.
 fn warm(bytes: u64) {
     let Ok(len) = usize::try_from(bytes) else { return };
-    if let Ok(mut mapping) = OwnMapping::new(len, Policy::HugePage).or_else(|_| OwnMapping::new(len, Policy::Plain)) {
+    if let Ok(mut mapping) =
+        OwnMapping::new(len, Policy::HugePage).or_else(|_| OwnMapping::new(len, Policy::Plain))
+    {
         mapping.touch_pages();
     }
 }
@@ -69,13 +73,18 @@ fn warm(bytes: u64) {
 fn measured(job: &Job) -> Answer {
     if job.pattern.between == Between::Trim && !sys::allocator::trims() {
         let library = malloc_origin().unwrap_or_else(|| "this process's allocator".to_owned());
-        return Answer::Failed { reason: format!("between = \"trim\": {library} has no malloc_trim(3) of its own") };
+        return Answer::Failed {
+            reason: format!("between = \"trim\": {library} has no malloc_trim(3) of its own"),
+        };
     }
     if let Some(earlier) = job.before {
         // The same batch by other means, measured in just the same way, and forgotten.
-        let first = Job { source: earlier.source, fill: earlier.fill, observe: false, ..job.clone() };
+        let first =
+            Job { source: earlier.source, fill: earlier.fill, observe: false, ..job.clone() };
         if let Err(error) = measure_source(&first) {
-            return Answer::Failed { reason: format!("{}, before it: {error}", first.source.name()) };
+            return Answer::Failed {
+                reason: format!("{}, before it: {error}", first.source.name()),
+            };
         }
     }
     match measure_source(job) {
@@ -97,7 +106,11 @@ pub(crate) fn measure<B: Block>(
         return Err(reason);
     }
     let observer = |job: &Job| job.observe.then(Observer::begin);
-    if job.threads > 1 { threads::measure(job, obtain, observer) } else { alone(job, obtain, observer) }
+    if job.threads > 1 {
+        threads::measure(job, obtain, observer)
+    } else {
+        alone(job, obtain, observer)
+    }
 }
 
 /// Monomorphic, so that a phase is a loop over direct calls.
@@ -135,10 +148,12 @@ fn alone<B: Block>(
     let resident = resident_now();
     let huge_eligible_bytes = eligible_of(&blocks, &sizes);
     if job.pattern.between.forks() {
-        fork_and_touch(&mut blocks, &toucher, job.pattern, &mut phases).map_err(|error| error.to_string())?;
+        fork_and_touch(&mut blocks, &toucher, job.pattern, &mut phases)
+            .map_err(|error| error.to_string())?;
     } else {
         if job.pattern.between != Between::Nothing {
-            phases.between = phase(|| outcome = between(&mut blocks, &sizes, job.pattern.between, &obtain));
+            phases.between =
+                phase(|| outcome = between(&mut blocks, &sizes, job.pattern.between, &obtain));
             outcome.map_err(words)?;
         }
         if job.pattern.passes > 1 {
@@ -153,10 +168,14 @@ fn alone<B: Block>(
     Ok(Measurement {
         phases,
         rss_bytes: resident.map(|r| r.rss_bytes),
-        huge_bytes: resident.zip(huge_before).map(|(after, before)| after.huge_bytes.saturating_sub(before)),
+        huge_bytes: resident
+            .zip(huge_before)
+            .map(|(after, before)| after.huge_bytes.saturating_sub(before)),
         huge_eligible_bytes,
         involuntary_switches: usage_after.involuntary_switches - usage.involuntary_switches,
-        run_delay_ns: delay_after.zip(delay).map(|(after, before)| nanoseconds(after.saturating_sub(before))),
+        run_delay_ns: delay_after
+            .zip(delay)
+            .map(|(after, before)| nanoseconds(after.saturating_sub(before))),
         observation,
         timings: stopwatch.map(|watch| watch.timings()),
         ..Measurement::default()

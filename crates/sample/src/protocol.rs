@@ -47,7 +47,9 @@ impl Task {
     pub fn parent(&self) -> u32 {
         match self {
             Task::Measure(job) => job.parent,
-            Task::Allocator { parent } | Task::Warm { parent, .. } | Task::Floors { parent, .. } => *parent,
+            Task::Allocator { parent }
+            | Task::Warm { parent, .. }
+            | Task::Floors { parent, .. } => *parent,
         }
     }
 }
@@ -69,10 +71,16 @@ pub enum FloorGroup {
 
 impl FloorGroup {
     /// Those that explain arms.
-    pub const BESIDE: [FloorGroup; 3] = [FloorGroup::Faults, FloorGroup::Populate, FloorGroup::Huge];
+    pub const BESIDE: [FloorGroup; 3] =
+        [FloorGroup::Faults, FloorGroup::Populate, FloorGroup::Huge];
     /// All of them.
-    pub const ALL: [FloorGroup; 5] =
-        [FloorGroup::Faults, FloorGroup::Populate, FloorGroup::Huge, FloorGroup::Stores, FloorGroup::Copies];
+    pub const ALL: [FloorGroup; 5] = [
+        FloorGroup::Faults,
+        FloorGroup::Populate,
+        FloorGroup::Huge,
+        FloorGroup::Stores,
+        FloorGroup::Copies,
+    ];
 }
 
 /// A measurement: obtain, touch, touch again, release.

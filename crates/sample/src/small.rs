@@ -49,7 +49,8 @@ pub enum Workload {
 
 impl Workload {
     /// All of them.
-    pub const ALL: [Workload; 4] = [Workload::Fixed, Workload::Mixed, Workload::Larson, Workload::Exchange];
+    pub const ALL: [Workload; 4] =
+        [Workload::Fixed, Workload::Mixed, Workload::Larson, Workload::Exchange];
 
     /// As in an experiment.
     #[must_use]
@@ -94,7 +95,11 @@ const PAIRS_MIN: u64 = 1000;
 /// How many pairs make a sample.
 #[must_use]
 pub fn pairs_for(size_bytes: u64) -> u64 {
-    if size_bytes <= SMALL_BYTES { PAIRS } else { (PAIRS * SMALL_BYTES / size_bytes).max(PAIRS_MIN) }
+    if size_bytes <= SMALL_BYTES {
+        PAIRS
+    } else {
+        (PAIRS * SMALL_BYTES / size_bytes).max(PAIRS_MIN)
+    }
 }
 
 /// Does `job`, whose operations are pairs.
@@ -140,9 +145,11 @@ pub fn measure(
     threads: u64,
     seed: u64,
 ) -> Result<Measurement, String> {
-    let size = u32::try_from(size_bytes).map_err(|_| format!("{size_bytes} bytes are no small object"))?;
+    let size =
+        u32::try_from(size_bytes).map_err(|_| format!("{size_bytes} bytes are no small object"))?;
     let size = size.max(Object::BYTES_MIN);
-    let threads = usize::try_from(workload.threads(threads)).map_err(|_| format!("{threads} threads are too many"))?;
+    let threads = usize::try_from(workload.threads(threads))
+        .map_err(|_| format!("{threads} threads are too many"))?;
     rehearse();
     let huge_before = resident_now().map(|resident| resident.huge_bytes);
     let done = match workload {
@@ -155,7 +162,9 @@ pub fn measure(
     done.tally.judge(pairs)?;
     let mut measurement = Measurement {
         rss_bytes: resident.map(|resident| resident.rss_bytes),
-        huge_bytes: resident.zip(huge_before).map(|(after, before)| after.huge_bytes.saturating_sub(before)),
+        huge_bytes: resident
+            .zip(huge_before)
+            .map(|(after, before)| after.huge_bytes.saturating_sub(before)),
         involuntary_switches: done.involuntary_switches,
         run_delay_ns: done.run_delay_ns,
         ..Measurement::default()
@@ -187,7 +196,9 @@ mod tests {
     #[test]
     fn every_pair_is_counted_whatever_the_threads_and_the_rest() {
         for workload in Workload::ALL {
-            for (pairs, threads) in [(0, 1), (1, 1), (100, 1), (20_011, 1), (20_011, 2), (20_011, 3), (2, 5)] {
+            for (pairs, threads) in
+                [(0, 1), (1, 1), (100, 1), (20_011, 1), (20_011, 2), (20_011, 3), (2, 5)]
+            {
                 let tally = run(workload, pairs, threads, 1);
                 let counted = (tally.allocated, tally.freed, tally.damaged, tally.failed);
                 assert_eq!(counted, (pairs, pairs, 0, None), "{workload:?} {threads}");
@@ -208,7 +219,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_an_answer() {
-        assert!(measure(Workload::Fixed, 1, 1 << 33, 1, 1).unwrap_err().contains("no small object"));
+        assert!(
+            measure(Workload::Fixed, 1, 1 << 33, 1, 1).unwrap_err().contains("no small object")
+        );
         let tiny = measure(Workload::Fixed, 10, 1, 1, 1).unwrap();
         assert!(tiny.phases.obtain.time_ns > 0, "a byte is made eight, which hold a tag");
     }

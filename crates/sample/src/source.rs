@@ -108,9 +108,10 @@ impl Source {
             Source::MmapPopulateWrite => "mmap+populate-write",
             Source::MmapNoHugePage => "mmap+nohugepage",
             Source::MmapCollapse => "mmap+collapse",
-            Source::MmapMidPages(kib) => {
-                MID_PAGES_KIB.iter().find(|(size, _)| *size == kib).map_or("mmap+pages", |(_, name)| name)
-            }
+            Source::MmapMidPages(kib) => MID_PAGES_KIB
+                .iter()
+                .find(|(size, _)| *size == kib)
+                .map_or("mmap+pages", |(_, name)| name),
             Source::MmapHugetlb2M => "mmap+hugetlb-2MiB",
             Source::MmapHugetlb1G => "mmap+hugetlb-1GiB",
             Source::Realloc => "realloc",
@@ -136,7 +137,11 @@ impl Source {
         self.counts_pairs()
             || matches!(
                 self,
-                Source::Malloc | Source::Calloc | Source::Realloc | Source::ReallocSteps | Source::AlignedAlloc
+                Source::Malloc
+                    | Source::Calloc
+                    | Source::Realloc
+                    | Source::ReallocSteps
+                    | Source::AlignedAlloc
             )
     }
 

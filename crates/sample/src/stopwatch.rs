@@ -94,7 +94,8 @@ impl Timing {
     pub fn of(times_ns: &[u64]) -> Self {
         let mut sorted = times_ns.to_vec();
         sorted.sort_unstable();
-        let mut timing = Timing { max_ns: sorted.last().copied().unwrap_or(0), buckets: Vec::new() };
+        let mut timing =
+            Timing { max_ns: sorted.last().copied().unwrap_or(0), buckets: Vec::new() };
         for time_ns in sorted {
             match timing.buckets.last_mut() {
                 Some(bucket) if time_ns < bucket.high_ns => bucket.count += 1,
@@ -125,9 +126,14 @@ mod tests {
 
     #[test]
     fn buckets_are_narrow() {
-        for (time, low, high) in
-            [(0, 0, 1), (9, 9, 10), (199, 195, 200), (200, 200, 205), (1234, 1200, 1250), (5_049, 5_000, 5_050)]
-        {
+        for (time, low, high) in [
+            (0, 0, 1),
+            (9, 9, 10),
+            (199, 195, 200),
+            (200, 200, 205),
+            (1234, 1200, 1250),
+            (5_049, 5_000, 5_050),
+        ] {
             let bucket = bucket_of(time);
             assert_eq!((bucket.low_ns, bucket.high_ns), (low, high), "{time}");
         }

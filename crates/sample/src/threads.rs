@@ -68,13 +68,17 @@ pub(crate) fn measure<B: Block>(
                 Ok(handle) => crew.push(handle),
                 Err(error) => {
                     gate.decide(false);
-                    return Err(format!("thread {} of {threads} could not be started: {error}", thread + 1));
+                    return Err(format!(
+                        "thread {} of {threads} could not be started: {error}",
+                        thread + 1
+                    ));
                 }
             }
         }
         gate.decide(true);
         let rest = conduct(&barrier, observer);
-        let shares: Vec<Share> = crew.into_iter().filter_map(|thread| thread.join().ok().flatten()).collect();
+        let shares: Vec<Share> =
+            crew.into_iter().filter_map(|thread| thread.join().ok().flatten()).collect();
         Ok((shares, rest))
     })?;
     if let Some(errno) = failure.into_inner().unwrap_or_default() {
@@ -105,7 +109,10 @@ impl Gate {
     }
 
     fn opened(&self) -> bool {
-        let state = self.open.lock().and_then(|state| self.decided.wait_while(state, |open| open.is_none()));
+        let state = self
+            .open
+            .lock()
+            .and_then(|state| self.decided.wait_while(state, |open| open.is_none()));
         state.is_ok_and(|open| *open == Some(true))
     }
 }
@@ -160,7 +167,9 @@ fn share<B: Block>(
         parts,
         huge_eligible_bytes,
         involuntary_switches: usage_after.involuntary_switches - usage.involuntary_switches,
-        run_delay_ns: delay_after.zip(delay).map(|(after, before)| nanoseconds(after.saturating_sub(before))),
+        run_delay_ns: delay_after
+            .zip(delay)
+            .map(|(after, before)| nanoseconds(after.saturating_sub(before))),
     }
 }
 
@@ -194,7 +203,9 @@ fn conduct(barrier: &Barrier, observer: Option<Observer>) -> Measurement {
     phase();
     Measurement {
         rss_bytes: resident.map(|r| r.rss_bytes),
-        huge_bytes: resident.zip(huge_before).map(|(after, before)| after.huge_bytes.saturating_sub(before)),
+        huge_bytes: resident
+            .zip(huge_before)
+            .map(|(after, before)| after.huge_bytes.saturating_sub(before)),
         observation: observer.map(Observer::end),
         ..Measurement::default()
     }

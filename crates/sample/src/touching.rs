@@ -62,12 +62,16 @@ impl Toucher {
         for block in blocks.iter_mut().flatten() {
             match access {
                 PageAccess::Fill => block.fill(self.fill),
-                PageAccess::Write => self.each_page(block.len(), |offset| block.write(offset, self.fill)),
+                PageAccess::Write => {
+                    self.each_page(block.len(), |offset| block.write(offset, self.fill));
+                }
                 PageAccess::Read => self.each_page(block.len(), |offset| block.read(offset)),
                 PageAccess::Sum if self.order.is_none() => block.sum(),
                 PageAccess::Sum => {
                     let len = block.len();
-                    self.each_page(len, |offset| block.sum_of(offset..len.min(offset + self.page_bytes)));
+                    self.each_page(len, |offset| {
+                        block.sum_of(offset..len.min(offset + self.page_bytes));
+                    });
                 }
             }
         }

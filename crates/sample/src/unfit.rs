@@ -16,7 +16,9 @@ impl AccessPattern {
         }
         if self.touch == Touch::Timed && source.writes_while_obtaining() {
             let name = source.name();
-            return Some(format!("{name} is written while it grows: there is no first touch of its own to be timed"));
+            return Some(format!(
+                "{name} is written while it grows: there is no first touch of its own to be timed"
+            ));
         }
         if self.touch == Touch::Fill && self.order != PageOrder::Sequential {
             return Some(
@@ -32,8 +34,12 @@ impl AccessPattern {
                 self.between.name()
             ));
         }
-        if self.between.shares() && matches!(source, Source::MmapHugetlb2M | Source::MmapHugetlb1G) {
-            return Some("copies of hugetlb pages come from the same pool, and kill who finds it empty".to_owned());
+        if self.between.shares() && matches!(source, Source::MmapHugetlb2M | Source::MmapHugetlb1G)
+        {
+            return Some(
+                "copies of hugetlb pages come from the same pool, and kill who finds it empty"
+                    .to_owned(),
+            );
         }
         match source {
             Source::File(file) => {
@@ -42,23 +48,37 @@ impl AccessPattern {
                 }
             }
             _ if self.touch == Touch::Sum => {
-                return Some(format!("touch = \"sum\" adds up the bytes of a file, and {} is none", source.name()));
+                return Some(format!(
+                    "touch = \"sum\" adds up the bytes of a file, and {} is none",
+                    source.name()
+                ));
             }
             _ if self.cache == Cache::Cold => {
-                return Some(format!("cache = \"cold\" is about files, and {} is none", source.name()));
+                return Some(format!(
+                    "cache = \"cold\" is about files, and {} is none",
+                    source.name()
+                ));
             }
             _ => {}
         }
         let advice = matches!(self.between, Between::DontNeed | Between::Free);
         if advice && (source.is_of_the_heap() || source == Source::Brk) {
             let name = self.between.name();
-            return Some(format!("between = \"{name}\" is advice on a mapping, and {} is none", source.name()));
+            return Some(format!(
+                "between = \"{name}\" is advice on a mapping, and {} is none",
+                source.name()
+            ));
         }
         if self.between == Between::Free && source == Source::MmapShared {
-            return Some("MADV_FREE is for private memory, and mmap+shared is not (madvise(2))".to_owned());
+            return Some(
+                "MADV_FREE is for private memory, and mmap+shared is not (madvise(2))".to_owned(),
+            );
         }
         if self.between == Between::Trim && !source.is_of_the_heap() {
-            return Some(format!("between = \"trim\" calls malloc_trim, and {} is not of the heap", source.name()));
+            return Some(format!(
+                "between = \"trim\" calls malloc_trim, and {} is not of the heap",
+                source.name()
+            ));
         }
         None
     }
@@ -68,14 +88,17 @@ impl FileSource {
     /// Why `pattern` cannot be done with it, if it cannot.
     fn unfit(self, pattern: AccessPattern) -> Option<String> {
         let name = self.name();
-        let writes = [pattern.touch.first(), pattern.touch.again()].iter().any(|access| access.writes());
+        let writes =
+            [pattern.touch.first(), pattern.touch.again()].iter().any(|access| access.writes());
         if self.copies() && writes {
             return Some(format!(
                 "{name} only reads: give touch = \"sum\", which reads every byte{}",
                 if self == FileSource::Read { "" } else { ", or \"read\", one byte of every page" }
             ));
         }
-        if self == FileSource::Read && (pattern.touch != Touch::Sum || pattern.order != PageOrder::Sequential) {
+        if self == FileSource::Read
+            && (pattern.touch != Touch::Sum || pattern.order != PageOrder::Sequential)
+        {
             return Some(
                 "read(2) takes one part after the other: give touch = \"sum\" and no order, or the source pread"
                     .to_owned(),
@@ -87,15 +110,17 @@ impl FileSource {
             ));
         }
         if pattern.cache == Cache::Cold && self.place() != Some(Place::Directory) {
-            return Some(format!("{name} is in memory and nowhere else: there is no cold cache of it"));
+            return Some(format!(
+                "{name} is in memory and nowhere else: there is no cold cache of it"
+            ));
         }
         match pattern.between {
             Between::DontNeed if self.copies() => {
                 Some(format!("between = \"dontneed\" is advice on a mapping, and {name} is none"))
             }
-            Between::Free => {
-                Some(format!("MADV_FREE is for private anonymous memory, and {name} is a file (madvise(2))"))
-            }
+            Between::Free => Some(format!(
+                "MADV_FREE is for private anonymous memory, and {name} is a file (madvise(2))"
+            )),
             _ => None,
         }
     }
@@ -113,18 +138,42 @@ mod tests {
         };
         let plain = AccessPattern::default();
         assert_eq!(plain.unfit(Source::Malloc), None);
-        check(AccessPattern { order: PageOrder::Random, ..plain }, Source::Mmap, "touch = \"write\"");
-        check(AccessPattern { between: Between::DontNeed, ..plain }, Source::Malloc, "advice on a mapping");
+        check(
+            AccessPattern { order: PageOrder::Random, ..plain },
+            Source::Mmap,
+            "touch = \"write\"",
+        );
+        check(
+            AccessPattern { between: Between::DontNeed, ..plain },
+            Source::Malloc,
+            "advice on a mapping",
+        );
         check(AccessPattern { between: Between::Free, ..plain }, Source::MmapShared, "private");
         check(AccessPattern { between: Between::Trim, ..plain }, Source::Mmap, "heap");
         check(AccessPattern { passes: 0, ..plain }, Source::Mmap, "at least 1");
         check(AccessPattern { touch: Touch::Timed, ..plain }, Source::Realloc, "no first touch");
-        check(AccessPattern { passes: 1, ..plain }, Source::Small(Workload::Mixed), "small-mixed has no touches");
+        check(
+            AccessPattern { passes: 1, ..plain },
+            Source::Small(Workload::Mixed),
+            "small-mixed has no touches",
+        );
         check(AccessPattern { touch: Touch::Sum, ..plain }, Source::Mmap, "is none");
         check(AccessPattern { cache: Cache::Cold, ..plain }, Source::Malloc, "about files");
-        check(AccessPattern { between: Between::ForkParent, passes: 1, ..plain }, Source::Mmap, "second touch");
-        check(AccessPattern { between: Between::ForkChild, ..plain }, Source::MmapHugetlb2M, "pool");
-        check(AccessPattern { touch: Touch::Read, ..plain }, Source::File(FileSource::Read), "the source pread");
+        check(
+            AccessPattern { between: Between::ForkParent, passes: 1, ..plain },
+            Source::Mmap,
+            "second touch",
+        );
+        check(
+            AccessPattern { between: Between::ForkChild, ..plain },
+            Source::MmapHugetlb2M,
+            "pool",
+        );
+        check(
+            AccessPattern { touch: Touch::Read, ..plain },
+            Source::File(FileSource::Read),
+            "the source pread",
+        );
         let trim = AccessPattern { between: Between::Trim, ..plain };
         check(trim, Source::File(FileSource::Shared), "heap");
     }
@@ -133,7 +182,10 @@ mod tests {
     fn what_cannot_be_done_with_a_file_is_said() {
         let check = |source: FileSource, pattern: AccessPattern, expect: &str| {
             let reason = source.unfit(pattern).unwrap_or_default();
-            assert!(reason.contains(expect) && reason.is_empty() == expect.is_empty(), "{source:?}: {reason:?}");
+            assert!(
+                reason.contains(expect) && reason.is_empty() == expect.is_empty(),
+                "{source:?}: {reason:?}"
+            );
         };
         let touch = |touch| AccessPattern { touch, ..AccessPattern::default() };
         check(FileSource::Shared, touch(Touch::Fill), "");
@@ -146,7 +198,15 @@ mod tests {
         check(FileSource::Shared, cold, "");
         check(FileSource::Tmpfs, cold, "nowhere else");
         check(FileSource::Memfd, cold, "nowhere else");
-        check(FileSource::Private, AccessPattern { between: Between::Free, ..touch(Touch::Fill) }, "MADV_FREE");
-        check(FileSource::Pread, AccessPattern { between: Between::DontNeed, ..touch(Touch::Sum) }, "advice");
+        check(
+            FileSource::Private,
+            AccessPattern { between: Between::Free, ..touch(Touch::Fill) },
+            "MADV_FREE",
+        );
+        check(
+            FileSource::Pread,
+            AccessPattern { between: Between::DontNeed, ..touch(Touch::Sum) },
+            "advice",
+        );
     }
 }

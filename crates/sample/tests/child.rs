@@ -1,5 +1,6 @@
-//! A child's measurement, in a process of its own, as the real one is: address space and resident set are the whole
-//! process's, and another test's threads would move them. So this file has one test.
+//! A child's measurement, in a process of its own, as the real one is: address space and resident
+//! set are the whole process's, and another test's threads would move them. So this file has one
+//! test.
 
 use sample::Source;
 use sample::access_pattern::{AccessPattern, Between, PageOrder, Touch};
@@ -19,8 +20,9 @@ fn measure(job: Job) -> Measurement {
     }
 }
 
-/// Physics: every page of a plain mapping faults on first touch and never again; populated pages do not; an injected
-/// share faults just that much more; what was done before does not count; and threads fault on what is theirs.
+/// Physics: every page of a plain mapping faults on first touch and never again; populated pages do
+/// not; an injected share faults just that much more; what was done before does not count; and
+/// threads fault on what is theirs.
 #[test]
 fn faults_fall_where_the_source_says() {
     let pages = (8_u64 << 20) / sys::limits::page_bytes();
@@ -37,7 +39,8 @@ fn faults_fall_where_the_source_says() {
     let resident = populated.observation.unwrap().resident_after_obtain_bytes.unwrap();
     assert!(resident >= 8 << 20, "{resident}");
 
-    for source in [Source::MmapPopulateWrite, Source::Realloc, Source::ReallocSteps, Source::Mremap] {
+    for source in [Source::MmapPopulateWrite, Source::Realloc, Source::ReallocSteps, Source::Mremap]
+    {
         let measured = measure(job(source));
         assert!(measured.phases.first_touch.minor_faults < pages / 10, "{source:?} {measured:?}");
         assert!(measured.phases.obtain.minor_faults >= pages / 10, "{source:?} {measured:?}");
@@ -46,14 +49,18 @@ fn faults_fall_where_the_source_says() {
         let measured = measure(job(source));
         assert!(measured.phases.first_touch.minor_faults >= pages, "{source:?} {measured:?}");
         let observation = measured.observation.unwrap();
-        let grown =
-            if source == Source::Brk { observation.break_growth_bytes } else { observation.mapped_growth_bytes };
+        let grown = if source == Source::Brk {
+            observation.break_growth_bytes
+        } else {
+            observation.mapped_growth_bytes
+        };
         assert!(grown >= 8 << 20, "{source:?} {observation:?}");
     }
     patterns(pages, small_pages);
 
     let extra_pages = pages / 20;
-    let injected = measure(Job { extra_bytes: extra_pages * sys::limits::page_bytes(), ..job(Source::Mmap) });
+    let injected =
+        measure(Job { extra_bytes: extra_pages * sys::limits::page_bytes(), ..job(Source::Mmap) });
     if small_pages {
         let more = injected.phases.first_touch.minor_faults - plain.phases.first_touch.minor_faults;
         assert!(more.abs_diff(extra_pages) <= 2, "{more} more faults for {extra_pages} more pages");
@@ -61,9 +68,17 @@ fn faults_fall_where_the_source_says() {
 
     let earlier = Some(Earlier { source: Source::Malloc, fill: 0 });
     let second = measure(Job { before: earlier, ..job(Source::Mmap) });
-    assert!(second.phases.first_touch.minor_faults.abs_diff(plain.phases.first_touch.minor_faults) <= 2, "{second:?}");
+    assert!(
+        second.phases.first_touch.minor_faults.abs_diff(plain.phases.first_touch.minor_faults) <= 2,
+        "{second:?}"
+    );
 
-    let shared = measure(Job { threads: 3, operations: 9, cpus: sys::process::allowed_cpus(), ..job(Source::Mmap) });
+    let shared = measure(Job {
+        threads: 3,
+        operations: 9,
+        cpus: sys::process::allowed_cpus(),
+        ..job(Source::Mmap)
+    });
     if small_pages {
         assert!(shared.phases.first_touch.minor_faults >= pages / 8 * 9, "{shared:?}");
         if let Ok(traps) = shared.observation.as_ref().unwrap().traps {
@@ -93,7 +108,10 @@ fn patterns(pages: u64, small_pages: bool) {
 
     let read = with(AccessPattern { touch: Touch::ReadThenWrite, ..plain });
     if small_pages {
-        assert!(faults(read.first_touch) >= pages, "every page is mapped to the page of zeros: {read:?}");
+        assert!(
+            faults(read.first_touch) >= pages,
+            "every page is mapped to the page of zeros: {read:?}"
+        );
         assert!(faults(read.second_touch) >= pages, "and copied when it is written to: {read:?}");
     }
     let only_read = with(AccessPattern { touch: Touch::Read, ..plain });
@@ -101,11 +119,16 @@ fn patterns(pages: u64, small_pages: bool) {
     for order in [PageOrder::Random, PageOrder::Strided] {
         let ordered = with(AccessPattern { touch: Touch::Write, order, ..plain });
         if small_pages {
-            assert!((pages..pages + 8).contains(&faults(ordered.first_touch)), "{order:?} {ordered:?}");
+            assert!(
+                (pages..pages + 8).contains(&faults(ordered.first_touch)),
+                "{order:?} {ordered:?}"
+            );
         }
         assert!(ordered.second_touch.minor_faults <= 2, "{order:?} {ordered:?}");
     }
-    for (between, fresh) in [(Between::DontNeed, true), (Between::Anew, true), (Between::Free, false)] {
+    for (between, fresh) in
+        [(Between::DontNeed, true), (Between::Anew, true), (Between::Free, false)]
+    {
         let again = with(AccessPattern { between, ..plain });
         assert!(again.between.time_ns > 0, "{between:?} {again:?}");
         if small_pages {
@@ -117,8 +140,12 @@ fn patterns(pages: u64, small_pages: bool) {
     assert_eq!(once.second_touch, PhaseCost::default());
 
     let trimmed = AccessPattern { between: Between::Trim, ..plain };
-    let trimmed = measure(Job { pattern: trimmed, ..Job::plain(Source::Malloc, 64 << 10, 128) }).phases;
+    let trimmed =
+        measure(Job { pattern: trimmed, ..Job::plain(Source::Malloc, 64 << 10, 128) }).phases;
     if small_pages && sys::allocator::libc_version().is_some() {
-        assert!(faults(trimmed.second_touch) >= pages / 10 * 9, "a trimmed heap faults again: {trimmed:?}");
+        assert!(
+            faults(trimmed.second_touch) >= pages / 10 * 9,
+            "a trimmed heap faults again: {trimmed:?}"
+        );
     }
 }

@@ -1,21 +1,22 @@
 //! The sign test's distribution: fair coins, exactly.
 
-/// `2 · P(Bin(n, ½) < k)`: how often the interval from the k-th smallest to the k-th largest of `n` values misses the
-/// true median, whatever the distribution. At most 1; 0 for `k` = 0.
+/// `2 · P(Bin(n, ½) < k)`: how often the interval from the k-th smallest to the k-th largest of `n`
+/// values misses the true median, whatever the distribution. At most 1; 0 for `k` = 0.
 #[must_use]
 pub fn two_sided_tail(n: usize, k: usize) -> f64 {
     tails(n).nth(k).unwrap_or(1.0).min(1.0)
 }
 
-/// The largest rank `k` (counted from 1) whose two-sided tail is within `alpha`; 0 if even `k` = 1 is not, in which
-/// case `n` values allow no interval.
+/// The largest rank `k` (counted from 1) whose two-sided tail is within `alpha`; 0 if even `k` = 1
+/// is not, in which case `n` values allow no interval.
 #[must_use]
 pub fn largest_rank(n: usize, alpha: f64) -> usize {
     // tails(n) starts with k = 0, whose tail is 0.
     tails(n).take_while(|&tail| tail <= alpha).count().saturating_sub(1).min(n / 2)
 }
 
-/// `2 · P(Bin(n, ½) < k)` for k = 0, 1, 2, … n. Summed from logarithms, so that large `n` does not underflow.
+/// `2 · P(Bin(n, ½) < k)` for k = 0, 1, 2, … n. Summed from logarithms, so that large `n` does not
+/// underflow.
 fn tails(n: usize) -> impl Iterator<Item = f64> {
     let log_all = n as f64 * std::f64::consts::LN_2;
     let mut log_choose = 0.0;
@@ -54,7 +55,10 @@ mod tests {
             for alpha in [0.05, 0.01, 0.001_25] {
                 let k = largest_rank(n, alpha);
                 assert!(two_sided_tail(n, k) <= alpha);
-                assert!(k == n / 2 || two_sided_tail(n, k + 1) > alpha, "n {n}: {k} is not the largest");
+                assert!(
+                    k == n / 2 || two_sided_tail(n, k + 1) > alpha,
+                    "n {n}: {k} is not the largest"
+                );
             }
         }
     }

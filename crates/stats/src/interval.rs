@@ -1,4 +1,5 @@
-//! The interval of a median by the sign test: two of the values themselves, so it assumes no distribution.
+//! The interval of a median by the sign test: two of the values themselves, so it assumes no
+//! distribution.
 
 /// An interval on the scale of its input (log ratios, unless said otherwise).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,12 +18,13 @@ impl Interval {
     }
 }
 
-/// From the `rank`-th smallest to the `rank`-th largest of `values_sorted`; `None` for rank 0 (no interval at this
-/// confidence) or when there are fewer than `2 · rank` values.
+/// From the `rank`-th smallest to the `rank`-th largest of `values_sorted`; `None` for rank 0 (no
+/// interval at this confidence) or when there are fewer than `2 · rank` values.
 #[must_use]
 pub fn sign_interval(values_sorted: &[f64], rank: usize) -> Option<Interval> {
     let n = values_sorted.len();
-    (rank > 0 && 2 * rank <= n).then(|| Interval { low: values_sorted[rank - 1], high: values_sorted[n - rank] })
+    (rank > 0 && 2 * rank <= n)
+        .then(|| Interval { low: values_sorted[rank - 1], high: values_sorted[n - rank] })
 }
 
 #[cfg(test)]
@@ -54,7 +56,8 @@ mod tests {
             }
         }
 
-        /// Swapping arm and baseline mirrors the interval: nothing depends on which is called the baseline.
+        /// Swapping arm and baseline mirrors the interval: nothing depends on which is called the
+        /// baseline.
         #[test]
         fn swapping_arm_and_baseline_mirrors(values in prop::collection::vec(-1.0..1.0_f64, 2..60), rank in 1_usize..30) {
             prop_assume!(2 * rank <= values.len());

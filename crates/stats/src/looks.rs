@@ -2,7 +2,8 @@
 
 use crate::binomial::{largest_rank, two_sided_tail};
 
-/// A look at the data: after how many blocks, and the error probability allowed up to and including it.
+/// A look at the data: after how many blocks, and the error probability allowed up to and including
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Look {
     /// Blocks that count.
@@ -19,8 +20,9 @@ pub const LOOKS: [Look; 4] = [
     Look { blocks: 96, alpha: 0.05 },
 ];
 
-/// The account from which looks are paid. Each of the `comparisons` has an equal share of every look's allowance
-/// (Bonferroni), and what a look could not spend, because ranks are whole numbers, is there for the next.
+/// The account from which looks are paid. Each of the `comparisons` has an equal share of every
+/// look's allowance (Bonferroni), and what a look could not spend, because ranks are whole numbers,
+/// is there for the next.
 #[derive(Debug, Clone)]
 pub struct Spending {
     comparisons: usize,
@@ -29,14 +31,15 @@ pub struct Spending {
 }
 
 impl Spending {
-    /// An account for `comparisons` confirmatory comparisons (at least one is assumed; the placebo is not one).
+    /// An account for `comparisons` confirmatory comparisons (at least one is assumed; the placebo
+    /// is not one).
     #[must_use]
     pub fn new(comparisons: usize) -> Self {
         Spending { comparisons: comparisons.max(1), spent: 0.0 }
     }
 
-    /// Pays for a look and returns the rank of its intervals: the largest `k` with
-    /// `2 · P(Bin(n, ½) < k) ≤ alpha / comparisons − spent`; 0 if the look affords no interval, which costs nothing.
+    /// Pays for a look and returns the rank of its intervals: the largest `k` with `2 · P(Bin(n, ½)
+    /// < k) ≤ alpha / comparisons − spent`; 0 if the look affords no interval, which costs nothing.
     pub fn pay(&mut self, look: Look) -> usize {
         let rank = largest_rank(look.blocks, look.alpha / self.comparisons as f64 - self.spent);
         self.spent += two_sided_tail(look.blocks, rank);
@@ -64,7 +67,8 @@ mod tests {
     }
 
     proptest! {
-        /// However the looks fall, all comparisons together never spend more than the last look's allowance.
+        /// However the looks fall, all comparisons together never spend more than the last look's
+        /// allowance.
         #[test]
         fn never_overdrawn(comparisons in 1_usize..40, mut blocks in prop::collection::vec(1_usize..300, 1..12)) {
             blocks.sort_unstable();

@@ -6,9 +6,9 @@ use crate::order::sorted;
 const SMALLEST_GROUP: usize = 3;
 /// Below this many values a gap means nothing.
 const VALUES_MIN: usize = 12;
-/// The empty stretch between the groups, in standard deviations within the groups, is at least 1.5 + 40/n: few values
-/// leave wide gaps by chance. Set by simulation: normal, uniform, skewed and heavy-tailed samples of 12 to 96 values
-/// show such a gap in less than 1 % (see the tests).
+/// The empty stretch between the groups, in standard deviations within the groups, is at least
+/// 1.5 + 40/n: few values leave wide gaps by chance. Set by simulation: normal, uniform, skewed and
+/// heavy-tailed samples of 12 to 96 values show such a gap in less than 1 % (see the tests).
 const GAP_MIN: (f64, f64) = (1.5, 40.0);
 /// Groups closer than 10 % are no worry to anybody.
 const RATIO_MIN: f64 = 1.1;
@@ -26,7 +26,8 @@ pub struct Modes {
     pub high_count: usize,
 }
 
-/// Looks for two modes in positive values (times). `None` if there is one mode, or too little to tell.
+/// Looks for two modes in positive values (times). `None` if there is one mode, or too little to
+/// tell.
 #[must_use]
 pub fn two_modes(values: &[f64]) -> Option<Modes> {
     let n = values.len();
@@ -35,16 +36,20 @@ pub fn two_modes(values: &[f64]) -> Option<Modes> {
     }
     let logs: Vec<f64> = sorted(values).iter().map(|v| v.ln()).collect();
     let smallest = SMALLEST_GROUP.max(n.div_ceil(10));
-    let split = (smallest..=n - smallest).max_by(|&a, &b| gap(&logs, a).total_cmp(&gap(&logs, b)))?;
+    let split =
+        (smallest..=n - smallest).max_by(|&a, &b| gap(&logs, a).total_cmp(&gap(&logs, b)))?;
     let (low, high) = logs.split_at(split);
-    let ((low_mean, low_squares), (high_mean, high_squares)) = (mean_and_squares(low), mean_and_squares(high));
+    let ((low_mean, low_squares), (high_mean, high_squares)) =
+        (mean_and_squares(low), mean_and_squares(high));
     let within = ((low_squares + high_squares) / (n - 2) as f64).sqrt();
     let gap_min = GAP_MIN.0 + GAP_MIN.1 / n as f64;
-    (gap(&logs, split) >= gap_min * within && high_mean - low_mean >= RATIO_MIN.ln()).then(|| Modes {
-        low: low_mean.exp(),
-        high: high_mean.exp(),
-        low_count: low.len(),
-        high_count: high.len(),
+    (gap(&logs, split) >= gap_min * within && high_mean - low_mean >= RATIO_MIN.ln()).then(|| {
+        Modes {
+            low: low_mean.exp(),
+            high: high_mean.exp(),
+            low_count: low.len(),
+            high_count: high.len(),
+        }
     })
 }
 
@@ -69,14 +74,16 @@ mod tests {
     }
 
     fn normal(random: &mut Xoshiro256PlusPlus) -> f64 {
-        (-2.0 * (1.0 - uniform(random)).ln()).sqrt() * (std::f64::consts::TAU * uniform(random)).cos()
+        (-2.0 * (1.0 - uniform(random)).ln()).sqrt()
+            * (std::f64::consts::TAU * uniform(random)).cos()
     }
 
     #[test]
     fn a_cold_and_a_warm_state_are_told_apart() {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
-        let values: Vec<f64> =
-            (0..24).map(|i| (if i % 4 == 0 { 379.0 } else { 14.0 }) * (0.05 * normal(&mut random)).exp()).collect();
+        let values: Vec<f64> = (0..24)
+            .map(|i| (if i % 4 == 0 { 379.0 } else { 14.0 }) * (0.05 * normal(&mut random)).exp())
+            .collect();
         let modes = two_modes(&values).expect("two modes");
         assert_eq!((modes.low_count, modes.high_count), (18, 6));
         assert!((modes.high / modes.low - 379.0 / 14.0).abs() < 3.0, "{modes:?}");
@@ -96,7 +103,9 @@ mod tests {
         for (name, draw) in shapes {
             for n in [12, 24, 48, 96] {
                 let found = (0..2_000)
-                    .filter(|_| two_modes(&(0..n).map(|_| draw(&mut random)).collect::<Vec<_>>()).is_some())
+                    .filter(|_| {
+                        two_modes(&(0..n).map(|_| draw(&mut random)).collect::<Vec<_>>()).is_some()
+                    })
                     .count();
                 assert!(found <= 20, "{name}, n {n}: {found} of 2,000 called bimodal");
             }

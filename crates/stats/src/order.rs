@@ -1,6 +1,7 @@
 //! Order statistics: the median and a spread that bursts cannot move.
 
-/// Makes the median absolute deviation of a normal sample estimate its standard deviation (1 / Φ⁻¹(¾)).
+/// Makes the median absolute deviation of a normal sample estimate its standard deviation (1 /
+/// Φ⁻¹(¾)).
 const MAD_TO_SIGMA: f64 = 1.482_602_218_505_602;
 
 /// A sorted copy of `values`.
@@ -27,8 +28,9 @@ pub(crate) fn median_of_sorted(values: &[f64]) -> Option<f64> {
     }
 }
 
-/// The spread of the bulk of `values`, on the scale of a standard deviation: 1.4826 times the median absolute
-/// deviation from the median. Up to half of the values may be arbitrarily far away without moving it much.
+/// The spread of the bulk of `values`, on the scale of a standard deviation: 1.4826 times the
+/// median absolute deviation from the median. Up to half of the values may be arbitrarily far away
+/// without moving it much.
 #[must_use]
 pub fn robust_spread(values: &[f64]) -> Option<f64> {
     let center = median(values)?;

@@ -1,4 +1,5 @@
-//! Two other estimators of the same ratio, kept beside the first: where all three agree, the choice did not matter.
+//! Two other estimators of the same ratio, kept beside the first: where all three agree, the choice
+//! did not matter.
 
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
@@ -7,24 +8,29 @@ use crate::order::median_of_sorted;
 
 /// Above this many values the pairs are too many to be worth a side remark.
 const PAIRS_OF_AT_MOST: usize = 1_000;
-/// Up to this many values the signed-rank distribution is computed exactly, above it is as good as normal.
+/// Up to this many values the signed-rank distribution is computed exactly, above it is as good as
+/// normal.
 const EXACT_UP_TO: usize = 120;
 
-/// The Hodges–Lehmann estimate (median of all pairwise means) and its signed-rank interval that misses with
-/// probability `alpha`, if the distribution is symmetric. `None` of no values or more than 1,000; the interval is
-/// `None` where the values are too few.
+/// The Hodges–Lehmann estimate (median of all pairwise means) and its signed-rank interval that
+/// misses with probability `alpha`, if the distribution is symmetric. `None` of no values or more
+/// than 1,000; the interval is `None` where the values are too few.
 #[must_use]
 pub fn hodges_lehmann(values: &[f64], alpha: f64) -> Option<(f64, Option<Interval>)> {
     let n = values.len();
     if n > PAIRS_OF_AT_MOST {
         return None;
     }
-    let mut means: Vec<f64> =
-        (0..n).flat_map(|i| values[i..].iter().map(move |v| f64::midpoint(values[i], *v))).collect();
+    let mut means: Vec<f64> = (0..n)
+        .flat_map(|i| values[i..].iter().map(move |v| f64::midpoint(values[i], *v)))
+        .collect();
     means.sort_by(f64::total_cmp);
     let center = median_of_sorted(&means)?;
     let rank = signed_rank(n, alpha / 2.0);
-    Some((center, (rank > 0).then(|| Interval { low: means[rank - 1], high: means[means.len() - rank] })))
+    Some((
+        center,
+        (rank > 0).then(|| Interval { low: means[rank - 1], high: means[means.len() - rank] }),
+    ))
 }
 
 /// The largest `k` with P(T < k) ≤ `tail` for Wilcoxon's signed-rank sum T of `n` values.
@@ -33,7 +39,11 @@ fn signed_rank(n: usize, tail: f64) -> usize {
     if n > EXACT_UP_TO {
         let sigma = (sums as f64 * (2.0 * n as f64 + 1.0) / 12.0).sqrt();
         let normal = Normal::new(sums as f64 / 2.0, sigma).expect("a positive deviation");
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank, clamped at 0")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a rank, clamped at 0"
+        )]
         return normal.inverse_cdf(tail).floor().max(0.0) as usize;
     }
     // chances[s] = P(T = s): each rank joins the sum or not, with a fair coin.
@@ -55,8 +65,8 @@ fn signed_rank(n: usize, tail: f64) -> usize {
         .count()
 }
 
-/// The mean and its t interval that misses with probability `alpha`, if the distribution is normal. `None` of no
-/// values; the interval is `None` of one.
+/// The mean and its t interval that misses with probability `alpha`, if the distribution is normal.
+/// `None` of no values; the interval is `None` of one.
 #[must_use]
 pub fn mean_t(values: &[f64], alpha: f64) -> Option<(f64, Option<Interval>)> {
     let n = values.len() as f64;

@@ -15,8 +15,9 @@ pub struct Trend {
     pub last_over_first: f64,
 }
 
-/// Tests positive `values`, in time order, for a trend: Mann–Kendall at 0.1 %, the size by Theil and Sen's median of
-/// slopes, both indifferent to outliers. `None` if none is found or there are fewer than 12 values.
+/// Tests positive `values`, in time order, for a trend: Mann–Kendall at 0.1 %, the size by Theil
+/// and Sen's median of slopes, both indifferent to outliers. `None` if none is found or there are
+/// fewer than 12 values.
 #[must_use]
 pub fn trend(values: &[f64]) -> Option<Trend> {
     let n = values.len();
@@ -62,7 +63,10 @@ mod tests {
     #[test]
     fn noise_constants_and_few_values_have_none() {
         assert_eq!(trend(&[5.0; 30]), None);
-        assert_eq!(trend(&(0..30).map(|i| 100.0 + f64::from(i * 7 % 11)).collect::<Vec<_>>()), None);
+        assert_eq!(
+            trend(&(0..30).map(|i| 100.0 + f64::from(i * 7 % 11)).collect::<Vec<_>>()),
+            None
+        );
         assert_eq!(trend(&[1.0, 2.0, 3.0]), None);
     }
 }

@@ -27,13 +27,13 @@ pub struct Estimate {
     pub interval: Option<Interval>,
     /// What follows.
     pub verdict: Verdict,
-    /// How far from 1 a ratio must be for an interval as wide as this one to exclude 1, as a share: 0.02 is 2 %.
-    /// An effect just as large would be found about every second time.
+    /// How far from 1 a ratio must be for an interval as wide as this one to exclude 1, as a share:
+    /// 0.02 is 2 %. An effect just as large would be found about every second time.
     pub smallest_detectable: Option<f64>,
 }
 
-/// Judges the log ratios of one arm with the interval of rank `rank` (see [`crate::Spending::pay`]) against `margin`
-/// (a share: 0.03 is 3 %). `None` if there are no log ratios.
+/// Judges the log ratios of one arm with the interval of rank `rank` (see [`crate::Spending::pay`])
+/// against `margin` (a share: 0.03 is 3 %). `None` if there are no log ratios.
 #[must_use]
 pub fn compare(log_ratios: &[f64], rank: usize, margin: f64) -> Option<Estimate> {
     let values = sorted(log_ratios);
@@ -47,7 +47,8 @@ pub fn compare(log_ratios: &[f64], rank: usize, margin: f64) -> Option<Estimate>
     })
 }
 
-/// Equivalence wins over difference: a difference known to be smaller than the margin is no reason to choose.
+/// Equivalence wins over difference: a difference known to be smaller than the margin is no reason
+/// to choose.
 fn verdict(log_ratio: Interval, log_margin: f64) -> Verdict {
     if log_ratio.low >= -log_margin && log_ratio.high <= log_margin {
         Verdict::Equivalent
@@ -89,7 +90,13 @@ mod tests {
 
     fn check(bounds: (f64, f64), margin: f64, expect: Verdict) {
         let values = [bounds.0.ln(), f64::midpoint(bounds.0.ln(), bounds.1.ln()), bounds.1.ln()];
-        assert_eq!(compare(&values, 1, margin).unwrap().verdict, expect, "[{}, {}] at {margin}", bounds.0, bounds.1);
+        assert_eq!(
+            compare(&values, 1, margin).unwrap().verdict,
+            expect,
+            "[{}, {}] at {margin}",
+            bounds.0,
+            bounds.1
+        );
     }
 
     #[test]
@@ -115,7 +122,10 @@ mod tests {
     #[test]
     fn a_placebo_needs_eight_blocks_and_holds_one() {
         assert_eq!(judge_placebo(&[0.0; 7]).unwrap().trusted, None);
-        assert_eq!(judge_placebo(&[0.01, -0.01, 0.0, 0.02, -0.02, 0.0, 0.01, -0.01]).unwrap().trusted, Some(true));
+        assert_eq!(
+            judge_placebo(&[0.01, -0.01, 0.0, 0.02, -0.02, 0.0, 0.01, -0.01]).unwrap().trusted,
+            Some(true)
+        );
         assert_eq!(judge_placebo(&[0.03; 12]).unwrap().trusted, Some(false));
     }
 

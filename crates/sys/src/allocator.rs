@@ -1,6 +1,8 @@
-//! The C allocator that this process really has: malloc(3), calloc(3), free(3), and where they came from.
+//! The C allocator that this process really has: malloc(3), calloc(3), free(3), and where they came
+//! from.
 //!
-//! Safety story: a [`HeapBlock`] owns what malloc returned, is freed once, and is written only within its size.
+//! Safety story: a [`HeapBlock`] owns what malloc returned, is freed once, and is written only
+//! within its size.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -24,8 +26,8 @@ impl HeapBlock {
     /// The errno of malloc(3): ENOMEM.
     #[inline]
     pub fn malloc(len: usize) -> Result<Self, Errno> {
-        // SAFETY: malloc takes any size. black_box hides the size, and the pointer below, from an optimiser that knows
-        // malloc and free and would drop a pair of them.
+        // SAFETY: malloc takes any size. black_box hides the size, and the pointer below, from an
+        // optimiser that knows malloc and free and would drop a pair of them.
         Self::from_allocator(unsafe { libc::malloc(black_box(len)) }, len)
     }
 
@@ -39,7 +41,8 @@ impl HeapBlock {
         Self::from_allocator(unsafe { libc::calloc(1, black_box(len)) }, len)
     }
 
-    /// `aligned_alloc(alignment, len)`, `len` rounded up to a multiple of `alignment`, as the C standard wants it.
+    /// `aligned_alloc(alignment, len)`, `len` rounded up to a multiple of `alignment`, as the C
+    /// standard wants it.
     ///
     /// # Errors
     /// The errno of `aligned_alloc(3)`: ENOMEM, or EINVAL if `alignment` is no power of two.
@@ -47,11 +50,14 @@ impl HeapBlock {
     pub fn aligned(alignment: usize, len: usize) -> Result<Self, Errno> {
         let rounded = len.checked_next_multiple_of(alignment.max(1)).ok_or(Errno::NO_MEMORY)?;
         // SAFETY: aligned_alloc takes any sizes.
-        Self::from_allocator(unsafe { libc::aligned_alloc(black_box(alignment), black_box(rounded)) }, len)
+        Self::from_allocator(
+            unsafe { libc::aligned_alloc(black_box(alignment), black_box(rounded)) },
+            len,
+        )
     }
 
-    /// A block that begins as a page, or the first step, and grows by realloc(3) to `len` bytes; what each step adds is
-    /// filled with `value`.
+    /// A block that begins as a page, or the first step, and grows by realloc(3) to `len` bytes;
+    /// what each step adds is filled with `value`.
     ///
     /// # Errors
     /// The errno of malloc(3) and realloc(3): ENOMEM.
@@ -63,9 +69,11 @@ impl HeapBlock {
         let mut block = HeapBlock::malloc(len.min(first))?;
         block.fill(value);
         while block.len < len {
-            let (old, more) = (block.len, if growth == Growth::Doubling { block.len } else { first });
+            let (old, more) =
+                (block.len, if growth == Growth::Doubling { block.len } else { first });
             let new = old.saturating_add(more).min(len);
-            // SAFETY: the pointer came from malloc or realloc and is replaced by what realloc returns.
+            // SAFETY: the pointer came from malloc or realloc and is replaced by what realloc
+            // returns.
             let start = unsafe { libc::realloc(black_box(block.start.as_ptr()), black_box(new)) };
             // Where realloc fails, the old block is still there, and dropped.
             block.start = NonNull::new(black_box(start)).ok_or_else(Errno::last)?;
@@ -91,7 +99,8 @@ impl HeapBlock {
     }
 }
 
-// SAFETY: what malloc returned is writable and ours until it is freed, which is when the block is dropped.
+// SAFETY: what malloc returned is writable and ours until it is freed, which is when the block is
+// dropped.
 unsafe_memory_of!(HeapBlock);
 
 /// How a block grows.
@@ -111,13 +120,15 @@ impl Drop for HeapBlock {
     }
 }
 
-/// The file that this process's `malloc` came from: the C library, a preloaded allocator, or the program itself.
+/// The file that this process's `malloc` came from: the C library, a preloaded allocator, or the
+/// program itself.
 #[must_use]
 pub fn malloc_origin() -> Option<String> {
     origin(c"malloc")
 }
 
-/// Whether `malloc_trim(3)` is of the same library as `malloc`. Another's would trim a heap that is not in use.
+/// Whether `malloc_trim(3)` is of the same library as `malloc`. Another's would trim a heap that is
+/// not in use.
 #[must_use]
 pub fn trims() -> bool {
     let trim = origin(c"malloc_trim");
@@ -133,15 +144,19 @@ fn origin(name: &CStr) -> Option<String> {
     let function = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
     // SAFETY: dladdr takes any address and fills `info` when it returns non-zero.
     let found = unsafe { libc::dladdr(function, &raw mut info) } != 0;
-    // SAFETY: dli_fname of a found address is a NUL-terminated string that lives as long as the object is loaded.
+    // SAFETY: dli_fname of a found address is a NUL-terminated string that lives as long as the
+    // object is loaded.
     (found && !info.dli_fname.is_null()).then(|| unsafe { text(info.dli_fname) })
 }
 
-/// `malloc_trim(3)`: gives what is free at the end of the heap, and whole free pages within, back to the kernel. `false`
-/// where nothing could be given back, or where the C library has no such call (musl).
+/// `malloc_trim(3)`: gives what is free at the end of the heap, and whole free pages within, back
+/// to the kernel. `false` where nothing could be given back, or where the C library has no such
+/// call (musl).
 pub fn trim() -> bool {
     // SAFETY: the name is NUL-terminated.
-    let Some(found) = NonNull::new(unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"malloc_trim".as_ptr()) }) else {
+    let Some(found) =
+        NonNull::new(unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"malloc_trim".as_ptr()) })
+    else {
         return false;
     };
     // SAFETY: under this name C libraries export `int (size_t)` (`malloc_trim(3)`).
@@ -157,15 +172,20 @@ pub fn program_break() -> Option<usize> {
     (current.addr() != usize::MAX).then(|| current.addr())
 }
 
-/// The program break as the kernel has it, moved by `delta` bytes: brk(2), past the C library, which keeps a note of its
-/// own of where the break is. Whoever moves it up moves it back before anything else allocates.
+/// The program break as the kernel has it, moved by `delta` bytes: brk(2), past the C library,
+/// which keeps a note of its own of where the break is. Whoever moves it up moves it back before
+/// anything else allocates.
 ///
 /// # Errors
 /// ENOMEM: the kernel left it where it was.
 pub fn move_break(delta: isize) -> Result<usize, Errno> {
     // Before anything moves: the C library takes its note when it is first asked.
     let known = program_break();
-    #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "a long is as wide as an address")]
+    #[expect(
+        clippy::cast_sign_loss,
+        clippy::cast_possible_truncation,
+        reason = "a long is as wide as an address"
+    )]
     let address = |answer: libc::c_long| answer as usize;
     // SAFETY: 0 is no valid break: the kernel answers with where it is.
     let now = address(unsafe { libc::syscall(libc::SYS_brk, 0) });
@@ -179,8 +199,8 @@ pub fn move_break(delta: isize) -> Result<usize, Errno> {
     if moved == wanted { Ok(moved) } else { Err(Errno::NO_MEMORY) }
 }
 
-/// Fixes glibc's threshold between brk and mmap (mallopt(3), `M_MMAP_THRESHOLD`). `false` where there is no mallopt, or
-/// it refuses.
+/// Fixes glibc's threshold between brk and mmap (mallopt(3), `M_MMAP_THRESHOLD`). `false` where
+/// there is no mallopt, or it refuses.
 #[must_use]
 pub fn fix_mmap_threshold(bytes: i32) -> bool {
     const M_MMAP_THRESHOLD: i32 = -3;
@@ -198,7 +218,8 @@ pub fn libc_version() -> Option<String> {
     // SAFETY: the name is NUL-terminated.
     let version = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"gnu_get_libc_version".as_ptr()) };
     let version = NonNull::new(version)?;
-    // SAFETY: under this name glibc exports `const char *(void)` (gnu/libc-version.h), and no other library does.
+    // SAFETY: under this name glibc exports `const char *(void)` (gnu/libc-version.h), and no other
+    // library does.
     let version: extern "C" fn() -> *const c_char = unsafe { std::mem::transmute(version) };
     // SAFETY: it returns a static NUL-terminated string.
     Some(format!("glibc {}", unsafe { text(version()) }))

@@ -1,5 +1,5 @@
-//! Files without a name that are read from the page cache: of memory alone (`memfd_create(2)`), or of a file system
-//! (`O_TMPFILE`). Both go with their descriptor, however the process ends.
+//! Files without a name that are read from the page cache: of memory alone (`memfd_create(2)`), or
+//! of a file system (`O_TMPFILE`). Both go with their descriptor, however the process ends.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -19,7 +19,8 @@ impl CachedFile {
     /// A file in memory that holds `contents`.
     ///
     /// # Errors
-    /// The errno of `memfd_create(2)` (ENOSYS: a kernel without it) or of write(2) (ENOSPC, ENOMEM: no memory for it).
+    /// The errno of `memfd_create(2)` (ENOSYS: a kernel without it) or of write(2) (ENOSPC, ENOMEM:
+    /// no memory for it).
     pub fn in_memory(contents: &[u8]) -> Result<Self, Errno> {
         Self::holding(memory_file(0)?, contents)
     }
@@ -45,7 +46,8 @@ impl CachedFile {
         Ok(CachedFile(file))
     }
 
-    /// Reads the whole file, piece by piece into the same `buffer`. Returns how many bytes there were.
+    /// Reads the whole file, piece by piece into the same `buffer`. Returns how many bytes there
+    /// were.
     ///
     /// # Errors
     /// The errno of lseek(2) or read(2).
@@ -87,6 +89,9 @@ mod tests {
         check(&CachedFile::in_memory(&contents).unwrap(), &contents);
         check(&CachedFile::in_memory(&[]).unwrap(), &[]);
         check(&CachedFile::unnamed_in(&std::env::temp_dir(), &contents).unwrap(), &contents);
-        assert_eq!(CachedFile::unnamed_in(Path::new("/nonexistent"), &contents).unwrap_err(), Errno(libc::ENOENT));
+        assert_eq!(
+            CachedFile::unnamed_in(Path::new("/nonexistent"), &contents).unwrap_err(),
+            Errno(libc::ENOENT)
+        );
     }
 }

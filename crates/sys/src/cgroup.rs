@@ -22,13 +22,18 @@ struct Names {
     inactive_file: &'static str,
 }
 
-const V1: Names =
-    Names { limit: "memory.limit_in_bytes", usage: "memory.usage_in_bytes", inactive_file: "total_inactive_file" };
-const V2: Names = Names { limit: "memory.max", usage: "memory.current", inactive_file: "inactive_file" };
+const V1: Names = Names {
+    limit: "memory.limit_in_bytes",
+    usage: "memory.usage_in_bytes",
+    inactive_file: "total_inactive_file",
+};
+const V2: Names =
+    Names { limit: "memory.max", usage: "memory.current", inactive_file: "inactive_file" };
 /// Not a limit: above it, every allocation is made to reclaim first.
 const V2_HIGH: Names = Names { limit: "memory.high", ..V2 };
 
-/// The group, among this process's own and its ancestors, that leaves least; `None` if none limits memory.
+/// The group, among this process's own and its ancestors, that leaves least; `None` if none limits
+/// memory.
 #[must_use]
 pub fn tightest_memory_limit() -> Option<MemoryLimit> {
     tightest_of(&[(V1, "memory"), (V2, "")])
@@ -46,14 +51,15 @@ fn tightest_of(kinds: &[(Names, &str)]) -> Option<MemoryLimit> {
     kinds
         .iter()
         .filter_map(|(names, controller)| {
-            let (root, path) = (mount_point(&mounts, controller)?, group_path(&groups, controller)?);
+            let (root, path) =
+                (mount_point(&mounts, controller)?, group_path(&groups, controller)?);
             tightest(Path::new(root), path, names)
         })
         .min_by_key(|limit| limit.left_bytes)
 }
 
-/// The path of this process's group in the hierarchy of `controller` (empty: version 2) from `/proc/self/cgroup`,
-/// whose lines are `number:controllers:path`.
+/// The path of this process's group in the hierarchy of `controller` (empty: version 2) from
+/// `/proc/self/cgroup`, whose lines are `number:controllers:path`.
 pub(crate) fn group_path<'a>(groups: &'a str, controller: &str) -> Option<&'a str> {
     groups.lines().find_map(|line| {
         let mut parts = line.splitn(3, ':').skip(1);
@@ -62,7 +68,8 @@ pub(crate) fn group_path<'a>(groups: &'a str, controller: &str) -> Option<&'a st
     })
 }
 
-/// Where the hierarchy is mounted, from `/proc/self/mountinfo`: `… mount-point … - type source options`.
+/// Where the hierarchy is mounted, from `/proc/self/mountinfo`: `… mount-point … - type source
+/// options`.
 pub(crate) fn mount_point<'a>(mounts: &'a str, controller: &str) -> Option<&'a str> {
     mounts.lines().find_map(|line| {
         let (mount, filesystem) = line.split_once(" - ")?;
@@ -76,8 +83,8 @@ pub(crate) fn mount_point<'a>(mounts: &'a str, controller: &str) -> Option<&'a s
     })
 }
 
-/// Walks from the group up to the root of the hierarchy. In a container the path may not exist below the mount: the
-/// mount itself is then the group.
+/// Walks from the group up to the root of the hierarchy. In a container the path may not exist
+/// below the mount: the mount itself is then the group.
 fn tightest(root: &Path, path: &str, names: &Names) -> Option<MemoryLimit> {
     let group = root.join(path.trim_start_matches('/'));
     group
@@ -96,7 +103,8 @@ fn limit_of(folder: &Path, names: &Names) -> Option<MemoryLimit> {
     }
     let statistics = read_to_string(folder.join("memory.stat")).unwrap_or_default();
     let droppable = crate::proc::vmstat(&statistics, names.inactive_file).unwrap_or(0);
-    let left_bytes = (limit_bytes + droppable).saturating_sub(number(names.usage)?).min(limit_bytes);
+    let left_bytes =
+        (limit_bytes + droppable).saturating_sub(number(names.usage)?).min(limit_bytes);
     Some(MemoryLimit { file, limit_bytes, left_bytes })
 }
 
@@ -124,7 +132,9 @@ mod tests {
         let root = std::env::temp_dir().join(format!("firsttouch-cgroup-{}", std::process::id()));
         let group = root.join("parent/child");
         create_dir_all(&group).unwrap();
-        for (folder, limit, usage) in [(&root.join("parent"), "1000", "900"), (&group, "5000", "100")] {
+        for (folder, limit, usage) in
+            [(&root.join("parent"), "1000", "900"), (&group, "5000", "100")]
+        {
             write(folder.join("memory.max"), format!("{limit}\n")).unwrap();
             write(folder.join("memory.current"), format!("{usage}\n")).unwrap();
         }

@@ -1,7 +1,7 @@
 //! Reading files by copying: read(2) and pread(2), through the page cache or past it.
 //!
-//! Safety story: a [`Buffer`] is lent to one reader at a time, the kernel gets it as a slice, and its bytes are summed up
-//! the way those of a mapping are.
+//! Safety story: a [`Buffer`] is lent to one reader at a time, the kernel gets it as a slice, and
+//! its bytes are summed up the way those of a mapping are.
 #![allow(unsafe_code)]
 
 use std::cell::RefCell;
@@ -28,7 +28,8 @@ const ALIGNMENT_BYTES: usize = 4096;
 #[repr(C, align(4096))]
 struct Piece([u8; ALIGNMENT_BYTES]);
 
-/// What files are copied into, again and again. All of it is there from the beginning. Clones are the same buffer.
+/// What files are copied into, again and again. All of it is there from the beginning. Clones are
+/// the same buffer.
 #[derive(Debug, Clone)]
 pub struct Buffer(Rc<RefCell<Vec<Piece>>>);
 
@@ -68,7 +69,8 @@ impl FileReader {
         Ok(FileReader { file, start, len, buffer: buffer.clone() })
     }
 
-    /// Reads all of it by read(2), one after the other, and returns the sum of its bytes, as a mapping of it would.
+    /// Reads all of it by read(2), one after the other, and returns the sum of its bytes, as a
+    /// mapping of it would.
     ///
     /// # Errors
     /// The errno of lseek(2) or read(2): EIO; EINVAL where `O_DIRECT` wants other sizes.
@@ -106,7 +108,9 @@ impl FileReader {
                 Err(e) => return Err(Errno(e.raw_os_error())),
             };
             let wanted = count.min(left);
-            let Some(start) = NonNull::new(pieces.as_mut_ptr()) else { return Err(Errno::NO_MEMORY) };
+            let Some(start) = NonNull::new(pieces.as_mut_ptr()) else {
+                return Err(Errno::NO_MEMORY);
+            };
             let start = start.cast();
             // SAFETY: the buffer is initialised, that long at least, and aligned to a page.
             total = total.wrapping_add(unsafe { sum(start, wanted) });
@@ -118,13 +122,16 @@ impl FileReader {
     /// Copies `range` of its part by one pread(2) and returns the sum of its bytes.
     ///
     /// # Errors
-    /// The errno of pread(2): as for read(2); ENODATA behind the end of the file; EINVAL for more than the buffer holds.
+    /// The errno of pread(2): as for read(2); ENODATA behind the end of the file; EINVAL for more
+    /// than the buffer holds.
     #[inline]
     pub fn sum_of(&mut self, range: Range<usize>) -> Result<u64, Errno> {
         let mut pieces = self.buffer.0.borrow_mut();
         let wanted = range.len();
         // O_DIRECT takes whole blocks.
-        let Some(buffer) = bytes_of(&mut pieces).get_mut(..wanted.next_multiple_of(ALIGNMENT_BYTES)) else {
+        let Some(buffer) =
+            bytes_of(&mut pieces).get_mut(..wanted.next_multiple_of(ALIGNMENT_BYTES))
+        else {
             return Err(Errno(libc::EINVAL));
         };
         let count = fetch(&self.file, buffer, self.start + range.start as u64)?;
@@ -133,7 +140,8 @@ impl FileReader {
         Ok(unsafe { sum(start, count.min(wanted)) })
     }
 
-    /// Copies 4 KiB from `offset` within its part, a multiple of that, by one pread(2), and returns the first byte.
+    /// Copies 4 KiB from `offset` within its part, a multiple of that, by one pread(2), and returns
+    /// the first byte.
     ///
     /// # Errors
     /// The errno of pread(2): as for read(2); ENODATA behind the end of the file.
@@ -175,8 +183,8 @@ fn fetch(file: &OwnedFd, buffer: &mut [u8], offset: u64) -> Result<usize, Errno>
 #[inline]
 fn bytes_of(pieces: &mut [Piece]) -> &mut [u8] {
     let len = size_of_val(pieces);
-    // SAFETY: a piece is an array of bytes without padding (its size is its alignment), and the slice is borrowed for as
-    // long.
+    // SAFETY: a piece is an array of bytes without padding (its size is its alignment), and the
+    // slice is borrowed for as long.
     unsafe { std::slice::from_raw_parts_mut(pieces.as_mut_ptr().cast::<u8>(), len) }
 }
 
@@ -203,11 +211,16 @@ mod tests {
     #[test]
     fn every_way_of_reading_sees_the_same_bytes() {
         // Several buffers, the last of them partly filled, and a word that is not whole.
-        let scratch = Scratch::create(&std::env::temp_dir(), 5 * BUFFER_BYTES as u64 + 5003).unwrap();
+        let scratch =
+            Scratch::create(&std::env::temp_dir(), 5 * BUFFER_BYTES as u64 + 5003).unwrap();
         let len = usize::try_from(scratch.len()).unwrap();
-        let mapped = FileMapping::new(scratch.file(), 0, len, Sharing::Shared, Hint::None).unwrap().sum();
+        let mapped =
+            FileMapping::new(scratch.file(), 0, len, Sharing::Shared, Hint::None).unwrap().sum();
         let mut cached = reader(&scratch, Route::Cached).unwrap();
-        assert_eq!([cached.sum_by_read(), cached.sum_by_pread(), cached.sum_by_read()], [Ok(mapped); 3]);
+        assert_eq!(
+            [cached.sum_by_read(), cached.sum_by_pread(), cached.sum_by_read()],
+            [Ok(mapped); 3]
+        );
         let mut byte = [0];
         scratch.file().read_exact_at(&mut byte, 80 * 4096).unwrap();
         assert_eq!(cached.read_page(80 * 4096), Ok(byte[0]));
@@ -219,11 +232,17 @@ mod tests {
         assert_eq!(cached.sum_of(1 << 30..(1 << 30) + 8), Err(Errno(libc::ENODATA)));
         assert_eq!(cached.sum_of(0..len), Err(Errno(libc::EINVAL)));
         let page = Buffer::new(4096);
-        let mut part = FileReader::new(again(&scratch, Route::Cached).unwrap(), 0, 4099, &page).unwrap();
-        let first = FileMapping::new(scratch.file(), 0, 4099, Sharing::Shared, Hint::None).unwrap().sum();
+        let mut part =
+            FileReader::new(again(&scratch, Route::Cached).unwrap(), 0, 4099, &page).unwrap();
+        let first =
+            FileMapping::new(scratch.file(), 0, 4099, Sharing::Shared, Hint::None).unwrap().sum();
         assert_eq!((part.sum_by_pread(), part.len()), (Ok(first), 4099));
-        let mut later = FileReader::new(again(&scratch, Route::Cached).unwrap(), 80 * 4096, 5000, &page).unwrap();
-        let same = FileMapping::new(scratch.file(), 80 * 4096, 5000, Sharing::Shared, Hint::None).unwrap().sum();
+        let mut later =
+            FileReader::new(again(&scratch, Route::Cached).unwrap(), 80 * 4096, 5000, &page)
+                .unwrap();
+        let same = FileMapping::new(scratch.file(), 80 * 4096, 5000, Sharing::Shared, Hint::None)
+            .unwrap()
+            .sum();
         assert_eq!([later.sum_by_read(), later.sum_by_pread()], [Ok(same); 2]);
         assert_eq!(later.read_page(0), Ok(byte[0]));
     }
@@ -233,9 +252,16 @@ mod tests {
         let Some(scratch) = on_disk(1 << 20) else { return };
         let mut direct = match reader(&scratch, Route::Direct) {
             Ok(direct) => direct,
-            Err(errno) => return println!("SKIPPED: {} takes no O_DIRECT: {errno}", scratch.filesystem().name()),
+            Err(errno) => {
+                return println!(
+                    "SKIPPED: {} takes no O_DIRECT: {errno}",
+                    scratch.filesystem().name()
+                );
+            }
         };
-        let mapped = FileMapping::new(scratch.file(), 0, 1 << 20, Sharing::Shared, Hint::None).unwrap().sum();
+        let mapped = FileMapping::new(scratch.file(), 0, 1 << 20, Sharing::Shared, Hint::None)
+            .unwrap()
+            .sum();
         assert_eq!(scratch.drop_cache(), Ok(0));
         assert_eq!(direct.sum_by_pread(), Ok(mapped));
         direct.read_page(4096).unwrap();
@@ -246,6 +272,9 @@ mod tests {
 
     #[test]
     fn a_buffer_is_made_of_whole_pages() {
-        assert_eq!([0, 1000, 4096, 4097].map(|bytes| Buffer::new(bytes).bytes()), [4096, 4096, 4096, 8192]);
+        assert_eq!(
+            [0, 1000, 4096, 4097].map(|bytes| Buffer::new(bytes).bytes()),
+            [4096, 4096, 4096, 8192]
+        );
     }
 }

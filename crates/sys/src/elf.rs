@@ -108,7 +108,10 @@ pub fn parse(bytes: &[u8]) -> Result<Headers, Malformed> {
     }
 }
 
-fn headers<H: FileHeader<Endian = Endianness>>(bytes: &[u8], bits: u8) -> Result<Headers, Malformed> {
+fn headers<H: FileHeader<Endian = Endianness>>(
+    bytes: &[u8],
+    bits: u8,
+) -> Result<Headers, Malformed> {
     if bytes.len() < size_of::<H>() {
         return Err(Malformed::Truncated);
     }
@@ -116,7 +119,8 @@ fn headers<H: FileHeader<Endian = Endianness>>(bytes: &[u8], bits: u8) -> Result
     let endian = header.endian().map_err(|_| Malformed::Unknown)?;
     // `object` refuses an entry of another size and a table beyond the bytes alike, and does not
     // say which it was.
-    let has_known_entries = usize::from(header.e_phentsize(endian)) == size_of::<H::ProgramHeader>();
+    let has_known_entries =
+        usize::from(header.e_phentsize(endian)) == size_of::<H::ProgramHeader>();
     let malformed = if has_known_entries { Malformed::Truncated } else { Malformed::Unknown };
     let programs = header.program_headers(endian, bytes).map_err(|_| malformed)?;
     let loaded = programs.iter().filter(|program| program.p_type(endian) == elf::PT_LOAD);
@@ -141,7 +145,8 @@ fn headers<H: FileHeader<Endian = Endianness>>(bytes: &[u8], bits: u8) -> Result
 }
 
 /// Where notes are looked for: linkers put the build id behind the program headers, and the loader
-/// has read the first page before it maps anything, so that looking there reads nothing from a disk.
+/// has read the first page before it maps anything, so that looking there reads nothing from a
+/// disk.
 const NOTES_BYTES: usize = 4096;
 
 /// The build id (`NT_GNU_BUILD_ID`) that a linker left in a file, by the beginning of the file.
@@ -211,15 +216,22 @@ mod tests {
     #[test]
     fn the_end_is_that_of_the_image() {
         let headers = parse(&own()).unwrap();
-        let end = headers.segments.iter().map(|segment| segment.address + segment.memory_bytes).max().unwrap();
+        let end = headers
+            .segments
+            .iter()
+            .map(|segment| segment.address + segment.memory_bytes)
+            .max()
+            .unwrap();
         let image = crate::image::own_image().unwrap();
         assert_eq!(image.end - image.bias, usize::try_from(end).unwrap());
     }
 
-    /// A program that is compiled here with a build id of our own has that one, and no other file has.
+    /// A program that is compiled here with a build id of our own has that one, and no other file
+    /// has.
     #[test]
     fn a_build_id_is_what_the_linker_was_told() {
-        let folder = std::env::temp_dir().join(format!("firsttouch-build-id-{}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("firsttouch-build-id-{}", std::process::id()));
         std::fs::create_dir(&folder).unwrap();
         let (source, program) = (folder.join("main.c"), folder.join("main"));
         std::fs::write(&source, "int main(void) { return 0; }").unwrap();
@@ -235,10 +247,17 @@ mod tests {
             let found = build_id_of_file(&program, inode).expect("it has one");
             assert_eq!(found, id);
             assert_eq!(build_id_of_file(&program, inode + 1), None, "another file under its path");
-            assert_eq!(build_id_of_file(&source, std::fs::metadata(&source).unwrap().ino()), None, "no ELF");
+            assert_eq!(
+                build_id_of_file(&source, std::fs::metadata(&source).unwrap().ino()),
+                None,
+                "no ELF"
+            );
             let bytes = std::fs::read(&program).unwrap();
             for len in 0..bytes.len().min(NOTES_BYTES) {
-                assert!(build_id(&bytes[..len]).is_none_or(|part| part == found), "cut off at {len}");
+                assert!(
+                    build_id(&bytes[..len]).is_none_or(|part| part == found),
+                    "cut off at {len}"
+                );
             }
         } else {
             println!("SKIPPED: there is no C compiler");
@@ -261,7 +280,8 @@ mod tests {
         assert!(refused > 64, "the headers themselves take more");
     }
 
-    /// No byte of the headers, whatever its value, makes the parser fail otherwise than by an answer.
+    /// No byte of the headers, whatever its value, makes the parser fail otherwise than by an
+    /// answer.
     #[test]
     fn hostile_bytes_are_answered() {
         let bytes = own();
@@ -288,7 +308,9 @@ mod tests {
         put(28, &52_u32.to_be_bytes());
         put(42, &32_u16.to_be_bytes());
         put(44, &1_u16.to_be_bytes());
-        for (at, value) in [(0, 1_u32), (4, 0x1000), (8, 0x0041_0000), (16, 0x20), (20, 0x9000), (24, 6)] {
+        for (at, value) in
+            [(0, 1_u32), (4, 0x1000), (8, 0x0041_0000), (16, 0x20), (20, 0x9000), (24, 6)]
+        {
             put(52 + at, &value.to_be_bytes());
         }
         let headers = parse(&bytes).unwrap();

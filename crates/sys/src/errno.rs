@@ -100,6 +100,9 @@ mod tests {
     #[test]
     fn it_speaks_the_manual() {
         assert_eq!(Errno(libc::ENOMEM).to_string(), "ENOMEM (Cannot allocate memory)");
-        assert_eq!(Errno(libc::EXDEV).to_string(), format!("errno {} (Invalid cross-device link)", libc::EXDEV));
+        assert_eq!(
+            Errno(libc::EXDEV).to_string(),
+            format!("errno {} (Invalid cross-device link)", libc::EXDEV)
+        );
     }
 }

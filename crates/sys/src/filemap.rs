@@ -1,8 +1,9 @@
 //! Mappings of files: mmap(2) and madvise(2).
 //!
-//! Safety story: a [`FileMapping`] owns the address range that the kernel gave it. Others may write to the file, so its
-//! bytes are read and written one by one through volatile accesses, and no reference to them is ever made. A file that
-//! someone shortens ends the process by SIGBUS; scratch files have no name, and nobody shortens them.
+//! Safety story: a [`FileMapping`] owns the address range that the kernel gave it. Others may write
+//! to the file, so its bytes are read and written one by one through volatile accesses, and no
+//! reference to them is ever made. A file that someone shortens ends the process by SIGBUS; scratch
+//! files have no name, and nobody shortens them.
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
@@ -47,7 +48,8 @@ pub struct FileMapping {
     len: usize,
 }
 
-// SAFETY: the range belongs to the mapping alone, whichever thread has it, and what it shows may change at any time anyway.
+// SAFETY: the range belongs to the mapping alone, whichever thread has it, and what it shows may
+// change at any time anyway.
 unsafe impl Send for FileMapping {}
 // SAFETY: through a shared reference it is only read, one volatile access a byte or word.
 unsafe impl Sync for FileMapping {}
@@ -56,10 +58,16 @@ impl FileMapping {
     /// Maps `len` bytes of `file` from `offset`.
     ///
     /// # Errors
-    /// The errno of mmap(2) (ENODEV: a file that cannot be mapped; EACCES: shared, and not opened for writing; ENOMEM,
-    /// EINVAL: `len` is 0, or no page starts at `offset`) or of madvise(2).
+    /// The errno of mmap(2) (ENODEV: a file that cannot be mapped; EACCES: shared, and not opened
+    /// for writing; ENOMEM, EINVAL: `len` is 0, or no page starts at `offset`) or of madvise(2).
     #[inline]
-    pub fn new(file: impl AsFd, offset: u64, len: usize, sharing: Sharing, hint: Hint) -> Result<Self, Errno> {
+    pub fn new(
+        file: impl AsFd,
+        offset: u64,
+        len: usize,
+        sharing: Sharing,
+        hint: Hint,
+    ) -> Result<Self, Errno> {
         let mut flags = match sharing {
             Sharing::Shared => MapFlags::SHARED,
             Sharing::Private => MapFlags::PRIVATE,
@@ -67,8 +75,11 @@ impl FileMapping {
         if hint == Hint::Populate {
             flags |= MapFlags::POPULATE;
         }
-        // SAFETY: a null hint lets the kernel choose a free range, so no existing mapping is replaced.
-        let start = unsafe { mmap(null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, flags, file, offset) };
+        // SAFETY: a null hint lets the kernel choose a free range, so no existing mapping is
+        // replaced.
+        let start = unsafe {
+            mmap(null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, flags, file, offset)
+        };
         let start = start.map_err(|e| Errno(e.raw_os_error()))?;
         let mapping = FileMapping { start: NonNull::new(start).ok_or(Errno(libc::EINVAL))?, len };
         match hint {
@@ -81,15 +92,19 @@ impl FileMapping {
     }
 
     fn advise(&self, advice: Advice) -> Result<(), Errno> {
-        // SAFETY: the range is ours, and no advice that is passed here changes bytes that anyone holds a reference to.
-        unsafe { madvise(self.start.as_ptr(), self.len, advice) }.map_err(|e| Errno(e.raw_os_error()))
+        // SAFETY: the range is ours, and no advice that is passed here changes bytes that anyone
+        // holds a reference to.
+        unsafe { madvise(self.start.as_ptr(), self.len, advice) }
+            .map_err(|e| Errno(e.raw_os_error()))
     }
 
-    /// Reads every byte and returns the wrapping sum of its words of eight bytes, and of the bytes left at the end.
+    /// Reads every byte and returns the wrapping sum of its words of eight bytes, and of the bytes
+    /// left at the end.
     #[inline]
     #[allow(clippy::must_use_candidate, reason = "every page is touched by it")]
     pub fn sum(&self) -> u64 {
-        // SAFETY: the range is mapped and readable while `self` lives; a page is aligned to eight bytes.
+        // SAFETY: the range is mapped and readable while `self` lives; a page is aligned to eight
+        // bytes.
         unsafe { sum(self.start, self.len) }
     }
 
@@ -110,8 +125,8 @@ impl FileMapping {
         unsafe { sum(start, range.end - range.start) }
     }
 
-    /// Takes the pages out of the page tables (`MADV_DONTNEED`), so that the next touch of each faults again. What a
-    /// private mapping had copied is gone then, and the file shows again.
+    /// Takes the pages out of the page tables (`MADV_DONTNEED`), so that the next touch of each
+    /// faults again. What a private mapping had copied is gone then, and the file shows again.
     ///
     /// # Errors
     /// The errno of madvise(2): EINVAL for locked memory.
@@ -120,7 +135,8 @@ impl FileMapping {
     }
 }
 
-// SAFETY: the range is mapped readable and writable until it is dropped, and no reference into it exists.
+// SAFETY: the range is mapped readable and writable until it is dropped, and no reference into it
+// exists.
 unsafe_memory_of!(FileMapping);
 
 // SAFETY: every byte of a file is initialised.
@@ -129,13 +145,14 @@ unsafe impl Initialised for FileMapping {}
 impl Drop for FileMapping {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: the range is ours and no reference into it exists. A failure leaves it to the end of the process.
+        // SAFETY: the range is ours and no reference into it exists. A failure leaves it to the end
+        // of the process.
         let _ = unsafe { munmap(self.start.as_ptr(), self.len) };
     }
 }
 
-/// Reads `len` bytes from `start`, eight at a time, and returns the wrapping sum of these words and of the bytes that are
-/// left at the end. Volatile, so that no read is dropped.
+/// Reads `len` bytes from `start`, eight at a time, and returns the wrapping sum of these words and
+/// of the bytes that are left at the end. Volatile, so that no read is dropped.
 ///
 /// # Safety
 /// The range must be mapped, readable, initialised, and aligned to eight bytes.
@@ -187,7 +204,8 @@ mod tests {
     fn shared_mappings_show_each_other_what_is_written_and_private_ones_do_not() {
         let file = memory_file(3 * PAGE as u64).unwrap();
         let map = |sharing| FileMapping::new(&file, 0, 3 * PAGE, sharing, Hint::None).unwrap();
-        let (mut one, other, mut own) = (map(Sharing::Shared), map(Sharing::Shared), map(Sharing::Private));
+        let (mut one, other, mut own) =
+            (map(Sharing::Shared), map(Sharing::Shared), map(Sharing::Private));
         one.fill(7);
         assert_eq!((other.read_byte(3 * PAGE - 1), own.read_byte(PAGE)), (7, 7));
         own.write_byte(PAGE, 9);
@@ -211,17 +229,25 @@ mod tests {
         file.write_all_at(&u64::MAX.to_ne_bytes(), 0).unwrap();
         file.write_all_at(&5_u64.to_ne_bytes(), 4096).unwrap();
         file.write_all_at(&[1, 2, 4], 4104).unwrap();
-        let sum = |len| FileMapping::new(&file, 0, len, Sharing::Private, Hint::None).unwrap().sum();
+        let sum =
+            |len| FileMapping::new(&file, 0, len, Sharing::Private, Hint::None).unwrap().sum();
         assert_eq!((sum(8), sum(4104), sum(4106), sum(4107)), (u64::MAX, 4, 7, 11));
-        assert_eq!(FileMapping::new(&file, 4096, 10, Sharing::Shared, Hint::None).unwrap().sum(), 5 + 3);
-        assert_eq!(FileMapping::new(&file, 100, 10, Sharing::Shared, Hint::None).unwrap_err(), Errno(libc::EINVAL));
+        assert_eq!(
+            FileMapping::new(&file, 4096, 10, Sharing::Shared, Hint::None).unwrap().sum(),
+            5 + 3
+        );
+        assert_eq!(
+            FileMapping::new(&file, 100, 10, Sharing::Shared, Hint::None).unwrap_err(),
+            Errno(libc::EINVAL)
+        );
     }
 
     #[test]
     fn one_fault_maps_many_pages_of_a_file_in_memory() {
         let scratch = Scratch::create(&std::env::temp_dir(), 1024 * PAGE as u64).unwrap();
         let read = |hint| {
-            let mapping = FileMapping::new(scratch.file(), 0, 1024 * PAGE, Sharing::Shared, hint).unwrap();
+            let mapping =
+                FileMapping::new(scratch.file(), 0, 1024 * PAGE, Sharing::Shared, hint).unwrap();
             faults(|| (0..1024).for_each(|page| _ = mapping.read_byte(page * PAGE)))
         };
         let (around, _) = read(Hint::None);
@@ -233,7 +259,9 @@ mod tests {
     #[test]
     fn every_write_to_a_private_page_copies_it() {
         let scratch = Scratch::create(&std::env::temp_dir(), 256 * PAGE as u64).unwrap();
-        let mut mapping = FileMapping::new(scratch.file(), 0, 256 * PAGE, Sharing::Private, Hint::Populate).unwrap();
+        let mut mapping =
+            FileMapping::new(scratch.file(), 0, 256 * PAGE, Sharing::Private, Hint::Populate)
+                .unwrap();
         let (minor, _) = faults(|| (0..256).for_each(|page| mapping.write_byte(page * PAGE, 2)));
         assert!((256..=264).contains(&minor) || minor <= 4, "{minor} faults for 256 pages");
         assert_eq!((0..256).filter(|page| mapping.read_byte(page * PAGE) != 2).count(), 0);
@@ -247,7 +275,8 @@ mod tests {
         let Some(scratch) = on_disk(8 << 20) else { return };
         let touch_one = |hint| {
             assert_eq!(scratch.drop_cache(), Ok(0));
-            let mapping = FileMapping::new(scratch.file(), 0, 8 << 20, Sharing::Shared, hint).unwrap();
+            let mapping =
+                FileMapping::new(scratch.file(), 0, 8 << 20, Sharing::Shared, hint).unwrap();
             let (_, major) = faults(|| _ = mapping.read_byte(4 << 20));
             (major, resident_bytes(mapping.address(), 8 << 20).unwrap())
         };

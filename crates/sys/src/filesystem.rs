@@ -1,4 +1,5 @@
-//! What kind of file system a file is on, and how much room it has: statfs(2), statvfs(3), statx(2).
+//! What kind of file system a file is on, and how much room it has: statfs(2), statvfs(3),
+//! statx(2).
 
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -10,7 +11,8 @@ use crate::Errno;
 /// What most disks want where the kernel does not say (`STATX_DIOALIGN` came with Linux 6.1).
 const USUAL_ALIGNMENT_BYTES: u32 = 4096;
 
-/// Magic numbers of statfs(2) and `include/uapi/linux/magic.h`, and the names that people know them by.
+/// Magic numbers of statfs(2) and `include/uapi/linux/magic.h`, and the names that people know them
+/// by.
 const NAMES: [(u32, &str); 17] = [
     (0xef53, "ext4"),
     (TMPFS, "tmpfs"),
@@ -46,7 +48,9 @@ impl Filesystem {
     /// # Errors
     /// The errno of fstatfs(2).
     pub fn of_file(file: impl AsFd) -> Result<Self, Errno> {
-        fstatfs(file).map(|stat| Filesystem::from_magic(stat.f_type)).map_err(|e| Errno(e.raw_os_error()))
+        fstatfs(file)
+            .map(|stat| Filesystem::from_magic(stat.f_type))
+            .map_err(|e| Errno(e.raw_os_error()))
     }
 
     /// Of the file or directory at `path`.
@@ -54,11 +58,17 @@ impl Filesystem {
     /// # Errors
     /// The errno of statfs(2): ENOENT, EACCES, ENOTDIR.
     pub fn of_path(path: &Path) -> Result<Self, Errno> {
-        statfs(path).map(|stat| Filesystem::from_magic(stat.f_type)).map_err(|e| Errno(e.raw_os_error()))
+        statfs(path)
+            .map(|stat| Filesystem::from_magic(stat.f_type))
+            .map_err(|e| Errno(e.raw_os_error()))
     }
 
     /// The type of `f_type` differs between architectures, and every magic number has 32 bits.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "32 bits, whatever the type")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "32 bits, whatever the type"
+    )]
     fn from_magic(magic: rustix::fs::FsWord) -> Self {
         Filesystem { magic: magic as u32 }
     }
@@ -76,8 +86,9 @@ impl Filesystem {
         self.magic == TMPFS
     }
 
-    /// Whether files live in memory alone: there is no disk behind the page cache, so that nothing can be dropped from
-    /// it, and nothing can bypass it. (Since Linux 6.6 tmpfs takes `O_DIRECT`, and copies from the cache all the same.)
+    /// Whether files live in memory alone: there is no disk behind the page cache, so that nothing
+    /// can be dropped from it, and nothing can bypass it. (Since Linux 6.6 tmpfs takes `O_DIRECT`,
+    /// and copies from the cache all the same.)
     #[must_use]
     pub fn is_memory(self) -> bool {
         [TMPFS, RAMFS, HUGETLBFS].contains(&self.magic)
@@ -89,11 +100,13 @@ impl Filesystem {
 /// # Errors
 /// The errno of statvfs(3).
 pub fn free_bytes(path: &Path) -> Result<u64, Errno> {
-    statvfs(path).map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize)).map_err(|e| Errno(e.raw_os_error()))
+    statvfs(path)
+        .map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize))
+        .map_err(|e| Errno(e.raw_os_error()))
 }
 
-/// What offsets, lengths and buffers of `O_DIRECT` must be a multiple of. `None` where the file system says that it takes
-/// no direct reads of this file.
+/// What offsets, lengths and buffers of `O_DIRECT` must be a multiple of. `None` where the file
+/// system says that it takes no direct reads of this file.
 #[must_use]
 pub fn direct_alignment_bytes(file: impl AsFd) -> Option<u32> {
     let Ok(stat) = statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN) else {
@@ -113,7 +126,10 @@ mod tests {
     #[test]
     fn kinds_are_told_apart() {
         let proc = Filesystem::of_path(Path::new("/proc")).unwrap();
-        assert_eq!((proc.name().as_str(), proc.is_memory(), proc.is_tmpfs()), ("proc", false, false));
+        assert_eq!(
+            (proc.name().as_str(), proc.is_memory(), proc.is_tmpfs()),
+            ("proc", false, false)
+        );
         assert_eq!(Filesystem { magic: 7 }.name(), "type 0x7");
         assert!(Filesystem { magic: TMPFS }.is_memory());
         assert_eq!(Filesystem::of_path(Path::new("/proc/nothing/here")), Err(Errno(libc::ENOENT)));

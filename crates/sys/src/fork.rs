@@ -1,8 +1,9 @@
 //! Children by fork(2) that go on with the memory of their parent, and by `vfork` that borrow it.
 //!
-//! Safety story: a forked child runs its work and leaves by `_exit`, also when the work panics, so that nothing of the
-//! parent's is dropped or flushed a second time. What it found goes into a page that both share, and the parent reads it
-//! only after the child has ended. Every child is reaped by the [`Forked`] that owns it.
+//! Safety story: a forked child runs its work and leaves by `_exit`, also when the work panics, so
+//! that nothing of the parent's is dropped or flushed a second time. What it found goes into a page
+//! that both share, and the parent reads it only after the child has ended. Every child is reaped
+//! by the [`Forked`] that owns it.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -31,7 +32,8 @@ const BORROWER_STACK_BYTES: usize = 16 << 10;
 /// Why a child brought nothing back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ForkError {
-    /// A call of the parent failed: fork(2) with EAGAIN (`ulimit -u`, a cgroup's `pids.max`) or ENOMEM (overcommit).
+    /// A call of the parent failed: fork(2) with EAGAIN (`ulimit -u`, a cgroup's `pids.max`) or
+    /// ENOMEM (overcommit).
     Call(Errno),
     /// The child ended with this status.
     Exited(i32),
@@ -43,11 +45,16 @@ impl std::fmt::Display for ForkError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             ForkError::Call(errno @ Errno(libc::EAGAIN)) => {
-                write!(f, "fork: {errno}: too many processes (ulimit -u, or pids.max of the control group)")
+                write!(
+                    f,
+                    "fork: {errno}: too many processes (ulimit -u, or pids.max of the control group)"
+                )
             }
             ForkError::Call(errno) => write!(f, "fork: {errno}"),
             ForkError::Exited(status) => write!(f, "the forked child ended with status {status}"),
-            ForkError::Killed(signal) => write!(f, "the forked child was killed ({})", crate::interrupt::name(*signal)),
+            ForkError::Killed(signal) => {
+                write!(f, "the forked child was killed ({})", crate::interrupt::name(*signal))
+            }
         }
     }
 }
@@ -78,8 +85,8 @@ impl Stage {
         Ok(Stage { page: SharedPage::new()?, ready: pipe()?, gate: pipe()? })
     }
 
-    /// fork(2): the child does `work` at once and leaves its result. `work` must not allocate, nor take a lock that another
-    /// thread of the parent may hold.
+    /// fork(2): the child does `work` at once and leaves its result. `work` must not allocate, nor
+    /// take a lock that another thread of the parent may hold.
     ///
     /// # Errors
     /// As [`ForkError::Call`].
@@ -94,7 +101,8 @@ impl Stage {
         }
     }
 
-    /// fork(2): the child sleeps until it is let go, and then does `work`, as in [`Stage::fork`]; it ends with its parent.
+    /// fork(2): the child sleeps until it is let go, and then does `work`, as in [`Stage::fork`];
+    /// it ends with its parent.
     ///
     /// # Errors
     /// As [`ForkError::Call`].
@@ -105,11 +113,16 @@ impl Stage {
         match unsafe { libc::fork() } {
             0 => {
                 let gate = self.gate.0.try_clone();
-                // Its own copy of the other end would keep it from seeing that the parent's is closed.
+                // Its own copy of the other end would keep it from seeing that the parent's is
+                // closed.
                 close_in_child(&self.gate.1);
                 let told = self.ready.1.write_all(&[1]);
                 self.in_child(parent, move || match (gate, told) {
-                    (Ok(gate), Ok(())) if { &gate }.read(&mut [0]).is_ok_and(|count| count == 1) => work(),
+                    (Ok(gate), Ok(()))
+                        if { &gate }.read(&mut [0]).is_ok_and(|count| count == 1) =>
+                    {
+                        work()
+                    }
                     _ => leave(UNTOLD),
                 })
             }
@@ -163,7 +176,8 @@ impl Forked {
         self.pid.map_or(0, |pid| pid.as_raw_pid().cast_unsigned())
     }
 
-    /// Waits until a child of [`Stage::fork_asleep`] sleeps, so that it disturbs nobody from then on.
+    /// Waits until a child of [`Stage::fork_asleep`] sleeps, so that it disturbs nobody from then
+    /// on.
     ///
     /// # Errors
     /// EPIPE where it has ended instead.
@@ -240,7 +254,8 @@ impl SharedPage {
     fn new() -> Result<Self, Errno> {
         let (access, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
         // SAFETY: a null hint lets the kernel choose a free range.
-        let start = unsafe { mmap_anonymous(std::ptr::null_mut(), SharedPage::BYTES, access, flags) };
+        let start =
+            unsafe { mmap_anonymous(std::ptr::null_mut(), SharedPage::BYTES, access, flags) };
         let start = start.map_err(|e| Errno(e.raw_os_error()))?;
         let page = SharedPage(NonNull::new(start.cast()).ok_or(Errno(libc::EINVAL))?);
         page.write(Words::default()); // so that the page is there before anyone measures
@@ -248,12 +263,16 @@ impl SharedPage {
     }
 
     fn words(&self) -> &[AtomicU64; 3] {
-        // SAFETY: the page is mapped while `self` lives, zero is a valid number, and both processes use atomics only.
+        // SAFETY: the page is mapped while `self` lives, zero is a valid number, and both processes
+        // use atomics only.
         unsafe { self.0.as_ref() }
     }
 
     fn write(&self, words: Words) {
-        self.words().iter().zip(words).for_each(|(place, word)| place.store(word, Ordering::Release));
+        self.words()
+            .iter()
+            .zip(words)
+            .for_each(|(place, word)| place.store(word, Ordering::Release));
     }
 
     fn read(&self) -> Words {
@@ -282,8 +301,8 @@ impl Default for BorrowedStack {
 }
 
 impl BorrowedStack {
-    /// A child that borrows this process's memory (`CLONE_VM | CLONE_VFORK`, as `posix_spawn` does it) ends at once, and
-    /// is waited for: a child's birth and death without page tables to copy.
+    /// A child that borrows this process's memory (`CLONE_VM | CLONE_VFORK`, as `posix_spawn` does
+    /// it) ends at once, and is waited for: a child's birth and death without page tables to copy.
     ///
     /// # Errors
     /// As [`ForkError::Call`].
@@ -294,7 +313,8 @@ impl BorrowedStack {
         }
         let top = self.0.as_mut_ptr_range().end;
         let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
-        // SAFETY: the stack is aligned, ours, and large enough for `_exit`; the parent stands still until the child ends.
+        // SAFETY: the stack is aligned, ours, and large enough for `_exit`; the parent stands still
+        // until the child ends.
         let pid = unsafe { libc::clone(ends, top.cast(), flags, std::ptr::null_mut()) };
         if pid < 1 {
             return Err(ForkError::Call(Errno::last()));

@@ -1,7 +1,7 @@
 //! Where this program itself lies in memory, by its program headers: `dl_iterate_phdr(3)`.
 //!
-//! Safety story: the callback reads only what the C library hands it while it runs, and writes to a place that outlives
-//! the call.
+//! Safety story: the callback reads only what the C library hands it while it runs, and writes to a
+//! place that outlives the call.
 #![allow(unsafe_code)]
 
 use std::ffi::{c_int, c_void};
@@ -29,26 +29,37 @@ pub fn own_image() -> Option<LoadedImage> {
     image
 }
 
-/// Maps all code of this process, the program's and that of its libraries, as far as it is in the page cache: else the first
-/// run of a function that lies on a page of its own is a page fault, and whoever times it times that too. A kernel before
-/// 5.14 cannot (`MADV_POPULATE_READ`, madvise(2)), and then the code comes as it is run.
+/// Maps all code of this process, the program's and that of its libraries, as far as it is in the
+/// page cache: else the first run of a function that lies on a page of its own is a page fault, and
+/// whoever times it times that too. A kernel before 5.14 cannot (`MADV_POPULATE_READ`, madvise(2)),
+/// and then the code comes as it is run.
 pub fn bring_in_code() {
     // SAFETY: the callback takes no data.
     unsafe { libc::dl_iterate_phdr(Some(code_of_object), std::ptr::null_mut()) };
 }
 
 /// Every object is asked for: the result is 0.
-unsafe extern "C" fn code_of_object(info: *mut libc::dl_phdr_info, _size: usize, _: *mut c_void) -> c_int {
+unsafe extern "C" fn code_of_object(
+    info: *mut libc::dl_phdr_info,
+    _size: usize,
+    _: *mut c_void,
+) -> c_int {
     // SAFETY: the C library passes a valid description.
     let (bias, headers) = unsafe { headers_of(info) };
     let page = rustix::param::page_size();
-    for header in headers.iter().filter(|h| h.p_type == libc::PT_LOAD && h.p_flags & libc::PF_X != 0) {
+    for header in
+        headers.iter().filter(|h| h.p_type == libc::PT_LOAD && h.p_flags & libc::PF_X != 0)
+    {
         #[expect(clippy::cast_possible_truncation, reason = "addresses of this process")]
         let (start, len) = (bias.wrapping_add(header.p_vaddr as usize), header.p_memsz as usize);
         let first = start / page * page;
         // SAFETY: the range is that of a mapped segment, and reading it in changes nothing.
         unsafe {
-            libc::madvise(std::ptr::with_exposed_provenance_mut(first), start + len - first, libc::MADV_POPULATE_READ)
+            libc::madvise(
+                std::ptr::with_exposed_provenance_mut(first),
+                start + len - first,
+                libc::MADV_POPULATE_READ,
+            )
         };
     }
     0
@@ -71,7 +82,11 @@ unsafe fn headers_of<'a>(info: *const libc::dl_phdr_info) -> (usize, &'a [Header
 }
 
 /// The first object is the program; a result that is not 0 ends the iteration.
-unsafe extern "C" fn first_object(info: *mut libc::dl_phdr_info, _size: usize, image: *mut c_void) -> c_int {
+unsafe extern "C" fn first_object(
+    info: *mut libc::dl_phdr_info,
+    _size: usize,
+    image: *mut c_void,
+) -> c_int {
     // SAFETY: the C library passes a valid description.
     let (bias, headers) = unsafe { headers_of(info) };
     let loaded = headers.iter().filter(|header| header.p_type == libc::PT_LOAD);

@@ -1,7 +1,8 @@
-//! Which signals were ignored when this process began: what it starts is to find them so, as under a shell.
+//! Which signals were ignored when this process began: what it starts is to find them so, as under
+//! a shell.
 //!
-//! Safety story: the function in `.init_array` runs before `main` and its runtime (which ignores SIGPIPE), on the only thread; it calls
-//! sigaction(2) with a valid struct and stores to atomics.
+//! Safety story: the function in `.init_array` runs before `main` and its runtime (which ignores
+//! SIGPIPE), on the only thread; it calls sigaction(2) with a valid struct and stores to atomics.
 #![allow(unsafe_code)]
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,8 +37,8 @@ pub(crate) fn was_ignored(signal: i32) -> bool {
     }
 }
 
-/// From now on children wait to be asked how they ended. A parent may have left SIGCHLD ignored: then the kernel reaps them by itself, and
-/// nobody learns it.
+/// From now on children wait to be asked how they ended. A parent may have left SIGCHLD ignored:
+/// then the kernel reaps them by itself, and nobody learns it.
 pub fn keep_children_until_asked() {
     if is_ignored(libc::SIGCHLD) {
         // SAFETY: the default action installs no handler.

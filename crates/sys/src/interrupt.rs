@@ -1,7 +1,8 @@
 //! Requests to end (SIGINT, SIGTERM, SIGHUP), turned into a descriptor that becomes readable.
 //!
-//! Safety story: the handler does two async-signal-safe things (signal-safety(7)): stores to atomics and a write
-//! to an eventfd that is never closed. It is reset after the first signal, so that a second one kills at once.
+//! Safety story: the handler does two async-signal-safe things (signal-safety(7)): stores to
+//! atomics and a write to an eventfd that is never closed. It is reset after the first signal, so
+//! that a second one kills at once.
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -27,7 +28,8 @@ static WAKE: OnceLock<OwnedFd> = OnceLock::new();
 pub struct Interrupt(BorrowedFd<'static>);
 
 impl Interrupt {
-    /// Takes over the signals that ask for the end. A signal that the parent had ignored (nohup) stays ignored.
+    /// Takes over the signals that ask for the end. A signal that the parent had ignored (nohup)
+    /// stays ignored.
     ///
     /// # Errors
     /// EMFILE or ENFILE when no descriptor is left.
@@ -45,7 +47,8 @@ impl Interrupt {
         Ok(Interrupt(wake.as_fd()))
     }
 
-    /// From now on repeated requests are noted as well: for an end that takes a moment, and that an impatient second one must not spoil.
+    /// From now on repeated requests are noted as well: for an end that takes a moment, and that an
+    /// impatient second one must not spoil.
     pub fn bear_repeats(self) {
         for signal in SIGNALS {
             handle(signal, 0);
@@ -86,10 +89,14 @@ impl AsFd for Interrupt {
     }
 }
 
-/// Waits until one of two descriptors is readable, a signal comes, or `time` is over, if there is one.
+/// Waits until one of two descriptors is readable, a signal comes, or `time` is over, if there is
+/// one.
 pub fn wait_for_either(one: BorrowedFd<'_>, other: BorrowedFd<'_>, time: Option<Duration>) {
     let timeout = time.map(timespec);
-    let mut both = [PollFd::from_borrowed_fd(one, PollFlags::IN), PollFd::from_borrowed_fd(other, PollFlags::IN)];
+    let mut both = [
+        PollFd::from_borrowed_fd(one, PollFlags::IN),
+        PollFd::from_borrowed_fd(other, PollFlags::IN),
+    ];
     let _ = poll(&mut both, timeout.as_ref()); // EINTR: look again
 }
 
@@ -103,7 +110,8 @@ extern "C" fn note(signal: i32) {
     }
 }
 
-/// The kernel sends what a key means to all that the terminal has in front; what a process has sent (`si_code` up to 0) is meant for this one.
+/// The kernel sends what a key means to all that the terminal has in front; what a process has sent
+/// (`si_code` up to 0) is meant for this one.
 extern "C" fn note_sent(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
     // SAFETY: the kernel gives a handler with SA_SIGINFO a valid siginfo.
     if unsafe { (*info).si_code } <= 0 {
@@ -115,7 +123,8 @@ fn handle(signal: i32, flags: i32) {
     install(signal, note as extern "C" fn(i32) as libc::sighandler_t, flags);
 }
 
-/// Gives a signal a handler, of the type that `flags` say, which does what signal-safety(7) allows; one that is ignored stays so. Returns what was there.
+/// Gives a signal a handler, of the type that `flags` say, which does what signal-safety(7) allows;
+/// one that is ignored stays so. Returns what was there.
 fn install(signal: i32, handler: libc::sighandler_t, flags: i32) -> libc::sighandler_t {
     if is_ignored(signal) {
         return libc::SIG_IGN;
@@ -124,13 +133,14 @@ fn install(signal: i32, handler: libc::sighandler_t, flags: i32) -> libc::sighan
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     let mut before = action;
     (action.sa_sigaction, action.sa_flags) = (handler, flags);
-    // SAFETY: both live on this stack, and the handlers of this file are of the right type and async-signal-safe.
+    // SAFETY: both live on this stack, and the handlers of this file are of the right type and
+    // async-signal-safe.
     unsafe { libc::sigaction(signal, &raw const action, &raw mut before) };
     before.sa_sigaction
 }
 
-/// Lets a write beyond the limit of file sizes fail with EFBIG (setrlimit(2), `RLIMIT_FSIZE`) instead of killing this process
-/// by SIGXFSZ, so that it can say what was in the way.
+/// Lets a write beyond the limit of file sizes fail with EFBIG (setrlimit(2), `RLIMIT_FSIZE`)
+/// instead of killing this process by SIGXFSZ, so that it can say what was in the way.
 pub fn survive_file_limit() {
     // SAFETY: ignoring a signal installs no handler.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
@@ -144,11 +154,15 @@ pub struct Keyboard([libc::sighandler_t; 2]);
 const KEYBOARD: [i32; 2] = [libc::SIGINT, libc::SIGQUIT];
 
 impl Keyboard {
-    /// Leaves what the keyboard sends (Ctrl-C, Ctrl-\) to the program in front of which this one stands, as time(1) does. To be called after that
-    /// was started, since ignored signals are inherited.
+    /// Leaves what the keyboard sends (Ctrl-C, Ctrl-\) to the program in front of which this one
+    /// stands, as time(1) does. To be called after that was started, since ignored signals are
+    /// inherited.
     pub fn leave_to_program() -> Self {
-        let handler = note_sent as extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) as libc::sighandler_t;
-        Keyboard(KEYBOARD.map(|signal| install(signal, handler, libc::SA_SIGINFO | libc::SA_RESTART)))
+        let handler = note_sent as extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void)
+            as libc::sighandler_t;
+        Keyboard(
+            KEYBOARD.map(|signal| install(signal, handler, libc::SA_SIGINFO | libc::SA_RESTART)),
+        )
     }
 
     /// They mean this process again: the program has ended.
@@ -163,8 +177,9 @@ impl Keyboard {
 /// Ctrl-Z has come, and SIGCONT has not yet.
 static STOP_WANTED: AtomicBool = AtomicBool::new(false);
 
-/// From now on Ctrl-Z is noted instead of obeyed. Who traces must not stop before what it traces has: a program that handles SIGTSTP before it stops would
-/// do so only once its tracer runs again, when the shell has already told all to go on.
+/// From now on Ctrl-Z is noted instead of obeyed. Who traces must not stop before what it traces
+/// has: a program that handles SIGTSTP before it stops would do so only once its tracer runs again,
+/// when the shell has already told all to go on.
 pub fn hold_stop() {
     extern "C" fn note(signal: i32) {
         STOP_WANTED.store(signal == libc::SIGTSTP, Ordering::Relaxed);
@@ -192,7 +207,8 @@ pub fn stop_now() {
     unsafe { libc::raise(libc::SIGSTOP) };
 }
 
-/// Ends this process by `signal`, as if it had never been taken over, so that a shell sees the truth.
+/// Ends this process by `signal`, as if it had never been taken over, so that a shell sees the
+/// truth.
 pub fn die_by(signal: i32) -> ! {
     // A core of this program would say nothing about what has happened.
     let core = rustix::process::getrlimit(rustix::process::Resource::Core);

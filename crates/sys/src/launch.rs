@@ -1,9 +1,11 @@
-//! Starting a program that waits at a gate before it becomes itself, so that whoever wants to watch it can prepare.
+//! Starting a program that waits at a gate before it becomes itself, so that whoever wants to watch
+//! it can prepare.
 //!
-//! Safety story: everything that the child needs (path, arguments, environment as arrays of pointers) is made before
-//! fork(2). Between fork and exec it makes system calls that signal-safety(7) lists, or that take no memory at all, and
-//! leaves by `_exit`. All signals are blocked meanwhile, so that no handler of the parent's runs in it. A child is reaped
-//! exactly once, by what owns it.
+//! Safety story: everything that the child needs (path, arguments, environment as arrays of
+//! pointers) is made before fork(2). Between fork and exec it makes system calls that
+//! signal-safety(7) lists, or that take no memory at all, and leaves by `_exit`. All signals are
+//! blocked meanwhile, so that no handler of the parent's runs in it. A child is reaped exactly
+//! once, by what owns it.
 #![allow(unsafe_code)]
 
 mod capture;
@@ -62,15 +64,19 @@ pub struct Program {
 }
 
 impl Program {
-    /// Looks for the first of `command` as execvp(3) does: in the directories of `PATH`, unless it has a slash. The name stays
-    /// argument 0.
+    /// Looks for the first of `command` as execvp(3) does: in the directories of `PATH`, unless it
+    /// has a slash. The name stays argument 0.
     ///
     /// # Errors
     /// [`Unfit`] says what is wrong with it.
     pub fn find(command: &[OsString]) -> Result<Self, Unfit> {
         let name = command.first().cloned().unwrap_or_default();
         let path = std::env::var_os("PATH");
-        Ok(Program { path: search::look_up(&name, path.as_deref())?, arguments: command.to_vec(), capture: None })
+        Ok(Program {
+            path: search::look_up(&name, path.as_deref())?,
+            arguments: command.to_vec(),
+            capture: None,
+        })
     }
 
     /// The same program with an empty standard input, and with its standard output and standard
@@ -86,11 +92,13 @@ impl Program {
         &self.path
     }
 
-    /// Whether its file has a set-user-ID or set-group-ID bit (execve(2): ignored while it is traced without privilege).
+    /// Whether its file has a set-user-ID or set-group-ID bit (execve(2): ignored while it is
+    /// traced without privilege).
     #[must_use]
     pub fn wants_privilege(&self) -> bool {
         use std::os::unix::fs::PermissionsExt;
-        std::fs::metadata(&self.path).is_ok_and(|metadata| metadata.permissions().mode() & 0o6000 != 0)
+        std::fs::metadata(&self.path)
+            .is_ok_and(|metadata| metadata.permissions().mode() & 0o6000 != 0)
     }
 
     /// Whether its file is an ELF program of 32 bits, whose syscalls have other numbers.
@@ -149,7 +157,8 @@ struct Prepared {
 
 impl Prepared {
     fn new(program: &Program) -> Result<Self, Errno> {
-        let variables = std::env::vars_os().map(|(name, value)| [name, value].join(OsStr::new("=")));
+        let variables =
+            std::env::vars_os().map(|(name, value)| [name, value].join(OsStr::new("=")));
         Ok(Prepared {
             path: c_string(program.path.clone().into_os_string())?,
             arguments: Strings::new(program.arguments.iter().cloned())?,
@@ -196,11 +205,19 @@ struct Ends {
 }
 
 /// The child: waits at the gate, sets itself up, and becomes the program, or tells why not.
-fn in_child(program: &Prepared, ends: &Ends, setup: Setup, filter: Option<&Filter>, mask: &libc::sigset_t) -> ! {
-    // SAFETY: this copy of the parent's end would keep the child from seeing that the parent is gone.
+fn in_child(
+    program: &Prepared,
+    ends: &Ends,
+    setup: Setup,
+    filter: Option<&Filter>,
+    mask: &libc::sigset_t,
+) -> ! {
+    // SAFETY: this copy of the parent's end would keep the child from seeing that the parent is
+    // gone.
     unsafe { libc::close(ends.gate_of_parent) };
     let mut byte = 0_u8;
-    // SAFETY: one byte is writable. All signals are blocked: only a stop can interrupt it, and that is restarted.
+    // SAFETY: one byte is writable. All signals are blocked: only a stop can interrupt it, and that
+    // is restarted.
     let count = unsafe { libc::read(ends.gate, (&raw mut byte).cast(), 1) };
     if count != 1 {
         leave();
@@ -233,7 +250,8 @@ fn in_child(program: &Prepared, ends: &Ends, setup: Setup, filter: Option<&Filte
         fail(ends.told);
     }
     restore_signals(mask);
-    let (arguments, environment) = (program.arguments.pointers.as_ptr(), program.environment.pointers.as_ptr());
+    let (arguments, environment) =
+        (program.arguments.pointers.as_ptr(), program.environment.pointers.as_ptr());
     // SAFETY: all three are NUL- or null-terminated and live as long as this process.
     unsafe { libc::execve(program.path.as_ptr(), arguments, environment) };
     fail(ends.told)
@@ -256,13 +274,15 @@ fn leave() -> ! {
     unsafe { libc::_exit(125) }
 }
 
-/// Handlers of this process must not run in its copy, and the signals that the Rust runtime and this program treat in their own way are
-/// as they were when this program began. What else was ignored then (nohup) stays so.
+/// Handlers of this process must not run in its copy, and the signals that the Rust runtime and
+/// this program treat in their own way are as they were when this program began. What else was
+/// ignored then (nohup) stays so.
 fn default_signals() {
     for signal in 1..=libc::SIGRTMAX() {
         let ours = [libc::SIGPIPE, libc::SIGXFSZ, libc::SIGCHLD].contains(&signal);
         let ignored = if ours { was_ignored(signal) } else { is_ignored(signal) };
-        // SAFETY: neither action installs a handler. Of some numbers it fails harmlessly (SIGKILL, the C library's own).
+        // SAFETY: neither action installs a handler. Of some numbers it fails harmlessly (SIGKILL,
+        // the C library's own).
         unsafe { libc::signal(signal, if ignored { libc::SIG_IGN } else { libc::SIG_DFL }) };
     }
 }
@@ -299,8 +319,8 @@ impl Waiting {
         self.child.pid()
     }
 
-    /// Lets it become the program, and waits until it has. A tracer that asked for stops at exec (`PTRACE_O_TRACEEXEC`) finds it in
-    /// that stop.
+    /// Lets it become the program, and waits until it has. A tracer that asked for stops at exec
+    /// (`PTRACE_O_TRACEEXEC`) finds it in that stop.
     ///
     /// # Errors
     /// The errno of execve(2) or personality(2), ESRCH if it was killed meanwhile.
@@ -308,8 +328,8 @@ impl Waiting {
         self.say(PLAIN)
     }
 
-    /// The same, with the filter that it was started with. It must be traced by now: a filter without a tracer makes
-    /// what it picks out fail.
+    /// The same, with the filter that it was started with. It must be traced by now: a filter
+    /// without a tracer makes what it picks out fail.
     ///
     /// # Errors
     /// As [`Waiting::go`], and those of [`Filter::install`].
@@ -320,7 +340,8 @@ impl Waiting {
     fn say(mut self, word: u8) -> Result<Started, Errno> {
         self.gate.write_all(&[word]).map_err(|_| Errno(libc::ESRCH))?;
         let mut errno = [0_u8; 4];
-        // Nothing comes, and the pipe closes, when exec succeeds; also when the child is killed, which its waiter sees.
+        // Nothing comes, and the pipe closes, when exec succeeds; also when the child is killed,
+        // which its waiter sees.
         let mut got = 0;
         while got < errno.len() {
             match self.told.read(&mut errno[got..]) {

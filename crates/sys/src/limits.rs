@@ -8,8 +8,8 @@ pub fn address_space_bytes() -> Option<u64> {
     getrlimit(Resource::As).current
 }
 
-/// The soft limit of this process's data segment (`ulimit -d`), which since Linux 4.7 counts private writable
-/// mappings too; `None` if unlimited.
+/// The soft limit of this process's data segment (`ulimit -d`), which since Linux 4.7 counts
+/// private writable mappings too; `None` if unlimited.
 #[must_use]
 pub fn data_bytes() -> Option<u64> {
     getrlimit(Resource::Data).current
@@ -27,8 +27,8 @@ pub fn cpu_seconds() -> Option<u64> {
     getrlimit(Resource::Cpu).current
 }
 
-/// Lets this process have as many open files as its hard limit allows. What it starts afterwards inherits that: a program that should not
-/// is to be forked before.
+/// Lets this process have as many open files as its hard limit allows. What it starts afterwards
+/// inherits that: a program that should not is to be forked before.
 pub fn raise_open_files() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     // Below the hard limit nothing can refuse; the soft limit stays as it is otherwise.

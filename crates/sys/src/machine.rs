@@ -17,12 +17,15 @@ pub fn cpu_model() -> Option<String> {
 fn parse_cpu_model(cpuinfo: &str) -> Option<String> {
     // x86 says "model name"; many others only "Processor", "cpu model" or "Model".
     ["model name", "Processor", "cpu model", "Model"].iter().find_map(|key| {
-        let line = cpuinfo.lines().find(|line| line.split(':').next().is_some_and(|name| name.trim() == *key))?;
+        let line = cpuinfo
+            .lines()
+            .find(|line| line.split(':').next().is_some_and(|name| name.trim() == *key))?;
         Some(line.split_once(':')?.1.trim().to_owned())
     })
 }
 
-/// Whether the processor says that a hypervisor is below (x86); elsewhere, and without `/proc`, unknown.
+/// Whether the processor says that a hypervisor is below (x86); elsewhere, and without `/proc`,
+/// unknown.
 #[must_use]
 pub fn virtualized() -> Option<bool> {
     let cpuinfo = read_to_string("/proc/cpuinfo").ok()?;
@@ -36,11 +39,12 @@ pub fn ram_bytes() -> Option<u64> {
     crate::proc::meminfo_bytes(&read_to_string("/proc/meminfo").ok()?, "MemTotal")
 }
 
-/// The policy for transparent huge pages of 2 MiB in anonymous memory: `always`, `madvise` or `never`. Since Linux 6.8 each
-/// size has a switch of its own, which may defer to the common one.
+/// The policy for transparent huge pages of 2 MiB in anonymous memory: `always`, `madvise` or
+/// `never`. Since Linux 6.8 each size has a switch of its own, which may defer to the common one.
 #[must_use]
 pub fn thp() -> Option<String> {
-    let read = |file: &str| read_to_string(format!("/sys/kernel/mm/transparent_hugepage/{file}")).ok();
+    let read =
+        |file: &str| read_to_string(format!("/sys/kernel/mm/transparent_hugepage/{file}")).ok();
     thp_in_force(&read("enabled")?, read("hugepages-2048kB/enabled").as_deref())
 }
 
@@ -50,11 +54,13 @@ fn thp_in_force(common: &str, of_size: Option<&str>) -> Option<String> {
 
 /// The word in brackets: `always [madvise] never`.
 pub(crate) fn chosen(text: &str) -> Option<String> {
-    text.split_whitespace().find_map(|word| word.strip_prefix('[')?.strip_suffix(']')).map(str::to_owned)
+    text.split_whitespace()
+        .find_map(|word| word.strip_prefix('[')?.strip_suffix(']'))
+        .map(str::to_owned)
 }
 
-/// Whether a virtio balloon of this guest reports free pages to the host, which then takes them back: a later first
-/// touch waits for the hypervisor. `None` where the devices cannot be listed.
+/// Whether a virtio balloon of this guest reports free pages to the host, which then takes them
+/// back: a later first touch waits for the hypervisor. `None` where the devices cannot be listed.
 #[must_use]
 pub fn free_page_reporting() -> Option<bool> {
     /// `VIRTIO_BALLOON_F_REPORTING` (virtio 1.2, section 5.5.3).

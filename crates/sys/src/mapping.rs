@@ -1,7 +1,7 @@
 //! Anonymous mappings: mmap(2), madvise(2), munmap(2).
 //!
-//! Safety story: a [`OwnMapping`] owns the address range that the kernel gave it and nothing else can name that range,
-//! so writing inside it and unmapping it once are sound.
+//! Safety story: a [`OwnMapping`] owns the address range that the kernel gave it and nothing else
+//! can name that range, so writing inside it and unmapping it once are sound.
 #![allow(unsafe_code)]
 
 mod part;
@@ -12,7 +12,9 @@ use std::hint::black_box;
 use std::ops::Range;
 use std::ptr::{NonNull, null_mut};
 
-use rustix::mm::{Advice, MapFlags, MremapFlags, ProtFlags, madvise, mmap_anonymous, mremap, munmap};
+use rustix::mm::{
+    Advice, MapFlags, MremapFlags, ProtFlags, madvise, mmap_anonymous, mremap, munmap,
+};
 
 use crate::Errno;
 use crate::memory::{Initialised, Memory, fill, unsafe_memory_of};
@@ -35,18 +37,20 @@ pub enum Policy {
     HugePage,
     /// `MADV_NOHUGEPAGE`: base pages, whatever the system's policy is.
     NoHugePage,
-    /// Populated by base pages, then `MADV_COLLAPSE`: 2 MiB pages at once, wherever the range allows it.
+    /// Populated by base pages, then `MADV_COLLAPSE`: 2 MiB pages at once, wherever the range
+    /// allows it.
     Collapse,
     /// `MAP_HUGETLB`: pages of 2 MiB from the pool.
     Hugetlb2M,
     /// `MAP_HUGETLB`: pages of 1 GiB from the pool.
     Hugetlb1G,
-    /// `MAP_SHARED`: pages belong to the object behind the mapping and stay when [`OwnMapping::forget_pages`] forgets where
-    /// they are mapped.
+    /// `MAP_SHARED`: pages belong to the object behind the mapping and stay when
+    /// [`OwnMapping::forget_pages`] forgets where they are mapped.
     Shared,
 }
 
-/// An anonymous mapping, private unless its policy is [`Policy::Shared`], readable and writable. Unmapped when dropped.
+/// An anonymous mapping, private unless its policy is [`Policy::Shared`], readable and writable.
+/// Unmapped when dropped.
 #[derive(Debug)]
 pub struct OwnMapping {
     start: NonNull<c_void>,
@@ -64,28 +68,43 @@ impl OwnMapping {
     /// Maps `len` bytes. The kernel rounds up to whole pages.
     ///
     /// # Errors
-    /// The errno of mmap(2) (ENOMEM: limit, overcommit, number of mappings or an empty pool of huge pages; EINVAL: `len` is
-    /// 0, or huge pages of that size are unknown) or of madvise(2) (EINVAL: a kernel without transparent huge pages;
-    /// EAGAIN, ENOMEM: `MADV_COLLAPSE` found no huge page).
+    /// The errno of mmap(2) (ENOMEM: limit, overcommit, number of mappings or an empty pool of huge
+    /// pages; EINVAL: `len` is 0, or huge pages of that size are unknown) or of madvise(2) (EINVAL:
+    /// a kernel without transparent huge pages; EAGAIN, ENOMEM: `MADV_COLLAPSE` found no huge
+    /// page).
     #[inline]
     pub fn new(len: usize, policy: Policy) -> Result<Self, Errno> {
         let (flags, page) = match policy {
-            Policy::Plain | Policy::PopulateWrite | Policy::HugePage | Policy::NoHugePage | Policy::Collapse => {
-                (MapFlags::PRIVATE, 1)
-            }
+            Policy::Plain
+            | Policy::PopulateWrite
+            | Policy::HugePage
+            | Policy::NoHugePage
+            | Policy::Collapse => (MapFlags::PRIVATE, 1),
             Policy::Populate => (MapFlags::PRIVATE | MapFlags::POPULATE, 1),
             Policy::Shared => (MapFlags::SHARED, 1),
-            Policy::Hugetlb2M => (MapFlags::PRIVATE | MapFlags::HUGETLB | MapFlags::HUGE_2MB, HUGE_PAGE_BYTES),
-            Policy::Hugetlb1G => (MapFlags::PRIVATE | MapFlags::HUGETLB | MapFlags::HUGE_1GB, 1 << 30),
+            Policy::Hugetlb2M => {
+                (MapFlags::PRIVATE | MapFlags::HUGETLB | MapFlags::HUGE_2MB, HUGE_PAGE_BYTES)
+            }
+            Policy::Hugetlb1G => {
+                (MapFlags::PRIVATE | MapFlags::HUGETLB | MapFlags::HUGE_1GB, 1 << 30)
+            }
         };
         // munmap(2) of huge pages takes whole ones only.
         let mapped = len.checked_next_multiple_of(page).ok_or(Errno::NO_MEMORY)?;
-        // SAFETY: a null hint lets the kernel choose a free range, so no existing mapping is replaced.
-        let start = unsafe { mmap_anonymous(null_mut(), mapped, ProtFlags::READ | ProtFlags::WRITE, flags) };
+        // SAFETY: a null hint lets the kernel choose a free range, so no existing mapping is
+        // replaced.
+        let start = unsafe {
+            mmap_anonymous(null_mut(), mapped, ProtFlags::READ | ProtFlags::WRITE, flags)
+        };
         let start = start.map_err(|e| Errno(e.raw_os_error()))?;
-        let mapping = OwnMapping { start: NonNull::new(start).ok_or(Errno(libc::EINVAL))?, len, mapped };
+        let mapping =
+            OwnMapping { start: NonNull::new(start).ok_or(Errno(libc::EINVAL))?, len, mapped };
         match policy {
-            Policy::Plain | Policy::Populate | Policy::Shared | Policy::Hugetlb2M | Policy::Hugetlb1G => {}
+            Policy::Plain
+            | Policy::Populate
+            | Policy::Shared
+            | Policy::Hugetlb2M
+            | Policy::Hugetlb1G => {}
             Policy::PopulateWrite => mapping.advise(libc::MADV_POPULATE_WRITE)?,
             Policy::HugePage => mapping.advise(libc::MADV_HUGEPAGE)?,
             Policy::NoHugePage => mapping.advise(libc::MADV_NOHUGEPAGE)?,
@@ -97,8 +116,8 @@ impl OwnMapping {
         Ok(mapping)
     }
 
-    /// Maps one page, and then twice as much again and again by mremap(2) (`MREMAP_MAYMOVE`) until `len` bytes are there;
-    /// what each step adds is filled with `value`.
+    /// Maps one page, and then twice as much again and again by mremap(2) (`MREMAP_MAYMOVE`) until
+    /// `len` bytes are there; what each step adds is filled with `value`.
     ///
     /// # Errors
     /// The errno of mmap(2) or mremap(2).
@@ -124,10 +143,12 @@ impl OwnMapping {
         if failed == 0 { Ok(()) } else { Err(Errno::last()) }
     }
 
-    /// `MADV_COLLAPSE` on the whole aligned huge page ranges of the mapping: it refuses a range with a part of one.
+    /// `MADV_COLLAPSE` on the whole aligned huge page ranges of the mapping: it refuses a range
+    /// with a part of one.
     fn collapse(&self) -> Result<(), Errno> {
         let from = self.address().next_multiple_of(HUGE_PAGE_BYTES) - self.address();
-        let until = ((self.address() + self.len) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES).saturating_sub(self.address());
+        let until = ((self.address() + self.len) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES)
+            .saturating_sub(self.address());
         if from >= until {
             return Ok(());
         }
@@ -168,7 +189,8 @@ impl OwnMapping {
         }
     }
 
-    /// Reads one byte of each page. Pages that were never written to are mapped to the kernel's page of zeros.
+    /// Reads one byte of each page. Pages that were never written to are mapped to the kernel's
+    /// page of zeros.
     #[inline]
     pub fn read_pages(&self) {
         for offset in (0..self.len).step_by(rustix::param::page_size()) {
@@ -176,19 +198,21 @@ impl OwnMapping {
         }
     }
 
-    /// Takes the pages out of the page tables (`MADV_DONTNEED`), so that the next touch of each faults again. Those of a
-    /// private mapping are freed and come back as zeros; those of a shared one come back as they were.
+    /// Takes the pages out of the page tables (`MADV_DONTNEED`), so that the next touch of each
+    /// faults again. Those of a private mapping are freed and come back as zeros; those of a shared
+    /// one come back as they were.
     ///
     /// # Errors
     /// The errno of madvise(2): EINVAL for locked memory.
     pub fn forget_pages(&mut self) -> Result<(), Errno> {
-        // SAFETY: the range is ours, no reference into it exists, and every content is valid for bytes.
+        // SAFETY: the range is ours, no reference into it exists, and every content is valid for
+        // bytes.
         let advised = unsafe { madvise(self.start.as_ptr(), self.len, Advice::LinuxDontNeed) };
         advised.map_err(|e| Errno(e.raw_os_error()))
     }
 
-    /// Lets the kernel take the pages when it needs some (`MADV_FREE`); until it does, they keep what they hold, and a
-    /// write to a page keeps it.
+    /// Lets the kernel take the pages when it needs some (`MADV_FREE`); until it does, they keep
+    /// what they hold, and a write to a page keeps it.
     ///
     /// # Errors
     /// The errno of madvise(2): EINVAL for shared or locked memory.
@@ -200,14 +224,15 @@ impl OwnMapping {
     #[must_use]
     pub fn nonzero_bytes(&self) -> usize {
         let start = black_box(self.start.cast::<u8>().as_ptr());
-        // SAFETY: the range is mapped, readable and initialised by the kernel, and nothing writes to it meanwhile.
+        // SAFETY: the range is mapped, readable and initialised by the kernel, and nothing writes
+        // to it meanwhile.
         let bytes = unsafe { std::slice::from_raw_parts(start, self.len) };
         bytes.iter().filter(|byte| **byte != 0).count()
     }
 }
 
-// SAFETY: the range is mapped readable and writable until it is dropped, and belongs to the mapping alone. (What a shared
-// one shows other processes may write to: accesses are volatile.)
+// SAFETY: the range is mapped readable and writable until it is dropped, and belongs to the mapping
+// alone. (What a shared one shows other processes may write to: accesses are volatile.)
 unsafe_memory_of!(OwnMapping);
 
 // SAFETY: the kernel hands out zeros, or what a process has written.
@@ -216,8 +241,9 @@ unsafe impl Initialised for OwnMapping {}
 impl Drop for OwnMapping {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: the range is ours and no reference into it outlives `self`. munmap(2) of a whole mapping fails only
-        // when splitting one would exceed the limit of mappings, and then the kernel frees it at exit.
+        // SAFETY: the range is ours and no reference into it outlives `self`. munmap(2) of a whole
+        // mapping fails only when splitting one would exceed the limit of mappings, and then the
+        // kernel frees it at exit.
         let _ = unsafe { munmap(self.start.as_ptr(), self.mapped) };
     }
 }
@@ -249,9 +275,15 @@ mod tests {
             mapping.read_pages();
             assert_eq!((mapping.read_byte(4096), mapping.nonzero_bytes()), (0, 0));
             mapping.touch_pages();
-            assert_eq!((mapping.read_byte(0), mapping.read_byte(1), mapping.read_byte((5 << 20) - 4096)), (1, 0, 1));
+            assert_eq!(
+                (mapping.read_byte(0), mapping.read_byte(1), mapping.read_byte((5 << 20) - 4096)),
+                (1, 0, 1)
+            );
             mapping.fill_range(4096..4099, 3);
-            assert_eq!([4095, 4096, 4098, 4099].map(|offset| mapping.read_byte(offset)), [0, 3, 3, 0]);
+            assert_eq!(
+                [4095, 4096, 4098, 4099].map(|offset| mapping.read_byte(offset)),
+                [0, 3, 3, 0]
+            );
             mapping.fill_range(5 << 20..5 << 20, 3);
             mapping.fill(7);
             assert!((0..5 << 20).all(|offset| mapping.read_byte(offset) == 7));
@@ -282,7 +314,11 @@ mod tests {
             let mut mapping = OwnMapping::new(3 * 4096, policy).unwrap();
             mapping.fill(7);
             mapping.forget_pages().unwrap();
-            assert_eq!((mapping.read_byte(0), mapping.read_byte(3 * 4096 - 1)), (kept, kept), "{policy:?}");
+            assert_eq!(
+                (mapping.read_byte(0), mapping.read_byte(3 * 4096 - 1)),
+                (kept, kept),
+                "{policy:?}"
+            );
         }
     }
 
@@ -301,6 +337,9 @@ mod tests {
     #[test]
     fn errors_carry_their_errno() {
         assert_eq!(OwnMapping::new(0, Policy::Plain).unwrap_err(), Errno(libc::EINVAL));
-        assert_eq!(OwnMapping::new(usize::MAX - 4096, Policy::Plain).unwrap_err(), Errno(libc::ENOMEM));
+        assert_eq!(
+            OwnMapping::new(usize::MAX - 4096, Policy::Plain).unwrap_err(),
+            Errno(libc::ENOMEM)
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! Touching memory byte by byte or as a whole, wherever it came from.
 //!
-//! Safety story: who implements [`Memory`] promises that its range is there and its own; all accesses lie inside the range
-//! and are volatile or the C library's, so that none is dropped, and no reference to the bytes is ever made.
+//! Safety story: who implements [`Memory`] promises that its range is there and its own; all
+//! accesses lie inside the range and are volatile or the C library's, so that none is dropped, and
+//! no reference to the bytes is ever made.
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
@@ -12,8 +13,8 @@ use std::ptr::NonNull;
 /// A range of memory with one owner.
 ///
 /// # Safety
-/// From `start` on, `len` bytes are mapped, readable and writable as long as the value lives; nothing else in this process
-/// writes to them, and nobody holds a reference into them.
+/// From `start` on, `len` bytes are mapped, readable and writable as long as the value lives;
+/// nothing else in this process writes to them, and nobody holds a reference into them.
 #[expect(clippy::len_without_is_empty, reason = "what has no bytes has an address too")]
 pub unsafe trait Memory {
     /// Where it begins.
@@ -61,7 +62,8 @@ pub unsafe trait Memory {
     }
 }
 
-/// Makes a type with the fields `start` and `len` [`Memory`]. Who writes it promises what that asks for.
+/// Makes a type with the fields `start` and `len` [`Memory`]. Who writes it promises what that asks
+/// for.
 macro_rules! unsafe_memory_of {
     ($owner:ty) => {
         // SAFETY: who writes the macro says why.
@@ -100,7 +102,8 @@ pub unsafe trait Initialised: Memory {
     }
 }
 
-/// Writes `value` to `len` bytes from `start`, in a way that the compiler may neither drop nor merge with another.
+/// Writes `value` to `len` bytes from `start`, in a way that the compiler may neither drop nor
+/// merge with another.
 ///
 /// # Safety
 /// The range must be valid for writes and not otherwise in use.

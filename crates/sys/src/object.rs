@@ -1,7 +1,8 @@
-//! Small objects of the C heap by the million: malloc(3), free(3), and a tag in each that tells when another wrote there.
+//! Small objects of the C heap by the million: malloc(3), free(3), and a tag in each that tells
+//! when another wrote there.
 //!
-//! Safety story: an [`Object`] owns what malloc returned, which is at least [`Object::BYTES_MIN`] bytes, is freed once, and
-//! is read and written only in its first and last four bytes.
+//! Safety story: an [`Object`] owns what malloc returned, which is at least [`Object::BYTES_MIN`]
+//! bytes, is freed once, and is read and written only in its first and last four bytes.
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
@@ -10,7 +11,8 @@ use std::ptr::NonNull;
 
 use crate::Errno;
 
-/// An object of the C heap that carries a tag at both ends. Freed when dropped, by whichever thread drops it.
+/// An object of the C heap that carries a tag at both ends. Freed when dropped, by whichever thread
+/// drops it.
 ///
 /// It is two words, so that tables of many objects stay small beside the objects themselves.
 #[derive(Debug)]
@@ -20,34 +22,37 @@ pub struct Object {
     tag: u32,
 }
 
-// SAFETY: malloc(3) and free(3) are thread-safe, an object may be freed by another thread than the one that obtained it,
-// and nothing else names its memory.
+// SAFETY: malloc(3) and free(3) are thread-safe, an object may be freed by another thread than the
+// one that obtained it, and nothing else names its memory.
 unsafe impl Send for Object {}
 
 impl Object {
     /// The smallest object: it has room for the tag at both ends.
     pub const BYTES_MIN: u32 = 8;
 
-    /// `malloc(size_bytes)`, or of [`Self::BYTES_MIN`] where that is more, and writes `tag` to its first and its last
-    /// four bytes.
+    /// `malloc(size_bytes)`, or of [`Self::BYTES_MIN`] where that is more, and writes `tag` to its
+    /// first and its last four bytes.
     ///
     /// # Errors
     /// The errno of malloc(3): ENOMEM.
     #[inline]
     pub fn new(size_bytes: u32, tag: u32) -> Result<Self, Errno> {
         let size_bytes = size_bytes.max(Self::BYTES_MIN);
-        // SAFETY: malloc takes any size. black_box hides the size, and the pointer, from an optimiser that knows malloc
-        // and free and would drop a pair of them.
+        // SAFETY: malloc takes any size. black_box hides the size, and the pointer, from an
+        // optimiser that knows malloc and free and would drop a pair of them.
         let start = black_box(unsafe { libc::malloc(black_box(size_bytes as usize)) });
-        let object = Object { start: NonNull::new(start).ok_or_else(Errno::last)?, size_bytes, tag };
+        let object =
+            Object { start: NonNull::new(start).ok_or_else(Errno::last)?, size_bytes, tag };
         for end in object.ends() {
-            // SAFETY: both ends are inside the object. Volatile, so that it is written although it is freed soon.
+            // SAFETY: both ends are inside the object. Volatile, so that it is written although it
+            // is freed soon.
             unsafe { end.write_volatile(tag.to_ne_bytes()) };
         }
         Ok(object)
     }
 
-    /// Whether the tag is still at both ends: whether nobody else was given the same bytes and wrote to them.
+    /// Whether the tag is still at both ends: whether nobody else was given the same bytes and
+    /// wrote to them.
     #[must_use]
     #[inline]
     pub fn is_intact(&self) -> bool {
@@ -68,7 +73,8 @@ impl Object {
         self.start.as_ptr().addr()
     }
 
-    /// The first and the last four bytes. Arrays of bytes, since the last four may lie at any address.
+    /// The first and the last four bytes. Arrays of bytes, since the last four may lie at any
+    /// address.
     #[inline]
     fn ends(&self) -> [*mut [u8; 4]; 2] {
         let first = self.start.cast::<[u8; 4]>().as_ptr();
@@ -92,10 +98,13 @@ mod tests {
 
     #[test]
     fn objects_lie_apart_and_keep_their_tags() {
-        let objects: Vec<Object> = (0..1000).map(|tag| Object::new(tag % 100, tag).unwrap()).collect();
+        let objects: Vec<Object> =
+            (0..1000).map(|tag| Object::new(tag % 100, tag).unwrap()).collect();
         assert!(objects.iter().all(Object::is_intact));
-        let mut ranges: Vec<(usize, usize)> =
-            objects.iter().map(|object| (object.address(), object.address() + object.size_bytes() as usize)).collect();
+        let mut ranges: Vec<(usize, usize)> = objects
+            .iter()
+            .map(|object| (object.address(), object.address() + object.size_bytes() as usize))
+            .collect();
         ranges.sort_unstable();
         assert!(ranges.windows(2).all(|pair| pair[0].1 <= pair[1].0), "no two of them overlap");
         assert_eq!(objects[3].size_bytes(), Object::BYTES_MIN);
@@ -103,7 +112,9 @@ mod tests {
 
     #[test]
     fn a_foreign_write_to_either_end_is_seen() {
-        for (offset, intact) in [(0, false), (3, false), (4, true), (15, true), (16, false), (19, false)] {
+        for (offset, intact) in
+            [(0, false), (3, false), (4, true), (15, true), (16, false), (19, false)]
+        {
             let object = Object::new(20, 0x0102_0304).unwrap();
             // SAFETY: the offset is inside the object.
             let byte = unsafe { object.start.cast::<u8>().add(offset) };

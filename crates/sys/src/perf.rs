@@ -1,7 +1,9 @@
-//! Perf events, `perf_event_open(2)`: here a counter of page faults, a software event for which no hardware is needed; in
-//! [`event`], [`ring`] and [`record`] those that write a record each time they happen.
+//! Perf events, `perf_event_open(2)`: here a counter of page faults, a software event for which no
+//! hardware is needed; in [`event`], [`ring`] and [`record`] those that write a record each time
+//! they happen.
 //!
-//! Safety story: the attribute block is plain data that the kernel copies, and the descriptor is owned.
+//! Safety story: the attribute block is plain data that the kernel copies, and the descriptor is
+//! owned.
 #![allow(unsafe_code)]
 
 pub mod event;
@@ -11,7 +13,9 @@ pub mod ring;
 use std::io::Read;
 use std::os::fd::FromRawFd;
 
-use perf_event_open_sys::bindings::{PERF_COUNT_SW_PAGE_FAULTS, PERF_TYPE_SOFTWARE, perf_event_attr};
+use perf_event_open_sys::bindings::{
+    PERF_COUNT_SW_PAGE_FAULTS, PERF_TYPE_SOFTWARE, perf_event_attr,
+};
 use perf_event_open_sys::{ioctls, perf_event_open};
 
 use crate::Errno;
@@ -19,9 +23,10 @@ use crate::Errno;
 #[expect(clippy::cast_possible_truncation, reason = "some hundred bytes")]
 const ATTRIBUTES_BYTES: u32 = size_of::<perf_event_attr>() as u32;
 
-/// Counts the page faults that this thread, and those that it starts from now on, trap into the kernel from user mode, which is all that an ordinary user
-/// may count at `perf_event_paranoid` 2. Faults that the kernel takes on the thread's behalf (read(2) into fresh
-/// memory) and pages that a call populates are not in it.
+/// Counts the page faults that this thread, and those that it starts from now on, trap into the
+/// kernel from user mode, which is all that an ordinary user may count at `perf_event_paranoid` 2.
+/// Faults that the kernel takes on the thread's behalf (read(2) into fresh memory) and pages that a
+/// call populates are not in it.
 #[derive(Debug)]
 pub struct FaultCounter(std::fs::File);
 
@@ -29,14 +34,14 @@ impl FaultCounter {
     /// Opens the counter, not yet counting.
     ///
     /// # Errors
-    /// EACCES or EPERM: `perf_event_paranoid` above 2, or a container's seccomp filter. ENOSYS: a kernel without
-    /// perf events.
+    /// EACCES or EPERM: `perf_event_paranoid` above 2, or a container's seccomp filter. ENOSYS: a
+    /// kernel without perf events.
     pub fn new() -> Result<Self, Errno> {
         FaultCounter::open(true)
     }
 
-    /// Opens a counter of the thread's faults in kernel mode as well, not yet counting: `perf_event_paranoid` 1 or
-    /// below, or `CAP_PERFMON`.
+    /// Opens a counter of the thread's faults in kernel mode as well, not yet counting:
+    /// `perf_event_paranoid` 1 or below, or `CAP_PERFMON`.
     ///
     /// # Errors
     /// As [`FaultCounter::new`], and EACCES at `perf_event_paranoid` 2.
@@ -78,11 +83,18 @@ impl FaultCounter {
     }
 }
 
-/// Opens an event of the thread `tid` on the processor `cpu`: 0 is the calling thread, -1 any processor.
+/// Opens an event of the thread `tid` on the processor `cpu`: 0 is the calling thread, -1 any
+/// processor.
 fn open(attributes: &mut perf_event_attr, tid: i32, cpu: i32) -> Result<std::fs::File, Errno> {
     // SAFETY: the kernel reads `attributes` up to its `size`, and may write its own size there.
     let fd = unsafe {
-        perf_event_open(std::ptr::from_mut(attributes), tid, cpu, -1, 8 /* PERF_FLAG_FD_CLOEXEC */)
+        perf_event_open(
+            std::ptr::from_mut(attributes),
+            tid,
+            cpu,
+            -1,
+            8, /* PERF_FLAG_FD_CLOEXEC */
+        )
     };
     if fd < 0 {
         return Err(Errno::last());
@@ -114,7 +126,9 @@ mod tests {
                 }
                 assert!(populated < 10, "{populated} traps for populated pages");
             }
-            (Err(e), _) | (_, Err(e)) => println!("skipped: page faults cannot be counted here: {e}"),
+            (Err(e), _) | (_, Err(e)) => {
+                println!("skipped: page faults cannot be counted here: {e}");
+            }
         }
     }
 }

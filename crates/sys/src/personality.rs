@@ -1,6 +1,7 @@
 //! Whether a program that is about to be started has its memory laid out at random: personality(2).
 //!
-//! Safety story: between fork and exec nothing happens but two calls of personality(2), which take no memory.
+//! Safety story: between fork and exec nothing happens but two calls of personality(2), which take
+//! no memory.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -11,8 +12,9 @@ const NO_RANDOMIZE: libc::c_ulong = libc::ADDR_NO_RANDOMIZE as libc::c_ulong;
 /// Asks without changing anything.
 const ASK: libc::c_ulong = 0xffff_ffff;
 
-/// `command`'s program will be laid out at random (if the kernel does so at all), or always alike. Where the call is
-/// refused, as by a container's seccomp filter, starting the program fails with EPERM.
+/// `command`'s program will be laid out at random (if the kernel does so at all), or always alike.
+/// Where the call is refused, as by a container's seccomp filter, starting the program fails with
+/// EPERM.
 pub fn lay_out_at_random(command: &mut Command, random: bool) {
     // SAFETY: the closure makes system calls only.
     unsafe { command.pre_exec(move || set(random)) };

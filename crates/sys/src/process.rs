@@ -20,8 +20,8 @@ use crate::interrupt::Interrupt;
 use crate::usage::Usage;
 use crate::wait::timespec;
 
-/// The path that starts this program again: `/proc/self/exe`, which holds even while the file is being replaced, or,
-/// without `/proc`, the path that the kernel was given.
+/// The path that starts this program again: `/proc/self/exe`, which holds even while the file is
+/// being replaced, or, without `/proc`, the path that the kernel was given.
 ///
 /// # Errors
 /// `NotFound` when there is neither.
@@ -33,7 +33,10 @@ pub fn own_program() -> io::Result<PathBuf> {
     // SAFETY: AT_EXECFN is a NUL-terminated string on this process's stack, or 0.
     let path = unsafe { libc::getauxval(libc::AT_EXECFN) } as *const std::ffi::c_char;
     if path.is_null() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, "the program cannot find its own file: is /proc mounted?"));
+        return Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            "the program cannot find its own file: is /proc mounted?",
+        ));
     }
     // SAFETY: as above; the kernel wrote it and nobody changes it.
     let path = unsafe { std::ffi::CStr::from_ptr(path) };
@@ -78,16 +81,22 @@ pub struct Finished {
     pub stderr: Vec<u8>,
 }
 
-/// Starts `command`, reads its output, waits for its end and reaps it. If `interrupt` fires first, the child is killed
-/// and reaped and `None` returned.
+/// Starts `command`, reads its output, waits for its end and reaps it. If `interrupt` fires first,
+/// the child is killed and reaped and `None` returned.
 ///
 /// # Errors
-/// What starting it or reading its output said; `TimedOut` if it has not ended within `patience`, and has been killed.
+/// What starting it or reading its output said; `TimedOut` if it has not ended within `patience`,
+/// and has been killed.
 ///
 /// # Panics
 /// Never: the pipes that it takes are those that it has just asked for.
-pub fn run(command: &mut Command, interrupt: Interrupt, patience: Option<Duration>) -> io::Result<Option<Finished>> {
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+pub fn run(
+    command: &mut Command,
+    interrupt: Interrupt,
+    patience: Option<Duration>,
+) -> io::Result<Option<Finished>> {
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let until = patience.map(|patience| Instant::now() + patience);
     let (mut output, mut errors) =
         (child.stdout.take().expect("piped above"), child.stderr.take().expect("piped above"));
@@ -100,7 +109,10 @@ pub fn run(command: &mut Command, interrupt: Interrupt, patience: Option<Duratio
         return match end? {
             End::TooLate => Err(io::Error::new(
                 io::ErrorKind::TimedOut,
-                format!("it gave no answer within {} s and was killed", patience.unwrap_or_default().as_secs()),
+                format!(
+                    "it gave no answer within {} s and was killed",
+                    patience.unwrap_or_default().as_secs()
+                ),
             )),
             _ => Ok(None),
         };
@@ -128,7 +140,8 @@ impl<P: Read + AsFd> Stream<'_, P> {
     }
 }
 
-/// To be told when there is something to read. A pipe that is closed is looked at no more: `instead` stands in for it.
+/// To be told when there is something to read. A pipe that is closed is looked at no more:
+/// `instead` stands in for it.
 fn watch<'a>(fd: Option<BorrowedFd<'a>>, instead: BorrowedFd<'a>) -> PollFd<'a> {
     let wanted = if fd.is_some() { PollFlags::IN } else { PollFlags::empty() };
     PollFd::from_borrowed_fd(fd.unwrap_or(instead), wanted)
@@ -141,8 +154,9 @@ enum End {
     TooLate,
 }
 
-/// Reads both to the end, so that neither can stop the child by being full. Sleeps in poll(2) with no timer but the last
-/// one: a parent that wakes up to look around would disturb what its child measures.
+/// Reads both to the end, so that neither can stop the child by being full. Sleeps in poll(2) with
+/// no timer but the last one: a parent that wakes up to look around would disturb what its child
+/// measures.
 fn read_until_end(
     stdout: &mut Stream<ChildStdout>,
     stderr: &mut Stream<ChildStderr>,
@@ -179,7 +193,8 @@ fn read_until_end(
     Ok(End::Complete)
 }
 
-/// wait4 and not waitpid with `getrusage(RUSAGE_CHILDREN)`: that one reports the maximum over all children so far.
+/// wait4 and not waitpid with `getrusage(RUSAGE_CHILDREN)`: that one reports the maximum over all
+/// children so far.
 fn reap(child: &Child) -> io::Result<(WaitStatus, Usage)> {
     let pid = child.id().cast_signed();
     let mut status = 0;
@@ -198,15 +213,15 @@ fn reap(child: &Child) -> io::Result<(WaitStatus, Usage)> {
     Ok((WaitStatus::of(status), Usage::from(usage)))
 }
 
-/// getppid(2), which has the least to do of all calls: what it takes is the way into the kernel and back. It goes there
-/// each time, since a process may be given a new parent.
+/// getppid(2), which has the least to do of all calls: what it takes is the way into the kernel and
+/// back. It goes there each time, since a process may be given a new parent.
 #[inline]
 pub fn cheapest_call() {
     std::hint::black_box(getppid());
 }
 
-/// Makes the kernel kill this process when the parent, whose pid is `expected`, dies. Ends it at once if the parent is
-/// dead already.
+/// Makes the kernel kill this process when the parent, whose pid is `expected`, dies. Ends it at
+/// once if the parent is dead already.
 pub fn die_with_parent(expected: u32) {
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
     if getppid().map(Pid::as_raw_pid) != Some(expected.cast_signed()) {
@@ -226,8 +241,9 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// When memory runs out, this process is to be killed before others (proc(5), `oom_score_adj`): a child rather than the
-/// parent that holds everything measured so far. Anyone may raise their own score; where that fails, nothing is lost.
+/// When memory runs out, this process is to be killed before others (proc(5), `oom_score_adj`): a
+/// child rather than the parent that holds everything measured so far. Anyone may raise their own
+/// score; where that fails, nothing is lost.
 pub fn prefer_to_be_killed() {
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
 }
@@ -236,7 +252,10 @@ pub fn prefer_to_be_killed() {
 #[must_use]
 pub fn allowed_cpus() -> Vec<u32> {
     let Ok(set) = sched_getaffinity(None) else { return Vec::new() };
-    (0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).filter_map(|cpu| u32::try_from(cpu).ok()).collect()
+    (0..CpuSet::MAX_CPU)
+        .filter(|&cpu| set.is_set(cpu))
+        .filter_map(|cpu| u32::try_from(cpu).ok())
+        .collect()
 }
 
 /// Keeps this thread, and those that it will start, on one processor.
@@ -262,9 +281,10 @@ pub fn allow_cpus(cpus: &[u32]) -> Result<(), Errno> {
     sched_setaffinity(None, &set).map_err(|e| Errno(e.raw_os_error()))
 }
 
-/// Keeps this thread, the one of this number among several, on one of the processors that it may use: each on one of its
-/// own, as long as there are any, and then in turn. Where the scheduler puts them would else decide what they cost each other.
-/// If the kernel refuses, the thread stays where it may be.
+/// Keeps this thread, the one of this number among several, on one of the processors that it may
+/// use: each on one of its own, as long as there are any, and then in turn. Where the scheduler
+/// puts them would else decide what they cost each other. If the kernel refuses, the thread stays
+/// where it may be.
 pub fn spread(thread: usize) {
     let cpus = allowed_cpus();
     if let Some(&cpu) = cpus.get(thread % cpus.len().max(1)) {
@@ -279,7 +299,9 @@ mod tests {
     #[test]
     fn endings_and_output_are_told_apart() {
         let interrupt = Interrupt::install().unwrap();
-        let run = |script: &str| super::run(Command::new("sh").args(["-c", script]), interrupt, None).unwrap().unwrap();
+        let run = |script: &str| {
+            super::run(Command::new("sh").args(["-c", script]), interrupt, None).unwrap().unwrap()
+        };
         let done = run("echo out; echo err >&2; exit 3");
         assert_eq!(
             (done.ending, &done.stdout[..], &done.stderr[..]),
@@ -293,8 +315,13 @@ mod tests {
     fn a_child_that_says_much_or_nothing_stops_nobody() {
         let interrupt = Interrupt::install().unwrap();
         let loud = "head -c 300000 /dev/zero >&2; echo out";
-        let done = super::run(Command::new("sh").args(["-c", loud]), interrupt, None).unwrap().unwrap();
-        assert_eq!((&done.stdout[..], done.stderr.len()), (&b"out\n"[..], 300_000), "more than a pipe holds");
+        let done =
+            super::run(Command::new("sh").args(["-c", loud]), interrupt, None).unwrap().unwrap();
+        assert_eq!(
+            (&done.stdout[..], done.stderr.len()),
+            (&b"out\n"[..], 300_000),
+            "more than a pipe holds"
+        );
         let patience = Some(Duration::from_millis(50));
         let hangs = super::run(Command::new("sleep").arg("600"), interrupt, patience).unwrap_err();
         assert_eq!(hangs.kind(), io::ErrorKind::TimedOut, "{hangs}");

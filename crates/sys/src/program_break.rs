@@ -1,8 +1,9 @@
 //! Memory straight from sbrk(2).
 //!
-//! Safety story: the break is moved under a lock, a block is what one move added, and the break goes back only when no
-//! block is left and nobody else has moved it since. The C library's allocator notices that its heap is not contiguous
-//! any more and copes (`sysmalloc` in `malloc/malloc.c` of glibc).
+//! Safety story: the break is moved under a lock, a block is what one move added, and the break
+//! goes back only when no block is left and nobody else has moved it since. The C library's
+//! allocator notices that its heap is not contiguous any more and copes (`sysmalloc` in
+//! `malloc/malloc.c` of glibc).
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
@@ -21,7 +22,8 @@ struct Added {
 
 static ADDED: Mutex<Added> = Mutex::new(Added { base: 0, top: 0, blocks: 0 });
 
-/// A block of whole pages that moving the program break has added. When the last of them is dropped, the break goes back.
+/// A block of whole pages that moving the program break has added. When the last of them is
+/// dropped, the break goes back.
 #[derive(Debug)]
 pub struct BreakBlock {
     start: NonNull<c_void>,
@@ -73,8 +75,8 @@ impl Drop for BreakBlock {
 
 /// Moves the break and returns where it was.
 fn move_by(bytes: isize) -> Result<usize, Errno> {
-    // SAFETY: moving up takes nothing from anybody. It is moved down only to where the last block found it, when nobody
-    // has moved it since, so nothing that others have lies above.
+    // SAFETY: moving up takes nothing from anybody. It is moved down only to where the last block
+    // found it, when nobody has moved it since, so nothing that others have lies above.
     let old = unsafe { libc::sbrk(bytes) };
     if old.addr() == usize::MAX { Err(Errno::last()) } else { Ok(old.expose_provenance()) }
 }

@@ -1,8 +1,8 @@
 //! Watching a program's stops: ptrace(2), in the manner of `PTRACE_SEIZE`, which disturbs it least.
 //!
-//! Safety story: requests take numbers, and pointers to locals that the kernel writes to only during the call. A request for
-//! a thread that is not stopped, or gone, fails with ESRCH and does nothing. All of it must be called on the one thread
-//! that seized.
+//! Safety story: requests take numbers, and pointers to locals that the kernel writes to only
+//! during the call. A request for a thread that is not stopped, or gone, fails with ESRCH and does
+//! nothing. All of it must be called on the one thread that seized.
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -15,19 +15,23 @@ use crate::Errno;
 pub struct TraceOptions(i32);
 
 impl TraceOptions {
-    /// At exec, at exit (its memory is still there), and at new threads, which are seized too. New processes are not. All are
-    /// killed if the tracer dies.
+    /// At exec, at exit (its memory is still there), and at new threads, which are seized too. New
+    /// processes are not. All are killed if the tracer dies.
     pub const LIFE: TraceOptions = TraceOptions(
-        libc::PTRACE_O_TRACEEXEC | libc::PTRACE_O_TRACEEXIT | libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_EXITKILL,
+        libc::PTRACE_O_TRACEEXEC
+            | libc::PTRACE_O_TRACEEXIT
+            | libc::PTRACE_O_TRACECLONE
+            | libc::PTRACE_O_EXITKILL,
     );
 
-    /// At the syscalls that a filter picks out ([`crate::seccomp`]) and at exec; new threads and processes are seized
-    /// too. All are killed if the tracer dies: without it, the filter would make these syscalls fail.
+    /// At the syscalls that a filter picks out ([`crate::seccomp`]) and at exec; new threads and
+    /// processes are seized too. All are killed if the tracer dies: without it, the filter would
+    /// make these syscalls fail.
     pub const FILTERED_CALLS: TraceOptions =
         TraceOptions(TraceOptions::CALLS.0 | libc::PTRACE_O_TRACESECCOMP | libc::PTRACE_O_EXITKILL);
 
-    /// At exec; new threads and processes are seized too. What is resumed by [`resume_to_call`] stops at every syscall. If the
-    /// tracer dies, all go on.
+    /// At exec; new threads and processes are seized too. What is resumed by [`resume_to_call`]
+    /// stops at every syscall. If the tracer dies, all go on.
     pub const CALLS: TraceOptions = TraceOptions(
         libc::PTRACE_O_TRACEEXEC
             | libc::PTRACE_O_TRACECLONE
@@ -52,7 +56,8 @@ pub enum Stop {
     Call,
     /// A signal is about to be delivered: [`resume`] with it, so that it is.
     Signal(i32),
-    /// The whole process was stopped by a signal (SIGSTOP, Ctrl-Z): [`listen`], so that it stays so until SIGCONT.
+    /// The whole process was stopped by a signal (SIGSTOP, Ctrl-Z): [`listen`], so that it stays so
+    /// until SIGCONT.
     Group(i32),
     /// It was interrupted, or is new, or was continued after a group stop.
     Interrupted,
@@ -65,7 +70,8 @@ pub enum Stop {
 /// Begins to trace the thread `tid`, without stopping it.
 ///
 /// # Errors
-/// EPERM: it is another's, traced by another, or ptrace is refused (Yama, seccomp). ESRCH: it is gone.
+/// EPERM: it is another's, traced by another, or ptrace is refused (Yama, seccomp). ESRCH: it is
+/// gone.
 pub fn seize(tid: u32, options: TraceOptions) -> Result<(), Errno> {
     request(libc::PTRACE_SEIZE, tid, i64::from(options.0))
 }
@@ -86,7 +92,8 @@ pub fn resume(tid: u32, signal: i32) -> Result<(), Errno> {
     request(libc::PTRACE_CONT, tid, i64::from(signal))
 }
 
-/// Lets a stopped thread go on to the beginning or the end of a syscall, with `signal` delivered if it is not 0.
+/// Lets a stopped thread go on to the beginning or the end of a syscall, with `signal` delivered if
+/// it is not 0.
 ///
 /// # Errors
 /// ESRCH: it is gone.
@@ -124,7 +131,9 @@ pub fn at_call(tid: u32) -> Result<AtCall, Errno> {
     let mut info: libc::ptrace_syscall_info = unsafe { std::mem::zeroed() };
     let size = size_of::<libc::ptrace_syscall_info>();
     // SAFETY: the kernel writes at most `size` bytes to `info`.
-    let got = unsafe { libc::ptrace(libc::PTRACE_GET_SYSCALL_INFO, tid.cast_signed(), size, &raw mut info) };
+    let got = unsafe {
+        libc::ptrace(libc::PTRACE_GET_SYSCALL_INFO, tid.cast_signed(), size, &raw mut info)
+    };
     if got < 0 {
         return Err(Errno::last());
     }
@@ -175,7 +184,8 @@ pub fn detach_with(tid: u32, signal: i32) -> Result<(), Errno> {
 
 fn request(what: libc::c_uint, tid: u32, data: i64) -> Result<(), Errno> {
     // SAFETY: these requests take no address, and a number as data.
-    let done = unsafe { libc::ptrace(what, tid.cast_signed(), ptr::null_mut::<libc::c_void>(), data) };
+    let done =
+        unsafe { libc::ptrace(what, tid.cast_signed(), ptr::null_mut::<libc::c_void>(), data) };
     if done < 0 { Err(Errno::last()) } else { Ok(()) }
 }
 
@@ -204,8 +214,8 @@ pub fn next_stop() -> Result<Option<(u32, Stop)>, Errno> {
     }
 }
 
-/// Waits for the next stop or end of any child or traced thread of the calling thread. `None`: a signal came instead
-/// ([`Nudge`]).
+/// Waits for the next stop or end of any child or traced thread of the calling thread. `None`: a
+/// signal came instead ([`Nudge`]).
 ///
 /// # Errors
 /// ECHILD: there is none left.
@@ -216,8 +226,8 @@ pub fn wait_for_stop() -> Result<Option<(u32, Stop)>, Errno> {
     }
 }
 
-/// Waits for all children and traced threads of this process that have ended, so that they are gone. How they ended is not told; who
-/// waits for one of them is told that there is none.
+/// Waits for all children and traced threads of this process that have ended, so that they are
+/// gone. How they ended is not told; who waits for one of them is told that there is none.
 pub fn reap_the_dead() {
     loop {
         // SAFETY: all-zero is a valid value of this plain struct.
@@ -234,8 +244,8 @@ pub fn reap_the_dead() {
 
 fn wait(how: i32) -> Result<Option<(u32, Stop)>, Errno> {
     let mut status = 0;
-    // __WALL: threads too. __WNOTHREAD: what another thread of ours has started or traces is that one's.
-    // SAFETY: the status is writable.
+    // __WALL: threads too. __WNOTHREAD: what another thread of ours has started or traces is that
+    // one's. SAFETY: the status is writable.
     match unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL | libc::__WNOTHREAD | how) } {
         0 => Ok(None),
         tid @ 1.. => Ok(Some((tid.cast_unsigned(), decode(status, || event_message(tid))))),
@@ -255,10 +265,14 @@ fn decode(status: i32, born: impl FnOnce() -> u32) -> Stop {
     match status >> 16 {
         libc::PTRACE_EVENT_EXEC => Stop::Exec,
         libc::PTRACE_EVENT_EXIT => Stop::Exit,
-        libc::PTRACE_EVENT_CLONE | libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK => Stop::Born(born()),
+        libc::PTRACE_EVENT_CLONE | libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK => {
+            Stop::Born(born())
+        }
         libc::PTRACE_EVENT_SECCOMP => Stop::Picked,
         // "Group-stop" in ptrace(2): the event of a stop, with a signal that stops.
-        libc::PTRACE_EVENT_STOP if [libc::SIGSTOP, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU].contains(&signal) => {
+        libc::PTRACE_EVENT_STOP
+            if [libc::SIGSTOP, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU].contains(&signal) =>
+        {
             Stop::Group(signal)
         }
         // PTRACE_O_TRACESYSGOOD
@@ -272,8 +286,14 @@ fn decode(status: i32, born: impl FnOnce() -> u32) -> Stop {
 fn event_message(tid: i32) -> u32 {
     let mut message: libc::c_ulong = 0;
     // SAFETY: the kernel writes one long to `message`.
-    let done =
-        unsafe { libc::ptrace(libc::PTRACE_GETEVENTMSG, tid, ptr::null_mut::<libc::c_void>(), &raw mut message) };
+    let done = unsafe {
+        libc::ptrace(
+            libc::PTRACE_GETEVENTMSG,
+            tid,
+            ptr::null_mut::<libc::c_void>(),
+            &raw mut message,
+        )
+    };
     if done < 0 { 0 } else { u32::try_from(message).unwrap_or(0) }
 }
 
@@ -281,7 +301,8 @@ fn event_message(tid: i32) -> u32 {
 #[derive(Debug, Clone, Copy)]
 pub struct Nudge(libc::pthread_t);
 
-// SAFETY: a thread's handle may be used by any thread, as long as the thread has not been joined, which `send` demands.
+// SAFETY: a thread's handle may be used by any thread, as long as the thread has not been joined,
+// which `send` demands.
 unsafe impl Send for Nudge {}
 
 impl Nudge {
@@ -289,7 +310,8 @@ impl Nudge {
     #[must_use]
     pub fn this_thread() -> Self {
         extern "C" fn nothing(_: i32) {}
-        // SAFETY: all-zero is a valid sigaction (no flags, so that waiting calls are not restarted).
+        // SAFETY: all-zero is a valid sigaction (no flags, so that waiting calls are not
+        // restarted).
         let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
         action.sa_sigaction = nothing as extern "C" fn(i32) as libc::sighandler_t;
         // SAFETY: the handler is of the right type and does nothing.
@@ -298,16 +320,16 @@ impl Nudge {
         Nudge(unsafe { libc::pthread_self() })
     }
 
-    /// Sends it. One that comes just before the thread begins to wait is lost: to be repeated until the thread has answered. The thread must
-    /// not have been joined.
+    /// Sends it. One that comes just before the thread begins to wait is lost: to be repeated until
+    /// the thread has answered. The thread must not have been joined.
     pub fn send(self) {
         // SAFETY: the caller has not joined the thread, so its handle is valid.
         unsafe { libc::pthread_kill(self.0, libc::SIGURG) };
     }
 }
 
-/// A descriptor that is readable when a child, or a traced thread, has stopped or ended (SIGCHLD through signalfd(2)). The
-/// signal is blocked on the calling thread while it lives.
+/// A descriptor that is readable when a child, or a traced thread, has stopped or ended (SIGCHLD
+/// through signalfd(2)). The signal is blocked on the calling thread while it lives.
 #[derive(Debug)]
 pub struct Bell {
     descriptor: OwnedFd,
@@ -315,8 +337,8 @@ pub struct Bell {
 }
 
 impl Bell {
-    /// Hangs it up. Children that it is to ring for inherit no blocked signal if they were started before; stops and ends that came
-    /// before are found by [`next_stop`].
+    /// Hangs it up. Children that it is to ring for inherit no blocked signal if they were started
+    /// before; stops and ends that came before are found by [`next_stop`].
     ///
     /// # Errors
     /// EMFILE or ENFILE when no descriptor is left.
@@ -327,7 +349,8 @@ impl Bell {
         // SAFETY: the set is writable.
         unsafe { libc::sigaddset(&raw mut set, libc::SIGCHLD) };
         // SAFETY: the set is valid; flags as the manual has them.
-        let descriptor = unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
+        let descriptor =
+            unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
         if descriptor < 0 {
             return Err(Errno::last());
         }
@@ -340,7 +363,9 @@ impl Bell {
     /// Takes what has rung, so that the next ring is heard. To be called before [`next_stop`].
     pub fn silence(&self) {
         let mut rings = [0_u8; 8 * size_of::<libc::signalfd_siginfo>()];
-        while rustix::io::read(&self.descriptor, &mut rings).is_ok_and(|count| count == rings.len()) {}
+        while rustix::io::read(&self.descriptor, &mut rings).is_ok_and(|count| count == rings.len())
+        {
+        }
     }
 }
 
@@ -353,7 +378,9 @@ impl AsFd for Bell {
 impl Drop for Bell {
     fn drop(&mut self) {
         // SAFETY: the set is the one that was there before.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, ptr::null_mut()) };
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, ptr::null_mut())
+        };
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reading the memory of another process: `process_vm_readv(2)`.
 //!
-//! Safety story: the kernel writes into a buffer of ours of the length that it is told; the other process's addresses are only
-//! numbers to us.
+//! Safety story: the kernel writes into a buffer of ours of the length that it is told; the other
+//! process's addresses are only numbers to us.
 #![allow(unsafe_code)]
 
 use crate::Errno;
@@ -9,7 +9,8 @@ use crate::Errno;
 /// The longest text that is read, in bytes: what `memfd_create(2)` takes as a name is shorter.
 const TEXT_BYTES_MAX: usize = 256;
 
-/// The NUL-terminated text at `address` of the process `pid`, without the NUL; cut off at 256 bytes.
+/// The NUL-terminated text at `address` of the process `pid`, without the NUL; cut off at 256
+/// bytes.
 ///
 /// # Errors
 /// ESRCH: it is gone. EPERM: it is another's. EFAULT: nothing is mapped there.
@@ -22,10 +23,14 @@ pub fn read_text(pid: u32, address: u64) -> Result<Vec<u8>, Errno> {
         // Not beyond the page: the next one need not be there.
         let room = (TEXT_BYTES_MAX - filled).min(usize::try_from(page - at % page).unwrap_or(1));
         let ours = libc::iovec { iov_base: text[filled..].as_mut_ptr().cast(), iov_len: room };
-        let theirs =
-            libc::iovec { iov_base: std::ptr::without_provenance_mut(usize::try_from(at).unwrap_or(0)), iov_len: room };
+        let theirs = libc::iovec {
+            iov_base: std::ptr::without_provenance_mut(usize::try_from(at).unwrap_or(0)),
+            iov_len: room,
+        };
         // SAFETY: `ours` is `room` writable bytes; `theirs` is checked by the kernel.
-        let read = unsafe { libc::process_vm_readv(pid.cast_signed(), &raw const ours, 1, &raw const theirs, 1, 0) };
+        let read = unsafe {
+            libc::process_vm_readv(pid.cast_signed(), &raw const ours, 1, &raw const theirs, 1, 0)
+        };
         let Ok(read) = usize::try_from(read) else { return Err(Errno::last()) };
         if let Some(end) = text[filled..filled + read].iter().position(|&byte| byte == 0) {
             text.truncate(filled + end);

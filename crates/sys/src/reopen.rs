@@ -47,11 +47,12 @@ impl Inherited {
         Inherited { path: CString::new(format!("{FOLDER}/{number}")).unwrap_or_default() }
     }
 
-    /// Opens the file behind it again, so that this process has an offset and flags of its own. Allocates nothing.
+    /// Opens the file behind it again, so that this process has an offset and flags of its own.
+    /// Allocates nothing.
     ///
     /// # Errors
-    /// The errno of open(2): ENOENT without `/proc` or where nothing was inherited; EINVAL where the file system takes no
-    /// `O_DIRECT`.
+    /// The errno of open(2): ENOENT without `/proc` or where nothing was inherited; EINVAL where
+    /// the file system takes no `O_DIRECT`.
     #[inline]
     pub fn open(&self, route: Route) -> Result<OwnedFd, Errno> {
         let direct = if route == Route::Direct { OFlags::DIRECT } else { OFlags::empty() };
@@ -60,13 +61,15 @@ impl Inherited {
     }
 }
 
-/// A new file in memory of `len` zero bytes, `memfd_create(2)` and ftruncate(2): no page of it is there yet.
+/// A new file in memory of `len` zero bytes, `memfd_create(2)` and ftruncate(2): no page of it is
+/// there yet.
 ///
 /// # Errors
 /// The errno of these: EMFILE, ENOMEM, EINVAL.
 #[inline]
 pub fn memory_file(len: u64) -> Result<OwnedFd, Errno> {
-    let file = memfd_create(c"firsttouch", MemfdFlags::CLOEXEC).map_err(|e| Errno(e.raw_os_error()))?;
+    let file =
+        memfd_create(c"firsttouch", MemfdFlags::CLOEXEC).map_err(|e| Errno(e.raw_os_error()))?;
     ftruncate(file.as_fd(), len).map_err(|e| Errno(e.raw_os_error()))?;
     Ok(file)
 }
@@ -87,7 +90,10 @@ mod tests {
         let inherited = Inherited::new(scratch.file().as_raw_fd());
         let mut again = File::from(inherited.open(Route::Cached).unwrap());
         again.read_exact(&mut [0; 100]).unwrap();
-        assert_eq!((again.stream_position().unwrap(), { scratch.file() }.stream_position().unwrap()), (100, 0));
+        assert_eq!(
+            (again.stream_position().unwrap(), { scratch.file() }.stream_position().unwrap()),
+            (100, 0)
+        );
         assert_eq!(Inherited::new(987_654).open(Route::Cached).unwrap_err(), Errno(libc::ENOENT));
     }
 

@@ -1,9 +1,11 @@
-//! Which pages are there: mincore(2) and `/proc/self/pagemap` (`Documentation/admin-guide/mm/pagemap.rst`).
+//! Which pages are there: mincore(2) and `/proc/self/pagemap`
+//! (`Documentation/admin-guide/mm/pagemap.rst`).
 //!
-//! Of anonymous memory both say the same. Of a mapped file mincore says what is in the page cache, whoever brought it
-//! there, and pagemap what this process has in its page tables.
+//! Of anonymous memory both say the same. Of a mapped file mincore says what is in the page cache,
+//! whoever brought it there, and pagemap what this process has in its page tables.
 //!
-//! Safety story: mincore writes one byte a page into a vector that is as long as that, and changes nothing else.
+//! Safety story: mincore writes one byte a page into a vector that is as long as that, and changes
+//! nothing else.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -24,25 +26,30 @@ const ENTRIES_AT_ONCE: usize = 1024;
 /// "Page present" and "page swapped" of an entry of pagemap.
 const THERE: u64 = 0b11 << 62;
 
-/// Bytes of the range, in whole pages, that are in memory. Of an anonymous mapping these are the pages that were touched;
-/// of a file's, those in the page cache, mapped or not. Touches nothing of the heap.
+/// Bytes of the range, in whole pages, that are in memory. Of an anonymous mapping these are the
+/// pages that were touched; of a file's, those in the page cache, mapped or not. Touches nothing of
+/// the heap.
 ///
 /// # Errors
 /// EINVAL: `address` is not the start of a page. ENOMEM: not all of the range is mapped.
 pub fn resident_bytes(address: usize, len: usize) -> Result<u64, Errno> {
     let mut resident = 0;
-    ask(address, len, |states| resident += states.iter().filter(|state| **state & 1 == 1).count() as u64)?;
+    ask(address, len, |states| {
+        resident += states.iter().filter(|state| **state & 1 == 1).count() as u64;
+    })?;
     Ok(resident * page_bytes())
 }
 
-/// mincore(2) of the range, a part after the other: `see` gets a byte for each page. Touches nothing of the heap.
+/// mincore(2) of the range, a part after the other: `see` gets a byte for each page. Touches
+/// nothing of the heap.
 fn ask(address: usize, len: usize, mut see: impl FnMut(&[u8])) -> Result<(), Errno> {
     let page = rustix::param::page_size();
     let mut states = [0_u8; PAGES_AT_ONCE];
     for offset in (0..len).step_by(PAGES_AT_ONCE * page) {
         let part = (len - offset).min(PAGES_AT_ONCE * page);
         let start = std::ptr::without_provenance_mut(address + offset);
-        // SAFETY: the kernel checks the range, and writes a byte for each of at most PAGES_AT_ONCE pages.
+        // SAFETY: the kernel checks the range, and writes a byte for each of at most PAGES_AT_ONCE
+        // pages.
         if unsafe { libc::mincore(start, part, states.as_mut_ptr()) } != 0 {
             return Err(Errno::last());
         }
@@ -51,8 +58,9 @@ fn ask(address: usize, len: usize, mut see: impl FnMut(&[u8])) -> Result<(), Err
     Ok(())
 }
 
-/// Bytes of the first `len` of a file that are in the page cache, at most `len`. Since Linux 5.2 the kernel tells that of
-/// files that this user owns or may write to, and of all others says that they are there.
+/// Bytes of the first `len` of a file that are in the page cache, at most `len`. Since Linux 5.2
+/// the kernel tells that of files that this user owns or may write to, and of all others says that
+/// they are there.
 ///
 /// # Errors
 /// The errno of mmap(2) or mincore(2).
@@ -83,7 +91,8 @@ pub fn in_core(pages: Range<usize>) -> Result<Vec<bool>, Errno> {
     Ok(all)
 }
 
-/// Page by page, whether this process has it in its page tables, or in swap. `pages` begins and ends at a page.
+/// Page by page, whether this process has it in its page tables, or in swap. `pages` begins and
+/// ends at a page.
 ///
 /// # Errors
 /// Of opening or reading `/proc/self/pagemap`: a kernel without it, or no `/proc`.
@@ -101,11 +110,18 @@ pub fn mapped(pages: Range<usize>) -> io::Result<Vec<bool>> {
     Ok(all)
 }
 
-/// A mark in a trace of system calls: mincore(2) of no page at all, at page `number` of the address space.
+/// A mark in a trace of system calls: mincore(2) of no page at all, at page `number` of the address
+/// space.
 pub fn mark(number: usize) {
     let mut nothing = 0_u8;
     // SAFETY: no page is asked about, so nothing is written.
-    unsafe { libc::mincore((number * rustix::param::page_size()) as *mut libc::c_void, 0, &raw mut nothing) };
+    unsafe {
+        libc::mincore(
+            (number * rustix::param::page_size()) as *mut libc::c_void,
+            0,
+            &raw mut nothing,
+        )
+    };
 }
 
 #[cfg(test)]

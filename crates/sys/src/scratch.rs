@@ -1,7 +1,8 @@
-//! A scratch file that nothing is left of, whichever way out the program takes: it has no name in any directory.
+//! A scratch file that nothing is left of, whichever way out the program takes: it has no name in
+//! any directory.
 //!
-//! The parent makes it and its children inherit the descriptor; the kernel frees the file when the last of them is gone,
-//! even by SIGKILL.
+//! The parent makes it and its children inherit the descriptor; the kernel frees the file when the
+//! last of them is gone, even by SIGKILL.
 
 use std::fmt;
 use std::fs::File;
@@ -58,7 +59,11 @@ impl fmt::Display for ScratchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ScratchError::Directory { directory, errno } => {
-                write!(f, "{} takes no scratch file: {errno}: choose another with --dir", directory.display())
+                write!(
+                    f,
+                    "{} takes no scratch file: {errno}: choose another with --dir",
+                    directory.display()
+                )
             }
             ScratchError::NoSpace { directory, needed_bytes, free_bytes } => write!(
                 f,
@@ -68,7 +73,10 @@ impl fmt::Display for ScratchError {
                 needed_bytes.div_ceil(1 << 20),
             ),
             ScratchError::NoTmpfs { filesystem } => {
-                write!(f, "{SHARED_MEMORY} is no tmpfs but {filesystem}: mount a tmpfs there, or use memfd instead")
+                write!(
+                    f,
+                    "{SHARED_MEMORY} is no tmpfs but {filesystem}: mount a tmpfs there, or use memfd instead"
+                )
             }
             ScratchError::Content { errno: Errno(libc::EFBIG), .. } => write!(
                 f,
@@ -95,8 +103,8 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Makes a file of `len` bytes in `directory`, filled with bytes that no file system can leave out or shrink, and
-    /// brings it to the disk.
+    /// Makes a file of `len` bytes in `directory`, filled with bytes that no file system can leave
+    /// out or shrink, and brings it to the disk.
     ///
     /// # Errors
     /// As [`ScratchError`] says.
@@ -104,26 +112,42 @@ impl Scratch {
         Scratch::create_in_pieces(directory, len, CHUNK_BYTES)
     }
 
-    /// Likewise, written by so many bytes at a time. The page cache keeps what is written at once in folios as large as that
-    /// where the file system has large ones, and a fault on a mapping maps what lies in the folio around it.
+    /// Likewise, written by so many bytes at a time. The page cache keeps what is written at once
+    /// in folios as large as that where the file system has large ones, and a fault on a mapping
+    /// maps what lies in the folio around it.
     ///
     /// # Errors
     /// As [`ScratchError`] says.
-    pub fn create_in_pieces(directory: &Path, len: u64, piece_bytes: usize) -> Result<Self, ScratchError> {
+    pub fn create_in_pieces(
+        directory: &Path,
+        len: u64,
+        piece_bytes: usize,
+    ) -> Result<Self, ScratchError> {
         let refused = |errno| ScratchError::Directory { directory: directory.to_owned(), errno };
         let broken = |errno| ScratchError::Content { directory: directory.to_owned(), errno };
         let file = unnamed(directory).map_err(refused)?;
         let filesystem = Filesystem::of_file(&file).map_err(refused)?;
         let free_bytes = free_bytes(directory).map_err(refused)?;
         if free_bytes < len {
-            return Err(ScratchError::NoSpace { directory: directory.to_owned(), needed_bytes: len, free_bytes });
+            return Err(ScratchError::NoSpace {
+                directory: directory.to_owned(),
+                needed_bytes: len,
+                free_bytes,
+            });
         }
-        // The room is taken before it is written to, so that a full disk shows at once. Not all file systems can.
+        // The room is taken before it is written to, so that a full disk shows at once. Not all
+        // file systems can.
         match fallocate(&file, FallocateFlags::empty(), 0, len) {
             Err(RawErrno::NOSPC) => {
-                return Err(ScratchError::NoSpace { directory: directory.to_owned(), needed_bytes: len, free_bytes });
+                return Err(ScratchError::NoSpace {
+                    directory: directory.to_owned(),
+                    needed_bytes: len,
+                    free_bytes,
+                });
             }
-            Err(e @ (RawErrno::FBIG | RawErrno::DQUOT)) => return Err(broken(Errno(e.raw_os_error()))),
+            Err(e @ (RawErrno::FBIG | RawErrno::DQUOT)) => {
+                return Err(broken(Errno(e.raw_os_error())));
+            }
             _ => {}
         }
         write_content(&file, len, piece_bytes).map_err(broken)?;
@@ -163,9 +187,9 @@ impl Scratch {
         self.filesystem
     }
 
-    /// Lets the children that are started from now on inherit the descriptor, under the number returned. By the flag in
-    /// the parent and not by a hook between fork and exec: with a hook, the standard library starts children by another,
-    /// slower way.
+    /// Lets the children that are started from now on inherit the descriptor, under the number
+    /// returned. By the flag in the parent and not by a hook between fork and exec: with a hook,
+    /// the standard library starts children by another, slower way.
     ///
     /// # Errors
     /// The errno of fcntl(2).
@@ -183,8 +207,9 @@ impl Scratch {
         cached_bytes(&self.file, len.min(self.len))
     }
 
-    /// Writes dirty pages to the disk and takes the file out of the page cache (`POSIX_FADV_DONTNEED`). Returns how many
-    /// bytes of it are still there: pages that someone maps, or all of them where there is no disk behind.
+    /// Writes dirty pages to the disk and takes the file out of the page cache
+    /// (`POSIX_FADV_DONTNEED`). Returns how many bytes of it are still there: pages that someone
+    /// maps, or all of them where there is no disk behind.
     ///
     /// # Errors
     /// The errno of fdatasync(2), `posix_fadvise(2)` or mincore(2).
@@ -194,7 +219,8 @@ impl Scratch {
         self.cached_bytes(self.len)
     }
 
-    /// Writes dirty pages to the disk and reads the first `len` bytes, so that all of them are in the page cache.
+    /// Writes dirty pages to the disk and reads the first `len` bytes, so that all of them are in
+    /// the page cache.
     ///
     /// # Errors
     /// The errno of fdatasync(2) or pread(2).
@@ -236,7 +262,8 @@ fn unlinked(directory: &Path) -> Result<File, Errno> {
                 rustix::fs::unlink(&path).map_err(|e| Errno(e.raw_os_error()))?;
                 return Ok(File::from(file));
             }
-            // Left by another kind of namespace with the same process ids, or another thread's, a moment from its end.
+            // Left by another kind of namespace with the same process ids, or another thread's, a
+            // moment from its end.
             Err(RawErrno::EXIST) if attempt < 1000 => attempt += 1,
             Err(e) => return Err(Errno(e.raw_os_error())),
         }
@@ -255,15 +282,19 @@ fn write_content(file: &File, len: u64, piece_bytes: usize) -> Result<(), Errno>
             let mut mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
             // An odd last byte: no page, and no block of it, is all zero.
-            word.copy_from_slice(&((mixed ^ (mixed >> 31)) | 1 << 56 | 1).to_le_bytes()[..word.len()]);
+            word.copy_from_slice(
+                &((mixed ^ (mixed >> 31)) | 1 << 56 | 1).to_le_bytes()[..word.len()],
+            );
         }
-        file.write_all_at(&chunk[..part], offset).map_err(|e| Errno(e.raw_os_error().unwrap_or(libc::EIO)))?;
+        file.write_all_at(&chunk[..part], offset)
+            .map_err(|e| Errno(e.raw_os_error().unwrap_or(libc::EIO)))?;
         offset += part as u64;
     }
     Ok(())
 }
 
-/// Asks the kernel to forget the file's pages (`POSIX_FADV_DONTNEED`). Mapped and dirty ones stay, and those of tmpfs.
+/// Asks the kernel to forget the file's pages (`POSIX_FADV_DONTNEED`). Mapped and dirty ones stay,
+/// and those of tmpfs.
 ///
 /// # Errors
 /// The errno of `posix_fadvise(2)`.
@@ -283,7 +314,8 @@ pub(crate) mod tests {
 
     impl Place {
         fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("firsttouch-{name}-{}", std::process::id()));
+            let path =
+                std::env::temp_dir().join(format!("firsttouch-{name}-{}", std::process::id()));
             std::fs::create_dir(&path).unwrap();
             Place(path)
         }
@@ -291,7 +323,8 @@ pub(crate) mod tests {
 
     impl Drop for Place {
         fn drop(&mut self) {
-            // Fails, and so does the test that comes with the same process id, if something is left in it.
+            // Fails, and so does the test that comes with the same process id, if something is left
+            // in it.
             std::fs::remove_dir(&self.0).unwrap();
         }
     }
@@ -300,7 +333,10 @@ pub(crate) mod tests {
     pub(crate) fn on_disk(len: u64) -> Option<Scratch> {
         let scratch = Scratch::create(&std::env::temp_dir(), len).unwrap();
         if scratch.filesystem().is_memory() {
-            println!("SKIPPED: temporary files are on {} here, not on a disk", scratch.filesystem().name());
+            println!(
+                "SKIPPED: temporary files are on {} here, not on a disk",
+                scratch.filesystem().name()
+            );
             return None;
         }
         Some(scratch)
@@ -327,7 +363,10 @@ pub(crate) mod tests {
     fn without_o_tmpfile_the_name_is_gone_at_once() {
         let place = Place::new("unlinked");
         let file = unlinked(&place.0).unwrap();
-        assert_eq!((std::fs::read_dir(&place.0).unwrap().count(), file.metadata().unwrap().nlink()), (0, 0));
+        assert_eq!(
+            (std::fs::read_dir(&place.0).unwrap().count(), file.metadata().unwrap().nlink()),
+            (0, 0)
+        );
         file.write_all_at(b"held", 0).unwrap();
     }
 
@@ -365,13 +404,23 @@ pub(crate) mod tests {
     #[test]
     fn refusals_name_the_place_and_the_way_out() {
         let too_large = Scratch::create(&std::env::temp_dir(), 1 << 60).unwrap_err();
-        assert!(matches!(too_large, ScratchError::NoSpace { needed_bytes, .. } if needed_bytes == 1 << 60));
+        assert!(
+            matches!(too_large, ScratchError::NoSpace { needed_bytes, .. } if needed_bytes == 1 << 60)
+        );
         assert!(too_large.to_string().contains("a smaller --size"), "{too_large}");
-        for (directory, expect) in [("/nowhere/at/all", libc::ENOENT), ("/proc/self/stat", libc::ENOTDIR)] {
+        for (directory, expect) in
+            [("/nowhere/at/all", libc::ENOENT), ("/proc/self/stat", libc::ENOTDIR)]
+        {
             let error = Scratch::create(Path::new(directory), 1).unwrap_err();
-            assert_eq!(error, ScratchError::Directory { directory: directory.into(), errno: Errno(expect) });
+            assert_eq!(
+                error,
+                ScratchError::Directory { directory: directory.into(), errno: Errno(expect) }
+            );
             assert!(error.to_string().contains("--dir"), "{error}");
         }
-        assert!(matches!(Scratch::create(Path::new("/proc"), 1), Err(ScratchError::Directory { .. })));
+        assert!(matches!(
+            Scratch::create(Path::new("/proc"), 1),
+            Err(ScratchError::Directory { .. })
+        ));
     }
 }

@@ -1,8 +1,8 @@
-//! A filter that stops a traced program at some of its syscalls and lets all others through at full speed (seccomp(2),
-//! `SECCOMP_RET_TRACE`).
+//! A filter that stops a traced program at some of its syscalls and lets all others through at full
+//! speed (seccomp(2), `SECCOMP_RET_TRACE`).
 //!
-//! Safety story: the program is plain data that the kernel checks and copies; installing it affects the calling process and its
-//! descendants only, and cannot be undone.
+//! Safety story: the program is plain data that the kernel checks and copies; installing it affects
+//! the calling process and its descendants only, and cannot be undone.
 #![allow(unsafe_code)]
 
 use crate::Errno;
@@ -21,9 +21,10 @@ const ARCHITECTURE_AT: u32 = 4;
 pub struct Filter(Vec<libc::sock_filter>);
 
 impl Filter {
-    /// Stops at syscalls with a number in one of `ranges` (both ends included, ascending), made in the native mode; a 32-bit
-    /// call means something else by the same number. Everything else is let through by a constant answer, which the kernel
-    /// remembers for each number (`seccomp_cache_check_allow`), so that it costs next to nothing.
+    /// Stops at syscalls with a number in one of `ranges` (both ends included, ascending), made in
+    /// the native mode; a 32-bit call means something else by the same number. Everything else is
+    /// let through by a constant answer, which the kernel remembers for each number
+    /// (`seccomp_cache_check_allow`), so that it costs next to nothing.
     ///
     /// # Panics
     /// With more than 120 ranges: jumps are short.
@@ -31,12 +32,14 @@ impl Filter {
     pub fn stop_at(ranges: &[(u32, u32)]) -> Self {
         assert!(ranges.len() <= 120, "a jump reaches 255 instructions");
         let load = |at| instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, at, 0, 0);
-        let jump = |how, value, yes, no| instruction(libc::BPF_JMP | how | libc::BPF_K, value, yes, no);
+        let jump =
+            |how, value, yes, no| instruction(libc::BPF_JMP | how | libc::BPF_K, value, yes, no);
         let answer = |value| instruction(libc::BPF_RET | libc::BPF_K, value, 0, 0);
         let mut program = vec![load(ARCHITECTURE_AT), jump(libc::BPF_JEQ, NATIVE, 1, 0)];
         program.push(answer(libc::SECCOMP_RET_ALLOW));
         program.push(load(NUMBER_AT));
-        // Each range: below its first number, all is decided; up to its last, it is a hit. Two answers at the end.
+        // Each range: below its first number, all is decided; up to its last, it is a hit. Two
+        // answers at the end.
         for (index, &(first, last)) in ranges.iter().enumerate() {
             let left = u8::try_from(2 * (ranges.len() - index - 1)).unwrap_or(u8::MAX);
             program.push(jump(libc::BPF_JGE, first, 0, left + 1));
@@ -47,8 +50,9 @@ impl Filter {
         Filter(program)
     }
 
-    /// Installs it in this process, to be called between fork and exec: it makes system calls only. Without `CAP_SYS_ADMIN`
-    /// this takes from the process the possibility to gain privileges at exec, which tracing does anyway.
+    /// Installs it in this process, to be called between fork and exec: it makes system calls only.
+    /// Without `CAP_SYS_ADMIN` this takes from the process the possibility to gain privileges at
+    /// exec, which tracing does anyway.
     ///
     /// # Errors
     /// EINVAL, ENOSYS: a kernel without filters. EACCES: forbidden.
@@ -58,8 +62,16 @@ impl Filter {
             filter: self.0.as_ptr().cast_mut(),
         };
         let install = || {
-            // SAFETY: the program and its instructions live through the call; the kernel only reads them.
-            unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) }
+            // SAFETY: the program and its instructions live through the call; the kernel only reads
+            // them.
+            unsafe {
+                libc::syscall(
+                    libc::SYS_seccomp,
+                    libc::SECCOMP_SET_MODE_FILTER,
+                    0,
+                    &raw const program,
+                )
+            }
         };
         if install() == 0 {
             return Ok(());
@@ -91,7 +103,9 @@ mod tests {
             let code = u32::from(instruction.code);
             at += 1;
             match code & 7 {
-                libc::BPF_LD => value = if instruction.k == ARCHITECTURE_AT { architecture } else { number },
+                libc::BPF_LD => {
+                    value = if instruction.k == ARCHITECTURE_AT { architecture } else { number }
+                }
                 libc::BPF_RET => return instruction.k,
                 _ => {
                     let holds = match code & 0xf0 {
@@ -114,7 +128,11 @@ mod tests {
             let hit = ranges.iter().any(|&(first, last)| (first..=last).contains(&number));
             let expected = if hit { libc::SECCOMP_RET_TRACE } else { libc::SECCOMP_RET_ALLOW };
             assert_eq!(answer(&filter, NATIVE, number), expected, "syscall {number}");
-            assert_eq!(answer(&filter, 0x4000_0003, number), libc::SECCOMP_RET_ALLOW, "32-bit {number}");
+            assert_eq!(
+                answer(&filter, 0x4000_0003, number),
+                libc::SECCOMP_RET_ALLOW,
+                "32-bit {number}"
+            );
         }
     }
 }

@@ -68,7 +68,10 @@ pub const SHMAT: u32 = number(libc::SYS_shmat);
 pub const SHMDT: u32 = number(libc::SYS_shmdt);
 
 const fn number(number: libc::c_long) -> u32 {
-    assert!(number >= 0 && number.cast_unsigned() <= u32::MAX as libc::c_ulong, "a syscall has a number");
+    assert!(
+        number >= 0 && number.cast_unsigned() <= u32::MAX as libc::c_ulong,
+        "a syscall has a number"
+    );
     #[expect(clippy::cast_possible_truncation, reason = "as asserted")]
     {
         number.cast_unsigned() as u32

@@ -14,8 +14,8 @@ use crate::Errno;
 pub struct Tracefs(OwnedFd);
 
 impl Tracefs {
-    /// Opens it where it is usually mounted, or else a mount of our own that is attached nowhere: nobody else sees it, and
-    /// it is gone with the descriptor.
+    /// Opens it where it is usually mounted, or else a mount of our own that is attached nowhere:
+    /// nobody else sees it, and it is gone with the descriptor.
     ///
     /// # Errors
     /// EACCES, EPERM: not root, or locked down. ENODEV: a kernel without tracing.
@@ -23,12 +23,16 @@ impl Tracefs {
         let errno = |e: rustix::io::Errno| Errno(e.raw_os_error());
         for mount in ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"] {
             if Path::new(mount).join("events").exists() {
-                return open(mount, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map(Tracefs).map_err(errno);
+                return open(mount, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+                    .map(Tracefs)
+                    .map_err(errno);
             }
         }
         let context = fsopen("tracefs", FsOpenFlags::FSOPEN_CLOEXEC).map_err(errno)?;
         fsconfig_create(&context).map_err(errno)?;
-        fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty()).map(Tracefs).map_err(errno)
+        fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
+            .map(Tracefs)
+            .map_err(errno)
     }
 
     /// The number of a tracepoint, as in `raw_syscalls/sys_enter`.

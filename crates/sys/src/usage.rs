@@ -51,7 +51,8 @@ impl Usage {
     fn of(whom: libc::c_int) -> Self {
         // SAFETY: all-zero is a valid rusage.
         let mut raw: libc::rusage = unsafe { std::mem::zeroed() };
-        // SAFETY: `raw` is writable; every `whom` above with a valid pointer cannot fail (getrusage(2)).
+        // SAFETY: `raw` is writable; every `whom` above with a valid pointer cannot fail
+        // (getrusage(2)).
         unsafe { libc::getrusage(whom, &raw mut raw) };
         Usage::from(raw)
     }
@@ -61,7 +62,8 @@ impl From<libc::rusage> for Usage {
     fn from(raw: libc::rusage) -> Self {
         // The kernel never reports negative counts or times.
         let time = |t: libc::timeval| {
-            Duration::from_secs(t.tv_sec.cast_unsigned()) + Duration::from_micros(t.tv_usec.cast_unsigned())
+            Duration::from_secs(t.tv_sec.cast_unsigned())
+                + Duration::from_micros(t.tv_usec.cast_unsigned())
         };
         Usage {
             minor_faults: raw.ru_minflt.cast_unsigned(),

@@ -17,7 +17,9 @@ impl Doorbell {
     /// # Errors
     /// EMFILE or ENFILE when no descriptor is left.
     pub fn new() -> Result<Self, Errno> {
-        eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map(Doorbell).map_err(|e| Errno(e.raw_os_error()))
+        eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            .map(Doorbell)
+            .map_err(|e| Errno(e.raw_os_error()))
     }
 
     /// Wakes up who waits, now or the next time.
@@ -29,7 +31,10 @@ impl Doorbell {
 
 /// A time as poll(2) takes it.
 pub(crate) fn timespec(time: Duration) -> Timespec {
-    Timespec { tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(time.subsec_nanos()) }
+    Timespec {
+        tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(time.subsec_nanos()),
+    }
 }
 
 /// What woke a waiter.
@@ -39,7 +44,8 @@ pub struct Ready {
     pub hung: usize,
 }
 
-/// Waits until one of `descriptors` is readable or has hung up, `doorbell` was rung, or `time` is over.
+/// Waits until one of `descriptors` is readable or has hung up, `doorbell` was rung, or `time` is
+/// over.
 #[must_use]
 pub fn wait_for(descriptors: &[BorrowedFd<'_>], doorbell: &Doorbell, time: Duration) -> Ready {
     let mut waiting: Vec<PollFd<'_>> =

@@ -1,5 +1,5 @@
-//! Forks of this process. In a test program of their own, one at a time: a fork makes the pages of every thread's memory
-//! shared, and their next writes faults.
+//! Forks of this process. In a test program of their own, one at a time: a fork makes the pages of
+//! every thread's memory shared, and their next writes faults.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -48,7 +48,10 @@ fn a_child_sees_its_parents_memory_and_writes_to_its_own() {
     });
     let [seen, faults, last] = child.unwrap().wait().unwrap();
     assert_eq!((seen, last), (5, 7));
-    assert!((PAGES as u64..PAGES as u64 + 20).contains(&faults), "{faults} faults for {PAGES} copies");
+    assert!(
+        (PAGES as u64..PAGES as u64 + 20).contains(&faults),
+        "{faults} faults for {PAGES} copies"
+    );
     assert_eq!((own.read_byte(100), shared.read_byte(100)), (5, 6));
 }
 
@@ -60,7 +63,10 @@ fn a_parent_copies_while_its_child_holds_the_pages_and_not_afterwards() {
     let mut child = Stage::new().unwrap().fork_asleep(|| [1, 2, 3]).unwrap();
     child.wait_until_asleep().unwrap();
     let copies = faults_of(|| own.touch_pages());
-    assert!((PAGES as u64..PAGES as u64 + 20).contains(&copies), "{copies} faults for {PAGES} copies");
+    assert!(
+        (PAGES as u64..PAGES as u64 + 20).contains(&copies),
+        "{copies} faults for {PAGES} copies"
+    );
     assert!(faults_of(|| shared.touch_pages()) < 20, "what is shared is not copied");
     assert!(faults_of(|| own.touch_pages()) < 10, "copied once");
     child.let_go().unwrap();
@@ -85,7 +91,8 @@ fn no_child_is_left_whichever_way_it_goes() {
 #[test]
 fn a_child_dies_with_its_parent() {
     let _alone = alone();
-    // The parent is a forked child itself; it leaves a child of its own asleep and says who that is.
+    // The parent is a forked child itself; it leaves a child of its own asleep and says who that
+    // is.
     let child = Stage::new().unwrap().fork(|| {
         let mut inner = Stage::new().unwrap().fork_asleep(Words::default).unwrap();
         inner.wait_until_asleep().unwrap();

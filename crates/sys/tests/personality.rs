@@ -1,5 +1,5 @@
-//! Programs without randomness. In a test program of its own: starting them forks, and a fork makes the pages of every
-//! thread's memory shared, whose next writes fault.
+//! Programs without randomness. In a test program of its own: starting them forks, and a fork makes
+//! the pages of every thread's memory shared, whose next writes fault.
 
 use std::process::Command;
 

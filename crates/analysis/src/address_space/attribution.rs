@@ -5,7 +5,8 @@ use events::{Call, Cause, Ending, Event, EventKind, Fault, Header, Life, Syscall
 use super::MappedRegion;
 use super::processes::Processes;
 
-/// Attributes events: whose memory an address was, and why it faulted. What it keeps are the address spaces of the processes that live.
+/// Attributes events: whose memory an address was, and why it faulted. What it keeps are the
+/// address spaces of the processes that live.
 #[derive(Debug)]
 pub struct Attributor {
     processes: Processes,
@@ -110,7 +111,8 @@ impl Attributor {
             }
             _ => None,
         };
-        let moved = break_before.zip(space.program_break()).map(|(before, after)| before.abs_diff(after));
+        let moved =
+            break_before.zip(space.program_break()).map(|(before, after)| before.abs_diff(after));
         CallEffect { before, after, break_moved_bytes: moved.filter(|bytes| *bytes > 0) }
     }
 

@@ -1,5 +1,5 @@
-//! What memory syscalls did to an address space. The constants are those of `<asm-generic/mman-common.h>`, which x86-64
-//! and arm64 use.
+//! What memory syscalls did to an address space. The constants are those of
+//! `<asm-generic/mman-common.h>`, which x86-64 and arm64 use.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -32,14 +32,23 @@ const SHM_RDONLY: u64 = 0o10000;
 pub(super) const HUGE_BYTES: u64 = 2 << 20;
 
 impl AddressSpace {
-    /// Takes what `call` of `thread` did, which began at `time_ns`; gives what it has mapped, if it is mmap(2).
-    pub(crate) fn call(&mut self, call: &Syscall, thread: Thread, time_ns: u64) -> Option<MappedRegion> {
+    /// Takes what `call` of `thread` did, which began at `time_ns`; gives what it has mapped, if it
+    /// is mmap(2).
+    pub(crate) fn call(
+        &mut self,
+        call: &Syscall,
+        thread: Thread,
+        time_ns: u64,
+    ) -> Option<MappedRegion> {
         self.was_there = false;
         self.settle(time_ns);
         let result = call.succeeded_with()?;
-        let born_ns = time_ns.saturating_add(call.span.latency_ns.map_or(0, std::num::NonZeroU64::get));
-        let region = (call.call == Call::Mmap).then(|| self.mapped_by(&call.arguments, result, born_ns));
-        let under_way = UnderWay { call: *call, tid: thread.tid, result, began_ns: time_ns, born_ns };
+        let born_ns =
+            time_ns.saturating_add(call.span.latency_ns.map_or(0, std::num::NonZeroU64::get));
+        let region =
+            (call.call == Call::Mmap).then(|| self.mapped_by(&call.arguments, result, born_ns));
+        let under_way =
+            UnderWay { call: *call, tid: thread.tid, result, began_ns: time_ns, born_ns };
         if time_ns < born_ns && matches!(call.call, Call::Mmap | Call::Mremap) {
             self.begin(under_way);
         } else {
@@ -80,14 +89,19 @@ impl AddressSpace {
                 );
             }
             Call::Shmdt => {
-                if let Some(segment) = self.at(first).filter(|region| region.kind == MappingKind::SharedAnonymous) {
+                if let Some(segment) =
+                    self.at(first).filter(|region| region.kind == MappingKind::SharedAnonymous)
+                {
                     self.unmap(segment.start, segment.end, time_ns);
                 }
             }
             Call::MapShadowStack => {
                 let end = self.page_end(result.saturating_add(second));
                 self.put(
-                    MappedRegion { born_ns, ..MappedRegion::new(result, end, MappingKind::Anonymous, 1 | WRITABLE) },
+                    MappedRegion {
+                        born_ns,
+                        ..MappedRegion::new(result, end, MappingKind::Anonymous, 1 | WRITABLE)
+                    },
                     time_ns,
                 );
             }
@@ -102,7 +116,8 @@ impl AddressSpace {
         let is_told = |told: &MappedRegion| told.kind == region.kind && time_ns <= told.born_ns;
         region.name = self.at(start).filter(is_told).map_or(region.name, |told| told.name);
         self.put(region, time_ns);
-        let populates = flags & MAP_LOCKED != 0 || flags & (MAP_POPULATE | MAP_NONBLOCK) == MAP_POPULATE;
+        let populates =
+            flags & MAP_LOCKED != 0 || flags & (MAP_POPULATE | MAP_NONBLOCK) == MAP_POPULATE;
         if populates || self.locks_new {
             self.populate(&[region]);
         }
@@ -136,7 +151,10 @@ impl AddressSpace {
         if now < before {
             self.unmap(now, before, time_ns);
         } else if before < now {
-            let grown = MappedRegion { born_ns, ..MappedRegion::new(before, now, MappingKind::Heap, 1 | WRITABLE) };
+            let grown = MappedRegion {
+                born_ns,
+                ..MappedRegion::new(before, now, MappingKind::Heap, 1 | WRITABLE)
+            };
             self.put(grown, time_ns);
             if self.locks_new {
                 self.populate(&[grown]);
@@ -167,7 +185,13 @@ impl AddressSpace {
         if let Some(last) = last.filter(|_| old < new) {
             let at_end = last.part(from_end - 1, from_end).offset_bytes;
             let offset_bytes = at_end.wrapping_add(u64::from(last.is_file()));
-            let grown = MappedRegion { start: to.saturating_add(old), end: to_end, offset_bytes, born_ns, ..last };
+            let grown = MappedRegion {
+                start: to.saturating_add(old),
+                end: to_end,
+                offset_bytes,
+                born_ns,
+                ..last
+            };
             self.put(grown, time_ns);
         }
     }
@@ -177,7 +201,8 @@ impl AddressSpace {
         let mut parts = self.regions.parts(from.start, from.end);
         parts.retain(|part| part.born_ns <= time_ns);
         self.unmap(to.start, to.end, u64::MAX);
-        let (first, end, target) = (self.page(from.start), self.page(from.end), self.page(to.start));
+        let (first, end, target) =
+            (self.page(from.start), self.page(from.end), self.page(to.start));
         for pages in self.sets() {
             if pages.reaches_into(first, end) {
                 Arc::make_mut(pages).move_range(first, end, target);
@@ -186,19 +211,22 @@ impl AddressSpace {
         for part in parts {
             let start = to.start.saturating_add(part.start - from.start);
             let end = start.saturating_add(part.end - part.start);
-            Arc::make_mut(&mut self.regions).put(MappedRegion { start, end, born_ns, ..part }, time_ns);
+            Arc::make_mut(&mut self.regions)
+                .put(MappedRegion { start, end, born_ns, ..part }, time_ns);
         }
     }
 
     fn madvise(&mut self, start: u64, end: u64, advice: u64, time_ns: u64) {
         let known = |region: &MappedRegion| region.born_ns <= time_ns;
         match advice {
-            // MADV_DONTNEED, MADV_FREE, MADV_REMOVE, MADV_DONTNEED_LOCKED, MADV_GUARD_INSTALL. Freed pages may stay for
-            // a while, but then they do not fault.
+            // MADV_DONTNEED, MADV_FREE, MADV_REMOVE, MADV_DONTNEED_LOCKED, MADV_GUARD_INSTALL.
+            // Freed pages may stay for a while, but then they do not fault.
             4 | 8 | 9 | 24 | 102 => {
                 let mut parts = self.regions.parts(start, end);
                 // Only MADV_REMOVE takes pages from all who share them.
-                parts.retain(|part| known(part) && (advice == 9 || part.kind != MappingKind::SharedAnonymous));
+                parts.retain(|part| {
+                    known(part) && (advice == 9 || part.kind != MappingKind::SharedAnonymous)
+                });
                 self.forget(&parts);
             }
             // MADV_PAGEOUT: pages of a file are dropped, others go to swap.

@@ -1,4 +1,5 @@
-//! Why a page fault happened, inferred: the kernel does not say. docs/trace.md has the rules and where they fail.
+//! Why a page fault happened, inferred: the kernel does not say. docs/trace.md has the rules and
+//! where they fail.
 
 use events::{Cause, MappingKind};
 
@@ -50,7 +51,8 @@ pub(crate) fn of(evidence: Evidence) -> Cause {
             own_memory(evidence, Cause::FirstTouch)
         }
         MappingKind::Stack => own_memory(evidence, Cause::Stack),
-        // Shared pages are never copied; a second fault means that the page was taken away meanwhile.
+        // Shared pages are never copied; a second fault means that the page was taken away
+        // meanwhile.
         MappingKind::SharedAnonymous if evidence.before == Before::Touched => Cause::Unknown,
         MappingKind::SharedAnonymous => Cause::FirstTouch,
         MappingKind::PrivateFile => private_file(evidence),
@@ -98,7 +100,8 @@ mod tests {
     #[test]
     fn each_kind_of_memory_has_its_causes() {
         let causes = |kind| {
-            let new = Evidence { kind, access: Access::Write, before: Before::Nothing, major: false };
+            let new =
+                Evidence { kind, access: Access::Write, before: Before::Nothing, major: false };
             let touched = Evidence { before: Before::Touched, ..new };
             [
                 new,

@@ -1,5 +1,6 @@
-//! What the kernel reports as mapped. A report may be of more than has just been mapped, since a mapping that continues
-//! another becomes one with it; and one comes after mprotect(2) and when the stack grows, where nothing is new.
+//! What the kernel reports as mapped. A report may be of more than has just been mapped, since a
+//! mapping that continues another becomes one with it; and one comes after mprotect(2) and when the
+//! stack grows, where nothing is new.
 
 use std::sync::Arc;
 
@@ -21,11 +22,16 @@ impl AddressSpace {
         if told.kind == MappingKind::Heap && self.break_at.is_none() {
             self.break_at = Some(told.end);
         }
-        // Where no syscalls are seen, a report of what is there already, to the letter, is of a new mapping in its place.
-        let again = !self.sees_calls() && !matches!(told.kind, MappingKind::Heap | MappingKind::Stack);
+        // Where no syscalls are seen, a report of what is there already, to the letter, is of a new
+        // mapping in its place.
+        let again =
+            !self.sees_calls() && !matches!(told.kind, MappingKind::Heap | MappingKind::Stack);
         let known = self.regions.parts(told.start, told.end);
         let whole = self.regions.at(told.start).copied();
-        if again && whole == Some(MappedRegion { born_ns: whole.map_or(0, |whole| whole.born_ns), ..told }) {
+        if again
+            && whole
+                == Some(MappedRegion { born_ns: whole.map_or(0, |whole| whole.born_ns), ..told })
+        {
             self.forget(&known);
         }
         let mut at = told.start;
@@ -54,7 +60,8 @@ impl AddressSpace {
 /// The mapping as a region.
 fn told(mapping: &Mapping, was_there: bool, time_ns: u64) -> MappedRegion {
     let kind = mapping.kind;
-    let region = MappedRegion::new(mapping.start, mapping.end, kind, mapping.protection & ACCESSIBLE);
+    let region =
+        MappedRegion::new(mapping.start, mapping.end, kind, mapping.protection & ACCESSIBLE);
     MappedRegion {
         name: mapping.name,
         offset_bytes: if region.is_file() { mapping.offset_bytes } else { 0 },
@@ -65,12 +72,19 @@ fn told(mapping: &Mapping, was_there: bool, time_ns: u64) -> MappedRegion {
     }
 }
 
-/// What `known` is, now that the kernel has told `piece` of the same addresses; `None` if that is something else.
+/// What `known` is, now that the kernel has told `piece` of the same addresses; `None` if that is
+/// something else.
 fn refined(known: &MappedRegion, piece: &MappedRegion) -> Option<MappedRegion> {
     let same = MappedRegion { protection: piece.protection, ..*known };
     let name = if piece.name.is_some() { piece.name } else { known.name };
     let is_own = |kind| {
-        matches!(kind, MappingKind::Heap | MappingKind::Anonymous | MappingKind::ThreadStack | MappingKind::Stack)
+        matches!(
+            kind,
+            MappingKind::Heap
+                | MappingKind::Anonymous
+                | MappingKind::ThreadStack
+                | MappingKind::Stack
+        )
     };
     match (known.kind, piece.kind) {
         // What a syscall said is more exact than that there is no file.
@@ -78,12 +92,17 @@ fn refined(known: &MappedRegion, piece: &MappedRegion) -> Option<MappedRegion> {
         (own, MappingKind::Heap | MappingKind::Stack) if is_own(own) => {
             Some(MappedRegion { kind: piece.kind, name, ..same })
         }
-        (MappingKind::SharedAnonymous, MappingKind::SharedAnonymous) => Some(MappedRegion { name, ..same }),
-        (MappingKind::PrivateFile, MappingKind::PrivateFile) | (MappingKind::SharedFile, MappingKind::SharedFile) => {
-            let continues = known.offset_bytes == piece.offset_bytes;
-            (continues && (!known.name.is_some() || known.name == piece.name)).then_some(MappedRegion { name, ..same })
+        (MappingKind::SharedAnonymous, MappingKind::SharedAnonymous) => {
+            Some(MappedRegion { name, ..same })
         }
-        // A descriptor of what is no file in the end: /dev/zero, a device, a ring of perf or io_uring.
+        (MappingKind::PrivateFile, MappingKind::PrivateFile)
+        | (MappingKind::SharedFile, MappingKind::SharedFile) => {
+            let continues = known.offset_bytes == piece.offset_bytes;
+            (continues && (!known.name.is_some() || known.name == piece.name))
+                .then_some(MappedRegion { name, ..same })
+        }
+        // A descriptor of what is no file in the end: /dev/zero, a device, a ring of perf or
+        // io_uring.
         (MappingKind::PrivateFile, MappingKind::Anonymous)
         | (MappingKind::SharedFile, MappingKind::SharedAnonymous)
         | (MappingKind::PrivateFile | MappingKind::SharedFile, MappingKind::Other)

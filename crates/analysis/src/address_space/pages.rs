@@ -1,4 +1,5 @@
-//! Which pages have been touched: a bit each, in chunks of 512. Memory is proportional to what was touched.
+//! Which pages have been touched: a bit each, in chunks of 512. Memory is proportional to what was
+//! touched.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -37,8 +38,9 @@ impl Pages {
 
     /// Whether one of the pages from `first` to before `end` is in it.
     pub(crate) fn has_any(&self, first: u64, end: u64) -> bool {
-        words_of(first, end)
-            .any(|(chunk, word, mask)| self.chunks.get(&chunk).is_some_and(|chunk| chunk.words[word] & mask != 0))
+        words_of(first, end).any(|(chunk, word, mask)| {
+            self.chunks.get(&chunk).is_some_and(|chunk| chunk.words[word] & mask != 0)
+        })
     }
 
     /// Whether a page of the chunks that `first` to before `end` lie in is in it.
@@ -46,7 +48,8 @@ impl Pages {
         !self.chunks_between(first, end).is_empty()
     }
 
-    /// The chunks that there are between two pages. The range may be far larger than what was touched in it.
+    /// The chunks that there are between two pages. The range may be far larger than what was
+    /// touched in it.
     fn chunks_between(&self, first: u64, end: u64) -> Vec<u64> {
         if first >= end || self.chunks.is_empty() {
             return Vec::new();
@@ -59,8 +62,8 @@ impl Pages {
         }
     }
 
-    /// Whether the chunk of `page` had a single page when the process forked, for the last of `forks` times or earlier:
-    /// that one fault may have brought the whole chunk, as one huge page.
+    /// Whether the chunk of `page` had a single page when the process forked, for the last of
+    /// `forks` times or earlier: that one fault may have brought the whole chunk, as one huge page.
     pub(crate) fn was_alone_at_a_fork(&self, page: u64, forks: u32) -> bool {
         let chunk = self.chunks.get(&(page / CHUNK_PAGES));
         chunk.is_some_and(|chunk| matches!(chunk.alone, Alone::Since(then) if then < forks))
@@ -90,7 +93,10 @@ impl Pages {
         let mut at = first;
         while at < end {
             let next = end.min((at / CHUNK_PAGES + 1) * CHUNK_PAGES);
-            let chunk = self.chunks.entry(at / CHUNK_PAGES).or_insert(Chunk { words: [0; WORDS], alone: Alone::No });
+            let chunk = self
+                .chunks
+                .entry(at / CHUNK_PAGES)
+                .or_insert(Chunk { words: [0; WORDS], alone: Alone::No });
             for (_, word, mask) in words_of(at, next) {
                 chunk.words[word] |= mask;
             }
@@ -101,7 +107,8 @@ impl Pages {
 
     fn add_word(&mut self, chunk: u64, word: usize, mask: u64) {
         if mask != 0 {
-            let chunk = self.chunks.entry(chunk).or_insert(Chunk { words: [0; WORDS], alone: Alone::No });
+            let chunk =
+                self.chunks.entry(chunk).or_insert(Chunk { words: [0; WORDS], alone: Alone::No });
             chunk.words[word] |= mask;
             chunk.alone = Alone::No;
         }
@@ -133,22 +140,26 @@ impl Pages {
         }
     }
 
-    /// The pages of a range that are there: the first page of each group of up to 64, and a bit for each that follows.
+    /// The pages of a range that are there: the first page of each group of up to 64, and a bit for
+    /// each that follows.
     fn present(&self, first: u64, end: u64) -> impl Iterator<Item = (u64, u64)> {
         self.chunks_between(first, end).into_iter().flat_map(move |at| {
             let chunk = self.chunks[&at];
-            words_of(first.max(at * CHUNK_PAGES), end.min((at + 1) * CHUNK_PAGES)).filter_map(move |(_, word, mask)| {
-                let found = chunk.words[word] & mask;
-                let skipped = u64::from(mask.trailing_zeros());
-                let page = at * CHUNK_PAGES + 64 * word as u64 + skipped;
-                (found != 0).then_some((page, found >> skipped))
-            })
+            words_of(first.max(at * CHUNK_PAGES), end.min((at + 1) * CHUNK_PAGES)).filter_map(
+                move |(_, word, mask)| {
+                    let found = chunk.words[word] & mask;
+                    let skipped = u64::from(mask.trailing_zeros());
+                    let page = at * CHUNK_PAGES + 64 * word as u64 + skipped;
+                    (found != 0).then_some((page, found >> skipped))
+                },
+            )
         })
     }
 }
 
 impl Chunk {
-    /// Removes what lies from `first` to before `end` of the chunk with number `at`, and says whether anything is left.
+    /// Removes what lies from `first` to before `end` of the chunk with number `at`, and says
+    /// whether anything is left.
     fn remove(&mut self, at: u64, first: u64, end: u64) -> bool {
         let start = at * CHUNK_PAGES;
         for (_, word, mask) in words_of(first.max(start), end.min(start + CHUNK_PAGES)) {
@@ -192,7 +203,9 @@ mod tests {
         let (mut pages, mut expect) = (Pages::default(), BTreeSet::new());
         let mut state = 7u64;
         let mut random = |below: u64| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) % below
         };
         for _ in 0..3000 {
@@ -210,7 +223,8 @@ mod tests {
                     let to = 4000 + random(1000);
                     pages.move_range(first, first + count, to);
                     expect.retain(|page| !(to..to + count).contains(page));
-                    let moved: Vec<u64> = expect.range(first..first + count).map(|page| page - first + to).collect();
+                    let moved: Vec<u64> =
+                        expect.range(first..first + count).map(|page| page - first + to).collect();
                     expect.retain(|page| !(first..first + count).contains(page));
                     expect.extend(moved);
                 }
@@ -219,7 +233,10 @@ mod tests {
                     expect.insert(first);
                 }
             }
-            assert_eq!(pages.has_any(first, first + count), expect.range(first..first + count).next().is_some());
+            assert_eq!(
+                pages.has_any(first, first + count),
+                expect.range(first..first + count).next().is_some()
+            );
         }
         assert_eq!(content(&pages, 6000), expect.into_iter().collect::<Vec<_>>());
         pages.remove_range(0, u64::MAX);
@@ -232,7 +249,10 @@ mod tests {
         pages.add(5, 0);
         assert!(!pages.was_alone_at_a_fork(6, 0) && pages.was_alone_at_a_fork(6, 1));
         pages.add(6, 1);
-        assert!(pages.was_alone_at_a_fork(7, 1), "what faults after the fork tells nothing about before");
+        assert!(
+            pages.was_alone_at_a_fork(7, 1),
+            "what faults after the fork tells nothing about before"
+        );
         pages.add(600, 0);
         pages.add(601, 0);
         assert!(!pages.was_alone_at_a_fork(602, 1));

@@ -33,7 +33,11 @@ impl Processes {
     /// The address space of a process, which may be unknown so far.
     pub(crate) fn space(&mut self, pid: u32) -> &mut AddressSpace {
         let header = self.header;
-        &mut self.by_pid.entry(pid).or_insert_with(|| Process::new(pid, AddressSpace::new(header))).space
+        &mut self
+            .by_pid
+            .entry(pid)
+            .or_insert_with(|| Process::new(pid, AddressSpace::new(header)))
+            .space
     }
 
     /// `thread` began at `time_ns`.
@@ -54,20 +58,26 @@ impl Processes {
     pub(crate) fn execute(&mut self, thread: Thread) {
         self.give_back(thread.pid);
         self.space(thread.pid).execute();
-        self.by_pid.entry(thread.pid).and_modify(|process| process.threads = HashSet::from([thread.pid]));
+        self.by_pid
+            .entry(thread.pid)
+            .and_modify(|process| process.threads = HashSet::from([thread.pid]));
     }
 
-    /// What a child of vfork(2) did to the memory of its parent stays there. The parent waits for it, so that with a
-    /// single thread nothing else has changed.
+    /// What a child of vfork(2) did to the memory of its parent stays there. The parent waits for
+    /// it, so that with a single thread nothing else has changed.
     fn give_back(&mut self, pid: u32) {
         // Without faults nothing tells that a child has copied.
         if !self.header.sees.faults {
             return;
         }
         let Some(child) = self.by_pid.get_mut(&pid) else { return };
-        let Some(parent) = child.parent.take().filter(|_| !child.space.has_copied()) else { return };
+        let Some(parent) = child.parent.take().filter(|_| !child.space.has_copied()) else {
+            return;
+        };
         let space = child.space.clone();
-        if let Some(parent) = self.by_pid.get_mut(&parent).filter(|parent| parent.threads.len() == 1) {
+        if let Some(parent) =
+            self.by_pid.get_mut(&parent).filter(|parent| parent.threads.len() == 1)
+        {
             parent.space.take_back(&space);
         }
     }
@@ -107,7 +117,13 @@ impl Processes {
 
 impl Process {
     fn new(tid: u32, space: AddressSpace) -> Process {
-        Process { space, parent: None, threads: HashSet::from([tid]), ending: Ending::Unknown, attached: false }
+        Process {
+            space,
+            parent: None,
+            threads: HashSet::from([tid]),
+            ending: Ending::Unknown,
+            attached: false,
+        }
     }
 }
 
@@ -134,18 +150,31 @@ mod tests {
     fn a_process_is_over_with_its_last_thread() {
         let mut processes = none();
         assert_eq!(processes.start(thread(7, 7), thread(1, 1), 0), LifeChange::Started { by: 1 });
-        assert_eq!(processes.start(thread(7, 8), thread(7, 7), 0), LifeChange::ThreadStarted { by: 7 });
+        assert_eq!(
+            processes.start(thread(7, 8), thread(7, 7), 0),
+            LifeChange::ThreadStarted { by: 7 }
+        );
         assert_eq!(processes.end(thread(7, 7), Ending::Unknown), LifeChange::ThreadEnded);
-        assert_eq!(processes.end(thread(7, 8), Ending::Exited(3)), LifeChange::Over(Ending::Exited(3)));
+        assert_eq!(
+            processes.end(thread(7, 8), Ending::Exited(3)),
+            LifeChange::Over(Ending::Exited(3))
+        );
         assert!(!processes.by_pid.contains_key(&7));
-        assert_eq!(processes.end(thread(7, 8), Ending::Unknown), LifeChange::ThreadEnded, "told late");
+        assert_eq!(
+            processes.end(thread(7, 8), Ending::Unknown),
+            LifeChange::ThreadEnded,
+            "told late"
+        );
     }
 
     #[test]
     fn a_known_end_of_the_first_thread_is_that_of_the_process() {
         let mut processes = none();
         processes.start(thread(7, 8), thread(7, 7), 0);
-        assert_eq!(processes.end(thread(7, 7), Ending::Killed(9)), LifeChange::Over(Ending::Killed(9)));
+        assert_eq!(
+            processes.end(thread(7, 7), Ending::Killed(9)),
+            LifeChange::Over(Ending::Killed(9))
+        );
     }
 
     #[test]

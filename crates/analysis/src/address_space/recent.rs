@@ -1,4 +1,5 @@
-//! The last faults of a process: to tell a fault that is taken once more from another one on the same page.
+//! The last faults of a process: to tell a fault that is taken once more from another one on the
+//! same page.
 
 use events::{Cause, Fault, Thread};
 
@@ -25,24 +26,45 @@ struct Taken {
 
 impl Recent {
     /// Remembers a fault.
-    pub(crate) fn add(&mut self, fault: &Fault, thread: Thread, page: u64, time_ns: u64, cause: Cause) {
-        let end_ns = fault.span.latency_ns.map(|latency_ns| time_ns.saturating_add(latency_ns.get()));
-        let taken = Taken { tid: thread.tid, address: fault.address, ip: fault.ip, page, end_ns, cause };
+    pub(crate) fn add(
+        &mut self,
+        fault: &Fault,
+        thread: Thread,
+        page: u64,
+        time_ns: u64,
+        cause: Cause,
+    ) {
+        let end_ns =
+            fault.span.latency_ns.map(|latency_ns| time_ns.saturating_add(latency_ns.get()));
+        let taken =
+            Taken { tid: thread.tid, address: fault.address, ip: fault.ip, page, end_ns, cause };
         self.faults[self.next] = Some(taken);
         self.next = (self.next + 1) % REMEMBERED;
     }
 
-    /// The cause of an earlier fault that `fault` only repeats: the thread's last one, which did not come to an end (the
-    /// instruction is run again and faults again), or one of another thread on the same page that is not over yet.
-    pub(crate) fn same(&self, fault: &Fault, thread: Thread, page: u64, time_ns: u64) -> Option<Cause> {
-        let newest_first =
-            || (1..=REMEMBERED).filter_map(|back| self.faults[(self.next + REMEMBERED - back) % REMEMBERED]);
+    /// The cause of an earlier fault that `fault` only repeats: the thread's last one, which did
+    /// not come to an end (the instruction is run again and faults again), or one of another thread
+    /// on the same page that is not over yet.
+    pub(crate) fn same(
+        &self,
+        fault: &Fault,
+        thread: Thread,
+        page: u64,
+        time_ns: u64,
+    ) -> Option<Cause> {
+        let newest_first = || {
+            (1..=REMEMBERED)
+                .filter_map(|back| self.faults[(self.next + REMEMBERED - back) % REMEMBERED])
+        };
         let own = newest_first().find(|taken| taken.tid == thread.tid);
-        let again =
-            own.filter(|taken| taken.end_ns.is_none() && (taken.address, taken.ip) == (fault.address, fault.ip));
+        let again = own.filter(|taken| {
+            taken.end_ns.is_none() && (taken.address, taken.ip) == (fault.address, fault.ip)
+        });
         let meanwhile = || {
             newest_first().find(|taken| {
-                taken.tid != thread.tid && taken.page == page && taken.end_ns.is_some_and(|end_ns| time_ns < end_ns)
+                taken.tid != thread.tid
+                    && taken.page == page
+                    && taken.end_ns.is_some_and(|end_ns| time_ns < end_ns)
             })
         };
         again.or_else(meanwhile).map(|taken| taken.cause)

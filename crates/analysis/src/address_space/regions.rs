@@ -1,4 +1,5 @@
-//! What is mapped where: ranges without overlaps, joined where they continue each other, as the kernel has them.
+//! What is mapped where: ranges without overlaps, joined where they continue each other, as the
+//! kernel has them.
 
 use std::collections::BTreeMap;
 
@@ -79,8 +80,15 @@ impl MappedRegion {
 
     /// Whether `next` continues it.
     fn is_continued_by(&self, next: &MappedRegion) -> bool {
-        let offset_bytes = if self.is_file() { self.offset_bytes.wrapping_add(self.end - self.start) } else { 0 };
-        let whole = MappedRegion { start: next.start, end: next.end, born_ns: next.born_ns, offset_bytes, ..*self };
+        let offset_bytes =
+            if self.is_file() { self.offset_bytes.wrapping_add(self.end - self.start) } else { 0 };
+        let whole = MappedRegion {
+            start: next.start,
+            end: next.end,
+            born_ns: next.born_ns,
+            offset_bytes,
+            ..*self
+        };
         self.end == next.start && whole == *next
     }
 }
@@ -96,7 +104,11 @@ pub(crate) struct Regions {
 impl Regions {
     /// The region that `address` is in.
     pub(crate) fn at(&self, address: u64) -> Option<&MappedRegion> {
-        self.by_start.range(..=address).next_back().map(|(_, region)| region).filter(|region| address < region.end)
+        self.by_start
+            .range(..=address)
+            .next_back()
+            .map(|(_, region)| region)
+            .filter(|region| address < region.end)
     }
 
     /// The first region that begins above `address`.
@@ -119,7 +131,8 @@ impl Regions {
         before.into_iter().chain(inside).map(|region| region.part(start, end)).collect()
     }
 
-    /// Unmaps what lies from `start` to `end` and was known by `time_ns`; gives the parts that are gone.
+    /// Unmaps what lies from `start` to `end` and was known by `time_ns`; gives the parts that are
+    /// gone.
     pub(crate) fn remove(&mut self, start: u64, end: u64, time_ns: u64) -> Vec<MappedRegion> {
         let mut gone = self.parts(start, end);
         gone.retain(|part| part.born_ns <= time_ns);
@@ -129,7 +142,8 @@ impl Regions {
         gone
     }
 
-    /// `region` is what is there from now on, seen at `time_ns`; gives the parts of others that are gone.
+    /// `region` is what is there from now on, seen at `time_ns`; gives the parts of others that are
+    /// gone.
     pub(crate) fn put(&mut self, region: MappedRegion, time_ns: u64) -> Vec<MappedRegion> {
         if region.start >= region.end {
             return Vec::new();
@@ -141,7 +155,8 @@ impl Regions {
         gone
     }
 
-    /// Changes what lies from `start` to `end` and was known by `time_ns`; gives the parts as they were.
+    /// Changes what lies from `start` to `end` and was known by `time_ns`; gives the parts as they
+    /// were.
     pub(crate) fn change(
         &mut self,
         start: u64,
@@ -187,8 +202,8 @@ impl Regions {
         }
     }
 
-    /// Joins the two regions that meet at `border`, if one continues the other. Not before both are known: what another
-    /// thread does meanwhile is still meant for one of them.
+    /// Joins the two regions that meet at `border`, if one continues the other. Not before both are
+    /// known: what another thread does meanwhile is still meant for one of them.
     fn join(&mut self, border: u64, time_ns: u64) {
         let Some(next) = self.by_start.get(&border).copied() else { return };
         let before = border.checked_sub(1).and_then(|last| self.at(last)).copied();

@@ -39,10 +39,13 @@ impl Reference {
         let continues = |before: Option<Plain>, next: Option<Plain>| {
             let (Some(before), Some(next)) = (before, next) else { return false };
             let offset_bytes = before.offset_bytes + if is_file(before.kind) { PAGE } else { 0 };
-            (before.kind, before.protection, offset_bytes) == (next.kind, next.protection, next.offset_bytes)
+            (before.kind, before.protection, offset_bytes)
+                == (next.kind, next.protection, next.offset_bytes)
         };
-        let first = (1..=at).rev().take_while(|&at| continues(self.pages[at - 1], self.pages[at])).last();
-        let last = (at + 1..PAGES).take_while(|&at| continues(self.pages[at - 1], self.pages[at])).last();
+        let first =
+            (1..=at).rev().take_while(|&at| continues(self.pages[at - 1], self.pages[at])).last();
+        let last =
+            (at + 1..PAGES).take_while(|&at| continues(self.pages[at - 1], self.pages[at])).last();
         Some((first.map_or(at, |first| first - 1), last.map_or(at, |last| last) + 1, own))
     }
 }
@@ -55,7 +58,8 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % limit
     }
 
@@ -95,7 +99,11 @@ impl Both {
         self.time_ns += 100;
         let span = Span { latency_ns: NonZeroU64::new(50), on_cpu_ns: None };
         let result = Some((address(result)).cast_signed());
-        self.space.call(&Syscall { call, text: Name::NONE, arguments, result, span }, SELF, self.time_ns);
+        self.space.call(
+            &Syscall { call, text: Name::NONE, arguments, result, span },
+            SELF,
+            self.time_ns,
+        );
     }
 
     fn act(&mut self) {
@@ -113,7 +121,9 @@ impl Both {
                 let (first, end) = self.random.range();
                 self.call(Call::Madvise, [address(first), address(end - first), 4, 0, 0, 0], 0);
                 let parts = self.plain.pages[first..end].iter_mut().flatten();
-                parts.filter(|page| page.kind != MappingKind::SharedAnonymous).for_each(|page| page.touched = false);
+                parts
+                    .filter(|page| page.kind != MappingKind::SharedAnonymous)
+                    .for_each(|page| page.touched = false);
             }
             7 => {
                 let (first, end) = self.random.range();
@@ -156,8 +166,15 @@ impl Both {
 
     fn mprotect(&mut self) {
         let ((first, end), protection) = (self.random.range(), [RW, 1, 0][self.random.below(3)]);
-        self.call(Call::Mprotect, [address(first), address(end - first), protection.into(), 0, 0, 0], 0);
-        self.plain.pages[first..end].iter_mut().flatten().for_each(|page| page.protection = protection);
+        self.call(
+            Call::Mprotect,
+            [address(first), address(end - first), protection.into(), 0, 0, 0],
+            0,
+        );
+        self.plain.pages[first..end]
+            .iter_mut()
+            .flatten()
+            .for_each(|page| page.protection = protection);
         self.report(first);
     }
 
@@ -168,7 +185,8 @@ impl Both {
         let old = end.min(wanted).min(BREAK) - from;
         let new = 1 + self.random.below(40);
         let to = if self.random.below(2) == 0 { from } else { self.random.below(BREAK) };
-        let is_free = |range: std::ops::Range<usize>| self.plain.pages[range].iter().all(Option::is_none);
+        let is_free =
+            |range: std::ops::Range<usize>| self.plain.pages[range].iter().all(Option::is_none);
         let fits = to + new <= BREAK
             && if to == from {
                 is_free(from + old..(from + new).max(from + old))
@@ -183,7 +201,8 @@ impl Both {
         let last = self.plain.pages[from + old - 1].unwrap();
         self.plain.pages[from..from + old].fill(None);
         self.plain.map(to, to + new, |at| {
-            let beyond = if is_file(last.kind) { address((at + 1).saturating_sub(to + old)) } else { 0 };
+            let beyond =
+                if is_file(last.kind) { address((at + 1).saturating_sub(to + old)) } else { 0 };
             Plain { offset_bytes: last.offset_bytes + beyond, touched: false, ..last }
         });
         self.plain.pages[to..to + moved.len()].copy_from_slice(&moved);
@@ -192,7 +211,8 @@ impl Both {
     fn brk(&mut self) {
         let to = BREAK + self.random.below(PAGES - BREAK);
         self.call(Call::Brk, [address(to), 0, 0, 0, 0, 0], to);
-        let heap = Plain { kind: MappingKind::Heap, protection: RW, offset_bytes: 0, touched: false };
+        let heap =
+            Plain { kind: MappingKind::Heap, protection: RW, offset_bytes: 0, touched: false };
         self.plain.map(self.plain.break_at, to, |_| heap);
         self.plain.pages[to.max(BREAK)..].fill(None);
         self.plain.break_at = to;
@@ -201,8 +221,8 @@ impl Both {
         }
     }
 
-    /// The kernel reports, from inside the call, the mapping that a page is in: with its neighbours, if it has become one
-    /// with them. For some calls it does, for others it does not.
+    /// The kernel reports, from inside the call, the mapping that a page is in: with its
+    /// neighbours, if it has become one with them. For some calls it does, for others it does not.
     fn report(&mut self, at: usize) {
         let Some((first, end, page)) = self.plain.mapping(at) else { return };
         let name = match page.kind {
@@ -214,7 +234,15 @@ impl Both {
         let shared = matches!(page.kind, MappingKind::SharedAnonymous | MappingKind::SharedFile);
         let offset_bytes = self.plain.pages[first].unwrap().offset_bytes;
         let (start, end, protection) = (address(first), address(end), page.protection);
-        let report = MappingReport { start, end, offset_bytes, protection, shared, name, ..MappingReport::default() };
+        let report = MappingReport {
+            start,
+            end,
+            offset_bytes,
+            protection,
+            shared,
+            name,
+            ..MappingReport::default()
+        };
         let mapping = report.intern(&mut self.interner);
         self.space.map(&mapping, SELF, self.time_ns + 20);
     }
@@ -223,20 +251,30 @@ impl Both {
     fn touch(&mut self, at: usize) {
         self.time_ns += 100;
         let span = Span { latency_ns: NonZeroU64::new(20), on_cpu_ns: None };
-        let fault =
-            Fault { address: address(at) + 5, ip: at as u64, span, page_bytes: None, major: false, in_kernel: false };
+        let fault = Fault {
+            address: address(at) + 5,
+            ip: at as u64,
+            span,
+            page_bytes: None,
+            major: false,
+            in_kernel: false,
+        };
         let seen = self.space.fault(&fault, SELF, self.time_ns);
         let page = &mut self.plain.pages[at];
         assert_eq!(seen.region.map(|region| region.kind), page.map(|page| page.kind), "page {at}");
         let Some(page) = page else { return };
         let expect = match (page.kind, page.protection, page.touched) {
             (_, 0, _) => Some(Cause::Unknown),
-            (MappingKind::Anonymous | MappingKind::Heap | MappingKind::SharedAnonymous, _, false) => {
-                Some(Cause::FirstTouch)
-            }
+            (
+                MappingKind::Anonymous | MappingKind::Heap | MappingKind::SharedAnonymous,
+                _,
+                false,
+            ) => Some(Cause::FirstTouch),
             (MappingKind::Anonymous | MappingKind::Heap, RW, true) => Some(Cause::CopyOnWrite),
             (MappingKind::SharedAnonymous, _, true) | (_, 1, true) => Some(Cause::Unknown),
-            (MappingKind::SharedFile, ..) | (MappingKind::PrivateFile, 1, false) => Some(Cause::File),
+            (MappingKind::SharedFile, ..) | (MappingKind::PrivateFile, 1, false) => {
+                Some(Cause::File)
+            }
             (MappingKind::PrivateFile, _, true) => Some(Cause::CopyOnWrite),
             // What is around it decides.
             _ => None,
@@ -251,14 +289,19 @@ impl Both {
         for (at, page) in self.plain.pages.iter().enumerate() {
             let region = self.space.at(address(at));
             let number = at as u64;
-            let touched = self.space.inherited_on_fork.has(number) || self.space.not_inherited.has(number);
+            let touched =
+                self.space.inherited_on_fork.has(number) || self.space.not_inherited.has(number);
             let found = region.map(|region| {
-                let MappedRegion { kind, protection, offset_bytes, .. } = region.part(address(at), address(at + 1));
+                let MappedRegion { kind, protection, offset_bytes, .. } =
+                    region.part(address(at), address(at + 1));
                 Plain { kind, protection, offset_bytes, touched }
             });
             assert_eq!(found, *page, "page {at}");
             assert!(page.is_some() || !touched, "page {at} is touched and not mapped");
-            assert!(touched || !self.space.new_since_fork.has(number), "page {at} came and was not touched");
+            assert!(
+                touched || !self.space.new_since_fork.has(number),
+                "page {at} came and was not touched"
+            );
         }
         let all: Vec<&MappedRegion> = self.space.regions.iter().collect();
         assert!(all.windows(2).all(|pair| pair[0].end <= pair[1].start), "regions overlap");

@@ -1,6 +1,6 @@
-//! Calls that are not over. What mmap(2) and mremap(2) give is nobody's before they return, and until the kernel comes to
-//! it another thread may use, and unmap, what is at the same addresses: they wait for the kernel's report, or for their
-//! end.
+//! Calls that are not over. What mmap(2) and mremap(2) give is nobody's before they return, and
+//! until the kernel comes to it another thread may use, and unmap, what is at the same addresses:
+//! they wait for the kernel's report, or for their end.
 
 use std::sync::Arc;
 
@@ -34,7 +34,8 @@ impl AddressSpace {
         self.under_way.push(call);
     }
 
-    /// It is `time_ns`: calls that have returned are applied, and what they mapped is one with its neighbours.
+    /// It is `time_ns`: calls that have returned are applied, and what they mapped is one with its
+    /// neighbours.
     pub(crate) fn settle(&mut self, time_ns: u64) {
         self.apply_those(|call| call.born_ns <= time_ns);
         if !self.regions.is_settled() {
@@ -42,8 +43,8 @@ impl AddressSpace {
         }
     }
 
-    /// The kernel has reported a mapping from `start` to `end`, from inside a call of the thread `tid`: what that was to map
-    /// there is mapped.
+    /// The kernel has reported a mapping from `start` to `end`, from inside a call of the thread
+    /// `tid`: what that was to map there is mapped.
     pub(super) fn settle_between(&mut self, start: u64, end: u64, tid: u32) {
         self.apply_those(|call| call.tid == tid && (start..end).contains(&call.result));
     }

@@ -7,10 +7,12 @@ use super::Detail;
 use super::arena::arenas;
 use super::image::{Placed, found, own};
 
-/// A mapping without access right below a stack is its guard if it is no larger: glibc's is a page, unless asked for otherwise.
+/// A mapping without access right below a stack is its guard if it is no larger: glibc's is a page,
+/// unless asked for otherwise.
 const LARGEST_GUARD_BYTES: u64 = 1 << 20;
 
-/// Everything that is mapped. A mapping that holds two things (bss and heap, where no gap is between them) is cut.
+/// Everything that is mapped. A mapping that holds two things (bss and heap, where no gap is
+/// between them) is cut.
 pub(super) fn regions(space: &Snapshot, detail: Detail) -> Vec<Region> {
     let known = Known::new(space);
     let mut regions = Vec::new();
@@ -28,7 +30,11 @@ pub(super) fn regions(space: &Snapshot, detail: Detail) -> Vec<Region> {
                 perms: range.permissions.clone(),
                 kind,
                 path,
-                resident_bytes: if whole { range.resident_bytes } else { resident_within(range, start, end) },
+                resident_bytes: if whole {
+                    range.resident_bytes
+                } else {
+                    resident_within(range, start, end)
+                },
                 huge_bytes: if largest == Some((start, end)) { range.huge_bytes } else { 0 },
                 parts: parts(range, start, end, space.page_bytes, detail),
             });
@@ -51,7 +57,10 @@ impl<'a> Known<'a> {
     fn new(space: &'a Snapshot) -> Self {
         let own = own(space);
         let bits = own.as_ref().map_or(64, |own| own.image.bits);
-        let others = space.images.iter().filter(|image| own.as_ref().is_none_or(|own| own.image.file != image.file));
+        let others = space
+            .images
+            .iter()
+            .filter(|image| own.as_ref().is_none_or(|own| own.image.file != image.file));
         Known {
             libraries: others.filter_map(|image| found(space, image)).collect(),
             arenas: arenas(&space.ranges, bits),
@@ -66,11 +75,15 @@ impl<'a> Known<'a> {
         let images = self.own.iter().chain(&self.libraries);
         let bss = images.flat_map(Placed::bss).flat_map(|(start, end)| [start, end]);
         let bss = bss.filter(|_| range.file == 0);
-        // Where reading implies executing (personality(2)), neighbouring segments become one mapping.
+        // Where reading implies executing (personality(2)), neighbouring segments become one
+        // mapping.
         let own = self.own.iter().filter(|own| range.file != 0 && own.image.file == range.file);
         let segments = own.flat_map(Placed::starts);
         let arenas = self.arenas.iter().flat_map(|&(start, end)| [start, end]);
-        let inside = bss.chain(arenas).chain(segments).filter(|cut| (range.start + 1..range.end).contains(cut));
+        let inside = bss
+            .chain(arenas)
+            .chain(segments)
+            .filter(|cut| (range.start + 1..range.end).contains(cut));
         let mut cuts: Vec<u64> = [range.start, range.end].into_iter().chain(inside).collect();
         cuts.sort_unstable();
         cuts.dedup();
@@ -85,20 +98,27 @@ impl<'a> Known<'a> {
             if let Some(kind) = self.bss_at(range, address) {
                 return kind;
             }
-            return (self.anonymous(index, address), name.filter(|name| !KERNEL_NAMES.contains(&name.as_str())));
+            return (
+                self.anonymous(index, address),
+                name.filter(|name| !KERNEL_NAMES.contains(&name.as_str())),
+            );
         }
         let own = self.own.as_ref().filter(|own| own.image.file == range.file);
-        let kind = own.and_then(|own| own.kind_at(address)).unwrap_or(if is_shared_memory(&range.name) {
-            RegionKind::Mmap
-        } else {
-            RegionKind::File
-        });
+        let kind =
+            own.and_then(|own| own.kind_at(address)).unwrap_or(if is_shared_memory(&range.name) {
+                RegionKind::Mmap
+            } else {
+                RegionKind::File
+            });
         (kind, name)
     }
 
     fn bss_at(&self, range: &MappedRange, address: u64) -> Option<(RegionKind, Option<String>)> {
-        let nameless = range.name.is_empty() || range.name == "[heap]" || range.name.starts_with("[anon:.bss");
-        let within = |placed: &Placed| nameless && placed.bss().any(|(start, end)| (start..end).contains(&address));
+        let nameless =
+            range.name.is_empty() || range.name == "[heap]" || range.name.starts_with("[anon:.bss");
+        let within = |placed: &Placed| {
+            nameless && placed.bss().any(|(start, end)| (start..end).contains(&address))
+        };
         if self.own.as_ref().is_some_and(within) {
             return Some((RegionKind::Bss, None));
         }
@@ -132,9 +152,12 @@ impl<'a> Known<'a> {
 /// Names that say no more than the kind does.
 const KERNEL_NAMES: [&str; 5] = ["[heap]", "[stack]", "[vdso]", "[vvar]", "[vsyscall]"];
 
-/// Memory with a file that nobody can open by its name: `MAP_SHARED | MAP_ANONYMOUS`, shmget(2), a memfd.
+/// Memory with a file that nobody can open by its name: `MAP_SHARED | MAP_ANONYMOUS`, shmget(2), a
+/// memfd.
 fn is_shared_memory(name: &str) -> bool {
-    ["/dev/zero (deleted)", "/SYSV", "/memfd:", "/anon_hugepage"].iter().any(|begin| name.starts_with(begin))
+    ["/dev/zero (deleted)", "/SYSV", "/memfd:", "/anon_hugepage"]
+        .iter()
+        .any(|begin| name.starts_with(begin))
 }
 
 /// The ranges in which a thread's stack pointer lies, and their guards.
@@ -164,7 +187,13 @@ fn resident_within(range: &MappedRange, start: u64, end: u64) -> u64 {
     resident.iter().map(|(from, to)| to.min(&end).saturating_sub(*from.max(&start))).sum()
 }
 
-fn parts(range: &MappedRange, start: u64, end: u64, page_bytes: u64, detail: Detail) -> Option<Parts> {
+fn parts(
+    range: &MappedRange,
+    start: u64,
+    end: u64,
+    page_bytes: u64,
+    detail: Detail,
+) -> Option<Parts> {
     let (Detail::Parts(most), Some(_)) = (detail, &range.resident) else { return None };
     let pages = (end - start).div_ceil(page_bytes);
     let part_bytes = pages.div_ceil(most.max(1)).max(1) * page_bytes;

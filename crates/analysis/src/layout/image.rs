@@ -15,7 +15,8 @@ pub(super) struct Placed<'a> {
     page_bytes: u64,
 }
 
-/// The program itself. The collector puts it first; without its entry, or for a file that is not mapped, it is unknown.
+/// The program itself. The collector puts it first; without its entry, or for a file that is not
+/// mapped, it is unknown.
 pub(super) fn own(space: &Snapshot) -> Option<Placed<'_>> {
     let image = space.images.first()?;
     match space.entry {
@@ -23,8 +24,9 @@ pub(super) fn own(space: &Snapshot) -> Option<Placed<'_>> {
         None => found(space, image),
     }
     .filter(|placed| {
-        let code =
-            |segment: &Segment| segment.executable && placed.contains(segment, placed.bias.wrapping_add(image.entry));
+        let code = |segment: &Segment| {
+            segment.executable && placed.contains(segment, placed.bias.wrapping_add(image.entry))
+        };
         image.segments.iter().any(code)
     })
 }
@@ -33,16 +35,26 @@ pub(super) fn own(space: &Snapshot) -> Option<Placed<'_>> {
 pub(super) fn found<'a>(space: &'a Snapshot, image: &'a Image) -> Option<Placed<'a>> {
     let first = space.ranges.iter().find(|range| range.file == image.file)?;
     let page = space.page_bytes;
-    let segment = image.segments.iter().find(|segment| segment.offset_bytes / page * page == first.offset_bytes)?;
+    let segment = image
+        .segments
+        .iter()
+        .find(|segment| segment.offset_bytes / page * page == first.offset_bytes)?;
     Placed::new(space, image, first.start.wrapping_sub(segment.address / page * page))
 }
 
 impl<'a> Placed<'a> {
     fn new(space: &Snapshot, image: &'a Image, bias: u64) -> Option<Self> {
         let page_bytes = space.page_bytes.max(1);
-        let ends = image.segments.iter().map(|segment| segment.address.checked_add(segment.memory_bytes));
+        let ends =
+            image.segments.iter().map(|segment| segment.address.checked_add(segment.memory_bytes));
         let end = ends.collect::<Option<Vec<u64>>>()?.into_iter().max()?.wrapping_add(bias);
-        Some(Placed { image, bias, end, end_page: end.checked_next_multiple_of(page_bytes)?, page_bytes })
+        Some(Placed {
+            image,
+            bias,
+            end,
+            end_page: end.checked_next_multiple_of(page_bytes)?,
+            page_bytes,
+        })
     }
 
     fn start_of(&self, segment: &Segment) -> u64 {
@@ -52,13 +64,17 @@ impl<'a> Placed<'a> {
     /// Whether `address` is in the pages of `segment`.
     fn contains(&self, segment: &Segment, address: u64) -> bool {
         let start = self.start_of(segment);
-        let end = start.saturating_add(segment.memory_bytes).checked_next_multiple_of(self.page_bytes);
+        let end =
+            start.saturating_add(segment.memory_bytes).checked_next_multiple_of(self.page_bytes);
         (start / self.page_bytes * self.page_bytes..end.unwrap_or(u64::MAX)).contains(&address)
     }
 
     /// The pages at which its segments begin.
     pub(super) fn starts(&self) -> impl Iterator<Item = u64> {
-        self.image.segments.iter().map(|segment| self.start_of(segment) / self.page_bytes * self.page_bytes)
+        self.image
+            .segments
+            .iter()
+            .map(|segment| self.start_of(segment) / self.page_bytes * self.page_bytes)
     }
 
     /// What lies at `address`, where its file is mapped.
@@ -71,7 +87,8 @@ impl<'a> Placed<'a> {
         })
     }
 
-    /// The pages that have nothing but bss: from behind the file's last byte, rounded up, since the rest of that page is the file's.
+    /// The pages that have nothing but bss: from behind the file's last byte, rounded up, since the
+    /// rest of that page is the file's.
     pub(super) fn bss(&self) -> impl Iterator<Item = (u64, u64)> {
         let writable = self.image.segments.iter().filter(|segment| segment.writable);
         writable.filter_map(|segment| {
@@ -80,7 +97,9 @@ impl<'a> Placed<'a> {
                 0 => start / self.page_bytes * self.page_bytes,
                 bytes => start.checked_add(bytes)?.checked_next_multiple_of(self.page_bytes)?,
             };
-            let end = start.checked_add(segment.memory_bytes)?.checked_next_multiple_of(self.page_bytes)?;
+            let end = start
+                .checked_add(segment.memory_bytes)?
+                .checked_next_multiple_of(self.page_bytes)?;
             (file_end < end).then_some((file_end, end))
         })
     }

@@ -21,7 +21,8 @@ pub struct Settings<'a> {
     pub movable: bool,
 }
 
-/// The bits of each region; `None` where neither settings nor source tell. The vdso's place has no setting of its own.
+/// The bits of each region; `None` where neither settings nor source tell. The vdso's place has no
+/// setting of its own.
 #[must_use]
 pub fn configured(settings: &Settings) -> Bits {
     let Settings { randomize, mmap_bits, movable, .. } = *settings;
@@ -34,18 +35,19 @@ pub fn configured(settings: &Settings) -> Bits {
             Bits { text: none, heap: none, mmap: none, stack: none, vdso: none, heap_gap: none }
         }
         Some(level) => {
-            // Below 2 the heap begins where the bss ends (Documentation/admin-guide/sysctl/kernel.rst).
+            // Below 2 the heap begins where the bss ends
+            // (Documentation/admin-guide/sysctl/kernel.rst).
             let gap = if level == 1 { Some(0) } else { gap };
-            // A program that can move goes where mappings go, or at a base of its own plus the same bits
-            // (load_elf_binary in fs/binfmt_elf.c).
+            // A program that can move goes where mappings go, or at a base of its own plus the same
+            // bits (load_elf_binary in fs/binfmt_elf.c).
             let text = if movable { mmap_bits } else { Some(0) };
             Bits { text, heap: gap, mmap: mmap_bits, stack, vdso: None, heap_gap: gap }
         }
     }
 }
 
-/// `STACK_RND_MASK`, in pages: arch/x86/include/asm/elf.h and arch/arm64/include/asm/elf.h. Within the page, the stack pointer varies
-/// by some more bits that its mapping does not show.
+/// `STACK_RND_MASK`, in pages: arch/x86/include/asm/elf.h and arch/arm64/include/asm/elf.h. Within
+/// the page, the stack pointer varies by some more bits that its mapping does not show.
 fn stack_bits(settings: &Settings) -> Option<u32> {
     let shift = settings.page_bytes.checked_ilog2()?;
     match (settings.architecture, settings.bits) {
@@ -57,10 +59,13 @@ fn stack_bits(settings: &Settings) -> Option<u32> {
     }
 }
 
-/// `arch_randomize_brk`: within 32 MiB of 32-bit programs, and on x86-64 before Linux 6.9 of all (arch/x86/kernel/process.c);
-/// else within 1 GiB (there, and in mm/util.c for arm64 and riscv).
+/// `arch_randomize_brk`: within 32 MiB of 32-bit programs, and on x86-64 before Linux 6.9 of all
+/// (arch/x86/kernel/process.c); else within 1 GiB (there, and in mm/util.c for arm64 and riscv).
 fn gap_bits(settings: &Settings) -> Option<u32> {
-    let mut numbers = settings.release.split(|c: char| !c.is_ascii_digit()).map_while(|word| word.parse::<u32>().ok());
+    let mut numbers = settings
+        .release
+        .split(|c: char| !c.is_ascii_digit())
+        .map_while(|word| word.parse::<u32>().ok());
     let version = (numbers.next()?, numbers.next()?);
     let range_bytes: u64 = match (settings.architecture, settings.bits) {
         ("x86_64" | "aarch64", 32) => 32 << 20,

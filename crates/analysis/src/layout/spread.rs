@@ -1,17 +1,24 @@
-//! Several runs of one program: where regions lay, and which bits of their addresses were not always the same.
+//! Several runs of one program: where regions lay, and which bits of their addresses were not
+//! always the same.
 
 use std::collections::BTreeSet;
 
 use results::layout::{Address, Bits, Gaps, LayoutRun, LayoutSummary, Region, RegionKind, Spans};
 
-/// Of `runs`, whatever their order. Bits that were seen to vary are a lower bound of those that can.
+/// Of `runs`, whatever their order. Bits that were seen to vary are a lower bound of those that
+/// can.
 #[must_use]
 pub fn summary(runs: &[&LayoutRun]) -> LayoutSummary {
-    let over = |anchor: fn(&LayoutRun) -> Option<u64>| Spread::of(runs.iter().filter_map(|run| anchor(run)));
-    let (text, heap, mmap, stack, vdso) = (over(text), over(heap), over(mmap), over(stack), over(vdso));
+    let over = |anchor: fn(&LayoutRun) -> Option<u64>| {
+        Spread::of(runs.iter().filter_map(|run| anchor(run)))
+    };
+    let (text, heap, mmap, stack, vdso) =
+        (over(text), over(heap), over(mmap), over(stack), over(vdso));
     let gaps: Vec<u64> = runs.iter().filter_map(|run| run.heap_gap_bytes).collect();
     let bits = |spread: &Option<Spread>| spread.as_ref().map(|spread| spread.bits);
-    let span = |spread: &Option<Spread>| spread.as_ref().map(|spread| (Address(spread.low), Address(spread.high)));
+    let span = |spread: &Option<Spread>| {
+        spread.as_ref().map(|spread| (Address(spread.low), Address(spread.high)))
+    };
     LayoutSummary {
         runs: runs.len() as u64,
         varying_bits: Bits {
@@ -54,12 +61,17 @@ impl Spread {
     fn of(numbers: impl Iterator<Item = u64>) -> Option<Self> {
         let numbers: Vec<u64> = numbers.collect();
         let (low, high) = (*numbers.iter().min()?, *numbers.iter().max()?);
-        // The bits that are set in the difference of some two are set in that of one of them and the first.
+        // The bits that are set in the difference of some two are set in that of one of them and
+        // the first.
         let varying = numbers.iter().fold(0, |varying, number| varying | (number ^ numbers[0]));
-        // A random number is added to a base that is not round, and a carry then changes bits above those that were drawn. It cannot
-        // make the numbers lie further apart, though.
+        // A random number is added to a base that is not round, and a carry then changes bits above
+        // those that were drawn. It cannot make the numbers lie further apart, though.
         let steps = (high - low) >> varying.trailing_zeros().min(63);
-        Some(Spread { low, high, bits: varying.count_ones().min(u64::BITS - steps.leading_zeros()) })
+        Some(Spread {
+            low,
+            high,
+            bits: varying.count_ones().min(u64::BITS - steps.leading_zeros()),
+        })
     }
 }
 
@@ -83,10 +95,19 @@ fn vdso(run: &LayoutRun) -> Option<u64> {
     first(run, RegionKind::Vdso).map(|region| region.start.0)
 }
 
-/// The first mapping is put at the top (`mmap_base` in mm/util.c), and the others below it: what ends highest has the random base, unless
-/// the program, whose parts are of other kinds, lies above.
+/// The first mapping is put at the top (`mmap_base` in mm/util.c), and the others below it: what
+/// ends highest has the random base, unless the program, whose parts are of other kinds, lies
+/// above.
 fn mmap(run: &LayoutRun) -> Option<u64> {
     let stack = first(run, RegionKind::Stack)?.start;
-    let own = |kind| matches!(kind, RegionKind::Mmap | RegionKind::File | RegionKind::Arena | RegionKind::ThreadStack);
-    run.regions.iter().rfind(|region| own(region.kind) && region.end <= stack).map(|region| region.end.0)
+    let own = |kind| {
+        matches!(
+            kind,
+            RegionKind::Mmap | RegionKind::File | RegionKind::Arena | RegionKind::ThreadStack
+        )
+    };
+    run.regions
+        .iter()
+        .rfind(|region| own(region.kind) && region.end <= stack)
+        .map(|region| region.end.0)
 }

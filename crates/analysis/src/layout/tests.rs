@@ -20,7 +20,13 @@ fn range(start: u64, end: u64, permissions: &str, file: u32, name: &str) -> Mapp
     }
 }
 
-fn segment(address: u64, offset_bytes: u64, file_bytes: u64, memory_bytes: u64, flags: &str) -> Segment {
+fn segment(
+    address: u64,
+    offset_bytes: u64,
+    file_bytes: u64,
+    memory_bytes: u64,
+    flags: &str,
+) -> Segment {
     Segment {
         address,
         offset_bytes,
@@ -31,7 +37,8 @@ fn segment(address: u64, offset_bytes: u64, file_bytes: u64, memory_bytes: u64, 
     }
 }
 
-/// A program of 1 page of headers, 1 of code, 1 of constants, 1 of data and 3 of bss, the last of them not full.
+/// A program of 1 page of headers, 1 of code, 1 of constants, 1 of data and 3 of bss, the last of
+/// them not full.
 fn image(file: u32, entry: u64) -> Image {
     let segments = vec![
         segment(0, 0, 0x800, 0x800, "r"),
@@ -106,8 +113,10 @@ fn every_part_has_its_kind() {
     let space = space(100 * MIB);
     let run = explained(&space);
     covers(&space, &run);
-    let expect =
-        [Rodata, Text, Rodata, Data, Bss, Heap, File, File, File, File, File, Mmap, Vvar, Vdso, Stack, Vsyscall];
+    let expect = [
+        Rodata, Text, Rodata, Data, Bss, Heap, File, File, File, File, File, Mmap, Vvar, Vdso,
+        Stack, Vsyscall,
+    ];
     assert_eq!(kinds(&run), expect);
     // Three pages of bss of the library, and behind them something of somebody else's.
     let own = &run.regions[10];
@@ -124,14 +133,18 @@ fn without_a_gap_bss_and_heap_are_cut_apart() {
     covers(&space, &run);
     let of = |kind| run.regions.iter().find(|region: &&Region| region.kind == kind).unwrap();
     assert_eq!((of(RegionKind::Bss).bytes(), of(RegionKind::Bss).resident_bytes), (0x3000, 0x1000));
-    assert_eq!((of(RegionKind::Heap).start, of(RegionKind::Heap).resident_bytes), (Address(BASE + 0x7000), 0x2000));
+    assert_eq!(
+        (of(RegionKind::Heap).start, of(RegionKind::Heap).resident_bytes),
+        (Address(BASE + 0x7000), 0x2000)
+    );
     assert_eq!(run.heap_gap_bytes, Some(0));
     let parts = of(RegionKind::Heap).parts.clone().unwrap();
     assert_eq!(parts.resident_bytes.iter().sum::<u64>(), 0x2000);
     assert!(parts.resident_bytes.len() <= 8);
 }
 
-/// With an executable stack, a 32-bit program's constants are executable too (`READ_IMPLIES_EXEC`), and lie in one mapping with its code.
+/// With an executable stack, a 32-bit program's constants are executable too (`READ_IMPLIES_EXEC`),
+/// and lie in one mapping with its code.
 #[test]
 fn what_can_be_executed_is_not_all_text() {
     let mut space = space(MIB);
@@ -156,7 +169,11 @@ fn no_neighbours_have_no_gap() {
     let mut unknown = space(100 * MIB);
     unknown.images.clear();
     let run = explained(&unknown);
-    assert_eq!((run.heap_gap_bytes, run.regions[0].kind), (None, RegionKind::File), "nothing is known of the program");
+    assert_eq!(
+        (run.heap_gap_bytes, run.regions[0].kind),
+        (None, RegionKind::File),
+        "nothing is known of the program"
+    );
 }
 
 #[test]
@@ -170,8 +187,12 @@ fn a_headers_lie_is_no_disaster() {
         for field in 0..4 {
             let mut hostile = space(100 * MIB);
             let segment = &mut hostile.images[0].segments[3];
-            *[&mut segment.address, &mut segment.offset_bytes, &mut segment.file_bytes, &mut segment.memory_bytes]
-                [field] = value;
+            *[
+                &mut segment.address,
+                &mut segment.offset_bytes,
+                &mut segment.file_bytes,
+                &mut segment.memory_bytes,
+            ][field] = value;
             covers(&hostile, &explained(&hostile));
         }
     }
@@ -197,24 +218,41 @@ fn arenas_and_thread_stacks_are_recognised() {
     space.stack_pointers = vec![stack + 7 * MIB, 0x10];
     let run = explained(&space);
     covers(&space, &run);
-    let total = |kind| run.regions.iter().filter(|region| region.kind == kind).map(Region::bytes).sum::<u64>();
-    assert_eq!((total(RegionKind::Arena), total(RegionKind::ThreadStack)), (64 * MIB, 8 * MIB + PAGE));
+    let total = |kind| {
+        run.regions.iter().filter(|region| region.kind == kind).map(Region::bytes).sum::<u64>()
+    };
+    assert_eq!(
+        (total(RegionKind::Arena), total(RegionKind::ThreadStack)),
+        (64 * MIB, 8 * MIB + PAGE)
+    );
     // Not aligned, or too short: no arena.
     for (shift, length) in [(MIB, 64 * MIB), (0, 63 * MIB)] {
         let mut other = space.clone();
-        for range in other.ranges.iter_mut().filter(|range| (arena..arena + 65 * MIB).contains(&range.start)) {
+        for range in
+            other.ranges.iter_mut().filter(|range| (arena..arena + 65 * MIB).contains(&range.start))
+        {
             range.start += shift;
-            range.end = if range.permissions == "---p" { arena + shift + length } else { range.end + shift };
+            range.end = if range.permissions == "---p" {
+                arena + shift + length
+            } else {
+                range.end + shift
+            };
         }
         let run = explained(&other);
-        assert!(run.regions.iter().all(|region| region.kind != RegionKind::Arena), "{shift} {length}");
+        assert!(
+            run.regions.iter().all(|region| region.kind != RegionKind::Arena),
+            "{shift} {length}"
+        );
     }
 }
 
 #[test]
 fn a_program_says_what_it_is() {
     let program = program(&space(0), &["app".to_owned()]);
-    assert_eq!((program.bits, program.position_independent, program.dynamic), (Some(64), Some(true), Some(true)));
+    assert_eq!(
+        (program.bits, program.position_independent, program.dynamic),
+        (Some(64), Some(true), Some(true))
+    );
     assert_eq!(super::program(&Snapshot::default(), &[]).bits, None);
 }
 
@@ -224,13 +262,20 @@ fn bits_are_those_that_varied() {
     let runs: Vec<LayoutRun> = pages.iter().map(|gap| explained(&space(*gap))).collect();
     let all = summary(&runs.iter().collect::<Vec<_>>());
     let gaps = all.heap_gap_bytes;
-    assert_eq!((gaps.min, gaps.median, gaps.max, gaps.distinct), (Some(0x1000), Some(0x3000), Some(0x5000), 3));
-    assert_eq!((all.varying_bits.heap_gap, all.varying_bits.text, all.varying_bits.stack), (Some(2), Some(0), Some(0)));
+    assert_eq!(
+        (gaps.min, gaps.median, gaps.max, gaps.distinct),
+        (Some(0x1000), Some(0x3000), Some(0x5000), 3)
+    );
+    assert_eq!(
+        (all.varying_bits.heap_gap, all.varying_bits.text, all.varying_bits.stack),
+        (Some(2), Some(0), Some(0))
+    );
     assert_eq!(all.spans.mmap.unwrap().1, Address(LIBRARY + 0x9000));
     assert_eq!(all.runs, 4);
     assert_eq!(summary(&[]).heap_gap_bytes.distinct, 0);
     // Four places in a row are two bits, whatever a carry does to those above.
-    let runs: Vec<LayoutRun> = [0x7000, 0x8000, 0x9000, 0xa000].iter().map(|gap| explained(&space(*gap))).collect();
+    let runs: Vec<LayoutRun> =
+        [0x7000, 0x8000, 0x9000, 0xa000].iter().map(|gap| explained(&space(*gap))).collect();
     assert_eq!(summary(&runs.iter().collect::<Vec<_>>()).varying_bits.heap_gap, Some(2));
 }
 
@@ -241,7 +286,8 @@ fn bits_only_grow() {
     let mut runs = Vec::new();
     let mut seen = 0;
     for _ in 0..40 {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         runs.push(explained(&space((state >> 44) * PAGE + PAGE)));
         let all: Vec<&LayoutRun> = runs.iter().collect();
         let backwards: Vec<&LayoutRun> = runs.iter().rev().collect();
@@ -270,13 +316,19 @@ fn kernels_are_known_by_their_source() {
     };
     let some = |all: [u32; 4]| all.map(Some);
     assert_eq!(bits(x86), some([28, 28, 22, 18]));
-    assert_eq!(bits(Settings { release: "6.8.0-45-generic", movable: false, ..x86 }), some([0, 28, 22, 13]));
+    assert_eq!(
+        bits(Settings { release: "6.8.0-45-generic", movable: false, ..x86 }),
+        some([0, 28, 22, 13])
+    );
     assert_eq!(bits(Settings { randomize: Some(1), ..x86 }), some([28, 28, 22, 0]));
     assert_eq!(bits(Settings { randomize: Some(0), ..x86 }), some([0; 4]));
     assert_eq!(bits(Settings { bits: 32, mmap_bits: Some(8), ..x86 }), some([8, 8, 11, 13]));
     let arm = Settings { architecture: "aarch64", mmap_bits: Some(33), ..x86 };
     assert_eq!(bits(arm), some([33, 33, 18, 18]));
-    assert_eq!(bits(Settings { page_bytes: 65536, mmap_bits: Some(29), ..arm }), some([29, 29, 14, 14]));
+    assert_eq!(
+        bits(Settings { page_bytes: 65536, mmap_bits: Some(29), ..arm }),
+        some([29, 29, 14, 14])
+    );
     assert_eq!(bits(Settings { architecture: "s390x", ..x86 }), [Some(28), Some(28), None, None]);
     assert_eq!(bits(Settings { randomize: None, ..x86 }), [None; 4]);
     assert_eq!(bits(Settings { mmap_bits: None, ..x86 }), [None, None, Some(22), Some(18)]);

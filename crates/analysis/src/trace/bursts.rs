@@ -1,5 +1,5 @@
-//! Folds bursts of faults: those of one thread in one mapping and of one cause, with no syscall of that thread between
-//! them, are one line.
+//! Folds bursts of faults: those of one thread in one mapping and of one cause, with no syscall of
+//! that thread between them, are one line.
 
 use std::collections::HashMap;
 
@@ -80,8 +80,8 @@ impl FaultBursts {
         FaultBursts { faults, page_bytes, by_thread: HashMap::new(), due_ns: u64::MAX }
     }
 
-    /// Takes the next line, and shows what is ready. A burst is shown with the time of its first fault, before the
-    /// thread's next syscall.
+    /// Takes the next line, and shows what is ready. A burst is shown with the time of its first
+    /// fault, before the thread's next syscall.
     pub fn take(&mut self, line: Line, show: &mut dyn FnMut(Shown)) {
         if line.time_ns >= self.due_ns {
             self.show_due(line.time_ns, show);
@@ -130,13 +130,19 @@ impl FaultBursts {
     }
 
     fn show_due(&mut self, time_ns: u64, show: &mut dyn FnMut(Shown)) {
-        let is_due = |open: &Open| time_ns == u64::MAX || time_ns.saturating_sub(open.burst.time_ns) >= KEPT_NS;
+        let is_due = |open: &Open| {
+            time_ns == u64::MAX || time_ns.saturating_sub(open.burst.time_ns) >= KEPT_NS
+        };
         let mut due: Vec<Open> = Vec::new();
         for bursts in self.by_thread.values_mut() {
             due.extend(bursts.extract_if(.., |open| is_due(open)));
         }
         self.by_thread.retain(|_, bursts| !bursts.is_empty());
-        let left = self.by_thread.values().flatten().map(|open| open.burst.time_ns.saturating_add(KEPT_NS));
+        let left = self
+            .by_thread
+            .values()
+            .flatten()
+            .map(|open| open.burst.time_ns.saturating_add(KEPT_NS));
         self.due_ns = left.min().unwrap_or(u64::MAX);
         due.sort_by_key(|open| (open.burst.time_ns, open.burst.tid));
         for open in due {
@@ -163,7 +169,8 @@ impl Open {
             latency_ns: 0,
             timed: 0,
         };
-        let mut open = Open { burst, times: Durations::default(), last_page: page.start, step: Step::None };
+        let mut open =
+            Open { burst, times: Durations::default(), last_page: page.start, step: Step::None };
         open.time(fault);
         open
     }
@@ -193,9 +200,12 @@ impl Open {
             std::cmp::Ordering::Greater => BurstOrder::Upwards,
         };
         let burst = &mut self.burst;
-        burst.order = if burst.faults == 1 || moved == burst.order { moved } else { BurstOrder::Mixed };
+        burst.order =
+            if burst.faults == 1 || moved == burst.order { moved } else { BurstOrder::Mixed };
         burst.apart_bytes = match self.step {
-            Step::Even(step, 2..) if step > page.bytes && burst.order != BurstOrder::Mixed => Some(step),
+            Step::Even(step, 2..) if step > page.bytes && burst.order != BurstOrder::Mixed => {
+                Some(step)
+            }
             _ => None,
         };
         burst.faults += 1;
@@ -230,5 +240,7 @@ impl Open {
 
 /// Whether it is the same mapping: a stack that grows begins elsewhere and is the same.
 fn is_one(one: &MappingLabel, other: &MappingLabel) -> bool {
-    one.kind == other.kind && (one.start == other.start || one.kind == MappingKind::Stack) && one.name == other.name
+    one.kind == other.kind
+        && (one.start == other.start || one.kind == MappingKind::Stack)
+        && one.name == other.name
 }

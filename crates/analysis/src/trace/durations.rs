@@ -59,7 +59,8 @@ impl Durations {
         self.max_ns = self.max_ns.max(other.max_ns);
     }
 
-    /// The time that `per_mille` of a thousand of them took at most: exactly of few, at most 1 % too high of many.
+    /// The time that `per_mille` of a thousand of them took at most: exactly of few, at most 1 %
+    /// too high of many.
     pub(crate) fn quantile_ns(&self, per_mille: u64) -> Option<u64> {
         if self.count == 0 {
             return None;
@@ -70,7 +71,8 @@ impl Durations {
         }
         let mut sorted = self.few.clone();
         let rank = (per_mille * self.count).div_ceil(1000).clamp(1, self.count) - 1;
-        let (_, &mut ns, _) = sorted.select_nth_unstable(usize::try_from(rank).expect("fewer than EXACT"));
+        let (_, &mut ns, _) =
+            sorted.select_nth_unstable(usize::try_from(rank).expect("fewer than EXACT"));
         Some(ns)
     }
 
@@ -104,7 +106,10 @@ mod tests {
         };
         assert_eq!((of(&[]).quantile_ns(500), of(&[]).max_ns()), (None, None));
         let few = of(&[5, 1, 9, 3]);
-        assert_eq!((few.quantile_ns(500), few.quantile_ns(990), few.max_ns()), (Some(3), Some(9), Some(9)));
+        assert_eq!(
+            (few.quantile_ns(500), few.quantile_ns(990), few.max_ns()),
+            (Some(3), Some(9), Some(9))
+        );
         let times: Vec<u64> = (1..=100_000).collect();
         for many in [of(&times), {
             let mut merged = of(&times[..100]);
@@ -113,8 +118,14 @@ mod tests {
             merged
         }] {
             let (p50, p99) = (many.quantile_ns(500).unwrap(), many.quantile_ns(990).unwrap());
-            assert!((50_000..=50_500).contains(&p50) && (99_000..=100_000).contains(&p99), "{p50} {p99}");
-            assert_eq!((many.count, many.sum_ns, many.max_ns()), (100_000, 5_000_050_000, Some(100_000)));
+            assert!(
+                (50_000..=50_500).contains(&p50) && (99_000..=100_000).contains(&p99),
+                "{p50} {p99}"
+            );
+            assert_eq!(
+                (many.count, many.sum_ns, many.max_ns()),
+                (100_000, 5_000_050_000, Some(100_000))
+            );
         }
         assert_eq!(of(&[1 << 62; 300]).quantile_ns(500), Some(1 << 62));
     }

@@ -1,12 +1,17 @@
-//! From events to lines: each in its words, each address with what is mapped there, each fault with its cause.
+//! From events to lines: each in its words, each address with what is mapped there, each fault with
+//! its cause.
 
 use std::num::NonZeroU64;
 
-use events::{Batch, Call, Definitions, Event, EventKind, Fault, Header, Life, Mapping, Span, Syscall, Thread};
+use events::{
+    Batch, Call, Definitions, Event, EventKind, Fault, Header, Life, Mapping, Span, Syscall, Thread,
+};
 use results::trace::{self, Line, LineKind, MappingLabel, TraceSummary};
 
 use super::{decode, registers};
-use crate::address_space::{Attribution, Attributor, CallEffect, FaultOrigin, LifeChange, MappedRegion};
+use crate::address_space::{
+    Attribution, Attributor, CallEffect, FaultOrigin, LifeChange, MappedRegion,
+};
 
 /// Makes lines of events. What is kept between them is the address spaces, and one line.
 #[derive(Debug)]
@@ -30,7 +35,8 @@ struct Waiting {
 }
 
 impl LineBuilder {
-    /// For the stream that begins with `header`. Only with `with_arguments` do calls have their arguments one by one.
+    /// For the stream that begins with `header`. Only with `with_arguments` do calls have their
+    /// arguments one by one.
     #[must_use]
     pub fn new(header: &Header, with_arguments: bool) -> LineBuilder {
         LineBuilder {
@@ -45,8 +51,14 @@ impl LineBuilder {
         }
     }
 
-    /// Takes a batch of the stream whole, its definitions into `definitions`, and emits every line: none waits for the next batch.
-    pub fn read(&mut self, batch: &mut Batch, definitions: &mut Definitions, emit: &mut dyn FnMut(Line)) {
+    /// Takes a batch of the stream whole, its definitions into `definitions`, and emits every line:
+    /// none waits for the next batch.
+    pub fn read(
+        &mut self,
+        batch: &mut Batch,
+        definitions: &mut Definitions,
+        emit: &mut dyn FnMut(Line),
+    ) {
         for definition in batch.definitions.drain(..) {
             let follows = definitions.define(definition);
             debug_assert!(follows, "definitions come in order");
@@ -57,7 +69,8 @@ impl LineBuilder {
         self.pause(emit);
     }
 
-    /// Takes the next event, and emits the lines that are ready: usually its own, at times one that had to wait for it.
+    /// Takes the next event, and emits the lines that are ready: usually its own, at times one that
+    /// had to wait for it.
     pub fn take(&mut self, event: &Event, definitions: &Definitions, emit: &mut dyn FnMut(Line)) {
         self.last_ns = self.last_ns.max(event.time_ns);
         if let EventKind::Mapping(mapping) = &event.kind {
@@ -69,9 +82,12 @@ impl LineBuilder {
             (EventKind::Syscall(call), Attribution::Call(effect)) => {
                 self.events += 1;
                 let shown = self.syscall(call, &effect, definitions);
-                let of_a_file = shown.mapping.as_ref().is_some_and(|mapping| mapping.kind.is_file());
+                let of_a_file =
+                    shown.mapping.as_ref().is_some_and(|mapping| mapping.kind.is_file());
                 let kind = LineKind::Syscall(shown);
-                if let (Call::Mmap, Some(address), true) = (call.call, call.succeeded_with(), of_a_file) {
+                if let (Call::Mmap, Some(address), true) =
+                    (call.call, call.succeeded_with(), of_a_file)
+                {
                     self.waiting = Some(Waiting { line: self.line(event, kind), address });
                     return;
                 }
@@ -82,13 +98,15 @@ impl LineBuilder {
                 self.faults += 1;
                 LineKind::Fault(shown_fault(fault, &origin, definitions))
             }
-            (EventKind::Life(life), Attribution::Life(change)) => match process(*life, change, definitions) {
-                Some(process) => {
-                    self.events += 1;
-                    LineKind::Process(process)
+            (EventKind::Life(life), Attribution::Life(change)) => {
+                match process(*life, change, definitions) {
+                    Some(process) => {
+                        self.events += 1;
+                        LineKind::Process(process)
+                    }
+                    None => return,
                 }
-                None => return,
-            },
+            }
             (EventKind::Lost(lost), _) => {
                 self.lost += lost.records;
                 LineKind::Lost(lost.records)
@@ -105,7 +123,8 @@ impl LineBuilder {
         }
     }
 
-    /// The end of it, without what only the observer knows: the process, its ending, and the counts of others.
+    /// The end of it, without what only the observer knows: the process, its ending, and the counts
+    /// of others.
     #[must_use]
     pub fn summary(&self) -> TraceSummary {
         TraceSummary {
@@ -134,17 +153,30 @@ impl LineBuilder {
         }
     }
 
-    fn syscall(&self, call: &Syscall, effect: &CallEffect, definitions: &Definitions) -> trace::SyscallLine {
+    fn syscall(
+        &self,
+        call: &Syscall,
+        effect: &CallEffect,
+        definitions: &Definitions,
+    ) -> trace::SyscallLine {
         let (latency_ns, on_cpu_ns) = times(call.span);
         trace::SyscallLine {
             name: call.call.name(),
             text: decode::line(call, definitions).to_string(),
-            arguments: if self.with_arguments { registers::arguments(call, definitions) } else { Vec::new() },
+            arguments: if self.with_arguments {
+                registers::arguments(call, definitions)
+            } else {
+                Vec::new()
+            },
             result: registers::result(call),
             error: registers::error(call),
             latency_ns,
             on_cpu_ns,
-            bytes: if call.call == Call::Brk { effect.break_moved_bytes } else { registers::bytes(call) },
+            bytes: if call.call == Call::Brk {
+                effect.break_moved_bytes
+            } else {
+                registers::bytes(call)
+            },
             mapping: effect.before.or(effect.after).map(|region| label(&region, definitions)),
         }
     }

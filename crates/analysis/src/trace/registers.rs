@@ -14,10 +14,11 @@ pub(crate) fn arguments(call: &Syscall, names: &Definitions) -> Vec<Argument> {
         decode::DecodedArgument::Address(address) => Argument::Address(address),
         decode::DecodedArgument::Nothing => Argument::Symbols(Cow::Borrowed("[]")),
         decode::DecodedArgument::Signed(number) => Argument::Number(number.into()),
-        decode::DecodedArgument::Unsigned(number) | decode::DecodedArgument::Hexadecimal(number) => {
-            Argument::Number(number.into())
+        decode::DecodedArgument::Unsigned(number)
+        | decode::DecodedArgument::Hexadecimal(number) => Argument::Number(number.into()),
+        decode::DecodedArgument::Symbols(symbols) => {
+            Argument::Symbols(Cow::Owned(symbols.to_string()))
         }
-        decode::DecodedArgument::Symbols(symbols) => Argument::Symbols(Cow::Owned(symbols.to_string())),
         decode::DecodedArgument::Text(text) => Argument::Text(text.into()),
     };
     decode::arguments(call, names).map(argument).collect()
@@ -36,11 +37,14 @@ pub(crate) fn result(call: &Syscall) -> Option<Returned> {
 /// The name of its error.
 pub(crate) fn error(call: &Syscall) -> Option<Cow<'static, str>> {
     let CallOutcome::Failed(errno) = decode::outcome(call) else { return None };
-    Some(errno.name().map_or_else(|| Cow::Owned(format!("errno {}", errno.number())), Cow::Borrowed))
+    Some(
+        errno.name().map_or_else(|| Cow::Owned(format!("errno {}", errno.number())), Cow::Borrowed),
+    )
 }
 
 /// How many bytes it was about, if it succeeded.
 pub(crate) fn bytes(call: &Syscall) -> Option<u64> {
-    let succeeded = matches!(decode::outcome(call), CallOutcome::Address(_) | CallOutcome::Number(_));
+    let succeeded =
+        matches!(decode::outcome(call), CallOutcome::Address(_) | CallOutcome::Number(_));
     decode::bytes(call).filter(|_| succeeded)
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use events::MappingKind;
-use results::trace::{FaultClass, FaultLine, Group, Line, LineKind, SyscallLine, Table, TableRow, TraceSummary};
+use results::trace::{
+    FaultClass, FaultLine, Group, Line, LineKind, SyscallLine, Table, TableRow, TraceSummary,
+};
 
 use super::durations::Durations;
 
@@ -60,10 +62,17 @@ impl Tally {
     /// The table, and with it the end of the trace.
     #[must_use]
     pub fn table(&self, summary: TraceSummary) -> Table {
-        let mut files: Vec<(&FaultClass, &Sum)> = self.faults.iter().filter(|(class, _)| is_file(class)).collect();
-        files.sort_by(|(a, one), (b, other)| other.wall.sum_ns.cmp(&one.wall.sum_ns).then_with(|| a.name.cmp(&b.name)));
+        let mut files: Vec<(&FaultClass, &Sum)> =
+            self.faults.iter().filter(|(class, _)| is_file(class)).collect();
+        files.sort_by(|(a, one), (b, other)| {
+            other.wall.sum_ns.cmp(&one.wall.sum_ns).then_with(|| a.name.cmp(&b.name))
+        });
         // One row of others says less than the row itself.
-        let shown = if files.len() <= FILE_ROWS + 1 && self.others_rows == 0 { files.len() } else { FILE_ROWS };
+        let shown = if files.len() <= FILE_ROWS + 1 && self.others_rows == 0 {
+            files.len()
+        } else {
+            FILE_ROWS
+        };
         let (mut others, mut others_rows) = (self.others.clone(), self.others_rows);
         for (_, sum) in files.split_off(shown.min(files.len())) {
             others.merge(sum);
@@ -72,12 +81,17 @@ impl Tally {
         let plain = self.faults.iter().filter(|(class, _)| !is_file(class));
         let faults = plain.chain(files).map(|(class, sum)| (Group::Faults(class.clone()), sum));
         let calls = self.calls.iter().map(|(name, sum)| (Group::Syscall(name), sum));
-        let others = (others_rows > 0).then_some((Group::OtherFiles { rows: others_rows }, &others));
+        let others =
+            (others_rows > 0).then_some((Group::OtherFiles { rows: others_rows }, &others));
         let sums: Vec<(Group, &Sum)> = calls.chain(faults).chain(others).collect();
-        let all_ns = sums.iter().fold(0u64, |all_ns, (_, sum)| all_ns.saturating_add(sum.wall.sum_ns));
-        let mut rows: Vec<TableRow> = sums.into_iter().map(|(group, sum)| sum.row(group, all_ns)).collect();
+        let all_ns =
+            sums.iter().fold(0u64, |all_ns, (_, sum)| all_ns.saturating_add(sum.wall.sum_ns));
+        let mut rows: Vec<TableRow> =
+            sums.into_iter().map(|(group, sum)| sum.row(group, all_ns)).collect();
         rows.sort_by(|one, other| {
-            (other.wall_ns, other.calls).cmp(&(one.wall_ns, one.calls)).then_with(|| key(one).cmp(&key(other)))
+            (other.wall_ns, other.calls)
+                .cmp(&(one.wall_ns, one.calls))
+                .then_with(|| key(one).cmp(&key(other)))
         });
         Table { total: total(&rows), rows, summary }
     }
@@ -93,7 +107,9 @@ fn key(row: &TableRow) -> String {
 }
 
 fn total(rows: &[TableRow]) -> Option<TableRow> {
-    let sum = |figure: fn(&TableRow) -> Option<u64>| rows.iter().filter_map(figure).reduce(u64::saturating_add);
+    let sum = |figure: fn(&TableRow) -> Option<u64>| {
+        rows.iter().filter_map(figure).reduce(u64::saturating_add)
+    };
     let wall_ns = sum(|row| Some(row.wall_ns))?;
     Some(TableRow {
         group: Group::Total,

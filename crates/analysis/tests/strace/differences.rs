@@ -24,9 +24,13 @@ impl Difference {
             Difference::Followed => "a pointer that strace follows into the program's memory",
             Difference::NewName => "a name that is newer than this strace",
             Difference::NewCall => "a call that is newer than this strace",
-            Difference::Fifth => "mremap's fifth argument with MREMAP_DONTUNMAP, which strace shows since 6.10",
+            Difference::Fifth => {
+                "mremap's fifth argument with MREMAP_DONTUNMAP, which strace shows since 6.10"
+            }
             Difference::OtherRun => "the id of a System V segment, another in every run",
-            Difference::Unread => "an empty name, which an event cannot tell from one that was not read",
+            Difference::Unread => {
+                "an empty name, which an event cannot tell from one that was not read"
+            }
             Difference::NotText => "a name that is no UTF-8, which an event has with replacements",
             Difference::EmptyRing => {
                 "an array of io_uring_register without elements, which some of its operations have"
@@ -36,7 +40,8 @@ impl Difference {
     }
 }
 
-/// Arguments that are pointers and which strace follows. Some it follows only if the call succeeded.
+/// Arguments that are pointers and which strace follows. Some it follows only if the call
+/// succeeded.
 const FOLLOWED: [(Call, usize); 13] = [
     (Call::GetMempolicy, 0),
     (Call::GetMempolicy, 1),
@@ -75,10 +80,14 @@ const NEW_NAMES: [(&str, &str); 21] = [
     ("IORING_REGISTER_RESIZE_RINGS", "0x21 /* IORING_REGISTER_??? */"),
     ("IORING_REGISTER_MEM_REGION", "0x22 /* IORING_REGISTER_??? */"),
     ("IORING_REGISTER_QUERY", "0x23 /* IORING_REGISTER_??? */"),
-    ("IORING_REGISTER_RING_FDS|IORING_REGISTER_USE_REGISTERED_RING", "0x80000014 /* IORING_REGISTER_??? */"),
+    (
+        "IORING_REGISTER_RING_FDS|IORING_REGISTER_USE_REGISTERED_RING",
+        "0x80000014 /* IORING_REGISTER_??? */",
+    ),
 ];
 
-/// The differences between our text of a call and strace's, or `None` if there is one that is not known.
+/// The differences between our text of a call and strace's, or `None` if there is one that is not
+/// known.
 pub(crate) fn between(
     raw: &Raw,
     ours: &[String],
@@ -112,13 +121,23 @@ pub(crate) fn between(
     }
 }
 
-fn between_arguments(call: Call, index: usize, ours: &str, theirs: &str, followed: bool) -> Option<Difference> {
+fn between_arguments(
+    call: Call,
+    index: usize,
+    ours: &str,
+    theirs: &str,
+    followed: bool,
+) -> Option<Difference> {
     let address = ours.starts_with("0x");
     match (call, index) {
         _ if NEW_NAMES.contains(&(ours, theirs)) => Some(Difference::NewName),
-        (Call::Shmat, 0) if ours.parse::<u32>().is_ok() && theirs.parse::<u32>().is_ok() => Some(Difference::OtherRun),
+        (Call::Shmat, 0) if ours.parse::<u32>().is_ok() && theirs.parse::<u32>().is_ok() => {
+            Some(Difference::OtherRun)
+        }
         (Call::MemfdCreate, 0) if address && theirs == "\"\"" => Some(Difference::Unread),
-        (Call::MemfdCreate, 0) if ours == r#""\357\277\275""# && theirs == r#""\377""# => Some(Difference::NotText),
+        (Call::MemfdCreate, 0) if ours == r#""\357\277\275""# && theirs == r#""\377""# => {
+            Some(Difference::NotText)
+        }
         (Call::IoUringRegister, 2) if address && theirs == "[]" => Some(Difference::EmptyRing),
         _ if followed && address && FOLLOWED.contains(&(call, index)) => Some(Difference::Followed),
         _ => None,

@@ -1,5 +1,6 @@
-//! Decoding, held against strace: a program that makes every memory syscall, and real programs, run once with raw arguments and
-//! again with decoded ones. What we make of the first must be what strace makes of the second.
+//! Decoding, held against strace: a program that makes every memory syscall, and real programs, run
+//! once with raw arguments and again with decoded ones. What we make of the first must be what
+//! strace makes of the second.
 
 mod differences;
 mod reading;
@@ -14,11 +15,20 @@ use differences::Difference;
 use reading::{Decoded, Raw};
 use running::Tracer;
 
-/// The names that `fixtures/every_memory_call.c` gives to `memfd_create`, in its order, as an event has them. `None` where there
-/// is no string to be read.
+/// The names that `fixtures/every_memory_call.c` gives to `memfd_create`, in its order, as an event
+/// has them. `None` where there is no string to be read.
 fn names_of_the_fixture() -> Vec<Option<String>> {
-    let texts = ["plain", "two words", "a\"b\\c", "\t\n\u{b}\u{c}\r", "\u{1}x\u{1}7\u{1}8\u{7f}", "caf\u{e9} 1", "/%s"];
-    let mut names: Vec<Option<String>> = texts.iter().map(|text| Some((*text).to_owned())).collect();
+    let texts = [
+        "plain",
+        "two words",
+        "a\"b\\c",
+        "\t\n\u{b}\u{c}\r",
+        "\u{1}x\u{1}7\u{1}8\u{7f}",
+        "caf\u{e9} 1",
+        "/%s",
+    ];
+    let mut names: Vec<Option<String>> =
+        texts.iter().map(|text| Some((*text).to_owned())).collect();
     names.extend([None, Some("\u{fffd}".to_owned())]);
     names.extend((0..14).map(|_| Some("flags".to_owned())));
     names.extend([None, None, Some("n".repeat(249))]);
@@ -36,8 +46,14 @@ fn name(calls: &mut [Raw], texts: Vec<Option<String>>, names: &mut Interner) {
     assert_eq!(texts.next(), None, "the program makes a memfd for each text");
 }
 
-/// Compares our text of `calls` with that of strace; how often each difference was met that is known, and why it is there.
-fn compare(calls: &[Raw], decoded: &[Decoded], names: &Definitions, followed: bool) -> BTreeMap<Difference, usize> {
+/// Compares our text of `calls` with that of strace; how often each difference was met that is
+/// known, and why it is there.
+fn compare(
+    calls: &[Raw],
+    decoded: &[Decoded],
+    names: &Definitions,
+    followed: bool,
+) -> BTreeMap<Difference, usize> {
     assert_eq!(calls.len(), decoded.len(), "both runs make the same calls");
     let mut met = BTreeMap::new();
     let mut wrong = Vec::new();
@@ -47,14 +63,28 @@ fn compare(calls: &[Raw], decoded: &[Decoded], names: &Definitions, followed: bo
         if ours == theirs.line {
             continue;
         }
-        let shown: Vec<String> = arguments(syscall, names).map(|argument| argument.to_string()).collect();
+        let shown: Vec<String> =
+            arguments(syscall, names).map(|argument| argument.to_string()).collect();
         let outcome = outcome(syscall).to_string();
         match differences::between(raw, &shown, &outcome, theirs, followed) {
-            Some(differences) => differences.into_iter().for_each(|known| *met.entry(known).or_default() += 1),
-            None => wrong.push(format!("raw:    {}\nstrace: {}\nours:   {ours}", raw.line, theirs.line)),
+            Some(differences) => {
+                for known in differences {
+                    *met.entry(known).or_default() += 1;
+                }
+            }
+            None => {
+                wrong
+                    .push(format!("raw:    {}\nstrace: {}\nours:   {ours}", raw.line, theirs.line));
+            }
         }
     }
-    assert!(wrong.is_empty(), "{} of {} calls differ:\n{}", wrong.len(), calls.len(), wrong.join("\n\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {} calls differ:\n{}",
+        wrong.len(),
+        calls.len(),
+        wrong.join("\n\n")
+    );
     met
 }
 
@@ -74,13 +104,20 @@ fn every_call_reads_as_in_strace() {
     let mut names = Interner::default();
     name(&mut calls, names_of_the_fixture(), &mut names);
     for call in Call::ALL {
-        assert!(calls.iter().any(|raw| raw.syscall.call == call), "the program makes {}", call.name());
+        assert!(
+            calls.iter().any(|raw| raw.syscall.call == call),
+            "the program makes {}",
+            call.name()
+        );
     }
     print("every_memory_call", calls.len(), &compare(&calls, &decoded, names.table(), false));
 
     // The same with strace following pointers: whatever differs now must be a pointer.
     let followed = compare(&calls, &running::decoded(&[&program], true), names.table(), true);
-    assert!(followed.get(&Difference::Followed).is_some_and(|&count| count > 0), "strace follows pointers");
+    assert!(
+        followed.get(&Difference::Followed).is_some_and(|&count| count > 0),
+        "strace follows pointers"
+    );
     print("every_memory_call, pointers followed", calls.len(), &followed);
     std::fs::remove_file(program).expect("the program is ours");
 }
@@ -88,8 +125,12 @@ fn every_call_reads_as_in_strace() {
 #[test]
 fn real_programs_read_as_in_strace() {
     let Some(tracer) = Tracer::new() else { return };
-    let programs: [&[&str]; 4] =
-        [&["ls", "/"], &["git", "--version"], &["python3", "-c", "x = bytearray(10**8)"], &["sort", "/dev/null"]];
+    let programs: [&[&str]; 4] = [
+        &["ls", "/"],
+        &["git", "--version"],
+        &["python3", "-c", "x = bytearray(10**8)"],
+        &["sort", "/dev/null"],
+    ];
     for program in programs {
         if !running::is_there(program[0]) {
             println!("SKIPPED: {} is not installed", program[0]);
@@ -97,6 +138,10 @@ fn real_programs_read_as_in_strace() {
         }
         let (calls, decoded) = (tracer.raw(program), running::decoded(program, true));
         assert!(calls.len() > 5, "{program:?} makes memory syscalls: {}", calls.len());
-        print(&program.join(" "), calls.len(), &compare(&calls, &decoded, &Definitions::default(), true));
+        print(
+            &program.join(" "),
+            calls.len(),
+            &compare(&calls, &decoded, &Definitions::default(), true),
+        );
     }
 }

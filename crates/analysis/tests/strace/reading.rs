@@ -25,7 +25,9 @@ pub(crate) struct Errors(BTreeMap<String, i64>);
 
 impl Errors {
     pub(crate) fn of_the_headers() -> Errors {
-        let done = Command::new("cc").args(["-E", "-dM", "-include", "errno.h", "-x", "c", "/dev/null"]).output();
+        let done = Command::new("cc")
+            .args(["-E", "-dM", "-include", "errno.h", "-x", "c", "/dev/null"])
+            .output();
         let text = String::from_utf8(done.expect("cc was there").stdout).expect("macros are ASCII");
         let number = |line: &str| {
             let mut words = line.strip_prefix("#define E")?.split(' ');
@@ -36,16 +38,20 @@ impl Errors {
     }
 }
 
-/// The calls that older versions of strace have no name for: the numbers are the same on every architecture
-/// (include/uapi/asm-generic/unistd.h).
-const NUMBERS: [(&str, Call); 2] = [("syscall_0x1c5", Call::MapShadowStack), ("syscall_0x1ce", Call::Mseal)];
+/// The calls that older versions of strace have no name for: the numbers are the same on every
+/// architecture (include/uapi/asm-generic/unistd.h).
+const NUMBERS: [(&str, Call); 2] =
+    [("syscall_0x1c5", Call::MapShadowStack), ("syscall_0x1ce", Call::Mseal)];
 
-/// `mmap(0, 0x2000, 0x3, 0x22, 0xffffffffffffffff, 0) = 0x7f8649826000`; `None` for what is no memory syscall.
+/// `mmap(0, 0x2000, 0x3, 0x22, 0xffffffffffffffff, 0) = 0x7f8649826000`; `None` for what is no
+/// memory syscall.
 pub(crate) fn raw(line: &str, errors: &Errors) -> Option<Raw> {
     let (call, nameless, rest) = named(line)?;
     let (inside, outcome) = rest.split_once(')').expect("raw arguments have no parentheses");
     let mut arguments = [0; 6];
-    for (register, text) in arguments.iter_mut().zip(inside.split(", ").filter(|text| !text.is_empty())) {
+    for (register, text) in
+        arguments.iter_mut().zip(inside.split(", ").filter(|text| !text.is_empty()))
+    {
         *register = number(text);
     }
     let result = match outcome.trim_start().strip_prefix("= ").expect("a result") {
@@ -71,8 +77,11 @@ pub(crate) fn decoded(line: &str) -> Option<Decoded> {
 /// The call, whether strace has no name for it, and what is behind the opening parenthesis.
 fn named(line: &str) -> Option<(Call, bool, &str)> {
     let (name, rest) = line.split_once('(')?;
-    let known = Call::ALL.into_iter().find(|call| call.name() == name).map(|call| (call, false, rest));
-    known.or_else(|| NUMBERS.iter().find(|(number, _)| *number == name).map(|&(_, call)| (call, true, rest)))
+    let known =
+        Call::ALL.into_iter().find(|call| call.name() == name).map(|call| (call, false, rest));
+    known.or_else(|| {
+        NUMBERS.iter().find(|(number, _)| *number == name).map(|&(_, call)| (call, true, rest))
+    })
 }
 
 fn number(text: &str) -> u64 {
@@ -82,7 +91,8 @@ fn number(text: &str) -> u64 {
     }
 }
 
-/// The arguments, split at the commas that are not inside of anything, and what is behind the closing parenthesis.
+/// The arguments, split at the commas that are not inside of anything, and what is behind the
+/// closing parenthesis.
 fn split(text: &str) -> (Vec<String>, &str) {
     let (mut depth, mut quoted, mut escaped) = (0, false, false);
     let (mut arguments, mut start) = (Vec::new(), 0);

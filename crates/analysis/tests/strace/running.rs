@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::reading::{self, Decoded, Errors, Raw};
 
-/// The calls of `events::Call`, with those in front of which stands a question mark that older versions do not know.
+/// The calls of `events::Call`, with those in front of which stands a question mark that older
+/// versions do not know.
 const TRACED: &str = "trace=memory,memfd_create,?memfd_secret,?process_madvise,?process_mrelease,?set_mempolicy_home_node,\
                       ?io_uring_register,?map_shadow_stack,?mseal,?mlock2,?pkey_mprotect";
 
@@ -25,7 +26,9 @@ impl Tracer {
             }
         }
         if !run(Command::new("setarch").args(["-R", "true"])) {
-            println!("SKIPPED: addresses cannot be fixed here (setarch -R is refused), so no two runs are the same");
+            println!(
+                "SKIPPED: addresses cannot be fixed here (setarch -R is refused), so no two runs are the same"
+            );
             return None;
         }
         if !run(Command::new("strace").args(["-o", "/dev/null", "true"])) {
@@ -44,7 +47,8 @@ impl Tracer {
 
 /// A program of `fixtures/`, compiled.
 pub(crate) fn fixture(name: &str) -> Option<String> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(format!("{name}.c"));
+    let source =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(format!("{name}.c"));
     let program = scratch(name);
     if !run(Command::new("cc").args(["-O1", "-o"]).arg(&program).arg(&source)) {
         println!("SKIPPED: the C compiler does not compile {name}.c");
@@ -72,7 +76,11 @@ fn trace(how: &[&str], program: &[&str]) -> String {
         .stdin(Stdio::null())
         .output()
         .expect("strace was there");
-    assert!(done.status.success(), "{program:?} under strace: {}", String::from_utf8_lossy(&done.stderr));
+    assert!(
+        done.status.success(),
+        "{program:?} under strace: {}",
+        String::from_utf8_lossy(&done.stderr)
+    );
     let text = std::fs::read(&output).expect("strace writes its output");
     std::fs::remove_file(&output).expect("the output is ours");
     String::from_utf8_lossy(&text).into_owned()

@@ -42,12 +42,19 @@ fn a_child_and_its_parent_copy_what_was_there() {
     teller.fork(8);
     assert_eq!(faults(&mut teller, &[0, 2]), [CopyOnWrite, FirstTouch], "the parent");
     teller.be(8, 8);
-    assert_eq!(faults(&mut teller, &[0, 1, 2, 3]), [CopyOnWrite, CopyOnWrite, FirstTouch, FirstTouch]);
+    assert_eq!(
+        faults(&mut teller, &[0, 1, 2, 3]),
+        [CopyOnWrite, CopyOnWrite, FirstTouch, FirstTouch]
+    );
     teller.fork(9);
     teller.be(9, 9);
     assert_eq!(faults(&mut teller, &[3, 4]), [CopyOnWrite, FirstTouch], "the grandchild");
     teller.be(7, 7);
-    assert_eq!(faults(&mut teller, &[3, 4]), [FirstTouch, FirstTouch], "the parent knows nothing of them");
+    assert_eq!(
+        faults(&mut teller, &[3, 4]),
+        [FirstTouch, FirstTouch],
+        "the parent knows nothing of them"
+    );
 }
 
 #[test]
@@ -70,7 +77,10 @@ fn memory_given_back_is_touched_for_the_first_time_again() {
         let mut teller = anonymous(ThpPolicy::Never);
         faults(&mut teller, &[0, 1, 2, 3]);
         teller.madvise(AT + PAGE, 2, advice);
-        assert_eq!(faults(&mut teller, &[0, 1, 2, 3]), [CopyOnWrite, FirstTouch, FirstTouch, CopyOnWrite]);
+        assert_eq!(
+            faults(&mut teller, &[0, 1, 2, 3]),
+            [CopyOnWrite, FirstTouch, FirstTouch, CopyOnWrite]
+        );
     }
     let mut teller = anonymous(ThpPolicy::Never);
     faults(&mut teller, &[0, 1]);
@@ -89,7 +99,10 @@ fn the_heap_grows_shrinks_and_grows_again() {
     teller.call(Call::Brk, &[0], heap);
     assert_eq!(teller.fault(heap), Unknown);
     teller.call(Call::Brk, &[heap + 4 * PAGE], heap + 4 * PAGE);
-    assert_eq!([0, 3, 3].map(|page| teller.fault(heap + page * PAGE)), [FirstTouch, FirstTouch, CopyOnWrite]);
+    assert_eq!(
+        [0, 3, 3].map(|page| teller.fault(heap + page * PAGE)),
+        [FirstTouch, FirstTouch, CopyOnWrite]
+    );
     teller.call(Call::Brk, &[heap + 10], heap + 10);
     assert_eq!([0, 3].map(|page| teller.fault(heap + page * PAGE)), [CopyOnWrite, Unknown]);
     teller.call(Call::Brk, &[heap + 4 * PAGE], heap + 4 * PAGE);
@@ -120,7 +133,10 @@ fn the_stack_grows_by_itself() {
     let mut teller = Teller::new();
     let top = 0x7fff_f000_0000;
     teller.mapped(top - 4 * PAGE, 4, 3, "[stack]");
-    assert_eq!([1, 1, 9, 9].map(|page| teller.fault(top - page * PAGE)), [Stack, CopyOnWrite, Stack, CopyOnWrite]);
+    assert_eq!(
+        [1, 1, 9, 9].map(|page| teller.fault(top - page * PAGE)),
+        [Stack, CopyOnWrite, Stack, CopyOnWrite]
+    );
     // The kernel's report of the growth comes from inside the fault.
     teller.mapped(top - 9 * PAGE, 9, 3, "[stack]");
     assert_eq!(teller.fault(top - 9 * PAGE), CopyOnWrite);
@@ -146,10 +162,18 @@ fn a_threads_stack_is_touched() {
     let mut teller = Teller::new();
     teller.mmap(AT, 16, 0, PRIVATE | ANONYMOUS | STACK);
     teller.call(Call::Mprotect, &[AT + PAGE, 15 * PAGE, WRITE], 0);
-    assert_eq!(faults(&mut teller, &[15, 15, 0, 0]), [FirstTouch, CopyOnWrite, Unknown, Unknown], "0 is the guard");
+    assert_eq!(
+        faults(&mut teller, &[15, 15, 0, 0]),
+        [FirstTouch, CopyOnWrite, Unknown, Unknown],
+        "0 is the guard"
+    );
     assert_eq!(teller.label(AT + PAGE), "[thread stack]");
     teller.mapped(AT + PAGE, 15, 3, "//anon");
-    assert_eq!(teller.label(AT + PAGE), "[thread stack]", "the kernel does not know what it is for");
+    assert_eq!(
+        teller.label(AT + PAGE),
+        "[thread stack]",
+        "the kernel does not know what it is for"
+    );
 }
 
 #[test]
@@ -177,8 +201,14 @@ fn populated_memory_has_been_touched() {
     assert_eq!(touched(&|teller| teller.madvise(AT, 2, 23)), both);
     assert_eq!(touched(&|teller| teller.call(Call::Mlock, &[AT, 2 * PAGE], 0)), both);
     assert_eq!(touched(&|teller| teller.call(Call::Mlockall, &[1], 0)), both);
-    assert_eq!(touched(&|teller| teller.call(Call::Mlock2, &[AT, PAGE, 0], 0)), [CopyOnWrite, FirstTouch]);
-    assert_eq!(touched(&|teller| teller.call(Call::Mlock2, &[AT, 2 * PAGE, 1], 0)), [FirstTouch, FirstTouch]);
+    assert_eq!(
+        touched(&|teller| teller.call(Call::Mlock2, &[AT, PAGE, 0], 0)),
+        [CopyOnWrite, FirstTouch]
+    );
+    assert_eq!(
+        touched(&|teller| teller.call(Call::Mlock2, &[AT, 2 * PAGE, 1], 0)),
+        [FirstTouch, FirstTouch]
+    );
     let future = |teller: &mut Teller| {
         teller.call(Call::Mlockall, &[2], 0);
         teller.mmap(AT, 8, WRITE, PRIVATE | ANONYMOUS);
@@ -197,7 +227,11 @@ fn one_fault_may_have_brought_a_huge_page() {
         assert_eq!(faults(&mut teller, &[5, 512, 513]), [FirstTouch; 3]);
         teller.fork(8);
         assert_eq!(faults(&mut teller, &[5, 6, 7]), expect, "{huge_pages:?}");
-        assert_eq!(faults(&mut teller, &[513, 514]), [CopyOnWrite, FirstTouch], "two faults are no huge page");
+        assert_eq!(
+            faults(&mut teller, &[513, 514]),
+            [CopyOnWrite, FirstTouch],
+            "two faults are no huge page"
+        );
         teller.be(8, 8);
         assert_eq!(faults(&mut teller, &[5, 6, 7]), expect, "the child, {huge_pages:?}");
     }
@@ -219,7 +253,11 @@ fn a_fault_that_is_taken_again_is_the_same_fault() {
     assert_eq!(teller.fault_as(AT + PAGE, 2, false).cause, CopyOnWrite, "another instruction");
     teller.latency_ns = 500;
     teller.fault_as(AT + 2 * PAGE, 1, false);
-    assert_eq!(teller.fault_as(AT + 2 * PAGE, 1, false).cause, CopyOnWrite, "the first one was over");
+    assert_eq!(
+        teller.fault_as(AT + 2 * PAGE, 1, false).cause,
+        CopyOnWrite,
+        "the first one was over"
+    );
 }
 
 #[test]
@@ -256,9 +294,17 @@ fn shared_memory_is_never_copied() {
     teller.mmap(AT, 4, WRITE, SHARED | ANONYMOUS);
     assert_eq!(faults(&mut teller, &[0, 0]), [FirstTouch, Unknown]);
     teller.madvise(AT, 1, 4);
-    assert_eq!(faults(&mut teller, &[0]), [Unknown], "MADV_DONTNEED takes it out of this page table only");
+    assert_eq!(
+        faults(&mut teller, &[0]),
+        [Unknown],
+        "MADV_DONTNEED takes it out of this page table only"
+    );
     teller.madvise(AT, 1, 9);
-    assert_eq!(faults(&mut teller, &[0]), [FirstTouch], "MADV_REMOVE takes it from all who share it");
+    assert_eq!(
+        faults(&mut teller, &[0]),
+        [FirstTouch],
+        "MADV_REMOVE takes it from all who share it"
+    );
 }
 
 #[test]
@@ -310,7 +356,11 @@ fn a_process_that_was_running_has_a_past() {
     teller.life(Life::Attached);
     teller.mapped(top - 4 * PAGE, 4, 3, "[stack]");
     teller.fork(8);
-    assert_eq!([4, 5].map(|page| teller.fault(top - page * PAGE)), [Unknown, Stack], "the stack has grown since");
+    assert_eq!(
+        [4, 5].map(|page| teller.fault(top - page * PAGE)),
+        [Unknown, Stack],
+        "the stack has grown since"
+    );
 }
 
 #[test]

@@ -44,5 +44,8 @@ fn a_million_faults() {
     folder.pause(&mut |_| shown += 1);
     println!("folded into {shown} lines in {} ns a fault", per_fault(start));
     assert!((2..100).contains(&shown));
-    assert_eq!(tally.table(teller.builder.summary()).rows.iter().map(|row| row.calls).sum::<u64>(), FAULTS);
+    assert_eq!(
+        tally.table(teller.builder.summary()).rows.iter().map(|row| row.calls).sum::<u64>(),
+        FAULTS
+    );
 }

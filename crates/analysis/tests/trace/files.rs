@@ -36,7 +36,11 @@ fn a_page_that_faults_twice_was_read_and_brought_its_neighbours() {
     let mut teller = data(AT, 64);
     assert_eq!([20, 20].map(|page| teller.fault(AT + page * PAGE)), [File, CopyOnWrite]);
     assert_eq!([16, 31].map(|page| teller.fault(AT + page * PAGE)), [CopyOnWrite; 2]);
-    assert_eq!([32, 15].map(|page| teller.fault(AT + page * PAGE)), [File; 2], "other windows of 64 KiB");
+    assert_eq!(
+        [32, 15].map(|page| teller.fault(AT + page * PAGE)),
+        [File; 2],
+        "other windows of 64 KiB"
+    );
 }
 
 #[test]
@@ -49,7 +53,11 @@ fn after_a_fork_to_fault_twice_tells_nothing_of_reading() {
     assert_eq!([48, 49].map(|page| teller.fault(AT + page * PAGE)), [CopyOnWrite, File]);
     assert_eq!(teller.fault(AT + 17 * PAGE), CopyOnWrite, "brought along in the parent");
     teller.be(7, 7);
-    assert_eq!([48, 49].map(|page| teller.fault(AT + page * PAGE)), [CopyOnWrite, File], "the parent");
+    assert_eq!(
+        [48, 49].map(|page| teller.fault(AT + page * PAGE)),
+        [CopyOnWrite, File],
+        "the parent"
+    );
 }
 
 #[test]
@@ -58,7 +66,10 @@ fn what_could_not_be_written_then_was_read() {
     teller.mmap(AT, 32, READ, PRIVATE);
     teller.fault(AT + 3 * PAGE);
     teller.call(Call::Mprotect, &[AT, 32 * PAGE, WRITE], 0);
-    assert_eq!([3, 4, 16].map(|page| teller.fault(AT + page * PAGE)), [CopyOnWrite, CopyOnWrite, File]);
+    assert_eq!(
+        [3, 4, 16].map(|page| teller.fault(AT + page * PAGE)),
+        [CopyOnWrite, CopyOnWrite, File]
+    );
     teller.fork(8);
     teller.be(8, 8);
     assert_eq!(teller.fault(AT + 3 * PAGE), CopyOnWrite, "its copy is passed on");
@@ -69,7 +80,11 @@ fn the_first_window_goes_as_far_from_where_the_mapping_begins() {
     let start = AT + 12 * PAGE;
     let mut teller = data(start, 64);
     let causes = [0, 0, 15, 16, 20].map(|page| teller.fault(start + page * PAGE));
-    assert_eq!(causes, [File, CopyOnWrite, CopyOnWrite, File, File], "16 is beyond 64 KiB from the start");
+    assert_eq!(
+        causes,
+        [File, CopyOnWrite, CopyOnWrite, File, File],
+        "16 is beyond 64 KiB from the start"
+    );
 }
 
 #[test]
@@ -84,5 +99,9 @@ fn a_window_ends_with_its_page_table() {
 fn shared_files_are_not_copied() {
     let mut teller = Teller::new();
     teller.mmap(AT, 4, WRITE, SHARED);
-    assert_eq!([0, 0, 1].map(|page| teller.fault(AT + page * PAGE)), [File; 3], "read, then written");
+    assert_eq!(
+        [0, 0, 1].map(|page| teller.fault(AT + page * PAGE)),
+        [File; 3],
+        "read, then written"
+    );
 }

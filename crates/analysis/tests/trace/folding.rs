@@ -10,7 +10,8 @@ use crate::teller::{ANONYMOUS, PAGE, PRIVATE, READ, Teller, WRITE};
 
 const AT: u64 = 0x7f00_0000_0000;
 
-/// What is shown, in short: a fault by its page, a burst by its number and range, a call by its name.
+/// What is shown, in short: a fault by its page, a burst by its number and range, a call by its
+/// name.
 fn shown(teller: &mut Teller, faults: FaultLines, end: bool) -> Vec<String> {
     let (mut folder, mut shown) = (FaultBursts::new(faults, PAGE), Vec::new());
     let page = |address: u64| (address - AT) / PAGE;
@@ -22,7 +23,13 @@ fn shown(teller: &mut Teller, faults: FaultLines, end: bool) -> Vec<String> {
                     BurstOrder::Downwards => "down",
                     BurstOrder::Mixed => "mixed",
                 };
-                format!("{} x{} {}..{} {order}", burst.tid, burst.faults, page(burst.low), page(burst.high))
+                format!(
+                    "{} x{} {}..{} {order}",
+                    burst.tid,
+                    burst.faults,
+                    page(burst.low),
+                    page(burst.high)
+                )
             }
             Shown::Line(line) => match line.kind {
                 LineKind::Fault(fault) => format!("{} fault {}", line.tid, page(fault.address)),
@@ -56,7 +63,10 @@ fn faults_between_two_calls_of_a_thread_are_one_line() {
     }
     teller.munmap(AT, 5);
     teller.fault(AT + 7 * PAGE);
-    assert_eq!(shown(&mut teller, FaultLines::Summary, true), ["7 mmap", "7 x5 0..5 up", "7 munmap", "7 fault 7"]);
+    assert_eq!(
+        shown(&mut teller, FaultLines::Summary, true),
+        ["7 mmap", "7 x5 0..5 up", "7 munmap", "7 fault 7"]
+    );
 }
 
 #[test]
@@ -143,7 +153,12 @@ fn bursts(pages: impl IntoIterator<Item = u64>) -> Vec<(u64, Option<u64>, u64, u
     let (mut folder, mut bursts) = (FaultBursts::new(FaultLines::Summary, PAGE), Vec::new());
     let mut keep = |shown: Shown| match shown {
         Shown::Burst(Burst { faults, apart_bytes, low, high, .. }) => {
-            bursts.push((faults, apart_bytes.map(|bytes| bytes / PAGE), (low - AT) / PAGE, (high - AT) / PAGE));
+            bursts.push((
+                faults,
+                apart_bytes.map(|bytes| bytes / PAGE),
+                (low - AT) / PAGE,
+                (high - AT) / PAGE,
+            ));
         }
         Shown::Line(Line { kind: LineKind::Fault(fault), .. }) => {
             let page = (fault.address - AT) / PAGE;
@@ -221,6 +236,7 @@ fn many_open_bursts_are_shown_oldest_first() {
         teller.fault(AT + (100 * n + 1) * PAGE);
     }
     let lines = shown(&mut teller, FaultLines::Summary, true);
-    let bursts: Vec<String> = (0..10).map(|n| format!("7 x2 {}..{} up", 100 * n, 100 * n + 2)).collect();
+    let bursts: Vec<String> =
+        (0..10).map(|n| format!("7 x2 {}..{} up", 100 * n, 100 * n + 2)).collect();
     assert_eq!(lines[10..], bursts);
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use events::{
-    Call, Cause, Ending, Event, EventKind, Fault, Interner, Life, Lost, MappingKind, MappingReport, Name, Span,
-    Syscall, ThpPolicy, Thread,
+    Call, Cause, Ending, Event, EventKind, Fault, Interner, Life, Lost, MappingKind, MappingReport,
+    Name, Span, Syscall, ThpPolicy, Thread,
 };
 use proptest::prelude::*;
 
@@ -34,7 +34,8 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let range = || (0..PAGES, 1..40u64).prop_map(|(first, count)| (first, count.min(PAGES - first)));
+    let range =
+        || (0..PAGES, 1..40u64).prop_map(|(first, count)| (first, count.min(PAGES - first)));
     let protection = || prop_oneof![Just(0u64), Just(1), Just(3)];
     let step = prop_oneof![
         3 => (range(), protection(), any::<bool>()).prop_map(|((first, count), protection, shared)| Step::Mmap {
@@ -93,24 +94,38 @@ fn step(step: &Step, naive: &mut Naive, teller: &mut Teller) {
         Step::Mmap { first, count, protection, shared } => {
             naive.unmap(first, count);
             let kind = if shared { MappingKind::SharedAnonymous } else { MappingKind::Anonymous };
-            naive.pages.extend((first..first + count).map(|page| (page, Page { kind, protection, touched: false })));
-            teller.mmap(at(first), count, protection, ANONYMOUS | if shared { SHARED } else { PRIVATE });
+            naive.pages.extend(
+                (first..first + count)
+                    .map(|page| (page, Page { kind, protection, touched: false })),
+            );
+            teller.mmap(
+                at(first),
+                count,
+                protection,
+                ANONYMOUS | if shared { SHARED } else { PRIVATE },
+            );
         }
         Step::Munmap { first, count } => {
             naive.unmap(first, count);
             teller.munmap(at(first), count);
         }
         Step::Mprotect { first, count, protection } if naive.all_mapped(first, count) => {
-            naive.pages.range_mut(first..first + count).for_each(|(_, page)| page.protection = protection);
+            naive
+                .pages
+                .range_mut(first..first + count)
+                .for_each(|(_, page)| page.protection = protection);
             teller.call(Call::Mprotect, &[at(first), count * PAGE, protection], 0);
         }
         Step::DontNeed { first, count } if naive.all_mapped(first, count) => {
             // Shared pages stay, for all who share them.
             let own = naive.pages.range_mut(first..first + count).map(|(_, page)| page);
-            own.filter(|page| page.kind != MappingKind::SharedAnonymous).for_each(|page| page.touched = false);
+            own.filter(|page| page.kind != MappingKind::SharedAnonymous)
+                .for_each(|page| page.touched = false);
             teller.madvise(at(first), count, 4);
         }
-        Step::Mremap { first, old, new, to } if naive.one_kind(first, old) && first.abs_diff(to) >= old.max(new) => {
+        Step::Mremap { first, old, new, to }
+            if naive.one_kind(first, old) && first.abs_diff(to) >= old.max(new) =>
+        {
             let moved: Vec<Page> = (first..first + old).map(|page| naive.pages[&page]).collect();
             naive.unmap(first, old);
             naive.unmap(to, new);
@@ -156,13 +171,28 @@ fn any_event() -> impl Strategy<Value = Event> {
             EventKind::Syscall(Syscall { call, text: Name::NONE, arguments, result, span })
         });
     let fault = (word(), any::<bool>()).prop_map(|(address, major)| {
-        EventKind::Fault(Fault { address, ip: 0, span: Span::default(), page_bytes: None, major, in_kernel: false })
+        EventKind::Fault(Fault {
+            address,
+            ip: 0,
+            span: Span::default(),
+            page_bytes: None,
+            major,
+            in_kernel: false,
+        })
     });
-    let mapping =
-        (word(), word(), word(), 0..8u32, any::<bool>()).prop_map(|(start, end, offset_bytes, protection, shared)| {
-            let report = MappingReport { start, end, offset_bytes, protection, shared, ..MappingReport::default() };
+    let mapping = (word(), word(), word(), 0..8u32, any::<bool>()).prop_map(
+        |(start, end, offset_bytes, protection, shared)| {
+            let report = MappingReport {
+                start,
+                end,
+                offset_bytes,
+                protection,
+                shared,
+                ..MappingReport::default()
+            };
             EventKind::Mapping(report.intern(&mut Interner::default()))
-        });
+        },
+    );
     let by = (0..4u32, 0..4u32).prop_map(|(pid, tid)| Thread { pid, tid });
     let life = prop_oneof![
         by.prop_map(|by| Life::Started { by }),

@@ -92,7 +92,11 @@ fn a_program_is_loaded_by_the_kernel_and_mapped_over() {
         [0, 5, 13, 15].map(|page| teller.label(AT + page * PAGE)),
         ["/bin/true", "/bin/true", "/bin/true", "[anonymous]"]
     );
-    assert_eq!(teller.fault(AT + 12 * PAGE).word(), "file", "beside 13, which may have been written");
+    assert_eq!(
+        teller.fault(AT + 12 * PAGE).word(),
+        "file",
+        "beside 13, which may have been written"
+    );
     assert_eq!(teller.fault(AT + 14 * PAGE).word(), "first-touch");
 }
 
@@ -101,7 +105,10 @@ fn the_calls_of_a_32_bit_program_are_not_seen() {
     let mut teller = Teller::new();
     teller.life(Life::Compat32);
     teller.mapped(AT, 8, 3, "");
-    assert_eq!([0, 0].map(|page| teller.fault(AT + page * PAGE).word()), ["first-touch", "copy-on-write"]);
+    assert_eq!(
+        [0, 0].map(|page| teller.fault(AT + page * PAGE).word()),
+        ["first-touch", "copy-on-write"]
+    );
     teller.mapped(AT, 8, 3, "");
     assert_eq!(teller.fault(AT).word(), "first-touch");
     assert_eq!(teller.lines.len(), 3, "it is no line");
@@ -111,7 +118,10 @@ fn the_calls_of_a_32_bit_program_are_not_seen() {
 fn without_syscalls_a_report_to_the_letter_is_a_new_mapping() {
     let mut teller = Teller::seeing(ThpPolicy::Never, Sees { calls: false, ..SEES });
     teller.mapped(AT, 8, 3, "");
-    assert_eq!([0, 0].map(|page| teller.fault(AT + page * PAGE).word()), ["first-touch", "copy-on-write"]);
+    assert_eq!(
+        [0, 0].map(|page| teller.fault(AT + page * PAGE).word()),
+        ["first-touch", "copy-on-write"]
+    );
     teller.mapped(AT, 8, 3, "");
     assert_eq!(teller.fault(AT).word(), "first-touch");
     teller.mapped(AT, 12, 3, "");

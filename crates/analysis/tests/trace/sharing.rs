@@ -49,14 +49,19 @@ fn what_is_used_until_another_thread_maps_in_its_place_is_not_the_new_mapping() 
             assert_eq!(touch(&mut teller, &[2]), [FirstTouch], "it is there");
         }
         teller.now_ns += 10_000;
-        assert_eq!(touch(&mut teller, &[1, 1]), [FirstTouch, CopyOnWrite], "with a report: {with_report}");
+        assert_eq!(
+            touch(&mut teller, &[1, 1]),
+            [FirstTouch, CopyOnWrite],
+            "with a report: {with_report}"
+        );
     }
 }
 
 #[test]
 fn a_report_is_of_the_threads_own_call() {
     let mut teller = Teller::new();
-    // Two threads are given the same addresses one after the other; the call of the second began first.
+    // Two threads are given the same addresses one after the other; the call of the second began
+    // first.
     teller.be(7, 8);
     slow_mmap(&mut teller, 4);
     teller.be(7, 7);

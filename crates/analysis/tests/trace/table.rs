@@ -21,7 +21,11 @@ fn name(row: &TableRow) -> String {
     match &row.group {
         Group::Syscall(name) => (*name).to_owned(),
         Group::Faults(class) => {
-            let kind = class.name.as_deref().or(class.kind.map(events::MappingKind::label)).unwrap_or("nothing");
+            let kind = class
+                .name
+                .as_deref()
+                .or(class.kind.map(events::MappingKind::label))
+                .unwrap_or("nothing");
             format!("{} {kind}", class.cause.word())
         }
         Group::OtherFiles { rows } => format!("other {rows}"),
@@ -45,11 +49,18 @@ fn the_costliest_comes_first_and_all_adds_up() {
     let names: Vec<String> = table.rows.iter().map(name).collect();
     assert_eq!(
         names,
-        ["munmap", "first-touch [anonymous]", "copy-on-write [anonymous]", "mmap", "munlockall"].map(str::to_owned)
+        ["munmap", "first-touch [anonymous]", "copy-on-write [anonymous]", "mmap", "munlockall"]
+            .map(str::to_owned)
     );
     let [munmap, touch, .., unlock] = &table.rows[..] else { panic!("{table:?}") };
-    assert_eq!((munmap.calls, munmap.errors, munmap.bytes, munmap.major), (2, Some(1), Some(4 * PAGE), None));
-    assert_eq!((munmap.wall_ns, munmap.cpu_ns, munmap.max_ns), (20_000, Some(10_000), Some(10_000)));
+    assert_eq!(
+        (munmap.calls, munmap.errors, munmap.bytes, munmap.major),
+        (2, Some(1), Some(4 * PAGE), None)
+    );
+    assert_eq!(
+        (munmap.wall_ns, munmap.cpu_ns, munmap.max_ns),
+        (20_000, Some(10_000), Some(10_000))
+    );
     assert_eq!((touch.calls, touch.errors, touch.bytes, touch.major), (3, None, None, Some(0)));
     assert_eq!((touch.p50_ns, touch.p99_ns, touch.untimed), (Some(500), Some(500), 0));
     assert_eq!((unlock.calls, unlock.wall_ns, unlock.p50_ns, unlock.untimed), (1, 0, None, 1));
@@ -72,9 +83,11 @@ fn many_files_share_a_row() {
     }
     let table = table(teller);
     assert_eq!(table.rows.len(), 10);
-    let others = table.rows.iter().find(|row| matches!(row.group, Group::OtherFiles { .. })).unwrap();
+    let others =
+        table.rows.iter().find(|row| matches!(row.group, Group::OtherFiles { .. })).unwrap();
     assert_eq!(others.calls, 1192);
-    let faults: u64 = table.rows.iter().filter(|row| row.major.is_some()).map(|row| row.calls).sum();
+    let faults: u64 =
+        table.rows.iter().filter(|row| row.major.is_some()).map(|row| row.calls).sum();
     assert_eq!(faults, 1200);
     assert!(others.p50_ns.is_some_and(|ns| (1595..=1611).contains(&ns)), "{others:?}");
 }

@@ -4,8 +4,8 @@ use std::num::NonZeroU64;
 
 use analysis::trace::LineBuilder;
 use events::{
-    Call, Cause, Clock, Ending, Event, EventKind, Fault, Header, Interner, Life, MappingReport, Name, Sees, Span,
-    Syscall, ThpPolicy, Thread,
+    Call, Cause, Clock, Ending, Event, EventKind, Fault, Header, Interner, Life, MappingReport,
+    Name, Sees, Span, Syscall, ThpPolicy, Thread,
 };
 use results::trace::{self, Line, LineKind};
 
@@ -21,7 +21,8 @@ pub(crate) const POPULATE: u64 = 0x8000;
 pub(crate) const NO_FD: u64 = u64::MAX;
 
 /// What tracepoints and perf events see as root, on a kernel that does not tell the size of pages.
-pub(crate) const SEES: Sees = Sees { calls: true, faults: true, kernel_faults: true, page_sizes: false };
+pub(crate) const SEES: Sees =
+    Sees { calls: true, faults: true, kernel_faults: true, page_sizes: false };
 
 /// The head of a stream that begins at 0.
 pub(crate) fn header(huge_pages: ThpPolicy, sees: Sees) -> Header {
@@ -68,7 +69,10 @@ impl Teller {
     }
 
     pub(crate) fn span(&self) -> Span {
-        Span { latency_ns: NonZeroU64::new(self.latency_ns), on_cpu_ns: NonZeroU64::new(self.latency_ns / 2) }
+        Span {
+            latency_ns: NonZeroU64::new(self.latency_ns),
+            on_cpu_ns: NonZeroU64::new(self.latency_ns / 2),
+        }
     }
 
     pub(crate) fn event(&mut self, kind: EventKind) {
@@ -81,7 +85,13 @@ impl Teller {
         let mut registers = [0; 6];
         registers[..arguments.len()].copy_from_slice(arguments);
         let (result, span) = (Some(result.cast_signed()), self.span());
-        self.event(EventKind::Syscall(Syscall { call, text: Name::NONE, arguments: registers, result, span }));
+        self.event(EventKind::Syscall(Syscall {
+            call,
+            text: Name::NONE,
+            arguments: registers,
+            result,
+            span,
+        }));
     }
 
     pub(crate) fn mmap(&mut self, start: u64, pages: u64, protection: u64, flags: u64) {
@@ -102,10 +112,25 @@ impl Teller {
         self.mapped_at(start, pages, protection, name, 0);
     }
 
-    pub(crate) fn mapped_at(&mut self, start: u64, pages: u64, protection: u32, name: &str, offset_bytes: u64) {
+    pub(crate) fn mapped_at(
+        &mut self,
+        start: u64,
+        pages: u64,
+        protection: u32,
+        name: &str,
+        offset_bytes: u64,
+    ) {
         let shared = name.starts_with("shared ");
         let (name, end) = (name.trim_start_matches("shared "), start + pages * PAGE);
-        let report = MappingReport { start, end, offset_bytes, protection, shared, name, ..MappingReport::default() };
+        let report = MappingReport {
+            start,
+            end,
+            offset_bytes,
+            protection,
+            shared,
+            name,
+            ..MappingReport::default()
+        };
         let mapping = report.intern(&mut self.interner);
         self.event(EventKind::Mapping(mapping));
     }
@@ -127,7 +152,14 @@ impl Teller {
 
     pub(crate) fn fault_as(&mut self, address: u64, ip: u64, major: bool) -> trace::FaultLine {
         let span = self.span();
-        self.event(EventKind::Fault(Fault { address, ip, span, page_bytes: self.page_bytes, major, in_kernel: false }));
+        self.event(EventKind::Fault(Fault {
+            address,
+            ip,
+            span,
+            page_bytes: self.page_bytes,
+            major,
+            in_kernel: false,
+        }));
         match self.lines.last().map(|line| &line.kind) {
             Some(LineKind::Fault(fault)) => fault.clone(),
             other => panic!("a fault was told as {other:?}"),

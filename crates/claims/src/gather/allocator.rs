@@ -17,10 +17,12 @@ const SMALL_BYTES: usize = 1 << 10;
 const LARGE_BYTES: u64 = 64 << 20;
 /// What is freed to see whether the allocator learns from it.
 const FREED_BYTES: usize = 1 << 20;
-/// glibc's threshold at start, which `M_MMAP_THRESHOLD` can pin (`DEFAULT_MMAP_THRESHOLD_MIN`, malloc/malloc.c).
+/// glibc's threshold at start, which `M_MMAP_THRESHOLD` can pin (`DEFAULT_MMAP_THRESHOLD_MIN`,
+/// malloc/malloc.c).
 const PINNED_BYTES: i32 = 128 << 10;
 
-/// The smallest of `low + 1..=high` for which `is` holds, if it holds from there on, and at `high` for certain.
+/// The smallest of `low + 1..=high` for which `is` holds, if it holds from there on, and at `high`
+/// for certain.
 fn first_where(
     mut low: usize,
     mut high: usize,
@@ -38,11 +40,18 @@ fn first_where(
 }
 
 impl Gatherer<'_> {
-    fn serve(&self, bytes: usize, freed_first_bytes: Option<usize>, pinned: Option<i32>) -> Result<Served, Trouble> {
-        self.asker.ask(ProbeTask::Serve { bytes, freed_first_bytes, pinned_bytes: pinned }, pick!(Served))
+    fn serve(
+        &self,
+        bytes: usize,
+        freed_first_bytes: Option<usize>,
+        pinned: Option<i32>,
+    ) -> Result<Served, Trouble> {
+        self.asker
+            .ask(ProbeTask::Serve { bytes, freed_first_bytes, pinned_bytes: pinned }, pick!(Served))
     }
 
-    /// Whether a block comes from a mapping, in a fresh process where a block of `freed_first` bytes was freed.
+    /// Whether a block comes from a mapping, in a fresh process where a block of `freed_first`
+    /// bytes was freed.
     fn is_mapped(&self, bytes: usize, freed_first: Option<usize>) -> Result<bool, Trouble> {
         Ok(self.serve(bytes, freed_first, None)?.in_break == Some(false))
     }
@@ -57,10 +66,12 @@ impl Gatherer<'_> {
             found.turn = Some((self.serve(first - 1, None, None)?, self.serve(first, None, None)?));
             let freed = FREED_BYTES.max((2 * first).next_power_of_two());
             if self.is_mapped(most, Some(freed))? {
-                let after = first_where(SMALL_BYTES, most, |bytes| self.is_mapped(bytes, Some(freed)))?;
+                let after =
+                    first_where(SMALL_BYTES, most, |bytes| self.is_mapped(bytes, Some(freed)))?;
                 found.after_free = Some((freed, after));
                 if after > first && self.is_mapped(most, Some(most))? {
-                    let beyond = first_where(first, most, |bytes| self.is_mapped(bytes, Some(bytes)))?;
+                    let beyond =
+                        first_where(first, most, |bytes| self.is_mapped(bytes, Some(bytes)))?;
                     found.limit_bytes = Some(beyond - 1);
                 }
             }
@@ -73,7 +84,10 @@ impl Gatherer<'_> {
     }
 
     pub(super) fn program_break(&mut self) -> Result<Claim, Trouble> {
-        Ok(allocator::program_break(&self.asker.ask(ProbeTask::FollowBreak, pick!(Break))?, &self.who))
+        Ok(allocator::program_break(
+            &self.asker.ask(ProbeTask::FollowBreak, pick!(Break))?,
+            &self.who,
+        ))
     }
 
     pub(super) fn thread_arenas(&mut self) -> Result<Claim, Trouble> {
@@ -82,7 +96,8 @@ impl Gatherer<'_> {
 
     pub(super) fn syscalls_seen(&mut self) -> Result<Claim, Trouble> {
         // Every probe has one thread.
-        let (within, trace) = self.asker.ask_traced(ProbeTask::Call, self.refusal, pick!(Called))?;
+        let (within, trace) =
+            self.asker.ask_traced(ProbeTask::Call, self.refusal, pick!(Called))?;
         let mut strace = Command::new("strace");
         strace.args(["-qq", "-e", "trace=memory", "-e", "signal=none"]);
         let beside = match self.asker.ask_under(&mut strace, ProbeTask::Call, pick!(Called)) {

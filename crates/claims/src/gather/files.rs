@@ -44,17 +44,24 @@ fn warm() -> String {
 
 /// Through one that is not.
 fn cold() -> String {
-    map_or_copy_of("map-or-copy-cold", "size = \"8MiB\"\npasses = 1\ncache = \"cold\"\nmax_time = \"40s\"")
+    map_or_copy_of(
+        "map-or-copy-cold",
+        "size = \"8MiB\"\npasses = 1\ncache = \"cold\"\nmax_time = \"40s\"",
+    )
 }
 
 impl Gatherer<'_> {
-    /// A file that is there as long as the first of the two is, and the number by which children find it.
+    /// A file that is there as long as the first of the two is, and the number by which children
+    /// find it.
     fn file(&self, bytes: usize) -> Result<(Scratch, i32), Trouble> {
         let folder = self.folder.display();
         let failed = |error: &dyn std::fmt::Display| {
-            Trouble::Failed(format!("no file can be made in {folder}: {error} (--dir names another folder)"))
+            Trouble::Failed(format!(
+                "no file can be made in {folder}: {error} (--dir names another folder)"
+            ))
         };
-        let scratch = Scratch::create(&self.folder, bytes as u64).map_err(|error| failed(&error))?;
+        let scratch =
+            Scratch::create(&self.folder, bytes as u64).map_err(|error| failed(&error))?;
         let number = scratch.inherit().map_err(|errno| failed(&errno))?;
         Ok((scratch, number))
     }
@@ -77,22 +84,31 @@ impl Gatherer<'_> {
     }
 }
 
-/// Of each pair of a mapping and a copying arm, at each point, what was seen in the blocks that have both.
+/// Of each pair of a mapping and a copying arm, at each point, what was seen in the blocks that
+/// have both.
 fn cells(result: &LabResult) -> Vec<Cell> {
     let mapped = |comparison: &&Comparison| comparison.arm.starts_with("file");
-    result.comparisons.iter().filter(mapped).filter_map(|comparison| cell(result, comparison)).collect()
+    result
+        .comparisons
+        .iter()
+        .filter(mapped)
+        .filter_map(|comparison| cell(result, comparison))
+        .collect()
 }
 
 fn cell(result: &LabResult, comparison: &Comparison) -> Option<Cell> {
     let here = |sample: &&Sample| {
-        sample.size_bytes.is_none_or(|size| size == comparison.size_bytes) && sample.passes == comparison.passes
+        sample.size_bytes.is_none_or(|size| size == comparison.size_bytes)
+            && sample.passes == comparison.passes
     };
     let arm = |name: &str| result.arms.iter().find(|arm| arm.name == name);
     let (map, copy) = (arm(&comparison.arm)?, arm(&comparison.baseline)?);
     let work = map.work.as_ref()?;
     let (mut log_ratios, mut map_ns, mut copy_ns) = (Vec::new(), Vec::new(), Vec::new());
     for mapped in map.samples.iter().filter(here) {
-        let Some(copied) = copy.samples.iter().filter(here).find(|copied| copied.block == mapped.block) else {
+        let Some(copied) =
+            copy.samples.iter().filter(here).find(|copied| copied.block == mapped.block)
+        else {
             continue;
         };
         let [mapped, copied] = [mapped, copied].map(whole_ns);
@@ -162,10 +178,17 @@ mod tests {
             ..LabResult::default()
         };
         let cells = cells(&result);
-        let seen: Vec<_> =
-            cells.iter().map(|cell| (cell.passes, cell.random, cell.cold, cell.map_ns, cell.read_ns)).collect();
-        assert_eq!(seen, [(1, true, false, Some(100.0), Some(50.0)), (8, true, false, Some(200.0), Some(400.0))]);
-        assert!((cells[0].log_ratios[0] - 2_f64.ln()).abs() < 1e-12 && cells[0].log_ratios.len() == 1);
+        let seen: Vec<_> = cells
+            .iter()
+            .map(|cell| (cell.passes, cell.random, cell.cold, cell.map_ns, cell.read_ns))
+            .collect();
+        assert_eq!(
+            seen,
+            [(1, true, false, Some(100.0), Some(50.0)), (8, true, false, Some(200.0), Some(400.0))]
+        );
+        assert!(
+            (cells[0].log_ratios[0] - 2_f64.ln()).abs() < 1e-12 && cells[0].log_ratios.len() == 1
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Facts about layouts: many processes, with and without randomness, of this program and of a small one in C.
+//! Facts about layouts: many processes, with and without randomness, of this program and of a small
+//! one in C.
 
 use std::fs::File;
 use std::io;
@@ -18,7 +19,8 @@ use crate::protocol::ProbeTask;
 /// Processes with randomness, and without.
 const RANDOM_RUNS: usize = 128;
 const FIXED_RUNS: usize = 32;
-/// A program that says where its bss ends and what it has mapped. It moves the break itself, since an allocator need not.
+/// A program that says where its bss ends and what it has mapped. It moves the break itself, since
+/// an allocator need not.
 const PROGRAM: &str = r#"#define _DEFAULT_SOURCE
 #include <stdio.h>
 #include <unistd.h>
@@ -50,7 +52,10 @@ impl Gatherer<'_> {
         });
         let kernel = KernelRange {
             randomize: sys::proc::sysctl::randomize_va_space(),
-            range_bytes: KernelRange::range_of(&sys::machine::kernel_release(), std::env::consts::ARCH),
+            range_bytes: KernelRange::range_of(
+                &sys::machine::kernel_release(),
+                std::env::consts::ARCH,
+            ),
             page_bytes: self.who.page_bytes,
         };
         Ok(aslr_gap(&own, other.as_ref().map_err(String::as_str), &kernel))
@@ -63,7 +68,8 @@ impl Gatherer<'_> {
 
     fn layouts(&mut self) -> Result<&Layouts, Trouble> {
         if self.layouts.is_none() {
-            let layout = |randomness| self.asker.ask_laid_out(ProbeTask::LayOut, randomness, pick!(Layout));
+            let layout =
+                |randomness| self.asker.ask_laid_out(ProbeTask::LayOut, randomness, pick!(Layout));
             self.layouts = Some(many(layout)?);
         }
         Ok(self.layouts.as_ref().expect("gathered above"))
@@ -72,7 +78,8 @@ impl Gatherer<'_> {
     /// The same of a program of the other kind than this one.
     fn other_program(&mut self, own_is_pie: bool) -> Result<Layouts, Trouble> {
         let flag = if own_is_pie { "-no-pie" } else { "-pie" };
-        // The folder goes as soon as the program is built: nothing is left of it, whatever ends this one.
+        // The folder goes as soon as the program is built: nothing is left of it, whatever ends
+        // this one.
         let program = Workshop::new(&self.folder)?.build(&self.asker, flag)?;
         many(|randomness| look(&self.asker, &program, randomness, !own_is_pie))
     }
@@ -92,16 +99,26 @@ fn many(layout: impl Fn(Randomness) -> Result<LayoutFacts, Trouble>) -> Result<L
 }
 
 /// What the small program says in one process.
-fn look(asker: &Asker, program: &File, randomness: Randomness, pie: bool) -> Result<LayoutFacts, Trouble> {
+fn look(
+    asker: &Asker,
+    program: &File,
+    randomness: Randomness,
+    pie: bool,
+) -> Result<LayoutFacts, Trouble> {
     // It has no name any more. A child finds its parent's descriptor until it is the other program.
     let path = sys::reopen::path_of(program.as_fd());
     let finished = asker.run(&mut Command::new(path), randomness)?;
     let text = String::from_utf8_lossy(&finished.stdout);
     let unknown = || Trouble::Failed("a small C program did not say where it lies".to_owned());
-    let (end, maps) = text.split_once('\n').filter(|_| finished.ending == WaitStatus::Exited(0)).ok_or_else(unknown)?;
+    let (end, maps) = text
+        .split_once('\n')
+        .filter(|_| finished.ending == WaitStatus::Exited(0))
+        .ok_or_else(unknown)?;
     let end = usize::from_str_radix(end, 16).map_err(|_| unknown())?;
     let regions = sys::proc::parse_maps(maps).ok_or_else(unknown)?;
-    let named = |name: &str| regions.iter().find(|region| region.name == name).map(|region| (region.start, region.end));
+    let named = |name: &str| {
+        regions.iter().find(|region| region.name == name).map(|region| (region.start, region.end))
+    };
     let page = usize::try_from(sys::limits::page_bytes()).expect("a page is small");
     Ok(LayoutFacts {
         pie,
@@ -120,7 +137,10 @@ impl Workshop {
         let path = folder.join(format!(".firsttouch-{}", std::process::id()));
         match std::fs::create_dir(&path) {
             Ok(()) => Ok(Workshop(path)),
-            Err(error) => Err(Trouble::Failed(format!("no program can be made in {}: {error}", folder.display()))),
+            Err(error) => Err(Trouble::Failed(format!(
+                "no program can be made in {}: {error}",
+                folder.display()
+            ))),
         }
     }
 
@@ -132,9 +152,13 @@ impl Workshop {
         let mut compiler = Command::new("cc");
         compiler.args(["-O1", "-w", "-fno-stack-protector", flag, "-o"]).arg(&program).arg(&source);
         match asker.run(&mut compiler, Randomness::Inherited) {
-            Ok(done) if done.ending == WaitStatus::Exited(0) => File::open(&program).map_err(failed),
+            Ok(done) if done.ending == WaitStatus::Exited(0) => {
+                File::open(&program).map_err(failed)
+            }
             Ok(_) => Err(Trouble::Failed(format!("cc {flag} did not make a program"))),
-            Err(Trouble::Failed(_)) => Err(Trouble::Failed("there is no C compiler (cc) here".to_owned())),
+            Err(Trouble::Failed(_)) => {
+                Err(Trouble::Failed("there is no C compiler (cc) here".to_owned()))
+            }
             Err(Trouble::Interrupted) => Err(Trouble::Interrupted),
         }
     }

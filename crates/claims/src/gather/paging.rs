@@ -23,10 +23,16 @@ const FAULT_BLOCKS: usize = 24;
 /// As much of `wanted` as there is room for: a quarter of what is left, in whole MiB.
 pub(super) fn roomy(wanted: u64) -> Result<usize, Trouble> {
     let limits = MemoryLimits::now();
-    let own = [limits.address_space_bytes, limits.data_bytes].into_iter().flatten().min().unwrap_or(u64::MAX);
+    let own = [limits.address_space_bytes, limits.data_bytes]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(u64::MAX);
     let bytes = wanted.min(limits.left_bytes().min(own) / 4) >> 20 << 20;
     match usize::try_from(bytes) {
-        Ok(0) | Err(_) => Err(Trouble::Failed("less than 4 MiB of memory are left (limits, control group)".to_owned())),
+        Ok(0) | Err(_) => Err(Trouble::Failed(
+            "less than 4 MiB of memory are left (limits, control group)".to_owned(),
+        )),
         Ok(bytes) => Ok(bytes),
     }
 }
@@ -41,7 +47,8 @@ impl Gatherer<'_> {
 
     pub(super) fn zero_fill(&mut self) -> Result<Claim, Trouble> {
         let bytes = roomy(DIRTIED_BYTES)?;
-        let dirtied = |answer| matches!(answer, crate::protocol::ProbeAnswer::Dirtied).then_some(());
+        let dirtied =
+            |answer| matches!(answer, crate::protocol::ProbeAnswer::Dirtied).then_some(());
         self.asker.ask(ProbeTask::Dirty { bytes }, dirtied)?;
         let zeroes = self.asker.ask(ProbeTask::ReadBack { bytes }, pick!(Zeroes))?;
         Ok(paging::zero_fill(&zeroes, bytes as u64))
@@ -50,8 +57,9 @@ impl Gatherer<'_> {
     pub(super) fn malloc_is_lazy(&mut self) -> Result<Claim, Trouble> {
         let room = roomy(BLOCKS[BLOCKS.len() - 1] as u64)?;
         let sizes = BLOCKS.into_iter().filter(|bytes| *bytes <= room);
-        let blocks: Result<Vec<_>, _> =
-            sizes.map(|bytes| self.asker.ask(ProbeTask::PageBlock { bytes }, pick!(Lazy))).collect();
+        let blocks: Result<Vec<_>, _> = sizes
+            .map(|bytes| self.asker.ask(ProbeTask::PageBlock { bytes }, pick!(Lazy)))
+            .collect();
         Ok(paging::malloc_is_lazy(&blocks?, &self.who))
     }
 
@@ -65,7 +73,8 @@ impl Gatherer<'_> {
         for block in 0..FAULT_BLOCKS {
             let mut per_page_ns = [0.0; 2];
             for &kind in orders.order(block) {
-                let timed = self.asker.ask(ProbeTask::Fault { bytes, kind: kinds[kind] }, pick!(Timed))?;
+                let timed =
+                    self.asker.ask(ProbeTask::Fault { bytes, kind: kinds[kind] }, pick!(Timed))?;
                 per_page_ns[kind] = timed.time_ns.max(1) as f64 / pages;
             }
             let [first_touch_ns, copy_on_write_ns] = per_page_ns;

@@ -1,4 +1,5 @@
-//! What the lab measures for the claims about time: experiments of its own making, each with a cap on its time.
+//! What the lab measures for the claims about time: experiments of its own making, each with a cap
+//! on its time.
 
 use lab::{BenchError, BenchRequest, Experiment, MemoryState};
 use results::LabResult;
@@ -29,7 +30,8 @@ arms = ["malloc"]
 
 /// Both arms write 0, as the post did to what it got from malloc.
 fn varies() -> String {
-    let question = "Does the time of malloc and zeroing scatter more than that of mmap as blocks grow?";
+    let question =
+        "Does the time of malloc and zeroing scatter more than that of mmap as blocks grow?";
     against_mmap("malloc-varies", question, "1MiB,4MiB,16MiB,64MiB", 0)
 }
 
@@ -38,8 +40,8 @@ fn equal() -> String {
     against_mmap("large-equal", question, "32MiB", 1)
 }
 
-/// Half of the time at least is for cold memory, where there is such a thing: four pairs, or more if the cells are decided
-/// early.
+/// Half of the time at least is for cold memory, where there is such a thing: four pairs, or more
+/// if the cells are decided early.
 const SLOWER: &str = r#"
 name = "malloc-slower"
 question = "Of what the post changed all at once, what does each part do?"
@@ -57,8 +59,13 @@ memory = ["cold", "warm"]
 
 impl Gatherer<'_> {
     /// Of an experiment of `blocks` blocks, or of as many as its question needs.
-    pub(super) fn measure(&mut self, experiment: &str, blocks: Option<u64>) -> Result<LabResult, Trouble> {
-        let experiment = Experiment::parse(experiment).map_err(|mistake| Trouble::Failed(mistake.to_string()))?;
+    pub(super) fn measure(
+        &mut self,
+        experiment: &str,
+        blocks: Option<u64>,
+    ) -> Result<LabResult, Trouble> {
+        let experiment = Experiment::parse(experiment)
+            .map_err(|mistake| Trouble::Failed(mistake.to_string()))?;
         let request = BenchRequest {
             max_time: experiment.max_time,
             experiment,

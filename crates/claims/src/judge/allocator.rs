@@ -22,7 +22,8 @@ pub struct Thresholds {
     pub after_free: Option<(usize, usize)>,
     /// The largest block whose freeing makes the next of that size come from the break.
     pub limit_bytes: Option<usize>,
-    /// `M_MMAP_THRESHOLD`, and whether a block of the freed size still came from a mapping after it was freed.
+    /// `M_MMAP_THRESHOLD`, and whether a block of the freed size still came from a mapping after it
+    /// was freed.
     pub pinned: Option<(i32, bool)>,
 }
 
@@ -35,7 +36,8 @@ pub fn brk_or_mmap(found: &Thresholds, who: &Identity) -> Claim {
         return cannot(ID, "/proc/self/maps cannot be read: where a block lies is not to be seen");
     };
     let claimed = |verdict, evidence: String, explanation: String| {
-        let (last, first) = found.turn.as_ref().map(|(last, first)| (last.bytes, first.bytes)).unzip();
+        let (last, first) =
+            found.turn.as_ref().map(|(last, first)| (last.bytes, first.bytes)).unzip();
         claim(ID, verdict, evidence, explanation)
             .figure("malloc", name.clone())
             .figure("small_bytes", found.small.bytes)
@@ -51,7 +53,8 @@ pub fn brk_or_mmap(found: &Thresholds, who: &Identity) -> Claim {
             .figure("pinned_bytes", found.pinned.map(|(bytes, _)| bytes))
             .figure("pinned_stays", found.pinned.map(|(_, stays)| stays))
     };
-    let [small_bytes, large_bytes] = [&found.small, &found.large].map(|served| bytes(served.bytes as u64));
+    let [small_bytes, large_bytes] =
+        [&found.small, &found.large].map(|served| bytes(served.bytes as u64));
     match (small, large, &found.turn) {
         (true, false, Some((_, first))) => {
             let turn = threshold(found).filter(|_| who.is_glibc());
@@ -73,17 +76,23 @@ pub fn brk_or_mmap(found: &Thresholds, who: &Identity) -> Claim {
         (true, true, _) => claimed(
             ClaimVerdict::DoesNotHold,
             format!("{name} took {small_bytes} and {large_bytes} alike from brk"),
-            format!("malloc is {name} in this process, and grows the program break for all sizes that were tried."),
+            format!(
+                "malloc is {name} in this process, and grows the program break for all sizes that were tried."
+            ),
         ),
         (false, false, _) => claimed(
             ClaimVerdict::DoesNotHold,
-            format!("{name} took {small_bytes} and {large_bytes} alike from mappings; brk is not used"),
+            format!(
+                "{name} took {small_bytes} and {large_bytes} alike from mappings; brk is not used"
+            ),
             format!("malloc is {name} in this process, which divides large mappings of its own."),
         ),
         _ => claimed(
             ClaimVerdict::DoesNotHold,
             format!("{name}: {small_bytes} {}, {large_bytes} {}", place(small), place(large)),
-            format!("malloc is {name} in this process; no size was found at which it turns from brk to mmap."),
+            format!(
+                "malloc is {name} in this process; no size was found at which it turns from brk to mmap."
+            ),
         ),
     }
 }
@@ -92,8 +101,9 @@ fn place(in_break: bool) -> &'static str {
     if in_break { "from brk" } else { "from a mapping" }
 }
 
-/// The chunk, header included, that the smallest mapped block needs: one step of 16 bytes beyond the largest that brk
-/// still served (glibc's `MALLOC_ALIGNMENT`, and the 8 bytes of its size in front of what may be used).
+/// The chunk, header included, that the smallest mapped block needs: one step of 16 bytes beyond
+/// the largest that brk still served (glibc's `MALLOC_ALIGNMENT`, and the 8 bytes of its size in
+/// front of what may be used).
 fn threshold(found: &Thresholds) -> Option<u64> {
     found.turn.as_ref().map(|(last, _)| last.usable_bytes as u64 + 8 + 16)
 }
@@ -115,17 +125,26 @@ fn moves_explained(found: &Thresholds, name: &str) -> String {
             bytes(freed as u64),
             count(after as u64)
         ),
-        Some((freed, _)) => format!("{name} does not learn from the freeing of {}", bytes(freed as u64)),
+        Some((freed, _)) => {
+            format!("{name} does not learn from the freeing of {}", bytes(freed as u64))
+        }
         None => format!("{name} maps nothing any more once a mapped block is freed"),
     };
     if let Some(limit) = found.limit_bytes {
-        let _ =
-            write!(text, "; it learns from blocks of up to {} ({} bytes)", about(limit as u64), count(limit as u64));
+        let _ = write!(
+            text,
+            "; it learns from blocks of up to {} ({} bytes)",
+            about(limit as u64),
+            count(limit as u64)
+        );
     }
     if let Some((bytes_pinned, stays)) = found.pinned {
         let word = if stays { "and stays there" } else { "but moves all the same" };
-        let _ =
-            write!(text, "; with M_MMAP_THRESHOLD at {} it is fixed {word}", bytes(bytes_pinned.unsigned_abs().into()));
+        let _ = write!(
+            text,
+            "; with M_MMAP_THRESHOLD at {} it is fixed {word}",
+            bytes(bytes_pinned.unsigned_abs().into())
+        );
     }
     text + "."
 }
@@ -147,7 +166,8 @@ pub fn program_break(moves: &BreakMoves, who: &Identity) -> Claim {
     } else {
         format!("{name} left it alone for {}", about(moves.allocated_bytes))
     };
-    let evidence = format!("up {} and down {} by brk; {malloc}", size(moves.up_bytes), size(moves.down_bytes));
+    let evidence =
+        format!("up {} and down {} by brk; {malloc}", size(moves.up_bytes), size(moves.down_bytes));
     let verdict = holds(by_hand && moves.heap_follows != Some(false));
     claim("program-break", verdict, evidence, break_explained(moves, &name))
         .figure("up_bytes", moves.up_bytes)
@@ -169,7 +189,9 @@ fn break_explained(moves: &BreakMoves, name: &str) -> String {
         None => "",
     };
     if moves.allocating_bytes <= 0 {
-        return format!("{heap}the call works, but {name} does not use it, so malloc and free say nothing about it.");
+        return format!(
+            "{heap}the call works, but {name} does not use it, so malloc and free say nothing about it."
+        );
     }
     let pinned = if moves.freeing_below_bytes == 0 && moves.freeing_last_bytes < 0 {
         "one block on top held the break up until it was freed"
@@ -180,7 +202,11 @@ fn break_explained(moves: &BreakMoves, name: &str) -> String {
     };
     let trim = match (moves.kept_at_bytes, moves.trimmed_at_bytes) {
         (Some(kept), Some(fell)) => {
-            format!("; it fell when {} bytes were free at its top, not yet at {}", count(fell), count(kept))
+            format!(
+                "; it fell when {} bytes were free at its top, not yet at {}",
+                count(fell),
+                count(kept)
+            )
         }
         _ => String::new(),
     };
@@ -200,7 +226,8 @@ pub fn thread_arenas(arenas: &Arenas, who: &Identity) -> Claim {
     let reserved = arenas.threads.iter().all(|thread| thread.reserved_bytes > 0);
     let apart = arenas.threads.windows(2).all(|pair| pair[0].start != pair[1].start);
     let all_outside = outside == arenas.threads.len();
-    let verdict = holds(main && all_outside && grown && reserved && apart && arenas.break_growth_bytes == 0);
+    let verdict =
+        holds(main && all_outside && grown && reserved && apart && arenas.break_growth_bytes == 0);
     let evidence = format!(
         "main thread's block {}; {} of {} other threads' in mappings, break moved {} bytes for them",
         if main { "in [heap]" } else { "in a mapping" },
@@ -216,9 +243,13 @@ pub fn thread_arenas(arenas: &Arenas, who: &Identity) -> Claim {
             about(one.later_bytes)
         )
     } else if !main && outside > 0 {
-        format!("malloc is {name} in this process, and takes even the main thread's blocks from mappings.")
+        format!(
+            "malloc is {name} in this process, and takes even the main thread's blocks from mappings."
+        )
     } else if !all_outside {
-        format!("malloc is {name} in this process, and serves other threads from the program break too.")
+        format!(
+            "malloc is {name} in this process, and serves other threads from the program break too."
+        )
     } else {
         format!(
             "malloc is {name} in this process, whose other threads share mappings or have them open from the start."

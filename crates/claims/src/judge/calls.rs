@@ -66,9 +66,15 @@ fn expected(step: &BreakStep) -> Vec<&'static str> {
     calls
 }
 
-/// What `firsttouch trace` showed of `calls`, and whether that is all that strace showed of the same, if it was there to show it.
+/// What `firsttouch trace` showed of `calls`, and whether that is all that strace showed of the
+/// same, if it was there to show it.
 #[must_use]
-pub fn syscalls_seen(calls: &CallFacts, trace: &[SeenCall], strace: Option<&[SeenCall]>, who: &Identity) -> Claim {
+pub fn syscalls_seen(
+    calls: &CallFacts,
+    trace: &[SeenCall],
+    strace: Option<&[SeenCall]>,
+    who: &Identity,
+) -> Claim {
     let shown = steps(trace, who.page_bytes);
     let (mut wanted, mut seen) = (0, 0);
     let mut missing = Vec::new();
@@ -96,7 +102,11 @@ pub fn syscalls_seen(calls: &CallFacts, trace: &[SeenCall], strace: Option<&[See
         .iter()
         .zip(&shown)
         .map(|(step, calls)| {
-            format!("{} {}", step.name, if calls.is_empty() { "none".to_owned() } else { tally(calls) })
+            format!(
+                "{} {}",
+                step.name,
+                if calls.is_empty() { "none".to_owned() } else { tally(calls) }
+            )
         })
         .collect();
     let evidence = if by_step.is_empty() {
@@ -105,8 +115,13 @@ pub fn syscalls_seen(calls: &CallFacts, trace: &[SeenCall], strace: Option<&[See
         by_step.join("; ")
     };
     let beside = strace.map(|strace| steps(strace, who.page_bytes));
-    let only_strace: usize = beside.iter().flatten().zip(&shown).map(|(theirs, ours)| lacks(ours, theirs)).sum();
-    let verdict = if wanted == 0 { ClaimVerdict::Inconclusive } else { holds(missing.is_empty() && only_strace == 0) };
+    let only_strace: usize =
+        beside.iter().flatten().zip(&shown).map(|(theirs, ours)| lacks(ours, theirs)).sum();
+    let verdict = if wanted == 0 {
+        ClaimVerdict::Inconclusive
+    } else {
+        holds(missing.is_empty() && only_strace == 0)
+    };
     let compared = match (&beside, only_strace) {
         (None, _) => "strace is not there to compare with".to_owned(),
         (Some(_), 0) => "strace shows nothing more".to_owned(),
@@ -136,7 +151,8 @@ pub fn syscalls_seen(calls: &CallFacts, trace: &[SeenCall], strace: Option<&[See
 
 /// How many of `theirs` are not among `ours`.
 fn lacks(ours: &[String], theirs: &[String]) -> usize {
-    let number = |calls: &[String], name: &String| calls.iter().filter(|call| *call == name).count();
+    let number =
+        |calls: &[String], name: &String| calls.iter().filter(|call| *call == name).count();
     let names: std::collections::BTreeSet<&String> = theirs.iter().collect();
     names.into_iter().map(|name| number(theirs, name).saturating_sub(number(ours, name))).sum()
 }
@@ -170,14 +186,27 @@ mod tests {
         mincore(0x5000, 0, 0x7ffc)             = 0\n+++ exited with 0 +++\n";
 
     fn calls(break_bytes: i64, mapped: Option<i64>) -> CallFacts {
-        let step =
-            |name: &str, break_bytes, mapped_bytes| BreakStep { name: name.to_owned(), break_bytes, mapped_bytes };
-        CallFacts { steps: vec![step("malloc small", break_bytes, Some(0)), step("malloc large", 0, mapped)] }
+        let step = |name: &str, break_bytes, mapped_bytes| BreakStep {
+            name: name.to_owned(),
+            break_bytes,
+            mapped_bytes,
+        };
+        CallFacts {
+            steps: vec![
+                step("malloc small", break_bytes, Some(0)),
+                step("malloc large", 0, mapped),
+            ],
+        }
     }
 
     fn judged(calls: &CallFacts, trace: &str) -> Claim {
         let seen = calls_of_strace(trace);
-        syscalls_seen(calls, &seen, Some(&seen), &Identity { page_bytes: 4096, ..Identity::default() })
+        syscalls_seen(
+            calls,
+            &seen,
+            Some(&seen),
+            &Identity { page_bytes: 4096, ..Identity::default() },
+        )
     }
 
     #[test]
@@ -185,7 +214,11 @@ mod tests {
         let steps = |text: &str| steps(&calls_of_strace(text), 4096);
         let brk = |count| vec!["brk".to_owned(); count];
         assert_eq!(steps(TRACE), [brk(2), vec!["mmap".to_owned()]]);
-        assert_eq!(steps(&TRACE.replace("brk(0x55e0)", "[pid 12] brk(0x55e0)")), steps(TRACE), "of several threads");
+        assert_eq!(
+            steps(&TRACE.replace("brk(0x55e0)", "[pid 12] brk(0x55e0)")),
+            steps(TRACE),
+            "of several threads"
+        );
         assert!(steps("strace: ptrace: Operation not permitted\n").is_empty());
     }
 
@@ -199,10 +232,15 @@ mod tests {
             syscalls_seen(&calls, &trace, strace.as_deref(), &who)
         };
         assert!(judged(None).explanation.contains("not there to compare with"));
-        let more = TRACE.replace("brk(0x55e0) = 0x55e0\n", "brk(0x55e0) = 0x55e0\nbrk(0x55f0) = 0x55f0\n");
+        let more =
+            TRACE.replace("brk(0x55e0) = 0x55e0\n", "brk(0x55e0) = 0x55e0\nbrk(0x55f0) = 0x55f0\n");
         let missed = judged(Some(&more));
         assert_eq!(missed.verdict, ClaimVerdict::DoesNotHold, "{}", missed.explanation);
-        assert!(missed.explanation.contains("strace shows 1 that trace does not"), "{}", missed.explanation);
+        assert!(
+            missed.explanation.contains("strace shows 1 that trace does not"),
+            "{}",
+            missed.explanation
+        );
     }
 
     #[test]
@@ -214,6 +252,10 @@ mod tests {
         );
         assert_eq!(judged(&calls(131_072, Some(-1)), TRACE).verdict, ClaimVerdict::DoesNotHold);
         assert_eq!(judged(&calls(131_072, None), "").verdict, ClaimVerdict::DoesNotHold);
-        assert_eq!(judged(&calls(0, None), TRACE).verdict, ClaimVerdict::Inconclusive, "nothing to see proves nothing");
+        assert_eq!(
+            judged(&calls(0, None), TRACE).verdict,
+            ClaimVerdict::Inconclusive,
+            "nothing to see proves nothing"
+        );
     }
 }

@@ -32,7 +32,8 @@ pub fn file_demand_paging(file: &FileWindows) -> Claim {
             ),
         );
     }
-    let read_by_mapping = file.untouched.in_core > file.forgotten.in_core || file.untouched.mapped.unwrap_or(0) > 0;
+    let read_by_mapping =
+        file.untouched.in_core > file.forgotten.in_core || file.untouched.mapped.unwrap_or(0) > 0;
     let read_by_touch = file.one.read() > 0 && file.one.major_faults > 0;
     let verdict = match (read_by_mapping, read_by_touch) {
         (false, true) => ClaimVerdict::Holds,
@@ -104,7 +105,8 @@ impl Cell {
     fn name(&self) -> String {
         let cache = if self.cold { "cold" } else { "warm" };
         let order = if self.random { "random" } else { "in order" };
-        let passes = if self.passes == 1 { String::new() } else { format!(" {} times", self.passes) };
+        let passes =
+            if self.passes == 1 { String::new() } else { format!(" {} times", self.passes) };
         format!("{cache} {order} {}{passes}", bytes(self.bytes as u64))
     }
 }
@@ -116,29 +118,43 @@ pub fn map_or_copy(cells: &[Cell], left_out: Option<&str>) -> Claim {
     let alpha = ALPHA / cells.len().max(1) as f64;
     let judged: Vec<(&Cell, Estimate)> = cells
         .iter()
-        .filter_map(|cell| Some((cell, compare(&cell.log_ratios, largest_rank(cell.log_ratios.len(), alpha), MARGIN)?)))
+        .filter_map(|cell| {
+            Some((
+                cell,
+                compare(&cell.log_ratios, largest_rank(cell.log_ratios.len(), alpha), MARGIN)?,
+            ))
+        })
         .collect();
     let by_ratio = |a: &&(&Cell, Estimate), b: &&(&Cell, Estimate)| a.1.ratio.total_cmp(&b.1.ratio);
-    let (Some(worst), Some(best)) = (judged.iter().max_by(by_ratio), judged.iter().min_by(by_ratio)) else {
+    let (Some(worst), Some(best)) =
+        (judged.iter().max_by(by_ratio), judged.iter().min_by(by_ratio))
+    else {
         return cannot(ID, left_out.unwrap_or("no sample could be taken"));
     };
-    let bounds = |estimate: &Estimate| estimate.interval.map_or((0.0, f64::INFINITY), |i| (i.low, i.high));
+    let bounds =
+        |estimate: &Estimate| estimate.interval.map_or((0.0, f64::INFINITY), |i| (i.low, i.high));
     let different = |estimate: &Estimate| estimate.verdict == stats::Verdict::Different;
     let text = |(cell, estimate): &&(&Cell, Estimate)| {
         format!("{} ({})", ratio(estimate.ratio, estimate.interval), cell.name())
     };
-    let dearer = |(_, estimate): &&(&Cell, Estimate)| different(estimate) && bounds(estimate).0 > 1.0;
-    let cheaper = |(_, estimate): &&(&Cell, Estimate)| different(estimate) && bounds(estimate).1 < 1.0;
+    let dearer =
+        |(_, estimate): &&(&Cell, Estimate)| different(estimate) && bounds(estimate).0 > 1.0;
+    let cheaper =
+        |(_, estimate): &&(&Cell, Estimate)| different(estimate) && bounds(estimate).1 < 1.0;
     let costs: Vec<_> = judged.iter().filter(dearer).collect();
     let saves: Vec<_> = judged.iter().filter(cheaper).collect();
-    let verdict = match (costs.is_empty(), judged.iter().all(|(_, estimate)| bounds(estimate).1 <= 1.0 + MARGIN)) {
+    let verdict = match (
+        costs.is_empty(),
+        judged.iter().all(|(_, estimate)| bounds(estimate).1 <= 1.0 + MARGIN),
+    ) {
         (false, _) => ClaimVerdict::Holds,
         (true, true) => ClaimVerdict::DoesNotHold,
         (true, false) => ClaimVerdict::Inconclusive,
     };
     let evidence = format!("mmap over read: {} to {}", text(&worst), text(&best));
     let names = |cells: &[&(&Cell, Estimate)]| {
-        let mut names: Vec<String> = cells.iter().take(NAMED).map(|(cell, _)| cell.name()).collect();
+        let mut names: Vec<String> =
+            cells.iter().take(NAMED).map(|(cell, _)| cell.name()).collect();
         names.extend((cells.len() > NAMED).then(|| format!("{} others", cells.len() - NAMED)));
         list(&names)
     };

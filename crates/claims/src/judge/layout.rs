@@ -36,11 +36,13 @@ pub struct KernelRange {
 }
 
 impl KernelRange {
-    /// The range of the heap's beginning in the kernel's source: `arch_randomize_brk` of `arch/x86/kernel/process.c` (32 MiB,
-    /// since Linux 6.9 1 GiB) and of `mm/util.c` (1 GiB for 64 bits: arm64, riscv).
+    /// The range of the heap's beginning in the kernel's source: `arch_randomize_brk` of
+    /// `arch/x86/kernel/process.c` (32 MiB, since Linux 6.9 1 GiB) and of `mm/util.c` (1 GiB for 64
+    /// bits: arm64, riscv).
     #[must_use]
     pub fn range_of(release: &str, architecture: &str) -> Option<u64> {
-        let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|word| word.parse::<u32>().ok());
+        let mut numbers =
+            release.split(|c: char| !c.is_ascii_digit()).map_while(|word| word.parse::<u32>().ok());
         let version = (numbers.next()?, numbers.next()?);
         match architecture {
             "x86_64" if version < (6, 9) => Some(32 << 20),
@@ -57,8 +59,8 @@ struct Gaps {
 }
 
 impl Gaps {
-    /// Between the page-rounded end of bss and the heap. Without a gap, the kernel may show both as one mapping. `None` if in
-    /// some process they are no neighbours.
+    /// Between the page-rounded end of bss and the heap. Without a gap, the kernel may show both as
+    /// one mapping. `None` if in some process they are no neighbours.
     fn of(layouts: &[LayoutFacts]) -> Option<Self> {
         let gap = |layout: &LayoutFacts| {
             let (start, end) = layout.heap?;
@@ -83,7 +85,8 @@ impl Gaps {
     }
 }
 
-/// The gap between bss and heap, of this program and, if it could be made, of one that is not position independent.
+/// The gap between bss and heap, of this program and, if it could be made, of one that is not
+/// position independent.
 #[must_use]
 pub fn aslr_gap(own: &Layouts, other: Result<&Layouts, &str>, kernel: &KernelRange) -> Claim {
     const ID: &str = "aslr-gap";
@@ -97,16 +100,22 @@ pub fn aslr_gap(own: &Layouts, other: Result<&Layouts, &str>, kernel: &KernelRan
     let word = if own.random[0].pie { "PIE" } else { "non-PIE" };
     let others = other.and_then(|layouts| {
         let fixed = layouts.fixed.as_ref().map_err(String::as_str)?;
-        let gaps = Gaps::of(&layouts.random).zip(Gaps::of(fixed)).ok_or("its heap is not to be seen")?;
+        let gaps =
+            Gaps::of(&layouts.random).zip(Gaps::of(fixed)).ok_or("its heap is not to be seen")?;
         Ok((if layouts.random[0].pie { "PIE" } else { "non-PIE" }, gaps))
     });
-    let both: Vec<(&Gaps, &Gaps)> = others.iter().map(|(_, (on, off))| (on, off)).chain([(&on, &off)]).collect();
+    let both: Vec<(&Gaps, &Gaps)> =
+        others.iter().map(|(_, (on, off))| (on, off)).chain([(&on, &off)]).collect();
     let off_alike = both.iter().all(|(_, off)| off.range().2 < kernel.page_bytes as u64);
     let on_varies = both.iter().all(|(on, _)| on.distinct() > 1);
     let (low, median, high) = on.range();
     let evidence = format!(
         "ASLR off: {} in {} runs; on: {} to {}, {} distinct in {} runs",
-        if off.range().2 == 0 { "no gap".to_owned() } else { format!("at most {} bytes", count(off.range().2)) },
+        if off.range().2 == 0 {
+            "no gap".to_owned()
+        } else {
+            format!("at most {} bytes", count(off.range().2))
+        },
         off.sorted.len(),
         about(low),
         about(high),
@@ -149,11 +158,23 @@ pub fn aslr_gap(own: &Layouts, other: Result<&Layouts, &str>, kernel: &KernelRan
     }
 }
 
-fn gap_explained(word: &str, on: &Gaps, other: Result<(&str, &Gaps, &Gaps), &&str>, kernel: &KernelRange) -> String {
-    let range = kernel.range_bytes.map_or("whose range in this kernel is not known here".to_owned(), |bytes| {
-        let pages = bytes / kernel.page_bytes as u64;
-        format!("of the {} ({} bits) that the kernel's source allows", about(bytes), pages.ilog2())
-    });
+fn gap_explained(
+    word: &str,
+    on: &Gaps,
+    other: Result<(&str, &Gaps, &Gaps), &&str>,
+    kernel: &KernelRange,
+) -> String {
+    let range = kernel.range_bytes.map_or(
+        "whose range in this kernel is not known here".to_owned(),
+        |bytes| {
+            let pages = bytes / kernel.page_bytes as u64;
+            format!(
+                "of the {} ({} bits) that the kernel's source allows",
+                about(bytes),
+                pages.ilog2()
+            )
+        },
+    );
     let other = match other {
         Ok((word, on, off)) => {
             let (low, _, high) = on.range();
@@ -162,7 +183,10 @@ fn gap_explained(word: &str, on: &Gaps, other: Result<(&str, &Gaps, &Gaps), &&st
         }
         Err(why) => format!("only this {word} was tested, since {why}"),
     };
-    format!("In this {word}, {} bits of the gap were seen to vary, {range}; {other}.", on.varying_bits())
+    format!(
+        "In this {word}, {} bits of the gap were seen to vary, {range}; {other}.",
+        on.varying_bits()
+    )
 }
 
 /// Mappings between heap and stack.
@@ -176,13 +200,19 @@ pub fn mmap_between(layouts: &Layouts, who: &Identity) -> Claim {
     if placed.is_empty() || placed.len() < all.len() {
         return cannot(ID, "/proc/self/maps does not show heap and stack");
     }
-    let between = |&&(start, end): &&(usize, usize), heap: usize, stack: usize| start >= heap && end <= stack;
+    let between =
+        |&&(start, end): &&(usize, usize), heap: usize, stack: usize| start >= heap && end <= stack;
     let mappings: usize = placed.iter().map(|(layout, _, _)| layout.mappings.len()).sum();
     let inside: usize = placed
         .iter()
-        .map(|(layout, heap, stack)| layout.mappings.iter().filter(|mapping| between(mapping, *heap, *stack)).count())
+        .map(|(layout, heap, stack)| {
+            layout.mappings.iter().filter(|mapping| between(mapping, *heap, *stack)).count()
+        })
         .sum();
-    let fresh = placed.iter().filter(|(layout, heap, stack)| (*heap..*stack).contains(&layout.fresh)).count();
+    let fresh = placed
+        .iter()
+        .filter(|(layout, heap, stack)| (*heap..*stack).contains(&layout.fresh))
+        .count();
     let distance = |value: fn(&(&LayoutFacts, usize, usize)) -> usize| {
         let mut all: Vec<usize> = placed.iter().map(value).collect();
         all.sort_unstable();
@@ -200,7 +230,10 @@ pub fn mmap_between(layouts: &Layouts, who: &Identity) -> Claim {
         let outside = if inside == mappings {
             String::new()
         } else {
-            format!(" What lies outside was not placed there by the kernel alone: {} asks for places.", who.allocator())
+            format!(
+                " What lies outside was not placed there by the kernel alone: {} asks for places.",
+                who.allocator()
+            )
         };
         format!(
             "Where the kernel chose, a new mapping lay {} above the heap and {} below the stack (medians; {} of the \

@@ -7,14 +7,16 @@ use crate::catalogue::claim;
 use crate::facts::{Identity, Lazy, Paging, Zeroes};
 use crate::wording::{about, bytes, count, list};
 
-/// Pages of a block that an allocator may have written to on its own account: its header, a link of a free list.
+/// Pages of a block that an allocator may have written to on its own account: its header, a link of
+/// a free list.
 const OWN_PAGES: u64 = 1;
 
 /// A mapping, and a block of malloc's of the same size.
 #[must_use]
 pub fn demand_paging(mapping: &Paging, block: &Paging, who: &Identity) -> Claim {
     let nothing_before = mapping.before.in_core == 0 && block.before.in_core <= OWN_PAGES;
-    let all_after = mapping.after_all.in_core >= mapping.pages && block.after_all.in_core >= block.pages;
+    let all_after =
+        mapping.after_all.in_core >= mapping.pages && block.after_all.in_core >= block.pages;
     let verdict = match (nothing_before, all_after) {
         (true, true) => ClaimVerdict::Holds,
         // Memory that went out to swap meanwhile says nothing about demand.
@@ -53,10 +55,15 @@ fn first_touches(mapping: &Paging) -> String {
     let (some, came) = (count(mapping.some), count(mapping.after_some.in_core));
     match mapping.huge_bytes {
         Some(huge) if huge > 0 && mapping.after_some.in_core > mapping.some => {
-            format!("A touch of {some} pages brought in {came}: {} of it came in huge pages.", about(huge))
+            format!(
+                "A touch of {some} pages brought in {came}: {} of it came in huge pages.",
+                about(huge)
+            )
         }
         _ if mapping.after_some.in_core > mapping.some => {
-            format!("A touch of {some} pages brought in {came}: the kernel brings them in groups here.")
+            format!(
+                "A touch of {some} pages brought in {came}: the kernel brings them in groups here."
+            )
         }
         _ => format!("A touch of {some} pages brought in {came}."),
     }
@@ -88,12 +95,14 @@ pub fn zero_fill(zeroes: &Zeroes, dirtied_bytes: u64) -> Claim {
 /// Blocks of several sizes.
 #[must_use]
 pub fn malloc_is_lazy(blocks: &[Lazy], who: &Identity) -> Claim {
-    let eager: Vec<&Lazy> = blocks.iter().filter(|block| block.paging.before.in_core > OWN_PAGES).collect();
-    let verdict = match blocks.iter().all(|block| block.paging.after_all.in_core >= block.paging.pages) {
-        _ if !eager.is_empty() => ClaimVerdict::DoesNotHold,
-        true => ClaimVerdict::Holds,
-        false => ClaimVerdict::Inconclusive,
-    };
+    let eager: Vec<&Lazy> =
+        blocks.iter().filter(|block| block.paging.before.in_core > OWN_PAGES).collect();
+    let verdict =
+        match blocks.iter().all(|block| block.paging.after_all.in_core >= block.paging.pages) {
+            _ if !eager.is_empty() => ClaimVerdict::DoesNotHold,
+            true => ClaimVerdict::Holds,
+            false => ClaimVerdict::Inconclusive,
+        };
     let sizes: Vec<String> = blocks.iter().map(|block| bytes(block.bytes as u64)).collect();
     let part = |block: &&Lazy| {
         let (there, all) = (block.paging.before.in_core, block.paging.pages);
@@ -128,16 +137,25 @@ pub fn malloc_is_lazy(blocks: &[Lazy], who: &Identity) -> Claim {
 
 fn lazy_explanation(blocks: &[Lazy], eager: &[&Lazy], who: &Identity) -> String {
     let name = who.allocator();
-    let huge = eager.iter().any(|block| block.paging.huge_before_bytes.is_some_and(|bytes| bytes > 0));
+    let huge =
+        eager.iter().any(|block| block.paging.huge_before_bytes.is_some_and(|bytes| bytes > 0));
     let first = match eager.is_empty() {
         true => format!("{name} hands out memory that the kernel has only promised"),
         false if huge => format!("{name} had touched the huge pages that these blocks lie in"),
-        false => format!("{name} had written to these pages itself, to keep its lists or to hand them out again"),
+        false => format!(
+            "{name} had written to these pages itself, to keep its lists or to hand them out again"
+        ),
     };
-    let reused: Vec<String> =
-        blocks.iter().filter(|block| block.again > OWN_PAGES).map(|block| bytes(block.bytes as u64)).collect();
+    let reused: Vec<String> = blocks
+        .iter()
+        .filter(|block| block.again > OWN_PAGES)
+        .map(|block| bytes(block.bytes as u64))
+        .collect();
     if reused.is_empty() {
         return format!("{first}; a block freed and asked for again came without pages too.");
     }
-    format!("{first}; freed and asked for again, blocks of {} came with their pages.", list(&reused))
+    format!(
+        "{first}; freed and asked for again, blocks of {} came with their pages.",
+        list(&reused)
+    )
 }

@@ -1,4 +1,5 @@
-//! What other systems have of mmap: from their manuals, not from a measurement. docs/claims.md has the sources.
+//! What other systems have of mmap: from their manuals, not from a measurement. docs/claims.md has
+//! the sources.
 
 use results::claims::{Claim, ClaimVerdict};
 use serde_json::json;
@@ -7,10 +8,19 @@ use crate::catalogue::claim;
 
 /// A call or flag, and what FreeBSD, macOS and Windows have of it by their manuals.
 const TABLE: [(&str, [&str; 3]); 12] = [
-    ("mmap, munmap, mprotect", ["yes", "yes", "no: VirtualAlloc, VirtualFree, VirtualProtect, MapViewOfFile"]),
-    ("MAP_SHARED, MAP_PRIVATE, MAP_FIXED", ["yes", "yes", "no: CreateFileMapping, PAGE_WRITECOPY, an address"]),
+    (
+        "mmap, munmap, mprotect",
+        ["yes", "yes", "no: VirtualAlloc, VirtualFree, VirtualProtect, MapViewOfFile"],
+    ),
+    (
+        "MAP_SHARED, MAP_PRIVATE, MAP_FIXED",
+        ["yes", "yes", "no: CreateFileMapping, PAGE_WRITECOPY, an address"],
+    ),
     ("MAP_ANONYMOUS", ["yes", "yes", "no: VirtualAlloc does nothing else"]),
-    ("MAP_POPULATE", ["no: MAP_PREFAULT_READ, of resident pages for reading", "no", "no: PrefetchVirtualMemory"]),
+    (
+        "MAP_POPULATE",
+        ["no: MAP_PREFAULT_READ, of resident pages for reading", "no", "no: PrefetchVirtualMemory"],
+    ),
     ("MAP_HUGETLB", ["no: MAP_ALIGNED_SUPER aligns", "no", "no: MEM_LARGE_PAGES"]),
     ("MAP_FIXED_NOREPLACE", ["no: MAP_FIXED with MAP_EXCL", "no", "no"]),
     ("MAP_NORESERVE", ["no", "no", "no: MEM_RESERVE without MEM_COMMIT"]),
@@ -24,7 +34,9 @@ const TABLE: [(&str, [&str; 3]); 12] = [
 /// The table as a claim.
 #[must_use]
 pub fn less_portable() -> Claim {
-    let known = |column: usize| TABLE.iter().filter(|(_, others)| others[column].starts_with("yes")).count();
+    let known = |column: usize| {
+        TABLE.iter().filter(|(_, others)| others[column].starts_with("yes")).count()
+    };
     let evidence = format!(
         "not measurable; of {} calls and flags of Linux, FreeBSD has {}, macOS {}, Windows {} by that name",
         TABLE.len(),

@@ -24,16 +24,20 @@ pub struct FaultPair {
 #[must_use]
 pub fn shared(seen: &SharingFacts, pairs: &[FaultPair], batch_bytes: u64) -> Claim {
     let word = |saw: bool| if saw { "seen" } else { "not" };
-    let [shared, private] = [(seen.shared_up, seen.shared_down), (seen.private_up, seen.private_down)];
+    let [shared, private] =
+        [(seen.shared_up, seen.shared_down), (seen.private_up, seen.private_down)];
     let both = |(up, down): (bool, bool)| match (up, down) {
         (true, true) => "seen both ways".to_owned(),
         (false, false) => "seen neither way".to_owned(),
         (up, down) => format!("by the child {}, by the parent {}", word(down), word(up)),
     };
-    let evidence = format!("writes to MAP_SHARED {}, to MAP_PRIVATE {}", both(shared), both(private));
-    let logs: Vec<f64> = pairs.iter().map(|pair| (pair.copy_on_write_ns / pair.first_touch_ns).ln()).collect();
+    let evidence =
+        format!("writes to MAP_SHARED {}, to MAP_PRIVATE {}", both(shared), both(private));
+    let logs: Vec<f64> =
+        pairs.iter().map(|pair| (pair.copy_on_write_ns / pair.first_touch_ns).ln()).collect();
     let estimate = compare(&logs, largest_rank(logs.len(), ALPHA), ALPHA);
-    let median = |value: fn(&FaultPair) -> f64| stats::median(&pairs.iter().map(value).collect::<Vec<_>>());
+    let median =
+        |value: fn(&FaultPair) -> f64| stats::median(&pairs.iter().map(value).collect::<Vec<_>>());
     let explanation = match &estimate {
         Some(estimate) => format!(
             "What is private is copied when one of the two writes: such a fault takes {} of a first touch ({} pairs of \
@@ -52,7 +56,10 @@ pub fn shared(seen: &SharingFacts, pairs: &[FaultPair], batch_bytes: u64) -> Cla
         .figure("private_seen_by_child", seen.private_down)
         .figure("copy_on_write_over_first_touch", estimate.map(|estimate| estimate.ratio))
         .figure("low", estimate.and_then(|estimate| estimate.interval).map(|interval| interval.low))
-        .figure("high", estimate.and_then(|estimate| estimate.interval).map(|interval| interval.high))
+        .figure(
+            "high",
+            estimate.and_then(|estimate| estimate.interval).map(|interval| interval.high),
+        )
         .figure("confidence", 1.0 - ALPHA)
         .figure("blocks", pairs.len())
         .figure("batch_bytes", batch_bytes)

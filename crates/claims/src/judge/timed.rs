@@ -18,30 +18,48 @@ const LEAST_DIFFERENCE: f64 = 1e-6;
 /// Why a result must not be used, if so.
 fn untrusted(result: &LabResult) -> Option<String> {
     let placebo = result.placebo.as_ref()?;
-    (placebo.trusted == Some(false)).then(|| format!("even mmap against itself differed ({:.2}x)", placebo.ratio))
+    (placebo.trusted == Some(false))
+        .then(|| format!("even mmap against itself differed ({:.2}x)", placebo.ratio))
 }
 
-/// How a block of malloc came into memory otherwise than one of mmap, if it did: by how many faults, and how much of it in
-/// huge pages (with huge pages for all, whole aligned ranges of either are).
+/// How a block of malloc came into memory otherwise than one of mmap, if it did: by how many
+/// faults, and how much of it in huge pages (with huge pages for all, whole aligned ranges of
+/// either are).
 fn served_otherwise(result: &LabResult) -> Option<String> {
     let of = |api: &str| {
-        let arms = result.arms.iter().filter(|arm| !arm.placebo && arm.name.split('/').next() == Some(api));
+        let arms = result
+            .arms
+            .iter()
+            .filter(|arm| !arm.placebo && arm.name.split('/').next() == Some(api));
         let samples: Vec<&Sample> = arms.flat_map(|arm| &arm.samples).collect();
         let median = |value: fn(&Sample) -> u64| {
-            let each = samples.iter().map(|sample| value(sample) as f64 / sample.operations.max(1) as f64);
+            let each =
+                samples.iter().map(|sample| value(sample) as f64 / sample.operations.max(1) as f64);
             median(&each.collect::<Vec<f64>>())
         };
         let faults = median(|sample| sample.obtain_minor_faults + sample.first_touch_minor_faults)?;
         Some((faults, median(|sample| sample.huge_bytes.unwrap_or(0))?))
     };
     let ((malloc, malloc_huge), (mmap, mmap_huge)) = (of("malloc")?, of("mmap")?);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole numbers of faults and bytes")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "whole numbers of faults and bytes"
+    )]
     let text = |faults: f64, huge: f64| {
-        let pages = if huge > 0.0 { format!(", {} of it in huge pages", bytes(huge as u64)) } else { String::new() };
+        let pages = if huge > 0.0 {
+            format!(", {} of it in huge pages", bytes(huge as u64))
+        } else {
+            String::new()
+        };
         format!("{} faults{pages}", count(faults.round() as u64))
     };
     (malloc.max(mmap) > 1.1 * malloc.min(mmap)).then(|| {
-        format!("a block of malloc came by {}, one of mmap by {}", text(malloc, malloc_huge), text(mmap, mmap_huge))
+        format!(
+            "a block of malloc came by {}, one of mmap by {}",
+            text(malloc, malloc_huge),
+            text(mmap, mmap_huge)
+        )
     })
 }
 
@@ -49,18 +67,23 @@ fn interval(low: Option<f64>, high: Option<f64>) -> Option<Interval> {
     low.zip(high).map(|(low, high)| Interval { low, high })
 }
 
-/// The scatter of malloc against that of mmap over all sizes: two blocks that follow each other make a pair; how far the
-/// logarithms of its two times lie apart is compared, size by size, and the mean over the sizes is one value.
+/// The scatter of malloc against that of mmap over all sizes: two blocks that follow each other
+/// make a pair; how far the logarithms of its two times lie apart is compared, size by size, and
+/// the mean over the sizes is one value.
 fn spread_ratios(result: &LabResult) -> Vec<f64> {
     let Some((mmap, malloc)) = arms(result) else { return Vec::new() };
     let times = |arm: &results::Arm, size: u64| -> Vec<f64> {
-        let of_size = arm.samples.iter().filter(|sample| sample.size_bytes.is_none_or(|own| own == size));
+        let of_size =
+            arm.samples.iter().filter(|sample| sample.size_bytes.is_none_or(|own| own == size));
         of_size.map(|sample| (sample.total_ns.max(1) as f64).ln()).collect()
     };
     let sizes = sizes(result);
-    let logs: Vec<[Vec<f64>; 2]> = sizes.iter().map(|&size| [times(malloc, size), times(mmap, size)]).collect();
+    let logs: Vec<[Vec<f64>; 2]> =
+        sizes.iter().map(|&size| [times(malloc, size), times(mmap, size)]).collect();
     let blocks = logs.iter().flatten().map(Vec::len).min().unwrap_or(0);
-    let apart = |times: &[f64], pair: usize| (times[2 * pair] - times[2 * pair + 1]).abs().max(LEAST_DIFFERENCE).ln();
+    let apart = |times: &[f64], pair: usize| {
+        (times[2 * pair] - times[2 * pair + 1]).abs().max(LEAST_DIFFERENCE).ln()
+    };
     let value = |pair: usize| {
         let differences = logs.iter().map(|[malloc, mmap]| apart(malloc, pair) - apart(mmap, pair));
         differences.sum::<f64>() / logs.len() as f64
@@ -101,13 +124,18 @@ pub fn malloc_varies(result: &LabResult) -> Claim {
         "malloc scatters {} as much as mmap over {} sizes; takes {} as long at {}",
         ratio(spread.ratio, spread.interval),
         sizes(result).len(),
-        result.comparisons.last().map_or("?".to_owned(), |c| ratio(c.ratio, interval(c.low, c.high))),
+        result
+            .comparisons
+            .last()
+            .map_or("?".to_owned(), |c| ratio(c.ratio, interval(c.low, c.high))),
         bytes(sizes(result).last().copied().unwrap_or(0)),
     );
     let explanation = format!(
         "\"A lot\" is taken as more than {A_LOT} times as much; times against mmap by size: {}{}.",
         of_size.join(", "),
-        untrusted(result).map(|why| format!("; not to be trusted, since {why}")).unwrap_or_default()
+        untrusted(result)
+            .map(|why| format!("; not to be trusted, since {why}"))
+            .unwrap_or_default()
     );
     claim(ID, verdict, evidence, explanation)
         .figure("spread_ratio", spread.ratio)
@@ -122,7 +150,10 @@ pub fn malloc_varies(result: &LabResult) -> Claim {
 
 fn size_rows(result: &LabResult) -> Vec<Value> {
     let summary = |arm: &results::Arm, size: u64| {
-        arm.points.iter().find(|point| point.size_bytes == size).and_then(|point| point.summary.clone())
+        arm.points
+            .iter()
+            .find(|point| point.size_bytes == size)
+            .and_then(|point| point.summary.clone())
     };
     let row = |comparison: &results::Comparison| {
         let size = comparison.size_bytes;
@@ -149,13 +180,17 @@ fn size_rows(result: &LabResult) -> Vec<Value> {
 pub fn malloc_slower(result: &LabResult) -> Claim {
     const ID: &str = "malloc-slower";
     let effect = |factor: &str| result.effects.iter().find(|effect| effect.factor == factor);
-    let Some(api) = effect("api") else { return cannot(ID, "there was no time for a look at the cells") };
+    let Some(api) = effect("api") else {
+        return cannot(ID, "there was no time for a look at the cells");
+    };
     let text = |effect: &Effect| ratio(effect.ratio, interval(effect.low, effect.high));
     let verdict = match (api.verdict, untrusted(result)) {
         (_, Some(_)) => ClaimVerdict::Inconclusive,
         (Verdict::Different, _) if api.ratio > 1.0 => ClaimVerdict::Holds,
         (Verdict::Different | Verdict::Equivalent, _) => ClaimVerdict::DoesNotHold,
-        (Verdict::Inconclusive, _) if api.high.is_some_and(|high| high <= 1.0 + result.experiment.margin) => {
+        (Verdict::Inconclusive, _)
+            if api.high.is_some_and(|high| high <= 1.0 + result.experiment.margin) =>
+        {
             ClaimVerdict::DoesNotHold
         }
         (Verdict::Inconclusive, _) => ClaimVerdict::Inconclusive,
@@ -163,19 +198,27 @@ pub fn malloc_slower(result: &LabResult) -> Claim {
     let beside = |factor: &str, name: &str| {
         effect(factor).map(|effect| format!("; {name} {}", text(effect))).unwrap_or_default()
     };
-    let evidence = format!("{}{}{}", text(api), beside("position", "position here"), beside("memory", "cold memory"));
+    let evidence = format!(
+        "{}{}{}",
+        text(api),
+        beside("position", "position here"),
+        beside("memory", "cold memory")
+    );
     let explanation = format!(
         "API crossed with fill value and position at {} ({} blocks); {}{}{}.",
         bytes(result.experiment.size_bytes),
         api.blocks,
         match effect("position") {
             Some(position) if position.verdict == Verdict::Different && position.ratio > 1.0 =>
-                "whatever comes first in a process is slower, and the post always ran malloc first".to_owned(),
+                "whatever comes first in a process is slower, and the post always ran malloc first"
+                    .to_owned(),
             Some(_) => "position does no such thing here for certain".to_owned(),
             None => "position has no figure".to_owned(),
         },
         served_otherwise(result).map(|how| format!("; {how}")).unwrap_or_default(),
-        untrusted(result).map(|why| format!("; not to be trusted, since {why}")).unwrap_or_default()
+        untrusted(result)
+            .map(|why| format!("; not to be trusted, since {why}"))
+            .unwrap_or_default()
     );
     let row = |effect: &Effect| {
         json!({
@@ -198,7 +241,8 @@ pub fn malloc_slower(result: &LabResult) -> Claim {
 pub fn large_equal(result: &LabResult) -> Claim {
     const ID: &str = "large-equal";
     let Some(comparison) = result.comparisons.first() else {
-        let refused = result.refused.first().map_or("no block was complete".to_owned(), |r| r.reason.clone());
+        let refused =
+            result.refused.first().map_or("no block was complete".to_owned(), |r| r.reason.clone());
         return cannot(ID, refused);
     };
     let doubt = untrusted(result);
@@ -220,13 +264,18 @@ pub fn large_equal(result: &LabResult) -> Claim {
         _ => format!("the data neither exclude 1 nor a difference of {share}"),
     };
     let how = served_otherwise(result).map(|how| format!("; {how}")).unwrap_or_default();
-    claim(ID, verdict, evidence, format!("Obtaining and first touch, {} blocks: {meaning}{how}.", comparison.blocks))
-        .figure("ratio", comparison.ratio)
-        .figure("low", comparison.low)
-        .figure("high", comparison.high)
-        .figure("confidence", comparison.confidence)
-        .figure("margin", result.experiment.margin)
-        .figure("size_bytes", comparison.size_bytes)
-        .figure("blocks", comparison.blocks)
-        .figure("placebo_ratio", result.placebo.as_ref().map(|placebo| placebo.ratio))
+    claim(
+        ID,
+        verdict,
+        evidence,
+        format!("Obtaining and first touch, {} blocks: {meaning}{how}.", comparison.blocks),
+    )
+    .figure("ratio", comparison.ratio)
+    .figure("low", comparison.low)
+    .figure("high", comparison.high)
+    .figure("confidence", comparison.confidence)
+    .figure("margin", result.experiment.margin)
+    .figure("size_bytes", comparison.size_bytes)
+    .figure("blocks", comparison.blocks)
+    .figure("placebo_ratio", result.placebo.as_ref().map(|placebo| placebo.ratio))
 }

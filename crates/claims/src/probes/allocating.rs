@@ -41,7 +41,11 @@ impl Reading {
 }
 
 /// Asks malloc for `bytes`, once, and watches the call.
-pub(super) fn serve(bytes: usize, freed_first: Option<usize>, pinned: Option<i32>) -> Result<Served, String> {
+pub(super) fn serve(
+    bytes: usize,
+    freed_first: Option<usize>,
+    pinned: Option<i32>,
+) -> Result<Served, String> {
     if let Some(threshold) = pinned
         && !fix_mmap_threshold(threshold)
     {
@@ -64,8 +68,9 @@ pub(super) fn serve(bytes: usize, freed_first: Option<usize>, pinned: Option<i32
     })
 }
 
-/// Asks for small and large blocks and frees them. Before each step, and at the end, there is a mark that a trace of the
-/// system calls shows. Everything that the marks and readings need is there beforehand, so that nothing else allocates.
+/// Asks for small and large blocks and frees them. Before each step, and at the end, there is a
+/// mark that a trace of the system calls shows. Everything that the marks and readings need is
+/// there beforehand, so that nothing else allocates.
 pub(super) fn call() -> Result<CallFacts, String> {
     let names = ["malloc small", "malloc large", "free large", "free small"];
     let mut readings: Vec<Reading> = Vec::with_capacity(names.len() + 1);
@@ -98,9 +103,9 @@ pub(super) fn call() -> Result<CallFacts, String> {
     Ok(CallFacts { steps: readings.windows(2).zip(&names).map(step).collect() })
 }
 
-/// Keeps blocks until next to nothing is left between the last of them and the program break: glibc asks for 128 KiB more
-/// than it needs (`M_TOP_PAD`; 2 MiB with the tunable hugetlb), and what it has left over serves blocks of any size,
-/// whatever the threshold.
+/// Keeps blocks until next to nothing is left between the last of them and the program break: glibc
+/// asks for 128 KiB more than it needs (`M_TOP_PAD`; 2 MiB with the tunable hugetlb), and what it
+/// has left over serves blocks of any size, whatever the threshold.
 fn use_up_leftovers() -> Result<Vec<HeapBlock>, Errno> {
     let mut blocks = Vec::with_capacity(LEFTOVERS_MAX);
     let (smallest, largest) = LEFTOVER_BYTES;

@@ -43,7 +43,10 @@ pub(super) fn look() -> Result<Arenas, String> {
     for thread in threads {
         thread.join().map_err(|_| "a thread ended early".to_owned())?;
     }
-    let threads = first.iter().filter_map(|&address| arena(address, &regions_first, &regions_later)).collect();
+    let threads = first
+        .iter()
+        .filter_map(|&address| arena(address, &regions_first, &regions_later))
+        .collect();
     Ok(Arenas { main_in_break, break_growth_bytes, threads })
 }
 
@@ -53,7 +56,8 @@ fn live(thread: usize, tell: &Sender<(usize, Option<usize>)>, go: &Receiver<()>)
     let _ = tell.send((thread, first.as_ref().ok().map(HeapBlock::address)));
     let _ = go.recv();
     let later = many(LATER);
-    let _ = tell.send((thread, later.as_ref().ok().and(first.as_ref().ok()).map(HeapBlock::address)));
+    let _ =
+        tell.send((thread, later.as_ref().ok().and(first.as_ref().ok()).map(HeapBlock::address)));
     let _ = go.recv();
 }
 
@@ -61,13 +65,17 @@ fn live(thread: usize, tell: &Sender<(usize, Option<usize>)>, go: &Receiver<()>)
 fn listen(told: &Receiver<(usize, Option<usize>)>) -> Result<Vec<usize>, String> {
     let mut all: Vec<(usize, Option<usize>)> = told.iter().take(THREADS).collect();
     all.sort_unstable();
-    all.into_iter().map(|(_, address)| address.ok_or("malloc: no memory for a thread".to_owned())).collect()
+    all.into_iter()
+        .map(|(_, address)| address.ok_or("malloc: no memory for a thread".to_owned()))
+        .collect()
 }
 
 fn arena(address: usize, first: &[MapsEntry], later: &[MapsEntry]) -> Option<Arena> {
     let index = first.iter().position(|region| region.contains(address))?;
     let region = &first[index];
-    let behind = first.get(index + 1).filter(|next| next.start == region.end && next.permissions.starts_with("---"));
+    let behind = first
+        .get(index + 1)
+        .filter(|next| next.start == region.end && next.permissions.starts_with("---"));
     let grown = later.iter().find(|region| region.contains(address))?;
     Some(Arena {
         in_break: region.name == "[heap]",

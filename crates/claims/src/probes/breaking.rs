@@ -7,9 +7,11 @@ use super::allocating::many;
 use super::{break_now, failed, heap, page_bytes};
 use crate::facts::BreakMoves;
 
-/// Blocks below every threshold, together far above the trim threshold of glibc (128 KiB, `DEFAULT_TRIM_THRESHOLD`).
+/// Blocks below every threshold, together far above the trim threshold of glibc (128 KiB,
+/// `DEFAULT_TRIM_THRESHOLD`).
 const BLOCKS: (usize, usize) = (40, 64 << 10);
-/// Small enough to see at which size the break falls, too large for the lists of small blocks (`tcache`: 1,032 bytes).
+/// Small enough to see at which size the break falls, too large for the lists of small blocks
+/// (`tcache`: 1,032 bytes).
 const STEPS: (usize, usize) = (256, 2 << 10);
 const BY_HAND: isize = 1 << 20;
 
@@ -21,7 +23,8 @@ pub(super) fn follow() -> Result<BreakMoves, String> {
     let start = break_now();
     let mut blocks = many(BLOCKS).map_err(failed("malloc"))?;
     moves.allocated_bytes = (BLOCKS.0 * BLOCKS.1) as u64;
-    // Nothing is read from /proc here: it would allocate, on top of the last block, and hold the break up.
+    // Nothing is read from /proc here: it would allocate, on top of the last block, and hold the
+    // break up.
     let full = break_now();
     moves.allocating_bytes = full - start;
     // The last lies on top, wherever the allocator keeps its blocks in the order of their asking.
@@ -42,19 +45,22 @@ pub(super) fn follow() -> Result<BreakMoves, String> {
     moves.up_bytes = i64::try_from(up).unwrap_or(i64::MAX) - before;
     follows.extend(heap_ends_at_break());
     let down = move_break(-BY_HAND).map_err(failed("brk"))?;
-    moves.down_bytes = i64::try_from(down).unwrap_or(i64::MAX) - i64::try_from(up).unwrap_or(i64::MAX);
+    moves.down_bytes =
+        i64::try_from(down).unwrap_or(i64::MAX) - i64::try_from(up).unwrap_or(i64::MAX);
     follows.extend(heap_ends_at_break());
     moves.heap_follows = (!follows.is_empty()).then(|| follows.into_iter().all(|it| it));
     Ok(moves)
 }
 
-/// Whether \[heap\] ends at the page of the break; `None` without `/proc`, or while there is no heap.
+/// Whether \[heap\] ends at the page of the break; `None` without `/proc`, or while there is no
+/// heap.
 fn heap_ends_at_break() -> Option<bool> {
     let at_break = usize::try_from(break_now()).ok()?.next_multiple_of(page_bytes());
     heap().map(|(_, end)| end == at_break)
 }
 
-/// Frees blocks from the top down: the free memory at the top before the break fell, and when it did.
+/// Frees blocks from the top down: the free memory at the top before the break fell, and when it
+/// did.
 fn trim() -> Result<(Option<u64>, Option<u64>), String> {
     let mut blocks: Vec<HeapBlock> = many(STEPS).map_err(failed("malloc"))?;
     let mut kept = None;

@@ -70,8 +70,8 @@ fn map_with(file: &File, bytes: usize, hint: Hint) -> Result<FileMapping, String
     FileMapping::new(file, 0, bytes, Sharing::Private, hint).map_err(failed("mmap"))
 }
 
-/// Until nothing was there twice in a row: pages that are still being read ahead are not to be seen and cannot be dropped,
-/// and others wait in a list of some processor. Gives up after a while.
+/// Until nothing was there twice in a row: pages that are still being read ahead are not to be seen
+/// and cannot be dropped, and others wait in a list of some processor. Gives up after a while.
 fn forget(file: &File, bytes: usize) -> Result<(), String> {
     let mut empty = 0;
     for _ in 0..20 {
@@ -91,7 +91,11 @@ fn look(map: &FileMapping, bytes: usize) -> Result<ResidentFacts, String> {
     resident(whole_pages(start, bytes.next_multiple_of(page_bytes())))
 }
 
-fn touched(map: &FileMapping, bytes: usize, offsets: impl Iterator<Item = usize>) -> Result<Touched, String> {
+fn touched(
+    map: &FileMapping,
+    bytes: usize,
+    offsets: impl Iterator<Item = usize>,
+) -> Result<Touched, String> {
     let cached_before = look(map, bytes)?.in_core;
     let before = Usage::of_this_thread();
     for offset in offsets {

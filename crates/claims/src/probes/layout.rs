@@ -10,7 +10,8 @@ use crate::facts::LayoutFacts;
 
 /// Looks at `/proc/self/maps` and the program headers.
 pub(super) fn look() -> Result<LayoutFacts, String> {
-    let image = sys::image::own_image().ok_or("dl_iterate_phdr: the program's own headers are unknown")?;
+    let image =
+        sys::image::own_image().ok_or("dl_iterate_phdr: the program's own headers are unknown")?;
     let page = page_bytes();
     let fresh = OwnMapping::new(1 << 20, Policy::Plain).map_err(failed("mmap"))?;
     if heap().is_none() {
@@ -35,7 +36,8 @@ fn named(regions: &[MapsEntry], name: &str) -> Option<(usize, usize)> {
 
 /// All but the program's own, which end at `program_end`, and those that the kernel names.
 pub(crate) fn mappings(regions: &[MapsEntry], program_end: usize) -> Vec<(usize, usize)> {
-    let program = regions.iter().find(|region| region.end == program_end || region.contains(program_end - 1));
+    let program =
+        regions.iter().find(|region| region.end == program_end || region.contains(program_end - 1));
     let file = regions.iter().rfind(|region| region.end <= program_end && region.inode != 0);
     let own = |region: &MapsEntry| {
         program.is_some_and(|last| last.start == region.start)

@@ -48,7 +48,10 @@ fn paging(address: usize, bytes: usize, mut touch: impl FnMut(usize)) -> Result<
     }
     let after_all = resident(pages.clone())?;
     let growth = rss_before.zip(resident_now()).map(|(before, after)| {
-        (after.rss_bytes.saturating_sub(before.rss_bytes), after.huge_bytes.saturating_sub(before.huge_bytes))
+        (
+            after.rss_bytes.saturating_sub(before.rss_bytes),
+            after.huge_bytes.saturating_sub(before.huge_bytes),
+        )
     });
     Ok(Paging {
         pages: (pages.len() / page) as u64,
@@ -75,8 +78,9 @@ pub(super) fn dirty(bytes: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// Reads every byte of a fresh mapping, and once more after a byte of each page was written: until then the kernel shows
-/// its page of zeros, and only the write brings in a page that somebody may have used before.
+/// Reads every byte of a fresh mapping, and once more after a byte of each page was written: until
+/// then the kernel shows its page of zeros, and only the write brings in a page that somebody may
+/// have used before.
 pub(super) fn read_back(bytes: usize) -> Result<Zeroes, String> {
     let mut mapping = OwnMapping::new(bytes, Policy::Plain).map_err(failed("mmap"))?;
     let read_nonzero = mapping.nonzero_bytes() as u64;

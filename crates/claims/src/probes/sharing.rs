@@ -47,7 +47,8 @@ pub(super) fn share() -> Result<SharingFacts, String> {
 /// Writes a byte to each page of `bytes` of small pages and times all of it.
 pub(super) fn fault(bytes: usize, kind: FaultKind) -> Result<Timed, String> {
     // A kernel without huge pages says EINVAL.
-    let mapping = OwnMapping::new(bytes, Policy::NoHugePage).or_else(|_| OwnMapping::new(bytes, Policy::Plain));
+    let mapping = OwnMapping::new(bytes, Policy::NoHugePage)
+        .or_else(|_| OwnMapping::new(bytes, Policy::Plain));
     let mut mapping = mapping.map_err(failed("mmap"))?;
     match kind {
         FaultKind::FirstTouch => Ok(touch(&mut mapping)),

@@ -22,7 +22,12 @@ fn usual() -> Thresholds {
     }
 }
 
-fn case(change: fn(&mut Thresholds), who: &Identity, verdict: results::claims::ClaimVerdict, words: &[&str]) {
+fn case(
+    change: fn(&mut Thresholds),
+    who: &Identity,
+    verdict: results::claims::ClaimVerdict,
+    words: &[&str],
+) {
     let mut found = usual();
     change(&mut found);
     is(&brk_or_mmap(&found, who), verdict, words);
@@ -33,15 +38,46 @@ fn brk_or_mmap_by_allocator() {
     let jemalloc = of("/usr/lib/libjemalloc.so.2", Some("glibc 2.36"), "always");
     let tcmalloc = of("/usr/lib/libtcmalloc_minimal.so.4", Some("glibc 2.36"), "madvise");
     let musl = of("/lib/ld-musl-x86_64.so.1", None, "madvise");
-    case(|_| (), &glibc(), Holds, &["brk below 131,072 bytes (131,049 asked for)", "moves on free", "32 MiB", "stays"]);
-    case(|f| f.after_free = Some((1 << 20, 131_049)), &glibc(), Holds, &["does not move on free", "does not learn"]);
+    case(
+        |_| (),
+        &glibc(),
+        Holds,
+        &["brk below 131,072 bytes (131,049 asked for)", "moves on free", "32 MiB", "stays"],
+    );
+    case(
+        |f| f.after_free = Some((1 << 20, 131_049)),
+        &glibc(),
+        Holds,
+        &["does not move on free", "does not learn"],
+    );
     case(|f| f.pinned = Some((131_072, false)), &glibc(), Holds, &["moves all the same"]);
-    case(|f| (f.after_free, f.limit_bytes, f.pinned) = (None, None, None), &glibc(), Holds, &["none is mapped"]);
-    case(|f| f.small.in_break = Some(false), &jemalloc, DoesNotHold, &["libjemalloc.so.2", "brk is not used"]);
-    case(|f| f.large.in_break = Some(true), &tcmalloc, DoesNotHold, &["libtcmalloc_minimal.so.4", "alike from brk"]);
-    let turned = |f: &mut Thresholds| (f.small.in_break, f.large.in_break) = (Some(false), Some(true));
+    case(
+        |f| (f.after_free, f.limit_bytes, f.pinned) = (None, None, None),
+        &glibc(),
+        Holds,
+        &["none is mapped"],
+    );
+    case(
+        |f| f.small.in_break = Some(false),
+        &jemalloc,
+        DoesNotHold,
+        &["libjemalloc.so.2", "brk is not used"],
+    );
+    case(
+        |f| f.large.in_break = Some(true),
+        &tcmalloc,
+        DoesNotHold,
+        &["libtcmalloc_minimal.so.4", "alike from brk"],
+    );
+    let turned =
+        |f: &mut Thresholds| (f.small.in_break, f.large.in_break) = (Some(false), Some(true));
     case(turned, &musl, DoesNotHold, &["ld-musl", "1 KiB from a mapping, 64 MiB from brk"]);
-    case(|f| f.turn = Some((served(229_000, Some(true)), served(229_001, Some(false)))), &musl, Holds, &["229,001"]);
+    case(
+        |f| f.turn = Some((served(229_000, Some(true)), served(229_001, Some(false)))),
+        &musl,
+        Holds,
+        &["229,001"],
+    );
     case(|f| f.small.in_break = None, &glibc(), CannotTest, &["/proc/self/maps cannot be read"]);
 }
 
@@ -103,7 +139,11 @@ fn arenas() -> Arenas {
         later_bytes: 2_000_000,
         reserved_bytes: (64 << 20) - 135_168,
     };
-    Arenas { main_in_break: Some(true), break_growth_bytes: 0, threads: vec![arena(64 << 20), arena(128 << 20)] }
+    Arenas {
+        main_in_break: Some(true),
+        break_growth_bytes: 0,
+        threads: vec![arena(64 << 20), arena(128 << 20)],
+    }
 }
 
 #[test]
@@ -113,8 +153,16 @@ fn arenas_of_threads() {
         change(&mut arenas);
         is(&thread_arenas(&arenas, &glibc()), verdict, words);
     };
-    check(|_| (), Holds, &["main thread's block in [heap]", "132 KiB writable of 64 MiB reserved", "mprotect"]);
-    check(|a| a.main_in_break = Some(false), DoesNotHold, &["even the main thread's blocks from mappings"]);
+    check(
+        |_| (),
+        Holds,
+        &["main thread's block in [heap]", "132 KiB writable of 64 MiB reserved", "mprotect"],
+    );
+    check(
+        |a| a.main_in_break = Some(false),
+        DoesNotHold,
+        &["even the main thread's blocks from mappings"],
+    );
     check(|a| a.threads[1].in_break = true, DoesNotHold, &["1 of 2", "from the program break too"]);
     check(|a| a.threads[1].start = 64 << 20, DoesNotHold, &["share mappings"]); // MALLOC_ARENA_MAX=2
     check(|a| a.threads[0].reserved_bytes = 0, DoesNotHold, &["open from the start"]);

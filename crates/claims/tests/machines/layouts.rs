@@ -21,17 +21,29 @@ fn layout(gap: usize) -> LayoutFacts {
 }
 
 fn usual() -> Layouts {
-    Layouts { random: (1..=64).map(|n| layout(n * 0x5000)).collect(), fixed: Ok(vec![layout(0); 8]) }
+    Layouts {
+        random: (1..=64).map(|n| layout(n * 0x5000)).collect(),
+        fixed: Ok(vec![layout(0); 8]),
+    }
 }
 
 fn kernel(randomize: u8) -> KernelRange {
     KernelRange { randomize: Some(randomize), range_bytes: Some(1 << 30), page_bytes: 4096 }
 }
 
-fn gap(change: fn(&mut Layouts), randomize: u8, verdict: results::claims::ClaimVerdict, words: &[&str]) {
+fn gap(
+    change: fn(&mut Layouts),
+    randomize: u8,
+    verdict: results::claims::ClaimVerdict,
+    words: &[&str],
+) {
     let mut layouts = usual();
     change(&mut layouts);
-    is(&aslr_gap(&layouts, Err("there is no C compiler (cc) here"), &kernel(randomize)), verdict, words);
+    is(
+        &aslr_gap(&layouts, Err("there is no C compiler (cc) here"), &kernel(randomize)),
+        verdict,
+        words,
+    );
 }
 
 #[test]
@@ -40,25 +52,49 @@ fn gaps() {
         |_| (),
         2,
         Holds,
-        &["no gap in 8 runs", "64 distinct in 64 runs", "(18 bits)", "only this PIE", "no C compiler"],
+        &[
+            "no gap in 8 runs",
+            "64 distinct in 64 runs",
+            "(18 bits)",
+            "only this PIE",
+            "no C compiler",
+        ],
     );
     gap(|l| l.fixed = Ok(vec![layout(0x1000)]), 2, DoesNotHold, &["at most 4,096 bytes"]);
     gap(|l| l.fixed = Ok(vec![layout(0x800)]), 2, Holds, &["at most 2,048 bytes"]);
     gap(|l| l.random = vec![layout(0); 64], 2, DoesNotHold, &["1 distinct in 64 runs"]);
     for off in [0, 1] {
-        gap(|l| l.random = vec![layout(0); 64], off, CannotTest, &["randomize_va_space is", "not placed at random"]);
+        gap(
+            |l| l.random = vec![layout(0); 64],
+            off,
+            CannotTest,
+            &["randomize_va_space is", "not placed at random"],
+        );
     }
-    gap(|l| l.fixed = Err("personality(2) is refused here".to_owned()), 2, CannotTest, &["personality(2)"]);
+    gap(
+        |l| l.fixed = Err("personality(2) is refused here".to_owned()),
+        2,
+        CannotTest,
+        &["personality(2)"],
+    );
     gap(|l| l.random[7].heap = None, 2, CannotTest, &["[heap] is not to be seen"]);
     // A heap that begins before the end of bss is shown as one mapping with it: no gap.
     gap(
-        |l| l.fixed = Ok(vec![LayoutFacts { heap: Some((END - 0x3000, END + 0x1000)), ..layout(0) }]),
+        |l| {
+            l.fixed =
+                Ok(vec![LayoutFacts { heap: Some((END - 0x3000, END + 0x1000)), ..layout(0) }]);
+        },
         2,
         Holds,
         &["no gap"],
     );
     // One that lies elsewhere is no neighbour.
-    gap(|l| l.random[0].heap = Some((0x1000, 0x2000)), 2, CannotTest, &["behind the program's bss"]);
+    gap(
+        |l| l.random[0].heap = Some((0x1000, 0x2000)),
+        2,
+        CannotTest,
+        &["behind the program's bss"],
+    );
 }
 
 #[test]
@@ -67,11 +103,19 @@ fn another_program_has_its_say() {
     for layout in other.random.iter_mut().chain(other.fixed.as_mut().unwrap()) {
         layout.pie = false;
     }
-    is(&aslr_gap(&usual(), Ok(&other), &kernel(2)), Holds, &["a non-PIE: no gap without, 20 KiB to 1.2 MiB with"]);
+    is(
+        &aslr_gap(&usual(), Ok(&other), &kernel(2)),
+        Holds,
+        &["a non-PIE: no gap without, 20 KiB to 1.2 MiB with"],
+    );
     other.fixed = Ok(vec![layout(0x4000)]);
     is(&aslr_gap(&usual(), Ok(&other), &kernel(2)), DoesNotHold, &["a gap too"]);
     other.fixed = Err("refused".to_owned());
-    is(&aslr_gap(&usual(), Ok(&other), &kernel(2)), Holds, &["only this PIE was tested, since refused"]);
+    is(
+        &aslr_gap(&usual(), Ok(&other), &kernel(2)),
+        Holds,
+        &["only this PIE was tested, since refused"],
+    );
 }
 
 #[test]
@@ -90,12 +134,24 @@ fn between() {
     let check = |change: fn(&mut Layouts), verdict, words: &[&str]| {
         let mut layouts = usual();
         change(&mut layouts);
-        is(&mmap_between(&layouts, &of("/usr/lib/libmimalloc.so.2", None, "never")), verdict, words);
+        is(
+            &mmap_between(&layouts, &of("/usr/lib/libmimalloc.so.2", None, "never")),
+            verdict,
+            words,
+        );
     };
     check(|_| (), Holds, &["144 of 144 mappings", "72 processes", "64 of the processes with ASLR"]);
     check(|l| l.fixed = Err("refused".to_owned()), Holds, &["128 of 128"]);
-    check(|l| l.random[0].mappings.push((0x200_0000_0000, 0x240_0000_0000)), DoesNotHold, &["144 of 145", "mimalloc"]);
+    check(
+        |l| l.random[0].mappings.push((0x200_0000_0000, 0x240_0000_0000)),
+        DoesNotHold,
+        &["144 of 145", "mimalloc"],
+    );
     check(|l| l.random[0].fresh = 0x1000, DoesNotHold, &["in 71 of 72", "ulimit -s"]);
     check(|l| l.random[3].stack = None, CannotTest, &["does not show heap and stack"]);
-    is(&mmap_between(&Layouts { random: Vec::new(), fixed: Ok(Vec::new()) }, &glibc()), CannotTest, &["does not show"]);
+    is(
+        &mmap_between(&Layouts { random: Vec::new(), fixed: Ok(Vec::new()) }, &glibc()),
+        CannotTest,
+        &["does not show"],
+    );
 }

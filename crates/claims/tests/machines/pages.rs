@@ -36,24 +36,46 @@ fn demand() {
     check(
         |_, _| (),
         Holds,
-        &["0 of 25,600 pages resident before touch, 25,600 after", "A touch of 1,600 pages brought in 1,600."],
+        &[
+            "0 of 25,600 pages resident before touch, 25,600 after",
+            "A touch of 1,600 pages brought in 1,600.",
+        ],
     );
-    let huge = |m: &mut Paging, _: &mut Paging| (m.after_some, m.huge_bytes) = (there(25_600), Some(100 << 20));
+    let huge = |m: &mut Paging, _: &mut Paging| {
+        (m.after_some, m.huge_bytes) = (there(25_600), Some(100 << 20));
+    };
     check(huge, Holds, &["brought in 25,600", "100 MiB of it came in huge pages"]);
     check(|m, _| m.after_some = there(6_400), Holds, &["brings them in groups here"]); // 64 KiB pages by mthp
     check(|m, _| m.before = there(25_600), DoesNotHold, &["25,600 of 25,600"]); // mlockall(MCL_FUTURE)
     check(|_, b| b.before = there(1), Holds, &["1 of 25,599 before"]);
     check(|_, b| b.before = there(25_599), DoesNotHold, &["25,599 of 25,599 before"]);
     check(|m, _| m.after_all = there(20_000), Inconclusive, &["20,000 after"]); // swapped out meanwhile
-    check(|m, _| (m.rss_growth_bytes, m.huge_bytes, m.before.mapped) = (None, None, None), Holds, &["0 of 25,600"]);
+    check(
+        |m, _| (m.rss_growth_bytes, m.huge_bytes, m.before.mapped) = (None, None, None),
+        Holds,
+        &["0 of 25,600"],
+    );
 }
 
 #[test]
 fn zeros() {
-    let zeroes = Zeroes { read_bytes: 1 << 20, read_nonzero: 0, beside_bytes: (1 << 20) - 256, beside_nonzero: 0 };
+    let zeroes = Zeroes {
+        read_bytes: 1 << 20,
+        read_nonzero: 0,
+        beside_bytes: (1 << 20) - 256,
+        beside_nonzero: 0,
+    };
     is(&zero_fill(&zeroes, 1 << 20), Holds, &["0 of 2,096,896 bytes not zero", "dirtied 1 MiB"]);
-    is(&zero_fill(&Zeroes { beside_nonzero: 1, ..zeroes }, 1 << 20), DoesNotHold, &["1 of 2,096,896"]);
-    is(&zero_fill(&Zeroes { read_nonzero: 2, ..zeroes }, 1 << 20), DoesNotHold, &["2 of 2,096,896"]);
+    is(
+        &zero_fill(&Zeroes { beside_nonzero: 1, ..zeroes }, 1 << 20),
+        DoesNotHold,
+        &["1 of 2,096,896"],
+    );
+    is(
+        &zero_fill(&Zeroes { read_nonzero: 2, ..zeroes }, 1 << 20),
+        DoesNotHold,
+        &["2 of 2,096,896"],
+    );
 }
 
 #[test]
@@ -65,7 +87,11 @@ fn lazy_blocks() {
         again: 0,
     };
     let usual = vec![block(65_536, 0), block(1 << 20, 0)];
-    is(&malloc_is_lazy(&usual, &glibc()), Holds, &["0 of 270 pages", "64 KiB and 1 MiB", "came without pages too"]);
+    is(
+        &malloc_is_lazy(&usual, &glibc()),
+        Holds,
+        &["0 of 270 pages", "64 KiB and 1 MiB", "came without pages too"],
+    );
     let reused = vec![Lazy { again: 15, ..block(65_536, 0) }, block(1 << 20, 0)];
     is(&malloc_is_lazy(&reused, &glibc()), Holds, &["blocks of 64 KiB came with their pages"]);
     let own = vec![block(65_536, 1), block(1 << 20, 0)];
@@ -75,10 +101,18 @@ fn lazy_blocks() {
         &["at most 1 page", "libmimalloc.so.2"],
     );
     let mut eager = vec![block(65_536, 15), block(1 << 20, 0)];
-    is(&malloc_is_lazy(&eager, &of("/l/lib.so", None, "never")), DoesNotHold, &["written to these pages itself"]);
+    is(
+        &malloc_is_lazy(&eager, &of("/l/lib.so", None, "never")),
+        DoesNotHold,
+        &["written to these pages itself"],
+    );
     eager[0].paging.huge_before_bytes = Some(2 << 20);
     let jemalloc = of("/l/libjemalloc.so.2", None, "always");
-    is(&malloc_is_lazy(&eager, &jemalloc), DoesNotHold, &["15 of 15 pages at 64 KiB", "huge page", "libjemalloc.so.2"]);
+    is(
+        &malloc_is_lazy(&eager, &jemalloc),
+        DoesNotHold,
+        &["15 of 15 pages at 64 KiB", "huge page", "libjemalloc.so.2"],
+    );
     let lost = Lazy { paging: Paging { after_all: there(3), ..paging(255) }, ..block(1 << 20, 0) };
     is(&malloc_is_lazy(&[lost], &glibc()), Inconclusive, &["3 of 255 after"]);
 }
@@ -109,12 +143,24 @@ fn files() {
     check(
         |_| (),
         Holds,
-        &["0 of 8,192 pages in memory once mapped", "read 32, in 1 major fault", "MADV_RANDOM a touch read 1 page"],
+        &[
+            "0 of 8,192 pages in memory once mapped",
+            "read 32, in 1 major fault",
+            "MADV_RANDOM a touch read 1 page",
+        ],
     );
     check(|f| f.forgotten = there(8192), CannotTest, &["8,192 of 8,192", "tmpfs", "--dir"]);
-    check(|f| f.untouched = there(8192), DoesNotHold, &["8,192 of 8,192 pages in memory once mapped"]);
+    check(
+        |f| f.untouched = there(8192),
+        DoesNotHold,
+        &["8,192 of 8,192 pages in memory once mapped"],
+    );
     check(|f| f.one.major_faults = 0, Inconclusive, &["in 0 major faults"]);
-    check(|f| (f.one.resident.mapped, f.untouched.mapped) = (None, None), Holds, &["an unknown number"]);
+    check(
+        |f| (f.one.resident.mapped, f.untouched.mapped) = (None, None),
+        Holds,
+        &["an unknown number"],
+    );
 }
 
 #[test]
@@ -132,7 +178,10 @@ fn copying_files() {
     is(
         &map_or_copy(&[dear, cheap.clone()], None),
         Holds,
-        &["1.52x", "dearer in 1 of 2 cases (warm in order 1 MiB); cheaper in 1 of 2 cases (cold in order 1 MiB)"],
+        &[
+            "1.52x",
+            "dearer in 1 of 2 cases (warm in order 1 MiB); cheaper in 1 of 2 cases (cold in order 1 MiB)",
+        ],
     );
     is(
         &map_or_copy(&vec![cheap.clone(); 5], None),
@@ -140,15 +189,21 @@ fn copying_files() {
         &["in 5 of 5 cases", "cold in order 1 MiB and 2 others)"],
     );
     is(&map_or_copy(&[cheap.clone(), same], None), DoesNotHold, &["nowhere for certain dearer"]);
-    is(&map_or_copy(&[cell(1.5, false, 3)], Some("why")), Inconclusive, &["[no interval]", "not measured, since why"]);
+    is(
+        &map_or_copy(&[cell(1.5, false, 3)], Some("why")),
+        Inconclusive,
+        &["[no interval]", "not measured, since why"],
+    );
     is(&map_or_copy(&[], Some("no disk")), CannotTest, &["no disk"]);
 }
 
 #[test]
 fn sharing() {
-    let seen = SharingFacts { shared_up: true, shared_down: true, private_up: false, private_down: false };
-    let pairs: Vec<FaultPair> =
-        (0..24).map(|i| FaultPair { first_touch_ns: 500.0, copy_on_write_ns: 900.0 + f64::from(i) }).collect();
+    let seen =
+        SharingFacts { shared_up: true, shared_down: true, private_up: false, private_down: false };
+    let pairs: Vec<FaultPair> = (0..24)
+        .map(|i| FaultPair { first_touch_ns: 500.0, copy_on_write_ns: 900.0 + f64::from(i) })
+        .collect();
     is(
         &shared(&seen, &pairs, 16 << 20),
         Holds,

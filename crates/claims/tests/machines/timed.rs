@@ -47,13 +47,20 @@ fn large_blocks() {
     );
     check(comparison(1.2, "different"), true, DoesNotHold, &["the interval excludes 1"]);
     check(comparison(1.0, "inconclusive"), true, Inconclusive, &["neither exclude 1"]);
-    check(comparison(1.0, "equivalent"), false, Inconclusive, &["even mmap against itself differed"]);
+    check(
+        comparison(1.0, "equivalent"),
+        false,
+        Inconclusive,
+        &["even mmap against itself differed"],
+    );
     is(&large_equal(&result(|_| ())), CannotTest, &["no block was complete"]);
-    let refused = result(|value| value["refused"] = json!([{ "arm": "malloc", "reason": "malloc: ENOMEM" }]));
+    let refused =
+        result(|value| value["refused"] = json!([{ "arm": "malloc", "reason": "malloc: ENOMEM" }]));
     is(&large_equal(&refused), CannotTest, &["malloc: ENOMEM"]);
 }
 
-/// With huge pages for all, malloc's mapping is a page longer than what it was asked for, and not aligned to them.
+/// With huge pages for all, malloc's mapping is a page longer than what it was asked for, and not
+/// aligned to them.
 #[test]
 fn what_came_in_huge_pages_is_told() {
     let arm = |name: &str, faults: u64, huge_mib: u64| {
@@ -72,11 +79,16 @@ fn what_came_in_huge_pages_is_told() {
         large_equal(&result).explanation
     };
     let apart = told(json!([arm("mmap", 34, 64), arm("malloc", 2080, 56)]));
-    assert!(apart.contains("malloc came by 1,040 faults, 28 MiB of it in huge pages, one of mmap by 17"), "{apart}");
+    assert!(
+        apart
+            .contains("malloc came by 1,040 faults, 28 MiB of it in huge pages, one of mmap by 17"),
+        "{apart}"
+    );
     let alike = told(json!([arm("mmap", 8192, 0), arm("malloc", 8193, 0)]));
     assert!(alike.ends_with("the interval excludes 1."), "{alike}");
     assert!(
-        told(json!([arm("mmap", 8192, 0), arm("malloc", 10, 0)])).contains("by 5 faults, one of mmap by 4,096 faults.")
+        told(json!([arm("mmap", 8192, 0), arm("malloc", 10, 0)]))
+            .contains("by 5 faults, one of mmap by 4,096 faults.")
     );
 }
 
@@ -104,14 +116,24 @@ fn slower_or_not() {
         DoesNotHold,
         &["1.00x", "position here 1.10x", "comes first in a process is slower"],
     );
-    check(vec![api(1.0, "equivalent"), effect("position", 1.0, "equivalent")], true, DoesNotHold, &["no such thing"]);
+    check(
+        vec![api(1.0, "equivalent"), effect("position", 1.0, "equivalent")],
+        true,
+        DoesNotHold,
+        &["no such thing"],
+    );
     check(vec![api(1.3, "different")], true, Holds, &["1.30x", "position has no figure"]);
     check(vec![api(0.7, "different")], true, DoesNotHold, &["0.70x"]);
     check(vec![api(1.04, "inconclusive")], true, Inconclusive, &["1.04x"]);
     check(vec![api(0.98, "inconclusive")], true, DoesNotHold, &["0.98x"]);
     check(vec![api(1.3, "different")], false, Inconclusive, &["even mmap against itself"]);
     let cold = effect("memory", 2.3, "different");
-    check(vec![api(1.0, "equivalent"), slow_start, cold], true, DoesNotHold, &["cold memory 2.30x"]);
+    check(
+        vec![api(1.0, "equivalent"), slow_start, cold],
+        true,
+        DoesNotHold,
+        &["cold memory 2.30x"],
+    );
     check(vec![], true, CannotTest, &["no time"]);
 }
 
@@ -135,13 +157,21 @@ fn arm(name: &str, baseline: bool, scatter: f64, blocks: u32) -> Value {
 fn scatter() {
     let check = |mmap: f64, malloc: f64, blocks, trusted: bool, verdict, words: &[&str]| {
         let result = result(|value| {
-            value["arms"] = json!([arm("mmap", true, mmap, blocks), arm("malloc", false, malloc, blocks)]);
+            value["arms"] =
+                json!([arm("mmap", true, mmap, blocks), arm("malloc", false, malloc, blocks)]);
             value["comparisons"] = json!([comparison(1.0, "equivalent")]);
             value["placebo"]["trusted"] = json!(trusted);
         });
         is(&malloc_varies(&result), verdict, words);
     };
-    check(0.01, 0.01, 48, true, DoesNotHold, &["scatters 1.00x", "1.00x [0.99, 1.01] as long at 32 MiB"]);
+    check(
+        0.01,
+        0.01,
+        48,
+        true,
+        DoesNotHold,
+        &["scatters 1.00x", "1.00x [0.99, 1.01] as long at 32 MiB"],
+    );
     check(0.01, 0.05, 48, true, Holds, &["scatters 5.00x"]);
     check(0.01, 0.05, 48, false, Inconclusive, &["not to be trusted"]);
     check(0.01, 0.05, 8, true, Inconclusive, &["[no interval]"]);

@@ -12,9 +12,10 @@ const PAGES: usize = 256;
 /// Rounds with and without, in turn.
 const ROUNDS: usize = 9;
 
-/// What the two records of a page fault add to it, in nanoseconds: the median over rounds, each beside one without records. The
-/// part of it that lies between the two time stamps is in every latency; how large that part is the kernel does not
-/// tell, so this is its upper bound. `None` where it cannot be measured, or drowns in noise.
+/// What the two records of a page fault add to it, in nanoseconds: the median over rounds, each
+/// beside one without records. The part of it that lies between the two time stamps is in every
+/// latency; how large that part is the kernel does not tell, so this is its upper bound. `None`
+/// where it cannot be measured, or drowns in noise.
 pub(crate) fn of_a_fault(user_mode_only: bool) -> Option<u64> {
     let wanted = Wanted { faults: true, calls: None, user_mode_only, from_exec: false };
     // On a thread of its own, which may be pinned, so that one ring is enough.

@@ -7,8 +7,8 @@ use sys::perf::event::{PerfEvent, PerfReading, Watched, Whose};
 use sys::perf::record::Format;
 use sys::perf::ring::Ring;
 
-/// The largest ring for one processor, and for all together. At some 90 bytes a fault and 1.2 us between them, 8 MiB are a
-/// tenth of a second in which the reader may be kept from reading.
+/// The largest ring for one processor, and for all together. At some 90 bytes a fault and 1.2 us
+/// between them, 8 MiB are a tenth of a second in which the reader may be kept from reading.
 const RING_BYTES_MAX: usize = 8 << 20;
 const RINGS_BYTES_MAX: usize = 256 << 20;
 /// Below this a ring is full before anyone can read it.
@@ -45,7 +45,8 @@ struct Processor {
 struct Opened {
     event: PerfEvent,
     counts_faults: bool,
-    /// It is the first of its thread, which tells of lives as well, and hangs up when the thread and all that it started are gone.
+    /// It is the first of its thread, which tells of lives as well, and hangs up when the thread
+    /// and all that it started are gone.
     tells_lives: bool,
 }
 
@@ -64,8 +65,11 @@ impl Rings {
     /// # Errors
     /// As [`PerfEvent::open`] and [`Ring::new`].
     pub(crate) fn open(wanted: &Wanted, tid: u32, cpus: &[u32]) -> Result<Self, Errno> {
-        let mut rings =
-            Rings { processors: Vec::with_capacity(cpus.len()), format: Format::default(), wanted: wanted.clone() };
+        let mut rings = Rings {
+            processors: Vec::with_capacity(cpus.len()),
+            format: Format::default(),
+            wanted: wanted.clone(),
+        };
         let mut ring_bytes = largest_ring(cpus.len());
         for &cpu in cpus {
             let (owner, ring) = match owner(wanted, tid, cpu, &mut ring_bytes) {
@@ -85,7 +89,8 @@ impl Rings {
     /// # Errors
     /// As [`PerfEvent::open`].
     pub(crate) fn add(&mut self, tid: u32) -> Result<(), Errno> {
-        let all: Vec<_> = std::iter::once(self.wanted.first()).chain(self.wanted.others()).collect();
+        let all: Vec<_> =
+            std::iter::once(self.wanted.first()).chain(self.wanted.others()).collect();
         (0..self.processors.len()).try_for_each(|at| self.fill(at, tid, &all))
     }
 
@@ -173,24 +178,43 @@ fn largest_ring(processors: usize) -> usize {
     1 << share.max(RING_BYTES_MIN).ilog2()
 }
 
-/// The event that a processor's ring belongs to, and the largest ring that this user may have: an ordinary one is held to
-/// `perf_event_mlock_kb` a processor, which other perf programs of the same user share, and to `RLIMIT_MEMLOCK`.
-fn owner(wanted: &Wanted, tid: u32, cpu: u32, ring_bytes: &mut usize) -> Result<(Opened, Ring), Errno> {
+/// The event that a processor's ring belongs to, and the largest ring that this user may have: an
+/// ordinary one is held to `perf_event_mlock_kb` a processor, which other perf programs of the same
+/// user share, and to `RLIMIT_MEMLOCK`.
+fn owner(
+    wanted: &Wanted,
+    tid: u32,
+    cpu: u32,
+    ring_bytes: &mut usize,
+) -> Result<(Opened, Ring), Errno> {
     loop {
         let opened = open(&wanted.first(), wanted, tid, cpu, *ring_bytes)?;
         match Ring::new(&opened.event, *ring_bytes) {
-            Err(Errno::NOT_PERMITTED | Errno::NO_MEMORY) if *ring_bytes > RING_BYTES_MIN => *ring_bytes /= 2,
+            Err(Errno::NOT_PERMITTED | Errno::NO_MEMORY) if *ring_bytes > RING_BYTES_MIN => {
+                *ring_bytes /= 2;
+            }
             ring => return Ok((opened, ring?)),
         }
     }
 }
 
-/// Opens an event that wakes the reader when a quarter of the ring is full: before that it is not worth it, and the rest
-/// is the time that the reader has to come.
-fn open(watched: &Watched, wanted: &Wanted, tid: u32, cpu: u32, ring_bytes: usize) -> Result<Opened, Errno> {
+/// Opens an event that wakes the reader when a quarter of the ring is full: before that it is not
+/// worth it, and the rest is the time that the reader has to come.
+fn open(
+    watched: &Watched,
+    wanted: &Wanted,
+    tid: u32,
+    cpu: u32,
+    ring_bytes: usize,
+) -> Result<Opened, Errno> {
     let tells_lives = *watched == wanted.first();
-    let whose =
-        Whose { tid, cpu, user_mode_only: wanted.user_mode_only, from_exec: wanted.from_exec, lives: tells_lives };
+    let whose = Whose {
+        tid,
+        cpu,
+        user_mode_only: wanted.user_mode_only,
+        from_exec: wanted.from_exec,
+        lives: tells_lives,
+    };
     let event = PerfEvent::open(watched, whose, u32::try_from(ring_bytes / 4).unwrap_or(u32::MAX))?;
     Ok(Opened { event, counts_faults: *watched == Watched::FaultBegins, tells_lives })
 }

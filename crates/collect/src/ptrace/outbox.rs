@@ -5,9 +5,10 @@
 //!   drain     read the clock (C), look whether the tracer is in flight, take the queue
 //!             watermark: T if it is in flight, else C
 //! ```
-//! A tracer that begins after the drain has looked reads its clock after C. One that began before has published a time that is
-//! earlier than its own stamps, or has pushed what the drain now takes. The store and the load are sequentially consistent, so that the
-//! clock is not read before the store is visible.
+//! A tracer that begins after the drain has looked reads its clock after C. One that began before
+//! has published a time that is earlier than its own stamps, or has pushed what the drain now
+//! takes. The store and the load are sequentially consistent, so that the clock is not read before
+//! the store is visible.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -77,15 +78,19 @@ impl Outbox {
             queue.in_call.insert(tid);
         }
         let records = std::mem::take(&mut queue.missing);
-        let gap = RawEvent { kind: RawKind::Lost(Lost { records }), thread: Thread { pid: 0, tid: 0 }, ..event };
+        let gap = RawEvent {
+            kind: RawKind::Lost(Lost { records }),
+            thread: Thread { pid: 0, tid: 0 },
+            ..event
+        };
         for event in (records > 0).then_some(gap).into_iter().chain([event]) {
             budget.add(EVENT_BYTES);
             queue.events.push(event);
         }
     }
 
-    /// Everything that was pushed, and a time before which nothing more will be. It may lie before an earlier one: the tracer publishes a
-    /// time that it read a moment ago. Both hold.
+    /// Everything that was pushed, and a time before which nothing more will be. It may lie before
+    /// an earlier one: the tracer publishes a time that it read a moment ago. Both hold.
     pub(crate) fn take(&self) -> (Vec<RawEvent>, u64) {
         let now_ns = monotonic_ns();
         let in_flight_since_ns = self.in_flight_since_ns.load(Ordering::SeqCst);
@@ -114,7 +119,12 @@ mod tests {
     }
 
     fn begins() -> RawKind {
-        RawKind::CallBegins { call: Call::Brk, text: Name::NONE, arguments: [0; 6], by_ptrace: true }
+        RawKind::CallBegins {
+            call: Call::Brk,
+            text: Name::NONE,
+            arguments: [0; 6],
+            by_ptrace: true,
+        }
     }
 
     #[test]
@@ -129,7 +139,8 @@ mod tests {
             push(time_ns, begins());
             push(time_ns + 1, RawKind::CallEnds { result: 0 });
         }
-        let times = |events: &[RawEvent]| events.iter().map(|event| event.time_ns).collect::<Vec<_>>();
+        let times =
+            |events: &[RawEvent]| events.iter().map(|event| event.time_ns).collect::<Vec<_>>();
         let taken = outbox.take().0;
         assert_eq!(times(&taken), [1, 2, 4, 4], "a call that has begun ends, and the gap is told");
         assert!(matches!(taken[2].kind, RawKind::Lost(Lost { records: 1 })), "{taken:?}");
@@ -137,7 +148,10 @@ mod tests {
         budget.remove(taken.len() * EVENT_BYTES);
         push(9, begins());
         let taken = outbox.take().0;
-        assert!(matches!(taken[0].kind, RawKind::Lost(Lost { records: 2 })) && taken.len() == 2, "{taken:?}");
+        assert!(
+            matches!(taken[0].kind, RawKind::Lost(Lost { records: 2 })) && taken.len() == 2,
+            "{taken:?}"
+        );
         assert_eq!(outbox.lost(), (3, 0));
     }
 

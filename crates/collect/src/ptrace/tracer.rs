@@ -5,8 +5,8 @@
 //!   (the program runs in the kernel: SwitchIn ... SwitchOut, in the rings)
 //!   stopped after the call       CallEnds, go on <-------+
 //! ```
-//! The stops take much longer than the call. The time spent in the kernel is between the thread's coming to a processor and its
-//! leaving it, which the rings tell.
+//! The stops take much longer than the call. The time spent in the kernel is between the thread's
+//! coming to a processor and its leaving it, which the rings tell.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -31,7 +31,8 @@ use crate::stream::raw::{RawEvent, RawKind};
 /// The tracer of one program and its descendants; lives on one thread.
 pub(crate) struct Tracer {
     shared: Arc<Control>,
-    /// Whoever receives the rounds waits as long as there is one who could send: for the tracer as well.
+    /// Whoever receives the rounds waits as long as there is one who could send: for the tracer as
+    /// well.
     _alive: Sender<Round>,
     numbers: Vec<(u32, Call)>,
     threads: HashMap<u32, Tracee>,
@@ -42,7 +43,8 @@ pub(crate) struct Tracer {
     filtered: bool,
     /// There are no rings: what they would tell of lives and mappings is told from here.
     alone: bool,
-    /// Being let go, until this moment at the latest: who has not stopped by then goes on as this thread ends.
+    /// Being let go, until this moment at the latest: who has not stopped by then goes on as this
+    /// thread ends.
     leaving: Option<Instant>,
 }
 
@@ -118,7 +120,8 @@ impl Tracer {
         self.ending
     }
 
-    /// A signal for the first process, or, after its end, for all that it has left behind. None of them has been reaped by anyone else.
+    /// A signal for the first process, or, after its end, for all that it has left behind. None of
+    /// them has been reaped by anyone else.
     fn pass_on(&self, signal: i32) {
         if self.ending.is_none() {
             return ptrace::signal(self.first, signal);
@@ -193,7 +196,8 @@ impl Tracer {
                 calls::call(&self.numbers, number).map(|call| self.begins(call, pid, arguments))
             }
             Ok(AtCall::Ended { result }) if in_call => Some(RawKind::CallEnds { result }),
-            // The end of a call that began before we came, or is none of ours; or the thread is gone.
+            // The end of a call that began before we came, or is none of ours; or the thread is
+            // gone.
             _ => None,
         };
         self.tracee(tid).in_call = matches!(kind, Some(RawKind::CallBegins { .. }));
@@ -208,7 +212,8 @@ impl Tracer {
         RawKind::CallBegins { call, text, arguments, by_ptrace: true }
     }
 
-    /// A process has another program. Whichever thread it was, it has the process's number now, and is the only one.
+    /// A process has another program. Whichever thread it was, it has the process's number now, and
+    /// is the only one.
     fn executed(&mut self, tid: u32, now_ns: u64) {
         let pid = self.tracee(tid).pid;
         self.threads.retain(|&other, tracee| tracee.pid != pid || other == tid);
@@ -239,7 +244,9 @@ impl Tracer {
 
     /// What is known of a thread; a new one is noticed here, whatever it reports first.
     fn tracee(&mut self, tid: u32) -> &mut Tracee {
-        self.threads.entry(tid).or_insert_with(|| Tracee { pid: process_of(tid).unwrap_or(tid), in_call: false })
+        self.threads
+            .entry(tid)
+            .or_insert_with(|| Tracee { pid: process_of(tid).unwrap_or(tid), in_call: false })
     }
 
     fn gone(&mut self, tid: u32, now_ns: u64, ending: WaitStatus) {

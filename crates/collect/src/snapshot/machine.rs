@@ -13,7 +13,8 @@ pub struct LayoutSettings {
     pub page_bytes: u64,
     /// `kernel.randomize_va_space`: 0 none, 1 without the heap, 2 all.
     pub randomize: Option<u8>,
-    /// `vm.mmap_rnd_bits`: random bits of a page's number where a mapping goes. Only root may read it.
+    /// `vm.mmap_rnd_bits`: random bits of a page's number where a mapping goes. Only root may read
+    /// it.
     pub mmap_bits: Option<u32>,
     /// The same of 32-bit programs.
     pub mmap_bits_narrow: Option<u32>,

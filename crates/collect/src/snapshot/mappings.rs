@@ -7,7 +7,8 @@ use crate::stream::raw::{RawEvent, RawKind, SharedInterner};
 
 /// What `pid` was and has mapped at `time_ns`, when the observer attaches to it.
 pub(crate) fn attached(pid: u32, time_ns: u64, interner: &SharedInterner) -> Vec<RawEvent> {
-    let attached = RawEvent { time_ns, thread: Thread { pid, tid: pid }, kind: RawKind::Life(Life::Attached) };
+    let attached =
+        RawEvent { time_ns, thread: Thread { pid, tid: pid }, kind: RawKind::Life(Life::Attached) };
     let mut snapshot = mappings(pid, time_ns, interner);
     snapshot.insert(0, attached);
     snapshot

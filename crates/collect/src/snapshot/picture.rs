@@ -29,16 +29,24 @@ pub enum Unseen {
 impl fmt::Display for Unseen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Unseen::Gone(pid) => write!(f, "there is no process {pid}; it may have ended (ps -e lists those that run)"),
+            Unseen::Gone(pid) => write!(
+                f,
+                "there is no process {pid}; it may have ended (ps -e lists those that run)"
+            ),
             Unseen::Empty(pid) => {
-                write!(f, "process {pid} has no address space: it is a thread of the kernel's, or has ended already")
+                write!(
+                    f,
+                    "process {pid} has no address space: it is a thread of the kernel's, or has ended already"
+                )
             }
             Unseen::Refused(pid) => write!(
                 f,
                 "process {pid} may not be looked at by this user: it is another user's, has more privilege, or its file may not \
                  be read; sudo helps"
             ),
-            Unseen::Failed(pid, why) => write!(f, "the address space of process {pid} cannot be read: {why}"),
+            Unseen::Failed(pid, why) => {
+                write!(f, "the address space of process {pid} cannot be read: {why}")
+            }
         }
     }
 }
@@ -100,13 +108,14 @@ impl Files {
     }
 }
 
-/// Puts the program's own image first. Its file is that of the code it began in: a path may lead elsewhere by now, and the
-/// device of a file is not always what `/proc` says (btrfs, overlayfs).
+/// Puts the program's own image first. Its file is that of the code it began in: a path may lead
+/// elsewhere by now, and the device of a file is not always what `/proc` says (btrfs, overlayfs).
 fn own_image(space: &mut Snapshot, folder: &TaskFolder) {
     let Some(headers) = headers_of(folder.open_program(), None) else { return };
     space.entry = folder.entry_address(headers.bits);
     let entry = space.entry.unwrap_or_default();
-    let begins = |range: &&MappedRange| range.file != 0 && (range.start..range.end).contains(&entry);
+    let begins =
+        |range: &&MappedRange| range.file != 0 && (range.start..range.end).contains(&entry);
     let named = |range: &&MappedRange| range.file != 0 && range.name == space.program;
     let found = space.ranges.iter().find(begins).or_else(|| space.ranges.iter().find(named));
     let Some(file) = found.map(|range| range.file) else { return };
@@ -128,7 +137,8 @@ fn range(
             let key = (mapped.device.clone(), inode);
             let is_new = !files.0.contains_key(&key);
             let file = files.number(&key);
-            // As the process sees the path; what has been replaced or deleted since has another inode.
+            // As the process sees the path; what has been replaced or deleted since has another
+            // inode.
             let opened = || folder.open_in_root(&mapped.name);
             if let Some(headers) = is_new.then(|| headers_of(opened(), Some(inode))).flatten() {
                 images.push(image(file, &headers));
@@ -137,7 +147,8 @@ fn range(
         }
     };
     let resident = match pages {
-        // Nothing to look for, or so much that looking would take long: the share is known all the same.
+        // Nothing to look for, or so much that looking would take long: the share is known all the
+        // same.
         _ if mapped.resident_bytes == 0 => pages.map(|_| Vec::new()),
         Some(pages) if mapped.end - mapped.start <= LARGEST_LOOK_BYTES => {
             pages.resident(mapped.start, mapped.end, page_bytes()).ok()

@@ -1,7 +1,9 @@
-//! Runs a program and takes its picture at the moment asked for. Only the first process is followed, with all its threads.
+//! Runs a program and takes its picture at the moment asked for. Only the first process is
+//! followed, with all its threads.
 //!
-//! At an exit each thread stops once more while all memory is still mapped (`PTRACE_EVENT_EXIT`, ptrace(2)). The picture is that of the
-//! last thread to do so: which of them calls exit does not matter then, and the others have told where their stacks were.
+//! At an exit each thread stops once more while all memory is still mapped (`PTRACE_EVENT_EXIT`,
+//! ptrace(2)). The picture is that of the last thread to do so: which of them calls exit does not
+//! matter then, and the others have told where their stacks were.
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
@@ -22,8 +24,9 @@ use crate::ptrace::freeze::PATIENCE;
 /// What a program that was asked to end is given before it is killed.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Runs the program to its end and takes its picture on the way; `look` sees the pictures in between. When the user asks for the end,
-/// the picture is taken at once, and the program is asked to end by the same signal, and killed if it does not.
+/// Runs the program to its end and takes its picture on the way; `look` sees the pictures in
+/// between. When the user asks for the end, the picture is taken at once, and the program is asked
+/// to end by the same signal, and killed if it does not.
 ///
 /// # Errors
 /// [`Failure`] says why there is no picture.
@@ -36,7 +39,8 @@ pub fn run(
     let bell = Bell::new().map_err(Failure::Start)?;
     ptrace::seize(waiting.pid(), TraceOptions::LIFE).map_err(Failure::Trace)?;
     let started = waiting.go().map_err(|errno| match errno {
-        // personality(2) is refused with EPERM, and execve(2) of a traced program that wants privilege may be as well.
+        // personality(2) is refused with EPERM, and execve(2) of a traced program that wants
+        // privilege may be as well.
         Errno::NOT_PERMITTED if request.setup.addresses != sys::launch::Addresses::Inherited => {
             Failure::Addresses(errno)
         }
@@ -137,7 +141,8 @@ impl Tracer<'_> {
             Stop::Born(_) | Stop::Interrupted | Stop::Picked | Stop::Call => Onward::With(0),
         };
         match &mut self.freeze {
-            // It is not held at its end: another may wait for that, to become another program (execve(2)).
+            // It is not held at its end: another may wait for that, to become another program
+            // (execve(2)).
             Some(_) if stop == Stop::Exit => {
                 go_on(tid, onward);
                 self.thaw_if_all_stand();
@@ -171,7 +176,8 @@ impl Tracer<'_> {
         let standing = picture::standing(self.pid, tid);
         let is_last = threads.iter().all(|other| *other == tid || self.leaving.contains_key(other));
         // A thread that ends by itself gives its stack back.
-        let by_itself = standing.and_then(|standing| standing.syscall) == Some(sys::ptrace::EXIT_OF_ONE);
+        let by_itself =
+            standing.and_then(|standing| standing.syscall) == Some(sys::ptrace::EXIT_OF_ONE);
         let pointer = standing.map(|standing| standing.stack_pointer);
         self.leaving.insert(tid, pointer.filter(|_| !by_itself && tid != self.pid));
         if is_last && !(self.asked && self.taken.is_some()) && self.since_exec.is_some() {
@@ -191,13 +197,15 @@ impl Tracer<'_> {
     /// Stops all threads for a picture.
     fn freeze(&mut self, moment: TakenAt) {
         self.asked = true;
-        self.freeze = Some(Freeze { moment, until: Instant::now() + PATIENCE, held: BTreeMap::new() });
+        self.freeze =
+            Some(Freeze { moment, until: Instant::now() + PATIENCE, held: BTreeMap::new() });
         for tid in threads_of(self.pid).unwrap_or_default() {
             let _ = ptrace::interrupt(tid); // gone by now, or at its exit: it will be seen
         }
     }
 
-    /// Takes the picture once every thread has stopped or is at its end, or has been waited for long enough, and lets all go on.
+    /// Takes the picture once every thread has stopped or is at its end, or has been waited for
+    /// long enough, and lets all go on.
     fn thaw_if_all_stand(&mut self) {
         let Some(freeze) = &self.freeze else { return };
         let stands = |tid: &u32| freeze.held.contains_key(tid) || self.leaving.contains_key(tid);
@@ -206,7 +214,8 @@ impl Tracer<'_> {
             return;
         }
         let Some(Freeze { moment, held, .. }) = self.freeze.take() else { return };
-        let through = if held.contains_key(&self.pid) { Some(self.pid) } else { held.keys().next().copied() };
+        let through =
+            if held.contains_key(&self.pid) { Some(self.pid) } else { held.keys().next().copied() };
         self.take(through.unwrap_or(self.pid), moment);
         for (tid, onward) in held {
             go_on(tid, onward);
@@ -255,7 +264,9 @@ impl Tracer<'_> {
         };
         let thaw = self.freeze.as_ref().map(|freeze| freeze.until);
         let next = [timer, thaw, self.next_look, self.kill_at].into_iter().flatten().min();
-        let left = next.map(|next| next.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)));
+        let left = next.map(|next| {
+            next.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
+        });
         // Once it has spoken, it would speak for ever.
         let ended = interrupt.received().is_some().then_some(bell.as_fd());
         sys::interrupt::wait_for_either(bell.as_fd(), ended.unwrap_or(interrupt.as_fd()), left);

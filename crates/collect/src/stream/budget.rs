@@ -2,8 +2,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Bytes that sources have delivered and the consumer has not received. Beyond the bound a source counts what it loses: the program that is
-/// observed never waits for a consumer, and memory has an end.
+/// Bytes that sources have delivered and the consumer has not received. Beyond the bound a source
+/// counts what it loses: the program that is observed never waits for a consumer, and memory has an
+/// end.
 #[derive(Debug)]
 pub(crate) struct Budget {
     waiting_bytes: AtomicUsize,

@@ -1,4 +1,5 @@
-//! How the threads of a collection hear of each other: one reads rings, one traces, one receives what they have.
+//! How the threads of a collection hear of each other: one reads rings, one traces, one receives
+//! what they have.
 
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
@@ -49,7 +50,8 @@ impl Control {
         })
     }
 
-    /// Adds what the tracer has seen. A program that cannot be let go is traced on when nobody takes anything any more.
+    /// Adds what the tracer has seen. A program that cannot be let go is traced on when nobody
+    /// takes anything any more.
     pub(crate) fn add(&self, event: RawEvent) {
         if !self.is_stopping() {
             self.outbox.push(event, &self.budget);

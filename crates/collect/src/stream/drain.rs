@@ -1,5 +1,5 @@
-//! The thread that empties the rings. It does nothing else, so that it is there when one fills: records are copied, and
-//! given a meaning by whoever receives them.
+//! The thread that empties the rings. It does nothing else, so that it is there when one fills:
+//! records are copied, and given a meaning by whoever receives them.
 
 use std::io;
 use std::sync::Arc;
@@ -44,7 +44,8 @@ impl Round {
     }
 }
 
-/// Empties `rings` until no thread is left that could fill them and the tracer has seen its last, or until it is stopped.
+/// Empties `rings` until no thread is left that could fill them and the tracer has seen its last,
+/// or until it is stopped.
 ///
 /// # Errors
 /// When no thread can be started.
@@ -57,7 +58,8 @@ pub(crate) fn start(
         let mut drain = Drain { rings, shared, rounds, hung: false, rings_read_ns: 0 };
         while !drain.is_over() {
             drain.sleep();
-            // Beyond the bound the rings fill, and the kernel and the outbox count what finds no room.
+            // Beyond the bound the rings fill, and the kernel and the outbox count what finds no
+            // room.
             if !drain.shared.budget.is_full() {
                 drain.round();
             }
@@ -104,8 +106,9 @@ impl Drain {
 
     /// Reads all sources once.
     ///
-    /// What was written before the last reading began was in its ring when this one came to it, so nothing older can still come, except
-    /// from a processor that was interrupted between stamping a record and publishing it.
+    /// What was written before the last reading began was in its ring when this one came to it, so
+    /// nothing older can still come, except from a processor that was interrupted between stamping
+    /// a record and publishing it.
     fn round(&mut self) {
         let began_ns = monotonic_ns();
         let (mut records, mut ring_bytes) = (Vec::new(), Vec::new());
@@ -115,8 +118,16 @@ impl Drain {
         }
         let (traced, tracer_watermark_ns) = self.shared.outbox.take();
         self.shared.budget.add(ROUND_BYTES + records.len());
-        let round = Round { began_ns, records, ring_bytes, rings_watermark_ns, traced, tracer_watermark_ns };
-        // A receiver that is gone wants nothing more; the rings are emptied all the same, until the program ends.
+        let round = Round {
+            began_ns,
+            records,
+            ring_bytes,
+            rings_watermark_ns,
+            traced,
+            tracer_watermark_ns,
+        };
+        // A receiver that is gone wants nothing more; the rings are emptied all the same, until the
+        // program ends.
         if let Err(SendError(round)) = self.rounds.send(round) {
             self.shared.budget.remove(round.bytes());
         }

@@ -7,8 +7,8 @@ use events::{Event, EventKind, Fault, Life, Span, Syscall, Thread};
 
 use crate::stream::raw::{RawEvent, RawKind};
 
-/// How long events wait for an earlier one that is not complete. Longer than nearly any fault takes, a read from a disk included; short
-/// enough for whoever watches.
+/// How long events wait for an earlier one that is not complete. Longer than nearly any fault
+/// takes, a read from a disk included; short enough for whoever watches.
 const PATIENCE_NS: u64 = 100_000_000;
 
 /// Pairs beginnings with ends, thread by thread.
@@ -74,7 +74,10 @@ impl Open {
     fn span(&self, end_ns: u64, away_ns: u64) -> Span {
         let latency_ns = self.began_ns.map(|began| end_ns.saturating_sub(began));
         let on_cpu_ns = latency_ns.map(|latency| latency.saturating_sub(away_ns - self.away_ns));
-        Span { latency_ns: latency_ns.and_then(NonZeroU64::new), on_cpu_ns: on_cpu_ns.and_then(NonZeroU64::new) }
+        Span {
+            latency_ns: latency_ns.and_then(NonZeroU64::new),
+            on_cpu_ns: on_cpu_ns.and_then(NonZeroU64::new),
+        }
     }
 }
 
@@ -86,7 +89,14 @@ impl Pairing {
             RawKind::FaultBegins { address, ip, in_kernel } => {
                 self.counts.faults += 1;
                 self.close_fault(thread, each);
-                let fault = Fault { address, ip, span: Span::default(), page_bytes: None, major: false, in_kernel };
+                let fault = Fault {
+                    address,
+                    ip,
+                    span: Span::default(),
+                    page_bytes: None,
+                    major: false,
+                    in_kernel,
+                };
                 let open = self.open(raw, EventKind::Fault(fault), false);
                 self.threads.entry(thread.tid).or_default().fault = Some(open);
             }
@@ -99,7 +109,9 @@ impl Pairing {
             }
             RawKind::CallEnds { result } => self.end_call(thread, time_ns, result, each),
             RawKind::SwitchIn => self.threads.entry(thread.tid).or_default().switch_in(time_ns),
-            RawKind::SwitchOut => self.threads.entry(thread.tid).or_default().left_ns = Some(time_ns),
+            RawKind::SwitchOut => {
+                self.threads.entry(thread.tid).or_default().left_ns = Some(time_ns);
+            }
             RawKind::Mapping(mapping) => self.whole(raw, EventKind::Mapping(mapping)),
             RawKind::Lost(lost) => {
                 self.counts.lost += lost.records;
@@ -178,12 +190,19 @@ impl Pairing {
     }
 
     /// What began as `open` is complete; `change` says what it has become.
-    fn complete(&mut self, open: Open, each: &mut impl FnMut(Event), change: impl FnOnce(&mut EventKind)) {
+    fn complete(
+        &mut self,
+        open: Open,
+        each: &mut impl FnMut(Event),
+        change: impl FnOnce(&mut EventKind),
+    ) {
         if let Some(mut event) = self.overdue.remove(&open.number) {
             change(&mut event.kind);
             self.give(event, each);
-        } else if let Some(slot) =
-            open.number.checked_sub(self.first).and_then(|at| self.queue.get_mut(usize::try_from(at).ok()?))
+        } else if let Some(slot) = open
+            .number
+            .checked_sub(self.first)
+            .and_then(|at| self.queue.get_mut(usize::try_from(at).ok()?))
         {
             change(&mut slot.event.kind);
             slot.complete = true;
@@ -205,7 +224,10 @@ impl Pairing {
     }
 
     fn end_fault(&mut self, raw: RawEvent, each: &mut impl FnMut(Event)) {
-        let RawEvent { time_ns, thread, kind: RawKind::FaultEnds { major, page_bytes } } = raw else { return };
+        let RawEvent { time_ns, thread, kind: RawKind::FaultEnds { major, page_bytes } } = raw
+        else {
+            return;
+        };
         let Some(state) = self.threads.get_mut(&thread.tid) else { return };
         let Some(open) = state.fault.take() else { return };
         let taken = open.span(time_ns, state.away_ns);
@@ -216,7 +238,13 @@ impl Pairing {
         });
     }
 
-    fn end_call(&mut self, thread: Thread, time_ns: u64, returned: i64, each: &mut impl FnMut(Event)) {
+    fn end_call(
+        &mut self,
+        thread: Thread,
+        time_ns: u64,
+        returned: i64,
+        each: &mut impl FnMut(Event),
+    ) {
         let Some(state) = self.threads.get_mut(&thread.tid) else { return };
         let Some(open) = state.call.take() else { return };
         let end = if open.by_ptrace { state.left_ns } else { Some(time_ns) };
@@ -235,7 +263,9 @@ impl State {
         if let Some(left) = self.left_ns.take() {
             self.away_ns += time_ns.saturating_sub(left);
         }
-        if let Some(call) = self.call.as_mut().filter(|call| call.by_ptrace && call.began_ns.is_none()) {
+        if let Some(call) =
+            self.call.as_mut().filter(|call| call.by_ptrace && call.began_ns.is_none())
+        {
             (call.began_ns, call.away_ns) = (Some(time_ns), self.away_ns);
         }
     }

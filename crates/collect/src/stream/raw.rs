@@ -5,7 +5,10 @@ use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use events::{BuildId, Call, Definition, Device, Interner, Life, Lost, Mapping, MappingReport, ModuleId, Name, Thread};
+use events::{
+    BuildId, Call, Definition, Device, Interner, Life, Lost, Mapping, MappingReport, ModuleId,
+    Name, Thread,
+};
 use sys::elf::build_id_of_file;
 use sys::perf::record::{Record, RecordKind, RecordTask};
 
@@ -31,14 +34,16 @@ pub(crate) enum RawKind {
         major: bool,
         page_bytes: Option<NonZeroU64>,
     },
-    /// With `by_ptrace` the thread was stopped, and is about to go on; it is on its way when it comes to a processor.
+    /// With `by_ptrace` the thread was stopped, and is about to go on; it is on its way when it
+    /// comes to a processor.
     CallBegins {
         call: Call,
         text: Name,
         arguments: [u64; 6],
         by_ptrace: bool,
     },
-    /// After `by_ptrace`, the thread has been stopped again: the call had ended when it left its processor.
+    /// After `by_ptrace`, the thread has been stopped again: the call had ended when it left its
+    /// processor.
     CallEnds {
         result: i64,
     },
@@ -54,7 +59,8 @@ pub(crate) enum RawKind {
 /// Reads the text at an address of a process, if it is still there.
 pub(crate) type ReadText<'a> = &'a dyn Fn(u32, u64) -> Option<Vec<u8>>;
 
-/// What the kernel's records say, as raw events. `None`: nothing that matters (a call that is not about memory, a thread that renamed itself).
+/// What the kernel's records say, as raw events. `None`: nothing that matters (a call that is not
+/// about memory, a thread that renamed itself).
 pub(crate) fn raw(
     record: Record<'_>,
     numbers: &[(u32, Call)],
@@ -62,12 +68,15 @@ pub(crate) fn raw(
     read_text: ReadText<'_>,
 ) -> Option<RawEvent> {
     let kind = match record.kind {
-        RecordKind::FaultBegins { address, ip, in_kernel } => RawKind::FaultBegins { address, ip, in_kernel },
+        RecordKind::FaultBegins { address, ip, in_kernel } => {
+            RawKind::FaultBegins { address, ip, in_kernel }
+        }
         RecordKind::FaultEnds { major, page_bytes } => RawKind::FaultEnds { major, page_bytes },
         RecordKind::CallBegins { compat32: true, .. } => RawKind::Compat32,
         RecordKind::CallBegins { number, arguments, .. } => {
             let call = calls::call(numbers, number)?;
-            let text = call.text_argument().and_then(|at| read_text(record.task.pid, arguments[at]));
+            let text =
+                call.text_argument().and_then(|at| read_text(record.task.pid, arguments[at]));
             RawKind::CallBegins {
                 call,
                 text: text.map_or(Name::NONE, |text| interner.text(&text)),
@@ -83,11 +92,24 @@ pub(crate) fn raw(
         RecordKind::SwitchOut { .. } => RawKind::SwitchOut,
         RecordKind::Fork { by } => RawKind::Life(Life::Started { by: thread(by) }),
         RecordKind::Exit => RawKind::Life(Life::Ended { ending: events::Ending::Unknown }),
-        RecordKind::Comm { by_exec: true, name } => RawKind::Life(Life::Executed { name: interner.text(name) }),
+        RecordKind::Comm { by_exec: true, name } => {
+            RawKind::Life(Life::Executed { name: interner.text(name) })
+        }
         RecordKind::Comm { by_exec: false, .. } => return None,
-        RecordKind::Mapped { start, len_bytes, offset_bytes, device, inode, generation, protection, shared, name } => {
+        RecordKind::Mapped {
+            start,
+            len_bytes,
+            offset_bytes,
+            device,
+            inode,
+            generation,
+            protection,
+            shared,
+            name,
+        } => {
             let name = &*String::from_utf8_lossy(name);
-            let (end, device) = (start.saturating_add(len_bytes), Device { major: device.0, minor: device.1 });
+            let (end, device) =
+                (start.saturating_add(len_bytes), Device { major: device.0, minor: device.1 });
             RawKind::Mapping(interner.mapping(&MappingReport {
                 start,
                 end,
@@ -112,7 +134,8 @@ fn thread(task: RecordTask) -> Thread {
 /// `PROT_EXEC` of `<asm-generic/mman-common.h>`.
 const EXECUTABLE: u32 = 4;
 
-/// The interner, for the tracer and the consumer. Its lock is held while one text is looked up, never while anything is written.
+/// The interner, for the tracer and the consumer. Its lock is held while one text is looked up,
+/// never while anything is written.
 #[derive(Debug, Default)]
 pub(crate) struct SharedInterner {
     interner: Mutex<Interner>,
@@ -125,17 +148,21 @@ impl SharedInterner {
         self.interner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The number of a text. Paths and programs may have any bytes: those that are no UTF-8 are replaced.
+    /// The number of a text. Paths and programs may have any bytes: those that are no UTF-8 are
+    /// replaced.
     pub(crate) fn text(&self, bytes: &[u8]) -> Name {
         self.lock().text(&String::from_utf8_lossy(bytes))
     }
 
-    /// A mapping, with numbers for its texts. The build id of a file is read when code of it is mapped first: libraries and programs, not
-    /// data, whose first page a program may not have read.
+    /// A mapping, with numbers for its texts. The build id of a file is read when code of it is
+    /// mapped first: libraries and programs, not data, whose first page a program may not have
+    /// read.
     pub(crate) fn mapping(&self, report: &MappingReport<'_>) -> Mapping {
         let mapping = report.intern(&mut self.lock());
         let is_code = report.protection & EXECUTABLE != 0 && mapping.module != ModuleId::NONE;
-        if is_code && self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(mapping.module) {
+        if is_code
+            && self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(mapping.module)
+        {
             // No lock is held while the file is read.
             let id = build_id_of_file(Path::new(report.name), report.inode);
             if let Some(id) = id.and_then(|id| BuildId::new(&id)) {

@@ -11,7 +11,9 @@ const ENOSYS: Errno = Errno(38);
 
 #[test]
 fn what_may_be_seen() {
-    let perf = |machine, change, state, words: &[&str]| case(machine, "perf-refused", change, state, words);
+    let perf = |machine, change, state, words: &[&str]| {
+        case(machine, "perf-refused", change, state, words);
+    };
     let refuse = |f: &mut Facts, level: Option<i32>, errno: Errno| {
         f.access.perf_event_paranoid = level;
         (f.access.user_faults, f.access.kernel_faults) = (Some(Err(errno)), Some(Err(errno)));
@@ -22,10 +24,18 @@ fn what_may_be_seen() {
         refuse(&mut facts, Some(level), EACCES);
         let check = check(&facts, "perf-refused");
         assert_eq!(check.state, Blocked);
-        assert!(check.found.contains(&format!("level {level} (ordinary users: nothing")), "{}", check.found);
-        assert!(check.found.contains("EACCES") && check.fix.unwrap().contains("perf_event_paranoid=2"));
+        assert!(
+            check.found.contains(&format!("level {level} (ordinary users: nothing")),
+            "{}",
+            check.found
+        );
+        assert!(
+            check.found.contains("EACCES") && check.fix.unwrap().contains("perf_event_paranoid=2")
+        );
     }
-    for (level, words) in [(-1, "everything"), (0, "raw tracepoints"), (1, "their processes"), (2, "in user mode")] {
+    for (level, words) in
+        [(-1, "everything"), (0, "raw tracepoints"), (1, "their processes"), (2, "in user mode")]
+    {
         let mut facts = ideal();
         at(&mut facts, level);
         let check = check(&facts, "perf-refused");
@@ -37,7 +47,12 @@ fn what_may_be_seen() {
         Blocked,
         &["level 2", "EACCES", "--cap-add PERFMON"],
     );
-    perf("no perf", |f| f.access.user_faults = Some(Err(ENOSYS)), Blocked, &["ENOSYS", "CONFIG_PERF_EVENTS"]);
+    perf(
+        "no perf",
+        |f| f.access.user_faults = Some(Err(ENOSYS)),
+        Blocked,
+        &["ENOSYS", "CONFIG_PERF_EVENTS"],
+    );
     perf(
         "ordinary user",
         |f| (f.access.perf_event_paranoid, f.access.kernel_faults) = (Some(2), Some(Err(EACCES))),
@@ -49,8 +64,14 @@ fn what_may_be_seen() {
 
 #[test]
 fn what_tells_of_syscalls() {
-    let tracefs = |machine, change, state, words: &[&str]| case(machine, "tracefs", change, state, words);
-    tracefs("closed", |f| f.access.tracefs.readable = false, Warn, &["not readable for this user", "remount,mode=755"]);
+    let tracefs =
+        |machine, change, state, words: &[&str]| case(machine, "tracefs", change, state, words);
+    tracefs(
+        "closed",
+        |f| f.access.tracefs.readable = false,
+        Warn,
+        &["not readable for this user", "remount,mode=755"],
+    );
     tracefs(
         "unmounted, for root",
         |f| (f.access.tracefs.mounted, f.own.capabilities) = (None, Some(u64::MAX)),
@@ -70,7 +91,8 @@ fn what_tells_of_syscalls() {
         &["no tracefs"],
     );
 
-    let seccomp = |machine, change, state, words: &[&str]| case(machine, "seccomp", change, state, words);
+    let seccomp =
+        |machine, change, state, words: &[&str]| case(machine, "seccomp", change, state, words);
     seccomp("filter", |f| f.own.seccomp = Some(2), Fine, &["lets perf_event_open through"]);
     seccomp(
         "filter that refuses",
@@ -82,9 +104,16 @@ fn what_tells_of_syscalls() {
         &["hints at docker", "seccomp=unconfined"],
     );
 
-    let ptrace = |machine, change, state, words: &[&str]| case(machine, "ptrace-scope", change, state, words);
+    let ptrace = |machine, change, state, words: &[&str]| {
+        case(machine, "ptrace-scope", change, state, words);
+    };
     ptrace("no Yama", |f| f.access.ptrace_scope = None, Fine, &["no Yama"]);
-    ptrace("children", |f| f.access.ptrace_scope = Some(1), Fine, &["that they started", "runs already is refused"]);
+    ptrace(
+        "children",
+        |f| f.access.ptrace_scope = Some(1),
+        Fine,
+        &["that they started", "runs already is refused"],
+    );
     ptrace("privileged only", |f| f.access.ptrace_scope = Some(2), Warn, &["ptrace_scope=1"]);
     ptrace(
         "and privileged",
@@ -94,7 +123,19 @@ fn what_tells_of_syscalls() {
     );
     ptrace("nobody", |f| f.access.ptrace_scope = Some(3), Blocked, &["boots again"]);
 
-    let files = |machine, change, state, words: &[&str]| case(machine, "proc-missing", change, state, words);
-    files("no rollup", |f| f.access.proc_files.rollup = false, Warn, &["smaps_rollup", "mmap+hugepage is refused"]);
-    files("no /proc", |f| f.access.proc_files = ProcFiles::default(), Blocked, &["/proc/stat", "sudo mount -t proc"]);
+    let files = |machine, change, state, words: &[&str]| {
+        case(machine, "proc-missing", change, state, words);
+    };
+    files(
+        "no rollup",
+        |f| f.access.proc_files.rollup = false,
+        Warn,
+        &["smaps_rollup", "mmap+hugepage is refused"],
+    );
+    files(
+        "no /proc",
+        |f| f.access.proc_files = ProcFiles::default(),
+        Blocked,
+        &["/proc/stat", "sudo mount -t proc"],
+    );
 }

@@ -43,8 +43,14 @@ fn ids_are_stable() {
 
 #[test]
 fn every_check_is_in_the_documentation() {
-    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/doctor.md")).unwrap();
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/doctor.md"))
+            .unwrap();
     for check in examine(&ideal()) {
-        assert!(page.contains(&format!("| `{}` |", check.id)), "docs/doctor.md has no row for {}", check.id);
+        assert!(
+            page.contains(&format!("| `{}` |", check.id)),
+            "docs/doctor.md has no row for {}",
+            check.id
+        );
     }
 }

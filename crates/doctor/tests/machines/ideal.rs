@@ -5,8 +5,8 @@ use std::time::Duration;
 use doctor::examine;
 use results::doctor::{Check, State};
 use sys::facts::{
-    AccessFacts, Activity, Boost, Facts, Groups, Host, HugePageFacts, MemoryFacts, Own, PageSize, ProcFiles,
-    Processors, TracefsFacts,
+    AccessFacts, Activity, Boost, Facts, Groups, Host, HugePageFacts, MemoryFacts, Own, PageSize,
+    ProcFiles, Processors, TracefsFacts,
 };
 
 pub(crate) const MIB: u64 = 1 << 20;
@@ -14,10 +14,16 @@ pub(crate) const GIB: u64 = 1 << 30;
 
 #[expect(clippy::unnecessary_wraps, reason = "as the fact is declared")]
 pub(crate) fn sizes(modes: &[(u64, &str)]) -> Option<Vec<PageSize>> {
-    Some(modes.iter().map(|&(kib, mode)| PageSize { bytes: kib << 10, mode: mode.to_owned() }).collect())
+    Some(
+        modes
+            .iter()
+            .map(|&(kib, mode)| PageSize { bytes: kib << 10, mode: mode.to_owned() })
+            .collect(),
+    )
 }
 
-/// A quiet machine of metal that is set up for measuring, as seen by an ordinary user who may see everything.
+/// A quiet machine of metal that is set up for measuring, as seen by an ordinary user who may see
+/// everything.
 pub(crate) fn ideal() -> Facts {
     Facts {
         pages: HugePageFacts {
@@ -55,7 +61,12 @@ pub(crate) fn ideal() -> Facts {
             clocksource: Some("tsc".to_owned()),
             clock_read_ns: Some(20.0),
         },
-        host: Host { virtualized: Some(false), hypervisor: None, free_page_reporting: Some(false), container: None },
+        host: Host {
+            virtualized: Some(false),
+            hypervisor: None,
+            free_page_reporting: Some(false),
+            container: None,
+        },
         activity: Activity {
             window: Duration::from_millis(200),
             others_cpu: Some(Duration::ZERO),
@@ -68,7 +79,11 @@ pub(crate) fn ideal() -> Facts {
             perf_event_mlock_kib: Some(516),
             user_faults: Some(Ok(())),
             kernel_faults: Some(Ok(())),
-            tracefs: TracefsFacts { known: Some(true), mounted: Some("/sys/kernel/tracing".into()), readable: true },
+            tracefs: TracefsFacts {
+                known: Some(true),
+                mounted: Some("/sys/kernel/tracing".into()),
+                readable: true,
+            },
             ptrace_scope: Some(0),
             proc_files: ProcFiles { rollup: true, schedstat: true, stat: true },
         },
@@ -88,7 +103,10 @@ pub(crate) fn ideal() -> Facts {
 }
 
 pub(crate) fn check(facts: &Facts, id: &str) -> Check {
-    examine(facts).into_iter().find(|check| check.id == id).unwrap_or_else(|| panic!("no check {id}"))
+    examine(facts)
+        .into_iter()
+        .find(|check| check.id == id)
+        .unwrap_or_else(|| panic!("no check {id}"))
 }
 
 /// What holds for every check on every machine.
@@ -96,15 +114,22 @@ pub(crate) fn is_sound(check: &Check, machine: &str) {
     let Check { id, state, found, effect, fix, touches } = check;
     let texts = [Some(found), effect.as_ref(), fix.as_ref()];
     for text in texts.into_iter().flatten() {
-        assert!(!text.is_empty() && text.is_ascii() && !text.contains("  "), "{machine}: {id}: {text:?}");
+        assert!(
+            !text.is_empty() && text.is_ascii() && !text.contains("  "),
+            "{machine}: {id}: {text:?}"
+        );
     }
     let (trouble, bench) = (check.is_trouble(), touches.iter().any(|verb| verb == "bench"));
-    assert!(!trouble || (effect.is_some() && fix.is_some()), "{machine}: {id} is {state:?} without effect or fix");
+    assert!(
+        !trouble || (effect.is_some() && fix.is_some()),
+        "{machine}: {id} is {state:?} without effect or fix"
+    );
     assert!(trouble || !bench, "{machine}: {id} touches bench and is {state:?}");
     assert!(!bench || effect.as_ref().unwrap().contains("bench"), "{machine}: {id}: {effect:?}");
 }
 
-/// A machine that differs from the ideal one in `change`: its check `id` is in `state` and says every one of `words`.
+/// A machine that differs from the ideal one in `change`: its check `id` is in `state` and says
+/// every one of `words`.
 pub(crate) fn case(machine: &str, id: &str, change: fn(&mut Facts), state: State, words: &[&str]) {
     let mut facts = ideal();
     change(&mut facts);

@@ -15,7 +15,12 @@ fn huge_pages() {
         Warn,
         &["without asking", "echo madvise | sudo tee"],
     );
-    thp("never", |f| f.pages.enabled = Some("never".to_owned()), Warn, &["mmap+hugepage is refused", "echo madvise"]);
+    thp(
+        "never",
+        |f| f.pages.enabled = Some("never".to_owned()),
+        Warn,
+        &["mmap+hugepage is refused", "echo madvise"],
+    );
     thp("no THP", |f| f.pages.enabled = None, Skip, &["no transparent huge pages"]);
     thp("forbidden", |f| f.own.huge_pages = Some(false), Warn, &["PR_SET_THP_DISABLE"]);
     thp(
@@ -24,8 +29,18 @@ fn huge_pages() {
         Warn,
         &["madvise, but always", "hugepages-2048kB"],
     );
-    thp("own never", |f| f.pages.sizes = sizes(&[(2048, "never")]), Warn, &["refused", "hugepages-2048kB"]);
-    thp("no merging", |f| f.pages.khugepaged_defrag = Some(false), Fine, &["every 10 s, without compaction"]);
+    thp(
+        "own never",
+        |f| f.pages.sizes = sizes(&[(2048, "never")]),
+        Warn,
+        &["refused", "hugepages-2048kB"],
+    );
+    thp(
+        "no merging",
+        |f| f.pages.khugepaged_defrag = Some(false),
+        Fine,
+        &["every 10 s, without compaction"],
+    );
 
     let mthp = |machine, change, state, words: &[&str]| case(machine, "mthp", change, state, words);
     mthp(
@@ -43,11 +58,23 @@ fn huge_pages() {
         Warn,
         &["16 KiB, 64 KiB", "hugepages-16kB/enabled (and 1 more)"],
     );
-    mthp("asked", |f| f.pages.sizes = sizes(&[(32, "inherit"), (64, "madvise")]), Fine, &["32 KiB, 64 KiB", "who ask"]);
+    mthp(
+        "asked",
+        |f| f.pages.sizes = sizes(&[(32, "inherit"), (64, "madvise")]),
+        Fine,
+        &["32 KiB, 64 KiB", "who ask"],
+    );
     mthp("old kernel", |f| f.pages.sizes = Some(Vec::new()), Skip, &["6.8"]);
 
-    let free = |machine, change, state, words: &[&str]| case(machine, "free-huge-pages", change, state, words);
-    free("broken up", |f| f.memory.free_huge_bytes = Some(90 * MIB), Warn, &["90 MiB of 12 GiB", "compact_memory"]);
+    let free = |machine, change, state, words: &[&str]| {
+        case(machine, "free-huge-pages", change, state, words);
+    };
+    free(
+        "broken up",
+        |f| f.memory.free_huge_bytes = Some(90 * MIB),
+        Warn,
+        &["90 MiB of 12 GiB", "compact_memory"],
+    );
     free(
         "and no compaction",
         |f| (f.memory.free_huge_bytes, f.pages.defrag) = (Some(0), Some("never".to_owned())),
@@ -64,13 +91,30 @@ fn swap(path: &str, used_bytes: u64) -> Option<Vec<Swap>> {
 
 #[test]
 fn promises_and_swap() {
-    let over = |machine, change, state, words: &[&str]| case(machine, "overcommit", change, state, words);
-    over("strict", |f| f.memory.overcommit_mode = Some(2), Warn, &["7 GiB of 8 GiB", "ENOMEM", "overcommit_memory=0"]);
+    let over =
+        |machine, change, state, words: &[&str]| case(machine, "overcommit", change, state, words);
+    over(
+        "strict",
+        |f| f.memory.overcommit_mode = Some(2),
+        Warn,
+        &["7 GiB of 8 GiB", "ENOMEM", "overcommit_memory=0"],
+    );
     over("generous", |f| f.memory.overcommit_mode = Some(1), Fine, &["every promise"]);
 
-    let of_swap = |machine, change, state, words: &[&str]| case(machine, "swap", change, state, words);
-    of_swap("idle", |f| f.memory.swaps = swap("/dev/sda2", 0), Fine, &["0 B of 2 GiB", "1 device", "swappiness 60"]);
-    of_swap("used", |f| f.memory.swaps = swap("/dev/sda2", GIB), Warn, &["1 GiB of 2 GiB", "sudo swapoff -a"]);
+    let of_swap =
+        |machine, change, state, words: &[&str]| case(machine, "swap", change, state, words);
+    of_swap(
+        "idle",
+        |f| f.memory.swaps = swap("/dev/sda2", 0),
+        Fine,
+        &["0 B of 2 GiB", "1 device", "swappiness 60"],
+    );
+    of_swap(
+        "used",
+        |f| f.memory.swaps = swap("/dev/sda2", GIB),
+        Warn,
+        &["1 GiB of 2 GiB", "sudo swapoff -a"],
+    );
     of_swap(
         "used, and no room to bring it back",
         |f| (f.memory.swaps, f.memory.available_bytes) = (swap("/dev/sda2", GIB), Some(GIB)),
@@ -78,10 +122,26 @@ fn promises_and_swap() {
         &["end what takes the memory"],
     );
 
-    let zswap = |machine, change, state, words: &[&str]| case(machine, "zswap", change, state, words);
-    zswap("idle", |f| (f.memory.zswap, f.memory.swaps) = (Some(true), swap("/dev/sda2", 0)), Fine, &["zswap is on"]);
-    zswap("used", |f| (f.memory.zswap, f.memory.swaps) = (Some(true), swap("/dev/sda2", 1)), Warn, &["echo N | sudo"]);
-    zswap("zram", |f| f.memory.swaps = swap("/dev/zram0", 4096), Warn, &["1 zram device", "swapoff"]);
+    let zswap =
+        |machine, change, state, words: &[&str]| case(machine, "zswap", change, state, words);
+    zswap(
+        "idle",
+        |f| (f.memory.zswap, f.memory.swaps) = (Some(true), swap("/dev/sda2", 0)),
+        Fine,
+        &["zswap is on"],
+    );
+    zswap(
+        "used",
+        |f| (f.memory.zswap, f.memory.swaps) = (Some(true), swap("/dev/sda2", 1)),
+        Warn,
+        &["echo N | sudo"],
+    );
+    zswap(
+        "zram",
+        |f| f.memory.swaps = swap("/dev/zram0", 4096),
+        Warn,
+        &["1 zram device", "swapoff"],
+    );
     zswap("disk", |f| f.memory.swaps = swap("/dev/sda2", 4096), Fine, &["no swap on zram"]);
     zswap("no zswap", |f| f.memory.zswap = None, Fine, &["not in this kernel"]);
 }
@@ -98,22 +158,38 @@ fn quota(cpus: f64, throttled: u64, file: &str) -> Option<Quota> {
 
 #[test]
 fn limits_of_groups_and_processes() {
-    let group = |machine, change, state, words: &[&str]| case(machine, "cgroup", change, state, words);
+    let group =
+        |machine, change, state, words: &[&str]| case(machine, "cgroup", change, state, words);
     group(
         "roomy",
         |f| f.groups.memory = memory(800 * MIB, "/g/memory.max"),
         Fine,
         &["800 MiB of 1 GiB", "/g/memory.max"],
     );
-    group("tight", |f| f.groups.memory = memory(100 * MIB, "/g/memory.max"), Warn, &["refused", "--size 25MiB"]);
+    group(
+        "tight",
+        |f| f.groups.memory = memory(100 * MIB, "/g/memory.max"),
+        Warn,
+        &["refused", "--size 25MiB"],
+    );
     group(
         "full",
         |f| f.groups.memory = memory(0, "/g/memory.max"),
         Warn,
         &["0 B of 1 GiB", "echo max | sudo tee /g/mem"],
     );
-    group("full v1", |f| f.groups.memory = memory(0, "/g/memory.limit_in_bytes"), Warn, &["echo -1 | sudo tee /g/mem"]);
-    group("slow", |f| f.groups.high = memory(80 * MIB, "/g/memory.high"), Warn, &["slows", "echo max | sudo tee /g"]);
+    group(
+        "full v1",
+        |f| f.groups.memory = memory(0, "/g/memory.limit_in_bytes"),
+        Warn,
+        &["echo -1 | sudo tee /g/mem"],
+    );
+    group(
+        "slow",
+        |f| f.groups.high = memory(80 * MIB, "/g/memory.high"),
+        Warn,
+        &["slows", "echo max | sudo tee /g"],
+    );
     group("no swap", |f| f.groups.swap_bytes = Some(0), Fine, &["swap: 0 B allowed"]);
     group(
         "v2 half",
@@ -121,16 +197,38 @@ fn limits_of_groups_and_processes() {
         Warn,
         &["0.50 processors", "echo max | sudo tee"],
     );
-    group("v1 half", |f| f.groups.quota = quota(0.5, 0, "/g/cpu.cfs_quota_us"), Warn, &["echo -1 | sudo tee"]);
-    group("stopped", |f| f.groups.quota = quota(2.0, 1, "/g/cpu.max"), Warn, &["stopped once", "own time"]);
+    group(
+        "v1 half",
+        |f| f.groups.quota = quota(0.5, 0, "/g/cpu.cfs_quota_us"),
+        Warn,
+        &["echo -1 | sudo tee"],
+    );
+    group(
+        "stopped",
+        |f| f.groups.quota = quota(2.0, 1, "/g/cpu.max"),
+        Warn,
+        &["stopped once", "own time"],
+    );
     group("two", |f| f.groups.quota = quota(2.0, 0, "/g/cpu.max"), Fine, &["2.00 processors"]);
     group("hidden", |f| f.groups.visible = false, Skip, &["/proc/self/cgroup"]);
 
-    let limits = |machine, change, state, words: &[&str]| case(machine, "limits", change, state, words);
-    limits("roomy", |f| f.own.address_space_bytes = Some(GIB), Fine, &["address space 1 GiB (ulimit -v)", "refused"]);
-    limits("tight", |f| f.own.data_bytes = Some(64 * MIB), Warn, &["data 64 MiB", "ulimit -d unlimited"]);
+    let limits =
+        |machine, change, state, words: &[&str]| case(machine, "limits", change, state, words);
+    limits(
+        "roomy",
+        |f| f.own.address_space_bytes = Some(GIB),
+        Fine,
+        &["address space 1 GiB (ulimit -v)", "refused"],
+    );
+    limits(
+        "tight",
+        |f| f.own.data_bytes = Some(64 * MIB),
+        Warn,
+        &["data 64 MiB", "ulimit -d unlimited"],
+    );
 
-    let memlock = |machine, change, state, words: &[&str]| case(machine, "memlock", change, state, words);
+    let memlock =
+        |machine, change, state, words: &[&str]| case(machine, "memlock", change, state, words);
     memlock("unlimited", |f| f.own.locked_bytes = None, Fine, &["unlimited"]);
     memlock(
         "tight",

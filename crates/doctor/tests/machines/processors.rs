@@ -9,18 +9,35 @@ use crate::ideal::case;
 
 #[test]
 fn processors() {
-    let governor = |machine, change, state, words: &[&str]| case(machine, "governor", change, state, words);
+    let governor =
+        |machine, change, state, words: &[&str]| case(machine, "governor", change, state, words);
     let powersave = |f: &mut Facts| f.processors.governors = Some(vec!["powersave".to_owned()]);
-    governor("powersave", powersave, Warn, &["powersave", "sudo cpupower frequency-set -g performance"]);
+    governor(
+        "powersave",
+        powersave,
+        Warn,
+        &["powersave", "sudo cpupower frequency-set -g performance"],
+    );
     governor("none", |f| f.processors.governors = None, Skip, &["does not set"]);
-    governor("guest", |f| (f.processors.governors, f.host.virtualized) = (None, Some(true)), Skip, &["host's affair"]);
-    let turbo =
-        |f: &mut Facts| f.processors.boost = Some(Boost { on: true, off_command: "echo 1 | sudo tee no_turbo" });
+    governor(
+        "guest",
+        |f| (f.processors.governors, f.host.virtualized) = (None, Some(true)),
+        Skip,
+        &["host's affair"],
+    );
+    let turbo = |f: &mut Facts| {
+        f.processors.boost = Some(Boost { on: true, off_command: "echo 1 | sudo tee no_turbo" });
+    };
     case("turbo", "boost", turbo, Warn, &["drift", "no_turbo"]);
     case("no switch", "boost", |f| f.processors.boost = None, Skip, &["no switch"]);
 
     let smt = |machine, change, state, words: &[&str]| case(machine, "smt", change, state, words);
-    smt("quiet", |f| f.processors.smt_active = Some(true), Fine, &["share a core", "one process at a time"]);
+    smt(
+        "quiet",
+        |f| f.processors.smt_active = Some(true),
+        Fine,
+        &["share a core", "one process at a time"],
+    );
     smt(
         "busy",
         |f| {
@@ -42,14 +59,23 @@ fn processors() {
     );
     numa("still", |f| f.processors.nodes = Some(4), Fine, &["4 nodes", "--cpu N"]);
 
-    let clock = |machine, change, state, words: &[&str]| case(machine, "clock", change, state, words);
+    let clock =
+        |machine, change, state, words: &[&str]| case(machine, "clock", change, state, words);
     clock(
         "hpet",
-        |f| (f.processors.clocksource, f.processors.clock_read_ns) = (Some("hpet".to_owned()), Some(1100.0)),
+        |f| {
+            (f.processors.clocksource, f.processors.clock_read_ns) =
+                (Some("hpet".to_owned()), Some(1100.0));
+        },
         Warn,
         &["hpet: a reading takes 1100 ns", "obtain", "clocksource=tsc"],
     );
-    clock("unnamed", |f| f.processors.clocksource = None, Fine, &["unknown source: a reading takes 20 ns"]);
+    clock(
+        "unnamed",
+        |f| f.processors.clocksource = None,
+        Fine,
+        &["unknown source: a reading takes 20 ns"],
+    );
 }
 
 #[test]
@@ -57,11 +83,22 @@ fn placement() {
     let aslr = |machine, change, state, words: &[&str]| case(machine, "aslr", change, state, words);
     aslr("off", |f| f.own.randomize = Some(0), Warn, &["luck", "randomize_va_space=2"]);
     aslr("half", |f| f.own.randomize = Some(1), Warn, &["heap", "randomize_va_space=2"]);
-    aslr("setarch", |f| f.own.personality = Some(0x0004_0000), Warn, &["ADDR_NO_RANDOMIZE", "setarch -R"]);
+    aslr(
+        "setarch",
+        |f| f.own.personality = Some(0x0004_0000),
+        Warn,
+        &["ADDR_NO_RANDOMIZE", "setarch -R"],
+    );
     aslr("other bits", |f| f.own.personality = Some(0x0080_0000), Fine, &["2:"]);
 
-    let affinity = |machine, change, state, words: &[&str]| case(machine, "affinity", change, state, words);
-    affinity("some", |f| f.own.allowed_cpus = vec![0, 2, 3], Fine, &["3 of 4 processors (0,2-3)", "these alone"]);
+    let affinity =
+        |machine, change, state, words: &[&str]| case(machine, "affinity", change, state, words);
+    affinity(
+        "some",
+        |f| f.own.allowed_cpus = vec![0, 2, 3],
+        Fine,
+        &["3 of 4 processors (0,2-3)", "these alone"],
+    );
     affinity(
         "one",
         |f| f.own.allowed_cpus = vec![2],
@@ -76,7 +113,8 @@ fn placement() {
     );
     affinity("hidden", |f| f.processors.online = None, Skip, &["0-3"]);
 
-    let isolation = |machine, change, state, words: &[&str]| case(machine, "isolation", change, state, words);
+    let isolation =
+        |machine, change, state, words: &[&str]| case(machine, "isolation", change, state, words);
     isolation(
         "set apart",
         |f| (f.processors.isolated, f.own.allowed_cpus) = (Some(vec![2, 3]), vec![0, 1]),
@@ -96,20 +134,68 @@ fn placement() {
 
 #[test]
 fn hosts_and_neighbours() {
-    let guest = |f: &mut Facts| (f.host.virtualized, f.host.hypervisor) = (Some(true), Some("KVM".to_owned()));
-    case("guest", "virtualization", guest, Warn, &["a guest of KVM", "no count", "none from within"]);
+    let guest = |f: &mut Facts| {
+        (f.host.virtualized, f.host.hypervisor) = (Some(true), Some("KVM".to_owned()));
+    };
+    case(
+        "guest",
+        "virtualization",
+        guest,
+        Warn,
+        &["a guest of KVM", "no count", "none from within"],
+    );
     case("arm", "virtualization", |f| f.host.virtualized = None, Skip, &["does not say"]);
     let reporting = |f: &mut Facts| f.host.free_page_reporting = Some(true);
-    case("balloon", "memory-cold", reporting, Warn, &["host's owner", "firsttouch bench --memory cold"]);
-    case("hidden", "memory-cold", |f| f.host.free_page_reporting = None, Skip, &["cannot be listed"]);
+    case(
+        "balloon",
+        "memory-cold",
+        reporting,
+        Warn,
+        &["host's owner", "firsttouch bench --memory cold"],
+    );
+    case(
+        "hidden",
+        "memory-cold",
+        |f| f.host.free_page_reporting = None,
+        Skip,
+        &["cannot be listed"],
+    );
 
-    let steal = |machine, change, state, words: &[&str]| case(machine, "steal", change, state, words);
-    steal("since boot", |f| f.activity.stolen_share_since_boot = Some(0.03), Warn, &["3 % of busy time since boot"]);
-    steal("now", |f| f.activity.stolen = Some(Duration::from_millis(40)), Warn, &["40 of 200 ms now"]);
+    let steal =
+        |machine, change, state, words: &[&str]| case(machine, "steal", change, state, words);
+    steal(
+        "since boot",
+        |f| f.activity.stolen_share_since_boot = Some(0.03),
+        Warn,
+        &["3 % of busy time since boot"],
+    );
+    steal(
+        "now",
+        |f| f.activity.stolen = Some(Duration::from_millis(40)),
+        Warn,
+        &["40 of 200 ms now"],
+    );
     // Two ticks are no evidence, although they are 10 % of the sample.
-    steal("a tick or two", |f| f.activity.stolen = Some(Duration::from_millis(20)), Fine, &["20 of 200 ms"]);
+    steal(
+        "a tick or two",
+        |f| f.activity.stolen = Some(Duration::from_millis(20)),
+        Fine,
+        &["20 of 200 ms"],
+    );
 
-    let busy = |machine, change, state, words: &[&str]| case(machine, "busy-machine", change, state, words);
-    busy("busy", |f| f.activity.others_cpu = Some(Duration::from_millis(300)), Warn, &["1.5 of 4 processors", "top"]);
-    busy("a little", |f| f.activity.others_cpu = Some(Duration::from_millis(40)), Fine, &["0.2 of 4", "load 0.10"]);
+    let busy = |machine, change, state, words: &[&str]| {
+        case(machine, "busy-machine", change, state, words);
+    };
+    busy(
+        "busy",
+        |f| f.activity.others_cpu = Some(Duration::from_millis(300)),
+        Warn,
+        &["1.5 of 4 processors", "top"],
+    );
+    busy(
+        "a little",
+        |f| f.activity.others_cpu = Some(Duration::from_millis(40)),
+        Fine,
+        &["0.2 of 4", "load 0.10"],
+    );
 }

@@ -30,19 +30,20 @@ pub(crate) struct LayoutOptions {
     /// Look at this process instead of running a program
     #[arg(short, long, value_name = "PID", value_parser = parse_pid, conflicts_with = "command")]
     pub(crate) pid: Option<u32>,
-    /// When the picture is taken: exec (just mapped, nothing has run), exit, or a time after the start, like 300ms or 2s; the
-    /// program then runs on to its end
+    /// When the picture is taken: exec (just mapped, nothing has run), exit, or a time after the
+    /// start, like 300ms or 2s; the program then runs on to its end
     #[arg(long, value_name = "WHEN", value_parser = parse_at, default_value = "exit")]
     pub(crate) at: When,
     /// Run it with or without randomised addresses, or both in turn, and show what moves
     #[arg(long, value_enum, value_name = "ASLR")]
     pub(crate) aslr: Option<Aslr>,
-    /// How often it is run, with --aslr both that often each [default: 1, with --aslr 16]. With more than one run the program
-    /// has no standard input, and its standard output goes to /dev/null
+    /// How often it is run, with --aslr both that often each [default: 1, with --aslr 16]. With
+    /// more than one run the program has no standard input, and its standard output goes to
+    /// /dev/null
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) runs: Option<u32>,
-    /// Redraw the picture ten times a second while the program runs; needs a terminal, and the program's standard output goes to
-    /// /dev/null
+    /// Redraw the picture ten times a second while the program runs; needs a terminal, and the
+    /// program's standard output goes to /dev/null
     #[arg(long, conflicts_with_all = ["aslr", "runs"])]
     pub(crate) watch: bool,
     /// Show every mapping on a terminal too; in a pipe all are shown anyway
@@ -51,7 +52,8 @@ pub(crate) struct LayoutOptions {
     /// Write the picture as SVG to a file
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
-    /// Write every run to a file, or to standard output (instead of the screen, and of the program's output) with -
+    /// Write every run to a file, or to standard output (instead of the screen, and of the
+    /// program's output) with -
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 }
@@ -71,15 +73,16 @@ fn parse_at(text: &str) -> Result<When, String> {
     match text {
         "exec" => Ok(When::Exec),
         "exit" => Ok(When::Exit),
-        _ => parse_duration(text)
-            .map(When::After)
-            .map_err(|_| "write exec, exit, or a time after the start, such as 300ms or 2s".to_owned()),
+        _ => parse_duration(text).map(When::After).map_err(|_| {
+            "write exec, exit, or a time after the start, such as 300ms or 2s".to_owned()
+        }),
     }
 }
 
 fn parse_pid(text: &str) -> Result<u32, String> {
     let number = text.parse().ok().filter(|number| *number > 0);
-    number.ok_or_else(|| "write the number of a process, such as 4121 (ps -e lists them)".to_owned())
+    number
+        .ok_or_else(|| "write the number of a process, such as 4121 (ps -e lists them)".to_owned())
 }
 
 /// A time as somebody would ask for it: `5 s`, `300 ms`.
@@ -111,6 +114,9 @@ mod tests {
             Ok(When::After(time)) => as_asked(time),
             other => panic!("{other:?}"),
         };
-        assert_eq!([said("5s"), said("300ms"), said("1h"), said("1.5s")], ["5 s", "300 ms", "3600 s", "1.5 s"]);
+        assert_eq!(
+            [said("5s"), said("300ms"), said("1h"), said("1.5s")],
+            ["5 s", "300 ms", "3600 s", "1.5 s"]
+        );
     }
 }

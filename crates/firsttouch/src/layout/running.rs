@@ -33,14 +33,18 @@ struct Album<'a> {
 
 impl<'a> Album<'a> {
     fn new(machine: &'a LayoutSettings) -> Self {
-        let layout =
-            Layout { schema: SCHEMA.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), ..Layout::default() };
+        let layout = Layout {
+            schema: SCHEMA.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ..Layout::default()
+        };
         Album { layout, machine }
     }
 
     /// Adds a picture; the first one says what the program is.
     fn add(&mut self, space: &Snapshot, at: Moment, command: &[OsString]) {
-        // What the process says, not what was asked for: a program with a set-user-ID bit is laid out at random all the same.
+        // What the process says, not what was asked for: a program with a set-user-ID bit is laid
+        // out at random all the same.
         let aslr = aslr_of(self.machine, space.fixed_addresses);
         let is_first = self.layout.runs.is_empty();
         if is_first {
@@ -62,13 +66,16 @@ impl<'a> Album<'a> {
 
     fn finish(mut self) -> Layout {
         let runs = &self.layout.runs;
-        let of = |aslr: Option<bool>| runs.iter().filter(|run| run.aslr == aslr).collect::<Vec<&LayoutRun>>();
+        let of = |aslr: Option<bool>| {
+            runs.iter().filter(|run| run.aslr == aslr).collect::<Vec<&LayoutRun>>()
+        };
         let (with, without) = (of(Some(true)), of(Some(false)));
         if with.is_empty() || without.is_empty() {
             self.layout.summary = analysis::layout::summary(&runs.iter().collect::<Vec<_>>());
         } else {
             let summaries = (analysis::layout::summary(&with), analysis::layout::summary(&without));
-            (self.layout.summary, self.layout.summary_without_aslr) = (summaries.0, Some(summaries.1));
+            (self.layout.summary, self.layout.summary_without_aslr) =
+                (summaries.0, Some(summaries.1));
         }
         let unseen = self.layout.runs.first().map_or(0, |run| run.threads_unseen);
         if unseen > 0 {
@@ -87,7 +94,8 @@ impl<'a> Album<'a> {
 }
 
 fn program(space: &Snapshot, command: &[OsString]) -> results::layout::ProgramFile {
-    let words: Vec<String> = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let words: Vec<String> =
+        command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     analysis::layout::program(space, &words)
 }
 
@@ -150,7 +158,11 @@ fn aslr_of(machine: &LayoutSettings, fixed: Option<bool>) -> Option<bool> {
 }
 
 /// The picture, or pictures, of a program.
-pub(super) fn run(options: &LayoutOptions, machine: &LayoutSettings, interrupt: Interrupt) -> anyhow::Result<Layout> {
+pub(super) fn run(
+    options: &LayoutOptions,
+    machine: &LayoutSettings,
+    interrupt: Interrupt,
+) -> anyhow::Result<Layout> {
     let program = Program::find(&options.command).map_err(Failure::Unfit)?;
     let mut album = Album::new(machine);
     if program.wants_privilege() && !sys::process::is_root() {
@@ -168,7 +180,9 @@ pub(super) fn run(options: &LayoutOptions, machine: &LayoutSettings, interrupt: 
     };
     let total = count as usize * ways.len();
     let bar = bar(total);
-    for (number, way) in ways.iter().flat_map(|way| std::iter::repeat_n(*way, count as usize)).enumerate() {
+    for (number, way) in
+        ways.iter().flat_map(|way| std::iter::repeat_n(*way, count as usize)).enumerate()
+    {
         bar.set_position(number as u64);
         let request = SnapshotRequest {
             program: &program,
@@ -231,7 +245,9 @@ fn keep(
             WaitStatus::Killed(signal) => format!("was killed by {}", sys::interrupt::name(signal)),
             WaitStatus::Exited(status) => format!("exited with status {status}"),
         };
-        return Err(anyhow!("the program {how} before its picture could be taken; try --at TIME with an earlier time"));
+        return Err(anyhow!(
+            "the program {how} before its picture could be taken; try --at TIME with an earlier time"
+        ));
     };
     let at = match (seen, options.at) {
         (TakenAt::Interrupted, _) => Moment::Interrupted,
@@ -240,7 +256,10 @@ fn keep(
         (TakenAt::AsAsked, When::After(_)) => Moment::Time,
     };
     if let (TakenAt::AtExit, When::After(time)) = (seen, options.at) {
-        album.note(format!("the program exited before {} had passed: this is how it was at its exit", as_asked(time)));
+        album.note(format!(
+            "the program exited before {} had passed: this is how it was at its exit",
+            as_asked(time)
+        ));
     }
     if let WaitStatus::Killed(signal) = outcome.ending
         && interrupt.received().is_none()
@@ -263,7 +282,9 @@ fn bar(total: usize) -> ProgressBar {
     let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(Some(total as u64), target);
     bar.set_style(
-        ProgressStyle::with_template("{bar:14} run {pos} of {len}").expect("a valid template").progress_chars("=> "),
+        ProgressStyle::with_template("{bar:14} run {pos} of {len}")
+            .expect("a valid template")
+            .progress_chars("=> "),
     );
     bar.tick();
     bar

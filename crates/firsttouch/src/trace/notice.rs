@@ -50,17 +50,19 @@ pub(super) fn sentence(notice: Notice, attached: bool) -> String {
 
 const PERF_REMEDY: &str = "Is kernel.perf_event_paranoid above 2, or is this a container? sysctl kernel.perf_event_paranoid=2, or docker run \
      --cap-add PERFMON, would allow them";
-const FILES_REMEDY: &str =
-    "Five are needed for each processor and thread: ulimit -Hn says how many there may be, and root may raise it";
+const FILES_REMEDY: &str = "Five are needed for each processor and thread: ulimit -Hn says how many there may be, and root may raise it";
 const PTRACE_REMEDY: &str = "A container forbids it (docker run --cap-add SYS_PTRACE), or Yama (sysctl kernel.yama.ptrace_scope), or another \
      tracer is there already";
 
 /// What a descendant did that could not be shown.
 pub(super) fn compat32_calls(calls: u64) -> String {
-    format!("syscalls in 32-bit mode are not shown, because their numbers have another meaning: {calls}")
+    format!(
+        "syscalls in 32-bit mode are not shown, because their numbers have another meaning: {calls}"
+    )
 }
 
-/// The program has ended, what it left behind cannot go on alone, and the user wants the end, perhaps not for the first time.
+/// The program has ended, what it left behind cannot go on alone, and the user wants the end,
+/// perhaps not for the first time.
 pub(super) fn passed_on(signal: i32, warned: &mut bool) -> String {
     if std::mem::replace(warned, true) {
         return "the processes that the program left behind were killed".to_owned();
@@ -84,14 +86,17 @@ pub(super) fn misattributed(records: u64) -> String {
 pub(crate) fn refusal(error: Error) -> String {
     match error {
         Error::Start(Errno::NO_EXEC) => {
-            "not executable: neither a program for this machine nor a script that begins with #!".to_owned()
+            "not executable: neither a program for this machine nor a script that begins with #!"
+                .to_owned()
         }
         Error::Start(errno) => format!("cannot be started: {errno}"),
         Error::Gone(pid) => format!("there is no process {pid}, or it has ended"),
         Error::Thread { tid, pid } => {
             format!("{tid} is a thread of process {pid}: -p {pid} traces it, with all its threads")
         }
-        Error::Kernel(pid) => format!("process {pid} has no memory of its own: it is a thread of the kernel's"),
+        Error::Kernel(pid) => {
+            format!("process {pid} has no memory of its own: it is a thread of the kernel's")
+        }
         Error::Forbidden(pid, errno) if sys::process::is_root() => format!(
             "process {pid} may not be traced ({errno}): another program traces it, or a container or a security module forbids it"
         ),
@@ -106,9 +111,13 @@ pub(crate) fn refusal(error: Error) -> String {
             format!("nothing can be traced: too few files may be open. {FILES_REMEDY}")
         }
         Error::Tracepoints(errno) => {
-            format!("tracepoints are refused ({errno}): they need root; --syscalls ptrace does without them")
+            format!(
+                "tracepoints are refused ({errno}): they need root; --syscalls ptrace does without them"
+            )
         }
-        Error::Nothing(errno) => format!("nothing can be traced ({errno}). {PERF_REMEDY}. {PTRACE_REMEDY}"),
+        Error::Nothing(errno) => {
+            format!("nothing can be traced ({errno}). {PERF_REMEDY}. {PTRACE_REMEDY}")
+        }
         Error::Resources(errno) => format!("no more threads or descriptors to trace with: {errno}"),
     }
 }

@@ -51,7 +51,11 @@ impl Outputs {
             bursts: FaultBursts::new(options.faults.into(), sys::limits::page_bytes()),
             tally: options.count.then(Tally::default),
             view: report::View {
-                width: if options.output.is_none() { crate::stream::width_of_errors() } else { None },
+                width: if options.output.is_none() {
+                    crate::stream::width_of_errors()
+                } else {
+                    None
+                },
                 verbose: shown.verbose,
             },
         });
@@ -84,7 +88,10 @@ impl Outputs {
 
     /// Writes what is ready.
     pub(super) fn flush(&mut self) {
-        self.json.iter_mut().chain(self.screen.iter_mut().map(|screen| &mut screen.stream)).for_each(Stream::flush);
+        self.json
+            .iter_mut()
+            .chain(self.screen.iter_mut().map(|screen| &mut screen.stream))
+            .for_each(Stream::flush);
     }
 
     /// The end: what is still open, the table, and what was missed.
@@ -103,7 +110,9 @@ impl Outputs {
             if interrupted && view.width.is_some() {
                 stream.add(|text| text.push('\n'));
             }
-            stream.add(|text| if plain { *text += &strip_str(&end).to_string() } else { *text += &end });
+            stream.add(
+                |text| if plain { *text += &strip_str(&end).to_string() } else { *text += &end },
+            );
         }
         self.flush();
     }
@@ -116,27 +125,41 @@ impl Outputs {
 
     /// What could not be written, and why. A reader that has seen enough is no failure.
     pub(super) fn take_error(&mut self) -> Option<anyhow::Error> {
-        let mut streams = self.json.iter_mut().chain(self.screen.iter_mut().map(|screen| &mut screen.stream));
+        let mut streams =
+            self.json.iter_mut().chain(self.screen.iter_mut().map(|screen| &mut screen.stream));
         streams.find_map(Stream::take_error)
     }
 }
 
-/// Two outputs may not be one file, under whatever names: each would spoil the other. Devices take both.
+/// Two outputs may not be one file, under whatever names: each would spoil the other. Devices take
+/// both.
 fn differ(one: &Path, other: &Path) -> anyhow::Result<()> {
     let place = |path: &Path| -> anyhow::Result<_> {
         let metadata = if path == Path::new("-") {
-            io::stdout().as_fd().try_clone_to_owned().map(File::from).and_then(|output| output.metadata())
+            io::stdout()
+                .as_fd()
+                .try_clone_to_owned()
+                .map(File::from)
+                .and_then(|output| output.metadata())
         } else {
             // What is there is not opened: a pipe would end for its reader when it is closed again.
-            std::fs::metadata(path)
-                .or_else(|_| File::options().append(true).create(true).open(path).and_then(|file| file.metadata()))
+            std::fs::metadata(path).or_else(|_| {
+                File::options()
+                    .append(true)
+                    .create(true)
+                    .open(path)
+                    .and_then(|file| file.metadata())
+            })
         };
         let metadata = metadata.with_context(|| format!("cannot write {}", path.display()))?;
         Ok((metadata.is_file(), metadata.dev(), metadata.ino()))
     };
     let (one, other) = (place(one)?, place(other)?);
     if one == other && one.0 {
-        return Err(crate::options::Usage("-o and --json name the same file: give each its own".into()).into());
+        return Err(crate::options::Usage(
+            "-o and --json name the same file: give each its own".into(),
+        )
+        .into());
     }
     Ok(())
 }
@@ -155,7 +178,8 @@ impl Stream {
         if path == Path::new("-") {
             return Ok(Stream::new(Box::new(io::stdout()), "standard output".to_owned()));
         }
-        let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+        let file =
+            File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Stream::new(Box::new(file), path.display().to_string()))
     }
 

@@ -48,15 +48,37 @@ fn numbers() {
 #[test]
 fn an_arm_asked_for_by_name_that_cannot_be_had() {
     check(&["bench", "--arm", "mmap+hugepage", "--size", "4KiB"], 1, &["mmap+hugepage", "2 MiB"]);
-    let both = run(&["bench", "--arm", "mmap+hugepage", "--arm", "malloc", "--size", "4KiB", "--blocks", "1"]);
+    let both = run(&[
+        "bench",
+        "--arm",
+        "mmap+hugepage",
+        "--arm",
+        "malloc",
+        "--size",
+        "4KiB",
+        "--blocks",
+        "1",
+    ]);
     assert_eq!(both.status.code(), Some(1), "it was asked for by name");
-    assert!(text(&both.stdout).contains("refused mmap+hugepage"), "but the rest ran: {}", text(&both.stdout));
+    assert!(
+        text(&both.stdout).contains("refused mmap+hugepage"),
+        "but the rest ran: {}",
+        text(&both.stdout)
+    );
 }
 
 #[test]
 fn files_to_write() {
-    check(&["bench", "--size", "1MiB", "--json", "/nonexistent/x.json"], 1, &["/nonexistent/x.json", "No such file"]);
-    check(&["doctor", "--json", "/nonexistent/x.json"], 1, &["/nonexistent/x.json", "No such file"]);
+    check(
+        &["bench", "--size", "1MiB", "--json", "/nonexistent/x.json"],
+        1,
+        &["/nonexistent/x.json", "No such file"],
+    );
+    check(
+        &["doctor", "--json", "/nonexistent/x.json"],
+        1,
+        &["/nonexistent/x.json", "No such file"],
+    );
     check(&["doctor", "--json", "/"], 1, &["cannot write /"]);
     let scratch = Scratch::new();
     let (old, new) = (scratch.file("old.json"), scratch.file("new.json"));
@@ -64,7 +86,11 @@ fn files_to_write() {
     for file in [&old, &new] {
         check(&["bench", "--size", "999TiB", "--json", file.to_str().unwrap()], 1, &["999 TiB"]);
     }
-    assert_eq!(std::fs::read_to_string(&old).unwrap(), "precious", "kept until there is something to write");
+    assert_eq!(
+        std::fs::read_to_string(&old).unwrap(),
+        "precious",
+        "kept until there is something to write"
+    );
     assert!(!new.exists(), "made for nothing, and gone again");
 }
 
@@ -84,7 +110,9 @@ fn files_to_read() {
 fn a_damaged_result_is_refused_wherever_it_is_cut() {
     let scratch = Scratch::new();
     let file = scratch.file("cut.json");
-    let whole = run(&["bench", "--size", "64KiB", "--blocks", "1", "--arm", "malloc", "--json", "-"]).stdout;
+    let whole =
+        run(&["bench", "--size", "64KiB", "--blocks", "1", "--arm", "malloc", "--json", "-"])
+            .stdout;
     for cut in (0..whole.len() - 2).step_by(whole.len() / 23) {
         std::fs::write(&file, &whole[..cut]).unwrap();
         check(&["report", file.to_str().unwrap()], 1, &["no firsttouch result"]);

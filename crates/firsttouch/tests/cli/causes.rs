@@ -1,5 +1,5 @@
-//! The causes that `trace` gives to the faults of a program whose acts are known by construction, in each way in which it
-//! can be watched.
+//! The causes that `trace` gives to the faults of a program whose acts are known by construction,
+//! in each way in which it can be watched.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,8 +16,11 @@ type Counts = &'static [(&'static str, u64)];
 /// The ways to watch: as whom, and how syscalls are seen. An ordinary user's program is stopped.
 fn ways(scratch: &Scratch) -> Vec<(String, Command)> {
     let copy = scratch.file("firsttouch");
-    // By another process: a child of this one that is forked meanwhile would keep the file open for writing.
-    assert!(Command::new("cp").arg(PROGRAM).arg(&copy).status().is_ok_and(|status| status.success()));
+    // By another process: a child of this one that is forked meanwhile would keep the file open for
+    // writing.
+    assert!(
+        Command::new("cp").arg(PROGRAM).arg(&copy).status().is_ok_and(|status| status.success())
+    );
     let mut ways = Vec::new();
     for way in ["ptrace", "tracepoints"].into_iter().filter(|&way| way == "ptrace" || is_root()) {
         let mut command = Command::new(&copy);
@@ -40,18 +43,26 @@ fn lines(name: &str, mut way: Command, program: &Path, act: &[&str]) -> Option<V
         return None;
     };
     let errors = text(&output.stderr);
-    if errors.contains("refused") && (errors.contains("no page faults") || output.status.code() == Some(125)) {
+    if errors.contains("refused")
+        && (errors.contains("no page faults") || output.status.code() == Some(125))
+    {
         skip(&format!("{name}: {errors}"));
         return None;
     }
-    let lines: Vec<Value> = text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let lines: Vec<Value> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     let summary = lines.last().unwrap_or_else(|| panic!("{name}: nothing was told: {errors}"));
-    assert_eq!((summary["kind"].as_str(), summary["lost"].as_u64()), (Some("summary"), Some(0)), "{name} {act:?}");
+    assert_eq!(
+        (summary["kind"].as_str(), summary["lost"].as_u64()),
+        (Some("summary"), Some(0)),
+        "{name} {act:?}"
+    );
     assert_eq!(summary["faults_seen"], summary["faults_counted"], "{name} {act:?}");
     Some(lines)
 }
 
-/// The causes of the faults in mappings of `bytes` that the program made without a file, of one process or all.
+/// The causes of the faults in mappings of `bytes` that the program made without a file, of one
+/// process or all.
 fn causes(lines: &[Value], bytes: u64, of: impl Fn(&Value) -> bool) -> Causes {
     let address = |value: &Value| {
         let digits = value.as_str().and_then(|text| text.strip_prefix("0x")).unwrap_or("0");
@@ -63,7 +74,8 @@ fn causes(lines: &[Value], bytes: u64, of: impl Fn(&Value) -> bool) -> Causes {
         if line["name"] == "mmap" && line["args"][1] == bytes && line["args"][4] == -1 {
             mapped.push(address(&line["result"]));
         } else if line["name"] == "munmap" && line["args"][1] == bytes {
-            // Another thread may have been given the same address by a call that began earlier: one of them goes.
+            // Another thread may have been given the same address by a call that began earlier: one
+            // of them goes.
             if let Some(at) = mapped.iter().position(|&start| start == address(&line["args"][0])) {
                 mapped.remove(at);
             }
@@ -110,10 +122,13 @@ fn threads_that_race_for_addresses_touch_them_first() {
     for (name, way) in ways(&scratch).into_iter().filter(|(name, _)| name == "tracepoints") {
         let Some(lines) = lines(&name, way, &program, &["race", "5000"]) else { continue };
         let mut causes = Causes::new();
-        for line in lines.iter().filter(|line| line["kind"] == "fault" && line["mapping"] == "[anonymous]") {
+        for line in
+            lines.iter().filter(|line| line["kind"] == "fault" && line["mapping"] == "[anonymous]")
+        {
             *causes.entry(line["cause"].as_str().expect("a cause").to_owned()).or_default() += 1;
         }
-        // Eight threads, 2.5 pages a round. A few pages of the C library's are read first, and copied.
+        // Eight threads, 2.5 pages a round. A few pages of the C library's are read first, and
+        // copied.
         let copies = causes.get("copy-on-write").copied().unwrap_or(0);
         assert!(causes["first-touch"] >= 8 * 12_500 - 10 && copies <= 10, "{causes:?}");
     }
@@ -127,8 +142,16 @@ fn the_child_of_a_fork_copies_and_its_parent_touched() {
         let Some(lines) = lines(&name, way, &program, &["fork", "301"]) else { continue };
         let pid = lines.last().map(|summary| summary["pid"].clone()).expect("a summary");
         let bytes = 301 * 4096;
-        assert_eq!(causes(&lines, bytes, |line| line["pid"] == pid), expect(&[("first-touch", 301)]), "{name}");
-        assert_eq!(causes(&lines, bytes, |line| line["pid"] != pid), expect(&[("copy-on-write", 301)]), "{name}");
+        assert_eq!(
+            causes(&lines, bytes, |line| line["pid"] == pid),
+            expect(&[("first-touch", 301)]),
+            "{name}"
+        );
+        assert_eq!(
+            causes(&lines, bytes, |line| line["pid"] != pid),
+            expect(&[("copy-on-write", 301)]),
+            "{name}"
+        );
     }
 }
 
@@ -141,15 +164,24 @@ fn a_mapped_file_is_a_file_and_a_refused_access_has_no_cause() {
     let name_of = file.to_str().expect("a name");
     for (name, way) in ways(&scratch) {
         let Some(lines) = lines(&name, way, &program, &["file", "64", name_of]) else { continue };
-        let faults: Vec<&Value> =
-            lines.iter().filter(|line| line["mapping"] == name_of && line["kind"] == "fault").collect();
-        assert!(!faults.is_empty() && faults.iter().all(|fault| fault["cause"] == "file"), "{name}: {faults:?}");
+        let faults: Vec<&Value> = lines
+            .iter()
+            .filter(|line| line["mapping"] == name_of && line["kind"] == "fault")
+            .collect();
+        assert!(
+            !faults.is_empty() && faults.iter().all(|fault| fault["cause"] == "file"),
+            "{name}: {faults:?}"
+        );
     }
     for (name, way) in ways(&scratch) {
         let Some(lines) = lines(&name, way, &program, &["segv"]) else { continue };
         let summary = lines.last().expect("a summary");
         assert_eq!(summary["signal"], 11, "{name}");
         let last = lines.iter().rfind(|line| line["kind"] == "fault").expect("a fault");
-        assert_eq!((&last["cause"], &last["mapping"]), (&"unknown".into(), &"[anonymous]".into()), "{name}");
+        assert_eq!(
+            (&last["cause"], &last["mapping"]),
+            (&"unknown".into(), &"[anonymous]".into()),
+            "{name}"
+        );
     }
 }

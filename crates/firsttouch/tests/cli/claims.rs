@@ -1,4 +1,5 @@
-//! `claims` on this machine: its file, what physics guarantees, and other mallocs, limits and blindness.
+//! `claims` on this machine: its file, what physics guarantees, and other mallocs, limits and
+//! blindness.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output, Stdio};
@@ -28,11 +29,17 @@ const QUICK: [&str; 12] = [
 fn claims(output: &Output) -> Claims {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
-    let claims = results::read_claims(&output.stdout[..]).unwrap_or_else(|e| panic!("{e}: {}", text(&output.stdout)));
-    assert_eq!((claims.schema.as_str(), claims.version.as_str()), (SCHEMA, env!("CARGO_PKG_VERSION")));
+    let claims = results::read_claims(&output.stdout[..])
+        .unwrap_or_else(|e| panic!("{e}: {}", text(&output.stdout)));
+    assert_eq!(
+        (claims.schema.as_str(), claims.version.as_str()),
+        (SCHEMA, env!("CARGO_PKG_VERSION"))
+    );
     for claim in &claims.claims {
         assert!(
-            !claim.evidence.is_empty() && !claim.statement.is_empty() && claim.explanation.ends_with('.'),
+            !claim.evidence.is_empty()
+                && !claim.statement.is_empty()
+                && claim.explanation.ends_with('.'),
             "{claim:?}"
         );
     }
@@ -95,16 +102,21 @@ fn what_is_so_is_so_here() {
         (&131_072.into(), &131_049.into())
     );
     let limit = threshold["largest_moving_bytes"].as_u64().expect("a limit");
-    assert!((32 << 20) - 8192 < limit && limit <= 32 << 20, "DEFAULT_MMAP_THRESHOLD_MAX is 32 MiB: {limit}");
+    assert!(
+        (32 << 20) - 8192 < limit && limit <= 32 << 20,
+        "DEFAULT_MMAP_THRESHOLD_MAX is 32 MiB: {limit}"
+    );
     stands(&claims, "program-break", Holds, &["held the break up"]);
     stands(&claims, "thread-arenas", Holds, &["64 MiB reserved"]);
 }
 
 #[test]
 fn another_malloc_is_named_and_judged_by_what_it_does() {
-    for (library, from_break) in
-        [("libjemalloc.so.2", Some(false)), ("libmimalloc.so.2", Some(false)), ("libtcmalloc_minimal.so.4", None)]
-    {
+    for (library, from_break) in [
+        ("libjemalloc.so.2", Some(false)),
+        ("libmimalloc.so.2", Some(false)),
+        ("libtcmalloc_minimal.so.4", None),
+    ] {
         let claims = tested(&QUICK, |command| {
             command.env("LD_PRELOAD", library).stderr(Stdio::null());
         });
@@ -119,7 +131,12 @@ fn another_malloc_is_named_and_judged_by_what_it_does() {
             assert_eq!(claim(&claims, id).figures["small_in_break"], from_break, "{library}");
         }
         stands(&claims, "thread-arenas", DoesNotHold, &[library]);
-        assert_ne!(claim(&claims, "syscalls-seen").verdict, DoesNotHold, "{:#?}", claim(&claims, "syscalls-seen"));
+        assert_ne!(
+            claim(&claims, "syscalls-seen").verdict,
+            DoesNotHold,
+            "{:#?}",
+            claim(&claims, "syscalls-seen")
+        );
     }
 }
 
@@ -132,7 +149,8 @@ fn tunables_of_glibc_are_seen() {
         return skip("not glibc");
     }
     stands(&found, "brk-or-mmap", Holds, &["brk below 65,536 bytes", "does not move on free"]);
-    // malloc then asks for 2 MiB more than it needs: what is left over must not pass for a threshold.
+    // malloc then asks for 2 MiB more than it needs: what is left over must not pass for a
+    // threshold.
     let found = tested(&["brk-or-mmap", "demand-paging"], |command| {
         command.env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
     });
@@ -147,7 +165,9 @@ fn tunables_of_glibc_are_seen() {
 #[test]
 fn huge_pages_are_told_from_eagerness() {
     let found = tested(&["malloc-is-lazy"], |command| {
-        command.env("LD_PRELOAD", "libjemalloc.so.2").env("MALLOC_CONF", "thp:always,metadata_thp:always");
+        command
+            .env("LD_PRELOAD", "libjemalloc.so.2")
+            .env("MALLOC_CONF", "thp:always,metadata_thp:always");
         command.stderr(Stdio::null());
     });
     let there = |claim: &Claim| claim.figures["resident_before_at_65536"].as_u64().unwrap_or(0);
@@ -176,9 +196,12 @@ fn the_old_layout_is_seen() {
 
 #[test]
 fn an_inherited_layout_changes_nothing() {
-    let output = Command::new("setarch").args(["-R", PROGRAM, "claims", "aslr-gap", "--json", "-"]).output();
+    let output =
+        Command::new("setarch").args(["-R", PROGRAM, "claims", "aslr-gap", "--json", "-"]).output();
     match output {
-        Ok(output) if output.status.success() => stands(&claims(&output), "aslr-gap", Holds, &["no gap"]),
+        Ok(output) if output.status.success() => {
+            stands(&claims(&output), "aslr-gap", Holds, &["no gap"]);
+        }
         _ => skip("setarch is refused or missing here"),
     }
 }
@@ -192,14 +215,21 @@ fn an_ordinary_user_gets_the_same_verdicts() {
     let program = scratch.file("firsttouch");
     std::fs::copy(PROGRAM, &program).unwrap();
     let mut command = Command::new("setpriv");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program).args(["claims", "--json", "-"]);
-    let Ok(output) = command.args(QUICK).env("TMPDIR", &scratch.0).output() else { return skip("no setpriv") };
+    command
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&program)
+        .args(["claims", "--json", "-"]);
+    let Ok(output) = command.args(QUICK).env("TMPDIR", &scratch.0).output() else {
+        return skip("no setpriv");
+    };
     hold_everywhere(&claims(&output));
 }
 
 #[test]
 fn without_proc_what_cannot_be_seen_says_so() {
-    let Some(output) = without_proc(&format!("claims {} --json -", QUICK.join(" "))) else { return };
+    let Some(output) = without_proc(&format!("claims {} --json -", QUICK.join(" "))) else {
+        return;
+    };
     let claims = claims(&output);
     for id in ["brk-or-mmap", "thread-arenas", "aslr-gap", "mmap-between"] {
         stands(&claims, id, CannotTest, &["/proc/self/maps"]);
@@ -236,10 +266,14 @@ fn time_is_measured() {
     });
     let claim = claim(&found, "large-equal");
     assert!([Holds, DoesNotHold, Inconclusive].contains(&claim.verdict), "{claim:#?}");
-    let figure = |key: &str| claim.figures[key].as_f64().unwrap_or_else(|| panic!("no {key} in {claim:#?}"));
+    let figure =
+        |key: &str| claim.figures[key].as_f64().unwrap_or_else(|| panic!("no {key} in {claim:#?}"));
     assert!(figure("ratio") > 0.0 && figure("blocks") > 0.0);
     if claim.figures["low"].is_number() {
-        assert!(figure("low") <= figure("ratio") && figure("ratio") <= figure("high"), "{claim:#?}");
+        assert!(
+            figure("low") <= figure("ratio") && figure("ratio") <= figure("high"),
+            "{claim:#?}"
+        );
     }
     assert_eq!(found.seed, 7);
 }
@@ -248,18 +282,31 @@ fn time_is_measured() {
 fn screen_and_file_agree() {
     let scratch = Scratch::new();
     let file = scratch.file("claims.json");
-    let output = run(&["claims", "zero-fill", "demand-paging", "zero-fill", "--json", file.to_str().unwrap()]);
+    let output = run(&[
+        "claims",
+        "zero-fill",
+        "demand-paging",
+        "zero-fill",
+        "--json",
+        file.to_str().unwrap(),
+    ]);
     assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
     let claims = results::read_claims(std::fs::File::open(&file).unwrap()).expect("claims");
     assert_eq!(claims.claims.len(), 2, "each once");
     let screen = text(&output.stdout);
     for claim in &claims.claims {
-        let all_there = [&claim.evidence, &claim.explanation].iter().all(|text| screen.contains(text.as_str()));
+        let all_there =
+            [&claim.evidence, &claim.explanation].iter().all(|text| screen.contains(text.as_str()));
         assert!(all_there, "a pipe truncates nothing: {claim:?}\n{screen}");
     }
-    assert!(screen.is_ascii() && screen.contains("2 claims: 2 held") && screen.contains("\nNext: "), "{screen}");
+    assert!(
+        screen.is_ascii() && screen.contains("2 claims: 2 held") && screen.contains("\nNext: "),
+        "{screen}"
+    );
     let refused = run(&["report", file.to_str().unwrap()]);
-    assert!(refused.status.code() == Some(1) && text(&refused.stderr).contains("firsttouch.claims/1"));
+    assert!(
+        refused.status.code() == Some(1) && text(&refused.stderr).contains("firsttouch.claims/1")
+    );
 }
 
 #[test]
@@ -271,12 +318,18 @@ fn unknown_ids_are_answered_with_the_nearest() {
     ] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert!(words.iter().all(|word| text(&output.stderr).contains(word)), "{}", text(&output.stderr));
+        assert!(
+            words.iter().all(|word| text(&output.stderr).contains(word)),
+            "{}",
+            text(&output.stderr)
+        );
     }
     let list = text(&run(&["claims", "--list"]).stdout);
     assert_eq!(list.lines().count(), 16, "{list}");
     let probe = run(&["__probe", "nonsense"]);
-    assert!(probe.status.code() == Some(2) && text(&probe.stderr).contains("for firsttouch itself"));
+    assert!(
+        probe.status.code() == Some(2) && text(&probe.stderr).contains("for firsttouch itself")
+    );
 }
 
 #[test]
@@ -292,5 +345,8 @@ fn what_was_tested_before_an_interrupt_is_shown() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.signal(), Some(2), "{}", text(&output.stderr));
     let claims = results::read_claims(&output.stdout[..]).expect("claims");
-    assert_eq!(claims.claims.iter().map(|claim| claim.id.as_str()).collect::<Vec<_>>(), ["zero-fill"]);
+    assert_eq!(
+        claims.claims.iter().map(|claim| claim.id.as_str()).collect::<Vec<_>>(),
+        ["zero-fill"]
+    );
 }

@@ -1,4 +1,5 @@
-//! `doctor` on this machine: what its file promises, and that it agrees with what this machine says of itself.
+//! `doctor` on this machine: what its file promises, and that it agrees with what this machine says
+//! of itself.
 
 use std::fs::read_to_string;
 use std::io::Read;
@@ -6,13 +7,16 @@ use std::process::{Command, Output, Stdio};
 
 use results::doctor::{BENCH_WARNINGS, Check, Diagnosis, SCHEMA, State};
 
-use crate::program::{PROGRAM, Scratch, firsttouch, fixture, is_root, run, skip, text, without_proc};
+use crate::program::{
+    PROGRAM, Scratch, firsttouch, fixture, is_root, run, skip, text, without_proc,
+};
 
 /// What a run with `--json -` wrote.
 fn diagnosis(output: &Output) -> Diagnosis {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
-    results::read_diagnosis(&output.stdout[..]).unwrap_or_else(|e| panic!("{e}: {}", text(&output.stdout)))
+    results::read_diagnosis(&output.stdout[..])
+        .unwrap_or_else(|e| panic!("{e}: {}", text(&output.stdout)))
 }
 
 fn check<'a>(diagnosis: &'a Diagnosis, id: &str) -> &'a Check {
@@ -21,13 +25,20 @@ fn check<'a>(diagnosis: &'a Diagnosis, id: &str) -> &'a Check {
 
 /// What the file promises of every check, wherever it ran.
 fn is_whole(diagnosis: &Diagnosis) {
-    assert_eq!((diagnosis.schema.as_str(), diagnosis.version.as_str()), (SCHEMA, env!("CARGO_PKG_VERSION")));
-    let ids: std::collections::BTreeSet<&str> = diagnosis.checks.iter().map(|check| check.id.as_str()).collect();
+    assert_eq!(
+        (diagnosis.schema.as_str(), diagnosis.version.as_str()),
+        (SCHEMA, env!("CARGO_PKG_VERSION"))
+    );
+    let ids: std::collections::BTreeSet<&str> =
+        diagnosis.checks.iter().map(|check| check.id.as_str()).collect();
     assert_eq!((ids.len(), diagnosis.checks.len()), (26, 26), "{ids:?}");
     assert!(BENCH_WARNINGS.iter().all(|id| ids.contains(id)), "{ids:?}");
     for check in &diagnosis.checks {
         assert!(!check.found.is_empty(), "{check:?}");
-        assert!(!check.is_trouble() || (check.effect.is_some() && check.fix.is_some()), "{check:?}");
+        assert!(
+            !check.is_trouble() || (check.effect.is_some() && check.fix.is_some()),
+            "{check:?}"
+        );
     }
 }
 
@@ -43,9 +54,18 @@ fn it_says_what_the_machine_says() {
         None => assert_eq!(found.state, State::Skip, "{found:?}"),
     }
     let randomize = file("/proc/sys/kernel/randomize_va_space");
-    assert!(check(&diagnosis, "aslr").found.starts_with(randomize.trim()), "{:?}", check(&diagnosis, "aslr"));
+    assert!(
+        check(&diagnosis, "aslr").found.starts_with(randomize.trim()),
+        "{:?}",
+        check(&diagnosis, "aslr")
+    );
     let swaps = file("/proc/swaps").lines().skip(1).count();
-    assert_eq!(check(&diagnosis, "swap").found.starts_with("none"), swaps == 0, "{:?}", check(&diagnosis, "swap"));
+    assert_eq!(
+        check(&diagnosis, "swap").found.starts_with("none"),
+        swaps == 0,
+        "{:?}",
+        check(&diagnosis, "swap")
+    );
     assert_eq!(check(&diagnosis, "proc-missing").state, State::Ok);
 }
 
@@ -56,7 +76,8 @@ fn screen_and_file_agree() {
     std::fs::write(&file, "x".repeat(100_000)).unwrap();
     let output = run(&["doctor", "--json", file.to_str().unwrap()]);
     assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
-    let diagnosis = results::read_diagnosis(std::fs::File::open(&file).unwrap()).expect("old contents are gone");
+    let diagnosis = results::read_diagnosis(std::fs::File::open(&file).unwrap())
+        .expect("old contents are gone");
     is_whole(&diagnosis);
     let screen = text(&output.stdout);
     for check in &diagnosis.checks {
@@ -95,7 +116,10 @@ fn what_this_process_inherited_is_seen() {
         Ok(output) if output.status.success() => {
             let diagnosis = diagnosis(&output);
             let aslr = check(&diagnosis, "aslr");
-            assert!(aslr.state == State::Warn && aslr.found.contains("ADDR_NO_RANDOMIZE"), "{aslr:?}");
+            assert!(
+                aslr.state == State::Warn && aslr.found.contains("ADDR_NO_RANDOMIZE"),
+                "{aslr:?}"
+            );
         }
         _ => skip("setarch is refused or missing here"),
     }
@@ -132,7 +156,17 @@ fn without_proc_every_check_has_its_sentence() {
     let diagnosis = diagnosis(&output);
     is_whole(&diagnosis);
     assert_eq!(check(&diagnosis, "proc-missing").state, State::Blocked);
-    for id in ["overcommit", "swap", "zswap", "cgroup", "aslr", "steal", "busy-machine", "seccomp", "ptrace-scope"] {
+    for id in [
+        "overcommit",
+        "swap",
+        "zswap",
+        "cgroup",
+        "aslr",
+        "steal",
+        "busy-machine",
+        "seccomp",
+        "ptrace-scope",
+    ] {
         assert_eq!(check(&diagnosis, id).state, State::Skip, "{:?}", check(&diagnosis, id));
     }
 }
@@ -144,7 +178,9 @@ fn a_group_with_a_limit_is_seen() {
     let diagnosis = diagnosis(&Command::new("sh").args(["-c", &script]).output().expect("a shell"));
     let cgroup = check(&diagnosis, "cgroup");
     assert!(
-        cgroup.state == State::Warn && cgroup.found.contains("64 MiB") && cgroup.found.contains("firsttouch-test"),
+        cgroup.state == State::Warn
+            && cgroup.found.contains("64 MiB")
+            && cgroup.found.contains("firsttouch-test"),
         "{cgroup:?}"
     );
 }
@@ -152,7 +188,8 @@ fn a_group_with_a_limit_is_seen() {
 #[test]
 fn a_closed_pipe_is_no_error() {
     for arguments in [&["doctor"][..], &["doctor", "--json", "-"]] {
-        let mut program = firsttouch(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut program =
+            firsttouch(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(program.stdout.take());
         let mut error = String::new();
         program.stderr.take().unwrap().read_to_string(&mut error).unwrap();

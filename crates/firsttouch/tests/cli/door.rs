@@ -6,7 +6,8 @@ use std::fs::read_to_string;
 use crate::layers::{MAY_USE, folder, mentions, sources};
 
 /// Crates that are ways into the kernel, by the names that they have on crates.io.
-const DOORS: [&str; 7] = ["libc", "rustix", "nix", "procfs", "linux-raw-sys", "syscalls", "perf-event-open-sys"];
+const DOORS: [&str; 7] =
+    ["libc", "rustix", "nix", "procfs", "linux-raw-sys", "syscalls", "perf-event-open-sys"];
 
 /// The files outside `sys` that have strings which are a path of `/proc` and nothing else: how many
 /// of them, and their purpose. The list may only shrink.
@@ -48,7 +49,9 @@ fn doors_of(manifest: &str) -> Vec<&'static str> {
         }
         // `libc = "1"`, `libc.workspace = true`, `[dependencies.libc]`, `c = { package = "libc" }`.
         let is_word = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
-        found.extend(DOORS.into_iter().filter(|door| line.split(|c| !is_word(c)).any(|word| word == *door)));
+        found.extend(
+            DOORS.into_iter().filter(|door| line.split(|c| !is_word(c)).any(|word| word == *door)),
+        );
     }
     found
 }
@@ -58,17 +61,24 @@ fn doors_of(manifest: &str) -> Vec<&'static str> {
 fn paths_of_proc(code: &str) -> Vec<&str> {
     let is_path = |rest: &str| {
         let text = rest.split('"').next().unwrap_or_default();
-        !text.contains(char::is_whitespace) && text["/proc".len()..].chars().next().is_none_or(|c| c == '/')
+        !text.contains(char::is_whitespace)
+            && text["/proc".len()..].chars().next().is_none_or(|c| c == '/')
     };
     let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
-    lines.filter(|line| line.match_indices("\"/proc").any(|(at, _)| is_path(&line[at + 1..]))).collect()
+    lines
+        .filter(|line| line.match_indices("\"/proc").any(|(at, _)| is_path(&line[at + 1..])))
+        .collect()
 }
 
 #[test]
 fn no_other_crate_depends_on_a_way_into_the_kernel() {
     for (name, _) in MAY_USE.iter().filter(|(name, _)| *name != "sys") {
         let manifest = read_to_string(folder(name).join("Cargo.toml")).unwrap();
-        assert!(doors_of(&manifest).is_empty(), "{name} depends on {:?}: sys is the door", doors_of(&manifest));
+        assert!(
+            doors_of(&manifest).is_empty(),
+            "{name} depends on {:?}: sys is the door",
+            doors_of(&manifest)
+        );
     }
     let sys = read_to_string(folder("sys").join("Cargo.toml")).unwrap();
     assert!(doors_of(&sys).contains(&"libc"), "sys is a door, or the doors are not found");
@@ -82,15 +92,28 @@ fn no_other_crate_opens_a_file_of_proc() {
             let lines = paths_of_proc(&code);
             for line in &lines {
                 let opening = OPENING.iter().find(|word| mentions(line, word));
-                assert!(opening.is_none(), "{} opens a file of /proc ({opening:?}): {line}", path.display());
+                assert!(
+                    opening.is_none(),
+                    "{} opens a file of /proc ({opening:?}): {line}",
+                    path.display()
+                );
             }
-            let file = path.strip_prefix(folder(name).parent().unwrap()).unwrap().to_str().unwrap().to_owned();
+            let file = path
+                .strip_prefix(folder(name).parent().unwrap())
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned();
             named.extend((!lines.is_empty()).then_some((file, lines.len())));
         }
     }
     named.sort();
-    let known: Vec<(String, usize)> = NAMED_ONLY.iter().map(|(file, count, _)| ((*file).to_owned(), *count)).collect();
-    assert_eq!(named, known, "a path of /proc belongs in sys; a list that has become too long is to be shortened");
+    let known: Vec<(String, usize)> =
+        NAMED_ONLY.iter().map(|(file, count, _)| ((*file).to_owned(), *count)).collect();
+    assert_eq!(
+        named, known,
+        "a path of /proc belongs in sys; a list that has become too long is to be shortened"
+    );
 }
 
 #[test]

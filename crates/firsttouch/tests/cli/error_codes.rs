@@ -1,5 +1,6 @@
-//! The causes that `trace` infers, held against what the processor says of the same faults: whether a page was present, and
-//! whether it was written (the tracepoint `exceptions:page_fault_user`, recorded by perf beside it).
+//! The causes that `trace` infers, held against what the processor says of the same faults: whether
+//! a page was present, and whether it was written (the tracepoint `exceptions:page_fault_user`,
+//! recorded by perf beside it).
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -42,22 +43,34 @@ fn hexadecimal(text: &str) -> u64 {
 fn codes(script: &str) -> Codes {
     let mut codes = Codes::new();
     for line in script.lines() {
-        let value = |name: &str| line.split_whitespace().find_map(|word| word.strip_prefix(name)).map(hexadecimal);
-        let (Some(address), Some(code)) = (value("address="), value("error_code=")) else { continue };
-        let tid = line.split_whitespace().next().and_then(|tid| tid.parse().ok()).unwrap_or_else(|| panic!("{line}"));
+        let value = |name: &str| {
+            line.split_whitespace().find_map(|word| word.strip_prefix(name)).map(hexadecimal)
+        };
+        let (Some(address), Some(code)) = (value("address="), value("error_code=")) else {
+            continue;
+        };
+        let tid = line
+            .split_whitespace()
+            .next()
+            .and_then(|tid| tid.parse().ok())
+            .unwrap_or_else(|| panic!("{line}"));
         codes.entry(tid).or_default().push((address, code));
     }
     codes
 }
 
-/// Both records of one run of a shell script, fault by fault: what was inferred, and the error code.
+/// Both records of one run of a shell script, fault by fault: what was inferred, and the error
+/// code.
 fn both(command: &str, scratch: &Scratch) -> Option<Vec<(Value, u64)>> {
     let (data, json) = (scratch.file("perf.data"), scratch.file("trace.json"));
     let (data, json) = (data.display(), json.display());
     let record = format!("perf record -q -m 4096 -c 1 -e exceptions:page_fault_user -o {data}");
     let program = scratch.file("program");
     std::fs::write(&program, command).expect("a scratch directory");
-    with_tracefs(&format!("{record} -- {PROGRAM} trace -q -o /dev/null --json {json} -- sh {}", program.display()))?;
+    with_tracefs(&format!(
+        "{record} -- {PROGRAM} trace -q -o /dev/null --json {json} -- sh {}",
+        program.display()
+    ))?;
     let script = with_tracefs(&format!("perf script -i {data} -F tid,event,trace"))?;
     Some(matched(Path::new(&json.to_string()), codes(&script)))
 }
@@ -68,7 +81,9 @@ fn matched(json: &Path, mut codes: Codes) -> Vec<(Value, u64)> {
     let mut pairs = Vec::new();
     for fault in lines.filter(|line| line["kind"] == "fault" && line["in_kernel"] == false) {
         let address = hexadecimal(fault["address"].as_str().expect("an address"));
-        let Some(codes) = codes.get_mut(&fault["tid"].as_u64().expect("a thread")) else { continue };
+        let Some(codes) = codes.get_mut(&fault["tid"].as_u64().expect("a thread")) else {
+            continue;
+        };
         // perf sees faults of firsttouch's own as well, before the program begins.
         let Some(at) = codes.iter().position(|&(other, _)| other == address) else { continue };
         pairs.push((fault, codes[at].1));
@@ -98,9 +113,12 @@ fn causes_agree_with_the_processor() {
     let command = "for i in 1 2 3 4 5; do x=$(echo a; ls / | head -n 1 | sort | wc -l); (true; ls / > /dev/null); done";
     let Some(pairs) = both(command, &scratch) else { return };
     assert!(pairs.len() > 500, "{} faults were seen in both ways", pairs.len());
-    let wrong: Vec<&(Value, u64)> =
-        pairs.iter().filter(|(fault, code)| contradicts(fault["cause"].as_str().expect("a word"), *code)).collect();
-    // A window of a file that was read and then written elsewhere first is wrong, and cannot be known.
+    let wrong: Vec<&(Value, u64)> = pairs
+        .iter()
+        .filter(|(fault, code)| contradicts(fault["cause"].as_str().expect("a word"), *code))
+        .collect();
+    // A window of a file that was read and then written elsewhere first is wrong, and cannot be
+    // known.
     assert!(wrong.len() * 200 < pairs.len(), "{} of {}: {wrong:?}", wrong.len(), pairs.len());
     let copies = pairs.iter().filter(|(fault, _)| fault["cause"] == "copy-on-write").count();
     assert!(copies > 50, "{copies} copies");

@@ -41,7 +41,10 @@ fn the_documented_example_works() {
     let file = scratch.file("zeros.toml");
     std::fs::write(&file, example).unwrap();
     let result = result(&run(&["bench", file.to_str().unwrap(), "--blocks", "2", "--json", "-"]));
-    assert_eq!((result.experiment.name.as_str(), result.experiment.file.as_deref()), ("zeros", file.to_str()));
+    assert_eq!(
+        (result.experiment.name.as_str(), result.experiment.file.as_deref()),
+        ("zeros", file.to_str())
+    );
     assert_eq!(result.experiment.sizes_bytes, [64 << 10, 1 << 20]);
     let names: Vec<&str> = result.arms.iter().map(|arm| arm.name.as_str()).collect();
     assert_eq!(names, ["malloc", "calloc", "malloc, zeros", "placebo"]);
@@ -56,7 +59,17 @@ fn at(result: &LabResult, arm: &str, size_bytes: u64) -> Vec<u64> {
 
 #[test]
 fn a_sweep_measures_every_arm_at_every_size() {
-    let output = run(&["bench", "--size", "64KiB..256KiB,2MiB", "--blocks", "2", "--seed", "7", "--json", "-"]);
+    let output = run(&[
+        "bench",
+        "--size",
+        "64KiB..256KiB,2MiB",
+        "--blocks",
+        "2",
+        "--seed",
+        "7",
+        "--json",
+        "-",
+    ]);
     let result = result(&output);
     let sizes = [64 << 10, 128 << 10, 256 << 10, 2 << 20];
     assert_eq!(result.experiment.sizes_bytes, sizes);
@@ -66,28 +79,56 @@ fn a_sweep_measures_every_arm_at_every_size() {
         assert_eq!(faults.len(), 2);
         if small_pages {
             let pages = size / result.machine.page_bytes;
-            assert!(faults.iter().all(|&f| f >= pages && f <= pages + pages / 10 + 40), "{faults:?} for {pages} pages");
+            assert!(
+                faults.iter().all(|&f| f >= pages && f <= pages + pages / 10 + 40),
+                "{faults:?} for {pages} pages"
+            );
         }
-        assert_eq!(result.comparisons.iter().filter(|c| c.arm == "malloc" && c.size_bytes == size).count(), 1);
+        assert_eq!(
+            result.comparisons.iter().filter(|c| c.arm == "malloc" && c.size_bytes == size).count(),
+            1
+        );
     }
-    let points = |name: &str| result.arms.iter().find(|arm| arm.name == name).map(|arm| arm.points.len());
+    let points =
+        |name: &str| result.arms.iter().find(|arm| arm.name == name).map(|arm| arm.points.len());
     assert_eq!((points("mmap"), points("placebo")), (Some(4), Some(4)));
     if points("mmap+hugepage").is_some() {
         assert_eq!(points("mmap+hugepage"), Some(1), "only 2 MiB hold a huge page");
-        assert!(result.refused.iter().any(|r| r.arm.starts_with("mmap+hugepage at 64KiB")), "{:?}", result.refused);
+        assert!(
+            result.refused.iter().any(|r| r.arm.starts_with("mmap+hugepage at 64KiB")),
+            "{:?}",
+            result.refused
+        );
     }
-    let positions: Vec<u64> =
-        result.arms.iter().flat_map(|a| &a.samples).filter(|s| s.block == 0).map(|s| s.position).collect();
+    let positions: Vec<u64> = result
+        .arms
+        .iter()
+        .flat_map(|a| &a.samples)
+        .filter(|s| s.block == 0)
+        .map(|s| s.position)
+        .collect();
     let samples = positions.len();
-    assert!(samples >= 20 && positions.iter().max() == Some(&(samples as u64 - 1)), "one block holds every point");
+    assert!(
+        samples >= 20 && positions.iter().max() == Some(&(samples as u64 - 1)),
+        "one block holds every point"
+    );
 }
 
 #[test]
 fn the_screen_of_a_sweep_comes_back_from_the_file() {
     let scratch = Scratch::new();
     let file = scratch.file("sweep.json");
-    let sizes =
-        ["bench", "--size", "64KiB,128KiB", "--arm", "malloc", "--blocks", "2", "--json", file.to_str().unwrap()];
+    let sizes = [
+        "bench",
+        "--size",
+        "64KiB,128KiB",
+        "--arm",
+        "malloc",
+        "--blocks",
+        "2",
+        "--json",
+        file.to_str().unwrap(),
+    ];
     let shown = run(&sizes);
     let again = run(&["report", file.to_str().unwrap()]);
     assert_eq!(text(&shown.stdout), text(&again.stdout));
@@ -96,8 +137,19 @@ fn the_screen_of_a_sweep_comes_back_from_the_file() {
 
 #[test]
 fn threads_share_the_work() {
-    let output =
-        run(&["bench", "--size", "1MiB", "--threads", "1,2", "--arm", "malloc", "--blocks", "2", "--json", "-"]);
+    let output = run(&[
+        "bench",
+        "--size",
+        "1MiB",
+        "--threads",
+        "1,2",
+        "--arm",
+        "malloc",
+        "--blocks",
+        "2",
+        "--json",
+        "-",
+    ]);
     let result = result(&output);
     assert_eq!(result.experiment.threads, [1, 2]);
     for arm in &result.arms {
@@ -109,7 +161,18 @@ fn threads_share_the_work() {
 
 #[test]
 fn factors_have_effects() {
-    let output = run(&["bench", "position", "--size", "256KiB", "--max-time", "4s", "--seed", "7", "--json", "-"]);
+    let output = run(&[
+        "bench",
+        "position",
+        "--size",
+        "256KiB",
+        "--max-time",
+        "4s",
+        "--seed",
+        "7",
+        "--json",
+        "-",
+    ]);
     let result = result(&output);
     let factors: Vec<&str> = result.effects.iter().map(|effect| effect.factor.as_str()).collect();
     assert_eq!(factors, ["api", "fill", "position"], "no time for cold pairs");
@@ -138,7 +201,8 @@ fn factors_have_effects() {
             let own = cells.iter().enumerate().filter(|(cell, _)| cell >> (2 - index) & 1 == level);
             own.map(|(_, arm)| (arm.samples[block].total_ns as f64).ln()).sum::<f64>() / 4.0
         };
-        let mut values: Vec<f64> = (0..blocks).map(|block| mean(0, block) - mean(1, block)).collect();
+        let mut values: Vec<f64> =
+            (0..blocks).map(|block| mean(0, block) - mean(1, block)).collect();
         values.sort_by(f64::total_cmp);
         let median = f64::midpoint(values[(blocks - 1) / 2], values[blocks / 2]);
         assert!(
@@ -159,7 +223,8 @@ fn factors_have_effects() {
 
 #[test]
 fn cold_memory_is_a_factor_where_there_is_a_host_to_take_it() {
-    let output = run(&["bench", "position", "--size", "256KiB", "--max-time", "16s", "--json", "-"]);
+    let output =
+        run(&["bench", "position", "--size", "256KiB", "--max-time", "16s", "--json", "-"]);
     let result = result(&output);
     if result.machine.free_page_reporting != Some(true) {
         skip("freed memory stays with this machine: there is no cold state");
@@ -176,16 +241,21 @@ fn cold_memory_is_a_factor_where_there_is_a_host_to_take_it() {
 
 #[test]
 fn an_injected_share_is_that_much_more_work() {
-    let output = run(&["bench", "--size", "1MiB", "--arm", "injected:+25%", "--blocks", "2", "--json", "-"]);
+    let output =
+        run(&["bench", "--size", "1MiB", "--arm", "injected:+25%", "--blocks", "2", "--json", "-"]);
     let result = result(&output);
     let faults = |name: &str| {
-        result.arms.iter().find(|arm| arm.name == name).unwrap().samples[0].first_touch_minor_faults as f64
+        result.arms.iter().find(|arm| arm.name == name).unwrap().samples[0].first_touch_minor_faults
+            as f64
     };
     if result.machine.thp.as_deref() != Some("always") {
         let ratio = faults("injected:+25%") / faults("mmap");
         assert!((ratio - 1.25).abs() < 0.002, "{ratio}");
     }
-    assert!(!text(&run(&["bench", "--list"]).stdout).contains("injected"), "it is no way of getting memory");
+    assert!(
+        !text(&run(&["bench", "--list"]).stdout).contains("injected"),
+        "it is no way of getting memory"
+    );
 }
 
 #[test]
@@ -195,7 +265,9 @@ fn sweeps_without_an_end_are_refused_with_their_time() {
     let error = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(
-        error.contains("10000 point") && error.contains("--max-time") && error.contains("one block would take"),
+        error.contains("10000 point")
+            && error.contains("--max-time")
+            && error.contains("one block would take"),
         "{error}"
     );
     for (arguments, word) in [
@@ -211,7 +283,10 @@ fn sweeps_without_an_end_are_refused_with_their_time() {
     ] {
         let output = run(&[&["bench"][..], arguments].concat());
         let error = text(&output.stderr);
-        assert!(matches!(output.status.code(), Some(1 | 2)) && error.contains(word), "{arguments:?}: {error}");
+        assert!(
+            matches!(output.status.code(), Some(1 | 2)) && error.contains(word),
+            "{arguments:?}: {error}"
+        );
     }
 }
 
@@ -220,7 +295,16 @@ fn with_arm(arm: &str) -> LabResult {
     let scratch = Scratch::new();
     let file = scratch.file("mine.toml");
     std::fs::write(&file, MINE.replace("\"malloc\"", arm)).unwrap();
-    result(&run(&["bench", file.to_str().unwrap(), "--blocks", "2", "--threads", "2", "--json", "-"]))
+    result(&run(&[
+        "bench",
+        file.to_str().unwrap(),
+        "--blocks",
+        "2",
+        "--threads",
+        "2",
+        "--json",
+        "-",
+    ]))
 }
 
 /// More than a pipe holds, on standard error, stops nobody.
@@ -257,6 +341,10 @@ fn arms_keep_what_they_are_compared_with() {
         pairs.collect::<Vec<String>>().join(", ")
     };
     assert_eq!(of(&[]), "a of mmap, b of a, c of b");
-    assert_eq!(of(&["--arm", "c"]), "a of mmap, b of a, c of b", "an arm brings what it is compared with");
+    assert_eq!(
+        of(&["--arm", "c"]),
+        "a of mmap, b of a, c of b",
+        "an arm brings what it is compared with"
+    );
     assert_eq!(of(&["--allocator", "system", "--arm", "b"]), "a of mmap, b of a, b@system of b");
 }

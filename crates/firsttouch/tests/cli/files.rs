@@ -15,7 +15,8 @@ fn arm<'a>(result: &'a LabResult, name: &str) -> Option<&'a Arm> {
     let found = result.arms.iter().find(|arm| arm.name == name);
     if found.is_none() {
         let refused = result.refused.iter().find(|refused| refused.arm == name);
-        let reason = refused.map_or("it is not there and nobody says why", |refused| &refused.reason);
+        let reason =
+            refused.map_or("it is not there and nobody says why", |refused| &refused.reason);
         assert!(refused.is_some_and(|refused| !refused.failed), "{name}: {reason}");
         skip(&format!("{name}: {reason}"));
     }
@@ -51,10 +52,16 @@ fn a_scan_finds_the_cache_as_it_was_wanted() {
     });
     of_each(&result, "file+populate", |s| assert!(s.first_touch_minor_faults <= 4, "{s:?}"));
     for name in ["cold read", "cold file", "cold file+sequential"] {
-        of_each(&result, name, |s| assert_eq!((s.cached_before_bytes, s.cached_after_bytes), (Some(0), all), "{name}"));
+        of_each(&result, name, |s| {
+            assert_eq!((s.cached_before_bytes, s.cached_after_bytes), (Some(0), all), "{name}");
+        });
     }
-    of_each(&result, "cold file", |s| assert!(s.first_touch_major_faults >= 1, "nobody waited for the disk"));
-    of_each(&result, "direct", |s| assert_eq!((s.cached_before_bytes, s.cached_after_bytes), (Some(0), Some(0))));
+    of_each(&result, "cold file", |s| {
+        assert!(s.first_touch_major_faults >= 1, "nobody waited for the disk");
+    });
+    of_each(&result, "direct", |s| {
+        assert_eq!((s.cached_before_bytes, s.cached_after_bytes), (Some(0), Some(0)));
+    });
     let seen = arm(&result, "file").unwrap().observed.as_ref().unwrap();
     assert!(seen.pages_per_fault.is_some_and(|pages| pages >= 8.0), "{seen:?}");
     assert_eq!(arm(&result, "read").unwrap().observed.as_ref().unwrap().pages_per_fault, None);
@@ -64,10 +71,16 @@ fn a_scan_finds_the_cache_as_it_was_wanted() {
 fn in_no_order_the_kernel_reads_ahead_unless_told_not_to() {
     let result = bench(&["file-random", "--size", "1MiB"]);
     let (_, pages) = amount(&result);
-    let waits =
-        |name| arm(&result, name).map(|arm| arm.samples.iter().map(|s| s.first_touch_major_faults).sum::<u64>());
+    let waits = |name| {
+        arm(&result, name)
+            .map(|arm| arm.samples.iter().map(|s| s.first_touch_major_faults).sum::<u64>())
+    };
     of_each(&result, "cold file+random", |s| {
-        assert!(s.first_touch_major_faults >= pages * 9 / 10, "{} waits for {pages} pages", s.first_touch_major_faults);
+        assert!(
+            s.first_touch_major_faults >= pages * 9 / 10,
+            "{} waits for {pages} pages",
+            s.first_touch_major_faults
+        );
     });
     if let (Some(ahead), Some(alone)) = (waits("cold file"), waits("cold file+random")) {
         assert!(ahead * 2 < alone, "{ahead} waits with reading ahead, {alone} without");
@@ -78,8 +91,9 @@ fn in_no_order_the_kernel_reads_ahead_unless_told_not_to() {
     }
 }
 
-/// What was written page by page is mapped in no larger pieces than what was written at once. No arm here takes the file out
-/// of the page cache: it comes back in the pieces in which it is read again.
+/// What was written page by page is mapped in no larger pieces than what was written at once. No
+/// arm here takes the file out of the page cache: it comes back in the pieces in which it is read
+/// again.
 #[test]
 fn pages_are_mapped_as_they_were_written() {
     let result = bench(&["file-random", "--size", "1MiB", "--arm", "file", "--arm", "file+pieces"]);
@@ -87,17 +101,34 @@ fn pages_are_mapped_as_they_were_written() {
         let arm = arm(&result, name).unwrap();
         arm.samples.iter().map(|s| s.first_touch_minor_faults).min().unwrap()
     };
-    assert!(faults("file+pieces") >= faults("file"), "{} and {}", faults("file+pieces"), faults("file"));
+    assert!(
+        faults("file+pieces") >= faults("file"),
+        "{} and {}",
+        faults("file+pieces"),
+        faults("file")
+    );
 }
 
 #[test]
 fn the_screen_says_what_a_fault_brought() {
     let scratch = Scratch::new();
     let file = scratch.file("files.json");
-    let shown = run(&["bench", "file-scan", "--size", "2MiB", "--blocks", "2", "--json", file.to_str().unwrap()]);
+    let shown = run(&[
+        "bench",
+        "file-scan",
+        "--size",
+        "2MiB",
+        "--blocks",
+        "2",
+        "--json",
+        file.to_str().unwrap(),
+    ]);
     let screen = text(&shown.stdout);
     assert!(screen.contains("Pages of a file: one fault mapped "), "{screen}");
-    assert!(!screen.contains("read faulted"), "its buffer is not the memory that was asked for: {screen}");
+    assert!(
+        !screen.contains("read faulted"),
+        "its buffer is not the memory that was asked for: {screen}"
+    );
     assert_eq!(screen, text(&run(&["report", file.to_str().unwrap()]).stdout));
 }
 
@@ -108,13 +139,20 @@ fn who_writes_after_a_fork_copies() {
     for name in ["parent writes", "child writes", "private file"] {
         of_each(&result, name, |s| {
             let copies = s.second_touch_minor_faults;
-            assert!((pages..pages + pages / 10 + 20).contains(&copies), "{name}: {copies} copies of {pages} pages");
+            assert!(
+                (pages..pages + pages / 10 + 20).contains(&copies),
+                "{name}: {copies} copies of {pages} pages"
+            );
             assert!(s.between_ns > 0 && s.second_touch_ns > 0, "{name}: {s:?}");
         });
     }
     // Nobody else has the pages: they are made writable again one by one, or already were.
-    of_each(&result, "shared", |s| assert!(s.second_touch_minor_faults <= pages / 10, "handed over: {s:?}"));
-    of_each(&result, "child is gone", |s| assert!(s.between_ns > 0 && s.second_touch_ns > 0, "{s:?}"));
+    of_each(&result, "shared", |s| {
+        assert!(s.second_touch_minor_faults <= pages / 10, "handed over: {s:?}");
+    });
+    of_each(&result, "child is gone", |s| {
+        assert!(s.between_ns > 0 && s.second_touch_ns > 0, "{s:?}");
+    });
 }
 
 #[test]
@@ -131,7 +169,10 @@ fn a_fork_takes_time_and_grows_with_memory() {
         let samples = &arm(&result, name).unwrap().samples;
         samples.iter().filter(|s| s.size_bytes == Some(size)).map(|s| s.between_ns).min().unwrap()
     };
-    assert!(least("mmap", LARGE) > least("mmap", SMALL), "page tables of eight times as much memory");
+    assert!(
+        least("mmap", LARGE) > least("mmap", SMALL),
+        "page tables of eight times as much memory"
+    );
     assert!(least("vfork", LARGE) < least("mmap", LARGE), "none of them");
     assert_eq!(result.comparisons.iter().filter(|c| c.arm == "vfork").count(), 2);
 }
@@ -139,11 +180,20 @@ fn a_fork_takes_time_and_grows_with_memory() {
 #[test]
 fn what_cannot_be_had_of_a_file_is_refused_with_what_to_do() {
     let direct = ["bench", "file-scan", "--size", "1MiB", "--blocks", "2", "--arm"];
-    let refusal = |dir: &str, arm: &str| text(&run(&[&direct[..], &[arm, "--dir", dir]].concat()).stderr);
+    let refusal =
+        |dir: &str, arm: &str| text(&run(&[&direct[..], &[arm, "--dir", dir]].concat()).stderr);
     let nowhere = refusal("/nowhere/at/all", "file");
-    assert!(nowhere.contains("baseline read") && nowhere.contains("ENOENT") && nowhere.contains("--dir"), "{nowhere}");
+    assert!(
+        nowhere.contains("baseline read")
+            && nowhere.contains("ENOENT")
+            && nowhere.contains("--dir"),
+        "{nowhere}"
+    );
     let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
-    if mounts.lines().any(|line| line.split(' ').nth(1) == Some("/dev/shm") && line.starts_with("tmpfs ")) {
+    if mounts
+        .lines()
+        .any(|line| line.split(' ').nth(1) == Some("/dev/shm") && line.starts_with("tmpfs "))
+    {
         let bypass = refusal("/dev/shm", "direct");
         assert!(bypass.contains("tmpfs has no disk that O_DIRECT could read past"), "{bypass}");
         let cold = refusal("/dev/shm", "cold file");
@@ -155,17 +205,22 @@ fn what_cannot_be_had_of_a_file_is_refused_with_what_to_do() {
         ("{ name = \"x\", source = \"read\", touch = \"fill\" }", "touch = \\\"sum\\\""),
         ("{ name = \"x\", source = \"mmap\", cache = \"cold\" }", "about files"),
         ("{ name = \"x\", source = \"memfd\", cache = \"cold\" }", "in memory and nowhere else"),
-        ("{ name = \"x\", source = \"mmap\", between = \"fork-child\", passes = 1 }", "second touch"),
+        (
+            "{ name = \"x\", source = \"mmap\", between = \"fork-child\", passes = 1 }",
+            "second touch",
+        ),
     ] {
         let scratch = Scratch::new();
         let file = scratch.file("mine.toml");
-        let head =
-            "name = \"mine\"\nquestion = \"Q?\"\nmetric = \"total_ns\"\nsize = \"64KiB\"\nmargin = 0.03\nfill = 1\n";
+        let head = "name = \"mine\"\nquestion = \"Q?\"\nmetric = \"total_ns\"\nsize = \"64KiB\"\nmargin = 0.03\nfill = 1\n";
         std::fs::write(&file, format!("{head}baseline = \"mmap\"\narms = [{mistake}]\n")).unwrap();
         let output = run(&["bench", file.to_str().unwrap()]);
         let error = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{error}");
-        assert!(error.contains("mine.toml:8:") && error.contains(&word.replace('\\', "")), "{word}: {error}");
+        assert!(
+            error.contains("mine.toml:8:") && error.contains(&word.replace('\\', "")),
+            "{word}: {error}"
+        );
     }
 }
 
@@ -173,7 +228,18 @@ fn what_cannot_be_had_of_a_file_is_refused_with_what_to_do() {
 fn nothing_is_left_of_a_file() {
     let scratch = Scratch::new();
     let directory = scratch.0.to_str().unwrap();
-    let output = run(&["bench", "file-scan", "--size", "1MiB", "--blocks", "2", "--dir", directory, "--json", "-"]);
+    let output = run(&[
+        "bench",
+        "file-scan",
+        "--size",
+        "1MiB",
+        "--blocks",
+        "2",
+        "--dir",
+        directory,
+        "--json",
+        "-",
+    ]);
     assert_eq!(result(&output).arms[0].samples.len(), 2);
     assert_eq!(std::fs::read_dir(Path::new(directory)).unwrap().count(), 0);
 }
@@ -196,8 +262,19 @@ fn every_kind_of_file_takes_what_is_written() {
     for name in ["memfd", "private", "file", "file+willneed", "anew"] {
         let arm = arm(&result, name).unwrap_or_else(|| panic!("{name}: {:?}", result.refused));
         assert_eq!(arm.samples.len(), 4, "{name}");
-        assert!(arm.samples.iter().all(|s| s.first_touch_minor_faults > 0), "{name}: every page is made writable");
+        assert!(
+            arm.samples.iter().all(|s| s.first_touch_minor_faults > 0),
+            "{name}: every page is made writable"
+        );
     }
-    let again = |name| arm(&result, name).unwrap().samples.iter().map(|s| s.second_touch_minor_faults).min().unwrap();
+    let again = |name| {
+        arm(&result, name)
+            .unwrap()
+            .samples
+            .iter()
+            .map(|s| s.second_touch_minor_faults)
+            .min()
+            .unwrap()
+    };
     assert!(again("private") > 0 && again("anew") > 0, "pages that went away come back by faults");
 }

@@ -17,17 +17,43 @@ fn ns(result: &LabResult, floor: &str) -> Option<f64> {
 #[test]
 fn every_floor_and_every_source_is_in_every_block() {
     let result = small(&["--blocks", "6"]);
-    assert_eq!((result.experiment.name.as_str(), result.seed, result.experiment.blocks), ("floors", 7, Some(6)));
+    assert_eq!(
+        (result.experiment.name.as_str(), result.seed, result.experiment.blocks),
+        ("floors", 7, Some(6))
+    );
     assert!(result.comparisons.is_empty() && result.placebo.is_none() && result.stopped.is_none());
-    assert!(result.warnings.iter().any(|w| w.id == "few-blocks" && w.message.contains("6 were asked for")));
+    assert!(
+        result
+            .warnings
+            .iter()
+            .any(|w| w.id == "few-blocks" && w.message.contains("6 were asked for"))
+    );
     let floors = result.floors.as_ref().unwrap();
     // Dropped blocks, if any, have floors too.
     assert_eq!(floors.samples.len(), result.blocks.len());
-    assert!(result.arms.iter().all(|arm| arm.samples.len() == 6 && !arm.baseline && !arm.placebo), "no baseline here");
-    for floor in ["timer", "syscall", "map", "unmap", "map_and_unmap", "release", "populate", "memcpy", "read_memfd"] {
-        let estimate = floors.estimates.iter().find(|e| e.floor == floor).unwrap_or_else(|| panic!("no {floor}"));
+    assert!(
+        result.arms.iter().all(|arm| arm.samples.len() == 6 && !arm.baseline && !arm.placebo),
+        "no baseline here"
+    );
+    for floor in [
+        "timer",
+        "syscall",
+        "map",
+        "unmap",
+        "map_and_unmap",
+        "release",
+        "populate",
+        "memcpy",
+        "read_memfd",
+    ] {
+        let estimate = floors
+            .estimates
+            .iter()
+            .find(|e| e.floor == floor)
+            .unwrap_or_else(|| panic!("no {floor}"));
         assert!(estimate.ns > 0.0 && estimate.blocks == 6, "{estimate:?}");
-        let (low, high) = estimate.low_ns.zip(estimate.high_ns).expect("six blocks afford an interval");
+        let (low, high) =
+            estimate.low_ns.zip(estimate.high_ns).expect("six blocks afford an interval");
         assert!(low <= estimate.ns && estimate.ns <= high, "{estimate:?}");
     }
     if result.machine.thp.as_deref() == Some("always") {
@@ -35,12 +61,18 @@ fn every_floor_and_every_source_is_in_every_block() {
     }
     let pages = (4 << 20) * result.experiment.operations / result.machine.page_bytes;
     for sample in &floors.samples {
-        for (name, floor) in
-            [("read fault", &sample.read_fault), ("write fault", &sample.write_fault), ("populate", &sample.populate)]
-        {
+        for (name, floor) in [
+            ("read fault", &sample.read_fault),
+            ("write fault", &sample.write_fault),
+            ("populate", &sample.populate),
+        ] {
             assert!(floor.units == pages && floor.minor_faults >= pages, "{name}: {floor:?}");
         }
-        assert!(sample.memcpy.minor_faults <= 8 && sample.memcpy.units == pages / 2, "{:?}", sample.memcpy);
+        assert!(
+            sample.memcpy.minor_faults <= 8 && sample.memcpy.units == pages / 2,
+            "{:?}",
+            sample.memcpy
+        );
     }
     let fault = ns(&result, "write_fault").unwrap();
     assert!(ns(&result, "by_fault").unwrap() > 0.0 && fault > 0.0);
@@ -99,7 +131,11 @@ fn the_screen_comes_back_from_the_file() {
     let value = results::read(std::fs::File::open(&file).unwrap()).unwrap();
     let mut again = Vec::new();
     results::write(&value, &mut again).unwrap();
-    assert_eq!(std::fs::read(&file).unwrap(), again, "nothing is lost on the way through the types");
+    assert_eq!(
+        std::fs::read(&file).unwrap(),
+        again,
+        "nothing is lost on the way through the types"
+    );
 }
 
 #[test]
@@ -121,6 +157,9 @@ fn wishes_that_make_no_sense_are_refused() {
         assert_eq!(output.status.code(), Some(status), "{arguments:?}: {error}");
     }
     let list = text(&run(&["bench", "--list"]).stdout);
-    assert!(list.contains("floors         What can no way of getting memory beat on this machine?"), "{list}");
+    assert!(
+        list.contains("floors         What can no way of getting memory beat on this machine?"),
+        "{list}"
+    );
     assert!(list.contains("32 MiB; at most 45 s"), "{list}");
 }

@@ -13,7 +13,11 @@ const SIGINT: i32 = 2;
 const SIGKILL: i32 = 9;
 
 fn start(arguments: &[&str]) -> Child {
-    firsttouch(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
+    firsttouch(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts")
 }
 
 fn signal(pid: u32, number: i32) {
@@ -22,11 +26,13 @@ fn signal(pid: u32, number: i32) {
 
 /// The children of `pid` right now.
 fn children(pid: u32) -> Vec<u32> {
-    let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let list =
+        std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     list.split_whitespace().filter_map(|child| child.parse().ok()).collect()
 }
 
-/// Waits until `found` finds something. The time is no demand on the program, only the end of a test's patience.
+/// Waits until `found` finds something. The time is no demand on the program, only the end of a
+/// test's patience.
 fn wait_for<T>(mut found: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
@@ -70,7 +76,10 @@ fn an_interrupt_prints_what_there_is_and_dies_by_the_signal() {
     let result = results::read(&out[..]).expect("a whole result");
     assert_eq!(result.stopped, Some(Stopped::Interrupted));
     assert!(!result.arms[0].samples.is_empty() && result.arms[0].samples.len() < 5000);
-    assert!(result.arms.windows(2).all(|pair| pair[0].samples.len() == pair[1].samples.len()), "whole blocks only");
+    assert!(
+        result.arms.windows(2).all(|pair| pair[0].samples.len() == pair[1].samples.len()),
+        "whole blocks only"
+    );
     assert!(!exists(last), "the child {last} is still there");
 }
 
@@ -78,7 +87,8 @@ fn an_interrupt_prints_what_there_is_and_dies_by_the_signal() {
 fn floors_keep_what_there_is() {
     let program = start(&["bench", "floors", "--size", "4MiB", "--max-time", "50s", "--json", "-"]);
     let pid = program.id();
-    // Observed runs, and two blocks of every source and five groups of floors, with a warm-up before each.
+    // Observed runs, and two blocks of every source and five groups of floors, with a warm-up
+    // before each.
     let last = nth_child(pid, 150);
     signal(pid, SIGINT);
     let (status, out, error) = output(program);
@@ -86,7 +96,10 @@ fn floors_keep_what_there_is() {
     let result = results::read(&out[..]).expect("a whole result");
     assert_eq!(result.stopped, Some(Stopped::Interrupted));
     let floors = result.floors.unwrap();
-    assert!(!floors.estimates.is_empty() && floors.samples.len() <= result.blocks.len(), "whole blocks only");
+    assert!(
+        !floors.estimates.is_empty() && floors.samples.len() <= result.blocks.len(),
+        "whole blocks only"
+    );
     assert!(!exists(last), "the child {last} is still there");
 }
 

@@ -10,14 +10,17 @@ use std::time::{Duration, Instant};
 
 use results::layout::{Layout, LayoutRun, Moment, Region, RegionKind, SCHEMA};
 
-use crate::program::{PROGRAM, Scratch, firsttouch, fixture, fixture_with, is_root, run, skip, text};
+use crate::program::{
+    PROGRAM, Scratch, firsttouch, fixture, fixture_with, is_root, run, skip, text,
+};
 
 const PAGE: u64 = 4096;
 const MIB: u64 = 1 << 20;
 
 fn layout(output: &Output) -> Layout {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    results::read_layout(&output.stdout[..]).unwrap_or_else(|e| panic!("{e}: {}", text(&output.stdout)))
+    results::read_layout(&output.stdout[..])
+        .unwrap_or_else(|e| panic!("{e}: {}", text(&output.stdout)))
 }
 
 /// The layout of a program of `fixtures/`.
@@ -39,10 +42,16 @@ fn resident(run: &LayoutRun, kind: RegionKind) -> u64 {
 }
 
 fn is_whole(layout: &Layout) {
-    assert_eq!((layout.schema.as_str(), layout.version.as_str()), (SCHEMA, env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        (layout.schema.as_str(), layout.version.as_str()),
+        (SCHEMA, env!("CARGO_PKG_VERSION"))
+    );
     for run in &layout.runs {
         assert!(run.regions.windows(2).all(|pair| pair[0].end <= pair[1].start), "{run:?}");
-        assert!(run.regions.iter().all(|region| region.resident_bytes <= region.bytes()), "{run:?}");
+        assert!(
+            run.regions.iter().all(|region| region.resident_bytes <= region.bytes()),
+            "{run:?}"
+        );
     }
 }
 
@@ -61,9 +70,14 @@ fn bss_and_heap_are_where_the_program_has_them() {
         "{}",
         resident(run, RegionKind::Bss)
     );
-    for kind in
-        [RegionKind::Text, RegionKind::Rodata, RegionKind::Data, RegionKind::Heap, RegionKind::Stack, RegionKind::File]
-    {
+    for kind in [
+        RegionKind::Text,
+        RegionKind::Rodata,
+        RegionKind::Data,
+        RegionKind::Heap,
+        RegionKind::Stack,
+        RegionKind::File,
+    ] {
         assert!(resident(run, kind) > 0, "{kind:?}");
     }
     let heap = regions(run, RegionKind::Heap);
@@ -73,7 +87,10 @@ fn bss_and_heap_are_where_the_program_has_them() {
     let parts = regions(run, RegionKind::Bss)[0].parts.clone().expect("the first picture has them");
     let half = parts.resident_bytes.len() / 2;
     let low: u64 = parts.resident_bytes[..half].iter().sum();
-    assert!(low > 7 * MIB && low <= resident(run, RegionKind::Bss), "the low half is the resident one: {parts:?}");
+    assert!(
+        low > 7 * MIB && low <= resident(run, RegionKind::Bss),
+        "the low half is the resident one: {parts:?}"
+    );
 }
 
 #[test]
@@ -85,7 +102,11 @@ fn threads_have_stacks_and_arenas_while_the_program_exits() {
     let open = |kind| regions(run, kind).iter().filter(|region| region.perms == "rw-p").count();
     assert_eq!((open(RegionKind::ThreadStack), run.threads_unseen), (3, 0), "{run:?}");
     if cfg!(target_env = "gnu") {
-        assert_eq!((open(RegionKind::Arena), bytes(run, RegionKind::Arena)), (3, 3 * 64 * MIB), "{run:?}");
+        assert_eq!(
+            (open(RegionKind::Arena), bytes(run, RegionKind::Arena)),
+            (3, 3 * 64 * MIB),
+            "{run:?}"
+        );
     }
 }
 
@@ -94,7 +115,11 @@ fn the_last_thread_is_the_exit() {
     let scratch = Scratch::new();
     let Some(program) = fixture("spaces", &scratch) else { return };
     let layout = of(&[], &program, &["leader"]);
-    assert!(resident(&layout.runs[0], RegionKind::Mmap) >= 32 * MIB, "taken too early: {:?}", layout.runs[0]);
+    assert!(
+        resident(&layout.runs[0], RegionKind::Mmap) >= 32 * MIB,
+        "taken too early: {:?}",
+        layout.runs[0]
+    );
 }
 
 #[test]
@@ -102,7 +127,8 @@ fn the_image_that_exits_counts() {
     let scratch = Scratch::new();
     let Some(program) = fixture("spaces", &scratch) else { return };
     let path = program.to_str().unwrap();
-    let chain = run(&["layout", "--json", "-", "--", "sh", "-c", &format!("exec {path} exec {path} bss")]);
+    let chain =
+        run(&["layout", "--json", "-", "--", "sh", "-c", &format!("exec {path} exec {path} bss")]);
     let layout = layout(&chain);
     assert_eq!(layout.program.path, path);
     assert!(resident(&layout.runs[0], RegionKind::Bss) > 7 * MIB);
@@ -114,12 +140,26 @@ fn moments_are_as_asked() {
     let Some(program) = fixture("spaces", &scratch) else { return };
     let exec = of(&["--at", "exec"], &program, &["bss"]);
     let run = &exec.runs[0];
-    assert_eq!((run.at, regions(run, RegionKind::Heap).len()), (Moment::Exec, 0), "nothing has run");
-    assert!(run.regions.iter().all(|region| region.path.as_ref().is_none_or(|path| !path.contains("libc.so"))));
+    assert_eq!(
+        (run.at, regions(run, RegionKind::Heap).len()),
+        (Moment::Exec, 0),
+        "nothing has run"
+    );
+    assert!(
+        run.regions
+            .iter()
+            .all(|region| region.path.as_ref().is_none_or(|path| !path.contains("libc.so")))
+    );
     let early = of(&["--at", "1h"], &program, &["bss"]);
     assert_eq!(early.runs[0].at, Moment::Exit);
-    assert!(early.notes.iter().any(|note| note.contains("exited before 3600 s had passed")), "{:?}", early.notes);
-    let sleeping = layout(&crate::program::run(&["layout", "--json", "-", "--at", "100ms", "--", "sleep", "0.3"]));
+    assert!(
+        early.notes.iter().any(|note| note.contains("exited before 3600 s had passed")),
+        "{:?}",
+        early.notes
+    );
+    let sleeping = layout(&crate::program::run(&[
+        "layout", "--json", "-", "--at", "100ms", "--", "sleep", "0.3",
+    ]));
     assert_eq!(sleeping.runs[0].at, Moment::Time);
     assert!(!regions(&sleeping.runs[0], RegionKind::Heap).is_empty());
 }
@@ -130,7 +170,9 @@ fn a_killed_program_has_a_picture_or_a_sentence() {
     let Some(program) = fixture("spaces", &scratch) else { return };
     let output = run(&["layout", "--", program.to_str().unwrap(), "kill"]);
     match output.status.code() {
-        Some(0) => assert!(text(&output.stdout).contains("killed by SIGKILL"), "{}", text(&output.stdout)),
+        Some(0) => {
+            assert!(text(&output.stdout).contains("killed by SIGKILL"), "{}", text(&output.stdout));
+        }
         code => {
             assert_eq!(code, Some(1));
             assert!(text(&output.stderr).contains("SIGKILL"), "{}", text(&output.stderr));
@@ -160,7 +202,9 @@ fn without_aslr_nothing_moves_and_no_gap_is_there() {
     let bits = layout.summary.varying_bits;
     assert!(layout.summary.heap_gap_bytes.distinct > 4, "{:?}", layout.summary);
     assert!(
-        [bits.text, bits.heap, bits.mmap, bits.stack].iter().all(|bits| bits.is_some_and(|bits| bits >= 4)),
+        [bits.text, bits.heap, bits.mmap, bits.stack]
+            .iter()
+            .all(|bits| bits.is_some_and(|bits| bits >= 4)),
         "{bits:?}"
     );
 }
@@ -178,7 +222,11 @@ fn programs_of_other_kinds() {
         let layout = of(&["--aslr", "on", "--runs", "4"], &program, &["bss"]);
         is_whole(&layout);
         let found = &layout.program;
-        assert_eq!((found.position_independent, found.dynamic), (Some(movable), Some(dynamic)), "{name}");
+        assert_eq!(
+            (found.position_independent, found.dynamic),
+            (Some(movable), Some(dynamic)),
+            "{name}"
+        );
         assert!(bytes(&layout.runs[0], RegionKind::Bss) >= 16 * MIB, "{name}");
         if !movable {
             assert_eq!(layout.summary.varying_bits.text, Some(0), "{name}");
@@ -210,7 +258,9 @@ fn a_narrow_program() {
     assert_eq!((layout.program.bits, layout.program.position_independent), (Some(32), Some(false)));
     let run = &layout.runs[0];
     assert!((65536..65536 + 2 * PAGE).contains(&bytes(run, RegionKind::Bss)), "{run:?}");
-    assert!(!regions(run, RegionKind::Text).is_empty() && !regions(run, RegionKind::Stack).is_empty());
+    assert!(
+        !regions(run, RegionKind::Text).is_empty() && !regions(run, RegionKind::Stack).is_empty()
+    );
 }
 
 #[test]
@@ -306,10 +356,14 @@ fn an_ordinary_user_gets_the_same() {
     let Ok(output) = output else { return skip("no setpriv") };
     let layout = layout(&output);
     let run = &layout.runs[0];
-    assert!(resident(run, RegionKind::Text) > 0 && regions(run, RegionKind::ThreadStack).len() >= 3, "{run:?}");
+    assert!(
+        resident(run, RegionKind::Text) > 0 && regions(run, RegionKind::ThreadStack).len() >= 3,
+        "{run:?}"
+    );
     let privileged = scratch.file("privileged");
     std::fs::copy(&fixture, &privileged).unwrap();
-    std::fs::set_permissions(&privileged, std::os::unix::fs::PermissionsExt::from_mode(0o4755)).unwrap();
+    std::fs::set_permissions(&privileged, std::os::unix::fs::PermissionsExt::from_mode(0o4755))
+        .unwrap();
     let output = Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
         .arg(&program)
@@ -319,13 +373,21 @@ fn an_ordinary_user_gets_the_same() {
         .unwrap();
     if output.status.code() != Some(1) {
         let layout = self::layout(&output);
-        assert!(layout.notes.iter().any(|note| note.contains("without that privilege")), "{:?}", layout.notes);
+        assert!(
+            layout.notes.iter().any(|note| note.contains("without that privilege")),
+            "{:?}",
+            layout.notes
+        );
         let moved = layout.runs[0].regions[0].start != layout.runs[1].regions[0].start;
-        assert!(!moved || layout.runs.iter().all(|run| run.aslr == Some(true)), "off is said of what moves");
+        assert!(
+            !moved || layout.runs.iter().all(|run| run.aslr == Some(true)),
+            "off is said of what moves"
+        );
     }
     let unreadable = scratch.file("unreadable");
     std::fs::copy(&fixture, &unreadable).unwrap();
-    std::fs::set_permissions(&unreadable, std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
+    std::fs::set_permissions(&unreadable, std::os::unix::fs::PermissionsExt::from_mode(0o711))
+        .unwrap();
     let output = Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
         .arg(&program)
@@ -335,7 +397,10 @@ fn an_ordinary_user_gets_the_same() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
     let sentence = text(&output.stderr);
-    assert!(sentence.contains("unreadable: ran") && sentence.contains("may not be read"), "{sentence}");
+    assert!(
+        sentence.contains("unreadable: ran") && sentence.contains("may not be read"),
+        "{sentence}"
+    );
     let other = Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
         .arg(&program)
@@ -360,13 +425,17 @@ fn screen_and_picture_are_written() {
         assert!(screen.contains(&region.start.to_string()), "{region:?}\n{screen}");
     }
     let svg = std::fs::read_to_string(&svg).unwrap();
-    assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n") && svg.contains("role=\"img\""), "{svg}");
+    assert!(
+        svg.starts_with("<svg ") && svg.ends_with("</svg>\n") && svg.contains("role=\"img\""),
+        "{svg}"
+    );
     assert!(!svg.contains("<script") && !svg.contains("href"), "{svg}");
 }
 
 #[test]
 fn a_closed_pipe_ends_quietly() {
-    let script = format!("{PROGRAM} layout -- true | true; {PROGRAM} layout --json - -- true | true");
+    let script =
+        format!("{PROGRAM} layout -- true | true; {PROGRAM} layout --json - -- true | true");
     let output = Command::new("sh").args(["-c", &script]).output().unwrap();
     assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
 }

@@ -1,4 +1,5 @@
-//! More memory than may be had: refused before a child starts; and a child that runs into a limit names it.
+//! More memory than may be had: refused before a child starts; and a child that runs into a limit
+//! names it.
 
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -24,24 +25,35 @@ fn address_space_and_data_limits_are_named() {
 #[test]
 fn a_control_group_is_named() {
     let Some(group) = Group::new(64 << 20) else { return };
-    let output = shell(&format!("echo $$ > {}; exec {PROGRAM} bench --size 100MiB", group.procs().display()));
+    let output = shell(&format!(
+        "echo $$ > {}; exec {PROGRAM} bench --size 100MiB",
+        group.procs().display()
+    ));
     let error = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(error.contains("control group") && error.contains("firsttouch-test"), "{error}");
 }
 
-/// A neighbour in the same group eats its memory: the kernel kills a child, and the run names it and keeps the rest.
+/// A neighbour in the same group eats its memory: the kernel kills a child, and the run names it
+/// and keeps the rest.
 #[test]
 fn the_out_of_memory_killer_is_named_and_nothing_is_lost() {
     let Some(group) = Group::new(220 << 20) else { return };
     let procs = group.procs();
     let inside = |command: &str| {
         let script = format!("echo $$ > {} && exec {command}", procs.display());
-        Command::new("sh").args(["-c", &script]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a shell")
+        Command::new("sh")
+            .args(["-c", &script])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("a shell")
     };
     let run = inside(&format!("{PROGRAM} bench --size 64MiB --arm malloc --blocks 60 --json -"));
     let pid = run.id();
-    let running = || std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z"));
+    let running = || {
+        std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z"))
+    };
     let reader = std::thread::spawn(move || run.wait_with_output().expect("its output"));
     std::thread::sleep(Duration::from_millis(500));
     while running() {
@@ -56,7 +68,11 @@ fn the_out_of_memory_killer_is_named_and_nothing_is_lost() {
     let error = text(&output.stderr);
     let named = |text: &str| text.contains("out-of-memory killer (SIGKILL)");
     match results::read(&output.stdout[..]) {
-        Ok(result) => assert!(result.refused.iter().any(|r| r.failed && named(&r.reason)), "{:?}", result.refused),
+        Ok(result) => assert!(
+            result.refused.iter().any(|r| r.failed && named(&r.reason)),
+            "{:?}",
+            result.refused
+        ),
         Err(_) => assert!(named(&error), "{error}"), // the baseline's first run: there was nothing yet
     }
 }
@@ -75,17 +91,19 @@ fn a_failing_call_reports_its_errno() {
     }
 }
 
-/// A limit of file sizes is said, where the kernel would else kill the program without a word; and what cannot be written to
-/// the end is not left behind.
+/// A limit of file sizes is said, where the kernel would else kill the program without a word; and
+/// what cannot be written to the end is not left behind.
 #[test]
 fn a_limit_of_file_sizes_is_named() {
-    let output = shell(&format!("ulimit -f 100; exec {PROGRAM} bench file-scan --size 4MiB --blocks 1"));
+    let output =
+        shell(&format!("ulimit -f 100; exec {PROGRAM} bench file-scan --size 4MiB --blocks 1"));
     let error = text(&output.stderr);
     assert!(error.contains("ulimit -f"), "{error}");
     assert_eq!(output.status.code(), Some(1), "{error}");
     let file = std::env::temp_dir().join(format!("firsttouch-cut-{}.json", std::process::id()));
     let path = file.display();
-    let output = shell(&format!("ulimit -f 1; exec {PROGRAM} bench --size 64KiB --blocks 2 --json {path}"));
+    let output =
+        shell(&format!("ulimit -f 1; exec {PROGRAM} bench --size 64KiB --blocks 2 --json {path}"));
     let error = text(&output.stderr);
     assert!(error.contains("cannot write") && output.status.code() == Some(1), "{error}");
     assert!(!file.exists(), "half a file was left");
@@ -102,8 +120,14 @@ impl Group {
             skip("a control group needs root");
             return None;
         }
-        let name = format!("firsttouch-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        for (root, file) in [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")] {
+        let name = format!(
+            "firsttouch-test-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        for (root, file) in
+            [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")]
+        {
             let folder = PathBuf::from(root).join(&name);
             if std::fs::create_dir(&folder).is_err() {
                 continue;

@@ -1,5 +1,5 @@
-//! Every experiment that comes with the program is run once, tiny, and must show what physics guarantees: a benchmark is
-//! also a test. Times are never compared.
+//! Every experiment that comes with the program is run once, tiny, and must show what physics
+//! guarantees: a benchmark is also a test. Times are never compared.
 
 use results::{LabResult, Sample};
 
@@ -25,8 +25,12 @@ fn the_list_has_them_all() {
         "floors",
     ];
     for name in names {
-        let mut lines = list.lines().skip_while(|line| line.split_whitespace().next() != Some(name));
-        assert!(lines.next().is_some_and(|line| line.ends_with('?')), "no question of {name} in\n{list}");
+        let mut lines =
+            list.lines().skip_while(|line| line.split_whitespace().next() != Some(name));
+        assert!(
+            lines.next().is_some_and(|line| line.ends_with('?')),
+            "no question of {name} in\n{list}"
+        );
         let rest: String = lines.take_while(|line| line.starts_with(' ')).collect();
         assert!(rest.contains("at most"), "no time of {name} in {rest}");
     }
@@ -62,7 +66,8 @@ fn small_pages(result: &LabResult) -> bool {
 
 /// Pages of a sample.
 fn pages(result: &LabResult, sample: &Sample) -> u64 {
-    sample.size_bytes.unwrap_or(result.experiment.size_bytes) * sample.operations / result.machine.page_bytes
+    sample.size_bytes.unwrap_or(result.experiment.size_bytes) * sample.operations
+        / result.machine.page_bytes
 }
 
 #[test]
@@ -70,7 +75,10 @@ fn populate_brings_every_page_with_the_call() {
     let result = tiny("populate", "4MiB");
     for arm in ["mmap+populate", "mmap+populate-write"] {
         for sample in samples(&result, arm) {
-            assert!(sample.first_touch_minor_faults < pages(&result, sample) / 10, "{arm}: {sample:?}");
+            assert!(
+                sample.first_touch_minor_faults < pages(&result, sample) / 10,
+                "{arm}: {sample:?}"
+            );
         }
     }
     for sample in samples(&result, "mmap+shared").iter().filter(|_| small_pages(&result)) {
@@ -88,17 +96,26 @@ fn larger_pages_take_fewer_faults() {
     for arm in ["mmap+hugepage", "mmap+collapse"] {
         for sample in samples(&result, arm) {
             assert!(sample.first_touch_minor_faults < pages(&result, sample), "{arm}: {sample:?}");
-            assert!(sample.huge_bytes.unwrap() >= sample.huge_eligible_bytes / 10 * 9, "{arm}: {sample:?}");
+            assert!(
+                sample.huge_bytes.unwrap() >= sample.huge_eligible_bytes / 10 * 9,
+                "{arm}: {sample:?}"
+            );
         }
     }
     for kib in [16, 64, 256, 1024] {
         for sample in samples(&result, &format!("mmap+{kib}KiB")) {
-            assert!(sample.first_touch_minor_faults <= pages(&result, sample) * 4 / kib * 2, "{kib}: {sample:?}");
+            assert!(
+                sample.first_touch_minor_faults <= pages(&result, sample) * 4 / kib * 2,
+                "{kib}: {sample:?}"
+            );
         }
     }
     for (arm, bytes) in [("mmap+hugetlb-2MiB", 2 << 20), ("mmap+hugetlb-1GiB", 1 << 30)] {
         for sample in samples(&result, arm) {
-            assert!(sample.minor_faults <= (4 << 20) * sample.operations / bytes + 10, "{arm}: {sample:?}");
+            assert!(
+                sample.minor_faults <= (4 << 20) * sample.operations / bytes + 10,
+                "{arm}: {sample:?}"
+            );
         }
     }
 }
@@ -117,7 +134,18 @@ fn every_size_of_the_sweep_is_measured_whole() {
 
 #[test]
 fn threads_fault_on_their_own_part_whosever_mapping_it_is() {
-    let output = run(&["bench", "threads", "--size", "2MiB", "--threads", "1,2", "--blocks", "2", "--json", "-"]);
+    let output = run(&[
+        "bench",
+        "threads",
+        "--size",
+        "2MiB",
+        "--threads",
+        "1,2",
+        "--blocks",
+        "2",
+        "--json",
+        "-",
+    ]);
     let result = result(&output);
     for arm in ["mmap", "one mmap for all"] {
         for sample in samples(&result, arm).iter().filter(|_| small_pages(&result)) {
@@ -136,11 +164,18 @@ fn memory_that_was_given_back_faults_again() {
     for arm in ["MADV_DONTNEED", "munmap+mmap"] {
         for sample in samples(&result, arm) {
             assert!(sample.between_ns > 0, "{arm}: {sample:?}");
-            assert!(!small || sample.second_touch_minor_faults >= pages(&result, sample), "{arm}: {sample:?}");
+            assert!(
+                !small || sample.second_touch_minor_faults >= pages(&result, sample),
+                "{arm}: {sample:?}"
+            );
         }
     }
     for sample in samples(&result, "MADV_FREE") {
-        assert!(sample.between_ns > 0 && sample.second_touch_minor_faults <= pages(&result, sample) + 10, "{sample:?}");
+        assert!(
+            sample.between_ns > 0
+                && sample.second_touch_minor_faults <= pages(&result, sample) + 10,
+            "{sample:?}"
+        );
     }
 }
 
@@ -157,11 +192,13 @@ fn what_was_only_read_was_never_there() {
 
 #[test]
 fn glibc_turns_to_mmap_at_its_threshold() {
-    let output = run(&["bench", "threshold", "--size", "64KiB,256KiB", "--blocks", "2", "--json", "-"]);
+    let output =
+        run(&["bench", "threshold", "--size", "64KiB,256KiB", "--blocks", "2", "--json", "-"]);
     let result = result(&output);
     let glibc = result.machine.libc.as_deref().is_some_and(|libc| libc.starts_with("glibc"));
-    let pinned =
-        ["MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES", "LD_PRELOAD"].iter().any(|name| std::env::var(name).is_ok());
+    let pinned = ["MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES", "LD_PRELOAD"]
+        .iter()
+        .any(|name| std::env::var(name).is_ok());
     if !glibc || pinned {
         skip("malloc is not glibc's with its own thresholds");
         return;
@@ -210,14 +247,25 @@ fn a_block_that_grows_is_written_once() {
 
 #[test]
 fn an_allocator_that_cannot_be_had_is_named() {
-    for (allocator, word) in [("/nonexistent/liballoc.so", "nonexistent"), ("jemaloc", "did you mean jemalloc?")] {
+    for (allocator, word) in
+        [("/nonexistent/liballoc.so", "nonexistent"), ("jemaloc", "did you mean jemalloc?")]
+    {
         let output = run(&["bench", "allocators", "--allocator", allocator, "--size", "64KiB"]);
         assert_eq!(output.status.code(), Some(2));
         assert!(text(&output.stderr).contains(word), "{}", text(&output.stderr));
     }
     // A shared object that defines no malloc is found out by asking where malloc comes from.
     let file = std::env::current_exe().unwrap();
-    let output =
-        run(&["bench", "--allocator", file.to_str().unwrap(), "--arm", "malloc", "--size", "64KiB", "--blocks", "1"]);
+    let output = run(&[
+        "bench",
+        "--allocator",
+        file.to_str().unwrap(),
+        "--arm",
+        "malloc",
+        "--size",
+        "64KiB",
+        "--blocks",
+        "1",
+    ]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
 }

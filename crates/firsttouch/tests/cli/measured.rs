@@ -4,7 +4,9 @@ use std::process::Command;
 
 use results::{LabResult, Verdict};
 
-use crate::program::{PROGRAM, Scratch, firsttouch, fixture, is_root, result, run, skip, text, without_proc};
+use crate::program::{
+    PROGRAM, Scratch, firsttouch, fixture, is_root, result, run, skip, text, without_proc,
+};
 
 /// A run of two blocks: no interval, but all the rest.
 fn small(size: &str) -> LabResult {
@@ -22,18 +24,31 @@ fn check_physics(result: &LabResult) {
             assert_eq!(sample.total_ns, sample.obtain_ns + sample.first_touch_ns);
             assert_eq!(sample.operations, result.experiment.operations);
             let faults = sample.minor_faults as f64;
-            let (obtain, touch) = (sample.obtain_minor_faults as f64, sample.first_touch_minor_faults as f64);
+            let (obtain, touch) =
+                (sample.obtain_minor_faults as f64, sample.first_touch_minor_faults as f64);
             match arm.name.as_str() {
                 "mmap" | "placebo" if small_pages => {
-                    assert!(touch >= pages && faults <= 1.1 * pages + 300.0, "{}: {faults} of {pages}", arm.name);
-                    assert!(obtain <= 0.02 * pages + 20.0, "{}: {obtain} faults while obtaining", arm.name);
+                    assert!(
+                        touch >= pages && faults <= 1.1 * pages + 300.0,
+                        "{}: {faults} of {pages}",
+                        arm.name
+                    );
+                    assert!(
+                        obtain <= 0.02 * pages + 20.0,
+                        "{}: {obtain} faults while obtaining",
+                        arm.name
+                    );
                 }
                 "mmap+populate" if small_pages => {
-                    assert!(obtain >= pages && touch <= 0.02 * pages + 20.0, "populate: {obtain} then {touch}");
+                    assert!(
+                        obtain >= pages && touch <= 0.02 * pages + 20.0,
+                        "populate: {obtain} then {touch}"
+                    );
                 }
                 "mmap+hugepage" => {
                     assert!(faults < 0.25 * pages + 20.0, "{faults} faults");
-                    let share = sample.huge_bytes.unwrap() as f64 / sample.huge_eligible_bytes as f64;
+                    let share =
+                        sample.huge_bytes.unwrap() as f64 / sample.huge_eligible_bytes as f64;
                     assert!(share >= 0.9, "{share} in huge pages");
                 }
                 _ => {}
@@ -46,12 +61,21 @@ fn check_physics(result: &LabResult) {
 fn eight_mebibytes_fault_as_physics_says() {
     let result = small("8MiB");
     check_physics(&result);
-    assert_eq!((result.seed, result.experiment.size_bytes, result.looks.as_slice()), (7, 8 << 20, &[2][..]));
-    assert!(result.comparisons.iter().all(|c| c.verdict == Verdict::Inconclusive && c.low.is_none()));
+    assert_eq!(
+        (result.seed, result.experiment.size_bytes, result.looks.as_slice()),
+        (7, 8 << 20, &[2][..])
+    );
+    assert!(
+        result.comparisons.iter().all(|c| c.verdict == Verdict::Inconclusive && c.low.is_none())
+    );
     assert_eq!(result.blocks.len() as u64, 2);
     let mut positions: Vec<u64> = result.arms.iter().map(|arm| arm.samples[0].position).collect();
     positions.sort_unstable();
-    assert_eq!(positions, (0..result.arms.len() as u64).collect::<Vec<_>>(), "every arm has its place in the block");
+    assert_eq!(
+        positions,
+        (0..result.arms.len() as u64).collect::<Vec<_>>(),
+        "every arm has its place in the block"
+    );
 }
 
 #[test]
@@ -69,8 +93,10 @@ fn floors_are_measured_beside_the_first_block() {
         return;
     }
     let unit = |floor: &results::Floor| floor.time_ns as f64 / floor.units.max(1) as f64;
-    if unit(&first.uninterrupted_write) > unit(&first.interrupted_write) + unit(&first.write_fault) {
-        // It lasts some 60 us: what took the processor away meanwhile makes the sum of the parts negative.
+    if unit(&first.uninterrupted_write) > unit(&first.interrupted_write) + unit(&first.write_fault)
+    {
+        // It lasts some 60 us: what took the processor away meanwhile makes the sum of the parts
+        // negative.
         skip("the one block with floors was disturbed in the middle of the shortest of them");
         return;
     }
@@ -86,7 +112,10 @@ fn the_smallest_block_is_one_byte() {
     let arm = |name: &str| result.arms.iter().find(|arm| arm.name == name).unwrap();
     let faults = |name: &str| arm(name).summary.as_ref().unwrap().minor_faults;
     assert!(result.experiment.operations >= 512);
-    assert!(faults("malloc") < 0.1 * faults("mmap"), "malloc shares pages among blocks, mmap does not");
+    assert!(
+        faults("malloc") < 0.1 * faults("mmap"),
+        "malloc shares pages among blocks, mmap does not"
+    );
     assert!(result.refused.iter().any(|r| r.arm == "mmap+hugepage" && r.reason.contains("2 MiB")));
 }
 
@@ -98,11 +127,16 @@ fn malloc_says_where_its_memory_came_from() {
         malloc.observed.unwrap()
     };
     let (small, large) = (served("16KiB"), served("1MiB"));
-    let Some(library) = small.allocator.clone() else { return skip("dladdr does not know malloc: a static C library") };
+    let Some(library) = small.allocator.clone() else {
+        return skip("dladdr does not know malloc: a static C library");
+    };
     if !library.contains("libc.so") {
         return skip(&format!("malloc is {library}, whose thresholds are its own"));
     }
-    assert!(small.break_growth_bytes > 16 << 20, "16 KiB blocks come from the program break: {small:?}");
+    assert!(
+        small.break_growth_bytes > 16 << 20,
+        "16 KiB blocks come from the program break: {small:?}"
+    );
     assert!(large.mapped_growth_bytes > 16 << 20, "1 MiB blocks come from mmap: {large:?}");
     assert!(
         large.resident_after_obtain_bytes.unwrap() < 1 << 20,
@@ -115,7 +149,17 @@ fn report_prints_the_same_bytes_again() {
     let scratch = Scratch::new();
     let file = scratch.file("result.json");
     let path = file.to_str().unwrap();
-    let bench = run(&["bench", "--size", "1MiB", "--blocks", "8", "--arm", "mmap+populate", "--json", path]);
+    let bench = run(&[
+        "bench",
+        "--size",
+        "1MiB",
+        "--blocks",
+        "8",
+        "--arm",
+        "mmap+populate",
+        "--json",
+        path,
+    ]);
     assert!(bench.status.success(), "{}", text(&bench.stderr));
     // Which verdict it is depends on what else the machine does: no test asserts a time.
     assert!(text(&bench.stdout).contains("8 randomised blocks"), "{}", text(&bench.stdout));
@@ -128,8 +172,11 @@ fn report_prints_the_same_bytes_again() {
 #[test]
 fn the_seed_decides_the_order() {
     let order = |seed: &str| {
-        let result = result(&run(&["bench", "--size", "64KiB", "--blocks", "6", "--seed", seed, "--json", "-"]));
-        let positions = |arm: &results::Arm| arm.samples.iter().map(|s| s.position).collect::<Vec<_>>();
+        let result = result(&run(&[
+            "bench", "--size", "64KiB", "--blocks", "6", "--seed", seed, "--json", "-",
+        ]));
+        let positions =
+            |arm: &results::Arm| arm.samples.iter().map(|s| s.position).collect::<Vec<_>>();
         result.arms.iter().map(positions).collect::<Vec<_>>()
     };
     let (one, again, other) = (order("5"), order("5"), order("6"));
@@ -154,10 +201,15 @@ fn an_ordinary_user_gets_the_same() {
         Ok(output) => {
             let result = result(&output);
             check_physics(&result);
-            let paranoid = std::fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").unwrap_or_default();
+            let paranoid =
+                std::fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").unwrap_or_default();
             if paranoid.trim().parse::<i32>().is_ok_and(|level| level <= 2) {
-                let traps = result.arms[0].traps.expect("an ordinary user may count user-mode faults");
-                assert!(result.machine.thp.as_deref() == Some("always") || traps >= 2048.0, "{traps}");
+                let traps =
+                    result.arms[0].traps.expect("an ordinary user may count user-mode faults");
+                assert!(
+                    result.machine.thp.as_deref() == Some("always") || traps >= 2048.0,
+                    "{traps}"
+                );
             }
         }
         Err(e) => skip(&format!("no setpriv: {e}")),
@@ -189,16 +241,22 @@ fn without_proc_a_sentence_and_the_rest() {
     assert!(result.warnings.iter().any(|w| w.id == "proc-missing"), "{:?}", result.warnings);
     assert_eq!(result.arms[0].samples.len(), 2);
     assert!(result.arms[0].samples[0].rss_bytes.is_none());
-    let huge = result.refused.iter().find(|r| r.arm == "mmap+hugepage").expect("what cannot be proved is refused");
+    let huge = result
+        .refused
+        .iter()
+        .find(|r| r.arm == "mmap+hugepage")
+        .expect("what cannot be proved is refused");
     assert!(huge.reason.contains("cannot be proved"), "{}", huge.reason);
 }
 
 #[test]
 fn a_preloaded_library_that_is_missing_leaves_the_truth() {
-    let output = firsttouch(&["bench", "--size", "64KiB", "--blocks", "1", "--arm", "malloc", "--json", "-"])
-        .env("LD_PRELOAD", "/nonexistent/liballocator.so")
-        .output()
-        .unwrap();
+    let output = firsttouch(&[
+        "bench", "--size", "64KiB", "--blocks", "1", "--arm", "malloc", "--json", "-",
+    ])
+    .env("LD_PRELOAD", "/nonexistent/liballocator.so")
+    .output()
+    .unwrap();
     let result = result(&output);
     let malloc = result.arms.iter().find(|arm| arm.name == "malloc").unwrap();
     let allocator = malloc.observed.as_ref().unwrap().allocator.clone();

@@ -17,9 +17,11 @@ impl Scratch {
     pub(crate) fn new() -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("firsttouch-test-{}-{number}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("firsttouch-test-{}-{number}", std::process::id()));
         std::fs::create_dir(&path).expect("a scratch directory");
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o777)).expect("a directory of ours");
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o777))
+            .expect("a directory of ours");
         Scratch(path)
     }
 
@@ -56,7 +58,9 @@ pub(crate) fn result(output: &Output) -> LabResult {
 
 pub(crate) fn is_root() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status.lines().any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0"))
+    status
+        .lines()
+        .any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0"))
 }
 
 /// Says that a test did not run, and why: cargo test knows no such state.
@@ -64,7 +68,8 @@ pub(crate) fn skip(reason: &str) {
     eprintln!("SKIPPED {}: {reason}", std::thread::current().name().unwrap_or("test"));
 }
 
-/// Runs the program with `arguments` where `/proc` is empty; `None` (and a word) where it cannot be hidden.
+/// Runs the program with `arguments` where `/proc` is empty; `None` (and a word) where it cannot be
+/// hidden.
 pub(crate) fn without_proc(arguments: &str) -> Option<Output> {
     if !is_root() {
         skip("hiding /proc needs root");
@@ -92,7 +97,8 @@ pub(crate) fn library_fixture(name: &str, scratch: &Scratch) -> Option<PathBuf> 
     compiled(name, &["-shared", "-fPIC"], scratch.file(&format!("{name}.so")))
 }
 
-/// The same with flags that not every compiler, or C library, has; `None` (and a word) where one is missing.
+/// The same with flags that not every compiler, or C library, has; `None` (and a word) where one is
+/// missing.
 pub(crate) fn fixture_with(name: &str, flags: &[&str], program: PathBuf) -> Option<PathBuf> {
     let probe = program.with_extension("c");
     std::fs::write(&probe, "int main(void) { return 0; }\n").expect("a scratch directory");
@@ -105,8 +111,16 @@ pub(crate) fn fixture_with(name: &str, flags: &[&str], program: PathBuf) -> Opti
 }
 
 fn compiled(name: &str, flags: &[&str], program: PathBuf) -> Option<PathBuf> {
-    let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(format!("{name}.c"));
-    match Command::new("cc").args(["-O1", "-pthread"]).args(flags).arg("-o").arg(&program).arg(source).output() {
+    let source =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(format!("{name}.c"));
+    match Command::new("cc")
+        .args(["-O1", "-pthread"])
+        .args(flags)
+        .arg("-o")
+        .arg(&program)
+        .arg(source)
+        .output()
+    {
         Ok(output) => {
             assert!(output.status.success(), "{}", text(&output.stderr));
             Some(program)

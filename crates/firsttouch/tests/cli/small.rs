@@ -13,10 +13,15 @@ use crate::program::{Scratch, firsttouch, library_fixture, result, run, text};
 const WATCHED_BYTES: u64 = 1237;
 
 fn child(workload: Workload, pairs: u64, library: &Path, variables: &[(&str, &Path)]) -> Answer {
-    let task = Task::Measure(Job { threads: 2, ..Job::plain(Source::Small(workload), WATCHED_BYTES, pairs) });
+    let task = Task::Measure(Job {
+        threads: 2,
+        ..Job::plain(Source::Small(workload), WATCHED_BYTES, pairs)
+    });
     let mut command = firsttouch(&[CHILD_VERB, &serde_json::to_string(&task).unwrap()]);
-    let output = command.env("LD_PRELOAD", library).envs(variables.iter().copied()).output().unwrap();
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&output.stderr)))
+    let output =
+        command.env("LD_PRELOAD", library).envs(variables.iter().copied()).output().unwrap();
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|e| panic!("{e}: {}", text(&output.stderr)))
 }
 
 /// An allocator that counts its calls is told apart from what the child says of itself.
@@ -42,11 +47,18 @@ fn an_allocator_that_gives_bytes_away_twice_is_found_out() {
     let Some(library) = library_fixture("count_malloc", &scratch) else { return };
     let answer = child(Workload::Fixed, 5000, &library, &[("COUNT_MALLOC_TWICE", Path::new("1"))]);
     let Answer::Failed { reason } = answer else { panic!("{answer:?}") };
-    assert!(reason.contains("small-fixed: the allocator gave the same bytes away twice"), "{reason}");
+    assert!(
+        reason.contains("small-fixed: the allocator gave the same bytes away twice"),
+        "{reason}"
+    );
 }
 
 fn arm<'a>(result: &'a LabResult, name: &str) -> &'a Arm {
-    result.arms.iter().find(|arm| arm.name == name).unwrap_or_else(|| panic!("no {name}: {:?}", result.refused))
+    result
+        .arms
+        .iter()
+        .find(|arm| arm.name == name)
+        .unwrap_or_else(|| panic!("no {name}: {:?}", result.refused))
 }
 
 #[test]
@@ -54,19 +66,33 @@ fn each_workload_is_compared_with_itself_under_another_allocator() {
     let scratch = Scratch::new();
     let Some(library) = library_fixture("count_malloc", &scratch) else { return };
     let library = library.to_str().unwrap();
-    let output = run(&["bench", "small-objects", "--blocks", "2", "--allocator", library, "--json", "-"]);
+    let output =
+        run(&["bench", "small-objects", "--blocks", "2", "--allocator", library, "--json", "-"]);
     let result = result(&output);
     assert!(result.refused.is_empty(), "{:?}", result.refused);
-    let baselines: Vec<(&str, &str)> =
-        result.comparisons.iter().map(|c| (c.arm.split('@').next().unwrap(), c.baseline.as_str())).collect();
-    let others = [("small-mixed", "small-fixed"), ("small-larson", "small-fixed"), ("small-exchange", "small-fixed")];
+    let baselines: Vec<(&str, &str)> = result
+        .comparisons
+        .iter()
+        .map(|c| (c.arm.split('@').next().unwrap(), c.baseline.as_str()))
+        .collect();
+    let others = [
+        ("small-mixed", "small-fixed"),
+        ("small-larson", "small-fixed"),
+        ("small-exchange", "small-fixed"),
+    ];
     let own = Workload::ALL.map(|workload| (workload.name(), workload.name()));
     assert_eq!(baselines, [&others[..], &own[..]].concat());
     for arm in &result.arms {
         assert!(arm.work.as_ref().unwrap().counts_pairs() && arm.latencies.is_none());
         for sample in &arm.samples {
-            let other_phases = sample.first_touch_ns + sample.between_ns + sample.second_touch_ns + sample.release_ns;
-            assert!(sample.obtain_ns > 0 && other_phases == 0 && sample.operations >= 100_000, "{sample:?}");
+            let other_phases = sample.first_touch_ns
+                + sample.between_ns
+                + sample.second_touch_ns
+                + sample.release_ns;
+            assert!(
+                sample.obtain_ns > 0 && other_phases == 0 && sample.operations >= 100_000,
+                "{sample:?}"
+            );
         }
     }
     let preloaded = arm(&result, &format!("small-larson@{library}"));
@@ -74,7 +100,10 @@ fn each_workload_is_compared_with_itself_under_another_allocator() {
     let screen = scratch.file("result.json");
     std::fs::write(&screen, &output.stdout).unwrap();
     let screen = text(&run(&["report", screen.to_str().unwrap()]).stdout);
-    assert!(screen.contains("A pair of malloc and free took") && !screen.contains("1st touch"), "{screen}");
+    assert!(
+        screen.contains("A pair of malloc and free took") && !screen.contains("1st touch"),
+        "{screen}"
+    );
 }
 
 #[test]
@@ -82,18 +111,27 @@ fn pairs_and_blocks_of_memory_are_not_compared() {
     let output = run(&["bench", "small-objects", "--arm", "malloc"]);
     let error = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{error}");
-    assert!(error.contains("malloc counts blocks of memory") && error.contains("cannot be compared"), "{error}");
+    assert!(
+        error.contains("malloc counts blocks of memory") && error.contains("cannot be compared"),
+        "{error}"
+    );
 }
 
-/// As many latencies as pages, none of them lost on the way; and together no longer than the phase that they are in.
+/// As many latencies as pages, none of them lost on the way; and together no longer than the phase
+/// that they are in.
 #[test]
 fn every_timed_touch_is_in_the_result() {
     let size_bytes = 8 << 20;
-    let output = run(&["bench", "latency", "--size", "8MiB", "--blocks", "2", "--seed", "3", "--json", "-"]);
+    let output =
+        run(&["bench", "latency", "--size", "8MiB", "--blocks", "2", "--seed", "3", "--json", "-"]);
     let result = result(&output);
     let pages = size_bytes / result.machine.page_bytes;
     let timed: Vec<&Arm> = result.arms.iter().filter(|arm| arm.latencies.is_some()).collect();
-    assert!(timed.iter().any(|arm| arm.name == "timed mmap") && timed.len() >= 2, "{:?}", result.refused);
+    assert!(
+        timed.iter().any(|arm| arm.name == "timed mmap") && timed.len() >= 2,
+        "{:?}",
+        result.refused
+    );
     assert!(arm(&result, "mmap").latencies.is_none());
     for arm in timed {
         assert_eq!(arm.work.as_ref().unwrap().touch, "timed");
@@ -107,7 +145,8 @@ fn every_timed_touch_is_in_the_result() {
             let ascending = [times.p50_ns, times.p90_ns, times.p99_ns, times.p999_ns, times.max_ns];
             assert!(ascending.is_sorted(), "{ascending:?}");
         }
-        let at_least: u64 = latencies.touches.buckets.iter().map(|bucket| bucket.low_ns * bucket.count).sum();
+        let at_least: u64 =
+            latencies.touches.buckets.iter().map(|bucket| bucket.low_ns * bucket.count).sum();
         let phases: u64 = arm.samples.iter().map(|sample| sample.first_touch_ns).sum();
         assert!(at_least <= phases, "{}: {at_least} ns of touches in {phases} ns", arm.name);
     }
@@ -137,6 +176,9 @@ fn touches_are_timed_in_one_thread_and_at_one_size() {
     for arguments in [["--threads", "2"], ["--size", "1MiB,2MiB"]] {
         let output = run(&[&["bench", "latency"], &arguments[..]].concat());
         let error = text(&output.stderr);
-        assert!(!output.status.success() && error.contains("touches are timed at one size"), "{error}");
+        assert!(
+            !output.status.success() && error.contains("touches are timed at one size"),
+            "{error}"
+        );
     }
 }

@@ -6,8 +6,8 @@ use std::path::{Component, Path};
 
 use crate::layers::{folder, sources};
 
-/// A crate and its stages in order; stages beside each other do not import each other. Whatever lies
-/// beside the stages, in the crate's root, is above them all.
+/// A crate and its stages in order; stages beside each other do not import each other. Whatever
+/// lies beside the stages, in the crate's root, is above them all.
 type Stages = (&'static str, &'static [&'static [&'static str]]);
 const STAGES: [Stages; 2] = [
     ("lab", &[&["question"], &["design"], &["run"], &["judge"], &["result"]]),
@@ -36,7 +36,9 @@ fn program_text(code: &str) -> String {
         let item = &rest[at..];
         // A test item ends with its block, or with the semicolon of a `use` or a `mod`.
         let end = match (item.find('{'), item.find(';')) {
-            (Some(open), semicolon) if semicolon.is_none_or(|end| open < end) => open + block_len(&item[open..]),
+            (Some(open), semicolon) if semicolon.is_none_or(|end| open < end) => {
+                open + block_len(&item[open..])
+            }
             (_, Some(semicolon)) => semicolon + 1,
             _ => item.len(),
         };
@@ -122,7 +124,8 @@ fn module_of(path: &str) -> Vec<String> {
 /// The folder of a module in a crate that has `modules`: a module with children is one, whether its
 /// own file lies in it or beside it.
 fn folder_of(module: &[String], modules: &BTreeSet<Vec<String>>) -> Vec<String> {
-    let has_children = modules.iter().any(|other| other.len() > module.len() && other.starts_with(module));
+    let has_children =
+        modules.iter().any(|other| other.len() > module.len() && other.starts_with(module));
     let len = if has_children { module.len() } else { module.len().saturating_sub(1) };
     module[..len].to_vec()
 }
@@ -166,7 +169,9 @@ fn expand<'a>(text: &'a str, prefix: &[String], found: &mut Vec<Vec<String>>) ->
         path.push(rest[..end].to_owned());
         rest = &rest[end..];
         match rest.strip_prefix("::") {
-            Some(next) if next.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == '{') => rest = next,
+            Some(next) if next.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == '{') => {
+                rest = next;
+            }
             _ => break,
         }
     }
@@ -206,7 +211,11 @@ fn against_the_order(stages: &[&[&str]], imports: &[Import]) -> BTreeSet<(String
         let (Some(own), Some(name)) = (module.first(), import.path.first()) else { return false };
         place(own).is_some_and(|from| own != name && place(name).is_none_or(|to| to >= from))
     };
-    imports.iter().filter(wrong).map(|import| (import.file.clone(), import.path[0].clone())).collect()
+    imports
+        .iter()
+        .filter(wrong)
+        .map(|import| (import.file.clone(), import.path[0].clone()))
+        .collect()
 }
 
 /// Two folders beside each other of which each imports the other, directly or by way of others: for
@@ -214,10 +223,14 @@ fn against_the_order(stages: &[&[&str]], imports: &[Import]) -> BTreeSet<(String
 /// folders in it.
 fn circles(files: &[(String, String)], imports: &[Import]) -> BTreeSet<(String, String)> {
     let modules = files.iter().map(|(file, _)| module_of(file));
-    let modules: BTreeSet<Vec<String>> =
-        modules.flat_map(|module| (0..=module.len()).map(move |len| module[..len].to_vec())).collect();
+    let modules: BTreeSet<Vec<String>> = modules
+        .flat_map(|module| (0..=module.len()).map(move |len| module[..len].to_vec()))
+        .collect();
     let module_named = |path: &[String]| {
-        (0..=path.len()).rev().map(|len| path[..len].to_vec()).find(|module| modules.contains(module))
+        (0..=path.len())
+            .rev()
+            .map(|len| path[..len].to_vec())
+            .find(|module| modules.contains(module))
     };
     let mut leads: BTreeMap<Vec<String>, BTreeSet<Vec<String>>> = BTreeMap::new();
     for import in imports {
@@ -241,7 +254,10 @@ fn circles(files: &[(String, String)], imports: &[Import]) -> BTreeSet<(String, 
         false
     };
     let edges = leads.iter().flat_map(|(from, to)| to.iter().map(move |to| (from, to)));
-    edges.filter(|(from, to)| reaches(to, from)).map(|(from, to)| (from.join("/"), to.join("/"))).collect()
+    edges
+        .filter(|(from, to)| reaches(to, from))
+        .map(|(from, to)| (from.join("/"), to.join("/")))
+        .collect()
 }
 
 /// The files of a crate by their paths below `src`.
@@ -256,7 +272,10 @@ fn stages_import_only_what_lies_before_them() {
     for (name, stages) in STAGES {
         let files = files(name);
         for stage in stages.iter().copied().flatten() {
-            assert!(files.iter().any(|(file, _)| *file == format!("{stage}.rs")), "{name} has no stage {stage}");
+            assert!(
+                files.iter().any(|(file, _)| *file == format!("{stage}.rs")),
+                "{name} has no stage {stage}"
+            );
         }
         let imports = imports(&files);
         let mut found = against_the_order(stages, &imports);
@@ -266,9 +285,15 @@ fn stages_import_only_what_lies_before_them() {
             .map(|(_, file, import)| ((*file).to_owned(), (*import).to_owned()))
             .collect();
         let gone: Vec<_> = excepted.difference(&found).collect();
-        assert!(gone.is_empty(), "{name}: these exceptions no longer occur, so take them off the list: {gone:#?}");
+        assert!(
+            gone.is_empty(),
+            "{name}: these exceptions no longer occur, so take them off the list: {gone:#?}"
+        );
         found.retain(|import| !excepted.contains(import));
-        assert!(found.is_empty(), "{name}: each stage of {stages:?} imports only what lies before it: {found:#?}");
+        assert!(
+            found.is_empty(),
+            "{name}: each stage of {stages:?} imports only what lies before it: {found:#?}"
+        );
         if excepted.is_empty() {
             let circles = circles(&files, &imports);
             assert!(circles.is_empty(), "{name}: folders import each other: {circles:#?}");
@@ -278,12 +303,16 @@ fn stages_import_only_what_lies_before_them() {
 
 #[test]
 fn attribution_is_ids_and_numbers() {
-    let attribution = files("analysis").into_iter().filter(|(file, _)| file.starts_with("address_space"));
+    let attribution =
+        files("analysis").into_iter().filter(|(file, _)| file.starts_with("address_space"));
     let mut looked_at = 0;
     for (file, code) in attribution.filter(|(file, _)| !file.ends_with("/tests.rs")) {
         let code = program_text(&code);
         for text in ["String", "str", "format", "Definitions", "results"] {
-            assert!(!crate::layers::mentions(&code, text), "analysis/src/{file} has {text}: only views make text");
+            assert!(
+                !crate::layers::mentions(&code, text),
+                "analysis/src/{file} has {text}: only views make text"
+            );
         }
         looked_at += 1;
     }
@@ -293,13 +322,15 @@ fn attribution_is_ids_and_numbers() {
 /// Where `code` makes a [`results::LabResult`] or changes one: the words around it.
 fn changes_of_results(code: &str) -> Vec<String> {
     let words: Vec<String> = spaced(code).split_whitespace().map(str::to_owned).collect();
-    let word = |at: usize, back: usize| at.checked_sub(back).and_then(|at| words.get(at)).map_or("", String::as_str);
+    let word = |at: usize, back: usize| {
+        at.checked_sub(back).and_then(|at| words.get(at)).map_or("", String::as_str)
+    };
     let changes = |at: &usize| match words[*at].as_str() {
         // `&mut LabResult`; `mut result: LabResult`; `LabResult { ..., }`, but not `-> LabResult
         // {`.
         "LabResult" => {
-            let made =
-                words.get(at + 1).is_some_and(|next| next == "{") && !["->", "struct", "for"].contains(&word(*at, 1));
+            let made = words.get(at + 1).is_some_and(|next| next == "{")
+                && !["->", "struct", "for"].contains(&word(*at, 1));
             word(*at, 1) == "mut" || (word(*at, 1) == ":" && word(*at, 3) == "mut") || made
         }
         // `let mut result = assemble(...)`.
@@ -312,7 +343,8 @@ fn changes_of_results(code: &str) -> Vec<String> {
 
 /// `code` with a space around every sign, so that splitting at spaces gives its words.
 fn spaced(code: &str) -> String {
-    let sign = |c: char| if c.is_alphanumeric() || c == '_' { c.to_string() } else { format!(" {c} ") };
+    let sign =
+        |c: char| if c.is_alphanumeric() || c == '_' { c.to_string() } else { format!(" {c} ") };
     code.chars().map(sign).collect::<String>().replace(" -  > ", " -> ")
 }
 
@@ -320,9 +352,13 @@ fn spaced(code: &str) -> String {
 fn a_result_is_finished_where_it_is_assembled() {
     for name in ["lab", "claims", "report", "firsttouch", "xtask"] {
         for (file, code) in files(name) {
-            let assembles = name == "lab" && module_of(&file).first().is_some_and(|stage| stage == "result");
+            let assembles =
+                name == "lab" && module_of(&file).first().is_some_and(|stage| stage == "result");
             let changes = changes_of_results(&program_text(&code));
-            assert!(assembles || changes.is_empty(), "{name}/src/{file} changes a finished result: {changes:?}");
+            assert!(
+                assembles || changes.is_empty(),
+                "{name}/src/{file} changes a finished result: {changes:?}"
+            );
         }
     }
     for code in [
@@ -333,7 +369,9 @@ fn a_result_is_finished_where_it_is_assembled() {
     ] {
         assert_eq!(changes_of_results(code).len(), 1, "{code}");
     }
-    for code in ["fn f() -> LabResult { g() }", "fn f(result: &LabResult) {}", "let result = assemble(x);"] {
+    for code in
+        ["fn f() -> LabResult { g() }", "fn f(result: &LabResult) {}", "let result = assemble(x);"]
+    {
         assert!(changes_of_results(code).is_empty(), "{code}");
     }
 }
@@ -342,7 +380,12 @@ fn a_result_is_finished_where_it_is_assembled() {
 fn an_import_of_a_later_stage_is_found() {
     let file = |path: &str, code: &str| (path.to_owned(), code.to_owned());
     let found = |code: &str| {
-        let files = [file("lib.rs", ""), file("first.rs", "mod a;"), file("first/a.rs", code), file("second.rs", "")];
+        let files = [
+            file("lib.rs", ""),
+            file("first.rs", "mod a;"),
+            file("first/a.rs", code),
+            file("second.rs", ""),
+        ];
         against_the_order(&[&["first"], &["second"]], &imports(&files))
     };
     let wrong = BTreeSet::from([("first/a.rs".to_owned(), "second".to_owned())]);
@@ -366,8 +409,13 @@ fn an_import_of_a_later_stage_is_found() {
     ] {
         assert_eq!(found(code), BTreeSet::new(), "{code}");
     }
-    let beside = [file("lib.rs", ""), file("first.rs", "use crate::second::B;"), file("second.rs", "")];
-    assert_eq!(against_the_order(&[&["first", "second"]], &imports(&beside)).len(), 1, "stages beside each other");
+    let beside =
+        [file("lib.rs", ""), file("first.rs", "use crate::second::B;"), file("second.rs", "")];
+    assert_eq!(
+        against_the_order(&[&["first", "second"]], &imports(&beside)).len(),
+        1,
+        "stages beside each other"
+    );
     let above = BTreeSet::from([("first/a.rs".to_owned(), "bench".to_owned())]);
     assert_eq!(found("use crate::bench::Event;"), above, "the root lies above the stages");
 }
@@ -376,7 +424,12 @@ fn an_import_of_a_later_stage_is_found() {
 fn folders_that_import_each_other_are_found() {
     let file = |path: &str, code: &str| (path.to_owned(), code.to_owned());
     let found = |one: &str, other: &str| {
-        let files = [file("s.rs", ""), file("s/a/x.rs", one), file("s/b/y.rs", other), file("s/c/z.rs", "")];
+        let files = [
+            file("s.rs", ""),
+            file("s/a/x.rs", one),
+            file("s/b/y.rs", other),
+            file("s/c/z.rs", ""),
+        ];
         circles(&files, &imports(&files)).len()
     };
     assert_eq!(found("use crate::s::b::y::T;", "use crate::s::a::x::T;"), 2);

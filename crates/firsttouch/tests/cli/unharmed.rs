@@ -1,4 +1,5 @@
-//! What is watched lives as it would alone: lives that a tracer can spoil, and how to get out of watching.
+//! What is watched lives as it would alone: lives that a tracer can spoil, and how to get out of
+//! watching.
 
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -13,7 +14,10 @@ fn ways() -> &'static [&'static str] {
 }
 
 fn signal(name: &str, target: &str) {
-    assert!(Command::new("kill").args(["-s", name, "--", target]).status().expect("kill").success(), "{name} {target}");
+    assert!(
+        Command::new("kill").args(["-s", name, "--", target]).status().expect("kill").success(),
+        "{name} {target}"
+    );
 }
 
 /// What `look` finds; it looks again until a minute is over.
@@ -44,18 +48,33 @@ fn an_output_that_is_not_read_does_not_hold_the_program_up() {
     let Some(acts) = fixture("memory_acts", &scratch) else { return };
     for way in ways() {
         let marker = scratch.file(way);
-        // Each file has a name that events refer to: a table of texts that is locked while lines are written would stop the program.
+        // Each file has a name that events refer to: a table of texts that is locked while lines
+        // are written would stop the program.
         let script = format!("{} names 5000 && echo done > {}", acts.display(), marker.display());
-        let mut trace = firsttouch(&["trace", "-q", "--syscalls", way, "--json", "-", "--", "sh", "-c", &script])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        wait_for("the end of the program", || std::fs::read(&marker).ok().filter(|text| text == b"done\n"));
+        let mut trace = firsttouch(&[
+            "trace",
+            "-q",
+            "--syscalls",
+            way,
+            "--json",
+            "-",
+            "--",
+            "sh",
+            "-c",
+            &script,
+        ])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+        wait_for("the end of the program", || {
+            std::fs::read(&marker).ok().filter(|text| text == b"done\n")
+        });
         let mut lines = String::new();
         trace.stdout.take().expect("piped").read_to_string(&mut lines).expect("lines");
         assert_eq!(lines.matches(r#""name":"memfd_create""#).count(), 5000, "{way}");
         assert!(lines.contains(r#""lost":0,"#), "{way}");
-        // Tracepoints have an address; the program that it is of has ended when the text would be read.
+        // Tracepoints have an address; the program that it is of has ended when the text would be
+        // read.
         assert!(lines.contains(r#""file 4999""#) || *way == "tracepoints");
         assert!(ended(&mut trace).success());
     }
@@ -66,8 +85,12 @@ fn a_thread_in_vfork_holds_nobody_up() {
     let scratch = Scratch::new();
     let Some(lives) = fixture("hard_lives", &scratch) else { return };
     for wish in [&["trace", "-q"][..], &["trace", "-q", "--syscalls", "ptrace"]] {
-        let mut program =
-            Command::new(&lives).arg("vfork").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut program = Command::new(&lives)
+            .arg("vfork")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts");
         let mut dots = program.stdout.take().expect("piped");
         let mut several = || dots.read_exact(&mut [0; 20]).expect("it goes on");
         several();
@@ -92,12 +115,19 @@ fn a_thread_in_vfork_holds_nobody_up() {
         program.kill().expect("it runs");
         program.wait().expect("it ends");
     }
-    let mut layout = firsttouch(&["layout", "--at", "200ms", "--json", scratch.file("json").to_str().unwrap(), "--"])
-        .args([lives.to_str().unwrap(), "vfork"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it starts");
+    let mut layout = firsttouch(&[
+        "layout",
+        "--at",
+        "200ms",
+        "--json",
+        scratch.file("json").to_str().unwrap(),
+        "--",
+    ])
+    .args([lives.to_str().unwrap(), "vfork"])
+    .stdin(Stdio::piped())
+    .stdout(Stdio::piped())
+    .spawn()
+    .expect("it starts");
     let mut dots = layout.stdout.take().expect("piped");
     dots.read_exact(&mut [0; 100]).expect("it goes on after the picture");
     signal("TERM", &layout.id().to_string());
@@ -117,19 +147,40 @@ fn a_process_that_turns_into_others_can_be_met_and_left() {
     let mut met = 0;
     while program.try_wait().expect("a child").is_none() {
         let way = ways()[met % ways().len()];
-        let mut trace = firsttouch(&["trace", "-q", "--syscalls", way, "-p", &pid, "-o", file.to_str().unwrap()])
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut trace = firsttouch(&[
+            "trace",
+            "-q",
+            "--syscalls",
+            way,
+            "-p",
+            &pid,
+            "-o",
+            file.to_str().unwrap(),
+        ])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
         std::thread::sleep(Duration::from_millis(20));
-        let _ = Command::new("kill").args(["-INT", &trace.id().to_string()]).stderr(Stdio::null()).status();
+        let _ = Command::new("kill")
+            .args(["-INT", &trace.id().to_string()])
+            .stderr(Stdio::null())
+            .status();
         ended(&mut trace);
         met += 1;
     }
     assert!(program.wait().expect("ended").success(), "after {met} meetings");
     for at in ["1ms", "5ms", "20ms", "60ms"] {
-        let output =
-            run(&["layout", "--at", at, "--json", file.to_str().unwrap(), "--", lives.to_str().unwrap(), "exec", "50"]);
+        let output = run(&[
+            "layout",
+            "--at",
+            at,
+            "--json",
+            file.to_str().unwrap(),
+            "--",
+            lives.to_str().unwrap(),
+            "exec",
+            "50",
+        ]);
         assert!(output.status.success(), "{at}: {}", text(&output.stderr));
     }
 }
@@ -139,12 +190,19 @@ fn a_stopped_editor_comes_back() {
     let scratch = Scratch::new();
     let Some(lives) = fixture("hard_lives", &scratch) else { return };
     for way in ways() {
-        let mut trace = firsttouch(&["trace", "-q", "--syscalls", way, "-o", scratch.file("trace").to_str().unwrap()])
-            .args([lives.to_str().unwrap(), "stop", "5"])
-            .stdout(Stdio::piped())
-            .process_group(0)
-            .spawn()
-            .expect("it starts");
+        let mut trace = firsttouch(&[
+            "trace",
+            "-q",
+            "--syscalls",
+            way,
+            "-o",
+            scratch.file("trace").to_str().unwrap(),
+        ])
+        .args([lives.to_str().unwrap(), "stop", "5"])
+        .stdout(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .expect("it starts");
         let pid = trace.id().to_string();
         let mut said = trace.stdout.take().expect("piped");
         for time in 1..=5 {
@@ -161,7 +219,11 @@ fn a_stopped_editor_comes_back() {
 #[test]
 fn signals_are_inherited_as_from_a_shell() {
     let blocked = run(&["layout", "--", "grep", "SigBlk", "/proc/self/status"]);
-    assert!(text(&blocked.stdout).contains("SigBlk:\t0000000000000000"), "{}", text(&blocked.stdout));
+    assert!(
+        text(&blocked.stdout).contains("SigBlk:\t0000000000000000"),
+        "{}",
+        text(&blocked.stdout)
+    );
     for verb in ["layout", "trace -o /dev/null"] {
         let output = Command::new("env")
             .args(["--ignore-signal=PIPE", "--ignore-signal=CHLD", PROGRAM])
@@ -190,18 +252,25 @@ fn libc_number(name: &str) -> u32 {
 fn errors_that_cannot_be_told_end_nothing() {
     for redirection in ["2>/dev/full", "2>&-", "2> >(exec true)"] {
         for way in ways() {
-            let script = format!("{PROGRAM} trace --syscalls {way} -- sh -c 'sleep 0.2; exit 3' {redirection}");
+            let script = format!(
+                "{PROGRAM} trace --syscalls {way} -- sh -c 'sleep 0.2; exit 3' {redirection}"
+            );
             let output = Command::new("bash").args(["-c", &script]).output().expect("bash");
             // What could not be written is our failure, unless nobody was there to read it.
             let expected = if redirection.ends_with("full") { 125 } else { 3 };
             assert_eq!(output.status.code(), Some(expected), "{redirection} {way}");
         }
     }
-    for verb in
-        ["bench nonsense", "doctor --nonsense", "layout -- /nonexistent", "claims nonsense", "report /nonexistent"]
-    {
+    for verb in [
+        "bench nonsense",
+        "doctor --nonsense",
+        "layout -- /nonexistent",
+        "claims nonsense",
+        "report /nonexistent",
+    ] {
         let script = format!("{PROGRAM} {verb} 2>/dev/full");
-        let status = Command::new("sh").args(["-c", &script]).stdout(Stdio::null()).status().expect("sh");
+        let status =
+            Command::new("sh").args(["-c", &script]).stdout(Stdio::null()).status().expect("sh");
         assert!(status.code().is_some_and(|code| code > 0 && code < 128), "{verb}: {status}");
     }
 }
@@ -212,15 +281,23 @@ fn what_a_program_left_behind_can_be_left() {
     for way in ways() {
         let told = scratch.file("pid");
         let script = format!("sleep 600 2>/dev/null & echo $! > {}; exit 5", told.display());
-        let mut trace = firsttouch(&["trace", "--syscalls", way, "-o", scratch.file("trace").to_str().unwrap()])
-            .args(["sh", "-c", &script])
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
+        let mut trace = firsttouch(&[
+            "trace",
+            "--syscalls",
+            way,
+            "-o",
+            scratch.file("trace").to_str().unwrap(),
+        ])
+        .args(["sh", "-c", &script])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
         let left = wait_for("its child", || {
             let pid = std::fs::read_to_string(&told).ok()?;
-            let is_sleep = std::fs::read_to_string(format!("/proc/{}/comm", pid.trim())).ok()?.trim() == "sleep";
+            let is_sleep =
+                std::fs::read_to_string(format!("/proc/{}/comm", pid.trim())).ok()?.trim()
+                    == "sleep";
             is_sleep.then(|| pid.trim().to_owned())
         });
         wait_for("the end of the shell", || {
@@ -241,8 +318,13 @@ fn what_a_program_left_behind_can_be_left() {
             assert_eq!(state(&left), Some('S'), "it goes on");
             signal("KILL", &left);
         } else {
-            assert!(said.contains("SIGINT was sent to them") && said.contains("were killed"), "{said}");
-            wait_for("the end of what is left", || state(&left).is_none_or(|state| state == 'Z').then_some(()));
+            assert!(
+                said.contains("SIGINT was sent to them") && said.contains("were killed"),
+                "{said}"
+            );
+            wait_for("the end of what is left", || {
+                state(&left).is_none_or(|state| state == 'Z').then_some(())
+            });
         }
         std::fs::remove_file(told).expect("it was written");
     }
@@ -251,16 +333,21 @@ fn what_a_program_left_behind_can_be_left() {
 #[test]
 fn asking_for_the_end_works_when_nobody_reads_any_more() {
     for way in ways() {
-        let mut trace = firsttouch(&["trace", "-q", "--syscalls", way, "--json", "-", "--", "sleep", "600"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it starts");
+        let mut trace =
+            firsttouch(&["trace", "-q", "--syscalls", way, "--json", "-", "--", "sleep", "600"])
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("it starts");
         let program = wait_for("the program", || {
-            let children = Command::new("pgrep").args(["-P", &trace.id().to_string()]).output().expect("pgrep");
+            let children = Command::new("pgrep")
+                .args(["-P", &trace.id().to_string()])
+                .output()
+                .expect("pgrep");
             text(&children.stdout).lines().next().map(str::to_owned)
         });
         wait_for("sleep", || {
-            let is_sleep = std::fs::read_to_string(format!("/proc/{program}/comm")).ok()?.trim() == "sleep";
+            let is_sleep =
+                std::fs::read_to_string(format!("/proc/{program}/comm")).ok()?.trim() == "sleep";
             is_sleep.then_some(())
         });
         drop(trace.stdout.take());
@@ -274,11 +361,23 @@ fn asking_for_the_end_works_when_nobody_reads_any_more() {
 #[test]
 fn what_a_process_sends_is_passed_on_like_a_key() {
     for way in ways() {
-        let mut trace =
-            firsttouch(&["trace", "-q", "--syscalls", way, "-o", "/dev/null", "--", "sleep", "600"]).spawn().unwrap();
+        let mut trace = firsttouch(&[
+            "trace",
+            "-q",
+            "--syscalls",
+            way,
+            "-o",
+            "/dev/null",
+            "--",
+            "sleep",
+            "600",
+        ])
+        .spawn()
+        .unwrap();
         let tracer = trace.id().to_string();
         wait_for("sleep", || {
-            let children = Command::new("pgrep").args(["-P", &tracer, "-x", "sleep"]).output().expect("pgrep");
+            let children =
+                Command::new("pgrep").args(["-P", &tracer, "-x", "sleep"]).output().expect("pgrep");
             (!children.stdout.is_empty()).then_some(())
         });
         std::thread::sleep(Duration::from_millis(200));
@@ -296,7 +395,8 @@ fn a_process_without_its_first_thread_is_met() {
     wait_for("the end of its first thread", || (state(&pid) == Some('Z')).then_some(()));
     for way in ways() {
         let file = scratch.file(way);
-        let arguments = ["trace", "-q", "--syscalls", way, "-p", &pid, "-o", file.to_str().unwrap()];
+        let arguments =
+            ["trace", "-q", "--syscalls", way, "-p", &pid, "-o", file.to_str().unwrap()];
         let mut trace = firsttouch(&arguments).spawn().expect("it starts");
         let touches = "x16 anonymous, first touch";
         wait_for("its touches", || {

@@ -63,8 +63,12 @@ pub fn arms(
         arrangement.placebo.plus.push(placebo);
         arrangement.placebo.minus.push(first);
         for (spec, arm) in compared {
-            let named =
-                |name: &String| arrangement.arms.iter().position(|other| other.point == index && other.name == *name);
+            let named = |name: &String| {
+                arrangement
+                    .arms
+                    .iter()
+                    .position(|other| other.point == index && other.name == *name)
+            };
             let other = spec.against.as_ref().and_then(named);
             let other = other.or_else(|| without_allocator(&arrangement.arms, arm, index));
             arrangement.contrasts.push(Contrast::pair(arm, other.unwrap_or(first)));
@@ -75,11 +79,19 @@ pub fn arms(
 }
 
 /// Why the arm that `spec` is to be compared with is not available here.
-fn missed(spec: &ArmSpec, others: &[ArmSpec], why_not: impl Fn(&ArmSpec) -> Option<String>) -> Option<String> {
+fn missed(
+    spec: &ArmSpec,
+    others: &[ArmSpec],
+    why_not: impl Fn(&ArmSpec) -> Option<String>,
+) -> Option<String> {
     let chain = spec.chain(|name| others.iter().find(|other| other.name == name));
-    chain
-        .take(others.len())
-        .find_map(|other| Some(format!("it is compared with {}, which cannot be had: {}", other.name, why_not(other)?)))
+    chain.take(others.len()).find_map(|other| {
+        Some(format!(
+            "it is compared with {}, which cannot be had: {}",
+            other.name,
+            why_not(other)?
+        ))
+    })
 }
 
 /// Of an arm with an allocator: the arm of the same point that does just the same without one.
@@ -88,17 +100,20 @@ fn without_allocator(arms: &[ArmPlan], arm: usize, point: usize) -> Option<usize
     work.environment.allocator.as_ref()?;
     let plain = Environment { allocator: None, ..work.environment.clone() };
     let same = Work { environment: plain, ..work.clone() };
-    arms.iter().position(|other| other.point == point && other.role != Role::Placebo && other.work == same)
+    arms.iter()
+        .position(|other| other.point == point && other.role != Role::Placebo && other.work == same)
 }
 
 /// Pairs of malloc and free, and blocks of memory, are different amounts of work.
 fn incomparable(source: Source, base: Source) -> Option<String> {
     let counts = |source: Source| {
-        let what = if source.counts_pairs() { "pairs of malloc and free" } else { "blocks of memory" };
+        let what =
+            if source.counts_pairs() { "pairs of malloc and free" } else { "blocks of memory" };
         format!("{} counts {what}", source.name())
     };
-    (source.counts_pairs() != base.counts_pairs())
-        .then(|| format!("{}, and the baseline {}: they cannot be compared", counts(source), counts(base)))
+    (source.counts_pairs() != base.counts_pairs()).then(|| {
+        format!("{}, and the baseline {}: they cannot be compared", counts(source), counts(base))
+    })
 }
 
 /// One refusal for each arm and reason; an arm that is impossible at some points only says at
@@ -116,7 +131,8 @@ fn refusals(missing: &[(String, Point, String)], points: usize) -> Vec<Refused> 
         sizes.sort_unstable();
         sizes.dedup();
         let sizes: Vec<String> = sizes.into_iter().map(bytes_text).collect();
-        let arm = if everywhere { name.to_owned() } else { format!("{name} at {}", sizes.join(", ")) };
+        let arm =
+            if everywhere { name.to_owned() } else { format!("{name} at {}", sizes.join(", ")) };
         Refused { arm, reason: reason.to_owned(), failed: false, samples: Vec::new() }
     };
     groups.into_iter().map(refusal).collect()
@@ -137,22 +153,32 @@ mod tests {
         let point = |size_bytes, threads| Point::new(size_bytes, threads);
         let points = [point(65_536, 1), point(4 << 20, 1), point(4 << 20, 3)];
         let others = [spec("malloc"), spec("mmap+hugepage")];
-        let plan = arms(&limits(MemoryState::Warm), &spec("mmap"), &others, Defaults::of_fill(1), &points);
-        let names: Vec<(&str, usize)> = plan.arms.iter().map(|arm| (arm.name.as_str(), arm.point)).collect();
+        let plan =
+            arms(&limits(MemoryState::Warm), &spec("mmap"), &others, Defaults::of_fill(1), &points);
+        let names: Vec<(&str, usize)> =
+            plan.arms.iter().map(|arm| (arm.name.as_str(), arm.point)).collect();
         assert_eq!(names[..3], [("mmap", 0), ("malloc", 0), ("placebo", 0)]);
         assert_eq!(names[3..7], [("mmap", 1), ("malloc", 1), ("mmap+hugepage", 1), ("placebo", 1)]);
         assert_eq!(plan.contrasts.len(), 5, "M counts every point");
         assert_eq!((plan.placebo.plus, plan.placebo.minus), (vec![2, 6, 10], vec![0, 3, 7]));
         assert_eq!(plan.refused.len(), 1);
         assert_eq!(plan.refused[0].arm, "mmap+hugepage at 64KiB");
-        assert_eq!(plan.arms[7].work.operations, 9, "8 blocks are not to be shared by three threads");
+        assert_eq!(
+            plan.arms[7].work.operations, 9,
+            "8 blocks are not to be shared by three threads"
+        );
     }
 
     #[test]
     fn an_injected_arm_does_more_of_the_same() {
         let point = Point::new(1 << 20, 1);
-        let plan =
-            arms(&limits(MemoryState::Warm), &spec("malloc"), &[spec("injected:+5%")], Defaults::of_fill(1), &[point]);
+        let plan = arms(
+            &limits(MemoryState::Warm),
+            &spec("malloc"),
+            &[spec("injected:+5%")],
+            Defaults::of_fill(1),
+            &[point],
+        );
         let work = &plan.arms[1].work;
         assert_eq!((work.source, work.operations), (Source::Malloc, 32));
         assert_eq!(work.extra_bytes, 410 * 4096, "5 % of 8,192 pages");
@@ -161,7 +187,8 @@ mod tests {
 
     #[test]
     fn an_arm_is_compared_with_the_one_that_it_names() {
-        let against = |name: &str, other: &str| ArmSpec { against: Some(other.to_owned()), ..spec(name) };
+        let against =
+            |name: &str, other: &str| ArmSpec { against: Some(other.to_owned()), ..spec(name) };
         let point = Point::new(64 << 10, 1);
         let plan = |others: &[ArmSpec]| {
             arms(&limits(MemoryState::Warm), &spec("mmap"), others, Defaults::of_fill(1), &[point])
@@ -171,7 +198,9 @@ mod tests {
         let refused = plan(&[against("calloc", "mmap+hugepage"), spec("mmap+hugepage")]).refused;
         assert_eq!(refused.len(), 2);
         assert!(
-            refused[0].reason.starts_with("it is compared with mmap+hugepage, which cannot be had: "),
+            refused[0]
+                .reason
+                .starts_with("it is compared with mmap+hugepage, which cannot be had: "),
             "{refused:?}"
         );
         assert_eq!(plan(&[against("calloc", "mmap")]).contrasts, [Contrast::pair(1, 0)]);

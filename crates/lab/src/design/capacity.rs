@@ -71,7 +71,9 @@ pub fn needed_bytes(size_bytes: u64, operations: u64, page_bytes: u64) -> u64 {
 /// The limit that it would break, and what would fit.
 pub fn check(needed: u64, limits: &MemoryLimits) -> Result<(), Refusal> {
     let over = |left: Option<u64>| left.filter(|&left| needed > left);
-    let refusal = |limit: String, left: u64| Err(Refusal { needed, limit, left: left.saturating_sub(HEADROOM_BYTES) });
+    let refusal = |limit: String, left: u64| {
+        Err(Refusal { needed, limit, left: left.saturating_sub(HEADROOM_BYTES) })
+    };
     if let Some(ram) = over(limits.ram_bytes) {
         return refusal("this machine's memory".to_owned(), ram);
     }
@@ -81,7 +83,10 @@ pub fn check(needed: u64, limits: &MemoryLimits) -> Result<(), Refusal> {
     if let Some(group) = &limits.cgroup
         && needed > group.left_bytes
     {
-        return refusal(format!("the control group's limit ({})", group.file.display()), group.left_bytes);
+        return refusal(
+            format!("the control group's limit ({})", group.file.display()),
+            group.left_bytes,
+        );
     }
     let own = |limit: Option<u64>| limit.map(|limit| limit.saturating_sub(CHILD_BYTES));
     if let Some(space) = over(own(limits.address_space_bytes)) {
@@ -115,7 +120,11 @@ mod tests {
         let ample = MemoryLimits {
             ram_bytes: Some(16 * GIB),
             available_bytes: Some(12 * GIB),
-            cgroup: Some(MemoryLimit { file: "/g/memory.max".into(), limit_bytes: 9 * GIB, left_bytes: 8 * GIB }),
+            cgroup: Some(MemoryLimit {
+                file: "/g/memory.max".into(),
+                limit_bytes: 9 * GIB,
+                left_bytes: 8 * GIB,
+            }),
             address_space_bytes: Some(6 * GIB),
             data_bytes: Some(4 * GIB),
         };

@@ -33,18 +33,26 @@ pub fn cells(limits: &MachineLimits, factors: &Factors, size_bytes: u64) -> Arra
         let level = |factor: usize| cell >> (2 - factor) & 1;
         let (api, fill) = (factors.api[level(0)], factors.fill[level(1)]);
         let position = factors.position[level(2)];
-        let before = (position == Position::Second)
-            .then(|| Earlier { source: factors.api[1 - level(0)], fill: factors.fill[1 - level(1)] });
+        let before = (position == Position::Second).then(|| Earlier {
+            source: factors.api[1 - level(0)],
+            fill: factors.fill[1 - level(1)],
+        });
         let role = if cell == 7 { Role::Baseline } else { Role::Compared };
         let work = Work { before, ..limits.work(api, point, fill) };
-        arrangement.arms.push(ArmPlan { name: cell_name(api, fill, position), role, point: 0, work });
+        arrangement.arms.push(ArmPlan {
+            name: cell_name(api, fill, position),
+            role,
+            point: 0,
+            work,
+        });
     }
     for factor in 0..3 {
         let at = |level: usize| (0..8).filter(|cell| cell >> (2 - factor) & 1 == level).collect();
         arrangement.contrasts.push(Contrast { factor: Some(factor), plus: at(0), minus: at(1) });
     }
     arrangement.contrasts.push(Contrast::pair(0, 7));
-    let again = ArmPlan { name: PLACEBO.to_owned(), role: Role::Placebo, ..arrangement.arms[7].clone() };
+    let again =
+        ArmPlan { name: PLACEBO.to_owned(), role: Role::Placebo, ..arrangement.arms[7].clone() };
     arrangement.arms.push(again);
     arrangement.placebo = Contrast::pair(8, 7);
     for source in factors.api {
@@ -67,7 +75,12 @@ fn cell_name(api: Source, fill: u8, position: Position) -> String {
 
 /// Pairs of a cold and a warm sample of the cell of all first levels: what the memory's state does.
 #[must_use]
-pub fn cold_pairs(limits: &MachineLimits, factors: &Factors, levels: [MemoryState; 2], size_bytes: u64) -> Arrangement {
+pub fn cold_pairs(
+    limits: &MachineLimits,
+    factors: &Factors,
+    levels: [MemoryState; 2],
+    size_bytes: u64,
+) -> Arrangement {
     let point = Point::new(size_bytes, 1);
     let (api, fill) = (factors.api[0], factors.fill[0]);
     let arm = |level: MemoryState, role: Role| {
@@ -82,7 +95,10 @@ pub fn cold_pairs(limits: &MachineLimits, factors: &Factors, levels: [MemoryStat
         points: vec![point],
         arms: vec![arm(levels[0], Role::Compared), arm(levels[1], Role::Baseline)],
         contrasts: vec![Contrast { factor: Some(0), plus: vec![0], minus: vec![1] }],
-        factors: vec![Factor { name: "memory".to_owned(), levels: levels.map(|level| level.name().to_owned()) }],
+        factors: vec![Factor {
+            name: "memory".to_owned(),
+            levels: levels.map(|level| level.name().to_owned()),
+        }],
         ..Arrangement::default()
     }
 }
@@ -92,7 +108,8 @@ pub fn cold_pairs(limits: &MachineLimits, factors: &Factors, levels: [MemoryStat
 #[must_use]
 pub fn cold_pairs_wanted(request: &BenchRequest, limits: &MachineLimits) -> Option<Arrangement> {
     let Subject::Factors(factors) = &request.experiment.subject else { return None };
-    let possible = sys::machine::free_page_reporting() == Some(true) && request.memory == MemoryState::Warm;
+    let possible =
+        sys::machine::free_page_reporting() == Some(true) && request.memory == MemoryState::Warm;
     let levels = factors.memory.filter(|_| possible)?;
     Some(cold_pairs(limits, factors, levels, request.sizes_bytes()[0]))
 }
@@ -106,12 +123,17 @@ mod tests {
     #[test]
     fn each_factor_splits_the_cells_in_halves_that_differ_in_nothing_else() {
         let experiment = by_name("position").unwrap();
-        let Subject::Factors(factors) = experiment.subject else { panic!("a factorial experiment") };
+        let Subject::Factors(factors) = experiment.subject else {
+            panic!("a factorial experiment")
+        };
         let plan = cells(&limits(MemoryState::Warm), &factors, 100 << 20);
         assert_eq!(plan.arms[0].name, "malloc/0/first");
         assert_eq!(plan.arms[7].name, "mmap/1/second");
         let post_second = Some(Earlier { source: Source::Malloc, fill: 0 });
-        assert_eq!(plan.arms[7].work.before, post_second, "what the post's program did before its mmap");
+        assert_eq!(
+            plan.arms[7].work.before, post_second,
+            "what the post's program did before its mmap"
+        );
         for contrast in plan.contrasts.iter().take(3) {
             assert_eq!((contrast.plus.len(), contrast.minus.len()), (4, 4));
             let describe = |arms: &[usize], skip: usize| {
@@ -137,15 +159,22 @@ mod tests {
     #[test]
     fn a_cold_pair_differs_in_nothing_but_memory() {
         let experiment = by_name("position").unwrap();
-        let Subject::Factors(factors) = experiment.subject else { panic!("a factorial experiment") };
-        let plan = cold_pairs(&limits(MemoryState::Warm), &factors, factors.memory.unwrap(), 100 << 20);
+        let Subject::Factors(factors) = experiment.subject else {
+            panic!("a factorial experiment")
+        };
+        let plan =
+            cold_pairs(&limits(MemoryState::Warm), &factors, factors.memory.unwrap(), 100 << 20);
         let [cold, warm] = [&plan.arms[0], &plan.arms[1]];
         assert_eq!(
             (cold.work.memory, cold.work.warm_bytes, warm.work.memory),
             (MemoryState::Cold, 0, MemoryState::Warm)
         );
         assert_eq!(
-            Work { memory: MemoryState::Warm, warm_bytes: warm.work.warm_bytes, ..cold.work.clone() },
+            Work {
+                memory: MemoryState::Warm,
+                warm_bytes: warm.work.warm_bytes,
+                ..cold.work.clone()
+            },
             warm.work
         );
     }

@@ -48,8 +48,12 @@ pub(crate) fn plan(request: &BenchRequest, limits: &MachineLimits) -> Result<Pla
 ///
 /// # Errors
 /// What the experiment has no place for, or the machine no memory.
-pub(crate) fn design(request: &BenchRequest, limits: &MachineLimits) -> Result<(Design, Vec<Refused>), BenchError> {
-    let Arrangement { points, arms, contrasts, placebo, factors, refused } = arrangement(request, limits)?;
+pub(crate) fn design(
+    request: &BenchRequest,
+    limits: &MachineLimits,
+) -> Result<(Design, Vec<Refused>), BenchError> {
+    let Arrangement { points, arms, contrasts, placebo, factors, refused } =
+        arrangement(request, limits)?;
     let memory = MemoryLimits::now();
     // The largest first: what it asks for is what stands in the way of most.
     for arm in arms.iter().rev() {
@@ -57,7 +61,9 @@ pub(crate) fn design(request: &BenchRequest, limits: &MachineLimits) -> Result<(
             .map_err(|refusal| BenchError::Capacity { size_bytes: arm.work.size_bytes, refusal })?;
     }
     let schedule = match request.blocks {
-        Some(blocks) => Schedule::fixed(usize::try_from(blocks).unwrap_or(usize::MAX), request.cap()),
+        Some(blocks) => {
+            Schedule::fixed(usize::try_from(blocks).unwrap_or(usize::MAX), request.cap())
+        }
         None => Schedule::sequential(request.cap().unwrap_or(MAX_TIME)),
     };
     let design = Design {
@@ -104,7 +110,9 @@ fn check_arms(
 ) -> Result<(), BenchError> {
     let all = || others.iter().chain([baseline]);
     let metric = request.experiment.metric;
-    if request.passes().len() > 1 && matches!(metric, Metric::Total | Metric::Obtain | Metric::FirstTouch) {
+    if request.passes().len() > 1
+        && matches!(metric, Metric::Total | Metric::Obtain | Metric::FirstTouch)
+    {
         let name = &request.experiment.name;
         return Err(BenchError::Unfit(format!(
             "{name} compares {}, which the touches after the first are not in: a sweep over passes would compare the \
@@ -119,10 +127,12 @@ fn check_arms(
         }
     }
     let several_threads = request.threads() != [1];
-    let several_points = request.sizes_bytes().len() > 1 || several_threads || request.passes().len() > 1;
+    let several_points =
+        request.sizes_bytes().len() > 1 || several_threads || request.passes().len() > 1;
     let timed = |arm: &ArmSpec| arm.overrides.over(defaults.pattern).touch == Touch::Timed;
     if several_points && all().any(timed) {
-        let wish = "touches are timed at one size and in one thread: give one --size, and no --threads";
+        let wish =
+            "touches are timed at one size and in one thread: give one --size, and no --threads";
         return Err(BenchError::Unfit(wish.to_owned()));
     }
     if several_threads && others.iter().any(|arm| arm.extra > 0.0) {
@@ -132,10 +142,16 @@ fn check_arms(
     Ok(())
 }
 
-fn cells(request: &BenchRequest, limits: &MachineLimits, factors: &Factors) -> Result<Arrangement, BenchError> {
+fn cells(
+    request: &BenchRequest,
+    limits: &MachineLimits,
+    factors: &Factors,
+) -> Result<Arrangement, BenchError> {
     let name = &request.experiment.name;
     if !request.arms.is_empty() {
-        return Err(BenchError::Unfit(format!("{name} is made of factors, not of arms: leave out --arm")));
+        return Err(BenchError::Unfit(format!(
+            "{name} is made of factors, not of arms: leave out --arm"
+        )));
     }
     let sizes = request.sizes_bytes();
     if sizes.len() > 1 || request.threads() != [1] || !request.passes().is_empty() {
@@ -146,7 +162,9 @@ fn cells(request: &BenchRequest, limits: &MachineLimits, factors: &Factors) -> R
     }
     let arrangement = factorial::cells(limits, factors, sizes[0]);
     match arrangement.refused.first() {
-        Some(refused) => Err(BenchError::NothingToCompare(format!("{}: {}", refused.arm, refused.reason))),
+        Some(refused) => {
+            Err(BenchError::NothingToCompare(format!("{}: {}", refused.arm, refused.reason)))
+        }
         None => Ok(arrangement),
     }
 }

@@ -12,15 +12,21 @@ use crate::question::quantity::bytes_phrase;
 pub(crate) fn impossible(work: &Work, limits: &MachineLimits) -> Option<String> {
     let whole = |page_bytes: u64| {
         let size = bytes_phrase(page_bytes);
-        (work.size_bytes < page_bytes)
-            .then(|| format!("a block smaller than {size} holds no such page: choose a --size of {size} or more"))
+        (work.size_bytes < page_bytes).then(|| {
+            format!(
+                "a block smaller than {size} holds no such page: choose a --size of {size} or more"
+            )
+        })
     };
     match work.source {
         Source::MmapHugePage | Source::MmapCollapse => {
-            no_huge_pages(limits.thp.as_deref(), work.source).or_else(|| whole(HUGE_PAGE_BYTES as u64))
+            no_huge_pages(limits.thp.as_deref(), work.source)
+                .or_else(|| whole(HUGE_PAGE_BYTES as u64))
         }
         Source::MmapMidPages(kib) => whole(u64::from(kib) << 10).or_else(|| mid_pages(kib, limits)),
-        Source::MmapHugetlb2M => pool(HUGE_PAGE_BYTES as u64, work, limits).or_else(|| whole(HUGE_PAGE_BYTES as u64)),
+        Source::MmapHugetlb2M => {
+            pool(HUGE_PAGE_BYTES as u64, work, limits).or_else(|| whole(HUGE_PAGE_BYTES as u64))
+        }
         Source::MmapHugetlb1G => pool(1 << 30, work, limits).or_else(|| whole(1 << 30)),
         Source::Brk if work.threads > 1 => {
             Some("the program break is moved by one thread: leave out --threads".to_owned())
@@ -49,10 +55,16 @@ fn no_huge_pages(thp: Option<&str>, source: Source) -> Option<String> {
 /// must be off.
 fn mid_pages(kib: u32, limits: &MachineLimits) -> Option<String> {
     let bytes = u64::from(kib) << 10;
-    let switch = |bytes: u64| format!("/sys/kernel/mm/transparent_hugepage/hugepages-{}kB/enabled", bytes >> 10);
-    let is_on = |mode: &str| mode != "never" && (mode != "inherit" || limits.thp_common.as_deref() != Some("never"));
+    let switch = |bytes: u64| {
+        format!("/sys/kernel/mm/transparent_hugepage/hugepages-{}kB/enabled", bytes >> 10)
+    };
+    let is_on = |mode: &str| {
+        mode != "never" && (mode != "inherit" || limits.thp_common.as_deref() != Some("never"))
+    };
     let Some(own) = limits.page_sizes.iter().find(|size| size.bytes == bytes) else {
-        return Some(format!("this kernel has no pages of {kib} KiB (multi-size THP came with Linux 6.8)"));
+        return Some(format!(
+            "this kernel has no pages of {kib} KiB (multi-size THP came with Linux 6.8)"
+        ));
     };
     if !is_on(&own.mode) {
         return Some(format!(
@@ -100,13 +112,24 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_known_beforehand() {
-        let on = |source, size, limits: &MachineLimits| impossible(&work(source, size), limits).unwrap_or_default();
-        let with_thp = |thp: Option<&str>| MachineLimits { thp: thp.map(str::to_owned), ..limits(MemoryState::Warm) };
+        let on = |source, size, limits: &MachineLimits| {
+            impossible(&work(source, size), limits).unwrap_or_default()
+        };
+        let with_thp = |thp: Option<&str>| MachineLimits {
+            thp: thp.map(str::to_owned),
+            ..limits(MemoryState::Warm)
+        };
         assert_eq!(on(Source::Malloc, 1, &with_thp(Some("never"))), "");
         assert_eq!(on(Source::MmapHugePage, 2 << 20, &with_thp(Some("madvise"))), "");
-        assert_eq!(on(Source::MmapCollapse, 2 << 20, &with_thp(Some("never"))), "", "it asks for no policy");
+        assert_eq!(
+            on(Source::MmapCollapse, 2 << 20, &with_thp(Some("never"))),
+            "",
+            "it asks for no policy"
+        );
         assert!(on(Source::MmapHugePage, 4096, &with_thp(Some("madvise"))).contains("2 MiB"));
-        assert!(on(Source::MmapHugePage, 4 << 20, &with_thp(Some("never"))).contains("echo madvise"));
+        assert!(
+            on(Source::MmapHugePage, 4 << 20, &with_thp(Some("never"))).contains("echo madvise")
+        );
         assert!(on(Source::MmapHugePage, 4 << 20, &with_thp(None)).contains("no transparent"));
     }
 
@@ -118,17 +141,25 @@ mod tests {
             pools,
             ..limits(MemoryState::Warm)
         };
-        let on = |source, limits: &MachineLimits| impossible(&work(source, 64 << 20), limits).unwrap_or_default();
+        let on = |source, limits: &MachineLimits| {
+            impossible(&work(source, 64 << 20), limits).unwrap_or_default()
+        };
         let mid = Source::MmapMidPages(64);
         assert!(on(mid, &with(Vec::new(), Vec::new())).contains("Linux 6.8"));
-        assert!(on(mid, &with(vec![size(64, "never")], Vec::new())).contains("echo madvise > /sys/kernel"));
+        assert!(
+            on(mid, &with(vec![size(64, "never")], Vec::new()))
+                .contains("echo madvise > /sys/kernel")
+        );
         let both = with(vec![size(64, "madvise"), size(2048, "inherit")], Vec::new());
         assert!(on(mid, &both).contains("hugepages-2048kB"));
         assert_eq!(on(mid, &with(vec![size(64, "madvise"), size(2048, "never")], Vec::new())), "");
 
         let pool = |free| with(Vec::new(), vec![Pool { page_bytes: 2 << 20, free }]);
         let reason = on(Source::MmapHugetlb2M, &pool(31));
-        assert!(reason.contains("31 free and 32 are needed") && reason.contains("echo 32 >"), "{reason}");
+        assert!(
+            reason.contains("31 free and 32 are needed") && reason.contains("echo 32 >"),
+            "{reason}"
+        );
         assert_eq!(on(Source::MmapHugetlb2M, &pool(32)), "");
         assert!(on(Source::MmapHugetlb1G, &pool(32)).contains("no hugetlb pages of 1 GiB"));
     }

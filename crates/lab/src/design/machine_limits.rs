@@ -39,7 +39,8 @@ impl MachineLimits {
                 return Err(BenchError::Cpu { cpu, allowed });
             }
         }
-        if request.memory == MemoryState::Cold && sys::machine::free_page_reporting() == Some(false) {
+        if request.memory == MemoryState::Cold && sys::machine::free_page_reporting() == Some(false)
+        {
             return Err(BenchError::NothingCold);
         }
         let pages = sys::facts::HugePageFacts::now();

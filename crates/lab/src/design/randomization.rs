@@ -33,7 +33,12 @@ impl LatinOrders {
     /// The plan for `arms` arms that `seed` draws.
     #[must_use]
     pub fn new(arms: usize, seed: u64) -> Self {
-        LatinOrders { random: Xoshiro256PlusPlus::seed_from_u64(seed), arms, orders: Vec::new(), half: None }
+        LatinOrders {
+            random: Xoshiro256PlusPlus::seed_from_u64(seed),
+            arms,
+            orders: Vec::new(),
+            half: None,
+        }
     }
 
     /// The order of block `index`: arm numbers, in the sequence of their running. Asking again
@@ -56,12 +61,15 @@ impl LatinOrders {
         if n % 2 == 1 && !mirrored {
             self.half = Some(labels.clone());
         }
-        let mut columns: Vec<usize> = (0..n).map(|i| if i % 2 == 0 { i / 2 } else { n - i.div_ceil(2) }).collect();
+        let mut columns: Vec<usize> =
+            (0..n).map(|i| if i % 2 == 0 { i / 2 } else { n - i.div_ceil(2) }).collect();
         if mirrored {
             columns.reverse();
         }
         let rows = shuffled(&mut self.random, n);
-        rows.iter().map(|row| columns.iter().map(|column| labels[(row + column) % n]).collect()).collect()
+        rows.iter()
+            .map(|row| columns.iter().map(|column| labels[(row + column) % n]).collect())
+            .collect()
     }
 }
 

@@ -56,6 +56,9 @@ mod tests {
         assert_eq!(last(5_000), Some(12));
         assert_eq!(last(6_000), None);
         let fixed = Schedule::fixed(7, None);
-        assert_eq!(fixed.last_that_fits(2, Duration::ZERO, Duration::from_secs(100)).map(|l| l.blocks), Some(7));
+        assert_eq!(
+            fixed.last_that_fits(2, Duration::ZERO, Duration::from_secs(100)).map(|l| l.blocks),
+            Some(7)
+        );
     }
 }

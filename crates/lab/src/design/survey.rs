@@ -18,26 +18,43 @@ pub(crate) const FILL: u8 = 1;
 ///
 /// # Errors
 /// What the survey has no place for.
-pub(crate) fn arrangement(request: &BenchRequest, limits: &MachineLimits) -> Result<Arrangement, BenchError> {
+pub(crate) fn arrangement(
+    request: &BenchRequest,
+    limits: &MachineLimits,
+) -> Result<Arrangement, BenchError> {
     let name = &request.experiment.name;
     let wishes = [
         (!request.arms.is_empty(), "measures every source that can be had: leave out --arm"),
         (request.threads.is_some(), "are of one thread: leave out --threads"),
-        (request.margin.is_some(), "compares nothing that a margin would decide: leave out --margin"),
+        (
+            request.margin.is_some(),
+            "compares nothing that a margin would decide: leave out --margin",
+        ),
         (request.memory == MemoryState::Cold, "are of warm memory: leave out --memory cold"),
         (request.passes.is_some(), "touch as often as they need to: leave out --passes"),
         (request.sizes_bytes().len() > 1, "is measured at one size: give one --size"),
-        (request.sizes_bytes()[0] < limits.page_bytes, "are of whole pages: give a --size of a page or more"),
+        (
+            request.sizes_bytes()[0] < limits.page_bytes,
+            "are of whole pages: give a --size of a page or more",
+        ),
     ];
     if let Some((_, wish)) = wishes.iter().find(|(unfit, _)| *unfit) {
         return Err(BenchError::Unfit(format!("{name} {wish}")));
     }
     let point = Point::new(request.sizes_bytes()[0], 1);
-    let others: Vec<ArmSpec> = Source::all().filter(|source| has_floor(*source)).map(ArmSpec::of).collect();
-    let mut arrangement =
-        arrangement::arms(limits, &ArmSpec::of(Source::Mmap), &others, Defaults::of_fill(FILL), &[point]);
+    let others: Vec<ArmSpec> =
+        Source::all().filter(|source| has_floor(*source)).map(ArmSpec::of).collect();
+    let mut arrangement = arrangement::arms(
+        limits,
+        &ArmSpec::of(Source::Mmap),
+        &others,
+        Defaults::of_fill(FILL),
+        &[point],
+    );
     // That one size of eight is off is nothing that somebody who asks for floors wants to know.
-    arrangement.refused.retain(|refused| !matches!(Source::named(&refused.arm), Some(Source::MmapMidPages(_))));
+    arrangement
+        .refused
+        .retain(|refused| !matches!(Source::named(&refused.arm), Some(Source::MmapMidPages(_))));
     arrangement.arms.retain(|arm| arm.role != Role::Placebo);
     arrangement.arms.iter_mut().for_each(|arm| arm.role = Role::Compared);
     arrangement.contrasts.clear();

@@ -48,7 +48,13 @@ pub struct Work {
 impl MachineLimits {
     /// What a sample of `spec` does at `point`, where it says nothing of its own by `base` and
     /// `defaults`.
-    pub(crate) fn work_of(&self, spec: &ArmSpec, base: Source, point: Point, defaults: Defaults) -> Work {
+    pub(crate) fn work_of(
+        &self,
+        spec: &ArmSpec,
+        base: Source,
+        point: Point,
+        defaults: Defaults,
+    ) -> Work {
         let mut pattern = spec.overrides.over(defaults.pattern);
         pattern.passes = point.passes.unwrap_or(pattern.passes);
         let work = Work {
@@ -94,15 +100,21 @@ impl MachineLimits {
             let live = workload.live_bytes(work.size_bytes, work.threads).saturating_mul(2);
             return capacity::needed_bytes(live, 1, self.page_bytes);
         }
-        capacity::needed_bytes(work.size_bytes, work.operations, self.page_bytes).saturating_add(work.extra_bytes)
+        capacity::needed_bytes(work.size_bytes, work.operations, self.page_bytes)
+            .saturating_add(work.extra_bytes)
     }
 
     fn warm_bytes(&self, work: &Work) -> u64 {
         if self.memory == MemoryState::Cold {
             return 0;
         }
-        let wanted = (self.needed_bytes(work) as f64 - HEADROOM_BYTES as f64) * WARM_UP + HEADROOM_BYTES as f64;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a size, rounded")]
+        let wanted = (self.needed_bytes(work) as f64 - HEADROOM_BYTES as f64) * WARM_UP
+            + HEADROOM_BYTES as f64;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a size, rounded"
+        )]
         let wanted = wanted as u64;
         wanted.min(self.left_bytes / 10 * 9)
     }
@@ -111,7 +123,11 @@ impl MachineLimits {
     fn extra_bytes(&self, work: &Work, share: f64) -> u64 {
         let unit = self.page_bytes.min(work.size_bytes);
         let units = (work.size_bytes as f64 / unit as f64 * work.operations as f64 * share).round();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of pages, rounded")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a number of pages, rounded"
+        )]
         let units = units as u64;
         units * unit
     }
@@ -133,7 +149,9 @@ mod tests {
 
     #[test]
     fn small_blocks_come_in_batches() {
-        for (size, operations) in [(1, 8192), (4096, 8192), (65_536, 512), (8 << 20, 4), (100 << 20, 1), (2 << 30, 1)] {
+        for (size, operations) in
+            [(1, 8192), (4096, 8192), (65_536, 512), (8 << 20, 4), (100 << 20, 1), (2 << 30, 1)]
+        {
             assert_eq!(operations_for(size, 4096), operations, "{size}");
         }
         assert_eq!(operations_for(1, 65_536), 512, "a page of 64 KiB");

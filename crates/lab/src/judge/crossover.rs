@@ -28,11 +28,15 @@ pub(crate) fn pass_crossovers(design: &Design, comparisons: &[Comparison]) -> Ve
 }
 
 /// Comparisons of one arm that differ in nothing but what is swept over.
-fn lines<K: PartialEq>(comparisons: &[Comparison], rest: impl Fn(&Comparison) -> K) -> Vec<Vec<&Comparison>> {
+fn lines<K: PartialEq>(
+    comparisons: &[Comparison],
+    rest: impl Fn(&Comparison) -> K,
+) -> Vec<Vec<&Comparison>> {
     let mut lines: Vec<Vec<&Comparison>> = Vec::new();
     for comparison in comparisons {
         let same = |line: &&mut Vec<&Comparison>| {
-            line.first().is_some_and(|first| first.arm == comparison.arm && rest(first) == rest(comparison))
+            line.first()
+                .is_some_and(|first| first.arm == comparison.arm && rest(first) == rest(comparison))
         };
         match lines.iter_mut().find(same) {
             Some(line) => line.push(comparison),
@@ -93,16 +97,21 @@ pub(crate) fn side(low: Option<f64>, high: Option<f64>) -> Option<bool> {
 /// Where a line of one arm changes sides: the indices between which it does, and whether it is
 /// faster from there on.
 fn changes(line: &[&Comparison]) -> Vec<(usize, usize, bool)> {
-    let certain: Vec<(usize, bool)> =
-        line.iter().enumerate().filter_map(|(index, c)| Some((index, side(c.low, c.high)?))).collect();
+    let certain: Vec<(usize, bool)> = line
+        .iter()
+        .enumerate()
+        .filter_map(|(index, c)| Some((index, side(c.low, c.high)?)))
+        .collect();
     let pairs = certain.windows(2).filter(|pair| pair[0].1 != pair[1].1);
     pairs.map(|pair| (pair[0].0, pair[1].0, pair[1].1)).collect()
 }
 
 /// Where the line through the estimates first passes 1, logarithms on both axes.
 pub(crate) fn passes_one(line: &[&Comparison]) -> f64 {
-    let (size, ratio) = (|c: &Comparison| (c.size_bytes as f64).ln(), |c: &Comparison| c.ratio.ln());
-    let crossing = line.windows(2).find(|pair| ratio(pair[0]) * ratio(pair[1]) <= 0.0).unwrap_or(line);
+    let (size, ratio) =
+        (|c: &Comparison| (c.size_bytes as f64).ln(), |c: &Comparison| c.ratio.ln());
+    let crossing =
+        line.windows(2).find(|pair| ratio(pair[0]) * ratio(pair[1]) <= 0.0).unwrap_or(line);
     let (low, high) = (crossing[0], crossing[crossing.len() - 1]);
     let rise = ratio(high) - ratio(low);
     let share = if rise == 0.0 { 0.5 } else { -ratio(low) / rise };
@@ -115,7 +124,8 @@ mod tests {
     use results::Verdict;
 
     fn comparison(size_bytes: u64, low: f64, high: f64) -> Comparison {
-        let verdict = if low > 1.0 || high < 1.0 { Verdict::Different } else { Verdict::Inconclusive };
+        let verdict =
+            if low > 1.0 || high < 1.0 { Verdict::Different } else { Verdict::Inconclusive };
         Comparison {
             arm: "populate".to_owned(),
             baseline: "mmap".to_owned(),
@@ -135,9 +145,14 @@ mod tests {
     }
 
     fn found(line: &[(u64, f64, f64)]) -> Vec<(u64, u64, bool)> {
-        let line: Vec<Comparison> = line.iter().map(|&(size, low, high)| comparison(size, low, high)).collect();
+        let line: Vec<Comparison> =
+            line.iter().map(|&(size, low, high)| comparison(size, low, high)).collect();
         let found = of_sizes(&mut line.iter().collect::<Vec<_>>());
-        assert!(found.iter().all(|c| (c.low_bytes as f64) < c.size_bytes && c.size_bytes < c.high_bytes as f64));
+        assert!(
+            found
+                .iter()
+                .all(|c| (c.low_bytes as f64) < c.size_bytes && c.size_bytes < c.high_bytes as f64)
+        );
         found.iter().map(|c| (c.low_bytes, c.high_bytes, c.faster_above)).collect()
     }
 
@@ -154,11 +169,17 @@ mod tests {
 
     #[test]
     fn passes_are_an_axis_too() {
-        let at = |passes, low, high| Comparison { passes: Some(passes), ..comparison(1 << 20, low, high) };
+        let at = |passes, low, high| Comparison {
+            passes: Some(passes),
+            ..comparison(1 << 20, low, high)
+        };
         let line = [at(1, 1.2, 1.4), at(4, 0.8, 0.9), at(2, 0.99, 1.02)];
         let found = of_passes(&mut line.iter().collect::<Vec<_>>());
         assert_eq!(found.len(), 1);
-        assert_eq!((found[0].low_passes, found[0].high_passes, found[0].faster_above), (1, 4, true));
+        assert_eq!(
+            (found[0].low_passes, found[0].high_passes, found[0].faster_above),
+            (1, 4, true)
+        );
     }
 
     #[test]

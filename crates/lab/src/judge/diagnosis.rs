@@ -20,7 +20,12 @@ const TREND_MIN: f64 = 0.10;
 
 /// All doubts about `run`, the gravest first.
 #[must_use]
-pub(crate) fn doubts(design: &Design, run: &Run, machine: &Machine, placebo: Option<&Placebo>) -> Vec<Warning> {
+pub(crate) fn doubts(
+    design: &Design,
+    run: &Run,
+    machine: &Machine,
+    placebo: Option<&Placebo>,
+) -> Vec<Warning> {
     let mut doubts = Vec::new();
     let drifting = drifts(design, run);
     let bimodal = modes(design, run, machine);
@@ -43,7 +48,9 @@ fn untrusted(placebo: Option<&Placebo>, drifting: bool, bimodal: bool) -> Option
     let why = match (bimodal, drifting) {
         (true, _) => "the machine was in two states (see below)",
         (_, true) => "the machine drifted (see below)",
-        _ => "one run in a hundred does so by chance; otherwise something outside favours a position or a name",
+        _ => {
+            "one run in a hundred does so by chance; otherwise something outside favours a position or a name"
+        }
     };
     let message = format!(
         "the baseline differs from itself ({:.3}x): verdicts cannot be trusted; {why}. Run it again with another --seed",
@@ -54,7 +61,9 @@ fn untrusted(placebo: Option<&Placebo>, drifting: bool, bimodal: bool) -> Option
 
 /// A run that was too short for an interval, or was cut short before all was decided.
 fn too_few_blocks(design: &Design, run: &Run) -> Option<Warning> {
-    let open = |index: &usize| run.estimates[*index].is_some_and(|e| e.verdict == stats::Verdict::Inconclusive);
+    let open = |index: &usize| {
+        run.estimates[*index].is_some_and(|e| e.verdict == stats::Verdict::Inconclusive)
+    };
     let undecided: Vec<String> = (0..design.contrasts.len())
         .filter(open)
         .filter_map(|index| match design.contrasts[index].factor {
@@ -82,7 +91,8 @@ fn modes(design: &Design, run: &Run, machine: &Machine) -> Option<Warning> {
     let found: Vec<_> = (0..design.arms.len())
         .filter_map(|arm| Some((arm, two_modes(&values(&run.samples[arm], design.metric()))?)))
         .collect();
-    let (arm, modes) = found.iter().max_by(|(_, a), (_, b)| (a.high / a.low).total_cmp(&(b.high / b.low)))?;
+    let (arm, modes) =
+        found.iter().max_by(|(_, a), (_, b)| (a.high / a.low).total_cmp(&(b.high / b.low)))?;
     let counts = format!(
         "{} of {} samples of {} took {:.1}x as long as the others",
         modes.high_count,
@@ -93,8 +103,13 @@ fn modes(design: &Design, run: &Run, machine: &Machine) -> Option<Warning> {
     let names = found.iter().map(|(arm, _)| design.label(*arm)).collect();
     // Where what is compared touches memory for the first time.
     let fresh = matches!(design.metric(), Metric::Total | Metric::FirstTouch | Metric::Whole);
-    let anonymous = |arm: usize| fresh && !matches!(design.arms[arm].work.source, Source::File(_) | Source::Small(_));
-    if machine.free_page_reporting == Some(true) && design.memory == MemoryState::Warm && anonymous(*arm) {
+    let anonymous = |arm: usize| {
+        fresh && !matches!(design.arms[arm].work.source, Source::File(_) | Source::Small(_))
+    };
+    if machine.free_page_reporting == Some(true)
+        && design.memory == MemoryState::Warm
+        && anonymous(*arm)
+    {
         let message = format!(
             "two modes: {counts}; this guest hands freed memory back to its host, which may have had to back it again"
         );
@@ -105,10 +120,13 @@ fn modes(design: &Design, run: &Run, machine: &Machine) -> Option<Warning> {
 
 fn drifts(design: &Design, run: &Run) -> Option<Warning> {
     let found: Vec<_> = (0..design.arms.len())
-        .filter_map(|arm| Some((arm, trend(&values(&run.samples[arm], design.metric()))?.last_over_first)))
+        .filter_map(|arm| {
+            Some((arm, trend(&values(&run.samples[arm], design.metric()))?.last_over_first))
+        })
         .filter(|(_, change)| change.ln().abs() >= TREND_MIN)
         .collect();
-    let (arm, change) = found.iter().max_by(|(_, a), (_, b)| a.ln().abs().total_cmp(&b.ln().abs()))?;
+    let (arm, change) =
+        found.iter().max_by(|(_, a), (_, b)| a.ln().abs().total_cmp(&b.ln().abs()))?;
     let message = format!(
         "times changed steadily during the run ({} by {:+.0} %): medians are an average over it, and so is the ratio of \
          an arm that did not change as the baseline did",

@@ -31,7 +31,8 @@ pub fn effects(design: &Design, run: &Run) -> Vec<Effect> {
 /// stretch, so the sign interval is exact; drift from block to block cancels.
 #[must_use]
 pub fn spreads(design: &Design, samples: &[Vec<Sample>]) -> Vec<Effect> {
-    let factors: Vec<&Contrast> = design.contrasts.iter().filter(|contrast| contrast.factor.is_some()).collect();
+    let factors: Vec<&Contrast> =
+        design.contrasts.iter().filter(|contrast| contrast.factor.is_some()).collect();
     let spread = |contrast: &&Contrast| {
         let ratios = spread_ratios(design, samples, contrast);
         let rank = largest_rank(ratios.len(), ALPHA / factors.len() as f64);
@@ -49,7 +50,9 @@ fn spread_ratios(design: &Design, samples: &[Vec<Sample>], contrast: &Contrast) 
         let [first, second] = [2 * pair, 2 * pair + 1].map(|block| value(&samples[arm][block]));
         (first - second).abs().max(LEAST_DIFFERENCE).ln()
     };
-    let mean = |arms: &[usize], pair: usize| arms.iter().map(|&arm| apart(arm, pair)).sum::<f64>() / arms.len() as f64;
+    let mean = |arms: &[usize], pair: usize| {
+        arms.iter().map(|&arm| apart(arm, pair)).sum::<f64>() / arms.len() as f64
+    };
     (0..blocks / 2).map(|pair| mean(&contrast.plus, pair) - mean(&contrast.minus, pair)).collect()
 }
 
@@ -73,13 +76,17 @@ fn effect(factor: &Factor, estimate: &Estimate, confidence: f64, blocks: usize) 
 /// leave of 1.
 #[must_use]
 pub fn explained(reference: &Reference, effects: &[Effect], unmeasured: Vec<String>) -> Explained {
-    let bounds: Vec<(&Effect, f64)> = effects.iter().filter_map(|effect| Some((effect, effect.high?))).collect();
+    let bounds: Vec<(&Effect, f64)> =
+        effects.iter().filter_map(|effect| Some((effect, effect.high?))).collect();
     // Effects of one session share one confidence; the pairs of cold and warm samples are a session
     // of their own.
-    let of_session = |memory: bool| bounds.iter().find(|(effect, _)| (effect.factor == "memory") == memory);
-    let sessions = [true, false].into_iter().filter_map(of_session).map(|(effect, _)| 1.0 - effect.confidence);
+    let of_session =
+        |memory: bool| bounds.iter().find(|(effect, _)| (effect.factor == "memory") == memory);
+    let sessions =
+        [true, false].into_iter().filter_map(of_session).map(|(effect, _)| 1.0 - effect.confidence);
     let error: f64 = sessions.sum();
-    let at_most = (!bounds.is_empty()).then(|| bounds.iter().map(|(_, high)| high.max(1.0)).product::<f64>());
+    let at_most =
+        (!bounds.is_empty()).then(|| bounds.iter().map(|(_, high)| high.max(1.0)).product::<f64>());
     let whole = bounds.len() == effects.len() && unmeasured.is_empty();
     Explained {
         who: reference.who.clone(),
@@ -129,7 +136,8 @@ mod tests {
 
     #[test]
     fn bounds_multiply_and_what_has_none_leaves_it_open() {
-        let [api, position] = [effect("api", Some(1.02), 0.97), effect("position", Some(1.1), 0.97)];
+        let [api, position] =
+            [effect("api", Some(1.02), 0.97), effect("position", Some(1.1), 0.97)];
         let cold = effect("memory", Some(2.5), 0.95);
         check(&[api.clone(), position.clone()], Some(1.02 * 1.1), Some(false), 0.97);
         check(&[api.clone(), cold.clone()], Some(1.02 * 2.5), Some(true), 0.92);
@@ -138,6 +146,10 @@ mod tests {
         let api_again = effect("api", Some(0.9), 0.97);
         check(&[api_again.clone(), position], Some(1.1), Some(false), 0.97);
         check(&[], None, None, 1.0);
-        assert_eq!(explained(&[api_again], &["memory"]).enough, None, "what was not measured leaves it open");
+        assert_eq!(
+            explained(&[api_again], &["memory"]).enough,
+            None,
+            "what was not measured leaves it open"
+        );
     }
 }

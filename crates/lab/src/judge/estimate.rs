@@ -52,7 +52,10 @@ pub(crate) fn estimates(samples: &[&FloorSample], page_bytes: u64) -> Vec<FloorE
         })
     };
     let measured = FIELDS.iter().filter_map(|(name, floor)| {
-        estimate(name, &samples.iter().filter_map(|sample| floor(sample).unit_ns()).collect::<Vec<_>>())
+        estimate(
+            name,
+            &samples.iter().filter_map(|sample| floor(sample).unit_ns()).collect::<Vec<_>>(),
+        )
     });
     let derived = DERIVED.iter().filter_map(|(name, value)| {
         estimate(name, &samples.iter().filter_map(|sample| value(sample)).collect::<Vec<_>>())
@@ -75,20 +78,33 @@ mod tests {
     }
 
     fn sample(block: u64, read: u64, write: u64) -> FloorSample {
-        FloorSample { block, read_fault: floor(read), write_fault: floor(write), ..FloorSample::default() }
+        FloorSample {
+            block,
+            read_fault: floor(read),
+            write_fault: floor(write),
+            ..FloorSample::default()
+        }
     }
 
     #[test]
     fn a_difference_is_taken_within_each_block() {
         // Both floors vary by a factor of two from block to block, their difference not at all.
-        let samples: Vec<FloorSample> = (0..8).map(|block| sample(block, 400 + 50 * block, 900 + 50 * block)).collect();
+        let samples: Vec<FloorSample> =
+            (0..8).map(|block| sample(block, 400 + 50 * block, 900 + 50 * block)).collect();
         let estimates = estimates(&samples.iter().collect::<Vec<_>>(), 4096);
         let of = |name: &str| estimates.iter().find(|e| e.floor == name).unwrap();
         let difference = of("allocate_and_clear");
-        assert_eq!((difference.ns, difference.low_ns, difference.high_ns), (500.0, Some(500.0), Some(500.0)));
+        assert_eq!(
+            (difference.ns, difference.low_ns, difference.high_ns),
+            (500.0, Some(500.0), Some(500.0))
+        );
         assert_eq!(difference.bytes_per_second, None, "allocating is no handling of bytes");
         let read = of("read_fault");
-        assert_eq!((read.ns, read.low_ns, read.high_ns), (575.0, Some(400.0), Some(750.0)), "of 8 values, all");
+        assert_eq!(
+            (read.ns, read.low_ns, read.high_ns),
+            (575.0, Some(400.0), Some(750.0)),
+            "of 8 values, all"
+        );
         assert_eq!((read.blocks, read.bytes_per_second), (8, None));
     }
 
@@ -105,7 +121,10 @@ mod tests {
             (blocks("read_fault"), blocks("write_fault"), blocks("allocate_and_clear")),
             (Some(1), Some(2), Some(1))
         );
-        assert_eq!((blocks("write_after_fault"), blocks("by_fault"), blocks("store")), (None, None, None));
+        assert_eq!(
+            (blocks("write_after_fault"), blocks("by_fault"), blocks("store")),
+            (None, None, None)
+        );
         assert!(estimates.iter().all(|e| e.low_ns.is_none()), "two blocks afford no interval");
     }
 }

@@ -21,8 +21,12 @@ const SMALL_PAGES_MIN: f64 = 0.001;
 /// What the floors `counted` say of the arms of `point`.
 #[must_use]
 pub fn explanations(point: &PointRun, counted: &[&FloorSample]) -> Vec<Explanation> {
-    let recipes: Vec<(Recipe, &ArmRun)> =
-        point.arms.iter().filter(|arm| !arm.placebo).filter_map(|arm| Some((Recipe::new(point, arm)?, arm))).collect();
+    let recipes: Vec<(Recipe, &ArmRun)> = point
+        .arms
+        .iter()
+        .filter(|arm| !arm.placebo)
+        .filter_map(|arm| Some((Recipe::new(point, arm)?, arm)))
+        .collect();
     let pairs = |recipe: &Recipe, arm: &ArmRun| -> Vec<Pair> {
         counted.iter().filter_map(|floor| recipe.pair(floor, arm.of_block(floor.block)?)).collect()
     };
@@ -74,11 +78,20 @@ impl Recipe {
         // An allocator lays its blocks end to end; a mapping is whole pages.
         let block_pages = match source {
             Source::Malloc | Source::Calloc => size_bytes as f64 / page_bytes as f64,
-            Source::Mmap | Source::MmapPopulate | Source::MmapHugePage => size_bytes.div_ceil(page_bytes) as f64,
+            Source::Mmap | Source::MmapPopulate | Source::MmapHugePage => {
+                size_bytes.div_ceil(page_bytes) as f64
+            }
             _ => return None,
         };
         let pages = block_pages * point.operations as f64;
-        Some(Recipe { source, page_bytes: page_bytes as f64, size_bytes, written_bytes, pages, block_pages })
+        Some(Recipe {
+            source,
+            page_bytes: page_bytes as f64,
+            size_bytes,
+            written_bytes,
+            pages,
+            block_pages,
+        })
     }
 
     fn is_lazy(&self) -> bool {
@@ -90,7 +103,11 @@ impl Recipe {
     }
 
     fn pair(&self, floor: &FloorSample, sample: &Sample) -> Option<Pair> {
-        let measured = if self.source == Source::MmapPopulate { sample.total_ns } else { sample.first_touch_ns };
+        let measured = if self.source == Source::MmapPopulate {
+            sample.total_ns
+        } else {
+            sample.first_touch_ns
+        };
         let parts = match self.source {
             Source::Mmap | Source::Malloc | Source::Calloc => {
                 let a_page = sample.first_touch_minor_faults as f64 / self.pages;
@@ -107,13 +124,20 @@ impl Recipe {
             Source::MmapHugePage => self.huge_parts(floor, sample)?,
             _ => return None,
         };
-        let (sum_ns, measured_ns) = (parts.iter().map(|part| part.1).sum(), measured as f64 / self.pages);
-        (sum_ns > 0.0 && measured_ns > 0.0).then_some(Pair { block: floor.block, parts, sum_ns, measured_ns })
+        let (sum_ns, measured_ns) =
+            (parts.iter().map(|part| part.1).sum(), measured as f64 / self.pages);
+        (sum_ns > 0.0 && measured_ns > 0.0).then_some(Pair {
+            block: floor.block,
+            parts,
+            sum_ns,
+            measured_ns,
+        })
     }
 
     fn lazy_parts(&self, floor: &FloorSample) -> Option<Vec<(&'static str, f64)>> {
         let (read, write) = (floor.read_fault.unit_ns()?, floor.write_fault.unit_ns()?);
-        let interruption = floor.interrupted_write.unit_ns()? - floor.uninterrupted_write.unit_ns()?;
+        let interruption =
+            floor.interrupted_write.unit_ns()? - floor.uninterrupted_write.unit_ns()?;
         Some(vec![
             ("trap and zero page", read),
             ("allocate and clear", write - read),
@@ -125,7 +149,8 @@ impl Recipe {
     fn huge_parts(&self, floor: &FloorSample, sample: &Sample) -> Option<Vec<(&'static str, f64)>> {
         let in_huge = (sample.huge_bytes? as f64 / (self.pages * self.page_bytes)).min(1.0);
         let write = self.written(floor.write_after_huge_fault.unit_ns()?);
-        let mut parts = vec![("huge fault", in_huge * floor.huge_fault.unit_ns()?), ("write", in_huge * write)];
+        let mut parts =
+            vec![("huge fault", in_huge * floor.huge_fault.unit_ns()?), ("write", in_huge * write)];
         if 1.0 - in_huge >= SMALL_PAGES_MIN {
             let small: f64 = self.lazy_parts(floor)?.iter().map(|part| part.1).sum();
             parts.push(("small pages", (1.0 - in_huge) * small));
@@ -140,12 +165,20 @@ impl Recipe {
 }
 
 /// `pairs` is not empty; `beside` are those of the lazy arm that this one is held against.
-fn explain(arm: &str, recipe: &Recipe, pairs: &[Pair], beside: &[Pair], margin: f64) -> Explanation {
+fn explain(
+    arm: &str,
+    recipe: &Recipe,
+    pairs: &[Pair],
+    beside: &[Pair],
+    margin: f64,
+) -> Explanation {
     let middle = |values: Vec<f64>| median(&values).expect("at least one block");
     let mut parts: Vec<FloorPart> = Vec::new();
     for (name, _) in pairs.iter().flat_map(|pair| &pair.parts) {
         if parts.iter().all(|part| part.name != *name) {
-            let of_block = |pair: &Pair| pair.parts.iter().find(|part| part.0 == *name).map_or(0.0, |part| part.1);
+            let of_block = |pair: &Pair| {
+                pair.parts.iter().find(|part| part.0 == *name).map_or(0.0, |part| part.1)
+            };
             parts.push(FloorPart {
                 name: (*name).to_owned(),
                 ns_per_page: middle(pairs.iter().map(of_block).collect()),
@@ -154,11 +187,16 @@ fn explain(arm: &str, recipe: &Recipe, pairs: &[Pair], beside: &[Pair], margin: 
     }
     let sum_ns: f64 = parts.iter().map(|part| part.ns_per_page).sum();
     let measured_ns = middle(pairs.iter().map(|pair| pair.measured_ns).collect());
-    let logs = sorted(&pairs.iter().map(|pair| (pair.sum_ns / pair.measured_ns).ln()).collect::<Vec<_>>());
+    let logs =
+        sorted(&pairs.iter().map(|pair| (pair.sum_ns / pair.measured_ns).ln()).collect::<Vec<_>>());
     let interval = sign_interval(&logs, largest_rank(logs.len(), ALPHA));
     let reached: Vec<f64> = pairs
         .iter()
-        .filter_map(|pair| Some(pair.measured_ns / beside.iter().find(|lazy| lazy.block == pair.block)?.measured_ns))
+        .filter_map(|pair| {
+            Some(
+                pair.measured_ns / beside.iter().find(|lazy| lazy.block == pair.block)?.measured_ns,
+            )
+        })
         .collect();
     Explanation {
         arm: arm.to_owned(),

@@ -28,8 +28,10 @@ struct Pair {
 pub(crate) fn sources(point: &PointRun, counted: &[&FloorSample]) -> Vec<SourceFloor> {
     let pages = point.size_bytes as f64 / point.page_bytes.max(1) as f64 * point.operations as f64;
     let source = |arm: &ArmRun| {
-        let pairs: Vec<Pair> =
-            counted.iter().filter_map(|floor| pair(floor, arm.of_block(floor.block)?, pages)).collect();
+        let pairs: Vec<Pair> = counted
+            .iter()
+            .filter_map(|floor| pair(floor, arm.of_block(floor.block)?, pages))
+            .collect();
         held_against(arm.name, &pairs)
     };
     point.arms.iter().filter_map(source).collect()
@@ -68,7 +70,8 @@ fn pair(floor: &FloorSample, sample: &Sample, pages: f64) -> Option<Pair> {
 fn held_against(arm: &str, pairs: &[Pair]) -> Option<SourceFloor> {
     let middle = |value: fn(&Pair) -> f64| median(&pairs.iter().map(value).collect::<Vec<_>>());
     let part = |index: usize| {
-        let ns_per_page = median(&pairs.iter().map(|pair| pair.parts[index].1).collect::<Vec<_>>())?;
+        let ns_per_page =
+            median(&pairs.iter().map(|pair| pair.parts[index].1).collect::<Vec<_>>())?;
         Some(FloorPart { name: pairs[0].parts[index].0.to_owned(), ns_per_page })
     };
     let logs: Vec<f64> = pairs.iter().map(|pair| (pair.measured_ns / pair.floor_ns).ln()).collect();
@@ -131,7 +134,10 @@ mod tests {
         near(sample(0, 1024, 0, 1500), 1330.0);
         near(sample(1024, 0, 0, 1500), 1200.0);
         near(sample(0, 2, 4, 1500), 530.0);
-        near(sample(0, 512, 2, 1500), 0.5 * 1330.0 + 0.5 * 530.0 - 1330.0 / 1024.0 + 530.0 / 1024.0);
+        near(
+            sample(0, 512, 2, 1500),
+            0.5 * 1330.0 + 0.5 * 530.0 - 1330.0 / 1024.0 + 530.0 / 1024.0,
+        );
         // Folios of 64 KiB: a fault for 16 pages, whose other pages were at least cleared.
         near(sample(0, 64, 0, 1500), 1330.0 / 16.0 + 530.0 * 15.0 / 16.0);
         // More pages than bytes for them: each fault costs, but no byte is written twice.

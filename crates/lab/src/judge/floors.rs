@@ -74,7 +74,8 @@ fn summary(samples: &[&FloorSample]) -> FloorSummary {
 fn invalid(samples: &[&FloorSample]) -> Vec<InvalidFloor> {
     let reason = |(name, floor): &Field| {
         let held = samples.iter().any(|sample| floor(sample).invalid.is_none());
-        let reason = samples.iter().find_map(|sample| floor(sample).invalid.clone()).filter(|_| !held)?;
+        let reason =
+            samples.iter().find_map(|sample| floor(sample).invalid.clone()).filter(|_| !held)?;
         Some(InvalidFloor { floor: (*name).to_owned(), reason })
     };
     FIELDS.iter().filter_map(reason).collect()

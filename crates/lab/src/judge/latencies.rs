@@ -37,9 +37,14 @@ pub(crate) fn latencies(run: &Run, taken: &[TakenTimings]) -> Vec<Option<Latenci
 /// Of the percentiles that are shown, from those of single processes.
 fn intervals(each: &[&Histogram]) -> Vec<PercentileInterval> {
     let of = |per_mille: u64| {
-        let times_ns: Vec<f64> = each.iter().map(|times| percentile(times, per_mille) as f64).collect();
+        let times_ns: Vec<f64> =
+            each.iter().map(|times| percentile(times, per_mille) as f64).collect();
         let bounds = interval(&times_ns)?;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounds are times of the list")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "bounds are times of the list"
+        )]
         let [low_ns, high_ns] = [bounds.low as u64, bounds.high as u64];
         Some(PercentileInterval { per_mille, low_ns, high_ns })
     };
@@ -78,7 +83,9 @@ fn percentile(times: &Histogram, per_mille: u64) -> u64 {
 fn rows(buckets: &[Bucket], count: u64) -> Vec<LatencyRow> {
     let (Some(first), Some(last)) = (buckets.first(), buckets.last()) else { return Vec::new() };
     // What a time in a bucket takes, as far as the bucket tells.
-    let time = |bucket: &Bucket| f64::midpoint(bucket.low_ns as f64, (bucket.high_ns - 1) as f64) * bucket.count as f64;
+    let time = |bucket: &Bucket| {
+        f64::midpoint(bucket.low_ns as f64, (bucket.high_ns - 1) as f64) * bucket.count as f64
+    };
     let total: f64 = buckets.iter().map(time).sum();
     let row = |(low_ns, high_ns): (u64, u64)| {
         let inside = || buckets.iter().filter(|bucket| (low_ns..high_ns).contains(&bucket.low_ns));
@@ -95,7 +102,8 @@ fn rows(buckets: &[Bucket], count: u64) -> Vec<LatencyRow> {
 
 /// 0 to 1, 1 to 2, 2 to 5, 5 to 10 and so on.
 fn steps() -> impl Iterator<Item = (u64, u64)> {
-    let edges = (0..20).flat_map(|digits| [1, 2, 5].map(|times| 10_u64.pow(digits).saturating_mul(times)));
+    let edges =
+        (0..20).flat_map(|digits| [1, 2, 5].map(|times| 10_u64.pow(digits).saturating_mul(times)));
     std::iter::once(0).chain(edges.clone()).zip(edges)
 }
 
@@ -114,7 +122,10 @@ mod tests {
     fn buckets_end_where_rows_end() {
         let timing = histogram(&[18, 19, 20, 21, 4_000]);
         let rows = rows(&timing.buckets, 5);
-        let ranges: Vec<_> = rows.iter().map(|row| (row.bucket.low_ns, row.bucket.high_ns, row.bucket.count)).collect();
+        let ranges: Vec<_> = rows
+            .iter()
+            .map(|row| (row.bucket.low_ns, row.bucket.high_ns, row.bucket.count))
+            .collect();
         assert_eq!(ranges[..2], [(10, 20, 2), (20, 50, 2)]);
         assert_eq!((ranges.last(), ranges.len()), (Some(&(2_000, 5_000, 1)), 8));
         assert!(rows[7].time_share > 0.98 && (rows[7].share - 0.2).abs() < 1e-12, "{rows:?}");
@@ -125,7 +136,11 @@ mod tests {
         let timings: Vec<Histogram> = (1..=12).map(|n| histogram(&[10 + n, 10 + n, 500])).collect();
         let each: Vec<&Histogram> = timings.iter().collect();
         let all = intervals(&each);
-        assert_eq!(all[0], PercentileInterval { per_mille: 500, low_ns: 13, high_ns: 20 }, "the third from either end");
+        assert_eq!(
+            all[0],
+            PercentileInterval { per_mille: 500, low_ns: 13, high_ns: 20 },
+            "the third from either end"
+        );
         assert_eq!(all.iter().map(|interval| interval.per_mille).collect::<Vec<_>>(), PER_MILLE);
         assert_eq!(intervals(&each[..5]), [], "five processes are too few for 95 %");
     }

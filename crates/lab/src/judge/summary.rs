@@ -18,11 +18,14 @@ pub(crate) fn summary(samples: &[Sample], metric: Metric, work: &Work) -> Option
     let mut summary = summarise(samples, metric, work.pattern.touches_alike())?;
     let bill = &mut summary.bill;
     match work.source {
-        Source::File(file) if file.copies() => (bill.populated_ns, bill.populated_pages) = (None, None),
+        Source::File(file) if file.copies() => {
+            (bill.populated_ns, bill.populated_pages) = (None, None);
+        }
         // A fault maps several pages of a file; a call that had any brought all of them.
         Source::File(_) if bill.populated_ns.is_some() => {
             let pages = work.size_bytes.div_ceil(page_bytes()).max(1) as f64;
-            (bill.populated_ns, bill.populated_pages) = (Some(summary.median.obtain_ns / pages), Some(pages));
+            (bill.populated_ns, bill.populated_pages) =
+                (Some(summary.median.obtain_ns / pages), Some(pages));
         }
         _ => {}
     }
@@ -44,7 +47,8 @@ fn summarise(samples: &[Sample], metric: Metric, same_again: bool) -> Option<Arm
         metric_ns: median(&metrics)?,
     };
     let faults_in_call = per_operation(|s| s.obtain_minor_faults)?;
-    let faults_on_touch = per_operation(|s| s.first_touch_minor_faults + s.first_touch_major_faults)?;
+    let faults_on_touch =
+        per_operation(|s| s.first_touch_minor_faults + s.first_touch_major_faults)?;
     let huge_known = samples.iter().all(|s| s.huge_bytes.is_some());
     Some(ArmSummary {
         median: times,
@@ -58,7 +62,12 @@ fn summarise(samples: &[Sample], metric: Metric, same_again: bool) -> Option<Arm
 
 /// Median of `metric` per page of memory; `None` without samples. A part of a page is a page.
 #[must_use]
-pub(crate) fn per_page(samples: &[Sample], metric: Metric, size_bytes: u64, page_bytes: u64) -> Option<f64> {
+pub(crate) fn per_page(
+    samples: &[Sample],
+    metric: Metric,
+    size_bytes: u64,
+    page_bytes: u64,
+) -> Option<f64> {
     let pages = size_bytes.div_ceil(page_bytes.max(1)).max(1) as f64;
     median(&each_operation(samples, |sample| metric.of(sample))).map(|ns| ns / pages)
 }
@@ -114,22 +123,33 @@ mod tests {
 
     #[test]
     fn a_lazy_arm_pays_after_the_call() {
-        let summary = summarise(&[sample([10, 5_000, 1_000, 990], [0, 20], 2)], Metric::Total, true).unwrap();
+        let summary =
+            summarise(&[sample([10, 5_000, 1_000, 990], [0, 20], 2)], Metric::Total, true).unwrap();
         assert!(near(summary.median.total_ns, 2_505.0));
         let bill = summary.bill;
         assert!(near(bill.bill_ns, 3_000.0) && near(bill.in_call, 5.0 / 3_000.0));
-        assert_eq!((bill.fault_ns_low, bill.fault_ns_high, bill.populated_ns), (Some(200.0), Some(250.0), None));
+        assert_eq!(
+            (bill.fault_ns_low, bill.fault_ns_high, bill.populated_ns),
+            (Some(200.0), Some(250.0), None)
+        );
     }
 
     #[test]
     fn a_populated_arm_pays_in_the_call() {
-        let bill = summarise(&[sample([4_000, 900, 1_000, 1_000], [20, 1], 1)], Metric::Total, true).unwrap().bill;
-        assert_eq!((bill.fault_ns_low, bill.fault_ns_high, bill.populated_ns), (None, None, Some(200.0)));
+        let bill =
+            summarise(&[sample([4_000, 900, 1_000, 1_000], [20, 1], 1)], Metric::Total, true)
+                .unwrap()
+                .bill;
+        assert_eq!(
+            (bill.fault_ns_low, bill.fault_ns_high, bill.populated_ns),
+            (None, None, Some(200.0))
+        );
     }
 
     #[test]
     fn the_parts_of_the_bill_add_up_and_unknown_stays_unknown() {
-        let mut samples: Vec<Sample> = (0..9).map(|i| sample([i, 50 * i, 40, 7], [0, i], 1)).collect();
+        let mut samples: Vec<Sample> =
+            (0..9).map(|i| sample([i, 50 * i, 40, 7], [0, i], 1)).collect();
         samples[3].huge_bytes = None;
         let summary = summarise(&samples, Metric::Total, true).unwrap();
         let bill = summary.bill;

@@ -52,7 +52,9 @@ impl ArmSpec {
         }
         match name.split_once('@') {
             None => source(name).map(Self::of),
-            Some((first, allocator)) => Self::of(source(first)?).with_allocator(Allocator::named(allocator)?),
+            Some((first, allocator)) => {
+                Self::of(source(first)?).with_allocator(Allocator::named(allocator)?)
+            }
         }
     }
 
@@ -74,7 +76,10 @@ impl ArmSpec {
 
     /// What it is compared with, what that is compared with, and so on, as far as `named` knows
     /// them. Endless in a circle.
-    pub fn chain<'a>(&'a self, named: impl Fn(&str) -> Option<&'a ArmSpec> + 'a) -> impl Iterator<Item = &'a ArmSpec> {
+    pub fn chain<'a>(
+        &'a self,
+        named: impl Fn(&str) -> Option<&'a ArmSpec> + 'a,
+    ) -> impl Iterator<Item = &'a ArmSpec> {
         let next = move |arm: &ArmSpec| arm.against.as_deref().and_then(&named);
         std::iter::successors(next(self), move |arm| next(arm))
     }
@@ -106,8 +111,8 @@ impl ArmSpec {
 pub fn source(name: &str) -> Result<Source, String> {
     Source::named(name).ok_or_else(|| {
         let names: Vec<&str> = Source::all().map(Source::name).collect();
-        let hint =
-            nearest(name, names.iter().copied()).map_or(".".to_owned(), |near| format!("; did you mean {near}?"));
+        let hint = nearest(name, names.iter().copied())
+            .map_or(".".to_owned(), |near| format!("; did you mean {near}?"));
         format!("there is no arm {name:?}{hint} Known: {} (see bench --list)", names.join(", "))
     })
 }
@@ -116,7 +121,10 @@ pub fn source(name: &str) -> Result<Source, String> {
 #[must_use]
 pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let likeness = |name: &str| strsim::jaro_winkler(&wanted.to_lowercase(), name);
-    known.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|name| likeness(name) > 0.7)
+    known
+        .into_iter()
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
+        .filter(|name| likeness(name) > 0.7)
 }
 
 impl<'de> Deserialize<'de> for ArmSpec {
@@ -136,14 +144,19 @@ impl<'de> Deserialize<'de> for ArmSpec {
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ArmSpec, A::Error> {
                 let table = Table::deserialize(MapAccessDeserializer::new(map))?;
                 let (name, source) = (table.name.clone(), table.source.clone());
-                if name.is_empty() || name.len() > 40 || name.chars().any(|c| c != ' ' && !c.is_ascii_graphic()) {
+                if name.is_empty()
+                    || name.len() > 40
+                    || name.chars().any(|c| c != ' ' && !c.is_ascii_graphic())
+                {
                     return Err(A::Error::custom(
                         "the name of an arm has 1 to 40 letters, digits, spaces and signs (ASCII)",
                     ));
                 }
                 let spec = ArmSpec::named(&source).map_err(A::Error::custom)?;
                 if Source::named(&name).is_some_and(|other| Some(other) != spec.source) {
-                    return Err(A::Error::custom(format!("an arm of {source} must not be called {name}")));
+                    return Err(A::Error::custom(format!(
+                        "an arm of {source} must not be called {name}"
+                    )));
                 }
                 table.complete(spec).map_err(A::Error::custom)
             }
@@ -187,16 +200,25 @@ impl Table {
         };
         let one_mapping = self.mapping == Some(Sharing::One);
         if one_mapping && spec.source != Some(Source::Mmap) {
-            return Err(format!("mapping = \"one\" is for the source mmap, and this is {}", self.source));
+            return Err(format!(
+                "mapping = \"one\" is for the source mmap, and this is {}",
+                self.source
+            ));
         }
-        if let Some(name) = self.environment.keys().find(|name| name.is_empty() || name.contains(['=', '\0'])) {
+        if let Some(name) =
+            self.environment.keys().find(|name| name.is_empty() || name.contains(['=', '\0']))
+        {
             return Err(format!("{name:?} is no name of an environment variable"));
         }
         if let Some((name, _)) = self.environment.iter().find(|(_, value)| value.contains('\0')) {
-            return Err(format!("the value of {name} has a zero byte in it, which no environment variable can have"));
+            return Err(format!(
+                "the value of {name} has a zero byte in it, which no environment variable can have"
+            ));
         }
         if self.environment.contains_key("LD_PRELOAD") {
-            return Err("LD_PRELOAD is what the key allocator sets, and proves: give that".to_owned());
+            return Err(
+                "LD_PRELOAD is what the key allocator sets, and proves: give that".to_owned()
+            );
         }
         if spec.source.is_none() && self.against.is_some() {
             return Err("an injected arm does more of the baseline's work: it is compared with nothing else".to_owned());

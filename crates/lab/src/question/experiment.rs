@@ -169,7 +169,9 @@ impl Metric {
             Metric::SecondTouch => sample.second_touch_ns,
             Metric::Again => sample.between_ns + sample.second_touch_ns,
             Metric::Release => sample.release_ns,
-            Metric::Whole => sample.total_ns + sample.between_ns + sample.second_touch_ns + sample.release_ns,
+            Metric::Whole => {
+                sample.total_ns + sample.between_ns + sample.second_touch_ns + sample.release_ns
+            }
         }
     }
 }
@@ -202,7 +204,10 @@ const FILES: &[&str] = &[
 /// If one of the built-in files is wrong, which a test rules out.
 #[must_use]
 pub fn built_in() -> Vec<Experiment> {
-    FILES.iter().map(|text| Experiment::parse(text).expect("built-in experiments are well-formed")).collect()
+    FILES
+        .iter()
+        .map(|text| Experiment::parse(text).expect("built-in experiments are well-formed"))
+        .collect()
 }
 
 /// The experiment called `name`.

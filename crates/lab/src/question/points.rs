@@ -33,8 +33,9 @@ fn doublings(low: &str, high: &str) -> Result<Vec<u64>, String> {
     if first > last {
         return Err(format!("a range goes up: {high}..{low}, not {low}..{high}"));
     }
-    let sizes: Vec<u64> =
-        std::iter::successors(Some(first), |size| size.checked_mul(2)).take_while(|size| *size <= last).collect();
+    let sizes: Vec<u64> = std::iter::successors(Some(first), |size| size.checked_mul(2))
+        .take_while(|size| *size <= last)
+        .collect();
     match sizes.last() {
         Some(&end) if end != last => Err(format!(
             "doubling {low} does not meet {high}: end at {}, or name the sizes one by one",
@@ -80,7 +81,10 @@ fn counts(text: &str, what: &str, most: u64) -> Result<Vec<u64>, String> {
 pub fn ascending(mut values: Vec<u64>, name: impl Fn(u64) -> String) -> Result<Vec<u64>, String> {
     values.sort_unstable();
     match values.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(format!("{} is given twice: each point is measured once in every block", name(pair[0]))),
+        Some(pair) => Err(format!(
+            "{} is given twice: each point is measured once in every block",
+            name(pair[0])
+        )),
         None => Ok(values),
     }
 }

@@ -43,7 +43,12 @@ const KNOWN: [(&str, &[&str], Package); 3] = [
     ("mimalloc", &["libmimalloc.so.3", "libmimalloc.so.2", "libmimalloc.so"], "libmimalloc2.0"),
     (
         "tcmalloc",
-        &["libtcmalloc_minimal.so.4", "libtcmalloc.so.4", "libtcmalloc_minimal.so", "libtcmalloc.so"],
+        &[
+            "libtcmalloc_minimal.so.4",
+            "libtcmalloc.so.4",
+            "libtcmalloc_minimal.so",
+            "libtcmalloc.so",
+        ],
         "libtcmalloc-minimal4",
     ),
 ];
@@ -70,7 +75,8 @@ impl Allocator {
             None if name.contains('/') => file(name)?,
             None => {
                 let names = || ["system"].into_iter().chain(KNOWN.map(|(known, ..)| known));
-                let hint = nearest(name, names()).map_or(".".to_owned(), |near| format!("; did you mean {near}?"));
+                let hint = nearest(name, names())
+                    .map_or(".".to_owned(), |near| format!("; did you mean {near}?"));
                 let known = names().collect::<Vec<_>>().join(", ");
                 return Err(format!(
                     "there is no allocator {name:?}{hint} Known: {known}; or give the path of a shared object, like \
@@ -90,7 +96,8 @@ impl Allocator {
         &self,
         mut origin_with: impl FnMut(Option<&str>) -> Result<Option<String>, String>,
     ) -> Result<Preloaded, String> {
-        let unknown = || "where malloc comes from cannot be told: dladdr(3) knows nothing of it".to_owned();
+        let unknown =
+            || "where malloc comes from cannot be told: dladdr(3) knows nothing of it".to_owned();
         let system = origin_with(None)?.ok_or_else(unknown)?;
         let mut found = |library: &str| -> Result<Option<Preloaded>, String> {
             let origin = origin_with(Some(library))?.filter(|origin| same_file(origin, library));
@@ -150,14 +157,17 @@ mod tests {
     /// A machine on which these libraries are there and define malloc.
     fn with(there: &[&str]) -> impl FnMut(Option<&str>) -> Result<Option<String>, String> {
         move |library| {
-            let found = library.filter(|library| there.contains(library)).map(|library| format!("/usr/lib/{library}"));
+            let found = library
+                .filter(|library| there.contains(library))
+                .map(|library| format!("/usr/lib/{library}"));
             Ok(Some(found.unwrap_or("/lib/libc.so.6".to_owned())))
         }
     }
 
     #[test]
     fn the_first_library_that_is_there_is_taken() {
-        let resolve = |name: &str, there: &[&str]| Allocator::named(name).unwrap().resolve(with(there));
+        let resolve =
+            |name: &str, there: &[&str]| Allocator::named(name).unwrap().resolve(with(there));
         let jemalloc = resolve("jemalloc", &["libjemalloc.so.1"]).unwrap();
         assert_eq!(
             (jemalloc.library.as_deref(), &*jemalloc.origin),
@@ -171,7 +181,8 @@ mod tests {
     #[test]
     fn a_file_that_defines_no_malloc_is_found_out() {
         let program = std::env::current_exe().unwrap();
-        let error = Allocator::named(program.to_str().unwrap()).unwrap().resolve(with(&[])).unwrap_err();
+        let error =
+            Allocator::named(program.to_str().unwrap()).unwrap().resolve(with(&[])).unwrap_err();
         assert!(error.contains("malloc still comes from /lib/libc.so.6"), "{error}");
     }
 

@@ -10,7 +10,9 @@ use std::time::Duration;
 pub fn parse_bytes(text: &str) -> Result<u64, String> {
     let (number, unit) = split(text);
     let value = number.parse::<f64>().ok().filter(|_| starts_with_digit(number));
-    let value = value.ok_or_else(|| format!("{text:?} is no size: write a number and a unit, like 100MiB or 4KiB"))?;
+    let value = value.ok_or_else(|| {
+        format!("{text:?} is no size: write a number and a unit, like 100MiB or 4KiB")
+    })?;
     let scale = scale_of(unit).ok_or_else(|| {
         format!("{unit:?} is no unit of size: use B, KiB, MiB, GiB or TiB (or KB, MB, GB, TB for powers of 1,000)")
     })?;
@@ -27,12 +29,17 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
         reason = "whole, positive and in range, by the checks above"
     )]
     let bytes = bytes as u64;
-    if bytes == 0 { Err("a size of 0 bytes has nothing to touch: the smallest is 1".to_owned()) } else { Ok(bytes) }
+    if bytes == 0 {
+        Err("a size of 0 bytes has nothing to touch: the smallest is 1".to_owned())
+    } else {
+        Ok(bytes)
+    }
 }
 
 fn scale_of(unit: &str) -> Option<f64> {
     let unit = unit.to_ascii_lowercase();
-    let power = |letter: Option<char>| "kmgt".find(letter?).map(|i| i32::try_from(i).expect("below 4") + 1);
+    let power =
+        |letter: Option<char>| "kmgt".find(letter?).map(|i| i32::try_from(i).expect("below 4") + 1);
     match unit.as_str() {
         "" | "b" => Some(1.0),
         _ => {
@@ -60,7 +67,8 @@ pub fn bytes_text(bytes: u64) -> String {
 /// # Errors
 /// A sentence that says what is wrong and what would be right.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is no duration: write a number and a unit, like 60s, 2m or 500ms");
+    let wrong =
+        || format!("{text:?} is no duration: write a number and a unit, like 60s, 2m or 500ms");
     let (number, unit) = split(text);
     let value: f64 = number.parse().ok().filter(|_| starts_with_digit(number)).ok_or_else(wrong)?;
     let seconds = match unit {
@@ -82,7 +90,8 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// A sentence that says what is wrong and what would be right.
 pub fn parse_share(text: &str) -> Result<f64, String> {
-    let wrong = || format!("{text:?} is no share: write a percentage, like 3%, or a fraction, like 0.03");
+    let wrong =
+        || format!("{text:?} is no share: write a percentage, like 3%, or a fraction, like 0.03");
     let (number, unit) = split(text);
     let value: f64 = number.parse().ok().filter(|_| starts_with_digit(number)).ok_or_else(wrong)?;
     let share = match unit {

@@ -53,7 +53,8 @@ impl BenchRequest {
     #[must_use]
     pub fn others(&self, baseline: &ArmSpec, own: &[ArmSpec]) -> Vec<ArmSpec> {
         let wanted = if self.arms.is_empty() { own } else { &self.arms };
-        let mut others: Vec<ArmSpec> = wanted.iter().filter(|arm| arm.name != baseline.name).cloned().collect();
+        let mut others: Vec<ArmSpec> =
+            wanted.iter().filter(|arm| arm.name != baseline.name).cloned().collect();
         // What stands in for the baseline may be compared with another in its turn.
         while let Some(missing) = own.iter().find(|arm| {
             let needed = others.iter().any(|other| other.against.as_ref() == Some(&arm.name));

@@ -33,7 +33,11 @@ impl Asked {
 }
 
 /// What was asked, and what became of it.
-pub(super) fn experiment(design: &Design, cap: Option<Duration>, asked: Asked) -> results::ExperimentRecord {
+pub(super) fn experiment(
+    design: &Design,
+    cap: Option<Duration>,
+    asked: Asked,
+) -> results::ExperimentRecord {
     let first = design.arms.first().map(|arm| &arm.work);
     let fill = match &design.experiment.subject {
         Subject::Arms { defaults, .. } => defaults.fill,

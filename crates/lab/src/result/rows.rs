@@ -20,7 +20,9 @@ pub(super) fn rows(
     let (mut arms, mut refused): (Vec<Arm>, Vec<Refused>) = (Vec::new(), Vec::new());
     let (sweep, metric) = (design.points.len() > 1, design.metric());
     let outcomes = run.samples.into_iter().zip(run.removals).zip(observed).zip(latencies);
-    for (index, (plan, (((samples, removal), seen), latencies))) in design.arms.iter().zip(outcomes).enumerate() {
+    for (index, (plan, (((samples, removal), seen), latencies))) in
+        design.arms.iter().zip(outcomes).enumerate()
+    {
         if let Some(removal) = removal {
             let (arm, reason, failed) = (design.label(index), removal.reason, removal.failed);
             refused.push(Refused { arm, reason, failed, samples });
@@ -49,7 +51,8 @@ pub(super) fn rows(
             });
         } else {
             row.summary = summary(&samples, metric, &plan.work);
-            (row.traps, row.observed, row.latencies) = (seen.traps, seen.observed.clone(), latencies);
+            (row.traps, row.observed, row.latencies) =
+                (seen.traps, seen.observed.clone(), latencies);
         }
         row.samples.extend(samples);
     }
@@ -59,7 +62,9 @@ pub(super) fn rows(
 /// Adds the rows of the pairs of cold and warm samples, of which no arm is the baseline.
 pub(super) fn add_pairs(arms: &mut Vec<Arm>, refused: &mut Vec<Refused>, pairs: ColdPairs) {
     let ColdPairs { design, run } = pairs;
-    for (plan, (samples, removal)) in design.arms.iter().zip(run.samples.into_iter().zip(run.removals)) {
+    for (plan, (samples, removal)) in
+        design.arms.iter().zip(run.samples.into_iter().zip(run.removals))
+    {
         match removal {
             Some(removal) => refused.push(Refused {
                 arm: plan.name.clone(),
@@ -107,8 +112,10 @@ fn arm_work(work: &Work) -> ArmWork {
 /// The blocks that do not count.
 pub(super) fn dropped(design: &Design, run: &Run) -> Vec<Dropped> {
     let samples = |samples: &[(usize, Sample)]| {
-        let named =
-            |(arm, sample): &(usize, Sample)| ArmSample { arm: design.arms[*arm].name.clone(), sample: sample.clone() };
+        let named = |(arm, sample): &(usize, Sample)| ArmSample {
+            arm: design.arms[*arm].name.clone(),
+            sample: sample.clone(),
+        };
         samples.iter().map(named).collect()
     };
     run.dropped

@@ -154,15 +154,19 @@ impl<'a> Children<'a> {
         match memory {
             MemoryState::Cold => self.around.interrupt.wait(COLDNESS),
             MemoryState::Warm if warm_bytes == 0 => {} // the observed runs of a cold design
-            MemoryState::Warm if self.keeps_memory && self.last_child.is_some_and(|end| end.elapsed() < IDLE) => {}
+            MemoryState::Warm
+                if self.keeps_memory && self.last_child.is_some_and(|end| end.elapsed() < IDLE) => {
+            }
             // By a child, so that memory running out hits a child, never this process with all its
             // samples. A warm-up that fails leaves memory as it was; two modes would then show in
             // the samples.
             MemoryState::Warm => {
                 let task = Task::Warm { parent: std::process::id(), bytes: warm_bytes };
-                if let Ok(Some(finished)) =
-                    sys::process::run(&mut self.command(&task), self.around.interrupt, self.patience())
-                {
+                if let Ok(Some(finished)) = sys::process::run(
+                    &mut self.command(&task),
+                    self.around.interrupt,
+                    self.patience(),
+                ) {
                     self.block_cpu += finished.usage.cpu;
                 }
             }
@@ -184,7 +188,11 @@ impl<'a> Children<'a> {
             threads: work.threads,
             one_mapping: work.one_mapping && work.threads > 1,
             // Threads that shared one processor would only take turns.
-            cpus: if work.source.threads(work.threads) > 1 { self.around.cpus.clone() } else { Vec::new() },
+            cpus: if work.source.threads(work.threads) > 1 {
+                self.around.cpus.clone()
+            } else {
+                Vec::new()
+            },
             file: self.around.files.of(work)?,
             observe,
         };
@@ -224,7 +232,11 @@ impl<'a> Children<'a> {
         let none = Environment::default();
         let resolved = allocator.resolve(|library| {
             let preload = Preloaded { library: library.map(str::to_owned), origin: String::new() };
-            match self.ask_in(&Task::Allocator { parent: std::process::id() }, &none, Some(&preload))? {
+            match self.ask_in(
+                &Task::Allocator { parent: std::process::id() },
+                &none,
+                Some(&preload),
+            )? {
                 Some(Answer::Allocator(origin)) => Ok(origin),
                 Some(_) => Err("its child answered another question".to_owned()),
                 None => Err("interrupted".to_owned()),
@@ -274,14 +286,22 @@ impl<'a> Children<'a> {
         understand(&finished, || sys::proc::oom_kills() > oom_kills).map(Some)
     }
 
-    fn sample_of(&self, work: &Work, measurement: &Measurement, block: u64, position: u64) -> Sample {
+    fn sample_of(
+        &self,
+        work: &Work,
+        measurement: &Measurement,
+        block: u64,
+        position: u64,
+    ) -> Sample {
         let (cached_before_bytes, cached_after_bytes) = self.cached;
         let slot = Slot { block, position, cached_before_bytes, cached_after_bytes };
         conversion::sample(self.design, work, measurement, slot)
     }
 
     fn command(&mut self, task: &Task) -> Command {
-        let mut padding = || "x".repeat(usize::try_from(below(&mut self.random, PADDING_BYTES_MAX)).expect("small"));
+        let mut padding = || {
+            "x".repeat(usize::try_from(below(&mut self.random, PADDING_BYTES_MAX)).expect("small"))
+        };
         let mut command = Command::new(&self.program);
         sys::process::set_name(&mut command, "firsttouch");
         command.arg(CHILD_VERB).arg(serde_json::to_string(task).expect("a task is plain data"));
@@ -326,7 +346,9 @@ impl Bench for Children<'_> {
     }
 
     fn end_block(&mut self, block: u64) -> Block {
-        let Some((began, before, own_before)) = self.block_began.take() else { return Block::default() };
+        let Some((began, before, own_before)) = self.block_began.take() else {
+            return Block::default();
+        };
         if self.around.interrupt.received().is_none() {
             self.floors_before(u64::MAX); // places of arms that have left
         }
@@ -344,7 +366,9 @@ impl Bench for Children<'_> {
             started_ns: nanoseconds(began.duration_since(self.around.started)),
             elapsed_ns: nanoseconds(began.elapsed()),
             // Threads run wherever the program may.
-            cpu: self.cpu.filter(|_| self.design.arms.iter().all(|arm| arm.work.source.threads(arm.work.threads) == 1)),
+            cpu: self.cpu.filter(|_| {
+                self.design.arms.iter().all(|arm| arm.work.source.threads(arm.work.threads) == 1)
+            }),
             steal_ns: passed(after.steal, before.steal),
             others_cpu_ns: passed(after.busy, before.busy.map(|busy| busy + own_cpu)),
             cpu_pressure_ns: passed(after.cpu_pressure, before.cpu_pressure),

@@ -40,7 +40,12 @@ mod tests {
 
     fn block(steal_ms: u64, others_ms: u64) -> Block {
         let ns = |ms: u64| Some(ms * 1_000_000);
-        Block { elapsed_ns: 500_000_000, steal_ns: ns(steal_ms), others_cpu_ns: ns(others_ms), ..Block::default() }
+        Block {
+            elapsed_ns: 500_000_000,
+            steal_ns: ns(steal_ms),
+            others_cpu_ns: ns(others_ms),
+            ..Block::default()
+        }
     }
 
     #[test]

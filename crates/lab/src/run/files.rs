@@ -37,7 +37,9 @@ struct File {
 
 impl File {
     fn of(scratch: Scratch) -> Result<Self, String> {
-        let descriptor = scratch.inherit().map_err(|errno| format!("children cannot inherit a file: {errno}"))?;
+        let descriptor = scratch
+            .inherit()
+            .map_err(|errno| format!("children cannot inherit a file: {errno}"))?;
         Ok(File { scratch, descriptor })
     }
 }
@@ -55,9 +57,11 @@ impl Files {
             let made = match place {
                 Place::Directory => Scratch::create(directory, len),
                 Place::SharedMemory => Scratch::create_in_shared_memory(len),
-                Place::Pieces => {
-                    Scratch::create_in_pieces(directory, len, usize::try_from(page_bytes()).unwrap_or(4096))
-                }
+                Place::Pieces => Scratch::create_in_pieces(
+                    directory,
+                    len,
+                    usize::try_from(page_bytes()).unwrap_or(4096),
+                ),
             };
             made.map_err(|error| error.to_string()).and_then(File::of)
         };
@@ -111,8 +115,14 @@ impl Files {
     pub fn prepare(&self, work: &Work) -> Result<Option<u64>, String> {
         let Some(place) = place_of(work) else { return Ok(None) };
         let (scratch, len) = (&self.in_place(place)?.scratch, file_bytes(work));
-        let outcome = if is_to_be_cold(work) { scratch.drop_cache().map(drop) } else { scratch.fill_cache(len) };
-        outcome.map_err(|errno| format!("its file could not be brought into or out of the page cache: {errno}"))?;
+        let outcome = if is_to_be_cold(work) {
+            scratch.drop_cache().map(drop)
+        } else {
+            scratch.fill_cache(len)
+        };
+        outcome.map_err(|errno| {
+            format!("its file could not be brought into or out of the page cache: {errno}")
+        })?;
         Ok(self.cached_bytes(work))
     }
 
@@ -134,7 +144,9 @@ fn takes_direct(filesystem: Filesystem, descriptor: RawFd) -> Result<(), String>
     }
     match Inherited::new(descriptor).open(Route::Direct) {
         Ok(_) => Ok(()),
-        Err(errno) => Err(format!("{name} takes no O_DIRECT: {errno}: choose a directory elsewhere with --dir")),
+        Err(errno) => Err(format!(
+            "{name} takes no O_DIRECT: {errno}: choose a directory elsewhere with --dir"
+        )),
     }
 }
 
@@ -178,7 +190,10 @@ pub(crate) fn cache_was_right(work: &Work, sample: &Sample) -> Result<(), String
     }
     let after = sample.cached_after_bytes.unwrap_or(0);
     if work.source == Source::File(FileSource::Direct) && !few(after) {
-        return Err(format!("O_DIRECT did not read past the page cache: {} came into it", of_all(after)));
+        return Err(format!(
+            "O_DIRECT did not read past the page cache: {} came into it",
+            of_all(after)
+        ));
     }
     Ok(())
 }
@@ -201,14 +216,21 @@ mod tests {
     fn every_block_has_a_part_of_its_own() {
         let work = work(FileSource::Shared, Cache::Warm);
         assert_eq!(file_bytes(&work), work.operations * ((1 << 20) + page_bytes()));
-        assert_eq!(file_bytes(&Work { extra_bytes: 1, ..work.clone() }), file_bytes(&work) + (1 << 20) + page_bytes());
+        assert_eq!(
+            file_bytes(&Work { extra_bytes: 1, ..work.clone() }),
+            file_bytes(&work) + (1 << 20) + page_bytes()
+        );
     }
 
     #[test]
     fn a_cache_that_was_not_as_wanted_is_said() {
         let check = |source, cache, before_share: f64, after_share: f64, expect: &str| {
             let work = work(source, cache);
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of some bytes")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a share of some bytes"
+            )]
             let of = |share: f64| Some((file_bytes(&work) as f64 * share) as u64);
             let sample = Sample {
                 cached_before_bytes: of(before_share),
@@ -224,14 +246,19 @@ mod tests {
         check(FileSource::Shared, Cache::Cold, 0.5, 1.0, "not cold");
         check(FileSource::Direct, Cache::Warm, 0.0, 0.0, "");
         check(FileSource::Direct, Cache::Warm, 0.0, 1.0, "past the page cache");
-        assert_eq!(cache_was_right(&work(FileSource::Memfd, Cache::Warm), &Sample::default()), Ok(()));
+        assert_eq!(
+            cache_was_right(&work(FileSource::Memfd, Cache::Warm), &Sample::default()),
+            Ok(())
+        );
     }
 
     #[test]
     fn memory_alone_is_neither_cold_nor_bypassed() {
         let make = |source, cache| {
-            let (work, mut design) =
-                (work(source, cache), crate::design::tests::empty(crate::question::experiment::built_in().remove(0)));
+            let (work, mut design) = (
+                work(source, cache),
+                crate::design::tests::empty(crate::question::experiment::built_in().remove(0)),
+            );
             design.arms.push(crate::design::ArmPlan {
                 name: "x".to_owned(),
                 role: crate::design::Role::Baseline,
@@ -241,7 +268,8 @@ mod tests {
             (Files::make(&design, Path::new("/dev/shm")), work)
         };
         let (files, direct) = make(FileSource::Direct, Cache::Warm);
-        if files.in_place(Place::Directory).is_ok_and(|file| file.scratch.filesystem().is_memory()) {
+        if files.in_place(Place::Directory).is_ok_and(|file| file.scratch.filesystem().is_memory())
+        {
             assert!(files.of(&direct).unwrap_err().contains("--dir"));
             let (files, cold) = make(FileSource::Shared, Cache::Cold);
             assert!(files.of(&cold).unwrap_err().contains("never cold"));
@@ -254,7 +282,8 @@ mod tests {
 
     #[test]
     fn a_directory_that_is_not_there_is_refused_by_the_arm() {
-        let mut design = crate::design::tests::empty(crate::question::experiment::built_in().remove(0));
+        let mut design =
+            crate::design::tests::empty(crate::question::experiment::built_in().remove(0));
         let work = work(FileSource::Read, Cache::Warm);
         design.arms.push(crate::design::ArmPlan {
             name: "read".to_owned(),

@@ -21,7 +21,11 @@ enum Served {
 
 /// The turning points of the arms of the heap in `design`, of which `observations` are known.
 #[must_use]
-pub(crate) fn find(design: &Design, observations: &[ObservedArm], children: &mut Children) -> Vec<TurningPoint> {
+pub(crate) fn find(
+    design: &Design,
+    observations: &[ObservedArm],
+    children: &mut Children,
+) -> Vec<TurningPoint> {
     let mut found = Vec::new();
     if !design.sweeps_sizes() {
         return found;
@@ -35,11 +39,19 @@ pub(crate) fn find(design: &Design, observations: &[ObservedArm], children: &mut
         }
     }
     for name in names {
-        let line = design.arms.iter().zip(observations).filter(|(arm, _)| arm.name == name && arm.work.threads == 1);
-        let mut line: Vec<(&Work, Served)> =
-            line.filter_map(|(arm, seen)| Some((&arm.work, served(seen.observed.as_ref()?, &arm.work)?))).collect();
+        let line = design
+            .arms
+            .iter()
+            .zip(observations)
+            .filter(|(arm, _)| arm.name == name && arm.work.threads == 1);
+        let mut line: Vec<(&Work, Served)> = line
+            .filter_map(|(arm, seen)| {
+                Some((&arm.work, served(seen.observed.as_ref()?, &arm.work)?))
+            })
+            .collect();
         line.sort_by_key(|(work, _)| work.size_bytes);
-        let turn = line.windows(2).find(|pair| (pair[0].1, pair[1].1) == (Served::Break, Served::Mapping));
+        let turn =
+            line.windows(2).find(|pair| (pair[0].1, pair[1].1) == (Served::Break, Served::Mapping));
         if let Some([(low, _), (high, _)]) = turn {
             found.extend(between(name, low, high.size_bytes, children));
         }
@@ -48,8 +60,14 @@ pub(crate) fn find(design: &Design, observations: &[ObservedArm], children: &mut
 }
 
 /// By halves, to the byte. `None` if the user asked for the end, or a run told nothing.
-fn between(name: &str, low: &Work, high_bytes: u64, children: &mut Children) -> Option<TurningPoint> {
-    let (mut break_bytes, mut mapping_bytes, mut runs, mut allocator) = (low.size_bytes, high_bytes, 0, None);
+fn between(
+    name: &str,
+    low: &Work,
+    high_bytes: u64,
+    children: &mut Children,
+) -> Option<TurningPoint> {
+    let (mut break_bytes, mut mapping_bytes, mut runs, mut allocator) =
+        (low.size_bytes, high_bytes, 0, None);
     while mapping_bytes - break_bytes > 1 {
         let size_bytes = break_bytes + (mapping_bytes - break_bytes) / 2;
         let pattern = AccessPattern { passes: 1, ..AccessPattern::default() };

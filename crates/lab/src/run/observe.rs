@@ -40,7 +40,12 @@ pub(crate) fn observe(
             Err((reason, failed)) => {
                 gone.push(index);
                 observations.push(None);
-                refused.push(Refused { arm: design.label(index), reason, failed, samples: Vec::new() });
+                refused.push(Refused {
+                    arm: design.label(index),
+                    reason,
+                    failed,
+                    samples: Vec::new(),
+                });
             }
         }
     }
@@ -50,15 +55,24 @@ pub(crate) fn observe(
         let Refused { reason, .. } = refused.swap_remove(essential);
         return Err(BenchError::Baseline { arm: design.essential_name(gone[essential]), reason });
     }
-    let kept = |arm: &ArmPlan| left.arms.iter().any(|other| other.name == arm.name && other.work == arm.work);
-    let observations =
-        design.arms.iter().zip(observations).filter(|(arm, _)| kept(arm)).map(|(_, seen)| seen.unwrap_or_default());
+    let kept = |arm: &ArmPlan| {
+        left.arms.iter().any(|other| other.name == arm.name && other.work == arm.work)
+    };
+    let observations = design
+        .arms
+        .iter()
+        .zip(observations)
+        .filter(|(arm, _)| kept(arm))
+        .map(|(_, seen)| seen.unwrap_or_default());
     let observations = observations.collect();
     Ok((left, observations, refused))
 }
 
 /// One arm: what was seen, or why it has to leave and whether it broke.
-fn look(arm: &ArmPlan, children: &mut Children) -> Result<Result<ObservedArm, (String, bool)>, BenchError> {
+fn look(
+    arm: &ArmPlan,
+    children: &mut Children,
+) -> Result<Result<ObservedArm, (String, bool)>, BenchError> {
     if let Err(reason) = children.preloaded(&arm.work.environment) {
         return Ok(Err((reason, false)));
     }
@@ -113,6 +127,7 @@ fn pages_per_fault(work: &Work, sample: &Sample) -> Option<f64> {
 /// kernel reads ahead.
 fn pages_per_wait(sample: &Sample) -> Option<f64> {
     let waits = sample.first_touch_major_faults;
-    let came = sample.cached_after_bytes?.saturating_sub(sample.cached_before_bytes?) / page_bytes();
+    let came =
+        sample.cached_after_bytes?.saturating_sub(sample.cached_before_bytes?) / page_bytes();
     (waits > 0).then(|| came as f64 / waits as f64)
 }

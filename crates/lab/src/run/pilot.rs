@@ -19,12 +19,15 @@ pub(crate) fn refuse_too_many(design: &Design, children: &mut Children) -> Resul
     const NO_CAP: Duration = Duration::from_hours(24);
     let cap = design.schedule.cap.unwrap_or(NO_CAP);
     let long = design.points.len() > 1 || design.memory == MemoryState::Cold;
-    let Some(blocks) = design.schedule.looks.first().map(|look| look.blocks).filter(|_| long) else {
+    let Some(blocks) = design.schedule.looks.first().map(|look| look.blocks).filter(|_| long)
+    else {
         return Ok(());
     };
-    let bytes = |arm: usize| (design.arms[arm].work.size_bytes * design.arms[arm].work.operations) as f64;
+    let bytes =
+        |arm: usize| (design.arms[arm].work.size_bytes * design.arms[arm].work.operations) as f64;
     let by_size = |a: &usize, b: &usize| bytes(*a).total_cmp(&bytes(*b));
-    let (Some(small), Some(large)) = ((0..design.arms.len()).min_by(by_size), (0..design.arms.len()).max_by(by_size))
+    let (Some(small), Some(large)) =
+        ((0..design.arms.len()).min_by(by_size), (0..design.arms.len()).max_by(by_size))
     else {
         return Ok(());
     };
@@ -38,7 +41,8 @@ pub(crate) fn refuse_too_many(design: &Design, children: &mut Children) -> Resul
     let (low, high) = (time(small), time(large));
     let per_byte = ((high - low) / (bytes(large) - bytes(small)).max(1.0)).max(0.0);
     let wait = if design.memory == MemoryState::Cold { COLDNESS.as_secs_f64() } else { 0.0 };
-    let block: f64 = (0..design.arms.len()).map(|arm| wait + low + per_byte * (bytes(arm) - bytes(small))).sum();
+    let block: f64 =
+        (0..design.arms.len()).map(|arm| wait + low + per_byte * (bytes(arm) - bytes(small))).sum();
     if block <= cap.as_secs_f64() {
         return Ok(());
     }
@@ -58,7 +62,9 @@ pub(crate) fn refuse_too_many(design: &Design, children: &mut Children) -> Resul
 pub(crate) fn too_short(design: &Design, block_time: Duration, now: Duration) -> Option<String> {
     let block_time = match design.memory {
         MemoryState::Warm => block_time,
-        MemoryState::Cold => block_time + COLDNESS * u32::try_from(design.arms.len()).unwrap_or(u32::MAX),
+        MemoryState::Cold => {
+            block_time + COLDNESS * u32::try_from(design.arms.len()).unwrap_or(u32::MAX)
+        }
     };
     let (first, cap) = (design.schedule.looks.first()?.blocks, design.schedule.cap?);
     let needed = cap_for(first, block_time, now);

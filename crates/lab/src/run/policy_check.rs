@@ -22,7 +22,9 @@ const LEFT_SHARE: f64 = 0.1;
 /// What was asked for, and what was got instead.
 pub(crate) fn policy_took_effect(work: &Work, sample: &Sample) -> Result<(), String> {
     match work.source {
-        Source::MmapPopulate | Source::File(FileSource::Populate) => populated(sample, "MAP_POPULATE")?,
+        Source::MmapPopulate | Source::File(FileSource::Populate) => {
+            populated(sample, "MAP_POPULATE")?;
+        }
         Source::MmapPopulateWrite => populated(sample, "MADV_POPULATE_WRITE")?,
         Source::MmapHugePage => huge(sample, "MADV_HUGEPAGE")?,
         Source::MmapCollapse => huge(sample, "MADV_COLLAPSE")?,
@@ -53,9 +55,11 @@ pub(crate) fn policy_took_effect(work: &Work, sample: &Sample) -> Result<(), Str
 /// Where it comes from instead.
 pub(crate) fn allocator(origin: Option<&str>, wanted: Option<&Preloaded>) -> Result<(), String> {
     match wanted {
-        Some(wanted) if origin != Some(&wanted.origin) => {
-            Err(format!("malloc came from {}, not from {}", origin.unwrap_or("nowhere known"), wanted.origin))
-        }
+        Some(wanted) if origin != Some(&wanted.origin) => Err(format!(
+            "malloc came from {}, not from {}",
+            origin.unwrap_or("nowhere known"),
+            wanted.origin
+        )),
         _ => Ok(()),
     }
 }
@@ -68,7 +72,9 @@ fn of_size(page_bytes: u64, work: &Work, sample: &Sample) -> Result<(), String> 
     // At either end of a block there are smaller pages up to the first aligned one, half as large
     // each time.
     let ends = 2 * u64::from((page_bytes / 4096).max(1).ilog2() + 1) * work.operations;
-    if faults as f64 >= wanted as f64 * (1.0 - LEFT_SHARE) - 1.0 && faults <= wanted + wanted / 10 + ends {
+    if faults as f64 >= wanted as f64 * (1.0 - LEFT_SHARE) - 1.0
+        && faults <= wanted + wanted / 10 + ends
+    {
         return Ok(());
     }
     Err(format!(
@@ -115,7 +121,10 @@ fn copied(work: &Work, sample: &Sample) -> Result<(), String> {
 }
 
 fn populated(sample: &Sample, how: &str) -> Result<(), String> {
-    let (left, all) = (sample.first_touch_minor_faults, sample.first_touch_minor_faults + sample.obtain_minor_faults);
+    let (left, all) = (
+        sample.first_touch_minor_faults,
+        sample.first_touch_minor_faults + sample.obtain_minor_faults,
+    );
     // A fault or two of the touching code itself are no failure of MAP_POPULATE.
     if left as f64 <= LEFT_SHARE * all as f64 + 2.0 {
         return Ok(());
@@ -129,7 +138,9 @@ fn populated(sample: &Sample, how: &str) -> Result<(), String> {
 fn huge(sample: &Sample, how: &str) -> Result<(), String> {
     let eligible = sample.huge_eligible_bytes;
     let Some(huge) = sample.huge_bytes else {
-        return Err(format!("whether {how} took effect cannot be proved: /proc/self/smaps_rollup is not readable"));
+        return Err(format!(
+            "whether {how} took effect cannot be proved: /proc/self/smaps_rollup is not readable"
+        ));
     };
     if eligible == 0 {
         return Err("no block held a whole aligned 2 MiB range: choose a --size that is a multiple of 2 MiB".to_owned());
@@ -190,7 +201,8 @@ mod tests {
 
     #[test]
     fn the_size_of_a_page_shows_in_the_number_of_faults() {
-        let faults = |first_touch_minor_faults| Sample { first_touch_minor_faults, ..Sample::default() };
+        let faults =
+            |first_touch_minor_faults| Sample { first_touch_minor_faults, ..Sample::default() };
         assert!(check(Source::MmapMidPages(64), &faults(1_602)).is_ok());
         for other in [25_600, 50] {
             let reason = check(Source::MmapMidPages(64), &faults(other)).unwrap_err();
@@ -209,19 +221,28 @@ mod tests {
             ..Sample::default()
         };
         assert!(policy_took_effect(&work, &sample(8192, 8192)).is_ok());
-        assert!(policy_took_effect(&work, &sample(8192, 100)).unwrap_err().contains("MADV_DONTNEED"));
-        let forked = Work { pattern: AccessPattern { between: Between::ForkParent, ..pattern }, ..work };
+        assert!(
+            policy_took_effect(&work, &sample(8192, 100)).unwrap_err().contains("MADV_DONTNEED")
+        );
+        let forked =
+            Work { pattern: AccessPattern { between: Between::ForkParent, ..pattern }, ..work };
         assert!(policy_took_effect(&forked, &sample(8192, 8192)).is_ok());
         assert!(policy_took_effect(&forked, &sample(8192, 100)).unwrap_err().contains("copies"));
         let shared = Work { source: Source::MmapShared, ..forked.clone() };
-        assert!(policy_took_effect(&shared, &sample(8192, 0)).is_ok(), "what is shared is not copied");
+        assert!(
+            policy_took_effect(&shared, &sample(8192, 0)).is_ok(),
+            "what is shared is not copied"
+        );
     }
 
     #[test]
     fn the_allocator_must_be_the_one_that_was_wanted() {
-        let wanted = Preloaded { library: Some("libx.so".to_owned()), origin: "/lib/libx.so.2".to_owned() };
+        let wanted =
+            Preloaded { library: Some("libx.so".to_owned()), origin: "/lib/libx.so.2".to_owned() };
         assert!(allocator(Some("/lib/libc.so.6"), None).is_ok());
         assert!(allocator(Some("/lib/libx.so.2"), Some(&wanted)).is_ok());
-        assert!(allocator(Some("/lib/libc.so.6"), Some(&wanted)).unwrap_err().contains("libc.so.6"));
+        assert!(
+            allocator(Some("/lib/libc.so.6"), Some(&wanted)).unwrap_err().contains("libc.so.6")
+        );
     }
 }

@@ -16,7 +16,11 @@ pub(crate) fn lost(design: &Design, run: &Run, point: usize) -> bool {
 pub fn placebo_ratios(design: &Design, run: &Run) -> Vec<f64> {
     let kept = |arm: &usize| !lost(design, run, design.arms[*arm].point);
     let kept = |arms: &[usize]| arms.iter().copied().filter(kept).collect::<Vec<usize>>();
-    let contrast = Contrast { factor: None, plus: kept(&design.placebo.plus), minus: kept(&design.placebo.minus) };
+    let contrast = Contrast {
+        factor: None,
+        plus: kept(&design.placebo.plus),
+        minus: kept(&design.placebo.minus),
+    };
     log_ratios(design, &run.samples, &contrast)
 }
 
@@ -25,7 +29,8 @@ pub fn placebo_ratios(design: &Design, run: &Run) -> Vec<f64> {
 #[must_use]
 pub fn log_ratios(design: &Design, samples: &[Vec<Sample>], contrast: &Contrast) -> Vec<f64> {
     let blocks = contrast.arms().map(|arm| samples[arm].len()).min().unwrap_or(0);
-    let value = |arm: usize, block: usize| (design.metric().of(&samples[arm][block]).max(1) as f64).ln();
+    let value =
+        |arm: usize, block: usize| (design.metric().of(&samples[arm][block]).max(1) as f64).ln();
     let mean = |arms: &[usize], block: usize| {
         arms.iter().map(|&arm| value(arm, block)).sum::<f64>() / arms.len().max(1) as f64
     };

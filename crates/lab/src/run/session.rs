@@ -70,11 +70,17 @@ impl<'a> Session<'a> {
     /// Whether another block would run over the cap. The first is always run: an answer without an
     /// interval is more than none. It may have been dropped; then it comes back.
     fn out_of_time(&self, now: Duration) -> bool {
-        !self.run.blocks.is_empty() && self.design.schedule.cap.is_some_and(|cap| now + self.run.block_time > cap)
+        !self.run.blocks.is_empty()
+            && self.design.schedule.cap.is_some_and(|cap| now + self.run.block_time > cap)
     }
 
     /// Runs one block; the reason to stop, if one came up.
-    fn block(&mut self, order: &[usize], bench: &mut impl Bench, watch: &mut impl FnMut(&Progress)) -> Option<Stopped> {
+    fn block(
+        &mut self,
+        order: &[usize],
+        bench: &mut impl Bench,
+        watch: &mut impl FnMut(&Progress),
+    ) -> Option<Stopped> {
         let number = self.run.blocks.len() as u64;
         let mut taken: Vec<(usize, Sample)> = Vec::with_capacity(order.len());
         let mut stopped = None;
@@ -108,13 +114,19 @@ impl<'a> Session<'a> {
         };
         self.run.blocks.push(block);
         self.file(number, taken, cause, stopped.is_none());
-        self.run.block_time =
-            bench.now().saturating_sub(self.started) / u32::try_from(self.run.blocks.len()).unwrap_or(u32::MAX);
+        self.run.block_time = bench.now().saturating_sub(self.started)
+            / u32::try_from(self.run.blocks.len()).unwrap_or(u32::MAX);
         stopped
     }
 
     /// Puts the samples of a block where they belong.
-    fn file(&mut self, block: u64, taken: Vec<(usize, Sample)>, cause: Option<String>, complete: bool) {
+    fn file(
+        &mut self,
+        block: u64,
+        taken: Vec<(usize, Sample)>,
+        cause: Option<String>,
+        complete: bool,
+    ) {
         if let Some(reason) = cause {
             self.run.dropped.push(DroppedBlock { block, reason, complete, samples: taken });
             return;
@@ -183,10 +195,12 @@ impl<'a> Session<'a> {
         self.look(look, judge);
         let undecided = |estimate: &Estimate| estimate.verdict == stats::Verdict::Inconclusive;
         let decided = !self.run.estimates.iter().flatten().any(undecided);
-        let is_last = self.design.schedule.looks.last().is_some_and(|last| last.blocks <= look.blocks);
+        let is_last =
+            self.design.schedule.looks.last().is_some_and(|last| last.blocks <= look.blocks);
         // With many comparisons the first looks afford no interval. Then the rest of the time is
         // better spent on blocks for one look at its end than given back.
-        let says_something = self.run.estimates.iter().flatten().any(|estimate| estimate.interval.is_some());
+        let says_something =
+            self.run.estimates.iter().flatten().any(|estimate| estimate.interval.is_some());
         let is_last_that_fits = self.last.is_none_or(|last| last.blocks <= look.blocks);
         decided || is_last || (is_last_that_fits && says_something)
     }
@@ -201,10 +215,13 @@ impl<'a> Session<'a> {
 
     fn look(&mut self, look: Look, judge: &mut impl Judge) {
         let whole = |contrast: &Contrast| {
-            contrast.arms().all(|arm| self.run.removals[arm].is_none() && !self.lost(self.design.arms[arm].point))
+            contrast.arms().all(|arm| {
+                self.run.removals[arm].is_none() && !self.lost(self.design.arms[arm].point)
+            })
         };
-        let live: Vec<usize> =
-            (0..self.design.contrasts.len()).filter(|&index| whole(&self.design.contrasts[index])).collect();
+        let live: Vec<usize> = (0..self.design.contrasts.len())
+            .filter(|&index| whole(&self.design.contrasts[index]))
+            .collect();
         let ratios: Vec<Vec<f64>> = live
             .iter()
             .map(|&index| log_ratios(self.design, &self.run.samples, &self.design.contrasts[index]))

@@ -35,8 +35,12 @@ pub struct Histogram {
 
 impl From<Timing> for Histogram {
     fn from(timing: Timing) -> Self {
-        let bucket = |TimeBucket { low_ns, high_ns, count }: TimeBucket| Bucket { low_ns, high_ns, count };
-        Histogram { max_ns: timing.max_ns, buckets: timing.buckets.into_iter().map(bucket).collect() }
+        let bucket =
+            |TimeBucket { low_ns, high_ns, count }: TimeBucket| Bucket { low_ns, high_ns, count };
+        Histogram {
+            max_ns: timing.max_ns,
+            buckets: timing.buckets.into_iter().map(bucket).collect(),
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Proof that the effects of a factorial experiment, and the ratios of its spreads, hold as often as they say.
+//! Proof that the effects of a factorial experiment, and the ratios of its spreads, hold as often
+//! as they say.
 
 use crate::simulated::{Noise, Simulated, limits, of};
 use lab::design::Design;
@@ -14,12 +15,15 @@ const TRUTH: [f64; 3] = [1.0, 0.97, 1.04];
 
 fn simulate(noise: Noise, stretch: f64, seed: u64) -> (Design, Run) {
     let experiment = by_name("position").unwrap();
-    let Subject::Factors(factors) = experiment.subject.clone() else { panic!("a factorial experiment") };
+    let Subject::Factors(factors) = experiment.subject.clone() else {
+        panic!("a factorial experiment")
+    };
     let design = of(factorial::cells(&limits(), &factors, 100 << 20), experiment, 0.03, seed);
     let mut bench = Simulated::new(noise, 0.0, seed);
     for cell in 0..8_usize {
         let at_first = |factor: usize| cell >> (2 - factor) & 1 == 0;
-        bench.effects[cell] = (0..3).filter(|&factor| at_first(factor)).map(|factor| TRUTH[factor].ln()).sum();
+        bench.effects[cell] =
+            (0..3).filter(|&factor| at_first(factor)).map(|factor| TRUTH[factor].ln()).sum();
         bench.stretches[cell] = if at_first(0) { stretch } else { 1.0 };
     }
     (bench.effects[8], bench.stretches[8]) = (bench.effects[7], bench.stretches[7]);
@@ -42,20 +46,28 @@ fn coverage(noise: Noise, stretch: f64) -> (f64, f64) {
         assert_eq!(effects.len(), 3);
         let pair: f64 = TRUTH.iter().product();
         let pair_holds = run.estimates[3].and_then(|e| e.interval).is_none_or(|i| i.contains(pair));
-        times += u64::from(pair_holds && effects.iter().zip(TRUTH).all(|(effect, truth)| within(effect, truth)));
+        times += u64::from(
+            pair_holds && effects.iter().zip(TRUTH).all(|(effect, truth)| within(effect, truth)),
+        );
         let found = effects::spreads(&design, &run.samples);
         assert!(found.len() == 3 && found[0].low.is_some(), "{found:?}");
         let stretches = [stretch, 1.0, 1.0];
-        spreads += u64::from(found.iter().zip(stretches).all(|(spread, truth)| within(spread, truth)));
+        spreads +=
+            u64::from(found.iter().zip(stretches).all(|(spread, truth)| within(spread, truth)));
     }
     (times as f64 / runs as f64, spreads as f64 / runs as f64)
 }
 
 #[test]
 fn effects_and_spreads_hold_as_often_as_they_say() {
-    for noise in
-        [Noise::Normal, Noise::Spiky, Noise::Bursty, Noise::Drifting, Noise::LaterRunsFaster, Noise::LayoutOfProcess]
-    {
+    for noise in [
+        Noise::Normal,
+        Noise::Spiky,
+        Noise::Bursty,
+        Noise::Drifting,
+        Noise::LaterRunsFaster,
+        Noise::LayoutOfProcess,
+    ] {
         let (times, spreads) = coverage(noise, 1.0);
         println!("{noise:?}: effects {:.1} %, spreads {:.1} %", 100.0 * times, 100.0 * spreads);
         assert!(times >= 0.95 && spreads >= 0.95, "{noise:?}: effects {times}, spreads {spreads}");

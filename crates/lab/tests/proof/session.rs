@@ -41,7 +41,11 @@ impl Bench for Script {
     fn sample(&mut self, arm: usize, block: u64, position: u64) -> Taken {
         self.now += self.sample_time;
         let total_ns = 1_000_000 * self.times[arm % 6];
-        (self.event)(arm, block, Sample { block, position, operations: 1, total_ns, ..Sample::default() })
+        (self.event)(
+            arm,
+            block,
+            Sample { block, position, operations: 1, total_ns, ..Sample::default() },
+        )
     }
     fn begin_block(&mut self) {}
     fn end_block(&mut self, block: u64) -> Block {
@@ -59,7 +63,13 @@ fn run(script: Script) -> (Design, Run) {
 fn run_design(design: &Design, mut script: Script, watch: impl FnMut(&Progress)) -> Run {
     let mut judge = SignJudge::new(design.contrasts.len(), design.margin);
     let arms = design.arms.len();
-    session::run(design, |index| (0..arms).map(|i| (i + index) % arms).collect(), &mut judge, &mut script, watch)
+    session::run(
+        design,
+        |index| (0..arms).map(|i| (i + index) % arms).collect(),
+        &mut judge,
+        &mut script,
+        watch,
+    )
 }
 
 fn verdicts(run: &Run) -> Vec<Option<Verdict>> {
@@ -83,9 +93,14 @@ fn disturbed_blocks_are_dropped_replaced_and_kept_apart() {
     assert!(run.dropped.iter().all(|d| d.samples.len() == 6 && d.reason.starts_with("steal")));
     assert_eq!((run.blocks.len(), run.samples[0].len()), (15, 12));
     for arm in 0..6 {
-        let mut positions: Vec<u64> = run.samples[arm].iter().map(|sample| sample.position).collect();
+        let mut positions: Vec<u64> =
+            run.samples[arm].iter().map(|sample| sample.position).collect();
         positions.sort_unstable();
-        assert_eq!(positions, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5], "the dropped blocks' orders were run again");
+        assert_eq!(
+            positions,
+            [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5],
+            "the dropped blocks' orders were run again"
+        );
     }
 }
 
@@ -94,7 +109,8 @@ fn a_run_cut_short_gets_back_what_is_more_than_a_fifth() {
     let mut design = design(4, 0.03, 1);
     design.schedule = Schedule::fixed(100, Some(Duration::from_millis(300)));
     let run = run_design(&design, Script { steal_in: vec![0, 1, 3], ..Script::default() }, |_| ());
-    // Five blocks of 60 ms: two undisturbed, three dropped on the way to a hundred, of which two come back.
+    // Five blocks of 60 ms: two undisturbed, three dropped on the way to a hundred, of which two
+    // come back.
     assert_eq!((run.blocks.len(), run.samples[0].len()), (5, 4));
     assert_eq!(run.dropped.iter().map(|dropped| dropped.block).collect::<Vec<_>>(), [3]);
     assert!(
@@ -107,8 +123,12 @@ fn a_run_cut_short_gets_back_what_is_more_than_a_fifth() {
 fn a_run_that_is_disturbed_throughout_ends_at_its_cap() {
     let mut design = design(4, 0.03, 1);
     design.schedule = Schedule::fixed(5000, Some(Duration::from_millis(300)));
-    let run = run_design(&design, Script { steal_in: (0..1000).collect(), ..Script::default() }, |_| ());
-    assert_eq!((run.stopped, run.blocks.len(), run.samples[0].len()), (Some(Stopped::TimeCap), 5, 4));
+    let run =
+        run_design(&design, Script { steal_in: (0..1000).collect(), ..Script::default() }, |_| ());
+    assert_eq!(
+        (run.stopped, run.blocks.len(), run.samples[0].len()),
+        (Some(Stopped::TimeCap), 5, 4)
+    );
 }
 
 #[test]
@@ -119,7 +139,10 @@ fn the_time_cap_ends_it_with_one_look_at_what_there_is() {
     let run = run_design(&design, slow(), |_| ());
     assert_eq!((run.stopped, run.samples[0].len()), (Some(Stopped::TimeCap), 9));
     assert_eq!(run.looks.iter().map(|l| (l.blocks, l.alpha)).collect::<Vec<_>>(), [(9, 0.05)]);
-    assert!(run.estimates[2].unwrap().interval.is_some(), "nine blocks are enough for the whole allowance of four");
+    assert!(
+        run.estimates[2].unwrap().interval.is_some(),
+        "nine blocks are enough for the whole allowance of four"
+    );
 
     // Not even one block fits: it is run all the same, and nothing is claimed.
     design.schedule = Schedule::sequential(Duration::from_millis(1));
@@ -134,7 +157,11 @@ fn a_fixed_number_of_blocks_is_kept_to() {
     design.schedule = Schedule::fixed(7, None);
     let run = run_design(&design, Script::default(), |_| ());
     assert_eq!((run.samples[0].len(), run.looks.len(), run.stopped), (7, 1, None));
-    assert_eq!(run.estimates[0].unwrap().interval, None, "seven blocks allow four comparisons no interval");
+    assert_eq!(
+        run.estimates[0].unwrap().interval,
+        None,
+        "seven blocks allow four comparisons no interval"
+    );
 }
 
 #[test]
@@ -149,7 +176,11 @@ fn an_arm_without_its_policy_leaves_and_the_rest_runs() {
     });
     let reason = |arm: usize| run.removals[arm].as_ref().map(|r| (r.reason.as_str(), r.failed));
     assert_eq!((reason(4), reason(2)), (Some(("no huge pages", false)), Some(("killed", true))));
-    assert_eq!((run.samples[4].len(), run.samples[2].len(), run.samples[1].len()), (6, 2, 12), "nothing is lost");
+    assert_eq!(
+        (run.samples[4].len(), run.samples[2].len(), run.samples[1].len()),
+        (6, 2, 12),
+        "nothing is lost"
+    );
     assert_eq!(verdicts(&run), [Some(Verdict::Equivalent), None, Some(Verdict::Different), None]);
 }
 
@@ -158,11 +189,19 @@ fn without_the_baseline_nothing_can_be_compared() {
     for lost in [0, 5] {
         let event: fn(usize, u64, Sample) -> Taken = if lost == 0 {
             |arm, block, sample| {
-                if (arm, block) == (0, 9) { Taken::Failed("killed".to_owned()) } else { Taken::Sample(sample) }
+                if (arm, block) == (0, 9) {
+                    Taken::Failed("killed".to_owned())
+                } else {
+                    Taken::Sample(sample)
+                }
             }
         } else {
             |arm, block, sample| {
-                if (arm, block) == (5, 9) { Taken::Failed("killed".to_owned()) } else { Taken::Sample(sample) }
+                if (arm, block) == (5, 9) {
+                    Taken::Failed("killed".to_owned())
+                } else {
+                    Taken::Sample(sample)
+                }
             }
         };
         let (_, run) = run(Script { event, ..Script::default() });
@@ -178,13 +217,21 @@ fn a_broken_block_does_not_come_back() {
     for (event, kept) in [
         (
             (|arm, block, sample| {
-                if (arm, block) == (0, 0) { Taken::Failed("killed".to_owned()) } else { Taken::Sample(sample) }
+                if (arm, block) == (0, 0) {
+                    Taken::Failed("killed".to_owned())
+                } else {
+                    Taken::Sample(sample)
+                }
             }) as fn(usize, u64, Sample) -> Taken,
             0,
         ),
         (
             |arm, block, sample| {
-                if (arm, block) == (5, 2) { Taken::Failed("killed".to_owned()) } else { Taken::Sample(sample) }
+                if (arm, block) == (5, 2) {
+                    Taken::Failed("killed".to_owned())
+                } else {
+                    Taken::Sample(sample)
+                }
             },
             2,
         ),
@@ -200,26 +247,43 @@ fn a_broken_block_does_not_come_back() {
     }
 }
 
-/// A sweep of two points: arms 0 to 2 and 3 to 5, each with its baseline first and its placebo last.
+/// A sweep of two points: arms 0 to 2 and 3 to 5, each with its baseline first and its placebo
+/// last.
 fn sweep() -> Design {
     let points = [64 << 10, 1 << 20].map(|size_bytes| Point::new(size_bytes, 1));
     let baseline = ArmSpec::of(lab::Source::Mmap);
-    let plan =
-        arrangement::arms(&limits(), &baseline, &[ArmSpec::of(lab::Source::Malloc)], Defaults::of_fill(1), &points);
+    let plan = arrangement::arms(
+        &limits(),
+        &baseline,
+        &[ArmSpec::of(lab::Source::Malloc)],
+        Defaults::of_fill(1),
+        &points,
+    );
     of(plan, lab::question::experiment::by_name("anonymous").unwrap(), 0.03, 1)
 }
 
 #[test]
 fn a_point_without_its_baseline_leaves_the_others_their_placebo() {
     let event: fn(usize, u64, Sample) -> Taken = |arm, block, sample| {
-        if (arm, block) == (3, 4) { Taken::Failed("killed".to_owned()) } else { Taken::Sample(sample) }
+        if (arm, block) == (3, 4) {
+            Taken::Failed("killed".to_owned())
+        } else {
+            Taken::Sample(sample)
+        }
     };
     let design = sweep();
     let run = run_design(&design, Script { event, ..Script::default() }, |_| ());
     assert_eq!((run.stopped, run.samples[0].len()), (None, 12));
     assert_eq!(verdicts(&run), [Some(Verdict::Equivalent), None], "the other point is decided");
-    assert!(run.samples[4].len() <= 5, "and nothing more is measured where there is nothing to compare with");
-    assert_eq!(ratios::placebo_ratios(&design, &run).len(), 12, "the placebo of the point that is left has all blocks");
+    assert!(
+        run.samples[4].len() <= 5,
+        "and nothing more is measured where there is nothing to compare with"
+    );
+    assert_eq!(
+        ratios::placebo_ratios(&design, &run).len(),
+        12,
+        "the placebo of the point that is left has all blocks"
+    );
     let left = design.without(&[3]);
     assert_eq!((left.points.len(), left.arms.len(), left.contrasts.len()), (1, 3, 1));
 }
@@ -235,9 +299,11 @@ fn many_comparisons_go_on_until_a_look_says_something() {
         &sizes,
     );
     let mut design = of(plan, lab::question::experiment::by_name("anonymous").unwrap(), 0.03, 1);
-    // A block takes 72 ms for 36 samples: time for 17 blocks, and so for the first look only, which affords no interval.
+    // A block takes 72 ms for 36 samples: time for 17 blocks, and so for the first look only, which
+    // affords no interval.
     design.schedule = Schedule::sequential(Duration::from_millis(72 * 17 + 20));
-    let script = Script { times: [100; 6], sample_time: Duration::from_millis(2), ..Script::default() };
+    let script =
+        Script { times: [100; 6], sample_time: Duration::from_millis(2), ..Script::default() };
     let run = run_design(&design, script, |_| ());
     assert_eq!(run.looks.iter().map(|look| look.blocks).collect::<Vec<_>>(), [12, 17]);
     assert_eq!(run.stopped, Some(Stopped::TimeCap));
@@ -247,7 +313,9 @@ fn many_comparisons_go_on_until_a_look_says_something() {
 #[test]
 fn an_interrupt_keeps_the_complete_blocks_and_files_the_broken_one() {
     let (_, run) = run(Script {
-        event: |arm, block, sample| if (arm, block) == (2, 3) { Taken::Interrupted } else { Taken::Sample(sample) },
+        event: |arm, block, sample| {
+            if (arm, block) == (2, 3) { Taken::Interrupted } else { Taken::Sample(sample) }
+        },
         ..Script::default()
     });
     assert_eq!((run.stopped, run.samples[0].len()), (Some(Stopped::Interrupted), 3));
@@ -261,9 +329,16 @@ fn progress_knows_the_last_block_after_the_pilot() {
     design.schedule = Schedule::sequential(Duration::from_secs(3));
     let mut lasts = Vec::new();
     // 60 ms a block: 48 blocks fit into 3 s, 96 do not.
-    run_design(&design, Script { times: [100, 100, 104, 70, 100, 100], ..Script::default() }, |p| {
-        lasts.push((p.kept, p.last));
-    });
+    run_design(
+        &design,
+        Script { times: [100, 100, 104, 70, 100, 100], ..Script::default() },
+        |p| {
+            lasts.push((p.kept, p.last));
+        },
+    );
     assert_eq!(lasts.first(), Some(&(0, None)));
-    assert!(lasts.iter().filter(|(kept, _)| *kept >= 2).all(|(_, last)| *last == Some(48)), "{lasts:?}");
+    assert!(
+        lasts.iter().filter(|(kept, _)| *kept >= 2).all(|(_, last)| *last == Some(48)),
+        "{lasts:?}"
+    );
 }

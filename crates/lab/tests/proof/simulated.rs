@@ -39,7 +39,8 @@ pub(crate) enum Noise {
     LaterRunsFaster,
     /// Each process has its own luck, which its iterations share.
     LayoutOfProcess,
-    /// A sample that follows one of the last arm but the placebo takes 10 % longer, as those after huge pages do.
+    /// A sample that follows one of the last arm but the placebo takes 10 % longer, as those after
+    /// huge pages do.
     LeftBehind,
 }
 
@@ -60,7 +61,8 @@ impl Noise {
 }
 
 const SPREAD: f64 = 0.05;
-/// How much longer a sample takes that finds something left behind, and how much of the usual spread there is then.
+/// How much longer a sample takes that finds something left behind, and how much of the usual
+/// spread there is then.
 const LEFT_BEHIND: f64 = 1.1;
 const LEFT_BEHIND_SPREAD: f64 = 0.4;
 const ITERATIONS: u64 = 10;
@@ -73,14 +75,18 @@ pub(crate) fn truth(noise: Noise, effect: f64) -> f64 {
     }
 }
 
-/// The true median of the last arm's log ratio. One that leaves something behind for others never follows itself, and the
-/// baseline follows it in one block of six.
+/// The true median of the last arm's log ratio. One that leaves something behind for others never
+/// follows itself, and the baseline follows it in one block of six.
 pub(crate) fn truth_of_last(noise: Noise) -> f64 {
-    if noise == Noise::LeftBehind { -mixture_median(1.0 / 6.0, LEFT_BEHIND, SPREAD * LEFT_BEHIND_SPREAD) } else { 0.0 }
+    if noise == Noise::LeftBehind {
+        -mixture_median(1.0 / 6.0, LEFT_BEHIND, SPREAD * LEFT_BEHIND_SPREAD)
+    } else {
+        0.0
+    }
 }
 
-/// No closed form: the median of the difference of two logarithms of spread `spread`, of which one is larger by `ln factor`
-/// with probability `share`, by bisection.
+/// No closed form: the median of the difference of two logarithms of spread `spread`, of which one
+/// is larger by `ln factor` with probability `share`, by bisection.
 fn mixture_median(share: f64, factor: f64, spread: f64) -> f64 {
     use statrs::distribution::{ContinuousCDF, Normal};
     let normal = Normal::new(0.0, spread * std::f64::consts::SQRT_2).unwrap();
@@ -98,7 +104,13 @@ pub(crate) fn design(comparisons: usize, margin: f64, seed: u64) -> Design {
     let experiment: Experiment = lab::question::experiment::built_in().swap_remove(0);
     let others: Vec<ArmSpec> = Source::all().skip(1).take(comparisons).map(ArmSpec::of).collect();
     let point = Point::new(100 << 20, 1);
-    let plan = arrangement::arms(&limits(), &ArmSpec::of(Source::Mmap), &others, Defaults::of_fill(1), &[point]);
+    let plan = arrangement::arms(
+        &limits(),
+        &ArmSpec::of(Source::Mmap),
+        &others,
+        Defaults::of_fill(1),
+        &[point],
+    );
     of(plan, experiment, margin, seed)
 }
 
@@ -202,7 +214,9 @@ impl Simulated {
                     self.burst = self.burst.saturating_sub(1);
                     if self.burst > 0 { 1.4_f64.ln() } else { 0.0 }
                 }
-                Noise::Drifting => 0.3 * (self.samples as f64 / 60.0).sin() + self.samples as f64 * 5e-4,
+                Noise::Drifting => {
+                    0.3 * (self.samples as f64 / 60.0).sin() + self.samples as f64 * 5e-4
+                }
                 Noise::UnequalTails if first_arm => 4.0 * SPREAD * self.normal(),
                 Noise::OneSidedBursts if first_arm && chance < 0.2 => 1.6_f64.ln(),
 
@@ -231,7 +245,13 @@ impl Bench for Simulated {
         let disturbance = self.stretches[arm] * self.disturbance(arm, block, position);
         self.previous = arm;
         let total = 5e7 * (self.effects[arm] + disturbance).exp();
-        Taken::Sample(Sample { block, position, operations: 1, total_ns: total as u64, ..Sample::default() })
+        Taken::Sample(Sample {
+            block,
+            position,
+            operations: 1,
+            total_ns: total as u64,
+            ..Sample::default()
+        })
     }
 
     fn begin_block(&mut self) {}

@@ -1,5 +1,6 @@
-//! Proof that the lab is honest (docs/method.md): the real session, planner and judge on a simulated machine whose
-//! truth is known. And proof that the proof can fail: six wrong designs that must be caught.
+//! Proof that the lab is honest (docs/method.md): the real session, planner and judge on a
+//! simulated machine whose truth is known. And proof that the proof can fail: six wrong designs
+//! that must be caught.
 
 use crate::simulated::{self, EFFECTS, Noise, Simulated, design};
 use lab::design::Design;
@@ -46,7 +47,8 @@ impl Judge for WrongJudge {
         let whole = 0.05 / self.comparisons as f64;
         match self.mutation {
             Mutation::DeletedOutliers => {
-                let kept: Vec<Vec<f64>> = log_ratios.iter().map(|ratios| without_outliers(ratios)).collect();
+                let kept: Vec<Vec<f64>> =
+                    log_ratios.iter().map(|ratios| without_outliers(ratios)).collect();
                 let blocks = kept.iter().map(Vec::len).min().unwrap_or(0);
                 self.honest.look(Look { blocks, ..look }, &kept)
             }
@@ -81,7 +83,8 @@ fn simulate(scenario: Scenario, seed: u64) -> (Design, Run) {
     }
     let mut bench = Simulated::new(noise, effect, seed);
     bench.pooled = mutation == Mutation::PooledIterations;
-    let mut judge = WrongJudge { mutation, honest: SignJudge::new(comparisons, margin), comparisons, margin };
+    let mut judge =
+        WrongJudge { mutation, honest: SignJudge::new(comparisons, margin), comparisons, margin };
     let mut orders = LatinOrders::new(design.arms.len(), seed);
     let order = |index| match mutation {
         Mutation::FixedOrder => (0..comparisons + 2).collect(),
@@ -112,7 +115,9 @@ fn rates(scenario: Scenario, runs: u64) -> Rates {
     for seed in 0..runs {
         let (design, run) = simulate(scenario, seed * 7919 + (1_000.0 * scenario.effect) as u64);
         let mut all_hold = true;
-        for (contrast, estimate) in run.estimates.iter().enumerate().filter_map(|(c, e)| Some((c, e.as_ref()?))) {
+        for (contrast, estimate) in
+            run.estimates.iter().enumerate().filter_map(|(c, e)| Some((c, e.as_ref()?)))
+        {
             let truth = truth(contrast);
             all_hold &= estimate.interval.is_none_or(|interval| interval.contains(truth.exp()));
             if truth == 0.0 {
@@ -121,7 +126,9 @@ fn rates(scenario: Scenario, runs: u64) -> Rates {
             }
         }
         covered += u64::from(all_hold);
-        let placebo = stats::judge_placebo(&ratios::log_ratios(&design, &run.samples, &design.placebo)).unwrap();
+        let placebo =
+            stats::judge_placebo(&ratios::log_ratios(&design, &run.samples, &design.placebo))
+                .unwrap();
         untrusted += u64::from(placebo.trusted == Some(false));
     }
     Rates {
@@ -131,17 +138,27 @@ fn rates(scenario: Scenario, runs: u64) -> Rates {
     }
 }
 
-/// The demands of docs/method.md: all intervals hold in 95 % of runs; where no arm has an effect, 1.1 % of four
-/// comparisons are called different, and 5 % anywhere else.
+/// The demands of docs/method.md: all intervals hold in 95 % of runs; where no arm has an effect,
+/// 1.1 % of four comparisons are called different, and 5 % anywhere else.
 fn demands(scenario: Scenario, runs: u64) -> Result<Rates, String> {
     let rates = rates(scenario, runs);
-    let most_different = if scenario.comparisons == 4 && scenario.effect == 0.0 { 0.011 } else { 0.05 };
-    let describe = format!("{:?}, effect {}, {} comparisons", scenario.noise, scenario.effect, scenario.comparisons);
+    let most_different =
+        if scenario.comparisons == 4 && scenario.effect == 0.0 { 0.011 } else { 0.05 };
+    let describe = format!(
+        "{:?}, effect {}, {} comparisons",
+        scenario.noise, scenario.effect, scenario.comparisons
+    );
     if rates.coverage < 0.95 {
-        return Err(format!("{describe}: all intervals hold in {:.1} % of runs only", 100.0 * rates.coverage));
+        return Err(format!(
+            "{describe}: all intervals hold in {:.1} % of runs only",
+            100.0 * rates.coverage
+        ));
     }
     if rates.false_different > most_different {
-        return Err(format!("{describe}: {:.2} % called different without an effect", 100.0 * rates.false_different));
+        return Err(format!(
+            "{describe}: {:.2} % called different without an effect",
+            100.0 * rates.false_different
+        ));
     }
     Ok(rates)
 }
@@ -156,7 +173,8 @@ fn the_design_holds_under_every_noise_and_effect() {
     for noise in Noise::ALL {
         for effect in EFFECTS {
             let runs = if effect == 0.0 { 1_500 } else { 400 };
-            let rates = demands(scenario(noise, effect, 4), runs).unwrap_or_else(|failure| panic!("{failure}"));
+            let rates = demands(scenario(noise, effect, 4), runs)
+                .unwrap_or_else(|failure| panic!("{failure}"));
             untrusted.push(rates.untrusted);
             println!(
                 "{:<22} {:>5.1} %: coverage {:.1} %, false different {:.2} %",
@@ -180,7 +198,9 @@ fn one_comparison_alone_may_spend_everything() {
 
 #[test]
 fn real_effects_are_found() {
-    for (noise, effect, least) in [(Noise::Quiet, 0.03, 1.0), (Noise::Normal, 0.05, 0.95), (Noise::Normal, 0.10, 1.0)] {
+    for (noise, effect, least) in
+        [(Noise::Quiet, 0.03, 1.0), (Noise::Normal, 0.05, 0.95), (Noise::Normal, 0.10, 1.0)]
+    {
         let runs = 200;
         let found = (0..runs)
             .filter(|seed| {
@@ -195,8 +215,10 @@ fn real_effects_are_found() {
 /// Runs a mutation where it does its harm; it must be caught.
 fn must_fail(mutation: Mutation, noise: Noise, comparisons: usize) {
     let sound = scenario(noise, 0.0, comparisons);
-    demands(sound, 600).unwrap_or_else(|failure| panic!("the sound design must pass first: {failure}"));
-    let failure = demands(Scenario { mutation, ..sound }, 600).expect_err("the mutation went unnoticed");
+    demands(sound, 600)
+        .unwrap_or_else(|failure| panic!("the sound design must pass first: {failure}"));
+    let failure =
+        demands(Scenario { mutation, ..sound }, 600).expect_err("the mutation went unnoticed");
     println!("{mutation:?}: {failure}");
 }
 

@@ -26,17 +26,23 @@ pub(super) struct Place<'a> {
 /// More regions than this are not one place: a bar has that many letters at least.
 const MOST_REGIONS: usize = 8;
 
-/// The areas of `run`, highest first, with no more than `most` places of the mmap area told one by one.
+/// The areas of `run`, highest first, with no more than `most` places of the mmap area told one by
+/// one.
 pub(super) fn areas(run: &LayoutRun, most: Option<usize>) -> Vec<Area<'_>> {
     let mut areas: Vec<Area> = Vec::new();
-    // The vsyscall page is not in the process's half of the address space: the legend says where it is.
+    // The vsyscall page is not in the process's half of the address space: the legend says where it
+    // is.
     for region in run.regions.iter().rev().filter(|region| region.kind != RegionKind::Vsyscall) {
         let (name, is_program) = match region.kind {
-            RegionKind::Text | RegionKind::Rodata | RegionKind::Data | RegionKind::Bss => ("program", true),
+            RegionKind::Text | RegionKind::Rodata | RegionKind::Data | RegionKind::Bss => {
+                ("program", true)
+            }
             RegionKind::Heap => ("heap", false),
             RegionKind::Stack => ("stack", false),
             // They lie beside the stack or among the libraries.
-            RegionKind::Vdso | RegionKind::Vvar if areas.last().is_some_and(|area| area.name != "heap") => {
+            RegionKind::Vdso | RegionKind::Vvar
+                if areas.last().is_some_and(|area| area.name != "heap") =>
+            {
                 (areas[areas.len() - 1].name, false)
             }
             _ => ("mmap area", false),
@@ -78,12 +84,17 @@ impl<'a> Place<'a> {
     /// Whether `region`, which lies below, is of the same place.
     fn takes(&self, region: &Region) -> bool {
         let highest = self.regions[self.regions.len() - 1];
-        let separate =
-            matches!(region.kind, RegionKind::Text | RegionKind::Rodata | RegionKind::Data | RegionKind::Bss);
-        // A guard is at a stack's low end, an arena begins with what is open: above it another begins.
+        let separate = matches!(
+            region.kind,
+            RegionKind::Text | RegionKind::Rodata | RegionKind::Data | RegionKind::Bss
+        );
+        // A guard is at a stack's low end, an arena begins with what is open: above it another
+        // begins.
         let another = match region.kind {
             RegionKind::ThreadStack => self.regions[0].perms.starts_with("---"),
-            RegionKind::Arena => region.perms.starts_with("---") && !self.regions[0].perms.starts_with("---"),
+            RegionKind::Arena => {
+                region.perms.starts_with("---") && !self.regions[0].perms.starts_with("---")
+            }
             _ => false,
         };
         region.end.0 == self.start
@@ -107,10 +118,14 @@ impl<'a> Place<'a> {
 fn name(region: &Region) -> String {
     let path = region.path.as_deref();
     match region.kind {
-        RegionKind::File => path.map_or("file", |path| path.rsplit('/').next().unwrap_or(path)).to_owned(),
+        RegionKind::File => {
+            path.map_or("file", |path| path.rsplit('/').next().unwrap_or(path)).to_owned()
+        }
         RegionKind::Other => path.unwrap_or("other").to_owned(),
         // MAP_SHARED | MAP_ANONYMOUS has this for its file.
-        RegionKind::Mmap if path.is_some_and(|path| path.starts_with("/dev/zero")) => "shared".to_owned(),
+        RegionKind::Mmap if path.is_some_and(|path| path.starts_with("/dev/zero")) => {
+            "shared".to_owned()
+        }
         RegionKind::Mmap => path.unwrap_or("anonymous").to_owned(),
         RegionKind::Text => "text".to_owned(),
         RegionKind::Rodata => "rodata".to_owned(),

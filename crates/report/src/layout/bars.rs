@@ -23,7 +23,9 @@ pub(super) const LETTERS: [(&[RegionKind], char, &str); 11] = [
 pub(super) fn cell_bytes(area: &Area, cells: usize) -> u64 {
     let places = || area.places.iter().filter(|place| !place.folded);
     let fits = |bytes: u64| {
-        places().all(|place| place.regions.iter().map(|region| count(region, bytes)).sum::<u64>() <= cells as u64)
+        places().all(|place| {
+            place.regions.iter().map(|region| count(region, bytes)).sum::<u64>() <= cells as u64
+        })
     };
     let largest = places().map(|place| place.size_bytes).max().unwrap_or(1);
     let mut bytes = 4096;
@@ -47,12 +49,20 @@ fn bar(region: &Region, cells: u64) -> String {
     if region.perms.starts_with("---") {
         return "-".repeat(usize::try_from(cells).unwrap_or(0));
     }
-    let letter = LETTERS.iter().find(|(kinds, ..)| kinds.contains(&region.kind)).map_or('O', |(_, letter, _)| *letter);
-    let share = |number: u64| resident_share(region, number as f64 / cells as f64, (number + 1) as f64 / cells as f64);
-    (0..cells).map(|number| if share(number) >= 0.5 { letter } else { letter.to_ascii_lowercase() }).collect()
+    let letter = LETTERS
+        .iter()
+        .find(|(kinds, ..)| kinds.contains(&region.kind))
+        .map_or('O', |(_, letter, _)| *letter);
+    let share = |number: u64| {
+        resident_share(region, number as f64 / cells as f64, (number + 1) as f64 / cells as f64)
+    };
+    (0..cells)
+        .map(|number| if share(number) >= 0.5 { letter } else { letter.to_ascii_lowercase() })
+        .collect()
 }
 
-/// Which share of the part of `region` between two shares of it is resident. Where it was not looked at, that of the whole.
+/// Which share of the part of `region` between two shares of it is resident. Where it was not
+/// looked at, that of the whole.
 pub(super) fn resident_share(region: &Region, from: f64, to: f64) -> f64 {
     let size = region.bytes() as f64;
     let Some(parts) = region.parts.as_ref().filter(|parts| parts.part_bytes > 0) else {

@@ -14,7 +14,8 @@ const FIGURE: usize = 9;
 /// A name has as many at least, and a bar so many.
 const LEAST_NAME: usize = 16;
 const LEAST_LETTERS: usize = 8;
-/// In a pipe, which has no width, names are never cut: longer ones than this push the rest of their line to the right.
+/// In a pipe, which has no width, names are never cut: longer ones than this push the rest of their
+/// line to the right.
 const PIPE_NAME: usize = 40;
 const PIPE_LETTERS: usize = 64;
 
@@ -30,9 +31,13 @@ impl Columns {
     /// For the places of `areas` on a terminal of `width` columns, or in a pipe.
     pub(super) fn new(areas: &[Area], run: &LayoutRun, width: Option<usize>) -> Self {
         let with_huge = run.regions.iter().any(|region| region.huge_bytes > 0);
-        let names = areas.iter().flat_map(|area| &area.places).map(|place| display_width(&clean(&place.name)));
+        let names = areas
+            .iter()
+            .flat_map(|area| &area.places)
+            .map(|place| display_width(&clean(&place.name)));
         let longest = names.max().unwrap_or(0);
-        let mut columns = Columns { letters: PIPE_LETTERS, name: 0, with_huge, may_cut: width.is_some() };
+        let mut columns =
+            Columns { letters: PIPE_LETTERS, name: 0, with_huge, may_cut: width.is_some() };
         columns.name = match width {
             None => longest.clamp(LEAST_NAME, PIPE_NAME),
             Some(width) => {
@@ -71,7 +76,11 @@ impl Columns {
             (true, huge) => format!(" {:>FIGURE$}", bytes(huge as f64)),
         };
         let address = if place.folded { String::new() } else { format!("{:#x}", place.start) };
-        let letters = if place.folded { String::new() } else { format!("  [{}]", bars::letters(place, cell_bytes)) };
+        let letters = if place.folded {
+            String::new()
+        } else {
+            format!("  [{}]", bars::letters(place, cell_bytes))
+        };
         let name = clean(&place.name);
         let name = if self.may_cut { shortened(&name, self.name) } else { name };
         let padding = " ".repeat(self.name.saturating_sub(display_width(&name)));

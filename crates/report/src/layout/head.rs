@@ -11,7 +11,11 @@ pub(super) fn head(layout: &Layout, run: &LayoutRun, width: Option<usize>) -> St
     let figures = figures(run, "   ");
     let together = format!("{}    {figures}", name.trim_end());
     let fits = width.is_none_or(|width| textwrap::core::display_width(&together) <= width);
-    let first = if fits { together + "\n" } else { hanging("", &name, width) + &hanging("", &figures, width) };
+    let first = if fits {
+        together + "\n"
+    } else {
+        hanging("", &name, width) + &hanging("", &figures, width)
+    };
     first + &hanging("", &circumstances(layout, run), width) + "\n"
 }
 

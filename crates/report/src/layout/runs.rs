@@ -8,13 +8,22 @@ use crate::table::table;
 
 /// A table of the regions, and what it says in words.
 fn table_of(layout: &Layout) -> Vec<Vec<String>> {
-    let with = (layout.summary_without_aslr.is_some() || layout.runs.iter().any(|run| run.aslr != Some(false)))
-        .then_some(&layout.summary);
-    let without = layout.summary_without_aslr.as_ref().or(with.is_none().then_some(&layout.summary));
+    let with = (layout.summary_without_aslr.is_some()
+        || layout.runs.iter().any(|run| run.aslr != Some(false)))
+    .then_some(&layout.summary);
+    let without =
+        layout.summary_without_aslr.as_ref().or(with.is_none().then_some(&layout.summary));
     let mut rows = vec![vec![String::new()]];
     rows.extend(
-        ["text, start", "heap, start", "gap bss to heap", "mmap area, end", "stack, end", "vdso, start"]
-            .map(|name| vec![name.to_owned()]),
+        [
+            "text, start",
+            "heap, start",
+            "gap bss to heap",
+            "mmap area, end",
+            "stack, end",
+            "vdso, start",
+        ]
+        .map(|name| vec![name.to_owned()]),
     );
     if let Some(without) = without {
         column(&mut rows, format!("ASLR off, {} runs", without.runs), &places(without));
@@ -24,7 +33,11 @@ fn table_of(layout: &Layout) -> Vec<Vec<String>> {
     }
     let seen = with.or(without).unwrap_or(&layout.summary).varying_bits;
     let seen = [seen.text, seen.heap, seen.heap_gap, seen.mmap, seen.stack, seen.vdso];
-    column(&mut rows, "bits seen".to_owned(), &seen.map(|bits| bits.map_or("-".to_owned(), |bits| bits.to_string())));
+    column(
+        &mut rows,
+        "bits seen".to_owned(),
+        &seen.map(|bits| bits.map_or("-".to_owned(), |bits| bits.to_string())),
+    );
     if with.is_some() {
         let set = layout.kernel.configured_bits;
         let number = |bits: Option<u32>| bits.map_or("?".to_owned(), |bits| bits.to_string());
@@ -32,7 +45,14 @@ fn table_of(layout: &Layout) -> Vec<Vec<String>> {
             (Some(0), heap) => number(heap),
             (text, heap) => format!("{}+{}", number(text), number(heap)),
         };
-        let set = [number(set.text), heap, number(set.heap_gap), number(set.mmap), number(set.stack), number(set.vdso)];
+        let set = [
+            number(set.text),
+            heap,
+            number(set.heap_gap),
+            number(set.mmap),
+            number(set.stack),
+            number(set.vdso),
+        ];
         column(&mut rows, "kernel".to_owned(), &set);
     }
     rows
@@ -48,7 +68,14 @@ fn column(rows: &mut [Vec<String>], head: String, cells: &[String; 6]) {
 fn places(summary: &LayoutSummary) -> [String; 6] {
     let spans = &summary.spans;
     let gaps = gap_range(&summary.heap_gap_bytes);
-    [span(spans.text), span(spans.heap), gaps, span(spans.mmap), span(spans.stack), span(spans.vdso)]
+    [
+        span(spans.text),
+        span(spans.heap),
+        gaps,
+        span(spans.mmap),
+        span(spans.stack),
+        span(spans.vdso),
+    ]
 }
 
 fn span(span: Option<(Address, Address)>) -> String {
@@ -84,7 +111,11 @@ pub(super) fn summary(layout: &Layout, width: Option<usize>) -> String {
     let mut said = vec![gaps(main, &layout.summary)];
     said.extend(layout.summary_without_aslr.as_ref().map(|without| gaps("ASLR off", without)));
     text += &sentence("", &format!("Gap between bss and heap: {}.", said.join("; ")), width);
-    text += &sentence("", "Bits seen: address bits that differed between runs; at least as many are random.", width);
+    text += &sentence(
+        "",
+        "Bits seen: address bits that differed between runs; at least as many are random.",
+        width,
+    );
     if has_kernel {
         text += &sentence(
             "",
@@ -103,7 +134,8 @@ fn drawn(rows: Vec<Vec<String>>, width: Option<usize>) -> String {
 
 fn gaps(name: &str, summary: &LayoutSummary) -> String {
     let gaps = &summary.heap_gap_bytes;
-    let runs = if summary.runs == 1 { "1 run".to_owned() } else { format!("{} runs", summary.runs) };
+    let runs =
+        if summary.runs == 1 { "1 run".to_owned() } else { format!("{} runs", summary.runs) };
     match gaps.distinct {
         0 => format!("{name}, nothing to measure (no heap behind the bss) in {runs}"),
         _ if gaps.max == Some(0) => format!("{name}, none in {runs}"),

@@ -1,4 +1,5 @@
-//! The picture as SVG, to be put into a page: no scripts, nothing loaded, light and dark by the reader's wish.
+//! The picture as SVG, to be put into a page: no scripts, nothing loaded, light and dark by the
+//! reader's wish.
 
 mod column;
 mod strip;
@@ -49,7 +50,8 @@ pub fn document(layout: &Layout) -> String {
         escaped(&described(layout, &runs))
     );
     let _ = writeln!(text, "<rect class=\"page\" width=\"{width:.0}\" height=\"{height:.0}\"/>");
-    let _ = writeln!(text, "<text class=\"title\" x=\"{MARGIN}\" y=\"36\">{}</text>", escaped(&title));
+    let _ =
+        writeln!(text, "<text class=\"title\" x=\"{MARGIN}\" y=\"36\">{}</text>", escaped(&title));
     text += &body;
     text += &legend.drawn;
     let foot = [
@@ -62,13 +64,17 @@ pub fn document(layout: &Layout) -> String {
     ];
     for (words, y) in foot.iter().zip([14.0, 29.0]) {
         let y = legend.bottom + y;
-        let _ = writeln!(text, "<text class=\"quiet\" x=\"{MARGIN}\" y=\"{y:.0}\">{}</text>", escaped(words));
+        let _ = writeln!(
+            text,
+            "<text class=\"quiet\" x=\"{MARGIN}\" y=\"{y:.0}\">{}</text>",
+            escaped(words)
+        );
     }
     text + "</svg>\n"
 }
 
-/// All selectors begin with the class of the root: styles of an SVG within a page are the page's. Colours are Okabe and Ito's, lighter
-/// on dark.
+/// All selectors begin with the class of the root: styles of an SVG within a page are the page's.
+/// Colours are Okabe and Ito's, lighter on dark.
 const STYLE: &str = "<style>
 .firsttouch text{font:12px system-ui,sans-serif;fill:#1f2328}.firsttouch .title{font-weight:600;font-size:18px}
 .firsttouch .quiet{fill:#59636e;font-size:11px}.firsttouch .mono{font:11px ui-monospace,monospace}.firsttouch .area{font-weight:600}
@@ -120,7 +126,9 @@ struct Legend {
 fn legend(runs: &[&LayoutRun], width: f64, top: f64) -> Legend {
     let regions = || runs.iter().flat_map(|run| &run.regions);
     let colour = |class: &'static str, words| {
-        regions().any(|region| class_of(region.kind) == class).then(|| (format!("class=\"{class}\""), words))
+        regions()
+            .any(|region| class_of(region.kind) == class)
+            .then(|| (format!("class=\"{class}\""), words))
     };
     let closed = regions().any(|region| region.perms.starts_with("---"));
     let entries = [
@@ -184,7 +192,8 @@ fn described(layout: &Layout, runs: &[&LayoutRun]) -> String {
     format!("{}: {}", clean(&layout.program.path), each.collect::<Vec<_>>().join(" "))
 }
 
-/// For text and attributes. XML has no place for control characters, nor for the last two of the first plane.
+/// For text and attributes. XML has no place for control characters, nor for the last two of the
+/// first plane.
 fn escaped(text: &str) -> String {
     let text = clean(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")

@@ -36,7 +36,9 @@ pub fn screen(table: &Table, view: View) -> String {
     };
     let rows: Vec<&TableRow> = table.rows.iter().chain([total]).collect();
     let mut columns = columns(&rows);
-    let fits = |columns: &[Column], gap| width.is_none_or(|width| figures_width(columns, gap) + NAME_COLUMNS <= width);
+    let fits = |columns: &[Column], gap| {
+        width.is_none_or(|width| figures_width(columns, gap) + NAME_COLUMNS <= width)
+    };
     for sort in EXPENDABLE {
         if !fits(&columns, 1) {
             columns.retain(|column| column.sort != sort);
@@ -46,7 +48,9 @@ pub fn screen(table: &Table, view: View) -> String {
     let untimed = match total.untimed {
         0 => String::new(),
         1 => "Of 1 of them the time is not known: it counts as a call only.".to_owned(),
-        many => format!("Of {} of them the time is not known: they count as calls only.", whole(many)),
+        many => {
+            format!("Of {} of them the time is not known: they count as calls only.", whole(many))
+        }
     };
     let notes = if untimed.is_empty() { String::new() } else { hanging("", &untimed, width) };
     let next = hanging("Next: ", "firsttouch trace -- CMD    (the same, line by line)", width);
@@ -61,7 +65,11 @@ fn columns(rows: &[&TableRow]) -> Vec<Column> {
         (tells || sort == "calls").then(|| Column { head: head.to_owned(), sort, cells })
     };
     let share = |row: &&TableRow| format!("{:.1}", 100.0 * row.wall_share);
-    let shares = Column { head: "wall %".to_owned(), sort: "share", cells: rows.iter().map(share).collect() };
+    let shares = Column {
+        head: "wall %".to_owned(),
+        sort: "share",
+        cells: rows.iter().map(share).collect(),
+    };
     let all = [
         Some(shares),
         timed("wall", rows, |row| Some(row.wall_ns)),
@@ -78,17 +86,33 @@ fn columns(rows: &[&TableRow]) -> Vec<Column> {
 }
 
 /// Times in one unit, which the head names; nothing if none is known.
-fn timed(sort: &'static str, rows: &[&TableRow], time_ns: fn(&TableRow) -> Option<u64>) -> Option<Column> {
+fn timed(
+    sort: &'static str,
+    rows: &[&TableRow],
+    time_ns: fn(&TableRow) -> Option<u64>,
+) -> Option<Column> {
     let largest_ns = rows.iter().filter_map(|row| time_ns(row)).max()?;
     let unit = TimeUnit::for_largest(largest_ns as f64);
-    let cell = |row: &&TableRow| time_ns(row).map_or("-".to_owned(), |ns| digits(ns as f64 / unit.ns(), 3));
-    Some(Column { head: format!("{sort} {}", unit.name()), sort, cells: rows.iter().map(cell).collect() })
+    let cell = |row: &&TableRow| {
+        time_ns(row).map_or("-".to_owned(), |ns| digits(ns as f64 / unit.ns(), 3))
+    };
+    Some(Column {
+        head: format!("{sort} {}", unit.name()),
+        sort,
+        cells: rows.iter().map(cell).collect(),
+    })
 }
 
-/// Times of single calls, which differ so much that each has its own unit; nothing if none is known.
-fn single(sort: &'static str, rows: &[&TableRow], time_ns: fn(&TableRow) -> Option<u64>) -> Option<Column> {
+/// Times of single calls, which differ so much that each has its own unit; nothing if none is
+/// known.
+fn single(
+    sort: &'static str,
+    rows: &[&TableRow],
+    time_ns: fn(&TableRow) -> Option<u64>,
+) -> Option<Column> {
     rows.iter().find_map(|row| time_ns(row))?;
-    let cell = |row: &&TableRow| time_ns(row).map_or("-".to_owned(), |ns| Nanoseconds(ns).to_string());
+    let cell =
+        |row: &&TableRow| time_ns(row).map_or("-".to_owned(), |ns| Nanoseconds(ns).to_string());
     Some(Column { head: sort.to_owned(), sort, cells: rows.iter().map(cell).collect() })
 }
 
@@ -99,7 +123,9 @@ fn bytes(rows: &[&TableRow]) -> Option<Column> {
         .into_iter()
         .find(|(unit, _)| largest >= *unit)
         .unwrap_or((1, "B"));
-    let cell = |row: &&TableRow| row.bytes.map_or("-".to_owned(), |bytes| digits(bytes as f64 / unit as f64, 3));
+    let cell = |row: &&TableRow| {
+        row.bytes.map_or("-".to_owned(), |bytes| digits(bytes as f64 / unit as f64, 3))
+    };
     Some(Column { head: name.to_owned(), sort: "bytes", cells: rows.iter().map(cell).collect() })
 }
 
@@ -125,13 +151,15 @@ fn lines(rows: &[&TableRow], columns: &[Column], gap: usize, width: Option<usize
     text
 }
 
-/// A row: a name that is too long for its line goes on below its beginning, broken where it must be.
+/// A row: a name that is too long for its line goes on below its beginning, broken where it must
+/// be.
 fn named(figures: &str, name: &str, width: Option<usize>) -> String {
     let Some(width) = width else { return format!("{figures}{name}\n") };
     let indent = " ".repeat(figures.len());
     let room = width.saturating_sub(figures.len()).max(8);
-    let options =
-        textwrap::Options::new(room).subsequent_indent("  ").word_splitter(textwrap::WordSplitter::NoHyphenation);
+    let options = textwrap::Options::new(room)
+        .subsequent_indent("  ")
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
     let parts = textwrap::wrap(name, options);
     let line = |(index, part): (usize, &std::borrow::Cow<str>)| {
         format!("{}{}\n", if index == 0 { figures } else { &indent }, part.trim_end())
@@ -144,12 +172,17 @@ fn name(row: &TableRow, room: Option<usize>) -> String {
     match &row.group {
         Group::Syscall(name) => clean(name),
         Group::Faults(class) => {
-            let mapping = class.kind.map(|kind| MappingLabel { kind, name: class.name.clone(), start: 0 });
+            let mapping =
+                class.kind.map(|kind| MappingLabel { kind, name: class.name.clone(), start: 0 });
             let place = Place(mapping.as_ref()).to_string();
-            let whole = |place: &str| format!("fault: {place}, {}{}", reason(class.cause), Large(class.large_bytes));
+            let whole = |place: &str| {
+                format!("fault: {place}, {}{}", reason(class.cause), Large(class.large_bytes))
+            };
             let name = whole(&place);
             match room {
-                Some(room) if display_width(&name) > room => whole(place.rsplit('/').next().unwrap_or(&place)),
+                Some(room) if display_width(&name) > room => {
+                    whole(place.rsplit('/').next().unwrap_or(&place))
+                }
                 _ => name,
             }
         }

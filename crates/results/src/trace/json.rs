@@ -1,9 +1,12 @@
-//! JSON lines, written by hand into a text that is used again: a million faults are a million lines, and a tree of
-//! values for each would cost more than the faults.
+//! JSON lines, written by hand into a text that is used again: a million faults are a million
+//! lines, and a tree of values for each would cost more than the faults.
 
 use events::Ending;
 
-use super::{Argument, FaultLine, LifeLine, Line, LineKind, MappingLabel, Returned, SyscallLine, TraceSummary};
+use super::{
+    Argument, FaultLine, LifeLine, Line, LineKind, MappingLabel, Returned, SyscallLine,
+    TraceSummary,
+};
 
 /// Appends `line` as one line of JSON to `out`.
 pub fn write_line(line: &Line, out: &mut String) {
@@ -95,7 +98,11 @@ fn write_fault(fault: &FaultLine, out: &mut String) {
     out.push_str(r#","ip":"#);
     address(fault.ip, out);
     out.push_str(if fault.major { r#","major":true"# } else { r#","major":false"# });
-    out.push_str(if fault.in_kernel { r#","in_kernel":true,"cause":""# } else { r#","in_kernel":false,"cause":""# });
+    out.push_str(if fault.in_kernel {
+        r#","in_kernel":true,"cause":""#
+    } else {
+        r#","in_kernel":false,"cause":""#
+    });
     out.push_str(fault.cause.word());
     out.push_str(r#"","page_bytes":"#);
     known(fault.page_bytes, out);
@@ -197,7 +204,8 @@ fn digits<const BASE: u64>(mut value: u64, out: &mut String) {
     let mut at = buffer.len();
     loop {
         at -= 1;
-        buffer[at] = b"0123456789abcdef"[usize::try_from(value % BASE).expect("less than the base")];
+        buffer[at] =
+            b"0123456789abcdef"[usize::try_from(value % BASE).expect("less than the base")];
         value /= BASE;
         if value == 0 {
             break;
@@ -223,7 +231,10 @@ mod tests {
         let mut value: Value = serde_json::from_str(&out).unwrap();
         let keys = value.as_object_mut().unwrap();
         assert_eq!(keys.remove("time_ns"), Some(json!(216_000)));
-        assert_eq!((keys.remove("pid"), keys.remove("tid")), (Some(json!(4123)), Some(json!(4124))));
+        assert_eq!(
+            (keys.remove("pid"), keys.remove("tid")),
+            (Some(json!(4123)), Some(json!(4124)))
+        );
         value
     }
 
@@ -234,7 +245,11 @@ mod tests {
             major: true,
             in_kernel: false,
             cause: Cause::FirstTouch,
-            mapping: Some(MappingLabel { kind: MappingKind::Heap, name: name.map(Arc::from), start: 0x1000 }),
+            mapping: Some(MappingLabel {
+                kind: MappingKind::Heap,
+                name: name.map(Arc::from),
+                start: 0x1000,
+            }),
             page_bytes: Some(4096),
             large: false,
             latency_ns: Some(u64::MAX),
@@ -274,7 +289,10 @@ mod tests {
             ..syscall
         };
         let value = parsed(LineKind::Syscall(failed));
-        assert_eq!((&value["args"], &value["result"], &value["error"]), (&json!([]), &json!(-1), &json!("ENOMEM")));
+        assert_eq!(
+            (&value["args"], &value["result"], &value["error"]),
+            (&json!([]), &json!(-1), &json!("ENOMEM"))
+        );
     }
 
     #[test]
@@ -286,7 +304,11 @@ mod tests {
         for name in ["/a \"b\\c\u{7f}\u{0}", "/lib/libc.so.6", "/\u{fffd}"] {
             assert_eq!(parsed(LineKind::Fault(fault(Some(name))))["mapping"], json!(name));
         }
-        let unmapped = parsed(LineKind::Fault(FaultLine { mapping: None, cause: Cause::Unknown, ..fault(None) }));
+        let unmapped = parsed(LineKind::Fault(FaultLine {
+            mapping: None,
+            cause: Cause::Unknown,
+            ..fault(None)
+        }));
         assert_eq!((&unmapped["mapping"], &unmapped["cause"]), (&Value::Null, &json!("unknown")));
     }
 
@@ -294,13 +316,22 @@ mod tests {
     fn lives_gaps_and_the_summary() {
         for (process, expect) in [
             (LifeLine::Started { by: 7 }, json!({"kind": "process", "event": "started", "by": 7})),
-            (LifeLine::ThreadStarted { by: 7 }, json!({"kind": "process", "event": "thread-started", "by": 7})),
+            (
+                LifeLine::ThreadStarted { by: 7 },
+                json!({"kind": "process", "event": "thread-started", "by": 7}),
+            ),
             (
                 LifeLine::Executed { name: "a\tb".into() },
                 json!({"kind": "process", "event": "executed", "name": "a\tb"}),
             ),
-            (LifeLine::Over(Ending::Exited(7)), json!({"kind": "process", "event": "exited", "status": 7})),
-            (LifeLine::Over(Ending::Killed(9)), json!({"kind": "process", "event": "killed", "signal": 9})),
+            (
+                LifeLine::Over(Ending::Exited(7)),
+                json!({"kind": "process", "event": "exited", "status": 7}),
+            ),
+            (
+                LifeLine::Over(Ending::Killed(9)),
+                json!({"kind": "process", "event": "killed", "signal": 9}),
+            ),
             (LifeLine::Over(Ending::Unknown), json!({"kind": "process", "event": "ended"})),
             (LifeLine::ThreadEnded, json!({"kind": "process", "event": "thread-ended"})),
             (LifeLine::Attached, json!({"kind": "process", "event": "met"})),

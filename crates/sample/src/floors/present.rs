@@ -69,7 +69,8 @@ pub(super) fn copies(len: usize) -> GroupFloors {
     let half = (len / 2).next_multiple_of(page);
     let bytes = vec![VALUE; half];
     let mut buffer = vec![0; BUFFER_BYTES];
-    let read_memfd = judged(CachedFile::in_memory(&bytes).and_then(|file| read(&file, &mut buffer)));
+    let read_memfd =
+        judged(CachedFile::in_memory(&bytes).and_then(|file| read(&file, &mut buffer)));
     let unnamed = CachedFile::unnamed_in(&std::env::temp_dir(), &bytes);
     let read = judged(unnamed.and_then(|file| read(&file, &mut buffer)));
     let mut copy = || {

@@ -29,7 +29,10 @@ struct Part {
 ///
 /// # Errors
 /// If a thread cannot be started.
-pub(super) fn run<S: Send>(shares: Vec<S>, work: impl Fn(S) -> Tally + Sync) -> Result<Done, String> {
+pub(super) fn run<S: Send>(
+    shares: Vec<S>,
+    work: impl Fn(S) -> Tally + Sync,
+) -> Result<Done, String> {
     let count = shares.len();
     if count <= 1 {
         return Ok(sum(&shares.into_iter().map(|share| part(|| work(share))).collect::<Vec<_>>()));
@@ -51,16 +54,21 @@ pub(super) fn run<S: Send>(shares: Vec<S>, work: impl Fn(S) -> Tally + Sync) -> 
                 })
             };
             let handle = Builder::new().spawn_scoped(scope, begin);
-            crew.push(
-                handle.map_err(|error| format!("thread {} of {count} could not be started: {error}", thread + 1))?,
-            );
+            crew.push(handle.map_err(|error| {
+                format!("thread {} of {count} could not be started: {error}", thread + 1)
+            })?);
         }
         *gate = true;
         drop(gate);
-        let parts: Vec<Part> = crew.into_iter().filter_map(|thread| thread.join().ok().flatten()).collect();
+        let parts: Vec<Part> =
+            crew.into_iter().filter_map(|thread| thread.join().ok().flatten()).collect();
         Ok::<_, String>(parts)
     })?;
-    if parts.len() == count { Ok(sum(&parts)) } else { Err("a thread of the workload ended too soon".to_owned()) }
+    if parts.len() == count {
+        Ok(sum(&parts))
+    } else {
+        Err("a thread of the workload ended too soon".to_owned())
+    }
 }
 
 /// Times `work`. The counters are read outside the timed span.
@@ -70,16 +78,21 @@ fn part(work: impl FnOnce() -> Tally) -> Part {
     let tally = work();
     let end = Instant::now();
     let usage = [before, Usage::of_this_thread()];
-    let waited = run_delay().zip(delay).map(|(after, before)| nanoseconds(after.saturating_sub(before)));
+    let waited =
+        run_delay().zip(delay).map(|(after, before)| nanoseconds(after.saturating_sub(before)));
     Part { start, end, tally, usage, run_delay_ns: waited }
 }
 
 fn sum(parts: &[Part]) -> Done {
-    let total = |field: fn(&Usage) -> u64| parts.iter().map(|part| field(&part.usage[1]) - field(&part.usage[0])).sum();
-    let span = parts.iter().map(|part| part.start).min().zip(parts.iter().map(|part| part.end).max());
+    let total = |field: fn(&Usage) -> u64| {
+        parts.iter().map(|part| field(&part.usage[1]) - field(&part.usage[0])).sum()
+    };
+    let span =
+        parts.iter().map(|part| part.start).min().zip(parts.iter().map(|part| part.end).max());
     Done {
         cost: PhaseCost {
-            time_ns: span.map_or(0, |(start, end)| nanoseconds(end.saturating_duration_since(start))),
+            time_ns: span
+                .map_or(0, |(start, end)| nanoseconds(end.saturating_duration_since(start))),
             minor_faults: total(|usage| usage.minor_faults),
             major_faults: total(|usage| usage.major_faults),
         },

@@ -75,7 +75,8 @@ mod tests {
     fn threads_draw_apart_and_every_place_gets_many_sizes() {
         let first = |thread| draw(&mut random(7, thread), u32::MAX);
         assert!(first(0) != first(1) && first(0) == first(0));
-        let mut sizes_of_first_place: Vec<usize> = (0..PLACES * SIZES).step_by(PLACES).map(|i| i % SIZES).collect();
+        let mut sizes_of_first_place: Vec<usize> =
+            (0..PLACES * SIZES).step_by(PLACES).map(|i| i % SIZES).collect();
         sizes_of_first_place.sort_unstable();
         sizes_of_first_place.dedup();
         assert_eq!(sizes_of_first_place.len(), SIZES);

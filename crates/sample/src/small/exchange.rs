@@ -89,7 +89,8 @@ fn consume(queue: &Queue, mut tally: Tally) -> Tally {
 impl Queue {
     fn new(producing: usize, batches: usize) -> Self {
         let empty = (0..batches).map(|_| empty_slots(BATCH)).collect();
-        let state = State { full: VecDeque::with_capacity(batches), empty, producing, enough: batches / 2 };
+        let state =
+            State { full: VecDeque::with_capacity(batches), empty, producing, enough: batches / 2 };
         Queue { state: Mutex::new(state), moved: Condvar::new() }
     }
 

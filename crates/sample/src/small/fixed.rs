@@ -21,7 +21,11 @@ pub(super) const LIVE_OBJECTS: u64 = (WINDOW + BURST) as u64;
 
 /// `shares` are pairs, one for each thread.
 pub(super) fn run(shares: &[u64], size_bytes: u32) -> Result<Done, String> {
-    let tasks = shares.iter().enumerate().map(|(thread, &pairs)| (thread, pairs, empty_slots(WINDOW))).collect();
+    let tasks = shares
+        .iter()
+        .enumerate()
+        .map(|(thread, &pairs)| (thread, pairs, empty_slots(WINDOW)))
+        .collect();
     crew::run(tasks, |(thread, pairs, mut window)| {
         let mut tally = Tally::of_thread(thread);
         let mut stack = [const { None }; BURST];

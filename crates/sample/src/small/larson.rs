@@ -24,12 +24,16 @@ pub(super) const LIVE_OBJECTS: u64 = SLOTS as u64;
 /// `shares` are pairs, one for each thread.
 pub(super) fn run(shares: &[u64], size_bytes: u32, seed: u64) -> Result<Done, String> {
     let threads = shares.len();
-    let arrays: Vec<_> = shares.iter().map(|_| Mutex::new(empty_slots(usize::from(SLOTS)))).collect();
+    let arrays: Vec<_> =
+        shares.iter().map(|_| Mutex::new(empty_slots(usize::from(SLOTS)))).collect();
     let meeting = Barrier::new(threads);
     let task = |(thread, &pairs): (usize, &u64)| {
-        let place = |random: &mut _| u16::try_from(draw(random, u32::from(SLOTS))).expect("less than the slots");
+        let place = |random: &mut _| {
+            u16::try_from(draw(random, u32::from(SLOTS))).expect("less than the slots")
+        };
         // Evenly from a byte to twice the size: the mean is the size.
-        let size = |random: &mut _| 1 + draw(random, size_bytes.saturating_mul(2).saturating_sub(1));
+        let size =
+            |random: &mut _| 1 + draw(random, size_bytes.saturating_mul(2).saturating_sub(1));
         (thread, pairs, Draws::new(&mut random(seed, thread), place, size))
     };
     crew::run(shares.iter().enumerate().map(task).collect(), |(thread, pairs, mut draws)| {

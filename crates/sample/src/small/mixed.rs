@@ -21,7 +21,8 @@ const YOUNG_OF_EIGHT: u32 = 7;
 
 /// Of a thousand objects, how many are larger than the class before and at most so many eighths of
 /// the size asked for.
-const CLASSES: [(u32, u64); 8] = [(150, 2), (200, 4), (250, 8), (200, 16), (110, 32), (60, 64), (20, 128), (10, 512)];
+const CLASSES: [(u32, u64); 8] =
+    [(150, 2), (200, 4), (250, 8), (200, 16), (110, 32), (60, 64), (20, 128), (10, 512)];
 
 /// So many of the size asked for are as large as all that are alive: a drawn size is twice that on
 /// average.
@@ -33,12 +34,15 @@ pub(super) fn run(shares: &[u64], size_bytes: u32, seed: u64) -> Result<Done, St
         let draws = Draws::new(&mut random(seed, thread), place, |random| size(random, size_bytes));
         (thread, pairs, draws, empty_slots(SLOTS as usize))
     };
-    crew::run(shares.iter().enumerate().map(task).collect(), |(thread, pairs, mut draws, mut slots)| {
-        let mut tally = Tally::of_thread(thread);
-        draws.replace(&mut slots, pairs, &mut tally);
-        drain(&mut slots, &mut tally);
-        tally
-    })
+    crew::run(
+        shares.iter().enumerate().map(task).collect(),
+        |(thread, pairs, mut draws, mut slots)| {
+            let mut tally = Tally::of_thread(thread);
+            draws.replace(&mut slots, pairs, &mut tally);
+            drain(&mut slots, &mut tally);
+            tally
+        },
+    )
 }
 
 fn place(random: &mut Xoshiro256PlusPlus) -> u16 {
@@ -48,12 +52,15 @@ fn place(random: &mut Xoshiro256PlusPlus) -> u16 {
 
 /// A size: a class by its share, and evenly within it.
 fn size(random: &mut Xoshiro256PlusPlus, size_bytes: u32) -> u32 {
-    let bytes = |eighths: u64| u32::try_from(u64::from(size_bytes) * eighths / 8).unwrap_or(u32::MAX);
+    let bytes =
+        |eighths: u64| u32::try_from(u64::from(size_bytes) * eighths / 8).unwrap_or(u32::MAX);
     let mut left = draw(random, 1000);
     let mut low = 0_u32;
     for (share, eighths) in CLASSES {
         if left < share {
-            return low.saturating_add(1 + draw(random, bytes(eighths).saturating_sub(low))).max(Object::BYTES_MIN);
+            return low
+                .saturating_add(1 + draw(random, bytes(eighths).saturating_sub(low)))
+                .max(Object::BYTES_MIN);
         }
         left -= share;
         low = bytes(eighths);
@@ -72,10 +79,14 @@ mod tests {
         let mut sizes: Vec<u32> = (0..20_000).map(|_| size(&mut random, 64)).collect();
         sizes.sort_unstable();
         let (smallest, median, largest) = (sizes[0], sizes[10_000], sizes[19_999]);
-        assert!(smallest >= 8 && (32..=64).contains(&median) && largest <= 64 * 64, "{smallest} {median} {largest}");
+        assert!(
+            smallest >= 8 && (32..=64).contains(&median) && largest <= 64 * 64,
+            "{smallest} {median} {largest}"
+        );
         let share = sizes.partition_point(|size| *size <= 64) as f64 / 20_000.0;
         assert!((share - 0.6).abs() < 0.02, "{share}");
-        let young = (0..20_000).filter(|_| u32::from(place(&mut random)) < YOUNG).count() as f64 / 20_000.0;
+        let young =
+            (0..20_000).filter(|_| u32::from(place(&mut random)) < YOUNG).count() as f64 / 20_000.0;
         assert!((young - 0.877).abs() < 0.02, "{young}");
     }
 }

@@ -81,7 +81,10 @@ impl Tally {
             ));
         }
         if (self.allocated, self.freed) != (pairs, pairs) {
-            return Err(format!("{} objects obtained and {} freed instead of {pairs}", self.allocated, self.freed));
+            return Err(format!(
+                "{} objects obtained and {} freed instead of {pairs}",
+                self.allocated, self.freed
+            ));
         }
         Ok(())
     }
@@ -97,6 +100,11 @@ mod tests {
         assert!(tally.judge(3).is_ok());
         assert!(Tally { damaged: 1, ..tally }.judge(3).unwrap_err().contains("twice: 1 of 3"));
         assert!(Tally { freed: 2, ..tally }.judge(3).unwrap_err().contains("2 freed instead of 3"));
-        assert!(Tally { failed: Some(Errno::NO_MEMORY), ..tally }.judge(3).unwrap_err().contains("ENOMEM"));
+        assert!(
+            Tally { failed: Some(Errno::NO_MEMORY), ..tally }
+                .judge(3)
+                .unwrap_err()
+                .contains("ENOMEM")
+        );
     }
 }

@@ -68,7 +68,8 @@ impl AccessFacts {
 }
 
 fn tracefs() -> TracefsFacts {
-    let known = read_to_string("/proc/filesystems").ok().map(|text| has_filesystem(&text, "tracefs"));
+    let known =
+        read_to_string("/proc/filesystems").ok().map(|text| has_filesystem(&text, "tracefs"));
     let mounts = read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let mounted = mount_of(&mounts, "tracefs").map(|path| Path::new(path).to_owned());
     let readable = mounted.as_ref().is_some_and(|folder| read_dir(folder.join("events")).is_ok());

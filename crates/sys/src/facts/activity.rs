@@ -26,16 +26,24 @@ impl Activity {
     pub(super) fn during(window: Duration) -> Self {
         // Read first: this process itself adds to the load.
         let load = read_to_string("/proc/loadavg").ok().and_then(|text| parse_load(&text));
-        let (before, own_before, start) = (Counters::now(), Usage::of_this_process().cpu, Instant::now());
+        let (before, own_before, start) =
+            (Counters::now(), Usage::of_this_process().cpu, Instant::now());
         std::thread::sleep(window);
-        let (after, own, window) =
-            (Counters::now(), Usage::of_this_process().cpu.saturating_sub(own_before), start.elapsed());
-        let difference = |before: Option<Duration>, after: Option<Duration>| Some(after?.saturating_sub(before?));
+        let (after, own, window) = (
+            Counters::now(),
+            Usage::of_this_process().cpu.saturating_sub(own_before),
+            start.elapsed(),
+        );
+        let difference = |before: Option<Duration>, after: Option<Duration>| {
+            Some(after?.saturating_sub(before?))
+        };
         Activity {
             window,
             others_cpu: difference(before.busy, after.busy).map(|busy| busy.saturating_sub(own)),
             stolen: difference(before.steal, after.steal),
-            stolen_share_since_boot: read_to_string("/proc/stat").ok().and_then(|stat| stolen_share(&stat)),
+            stolen_share_since_boot: read_to_string("/proc/stat")
+                .ok()
+                .and_then(|stat| stolen_share(&stat)),
             load,
         }
     }

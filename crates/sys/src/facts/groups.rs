@@ -3,7 +3,9 @@
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
 
-use crate::cgroup::{MemoryLimit, group_path, mount_point, tightest_memory_high, tightest_memory_limit};
+use crate::cgroup::{
+    MemoryLimit, group_path, mount_point, tightest_memory_high, tightest_memory_limit,
+};
 use crate::proc::field;
 
 /// What control groups allow.
@@ -13,7 +15,8 @@ pub struct Groups {
     pub visible: bool,
     /// The group that leaves least memory.
     pub memory: Option<MemoryLimit>,
-    /// The group that leaves least below its `memory.high` (version 2): above it every fault is slowed down.
+    /// The group that leaves least below its `memory.high` (version 2): above it every fault is
+    /// slowed down.
     pub high: Option<MemoryLimit>,
     /// The lowest limit of swap.
     pub swap_bytes: Option<u64>,
@@ -62,7 +65,12 @@ fn ancestors(root: &Path, path: &str) -> Vec<PathBuf> {
 
 fn bytes(folder: &Path, name: &str) -> Option<u64> {
     // "max" is no number, and version 1 writes "no limit" as the largest multiple of a page.
-    read_to_string(folder.join(name)).ok()?.trim().parse().ok().filter(|&bytes: &u64| bytes < 1 << 60)
+    read_to_string(folder.join(name))
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+        .filter(|&bytes: &u64| bytes < 1 << 60)
 }
 
 fn lowest(folders: &[PathBuf], name: &str) -> Option<u64> {
@@ -78,7 +86,11 @@ fn swap_v1(folders: &[PathBuf]) -> Option<u64> {
     folders.iter().filter_map(swap).min()
 }
 
-fn tightest_quota(folders: &[PathBuf], name: &str, parse: fn(&Path, &str) -> Option<f64>) -> Option<Quota> {
+fn tightest_quota(
+    folders: &[PathBuf],
+    name: &str,
+    parse: fn(&Path, &str) -> Option<f64>,
+) -> Option<Quota> {
     let quota = |folder: &PathBuf| {
         let file = folder.join(name);
         let cpus = parse(folder, &read_to_string(&file).ok()?)?;
@@ -96,7 +108,10 @@ fn quota_v2(_folder: &Path, text: &str) -> Option<f64> {
 
 /// -1, or microseconds of processor time; the period is in a file of its own.
 fn quota_v1(folder: &Path, text: &str) -> Option<f64> {
-    share(text.trim().parse().ok()?, read_to_string(folder.join("cpu.cfs_period_us")).ok()?.trim().parse().ok()?)
+    share(
+        text.trim().parse().ok()?,
+        read_to_string(folder.join("cpu.cfs_period_us")).ok()?.trim().parse().ok()?,
+    )
 }
 
 fn share(quota_us: i64, period_us: i64) -> Option<f64> {
@@ -136,7 +151,10 @@ mod tests {
         assert_eq!(quota, Quota { file, cpus: 1.5, throttled: Some(4) });
         let old = tightest_quota(&folders, "cpu.cfs_quota_us", quota_v1);
         assert_eq!(old.map(|quota| quota.cpus), Some(0.5));
-        assert_eq!((lowest(&folders, "memory.swap.max"), swap_v1(&folders)), (Some(4096), Some(1000)));
+        assert_eq!(
+            (lowest(&folders, "memory.swap.max"), swap_v1(&folders)),
+            (Some(4096), Some(1000))
+        );
         remove_dir_all(root).unwrap();
     }
 }

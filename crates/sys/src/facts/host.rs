@@ -21,11 +21,13 @@ pub struct Host {
 impl Host {
     pub(super) fn now() -> Self {
         let clocks = "/sys/devices/system/clocksource/clocksource0/available_clocksource";
-        let offered = text("/sys/hypervisor/type").or_else(|| by_clock(&text(clocks)?).map(str::to_owned));
+        let offered =
+            text("/sys/hypervisor/type").or_else(|| by_clock(&text(clocks)?).map(str::to_owned));
         Host {
             // Not every processor says so, and not without /proc.
             virtualized: crate::machine::virtualized().or_else(|| offered.as_ref().map(|_| true)),
-            hypervisor: offered.or_else(|| by_vendor(&text("/sys/class/dmi/id/sys_vendor")?).map(str::to_owned)),
+            hypervisor: offered
+                .or_else(|| by_vendor(&text("/sys/class/dmi/id/sys_vendor")?).map(str::to_owned)),
             free_page_reporting: crate::machine::free_page_reporting(),
             container: container(),
         }
@@ -44,12 +46,19 @@ fn by_clock(available: &str) -> Option<&'static str> {
 
 /// The vendor in the firmware's tables.
 fn by_vendor(vendor: &str) -> Option<&'static str> {
-    [("QEMU", "QEMU"), ("VMware", "VMware"), ("innotek", "VirtualBox"), ("Amazon EC2", "Nitro"), ("Google", "KVM")]
-        .into_iter()
-        .find_map(|(start, name)| vendor.starts_with(start).then_some(name))
+    [
+        ("QEMU", "QEMU"),
+        ("VMware", "VMware"),
+        ("innotek", "VirtualBox"),
+        ("Amazon EC2", "Nitro"),
+        ("Google", "KVM"),
+    ]
+    .into_iter()
+    .find_map(|(start, name)| vendor.starts_with(start).then_some(name))
 }
 
-/// Containers leave a file: Docker, Podman, and what follows systemd's container interface. Only a hint.
+/// Containers leave a file: Docker, Podman, and what follows systemd's container interface. Only a
+/// hint.
 fn container() -> Option<String> {
     if Path::new("/run/.containerenv").exists() {
         return Some("podman".to_owned());
@@ -57,7 +66,8 @@ fn container() -> Option<String> {
     if Path::new("/.dockerenv").exists() {
         return Some("docker".to_owned());
     }
-    Some(read_to_string("/run/systemd/container").ok()?.trim().to_owned()).filter(|name| !name.is_empty())
+    Some(read_to_string("/run/systemd/container").ok()?.trim().to_owned())
+        .filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Memory as a whole: what the kernel promises, where it swaps to, and how broken up what is free is.
+//! Memory as a whole: what the kernel promises, where it swaps to, and how broken up what is free
+//! is.
 
 use std::fs::read_to_string;
 
@@ -31,9 +32,11 @@ pub struct MemoryFacts {
     pub zswap: Option<bool>,
     /// Free memory in blocks of 2 MiB or more.
     pub free_huge_bytes: Option<u64>,
-    /// `vm.compaction_proactiveness`: how eagerly free memory is moved together in the background, 0 to 100.
+    /// `vm.compaction_proactiveness`: how eagerly free memory is moved together in the background,
+    /// 0 to 100.
     pub compaction_proactiveness: Option<u32>,
-    /// `vm.extfrag_threshold`: below it a failed allocation reclaims rather than compacts, 0 to 1000.
+    /// `vm.extfrag_threshold`: below it a failed allocation reclaims rather than compacts, 0 to
+    /// 1000.
     pub extfrag_threshold: Option<u32>,
 }
 
@@ -63,9 +66,9 @@ impl MemoryFacts {
             swaps: swaps(),
             swappiness: number(vm("swappiness")),
             zswap: switch("/sys/module/zswap/parameters/enabled"),
-            free_huge_bytes: read_to_string("/proc/buddyinfo")
-                .ok()
-                .map(|text| free_in_blocks(&text, HUGE_PAGE_BYTES as u64, crate::limits::page_bytes())),
+            free_huge_bytes: read_to_string("/proc/buddyinfo").ok().map(|text| {
+                free_in_blocks(&text, HUGE_PAGE_BYTES as u64, crate::limits::page_bytes())
+            }),
             compaction_proactiveness: number(vm("compaction_proactiveness")),
             extfrag_threshold: number(vm("extfrag_threshold")),
         }
@@ -89,13 +92,17 @@ fn parse_swaps(text: &str) -> Vec<Swap> {
             let mut words = line.split_whitespace();
             let path = words.next()?.to_owned();
             let mut kilobytes = words.skip(1).map_while(|word| word.parse::<u64>().ok());
-            Some(Swap { path, size_bytes: kilobytes.next()? * 1024, used_bytes: kilobytes.next()? * 1024 })
+            Some(Swap {
+                path,
+                size_bytes: kilobytes.next()? * 1024,
+                used_bytes: kilobytes.next()? * 1024,
+            })
         })
         .collect()
 }
 
-/// Free memory in blocks of at least `least_bytes`, from `/proc/buddyinfo`: for each zone the number of free blocks of
-/// one page, of two, of four, and so on.
+/// Free memory in blocks of at least `least_bytes`, from `/proc/buddyinfo`: for each zone the
+/// number of free blocks of one page, of two, of four, and so on.
 fn free_in_blocks(text: &str, least_bytes: u64, page_bytes: u64) -> u64 {
     let zone = |line: &str| -> u64 {
         let counts = line.split_whitespace().skip(4).map_while(|word| word.parse::<u64>().ok());
@@ -119,7 +126,10 @@ mod tests {
             size_bytes: size << 10,
             used_bytes: used << 10,
         };
-        assert_eq!(parse_swaps(text), [swap("/dev/zram0", 1000, 4), swap("/swap\\040file", 2000, 0)]);
+        assert_eq!(
+            parse_swaps(text),
+            [swap("/dev/zram0", 1000, 4), swap("/swap\\040file", 2000, 0)]
+        );
         assert_eq!(parse_swaps("Filename Type Size Used Priority\n"), []);
         assert_eq!(parse_swaps(""), []);
     }

@@ -1,5 +1,5 @@
-//! What a machine is set to and what it is doing, as far as it bears on measurements. Gathered without privileges and
-//! without changing anything; judged elsewhere.
+//! What a machine is set to and what it is doing, as far as it bears on measurements. Gathered
+//! without privileges and without changing anything; judged elsewhere.
 //!
 //! A field is `None` where this kernel, container or user does not show it.
 
@@ -48,7 +48,8 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Gathers everything. Takes `window` and a little more: for so long it sleeps and sees what others do meanwhile.
+    /// Gathers everything. Takes `window` and a little more: for so long it sleeps and sees what
+    /// others do meanwhile.
     #[must_use]
     pub fn gather(window: Duration) -> Self {
         let activity = Activity::during(window);
@@ -93,8 +94,14 @@ mod tests {
         let facts = Facts::gather(Duration::from_millis(1));
         assert!(facts.memory.total_bytes.is_some_and(|bytes| bytes > 1 << 24), "{facts:?}");
         assert!(facts.memory.overcommit_mode.is_some_and(|mode| mode <= 2), "{facts:?}");
-        assert!(!facts.own.allowed_cpus.is_empty() && facts.processors.clock_read_ns.is_some_and(|ns| ns > 0.0));
-        assert_eq!(facts.access.proc_files, ProcFiles { rollup: true, schedstat: true, stat: true });
+        assert!(
+            !facts.own.allowed_cpus.is_empty()
+                && facts.processors.clock_read_ns.is_some_and(|ns| ns > 0.0)
+        );
+        assert_eq!(
+            facts.access.proc_files,
+            ProcFiles { rollup: true, schedstat: true, stat: true }
+        );
         assert!(facts.access.user_faults.is_some() && facts.activity.others_cpu.is_some());
     }
 }

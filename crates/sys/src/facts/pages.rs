@@ -75,14 +75,18 @@ pub struct Pool {
 /// The pools of hugetlb pages; empty on kernels without.
 #[must_use]
 pub fn hugetlb_pools() -> Vec<Pool> {
-    let count =
-        |folder: &std::path::Path, name: &str| -> Option<u64> { number(folder.join(name).display().to_string()) };
+    let count = |folder: &std::path::Path, name: &str| -> Option<u64> {
+        number(folder.join(name).display().to_string())
+    };
     let pool = |entry: std::fs::DirEntry| {
         let (page_bytes, folder) = (parse_size(entry.file_name().to_str()?)?, entry.path());
         let promised = count(&folder, "resv_hugepages")?;
-        let overcommit =
-            count(&folder, "nr_overcommit_hugepages")?.saturating_sub(count(&folder, "surplus_hugepages")?);
-        Some(Pool { page_bytes, free: count(&folder, "free_hugepages")?.saturating_sub(promised) + overcommit })
+        let overcommit = count(&folder, "nr_overcommit_hugepages")?
+            .saturating_sub(count(&folder, "surplus_hugepages")?);
+        Some(Pool {
+            page_bytes,
+            free: count(&folder, "free_hugepages")?.saturating_sub(promised) + overcommit,
+        })
     };
     read_dir("/sys/kernel/mm/hugepages").into_iter().flatten().flatten().filter_map(pool).collect()
 }

@@ -1,4 +1,5 @@
-//! Processors: how fast they run, what they share, which are set apart, and the clock that times are read from.
+//! Processors: how fast they run, what they share, which are set apart, and the clock that times
+//! are read from.
 
 use std::collections::BTreeSet;
 use std::fs::read_dir;
@@ -7,7 +8,8 @@ use std::time::Instant;
 use super::{switch, text};
 
 const CPU: &str = "/sys/devices/system/cpu";
-/// Readings of the clock that are timed: some microseconds with a clock in user space, some milliseconds without.
+/// Readings of the clock that are timed: some microseconds with a clock in user space, some
+/// milliseconds without.
 const READINGS: u32 = 2000;
 
 /// The machine's processors.
@@ -47,7 +49,9 @@ pub struct Boost {
 impl Processors {
     pub(super) fn now() -> Self {
         let nodes = read_dir("/sys/devices/system/node").ok().map(|folder| {
-            let is_node = |name: &str| name.strip_prefix("node").is_some_and(|number| number.parse::<u32>().is_ok());
+            let is_node = |name: &str| {
+                name.strip_prefix("node").is_some_and(|number| number.parse::<u32>().is_ok())
+            };
             folder.flatten().filter(|entry| entry.file_name().to_str().is_some_and(is_node)).count()
         });
         Processors {
@@ -83,7 +87,8 @@ fn governors() -> Option<Vec<String>> {
     (!governors.is_empty()).then(|| governors.into_iter().collect())
 }
 
-/// Documentation/admin-guide/pm: `intel_pstate` has a switch of its own, whose sense is the other way round.
+/// Documentation/admin-guide/pm: `intel_pstate` has a switch of its own, whose sense is the other
+/// way round.
 fn boost() -> Option<Boost> {
     let intel = switch(format!("{CPU}/intel_pstate/no_turbo")).map(|forbidden| Boost {
         on: !forbidden,

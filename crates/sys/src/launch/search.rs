@@ -31,7 +31,11 @@ impl fmt::Display for Unfit {
                 write!(f, "{}: no such file; is the path right?", name.display())
             }
             Unfit::NotFound(name) => {
-                write!(f, "{}: not found in PATH; give a path like ./{0} if it is here", name.display())
+                write!(
+                    f,
+                    "{}: not found in PATH; give a path like ./{0} if it is here",
+                    name.display()
+                )
             }
             Unfit::NotExecutable(path, why) => write!(f, "{}: {why}", path.display()),
         }
@@ -57,11 +61,17 @@ pub(super) fn look_up(name: &OsStr, search: Option<&OsStr>) -> Result<PathBuf, U
     // Without PATH the C library looks here (execvp(3), since glibc 2.24).
     let search = search.unwrap_or(OsStr::new("/bin:/usr/bin"));
     for directory in std::env::split_paths(search) {
-        let path = if directory.as_os_str().is_empty() { Path::new(".").join(name) } else { directory.join(name) };
+        let path = if directory.as_os_str().is_empty() {
+            Path::new(".").join(name)
+        } else {
+            directory.join(name)
+        };
         match fitness(&path) {
             Some(Ok(())) => return Ok(path),
             // In a directory that is closed to this user there is nothing for it.
-            Some(Err(why)) if unfit.is_none() && path.metadata().is_ok_and(|found| !found.is_dir()) => {
+            Some(Err(why))
+                if unfit.is_none() && path.metadata().is_ok_and(|found| !found.is_dir()) =>
+            {
                 unfit = Some(Unfit::NotExecutable(path, why));
             }
             _ => {}
@@ -75,7 +85,9 @@ fn fitness(path: &Path) -> Option<Result<(), String>> {
     let metadata = match std::fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
-            return Some(Err("not executable: a directory on the way to it is closed to this user".to_owned()));
+            return Some(Err(
+                "not executable: a directory on the way to it is closed to this user".to_owned(),
+            ));
         }
         Err(_) => return None,
     };
@@ -96,9 +108,16 @@ mod tests {
 
     #[test]
     fn what_cannot_run_is_named() {
-        let find = |word: &str| look_up(OsStr::new(word), Some(OsStr::new("/usr/bin:/bin"))).unwrap_err();
-        assert_eq!((find("no-such-program").status(), find("/no/such").status(), find("").status()), (127, 127, 127));
-        assert_eq!((find("/tmp").status(), find("/etc/passwd").status(), find("/dev/null").status()), (126, 126, 126));
+        let find =
+            |word: &str| look_up(OsStr::new(word), Some(OsStr::new("/usr/bin:/bin"))).unwrap_err();
+        assert_eq!(
+            (find("no-such-program").status(), find("/no/such").status(), find("").status()),
+            (127, 127, 127)
+        );
+        assert_eq!(
+            (find("/tmp").status(), find("/etc/passwd").status(), find("/dev/null").status()),
+            (126, 126, 126)
+        );
         assert!(find("/tmp").to_string().contains("directory"));
         assert!(find("no-such-program").to_string().contains("./no-such-program"));
     }

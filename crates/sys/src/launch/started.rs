@@ -1,6 +1,7 @@
 //! A child that has become a program: how it ends, and that it ends.
 //!
-//! Safety story: calls take the number of a child that has not been reaped, which `reaped` says, and a writable status.
+//! Safety story: calls take the number of a child that has not been reaped, which `reaped` says,
+//! and a writable status.
 #![allow(unsafe_code)]
 
 use std::time::{Duration, Instant};
@@ -11,7 +12,8 @@ use crate::process::WaitStatus;
 /// How often [`Started::ended_within`] looks.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// A program that runs. Killed and reaped when dropped, unless [`Started::reaped`] said that it is gone.
+/// A program that runs. Killed and reaped when dropped, unless [`Started::reaped`] said that it is
+/// gone.
 #[derive(Debug)]
 pub struct Started {
     pub(super) pid: i32,

@@ -33,13 +33,19 @@ fn a_program_runs_with_its_arguments_and_environment() {
 #[test]
 fn a_narrow_program_is_told_by_its_file() {
     let program = |path: &Path| Program::find(&[path.as_os_str().to_owned()]).unwrap();
-    assert_eq!(program(&std::env::current_exe().unwrap()).is_compat32(), cfg!(target_pointer_width = "32"));
+    assert_eq!(
+        program(&std::env::current_exe().unwrap()).is_compat32(),
+        cfg!(target_pointer_width = "32")
+    );
     let file = std::env::temp_dir().join(format!("firsttouch-narrow-{}", std::process::id()));
-    for (bytes, compat32) in
-        [(&b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0"[..], true), (b"\x7fELF\x01", false), (b"", false)]
-    {
+    for (bytes, compat32) in [
+        (&b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0"[..], true),
+        (b"\x7fELF\x01", false),
+        (b"", false),
+    ] {
         std::fs::write(&file, bytes).unwrap();
-        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .unwrap();
         assert_eq!(program(&file).is_compat32(), compat32, "{bytes:?}");
     }
     std::fs::remove_file(&file).unwrap();
@@ -63,7 +69,12 @@ fn dropped_children_are_gone() {
     let pid = waiting.pid();
     drop(waiting);
     assert!(!Path::new(&format!("/proc/{pid}")).exists());
-    let started = Program::find(&command(&["sleep", "1000"])).unwrap().start(Setup::default()).unwrap().go().unwrap();
+    let started = Program::find(&command(&["sleep", "1000"]))
+        .unwrap()
+        .start(Setup::default())
+        .unwrap()
+        .go()
+        .unwrap();
     let pid = started.pid();
     drop(started);
     assert!(!Path::new(&format!("/proc/{pid}")).exists());

@@ -1,7 +1,7 @@
 //! A mapping in parts, for threads that share it.
 //!
-//! Safety story: parts of a mapping do not overlap, each is written through its one owner, and all of them keep the
-//! mapping alive.
+//! Safety story: parts of a mapping do not overlap, each is written through its one owner, and all
+//! of them keep the mapping alive.
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
@@ -13,8 +13,8 @@ use super::OwnMapping;
 use crate::memory::{Initialised, Memory};
 
 impl OwnMapping {
-    /// A part of `part_len` bytes at the beginning of every `step` bytes, the last perhaps smaller. The range is unmapped
-    /// when the last of them is gone.
+    /// A part of `part_len` bytes at the beginning of every `step` bytes, the last perhaps smaller.
+    /// The range is unmapped when the last of them is gone.
     ///
     /// # Panics
     /// If `step` is 0, or less than `part_len`.
@@ -24,7 +24,10 @@ impl OwnMapping {
         let whole = Arc::new(self);
         let starts = (0..whole.len).step_by(step);
         starts
-            .map(|start| MappingPart { range: start..(start + part_len).min(whole.len), whole: whole.clone() })
+            .map(|start| MappingPart {
+                range: start..(start + part_len).min(whole.len),
+                whole: whole.clone(),
+            })
             .collect()
     }
 }
@@ -60,8 +63,12 @@ mod tests {
 
     #[test]
     fn parts_are_disjoint_and_outlive_each_other() {
-        let mut parts = OwnMapping::new(10 * 4096, Policy::Plain).unwrap().split(4 * 4096, 4 * 4096);
-        assert_eq!(parts.iter().map(MappingPart::len).collect::<Vec<_>>(), [4 * 4096, 4 * 4096, 2 * 4096]);
+        let mut parts =
+            OwnMapping::new(10 * 4096, Policy::Plain).unwrap().split(4 * 4096, 4 * 4096);
+        assert_eq!(
+            parts.iter().map(MappingPart::len).collect::<Vec<_>>(),
+            [4 * 4096, 4 * 4096, 2 * 4096]
+        );
         for (value, part) in (1..).zip(&mut parts) {
             part.fill(value);
             part.write_byte(0, 9);

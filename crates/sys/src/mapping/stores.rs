@@ -1,5 +1,6 @@
-//! Ways of writing to memory, instruction by instruction, and of putting its lines out of the caches. They are those of
-//! x86-64; elsewhere they fail with ENOSYS, since a fill by other instructions would be another floor.
+//! Ways of writing to memory, instruction by instruction, and of putting its lines out of the
+//! caches. They are those of x86-64; elsewhere they fail with ENOSYS, since a fill by other
+//! instructions would be another floor.
 //!
 //! Safety story: as in [`super`]: a mapping's range is its own, and what is written lies inside it.
 #![allow(unsafe_code)]
@@ -10,7 +11,8 @@ use super::OwnMapping;
 use crate::Errno;
 
 impl OwnMapping {
-    /// Writes `value` to every byte of `range` by one `rep stosb`, whatever the C library would choose.
+    /// Writes `value` to every byte of `range` by one `rep stosb`, whatever the C library would
+    /// choose.
     ///
     /// # Errors
     /// ENOSYS on other processors than x86-64.
@@ -26,14 +28,17 @@ impl OwnMapping {
         unsafe { instructions::store_string(start.as_ptr(), range.end - range.start, value) }
     }
 
-    /// Writes `value` to every byte by stores that go past the caches (`movntdq`), and waits until they are done.
+    /// Writes `value` to every byte by stores that go past the caches (`movntdq`), and waits until
+    /// they are done.
     ///
     /// # Errors
     /// ENOSYS on other processors than x86-64.
     #[inline]
     pub fn store_past_caches(&mut self, value: u8) -> Result<(), Errno> {
         // SAFETY: the range is mapped, writable, and ours while `self` lives. It begins at a page.
-        unsafe { instructions::store_past_caches(self.start.cast::<u8>().as_ptr(), self.len, value) }
+        unsafe {
+            instructions::store_past_caches(self.start.cast::<u8>().as_ptr(), self.len, value)
+        }
     }
 
     /// Puts every line of the first `len` bytes out of all caches (`clflush`).
@@ -53,7 +58,9 @@ impl OwnMapping {
 #[cfg(target_arch = "x86_64")]
 mod instructions {
     use std::arch::asm;
-    use std::arch::x86_64::{__m128i, _mm_clflush, _mm_mfence, _mm_set1_epi8, _mm_sfence, _mm_stream_si128};
+    use std::arch::x86_64::{
+        __m128i, _mm_clflush, _mm_mfence, _mm_set1_epi8, _mm_sfence, _mm_stream_si128,
+    };
 
     use crate::Errno;
 
@@ -65,7 +72,8 @@ mod instructions {
     #[inline]
     #[expect(clippy::unnecessary_wraps, reason = "it fails elsewhere")]
     pub(super) unsafe fn store_string(start: *mut u8, len: usize, value: u8) -> Result<(), Errno> {
-        // SAFETY: as the caller promises; the direction flag is clear at every function's start (System V ABI, 3.2.1).
+        // SAFETY: as the caller promises; the direction flag is clear at every function's start
+        // (System V ABI, 3.2.1).
         unsafe {
             asm!("rep stosb", inout("rcx") len => _, inout("rdi") start => _, in("al") value,
                  options(nostack, preserves_flags));
@@ -77,7 +85,11 @@ mod instructions {
     /// The range must be valid for writes, not otherwise in use, and begin at a multiple of 16.
     #[inline]
     #[expect(clippy::unnecessary_wraps, reason = "it fails elsewhere")]
-    pub(super) unsafe fn store_past_caches(start: *mut u8, len: usize, value: u8) -> Result<(), Errno> {
+    pub(super) unsafe fn store_past_caches(
+        start: *mut u8,
+        len: usize,
+        value: u8,
+    ) -> Result<(), Errno> {
         // SAFETY: SSE2 is part of x86-64.
         let values = unsafe { _mm_set1_epi8(value.cast_signed()) };
         for offset in (0..len / 16 * 16).step_by(16) {
@@ -146,7 +158,8 @@ mod tests {
 
     /// The bytes of the mapping.
     fn bytes(mapping: &OwnMapping) -> &[u8] {
-        // SAFETY: the range is mapped, the kernel initialised it, and nobody writes while it is borrowed.
+        // SAFETY: the range is mapped, the kernel initialised it, and nobody writes while it is
+        // borrowed.
         unsafe { std::slice::from_raw_parts(mapping.start.cast::<u8>().as_ptr(), mapping.len) }
     }
 

@@ -1,7 +1,8 @@
-//! Perf events of one thread (and all that it starts) on one processor, which write records into a ring.
+//! Perf events of one thread (and all that it starts) on one processor, which write records into a
+//! ring.
 //!
-//! Safety story: the ioctls take a number, a descriptor that is borrowed meanwhile, or a pointer to a live
-//! local of the type that `perf_event_open(2)` names.
+//! Safety story: the ioctls take a number, a descriptor that is borrowed meanwhile, or a pointer to
+//! a live local of the type that `perf_event_open(2)` names.
 #![allow(unsafe_code)]
 
 use std::ffi::CString;
@@ -39,13 +40,14 @@ pub struct Whose {
     pub tid: u32,
     /// The processor.
     pub cpu: u32,
-    /// Nothing that happens in kernel mode: all that an ordinary user may see at `perf_event_paranoid` 2. Tracepoints
-    /// are always in kernel mode.
+    /// Nothing that happens in kernel mode: all that an ordinary user may see at
+    /// `perf_event_paranoid` 2. Tracepoints are always in kernel mode.
     pub user_mode_only: bool,
     /// From the thread's next execve(2) on, or at once.
     pub from_exec: bool,
-    /// Records, besides samples, of the lives of threads, their mappings, and their coming and going on the processor. An event
-    /// of its own for these would make each of a thread's switches slower.
+    /// Records, besides samples, of the lives of threads, their mappings, and their coming and
+    /// going on the processor. An event of its own for these would make each of a thread's switches
+    /// slower.
     pub lives: bool,
 }
 
@@ -66,19 +68,21 @@ pub struct PerfReading {
 }
 
 impl PerfEvent {
-    /// Opens an event with one record each time it happens. Its records wake up a reader who polls the ring's event when
-    /// `wake_bytes` are waiting, counted since the last time.
+    /// Opens an event with one record each time it happens. Its records wake up a reader who polls
+    /// the ring's event when `wake_bytes` are waiting, counted since the last time.
     ///
     /// # Errors
-    /// EACCES or EPERM: `perf_event_paranoid`, a container's seccomp filter, or another user's process. ESRCH: the thread is gone.
-    /// EMFILE: too many open files. ENOENT: no such tracepoint. EINVAL: the filter. ENOSYS: a kernel without perf.
+    /// EACCES or EPERM: `perf_event_paranoid`, a container's seccomp filter, or another user's
+    /// process. ESRCH: the thread is gone. EMFILE: too many open files. ENOENT: no such tracepoint.
+    /// EINVAL: the filter. ENOSYS: a kernel without perf.
     pub fn open(watched: &Watched, whose: Whose, wake_bytes: u32) -> Result<Self, Errno> {
         let mut attributes = attributes(watched, whose, wake_bytes);
         let (Ok(tid), Ok(cpu)) = (i32::try_from(whose.tid), i32::try_from(whose.cpu)) else {
             return Err(Errno(libc::ESRCH));
         };
         let mut opened = open(&mut attributes, tid, cpu);
-        // Kernels before 6.0 do not count lost records, and those before 5.11 do not tell the size of a page.
+        // Kernels before 6.0 do not count lost records, and those before 5.11 do not tell the size
+        // of a page.
         if opened.as_ref().err() == Some(&Errno(libc::EINVAL)) {
             attributes.read_format = 0;
             opened = open(&mut attributes, tid, cpu);
@@ -105,7 +109,8 @@ impl PerfEvent {
     fn filter(&self, filter: &str) -> Result<(), Errno> {
         let filter = CString::new(filter).map_err(|_| Errno(libc::EINVAL))?;
         // SAFETY: the string is NUL-terminated and lives through the call.
-        let failed = unsafe { ioctls::SET_FILTER(self.file.as_raw_fd(), filter.as_ptr().cast_mut()) };
+        let failed =
+            unsafe { ioctls::SET_FILTER(self.file.as_raw_fd(), filter.as_ptr().cast_mut()) };
         if failed == 0 { Ok(()) } else { Err(Errno::last()) }
     }
 
@@ -143,7 +148,9 @@ impl PerfEvent {
     /// EIO where the kernel has put the event into an error state.
     pub fn read(&self) -> Result<PerfReading, Errno> {
         let mut bytes = [0; 16];
-        let read = (&self.file).read(&mut bytes).map_err(|e| Errno(e.raw_os_error().unwrap_or(libc::EIO)))?;
+        let read = (&self.file)
+            .read(&mut bytes)
+            .map_err(|e| Errno(e.raw_os_error().unwrap_or(libc::EIO)))?;
         let word = |at: usize| u64::from_ne_bytes(std::array::from_fn(|i| bytes[at + i]));
         Ok(PerfReading { count: word(0), lost: (read == 16).then(|| word(8)) })
     }
@@ -173,17 +180,22 @@ fn samples(watched: &Watched, sized: bool) -> Option<Samples> {
 
 const PAGE_SIZE: u64 = perf::PERF_SAMPLE_DATA_PAGE_SIZE as u64;
 
-/// Each record is to say who and when, and which event it is of; more where a page fault or syscall has more to say.
+/// Each record is to say who and when, and which event it is of; more where a page fault or syscall
+/// has more to say.
 fn attributes(watched: &Watched, whose: Whose, wake_bytes: u32) -> perf::perf_event_attr {
     let always = perf::PERF_SAMPLE_IDENTIFIER | perf::PERF_SAMPLE_TID | perf::PERF_SAMPLE_TIME;
-    let software = |config: u32, more: u32| (perf::PERF_TYPE_SOFTWARE, u64::from(config), always | more);
+    let software =
+        |config: u32, more: u32| (perf::PERF_TYPE_SOFTWARE, u64::from(config), always | more);
     let (type_, config, sample_type) = match watched {
         Watched::Nothing => software(perf::PERF_COUNT_SW_DUMMY, 0),
         Watched::FaultBegins => {
             software(perf::PERF_COUNT_SW_PAGE_FAULTS, perf::PERF_SAMPLE_IP | perf::PERF_SAMPLE_ADDR)
         }
-        Watched::MinorFaultEnds => software(perf::PERF_COUNT_SW_PAGE_FAULTS_MIN, perf::PERF_SAMPLE_DATA_PAGE_SIZE),
-        // Three words that nobody needs: no other event's samples are of the same length (see `super::record`).
+        Watched::MinorFaultEnds => {
+            software(perf::PERF_COUNT_SW_PAGE_FAULTS_MIN, perf::PERF_SAMPLE_DATA_PAGE_SIZE)
+        }
+        // Three words that nobody needs: no other event's samples are of the same length (see
+        // `super::record`).
         Watched::MajorFaultEnds => software(
             perf::PERF_COUNT_SW_PAGE_FAULTS_MAJ,
             perf::PERF_SAMPLE_ADDR
@@ -191,10 +203,14 @@ fn attributes(watched: &Watched, whose: Whose, wake_bytes: u32) -> perf::perf_ev
                 | perf::PERF_SAMPLE_PERIOD
                 | perf::PERF_SAMPLE_DATA_PAGE_SIZE,
         ),
-        Watched::CallBegins(id, _) => {
-            (perf::PERF_TYPE_TRACEPOINT, *id, always | perf::PERF_SAMPLE_RAW | perf::PERF_SAMPLE_REGS_USER)
+        Watched::CallBegins(id, _) => (
+            perf::PERF_TYPE_TRACEPOINT,
+            *id,
+            always | perf::PERF_SAMPLE_RAW | perf::PERF_SAMPLE_REGS_USER,
+        ),
+        Watched::CallEnds(id, _) => {
+            (perf::PERF_TYPE_TRACEPOINT, *id, always | perf::PERF_SAMPLE_RAW)
         }
-        Watched::CallEnds(id, _) => (perf::PERF_TYPE_TRACEPOINT, *id, always | perf::PERF_SAMPLE_RAW),
     };
     let mut attributes = perf::perf_event_attr { type_, config, ..Default::default() };
     attributes.size = ATTRIBUTES_BYTES;
@@ -202,7 +218,8 @@ fn attributes(watched: &Watched, whose: Whose, wake_bytes: u32) -> perf::perf_ev
     attributes.__bindgen_anon_1.sample_period = 1;
     attributes.read_format = u64::from(perf::PERF_FORMAT_LOST);
     if matches!(watched, Watched::CallBegins(..)) {
-        // One register, since none is refused: with it comes whether the call was made in 32-bit mode.
+        // One register, since none is refused: with it comes whether the call was made in 32-bit
+        // mode.
         attributes.sample_regs_user = 1;
     }
     attributes.set_inherit(1);

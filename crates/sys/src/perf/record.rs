@@ -1,5 +1,5 @@
-//! What the kernel writes into a ring, as bytes and as what they mean (`perf_event_open(2)`, "Overview of `PERF_RECORD`"; the
-//! layouts that [`super::event`] asks for).
+//! What the kernel writes into a ring, as bytes and as what they mean (`perf_event_open(2)`,
+//! "Overview of `PERF_RECORD`"; the layouts that [`super::event`] asks for).
 
 use std::num::NonZeroU64;
 
@@ -64,7 +64,8 @@ pub enum RecordKind<'a> {
     FaultEnds {
         /// It had to wait for a device.
         major: bool,
-        /// How much memory the entry in the page table maps that was made; `None` where the kernel does not say.
+        /// How much memory the entry in the page table maps that was made; `None` where the kernel
+        /// does not say.
         page_bytes: Option<NonZeroU64>,
     },
     /// A syscall begins.
@@ -137,8 +138,9 @@ pub enum RecordKind<'a> {
 pub struct Anomalies {
     /// Not understood, and passed over.
     pub unparsed: u64,
-    /// With the number of another program's event, and so with the time of its clock; or with a time before that of the record before it, which
-    /// only another clock can have said: so many at least.
+    /// With the number of another program's event, and so with the time of its clock; or with a
+    /// time before that of the record before it, which only another clock can have said: so many at
+    /// least.
     pub misattributed: u64,
 }
 
@@ -161,8 +163,9 @@ impl Format {
         Some(self.events[at].1)
     }
 
-    /// What a sample of `size` bytes is that has the number of somebody else's event. Where several watch the same page faults, the kernel gives
-    /// one record's contents to all of them, the number of the first included (`do_perf_sw_event` of kernel/events/core.c, since Linux 6.1).
+    /// What a sample of `size` bytes is that has the number of somebody else's event. Where several
+    /// watch the same page faults, the kernel gives one record's contents to all of them, the
+    /// number of the first included (`do_perf_sw_event` of kernel/events/core.c, since Linux 6.1).
     fn samples_of_size(&self, size: usize) -> Option<Samples> {
         self.events.iter().map(|&(_, samples)| samples).find(|samples| samples.size() == Some(size))
     }
@@ -170,16 +173,20 @@ impl Format {
     /// Whether samples of completed faults have the size of the page.
     #[must_use]
     pub fn has_page_sizes(&self) -> bool {
-        self.events.iter().any(|(_, samples)| matches!(samples, Samples::FaultEnds { sized: true, .. }))
+        self.events
+            .iter()
+            .any(|(_, samples)| matches!(samples, Samples::FaultEnds { sized: true, .. }))
     }
 
-    /// Gives each record in `bytes`, which are of one ring, to `each`, in order, and says how many samples were unparsed or misattributed. What has no meaning for us (throttling,
-    /// half a record at the end) is skipped.
+    /// Gives each record in `bytes`, which are of one ring, to `each`, in order, and says how many
+    /// samples were unparsed or misattributed. What has no meaning for us (throttling, half a
+    /// record at the end) is skipped.
     pub fn read<'a>(&self, mut bytes: &'a [u8], mut each: impl FnMut(Record<'a>)) -> Anomalies {
         let (mut anomalies, mut last_ns) = (Anomalies::default(), 0);
         while let Some((record, rest)) = split(bytes) {
             if let Some(record) = self.record(record, &mut anomalies) {
-                // What says that records were lost is written before the one that has found room, and later.
+                // What says that records were lost is written before the one that has found room,
+                // and later.
                 if !matches!(record.kind, RecordKind::Lost { .. }) {
                     anomalies.misattributed += u64::from(record.time_ns < last_ns);
                     last_ns = record.time_ns;
@@ -207,8 +214,14 @@ impl Format {
         other(kind, flags, body, task, time_ns)
     }
 
-    /// IDENTIFIER, IP, TID, TIME, ADDR, CPU, PERIOD, RAW, `REGS_USER`, `DATA_PAGE_SIZE`: in this order, as far as the event asked for them.
-    fn sample<'a>(&self, mut body: Reader<'a>, flags: u16, anomalies: &mut Anomalies) -> Option<Record<'a>> {
+    /// IDENTIFIER, IP, TID, TIME, ADDR, CPU, PERIOD, RAW, `REGS_USER`, `DATA_PAGE_SIZE`: in this
+    /// order, as far as the event asked for them.
+    fn sample<'a>(
+        &self,
+        mut body: Reader<'a>,
+        flags: u16,
+        anomalies: &mut Anomalies,
+    ) -> Option<Record<'a>> {
         let size = HEADER_BYTES + body.0.len();
         let own = self.samples(body.u64()?);
         let samples = own.or_else(|| self.samples_of_size(size))?;
@@ -219,13 +232,17 @@ impl Format {
             Samples::FaultBegins => RecordKind::FaultBegins {
                 address: body.u64()?,
                 ip,
-                in_kernel: u32::from(flags) & perf::PERF_RECORD_MISC_CPUMODE_MASK == perf::PERF_RECORD_MISC_KERNEL,
+                in_kernel: u32::from(flags) & perf::PERF_RECORD_MISC_CPUMODE_MASK
+                    == perf::PERF_RECORD_MISC_KERNEL,
             },
             Samples::FaultEnds { major, sized } => {
                 if major {
                     body.take::<MAJOR_UNUSED_BYTES>()?;
                 }
-                RecordKind::FaultEnds { major, page_bytes: if sized { NonZeroU64::new(body.u64()?) } else { None } }
+                RecordKind::FaultEnds {
+                    major,
+                    page_bytes: if sized { NonZeroU64::new(body.u64()?) } else { None },
+                }
             }
             Samples::CallBegins => {
                 let mut raw = body.raw()?;
@@ -254,16 +271,22 @@ impl Samples {
         match self {
             // IP, ADDR.
             Samples::FaultBegins => Some(always + 16),
-            Samples::FaultEnds { major, sized } => {
-                Some(always + if major { MAJOR_UNUSED_BYTES } else { 0 } + if sized { 8 } else { 0 })
-            }
+            Samples::FaultEnds { major, sized } => Some(
+                always + if major { MAJOR_UNUSED_BYTES } else { 0 } + if sized { 8 } else { 0 },
+            ),
             Samples::CallBegins | Samples::CallEnds => None,
         }
     }
 }
 
 /// The records that are no samples.
-fn other(kind: u32, flags: u16, mut body: Reader<'_>, task: RecordTask, time_ns: u64) -> Option<Record<'_>> {
+fn other(
+    kind: u32,
+    flags: u16,
+    mut body: Reader<'_>,
+    task: RecordTask,
+    time_ns: u64,
+) -> Option<Record<'_>> {
     let misc = u32::from(flags);
     let (task, kind) = match kind {
         perf::PERF_RECORD_SWITCH => (
@@ -271,7 +294,9 @@ fn other(kind: u32, flags: u16, mut body: Reader<'_>, task: RecordTask, time_ns:
             if misc & perf::PERF_RECORD_MISC_SWITCH_OUT == 0 {
                 RecordKind::SwitchIn
             } else {
-                RecordKind::SwitchOut { preempted: misc & perf::PERF_RECORD_MISC_SWITCH_OUT_PREEMPT != 0 }
+                RecordKind::SwitchOut {
+                    preempted: misc & perf::PERF_RECORD_MISC_SWITCH_OUT_PREEMPT != 0,
+                }
             },
         ),
         perf::PERF_RECORD_FORK | perf::PERF_RECORD_EXIT => {
@@ -279,11 +304,24 @@ fn other(kind: u32, flags: u16, mut body: Reader<'_>, task: RecordTask, time_ns:
             let (pid, parent) = (body.u32()?, body.u32()?);
             let subject = RecordTask { pid, tid: body.u32()? };
             let by = RecordTask { pid: parent, tid: body.u32()? };
-            (subject, if kind == perf::PERF_RECORD_FORK { RecordKind::Fork { by } } else { RecordKind::Exit })
+            (
+                subject,
+                if kind == perf::PERF_RECORD_FORK {
+                    RecordKind::Fork { by }
+                } else {
+                    RecordKind::Exit
+                },
+            )
         }
         perf::PERF_RECORD_COMM => {
             let renamed = body.task()?;
-            (renamed, RecordKind::Comm { by_exec: misc & perf::PERF_RECORD_MISC_COMM_EXEC != 0, name: body.text() })
+            (
+                renamed,
+                RecordKind::Comm {
+                    by_exec: misc & perf::PERF_RECORD_MISC_COMM_EXEC != 0,
+                    name: body.text(),
+                },
+            )
         }
         perf::PERF_RECORD_MMAP2 => {
             let owner = body.task()?;
@@ -349,7 +387,8 @@ impl<'a> Reader<'a> {
         Some(RecordTask { pid: self.u32()?, tid: self.u32()? })
     }
 
-    /// What a tracepoint wrote, without its own header of 8 bytes. The field is padded to a multiple of 8.
+    /// What a tracepoint wrote, without its own header of 8 bytes. The field is padded to a
+    /// multiple of 8.
     fn raw(&mut self) -> Option<Reader<'a>> {
         let size = self.u32()? as usize;
         let (raw, rest) = self.0.split_at_checked(size)?;

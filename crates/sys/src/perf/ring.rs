@@ -4,10 +4,12 @@
 //!   page 0: data_tail (ours), data_head (the kernel's), both counting bytes since the start
 //!   then    a power of two of pages:   ... free | tail > unread records > head | free ...
 //! ```
-//! The kernel writes behind `data_head` and stops where it would meet `data_tail`; we read between the two, and then move the tail.
+//! The kernel writes behind `data_head` and stops where it would meet `data_tail`; we read between
+//! the two, and then move the tail.
 //!
-//! Safety story: the mapping is owned and unmapped once. The kernel changes bytes only outside of what lies between tail and
-//! head; the head is read with acquire and the tail written with release, as the manual demands, so what is copied is at rest.
+//! Safety story: the mapping is owned and unmapped once. The kernel changes bytes only outside of
+//! what lies between tail and head; the head is read with acquire and the tail written with
+//! release, as the manual demands, so what is copied is at rest.
 #![allow(unsafe_code)]
 
 use std::ptr::NonNull;
@@ -34,10 +36,12 @@ impl Ring {
     /// Maps a ring of `data_bytes` for `event`.
     ///
     /// # Errors
-    /// EPERM: more than `perf_event_mlock_kb` and `RLIMIT_MEMLOCK` allow this user. EINVAL: no power of two of pages.
+    /// EPERM: more than `perf_event_mlock_kb` and `RLIMIT_MEMLOCK` allow this user. EINVAL: no
+    /// power of two of pages.
     pub fn new(event: &PerfEvent, data_bytes: usize) -> Result<Self, Errno> {
         let page = rustix::param::page_size();
-        // SAFETY: a null hint lets the kernel choose a free range; the descriptor is an open perf event.
+        // SAFETY: a null hint lets the kernel choose a free range; the descriptor is an open perf
+        // event.
         let start = unsafe {
             libc::mmap(
                 std::ptr::null_mut(),
@@ -61,10 +65,13 @@ impl Ring {
         self.data_bytes
     }
 
-    /// Appends what is unread to `into` and gives its room back to the kernel. Returns how many bytes that were.
+    /// Appends what is unread to `into` and gives its room back to the kernel. Returns how many
+    /// bytes that were.
     pub fn take(&mut self, into: &mut Vec<u8>) -> usize {
         let head = self.head().load(Ordering::Acquire);
-        let unread = usize::try_from(head.wrapping_sub(self.tail)).unwrap_or(usize::MAX).min(self.data_bytes);
+        let unread = usize::try_from(head.wrapping_sub(self.tail))
+            .unwrap_or(usize::MAX)
+            .min(self.data_bytes);
         let start = usize::try_from(self.tail % self.data_bytes as u64).unwrap_or(0);
         let first = unread.min(self.data_bytes - start);
         into.reserve(unread);
@@ -102,6 +109,8 @@ impl Ring {
 impl Drop for Ring {
     fn drop(&mut self) {
         // SAFETY: mapped by `new` with this length; no reference into it outlives the ring.
-        unsafe { libc::munmap(self.control.as_ptr().cast(), rustix::param::page_size() + self.data_bytes) };
+        unsafe {
+            libc::munmap(self.control.as_ptr().cast(), rustix::param::page_size() + self.data_bytes)
+        };
     }
 }

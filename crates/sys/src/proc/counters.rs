@@ -31,7 +31,8 @@ impl Counters {
     #[must_use]
     pub fn now() -> Self {
         let text = |path| read_to_string(path).unwrap_or_default();
-        let (stat, vmstat_text, meminfo) = (text("/proc/stat"), text("/proc/vmstat"), text("/proc/meminfo"));
+        let (stat, vmstat_text, meminfo) =
+            (text("/proc/stat"), text("/proc/vmstat"), text("/proc/meminfo"));
         let (busy, steal) = cpu_ticks(&stat).unzip();
         Counters {
             busy,
@@ -50,9 +51,12 @@ impl Counters {
 #[must_use]
 pub fn cpu_ticks(stat: &str) -> Option<(Duration, Duration)> {
     let line = stat.lines().find(|line| line.starts_with("cpu "))?;
-    let ticks: Vec<u64> = line.split_whitespace().skip(1).map_while(|word| word.parse().ok()).collect();
+    let ticks: Vec<u64> =
+        line.split_whitespace().skip(1).map_while(|word| word.parse().ok()).collect();
     // user nice system idle iowait irq softirq steal; guest time is part of user.
-    let [user, nice, system, _idle, _iowait, irq, softirq, steal, ..] = ticks[..] else { return None };
+    let [user, nice, system, _idle, _iowait, irq, softirq, steal, ..] = ticks[..] else {
+        return None;
+    };
     Some((ticks_to_time(user + nice + system + irq + softirq), ticks_to_time(steal)))
 }
 
@@ -101,14 +105,16 @@ mod tests {
         assert_eq!(cpu_ticks(stat), Some((ticks_to_time(1041), ticks_to_time(5))));
         assert_eq!(cpu_ticks("cpu  1 2 3\n"), None);
         // A year of 256 idle processors is more ticks than 32 bits hold.
-        assert_eq!(cpu_ticks("cpu  1 0 0 80000000000 0 0 0 2\n"), Some((ticks_to_time(1), ticks_to_time(2))));
+        assert_eq!(
+            cpu_ticks("cpu  1 0 0 80000000000 0 0 0 2\n"),
+            Some((ticks_to_time(1), ticks_to_time(2)))
+        );
         assert_eq!(cpu_ticks(""), None);
     }
 
     #[test]
     fn pressure_is_in_microseconds() {
-        let text =
-            "some avg10=0.00 avg60=0.00 avg300=0.11 total=1616398\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n";
+        let text = "some avg10=0.00 avg60=0.00 avg300=0.11 total=1616398\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n";
         assert_eq!(pressure_total(text), Some(Duration::from_micros(1_616_398)));
         assert_eq!(pressure_total(""), None);
     }

@@ -5,7 +5,9 @@ use std::fs::{File, read, read_to_string};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Mapped, MapsEntry, PageMap, Standing, entry_address, parse_maps, parse_smaps, parse_standing};
+use super::{
+    Mapped, MapsEntry, PageMap, Standing, entry_address, parse_maps, parse_smaps, parse_standing,
+};
 use crate::facts::Own;
 
 /// The folder of a thread. Making one opens nothing; each method opens one file, and fails as
@@ -116,7 +118,8 @@ impl TaskFolder {
 pub fn regions_of(pid: u32) -> io::Result<Vec<MapsEntry>> {
     let others = super::task::threads_of(pid)?.into_iter().filter(|tid| *tid != pid);
     let first = TaskFolder::new(pid, pid).regions()?;
-    let mut all = std::iter::once(first).chain(others.filter_map(|tid| TaskFolder::new(pid, tid).regions().ok()));
+    let mut all = std::iter::once(first)
+        .chain(others.filter_map(|tid| TaskFolder::new(pid, tid).regions().ok()));
     Ok(all.find(|regions| !regions.is_empty()).unwrap_or_default())
 }
 
@@ -142,15 +145,24 @@ mod tests {
         assert!(folder.regions().unwrap().iter().any(|region| region.contains(on_stack)));
         assert!(regions_of(pid).unwrap().iter().any(|region| region.contains(on_stack)));
         let mapped = folder.mapped().unwrap();
-        assert!(mapped.iter().any(|mapped| (mapped.start..mapped.end).contains(&(on_stack as u64))));
+        assert!(
+            mapped.iter().any(|mapped| (mapped.start..mapped.end).contains(&(on_stack as u64)))
+        );
         assert_eq!(folder.program().unwrap(), std::env::current_exe().unwrap());
-        let entry = folder.entry_address(if cfg!(target_pointer_width = "64") { 64 } else { 32 }).unwrap();
+        let entry =
+            folder.entry_address(if cfg!(target_pointer_width = "64") { 64 } else { 32 }).unwrap();
         assert!(mapped.iter().any(|mapped| (mapped.start..mapped.end).contains(&entry)));
         assert!(folder.has_fixed_addresses().is_some());
         let standing = folder.standing();
-        assert!(standing.is_none_or(|at| at.stack_pointer < on_stack as u64), "inside read(2): {standing:?}");
+        assert!(
+            standing.is_none_or(|at| at.stack_pointer < on_stack as u64),
+            "inside read(2): {standing:?}"
+        );
         let program = folder.open_in_root(folder.program().unwrap().to_str().unwrap()).unwrap();
-        assert_eq!(program.metadata().unwrap().len(), folder.open_program().unwrap().metadata().unwrap().len());
+        assert_eq!(
+            program.metadata().unwrap().len(),
+            folder.open_program().unwrap().metadata().unwrap().len()
+        );
     }
 
     #[test]
@@ -161,12 +173,20 @@ mod tests {
         assert_eq!(nobody.regions().unwrap_err().kind(), io::ErrorKind::NotFound);
         assert_eq!(nobody.mapped().unwrap_err().kind(), io::ErrorKind::NotFound);
         assert_eq!(regions_of(u32::MAX).unwrap_err().kind(), io::ErrorKind::NotFound);
-        assert!(nobody.pages().is_err() && nobody.program().is_err() && nobody.open_program().is_err());
-        assert_eq!((nobody.entry_address(64), nobody.has_fixed_addresses(), nobody.standing()), (None, None, None));
+        assert!(
+            nobody.pages().is_err() && nobody.program().is_err() && nobody.open_program().is_err()
+        );
+        assert_eq!(
+            (nobody.entry_address(64), nobody.has_fixed_addresses(), nobody.standing()),
+            (None, None, None)
+        );
     }
 
     #[test]
     fn personalities_are_hexadecimal() {
-        assert_eq!((is_fixed("00040000\n"), is_fixed("00000000\n"), is_fixed("no\n")), (Some(true), Some(false), None));
+        assert_eq!(
+            (is_fixed("00040000\n"), is_fixed("00000000\n"), is_fixed("no\n")),
+            (Some(true), Some(false), None)
+        );
     }
 }

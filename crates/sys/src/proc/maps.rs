@@ -49,7 +49,8 @@ impl MapsEntry {
 /// Without `/proc`, what opening the file said; `InvalidData` of a line in another form.
 pub fn regions_now() -> io::Result<Vec<MapsEntry>> {
     let text = std::fs::read("/proc/self/maps")?;
-    let unknown = || io::Error::new(io::ErrorKind::InvalidData, "/proc/self/maps has a line of another form");
+    let unknown =
+        || io::Error::new(io::ErrorKind::InvalidData, "/proc/self/maps has a line of another form");
     parse_maps(&String::from_utf8_lossy(&text)).ok_or_else(unknown)
 }
 
@@ -91,14 +92,20 @@ mod tests {
         let regions = parse_maps(text).unwrap();
         assert_eq!(regions[0].name, "[heap]");
         let second = &regions[1];
-        assert_eq!((second.name.as_str(), second.inode, second.offset_bytes), ("/a b/c (deleted)", 1234, 0x1000));
+        assert_eq!(
+            (second.name.as_str(), second.inode, second.offset_bytes),
+            ("/a b/c (deleted)", 1234, 0x1000)
+        );
         assert_eq!((regions[2].name.as_str(), regions[2].permissions.as_str()), ("", "---p"));
         assert!(regions[2].contains(0x7f1c_0002_1000) && !regions[2].contains(0x7f1c_0400_0000));
         let allowed = |permissions: &str| {
             let region = MapsEntry { permissions: permissions.to_owned(), ..regions[0].clone() };
             (region.protection(), region.is_shared())
         };
-        assert_eq!([allowed("rwxp"), allowed("--xs"), allowed("r--p")], [(7, false), (4, true), (1, false)]);
+        assert_eq!(
+            [allowed("rwxp"), allowed("--xs"), allowed("r--p")],
+            [(7, false), (4, true), (1, false)]
+        );
         assert_eq!(parse_maps("nonsense"), None);
         assert_eq!(parse_maps(""), Some(Vec::new()));
     }

@@ -10,7 +10,9 @@ pub mod sysctl;
 pub mod task;
 mod thread;
 
-pub use counters::{Counters, available_bytes, cpu_ticks, meminfo_bytes, oom_kills, pressure_total, vmstat};
+pub use counters::{
+    Counters, available_bytes, cpu_ticks, meminfo_bytes, oom_kills, pressure_total, vmstat,
+};
 pub use folder::{TaskFolder, regions_of};
 pub use maps::{MapsEntry, parse_maps, regions_now};
 pub use pagemap::PageMap;
@@ -23,10 +25,12 @@ use thread::{entry_address, parse_standing};
 
 use std::time::Duration;
 
-/// One tick of the times in `/proc/stat`. `USER_HZ` is 100 on every architecture that Linux calls its own.
+/// One tick of the times in `/proc/stat`. `USER_HZ` is 100 on every architecture that Linux calls
+/// its own.
 const TICK_MS: u64 = 10;
 
-/// Time this thread has spent ready to run but waiting for a processor, from `/proc/thread-self/schedstat` (Linux 3.17).
+/// Time this thread has spent ready to run but waiting for a processor, from
+/// `/proc/thread-self/schedstat` (Linux 3.17).
 #[must_use]
 pub fn run_delay() -> Option<Duration> {
     with_file(c"/proc/thread-self/schedstat", parse_run_delay).flatten()
@@ -40,12 +44,15 @@ fn parse_run_delay(text: &str) -> Option<Duration> {
 /// The size of this process's address space, from `/proc/self/statm`.
 #[must_use]
 pub fn address_space_bytes() -> Option<u64> {
-    let pages = with_file(c"/proc/self/statm", |text| text.split_whitespace().next()?.parse::<u64>().ok()).flatten()?;
+    let pages =
+        with_file(c"/proc/self/statm", |text| text.split_whitespace().next()?.parse::<u64>().ok())
+            .flatten()?;
     Some(pages * crate::limits::page_bytes())
 }
 
-/// Reads a small file of `/proc/self` without touching the heap, since what a measured child does between its phases
-/// must not change what its allocator does next. `None` if it cannot be opened or is no UTF-8.
+/// Reads a small file of `/proc/self` without touching the heap, since what a measured child does
+/// between its phases must not change what its allocator does next. `None` if it cannot be opened
+/// or is no UTF-8.
 fn with_file<T>(path: &std::ffi::CStr, parse: impl FnOnce(&str) -> T) -> Option<T> {
     use rustix::fs::{Mode, OFlags, open};
     let file = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;

@@ -1,5 +1,6 @@
-//! `/proc/PID/pagemap`: which pages are resident (Documentation/admin-guide/mm/pagemap.rst of the kernel). The present bit
-//! is shown to whoever may trace the process; page frame numbers, which need privilege, are not asked for.
+//! `/proc/PID/pagemap`: which pages are resident (Documentation/admin-guide/mm/pagemap.rst of the
+//! kernel). The present bit is shown to whoever may trace the process; page frame numbers, which
+//! need privilege, are not asked for.
 
 use std::fs::File;
 use std::io;

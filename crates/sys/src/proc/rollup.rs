@@ -20,7 +20,10 @@ pub fn resident_now() -> Option<Resident> {
 /// Parses the text of a rollup.
 #[must_use]
 pub fn parse_rollup(text: &str) -> Option<Resident> {
-    Some(Resident { rss_bytes: field(text, "Rss:")? * 1024, huge_bytes: field(text, "AnonHugePages:")? * 1024 })
+    Some(Resident {
+        rss_bytes: field(text, "Rss:")? * 1024,
+        huge_bytes: field(text, "AnonHugePages:")? * 1024,
+    })
 }
 
 #[cfg(test)]
@@ -30,7 +33,10 @@ mod tests {
     #[test]
     fn kilobytes_become_bytes() {
         let text = "55d0-7ffd ---p 00000000 00:00 0    [rollup]\nRss:      1724 kB\nAnonymous: 112 kB\nAnonHugePages:  4096 kB\n";
-        assert_eq!(parse_rollup(text), Some(Resident { rss_bytes: 1724 * 1024, huge_bytes: 4 << 20 }));
+        assert_eq!(
+            parse_rollup(text),
+            Some(Resident { rss_bytes: 1724 * 1024, huge_bytes: 4 << 20 })
+        );
         assert_eq!(parse_rollup("Rss: 1 kB\n"), None);
     }
 }

@@ -56,11 +56,13 @@ fn parse_head(line: &str) -> Option<Mapped> {
     })
 }
 
-/// `Key:  value kB`. Pages of hugetlbfs are not in `Rss` (Documentation/filesystems/proc.rst of the kernel).
+/// `Key:  value kB`. Pages of hugetlbfs are not in `Rss` (Documentation/filesystems/proc.rst of the
+/// kernel).
 fn add(mapped: &mut Mapped, key: &str, line: &str) -> Option<()> {
     let huge = match key {
         "Rss" => false,
-        "AnonHugePages" | "ShmemPmdMapped" | "FilePmdMapped" | "Shared_Hugetlb" | "Private_Hugetlb" => true,
+        "AnonHugePages" | "ShmemPmdMapped" | "FilePmdMapped" | "Shared_Hugetlb"
+        | "Private_Hugetlb" => true,
         _ => return Some(()),
     };
     let bytes = line.split_whitespace().nth(1)?.parse::<u64>().ok()?.checked_mul(1024)?;
@@ -92,8 +94,14 @@ Private_Hugetlb:    2048 kB
     #[test]
     fn mappings_have_their_figures() {
         let all = parse_smaps(TEXT).unwrap();
-        assert_eq!((all[0].name.as_str(), all[0].resident_bytes, all[0].huge_bytes), ("[heap]", 24 << 10, 0));
-        assert_eq!((all[1].name.as_str(), all[1].device.as_str()), ("/a b/c: d (deleted)", "fe:01"));
+        assert_eq!(
+            (all[0].name.as_str(), all[0].resident_bytes, all[0].huge_bytes),
+            ("[heap]", 24 << 10, 0)
+        );
+        assert_eq!(
+            (all[1].name.as_str(), all[1].device.as_str()),
+            ("/a b/c: d (deleted)", "fe:01")
+        );
         assert_eq!((all[1].offset_bytes, all[1].inode), (0x2000, 1234));
         assert_eq!((all[1].resident_bytes, all[1].huge_bytes), (2 << 20, 4 << 20));
         assert_eq!(parse_smaps(""), Some(Vec::new()));

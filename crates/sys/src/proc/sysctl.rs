@@ -38,8 +38,14 @@ mod tests {
 
     #[test]
     fn settings_are_numbers() {
-        assert_eq!((parse::<u8>("2\n"), parse::<u8>("\n"), parse::<u8>("256\n")), (Some(2), None, None));
+        assert_eq!(
+            (parse::<u8>("2\n"), parse::<u8>("\n"), parse::<u8>("256\n")),
+            (Some(2), None, None)
+        );
         assert!(randomize_va_space().is_none_or(|mode| mode <= 2));
-        assert!(mmap_rnd_bits().is_none_or(|bits| bits < 64) && mmap_rnd_compat_bits().is_none_or(|bits| bits < 32));
+        assert!(
+            mmap_rnd_bits().is_none_or(|bits| bits < 64)
+                && mmap_rnd_compat_bits().is_none_or(|bits| bits < 32)
+        );
     }
 }

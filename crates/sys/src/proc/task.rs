@@ -21,7 +21,8 @@ pub fn process_of(tid: u32) -> Option<u32> {
     process(&status(tid)?)
 }
 
-/// Whether the process `pid` has ended, although its parent has not asked for how yet (a zombie): all of its threads, and not only the first.
+/// Whether the process `pid` has ended, although its parent has not asked for how yet (a zombie):
+/// all of its threads, and not only the first.
 #[must_use]
 pub fn is_over(pid: u32) -> bool {
     has_ended(pid) && threads_of(pid).is_ok_and(|threads| threads == [pid])
@@ -30,11 +31,12 @@ pub fn is_over(pid: u32) -> bool {
 /// Whether the first thread of the process `pid` has ended. Others may go on.
 #[must_use]
 pub fn has_ended(pid: u32) -> bool {
-    status(pid).is_some_and(|status| field(&status, "State:").is_some_and(|state| state.starts_with('Z')))
+    status(pid)
+        .is_some_and(|status| field(&status, "State:").is_some_and(|state| state.starts_with('Z')))
 }
 
-/// The most memory that the process of the thread `tid` ever had resident since its last exec: `VmHWM`, in bytes. `None`: it is gone, or has no memory
-/// of its own.
+/// The most memory that the process of the thread `tid` ever had resident since its last exec:
+/// `VmHWM`, in bytes. `None`: it is gone, or has no memory of its own.
 #[must_use]
 pub fn peak_resident_bytes(tid: u32) -> Option<u64> {
     peak(&status(tid)?)
@@ -72,11 +74,20 @@ mod tests {
     fn threads_know_their_process() {
         let own = std::process::id();
         let threads = threads_of(own).unwrap();
-        assert!(threads.contains(&own) && threads.iter().all(|&thread| process_of(thread).is_none_or(|of| of == own)));
-        assert_eq!((process("Name:\tx\nTgid:\t12\nPid:\t13\n"), process("Name:\tTgid")), (Some(12), None));
+        assert!(
+            threads.contains(&own)
+                && threads.iter().all(|&thread| process_of(thread).is_none_or(|of| of == own))
+        );
+        assert_eq!(
+            (process("Name:\tx\nTgid:\t12\nPid:\t13\n"), process("Name:\tTgid")),
+            (Some(12), None)
+        );
         assert_eq!(process_of(u32::MAX), None);
         assert!(peak_resident_bytes(own).is_some_and(|bytes| bytes > 4096));
-        assert_eq!((peak("VmPeak:\t9 kB\nVmHWM:\t   8 kB\n"), peak("VmHWM:\t8")), (Some(8192), None));
+        assert_eq!(
+            (peak("VmPeak:\t9 kB\nVmHWM:\t   8 kB\n"), peak("VmHWM:\t8")),
+            (Some(8192), None)
+        );
         let mut child = std::process::Command::new("true").spawn().unwrap();
         while !is_over(child.id()) {
             std::thread::sleep(std::time::Duration::from_millis(1));

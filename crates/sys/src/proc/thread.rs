@@ -1,9 +1,11 @@
-//! `/proc/PID/auxv` and `/proc/PID/task/TID/syscall`: what the kernel told a program at its start, and where a thread stands.
+//! `/proc/PID/auxv` and `/proc/PID/task/TID/syscall`: what the kernel told a program at its start,
+//! and where a thread stands.
 
 /// Where a program begins to run, of the auxiliary vector (getauxval(3)).
 const AT_ENTRY: u64 = 9;
 
-/// The address at which the program in `vector`, whose words have `bits`, begins to run. `None` if that is not in it.
+/// The address at which the program in `vector`, whose words have `bits`, begins to run. `None` if
+/// that is not in it.
 pub(super) fn entry_address(vector: &[u8], bits: u8) -> Option<u64> {
     let number = |bytes: &[u8]| match bits {
         32 => Some(u64::from(u32::from_ne_bytes(bytes.try_into().ok()?))),
@@ -25,8 +27,8 @@ pub struct Standing {
     pub stack_pointer: u64,
 }
 
-/// Parses `number arguments stack-pointer instruction-pointer`, or `-1 stack-pointer instruction-pointer`; `None` of a thread that
-/// runs.
+/// Parses `number arguments stack-pointer instruction-pointer`, or `-1 stack-pointer
+/// instruction-pointer`; `None` of a thread that runs.
 pub(super) fn parse_standing(text: &str) -> Option<Standing> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let pointer = words.get(words.len().checked_sub(2)?)?.strip_prefix("0x")?;
@@ -44,9 +46,15 @@ mod tests {
     #[test]
     fn threads_stand_somewhere() {
         let in_call = "7 0x7ffe 0x1 0xffffffff 0x0 0x0 0x0 0x7ffe5c80 0x7f3d\n";
-        assert_eq!(parse_standing(in_call), Some(Standing { syscall: Some(7), stack_pointer: 0x7ffe_5c80 }));
+        assert_eq!(
+            parse_standing(in_call),
+            Some(Standing { syscall: Some(7), stack_pointer: 0x7ffe_5c80 })
+        );
         let outside = "-1 0x7ffe5c88 0x4005d0\n";
-        assert_eq!(parse_standing(outside), Some(Standing { syscall: None, stack_pointer: 0x7ffe_5c88 }));
+        assert_eq!(
+            parse_standing(outside),
+            Some(Standing { syscall: None, stack_pointer: 0x7ffe_5c88 })
+        );
         for nothing in ["running\n", "", "7", "-1 0x0 0x0\n"] {
             assert_eq!(parse_standing(nothing), None, "{nothing:?}");
         }
@@ -59,7 +67,8 @@ mod tests {
         let bias = crate::image::own_image().unwrap().bias as u64;
         assert_eq!(entry_address(&vector, headers.bits), Some(headers.entry + bias));
         assert_eq!(entry_address(&vector[..8], 64), None);
-        let narrow: Vec<u8> = [3_u32, 52, 9, 0x0804_8000, 0, 0].iter().flat_map(|word| word.to_ne_bytes()).collect();
+        let narrow: Vec<u8> =
+            [3_u32, 52, 9, 0x0804_8000, 0, 0].iter().flat_map(|word| word.to_ne_bytes()).collect();
         assert_eq!(entry_address(&narrow, 32), Some(0x0804_8000));
     }
 }

@@ -40,7 +40,9 @@ impl Display for DecodedArgument<'_> {
             DecodedArgument::Nothing => f.write_str("[]"),
             DecodedArgument::Signed(number) => write!(f, "{number}"),
             DecodedArgument::Unsigned(number) => write!(f, "{number}"),
-            DecodedArgument::Address(number) | DecodedArgument::Hexadecimal(number) => hexadecimal(f, number),
+            DecodedArgument::Address(number) | DecodedArgument::Hexadecimal(number) => {
+                hexadecimal(f, number)
+            }
             DecodedArgument::Symbols(symbols) => symbols.fmt(f),
             DecodedArgument::Text(text) => quote::write(f, text),
         }

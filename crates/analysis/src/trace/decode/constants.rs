@@ -1,5 +1,6 @@
-//! The definitions of values and flags, as the kernel's headers for programs (include/uapi) define them up to Linux 6.18. Those of
-//! x86-64 and aarch64 are the same unless it says otherwise. Their order is strace's: what is shown first, comes first.
+//! The definitions of values and flags, as the kernel's headers for programs (include/uapi) define
+//! them up to Linux 6.18. Those of x86-64 and aarch64 are the same unless it says otherwise. Their
+//! order is strace's: what is shown first, comes first.
 
 use super::symbols::{Form, Set};
 
@@ -15,7 +16,8 @@ const fn one(definitions: &'static [(u64, &'static str)], unknown: &'static str)
     Set { form: Form::One, definitions, unknown }
 }
 
-/// mmap, mprotect: asm-generic/mman-common.h; those of aarch64 in arch/arm64/include/uapi/asm/mman.h.
+/// mmap, mprotect: asm-generic/mman-common.h; those of aarch64 in
+/// arch/arm64/include/uapi/asm/mman.h.
 pub(super) const PROTECTION: &Set = &flags(
     &[
         (0, "PROT_NONE"),
@@ -46,8 +48,9 @@ pub(super) const MAPPING: &Set = &Set {
     unknown: "MAP_???",
 };
 
-/// What a mapping has beside its type: asm-generic/mman-common.h, asm-generic/mman.h; those of x86 in
-/// arch/x86/include/uapi/asm/mman.h. `MAP_UNINITIALIZED` is not here: its bit is one of those that size huge pages.
+/// What a mapping has beside its type: asm-generic/mman-common.h, asm-generic/mman.h; those of x86
+/// in arch/x86/include/uapi/asm/mman.h. `MAP_UNINITIALIZED` is not here: its bit is one of those
+/// that size huge pages.
 const MAPPING_FLAGS: &Set = &Set {
     form: Form::Huge("MAP_HUGE_SHIFT"),
     definitions: &[
@@ -74,7 +77,11 @@ const MAPPING_FLAGS: &Set = &Set {
 
 /// mremap: linux/mman.h.
 pub(super) const REMAP: &Set = &flags(
-    &[(MREMAP_MAYMOVE, "MREMAP_MAYMOVE"), (MREMAP_FIXED, "MREMAP_FIXED"), (MREMAP_DONTUNMAP, "MREMAP_DONTUNMAP")],
+    &[
+        (MREMAP_MAYMOVE, "MREMAP_MAYMOVE"),
+        (MREMAP_FIXED, "MREMAP_FIXED"),
+        (MREMAP_DONTUNMAP, "MREMAP_DONTUNMAP"),
+    ],
     "MREMAP_???",
 );
 
@@ -113,13 +120,15 @@ pub(super) const ADVICE: &Set = &one(
 );
 
 /// msync: asm-generic/mman-common.h.
-pub(super) const SYNC: &Set = &flags(&[(4, "MS_SYNC"), (1, "MS_ASYNC"), (2, "MS_INVALIDATE")], "MS_???");
+pub(super) const SYNC: &Set =
+    &flags(&[(4, "MS_SYNC"), (1, "MS_ASYNC"), (2, "MS_INVALIDATE")], "MS_???");
 
 /// mlock2: asm-generic/mman-common.h.
 pub(super) const LOCK: &Set = &flags(&[(1, "MLOCK_ONFAULT")], "MLOCK_???");
 
 /// mlockall: asm-generic/mman.h.
-pub(super) const LOCK_ALL: &Set = &flags(&[(1, "MCL_CURRENT"), (2, "MCL_FUTURE"), (4, "MCL_ONFAULT")], "MCL_???");
+pub(super) const LOCK_ALL: &Set =
+    &flags(&[(1, "MCL_CURRENT"), (2, "MCL_FUTURE"), (4, "MCL_ONFAULT")], "MCL_???");
 
 /// `map_shadow_stack`: asm-generic/mman.h.
 pub(super) const SHADOW_STACK: &Set =
@@ -142,7 +151,11 @@ pub(super) const POLICY: &Set = &Set {
 
 /// What may come with a policy, `MPOL_MODE_FLAGS`: linux/mempolicy.h.
 const POLICY_FLAGS: &Set = &flags(
-    &[(1 << 15, "MPOL_F_STATIC_NODES"), (1 << 14, "MPOL_F_RELATIVE_NODES"), (1 << 13, "MPOL_F_NUMA_BALANCING")],
+    &[
+        (1 << 15, "MPOL_F_STATIC_NODES"),
+        (1 << 14, "MPOL_F_RELATIVE_NODES"),
+        (1 << 13, "MPOL_F_NUMA_BALANCING"),
+    ],
     "MPOL_???",
 );
 
@@ -175,7 +188,12 @@ pub(super) const SECRET: &Set = &flags(&[(0o2_000_000, "O_CLOEXEC")], "");
 
 /// shmat: linux/shm.h.
 pub(super) const ATTACH: &Set = &flags(
-    &[(0o10_000, "SHM_RDONLY"), (0o20_000, "SHM_RND"), (0o40_000, "SHM_REMAP"), (0o100_000, "SHM_EXEC")],
+    &[
+        (0o10_000, "SHM_RDONLY"),
+        (0o20_000, "SHM_RND"),
+        (0o40_000, "SHM_REMAP"),
+        (0o100_000, "SHM_EXEC"),
+    ],
     "SHM_???",
 );
 

@@ -5,8 +5,8 @@ use std::fmt::{Display, Formatter, Result};
 /// The largest error number: `MAX_ERRNO` (include/linux/err.h).
 const LARGEST: u16 = 4095;
 
-/// An error number of the kernel, 1 to 4095. Displays as `ENOMEM (Cannot allocate memory)`, or as `(errno 4000)` if it has no
-/// name. x86-64 and aarch64 have the same.
+/// An error number of the kernel, 1 to 4095. Displays as `ENOMEM (Cannot allocate memory)`, or as
+/// `(errno 4000)` if it has no name. x86-64 and aarch64 have the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CallError(u16);
 
@@ -41,12 +41,14 @@ impl CallError {
         match ERRORS.get(index - 1) {
             Some(&("", _)) => None,
             Some(&(name, message)) => Some((name, Some(message))),
-            None => INSIDE.iter().find(|&&(number, _)| number == self.0).map(|&(_, name)| (name, None)),
+            None => {
+                INSIDE.iter().find(|&&(number, _)| number == self.0).map(|&(_, name)| (name, None))
+            }
         }
     }
 
-    /// How it ended a syscall. Four of them never reach the program: the kernel starts the call again, or makes EINTR of them
-    /// (arch/x86/kernel/signal.c, arch/arm64/kernel/signal.c).
+    /// How it ended a syscall. Four of them never reach the program: the kernel starts the call
+    /// again, or makes EINTR of them (arch/x86/kernel/signal.c, arch/arm64/kernel/signal.c).
     pub(super) fn write_outcome(self, f: &mut Formatter<'_>) -> Result {
         let again = match self.0 {
             512 => "To be restarted if SA_RESTART is set",
@@ -93,7 +95,8 @@ const INSIDE: [(u16, &str); 19] = [
     (531, "ENOGRACE"),
 ];
 
-/// The errors that programs see, from 1 on: include/uapi/asm-generic/errno-base.h and errno.h. 41 and 58 have no name of their own.
+/// The errors that programs see, from 1 on: include/uapi/asm-generic/errno-base.h and errno.h. 41
+/// and 58 have no name of their own.
 const ERRORS: [(&str, &str); 133] = [
     ("EPERM", "Operation not permitted"),
     ("ENOENT", "No such file or directory"),

@@ -14,8 +14,8 @@ pub enum CallOutcome {
     Address(u64),
     /// A number: `0`.
     Number(i64),
-    /// An error: `-1 ENOMEM (Cannot allocate memory)`. One by which the kernel restarts a call that a signal interrupted is
-    /// `? ERESTARTSYS (To be restarted if SA_RESTART is set)`.
+    /// An error: `-1 ENOMEM (Cannot allocate memory)`. One by which the kernel restarts a call that
+    /// a signal interrupted is `? ERESTARTSYS (To be restarted if SA_RESTART is set)`.
     Failed(CallError),
     /// The thread ended in it: `?`.
     Unfinished,

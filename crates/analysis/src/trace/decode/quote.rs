@@ -2,8 +2,8 @@
 
 use std::fmt::{Formatter, Result, Write};
 
-/// Writes `text` in quotes, with everything that is not printable ASCII escaped as in C: by its letter, or by as few octal digits as
-/// are not misread together with what follows.
+/// Writes `text` in quotes, with everything that is not printable ASCII escaped as in C: by its
+/// letter, or by as few octal digits as are not misread together with what follows.
 pub(super) fn write(f: &mut Formatter<'_>, text: &str) -> Result {
     f.write_char('"')?;
     let mut rest = text;

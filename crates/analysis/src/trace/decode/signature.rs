@@ -10,7 +10,8 @@ use super::symbols::Set;
 pub(super) enum ArgumentKind {
     /// A pointer, or an address.
     Address,
-    /// A pointer to an array, which is empty if this argument is zero: a count, a length, or a `maxnode`.
+    /// A pointer to an array, which is empty if this argument is zero: a count, a length, or a
+    /// `maxnode`.
     Array(usize),
     /// A pointer to the string that the event has ([`Call::text_argument`]).
     Text,
@@ -30,8 +31,9 @@ pub(super) enum ArgumentKind {
     Long(&'static Set),
 }
 
-/// The arguments that `call` has. Their types are those of `SYSCALL_DEFINE` in the kernel; what takes an `unsigned long` there
-/// and has 32 bits of meaning is a [`ArgumentKind::Word`] here where strace reads it as one.
+/// The arguments that `call` has. Their types are those of `SYSCALL_DEFINE` in the kernel; what
+/// takes an `unsigned long` there and has 32 bits of meaning is a [`ArgumentKind::Word`] here where
+/// strace reads it as one.
 pub(super) fn signature(call: Call) -> &'static [ArgumentKind] {
     use ArgumentKind::{Address, Array, Bits, Count, Int, Long, Offset, Size, Text, Word};
     match call {

@@ -2,9 +2,10 @@
 
 use events::{Call, Syscall};
 
-/// The bytes that `syscall` asked to be mapped, unmapped, protected, advised, locked, looked at or bound: its length as it was
-/// given, not rounded to pages, whether or not the call succeeded. The new size for mremap. `None` if no argument says how much:
-/// brk has an address, shmat an object that has a size, `process_madvise` a list in memory.
+/// The bytes that `syscall` asked to be mapped, unmapped, protected, advised, locked, looked at or
+/// bound: its length as it was given, not rounded to pages, whether or not the call succeeded. The
+/// new size for mremap. `None` if no argument says how much: brk has an address, shmat an object
+/// that has a size, `process_madvise` a list in memory.
 #[must_use]
 pub fn bytes(syscall: &Syscall) -> Option<u64> {
     match syscall.call {

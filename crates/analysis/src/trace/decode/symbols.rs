@@ -24,19 +24,21 @@ pub(super) enum Form {
     Flags,
     /// The bits of the mask are one of the values, the others are flags of the other set.
     OneAnd(u64, &'static Set),
-    /// Flags, and the logarithm of the size of huge pages in bits 26 to 31, shown with the name of that shift.
+    /// Flags, and the logarithm of the size of huge pages in bits 26 to 31, shown with the name of
+    /// that shift.
     Huge(&'static str),
     /// A value and flags of another set, within the mask. Only flags if the value is not known.
     OneWith(u64, &'static Set),
 }
 
-/// Where the logarithm of the size of huge pages is: `HUGETLB_FLAG_ENCODE_SHIFT` (include/uapi/asm-generic/hugetlb_encode.h).
+/// Where the logarithm of the size of huge pages is: `HUGETLB_FLAG_ENCODE_SHIFT`
+/// (include/uapi/asm-generic/hugetlb_encode.h).
 const HUGE_SHIFT: u32 = 26;
 /// `HUGETLB_FLAG_ENCODE_MASK`, of the same file.
 const HUGE_MASK: u64 = 0x3f;
 
-/// An argument that is made of named values. Displays as `PROT_READ|PROT_WRITE`; bits without a name are shown as they are:
-/// `MAP_PRIVATE|0x80`, `0x8 /* MS_??? */`.
+/// An argument that is made of named values. Displays as `PROT_READ|PROT_WRITE`; bits without a
+/// name are shown as they are: `MAP_PRIVATE|0x80`, `0x8 /* MS_??? */`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Symbols {
     value: u64,
@@ -133,7 +135,8 @@ impl Set {
     }
 
     fn huge(&self, f: &mut Formatter<'_>, value: u64, shift: &str) -> Result {
-        let (flags, logarithm) = (value & !(HUGE_MASK << HUGE_SHIFT), value >> HUGE_SHIFT & HUGE_MASK);
+        let (flags, logarithm) =
+            (value & !(HUGE_MASK << HUGE_SHIFT), value >> HUGE_SHIFT & HUGE_MASK);
         if flags != 0 || logarithm == 0 {
             self.flags(f, flags)?;
         }

@@ -20,7 +20,8 @@ fn call(by_ptrace: bool) -> RawKind {
     RawKind::CallBegins { call: Call::Mmap, text: Name::NONE, arguments: [7; 6], by_ptrace }
 }
 
-/// What comes of `raws`: for each event its beginning, its latency and its time on a processor (0: not known).
+/// What comes of `raws`: for each event its beginning, its latency and its time on a processor (0:
+/// not known).
 fn events(raws: &[RawEvent]) -> (Vec<Event>, Counts) {
     let mut pairing = Pairing::default();
     let mut events = Vec::new();
@@ -37,7 +38,11 @@ fn times(event: &Event) -> (u64, u64, u64) {
         EventKind::Syscall(call) => call.span,
         _ => Span::default(),
     };
-    (event.time_ns, span.latency_ns.map_or(0, NonZeroU64::get), span.on_cpu_ns.map_or(0, NonZeroU64::get))
+    (
+        event.time_ns,
+        span.latency_ns.map_or(0, NonZeroU64::get),
+        span.on_cpu_ns.map_or(0, NonZeroU64::get),
+    )
 }
 
 fn check(raws: &[RawEvent], expect: &[(u64, u64, u64)]) -> Counts {

@@ -8,7 +8,8 @@ use results::layout::RegionKind;
 use super::{bytes, layout, regions};
 use crate::program::{Scratch, firsttouch, fixture, run, skip, text};
 
-/// A newline, a quote, a letter of markup, an escape sequence, what XML cannot have, and a byte that is no UTF-8.
+/// A newline, a quote, a letter of markup, an escape sequence, what XML cannot have, and a byte
+/// that is no UTF-8.
 const HOSTILE: &[u8] = b"a\n\"<&\x1b[2J\xef\xbf\xbf\xff.so";
 
 #[test]
@@ -29,23 +30,36 @@ fn names_of_any_bytes_come_out_whole() {
     };
     let layout = layout(&with(&["layout", "--json", "-"]));
     let path = &layout.program.path;
-    assert!(path.contains("programa\n\"<&\u{1b}[2J\u{ffff}\u{fffd}.so"), "as the link in /proc has it: {path:?}");
+    assert!(
+        path.contains("programa\n\"<&\u{1b}[2J\u{ffff}\u{fffd}.so"),
+        "as the link in /proc has it: {path:?}"
+    );
     assert!(
         bytes(&layout.runs[0], RegionKind::Text) > 0 && bytes(&layout.runs[0], RegionKind::Bss) > 0,
         "its headers were read"
     );
-    let names: Vec<&str> =
-        regions(&layout.runs[0], RegionKind::File).iter().filter_map(|r| r.path.as_deref()).collect();
-    let found = names.iter().any(|name| name.contains("mappeda\\012\"<&\u{1b}[2J\u{ffff}\u{fffd}.so"));
+    let names: Vec<&str> = regions(&layout.runs[0], RegionKind::File)
+        .iter()
+        .filter_map(|r| r.path.as_deref())
+        .collect();
+    let found =
+        names.iter().any(|name| name.contains("mappeda\\012\"<&\u{1b}[2J\u{ffff}\u{fffd}.so"));
     assert!(found, "the kernel itself escapes newlines in smaps: {names:?}");
     let screen = text(&with(&["layout"]).stdout);
-    assert!(!screen.contains('\u{1b}') && screen.contains("mappeda\\012\"<&\\u{1b}[2J"), "{screen}");
+    assert!(
+        !screen.contains('\u{1b}') && screen.contains("mappeda\\012\"<&\\u{1b}[2J"),
+        "{screen}"
+    );
     let parsed = Command::new("python3")
         .args(["-c", "import sys, xml.dom.minidom as d; print(len(d.parse(sys.argv[1]).getElementsByTagName('text')))"])
         .arg(&svg)
         .output();
     let Ok(parsed) = parsed else { return skip("no python3 to read the drawing with") };
-    assert!(text(&parsed.stdout).trim().parse::<u32>().is_ok_and(|texts| texts > 20), "{}", text(&parsed.stderr));
+    assert!(
+        text(&parsed.stdout).trim().parse::<u32>().is_ok_and(|texts| texts > 20),
+        "{}",
+        text(&parsed.stderr)
+    );
 }
 
 #[test]
@@ -58,10 +72,12 @@ fn wrong_wishes_have_their_sentences() {
     let executable = |name: &str, content: &str| {
         let path = scratch.file(name);
         std::fs::write(&path, content).unwrap();
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .unwrap();
         path.to_str().unwrap().to_owned()
     };
-    let (words, lost) = (executable("words", "exit 3\n"), executable("lost", "#!/no/interpreter\n"));
+    let (words, lost) =
+        (executable("words", "exit 3\n"), executable("lost", "#!/no/interpreter\n"));
     for (arguments, status, words) in [
         (&["layout", "--", &words][..], 126, &["#!", "ENOEXEC"][..]),
         (&["layout", "--", &lost], 126, &["interpreter", "is not there"]),

@@ -57,13 +57,16 @@ impl Experiment {
     /// # Errors
     /// The first mistake, with its line and what was expected there.
     pub fn parse(text: &str) -> Result<Self, Mistake> {
-        let mistake = |start: usize, message: String| Mistake { line: line_of(text, start), message };
+        let mistake =
+            |start: usize, message: String| Mistake { line: line_of(text, start), message };
         let raw: Raw = toml::from_str(text).map_err(|error| {
             // What concerns the whole file (a missing key) has no place of its own.
             let start = error.span().map_or(0, |span| span.start);
             mistake(start, plain(error.message()))
         })?;
-        if raw.name.as_ref().is_empty() || raw.name.as_ref().chars().any(|c| !c.is_ascii_alphanumeric() && c != '-') {
+        if raw.name.as_ref().is_empty()
+            || raw.name.as_ref().chars().any(|c| !c.is_ascii_alphanumeric() && c != '-')
+        {
             let message = "a name is one word of letters, digits and hyphens, like \"my-question\"";
             return Err(mistake(raw.name.span().start, message.to_owned()));
         }
@@ -73,7 +76,8 @@ impl Experiment {
         }
         let bisect = raw.bisect.as_ref().filter(|bisect| *bisect.as_ref());
         if let Some(wish) = bisect.filter(|_| raw.size.len() < 2 && raw.passes.len() < 2) {
-            let message = "bisect searches between the points of a sweep: give several sizes or passes";
+            let message =
+                "bisect searches between the points of a sweep: give several sizes or passes";
             return Err(mistake(wish.span().start, message.to_owned()));
         }
         let bisect = bisect.is_some();
@@ -114,21 +118,32 @@ fn subject(raw: &Raw) -> Result<Subject, (usize, String)> {
         return floors_alone(raw, floors);
     }
     if let Some(factors) = &raw.factors {
-        let other = raw.arms.as_ref().map(Spanned::span).or(raw.baseline.as_ref().map(Spanned::span));
+        let other =
+            raw.arms.as_ref().map(Spanned::span).or(raw.baseline.as_ref().map(Spanned::span));
         if let Some(span) = other.or(raw.fill.as_ref().map(Spanned::span)) {
-            let message = "[factors] make the cells of an experiment: leave out baseline, arms and fill";
+            let message =
+                "[factors] make the cells of an experiment: leave out baseline, arms and fill";
             return Err((span.start, message.to_owned()));
         }
         let factors_start = factors.span().start;
         let factors = factors.as_ref().clone();
         check_levels(&factors).map_err(|message| (factors_start, message))?;
         if raw.size.len() > 1 || raw.threads != [1] {
-            return Err((factors_start, "an experiment with [factors] has one size and one thread".to_owned()));
+            return Err((
+                factors_start,
+                "an experiment with [factors] has one size and one thread".to_owned(),
+            ));
         }
         return Ok(Subject::Factors(factors));
     }
-    let missing =
-        |key: &str| (0, format!("missing key {key:?}: an experiment has a baseline, arms and fill, or [factors]"));
+    let missing = |key: &str| {
+        (
+            0,
+            format!(
+                "missing key {key:?}: an experiment has a baseline, arms and fill, or [factors]"
+            ),
+        )
+    };
     let baseline = raw.baseline.as_ref().ok_or_else(|| missing("baseline"))?;
     let arms = raw.arms.as_ref().ok_or_else(|| missing("arms"))?;
     let fill = *raw.fill.as_ref().ok_or_else(|| missing("fill"))?.as_ref();
@@ -139,15 +154,22 @@ fn subject(raw: &Raw) -> Result<Subject, (usize, String)> {
         ));
     }
     if baseline.as_ref().name == PLACEBO {
-        let message = "the baseline's second appearance is called placebo: give the baseline another name";
+        let message =
+            "the baseline's second appearance is called placebo: give the baseline another name";
         return Err((baseline.span().start, message.to_owned()));
     }
     if arms.as_ref().is_empty() {
-        return Err((arms.span().start, "arms are empty: name at least one to compare with the baseline".to_owned()));
+        return Err((
+            arms.span().start,
+            "arms are empty: name at least one to compare with the baseline".to_owned(),
+        ));
     }
     check_names(baseline.as_ref(), arms)?;
     if baseline.as_ref().against.is_some() {
-        return Err((baseline.span().start, "the baseline is compared with nothing: leave out against".to_owned()));
+        return Err((
+            baseline.span().start,
+            "the baseline is compared with nothing: leave out against".to_owned(),
+        ));
     }
     let wish = AccessOverrides {
         touch: raw.touch,
@@ -159,7 +181,9 @@ fn subject(raw: &Raw) -> Result<Subject, (usize, String)> {
     let defaults = Defaults { fill, pattern: wish.over(AccessPattern::default()) };
     for (arm, start) in each(arms).chain([(baseline.as_ref(), baseline.span().start)]) {
         let pattern = arm.overrides.over(defaults.pattern);
-        if let Some(reason) = arm.source.or(baseline.as_ref().source).and_then(|source| pattern.unfit(source)) {
+        if let Some(reason) =
+            arm.source.or(baseline.as_ref().source).and_then(|source| pattern.unfit(source))
+        {
             let says_who = reason.starts_with(&arm.name);
             return Err((start, if says_who { reason } else { format!("{}: {reason}", arm.name) }));
         }
@@ -169,7 +193,10 @@ fn subject(raw: &Raw) -> Result<Subject, (usize, String)> {
 }
 
 /// Every arm has a name of its own, and is compared with one that there is.
-fn check_names(baseline: &ArmSpec, arms: &Spanned<Vec<Spanned<ArmSpec>>>) -> Result<(), (usize, String)> {
+fn check_names(
+    baseline: &ArmSpec,
+    arms: &Spanned<Vec<Spanned<ArmSpec>>>,
+) -> Result<(), (usize, String)> {
     let mut names = vec![baseline.name.as_str(), PLACEBO];
     for (arm, start) in each(arms) {
         if names.contains(&arm.name.as_str()) {
@@ -193,17 +220,25 @@ fn each(arms: &Spanned<Vec<Spanned<ArmSpec>>>) -> impl Iterator<Item = (&ArmSpec
 }
 
 /// What `arm` is compared with must be another arm, and not, by way of others, itself.
-fn check_against(arm: &ArmSpec, arms: &Spanned<Vec<Spanned<ArmSpec>>>, names: &[&str]) -> Result<(), String> {
+fn check_against(
+    arm: &ArmSpec,
+    arms: &Spanned<Vec<Spanned<ArmSpec>>>,
+    names: &[&str],
+) -> Result<(), String> {
     let Some(other) = &arm.against else { return Ok(()) };
     if *other == arm.name || *other == PLACEBO || !names.contains(&other.as_str()) {
-        return Err(format!("{:?} is to be compared with {other:?}, and no other arm is called that", arm.name));
+        return Err(format!(
+            "{:?} is to be compared with {other:?}, and no other arm is called that",
+            arm.name
+        ));
     }
     // A chain without a circle is shorter than the list.
     let find = |name: &str| each(arms).map(|(arm, _)| arm).find(|arm| arm.name == name);
     match arm.chain(find).nth(arms.as_ref().len() - 1) {
-        Some(_) => {
-            Err(format!("{:?} is compared with others in a circle: one of them needs another against", arm.name))
-        }
+        Some(_) => Err(format!(
+            "{:?} is compared with others in a circle: one of them needs another against",
+            arm.name
+        )),
         None => Ok(()),
     }
 }
@@ -217,8 +252,7 @@ fn floors_alone(raw: &Raw, floors: &Spanned<bool>) -> Result<Subject, (usize, St
         || raw.factors.is_some()
         || raw.threads != [1];
     if others || raw.size.len() > 1 {
-        let message =
-            "floors = true measures every floor at one size: leave out baseline, arms, fill, factors and threads";
+        let message = "floors = true measures every floor at one size: leave out baseline, arms, fill, factors and threads";
         return Err((start, message.to_owned()));
     }
     if *floors.as_ref() {
@@ -233,7 +267,10 @@ fn reference(raw: &Raw) -> Result<Option<Reference>, (usize, String)> {
     let Some(reference) = &raw.reference else { return Ok(None) };
     let (start, reference) = (reference.span().start, reference.as_ref());
     if raw.factors.is_none() {
-        return Err((start, "[reference] is about the cells of [factors], and there are none".to_owned()));
+        return Err((
+            start,
+            "[reference] is about the cells of [factors], and there are none".to_owned(),
+        ));
     }
     if !(reference.low > 1.0 && reference.low <= reference.high && reference.high.is_finite()) {
         let message = "[reference] is a range of ratios above 1, low to high: swap the levels if they are below";
@@ -244,7 +281,10 @@ fn reference(raw: &Raw) -> Result<Option<Reference>, (usize, String)> {
 
 fn check_levels(factors: &Factors) -> Result<(), String> {
     if let Some(api) = factors.api.iter().find(|api| api.counts_pairs()) {
-        return Err(format!("{} counts pairs of malloc and free: it is no level of a factor", api.name()));
+        return Err(format!(
+            "{} counts pairs of malloc and free: it is no level of a factor",
+            api.name()
+        ));
     }
     let same = [
         ("api", factors.api[0] == factors.api[1]),
@@ -253,7 +293,9 @@ fn check_levels(factors: &Factors) -> Result<(), String> {
         ("memory", factors.memory.is_some_and(|[a, b]| a == b)),
     ];
     match same.iter().find(|(_, same)| *same) {
-        Some((name, _)) => Err(format!("the two levels of {name} are the same: a factor compares two")),
+        Some((name, _)) => {
+            Err(format!("the two levels of {name} are the same: a factor compares two"))
+        }
         None => Ok(()),
     }
 }
@@ -273,14 +315,20 @@ mod tests {
 
     #[test]
     fn lists_and_tables_say_more_than_words() {
-        let text = GOOD
-            .replace("\"1MiB\"", "[\"1MiB\", \"64KiB..256KiB\"]")
-            .replace("[\"malloc\"]", "[{ name = \"zeros\", source = \"mmap\", fill = 0 }]\nthreads = [2, 1]");
+        let text = GOOD.replace("\"1MiB\"", "[\"1MiB\", \"64KiB..256KiB\"]").replace(
+            "[\"malloc\"]",
+            "[{ name = \"zeros\", source = \"mmap\", fill = 0 }]\nthreads = [2, 1]",
+        );
         let experiment = Experiment::parse(&text).unwrap();
         assert_eq!(experiment.sizes_bytes, [65_536, 131_072, 262_144, 1 << 20]);
         assert_eq!(experiment.threads, [1, 2]);
-        let Subject::Arms { arms, .. } = experiment.subject else { panic!("{:?}", experiment.subject) };
-        assert_eq!((arms[0].name.as_str(), arms[0].source, arms[0].fill), ("zeros", Some(Source::Mmap), Some(0)));
+        let Subject::Arms { arms, .. } = experiment.subject else {
+            panic!("{:?}", experiment.subject)
+        };
+        assert_eq!(
+            (arms[0].name.as_str(), arms[0].source, arms[0].fill),
+            ("zeros", Some(Source::Mmap), Some(0))
+        );
     }
 
     #[test]
@@ -308,14 +356,25 @@ mod tests {
         check("fill = 1", "fill = 1\nthreads = 0", 7, "at least 1");
         check("arms = [\"malloc\"]", "", 1, "arms");
         check("[\"malloc\"]", "[{ name = \"x\" }]", 8, "source");
-        check("baseline = \"mmap\"", "baseline = { name = \"placebo\", source = \"mmap\" }", 7, "another name");
+        check(
+            "baseline = \"mmap\"",
+            "baseline = { name = \"placebo\", source = \"mmap\" }",
+            7,
+            "another name",
+        );
         check("baseline = \"mmap\"", "baseline = \"injected:+5%\"", 7, "cannot be it");
-        let against = |name: &str| format!("[{{ name = \"x\", source = \"mmap\", against = \"{name}\" }}]");
+        let against =
+            |name: &str| format!("[{{ name = \"x\", source = \"mmap\", against = \"{name}\" }}]");
         check("[\"malloc\"]", &against("calloc"), 8, "no other arm is called that");
         check("[\"malloc\"]", &against("x"), 8, "no other arm is called that");
         check("[\"malloc\"]", &against("placebo"), 8, "no other arm is called that");
         let circle = "[{ name = \"x\", source = \"mmap\", against = \"y\" }, { name = \"y\", source = \"malloc\", against = \"x\" }]";
-        check("[\"malloc\"]", "[\n\"malloc\",\n{ name = \"x\", source = \"mmap\", touch = \"sum\" }]", 10, "x: touch");
+        check(
+            "[\"malloc\"]",
+            "[\n\"malloc\",\n{ name = \"x\", source = \"mmap\", touch = \"sum\" }]",
+            10,
+            "x: touch",
+        );
         check("[\"malloc\"]", circle, 8, "in a circle");
         let based = "baseline = { name = \"b\", source = \"mmap\", against = \"malloc\" }";
         check("baseline = \"mmap\"", based, 7, "compared with nothing");
@@ -323,14 +382,17 @@ mod tests {
 
     #[test]
     fn floors_stand_alone() {
-        let text =
-            "name = \"f\"\nquestion = \"Q?\"\nmetric = \"total_ns\"\nsize = \"1MiB\"\nmargin = 0.03\nfloors = true\n";
+        let text = "name = \"f\"\nquestion = \"Q?\"\nmetric = \"total_ns\"\nsize = \"1MiB\"\nmargin = 0.03\nfloors = true\n";
         assert_eq!(Experiment::parse(text).unwrap().subject, Subject::Floors);
         for wrong in ["baseline = \"mmap\"", "arms = [\"mmap\"]", "fill = 1", "threads = 2"] {
             let mistake = Experiment::parse(&format!("{text}{wrong}\n")).unwrap_err();
-            assert!(mistake.message.contains("leave out") && mistake.line == 6, "{wrong}: {mistake}");
+            assert!(
+                mistake.message.contains("leave out") && mistake.line == 6,
+                "{wrong}: {mistake}"
+            );
         }
-        let sweep = Experiment::parse(&text.replace("\"1MiB\"", "[\"1MiB\", \"2MiB\"]")).unwrap_err();
+        let sweep =
+            Experiment::parse(&text.replace("\"1MiB\"", "[\"1MiB\", \"2MiB\"]")).unwrap_err();
         assert!(sweep.message.contains("one size"), "{sweep}");
         let not = Experiment::parse(&text.replace("true", "false")).unwrap_err();
         assert!(not.message.contains("leave it out") && not.line == 6, "{not}");
@@ -341,7 +403,10 @@ mod tests {
         let text = "name = \"f\"\nquestion = \"Q?\"\nmetric = \"total_ns\"\nsize = \"1MiB\"\nmargin = 0.03\n\
                     [factors]\napi = [\"calloc\", \"mmap\"]\nfill = [0, 255]\nposition = [\"first\", \"second\"]\n";
         let experiment = Experiment::parse(text).unwrap();
-        assert!(matches!(experiment.subject, Subject::Factors(Factors { fill: [0, 255], memory: None, .. })));
+        assert!(matches!(
+            experiment.subject,
+            Subject::Factors(Factors { fill: [0, 255], memory: None, .. })
+        ));
         let same = Experiment::parse(&text.replace("255", "0")).unwrap_err();
         assert!(same.message.contains("levels of fill are the same"), "{same}");
         let three = Experiment::parse(&text.replace("255]", "255, 7]")).unwrap_err();

@@ -16,24 +16,31 @@ enum OneOrMany<T> {
     Many(Vec<T>),
 }
 
-pub(super) fn sizes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
+pub(super) fn sizes<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<u64>, D::Error> {
     use serde::de::Error;
     let texts = OneOrMany::<String>::deserialize(deserializer);
-    let texts = texts.map_err(|_| D::Error::custom("a size is a text like \"100MiB\", or a list of them"))?;
+    let texts = texts
+        .map_err(|_| D::Error::custom("a size is a text like \"100MiB\", or a list of them"))?;
     match texts {
         OneOrMany::One(text) => parse_sizes(&text).map_err(D::Error::custom),
         OneOrMany::Many(texts) => {
-            let sizes: Result<Vec<Vec<u64>>, String> = texts.iter().map(|text| parse_sizes(text)).collect();
+            let sizes: Result<Vec<Vec<u64>>, String> =
+                texts.iter().map(|text| parse_sizes(text)).collect();
             let sizes = sizes.map_err(D::Error::custom)?.concat();
             ascending(sizes, |size| format!("the size of {size} bytes")).map_err(D::Error::custom)
         }
     }
 }
 
-pub(super) fn threads<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
+pub(super) fn threads<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<u64>, D::Error> {
     use serde::de::Error;
     let numbers = OneOrMany::<u64>::deserialize(deserializer);
-    let numbers = numbers.map_err(|_| D::Error::custom("threads are a number like 2, or a list of them"))?;
+    let numbers =
+        numbers.map_err(|_| D::Error::custom("threads are a number like 2, or a list of them"))?;
     let text = match numbers {
         OneOrMany::One(one) => one.to_string(),
         OneOrMany::Many(many) => many.iter().map(u64::to_string).collect::<Vec<_>>().join(","),
@@ -41,10 +48,13 @@ pub(super) fn threads<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Resu
     parse_threads(&text).map_err(D::Error::custom)
 }
 
-pub(super) fn passes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Error> {
+pub(super) fn passes<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<u32>, D::Error> {
     use serde::de::Error;
     let numbers = OneOrMany::<u64>::deserialize(deserializer);
-    let numbers = numbers.map_err(|_| D::Error::custom("passes are a number like 2, or a list of them"))?;
+    let numbers =
+        numbers.map_err(|_| D::Error::custom("passes are a number like 2, or a list of them"))?;
     let text = match numbers {
         OneOrMany::One(one) => one.to_string(),
         OneOrMany::Many(many) => many.iter().map(u64::to_string).collect::<Vec<_>>().join(","),
@@ -56,15 +66,21 @@ pub(super) fn one_thread() -> Vec<u64> {
     vec![1]
 }
 
-pub(super) fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+pub(super) fn duration<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
     parse_duration(&String::deserialize(deserializer)?).map(Some).map_err(serde::de::Error::custom)
 }
 
 /// The two levels of a factor, and no more.
-pub(super) fn two<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(deserializer: D) -> Result<[T; 2], D::Error> {
+pub(super) fn two<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<[T; 2], D::Error> {
     let levels = Vec::<T>::deserialize(deserializer)?;
     let count = levels.len();
-    levels.try_into().map_err(|_| serde::de::Error::custom(format!("a factor has two levels, and here are {count}")))
+    levels.try_into().map_err(|_| {
+        serde::de::Error::custom(format!("a factor has two levels, and here are {count}"))
+    })
 }
 
 /// As [`two`], of a factor that may be left out.
@@ -74,7 +90,9 @@ pub(super) fn two_or_none<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>
     two(deserializer).map(Some)
 }
 
-pub(super) fn sources<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<[Source; 2], D::Error> {
+pub(super) fn sources<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<[Source; 2], D::Error> {
     let names: [String; 2] = two(deserializer)?;
     let mut found = Vec::new();
     for name in names {

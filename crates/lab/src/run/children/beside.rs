@@ -110,17 +110,25 @@ impl Children<'_> {
         beside.due.clear();
         beside.block = (FloorSample::default(), 0);
         beside.block_time = Duration::ZERO;
-        let plain =
-            self.design.points.len() == 1 && self.design.points[0].threads == 1 && self.design.factors.is_empty();
+        let plain = self.design.points.len() == 1
+            && self.design.points[0].threads == 1
+            && self.design.factors.is_empty();
         // What is handled in another way is not a sum of floors (see `explain`).
-        let usual = |arm: &ArmPlan| arm.work.pattern == AccessPattern::default() && !arm.work.source.counts_pairs();
+        let usual = |arm: &ArmPlan| {
+            arm.work.pattern == AccessPattern::default() && !arm.work.source.counts_pairs()
+        };
         let (all, worth) = (wants_all(self.design), self.design.arms.iter().any(usual));
         let afforded = all || (worth && beside.account.affords_more());
-        if !plain || self.design.memory == MemoryState::Cold || beside.taken.failed.is_some() || !afforded {
+        if !plain
+            || self.design.memory == MemoryState::Cold
+            || beside.taken.failed.is_some()
+            || !afforded
+        {
             return;
         }
         // Where there are fewer arms than groups, some come after the last arm.
-        let mut places: Vec<u64> = (0..self.design.arms.len().max(beside.groups.len()) as u64).collect();
+        let mut places: Vec<u64> =
+            (0..self.design.arms.len().max(beside.groups.len()) as u64).collect();
         for &group in beside.groups {
             let index = below(&mut beside.random, places.len() as u64);
             beside.due.push((places.swap_remove(usize::try_from(index).expect("an index")), group));

@@ -17,7 +17,12 @@ pub(super) struct Slot {
 }
 
 /// What a child measured of `work`, an arm of `design`.
-pub(super) fn sample(design: &Design, work: &Work, measurement: &Measurement, slot: Slot) -> Sample {
+pub(super) fn sample(
+    design: &Design,
+    work: &Work,
+    measurement: &Measurement,
+    slot: Slot,
+) -> Sample {
     let Phases { obtain, first_touch, between, second_touch, release } = measurement.phases;
     let sum = |field: fn(&PhaseCost) -> u64| measurement.phases.all().iter().map(field).sum();
     Sample {

@@ -8,23 +8,33 @@ use sys::process::{Finished, WaitStatus};
 ///
 /// # Errors
 /// How it ended without an answer, with its last words.
-pub fn understand<A: DeserializeOwned>(finished: &Finished, out_of_memory: impl Fn() -> bool) -> Result<A, String> {
+pub fn understand<A: DeserializeOwned>(
+    finished: &Finished,
+    out_of_memory: impl Fn() -> bool,
+) -> Result<A, String> {
     let complaint = String::from_utf8_lossy(&finished.stderr);
-    let complaint = complaint.lines().next_back().map(|line| format!(": {line}")).unwrap_or_default();
+    let complaint =
+        complaint.lines().next_back().map(|line| format!(": {line}")).unwrap_or_default();
     match finished.ending {
         WaitStatus::Killed(signal) => {
             let killer = if out_of_memory() { " by the kernel's out-of-memory killer" } else { "" };
             // What setrlimit(2) says of RLIMIT_CPU: SIGXCPU at the soft limit, SIGKILL at the hard
             // one.
-            let limit = sys::limits::cpu_seconds().filter(|limit| finished.usage.cpu.as_secs() >= *limit);
-            let limit = limit
-                .map_or_else(String::new, |limit| format!("; the limit of processor time (ulimit -t) is {limit} s"));
-            Err(format!("its child was killed{killer} ({}){limit}{complaint}", sys::interrupt::name(signal)))
+            let limit =
+                sys::limits::cpu_seconds().filter(|limit| finished.usage.cpu.as_secs() >= *limit);
+            let limit = limit.map_or_else(String::new, |limit| {
+                format!("; the limit of processor time (ulimit -t) is {limit} s")
+            });
+            Err(format!(
+                "its child was killed{killer} ({}){limit}{complaint}",
+                sys::interrupt::name(signal)
+            ))
         }
-        WaitStatus::Exited(0) => {
-            serde_json::from_slice(&finished.stdout).map_err(|_| no_answer(&finished.stdout, &complaint))
+        WaitStatus::Exited(0) => serde_json::from_slice(&finished.stdout)
+            .map_err(|_| no_answer(&finished.stdout, &complaint)),
+        WaitStatus::Exited(status) => {
+            Err(format!("its child ended with status {status}{complaint}"))
         }
-        WaitStatus::Exited(status) => Err(format!("its child ended with status {status}{complaint}")),
     }
 }
 
@@ -32,7 +42,8 @@ pub fn understand<A: DeserializeOwned>(finished: &Finished, out_of_memory: impl 
 fn no_answer(stdout: &[u8], complaint: &str) -> String {
     let text = String::from_utf8_lossy(stdout);
     let instead = text.lines().next().filter(|line| !line.trim().is_empty());
-    let instead = instead.map(|line| format!(", but said {:?}", line.chars().take(60).collect::<String>()));
+    let instead =
+        instead.map(|line| format!(", but said {:?}", line.chars().take(60).collect::<String>()));
     format!("its child ended without an answer{}{complaint}", instead.unwrap_or_default())
 }
 
@@ -65,6 +76,12 @@ mod tests {
         check(WaitStatus::Exited(0), "{", "", false, "without an answer, but said \"{\"");
         check(WaitStatus::Exited(0), "", "words", false, "without an answer: words");
         let answer = Answer::Failed { reason: "malloc: ENOMEM".to_owned() };
-        check(WaitStatus::Exited(0), &serde_json::to_string(&answer).unwrap(), "", false, &format!("{answer:?}"));
+        check(
+            WaitStatus::Exited(0),
+            &serde_json::to_string(&answer).unwrap(),
+            "",
+            false,
+            &format!("{answer:?}"),
+        );
     }
 }

@@ -56,7 +56,8 @@ pub(super) struct Column<'a> {
 
 impl<'a> Column<'a> {
     pub(super) fn new(layout: &'a Layout, run: &'a LayoutRun, left: f64) -> Self {
-        let with_huge = layout.runs.iter().flat_map(|run| &run.regions).any(|region| region.huge_bytes > 0);
+        let with_huge =
+            layout.runs.iter().flat_map(|run| &run.regions).any(|region| region.huge_bytes > 0);
         Column { layout, run, left, with_huge }
     }
 
@@ -131,7 +132,13 @@ impl<'a> Column<'a> {
         if height > 4.0 {
             storey.frame(body);
         }
-        let bar = Strip { x: self.left + BAR, y: row - 6.0, width: BAR_WIDTH, height: 12.0, upright: false };
+        let bar = Strip {
+            x: self.left + BAR,
+            y: row - 6.0,
+            width: BAR_WIDTH,
+            height: 12.0,
+            upright: false,
+        };
         bar.draw(body, place, class);
         bar.frame(body);
         let base = row + 4.0;
@@ -150,13 +157,20 @@ impl<'a> Column<'a> {
     fn cut(&self, body: &mut String, size_bytes: u64, (y, height): (f64, f64), row: f64) {
         self.torn(body, y + 3.0);
         self.torn(body, y + height - 3.0);
-        self.words(body, "quiet", NAME, row + 4.0, &format!("{} not mapped", bytes(size_bytes as f64)));
+        self.words(
+            body,
+            "quiet",
+            NAME,
+            row + 4.0,
+            &format!("{} not mapped", bytes(size_bytes as f64)),
+        );
     }
 
     /// What lies between two areas.
     fn between(&self, body: &mut String, area: &Area, (below, above): (&Place, &Place), y: f64) {
         let bytes_between = above.start.saturating_sub(below.end);
-        let of_the_heap = area.is_program && above.is_heap && self.run.heap_gap_bytes == Some(bytes_between);
+        let of_the_heap =
+            area.is_program && above.is_heap && self.run.heap_gap_bytes == Some(bytes_between);
         let size = bytes(bytes_between as f64);
         let (class, text) = match (of_the_heap, bytes_between) {
             (true, 0) => ("", "no gap between bss and heap".to_owned()),
@@ -179,7 +193,11 @@ impl<'a> Column<'a> {
             let x = self.left + TOWER + TOWER_WIDTH * f64::from(step) / 12.0;
             format!("{x:.0},{:.0}", y + if step % 2 == 0 { 2.0 } else { -2.0 })
         });
-        let _ = writeln!(body, "<polyline class=\"line\" points=\"{}\"/>", points.collect::<Vec<_>>().join(" "));
+        let _ = writeln!(
+            body,
+            "<polyline class=\"line\" points=\"{}\"/>",
+            points.collect::<Vec<_>>().join(" ")
+        );
     }
 
     /// From a storey to its words.
@@ -203,8 +221,12 @@ impl<'a> Column<'a> {
 
     fn text(&self, body: &mut String, class: &str, (x, y): (f64, f64), anchor: &str, words: &str) {
         let class = if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") };
-        let _ =
-            writeln!(body, "<text{class} x=\"{:.1}\" y=\"{y:.1}\"{anchor}>{}</text>", self.left + x, escaped(words));
+        let _ = writeln!(
+            body,
+            "<text{class} x=\"{:.1}\" y=\"{y:.1}\"{anchor}>{}</text>",
+            self.left + x,
+            escaped(words)
+        );
     }
 }
 
@@ -225,7 +247,8 @@ fn storeys<'a>(area: &'a Area<'a>) -> Vec<Storey<'a>> {
     storeys
 }
 
-/// Heights of storeys that together have `total`: to scale, but for cuts, and for what would be too thin to be seen.
+/// Heights of storeys that together have `total`: to scale, but for cuts, and for what would be too
+/// thin to be seen.
 fn heights(storeys: &[Storey], total: f64) -> Vec<f64> {
     let mut fixed: Vec<Option<f64>> =
         storeys.iter().map(|storey| matches!(storey, Storey::Cut(_)).then_some(CUT)).collect();
@@ -235,9 +258,15 @@ fn heights(storeys: &[Storey], total: f64) -> Vec<f64> {
     };
     loop {
         let left = total - fixed.iter().flatten().sum::<f64>();
-        let to_scale = storeys.iter().zip(&fixed).filter(|(_, fixed)| fixed.is_none()).map(|(storey, _)| size(storey));
+        let to_scale = storeys
+            .iter()
+            .zip(&fixed)
+            .filter(|(_, fixed)| fixed.is_none())
+            .map(|(storey, _)| size(storey));
         let scale = left / to_scale.sum::<f64>().max(1.0);
-        let too_thin = |storey: &Storey| matches!(storey, Storey::Place(_)) && size(storey) * scale < LEAST_STOREY;
+        let too_thin = |storey: &Storey| {
+            matches!(storey, Storey::Place(_)) && size(storey) * scale < LEAST_STOREY
+        };
         let mut settled = true;
         for (storey, fixed) in storeys.iter().zip(&mut fixed) {
             if fixed.is_none() && too_thin(storey) {
@@ -245,7 +274,11 @@ fn heights(storeys: &[Storey], total: f64) -> Vec<f64> {
             }
         }
         if settled {
-            return storeys.iter().zip(fixed).map(|(storey, fixed)| fixed.unwrap_or(size(storey) * scale)).collect();
+            return storeys
+                .iter()
+                .zip(fixed)
+                .map(|(storey, fixed)| fixed.unwrap_or(size(storey) * scale))
+                .collect();
         }
     }
 }

@@ -49,7 +49,14 @@ impl Strip {
     }
 
     /// Neighbouring bands of one shade are drawn as one.
-    fn bands(&self, body: &mut String, class: &str, (from, to): (f64, f64), bands: f64, share: impl Fn(f64) -> f64) {
+    fn bands(
+        &self,
+        body: &mut String,
+        class: &str,
+        (from, to): (f64, f64),
+        bands: f64,
+        share: impl Fn(f64) -> f64,
+    ) {
         let at = |band: f64| from + (to - from) * band / bands;
         let (mut begin, mut band) = (0.0, 0.0);
         while band < bands {

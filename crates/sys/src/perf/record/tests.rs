@@ -28,7 +28,8 @@ fn format() -> Format {
 }
 
 fn stream() -> Vec<u8> {
-    let mut stream = record(9, 1 /* kernel */, &words(&[11, 0xffff, pair(40, 41), 1000, 0x7000]));
+    let mut stream =
+        record(9, 1 /* kernel */, &words(&[11, 0xffff, pair(40, 41), 1000, 0x7000]));
     stream.extend(record(9, 2, &words(&[99, 1]))); // of no event of ours
     stream.extend(record(9, 2, &words(&[12, pair(40, 41), 1500, 0x7000, 0, 1, 4096])));
     // The same faults watched by others as well, whose numbers these are.
@@ -40,8 +41,16 @@ fn stream() -> Vec<u8> {
     call.extend(0_u32.to_ne_bytes());
     stream.extend(record(9, 1, &[call, words(&[1, 0])].concat()));
     let trailer = words(&[pair(40, 41), 2000, 11]);
-    stream.extend(record(7, 0, &[words(&[pair(50, 40), pair(51, 41), 1999]), trailer.clone()].concat()));
-    stream.extend(record(3, 0x2000, &[&words(&[pair(50, 51)])[..], b"cat\0\0\0\0\0", &trailer].concat()));
+    stream.extend(record(
+        7,
+        0,
+        &[words(&[pair(50, 40), pair(51, 41), 1999]), trailer.clone()].concat(),
+    ));
+    stream.extend(record(
+        3,
+        0x2000,
+        &[&words(&[pair(50, 51)])[..], b"cat\0\0\0\0\0", &trailer].concat(),
+    ));
     stream.extend(record(14, 0x6000, &trailer));
     stream.extend(record(2, 0, &[words(&[11, 7]), trailer].concat()));
     stream
@@ -51,7 +60,8 @@ fn stream() -> Vec<u8> {
 fn records_say_what_the_kernel_wrote() {
     let mut found = Vec::new();
     let stream = stream();
-    let anomalies = format().read(&stream, |record| found.push((record.time_ns, record.task.tid, record.kind)));
+    let anomalies =
+        format().read(&stream, |record| found.push((record.time_ns, record.task.tid, record.kind)));
     assert_eq!(anomalies, Anomalies { unparsed: 1, misattributed: 2 });
     let by = RecordTask { pid: 40, tid: 41 };
     let expected = [
@@ -59,7 +69,11 @@ fn records_say_what_the_kernel_wrote() {
         (1500, 41, RecordKind::FaultEnds { major: true, page_bytes: NonZeroU64::new(4096) }),
         (1510, 41, RecordKind::FaultBegins { address: 0x8000, ip: 0xfffe, in_kernel: false }),
         (1520, 41, RecordKind::FaultEnds { major: false, page_bytes: NonZeroU64::new(2 << 20) }),
-        (1600, 41, RecordKind::CallBegins { number: 9, arguments: [1, 2, 3, 4, 5, 6], compat32: true }),
+        (
+            1600,
+            41,
+            RecordKind::CallBegins { number: 9, arguments: [1, 2, 3, 4, 5, 6], compat32: true },
+        ),
         (2000, 51, RecordKind::Fork { by }),
         (2000, 51, RecordKind::Comm { by_exec: true, name: b"cat" }),
         (2000, 41, RecordKind::SwitchOut { preempted: true }),
