@@ -3,24 +3,11 @@
 //! A screen is a function of the result and the width alone, so that a file prints the same screen
 //! again. Styles are always written; the stream strips them where they are not wanted.
 
-mod answer;
 mod bench;
-mod bill;
 mod claims;
-mod crossing;
 mod doctor;
-mod factorial;
-mod floors;
-mod forest;
-mod latencies;
 mod layout;
-mod next;
 mod number;
-mod pairs;
-mod scaling;
-mod sentence;
-mod survey;
-mod sweep;
 mod table;
 mod text;
 mod trace;

@@ -36,6 +36,25 @@ pub(crate) fn table(mut rows: Vec<Vec<String>>, columns: usize, expendable: &[us
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
+/// A table that leaves nothing out: columns that find no room stand below, behind the first column
+/// again.
+pub(crate) fn stacked(rows: &[Vec<String>], columns: usize) -> String {
+    let part = |range: std::ops::Range<usize>| -> Vec<Vec<String>> {
+        let row = |row: &Vec<String>| [&row[..1], &row[range.clone()]].concat();
+        rows.iter().map(row).collect()
+    };
+    let count = rows.first().map_or(0, Vec::len);
+    let mut tables = Vec::new();
+    let mut start = 1;
+    while start < count {
+        let fits = |end: &usize| width_of(&part(start..*end), 1) <= columns;
+        let end = (start + 1..=count).rev().find(fits).unwrap_or(start + 1);
+        tables.push(table(part(start..end), columns, &[]));
+        start = end;
+    }
+    tables.join("\n")
+}
+
 /// The columns that `rows` need with gaps of `gap`.
 pub(crate) fn width_of(rows: &[Vec<String>], gap: usize) -> usize {
     let count = rows.first().map_or(0, Vec::len);

@@ -101,7 +101,7 @@ fn each_workload_is_compared_with_itself_under_another_allocator() {
     std::fs::write(&screen, &output.stdout).unwrap();
     let screen = text(&run(&["report", screen.to_str().unwrap()]).stdout);
     assert!(
-        screen.contains("A pair of malloc and free took") && !screen.contains("1st touch"),
+        screen.contains("A pair of malloc and free takes") && !screen.contains("1st touch"),
         "{screen}"
     );
 }
@@ -155,7 +155,7 @@ fn every_timed_touch_is_in_the_result() {
     let path = file.file("result.json");
     std::fs::write(&path, &output.stdout).unwrap();
     let screen = text(&run(&["report", path.to_str().unwrap()]).stdout);
-    assert!(screen.contains("timed mmap: half of the first touches took at most"), "{screen}");
+    assert!(screen.contains("timed mmap: half of the first touches take at most"), "{screen}");
 }
 
 fn faults_are_those_of_the_source(result: &LabResult, pages: u64) {

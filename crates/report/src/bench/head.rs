@@ -1,0 +1,87 @@
+//! The first line of a screen: what was measured, how often, and for how long.
+
+use results::{LabResult, Stopped};
+
+use super::pairs;
+use super::sweep::size_label;
+use crate::number::{count, duration};
+use crate::text::{BAD, BOLD, clean, hanging, styled};
+
+pub(super) fn head(result: &LabResult, width: Option<usize>) -> String {
+    let experiment = &result.experiment;
+    let batch = match experiment.operations {
+        0 | 1 => String::new(),
+        n => {
+            let what = if pairs::are_counted(result) { "pairs" } else { "live blocks" };
+            format!(" x {} {what}", count(n as f64))
+        }
+    };
+    let sizes = &experiment.sizes_bytes;
+    let size = match (sizes.first(), sizes.last()) {
+        (Some(first), Some(last)) => {
+            format!("{} to {} ({} sizes)", size_label(*first), size_label(*last), sizes.len())
+        }
+        _ => format!("{}{batch}", size_label(experiment.size_bytes)),
+    };
+    let threads = match &experiment.threads[..] {
+        [] => String::new(),
+        [one] => format!(", {one} threads"),
+        several => format!(
+            ", {} threads",
+            several.iter().map(u64::to_string).collect::<Vec<_>>().join(" / ")
+        ),
+    };
+    let passes = match &experiment.passes[..] {
+        [] => String::new(),
+        several => format!(
+            ", {} passes",
+            several.iter().map(u64::to_string).collect::<Vec<_>>().join(" / ")
+        ),
+    };
+    let points = result.arms.iter().map(|arm| arm.points.len()).max().unwrap_or(0).max(1);
+    // The baseline is in every block; the cold pairs of a factorial experiment are apart.
+    let baseline = result.arms.iter().find(|arm| arm.baseline).or(result.arms.first());
+    let done = baseline.map_or(0, |arm| arm.samples.len() / arm.points.len().max(1));
+    let arms = if experiment.factors.is_empty() {
+        let at = if points > 1 { format!(" x {points} points") } else { String::new() };
+        format!("{} arms{at}", result.arms.len())
+    } else {
+        format!("{} cells, one twice,", 1_u64 << experiment.factors.len().min(16))
+    };
+    let mut parts = vec![
+        format!("{}, {size}{threads}{passes}", clean(&experiment.name)),
+        format!("{arms} x {done} randomised blocks"),
+        format!("seed {}", result.seed),
+        duration_short(result.elapsed_ns),
+    ];
+    if !result.dropped.is_empty() {
+        parts.insert(2, format!("{} dropped", result.dropped.len()));
+    }
+    if experiment.memory == "cold" {
+        parts.push("cold memory".to_owned());
+    }
+    if let Some(cpu) = experiment.cpu {
+        parts.push(format!("cpu {cpu}"));
+    }
+    let stopped = match result.stopped {
+        None => "",
+        Some(Stopped::TimeCap) => "\nstopped by the time cap",
+        Some(Stopped::Interrupted) => "\ninterrupted: this is what there was",
+        Some(Stopped::BaselineFailed) => {
+            "\nstopped: the baseline failed, so nothing more can be compared"
+        }
+    };
+    // A narrow terminal breaks the line between the parts only.
+    let parts: Vec<String> = parts.iter().map(|part| part.replace(' ', "\u{a0}")).collect();
+    let title = hanging("", &parts.join("    "), width).replace('\u{a0}', " ");
+    let stopped = if stopped.is_empty() {
+        String::new()
+    } else {
+        format!("{}\n", styled(BAD, stopped.trim_start()))
+    };
+    format!("{}{stopped}", styled(BOLD, title.trim_end()) + "\n")
+}
+
+fn duration_short(ns: u64) -> String {
+    if ns >= 1_000_000_000 { format!("{:.0} s", ns as f64 / 1e9) } else { duration(ns as f64) }
+}

@@ -1,0 +1,168 @@
+//! The last line of a screen: the most useful next command.
+
+use results::{ExperimentRecord, LabResult, Verdict};
+
+use crate::text::clean;
+
+/// What to ask after an experiment that has been answered: its name, the next one's, and what that
+/// tells.
+const FOLLOWS: [(&str, &str, &str); 16] = [
+    ("populate", "page-size", "fewer faults instead of earlier ones"),
+    ("page-size", "floors", "the least that a page can cost"),
+    ("size-sweep", "threshold", "where malloc turns to mmap, and the cost of that"),
+    ("threads", "small-objects --threads 2", "the cost of threads inside the allocator"),
+    ("refault", "threshold", "when malloc gives memory back by itself"),
+    ("release", "refault", "the cost of needing the memory again"),
+    ("threshold", "allocators", "other allocators and their thresholds"),
+    ("allocators", "small-objects --allocator jemalloc", "blocks too small for the kernel"),
+    ("small-objects", "allocators", "blocks so large that the kernel serves them"),
+    ("realloc-growth", "size-sweep", "blocks whose size is known"),
+    ("cow", "fork", "the cost of fork itself, before anything is copied"),
+    ("fork", "cow", "the cost of copies after it"),
+    ("file-scan", "map-or-copy", "how many passes make a mapping worth it"),
+    ("file-random", "file-scan", "the same file from end to end"),
+    ("map-or-copy", "file-random", "pages here and there"),
+    ("latency", "page-size", "fewer and longer faults"),
+];
+
+/// The most useful next command.
+pub(super) fn next(result: &LabResult) -> String {
+    let experiment = &result.experiment;
+    if super::survey::is_survey(result) {
+        return after_survey(result);
+    }
+    let again = same_question(experiment);
+    if result.placebo.as_ref().is_some_and(|placebo| placebo.trusted == Some(false)) {
+        let seed = result.seed.wrapping_add(1);
+        return format!("{again} --seed {seed}    (repeat a run that is not trusted)");
+    }
+    let comparisons = result.comparisons.iter().map(|comparison| comparison.verdict);
+    let verdicts = comparisons.chain(result.effects.iter().map(|effect| effect.verdict));
+    if verdicts.clone().any(|verdict| verdict == Verdict::Inconclusive) || verdicts.count() == 0 {
+        let seconds = longer_seconds(result);
+        return format!("{again} --max-time {seconds}s    (more blocks decide more)");
+    }
+    if let Some(next) = super::pairs::next(result) {
+        return next;
+    }
+    after_an_answer(experiment)
+}
+
+/// What to ask where everything is decided.
+fn after_an_answer(experiment: &ExperimentRecord) -> String {
+    if let Some((_, next, why)) = FOLLOWS.iter().find(|(name, ..)| *name == experiment.name) {
+        return format!("firsttouch bench {next}    ({why})");
+    }
+    let is_the_default = experiment.sizes_bytes.len() <= 1
+        && experiment.name == "anonymous"
+        && experiment.size_bytes == 100 << 20;
+    let next = if !experiment.factors.is_empty() {
+        "firsttouch bench    (more ways of getting memory, phase by phase)"
+    } else if is_the_default {
+        "firsttouch bench position    (what a naive comparison mixes up, factor by factor)"
+    } else if experiment.size_bytes >= 1 << 20 {
+        "firsttouch bench --size 64KiB    (small blocks, which the allocator keeps when freed)"
+    } else {
+        "firsttouch bench --size 100MiB    (large blocks: the allocator asks the kernel each time)"
+    };
+    next.to_owned()
+}
+
+/// The command that asks the same question, without seed and time.
+fn same_question(experiment: &ExperimentRecord) -> String {
+    let several = |values: &[u64]| values.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+    let mut command = subject(experiment);
+    if !experiment.threads.is_empty() {
+        command = format!("{command} --threads {}", several(&experiment.threads));
+    }
+    match experiment.asked_passes {
+        Some(one) => command = format!("{command} --passes {one}"),
+        None if experiment.passes.is_empty() => {}
+        None => command = format!("{command} --passes {}", several(&experiment.passes)),
+    }
+    for arm in &experiment.asked_arms {
+        command = format!("{command} --arm {}", quoted(&clean(arm)));
+    }
+    let margin = experiment.margin * 100.0;
+    // A file has its own margin, and the built-in experiments have 3 %.
+    if (margin - 3.0).abs() > 1e-9 && experiment.file.is_none() {
+        command = format!("{command} --margin {margin}%");
+    }
+    if experiment.memory == "cold" {
+        command += " --memory cold";
+    }
+    command + &place(experiment)
+}
+
+/// `firsttouch bench position --size 100MiB`
+fn subject(experiment: &ExperimentRecord) -> String {
+    let sizes = &experiment.sizes_bytes;
+    let doubles = sizes.windows(2).all(|pair| Some(pair[1]) == pair[0].checked_mul(2));
+    let sizes = match &sizes[..] {
+        [] => exact(experiment.size_bytes),
+        [first, .., last] if doubles => format!("{}..{}", exact(*first), exact(*last)),
+        several => several.iter().map(|&one| exact(one)).collect::<Vec<_>>().join(","),
+    };
+    let name = experiment.file.as_ref().unwrap_or(&experiment.name);
+    format!("firsttouch bench {} --size {sizes}", quoted(&clean(name)))
+}
+
+/// Where it ran: the folder of its files, and its processor.
+fn place(experiment: &ExperimentRecord) -> String {
+    let directory = experiment.asked_directory.as_ref();
+    let directory = directory.map(|path| format!(" --dir {}", quoted(&clean(path))));
+    let cpu = experiment.cpu.map(|cpu| format!(" --cpu {cpu}"));
+    directory.into_iter().chain(cpu).collect()
+}
+
+/// More blocks if there were few, or else the sources that the floors explain.
+fn after_survey(result: &LabResult) -> String {
+    let experiment = &result.experiment;
+    if result.warnings.iter().any(|warning| warning.id == "few-blocks") {
+        let same = subject(experiment) + &place(experiment);
+        let seconds = longer_seconds(result);
+        return format!("{same} --max-time {seconds}s    (more blocks, narrower intervals)");
+    }
+    let size = exact(experiment.size_bytes);
+    format!("firsttouch bench --size {size}    (these sources against each other, phase by phase)")
+}
+
+/// A time cap that decides more: three times the present one, and time for the first look at least.
+fn longer_seconds(result: &LabResult) -> u64 {
+    let cap_ns = result.experiment.max_time_ns.unwrap_or(20_000_000_000);
+    let blocks = |arm: &results::Arm| arm.samples.len() / arm.points.len().max(1);
+    let baseline = result.arms.iter().find(|arm| arm.baseline).or(result.arms.first());
+    let done = baseline.map_or(1, blocks).max(1) as u64;
+    let twelve_ns = (result.elapsed_ns / done).saturating_mul(15);
+    (cap_ns.saturating_mul(3).max(twelve_ns) / 1_000_000_000 + 1).next_multiple_of(10)
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || "+-@./_:%".contains(c));
+    if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}
+
+/// A size as the command line reads it, to the byte.
+fn exact(size_bytes: u64) -> String {
+    let units = [(1_u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let unit =
+        units.into_iter().find(|(unit, _)| size_bytes >= *unit && size_bytes.is_multiple_of(*unit));
+    unit.map_or_else(
+        || size_bytes.to_string(),
+        |(unit, name)| format!("{}{name}", size_bytes / unit),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_exact() {
+        assert_eq!(
+            [100_000, 65_536, 100 << 20, 3 << 30].map(exact),
+            ["100000", "64KiB", "100MiB", "3GiB"]
+        );
+    }
+}

@@ -1,0 +1,82 @@
+//! Ratios, intervals and verdicts as text.
+
+use anstyle::Style;
+use results::{Arm, Comparison, LabResult, Placebo, Verdict};
+
+use crate::number::decimals_for;
+use crate::text::{ALARM, BAD, DIM, GOOD};
+
+/// `0.71x [0.70, 0.73]`, with as many digits as the interval supports.
+pub(crate) fn ratio(ratio: f64, low: Option<f64>, high: Option<f64>) -> String {
+    match low.zip(high) {
+        Some((low, high)) => {
+            let decimals = decimals_for(low, high);
+            format!("{ratio:.decimals$}x [{low:.decimals$}, {high:.decimals$}]")
+        }
+        None => format!("{ratio:.2}x"),
+    }
+}
+
+/// The verdict in a word.
+pub(crate) fn verdict_word(comparison: &Comparison) -> &'static str {
+    word(comparison.verdict, comparison.ratio)
+}
+
+/// The verdict on a ratio of times in a word.
+pub(crate) fn word(verdict: Verdict, ratio: f64) -> &'static str {
+    match verdict {
+        Verdict::Equivalent => "same",
+        Verdict::Inconclusive => "unclear",
+        Verdict::Different if ratio < 1.0 => "faster",
+        Verdict::Different => "slower",
+    }
+}
+
+/// Whether the placebo lets the run be trusted, in a word.
+pub(crate) fn placebo_word(placebo: &Placebo) -> &'static str {
+    match placebo.trusted {
+        Some(true) => "trusted",
+        Some(false) => "UNTRUSTED",
+        None => "unclear",
+    }
+}
+
+/// A level of confidence: `97 %`.
+pub(crate) fn confidence(confidence: f64) -> String {
+    let percent = (1000.0 * confidence).round() / 10.0;
+    format!("{percent} %")
+}
+
+/// The level of the comparisons' intervals, as a heading has it.
+pub(crate) fn confidence_label(result: &LabResult) -> String {
+    match result.comparisons.first().filter(|c| c.low.is_some()) {
+        Some(comparison) => format!("{} CI", confidence(comparison.confidence)),
+        None => "no interval".to_owned(),
+    }
+}
+
+/// The ratio of an arm, and its verdict in a word.
+pub(crate) fn standing(result: &LabResult, arm: &Arm) -> (String, Style, &'static str) {
+    if arm.baseline {
+        return ("-".to_owned(), DIM, "baseline");
+    }
+    if arm.placebo {
+        let Some(placebo) = &result.placebo else { return ("-".to_owned(), DIM, "unclear") };
+        let style = if placebo.trusted == Some(false) { ALARM } else { DIM };
+        return (ratio(placebo.ratio, placebo.low, placebo.high), style, placebo_word(placebo));
+    }
+    let own = result.comparisons.iter().find(|comparison| comparison.arm == arm.name);
+    let Some(own) = own else { return ("-".to_owned(), DIM, "unclear") };
+    let word = verdict_word(own);
+    (ratio(own.ratio, own.low, own.high), verdict_style(word), word)
+}
+
+/// The word carries the meaning; the colour only helps to find it.
+pub(crate) fn verdict_style(word: &str) -> Style {
+    match word {
+        "faster" => GOOD,
+        "slower" => BAD,
+        "unclear" => DIM,
+        _ => Style::new(),
+    }
+}

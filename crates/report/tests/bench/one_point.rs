@@ -1,0 +1,163 @@
+//! Screens of runs at one size, decided and in trouble.
+
+use results::{InvalidFloor, Placebo, PointSummary, Refused, Stopped, Verdict, Warning};
+
+use crate::factorial::factorial;
+use crate::injected::{LAZY_PARTS, arm, comparison, explanation, result};
+use crate::sweeps::sweep;
+use crate::{at_every_width, shown};
+use report::View;
+
+#[test]
+fn a_decided_run() {
+    at_every_width("a_decided_run", &result());
+}
+
+#[test]
+fn a_run_with_every_trouble() {
+    let mut result = result();
+    result.stopped = Some(Stopped::Interrupted);
+    result.arms.truncate(3);
+    result.arms.push(arm("placebo", [0.006, 58.0, 3.9, 6.2], None));
+    result.comparisons = vec![
+        comparison("malloc", 1.02, Some((1.004, 1.027)), Verdict::Equivalent),
+        comparison("mmap+populate", 0.96, Some((0.89, 1.04)), Verdict::Inconclusive),
+    ];
+    result.placebo = Some(Placebo {
+        ratio: 1.06,
+        low: Some(1.04),
+        high: Some(1.08),
+        confidence: 0.99,
+        trusted: Some(false),
+    });
+    result.refused = vec![
+        Refused {
+            arm: "mmap+hugepage".to_owned(),
+            reason: "no huge pages".to_owned(),
+            failed: false,
+            samples: vec![],
+        },
+        Refused {
+            arm: "calloc".to_owned(),
+            reason: "its child was killed (SIGKILL)".to_owned(),
+            failed: true,
+            samples: vec![],
+        },
+    ];
+    result.warnings = vec![
+        Warning {
+            id: "untrusted".to_owned(),
+            message: "the baseline differs from itself".to_owned(),
+            arms: vec![],
+        },
+        Warning {
+            id: "trend".to_owned(),
+            message: "times rose".to_owned(),
+            arms: vec!["mmap".to_owned()],
+        },
+    ];
+    result.explanations = vec![explanation("mmap", &LAZY_PARTS, 1900.0, Some((1.08, 1.12)))];
+    if let Some(floors) = &mut result.floors {
+        floors.failed = Some("its child was killed (SIGKILL) (block 7)".to_owned());
+        floors.invalid = vec![InvalidFloor {
+            floor: "huge_fault".to_owned(),
+            reason: "it took 800 faults, and 50 were expected".to_owned(),
+        }];
+    }
+    result.experiment.cpu = Some(1);
+    result.experiment.memory = "cold".to_owned();
+    at_every_width("a_run_with_every_trouble", &result);
+}
+
+#[test]
+fn a_run_without_an_interval() {
+    let mut result = result();
+    result.stopped = Some(Stopped::TimeCap);
+    result.arms.truncate(2);
+    result.arms[0].traps = None;
+    (result.floors, result.explanations) = (None, Vec::new());
+    result.comparisons = vec![comparison("malloc", 0.98, None, Verdict::Inconclusive)];
+    result.placebo =
+        Some(Placebo { ratio: 1.05, low: None, high: None, confidence: 0.99, trusted: None });
+    at_every_width("a_run_without_an_interval", &result);
+}
+
+#[test]
+fn a_batch_is_counted_in_blocks() {
+    let mut result = result();
+    (result.experiment.size_bytes, result.experiment.operations) = (1 << 20, 100);
+    let screen = shown(&result, View::brief(None));
+    assert!(screen.contains("got 100 blocks of 1 MiB by mapping memory"), "{screen}");
+}
+
+#[test]
+fn a_warning_of_the_machine_points_to_doctor() {
+    let mut result = result();
+    let warn = |id: &str| {
+        vec![Warning { id: id.to_owned(), message: "so it is".to_owned(), arms: vec![] }]
+    };
+    for id in results::doctor::BENCH_WARNINGS {
+        result.warnings = warn(id);
+        let screen = shown(&result, View::verbose(Some(80)));
+        assert!(
+            screen.contains(&format!("warning {id}: so it is\nfirsttouch doctor says more")),
+            "{screen}"
+        );
+    }
+    for id in ["untrusted", "time-cap", "two-modes", "trend"] {
+        result.warnings = warn(id);
+        assert!(!shown(&result, View::verbose(None)).contains("doctor"), "{id} is about the data");
+    }
+}
+
+#[test]
+fn hostile_and_empty_results_are_printed_all_the_same() {
+    let mut hostile = result();
+    let evil = "\u{1b}[2J\nevil".to_owned();
+    for explanation in &mut hostile.explanations {
+        (explanation.arm, explanation.parts[0].name) = (evil.clone(), evil.clone());
+        (explanation.measured_ns, explanation.unexplained_ns) = (f64::NAN, f64::INFINITY);
+    }
+    for name in hostile
+        .arms
+        .iter_mut()
+        .map(|a| &mut a.name)
+        .chain(hostile.comparisons.iter_mut().map(|c| &mut c.arm))
+    {
+        name.clone_from(&evil);
+    }
+    hostile.comparisons[0].ratio = -1.0;
+    hostile.comparisons[1].low = Some(0.0);
+    hostile.experiment.operations = u64::MAX;
+    hostile.elapsed_ns = u64::MAX;
+    hostile.warnings =
+        vec![Warning { id: evil.clone(), message: evil.clone(), arms: vec![evil.clone()] }];
+    hostile.refused =
+        vec![Refused { arm: evil.clone(), reason: evil, failed: true, samples: vec![] }];
+    let evil = "\u{1b}[2J\nevil".to_owned();
+    let mut crossed = factorial();
+    for effect in &mut crossed.effects {
+        effect.factor.clone_from(&evil);
+        effect.levels = [evil.clone(), evil.clone()];
+        (effect.low, effect.high) = (Some(2.0), Some(0.5));
+    }
+    crossed.experiment.factors.iter_mut().for_each(|factor| factor.name.clone_from(&evil));
+    let explained = crossed.explained.as_mut().unwrap();
+    explained.who.clone_from(&evil);
+    (explained.factors, explained.unmeasured) = (vec![evil.clone()], vec![evil.clone()]);
+    explained.enough = None;
+    let mut endless = sweep(&[1]);
+    endless.experiment.sizes_bytes = vec![u64::MAX; 3];
+    let point = endless.arms[0].points[0].clone();
+    endless.arms[0].points =
+        (0..3_000).map(|size_bytes| PointSummary { size_bytes, ..point.clone() }).collect();
+    for result in [&hostile, &crossed, &endless] {
+        for width in [None, Some(1), Some(80)] {
+            let screen = shown(result, View::verbose(width));
+            assert!(!screen.contains('\u{1b}') && !screen.contains("\nevil"), "{screen:?}");
+        }
+    }
+    let mut empty = result();
+    (empty.arms, empty.comparisons, empty.placebo) = (vec![], vec![], None);
+    assert!(shown(&empty, View::verbose(Some(80))).contains("Next:"));
+}
