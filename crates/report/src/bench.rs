@@ -1,7 +1,7 @@
 //! The screen of a lab result: the answer first, then the tables and pictures that it rests on.
 //!
-//! By default a screen has at most seven lines of prose. What explains a figure further, or bounds
-//! it, is shown to those who ask for it (`-v`); the JSON has all of it.
+//! By default a screen has at most seven lines of prose. `-v` adds the reasons and bounds of the
+//! figures; the JSON has all of them.
 
 mod answer;
 mod arms;
@@ -57,8 +57,7 @@ fn answered(result: &LabResult, answers: &[String], view: View) -> String {
     question + &lines(&answers, view)
 }
 
-/// What stands between the answer and the warnings where there is one size and one number of
-/// threads.
+/// The paragraphs below the answer of a run at one size and one number of threads.
 fn one_point(result: &LabResult, view: View) -> Vec<String> {
     let mut paragraphs = vec![arms::table_of_arms(result, view), forest::plot(result, view)];
     if view.verbose {

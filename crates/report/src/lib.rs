@@ -1,7 +1,8 @@
-//! Answers to a terminal. Measures nothing and computes no figure: what is shown is in the result.
+//! Results as screens and pictures. Measures nothing and computes no figure: every figure shown is
+//! in the result.
 //!
-//! A screen is a function of the result and the width alone, so that a file prints the same screen
-//! again. Styles are always written; the stream strips them where they are not wanted.
+//! A screen is a function of the result and the [`View`] alone, so that a file prints the same
+//! screen again. Screens contain styles; the output stream strips them where they are not wanted.
 
 mod bench;
 mod claims;

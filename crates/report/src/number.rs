@@ -1,4 +1,4 @@
-//! Numbers as people read them: units, digits, groups of thousands.
+//! Numbers for people: units, digits, groups of thousands.
 
 /// Bytes with a binary unit: `100 MiB`, `1.5 GiB`, `12 B`.
 #[must_use]
@@ -19,8 +19,8 @@ pub fn duration(ns: f64) -> String {
     format!("{} {}", digits(ns / unit.ns(), 3), unit.name())
 }
 
-/// A time with its own unit, as [`duration`] has it, made from whole numbers: lines with times come
-/// by the million.
+/// A time with its own unit, as [`duration`] formats it, but from whole numbers: a trace prints
+/// millions of them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Nanoseconds(pub(crate) u64);
 
@@ -142,8 +142,8 @@ pub(crate) fn percent(share: f64) -> String {
     }
 }
 
-/// Decimals that an interval of that width supports, and at least so many that a bound which is not
-/// 1 does not read 1, and one that is not 0 does not read 0.
+/// The decimals that an interval of that width supports, but enough of them that a bound other than
+/// 1 does not read 1, and one other than 0 does not read 0.
 pub(crate) fn decimals_for(low: f64, high: f64) -> usize {
     let half = (high - low) / 2.0;
     let excludes_one = low > 1.0 || high < 1.0;

@@ -1,10 +1,10 @@
-//! Tables without lines that hold at the width of a terminal.
+//! Tables without rules that fit the width of a terminal.
 
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use textwrap::core::display_width;
 
-/// A table without lines, the first column to the left and the others to the right. On a narrow
-/// terminal the columns move closer, and then those in `expendable` go, one after the other.
+/// A table without rules, the first column aligned left and the others right. On a narrow terminal
+/// the columns move closer, and then those in `expendable` are dropped, one after the other.
 pub(crate) fn table(mut rows: Vec<Vec<String>>, columns: usize, expendable: &[usize]) -> String {
     let mut gone: Vec<usize> = Vec::new();
     for &column in expendable {
@@ -36,8 +36,8 @@ pub(crate) fn table(mut rows: Vec<Vec<String>>, columns: usize, expendable: &[us
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
-/// A table that leaves nothing out: columns that find no room stand below, behind the first column
-/// again.
+/// A table that drops nothing: columns without room continue in a table below, which repeats the
+/// first column.
 pub(crate) fn stacked(rows: &[Vec<String>], columns: usize) -> String {
     let part = |range: std::ops::Range<usize>| -> Vec<Vec<String>> {
         let row = |row: &Vec<String>| [&row[..1], &row[range.clone()]].concat();

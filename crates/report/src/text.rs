@@ -1,4 +1,4 @@
-//! Text from files and the machine, made safe for a terminal, and wrapped.
+//! Text made safe for a terminal, and wrapped.
 
 use anstyle::{AnsiColor, Style};
 
@@ -13,7 +13,7 @@ pub(crate) fn styled(style: Style, text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("{style}{text}{style:#}") }
 }
 
-/// Control characters escaped: a name must not move the cursor.
+/// Escapes control characters: a name must not move the cursor.
 #[must_use]
 pub fn clean(text: &str) -> String {
     text.chars()
@@ -36,7 +36,7 @@ pub fn hanging(head: &str, text: &str, width: Option<usize>) -> String {
     textwrap::fill(&text.replace(" %", "\u{a0}%"), options).replace('\u{a0}', " ") + "\n"
 }
 
-/// Names in a row. Some have commas of their own, and are told apart by more than that.
+/// Names in a row, separated by semicolons where one has a comma of its own.
 pub(crate) fn list(names: &[String]) -> String {
     names.join(if names.iter().any(|name| name.contains(',')) { "; " } else { ", " })
 }

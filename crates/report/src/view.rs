@@ -1,6 +1,6 @@
-//! For whom a screen is drawn.
+//! The width and the detail of a screen.
 
-/// A picture is not wider than this, whatever there is room for.
+/// The widest that a picture gets.
 const PLOT_COLUMNS_MAX: usize = 110;
 
 /// How wide a screen may be, and how much of it is wanted.

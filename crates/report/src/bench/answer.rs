@@ -14,7 +14,7 @@ pub(super) fn at_one_point(result: &LabResult) -> Vec<String> {
     baselines.iter().filter_map(|baseline| beside_one(result, baseline, several)).collect()
 }
 
-/// What others are compared with, in the order of the comparisons.
+/// The arms that others are compared with, in the order of the comparisons.
 pub(super) fn baselines(result: &LabResult) -> Vec<&str> {
     let mut baselines: Vec<&str> = Vec::new();
     for comparison in &result.comparisons {
@@ -25,7 +25,7 @@ pub(super) fn baselines(result: &LabResult) -> Vec<&str> {
     baselines
 }
 
-/// How the arms are called that are compared with `baseline`.
+/// The label of the arms that are compared with `baseline`.
 pub(super) fn beside(baseline: &str) -> String {
     format!("beside {}", clean(baseline))
 }
@@ -72,7 +72,7 @@ fn names<'a>(of: impl Iterator<Item = &'a Comparison>, verdict: Verdict) -> Opti
     (!names.is_empty()).then(|| list(&names))
 }
 
-/// What is undecided, and how large a difference would have been found all the same.
+/// The undecided arms, and the difference that the run would have found in any of them.
 fn undecided<'a>(of: impl Iterator<Item = &'a Comparison> + Clone) -> Option<String> {
     let names = names(of.clone(), Verdict::Inconclusive)?;
     let open = of.filter(|c| c.verdict == Verdict::Inconclusive);
@@ -88,14 +88,14 @@ fn undecided<'a>(of: impl Iterator<Item = &'a Comparison> + Clone) -> Option<Str
 
 /// The points of a sweep that differ in one thing only.
 pub(super) struct Row<'a> {
-    /// What they have in common and other rows have not: `in 4 passes`. Empty where there is one
-    /// row.
+    /// The coordinates that distinguish this row from others: `in 4 passes`. Empty where there is
+    /// one row.
     pub(super) label: String,
-    /// Each point with what it is called in its row and its comparisons, in the order of the table.
+    /// Each point's label within the row and its comparisons, in the order of the table.
     pub(super) points: Vec<(String, Vec<&'a Comparison>)>,
 }
 
-/// The answer of a sweep: who is the cheapest where. Rows of one answer are told together.
+/// The answer of a sweep: the cheapest arm at each point. Rows with the same answer share it.
 pub(super) fn of_a_sweep(rows: &[Row]) -> Option<String> {
     let mut answers: Vec<(String, Vec<&str>)> = Vec::new();
     for row in rows {
@@ -105,7 +105,7 @@ pub(super) fn of_a_sweep(rows: &[Row]) -> Option<String> {
             None => answers.push((text, vec![&row.label])),
         }
     }
-    // What holds of all rows needs no label.
+    // An answer for all rows needs no label.
     let labelled = |(text, labels): &(String, Vec<&str>)| match answers.len() {
         1 => text.clone(),
         _ => format!("{} {text}", labels.join(" and ")),
@@ -148,7 +148,7 @@ fn cheapest(comparisons: &[&Comparison]) -> Option<String> {
     })
 }
 
-/// The baseline and those that cost what it costs.
+/// The baseline and the arms that cost the same.
 fn alike(baseline: &str, comparisons: &[&Comparison]) -> String {
     let same = comparisons.iter().filter(|c| c.verdict == Verdict::Equivalent);
     let names: Vec<String> = same.map(|c| clean(&c.arm)).collect();
@@ -160,7 +160,7 @@ fn alike(baseline: &str, comparisons: &[&Comparison]) -> String {
     }
 }
 
-/// With a capital and a full stop. Names of arms keep their letters: they are commands.
+/// Adds a capital and a full stop. Names of arms keep their case: users type them.
 pub(super) fn sentence(text: String) -> String {
     let words = [
         "the ",
@@ -280,7 +280,8 @@ mod tests {
         ];
         assert_eq!(
             of_a_sweep(&rows).unwrap(),
-            "The cheapest: in 1 pass mmap up to 4 K, populate from 8 K to 16 K, mmap from 32 K on; in 4 passes and in 8 \
+            "The cheapest: in 1 pass mmap up to 4 K, populate from 8 K to 16 K, mmap from 32 K on; \
+             in 4 passes and in 8 \
              passes populate throughout."
         );
         assert_eq!(of_a_sweep(&rows[1..]).unwrap(), "The cheapest: populate throughout.");
@@ -291,7 +292,8 @@ mod tests {
             points.map(|comparisons| (comparisons.len().to_string(), comparisons)).to_vec();
         assert_eq!(
             of_a_sweep(&[Row { label: String::new(), points }]).unwrap(),
-            "The cheapest: mmap and malloc alike up to 1, all alike at 2, mmap, malloc and calloc alike from 3 on."
+            "The cheapest: mmap and malloc alike up to 1, all alike at 2, mmap, malloc and calloc \
+             alike from 3 on."
         );
         let unknown = Row { label: String::new(), points: vec![("4 K".to_owned(), Vec::new())] };
         assert_eq!(of_a_sweep(&[unknown]), None);

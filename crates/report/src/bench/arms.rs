@@ -9,7 +9,7 @@ use crate::table::{table, width_of};
 use crate::text::{DIM, clean, styled};
 use crate::view::View;
 
-/// A column of times: its title, and what is in it.
+/// A column of times: its title, and the phase or sum that it shows.
 type Column = (&'static str, fn(&PhaseTimes) -> f64);
 
 const PHASES: [Column; 5] = [
@@ -20,14 +20,14 @@ const PHASES: [Column; 5] = [
     ("release", |m| m.release_ns),
 ];
 
-/// The phases that some arm has, and the sum that is compared, if it is one.
+/// The phases that some arm has, and the sum that is compared, if a sum is.
 fn columns_of(result: &LabResult) -> Vec<Column> {
     if pairs::are_counted(result) {
         return vec![("a pair", |m| m.metric_ns)];
     }
     let medians =
         || result.arms.iter().filter_map(|arm| arm.summary.as_ref()).map(|summary| &summary.median);
-    // Several threads wait for each other between the touches even where they do nothing there.
+    // Threads wait for each other between the touches, even if they do nothing there.
     let idle = |title: &str| title == "between" && !result.arms.iter().any(does_something_between);
     let mut columns: Vec<Column> = PHASES
         .into_iter()
@@ -59,7 +59,7 @@ pub(super) fn metric_name(metric: &str) -> &'static str {
     }
 }
 
-/// The table of phases and verdicts. One unit for all times, so that they can be added up by eye.
+/// The table of phases and verdicts. All times share a unit, so that a reader can add them up.
 pub(super) fn table_of_arms(result: &LabResult, view: View) -> String {
     let columns = view.table_columns();
     let shown = columns_of(result);
@@ -85,7 +85,7 @@ pub(super) fn table_of_arms(result: &LabResult, view: View) -> String {
     }
     let ratio_column = 1 + shown.len() + usize::from(several);
     shorten_heading(&mut rows, ratio_column, result, columns);
-    // The columns that go where there is no room, the least important first; the metric stays.
+    // Columns to drop on a narrow terminal, the least important first; the metric stays.
     let metric = metric_name(&result.experiment.metric);
     let place = |title: &str| {
         shown.iter().position(|(name, _)| *name == title && title != metric).map(|index| index + 1)
@@ -108,15 +108,15 @@ fn unit_of(result: &LabResult, shown: &[Column]) -> TimeUnit {
     TimeUnit::for_largest(all.fold(0.0, f64::max))
 }
 
-/// The page faults that each arm took; nothing where all took the same, or pairs are counted.
+/// The page faults that each arm took; `None` if all took the same, or the run times pairs.
 fn faults(result: &LabResult) -> Option<Vec<String>> {
     let faults: Vec<String> = result.arms.iter().map(bill::faults_taken).collect();
     let differ = faults.iter().any(|count| Some(count) != faults.first());
     (differ && !pairs::are_counted(result)).then_some(faults)
 }
 
-/// Says `ratio` instead of naming the baseline, where that makes the table narrow enough: the
-/// answer names it too.
+/// Replaces the baseline's name in the heading by `ratio` where that makes the table narrower:
+/// the answer names the baseline too.
 fn shorten_heading(rows: &mut [Vec<String>], place: usize, result: &LabResult, columns: usize) {
     let width = width_of(rows, 1);
     if width <= columns {
@@ -129,7 +129,7 @@ fn shorten_heading(rows: &mut [Vec<String>], place: usize, result: &LabResult, c
     }
 }
 
-/// The touches after the first are as many as the arms have passes.
+/// A column's title. Arms with more than two passes have several touches after the first.
 fn title_of(title: &str, result: &LabResult) -> String {
     let most = result
         .arms
@@ -141,7 +141,7 @@ fn title_of(title: &str, result: &LabResult) -> String {
     if title == "2nd touch" && most > 2 { format!("touches 2-{most}") } else { title.to_owned() }
 }
 
-/// What ratios are of: `vs mmap`, or `2nd touch vs mmap` where it is not the total.
+/// The heading of ratios: `vs mmap`, or `2nd touch vs mmap` where the metric is not the total.
 pub(super) fn against(result: &LabResult) -> String {
     if several_baselines(result) {
         return "ratio".to_owned();
@@ -152,13 +152,13 @@ pub(super) fn against(result: &LabResult) -> String {
     }
 }
 
-/// Whether arms are compared with different ones: those with an allocator with the same without it,
-/// and those that name another.
+/// Whether the arms have several baselines: an arm with an allocator is compared with the same arm
+/// without it, and an arm may name another.
 fn several_baselines(result: &LabResult) -> bool {
     answer::baselines(result).len() > 1
 }
 
-/// What an arm is compared with.
+/// The arm that an arm is compared with.
 fn baseline_of(result: &LabResult, arm: &Arm) -> String {
     let comparison = result.comparisons.iter().find(|comparison| comparison.arm == arm.name);
     match comparison {

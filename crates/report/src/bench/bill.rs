@@ -19,8 +19,7 @@ pub(super) fn table_of_bills(result: &LabResult, view: View) -> String {
     let largest = summaries().map(|summary| summary.bill.bill_ns).fold(0.0, f64::max);
     let unit = TimeUnit::for_largest(largest);
     let with_huge = summaries().any(|summary| summary.huge_bytes.is_some_and(|bytes| bytes > 0.0));
-    // Where pages are given back or copied in between, most faults are not those of the first
-    // touch.
+    // If pages are given back or copied between the touches, most faults come after the first one.
     let later = arms.iter().any(|arm| faults_later(arm));
     let (faults, each) =
         if later { ("faults in all", "each of 1st touch") } else { ("faults", "each") };
@@ -41,7 +40,7 @@ pub(super) fn table_of_bills(result: &LabResult, view: View) -> String {
     table(rows, view.table_columns(), &[4, 1]) + &lines(&[what_a_bill_is(&arms, later)], view)
 }
 
-/// Whether many faults came neither with the call nor with the first touch.
+/// Whether many faults came after the first touch.
 fn faults_later(arm: &Arm) -> bool {
     let seen = |of: fn(&Sample) -> u64| arm.samples.iter().map(of).sum::<u64>();
     let first = seen(|s| s.obtain_minor_faults + s.first_touch_minor_faults);

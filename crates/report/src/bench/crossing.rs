@@ -17,7 +17,7 @@ pub(super) fn crossovers(result: &LabResult, view: View) -> String {
     if rows.len() == 1 { String::new() } else { table(rows, view.table_columns(), &[3]) }
 }
 
-/// Says that there is no crossover, where one was looked for.
+/// The absence of a crossover, where the run looked for one.
 pub(super) fn none_found(result: &LabResult) -> Option<String> {
     let judged = result.comparisons.iter().any(|comparison| comparison.low.is_some());
     let swept = result.experiment.sizes_bytes.len() > 1 || result.experiment.passes.len() > 1;
@@ -25,7 +25,7 @@ pub(super) fn none_found(result: &LabResult) -> Option<String> {
     (judged && swept && none).then(|| "No crossover was found.".to_owned())
 }
 
-/// A sentence for each allocator that changes how it gets memory, with the arms that agree on where.
+/// A sentence for each allocator that changes how it gets memory, naming the arms that agree.
 pub(super) fn turning_points(result: &LabResult) -> Vec<String> {
     let mut sentences: Vec<(String, Vec<String>)> = Vec::new();
     for point in &result.turning_points {
@@ -102,7 +102,7 @@ fn turning(point: &TurningPoint) -> String {
     )
 }
 
-/// Two digits of a size that lies somewhere between two points.
+/// A size between two points, to two digits.
 fn about(size_bytes: f64) -> String {
     let unit = 1024_f64.powf((size_bytes.max(1.0).log2() / 10.0).floor());
     let value = size_bytes / unit;

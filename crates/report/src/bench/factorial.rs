@@ -9,7 +9,7 @@ use crate::table::table;
 use crate::text::{DIM, clean, styled};
 use crate::view::View;
 
-/// What stands between the answer and the warnings.
+/// The tables and the plot below the answer.
 pub(super) fn paragraphs(result: &LabResult, view: View) -> Vec<String> {
     let mut paragraphs = vec![effects(result, view), plot(result, view)];
     if view.verbose {
@@ -67,7 +67,7 @@ fn cells(result: &LabResult, view: View) -> String {
         let times = [m.obtain_ns, m.first_touch_ns, m.second_touch_ns, m.release_ns, m.total_ns];
         let mut row = vec![cell_name(result, arm)];
         row.extend(times.iter().map(|ns| digits(ns / unit.ns(), 3)));
-        // Of one or two samples there is none.
+        // One or two samples have no spread.
         let spread =
             if arm.samples.len() < 3 { "-".to_owned() } else { percent(summary.total_spread) };
         row.extend([spread, arm.samples.len().to_string()]);
@@ -76,7 +76,7 @@ fn cells(result: &LabResult, view: View) -> String {
     table(rows, view.table_columns(), &[3, 1, 4])
 }
 
-/// The placebo is a cell again, and says which.
+/// A cell's name; the placebo's names the cell that it repeats.
 fn cell_name(result: &LabResult, arm: &Arm) -> String {
     if !arm.placebo {
         return clean(&arm.name);
@@ -91,7 +91,7 @@ fn cell_name(result: &LabResult, arm: &Arm) -> String {
     )
 }
 
-/// A row for each effect: on the time, on what somebody else saw, and on the spread.
+/// A row for each effect: on the time, whether it could explain the reference, and on the spread.
 fn effects(result: &LabResult, view: View) -> String {
     let level = |effects: &[Effect]| {
         effects.first().map_or_else(String::new, |effect| verdict::confidence(effect.confidence))
@@ -149,7 +149,7 @@ fn plot(result: &LabResult, view: View) -> String {
     forest::draw(&plotted, 11, view.plot_columns())
 }
 
-/// The pair of cells that differ in everything, by name.
+/// The pair of cells that differ in every factor.
 fn whole_pair(pair: &Comparison) -> Option<String> {
     pair.low?;
     Some(format!(
@@ -206,7 +206,7 @@ fn spread_sentence(result: &LabResult) -> Option<String> {
     Some(format!("Spread: {} ({} pairs of blocks).", found.join(", "), first.blocks))
 }
 
-/// What all factors together could make of the reference.
+/// How much of the reference all factors together could explain.
 fn together(explained: &Explained) -> String {
     let (who, low) = (clean(&explained.who), explained.reference_low);
     let saw = format!("{who} saw {low:.2}x to {:.2}x", explained.reference_high);

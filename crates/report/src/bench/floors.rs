@@ -1,11 +1,11 @@
-//! Arms as sums of floors, in words.
+//! Arms as sums of floors, as text.
 
 use results::{Explanation, FloorSummary, Floors, LabResult};
 
 use crate::number::{TimeUnit, duration, percent};
 use crate::text::clean;
 
-/// One sentence for each explained arm, one for the floors that are in no sum, and what they are.
+/// A sentence for each explained arm, one for the floors that are in no sum, and their origin.
 pub(super) fn sentences(result: &LabResult) -> Vec<String> {
     let Some(floors) = &result.floors else { return Vec::new() };
     let mut sentences: Vec<String> =
@@ -19,7 +19,7 @@ pub(super) fn sentences(result: &LabResult) -> Vec<String> {
 /// 0.03 + interruption 0.21; explained to 98 % [95 %, 102 %].`
 fn explanation(explanation: &Explanation, result: &LabResult) -> String {
     let unit = TimeUnit::for_largest(explanation.measured_ns.max(explanation.sum_ns));
-    // The same decimals for all, so that they can be added up by eye.
+    // The same decimals for all, so that a reader can add them up.
     let decimals = if unit == TimeUnit::Nanoseconds { 0 } else { 2 };
     let time = |ns: f64| format!("{:.decimals$}", ns / unit.ns());
     let parts = explanation.parts.iter().filter(|part| time(part.ns_per_page.abs()) != time(0.0));
@@ -65,7 +65,7 @@ fn lazy(result: &LabResult) -> Option<&str> {
     Some(&first.arm)
 }
 
-/// Floors that are in no sum, for comparison.
+/// The floors that are in no sum.
 fn others(summary: &FloorSummary) -> Option<String> {
     let floor = |name: &str, ns: Option<f64>, per: &str| {
         ns.map(|ns| format!("{name} {}{per}", duration(ns)))

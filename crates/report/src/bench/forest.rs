@@ -12,12 +12,12 @@ pub(crate) struct Line {
     pub(crate) ratio: f64,
     pub(crate) low: f64,
     pub(crate) high: f64,
-    /// What stands behind it.
+    /// Text to the right of the line.
     pub(crate) remark: String,
 }
 
 impl Line {
-    /// A line with nothing behind it; `None` without an interval.
+    /// A line without a remark; `None` without an interval.
     pub(super) fn new(name: &str, ratio: f64, bounds: Option<(f64, f64)>) -> Option<Self> {
         let (low, high) = bounds?;
         Some(Line { name: clean(name), ratio, low, high, remark: String::new() })
@@ -74,8 +74,8 @@ struct Axis {
 }
 
 impl Axis {
-    /// Wide enough for all intervals and for 1, with a little air, and never so narrow that noise
-    /// looks like news.
+    /// Spans all intervals and 1 with a small margin, and 0.9 to 1.1 at least, so that noise does
+    /// not look like a difference.
     fn over(lines: &[&Line], columns: usize) -> Self {
         let low = lines.iter().map(|l| l.low).fold(0.9, f64::min) * 0.95;
         let high = lines.iter().map(|l| l.high).fold(1.1, f64::max) * 1.05;
@@ -95,7 +95,7 @@ impl Axis {
         column
     }
 
-    /// Round ratios, as many as find room, 1 before all others.
+    /// Round ratios, as many as there is room for; 1 takes precedence.
     fn labels(&self) -> String {
         let decades = (-4..=4).flat_map(|e| [1.0, 2.0, 5.0].map(|m| m * 10_f64.powi(e)));
         let mut ticks: Vec<f64> =

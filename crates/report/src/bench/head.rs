@@ -39,7 +39,7 @@ pub(super) fn head(result: &LabResult, width: Option<usize>) -> String {
         ),
     };
     let points = result.arms.iter().map(|arm| arm.points.len()).max().unwrap_or(0).max(1);
-    // The baseline is in every block; the cold pairs of a factorial experiment are apart.
+    // The baseline is in every block; the cold pairs of a factorial experiment are not blocks.
     let baseline = result.arms.iter().find(|arm| arm.baseline).or(result.arms.first());
     let done = baseline.map_or(0, |arm| arm.samples.len() / arm.points.len().max(1));
     let arms = if experiment.factors.is_empty() {

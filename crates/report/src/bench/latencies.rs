@@ -1,5 +1,5 @@
-//! How long single touches took: percentiles of each arm, and its distribution as rows of a
-//! logarithmic scale.
+//! Times of single touches: percentiles of each arm, and its distribution as rows of a logarithmic
+//! scale.
 
 use results::{Arm, Distribution, LabResult, Latencies, LatencyRow};
 
@@ -17,7 +17,7 @@ const BESIDE_BAR: usize = 58;
 /// An arm with timed touches.
 type Timed<'a> = (&'a str, &'a Latencies);
 
-/// Whether single touches were timed: then they are the answer.
+/// Whether single touches were timed, which makes them the answer.
 pub(super) fn are_timed(result: &LabResult) -> bool {
     !arms(result).is_empty()
 }
@@ -43,8 +43,8 @@ fn arms(result: &LabResult) -> Vec<Timed<'_>> {
         .collect()
 }
 
-/// What stands between the answer and the warnings. The clock's own time is in every touch, so
-/// these runs have no bill.
+/// The tables and histograms below the answer. Every touch includes the clock's own time, so these
+/// runs have no bill.
 pub(super) fn paragraphs(result: &LabResult, view: View) -> Vec<String> {
     let arms = arms(result);
     let mut paragraphs = vec![percentiles(&arms, view.table_columns())];
@@ -107,7 +107,7 @@ fn intervals(latencies: &Latencies) -> Vec<String> {
     row
 }
 
-/// What every time holds besides the touch.
+/// The clock's share of every time.
 fn clock(arms: &[Timed]) -> String {
     let most = arms.iter().map(|arm| arm.1.clock.p50_ns).max().unwrap_or(0);
     format!(

@@ -4,8 +4,7 @@ use results::{ExperimentRecord, LabResult, Verdict};
 
 use crate::text::clean;
 
-/// What to ask after an experiment that has been answered: its name, the next one's, and what that
-/// tells.
+/// The experiment to run after one that is decided: its name, the next one, and what that shows.
 const FOLLOWS: [(&str, &str, &str); 16] = [
     ("populate", "page-size", "fewer faults instead of earlier ones"),
     ("page-size", "floors", "the least that a page can cost"),
@@ -48,7 +47,7 @@ pub(super) fn next(result: &LabResult) -> String {
     after_an_answer(experiment)
 }
 
-/// What to ask where everything is decided.
+/// The next command where everything is decided.
 fn after_an_answer(experiment: &ExperimentRecord) -> String {
     if let Some((_, next, why)) = FOLLOWS.iter().find(|(name, ..)| *name == experiment.name) {
         return format!("firsttouch bench {next}    ({why})");
@@ -107,7 +106,7 @@ fn subject(experiment: &ExperimentRecord) -> String {
     format!("firsttouch bench {} --size {sizes}", quoted(&clean(name)))
 }
 
-/// Where it ran: the folder of its files, and its processor.
+/// The options for the folder of its files and for its processor.
 fn place(experiment: &ExperimentRecord) -> String {
     let directory = experiment.asked_directory.as_ref();
     let directory = directory.map(|path| format!(" --dir {}", quoted(&clean(path))));

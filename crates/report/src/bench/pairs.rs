@@ -1,5 +1,4 @@
-//! Runs whose arms are pairs of malloc and free of small objects: what a pair costs, and with which
-//! allocator least.
+//! Runs that time pairs of malloc and free: the cost of a pair, and the allocator with the least.
 
 use results::{Arm, Comparison, LabResult, Verdict};
 
@@ -8,12 +7,12 @@ use crate::number::{digits, duration};
 use crate::text::clean;
 use crate::view::View;
 
-/// Whether the run counts pairs. Arms that do are compared with nothing else.
+/// Whether the run times pairs. Either all of its arms do, or none.
 pub(super) fn are_counted(result: &LabResult) -> bool {
     result.arms.iter().any(|arm| arm.work.as_ref().is_some_and(results::ArmWork::counts_pairs))
 }
 
-/// What stands between the answer and the warnings.
+/// The table and the plot below the answer.
 pub(super) fn paragraphs(result: &LabResult, view: View) -> Vec<String> {
     let mut paragraphs = vec![arms::table_of_arms(result, view), forest::plot(result, view)];
     if view.verbose {
@@ -75,7 +74,7 @@ fn costs(own: &[&Arm]) -> Option<String> {
     Some(format!("A pair of malloc and free takes {range} with {library}."))
 }
 
-/// What to run next: other allocators, unless some were measured.
+/// The next command: other allocators, unless some were measured.
 pub(super) fn next(result: &LabResult) -> Option<String> {
     let others = result.arms.iter().any(|arm| allocator(arm).is_some());
     (are_counted(result) && !others).then(|| {
@@ -93,7 +92,7 @@ fn library(arm: &Arm) -> Option<String> {
     arm.observed.as_ref()?.allocator.as_deref()?.rsplit('/').next().map(clean)
 }
 
-/// The allocators that were measured beside `arm`, with what came of it.
+/// The allocators that were measured beside `arm`, each with its comparison.
 fn rivals<'a>(result: &'a LabResult, arm: &Arm) -> Vec<(&'a str, &'a Comparison)> {
     let under = |comparison: &Comparison| {
         let other = result.arms.iter().find(|other| other.name == comparison.arm)?;
@@ -114,7 +113,7 @@ fn cheapest<'a>(rivals: &[(&'a str, &Comparison)]) -> Option<(&'a str, f64)> {
     Some((allocator, comparison.ratio))
 }
 
-/// What the time of a pair holds.
+/// The steps that a pair's time includes.
 fn what_they_are(result: &LabResult) -> Vec<String> {
     let faults =
         result.arms.iter().filter(|arm| !arm.placebo).filter_map(|arm| arm.summary.as_ref());

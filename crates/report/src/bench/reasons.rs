@@ -7,7 +7,7 @@ use super::bill;
 use crate::number::{bytes, count, duration, percent};
 use crate::text::{clean, list};
 
-/// More than this, and a default screen has too much prose.
+/// A default screen shows no more reasons than this.
 const BRIEF_SENTENCES_MAX: usize = 3;
 
 /// The reasons that matter most: the baseline's, those of the arms at both ends, and how malloc
@@ -50,7 +50,7 @@ fn ends(result: &LabResult) -> Vec<&str> {
     fastest.into_iter().chain(slowest).map(|comparison| comparison.arm.as_str()).collect()
 }
 
-/// What the baseline pays for, and when.
+/// The faults that the baseline pays for, and the share of the call.
 fn of_the_baseline(arm: &Arm) -> Option<String> {
     let summary = arm.summary.as_ref()?;
     if summary.bill.populated_ns.is_some() {
@@ -81,7 +81,7 @@ fn served(result: &LabResult) -> Vec<String> {
     sentences
 }
 
-/// What the kernel does for more than the page that was asked for: it maps around a fault, and
+/// Pages that the kernel brings in beyond the one that was asked for: it maps around a fault, and
 /// reads ahead.
 fn pages_of_files(result: &LabResult) -> Option<String> {
     let grouped =
@@ -103,12 +103,12 @@ fn pages_of_files(result: &LabResult) -> Option<String> {
     (!parts.is_empty()).then(|| format!("Pages of a file: {}.", parts.join("; ")))
 }
 
-/// A number of pages: whole ones as such.
+/// A number of pages, with a fraction only where it is small.
 fn number(pages: f64) -> String {
     if pages < 9.95 { format!("{pages:.1}") } else { count(pages) }
 }
 
-/// `0.5 (a, b), 16 (c)`: names that share a figure stand together, in the order of their first.
+/// `0.5 (a, b), 16 (c)`: names with the same figure share a group, in the order of their first.
 fn groups(figures: impl Iterator<Item = (String, String)>) -> String {
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
     for (figure, name) in figures {
@@ -122,7 +122,7 @@ fn groups(figures: impl Iterator<Item = (String, String)>) -> String {
     groups.join(", ")
 }
 
-/// Where an allocator's memory came from: `(libc.so.6) took 100 MiB by mapping it.`
+/// Where an allocator's memory came from: `(libc.so.6) got 100 MiB by mapping memory.`
 fn served_by_allocator(arm: &Arm, result: &LabResult) -> Option<String> {
     let observed = arm.observed.as_ref().filter(|observed| observed.allocator.is_some())?;
     if !result.experiment.threads.is_empty() {
@@ -184,7 +184,7 @@ fn fewer_faults(arm: &Arm, baseline: &Arm) -> Option<String> {
     })
 }
 
-/// When the bills were paid; arms that paid alike share a place.
+/// The share of each bill that comes after the call.
 fn paid_later(result: &LabResult) -> Option<String> {
     let arms = result.arms.iter().filter(|arm| !arm.placebo);
     let shares: Option<Vec<(String, String)>> = arms

@@ -1,4 +1,4 @@
-//! A plot in text: a cost against a size or a number, one letter an arm.
+//! A plot in text: a cost against a size or a number, with a letter for each arm.
 
 use crate::number::digits;
 use crate::text::hanging;
@@ -9,14 +9,14 @@ const ROWS: usize = 12;
 /// One line of the plot.
 pub(super) struct Series {
     pub(super) name: String,
-    /// By label of the axis.
+    /// One value for each label of the axis.
     pub(super) values: Vec<Option<f64>>,
 }
 
 /// Draws `series` over `labels` in `columns` columns, the costs on a logarithmic axis; nothing if
 /// there is nothing to draw.
 ///
-/// Where arms lie on the same spot, the first of them stands there: the table has the figures.
+/// Where arms share a spot, it shows the first of them: the table has the figures.
 pub(super) fn draw(title: &str, labels: &[String], series: &[Series], columns: usize) -> String {
     let drawable = |value: &f64| value.is_finite() && *value > 0.0;
     let values = || series.iter().flat_map(|s| s.values.iter().flatten().copied()).filter(drawable);
@@ -24,7 +24,7 @@ pub(super) fn draw(title: &str, labels: &[String], series: &[Series], columns: u
     if high <= 0.0 || labels.is_empty() {
         return String::new();
     }
-    // More points than columns: the table has them all.
+    // More points than columns: the table shows them all.
     if labels.len() > columns {
         return String::new();
     }
@@ -63,7 +63,7 @@ pub(super) fn draw(title: &str, labels: &[String], series: &[Series], columns: u
     let key = hanging(&indent, &key.join("   "), Some(columns)).replace('\u{a0}', " ");
     let (line, under) = ("-".repeat(step * labels.len()), below(labels, step));
     let note = if met {
-        format!("{indent}where letters meet, the first of them stands\n")
+        format!("{indent}where arms share a spot, it shows the first\n")
     } else {
         String::new()
     };
@@ -92,7 +92,7 @@ struct Axis {
 }
 
 impl Axis {
-    /// Never so narrow that noise looks like news: a factor of 1.5 at least.
+    /// Spans a factor of 1.5 at least, so that noise does not look like a difference.
     fn over(low: f64, high: f64) -> Self {
         let (mut low, mut high) = (low.ln(), high.ln());
         let lacking = 1.5_f64.ln() - (high - low);

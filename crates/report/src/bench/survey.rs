@@ -10,10 +10,10 @@ use crate::table::table;
 use crate::text::{DIM, clean, styled};
 use crate::view::View;
 
-/// A part of a floor that is less than this share of it is not worth a word.
+/// A part smaller than this share of its floor is not named.
 const PART_MIN: f64 = 0.01;
 
-/// Rows of the first table: the floor's key, and what it is; a head has no key.
+/// Rows of the first table: the floor's key, and its description; a heading has no key.
 const ROWS: [(&str, &str); 22] = [
     ("", "a call"),
     ("timer", "clock: one reading"),
@@ -39,12 +39,12 @@ const ROWS: [(&str, &str); 22] = [
     ("by_huge_fault", "2 MiB fault + write"),
 ];
 
-/// Whether floors were the question.
+/// Whether the run measured floors as its question.
 pub(super) fn is_survey(result: &LabResult) -> bool {
     result.floors.as_ref().is_some_and(|floors| !floors.estimates.is_empty())
 }
 
-/// What stands between the answer and the warnings.
+/// The tables and remarks below the answer.
 pub(super) fn paragraphs(result: &LabResult, view: View) -> Vec<String> {
     let Some(floors) = &result.floors else { return Vec::new() };
     let mut remarks = below_floor(floors);
@@ -59,7 +59,7 @@ pub(super) fn paragraphs(result: &LabResult, view: View) -> Vec<String> {
     ]
 }
 
-/// What a page costs at the least.
+/// The least that a page costs.
 pub(super) fn answers(result: &LabResult) -> Vec<String> {
     result.floors.iter().map(|floors| answer(result, floors)).collect()
 }
@@ -68,7 +68,7 @@ fn find<'a>(floors: &'a Floors, key: &str) -> Option<&'a FloorEstimate> {
     floors.estimates.iter().find(|estimate| estimate.floor == key)
 }
 
-/// The question's answer in one sentence, of as much of it as was measured.
+/// The answer in one sentence, from the floors that were measured.
 fn answer(result: &LabResult, floors: &Floors) -> String {
     let time = |key: &str| find(floors, key).map(|estimate| duration(estimate.ns));
     let page = bytes(result.machine.page_bytes as f64);
@@ -90,7 +90,7 @@ fn answer(result: &LabResult, floors: &Floors) -> String {
         .map_or(String::new(), |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }
 
-/// One line for each floor that holds, under heads that say what it is of.
+/// A row for each valid floor, under a heading for each group.
 fn floor_table(result: &LabResult, floors: &Floors, columns: usize) -> String {
     let confidence = floors
         .estimates
@@ -155,7 +155,7 @@ fn made_of(source: &SourceFloor) -> String {
     worth.map(|part| clean(&part.name)).collect::<Vec<_>>().join(" + ")
 }
 
-/// How the tables came about, and which sources have no floor.
+/// What the tables mean, and which sources have no floor.
 fn meaning(result: &LabResult, floors: &Floors) -> Vec<String> {
     let mut remarks = Vec::new();
     if !floors.sources.is_empty() {

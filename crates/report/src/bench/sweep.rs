@@ -1,4 +1,4 @@
-//! The screen of a sweep: cost per page and ratio at every point, where arms change places, and a
+//! The screen of a sweep: the cost per page and the ratio at every point, the crossovers, and a
 //! plot.
 
 use results::{Arm, Comparison, LabResult, PointSummary};
@@ -33,7 +33,7 @@ fn first_and_last(result: &LabResult) -> Option<String> {
     )))
 }
 
-/// What stands between the answer and the warnings.
+/// The tables, the plot and the remarks below the answer.
 pub(super) fn paragraphs(result: &LabResult, view: View) -> Vec<String> {
     let sentences = [crossing::none_found(result), placebo(result), small_blocks(result)];
     let sentences: Vec<String> = sentences.into_iter().flatten().collect();
@@ -44,7 +44,7 @@ pub(super) fn paragraphs(result: &LabResult, view: View) -> Vec<String> {
         lines(&sentences, view),
     ];
     let plots = plots(result, view);
-    // Several plots are more than an answer.
+    // Several plots would bury the answer.
     if view.verbose || plots.len() == 1 {
         paragraphs.splice(2..2, plots);
     }
@@ -73,13 +73,13 @@ impl Place {
         Place { threads: point.threads, size_bytes: point.size_bytes, passes: point.passes }
     }
 
-    /// What differs between the points, and no more.
+    /// The coordinates in which the points of this sweep differ.
     fn label(self, result: &LabResult) -> String {
         axes(result).iter().map(|axis| axis.name(self)).collect::<Vec<String>>().join(", ")
     }
 }
 
-/// What points can differ in.
+/// A dimension of a sweep.
 #[derive(Clone, Copy)]
 enum Axis {
     Size,
@@ -109,7 +109,7 @@ impl Axis {
     }
 }
 
-/// Those that are swept.
+/// The dimensions with more than one value.
 fn axes(result: &LabResult) -> Vec<Axis> {
     let experiment = &result.experiment;
     let swept = [
@@ -194,7 +194,7 @@ fn costs(result: &LabResult, view: View) -> String {
     stacked(&rows, view.table_columns())
 }
 
-/// What a time is of.
+/// The unit that a cost is per.
 fn unit(result: &LabResult) -> &'static str {
     if pairs::are_counted(result) { "pair" } else { "page" }
 }
@@ -267,7 +267,7 @@ fn plots(result: &LabResult, view: View) -> Vec<String> {
     groups.iter().map(plot).collect()
 }
 
-/// To the byte: sizes that differ have labels that differ.
+/// A size exact to the byte, so that different sizes have different labels.
 pub(super) fn size_label(size_bytes: u64) -> String {
     if size_bytes < 1024 || size_bytes.is_multiple_of(1024) {
         bytes(size_bytes as f64)
@@ -301,7 +301,7 @@ fn placebo(result: &LabResult) -> Option<String> {
     ))
 }
 
-/// What a page is where blocks are smaller than one.
+/// How blocks smaller than a page are counted.
 fn small_blocks(result: &LabResult) -> Option<String> {
     let page = result.machine.page_bytes;
     if pairs::are_counted(result) {

@@ -1,5 +1,5 @@
-//! What a table of verdicts cannot hold: how small a difference an undecided comparison could have
-//! found, and differences that lie within the margin.
+//! Details of verdicts that the table has no room for: the smallest difference that an undecided
+//! comparison could have found, and differences within the margin.
 
 use results::{Comparison, LabResult, Verdict};
 

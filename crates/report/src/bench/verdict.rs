@@ -47,7 +47,7 @@ pub(crate) fn confidence(confidence: f64) -> String {
     format!("{percent} %")
 }
 
-/// The level of the comparisons' intervals, as a heading has it.
+/// The confidence of the comparisons' intervals, for a heading: `95 % CI`.
 pub(crate) fn confidence_label(result: &LabResult) -> String {
     match result.comparisons.first().filter(|c| c.low.is_some()) {
         Some(comparison) => format!("{} CI", confidence(comparison.confidence)),
