@@ -1,5 +1,7 @@
 //! `firsttouch bench [EXPERIMENT]`.
 
+mod list;
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -8,7 +10,6 @@ use anyhow::Context;
 use lab::question::arm::ArmSpec;
 use lab::question::experiment::{Subject, built_in, by_name};
 use lab::question::preload::Allocator;
-use lab::question::request::MAX_TIME;
 use lab::{BenchError, BenchRequest, Experiment, MemoryState};
 use results::{LabResult, Stopped};
 use sys::interrupt::Interrupt;
@@ -20,7 +21,12 @@ use crate::stream;
 
 pub(crate) fn run(options: &BenchOptions, screen: ScreenOptions) -> anyhow::Result<ExitCode> {
     if options.list {
-        stream::print(&list(), screen.color)?;
+        let named = options.experiment.as_deref().map(|name| experiment(Some(name))).transpose()?;
+        let list = named.map_or_else(
+            || list::all(screen.view()),
+            |experiment| list::one(&experiment, screen.view()),
+        );
+        stream::print(&list, screen.color)?;
         return Ok(ExitCode::SUCCESS);
     }
     let request = request(options)?;
@@ -137,8 +143,9 @@ fn arms(experiment: &Experiment, wanted: &[String]) -> Result<Vec<ArmSpec>, Usag
     }
     if !arms.is_empty() && arms.iter().all(|arm| arm.name == baseline.name) {
         return Err(Usage(format!(
-            "{} is the baseline: name at least one other arm to compare with it (bench --list shows them)",
-            baseline.name
+            "{} is the baseline: name at least one other arm to compare with it (bench {} --list \
+             shows them)",
+            baseline.name, experiment.name
         )));
     }
     Ok(arms)
@@ -191,37 +198,6 @@ fn with_allocators(
         }
     }
     Ok(arms)
-}
-
-fn list() -> String {
-    let line = |experiment: &Experiment| {
-        let sizes: Vec<String> =
-            experiment.sizes_bytes.iter().map(|size| report::bytes(*size as f64)).collect();
-        let compared = match &experiment.subject {
-            Subject::Arms { baseline, arms, .. } => {
-                let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
-                format!("{} against {}", names.join(", "), baseline.name)
-            }
-            Subject::Floors => {
-                "every step of it alone, and every source against the floor of its pages".to_owned()
-            }
-            Subject::Factors(factors) => {
-                let [api, fill] = [
-                    factors.api.map(|api| api.name().to_owned()),
-                    factors.fill.map(|f| f.to_string()),
-                ];
-                format!("{} x fill {} x first, second", api.join(", "), fill.join(", "))
-            }
-        };
-        format!(
-            "{:15}{}\n               {compared}; {}; at most {} s\n",
-            experiment.name,
-            experiment.question,
-            sizes.join(", "),
-            experiment.max_time.unwrap_or(MAX_TIME).as_secs()
-        )
-    };
-    built_in().iter().map(line).collect()
 }
 
 /// Small enough to be typed again.

@@ -114,7 +114,7 @@ pub(crate) struct BenchOptions {
     /// those that are built in
     #[arg(value_name = "EXPERIMENT")]
     pub(crate) experiment: Option<String>,
-    /// Show the experiments and their arms, and measure nothing
+    /// List the experiments, or the arms of the one named, and measure nothing
     #[arg(long)]
     pub(crate) list: bool,
     /// Size of a block of memory, like 4KiB or 2GiB; several make a sweep: 4KiB,1MiB or

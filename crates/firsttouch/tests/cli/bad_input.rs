@@ -135,7 +135,8 @@ fn help_names_everything() {
         (&["doctor", "--help"], &["--json", "privileges", "Examples"]),
         (&["layout", "--help"], &["--aslr", "--watch", "--svg", "/dev/null", "Examples"]),
         (&["--version"], &["firsttouch"]),
-        (&["bench", "--list"], &["anonymous", "mmap+populate"]),
+        (&["bench", "--list"], &["anonymous", "populate"]),
+        (&["bench", "populate", "--list"], &["mmap+populate-write", "100 MiB"]),
     ] {
         let output = run(arguments);
         assert!(output.status.success());

@@ -253,7 +253,7 @@ fn an_injected_share_is_that_much_more_work() {
         assert!((ratio - 1.25).abs() < 0.002, "{ratio}");
     }
     assert!(
-        !text(&run(&["bench", "--list"]).stdout).contains("injected"),
+        !text(&run(&["bench", "--list", "-v"]).stdout).contains("injected"),
         "it is no way of getting memory"
     );
 }

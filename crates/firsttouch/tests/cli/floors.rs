@@ -156,7 +156,7 @@ fn wishes_that_make_no_sense_are_refused() {
         let status = if error.contains("no cold memory") { 1 } else { 2 };
         assert_eq!(output.status.code(), Some(status), "{arguments:?}: {error}");
     }
-    let list = text(&run(&["bench", "--list"]).stdout);
+    let list = text(&run(&["bench", "--list", "-v"]).stdout);
     assert!(
         list.contains("floors         What can no way of getting memory beat on this machine?"),
         "{list}"

@@ -8,7 +8,7 @@ use crate::program::{result, run, skip, text};
 /// Every experiment is on the list, with its question and the time that it takes at most.
 #[test]
 fn the_list_has_them_all() {
-    let list = text(&run(&["bench", "--list"]).stdout);
+    let list = text(&run(&["bench", "--list", "-v"]).stdout);
     let names = [
         "anonymous",
         "position",
