@@ -50,7 +50,7 @@ pub(super) fn head(result: &LabResult, width: Option<usize>) -> String {
     };
     let mut parts = vec![
         format!("{}, {size}{threads}{passes}", clean(&experiment.name)),
-        format!("{arms} x {done} randomised blocks"),
+        format!("{arms} x {done} blocks"),
         format!("seed {}", result.seed),
         duration_short(result.elapsed_ns),
     ];

@@ -48,8 +48,8 @@ fn arms(result: &LabResult) -> Vec<Timed<'_>> {
 pub(super) fn paragraphs(result: &LabResult, view: View) -> Vec<String> {
     let arms = arms(result);
     let mut paragraphs = vec![percentiles(&arms, view.table_columns())];
-    paragraphs.extend(arms.iter().map(|arm| histogram(arm, view.plot_columns())));
     paragraphs.push(table_of::table_of_arms(result, view));
+    paragraphs.extend(arms.iter().map(|arm| histogram(arm, view.plot_columns())));
     if view.verbose {
         paragraphs.push(forest::plot(result, view));
         paragraphs.push(lines(&unclear::sentences(result), view));
