@@ -36,9 +36,9 @@ enum Then {
 pub(crate) fn attach(pid: u32, options: Options) -> Result<Collection, Error> {
     match sys::proc::task::process_of(pid) {
         Some(process) if process != pid => return Err(Error::Thread { tid: pid, pid: process }),
-        Some(_) if sys::proc::task::is_over(pid) => return Err(Error::Gone(pid)),
+        Some(_) if sys::proc::task::has_process_ended(pid) => return Err(Error::Gone(pid)),
         Some(_)
-            if !sys::proc::task::has_ended(pid)
+            if !sys::proc::task::has_first_thread_ended(pid)
                 && regions_of(pid).is_ok_and(|regions| regions.is_empty()) =>
         {
             return Err(Error::Kernel(pid));
@@ -56,7 +56,7 @@ pub(crate) fn attach(pid: u32, options: Options) -> Result<Collection, Error> {
     let (threads, nudge, refusal) = match seized(&frozen).ok_or(Error::Gone(pid))? {
         Ok((threads, nudge)) => (threads, Some(nudge), None),
         Err(Errno::NO_PROCESS) => return Err(Error::Gone(pid)),
-        Err(_) if sys::proc::task::is_over(pid) => return Err(Error::Gone(pid)),
+        Err(_) if sys::proc::task::has_process_ended(pid) => return Err(Error::Gone(pid)),
         // It cannot be stopped; its faults may be visible all the same.
         Err(errno) => {
             let threads = sys::proc::task::threads_of(pid).map_err(|_| Error::Gone(pid))?;
@@ -94,7 +94,7 @@ fn seized<T>(answer: &Receiver<T>) -> Option<T> {
     loop {
         match answer.recv_timeout(STOPPING) {
             Ok(answer) => return Some(answer),
-            Err(RecvTimeoutError::Timeout) => ptrace::reap_the_dead(),
+            Err(RecvTimeoutError::Timeout) => ptrace::reap_all_ended(),
             Err(RecvTimeoutError::Disconnected) => return None,
         }
     }

@@ -58,7 +58,7 @@ fn born_and_gone(between: Between) -> Result<PhaseCost, ForkError> {
     let mut outcome = Ok(());
     let cost = if between == Between::Vfork {
         let mut stack = BorrowedStack::default();
-        phase(|| outcome = stack.child_that_ends())
+        phase(|| outcome = stack.run_empty_child())
     } else {
         let stage = Stage::new().map_err(ForkError::Call)?;
         phase(|| outcome = stage.fork(Words::default).and_then(Forked::wait).map(drop))

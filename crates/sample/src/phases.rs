@@ -79,7 +79,7 @@ pub(crate) fn eligible_of<B: Block>(blocks: &[Option<B>], sizes: &[usize]) -> u6
     held.map(|(block, size)| eligible_bytes(block.address(), size)).sum()
 }
 
-/// Runs what the phases run once: all code is there (`sys::image::bring_in_code`), but not yet in
+/// Runs what the phases run once: all code is there (`sys::image::populate_code`), but not yet in
 /// any cache.
 pub(crate) fn rehearse() {
     let mut small = [0_u8; 256];

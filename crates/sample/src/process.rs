@@ -45,7 +45,7 @@ pub fn child_main(task: Option<&str>) -> i32 {
 #[must_use]
 pub fn answer(task: &Task) -> Answer {
     if matches!(task, Task::Measure(_) | Task::Floors { .. }) {
-        sys::image::bring_in_code();
+        sys::image::populate_code();
     }
     match task {
         Task::Measure(job) => measured(job),

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use sys::Errno;
-use sys::perf::event::{PerfEvent, PerfReading, Watched, Whose};
+use sys::perf::event::{PerfEvent, PerfReading, Target, Watched};
 use sys::perf::record::Format;
 use sys::perf::ring::Ring;
 
@@ -208,13 +208,14 @@ fn open(
     ring_bytes: usize,
 ) -> Result<Opened, Errno> {
     let tells_lives = *watched == wanted.first();
-    let whose = Whose {
+    let target = Target {
         tid,
         cpu,
         user_mode_only: wanted.user_mode_only,
         from_exec: wanted.from_exec,
-        lives: tells_lives,
+        sideband: tells_lives,
     };
-    let event = PerfEvent::open(watched, whose, u32::try_from(ring_bytes / 4).unwrap_or(u32::MAX))?;
+    let event =
+        PerfEvent::open(watched, target, u32::try_from(ring_bytes / 4).unwrap_or(u32::MAX))?;
     Ok(Opened { event, counts_faults: *watched == Watched::FaultBegins, tells_lives })
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use sys::Errno;
-use sys::proc::task::{has_ended, is_over, threads_of};
+use sys::proc::task::{has_first_thread_ended, has_process_ended, threads_of};
 use sys::ptrace::{self, Stop, TraceOptions};
 
 /// How long a process may be kept from running while it is attached to, has its picture taken, or
@@ -36,8 +36,8 @@ pub(crate) fn freeze(pid: u32) -> Result<Frozen, Errno> {
             // just turning it into another program.
             Some(errno)
                 if frozen.0.is_empty()
-                    && (errno == Errno::NO_PROCESS || has_ended(pid))
-                    && !is_over(pid)
+                    && (errno == Errno::NO_PROCESS || has_first_thread_ended(pid))
+                    && !has_process_ended(pid)
                     && Instant::now() < until =>
             {
                 std::thread::sleep(LOOK_EVERY);

@@ -152,9 +152,9 @@ impl Tracer {
         match stop {
             Stop::Exited(status) => return self.gone(tid, now_ns, WaitStatus::Exited(status)),
             Stop::Killed(signal) => return self.gone(tid, now_ns, WaitStatus::Killed(signal)),
-            Stop::Picked | Stop::Call => self.at_call(tid, now_ns),
+            Stop::Filtered | Stop::Call => self.at_call(tid, now_ns),
             Stop::Exec => self.executed(tid, now_ns),
-            Stop::Born(child) => self.born(child, tid, now_ns),
+            Stop::Created(child) => self.born(child, tid, now_ns),
             Stop::Exit | Stop::Signal(_) | Stop::Group(_) | Stop::Interrupted => {
                 self.tracee(tid);
             }

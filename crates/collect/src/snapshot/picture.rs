@@ -208,8 +208,8 @@ pub(super) fn is_thread(pid: u32, tid: u32) -> bool {
 }
 
 /// Where a thread stands, if it does not run.
-pub(super) fn standing(pid: u32, tid: u32) -> Option<sys::proc::Standing> {
-    TaskFolder::new(pid, tid).standing()
+pub(super) fn syscall_state(pid: u32, tid: u32) -> Option<sys::proc::SyscallState> {
+    TaskFolder::new(pid, tid).syscall_state()
 }
 
 /// Stack pointers of all threads but the first.
@@ -220,9 +220,9 @@ fn stacks(space: &mut Snapshot, leaving: &Leaving) {
     let mut left = threads_of(space.pid).unwrap_or_default();
     left.retain(|tid| *tid != space.pid && !leaving.contains_key(tid));
     for look in 0..LOOKS {
-        left.retain(|tid| match standing(space.pid, *tid) {
-            Some(standing) => {
-                space.stack_pointers.push(standing.stack_pointer);
+        left.retain(|tid| match syscall_state(space.pid, *tid) {
+            Some(state) => {
+                space.stack_pointers.push(state.stack_pointer);
                 false
             }
             None => is_thread(space.pid, *tid),

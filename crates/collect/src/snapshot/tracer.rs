@@ -15,7 +15,7 @@ use sys::interrupt::Interrupt;
 use sys::launch::Started;
 use sys::proc::task::threads_of;
 use sys::process::WaitStatus;
-use sys::ptrace::{self, Bell, Stop, TraceOptions};
+use sys::ptrace::{self, ChildEvents, Stop, TraceOptions};
 
 use super::picture::{self, Leaving, Unseen};
 use super::{At, Failure, SnapshotOutcome, SnapshotRequest, TakenAt};
@@ -36,7 +36,7 @@ pub fn run(
     look: &mut dyn FnMut(&Snapshot),
 ) -> Result<SnapshotOutcome, Failure> {
     let waiting = request.program.start(request.setup).map_err(Failure::Start)?;
-    let bell = Bell::new().map_err(Failure::Start)?;
+    let child_events = ChildEvents::new().map_err(Failure::Start)?;
     ptrace::seize(waiting.pid(), TraceOptions::LIFE).map_err(Failure::Trace)?;
     let started = waiting.go().map_err(|errno| match errno {
         // personality(2) is refused with EPERM, and execve(2) of a traced program that wants
@@ -59,7 +59,7 @@ pub fn run(
         next_look: None,
         kill_at: None,
     };
-    tracer.watch(&bell, interrupt, look)
+    tracer.watch(&child_events, interrupt, look)
 }
 
 /// How a stopped thread goes on.
@@ -98,12 +98,12 @@ struct Tracer<'a> {
 impl Tracer<'_> {
     fn watch(
         mut self,
-        bell: &Bell,
+        child_events: &ChildEvents,
         interrupt: Interrupt,
         look: &mut dyn FnMut(&Snapshot),
     ) -> Result<SnapshotOutcome, Failure> {
         loop {
-            bell.silence();
+            child_events.clear();
             while let Some((tid, stop)) = ptrace::next_stop().map_err(Failure::Trace)? {
                 if let Some(ending) = self.see(tid, stop) {
                     self.started.reaped();
@@ -114,7 +114,7 @@ impl Tracer<'_> {
                 }
             }
             self.follow_the_clock(interrupt, look);
-            self.sleep(bell, interrupt);
+            self.sleep(child_events, interrupt);
         }
     }
 
@@ -138,7 +138,7 @@ impl Tracer<'_> {
             Stop::Signal(signal) => Onward::With(signal),
             Stop::Group(_) => Onward::Listening,
             // Syscalls are not asked for.
-            Stop::Born(_) | Stop::Interrupted | Stop::Picked | Stop::Call => Onward::With(0),
+            Stop::Created(_) | Stop::Interrupted | Stop::Filtered | Stop::Call => Onward::With(0),
         };
         match &mut self.freeze {
             // It is not held at its end: another may wait for that, to become another program
@@ -173,12 +173,11 @@ impl Tracer<'_> {
     /// A thread exits. If it is the last, it is the program that does.
     fn leaves(&mut self, tid: u32) -> Onward {
         let threads = threads_of(self.pid).unwrap_or_default();
-        let standing = picture::standing(self.pid, tid);
+        let state = picture::syscall_state(self.pid, tid);
         let is_last = threads.iter().all(|other| *other == tid || self.leaving.contains_key(other));
         // A thread that ends by itself gives its stack back.
-        let by_itself =
-            standing.and_then(|standing| standing.syscall) == Some(sys::ptrace::EXIT_OF_ONE);
-        let pointer = standing.map(|standing| standing.stack_pointer);
+        let by_itself = state.and_then(|state| state.syscall) == Some(sys::ptrace::EXIT_THREAD);
+        let pointer = state.map(|state| state.stack_pointer);
         self.leaving.insert(tid, pointer.filter(|_| !by_itself && tid != self.pid));
         if is_last && !(self.asked && self.taken.is_some()) && self.since_exec.is_some() {
             let wanted = self.request.at == At::Exit && !self.asked;
@@ -257,7 +256,7 @@ impl Tracer<'_> {
     }
 
     /// Until something stops, the user asks for the end, or the clock says so.
-    fn sleep(&self, bell: &Bell, interrupt: Interrupt) {
+    fn sleep(&self, child_events: &ChildEvents, interrupt: Interrupt) {
         let timer = match (self.request.at, self.asked, self.since_exec) {
             (At::After(time), false, Some(since)) => Some(since + time),
             _ => None,
@@ -268,8 +267,12 @@ impl Tracer<'_> {
             next.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
         });
         // Once it has spoken, it would speak for ever.
-        let ended = interrupt.received().is_some().then_some(bell.as_fd());
-        sys::interrupt::wait_for_either(bell.as_fd(), ended.unwrap_or(interrupt.as_fd()), left);
+        let ended = interrupt.received().is_some().then_some(child_events.as_fd());
+        sys::interrupt::wait_for_either(
+            child_events.as_fd(),
+            ended.unwrap_or(interrupt.as_fd()),
+            left,
+        );
     }
 }
 

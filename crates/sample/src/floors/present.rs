@@ -51,7 +51,7 @@ fn clear_cold(len: usize) -> Measured {
     let page = usize::try_from(page_bytes()).expect("a page");
     let mut mapping = OwnMapping::new(len, Policy::Plain)?;
     mapping.fill(VALUE);
-    mapping.put_out_of_caches(len)?;
+    mapping.flush_from_caches(len)?;
     let mut outcome = Ok(());
     let cost = phase(|| {
         for start in (0..len).step_by(page) {
