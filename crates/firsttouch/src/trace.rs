@@ -160,7 +160,7 @@ fn watch(
         }
         if !is_stop_wanted() {
             stop_wanted = None;
-        } else if collection.is_program_standing() || collection.program_has_ended() {
+        } else if collection.is_program_stopped() || collection.program_has_ended() {
             stop_now();
         } else if stop_wanted.get_or_insert_with(Instant::now).elapsed() > STOPPING {
             drop_pending_stop();
