@@ -1,4 +1,4 @@
-//! Which ways of seeing there are for this user, and what has to be done without.
+//! Finds out which ways of observing this user has, and what is not available.
 
 use events::Call;
 use sys::Errno;
@@ -8,22 +8,22 @@ use crate::calls;
 use crate::options::{CallSource, Error, Notice, Options};
 use crate::perf::rings::{Rings, Wanted};
 
-/// What was gained.
+/// The sources that could be opened.
 pub(crate) struct Access {
     pub(crate) rings: Option<Rings>,
-    /// Syscalls are to be seen by stopping the program.
+    /// Whether syscalls must be observed by stopping the program.
     pub(crate) by_ptrace: bool,
     pub(crate) notices: Vec<Notice>,
 }
 
 impl Access {
     /// Opens the events of `threads`, from their next exec on or at once: with tracepoints if they
-    /// are allowed, with the kernel's own faults if they are, and else with what an ordinary user
-    /// may see.
+    /// are allowed, with faults in kernel mode if those are, and otherwise with what an ordinary
+    /// user may see.
     ///
     /// # Errors
-    /// [`Error::Tracepoints`] if they were demanded; [`Error::Nothing`] if there is nothing else to
-    /// see either.
+    /// [`Error::Tracepoints`] if tracepoints were requested and are refused; [`Error::Nothing`] if
+    /// nothing else can be observed either.
     pub(crate) fn gain(
         options: Options,
         threads: &[u32],
@@ -74,10 +74,10 @@ impl Access {
         Ok(Access { rings, by_ptrace, notices })
     }
 
-    /// The program cannot be stopped at its syscalls, for this reason.
+    /// Records that the program cannot be stopped at its syscalls, and why.
     ///
     /// # Errors
-    /// [`Error::Nothing`] if there is nothing else to see.
+    /// [`Error::Nothing`] if nothing else can be observed.
     pub(crate) fn do_without_calls(&mut self, errno: Errno, faults: bool) -> Result<(), Error> {
         if self.rings.is_none() || !faults {
             return Err(Error::Nothing(errno));
@@ -89,8 +89,8 @@ impl Access {
     }
 }
 
-/// The numbers of the two tracepoints that all syscalls pass. One for each syscall would be called
-/// less often, but closing each takes the kernel some 40 ms.
+/// The ids of the two tracepoints that all syscalls pass. Separate tracepoints for each syscall
+/// would fire less often, but the kernel takes some 40 ms to close each.
 fn tracepoints() -> Result<(u64, u64), Errno> {
     let tracefs = Tracefs::open()?;
     Ok((tracefs.id("raw_syscalls/sys_enter")?, tracefs.id("raw_syscalls/sys_exit")?))
@@ -101,7 +101,7 @@ fn open(wanted: &Wanted, threads: &[u32], cpus: &[u32]) -> Result<Rings, Errno> 
     let mut rings = Rings::open(wanted, first, cpus)?;
     for &tid in others {
         match rings.add(tid) {
-            // Ended since the list was read.
+            // The thread has ended since the list was read.
             Ok(()) | Err(Errno::NO_PROCESS) => {}
             Err(errno) => return Err(errno),
         }

@@ -1,4 +1,4 @@
-//! Attaching to a process that runs.
+//! Attaches to a running process.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -21,24 +21,24 @@ use crate::snapshot::mappings::attached;
 use crate::start::spawn;
 use crate::stream::control::Control;
 
-/// Longer than it takes to stop a process, unless it is just becoming another program.
+/// Longer than it takes to stop a process, unless the process is in the middle of an exec.
 const STOPPING: Duration = Duration::from_millis(250);
 
-/// What becomes of a process that was stopped to be attached to.
+/// What to do with a process that was stopped to attach to it.
 enum Then {
-    /// Its syscalls are traced, and so is its life if there are no rings.
+    /// Trace its syscalls; and if there are no rings (`alone`), its threads and mappings too.
     Trace { alone: bool },
-    /// It goes on untraced.
+    /// Let it go on untraced.
     LetGo,
 }
 
-/// Watches a process that runs.
+/// Starts to observe a running process.
 pub(crate) fn attach(pid: u32, options: Options) -> Result<Collection, Error> {
     match sys::proc::task::process_of(pid) {
         Some(process) if process != pid => return Err(Error::Thread { tid: pid, pid: process }),
-        Some(_) if sys::proc::task::is_over(pid) => return Err(Error::Gone(pid)),
+        Some(_) if sys::proc::task::has_process_ended(pid) => return Err(Error::Gone(pid)),
         Some(_)
-            if !sys::proc::task::has_ended(pid)
+            if !sys::proc::task::has_first_thread_ended(pid)
                 && regions_of(pid).is_ok_and(|regions| regions.is_empty()) =>
         {
             return Err(Error::Kernel(pid));
@@ -56,8 +56,8 @@ pub(crate) fn attach(pid: u32, options: Options) -> Result<Collection, Error> {
     let (threads, nudge, refusal) = match seized(&frozen).ok_or(Error::Gone(pid))? {
         Ok((threads, nudge)) => (threads, Some(nudge), None),
         Err(Errno::NO_PROCESS) => return Err(Error::Gone(pid)),
-        Err(_) if sys::proc::task::is_over(pid) => return Err(Error::Gone(pid)),
-        // It cannot be stopped; its faults may be visible all the same.
+        Err(_) if sys::proc::task::has_process_ended(pid) => return Err(Error::Gone(pid)),
+        // It cannot be stopped; its faults may still be visible.
         Err(errno) => {
             let threads = sys::proc::task::threads_of(pid).map_err(|_| Error::Gone(pid))?;
             (threads, None, Some(errno))
@@ -78,7 +78,7 @@ pub(crate) fn attach(pid: u32, options: Options) -> Result<Collection, Error> {
         shared.add(raw);
     }
     let mut collection = Collection::begin(access, Arc::clone(&shared), rounds, numbers, pid)?;
-    // Nobody listens if it could not be stopped.
+    // The tracer does not receive this if the process could not be stopped.
     let _ = then.send(then_do);
     match nudge {
         Some(nudge) => collection.tracer = Some(TracerThread { handle, nudge }),
@@ -87,20 +87,21 @@ pub(crate) fn attach(pid: u32, options: Options) -> Result<Collection, Error> {
     Ok(collection)
 }
 
-/// How stopping it went. While a thread turns a process into another program, it waits for its
-/// other threads to end and to be waited for, and ptrace(2) waits for it: the tracer could wait for
-/// ever for a thread that waits for the tracer. So the dead are waited for here.
+/// Receives the result of stopping the process. A thread in execve(2) waits until the other threads
+/// have ended and been reaped, and ptrace(2) waits for execve(2): the tracer and the thread could
+/// wait for each other forever. So ended threads are reaped here meanwhile.
 fn seized<T>(answer: &Receiver<T>) -> Option<T> {
     loop {
         match answer.recv_timeout(STOPPING) {
             Ok(answer) => return Some(answer),
-            Err(RecvTimeoutError::Timeout) => ptrace::reap_the_dead(),
+            Err(RecvTimeoutError::Timeout) => ptrace::reap_all_ended(),
             Err(RecvTimeoutError::Disconnected) => return None,
         }
     }
 }
 
-/// Stops the process, tells so, and goes on with it as decided. If nobody decides, it is let go.
+/// Stops the process, reports that, and continues as decided. Without a decision the process is let
+/// go.
 fn seize(
     pid: u32,
     mut tracer: Tracer,
@@ -118,12 +119,13 @@ fn seize(
     let _ = answer.send(Ok((frozen.0.keys().copied().collect(), nudge)));
     if let Ok(Then::Trace { alone }) = decision.recv() {
         if alone {
-            tracer.tell_lives();
+            tracer.report_sideband();
         }
         tracer.take_over(frozen);
     } else {
         for (tid, stop) in frozen.0 {
-            // ESRCH: killed meanwhile, or not stopped yet; it goes on as this thread ends.
+            // ESRCH: it was killed meanwhile, or has not stopped yet; it is released when this
+            // thread ends.
             let _ = ptrace::detach_with(
                 tid,
                 if let Some(Stop::Signal(signal)) = stop { signal } else { 0 },

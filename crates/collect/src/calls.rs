@@ -1,4 +1,4 @@
-//! Which number each memory syscall has on this architecture.
+//! The numbers of the memory syscalls on this architecture.
 
 use events::Call;
 use sys::syscall;
@@ -18,8 +18,8 @@ pub(crate) fn call(numbers: &[(u32, Call)], number: u64) -> Option<Call> {
     Some(numbers[at].1)
 }
 
-/// The runs of neighbouring numbers, both ends included: fewer comparisons for a filter in the
-/// kernel.
+/// Runs of consecutive numbers, both ends included, which need fewer comparisons in a kernel
+/// filter.
 pub(crate) fn ranges(numbers: &[(u32, Call)]) -> Vec<(u32, u32)> {
     let mut ranges: Vec<(u32, u32)> = Vec::new();
     for &(number, _) in numbers {
@@ -31,7 +31,7 @@ pub(crate) fn ranges(numbers: &[(u32, Call)]) -> Vec<(u32, u32)> {
     ranges
 }
 
-/// A tracepoint filter that holds for these numbers (Documentation/trace/events.rst). The kernel
+/// A tracepoint filter that matches these numbers (Documentation/trace/events.rst). The kernel
 /// stops at the first term that decides.
 pub(crate) fn filter(numbers: &[(u32, Call)]) -> String {
     let terms: Vec<String> = ranges(numbers)
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_number_leads_back_to_its_call() {
+    fn every_number_maps_back_to_its_call() {
         let numbers = numbers();
         assert_eq!(numbers.len(), Call::ALL.len());
         for &(number, known) in &numbers {
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_names_runs_of_numbers() {
+    fn a_filter_has_runs_of_numbers() {
         let numbers =
             [(9, Call::Mmap), (10, Call::Mprotect), (11, Call::Munmap), (25, Call::Mremap)];
         assert_eq!(filter(&numbers), "(id >= 9 && id <= 11) || id == 25");

@@ -1,4 +1,4 @@
-//! A program that is observed, from the consumer's side.
+//! An observed program, from the consumer's side.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -22,24 +22,24 @@ use crate::stream::drain::Round;
 use crate::stream::pairing::Pairing;
 use crate::stream::raw::{self, RawEvent};
 
-/// A program that is being watched.
+/// A program that is being observed.
 #[derive(Debug)]
 pub struct Collection {
     pub(crate) rounds: Receiver<Round>,
     pub(crate) shared: Arc<Control>,
     pub(crate) drain: JoinHandle<Option<Rings>>,
     pub(crate) tracer: Option<TracerThread>,
-    /// The program, if we started it and no tracer waits for it.
+    /// The program, if it was started here and no tracer reaps it.
     pub(crate) program: Option<Started>,
     pub(crate) started_it: bool,
-    /// What the program left behind was sent a signal.
+    /// Whether descendants that outlive the program were sent a signal.
     pub(crate) asked_descendants: bool,
     pub(crate) pid: u32,
     pub(crate) children_before: Usage,
     pub(crate) format: Format,
     pub(crate) numbers: Vec<(u32, Call)>,
     pub(crate) merge: Merge<RawEvent>,
-    /// How many of the merged sources are rings; the tracer is the one behind them.
+    /// The number of merged sources that are rings; the tracer is the source after them.
     pub(crate) rings: usize,
     pub(crate) pairing: Pairing,
     pub(crate) anomalies: Anomalies,
@@ -47,70 +47,70 @@ pub struct Collection {
     pub(crate) notices: Vec<Notice>,
 }
 
-/// The thread that traces.
+/// The tracer's thread.
 #[derive(Debug)]
 pub(crate) struct TracerThread {
     pub(crate) handle: JoinHandle<Option<WaitStatus>>,
     pub(crate) nudge: Nudge,
 }
 
-/// Whether there is more to come.
+/// Whether the stream goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamState {
-    /// The program runs.
+    /// The program is running.
     Going,
-    /// Everything has been seen.
+    /// Everything has been delivered.
     Over,
 }
 
-/// What became of a request to end.
+/// The effect of a request to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
     /// The program was sent the signal.
     Program,
-    /// The program has ended. What it left behind is held by a filter and could not go on by
-    /// itself: it was sent the signal, or, if that was done before and has not helped, SIGKILL.
+    /// The program has ended. Its descendants have a filter and cannot run without the tracer, so
+    /// they were sent the signal, or SIGKILL if they had been sent it before.
     Descendants,
-    /// Nothing: it is watched no longer.
+    /// No process was sent a signal: observing stops.
     Nobody,
 }
 
-/// How it ended, and what was seen against what there was.
+/// How the program ended, and how complete the observation was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome {
-    /// How the first process ended; `None` of one that we attached to, or that goes on.
+    /// How the first process ended; `None` if it was attached to, or still runs.
     pub ending: Option<WaitStatus>,
-    /// Events given.
+    /// Events delivered.
     pub events: u64,
-    /// Events given after one that began later.
+    /// Events delivered after one that began later.
     pub late: u64,
-    /// Records that found no room in a ring or, while the consumer was slow, beside those that
-    /// waited; and those that could not be parsed.
+    /// Records that were lost because a ring was full, or because the consumer was slow and the
+    /// bound on waiting events was reached; and those that could not be parsed.
     pub lost: u64,
-    /// Records that are seen to have the number of another program's event, or the time of another
-    /// clock: at least so many.
+    /// Records with the id of another program's event, or with the time of another clock. A lower
+    /// bound.
     pub misattributed: u64,
-    /// Page faults of which the beginning was seen.
+    /// Page faults whose beginning was recorded.
     pub faults_seen: u64,
-    /// Page faults that the same events counted, whether or not their records found room; `None` if
-    /// faults were not watched.
+    /// Page faults that the same events counted, including those whose records were lost; `None` if
+    /// faults were not observed.
     pub faults_counted: Option<u64>,
-    /// What getrusage(2) says of a program that we started and its descendants: pages that a call
-    /// populated count as well, and so do the few faults between fork and exec.
+    /// getrusage(2) of a program that was started here and its descendants. It includes pages that
+    /// calls populated, and the few faults between fork and exec.
     pub rusage: Option<Usage>,
-    /// What its records add to a page fault, in nanoseconds, as measured on this program at the
-    /// end: some of it is in every latency.
+    /// The time that recording adds to a page fault, in nanoseconds, measured on this process at
+    /// the end. Part of it is in every latency.
     pub recording_ns: Option<u64>,
-    /// Memory syscalls in 32-bit mode, which are not shown.
+    /// Memory syscalls in 32-bit mode, which are not reported.
     pub compat32_calls: u64,
 }
 
 impl Collection {
-    /// Waits up to `patience` for what comes next, and adds it to `batch`, in the order in which
-    /// things began.
+    /// Waits up to `patience` for new events, and appends them to `batch`, in the order in which
+    /// they began.
     pub fn next(&mut self, patience: Duration, batch: &mut Batch) -> StreamState {
         if let Some(tracer) = self.tracer.as_ref().filter(|_| self.shared.has_signal()) {
-            // It missed the last nudge.
+            // It may have missed the last nudge.
             tracer.nudge.send();
         }
         match self.rounds.recv_timeout(patience) {
@@ -119,7 +119,7 @@ impl Collection {
                 StreamState::Going
             }
             Err(RecvTimeoutError::Timeout) => StreamState::Going,
-            // It may run on when nothing of it is to be seen any more.
+            // The program may still run when nothing of it can be observed any more.
             Err(RecvTimeoutError::Disconnected) => {
                 match self.program.as_mut().map(|program| program.ended_within(patience)) {
                     Some(Ok(None)) => StreamState::Going,
@@ -153,8 +153,8 @@ impl Collection {
         self.pairing.pass_on(round.began_ns, &mut |event| batch.events.push(event));
     }
 
-    /// Moves what has its place to `batch`, and the definitions that it refers to: these were made
-    /// before.
+    /// Moves events whose order is settled to `batch`, with the definitions that they refer to,
+    /// which were made before.
     fn emit(&mut self, batch: &mut Batch) {
         self.merge.emit(|raw| self.pairing.take(raw, &mut |event| batch.events.push(event)));
         self.shared.interner.take_new(&mut batch.definitions);
@@ -166,20 +166,21 @@ impl Collection {
         self.pid
     }
 
-    /// What the stream begins with.
+    /// The header of the stream.
     #[must_use]
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// What cannot be seen, and why.
+    /// What cannot be observed, and why.
     #[must_use]
     pub fn notices(&self) -> &[Notice] {
         &self.notices
     }
 
-    /// Watches no longer. A program that we attached to goes on; [`Collection::next`] gives what
-    /// there still is. To be repeated while it gives something, since a tracer may just miss it.
+    /// Stops observing. A process that was attached to goes on; [`Collection::next`] delivers the
+    /// remaining events. Call it again while that delivers events, since the tracer may miss a
+    /// nudge.
     pub fn stop(&self) {
         self.shared.stop();
         if let Some(tracer) = &self.tracer {
@@ -187,20 +188,20 @@ impl Collection {
         }
     }
 
-    /// Whether the program cannot go on without us: it was started with a filter that asks a
-    /// tracer.
+    /// Whether the program cannot run without its tracer: it was started with a seccomp filter that
+    /// needs one.
     #[must_use]
     pub fn is_program_held(&self) -> bool {
         self.started_it && self.tracer.is_some()
     }
 
-    /// Whether it is being left.
+    /// Whether observing is being stopped.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.shared.is_stopping()
     }
 
-    /// Whether the program that was started has ended. What it has started may still run.
+    /// Whether the program that was started has ended. Its descendants may still run.
     pub fn program_has_ended(&mut self) -> bool {
         match &mut self.program {
             Some(program) => program.ended_within(Duration::ZERO) != Ok(None),
@@ -208,14 +209,14 @@ impl Collection {
         }
     }
 
-    /// Whether the program that was started stands still (Ctrl-Z) and is held by a tracer there.
+    /// Whether the program that was started is stopped (Ctrl-Z), held in that stop by the tracer.
     #[must_use]
-    pub fn is_program_standing(&self) -> bool {
-        self.shared.does_first_stand()
+    pub fn is_program_stopped(&self) -> bool {
+        self.shared.is_first_stopped()
     }
 
-    /// Passes on a request to end to the program that was started. Where there is nobody to pass it
-    /// on to, and what is left can do without us, it is watched no longer.
+    /// Passes a request to end on to the program that was started. If it has ended, and its
+    /// descendants can run without the tracer, observing stops instead.
     pub fn ask_to_end(&mut self, signal: i32) -> Asked {
         let has_ended = self.program_has_ended();
         match (&self.tracer, &mut self.program) {
@@ -240,7 +241,7 @@ impl Collection {
         }
     }
 
-    /// Waits for the end of the program, if we started it, and adds the last events.
+    /// Waits for the end of the program, if it was started here, and appends the last events.
     pub fn finish(mut self, batch: &mut Batch) -> Outcome {
         while self.next(Duration::from_secs(1), batch) == StreamState::Going {}
         self.merge.close();
@@ -250,13 +251,13 @@ impl Collection {
         let rings = self.drain.join().ok().flatten();
         let Totals { faults, lost } = rings.as_ref().map(Rings::totals).unwrap_or_default();
         let (lost_by_tracer, not_told) = self.shared.outbox.lost();
-        // Gaps tell of what either lost; where the kernel counts, its figure is exact.
+        // Both kinds of losses appear as gaps; if the kernel counts them, its figure is exact.
         let lost = lost.map_or(counts.lost + not_told, |of_rings| of_rings + lost_by_tracer);
         let of_faults = rings
             .as_ref()
             .filter(|rings| rings.wanted.faults)
             .map(|rings| rings.wanted.user_mode_only);
-        // Its rings count against what this user may have.
+        // First closes the rings, which count against this user's limit.
         drop(rings);
         let waited = self.program.take().and_then(|mut program| program.wait().ok());
         let ending = waited.or(traced.flatten());

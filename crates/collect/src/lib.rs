@@ -1,16 +1,16 @@
-//! Runs a program, or attaches to one, and gathers what it does to memory: a stream of events in
-//! time order.
+//! Runs a program, or attaches to one, and collects its memory events: a stream in the order of
+//! time.
 //!
 //! ```text
-//!   perf/     kernel --> rings, one a processor --+
-//!                                                 +--> drain --> Round --> merge --> pairing --> Batch
-//!   ptrace/   tracer --> outbox ------------------+    a thread            raw events  events
-//!   snapshot/ mappings of a process that runs ----+                        by time     by their beginnings
+//!   perf/      kernel --> rings, one per processor --+
+//!                                                    +--> drain --> Round --> merge --> pairing
+//!   ptrace/    tracer --> outbox --------------------+   a thread        raw events     events by
+//!   snapshot/  mappings of a running process --------+                    by time     beginnings
 //! ```
 //! Each source promises that nothing earlier than its watermark will come; one merge puts all of
 //! them into order (`events::merge`). How much may wait for the consumer is bounded for all sources
-//! together. What is not available is no error as long as something is: [`Notice`] says what is
-//! missing and why.
+//! together. A missing source is not an error as long as another is available: [`Notice`] says what
+//! is missing and why.
 
 mod access;
 mod attach;

@@ -1,21 +1,21 @@
-//! What is wanted, what of it is missing, and why nothing can be seen: plain data.
+//! Options of a collection, notices of what is missing, and errors: plain data.
 
 use sys::Errno;
 use sys::launch::Program;
 
-/// What to watch.
+/// What to observe.
 #[derive(Debug, Clone)]
 pub enum Target {
-    /// A program that is to be started.
+    /// A program to start.
     Program(Program),
-    /// A process that runs.
+    /// A running process.
     Process(u32),
 }
 
-/// By which way memory syscalls are seen.
+/// How memory syscalls are observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CallSource {
-    /// By tracepoints if they are allowed, else by stopping the program.
+    /// By tracepoints if they are allowed, otherwise by stopping the program.
     #[default]
     Best,
     /// By tracepoints.
@@ -26,22 +26,22 @@ pub enum CallSource {
     Off,
 }
 
-/// What is to be seen, and how.
+/// What to observe, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// Page faults.
+    /// Whether page faults are observed.
     pub faults: bool,
-    /// Memory syscalls.
+    /// How memory syscalls are observed.
     pub calls: CallSource,
-    /// What a program that is started writes to its standard output goes to standard error.
+    /// Whether the standard output of a started program goes to standard error.
     pub output_to_errors: bool,
-    /// How much of what was seen may wait for the consumer, in bytes. Beyond it the program goes on
-    /// and events are lost, counted.
+    /// The most bytes of events that may wait for the consumer. Beyond that the program goes on,
+    /// and further events are lost and counted.
     pub waiting_bytes_max: usize,
 }
 
 impl Default for Options {
-    /// Everything, by the best way there is. 512 MiB may wait: some seconds of a program that does
+    /// Everything, in the best available way. 512 MiB may wait: some seconds of a program that does
     /// nothing but fault.
     fn default() -> Self {
         Options {
@@ -56,25 +56,25 @@ impl Default for Options {
 /// What is missing from a collection, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notice {
-    /// Faults that the kernel takes on the program's behalf (inside read(2)) are not seen by this
-    /// user.
+    /// Faults that the kernel takes on the program's behalf (inside read(2)) are not visible to
+    /// this user.
     UserModeOnly,
-    /// No page faults, no latencies: perf events are refused.
+    /// No page faults and no latencies: perf events are refused.
     NoPerf(Errno),
-    /// No tracepoints for this user: the program is stopped at each memory syscall, or, attached
-    /// to, at every syscall.
+    /// This user may not use tracepoints: the program is stopped at each memory syscall, or at
+    /// every syscall if it was attached to.
     Ptrace(Errno),
     /// No memory syscalls: neither tracepoints nor ptrace are allowed.
     NoCalls(Errno),
     /// The program would run with more privileges if it were not traced.
     Unprivileged,
-    /// A 32-bit program: its syscalls have other numbers, and are not shown.
+    /// A 32-bit program: its syscalls have other numbers and are not reported.
     Compat32,
-    /// The program gains privileges when it starts, and from then on this user sees nothing of it.
+    /// The program gains privileges when it starts; from then on this user cannot observe it.
     Unseen,
 }
 
-/// Why nothing can be seen.
+/// Why nothing can be observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The program did not start: execve(2) or fork(2).
@@ -83,7 +83,7 @@ pub enum Error {
     /// There is no such process.
     #[error("there is no process {0}")]
     Gone(u32),
-    /// It is a thread of this process, and not its first.
+    /// The number is that of a thread, and not of the first thread of its process.
     #[error("{tid} is a thread of process {pid}")]
     Thread {
         /// The thread.
@@ -91,19 +91,19 @@ pub enum Error {
         /// Its process.
         pid: u32,
     },
-    /// It has no memory of its own: a thread of the kernel's.
+    /// It is a kernel thread, without an address space.
     #[error("process {0} has no memory of its own")]
     Kernel(u32),
-    /// The process is another user's, or may not be looked at.
+    /// The process belongs to another user, or may not be observed.
     #[error("process {0} may not be looked at: {1}")]
     Forbidden(u32, Errno),
-    /// Tracepoints were asked for, and are refused.
+    /// Tracepoints were requested and are refused.
     #[error("tracepoints are refused: {0}")]
     Tracepoints(Errno),
-    /// Nothing that was asked for can be seen.
+    /// Nothing that was requested can be observed.
     #[error("nothing can be watched: {0}")]
     Nothing(Errno),
-    /// This machine has no room for another thread or descriptor.
+    /// No further thread or descriptor could be created.
     #[error("{0}")]
     Resources(Errno),
 }

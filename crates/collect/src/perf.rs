@@ -1,4 +1,5 @@
-//! perf events: page faults, tracepoints of syscalls, lives and mappings, one ring a processor.
+//! perf events: page faults, tracepoints of syscalls, task events and mappings; one ring per
+//! processor.
 
 pub(crate) mod own_cost;
 pub(crate) mod rings;

@@ -1,4 +1,4 @@
-//! Pictures of address spaces: of a process that runs, and of a program at a moment of its life.
+//! Snapshots of address spaces: of a running process, and of a program at a chosen moment.
 
 mod machine;
 pub(crate) mod mappings;
@@ -17,64 +17,64 @@ pub use machine::LayoutSettings;
 pub use picture::{Unseen, picture};
 pub use tracer::run;
 
-/// When the picture is taken.
+/// When the snapshot is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum At {
-    /// When the program has just been mapped, and nothing of it has run.
+    /// Right after execve(2), before any code of the program runs.
     Exec,
-    /// When it exits: what it has mapped is still there.
+    /// When the program exits, with its mappings still in place.
     Exit,
-    /// So long after its start.
+    /// This long after its start.
     After(Duration),
 }
 
-/// A run that is asked for.
+/// A request to run a program and take snapshots of it.
 #[derive(Debug, Clone)]
 pub struct SnapshotRequest<'a> {
-    /// What is run.
+    /// The program to run.
     pub program: &'a Program,
     /// How it is started.
     pub setup: Setup,
-    /// When the picture is taken.
+    /// When the snapshot is taken.
     pub at: At,
-    /// Pictures in between, so often.
+    /// The interval of intermediate snapshots, if they are wanted.
     pub every: Option<Duration>,
 }
 
-/// When a picture was taken.
+/// When a snapshot was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TakenAt {
-    /// As asked for.
+    /// At the requested time.
     AsAsked,
-    /// At its exit, which came earlier.
+    /// At the program's exit, which came earlier.
     AtExit,
-    /// When the user asked for the end.
+    /// When the user interrupted the run.
     Interrupted,
 }
 
-/// What a run brought.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnapshotOutcome {
-    /// The picture and its moment; `None` if the program was gone before one could be taken.
+    /// The snapshot and when it was taken; `None` if the program was gone before.
     pub taken: Option<(Snapshot, TakenAt)>,
     /// How the program ended.
     pub ending: WaitStatus,
 }
 
-/// Why there is no run.
+/// Why a run failed.
 #[derive(Debug)]
 pub enum Failure {
     /// The program cannot be run.
     Unfit(Unfit),
-    /// Its file is there, and the kernel does not run it.
+    /// Its file exists, but the kernel cannot execute it.
     Exec(Errno),
-    /// It cannot be started at all.
+    /// No process can be started.
     Start(Errno),
-    /// It cannot be laid out as asked.
+    /// Its addresses cannot be fixed or randomised as requested.
     Addresses(Errno),
     /// It cannot be traced.
     Trace(Errno),
-    /// Its address space cannot be seen.
+    /// Its address space cannot be read.
     Unseen(Unseen),
 }
 
@@ -82,17 +82,17 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Unfit(unfit) => unfit.fmt(f),
-            Failure::Exec(errno) => write!(f, "the kernel does not run it: {errno}"),
-            Failure::Start(errno) => write!(f, "a process cannot be started: {errno}"),
+            Failure::Exec(errno) => write!(f, "the kernel cannot execute it: {errno}"),
+            Failure::Start(errno) => write!(f, "cannot start a process: {errno}"),
             Failure::Addresses(errno) => write!(
                 f,
-                "the program's addresses cannot be set to fixed or random (personality: {errno}); a container's seccomp \
-                 filter may forbid it: leave --aslr out"
+                "cannot set the program's addresses to fixed or random (personality: {errno}): a \
+                 container's seccomp filter may forbid it; leave --aslr out"
             ),
             Failure::Trace(errno) => write!(
                 f,
-                "the program cannot be traced (ptrace: {errno}); a container's seccomp filter or \
-                 kernel.yama.ptrace_scope = 3 may forbid it: start it, and use layout -p PID"
+                "cannot trace the program (ptrace: {errno}): a container's seccomp filter or \
+                 kernel.yama.ptrace_scope = 3 may forbid it; start it, and use layout -p PID"
             ),
             Failure::Unseen(unseen) => unseen.fmt(f),
         }

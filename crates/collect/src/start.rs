@@ -1,4 +1,4 @@
-//! From options to a collection: a program is started and observed from its first moment on.
+//! Turns options into a collection: starts a program and observes it from its first instruction on.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -28,10 +28,10 @@ use crate::stream::drain::{self, Round};
 use crate::stream::pairing::Pairing;
 
 impl Collection {
-    /// Starts to watch. A program that is started runs from here on.
+    /// Starts to observe. A program to be started runs from here on.
     ///
     /// # Errors
-    /// [`Error`] says why nothing can be seen, or why the program did not start.
+    /// [`Error`] says why nothing can be observed, or why the program did not start.
     pub fn start(target: &Target, options: Options) -> Result<Self, Error> {
         match target {
             Target::Program(program) => start(program, options),
@@ -39,7 +39,7 @@ impl Collection {
         }
     }
 
-    /// Begins to drain what `access` has opened.
+    /// Starts the thread that drains the sources of `access`.
     pub(crate) fn begin(
         access: Access,
         shared: Arc<Control>,
@@ -73,7 +73,7 @@ impl Collection {
     }
 }
 
-/// What the stream begins with.
+/// The header of the stream.
 fn header(access: &Access) -> Header {
     let wanted = access.rings.as_ref().map(|rings| &rings.wanted);
     let faults = wanted.is_some_and(|wanted| wanted.faults);
@@ -96,12 +96,12 @@ fn header(access: &Access) -> Header {
     }
 }
 
-/// Starts a program and watches it from its first moment on.
+/// Starts a program and observes it from its first instruction on.
 fn start(program: &Program, options: Options) -> Result<Collection, Error> {
     let numbers = calls::numbers();
     let filter = Filter::stop_at(&calls::ranges(&numbers));
     let setup = Setup { output_to_errors: options.output_to_errors, ..Setup::default() };
-    // Forked first: it must not inherit what we raise.
+    // Forked first, so that it does not inherit the limits that are raised below.
     let waiting = program.start_filtered(setup, Some(&filter)).map_err(Error::Start)?;
     raise_open_files();
     let pid = waiting.pid();
@@ -115,7 +115,7 @@ fn start(program: &Program, options: Options) -> Result<Collection, Error> {
         let mut tracer_of_program =
             Tracer::new(Arc::clone(&shared), channel.0.clone(), numbers.clone(), pid, true);
         if access.rings.is_none() {
-            tracer_of_program.tell_lives();
+            tracer_of_program.report_sideband();
         }
         match trace_program(pid, tracer_of_program)? {
             Ok(thread) => tracer = Some(thread),
@@ -135,7 +135,7 @@ fn start(program: &Program, options: Options) -> Result<Collection, Error> {
     let going = if tracer.is_some() { waiting.go_filtered() } else { waiting.go() };
     let mut running: Started = going.map_err(Error::Start)?;
     if tracer.is_some() {
-        // The tracer waits for it.
+        // The tracer reaps it.
         running.reaped();
     } else {
         collection.program = Some(running);
@@ -144,14 +144,14 @@ fn start(program: &Program, options: Options) -> Result<Collection, Error> {
     Ok(collection)
 }
 
-/// Traces a program that waits to be started, on a thread of its own. The inner error: it may not
-/// be traced.
+/// Traces a program that waits at its gate, in a separate thread. The inner error: it may not be
+/// traced.
 fn trace_program(pid: u32, mut tracer: Tracer) -> Result<Result<TracerThread, Errno>, Error> {
     let (answer, seized) = channel();
     let handle = spawn(move |nudge| {
         let outcome = ptrace::seize(pid, ptrace::TraceOptions::FILTERED_CALLS);
         let failed = outcome.is_err();
-        // Nobody waits for an answer any more: the collection has failed otherwise.
+        // The receiver is gone if starting the collection has failed elsewhere.
         let _ = answer.send(outcome.map(|()| nudge));
         if failed {
             return None;
@@ -162,7 +162,7 @@ fn trace_program(pid: u32, mut tracer: Tracer) -> Result<Result<TracerThread, Er
     Ok(seized.recv().unwrap_or(Err(Errno::NO_PROCESS)).map(|nudge| TracerThread { handle, nudge }))
 }
 
-/// Starts a thread that may trace, and can be nudged.
+/// Starts the thread of a tracer, which gets a [`Nudge`] for itself.
 pub(crate) fn spawn(
     work: impl FnOnce(Nudge) -> Option<WaitStatus> + Send + 'static,
 ) -> Result<JoinHandle<Option<WaitStatus>>, Error> {

@@ -1,5 +1,5 @@
-//! From several sources to one stream: what they deliver, how much of it may wait, and what becomes
-//! of it.
+//! Turns several sources into one stream: raw events, the bound on what may wait, draining and
+//! pairing.
 
 pub(crate) mod budget;
 pub(crate) mod control;

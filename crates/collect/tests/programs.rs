@@ -1,4 +1,4 @@
-//! Real programs, watched: a C program whose acts are known by construction.
+//! Observes a real C program whose acts are known by construction.
 
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
@@ -14,7 +14,7 @@ use events::{
 use sys::launch::Program;
 use sys::process::WaitStatus;
 
-/// A program of `fixtures/`, compiled once; gone with the test's directory of build products.
+/// A program of `fixtures/`, compiled into the test's directory of build products.
 fn acts() -> Option<PathBuf> {
     let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/memory_acts.c");
     let name = format!("memory_acts-{:?}", std::thread::current().id()).replace(['(', ')'], "");
@@ -50,13 +50,13 @@ impl Seen {
         })
     }
 
-    /// The faults between the beginning and the end of the mapping of `bytes` that was made last.
+    /// The faults inside the last mapping of `bytes`.
     fn faults_in(&self, bytes: u64) -> Vec<Fault> {
         let made = self
             .calls()
             .filter(|call| call.call == Call::Mmap && call.arguments[1] == bytes)
             .last();
-        let start = made.and_then(|call| call.result).expect("the mapping").cast_unsigned();
+        let start = made.and_then(|call| call.result).expect("it is mapped").cast_unsigned();
         self.faults()
             .map(|(_, fault)| fault)
             .filter(|fault| (start..start + bytes).contains(&fault.address))
@@ -73,7 +73,7 @@ impl Seen {
     }
 }
 
-/// Watches to the end; `None`, and a word, where this user may not watch in this way.
+/// Observes a program to its end; `None`, and a note, if this user may not observe in this way.
 fn watch(target: &Target, calls: CallSource) -> Option<Seen> {
     let mut collection = match Collection::start(target, Options { calls, ..Options::default() }) {
         Ok(collection) => collection,
@@ -92,7 +92,7 @@ fn watch(target: &Target, calls: CallSource) -> Option<Seen> {
     Some(Seen { events: batch.events, names, outcome, way: calls })
 }
 
-/// What `act` does, in each way in which it can be seen.
+/// Observes `act` in each way, and checks the result.
 fn each_way(act: &[&str], check: impl Fn(&Seen)) {
     let Some(program) = acts() else { return };
     let command: Vec<OsString> =
@@ -115,7 +115,7 @@ fn each_way(act: &[&str], check: impl Fn(&Seen)) {
 }
 
 #[test]
-fn every_first_touch_is_seen_with_its_time() {
+fn every_first_touch_is_recorded_with_its_time() {
     each_way(&["touch", "3000"], |seen| {
         let faults = seen.faults_in(3000 * 4096);
         assert_eq!(faults.len(), 3000);
@@ -129,7 +129,7 @@ fn every_first_touch_is_seen_with_its_time() {
 }
 
 #[test]
-fn every_call_is_seen_with_what_it_returned_and_its_time() {
+fn every_call_is_recorded_with_its_result_and_time() {
     each_way(&["loop", "200"], |seen| {
         let of = |call| {
             seen.calls().filter(move |seen| seen.call == call && seen.arguments[1] == 1 << 20)
@@ -139,11 +139,10 @@ fn every_call_is_seen_with_what_it_returned_and_its_time() {
         let unmapped: Vec<i64> =
             of(Call::Munmap).map(|call| call.arguments[0].cast_signed()).collect();
         assert_eq!(returned, unmapped);
-        // The program's own calls begin once it runs, and none that is about memory is still going
-        // on at its end.
+        // Calls are recorded from exec on, and no memory syscall is in progress at the end.
         assert!(seen.calls().all(|call| call.result.is_some()), "{:?}", seen.outcome);
-        // A thread that is let go before it has left its processor leaves no record of when: rare,
-        // and not known.
+        // A thread that is resumed before it was switched off its processor leaves no record of the
+        // switch: rare, and then the time is unknown.
         let untimed = seen.calls().filter(|call| call.span.latency_ns.is_none()).count();
         let allowed = if seen.way == CallSource::Ptrace { seen.calls().count() / 20 } else { 0 };
         assert!(untimed <= allowed, "{untimed} without a time, {:?}", seen.outcome);
@@ -213,7 +212,7 @@ fn mappings_have_the_names_and_modules_of_their_files() {
         for file in ["memory_acts", "libc"] {
             let mapping = mappings.iter().find(|mapping| text(mapping).contains(file)).expect(file);
             let module = seen.names.module(mapping.module).expect("a file is a module");
-            let of_file = std::fs::metadata(text(mapping)).expect("it is still there");
+            let of_file = std::fs::metadata(text(mapping)).expect("the file still exists");
             assert_eq!((mapping.kind, module.path), (MappingKind::PrivateFile, mapping.name));
             // makedev(3)
             let dev = of_file.dev();
@@ -225,7 +224,7 @@ fn mappings_have_the_names_and_modules_of_their_files() {
                 (of_file.ino(), Device { major: number(major), minor: number(minor) }),
                 "{file}"
             );
-            let bytes = std::fs::read(text(mapping)).expect("it can be read");
+            let bytes = std::fs::read(text(mapping)).expect("the file is readable");
             let build_id = seen.names.build_id(mapping.module).map(BuildId::as_bytes);
             assert_eq!(build_id, sys::elf::build_id(&bytes[..4096]), "{file}");
         }
@@ -233,10 +232,10 @@ fn mappings_have_the_names_and_modules_of_their_files() {
 }
 
 #[test]
-fn a_process_that_runs_is_attached_to_and_left() {
+fn a_running_process_is_attached_to_and_released() {
     let Some(program) = acts() else { return };
     for way in [CallSource::Tracepoints, CallSource::Ptrace] {
-        let mut child = Command::new(&program).args(["wait", "100"]).spawn().expect("it starts");
+        let mut child = Command::new(&program).args(["wait", "100"]).spawn().expect("started");
         std::thread::sleep(Duration::from_millis(200));
         let target = Target::Process(child.id());
         match Collection::start(&target, Options { calls: way, ..Options::default() }) {
@@ -280,15 +279,15 @@ fn a_process_that_runs_is_attached_to_and_left() {
             }
         }
         let status =
-            std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it goes on");
+            std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("still running");
         assert!(status.contains("TracerPid:\t0") && !status.contains("State:\tT"), "{status}");
-        child.kill().expect("it runs");
-        child.wait().expect("it ends");
+        child.kill().expect("the process runs");
+        child.wait().expect("the process ends");
     }
 }
 
 #[test]
-fn a_consumer_that_reads_nothing_neither_holds_the_program_up_nor_fills_memory() {
+fn a_consumer_that_reads_nothing_neither_blocks_the_program_nor_fills_memory() {
     let Some(program) = acts() else { return };
     let command = [program.into_os_string(), "loop".into(), "20000".into()];
     let target = Target::Program(Program::find(&command).expect("just compiled"));
@@ -319,14 +318,14 @@ fn a_consumer_that_reads_nothing_neither_holds_the_program_up_nor_fills_memory()
 }
 
 #[test]
-fn what_is_not_there_is_said() {
+fn missing_processes_and_bad_files_are_errors() {
     let gone = Collection::start(&Target::Process(u32::MAX / 3), Options::default());
     assert!(matches!(gone, Err(Error::Gone(_))), "{:?}", gone.err());
     let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("no-program");
     std::fs::write(&file, "neither ELF nor script").expect("a file");
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755))
         .expect("a file of ours");
-    let program = Program::find(&[file.into_os_string()]).expect("it may be run");
+    let program = Program::find(&[file.into_os_string()]).expect("it is executable");
     let refused = Collection::start(&Target::Program(program), Options::default()).err();
     assert_eq!(refused, Some(Error::Start(sys::Errno::NO_EXEC)));
 }

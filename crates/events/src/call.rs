@@ -1,7 +1,7 @@
-//! The syscalls that are about memory.
+//! The memory syscalls.
 
-/// A syscall that is about memory: those that `strace -e trace=memory` shows (6.1), and the newer
-/// or related ones that make, seal or advise mappings.
+/// A memory syscall: those that `strace -e trace=memory` shows (6.1), and newer or related ones
+/// that create, seal or advise mappings.
 #[repr(u8)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "each is named as in its manual page")]
@@ -41,7 +41,7 @@ pub enum Call {
 }
 
 impl Call {
-    /// All of them, in the order of their names.
+    /// All memory syscalls, in the order of their names.
     pub const ALL: [Call; 32] = [
         Call::Brk,
         Call::GetMempolicy,
@@ -116,13 +116,13 @@ impl Call {
         }
     }
 
-    /// Whether what it returns is an address.
+    /// Whether it returns an address.
     #[must_use]
     pub const fn returns_address(self) -> bool {
         matches!(self, Call::Brk | Call::MapShadowStack | Call::Mmap | Call::Mremap | Call::Shmat)
     }
 
-    /// The argument that points at a string which is worth reading, if there is one.
+    /// The index of the argument that points to a string worth reading, if there is one.
     #[must_use]
     pub const fn text_argument(self) -> Option<usize> {
         match self {
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_are_there_once_and_in_order() {
+    fn all_are_listed_once_and_in_order() {
         assert!(
             Call::ALL.windows(2).all(|pair| pair[0] < pair[1] && pair[0].name() < pair[1].name())
         );

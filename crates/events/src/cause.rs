@@ -1,18 +1,18 @@
 //! Why a page fault happened.
 
-/// Why a page fault happened. The kernel does not say; analysis infers it from mappings and earlier
-/// faults.
+/// Why a page fault happened. The kernel does not report it; analysis infers it from mappings and
+/// earlier faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Cause {
-    /// Memory without contents was used for the first time.
+    /// First access to a page that has no contents yet.
     FirstTouch,
-    /// A page that was there had to be copied before it could be written.
+    /// Write to an existing page that had to be copied first.
     CopyOnWrite,
-    /// A page of a file had to be found, and mapped.
+    /// Access to a page of a file that was not mapped yet.
     File,
     /// The stack of the first thread grew.
     Stack,
-    /// What was observed allows no other answer.
+    /// The cause does not follow from what was observed.
     Unknown,
 }
 

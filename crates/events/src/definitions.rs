@@ -1,4 +1,4 @@
-//! Texts and modules, each defined once: events refer to them by number.
+//! Texts and modules, each defined once; events refer to them by number.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -12,10 +12,10 @@ use core::mem::take;
 pub struct Name(u32);
 
 impl Name {
-    /// No name, or none that is known.
+    /// No name, or an unknown one.
     pub const NONE: Name = Name(0);
 
-    /// Whether there is one.
+    /// Whether it is a name.
     #[must_use]
     pub fn is_some(self) -> bool {
         self != Name::NONE
@@ -32,21 +32,21 @@ impl ModuleId {
     pub const NONE: ModuleId = ModuleId(0);
 }
 
-/// A file that is mapped. Two files that had one path, one after the other, are two modules.
+/// A mapped file. Two files that had the same path at different times are two modules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Module {
-    /// Where it was when it was mapped.
+    /// Its path when it was mapped.
     pub path: Name,
     /// The device that it is on.
     pub device: Device,
-    /// Its number on that device.
+    /// Its inode number on that device.
     pub inode: u64,
-    /// Which file with that number it is; 0 where the observer could not learn it (`/proc/PID/maps`
-    /// does not say).
+    /// The generation of the inode, which distinguishes files that reuse its number; 0 if unknown
+    /// (`/proc/PID/maps` does not have it).
     pub generation: u64,
 }
 
-/// What a linker leaves in a file to tell its builds apart (`NT_GNU_BUILD_ID`).
+/// The id by which a linker identifies a build of a file (`NT_GNU_BUILD_ID`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BuildId {
     len: u8,
@@ -54,10 +54,10 @@ pub struct BuildId {
 }
 
 impl BuildId {
-    /// As long as the longest that linkers make: an SHA-1.
+    /// The longest that linkers create: an SHA-1.
     pub const BYTES_MAX: usize = 20;
 
-    /// One of these bytes; `None` if they are none, or more than [`BuildId::BYTES_MAX`].
+    /// The build id of these bytes; `None` if there are none, or more than [`BuildId::BYTES_MAX`].
     #[must_use]
     pub fn new(id: &[u8]) -> Option<BuildId> {
         let len = u8::try_from(id.len()).ok().filter(|&len| len > 0)?;
@@ -76,25 +76,25 @@ impl BuildId {
 /// A device, by its numbers (makedev(3)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Device {
-    /// Its driver.
+    /// The major number, of the driver.
     pub major: u32,
-    /// Which of the driver's.
+    /// The minor number, of the driver's device.
     pub minor: u32,
 }
 
-/// What a number stands for from here on in the stream.
+/// Assigns a number to a text, module or build id, for the rest of the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Definition {
-    /// A text. Bytes of a path that are no UTF-8 were replaced by the observer.
+    /// A text. The observer has replaced bytes of paths that are not UTF-8.
     Text(Name, Arc<str>),
-    /// A module. Its path was defined before.
+    /// A module. Its path has been defined before.
     Module(ModuleId, Module),
-    /// The build id of a module that was defined before, once its code is mapped. A module without
-    /// one has none, or it could not be read.
+    /// The build id of a module that has been defined before, once code of it is mapped. If it is
+    /// missing, the module has none, or it could not be read.
     BuildId(ModuleId, BuildId),
 }
 
-/// Everything that was defined so far, on the reader's side.
+/// All definitions so far, on the reader's side.
 #[derive(Debug, Clone)]
 pub struct Definitions {
     texts: Vec<Arc<str>>,
@@ -109,8 +109,8 @@ impl Default for Definitions {
 }
 
 impl Definitions {
-    /// Takes the next definition of the stream. Returns whether it could be: numbers come one after
-    /// the other, and a number that is there already, or that leaves a gap, is refused.
+    /// Takes the next definition of the stream. Returns `false` if it is invalid: numbers are
+    /// consecutive, so a number that is already defined, or that leaves a gap, is refused.
     pub fn define(&mut self, definition: Definition) -> bool {
         if let Definition::BuildId(id, build_id) = definition {
             let is_new = self.module(id).is_some() && !self.build_ids.contains_key(&id);
@@ -136,19 +136,19 @@ impl Definitions {
         true
     }
 
-    /// The text of `name`; empty for [`Name::NONE`] and for one that was not defined.
+    /// The text of `name`; empty for [`Name::NONE`] and for an undefined one.
     #[must_use]
     pub fn text(&self, name: Name) -> &str {
         self.texts.get(name.0 as usize).map_or("", |text| text)
     }
 
-    /// The text of `name`, to be kept.
+    /// The text of `name`, shared.
     #[must_use]
     pub fn shared_text(&self, name: Name) -> Arc<str> {
         Arc::clone(self.texts.get(name.0 as usize).unwrap_or(&self.texts[0]))
     }
 
-    /// The module with this number; `None` for [`ModuleId::NONE`] and for one that was not defined.
+    /// The module with this number; `None` for [`ModuleId::NONE`] and for an undefined one.
     #[must_use]
     pub fn module(&self, id: ModuleId) -> Option<&Module> {
         self.modules.get((id.0 as usize).checked_sub(1)?)
@@ -174,7 +174,7 @@ impl Definitions {
     }
 }
 
-/// Gives numbers to texts and modules, on the observer's side.
+/// Assigns numbers to texts and modules, on the observer's side.
 #[derive(Debug, Clone, Default)]
 pub struct Interner {
     table: Definitions,
@@ -184,7 +184,7 @@ pub struct Interner {
 }
 
 impl Interner {
-    /// The number of `text`: the one that it has, or a new one. The empty text is [`Name::NONE`].
+    /// The number of `text`: its existing one, or a new one. The empty text is [`Name::NONE`].
     ///
     /// # Panics
     /// With more than 2^32 different texts.
@@ -202,7 +202,7 @@ impl Interner {
         name
     }
 
-    /// The number of `module`: the one that it has, or a new one.
+    /// The number of `module`: its existing one, or a new one.
     ///
     /// # Panics
     /// With more than 2^32 different modules.
@@ -217,7 +217,7 @@ impl Interner {
         id
     }
 
-    /// `build_id` is that of the module `id`, unless that is known already.
+    /// Defines the build id of the module `id`, unless it is known already.
     pub fn build_id(&mut self, id: ModuleId, build_id: BuildId) {
         if self.table.build_id(id).is_none() {
             self.add(Definition::BuildId(id, build_id));
@@ -229,12 +229,12 @@ impl Interner {
         self.table.define(definition);
     }
 
-    /// Moves what has been defined since the last time to `into`.
+    /// Moves the definitions made since the last call to `into`.
     pub fn take_new(&mut self, into: &mut Vec<Definition>) {
         into.extend(take(&mut self.new));
     }
 
-    /// Everything that it has defined.
+    /// All its definitions.
     #[must_use]
     pub fn table(&self) -> &Definitions {
         &self.table
@@ -285,7 +285,7 @@ mod tests {
             (reader.text(path), reader.text(later), reader.module(first)),
             ("/bin/a", "later", Some(&module(path, 1)))
         );
-        assert_eq!(reader.build_id(first), Some(&build_id), "a file has one");
+        assert_eq!(reader.build_id(first), Some(&build_id), "a module has one");
         let mut copy = Definitions::default();
         assert!(reader.iter().all(|definition| copy.define(definition)));
         assert_eq!(
@@ -295,16 +295,16 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_does_not_follow_is_refused() {
+    fn numbers_out_of_sequence_are_refused() {
         let mut reader = Definitions::default();
         assert!(!reader.define(Definition::Text(Name(2), Arc::from("gap"))));
         assert!(!reader.define(Definition::Text(Name(0), Arc::from("none"))));
         assert!(!reader.define(Definition::Module(ModuleId(0), module(Name::NONE, 1))));
         assert!(
             !reader.define(Definition::BuildId(ModuleId(1), BuildId::new(&[1]).unwrap())),
-            "of no module"
+            "its module is undefined"
         );
         assert_eq!([BuildId::new(&[]), BuildId::new(&[0; 21])], [None, None]);
-        assert_eq!(reader.text(Name(9)), "", "a damaged file is no reason to panic");
+        assert_eq!(reader.text(Name(9)), "", "a damaged file does not cause a panic");
     }
 }

@@ -1,4 +1,4 @@
-//! One thing that happened.
+//! The events of a stream.
 
 use core::num::NonZeroU64;
 
@@ -15,7 +15,7 @@ pub struct Thread {
     pub tid: u32,
 }
 
-/// Time spent in the kernel. Zero stands for "not known" in both, since nothing takes no time.
+/// Time spent in the kernel. Both are `None` if unknown; neither can be zero.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Span {
@@ -25,21 +25,21 @@ pub struct Span {
     pub on_cpu_ns: Option<NonZeroU64>,
 }
 
-/// One thing that happened.
+/// One event.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Event {
-    /// When it began: nanoseconds on the stream's clock, whichever source saw it.
+    /// When it began, in nanoseconds of the stream's clock, whichever source recorded it.
     pub time_ns: u64,
-    /// The thread that did it, or that it happened to.
+    /// The thread that did it, or to which it happened.
     pub thread: Thread,
     /// What happened.
     pub kind: EventKind,
 }
 
 impl Event {
-    /// When it ended, on the stream's clock: a mapping, a life and a gap end as they begin. `None`:
-    /// that is not known.
+    /// When it ended, on the stream's clock. Mappings, life events and gaps end when they begin.
+    /// `None`: unknown.
     #[must_use]
     pub fn end_ns(&self) -> Option<u64> {
         let latency_ns = match &self.kind {
@@ -54,91 +54,91 @@ impl Event {
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventKind {
-    /// A memory syscall, complete: it has returned.
+    /// A memory syscall, complete unless its result is unknown.
     Syscall(Syscall),
     /// A page fault, complete unless its latency is unknown.
     Fault(Fault),
-    /// A range of addresses has a new meaning.
+    /// A range of addresses was mapped.
     Mapping(Mapping),
     /// A process or thread began, changed its program, or ended.
     Life(Life),
-    /// Events are missing here.
+    /// Events were lost here.
     Lost(Lost),
 }
 
-/// A memory syscall with what it was given and what it returned.
+/// A memory syscall with its arguments and its result.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Syscall {
-    /// Which.
+    /// The syscall.
     pub call: Call,
-    /// The string that an argument points at ([`Call::text_argument`]), if it could be read.
+    /// The string that an argument points to ([`Call::text_argument`]), if it could be read.
     pub text: Name,
-    /// The registers, whether or not the call uses them.
+    /// The argument registers, including those that the call does not use.
     pub arguments: [u64; 6],
-    /// What it returned: a negative errno from -4095 to -1. `None`: it had not returned when the
+    /// What it returned; -4095 to -1 is a negative errno. `None`: it had not returned when the
     /// thread ended.
     pub result: Option<i64>,
-    /// How long it took in the kernel.
+    /// The time in the kernel.
     pub span: Span,
 }
 
 impl Syscall {
-    /// What it returned, unless that was an error, or it did not return.
+    /// What it returned, unless that was an error or it did not return.
     #[must_use]
     pub fn succeeded_with(&self) -> Option<u64> {
         self.result.filter(|result| !(-4095..0).contains(result)).map(i64::cast_unsigned)
     }
 }
 
-/// A page fault: an access for which the processor asked the kernel.
+/// A page fault.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault {
     /// The address that was accessed.
     pub address: u64,
-    /// The instruction that accessed it.
+    /// The address of the instruction.
     pub ip: u64,
-    /// From the trap to the return from the fault's handler.
+    /// The time from the trap to the return of the fault handler.
     pub span: Span,
-    /// How much memory was mapped by it as one page: that of the entry in the page table, as it was
-    /// right afterwards. `None`: not known.
+    /// The size of the page that it mapped: that of the page table entry right afterwards. `None`:
+    /// unknown.
     pub page_bytes: Option<NonZeroU64>,
-    /// A page had to be read from a device.
+    /// Whether a page had to be read from a device.
     pub major: bool,
-    /// The kernel took it on the thread's behalf, inside a syscall.
+    /// Whether the kernel took it on the thread's behalf, inside a syscall.
     pub in_kernel: bool,
 }
 
-/// The life of processes and threads.
+/// Starts and ends of processes and threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
-    /// The event's thread began: a new process if its `pid` is not the parent's.
+    /// The event's thread started. It is a new process if its `pid` is not that of `by`.
     Started {
         /// The thread that started it.
         by: Thread,
     },
-    /// The process has another program now. Nothing of its old address space is left.
+    /// The process has executed a program. Its old address space is gone.
     Executed {
         /// The program's name (`comm`).
         name: Name,
     },
-    /// The thread ended; the process as well if it was the last.
+    /// The thread ended, and with its last thread the process.
     Ended {
-        /// How, as far as the observer could learn it.
+        /// How it ended, as far as the observer knows.
         ending: Ending,
     },
     /// The process was running before the observer attached to it. Its mappings follow.
     Attached,
-    /// The process makes syscalls in 32-bit mode, whose numbers mean something else: its memory
-    /// syscalls are not seen.
+    /// The process makes syscalls in 32-bit mode, whose numbers differ: its memory syscalls are not
+    /// observed.
     Compat32,
 }
 
 /// How a thread ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// Not known.
+    /// Unknown.
     Unknown,
     /// The process exited with this status.
     Exited(u8),
@@ -150,12 +150,12 @@ pub enum Ending {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lost {
-    /// How many records found no room.
+    /// The number of records lost.
     pub records: u64,
 }
 
-/// Events are kept by the million while they are put into order: a change of their size is a
-/// decision.
+/// Events are kept by the million while they are sorted: a change of their size should be
+/// deliberate.
 const _: () = {
     assert!(size_of::<Thread>() == 8 && size_of::<Span>() == 16);
     assert!(size_of::<Syscall>() == 88 && size_of::<Fault>() == 48 && size_of::<Mapping>() == 40);

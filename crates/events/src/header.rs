@@ -1,21 +1,22 @@
-//! How a stream begins: what must be known to read it on another machine.
+//! The header of a stream: what a reader on another machine must know.
 
-/// The head of a stream.
+/// The header of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// The clock of every time in the stream.
     pub clock: Clock,
-    /// When observing began, in nanoseconds of that clock.
+    /// When observing started, in nanoseconds of that clock.
     pub began_ns: u64,
     /// The size of a base page of the observed machine: a power of two.
     pub page_bytes: u64,
     /// The observed machine's policy for transparent huge pages.
     pub huge_pages: ThpPolicy,
-    /// What all sources together can see.
+    /// What all sources together can observe.
     pub sees: Sees,
 }
 
-/// What can be seen: nothing is inferred from what happens to arrive.
+/// What can be observed. It is stated here, so that no view has to infer it from the events that
+/// arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub struct Sees {
@@ -25,25 +26,24 @@ pub struct Sees {
     pub faults: bool,
     /// Page faults that the kernel takes on a thread's behalf, inside syscalls.
     pub kernel_faults: bool,
-    /// How large the page is that a fault mapped.
+    /// The size of the page that a fault mapped.
     pub page_sizes: bool,
 }
 
 /// A clock of `clock_gettime(2)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clock {
-    /// `CLOCK_MONOTONIC`: the one clock that perf events and a process can both read.
+    /// `CLOCK_MONOTONIC`, which both perf events and processes can read.
     Monotonic,
 }
 
-/// Which memory may get transparent huge pages, as `/sys/kernel/mm/transparent_hugepage/enabled`
-/// has it.
+/// The memory that may get transparent huge pages (`/sys/kernel/mm/transparent_hugepage/enabled`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ThpPolicy {
     /// None.
     Never,
-    /// What the program advised (`MADV_HUGEPAGE`).
+    /// Memory with `MADV_HUGEPAGE`.
     Advised,
-    /// All that is large enough.
+    /// All memory that is large enough.
     Always,
 }

@@ -1,14 +1,14 @@
-//! The vocabulary of what can be observed of a program's memory, as plain data: the stream that
-//! every observer writes and every view reads.
+//! The vocabulary of memory events, as plain data: the stream that every observer writes and every
+//! view reads.
 //!
 //! ```text
-//!   Header        clock, start, page sizes, what the sources can see         once, first
-//!   Definition    a text, a module or its build id                          before the first event that refers to it
-//!   Event         a syscall, a fault, a mapping, a life, a gap               in the order of their beginnings
+//!   Header        clock, start, page sizes, what the sources can see    once, first
+//!   Definition    a text, a module or its build id                      before its first use
+//!   Event         a syscall, a fault, a mapping, a life, a gap          in the order of beginnings
 //! ```
-//! Observers and views do not know each other. docs/events.md says why the types look as they do,
-//! and where allocation calls and stacks join them. No event owns memory: a text or a module is a
-//! number of [`Definitions`].
+//! Observers and views do not know each other. docs/events.md explains the types, and where
+//! allocation calls and stacks will join them. No event owns memory: texts and modules are numbers
+//! of [`Definitions`].
 #![no_std]
 
 extern crate alloc;
@@ -29,13 +29,13 @@ pub use event::{Ending, Event, EventKind, Fault, Life, Lost, Span, Syscall, Thre
 pub use header::{Clock, Header, Sees, ThpPolicy};
 pub use mapping::{Mapping, MappingKind, MappingReport};
 
-/// What an observer hands on at a time. Its events refer to its own definitions and to those of
-/// earlier batches.
+/// A part of a stream, as an observer passes it on. Its events refer to its own definitions and to
+/// those of earlier batches.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
-    /// To be taken first.
+    /// Must be taken before the events.
     pub definitions: alloc::vec::Vec<Definition>,
-    /// In the order of their beginnings. One that begins before an event ahead of it is late: its
-    /// source delivered it after others had promised that nothing earlier would come.
+    /// In the order of their beginnings. An event that began before its predecessor is late: its
+    /// source delivered it after having promised that nothing earlier would come.
     pub events: alloc::vec::Vec<Event>,
 }

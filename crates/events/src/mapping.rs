@@ -2,53 +2,53 @@
 
 use crate::{Device, Interner, Module, ModuleId, Name};
 
-/// A range of addresses that is mapped from now on as this says, whatever was there before.
+/// A range of addresses that is mapped from now on as described, replacing what was there before.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mapping {
     /// The first address.
     pub start: u64,
-    /// The address behind the last.
+    /// The first address after it.
     pub end: u64,
-    /// Where in the file it begins, in bytes.
+    /// Its offset in the file.
     pub offset_bytes: u64,
     /// `PROT_READ` 1, `PROT_WRITE` 2, `PROT_EXEC` 4.
     pub protection: u32,
-    /// The file, or the name that the program gave it; [`Name::NONE`] where the kind says it all.
+    /// The file, or the name that the program gave it; [`Name::NONE`] if the kind says everything.
     pub name: Name,
     /// The file that is mapped; [`ModuleId::NONE`] without one.
     pub module: ModuleId,
-    /// What is mapped, as far as the name tells it.
+    /// The kind of the mapping, as far as the name shows it.
     pub kind: MappingKind,
-    /// Its pages are those of hugetlbfs.
+    /// Whether it has hugetlb pages.
     pub hugetlb: bool,
 }
 
-/// A mapping with its name as text, as `/proc/PID/maps` and perf's records have it.
+/// A mapping with its name as text, as in `/proc/PID/maps` and perf's records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MappingReport<'a> {
     /// The first address.
     pub start: u64,
-    /// The address behind the last.
+    /// The first address after it.
     pub end: u64,
-    /// Where in the file it begins, in bytes.
+    /// Its offset in the file.
     pub offset_bytes: u64,
     /// `PROT_READ` 1, `PROT_WRITE` 2, `PROT_EXEC` 4.
     pub protection: u32,
-    /// Mapped with `MAP_SHARED`.
+    /// Whether it was mapped with `MAP_SHARED`.
     pub shared: bool,
-    /// The file, a name in brackets, or nothing.
+    /// The file, a name in brackets, or empty.
     pub name: &'a str,
     /// The device of the file.
     pub device: Device,
     /// The inode of the file; 0 without one.
     pub inode: u64,
-    /// The generation of that inode; 0 where it is not known.
+    /// The generation of that inode; 0 if unknown.
     pub generation: u64,
 }
 
 impl MappingReport<'_> {
-    /// The mapping, its texts and its file given numbers by `interner`.
+    /// The mapping, with its texts and its file interned.
     #[must_use]
     pub fn intern(&self, interner: &mut Interner) -> Mapping {
         let MappingReport {
@@ -79,30 +79,30 @@ impl MappingReport<'_> {
 /// The kinds of mappings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MappingKind {
-    /// Between the program and its break.
+    /// The heap: memory below the program break.
     Heap,
-    /// Memory of this process alone, without a file.
+    /// Private memory without a file.
     Anonymous,
-    /// Memory without a file that processes share.
+    /// Shared memory without a file.
     SharedAnonymous,
-    /// A file; changes stay with the process.
+    /// A file, mapped private: changes stay with the process.
     PrivateFile,
-    /// A file; changes reach it.
+    /// A file, mapped shared: changes reach the file.
     SharedFile,
-    /// The stack of the first thread: it grows by itself.
+    /// The stack of the first thread, which grows on demand.
     Stack,
     /// Memory mapped as a stack (`MAP_STACK`).
     ThreadStack,
-    /// What the kernel lends each process: vdso, vvar, vsyscall.
+    /// Mappings that the kernel adds to each process: vdso, vvar, vsyscall.
     Kernel,
     /// Something else.
     Other,
 }
 
 impl MappingKind {
-    /// What a name says, as `/proc/PID/maps` and perf's records have it (`show_map_vma` of
-    /// `fs/proc/task_mmu.c`, `perf_event_mmap_event` of kernel/events/core.c); `shared`: mapped
-    /// with `MAP_SHARED`.
+    /// The kind of a mapping with `name`, in the form of `/proc/PID/maps` and perf's records
+    /// (`show_map_vma` in `fs/proc/task_mmu.c`, `perf_event_mmap_event` in kernel/events/core.c);
+    /// `shared`: mapped with `MAP_SHARED`.
     #[must_use]
     pub fn of_name(name: &str, shared: bool) -> MappingKind {
         let anonymous = if shared { MappingKind::SharedAnonymous } else { MappingKind::Anonymous };
@@ -121,8 +121,8 @@ impl MappingKind {
             _ if name.starts_with("//anon") || name.starts_with("[anon:") => anonymous,
             // A thread's stack in kernels before 4.5.
             _ if name.starts_with("[stack:") => MappingKind::ThreadStack,
-            // What backs shared anonymous memory, memory of shmget(2), and huge pages without a
-            // file.
+            // The files behind shared anonymous memory, memory of shmget(2), and huge pages without
+            // a file.
             _ if ["/dev/zero", "/SYSV", "/anon_hugepage"]
                 .iter()
                 .any(|own| name.starts_with(own)) =>
@@ -135,8 +135,8 @@ impl MappingKind {
         }
     }
 
-    /// Whether a mapping of this kind is known by `name`: the kernel's own names for memory without
-    /// a file say nothing that the kind does not.
+    /// Whether a mapping of this kind keeps `name`. The kernel's own names for memory without a
+    /// file say no more than the kind.
     fn keeps_name(self, name: &str) -> bool {
         let unnamed = name.starts_with("//anon")
             || self == MappingKind::SharedAnonymous && name.starts_with('/');
@@ -149,7 +149,7 @@ impl MappingKind {
         matches!(self, MappingKind::PrivateFile | MappingKind::SharedFile)
     }
 
-    /// The word for a mapping that has no name of its own, in brackets as in `/proc/PID/maps`.
+    /// The label of a mapping without a name, in brackets as in `/proc/PID/maps`.
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_tell_kinds() {
+    fn kinds_follow_from_names() {
         for (name, own, shared) in [
             ("", K::Anonymous, K::SharedAnonymous),
             ("//anon", K::Anonymous, K::SharedAnonymous),
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_becomes_numbers() {
+    fn reports_are_interned() {
         let mut interner = Interner::default();
         let file =
             MappingReport { end: 4096, name: "/lib/a.so", inode: 7, ..MappingReport::default() };
@@ -201,7 +201,7 @@ mod tests {
             (first.kind, first.name, replaced.name),
             (K::PrivateFile, first.name, first.name)
         );
-        assert_ne!(first.module, replaced.module, "another file of that path");
+        assert_ne!(first.module, replaced.module, "another file with that path");
         assert_eq!(interner.table().module(first.module).map(|module| module.inode), Some(7));
         assert_eq!((heap.kind, heap.name, heap.module), (K::Heap, Name::NONE, ModuleId::NONE));
         let huge = MappingReport { name: "/anon_hugepage (deleted)", ..file }.intern(&mut interner);

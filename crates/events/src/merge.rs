@@ -1,12 +1,12 @@
-//! One order out of several sources.
+//! Merges several sources into one order.
 //!
 //! ```text
-//!   source 0   10  40 | watermark 50        emitted: 10, 20, 40      what lies before every watermark
+//!   source 0   10  40 | watermark 50        emitted: 10, 20, 40    (before every watermark)
 //!   source 1   20     | watermark 45        waiting: 48
 //!   source 2          | watermark 48
 //! ```
-//! A watermark is a promise: nothing earlier than it will come from that source. An item whose time
-//! lies before all watermarks has its place for good. One that breaks the promise (its thread was
+//! A watermark is a promise that nothing earlier will come from that source. An item with a time
+//! before all watermarks has its final place. An item that breaks the promise (its thread was
 //! preempted between reading the clock and publishing) is late: it is emitted as soon as it comes,
 //! and counted.
 
@@ -25,20 +25,20 @@ pub struct Merge<T> {
 
 #[derive(Debug)]
 struct Source<T> {
-    /// By time; items of one nanosecond in the order in which they came.
+    /// By time; items with equal times in the order of arrival.
     waiting: VecDeque<(u64, T)>,
     watermark_ns: u64,
 }
 
 impl<T> Merge<T> {
-    /// Sources that have promised nothing yet.
+    /// A merge of `sources` sources without any watermark yet.
     #[must_use]
     pub fn new(sources: usize) -> Self {
         let source = || Source { waiting: VecDeque::new(), watermark_ns: 0 };
         Merge { sources: (0..sources).map(|_| source()).collect(), emitted_ns: 0, late: 0 }
     }
 
-    /// Takes an item of a source. Sources deliver nearly in order: what precedes its neighbours is
+    /// Takes an item of a source. Sources deliver nearly in order: an item that is out of order is
     /// moved to its place.
     ///
     /// # Panics
@@ -54,8 +54,8 @@ impl<T> Merge<T> {
         waiting.insert(at, (time_ns, item));
     }
 
-    /// From now on nothing earlier than `watermark_ns` will come from `source`. A promise is never
-    /// taken back.
+    /// Promises that nothing earlier than `watermark_ns` will come from `source`. A lower watermark
+    /// than before has no effect.
     ///
     /// # Panics
     /// If there is no such source.
@@ -64,20 +64,19 @@ impl<T> Merge<T> {
         source.watermark_ns = source.watermark_ns.max(watermark_ns);
     }
 
-    /// Nothing more will come from any source.
+    /// Declares that nothing more will come from any source.
     pub fn close(&mut self) {
         for source in &mut self.sources {
             source.watermark_ns = u64::MAX;
         }
     }
 
-    /// Emits everything whose place is certain. Items of one nanosecond are in the order of their
-    /// sources. Takes some steps for each source, and for each item as many as the logarithm of
-    /// their number.
+    /// Emits all items whose place is final. Items with equal times are in the order of their
+    /// sources. Takes O(sources) steps, and O(log sources) for each item.
     pub fn emit(&mut self, mut each: impl FnMut(T)) {
         let certain_ns =
             self.sources.iter().map(|source| source.watermark_ns).min().unwrap_or(u64::MAX);
-        // The end of time itself is certain only when all are closed.
+        // Items at `u64::MAX` are only emitted when all sources are closed.
         let is_certain = |time_ns| time_ns < certain_ns || certain_ns == u64::MAX;
         let first = |waiting: &VecDeque<(u64, T)>| {
             waiting.front().map(|&(ns, _)| ns).filter(|&ns| is_certain(ns))
@@ -93,7 +92,7 @@ impl<T> Merge<T> {
                 self.emitted_ns = self.emitted_ns.max(time_ns);
                 each(item);
                 let Some(next_ns) = first(waiting) else { break };
-                // A run of this source's goes on without the others.
+                // Consecutive items of one source are emitted without looking at the others.
                 if firsts.peek().is_some_and(|&Reverse(other)| other < (next_ns, index)) {
                     firsts.push(Reverse((next_ns, index)));
                     break;
@@ -103,13 +102,13 @@ impl<T> Merge<T> {
         }
     }
 
-    /// How many items came after one that was later than they had been emitted.
+    /// The number of items that came after a later one had been emitted.
     #[must_use]
     pub fn late(&self) -> u64 {
         self.late
     }
 
-    /// How many items wait for their place.
+    /// The number of items that are waiting.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.sources.iter().map(|source| source.waiting.len()).sum()
@@ -128,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_before_every_watermark_is_emitted_in_order() {
+    fn items_before_every_watermark_are_emitted_in_order() {
         let mut merge = Merge::new(3);
         for (source, times) in [(0, vec![10, 40]), (1, vec![20, 48])] {
             for time in times {
@@ -137,19 +136,19 @@ mod tests {
         }
         merge.promise(0, 50);
         merge.promise(1, 49);
-        assert_eq!(emitted(&mut merge), [] as [u64; 0], "the third has promised nothing");
+        assert_eq!(emitted(&mut merge), [] as [u64; 0], "the third source has no watermark");
         merge.promise(2, 48);
         assert_eq!(emitted(&mut merge), [10, 20, 40]);
         merge.push(2, 48, 48);
         merge.push(2, 30, 30);
-        assert_eq!(emitted(&mut merge), [30], "late, and not kept back");
+        assert_eq!(emitted(&mut merge), [30], "late, but emitted");
         merge.close();
         assert_eq!(emitted(&mut merge), [48, 48]);
         assert_eq!((merge.late(), merge.waiting()), (1, 0));
     }
 
     #[test]
-    fn a_promise_is_not_taken_back() {
+    fn a_watermark_never_decreases() {
         let mut merge = Merge::new(1);
         merge.promise(0, 100);
         merge.promise(0, 50);
@@ -158,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_is_out_of_order_is_put_into_order() {
+    fn items_of_a_source_are_sorted() {
         let mut merge = Merge::new(2);
         for time in [5, 9, 7, 7, 1] {
             merge.push(0, time, time);

@@ -1,13 +1,13 @@
-//! Any sources that keep their promises are merged into one order, whole, whenever they deliver.
+//! Sources that keep their promises are merged into one complete order, whenever they deliver.
 
 use events::merge::Merge;
 use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// A source stamps an item this much after its last promise, and delivers it.
+    /// A source delivers an item with a time this much after its last promise.
     Deliver(usize, u64),
-    /// A source promises this much more.
+    /// A source raises its promise by this much.
     Promise(usize, u64),
     Emit,
 }
@@ -23,7 +23,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..300)
 }
 
-/// Emits by `steps`, and at the end everything. Items are (time, source, number of its delivery).
+/// Emits as in `steps`, and everything at the end. Items are (time, source, number of the
+/// delivery).
 fn run(steps: &[Step], keeps_promises: bool) -> (Vec<(u64, usize, usize)>, u64) {
     let (mut merge, mut promised, mut emitted) = (Merge::new(SOURCES), [0; SOURCES], Vec::new());
     for (number, step) in steps.iter().enumerate() {
@@ -51,17 +52,17 @@ fn delivered(steps: &[Step]) -> usize {
 
 proptest! {
     #[test]
-    fn promises_that_are_kept_give_one_order(steps in steps()) {
+    fn kept_promises_give_one_order(steps in steps()) {
         let (emitted, late) = run(&steps, true);
         prop_assert_eq!(emitted.len(), delivered(&steps));
         prop_assert_eq!(late, 0);
-        // By time, then by source, then as delivered: when and how often something is emitted does
-        // not matter.
+        // By time, then by source, then as delivered, no matter when and how often items are
+        // emitted.
         prop_assert!(emitted.is_sorted(), "{:?}", emitted);
     }
 
     #[test]
-    fn what_breaks_a_promise_is_kept_and_counted(steps in steps()) {
+    fn late_items_are_emitted_and_counted(steps in steps()) {
         let (emitted, late) = run(&steps, false);
         prop_assert_eq!(emitted.len(), delivered(&steps));
         let (mut latest_ns, mut out_of_order) = (0, 0);

@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         return ExitCode::from(u8::try_from(status).unwrap_or(FAILED));
     }
     let cli = Cli::parse();
-    sys::inherited::keep_children_until_asked();
+    sys::inherited::reset_sigchld();
     sys::interrupt::survive_file_limit();
     let outcome = match cli.verb {
         Verb::Bench(options) => bench::run(&options, cli.screen),

@@ -13,7 +13,7 @@ use collect::{Asked, CallSource, Collection, Options, Outcome, StreamState, Targ
 use events::{Batch, Definitions, Ending};
 use results::trace::TraceSummary;
 use sys::interrupt::{
-    Interrupt, Keyboard, die_by, forget_stop, hold_stop, is_stop_wanted, stop_now,
+    Interrupt, Keyboard, defer_stop, die_by, drop_pending_stop, is_stop_wanted, stop_now,
 };
 use sys::launch::Program;
 
@@ -83,10 +83,10 @@ pub(crate) fn run(options: &TraceOptions, screen: ScreenOptions) -> anyhow::Resu
             );
         }
     };
-    interrupt.bear_repeats();
+    interrupt.record_repeats();
     let keyboard = options.pid.is_none().then(Keyboard::leave_to_program);
     if collection.is_program_held() {
-        hold_stop();
+        defer_stop();
     }
     let note = |sentence: &str| {
         if !options.quiet {
@@ -160,10 +160,10 @@ fn watch(
         }
         if !is_stop_wanted() {
             stop_wanted = None;
-        } else if collection.is_program_standing() || collection.program_has_ended() {
+        } else if collection.is_program_stopped() || collection.program_has_ended() {
             stop_now();
         } else if stop_wanted.get_or_insert_with(Instant::now).elapsed() > STOPPING {
-            forget_stop();
+            drop_pending_stop();
         }
     }
     let outcome = collection.finish(&mut batch);

@@ -1,4 +1,4 @@
-//! What is done with the memory of an arm once it is there: how it is touched, in which order, and
+//! How the memory of an arm is used once it is obtained: how it is touched, in which order, and
 //! what happens between the touches.
 
 use serde::{Deserialize, Serialize};
@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AccessPattern {
-    /// What a touch is.
+    /// What one touch does.
     pub touch: Touch,
-    /// Which page is touched when.
+    /// The order in which pages are touched.
     pub order: PageOrder,
     /// What happens between the first touch and the second.
     pub between: Between,
-    /// Touches in all: the first, and what is timed as the second.
+    /// Number of touches: the first, and those that are timed together as the second.
     pub passes: u32,
-    /// Where a file's bytes are before.
+    /// Whether a file is in the page cache before the first touch.
     pub cache: Cache,
 }
 
@@ -31,7 +31,7 @@ impl Default for AccessPattern {
     }
 }
 
-/// What a touch is.
+/// What one touch does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Touch {
@@ -44,21 +44,20 @@ pub enum Touch {
     Read,
     /// The first touch reads, the others write.
     ReadThenWrite,
-    /// One byte of every page is written, in the first touch with a reading of the clock around
-    /// each.
+    /// One byte of every page is written; in the first touch each write is timed on its own.
     Timed,
-    /// Every byte of a file is read, and added up.
+    /// Every byte of a file is read and summed up.
     Sum,
 }
 
-/// What one touch does to a page.
+/// The access of one touch to a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PageAccess {
     /// Writes every byte.
     Fill,
-    /// Writes one.
+    /// Writes one byte.
     Write,
-    /// Reads one.
+    /// Reads one byte.
     Read,
     /// Reads every byte.
     Sum,
@@ -73,7 +72,7 @@ impl PageAccess {
 }
 
 impl Touch {
-    /// As in an experiment.
+    /// Its name in experiment files.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -86,7 +85,7 @@ impl Touch {
         }
     }
 
-    /// What the first touch does.
+    /// The access of the first touch.
     #[must_use]
     pub fn first(self) -> PageAccess {
         match self {
@@ -97,7 +96,7 @@ impl Touch {
         }
     }
 
-    /// What the others do.
+    /// The access of the later touches.
     #[must_use]
     pub fn again(self) -> PageAccess {
         match self {
@@ -109,21 +108,21 @@ impl Touch {
     }
 }
 
-/// Which page is touched when.
+/// The order in which pages are touched.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PageOrder {
-    /// By address.
+    /// In the order of addresses.
     #[default]
     Sequential,
-    /// Drawn anew for every process.
+    /// At random, drawn separately for every process.
     Random,
-    /// Every sixteenth page, then those behind them, and so on.
+    /// Every sixteenth page, then the pages after those, and so on.
     Strided,
 }
 
 impl PageOrder {
-    /// As in an experiment.
+    /// Its name in experiment files.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -134,19 +133,19 @@ impl PageOrder {
     }
 }
 
-/// Where a file's bytes are before they are touched.
+/// Whether a file is in the page cache before it is touched.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cache {
-    /// All in the page cache.
+    /// All of it is in the page cache.
     #[default]
     Warm,
-    /// None in the page cache.
+    /// None of it is in the page cache.
     Cold,
 }
 
 impl Cache {
-    /// As in an experiment.
+    /// Its name in experiment files.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -163,19 +162,19 @@ pub enum Between {
     /// Nothing.
     #[default]
     Nothing,
-    /// `MADV_DONTNEED`: the pages go back at once.
+    /// `MADV_DONTNEED`: the kernel frees the pages at once.
     #[serde(rename = "dontneed")]
     DontNeed,
-    /// `MADV_FREE`: the kernel may take the pages when it needs some.
+    /// `MADV_FREE`: the kernel may reclaim the pages when it needs memory.
     Free,
     /// All blocks are released and obtained again.
     Anew,
-    /// Likewise, with `malloc_trim(3)` between.
+    /// As `Anew`, with `malloc_trim(3)` in between.
     Trim,
-    /// fork(2) of a child that ends at once, and its end.
+    /// fork(2) of a child that exits at once, and waiting for it.
     Fork,
-    /// The same of a child that borrows the memory instead of copying its page tables (`CLONE_VM |
-    /// CLONE_VFORK`).
+    /// The same with a child that borrows the memory instead of copying its page tables (`CLONE_VM
+    /// | CLONE_VFORK`).
     Vfork,
     /// fork(2) of a child that sleeps while its parent does the second touch.
     ForkParent,
@@ -184,7 +183,7 @@ pub enum Between {
 }
 
 impl Between {
-    /// As in an experiment.
+    /// Its name in experiment files.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -202,13 +201,13 @@ impl Between {
 }
 
 impl Between {
-    /// Whether a child is made.
+    /// Whether a child is forked.
     #[must_use]
     pub fn forks(self) -> bool {
         matches!(self, Between::Fork | Between::Vfork | Between::ForkParent | Between::ForkChild)
     }
 
-    /// Whether memory belongs to two processes during the second touch.
+    /// Whether two processes have the memory during the second touch.
     #[must_use]
     pub fn shares(self) -> bool {
         matches!(self, Between::ForkParent | Between::ForkChild)
@@ -216,7 +215,7 @@ impl Between {
 }
 
 impl AccessPattern {
-    /// Whether the second touch is what the first was, once, on the same memory.
+    /// Whether the second touch repeats the first once, on the same memory.
     #[must_use]
     pub fn touches_alike(self) -> bool {
         self.passes == 2

@@ -1,4 +1,4 @@
-//! A block of memory from any source, as the phases of a measured child see it.
+//! A block of memory from any source: the interface that the phases of a measured child use.
 
 use std::ops::Range;
 use std::sync::Mutex;
@@ -12,7 +12,7 @@ use sys::program_break::BreakBlock;
 
 /// A block of memory from any source; dropping it releases it.
 pub(crate) trait Block {
-    /// Makes what the blocks of a thread share, before anything is timed.
+    /// Creates what the blocks of a thread share, before anything is timed.
     fn prepare() {}
     /// Writes `value` to every byte.
     fn fill(&mut self, value: u8);
@@ -20,23 +20,24 @@ pub(crate) trait Block {
     fn write(&mut self, offset: usize, value: u8);
     /// Reads the byte at `offset`.
     fn read(&mut self, offset: usize);
-    /// Reads every byte. Only files can: others may hold bytes that nobody has written.
+    /// Reads every byte. Only file blocks do: other memory may be uninitialised.
     fn sum(&mut self) {}
-    /// Reads the bytes of `range`, at most a page. Likewise.
+    /// Reads the bytes of `range`, at most a page. Only file blocks do.
     fn sum_of(&mut self, _range: Range<usize>) {}
-    /// What a touch could not do.
+    /// The error of a touch that failed.
     fn failure(&self) -> Option<Errno> {
         None
     }
     fn address(&self) -> usize;
     fn len(&self) -> usize;
-    /// Gives the pages back and keeps the addresses; `lazily`: when the kernel needs them.
+    /// Returns the pages to the kernel and keeps the addresses; `lazily`: when the kernel needs
+    /// memory.
     fn give_back(&mut self, _lazily: bool) -> Result<(), Errno> {
         Err(Errno::NOT_SUPPORTED)
     }
 }
 
-/// What every kind of block does that is memory of its own.
+/// The methods of every block that implements [`Memory`].
 macro_rules! as_memory {
     () => {
         #[inline]
@@ -80,8 +81,8 @@ impl Block for BreakBlock {
     as_memory!();
 }
 
-/// One mapping that several threads share, each with parts of it: one for every block of memory.
-/// Whoever comes first makes it; so it is when all blocks are obtained anew.
+/// One mapping that several threads share, with one part for every block of memory. The first
+/// thread that takes a part maps it, and again when all blocks are obtained anew.
 pub(crate) struct OneMapping {
     blocks: usize,
     parts: Mutex<Vec<MappingPart>>,
@@ -95,7 +96,7 @@ impl OneMapping {
         }
     }
 
-    /// A part of `len` bytes. Each begins at a page, so that no two have one in common.
+    /// A part of `len` bytes. Each starts at a page boundary, so that no two parts share a page.
     pub(crate) fn take(&self, len: usize) -> Result<MappingPart, Errno> {
         let mut parts = self.parts.lock().map_err(|_| Errno::NO_MEMORY)?;
         if parts.is_empty() {
@@ -115,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_mapping_has_a_part_for_every_block_again_and_again() {
+    fn one_mapping_has_a_part_for_every_block_each_time() {
         let mapping = OneMapping::new(3);
         for len in [1, 4095, 4097] {
             let parts: Vec<MappingPart> = (0..3).map(|_| mapping.take(len).unwrap()).collect();

@@ -1,4 +1,4 @@
-//! Blocks of memory that are parts of a file: the inside of a measured child.
+//! Blocks of memory that are parts of a file, in a measured child.
 
 use std::hint::black_box;
 use std::ops::Range;
@@ -15,13 +15,13 @@ use crate::block::{Block, as_memory};
 use crate::protocol::JobFile;
 
 thread_local! {
-    /// What a thread copies all its blocks into, as a program does that reads one file after
-    /// another.
+    /// The buffer that a thread copies all its blocks into, like a program that reads one file
+    /// after another.
     static BUFFER: Buffer = Buffer::new(BUFFER_BYTES);
 }
 
-/// The file that the parent has made, given out part by part; blocks that are obtained anew begin
-/// at its start again.
+/// The file that the parent has created, handed out part by part; blocks that are obtained anew
+/// start at its beginning again.
 pub(crate) struct FileParts {
     file: Inherited,
     bytes: u64,
@@ -37,7 +37,7 @@ impl FileParts {
         }
     }
 
-    /// Where the next part of `len` bytes is.
+    /// The offset of the next part of `len` bytes.
     fn next(&self, len: usize) -> u64 {
         let step = (len as u64).next_multiple_of(page_bytes());
         let fits = |start: u64| if start + step > self.bytes { 0 } else { start };
@@ -67,7 +67,7 @@ impl FileParts {
     }
 }
 
-/// A file in memory of the child's own.
+/// A new file in memory, mapped.
 #[inline]
 pub(crate) fn in_memory(len: usize) -> Result<FileMapping, Errno> {
     FileMapping::new(memory_file(len as u64)?, 0, len, Sharing::Shared, Hint::None)
@@ -88,7 +88,7 @@ impl Block for FileMapping {
     }
 }
 
-/// Which call copies.
+/// The call that copies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Call {
     Read,
@@ -115,7 +115,7 @@ impl Block for Copied {
     fn prepare() {
         BUFFER.with(|_| ());
     }
-    // No experiment gets here (`FileSource::unfit`), and what does fails.
+    // `FileSource::unfit` refuses such experiments; if one gets here, it fails.
     fn fill(&mut self, _value: u8) {
         self.failure = Some(Errno::NOT_SUPPORTED);
     }
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_follow_each_other_and_begin_again() {
+    fn parts_follow_each_other_and_start_again() {
         let page = page_bytes();
         let len = usize::try_from(page + 1).unwrap();
         let parts = FileParts::new(JobFile { descriptor: 0, bytes: 6 * page });

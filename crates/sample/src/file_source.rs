@@ -1,11 +1,11 @@
-//! Memory that is a file: the ways of reading and mapping one, and what can be done with each.
+//! Files as a source of memory: the ways of reading and mapping one.
 
-/// A way to a file's bytes.
+/// A way of accessing a file's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileSource {
     /// A new memfd, mapped shared.
     Memfd,
-    /// A file that is there on a tmpfs, mapped shared.
+    /// An existing file on a tmpfs, mapped shared.
     Tmpfs,
     /// The file, mapped shared.
     Shared,
@@ -25,24 +25,24 @@ pub enum FileSource {
     Read,
     /// pread(2) of the file.
     Pread,
-    /// pread(2) past the page cache (`O_DIRECT`).
+    /// pread(2) that bypasses the page cache (`O_DIRECT`).
     Direct,
 }
 
-/// Where the file of a source is.
+/// Where the file of a source is created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// In the directory that the user chose.
     Directory,
     /// In `/dev/shm`.
     SharedMemory,
-    /// In the directory of the user, but another one: written page by page, and never taken out of
-    /// the page cache, which would bring it back in larger pieces.
+    /// A separate file in the same directory, written page by page. It is never dropped from the
+    /// page cache, since the kernel would read it back in larger folios.
     Pieces,
 }
 
 impl FileSource {
-    /// All of them.
+    /// All file sources.
     pub const ALL: [FileSource; 12] = [
         FileSource::Memfd,
         FileSource::Tmpfs,
@@ -77,7 +77,7 @@ impl FileSource {
         }
     }
 
-    /// Where the file is that the parent makes for it; `None`: the child makes its own.
+    /// Where the parent creates the file for it; `None`: the child creates its own.
     #[must_use]
     pub fn place(self) -> Option<Place> {
         match self {
@@ -88,7 +88,7 @@ impl FileSource {
         }
     }
 
-    /// Whether its bytes are copied into a buffer, and not mapped.
+    /// Whether its bytes are copied into a buffer instead of being mapped.
     #[must_use]
     pub fn copies(self) -> bool {
         matches!(self, FileSource::Read | FileSource::Pread | FileSource::Direct)

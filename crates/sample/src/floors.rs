@@ -1,11 +1,10 @@
-//! The inside of a child that measures floors: what each step of getting memory takes when it is
-//! done on its own.
+//! A child that measures floors: the cost of each step of getting memory, done on its own.
 //!
-//! Floors whose price depends on the free memory that they find have a process of their own,
-//! prepared as a sample is ([`FloorGroup`]): what an earlier floor has released is in the caches,
-//! and cheaper to clear again. Every floor has a mapping of its own and counts its faults. As in
-//! [`crate::process`], nothing is allocated and nothing printed until all of them are measured.
-//! docs/method.md says what each floor contains.
+//! Floors whose cost depends on the state of free memory are measured in a separate process each,
+//! prepared as a sample is ([`FloorGroup`]): memory that an earlier floor released is in the caches
+//! and cheaper to clear again. Every floor has its own mapping and counts its faults. As in
+//! [`crate::process`], nothing is allocated or printed until all are measured. docs/method.md says
+//! what each floor contains.
 
 mod present;
 
@@ -23,24 +22,23 @@ use crate::measurement::{PhaseCost, nanoseconds};
 use crate::phases::{eligible_bytes, phase, rehearse};
 use crate::protocol::FloorGroup;
 
-/// Enough that the two readings around the loop do not count.
+/// Enough that the two clock readings around the loop are negligible.
 const TIMER_READINGS: u64 = 1000;
 const CALLS: u64 = 1000;
-/// Mappings that are alive together, at most; few enough to cost little at every size.
+/// Most mappings that exist at once; few enough to cost little at every size.
 const MAPPINGS_MAX: usize = 256;
-/// Memory that exists already, on which interruptions are measured: it stays in the second-level
-/// cache of most processors, so that the writes themselves are cheap beside the faults.
+/// Existing memory on which interruptions are measured. It fits the second-level cache of most
+/// processors, so that the writes are cheap compared with the faults.
 const EXISTING_BYTES: usize = 1 << 20;
 const EXISTING_ROUNDS: u64 = 8;
 /// The byte that is written.
 const VALUE: u8 = 1;
 
-/// A floor before it is judged: what was measured, how many units, and the faults that it should
-/// have taken.
+/// A floor before it is checked: its cost, its units, and the faults that it should have taken.
 type Measured = Result<(PhaseCost, u64, u64), Errno>;
 
-/// Measures the floors of `group` on `bytes` of memory; calls of mmap(2) ask for `block_bytes`. At
-/// most `bytes` are held at any time.
+/// Measures the floors of `group` on `bytes` of memory; each mmap(2) maps `block_bytes`. At most
+/// `bytes` are mapped at any time.
 #[must_use]
 pub(crate) fn measure(group: FloorGroup, bytes: u64, block_bytes: u64) -> MeasuredFloors {
     let page = page_bytes();
@@ -54,9 +52,9 @@ pub(crate) fn measure(group: FloorGroup, bytes: u64, block_bytes: u64) -> Measur
     rehearse();
     let floors = match group {
         FloorGroup::Faults => GroupFloors::Faults(Box::new(faults(len, block_len, pages))),
-        FloorGroup::Populate => GroupFloors::Populate { populate: judged(populate(len, pages)) },
+        FloorGroup::Populate => GroupFloors::Populate { populate: checked(populate(len, pages)) },
         FloorGroup::Huge => {
-            let [huge_fault, write_after_huge_fault] = each(huge(len, page)).map(judged);
+            let [huge_fault, write_after_huge_fault] = each(huge(len, page)).map(checked);
             GroupFloors::Huge { huge_fault, write_after_huge_fault }
         }
         FloorGroup::Stores => present::stores(len),
@@ -65,8 +63,9 @@ pub(crate) fn measure(group: FloorGroup, bytes: u64, block_bytes: u64) -> Measur
     MeasuredFloors { size_bytes, floors }
 }
 
-/// Everything but what other groups have. The passes are the first that take memory, so that they
-/// find it as a sample does; of the page by page writing only what happens in the cache is timed.
+/// The floors of [`FloorGroup::Faults`]. The passes come first of those that take memory, so that
+/// they find free memory in the state that a sample does; the page by page writing comes later,
+/// since only its writes to cached lines are timed.
 fn faults(len: usize, block_len: usize, pages: u64) -> FaultFloors {
     let mut mappings: Vec<Option<OwnMapping>> =
         (0..(len / block_len).clamp(1, MAPPINGS_MAX)).map(|_| None).collect();
@@ -79,16 +78,16 @@ fn faults(len: usize, block_len: usize, pages: u64) -> FaultFloors {
     let write_after_fault = page_by_page(len, pages, reading_ns);
     let interruptions = interruptions(block_len);
 
-    let [write_fault, write_after_pass, rewrite, release] = each(passes).map(judged);
-    let [interrupted_write, uninterrupted_write] = each(interruptions).map(judged);
+    let [write_fault, write_after_pass, rewrite, release] = each(passes).map(checked);
+    let [interrupted_write, uninterrupted_write] = each(interruptions).map(checked);
     FaultFloors {
-        timer: judged(Ok(timer)),
-        syscall: judged(Ok(syscall)),
-        map: judged(map),
-        unmap: judged(unmap),
-        read_fault: judged(read_fault),
+        timer: checked(Ok(timer)),
+        syscall: checked(Ok(syscall)),
+        map: checked(map),
+        unmap: checked(unmap),
+        read_fault: checked(read_fault),
         write_fault,
-        write_after_fault: judged(write_after_fault),
+        write_after_fault: checked(write_after_fault),
         interrupted_write,
         uninterrupted_write,
         write_after_pass,
@@ -106,7 +105,7 @@ fn timer() -> (PhaseCost, u64, u64) {
     (cost, TIMER_READINGS, 0)
 }
 
-/// Obtaining and releasing as an arm does it, without a touch between them.
+/// Obtains and releases as an arm does, without a touch in between.
 fn untouched(mappings: &mut [Option<OwnMapping>], block_len: usize) -> (Measured, Measured) {
     let mut failure = None;
     let map = phase(|| {
@@ -125,8 +124,8 @@ fn untouched(mappings: &mut [Option<OwnMapping>], block_len: usize) -> (Measured
     }
 }
 
-/// Three passes over one mapping, and its release: a byte of each page, every byte, every byte
-/// again.
+/// Three passes over one mapping (one byte of each page, every byte, every byte again) and its
+/// release.
 fn passes(len: usize, pages: u64) -> Result<[(PhaseCost, u64, u64); 4], Errno> {
     let mut mapping = OwnMapping::new(len, Policy::Plain)?;
     let fault = phase(|| mapping.touch_pages());
@@ -141,22 +140,22 @@ fn read_fault(len: usize, pages: u64) -> Measured {
     Ok((phase(|| mapping.read_pages()), pages, pages))
 }
 
-/// Each page is filled right after its fault, while the lines that the kernel cleared are where
-/// they are in a first touch; only the filling is timed, less what reading the clock takes.
+/// Fills each page right after its fault, while the lines that the kernel cleared are still cached,
+/// as in a first touch. Only the filling is timed, less the cost of reading the clock.
 fn page_by_page(len: usize, pages: u64, reading_ns: f64) -> Measured {
     let mut mapping = OwnMapping::new(len, Policy::Plain)?;
-    let page = usize::try_from(page_bytes()).expect("a page");
+    let page = usize::try_from(page_bytes()).expect("a page size fits a usize");
     let (mut cost, _) = filled_after_fault(&mut mapping, (0..len).step_by(page), page);
     cost.time_ns = less_readings(cost.time_ns, pages, reading_ns);
     Ok((cost, pages, pages))
 }
 
-/// What it costs that a fault comes in the middle of a long write, apart from the fault: the same
-/// faults and the same writing twice, once in pieces of `block_len` that run into the faults and
-/// once a page at a time after its fault. On shared pages that are only forgotten by the page
-/// tables: nothing is allocated and nothing cleared.
+/// The cost of a fault interrupting a long write, apart from the fault itself. Does the same faults
+/// and the same writing twice: once in pieces of `block_len`, which the faults interrupt, and once
+/// a page at a time after its fault. Uses shared pages that are only removed from the page tables,
+/// so that nothing is allocated or cleared.
 fn interruptions(block_len: usize) -> Result<[(PhaseCost, u64, u64); 2], Errno> {
-    let page = usize::try_from(page_bytes()).expect("a page");
+    let page = usize::try_from(page_bytes()).expect("a page size fits a usize");
     let mut mapping = OwnMapping::new(EXISTING_BYTES, Policy::Shared)?;
     mapping.touch_pages();
     let mut costs = [PhaseCost::default(); 2];
@@ -190,7 +189,7 @@ fn populate(len: usize, pages: u64) -> Measured {
     mapping.map(|_| (cost, pages, pages))
 }
 
-/// Two mappings: faults alone, then faults with the filling of each huge page right after its own.
+/// Two mappings: faults alone, then faults with each huge page filled right after its fault.
 fn huge(len: usize, page: u64) -> Result<[(PhaseCost, u64, u64); 2], Errno> {
     let fault = {
         let mut mapping = OwnMapping::new(len, Policy::HugePage)?;
@@ -205,15 +204,16 @@ fn huge(len: usize, page: u64) -> Result<[(PhaseCost, u64, u64); 2], Errno> {
     Ok([(fault.0, fault.1 * pages, fault.1), (write, count * pages, count)])
 }
 
-/// Where the whole aligned 2 MiB ranges of `mapping` begin.
+/// The offsets of the aligned 2 MiB ranges of `mapping`.
 fn huge_ranges(mapping: &OwnMapping, len: usize) -> std::iter::StepBy<std::ops::Range<usize>> {
     let address = mapping.address();
     let first = address.next_multiple_of(HUGE_PAGE_BYTES) - address;
-    let eligible = usize::try_from(eligible_bytes(address, len)).expect("part of a mapping");
+    let eligible =
+        usize::try_from(eligible_bytes(address, len)).expect("no larger than the mapping");
     (first..first + eligible).step_by(HUGE_PAGE_BYTES)
 }
 
-/// Touches and fills `unit` bytes from each of `offsets`; the time is that of the filling.
+/// Touches and then fills `unit` bytes at each of `offsets`; times only the filling.
 fn filled_after_fault(
     mapping: &mut OwnMapping,
     offsets: impl Iterator<Item = usize>,
@@ -235,13 +235,13 @@ fn filled_after_fault(
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "positive, and less than what it came from"
+    reason = "positive, and less than `time_ns`"
 )]
 fn less_readings(time_ns: u64, readings: u64, reading_ns: f64) -> u64 {
     f64::max(time_ns as f64 - readings as f64 * reading_ns, 0.0) as u64
 }
 
-/// An array of outcomes from an outcome of arrays.
+/// Turns a result of arrays into an array of results.
 fn each<const N: usize>(outcome: Result<[(PhaseCost, u64, u64); N], Errno>) -> [Measured; N] {
     match outcome {
         Ok(costs) => costs.map(Ok),
@@ -249,15 +249,15 @@ fn each<const N: usize>(outcome: Result<[(PhaseCost, u64, u64); N], Errno>) -> [
     }
 }
 
-/// Whether the faults are those that the floor is about: a huge page of zeros, or a kernel that
-/// maps several pages with one fault, would make it a floor of something else. A fault or two of
+/// Marks a floor invalid whose faults are not the expected ones: with the huge zero page, or a
+/// kernel that maps several pages per fault, it would measure something else. One or two faults of
 /// code that runs for the first time are allowed.
-fn judged(measured: Measured) -> MeasuredFloor {
+fn checked(measured: Measured) -> MeasuredFloor {
     match measured {
         Ok((cost, units, faults)) => {
             let (low, high) = (faults - faults / 50, faults + faults / 50 + 8);
             let invalid = if units == 0 {
-                Some("the memory holds no whole unit of it".to_owned())
+                Some("the memory is smaller than one unit".to_owned())
             } else if !(low..=high).contains(&cost.minor_faults) {
                 Some(format!("it took {} faults, and {faults} were expected", cost.minor_faults))
             } else {
@@ -281,17 +281,17 @@ mod tests {
 
     #[test]
     fn faults_decide_whether_a_floor_holds() {
-        let holds = |seen, expected| judged(Ok((cost(seen), 100, expected))).invalid.is_none();
+        let holds = |seen, expected| checked(Ok((cost(seen), 100, expected))).invalid.is_none();
         assert!(holds(1000, 1000) && holds(1003, 1000) && holds(0, 0) && holds(3, 0));
-        assert!(!holds(2, 1000), "a huge page of zeros");
+        assert!(!holds(2, 1000), "the huge zero page");
         assert!(!holds(63, 1000), "folios of 64 KiB");
         assert!(!holds(1100, 1000) && !holds(25, 0));
-        assert!(judged(Ok((cost(0), 0, 0))).invalid.is_some(), "smaller than a huge page");
-        assert!(judged(Err(Errno::NO_MEMORY)).invalid.unwrap().contains("ENOMEM"));
+        assert!(checked(Ok((cost(0), 0, 0))).invalid.is_some(), "smaller than a huge page");
+        assert!(checked(Err(Errno::NO_MEMORY)).invalid.unwrap().contains("ENOMEM"));
     }
 
     #[test]
-    fn readings_are_taken_off_and_never_below_nothing() {
+    fn clock_readings_are_subtracted_down_to_zero() {
         assert_eq!(less_readings(10_000, 100, 25.5), 7450);
         assert_eq!(less_readings(10, 100, 25.5), 0);
     }

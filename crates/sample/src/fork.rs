@@ -1,4 +1,4 @@
-//! Forks between the touches: the inside of a measured child that has children of its own.
+//! Forks between the touches of a measured child.
 //!
 //! ```text
 //!   fork         |fork, its end|  |second touch|
@@ -6,8 +6,8 @@
 //!   fork-child   |fork|  (the child falls asleep)  (the child wakes, |second touch|, and ends)
 //!                 between
 //! ```
-//! What is in brackets is timed by nobody. The child of a fork is asleep before anyone touches,
-//! since on one processor the two would take turns.
+//! Steps in parentheses are not timed. The forked child is asleep before the second touch starts:
+//! on one processor, the two would otherwise take turns.
 
 use sys::fork::{BorrowedStack, ForkError, Forked, Stage, Words};
 
@@ -17,7 +17,7 @@ use crate::measurement::{PhaseCost, Phases};
 use crate::phases::phase;
 use crate::touching::Toucher;
 
-/// Forks as `pattern` says, and does the second touch.
+/// Forks as `pattern` requires, and does the second touch.
 pub(crate) fn fork_and_touch<B: Block>(
     blocks: &mut [Option<B>],
     toucher: &Toucher,
@@ -44,7 +44,7 @@ pub(crate) fn fork_and_touch<B: Block>(
             Ok(())
         }
         without_touch => {
-            phases.between = born_and_gone(without_touch)?;
+            phases.between = fork_and_wait(without_touch)?;
             if pattern.passes > 1 {
                 phases.second_touch = phase(|| toucher.again(blocks));
             }
@@ -53,12 +53,12 @@ pub(crate) fn fork_and_touch<B: Block>(
     }
 }
 
-/// A child's birth and end.
-fn born_and_gone(between: Between) -> Result<PhaseCost, ForkError> {
+/// Times the start and the end of a child that does nothing.
+fn fork_and_wait(between: Between) -> Result<PhaseCost, ForkError> {
     let mut outcome = Ok(());
     let cost = if between == Between::Vfork {
         let mut stack = BorrowedStack::default();
-        phase(|| outcome = stack.child_that_ends())
+        phase(|| outcome = stack.run_empty_child())
     } else {
         let stage = Stage::new().map_err(ForkError::Call)?;
         phase(|| outcome = stage.fork(Words::default).and_then(Forked::wait).map(drop))
@@ -66,7 +66,7 @@ fn born_and_gone(between: Between) -> Result<PhaseCost, ForkError> {
     outcome.map(|()| cost)
 }
 
-/// Times the birth of a child that sleeps until it is let go, and waits until it does.
+/// Times the fork of a child that sleeps until it is let go, and waits until it is asleep.
 fn fork_asleep(cost: &mut PhaseCost, work: impl FnOnce() -> Words) -> Result<Forked, ForkError> {
     let stage = Stage::new().map_err(ForkError::Call)?;
     let mut forked = None;

@@ -1,10 +1,10 @@
-//! The inside of a measured process: one process, one batch of memory, its timed phases; and what
-//! it says to its parent.
+//! The measured process: one process, one batch of memory, its timed phases; and the protocol with
+//! its parent.
 //!
-//! [`child_main`] reads a [`protocol::Task`], [`process`] does it. It obtains blocks of a
-//! [`Source`], touches them, lets something happen between the touches, touches again and releases.
-//! What is measured goes back as plain data ([`measurement`], [`measured_floors`]): of experiments,
-//! designs and results nothing is known here.
+//! [`child_main`] parses a [`protocol::Task`], and [`process`] does it: it obtains blocks of a
+//! [`Source`], touches them, does what is to happen between the touches, touches again and
+//! releases. Measurements go back as plain data ([`measurement`], [`measured_floors`]). This crate
+//! knows nothing of experiments, designs and results.
 
 mod block;
 mod file_block;

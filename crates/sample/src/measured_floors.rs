@@ -1,13 +1,13 @@
-//! What a child says of the floors that it measured.
+//! The floors that a child measured.
 
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::FloorGroup;
 
-/// The floors of one group, each as far as it could be measured.
+/// The floors of one group; a floor that could not be measured is marked invalid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MeasuredFloors {
-    /// Memory that each floor of pages was measured on.
+    /// The memory on which each floor of pages was measured.
     pub size_bytes: u64,
     /// The floors.
     pub floors: GroupFloors,
@@ -18,7 +18,7 @@ pub struct MeasuredFloors {
 pub enum GroupFloors {
     /// Calls, faults of small pages, and writing.
     Faults(Box<FaultFloors>),
-    /// The populating call.
+    /// The call that populates.
     Populate {
         /// mmap(2) with `MAP_POPULATE`.
         populate: MeasuredFloor,
@@ -27,32 +27,32 @@ pub enum GroupFloors {
     Huge {
         /// Writing a byte to each 2 MiB page of a mapping with `MADV_HUGEPAGE`; per base page.
         huge_fault: MeasuredFloor,
-        /// Writing all bytes of a 2 MiB page right after the fault that brought it; per base page.
+        /// Writing all bytes of a 2 MiB page right after its fault; per base page.
         write_after_huge_fault: MeasuredFloor,
     },
-    /// Writing to memory that is there.
+    /// Writing to resident memory.
     Stores {
         /// Writing all bytes of memory that was written to before, by `rep stosb`.
         store: MeasuredFloor,
-        /// The same by stores that go past the caches.
+        /// The same by stores that bypass the caches.
         store_past_caches: MeasuredFloor,
-        /// Writing zeros, page by page, by `rep stosb` to memory that was put out of all caches.
+        /// Writing zeros, page by page, by `rep stosb` to memory that was flushed from all caches.
         clear_cold: MeasuredFloor,
     },
     /// Copying, and reading a file.
     Copies {
         /// Copying memory piece by piece into one buffer.
         memcpy: MeasuredFloor,
-        /// read(2) of as many bytes of a file in the page cache, into the same buffer by pieces of
-        /// the same length. The file is an unnamed one in the temporary directory.
+        /// read(2) of the same number of bytes of a file in the page cache, into the same buffer in
+        /// pieces of the same length. The file is an unnamed one in the temporary directory.
         read: MeasuredFloor,
-        /// The same of a file that is in memory alone (`memfd_create`).
+        /// The same with a file in memory alone (`memfd_create`).
         read_memfd: MeasuredFloor,
     },
 }
 
 impl FloorGroup {
-    /// Its floors before any is measured.
+    /// The group with no floor measured.
     #[must_use]
     pub fn unmeasured(self) -> GroupFloors {
         let none = MeasuredFloor::default;
@@ -83,11 +83,11 @@ pub struct FaultFloors {
     pub map: MeasuredFloor,
     /// munmap(2) of the same, untouched; per call.
     pub unmap: MeasuredFloor,
-    /// Reading a byte of each page of a fresh mapping.
+    /// Reading a byte of each page of a new mapping.
     pub read_fault: MeasuredFloor,
-    /// Writing a byte to each page of another.
+    /// Writing a byte to each page of another new mapping.
     pub write_fault: MeasuredFloor,
-    /// Writing all bytes of a page right after the write fault that brought it.
+    /// Writing all bytes of a page right after its write fault.
     pub write_after_fault: MeasuredFloor,
     /// Write faults on pages that exist and need no clearing, and writing all of their bytes in
     /// pieces as long as a block of memory: each fault interrupts a write.
@@ -108,11 +108,11 @@ pub struct FaultFloors {
 pub struct MeasuredFloor {
     /// Time of all `units` together.
     pub time_ns: u64,
-    /// How often it was done: pages, calls or readings of the clock.
+    /// The number of units: pages, calls or readings of the clock.
     pub units: u64,
-    /// Minor faults meanwhile (`ru_minflt` of the thread).
+    /// Minor faults during that time (`ru_minflt` of the thread).
     pub minor_faults: u64,
-    /// Why the time is not that of what it is named after: the faults are not those that it
-    /// assumes, or a call failed.
+    /// Why the time is not that of the named step: the faults are not the expected ones, or a call
+    /// failed.
     pub invalid: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! What a child says of the phases that it measured.
+//! The phases that a child measured.
 
 use std::time::Duration;
 
@@ -6,27 +6,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::stopwatch::Timings;
 
-/// What one child measured of itself: sums over its batch.
+/// The measurements of one child about itself: sums over its batch.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
-    /// By phase: time and faults.
+    /// Time and faults of each phase.
     pub phases: Phases,
     /// The file that malloc came from, if the source is of the heap.
     pub allocator: Option<String>,
-    /// Resident set after the first touch; `None` without `/proc`.
+    /// Resident set size after the first touch; `None` without `/proc`.
     pub rss_bytes: Option<u64>,
-    /// Of it, huge pages that were not there before obtaining.
+    /// The part of it in huge pages that were not there before obtaining.
     pub huge_bytes: Option<u64>,
     /// Bytes in whole aligned huge page ranges of the batch.
     pub huge_eligible_bytes: u64,
-    /// Over all phases.
+    /// Involuntary context switches over all phases.
     pub involuntary_switches: u64,
-    /// Over all phases.
+    /// Time spent waiting for a processor over all phases.
     pub run_delay_ns: Option<u64>,
-    /// Single touches, if they were timed.
+    /// Times of single touches, if they were timed.
     #[serde(default)]
     pub timings: Option<Timings>,
-    /// Only from an observed run.
+    /// Present only after an observed run.
     pub observation: Option<Observation>,
 }
 
@@ -37,7 +37,7 @@ pub struct Phases {
     pub obtain: PhaseCost,
     /// The first touch.
     pub first_touch: PhaseCost,
-    /// What happens between the touches.
+    /// The step between the touches.
     pub between: PhaseCost,
     /// All touches after the first.
     pub second_touch: PhaseCost,
@@ -46,20 +46,20 @@ pub struct Phases {
 }
 
 impl Phases {
-    /// In their order.
+    /// The phases in their order.
     #[must_use]
     pub fn all(&self) -> [PhaseCost; 5] {
         [self.obtain, self.first_touch, self.between, self.second_touch, self.release]
     }
 
-    /// From those in their order.
+    /// Phases from their costs in that order.
     #[must_use]
     pub fn from_all([obtain, first_touch, between, second_touch, release]: [PhaseCost; 5]) -> Self {
         Phases { obtain, first_touch, between, second_touch, release }
     }
 }
 
-/// One phase.
+/// The cost of one phase.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhaseCost {
     /// Time.
@@ -70,20 +70,20 @@ pub struct PhaseCost {
     pub major_faults: u64,
 }
 
-/// What an observed run saw.
+/// The facts that an observed run collects.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Observation {
-    /// Faults trapped in user mode from obtain to release, or why they could not be counted.
+    /// Faults taken in user mode from obtain to release, or why they could not be counted.
     pub traps: Result<u64, String>,
     /// Movement of the program break while obtaining.
     pub break_growth_bytes: u64,
-    /// Growth of the address space while obtaining, without the break's.
+    /// Growth of the address space while obtaining, without that of the program break.
     pub mapped_growth_bytes: u64,
     /// Growth of the resident set while obtaining.
     pub resident_after_obtain_bytes: Option<u64>,
 }
 
-/// Whole nanoseconds, as results hold them.
+/// A duration in whole nanoseconds, the unit of results.
 #[must_use]
 pub fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)

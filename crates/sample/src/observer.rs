@@ -1,4 +1,4 @@
-//! What an untimed run tells: traps, and where the memory came from.
+//! Facts from an untimed run: faults taken, and where the memory came from.
 
 use sys::Errno;
 use sys::allocator;
@@ -7,7 +7,7 @@ use sys::proc::{address_space_bytes, resident_now};
 
 use crate::measurement::Observation;
 
-/// Watches an untimed run: counting traps would add work to the fault path of a timed one.
+/// Observes an untimed run: counting faults would add work to the fault path of a timed one.
 pub(crate) struct Observer {
     counter: Result<FaultCounter, Errno>,
     break_before: Option<usize>,

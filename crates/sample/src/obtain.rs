@@ -1,4 +1,4 @@
-//! Which call obtains a block of memory from each source.
+//! The call that obtains a block of memory from each source.
 
 use sys::allocator::{Growth, HeapBlock};
 use sys::filemap::{Hint, Sharing};
@@ -18,7 +18,7 @@ use crate::source::Source;
 /// Measures blocks of the source of `job`.
 ///
 /// # Errors
-/// The call that failed, or why the source cannot be used in that way.
+/// The call that failed and its errno, or why the source cannot be used in that way.
 pub(crate) fn measure_source(job: &Job) -> Result<Measurement, String> {
     let mapped = |policy| move |len| OwnMapping::new(len, policy);
     let fill = job.fill;
@@ -48,7 +48,7 @@ pub(crate) fn measure_source(job: &Job) -> Result<Measurement, String> {
         Source::Small(workload) => small::measure_job(job, workload),
         Source::File(FileSource::Memfd) => measure(job, in_memory),
         Source::File(source) => {
-            let parts = FileParts::new(job.file.ok_or("its parent made no file for it")?);
+            let parts = FileParts::new(job.file.ok_or("the parent created no file for it")?);
             measure_file(job, source, &parts)
         }
     }
@@ -72,10 +72,11 @@ fn measure_file(job: &Job, source: FileSource, parts: &FileParts) -> Result<Meas
     }
 }
 
-/// Of the source that grows by equal steps.
+/// The step of the source that grows by equal steps.
 const GROWTH_STEP_BYTES: usize = 1 << 20;
 
-/// 2 MiB, or the power of two at or below a smaller size; no less than malloc's own.
+/// 2 MiB, or for a smaller size the largest power of two that fits; at least malloc's own
+/// alignment.
 fn alignment(len: usize) -> usize {
     let power = (len + 1).next_power_of_two() / 2;
     power.clamp(16, HUGE_PAGE_BYTES)

@@ -2,11 +2,11 @@
 
 use crate::access_pattern::PageOrder;
 
-/// The strided order visits every n-th page with this n, then the pages behind those, and so on.
+/// The strided order visits every n-th page with this n, then the pages after those, and so on.
 pub(crate) const STRIDE_PAGES: usize = 16;
 
-/// The order in which `pages` pages are touched, by index; `None`: by address. `draw(n)` gives a
-/// number below n.
+/// The indices of `pages` pages in the order in which they are touched; `None`: by address.
+/// `draw(n)` returns a number below n.
 #[must_use]
 pub(crate) fn page_order(
     order: PageOrder,
@@ -23,7 +23,7 @@ pub(crate) fn page_order(
         ),
         PageOrder::Random => {
             let mut order: Vec<u32> = all.collect();
-            // Fisher and Yates, from the back.
+            // Fisher-Yates shuffle, from the back.
             for last in (1..order.len()).rev() {
                 let other = usize::try_from(draw(last as u64 + 1)).unwrap_or(last);
                 order.swap(last, other);

@@ -1,4 +1,4 @@
-//! What the phases do to a batch of blocks, and how they are timed.
+//! The phases of a batch of blocks, and their timing.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -12,14 +12,14 @@ use crate::block::Block;
 use crate::measurement::{PhaseCost, nanoseconds};
 use crate::protocol::Job;
 
-/// Sizes of the blocks of `job`.
+/// The sizes of the blocks of `job`.
 pub(crate) fn sizes(job: &Job) -> Result<Vec<usize>, Errno> {
     job.sizes().map(|size| usize::try_from(size).map_err(|_| Errno::NO_MEMORY)).collect()
 }
 
 /// The first phase: obtains every block.
 #[inline]
-pub(crate) fn fill_up<B: Block>(
+pub(crate) fn obtain_all<B: Block>(
     blocks: &mut [Option<B>],
     sizes: &[usize],
     obtain: impl Fn(usize) -> Result<B, Errno>,
@@ -38,12 +38,12 @@ pub(crate) fn release<B: Block>(blocks: &mut [Option<B>]) {
     }
 }
 
-/// What a touch could not do.
+/// The error of a touch that failed.
 pub(crate) fn failed<B: Block>(blocks: &[Option<B>]) -> Result<(), Errno> {
     blocks.iter().flatten().find_map(Block::failure).map_or(Ok(()), Err)
 }
 
-/// What happens between the touches.
+/// Does what is to happen between the touches.
 #[inline]
 pub(crate) fn between<B: Block>(
     blocks: &mut [Option<B>],
@@ -53,7 +53,7 @@ pub(crate) fn between<B: Block>(
 ) -> Result<(), Errno> {
     match what {
         Between::Nothing => Ok(()),
-        // By `fork_and_touch`, in processes of one thread.
+        // Done by `fork_and_touch`, in single-threaded processes.
         Between::Fork | Between::Vfork | Between::ForkParent | Between::ForkChild => {
             Err(Errno::NOT_SUPPORTED)
         }
@@ -63,12 +63,12 @@ pub(crate) fn between<B: Block>(
         Between::Free => blocks.iter_mut().flatten().try_for_each(|block| block.give_back(true)),
         Between::Anew => {
             release(blocks);
-            fill_up(blocks, sizes, obtain)
+            obtain_all(blocks, sizes, obtain)
         }
         Between::Trim => {
             release(blocks);
             sys::allocator::trim();
-            fill_up(blocks, sizes, obtain)
+            obtain_all(blocks, sizes, obtain)
         }
     }
 }
@@ -79,8 +79,8 @@ pub(crate) fn eligible_of<B: Block>(blocks: &[Option<B>], sizes: &[usize]) -> u6
     held.map(|(block, size)| eligible_bytes(block.address(), size)).sum()
 }
 
-/// Runs what the phases run once: all code is there (`sys::image::bring_in_code`), but not yet in
-/// any cache.
+/// Runs the code of the phases once: it is mapped (`sys::image::populate_code`), but not yet in any
+/// cache.
 pub(crate) fn rehearse() {
     let mut small = [0_u8; 256];
     black_box(&mut small).fill(black_box(1));

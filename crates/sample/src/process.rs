@@ -1,8 +1,7 @@
-//! The inside of a measured child: one process, one batch, its timed phases.
+//! The measured child: one process, one batch, its timed phases.
 //!
-//! Nothing is allocated and nothing printed between the phases, since what the allocator did for us
-//! would show in what it does for the measurement. Files of `/proc` are read into a buffer on the
-//! stack.
+//! Nothing is allocated or printed between the phases, since our allocations would change what the
+//! allocator does in the measurement. Files of `/proc` are read into a buffer on the stack.
 
 use sys::Errno;
 use sys::allocator::malloc_origin;
@@ -17,35 +16,34 @@ use crate::fork::fork_and_touch;
 use crate::measurement::{Measurement, Phases, nanoseconds};
 use crate::observer::Observer;
 use crate::obtain::measure_source;
-use crate::phases::{between, eligible_of, failed, fill_up, phase, rehearse, release, sizes};
+use crate::phases::{between, eligible_of, failed, obtain_all, phase, rehearse, release, sizes};
 use crate::protocol::{Answer, Job, Task};
 use crate::threads;
 use crate::touching::Toucher;
 
-/// What the hidden child verb does: reads the task, runs it, prints the answer. Returns the exit
-/// status.
+/// The hidden child verb: parses the task, runs it and prints the answer. Returns the exit status.
 ///
 /// # Panics
-/// Never: an answer can always be written as JSON. (A closed standard output means that the parent
-/// is gone.)
+/// Never: an answer can always be serialised as JSON. (If standard output is closed, the parent is
+/// gone.)
 #[must_use]
 pub fn child_main(task: Option<&str>) -> i32 {
     let Some(task) = task.and_then(|text| serde_json::from_str::<Task>(text).ok()) else {
-        eprintln!("this verb is for firsttouch itself");
+        eprintln!("this verb is internal to firsttouch");
         return 2;
     };
     sys::process::die_with_parent(task.parent());
     sys::process::prefer_to_be_killed();
     let answer = answer(&task);
-    println!("{}", serde_json::to_string(&answer).expect("an answer is plain data"));
+    println!("{}", serde_json::to_string(&answer).expect("an answer can be serialised"));
     0
 }
 
-/// Runs `task` and returns what to tell the parent.
+/// Runs `task` and returns the answer for the parent.
 #[must_use]
 pub fn answer(task: &Task) -> Answer {
     if matches!(task, Task::Measure(_) | Task::Floors { .. }) {
-        sys::image::bring_in_code();
+        sys::image::populate_code();
     }
     match task {
         Task::Measure(job) => measured(job),
@@ -60,7 +58,7 @@ pub fn answer(task: &Task) -> Answer {
     }
 }
 
-/// Touches huge pages where the kernel gives them: that takes a fifth of the time.
+/// Touches memory, in huge pages where the kernel provides them: that takes a fifth of the time.
 fn warm(bytes: u64) {
     let Ok(len) = usize::try_from(bytes) else { return };
     if let Ok(mut mapping) =
@@ -74,22 +72,22 @@ fn measured(job: &Job) -> Answer {
     if job.pattern.between == Between::Trim && !sys::allocator::trims() {
         let library = malloc_origin().unwrap_or_else(|| "this process's allocator".to_owned());
         return Answer::Failed {
-            reason: format!("between = \"trim\": {library} has no malloc_trim(3) of its own"),
+            reason: format!("between = \"trim\": {library} has no malloc_trim(3)"),
         };
     }
     if let Some(earlier) = job.before {
-        // The same batch by other means, measured in just the same way, and forgotten.
+        // The same batch from another source, measured in the same way and discarded.
         let first =
             Job { source: earlier.source, fill: earlier.fill, observe: false, ..job.clone() };
         if let Err(error) = measure_source(&first) {
             return Answer::Failed {
-                reason: format!("{}, before it: {error}", first.source.name()),
+                reason: format!("{}, done before it: {error}", first.source.name()),
             };
         }
     }
     match measure_source(job) {
         Ok(measurement) => {
-            // Looked up behind the phases: dladdr(3) may allocate.
+            // Looked up after the phases: dladdr(3) may allocate.
             let allocator = job.source.is_of_the_heap().then(malloc_origin).flatten();
             Answer::Measured(Box::new(Measurement { allocator, ..measurement }))
         }
@@ -97,7 +95,7 @@ fn measured(job: &Job) -> Answer {
     }
 }
 
-/// The four phases over a batch, and what happens between, by one thread or several.
+/// Runs the phases over a batch, in one thread or several.
 pub(crate) fn measure<B: Block>(
     job: &Job,
     obtain: impl Fn(usize) -> Result<B, Errno> + Sync,
@@ -113,14 +111,14 @@ pub(crate) fn measure<B: Block>(
     }
 }
 
-/// Monomorphic, so that a phase is a loop over direct calls.
+/// In one thread. Monomorphic, so that a phase is a loop over direct calls.
 fn alone<B: Block>(
     job: &Job,
     obtain: impl Fn(usize) -> Result<B, Errno>,
     observer: impl FnOnce(&Job) -> Option<Observer>,
 ) -> Result<Measurement, String> {
     let words = |errno: Errno| errno.to_string();
-    // Written once here, so that no page of the lists themselves is touched first inside a phase.
+    // Written here, so that no page of these lists is touched for the first time inside a phase.
     let sizes = sizes(job).map_err(words)?;
     let mut blocks: Vec<Option<B>> = sizes.iter().map(|_| None).collect();
     let toucher = Toucher::new(job);
@@ -134,7 +132,7 @@ fn alone<B: Block>(
     let mut phases = Phases::default();
 
     let mut outcome = Ok(());
-    phases.obtain = phase(|| outcome = fill_up(&mut blocks, &sizes, &obtain));
+    phases.obtain = phase(|| outcome = obtain_all(&mut blocks, &sizes, &obtain));
     outcome.map_err(words)?;
     let observer = observer.map(Observer::after_obtain);
     if !job.source.writes_while_obtaining() {
@@ -143,8 +141,8 @@ fn alone<B: Block>(
             None => phase(|| toucher.first(&mut blocks)),
         };
     }
-    // Here and not before the release: it walks the page tables, and right after it releasing took
-    // a sixth less.
+    // Read here and not just before the release: it walks the page tables, and a release right
+    // after it took a sixth less.
     let resident = resident_now();
     let huge_eligible_bytes = eligible_of(&blocks, &sizes);
     if job.pattern.between.forks() {

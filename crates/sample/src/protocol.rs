@@ -1,5 +1,5 @@
-//! What parent and child say to each other: a job on the child's command line, an answer on its
-//! standard output.
+//! The protocol of parent and child: a task on the child's command line, an answer on its standard
+//! output.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,35 +8,35 @@ use crate::measured_floors::MeasuredFloors;
 use crate::measurement::Measurement;
 use crate::source::Source;
 
-/// The hidden first argument that makes the program a measured child.
+/// The hidden first argument that turns the program into a measured child.
 pub const CHILD_VERB: &str = "__child";
 
-/// What a child is to do.
+/// A task for a child.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Task {
     /// Measure.
     Measure(Job),
-    /// Say where malloc comes from.
+    /// Report where malloc comes from.
     Allocator {
         /// The parent's process id.
         parent: u32,
     },
-    /// Touch memory once and let it go, so that the host, if there is one, has backed it.
+    /// Touch memory once and release it, so that a host has backed it.
     Warm {
         /// The parent's process id.
         parent: u32,
-        /// How much.
+        /// How much memory.
         bytes: u64,
     },
     /// Measure floors.
     Floors {
         /// The parent's process id.
         parent: u32,
-        /// Which.
+        /// The floors to measure.
         group: FloorGroup,
-        /// Memory of a sample.
+        /// The memory of a sample.
         bytes: u64,
-        /// Of one block of memory.
+        /// The size of one block of memory.
         block_bytes: u64,
     },
 }
@@ -54,26 +54,26 @@ impl Task {
     }
 }
 
-/// Floors that one process measures.
+/// The floors that one process measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FloorGroup {
     /// Calls, faults of small pages, and writing.
     Faults,
-    /// The populating call.
+    /// The call that populates.
     Populate,
     /// Faults of huge pages, and writing to them.
     Huge,
-    /// Writing to memory that is there, by one instruction or another.
+    /// Writing to resident memory, by different instructions.
     Stores,
     /// Copying, and reading a file.
     Copies,
 }
 
 impl FloorGroup {
-    /// Those that explain arms.
+    /// The groups that explain arms.
     pub const BESIDE: [FloorGroup; 3] =
         [FloorGroup::Faults, FloorGroup::Populate, FloorGroup::Huge];
-    /// All of them.
+    /// All groups.
     pub const ALL: [FloorGroup; 5] = [
         FloorGroup::Faults,
         FloorGroup::Populate,
@@ -88,13 +88,13 @@ impl FloorGroup {
 pub struct Job {
     /// The parent's process id: the child ends with it.
     pub parent: u32,
-    /// Where the memory comes from.
+    /// The source of the memory.
     pub source: Source,
     /// Bytes of one block of memory.
     pub size_bytes: u64,
-    /// How many of them, all alive at once, of all threads together.
+    /// The number of blocks, all alive at once, over all threads.
     pub operations: u64,
-    /// So much on top of the batch: as many whole blocks as it holds, and the rest.
+    /// Bytes in addition to the batch: as many whole blocks as fit, and the rest.
     #[serde(default)]
     pub extra_bytes: u64,
     /// The byte to write.
@@ -102,43 +102,44 @@ pub struct Job {
     /// How the memory is used.
     #[serde(default)]
     pub pattern: AccessPattern,
-    /// Of the order of the pages, where it is drawn.
+    /// The seed of a random page order.
     #[serde(default)]
     pub seed: u64,
-    /// To be done before, untimed, with a batch as large.
+    /// Done before, untimed, with a batch of the same size.
     #[serde(default)]
     pub before: Option<Earlier>,
     /// Threads that share the work.
     #[serde(default = "one")]
     pub threads: u64,
-    /// They share one mapping too, each with a part of it.
+    /// Whether they also share one mapping, each with a part of it.
     #[serde(default)]
     pub one_mapping: bool,
-    /// Processors that the threads may use; empty: those that the child was born with.
+    /// Processors that the threads may use; empty: those that the child inherited.
     #[serde(default)]
     pub cpus: Vec<u32>,
-    /// The file that the parent has made for it.
+    /// The file that the parent has created for it.
     #[serde(default)]
     pub file: Option<JobFile>,
-    /// Untimed: count traps, and look where the memory came from.
+    /// Whether the run is observed: untimed, it counts faults and finds out where the memory came
+    /// from.
     pub observe: bool,
 }
 
-/// What a process did before it measured.
+/// The work of a process before its measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Earlier {
-    /// Where that memory came from.
+    /// The source of that memory.
     pub source: Source,
     /// The byte that was written to it.
     pub fill: u8,
 }
 
-/// A file that a child has from its parent.
+/// A file that a child inherits from its parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobFile {
     /// The number of the descriptor.
     pub descriptor: i32,
-    /// So much of it is for the child.
+    /// The bytes of it that the child may use.
     pub bytes: u64,
 }
 
@@ -147,8 +148,8 @@ fn one() -> u64 {
 }
 
 impl Job {
-    /// `operations` blocks of `size_bytes` from `source`, for the calling process, and nothing
-    /// special.
+    /// `operations` blocks of `size_bytes` from `source`, with the calling process as parent and
+    /// defaults for the rest.
     #[must_use]
     pub fn plain(source: Source, size_bytes: u64, operations: u64) -> Self {
         Job {
@@ -169,7 +170,7 @@ impl Job {
         }
     }
 
-    /// Sizes of the blocks, of `operations` and what comes on top.
+    /// The sizes of all blocks: of the batch, and of the extra bytes.
     pub fn sizes(&self) -> impl Iterator<Item = u64> {
         let (size, extra) = (self.size_bytes.max(1), self.extra_bytes);
         let rest = (!extra.is_multiple_of(size)).then_some(extra % size);
@@ -178,20 +179,20 @@ impl Job {
     }
 }
 
-/// What a child says.
+/// The answer of a child.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Answer {
     /// All phases were run.
     Measured(Box<Measurement>),
-    /// The file that malloc came from, if that can be known.
+    /// The file that malloc came from, if it can be found.
     Allocator(Option<String>),
-    /// The warm-up is done, as far as it went.
+    /// The warm-up is done, as far as memory sufficed.
     Warmed,
-    /// The floors were measured, each as far as it could be.
+    /// The floors were measured; those that could not be are marked.
     Floors(MeasuredFloors),
     /// A call failed.
     Failed {
-        /// Which, and with what: `malloc: ENOMEM (Cannot allocate memory)`.
+        /// The call and its error: `malloc: ENOMEM (Cannot allocate memory)`.
         reason: String,
     },
 }

@@ -1,10 +1,11 @@
-//! Numbers drawn evenly.
+//! Uniformly distributed random numbers.
 
 use rand_xoshiro::rand_core::Rng;
 
-/// Numbers below `bound`, each equally likely.
+/// A number below `bound`, all equally likely.
 pub fn below(random: &mut impl Rng, bound: u64) -> u64 {
-    // The largest multiple of `bound` cuts off the values that would favour small remainders.
+    // Values from the largest multiple of `bound` on are rejected: they would favour small
+    // remainders.
     let limit = u64::MAX - u64::MAX % bound;
     loop {
         let value = random.next_u64();
@@ -22,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn draws_are_even() {
+    fn draws_are_uniform() {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
         let mut counts = [0; 5];
         (0..50_000).for_each(|_| counts[usize::try_from(below(&mut random, 5)).unwrap()] += 1);

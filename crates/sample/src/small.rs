@@ -1,20 +1,22 @@
-//! The inside of a child that measures many small objects: a number of pairs of malloc(3) and
-//! free(3), timed as one.
+//! A child that measures many small objects: a number of pairs of malloc(3) and free(3), timed
+//! together.
 //!
-//! What a pair costs depends on what is asked in which order, so there are four workloads, each a
-//! thing that programs do:
+//! The cost of a pair depends on the sizes and on the order of calls, so there are four workloads,
+//! each a pattern that programs have:
 //!
-//! | workload | which objects | who frees them, and when |
-//! |---|---|---|
-//! | `small-fixed` | one size | the same thread: half of them the newest first, half of them the oldest first |
-//! | `small-mixed` | sizes drawn, small ones often | the same thread: most of them soon, some of them much later |
-//! | `small-larson` | sizes drawn evenly | threads hand all that they hold to the next, which replaces it bit by bit |
-//! | `small-exchange` | one size | another thread, as soon as it was handed over |
+//! - `small-fixed`: objects of one size, freed by the same thread, half of them the newest first
+//!   and half of them the oldest first.
+//! - `small-mixed`: random sizes, mostly small, freed by the same thread, most of them soon and
+//!   some of them much later.
+//! - `small-larson`: uniformly random sizes; threads hand all their objects to the next thread,
+//!   which replaces them bit by bit.
+//! - `small-exchange`: objects of one size, freed by another thread as soon as it gets them.
 //!
-//! The work is the same for a seed, whatever the allocator: so many pairs, the same sizes in the
-//! same order in each thread. Tables of sizes and places are drawn beforehand; while the clock runs
-//! nothing but the workload allocates. Every object is written at both ends, and both are checked
-//! before it is freed, so that an allocator that gives the same bytes away twice is found out.
+//! For a given seed the work is the same under every allocator: the same number of pairs, and the
+//! same sizes in the same order in each thread. Tables of sizes and places are drawn beforehand;
+//! while the clock runs, only the workload allocates. Every object is written at both ends, and
+//! both are checked before it is freed, which detects an allocator that returns the same bytes
+//! twice.
 
 mod crew;
 mod draws;
@@ -33,7 +35,7 @@ use crate::phases::rehearse;
 use crate::protocol::Job;
 use tally::Tally;
 
-/// What is done with small objects.
+/// A pattern of allocating and freeing small objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Workload {
     /// One size, freed in both orders.
@@ -48,11 +50,11 @@ pub enum Workload {
 }
 
 impl Workload {
-    /// All of them.
+    /// All workloads.
     pub const ALL: [Workload; 4] =
         [Workload::Fixed, Workload::Mixed, Workload::Larson, Workload::Exchange];
 
-    /// As in an experiment.
+    /// Its name in experiment files.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -63,7 +65,7 @@ impl Workload {
         }
     }
 
-    /// The most bytes that are asked for and not freed at any time, roughly.
+    /// The most bytes that are allocated at any time, approximately.
     #[must_use]
     pub fn live_bytes(self, size_bytes: u64, threads: u64) -> u64 {
         let objects = match self {
@@ -75,7 +77,7 @@ impl Workload {
         size_bytes.saturating_mul(objects).saturating_mul(self.threads(threads))
     }
 
-    /// Threads that do the work if `asked` are asked for: handing objects over takes two.
+    /// The threads that do the work if `asked` are requested: handing objects over takes two.
     #[must_use]
     pub fn threads(self, asked: u64) -> u64 {
         match self {
@@ -85,14 +87,13 @@ impl Workload {
     }
 }
 
-/// Pairs of a sample: enough that what is touched for the first time, and starting threads, are a
-/// small part.
+/// Pairs of a sample: enough that first touches and starting threads are a small part of the time.
 const PAIRS: u64 = 400_000;
-/// Of larger objects there are fewer, since an allocator may ask the kernel for each.
+/// Larger objects get fewer pairs, since an allocator may call the kernel for each.
 const SMALL_BYTES: u64 = 4096;
 const PAIRS_MIN: u64 = 1000;
 
-/// How many pairs make a sample.
+/// The number of pairs in a sample.
 #[must_use]
 pub fn pairs_for(size_bytes: u64) -> u64 {
     if size_bytes <= SMALL_BYTES {
@@ -105,24 +106,24 @@ pub fn pairs_for(size_bytes: u64) -> u64 {
 /// Does `job`, whose operations are pairs.
 ///
 /// # Errors
-/// As [`measure`]; and where the job asks for touches, which there are none of.
+/// As [`measure`]; and if the job requests touches, which workloads do not have.
 pub(crate) fn measure_job(job: &Job, workload: Workload) -> Result<Measurement, String> {
     if let Some(reason) = job.pattern.unfit(job.source) {
         return Err(reason);
     }
     if !job.cpus.is_empty() {
-        // Refused only if a processor has gone since: then they run where they may.
+        // Fails only if a processor has gone offline since: the threads then run unpinned.
         let _ = sys::process::allow_cpus(&job.cpus);
     }
     let pairs = job.operations + job.extra_bytes / job.size_bytes.max(1);
-    // Before the threads, which inherit its counter.
+    // Starts before the threads, which inherit its counter.
     let observer = job.observe.then(Observer::begin);
     let measurement = measure(workload, pairs, job.size_bytes, job.threads, job.seed)?;
     let observation = observer.map(|observer| observer.after_obtain().end());
     Ok(Measurement { observation, ..measurement })
 }
 
-/// What was done, and what it took.
+/// The work done, and its cost.
 #[derive(Debug, Clone, Copy)]
 struct Done {
     cost: PhaseCost,
@@ -132,12 +133,12 @@ struct Done {
 }
 
 /// Runs `pairs` of malloc and free with objects of about `size_bytes` by `threads` threads
-/// together; all of the time is in the phase of obtaining, and the resident set is that after the
-/// last free.
+/// together; all of the time is in the obtain phase, and the resident set is that after the last
+/// free.
 ///
 /// # Errors
-/// In words: malloc failed, objects overlap, a thread could not be started, or an object larger
-/// than 4 GiB was asked for.
+/// A message: malloc failed, objects overlap, a thread could not be started, or the objects are
+/// larger than 4 GiB.
 pub fn measure(
     workload: Workload,
     pairs: u64,
@@ -145,11 +146,11 @@ pub fn measure(
     threads: u64,
     seed: u64,
 ) -> Result<Measurement, String> {
-    let size =
-        u32::try_from(size_bytes).map_err(|_| format!("{size_bytes} bytes are no small object"))?;
+    let size = u32::try_from(size_bytes)
+        .map_err(|_| format!("an object of {size_bytes} bytes is not small"))?;
     let size = size.max(Object::BYTES_MIN);
     let threads = usize::try_from(workload.threads(threads))
-        .map_err(|_| format!("{threads} threads are too many"))?;
+        .map_err(|_| format!("{threads} are too many threads"))?;
     rehearse();
     let huge_before = resident_now().map(|resident| resident.huge_bytes);
     let done = match workload {
@@ -173,7 +174,7 @@ pub fn measure(
     Ok(measurement)
 }
 
-/// `pairs` dealt out to `threads` as evenly as whole numbers allow.
+/// Distributes `pairs` over `threads` as evenly as whole numbers allow.
 fn shares(pairs: u64, threads: usize) -> Vec<u64> {
     let (each, rest) = (pairs / threads as u64, pairs % threads as u64);
     (0..threads as u64).map(|thread| each + u64::from(thread < rest)).collect()
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn every_pair_is_counted_whatever_the_threads_and_the_rest() {
+    fn every_pair_is_counted_for_any_number_of_threads() {
         for workload in Workload::ALL {
             for (pairs, threads) in
                 [(0, 1), (1, 1), (100, 1), (20_011, 1), (20_011, 2), (20_011, 3), (2, 5)]
@@ -218,12 +219,10 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_an_answer() {
-        assert!(
-            measure(Workload::Fixed, 1, 1 << 33, 1, 1).unwrap_err().contains("no small object")
-        );
+    fn impossible_jobs_are_errors() {
+        assert!(measure(Workload::Fixed, 1, 1 << 33, 1, 1).unwrap_err().contains("is not small"));
         let tiny = measure(Workload::Fixed, 10, 1, 1, 1).unwrap();
-        assert!(tiny.phases.obtain.time_ns > 0, "a byte is made eight, which hold a tag");
+        assert!(tiny.phases.obtain.time_ns > 0, "an object of one byte gets eight, to hold a tag");
     }
 
     #[test]

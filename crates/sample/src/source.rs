@@ -1,11 +1,11 @@
-//! Where memory can come from: the mechanisms that an arm may measure.
+//! The sources of memory that an arm can measure.
 
 use serde::{Deserialize, Serialize};
 
 use crate::file_source::FileSource;
 use crate::small::Workload;
 
-/// A way of getting memory. In files and answers it goes by its name.
+/// A way of getting memory. Files and answers contain its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Source {
@@ -27,32 +27,31 @@ pub enum Source {
     MmapNoHugePage,
     /// mmap(2), every page populated, then madvise(2) with `MADV_COLLAPSE`.
     MmapCollapse,
-    /// mmap(2), then `MADV_HUGEPAGE`, where the kernel is set to pages of so many KiB.
+    /// mmap(2), then `MADV_HUGEPAGE`, with the kernel set to pages of this many KiB.
     MmapMidPages(u32),
     /// mmap(2) with `MAP_HUGETLB` and pages of 2 MiB.
     MmapHugetlb2M,
     /// mmap(2) with `MAP_HUGETLB` and pages of 1 GiB.
     MmapHugetlb1G,
-    /// malloc(3) of a page, then realloc(3) to twice the size until it is large enough, writing
-    /// what was added.
+    /// malloc(3) of a page, then realloc(3) to twice the size until it is large enough, writing the
+    /// added bytes each time.
     Realloc,
-    /// Likewise by steps of 1 MiB.
+    /// As `Realloc`, in steps of 1 MiB.
     ReallocSteps,
-    /// mmap(2) of a page, then mremap(2) to twice the size until it is large enough, writing what
-    /// was added.
+    /// mmap(2) of a page, then mremap(2) to twice the size until it is large enough, writing the
+    /// added bytes each time.
     Mremap,
-    /// `aligned_alloc(3)` at 2 MiB, or at the size where that is smaller.
+    /// `aligned_alloc(3)` at 2 MiB, or at the size if that is smaller.
     AlignedAlloc,
     /// sbrk(2).
     Brk,
-    /// Pairs of malloc(3) and free(3) of many small objects: no memory that is touched apart from
-    /// that.
+    /// Pairs of malloc(3) and free(3) of many small objects, without a separate touch.
     Small(Workload),
-    /// A file, one way or another.
+    /// A file, mapped or read.
     File(FileSource),
 }
 
-/// Multi-size huge pages, in KiB: those that kernels have between the base page and 2 MiB.
+/// Multi-size huge pages, in KiB: the sizes that kernels have between the base page and 2 MiB.
 const MID_PAGES_KIB: [(u32, &str); 8] = [
     (8, "mmap+8KiB"),
     (16, "mmap+16KiB"),
@@ -65,7 +64,7 @@ const MID_PAGES_KIB: [(u32, &str); 8] = [
 ];
 
 impl Source {
-    /// Those that need no size.
+    /// The sources without a parameter.
     const PLAIN: [Source; 20] = [
         Source::Mmap,
         Source::Malloc,
@@ -89,7 +88,7 @@ impl Source {
         Source::Small(Workload::Exchange),
     ];
 
-    /// All of them.
+    /// All sources.
     pub fn all() -> impl Iterator<Item = Source> {
         let sized = MID_PAGES_KIB.map(|(kib, _)| Source::MmapMidPages(kib));
         Self::PLAIN.into_iter().chain(sized).chain(FileSource::ALL.map(Source::File))
@@ -130,8 +129,8 @@ impl Source {
         Source::all().find(|source| source.name() == name)
     }
 
-    /// Whether the memory comes from the process's allocator, so that another allocator would make
-    /// a difference.
+    /// Whether the memory comes from the process's allocator, so that another allocator can make a
+    /// difference.
     #[must_use]
     pub fn is_of_the_heap(self) -> bool {
         self.counts_pairs()
@@ -152,7 +151,7 @@ impl Source {
         matches!(self, Source::Small(_))
     }
 
-    /// Threads that do the work if `asked` are asked for.
+    /// The threads that do the work if `asked` are requested.
     #[must_use]
     pub fn threads(self, asked: u64) -> u64 {
         match self {
@@ -161,7 +160,7 @@ impl Source {
         }
     }
 
-    /// Whether two processes that have the memory see what the other writes.
+    /// Whether processes that share the memory see each other's writes.
     #[must_use]
     pub fn is_shared(self) -> bool {
         match self {
@@ -171,8 +170,8 @@ impl Source {
         }
     }
 
-    /// Whether the memory has been written to when it has been obtained: then there is no first
-    /// touch apart from that.
+    /// Whether the memory has been written to once it is obtained, so that there is no separate
+    /// first touch.
     #[must_use]
     pub fn writes_while_obtaining(self) -> bool {
         matches!(self, Source::Realloc | Source::ReallocSteps | Source::Mremap)
@@ -189,7 +188,7 @@ impl TryFrom<String> for Source {
     type Error = String;
 
     fn try_from(name: String) -> Result<Source, String> {
-        Source::named(&name).ok_or_else(|| format!("there is no source {name:?}"))
+        Source::named(&name).ok_or_else(|| format!("unknown source {name:?}"))
     }
 }
 
@@ -198,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_is_its_own() {
+    fn names_are_unique() {
         let mut names: Vec<&str> = Source::all().map(Source::name).collect();
         assert!(Source::all().all(|source| Source::named(source.name()) == Some(source)));
         names.sort_unstable();

@@ -1,10 +1,10 @@
-//! Touches timed one by one.
+//! Times touches one by one.
 //!
-//! Each touch has a reading of the clock before it and one after it. On x86 and Arm the reading
-//! waits for what precedes it (`rdtsc_ordered` and `isb` in the kernel's vDSO), so a fault lies
-//! between the two; a write that faults nowhere may still be on its way to the cache at the second
-//! reading. What the two readings take themselves is measured in the same process, with nothing
-//! between them, and told beside the touches.
+//! The clock is read before and after each touch. On x86 and Arm a reading waits for earlier
+//! instructions (`rdtsc_ordered` and `isb` in the kernel's vDSO), so a fault is always between the
+//! two; a write without a fault may not have reached the cache at the second reading. The cost of
+//! the two readings is measured in the same process, with nothing between them, and reported beside
+//! the touches.
 
 use std::time::Instant;
 
@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::measurement::nanoseconds;
 
-/// Empty spans that are timed for what the clock takes.
+/// Empty spans that are timed to find the cost of reading the clock.
 const EMPTY_SPANS: usize = 1000;
-/// A bucket is no wider than this part of the power of ten below it.
+/// A bucket is at most this fraction of the next lower power of ten wide.
 const PARTS_OF_TEN: u64 = 20;
 
-/// Times touches, and has the memory to note all of them before the first.
+/// Times touches. Allocates the memory for all times before the first touch.
 #[derive(Debug)]
 pub struct Stopwatch {
     spans_ns: Vec<u64>,
@@ -25,10 +25,10 @@ pub struct Stopwatch {
 }
 
 impl Stopwatch {
-    /// For so many touches.
+    /// A stopwatch for `touches` touches.
     #[must_use]
     pub fn new(touches: usize) -> Self {
-        // Written to and emptied again: the pages are there, and `push` finds room.
+        // Written to and emptied again: the pages are resident, and `push` does not allocate.
         let room = |count: usize| {
             let mut room = vec![u64::MAX; count];
             room.clear();
@@ -40,8 +40,8 @@ impl Stopwatch {
         watch
     }
 
-    /// Times `touch`. What comes after the touches that it was made for is run, but not noted:
-    /// noting it would allocate.
+    /// Times `touch`. Touches beyond the number that it was created for run, but are not recorded,
+    /// since that would allocate.
     #[inline]
     pub fn time(&mut self, touch: impl FnOnce()) {
         let start = Instant::now();
@@ -52,44 +52,44 @@ impl Stopwatch {
         }
     }
 
-    /// What was timed, for the parent.
+    /// The recorded times, for the parent.
     #[must_use]
     pub fn timings(&self) -> Timings {
         Timings { touches: Timing::of(&self.spans_ns), clock: Timing::of(&self.empty_ns) }
     }
 }
 
-/// What a child says of its touches.
+/// The times of a child's touches.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timings {
     /// The touches.
     pub touches: Timing,
-    /// Spans with nothing in them.
+    /// Empty spans: the cost of reading the clock.
     pub clock: Timing,
 }
 
-/// Times in buckets.
+/// A distribution of times, in buckets.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timing {
-    /// The longest.
+    /// The longest time.
     pub max_ns: u64,
-    /// Only those that hold a time, ascending.
+    /// The buckets that are not empty, ascending.
     pub buckets: Vec<TimeBucket>,
 }
 
 /// Times from `low_ns` to just below `high_ns`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimeBucket {
-    /// The shortest time that belongs here.
+    /// The shortest time of the bucket.
     pub low_ns: u64,
-    /// The shortest time that is too long to belong here.
+    /// The first time beyond the bucket.
     pub high_ns: u64,
-    /// How many times it holds.
+    /// The number of times in it.
     pub count: u64,
 }
 
 impl Timing {
-    /// Of single times.
+    /// The distribution of single times.
     #[must_use]
     pub fn of(times_ns: &[u64]) -> Self {
         let mut sorted = times_ns.to_vec();
@@ -105,7 +105,7 @@ impl Timing {
         timing
     }
 
-    /// How many times it holds.
+    /// The number of times in it.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.buckets.iter().map(|bucket| bucket.count).sum()
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn every_touch_is_noted_once_and_room_is_never_made_anew() {
+    fn every_touch_is_recorded_once_without_reallocation() {
         let mut watch = Stopwatch::new(100);
         let room = watch.spans_ns.capacity();
         let mut touched = 0;

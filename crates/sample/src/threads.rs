@@ -1,12 +1,13 @@
-//! The phases of a child whose work several threads share, each with blocks of its own.
+//! The phases of a child whose work several threads share, each with its own blocks.
 //!
 //! ```text
 //!   thread 0   |obtain|   |touch     |   |between|   |touch|   |release|
 //!   thread 1   |obtain  | |touch       | |between  | |touch| | |release  |
 //!              ^        ^ ^            ^ a phase lasts from the first start to the last end
 //! ```
-//! Between the phases all wait for each other. What waking up takes lies before a thread's own
-//! clock starts, but the last to wake ends last: a phase of a few microseconds is mostly that.
+//! Between the phases all threads wait for each other. Waking up is not part of a thread's own
+//! time, but the thread that wakes last also ends last: a phase of a few microseconds consists
+//! mostly of that delay.
 
 use std::sync::{Barrier, Condvar, Mutex};
 use std::time::Instant;
@@ -18,11 +19,11 @@ use sys::usage::Usage;
 use crate::block::Block;
 use crate::measurement::{Measurement, PhaseCost, Phases, nanoseconds};
 use crate::observer::Observer;
-use crate::phases::{between, eligible_of, failed, fill_up, rehearse, release, sizes};
+use crate::phases::{between, eligible_of, failed, obtain_all, rehearse, release, sizes};
 use crate::protocol::Job;
 use crate::touching::Toucher;
 
-/// One thread's part in one phase.
+/// The time and cost of one thread in one phase.
 #[derive(Clone, Copy)]
 struct Part {
     start: Instant,
@@ -31,7 +32,7 @@ struct Part {
     major_faults: u64,
 }
 
-/// What a thread brings back.
+/// The results of one thread.
 struct Share {
     parts: Vec<Part>,
     huge_eligible_bytes: u64,
@@ -39,20 +40,20 @@ struct Share {
     run_delay_ns: Option<u64>,
 }
 
-/// Runs the phases by `job.threads` threads.
+/// Runs the phases in `job.threads` threads.
 pub(crate) fn measure<B: Block>(
     job: &Job,
     obtain: impl Fn(usize) -> Result<B, Errno> + Sync,
     observer: impl FnOnce(&Job) -> Option<Observer>,
 ) -> Result<Measurement, String> {
     if !job.cpus.is_empty() {
-        // Refused only if a processor has gone since: then they run where they may.
+        // Fails only if a processor has gone offline since: the threads then run unpinned.
         let _ = sys::process::allow_cpus(&job.cpus);
     }
     let sizes = sizes(job).map_err(|errno| errno.to_string())?;
     let threads = usize::try_from(job.threads).unwrap_or(1);
     let each = sizes.len().div_ceil(threads);
-    // Before the threads, which inherit its counter.
+    // Starts before the threads, which inherit its counter.
     let observer = observer(job);
     let (barrier, gate, failure) = (Barrier::new(threads + 1), Gate::default(), Mutex::new(None));
     let (shares, rest) = std::thread::scope(|scope| {
@@ -93,7 +94,7 @@ pub(crate) fn measure<B: Block>(
     })
 }
 
-/// Where threads wait until it is known whether all of them could be started.
+/// Threads wait here until it is known whether all of them could be started.
 #[derive(Default)]
 struct Gate {
     open: Mutex<Option<bool>>,
@@ -117,7 +118,7 @@ impl Gate {
     }
 }
 
-/// From the first start to the last end; faults of all.
+/// The time from the first start to the last end, and the faults of all threads.
 fn cost(shares: &[Share], phase: usize) -> PhaseCost {
     let parts = || shares.iter().map(|share| share.parts[phase]);
     let span = parts().map(|part| part.start).min().zip(parts().map(|part| part.end).max());
@@ -128,7 +129,7 @@ fn cost(shares: &[Share], phase: usize) -> PhaseCost {
     }
 }
 
-/// A thread's share of the work.
+/// Does one thread's share of the work.
 fn share<B: Block>(
     job: &Job,
     sizes: &[usize],
@@ -149,7 +150,7 @@ fn share<B: Block>(
     B::prepare();
     rehearse();
     let (usage, delay) = (Usage::of_this_thread(), run_delay());
-    parts.push(part(barrier, || note(fill_up(&mut blocks, sizes, &obtain))));
+    parts.push(part(barrier, || note(obtain_all(&mut blocks, sizes, &obtain))));
     let written = job.source.writes_while_obtaining();
     let first_touch = |blocks: &mut [Option<B>]| {
         if !written {
@@ -173,7 +174,7 @@ fn share<B: Block>(
     }
 }
 
-/// One phase of one thread, between the two meetings that mark its beginning and its end.
+/// One phase of one thread, between the two barriers that mark its start and its end.
 fn part(barrier: &Barrier, work: impl FnOnce()) -> Part {
     barrier.wait();
     let before = Usage::of_this_thread();
@@ -186,7 +187,7 @@ fn part(barrier: &Barrier, work: impl FnOnce()) -> Part {
     Part { start, end, minor_faults: used.minor_faults, major_faults: used.major_faults }
 }
 
-/// The main thread takes part in every meeting and looks around between the phases.
+/// The main thread waits at every barrier and takes readings between the phases.
 fn conduct(barrier: &Barrier, observer: Option<Observer>) -> Measurement {
     let huge_before = resident_now().map(|r| r.huge_bytes);
     let phase = || {
@@ -196,7 +197,7 @@ fn conduct(barrier: &Barrier, observer: Option<Observer>) -> Measurement {
     phase();
     let observer = observer.map(Observer::after_obtain);
     phase();
-    // As alone: not before the release.
+    // Not just before the release, as in one thread.
     let resident = resident_now();
     phase();
     phase();

@@ -1,4 +1,4 @@
-//! The touches of a measured child: what they do to a batch of blocks, and in which order.
+//! The touches of a measured child: their accesses to a batch of blocks, and the order.
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
@@ -11,12 +11,12 @@ use crate::protocol::Job;
 use crate::random::below;
 use crate::stopwatch::Stopwatch;
 
-/// Knows all that the touches need before the first of them, so that they only touch.
+/// Everything that touches need, prepared beforehand, so that they only touch.
 pub(crate) struct Toucher {
     pattern: AccessPattern,
     fill: u8,
     page_bytes: usize,
-    /// Pages of a block in the order of the touches; `None`: by address.
+    /// The pages of a block in the order of the touches; `None`: by address.
     order: Option<Vec<u32>>,
 }
 
@@ -35,13 +35,13 @@ impl Toucher {
         self.touch(blocks, self.pattern.touch.first());
     }
 
-    /// What times each touch of a page of blocks of `sizes`, where that is wanted.
+    /// A stopwatch for each page of blocks of `sizes`, if touches are timed one by one.
     pub(crate) fn stopwatch(&self, sizes: &[usize]) -> Option<Stopwatch> {
         let pages = || sizes.iter().map(|size| size.div_ceil(self.page_bytes)).sum();
         (self.pattern.touch == Touch::Timed).then(|| Stopwatch::new(pages()))
     }
 
-    /// The first touch, page by page by the clock.
+    /// The first touch, with each page timed.
     #[inline]
     pub(crate) fn first_timed<B: Block>(&self, blocks: &mut [Option<B>], watch: &mut Stopwatch) {
         for block in blocks.iter_mut().flatten() {

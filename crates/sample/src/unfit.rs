@@ -1,4 +1,4 @@
-//! What cannot be done with memory of a source, and why.
+//! Combinations of access pattern and source that are impossible, and why.
 
 use crate::access_pattern::{AccessPattern, Between, Cache, PageOrder, Touch};
 use crate::file_source::{FileSource, Place};
@@ -8,79 +8,82 @@ impl AccessPattern {
     /// Why this cannot be done with memory of `source`, if it cannot.
     #[must_use]
     pub fn unfit(self, source: Source) -> Option<String> {
+        self.unfit_touches(source)
+            .or_else(|| match source {
+                Source::File(file) => file.unfit(self),
+                _ => self.unfit_without_file(source),
+            })
+            .or_else(|| self.unfit_between(source))
+    }
+
+    /// The touches and their order.
+    fn unfit_touches(self, source: Source) -> Option<String> {
         if source.counts_pairs() && self != AccessPattern::default() {
             return Some(format!(
-                "{} has no touches and nothing between them: leave out touch, order, between and passes",
+                "{} has no touches: leave out touch, order, between and passes",
                 source.name()
             ));
         }
         if self.touch == Touch::Timed && source.writes_while_obtaining() {
             let name = source.name();
             return Some(format!(
-                "{name} is written while it grows: there is no first touch of its own to be timed"
+                "{name} is written while it grows, so it has no first touch that could be timed"
             ));
         }
         if self.touch == Touch::Fill && self.order != PageOrder::Sequential {
             return Some(
-                "an order is one of pages: give touch = \"write\" or \"read\" with it, or \"sum\" of a file".to_owned(),
+                "order applies to pages: add touch = \"write\" or \"read\", or \"sum\" for a file"
+                    .to_owned(),
             );
         }
         if self.passes == 0 {
-            return Some("passes counts the touches in all: at least 1".to_owned());
+            return Some("passes counts all touches and must be at least 1".to_owned());
         }
+        None
+    }
+
+    /// Settings that only files have.
+    fn unfit_without_file(self, source: Source) -> Option<String> {
+        let name = source.name();
+        if self.touch == Touch::Sum {
+            return Some(format!(
+                "touch = \"sum\" reads the bytes of a file, but {name} is not a file"
+            ));
+        }
+        (self.cache == Cache::Cold)
+            .then(|| format!("cache = \"cold\" is about files, but {name} is not a file"))
+    }
+
+    /// The step between the touches.
+    fn unfit_between(self, source: Source) -> Option<String> {
+        let (between, name) = (self.between.name(), source.name());
         if self.between.shares() && self.passes == 1 {
             return Some(format!(
-                "between = \"{}\" is about the second touch: passes is 2 at least",
-                self.between.name()
+                "between = \"{between}\" needs a second touch: set passes to at least 2"
             ));
         }
         if self.between.shares() && matches!(source, Source::MmapHugetlb2M | Source::MmapHugetlb1G)
         {
             return Some(
-                "copies of hugetlb pages come from the same pool, and kill who finds it empty"
+                "copies of hugetlb pages come from the same pool, and the kernel kills a process \
+                 that finds it empty"
                     .to_owned(),
             );
         }
-        match source {
-            Source::File(file) => {
-                if let Some(reason) = file.unfit(self) {
-                    return Some(reason);
-                }
-            }
-            _ if self.touch == Touch::Sum => {
-                return Some(format!(
-                    "touch = \"sum\" adds up the bytes of a file, and {} is none",
-                    source.name()
-                ));
-            }
-            _ if self.cache == Cache::Cold => {
-                return Some(format!(
-                    "cache = \"cold\" is about files, and {} is none",
-                    source.name()
-                ));
-            }
-            _ => {}
-        }
         let advice = matches!(self.between, Between::DontNeed | Between::Free);
         if advice && (source.is_of_the_heap() || source == Source::Brk) {
-            let name = self.between.name();
             return Some(format!(
-                "between = \"{name}\" is advice on a mapping, and {} is none",
-                source.name()
+                "between = \"{between}\" is advice on a mapping, but {name} is not a mapping"
             ));
         }
         if self.between == Between::Free && source == Source::MmapShared {
             return Some(
-                "MADV_FREE is for private memory, and mmap+shared is not (madvise(2))".to_owned(),
+                "MADV_FREE needs private memory, but mmap+shared is shared (madvise(2))".to_owned(),
             );
         }
-        if self.between == Between::Trim && !source.is_of_the_heap() {
-            return Some(format!(
-                "between = \"trim\" calls malloc_trim, and {} is not of the heap",
-                source.name()
-            ));
-        }
-        None
+        (self.between == Between::Trim && !source.is_of_the_heap()).then(|| {
+            format!("between = \"trim\" calls malloc_trim(3), but {name} does not use the heap")
+        })
     }
 }
 
@@ -100,26 +103,25 @@ impl FileSource {
             && (pattern.touch != Touch::Sum || pattern.order != PageOrder::Sequential)
         {
             return Some(
-                "read(2) takes one part after the other: give touch = \"sum\" and no order, or the source pread"
+                "read(2) reads a file from start to end: give touch = \"sum\" and no order, or use \
+                 the source pread"
                     .to_owned(),
             );
         }
         if pattern.cache == Cache::Cold && self == FileSource::Pieces {
             return Some(format!(
-                "{name} is about the pages of the cache as they were written: there is no cold cache of it"
+                "{name} measures cached pages as they were written, so its cache cannot be cold"
             ));
         }
         if pattern.cache == Cache::Cold && self.place() != Some(Place::Directory) {
-            return Some(format!(
-                "{name} is in memory and nowhere else: there is no cold cache of it"
-            ));
+            return Some(format!("{name} exists only in memory, so its cache cannot be cold"));
         }
         match pattern.between {
-            Between::DontNeed if self.copies() => {
-                Some(format!("between = \"dontneed\" is advice on a mapping, and {name} is none"))
-            }
+            Between::DontNeed if self.copies() => Some(format!(
+                "between = \"dontneed\" is advice on a mapping, but {name} is not mapped"
+            )),
             Between::Free => Some(format!(
-                "MADV_FREE is for private anonymous memory, and {name} is a file (madvise(2))"
+                "MADV_FREE needs private anonymous memory, but {name} is a file (madvise(2))"
             )),
             _ => None,
         }
@@ -132,7 +134,7 @@ mod tests {
     use crate::small::Workload;
 
     #[test]
-    fn what_makes_no_sense_is_said() {
+    fn senseless_combinations_are_refused() {
         let check = |pattern: AccessPattern, source, expect: &str| {
             assert!(pattern.unfit(source).unwrap_or_default().contains(expect), "{pattern:?}");
         };
@@ -157,7 +159,7 @@ mod tests {
             Source::Small(Workload::Mixed),
             "small-mixed has no touches",
         );
-        check(AccessPattern { touch: Touch::Sum, ..plain }, Source::Mmap, "is none");
+        check(AccessPattern { touch: Touch::Sum, ..plain }, Source::Mmap, "is not a file");
         check(AccessPattern { cache: Cache::Cold, ..plain }, Source::Malloc, "about files");
         check(
             AccessPattern { between: Between::ForkParent, passes: 1, ..plain },
@@ -179,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_done_with_a_file_is_said() {
+    fn impossible_uses_of_files_are_refused() {
         let check = |source: FileSource, pattern: AccessPattern, expect: &str| {
             let reason = source.unfit(pattern).unwrap_or_default();
             assert!(
@@ -196,8 +198,8 @@ mod tests {
         check(FileSource::Direct, touch(Touch::ReadThenWrite), "only reads");
         let cold = AccessPattern { cache: Cache::Cold, ..touch(Touch::Sum) };
         check(FileSource::Shared, cold, "");
-        check(FileSource::Tmpfs, cold, "nowhere else");
-        check(FileSource::Memfd, cold, "nowhere else");
+        check(FileSource::Tmpfs, cold, "only in memory");
+        check(FileSource::Memfd, cold, "only in memory");
         check(
             FileSource::Private,
             AccessPattern { between: Between::Free, ..touch(Touch::Fill) },

@@ -1,5 +1,5 @@
-//! A child's measurement, in a process of its own, as the real one is: address space and resident
-//! set are the whole process's, and another test's threads would move them. So this file has one
+//! A child's measurement, in its own process like the real one: address space and resident set
+//! belong to the whole process, and threads of other tests would change them. So this file has one
 //! test.
 
 use sample::Source;
@@ -20,11 +20,11 @@ fn measure(job: Job) -> Measurement {
     }
 }
 
-/// Physics: every page of a plain mapping faults on first touch and never again; populated pages do
-/// not; an injected share faults just that much more; what was done before does not count; and
-/// threads fault on what is theirs.
+/// Every page of a plain mapping faults on first touch and never again; populated pages do not; an
+/// injected share adds as many faults; work done before does not count; and threads fault on their
+/// own blocks.
 #[test]
-fn faults_fall_where_the_source_says() {
+fn faults_happen_in_the_phase_of_the_source() {
     let pages = (8_u64 << 20) / sys::limits::page_bytes();
     let small_pages = sys::machine::thp().is_none_or(|thp| thp != "always");
     let plain = measure(job(Source::Mmap));
@@ -82,7 +82,7 @@ fn faults_fall_where_the_source_says() {
     if small_pages {
         assert!(shared.phases.first_touch.minor_faults >= pages / 8 * 9, "{shared:?}");
         if let Ok(traps) = shared.observation.as_ref().unwrap().traps {
-            assert!(traps >= pages / 8 * 9, "{traps} traps: those of the threads count");
+            assert!(traps >= pages / 8 * 9, "{traps} faults: those of the threads count");
         } else {
             println!("SKIPPED: page faults cannot be counted here");
         }
@@ -100,7 +100,7 @@ fn faults_fall_where_the_source_says() {
     );
 }
 
-/// What touches and what happens between them must do to the faults.
+/// The faults that touches, and the steps between them, must cause.
 fn patterns(pages: u64, small_pages: bool) {
     let with = |pattern| measure(Job { pattern, ..job(Source::Mmap) }).phases;
     let plain = AccessPattern::default();
@@ -108,10 +108,7 @@ fn patterns(pages: u64, small_pages: bool) {
 
     let read = with(AccessPattern { touch: Touch::ReadThenWrite, ..plain });
     if small_pages {
-        assert!(
-            faults(read.first_touch) >= pages,
-            "every page is mapped to the page of zeros: {read:?}"
-        );
+        assert!(faults(read.first_touch) >= pages, "every page maps the zero page: {read:?}");
         assert!(faults(read.second_touch) >= pages, "and copied when it is written to: {read:?}");
     }
     let only_read = with(AccessPattern { touch: Touch::Read, ..plain });
@@ -132,7 +129,7 @@ fn patterns(pages: u64, small_pages: bool) {
         let again = with(AccessPattern { between, ..plain });
         assert!(again.between.time_ns > 0, "{between:?} {again:?}");
         if small_pages {
-            // Pages that are free but still there fault only if the kernel took them meanwhile.
+            // Pages after MADV_FREE fault only if the kernel has reclaimed them meanwhile.
             assert!(!fresh || faults(again.second_touch) >= pages, "{between:?} {again:?}");
         }
     }

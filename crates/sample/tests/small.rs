@@ -1,19 +1,19 @@
-//! Workloads of small objects, in a process of their own, as the real ones are: which pages an
-//! allocator has touched before is the whole process's. So this file has one test.
+//! Workloads of small objects, in their own process like the real ones: the pages that an allocator
+//! has touched before depend on the whole process. So this file has one test.
 
 use sample::small::{Workload, measure};
 
-/// Physics: objects that are alive together lie in pages of their own if they are larger than one,
-/// and the first of them cannot lie in pages that are there already.
+/// Objects larger than a page that are alive together are in separate pages, and the first of them
+/// cannot be in pages that are resident already.
 #[test]
-fn objects_that_live_together_need_pages() {
+fn live_objects_need_pages() {
     let page = sys::limits::page_bytes();
     let small_pages = sys::machine::thp().is_none_or(|thp| thp != "always");
     let fixed = measure(Workload::Fixed, 20_000, 4 * page, 1, 1).unwrap();
     if small_pages {
         assert!(
             fixed.phases.obtain.minor_faults >= 1024,
-            "a page at least for each of the window: {fixed:?}"
+            "at least a page for each object of the window: {fixed:?}"
         );
     }
     assert!(

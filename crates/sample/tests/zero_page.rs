@@ -1,5 +1,5 @@
-//! What the floors assume of the kernel. The resident set is the whole process's, so this file has
-//! one test.
+//! Assumptions of the floors about the kernel. The resident set belongs to the whole process, so
+//! this file has one test.
 
 use sys::mapping::{OwnMapping, Policy};
 use sys::perf::FaultCounter;
@@ -8,8 +8,8 @@ use sys::usage::Usage;
 
 const BYTES: usize = 64 << 20;
 
-/// Runs `work`; faults that the kernel counted, and faults that were trapped, if that may be
-/// counted.
+/// Runs `work`; returns the faults that the kernel counted, and those taken in user mode, if they
+/// may be counted.
 fn faults(work: impl FnOnce()) -> (u64, Option<u64>) {
     let counter = FaultCounter::new().ok();
     if let Some(counter) = &counter {
@@ -21,10 +21,10 @@ fn faults(work: impl FnOnce()) -> (u64, Option<u64>) {
     (minor, counter.and_then(|counter| counter.stop().ok()))
 }
 
-/// A read fault maps the kernel's page of zeros and takes no memory; a write fault does; populating
-/// takes as much and is no trap.
+/// A read fault maps the kernel's zero page and takes no memory; a write fault takes memory;
+/// populating takes as much without a fault.
 #[test]
-fn reading_takes_no_memory_and_populating_no_traps() {
+fn reading_takes_no_memory_and_populating_no_faults() {
     let pages = BYTES as u64 / sys::limits::page_bytes();
     let resident = || resident_now().expect("/proc is there").rss_bytes;
     let small_pages = sys::machine::thp().is_none_or(|thp| thp != "always");
@@ -50,7 +50,10 @@ fn reading_takes_no_memory_and_populating_no_traps() {
             (pages..pages + pages / 50 + 8).contains(&counted),
             "{counted} faults for {pages} pages"
         );
-        assert!(traps.is_none_or(|traps| traps >= pages), "{traps:?} traps for {pages} pages");
+        assert!(
+            traps.is_none_or(|traps| traps >= pages),
+            "{traps:?} faults in user mode for {pages} pages"
+        );
     }
     drop(mapping);
 
@@ -59,7 +62,7 @@ fn reading_takes_no_memory_and_populating_no_traps() {
         faults(|| populated = Some(OwnMapping::new(BYTES, Policy::Populate).unwrap()));
     assert!(!small_pages || counted >= pages, "{counted} faults for {pages} pages");
     match traps {
-        Some(traps) => assert!(traps <= 16, "populating took {traps} traps"),
-        None => eprintln!("SKIPPED: traps cannot be counted here (perf is refused)"),
+        Some(traps) => assert!(traps <= 16, "populating took {traps} faults in user mode"),
+        None => eprintln!("SKIPPED: faults in user mode cannot be counted here (perf is refused)"),
     }
 }

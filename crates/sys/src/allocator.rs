@@ -1,5 +1,4 @@
-//! The C allocator that this process really has: malloc(3), calloc(3), free(3), and where they came
-//! from.
+//! The C allocator of this process: malloc(3), calloc(3), free(3), and the file they come from.
 //!
 //! Safety story: a [`HeapBlock`] owns what malloc returned, is freed once, and is written only
 //! within its size.
@@ -41,11 +40,11 @@ impl HeapBlock {
         Self::from_allocator(unsafe { libc::calloc(1, black_box(len)) }, len)
     }
 
-    /// `aligned_alloc(alignment, len)`, `len` rounded up to a multiple of `alignment`, as the C
-    /// standard wants it.
+    /// `aligned_alloc(alignment, len)`, `len` rounded up to a multiple of `alignment` as the C
+    /// standard requires.
     ///
     /// # Errors
-    /// The errno of `aligned_alloc(3)`: ENOMEM, or EINVAL if `alignment` is no power of two.
+    /// The errno of `aligned_alloc(3)`: ENOMEM, or EINVAL if `alignment` is not a power of two.
     #[inline]
     pub fn aligned(alignment: usize, len: usize) -> Result<Self, Errno> {
         let rounded = len.checked_next_multiple_of(alignment.max(1)).ok_or(Errno::NO_MEMORY)?;
@@ -56,8 +55,8 @@ impl HeapBlock {
         )
     }
 
-    /// A block that begins as a page, or the first step, and grows by realloc(3) to `len` bytes;
-    /// what each step adds is filled with `value`.
+    /// A block that starts at one page (or one step) and grows by realloc(3) to `len` bytes; the
+    /// bytes that each step adds are filled with `value`.
     ///
     /// # Errors
     /// The errno of malloc(3) and realloc(3): ENOMEM.
@@ -75,12 +74,12 @@ impl HeapBlock {
             // SAFETY: the pointer came from malloc or realloc and is replaced by what realloc
             // returns.
             let start = unsafe { libc::realloc(black_box(block.start.as_ptr()), black_box(new)) };
-            // Where realloc fails, the old block is still there, and dropped.
+            // If realloc fails, the old block is still valid, and `block` frees it when dropped.
             block.start = NonNull::new(black_box(start)).ok_or_else(Errno::last)?;
             block.len = new;
             // SAFETY: `old` is inside the block.
             let added = unsafe { block.start.byte_add(old) };
-            // SAFETY: so much has just been added, and it is ours.
+            // SAFETY: realloc has just added these bytes, and the block is ours.
             unsafe { fill(added, new - old, value) };
         }
         Ok(block)
@@ -90,7 +89,7 @@ impl HeapBlock {
         NonNull::new(black_box(start)).map(|start| HeapBlock { start, len }).ok_or_else(Errno::last)
     }
 
-    /// The bytes that may be used, of which those beyond the size are what the allocator rounded up
+    /// The usable bytes of the block: its size plus what the allocator added by rounding up
     /// (`malloc_usable_size(3)`).
     #[must_use]
     pub fn usable_bytes(&self) -> usize {
@@ -99,16 +98,16 @@ impl HeapBlock {
     }
 }
 
-// SAFETY: what malloc returned is writable and ours until it is freed, which is when the block is
-// dropped.
+// SAFETY: memory from malloc is writable and ours until it is freed, which happens when the block
+// is dropped.
 unsafe_memory_of!(HeapBlock);
 
 /// How a block grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Growth {
-    /// To twice its size.
+    /// Each step doubles the size.
     Doubling,
-    /// By so many bytes.
+    /// Each step adds this many bytes.
     Steps(usize),
 }
 
@@ -127,8 +126,8 @@ pub fn malloc_origin() -> Option<String> {
     origin(c"malloc")
 }
 
-/// Whether `malloc_trim(3)` is of the same library as `malloc`. Another's would trim a heap that is
-/// not in use.
+/// Whether `malloc_trim(3)` comes from the same library as `malloc`. One from another library would
+/// trim a heap that is not in use.
 #[must_use]
 pub fn trims() -> bool {
     let trim = origin(c"malloc_trim");
@@ -149,9 +148,8 @@ fn origin(name: &CStr) -> Option<String> {
     (found && !info.dli_fname.is_null()).then(|| unsafe { text(info.dli_fname) })
 }
 
-/// `malloc_trim(3)`: gives what is free at the end of the heap, and whole free pages within, back
-/// to the kernel. `false` where nothing could be given back, or where the C library has no such
-/// call (musl).
+/// `malloc_trim(3)`: returns free memory at the end of the heap, and whole free pages within it, to
+/// the kernel. `false` if nothing could be returned, or if the C library has no such call (musl).
 pub fn trim() -> bool {
     // SAFETY: the name is NUL-terminated.
     let Some(found) =
@@ -164,7 +162,7 @@ pub fn trim() -> bool {
     malloc_trim(0) == 1
 }
 
-/// The program break, or `None` where sbrk(2) does not tell.
+/// The program break; `None` if sbrk(2) fails.
 #[must_use]
 pub fn program_break() -> Option<usize> {
     // SAFETY: sbrk(0) moves nothing.
@@ -172,14 +170,14 @@ pub fn program_break() -> Option<usize> {
     (current.addr() != usize::MAX).then(|| current.addr())
 }
 
-/// The program break as the kernel has it, moved by `delta` bytes: brk(2), past the C library,
-/// which keeps a note of its own of where the break is. Whoever moves it up moves it back before
-/// anything else allocates.
+/// Moves the program break by `delta` bytes and returns where it is then. Calls brk(2) directly:
+/// the C library keeps its own record of the break, which this does not update. A caller that moves
+/// the break up must move it back before anything else allocates.
 ///
 /// # Errors
-/// ENOMEM: the kernel left it where it was.
+/// ENOMEM: the kernel did not move the break.
 pub fn move_break(delta: isize) -> Result<usize, Errno> {
-    // Before anything moves: the C library takes its note when it is first asked.
+    // Must come first: the C library records the break when it is first asked for it.
     let known = program_break();
     #[expect(
         clippy::cast_sign_loss,
@@ -187,10 +185,10 @@ pub fn move_break(delta: isize) -> Result<usize, Errno> {
         reason = "a long is as wide as an address"
     )]
     let address = |answer: libc::c_long| answer as usize;
-    // SAFETY: 0 is no valid break: the kernel answers with where it is.
+    // SAFETY: 0 is not a valid break: the kernel changes nothing and returns the current one.
     let now = address(unsafe { libc::syscall(libc::SYS_brk, 0) });
     let wanted = now.wrapping_add_signed(delta);
-    // A break below what was asked of the C library would take memory away that is in use.
+    // A break below the one that the C library has recorded would unmap memory that is in use.
     if delta < 0 && known.is_some_and(|known| wanted < known) {
         return Err(Errno(libc::EINVAL));
     }
@@ -199,8 +197,8 @@ pub fn move_break(delta: isize) -> Result<usize, Errno> {
     if moved == wanted { Ok(moved) } else { Err(Errno::NO_MEMORY) }
 }
 
-/// Fixes glibc's threshold between brk and mmap (mallopt(3), `M_MMAP_THRESHOLD`). `false` where
-/// there is no mallopt, or it refuses.
+/// Fixes glibc's threshold between brk and mmap (mallopt(3), `M_MMAP_THRESHOLD`). `false` if there
+/// is no mallopt, or if it fails.
 #[must_use]
 pub fn fix_mmap_threshold(bytes: i32) -> bool {
     const M_MMAP_THRESHOLD: i32 = -3;
@@ -212,7 +210,8 @@ pub fn fix_mmap_threshold(bytes: i32) -> bool {
     mallopt(M_MMAP_THRESHOLD, bytes) == 1
 }
 
-/// The C library and its version: `glibc 2.36`. `None` for one that does not say (musl).
+/// The C library and its version: `glibc 2.36`. `None` for a C library that does not report its
+/// version (musl).
 #[must_use]
 pub fn libc_version() -> Option<String> {
     // SAFETY: the name is NUL-terminated.
@@ -253,9 +252,9 @@ mod tests {
     }
 
     #[test]
-    fn the_break_goes_where_it_is_told() {
+    fn the_break_moves_by_the_requested_bytes() {
         let before = move_break(0).unwrap();
-        // Another test's thread may move it meanwhile, but up only.
+        // Another test's thread may move it meanwhile, but only up.
         assert!(move_break(1 << 20).unwrap() >= before + (1 << 20));
         assert!(move_break(-(1 << 20)).unwrap() >= before);
         assert_eq!(move_break(-(1 << 40)).unwrap_err(), Errno(libc::EINVAL));
@@ -269,8 +268,8 @@ mod tests {
     }
 
     #[test]
-    fn malloc_comes_from_somewhere() {
-        let origin = malloc_origin().expect("dladdr knows malloc");
+    fn the_origin_of_malloc_is_a_path() {
+        let origin = malloc_origin().expect("dladdr finds malloc");
         assert!(origin.contains('/'), "{origin}");
     }
 }

@@ -1,5 +1,6 @@
-//! Files without a name that are read from the page cache: of memory alone (`memfd_create(2)`), or
-//! of a file system (`O_TMPFILE`). Both go with their descriptor, however the process ends.
+//! Unnamed files that are read from the page cache: in memory alone (`memfd_create(2)`), or on a
+//! file system (`O_TMPFILE`). The kernel frees both when their descriptor is closed, however the
+//! process ends.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -25,7 +26,7 @@ impl CachedFile {
         Self::holding(memory_file(0)?, contents)
     }
 
-    /// An unnamed file of the file system that `directory` is on, with `contents`.
+    /// An unnamed file with `contents` on the file system of `directory`.
     ///
     /// # Errors
     /// The errno of open(2) (EACCES, EROFS: no place to write) or of
@@ -46,8 +47,8 @@ impl CachedFile {
         Ok(CachedFile(file))
     }
 
-    /// Reads the whole file, piece by piece into the same `buffer`. Returns how many bytes there
-    /// were.
+    /// Reads the whole file, piece by piece into the same `buffer`. Returns the number of bytes
+    /// read.
     ///
     /// # Errors
     /// The errno of lseek(2) or read(2).
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read_again_and_again() {
+    fn repeated_reads_return_the_contents() {
         let contents: Vec<u8> = (0..10_000_u32).map(|i| i.to_le_bytes()[0]).collect();
         check(&CachedFile::in_memory(&contents).unwrap(), &contents);
         check(&CachedFile::in_memory(&[]).unwrap(), &[]);

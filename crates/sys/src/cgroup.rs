@@ -3,14 +3,14 @@
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
 
-/// A group that limits memory, and what is left in it.
+/// A group that limits memory, and how much of its limit is left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemoryLimit {
     /// The file that sets it.
     pub file: PathBuf,
     /// The limit.
     pub limit_bytes: u64,
-    /// What can still be charged before reclaim turns to more than clean file pages.
+    /// Bytes that can still be charged before the kernel must reclaim more than clean file pages.
     pub left_bytes: u64,
 }
 
@@ -18,7 +18,7 @@ pub struct MemoryLimit {
 struct Names {
     limit: &'static str,
     usage: &'static str,
-    /// In `memory.stat`: page cache that reclaim can drop first.
+    /// The field of `memory.stat` for page cache that the kernel reclaims first.
     inactive_file: &'static str,
 }
 
@@ -29,11 +29,11 @@ const V1: Names = Names {
 };
 const V2: Names =
     Names { limit: "memory.max", usage: "memory.current", inactive_file: "inactive_file" };
-/// Not a limit: above it, every allocation is made to reclaim first.
+/// Not a hard limit: above it, every allocation has to reclaim first.
 const V2_HIGH: Names = Names { limit: "memory.high", ..V2 };
 
-/// The group, among this process's own and its ancestors, that leaves least; `None` if none limits
-/// memory.
+/// The memory limit with the least left, of this process's group and its ancestors; `None` if none
+/// of them limits memory.
 #[must_use]
 pub fn tightest_memory_limit() -> Option<MemoryLimit> {
     tightest_of(&[(V1, "memory"), (V2, "")])
@@ -97,7 +97,7 @@ fn tightest(root: &Path, path: &str, names: &Names) -> Option<MemoryLimit> {
 fn limit_of(folder: &Path, names: &Names) -> Option<MemoryLimit> {
     let number = |name: &str| read_to_string(folder.join(name)).ok()?.trim().parse::<u64>().ok();
     let file = folder.join(names.limit);
-    let limit_bytes = number(names.limit)?; // "max" is no number, and no limit
+    let limit_bytes = number(names.limit)?; // "max" is not a number, and means no limit
     if limit_bytes >= 1 << 60 {
         return None; // version 1 writes "no limit" as the largest multiple of a page
     }
@@ -113,8 +113,9 @@ mod tests {
     use super::*;
     use std::fs::{create_dir_all, write};
 
-    const MOUNTS: &str = "35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n\
-                          41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n";
+    const MOUNTS: &str = "\
+        35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n\
+        41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n";
 
     #[test]
     fn hierarchies_are_found_by_controller() {

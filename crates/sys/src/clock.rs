@@ -2,7 +2,7 @@
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Now, in nanoseconds of `CLOCK_MONOTONIC`: what perf events are stamped with as well.
+/// Now, in nanoseconds of `CLOCK_MONOTONIC`, the clock of perf timestamps as well.
 #[must_use]
 pub fn monotonic_ns() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);

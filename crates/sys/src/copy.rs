@@ -20,7 +20,7 @@ use crate::filesystem::direct_alignment_bytes;
 
 /// The usual size of a buffer.
 pub const BUFFER_BYTES: usize = 64 << 10;
-/// Of the buffer in memory: what disks want of `O_DIRECT` at most.
+/// Alignment of the buffer in memory: the largest that disks require for `O_DIRECT`.
 const ALIGNMENT_BYTES: usize = 4096;
 
 /// A piece of the buffer.
@@ -28,16 +28,16 @@ const ALIGNMENT_BYTES: usize = 4096;
 #[repr(C, align(4096))]
 struct Piece([u8; ALIGNMENT_BYTES]);
 
-/// What files are copied into, again and again. All of it is there from the beginning. Clones are
-/// the same buffer.
+/// The buffer that files are copied into, reused by every read. All its pages are resident from the
+/// start. Clones share one buffer.
 #[derive(Debug, Clone)]
 pub struct Buffer(Rc<RefCell<Vec<Piece>>>);
 
 impl Buffer {
-    /// A buffer of `bytes`, rounded up to whole pieces of 4 KiB, and one at least.
+    /// A buffer of `bytes`, rounded up to whole pieces of 4 KiB, at least one.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
-        // Not of zeros, which the allocator would leave to the first touch.
+        // Not zeros: the allocator would leave their pages to the first touch.
         let pieces = vec![Piece([1; ALIGNMENT_BYTES]); bytes.div_ceil(ALIGNMENT_BYTES).max(1)];
         Buffer(Rc::new(RefCell::new(pieces)))
     }
@@ -47,7 +47,7 @@ impl Buffer {
     }
 }
 
-/// A file, and the buffer that what it holds is copied into.
+/// A file, and the buffer that its contents are copied into.
 #[derive(Debug)]
 pub struct FileReader {
     file: OwnedFd,
@@ -60,7 +60,7 @@ impl FileReader {
     /// A reader of `len` bytes of `file` from `start`, a `buffer` at a time.
     ///
     /// # Errors
-    /// EINVAL: the size of `buffer` is no multiple of what `O_DIRECT` wants of this file.
+    /// EINVAL: the size of `buffer` is not a multiple of what `O_DIRECT` requires for this file.
     pub fn new(file: OwnedFd, start: u64, len: usize, buffer: &Buffer) -> Result<Self, Errno> {
         let direct = direct_alignment_bytes(&file).map_or(1, |bytes| bytes as usize);
         if !buffer.bytes().is_multiple_of(direct) {
@@ -69,18 +69,18 @@ impl FileReader {
         Ok(FileReader { file, start, len, buffer: buffer.clone() })
     }
 
-    /// Reads all of it by read(2), one after the other, and returns the sum of its bytes, as a
-    /// mapping of it would.
+    /// Reads the whole range by consecutive read(2) calls and returns the sum of its bytes, the
+    /// same sum as [`FileMapping::sum`](crate::filemap::FileMapping::sum) of it.
     ///
     /// # Errors
-    /// The errno of lseek(2) or read(2): EIO; EINVAL where `O_DIRECT` wants other sizes.
+    /// The errno of lseek(2) or read(2): EIO; EINVAL if `O_DIRECT` requires other sizes.
     #[inline]
     pub fn sum_by_read(&mut self) -> Result<u64, Errno> {
         seek(&self.file, SeekFrom::Start(self.start)).map_err(|e| Errno(e.raw_os_error()))?;
         self.sum_of_parts(|file, buffer, _| read(file, buffer))
     }
 
-    /// Likewise by pread(2).
+    /// As [`Self::sum_by_read`], by pread(2).
     ///
     /// # Errors
     /// The errno of pread(2): as for read(2).
@@ -97,7 +97,7 @@ impl FileReader {
         let mut pieces = self.buffer.0.borrow_mut();
         let (mut total, mut offset) = (0_u64, 0);
         while offset < self.len {
-            // Not further than is asked for, but O_DIRECT takes whole blocks.
+            // No further than requested, but O_DIRECT reads whole blocks.
             let left = self.len - offset;
             let buffer = bytes_of(&mut pieces);
             let until = left.next_multiple_of(ALIGNMENT_BYTES).min(buffer.len());
@@ -119,16 +119,17 @@ impl FileReader {
         Ok(total)
     }
 
-    /// Copies `range` of its part by one pread(2) and returns the sum of its bytes.
+    /// Copies `range` of the reader's part of the file by one pread(2) and returns the sum of its
+    /// bytes.
     ///
     /// # Errors
-    /// The errno of pread(2): as for read(2); ENODATA behind the end of the file; EINVAL for more
+    /// The errno of pread(2): as for read(2); ENODATA past the end of the file; EINVAL for more
     /// than the buffer holds.
     #[inline]
     pub fn sum_of(&mut self, range: Range<usize>) -> Result<u64, Errno> {
         let mut pieces = self.buffer.0.borrow_mut();
         let wanted = range.len();
-        // O_DIRECT takes whole blocks.
+        // O_DIRECT reads whole blocks.
         let Some(buffer) =
             bytes_of(&mut pieces).get_mut(..wanted.next_multiple_of(ALIGNMENT_BYTES))
         else {
@@ -140,11 +141,11 @@ impl FileReader {
         Ok(unsafe { sum(start, count.min(wanted)) })
     }
 
-    /// Copies 4 KiB from `offset` within its part, a multiple of that, by one pread(2), and returns
-    /// the first byte.
+    /// Copies 4 KiB from `offset` within the reader's part, a multiple of 4 KiB, by one pread(2),
+    /// and returns the first byte.
     ///
     /// # Errors
-    /// The errno of pread(2): as for read(2); ENODATA behind the end of the file.
+    /// The errno of pread(2): as for read(2); ENODATA past the end of the file.
     #[inline]
     pub fn read_page(&mut self, offset: usize) -> Result<u8, Errno> {
         let mut pieces = self.buffer.0.borrow_mut();
@@ -152,7 +153,7 @@ impl FileReader {
         Ok(black_box(pieces[0].0[0]))
     }
 
-    /// Bytes that it reads in all.
+    /// The number of bytes that it reads in all.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "nobody reads a file of no bytes")]
     pub fn len(&self) -> usize {
@@ -166,7 +167,7 @@ impl FileReader {
     }
 }
 
-/// One pread(2) that brings something; ENODATA behind the end of the file.
+/// One pread(2) that must return at least one byte; ENODATA past the end of the file.
 #[inline]
 fn fetch(file: &OwnedFd, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
     loop {
@@ -179,12 +180,12 @@ fn fetch(file: &OwnedFd, buffer: &mut [u8], offset: u64) -> Result<usize, Errno>
     }
 }
 
-/// The pieces as what they are made of.
+/// The pieces as one slice of bytes.
 #[inline]
 fn bytes_of(pieces: &mut [Piece]) -> &mut [u8] {
     let len = size_of_val(pieces);
     // SAFETY: a piece is an array of bytes without padding (its size is its alignment), and the
-    // slice is borrowed for as long.
+    // slice borrows them for as long.
     unsafe { std::slice::from_raw_parts_mut(pieces.as_mut_ptr().cast::<u8>(), len) }
 }
 
@@ -210,7 +211,7 @@ mod tests {
 
     #[test]
     fn every_way_of_reading_sees_the_same_bytes() {
-        // Several buffers, the last of them partly filled, and a word that is not whole.
+        // Several buffers, the last of them partly filled, and an incomplete word at the end.
         let scratch =
             Scratch::create(&std::env::temp_dir(), 5 * BUFFER_BYTES as u64 + 5003).unwrap();
         let len = usize::try_from(scratch.len()).unwrap();
@@ -254,7 +255,7 @@ mod tests {
             Ok(direct) => direct,
             Err(errno) => {
                 return println!(
-                    "SKIPPED: {} takes no O_DIRECT: {errno}",
+                    "SKIPPED: {} does not support O_DIRECT: {errno}",
                     scratch.filesystem().name()
                 );
             }

@@ -1,6 +1,6 @@
 //! The program headers of an ELF file (elf(5)): what the kernel maps of a program, and how. The
-//! parser takes bytes, which may be cut off or hostile. The crate `object` knows the format, in
-//! both widths and both orders of bytes.
+//! parser takes bytes, which may be truncated or hostile. The crate `object` reads the format in
+//! both widths and both byte orders.
 
 use std::fs::File;
 use std::io::Read;
@@ -11,14 +11,14 @@ use object::elf::{self, FileHeader32, FileHeader64};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, FileKind};
 
-/// What a file says that it is.
+/// The type of an ELF file (`e_type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Type {
     /// `ET_EXEC`: its addresses are fixed.
     Fixed,
     /// `ET_DYN`: it can lie anywhere; a library, or a position-independent program.
     Movable,
-    /// Something that is not run.
+    /// Not a program or a library.
     Other(u16),
 }
 
@@ -27,11 +27,11 @@ pub enum Type {
 pub struct LoadSegment {
     /// The first address.
     pub address: u64,
-    /// Where in the file it begins.
+    /// Its offset in the file.
     pub offset_bytes: u64,
-    /// So much of it comes from the file.
+    /// Bytes that come from the file.
     pub file_bytes: u64,
-    /// So much memory it takes: what is more than `file_bytes` is bss.
+    /// Bytes that it takes in memory; those beyond `file_bytes` are bss.
     pub memory_bytes: u64,
     /// `PF_X` 1, `PF_W` 2, `PF_R` 4.
     pub flags: u32,
@@ -56,35 +56,34 @@ impl LoadSegment {
 pub struct Headers {
     /// 32 or 64.
     pub bits: u8,
-    /// What it says that it is.
+    /// The type of the file.
     pub kind: Type,
-    /// Where it begins to run, as it was linked.
+    /// The entry point, as linked.
     pub entry: u64,
-    /// It asks for an interpreter, the dynamic linker.
+    /// Whether it has an interpreter (`PT_INTERP`), the dynamic linker.
     pub interpreted: bool,
-    /// What is mapped of it, in the order of the file.
+    /// The segments that are mapped, in the order of the file.
     pub segments: Vec<LoadSegment>,
 }
 
-/// Why bytes are no program.
+/// Why bytes are not a valid ELF file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Malformed {
-    /// They do not begin as ELF does.
+    /// They do not start with the ELF magic number.
     NotElf,
-    /// They end before the program headers do.
+    /// They end before the program headers end.
     Truncated,
-    /// A field has a value that the format does not know.
+    /// A field has a value that the format does not define.
     Unknown,
 }
 
-/// The number of bytes at the beginning of a file that tell ELF, and its width, from anything else
-/// (`EI_NIDENT`).
+/// The number of bytes at the start of a file that identify it as ELF, and its width (`EI_NIDENT`).
 pub const IDENTITY_BYTES: usize = 16;
 
-/// The width of the addresses of a file, 32 or 64 bits, by its first [`IDENTITY_BYTES`].
+/// The width of a file's addresses, 32 or 64 bits, from its first [`IDENTITY_BYTES`].
 ///
 /// # Errors
-/// [`Malformed`] says what is wrong with it.
+/// [`Malformed`] says what is wrong with the bytes.
 pub fn bits(bytes: &[u8]) -> Result<u8, Malformed> {
     if !bytes.starts_with(&elf::ELFMAG) {
         return Err(Malformed::NotElf);
@@ -100,7 +99,7 @@ pub fn bits(bytes: &[u8]) -> Result<u8, Malformed> {
 /// Parses the beginning of a file; program headers are within its first page in practice.
 ///
 /// # Errors
-/// [`Malformed`] says what is wrong with it.
+/// [`Malformed`] says what is wrong with the bytes.
 pub fn parse(bytes: &[u8]) -> Result<Headers, Malformed> {
     match bits(bytes)? {
         32 => headers::<FileHeader32<Endianness>>(bytes, 32),
@@ -117,8 +116,8 @@ fn headers<H: FileHeader<Endian = Endianness>>(
     }
     let header = H::parse(bytes).map_err(|_| Malformed::Unknown)?;
     let endian = header.endian().map_err(|_| Malformed::Unknown)?;
-    // `object` refuses an entry of another size and a table beyond the bytes alike, and does not
-    // say which it was.
+    // `object` returns the same error for an entry of the wrong size and for a table beyond the
+    // bytes.
     let has_known_entries =
         usize::from(header.e_phentsize(endian)) == size_of::<H::ProgramHeader>();
     let malformed = if has_known_entries { Malformed::Truncated } else { Malformed::Unknown };
@@ -144,13 +143,13 @@ fn headers<H: FileHeader<Endian = Endianness>>(
     })
 }
 
-/// Where notes are looked for: linkers put the build id behind the program headers, and the loader
-/// has read the first page before it maps anything, so that looking there reads nothing from a
-/// disk.
+/// The part of a file that is searched for notes. Linkers put the build id right after the program
+/// headers, and the loader reads the first page before it maps anything, so searching it reads
+/// nothing from a disk.
 const NOTES_BYTES: usize = 4096;
 
-/// The build id (`NT_GNU_BUILD_ID`) that a linker left in a file, by the beginning of the file.
-/// `None`: there is none in these bytes, or they are no ELF.
+/// The build id (`NT_GNU_BUILD_ID`) that a linker left in a file, from the first bytes of the file.
+/// `None`: these bytes contain none, or are not ELF.
 #[must_use]
 pub fn build_id(bytes: &[u8]) -> Option<&[u8]> {
     match bits(bytes).ok()? {
@@ -174,12 +173,12 @@ fn build_id_of<H: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Option<&[u8]
     None
 }
 
-/// The build id of the file at `path`, if that is a regular file and has the inode number `inode`
-/// still. The device is not compared: that of a mapping is not always what stat(2) says (btrfs,
-/// overlayfs).
+/// The build id of the file at `path`, if that is a regular file and still has the inode number
+/// `inode`. The device is not compared: on btrfs and overlayfs the device of a mapping differs from
+/// the one that stat(2) reports.
 #[must_use]
 pub fn build_id_of_file(path: &Path, inode: u64) -> Option<Vec<u8>> {
-    // Looked at before it is opened: to open a device or a pipe can do something.
+    // Checked before it is opened: opening a device or a pipe can have side effects.
     let is_it = |metadata: &std::fs::Metadata| metadata.is_file() && metadata.ino() == inode;
     std::fs::metadata(path).ok().filter(is_it)?;
     let file = File::open(path).ok()?;
@@ -202,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn this_program_has_headers() {
+    fn headers_of_this_program_are_read() {
         let headers = parse(&own()).unwrap();
         assert_eq!(u32::from(headers.bits), usize::BITS);
         assert!(headers.segments.iter().any(|segment| segment.flags & 1 != 0), "code");
@@ -212,7 +211,7 @@ mod tests {
         assert!((code.address..code.address + code.memory_bytes).contains(&headers.entry));
     }
 
-    /// What the C library knows of this process is what the file says.
+    /// The C library's view of this process agrees with the file.
     #[test]
     fn the_end_is_that_of_the_image() {
         let headers = parse(&own()).unwrap();
@@ -226,10 +225,9 @@ mod tests {
         assert_eq!(image.end - image.bias, usize::try_from(end).unwrap());
     }
 
-    /// A program that is compiled here with a build id of our own has that one, and no other file
-    /// has.
+    /// A program compiled here with a given build id has that one, and no other file has it.
     #[test]
-    fn a_build_id_is_what_the_linker_was_told() {
+    fn a_build_id_is_the_one_given_to_the_linker() {
         let folder =
             std::env::temp_dir().join(format!("firsttouch-build-id-{}", std::process::id()));
         std::fs::create_dir(&folder).unwrap();
@@ -250,13 +248,13 @@ mod tests {
             assert_eq!(
                 build_id_of_file(&source, std::fs::metadata(&source).unwrap().ino()),
                 None,
-                "no ELF"
+                "not ELF"
             );
             let bytes = std::fs::read(&program).unwrap();
             for len in 0..bytes.len().min(NOTES_BYTES) {
                 assert!(
                     build_id(&bytes[..len]).is_none_or(|part| part == found),
-                    "cut off at {len}"
+                    "truncated at {len}"
                 );
             }
         } else {
@@ -266,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn every_truncation_is_an_answer() {
+    fn every_truncation_is_read_or_refused() {
         let bytes = own();
         let whole = parse(&bytes).unwrap();
         let mut refused = 0;
@@ -280,10 +278,9 @@ mod tests {
         assert!(refused > 64, "the headers themselves take more");
     }
 
-    /// No byte of the headers, whatever its value, makes the parser fail otherwise than by an
-    /// answer.
+    /// The parser returns a result for any value of any byte of the headers; it never panics.
     #[test]
-    fn hostile_bytes_are_answered() {
+    fn hostile_bytes_never_panic() {
         let bytes = own();
         for at in 0..1024 {
             for value in [0, 1, 0x7f, 0x80, 0xff] {
@@ -297,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn narrow_and_swapped_files_are_read() {
+    fn big_endian_32_bit_files_are_read() {
         // A 32-bit big-endian program with one segment.
         let mut bytes = vec![0_u8; 52 + 32];
         bytes[..7].copy_from_slice(b"\x7fELF\x01\x02\x01");
@@ -326,21 +323,21 @@ mod tests {
     }
 
     #[test]
-    fn widths_are_told_by_few_bytes() {
+    fn the_identity_gives_the_width() {
         let own = own();
         assert_eq!(bits(&own[..IDENTITY_BYTES]), Ok(u8::try_from(usize::BITS).unwrap()));
         assert_eq!(bits(&own[..IDENTITY_BYTES - 1]), Err(Malformed::Truncated));
         let mut identity = [0; IDENTITY_BYTES];
         assert_eq!(bits(&identity), Err(Malformed::NotElf));
         identity[..4].copy_from_slice(b"\x7fELF");
-        assert_eq!(bits(&identity), Err(Malformed::Unknown), "of no width");
+        assert_eq!(bits(&identity), Err(Malformed::Unknown), "no valid width");
         identity[4] = 1;
         assert_eq!(bits(&identity), Ok(32));
     }
 
-    /// Bytes need not lie as the fields of a header do.
+    /// Bytes need not be aligned as the fields of a header are.
     #[test]
-    fn headers_may_lie_at_any_address() {
+    fn headers_are_read_at_any_alignment() {
         let own = own();
         let mut moved = vec![0];
         moved.extend_from_slice(&own);
@@ -349,7 +346,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn random_bytes_are_answered(
+        fn random_bytes_never_panic(
             bytes in prop::collection::vec(any::<u8>(), 0..512),
             wide in 1..=2_u8,
             order in 1..=2_u8,
@@ -357,7 +354,7 @@ mod tests {
             changes in prop::collection::vec((0..512_usize, any::<u8>()), 0..8),
         ) {
             let _ = (parse(&bytes), bits(&bytes));
-            // With the identity of ELF in front, and as a file that was spoilt and cut off.
+            // Once after a valid ELF identity, once as a corrupted and truncated file.
             let identity = [&b"\x7fELF"[..], &[wide, order, 1], &[0; 9], &bytes].concat();
             prop_assert_ne!(parse(&identity), Err(Malformed::NotElf));
             let mut spoilt = own();
@@ -366,7 +363,7 @@ mod tests {
             }
             spoilt.truncate(length);
             if let Ok(headers) = parse(&spoilt) {
-                prop_assert!(headers.segments.len() * 32 <= spoilt.len(), "no header of a segment takes less");
+                prop_assert!(headers.segments.len() * 32 <= spoilt.len(), "32 bytes a header");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What a failed call left behind, in the words of its manual.
+//! Error numbers of failed calls, named and described as in the manual pages.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ impl Errno {
     /// ENOMEM.
     pub const NO_MEMORY: Errno = Errno(libc::ENOMEM);
 
-    /// ENOEXEC: no program.
+    /// ENOEXEC: not a program.
     pub const NO_EXEC: Errno = Errno(libc::ENOEXEC);
 
     /// ENOENT: no such file.
@@ -19,22 +19,22 @@ impl Errno {
     /// EACCES: not allowed by the file's permissions, or by a perf setting.
     pub const NO_ACCESS: Errno = Errno(libc::EACCES);
 
-    /// EMFILE: this process may open no more files.
+    /// EMFILE: this process has reached its limit of open files.
     pub const TOO_MANY_FILES: Errno = Errno(libc::EMFILE);
 
     /// EOPNOTSUPP.
     pub const NOT_SUPPORTED: Errno = Errno(libc::EOPNOTSUPP);
 
-    /// ESRCH: no such process or thread. It is gone, or ptrace(2) finds it not stopped.
+    /// ESRCH: no such process or thread. It has ended, or, for ptrace(2), is not stopped.
     pub const NO_PROCESS: Errno = Errno(libc::ESRCH);
 
-    /// ENODEV: no such device, such as a processor that was taken away.
+    /// ENODEV: no such device, such as a processor that has gone offline.
     pub const NO_DEVICE: Errno = Errno(libc::ENODEV);
 
-    /// EPERM: not allowed to this user.
+    /// EPERM: not allowed for this user.
     pub const NOT_PERMITTED: Errno = Errno(libc::EPERM);
 
-    /// EAGAIN: no room for one more, or not now.
+    /// EAGAIN: a limit is reached, or the call would block.
     pub const TRY_AGAIN: Errno = Errno(libc::EAGAIN);
 
     /// The calling thread's `errno` right now.
@@ -43,13 +43,13 @@ impl Errno {
         Errno(std::io::Error::last_os_error().raw_os_error().unwrap_or(0))
     }
 
-    /// The errno that `error` carries; `None` of an error that no call returned.
+    /// The errno in `error`; `None` if the error does not come from a call.
     #[must_use]
     pub fn of(error: &std::io::Error) -> Option<Self> {
         error.raw_os_error().map(Errno)
     }
 
-    /// The symbol of those that memory and file calls return (mmap(2), malloc(3)).
+    /// The symbol, for the errors that memory and file calls return (mmap(2), malloc(3)).
     fn name(self) -> Option<&'static str> {
         Some(match self.0 {
             libc::ENOMEM => "ENOMEM",
@@ -75,7 +75,7 @@ impl Errno {
 impl fmt::Display for Errno {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = std::io::Error::from_raw_os_error(self.0).to_string();
-        // "Cannot allocate memory (os error 12)": the number says less than the name.
+        // "Cannot allocate memory (os error 12)": the name says more than the number.
         let words = text.split(" (os error").next().unwrap_or(&text);
         match self.name() {
             Some(name) => write!(f, "{name} ({words})"),
@@ -94,11 +94,11 @@ mod tests {
     fn an_error_of_a_call_has_its_number() {
         let gone = std::io::Error::from_raw_os_error(libc::ESRCH);
         assert_eq!(Errno::of(&gone), Some(Errno::NO_PROCESS));
-        assert_eq!(Errno::of(&std::io::Error::other("no call")), None);
+        assert_eq!(Errno::of(&std::io::Error::other("not from a call")), None);
     }
 
     #[test]
-    fn it_speaks_the_manual() {
+    fn errors_display_their_symbol_and_description() {
         assert_eq!(Errno(libc::ENOMEM).to_string(), "ENOMEM (Cannot allocate memory)");
         assert_eq!(
             Errno(libc::EXDEV).to_string(),

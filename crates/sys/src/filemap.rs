@@ -1,9 +1,9 @@
 //! Mappings of files: mmap(2) and madvise(2).
 //!
-//! Safety story: a [`FileMapping`] owns the address range that the kernel gave it. Others may write
-//! to the file, so its bytes are read and written one by one through volatile accesses, and no
-//! reference to them is ever made. A file that someone shortens ends the process by SIGBUS; scratch
-//! files have no name, and nobody shortens them.
+//! Safety story: a [`FileMapping`] owns the address range that the kernel gave it. Other processes
+//! may write to the file, so its bytes are read and written one by one through volatile accesses,
+//! and no reference to them is ever made. Truncating the file would kill this process by SIGBUS;
+//! scratch files have no name, so no other process can truncate them.
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
@@ -17,27 +17,27 @@ use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
 use crate::Errno;
 use crate::memory::{Initialised, unsafe_memory_of};
 
-/// Whose pages a mapping shows.
+/// Whether a mapping shares the file's pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sharing {
-    /// `MAP_SHARED`: the file's, also when they are written to.
+    /// `MAP_SHARED`: it maps the file's pages, and writes go to the file.
     Shared,
-    /// `MAP_PRIVATE`: the file's until they are written to, and then a copy of one's own.
+    /// `MAP_PRIVATE`: it maps the file's pages; the first write to a page makes a private copy.
     Private,
 }
 
-/// What the kernel is told of what is to come.
+/// The hint that the kernel gets about coming accesses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hint {
-    /// Nothing: it reads ahead, and maps around a fault what is in the cache.
+    /// No hint: the kernel reads ahead, and a fault also maps the cached pages around it.
     None,
     /// `MAP_POPULATE`: all pages are read, and mapped, by the call.
     Populate,
-    /// `MADV_SEQUENTIAL`: it reads ahead more.
+    /// `MADV_SEQUENTIAL`: the kernel reads further ahead.
     Sequential,
-    /// `MADV_RANDOM`: it does not read ahead.
+    /// `MADV_RANDOM`: the kernel does not read ahead.
     Random,
-    /// `MADV_WILLNEED`: it starts to read all of it, and does not wait.
+    /// `MADV_WILLNEED`: the kernel starts to read the whole range and does not wait.
     WillNeed,
 }
 
@@ -48,18 +48,19 @@ pub struct FileMapping {
     len: usize,
 }
 
-// SAFETY: the range belongs to the mapping alone, whichever thread has it, and what it shows may
+// SAFETY: the range belongs to the mapping alone, whichever thread has it, and its contents may
 // change at any time anyway.
 unsafe impl Send for FileMapping {}
-// SAFETY: through a shared reference it is only read, one volatile access a byte or word.
+// SAFETY: through a shared reference it is only read, one volatile access per byte or word.
 unsafe impl Sync for FileMapping {}
 
 impl FileMapping {
     /// Maps `len` bytes of `file` from `offset`.
     ///
     /// # Errors
-    /// The errno of mmap(2) (ENODEV: a file that cannot be mapped; EACCES: shared, and not opened
-    /// for writing; ENOMEM, EINVAL: `len` is 0, or no page starts at `offset`) or of madvise(2).
+    /// The errno of mmap(2) (ENODEV: the file cannot be mapped; EACCES: shared, but not opened for
+    /// writing; ENOMEM; EINVAL: `len` is 0, or `offset` is not a multiple of the page size) or of
+    /// madvise(2).
     #[inline]
     pub fn new(
         file: impl AsFd,
@@ -92,14 +93,14 @@ impl FileMapping {
     }
 
     fn advise(&self, advice: Advice) -> Result<(), Errno> {
-        // SAFETY: the range is ours, and no advice that is passed here changes bytes that anyone
-        // holds a reference to.
+        // SAFETY: the range is ours, and no advice passed here changes bytes that a reference
+        // points to.
         unsafe { madvise(self.start.as_ptr(), self.len, advice) }
             .map_err(|e| Errno(e.raw_os_error()))
     }
 
-    /// Reads every byte and returns the wrapping sum of its words of eight bytes, and of the bytes
-    /// left at the end.
+    /// Reads every byte and returns the wrapping sum of its words of eight bytes and of the
+    /// remaining bytes at the end.
     #[inline]
     #[allow(clippy::must_use_candidate, reason = "every page is touched by it")]
     pub fn sum(&self) -> u64 {
@@ -108,16 +109,16 @@ impl FileMapping {
         unsafe { sum(self.start, self.len) }
     }
 
-    /// The sum of the bytes of `range` likewise.
+    /// As [`Self::sum`], of the bytes of `range` alone.
     ///
     /// # Panics
-    /// If it is not inside the mapping, or does not begin at a word of eight bytes.
+    /// If `range` is not inside the mapping, or does not start at a multiple of eight bytes.
     #[inline]
     #[allow(clippy::must_use_candidate, reason = "every page is touched by it")]
     pub fn sum_of(&self, range: Range<usize>) -> u64 {
         assert!(
             range.start.is_multiple_of(8) && range.start <= range.end && range.end <= self.len,
-            "words inside the mapping"
+            "range outside the mapping, or not aligned to eight bytes"
         );
         // SAFETY: the offset is inside the mapping, or its end.
         let start = unsafe { self.start.byte_add(range.start) };
@@ -125,8 +126,8 @@ impl FileMapping {
         unsafe { sum(start, range.end - range.start) }
     }
 
-    /// Takes the pages out of the page tables (`MADV_DONTNEED`), so that the next touch of each
-    /// faults again. What a private mapping had copied is gone then, and the file shows again.
+    /// Removes the pages from the page tables (`MADV_DONTNEED`), so that the next touch of each
+    /// faults again. A private mapping loses its copies and shows the file again.
     ///
     /// # Errors
     /// The errno of madvise(2): EINVAL for locked memory.
@@ -145,14 +146,14 @@ unsafe impl Initialised for FileMapping {}
 impl Drop for FileMapping {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: the range is ours and no reference into it exists. A failure leaves it to the end
-        // of the process.
+        // SAFETY: the range is ours and no reference into it exists. If it fails, the kernel unmaps
+        // the range when the process ends.
         let _ = unsafe { munmap(self.start.as_ptr(), self.len) };
     }
 }
 
 /// Reads `len` bytes from `start`, eight at a time, and returns the wrapping sum of these words and
-/// of the bytes that are left at the end. Volatile, so that no read is dropped.
+/// of the remaining bytes at the end. The reads are volatile, so that the compiler drops none.
 ///
 /// # Safety
 /// The range must be mapped, readable, initialised, and aligned to eight bytes.
@@ -167,7 +168,7 @@ pub(crate) unsafe fn sum(start: NonNull<c_void>, len: usize) -> u64 {
         // SAFETY: as the caller promises.
         total = total.wrapping_add(unsafe { word.read_volatile() });
     }
-    // SAFETY: where the whole words end.
+    // SAFETY: the end of the whole words is inside the range, or at its end.
     let end = unsafe { start.add(words) }.cast::<u8>();
     for index in 0..rest {
         // SAFETY: the byte is inside the range.
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn shared_mappings_show_each_other_what_is_written_and_private_ones_do_not() {
+    fn writes_show_in_shared_mappings_and_not_in_private_ones() {
         let file = memory_file(3 * PAGE as u64).unwrap();
         let map = |sharing| FileMapping::new(&file, 0, 3 * PAGE, sharing, Hint::None).unwrap();
         let (mut one, other, mut own) =
@@ -213,7 +214,7 @@ mod tests {
         assert_eq!(
             (other.read_byte(PAGE), own.read_byte(PAGE), own.read_byte(PAGE + 1)),
             (7, 9, 7),
-            "a copy of its own"
+            "a private copy"
         );
         own.forget_pages().unwrap();
         assert_eq!((own.read_byte(PAGE), own.read_byte(PAGE + 1)), (7, 8), "the file again");
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sum_is_that_of_words_and_the_bytes_that_are_left() {
+    fn the_sum_covers_words_and_remaining_bytes() {
         let file = std::fs::File::from(memory_file(2 * PAGE as u64).unwrap());
         file.write_all_at(&u64::MAX.to_ne_bytes(), 0).unwrap();
         file.write_all_at(&5_u64.to_ne_bytes(), 4096).unwrap();
@@ -267,11 +268,11 @@ mod tests {
         assert_eq!((0..256).filter(|page| mapping.read_byte(page * PAGE) != 2).count(), 0);
         let mut first = [0];
         scratch.file().read_exact_at(&mut first, 0).unwrap();
-        assert_eq!(first[0] & 1, 1, "the file keeps its own, which is odd");
+        assert_eq!(first[0] & 1, 1, "the file is unchanged: its first byte is odd");
     }
 
     #[test]
-    fn a_cold_file_is_read_from_the_disk_ahead_of_the_reader_unless_told_not_to() {
+    fn a_cold_file_is_read_ahead_unless_advised_otherwise() {
         let Some(scratch) = on_disk(8 << 20) else { return };
         let touch_one = |hint| {
             assert_eq!(scratch.drop_cache(), Ok(0));

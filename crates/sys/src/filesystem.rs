@@ -1,5 +1,4 @@
-//! What kind of file system a file is on, and how much room it has: statfs(2), statvfs(3),
-//! statx(2).
+//! The type of a file's file system, and its free space: statfs(2), statvfs(3), statx(2).
 
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -8,11 +7,11 @@ use rustix::fs::{AtFlags, StatxFlags, fstatfs, statfs, statvfs, statx};
 
 use crate::Errno;
 
-/// What most disks want where the kernel does not say (`STATX_DIOALIGN` came with Linux 6.1).
+/// The alignment that most disks require, used if the kernel does not report it (`STATX_DIOALIGN`
+/// came with Linux 6.1).
 const USUAL_ALIGNMENT_BYTES: u32 = 4096;
 
-/// Magic numbers of statfs(2) and `include/uapi/linux/magic.h`, and the names that people know them
-/// by.
+/// Magic numbers of statfs(2) and `include/uapi/linux/magic.h`, with the usual names.
 const NAMES: [(u32, &str); 17] = [
     (0xef53, "ext4"),
     (TMPFS, "tmpfs"),
@@ -36,14 +35,14 @@ const TMPFS: u32 = 0x0102_1994;
 const RAMFS: u32 = 0x8584_58f6;
 const HUGETLBFS: u32 = 0x9584_58f6;
 
-/// A kind of file system.
+/// The type of a file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Filesystem {
     magic: u32,
 }
 
 impl Filesystem {
-    /// Of an open file.
+    /// The file system of an open file.
     ///
     /// # Errors
     /// The errno of fstatfs(2).
@@ -53,7 +52,7 @@ impl Filesystem {
             .map_err(|e| Errno(e.raw_os_error()))
     }
 
-    /// Of the file or directory at `path`.
+    /// The file system of the file or directory at `path`.
     ///
     /// # Errors
     /// The errno of statfs(2): ENOENT, EACCES, ENOTDIR.
@@ -73,7 +72,7 @@ impl Filesystem {
         Filesystem { magic: magic as u32 }
     }
 
-    /// Its name; ext2 and ext3 share ext4's number, and go by its name.
+    /// Its name; ext2 and ext3 share ext4's magic number and are called ext4.
     #[must_use]
     pub fn name(self) -> String {
         let known = NAMES.iter().find(|(magic, _)| *magic == self.magic);
@@ -86,16 +85,16 @@ impl Filesystem {
         self.magic == TMPFS
     }
 
-    /// Whether files live in memory alone: there is no disk behind the page cache, so that nothing
-    /// can be dropped from it, and nothing can bypass it. (Since Linux 6.6 tmpfs takes `O_DIRECT`,
-    /// and copies from the cache all the same.)
+    /// Whether files exist in memory alone: no disk backs the page cache, so nothing can be dropped
+    /// from it, and nothing can bypass it. (Since Linux 6.6 tmpfs accepts `O_DIRECT`, but still
+    /// copies from the cache.)
     #[must_use]
     pub fn is_memory(self) -> bool {
         [TMPFS, RAMFS, HUGETLBFS].contains(&self.magic)
     }
 }
 
-/// Room that an ordinary user has on the file system of `path`.
+/// Free space for an ordinary user on the file system of `path`.
 ///
 /// # Errors
 /// The errno of statvfs(3).
@@ -105,8 +104,8 @@ pub fn free_bytes(path: &Path) -> Result<u64, Errno> {
         .map_err(|e| Errno(e.raw_os_error()))
 }
 
-/// What offsets, lengths and buffers of `O_DIRECT` must be a multiple of. `None` where the file
-/// system says that it takes no direct reads of this file.
+/// The size that offsets, lengths and buffer addresses of `O_DIRECT` must be a multiple of. `None`
+/// if the file system does not support direct reads of this file.
 #[must_use]
 pub fn direct_alignment_bytes(file: impl AsFd) -> Option<u32> {
     let Ok(stat) = statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN) else {
@@ -124,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds_are_told_apart() {
+    fn types_have_their_names() {
         let proc = Filesystem::of_path(Path::new("/proc")).unwrap();
         assert_eq!(
             (proc.name().as_str(), proc.is_memory(), proc.is_tmpfs()),
@@ -138,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_room_for_temporary_files() {
+    fn free_space_is_reported() {
         assert!(free_bytes(&std::env::temp_dir()).unwrap() > 0);
         assert!(free_bytes(Path::new("/nowhere")).is_err());
     }
@@ -148,7 +147,7 @@ mod tests {
         let program = std::fs::File::open("/proc/self/exe").unwrap();
         match direct_alignment_bytes(&program) {
             Some(bytes) => assert!(bytes.is_power_of_two() && bytes <= 1 << 20, "{bytes}"),
-            None => println!("SKIPPED: the file system of this program takes no direct reads"),
+            None => println!("SKIPPED: no direct reads on the file system of this program"),
         }
     }
 }

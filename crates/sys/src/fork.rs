@@ -1,7 +1,8 @@
-//! Children by fork(2) that go on with the memory of their parent, and by `vfork` that borrow it.
+//! Children made by fork(2), which get a copy of their parent's memory, and by `vfork`, which
+//! borrow it.
 //!
 //! Safety story: a forked child runs its work and leaves by `_exit`, also when the work panics, so
-//! that nothing of the parent's is dropped or flushed a second time. What it found goes into a page
+//! that nothing of the parent's is dropped or flushed a second time. Its result goes into a page
 //! that both share, and the parent reads it only after the child has ended. Every child is reaped
 //! by the [`Forked`] that owns it.
 #![allow(unsafe_code)]
@@ -19,17 +20,17 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process
 use crate::Errno;
 use crate::process::die_with_parent;
 
-/// What a child tells: as many numbers as the phases of a measurement have.
+/// The result of a child: three numbers, as many as a measured phase has.
 pub type Words = [u64; 3];
 
-/// The status of a child whose work panicked.
+/// The exit status of a child whose work panicked.
 const PANICKED: i32 = 101;
-/// The status of a child that could not hear from its parent.
-const UNTOLD: i32 = 102;
+/// The exit status of a child whose parent ended before letting it go.
+const NOT_RELEASED: i32 = 102;
 /// Enough for a child that calls `_exit` and nothing else.
 const BORROWER_STACK_BYTES: usize = 16 << 10;
 
-/// Why a child brought nothing back.
+/// Why a child returned no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ForkError {
     /// A call of the parent failed: fork(2) with EAGAIN (`ulimit -u`, a cgroup's `pids.max`) or
@@ -47,7 +48,8 @@ impl std::fmt::Display for ForkError {
             ForkError::Call(errno @ Errno(libc::EAGAIN)) => {
                 write!(
                     f,
-                    "fork: {errno}: too many processes (ulimit -u, or pids.max of the control group)"
+                    "fork: {errno}: too many processes: raise ulimit -u, or pids.max of the \
+                     control group"
                 )
             }
             ForkError::Call(errno) => write!(f, "fork: {errno}"),
@@ -61,13 +63,13 @@ impl std::fmt::Display for ForkError {
 
 impl std::error::Error for ForkError {}
 
-/// All that forking needs, made beforehand, so that a fork is the call and nothing else.
+/// Everything that a fork needs, prepared beforehand, so that forking is the call and nothing else.
 #[derive(Debug)]
 pub struct Stage {
     page: SharedPage,
-    /// The child says here that it sleeps,
+    /// The child writes here before it sleeps,
     ready: (File, File),
-    /// and reads here until it is let go, or its parent is gone.
+    /// and reads here until the parent lets it go or has ended.
     gate: (File, File),
 }
 
@@ -85,8 +87,8 @@ impl Stage {
         Ok(Stage { page: SharedPage::new()?, ready: pipe()?, gate: pipe()? })
     }
 
-    /// fork(2): the child does `work` at once and leaves its result. `work` must not allocate, nor
-    /// take a lock that another thread of the parent may hold.
+    /// fork(2): the child does `work` at once and leaves its result in the shared page. `work` must
+    /// not allocate or take a lock that another thread of the parent may hold.
     ///
     /// # Errors
     /// As [`ForkError::Call`].
@@ -101,8 +103,8 @@ impl Stage {
         }
     }
 
-    /// fork(2): the child sleeps until it is let go, and then does `work`, as in [`Stage::fork`];
-    /// it ends with its parent.
+    /// fork(2): the child sleeps until [`Forked::let_go`] and then does `work`, as in
+    /// [`Stage::fork`]. It is killed when its parent ends.
     ///
     /// # Errors
     /// As [`ForkError::Call`].
@@ -113,8 +115,8 @@ impl Stage {
         match unsafe { libc::fork() } {
             0 => {
                 let gate = self.gate.0.try_clone();
-                // Its own copy of the other end would keep it from seeing that the parent's is
-                // closed.
+                // If the child kept its copy of the other end, it would not see the parent's end
+                // being closed.
                 close_in_child(&self.gate.1);
                 let told = self.ready.1.write_all(&[1]);
                 self.in_child(parent, move || match (gate, told) {
@@ -123,7 +125,7 @@ impl Stage {
                     {
                         work()
                     }
-                    _ => leave(UNTOLD),
+                    _ => leave(NOT_RELEASED),
                 })
             }
             pid @ 1.. => Ok(Forked { pid: Pid::from_raw(pid), stage: self }),
@@ -132,7 +134,7 @@ impl Stage {
     }
 
     fn in_child(&self, parent: Pid, work: impl FnOnce() -> Words) -> ! {
-        let guard = LeavesAtOnce;
+        let guard = ExitOnDrop;
         die_with_parent(parent.as_raw_pid().cast_unsigned());
         self.page.write(work());
         std::mem::forget(guard);
@@ -140,7 +142,7 @@ impl Stage {
     }
 }
 
-/// close(2) of a descriptor that this process, which never drops anything, has a copy of.
+/// close(2) of the child's copy of a descriptor; the child never drops anything itself.
 fn close_in_child(file: &File) {
     use std::os::fd::AsRawFd;
     // SAFETY: the child leaves by `_exit`: `file` is neither used nor closed again in it.
@@ -153,9 +155,9 @@ fn leave(status: i32) -> ! {
 }
 
 /// A panic must not unwind into the child's copy of its parent's stack.
-struct LeavesAtOnce;
+struct ExitOnDrop;
 
-impl Drop for LeavesAtOnce {
+impl Drop for ExitOnDrop {
     fn drop(&mut self) {
         leave(PANICKED);
     }
@@ -176,11 +178,10 @@ impl Forked {
         self.pid.map_or(0, |pid| pid.as_raw_pid().cast_unsigned())
     }
 
-    /// Waits until a child of [`Stage::fork_asleep`] sleeps, so that it disturbs nobody from then
-    /// on.
+    /// Waits until a child of [`Stage::fork_asleep`] sleeps and so disturbs no measurement.
     ///
     /// # Errors
-    /// EPIPE where it has ended instead.
+    /// EPIPE if it has ended instead.
     pub fn wait_until_asleep(&mut self) -> Result<(), ForkError> {
         match self.stage.ready.0.read(&mut [0]) {
             Ok(1) => Ok(()),
@@ -192,15 +193,15 @@ impl Forked {
     /// Lets a sleeping child go.
     ///
     /// # Errors
-    /// EPIPE where it has ended already.
+    /// EPIPE if it has ended already.
     pub fn let_go(&mut self) -> Result<(), ForkError> {
         self.stage.gate.1.write_all(&[1]).map_err(|error| ForkError::Call(errno_of(&error)))
     }
 
-    /// Waits for its end, reaps it, and returns what its work said.
+    /// Waits for its end, reaps it, and returns the result of its work.
     ///
     /// # Errors
-    /// How it ended instead.
+    /// [`ForkError::Exited`] or [`ForkError::Killed`] if it ended without a result.
     #[inline]
     pub fn wait(mut self) -> Result<Words, ForkError> {
         match self.reap()? {
@@ -258,7 +259,7 @@ impl SharedPage {
             unsafe { mmap_anonymous(std::ptr::null_mut(), SharedPage::BYTES, access, flags) };
         let start = start.map_err(|e| Errno(e.raw_os_error()))?;
         let page = SharedPage(NonNull::new(start.cast()).ok_or(Errno(libc::EINVAL))?);
-        page.write(Words::default()); // so that the page is there before anyone measures
+        page.write(Words::default()); // makes the page resident before anything is measured
         Ok(page)
     }
 
@@ -287,33 +288,34 @@ impl Drop for SharedPage {
     }
 }
 
-/// What a child that borrows its parent's memory runs on.
+/// The stack of a child that borrows its parent's memory.
 #[derive(Debug)]
 pub struct BorrowedStack(Box<[std::mem::MaybeUninit<u128>]>);
 
 impl Default for BorrowedStack {
     fn default() -> Self {
         let mut stack = Box::new_uninit_slice(BORROWER_STACK_BYTES / size_of::<u128>());
-        // Its top is there before anyone measures.
+        // Makes its top resident before anything is measured.
         stack.fill(std::mem::MaybeUninit::new(0));
         BorrowedStack(stack)
     }
 }
 
 impl BorrowedStack {
-    /// A child that borrows this process's memory (`CLONE_VM | CLONE_VFORK`, as `posix_spawn` does
-    /// it) ends at once, and is waited for: a child's birth and death without page tables to copy.
+    /// Starts a child that borrows this process's memory (`CLONE_VM | CLONE_VFORK`, as
+    /// `posix_spawn` does) and ends at once, and waits for it: the cost of a child without page
+    /// tables to copy.
     ///
     /// # Errors
     /// As [`ForkError::Call`].
     #[inline]
-    pub fn child_that_ends(&mut self) -> Result<(), ForkError> {
+    pub fn run_empty_child(&mut self) -> Result<(), ForkError> {
         extern "C" fn ends(_: *mut libc::c_void) -> libc::c_int {
             leave(0)
         }
         let top = self.0.as_mut_ptr_range().end;
         let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
-        // SAFETY: the stack is aligned, ours, and large enough for `_exit`; the parent stands still
+        // SAFETY: the stack is aligned, ours, and large enough for `_exit`; the parent is suspended
         // until the child ends.
         let pid = unsafe { libc::clone(ends, top.cast(), flags, std::ptr::null_mut()) };
         if pid < 1 {

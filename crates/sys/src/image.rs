@@ -1,7 +1,7 @@
-//! Where this program itself lies in memory, by its program headers: `dl_iterate_phdr(3)`.
+//! Where this program is loaded in memory, from its program headers: `dl_iterate_phdr(3)`.
 //!
-//! Safety story: the callback reads only what the C library hands it while it runs, and writes to a
-//! place that outlives the call.
+//! Safety story: the callback reads only what the C library passes to it, while it runs, and writes
+//! to a place that outlives the call.
 #![allow(unsafe_code)]
 
 use std::ffi::{c_int, c_void};
@@ -14,13 +14,13 @@ use libc::Elf64_Phdr as Header;
 /// The program in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoadedImage {
-    /// How far it lies from where it was linked: 0 of a program that is not position independent.
+    /// Its load address less its linked address: 0 for a program that is not position independent.
     pub bias: usize,
     /// The first address after its last segment, which ends with the bss. Not rounded to a page.
     pub end: usize,
 }
 
-/// Of this process. `None` where the C library knows no program headers.
+/// The image of this process. `None` if the C library reports no program headers.
 #[must_use]
 pub fn own_image() -> Option<LoadedImage> {
     let mut image: Option<LoadedImage> = None;
@@ -29,16 +29,16 @@ pub fn own_image() -> Option<LoadedImage> {
     image
 }
 
-/// Maps all code of this process, the program's and that of its libraries, as far as it is in the
-/// page cache: else the first run of a function that lies on a page of its own is a page fault, and
-/// whoever times it times that too. A kernel before 5.14 cannot (`MADV_POPULATE_READ`, madvise(2)),
-/// and then the code comes as it is run.
-pub fn bring_in_code() {
+/// Maps all code of this process and of its libraries that is in the page cache. Otherwise the
+/// first call of a function on an unmapped page takes a page fault, which would be timed with it.
+/// Does nothing before Linux 5.14 (`MADV_POPULATE_READ`, madvise(2)): code is then mapped when it
+/// first runs.
+pub fn populate_code() {
     // SAFETY: the callback takes no data.
     unsafe { libc::dl_iterate_phdr(Some(code_of_object), std::ptr::null_mut()) };
 }
 
-/// Every object is asked for: the result is 0.
+/// Returns 0, so that the iteration covers every object.
 unsafe extern "C" fn code_of_object(
     info: *mut libc::dl_phdr_info,
     _size: usize,
@@ -65,10 +65,10 @@ unsafe extern "C" fn code_of_object(
     0
 }
 
-/// How far an object lies from where it was linked, and its program headers.
+/// An object's load address less its linked address, and its program headers.
 ///
 /// # Safety
-/// `info` is what the C library hands to a callback, and lives as long as that runs.
+/// `info` is what the C library passes to a callback, and is valid while the callback runs.
 unsafe fn headers_of<'a>(info: *const libc::dl_phdr_info) -> (usize, &'a [Header]) {
     // SAFETY: as the caller promises.
     let info = unsafe { &*info };
@@ -103,19 +103,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn statics_lie_before_the_end() {
+    fn statics_are_below_the_end() {
         static mut LAST: [u8; 100_000] = [0; 100_000];
         let image = own_image().unwrap();
         let within = (&raw const LAST).addr();
         assert!(image.bias < within && within + 100_000 <= image.end, "{image:x?} {within:x}");
     }
 
-    /// The second call finds nothing left to map.
+    /// The second call has nothing left to map.
     #[test]
-    fn code_is_brought_in_once() {
-        bring_in_code();
+    fn code_is_mapped_once() {
+        populate_code();
         let before = crate::usage::Usage::of_this_thread();
-        bring_in_code();
+        populate_code();
         let after = crate::usage::Usage::of_this_thread();
         assert!(after.minor_faults - before.minor_faults <= 2, "{before:?} {after:?}");
     }

@@ -1,5 +1,5 @@
-//! Which signals were ignored when this process began: what it starts is to find them so, as under
-//! a shell.
+//! Signals that were ignored when this process started. Programs that it starts inherit that, as
+//! they would from a shell.
 //!
 //! Safety story: the function in `.init_array` runs before `main` and its runtime (which ignores
 //! SIGPIPE), on the only thread; it calls sigaction(2) with a valid struct and stores to atomics.
@@ -28,7 +28,7 @@ pub(crate) fn is_ignored(signal: i32) -> bool {
     action.sa_sigaction == libc::SIG_IGN
 }
 
-/// Whether `signal`, which this program treats in its own way, was ignored when it began.
+/// Whether `signal`, whose action this program changes, was ignored when it started.
 pub(crate) fn was_ignored(signal: i32) -> bool {
     match signal {
         libc::SIGPIPE => PIPE.load(Ordering::Relaxed),
@@ -37,9 +37,9 @@ pub(crate) fn was_ignored(signal: i32) -> bool {
     }
 }
 
-/// From now on children wait to be asked how they ended. A parent may have left SIGCHLD ignored:
-/// then the kernel reaps them by itself, and nobody learns it.
-pub fn keep_children_until_asked() {
+/// Sets SIGCHLD to its default action. If this process inherited it as ignored, the kernel would
+/// reap children by itself, and their status would be lost.
+pub fn reset_sigchld() {
     if is_ignored(libc::SIGCHLD) {
         // SAFETY: the default action installs no handler.
         unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };

@@ -1,8 +1,8 @@
 //! Requests to end (SIGINT, SIGTERM, SIGHUP), turned into a descriptor that becomes readable.
 //!
 //! Safety story: the handler does two async-signal-safe things (signal-safety(7)): stores to
-//! atomics and a write to an eventfd that is never closed. It is reset after the first signal, so
-//! that a second one kills at once.
+//! atomics and a write to an eventfd that is never closed. The handler is reset after the first
+//! signal, so that a second one kills at once.
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -19,17 +19,17 @@ use crate::wait::timespec;
 const SIGNALS: [i32; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 
 static RECEIVED: AtomicI32 = AtomicI32::new(0);
-/// The same, until it is taken.
+/// The same signal, until [`Interrupt::take`] returns it.
 static UNTAKEN: AtomicI32 = AtomicI32::new(0);
 static WAKE: OnceLock<OwnedFd> = OnceLock::new();
 
-/// From its making on, a first request to end is noted instead of obeyed.
+/// While this exists, the first request to end is recorded instead of killing the process.
 #[derive(Debug, Clone, Copy)]
 pub struct Interrupt(BorrowedFd<'static>);
 
 impl Interrupt {
-    /// Takes over the signals that ask for the end. A signal that the parent had ignored (nohup)
-    /// stays ignored.
+    /// Installs handlers for the signals that request an end. A signal that was inherited as
+    /// ignored (nohup) stays ignored.
     ///
     /// # Errors
     /// EMFILE or ENFILE when no descriptor is left.
@@ -47,15 +47,15 @@ impl Interrupt {
         Ok(Interrupt(wake.as_fd()))
     }
 
-    /// From now on repeated requests are noted as well: for an end that takes a moment, and that an
-    /// impatient second one must not spoil.
-    pub fn bear_repeats(self) {
+    /// Records repeated requests as well from now on, so that a second one does not kill the
+    /// process while it is shutting down.
+    pub fn record_repeats(self) {
         for signal in SIGNALS {
             handle(signal, 0);
         }
     }
 
-    /// The signal that asked for the end, if one did.
+    /// The signal that requested an end, if any.
     #[must_use]
     pub fn received(self) -> Option<i32> {
         match RECEIVED.load(Ordering::Relaxed) {
@@ -64,13 +64,13 @@ impl Interrupt {
         }
     }
 
-    /// The same, once for each time that it is asked for while somebody looks.
+    /// As [`Self::received`], but returns each request only once.
     #[must_use]
     pub fn take(self) -> Option<i32> {
         Some(UNTAKEN.swap(0, Ordering::Relaxed)).filter(|&signal| signal != 0)
     }
 
-    /// Waits for `time`, or until a signal asks for the end.
+    /// Waits for `time`, or until a signal requests an end.
     pub fn wait(self, time: Duration) {
         let end = Instant::now() + time;
         while self.received().is_none() {
@@ -78,7 +78,8 @@ impl Interrupt {
             if left.is_zero() {
                 return;
             }
-            let _ = poll(&mut [PollFd::new(&self, PollFlags::IN)], Some(&timespec(left))); // EINTR: look again
+            // EINTR: look again.
+            let _ = poll(&mut [PollFd::new(&self, PollFlags::IN)], Some(&timespec(left)));
         }
     }
 }
@@ -89,8 +90,8 @@ impl AsFd for Interrupt {
     }
 }
 
-/// Waits until one of two descriptors is readable, a signal comes, or `time` is over, if there is
-/// one.
+/// Waits until one of two descriptors is readable, a signal arrives, or `time`, if given, has
+/// passed.
 pub fn wait_for_either(one: BorrowedFd<'_>, other: BorrowedFd<'_>, time: Option<Duration>) {
     let timeout = time.map(timespec);
     let mut both = [
@@ -110,8 +111,8 @@ extern "C" fn note(signal: i32) {
     }
 }
 
-/// The kernel sends what a key means to all that the terminal has in front; what a process has sent
-/// (`si_code` up to 0) is meant for this one.
+/// The kernel sends the signal of a key to every process in the terminal's foreground group, so it
+/// is ignored here. A signal that a process has sent (`si_code` ≤ 0) is meant for this process.
 extern "C" fn note_sent(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
     // SAFETY: the kernel gives a handler with SA_SIGINFO a valid siginfo.
     if unsafe { (*info).si_code } <= 0 {
@@ -123,8 +124,8 @@ fn handle(signal: i32, flags: i32) {
     install(signal, note as extern "C" fn(i32) as libc::sighandler_t, flags);
 }
 
-/// Gives a signal a handler, of the type that `flags` say, which does what signal-safety(7) allows;
-/// one that is ignored stays so. Returns what was there.
+/// Installs `handler`, of the type that `flags` require, which must be async-signal-safe
+/// (signal-safety(7)). A signal that is ignored stays ignored. Returns the previous handler.
 fn install(signal: i32, handler: libc::sighandler_t, flags: i32) -> libc::sighandler_t {
     if is_ignored(signal) {
         return libc::SIG_IGN;
@@ -139,14 +140,15 @@ fn install(signal: i32, handler: libc::sighandler_t, flags: i32) -> libc::sighan
     before.sa_sigaction
 }
 
-/// Lets a write beyond the limit of file sizes fail with EFBIG (setrlimit(2), `RLIMIT_FSIZE`)
-/// instead of killing this process by SIGXFSZ, so that it can say what was in the way.
+/// Ignores SIGXFSZ, so that a write beyond the file size limit (setrlimit(2), `RLIMIT_FSIZE`) fails
+/// with EFBIG, which can be reported, instead of killing this process.
 pub fn survive_file_limit() {
     // SAFETY: ignoring a signal installs no handler.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
-/// The keys that end a program are left to one. What a process sends to this one is noted.
+/// While this exists, the keys that end a program act on the started program alone. Signals that a
+/// process sends to this one are still recorded.
 #[derive(Debug)]
 #[must_use]
 pub struct Keyboard([libc::sighandler_t; 2]);
@@ -154,9 +156,8 @@ pub struct Keyboard([libc::sighandler_t; 2]);
 const KEYBOARD: [i32; 2] = [libc::SIGINT, libc::SIGQUIT];
 
 impl Keyboard {
-    /// Leaves what the keyboard sends (Ctrl-C, Ctrl-\) to the program in front of which this one
-    /// stands, as time(1) does. To be called after that was started, since ignored signals are
-    /// inherited.
+    /// Leaves signals of the keyboard (Ctrl-C, Ctrl-\) to the started program, as time(1) does.
+    /// Call it after the program was started, since ignored signals are inherited.
     pub fn leave_to_program() -> Self {
         let handler = note_sent as extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void)
             as libc::sighandler_t;
@@ -165,22 +166,22 @@ impl Keyboard {
         )
     }
 
-    /// They mean this process again: the program has ended.
+    /// Restores the handlers after the program has ended: the keys act on this process again.
     pub fn take_back(self) {
         for (signal, handler) in KEYBOARD.into_iter().zip(self.0) {
-            // SAFETY: what was there before.
+            // SAFETY: restores the previous handler.
             unsafe { libc::signal(signal, handler) };
         }
     }
 }
 
-/// Ctrl-Z has come, and SIGCONT has not yet.
+/// A Ctrl-Z has arrived, and no SIGCONT yet.
 static STOP_WANTED: AtomicBool = AtomicBool::new(false);
 
-/// From now on Ctrl-Z is noted instead of obeyed. Who traces must not stop before what it traces
-/// has: a program that handles SIGTSTP before it stops would do so only once its tracer runs again,
-/// when the shell has already told all to go on.
-pub fn hold_stop() {
+/// Records Ctrl-Z from now on instead of stopping. A tracer must not stop before its tracee: a
+/// program that handles SIGTSTP needs its tracer running to get that far, and would otherwise stop
+/// only after the shell has continued both.
+pub fn defer_stop() {
     extern "C" fn note(signal: i32) {
         STOP_WANTED.store(signal == libc::SIGTSTP, Ordering::Relaxed);
     }
@@ -189,28 +190,27 @@ pub fn hold_stop() {
     }
 }
 
-/// Whether a Ctrl-Z was noted that is still to be obeyed.
+/// Whether a recorded Ctrl-Z is still pending.
 #[must_use]
 pub fn is_stop_wanted() -> bool {
     STOP_WANTED.load(Ordering::Relaxed)
 }
 
-/// It is not to be obeyed any more: the program did not stop.
-pub fn forget_stop() {
+/// Drops a pending Ctrl-Z: the program did not stop.
+pub fn drop_pending_stop() {
     STOP_WANTED.store(false, Ordering::Relaxed);
 }
 
-/// Obeys it: this process stands still until SIGCONT.
+/// Stops this process until SIGCONT, for a pending Ctrl-Z.
 pub fn stop_now() {
     STOP_WANTED.store(false, Ordering::Relaxed);
     // SAFETY: takes a number.
     unsafe { libc::raise(libc::SIGSTOP) };
 }
 
-/// Ends this process by `signal`, as if it had never been taken over, so that a shell sees the
-/// truth.
+/// Ends this process by `signal` with its default action, so that a shell sees the real cause.
 pub fn die_by(signal: i32) -> ! {
-    // A core of this program would say nothing about what has happened.
+    // No core dump: it would say nothing about the cause.
     let core = rustix::process::getrlimit(rustix::process::Resource::Core);
     let none = rustix::process::Rlimit { current: Some(0), ..core };
     let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);

@@ -1,11 +1,11 @@
-//! Starting a program that waits at a gate before it becomes itself, so that whoever wants to watch
-//! it can prepare.
+//! Starts a program behind a gate: the child waits before execve(2), so that an observer can
+//! prepare.
 //!
 //! Safety story: everything that the child needs (path, arguments, environment as arrays of
-//! pointers) is made before fork(2). Between fork and exec it makes system calls that
-//! signal-safety(7) lists, or that take no memory at all, and leaves by `_exit`. All signals are
-//! blocked meanwhile, so that no handler of the parent's runs in it. A child is reaped exactly
-//! once, by what owns it.
+//! pointers) is prepared before fork(2). Between fork and exec the child only makes system calls
+//! that signal-safety(7) lists or that take no pointer, and on failure leaves by `_exit`. All
+//! signals are blocked meanwhile, so that no handler of the parent runs in the child. A child is
+//! reaped exactly once, by its owner.
 #![allow(unsafe_code)]
 
 mod capture;
@@ -30,32 +30,32 @@ use crate::elf;
 use crate::inherited::{is_ignored, was_ignored};
 use crate::seccomp::Filter;
 
-/// Where the program's memory lies.
+/// Address space randomisation of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Addresses {
-    /// As this process's own: nothing is changed.
+    /// As for this process: nothing is changed.
     #[default]
     Inherited,
-    /// Always alike (`ADDR_NO_RANDOMIZE`, personality(2)).
+    /// Not randomised (`ADDR_NO_RANDOMIZE`, personality(2)).
     Fixed,
-    /// At random, if the kernel does so at all.
+    /// Randomised, if the kernel randomises at all.
     Random,
 }
 
-/// How the child differs from one that a shell would start.
+/// Differences between the child and one that a shell would start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Setup {
-    /// Where its memory lies.
+    /// Whether its addresses are randomised.
     pub addresses: Addresses,
     /// Its standard output goes to `/dev/null`.
     pub discard_output: bool,
     /// Its standard output goes to its standard error.
     pub output_to_errors: bool,
-    /// Its standard input is `/dev/null`: there is nothing to read.
+    /// Its standard input is `/dev/null`.
     pub no_input: bool,
 }
 
-/// A program, found, with its arguments.
+/// A program that was found, with its arguments.
 #[derive(Debug, Clone)]
 pub struct Program {
     path: PathBuf,
@@ -64,11 +64,11 @@ pub struct Program {
 }
 
 impl Program {
-    /// Looks for the first of `command` as execvp(3) does: in the directories of `PATH`, unless it
-    /// has a slash. The name stays argument 0.
+    /// Looks up the first word of `command` as execvp(3) does: in the directories of `PATH`, unless
+    /// it contains a slash. Argument 0 is the name as given.
     ///
     /// # Errors
-    /// [`Unfit`] says what is wrong with it.
+    /// [`Unfit`] says why the program cannot be run.
     pub fn find(command: &[OsString]) -> Result<Self, Unfit> {
         let name = command.first().cloned().unwrap_or_default();
         let path = std::env::var_os("PATH");
@@ -80,7 +80,7 @@ impl Program {
     }
 
     /// The same program with an empty standard input, and with its standard output and standard
-    /// error in `capture`. A [`Setup`] does not change that.
+    /// error in `capture`. This overrides a [`Setup`].
     #[must_use]
     pub fn captured(self, capture: &Capture) -> Self {
         Program { capture: Some(capture.clone()), ..self }
@@ -112,19 +112,20 @@ impl Program {
     /// Forks a child that waits for [`Waiting::go`] before it becomes this program.
     ///
     /// # Errors
-    /// The errno of fork(2) or pipe(2); EINVAL of an argument with a NUL in it.
+    /// The errno of fork(2) or pipe(2); EINVAL if an argument contains a NUL.
     pub fn start(&self, setup: Setup) -> Result<Waiting, Errno> {
         self.start_filtered(setup, None)
     }
 
-    /// The same; with a `filter`, which takes effect if [`Waiting::go_filtered`] lets it go.
+    /// As [`Program::start`], with a `filter` that takes effect if [`Waiting::go_filtered`]
+    /// releases the child.
     ///
     /// # Errors
     /// As [`Program::start`].
     pub fn start_filtered(&self, setup: Setup, filter: Option<&Filter>) -> Result<Waiting, Errno> {
         let prepared = Prepared::new(self)?;
         let gate = pipe()?;
-        let told = pipe()?;
+        let report = pipe()?;
         let null = null_device()?;
         let mask = block_all_signals();
         // SAFETY: the child does what `in_child` does, and never returns.
@@ -133,7 +134,7 @@ impl Program {
             let ends = Ends {
                 gate: gate.0.as_raw_fd(),
                 gate_of_parent: gate.1.as_raw_fd(),
-                told: told.1.as_raw_fd(),
+                report: report.1.as_raw_fd(),
                 null: null.as_raw_fd(),
                 captured: self.capture.as_ref().map(Capture::descriptors),
             };
@@ -144,11 +145,15 @@ impl Program {
         if pid < 0 {
             return Err(errno);
         }
-        Ok(Waiting { child: Started::new(pid), gate: File::from(gate.1), told: File::from(told.0) })
+        Ok(Waiting {
+            child: Started::new(pid),
+            gate: File::from(gate.1),
+            report: File::from(report.0),
+        })
     }
 }
 
-/// What execve(2) takes, as it takes it.
+/// The arguments of execve(2), in the form that it takes.
 struct Prepared {
     path: CString,
     arguments: Strings,
@@ -167,7 +172,7 @@ impl Prepared {
     }
 }
 
-/// Strings, and pointers to them with a null behind the last.
+/// Strings, and a null-terminated array of pointers to them.
 struct Strings {
     pointers: Vec<*const libc::c_char>,
     _texts: Vec<CString>,
@@ -194,17 +199,18 @@ fn null_device() -> Result<File, Errno> {
     file.map_err(|e| Errno(e.raw_os_error().unwrap_or(libc::EIO)))
 }
 
-/// The descriptors that a child deals with.
+/// The descriptors that a child uses.
 struct Ends {
     gate: RawFd,
     gate_of_parent: RawFd,
-    told: RawFd,
+    report: RawFd,
     null: RawFd,
-    /// Where output and errors go instead.
+    /// The files that replace standard output and standard error.
     captured: Option<(RawFd, RawFd)>,
 }
 
-/// The child: waits at the gate, sets itself up, and becomes the program, or tells why not.
+/// The child: waits at the gate, applies the setup, and executes the program, or reports the errno
+/// of the failure.
 fn in_child(
     program: &Prepared,
     ends: &Ends,
@@ -212,12 +218,12 @@ fn in_child(
     filter: Option<&Filter>,
     mask: &libc::sigset_t,
 ) -> ! {
-    // SAFETY: this copy of the parent's end would keep the child from seeing that the parent is
-    // gone.
+    // SAFETY: while the child holds this copy of the parent's end, it would not see the parent's
+    // death. The child does not use it again.
     unsafe { libc::close(ends.gate_of_parent) };
     let mut byte = 0_u8;
-    // SAFETY: one byte is writable. All signals are blocked: only a stop can interrupt it, and that
-    // is restarted.
+    // SAFETY: one byte is writable. All signals are blocked: only a stop can interrupt the read,
+    // and the read is then restarted.
     let count = unsafe { libc::read(ends.gate, (&raw mut byte).cast(), 1) };
     if count != 1 {
         leave();
@@ -232,9 +238,9 @@ fn in_child(
         (is_captured, errors, libc::STDERR_FILENO),
     ];
     for (_, from, stream) in streams.into_iter().filter(|(wanted, ..)| *wanted) {
-        // SAFETY: both are descriptors of this process; the copy stays open at exec.
+        // SAFETY: both are descriptors of this process; the copy stays open across exec.
         if unsafe { libc::dup2(from, stream) } < 0 {
-            fail(ends.told);
+            fail(ends.report);
         }
     }
     let laid_out = match setup.addresses {
@@ -243,29 +249,29 @@ fn in_child(
         Addresses::Random => crate::personality::set(true),
     };
     if laid_out.is_err() {
-        fail(ends.told);
+        fail(ends.report);
     }
     default_signals();
     if byte == FILTERED && filter.is_some_and(|filter| filter.install().is_err()) {
-        fail(ends.told);
+        fail(ends.report);
     }
     restore_signals(mask);
     let (arguments, environment) =
         (program.arguments.pointers.as_ptr(), program.environment.pointers.as_ptr());
     // SAFETY: all three are NUL- or null-terminated and live as long as this process.
     unsafe { libc::execve(program.path.as_ptr(), arguments, environment) };
-    fail(ends.told)
+    fail(ends.report)
 }
 
-/// What is said at the gate.
+/// The words that the parent writes to the gate.
 const PLAIN: u8 = 1;
 const FILTERED: u8 = 2;
 
-/// Tells the parent the errno of what has just failed.
-fn fail(told: RawFd) -> ! {
-    let errno = Errno::last().0; // takes no memory
-    // SAFETY: an integer of this stack is written; the parent reads it or is gone.
-    unsafe { libc::write(told, (&raw const errno).cast(), size_of::<i32>()) };
+/// Sends the errno of the call that has just failed to the parent.
+fn fail(report: RawFd) -> ! {
+    let errno = Errno::last().0; // allocates nothing
+    // SAFETY: writes an integer from this stack; the parent reads it or has ended.
+    unsafe { libc::write(report, (&raw const errno).cast(), size_of::<i32>()) };
     leave()
 }
 
@@ -274,20 +280,20 @@ fn leave() -> ! {
     unsafe { libc::_exit(125) }
 }
 
-/// Handlers of this process must not run in its copy, and the signals that the Rust runtime and
-/// this program treat in their own way are as they were when this program began. What else was
-/// ignored then (nohup) stays so.
+/// Removes this process's handlers from the child, and restores the signals whose action the Rust
+/// runtime and this program change to what they were when this program started. Other ignored
+/// signals (nohup) stay ignored.
 fn default_signals() {
     for signal in 1..=libc::SIGRTMAX() {
         let ours = [libc::SIGPIPE, libc::SIGXFSZ, libc::SIGCHLD].contains(&signal);
         let ignored = if ours { was_ignored(signal) } else { is_ignored(signal) };
-        // SAFETY: neither action installs a handler. Of some numbers it fails harmlessly (SIGKILL,
-        // the C library's own).
+        // SAFETY: neither action installs a handler. For some signals it fails harmlessly (SIGKILL,
+        // those of the C library).
         unsafe { libc::signal(signal, if ignored { libc::SIG_IGN } else { libc::SIG_DFL }) };
     }
 }
 
-/// Blocks every signal of this thread, and returns what was blocked before.
+/// Blocks every signal of this thread, and returns the previous mask.
 fn block_all_signals() -> libc::sigset_t {
     // SAFETY: all-zero is a valid set.
     let mut all: libc::sigset_t = unsafe { std::mem::zeroed() };
@@ -300,7 +306,7 @@ fn block_all_signals() -> libc::sigset_t {
 }
 
 fn restore_signals(mask: &libc::sigset_t) {
-    // SAFETY: the set is valid, and the old one is not asked for.
+    // SAFETY: the set is valid, and no old set is requested.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, mask, std::ptr::null_mut()) };
 }
 
@@ -309,27 +315,27 @@ fn restore_signals(mask: &libc::sigset_t) {
 pub struct Waiting {
     child: Started,
     gate: File,
-    told: File,
+    report: File,
 }
 
 impl Waiting {
-    /// Its process id, which it keeps as the program.
+    /// Its process id, which the program keeps.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.pid()
     }
 
-    /// Lets it become the program, and waits until it has. A tracer that asked for stops at exec
-    /// (`PTRACE_O_TRACEEXEC`) finds it in that stop.
+    /// Lets it execute the program, and waits until execve(2) is done. If the tracer requested
+    /// stops at exec (`PTRACE_O_TRACEEXEC`), the program is in that stop then.
     ///
     /// # Errors
-    /// The errno of execve(2) or personality(2), ESRCH if it was killed meanwhile.
+    /// The errno of execve(2) or personality(2); ESRCH if the child was killed meanwhile.
     pub fn go(self) -> Result<Started, Errno> {
         self.say(PLAIN)
     }
 
-    /// The same, with the filter that it was started with. It must be traced by now: a filter
-    /// without a tracer makes what it picks out fail.
+    /// As [`Waiting::go`], with the filter that it was started with. The child must be traced by
+    /// now: without a tracer the selected syscalls fail.
     ///
     /// # Errors
     /// As [`Waiting::go`], and those of [`Filter::install`].
@@ -340,11 +346,11 @@ impl Waiting {
     fn say(mut self, word: u8) -> Result<Started, Errno> {
         self.gate.write_all(&[word]).map_err(|_| Errno(libc::ESRCH))?;
         let mut errno = [0_u8; 4];
-        // Nothing comes, and the pipe closes, when exec succeeds; also when the child is killed,
-        // which its waiter sees.
+        // If exec succeeds, the pipe closes without data. It also does if the child is killed,
+        // which shows when it is waited for.
         let mut got = 0;
         while got < errno.len() {
-            match self.told.read(&mut errno[got..]) {
+            match self.report.read(&mut errno[got..]) {
                 Ok(0) => return Ok(self.child),
                 Ok(count) => got += count,
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}

@@ -1,8 +1,8 @@
 //! The only door to the kernel: memory, processes, limits, counters and `/proc`.
 //!
-//! Each function is one kernel call, or one question to `/proc`, with its errno given meaning.
-//! `unsafe` is denied in the crate and allowed file by file, where the file's head says what makes
-//! it safe. Parsers of `/proc` take text, never paths, so that their tests need no kernel.
+//! Each function is one kernel call, or one read of `/proc`, and documents what its errno means.
+//! `unsafe` is denied in the crate and allowed file by file, where the head of the file argues why
+//! it is safe. Parsers of `/proc` take text, never paths, so that their tests need no kernel.
 
 pub mod allocator;
 pub mod cached_file;

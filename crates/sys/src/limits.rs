@@ -27,15 +27,15 @@ pub fn cpu_seconds() -> Option<u64> {
     getrlimit(Resource::Cpu).current
 }
 
-/// Lets this process have as many open files as its hard limit allows. What it starts afterwards
-/// inherits that: a program that should not is to be forked before.
+/// Raises this process's soft limit of open files to its hard limit. Children inherit it: fork a
+/// program that should not before this call.
 pub fn raise_open_files() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    // Below the hard limit nothing can refuse; the soft limit stays as it is otherwise.
+    // Raising it up to the hard limit is always allowed; if it fails, the soft limit stays.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
-/// The size of a base page.
+/// The size of a base page in bytes.
 #[must_use]
 pub fn page_bytes() -> u64 {
     rustix::param::page_size() as u64

@@ -1,8 +1,8 @@
-//! The machine and the state it is in, as far as it bears on what memory costs.
+//! The machine, and the state of it that affects what memory costs.
 
 use std::fs::{read_dir, read_to_string};
 
-/// Kernel release, as `uname -r` says.
+/// Kernel release, as in `uname -r`.
 #[must_use]
 pub fn kernel_release() -> String {
     rustix::system::uname().release().to_string_lossy().into_owned()
@@ -15,7 +15,7 @@ pub fn cpu_model() -> Option<String> {
 }
 
 fn parse_cpu_model(cpuinfo: &str) -> Option<String> {
-    // x86 says "model name"; many others only "Processor", "cpu model" or "Model".
+    // x86 has "model name"; many others only "Processor", "cpu model" or "Model".
     ["model name", "Processor", "cpu model", "Model"].iter().find_map(|key| {
         let line = cpuinfo
             .lines()
@@ -24,8 +24,8 @@ fn parse_cpu_model(cpuinfo: &str) -> Option<String> {
     })
 }
 
-/// Whether the processor says that a hypervisor is below (x86); elsewhere, and without `/proc`,
-/// unknown.
+/// Whether the processor reports a hypervisor (x86). `None` on other architectures, and without
+/// `/proc`.
 #[must_use]
 pub fn virtualized() -> Option<bool> {
     let cpuinfo = read_to_string("/proc/cpuinfo").ok()?;
@@ -33,14 +33,14 @@ pub fn virtualized() -> Option<bool> {
     Some(flags.split_whitespace().any(|flag| flag == "hypervisor"))
 }
 
-/// All memory of the machine.
+/// Total memory of the machine.
 #[must_use]
 pub fn ram_bytes() -> Option<u64> {
     crate::proc::meminfo_bytes(&read_to_string("/proc/meminfo").ok()?, "MemTotal")
 }
 
 /// The policy for transparent huge pages of 2 MiB in anonymous memory: `always`, `madvise` or
-/// `never`. Since Linux 6.8 each size has a switch of its own, which may defer to the common one.
+/// `never`. Since Linux 6.8 each size has its own switch, which may inherit the common one.
 #[must_use]
 pub fn thp() -> Option<String> {
     let read =
@@ -67,7 +67,8 @@ pub fn free_page_reporting() -> Option<bool> {
     const REPORTING: usize = 5;
     let devices = match read_dir("/sys/bus/virtio/devices") {
         Ok(devices) => devices,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Some(false), // no virtio at all
+        // No virtio at all.
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Some(false),
         Err(_) => return None,
     };
     Some(devices.flatten().any(|device| {
@@ -79,7 +80,7 @@ pub fn free_page_reporting() -> Option<bool> {
     }))
 }
 
-/// The columns of the terminal `of` (ioctl TIOCGWINSZ); `None` of anything else.
+/// The columns of the terminal `of` (ioctl TIOCGWINSZ); `None` if it is not a terminal.
 #[must_use]
 pub fn terminal_columns(of: impl std::os::fd::AsFd) -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(of).ok()?;
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_switch_of_the_size_goes_before_the_common_one() {
+    fn the_switch_of_the_size_overrides_the_common_one() {
         let common = "always [madvise] never\n";
         for (of_size, expect) in [
             (None, "madvise"),
@@ -117,8 +118,9 @@ mod tests {
     }
 
     #[test]
-    fn the_cpu_has_a_name() {
-        let x86 = "processor\t: 0\nvendor_id\t: GenuineIntel\nmodel\t\t: 143\nmodel name\t: Intel(R) Xeon(R)\n";
+    fn the_cpu_model_is_found() {
+        let x86 = "processor\t: 0\nvendor_id\t: GenuineIntel\nmodel\t\t: 143\n\
+                   model name\t: Intel(R) Xeon(R)\n";
         assert_eq!(parse_cpu_model(x86).as_deref(), Some("Intel(R) Xeon(R)"));
         assert_eq!(parse_cpu_model("processor\t: 0\nBogoMIPS\t: 50.00\n"), None);
     }

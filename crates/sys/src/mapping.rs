@@ -1,7 +1,7 @@
 //! Anonymous mappings: mmap(2), madvise(2), munmap(2).
 //!
-//! Safety story: a [`OwnMapping`] owns the address range that the kernel gave it and nothing else
-//! can name that range, so writing inside it and unmapping it once are sound.
+//! Safety story: an [`OwnMapping`] owns the address range that the kernel gave it, and nothing else
+//! can name that range. Writing inside it and unmapping it once is therefore sound.
 #![allow(unsafe_code)]
 
 mod part;
@@ -21,31 +21,31 @@ use crate::memory::{Initialised, Memory, fill, unsafe_memory_of};
 
 pub use part::MappingPart;
 
-/// The huge page that the policies, proofs and eligible ranges are about.
+/// The size of the huge pages that policies, checks and eligible ranges refer to.
 pub const HUGE_PAGE_BYTES: usize = 2 << 20;
 
-/// What to ask of the kernel for a mapping.
+/// The flags and advice of a mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {
-    /// Nothing: pages come on first touch.
+    /// None: pages are allocated on first touch.
     Plain,
-    /// `MAP_POPULATE`: pages come with the call.
+    /// `MAP_POPULATE`: mmap(2) allocates the pages.
     Populate,
-    /// `MADV_POPULATE_WRITE`: pages come with a second call.
+    /// `MADV_POPULATE_WRITE`: a second call allocates the pages.
     PopulateWrite,
-    /// `MADV_HUGEPAGE`: 2 MiB pages where the range allows it.
+    /// `MADV_HUGEPAGE`: 2 MiB pages where the range allows them.
     HugePage,
-    /// `MADV_NOHUGEPAGE`: base pages, whatever the system's policy is.
+    /// `MADV_NOHUGEPAGE`: base pages, whatever the system's policy.
     NoHugePage,
-    /// Populated by base pages, then `MADV_COLLAPSE`: 2 MiB pages at once, wherever the range
-    /// allows it.
+    /// Populated with base pages, then `MADV_COLLAPSE`: 2 MiB pages at once, wherever the range
+    /// allows them.
     Collapse,
     /// `MAP_HUGETLB`: pages of 2 MiB from the pool.
     Hugetlb2M,
     /// `MAP_HUGETLB`: pages of 1 GiB from the pool.
     Hugetlb1G,
-    /// `MAP_SHARED`: pages belong to the object behind the mapping and stay when
-    /// [`OwnMapping::forget_pages`] forgets where they are mapped.
+    /// `MAP_SHARED`: pages belong to the object behind the mapping and survive
+    /// [`OwnMapping::forget_pages`].
     Shared,
 }
 
@@ -55,13 +55,13 @@ pub enum Policy {
 pub struct OwnMapping {
     start: NonNull<c_void>,
     len: usize,
-    /// What is mapped: `len` rounded up to whole pages of the mapping.
+    /// Bytes mapped: `len` rounded up to whole pages of the mapping.
     mapped: usize,
 }
 
 // SAFETY: the range belongs to the mapping alone, whichever thread has it.
 unsafe impl Send for OwnMapping {}
-// SAFETY: through a shared reference it is only read, or shared out in parts that do not overlap.
+// SAFETY: through a shared reference it is only read, or split into parts that do not overlap.
 unsafe impl Sync for OwnMapping {}
 
 impl OwnMapping {
@@ -69,9 +69,9 @@ impl OwnMapping {
     ///
     /// # Errors
     /// The errno of mmap(2) (ENOMEM: limit, overcommit, number of mappings or an empty pool of huge
-    /// pages; EINVAL: `len` is 0, or huge pages of that size are unknown) or of madvise(2) (EINVAL:
-    /// a kernel without transparent huge pages; EAGAIN, ENOMEM: `MADV_COLLAPSE` found no huge
-    /// page).
+    /// pages; EINVAL: `len` is 0, or the kernel has no huge pages of that size) or of madvise(2)
+    /// (EINVAL: a kernel without transparent huge pages; EAGAIN, ENOMEM: `MADV_COLLAPSE` found no
+    /// huge page).
     #[inline]
     pub fn new(len: usize, policy: Policy) -> Result<Self, Errno> {
         let (flags, page) = match policy {
@@ -89,7 +89,7 @@ impl OwnMapping {
                 (MapFlags::PRIVATE | MapFlags::HUGETLB | MapFlags::HUGE_1GB, 1 << 30)
             }
         };
-        // munmap(2) of huge pages takes whole ones only.
+        // munmap(2) of huge pages only takes whole pages.
         let mapped = len.checked_next_multiple_of(page).ok_or(Errno::NO_MEMORY)?;
         // SAFETY: a null hint lets the kernel choose a free range, so no existing mapping is
         // replaced.
@@ -116,8 +116,8 @@ impl OwnMapping {
         Ok(mapping)
     }
 
-    /// Maps one page, and then twice as much again and again by mremap(2) (`MREMAP_MAYMOVE`) until
-    /// `len` bytes are there; what each step adds is filled with `value`.
+    /// Maps one page, and doubles the mapping by mremap(2) (`MREMAP_MAYMOVE`) until it has `len`
+    /// bytes; the bytes that each step adds are filled with `value`.
     ///
     /// # Errors
     /// The errno of mmap(2) or mremap(2).
@@ -136,15 +136,15 @@ impl OwnMapping {
         Ok(mapping)
     }
 
-    /// madvise(2) on all of it, of advice that changes no contents.
+    /// madvise(2) on the whole mapping, with advice that changes no contents.
     fn advise(&self, advice: i32) -> Result<(), Errno> {
-        // SAFETY: the range is ours; callers pass advice that is about pages, not contents.
+        // SAFETY: the range is ours; callers only pass advice that affects pages, not contents.
         let failed = unsafe { libc::madvise(self.start.as_ptr(), self.len, advice) };
         if failed == 0 { Ok(()) } else { Err(Errno::last()) }
     }
 
-    /// `MADV_COLLAPSE` on the whole aligned huge page ranges of the mapping: it refuses a range
-    /// with a part of one.
+    /// `MADV_COLLAPSE` on the aligned huge page ranges inside the mapping; the call fails on a
+    /// range that contains part of one.
     fn collapse(&self) -> Result<(), Errno> {
         let from = self.address().next_multiple_of(HUGE_PAGE_BYTES) - self.address();
         let until = ((self.address() + self.len) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES)
@@ -165,7 +165,7 @@ impl OwnMapping {
     /// If the range is not inside the mapping.
     #[inline]
     pub fn fill_range(&mut self, range: Range<usize>, value: u8) {
-        assert!(range.start <= range.end && range.end <= self.len, "a range inside the mapping");
+        assert!(range.start <= range.end && range.end <= self.len, "range outside the mapping");
         // SAFETY: the start is inside the mapping, or at its end where nothing is written.
         let start = unsafe { self.start.byte_add(range.start) };
         // SAFETY: the range is inside the mapping, writable, and ours while `self` lives.
@@ -175,13 +175,13 @@ impl OwnMapping {
     /// Writes one byte at `offset`.
     ///
     /// # Panics
-    /// If it is not inside the mapping.
+    /// If `offset` is not inside the mapping.
     #[inline]
     pub fn touch(&mut self, offset: usize) {
         self.write_byte(offset, 1);
     }
 
-    /// Writes one byte to each page, so that all of them are there.
+    /// Writes one byte to each page, so that all of them are resident.
     #[inline]
     pub fn touch_pages(&mut self) {
         for offset in (0..self.len).step_by(rustix::param::page_size()) {
@@ -189,8 +189,7 @@ impl OwnMapping {
         }
     }
 
-    /// Reads one byte of each page. Pages that were never written to are mapped to the kernel's
-    /// page of zeros.
+    /// Reads one byte of each page. The kernel maps pages that were never written to its zero page.
     #[inline]
     pub fn read_pages(&self) {
         for offset in (0..self.len).step_by(rustix::param::page_size()) {
@@ -198,9 +197,9 @@ impl OwnMapping {
         }
     }
 
-    /// Takes the pages out of the page tables (`MADV_DONTNEED`), so that the next touch of each
-    /// faults again. Those of a private mapping are freed and come back as zeros; those of a shared
-    /// one come back as they were.
+    /// Removes the pages from the page tables (`MADV_DONTNEED`), so that the next touch of each
+    /// faults again. Pages of a private mapping are freed and read as zeros afterwards; pages of a
+    /// shared one keep their contents.
     ///
     /// # Errors
     /// The errno of madvise(2): EINVAL for locked memory.
@@ -211,8 +210,8 @@ impl OwnMapping {
         advised.map_err(|e| Errno(e.raw_os_error()))
     }
 
-    /// Lets the kernel take the pages when it needs some (`MADV_FREE`); until it does, they keep
-    /// what they hold, and a write to a page keeps it.
+    /// Allows the kernel to reclaim the pages when it needs memory (`MADV_FREE`). Until then they
+    /// keep their contents, and a write to a page cancels this for that page.
     ///
     /// # Errors
     /// The errno of madvise(2): EINVAL for shared or locked memory.
@@ -220,7 +219,7 @@ impl OwnMapping {
         self.advise(libc::MADV_FREE)
     }
 
-    /// How many of its bytes are not zero. Reads every one of them.
+    /// The number of its bytes that are not zero. Reads all of them.
     #[must_use]
     pub fn nonzero_bytes(&self) -> usize {
         let start = black_box(self.start.cast::<u8>().as_ptr());
@@ -232,10 +231,10 @@ impl OwnMapping {
 }
 
 // SAFETY: the range is mapped readable and writable until it is dropped, and belongs to the mapping
-// alone. (What a shared one shows other processes may write to: accesses are volatile.)
+// alone. (Other processes may write to a shared one: accesses are volatile.)
 unsafe_memory_of!(OwnMapping);
 
-// SAFETY: the kernel hands out zeros, or what a process has written.
+// SAFETY: every byte is zero from the kernel, or was written by a process.
 unsafe impl Initialised for OwnMapping {}
 
 impl Drop for OwnMapping {
@@ -253,7 +252,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fresh_mapping_reads_as_zero_and_takes_what_is_written() {
+    fn a_new_mapping_reads_as_zero_and_can_be_written() {
         let policies = [
             Policy::Plain,
             Policy::Populate,
@@ -266,7 +265,7 @@ mod tests {
         for policy in policies {
             let mut mapping = match OwnMapping::new(5 << 20, policy) {
                 Err(errno) if policy != Policy::Plain => {
-                    println!("SKIPPED: {policy:?} cannot be had here: {errno}");
+                    println!("SKIPPED: {policy:?} is not available here: {errno}");
                     continue;
                 }
                 other => other.unwrap(),
@@ -291,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mapping_that_grows_keeps_what_it_holds() {
+    fn a_growing_mapping_keeps_its_contents() {
         for len in [1, 4096, 5000, 3 << 20] {
             let mapping = OwnMapping::grown(len, 7).unwrap();
             assert_eq!(mapping.len(), len);
@@ -323,13 +322,13 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "inside the mapping")]
+    #[should_panic(expected = "outside the mapping")]
     fn a_range_beyond_the_end_is_refused() {
         OwnMapping::new(4096, Policy::Plain).unwrap().fill_range(4000..4097, 1);
     }
 
     #[test]
-    #[should_panic(expected = "inside the memory")]
+    #[should_panic(expected = "outside the memory")]
     fn an_offset_beyond_the_end_is_refused() {
         OwnMapping::new(4096, Policy::Plain).unwrap().touch(4096);
     }

@@ -1,8 +1,8 @@
-//! Touching memory byte by byte or as a whole, wherever it came from.
+//! Touches memory from any source, byte by byte or as a whole.
 //!
-//! Safety story: who implements [`Memory`] promises that its range is there and its own; all
-//! accesses lie inside the range and are volatile or the C library's, so that none is dropped, and
-//! no reference to the bytes is ever made.
+//! Safety story: an implementation of [`Memory`] promises that it owns a mapped range. All accesses
+//! are inside the range and are volatile or done by the C library, so that the compiler drops none,
+//! and no reference to the bytes is ever made.
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
@@ -14,13 +14,13 @@ use std::ptr::NonNull;
 ///
 /// # Safety
 /// From `start` on, `len` bytes are mapped, readable and writable as long as the value lives;
-/// nothing else in this process writes to them, and nobody holds a reference into them.
+/// nothing else in this process writes to them, and no reference into them exists.
 #[expect(clippy::len_without_is_empty, reason = "what has no bytes has an address too")]
 pub unsafe trait Memory {
-    /// Where it begins.
+    /// The address of the first byte, as a pointer.
     fn start(&self) -> NonNull<c_void>;
 
-    /// Its size in bytes, as asked for.
+    /// Its size in bytes, as requested.
     fn len(&self) -> usize;
 
     /// The address of the first byte.
@@ -38,35 +38,35 @@ pub unsafe trait Memory {
     /// Writes `value` at `offset`.
     ///
     /// # Panics
-    /// If it is not inside the range.
+    /// If `offset` is not inside the range.
     #[inline]
     fn write_byte(&mut self, offset: usize, value: u8) {
-        assert!(offset < self.len(), "an offset inside the memory");
+        assert!(offset < self.len(), "offset outside the memory");
         // SAFETY: the offset is inside the range.
         let byte = unsafe { self.start().cast::<u8>().add(offset) };
         // SAFETY: the range is writable and ours.
         unsafe { byte.write_volatile(value) };
     }
 
-    /// Reads the byte at `offset`, which nobody may have written yet.
+    /// Reads the byte at `offset`, which may be uninitialised, and discards it.
     ///
     /// # Panics
-    /// If it is not inside the range.
+    /// If `offset` is not inside the range.
     #[inline]
     fn look_at(&self, offset: usize) {
-        assert!(offset < self.len(), "an offset inside the memory");
+        assert!(offset < self.len(), "offset outside the memory");
         // SAFETY: the offset is inside the range.
         let byte = unsafe { self.start().cast::<MaybeUninit<u8>>().add(offset) };
-        // SAFETY: the range is readable, and what was never written may be read as such.
+        // SAFETY: the range is readable, and a `MaybeUninit` may be read without being initialised.
         black_box(unsafe { byte.read_volatile() });
     }
 }
 
-/// Makes a type with the fields `start` and `len` [`Memory`]. Who writes it promises what that asks
-/// for.
+/// Implements [`Memory`] for a type with the fields `start` and `len`. The user of the macro
+/// guarantees what the trait requires.
 macro_rules! unsafe_memory_of {
     ($owner:ty) => {
-        // SAFETY: who writes the macro says why.
+        // SAFETY: argued where the macro is used.
         unsafe impl $crate::memory::Memory for $owner {
             #[inline]
             fn start(&self) -> std::ptr::NonNull<std::ffi::c_void> {
@@ -85,16 +85,17 @@ pub(crate) use unsafe_memory_of;
 /// Memory whose every byte the kernel has initialised.
 ///
 /// # Safety
-/// As it says: of an allocator only what was written is.
+/// Every byte of the range must be initialised. Memory from an allocator is not, before it is
+/// written.
 pub unsafe trait Initialised: Memory {
     /// The byte at `offset`.
     ///
     /// # Panics
-    /// If it is not inside the range.
+    /// If `offset` is not inside the range.
     #[inline]
     #[allow(clippy::must_use_candidate, reason = "a page is touched by it")]
     fn read_byte(&self, offset: usize) -> u8 {
-        assert!(offset < self.len(), "an offset inside the memory");
+        assert!(offset < self.len(), "offset outside the memory");
         // SAFETY: the offset is inside the range.
         let byte = unsafe { self.start().cast::<u8>().add(offset) };
         // SAFETY: the range is readable and initialised.

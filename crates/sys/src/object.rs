@@ -1,8 +1,8 @@
-//! Small objects of the C heap by the million: malloc(3), free(3), and a tag in each that tells
-//! when another wrote there.
+//! Small objects of the C heap, by the million: malloc(3), free(3), and a tag in each that detects
+//! writes by others.
 //!
-//! Safety story: an [`Object`] owns what malloc returned, which is at least [`Object::BYTES_MIN`]
-//! bytes, is freed once, and is read and written only in its first and last four bytes.
+//! Safety story: an [`Object`] owns a block from malloc of at least [`Object::BYTES_MIN`] bytes,
+//! which is freed once. Only its first and last four bytes are read and written.
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
@@ -11,8 +11,7 @@ use std::ptr::NonNull;
 
 use crate::Errno;
 
-/// An object of the C heap that carries a tag at both ends. Freed when dropped, by whichever thread
-/// drops it.
+/// An object of the C heap that carries a tag at both ends. Freed by the thread that drops it.
 ///
 /// It is two words, so that tables of many objects stay small beside the objects themselves.
 #[derive(Debug)]
@@ -30,8 +29,8 @@ impl Object {
     /// The smallest object: it has room for the tag at both ends.
     pub const BYTES_MIN: u32 = 8;
 
-    /// `malloc(size_bytes)`, or of [`Self::BYTES_MIN`] where that is more, and writes `tag` to its
-    /// first and its last four bytes.
+    /// `malloc(size_bytes)`, at least [`Self::BYTES_MIN`], with `tag` written to its first and its
+    /// last four bytes.
     ///
     /// # Errors
     /// The errno of malloc(3): ENOMEM.
@@ -44,15 +43,15 @@ impl Object {
         let object =
             Object { start: NonNull::new(start).ok_or_else(Errno::last)?, size_bytes, tag };
         for end in object.ends() {
-            // SAFETY: both ends are inside the object. Volatile, so that it is written although it
-            // is freed soon.
+            // SAFETY: both ends are inside the object. Volatile, so that the write is not dropped
+            // although the object is freed soon.
             unsafe { end.write_volatile(tag.to_ne_bytes()) };
         }
         Ok(object)
     }
 
-    /// Whether the tag is still at both ends: whether nobody else was given the same bytes and
-    /// wrote to them.
+    /// Whether the tag is still at both ends. It is not if the allocator gave the same bytes to
+    /// another object, which wrote to them.
     #[must_use]
     #[inline]
     pub fn is_intact(&self) -> bool {
@@ -60,7 +59,7 @@ impl Object {
         self.ends().map(|end| unsafe { end.read_volatile() }) == [self.tag.to_ne_bytes(); 2]
     }
 
-    /// How large it is.
+    /// Its size.
     #[must_use]
     #[inline]
     pub fn size_bytes(&self) -> u32 {
@@ -73,12 +72,11 @@ impl Object {
         self.start.as_ptr().addr()
     }
 
-    /// The first and the last four bytes. Arrays of bytes, since the last four may lie at any
-    /// address.
+    /// The first and the last four bytes. Arrays of bytes, since the last four may be unaligned.
     #[inline]
     fn ends(&self) -> [*mut [u8; 4]; 2] {
         let first = self.start.cast::<[u8; 4]>().as_ptr();
-        // SAFETY: an object has at least eight bytes, so that this stays inside it.
+        // SAFETY: an object has at least eight bytes, so both ends are inside it.
         let last = unsafe { first.byte_add(self.size_bytes as usize - 4) };
         [first, last]
     }
@@ -111,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_write_to_either_end_is_seen() {
+    fn a_write_to_either_end_is_detected() {
         for (offset, intact) in
             [(0, false), (3, false), (4, true), (15, true), (16, false), (19, false)]
         {

@@ -1,6 +1,6 @@
-//! Perf events, `perf_event_open(2)`: here a counter of page faults, a software event for which no
-//! hardware is needed; in [`event`], [`ring`] and [`record`] those that write a record each time
-//! they happen.
+//! Perf events, `perf_event_open(2)`: here a counter of page faults, a software event that needs no
+//! hardware; in [`event`], [`ring`] and [`record`] events that write a record each time they
+//! happen.
 //!
 //! Safety story: the attribute block is plain data that the kernel copies, and the descriptor is
 //! owned.
@@ -23,10 +23,10 @@ use crate::Errno;
 #[expect(clippy::cast_possible_truncation, reason = "some hundred bytes")]
 const ATTRIBUTES_BYTES: u32 = size_of::<perf_event_attr>() as u32;
 
-/// Counts the page faults that this thread, and those that it starts from now on, trap into the
-/// kernel from user mode, which is all that an ordinary user may count at `perf_event_paranoid` 2.
-/// Faults that the kernel takes on the thread's behalf (read(2) into fresh memory) and pages that a
-/// call populates are not in it.
+/// Counts the page faults that this thread, and threads that it starts from now on, take in user
+/// mode; an ordinary user may count no others at `perf_event_paranoid` 2. Excluded are faults that
+/// the kernel takes on the thread's behalf (read(2) into fresh memory) and pages that a call
+/// populates.
 #[derive(Debug)]
 pub struct FaultCounter(std::fs::File);
 
@@ -71,7 +71,7 @@ impl FaultCounter {
     /// Stops counting and returns the count.
     ///
     /// # Errors
-    /// EIO where the kernel has put the event into an error state.
+    /// EIO if the kernel has put the event into an error state.
     pub fn stop(mut self) -> Result<u64, Errno> {
         // SAFETY: as in `start`.
         unsafe { ioctls::DISABLE(std::os::fd::AsRawFd::as_raw_fd(&self.0), 0) };
@@ -83,8 +83,7 @@ impl FaultCounter {
     }
 }
 
-/// Opens an event of the thread `tid` on the processor `cpu`: 0 is the calling thread, -1 any
-/// processor.
+/// Opens an event of the thread `tid` (0: the calling thread) on the processor `cpu` (-1: any).
 fn open(attributes: &mut perf_event_attr, tid: i32, cpu: i32) -> Result<std::fs::File, Errno> {
     // SAFETY: the kernel reads `attributes` up to its `size`, and may write its own size there.
     let fd = unsafe {
@@ -110,7 +109,7 @@ mod tests {
     use crate::memory::Memory;
 
     #[test]
-    fn every_first_touch_traps_once_and_populated_pages_never() {
+    fn every_first_touch_faults_once_and_populated_pages_never() {
         let count = |policy| {
             let counter = FaultCounter::new()?;
             let mut mapping = OwnMapping::new(1000 * 4096, policy).unwrap();
@@ -122,12 +121,12 @@ mod tests {
             (Ok(plain), Ok(populated)) => {
                 let thp = crate::machine::thp().unwrap_or_default();
                 if thp != "always" {
-                    assert!((1000..1010).contains(&plain), "{plain} traps for 1,000 pages");
+                    assert!((1000..1010).contains(&plain), "{plain} faults for 1,000 pages");
                 }
-                assert!(populated < 10, "{populated} traps for populated pages");
+                assert!(populated < 10, "{populated} faults for populated pages");
             }
             (Err(e), _) | (_, Err(e)) => {
-                println!("skipped: page faults cannot be counted here: {e}");
+                println!("SKIPPED: page faults cannot be counted here: {e}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Child processes: started, waited for, and ended with the parent.
+//! Child processes: starting them, waiting for them, and ending them with the parent.
 //!
 //! Safety story: wait4 is called only for a child that has not been reaped, with a writable rusage.
 #![allow(unsafe_code)]
@@ -20,11 +20,11 @@ use crate::interrupt::Interrupt;
 use crate::usage::Usage;
 use crate::wait::timespec;
 
-/// The path that starts this program again: `/proc/self/exe`, which holds even while the file is
-/// being replaced, or, without `/proc`, the path that the kernel was given.
+/// A path that starts this program again: `/proc/self/exe`, which works even while the file is
+/// being replaced, or, without `/proc`, the path that execve(2) was given.
 ///
 /// # Errors
-/// `NotFound` when there is neither.
+/// `NotFound` if neither is available.
 pub fn own_program() -> io::Result<PathBuf> {
     let link = PathBuf::from("/proc/self/exe");
     if link.exists() {
@@ -35,15 +35,15 @@ pub fn own_program() -> io::Result<PathBuf> {
     if path.is_null() {
         return Err(io::Error::new(
             io::ErrorKind::NotFound,
-            "the program cannot find its own file: is /proc mounted?",
+            "cannot find this program's own file: check that /proc is mounted",
         ));
     }
-    // SAFETY: as above; the kernel wrote it and nobody changes it.
+    // SAFETY: as above; the kernel wrote it and nothing changes it.
     let path = unsafe { std::ffi::CStr::from_ptr(path) };
     std::path::absolute(std::ffi::OsStr::from_bytes(path.to_bytes()))
 }
 
-/// Sets the name under which `command`'s process shows up (its argument 0).
+/// Sets argument 0 of `command`, the name that process listings show.
 pub fn set_name(command: &mut Command, name: &str) {
     command.arg0(name);
 }
@@ -51,14 +51,14 @@ pub fn set_name(command: &mut Command, name: &str) {
 /// How a child ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitStatus {
-    /// With this status.
+    /// It exited with this status.
     Exited(i32),
-    /// By this signal.
+    /// This signal killed it.
     Killed(i32),
 }
 
 impl WaitStatus {
-    /// What the status that wait(2) gives of a child that has ended says.
+    /// Decodes the status that wait(2) returns for a child that has ended.
     pub(crate) fn of(status: i32) -> Self {
         if libc::WIFSIGNALED(status) {
             WaitStatus::Killed(libc::WTERMSIG(status))
@@ -71,13 +71,13 @@ impl WaitStatus {
 /// A child that has ended and has been reaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finished {
-    /// How.
+    /// How it ended.
     pub ending: WaitStatus,
-    /// What it used from its start to its end (wait4: this child alone).
+    /// The resources that this child alone used from its start to its end (wait4(2)).
     pub usage: Usage,
-    /// What it wrote to its standard output.
+    /// Its standard output.
     pub stdout: Vec<u8>,
-    /// What it wrote to its standard error.
+    /// Its standard error.
     pub stderr: Vec<u8>,
 }
 
@@ -85,11 +85,11 @@ pub struct Finished {
 /// the child is killed and reaped and `None` returned.
 ///
 /// # Errors
-/// What starting it or reading its output said; `TimedOut` if it has not ended within `patience`,
-/// and has been killed.
+/// The error of starting it or of reading its output; `TimedOut` if it did not end within
+/// `patience` and was killed.
 ///
 /// # Panics
-/// Never: the pipes that it takes are those that it has just asked for.
+/// Never: the pipes that it takes were requested just before.
 pub fn run(
     command: &mut Command,
     interrupt: Interrupt,
@@ -110,7 +110,7 @@ pub fn run(
             End::TooLate => Err(io::Error::new(
                 io::ErrorKind::TimedOut,
                 format!(
-                    "it gave no answer within {} s and was killed",
+                    "it did not end within {} s and was killed",
                     patience.unwrap_or_default().as_secs()
                 ),
             )),
@@ -121,14 +121,14 @@ pub fn run(
     Ok(Some(Finished { ending, usage, stdout: stdout.read, stderr: stderr.read }))
 }
 
-/// A pipe from a child, as long as it is open, and what came through it.
+/// A pipe from a child, while it is open, and the bytes read from it.
 struct Stream<'a, P> {
     pipe: Option<&'a mut P>,
     read: Vec<u8>,
 }
 
 impl<P: Read + AsFd> Stream<'_, P> {
-    /// Takes what is there.
+    /// Reads the available bytes.
     fn take(&mut self) -> io::Result<()> {
         let Some(pipe) = &mut self.pipe else { return Ok(()) };
         let mut buffer = [0; 4096];
@@ -140,23 +140,23 @@ impl<P: Read + AsFd> Stream<'_, P> {
     }
 }
 
-/// To be told when there is something to read. A pipe that is closed is looked at no more:
-/// `instead` stands in for it.
+/// Polls `fd` for input. `instead` replaces a pipe that is closed, which must not be polled any
+/// more.
 fn watch<'a>(fd: Option<BorrowedFd<'a>>, instead: BorrowedFd<'a>) -> PollFd<'a> {
     let wanted = if fd.is_some() { PollFlags::IN } else { PollFlags::empty() };
     PollFd::from_borrowed_fd(fd.unwrap_or(instead), wanted)
 }
 
-/// How reading came to its end.
+/// Why reading ended.
 enum End {
     Complete,
     Interrupted,
     TooLate,
 }
 
-/// Reads both to the end, so that neither can stop the child by being full. Sleeps in poll(2) with
-/// no timer but the last one: a parent that wakes up to look around would disturb what its child
-/// measures.
+/// Reads both pipes to the end, so that the child never blocks on a full one. Sleeps in poll(2)
+/// with no timer except `patience`: a parent that woke up in between would disturb its child's
+/// measurement.
 fn read_until_end(
     stdout: &mut Stream<ChildStdout>,
     stderr: &mut Stream<ChildStderr>,
@@ -193,7 +193,7 @@ fn read_until_end(
     Ok(End::Complete)
 }
 
-/// wait4 and not waitpid with `getrusage(RUSAGE_CHILDREN)`: that one reports the maximum over all
+/// wait4 instead of waitpid and `getrusage(RUSAGE_CHILDREN)`, which reports the maximum over all
 /// children so far.
 fn reap(child: &Child) -> io::Result<(WaitStatus, Usage)> {
     let pid = child.id().cast_signed();
@@ -213,8 +213,8 @@ fn reap(child: &Child) -> io::Result<(WaitStatus, Usage)> {
     Ok((WaitStatus::of(status), Usage::from(usage)))
 }
 
-/// getppid(2), which has the least to do of all calls: what it takes is the way into the kernel and
-/// back. It goes there each time, since a process may be given a new parent.
+/// getppid(2), the cheapest of all syscalls: its cost is that of entering and leaving the kernel.
+/// No library caches its result, since the parent of a process may change.
 #[inline]
 pub fn cheapest_call() {
     std::hint::black_box(getppid());
@@ -229,7 +229,7 @@ pub fn die_with_parent(expected: u32) {
     }
 }
 
-/// The number of the calling thread.
+/// The id of the calling thread.
 #[must_use]
 pub fn this_thread() -> u32 {
     rustix::thread::gettid().as_raw_pid().cast_unsigned()
@@ -241,9 +241,9 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// When memory runs out, this process is to be killed before others (proc(5), `oom_score_adj`): a
-/// child rather than the parent that holds everything measured so far. Anyone may raise their own
-/// score; where that fails, nothing is lost.
+/// Makes this process the first candidate of the out-of-memory killer (proc(5), `oom_score_adj`),
+/// so that it kills a child and not the parent, which holds all results so far. A process may
+/// always raise its own score; a failure is ignored.
 pub fn prefer_to_be_killed() {
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
 }
@@ -258,7 +258,7 @@ pub fn allowed_cpus() -> Vec<u32> {
         .collect()
 }
 
-/// Keeps this thread, and those that it will start, on one processor.
+/// Pins this thread, and threads that it starts later, to one processor.
 ///
 /// # Errors
 /// EINVAL if the processor does not exist or is not allowed (`sched_setaffinity(2)`).
@@ -266,7 +266,7 @@ pub fn pin_to(cpu: u32) -> Result<(), Errno> {
     allow_cpus(&[cpu])
 }
 
-/// Lets this thread, and those that it will start, run on `cpus` and no others.
+/// Allows this thread, and threads that it starts later, to run only on `cpus`.
 ///
 /// # Errors
 /// EINVAL if one of them cannot exist, or none is allowed (`sched_setaffinity(2)`).
@@ -281,10 +281,10 @@ pub fn allow_cpus(cpus: &[u32]) -> Result<(), Errno> {
     sched_setaffinity(None, &set).map_err(|e| Errno(e.raw_os_error()))
 }
 
-/// Keeps this thread, the one of this number among several, on one of the processors that it may
-/// use: each on one of its own, as long as there are any, and then in turn. Where the scheduler
-/// puts them would else decide what they cost each other. If the kernel refuses, the thread stays
-/// where it may be.
+/// Pins this thread, number `thread` among several, to one of its allowed processors, round robin,
+/// so that each gets its own while there are enough. Otherwise the scheduler's placement would
+/// decide how much the threads slow each other down. If the kernel refuses, the thread stays
+/// unpinned.
 pub fn spread(thread: usize) {
     let cpus = allowed_cpus();
     if let Some(&cpu) = cpus.get(thread % cpus.len().max(1)) {
@@ -297,7 +297,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn endings_and_output_are_told_apart() {
+    fn endings_and_output_are_returned() {
         let interrupt = Interrupt::install().unwrap();
         let run = |script: &str| {
             super::run(Command::new("sh").args(["-c", script]), interrupt, None).unwrap().unwrap()
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_that_says_much_or_nothing_stops_nobody() {
+    fn children_with_much_output_or_none_do_not_block() {
         let interrupt = Interrupt::install().unwrap();
         let loud = "head -c 300000 /dev/zero >&2; echo out";
         let done =

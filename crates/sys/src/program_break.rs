@@ -1,7 +1,7 @@
 //! Memory straight from sbrk(2).
 //!
-//! Safety story: the break is moved under a lock, a block is what one move added, and the break
-//! goes back only when no block is left and nobody else has moved it since. The C library's
+//! Safety story: the break is moved under a lock, a block is the range that one move added, and the
+//! break goes back only when no block is left and no other code has moved it since. The C library's
 //! allocator notices that its heap is not contiguous any more and copes (`sysmalloc` in
 //! `malloc/malloc.c` of glibc).
 #![allow(unsafe_code)]
@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::Errno;
 use crate::memory::{Initialised, unsafe_memory_of};
 
-/// What lies between the break of before the first block and the break of now.
+/// The range between the break before the first block and the current break.
 struct Added {
     base: usize,
     top: usize,
@@ -22,8 +22,8 @@ struct Added {
 
 static ADDED: Mutex<Added> = Mutex::new(Added { base: 0, top: 0, blocks: 0 });
 
-/// A block of whole pages that moving the program break has added. When the last of them is
-/// dropped, the break goes back.
+/// A block of whole pages, added by moving the program break. When the last block is dropped, the
+/// break goes back.
 #[derive(Debug)]
 pub struct BreakBlock {
     start: NonNull<c_void>,
@@ -59,7 +59,7 @@ impl BreakBlock {
 // SAFETY: the range was added for this block, and stays until the last block is dropped.
 unsafe_memory_of!(BreakBlock);
 
-// SAFETY: the kernel hands out zeros.
+// SAFETY: the kernel provides zeroed pages.
 unsafe impl Initialised for BreakBlock {}
 
 impl Drop for BreakBlock {
@@ -67,7 +67,7 @@ impl Drop for BreakBlock {
         let mut added = ADDED.lock().unwrap_or_else(PoisonError::into_inner);
         added.blocks -= 1;
         if added.blocks == 0 && move_by(0) == Ok(added.top) {
-            // What cannot be moved back stays until the process ends.
+            // If the break cannot go back, the memory stays until the process ends.
             let _ = isize::try_from(added.top - added.base).map(|bytes| move_by(-bytes));
         }
     }
@@ -75,8 +75,8 @@ impl Drop for BreakBlock {
 
 /// Moves the break and returns where it was.
 fn move_by(bytes: isize) -> Result<usize, Errno> {
-    // SAFETY: moving up takes nothing from anybody. It is moved down only to where the last block
-    // found it, when nobody has moved it since, so nothing that others have lies above.
+    // SAFETY: moving up takes no memory away. It is moved down only to where it was before the
+    // first block, and only if no other code has moved it since, so no memory of others is above.
     let old = unsafe { libc::sbrk(bytes) };
     if old.addr() == usize::MAX { Err(Errno::last()) } else { Ok(old.expose_provenance()) }
 }
@@ -86,9 +86,9 @@ mod tests {
     use super::*;
     use crate::memory::Memory;
 
-    /// One test, since the break is the whole process's.
+    /// One test, since the break belongs to the whole process.
     #[test]
-    fn blocks_lie_at_the_break_and_go_when_all_are_gone() {
+    fn blocks_are_at_the_break_which_goes_back_after_the_last() {
         let before = move_by(0).unwrap();
         let mut one = BreakBlock::new(10_000).unwrap();
         let mut two = BreakBlock::new(4096).unwrap();

@@ -1,26 +1,26 @@
-//! Reading the memory of another process: `process_vm_readv(2)`.
+//! Reads the memory of another process: `process_vm_readv(2)`.
 //!
-//! Safety story: the kernel writes into a buffer of ours of the length that it is told; the other
-//! process's addresses are only numbers to us.
+//! Safety story: the kernel writes into a buffer of ours, whose length it is given; addresses of
+//! the other process are not dereferenced here.
 #![allow(unsafe_code)]
 
 use crate::Errno;
 
-/// The longest text that is read, in bytes: what `memfd_create(2)` takes as a name is shorter.
+/// The longest text that is read, in bytes. Names for `memfd_create(2)` are shorter.
 const TEXT_BYTES_MAX: usize = 256;
 
-/// The NUL-terminated text at `address` of the process `pid`, without the NUL; cut off at 256
+/// The NUL-terminated text at `address` of the process `pid`, without the NUL; truncated to 256
 /// bytes.
 ///
 /// # Errors
-/// ESRCH: it is gone. EPERM: it is another's. EFAULT: nothing is mapped there.
+/// ESRCH: it is gone. EPERM: it belongs to another user. EFAULT: nothing is mapped there.
 pub fn read_text(pid: u32, address: u64) -> Result<Vec<u8>, Errno> {
     let mut text = vec![0_u8; TEXT_BYTES_MAX];
     let mut filled = 0;
     let page = rustix::param::page_size() as u64;
     while filled < TEXT_BYTES_MAX {
         let at = address.wrapping_add(filled as u64);
-        // Not beyond the page: the next one need not be there.
+        // Not beyond the page: the next one may be unmapped.
         let room = (TEXT_BYTES_MAX - filled).min(usize::try_from(page - at % page).unwrap_or(1));
         let ours = libc::iovec { iov_base: text[filled..].as_mut_ptr().cast(), iov_len: room };
         let theirs = libc::iovec {

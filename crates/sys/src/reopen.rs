@@ -1,4 +1,4 @@
-//! Files without a name, opened by what leads to them: an inherited descriptor, or memory.
+//! Unnamed files, opened through an inherited descriptor or created in memory.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -8,32 +8,31 @@ use rustix::fs::{MemfdFlags, Mode, OFlags, ftruncate, memfd_create, open};
 
 use crate::Errno;
 
-/// What a process has open, by number: proc(5).
+/// The open files of a process, by descriptor: proc(5).
 const FOLDER: &str = "/proc/self/fd";
 
-/// Whether files without a name can be opened again: whether `/proc` is there.
+/// Whether unnamed files can be opened again, which needs `/proc`.
 #[must_use]
 pub fn is_possible() -> bool {
     Path::new(FOLDER).exists()
 }
 
-/// The path that leads to what `file` has open, in this process and, until it becomes another
-/// program, in its child.
+/// A path to the open file `file`, valid in this process and in its children until they exec.
 #[must_use]
 pub fn path_of(file: BorrowedFd<'_>) -> PathBuf {
     Path::new(FOLDER).join(file.as_raw_fd().to_string())
 }
 
-/// How a file is opened again.
+/// How a file is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
     /// Through the page cache.
     Cached,
-    /// Past it (`O_DIRECT`).
+    /// Bypassing it (`O_DIRECT`).
     Direct,
 }
 
-/// A descriptor that this process has from its parent.
+/// A descriptor that this process inherited from its parent.
 #[derive(Debug, Clone)]
 pub struct Inherited {
     path: CString,
@@ -43,16 +42,15 @@ impl Inherited {
     /// The descriptor of this number.
     #[must_use]
     pub fn new(number: RawFd) -> Self {
-        // A path of digits has no NUL in it.
+        // The path contains no NUL.
         Inherited { path: CString::new(format!("{FOLDER}/{number}")).unwrap_or_default() }
     }
 
-    /// Opens the file behind it again, so that this process has an offset and flags of its own.
-    /// Allocates nothing.
+    /// Opens its file again, with a separate offset and flags. Allocates nothing.
     ///
     /// # Errors
-    /// The errno of open(2): ENOENT without `/proc` or where nothing was inherited; EINVAL where
-    /// the file system takes no `O_DIRECT`.
+    /// The errno of open(2): ENOENT without `/proc` or if the descriptor was not inherited; EINVAL
+    /// if the file system does not support `O_DIRECT`.
     #[inline]
     pub fn open(&self, route: Route) -> Result<OwnedFd, Errno> {
         let direct = if route == Route::Direct { OFlags::DIRECT } else { OFlags::empty() };
@@ -61,11 +59,11 @@ impl Inherited {
     }
 }
 
-/// A new file in memory of `len` zero bytes, `memfd_create(2)` and ftruncate(2): no page of it is
-/// there yet.
+/// A new file in memory of `len` zero bytes, by `memfd_create(2)` and ftruncate(2), without any
+/// resident page.
 ///
 /// # Errors
-/// The errno of these: EMFILE, ENOMEM, EINVAL.
+/// The errno of these calls: EMFILE, ENOMEM, EINVAL.
 #[inline]
 pub fn memory_file(len: u64) -> Result<OwnedFd, Errno> {
     let file =
@@ -85,7 +83,7 @@ mod tests {
     use crate::scratch::Scratch;
 
     #[test]
-    fn a_file_opened_again_has_an_offset_of_its_own() {
+    fn a_reopened_file_has_its_own_offset() {
         let scratch = Scratch::create(&std::env::temp_dir(), 10_000).unwrap();
         let inherited = Inherited::new(scratch.file().as_raw_fd());
         let mut again = File::from(inherited.open(Route::Cached).unwrap());
@@ -105,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_memory_file_is_zero_and_empty_of_pages() {
+    fn a_memory_file_is_zero_and_has_no_pages() {
         let file = File::from(memory_file(100 * 4096).unwrap());
         assert_eq!(file.metadata().unwrap().len(), 100 * 4096);
         assert_eq!(cached_bytes(&file, 100 * 4096), Ok(0));

@@ -1,11 +1,11 @@
-//! Which pages are there: mincore(2) and `/proc/self/pagemap`
+//! Resident pages: mincore(2) and `/proc/self/pagemap`
 //! (`Documentation/admin-guide/mm/pagemap.rst`).
 //!
-//! Of anonymous memory both say the same. Of a mapped file mincore says what is in the page cache,
-//! whoever brought it there, and pagemap what this process has in its page tables.
+//! For anonymous memory both agree. For a mapped file mincore reports what is in the page cache,
+//! whichever process read it, and pagemap what this process has in its page tables.
 //!
-//! Safety story: mincore writes one byte a page into a vector that is as long as that, and changes
-//! nothing else.
+//! Safety story: mincore writes one byte per page into a vector of that length, and changes nothing
+//! else.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -19,16 +19,16 @@ use crate::filemap::{FileMapping, Hint, Sharing};
 use crate::limits::page_bytes;
 use crate::memory::Memory;
 
-/// Pages asked about at once: the answers fit into one page on the stack.
+/// Pages queried at once: the answers fit into one page on the stack.
 const PAGES_AT_ONCE: usize = 4096;
 /// Entries of pagemap read at once.
 const ENTRIES_AT_ONCE: usize = 1024;
-/// "Page present" and "page swapped" of an entry of pagemap.
+/// "Page present" and "page swapped" in an entry of pagemap.
 const THERE: u64 = 0b11 << 62;
 
-/// Bytes of the range, in whole pages, that are in memory. Of an anonymous mapping these are the
-/// pages that were touched; of a file's, those in the page cache, mapped or not. Touches nothing of
-/// the heap.
+/// Bytes of the range, in whole pages, that are in memory. For an anonymous mapping these are the
+/// pages that were touched; for a file mapping, those in the page cache, mapped or not. Does not
+/// use the heap.
 ///
 /// # Errors
 /// EINVAL: `address` is not the start of a page. ENOMEM: not all of the range is mapped.
@@ -40,8 +40,7 @@ pub fn resident_bytes(address: usize, len: usize) -> Result<u64, Errno> {
     Ok(resident * page_bytes())
 }
 
-/// mincore(2) of the range, a part after the other: `see` gets a byte for each page. Touches
-/// nothing of the heap.
+/// mincore(2) of the range, part by part: `see` gets one byte for each page. Does not use the heap.
 fn ask(address: usize, len: usize, mut see: impl FnMut(&[u8])) -> Result<(), Errno> {
     let page = rustix::param::page_size();
     let mut states = [0_u8; PAGES_AT_ONCE];
@@ -59,8 +58,8 @@ fn ask(address: usize, len: usize, mut see: impl FnMut(&[u8])) -> Result<(), Err
 }
 
 /// Bytes of the first `len` of a file that are in the page cache, at most `len`. Since Linux 5.2
-/// the kernel tells that of files that this user owns or may write to, and of all others says that
-/// they are there.
+/// the kernel reports the truth only for files that this user owns or may write to; it reports all
+/// pages of other files as cached.
 ///
 /// # Errors
 /// The errno of mmap(2) or mincore(2).
@@ -73,7 +72,7 @@ pub fn cached_bytes(file: impl AsFd, len: u64) -> Result<u64, Errno> {
     resident_bytes(mapping.address(), whole).map(|bytes| bytes.min(len))
 }
 
-/// The pages that lie wholly inside `len` bytes from `address`, as a range of addresses.
+/// The pages wholly inside `len` bytes from `address`, as a range of addresses.
 #[must_use]
 pub fn whole_pages(address: usize, len: usize) -> Range<usize> {
     let page = rustix::param::page_size();
@@ -81,21 +80,21 @@ pub fn whole_pages(address: usize, len: usize) -> Range<usize> {
     start..((address + len) / page * page).max(start)
 }
 
-/// Page by page, whether it is resident (mincore(2)). `pages` begins and ends at a page.
+/// Whether each page is resident (mincore(2)). `pages` starts and ends at a page boundary.
 ///
 /// # Errors
-/// ENOMEM: not all of the range is mapped. EINVAL: it does not begin at a page.
+/// ENOMEM: not all of the range is mapped. EINVAL: it does not start at a page boundary.
 pub fn in_core(pages: Range<usize>) -> Result<Vec<bool>, Errno> {
     let mut all = Vec::with_capacity(pages.len() / rustix::param::page_size());
     ask(pages.start, pages.len(), |states| all.extend(states.iter().map(|state| state & 1 == 1)))?;
     Ok(all)
 }
 
-/// Page by page, whether this process has it in its page tables, or in swap. `pages` begins and
-/// ends at a page.
+/// Whether each page is in this process's page tables, or in swap. `pages` starts and ends at a
+/// page boundary.
 ///
 /// # Errors
-/// Of opening or reading `/proc/self/pagemap`: a kernel without it, or no `/proc`.
+/// As open(2) and read(2) of `/proc/self/pagemap`: the kernel lacks it, or there is no `/proc`.
 pub fn mapped(pages: Range<usize>) -> io::Result<Vec<bool>> {
     let page = rustix::param::page_size();
     let file = File::open("/proc/self/pagemap")?;
@@ -110,11 +109,11 @@ pub fn mapped(pages: Range<usize>) -> io::Result<Vec<bool>> {
     Ok(all)
 }
 
-/// A mark in a trace of system calls: mincore(2) of no page at all, at page `number` of the address
+/// A marker in a trace of system calls: mincore(2) of zero bytes, at page `number` of the address
 /// space.
 pub fn mark(number: usize) {
     let mut nothing = 0_u8;
-    // SAFETY: no page is asked about, so nothing is written.
+    // SAFETY: the length is 0, so nothing is written.
     unsafe {
         libc::mincore(
             (number * rustix::param::page_size()) as *mut libc::c_void,
@@ -135,7 +134,7 @@ mod tests {
         let mut mapping = OwnMapping::new(PAGES * 4096, Policy::Plain).unwrap();
         assert_eq!(resident_bytes(mapping.address(), PAGES * 4096), Ok(0));
         if crate::machine::thp().as_deref() == Some("always") {
-            println!("SKIPPED: every page comes with 511 others where huge pages are always given");
+            println!("SKIPPED: with THP always, each touch populates 512 pages");
             return;
         }
         for page in [0, PAGES_AT_ONCE - 1, PAGES_AT_ONCE, PAGES - 1] {
@@ -147,12 +146,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_mapped_is_said() {
+    fn unmapped_ranges_are_errors() {
         assert_eq!(resident_bytes(0, 4096), Err(Errno(libc::ENOMEM)));
     }
 
     #[test]
-    fn pages_are_there_when_touched() {
+    fn touched_pages_are_mapped() {
         let page = rustix::param::page_size();
         let len = 5000 * page;
         let mut mapping = OwnMapping::new(len, Policy::Plain).unwrap();

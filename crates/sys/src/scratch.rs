@@ -1,14 +1,14 @@
-//! A scratch file that nothing is left of, whichever way out the program takes: it has no name in
-//! any directory.
+//! A scratch file that disappears however the program ends: it has no name in any directory.
 //!
-//! The parent makes it and its children inherit the descriptor; the kernel frees the file when the
-//! last of them is gone, even by SIGKILL.
+//! The parent creates it and its children inherit the descriptor; the kernel frees the file when
+//! the last of them has ended, even by SIGKILL.
 
-use std::fmt;
+mod error;
+
 use std::fs::File;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::{Advice, FallocateFlags, Mode, OFlags, fadvise, fallocate, fdatasync, open};
 use rustix::io::{Errno as RawErrno, FdFlags, fcntl_getfd, fcntl_setfd};
@@ -17,84 +17,14 @@ use crate::Errno;
 use crate::filesystem::{Filesystem, free_bytes};
 use crate::residency::cached_bytes;
 
-/// Where shared memory lives (`shm_open(3)`).
+pub use error::ScratchError;
+
+/// The directory of shared memory (`shm_open(3)`).
 const SHARED_MEMORY: &str = "/dev/shm";
-/// What is written at once.
+/// Bytes written at once.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// Why there is no scratch file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ScratchError {
-    /// The directory takes no new file.
-    Directory {
-        /// Which.
-        directory: PathBuf,
-        /// Why: ENOENT, ENOTDIR, EACCES, EROFS.
-        errno: Errno,
-    },
-    /// The file system is too full.
-    NoSpace {
-        /// On which.
-        directory: PathBuf,
-        /// Size of the file.
-        needed_bytes: u64,
-        /// Room for ordinary users.
-        free_bytes: u64,
-    },
-    /// `/dev/shm` is on another file system.
-    NoTmpfs {
-        /// Which.
-        filesystem: String,
-    },
-    /// The content could not be written to the end.
-    Content {
-        /// On which file system.
-        directory: PathBuf,
-        /// Why: ENOSPC, EDQUOT (quota), EFBIG (`ulimit -f`), EIO.
-        errno: Errno,
-    },
-}
-
-impl fmt::Display for ScratchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ScratchError::Directory { directory, errno } => {
-                write!(
-                    f,
-                    "{} takes no scratch file: {errno}: choose another with --dir",
-                    directory.display()
-                )
-            }
-            ScratchError::NoSpace { directory, needed_bytes, free_bytes } => write!(
-                f,
-                "{} has {} MiB free and a scratch file of {} MiB is needed: choose another with --dir, or a smaller --size",
-                directory.display(),
-                free_bytes >> 20,
-                needed_bytes.div_ceil(1 << 20),
-            ),
-            ScratchError::NoTmpfs { filesystem } => {
-                write!(
-                    f,
-                    "{SHARED_MEMORY} is no tmpfs but {filesystem}: mount a tmpfs there, or use memfd instead"
-                )
-            }
-            ScratchError::Content { errno: Errno(libc::EFBIG), .. } => write!(
-                f,
-                "a scratch file would be larger than the limit of file sizes (ulimit -f): raise that, or choose a smaller \
-                 size"
-            ),
-            ScratchError::Content { directory, errno } => write!(
-                f,
-                "the scratch file in {} could not be written: {errno}: choose another with --dir, or a smaller --size",
-                directory.display()
-            ),
-        }
-    }
-}
-
-impl std::error::Error for ScratchError {}
-
-/// A file without a name.
+/// An unnamed file.
 #[derive(Debug)]
 pub struct Scratch {
     file: File,
@@ -103,8 +33,8 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Makes a file of `len` bytes in `directory`, filled with bytes that no file system can leave
-    /// out or shrink, and brings it to the disk.
+    /// Creates a file of `len` bytes in `directory`, with content that no file system can compress
+    /// or store as holes, and syncs it to the disk.
     ///
     /// # Errors
     /// As [`ScratchError`] says.
@@ -112,9 +42,9 @@ impl Scratch {
         Scratch::create_in_pieces(directory, len, CHUNK_BYTES)
     }
 
-    /// Likewise, written by so many bytes at a time. The page cache keeps what is written at once
-    /// in folios as large as that where the file system has large ones, and a fault on a mapping
-    /// maps what lies in the folio around it.
+    /// As [`Self::create`], written `piece_bytes` at a time. On a file system with large folios,
+    /// the page cache keeps the data of one write in folios of that size, and a fault on a mapping
+    /// maps the folio around it.
     ///
     /// # Errors
     /// As [`ScratchError`] says.
@@ -135,8 +65,8 @@ impl Scratch {
                 free_bytes,
             });
         }
-        // The room is taken before it is written to, so that a full disk shows at once. Not all
-        // file systems can.
+        // Space is reserved before it is written, so that a full disk shows at once. Not all file
+        // systems can do that.
         match fallocate(&file, FallocateFlags::empty(), 0, len) {
             Err(RawErrno::NOSPC) => {
                 return Err(ScratchError::NoSpace {
@@ -155,7 +85,7 @@ impl Scratch {
         Ok(Scratch { file, len, filesystem })
     }
 
-    /// Likewise in `/dev/shm`, which must be a tmpfs.
+    /// As [`Self::create`], in `/dev/shm`, which must be a tmpfs.
     ///
     /// # Errors
     /// As [`ScratchError`] says.
@@ -187,9 +117,9 @@ impl Scratch {
         self.filesystem
     }
 
-    /// Lets the children that are started from now on inherit the descriptor, under the number
-    /// returned. By the flag in the parent and not by a hook between fork and exec: with a hook,
-    /// the standard library starts children by another, slower way.
+    /// Makes the descriptor inheritable for children that are started from now on, and returns its
+    /// number. It clears the flag in the parent instead of using a hook between fork and exec: with
+    /// a hook, the standard library starts children in a slower way.
     ///
     /// # Errors
     /// The errno of fcntl(2).
@@ -199,7 +129,7 @@ impl Scratch {
         Ok(self.file.as_raw_fd())
     }
 
-    /// Of its first `len` bytes, those in the page cache.
+    /// How many of its first `len` bytes are in the page cache.
     ///
     /// # Errors
     /// As [`cached_bytes`].
@@ -207,9 +137,9 @@ impl Scratch {
         cached_bytes(&self.file, len.min(self.len))
     }
 
-    /// Writes dirty pages to the disk and takes the file out of the page cache
-    /// (`POSIX_FADV_DONTNEED`). Returns how many bytes of it are still there: pages that someone
-    /// maps, or all of them where there is no disk behind.
+    /// Writes dirty pages to the disk and drops the file from the page cache
+    /// (`POSIX_FADV_DONTNEED`). Returns how many of its bytes are still cached: mapped pages, or
+    /// all of them if the file system has no disk.
     ///
     /// # Errors
     /// The errno of fdatasync(2), `posix_fadvise(2)` or mincore(2).
@@ -240,18 +170,18 @@ impl Scratch {
     }
 }
 
-/// A new file of `directory` that no name leads to.
+/// A new unnamed file in `directory`.
 pub(crate) fn unnamed(directory: &Path) -> Result<File, Errno> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::EXCL | OFlags::CLOEXEC;
     match open(directory, flags, Mode::RUSR | Mode::WUSR) {
         Ok(file) => Ok(File::from(file)),
-        // open(2): what file systems and kernels without O_TMPFILE say.
+        // The errors of file systems and kernels without O_TMPFILE: open(2).
         Err(RawErrno::OPNOTSUPP | RawErrno::ISDIR | RawErrno::INVAL) => unlinked(directory),
         Err(e) => Err(Errno(e.raw_os_error())),
     }
 }
 
-/// A new file of `directory` whose name is taken away at once.
+/// A new file in `directory`, unlinked at once.
 fn unlinked(directory: &Path) -> Result<File, Errno> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
     let mut attempt = 0;
@@ -262,15 +192,15 @@ fn unlinked(directory: &Path) -> Result<File, Errno> {
                 rustix::fs::unlink(&path).map_err(|e| Errno(e.raw_os_error()))?;
                 return Ok(File::from(file));
             }
-            // Left by another kind of namespace with the same process ids, or another thread's, a
-            // moment from its end.
+            // The name is taken: by a process with the same id in another pid namespace, or by
+            // another thread that is about to unlink it.
             Err(RawErrno::EXIST) if attempt < 1000 => attempt += 1,
             Err(e) => return Err(Errno(e.raw_os_error())),
         }
     }
 }
 
-/// Fills the file with bytes that look random (splitmix64), different in every place.
+/// Fills the file with pseudo-random bytes (splitmix64), which never repeat.
 fn write_content(file: &File, len: u64, piece_bytes: usize) -> Result<(), Errno> {
     let mut chunk = vec![0; piece_bytes.max(1)];
     let mut state = 0_u64;
@@ -281,7 +211,7 @@ fn write_content(file: &File, len: u64, piece_bytes: usize) -> Result<(), Errno>
             state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
             let mut mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            // An odd last byte: no page, and no block of it, is all zero.
+            // Both ends of a word are odd, so that no page and no block is all zero.
             word.copy_from_slice(
                 &((mixed ^ (mixed >> 31)) | 1 << 56 | 1).to_le_bytes()[..word.len()],
             );
@@ -293,8 +223,8 @@ fn write_content(file: &File, len: u64, piece_bytes: usize) -> Result<(), Errno>
     Ok(())
 }
 
-/// Asks the kernel to forget the file's pages (`POSIX_FADV_DONTNEED`). Mapped and dirty ones stay,
-/// and those of tmpfs.
+/// Asks the kernel to drop the file's pages from the cache (`POSIX_FADV_DONTNEED`). Mapped and
+/// dirty pages stay, and all pages of tmpfs.
 ///
 /// # Errors
 /// The errno of `posix_fadvise(2)`.
@@ -305,11 +235,12 @@ pub fn forget(file: &File) -> Result<(), Errno> {
 #[cfg(test)]
 pub(crate) mod tests {
     use std::os::unix::fs::MetadataExt;
+    use std::path::PathBuf;
     use std::process::Command;
 
     use super::*;
 
-    /// A directory of its own, which the test must leave empty.
+    /// A new directory, which the test must leave empty.
     struct Place(PathBuf);
 
     impl Place {
@@ -323,13 +254,13 @@ pub(crate) mod tests {
 
     impl Drop for Place {
         fn drop(&mut self) {
-            // Fails, and so does the test that comes with the same process id, if something is left
-            // in it.
+            // Fails if the directory is not empty, and so does the next test with the same process
+            // id.
             std::fs::remove_dir(&self.0).unwrap();
         }
     }
 
-    /// A scratch file on a disk; `None` where temporary files live in memory.
+    /// A scratch file on a disk; `None` if temporary files are kept in memory.
     pub(crate) fn on_disk(len: u64) -> Option<Scratch> {
         let scratch = Scratch::create(&std::env::temp_dir(), len).unwrap();
         if scratch.filesystem().is_memory() {
@@ -343,7 +274,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn it_is_all_there_and_has_no_name() {
+    fn a_file_is_complete_and_unnamed() {
         let place = Place::new("names");
         let scratch = Scratch::create(&place.0, (3 << 20) + 5).unwrap();
         assert_eq!(std::fs::read_dir(&place.0).unwrap().count(), 0);
@@ -360,7 +291,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn without_o_tmpfile_the_name_is_gone_at_once() {
+    fn without_o_tmpfile_the_name_is_unlinked_at_once() {
         let place = Place::new("unlinked");
         let file = unlinked(&place.0).unwrap();
         assert_eq!(
@@ -371,7 +302,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn children_inherit_it_only_when_they_are_to() {
+    fn children_inherit_it_only_on_request() {
         let scratch = Scratch::create(&std::env::temp_dir(), 10_000).unwrap();
         let number = scratch.file().as_raw_fd();
         let seen_by_child = || {
@@ -385,7 +316,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_disk_lets_go_of_the_cache_and_memory_does_not() {
+    fn the_cache_can_be_dropped_on_a_disk_and_not_in_memory() {
         if let Some(scratch) = on_disk(4 << 20) {
             assert_eq!(scratch.drop_cache(), Ok(0), "on {}", scratch.filesystem().name());
             scratch.fill_cache(1 << 20).unwrap();
@@ -402,11 +333,12 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn refusals_name_the_place_and_the_way_out() {
+    fn errors_name_the_directory_and_the_remedy() {
         let too_large = Scratch::create(&std::env::temp_dir(), 1 << 60).unwrap_err();
-        assert!(
-            matches!(too_large, ScratchError::NoSpace { needed_bytes, .. } if needed_bytes == 1 << 60)
-        );
+        let ScratchError::NoSpace { needed_bytes, .. } = too_large else {
+            panic!("{too_large}");
+        };
+        assert_eq!(needed_bytes, 1 << 60);
         assert!(too_large.to_string().contains("a smaller --size"), "{too_large}");
         for (directory, expect) in
             [("/nowhere/at/all", libc::ENOENT), ("/proc/self/stat", libc::ENOTDIR)]

@@ -12,22 +12,22 @@ use crate::Errno;
 pub(crate) const NATIVE: u32 = 0xc000_003e;
 #[cfg(target_arch = "aarch64")]
 pub(crate) const NATIVE: u32 = 0xc000_00b7;
-/// Where struct `seccomp_data` has the number and the architecture.
+/// The offsets of the number and the architecture in struct `seccomp_data`.
 const NUMBER_AT: u32 = 0;
 const ARCHITECTURE_AT: u32 = 4;
 
-/// A program for the kernel's filter machine.
+/// A seccomp BPF program.
 #[derive(Debug, Clone)]
 pub struct Filter(Vec<libc::sock_filter>);
 
 impl Filter {
     /// Stops at syscalls with a number in one of `ranges` (both ends included, ascending), made in
-    /// the native mode; a 32-bit call means something else by the same number. Everything else is
-    /// let through by a constant answer, which the kernel remembers for each number
-    /// (`seccomp_cache_check_allow`), so that it costs next to nothing.
+    /// the native mode; 32-bit calls have other numbers. All other syscalls are allowed by a
+    /// constant result, which the kernel caches for each number (`seccomp_cache_check_allow`), so
+    /// that they cost next to nothing.
     ///
     /// # Panics
-    /// With more than 120 ranges: jumps are short.
+    /// With more than 120 ranges: a jump reaches 255 instructions.
     #[must_use]
     pub fn stop_at(ranges: &[(u32, u32)]) -> Self {
         assert!(ranges.len() <= 120, "a jump reaches 255 instructions");
@@ -38,8 +38,8 @@ impl Filter {
         let mut program = vec![load(ARCHITECTURE_AT), jump(libc::BPF_JEQ, NATIVE, 1, 0)];
         program.push(answer(libc::SECCOMP_RET_ALLOW));
         program.push(load(NUMBER_AT));
-        // Each range: below its first number, all is decided; up to its last, it is a hit. Two
-        // answers at the end.
+        // For each range: a number below its first is allowed; one up to its last is a hit. The two
+        // results are at the end.
         for (index, &(first, last)) in ranges.iter().enumerate() {
             let left = u8::try_from(2 * (ranges.len() - index - 1)).unwrap_or(u8::MAX);
             program.push(jump(libc::BPF_JGE, first, 0, left + 1));
@@ -50,9 +50,9 @@ impl Filter {
         Filter(program)
     }
 
-    /// Installs it in this process, to be called between fork and exec: it makes system calls only.
-    /// Without `CAP_SYS_ADMIN` this takes from the process the possibility to gain privileges at
-    /// exec, which tracing does anyway.
+    /// Installs it in this process. Call it between fork and exec: it only makes system calls.
+    /// Without `CAP_SYS_ADMIN` the process can no longer gain privileges at exec, which is also so
+    /// when it is traced.
     ///
     /// # Errors
     /// EINVAL, ENOSYS: a kernel without filters. EACCES: forbidden.
@@ -95,7 +95,7 @@ fn instruction(code: u32, value: u32, yes: u8, no: u8) -> libc::sock_filter {
 mod tests {
     use super::*;
 
-    /// What the kernel's machine would answer, for the instructions that are used here.
+    /// Interprets the instructions that are used here, as the kernel would.
     fn answer(filter: &Filter, architecture: u32, number: u32) -> u32 {
         let (mut at, mut value) = (0, 0);
         loop {

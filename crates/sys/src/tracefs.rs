@@ -1,4 +1,4 @@
-//! The kernel's tracepoints, which have their numbers in a file system of their own.
+//! The ids of the kernel's tracepoints, from tracefs.
 
 use std::io::Read;
 use std::os::fd::OwnedFd;
@@ -14,11 +14,11 @@ use crate::Errno;
 pub struct Tracefs(OwnedFd);
 
 impl Tracefs {
-    /// Opens it where it is usually mounted, or else a mount of our own that is attached nowhere:
-    /// nobody else sees it, and it is gone with the descriptor.
+    /// Opens it at its usual mount points, or else creates a detached mount: no other process sees
+    /// it, and it disappears with the descriptor.
     ///
     /// # Errors
-    /// EACCES, EPERM: not root, or locked down. ENODEV: a kernel without tracing.
+    /// EACCES, EPERM: not root, or kernel lockdown. ENODEV: a kernel without tracing.
     pub fn open() -> Result<Self, Errno> {
         let errno = |e: rustix::io::Errno| Errno(e.raw_os_error());
         for mount in ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"] {
@@ -35,10 +35,10 @@ impl Tracefs {
             .map_err(errno)
     }
 
-    /// The number of a tracepoint, as in `raw_syscalls/sys_enter`.
+    /// The id of a tracepoint, such as `raw_syscalls/sys_enter`.
     ///
     /// # Errors
-    /// ENOENT: there is none. EACCES: not root.
+    /// ENOENT: no such tracepoint. EACCES: not root.
     pub fn id(&self, tracepoint: &str) -> Result<u64, Errno> {
         let path = format!("events/{tracepoint}/id");
         let file = openat(&self.0, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())

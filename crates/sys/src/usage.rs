@@ -1,42 +1,44 @@
-//! What a process has used: getrusage(2), wait4(2)'s share of it.
+//! Resource usage of processes: getrusage(2), wait4(2).
 #![allow(unsafe_code)]
 
 use std::time::Duration;
 
-/// Counts since the start of the process, or of a reaped child from its start to its end.
+/// Counts since the start of the process, or for a reaped child from its start to its end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Faults served without I/O. Pages that a call populates count as well, without a trap.
+    /// Faults served without I/O. The kernel also counts pages that a call populates, without a
+    /// fault.
     pub minor_faults: u64,
     /// Faults that waited for I/O.
     pub major_faults: u64,
-    /// Times that the scheduler took the processor away.
+    /// Preemptions by the scheduler.
     pub involuntary_switches: u64,
     /// Processor time, user and system.
     pub cpu: Duration,
 }
 
 impl Usage {
-    /// Of this process so far.
+    /// Usage of this process so far.
     #[must_use]
     pub fn of_this_process() -> Self {
         Usage::of(libc::RUSAGE_SELF)
     }
 
-    /// Of all children that were waited for so far, and those that they had waited for.
+    /// Usage of all children that were waited for so far, and of their descendants that were waited
+    /// for.
     #[must_use]
     pub fn of_reaped_children() -> Self {
         Usage::of(libc::RUSAGE_CHILDREN)
     }
 
-    /// Of the calling thread alone: what other threads fault in is not in it.
+    /// Usage of the calling thread alone, without faults of other threads.
     #[must_use]
     #[inline]
     pub fn of_this_thread() -> Self {
         Usage::of(libc::RUSAGE_THREAD)
     }
 
-    /// What was used after `before`, a state of the same.
+    /// Usage since `before`, an earlier reading of the same process or thread.
     #[must_use]
     pub fn since(&self, before: &Usage) -> Usage {
         Usage {
@@ -51,8 +53,8 @@ impl Usage {
     fn of(whom: libc::c_int) -> Self {
         // SAFETY: all-zero is a valid rusage.
         let mut raw: libc::rusage = unsafe { std::mem::zeroed() };
-        // SAFETY: `raw` is writable; every `whom` above with a valid pointer cannot fail
-        // (getrusage(2)).
+        // SAFETY: `raw` is writable; with a valid pointer, getrusage(2) cannot fail for any `whom`
+        // above.
         unsafe { libc::getrusage(whom, &raw mut raw) };
         Usage::from(raw)
     }

@@ -1,4 +1,4 @@
-//! Waiting for descriptors, with a bell that other threads can ring.
+//! Waits for descriptors, with a doorbell that other threads can ring.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -7,12 +7,12 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 use crate::Errno;
 
-/// Something that one thread rings and another waits for.
+/// An eventfd: one thread rings it to wake another that waits.
 #[derive(Debug)]
 pub struct Doorbell(OwnedFd);
 
 impl Doorbell {
-    /// A new one.
+    /// Creates a doorbell.
     ///
     /// # Errors
     /// EMFILE or ENFILE when no descriptor is left.
@@ -22,14 +22,14 @@ impl Doorbell {
             .map_err(|e| Errno(e.raw_os_error()))
     }
 
-    /// Wakes up who waits, now or the next time.
+    /// Wakes the waiting thread, or makes its next wait return at once.
     pub fn ring(&self) {
-        // A counter that is full is readable as well.
+        // The write only fails if the counter is full, which is readable as well.
         let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
     }
 }
 
-/// A time as poll(2) takes it.
+/// A duration in the form that ppoll(2) takes.
 pub(crate) fn timespec(time: Duration) -> Timespec {
     Timespec {
         tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
@@ -40,7 +40,7 @@ pub(crate) fn timespec(time: Duration) -> Timespec {
 /// What woke a waiter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ready {
-    /// How many of the descriptors have hung up: nothing will come from them any more.
+    /// How many of the descriptors have hung up and will deliver nothing more.
     pub hung: usize,
 }
 
@@ -52,7 +52,7 @@ pub fn wait_for(descriptors: &[BorrowedFd<'_>], doorbell: &Doorbell, time: Durat
         descriptors.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
     waiting.push(PollFd::from_borrowed_fd(doorbell.0.as_fd(), PollFlags::IN));
     let timeout = timespec(time);
-    // EINTR: whoever waits looks at everything anyway.
+    // EINTR: callers check everything after each wait anyway.
     let _ = poll(&mut waiting, Some(&timeout));
     let rung = waiting.pop().is_some_and(|bell| !bell.revents().is_empty());
     if rung {
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bell_wakes_once_and_a_closed_pipe_always() {
+    fn a_doorbell_wakes_once_and_a_closed_pipe_always() {
         let bell = Doorbell::new().unwrap();
         bell.ring();
         let (reader, writer) = rustix::pipe::pipe().unwrap();

@@ -1,5 +1,5 @@
-//! Forks of this process. In a test program of their own, one at a time: a fork makes the pages of
-//! every thread's memory shared, and their next writes faults.
+//! Forks of this process. In a separate test program, one at a time: a fork makes the pages of all
+//! threads copy-on-write, so that their next writes fault.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -35,7 +35,7 @@ fn state_and_parent(pid: u32) -> Option<(String, u32)> {
 }
 
 #[test]
-fn a_child_sees_its_parents_memory_and_writes_to_its_own() {
+fn a_child_reads_its_parents_memory_and_writes_to_copies() {
     let _alone = alone();
     let (mut own, mut shared) = (pages(Policy::NoHugePage), pages(Policy::Shared));
     own.write_byte(100, 5);
@@ -67,14 +67,14 @@ fn a_parent_copies_while_its_child_holds_the_pages_and_not_afterwards() {
         (PAGES as u64..PAGES as u64 + 20).contains(&copies),
         "{copies} faults for {PAGES} copies"
     );
-    assert!(faults_of(|| shared.touch_pages()) < 20, "what is shared is not copied");
+    assert!(faults_of(|| shared.touch_pages()) < 20, "shared pages are not copied");
     assert!(faults_of(|| own.touch_pages()) < 10, "copied once");
     child.let_go().unwrap();
     assert_eq!(child.wait(), Ok([1, 2, 3]));
 }
 
 #[test]
-fn no_child_is_left_whichever_way_it_goes() {
+fn every_child_is_reaped_however_it_ends() {
     let _alone = alone();
     let asleep = Stage::new().unwrap().fork_asleep(Words::default).unwrap();
     let pid = asleep.id();
@@ -91,8 +91,8 @@ fn no_child_is_left_whichever_way_it_goes() {
 #[test]
 fn a_child_dies_with_its_parent() {
     let _alone = alone();
-    // The parent is a forked child itself; it leaves a child of its own asleep and says who that
-    // is.
+    // The parent is a forked child itself; it leaves its own child asleep and returns that child's
+    // pid.
     let child = Stage::new().unwrap().fork(|| {
         let mut inner = Stage::new().unwrap().fork_asleep(Words::default).unwrap();
         inner.wait_until_asleep().unwrap();
@@ -103,7 +103,7 @@ fn a_child_dies_with_its_parent() {
     let [pid, ..] = child.unwrap().wait().unwrap();
     let pid = u32::try_from(pid).unwrap();
     for _ in 0..500 {
-        // Whoever adopts orphans here may leave it a zombie.
+        // The process that adopts orphans here may leave it a zombie.
         if state_and_parent(pid).is_none_or(|(state, _)| state == "Z") {
             return;
         }
@@ -118,7 +118,7 @@ fn a_borrowing_child_copies_nothing() {
     let mut own = pages(Policy::NoHugePage);
     let mut stack = BorrowedStack::default();
     for _ in 0..3 {
-        stack.child_that_ends().unwrap();
+        stack.run_empty_child().unwrap();
     }
     assert!(faults_of(|| own.touch_pages()) < 10);
 }

@@ -1,12 +1,12 @@
-//! Programs without randomness. In a test program of its own: starting them forks, and a fork makes
-//! the pages of every thread's memory shared, whose next writes fault.
+//! Programs without address space randomisation. In a separate test program: starting them forks,
+//! and a fork makes the pages of all threads copy-on-write, so that their next writes fault.
 
 use std::process::Command;
 
 use sys::personality::lay_out_at_random;
 
 #[test]
-fn programs_without_randomness_are_alike() {
+fn programs_without_randomisation_have_equal_addresses() {
     let stack = || {
         let mut command = Command::new("grep");
         command.args(["stack", "/proc/self/maps"]).env_clear();

@@ -3,30 +3,30 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use sys::Errno;
-use sys::perf::event::{PerfEvent, PerfReading, Watched, Whose};
+use sys::perf::event::{PerfEvent, PerfReading, Target, Watched};
 use sys::perf::record::Format;
 use sys::perf::ring::Ring;
 
-/// The largest ring for one processor, and for all together. At some 90 bytes a fault and 1.2 us
-/// between them, 8 MiB are a tenth of a second in which the reader may be kept from reading.
+/// The largest ring of one processor, and of all together. At some 90 bytes per fault and 1.2 us
+/// between faults, 8 MiB hold a tenth of a second, for which the reader may be delayed.
 const RING_BYTES_MAX: usize = 8 << 20;
 const RINGS_BYTES_MAX: usize = 256 << 20;
-/// Below this a ring is full before anyone can read it.
+/// A smaller ring would be full before it could be read.
 const RING_BYTES_MIN: usize = 16 << 10;
 
-/// What is to be seen.
+/// The events to open.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Wanted {
     pub(crate) faults: bool,
-    /// The numbers of the tracepoints `sys_enter` and `sys_exit`, and the filter for both.
+    /// The ids of the tracepoints `sys_enter` and `sys_exit`, and the filter for both.
     pub(crate) calls: Option<(u64, u64, String)>,
-    /// The kernel may not be looked into.
+    /// Whether kernel mode is excluded.
     pub(crate) user_mode_only: bool,
-    /// From the thread's next execve(2) on.
+    /// Whether events start at the thread's next execve(2).
     pub(crate) from_exec: bool,
 }
 
-/// All of them.
+/// The rings of all processors.
 #[derive(Debug)]
 pub(crate) struct Rings {
     processors: Vec<Processor>,
@@ -45,17 +45,17 @@ struct Processor {
 struct Opened {
     event: PerfEvent,
     counts_faults: bool,
-    /// It is the first of its thread, which tells of lives as well, and hangs up when the thread
-    /// and all that it started are gone.
-    tells_lives: bool,
+    /// Whether it is the first event of its thread. That one has the sideband records as well, and
+    /// its descriptor hangs up when the thread and all its descendants are gone.
+    sideband: bool,
 }
 
-/// What all of them counted.
+/// The counts of all events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
-    /// Page faults, whether or not their records found room.
+    /// Page faults, including those whose records were lost.
     pub(crate) faults: u64,
-    /// Records that found no room; `None` where the kernel does not say.
+    /// Lost records; `None` if the kernel does not report them.
     pub(crate) lost: Option<u64>,
 }
 
@@ -73,7 +73,7 @@ impl Rings {
         let mut ring_bytes = largest_ring(cpus.len());
         for &cpu in cpus {
             let (owner, ring) = match owner(wanted, tid, cpu, &mut ring_bytes) {
-                // Taken away since the list was read.
+                // The processor has gone offline since the list was read.
                 Err(Errno::NO_DEVICE) => continue,
                 opened => opened?,
             };
@@ -107,7 +107,7 @@ impl Rings {
         Ok(())
     }
 
-    /// Remembers what the samples of an event hold.
+    /// Registers the contents of an event's samples.
     fn know(&mut self, Opened { event, .. }: &Opened) -> Result<(), Errno> {
         if let Some(samples) = event.samples() {
             self.format.add(event.id()?, samples);
@@ -115,27 +115,28 @@ impl Rings {
         Ok(())
     }
 
-    /// How many there are: one a processor.
+    /// The number of rings, one per processor.
     pub(crate) fn count(&self) -> usize {
         self.processors.len()
     }
 
-    /// Reads every ring, one after the other, into `into`. Returns how many bytes each had.
+    /// Reads every ring, one after the other, into `into`. Returns the number of bytes from each.
     pub(crate) fn take(&mut self, into: &mut Vec<u8>) -> Vec<usize> {
         self.processors.iter_mut().map(|processor| processor.ring.take(into)).collect()
     }
 
-    /// What becomes readable when a ring fills, and hangs up when no thread of its events is left.
+    /// The descriptors that become readable when a ring fills, and hang up when no thread of their
+    /// events is left.
     pub(crate) fn watched(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.events().filter(|opened| opened.tells_lives).map(|opened| opened.event.as_fd())
+        self.events().filter(|opened| opened.sideband).map(|opened| opened.event.as_fd())
     }
 
-    /// Ends all events; what is in the rings stays.
+    /// Stops all events; records in the rings stay.
     pub(crate) fn stop(&self) {
         self.events().for_each(|opened| opened.event.stop());
     }
 
-    /// What was counted.
+    /// The counts so far.
     pub(crate) fn totals(&self) -> Totals {
         let mut totals = Totals { faults: 0, lost: Some(0) };
         for opened in self.events() {
@@ -154,12 +155,12 @@ impl Rings {
 }
 
 impl Wanted {
-    /// The event of each thread that tells of lives.
+    /// The first event of each thread, which has the sideband records.
     fn first(&self) -> Watched {
         if self.faults { Watched::FaultBegins } else { Watched::Nothing }
     }
 
-    /// The others.
+    /// The other events of each thread.
     fn others(&self) -> Vec<Watched> {
         let mut others = Vec::new();
         if self.faults {
@@ -178,9 +179,9 @@ fn largest_ring(processors: usize) -> usize {
     1 << share.max(RING_BYTES_MIN).ilog2()
 }
 
-/// The event that a processor's ring belongs to, and the largest ring that this user may have: an
-/// ordinary one is held to `perf_event_mlock_kb` a processor, which other perf programs of the same
-/// user share, and to `RLIMIT_MEMLOCK`.
+/// Opens the event that owns a processor's ring, and the largest ring that this user may have: an
+/// ordinary user is limited to `perf_event_mlock_kb` per processor, shared with the user's other
+/// perf programs, and to `RLIMIT_MEMLOCK`.
 fn owner(
     wanted: &Wanted,
     tid: u32,
@@ -198,8 +199,8 @@ fn owner(
     }
 }
 
-/// Opens an event that wakes the reader when a quarter of the ring is full: before that it is not
-/// worth it, and the rest is the time that the reader has to come.
+/// Opens an event that wakes the reader when a quarter of the ring is full: waking earlier would
+/// cost more, and the remaining three quarters are the time that the reader has.
 fn open(
     watched: &Watched,
     wanted: &Wanted,
@@ -207,14 +208,15 @@ fn open(
     cpu: u32,
     ring_bytes: usize,
 ) -> Result<Opened, Errno> {
-    let tells_lives = *watched == wanted.first();
-    let whose = Whose {
+    let sideband = *watched == wanted.first();
+    let target = Target {
         tid,
         cpu,
         user_mode_only: wanted.user_mode_only,
         from_exec: wanted.from_exec,
-        lives: tells_lives,
+        sideband,
     };
-    let event = PerfEvent::open(watched, whose, u32::try_from(ring_bytes / 4).unwrap_or(u32::MAX))?;
-    Ok(Opened { event, counts_faults: *watched == Watched::FaultBegins, tells_lives })
+    let event =
+        PerfEvent::open(watched, target, u32::try_from(ring_bytes / 4).unwrap_or(u32::MAX))?;
+    Ok(Opened { event, counts_faults: *watched == Watched::FaultBegins, sideband })
 }

@@ -1,26 +1,26 @@
-//! Attaching to a process: all its threads are stopped for a moment, so that what is seen from then
-//! on fits what was there.
+//! Stops all threads of a process for a moment, so that a snapshot and the events after it fit
+//! together.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use sys::Errno;
-use sys::proc::task::{has_ended, is_over, threads_of};
+use sys::proc::task::{has_first_thread_ended, has_process_ended, threads_of};
 use sys::ptrace::{self, Stop, TraceOptions};
 
-/// How long a process may be kept from running while it is attached to, has its picture taken, or
-/// is left. A thread that has not stopped by then sleeps where no stop reaches it (in vfork(2), for
-/// one, until its child has another program): it is attached to when it comes back.
+/// The longest time for which a process may be stopped to attach to it, to take a snapshot, or to
+/// detach from it. A thread that has not stopped by then is in an uninterruptible sleep (in
+/// vfork(2), for example, until its child execs); it stops, and is attached to, when it returns.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(100);
-/// How often to look whether all have stopped.
+/// The interval at which to check whether all have stopped.
 const LOOK_EVERY: Duration = Duration::from_micros(200);
 
-/// Threads that are traced from now on, and why each has stopped, if it has. They go on when the
+/// Threads that are traced now, and why each has stopped, if it has. They are released when the
 /// calling thread ends.
 #[derive(Debug, Default)]
 pub(crate) struct Frozen(pub(crate) BTreeMap<u32, Option<Stop>>);
 
-/// Stops all threads of `pid`, those included that it starts meanwhile, as far as they can be
+/// Stops all threads of `pid`, including those that it starts meanwhile, as far as they can be
 /// stopped at once.
 ///
 /// # Errors
@@ -32,12 +32,11 @@ pub(crate) fn freeze(pid: u32) -> Result<Frozen, Errno> {
         let (any_new, refusal) = frozen.seize_new(pid)?;
         frozen.wait(until);
         match refusal {
-            // All were gone when it came to them, or are ending, and yet it exists: a thread is
-            // just turning it into another program.
+            // All its threads are gone or ending, but the process exists: a thread is in execve(2).
             Some(errno)
                 if frozen.0.is_empty()
-                    && (errno == Errno::NO_PROCESS || has_ended(pid))
-                    && !is_over(pid)
+                    && (errno == Errno::NO_PROCESS || has_first_thread_ended(pid))
+                    && !has_process_ended(pid)
                     && Instant::now() < until =>
             {
                 std::thread::sleep(LOOK_EVERY);
@@ -50,8 +49,8 @@ pub(crate) fn freeze(pid: u32) -> Result<Frozen, Errno> {
 }
 
 impl Frozen {
-    /// Traces the threads of `pid` that are not yet, and asks them to stop. Says whether there were
-    /// any, and what refused another.
+    /// Seizes the threads of `pid` that are not traced yet, and interrupts them. Returns whether
+    /// there were any, and the errno of a thread that could not be seized.
     fn seize_new(&mut self, pid: u32) -> Result<(bool, Option<Errno>), Errno> {
         let threads = threads_of(pid).map_err(|_| Errno::NO_PROCESS)?;
         let (mut any_new, mut refusal) = (false, None);
@@ -64,15 +63,15 @@ impl Frozen {
                     any_new = true;
                     self.0.insert(tid, None);
                 }
-                // One that has ended but is not forgotten cannot be traced; nor can any, if this
-                // process may not be.
+                // A thread that has ended but is not reaped cannot be traced, and neither can any
+                // thread of a process that may not be traced.
                 Err(errno) => refusal = Some(errno),
             }
         }
         Ok((any_new, refusal))
     }
 
-    /// Until each has told why it stopped, or that it is gone, or it is `until`.
+    /// Waits until each thread has reported a stop or its end, or until `until`.
     fn wait(&mut self, until: Instant) {
         while self.0.values().any(Option::is_none) {
             match ptrace::next_stop() {

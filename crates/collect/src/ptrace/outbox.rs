@@ -1,14 +1,14 @@
-//! What the tracer has seen, until the drain takes it, with a watermark.
+//! The tracer's events, until the drain takes them, with a watermark.
 //!
 //! ```text
 //!   tracer    begin: publish "in flight since T", then read the clock, push, ..., idle
 //!   drain     read the clock (C), look whether the tracer is in flight, take the queue
 //!             watermark: T if it is in flight, else C
 //! ```
-//! A tracer that begins after the drain has looked reads its clock after C. One that began before
-//! has published a time that is earlier than its own stamps, or has pushed what the drain now
-//! takes. The store and the load are sequentially consistent, so that the clock is not read before
-//! the store is visible.
+//! If the tracer begins after the drain has looked, it reads its clock after C. If it began before,
+//! it has published a time earlier than its stamps, or has already pushed the events that the drain
+//! now takes. The store and the load are sequentially consistent, so that the clock is not read
+//! before the store is visible.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,9 +20,9 @@ use sys::clock::monotonic_ns;
 use crate::stream::budget::Budget;
 use crate::stream::raw::{RawEvent, RawKind};
 
-/// The tracer is not about to add anything.
+/// The value of `in_flight_since` while the tracer adds nothing.
 const IDLE: u64 = u64::MAX;
-/// What a waiting event takes.
+/// The memory of a waiting event.
 pub(crate) const EVENT_BYTES: usize = size_of::<RawEvent>();
 
 /// The queue from the tracer to the drain.
@@ -35,11 +35,11 @@ pub(crate) struct Outbox {
 #[derive(Debug, Default)]
 struct Queue {
     events: Vec<RawEvent>,
-    /// Threads in a call whose beginning found room: its end does too.
+    /// Threads in a call whose beginning was queued: its end is queued in any case.
     in_call: HashSet<u32>,
-    /// Events that found no room since the last one that did.
+    /// Events lost since the last one that was queued.
     missing: u64,
-    /// Events that found no room, in all.
+    /// Events lost in all.
     lost: u64,
 }
 
@@ -50,22 +50,22 @@ impl Default for Outbox {
 }
 
 impl Outbox {
-    /// The tracer is about to read its clock.
+    /// Must be called before the tracer reads its clock.
     pub(crate) fn begin(&self) {
         self.in_flight_since_ns.store(monotonic_ns(), Ordering::SeqCst);
     }
 
-    /// The tracer has pushed everything that it has stamped.
+    /// Must be called when the tracer has pushed everything that it has stamped.
     pub(crate) fn idle(&self) {
         self.in_flight_since_ns.store(IDLE, Ordering::SeqCst);
     }
 
-    /// Adds `event`, or counts it if too much waits already.
+    /// Adds `event`, or counts it as lost if too much is waiting.
     pub(crate) fn push(&self, event: RawEvent, budget: &Budget) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let tid = event.thread.tid;
         if let RawKind::CallEnds { .. } = event.kind {
-            // Without its beginning an end says nothing, and its beginning was counted.
+            // An end is useless without its beginning, which was counted as lost.
             if !queue.in_call.remove(&tid) {
                 return;
             }
@@ -89,8 +89,9 @@ impl Outbox {
         }
     }
 
-    /// Everything that was pushed, and a time before which nothing more will be. It may lie before
-    /// an earlier one: the tracer publishes a time that it read a moment ago. Both hold.
+    /// Everything that was pushed, and a watermark: no earlier event will be pushed. It may be
+    /// lower than a previous watermark, since the tracer publishes a time that it read a moment
+    /// ago; both hold.
     pub(crate) fn take(&self) -> (Vec<RawEvent>, u64) {
         let now_ns = monotonic_ns();
         let in_flight_since_ns = self.in_flight_since_ns.load(Ordering::SeqCst);
@@ -98,7 +99,7 @@ impl Outbox {
         (std::mem::take(&mut queue.events), now_ns.min(in_flight_since_ns))
     }
 
-    /// How many events found no room: in all, and of these those of which no gap tells yet.
+    /// The number of events lost: in all, and of these those not yet reported as a gap.
     pub(crate) fn lost(&self) -> (u64, u64) {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         (queue.lost, queue.missing)
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_bound_events_are_counted_and_calls_stay_whole() {
+    fn events_beyond_the_bound_are_counted_and_calls_stay_complete() {
         let (outbox, budget) = (Outbox::default(), Budget::new(2 * EVENT_BYTES));
         let push = |time_ns, kind| outbox.push(event(time_ns, kind), &budget);
         push(1, RawKind::SwitchIn);
@@ -142,9 +143,9 @@ mod tests {
         let times =
             |events: &[RawEvent]| events.iter().map(|event| event.time_ns).collect::<Vec<_>>();
         let taken = outbox.take().0;
-        assert_eq!(times(&taken), [1, 2, 4, 4], "a call that has begun ends, and the gap is told");
+        assert_eq!(times(&taken), [1, 2, 4, 4], "calls are complete, the gap is reported");
         assert!(matches!(taken[2].kind, RawKind::Lost(Lost { records: 1 })), "{taken:?}");
-        assert_eq!(outbox.lost(), (3, 2), "an end without a beginning is no loss of its own");
+        assert_eq!(outbox.lost(), (3, 2), "an end without a beginning is not counted again");
         budget.remove(taken.len() * EVENT_BYTES);
         push(9, begins());
         let taken = outbox.take().0;
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_comes_before_a_watermark() {
+    fn no_event_is_earlier_than_a_watermark() {
         let (outbox, done) = (Arc::new(Outbox::default()), Arc::new(AtomicBool::new(false)));
         let tracer = std::thread::spawn({
             let (outbox, done) = (Arc::clone(&outbox), Arc::clone(&done));

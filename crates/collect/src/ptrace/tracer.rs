@@ -1,12 +1,12 @@
-//! Memory syscalls as a tracer sees them: ptrace(2), for whoever may not use tracepoints.
+//! Observes memory syscalls by ptrace(2), for users who may not use tracepoints.
 //!
 //! ```text
 //!   stopped before the call      CallBegins, go on ------+
 //!   (the program runs in the kernel: SwitchIn ... SwitchOut, in the rings)
 //!   stopped after the call       CallEnds, go on <-------+
 //! ```
-//! The stops take much longer than the call. The time spent in the kernel is between the thread's
-//! coming to a processor and its leaving it, which the rings tell.
+//! The stops take much longer than the call. The time spent in the kernel is from the thread's
+//! switch onto a processor to its switch off it, which the rings record.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -28,30 +28,29 @@ use crate::stream::control::Control;
 use crate::stream::drain::Round;
 use crate::stream::raw::{RawEvent, RawKind};
 
-/// The tracer of one program and its descendants; lives on one thread.
+/// The tracer of one program and its descendants. It must stay on one thread.
 pub(crate) struct Tracer {
     shared: Arc<Control>,
-    /// Whoever receives the rounds waits as long as there is one who could send: for the tracer as
-    /// well.
+    /// Keeps the channel open, so that the receiver of rounds also waits for the tracer.
     _alive: Sender<Round>,
     numbers: Vec<(u32, Call)>,
     threads: HashMap<u32, Tracee>,
     /// The first process, and how it ended.
     first: u32,
     ending: Option<WaitStatus>,
-    /// A filter picks out the calls; else every call is a stop.
+    /// Whether a seccomp filter selects the calls; otherwise every call is a stop.
     filtered: bool,
-    /// There are no rings: what they would tell of lives and mappings is told from here.
+    /// Whether there are no rings, so that the tracer reports tasks and mappings itself.
     alone: bool,
-    /// Being let go, until this moment at the latest: who has not stopped by then goes on as this
-    /// thread ends.
+    /// Set while detaching: the deadline. A thread that has not stopped by then is released when
+    /// this thread ends.
     leaving: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Tracee {
     pid: u32,
-    /// Stopped before a memory syscall last, and not after it yet.
+    /// Whether it was stopped before a memory syscall, and not after it yet.
     in_call: bool,
 }
 
@@ -76,17 +75,17 @@ impl Tracer {
         }
     }
 
-    /// There are no rings.
-    pub(crate) fn tell_lives(&mut self) {
+    /// Reports tasks and mappings too, since there are no rings.
+    pub(crate) fn report_sideband(&mut self) {
         self.alone = true;
     }
 
-    /// Traces `tid` from now on. It is seized already.
+    /// Traces `tid` from now on, which is seized already.
     pub(crate) fn adopt(&mut self, tid: u32) {
         self.tracee(tid);
     }
 
-    /// Traces the threads of a process that were stopped to be attached to, and lets them go on.
+    /// Traces the stopped threads of a process that is attached to, and resumes them.
     pub(crate) fn take_over(&mut self, Frozen(threads): Frozen) {
         for &tid in threads.keys() {
             self.adopt(tid);
@@ -98,7 +97,7 @@ impl Tracer {
         }
     }
 
-    /// Until the last thread is gone, or let go. Returns how the first process ended.
+    /// Runs until the last thread is gone or released. Returns how the first process ended.
     pub(crate) fn run(mut self) -> Option<WaitStatus> {
         while !self.threads.is_empty() {
             if let Some(signal) = self.shared.take_signal() {
@@ -120,8 +119,8 @@ impl Tracer {
         self.ending
     }
 
-    /// A signal for the first process, or, after its end, for all that it has left behind. None of
-    /// them has been reaped by anyone else.
+    /// Sends a signal to the first process, or after its end to all its descendants. None of them
+    /// has been reaped elsewhere.
     fn pass_on(&self, signal: i32) {
         if self.ending.is_none() {
             return ptrace::signal(self.first, signal);
@@ -132,11 +131,11 @@ impl Tracer {
         }
     }
 
-    /// Asks every thread to stop, to be let go there.
+    /// Interrupts every thread, so that it can be released.
     fn leave(&mut self) {
         self.leaving = Some(Instant::now() + PATIENCE);
         for &tid in self.threads.keys() {
-            // One that is gone reports its end instead.
+            // A thread that is gone reports its end instead.
             let _ = ptrace::interrupt(tid);
         }
     }
@@ -147,20 +146,20 @@ impl Tracer {
         self.shared.outbox.idle();
     }
 
-    /// Tells what `stop` says, and lets the thread go on.
+    /// Handles `stop`, and resumes the thread.
     fn report(&mut self, tid: u32, stop: Stop, now_ns: u64) {
         match stop {
             Stop::Exited(status) => return self.gone(tid, now_ns, WaitStatus::Exited(status)),
             Stop::Killed(signal) => return self.gone(tid, now_ns, WaitStatus::Killed(signal)),
-            Stop::Picked | Stop::Call => self.at_call(tid, now_ns),
+            Stop::Filtered | Stop::Call => self.at_call(tid, now_ns),
             Stop::Exec => self.executed(tid, now_ns),
-            Stop::Born(child) => self.born(child, tid, now_ns),
+            Stop::Created(child) => self.created(child, tid, now_ns),
             Stop::Exit | Stop::Signal(_) | Stop::Group(_) | Stop::Interrupted => {
                 self.tracee(tid);
             }
         }
         if self.leaving.is_some() {
-            // A signal that was about to be delivered still is.
+            // A pending signal is still delivered.
             let signal = if let Stop::Signal(signal) = stop { signal } else { 0 };
             if ptrace::detach_with(tid, signal).is_ok() {
                 self.threads.remove(&tid);
@@ -168,14 +167,14 @@ impl Tracer {
             return;
         }
         if tid == self.first {
-            self.shared.first_stands(matches!(stop, Stop::Group(_)));
+            self.shared.set_first_stopped(matches!(stop, Stop::Group(_)));
         }
         let gone_on = match stop {
             Stop::Group(_) => ptrace::listen(tid),
             Stop::Signal(signal) => self.go_on(tid, signal),
             _ => self.go_on(tid, 0),
         };
-        // ESRCH: killed while it was stopped. Its end is reported.
+        // ESRCH: it was killed while it was stopped. Its end will be reported.
         debug_assert!(gone_on.is_ok() || gone_on == Err(Errno::NO_PROCESS), "{gone_on:?}");
     }
 
@@ -196,8 +195,8 @@ impl Tracer {
                 calls::call(&self.numbers, number).map(|call| self.begins(call, pid, arguments))
             }
             Ok(AtCall::Ended { result }) if in_call => Some(RawKind::CallEnds { result }),
-            // The end of a call that began before we came, or is none of ours; or the thread is
-            // gone.
+            // The end of a call that began before tracing, or that is not a memory syscall; or the
+            // thread is gone.
             _ => None,
         };
         self.tracee(tid).in_call = matches!(kind, Some(RawKind::CallBegins { .. }));
@@ -212,37 +211,37 @@ impl Tracer {
         RawKind::CallBegins { call, text, arguments, by_ptrace: true }
     }
 
-    /// A process has another program. Whichever thread it was, it has the process's number now, and
-    /// is the only one.
+    /// A process has executed another program. The thread that did has the process's id now, and is
+    /// the only one.
     fn executed(&mut self, tid: u32, now_ns: u64) {
         let pid = self.tracee(tid).pid;
         self.threads.retain(|&other, tracee| tracee.pid != pid || other == tid);
         self.tracee(tid).in_call = false;
         if self.alone {
             let name = self.shared.interner.text(&program_name(pid).unwrap_or_default());
-            // It is stopped, so what is mapped is what exec has left it with.
+            // It is stopped, so its mappings are those that exec created.
             let mapped = mappings(pid, now_ns, &self.shared.interner);
-            self.tell(Thread { pid, tid }, now_ns, Life::Executed { name });
+            self.report_life(Thread { pid, tid }, now_ns, Life::Executed { name });
             for raw in mapped {
                 self.shared.add(raw);
             }
         }
     }
 
-    fn born(&mut self, child: u32, by: u32, now_ns: u64) {
-        // Met here already: it may end before it has reported anything else.
+    fn created(&mut self, child: u32, by: u32, now_ns: u64) {
+        // Registered here: it may end before it reports anything else.
         let thread = Thread { pid: self.tracee(child).pid, tid: child };
         let by = Thread { pid: self.tracee(by).pid, tid: by };
-        self.tell(thread, now_ns, Life::Started { by });
+        self.report_life(thread, now_ns, Life::Started { by });
     }
 
-    fn tell(&self, thread: Thread, time_ns: u64, life: Life) {
+    fn report_life(&self, thread: Thread, time_ns: u64, life: Life) {
         if self.alone {
             self.shared.add(RawEvent { time_ns, thread, kind: RawKind::Life(life) });
         }
     }
 
-    /// What is known of a thread; a new one is noticed here, whatever it reports first.
+    /// The state of a thread; a new thread is registered by its first report, whatever that is.
     fn tracee(&mut self, tid: u32) -> &mut Tracee {
         self.threads
             .entry(tid)
@@ -257,7 +256,7 @@ impl Tracer {
             WaitStatus::Exited(status) => events::Ending::Exited(number(status)),
             WaitStatus::Killed(signal) => events::Ending::Killed(number(signal)),
         };
-        self.tell(Thread { pid, tid }, now_ns, Life::Ended { ending: told });
+        self.report_life(Thread { pid, tid }, now_ns, Life::Ended { ending: told });
         if tid == self.first {
             self.ending = Some(ending);
             self.shared.end_first();

@@ -1,11 +1,11 @@
-//! What a process has mapped, as events: for one that was running before it was observed.
+//! The mappings of a process as events, for a process that was running before it was observed.
 
 use events::{Device, Life, MappingReport, Thread};
 use sys::proc::{MapsEntry, regions_of};
 
 use crate::stream::raw::{RawEvent, RawKind, SharedInterner};
 
-/// What `pid` was and has mapped at `time_ns`, when the observer attaches to it.
+/// The `Attached` event of `pid` and its mappings at `time_ns`, when the observer attaches to it.
 pub(crate) fn attached(pid: u32, time_ns: u64, interner: &SharedInterner) -> Vec<RawEvent> {
     let attached =
         RawEvent { time_ns, thread: Thread { pid, tid: pid }, kind: RawKind::Life(Life::Attached) };
@@ -14,7 +14,7 @@ pub(crate) fn attached(pid: u32, time_ns: u64, interner: &SharedInterner) -> Vec
     snapshot
 }
 
-/// What `pid` has mapped, as events at `time_ns`.
+/// The mappings of `pid`, as events at `time_ns`.
 pub(crate) fn mappings(pid: u32, time_ns: u64, interner: &SharedInterner) -> Vec<RawEvent> {
     let regions = regions_of(pid).unwrap_or_default();
     let raw = |region: MapsEntry| {

@@ -1,4 +1,4 @@
-//! Looking at a process: what `/proc` and the files that it has mapped say of its address space.
+//! Takes a snapshot of a process's address space from `/proc` and the files that it has mapped.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,16 +13,16 @@ use sys::limits::page_bytes;
 use sys::proc::task::threads_of;
 use sys::proc::{Mapped, PageMap, TaskFolder};
 
-/// Why a process cannot be seen.
+/// Why the address space of a process cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unseen {
     /// There is no such process.
     Gone(u32),
-    /// It has no memory of its own: a kernel thread, or one that has ended and is not reaped.
+    /// It has no address space: a kernel thread, or a process that has ended and is not reaped.
     Empty(u32),
-    /// It is somebody else's, or has dropped the right to be looked at.
+    /// It belongs to another user, or is not dumpable.
     Refused(u32),
-    /// What reading said.
+    /// The error of reading it.
     Failed(u32, String),
 }
 
@@ -31,38 +31,35 @@ impl fmt::Display for Unseen {
         match self {
             Unseen::Gone(pid) => write!(
                 f,
-                "there is no process {pid}; it may have ended (ps -e lists those that run)"
+                "there is no process {pid}; it may have ended (ps -e lists running processes)"
             ),
             Unseen::Empty(pid) => {
-                write!(
-                    f,
-                    "process {pid} has no address space: it is a thread of the kernel's, or has ended already"
-                )
+                write!(f, "process {pid} has no address space: it is a kernel thread, or has ended")
             }
             Unseen::Refused(pid) => write!(
                 f,
-                "process {pid} may not be looked at by this user: it is another user's, has more privilege, or its file may not \
-                 be read; sudo helps"
+                "this user may not read the address space of process {pid}: the process belongs to \
+                 another user, has more privileges, or its file is not readable; try sudo"
             ),
             Unseen::Failed(pid, why) => {
-                write!(f, "the address space of process {pid} cannot be read: {why}")
+                write!(f, "cannot read the address space of process {pid}: {why}")
             }
         }
     }
 }
 
-/// What is known of a thread that has come to its end: its number and stack pointer.
+/// Threads that are about to exit, with their stack pointers.
 pub(super) type Leaving = HashMap<u32, Option<u64>>;
 
-/// The address space of process `pid` now, while it runs.
+/// The address space of the running process `pid` now.
 ///
 /// # Errors
-/// [`Unseen`] says why it cannot be seen.
+/// [`Unseen`] says why it cannot be read.
 pub fn picture(pid: u32) -> Result<Snapshot, Unseen> {
     take(pid, pid, &Leaving::new())
 }
 
-/// The same through the eyes of one of its threads, which has to be there still.
+/// As [`picture`], read through one of its threads, which must still exist.
 pub(super) fn take(pid: u32, tid: u32, leaving: &Leaving) -> Result<Snapshot, Unseen> {
     let folder = TaskFolder::new(pid, tid);
     let mapped = folder.mapped().map_err(|error| unseen(pid, &error))?;
@@ -97,7 +94,7 @@ fn unseen(pid: u32, error: &io::Error) -> Unseen {
     }
 }
 
-/// Numbers of files, by device and inode.
+/// Numbers the files, by device and inode.
 #[derive(Default)]
 struct Files(HashMap<(String, u64), u32>);
 
@@ -108,8 +105,8 @@ impl Files {
     }
 }
 
-/// Puts the program's own image first. Its file is that of the code it began in: a path may lead
-/// elsewhere by now, and the device of a file is not always what `/proc` says (btrfs, overlayfs).
+/// Puts the program's own image first. Its file is that of the mapping with the entry address: its
+/// path may lead to another file by now, and `/proc` may report another device (btrfs, overlayfs).
 fn own_image(space: &mut Snapshot, folder: &TaskFolder) {
     let Some(headers) = headers_of(folder.open_program(), None) else { return };
     space.entry = folder.entry_address(headers.bits);
@@ -123,7 +120,7 @@ fn own_image(space: &mut Snapshot, folder: &TaskFolder) {
     space.images.insert(0, image(file, &headers));
 }
 
-/// One range; when it is the first of a file, the file's headers are looked at too.
+/// One range. For the first range of a file, its headers are read too.
 fn range(
     mapped: Mapped,
     files: &mut Files,
@@ -137,8 +134,8 @@ fn range(
             let key = (mapped.device.clone(), inode);
             let is_new = !files.0.contains_key(&key);
             let file = files.number(&key);
-            // As the process sees the path; what has been replaced or deleted since has another
-            // inode.
+            // The path is resolved as the process sees it; a file that was replaced or deleted
+            // since has another inode.
             let opened = || folder.open_in_root(&mapped.name);
             if let Some(headers) = is_new.then(|| headers_of(opened(), Some(inode))).flatten() {
                 images.push(image(file, &headers));
@@ -147,8 +144,8 @@ fn range(
         }
     };
     let resident = match pages {
-        // Nothing to look for, or so much that looking would take long: the share is known all the
-        // same.
+        // Nothing is resident, or reading the range would take too long: the resident bytes are
+        // known anyway.
         _ if mapped.resident_bytes == 0 => pages.map(|_| Vec::new()),
         Some(pages) if mapped.end - mapped.start <= LARGEST_LOOK_BYTES => {
             pages.resident(mapped.start, mapped.end, page_bytes()).ok()
@@ -168,10 +165,10 @@ fn range(
     }
 }
 
-/// 2^26 entries of eight bytes are read in about a second.
+/// The largest range whose pages are read: 2^26 entries of eight bytes take about a second.
 const LARGEST_LOOK_BYTES: u64 = 256 << 30;
 
-/// The headers of an ELF file, if it is one; of that inode, if one is given.
+/// The headers of a file, if it is ELF and has `inode`, if that is given.
 fn headers_of(opened: io::Result<File>, inode: Option<u64>) -> Option<Headers> {
     let file = opened.ok()?;
     let metadata = file.metadata().ok()?;
@@ -207,22 +204,22 @@ pub(super) fn is_thread(pid: u32, tid: u32) -> bool {
     TaskFolder::new(pid, tid).exists()
 }
 
-/// Where a thread stands, if it does not run.
-pub(super) fn standing(pid: u32, tid: u32) -> Option<sys::proc::Standing> {
-    TaskFolder::new(pid, tid).standing()
+/// The syscall and stack pointer of a thread, unless it is running.
+pub(super) fn syscall_state(pid: u32, tid: u32) -> Option<sys::proc::SyscallState> {
+    TaskFolder::new(pid, tid).syscall_state()
 }
 
 /// Stack pointers of all threads but the first.
 fn stacks(space: &mut Snapshot, leaving: &Leaving) {
-    /// A thread on a processor has none to show: it is looked at again, a millisecond later.
+    /// A running thread does not show its stack pointer: it is read again a millisecond later.
     const LOOKS: usize = 20;
     space.stack_pointers.extend(leaving.values().flatten());
     let mut left = threads_of(space.pid).unwrap_or_default();
     left.retain(|tid| *tid != space.pid && !leaving.contains_key(tid));
     for look in 0..LOOKS {
-        left.retain(|tid| match standing(space.pid, *tid) {
-            Some(standing) => {
-                space.stack_pointers.push(standing.stack_pointer);
+        left.retain(|tid| match syscall_state(space.pid, *tid) {
+            Some(state) => {
+                space.stack_pointers.push(state.stack_pointer);
                 false
             }
             None => is_thread(space.pid, *tid),

@@ -1,9 +1,9 @@
-//! Runs a program and takes its picture at the moment asked for. Only the first process is
-//! followed, with all its threads.
+//! Runs a program and takes a snapshot of it at the requested moment. Only the first process is
+//! traced, with all its threads.
 //!
-//! At an exit each thread stops once more while all memory is still mapped (`PTRACE_EVENT_EXIT`,
-//! ptrace(2)). The picture is that of the last thread to do so: which of them calls exit does not
-//! matter then, and the others have told where their stacks were.
+//! At exit each thread stops once more while all memory is still mapped (`PTRACE_EVENT_EXIT`,
+//! ptrace(2)). The snapshot is taken at the stop of the last thread, whichever thread called exit;
+//! the stack pointers of the others were read at their stops.
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
@@ -15,32 +15,32 @@ use sys::interrupt::Interrupt;
 use sys::launch::Started;
 use sys::proc::task::threads_of;
 use sys::process::WaitStatus;
-use sys::ptrace::{self, Bell, Stop, TraceOptions};
+use sys::ptrace::{self, ChildEvents, Stop, TraceOptions};
 
 use super::picture::{self, Leaving, Unseen};
 use super::{At, Failure, SnapshotOutcome, SnapshotRequest, TakenAt};
 use crate::ptrace::freeze::PATIENCE;
 
-/// What a program that was asked to end is given before it is killed.
+/// The time between the request to end a program and SIGKILL.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Runs the program to its end and takes its picture on the way; `look` sees the pictures in
-/// between. When the user asks for the end, the picture is taken at once, and the program is asked
-/// to end by the same signal, and killed if it does not.
+/// Runs the program to its end and takes the snapshot on the way; `look` gets the intermediate
+/// snapshots. If the user interrupts, the snapshot is taken at once, and the program gets the same
+/// signal, and SIGKILL if it does not end.
 ///
 /// # Errors
-/// [`Failure`] says why there is no picture.
+/// [`Failure`] says why there is no snapshot.
 pub fn run(
     request: &SnapshotRequest,
     interrupt: Interrupt,
     look: &mut dyn FnMut(&Snapshot),
 ) -> Result<SnapshotOutcome, Failure> {
     let waiting = request.program.start(request.setup).map_err(Failure::Start)?;
-    let bell = Bell::new().map_err(Failure::Start)?;
+    let child_events = ChildEvents::new().map_err(Failure::Start)?;
     ptrace::seize(waiting.pid(), TraceOptions::LIFE).map_err(Failure::Trace)?;
     let started = waiting.go().map_err(|errno| match errno {
-        // personality(2) is refused with EPERM, and execve(2) of a traced program that wants
-        // privilege may be as well.
+        // EPERM comes from personality(2), but may also come from execve(2) of a traced program
+        // with a set-user-ID bit.
         Errno::NOT_PERMITTED if request.setup.addresses != sys::launch::Addresses::Inherited => {
             Failure::Addresses(errno)
         }
@@ -59,24 +59,24 @@ pub fn run(
         next_look: None,
         kill_at: None,
     };
-    tracer.watch(&bell, interrupt, look)
+    tracer.watch(&child_events, interrupt, look)
 }
 
-/// How a stopped thread goes on.
+/// How a stopped thread is resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Onward {
-    /// With this signal, or 0.
+    /// It runs, with this signal delivered, or 0.
     With(i32),
     /// It stays in its group stop.
     Listening,
 }
 
-/// All threads are being stopped for a picture.
+/// The state while all threads are being stopped for a snapshot.
 struct Freeze {
     moment: TakenAt,
-    /// The picture is taken then, whoever has not stopped.
+    /// The deadline: the snapshot is taken then, even if threads have not stopped.
     until: Instant,
-    /// Those that have stopped, and how they go on afterwards.
+    /// The threads that have stopped, and how to resume them afterwards.
     held: BTreeMap<u32, Onward>,
 }
 
@@ -89,7 +89,7 @@ struct Tracer<'a> {
     taken: Option<(Snapshot, TakenAt)>,
     unseen: Option<Unseen>,
     since_exec: Option<Instant>,
-    /// The picture of a certain time, or of the user's interruption, was begun.
+    /// Whether the snapshot of the requested time, or of an interruption, was started.
     asked: bool,
     next_look: Option<Instant>,
     kill_at: Option<Instant>,
@@ -98,12 +98,12 @@ struct Tracer<'a> {
 impl Tracer<'_> {
     fn watch(
         mut self,
-        bell: &Bell,
+        child_events: &ChildEvents,
         interrupt: Interrupt,
         look: &mut dyn FnMut(&Snapshot),
     ) -> Result<SnapshotOutcome, Failure> {
         loop {
-            bell.silence();
+            child_events.clear();
             while let Some((tid, stop)) = ptrace::next_stop().map_err(Failure::Trace)? {
                 if let Some(ending) = self.see(tid, stop) {
                     self.started.reaped();
@@ -114,21 +114,21 @@ impl Tracer<'_> {
                 }
             }
             self.follow_the_clock(interrupt, look);
-            self.sleep(bell, interrupt);
+            self.sleep(child_events, interrupt);
         }
     }
 
-    /// What a stop means; the ending if it is that of the whole process.
+    /// Handles a stop. Returns how the process ended, if this was its end.
     fn see(&mut self, tid: u32, stop: Stop) -> Option<WaitStatus> {
         let onward = match stop {
             Stop::Exited(status) if tid == self.pid => return Some(WaitStatus::Exited(status)),
             Stop::Killed(signal) if tid == self.pid => return Some(WaitStatus::Killed(signal)),
             Stop::Exited(_) | Stop::Killed(_) => {
-                // Somebody else's end, or a thread's: nothing to resume.
-                self.thaw_if_all_stand();
+                // The end of another process, or of a thread: nothing to resume.
+                self.thaw_if_all_stopped();
                 return None;
             }
-            // A child that was cloned as threads are, without being one, is not followed.
+            // A child made by clone(2) that is not a thread of this process is not traced.
             _ if !picture::is_thread(self.pid, tid) => {
                 let _ = ptrace::detach(tid);
                 return None;
@@ -137,19 +137,18 @@ impl Tracer<'_> {
             Stop::Exit => self.leaves(tid),
             Stop::Signal(signal) => Onward::With(signal),
             Stop::Group(_) => Onward::Listening,
-            // Syscalls are not asked for.
-            Stop::Born(_) | Stop::Interrupted | Stop::Picked | Stop::Call => Onward::With(0),
+            // Stops at syscalls were not requested.
+            Stop::Created(_) | Stop::Interrupted | Stop::Filtered | Stop::Call => Onward::With(0),
         };
         match &mut self.freeze {
-            // It is not held at its end: another may wait for that, to become another program
-            // (execve(2)).
+            // It is not held at its exit: another thread in execve(2) may be waiting for that.
             Some(_) if stop == Stop::Exit => {
                 go_on(tid, onward);
-                self.thaw_if_all_stand();
+                self.thaw_if_all_stopped();
             }
             Some(freeze) => {
                 freeze.held.insert(tid, onward);
-                self.thaw_if_all_stand();
+                self.thaw_if_all_stopped();
             }
             None => go_on(tid, onward),
         }
@@ -157,7 +156,7 @@ impl Tracer<'_> {
     }
 
     fn executed(&mut self) -> Onward {
-        // Its old threads are gone, and with them all that they said.
+        // Its other threads are gone, and what was known of them is void.
         self.leaving.clear();
         if self.since_exec.is_none() {
             self.since_exec = Some(Instant::now());
@@ -170,15 +169,14 @@ impl Tracer<'_> {
         Onward::With(0)
     }
 
-    /// A thread exits. If it is the last, it is the program that does.
+    /// A thread exits. If it is the last one, the program exits.
     fn leaves(&mut self, tid: u32) -> Onward {
         let threads = threads_of(self.pid).unwrap_or_default();
-        let standing = picture::standing(self.pid, tid);
+        let state = picture::syscall_state(self.pid, tid);
         let is_last = threads.iter().all(|other| *other == tid || self.leaving.contains_key(other));
-        // A thread that ends by itself gives its stack back.
-        let by_itself =
-            standing.and_then(|standing| standing.syscall) == Some(sys::ptrace::EXIT_OF_ONE);
-        let pointer = standing.map(|standing| standing.stack_pointer);
+        // A thread that ends before the program unmaps its stack.
+        let by_itself = state.and_then(|state| state.syscall) == Some(sys::ptrace::EXIT_THREAD);
+        let pointer = state.map(|state| state.stack_pointer);
         self.leaving.insert(tid, pointer.filter(|_| !by_itself && tid != self.pid));
         if is_last && !(self.asked && self.taken.is_some()) && self.since_exec.is_some() {
             let wanted = self.request.at == At::Exit && !self.asked;
@@ -194,23 +192,23 @@ impl Tracer<'_> {
         }
     }
 
-    /// Stops all threads for a picture.
+    /// Stops all threads for a snapshot.
     fn freeze(&mut self, moment: TakenAt) {
         self.asked = true;
         self.freeze =
             Some(Freeze { moment, until: Instant::now() + PATIENCE, held: BTreeMap::new() });
         for tid in threads_of(self.pid).unwrap_or_default() {
-            let _ = ptrace::interrupt(tid); // gone by now, or at its exit: it will be seen
+            let _ = ptrace::interrupt(tid); // if it is gone or exiting, its stop is reported
         }
     }
 
-    /// Takes the picture once every thread has stopped or is at its end, or has been waited for
-    /// long enough, and lets all go on.
-    fn thaw_if_all_stand(&mut self) {
+    /// Takes the snapshot once every thread has stopped or is exiting, or the deadline has passed,
+    /// and resumes all.
+    fn thaw_if_all_stopped(&mut self) {
         let Some(freeze) = &self.freeze else { return };
-        let stands = |tid: &u32| freeze.held.contains_key(tid) || self.leaving.contains_key(tid);
-        let all_stand = || threads_of(self.pid).unwrap_or_default().iter().all(stands);
-        if Instant::now() < freeze.until && (freeze.held.is_empty() || !all_stand()) {
+        let stopped = |tid: &u32| freeze.held.contains_key(tid) || self.leaving.contains_key(tid);
+        let all_stopped = || threads_of(self.pid).unwrap_or_default().iter().all(stopped);
+        if Instant::now() < freeze.until && (freeze.held.is_empty() || !all_stopped()) {
             return;
         }
         let Some(Freeze { moment, held, .. }) = self.freeze.take() else { return };
@@ -223,7 +221,7 @@ impl Tracer<'_> {
     }
 
     fn follow_the_clock(&mut self, interrupt: Interrupt, look: &mut dyn FnMut(&Snapshot)) {
-        self.thaw_if_all_stand();
+        self.thaw_if_all_stopped();
         let now = Instant::now();
         let since = self.since_exec.unwrap_or(now);
         if let (At::After(time), false, None) = (self.request.at, self.asked, &self.freeze)
@@ -243,7 +241,7 @@ impl Tracer<'_> {
         if let (Some(signal), None) = (interrupt.received(), &self.freeze) {
             match self.kill_at {
                 None => {
-                    // What was asked for earlier is there already, and stays.
+                    // A snapshot that was taken at the requested time is kept.
                     if self.taken.is_none() {
                         self.freeze(TakenAt::Interrupted);
                     }
@@ -256,8 +254,8 @@ impl Tracer<'_> {
         }
     }
 
-    /// Until something stops, the user asks for the end, or the clock says so.
-    fn sleep(&self, bell: &Bell, interrupt: Interrupt) {
+    /// Sleeps until a stop, an interruption, or the next deadline.
+    fn sleep(&self, child_events: &ChildEvents, interrupt: Interrupt) {
         let timer = match (self.request.at, self.asked, self.since_exec) {
             (At::After(time), false, Some(since)) => Some(since + time),
             _ => None,
@@ -267,13 +265,17 @@ impl Tracer<'_> {
         let left = next.map(|next| {
             next.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
         });
-        // Once it has spoken, it would speak for ever.
-        let ended = interrupt.received().is_some().then_some(bell.as_fd());
-        sys::interrupt::wait_for_either(bell.as_fd(), ended.unwrap_or(interrupt.as_fd()), left);
+        // Once readable, it stays readable, so it must not be polled again.
+        let ended = interrupt.received().is_some().then_some(child_events.as_fd());
+        sys::interrupt::wait_for_either(
+            child_events.as_fd(),
+            ended.unwrap_or(interrupt.as_fd()),
+            left,
+        );
     }
 }
 
-/// A thread that is gone by now needs no help.
+/// Resumes a thread. Errors are ignored: the thread is gone then.
 fn go_on(tid: u32, onward: Onward) {
     let _ = match onward {
         Onward::With(signal) => ptrace::resume(tid, signal),

@@ -1,10 +1,10 @@
-//! How much may wait for the consumer, whatever source it came from.
+//! The bound on what may wait for the consumer, over all sources.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes that sources have delivered and the consumer has not received. Beyond the bound a source
-/// counts what it loses: the program that is observed never waits for a consumer, and memory has an
-/// end.
+/// drops events and counts them: the observed program never waits for a consumer, and memory use is
+/// bounded.
 #[derive(Debug)]
 pub(crate) struct Budget {
     waiting_bytes: AtomicUsize,
@@ -12,22 +12,22 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// `most_bytes` may wait.
+    /// A budget of `most_bytes`.
     pub(crate) fn new(most_bytes: usize) -> Self {
         Budget { waiting_bytes: AtomicUsize::new(0), most_bytes }
     }
 
-    /// Whether nothing more may wait.
+    /// Whether the bound is reached.
     pub(crate) fn is_full(&self) -> bool {
         self.waiting_bytes.load(Ordering::Acquire) >= self.most_bytes
     }
 
-    /// `bytes` wait from now on.
+    /// Adds waiting `bytes`.
     pub(crate) fn add(&self, bytes: usize) {
         self.waiting_bytes.fetch_add(bytes, Ordering::AcqRel);
     }
 
-    /// `bytes` were received.
+    /// Removes `bytes` that the consumer has received.
     pub(crate) fn remove(&self, bytes: usize) {
         self.waiting_bytes.fetch_sub(bytes, Ordering::AcqRel);
     }

@@ -1,5 +1,4 @@
-//! How the threads of a collection hear of each other: one reads rings, one traces, one receives
-//! what they have.
+//! The shared state of a collection's threads: one reads rings, one traces, one receives.
 
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
@@ -10,26 +9,26 @@ use crate::ptrace::outbox::Outbox;
 use crate::stream::budget::Budget;
 use crate::stream::raw::{RawEvent, SharedInterner};
 
-/// What the threads of a collection share.
+/// State shared by the threads of a collection.
 #[derive(Debug)]
 pub(crate) struct Control {
-    /// What the tracer has seen since the last round.
+    /// The tracer's events since the last round.
     pub(crate) outbox: Outbox,
-    /// What waits for the consumer.
+    /// The bound on what waits for the consumer.
     pub(crate) budget: Budget,
-    /// Gives numbers to the texts that events refer to.
+    /// Numbers the texts that events refer to.
     pub(crate) interner: SharedInterner,
-    /// The tracer will see nothing more, or there is none.
+    /// The tracer has finished, or there is none.
     tracer_done: AtomicBool,
-    /// Someone wants it to end.
+    /// Whether observing is to stop.
     stopping: AtomicBool,
-    /// For the tracer to pass on; 0: none.
+    /// A signal for the tracer to pass on; 0: none.
     signal: AtomicI32,
-    /// The tracer has seen the end of the first process.
+    /// Whether the tracer has seen the end of the first process.
     first_ended: AtomicBool,
-    /// The tracer has left it in a stop that is over when SIGCONT comes.
-    first_stands: AtomicBool,
-    /// Wakes the draining thread up.
+    /// Whether the first process is in a group stop, until SIGCONT.
+    first_stopped: AtomicBool,
+    /// Wakes the draining thread.
     doorbell: Doorbell,
 }
 
@@ -45,41 +44,41 @@ impl Control {
             stopping: AtomicBool::new(false),
             signal: AtomicI32::new(0),
             first_ended: AtomicBool::new(false),
-            first_stands: AtomicBool::new(false),
+            first_stopped: AtomicBool::new(false),
             doorbell: Doorbell::new()?,
         })
     }
 
-    /// Adds what the tracer has seen. A program that cannot be let go is traced on when nobody
-    /// takes anything any more.
+    /// Adds an event of the tracer. Once observing has stopped, events are dropped; a program that
+    /// cannot run without its tracer is still traced then.
     pub(crate) fn add(&self, event: RawEvent) {
         if !self.is_stopping() {
             self.outbox.push(event, &self.budget);
         }
     }
 
-    /// The tracer has seen its last.
+    /// The tracer has finished.
     pub(crate) fn end_tracer(&self) {
         self.tracer_done.store(true, Ordering::Release);
         self.doorbell.ring();
     }
 
-    /// Whether the tracer will see nothing more, or there is none.
+    /// Whether the tracer has finished, or there is none.
     pub(crate) fn tracer_is_done(&self) -> bool {
         self.tracer_done.load(Ordering::Acquire)
     }
 
-    /// What wakes the draining thread up.
+    /// The doorbell that wakes the draining thread.
     pub(crate) fn doorbell(&self) -> &Doorbell {
         &self.doorbell
     }
 
-    /// Has the tracer pass on `signal`.
+    /// Requests the tracer to pass on `signal`.
     pub(crate) fn pass_on(&self, signal: i32) {
         self.signal.store(signal, Ordering::Release);
     }
 
-    /// The tracer has not passed it on yet.
+    /// Whether the tracer has not passed it on yet.
     pub(crate) fn has_signal(&self) -> bool {
         self.signal.load(Ordering::Acquire) != 0
     }
@@ -96,19 +95,19 @@ impl Control {
         self.first_ended.load(Ordering::Acquire)
     }
 
-    pub(crate) fn first_stands(&self, stands: bool) {
-        self.first_stands.store(stands, Ordering::Release);
+    pub(crate) fn set_first_stopped(&self, stopped: bool) {
+        self.first_stopped.store(stopped, Ordering::Release);
     }
 
-    pub(crate) fn does_first_stand(&self) -> bool {
-        self.first_stands.load(Ordering::Acquire)
+    pub(crate) fn is_first_stopped(&self) -> bool {
+        self.first_stopped.load(Ordering::Acquire)
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// Lets it end.
+    /// Stops observing.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         self.doorbell.ring();

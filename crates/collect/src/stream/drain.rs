@@ -1,5 +1,5 @@
-//! The thread that empties the rings. It does nothing else, so that it is there when one fills:
-//! records are copied, and given a meaning by whoever receives them.
+//! The thread that empties the rings. It does nothing else, so that no ring overflows: it only
+//! copies records, and the consumer parses them.
 
 use std::io;
 use std::sync::Arc;
@@ -15,40 +15,40 @@ use crate::ptrace::outbox::EVENT_BYTES;
 use crate::stream::control::Control;
 use crate::stream::raw::RawEvent;
 
-/// How often the rings are looked at when none is filling: whoever watches sees things this late.
+/// The interval at which the rings are read while none fills up: the longest delay of events.
 const PERIOD: Duration = Duration::from_millis(40);
-/// What a round takes beside its records.
+/// The memory of a round besides its records.
 const ROUND_BYTES: usize = 256;
 
 /// One reading of all sources.
 #[derive(Debug)]
 pub(crate) struct Round {
-    /// When it began.
+    /// When the reading began.
     pub(crate) began_ns: u64,
-    /// What was in the rings, one after the other.
+    /// The contents of the rings, one after the other.
     pub(crate) records: Vec<u8>,
-    /// How many bytes of it are of each ring.
+    /// The number of bytes from each ring.
     pub(crate) ring_bytes: Vec<usize>,
-    /// Nothing earlier will come from any ring.
+    /// The watermark of all rings: nothing earlier will come from them.
     pub(crate) rings_watermark_ns: u64,
-    /// What the tracer has seen meanwhile.
+    /// The tracer's events since the last round.
     pub(crate) traced: Vec<RawEvent>,
-    /// Nothing earlier will come from the tracer.
+    /// The watermark of the tracer: nothing earlier will come from it.
     pub(crate) tracer_watermark_ns: u64,
 }
 
 impl Round {
-    /// What it counts for while it waits.
+    /// Its size, for the budget.
     pub(crate) fn bytes(&self) -> usize {
         ROUND_BYTES + self.records.len() + self.traced.len() * EVENT_BYTES
     }
 }
 
-/// Empties `rings` until no thread is left that could fill them and the tracer has seen its last,
-/// or until it is stopped.
+/// Empties `rings` until no thread is left that could fill them and the tracer has finished, or
+/// until it is stopped.
 ///
 /// # Errors
-/// When no thread can be started.
+/// If the thread cannot be started.
 pub(crate) fn start(
     rings: Option<Rings>,
     shared: Arc<Control>,
@@ -58,13 +58,12 @@ pub(crate) fn start(
         let mut drain = Drain { rings, shared, rounds, hung: false, rings_read_ns: 0 };
         while !drain.is_over() {
             drain.sleep();
-            // Beyond the bound the rings fill, and the kernel and the outbox count what finds no
-            // room.
+            // Beyond the bound the rings fill up, and the kernel and the outbox count losses.
             if !drain.shared.budget.is_full() {
                 drain.round();
             }
         }
-        // Whatever was written between the last reading and the end.
+        // Reads what was written between the last reading and the end.
         if let Some(rings) = &drain.rings {
             rings.stop();
         }
@@ -78,9 +77,9 @@ struct Drain {
     rings: Option<Rings>,
     shared: Arc<Control>,
     rounds: Sender<Round>,
-    /// No thread is left whose events could write.
+    /// Whether no thread is left whose events could write.
     hung: bool,
-    /// When the rings were looked at last.
+    /// When the rings were read last.
     rings_read_ns: u64,
 }
 
@@ -90,7 +89,7 @@ impl Drain {
         silent || self.shared.is_stopping()
     }
 
-    /// Until a ring is a quarter full, someone rings, or it is time.
+    /// Sleeps until a ring is a quarter full, the doorbell rings, or the period is over.
     fn sleep(&mut self) {
         let watched: Vec<_> = match &self.rings {
             Some(rings) if !self.hung => rings.watched().collect(),
@@ -99,14 +98,14 @@ impl Drain {
         let Ready { hung } = wait_for(&watched, self.shared.doorbell(), PERIOD);
         self.hung |= !watched.is_empty() && hung == watched.len();
         if hung > 0 && !self.hung {
-            // Those that have hung up would be ready at once, again and again.
+            // Descriptors that have hung up would end every wait at once.
             std::thread::sleep(Duration::from_millis(1));
         }
     }
 
     /// Reads all sources once.
     ///
-    /// What was written before the last reading began was in its ring when this one came to it, so
+    /// A record stamped before the last reading began is in its ring when this reading starts, so
     /// nothing older can still come, except from a processor that was interrupted between stamping
     /// a record and publishing it.
     fn round(&mut self) {
@@ -126,7 +125,7 @@ impl Drain {
             traced,
             tracer_watermark_ns,
         };
-        // A receiver that is gone wants nothing more; the rings are emptied all the same, until the
+        // If the receiver is gone, rounds are dropped; the rings are still emptied until the
         // program ends.
         if let Err(SendError(round)) = self.rounds.send(round) {
             self.shared.budget.remove(round.bytes());

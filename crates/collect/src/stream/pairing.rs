@@ -1,4 +1,4 @@
-//! Raw events, in the order of time, become events, in the order of their beginnings.
+//! Turns raw events, in the order of time, into events, in the order of their beginnings.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::num::NonZeroU64;
@@ -8,26 +8,27 @@ use events::{Event, EventKind, Fault, Life, Span, Syscall, Thread};
 use crate::stream::raw::{RawEvent, RawKind};
 
 /// How long events wait for an earlier one that is not complete. Longer than nearly any fault
-/// takes, a read from a disk included; short enough for whoever watches.
+/// takes, including a read from a disk, and short enough for a live view.
 const PATIENCE_NS: u64 = 100_000_000;
 
 /// Pairs beginnings with ends, thread by thread.
 #[derive(Debug, Default)]
 pub(crate) struct Pairing {
     threads: HashMap<u32, State>,
-    /// Events in the order of their beginnings, behind those that were passed on.
+    /// Events in the order of their beginnings that were not passed on yet.
     queue: VecDeque<Slot>,
     /// The number of the queue's first event.
     first: u64,
-    /// Those that others did not wait for, by number.
+    /// Events that took longer than [`PATIENCE_NS`], by number: later events were passed on before
+    /// them.
     overdue: HashMap<u64, Event>,
     last_passed_ns: u64,
-    /// Processes whose present program has made syscalls in 32-bit mode.
+    /// Processes whose current program has made syscalls in 32-bit mode.
     compat32: HashSet<u32>,
     counts: Counts,
 }
 
-/// What was counted on the way.
+/// Counts of a stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     /// Events.
@@ -36,7 +37,7 @@ pub(crate) struct Counts {
     pub(crate) late: u64,
     /// Beginnings of page faults.
     pub(crate) faults: u64,
-    /// Records that found no room, as the rings say.
+    /// Lost records, as reported in the rings.
     pub(crate) lost: u64,
     /// Syscalls in 32-bit mode.
     pub(crate) compat32: u64,
@@ -48,24 +49,24 @@ struct Slot {
     complete: bool,
 }
 
-/// Where a thread is.
+/// The state of a thread.
 #[derive(Debug, Default)]
 struct State {
     fault: Option<Open>,
     call: Option<Open>,
-    /// How long it has not been on a processor so far, complete absences only.
+    /// The time off the processor so far, complete absences only.
     away_ns: u64,
-    /// Since when it is not.
+    /// Since when it is off the processor.
     left_ns: Option<u64>,
 }
 
-/// What has begun and not ended.
+/// A call or fault that has begun and not ended.
 #[derive(Debug, Clone, Copy)]
 struct Open {
     number: u64,
-    /// `None`: the thread was stopped, and has not gone on yet.
+    /// `None`: the thread was stopped, and is not running again yet.
     began_ns: Option<u64>,
-    /// The thread's `away_ns` then.
+    /// The thread's `away_ns` at that time.
     away_ns: u64,
     by_ptrace: bool,
 }
@@ -82,7 +83,7 @@ impl Open {
 }
 
 impl Pairing {
-    /// Takes the next raw event; gives events whose turn has come to `each`.
+    /// Takes the next raw event; passes events whose turn has come to `each`.
     pub(crate) fn take(&mut self, raw: RawEvent, each: &mut impl FnMut(Event)) {
         let RawEvent { time_ns, thread, kind } = raw;
         match kind {
@@ -138,7 +139,7 @@ impl Pairing {
         self.pass_on(time_ns, each);
     }
 
-    /// Gives everything that is left to `each`: nothing more will come.
+    /// Passes all remaining events to `each`: nothing more will come.
     pub(crate) fn finish(&mut self, each: &mut impl FnMut(Event)) -> Counts {
         for slot in &mut self.queue {
             slot.complete = true;
@@ -152,7 +153,8 @@ impl Pairing {
         self.counts
     }
 
-    /// Nothing has come for a while: it is `now_ns`, and what has waited long enough is passed on.
+    /// Passes on events that have waited long enough at `now_ns`, since nothing has come for a
+    /// while.
     pub(crate) fn pass_on(&mut self, now_ns: u64, each: &mut impl FnMut(Event)) {
         while let Some(slot) = self.queue.front() {
             if !slot.complete && now_ns.saturating_sub(slot.event.time_ns) < PATIENCE_NS {
@@ -189,7 +191,7 @@ impl Pairing {
         Open { number, began_ns: (!by_ptrace).then_some(raw.time_ns), away_ns, by_ptrace }
     }
 
-    /// What began as `open` is complete; `change` says what it has become.
+    /// Completes the event that began as `open`, by `change`.
     fn complete(
         &mut self,
         open: Open,
@@ -209,14 +211,14 @@ impl Pairing {
         }
     }
 
-    /// A fault that never ended by itself: a signal instead of a page, or begun anew.
+    /// Closes a fault without an end: it led to a signal, or was taken again.
     fn close_fault(&mut self, thread: Thread, each: &mut impl FnMut(Event)) {
         if let Some(open) = self.threads.get_mut(&thread.tid).and_then(|state| state.fault.take()) {
             self.complete(open, each, |_| {});
         }
     }
 
-    /// A call of which the end was not seen: the thread ended in it, or the record was lost.
+    /// Closes a call without an end: the thread ended in it, or the record was lost.
     fn close_call(&mut self, thread: Thread, each: &mut impl FnMut(Event)) {
         if let Some(open) = self.threads.get_mut(&thread.tid).and_then(|state| state.call.take()) {
             self.complete(open, each, |_| {});
@@ -258,7 +260,7 @@ impl Pairing {
 }
 
 impl State {
-    /// The thread is on a processor again. A call at whose door it was stopped begins only now.
+    /// The thread is on a processor again. A call before which it was stopped begins only now.
     fn switch_in(&mut self, time_ns: u64) {
         if let Some(left) = self.left_ns.take() {
             self.away_ns += time_ns.saturating_sub(left);

@@ -1,4 +1,5 @@
-//! What sources deliver: beginnings and ends of syscalls and faults, in the vocabulary of events.
+//! The raw events of sources: beginnings and ends of syscalls and faults, in the vocabulary of
+//! events.
 
 use std::collections::HashSet;
 use std::num::NonZeroU64;
@@ -14,7 +15,7 @@ use sys::perf::record::{Record, RecordKind, RecordTask};
 
 use crate::calls;
 
-/// Something seen, at its moment.
+/// One observation and its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RawEvent {
     pub(crate) time_ns: u64,
@@ -22,7 +23,7 @@ pub(crate) struct RawEvent {
     pub(crate) kind: RawKind,
 }
 
-/// What was seen.
+/// The kind of an observation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RawKind {
     FaultBegins {
@@ -34,15 +35,15 @@ pub(crate) enum RawKind {
         major: bool,
         page_bytes: Option<NonZeroU64>,
     },
-    /// With `by_ptrace` the thread was stopped, and is about to go on; it is on its way when it
-    /// comes to a processor.
+    /// With `by_ptrace` the thread was stopped and is being resumed; the call begins when it is
+    /// switched onto a processor.
     CallBegins {
         call: Call,
         text: Name,
         arguments: [u64; 6],
         by_ptrace: bool,
     },
-    /// After `by_ptrace`, the thread has been stopped again: the call had ended when it left its
+    /// With `by_ptrace` the thread has stopped again; the call ended when it was switched off its
     /// processor.
     CallEnds {
         result: i64,
@@ -52,14 +53,14 @@ pub(crate) enum RawKind {
     Mapping(Mapping),
     Life(Life),
     Lost(Lost),
-    /// A syscall in 32-bit mode, whose number means something else.
+    /// A syscall in 32-bit mode, whose number has another meaning.
     Compat32,
 }
 
-/// Reads the text at an address of a process, if it is still there.
+/// Reads the text at an address of a process, if it still exists.
 pub(crate) type ReadText<'a> = &'a dyn Fn(u32, u64) -> Option<Vec<u8>>;
 
-/// What the kernel's records say, as raw events. `None`: nothing that matters (a call that is not
+/// Turns a record of the kernel into a raw event. `None`: it is not relevant (a call that is not
 /// about memory, a thread that renamed itself).
 pub(crate) fn raw(
     record: Record<'_>,
@@ -134,12 +135,12 @@ fn thread(task: RecordTask) -> Thread {
 /// `PROT_EXEC` of `<asm-generic/mman-common.h>`.
 const EXECUTABLE: u32 = 4;
 
-/// The interner, for the tracer and the consumer. Its lock is held while one text is looked up,
-/// never while anything is written.
+/// The interner, shared by the tracer and the consumer. Its lock is held while one text is looked
+/// up, never during output.
 #[derive(Debug, Default)]
 pub(crate) struct SharedInterner {
     interner: Mutex<Interner>,
-    /// Modules whose build id has been looked for.
+    /// Modules whose build id has been searched for.
     asked: Mutex<HashSet<ModuleId>>,
 }
 
@@ -148,22 +149,22 @@ impl SharedInterner {
         self.interner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The number of a text. Paths and programs may have any bytes: those that are no UTF-8 are
-    /// replaced.
+    /// The number of a text. Names of files and programs may have any bytes: those that are not
+    /// UTF-8 are replaced.
     pub(crate) fn text(&self, bytes: &[u8]) -> Name {
         self.lock().text(&String::from_utf8_lossy(bytes))
     }
 
-    /// A mapping, with numbers for its texts. The build id of a file is read when code of it is
-    /// mapped first: libraries and programs, not data, whose first page a program may not have
-    /// read.
+    /// A mapping, with its texts interned. The build id of a file is read when code of it is first
+    /// mapped. Files mapped only as data are left out, since their first page may not be in the
+    /// page cache.
     pub(crate) fn mapping(&self, report: &MappingReport<'_>) -> Mapping {
         let mapping = report.intern(&mut self.lock());
         let is_code = report.protection & EXECUTABLE != 0 && mapping.module != ModuleId::NONE;
         if is_code
             && self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(mapping.module)
         {
-            // No lock is held while the file is read.
+            // The lock is not held while the file is read.
             let id = build_id_of_file(Path::new(report.name), report.inode);
             if let Some(id) = id.and_then(|id| BuildId::new(&id)) {
                 self.lock().build_id(mapping.module, id);
@@ -172,7 +173,7 @@ impl SharedInterner {
         mapping
     }
 
-    /// Moves what has been defined since the last time to `into`.
+    /// Moves the definitions made since the last call to `into`.
     pub(crate) fn take_new(&self, into: &mut Vec<Definition>) {
         self.lock().take_new(into);
     }

@@ -107,7 +107,7 @@ fn kernel(machine: &LayoutSettings, program: &results::layout::ProgramFile) -> K
         architecture: machine.architecture,
         page_bytes: machine.page_bytes,
         randomize: machine.randomize,
-        mmap_bits: if is_compat32 { machine.mmap_bits_narrow } else { machine.mmap_bits },
+        mmap_bits: if is_compat32 { machine.mmap_bits_compat32 } else { machine.mmap_bits },
         bits,
         movable: program.position_independent.unwrap_or(true),
     });

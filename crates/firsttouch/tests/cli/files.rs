@@ -204,7 +204,7 @@ fn what_cannot_be_had_of_a_file_is_refused_with_what_to_do() {
     for (mistake, word) in [
         ("{ name = \"x\", source = \"read\", touch = \"fill\" }", "touch = \\\"sum\\\""),
         ("{ name = \"x\", source = \"mmap\", cache = \"cold\" }", "about files"),
-        ("{ name = \"x\", source = \"memfd\", cache = \"cold\" }", "in memory and nowhere else"),
+        ("{ name = \"x\", source = \"memfd\", cache = \"cold\" }", "exists only in memory"),
         (
             "{ name = \"x\", source = \"mmap\", between = \"fork-child\", passes = 1 }",
             "second touch",

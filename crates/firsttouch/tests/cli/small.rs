@@ -48,7 +48,7 @@ fn an_allocator_that_gives_bytes_away_twice_is_found_out() {
     let answer = child(Workload::Fixed, 5000, &library, &[("COUNT_MALLOC_TWICE", Path::new("1"))]);
     let Answer::Failed { reason } = answer else { panic!("{answer:?}") };
     assert!(
-        reason.contains("small-fixed: the allocator gave the same bytes away twice"),
+        reason.contains("small-fixed: the allocator returned the same bytes twice"),
         "{reason}"
     );
 }

@@ -1,5 +1,5 @@
-//! Floors of memory that is there already: storing, clearing by hand, copying, reading a file. None
-//! of them faults.
+//! Floors of memory that is resident already: storing, clearing by hand, copying, reading a file.
+//! None of them faults.
 
 use std::hint::black_box;
 
@@ -9,29 +9,30 @@ use sys::limits::page_bytes;
 use sys::mapping::{OwnMapping, Policy};
 use sys::memory::Memory;
 
-use super::{Measured, VALUE, each, judged};
+use super::{Measured, VALUE, checked, each};
 use crate::measured_floors::GroupFloors;
 use crate::measurement::PhaseCost;
 use crate::phases::phase;
 
-/// Putting lines out of the caches takes longer than clearing them: no more of that than is needed.
+/// Flushing lines from the caches takes longer than clearing them, so no more is flushed than
+/// needed.
 const COLD_BYTES_MAX: usize = 8 << 20;
-/// Programs copy and read through a buffer of about that size; it stays in the second-level cache.
+/// A usual size of buffers that programs copy and read through; it stays in the second-level cache.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// Passes before the one that is timed: what a last-level cache holds of memory grows with each,
-/// and after four no more.
+/// Passes before the timed one: the share of the memory in the last-level cache grows with each
+/// pass, and no further after four.
 const PASSES_BEFORE: usize = 4;
 
-/// Writing to memory that was written to before, and clearing what is in no cache.
+/// Writes to memory that was written to before, and clears memory that is in no cache.
 pub(super) fn stores(len: usize) -> GroupFloors {
-    let [store, store_past_caches] = each(written_again(len)).map(judged);
-    let clear_cold = judged(clear_cold(len.min(COLD_BYTES_MAX)));
+    let [store, store_past_caches] = each(written_again(len)).map(checked);
+    let clear_cold = checked(clear_cold(len.min(COLD_BYTES_MAX)));
     GroupFloors::Stores { store, store_past_caches, clear_cold }
 }
 
-/// Both find what the same kind of store has left: the string in the caches, as far as they hold
-/// it; the others nothing.
+/// Each kind of store finds the caches as the same kind left them: the string stores find as much
+/// of the memory as fits, the others none of it.
 fn written_again(len: usize) -> Result<[(PhaseCost, u64, u64); 2], Errno> {
     let mut mapping = OwnMapping::new(len, Policy::Plain)?;
     let mut outcome = Ok(());
@@ -46,12 +47,12 @@ fn written_again(len: usize) -> Result<[(PhaseCost, u64, u64); 2], Errno> {
     Ok([string, past].map(|cost| (cost, pages(len), 0)))
 }
 
-/// As the kernel clears: a page at a time.
+/// Clears a page at a time, as the kernel does.
 fn clear_cold(len: usize) -> Measured {
     let page = usize::try_from(page_bytes()).expect("a page");
     let mut mapping = OwnMapping::new(len, Policy::Plain)?;
     mapping.fill(VALUE);
-    mapping.put_out_of_caches(len)?;
+    mapping.flush_from_caches(len)?;
     let mut outcome = Ok(());
     let cost = phase(|| {
         for start in (0..len).step_by(page) {
@@ -61,18 +62,18 @@ fn clear_cold(len: usize) -> Measured {
     outcome.map(|()| (cost, pages(len), 0))
 }
 
-/// The same bytes to the same buffer, from memory and from files without a name, of a file system
-/// and of memory alone. Each has half of the memory, one file at a time, and has been copied as
-/// often before.
+/// Copies the same bytes into the same buffer: from memory, from an unnamed file on a file system,
+/// and from one in memory alone. Each source has half of the memory and was copied equally often
+/// before; only one file exists at a time.
 pub(super) fn copies(len: usize) -> GroupFloors {
     let page = usize::try_from(page_bytes()).expect("a page");
     let half = (len / 2).next_multiple_of(page);
     let bytes = vec![VALUE; half];
     let mut buffer = vec![0; BUFFER_BYTES];
     let read_memfd =
-        judged(CachedFile::in_memory(&bytes).and_then(|file| read(&file, &mut buffer)));
+        checked(CachedFile::in_memory(&bytes).and_then(|file| read(&file, &mut buffer)));
     let unnamed = CachedFile::unnamed_in(&std::env::temp_dir(), &bytes);
-    let read = judged(unnamed.and_then(|file| read(&file, &mut buffer)));
+    let read = checked(unnamed.and_then(|file| read(&file, &mut buffer)));
     let mut copy = || {
         for piece in bytes.chunks(BUFFER_BYTES) {
             black_box(&mut buffer)[..piece.len()].copy_from_slice(black_box(piece));
@@ -80,7 +81,7 @@ pub(super) fn copies(len: usize) -> GroupFloors {
     };
     (0..PASSES_BEFORE).for_each(|_| copy());
     let cost = phase(copy);
-    GroupFloors::Copies { memcpy: judged(Ok((cost, pages(half), 0))), read, read_memfd }
+    GroupFloors::Copies { memcpy: checked(Ok((cost, pages(half), 0))), read, read_memfd }
 }
 
 fn read(file: &CachedFile, buffer: &mut [u8]) -> Measured {

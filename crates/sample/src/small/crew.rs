@@ -1,9 +1,8 @@
-//! The threads of a workload: each has a processor of its own, as far as there are as many; they
-//! start together, and the time is that from the first start to the last end.
+//! The threads of a workload. Each has its own processor while there are enough; they start
+//! together, and the time is from the first start to the last end.
 //!
-//! A single share of work is done by the calling thread: a process that never had a second thread
-//! is another one to an allocator, which then needs no atomic operations (glibc:
-//! `SINGLE_THREAD_P`).
+//! A single share of work is done by the calling thread: in a process that never had a second
+//! thread, an allocator needs no atomic operations (glibc: `SINGLE_THREAD_P`).
 
 use std::sync::{Barrier, Mutex, PoisonError};
 use std::thread::Builder;
@@ -16,7 +15,7 @@ use super::Done;
 use super::tally::Tally;
 use crate::measurement::{PhaseCost, nanoseconds};
 
-/// One thread's part.
+/// The work of one thread.
 struct Part {
     start: Instant,
     end: Instant,
@@ -25,7 +24,7 @@ struct Part {
     run_delay_ns: Option<u64>,
 }
 
-/// Has every share worked off by a thread of its own.
+/// Runs every share in its own thread.
 ///
 /// # Errors
 /// If a thread cannot be started.
@@ -39,8 +38,8 @@ pub(super) fn run<S: Send>(
     }
     let (all, together) = (Mutex::new(false), Barrier::new(count));
     let parts = std::thread::scope(|scope| {
-        // Nobody passes the gate before it is known whether all could be started: the others would
-        // wait forever.
+        // No thread passes the gate before all have started: if one cannot be started, the others
+        // would wait for it forever.
         let mut gate = all.lock().unwrap_or_else(PoisonError::into_inner);
         let mut crew = Vec::with_capacity(count);
         for (thread, share) in shares.into_iter().enumerate() {
@@ -67,7 +66,7 @@ pub(super) fn run<S: Send>(
     if parts.len() == count {
         Ok(sum(&parts))
     } else {
-        Err("a thread of the workload ended too soon".to_owned())
+        Err("a thread of the workload ended early".to_owned())
     }
 }
 

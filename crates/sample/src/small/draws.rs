@@ -1,4 +1,5 @@
-//! Objects in slots, some of them replaced: which one and by what size is drawn beforehand.
+//! Objects in slots that are replaced in random order: the slots and the sizes are drawn
+//! beforehand.
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
@@ -7,22 +8,22 @@ use sys::object::Object;
 use super::tally::Tally;
 use crate::random::below;
 
-/// Draws of places and of sizes. Small enough for a second-level cache; the numbers have no common
-/// divisor, so that a place is not always given the same sizes.
+/// The numbers of drawn places and sizes. Small enough for a second-level cache, and without a
+/// common divisor, so that a place does not always get the same sizes.
 const PLACES: usize = 4096;
 const SIZES: usize = 4093;
 
-/// The random numbers of one thread.
+/// The random number generator of one thread.
 pub(super) fn random(seed: u64, thread: usize) -> Xoshiro256PlusPlus {
     Xoshiro256PlusPlus::seed_from_u64(seed ^ (thread as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
 /// A number from `0..end`.
 pub(super) fn draw(random: &mut Xoshiro256PlusPlus, end: u32) -> u32 {
-    u32::try_from(below(random, u64::from(end.max(1)))).expect("less than a u32")
+    u32::try_from(below(random, u64::from(end.max(1)))).expect("below a u32")
 }
 
-/// What is drawn for one thread, and how far it has come.
+/// The draws of one thread, and its position in them.
 pub(super) struct Draws {
     places: Vec<u16>,
     sizes: Vec<u32>,
@@ -31,7 +32,7 @@ pub(super) struct Draws {
 }
 
 impl Draws {
-    /// Of places and of sizes, as the two functions draw them.
+    /// Draws places and sizes by the two functions.
     pub(super) fn new(
         random: &mut Xoshiro256PlusPlus,
         place: impl Fn(&mut Xoshiro256PlusPlus) -> u16,
@@ -41,7 +42,7 @@ impl Draws {
         Draws { places, sizes: (0..SIZES).map(|_| size(random)).collect(), place: 0, size: 0 }
     }
 
-    /// Does `pairs` times: frees what is in the place that was drawn and puts a new object there.
+    /// `pairs` times: frees the object in the next drawn place and puts a new one there.
     #[inline]
     pub(super) fn replace(&mut self, slots: &mut [Option<Object>], pairs: u64, tally: &mut Tally) {
         for _ in 0..pairs {
@@ -54,12 +55,12 @@ impl Draws {
     }
 }
 
-/// `count` slots that hold nothing, written to, so that their pages are there.
+/// `count` empty slots, written to, so that their pages are resident.
 pub(super) fn empty_slots(count: usize) -> Vec<Option<Object>> {
     (0..count).map(|_| None).collect()
 }
 
-/// Frees what is left, so that there are as many frees as mallocs.
+/// Frees the remaining objects, so that there are as many frees as mallocs.
 #[inline]
 pub(super) fn drain(slots: &mut [Option<Object>], tally: &mut Tally) {
     for slot in slots {
@@ -72,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn threads_draw_apart_and_every_place_gets_many_sizes() {
+    fn threads_draw_differently_and_places_get_many_sizes() {
         let first = |thread| draw(&mut random(7, thread), u32::MAX);
         assert!(first(0) != first(1) && first(0) == first(0));
         let mut sizes_of_first_place: Vec<usize> =

@@ -1,11 +1,11 @@
 //! `small-exchange`: some threads obtain objects and put them into a bounded queue, others take
 //! them out and free them.
 //!
-//! No object is freed by the thread that obtained it, so an allocator that keeps what a thread
-//! freed for the same thread keeps it for one that never asks. Objects go in batches, and who finds
-//! nothing sleeps until there is half of all that can be under way: waking another thread takes as
-//! long as a thousand pairs, and would else be most of what is timed. The batches are made
-//! beforehand and go round, so that the queue allocates nothing.
+//! No object is freed by the thread that obtained it, so an allocator that caches freed objects per
+//! thread caches them for a thread that never allocates. Objects are passed in batches, and a
+//! thread that finds none sleeps until half of all batches are available: waking a thread takes as
+//! long as a thousand pairs and would otherwise dominate the time. The batches are created
+//! beforehand and reused, so that the queue allocates nothing.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -20,28 +20,29 @@ use super::tally::Tally;
 
 /// Objects of a batch.
 const BATCH: usize = 256;
-/// Batches for each thread: so many may be under way.
+/// Batches per thread.
 const BATCHES_EACH: usize = 8;
 
-/// So many are under way at most, for each thread.
+/// Most objects alive at once, per thread.
 pub(super) const LIVE_OBJECTS: u64 = (BATCH * BATCHES_EACH) as u64;
 
 type Batch = Vec<Option<Object>>;
 
-/// Batches on their way there and back.
+/// Full batches on their way to consumers, and empty ones on their way back.
 struct Queue {
     state: Mutex<State>,
-    /// There are enough batches again, or no more to come.
+    /// Signalled when there are enough batches again, or no more will come.
     moved: Condvar,
 }
 
 struct State {
     full: VecDeque<Batch>,
     empty: Vec<Batch>,
-    /// Producers that have not finished.
+    /// The number of producers that have not finished.
     producing: usize,
-    /// Who has slept is woken when there are so many batches: half of all. Not both kinds can sleep
-    /// at once, since all batches are then full or empty, and one kind is half of them or more.
+    /// Sleeping threads are woken when there are this many batches: half of all. Producers and
+    /// consumers cannot both sleep at once: every batch is either full or empty, so one kind is at
+    /// least half of them.
     enough: usize,
 }
 
@@ -50,7 +51,7 @@ enum Role {
     Consumer,
 }
 
-/// `pairs` by `threads` threads, of which half, at least one, obtain.
+/// Does `pairs` in `threads` threads, of which half, at least one, obtain.
 pub(super) fn run(pairs: u64, threads: usize, size_bytes: u32) -> Result<Done, String> {
     let producers = (threads / 2).max(1);
     let consumers = threads.saturating_sub(producers).max(1);
@@ -98,18 +99,18 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An empty batch. Waits until there are enough, if there are none.
+    /// An empty batch. If there is none, waits until there are enough.
     fn take_empty(&self) -> Batch {
         let mut state = self.state();
         if state.empty.is_empty() {
             let wait = self.moved.wait_while(state, |state| state.empty.len() < state.enough);
             state = wait.unwrap_or_else(PoisonError::into_inner);
         }
-        state.empty.pop().expect("enough is more than none")
+        state.empty.pop().expect("enough batches are at least one")
     }
 
-    /// The oldest full batch. Waits until there are enough, if there are none; `None` when there
-    /// will be none.
+    /// The oldest full batch. If there is none, waits until there are enough; `None` when no more
+    /// will come.
     fn take_full(&self) -> Option<Batch> {
         let mut state = self.state();
         if state.full.is_empty() {
@@ -131,7 +132,7 @@ impl Queue {
         self.wake_at(state.empty.len(), &state);
     }
 
-    /// Nobody sleeps while there are enough, so it is enough to wake when there come to be.
+    /// No thread sleeps while there are enough, so waking them when the number is reached suffices.
     fn wake_at(&self, batches: usize, state: &State) {
         if batches == state.enough {
             self.moved.notify_all();

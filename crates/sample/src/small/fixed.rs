@@ -1,10 +1,9 @@
 //! `small-fixed`: objects of one size over a live window.
 //!
-//! Bursts of two kinds take turns. In the first a few objects are obtained and freed at once, the
-//! newest first, as the frames of a recursion are; an allocator answers from what was freed a
-//! moment ago. In the second the oldest objects of the window are replaced, as in a queue; what is
-//! freed there has left the first cache, and an allocator's own list of freed objects is walked
-//! from its far end.
+//! Two kinds of bursts alternate. In the first a few objects are obtained and freed at once, the
+//! newest first, like the frames of a recursion; an allocator can reuse what was freed a moment
+//! ago. In the second the oldest objects of the window are replaced, as in a queue; they have left
+//! the first-level cache, and an allocator's list of freed objects is walked from its far end.
 
 use super::Done;
 use super::crew;
@@ -16,7 +15,7 @@ const WINDOW: usize = 1024;
 /// Objects of a burst.
 const BURST: usize = 16;
 
-/// So many are alive at most.
+/// Most objects alive at once.
 pub(super) const LIVE_OBJECTS: u64 = (WINDOW + BURST) as u64;
 
 /// `shares` are pairs, one for each thread.

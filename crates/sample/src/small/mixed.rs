@@ -1,8 +1,8 @@
 //! `small-mixed`: sizes from a skewed distribution, lifetimes drawn.
 //!
-//! Programs ask for small objects far more often than for large ones, and most objects are freed
-//! soon after (Barrett and Zorn, "Using lifetime predictors to improve memory allocation
-//! performance", 1993). The shares below have that shape; they are ours, and no trace of a program.
+//! Programs allocate small objects far more often than large ones, and free most objects soon
+//! (Barrett and Zorn, "Using lifetime predictors to improve memory allocation performance", 1993).
+//! The shares below have that shape, but are made up, not taken from a trace of a program.
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use sys::object::Object;
@@ -12,19 +12,19 @@ use super::crew;
 use super::draws::{Draws, drain, draw, empty_slots, random};
 use super::tally::Tally;
 
-/// Places for objects: so many may be alive at once.
+/// Places for objects: the most that can be alive at once.
 const SLOTS: u32 = 4096;
-/// Of them, those where objects are replaced soon.
+/// The places among them whose objects are replaced soon.
 const YOUNG: u32 = 64;
-/// Of eight objects, so many go to those.
+/// Of eight objects, how many go to the young places.
 const YOUNG_OF_EIGHT: u32 = 7;
 
-/// Of a thousand objects, how many are larger than the class before and at most so many eighths of
-/// the size asked for.
+/// Size classes: of a thousand objects, how many belong to the class, and its upper bound in
+/// eighths of the requested size.
 const CLASSES: [(u32, u64); 8] =
     [(150, 2), (200, 4), (250, 8), (200, 16), (110, 32), (60, 64), (20, 128), (10, 512)];
 
-/// So many of the size asked for are as large as all that are alive: a drawn size is twice that on
+/// The live objects as a number of objects of the requested size: a drawn size is twice that on
 /// average.
 pub(super) const LIVE_OBJECTS: u64 = 2 * SLOTS as u64;
 
@@ -47,10 +47,10 @@ pub(super) fn run(shares: &[u64], size_bytes: u32, seed: u64) -> Result<Done, St
 
 fn place(random: &mut Xoshiro256PlusPlus) -> u16 {
     let young = draw(random, 8) < YOUNG_OF_EIGHT;
-    u16::try_from(draw(random, if young { YOUNG } else { SLOTS })).expect("less than the slots")
+    u16::try_from(draw(random, if young { YOUNG } else { SLOTS })).expect("below SLOTS")
 }
 
-/// A size: a class by its share, and evenly within it.
+/// A size: a class by its share, and uniform within it.
 fn size(random: &mut Xoshiro256PlusPlus, size_bytes: u32) -> u32 {
     let bytes =
         |eighths: u64| u32::try_from(u64::from(size_bytes) * eighths / 8).unwrap_or(u32::MAX);
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_and_places_are_as_skewed_as_they_are_said_to_be() {
+    fn sizes_and_places_have_the_documented_skew() {
         let mut random = random(1, 0);
         assert_eq!(CLASSES.iter().map(|class| class.0).sum::<u32>(), 1000);
         let mut sizes: Vec<u32> = (0..20_000).map(|_| size(&mut random, 64)).collect();

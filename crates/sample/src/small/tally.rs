@@ -1,33 +1,33 @@
-//! The account of a workload: every malloc and every free goes through here.
+//! The counts of a workload: every malloc and every free goes through here.
 
 use sys::Errno;
 use sys::object::Object;
 
-/// What one thread, or all together, did.
+/// The counts of one thread, or of all together.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Tally {
     /// Objects obtained.
     pub(super) allocated: u64,
     /// Objects freed.
     pub(super) freed: u64,
-    /// Bytes asked for.
+    /// Bytes requested.
     pub(super) bytes: u64,
-    /// Objects that somebody else had written to.
+    /// Objects that another owner had written to.
     pub(super) damaged: u64,
-    /// Why malloc failed, the last time it did.
+    /// The errno of the last malloc that failed.
     pub(super) failed: Option<Errno>,
-    /// Of the next object.
+    /// The tag of the next object.
     tag: u32,
 }
 
 impl Tally {
-    /// Of the thread of that number, whose tags differ from those of the other threads.
+    /// The tally of thread number `thread`, whose tags differ from those of other threads.
     pub(super) fn of_thread(thread: usize) -> Self {
         let thread = u32::try_from(thread).unwrap_or(u32::MAX);
         Tally { tag: thread.wrapping_mul(0x9e37_79b1), ..Tally::default() }
     }
 
-    /// Obtains an object; `None` if malloc fails, which is noted.
+    /// Obtains an object; `None` if malloc fails, which is recorded.
     #[inline]
     pub(super) fn malloc(&mut self, size_bytes: u32) -> Option<Object> {
         self.tag = self.tag.wrapping_add(1);
@@ -44,7 +44,7 @@ impl Tally {
         }
     }
 
-    /// Checks and frees what `slot` holds, if anything.
+    /// Checks and frees the object in `slot`, if any.
     #[inline]
     pub(super) fn free(&mut self, slot: &mut Option<Object>) {
         if let Some(object) = slot.take() {
@@ -66,17 +66,17 @@ impl Tally {
         }
     }
 
-    /// Whether `pairs` were done, and none of the objects overlapped another.
+    /// Checks that `pairs` were done, and that no object overlapped another.
     ///
     /// # Errors
-    /// What is wrong, in words.
+    /// A message that says what is wrong.
     pub(super) fn judge(&self, pairs: u64) -> Result<(), String> {
         if let Some(errno) = self.failed {
             return Err(format!("malloc: {errno}"));
         }
         if self.damaged > 0 {
             return Err(format!(
-                "the allocator gave the same bytes away twice: {} of {} objects had been written to by others",
+                "the allocator returned the same bytes twice: {} of {} objects were overwritten",
                 self.damaged, self.allocated
             ));
         }
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_damaged_object_and_a_missing_one_are_told() {
+    fn damaged_and_missing_objects_are_reported() {
         let tally = Tally { allocated: 3, freed: 3, ..Tally::default() };
         assert!(tally.judge(3).is_ok());
         assert!(Tally { damaged: 1, ..tally }.judge(3).unwrap_err().contains("twice: 1 of 3"));

@@ -1,4 +1,4 @@
-//! What this user may look at: perf events, tracefs, other processes, `/proc`.
+//! What this user may read: perf events, tracefs, other processes, `/proc`.
 
 use std::fs::{File, read_dir, read_to_string};
 use std::path::{Path, PathBuf};
@@ -7,29 +7,29 @@ use super::number;
 use crate::Errno;
 use crate::perf::FaultCounter;
 
-/// What can be seen from here.
+/// What this process can observe.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccessFacts {
     /// `kernel.perf_event_paranoid`.
     pub perf_event_paranoid: Option<i32>,
-    /// `kernel.perf_event_mlock_kb`: what a user may lock for perf's buffers, for each processor.
+    /// `kernel.perf_event_mlock_kb`: memory that a user may lock for perf buffers, per processor.
     pub perf_event_mlock_kib: Option<u64>,
-    /// What opening a counter of faults in user mode said; `None` if it was not tried.
+    /// The result of opening a counter of faults in user mode; `None` if it was not tried.
     pub user_faults: Option<Result<(), Errno>>,
     /// The same for faults in kernel mode too.
     pub kernel_faults: Option<Result<(), Errno>>,
-    /// The kernel's tracepoints as files.
+    /// The file system of the kernel's tracepoints.
     pub tracefs: TracefsFacts,
     /// `kernel.yama.ptrace_scope`; `None` without Yama.
     pub ptrace_scope: Option<u8>,
-    /// The files of `/proc` that figures come from.
+    /// The files of `/proc` that figures are read from.
     pub proc_files: ProcFiles,
 }
 
 /// tracefs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TracefsFacts {
-    /// Whether the kernel has it.
+    /// Whether the kernel supports it.
     pub known: Option<bool>,
     /// Where it is mounted.
     pub mounted: Option<PathBuf>,
@@ -44,7 +44,7 @@ pub struct ProcFiles {
     pub rollup: bool,
     /// `/proc/self/schedstat`: time waited for a processor.
     pub schedstat: bool,
-    /// `/proc/stat`: what others do.
+    /// `/proc/stat`: processor time of the whole machine.
     pub stat: bool,
 }
 

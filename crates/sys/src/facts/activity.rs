@@ -1,4 +1,4 @@
-//! What else the machine does: since it booted, and over a short sample.
+//! Activity of the machine besides this process: since boot, and over a short sample.
 
 use std::fs::read_to_string;
 use std::time::{Duration, Instant};
@@ -9,13 +9,15 @@ use crate::usage::Usage;
 /// The machine's activity besides this process.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Activity {
-    /// How long was looked.
+    /// The length of the sample.
     pub window: Duration,
-    /// Processor time that other processes used meanwhile. Ticks of 10 ms.
+    /// Processor time that other processes used during the sample, in ticks of 10 ms.
     pub others_cpu: Option<Duration>,
-    /// Processor time that the hypervisor gave to others meanwhile. Ticks of 10 ms.
+    /// Processor time that the hypervisor gave to other guests during the sample, in ticks of 10
+    /// ms.
     pub stolen: Option<Duration>,
-    /// Since boot, the share of the time wanted by this machine's processes that went to others.
+    /// Since boot, stolen time as a share of the processor time that this machine's processes
+    /// wanted.
     pub stolen_share_since_boot: Option<f64>,
     /// Processes that ran or wanted to, averaged over a minute (`/proc/loadavg`).
     pub load: Option<f64>,
@@ -24,7 +26,7 @@ pub struct Activity {
 impl Activity {
     /// Sleeps for `window` and compares the counters before and after.
     pub(super) fn during(window: Duration) -> Self {
-        // Read first: this process itself adds to the load.
+        // Read first, since this process itself adds to the load.
         let load = read_to_string("/proc/loadavg").ok().and_then(|text| parse_load(&text));
         let (before, own_before, start) =
             (Counters::now(), Usage::of_this_process().cpu, Instant::now());
@@ -66,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn idle_time_is_nobodys_loss() {
+    fn idle_time_does_not_count() {
         // 90 busy, 10 stolen, and much idle.
         assert_eq!(stolen_share("cpu  90 0 0 99999 0 0 0 10 0 0\n"), Some(0.1));
         assert_eq!(stolen_share("cpu  0 0 0 5 0 0 0 0 0 0\n"), None);
@@ -74,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn load_is_the_last_minute() {
+    fn load_is_the_first_number() {
         assert_eq!(parse_load("0.40 0.14 0.05 1/84 1092\n"), Some(0.4));
         assert_eq!(parse_load(""), None);
     }

@@ -11,14 +11,13 @@ use crate::proc::field;
 /// What control groups allow.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Groups {
-    /// Whether this process's groups can be seen at all.
+    /// Whether this process's groups are visible at all.
     pub visible: bool,
-    /// The group that leaves least memory.
+    /// The tightest memory limit.
     pub memory: Option<MemoryLimit>,
-    /// The group that leaves least below its `memory.high` (version 2): above it every fault is
-    /// slowed down.
+    /// The tightest `memory.high` (version 2), above which every fault is slowed down.
     pub high: Option<MemoryLimit>,
-    /// The lowest limit of swap.
+    /// The lowest swap limit.
     pub swap_bytes: Option<u64>,
     /// The tightest quota of processor time.
     pub quota: Option<Quota>,
@@ -29,9 +28,9 @@ pub struct Groups {
 pub struct Quota {
     /// The file that sets it.
     pub file: PathBuf,
-    /// How many processors it is worth.
+    /// The quota as a number of processors.
     pub cpus: f64,
-    /// Periods so far in which the group had to stop and wait.
+    /// Periods so far in which the group was throttled.
     pub throttled: Option<u64>,
 }
 
@@ -64,7 +63,7 @@ fn ancestors(root: &Path, path: &str) -> Vec<PathBuf> {
 }
 
 fn bytes(folder: &Path, name: &str) -> Option<u64> {
-    // "max" is no number, and version 1 writes "no limit" as the largest multiple of a page.
+    // "max" is not a number, and version 1 writes "no limit" as the largest multiple of a page.
     read_to_string(folder.join(name))
         .ok()?
         .trim()
@@ -100,13 +99,14 @@ fn tightest_quota(
     folders.iter().filter_map(quota).min_by(|a, b| a.cpus.total_cmp(&b.cpus))
 }
 
-/// `max 100000`, or microseconds of processor time for each period of so many microseconds.
+/// `max 100000`, or two numbers: microseconds of processor time per period, and the period in
+/// microseconds.
 fn quota_v2(_folder: &Path, text: &str) -> Option<f64> {
     let mut words = text.split_whitespace();
     share(words.next()?.parse().ok()?, words.next()?.parse().ok()?)
 }
 
-/// -1, or microseconds of processor time; the period is in a file of its own.
+/// -1, or microseconds of processor time per period; the period is in a separate file.
 fn quota_v1(folder: &Path, text: &str) -> Option<f64> {
     share(
         text.trim().parse().ok()?,

@@ -1,20 +1,20 @@
-//! What the machine runs in: a hypervisor, a container.
+//! The environment of the machine: a hypervisor, a container.
 
 use std::fs::read_to_string;
 use std::path::Path;
 
 use super::text;
 
-/// What is around this machine.
+/// The hypervisor and the container.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Host {
-    /// Whether a hypervisor is below.
+    /// Whether the machine is a guest of a hypervisor.
     pub virtualized: Option<bool>,
     /// The hypervisor's name, as far as the guest can tell.
     pub hypervisor: Option<String>,
     /// Whether this guest hands freed memory back to its host.
     pub free_page_reporting: Option<bool>,
-    /// The container around this process, if one can be told.
+    /// The container that this process runs in, if it can be recognised.
     pub container: Option<String>,
 }
 
@@ -24,7 +24,7 @@ impl Host {
         let offered =
             text("/sys/hypervisor/type").or_else(|| by_clock(&text(clocks)?).map(str::to_owned));
         Host {
-            // Not every processor says so, and not without /proc.
+            // Not every processor reports it, and only through /proc.
             virtualized: crate::machine::virtualized().or_else(|| offered.as_ref().map(|_| true)),
             hypervisor: offered
                 .or_else(|| by_vendor(&text("/sys/class/dmi/id/sys_vendor")?).map(str::to_owned)),
@@ -34,7 +34,7 @@ impl Host {
     }
 }
 
-/// A paravirtual clock is offered by one hypervisor only.
+/// Each paravirtual clock belongs to one hypervisor.
 fn by_clock(available: &str) -> Option<&'static str> {
     available.split_whitespace().find_map(|clock| match clock {
         "kvm-clock" => Some("KVM"),
@@ -44,7 +44,7 @@ fn by_clock(available: &str) -> Option<&'static str> {
     })
 }
 
-/// The vendor in the firmware's tables.
+/// The hypervisor by the vendor in the firmware's tables.
 fn by_vendor(vendor: &str) -> Option<&'static str> {
     [
         ("QEMU", "QEMU"),
@@ -57,8 +57,7 @@ fn by_vendor(vendor: &str) -> Option<&'static str> {
     .find_map(|(start, name)| vendor.starts_with(start).then_some(name))
 }
 
-/// Containers leave a file: Docker, Podman, and what follows systemd's container interface. Only a
-/// hint.
+/// Docker, Podman and managers that follow systemd's container interface leave a file. Only a hint.
 fn container() -> Option<String> {
     if Path::new("/run/.containerenv").exists() {
         return Some("podman".to_owned());
@@ -75,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hypervisors_are_known_by_what_they_offer() {
+    fn hypervisors_are_recognised_by_clock_and_vendor() {
         assert_eq!(by_clock("tsc kvm-clock"), Some("KVM"));
         assert_eq!(by_clock("hyperv_clocksource_tsc_page acpi_pm"), Some("Hyper-V"));
         assert_eq!(by_clock("tsc hpet acpi_pm"), None);

@@ -1,5 +1,4 @@
-//! Memory as a whole: what the kernel promises, where it swaps to, and how broken up what is free
-//! is.
+//! Memory of the whole machine: overcommit, swap, and fragmentation of free memory.
 
 use std::fs::read_to_string;
 
@@ -10,21 +9,21 @@ use crate::proc::meminfo_bytes;
 /// The state of the machine's memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MemoryFacts {
-    /// All of it.
+    /// All memory.
     pub total_bytes: Option<u64>,
-    /// Free.
+    /// Free memory.
     pub free_bytes: Option<u64>,
-    /// What can be had without swapping, as the kernel estimates it.
+    /// Memory available without swapping, as the kernel estimates it.
     pub available_bytes: Option<u64>,
     /// `vm.overcommit_memory`: 0 by a heuristic, 1 always, 2 never (proc(5)).
     pub overcommit_mode: Option<u8>,
     /// `vm.overcommit_ratio`: the share of memory in the limit of mode 2, in percent.
     pub overcommit_ratio: Option<u64>,
-    /// What may be promised in mode 2.
+    /// The commit limit, which is enforced in mode 2.
     pub commit_limit_bytes: Option<u64>,
-    /// What has been promised.
+    /// Memory committed so far.
     pub committed_bytes: Option<u64>,
-    /// Where memory is swapped to.
+    /// Swap devices and files.
     pub swaps: Option<Vec<Swap>>,
     /// `vm.swappiness`.
     pub swappiness: Option<u32>,
@@ -32,7 +31,7 @@ pub struct MemoryFacts {
     pub zswap: Option<bool>,
     /// Free memory in blocks of 2 MiB or more.
     pub free_huge_bytes: Option<u64>,
-    /// `vm.compaction_proactiveness`: how eagerly free memory is moved together in the background,
+    /// `vm.compaction_proactiveness`: how aggressively free memory is compacted in the background,
     /// 0 to 100.
     pub compaction_proactiveness: Option<u32>,
     /// `vm.extfrag_threshold`: below it a failed allocation reclaims rather than compacts, 0 to
@@ -43,11 +42,11 @@ pub struct MemoryFacts {
 /// A swap device or file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Swap {
-    /// Its path, as `/proc/swaps` has it (blanks are written `\040`).
+    /// Its path, as in `/proc/swaps` (blanks are written `\040`).
     pub path: String,
     /// Its size.
     pub size_bytes: u64,
-    /// Of it, in use.
+    /// Bytes in use.
     pub used_bytes: u64,
 }
 
@@ -75,7 +74,7 @@ impl MemoryFacts {
     }
 }
 
-/// A kernel without swap has no `/proc/swaps`, and `/proc` all the same.
+/// A kernel without swap has no `/proc/swaps`, although `/proc` is there.
 fn swaps() -> Option<Vec<Swap>> {
     match read_to_string("/proc/swaps") {
         Ok(text) => Some(parse_swaps(&text)),
@@ -117,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn swaps_are_in_kibibytes() {
+    fn swap_sizes_are_in_kibibytes() {
         let text = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n\
                     /dev/zram0                              partition\t1000\t\t4\t\t100\n\
                     /swap\\040file                           file\t\t2000\t\t0\t\t-2\n";
@@ -136,8 +135,8 @@ mod tests {
 
     #[test]
     fn blocks_of_two_mebibytes_start_at_order_nine() {
-        let text = "Node 0, zone      DMA      9      9      9      9      9      9      9      9      9      1      3 \n\
-                    Node 1, zone   Normal      9      0      0      0      0      0      0      0      0      2      0 \n";
+        let text = "Node 0, zone      DMA  9  9  9  9  9  9  9  9  9  1  3 \n\
+                    Node 1, zone   Normal  9  0  0  0  0  0  0  0  0  2  0 \n";
         assert_eq!(free_in_blocks(text, 2 << 20, 4096), (2 << 20) * (1 + 2 * 3 + 2));
         // Pages of 64 KiB: order 5.
         assert_eq!(free_in_blocks("Node 0, zone DMA 1 1 1 1 1 1 0", 2 << 20, 65536), 2 << 20);

@@ -1,7 +1,7 @@
-//! What a machine is set to and what it is doing, as far as it bears on measurements. Gathered
-//! without privileges and without changing anything; judged elsewhere.
+//! Settings and activity of a machine that affect measurements. Gathered without privileges and
+//! without changing anything; judged by the crate `doctor`.
 //!
-//! A field is `None` where this kernel, container or user does not show it.
+//! A field is `None` if this kernel, container or user does not show it.
 
 mod access;
 mod activity;
@@ -26,7 +26,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// All that is known about a machine and about this process on it.
+/// All facts about a machine and about this process on it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
     /// Transparent huge pages.
@@ -35,21 +35,21 @@ pub struct Facts {
     pub memory: MemoryFacts,
     /// Processors, their speed and their clock.
     pub processors: Processors,
-    /// What the machine runs in.
+    /// Hypervisor and container.
     pub host: Host,
-    /// What else it does now.
+    /// What else the machine is doing now.
     pub activity: Activity,
-    /// What this user may look at.
+    /// What this user may read.
     pub access: AccessFacts,
     /// Limits of control groups.
     pub groups: Groups,
-    /// This process: its limits and powers.
+    /// This process: its limits and capabilities.
     pub own: Own,
 }
 
 impl Facts {
-    /// Gathers everything. Takes `window` and a little more: for so long it sleeps and sees what
-    /// others do meanwhile.
+    /// Gathers everything. Takes a little more than `window`: it sleeps for that long to sample the
+    /// activity of other processes.
     #[must_use]
     pub fn gather(window: Duration) -> Self {
         let activity = Activity::during(window);
@@ -66,7 +66,7 @@ impl Facts {
     }
 }
 
-/// A file's text without the white space around it; `None` also for an empty one.
+/// The trimmed text of a file; `None` also if it is empty.
 fn text(path: impl AsRef<Path>) -> Option<String> {
     Some(read_to_string(path).ok()?.trim().to_owned()).filter(|text| !text.is_empty())
 }
@@ -76,7 +76,7 @@ fn number<T: FromStr>(path: impl AsRef<Path>) -> Option<T> {
     text(path)?.parse().ok()
 }
 
-/// A file that holds a yes or a no, as the kernel writes them.
+/// A file that holds a boolean, as the kernel writes it.
 fn switch(path: impl AsRef<Path>) -> Option<bool> {
     match text(path)?.as_str() {
         "1" | "Y" => Some(true),
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_machine_shows_what_every_linux_has() {
+    fn facts_of_every_linux_are_found_here() {
         let facts = Facts::gather(Duration::from_millis(1));
         assert!(facts.memory.total_bytes.is_some_and(|bytes| bytes > 1 << 24), "{facts:?}");
         assert!(facts.memory.overcommit_mode.is_some_and(|mode| mode <= 2), "{facts:?}");

@@ -1,4 +1,4 @@
-//! This process: its limits, its powers, and what it inherited.
+//! This process: its limits, its capabilities, and what it inherited.
 
 use std::fs::read_to_string;
 
@@ -6,7 +6,7 @@ use super::text;
 use crate::limits;
 use crate::proc::field;
 
-/// What the kernel lets this process do.
+/// What the kernel allows this process to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Own {
     /// `RLIMIT_AS`; `None` if unlimited.
@@ -17,15 +17,15 @@ pub struct Own {
     pub locked_bytes: Option<u64>,
     /// Processors that it may run on.
     pub allowed_cpus: Vec<u32>,
-    /// `kernel.randomize_va_space`: 0 none, 1 without the heap, 2 all.
+    /// `kernel.randomize_va_space`: 0 nothing is randomised, 1 all but the heap, 2 all.
     pub randomize: Option<u8>,
-    /// Its personality(2), inherited from whoever started it.
+    /// Its personality(2), inherited from its parent.
     pub personality: Option<u64>,
     /// Its effective capabilities as bits: capabilities(7).
     pub capabilities: Option<u64>,
     /// 0 no seccomp, 1 strict, 2 a filter.
     pub seccomp: Option<u64>,
-    /// Whether it may have transparent huge pages at all (`PR_SET_THP_DISABLE` is inherited).
+    /// Whether it may get transparent huge pages at all (`PR_SET_THP_DISABLE` is inherited).
     pub huge_pages: Option<bool>,
 }
 
@@ -75,11 +75,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn powers_are_bits() {
+    fn capabilities_are_bits() {
         let status = "CapPrm:\t0000000000000000\nCapEff:\t0000000000084000\nSeccomp:\t2\n";
         let own = Own { capabilities: capabilities(status), ..Own::default() };
         assert!(own.can(Own::PTRACE) && own.can(Own::IPC_LOCK) && !own.can(21));
-        assert!(!Own::default().can(Own::PTRACE), "what is unknown is not assumed");
+        assert!(!Own::default().can(Own::PTRACE), "unknown capabilities are not assumed");
         assert_eq!(capabilities(""), None);
     }
 }

@@ -7,7 +7,7 @@ use crate::machine::chosen;
 
 const FOLDER: &str = "/sys/kernel/mm/transparent_hugepage";
 
-/// How this kernel hands out huge pages.
+/// The kernel's settings for huge pages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HugePageFacts {
     /// For anonymous memory: `always`, `madvise` or `never`.
@@ -18,7 +18,7 @@ pub struct HugePageFacts {
     pub khugepaged_defrag: Option<bool>,
     /// How long khugepaged sleeps between two scans.
     pub khugepaged_sleep_ms: Option<u64>,
-    /// What fits one entry of the second level of page tables: 2 MiB on x86-64.
+    /// The memory that one page table entry of the second level (PMD) maps: 2 MiB on x86-64.
     pub largest_bytes: Option<u64>,
     /// Each size's own switch, the smallest first; empty before Linux 6.8.
     pub sizes: Option<Vec<PageSize>>,
@@ -29,12 +29,12 @@ pub struct HugePageFacts {
 pub struct PageSize {
     /// The size.
     pub bytes: u64,
-    /// `always`, `inherit` (what is said for all), `madvise` or `never`.
+    /// `always`, `inherit` (the common setting), `madvise` or `never`.
     pub mode: String,
 }
 
 impl HugePageFacts {
-    /// As it is now.
+    /// The settings as they are now.
     #[must_use]
     pub fn now() -> Self {
         let word = |name: &str| chosen(&read_to_string(format!("{FOLDER}/{name}")).ok()?);
@@ -68,11 +68,12 @@ fn sizes() -> Option<Vec<PageSize>> {
 pub struct Pool {
     /// The size.
     pub page_bytes: u64,
-    /// Pages that nobody has or has been promised; more may come from `nr_overcommit_hugepages`.
+    /// Pages that are neither in use nor reserved, and those that `nr_overcommit_hugepages` would
+    /// still allow.
     pub free: u64,
 }
 
-/// The pools of hugetlb pages; empty on kernels without.
+/// The pools of hugetlb pages; empty on kernels without hugetlb.
 #[must_use]
 pub fn hugetlb_pools() -> Vec<Pool> {
     let count = |folder: &std::path::Path, name: &str| -> Option<u64> {
@@ -102,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_names_its_size() {
+    fn the_size_is_read_from_the_folder_name() {
         assert_eq!(parse_size("hugepages-64kB"), Some(64 << 10));
         assert_eq!(parse_size("hugepages-2048kB"), Some(2 << 20));
         for other in ["khugepaged", "hugepages-", "hugepages-xkB", "hugepages-64"] {

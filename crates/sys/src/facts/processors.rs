@@ -1,5 +1,4 @@
-//! Processors: how fast they run, what they share, which are set apart, and the clock that times
-//! are read from.
+//! Processors: their frequency scaling, what they share, which are isolated, and the clock source.
 
 use std::collections::BTreeSet;
 use std::fs::read_dir;
@@ -8,24 +7,24 @@ use std::time::Instant;
 use super::{switch, text};
 
 const CPU: &str = "/sys/devices/system/cpu";
-/// Readings of the clock that are timed: some microseconds with a clock in user space, some
-/// milliseconds without.
+/// Clock readings that are timed together. They take some microseconds if the clock is read in user
+/// space, some milliseconds if not.
 const READINGS: u32 = 2000;
 
 /// The machine's processors.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Processors {
-    /// Those in use, in ascending order.
+    /// Online processors, in ascending order.
     pub online: Option<Vec<u32>>,
     /// The frequency governors of all processors, each once; `None` without frequency scaling.
     pub governors: Option<Vec<String>>,
-    /// Whether processors may run faster than their rated speed.
+    /// The switch for frequencies above the rated one.
     pub boost: Option<Boost>,
     /// Whether two processors share a core.
     pub smt_active: Option<bool>,
-    /// Memory nodes.
+    /// Number of NUMA nodes.
     pub nodes: Option<usize>,
-    /// `kernel.numa_balancing`: 0 off.
+    /// `kernel.numa_balancing`: 0 is off.
     pub numa_balancing: Option<u8>,
     /// Processors taken from the scheduler (`isolcpus`), as a list.
     pub isolated: Option<Vec<u32>>,
@@ -33,16 +32,16 @@ pub struct Processors {
     pub nohz_full: Option<Vec<u32>>,
     /// The kernel's clock source.
     pub clocksource: Option<String>,
-    /// What one reading of the clock took, on average over some thousand.
+    /// The mean time of one clock reading, over some thousand.
     pub clock_read_ns: Option<f64>,
 }
 
-/// A switch of the processors' highest speeds.
+/// The switch for frequencies above the rated one (turbo, boost).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Boost {
-    /// Whether they are allowed.
+    /// Whether they are enabled.
     pub on: bool,
-    /// The command that forbids them.
+    /// The command that disables them.
     pub off_command: &'static str,
 }
 
@@ -69,13 +68,13 @@ impl Processors {
     }
 }
 
-/// The processors that are there and in use, in ascending order; `None` where `/sys` does not say.
+/// The online processors, in ascending order; `None` if `/sys` does not list them.
 #[must_use]
 pub fn online_cpus() -> Option<Vec<u32>> {
     list("online")
 }
 
-/// An empty file is an empty list: there are none.
+/// An empty file is an empty list.
 fn list(name: &str) -> Option<Vec<u32>> {
     parse_list(&std::fs::read_to_string(format!("{CPU}/{name}")).ok()?)
 }
@@ -87,8 +86,7 @@ fn governors() -> Option<Vec<String>> {
     (!governors.is_empty()).then(|| governors.into_iter().collect())
 }
 
-/// Documentation/admin-guide/pm: `intel_pstate` has a switch of its own, whose sense is the other
-/// way round.
+/// Documentation/admin-guide/pm: `intel_pstate` has its own switch, with the opposite sense.
 fn boost() -> Option<Boost> {
     let intel = switch(format!("{CPU}/intel_pstate/no_turbo")).map(|forbidden| Boost {
         on: !forbidden,

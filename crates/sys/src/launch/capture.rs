@@ -1,4 +1,4 @@
-//! What a program writes, kept in memory.
+//! The output of a program, kept in memory.
 
 use std::fs::File;
 use std::io;
@@ -9,8 +9,8 @@ use std::sync::Arc;
 use crate::Errno;
 use crate::reopen::memory_file;
 
-/// Two files in memory: a program's standard output and its standard error. A program never waits
-/// for them to be read, as it would for a pipe that is full. A clone means the same files.
+/// Two files in memory: a program's standard output and its standard error. The program never
+/// blocks on them, as it would on a full pipe. Clones share the files.
 #[derive(Debug, Clone)]
 pub struct Capture {
     output: Arc<File>,
@@ -21,7 +21,7 @@ impl Capture {
     /// Two empty files.
     ///
     /// # Errors
-    /// EMFILE: this process may open no more files. ENOMEM.
+    /// EMFILE: this process has reached its limit of open files. ENOMEM.
     pub fn new() -> Result<Self, Errno> {
         let file = || memory_file(0).map(File::from).map(Arc::new);
         Ok(Capture { output: file()?, errors: file()? })
@@ -52,7 +52,7 @@ impl Capture {
 fn read(file: &File) -> io::Result<Vec<u8>> {
     let len = file.metadata()?.len();
     let mut bytes = vec![0; usize::try_from(len).map_err(|_| io::ErrorKind::OutOfMemory)?];
-    // Not by the offset of the file: the program writes there.
+    // By pread(2): the program writes at the file's offset.
     file.read_exact_at(&mut bytes, 0)?;
     Ok(bytes)
 }

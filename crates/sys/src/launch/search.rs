@@ -1,4 +1,4 @@
-//! Finding a program by its name, as execvp(3) does, and why it cannot be run.
+//! Finds a program by its name, as execvp(3) does, or says why it cannot be run.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
-/// Why there is no program to start.
+/// Why a program cannot be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unfit {
     /// There is no such file; a shell's status for it is 127.
     NotFound(OsString),
-    /// It is there and cannot be run, and why; a shell's status for it is 126.
+    /// The file exists but cannot be run, and why; a shell's status for it is 126.
     NotExecutable(PathBuf, String),
 }
 
@@ -28,7 +28,7 @@ impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Unfit::NotFound(name) if name.as_bytes().contains(&b'/') => {
-                write!(f, "{}: no such file; is the path right?", name.display())
+                write!(f, "{}: no such file; check the path", name.display())
             }
             Unfit::NotFound(name) => {
                 write!(
@@ -58,7 +58,7 @@ pub(super) fn look_up(name: &OsStr, search: Option<&OsStr>) -> Result<PathBuf, U
         };
     }
     let mut unfit = None;
-    // Without PATH the C library looks here (execvp(3), since glibc 2.24).
+    // The C library's default without PATH (execvp(3), since glibc 2.24).
     let search = search.unwrap_or(OsStr::new("/bin:/usr/bin"));
     for directory in std::env::split_paths(search) {
         let path = if directory.as_os_str().is_empty() {
@@ -68,7 +68,7 @@ pub(super) fn look_up(name: &OsStr, search: Option<&OsStr>) -> Result<PathBuf, U
         };
         match fitness(&path) {
             Some(Ok(())) => return Ok(path),
-            // In a directory that is closed to this user there is nothing for it.
+            // A directory that this user may not search holds no program for this user.
             Some(Err(why))
                 if unfit.is_none() && path.metadata().is_ok_and(|found| !found.is_dir()) =>
             {
@@ -80,21 +80,21 @@ pub(super) fn look_up(name: &OsStr, search: Option<&OsStr>) -> Result<PathBuf, U
     Err(unfit.unwrap_or_else(|| Unfit::NotFound(name.to_owned())))
 }
 
-/// Whether `path` can be run; `None` if there is nothing.
+/// Whether `path` can be run; `None` if there is no such file.
 fn fitness(path: &Path) -> Option<Result<(), String>> {
     let metadata = match std::fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
             return Some(Err(
-                "not executable: a directory on the way to it is closed to this user".to_owned(),
+                "not executable: this user may not search a directory of its path".to_owned()
             ));
         }
         Err(_) => return None,
     };
     Some(if metadata.is_dir() {
-        Err("is a directory, no program".to_owned())
+        Err("is a directory, not a program".to_owned())
     } else if !metadata.is_file() {
-        Err("is no regular file, so no program".to_owned())
+        Err("is not a regular file, so not a program".to_owned())
     } else if access(path, Access::EXEC_OK).is_err() {
         Err("not executable by this user; chmod +x if it is a program".to_owned())
     } else {
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_run_is_named() {
+    fn errors_name_the_cause() {
         let find =
             |word: &str| look_up(OsStr::new(word), Some(OsStr::new("/usr/bin:/bin"))).unwrap_err();
         assert_eq!(
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_search_goes_on_behind_what_cannot_be_run() {
+    fn the_search_continues_after_files_that_cannot_be_run() {
         let passwd = OsStr::new("passwd");
         let found = look_up(passwd, Some(OsStr::new("/nonexistent:/etc:/usr/bin:/bin")));
         assert!(matches!(found, Ok(path) if path.ends_with("bin/passwd")));

@@ -1,6 +1,6 @@
-//! A child that has become a program: how it ends, and that it ends.
+//! A child that has executed a program: waiting for its end, and ending it.
 //!
-//! Safety story: calls take the number of a child that has not been reaped, which `reaped` says,
+//! Safety story: calls take the pid of a child that has not been reaped, which `reaped` records,
 //! and a writable status.
 #![allow(unsafe_code)]
 
@@ -9,11 +9,10 @@ use std::time::{Duration, Instant};
 use crate::Errno;
 use crate::process::WaitStatus;
 
-/// How often [`Started::ended_within`] looks.
+/// The interval at which [`Started::ended_within`] polls.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// A program that runs. Killed and reaped when dropped, unless [`Started::reaped`] said that it is
-/// gone.
+/// A running program. Killed and reaped when dropped, unless [`Started::reaped`] has been called.
 #[derive(Debug)]
 pub struct Started {
     pub(super) pid: i32,
@@ -46,7 +45,7 @@ impl Started {
         }
     }
 
-    /// Waits up to `time` until it ends; how it ended, if it has.
+    /// Waits up to `time` for its end; `None` if it has not ended by then.
     ///
     /// # Errors
     /// ECHILD: it was reaped elsewhere.
@@ -65,7 +64,7 @@ impl Started {
         }
     }
 
-    /// Its end, once it is there, is remembered.
+    /// Calls wait4(2) unless the end is known already, and remembers the end.
     fn ask(&mut self, how: i32) -> Result<Option<WaitStatus>, Errno> {
         if self.ending.is_some() {
             return Ok(self.ending);
@@ -86,12 +85,13 @@ impl Started {
     /// Sends it `signal`, unless it has been reaped.
     pub fn signal(&self, signal: i32) {
         if !self.reaped {
-            // SAFETY: kill(2) takes numbers. A child that has not been reaped keeps its own.
+            // SAFETY: kill(2) takes numbers. A child that has not been reaped keeps its pid.
             unsafe { libc::kill(self.pid, signal) };
         }
     }
 
-    /// It has ended and was waited for elsewhere: its number may be another process's by now.
+    /// Records that it has ended and was reaped elsewhere: its pid may belong to another process by
+    /// now.
     pub fn reaped(&mut self) {
         self.reaped = true;
     }
@@ -102,7 +102,7 @@ impl Drop for Started {
         if self.reaped {
             return;
         }
-        // SAFETY: the child has not been reaped, so the number is its own.
+        // SAFETY: the child has not been reaped, so the pid is its own.
         unsafe { libc::kill(self.pid, libc::SIGKILL) };
         loop {
             let mut status = 0;
@@ -110,7 +110,7 @@ impl Drop for Started {
             let got = unsafe { libc::waitpid(self.pid, &raw mut status, libc::__WALL) };
             let stopped = got == self.pid && libc::WIFSTOPPED(status);
             if stopped {
-                // SAFETY: lets a tracee go on to its end; fails harmlessly if it is none.
+                // SAFETY: resumes a tracee, so that it ends; fails harmlessly if it is not traced.
                 unsafe { libc::ptrace(libc::PTRACE_CONT, self.pid, 0, 0) };
             } else if got >= 0 || Errno::last().0 != libc::EINTR {
                 return;

@@ -1,4 +1,4 @@
-//! Real children, started.
+//! Starts real children.
 //!
 //! Safety story: a child is waited for once, with a writable status.
 #![allow(unsafe_code)]
@@ -26,12 +26,12 @@ fn run(words: &[&str], setup: Setup) -> i32 {
 fn a_program_runs_with_its_arguments_and_environment() {
     assert_eq!(run(&["sh", "-c", "exit $(($1 + ${#PATH} * 0))", "x", "7"], Setup::default()), 7);
     assert_eq!(run(&["sh", "-c", "kill -TERM $$"], Setup::default()), -libc::SIGTERM);
-    // The Rust runtime ignores SIGPIPE; what is started does not.
+    // The Rust runtime ignores SIGPIPE; started programs do not.
     assert_eq!(run(&["sh", "-c", "kill -PIPE $$"], Setup::default()), -libc::SIGPIPE);
 }
 
 #[test]
-fn a_narrow_program_is_told_by_its_file() {
+fn a_32_bit_program_is_recognised_by_its_file() {
     let program = |path: &Path| Program::find(&[path.as_os_str().to_owned()]).unwrap();
     assert_eq!(
         program(&std::env::current_exe().unwrap()).is_compat32(),
@@ -52,15 +52,15 @@ fn a_narrow_program_is_told_by_its_file() {
 }
 
 #[test]
-fn it_waits_at_the_gate() {
+fn the_child_waits_at_the_gate() {
     let folder = std::env::temp_dir().join(format!("firsttouch-gate-{}", std::process::id()));
     let program = Program::find(&command(&["mkdir", folder.to_str().unwrap()])).unwrap();
     let waiting = program.start(Setup::default()).unwrap();
     let link = std::fs::read_link(format!("/proc/{}/exe", waiting.pid())).unwrap();
-    assert_eq!(link, std::env::current_exe().unwrap(), "it is still a copy of this process");
+    assert_eq!(link, std::env::current_exe().unwrap(), "the child is still a copy of this process");
     assert!(!folder.exists());
     assert_eq!(ending(waiting.go().unwrap()), 0);
-    std::fs::remove_dir(&folder).expect("made after the gate");
+    std::fs::remove_dir(&folder).expect("mkdir ran after the gate");
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn setups_take_effect() {
 }
 
 #[test]
-fn what_a_captured_program_writes_is_kept() {
+fn captured_output_is_kept() {
     let capture = Capture::new().unwrap();
     let script = "! read line && head -c 100000 /dev/zero | tr '\\0' x && echo error >&2";
     let program = Program::find(&command(&["sh", "-c", script])).unwrap().captured(&capture);
@@ -105,7 +105,7 @@ fn what_a_captured_program_writes_is_kept() {
 }
 
 #[test]
-fn an_exec_that_fails_is_told() {
+fn a_failed_exec_is_reported() {
     let file = std::env::temp_dir().join(format!("firsttouch-noexec-{}", std::process::id()));
     std::fs::write(&file, "neither ELF nor script").unwrap();
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();

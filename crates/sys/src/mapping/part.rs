@@ -13,14 +13,14 @@ use super::OwnMapping;
 use crate::memory::{Initialised, Memory};
 
 impl OwnMapping {
-    /// A part of `part_len` bytes at the beginning of every `step` bytes, the last perhaps smaller.
-    /// The range is unmapped when the last of them is gone.
+    /// Splits the mapping into parts: `part_len` bytes at the start of every `step` bytes; the last
+    /// part may be smaller. The mapping is unmapped when the last part is dropped.
     ///
     /// # Panics
     /// If `step` is 0, or less than `part_len`.
     #[must_use]
     pub fn split(self, step: usize, part_len: usize) -> Vec<MappingPart> {
-        assert!(part_len <= step, "parts that do not overlap");
+        assert!(part_len <= step, "parts would overlap");
         let whole = Arc::new(self);
         let starts = (0..whole.len).step_by(step);
         starts
@@ -39,7 +39,8 @@ pub struct MappingPart {
     range: Range<usize>,
 }
 
-// SAFETY: the range is mapped and writable while the whole lives, and no other part has any of it.
+// SAFETY: the range is mapped and writable while the whole mapping lives, and no other part
+// overlaps it.
 unsafe impl Memory for MappingPart {
     #[inline]
     fn start(&self) -> NonNull<c_void> {
@@ -53,7 +54,7 @@ unsafe impl Memory for MappingPart {
     }
 }
 
-// SAFETY: so is the whole.
+// SAFETY: the whole mapping is initialised.
 unsafe impl Initialised for MappingPart {}
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
-//! Ways of writing to memory, instruction by instruction, and of putting its lines out of the
-//! caches. They are those of x86-64; elsewhere they fail with ENOSYS, since a fill by other
-//! instructions would be another floor.
+//! Writes to memory by particular instructions, and flushes of its cache lines. Only on x86-64;
+//! elsewhere they fail with ENOSYS, since a fill by other instructions would be a different floor.
 //!
-//! Safety story: as in [`super`]: a mapping's range is its own, and what is written lies inside it.
+//! Safety story: as in [`super`]: a mapping owns its range, and all writes are inside it.
 #![allow(unsafe_code)]
 
 use std::ops::Range;
@@ -11,28 +10,28 @@ use super::OwnMapping;
 use crate::Errno;
 
 impl OwnMapping {
-    /// Writes `value` to every byte of `range` by one `rep stosb`, whatever the C library would
-    /// choose.
+    /// Writes `value` to every byte of `range` by one `rep stosb`, independently of the C library's
+    /// memset.
     ///
     /// # Errors
-    /// ENOSYS on other processors than x86-64.
+    /// ENOSYS on processors other than x86-64.
     ///
     /// # Panics
     /// If the range is not inside the mapping.
     #[inline]
     pub fn store_string(&mut self, range: Range<usize>, value: u8) -> Result<(), Errno> {
-        assert!(range.start <= range.end && range.end <= self.len, "a range inside the mapping");
+        assert!(range.start <= range.end && range.end <= self.len, "range outside the mapping");
         // SAFETY: the start is inside the mapping, or at its end where nothing is written.
         let start = unsafe { self.start.cast::<u8>().add(range.start) };
         // SAFETY: the range is inside the mapping, writable, and ours while `self` lives.
         unsafe { instructions::store_string(start.as_ptr(), range.end - range.start, value) }
     }
 
-    /// Writes `value` to every byte by stores that go past the caches (`movntdq`), and waits until
-    /// they are done.
+    /// Writes `value` to every byte by stores that bypass the caches (`movntdq`), and waits until
+    /// they are complete.
     ///
     /// # Errors
-    /// ENOSYS on other processors than x86-64.
+    /// ENOSYS on processors other than x86-64.
     #[inline]
     pub fn store_past_caches(&mut self, value: u8) -> Result<(), Errno> {
         // SAFETY: the range is mapped, writable, and ours while `self` lives. It begins at a page.
@@ -41,17 +40,17 @@ impl OwnMapping {
         }
     }
 
-    /// Puts every line of the first `len` bytes out of all caches (`clflush`).
+    /// Flushes every line of the first `len` bytes from all caches (`clflush`).
     ///
     /// # Errors
-    /// ENOSYS on other processors than x86-64.
+    /// ENOSYS on processors other than x86-64.
     ///
     /// # Panics
-    /// If the mapping is shorter.
-    pub fn put_out_of_caches(&mut self, len: usize) -> Result<(), Errno> {
-        assert!(len <= self.len, "a length within the mapping");
+    /// If the mapping is shorter than `len`.
+    pub fn flush_from_caches(&mut self, len: usize) -> Result<(), Errno> {
+        assert!(len <= self.len, "length beyond the mapping");
         // SAFETY: the range is mapped and ours.
-        unsafe { instructions::put_out_of_caches(self.start.cast::<u8>().as_ptr(), len) }
+        unsafe { instructions::flush_from_caches(self.start.cast::<u8>().as_ptr(), len) }
     }
 }
 
@@ -64,7 +63,7 @@ mod instructions {
 
     use crate::Errno;
 
-    /// Of every x86-64 processor so far. A longer step would leave lines out.
+    /// The cache line size of every x86-64 processor so far. A longer step would skip lines.
     const LINE_BYTES: usize = 64;
 
     /// # Safety
@@ -115,7 +114,7 @@ mod instructions {
     /// # Safety
     /// The range must be mapped.
     #[expect(clippy::unnecessary_wraps, reason = "it fails elsewhere")]
-    pub(super) unsafe fn put_out_of_caches(start: *mut u8, len: usize) -> Result<(), Errno> {
+    pub(super) unsafe fn flush_from_caches(start: *mut u8, len: usize) -> Result<(), Errno> {
         for offset in (0..len).step_by(LINE_BYTES) {
             // SAFETY: the offset is inside the range.
             let at = unsafe { start.add(offset) };
@@ -146,7 +145,7 @@ mod instructions {
 
     /// # Safety
     /// None is needed.
-    pub(super) unsafe fn put_out_of_caches(_: *mut u8, _: usize) -> Result<(), Errno> {
+    pub(super) unsafe fn flush_from_caches(_: *mut u8, _: usize) -> Result<(), Errno> {
         Err(Errno(libc::ENOSYS))
     }
 }
@@ -158,18 +157,18 @@ mod tests {
 
     /// The bytes of the mapping.
     fn bytes(mapping: &OwnMapping) -> &[u8] {
-        // SAFETY: the range is mapped, the kernel initialised it, and nobody writes while it is
+        // SAFETY: the range is mapped, the kernel initialised it, and nothing writes while it is
         // borrowed.
         unsafe { std::slice::from_raw_parts(mapping.start.cast::<u8>().as_ptr(), mapping.len) }
     }
 
     #[test]
     fn all_bytes_are_written_and_no_others() {
-        let len = 3 * 4096 - 5; // no multiple of 16
+        let len = 3 * 4096 - 5; // not a multiple of 16
         let mut mapping = OwnMapping::new(len, Policy::Plain).unwrap();
         mapping.store_past_caches(7).unwrap();
         assert!(bytes(&mapping).iter().all(|&byte| byte == 7));
-        mapping.put_out_of_caches(len).unwrap();
+        mapping.flush_from_caches(len).unwrap();
         mapping.store_string(4096..4099, 3).unwrap();
         mapping.store_string(len..len, 9).unwrap();
         let written = |offset: usize| if (4096..4099).contains(&offset) { 3 } else { 7 };
@@ -177,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "inside the mapping")]
+    #[should_panic(expected = "outside the mapping")]
     fn a_range_beyond_the_end_is_refused() {
         let _ = OwnMapping::new(4096, Policy::Plain).unwrap().store_string(4000..4097, 1);
     }

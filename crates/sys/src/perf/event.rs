@@ -1,5 +1,5 @@
-//! Perf events of one thread (and all that it starts) on one processor, which write records into a
-//! ring.
+//! Perf events of one thread (and of those that it starts) on one processor, which write records
+//! into a ring.
 //!
 //! Safety story: the ioctls take a number, a descriptor that is borrowed meanwhile, or a pointer to
 //! a live local of the type that `perf_event_open(2)` names.
@@ -16,10 +16,10 @@ use super::record::Samples;
 use super::{ATTRIBUTES_BYTES, open};
 use crate::Errno;
 
-/// What an event watches. [`super::record`] knows what a sample of each holds.
+/// What an event watches. [`super::record`] has the contents of its samples.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Watched {
-    /// Nothing that has samples.
+    /// Nothing: the event has no samples.
     Nothing,
     /// A page fault has begun: `PERF_COUNT_SW_PAGE_FAULTS`, which the kernel emits on entry.
     FaultBegins,
@@ -27,62 +27,62 @@ pub enum Watched {
     MinorFaultEnds,
     /// A major fault is complete: `PERF_COUNT_SW_PAGE_FAULTS_MAJ`.
     MajorFaultEnds,
-    /// The tracepoint `raw_syscalls:sys_enter` with this id, where the filter holds.
+    /// The tracepoint `raw_syscalls:sys_enter` with this id, where the filter matches.
     CallBegins(u64, String),
-    /// The tracepoint `raw_syscalls:sys_exit` with this id, where the filter holds.
+    /// The tracepoint `raw_syscalls:sys_exit` with this id, where the filter matches.
     CallEnds(u64, String),
 }
 
-/// Whose events, and from when on.
+/// The target of an event, and when it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Whose {
-    /// The thread. What it starts from now on is included.
+pub struct Target {
+    /// The thread. Threads and processes that it starts from now on are included.
     pub tid: u32,
     /// The processor.
     pub cpu: u32,
-    /// Nothing that happens in kernel mode: all that an ordinary user may see at
-    /// `perf_event_paranoid` 2. Tracepoints are always in kernel mode.
+    /// Excludes kernel mode, as an ordinary user must at `perf_event_paranoid` 2. Tracepoints are
+    /// always in kernel mode.
     pub user_mode_only: bool,
-    /// From the thread's next execve(2) on, or at once.
+    /// Whether the event starts at the thread's next execve(2) instead of at once.
     pub from_exec: bool,
-    /// Records, besides samples, of the lives of threads, their mappings, and their coming and
-    /// going on the processor. An event of its own for these would make each of a thread's switches
-    /// slower.
-    pub lives: bool,
+    /// Also records the start and end of threads, mappings, and switches on and off the processor.
+    /// A separate event for these would make each context switch slower.
+    pub sideband: bool,
 }
 
-/// An open event. Closing it ends it, for the thread's descendants as well.
+/// An open event. Closing it ends it for the thread's descendants as well.
 #[derive(Debug)]
 pub struct PerfEvent {
     file: std::fs::File,
     samples: Option<Samples>,
 }
 
-/// What an event says of itself.
+/// The counts of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PerfReading {
-    /// How often it happened, whether or not there was room for its record.
+    /// How often it happened, including the times when its record was lost.
     pub count: u64,
-    /// How many records found no room. `None`: a kernel before 6.0, which says so only in the ring.
+    /// Records that were lost because the ring was full. `None`: a kernel before 6.0, which reports
+    /// them only in the ring.
     pub lost: Option<u64>,
 }
 
 impl PerfEvent {
-    /// Opens an event with one record each time it happens. Its records wake up a reader who polls
-    /// the ring's event when `wake_bytes` are waiting, counted since the last time.
+    /// Opens an event that writes one record each time it happens. A reader that polls the ring's
+    /// event wakes up each time `wake_bytes` more have been written.
     ///
     /// # Errors
     /// EACCES or EPERM: `perf_event_paranoid`, a container's seccomp filter, or another user's
     /// process. ESRCH: the thread is gone. EMFILE: too many open files. ENOENT: no such tracepoint.
     /// EINVAL: the filter. ENOSYS: a kernel without perf.
-    pub fn open(watched: &Watched, whose: Whose, wake_bytes: u32) -> Result<Self, Errno> {
-        let mut attributes = attributes(watched, whose, wake_bytes);
-        let (Ok(tid), Ok(cpu)) = (i32::try_from(whose.tid), i32::try_from(whose.cpu)) else {
+    pub fn open(watched: &Watched, target: Target, wake_bytes: u32) -> Result<Self, Errno> {
+        let mut attributes = attributes(watched, target, wake_bytes);
+        let (Ok(tid), Ok(cpu)) = (i32::try_from(target.tid), i32::try_from(target.cpu)) else {
             return Err(Errno(libc::ESRCH));
         };
         let mut opened = open(&mut attributes, tid, cpu);
-        // Kernels before 6.0 do not count lost records, and those before 5.11 do not tell the size
-        // of a page.
+        // Kernels before 6.0 do not count lost records, and those before 5.11 do not report the
+        // size of a page.
         if opened.as_ref().err() == Some(&Errno(libc::EINVAL)) {
             attributes.read_format = 0;
             opened = open(&mut attributes, tid, cpu);
@@ -99,13 +99,13 @@ impl PerfEvent {
         Ok(event)
     }
 
-    /// What its samples hold, if it has any.
+    /// The contents of its samples, if it has any.
     #[must_use]
     pub fn samples(&self) -> Option<Samples> {
         self.samples
     }
 
-    /// Lets it happen only where `filter` holds (Documentation/trace/events.rst).
+    /// Restricts the event to where `filter` matches (Documentation/trace/events.rst).
     fn filter(&self, filter: &str) -> Result<(), Errno> {
         let filter = CString::new(filter).map_err(|_| Errno(libc::EINVAL))?;
         // SAFETY: the string is NUL-terminated and lives through the call.
@@ -114,7 +114,7 @@ impl PerfEvent {
         if failed == 0 { Ok(()) } else { Err(Errno::last()) }
     }
 
-    /// Its number in samples. Events that it is inherited by have the same.
+    /// Its id in samples. Events that descendants inherit have the same id.
     ///
     /// # Errors
     /// None is known for an open event.
@@ -135,17 +135,17 @@ impl PerfEvent {
         if failed == 0 { Ok(()) } else { Err(Errno::last()) }
     }
 
-    /// Stops it, for all descendants.
+    /// Stops it for all descendants.
     pub fn stop(&self) {
         // SAFETY: the request takes no memory.
         let failed = unsafe { ioctls::DISABLE(self.file.as_raw_fd(), 0) };
         debug_assert_eq!(failed, 0, "PERF_EVENT_IOC_DISABLE of an own event cannot fail");
     }
 
-    /// How often it has happened, in all threads.
+    /// Its counts so far, over all threads.
     ///
     /// # Errors
-    /// EIO where the kernel has put the event into an error state.
+    /// EIO if the kernel has put the event into an error state.
     pub fn read(&self) -> Result<PerfReading, Errno> {
         let mut bytes = [0; 16];
         let read = (&self.file)
@@ -166,7 +166,7 @@ impl std::os::fd::AsFd for PerfEvent {
     }
 }
 
-/// What samples hold; `sized`: they end with the size of the page.
+/// The contents of samples; `sized`: they end with the size of the page.
 fn samples(watched: &Watched, sized: bool) -> Option<Samples> {
     Some(match watched {
         Watched::Nothing => return None,
@@ -180,9 +180,9 @@ fn samples(watched: &Watched, sized: bool) -> Option<Samples> {
 
 const PAGE_SIZE: u64 = perf::PERF_SAMPLE_DATA_PAGE_SIZE as u64;
 
-/// Each record is to say who and when, and which event it is of; more where a page fault or syscall
-/// has more to say.
-fn attributes(watched: &Watched, whose: Whose, wake_bytes: u32) -> perf::perf_event_attr {
+/// Every record has the task, the time and the id of its event; samples of page faults and syscalls
+/// have more.
+fn attributes(watched: &Watched, target: Target, wake_bytes: u32) -> perf::perf_event_attr {
     let always = perf::PERF_SAMPLE_IDENTIFIER | perf::PERF_SAMPLE_TID | perf::PERF_SAMPLE_TIME;
     let software =
         |config: u32, more: u32| (perf::PERF_TYPE_SOFTWARE, u64::from(config), always | more);
@@ -194,7 +194,7 @@ fn attributes(watched: &Watched, whose: Whose, wake_bytes: u32) -> perf::perf_ev
         Watched::MinorFaultEnds => {
             software(perf::PERF_COUNT_SW_PAGE_FAULTS_MIN, perf::PERF_SAMPLE_DATA_PAGE_SIZE)
         }
-        // Three words that nobody needs: no other event's samples are of the same length (see
+        // Three unused words give these samples a length that no other event's samples have (see
         // `super::record`).
         Watched::MajorFaultEnds => software(
             perf::PERF_COUNT_SW_PAGE_FAULTS_MAJ,
@@ -218,21 +218,21 @@ fn attributes(watched: &Watched, whose: Whose, wake_bytes: u32) -> perf::perf_ev
     attributes.__bindgen_anon_1.sample_period = 1;
     attributes.read_format = u64::from(perf::PERF_FORMAT_LOST);
     if matches!(watched, Watched::CallBegins(..)) {
-        // One register, since none is refused: with it comes whether the call was made in 32-bit
-        // mode.
+        // The kernel refuses an empty set of registers, so one is requested. The ABI that comes
+        // with it says whether the call was made in 32-bit mode.
         attributes.sample_regs_user = 1;
     }
     attributes.set_inherit(1);
-    attributes.set_disabled(u64::from(whose.from_exec));
-    attributes.set_enable_on_exec(u64::from(whose.from_exec));
+    attributes.set_disabled(u64::from(target.from_exec));
+    attributes.set_enable_on_exec(u64::from(target.from_exec));
     attributes.set_exclude_hv(1);
     let tracepoint = matches!(watched, Watched::CallBegins(..) | Watched::CallEnds(..));
-    attributes.set_exclude_kernel(u64::from(whose.user_mode_only && !tracepoint));
+    attributes.set_exclude_kernel(u64::from(target.user_mode_only && !tracepoint));
     attributes.set_use_clockid(1);
     attributes.clockid = libc::CLOCK_MONOTONIC;
     attributes.set_watermark(1);
     attributes.__bindgen_anon_2.wakeup_watermark = wake_bytes;
-    if whose.lives {
+    if target.sideband {
         attributes.set_sample_id_all(1);
         attributes.set_task(1);
         attributes.set_comm(1);

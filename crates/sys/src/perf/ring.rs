@@ -1,15 +1,15 @@
-//! The ring through which the kernel hands over records (`perf_event_open(2)`, "MMAP layout").
+//! The ring buffer through which the kernel passes records (`perf_event_open(2)`, "MMAP layout").
 //!
 //! ```text
 //!   page 0: data_tail (ours), data_head (the kernel's), both counting bytes since the start
 //!   then    a power of two of pages:   ... free | tail > unread records > head | free ...
 //! ```
-//! The kernel writes behind `data_head` and stops where it would meet `data_tail`; we read between
+//! The kernel writes after `data_head` and stops before it would reach `data_tail`; we read between
 //! the two, and then move the tail.
 //!
-//! Safety story: the mapping is owned and unmapped once. The kernel changes bytes only outside of
-//! what lies between tail and head; the head is read with acquire and the tail written with
-//! release, as the manual demands, so what is copied is at rest.
+//! Safety story: the mapping is owned and unmapped once. The kernel never changes bytes between
+//! tail and head; the head is read with acquire and the tail written with release, as the manual
+//! requires, so the bytes do not change while they are copied.
 #![allow(unsafe_code)]
 
 use std::ptr::NonNull;
@@ -25,7 +25,7 @@ use crate::Errno;
 pub struct Ring {
     control: NonNull<perf_event_mmap_page>,
     data_bytes: usize,
-    /// How far we have read.
+    /// The number of bytes read so far.
     tail: u64,
 }
 
@@ -36,8 +36,8 @@ impl Ring {
     /// Maps a ring of `data_bytes` for `event`.
     ///
     /// # Errors
-    /// EPERM: more than `perf_event_mlock_kb` and `RLIMIT_MEMLOCK` allow this user. EINVAL: no
-    /// power of two of pages.
+    /// EPERM: more than `perf_event_mlock_kb` and `RLIMIT_MEMLOCK` allow this user. EINVAL:
+    /// `data_bytes` is not a power of two of pages.
     pub fn new(event: &PerfEvent, data_bytes: usize) -> Result<Self, Errno> {
         let page = rustix::param::page_size();
         // SAFETY: a null hint lets the kernel choose a free range; the descriptor is an open perf
@@ -59,14 +59,14 @@ impl Ring {
         Ok(Ring { control, data_bytes, tail: 0 })
     }
 
-    /// How much fits into it, in bytes.
+    /// Its capacity in bytes.
     #[must_use]
     pub fn data_bytes(&self) -> usize {
         self.data_bytes
     }
 
-    /// Appends what is unread to `into` and gives its room back to the kernel. Returns how many
-    /// bytes that were.
+    /// Appends the unread bytes to `into` and frees their room for the kernel. Returns their
+    /// number.
     pub fn take(&mut self, into: &mut Vec<u8>) -> usize {
         let head = self.head().load(Ordering::Acquire);
         let unread = usize::try_from(head.wrapping_sub(self.tail))
@@ -78,7 +78,8 @@ impl Ring {
         for (from, len) in [(start, first), (0, unread - first)] {
             // SAFETY: `from` is within the data.
             let from = unsafe { self.data().add(from) };
-            // SAFETY: so is `from + len`, and it is at rest, being between tail and head.
+            // SAFETY: so is `from + len`, and the kernel does not change bytes between tail and
+            // head.
             into.extend_from_slice(unsafe { std::slice::from_raw_parts(from, len) });
         }
         self.tail = head;

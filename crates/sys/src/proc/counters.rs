@@ -1,4 +1,4 @@
-//! Counters of the whole machine, read before and after to see what else went on.
+//! Counters of the whole machine, read before and after a measurement to see other activity.
 
 use std::fs::read_to_string;
 use std::time::Duration;
@@ -10,15 +10,15 @@ use super::{TICK_MS, field};
 pub struct Counters {
     /// Processor time of all processes together.
     pub busy: Option<Duration>,
-    /// Processor time that the hypervisor gave to others.
+    /// Processor time that the hypervisor gave to other guests.
     pub steal: Option<Duration>,
     /// Time in which some task waited for a processor.
     pub cpu_pressure: Option<Duration>,
     /// Time in which some task waited for memory.
     pub memory_pressure: Option<Duration>,
-    /// Huge pages handed out on a fault.
+    /// Huge pages allocated on a fault.
     pub thp_fault_alloc: Option<u64>,
-    /// Faults that wanted a huge page and got small ones.
+    /// Faults that fell back from a huge page to small ones.
     pub thp_fault_fallback: Option<u64>,
     /// Faults that compacted memory first.
     pub compact_stall: Option<u64>,
@@ -77,7 +77,7 @@ pub fn vmstat(text: &str, name: &str) -> Option<u64> {
     field(text, name)
 }
 
-/// Processes that the out-of-memory killer has ended so far; `None` before Linux 4.13.
+/// Processes that the out-of-memory killer has killed so far; `None` before Linux 4.13.
 #[must_use]
 pub fn oom_kills() -> Option<u64> {
     vmstat(&read_to_string("/proc/vmstat").ok()?, "oom_kill")
@@ -89,7 +89,7 @@ pub fn meminfo_bytes(text: &str, name: &str) -> Option<u64> {
     field(text, &format!("{name}:")).map(|kilobytes| kilobytes * 1024)
 }
 
-/// Memory that can be had without swapping, as the kernel estimates it (`MemAvailable`).
+/// Memory available without swapping, as the kernel estimates it (`MemAvailable`).
 #[must_use]
 pub fn available_bytes() -> Option<u64> {
     meminfo_bytes(&read_to_string("/proc/meminfo").ok()?, "MemAvailable")
@@ -114,7 +114,8 @@ mod tests {
 
     #[test]
     fn pressure_is_in_microseconds() {
-        let text = "some avg10=0.00 avg60=0.00 avg300=0.11 total=1616398\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n";
+        let text = "some avg10=0.00 avg60=0.00 avg300=0.11 total=1616398\n\
+                   full avg10=0.00 avg60=0.00 avg300=0.00 total=0\n";
         assert_eq!(pressure_total(text), Some(Duration::from_micros(1_616_398)));
         assert_eq!(pressure_total(""), None);
     }

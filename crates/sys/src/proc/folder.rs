@@ -1,23 +1,24 @@
-//! `/proc/PID/task/TID`: what one thread shows of its process. After the first thread has ended,
-//! the others still show it.
+//! `/proc/PID/task/TID`: the process as seen through one of its threads. Other threads still show
+//! it after the first one has ended.
 
 use std::fs::{File, read, read_to_string};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{
-    Mapped, MapsEntry, PageMap, Standing, entry_address, parse_maps, parse_smaps, parse_standing,
+    Mapped, MapsEntry, PageMap, SyscallState, entry_address, parse_maps, parse_smaps,
+    parse_syscall_state,
 };
 use crate::facts::Own;
 
-/// The folder of a thread. Making one opens nothing; each method opens one file, and fails as
-/// open(2) and read(2) do: `NotFound` or ESRCH where the thread is gone, `PermissionDenied` where
-/// this user may not look.
+/// The folder of a thread. Creating one opens nothing; each method opens one file, and fails as
+/// open(2) and read(2) do: `NotFound` or ESRCH if the thread is gone, `PermissionDenied` if this
+/// user may not read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskFolder(String);
 
 impl TaskFolder {
-    /// Of the thread `tid` of the process `pid`.
+    /// The folder of the thread `tid` of the process `pid`.
     #[must_use]
     pub fn new(pid: u32, tid: u32) -> Self {
         TaskFolder(format!("/proc/{pid}/task/{tid}"))
@@ -29,22 +30,22 @@ impl TaskFolder {
         Path::new(&self.0).exists()
     }
 
-    /// What is mapped, by ascending address. Empty of a thread of the kernel's, and of one that has
+    /// The mappings, by ascending address. Empty for a kernel thread and for a thread that has
     /// ended.
     ///
     /// # Errors
-    /// As open(2) and read(2); `InvalidData` of a line in another form.
+    /// As open(2) and read(2); `InvalidData` if a line is malformed.
     pub fn regions(&self) -> io::Result<Vec<MapsEntry>> {
-        parse_maps(&self.text("maps")?).ok_or_else(|| another_form("maps"))
+        parse_maps(&self.text("maps")?).ok_or_else(|| malformed("maps"))
     }
 
-    /// What is mapped, by ascending address, and how much of it is resident, in bytes. Empty as
-    /// [`Self::regions`] is.
+    /// The mappings, by ascending address, with their resident bytes. Empty in the same cases as
+    /// [`Self::regions`].
     ///
     /// # Errors
     /// As [`Self::regions`].
     pub fn mapped(&self) -> io::Result<Vec<Mapped>> {
-        parse_smaps(&self.text("smaps")?).ok_or_else(|| another_form("smaps"))
+        parse_smaps(&self.text("smaps")?).ok_or_else(|| malformed("smaps"))
     }
 
     /// Which pages are resident.
@@ -55,8 +56,7 @@ impl TaskFolder {
         File::open(self.file("pagemap")).map(PageMap)
     }
 
-    /// The path of the program's file; ` (deleted)` follows the path of a file that has no name any
-    /// more.
+    /// The path of the program's file, followed by ` (deleted)` if the file has been unlinked.
     ///
     /// # Errors
     /// As readlink(2).
@@ -64,7 +64,7 @@ impl TaskFolder {
         std::fs::read_link(self.file("exe"))
     }
 
-    /// Opens the program's file, whatever its path leads to by now.
+    /// Opens the program's file, even if its path leads to another file by now.
     ///
     /// # Errors
     /// As open(2).
@@ -72,7 +72,7 @@ impl TaskFolder {
         File::open(self.file("exe"))
     }
 
-    /// Opens what is at `path`, which begins with `/`, in the file system as the process sees it.
+    /// Opens `path`, which starts with `/`, relative to the root directory of the process.
     ///
     /// # Errors
     /// As open(2).
@@ -80,38 +80,39 @@ impl TaskFolder {
         File::open(format!("{}/root{path}", self.0))
     }
 
-    /// The address at which the program, whose words have `bits`, begins to run. `None` if the
-    /// kernel does not say.
+    /// The entry address of the program, whose words have `bits`. `None` if the kernel does not
+    /// report it.
     #[must_use]
     pub fn entry_address(&self, bits: u8) -> Option<u64> {
         entry_address(&read(self.file("auxv")).ok()?, bits)
     }
 
-    /// Whether the process was told to lay out its memory always alike (`ADDR_NO_RANDOMIZE` of
-    /// personality(2)). `None` if this user may not know.
+    /// Whether address space randomisation is off for the process (`ADDR_NO_RANDOMIZE` of
+    /// personality(2)). `None` if this user may not read it.
     #[must_use]
     pub fn has_fixed_addresses(&self) -> Option<bool> {
         is_fixed(&read_to_string(self.file("personality")).ok()?)
     }
 
-    /// Where the thread stands. `None` of one that runs, and if this user may not know.
+    /// The syscall and the stack pointer of the thread. `None` if it is running, or if this user
+    /// may not read them.
     #[must_use]
-    pub fn standing(&self) -> Option<Standing> {
-        parse_standing(&read_to_string(self.file("syscall")).ok()?)
+    pub fn syscall_state(&self) -> Option<SyscallState> {
+        parse_syscall_state(&read_to_string(self.file("syscall")).ok()?)
     }
 
     fn file(&self, name: &str) -> String {
         format!("{}/{name}", self.0)
     }
 
-    /// The text of a file. Names of files in it may be no UTF-8.
+    /// The text of a file. File names in it may not be UTF-8.
     fn text(&self, name: &str) -> io::Result<String> {
         Ok(String::from_utf8_lossy(&read(self.file(name))?).into_owned())
     }
 }
 
-/// What the process `pid` has mapped, by ascending address, as any of its threads shows it. Empty
-/// of a thread of the kernel's, and of a process that has ended.
+/// The mappings of the process `pid`, by ascending address, read through any of its threads. Empty
+/// for a kernel thread and for a process that has ended.
 ///
 /// # Errors
 /// As [`TaskFolder::regions`] of the first thread; `NotFound`: there is no such process.
@@ -123,8 +124,8 @@ pub fn regions_of(pid: u32) -> io::Result<Vec<MapsEntry>> {
     Ok(all.find(|regions| !regions.is_empty()).unwrap_or_default())
 }
 
-fn another_form(file: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("{file} has a line of another form"))
+fn malformed(file: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("{file} has a malformed line"))
 }
 
 /// The bits of personality(2), in hexadecimal.
@@ -153,10 +154,10 @@ mod tests {
             folder.entry_address(if cfg!(target_pointer_width = "64") { 64 } else { 32 }).unwrap();
         assert!(mapped.iter().any(|mapped| (mapped.start..mapped.end).contains(&entry)));
         assert!(folder.has_fixed_addresses().is_some());
-        let standing = folder.standing();
+        let syscall_state = folder.syscall_state();
         assert!(
-            standing.is_none_or(|at| at.stack_pointer < on_stack as u64),
-            "inside read(2): {standing:?}"
+            syscall_state.is_none_or(|at| at.stack_pointer < on_stack as u64),
+            "inside read(2): {syscall_state:?}"
         );
         let program = folder.open_in_root(folder.program().unwrap().to_str().unwrap()).unwrap();
         assert_eq!(
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_is_not_there_shows_nothing() {
+    fn a_missing_thread_is_an_error() {
         let pid = std::process::id();
         let nobody = TaskFolder::new(pid, u32::MAX);
         assert!(!nobody.exists());
@@ -177,7 +178,7 @@ mod tests {
             nobody.pages().is_err() && nobody.program().is_err() && nobody.open_program().is_err()
         );
         assert_eq!(
-            (nobody.entry_address(64), nobody.has_fixed_addresses(), nobody.standing()),
+            (nobody.entry_address(64), nobody.has_fixed_addresses(), nobody.syscall_state()),
             (None, None, None)
         );
     }

@@ -1,8 +1,8 @@
-//! `/proc/PID/maps`: what a process has mapped where.
+//! `/proc/PID/maps`: the mappings of a process.
 
 use std::io;
 
-/// One line of it.
+/// One mapping.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MapsEntry {
     /// The first address.
@@ -11,13 +11,13 @@ pub struct MapsEntry {
     pub end: usize,
     /// `rwxp` or `rwxs`, with a hyphen for what is not allowed.
     pub permissions: String,
-    /// Where in its file it begins, in bytes.
+    /// Its offset in its file.
     pub offset_bytes: u64,
     /// The major and minor number of the device that its file is on.
     pub device: (u32, u32),
-    /// The inode of its file; 0 of none.
+    /// The inode of its file; 0 without a file.
     pub inode: u64,
-    /// Its file, a name in brackets such as `[heap]`, or nothing.
+    /// The path of its file, a name in brackets such as `[heap]`, or empty.
     pub name: String,
 }
 
@@ -43,18 +43,18 @@ impl MapsEntry {
     }
 }
 
-/// Of this process, now, by ascending address.
+/// The current mappings of this process, by ascending address.
 ///
 /// # Errors
-/// Without `/proc`, what opening the file said; `InvalidData` of a line in another form.
+/// As open(2) and read(2), if there is no `/proc`; `InvalidData` if a line is malformed.
 pub fn regions_now() -> io::Result<Vec<MapsEntry>> {
     let text = std::fs::read("/proc/self/maps")?;
     let unknown =
-        || io::Error::new(io::ErrorKind::InvalidData, "/proc/self/maps has a line of another form");
+        || io::Error::new(io::ErrorKind::InvalidData, "/proc/self/maps has a malformed line");
     parse_maps(&String::from_utf8_lossy(&text)).ok_or_else(unknown)
 }
 
-/// Parses the whole file; `None` if a line has another form.
+/// Parses the whole file; `None` if a line is malformed.
 #[must_use]
 pub fn parse_maps(text: &str) -> Option<Vec<MapsEntry>> {
     text.lines().map(parse_line).collect()
@@ -85,9 +85,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_taken_apart() {
-        let text = "55d0c0f2a000-55d0c0f4b000 rw-p 00000000 00:00 0                          [heap]\n\
-                    7f1c00000000-7f1c00021000 r--p 00001000 fe:00 1234                       /a b/c (deleted)\n\
+    fn lines_are_parsed() {
+        let text = "55d0c0f2a000-55d0c0f4b000 rw-p 00000000 00:00 0      [heap]\n\
+                    7f1c00000000-7f1c00021000 r--p 00001000 fe:00 1234   /a b/c (deleted)\n\
                     7f1c00021000-7f1c04000000 ---p 00000000 00:00 0 \n";
         let regions = parse_maps(text).unwrap();
         assert_eq!(regions[0].name, "[heap]");

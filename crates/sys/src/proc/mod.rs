@@ -1,4 +1,4 @@
-//! `/proc`, parsed: proc(5). Parsers take text and return `None` for what is not in it.
+//! Parsers of `/proc`: proc(5). They take text and return `None` for a missing value.
 
 mod counters;
 mod folder;
@@ -18,15 +18,15 @@ pub use maps::{MapsEntry, parse_maps, regions_now};
 pub use pagemap::PageMap;
 pub use rollup::{Resident, parse_rollup, resident_now};
 pub use smaps::Mapped;
-pub use thread::Standing;
+pub use thread::SyscallState;
 
 use smaps::parse_smaps;
-use thread::{entry_address, parse_standing};
+use thread::{entry_address, parse_syscall_state};
 
 use std::time::Duration;
 
-/// One tick of the times in `/proc/stat`. `USER_HZ` is 100 on every architecture that Linux calls
-/// its own.
+/// One tick of the times in `/proc/stat`. `USER_HZ` is 100 on every architecture that Linux
+/// supports.
 const TICK_MS: u64 = 10;
 
 /// Time this thread has spent ready to run but waiting for a processor, from
@@ -50,9 +50,9 @@ pub fn address_space_bytes() -> Option<u64> {
     Some(pages * crate::limits::page_bytes())
 }
 
-/// Reads a small file of `/proc/self` without touching the heap, since what a measured child does
-/// between its phases must not change what its allocator does next. `None` if it cannot be opened
-/// or is no UTF-8.
+/// Reads a small file of `/proc/self` without using the heap, since reads between the phases of a
+/// measured child must not change the state of its allocator. `None` if the file cannot be opened
+/// or is not UTF-8.
 fn with_file<T>(path: &std::ffi::CStr, parse: impl FnOnce(&str) -> T) -> Option<T> {
     use rustix::fs::{Mode, OFlags, open};
     let file = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
@@ -69,7 +69,7 @@ fn with_file<T>(path: &std::ffi::CStr, parse: impl FnOnce(&str) -> T) -> Option<
     std::str::from_utf8(&buffer[..len]).ok().map(parse)
 }
 
-/// `text` as whole lines of the form `key value …`; the first value that stands behind `key`.
+/// The first value after `key` in `text`, which has lines of the form `key value …`.
 pub(crate) fn field(text: &str, key: &str) -> Option<u64> {
     text.lines().find_map(|line| {
         let mut words = line.split_whitespace();

@@ -1,6 +1,6 @@
 //! `/proc/PID/pagemap`: which pages are resident (Documentation/admin-guide/mm/pagemap.rst of the
-//! kernel). The present bit is shown to whoever may trace the process; page frame numbers, which
-//! need privilege, are not asked for.
+//! kernel). The present bit is readable for every user who may trace the process; page frame
+//! numbers, which need privilege, are not used.
 
 use std::fs::File;
 use std::io;
@@ -9,10 +9,10 @@ use std::os::unix::fs::FileExt;
 /// Bit 63: the page is present in memory.
 const PRESENT: u64 = 1 << 63;
 const ENTRY_BYTES: u64 = 8;
-/// So many pages are asked for at once.
+/// Pages that are read at once.
 const BATCH_PAGES: u64 = 64 << 10;
 
-/// The file, opened.
+/// The open file.
 #[derive(Debug)]
 pub struct PageMap(pub(super) File);
 
@@ -20,7 +20,7 @@ impl PageMap {
     /// The ranges of addresses in `start..end` that are resident, in order and merged.
     ///
     /// # Errors
-    /// What reading said. Beyond the user's half of the address space (vsyscall) nothing is shown.
+    /// As read(2). Beyond the user half of the address space (vsyscall) there are no entries.
     pub fn resident(&self, start: u64, end: u64, page_bytes: u64) -> io::Result<Vec<(u64, u64)>> {
         let mut ranges: Vec<(u64, u64)> = Vec::new();
         let mut buffer = Vec::new();
@@ -44,7 +44,7 @@ impl PageMap {
     }
 }
 
-/// Adds `start..end`, which is not before the last range.
+/// Appends `start..end`, which must not start before the last range.
 fn append(ranges: &mut Vec<(u64, u64)>, start: u64, end: u64) {
     match ranges.last_mut() {
         Some(last) if last.1 == start => last.1 = end,

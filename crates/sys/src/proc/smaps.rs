@@ -1,29 +1,29 @@
-//! `/proc/PID/smaps`: what a process has mapped where, and how much of it is resident.
+//! `/proc/PID/smaps`: the mappings of a process, and how much of each is resident.
 
 /// One mapping.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Mapped {
     /// The first address.
     pub start: u64,
-    /// The address behind the last.
+    /// The first address after it.
     pub end: u64,
     /// `rwxp` or `rwxs`, with a hyphen for what is not allowed.
     pub permissions: String,
-    /// Where in its file it begins.
+    /// Its offset in its file.
     pub offset_bytes: u64,
     /// The device of its file, as `major:minor`.
     pub device: String,
-    /// The inode of its file; 0 of none.
+    /// The inode of its file; 0 without a file.
     pub inode: u64,
-    /// Its file, a name in brackets such as `[heap]`, or nothing.
+    /// The path of its file, a name in brackets such as `[heap]`, or empty.
     pub name: String,
-    /// So much of it is resident, in pages of any size.
+    /// Resident bytes, in pages of any size.
     pub resident_bytes: u64,
-    /// So much of it is mapped by huge pages, transparent or of hugetlbfs.
+    /// Bytes mapped by huge pages, transparent or hugetlb.
     pub huge_bytes: u64,
 }
 
-/// Parses the whole file; `None` if a line has another form.
+/// Parses the whole file; `None` if a line is malformed.
 pub(super) fn parse_smaps(text: &str) -> Option<Vec<Mapped>> {
     let mut all: Vec<Mapped> = Vec::new();
     for line in text.lines() {
@@ -56,7 +56,7 @@ fn parse_head(line: &str) -> Option<Mapped> {
     })
 }
 
-/// `Key:  value kB`. Pages of hugetlbfs are not in `Rss` (Documentation/filesystems/proc.rst of the
+/// `Key: value kB`. Hugetlb pages are not in `Rss` (Documentation/filesystems/proc.rst of the
 /// kernel).
 fn add(mapped: &mut Mapped, key: &str, line: &str) -> Option<()> {
     let huge = match key {
@@ -108,12 +108,12 @@ Private_Hugetlb:    2048 kB
     }
 
     #[test]
-    fn cut_off_texts_are_answered() {
+    fn malformed_texts_are_refused() {
         for length in 0..TEXT.len() {
             let all = parse_smaps(&TEXT[..length]);
             assert!(all.is_none_or(|all| all.len() <= 2));
         }
-        assert_eq!(parse_smaps("Rss: 4 kB\n"), None, "a figure of nothing");
+        assert_eq!(parse_smaps("Rss: 4 kB\n"), None, "a figure without a mapping");
         assert_eq!(parse_smaps("2000-1000 rw-p 0 00:00 0\n"), None);
     }
 

@@ -1,23 +1,23 @@
-//! `/proc/sys`: what the kernel is set to do with addresses. A setting that this user may not read
-//! is `None`.
+//! `/proc/sys`: settings of address space randomisation. A setting that this user may not read is
+//! `None`.
 
 use std::fs::read_to_string;
 use std::str::FromStr;
 
-/// `kernel.randomize_va_space`: 0 nothing lies at random, 1 all but the heap, 2 all.
+/// `kernel.randomize_va_space`: 0 nothing is randomised, 1 all but the heap, 2 all.
 #[must_use]
 pub fn randomize_va_space() -> Option<u8> {
     number("/proc/sys/kernel/randomize_va_space")
 }
 
-/// `vm.mmap_rnd_bits`: how many bits of the number of a mapping's page are random. Only root may
+/// `vm.mmap_rnd_bits`: the number of random bits in the page number of a mapping. Only root may
 /// read it.
 #[must_use]
 pub fn mmap_rnd_bits() -> Option<u32> {
     number("/proc/sys/vm/mmap_rnd_bits")
 }
 
-/// `vm.mmap_rnd_compat_bits`: the same of 32-bit programs.
+/// `vm.mmap_rnd_compat_bits`: the same for 32-bit programs.
 #[must_use]
 pub fn mmap_rnd_compat_bits() -> Option<u32> {
     number("/proc/sys/vm/mmap_rnd_compat_bits")
@@ -27,7 +27,7 @@ fn number<T: FromStr>(path: &str) -> Option<T> {
     parse(&read_to_string(path).ok()?)
 }
 
-/// One number on a line of its own.
+/// A file with one number on one line.
 fn parse<T: FromStr>(text: &str) -> Option<T> {
     text.trim().parse().ok()
 }

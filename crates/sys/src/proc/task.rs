@@ -1,5 +1,5 @@
-//! `/proc/PID/task`, `/proc/TID/status` and `/proc/PID/comm`: which threads belong to which
-//! process.
+//! `/proc/PID/task`, `/proc/TID/status` and `/proc/PID/comm`: the threads of processes, and their
+//! state.
 
 use std::io;
 
@@ -21,29 +21,29 @@ pub fn process_of(tid: u32) -> Option<u32> {
     process(&status(tid)?)
 }
 
-/// Whether the process `pid` has ended, although its parent has not asked for how yet (a zombie):
-/// all of its threads, and not only the first.
+/// Whether the process `pid` has ended, that is, all of its threads and not only the first, even if
+/// its parent has not reaped it yet (a zombie).
 #[must_use]
-pub fn is_over(pid: u32) -> bool {
-    has_ended(pid) && threads_of(pid).is_ok_and(|threads| threads == [pid])
+pub fn has_process_ended(pid: u32) -> bool {
+    has_first_thread_ended(pid) && threads_of(pid).is_ok_and(|threads| threads == [pid])
 }
 
-/// Whether the first thread of the process `pid` has ended. Others may go on.
+/// Whether the first thread of the process `pid` has ended. Other threads may still run.
 #[must_use]
-pub fn has_ended(pid: u32) -> bool {
+pub fn has_first_thread_ended(pid: u32) -> bool {
     status(pid)
         .is_some_and(|status| field(&status, "State:").is_some_and(|state| state.starts_with('Z')))
 }
 
-/// The most memory that the process of the thread `tid` ever had resident since its last exec:
-/// `VmHWM`, in bytes. `None`: it is gone, or has no memory of its own.
+/// The peak resident memory of the process of the thread `tid` since its last exec: `VmHWM`, in
+/// bytes. `None`: it is gone, or is a kernel thread.
 #[must_use]
 pub fn peak_resident_bytes(tid: u32) -> Option<u64> {
     peak(&status(tid)?)
 }
 
 /// The name of the program of the process `pid`: the first 15 bytes of its file's name, unless it
-/// has named itself. `None`: it is gone.
+/// has set another name. `None`: it is gone.
 #[must_use]
 pub fn program_name(pid: u32) -> Option<Vec<u8>> {
     Some(std::fs::read(format!("/proc/{pid}/comm")).ok()?.trim_ascii_end().to_owned())
@@ -53,7 +53,7 @@ fn status(tid: u32) -> Option<String> {
     std::fs::read_to_string(format!("/proc/{tid}/status")).ok()
 }
 
-/// What is behind the name of a field.
+/// The text after the name of a field.
 fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
     status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
 }
@@ -89,13 +89,13 @@ mod tests {
             (Some(8192), None)
         );
         let mut child = std::process::Command::new("true").spawn().unwrap();
-        while !is_over(child.id()) {
+        while !has_process_ended(child.id()) {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
         child.wait().unwrap();
         let name = program_name(own).unwrap();
         assert!(!name.is_empty() && name.len() <= 15 && !name.ends_with(b"\n"), "{name:?}");
         assert_eq!(program_name(u32::MAX), None);
-        assert!(!is_over(own) && !is_over(child.id()));
+        assert!(!has_process_ended(own) && !has_process_ended(child.id()));
     }
 }

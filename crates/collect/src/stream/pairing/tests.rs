@@ -20,8 +20,8 @@ fn call(by_ptrace: bool) -> RawKind {
     RawKind::CallBegins { call: Call::Mmap, text: Name::NONE, arguments: [7; 6], by_ptrace }
 }
 
-/// What comes of `raws`: for each event its beginning, its latency and its time on a processor (0:
-/// not known).
+/// Pairs `raws`: for each event its beginning, its latency and its time on a processor (0: not
+/// known).
 fn events(raws: &[RawEvent]) -> (Vec<Event>, Counts) {
     let mut pairing = Pairing::default();
     let mut events = Vec::new();
@@ -53,7 +53,7 @@ fn check(raws: &[RawEvent], expect: &[(u64, u64, u64)]) -> Counts {
 }
 
 #[test]
-fn halves_of_each_thread_belong_together() {
+fn beginnings_and_ends_are_paired_by_thread() {
     let raws = [
         raw(10, 1, fault(0x1000)),
         raw(12, 2, fault(0x2000)),
@@ -72,7 +72,7 @@ fn halves_of_each_thread_belong_together() {
 }
 
 #[test]
-fn time_off_the_processor_is_told_apart() {
+fn time_off_the_processor_is_excluded() {
     let raws = [
         raw(5, 1, RawKind::SwitchOut),
         raw(9, 1, RawKind::SwitchIn), // before: does not count
@@ -85,7 +85,7 @@ fn time_off_the_processor_is_told_apart() {
 }
 
 #[test]
-fn a_call_seen_by_ptrace_lasts_from_coming_to_leaving() {
+fn a_call_by_ptrace_lasts_from_switch_in_to_switch_out() {
     let raws = [
         raw(10, 1, RawKind::SwitchOut), // stopped before the call
         raw(20, 1, call(true)),         // the tracer lets it go on
@@ -101,7 +101,7 @@ fn a_call_seen_by_ptrace_lasts_from_coming_to_leaving() {
 }
 
 #[test]
-fn what_has_no_end_is_kept_without_a_latency() {
+fn events_without_an_end_have_no_latency() {
     let raws = [
         raw(10, 1, fault(0x1000)), // a signal instead of a page
         raw(20, 1, fault(0x2000)),
@@ -111,12 +111,12 @@ fn what_has_no_end_is_kept_without_a_latency() {
         raw(40, 2, fault(0x3000)), // nothing more is seen
     ];
     check(&raws, &[(10, 0, 0), (20, 1, 1), (30, 0, 0), (35, 0, 0), (40, 0, 0)]);
-    // Ends of what began before anyone looked.
+    // Ends of events that began before observing.
     check(&[raw(1, 1, FAULT_ENDS), raw(2, 1, RawKind::CallEnds { result: 0 })], &[]);
 }
 
 #[test]
-fn others_wait_for_the_slow_but_not_for_ever() {
+fn events_wait_for_a_slow_one_but_not_forever() {
     let slow = PATIENCE_NS * 3;
     let raws = [
         raw(10, 1, fault(0x1000)),

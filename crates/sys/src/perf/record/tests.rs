@@ -1,4 +1,4 @@
-//! Records as the kernel writes them, by hand.
+//! Records in the kernel's layout, built by hand.
 
 use super::*;
 
@@ -30,9 +30,9 @@ fn format() -> Format {
 fn stream() -> Vec<u8> {
     let mut stream =
         record(9, 1 /* kernel */, &words(&[11, 0xffff, pair(40, 41), 1000, 0x7000]));
-    stream.extend(record(9, 2, &words(&[99, 1]))); // of no event of ours
+    stream.extend(record(9, 2, &words(&[99, 1]))); // not one of our events
     stream.extend(record(9, 2, &words(&[12, pair(40, 41), 1500, 0x7000, 0, 1, 4096])));
-    // The same faults watched by others as well, whose numbers these are.
+    // The same faults watched by other programs as well; these are the ids of their events.
     stream.extend(record(9, 2, &words(&[98, 0xfffe, pair(40, 41), 1510, 0x8000])));
     stream.extend(record(9, 2, &words(&[97, pair(40, 41), 1520, 2 << 20])));
     let mut call = words(&[13, pair(40, 41), 1600]);
@@ -57,7 +57,7 @@ fn stream() -> Vec<u8> {
 }
 
 #[test]
-fn records_say_what_the_kernel_wrote() {
+fn records_are_parsed() {
     let mut found = Vec::new();
     let stream = stream();
     let anomalies =
@@ -83,7 +83,7 @@ fn records_say_what_the_kernel_wrote() {
 }
 
 #[test]
-fn bytes_that_are_cut_or_changed_hurt_nobody() {
+fn truncated_and_changed_bytes_never_panic() {
     let stream = stream();
     for end in 0..stream.len() {
         format().read(&stream[..end], |_| {});
