@@ -1,4 +1,4 @@
-//! Probes: one fresh process a task, of the same program.
+//! Starts probes: one fresh process of this program per task.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,15 +11,15 @@ use sys::process::Finished;
 use crate::facts::SeenCall;
 use crate::protocol::{PROBE_VERB, ProbeAnswer, ProbeJob, ProbeTask};
 
-/// Longer than any probe takes.
+/// The time limit of a probe; no probe takes this long.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Why there is no answer.
+/// Why a probe gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Trouble {
-    /// The user asked for the end.
+    /// The user interrupted the run.
     Interrupted,
-    /// The probe could not do it.
+    /// The probe failed, with the reason.
     Failed(String),
 }
 
@@ -29,14 +29,14 @@ impl From<String> for Trouble {
     }
 }
 
-/// How a probe's memory is laid out.
+/// Address space randomisation of a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Randomness {
-    /// As this process's was.
+    /// As in this process.
     Inherited,
-    /// At random, if the kernel does so at all.
+    /// On, if the kernel randomises at all.
     On,
-    /// Always alike.
+    /// Off.
     Off,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct Asker {
 }
 
 impl Asker {
-    /// One that stops when `interrupt` fires.
+    /// An asker whose probes stop when `interrupt` fires.
     ///
     /// # Errors
     /// If the program cannot find itself.
@@ -56,13 +56,13 @@ impl Asker {
         Ok(Asker { program: sys::process::own_program()?, interrupt })
     }
 
-    /// What asks for the end.
+    /// The interrupt that stops probes.
     #[must_use]
     pub(crate) fn interrupt(&self) -> Interrupt {
         self.interrupt
     }
 
-    /// What a probe answers to `task`, as far as `pick` takes it for an answer.
+    /// Runs `task` in a probe and returns its answer. `pick` takes the expected kind of answer.
     pub(crate) fn ask<T>(
         &self,
         task: ProbeTask,
@@ -71,7 +71,7 @@ impl Asker {
         self.ask_laid_out(task, Randomness::Inherited, pick)
     }
 
-    /// The same of a probe that is laid out in memory as `randomness` says.
+    /// The same, with `randomness` for the probe's address space.
     pub(crate) fn ask_laid_out<T>(
         &self,
         task: ProbeTask,
@@ -88,13 +88,13 @@ impl Asker {
         understood(answer, pick)
     }
 
-    /// The program of the probes, by a path that holds for other processes as well.
+    /// The program of the probes, by a path that is valid in other processes too.
     pub(crate) fn program(&self) -> PathBuf {
         std::fs::read_link(&self.program).unwrap_or_else(|_| self.program.clone())
     }
 
     /// Runs a probe and traces it; returns its answer and the memory syscalls that the trace shows.
-    /// `refusal` gives the words for a trace that is refused.
+    /// `refusal` formats the error if tracing is refused.
     pub(crate) fn ask_traced<T>(
         &self,
         task: ProbeTask,
@@ -108,14 +108,15 @@ impl Asker {
         Ok((understood(answer, pick)?, seen))
     }
 
-    /// What a probe answers that `tracer` starts, and all that the tracer wrote to standard error.
+    /// Runs `task` in a probe that `tracer` starts. Returns the answer and the standard error of
+    /// the tracer.
     pub(crate) fn ask_under<T>(
         &self,
         tracer: &mut Command,
         task: ProbeTask,
         pick: fn(ProbeAnswer) -> Option<T>,
     ) -> Result<(T, String), Trouble> {
-        // The tracer is its own program: what leads there is not /proc/self/exe.
+        // In the tracer, /proc/self/exe is the tracer itself, so it gets the real path.
         let finished = self.run(
             tracer.arg(self.program()).arg(PROBE_VERB).arg(job(None, task)),
             Randomness::Inherited,
@@ -162,11 +163,11 @@ fn understood<T>(answer: ProbeAnswer, pick: fn(ProbeAnswer) -> Option<T>) -> Res
     match answer {
         ProbeAnswer::Failed { reason } => Err(Trouble::Failed(reason)),
         answer => pick(answer)
-            .ok_or_else(|| Trouble::Failed("a probe answered another question".to_owned())),
+            .ok_or_else(|| Trouble::Failed("a probe gave an answer of the wrong kind".to_owned())),
     }
 }
 
-/// Takes one kind of answer and no other.
+/// A closure that accepts one kind of answer.
 macro_rules! pick {
     ($kind:ident) => {
         |answer| match answer {

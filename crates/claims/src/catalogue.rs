@@ -1,4 +1,4 @@
-//! The claims: ids and what is claimed.
+//! The claims: ids and statements.
 
 use results::claims::{Claim, ClaimVerdict};
 
@@ -7,23 +7,17 @@ pub const CLAIMS: [(&str, &str); 16] = [
     ("demand-paging", "mapped memory uses no physical memory until it is touched"),
     ("file-demand-paging", "a mapped file is not read until it is accessed"),
     ("zero-fill", "anonymous mappings read as zero"),
-    ("malloc-is-lazy", "malloc allocates no pages until they are written to"),
+    ("malloc-is-lazy", "malloc uses no physical pages until they are written"),
     ("brk-or-mmap", "malloc uses brk or mmap, depending on the size"),
     ("program-break", "brk moves the program break up and down"),
-    ("thread-arenas", "the main arena uses brk, the arenas of other threads mmap and mprotect"),
-    (
-        "aslr-gap",
-        "without ASLR no gap lies between the end of bss and the heap, with it a random one",
-    ),
+    ("thread-arenas", "the main arena uses brk, arenas of other threads use mmap and mprotect"),
+    ("aslr-gap", "bss and heap are adjacent without ASLR, and a random gap apart with it"),
     ("mmap-between", "the mmap area lies between heap and stack"),
     ("shared", "mmap shares memory between parent and child"),
-    (
-        "malloc-varies",
-        "the time of malloc and zeroing shoots up and varies with size, that of mmap does not",
-    ),
-    ("malloc-slower", "malloc and filling is slower than mmap and filling"),
-    ("large-equal", "malloc of large blocks costs what a private anonymous mapping costs"),
-    ("map-or-copy", "mapping a file is not free: it can cost more than copying it"),
+    ("malloc-varies", "malloc plus zeroing gets slow and varies with size; mmap does not"),
+    ("malloc-slower", "malloc plus filling is slower than mmap plus filling"),
+    ("large-equal", "malloc of a large block costs the same as a private anonymous mapping"),
+    ("map-or-copy", "mapping a file can cost more than copying it"),
     ("syscalls-seen", "strace shows the system calls that malloc makes"),
     ("less-portable", "mmap makes code less portable"),
 ];
@@ -33,25 +27,22 @@ pub fn ids() -> impl Iterator<Item = &'static str> {
     CLAIMS.iter().map(|(id, _)| *id)
 }
 
-/// The id that `wanted` is.
+/// The id from the list that equals `wanted`.
 ///
 /// # Errors
-/// The nearest, and all that there are.
+/// A message with the nearest id and all known ids.
 pub fn find(wanted: &str) -> Result<&'static str, String> {
     ids().find(|id| *id == wanted).ok_or_else(|| {
         let hint = lab::question::arm::nearest(wanted, ids())
             .map_or(".".to_owned(), |near| format!("; did you mean {near}?"));
-        format!(
-            "there is no claim {wanted:?}{hint} Known: {}",
-            ids().collect::<Vec<_>>().join(", ")
-        )
+        format!("no claim {wanted:?}{hint} Known: {}", ids().collect::<Vec<_>>().join(", "))
     })
 }
 
 /// The claim `id` with a verdict.
 ///
 /// # Panics
-/// Of an id that is not in the list, which a test of every judge rules out.
+/// If the id is not in the list; the tests of the judges rule this out.
 #[must_use]
 pub fn claim(
     id: &str,
@@ -71,10 +62,10 @@ pub fn claim(
     }
 }
 
-/// The claim `id`, which cannot be tested here.
+/// The claim `id` without a verdict, because it cannot be tested here.
 #[must_use]
 pub fn cannot(id: &str, why: impl Into<String>) -> Claim {
-    claim(id, ClaimVerdict::CannotTest, why, "Nothing was measured, so nothing is said about it.")
+    claim(id, ClaimVerdict::CannotTest, why, "Nothing was measured, so there is no verdict.")
 }
 
 #[cfg(test)]
@@ -82,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unknown_ids_are_answered_with_the_nearest() {
+    fn an_unknown_id_gets_the_nearest_as_hint() {
         assert_eq!(find("zero-fill"), Ok("zero-fill"));
         assert!(find("zerofill").unwrap_err().contains("did you mean zero-fill?"));
         let lost = find("xyzzy").unwrap_err();

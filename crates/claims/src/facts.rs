@@ -1,14 +1,14 @@
-//! What probes find out, as plain data. [`crate::judge`] makes claims of it, and its tests make
-//! facts of machines that nobody has here.
+//! The facts that probes find, as plain data. [`crate::judge`] turns them into claims; tests use
+//! facts of other machines.
 
 use serde::{Deserialize, Serialize};
 
-/// Who a process is made of.
+/// The allocator and C library of a process.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The file that malloc came from (dladdr(3)).
     pub malloc: Option<String>,
-    /// The C library: `glibc 2.36`; `None` of one that does not say.
+    /// The C library: `glibc 2.36`; `None` if it has no version call.
     pub libc: Option<String>,
     /// The policy for transparent huge pages.
     pub thp: Option<String>,
@@ -17,7 +17,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// What malloc is called: `glibc 2.36`, or the name of another allocator's file.
+    /// The name of malloc: `glibc 2.36`, or the file name of another allocator.
     #[must_use]
     pub fn allocator(&self) -> String {
         let file = self.malloc.as_deref().map(|path| path.rsplit('/').next().unwrap_or(path));
@@ -40,12 +40,12 @@ impl Identity {
     }
 }
 
-/// How many pages of a range are there.
+/// The number of resident pages of a range.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResidentFacts {
-    /// By mincore(2); of a file, those in the page cache.
+    /// By mincore(2); for a file, pages in the page cache.
     pub in_core: u64,
-    /// By `/proc/self/pagemap`: in this process's page tables. `None` where it cannot be read.
+    /// By `/proc/self/pagemap`: pages in this process's page tables. `None` if it cannot be read.
     pub mapped: Option<u64>,
 }
 
@@ -54,23 +54,23 @@ pub struct ResidentFacts {
 pub struct Paging {
     /// Whole pages in the range.
     pub pages: u64,
-    /// Nothing touched yet.
+    /// Before any touch.
     pub before: ResidentFacts,
     /// Pages touched first, evenly spread.
     pub some: u64,
-    /// What was there then.
+    /// Resident after that.
     pub after_some: ResidentFacts,
-    /// All touched.
+    /// Resident after all pages were touched.
     pub after_all: ResidentFacts,
     /// Growth of the resident set over all of it, by `smaps_rollup`.
     pub rss_growth_bytes: Option<u64>,
-    /// Of it, in huge pages.
+    /// Of that growth, in huge pages.
     pub huge_bytes: Option<u64>,
-    /// Huge pages that the process had before.
+    /// Huge pages of the process before the touch.
     pub huge_before_bytes: Option<u64>,
 }
 
-/// A block of malloc's before and after it was touched.
+/// A malloc block before and after it was touched.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lazy {
     /// Its size.
@@ -79,21 +79,21 @@ pub struct Lazy {
     pub in_break: Option<bool>,
     /// Its pages.
     pub paging: Paging,
-    /// Pages of the next block of that size that were there before it was touched, after the first
-    /// had been freed.
+    /// After the block was freed: resident pages of the next block of that size, before it was
+    /// touched.
     pub again: u64,
 }
 
-/// What was read back.
+/// Bytes read from fresh memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Zeroes {
-    /// Bytes read of memory never written to, which the kernel's page of zeros stands in for.
+    /// Bytes read from memory never written, which the kernel backs with its zero page.
     pub read_bytes: u64,
-    /// Of them, not zero.
+    /// Of them, bytes that are not zero.
     pub read_nonzero: u64,
-    /// Bytes read next to one that was written, in pages of their own.
+    /// Bytes read from pages in which one byte was written, so that each has its own page.
     pub beside_bytes: u64,
-    /// Of them, not zero.
+    /// Of them, bytes that are not zero.
     pub beside_nonzero: u64,
 }
 
@@ -104,7 +104,7 @@ pub struct Served {
     pub bytes: usize,
     /// Movement of the program break in the call.
     pub break_growth_bytes: u64,
-    /// Growth of the address space in the call, without the break's.
+    /// Growth of the address space in the call, without the program break.
     pub mapped_growth_bytes: Option<u64>,
     /// Whether it lies in the heap of the program break; `None` where `/proc/self/maps` cannot be
     /// read.
@@ -113,60 +113,61 @@ pub struct Served {
     pub usable_bytes: usize,
 }
 
-/// The program break on its way.
+/// Movements of the program break.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BreakMoves {
-    /// Moved up by hand, by how much it went.
+    /// Movement after brk(2) up.
     pub up_bytes: i64,
-    /// Moved down by hand.
+    /// Movement after brk(2) down.
     pub down_bytes: i64,
-    /// Whether \[heap\] ended at it each time that was looked; `None` without `/proc`.
+    /// Whether \[heap\] ended at the break at every check; `None` without `/proc`.
     pub heap_follows: Option<bool>,
-    /// Movement while malloc handed out small blocks.
+    /// Movement while malloc served small blocks.
     pub allocating_bytes: i64,
-    /// How much that was.
+    /// Total size of these blocks.
     pub allocated_bytes: u64,
     /// Movement while all but the last of them were freed.
     pub freeing_below_bytes: i64,
     /// Movement when the last was freed.
     pub freeing_last_bytes: i64,
-    /// Freed from the top down, block by block: free memory at the top when the break fell.
+    /// Blocks freed from the top down, one by one: free memory at the top when the break moved
+    /// down.
     pub trimmed_at_bytes: Option<u64>,
-    /// The same before the block that made it fall.
+    /// Free memory at the top one block earlier.
     pub kept_at_bytes: Option<u64>,
 }
 
-/// Where threads get their memory.
+/// Where the blocks of threads lie.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arenas {
     /// Whether the first thread's block lies in the heap of the program break; `None` without
     /// `/proc`.
     pub main_in_break: Option<bool>,
-    /// Movement of the program break while the others allocated.
+    /// Movement of the program break while the other threads allocated.
     pub break_growth_bytes: u64,
     /// The other threads.
     pub threads: Vec<Arena>,
 }
 
-/// Where one other thread's memory lies.
+/// Where the blocks of one thread lie.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arena {
     /// Whether its blocks lie in the heap of the program break.
     pub in_break: bool,
-    /// The writable mapping that its first block lies in.
+    /// Start of the writable mapping with its first block.
     pub start: usize,
-    /// Its length then.
+    /// Length of the mapping then.
     pub first_bytes: u64,
-    /// Its length after the thread had asked for more.
+    /// Length after the thread allocated more.
     pub later_bytes: u64,
-    /// Reserved behind it then, not accessible.
+    /// Reserved, inaccessible memory behind it then.
     pub reserved_bytes: u64,
 }
 
-/// Where the parts of a process lie.
+/// The layout of a process.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayoutFacts {
-    /// Position independent.
+    /// Whether the program is position independent.
     pub pie: bool,
     /// The end of its bss, rounded up to a page.
     pub program_end: usize,
@@ -174,30 +175,30 @@ pub struct LayoutFacts {
     pub heap: Option<(usize, usize)>,
     /// \[stack\].
     pub stack: Option<(usize, usize)>,
-    /// What mmap handed out just now.
+    /// The address of a new mapping that the kernel placed.
     pub fresh: usize,
-    /// All mappings that are neither the program's own nor the kernel's by name.
+    /// All mappings except those of the program and those that the kernel names.
     pub mappings: Vec<(usize, usize)>,
 }
 
-/// Who saw what after a fork.
+/// Which writes were visible after a fork.
 #[expect(clippy::struct_excessive_bools, reason = "four independent observations")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SharingFacts {
-    /// The child's write to shared memory, by the parent.
+    /// The parent saw the child's write to shared memory.
     pub shared_up: bool,
-    /// The parent's write to shared memory, by the child.
+    /// The child saw the parent's write to shared memory.
     pub shared_down: bool,
-    /// The child's write to private memory, by the parent.
+    /// The parent saw the child's write to private memory.
     pub private_up: bool,
-    /// The parent's write to private memory, by the child.
+    /// The child saw the parent's write to private memory.
     pub private_down: bool,
 }
 
-/// A time, and what came with it.
+/// A time and the faults in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timed {
-    /// How long it took.
+    /// The time.
     pub time_ns: u64,
     /// Faults served without I/O.
     pub minor_faults: u64,
@@ -205,33 +206,33 @@ pub struct Timed {
     pub major_faults: u64,
 }
 
-/// A mapped file on its way into memory.
+/// Pages of a mapped file in the page cache and in the page tables.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileWindows {
     /// Its pages.
     pub pages: u64,
-    /// Forgotten by the page cache, as far as it would; nothing mapped.
+    /// After the page cache was asked to drop the file; nothing mapped.
     pub forgotten: ResidentFacts,
-    /// Mapped and not touched.
+    /// After mapping, before a touch.
     pub untouched: ResidentFacts,
-    /// One page in the middle touched.
+    /// A touch of one page in the middle.
     pub one: Touched,
-    /// From the beginning, so many pages, one after the other.
+    /// The number of pages touched in order from the start.
     pub first_pages: u64,
-    /// What that did.
+    /// The result of these touches.
     pub first: Touched,
-    /// One page in the middle, with `MADV_RANDOM`.
+    /// A touch of one page in the middle, with `MADV_RANDOM`.
     pub unordered: Touched,
-    /// All of it in the page cache, mapped anew, one page in the middle touched.
+    /// With the whole file cached and mapped again: a touch of one page in the middle.
     pub warm: Touched,
 }
 
-/// What a touch did.
+/// The result of a touch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Touched {
-    /// In the page cache before.
+    /// Pages in the page cache before.
     pub cached_before: u64,
-    /// What is there then.
+    /// Resident pages after.
     pub resident: ResidentFacts,
     /// Faults served without I/O.
     pub minor_faults: u64,
@@ -240,32 +241,32 @@ pub struct Touched {
 }
 
 impl Touched {
-    /// Pages that it brought into the page cache.
+    /// Pages that the touch brought into the page cache.
     #[must_use]
     pub fn read(&self) -> u64 {
         self.resident.in_core.saturating_sub(self.cached_before)
     }
 }
 
-/// What malloc and free did, step by step, seen from within.
+/// What malloc and free did, step by step, observed inside the process.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallFacts {
-    /// In the order of the marks.
+    /// The steps, in the order of the marks.
     pub steps: Vec<BreakStep>,
 }
 
-/// A memory syscall that a trace of another process shows.
+/// A memory syscall in a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenCall {
     /// Its name.
     pub name: String,
-    /// Its first two arguments, where they are an address and a number of bytes.
+    /// The first two arguments, if they are an address and a number of bytes.
     pub block: Option<(u64, u64)>,
 }
 
 impl SeenCall {
-    /// The number of the mark, if the call is one that [`sys::residency::mark`] makes on a machine
-    /// with pages of `page_bytes`.
+    /// The number of the mark, if the call is one of [`sys::residency::mark`] with pages of
+    /// `page_bytes`.
     #[must_use]
     pub fn mark(&self, page_bytes: usize) -> Option<usize> {
         let (address, _) = self.block.filter(|(_, bytes)| self.name == "mincore" && *bytes == 0)?;
@@ -276,10 +277,10 @@ impl SeenCall {
 /// One step.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BreakStep {
-    /// What was asked of the allocator.
+    /// The operation.
     pub name: String,
     /// Movement of the program break.
     pub break_bytes: i64,
-    /// Change of the address space, without the break's; `None` without `/proc`.
+    /// Change of the address space, without the program break; `None` without `/proc`.
     pub mapped_bytes: Option<i64>,
 }

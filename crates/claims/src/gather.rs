@@ -1,4 +1,4 @@
-//! Asks probes for facts and has them judged. One function a claim.
+//! Runs probes and passes their facts to the judges. One function per claim.
 
 mod allocator;
 mod files;
@@ -18,21 +18,21 @@ use crate::judge::layout::Layouts;
 use crate::protocol::ProbeTask;
 use crate::{ClaimsEvent, ClaimsRequest};
 
-/// What all claims share.
+/// State shared by all claims.
 pub(crate) struct Gatherer<'a> {
     pub(crate) asker: Asker,
     pub(crate) who: Identity,
     pub(crate) folder: PathBuf,
     pub(crate) seed: u64,
-    /// The words for a trace that is refused.
+    /// Formats the error when tracing is refused.
     pub(crate) refusal: fn(collect::Error) -> String,
     pub(crate) watch: &'a mut dyn FnMut(ClaimsEvent),
-    /// Two claims look at the same processes.
+    /// Layouts of the same processes, for two claims.
     layouts: Option<Layouts>,
 }
 
 impl<'a> Gatherer<'a> {
-    /// Asks who malloc is.
+    /// Runs the first probe: which allocator malloc is.
     pub(crate) fn new(
         asker: Asker,
         request: &ClaimsRequest,
@@ -46,7 +46,7 @@ impl<'a> Gatherer<'a> {
     /// Tests the claim `id`.
     ///
     /// # Errors
-    /// If the user asked for the end.
+    /// [`Trouble::Interrupted`] only.
     pub(crate) fn test(&mut self, id: &str) -> Result<Claim, Trouble> {
         let tested = match id {
             "demand-paging" => self.demand_paging(),

@@ -1,5 +1,5 @@
-//! From facts to claims. Pure: nothing here asks the machine anything, so that facts of any machine
-//! can be judged.
+//! From facts to claims. Pure functions that do not look at the machine, so tests can judge facts
+//! of any machine.
 
 pub mod allocator;
 pub mod calls;
@@ -12,7 +12,7 @@ pub mod timed;
 
 use results::claims::ClaimVerdict;
 
-/// `holds` of `true`.
+/// The verdict for a condition that is true or false.
 fn holds(it: bool) -> ClaimVerdict {
     if it { ClaimVerdict::Holds } else { ClaimVerdict::DoesNotHold }
 }

@@ -1,9 +1,11 @@
-//! What is said about malloc and mmap, put to the test on the machine at hand.
+//! Tests common claims about malloc and mmap on this machine.
 //!
-//! Three parts that know little of each other: probes ([`probes`]) find out facts, each in a fresh
-//! process of this program; [`facts`] are plain data; [`judge`] makes claims of them and asks the
-//! machine nothing, so that facts of any machine can be judged. What stands between is in `gather`:
-//! which probes a claim needs, and in which order. Claims about time are measured by the lab.
+//! - [`probes`] collect facts, each in a fresh process of this program;
+//! - [`facts`] are plain data;
+//! - [`judge`] turns facts into claims. It does not look at the machine, so tests can judge facts
+//!   of any machine;
+//! - `gather` runs the probes that a claim needs, in order;
+//! - the lab measures the claims about time.
 
 mod ask;
 pub mod catalogue;
@@ -26,35 +28,34 @@ pub use probes::probe_main;
 use ask::{Asker, Trouble};
 use gather::Gatherer;
 
-/// What the user wants.
+/// The request of the user.
 #[derive(Debug, Clone)]
 pub struct ClaimsRequest {
     /// Ids of [`catalogue::CLAIMS`].
     pub ids: Vec<&'static str>,
-    /// Every random choice follows from it.
+    /// The seed of every random choice.
     pub seed: u64,
-    /// Where files may be made; none is left behind.
+    /// The folder for temporary files; none is left behind.
     pub folder: PathBuf,
-    /// Of the program, for the file.
+    /// Version of the program, for the file.
     pub version: String,
-    /// The words for a trace of a probe that is refused: those of `firsttouch trace`.
+    /// Formats the error when tracing a probe is refused, in the words of `firsttouch trace`.
     pub refusal: fn(collect::Error) -> String,
 }
 
-/// What a watcher is told.
+/// Progress of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClaimsEvent {
-    /// The test of a claim begins: its number, from 1, of how many, and its id.
+    /// The test of a claim begins: its number from 1, the number of claims, and its id.
     Claim(usize, usize, &'static str),
-    /// The lab goes on with a measurement for it.
+    /// Progress of the lab's measurement for the claim.
     Lab(lab::BenchEvent),
 }
 
-/// Tests the claims one after the other. If the user asks for the end, those that were tested until
-/// then are returned.
+/// Tests the claims one after the other. After an interrupt, returns the claims tested so far.
 ///
 /// # Errors
-/// If the program cannot start itself, or a probe cannot say who malloc is.
+/// If the program cannot start itself, or the first probe (which allocator malloc is) fails.
 pub fn test(
     request: &ClaimsRequest,
     interrupt: Interrupt,
@@ -80,8 +81,8 @@ pub fn test(
         thp: gatherer.who.thp.clone(),
         page_bytes: gatherer.who.page_bytes as u64,
     };
-    // Bench moves from processor to processor; what is not bench's may run wherever this process
-    // could.
+    // Bench binds this process to single processors; other probes may use every processor that was
+    // allowed at the start.
     let cpus = sys::process::allowed_cpus();
     for (index, id) in request.ids.iter().enumerate() {
         let _ = sys::process::allow_cpus(&cpus);

@@ -1,4 +1,4 @@
-//! The inside of a probe: one process, one task, one answer.
+//! A probe: one process, one task, one answer.
 
 mod allocating;
 mod arenas;
@@ -11,12 +11,11 @@ mod sharing;
 use crate::facts::Identity;
 use crate::protocol::{ProbeAnswer, ProbeJob, ProbeTask};
 
-/// What the hidden probe verb does: reads the job, runs it, prints the answer. Returns the exit
-/// status.
+/// The hidden probe verb: reads the job, runs it, prints the answer. Returns the exit status.
 ///
 /// # Panics
-/// Never: an answer can always be written as JSON. (A closed standard output means that the parent
-/// is gone.)
+/// Never: an answer can always be written as JSON. (Standard output is closed only if the parent
+/// has ended.)
 #[must_use]
 pub fn probe_main(job: Option<&str>) -> i32 {
     let Some(job) = job.and_then(|text| serde_json::from_str::<ProbeJob>(text).ok()) else {
@@ -68,13 +67,12 @@ fn page_bytes() -> usize {
     usize::try_from(sys::limits::page_bytes()).expect("a page is small")
 }
 
-/// Says which call it was.
+/// Adds the name of the failed call to an error.
 fn failed<E: std::fmt::Display>(call: &'static str) -> impl Fn(E) -> String {
     move |error| format!("{call}: {error}")
 }
 
-/// A reading of where the heap of the program break lies; `None` without `/proc`, or where the
-/// break never moved.
+/// The range of \[heap\] now; `None` without `/proc`, or if the break never moved.
 fn heap() -> Option<(usize, usize)> {
     let regions = sys::proc::regions_now().ok()?;
     let heap: Vec<_> = regions.iter().filter(|region| region.name == "[heap]").collect();
@@ -87,7 +85,7 @@ fn in_break(address: usize) -> Option<bool> {
     Some(regions.iter().any(|region| region.name == "[heap]" && region.contains(address)))
 }
 
-/// The program break, as a number to subtract from.
+/// The program break now.
 fn break_now() -> i64 {
     sys::allocator::move_break(0).ok().and_then(|address| i64::try_from(address).ok()).unwrap_or(0)
 }

@@ -1,5 +1,5 @@
-//! What parent and probe say to each other: a task on the probe's command line, an answer on its
-//! standard output. Plain data; [`crate::facts`] has what the answers are made of.
+//! The protocol between parent and probe: a task on the probe's command line, an answer on its
+//! standard output. [`crate::facts`] has the contents of the answers.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,27 +11,26 @@ use crate::facts::{
 /// The hidden first argument that makes the program a probe.
 pub const PROBE_VERB: &str = "__probe";
 
-/// A task, and who asks.
+/// A task and its parent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProbeJob {
-    /// The parent's process id: the probe ends with it. `None` where another program stands between
-    /// them.
+    /// The parent's process id: the probe ends with it. `None` if another program starts the probe.
     pub parent: Option<u32>,
-    /// What to do.
+    /// The task.
     pub task: ProbeTask,
 }
 
-/// What a probe is to do, in a process of its own.
+/// A task for a probe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProbeTask {
-    /// Say who malloc is.
+    /// Report which allocator malloc is.
     Identify,
-    /// Map, look, touch some, look, touch all, look.
+    /// Map memory; count resident pages before, after touching some, after touching all.
     Page {
         /// How much.
         bytes: usize,
     },
-    /// The same through malloc, then free and ask again.
+    /// The same with malloc, then free and allocate again.
     PageBlock {
         /// How much.
         bytes: usize,
@@ -46,51 +45,51 @@ pub enum ProbeTask {
         /// How much.
         bytes: usize,
     },
-    /// Ask malloc once, and watch where it gets it from.
+    /// Allocate one block and find where malloc got it.
     Serve {
         /// How much.
         bytes: usize,
         /// A block of this size is obtained and freed first.
         freed_first_bytes: Option<usize>,
-        /// `M_MMAP_THRESHOLD` is set to this before all else.
+        /// `M_MMAP_THRESHOLD` is set to this at the start.
         pinned_bytes: Option<i32>,
     },
     /// Follow the program break.
     FollowBreak,
-    /// See what malloc does in other threads.
+    /// Find where other threads' blocks lie.
     Arenas,
-    /// Say where everything lies.
+    /// Report the layout of the address space.
     LayOut,
-    /// Map memory both ways, fork, and see who sees what.
+    /// Map shared and private memory, fork, and check which writes are visible.
     Share,
     /// Time the faults of a batch of pages.
     Fault {
         /// How much.
         bytes: usize,
-        /// Which.
+        /// The kind of fault.
         kind: FaultKind,
     },
-    /// Map a file that is in no cache, and see what a touch brings in.
+    /// Map an uncached file and count the pages that a touch brings in.
     PageFile {
-        /// The descriptor that the parent hands down.
+        /// The inherited descriptor.
         file: i32,
         /// Its length.
         bytes: usize,
     },
-    /// Ask and free, with marks between for whoever traces the system calls.
+    /// Allocate and free, with marks between the steps for a tracer of system calls.
     Call,
 }
 
-/// What kind of fault.
+/// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FaultKind {
     /// The first write to fresh memory.
     FirstTouch,
-    /// A write to a page that a copy of this process has too.
+    /// A write to a page that is shared with a forked child.
     CopyOnWrite,
 }
 
-/// What a probe says.
+/// The answer of a probe.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum ProbeAnswer {
     /// To [`ProbeTask::Identify`].
@@ -121,7 +120,7 @@ pub enum ProbeAnswer {
     Called(CallFacts),
     /// A call failed.
     Failed {
-        /// Which, and with what.
+        /// The call and its error.
         reason: String,
     },
 }

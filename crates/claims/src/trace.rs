@@ -1,5 +1,5 @@
-//! Traces a probe as the verb `trace` does: `collect` runs it and gathers events, `analysis` makes
-//! lines of them.
+//! Traces a probe as the verb `trace` does: `collect` runs it and records events, `analysis` turns
+//! them into lines.
 
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
@@ -15,15 +15,15 @@ use sys::process::Finished;
 use crate::ask::{PATIENCE, Trouble};
 use crate::facts::SeenCall;
 
-/// How often to look whether the user asks for the end.
+/// How often to check for an interrupt.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Runs `command` to its end and traces its memory syscalls. Returns how it ended and what it
-/// wrote, and the syscalls in the order of the trace's lines. `refusal` gives the words for a trace
-/// that is refused.
+/// wrote, and the syscalls in the order of the trace's lines. `refusal` formats the error if
+/// tracing is refused.
 ///
 /// # Errors
-/// [`Trouble::Interrupted`]: the user asked for the end. [`Trouble::Failed`]: the program cannot be
-/// traced, or did not end in time. The program is gone in each case.
+/// [`Trouble::Interrupted`] after an interrupt; [`Trouble::Failed`] if the program cannot be traced
+/// or did not end in time. The program has ended in each case.
 pub(crate) fn trace(
     command: &[OsString],
     interrupt: Interrupt,
@@ -42,20 +42,21 @@ pub(crate) fn trace(
     }
     if too_late {
         return Err(failed(format!(
-            "it gave no answer within {} s and was killed",
+            "no answer within {} s; the probe was killed",
             PATIENCE.as_secs()
         )));
     }
-    let ending =
-        outcome.ending.ok_or_else(|| failed("how the program ended is unknown".to_owned()))?;
+    let ending = outcome
+        .ending
+        .ok_or_else(|| failed("the exit status of the program is unknown".to_owned()))?;
     let written =
         |bytes: std::io::Result<Vec<u8>>| bytes.map_err(|error| failed(error.to_string()));
     let (stdout, stderr) = (written(capture.output())?, written(capture.errors())?);
     Ok((Finished { ending, usage: outcome.rusage.unwrap_or_default(), stdout, stderr }, seen))
 }
 
-/// Takes events until the program ends. Kills the program when the user asks for the end or when
-/// [`PATIENCE`] is over; the last of the three results says whether it was over.
+/// Takes events until the program ends. Kills the program after an interrupt or after [`PATIENCE`];
+/// the last result is true if the time ran out.
 fn watch(mut collection: Collection, interrupt: Interrupt) -> (Outcome, Vec<SeenCall>, bool) {
     let mut builder = LineBuilder::new(collection.header(), true);
     let mut definitions = Definitions::default();
@@ -77,7 +78,7 @@ fn watch(mut collection: Collection, interrupt: Interrupt) -> (Outcome, Vec<Seen
     (outcome, seen, too_late)
 }
 
-/// The call that a line is about, if it is about one.
+/// The call of a line, if the line is a syscall.
 fn call(line: &Line) -> Option<SeenCall> {
     let LineKind::Syscall(call) = &line.kind else { return None };
     let block = match call.arguments[..] {

@@ -1,4 +1,4 @@
-//! Figures in sentences.
+//! Figures as text.
 
 use stats::Interval;
 
@@ -15,8 +15,7 @@ pub(crate) fn count(value: u64) -> String {
     text
 }
 
-/// A size: `64 KiB`, `100 bytes`; exact, since what is not a whole number of a unit stays in the
-/// smaller one.
+/// An exact size in the largest unit that divides it: `64 KiB`, `131,049 bytes`.
 pub(crate) fn bytes(value: u64) -> String {
     let units = [(1_u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     match units.iter().find(|(unit, _)| value >= *unit && value.is_multiple_of(*unit)) {
@@ -41,7 +40,7 @@ pub(crate) fn about(value: u64) -> String {
     }
 }
 
-/// `one page`, `16 pages`.
+/// `1 page`, `16 pages`.
 pub(crate) fn pages(value: u64) -> String {
     if value == 1 { "1 page".to_owned() } else { format!("{} pages", count(value)) }
 }
@@ -68,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_read_easily() {
+    fn figures_as_text() {
         assert_eq!([0, 999, 25_600, 1_000_000].map(count), ["0", "999", "25,600", "1,000,000"]);
         assert_eq!(
             [100, 64 << 10, 131_049, 32 << 20].map(bytes),

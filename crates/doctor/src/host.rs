@@ -1,5 +1,4 @@
-//! What is below and beside this machine's processes: a hypervisor, its other guests, other
-//! processes.
+//! What competes for this machine: a hypervisor, its other guests, other processes.
 
 use std::time::Duration;
 
@@ -9,50 +8,59 @@ use sys::facts::Facts;
 use crate::quantity::{count, percent};
 use crate::{ok, skip, warn};
 
-/// The rule by which bench drops a block (`lab::disturbance`): shares of the time, and three ticks
-/// of 10 ms at least.
+/// The thresholds at which bench drops a block (`lab::disturbance`): a share of the time, and at
+/// least three ticks of 10 ms.
 const STEAL_SHARE: f64 = 0.05;
 const OTHERS_SHARE: f64 = 0.25;
 const LEAST: Duration = Duration::from_millis(30);
-/// Stolen since boot: one part in a hundred of what this machine wanted to run.
+/// Stolen since boot, as a share of the time that this machine wanted to run: 1 %.
 const STEAL_SINCE_BOOT: f64 = 0.01;
 
-/// Whether a hypervisor is below.
+/// Whether this machine is a guest.
 pub(crate) fn virtualization(facts: &Facts) -> Check {
     const ID: &str = "virtualization";
     let name = facts.host.hypervisor.as_deref().unwrap_or("an unnamed hypervisor");
     match facts.host.virtualized {
-        None => skip(ID, "this processor, or a missing /proc, does not say whether a hypervisor is below"),
-        Some(false) => ok(ID, "none: this is the machine itself"),
+        None => {
+            skip(ID, "unknown: neither the processor nor /proc shows whether there is a hypervisor")
+        }
+        Some(false) => ok(ID, "none: this is a physical machine"),
         Some(true) => warn(ID, format!("a guest of {name}"))
             .effect(
-                "bench: the times of a first touch contain the host's own work on the page, which no count here shows",
+                "bench: first-touch times include the host's work on the page, which no counter \
+                here shows",
             )
-            .fix("none from within: bench warms memory first; compare figures of one guest and host only")
+            .fix(
+                "none in the guest (bench warms memory first); compare only figures of one guest \
+                on one host",
+            )
             .touching("bench"),
     }
 }
 
-/// Whether freed memory goes back to the host.
+/// Whether freed memory is returned to the host.
 pub(crate) fn memory_cold(facts: &Facts) -> Check {
     const ID: &str = "memory-cold";
     match facts.host.free_page_reporting {
         None => skip(ID, "the virtio devices cannot be listed"),
-        Some(false) => ok(ID, "freed memory stays here: no balloon reports it to a host"),
-        Some(true) => warn(ID, "a virtio balloon reports freed memory to the host, which takes it back within seconds")
-            .effect(
-                "bench: the next touch of it waits for the hypervisor, and huge pages wait longest; bench warms memory \
-                 before every sample, and warns by this id if some was cold all the same",
-            )
-            .fix(
-                "only the host's owner can (free page reporting off); in the guest: firsttouch bench --memory cold \
-                 measures that state itself",
-            )
-            .touching("bench"),
+        Some(false) => ok(ID, "freed memory stays in the guest: no balloon reports it"),
+        Some(true) => warn(
+            ID,
+            "a virtio balloon returns freed memory to the host within seconds",
+        )
+        .effect(
+            "bench: the next touch waits for the hypervisor, longest for huge pages; bench warms \
+            memory before every sample, and warns with this id if some was still cold",
+        )
+        .fix(
+            "on the host: disable free page reporting; in the guest: firsttouch bench --memory \
+            cold measures this state",
+        )
+        .touching("bench"),
     }
 }
 
-/// Time that the hypervisor gave to others.
+/// Processor time that the hypervisor gave to other guests.
 pub(crate) fn steal(facts: &Facts) -> Check {
     const ID: &str = "steal";
     let activity = &facts.activity;
@@ -70,19 +78,25 @@ pub(crate) fn steal(facts: &Facts) -> Check {
         return ok(ID, found);
     }
     warn(ID, found)
-        .effect("bench: samples stand still while the host runs others; blocks that lost 5 % are dropped, and runs take longer")
-        .fix("only the host's owner can; in the guest: firsttouch bench --max-time 5m, at a quieter hour")
+        .effect(
+            "bench: samples stop while the host runs other guests; blocks that lost 5 % are \
+            dropped, and runs take longer",
+        )
+        .fix(
+            "on the host: reduce the load; in the guest: firsttouch bench --max-time 5m when the \
+            host is quieter",
+        )
         .touching("bench")
 }
 
-/// What other processes do.
+/// Processor time of other processes.
 pub(crate) fn busy_machine(facts: &Facts) -> Check {
     const ID: &str = "busy-machine";
     let activity = &facts.activity;
     let Some(others) = activity.others_cpu else { return skip(ID, "/proc/stat is not readable") };
     let cpus =
         facts.processors.online.as_ref().map_or(facts.own.allowed_cpus.len(), Vec::len).max(1);
-    // Whole ticks can add up to a little more than there was.
+    // Rounding to whole ticks can add up to slightly more than the window.
     let used = (others.as_secs_f64() / activity.window.as_secs_f64().max(f64::MIN_POSITIVE))
         .min(cpus as f64);
     let load = activity.load.map(|load| format!("; load {load:.2}")).unwrap_or_default();
@@ -96,14 +110,14 @@ pub(crate) fn busy_machine(facts: &Facts) -> Check {
     }
     warn(ID, found)
         .effect(
-            "bench: others take processor, cache and memory bandwidth; blocks are dropped, at most one in five, and \
-             beyond that intervals are wider",
+            "bench: other processes take processor time, cache and memory bandwidth; bench drops \
+            up to a fifth of its blocks, beyond that intervals are wider",
         )
-        .fix("stop what else runs (top shows it), or firsttouch bench --max-time 5m")
+        .fix("stop other processes (top lists them), or firsttouch bench --max-time 5m")
         .touching("bench")
 }
 
-/// Whether a block of bench would be dropped for what others do now.
+/// Whether bench would drop a block for the load of other processes now.
 pub(crate) fn others_are_busy(facts: &Facts) -> bool {
     facts
         .activity

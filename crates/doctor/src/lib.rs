@@ -1,9 +1,11 @@
-//! What on a machine will distort or hide a measurement, and how to mend it. Judges facts; gathers
-//! none, changes nothing, prints nothing.
+//! What on a machine distorts or hides a measurement, and how to fix it. This crate judges facts
+//! that `sys::facts` gathered; it reads nothing, changes nothing and prints nothing.
 //!
-//! The rule of the states: `warn` where a figure is distorted or part of a measurement is hidden,
-//! `blocked` where something cannot be measured at all, `ok` where neither holds (an effect may
-//! still say where the limits are), `skip` where the machine has no such thing or does not show it.
+//! The states:
+//! - `warn`: a figure is distorted, or part of a measurement is hidden;
+//! - `blocked`: something cannot be measured at all;
+//! - `ok`: neither (an effect may still state the limits);
+//! - `skip`: the machine has no such thing, or does not show it.
 
 mod access;
 mod host;
@@ -18,10 +20,10 @@ use results::doctor::{Check, State};
 use sys::facts::Facts;
 
 /// What a sample of `bench` needs with its defaults (`lab::capacity`): 100 MiB, page tables, room
-/// for the kernel. A test of the command line holds both together.
+/// for the kernel. A command-line test checks that both constants agree.
 const DEFAULT_RUN_BYTES: u64 = (100 << 20) + (100 << 20) / 512 + (32 << 20);
 
-/// Judges `facts`: every check, always all of them and in the same order.
+/// Judges `facts`. Returns every check, always in the same order.
 #[must_use]
 pub fn examine(facts: &Facts) -> Vec<Check> {
     vec![

@@ -1,4 +1,4 @@
-//! What the kernel promises, and where it puts memory when there is too little.
+//! Overcommit and swap.
 
 use results::doctor::Check;
 use sys::facts::Facts;
@@ -6,7 +6,7 @@ use sys::facts::Facts;
 use crate::quantity::{bytes, count};
 use crate::{ok, skip, warn};
 
-/// Brings everything back into memory.
+/// Moves all swapped pages back into memory.
 const EMPTY_SWAP: &str = "sudo swapoff -a && sudo swapon -a";
 
 /// `vm.overcommit_memory`.
@@ -15,8 +15,8 @@ pub(crate) fn overcommit(facts: &Facts) -> Check {
     let memory = &facts.memory;
     match memory.overcommit_mode {
         None => skip(ID, "/proc/sys/vm/overcommit_memory is not readable"),
-        Some(0) => ok(ID, "0: only what could never be had is refused"),
-        Some(1) => ok(ID, "1: every promise is made"),
+        Some(0) => ok(ID, "0: the kernel refuses only requests that could never succeed"),
+        Some(1) => ok(ID, "1: the kernel refuses no request"),
         Some(mode) => {
             let ratio = memory
                 .overcommit_ratio
@@ -25,15 +25,15 @@ pub(crate) fn overcommit(facts: &Facts) -> Check {
             let left = memory.commit_limit_bytes.zip(memory.committed_bytes);
             let left = left.map(|(limit, committed)| {
                 format!(
-                    "; {} of {} can still be promised",
+                    "; {} of {} can still be committed",
                     bytes(limit.saturating_sub(committed)),
                     bytes(limit)
                 )
             });
-            warn(ID, format!("{mode}{ratio}: promises are limited{}", left.unwrap_or_default()))
+            warn(ID, format!("{mode}{ratio}: commitments are limited{}", left.unwrap_or_default()))
                 .effect(
-                    "bench: obtaining may fail with ENOMEM where memory is free, and the promise itself is accounted \
-                     for: obtain and release are not those of other machines",
+                    "bench: obtaining memory may fail with ENOMEM while memory is free; accounting \
+                    makes obtain and release times differ from other machines",
                 )
                 .fix("sudo sysctl vm.overcommit_memory=0")
                 .touching("bench")
@@ -41,13 +41,13 @@ pub(crate) fn overcommit(facts: &Facts) -> Check {
     }
 }
 
-/// Swap devices and what is in them.
+/// Swap devices and their use.
 pub(crate) fn swap(facts: &Facts) -> Check {
     const ID: &str = "swap";
     let memory = &facts.memory;
     let Some(swaps) = &memory.swaps else { return skip(ID, "/proc/swaps is not readable") };
     if swaps.is_empty() {
-        return ok(ID, "none: what does not fit fails and does not wait");
+        return ok(ID, "none: allocations that do not fit fail instead of waiting");
     }
     let size_bytes = swaps.iter().map(|swap| swap.size_bytes).sum();
     let used_bytes = swaps.iter().map(|swap| swap.used_bytes).sum();
@@ -65,12 +65,12 @@ pub(crate) fn swap(facts: &Facts) -> Check {
     let fix = if fits {
         EMPTY_SWAP.to_owned()
     } else {
-        format!("end what takes the memory, then: {EMPTY_SWAP}")
+        format!("stop what uses the memory, then: {EMPTY_SWAP}")
     };
     warn(ID, found)
         .effect(
-            "bench: memory has been short here, and may be again: a large first touch then waits until something else \
-             has been written out",
+            "bench: memory ran short before; if it does again, a large first touch waits until \
+            other pages are written out",
         )
         .fix(fix)
         .touching("bench")
@@ -109,8 +109,8 @@ pub(crate) fn zswap(facts: &Facts) -> Check {
     };
     warn(ID, format!("{found}; in use"))
         .effect(
-            "bench: swapping costs processor time instead of waiting for a disk, and the compressed pages take memory: \
-             free memory is less than it seems, and a first touch under pressure pays for compression",
+            "bench: compressed pages take memory and processor time; a first touch under memory \
+            pressure pays for compression",
         )
         .fix(fix)
         .touching("bench")

@@ -1,4 +1,4 @@
-//! Huge pages: who gets them without asking, who cannot have them, and whether there are any.
+//! Huge pages: which mappings get them, whether this process may have them, and how many are free.
 
 use results::doctor::Check;
 use sys::facts::{Facts, HugePageFacts, PageSize};
@@ -6,17 +6,17 @@ use sys::facts::{Facts, HugePageFacts, PageSize};
 use crate::quantity::{bytes, count};
 use crate::{DEFAULT_RUN_BYTES, ok, skip, warn};
 
-/// Huge pages for those who ask.
+/// Sets huge pages to madvise: only mappings that ask get them.
 const THP_MADVISE: &str = "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled";
 
-/// Transparent huge pages of the largest size: what is said for all, unless that size's own switch
-/// says something else.
+/// Transparent huge pages of the largest size: the global mode, unless that size's own switch
+/// overrides it.
 pub(crate) fn thp(facts: &Facts) -> Check {
     const ID: &str = "thp";
     let pages = &facts.pages;
     let Some(for_all) = pages.enabled.as_deref() else {
-        return skip(ID, "this kernel has no transparent huge pages, or /sys is not mounted")
-            .effect("bench: the arm mmap+hugepage is refused; nothing else is touched");
+        return skip(ID, "the kernel has no transparent huge pages, or /sys is not mounted")
+            .effect("bench: the arm mmap+hugepage is refused; other arms are not affected");
     };
     let own =
         pages.sizes.iter().flatten().find(|size| is_largest(pages, size) && size.mode != "inherit");
@@ -33,20 +33,26 @@ pub(crate) fn thp(facts: &Facts) -> Check {
         }
     };
     if facts.own.huge_pages == Some(false) {
-        return warn(ID, format!("{found}; forbidden to this process (prctl PR_SET_THP_DISABLE, inherited)"))
-            .effect("bench: the arm mmap+hugepage gets small pages and is refused")
-            .fix("start firsttouch from a shell or service that does not forbid huge pages to its children")
-            .touching("bench");
+        return warn(
+            ID,
+            format!("{found}; disabled for this process (prctl PR_SET_THP_DISABLE, inherited)"),
+        )
+        .effect("bench: the arm mmap+hugepage gets small pages and is refused")
+        .fix("start firsttouch from a shell or service that does not disable huge pages")
+        .touching("bench");
     }
     match mode {
         "always" => warn(ID, found)
             .effect(
-                "bench: every arm of 2 MiB or more may get huge pages without asking, so times, faults and ratios of \
-                 mmap, malloc and calloc are those of mmap+hugepage in disguise",
+                "bench: every arm of 2 MiB or more may get huge pages without asking, so mmap, \
+                malloc and calloc measure the same as mmap+hugepage",
             )
             .fix(fix)
             .touching("bench"),
-        "never" => warn(ID, found).effect("bench: the arm mmap+hugepage is refused").fix(fix).touching("bench"),
+        "never" => warn(ID, found)
+            .effect("bench: the arm mmap+hugepage is refused")
+            .fix(fix)
+            .touching("bench"),
         _ => ok(ID, found),
     }
 }
@@ -59,7 +65,7 @@ fn file(size: &PageSize) -> String {
     format!("/sys/kernel/mm/transparent_hugepage/hugepages-{}kB/enabled", size.bytes >> 10)
 }
 
-/// What else is set for huge pages.
+/// The other huge page settings.
 fn aside(pages: &HugePageFacts) -> String {
     let defrag =
         pages.defrag.as_ref().map(|defrag| format!("; defrag {defrag}")).unwrap_or_default();
@@ -70,17 +76,14 @@ fn aside(pages: &HugePageFacts) -> String {
     defrag + &merging.unwrap_or_default()
 }
 
-/// The smaller sizes (mTHP, Linux 6.8), each with a switch of its own.
+/// The smaller sizes (mTHP, Linux 6.8), each with its own switch.
 pub(crate) fn mthp(facts: &Facts) -> Check {
     const ID: &str = "mthp";
     let pages = &facts.pages;
     let smaller: Vec<&PageSize> =
         pages.sizes.iter().flatten().filter(|size| !is_largest(pages, size)).collect();
     if smaller.is_empty() {
-        return skip(
-            ID,
-            "no smaller sizes here (before Linux 6.8, or without transparent huge pages)",
-        );
+        return skip(ID, "no smaller sizes (Linux before 6.8, or without transparent huge pages)");
     }
     let for_all = pages.enabled.as_deref().unwrap_or("never");
     let with = |mode: &str| -> Vec<&PageSize> {
@@ -94,17 +97,17 @@ pub(crate) fn mthp(facts: &Facts) -> Check {
     if let Some(first) = always.first() {
         return warn(ID, format!("always for pages of {}", names(&always)))
             .effect(
-                "bench: every arm may get these pages without asking, so that one fault brings in several pages; of \
-                 huge pages its table shows those of the largest size only",
+                "bench: every arm may get these pages without asking, so one fault may map several \
+                pages; the table shows huge pages of the largest size only",
             )
             .fix(format!("echo never | sudo tee {}{}", file(first), more(always.len() - 1)))
             .touching("bench");
     }
     if asked.is_empty() {
-        return ok(ID, format!("none of {} is on", count(smaller.len(), "smaller size")));
+        return ok(ID, format!("{}, none enabled", count(smaller.len(), "smaller size")));
     }
-    ok(ID, format!("for those who ask: pages of {}", names(&asked))).effect(
-        "bench: mmap+hugepage may fall back to them where no 2 MiB are free, and is then refused",
+    ok(ID, format!("madvise for pages of {}", names(&asked))).effect(
+        "bench: mmap+hugepage falls back to them if no 2 MiB block is free, and is then refused",
     )
 }
 
@@ -112,15 +115,12 @@ fn more(sizes: usize) -> String {
     if sizes == 0 { String::new() } else { format!(" (and {sizes} more)") }
 }
 
-/// Whether huge pages can be handed out at once.
+/// Whether huge pages are free without compaction.
 pub(crate) fn free_huge_pages(facts: &Facts) -> Check {
     const ID: &str = "free-huge-pages";
     let memory = &facts.memory;
     let Some(free_bytes) = memory.free_huge_bytes else {
-        return skip(
-            ID,
-            "/proc/buddyinfo is not readable: how broken up free memory is cannot be seen",
-        );
+        return skip(ID, "unknown: /proc/buddyinfo is not readable");
     };
     let of = memory.free_bytes.map(|all| format!(" of {} free", bytes(all))).unwrap_or_default();
     let proactive = memory
@@ -136,14 +136,14 @@ pub(crate) fn free_huge_pages(facts: &Facts) -> Check {
     }
     let next = match facts.pages.defrag.as_deref() {
         Some("never" | "defer") => {
-            "a fault does not make room (defrag), so mmap+hugepage falls back and is refused"
+            "faults do not compact memory (defrag), so mmap+hugepage falls back and is refused"
         }
         _ => {
-            "a fault has to compact memory first, so first touch of mmap+hugepage is slower, or falls back and is refused"
+            "faults compact memory first, so mmap+hugepage is slower, or falls back and is refused"
         }
     };
     warn(ID, found)
-        .effect(format!("bench: too few for its default of 100 MiB: {next}"))
+        .effect(format!("bench: too few for the default size of 100 MiB: {next}"))
         .fix("echo 1 | sudo tee /proc/sys/vm/compact_memory")
         .touching("bench")
 }

@@ -1,4 +1,4 @@
-//! Where processes run and where their memory lies.
+//! Which processors this process runs on, and how its address space is laid out.
 
 use results::doctor::Check;
 use sys::facts::{Facts, Own};
@@ -9,29 +9,29 @@ use crate::{ok, skip, warn};
 /// Address space layout randomisation.
 pub(crate) fn aslr(facts: &Facts) -> Check {
     const ID: &str = "aslr";
-    const FIXED: &str = "bench: every sample has the same layout and shares its luck: intervals are narrower than the \
-                         truth, and another machine or another build may say something else";
+    const FIXED: &str = "bench: all samples have the same layout, so the layout biases all of them \
+        alike: intervals are too narrow, and results may differ on another machine or build";
     let Some(randomize) = facts.own.randomize else {
         return skip(ID, "/proc/sys/kernel/randomize_va_space is not readable");
     };
     if facts.own.personality.is_some_and(|personality| personality & Own::NO_RANDOMIZE != 0) {
         return warn(
             ID,
-            format!(
-                "{randomize}, but switched off for this process (personality ADDR_NO_RANDOMIZE)"
-            ),
+            format!("{randomize}, but off for this process (personality ADDR_NO_RANDOMIZE)"),
         )
         .effect(FIXED)
-        .fix("start firsttouch without setarch -R, and not from a debugger")
+        .fix("start firsttouch without setarch -R and outside a debugger")
         .touching("bench");
     }
     match randomize {
-        2 => ok(ID, "2: every process has a layout of its own"),
-        1 => warn(ID, "1: the heap's start is not random")
-            .effect("bench: samples of malloc and calloc at small sizes share their layout's luck")
+        2 => ok(ID, "2: every process gets a random layout"),
+        1 => warn(ID, "1: the heap start is not random")
+            .effect(
+                "bench: small sizes of malloc and calloc have the same heap layout in every sample",
+            )
             .fix("sudo sysctl kernel.randomize_va_space=2")
             .touching("bench"),
-        other => warn(ID, format!("{other}: no process has a random layout"))
+        other => warn(ID, format!("{other}: layouts are not random"))
             .effect(FIXED)
             .fix("sudo sysctl kernel.randomize_va_space=2")
             .touching("bench"),
@@ -44,7 +44,7 @@ pub(crate) fn affinity(facts: &Facts) -> Check {
     let allowed = &facts.own.allowed_cpus;
     let Some(online) = &facts.processors.online else {
         let known = if allowed.is_empty() { "none".to_owned() } else { cpu_list(allowed) };
-        return skip(ID, format!("allowed: {known}; how many there are is not shown"));
+        return skip(ID, format!("allowed: {known}; the number of processors is not shown"));
     };
     let found = format!(
         "{} of {} ({})",
@@ -53,20 +53,26 @@ pub(crate) fn affinity(facts: &Facts) -> Check {
         cpu_list(allowed)
     );
     match (allowed.len(), online.len()) {
-        (1, _) => warn(ID, format!("{found}: one for everything"))
-            .effect("bench: whatever else may run there runs between and within its samples: wider intervals")
+        (1, _) => warn(ID, format!("{found}: only one"))
+            .effect("bench: other processes interrupt its samples: wider intervals")
             .fix(if online.len() > 1 {
-                format!("taskset -c {} firsttouch bench, or a container with more processors", cpu_list(online))
+                format!(
+                    "taskset -c {} firsttouch bench, or a container with more processors",
+                    cpu_list(online)
+                )
             } else {
-                "a machine with two processors; else stop what else runs, and give --max-time 5m".to_owned()
+                "use a machine with two processors, or stop other processes and pass --max-time 5m"
+                    .to_owned()
             })
             .touching("bench"),
-        (allowed, online) if allowed < online => ok(ID, found).effect("bench: draws its processors from these alone"),
+        (allowed, online) if allowed < online => {
+            ok(ID, found).effect("bench: uses only these processors")
+        }
         _ => ok(ID, found),
     }
 }
 
-/// Processors that the scheduler leaves alone.
+/// Processors that the scheduler's load balancing leaves out.
 pub(crate) fn isolation(facts: &Facts) -> Check {
     const ID: &str = "isolation";
     let Some(isolated) = &facts.processors.isolated else {
@@ -79,13 +85,13 @@ pub(crate) fn isolation(facts: &Facts) -> Check {
         format!("; no tick on {} (nohz_full)", cpu_list(quiet))
     };
     let Some(first) = isolated.first() else {
-        return ok(ID, format!("none: the scheduler may run anything anywhere{tick}"));
+        return ok(ID, format!("none: the scheduler uses every processor{tick}"));
     };
     let found = format!("{} (isolcpus){tick}", cpu_list(isolated));
     if facts.own.allowed_cpus.iter().any(|cpu| isolated.contains(cpu)) {
         return ok(ID, format!("{found}; this process may use them"));
     }
     ok(ID, format!("{found}; this process may not use them"))
-        .effect("bench: runs on the other processors, where it is disturbed more")
+        .effect("bench: runs on the other processors, where more interrupts it")
         .fix(format!("taskset -c {first} firsttouch bench"))
 }

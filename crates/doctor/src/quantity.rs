@@ -1,6 +1,6 @@
-//! Quantities in sentences.
+//! Quantities as text.
 
-/// Bytes with a binary unit and three digits at most: `2 MiB`, `21.5 GiB`.
+/// Bytes with a binary unit: `2 MiB`, `21.5 GiB`.
 pub(crate) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let (mut value, mut unit) = (bytes as f64, 0);
@@ -12,7 +12,7 @@ pub(crate) fn bytes(bytes: u64) -> String {
     format!("{value:.decimals$} {}", UNITS[unit])
 }
 
-/// A share as a percentage, which says 0 only for none at all.
+/// A share as a percentage. `0 %` means exactly zero: small shares become `<0.01 %`.
 pub(crate) fn percent(share: f64) -> String {
     match 100.0 * share {
         p if p > 0.0 && p < 0.01 => "<0.01 %".to_owned(),
@@ -26,7 +26,7 @@ pub(crate) fn count(number: usize, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
-/// Processors as the kernel writes them: `0-2,5`.
+/// A list of processors in the kernel's format: `0-2,5`.
 pub(crate) fn cpu_list(cpus: &[u32]) -> String {
     let mut ranges: Vec<(u32, u32)> = Vec::new();
     for &cpu in cpus {
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantities_read_well() {
+    fn quantities_as_text() {
         for (value, expect) in
             [(12, "12 B"), (2 << 20, "2 MiB"), (23_085_449_216, "21.5 GiB"), (1000, "1000 B")]
         {

@@ -1,4 +1,4 @@
-//! The sign test's distribution: fair coins, exactly.
+//! The exact distribution behind the sign test: Binomial(n, ½).
 
 /// `2 · P(Bin(n, ½) < k)`: how often the interval from the k-th smallest to the k-th largest of `n`
 /// values misses the true median, whatever the distribution. At most 1; 0 for `k` = 0.
@@ -33,14 +33,14 @@ fn tails(n: usize) -> impl Iterator<Item = f64> {
 mod tests {
     use super::*;
 
-    /// By counting, for an `n` small enough to count.
+    /// The same tail by enumerating all outcomes of a small `n`.
     fn counted(n: u32, k: u32) -> f64 {
         let below = (0..1_u32 << n).filter(|outcome| outcome.count_ones() < k).count();
         2.0 * below as f64 / f64::from(1_u32 << n)
     }
 
     #[test]
-    fn tails_agree_with_counting() {
+    fn tails_agree_with_enumeration() {
         for n in 1..=12 {
             for k in 0..=n / 2 {
                 let (ours, truth) = (two_sided_tail(n as usize, k as usize), counted(n, k));

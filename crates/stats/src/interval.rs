@@ -1,4 +1,4 @@
-//! The interval of a median by the sign test: two of the values themselves, so it assumes no
+//! The interval of a median by the sign test. Its bounds are two of the values, so it assumes no
 //! distribution.
 
 /// An interval on the scale of its input (log ratios, unless said otherwise).
@@ -44,7 +44,9 @@ mod tests {
     proptest! {
         /// The estimate always lies in its interval, and a higher confidence never narrows it.
         #[test]
-        fn intervals_nest_around_the_median(values in prop::collection::vec(-1e3..1e3_f64, 2..120)) {
+        fn intervals_nest_around_the_median(
+            values in prop::collection::vec(-1e3..1e3_f64, 2..120),
+        ) {
             let values = crate::sorted(&values);
             let center = crate::median(&values).unwrap();
             let mut outer = Interval { low: f64::NEG_INFINITY, high: f64::INFINITY };
@@ -56,10 +58,13 @@ mod tests {
             }
         }
 
-        /// Swapping arm and baseline mirrors the interval: nothing depends on which is called the
-        /// baseline.
+        /// Swapping arm and baseline mirrors the interval: the result does not depend on which arm
+        /// is the baseline.
         #[test]
-        fn swapping_arm_and_baseline_mirrors(values in prop::collection::vec(-1.0..1.0_f64, 2..60), rank in 1_usize..30) {
+        fn swapping_arm_and_baseline_mirrors(
+            values in prop::collection::vec(-1.0..1.0_f64, 2..60),
+            rank in 1_usize..30,
+        ) {
             prop_assume!(2 * rank <= values.len());
             let swapped: Vec<f64> = values.iter().map(|v| -v).collect();
             let one = sign_interval(&crate::sorted(&values), rank).unwrap();

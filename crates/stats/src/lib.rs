@@ -1,10 +1,10 @@
-//! Statistics of comparisons: what two ways of getting memory cost, seen through a noisy machine.
+//! Statistics for comparing the cost of two ways of getting memory on a noisy machine.
 //!
 //! Everything here is a pure function of numbers: no clock, no file, no process, no randomness. The
 //! unit is the *block*: one sample of every arm, taken close together. Per block and arm there is
-//! one log ratio, the natural logarithm of the arm's time over the baseline's, and everything that
-//! is said about an arm follows from the list of its log ratios. `docs/method.md` gives the reasons
-//! and the validation.
+//! one log ratio, the natural logarithm of the arm's time over the baseline's, and every statement
+//! about an arm follows from the list of its log ratios. `docs/method.md` gives the reasons and the
+//! validation.
 
 mod binomial;
 mod interval;

@@ -1,4 +1,4 @@
-//! When the data may be looked at, and how much of the error allowance each look spends.
+//! The looks at the data: after how many blocks, and how much of the error allowance each spends.
 
 use crate::binomial::{largest_rank, two_sided_tail};
 
@@ -20,13 +20,13 @@ pub const LOOKS: [Look; 4] = [
     Look { blocks: 96, alpha: 0.05 },
 ];
 
-/// The account from which looks are paid. Each of the `comparisons` has an equal share of every
-/// look's allowance (Bonferroni), and what a look could not spend, because ranks are whole numbers,
-/// is there for the next.
+/// The error allowance that looks are paid from. Each of the `comparisons` has an equal share of
+/// every look's allowance (Bonferroni). Ranks are whole numbers, so a look may not spend all of its
+/// allowance; the rest stays for the next look.
 #[derive(Debug, Clone)]
 pub struct Spending {
     comparisons: usize,
-    /// By each comparison so far.
+    /// Spent by each comparison so far.
     spent: f64,
 }
 
@@ -67,10 +67,13 @@ mod tests {
     }
 
     proptest! {
-        /// However the looks fall, all comparisons together never spend more than the last look's
-        /// allowance.
+        /// Whenever the looks happen, all comparisons together never spend more than the last
+        /// look's allowance.
         #[test]
-        fn never_overdrawn(comparisons in 1_usize..40, mut blocks in prop::collection::vec(1_usize..300, 1..12)) {
+        fn never_overspent(
+            comparisons in 1_usize..40,
+            mut blocks in prop::collection::vec(1_usize..300, 1..12),
+        ) {
             blocks.sort_unstable();
             blocks.dedup();
             let mut spending = Spending::new(comparisons);

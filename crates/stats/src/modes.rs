@@ -1,8 +1,8 @@
-//! Two modes in an arm's samples: a machine that was in two states while it was measured.
+//! Two modes in an arm's samples: the machine was in two states during the measurement.
 
 use crate::order::sorted;
 
-/// Fewer values than this in a group are stray, not a mode: at least 3, and a tenth of all.
+/// A group with fewer values than this is outliers, not a mode: at least 3, and a tenth of all.
 const SMALLEST_GROUP: usize = 3;
 /// Below this many values a gap means nothing.
 const VALUES_MIN: usize = 12;
@@ -10,7 +10,7 @@ const VALUES_MIN: usize = 12;
 /// 1.5 + 40/n: few values leave wide gaps by chance. Set by simulation: normal, uniform, skewed and
 /// heavy-tailed samples of 12 to 96 values show such a gap in less than 1 % (see the tests).
 const GAP_MIN: (f64, f64) = (1.5, 40.0);
-/// Groups closer than 10 % are no worry to anybody.
+/// Groups less than 10 % apart are ignored: the difference is too small to matter.
 const RATIO_MIN: f64 = 1.1;
 
 /// Two groups of samples with an empty stretch between them.
@@ -26,8 +26,8 @@ pub struct Modes {
     pub high_count: usize,
 }
 
-/// Looks for two modes in positive values (times). `None` if there is one mode, or too little to
-/// tell.
+/// Looks for two modes in positive values (times). `None` if there is one mode, or too few values
+/// to decide.
 #[must_use]
 pub fn two_modes(values: &[f64]) -> Option<Modes> {
     let n = values.len();
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cold_and_a_warm_state_are_told_apart() {
+    fn a_cold_and_a_warm_state_are_two_modes() {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
         let values: Vec<f64> = (0..24)
             .map(|i| (if i % 4 == 0 { 379.0 } else { 14.0 }) * (0.05 * normal(&mut random)).exp())
@@ -92,7 +92,7 @@ mod tests {
     type Draw = fn(&mut Xoshiro256PlusPlus) -> f64;
 
     #[test]
-    fn one_mode_is_left_alone() {
+    fn one_mode_is_not_split() {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(2);
         let shapes: [(&str, Draw); 4] = [
             ("normal", |r| (0.08 * normal(r)).exp()),
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_or_impossible_values_say_nothing() {
+    fn too_few_or_impossible_values_have_no_modes() {
         assert_eq!(two_modes(&[1.0, 1.0, 1.0, 9.0, 9.0, 9.0]), None);
         assert_eq!(two_modes(&[0.0; 20]), None);
     }

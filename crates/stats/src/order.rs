@@ -1,4 +1,4 @@
-//! Order statistics: the median and a spread that bursts cannot move.
+//! Order statistics: the median, and a spread that a burst of outliers hardly changes.
 
 /// Makes the median absolute deviation of a normal sample estimate its standard deviation (1 /
 /// Φ⁻¹(¾)).
@@ -12,13 +12,13 @@ pub fn sorted(values: &[f64]) -> Vec<f64> {
     copy
 }
 
-/// The median, or `None` of nothing. Of an even number it is the mean of the two in the middle.
+/// The median; the mean of the middle two for an even number of values; `None` for no values.
 #[must_use]
 pub fn median(values: &[f64]) -> Option<f64> {
     median_of_sorted(&sorted(values))
 }
 
-/// As [`median`], of values already in order.
+/// As [`median`], for values that are already sorted.
 pub(crate) fn median_of_sorted(values: &[f64]) -> Option<f64> {
     let middle = values.len() / 2;
     match values.len() {

@@ -1,20 +1,20 @@
-//! Two other estimators of the same ratio, kept beside the first: where all three agree, the choice
-//! did not matter.
+//! Two other estimators of the same ratio, reported beside the median: where all three agree, the
+//! choice of estimator did not matter.
 
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 use crate::interval::Interval;
 use crate::order::median_of_sorted;
 
-/// Above this many values the pairs are too many to be worth a side remark.
+/// Above this many values there are too many pairs to compute for a secondary figure.
 const PAIRS_OF_AT_MOST: usize = 1_000;
-/// Up to this many values the signed-rank distribution is computed exactly, above it is as good as
-/// normal.
+/// Up to this many values the signed-rank distribution is computed exactly; above, the normal
+/// approximation is accurate enough.
 const EXACT_UP_TO: usize = 120;
 
 /// The Hodges–Lehmann estimate (median of all pairwise means) and its signed-rank interval that
-/// misses with probability `alpha`, if the distribution is symmetric. `None` of no values or more
-/// than 1,000; the interval is `None` where the values are too few.
+/// misses with probability `alpha`, if the distribution is symmetric. `None` for no values or more
+/// than 1,000; the interval is `None` for too few values.
 #[must_use]
 pub fn hodges_lehmann(values: &[f64], alpha: f64) -> Option<(f64, Option<Interval>)> {
     let n = values.len();
@@ -66,7 +66,7 @@ fn signed_rank(n: usize, tail: f64) -> usize {
 }
 
 /// The mean and its t interval that misses with probability `alpha`, if the distribution is normal.
-/// `None` of no values; the interval is `None` of one.
+/// `None` for no values; the interval is `None` for one value.
 #[must_use]
 pub fn mean_t(values: &[f64], alpha: f64) -> Option<(f64, Option<Interval>)> {
     let n = values.len() as f64;
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_normal_approximation_meets_the_exact_ranks() {
+    fn the_normal_approximation_continues_the_exact_ranks() {
         let exact = signed_rank(EXACT_UP_TO, 0.025);
         let beyond = signed_rank(EXACT_UP_TO + 1, 0.025);
         assert!((45..57).contains(&(beyond - exact)), "{exact} then {beyond}");

@@ -1,14 +1,14 @@
-//! A trend over blocks: a machine that warmed up, slowed down or filled up while it was measured.
+//! A trend over blocks: the machine warmed up, slowed down or filled up during the measurement.
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use crate::order::median;
 
-/// Chance of calling a trend where there is none.
+/// Probability of reporting a trend where there is none.
 const ALPHA: f64 = 0.001;
 const VALUES_MIN: usize = 12;
 
-/// A steady rise or fall of positive values in the order of their taking.
+/// A steady rise or fall of positive values in time order.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Trend {
     /// How many times as large the last value is as the first, on the fitted line.
@@ -16,7 +16,7 @@ pub struct Trend {
 }
 
 /// Tests positive `values`, in time order, for a trend: Mann–Kendall at 0.1 %, the size by Theil
-/// and Sen's median of slopes, both indifferent to outliers. `None` if none is found or there are
+/// and Sen's median of slopes; outliers affect neither much. `None` if none is found or there are
 /// fewer than 12 values.
 #[must_use]
 pub fn trend(values: &[f64]) -> Option<Trend> {

@@ -7,7 +7,7 @@ use crate::order::{median_of_sorted, sorted};
 /// The confidence at which the placebo is judged, once, at the end.
 pub const PLACEBO_CONFIDENCE: f64 = 0.99;
 
-/// What may be said about an arm against the baseline.
+/// What the data show about an arm against the baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// The interval lies inside `[1/(1+m), 1+m]`: no difference larger than the margin `m`.
@@ -25,10 +25,10 @@ pub struct Estimate {
     pub ratio: f64,
     /// Lower and upper bound of the ratio; `None` where the look affords no interval.
     pub interval: Option<Interval>,
-    /// What follows.
+    /// What follows from the interval.
     pub verdict: Verdict,
     /// How far from 1 a ratio must be for an interval as wide as this one to exclude 1, as a share:
-    /// 0.02 is 2 %. An effect just as large would be found about every second time.
+    /// 0.02 is 2 %. An effect of exactly this size would be found about half the time.
     pub smallest_detectable: Option<f64>,
 }
 
@@ -47,8 +47,8 @@ pub fn compare(log_ratios: &[f64], rank: usize, margin: f64) -> Option<Estimate>
     })
 }
 
-/// Equivalence wins over difference: a difference known to be smaller than the margin is no reason
-/// to choose.
+/// Equivalence takes precedence over difference: a difference known to be smaller than the margin
+/// is no reason to prefer an arm.
 fn verdict(log_ratio: Interval, log_margin: f64) -> Verdict {
     if log_ratio.low >= -log_margin && log_ratio.high <= log_margin {
         Verdict::Equivalent
@@ -64,7 +64,7 @@ fn verdict(log_ratio: Interval, log_margin: f64) -> Verdict {
 pub struct Placebo {
     /// `exp(median)` of its log ratios.
     pub ratio: f64,
-    /// Bounds of the ratio at [`PLACEBO_CONFIDENCE`]; `None` of fewer than 8 blocks.
+    /// Bounds of the ratio at [`PLACEBO_CONFIDENCE`]; `None` for fewer than 8 blocks.
     pub interval: Option<Interval>,
     /// Whether the interval holds 1; `None` without an interval.
     pub trusted: Option<bool>,
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_interval_nothing_is_claimed() {
+    fn without_an_interval_the_verdict_is_inconclusive() {
         let estimate = compare(&[-0.5; 5], 0, 0.03).unwrap();
         assert_eq!((estimate.verdict, estimate.interval), (Verdict::Inconclusive, None));
         assert_eq!(compare(&[], 0, 0.03), None);
@@ -130,9 +130,11 @@ mod tests {
     }
 
     proptest! {
-        /// What could have been seen is what the interval would have needed to move by.
+        /// Shifting the values by the smallest detectable effect moves the interval off 1.
         #[test]
-        fn an_effect_beyond_the_smallest_detectable_is_found(values in prop::collection::vec(-0.2..0.2_f64, 12..96)) {
+        fn an_effect_beyond_the_smallest_detectable_is_found(
+            values in prop::collection::vec(-0.2..0.2_f64, 12..96),
+        ) {
             let center = crate::median(&values).unwrap();
             let centred: Vec<f64> = values.iter().map(|v| v - center).collect();
             let rank = largest_rank(values.len(), 0.0125);

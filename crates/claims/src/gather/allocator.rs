@@ -1,4 +1,4 @@
-//! Facts about malloc: where blocks come from, by asking once in each of many processes.
+//! Facts about malloc: where a block comes from, one allocation per process.
 
 use std::process::Command;
 
@@ -12,17 +12,17 @@ use crate::judge::allocator::{self, Thresholds};
 use crate::judge::calls;
 use crate::protocol::ProbeTask;
 
-/// On either side of every threshold that an allocator may have.
+/// Below and above any threshold of an allocator.
 const SMALL_BYTES: usize = 1 << 10;
 const LARGE_BYTES: u64 = 64 << 20;
-/// What is freed to see whether the allocator learns from it.
+/// A block of this size is freed first, to see whether the threshold moves.
 const FREED_BYTES: usize = 1 << 20;
 /// glibc's threshold at start, which `M_MMAP_THRESHOLD` can pin (`DEFAULT_MMAP_THRESHOLD_MIN`,
 /// malloc/malloc.c).
 const PINNED_BYTES: i32 = 128 << 10;
 
-/// The smallest of `low + 1..=high` for which `is` holds, if it holds from there on, and at `high`
-/// for certain.
+/// The smallest value of `low + 1..=high` for which `is` is true. `is` must be monotonic, and true
+/// at `high`.
 fn first_where(
     mut low: usize,
     mut high: usize,
@@ -75,7 +75,7 @@ impl Gatherer<'_> {
                     found.limit_bytes = Some(beyond - 1);
                 }
             }
-            // Where it is refused, nothing is said about it.
+            // If mallopt refuses, the claim leaves this out.
             if let Ok(pinned) = self.serve(freed, Some(freed), Some(PINNED_BYTES)) {
                 found.pinned = Some((PINNED_BYTES, pinned.in_break == Some(false)));
             }
@@ -95,7 +95,7 @@ impl Gatherer<'_> {
     }
 
     pub(super) fn syscalls_seen(&mut self) -> Result<Claim, Trouble> {
-        // Every probe has one thread.
+        // The probe has one thread.
         let (within, trace) =
             self.asker.ask_traced(ProbeTask::Call, self.refusal, pick!(Called))?;
         let mut strace = Command::new("strace");
@@ -103,7 +103,7 @@ impl Gatherer<'_> {
         let beside = match self.asker.ask_under(&mut strace, ProbeTask::Call, pick!(Called)) {
             Ok((_, text)) => Some(calls::calls_of_strace(&text)),
             Err(Trouble::Interrupted) => return Err(Trouble::Interrupted),
-            // Not installed, or not allowed to trace: then there is nothing to compare with.
+            // strace is not installed or may not trace: there is nothing to compare with.
             Err(Trouble::Failed(_)) => None,
         };
         Ok(calls::syscalls_seen(&within, &trace, beside.as_deref(), &self.who))
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_is_found_exactly() {
+    fn bisection_finds_the_first() {
         for first in [1025, 1026, 131_049, (64 << 20) - 1, 64 << 20] {
             assert_eq!(first_where(1024, 64 << 20, |bytes| Ok(bytes >= first)), Ok(first));
         }

@@ -1,4 +1,4 @@
-//! Facts about files: those without a name, on the disk of the folder that the user chose.
+//! Facts about files: unnamed files in the folder that the user chose.
 
 use lab::question::experiment::Metric;
 use results::claims::Claim;
@@ -13,15 +13,15 @@ use crate::protocol::ProbeTask;
 const FILE_BYTES: usize = 32 << 20;
 
 const WARM_BLOCKS: u64 = 24;
-/// A few: each reads the disk page by page.
+/// Few, because each block reads the disk page by page.
 const COLD_BLOCKS: u64 = 12;
 
-/// Mapping against copying, in order and page by page at random.
+/// An experiment: mapping against copying, in order and page by page at random.
 fn map_or_copy_of(name: &str, keys: &str) -> String {
     format!(
         r#"
 name = "{name}"
-question = "Is mapping a file dearer than copying it?"
+question = "Does mapping a file cost more than copying it?"
 metric = "whole_ns"
 margin = 0.05
 fill = 1
@@ -37,12 +37,12 @@ arms = [
     )
 }
 
-/// Through a file that is in the page cache.
+/// With a file in the page cache.
 fn warm() -> String {
     map_or_copy_of("map-or-copy", "size = [\"16KiB\", \"1MiB\", \"16MiB\"]\npasses = [1, 8]")
 }
 
-/// Through one that is not.
+/// With a file that is not in the page cache.
 fn cold() -> String {
     map_or_copy_of(
         "map-or-copy-cold",
@@ -51,13 +51,13 @@ fn cold() -> String {
 }
 
 impl Gatherer<'_> {
-    /// A file that is there as long as the first of the two is, and the number by which children
-    /// find it.
+    /// A file, and the descriptor by which children open it. The file exists until the [`Scratch`]
+    /// is dropped.
     fn file(&self, bytes: usize) -> Result<(Scratch, i32), Trouble> {
         let folder = self.folder.display();
         let failed = |error: &dyn std::fmt::Display| {
             Trouble::Failed(format!(
-                "no file can be made in {folder}: {error} (--dir names another folder)"
+                "cannot create a file in {folder}: {error} (--dir chooses another folder)"
             ))
         };
         let scratch =
@@ -84,8 +84,7 @@ impl Gatherer<'_> {
     }
 }
 
-/// Of each pair of a mapping and a copying arm, at each point, what was seen in the blocks that
-/// have both.
+/// For each pair of a mapping and a copying arm, at each point: the blocks that have both.
 fn cells(result: &LabResult) -> Vec<Cell> {
     let mapped = |comparison: &&Comparison| comparison.arm.starts_with("file");
     result
@@ -127,7 +126,7 @@ fn cell(result: &LabResult, comparison: &Comparison) -> Option<Cell> {
     })
 }
 
-/// From mapping or asking to unmapping, for one block of memory.
+/// The time from obtaining to release, for one block of memory.
 fn whole_ns(sample: &Sample) -> f64 {
     Metric::Whole.of(sample).max(1) as f64 / sample.operations.max(1) as f64
 }
@@ -139,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cells_are_of_blocks_that_have_both() {
+    fn cells_use_blocks_with_both_arms() {
         let sample = |block, ns, passes| Sample {
             block,
             total_ns: ns,

@@ -1,5 +1,5 @@
-//! Facts about layouts: many processes, with and without randomness, of this program and of a small
-//! one in C.
+//! Facts about layouts: many processes, with and without ASLR, of this program and of a small C
+//! program.
 
 use std::fs::File;
 use std::io;
@@ -16,11 +16,11 @@ use crate::facts::LayoutFacts;
 use crate::judge::layout::{KernelRange, Layouts, aslr_gap, mmap_between};
 use crate::protocol::ProbeTask;
 
-/// Processes with randomness, and without.
+/// Processes with ASLR, and without.
 const RANDOM_RUNS: usize = 128;
 const FIXED_RUNS: usize = 32;
-/// A program that says where its bss ends and what it has mapped. It moves the break itself, since
-/// an allocator need not.
+/// A program that prints the end of its bss and its mappings. It moves the break itself, because an
+/// allocator may not use brk.
 const PROGRAM: &str = r#"#define _DEFAULT_SOURCE
 #include <stdio.h>
 #include <unistd.h>
@@ -75,20 +75,20 @@ impl Gatherer<'_> {
         Ok(self.layouts.as_ref().expect("gathered above"))
     }
 
-    /// The same of a program of the other kind than this one.
+    /// The same for a program of the other kind: PIE if this program is not, and vice versa.
     fn other_program(&mut self, own_is_pie: bool) -> Result<Layouts, Trouble> {
         let flag = if own_is_pie { "-no-pie" } else { "-pie" };
-        // The folder goes as soon as the program is built: nothing is left of it, whatever ends
-        // this one.
+        // The folder is removed as soon as the program is built, so nothing is left behind even if
+        // this process is killed later.
         let program = Workshop::new(&self.folder)?.build(&self.asker, flag)?;
         many(|randomness| look(&self.asker, &program, randomness, !own_is_pie))
     }
 }
 
 fn many(layout: impl Fn(Randomness) -> Result<LayoutFacts, Trouble>) -> Result<Layouts, Trouble> {
-    // Where the layout must not be changed, it is as it is.
-    let as_it_is = matches!(layout(Randomness::On), Err(Trouble::Failed(_)));
-    let on = if as_it_is { Randomness::Inherited } else { Randomness::On };
+    // If personality(2) is refused, the random runs inherit the layout policy.
+    let refused = matches!(layout(Randomness::On), Err(Trouble::Failed(_)));
+    let on = if refused { Randomness::Inherited } else { Randomness::On };
     let random = (0..RANDOM_RUNS).map(|_| layout(on)).collect::<Result<_, _>>()?;
     let fixed = match (0..FIXED_RUNS).map(|_| layout(Randomness::Off)).collect() {
         Ok(fixed) => Ok(fixed),
@@ -98,18 +98,19 @@ fn many(layout: impl Fn(Randomness) -> Result<LayoutFacts, Trouble>) -> Result<L
     Ok(Layouts { random, fixed })
 }
 
-/// What the small program says in one process.
+/// Runs the small program once and parses its output.
 fn look(
     asker: &Asker,
     program: &File,
     randomness: Randomness,
     pie: bool,
 ) -> Result<LayoutFacts, Trouble> {
-    // It has no name any more. A child finds its parent's descriptor until it is the other program.
+    // The file has no name any more. The path through the parent's descriptor is valid in the child
+    // until exec.
     let path = sys::reopen::path_of(program.as_fd());
     let finished = asker.run(&mut Command::new(path), randomness)?;
     let text = String::from_utf8_lossy(&finished.stdout);
-    let unknown = || Trouble::Failed("a small C program did not say where it lies".to_owned());
+    let unknown = || Trouble::Failed("the small C program did not print its layout".to_owned());
     let (end, maps) = text
         .split_once('\n')
         .filter(|_| finished.ending == WaitStatus::Exited(0))
@@ -138,15 +139,15 @@ impl Workshop {
         match std::fs::create_dir(&path) {
             Ok(()) => Ok(Workshop(path)),
             Err(error) => Err(Trouble::Failed(format!(
-                "no program can be made in {}: {error}",
+                "cannot build a program in {}: {error}",
                 folder.display()
             ))),
         }
     }
 
-    /// The program, open.
+    /// Builds the program and opens it.
     fn build(&self, asker: &Asker, flag: &str) -> Result<File, Trouble> {
-        let failed = |error: io::Error| Trouble::Failed(format!("no program can be made: {error}"));
+        let failed = |error: io::Error| Trouble::Failed(format!("cannot build a program: {error}"));
         let (source, program) = (self.0.join("layout.c"), self.0.join("layout"));
         std::fs::write(&source, PROGRAM).map_err(failed)?;
         let mut compiler = Command::new("cc");
@@ -155,10 +156,8 @@ impl Workshop {
             Ok(done) if done.ending == WaitStatus::Exited(0) => {
                 File::open(&program).map_err(failed)
             }
-            Ok(_) => Err(Trouble::Failed(format!("cc {flag} did not make a program"))),
-            Err(Trouble::Failed(_)) => {
-                Err(Trouble::Failed("there is no C compiler (cc) here".to_owned()))
-            }
+            Ok(_) => Err(Trouble::Failed(format!("cc {flag} failed"))),
+            Err(Trouble::Failed(_)) => Err(Trouble::Failed("no C compiler (cc) found".to_owned())),
             Err(Trouble::Interrupted) => Err(Trouble::Interrupted),
         }
     }

@@ -1,4 +1,4 @@
-//! Facts about pages, zeros and who sees what.
+//! Facts about pages, zeros and sharing.
 
 use lab::design::capacity::MemoryLimits;
 use lab::design::randomization::LatinOrders;
@@ -10,17 +10,17 @@ use crate::judge::sharing::FaultPair;
 use crate::judge::{paging, sharing};
 use crate::protocol::{FaultKind, ProbeTask};
 
-/// The post's size, where there is room for it.
+/// The size that the post used, if it fits.
 const MAPPED_BYTES: u64 = 100 << 20;
-/// What one process dirties and another reads.
+/// One process writes this much, and another reads as much.
 const DIRTIED_BYTES: u64 = 128 << 20;
 /// Below glibc's threshold of 128 KiB, and above it.
 const BLOCKS: [usize; 5] = [16 << 10, 64 << 10, 120 << 10, 1 << 20, 32 << 20];
-/// Memory of a sample of faults, and how many pairs of them.
+/// Memory of one sample of faults, and the number of pairs of samples.
 const FAULTED_BYTES: usize = 16 << 20;
 const FAULT_BLOCKS: usize = 24;
 
-/// As much of `wanted` as there is room for: a quarter of what is left, in whole MiB.
+/// `wanted`, but at most a quarter of the memory left, in whole MiB.
 pub(super) fn roomy(wanted: u64) -> Result<usize, Trouble> {
     let limits = MemoryLimits::now();
     let own = [limits.address_space_bytes, limits.data_bytes]
@@ -31,7 +31,7 @@ pub(super) fn roomy(wanted: u64) -> Result<usize, Trouble> {
     let bytes = wanted.min(limits.left_bytes().min(own) / 4) >> 20 << 20;
     match usize::try_from(bytes) {
         Ok(0) | Err(_) => Err(Trouble::Failed(
-            "less than 4 MiB of memory are left (limits, control group)".to_owned(),
+            "less than 4 MiB of memory left (limits, control group)".to_owned(),
         )),
         Ok(bytes) => Ok(bytes),
     }

@@ -1,5 +1,4 @@
-//! What the lab measures for the claims about time: experiments of its own making, each with a cap
-//! on its time.
+//! Experiments that the lab runs for the claims about time, each with a time cap.
 
 use lab::{BenchError, BenchRequest, Experiment, MemoryState};
 use results::LabResult;
@@ -28,7 +27,7 @@ arms = ["malloc"]
     )
 }
 
-/// Both arms write 0, as the post did to what it got from malloc.
+/// Both arms write 0, as the post did with memory from malloc.
 fn varies() -> String {
     let question =
         "Does the time of malloc and zeroing scatter more than that of mmap as blocks grow?";
@@ -40,11 +39,11 @@ fn equal() -> String {
     against_mmap("large-equal", question, "32MiB", 1)
 }
 
-/// Half of the time at least is for cold memory, where there is such a thing: four pairs, or more
-/// if the cells are decided early.
+/// At least half of the time is for cold memory, where it exists: four pairs, or more if the cells
+/// are decided early.
 const SLOWER: &str = r#"
 name = "malloc-slower"
-question = "Of what the post changed all at once, what does each part do?"
+question = "What is the effect of each factor that the post changed at once?"
 metric = "total_ns"
 size = "16MiB"
 margin = 0.05
@@ -58,7 +57,7 @@ memory = ["cold", "warm"]
 "#;
 
 impl Gatherer<'_> {
-    /// Of an experiment of `blocks` blocks, or of as many as its question needs.
+    /// Runs an experiment of `blocks` blocks, or of as many as its question needs.
     pub(super) fn measure(
         &mut self,
         experiment: &str,
@@ -83,14 +82,14 @@ impl Gatherer<'_> {
         let interrupt = self.asker.interrupt();
         let watch = &mut self.watch;
         let result = lab::bench(&request, interrupt, |event| watch(ClaimsEvent::Lab(event)));
-        // Bench leaves this process on one processor, where the probes after it are not to be.
+
         if interrupt.received().is_some() {
             return Err(Trouble::Interrupted);
         }
         result.map_err(|error| match error {
             BenchError::Interrupted => Trouble::Interrupted,
             BenchError::Capacity { refusal, .. } => Trouble::Failed(format!(
-                "a sample needs {}, and {} leaves {}",
+                "a sample needs {}, but {} leaves {}",
                 about(refusal.needed),
                 refusal.limit,
                 about(refusal.left)

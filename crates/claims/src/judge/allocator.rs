@@ -1,4 +1,4 @@
-//! What malloc asks the kernel for.
+//! Claims about the calls that malloc makes to the kernel.
 
 use std::fmt::Write;
 
@@ -9,21 +9,22 @@ use crate::catalogue::{cannot, claim};
 use crate::facts::{Arenas, BreakMoves, Identity, Served};
 use crate::wording::{about, bytes, count};
 
-/// What was found by asking for blocks of many sizes, each in a process of its own.
+/// Results of allocating blocks of many sizes, each in its own process.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Thresholds {
     /// A small block.
     pub small: Served,
-    /// A large one.
+    /// A large block.
     pub large: Served,
     /// The largest block from the break and the smallest from a mapping, a byte apart.
     pub turn: Option<(Served, Served)>,
-    /// The size of a block that was freed first, and the smallest that came from a mapping then.
+    /// The size of a block that was freed first, and the smallest size that came from a mapping
+    /// after that.
     pub after_free: Option<(usize, usize)>,
-    /// The largest block whose freeing makes the next of that size come from the break.
+    /// The largest block that, once freed, makes the next block of that size come from the break.
     pub limit_bytes: Option<usize>,
-    /// `M_MMAP_THRESHOLD`, and whether a block of the freed size still came from a mapping after it
-    /// was freed.
+    /// `M_MMAP_THRESHOLD`, and whether blocks of the freed size still came from a mapping after the
+    /// free.
     pub pinned: Option<(i32, bool)>,
 }
 
@@ -33,7 +34,7 @@ pub fn brk_or_mmap(found: &Thresholds, who: &Identity) -> Claim {
     const ID: &str = "brk-or-mmap";
     let name = who.allocator();
     let (Some(small), Some(large)) = (found.small.in_break, found.large.in_break) else {
-        return cannot(ID, "/proc/self/maps cannot be read: where a block lies is not to be seen");
+        return cannot(ID, "/proc/self/maps cannot be read, so where a block lies is unknown");
     };
     let claimed = |verdict, evidence: String, explanation: String| {
         let (last, first) =
@@ -57,41 +58,35 @@ pub fn brk_or_mmap(found: &Thresholds, who: &Identity) -> Claim {
         [&found.small, &found.large].map(|served| bytes(served.bytes as u64));
     match (small, large, &found.turn) {
         (true, false, Some((_, first))) => {
-            let turn = threshold(found).filter(|_| who.is_glibc());
-            let evidence = match turn {
-                Some(threshold) => format!(
-                    "brk below {} bytes ({} asked for), mmap from there; {}",
-                    count(threshold),
-                    count(first.bytes as u64),
-                    moving(found)
-                ),
-                None => format!(
-                    "brk below {} bytes asked for, mmap from there; {}",
-                    count(first.bytes as u64),
-                    moving(found)
-                ),
-            };
-            claimed(ClaimVerdict::Holds, evidence, moves_explained(found, &name))
+            let chunk = threshold(found).filter(|_| who.is_glibc());
+            let evidence = format!(
+                "brk below {} bytes, mmap from there; {}",
+                count(chunk.unwrap_or(first.bytes as u64)),
+                moving(found)
+            );
+            claimed(ClaimVerdict::Holds, evidence, moves_explained(found, first.bytes, &name))
         }
         (true, true, _) => claimed(
             ClaimVerdict::DoesNotHold,
-            format!("{name} took {small_bytes} and {large_bytes} alike from brk"),
+            format!("{name} took both {small_bytes} and {large_bytes} from brk"),
             format!(
-                "malloc is {name} in this process, and grows the program break for all sizes that were tried."
+                "{name}, the malloc of this process, grows the program break for all sizes tried."
             ),
         ),
         (false, false, _) => claimed(
             ClaimVerdict::DoesNotHold,
+            format!("{name} took both {small_bytes} and {large_bytes} from mappings"),
             format!(
-                "{name} took {small_bytes} and {large_bytes} alike from mappings; brk is not used"
+                "{name}, the malloc of this process, divides large mappings of its own; it does \
+                not use brk."
             ),
-            format!("malloc is {name} in this process, which divides large mappings of its own."),
         ),
         _ => claimed(
             ClaimVerdict::DoesNotHold,
             format!("{name}: {small_bytes} {}, {large_bytes} {}", place(small), place(large)),
             format!(
-                "malloc is {name} in this process; no size was found at which it turns from brk to mmap."
+                "{name}, the malloc of this process, has no size at which it changes from brk to \
+                mmap."
             ),
         ),
     }
@@ -101,9 +96,9 @@ fn place(in_break: bool) -> &'static str {
     if in_break { "from brk" } else { "from a mapping" }
 }
 
-/// The chunk, header included, that the smallest mapped block needs: one step of 16 bytes beyond
-/// the largest that brk still served (glibc's `MALLOC_ALIGNMENT`, and the 8 bytes of its size in
-/// front of what may be used).
+/// The chunk size, header included, of the smallest mapped block: one step of 16 bytes above the
+/// largest block from brk (glibc's `MALLOC_ALIGNMENT`, and the 8 bytes of the size field in front
+/// of the usable bytes).
 fn threshold(found: &Thresholds) -> Option<u64> {
     found.turn.as_ref().map(|(last, _)| last.usable_bytes as u64 + 8 + 16)
 }
@@ -113,61 +108,60 @@ fn moving(found: &Thresholds) -> String {
     match found.after_free {
         Some((_, after)) if after > turn => "moves on free".to_owned(),
         Some(_) => "does not move on free".to_owned(),
-        None => "after a free, none is mapped".to_owned(),
+        None => "after a free, brk only".to_owned(),
     }
 }
 
-fn moves_explained(found: &Thresholds, name: &str) -> String {
-    let turn = found.turn.as_ref().map_or(0, |(_, first)| first.bytes);
-    let mut text = match found.after_free {
-        Some((freed, after)) if after > turn => format!(
-            "Once a mapped block of {} is freed, {name} maps from {} bytes on",
+/// `first_bytes` is the smallest request that was mapped.
+fn moves_explained(found: &Thresholds, first_bytes: usize, name: &str) -> String {
+    let moved = match found.after_free {
+        Some((freed, after)) if after > first_bytes => format!(
+            "after a mapped block of {} is freed, {name} maps requests of {} bytes or more",
             bytes(freed as u64),
             count(after as u64)
         ),
         Some((freed, _)) => {
-            format!("{name} does not learn from the freeing of {}", bytes(freed as u64))
+            format!("freeing a block of {} does not change this in {name}", bytes(freed as u64))
         }
-        None => format!("{name} maps nothing any more once a mapped block is freed"),
+        None => format!("after a mapped block is freed, {name} maps no block"),
     };
+    let mut text =
+        format!("The smallest mapped request is {} bytes; {moved}", count(first_bytes as u64));
     if let Some(limit) = found.limit_bytes {
         let _ = write!(
             text,
-            "; it learns from blocks of up to {} ({} bytes)",
+            "; freed blocks of up to {} ({} bytes) move the threshold",
             about(limit as u64),
             count(limit as u64)
         );
     }
     if let Some((bytes_pinned, stays)) = found.pinned {
-        let word = if stays { "and stays there" } else { "but moves all the same" };
+        let word = if stays { "stays there" } else { "still moves" };
         let _ = write!(
             text,
-            "; with M_MMAP_THRESHOLD at {} it is fixed {word}",
+            "; set to {} with M_MMAP_THRESHOLD, it {word}",
             bytes(bytes_pinned.unsigned_abs().into())
         );
     }
     text + "."
 }
 
-/// The break by hand and by malloc and free.
+/// The program break, moved by brk(2) and by malloc and free.
 #[must_use]
 pub fn program_break(moves: &BreakMoves, who: &Identity) -> Claim {
     let name = who.allocator();
     let by_hand = moves.up_bytes > 0 && moves.down_bytes == -moves.up_bytes;
-    let size = |bytes: i64| about(bytes.unsigned_abs());
     let malloc = if moves.allocating_bytes > 0 {
-        let freed = -(moves.freeing_below_bytes + moves.freeing_last_bytes);
         format!(
-            "up {} for {} by malloc, down {} by free",
-            size(moves.allocating_bytes),
-            about(moves.allocated_bytes),
-            size(freed)
+            "malloc {}, free {}",
+            signed(moves.allocating_bytes),
+            signed(moves.freeing_below_bytes + moves.freeing_last_bytes)
         )
     } else {
-        format!("{name} left it alone for {}", about(moves.allocated_bytes))
+        "malloc does not move it".to_owned()
     };
     let evidence =
-        format!("up {} and down {} by brk; {malloc}", size(moves.up_bytes), size(moves.down_bytes));
+        format!("brk {}, {}; {malloc}", signed(moves.up_bytes), signed(moves.down_bytes));
     let verdict = holds(by_hand && moves.heap_follows != Some(false));
     claim("program-break", verdict, evidence, break_explained(moves, &name))
         .figure("up_bytes", moves.up_bytes)
@@ -182,35 +176,44 @@ pub fn program_break(moves: &BreakMoves, who: &Identity) -> Claim {
         .figure("malloc", name)
 }
 
+/// `+1.0 MiB`, `-1.0 MiB`, `0 bytes`.
+fn signed(bytes: i64) -> String {
+    let sign = match bytes {
+        0 => "",
+        1.. => "+",
+        _ => "-",
+    };
+    format!("{sign}{}", about(bytes.unsigned_abs()))
+}
+
 fn break_explained(moves: &BreakMoves, name: &str) -> String {
     let heap = match moves.heap_follows {
-        Some(true) => "[heap] ended at the break each time; ",
+        Some(true) => "[heap] ended at the break at every check; ",
         Some(false) => "[heap] did not end at the break; ",
         None => "",
     };
+    let allocated = about(moves.allocated_bytes);
     if moves.allocating_bytes <= 0 {
-        return format!(
-            "{heap}the call works, but {name} does not use it, so malloc and free say nothing about it."
-        );
+        return format!("{heap}{name} does not use brk, so {allocated} by malloc did not move it.");
     }
     let pinned = if moves.freeing_below_bytes == 0 && moves.freeing_last_bytes < 0 {
         "one block on top held the break up until it was freed"
     } else if moves.freeing_below_bytes + moves.freeing_last_bytes == 0 {
-        "nothing that was freed lowered it"
+        "free did not lower it"
     } else {
-        "freeing lowered it step by step"
+        "free lowered it step by step"
     };
     let trim = match (moves.kept_at_bytes, moves.trimmed_at_bytes) {
         (Some(kept), Some(fell)) => {
             format!(
-                "; it fell when {} bytes were free at its top, not yet at {}",
+                "; it moved down with {} bytes free at the top, not with {}",
                 count(fell),
                 count(kept)
             )
         }
         _ => String::new(),
     };
-    format!("{heap}{pinned}{trim}.")
+    format!("{heap}malloc served {allocated}; {pinned}{trim}.")
 }
 
 /// Arenas of the other threads.
@@ -229,30 +232,34 @@ pub fn thread_arenas(arenas: &Arenas, who: &Identity) -> Claim {
     let verdict =
         holds(main && all_outside && grown && reserved && apart && arenas.break_growth_bytes == 0);
     let evidence = format!(
-        "main thread's block {}; {} of {} other threads' in mappings, break moved {} bytes for them",
-        if main { "in [heap]" } else { "in a mapping" },
+        "main thread in {}; {} of {} others in mappings",
+        if main { "[heap]" } else { "a mapping" },
         outside,
-        arenas.threads.len(),
-        count(arenas.break_growth_bytes)
+        arenas.threads.len()
     );
+    let first = format!("the break moved {} bytes for them", count(arenas.break_growth_bytes));
     let explanation = if verdict == ClaimVerdict::Holds {
         format!(
-            "Each had {} writable of {} reserved, and {} after asking for more: mprotect opens what mmap reserved.",
+            "Each had {} writable of {} reserved, and {} after allocating more: mprotect opens \
+            what mmap reserved; {first}.",
             about(one.first_bytes),
             about(one.first_bytes + one.reserved_bytes),
             about(one.later_bytes)
         )
     } else if !main && outside > 0 {
         format!(
-            "malloc is {name} in this process, and takes even the main thread's blocks from mappings."
+            "{name}, the malloc of this process, serves even the main thread from mappings; \
+            {first}."
         )
     } else if !all_outside {
         format!(
-            "malloc is {name} in this process, and serves other threads from the program break too."
+            "{name}, the malloc of this process, serves other threads from the program break too; \
+            {first}."
         )
     } else {
         format!(
-            "malloc is {name} in this process, whose other threads share mappings or have them open from the start."
+            "{name}, the malloc of this process, shares mappings between the other threads, or \
+            opens them from the start; {first}."
         )
     };
     claim(ID, verdict, evidence, explanation)

@@ -1,4 +1,4 @@
-//! A trace of system calls beside what the traced process saw from within.
+//! Compares a trace of system calls with what the traced process observed itself.
 
 use results::claims::{Claim, ClaimVerdict};
 use serde_json::json;
@@ -8,12 +8,12 @@ use crate::catalogue::claim;
 use crate::facts::{BreakStep, CallFacts, Identity, SeenCall};
 use crate::wording::{count, list};
 
-/// The calls in the text that strace has written.
+/// The calls in strace's output.
 #[must_use]
 pub fn calls_of_strace(text: &str) -> Vec<SeenCall> {
     let lines = text.lines().filter_map(|line| line.split_once('('));
     let call = |(name, arguments): (&str, &str)| SeenCall {
-        // "[pid 12] brk(" of a tracer that follows threads.
+        // "[pid 12] brk(" if strace follows threads.
         name: name.rsplit(' ').next().unwrap_or(name).to_owned(),
         block: block(arguments),
     };
@@ -50,7 +50,7 @@ pub fn steps(calls: &[SeenCall], page_bytes: usize) -> Vec<Vec<String>> {
     steps
 }
 
-/// The calls that explain what a step did, or none if it did nothing to see.
+/// The calls that explain the changes of a step; none if it changed nothing.
 fn expected(step: &BreakStep) -> Vec<&'static str> {
     let mapped = step.mapped_bytes.unwrap_or(0);
     let mut calls = Vec::new();
@@ -66,8 +66,7 @@ fn expected(step: &BreakStep) -> Vec<&'static str> {
     calls
 }
 
-/// What `firsttouch trace` showed of `calls`, and whether that is all that strace showed of the
-/// same, if it was there to show it.
+/// Judges what `firsttouch trace` showed of `calls`, and compares it with strace if there is one.
 #[must_use]
 pub fn syscalls_seen(
     calls: &CallFacts,
@@ -76,44 +75,9 @@ pub fn syscalls_seen(
     who: &Identity,
 ) -> Claim {
     let shown = steps(trace, who.page_bytes);
-    let (mut wanted, mut seen) = (0, 0);
-    let mut missing = Vec::new();
-    let mut rows = Vec::new();
-    for (index, step) in calls.steps.iter().enumerate() {
-        let shown: &[String] = shown.get(index).map_or(&[], Vec::as_slice);
-        for call in expected(step) {
-            wanted += 1;
-            if shown.iter().any(|name| name == call) {
-                seen += 1;
-            } else {
-                missing.push(format!("{call} of {}", step.name));
-            }
-        }
-        rows.push(json!({
-            "step": step.name,
-            "break_moved_bytes": step.break_bytes,
-            "mapped_bytes": step.mapped_bytes,
-            "shown": shown,
-        }));
-    }
+    let Matches { wanted, missing, rows } = matches(calls, &shown);
+    let seen = wanted - missing.len();
     let all: usize = shown.iter().map(Vec::len).sum();
-    let by_step: Vec<String> = calls
-        .steps
-        .iter()
-        .zip(&shown)
-        .map(|(step, calls)| {
-            format!(
-                "{} {}",
-                step.name,
-                if calls.is_empty() { "none".to_owned() } else { tally(calls) }
-            )
-        })
-        .collect();
-    let evidence = if by_step.is_empty() {
-        "the program was traced, but the marks of the probe are not in what was shown".to_owned()
-    } else {
-        by_step.join("; ")
-    };
     let beside = strace.map(|strace| steps(strace, who.page_bytes));
     let only_strace: usize =
         beside.iter().flatten().zip(&shown).map(|(theirs, ours)| lacks(ours, theirs)).sum();
@@ -122,25 +86,31 @@ pub fn syscalls_seen(
     } else {
         holds(missing.is_empty() && only_strace == 0)
     };
+    let evidence = if shown.is_empty() {
+        "the trace does not show the marks of the probe".to_owned()
+    } else {
+        let strace = beside.as_ref().map_or(String::new(), |_| {
+            format!("; strace shows {} more", count(only_strace as u64))
+        });
+        format!("trace shows the calls of {seen} of {wanted} changes{strace}")
+    };
     let compared = match (&beside, only_strace) {
-        (None, _) => "strace is not there to compare with".to_owned(),
-        (Some(_), 0) => "strace shows nothing more".to_owned(),
+        (None, _) => "strace was not available to compare with".to_owned(),
+        (Some(_), 0) => "strace shows no other calls".to_owned(),
         (Some(_), calls) => format!("strace shows {} that trace does not", count(calls as u64)),
     };
-    let explanation = if wanted == 0 {
-        format!(
-            "{} served all of this from what it had, without a call that could be shown; {compared}.",
-            who.allocator()
-        )
+    let result = if wanted == 0 {
+        format!("{} needed no system call here", who.allocator())
     } else if missing.is_empty() {
         format!(
-            "{seen} of {wanted} changes of break and address space that the process ({}) saw from within have their call in \
-             `firsttouch trace`; {compared}.",
+            "the trace has a call for each change of break and address space that the process ({}) \
+            observed",
             who.allocator()
         )
     } else {
-        format!("`firsttouch trace` did not show {}; {compared}.", list(&missing))
+        format!("`firsttouch trace` did not show {}", list(&missing))
     };
+    let explanation = format!("Calls: {}; {result}; {compared}.", by_step(calls, &shown));
     claim("syscalls-seen", verdict, evidence, explanation)
         .figure("calls_shown", all)
         .figure("changes_seen_within", wanted)
@@ -149,7 +119,49 @@ pub fn syscalls_seen(
         .figure("steps", rows)
 }
 
-/// How many of `theirs` are not among `ours`.
+/// The changes that the process observed, and the calls in the trace.
+struct Matches {
+    /// Changes that need a call.
+    wanted: usize,
+    /// `brk of malloc small`: changes whose call the trace does not show.
+    missing: Vec<String>,
+    /// One row per step, for the file.
+    rows: Vec<serde_json::Value>,
+}
+
+fn matches(calls: &CallFacts, shown: &[Vec<String>]) -> Matches {
+    let mut matches = Matches { wanted: 0, missing: Vec::new(), rows: Vec::new() };
+    for (index, step) in calls.steps.iter().enumerate() {
+        let shown: &[String] = shown.get(index).map_or(&[], Vec::as_slice);
+        for call in expected(step) {
+            matches.wanted += 1;
+            if !shown.iter().any(|name| name == call) {
+                matches.missing.push(format!("{call} of {}", step.name));
+            }
+        }
+        matches.rows.push(json!({
+            "step": step.name,
+            "break_moved_bytes": step.break_bytes,
+            "mapped_bytes": step.mapped_bytes,
+            "shown": shown,
+        }));
+    }
+    matches
+}
+
+/// `malloc small brk x2, malloc large mmap`.
+fn by_step(calls: &CallFacts, shown: &[Vec<String>]) -> String {
+    if shown.is_empty() {
+        return "none".to_owned();
+    }
+    let steps = calls.steps.iter().zip(shown).map(|(step, calls)| {
+        let text = if calls.is_empty() { "none".to_owned() } else { tally(calls) };
+        format!("{} {text}", step.name)
+    });
+    steps.collect::<Vec<_>>().join(", ")
+}
+
+/// How many of `theirs` are missing from `ours`.
 fn lacks(ours: &[String], theirs: &[String]) -> usize {
     let number =
         |calls: &[String], name: &String| calls.iter().filter(|call| *call == name).count();
@@ -217,13 +229,13 @@ mod tests {
         assert_eq!(
             steps(&TRACE.replace("brk(0x55e0)", "[pid 12] brk(0x55e0)")),
             steps(TRACE),
-            "of several threads"
+            "with several threads"
         );
         assert!(steps("strace: ptrace: Operation not permitted\n").is_empty());
     }
 
     #[test]
-    fn what_only_strace_shows_is_missed() {
+    fn calls_that_only_strace_shows_are_missing() {
         let calls = calls(131_072, Some(8 << 20));
         let who = Identity { page_bytes: 4096, ..Identity::default() };
         let trace = calls_of_strace(TRACE);
@@ -231,7 +243,7 @@ mod tests {
             let strace = strace.map(calls_of_strace);
             syscalls_seen(&calls, &trace, strace.as_deref(), &who)
         };
-        assert!(judged(None).explanation.contains("not there to compare with"));
+        assert!(judged(None).explanation.contains("not available to compare with"));
         let more =
             TRACE.replace("brk(0x55e0) = 0x55e0\n", "brk(0x55e0) = 0x55e0\nbrk(0x55f0) = 0x55f0\n");
         let missed = judged(Some(&more));
@@ -248,14 +260,15 @@ mod tests {
         let claim = judged(&calls(131_072, Some(8 << 20)), TRACE);
         assert_eq!(
             (claim.verdict, claim.evidence.as_str()),
-            (ClaimVerdict::Holds, "malloc small brk x2; malloc large mmap")
+            (ClaimVerdict::Holds, "trace shows the calls of 2 of 2 changes; strace shows 0 more")
         );
+        assert!(claim.explanation.contains("malloc small brk x2, malloc large mmap"));
         assert_eq!(judged(&calls(131_072, Some(-1)), TRACE).verdict, ClaimVerdict::DoesNotHold);
         assert_eq!(judged(&calls(131_072, None), "").verdict, ClaimVerdict::DoesNotHold);
         assert_eq!(
             judged(&calls(0, None), TRACE).verdict,
             ClaimVerdict::Inconclusive,
-            "nothing to see proves nothing"
+            "without a change there is nothing to compare"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Mapped files: what is read when, and what it costs beside copying.
+//! Mapped files: when they are read, and their cost compared with copying.
 
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ use crate::wording::{bytes, count, list, pages, ratio};
 
 /// Error probability of all intervals together.
 const ALPHA: f64 = 0.05;
-/// So many cases are named.
+/// At most this many cases are named.
 const NAMED: usize = 3;
 /// A difference smaller than this share does not matter.
 const MARGIN: f64 = 0.05;
@@ -22,12 +22,13 @@ const MARGIN: f64 = 0.05;
 pub fn file_demand_paging(file: &FileWindows) -> Claim {
     const ID: &str = "file-demand-paging";
     let of = count(file.pages);
-    // A few pages that the kernel keeps for its own reasons do not hide the rest.
+    // A few pages that the kernel keeps do not matter.
     if file.forgotten.in_core * 20 > file.pages {
         return cannot(
             ID,
             format!(
-                "{} of {of} pages of the file stay in the page cache (tmpfs?): name a folder on a disk by --dir",
+                "{} of {of} pages stay in the page cache (tmpfs?); choose a folder on a disk with \
+                --dir",
                 count(file.forgotten.in_core)
             ),
         );
@@ -41,11 +42,9 @@ pub fn file_demand_paging(file: &FileWindows) -> Claim {
         (false, false) => ClaimVerdict::Inconclusive,
     };
     let evidence = format!(
-        "{} of {of} pages in memory once mapped; a touch of one read {}, in {} major fault{}",
+        "{} of {of} pages cached after mmap; one touch read {}",
         count(file.untouched.in_core),
-        count(file.one.read()),
-        file.one.major_faults,
-        if file.one.major_faults == 1 { "" } else { "s" }
+        count(file.one.read())
     );
     claim(ID, verdict, evidence, neighbours(file))
         .figure("pages", file.pages)
@@ -66,12 +65,15 @@ pub fn file_demand_paging(file: &FileWindows) -> Claim {
         .figure("warm_touch_major_faults", file.warm.major_faults)
 }
 
-/// What comes with a touched page.
+/// The pages that come with a touched page.
 fn neighbours(file: &FileWindows) -> String {
     let around = |mapped: Option<u64>| mapped.map_or("an unknown number".to_owned(), pages);
     format!(
-        "The touched page brings its neighbours: readahead read {}, and {} entered the page tables (fault-around; {} \
-         where all is cached); {} in order took {} major and {} minor faults, and with MADV_RANDOM a touch read {}.",
+        "A touch brings in neighbours: in {} major fault{}, readahead read {}, and {} entered the \
+        page tables (fault-around; {} if all are cached); {} in order took {} major and {} minor \
+        faults; with MADV_RANDOM a touch read {}.",
+        file.one.major_faults,
+        if file.one.major_faults == 1 { "" } else { "s" },
         pages(file.one.read()),
         around(file.one.resident.mapped),
         around(file.warm.resident.mapped),
@@ -82,18 +84,18 @@ fn neighbours(file: &FileWindows) -> String {
     )
 }
 
-/// One way of going through a file, by mapping and by reading.
+/// One case: a part of a file, read by mapping and by copying.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cell {
-    /// How much of it.
+    /// Size of the part.
     pub bytes: usize,
-    /// In no order.
+    /// In random order.
     pub random: bool,
     /// Not in the page cache.
     pub cold: bool,
-    /// How often.
+    /// Number of passes.
     pub passes: u32,
-    /// Block by block, the logarithm of the time by mapping over that by reading.
+    /// Per block, the logarithm of the time by mapping over the time by reading.
     pub log_ratios: Vec<f64>,
     /// Median time by mapping.
     pub map_ns: Option<f64>,
@@ -111,7 +113,7 @@ impl Cell {
     }
 }
 
-/// mmap against read, in all cells; `left_out` says why there are no cold ones.
+/// mmap against read, in all cells; `left_out` is the reason why cold cells are missing.
 #[must_use]
 pub fn map_or_copy(cells: &[Cell], left_out: Option<&str>) -> Claim {
     const ID: &str = "map-or-copy";
@@ -151,7 +153,12 @@ pub fn map_or_copy(cells: &[Cell], left_out: Option<&str>) -> Claim {
         (true, true) => ClaimVerdict::DoesNotHold,
         (true, false) => ClaimVerdict::Inconclusive,
     };
-    let evidence = format!("mmap over read: {} to {}", text(&worst), text(&best));
+    let evidence = format!(
+        "mmap takes {:.2}x to {:.2}x the time of read in {} cases",
+        best.1.ratio,
+        worst.1.ratio,
+        judged.len()
+    );
     let names = |cells: &[&(&Cell, Estimate)]| {
         let mut names: Vec<String> =
             cells.iter().take(NAMED).map(|(cell, _)| cell.name()).collect();
@@ -159,17 +166,19 @@ pub fn map_or_copy(cells: &[Cell], left_out: Option<&str>) -> Claim {
         list(&names)
     };
     let side = |cells: &[&(&Cell, Estimate)], word: &str| match cells {
-        [] => format!("nowhere for certain {word}"),
+        [] => format!("in no case certainly {word}"),
         cells => format!("{word} in {} of {} cases ({})", cells.len(), judged.len(), names(cells)),
     };
     let mut explanation = format!(
-        "Mapping was {}; {}; read(2) copied into one buffer again and again ({} blocks).",
-        side(&costs, "dearer"),
-        side(&saves, "cheaper"),
+        "Mapping was {}; {}; from {} to {}; read(2) reused one buffer ({} blocks).",
+        side(&costs, "slower"),
+        side(&saves, "faster"),
+        text(&best),
+        text(&worst),
         judged[0].0.log_ratios.len()
     );
     if let Some(why) = left_out {
-        let _ = write!(explanation, " Not in the page cache: not measured, since {why}.");
+        let _ = write!(explanation, " Uncached files were not measured: {why}.");
     }
     claim(ID, verdict, evidence, explanation)
         .figure("cells", judged.iter().map(row).collect::<Vec<_>>())

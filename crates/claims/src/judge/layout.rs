@@ -1,4 +1,4 @@
-//! Where heap, mappings and stack lie, over many processes.
+//! Positions of heap, mappings and stack, over many processes.
 
 use std::collections::BTreeSet;
 
@@ -12,9 +12,9 @@ use crate::wording::{about, count};
 /// Layouts of many processes of one program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layouts {
-    /// Laid out at random, if the kernel does so at all.
+    /// With ASLR, if the kernel has it on.
     pub random: Vec<LayoutFacts>,
-    /// Laid out always alike, or why that could not be had.
+    /// Without ASLR, or why this is not possible here.
     pub fixed: Result<Vec<LayoutFacts>, String>,
 }
 
@@ -24,19 +24,19 @@ impl Default for Layouts {
     }
 }
 
-/// What the kernel does and is known to do.
+/// The kernel's setting, and the range in its source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KernelRange {
-    /// `kernel.randomize_va_space`: 0 none, 1 without the heap, 2 all.
+    /// `kernel.randomize_va_space`: 0 off, 1 all but the heap, 2 all.
     pub randomize: Option<u8>,
-    /// In which range its source says that the heap begins, if it is known.
+    /// The range of the heap start in the kernel's source, if known.
     pub range_bytes: Option<u64>,
     /// Size of a base page.
     pub page_bytes: usize,
 }
 
 impl KernelRange {
-    /// The range of the heap's beginning in the kernel's source: `arch_randomize_brk` of
+    /// The range of the heap start in the kernel's source: `arch_randomize_brk` of
     /// `arch/x86/kernel/process.c` (32 MiB, since Linux 6.9 1 GiB) and of `mm/util.c` (1 GiB for 64
     /// bits: arm64, riscv).
     #[must_use]
@@ -59,8 +59,8 @@ struct Gaps {
 }
 
 impl Gaps {
-    /// Between the page-rounded end of bss and the heap. Without a gap, the kernel may show both as
-    /// one mapping. `None` if in some process they are no neighbours.
+    /// Gaps between the page-rounded end of bss and the heap. Without a gap, the kernel may show
+    /// both as one mapping. `None` if in some process the heap does not follow bss.
     fn of(layouts: &[LayoutFacts]) -> Option<Self> {
         let gap = |layout: &LayoutFacts| {
             let (start, end) = layout.heap?;
@@ -79,29 +79,28 @@ impl Gaps {
         self.sorted.iter().collect::<BTreeSet<_>>().len()
     }
 
-    /// Bits that were not alike in all.
+    /// Bits that differ between any two gaps.
     fn varying_bits(&self) -> u32 {
         self.sorted.iter().fold(0, |bits, gap| bits | (gap ^ self.sorted[0])).count_ones()
     }
 }
 
-/// The gap between bss and heap, of this program and, if it could be made, of one that is not
-/// position independent.
+/// The gap between bss and heap, in this program and, if one could be built, in a program of the
+/// other kind (PIE or not).
 #[must_use]
 pub fn aslr_gap(own: &Layouts, other: Result<&Layouts, &str>, kernel: &KernelRange) -> Claim {
     const ID: &str = "aslr-gap";
     let fixed = match &own.fixed {
         Ok(fixed) => fixed,
-        Err(why) => return cannot(ID, format!("processes without ASLR cannot be had: {why}")),
+        Err(why) => return cannot(ID, format!("no processes without ASLR: {why}")),
     };
     let (Some(on), Some(off)) = (Gaps::of(&own.random), Gaps::of(fixed)) else {
-        return cannot(ID, "[heap] is not to be seen behind the program's bss in /proc/self/maps");
+        return cannot(ID, "/proc/self/maps does not show [heap] behind the program's bss");
     };
     let word = if own.random[0].pie { "PIE" } else { "non-PIE" };
     let others = other.and_then(|layouts| {
         let fixed = layouts.fixed.as_ref().map_err(String::as_str)?;
-        let gaps =
-            Gaps::of(&layouts.random).zip(Gaps::of(fixed)).ok_or("its heap is not to be seen")?;
+        let gaps = Gaps::of(&layouts.random).zip(Gaps::of(fixed)).ok_or("its heap is not shown")?;
         Ok((if layouts.random[0].pie { "PIE" } else { "non-PIE" }, gaps))
     });
     let both: Vec<(&Gaps, &Gaps)> =
@@ -110,13 +109,12 @@ pub fn aslr_gap(own: &Layouts, other: Result<&Layouts, &str>, kernel: &KernelRan
     let on_varies = both.iter().all(|(on, _)| on.distinct() > 1);
     let (low, median, high) = on.range();
     let evidence = format!(
-        "ASLR off: {} in {} runs; on: {} to {}, {} distinct in {} runs",
+        "ASLR off: {}; on: {} to {}, {} values in {} runs",
         if off.range().2 == 0 {
             "no gap".to_owned()
         } else {
             format!("at most {} bytes", count(off.range().2))
         },
-        off.sorted.len(),
         about(low),
         about(high),
         count(on.distinct() as u64),
@@ -128,13 +126,13 @@ pub fn aslr_gap(own: &Layouts, other: Result<&Layouts, &str>, kernel: &KernelRan
     };
     let evidence = match verdict {
         ClaimVerdict::CannotTest => format!(
-            "kernel.randomize_va_space is {}: the heap is not placed at random here ({evidence})",
+            "kernel.randomize_va_space is {}: the heap start is not random ({evidence})",
             kernel.randomize.unwrap_or_default()
         ),
         _ => evidence,
     };
     let gaps = others.as_ref().map(|(word, (on, off))| (*word, on, off));
-    let claim = claim(ID, verdict, evidence, gap_explained(word, &on, gaps, kernel))
+    let claim = claim(ID, verdict, evidence, gap_explained(word, (&on, &off), gaps, kernel))
         .figure("program", word)
         .figure("off_runs", off.sorted.len())
         .figure("off_max_gap_bytes", off.range().2)
@@ -160,32 +158,27 @@ pub fn aslr_gap(own: &Layouts, other: Result<&Layouts, &str>, kernel: &KernelRan
 
 fn gap_explained(
     word: &str,
-    on: &Gaps,
+    (on, off): (&Gaps, &Gaps),
     other: Result<(&str, &Gaps, &Gaps), &&str>,
     kernel: &KernelRange,
 ) -> String {
-    let range = kernel.range_bytes.map_or(
-        "whose range in this kernel is not known here".to_owned(),
-        |bytes| {
+    let range =
+        kernel.range_bytes.map_or("the range of this kernel is unknown".to_owned(), |bytes| {
             let pages = bytes / kernel.page_bytes as u64;
-            format!(
-                "of the {} ({} bits) that the kernel's source allows",
-                about(bytes),
-                pages.ilog2()
-            )
-        },
-    );
+            format!("the kernel's source allows {} ({} bits)", about(bytes), pages.ilog2())
+        });
     let other = match other {
         Ok((word, on, off)) => {
             let (low, _, high) = on.range();
             let off = if off.range().2 < kernel.page_bytes as u64 { "no gap" } else { "a gap too" };
-            format!("a {word}: {off} without, {} to {} with", about(low), about(high))
+            format!("a {word}: {off} without ASLR, {} to {} with it", about(low), about(high))
         }
-        Err(why) => format!("only this {word} was tested, since {why}"),
+        Err(why) => format!("only this {word} was tested: {why}"),
     };
     format!(
-        "In this {word}, {} bits of the gap were seen to vary, {range}; {other}.",
-        on.varying_bits()
+        "In this {word}, {} bits of the gap varied; {range}; {} runs without ASLR; {other}.",
+        on.varying_bits(),
+        off.sorted.len()
     )
 }
 
@@ -221,32 +214,29 @@ pub fn mmap_between(layouts: &Layouts, who: &Identity) -> Claim {
     let above_heap = distance(|(layout, heap, _)| layout.fresh.saturating_sub(*heap));
     let below_stack = distance(|(layout, _, stack)| stack.saturating_sub(layout.fresh));
     let evidence = format!(
-        "{} of {} mappings above [heap] and below [stack], in {} processes",
+        "{} of {} mappings between [heap] and [stack]",
         count(inside as u64),
-        count(mappings as u64),
-        placed.len()
+        count(mappings as u64)
     );
+    let processes =
+        format!("{} processes, {} of them with ASLR", placed.len(), layouts.random.len());
     let explanation = if fresh == placed.len() {
         let outside = if inside == mappings {
             String::new()
         } else {
-            format!(
-                " What lies outside was not placed there by the kernel alone: {} asks for places.",
-                who.allocator()
-            )
+            format!(" {} chose the addresses of the mappings outside.", who.allocator())
         };
         format!(
-            "Where the kernel chose, a new mapping lay {} above the heap and {} below the stack (medians; {} of the \
-             processes with ASLR).{outside}",
+            "A new mapping placed by the kernel lay {} above the heap and {} below the stack \
+            (medians; {processes}).{outside}",
             about(above_heap),
-            about(below_stack),
-            layouts.random.len()
+            about(below_stack)
         )
     } else {
         format!(
-            "Where the kernel chose, a new mapping lay between in {fresh} of {}: an unlimited stack (ulimit -s), or \
-             setarch -L, makes it begin lower (mmap_is_legacy in the kernel's mm/util.c).",
-            placed.len()
+            "A new mapping placed by the kernel lay between them in {fresh} of {processes}: an \
+            unlimited stack (ulimit -s) or setarch -L starts the mmap area lower (mmap_is_legacy \
+            in the kernel's mm/util.c)."
         )
     };
     claim(ID, holds(inside == mappings && fresh == placed.len()), evidence, explanation)

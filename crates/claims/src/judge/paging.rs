@@ -1,4 +1,4 @@
-//! Demand paging, of mappings and of malloc, and the zeros.
+//! Demand paging of mappings and of malloc blocks, and zero-filled pages.
 
 use results::claims::{Claim, ClaimVerdict};
 
@@ -7,11 +7,10 @@ use crate::catalogue::claim;
 use crate::facts::{Identity, Lazy, Paging, Zeroes};
 use crate::wording::{about, bytes, count, list};
 
-/// Pages of a block that an allocator may have written to on its own account: its header, a link of
-/// a free list.
+/// Pages of a block that the allocator itself may have written: its header, a link of a free list.
 const OWN_PAGES: u64 = 1;
 
-/// A mapping, and a block of malloc's of the same size.
+/// A mapping, and a malloc block of the same size.
 #[must_use]
 pub fn demand_paging(mapping: &Paging, block: &Paging, who: &Identity) -> Claim {
     let nothing_before = mapping.before.in_core == 0 && block.before.in_core <= OWN_PAGES;
@@ -19,7 +18,7 @@ pub fn demand_paging(mapping: &Paging, block: &Paging, who: &Identity) -> Claim 
         mapping.after_all.in_core >= mapping.pages && block.after_all.in_core >= block.pages;
     let verdict = match (nothing_before, all_after) {
         (true, true) => ClaimVerdict::Holds,
-        // Memory that went out to swap meanwhile says nothing about demand.
+        // Pages swapped out meanwhile show nothing about demand paging.
         (true, false) => ClaimVerdict::Inconclusive,
         (false, _) => ClaimVerdict::DoesNotHold,
     };
@@ -30,7 +29,7 @@ pub fn demand_paging(mapping: &Paging, block: &Paging, who: &Identity) -> Claim 
         count(mapping.after_all.in_core)
     );
     let explanation = format!(
-        "So with malloc ({}): {} of {} before, {} after. {}",
+        "The same with malloc ({}): {} of {} before, {} after. {}",
         who.allocator(),
         count(block.before.in_core),
         count(block.pages),
@@ -56,32 +55,31 @@ fn first_touches(mapping: &Paging) -> String {
     match mapping.huge_bytes {
         Some(huge) if huge > 0 && mapping.after_some.in_core > mapping.some => {
             format!(
-                "A touch of {some} pages brought in {came}: {} of it came in huge pages.",
+                "Touching {some} pages brought in {came}: {} of it came in huge pages.",
                 about(huge)
             )
         }
         _ if mapping.after_some.in_core > mapping.some => {
-            format!(
-                "A touch of {some} pages brought in {came}: the kernel brings them in groups here."
-            )
+            format!("Touching {some} pages brought in {came}: this kernel brings them in groups.")
         }
-        _ => format!("A touch of {some} pages brought in {came}."),
+        _ => format!("Touching {some} pages brought in {came}."),
     }
 }
 
-/// Memory that another process had written to just before, where `dirtied_bytes` of it were.
+/// Fresh memory, after another process wrote `dirtied_bytes` and ended.
 #[must_use]
 pub fn zero_fill(zeroes: &Zeroes, dirtied_bytes: u64) -> Claim {
     let nonzero = zeroes.read_nonzero + zeroes.beside_nonzero;
     let evidence = format!(
-        "{} of {} bytes not zero, after another process had dirtied {}",
+        "{} of {} bytes read are not zero",
         count(nonzero),
-        count(zeroes.read_bytes + zeroes.beside_bytes),
-        bytes(dirtied_bytes)
+        count(zeroes.read_bytes + zeroes.beside_bytes)
     );
     let explanation = format!(
-        "Half were read before any write, where the kernel shows its one page of zeros; the others, {} bytes, lie beside a \
-         byte that was written, in pages of the process's own.",
+        "Another process wrote {} just before and ended. Half of the bytes were read before any \
+        write, from the kernel's zero page; the other {} were read after one byte of each page was \
+        written.",
+        bytes(dirtied_bytes),
         count(zeroes.beside_bytes)
     );
     claim("zero-fill", holds(nonzero == 0), evidence, explanation)
@@ -115,14 +113,19 @@ pub fn malloc_is_lazy(blocks: &[Lazy], who: &Identity) -> Claim {
         let before = if most == 0 {
             format!("0 of {} pages resident before writing", count(pages))
         } else {
-            format!("at most {most} page of a block resident before writing")
+            format!("at most {most} page per block before writing")
         };
-        format!("{before}, {} of {} after, at {}", count(after), count(pages), list(&sizes))
+        format!("{before}, {} of {} after", count(after), count(pages))
     } else {
         format!("resident before writing: {}", list(&eager.iter().map(part).collect::<Vec<_>>()))
     };
     blocks.iter().fold(
-        claim("malloc-is-lazy", verdict, evidence, lazy_explanation(blocks, &eager, who)),
+        claim(
+            "malloc-is-lazy",
+            verdict,
+            evidence,
+            format!("Blocks of {}: {}", list(&sizes), lazy_explanation(blocks, &eager, who)),
+        ),
         |claim, block| {
             let key = |what: &str| format!("{what}_at_{}", block.bytes);
             claim
@@ -140,11 +143,11 @@ fn lazy_explanation(blocks: &[Lazy], eager: &[&Lazy], who: &Identity) -> String 
     let huge =
         eager.iter().any(|block| block.paging.huge_before_bytes.is_some_and(|bytes| bytes > 0));
     let first = match eager.is_empty() {
-        true => format!("{name} hands out memory that the kernel has only promised"),
-        false if huge => format!("{name} had touched the huge pages that these blocks lie in"),
-        false => format!(
-            "{name} had written to these pages itself, to keep its lists or to hand them out again"
-        ),
+        true => format!("{name} returns memory that has no pages yet"),
+        false if huge => format!("{name} had already touched the huge pages of these blocks"),
+        false => {
+            format!("{name} had written to these pages itself, for its lists or in an earlier use")
+        }
     };
     let reused: Vec<String> = blocks
         .iter()
@@ -152,10 +155,10 @@ fn lazy_explanation(blocks: &[Lazy], eager: &[&Lazy], who: &Identity) -> String 
         .map(|block| bytes(block.bytes as u64))
         .collect();
     if reused.is_empty() {
-        return format!("{first}; a block freed and asked for again came without pages too.");
+        return format!("{first}; a block freed and allocated again had no pages either.");
     }
     format!(
-        "{first}; freed and asked for again, blocks of {} came with their pages.",
+        "{first}; freed and allocated again, blocks of {} still had their pages.",
         list(&reused)
     )
 }

@@ -1,4 +1,4 @@
-//! Who sees whose writes after a fork.
+//! Which writes are visible after a fork.
 
 use results::claims::Claim;
 use stats::{compare, largest_rank};
@@ -16,23 +16,22 @@ const ALPHA: f64 = 0.05;
 pub struct FaultPair {
     /// The first touch of fresh memory.
     pub first_touch_ns: f64,
-    /// The write to a page that the child has too.
+    /// A write to a page that is shared with the child.
     pub copy_on_write_ns: f64,
 }
 
-/// What was seen, and what copies cost (`pairs` at `batch_bytes` each; empty: not measured).
+/// The visible writes, and the cost of a copy (`pairs` of `batch_bytes` each; empty: not measured).
 #[must_use]
 pub fn shared(seen: &SharingFacts, pairs: &[FaultPair], batch_bytes: u64) -> Claim {
-    let word = |saw: bool| if saw { "seen" } else { "not" };
     let [shared, private] =
         [(seen.shared_up, seen.shared_down), (seen.private_up, seen.private_down)];
     let both = |(up, down): (bool, bool)| match (up, down) {
         (true, true) => "seen both ways".to_owned(),
         (false, false) => "seen neither way".to_owned(),
-        (up, down) => format!("by the child {}, by the parent {}", word(down), word(up)),
+        (true, false) => "seen by the parent only".to_owned(),
+        (false, true) => "seen by the child only".to_owned(),
     };
-    let evidence =
-        format!("writes to MAP_SHARED {}, to MAP_PRIVATE {}", both(shared), both(private));
+    let evidence = format!("MAP_SHARED writes {}, MAP_PRIVATE {}", both(shared), both(private));
     let logs: Vec<f64> =
         pairs.iter().map(|pair| (pair.copy_on_write_ns / pair.first_touch_ns).ln()).collect();
     let estimate = compare(&logs, largest_rank(logs.len(), ALPHA), ALPHA);
@@ -40,13 +39,15 @@ pub fn shared(seen: &SharingFacts, pairs: &[FaultPair], batch_bytes: u64) -> Cla
         |value: fn(&FaultPair) -> f64| stats::median(&pairs.iter().map(value).collect::<Vec<_>>());
     let explanation = match &estimate {
         Some(estimate) => format!(
-            "What is private is copied when one of the two writes: such a fault takes {} of a first touch ({} pairs of \
-             {} in small pages, 95 %).",
+            "A private page is copied when parent or child writes to it: this fault takes {} as \
+            long as a first touch ({} pairs of {} in small pages, 95 %).",
             ratio(estimate.ratio, estimate.interval),
             pairs.len(),
             bytes(batch_bytes)
         ),
-        None => "What is private is copied when one of the two writes; what that costs was not measured.".to_owned(),
+        None => "A private page is copied when parent or child writes to it; the cost was not \
+            measured."
+            .to_owned(),
     };
     let holds_here = shared == (true, true) && private == (false, false);
     claim("shared", holds(holds_here), evidence, explanation)

@@ -1,4 +1,4 @@
-//! What the lab measured of the claims about time.
+//! Claims about time, from results of the lab.
 
 use results::claims::{Claim, ClaimVerdict};
 use results::{Effect, LabResult, Sample, Verdict};
@@ -12,19 +12,18 @@ use crate::wording::{bytes, count, ratio};
 const ALPHA: f64 = 0.05;
 /// "A lot" is more than twice as much.
 const A_LOT: f64 = 2.0;
-/// Differences of logarithms below this are the clock's, not the memory's.
+/// Differences of logarithms below this are clock noise.
 const LEAST_DIFFERENCE: f64 = 1e-6;
 
-/// Why a result must not be used, if so.
+/// The reason not to use a result, if there is one.
 fn untrusted(result: &LabResult) -> Option<String> {
     let placebo = result.placebo.as_ref()?;
     (placebo.trusted == Some(false))
-        .then(|| format!("even mmap against itself differed ({:.2}x)", placebo.ratio))
+        .then(|| format!("mmap differed from itself ({:.2}x)", placebo.ratio))
 }
 
-/// How a block of malloc came into memory otherwise than one of mmap, if it did: by how many
-/// faults, and how much of it in huge pages (with huge pages for all, whole aligned ranges of
-/// either are).
+/// How the faults of malloc differ from those of mmap, if they do: their number, and how much of a
+/// block is in huge pages (with THP `always`, only whole aligned ranges of a block are).
 fn served_otherwise(result: &LabResult) -> Option<String> {
     let of = |api: &str| {
         let arms = result
@@ -56,7 +55,7 @@ fn served_otherwise(result: &LabResult) -> Option<String> {
     };
     (malloc.max(mmap) > 1.1 * malloc.min(mmap)).then(|| {
         format!(
-            "a block of malloc came by {}, one of mmap by {}",
+            "a malloc block took {}, an mmap block {}",
             text(malloc, malloc_huge),
             text(mmap, mmap_huge)
         )
@@ -67,9 +66,9 @@ fn interval(low: Option<f64>, high: Option<f64>) -> Option<Interval> {
     low.zip(high).map(|(low, high)| Interval { low, high })
 }
 
-/// The scatter of malloc against that of mmap over all sizes: two blocks that follow each other
-/// make a pair; how far the logarithms of its two times lie apart is compared, size by size, and
-/// the mean over the sizes is one value.
+/// Log ratios of the spread of malloc over the spread of mmap, over all sizes. Two consecutive
+/// blocks make a pair; its spread is the distance between the logarithms of its two times. Each
+/// value is the mean over the sizes.
 fn spread_ratios(result: &LabResult) -> Vec<f64> {
     let Some((mmap, malloc)) = arms(result) else { return Vec::new() };
     let times = |arm: &results::Arm, size: u64| -> Vec<f64> {
@@ -102,13 +101,13 @@ fn arms(result: &LabResult) -> Option<(&results::Arm, &results::Arm)> {
     Some((baseline, other))
 }
 
-/// Location and scatter over a sweep of sizes.
+/// Location and spread over a sweep of sizes.
 #[must_use]
 pub fn malloc_varies(result: &LabResult) -> Claim {
     const ID: &str = "malloc-varies";
     let ratios = spread_ratios(result);
     let Some(spread) = compare(&ratios, largest_rank(ratios.len(), ALPHA), A_LOT - 1.0) else {
-        return cannot(ID, "there was time for less than two blocks");
+        return cannot(ID, "out of time: fewer than two blocks");
     };
     let verdict = match (spread.interval, untrusted(result)) {
         (Some(bounds), None) if bounds.low > A_LOT => ClaimVerdict::Holds,
@@ -121,21 +120,15 @@ pub fn malloc_varies(result: &LabResult) -> Claim {
         .map(|c| format!("{} {}", bytes(c.size_bytes), ratio(c.ratio, interval(c.low, c.high))))
         .collect();
     let evidence = format!(
-        "malloc scatters {} as much as mmap over {} sizes; takes {} as long at {}",
+        "spread of malloc {} that of mmap, {} sizes",
         ratio(spread.ratio, spread.interval),
         sizes(result).len(),
-        result
-            .comparisons
-            .last()
-            .map_or("?".to_owned(), |c| ratio(c.ratio, interval(c.low, c.high))),
-        bytes(sizes(result).last().copied().unwrap_or(0)),
     );
     let explanation = format!(
-        "\"A lot\" is taken as more than {A_LOT} times as much; times against mmap by size: {}{}.",
+        "\"Varies\" means a spread more than {A_LOT} times that of mmap; times as a ratio to mmap: \
+        {}{}.",
         of_size.join(", "),
-        untrusted(result)
-            .map(|why| format!("; not to be trusted, since {why}"))
-            .unwrap_or_default()
+        untrusted(result).map(|why| format!("; untrusted: {why}")).unwrap_or_default()
     );
     claim(ID, verdict, evidence, explanation)
         .figure("spread_ratio", spread.ratio)
@@ -175,13 +168,13 @@ fn size_rows(result: &LabResult) -> Vec<Value> {
     result.comparisons.iter().map(row).collect()
 }
 
-/// API against fill value and position.
+/// The effect of the API, separated from fill value and position.
 #[must_use]
 pub fn malloc_slower(result: &LabResult) -> Claim {
     const ID: &str = "malloc-slower";
     let effect = |factor: &str| result.effects.iter().find(|effect| effect.factor == factor);
     let Some(api) = effect("api") else {
-        return cannot(ID, "there was no time for a look at the cells");
+        return cannot(ID, "out of time before the first look");
     };
     let text = |effect: &Effect| ratio(effect.ratio, interval(effect.low, effect.high));
     let verdict = match (api.verdict, untrusted(result)) {
@@ -195,35 +188,37 @@ pub fn malloc_slower(result: &LabResult) -> Claim {
         }
         (Verdict::Inconclusive, _) => ClaimVerdict::Inconclusive,
     };
-    let beside = |factor: &str, name: &str| {
-        effect(factor).map(|effect| format!("; {name} {}", text(effect))).unwrap_or_default()
+    let size = bytes(result.experiment.size_bytes);
+    let evidence = format!("malloc {} of mmap at {size}", text(api));
+    let position = match effect("position") {
+        Some(position) if position.verdict == Verdict::Different && position.ratio > 1.0 => {
+            format!(
+                "the first arm in a process is {} of the second, and the post always ran malloc \
+                first",
+                text(position)
+            )
+        }
+        Some(position) => format!("no clear effect of position: {}", text(position)),
+        None => "position was not measured".to_owned(),
     };
-    let evidence = format!(
-        "{}{}{}",
-        text(api),
-        beside("position", "position here"),
-        beside("memory", "cold memory")
-    );
+    let cold = effect("memory").map(|cold| format!("; cold memory {} of warm", text(cold)));
     let explanation = format!(
-        "API crossed with fill value and position at {} ({} blocks); {}{}{}.",
-        bytes(result.experiment.size_bytes),
+        "API crossed with fill value and position ({} blocks); {position}{}{}{}.",
         api.blocks,
-        match effect("position") {
-            Some(position) if position.verdict == Verdict::Different && position.ratio > 1.0 =>
-                "whatever comes first in a process is slower, and the post always ran malloc first"
-                    .to_owned(),
-            Some(_) => "position does no such thing here for certain".to_owned(),
-            None => "position has no figure".to_owned(),
-        },
+        cold.unwrap_or_default(),
         served_otherwise(result).map(|how| format!("; {how}")).unwrap_or_default(),
-        untrusted(result)
-            .map(|why| format!("; not to be trusted, since {why}"))
-            .unwrap_or_default()
+        untrusted(result).map(|why| format!("; untrusted: {why}")).unwrap_or_default()
     );
     let row = |effect: &Effect| {
         json!({
-            "factor": effect.factor, "levels": effect.levels, "ratio": effect.ratio, "low": effect.low,
-            "high": effect.high, "confidence": effect.confidence, "blocks": effect.blocks, "verdict": effect.verdict,
+            "factor": effect.factor,
+            "levels": effect.levels,
+            "ratio": effect.ratio,
+            "low": effect.low,
+            "high": effect.high,
+            "confidence": effect.confidence,
+            "blocks": effect.blocks,
+            "verdict": effect.verdict,
         })
     };
     claim(ID, verdict, evidence, explanation)
@@ -236,7 +231,7 @@ pub fn malloc_slower(result: &LabResult) -> Claim {
         .figure("spreads", result.spreads.iter().map(row).collect::<Vec<_>>())
 }
 
-/// One large size, with a margin.
+/// Equivalence at one large size.
 #[must_use]
 pub fn large_equal(result: &LabResult) -> Claim {
     const ID: &str = "large-equal";
@@ -253,15 +248,15 @@ pub fn large_equal(result: &LabResult) -> Claim {
     };
     let share = format!("{:.0} %", result.experiment.margin * 100.0);
     let evidence = format!(
-        "{} at {}, margin {share}",
+        "malloc {} of mmap at {}, margin {share}",
         ratio(comparison.ratio, interval(comparison.low, comparison.high)),
         bytes(comparison.size_bytes)
     );
     let meaning = match (verdict, &doubt) {
-        (_, Some(why)) => format!("not to be trusted, since {why}"),
+        (_, Some(why)) => format!("untrusted: {why}"),
         (ClaimVerdict::Holds, _) => format!("no difference larger than {share}"),
         (ClaimVerdict::DoesNotHold, _) => "the interval excludes 1".to_owned(),
-        _ => format!("the data neither exclude 1 nor a difference of {share}"),
+        _ => format!("the data exclude neither 1 nor a difference of {share}"),
     };
     let how = served_otherwise(result).map(|how| format!("; {how}")).unwrap_or_default();
     claim(

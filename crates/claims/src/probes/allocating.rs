@@ -1,4 +1,4 @@
-//! Where malloc gets its memory from, watched from within the process.
+//! Where malloc gets its memory, observed inside the process.
 
 use sys::Errno;
 use sys::allocator::{HeapBlock, fix_mmap_threshold};
@@ -9,14 +9,14 @@ use sys::residency::mark;
 use super::{break_now, failed, in_break};
 use crate::facts::{BreakStep, CallFacts, Served};
 
-/// Blocks by which leftovers are used up: at most so many, of so many bytes each.
+/// Blocks that use up leftovers: the maximum number, and their sizes.
 const LEFTOVERS_MAX: usize = 512;
 const LEFTOVER_BYTES: (i64, i64) = (1 << 10, 64 << 10);
-/// More than that is not left over, but the allocator's way of asking for memory.
+/// More than this is not a leftover: the allocator requests memory in such amounts.
 const LEFT_OVER_MAX: i64 = 4 << 20;
-/// A remainder that serves nothing worth watching.
+/// A remainder too small to serve an observed block.
 const REMAINDER_BYTES: i64 = 4096;
-/// Small and large blocks of [`call`]: on either side of any allocator's threshold.
+/// Small and large blocks of [`call`]: below and above any allocator's threshold.
 const SMALL: (usize, usize) = (32, 64 << 10);
 const LARGE_BYTES: usize = 8 << 20;
 
@@ -40,7 +40,7 @@ impl Reading {
     }
 }
 
-/// Asks malloc for `bytes`, once, and watches the call.
+/// Allocates `bytes` once and measures the call.
 pub(super) fn serve(
     bytes: usize,
     freed_first: Option<usize>,
@@ -49,7 +49,7 @@ pub(super) fn serve(
     if let Some(threshold) = pinned
         && !fix_mmap_threshold(threshold)
     {
-        return Err("mallopt: M_MMAP_THRESHOLD was refused".to_owned());
+        return Err("mallopt refused M_MMAP_THRESHOLD".to_owned());
     }
     let malloc = |bytes| HeapBlock::malloc(bytes).map_err(failed("malloc"));
     let _leftovers = use_up_leftovers().map_err(failed("malloc"))?;
@@ -68,9 +68,8 @@ pub(super) fn serve(
     })
 }
 
-/// Asks for small and large blocks and frees them. Before each step, and at the end, there is a
-/// mark that a trace of the system calls shows. Everything that the marks and readings need is
-/// there beforehand, so that nothing else allocates.
+/// Allocates small and large blocks and frees them, with a mark in the trace before each step and
+/// at the end. Marks and readings allocate nothing, so every allocation is one of the steps.
 pub(super) fn call() -> Result<CallFacts, String> {
     let names = ["malloc small", "malloc large", "free large", "free small"];
     let mut readings: Vec<Reading> = Vec::with_capacity(names.len() + 1);
@@ -103,9 +102,9 @@ pub(super) fn call() -> Result<CallFacts, String> {
     Ok(CallFacts { steps: readings.windows(2).zip(&names).map(step).collect() })
 }
 
-/// Keeps blocks until next to nothing is left between the last of them and the program break: glibc
-/// asks for 128 KiB more than it needs (`M_TOP_PAD`; 2 MiB with the tunable hugetlb), and what it
-/// has left over serves blocks of any size, whatever the threshold.
+/// Allocates blocks until almost nothing is left between the last block and the program break.
+/// glibc requests 128 KiB more than it needs (`M_TOP_PAD`; 2 MiB with the tunable hugetlb), and
+/// serves blocks of any size from that remainder, regardless of the threshold.
 fn use_up_leftovers() -> Result<Vec<HeapBlock>, Errno> {
     let mut blocks = Vec::with_capacity(LEFTOVERS_MAX);
     let (smallest, largest) = LEFTOVER_BYTES;
@@ -124,7 +123,7 @@ fn use_up_leftovers() -> Result<Vec<HeapBlock>, Errno> {
     Ok(blocks)
 }
 
-/// So many blocks of so many bytes.
+/// `count` blocks of `bytes` each.
 pub(super) fn many((count, bytes): (usize, usize)) -> Result<Vec<HeapBlock>, Errno> {
     let mut blocks = Vec::with_capacity(count);
     for _ in 0..count {

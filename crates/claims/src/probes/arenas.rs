@@ -1,4 +1,4 @@
-//! What malloc does in the threads beside the first.
+//! Where malloc gets memory for threads other than the first.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -13,10 +13,10 @@ use crate::facts::{Arena, Arenas};
 
 const THREADS: usize = 2;
 const FIRST_BYTES: usize = 1000;
-/// What a thread asks for later: many blocks below every threshold.
+/// Later allocations of a thread: many blocks below every threshold.
 const LATER: (usize, usize) = (200, 10_000);
 
-/// Looks at the memory of other threads while they wait.
+/// Reads the mappings of other threads' blocks while the threads wait.
 pub(super) fn look() -> Result<Arenas, String> {
     let own = HeapBlock::malloc(FIRST_BYTES).map_err(failed("malloc"))?;
     let main_in_break = in_break(own.address());
@@ -50,7 +50,7 @@ pub(super) fn look() -> Result<Arenas, String> {
     Ok(Arenas { main_in_break, break_growth_bytes, threads })
 }
 
-/// A thread: asks for memory, waits, asks for more, waits.
+/// A thread: allocates, waits, allocates more, waits.
 fn live(thread: usize, tell: &Sender<(usize, Option<usize>)>, go: &Receiver<()>) {
     let first = HeapBlock::malloc(FIRST_BYTES);
     let _ = tell.send((thread, first.as_ref().ok().map(HeapBlock::address)));
@@ -61,7 +61,7 @@ fn live(thread: usize, tell: &Sender<(usize, Option<usize>)>, go: &Receiver<()>)
     let _ = go.recv();
 }
 
-/// What every thread says, in their order.
+/// The addresses that the threads report, in thread order.
 fn listen(told: &Receiver<(usize, Option<usize>)>) -> Result<Vec<usize>, String> {
     let mut all: Vec<(usize, Option<usize>)> = told.iter().take(THREADS).collect();
     all.sort_unstable();

@@ -1,4 +1,4 @@
-//! A file in memory: what a touch brings in.
+//! A mapped file: the pages that a touch brings in.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -15,11 +15,11 @@ use super::paging::resident;
 use super::{failed, page_bytes};
 use crate::facts::{FileWindows, ResidentFacts, Touched};
 
-/// What is read in order: some readahead windows of any usual size.
+/// The part that is read in order: several readahead windows of any usual size.
 const FIRST_BYTES: usize = 4 << 20;
-/// What read(2) is asked for at a time, as copying programs do.
+/// The buffer of read(2), as in copying programs.
 const CHUNK_BYTES: usize = 64 << 10;
-/// What a disk needs for the pages that it is reading.
+/// Time for the disk to finish reads under way.
 const SETTLING: Duration = Duration::from_millis(10);
 
 /// Windows of readahead and fault-around.
@@ -61,7 +61,7 @@ pub(super) fn windows(file: i32, bytes: usize) -> Result<FileWindows, String> {
     })
 }
 
-/// The file that the parent has made.
+/// Opens the file of the parent.
 fn open(number: i32) -> Result<File, String> {
     Inherited::new(number).open(Route::Cached).map(File::from).map_err(failed("the file"))
 }
@@ -70,8 +70,9 @@ fn map_with(file: &File, bytes: usize, hint: Hint) -> Result<FileMapping, String
     FileMapping::new(file, 0, bytes, Sharing::Private, hint).map_err(failed("mmap"))
 }
 
-/// Until nothing was there twice in a row: pages that are still being read ahead are not to be seen
-/// and cannot be dropped, and others wait in a list of some processor. Gives up after a while.
+/// Drops the file from the page cache until two checks in a row find no cached page. Pages under
+/// readahead are not visible and cannot be dropped, and others wait in a per-processor list. Gives
+/// up after a while.
 fn forget(file: &File, bytes: usize) -> Result<(), String> {
     let mut empty = 0;
     for _ in 0..20 {

@@ -1,4 +1,4 @@
-//! Where everything lies in this process.
+//! The layout of this process.
 
 use sys::allocator::move_break;
 use sys::mapping::{OwnMapping, Policy};
@@ -8,14 +8,14 @@ use sys::proc::MapsEntry;
 use super::{failed, heap, page_bytes};
 use crate::facts::LayoutFacts;
 
-/// Looks at `/proc/self/maps` and the program headers.
+/// Reads `/proc/self/maps` and the program headers.
 pub(super) fn look() -> Result<LayoutFacts, String> {
     let image =
         sys::image::own_image().ok_or("dl_iterate_phdr: the program's own headers are unknown")?;
     let page = page_bytes();
     let fresh = OwnMapping::new(1 << 20, Policy::Plain).map_err(failed("mmap"))?;
     if heap().is_none() {
-        // An allocator that does not use brk has left no [heap] to see.
+        // Without brk by the allocator there is no [heap] yet.
         move_break(isize::try_from(page).expect("small")).map_err(failed("brk"))?;
     }
     let regions = sys::proc::regions_now().map_err(failed("/proc/self/maps"))?;
@@ -34,7 +34,8 @@ fn named(regions: &[MapsEntry], name: &str) -> Option<(usize, usize)> {
     regions.iter().find(|region| region.name == name).map(|region| (region.start, region.end))
 }
 
-/// All but the program's own, which end at `program_end`, and those that the kernel names.
+/// All mappings except those of the program, which end at `program_end`, and those that the kernel
+/// names.
 pub(crate) fn mappings(regions: &[MapsEntry], program_end: usize) -> Vec<(usize, usize)> {
     let program =
         regions.iter().find(|region| region.end == program_end || region.contains(program_end - 1));

@@ -1,4 +1,4 @@
-//! Which pages of a range are there, before and after they are touched; and whether they are zero.
+//! Which pages of a range are resident before and after a touch, and whether they are zero.
 
 use std::ops::Range;
 
@@ -11,16 +11,16 @@ use sys::residency::{in_core, mapped, whole_pages};
 use super::{failed, in_break, page_bytes};
 use crate::facts::{Lazy, Paging, ResidentFacts, Zeroes};
 
-/// One page in so many is touched first.
+/// Every n-th page is touched first.
 const STRIDE: usize = 16;
 
-/// Of a fresh private anonymous mapping.
+/// Pages of a fresh private anonymous mapping.
 pub(super) fn of_mapping(bytes: usize) -> Result<Paging, String> {
     let mut mapping = OwnMapping::new(bytes, Policy::Plain).map_err(failed("mmap"))?;
     paging(mapping.address(), bytes, |offset| mapping.touch(offset))
 }
 
-/// Of a block of malloc's.
+/// Pages of a malloc block.
 pub(super) fn of_block(bytes: usize) -> Result<Lazy, String> {
     let mut block = HeapBlock::malloc(bytes).map_err(failed("malloc"))?;
     let paging = paging(block.address(), bytes, |offset| block.write_byte(offset, 1))?;
@@ -34,7 +34,7 @@ pub(super) fn of_block(bytes: usize) -> Result<Lazy, String> {
 fn paging(address: usize, bytes: usize, mut touch: impl FnMut(usize)) -> Result<Paging, String> {
     let page = page_bytes();
     let pages = whole_pages(address, bytes);
-    // The whole pages of the block, as offsets into it.
+    // The whole pages of the block, as offsets.
     let offsets = pages.start - address..pages.end - address;
     let rss_before = resident_now();
     let before = resident(pages.clone())?;
@@ -65,22 +65,22 @@ fn paging(address: usize, bytes: usize, mut touch: impl FnMut(usize)) -> Result<
     })
 }
 
-/// How many of `pages` are there.
+/// How many of `pages` are resident.
 pub(super) fn resident(pages: Range<usize>) -> Result<ResidentFacts, String> {
     let there = |pages: &[bool]| pages.iter().filter(|there| **there).count() as u64;
     let in_core = there(&in_core(pages.clone()).map_err(failed("mincore"))?);
     Ok(ResidentFacts { in_core, mapped: mapped(pages).ok().map(|pages| there(&pages)) })
 }
 
-/// Writes to fresh memory what nobody should ever see again.
+/// Writes a pattern to fresh memory that no other process may ever read.
 pub(super) fn dirty(bytes: usize) -> Result<(), String> {
     OwnMapping::new(bytes, Policy::Plain).map_err(failed("mmap"))?.fill(0xA5);
     Ok(())
 }
 
-/// Reads every byte of a fresh mapping, and once more after a byte of each page was written: until
-/// then the kernel shows its page of zeros, and only the write brings in a page that somebody may
-/// have used before.
+/// Reads every byte of a fresh mapping, and again after one byte of each page was written. Before
+/// the write the kernel maps its zero page; only the write brings in a page that another process
+/// may have used.
 pub(super) fn read_back(bytes: usize) -> Result<Zeroes, String> {
     let mut mapping = OwnMapping::new(bytes, Policy::Plain).map_err(failed("mmap"))?;
     let read_nonzero = mapping.nonzero_bytes() as u64;

@@ -1,4 +1,4 @@
-//! What parent and child see of each other's writes, and what a copy costs.
+//! Which writes parent and child see of each other, and the cost of a copy.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use super::{failed, page_bytes};
 use crate::facts::{SharingFacts, Timed};
 use crate::protocol::FaultKind;
 
-/// Bits of what the child says.
+/// Bits of the child's report.
 const SAW_SHARED: u64 = 1;
 const SAW_PRIVATE: u64 = 2;
 
@@ -46,7 +46,7 @@ pub(super) fn share() -> Result<SharingFacts, String> {
 
 /// Writes a byte to each page of `bytes` of small pages and times all of it.
 pub(super) fn fault(bytes: usize, kind: FaultKind) -> Result<Timed, String> {
-    // A kernel without huge pages says EINVAL.
+    // A kernel without huge pages returns EINVAL.
     let mapping = OwnMapping::new(bytes, Policy::NoHugePage)
         .or_else(|_| OwnMapping::new(bytes, Policy::Plain));
     let mut mapping = mapping.map_err(failed("mmap"))?;

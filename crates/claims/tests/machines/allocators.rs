@@ -1,4 +1,4 @@
-//! Allocators: where blocks come from.
+//! Claims about allocators: where blocks come from.
 
 use claims::facts::{Arena, Arenas, BreakMoves, Identity, Served};
 use claims::judge::allocator::{Thresholds, brk_or_mmap, program_break, thread_arenas};
@@ -10,7 +10,7 @@ fn served(bytes: usize, in_break: Option<bool>) -> Served {
     Served { bytes, in_break, usable_bytes: (bytes + 23) / 16 * 16 - 8, ..Served::default() }
 }
 
-/// glibc as it starts.
+/// glibc with its default thresholds.
 fn usual() -> Thresholds {
     Thresholds {
         small: served(1024, Some(true)),
@@ -42,32 +42,32 @@ fn brk_or_mmap_by_allocator() {
         |_| (),
         &glibc(),
         Holds,
-        &["brk below 131,072 bytes (131,049 asked for)", "moves on free", "32 MiB", "stays"],
+        &["brk below 131,072 bytes, mmap", "131,049 bytes", "moves on free", "32 MiB", "stays"],
     );
     case(
         |f| f.after_free = Some((1 << 20, 131_049)),
         &glibc(),
         Holds,
-        &["does not move on free", "does not learn"],
+        &["does not move on free", "does not change this"],
     );
-    case(|f| f.pinned = Some((131_072, false)), &glibc(), Holds, &["moves all the same"]);
+    case(|f| f.pinned = Some((131_072, false)), &glibc(), Holds, &["still moves"]);
     case(
         |f| (f.after_free, f.limit_bytes, f.pinned) = (None, None, None),
         &glibc(),
         Holds,
-        &["none is mapped"],
+        &["brk only"],
     );
     case(
         |f| f.small.in_break = Some(false),
         &jemalloc,
         DoesNotHold,
-        &["libjemalloc.so.2", "brk is not used"],
+        &["libjemalloc.so.2", "does not use brk"],
     );
     case(
         |f| f.large.in_break = Some(true),
         &tcmalloc,
         DoesNotHold,
-        &["libtcmalloc_minimal.so.4", "alike from brk"],
+        &["libtcmalloc_minimal.so.4", "from brk"],
     );
     let turned =
         |f: &mut Thresholds| (f.small.in_break, f.large.in_break) = (Some(false), Some(true));
@@ -116,19 +116,24 @@ fn program_breaks() {
         |_| (),
         &glibc(),
         Holds,
-        &["held the break up until it was freed", "137,120 bytes were free", "not yet at 135,056"],
+        &["held the break up until it was freed", "137,120 bytes free", "not with 135,056"],
     );
-    check(|m| m.allocating_bytes = 0, &jemalloc, Holds, &["left it alone", "does not use it"]);
+    check(
+        |m| m.allocating_bytes = 0,
+        &jemalloc,
+        Holds,
+        &["malloc does not move it", "does not use brk"],
+    );
     check(
         |m| m.freeing_last_bytes = 0,
         &glibc(),
         Holds,
-        &["nothing that was freed lowered it", "down 0 bytes by free"],
+        &["free did not lower it", "free 0 bytes"],
     );
     check(|m| m.freeing_below_bytes = -4096, &glibc(), Holds, &["step by step"]);
-    check(|m| m.down_bytes = 0, &glibc(), DoesNotHold, &["down 0 bytes by brk"]);
+    check(|m| m.down_bytes = 0, &glibc(), DoesNotHold, &["MiB, 0 bytes; malloc"]);
     check(|m| m.heap_follows = Some(false), &glibc(), DoesNotHold, &["did not end at the break"]);
-    check(|m| m.heap_follows = None, &glibc(), Holds, &["by brk"]);
+    check(|m| m.heap_follows = None, &glibc(), Holds, &["brk +"]);
 }
 
 fn arenas() -> Arenas {
@@ -156,16 +161,13 @@ fn arenas_of_threads() {
     check(
         |_| (),
         Holds,
-        &["main thread's block in [heap]", "132 KiB writable of 64 MiB reserved", "mprotect"],
+        &["main thread in [heap]", "132 KiB writable of 64 MiB reserved", "mprotect"],
     );
-    check(
-        |a| a.main_in_break = Some(false),
-        DoesNotHold,
-        &["even the main thread's blocks from mappings"],
-    );
+    check(|a| a.main_in_break = Some(false), DoesNotHold, &["even the main thread from mappings"]);
     check(|a| a.threads[1].in_break = true, DoesNotHold, &["1 of 2", "from the program break too"]);
-    check(|a| a.threads[1].start = 64 << 20, DoesNotHold, &["share mappings"]); // MALLOC_ARENA_MAX=2
-    check(|a| a.threads[0].reserved_bytes = 0, DoesNotHold, &["open from the start"]);
+    // MALLOC_ARENA_MAX=2.
+    check(|a| a.threads[1].start = 64 << 20, DoesNotHold, &["shares mappings"]);
+    check(|a| a.threads[0].reserved_bytes = 0, DoesNotHold, &["opens them from the start"]);
     check(|a| a.main_in_break = None, CannotTest, &["/proc/self/maps"]);
     check(|a| a.threads.clear(), CannotTest, &["/proc/self/maps"]);
 }

@@ -1,4 +1,4 @@
-//! Layouts: gaps, and what lies between.
+//! Claims about layouts: the gap behind bss, and the mappings between heap and stack.
 
 use claims::facts::LayoutFacts;
 use claims::judge::layout::{KernelRange, Layouts, aslr_gap, mmap_between};
@@ -39,11 +39,7 @@ fn gap(
 ) {
     let mut layouts = usual();
     change(&mut layouts);
-    is(
-        &aslr_gap(&layouts, Err("there is no C compiler (cc) here"), &kernel(randomize)),
-        verdict,
-        words,
-    );
+    is(&aslr_gap(&layouts, Err("no C compiler (cc) found"), &kernel(randomize)), verdict, words);
 }
 
 #[test]
@@ -53,8 +49,9 @@ fn gaps() {
         2,
         Holds,
         &[
-            "no gap in 8 runs",
-            "64 distinct in 64 runs",
+            "no gap; on",
+            "64 values in 64 runs",
+            "8 runs without ASLR",
             "(18 bits)",
             "only this PIE",
             "no C compiler",
@@ -62,13 +59,13 @@ fn gaps() {
     );
     gap(|l| l.fixed = Ok(vec![layout(0x1000)]), 2, DoesNotHold, &["at most 4,096 bytes"]);
     gap(|l| l.fixed = Ok(vec![layout(0x800)]), 2, Holds, &["at most 2,048 bytes"]);
-    gap(|l| l.random = vec![layout(0); 64], 2, DoesNotHold, &["1 distinct in 64 runs"]);
+    gap(|l| l.random = vec![layout(0); 64], 2, DoesNotHold, &["1 values in 64 runs"]);
     for off in [0, 1] {
         gap(
             |l| l.random = vec![layout(0); 64],
             off,
             CannotTest,
-            &["randomize_va_space is", "not placed at random"],
+            &["randomize_va_space is", "heap start is not random"],
         );
     }
     gap(
@@ -77,8 +74,8 @@ fn gaps() {
         CannotTest,
         &["personality(2)"],
     );
-    gap(|l| l.random[7].heap = None, 2, CannotTest, &["[heap] is not to be seen"]);
-    // A heap that begins before the end of bss is shown as one mapping with it: no gap.
+    gap(|l| l.random[7].heap = None, 2, CannotTest, &["does not show [heap]"]);
+    // The kernel shows a heap that begins before the end of bss as one mapping with it: no gap.
     gap(
         |l| {
             l.fixed =
@@ -88,7 +85,7 @@ fn gaps() {
         Holds,
         &["no gap"],
     );
-    // One that lies elsewhere is no neighbour.
+    // A heap below bss does not follow it.
     gap(
         |l| l.random[0].heap = Some((0x1000, 0x2000)),
         2,
@@ -98,7 +95,7 @@ fn gaps() {
 }
 
 #[test]
-fn another_program_has_its_say() {
+fn another_program_is_in_the_explanation() {
     let mut other = usual();
     for layout in other.random.iter_mut().chain(other.fixed.as_mut().unwrap()) {
         layout.pie = false;
@@ -106,16 +103,12 @@ fn another_program_has_its_say() {
     is(
         &aslr_gap(&usual(), Ok(&other), &kernel(2)),
         Holds,
-        &["a non-PIE: no gap without, 20 KiB to 1.2 MiB with"],
+        &["a non-PIE: no gap without ASLR, 20 KiB to 1.2 MiB with it"],
     );
     other.fixed = Ok(vec![layout(0x4000)]);
     is(&aslr_gap(&usual(), Ok(&other), &kernel(2)), DoesNotHold, &["a gap too"]);
     other.fixed = Err("refused".to_owned());
-    is(
-        &aslr_gap(&usual(), Ok(&other), &kernel(2)),
-        Holds,
-        &["only this PIE was tested, since refused"],
-    );
+    is(&aslr_gap(&usual(), Ok(&other), &kernel(2)), Holds, &["only this PIE was tested: refused"]);
 }
 
 #[test]
@@ -126,7 +119,7 @@ fn ranges_follow_the_kernel() {
     assert_eq!(KernelRange::range_of("5.10.0", "s390x"), None);
     assert_eq!(KernelRange::range_of("unknown", "x86_64"), None);
     let unknown = KernelRange { range_bytes: None, ..kernel(2) };
-    is(&aslr_gap(&usual(), Err("x"), &unknown), Holds, &["not known here"]);
+    is(&aslr_gap(&usual(), Err("x"), &unknown), Holds, &["range of this kernel is unknown"]);
 }
 
 #[test]
@@ -140,14 +133,14 @@ fn between() {
             words,
         );
     };
-    check(|_| (), Holds, &["144 of 144 mappings", "72 processes", "64 of the processes with ASLR"]);
+    check(|_| (), Holds, &["144 of 144 mappings", "72 processes, 64 of them with ASLR"]);
     check(|l| l.fixed = Err("refused".to_owned()), Holds, &["128 of 128"]);
     check(
         |l| l.random[0].mappings.push((0x200_0000_0000, 0x240_0000_0000)),
         DoesNotHold,
         &["144 of 145", "mimalloc"],
     );
-    check(|l| l.random[0].fresh = 0x1000, DoesNotHold, &["in 71 of 72", "ulimit -s"]);
+    check(|l| l.random[0].fresh = 0x1000, DoesNotHold, &["71 of 72", "ulimit -s"]);
     check(|l| l.random[3].stack = None, CannotTest, &["does not show heap and stack"]);
     is(
         &mmap_between(&Layouts { random: Vec::new(), fixed: Ok(Vec::new()) }, &glibc()),

@@ -1,4 +1,4 @@
-//! Claims judged on machines that nobody here has: injected facts.
+//! The judges on injected facts, so on machines that we do not have.
 
 mod allocators;
 mod layouts;
@@ -23,7 +23,7 @@ pub(crate) fn of(malloc: &str, libc: Option<&str>, thp: &str) -> Identity {
     }
 }
 
-/// The claim has this verdict, and all of these words in its evidence or explanation.
+/// Asserts the verdict of a claim, and that its evidence or explanation contains all of `words`.
 #[track_caller]
 pub(crate) fn is(claim: &Claim, verdict: ClaimVerdict, words: &[&str]) {
     assert_eq!(claim.verdict, verdict, "{claim:#?}");

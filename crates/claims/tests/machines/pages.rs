@@ -1,4 +1,4 @@
-//! Pages: demand, zeros, files, copies.
+//! Claims about pages: demand paging, zeros, files, sharing.
 
 use claims::facts::{FileWindows, Lazy, Paging, ResidentFacts, SharingFacts, Touched, Zeroes};
 use claims::judge::files::{Cell, file_demand_paging, map_or_copy};
@@ -38,18 +38,21 @@ fn demand() {
         Holds,
         &[
             "0 of 25,600 pages resident before touch, 25,600 after",
-            "A touch of 1,600 pages brought in 1,600.",
+            "Touching 1,600 pages brought in 1,600.",
         ],
     );
     let huge = |m: &mut Paging, _: &mut Paging| {
         (m.after_some, m.huge_bytes) = (there(25_600), Some(100 << 20));
     };
     check(huge, Holds, &["brought in 25,600", "100 MiB of it came in huge pages"]);
-    check(|m, _| m.after_some = there(6_400), Holds, &["brings them in groups here"]); // 64 KiB pages by mthp
-    check(|m, _| m.before = there(25_600), DoesNotHold, &["25,600 of 25,600"]); // mlockall(MCL_FUTURE)
+    // 64 KiB pages by mthp.
+    check(|m, _| m.after_some = there(6_400), Holds, &["brings them in groups"]);
+    // mlockall(MCL_FUTURE).
+    check(|m, _| m.before = there(25_600), DoesNotHold, &["25,600 of 25,600"]);
     check(|_, b| b.before = there(1), Holds, &["1 of 25,599 before"]);
     check(|_, b| b.before = there(25_599), DoesNotHold, &["25,599 of 25,599 before"]);
-    check(|m, _| m.after_all = there(20_000), Inconclusive, &["20,000 after"]); // swapped out meanwhile
+    // Swapped out meanwhile.
+    check(|m, _| m.after_all = there(20_000), Inconclusive, &["20,000 after"]);
     check(
         |m, _| (m.rss_growth_bytes, m.huge_bytes, m.before.mapped) = (None, None, None),
         Holds,
@@ -65,7 +68,11 @@ fn zeros() {
         beside_bytes: (1 << 20) - 256,
         beside_nonzero: 0,
     };
-    is(&zero_fill(&zeroes, 1 << 20), Holds, &["0 of 2,096,896 bytes not zero", "dirtied 1 MiB"]);
+    is(
+        &zero_fill(&zeroes, 1 << 20),
+        Holds,
+        &["0 of 2,096,896 bytes read are not zero", "wrote 1 MiB"],
+    );
     is(
         &zero_fill(&Zeroes { beside_nonzero: 1, ..zeroes }, 1 << 20),
         DoesNotHold,
@@ -90,10 +97,10 @@ fn lazy_blocks() {
     is(
         &malloc_is_lazy(&usual, &glibc()),
         Holds,
-        &["0 of 270 pages", "64 KiB and 1 MiB", "came without pages too"],
+        &["0 of 270 pages", "64 KiB and 1 MiB", "had no pages either"],
     );
     let reused = vec![Lazy { again: 15, ..block(65_536, 0) }, block(1 << 20, 0)];
-    is(&malloc_is_lazy(&reused, &glibc()), Holds, &["blocks of 64 KiB came with their pages"]);
+    is(&malloc_is_lazy(&reused, &glibc()), Holds, &["blocks of 64 KiB still had their pages"]);
     let own = vec![block(65_536, 1), block(1 << 20, 0)];
     is(
         &malloc_is_lazy(&own, &of("/l/libmimalloc.so.2", None, "never")),
@@ -104,7 +111,7 @@ fn lazy_blocks() {
     is(
         &malloc_is_lazy(&eager, &of("/l/lib.so", None, "never")),
         DoesNotHold,
-        &["written to these pages itself"],
+        &["had written to these pages itself"],
     );
     eager[0].paging.huge_before_bytes = Some(2 << 20);
     let jemalloc = of("/l/libjemalloc.so.2", None, "always");
@@ -144,17 +151,13 @@ fn files() {
         |_| (),
         Holds,
         &[
-            "0 of 8,192 pages in memory once mapped",
-            "read 32, in 1 major fault",
+            "0 of 8,192 pages cached after mmap",
+            "in 1 major fault, readahead read 32 pages",
             "MADV_RANDOM a touch read 1 page",
         ],
     );
     check(|f| f.forgotten = there(8192), CannotTest, &["8,192 of 8,192", "tmpfs", "--dir"]);
-    check(
-        |f| f.untouched = there(8192),
-        DoesNotHold,
-        &["8,192 of 8,192 pages in memory once mapped"],
-    );
+    check(|f| f.untouched = there(8192), DoesNotHold, &["8,192 of 8,192 pages cached after mmap"]);
     check(|f| f.one.major_faults = 0, Inconclusive, &["in 0 major faults"]);
     check(
         |f| (f.one.resident.mapped, f.untouched.mapped) = (None, None),
@@ -179,8 +182,9 @@ fn copying_files() {
         &map_or_copy(&[dear, cheap.clone()], None),
         Holds,
         &[
-            "1.52x",
-            "dearer in 1 of 2 cases (warm in order 1 MiB); cheaper in 1 of 2 cases (cold in order 1 MiB)",
+            "0.51x to 1.52x the time of read in 2 cases",
+            "slower in 1 of 2 cases (warm in order 1 MiB); faster in 1 of 2 cases (cold in order 1 \
+            MiB)",
         ],
     );
     is(
@@ -188,11 +192,11 @@ fn copying_files() {
         DoesNotHold,
         &["in 5 of 5 cases", "cold in order 1 MiB and 2 others)"],
     );
-    is(&map_or_copy(&[cheap.clone(), same], None), DoesNotHold, &["nowhere for certain dearer"]);
+    is(&map_or_copy(&[cheap.clone(), same], None), DoesNotHold, &["in no case certainly slower"]);
     is(
         &map_or_copy(&[cell(1.5, false, 3)], Some("why")),
         Inconclusive,
-        &["[no interval]", "not measured, since why"],
+        &["[no interval]", "not measured: why"],
     );
     is(&map_or_copy(&[], Some("no disk")), CannotTest, &["no disk"]);
 }
@@ -207,22 +211,26 @@ fn sharing() {
     is(
         &shared(&seen, &pairs, 16 << 20),
         Holds,
-        &["MAP_SHARED seen both ways", "MAP_PRIVATE seen neither way", "1.82x [1.8"],
+        &["MAP_SHARED writes seen both ways", "MAP_PRIVATE seen neither way", "1.82x [1.8"],
     );
     is(&shared(&seen, &[], 16 << 20), Holds, &["was not measured"]);
     is(
         &shared(&SharingFacts { private_down: true, ..seen }, &pairs, 1),
         DoesNotHold,
-        &["by the child seen, by the parent not"],
+        &["seen by the child only"],
     );
     is(
         &shared(&SharingFacts { shared_up: false, ..seen }, &pairs, 1),
         DoesNotHold,
-        &["by the child seen, by the parent not"],
+        &["seen by the child only"],
     );
 }
 
 #[test]
-fn manuals_are_no_measurement() {
-    is(&less_portable(), CannotTest, &["not measurable", "FreeBSD has 5, macOS 5, Windows 0"]);
+fn portability_is_not_measured() {
+    is(
+        &less_portable(),
+        CannotTest,
+        &["not measurable", "FreeBSD has 5 of 12 calls, macOS 5, Windows 0"],
+    );
 }

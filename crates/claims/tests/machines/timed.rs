@@ -7,14 +7,15 @@ use serde_json::{Value, json};
 
 use crate::is;
 
-/// A result as the lab writes it, with nothing in it but what is given.
+/// An otherwise empty result of the lab, after `change`.
 fn result(change: impl FnOnce(&mut Value)) -> LabResult {
     let mut value = json!({
         "schema": results::SCHEMA, "version": "0", "started": "", "elapsed_ns": 1, "seed": 7,
-        "machine": { "cpus": 2 }, "warnings": [], "looks": [], "arms": [], "dropped": [], "refused": [],
-        "comparisons": [],
+        "machine": { "cpus": 2 }, "warnings": [], "looks": [], "arms": [], "dropped": [],
+        "refused": [], "comparisons": [],
         "experiment": {
-            "name": "x", "question": "?", "metric": "total_ns", "margin": 0.05, "size_bytes": 33_554_432,
+            "name": "x", "question": "?", "metric": "total_ns", "margin": 0.05,
+            "size_bytes": 33_554_432,
         },
         "placebo": { "ratio": 1.0, "low": 0.99, "high": 1.01, "confidence": 0.99, "trusted": true },
     });
@@ -24,9 +25,9 @@ fn result(change: impl FnOnce(&mut Value)) -> LabResult {
 
 fn comparison(ratio: f64, verdict: &str) -> Value {
     json!({
-        "arm": "malloc", "baseline": "mmap", "metric": "total_ns", "size_bytes": 33_554_432, "ratio": ratio,
-        "low": ratio - 0.01, "high": ratio + 0.01, "confidence": 0.95, "blocks": 48, "verdict": verdict,
-        "smallest_detectable": 0.01,
+        "arm": "malloc", "baseline": "mmap", "metric": "total_ns", "size_bytes": 33_554_432,
+        "ratio": ratio, "low": ratio - 0.01, "high": ratio + 0.01, "confidence": 0.95,
+        "blocks": 48, "verdict": verdict, "smallest_detectable": 0.01,
     })
 }
 
@@ -43,59 +44,56 @@ fn large_blocks() {
         comparison(1.0, "equivalent"),
         true,
         Holds,
-        &["1.00x [0.99, 1.01] at 32 MiB, margin 5 %", "no difference larger"],
+        &["1.00x [0.99, 1.01] of mmap at 32 MiB, margin 5 %", "no difference larger"],
     );
     check(comparison(1.2, "different"), true, DoesNotHold, &["the interval excludes 1"]);
-    check(comparison(1.0, "inconclusive"), true, Inconclusive, &["neither exclude 1"]);
-    check(
-        comparison(1.0, "equivalent"),
-        false,
-        Inconclusive,
-        &["even mmap against itself differed"],
-    );
+    check(comparison(1.0, "inconclusive"), true, Inconclusive, &["exclude neither 1"]);
+    check(comparison(1.0, "equivalent"), false, Inconclusive, &["mmap differed from itself"]);
     is(&large_equal(&result(|_| ())), CannotTest, &["no block was complete"]);
     let refused =
         result(|value| value["refused"] = json!([{ "arm": "malloc", "reason": "malloc: ENOMEM" }]));
     is(&large_equal(&refused), CannotTest, &["malloc: ENOMEM"]);
 }
 
-/// With huge pages for all, malloc's mapping is a page longer than what it was asked for, and not
-/// aligned to them.
+/// With THP `always`, malloc's mapping is a page longer than the request and not aligned to huge
+/// pages.
 #[test]
-fn what_came_in_huge_pages_is_told() {
+fn huge_pages_are_in_the_explanation() {
     let arm = |name: &str, faults: u64, huge_mib: u64| {
         let sample = json!({
-            "block": 0, "position": 0, "operations": 2, "obtain_ns": 0, "first_touch_ns": 1, "second_touch_ns": 0, "release_ns": 0,
-            "total_ns": 1, "minor_faults": faults, "major_faults": 0, "first_touch_minor_faults": faults,
-            "huge_bytes": huge_mib << 20,
+            "block": 0, "position": 0, "operations": 2, "obtain_ns": 0, "first_touch_ns": 1,
+            "second_touch_ns": 0, "release_ns": 0, "total_ns": 1, "minor_faults": faults,
+            "major_faults": 0, "first_touch_minor_faults": faults, "huge_bytes": huge_mib << 20,
         });
         json!({ "name": name, "baseline": name == "mmap", "placebo": false, "samples": [sample] })
     };
-    let told = |arms: Value| {
+    let explanation = |arms: Value| {
         let result = result(|value| {
             value["arms"] = arms;
             value["comparisons"] = json!([comparison(1.2, "different")]);
         });
         large_equal(&result).explanation
     };
-    let apart = told(json!([arm("mmap", 34, 64), arm("malloc", 2080, 56)]));
+    let apart = explanation(json!([arm("mmap", 34, 64), arm("malloc", 2080, 56)]));
     assert!(
-        apart
-            .contains("malloc came by 1,040 faults, 28 MiB of it in huge pages, one of mmap by 17"),
+        apart.contains(
+            "a malloc block took 1,040 faults, 28 MiB of it in huge pages, an mmap block 17"
+        ),
         "{apart}"
     );
-    let alike = told(json!([arm("mmap", 8192, 0), arm("malloc", 8193, 0)]));
+    let alike = explanation(json!([arm("mmap", 8192, 0), arm("malloc", 8193, 0)]));
     assert!(alike.ends_with("the interval excludes 1."), "{alike}");
     assert!(
-        told(json!([arm("mmap", 8192, 0), arm("malloc", 10, 0)]))
-            .contains("by 5 faults, one of mmap by 4,096 faults.")
+        explanation(json!([arm("mmap", 8192, 0), arm("malloc", 10, 0)]))
+            .contains("took 5 faults, an mmap block 4,096 faults.")
     );
 }
 
 fn effect(factor: &str, ratio: f64, verdict: &str) -> Value {
     json!({
-        "factor": factor, "levels": ["a", "b"], "ratio": ratio, "low": ratio - 0.02, "high": ratio + 0.02,
-        "confidence": 0.97, "blocks": 48, "verdict": verdict, "smallest_detectable": 0.02,
+        "factor": factor, "levels": ["a", "b"], "ratio": ratio, "low": ratio - 0.02,
+        "high": ratio + 0.02, "confidence": 0.97, "blocks": 48, "verdict": verdict,
+        "smallest_detectable": 0.02,
     })
 }
 
@@ -114,19 +112,19 @@ fn slower_or_not() {
         vec![api(1.0, "equivalent"), slow_start.clone()],
         true,
         DoesNotHold,
-        &["1.00x", "position here 1.10x", "comes first in a process is slower"],
+        &["1.00x", "the first arm in a process is 1.10x", "always ran malloc first"],
     );
     check(
         vec![api(1.0, "equivalent"), effect("position", 1.0, "equivalent")],
         true,
         DoesNotHold,
-        &["no such thing"],
+        &["no clear effect of position"],
     );
-    check(vec![api(1.3, "different")], true, Holds, &["1.30x", "position has no figure"]);
+    check(vec![api(1.3, "different")], true, Holds, &["1.30x", "position was not measured"]);
     check(vec![api(0.7, "different")], true, DoesNotHold, &["0.70x"]);
     check(vec![api(1.04, "inconclusive")], true, Inconclusive, &["1.04x"]);
     check(vec![api(0.98, "inconclusive")], true, DoesNotHold, &["0.98x"]);
-    check(vec![api(1.3, "different")], false, Inconclusive, &["even mmap against itself"]);
+    check(vec![api(1.3, "different")], false, Inconclusive, &["mmap differed from itself"]);
     let cold = effect("memory", 2.3, "different");
     check(
         vec![api(1.0, "equivalent"), slow_start, cold],
@@ -134,17 +132,18 @@ fn slower_or_not() {
         DoesNotHold,
         &["cold memory 2.30x"],
     );
-    check(vec![], true, CannotTest, &["no time"]);
+    check(vec![], true, CannotTest, &["out of time"]);
 }
 
-/// Samples of an arm whose logarithms go up and down by `scatter`.
+/// Samples of an arm whose logarithms alternate by `scatter`.
 fn arm(name: &str, baseline: bool, scatter: f64, blocks: u32) -> Value {
     let sample = |block: u32| {
         let sign = if block.is_multiple_of(2) { 1.0 } else { -1.0 };
         let total_ns = 1e7 * f64::exp(sign * scatter * (1.0 + 0.01 * f64::from(block)));
         json!({
-            "block": block, "position": 0, "operations": 1, "obtain_ns": 0, "first_touch_ns": 0, "second_touch_ns": 0,
-            "release_ns": 0, "total_ns": format!("{total_ns:.0}").parse::<u64>().expect("digits"), "minor_faults": 0, "major_faults": 0,
+            "block": block, "position": 0, "operations": 1, "obtain_ns": 0, "first_touch_ns": 0,
+            "second_touch_ns": 0, "release_ns": 0, "minor_faults": 0, "major_faults": 0,
+            "total_ns": format!("{total_ns:.0}").parse::<u64>().expect("digits"),
         })
     };
     json!({
@@ -170,10 +169,10 @@ fn scatter() {
         48,
         true,
         DoesNotHold,
-        &["scatters 1.00x", "1.00x [0.99, 1.01] as long at 32 MiB"],
+        &["spread of malloc 1.00x", "32 MiB 1.00x [0.99, 1.01]"],
     );
-    check(0.01, 0.05, 48, true, Holds, &["scatters 5.00x"]);
-    check(0.01, 0.05, 48, false, Inconclusive, &["not to be trusted"]);
+    check(0.01, 0.05, 48, true, Holds, &["spread of malloc 5.00x"]);
+    check(0.01, 0.05, 48, false, Inconclusive, &["untrusted"]);
     check(0.01, 0.05, 8, true, Inconclusive, &["[no interval]"]);
-    check(0.01, 0.01, 1, true, CannotTest, &["less than two blocks"]);
+    check(0.01, 0.01, 1, true, CannotTest, &["fewer than two blocks"]);
 }

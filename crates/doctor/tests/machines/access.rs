@@ -1,4 +1,4 @@
-//! What may be seen.
+//! Access: perf, tracefs, seccomp, ptrace, `/proc`.
 
 use results::doctor::State::{Blocked, Ok as Fine, Skip, Warn};
 use sys::Errno;
@@ -10,7 +10,7 @@ const EACCES: Errno = Errno(13);
 const ENOSYS: Errno = Errno(38);
 
 #[test]
-fn what_may_be_seen() {
+fn perf_events() {
     let perf = |machine, change, state, words: &[&str]| {
         case(machine, "perf-refused", change, state, words);
     };
@@ -63,7 +63,7 @@ fn what_may_be_seen() {
 }
 
 #[test]
-fn what_tells_of_syscalls() {
+fn sources_of_system_calls() {
     let tracefs =
         |machine, change, state, words: &[&str]| case(machine, "tracefs", change, state, words);
     tracefs(
@@ -76,7 +76,7 @@ fn what_tells_of_syscalls() {
         "unmounted, for root",
         |f| (f.access.tracefs.mounted, f.own.capabilities) = (None, Some(u64::MAX)),
         Fine,
-        &["one of its own"],
+        &["private instance"],
     );
     tracefs(
         "unmounted, for others",
@@ -93,7 +93,7 @@ fn what_tells_of_syscalls() {
 
     let seccomp =
         |machine, change, state, words: &[&str]| case(machine, "seccomp", change, state, words);
-    seccomp("filter", |f| f.own.seccomp = Some(2), Fine, &["lets perf_event_open through"]);
+    seccomp("filter", |f| f.own.seccomp = Some(2), Fine, &["allows perf_event_open"]);
     seccomp(
         "filter that refuses",
         |f| {
@@ -101,7 +101,7 @@ fn what_tells_of_syscalls() {
             f.host.container = Some("docker".to_owned());
         },
         Warn,
-        &["hints at docker", "seccomp=unconfined"],
+        &["probably in docker", "seccomp=unconfined"],
     );
 
     let ptrace = |machine, change, state, words: &[&str]| {
@@ -112,7 +112,7 @@ fn what_tells_of_syscalls() {
         "children",
         |f| f.access.ptrace_scope = Some(1),
         Fine,
-        &["that they started", "runs already is refused"],
+        &["that they started", "running programs"],
     );
     ptrace("privileged only", |f| f.access.ptrace_scope = Some(2), Warn, &["ptrace_scope=1"]);
     ptrace(
@@ -121,8 +121,11 @@ fn what_tells_of_syscalls() {
         Fine,
         &["any process"],
     );
-    ptrace("nobody", |f| f.access.ptrace_scope = Some(3), Blocked, &["boots again"]);
+    ptrace("nobody", |f| f.access.ptrace_scope = Some(3), Blocked, &["next boot"]);
+}
 
+#[test]
+fn files_of_proc() {
     let files = |machine, change, state, words: &[&str]| {
         case(machine, "proc-missing", change, state, words);
     };

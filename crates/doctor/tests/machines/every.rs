@@ -1,4 +1,4 @@
-//! What holds for all checks.
+//! Properties of all checks.
 
 use doctor::examine;
 use results::doctor::BENCH_WARNINGS;
@@ -8,7 +8,7 @@ use sys::facts::Facts;
 use crate::ideal::{ideal, is_sound};
 
 #[test]
-fn an_ideal_machine_is_told_so() {
+fn an_ideal_machine_passes_every_check() {
     let checks = examine(&ideal());
     for check in &checks {
         is_sound(check, "ideal");
@@ -17,12 +17,12 @@ fn an_ideal_machine_is_told_so() {
 }
 
 #[test]
-fn a_machine_that_shows_nothing_is_told_so() {
+fn without_facts_every_check_is_skipped_or_blocked() {
     for check in examine(&Facts::default()) {
         is_sound(&check, "nothing");
         let expected = match check.id.as_str() {
             "proc-missing" => Blocked,
-            "limits" => Fine, // getrlimit(2) needs no file: unlimited is what it said
+            "limits" => Fine, // getrlimit(2) needs no file, and reported no limit
             _ => Skip,
         };
         assert_eq!(check.state, expected, "{check:?}");
@@ -32,12 +32,12 @@ fn a_machine_that_shows_nothing_is_told_so() {
 #[test]
 fn ids_are_stable() {
     let ids: Vec<String> = examine(&ideal()).into_iter().map(|check| check.id).collect();
-    let expected = "thp mthp free-huge-pages overcommit swap zswap cgroup limits memlock aslr governor boost smt numa clock \
-                    affinity isolation virtualization memory-cold steal busy-machine perf-refused tracefs seccomp \
-                    ptrace-scope proc-missing";
+    let expected = "thp mthp free-huge-pages overcommit swap zswap cgroup limits memlock aslr \
+        governor boost smt numa clock affinity isolation virtualization memory-cold steal \
+        busy-machine perf-refused tracefs seccomp ptrace-scope proc-missing";
     assert_eq!(ids.join(" "), expected);
     for id in BENCH_WARNINGS {
-        assert!(ids.iter().any(|known| known == id), "bench warns of {id}, and no check says more");
+        assert!(ids.iter().any(|known| known == id), "no check for bench's warning {id}");
     }
 }
 

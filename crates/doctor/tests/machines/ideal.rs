@@ -1,4 +1,4 @@
-//! A machine to start from, and how a test says what is different about another.
+//! An ideal machine, and helpers for tests that change facts of it.
 
 use std::time::Duration;
 
@@ -22,8 +22,8 @@ pub(crate) fn sizes(modes: &[(u64, &str)]) -> Option<Vec<PageSize>> {
     )
 }
 
-/// A quiet machine of metal that is set up for measuring, as seen by an ordinary user who may see
-/// everything.
+/// A quiet physical machine that is set up for measuring, seen by an ordinary user with full
+/// access.
 pub(crate) fn ideal() -> Facts {
     Facts {
         pages: HugePageFacts {
@@ -49,18 +49,7 @@ pub(crate) fn ideal() -> Facts {
             compaction_proactiveness: Some(20),
             extfrag_threshold: Some(500),
         },
-        processors: Processors {
-            online: Some(vec![0, 1, 2, 3]),
-            governors: Some(vec!["performance".to_owned()]),
-            boost: Some(Boost { on: false, off_command: "echo 0 | sudo tee boost" }),
-            smt_active: Some(false),
-            nodes: Some(1),
-            numa_balancing: Some(0),
-            isolated: Some(Vec::new()),
-            nohz_full: Some(Vec::new()),
-            clocksource: Some("tsc".to_owned()),
-            clock_read_ns: Some(20.0),
-        },
+        processors: processors(),
         host: Host {
             virtualized: Some(false),
             hypervisor: None,
@@ -74,19 +63,7 @@ pub(crate) fn ideal() -> Facts {
             stolen_share_since_boot: Some(0.0),
             load: Some(0.1),
         },
-        access: AccessFacts {
-            perf_event_paranoid: Some(1),
-            perf_event_mlock_kib: Some(516),
-            user_faults: Some(Ok(())),
-            kernel_faults: Some(Ok(())),
-            tracefs: TracefsFacts {
-                known: Some(true),
-                mounted: Some("/sys/kernel/tracing".into()),
-                readable: true,
-            },
-            ptrace_scope: Some(0),
-            proc_files: ProcFiles { rollup: true, schedstat: true, stat: true },
-        },
+        access: access(),
         groups: Groups { visible: true, ..Groups::default() },
         own: Own {
             address_space_bytes: None,
@@ -102,6 +79,37 @@ pub(crate) fn ideal() -> Facts {
     }
 }
 
+fn processors() -> Processors {
+    Processors {
+        online: Some(vec![0, 1, 2, 3]),
+        governors: Some(vec!["performance".to_owned()]),
+        boost: Some(Boost { on: false, off_command: "echo 0 | sudo tee boost" }),
+        smt_active: Some(false),
+        nodes: Some(1),
+        numa_balancing: Some(0),
+        isolated: Some(Vec::new()),
+        nohz_full: Some(Vec::new()),
+        clocksource: Some("tsc".to_owned()),
+        clock_read_ns: Some(20.0),
+    }
+}
+
+fn access() -> AccessFacts {
+    AccessFacts {
+        perf_event_paranoid: Some(1),
+        perf_event_mlock_kib: Some(516),
+        user_faults: Some(Ok(())),
+        kernel_faults: Some(Ok(())),
+        tracefs: TracefsFacts {
+            known: Some(true),
+            mounted: Some("/sys/kernel/tracing".into()),
+            readable: true,
+        },
+        ptrace_scope: Some(0),
+        proc_files: ProcFiles { rollup: true, schedstat: true, stat: true },
+    }
+}
+
 pub(crate) fn check(facts: &Facts, id: &str) -> Check {
     examine(facts)
         .into_iter()
@@ -109,7 +117,7 @@ pub(crate) fn check(facts: &Facts, id: &str) -> Check {
         .unwrap_or_else(|| panic!("no check {id}"))
 }
 
-/// What holds for every check on every machine.
+/// Asserts the properties of every check on every machine.
 pub(crate) fn is_sound(check: &Check, machine: &str) {
     let Check { id, state, found, effect, fix, touches } = check;
     let texts = [Some(found), effect.as_ref(), fix.as_ref()];
@@ -128,17 +136,17 @@ pub(crate) fn is_sound(check: &Check, machine: &str) {
     assert!(!bench || effect.as_ref().unwrap().contains("bench"), "{machine}: {id}: {effect:?}");
 }
 
-/// A machine that differs from the ideal one in `change`: its check `id` is in `state` and says
-/// every one of `words`.
+/// Asserts that the check `id`, on the ideal machine after `change`, is in `state` and that its
+/// texts contain all of `words`.
 pub(crate) fn case(machine: &str, id: &str, change: fn(&mut Facts), state: State, words: &[&str]) {
     let mut facts = ideal();
     change(&mut facts);
     let check = check(&facts, id);
     assert_eq!(check.state, state, "{machine}: {check:?}");
-    let said = [Some(check.found.clone()), check.effect.clone(), check.fix.clone()];
-    let said = said.into_iter().flatten().collect::<Vec<_>>().join(" | ");
+    let texts = [Some(check.found.clone()), check.effect.clone(), check.fix.clone()];
+    let texts = texts.into_iter().flatten().collect::<Vec<_>>().join(" | ");
     for word in words {
-        assert!(said.contains(word), "{machine}: no {word:?} in {said}");
+        assert!(texts.contains(word), "{machine}: no {word:?} in {texts}");
     }
     for check in examine(&facts) {
         is_sound(&check, machine);

@@ -1,5 +1,4 @@
-//! Every check on machines that we do not have, from injected facts: what is found, how it is
-//! judged, what mends it.
+//! Every check on injected facts, so on machines that we do not have: found, state, effect and fix.
 
 mod access;
 mod every;

@@ -1,4 +1,4 @@
-//! Huge pages, promises, swap, limits.
+//! Huge pages, overcommit, swap, limits.
 
 use results::doctor::State::{Ok as Fine, Skip, Warn};
 use sys::cgroup::MemoryLimit;
@@ -41,7 +41,10 @@ fn huge_pages() {
         Fine,
         &["every 10 s, without compaction"],
     );
+}
 
+#[test]
+fn smaller_sizes_and_free_huge_pages() {
     let mthp = |machine, change, state, words: &[&str]| case(machine, "mthp", change, state, words);
     mthp(
         "always",
@@ -62,7 +65,7 @@ fn huge_pages() {
         "asked",
         |f| f.pages.sizes = sizes(&[(32, "inherit"), (64, "madvise")]),
         Fine,
-        &["32 KiB, 64 KiB", "who ask"],
+        &["32 KiB, 64 KiB", "madvise for"],
     );
     mthp("old kernel", |f| f.pages.sizes = Some(Vec::new()), Skip, &["6.8"]);
 
@@ -79,7 +82,7 @@ fn huge_pages() {
         "and no compaction",
         |f| (f.memory.free_huge_bytes, f.pages.defrag) = (Some(0), Some("never".to_owned())),
         Warn,
-        &["0 B", "does not make room"],
+        &["0 B", "do not compact"],
     );
     free("hidden", |f| f.memory.free_huge_bytes = None, Skip, &["/proc/buddyinfo"]);
 }
@@ -90,7 +93,7 @@ fn swap(path: &str, used_bytes: u64) -> Option<Vec<Swap>> {
 }
 
 #[test]
-fn promises_and_swap() {
+fn overcommit_and_swap() {
     let over =
         |machine, change, state, words: &[&str]| case(machine, "overcommit", change, state, words);
     over(
@@ -99,7 +102,7 @@ fn promises_and_swap() {
         Warn,
         &["7 GiB of 8 GiB", "ENOMEM", "overcommit_memory=0"],
     );
-    over("generous", |f| f.memory.overcommit_mode = Some(1), Fine, &["every promise"]);
+    over("generous", |f| f.memory.overcommit_mode = Some(1), Fine, &["refuses no request"]);
 
     let of_swap =
         |machine, change, state, words: &[&str]| case(machine, "swap", change, state, words);
@@ -119,7 +122,7 @@ fn promises_and_swap() {
         "used, and no room to bring it back",
         |f| (f.memory.swaps, f.memory.available_bytes) = (swap("/dev/sda2", GIB), Some(GIB)),
         Warn,
-        &["end what takes the memory"],
+        &["stop what uses the memory"],
     );
 
     let zswap =
@@ -157,7 +160,7 @@ fn quota(cpus: f64, throttled: u64, file: &str) -> Option<Quota> {
 }
 
 #[test]
-fn limits_of_groups_and_processes() {
+fn limits_of_control_groups() {
     let group =
         |machine, change, state, words: &[&str]| case(machine, "cgroup", change, state, words);
     group(
@@ -188,7 +191,7 @@ fn limits_of_groups_and_processes() {
         "slow",
         |f| f.groups.high = memory(80 * MIB, "/g/memory.high"),
         Warn,
-        &["slows", "echo max | sudo tee /g"],
+        &["slowed", "echo max | sudo tee /g"],
     );
     group("no swap", |f| f.groups.swap_bytes = Some(0), Fine, &["swap: 0 B allowed"]);
     group(
@@ -211,14 +214,17 @@ fn limits_of_groups_and_processes() {
     );
     group("two", |f| f.groups.quota = quota(2.0, 0, "/g/cpu.max"), Fine, &["2.00 processors"]);
     group("hidden", |f| f.groups.visible = false, Skip, &["/proc/self/cgroup"]);
+}
 
+#[test]
+fn limits_of_processes() {
     let limits =
         |machine, change, state, words: &[&str]| case(machine, "limits", change, state, words);
     limits(
         "roomy",
         |f| f.own.address_space_bytes = Some(GIB),
         Fine,
-        &["address space 1 GiB (ulimit -v)", "refused"],
+        &["address space 1 GiB (ulimit -v)", "refuses"],
     );
     limits(
         "tight",

@@ -1,4 +1,4 @@
-//! Processors, where things are placed, hosts and neighbours.
+//! Processors, placement, the host and other processes.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn processors() {
         "guest",
         |f| (f.processors.governors, f.host.virtualized) = (None, Some(true)),
         Skip,
-        &["host's affair"],
+        &["controlled by the host"],
     );
     let turbo = |f: &mut Facts| {
         f.processors.boost = Some(Boost { on: true, off_command: "echo 1 | sudo tee no_turbo" });
@@ -47,8 +47,8 @@ fn processors() {
         Warn,
         &["smt/control"],
     );
-    smt("guest", |f| f.host.virtualized = Some(true), Fine, &["as far as Linux is told"]);
-    smt("hidden", |f| f.processors.smt_active = None, Skip, &["cannot be seen"]);
+    smt("guest", |f| f.host.virtualized = Some(true), Fine, &["off in this guest"]);
+    smt("hidden", |f| f.processors.smt_active = None, Skip, &["unknown"]);
 
     let numa = |machine, change, state, words: &[&str]| case(machine, "numa", change, state, words);
     numa(
@@ -81,7 +81,7 @@ fn processors() {
 #[test]
 fn placement() {
     let aslr = |machine, change, state, words: &[&str]| case(machine, "aslr", change, state, words);
-    aslr("off", |f| f.own.randomize = Some(0), Warn, &["luck", "randomize_va_space=2"]);
+    aslr("off", |f| f.own.randomize = Some(0), Warn, &["same layout", "randomize_va_space=2"]);
     aslr("half", |f| f.own.randomize = Some(1), Warn, &["heap", "randomize_va_space=2"]);
     aslr(
         "setarch",
@@ -97,7 +97,7 @@ fn placement() {
         "some",
         |f| f.own.allowed_cpus = vec![0, 2, 3],
         Fine,
-        &["3 of 4 processors (0,2-3)", "these alone"],
+        &["3 of 4 processors (0,2-3)", "only these"],
     );
     affinity(
         "one",
@@ -133,7 +133,7 @@ fn placement() {
 }
 
 #[test]
-fn hosts_and_neighbours() {
+fn host_and_other_processes() {
     let guest = |f: &mut Facts| {
         (f.host.virtualized, f.host.hypervisor) = (Some(true), Some("KVM".to_owned()));
     };
@@ -142,16 +142,16 @@ fn hosts_and_neighbours() {
         "virtualization",
         guest,
         Warn,
-        &["a guest of KVM", "no count", "none from within"],
+        &["a guest of KVM", "no counter", "none in the guest"],
     );
-    case("arm", "virtualization", |f| f.host.virtualized = None, Skip, &["does not say"]);
+    case("arm", "virtualization", |f| f.host.virtualized = None, Skip, &["unknown"]);
     let reporting = |f: &mut Facts| f.host.free_page_reporting = Some(true);
     case(
         "balloon",
         "memory-cold",
         reporting,
         Warn,
-        &["host's owner", "firsttouch bench --memory cold"],
+        &["on the host", "firsttouch bench --memory cold"],
     );
     case(
         "hidden",
@@ -175,7 +175,7 @@ fn hosts_and_neighbours() {
         Warn,
         &["40 of 200 ms now"],
     );
-    // Two ticks are no evidence, although they are 10 % of the sample.
+    // Two ticks are below the threshold of three, although they are 10 % of the window.
     steal(
         "a tick or two",
         |f| f.activity.stolen = Some(Duration::from_millis(20)),

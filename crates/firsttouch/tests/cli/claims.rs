@@ -126,7 +126,7 @@ fn another_malloc_is_named_and_judged_by_what_it_does() {
         }
         hold_everywhere(&claims);
         let id = "brk-or-mmap";
-        stands(&claims, id, DoesNotHold, &[library, "alike"]);
+        stands(&claims, id, DoesNotHold, &[library, "both"]);
         if let Some(from_break) = from_break {
             assert_eq!(claim(&claims, id).figures["small_in_break"], from_break, "{library}");
         }
