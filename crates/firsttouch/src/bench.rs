@@ -14,9 +14,9 @@ use lab::{BenchError, BenchRequest, Experiment, MemoryState};
 use results::{LabResult, Stopped};
 use sys::interrupt::Interrupt;
 
+use crate::exports::Exports;
 use crate::options::{BenchOptions, MemoryChoice, ScreenOptions, Usage};
 use crate::progress::Watcher;
-use crate::sink::{self, Sink};
 use crate::stream;
 
 pub(crate) fn run(options: &BenchOptions, screen: ScreenOptions) -> anyhow::Result<ExitCode> {
@@ -30,18 +30,9 @@ pub(crate) fn run(options: &BenchOptions, screen: ScreenOptions) -> anyhow::Resu
         return Ok(ExitCode::SUCCESS);
     }
     let request = request(options)?;
-    if let (Some(file), Some(json)) = (&request.experiment.file, &options.json)
-        && let (Ok(file), Ok(json)) = (Path::new(file).canonicalize(), json.canonicalize())
-        && file == json
-    {
-        return Err(Usage(format!(
-            "--json would overwrite the experiment {}: name another file",
-            json.display()
-        ))
-        .into());
-    }
+    check_files(&request, options)?;
     // Opened before anything is measured: a minute's work must not end in "no such directory".
-    let sink = options.json.as_deref().map(Sink::open).transpose()?;
+    let exports = Exports::open(&options.exports, options.json.as_deref())?;
     let interrupt = Interrupt::install().context("cannot watch for signals")?;
 
     let mut watcher = Watcher::new(options.quiet, request.cap());
@@ -50,7 +41,7 @@ pub(crate) fn run(options: &BenchOptions, screen: ScreenOptions) -> anyhow::Resu
     let result = match outcome {
         Ok(result) => result,
         Err(error) => {
-            drop(sink);
+            drop(exports);
             if let Some(signal) = interrupt.received() {
                 crate::stream::complain(&error.to_string());
                 sys::interrupt::die_by(signal);
@@ -58,12 +49,22 @@ pub(crate) fn run(options: &BenchOptions, screen: ScreenOptions) -> anyhow::Resu
             return Err(explain(error));
         }
     };
-    let text = || report::screen(&result, screen.view());
-    sink::deliver(sink, |writer| results::write(&result, writer), text, screen.color)?;
+    exports.deliver(&result, screen)?;
     if let Some(signal) = interrupt.received() {
         sys::interrupt::die_by(signal);
     }
     Ok(status(&result, options))
+}
+
+/// Refuses to write over the experiment itself, and to draw a run that has no ratios.
+fn check_files(request: &BenchRequest, options: &BenchOptions) -> Result<(), Usage> {
+    if let Some(file) = &request.experiment.file {
+        options.exports.keep(Path::new(file), options.json.as_deref())?;
+    }
+    match request.experiment.subject {
+        Subject::Floors => options.exports.refuse_drawing(&request.experiment.name),
+        _ => Ok(()),
+    }
 }
 
 /// An arm or an allocator that was asked for by name and has no row, or an arm that broke, is a

@@ -5,6 +5,7 @@
 mod bench;
 mod claims;
 mod doctor;
+mod exports;
 mod layout;
 mod options;
 mod progress;

@@ -4,9 +4,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use lab::question::points::{parse_passes, parse_sizes, parse_threads};
 use lab::question::quantity::{parse_duration, parse_share};
+
+use crate::exports::ExportOptions;
 
 /// What memory really costs on Linux.
 ///
@@ -161,8 +163,10 @@ pub(crate) struct BenchOptions {
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// Write the whole result, every sample included, to a file, or to standard output with -
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) exports: ExportOptions,
     /// No progress and no notices
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -203,12 +207,18 @@ pub(crate) struct ClaimsOptions {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  firsttouch report result.json          the screen that bench printed, from its --json file
-  firsttouch report result.json | less   nothing is cut off in a pipe")]
+  firsttouch report result.json                 the screen that bench printed, from its --json file
+  firsttouch report result.json | less          nothing is cut off in a pipe
+  firsttouch report result.json --markdown      its tables, to be pasted into an issue
+  firsttouch report result.json --svg plot.svg  its ratios as a picture, besides
+  firsttouch report result.json --csv - | mlr --icsv --opprint stats1 -a p50 -f total_ns -g arm
+                                                a row for each sample, for your own analysis")]
 pub(crate) struct ReportOptions {
     /// A file written by bench --json, or - for standard input
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) exports: ExportOptions,
 }
 
 /// Show a program's memory syscalls and page faults live.

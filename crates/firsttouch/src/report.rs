@@ -1,14 +1,16 @@
-//! `firsttouch report FILE`: the screen again.
+//! `firsttouch report FILE`: the screen of a saved result, or its other forms.
 
 use std::fs::File;
 use std::process::ExitCode;
 
 use anyhow::Context;
 
+use crate::exports::Exports;
 use crate::options::{ReportOptions, ScreenOptions};
-use crate::stream;
 
 pub(crate) fn run(options: &ReportOptions, screen: ScreenOptions) -> anyhow::Result<ExitCode> {
+    options.exports.check(None)?;
+    options.exports.keep(&options.file, None)?;
     let name = || options.file.display().to_string();
     let result = if options.file.as_os_str() == "-" {
         results::read(std::io::stdin().lock()).context("standard input")?
@@ -16,6 +18,11 @@ pub(crate) fn run(options: &ReportOptions, screen: ScreenOptions) -> anyhow::Res
         let file = File::open(&options.file).with_context(|| format!("cannot open {}", name()))?;
         results::read(file).with_context(name)?
     };
-    stream::print(&report::screen(&result, screen.view()), screen.color)?;
+    if report::svg(&result).is_none()
+        && let Err(refusal) = options.exports.refuse_drawing(&result.experiment.name)
+    {
+        anyhow::bail!(refusal.0);
+    }
+    Exports::open(&options.exports, None)?.deliver(&result, screen)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -4,20 +4,20 @@
 //! figures; the JSON has all of them.
 
 mod answer;
-mod arms;
+pub(crate) mod arms;
 mod bill;
 mod crossing;
 mod factorial;
 mod floors;
-pub(crate) mod forest;
+mod forest;
 mod head;
 mod latencies;
 mod next;
-mod pairs;
+pub(crate) mod pairs;
 mod reasons;
 mod scaling;
-mod survey;
-mod sweep;
+pub(crate) mod survey;
+pub(crate) mod sweep;
 mod unclear;
 pub(crate) mod verdict;
 

@@ -7,6 +7,7 @@ mod doctor;
 mod door;
 mod error_codes;
 mod experiments;
+mod exports;
 mod files;
 mod floors;
 mod interrupted;

@@ -46,7 +46,7 @@ fn does_something_between(arm: &Arm) -> bool {
 }
 
 /// A metric as the title of its column.
-pub(super) fn metric_name(metric: &str) -> &'static str {
+pub(crate) fn metric_name(metric: &str) -> &'static str {
     match metric {
         "obtain_ns" => "obtain",
         "first_touch_ns" => "1st touch",
@@ -168,7 +168,7 @@ fn baseline_of(result: &LabResult, arm: &Arm) -> String {
     }
 }
 
-pub(super) fn baseline_name(result: &LabResult) -> String {
+pub(crate) fn baseline_name(result: &LabResult) -> String {
     result
         .arms
         .iter()

@@ -8,7 +8,7 @@ use crate::text::clean;
 use crate::view::View;
 
 /// Whether the run times pairs. Either all of its arms do, or none.
-pub(super) fn are_counted(result: &LabResult) -> bool {
+pub(crate) fn are_counted(result: &LabResult) -> bool {
     result.arms.iter().any(|arm| arm.work.as_ref().is_some_and(results::ArmWork::counts_pairs))
 }
 

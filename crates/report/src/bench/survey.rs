@@ -40,7 +40,7 @@ const ROWS: [(&str, &str); 22] = [
 ];
 
 /// Whether the run measured floors as its question.
-pub(super) fn is_survey(result: &LabResult) -> bool {
+pub(crate) fn is_survey(result: &LabResult) -> bool {
     result.floors.as_ref().is_some_and(|floors| !floors.estimates.is_empty())
 }
 

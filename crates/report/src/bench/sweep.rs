@@ -268,7 +268,7 @@ fn plots(result: &LabResult, view: View) -> Vec<String> {
 }
 
 /// A size exact to the byte, so that different sizes have different labels.
-pub(super) fn size_label(size_bytes: u64) -> String {
+pub(crate) fn size_label(size_bytes: u64) -> String {
     if size_bytes < 1024 || size_bytes.is_multiple_of(1024) {
         bytes(size_bytes as f64)
     } else {

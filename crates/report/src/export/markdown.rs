@@ -1,0 +1,393 @@
+//! The tables of a result as GitHub Markdown, to be pasted into an issue.
+
+use std::fmt::Write;
+
+use results::{Arm, Comparison, Floors, LabResult, PhaseTimes};
+
+use crate::bench::arms::metric_name;
+use crate::bench::pairs;
+use crate::bench::survey::is_survey;
+use crate::bench::sweep::size_label;
+use crate::bench::verdict;
+use crate::bench::verdict::confidence_label;
+use crate::number::{TimeUnit, digits, duration, percent};
+use crate::text::clean;
+
+use super::provenance;
+
+/// The question, the tables, the doubts, and what the run was.
+#[must_use]
+pub fn markdown(result: &LabResult) -> String {
+    let mut paragraphs = vec![format!("**{}**\n", plain(&result.experiment.question))];
+    if let Some(floors) = result.floors.as_ref().filter(|_| is_survey(result)) {
+        paragraphs.extend([floor_table(floors), source_table(floors)]);
+    } else {
+        paragraphs.push(arm_table(result));
+        if !result.experiment.factors.is_empty() {
+            paragraphs.push(effect_table(result));
+        }
+    }
+    paragraphs.extend([refusals(result), warnings(result)]);
+    let lines = provenance(result);
+    paragraphs.push(format!("<sub>{}</sub>\n", plain(&lines.join("; "))));
+    paragraphs.retain(|paragraph| !paragraph.is_empty());
+    paragraphs.join("\n")
+}
+
+/// A column of times: its head, and what is in it.
+type Column = (&'static str, fn(&PhaseTimes) -> f64);
+const PHASES: [Column; 5] = [
+    ("obtain", |m| m.obtain_ns),
+    ("1st touch", |m| m.first_touch_ns),
+    ("between", |m| m.between_ns),
+    ("2nd touch", |m| m.second_touch_ns),
+    ("release", |m| m.release_ns),
+];
+
+/// An arm, or one of its points in a sweep.
+struct Row<'a> {
+    arm: &'a Arm,
+    median: Option<&'a PhaseTimes>,
+    /// Size, threads and passes of a point.
+    point: Option<(u64, u64, Option<u64>)>,
+}
+
+/// A row for each arm; in a sweep for each of its points, without the placebo's, which has one ratio
+/// for all of them.
+fn rows(result: &LabResult) -> Vec<Row<'_>> {
+    let mut rows = Vec::new();
+    for arm in &result.arms {
+        if arm.points.is_empty() {
+            let median = arm.summary.as_ref().map(|summary| &summary.median);
+            rows.push(Row { arm, median, point: None });
+        }
+        rows.extend(arm.points.iter().filter(|_| !arm.placebo).map(|point| Row {
+            arm,
+            median: point.summary.as_ref().map(|summary| &summary.median),
+            point: Some((point.size_bytes, point.threads, point.passes)),
+        }));
+    }
+    rows
+}
+
+/// The phases that an arm spends time in, and the sum that is compared.
+fn columns(result: &LabResult, rows: &[Row]) -> Vec<Column> {
+    if pairs::are_counted(result) {
+        return vec![("a pair", |m| m.metric_ns)];
+    }
+    let waits = |arm: &Arm| arm.work.as_ref().is_none_or(|work| work.between != "nothing");
+    let idle = |head: &str| head == "between" && !result.arms.iter().any(waits);
+    let spent = |value: fn(&PhaseTimes) -> f64| {
+        rows.iter().filter_map(|row| row.median).any(|median| value(median) > 0.0)
+    };
+    let mut columns: Vec<Column> =
+        PHASES.into_iter().filter(|(head, value)| !idle(head) && spent(*value)).collect();
+    match metric_name(&result.experiment.metric) {
+        "total" => columns.push(("total", |m| m.total_ns)),
+        sum @ ("again" | "whole") => columns.push((sum, |m| m.metric_ns)),
+        _ => {}
+    }
+    columns
+}
+
+/// Medians of phases, the ratio with its interval, and the verdict. One unit for all times, but in a
+/// sweep a unit for each, because they span several.
+fn arm_table(result: &LabResult) -> String {
+    let rows = rows(result);
+    let shown = columns(result, &rows);
+    let times = |row: &Row| {
+        row.median.map(|median| shown.iter().map(|(_, value)| value(median)).collect::<Vec<_>>())
+    };
+    let unit = TimeUnit::for_largest(rows.iter().filter_map(times).flatten().fold(0.0, f64::max));
+    let is_sweep = rows.iter().any(|row| row.point.is_some());
+    let axes = axes(&rows);
+    let mut table = Table::new(&["arm"]);
+    for (head, _) in &axes {
+        table.number(head);
+    }
+    for (head, _) in &shown {
+        let head = title(head, result);
+        table.number(&if is_sweep { head } else { format!("{head}, {}", unit.name()) });
+    }
+    let baseline = only_baseline(result);
+    let is_compared = result.experiment.factors.is_empty();
+    if is_compared {
+        if baseline.is_none() {
+            table.words("against");
+        }
+        table.number(&ratio_head(result, baseline));
+        table.words("verdict");
+    }
+    for row in &rows {
+        let mut cells = vec![code(&row.arm.name)];
+        cells.extend(axes.iter().map(|(_, value)| row.point.map_or_else(String::new, value)));
+        cells.extend(times(row).map_or(vec!["-".to_owned(); shown.len()], |times| {
+            let text = |ns: &f64| {
+                if is_sweep { duration(*ns) } else { digits(ns / unit.ns(), 3) }
+            };
+            times.iter().map(text).collect()
+        }));
+        if is_compared {
+            let [against, ratio, word] = standing(result, row);
+            cells.extend(baseline.is_none().then_some(against));
+            cells.extend([ratio, word]);
+        }
+        table.row(&cells);
+    }
+    table.text + &placebo_of_a_sweep(result, is_sweep)
+}
+
+/// The one arm that all others are compared with, if it is one.
+fn only_baseline(result: &LabResult) -> Option<&str> {
+    let mut baselines = result.comparisons.iter().map(|comparison| comparison.baseline.as_str());
+    let first = baselines.next()?;
+    baselines.all(|other| other == first).then_some(first)
+}
+
+/// What the ratio is of, and its confidence.
+fn ratio_head(result: &LabResult, baseline: Option<&str>) -> String {
+    let metric = match metric_name(&result.experiment.metric) {
+        "total" => "ratio".to_owned(),
+        metric => format!("ratio of {}", title(metric, result)),
+    };
+    let to = baseline.map_or_else(String::new, |name| format!(" to {}", code(name)));
+    format!("{metric}{to} [{}]", confidence_label(result))
+}
+
+/// The head of a column of times. The touches after the first may be several.
+fn title(head: &str, result: &LabResult) -> String {
+    let passes = result.arms.iter().filter_map(|arm| arm.work.as_ref()).map(|work| work.passes);
+    match head {
+        "1st touch" => "first touch",
+        "2nd touch" if passes.max().unwrap_or(2) > 2 => "later touches",
+        "2nd touch" => "second touch",
+        other => other,
+    }
+    .to_owned()
+}
+
+/// A paragraph of its own below the table.
+fn placebo_of_a_sweep(result: &LabResult, is_sweep: bool) -> String {
+    let Some(placebo) = result.placebo.as_ref().filter(|_| is_sweep) else { return String::new() };
+    format!(
+        "\nPlacebo (the baseline against itself): {}, {}.\n",
+        plain(&verdict::ratio(placebo.ratio, placebo.low, placebo.high)),
+        verdict::placebo_word(placebo)
+    )
+}
+
+/// What the points of a sweep differ in.
+type Axis = (&'static str, fn((u64, u64, Option<u64>)) -> String);
+fn axes(rows: &[Row]) -> Vec<Axis> {
+    let axes: [Axis; 3] = [
+        ("size", |(size, _, _)| size_label(size)),
+        ("threads", |(_, threads, _)| threads.to_string()),
+        ("passes", |(_, _, passes)| passes.map_or_else(String::new, |passes| passes.to_string())),
+    ];
+    let differ = |value: fn((u64, u64, Option<u64>)) -> String| {
+        let mut values = rows.iter().filter_map(|row| row.point).map(value);
+        values.next().is_some_and(|first| values.any(|other| other != first))
+    };
+    axes.into_iter().filter(|(_, value)| differ(*value)).collect()
+}
+
+/// What a row is compared with, its ratio, and its verdict.
+fn standing(result: &LabResult, row: &Row) -> [String; 3] {
+    if row.arm.baseline {
+        return ["", "", "baseline"].map(str::to_owned);
+    }
+    let baseline = || result.arms.iter().find(|arm| arm.baseline).map(|arm| code(&arm.name));
+    if let Some(placebo) = result.placebo.as_ref().filter(|_| row.arm.placebo) {
+        return [
+            baseline().unwrap_or_default(),
+            verdict::ratio(placebo.ratio, placebo.low, placebo.high),
+            verdict::placebo_word(placebo).to_owned(),
+        ];
+    }
+    let of_row = |comparison: &&Comparison| {
+        comparison.arm == row.arm.name
+            && row.point.is_none_or(|(size_bytes, threads, passes)| {
+                comparison.size_bytes == size_bytes
+                    && comparison.threads.is_none_or(|number| number == threads)
+                    && comparison.passes == passes
+            })
+    };
+    match result.comparisons.iter().find(of_row) {
+        Some(comparison) => [
+            code(&comparison.baseline),
+            verdict::ratio(comparison.ratio, comparison.low, comparison.high),
+            verdict::verdict_word(comparison).to_owned(),
+        ],
+        None => ["", "-", "unclear"].map(str::to_owned),
+    }
+}
+
+/// Each factor's effect on the time, and on its spread.
+fn effect_table(result: &LabResult) -> String {
+    let label = |confidence: Option<f64>| {
+        confidence.map_or("no interval".to_owned(), |c| format!("{} CI", verdict::confidence(c)))
+    };
+    let mut table = Table::new(&["effect", "of"]);
+    table.number(&format!("time [{}]", label(result.effects.first().map(|e| e.confidence))));
+    table.words("verdict");
+    table.number(&format!("spread [{}]", label(result.spreads.first().map(|e| e.confidence))));
+    for effect in &result.effects {
+        let spread = result.spreads.iter().find(|spread| spread.factor == effect.factor);
+        table.row(&[
+            plain(&effect.factor),
+            format!("{} / {}", code(&effect.levels[0]), code(&effect.levels[1])),
+            verdict::ratio(effect.ratio, effect.low, effect.high),
+            verdict::word(effect.verdict, effect.ratio).to_owned(),
+            spread.map_or_else(String::new, |s| verdict::ratio(s.ratio, s.low, s.high)),
+        ]);
+    }
+    for pair in &result.comparisons {
+        table.row(&[
+            "all at once".to_owned(),
+            format!("{} / {}", code(&pair.arm), code(&pair.baseline)),
+            verdict::ratio(pair.ratio, pair.low, pair.high),
+            verdict::verdict_word(pair).to_owned(),
+            String::new(),
+        ]);
+    }
+    if let Some(placebo) = &result.placebo {
+        table.row(&[
+            "placebo".to_owned(),
+            "a cell / itself".to_owned(),
+            verdict::ratio(placebo.ratio, placebo.low, placebo.high),
+            verdict::placebo_word(placebo).to_owned(),
+            String::new(),
+        ]);
+    }
+    table.text
+}
+
+fn floor_table(floors: &Floors) -> String {
+    let confidence = floors.estimates.first().map_or(0.0, |estimate| estimate.confidence);
+    let mut table = Table::new(&["floor"]);
+    table.number(&format!("median, ns [{} CI]", percent(confidence)));
+    table.number("GB/s");
+    for estimate in &floors.estimates {
+        let bounds =
+            estimate.low_ns.zip(estimate.high_ns).map_or_else(String::new, |(low, high)| {
+                format!(" [{}, {}]", digits(low, 3), digits(high, 3))
+            });
+        table.row(&[
+            code(&estimate.floor),
+            format!("{}{bounds}", digits(estimate.ns, 3)),
+            estimate.bytes_per_second.map_or_else(String::new, |rate| digits(rate / 1e9, 3)),
+        ]);
+    }
+    table.text
+}
+
+fn source_table(floors: &Floors) -> String {
+    let Some(first) = floors.sources.first() else { return String::new() };
+    let mut table = Table::new(&["source"]);
+    table.number("obtain and first touch, ns a page");
+    table.number("its floor, ns a page");
+    table.number(&format!("ratio [{} CI]", percent(first.confidence)));
+    for source in &floors.sources {
+        table.row(&[
+            code(&source.arm),
+            digits(source.measured_ns, 3),
+            digits(source.floor_ns, 3),
+            verdict::ratio(source.ratio, source.low, source.high),
+        ]);
+    }
+    table.text
+}
+
+fn refusals(result: &LabResult) -> String {
+    let line = |refused: &results::Refused| {
+        let word = if refused.failed { "failed" } else { "refused" };
+        format!("- {word}: {}: {}\n", code(&refused.arm), plain(&refused.reason))
+    };
+    result.refused.iter().map(line).collect()
+}
+
+fn warnings(result: &LabResult) -> String {
+    let line = |warning: &results::Warning| {
+        let arms: Vec<String> = warning.arms.iter().map(|arm| code(arm)).collect();
+        let of = if arms.is_empty() { String::new() } else { format!(" ({})", arms.join(", ")) };
+        format!("- warning {}: {}{of}\n", plain(&warning.id), plain(&warning.message))
+    };
+    result.warnings.iter().map(line).collect()
+}
+
+/// A table that grows, column by column and then row by row.
+struct Table {
+    text: String,
+    head: String,
+    rule: String,
+}
+
+impl Table {
+    fn new(words: &[&str]) -> Self {
+        let mut table = Table { text: String::new(), head: "|".to_owned(), rule: "|".to_owned() };
+        for head in words {
+            table.words(head);
+        }
+        table
+    }
+
+    /// A column of words.
+    fn words(&mut self, head: &str) {
+        let _ = write!(self.head, " {head} |");
+        self.rule += " :-- |";
+    }
+
+    /// A column of numbers, which end in one line.
+    fn number(&mut self, head: &str) {
+        let _ = write!(self.head, " {head} |");
+        self.rule += " --: |";
+    }
+
+    fn row(&mut self, cells: &[String]) {
+        if self.text.is_empty() {
+            self.text = format!("{}\n{}\n", self.head, self.rule);
+        }
+        let _ = writeln!(self.text, "| {} |", cells.join(" | "));
+    }
+}
+
+/// Words as they stand: no sign of them is Markdown or HTML.
+fn plain(text: &str) -> String {
+    let mut escaped = String::new();
+    for letter in clean(text).chars() {
+        if "\\`*_[]<>|~&#@".contains(letter) {
+            escaped.push('\\');
+        }
+        escaped.push(letter);
+    }
+    escaped
+}
+
+/// A name between backticks, more of them than it has in a row.
+fn code(name: &str) -> String {
+    let name = clean(name).replace('|', "\\|");
+    let longest = name.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let space = if name.starts_with('`') || name.ends_with('`') { " " } else { "" };
+    format!("{fence}{space}{name}{space}{fence}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_names_are_inert() {
+        for (name, expect) in [
+            ("mmap+populate", "`mmap+populate`"),
+            ("a|b", "`a\\|b`"),
+            ("a`b", "``a`b``"),
+            ("`a`", "`` `a` ``"),
+            ("<script>", "`<script>`"),
+            ("a\nb", "`a\\nb`"),
+        ] {
+            assert_eq!(code(name), expect, "{name:?}");
+        }
+        assert_eq!(plain("<b>*a* [x](y) @me | _"), "\\<b\\>\\*a\\* \\[x\\](y) \\@me \\| \\_");
+    }
+}
