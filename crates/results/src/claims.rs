@@ -6,22 +6,22 @@ use serde_json::{Map, Value};
 /// The schema that this version writes.
 pub const SCHEMA: &str = "firsttouch.claims/1";
 
-/// The claims that were put to the test on a machine.
+/// The claims tested on a machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Claims {
     /// [`SCHEMA`].
     pub schema: String,
     /// Version of the program that wrote it.
     pub version: String,
-    /// Every random choice followed from it.
+    /// The seed of every random choice.
     pub seed: u64,
-    /// What was tested.
+    /// The machine and the process that were tested.
     pub machine: Tested,
-    /// Those asked for, in the order of the list.
+    /// The requested claims, in the order of the list.
     pub claims: Vec<Claim>,
 }
 
-/// What the claims were tested on.
+/// The machine and process that claims were tested on.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tested {
     /// Kernel release, as `uname -r` says.
@@ -36,39 +36,40 @@ pub struct Tested {
     pub page_bytes: u64,
 }
 
-/// One claim and what became of it.
+/// One claim and the result of its test.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Claim {
     /// Stable name.
     pub id: String,
-    /// What is claimed.
+    /// The statement.
     pub statement: String,
-    /// Whether it is so here.
+    /// The verdict on this machine.
     pub verdict: ClaimVerdict,
-    /// In figures; of what cannot be tested, why. Never empty.
+    /// The evidence in figures, or why the claim cannot be tested. Never empty.
     pub evidence: String,
-    /// One sentence: what follows, or what to bear in mind.
+    /// One sentence: details and limits of the evidence.
     pub explanation: String,
-    /// The figures behind it. Times end in `_ns`, sizes in `_bytes`; ratios are plain numbers.
+    /// The figures behind the evidence. Times end in `_ns`, sizes in `_bytes`; ratios are plain
+    /// numbers.
     pub figures: Map<String, Value>,
 }
 
-/// How it stands with a claim.
+/// The verdict of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClaimVerdict {
-    /// It is so.
+    /// True here.
     Holds,
-    /// It is not so.
+    /// Not true here.
     DoesNotHold,
-    /// The data do not say.
+    /// The data do not decide.
     Inconclusive,
     /// It cannot be tested here.
     CannotTest,
 }
 
 impl ClaimVerdict {
-    /// The words for it on a screen.
+    /// The verdict as on a screen.
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
@@ -90,7 +91,7 @@ impl Claim {
 }
 
 impl Claims {
-    /// How many stand so.
+    /// How many claims have the verdict `standing`.
     #[must_use]
     pub fn count(&self, standing: ClaimVerdict) -> usize {
         self.claims.iter().filter(|claim| claim.verdict == standing).count()
@@ -102,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_keys_are_those_of_the_schema() {
+    fn keys_of_a_claim() {
         let claim = Claim {
             id: "zero-fill".to_owned(),
             statement: "anonymous mappings read as zero".to_owned(),
@@ -114,7 +115,11 @@ mod tests {
         let text = serde_json::to_string(&claim.figure("nonzero_bytes", 1)).unwrap();
         assert_eq!(
             text,
-            r#"{"id":"zero-fill","statement":"anonymous mappings read as zero","verdict":"does-not-hold","evidence":"1 byte is not","explanation":"Odd.","figures":{"nonzero_bytes":1}}"#
+            concat!(
+                r#"{"id":"zero-fill","statement":"anonymous mappings read as zero","#,
+                r#""verdict":"does-not-hold","evidence":"1 byte is not","explanation":"Odd.","#,
+                r#""figures":{"nonzero_bytes":1}}"#
+            )
         );
         assert_eq!(serde_json::from_str::<Claim>(&text).unwrap().figures["nonzero_bytes"], 1);
     }

@@ -5,41 +5,41 @@ use serde::{Deserialize, Serialize};
 /// The schema that this version writes.
 pub const SCHEMA: &str = "firsttouch.doctor/1";
 
-/// The warnings of a bench result that a state of the machine causes. Each is also the id of a
-/// check, which says more.
+/// The warnings of a bench result that are caused by a state of the machine. Each is also the id of
+/// a check with the details.
 pub const BENCH_WARNINGS: [&str; 5] =
     ["thp", "memory-cold", "busy-machine", "perf-refused", "proc-missing"];
 
-/// What was found on a machine.
+/// The checks of a machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnosis {
     /// [`SCHEMA`].
     pub schema: String,
     /// Version of the program that wrote it.
     pub version: String,
-    /// Every check, always all of them and in the same order.
+    /// Every check, always in the same order.
     pub checks: Vec<Check>,
 }
 
-/// One thing that was looked at.
+/// One check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     /// Stable name.
     pub id: String,
-    /// How it stands with it.
+    /// Its state.
     pub state: State,
-    /// What was found, or why it cannot be seen.
+    /// What was found, or why the check was not possible.
     pub found: String,
-    /// What it distorts or hides; `null` when there is nothing to say.
+    /// What it distorts or hides, or `null`.
     pub effect: Option<String>,
-    /// The command that mends it, or what to do instead; `null` when there is nothing to mend.
+    /// The command that fixes it, or another remedy; `null` if nothing is wrong.
     pub fix: Option<String>,
     /// The verbs of this version whose figures it distorts or hides now.
     #[serde(default)]
     pub touches: Vec<String>,
 }
 
-/// How it stands with a check.
+/// The state of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
@@ -47,14 +47,14 @@ pub enum State {
     Blocked,
     /// A measurement is distorted, or part of it hidden.
     Warn,
-    /// As it should be.
+    /// Nothing is distorted or hidden.
     Ok,
     /// The machine has no such thing, or does not show it.
     Skip,
 }
 
 impl State {
-    /// The word for it, as in the file.
+    /// The state as in the file.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -67,7 +67,7 @@ impl State {
 }
 
 impl Check {
-    /// A check with nothing to say but what was found.
+    /// A check without effect and fix.
     #[must_use]
     pub fn new(id: &str, state: State, found: impl Into<String>) -> Self {
         Check {
@@ -80,21 +80,21 @@ impl Check {
         }
     }
 
-    /// Says what it distorts or hides.
+    /// Sets what it distorts or hides.
     #[must_use]
     pub fn effect(mut self, effect: impl Into<String>) -> Self {
         self.effect = Some(effect.into());
         self
     }
 
-    /// Says how to mend it.
+    /// Sets how to fix it.
     #[must_use]
     pub fn fix(mut self, fix: impl Into<String>) -> Self {
         self.fix = Some(fix.into());
         self
     }
 
-    /// Says whose figures it distorts or hides now.
+    /// Adds a verb whose figures it distorts or hides now.
     #[must_use]
     pub fn touching(mut self, verb: &str) -> Self {
         self.touches.push(verb.to_owned());
@@ -136,14 +136,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_keys_are_those_of_the_schema() {
+    fn keys_of_a_diagnosis() {
         let check = Check::new("thp", State::Warn, "always").effect("too many").touching("bench");
         let diagnosis =
             Diagnosis { schema: SCHEMA.to_owned(), version: "1".to_owned(), checks: vec![check] };
         let text = serde_json::to_string(&diagnosis).unwrap();
         assert_eq!(
             text,
-            r#"{"schema":"firsttouch.doctor/1","version":"1","checks":[{"id":"thp","state":"warn","found":"always","effect":"too many","fix":null,"touches":["bench"]}]}"#
+            concat!(
+                r#"{"schema":"firsttouch.doctor/1","version":"1","checks":[{"id":"thp","#,
+                r#""state":"warn","found":"always","effect":"too many","fix":null,"#,
+                r#""touches":["bench"]}]}"#
+            )
         );
         assert_eq!(serde_json::from_str::<Diagnosis>(&text).unwrap(), diagnosis);
         assert_eq!(

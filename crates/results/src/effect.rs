@@ -1,4 +1,4 @@
-//! What a factorial experiment and a sweep find out beside their comparisons.
+//! Results of factorial experiments and sweeps beside their comparisons.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ pub struct Factor {
     pub levels: [String; 2],
 }
 
-/// What one factor does when all others are averaged out: the first level over the second.
+/// The effect of one factor, averaged over all others: the first level over the second.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Effect {
     /// Name of the factor.
@@ -26,17 +26,17 @@ pub struct Effect {
     pub low: Option<f64>,
     /// Upper bound.
     pub high: Option<f64>,
-    /// Of all effects and comparisons of its kind together.
+    /// Joint confidence of all effects and comparisons of this kind.
     pub confidence: f64,
-    /// Blocks behind it; of a spread, pairs of blocks.
+    /// Number of blocks; for a spread, pairs of blocks.
     pub blocks: u64,
-    /// What follows.
+    /// The verdict.
     pub verdict: Verdict,
-    /// How far from 1, as a share, a ratio had to be for an interval as wide as this to exclude 1.
+    /// How far from 1, as a share, a ratio must be for an interval of this width to exclude 1.
     pub smallest_detectable: Option<f64>,
 }
 
-/// Where, on the way from small blocks to large ones, an arm and the baseline change places.
+/// The block size at which the faster of an arm and the baseline changes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Crossover {
     /// Which arm.
@@ -49,13 +49,13 @@ pub struct Crossover {
     /// Touches in all; only where the run has more than one number of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passes: Option<u64>,
-    /// Where the line through the two nearest estimates passes 1.
+    /// Where the line through the two nearest estimates crosses 1.
     pub size_bytes: f64,
-    /// The largest size below it at which the arm is on one side for certain.
+    /// The largest size below at which the interval lies on one side.
     pub low_bytes: u64,
-    /// The smallest size above it at which it is on the other side for certain.
+    /// The smallest size above at which the interval lies on the other side.
     pub high_bytes: u64,
-    /// Whether the arm is the faster one above it.
+    /// Whether the arm is faster above it.
     pub faster_above: bool,
     /// Of all comparisons of the run together; of each step by itself, where there are steps.
     pub confidence: f64,
@@ -64,7 +64,7 @@ pub struct Crossover {
     pub steps: Vec<Step>,
 }
 
-/// Where an arm and the baseline change places on the way from few passes over the memory to many.
+/// The number of passes at which the faster of an arm and the baseline changes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PassCrossover {
     /// Which arm.
@@ -76,11 +76,11 @@ pub struct PassCrossover {
     /// Threads that shared the work; only where the run has more than one number of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<u64>,
-    /// The largest number of passes below it at which the arm is on one side for certain.
+    /// The largest number of passes below at which the interval lies on one side.
     pub low_passes: u64,
-    /// The smallest number above it at which it is on the other side for certain.
+    /// The smallest number above at which the interval lies on the other side.
     pub high_passes: u64,
-    /// Whether the arm is the faster one with more passes.
+    /// Whether the arm is faster with more passes.
     pub faster_above: bool,
     /// Of all comparisons of the run together; of each step by itself, where there are steps.
     pub confidence: f64,
@@ -92,46 +92,46 @@ pub struct PassCrossover {
 /// One step of a bisection: a comparison between two points of a sweep, with its samples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
-    /// What came of it.
+    /// The comparison.
     pub comparison: Comparison,
-    /// What was measured.
+    /// The samples.
     pub samples: Vec<ArmSample>,
 }
 
-/// Where an allocator turns from moving the program break to mapping.
+/// The block size at which an allocator changes from the program break to mmap.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TurningPoint {
     /// Which arm.
     pub arm: String,
     /// The file that its malloc came from.
     pub allocator: Option<String>,
-    /// The largest block for which the break was seen to move.
+    /// The largest block that moved the break.
     pub break_bytes: u64,
-    /// The smallest block that was seen to be mapped.
+    /// The smallest block that was mapped.
     pub mapping_bytes: u64,
-    /// Untimed runs that it took to find them.
+    /// Number of untimed runs of the search.
     pub runs: u64,
 }
 
-/// What the factors could do together to a ratio that somebody else saw.
+/// How much of a published ratio the factors could explain together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Explained {
-    /// Whose ratio.
+    /// The source of the ratio.
     pub who: String,
-    /// The smallest ratio that they saw.
+    /// The smallest published ratio.
     pub reference_low: f64,
-    /// The largest.
+    /// The largest published ratio.
     pub reference_high: f64,
     /// The factors that have an interval.
     pub factors: Vec<String>,
-    /// Factors of the experiment that this run did not come to.
+    /// Factors of the experiment that this run did not measure.
     #[serde(default)]
     pub unmeasured: Vec<String>,
-    /// The product of the upper bounds of their effects; `null` where none has an interval.
+    /// The product of the upper bounds of their effects; `null` if none has an interval.
     pub at_most: Option<f64>,
-    /// That all of these bounds hold together.
+    /// Joint confidence of these bounds.
     pub confidence: f64,
-    /// Whether that is as much as the smallest ratio that they saw; `null` where a factor has no
-    /// interval or was not measured.
+    /// Whether the product reaches the smallest published ratio; `null` if a factor has no interval
+    /// or was not measured.
     pub enough: Option<bool>,
 }

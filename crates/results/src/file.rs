@@ -1,4 +1,4 @@
-//! Writing and reading the file.
+//! Writes and reads result files.
 
 use std::io::{Read, Write};
 
@@ -10,21 +10,21 @@ use crate::doctor::{self, Diagnosis};
 use crate::layout::{self, Layout};
 use crate::{LabResult, SCHEMA};
 
-/// Why a text is no result.
+/// Why reading a result failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Reading {
-    /// It could not be read.
+    /// The source could not be read.
     #[error("cannot read it")]
     Io(#[from] std::io::Error),
-    /// It is no JSON, or JSON of something else.
+    /// The text is not JSON, or JSON of another form.
     #[error("this is no firsttouch result")]
     Form(#[from] serde_json::Error),
-    /// It is a result, of a schema that this version does not know.
+    /// The file has another schema.
     #[error("this is a {found} file, and a {wanted} file is needed")]
     Schema {
-        /// What it calls itself.
+        /// The schema of the file.
         found: String,
-        /// What can be read here.
+        /// The expected schema.
         wanted: &'static str,
     },
 }
@@ -32,17 +32,17 @@ pub enum Reading {
 /// Writes `document`, a result or a diagnosis, as indented JSON with a newline at the end.
 ///
 /// # Errors
-/// What `writer` says.
+/// The error of `writer`.
 pub fn write(document: &impl Serialize, mut writer: impl Write) -> std::io::Result<()> {
     serde_json::to_writer_pretty(&mut writer, document)?;
     writer.write_all(b"\n")?;
     writer.flush()
 }
 
-/// Reads a result. Unknown keys are ignored, so that a later version may add some.
+/// Reads a result. Unknown keys are ignored, so a later version may add keys.
 ///
 /// # Errors
-/// [`Reading`] says which of the three ways it failed.
+/// [`Reading`], one variant for each kind of failure.
 pub fn read(reader: impl Read) -> Result<LabResult, Reading> {
     read_as(reader, SCHEMA)
 }
@@ -90,11 +90,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn other_files_are_refused_by_what_they_are() {
+    fn files_of_another_schema_are_refused() {
         let claims = br#"{"schema":"firsttouch.claims/1","claims":[]}"#;
-        assert!(
-            matches!(read(&claims[..]), Err(Reading::Schema { found, .. }) if found == "firsttouch.claims/1")
-        );
+        assert!(matches!(
+            read(&claims[..]),
+            Err(Reading::Schema { found, .. }) if found == "firsttouch.claims/1"
+        ));
         assert!(matches!(read(&b"root:x:0:0"[..]), Err(Reading::Form(_))));
         assert!(matches!(read(&br#"{"schema":"firsttouch.result/1"}"#[..]), Err(Reading::Form(_))));
         assert!(matches!(read(&b""[..]), Err(Reading::Form(_))));

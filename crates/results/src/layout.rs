@@ -9,45 +9,45 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// The schema that this version writes.
 pub const SCHEMA: &str = "firsttouch.layout/1";
 
-/// The address space of a program, seen once or in several runs.
+/// The address space of a program, in one or several runs.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Layout {
     /// [`SCHEMA`].
     pub schema: String,
     /// Version of the program that wrote it.
     pub version: String,
-    /// What was run, or whose picture it is.
+    /// The program.
     pub program: ProgramFile,
-    /// What the kernel is set to do with addresses.
+    /// The kernel's settings for address randomisation.
     pub kernel: Kernel,
-    /// Every run, in the order of their starts.
+    /// Every run, in the order of start.
     pub runs: Vec<LayoutRun>,
-    /// Of all runs, or, if some are with and some without ASLR, of those with it.
+    /// Summary of all runs; if some ran without ASLR, of those with it.
     pub summary: LayoutSummary,
-    /// Of the runs without ASLR, where there are others beside them.
+    /// Summary of the runs without ASLR, if there are also runs with it.
     #[serde(default)]
     pub summary_without_aslr: Option<LayoutSummary>,
-    /// What the reader should know of these pictures.
+    /// Notes on these pictures.
     #[serde(default)]
     pub notes: Vec<String>,
 }
 
-/// A program, as its file describes it.
+/// A program, described by its file.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ProgramFile {
-    /// The command, as it was given; empty of a process that was running.
+    /// The command; empty for a process that was already running.
     pub command: Vec<String>,
     /// The file that ran when the picture was taken.
     pub path: String,
-    /// 32 or 64; `null` if its file could not be read, like the following.
+    /// 32 or 64; like the following, `null` if the file could not be read.
     pub bits: Option<u8>,
-    /// It can lie anywhere (ELF type `DYN`).
+    /// Position independent (ELF type `DYN`).
     pub position_independent: Option<bool>,
-    /// It asks for a dynamic linker.
+    /// Needs a dynamic linker.
     pub dynamic: Option<bool>,
 }
 
-/// What the kernel is set to do with addresses.
+/// The kernel's settings for address randomisation.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Kernel {
     /// `uname -r`.
@@ -56,8 +56,7 @@ pub struct Kernel {
     pub architecture: String,
     /// `kernel.randomize_va_space`.
     pub randomize_va_space: Option<u8>,
-    /// Bits of randomness for this program, by its settings and source; `null` where they are not
-    /// known.
+    /// Bits of randomness for this program, from its settings and source; `null` if unknown.
     pub configured_bits: Bits,
 }
 
@@ -66,13 +65,13 @@ pub struct Kernel {
 pub struct Bits {
     /// The program's first code.
     pub text: Option<u32>,
-    /// The beginning of the heap. Of what is configured: beyond those of text.
+    /// The start of the heap. Of the configured bits: in addition to those of text.
     pub heap: Option<u32>,
     /// The end of the highest mapping below the stack.
     pub mmap: Option<u32>,
     /// The end of the stack.
     pub stack: Option<u32>,
-    /// The kernel's code for the program.
+    /// The kernel's code for user mode (vdso).
     pub vdso: Option<u32>,
     /// The gap between bss and heap.
     pub heap_gap: Option<u32>,
@@ -81,25 +80,25 @@ pub struct Bits {
 /// One picture.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LayoutRun {
-    /// The kernel placed what it could at random; `null` if that cannot be seen.
+    /// Whether ASLR was on; `null` if unknown.
     pub aslr: Option<bool>,
     /// The process.
     pub pid: u32,
     /// When the picture was taken.
     pub at: Moment,
-    /// What is mapped, by ascending address.
+    /// The mappings, by ascending address.
     pub regions: Vec<Region>,
-    /// The most that was ever resident, as the kernel's counters have it; `null` if it does not
-    /// say.
+    /// The peak of the resident size, from the kernel's counters; `null` if unknown.
     #[serde(default)]
     pub peak_resident_bytes: Option<u64>,
-    /// Start of the heap less the page-rounded end of the bss; `null` where they are no neighbours.
+    /// Start of the heap less the page-rounded end of the bss; `null` if the heap does not follow
+    /// bss.
     pub heap_gap_bytes: Option<u64>,
     /// End of the bss, to the byte.
     pub bss_end: Option<Address>,
     /// The program break, rounded up to a page: the end of the heap.
     pub program_break: Option<Address>,
-    /// Threads whose stack could not be told from other memory.
+    /// Threads whose stack could not be identified.
     #[serde(default)]
     pub threads_unseen: u64,
 }
@@ -108,14 +107,14 @@ pub struct LayoutRun {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Moment {
-    /// The program had just been mapped.
+    /// At exec: the program was just mapped.
     Exec,
-    /// It was about to exit.
+    /// Right before exit.
     #[default]
     Exit,
-    /// At a time asked for.
+    /// At a requested time.
     Time,
-    /// When the user asked for the end.
+    /// At an interrupt by the user.
     Interrupted,
     /// While it ran.
     Running,
@@ -126,20 +125,20 @@ pub enum Moment {
 pub struct Region {
     /// The first address.
     pub start: Address,
-    /// The address behind the last.
+    /// The address after the last.
     pub end: Address,
-    /// `rwxp` or `rwxs`, with a hyphen for what is not allowed.
+    /// `rwxp` or `rwxs`, with a hyphen for each missing permission.
     pub perms: String,
-    /// What it is.
+    /// The kind of region.
     pub kind: RegionKind,
-    /// Its file, or the name that somebody gave it.
+    /// Its file or name.
     pub path: Option<String>,
-    /// So much of it is resident.
+    /// Resident bytes.
     pub resident_bytes: u64,
-    /// So much of it is mapped by huge pages.
+    /// Bytes mapped by huge pages.
     #[serde(default)]
     pub huge_bytes: u64,
-    /// Where it is resident; `null` if that was not looked at.
+    /// Where it is resident; `null` if not examined.
     #[serde(default)]
     pub parts: Option<Parts>,
 }
@@ -149,11 +148,11 @@ pub struct Region {
 pub struct Parts {
     /// Size of a part.
     pub part_bytes: u64,
-    /// So much of each is resident.
+    /// Resident bytes of each part.
     pub resident_bytes: Vec<u64>,
 }
 
-/// What a region is.
+/// The kind of a region.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
 )]
@@ -161,13 +160,13 @@ pub struct Parts {
 pub enum RegionKind {
     /// Code of the program.
     Text,
-    /// Constants and tables of the program.
+    /// Read-only data of the program.
     Rodata,
-    /// Variables of the program that come from its file.
+    /// Initialised data of the program (data).
     Data,
-    /// Variables of the program that begin as zero.
+    /// Zero-initialised data of the program (bss).
     Bss,
-    /// What the program break has.
+    /// The heap of the program break.
     Heap,
     /// Anonymous memory.
     Mmap,
@@ -175,45 +174,44 @@ pub enum RegionKind {
     Stack,
     /// The stack of another thread, with its guard.
     ThreadStack,
-    /// What looks like a malloc arena of glibc's.
+    /// Probably a malloc arena of glibc.
     Arena,
-    /// The kernel's code for the program.
+    /// The kernel's code for user mode (vdso).
     Vdso,
     /// The kernel's data for it.
     Vvar,
-    /// A page that old programs jump to.
+    /// The vsyscall page of old programs.
     Vsyscall,
-    /// A file that is mapped: a library, or another.
+    /// A mapped file: a library or another.
     File,
-    /// Something else that the kernel has named.
+    /// Another region that the kernel names.
     #[default]
     Other,
 }
 
-/// Of several runs.
+/// Summary of several runs.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LayoutSummary {
-    /// How many.
+    /// Number of runs.
     pub runs: u64,
     /// The gap between bss and heap.
     pub heap_gap_bytes: Gaps,
-    /// Bits of addresses that were not the same in all runs: no more than are random, as far as
-    /// these runs show.
+    /// Address bits that differ between runs: a lower bound of the random bits.
     pub varying_bits: Bits,
-    /// Where each region lay, lowest and highest.
+    /// The lowest and the highest address of each region.
     pub spans: Spans,
 }
 
 /// Gaps between bss and heap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Gaps {
-    /// The smallest; `null` if there was none to measure.
+    /// The smallest; `null` if there is none.
     pub min: Option<u64>,
-    /// The one in the middle, the upper of two.
+    /// The median, the upper of two.
     pub median: Option<u64>,
     /// The largest.
     pub max: Option<u64>,
-    /// How many different ones.
+    /// Number of different gaps.
     pub distinct: u64,
 }
 
@@ -228,11 +226,11 @@ pub struct Spans {
     pub mmap: Option<(Address, Address)>,
     /// The end of the stack.
     pub stack: Option<(Address, Address)>,
-    /// The kernel's code for the program.
+    /// The kernel's code for user mode (vdso).
     pub vdso: Option<(Address, Address)>,
 }
 
-/// An address; in the file a string, since JSON's numbers end at 2^53 for many readers.
+/// An address. A string in the file, because many readers of JSON handle integers only up to 2^53.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Address(pub u64);
 
@@ -253,7 +251,7 @@ impl<'de> Deserialize<'de> for Address {
         let text = String::deserialize(deserializer)?;
         let digits =
             text.strip_prefix("0x").and_then(|digits| u64::from_str_radix(digits, 16).ok());
-        digits.map(Address).ok_or_else(|| D::Error::custom(format!("{text:?} is no address")))
+        digits.map(Address).ok_or_else(|| D::Error::custom(format!("{text:?} is not an address")))
     }
 }
 
@@ -266,13 +264,13 @@ impl Region {
 }
 
 impl LayoutRun {
-    /// All that is mapped.
+    /// Mapped bytes in total.
     #[must_use]
     pub fn mapped_bytes(&self) -> u64 {
         self.regions.iter().map(Region::bytes).sum()
     }
 
-    /// All that is resident.
+    /// Resident bytes in total.
     #[must_use]
     pub fn resident_bytes(&self) -> u64 {
         self.regions.iter().map(|region| region.resident_bytes).sum()
@@ -284,7 +282,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_keys_are_those_of_the_contract() {
+    fn keys_of_a_layout() {
         let heap = Region {
             start: Address(0x1000),
             end: Address(0x3000),
@@ -303,9 +301,15 @@ mod tests {
         let text = serde_json::to_string(&layout).unwrap();
         for expect in [
             r#""schema":"firsttouch.layout/1""#,
-            r#"{"start":"0x1000","end":"0x3000","perms":"rw-p","kind":"thread-stack","path":null,"resident_bytes":4096,"#,
+            concat!(
+                r#"{"start":"0x1000","end":"0x3000","perms":"rw-p","kind":"thread-stack","#,
+                r#""path":null,"resident_bytes":4096,"#
+            ),
             r#""heap_gap_bytes":0,"#,
-            r#""summary":{"runs":0,"heap_gap_bytes":{"min":null,"median":null,"max":null,"distinct":0},"varying_bits":{"text":null,"#,
+            concat!(
+                r#""summary":{"runs":0,"heap_gap_bytes":{"min":null,"median":null,"max":null,"#,
+                r#""distinct":0},"varying_bits":{"text":null,"#
+            ),
         ] {
             assert!(text.contains(expect), "{expect} in {text}");
         }

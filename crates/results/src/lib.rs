@@ -1,10 +1,8 @@
 //! The lab's result file, `firsttouch.result/1`, as types. `docs/result-format.md` describes it for
-//! other programs.
-//!
-//! Everything that a screen shows is in here, so that a screen can be printed again from the file
-//! alone; everything it was computed from, down to each sample, is in here too. Field names are the
-//! keys of the JSON: times end in `_ns`, sizes in `_bytes`, ratios are plain numbers, and what is
-//! unknown is `null`.
+//! other programs. The file has everything that a screen shows, so a screen can be printed again
+//! from the file alone, and everything it was computed from, down to each sample. Field names are
+//! the keys of the JSON: times end in `_ns`, sizes in `_bytes`, ratios are plain numbers, and
+//! unknown values are `null`.
 
 pub mod claims;
 pub mod doctor;
@@ -45,55 +43,55 @@ pub struct LabResult {
     pub version: String,
     /// When the run started: RFC 3339, UTC.
     pub started: String,
-    /// How long it took, warm-up and observed runs included.
+    /// Duration, warm-up and observed runs included.
     pub elapsed_ns: u64,
-    /// Where every random order and padding came from.
+    /// The seed of every random order and padding.
     pub seed: u64,
-    /// What cut the run short, in words; `null` when it ran to its end.
+    /// Why the run ended early; `null` if it ran to its end.
     #[serde(default)]
     pub stopped: Option<Stopped>,
     /// The machine it ran on.
     pub machine: Machine,
-    /// Doubts about the figures, each naming the arms that it touches.
+    /// Warnings about figures, each with the arms that it concerns.
     pub warnings: Vec<Warning>,
-    /// What was asked.
+    /// The experiment.
     pub experiment: ExperimentRecord,
-    /// After how many blocks the data were looked at.
+    /// The numbers of blocks after which the data were looked at.
     pub looks: Vec<u64>,
-    /// The arms that took effect.
+    /// The arms that were measured.
     pub arms: Vec<Arm>,
-    /// What else happened on the machine, block by block, dropped ones included.
+    /// Activity of the machine, block by block, dropped blocks included.
     #[serde(default)]
     pub blocks: Vec<Block>,
-    /// Blocks that do not count, by the rule for outside disturbance.
+    /// Blocks dropped by the rule for outside disturbance.
     pub dropped: Vec<Dropped>,
-    /// Arms that could not be had or did not take effect.
+    /// Arms that are not available here or did not take effect.
     pub refused: Vec<Refused>,
     /// Every arm but the placebo against the baseline, at each point; in a factorial experiment,
     /// the one pair of cells that differ in every factor.
     pub comparisons: Vec<Comparison>,
-    /// In a factorial experiment: what each factor does, all others averaged out.
+    /// In a factorial experiment: the effect of each factor, averaged over the others.
     #[serde(default)]
     pub effects: Vec<Effect>,
-    /// In a factorial experiment: what each factor does to the spread of single samples.
+    /// In a factorial experiment: the effect of each factor on the spread of single samples.
     #[serde(default)]
     pub spreads: Vec<Effect>,
     /// In a factorial experiment with a reference: how much of it the factors could explain here.
     #[serde(default)]
     pub explained: Option<Explained>,
-    /// In a sweep over sizes: where an arm and the baseline change places.
+    /// In a sweep over sizes: where the faster of an arm and the baseline changes.
     #[serde(default)]
     pub crossovers: Vec<Crossover>,
-    /// In a sweep over passes: likewise.
+    /// In a sweep over passes: the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pass_crossovers: Vec<PassCrossover>,
-    /// In a sweep over sizes: where allocators turn from the program break to mappings.
+    /// In a sweep over sizes: where allocators change from the program break to mappings.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub turning_points: Vec<TurningPoint>,
-    /// The baseline against itself; `null` when not one block was complete.
+    /// The baseline against itself; `null` if no block is complete.
     pub placebo: Option<Placebo>,
-    /// What the steps of getting memory took in processes of their own, beside the arms; `null` if
-    /// not measured.
+    /// The floors: times of single steps of getting memory, measured in separate processes beside
+    /// the arms; `null` if not measured.
     #[serde(default)]
     pub floors: Option<Floors>,
     /// Arms as sums of floors.
@@ -107,13 +105,13 @@ pub struct LabResult {
 pub enum Stopped {
     /// The time cap was reached between looks.
     TimeCap,
-    /// A signal asked for the end.
+    /// A signal interrupted the run.
     Interrupted,
-    /// The baseline failed: nothing can be compared any more.
+    /// The baseline failed, so nothing can be compared.
     BaselineFailed,
 }
 
-/// The machine and the state it was found in.
+/// The machine and its state.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     /// Kernel release, as `uname -r` says.
@@ -122,13 +120,13 @@ pub struct Machine {
     pub cpu: Option<String>,
     /// Processors that the run was allowed to use.
     pub cpus: u64,
-    /// All of its memory.
+    /// Total memory.
     pub ram_bytes: Option<u64>,
     /// Transparent huge pages of 2 MiB for anonymous memory: `always`, `madvise` or `never`.
     pub thp: Option<String>,
     /// Whether it is a guest of a hypervisor.
     pub virtualized: Option<bool>,
-    /// Whether the guest hands freed memory back to its host (virtio-balloon free page reporting).
+    /// Whether the guest returns freed memory to its host (virtio-balloon free page reporting).
     #[serde(default)]
     pub free_page_reporting: Option<bool>,
     /// Size of a base page.
@@ -139,46 +137,46 @@ pub struct Machine {
     pub libc: Option<String>,
 }
 
-/// A doubt about figures, with the figures that it touches.
+/// A warning about figures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
-    /// Stable name of the kind of doubt.
+    /// Stable id of the kind of warning.
     pub id: String,
-    /// What was seen and what it does to the figures.
+    /// The observation and its effect on the figures.
     pub message: String,
-    /// The arms whose figures it touches; empty when it touches all.
+    /// The arms whose figures it concerns; empty for all.
     pub arms: Vec<String>,
 }
 
-/// What was asked, with every choice that the answer depends on.
+/// The experiment, with every choice that the result depends on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ExperimentRecord {
     /// Name, as on the command line.
     pub name: String,
-    /// The file that it was read from, as the user named it; `null` of those that are built in.
+    /// The file that it was read from, as the user named it; `null` for built-in experiments.
     #[serde(default)]
     pub file: Option<String>,
     /// The question it answers.
     pub question: String,
     /// The compared metric: `total_ns`.
     pub metric: String,
-    /// A difference smaller than this share does not matter to the asker.
+    /// A difference smaller than this share does not matter to the user.
     pub margin: f64,
-    /// Bytes of one block of memory; of a sweep, the first.
+    /// Bytes of one block of memory; in a sweep, at the first point.
     pub size_bytes: u64,
-    /// All sizes of a sweep, ascending; empty where there is but one.
+    /// All sizes of a sweep, ascending; empty if there is only one.
     #[serde(default)]
     pub sizes_bytes: Vec<u64>,
-    /// Numbers of threads that shared the work; empty where one thread did it throughout.
+    /// Numbers of threads that shared the work; empty if every arm uses one thread.
     #[serde(default)]
     pub threads: Vec<u64>,
     /// Numbers of touches; empty unless the run sweeps over them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passes: Vec<u64>,
-    /// What a factorial experiment crosses; empty in all others.
+    /// The factors of a factorial experiment; empty in others.
     #[serde(default)]
     pub factors: Vec<Factor>,
-    /// Blocks of memory in a sample, all alive at once; of a sweep, at its first point.
+    /// Blocks of memory in a sample, all alive at once; in a sweep, at the first point.
     #[serde(default)]
     pub operations: u64,
     /// The byte written by both touches.
@@ -193,53 +191,52 @@ pub struct ExperimentRecord {
     /// The time cap.
     #[serde(default)]
     pub max_time_ns: Option<u64>,
-    /// Arms asked for by the user instead of the experiment's.
+    /// Arms that the user chose instead of the experiment's.
     #[serde(default)]
     pub asked_arms: Vec<String>,
-    /// The one number of touches asked for by the user instead of that of each arm.
+    /// The number of touches that the user chose instead of that of each arm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_passes: Option<u64>,
-    /// The directory asked for by the user for files.
+    /// The directory that the user chose for files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_directory: Option<String>,
-    /// Blocks asked for by the user instead of the scheduled looks.
+    /// Number of blocks that the user chose instead of the scheduled looks.
     #[serde(default)]
     pub blocks: Option<u64>,
 }
 
-/// One way of getting memory, and all that was seen of it.
+/// One way of getting memory, with all its samples.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Arm {
     /// Name, as on the command line.
     pub name: String,
     /// Whether the others are compared with it.
     pub baseline: bool,
-    /// Whether it is the baseline again, under another name.
+    /// Whether it is a copy of the baseline under another name.
     pub placebo: bool,
-    /// What each of its samples does; `null` in files of before it was written down.
+    /// What each of its samples does; `null` in files of older versions.
     #[serde(default)]
     pub work: Option<ArmWork>,
-    /// Page faults trapped in user mode per block of memory in the observed run (perf's software
-    /// event); `null` where counting them is refused.
+    /// Page faults taken in user mode per block of memory in the observed run (perf's software
+    /// event); `null` if counting them is refused.
     pub traps: Option<f64>,
-    /// What the observed run proved about where the memory came from.
+    /// Where the memory came from, by the observed run.
     #[serde(default)]
     pub observed: Option<Observed>,
-    /// Medians and shares over `samples`, as the screen shows them; `null` without samples, and in
-    /// a sweep.
+    /// Medians and shares over `samples`, as on the screen; `null` without samples, and in a sweep.
     #[serde(default)]
     pub summary: Option<ArmSummary>,
     /// In a sweep: the same, point by point.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub points: Vec<PointSummary>,
-    /// How long single touches took, where they were timed.
+    /// Latencies of single touches, if they were timed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latencies: Option<Latencies>,
     /// One for each block that counts.
     pub samples: Vec<Sample>,
 }
 
-/// What one untimed run of an arm told about how its memory was served.
+/// How an arm's memory was obtained, observed in one untimed run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Observed {
     /// The file that the allocation function came from (`dladdr`); `null` for arms that call the
@@ -247,11 +244,11 @@ pub struct Observed {
     pub allocator: Option<String>,
     /// How far the program break moved while obtaining.
     pub break_growth_bytes: u64,
-    /// How much the address space grew otherwise (mappings) while obtaining.
+    /// How much the address space grew by mappings while obtaining.
     pub mapped_growth_bytes: u64,
     /// How much became resident while obtaining, before the first touch.
     pub resident_after_obtain_bytes: Option<u64>,
-    /// Of the file that it used, what was in the page cache before; `null` of arms that use none.
+    /// Bytes of its file in the page cache before; `null` for arms without a file.
     #[serde(default)]
     pub cached_before_bytes: Option<u64>,
     /// The same after it.
@@ -260,23 +257,22 @@ pub struct Observed {
     /// Pages of a mapped file that one fault of the first touch mapped.
     #[serde(default)]
     pub pages_per_fault: Option<f64>,
-    /// Pages that came into the page cache for each fault of the first touch that waited for the
-    /// disk.
+    /// Pages read into the page cache per major fault of the first touch.
     #[serde(default)]
     pub pages_per_wait: Option<f64>,
 }
 
-/// An arm without a row.
+/// An arm that has no row in the table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Refused {
     /// Name, as on the command line.
     pub arm: String,
     /// Why: the policy, the errno, the signal.
     pub reason: String,
-    /// Whether the arm broke while it was measured, rather than being impossible here.
+    /// Whether the arm failed during the measurement; otherwise it is not available here.
     #[serde(default)]
     pub failed: bool,
-    /// What had been measured until then.
+    /// The samples measured before that.
     #[serde(default)]
     pub samples: Vec<Sample>,
 }

@@ -1,11 +1,11 @@
-//! Samples, and what else the machine did meanwhile.
+//! Samples, and the activity of the machine during them.
 
 use serde::{Deserialize, Serialize};
 
 /// One child process: sums over its batch of `operations` blocks of memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
-    /// Which block of the design it belongs to.
+    /// The block of the design.
     pub block: u64,
     /// Place in that block's order, from 0.
     pub position: u64,
@@ -24,19 +24,19 @@ pub struct Sample {
     pub obtain_ns: u64,
     /// Time of the first touch.
     pub first_touch_ns: u64,
-    /// Time of what happened between the touches: giving back, forking; 0 where nothing did.
+    /// Time of the work between the touches (giving back, forking); 0 if there is none.
     #[serde(default)]
     pub between_ns: u64,
     /// Time of the touches after the first.
     pub second_touch_ns: u64,
     /// Time of the releasing calls.
     pub release_ns: u64,
-    /// `obtain_ns + first_touch_ns`: what the post timed.
+    /// `obtain_ns + first_touch_ns`: the time that the post measured.
     pub total_ns: u64,
-    /// Minor faults from obtain to release (`ru_minflt`; pages that a call populates count, without
-    /// a trap).
+    /// Minor faults from obtain to release (`ru_minflt`, which also counts pages populated by
+    /// syscalls).
     pub minor_faults: u64,
-    /// Major faults likewise.
+    /// Major faults from obtain to release.
     pub major_faults: u64,
     /// Minor faults while obtaining.
     #[serde(default)]
@@ -52,18 +52,18 @@ pub struct Sample {
     pub second_touch_minor_faults: u64,
     /// Resident set after the first touch.
     pub rss_bytes: Option<u64>,
-    /// Of it, memory in huge pages that was not there before obtaining.
+    /// Of it, memory in huge pages that was not resident before obtaining.
     pub huge_bytes: Option<u64>,
     /// Bytes of the batch that could be in 2 MiB pages: whole aligned ranges.
     #[serde(default)]
     pub huge_eligible_bytes: u64,
-    /// Times that the scheduler took the processor away.
+    /// Involuntary context switches.
     #[serde(default)]
     pub involuntary_switches: u64,
     /// Time spent ready to run but waiting for a processor (schedstat).
     #[serde(default)]
     pub run_delay_ns: Option<u64>,
-    /// Of the file that it used, what was in the page cache before; only of arms that use a file.
+    /// Bytes of its file in the page cache before; only for arms with a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_before_bytes: Option<u64>,
     /// The same after it.
@@ -71,20 +71,20 @@ pub struct Sample {
     pub cached_after_bytes: Option<u64>,
 }
 
-/// What the machine did during one block of the design. Differences of counters that cover the
-/// whole machine.
+/// Activity of the machine during one block of the design: differences of counters of the whole
+/// machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
     /// Number, from 0, dropped ones included.
     pub block: u64,
-    /// Since the start of the run.
+    /// Start, since the start of the run.
     pub started_ns: u64,
-    /// How long it took.
+    /// Duration.
     pub elapsed_ns: u64,
     /// The processor that all its samples ran on.
     #[serde(default)]
     pub cpu: Option<u32>,
-    /// Processor time that the hypervisor gave to others.
+    /// Processor time that the hypervisor gave to other guests.
     pub steal_ns: Option<u64>,
     /// Processor time that other processes used.
     pub others_cpu_ns: Option<u64>,
@@ -92,34 +92,34 @@ pub struct Block {
     pub cpu_pressure_ns: Option<u64>,
     /// Time that some task waited for memory (PSI).
     pub memory_pressure_ns: Option<u64>,
-    /// Huge pages handed out on a fault.
+    /// Huge pages allocated by faults.
     pub thp_fault_alloc: Option<u64>,
-    /// Times that a fault wanted a huge page and got small ones.
+    /// Faults that fell back from a huge page to small pages.
     pub thp_fault_fallback: Option<u64>,
-    /// Times that a fault compacted memory first.
+    /// Faults that compacted memory first.
     pub compact_stall: Option<u64>,
-    /// Free memory when it ended.
+    /// Free memory at the end.
     pub free_bytes: Option<u64>,
 }
 
-/// A block that does not count, with its samples: nothing is thrown away.
+/// A dropped block, with its samples.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dropped {
     /// Number of the block.
     pub block: u64,
-    /// The disturbance, by the rule fixed beforehand.
+    /// The disturbance, by the rule fixed before the run.
     pub reason: String,
     /// Its samples.
     #[serde(default)]
     pub samples: Vec<ArmSample>,
 }
 
-/// A sample with the arm that it is of.
+/// A sample with its arm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArmSample {
-    /// Which arm.
+    /// The arm.
     pub arm: String,
-    /// What was measured.
+    /// The sample.
     #[serde(flatten)]
     pub sample: Sample,
 }

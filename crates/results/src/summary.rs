@@ -1,4 +1,4 @@
-//! What a table row shows: computed once by the lab, from the samples.
+//! The figures of a table row, computed by the lab from the samples.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,11 +11,11 @@ pub struct ArmSummary {
     pub median: PhaseTimes,
     /// Robust spread of the metric as a share of its median.
     pub total_spread: f64,
-    /// Where the cost of the memory fell due.
+    /// In which phase the cost of the memory occurred.
     pub bill: Bill,
     /// Median of minor faults per block of memory.
     pub minor_faults: f64,
-    /// Of them, those that came with the obtaining call.
+    /// Of them, those in the obtaining call.
     pub minor_faults_in_call: f64,
     /// Median of huge page memory per block of memory.
     pub huge_bytes: Option<f64>,
@@ -28,7 +28,7 @@ pub struct PointSummary {
     pub size_bytes: u64,
     /// Threads that shared the work.
     pub threads: u64,
-    /// Touches in all; only where the run has more than one number of them.
+    /// Number of touches; only where the run has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passes: Option<u64>,
     /// Blocks of memory in a sample.
@@ -54,7 +54,7 @@ pub struct PhaseTimes {
     pub obtain_ns: f64,
     /// First touch.
     pub first_touch_ns: f64,
-    /// What happened between the touches.
+    /// The work between the touches.
     #[serde(default)]
     pub between_ns: f64,
     /// The touches after the first.
@@ -68,12 +68,10 @@ pub struct PhaseTimes {
     pub metric_ns: f64,
 }
 
-/// What an arm paid for its memory, and when, per block of memory: obtaining, first touch and
-/// release.
-///
-/// The first touch is faults and writing together. How much of it is the writing cannot be told
-/// exactly: at least nothing (the page was cleared a moment ago and is in the cache), at most as
-/// much as the second touch, which writes the same bytes where nothing faults.
+/// The cost of an arm's memory by phase, per block of memory: obtaining, first touch and release.
+/// The first touch consists of faults and writing. The share of the writing is not known exactly:
+/// at least nothing (the kernel just cleared the page, so it is in the cache), at most the time of
+/// the second touch, which writes the same bytes without faults.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Bill {
     /// Sum of obtaining, first touch and release.
@@ -84,22 +82,21 @@ pub struct Bill {
     pub in_first_touch: f64,
     /// Share of the release.
     pub in_release: f64,
-    /// A fault of the first touch takes at least that: first less second touch, per fault. `null`
-    /// where there are no faults worth dividing by, and where the second touch does not do what the
-    /// first did.
+    /// Lower bound of a fault of the first touch: first less second touch, per fault. `null` if
+    /// there are too few faults, or if the second touch does different work.
     pub fault_ns_low: Option<f64>,
-    /// And at most that: first touch, per fault.
+    /// Upper bound: first touch, per fault.
     pub fault_ns_high: Option<f64>,
-    /// The call's time per page that came with it; `null` where it brought none worth dividing by.
+    /// Time of the call per page that it populated; `null` if it populated too few.
     pub populated_ns: Option<f64>,
-    /// How many pages came with the call, where `populated_ns` is told. Of a file, one fault maps
-    /// several.
+    /// Number of pages populated by the call, if `populated_ns` is known. For a file, one fault
+    /// maps several.
     #[serde(default)]
     pub populated_pages: Option<f64>,
 }
 
 impl Bill {
-    /// The share that came after the obtaining call had returned.
+    /// The share of the cost after the obtaining call returned.
     #[must_use]
     pub fn after_call(&self) -> f64 {
         self.in_first_touch + self.in_release

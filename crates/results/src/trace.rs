@@ -1,5 +1,5 @@
-//! What `firsttouch trace` tells: lines in the order of their beginnings, a summary, and the table
-//! of `-c`. docs/trace.md describes them for other programs.
+//! The output of `firsttouch trace`: lines in the order of their start times, a summary, and the
+//! table of `-c`. docs/trace.md describes them for other programs.
 
 mod json;
 mod table;
@@ -12,29 +12,29 @@ use events::{Cause, Ending, MappingKind};
 pub use json::{write_line, write_summary};
 pub use table::{FaultClass, Group, Table, TableRow};
 
-/// One thing that happened, told.
+/// One event, as a line of the trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     /// When it began, in nanoseconds since the start.
     pub time_ns: u64,
     /// The process.
     pub pid: u32,
-    /// Its thread.
+    /// The thread.
     pub tid: u32,
-    /// What it was.
+    /// The event.
     pub kind: LineKind,
 }
 
-/// What a line is about.
+/// The event of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LineKind {
     /// A memory syscall.
     Syscall(SyscallLine),
     /// A page fault.
     Fault(FaultLine),
-    /// The life of a process or thread.
+    /// A process or thread started or ended.
     Process(LifeLine),
-    /// So many records are missing here.
+    /// This many records are missing here.
     Lost(u64),
 }
 
@@ -43,29 +43,28 @@ pub enum LineKind {
 pub struct SyscallLine {
     /// Its name.
     pub name: &'static str,
-    /// The whole call as strace prints it, with what it returned: `munmap(0x7f1c2a000000, 4096) =
-    /// 0`.
+    /// The whole call with its result, as strace prints it: `munmap(0x7f1c2a000000, 4096) = 0`.
     pub text: String,
-    /// What it was given; empty if that was not asked for.
+    /// The arguments; empty if they were not requested.
     pub arguments: Vec<Argument>,
-    /// What it returned, -1 with an error. `None`: its thread ended inside.
+    /// The result, -1 with an error. `None` if the thread ended inside the call.
     pub result: Option<Returned>,
     /// The name of the error.
     pub error: Option<Cow<'static, str>>,
-    /// From its start to its end; `None` where that is not known.
+    /// Time from start to end; `None` if unknown.
     pub latency_ns: Option<u64>,
     /// The part of it in which the thread was on a processor.
     pub on_cpu_ns: Option<u64>,
-    /// How many bytes it was about; `None` where it failed or is not about bytes.
+    /// Size of the memory concerned; `None` if the call failed or has no size.
     pub bytes: Option<u64>,
-    /// What is mapped at the address that it is about: before it, or by it.
+    /// The mapping at the address of the call: the one before the call, or the one it made.
     pub mapping: Option<MappingLabel>,
 }
 
 /// An argument of a syscall.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Argument {
-    /// No address.
+    /// A null pointer.
     Null,
     /// An address.
     Address(u64),
@@ -77,7 +76,7 @@ pub enum Argument {
     Text(Box<str>),
 }
 
-/// What a syscall returned.
+/// The result of a syscall.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Returned {
     /// An address.
@@ -86,128 +85,128 @@ pub enum Returned {
     Number(i64),
 }
 
-/// A page fault, explained as far as it can be.
+/// A page fault with its inferred cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultLine {
     /// The address that was accessed.
     pub address: u64,
     /// The instruction that accessed it.
     pub ip: u64,
-    /// A page was read from a device.
+    /// The fault read a page from a device.
     pub major: bool,
-    /// The kernel took it for the thread, inside a syscall.
+    /// The fault happened in kernel mode, inside a syscall of the thread.
     pub in_kernel: bool,
-    /// Why it happened: inferred, see docs/trace.md.
+    /// The inferred cause, see docs/trace.md.
     pub cause: Cause,
-    /// What is mapped there; `None` where that is not known.
+    /// The mapping at the address; `None` if unknown.
     pub mapping: Option<MappingLabel>,
-    /// How large the page is that it mapped; `None` where that is not known.
+    /// Size of the page that the fault mapped; `None` if unknown.
     pub page_bytes: Option<u64>,
-    /// That is more than the smallest there is.
+    /// Whether that page is larger than the base page.
     pub large: bool,
-    /// From the trap to its end; `None` where that is not known.
+    /// Time from the exception to its end; `None` if unknown.
     pub latency_ns: Option<u64>,
     /// The part of it in which the thread was on a processor.
     pub on_cpu_ns: Option<u64>,
 }
 
 impl FaultLine {
-    /// How large the page is that it mapped, if that is more than the smallest.
+    /// Size of the page that the fault mapped, if larger than the base page.
     #[must_use]
     pub fn large_bytes(&self) -> Option<u64> {
         self.page_bytes.filter(|_| self.large)
     }
 }
 
-/// What is mapped somewhere.
+/// A mapping, named for a reader.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct MappingLabel {
-    /// Of which kind.
+    /// Its kind.
     pub kind: MappingKind,
-    /// The file, or the name that the program or the kernel gave it.
+    /// The file, or the name given by the program or the kernel.
     pub name: Option<Arc<str>>,
-    /// Its first address, which tells mappings of one name apart.
+    /// Its first address, which distinguishes mappings of one name.
     pub start: u64,
 }
 
 impl MappingLabel {
-    /// Its name, or the word for its kind in brackets.
+    /// Its name, or its kind in brackets.
     #[must_use]
     pub fn label(&self) -> &str {
         self.name.as_deref().unwrap_or(self.kind.label())
     }
 }
 
-/// The life of processes and threads.
+/// Starts and ends of processes and threads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LifeLine {
-    /// A process was made by fork, vfork or clone.
+    /// fork, vfork or clone made a process.
     Started {
-        /// By this process.
+        /// The parent process.
         by: u32,
     },
-    /// The process has one thread more.
+    /// The process started a thread.
     ThreadStarted {
-        /// Which of its threads started it.
+        /// The thread that started it.
         by: u32,
     },
-    /// It has another program now.
+    /// The process executed another program.
     Executed {
         /// The program's name (`comm`).
         name: Arc<str>,
     },
-    /// It ended, in some way.
+    /// The process ended.
     Over(Ending),
-    /// One of its threads ended, others go on.
+    /// A thread ended; others continue.
     ThreadEnded,
-    /// It was running when it was first looked at.
+    /// The process was already running at the start of the trace.
     Attached,
 }
 
-/// What a screen shows next: a line, or faults folded into one.
+/// A line of a screen: one event, or faults folded into one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shown {
-    /// As it is.
+    /// One event.
     Line(Line),
-    /// Several faults.
+    /// Several faults in one line.
     Burst(Burst),
 }
 
-/// Faults of one thread in one mapping and of one cause, told in one line.
+/// Faults of one thread, in one mapping and of one cause, folded into one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Burst {
-    /// When the first began, in nanoseconds since the start.
+    /// Start of the first fault, in nanoseconds since the start of the trace.
     pub time_ns: u64,
     /// The process.
     pub pid: u32,
-    /// Its thread.
+    /// The thread.
     pub tid: u32,
-    /// The first of them: mapping and cause are those of all.
+    /// The first fault; all have its mapping and cause.
     pub first: FaultLine,
-    /// How many, more than one.
+    /// How many there are, at least two.
     pub faults: u64,
     /// How many of them read from a device.
     pub major: u64,
-    /// How many of them the kernel took inside a syscall.
+    /// How many happened in kernel mode, inside a syscall.
     pub in_kernel: u64,
-    /// The lowest page, by its first address.
+    /// The first address of the lowest page.
     pub low: u64,
-    /// The address behind the highest page.
+    /// The address after the highest page.
     pub high: u64,
-    /// How they moved.
+    /// The order of the addresses.
     pub order: BurstOrder,
-    /// How far each is from the one before, if all of three or more are equally far, and that is
-    /// more than a page.
+    /// The distance between consecutive faults, if it is the same for three or more and above a
+    /// page.
     pub apart_bytes: Option<u64>,
-    /// How long half of them took at most, within 1 %; `None` if that is known of none.
+    /// Median time, within 1 %; `None` if unknown for all.
     pub p50_ns: Option<u64>,
-    /// How long those took together of which it is known.
+    /// Total time of those whose time is known.
     pub latency_ns: u64,
     /// How many of them have a latency.
     pub timed: u64,
 }
 
-/// How the addresses of a burst moved.
+/// The order of the addresses of a burst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BurstOrder {
     /// Each above the one before.
@@ -218,33 +217,32 @@ pub enum BurstOrder {
     Mixed,
 }
 
-/// What is left to say at the end.
+/// The summary at the end of a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TraceSummary {
-    /// How long it went on, in nanoseconds.
+    /// Duration of the trace, in nanoseconds.
     pub time_ns: u64,
     /// The program's process.
     pub pid: u32,
-    /// How it ended; `None` if it goes on, or never was ours to wait for.
+    /// How it ended; `None` if it still runs, or is not a child of this process.
     pub ending: Option<Ending>,
-    /// Syscalls, faults and process events: what lines of those kinds there are, folded or not.
+    /// Number of syscalls, faults and process events, folded or not.
     pub events: u64,
-    /// Records that the kernel could not write.
+    /// Records that the kernel dropped.
     pub lost: u64,
-    /// Records with the number, and the time, of another program's event.
+    /// Records of another event that carry the number and the time of ours.
     pub foreign: u64,
-    /// Events that came too late to be told in their order.
+    /// Events that arrived too late for their place in the order.
     pub late: u64,
     /// Faults among the events.
     pub faults_seen: u64,
-    /// Faults that a counting event counted over the same time, with the same things left out.
+    /// Faults that a counting perf event counted in the same time, with the same exclusions.
     pub faults_counted: Option<u64>,
-    /// Minor faults as wait4(2) has them: with those of the kernel, pages that one call populated
-    /// included.
+    /// Minor faults from wait4(2): includes faults in kernel mode and pages populated by syscalls.
     pub rusage_minor_faults: Option<u64>,
-    /// Major faults as wait4(2) has them.
+    /// Major faults from wait4(2).
     pub rusage_major_faults: Option<u64>,
-    /// What its records add to a fault, in nanoseconds, measured at the end of the trace: an upper
-    /// bound of what they add to each latency.
+    /// Time that recording adds to a fault, in nanoseconds, measured at the end of the trace: an
+    /// upper bound of what it adds to each latency.
     pub recording_ns: Option<u64>,
 }

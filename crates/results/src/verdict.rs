@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What may be said about an arm against the baseline.
+/// What the data show about an arm against the baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
@@ -10,7 +10,7 @@ pub enum Verdict {
     Equivalent,
     /// The interval excludes 1.
     Different,
-    /// The data do not say.
+    /// The data do not decide.
     Inconclusive,
 }
 
@@ -19,33 +19,33 @@ pub enum Verdict {
 pub struct Comparison {
     /// The arm.
     pub arm: String,
-    /// What it is compared with.
+    /// The arm that it is compared with.
     pub baseline: String,
-    /// Which figure of the samples.
+    /// The compared figure of the samples.
     pub metric: String,
     /// Bytes of one block of memory.
     pub size_bytes: u64,
-    /// Threads that shared the work; only where the run has more than one number of them.
+    /// Threads that shared the work; only where the run has several numbers of threads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<u64>,
-    /// Touches in all; only where the run has more than one number of them.
+    /// Number of touches; only where the run has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passes: Option<u64>,
     /// `exp(median)` of the log ratios of blocks.
     pub ratio: f64,
-    /// Ratio of the block of rank k: the lower bound. `null` where the look affords no interval.
+    /// Ratio of the block of rank k: the lower bound. `null` if the look affords no interval.
     pub low: Option<f64>,
     /// Ratio of the block of rank n + 1 − k.
     pub high: Option<f64>,
-    /// Of all comparisons of the run together.
+    /// Joint confidence of all comparisons of the run.
     pub confidence: f64,
     /// Blocks that count.
     pub blocks: u64,
-    /// What follows.
+    /// The verdict.
     pub verdict: Verdict,
-    /// The smallest effect that this interval could have told from none, as a share.
+    /// The smallest effect that this interval could have detected, as a share.
     pub smallest_detectable: Option<f64>,
-    /// What other estimators would have said.
+    /// The same ratio by other estimators.
     #[serde(default)]
     pub sensitivity: Option<Sensitivity>,
 }
@@ -75,19 +75,19 @@ pub struct SensitivityLine {
 pub struct Placebo {
     /// `exp(median)` of its log ratios; 1 on an undisturbed machine.
     pub ratio: f64,
-    /// Lower bound; `null` of too few blocks.
+    /// Lower bound; `null` for too few blocks.
     pub low: Option<f64>,
     /// Upper bound.
     pub high: Option<f64>,
-    /// Of the interval.
+    /// Confidence of the interval.
     pub confidence: f64,
     /// Whether the interval holds 1; `null` without an interval.
     pub trusted: Option<bool>,
 }
 
 impl Placebo {
-    /// How far from 1 its interval reaches, as a share: what noise alone makes of no difference.
-    /// `None` without one.
+    /// How far from 1 its interval reaches, as a share: the effect of noise alone. `None` without
+    /// an interval.
     #[must_use]
     pub fn noise_floor(&self) -> Option<f64> {
         let (low, high) = self.low.zip(self.high)?;

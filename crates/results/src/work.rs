@@ -1,4 +1,4 @@
-//! What an arm does, as the experiment says it.
+//! What an arm does, in the words of the experiment file.
 
 use std::collections::BTreeMap;
 
@@ -11,22 +11,22 @@ pub struct ArmWork {
     pub source: String,
     /// The byte that is written.
     pub fill: u8,
-    /// What a touch is.
+    /// The kind of touch.
     pub touch: String,
-    /// Which page is touched when.
+    /// The order of the touched pages.
     pub order: String,
     /// What happens between the first touch and the second.
     pub between: String,
-    /// Touches in all.
+    /// Number of touches.
     pub passes: u64,
     /// Where the bytes of a file are before they are touched: `warm` (in the page cache) or `cold`.
     #[serde(default = "warm")]
     pub cache: String,
     /// The threads share one mapping.
     pub one_mapping: bool,
-    /// The allocator that was asked for; `null`: the one that the process would have anyway.
+    /// The requested allocator; `null`: the default allocator of the process.
     pub allocator: Option<String>,
-    /// Environment variables of its own.
+    /// Environment variables of the arm.
     pub environment: BTreeMap<String, String>,
 }
 
@@ -58,7 +58,7 @@ impl ArmWork {
         self.source.starts_with("small-")
     }
 
-    /// Whether it does nothing but that.
+    /// Whether the work equals [`ArmWork::plain`].
     #[must_use]
     pub fn is_plain(&self) -> bool {
         *self == ArmWork::plain(&self.source, self.fill)

@@ -1,5 +1,5 @@
-//! JSON lines, written by hand into a text that is used again: a million faults are a million
-//! lines, and a tree of values for each would cost more than the faults.
+//! JSON lines, written directly into a reused buffer. A million faults are a million lines, and
+//! building a value tree for each would cost more than the faults.
 
 use events::Ending;
 
@@ -163,7 +163,7 @@ fn optional(value: Option<&str>, out: &mut String) {
     }
 }
 
-/// Most names need no escaping, and `serde_json` would allocate for each.
+/// Writes names without escapes directly; `serde_json` would allocate for each.
 fn text(value: &str, out: &mut String) {
     if value.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\') {
         out.push('"');
@@ -198,7 +198,7 @@ fn address(value: u64, out: &mut String) {
     out.push('"');
 }
 
-/// `value` to a base: the formatting of the standard library takes several times as long.
+/// Writes `value` in base `BASE`. Formatting by the standard library takes several times as long.
 fn digits<const BASE: u64>(mut value: u64, out: &mut String) {
     let mut buffer = [0u8; 20];
     let mut at = buffer.len();
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_syscall_has_the_keys_of_the_contract() {
+    fn keys_of_a_syscall() {
         let syscall = SyscallLine {
             name: "mmap",
             text: "mmap(...) = ...".into(),
@@ -279,8 +279,8 @@ mod tests {
         };
         let expect = json!({"kind": "syscall", "name": "mmap",
             "args": ["NULL", u64::MAX, "PROT_READ|PROT_WRITE", -1, "0x0", "a\"\n\u{1b}é"],
-            "result": "0x7f1c2a000000", "error": null, "latency_ns": 4100, "on_cpu_ns": null, "bytes": 4096,
-            "mapping": null, "mapping_start": null});
+            "result": "0x7f1c2a000000", "error": null, "latency_ns": 4100, "on_cpu_ns": null,
+            "bytes": 4096, "mapping": null, "mapping_start": null});
         assert_eq!(parsed(LineKind::Syscall(syscall.clone())), expect);
         let failed = SyscallLine {
             arguments: Vec::new(),
@@ -296,10 +296,11 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_has_the_keys_of_the_contract() {
-        let expect = json!({"kind": "fault", "address": "0x7f1c2a001000", "ip": "0x0", "major": true,
-            "in_kernel": false, "cause": "first-touch", "page_bytes": 4096, "mapping": "[heap]", "mapping_start": "0x1000",
-            "latency_ns": u64::MAX, "on_cpu_ns": null});
+    fn keys_of_a_fault() {
+        let expect = json!({"kind": "fault", "address": "0x7f1c2a001000", "ip": "0x0",
+            "major": true,
+            "in_kernel": false, "cause": "first-touch", "page_bytes": 4096, "mapping": "[heap]",
+            "mapping_start": "0x1000", "latency_ns": u64::MAX, "on_cpu_ns": null});
         assert_eq!(parsed(LineKind::Fault(fault(None))), expect);
         for name in ["/a \"b\\c\u{7f}\u{0}", "/lib/libc.so.6", "/\u{fffd}"] {
             assert_eq!(parsed(LineKind::Fault(fault(Some(name))))["mapping"], json!(name));
@@ -313,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn lives_gaps_and_the_summary() {
+    fn keys_of_processes_gaps_and_the_summary() {
         for (process, expect) in [
             (LifeLine::Started { by: 7 }, json!({"kind": "process", "event": "started", "by": 7})),
             (
@@ -347,8 +348,9 @@ mod tests {
         };
         let mut out = String::new();
         write_summary(&summary, &mut out);
-        let expect = json!({"time_ns": 0, "pid": 0, "tid": 0, "kind": "summary", "events": 3, "lost": 0, "foreign": 0, "late": 0,
-            "faults_seen": 0, "faults_counted": 2, "rusage_minor_faults": null, "rusage_major_faults": null, "recording_ns": null,
+        let expect = json!({"time_ns": 0, "pid": 0, "tid": 0, "kind": "summary", "events": 3,
+            "lost": 0, "foreign": 0, "late": 0, "faults_seen": 0, "faults_counted": 2,
+            "rusage_minor_faults": null, "rusage_major_faults": null, "recording_ns": null,
             "status": 0, "signal": null});
         assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), expect);
     }

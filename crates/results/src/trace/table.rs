@@ -6,35 +6,35 @@ use events::{Cause, MappingKind};
 
 use super::TraceSummary;
 
-/// What everything cost, by what it was.
+/// The cost of calls and faults, one row per kind.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Table {
-    /// The costliest first.
+    /// The rows, most expensive first.
     pub rows: Vec<TableRow>,
-    /// All of them together.
+    /// The total of all rows.
     pub total: Option<TableRow>,
-    /// The end of the trace.
+    /// The summary of the trace.
     pub summary: TraceSummary,
 }
 
-/// Things of one sort, added up.
+/// Calls or faults of one kind, added up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TableRow {
-    /// Of which sort.
+    /// The kind.
     pub group: Group,
-    /// How many.
+    /// How many there are.
     pub calls: u64,
     /// How many of them failed: `None` for faults, which have no errors.
     pub errors: Option<u64>,
-    /// Bytes that successful calls were about; `None` where a call is not about bytes.
+    /// Bytes of successful calls; `None` if the call has no size.
     pub bytes: Option<u64>,
     /// Faults that read from a device; `None` for syscalls.
     pub major: Option<u64>,
-    /// Time of all whose time is known.
+    /// Total time, of those whose time is known.
     pub wall_ns: u64,
-    /// Its part of the table's time, from 0 to 1.
+    /// Share of the time of the table, from 0 to 1.
     pub wall_share: f64,
-    /// The part of the time on a processor; `None` if that is known of none.
+    /// The part of the time on a processor; `None` if unknown for all.
     pub cpu_ns: Option<u64>,
     /// How many have no known time.
     pub untimed: u64,
@@ -46,7 +46,7 @@ pub struct TableRow {
     pub max_ns: Option<u64>,
 }
 
-/// What a row is about.
+/// The kind of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Group {
     /// A syscall, by its name.
@@ -55,22 +55,22 @@ pub enum Group {
     Faults(FaultClass),
     /// Faults in files that have no row of their own.
     OtherFiles {
-        /// How many rows they would be.
+        /// The number of rows folded into this one.
         rows: u64,
     },
-    /// All.
+    /// The total.
     Total,
 }
 
-/// What faults have in common.
+/// Properties that the faults of a row share.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FaultClass {
     /// Their cause.
     pub cause: Cause,
-    /// How large the pages are, if that is more than the smallest.
+    /// The page size, if larger than the base page.
     pub large_bytes: Option<u64>,
-    /// The kind of what is mapped there; `None` where nothing is known to be.
+    /// The kind of the mapping; `None` if unknown.
     pub kind: Option<MappingKind>,
-    /// The file, or the name that was given to the memory.
+    /// The file, or the name of the memory.
     pub name: Option<Arc<str>>,
 }
