@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueHint};
+use clap::Args;
 use results::LabResult;
 
 use crate::options::{ScreenOptions, Usage};
@@ -16,14 +16,14 @@ use crate::stream;
 pub(crate) struct ExportOptions {
     /// Write a row for each sample to a CSV file, or to standard output (instead of the screen)
     /// with -
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE")]
     pub(crate) csv: Option<PathBuf>,
     /// Print the tables as GitHub Markdown instead of the screen, for an issue or a pull request
     #[arg(long)]
     pub(crate) markdown: bool,
     /// Draw the ratios and their intervals into an SVG file, or to standard output (instead of the
     /// screen) with -
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
 }
 

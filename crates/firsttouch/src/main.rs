@@ -4,9 +4,11 @@
 
 mod bench;
 mod claims;
+mod completions;
 mod doctor;
 mod exports;
 mod layout;
+mod man;
 mod options;
 mod progress;
 mod report;
@@ -45,7 +47,9 @@ fn main() -> ExitCode {
         Verb::Bench(options) => bench::run(&options, cli.screen),
         Verb::Claims(options) => claims::run(&options, cli.screen),
         Verb::Doctor(options) => doctor::run(&options, cli.screen),
+        Verb::Completions(options) => completions::run(&options).map_err(Into::into),
         Verb::Layout(options) => layout::run(&options, cli.screen),
+        Verb::Man(options) => man::run(&options),
         Verb::Report(options) => report::run(&options, cli.screen),
         Verb::Trace(options) => trace::run(&options, cli.screen),
     };

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use lab::question::points::{parse_passes, parse_sizes, parse_threads};
 use lab::question::quantity::{parse_duration, parse_share};
 
@@ -20,6 +20,8 @@ use crate::exports::ExportOptions;
     version,
     max_term_width = 100,
     arg_required_else_help = true,
+    subcommand_value_name = "VERB",
+    subcommand_help_heading = "Verbs",
     after_help = "\
 Examples:
   firsttouch bench                       which way of getting 100 MiB is cheapest here, and why
@@ -62,6 +64,10 @@ impl ScreenOptions {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Compare ways of getting memory: which is cheapest here, by how much, and why
+    ///
+    /// Every sample is a fresh process. bench runs blocks, each with every arm in balanced random
+    /// order, until every comparison is decided or the time is up. The baseline runs twice in each
+    /// block; the second run is the placebo, which shows how large a difference noise makes.
     Bench(Box<BenchOptions>),
     /// Put what is said about malloc and mmap to the test on this machine
     ///
@@ -92,13 +98,13 @@ pub(crate) enum Verb {
     /// printed as a command. Takes a fifth of a second, in which it watches what others do. Exit
     /// status 0, whatever it finds.
     Doctor(DoctorOptions),
+    /// Write the manual pages into a directory
+    Man(crate::man::ManOptions),
+    /// Print a script that completes the command line in a shell
+    Completions(crate::completions::CompletionsOptions),
 }
 
-/// Compare ways of getting memory.
-///
-/// Every sample is a fresh process. Blocks of all arms, in balanced random order, are run until
-/// every comparison is decided or the time is up. The baseline runs twice, the second time as a
-/// placebo, to show what difference noise makes.
+/// What `bench` measures, and where its result goes.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -163,7 +169,7 @@ pub(crate) struct BenchOptions {
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// Write the whole result, every sample included, to a file, or to standard output with -
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) exports: ExportOptions,
@@ -215,7 +221,7 @@ Examples:
                                                 a row for each sample, for your own analysis")]
 pub(crate) struct ReportOptions {
     /// A file written by bench --json, or - for standard input
-    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) exports: ExportOptions,

@@ -10,6 +10,7 @@ mod experiments;
 mod exports;
 mod files;
 mod floors;
+mod installed;
 mod interrupted;
 mod layers;
 mod layout;
