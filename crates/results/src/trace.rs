@@ -196,6 +196,9 @@ pub struct Burst {
     pub high: u64,
     /// How they moved.
     pub order: BurstOrder,
+    /// Whether they left out more than half of the range between `low` and `high`
+    /// (docs/trace.md): then the order is worth a word.
+    pub sparse: bool,
     /// How far each is from the one before, if all of three or more are equally far, and that is
     /// more than a page.
     pub apart_bytes: Option<u64>,
@@ -247,4 +250,18 @@ pub struct TraceSummary {
     /// What its records add to a fault, in nanoseconds, measured at the end of the trace: an upper
     /// bound of what they add to each latency.
     pub recording_ns: Option<u64>,
+}
+
+impl TraceSummary {
+    /// Whether the kernel counted many more faults for the program than the trace shows: at least
+    /// a tenth more, and 128. Every program has some from before its exec.
+    #[must_use]
+    pub fn has_many_unshown(&self) -> bool {
+        let (Some(minor), Some(major)) = (self.rusage_minor_faults, self.rusage_major_faults)
+        else {
+            return false;
+        };
+        let unshown = minor.saturating_add(major).saturating_sub(self.faults_seen);
+        self.faults_counted.is_some() && unshown >= 128.max(self.faults_seen / 10)
+    }
 }

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use events::{Cause, Ending, MappingKind};
+use report::{FileNames, View};
 use results::trace::{
     Burst, BurstOrder, FaultClass, FaultLine, Group, LifeLine, Line, LineKind, MappingLabel, Shown,
     SyscallLine, Table, TableRow, TraceSummary,
 };
+
+use crate::{plain, snapshots, views};
 
 const AT: u64 = 0x7f1c_2a00_0000;
 
@@ -61,6 +64,7 @@ fn burst(first: FaultLine) -> Burst {
         low: AT + 0x1000,
         high: AT + 0x40_0000,
         order: BurstOrder::Upwards,
+        sparse: false,
         apart_bytes: None,
         p50_ns: Some(1500),
         latency_ns: 1_700_000,
@@ -77,7 +81,8 @@ fn calls() -> Vec<Shown> {
         call(
             216,
             "mmap",
-            "mmap(NULL, 4198400, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x7f1c2a000000",
+            "mmap(NULL, 4198400, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = \
+             0x7f1c2a000000",
         ),
         call(900, "mmap", "mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, 3, 0) = 0x7f1c2a000000"),
         call(10_011, "brk", "brk(0x55d0c1a21000) = 0x55d0c1a21000"),
@@ -105,13 +110,19 @@ fn faults() -> Vec<Shown> {
         Shown::Burst(Burst {
             major: 12,
             order: BurstOrder::Mixed,
+            sparse: true,
             timed: 1000,
             ..burst(fault(Cause::File, libc()))
         }),
         Shown::Burst(Burst {
             major: 1023,
             order: BurstOrder::Downwards,
+            sparse: true,
             ..burst(fault(Cause::File, libc()))
+        }),
+        Shown::Burst(Burst {
+            order: BurstOrder::Mixed,
+            ..burst(fault(Cause::FirstTouch, mapping(MappingKind::Heap, None)))
         }),
         Shown::Burst(Burst {
             apart_bytes: Some(2 << 20),
@@ -152,21 +163,23 @@ fn lives() -> Vec<Shown> {
     lives
 }
 
-/// As it looks where styles are stripped.
-fn plain(shown: &[Shown]) -> String {
-    let mut text = String::new();
+/// As they look where styles are stripped.
+fn lines(shown: &[Shown], view: View) -> String {
+    let (mut text, mut names) = (String::new(), FileNames::new(view));
     for one in shown {
-        report::trace_line(one, true, &mut text);
+        report::trace_line(one, &mut names, true, &mut text);
     }
     anstream::adapter::strip_str(&text).to_string()
 }
 
 #[test]
 fn lines_of_calls_faults_and_lives() {
-    let text = plain(&[calls(), faults(), lives()].concat());
-    assert_eq!(text.lines().count(), 26, "a name does not begin a line:\n{text}");
-    assert!(!text.contains('\u{1b}'));
-    insta::assert_snapshot!(text);
+    let all = [calls(), faults(), lives()].concat();
+    let (brief, verbose) = (lines(&all, View::brief(None)), lines(&all, View::verbose(None)));
+    assert_eq!(brief.lines().count(), 27, "a name does not begin a line:\n{brief}");
+    assert!(!brief.contains('\u{1b}'));
+    assert_eq!(verbose, brief.replace(" libc.so.6", " /lib/libc.so.6"));
+    insta::assert_snapshot!(brief);
 }
 
 fn row(group: Group, calls: u64, wall_ns: u64) -> TableRow {
@@ -191,7 +204,7 @@ fn faulting(cause: Cause, kind: Option<MappingKind>, name: Option<&str>) -> Grou
     Group::Faults(FaultClass { cause, large_bytes: None, kind, name: name.map(Arc::from) })
 }
 
-fn summary() -> TraceSummary {
+pub(crate) fn summary() -> TraceSummary {
     TraceSummary {
         foreign: 0,
         time_ns: 1_200_000_000,
@@ -208,7 +221,7 @@ fn summary() -> TraceSummary {
     }
 }
 
-fn table() -> Table {
+pub(crate) fn table() -> Table {
     let libc = "/usr/lib/x86_64-linux-gnu/libc.so.6";
     let mut rows = vec![
         row(faulting(Cause::FirstTouch, Some(MappingKind::Anonymous), None), 17_992, 71_800_000),
@@ -226,51 +239,68 @@ fn table() -> Table {
     Table { rows, total: Some(total), summary: summary() }
 }
 
-fn plain_table(table: &Table, width: Option<usize>) -> String {
-    anstream::adapter::strip_str(&report::trace_table(table, report::View::verbose(width)))
-        .to_string()
+fn shown(table: &Table, view: View) -> String {
+    plain(&report::trace_table(table, view), view)
 }
 
 #[test]
-fn a_table_at_80_columns() {
-    let screen = plain_table(&table(), Some(80));
-    assert!(
-        screen.lines().all(|line| line.chars().count() <= 80),
-        "wider than 80 columns:\n{screen}"
-    );
-    insta::assert_snapshot!(screen);
+fn a_table_in_every_view() {
+    snapshots("trace_table", |view| report::trace_table(&table(), view));
 }
 
 #[test]
-fn a_table_at_120_columns() {
-    let screen = plain_table(&table(), Some(120));
-    assert!(
-        screen.lines().all(|line| line.chars().count() <= 120),
-        "wider than 120 columns:\n{screen}"
-    );
-    insta::assert_snapshot!(screen);
-}
-
-#[test]
-fn a_file_has_all_of_its_name_where_there_is_room() {
-    let name = |width| {
-        let screen = plain_table(&table(), Some(width));
-        let line = screen
-            .lines()
-            .find(|line| line.contains("libc.so.6"))
-            .unwrap_or_else(|| panic!("{screen}"));
-        line.split_once("fault: ").map(|(_, name)| name.to_owned())
+fn a_file_has_its_path_where_another_has_its_name() {
+    let named = |view: View| {
+        let mut table = table();
+        let twin = Some("/opt/lib/libc.so.6");
+        let heap = faulting(Cause::CopyOnWrite, Some(MappingKind::PrivateFile), twin);
+        table.rows[3].group = heap;
+        let screen = shown(&table, view);
+        (screen.contains(" /usr/lib/x86_64-linux-gnu/libc.so.6,"), screen.contains(" /opt/lib/"))
     };
-    let whole = "/usr/lib/x86_64-linux-gnu/libc.so.6, file page";
-    assert_eq!(
-        (name(200).as_deref(), name(120).as_deref()),
-        (Some(whole), Some("libc.so.6, file page"))
-    );
+    assert_eq!(named(View::brief(Some(160))), (true, true));
+    let path = " /usr/lib/x86_64-linux-gnu/libc.so.6,";
+    assert!(!shown(&table(), View::brief(Some(160))).contains(path));
+    assert!(shown(&table(), View::verbose(Some(160))).contains(path));
+}
+
+/// A program to which a call gave most of its pages.
+pub(crate) fn populated() -> TraceSummary {
+    TraceSummary {
+        rusage_minor_faults: Some(25_600 + 19_187),
+        rusage_major_faults: Some(0),
+        ..summary()
+    }
 }
 
 #[test]
-fn a_table_in_a_pipe() {
-    insta::assert_snapshot!(plain_table(&table(), None));
+fn an_end_in_every_view() {
+    let few = TraceSummary {
+        rusage_minor_faults: Some(19_243),
+        rusage_major_faults: Some(0),
+        ..summary()
+    };
+    snapshots("trace_end", |view| report::trace_end(&few, view));
+    snapshots("trace_end_populated", |view| report::trace_end(&populated(), view));
+}
+
+#[test]
+fn what_the_kernel_counts_is_shown_if_it_is_much_more() {
+    let shown = |minor, seen, counted| {
+        let summary = TraceSummary {
+            rusage_minor_faults: Some(minor),
+            rusage_major_faults: Some(1),
+            faults_seen: seen,
+            faults_counted: counted,
+            ..summary()
+        };
+        report::trace_end(&summary, View::brief(None)).contains("The kernel counts")
+    };
+    assert!(!shown(226, 100, Some(100)), "127 more: from before exec");
+    assert!(shown(227, 100, Some(100)), "128 more");
+    assert!(!shown(10_998, 10_000, Some(10_000)), "not a tenth more");
+    assert!(shown(10_999, 10_000, Some(10_000)), "a tenth more");
+    assert!(!shown(5_000, 0, None), "faults are not traced");
 }
 
 #[test]
@@ -280,7 +310,7 @@ fn columns_without_a_figure_are_left_out() {
         (row.cpu_ns, row.errors, row.bytes, row.major, row.untimed) =
             (None, Some(0), None, Some(0), 0);
     }
-    let screen = plain_table(&table, Some(80));
+    let screen = shown(&table, View::brief(Some(80)));
     let head: Vec<&str> = screen.lines().next().unwrap().split_whitespace().collect();
     assert_eq!(head, ["wall", "%", "wall", "ms", "calls", "p50", "p99", "max", "name"]);
 }
@@ -299,7 +329,7 @@ fn an_empty_table_says_so_and_what_was_lost() {
         ..summary()
     };
     let empty = Table { summary: lost, ..Table::default() };
-    insta::assert_snapshot!(plain_table(&empty, Some(80)));
+    snapshots("trace_table_empty", |view| report::trace_table(&empty, view));
 }
 
 #[test]
@@ -310,12 +340,9 @@ fn a_table_holds_at_any_width() {
         Some(MappingKind::PrivateFile),
         Some(&"/very/long/\u{1b}name".repeat(40)),
     );
-    for width in [1, 20, 40, 80, 200] {
-        let screen = plain_table(&table, Some(width));
+    let narrow = [1, 20].map(|width| View::verbose(Some(width)));
+    for view in views().into_iter().map(|(_, view)| view).chain(narrow) {
+        let screen = shown(&table, view);
         assert!(!screen.contains('\u{1b}') && screen.lines().count() > 9);
-        assert!(
-            width < 80 || screen.lines().all(|line| line.chars().count() <= width),
-            "{width}:\n{screen}"
-        );
     }
 }
