@@ -1,5 +1,7 @@
 //! The screens of claims, doctor, layout and trace, from injected results.
 
+mod drawing;
+mod layout;
 mod trace;
 
 use report::View;

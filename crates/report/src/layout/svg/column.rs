@@ -1,19 +1,19 @@
-//! One run: towers to scale at the left, and a line of words for each of their storeys.
+//! One run: towers to scale at the left, and a line of words for each storey.
 
 use std::fmt::Write;
 
 use results::layout::{Layout, LayoutRun};
 
 use super::strip::Strip;
-use super::{MARGIN, PLACES, class, escaped};
-use crate::layout::areas::{Area, Place, areas};
+use super::{MARGIN, class, drawn, escaped};
+use crate::layout::areas::{Area, Place};
 use crate::layout::columns::shortened;
 use crate::layout::head::{circumstances, figures};
 use crate::layout::varies;
 use crate::number::bytes;
 use crate::text::clean;
 
-/// Where what is, from the left of a column.
+/// Horizontal positions, from the left of a column.
 const TOWER: f64 = MARGIN;
 const TOWER_WIDTH: f64 = 72.0;
 const NAME: f64 = 124.0;
@@ -32,7 +32,7 @@ const ROW: f64 = 20.0;
 const LEAST_TOWER: f64 = 44.0;
 /// From a tower to the next one: a gap, and the area's name.
 const BETWEEN: f64 = 58.0;
-/// Nothing in a tower is thinner.
+/// The least height in a tower.
 const LEAST_STOREY: f64 = 2.0;
 /// A gap within a tower that would be larger than this share of it is cut.
 const LARGEST_GAP: f64 = 0.125;
@@ -70,7 +70,7 @@ impl<'a> Column<'a> {
         self.words(body, "", TOWER, 60.0, &circumstances(self.layout, self.run));
         self.words(body, "", TOWER, 77.0, &figures(self.run, ", "));
         self.heads(body);
-        let areas = areas(self.run, Some(PLACES));
+        let areas = drawn(self.run);
         let mut y = BELOW_CAPTION;
         let mut above: Option<&Place> = None;
         for area in &areas {
@@ -206,7 +206,8 @@ impl<'a> Column<'a> {
         let middle = f64::midpoint(start, end);
         let _ = writeln!(
             body,
-            "<path class=\"line\" d=\"M{start:.0} {from:.1}C{middle:.0} {from:.1} {middle:.0} {to:.1} {end:.0} {to:.1}\"/>"
+            "<path class=\"line\" d=\"M{start:.0} {from:.1}C{middle:.0} {from:.1} {middle:.0} \
+             {to:.1} {end:.0} {to:.1}\"/>"
         );
     }
 

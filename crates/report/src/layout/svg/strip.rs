@@ -83,7 +83,8 @@ impl Strip {
         };
         let _ = writeln!(
             body,
-            "<rect {attributes} x=\"{x:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{height:.2}\"/>"
+            "<rect {attributes} x=\"{x:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" \
+             height=\"{height:.2}\"/>"
         );
     }
 }
