@@ -1,5 +1,6 @@
 //! The screens of claims, doctor, layout and trace, from injected results.
 
+mod claims;
 mod drawing;
 mod layout;
 mod trace;
