@@ -1,8 +1,10 @@
 //! The screens of claims, doctor, layout and trace, from injected results.
 
 mod claims;
+mod doctor;
 mod drawing;
 mod layout;
+mod prose;
 mod trace;
 
 use report::View;

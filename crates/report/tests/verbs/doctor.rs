@@ -1,16 +1,22 @@
 //! The screen of a diagnosis, from injected ones.
 
+use report::View;
 use results::doctor::{Check, Diagnosis, SCHEMA, State};
+
+use crate::{plain, snapshots};
 
 fn diagnosis(checks: Vec<Check>) -> Diagnosis {
     Diagnosis { schema: SCHEMA.to_owned(), version: "0.1.0".to_owned(), checks }
 }
 
-fn every_state() -> Diagnosis {
+pub(crate) fn every_state() -> Diagnosis {
     let switch = "/sys/kernel/mm/transparent_hugepage";
     diagnosis(vec![
         Check::new("thp", State::Warn, "always; defrag madvise; khugepaged every 10 s")
-            .effect("bench: every arm of 2 MiB or more may get huge pages without asking, so ratios say little")
+            .effect(
+                "bench: every arm of 2 MiB or more may get huge pages without asking, so \
+                ratios say little",
+            )
             .fix(format!("echo madvise | sudo tee {switch}/enabled"))
             .touching("bench"),
         Check::new("swap", State::Ok, "none: what does not fit fails and does not wait"),
@@ -27,60 +33,66 @@ fn every_state() -> Diagnosis {
             State::Blocked,
             "level 4 (ordinary users: nothing); tried: EACCES (Permission denied)",
         )
-        .effect("bench: traps are not counted; the kernel's count of minor faults stands in their place, in brackets")
+        .effect(
+            "bench: traps are not counted; the kernel's count of minor faults stands in their \
+            place, in brackets",
+        )
         .fix("sudo sysctl kernel.perf_event_paranoid=2")
         .touching("bench"),
     ])
 }
 
-/// As it looks where styles are stripped.
-fn plain(diagnosis: &Diagnosis, width: Option<usize>) -> String {
-    anstream::adapter::strip_str(&report::doctor_screen(diagnosis, report::View::verbose(width)))
-        .to_string()
+fn shown(diagnosis: &Diagnosis, view: View) -> String {
+    plain(&report::doctor_screen(diagnosis, view), view)
 }
 
 #[test]
-fn every_state_at_80_columns() {
-    let screen = plain(&every_state(), Some(80));
-    assert!(
-        screen.lines().all(|line| line.chars().count() <= 80),
-        "wider than 80 columns:\n{screen}"
-    );
-    insta::assert_snapshot!(screen);
-}
-
-#[test]
-fn every_state_in_a_pipe() {
-    insta::assert_snapshot!(plain(&every_state(), None));
+fn every_state_in_every_view() {
+    snapshots("doctor", |view| report::doctor_screen(&every_state(), view));
 }
 
 #[test]
 fn the_summary_counts_what_bench_measures() {
-    let last_lines = |mut keep: Vec<&str>, width| {
+    let ends = |mut keep: Vec<&str>| {
         let mut some = every_state();
         keep.push("swap");
         some.checks.retain(|check| keep.contains(&check.id.as_str()));
-        let screen = plain(&some, width);
-        screen.lines().rev().take(2).map(str::to_owned).collect::<Vec<_>>().join(" <- ")
+        let screen = shown(&some, View::brief(None));
+        let lines: Vec<&str> = screen.lines().collect();
+        (lines[0].to_owned(), lines[lines.len() - 1].to_owned())
     };
+    let (first, last) = ends(vec![]);
+    assert_eq!(first, "None of 1 check found anything that distorts or hides a measurement.");
     assert_eq!(
-        last_lines(vec![], None),
-        "Next: firsttouch bench    (which way of getting memory is cheapest here, and why) <- \
-         None of 1 checks found anything that distorts or hides a measurement."
+        last,
+        "Next: firsttouch bench    (which way of getting memory is cheapest here, and why)"
     );
-    assert!(
-        last_lines(vec!["tracefs"], None)
-            .ends_with("1 of 2 checks hide a measurement here, none what bench measures.")
+    assert_eq!(
+        ends(vec!["tracefs"]).0,
+        "1 of 2 checks found a problem; it does not touch what bench measures."
     );
-    assert!(last_lines(vec!["thp"], None).contains("(again, after the fix of thp)"));
-    assert!(
-        last_lines(vec!["mthp"], None)
-            .ends_with("1 of 2 checks distort or hide what bench measures here.")
+    assert!(ends(vec!["thp"]).1.contains("(again, after the fix of thp)"));
+    assert_eq!(
+        ends(vec!["mthp"]).0,
+        "1 of 2 checks found a problem; it distorts or hides what bench measures."
+    );
+    assert_eq!(
+        ends(vec!["mthp", "tracefs"]).0,
+        "2 of 3 checks found a problem; 1 of them distorts or hides what bench measures."
     );
     let mut busy = every_state();
     busy.checks =
         vec![Check::new("busy-machine", State::Warn, "others: 1.0 of 2").touching("bench")];
-    assert!(plain(&busy, None).contains("Next: firsttouch bench --max-time 5m"));
+    assert!(shown(&busy, View::brief(None)).contains("Next: firsttouch bench --max-time 5m"));
+}
+
+#[test]
+fn a_brief_effect_ends_before_its_details() {
+    let mut one = every_state();
+    one.checks.retain(|check| check.id == "perf-refused");
+    let (brief, whole) = (View::brief(None), View::verbose(None));
+    assert!(shown(&one, brief).contains("    bench: traps are not counted\n"));
+    assert!(shown(&one, whole).contains("traps are not counted; the kernel's count of minor"));
 }
 
 #[test]
@@ -92,8 +104,8 @@ fn hostile_and_empty_diagnoses_are_printed_all_the_same() {
         (check.effect, check.fix) = (Some(evil.clone()), Some(evil.clone()));
     }
     for width in [None, Some(1), Some(80)] {
-        let screen = plain(&hostile, width);
+        let screen = shown(&hostile, View::brief(width));
         assert!(!screen.contains('\u{1b}') && !screen.contains("\nevil"), "{screen:?}");
     }
-    assert!(plain(&diagnosis(vec![]), Some(80)).contains("Next:"));
+    assert!(shown(&diagnosis(vec![]), View::brief(Some(80))).contains("Next:"));
 }
