@@ -46,7 +46,7 @@ pub(crate) fn run(options: &ClaimsOptions, screen: ScreenOptions) -> anyhow::Res
         crate::stream::complain("interrupted before any claim was tested");
         sys::interrupt::die_by(signal);
     }
-    // Someone who names claims wants to know more of them than the verdicts.
+    // Claims that are named are explained.
     let verbose = screen.verbose || !options.ids.is_empty();
     let text = || report::claims_screen(&claims, report::View { verbose, ..screen.view() });
     sink::deliver(sink, |writer| results::write(&claims, writer), text, screen.color)?;

@@ -122,8 +122,7 @@ fn failed(options: &LayoutOptions, error: anyhow::Error) -> anyhow::Result<ExitC
         }
         Some(Failure::Unseen(Unseen::Refused(pid))) if sys::process::is_root() => {
             let why = "may not be looked at, not even by root: a container, a sandbox or a \
-                security \
-                       module forbids it";
+                security module forbids it";
             (format!("process {pid} {why}"), 1)
         }
         _ => return Err(error),

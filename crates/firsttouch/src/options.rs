@@ -235,12 +235,10 @@ pub(crate) struct TraceOptions {
     /// Trace a running process with all its threads, and the processes that it starts
     #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) pid: Option<u32>,
-    /// Show no page faults, a line for each burst, or a line for each fault. JSON has each fault,
-    /// unless off
+    /// Which page faults to show. JSON has a line for each fault, unless off
     #[arg(long, value_enum, default_value_t = FaultMode::Summary, value_name = "WHICH")]
     pub(crate) faults: FaultMode,
-    /// How to see memory syscalls: by tracepoints (root), by stopping the program (ptrace), by the
-    /// first of both that is allowed, or not at all
+    /// How to see memory syscalls
     #[arg(long, value_enum, default_value_t = CallMode::Auto, value_name = "WAY")]
     pub(crate) syscalls: CallMode,
     /// Show only a table at the end: number, time and bytes for each syscall and kind of fault
@@ -261,24 +259,24 @@ pub(crate) struct TraceOptions {
 /// Which page faults are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FaultMode {
-    /// None
+    /// No page fault
     Off,
-    /// Bursts
+    /// A line for each burst over a range
     Summary,
-    /// Each
+    /// A line for each fault
     All,
 }
 
 /// How memory syscalls are seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CallMode {
-    /// The first that is allowed
+    /// Tracepoints if they are allowed, else ptrace
     Auto,
-    /// Tracepoints
+    /// The kernel's tracepoints, which need root
     Tracepoints,
-    /// Stops
+    /// Stops of the program at each memory syscall
     Ptrace,
-    /// Not at all
+    /// No syscall
     Off,
 }
 

@@ -26,7 +26,7 @@ use output::Outputs;
 const FAILED: u8 = 125;
 /// A program that still runs so long after Ctrl-Z does not stop for it.
 const STOPPING: Duration = Duration::from_secs(1);
-/// How long to wait for events before looking for signals.
+/// The longest wait for events before signals are looked for.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(options: &TraceOptions, screen: ScreenOptions) -> anyhow::Result<ExitCode> {

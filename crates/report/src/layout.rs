@@ -59,7 +59,7 @@ fn shown(layout: &Layout) -> Option<&LayoutRun> {
     layout.runs.iter().find(|run| run.aslr == Some(true)).or(layout.runs.first())
 }
 
-/// Prose is wrapped in a pipe too.
+/// A sentence, which is wrapped in a pipe too.
 fn sentence(head: &str, text: &str, width: Option<usize>) -> String {
     hanging(head, text, Some(width.unwrap_or(PROSE_COLUMNS)))
 }
@@ -155,7 +155,7 @@ fn heading(
     )
 }
 
-/// The letters that are there. `-v` adds what hardly any reader asks for.
+/// The letters of the picture. `-v` adds the direction of the bars, and the vsyscall page.
 fn legend(run: &LayoutRun, view: View) -> String {
     let known = bars::LETTERS
         .iter()

@@ -170,8 +170,7 @@ pub(super) fn run(
     if program.wants_privilege() && !sys::process::is_root() {
         album.note(format!(
             "{} has a set-user-ID or set-group-ID bit: it ran without that privilege, because it \
-             was \
-             traced",
+             was traced",
             program.path().display()
         ));
     }

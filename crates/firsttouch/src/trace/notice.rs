@@ -7,32 +7,30 @@ use sys::Errno;
 pub(super) fn sentence(notice: Notice, attached: bool) -> String {
     match notice {
         Notice::UserModeOnly => {
-            "page faults that the kernel takes for the program (read() into fresh memory) are not \
-             shown to this user; as root, with CAP_PERFMON or at kernel.perf_event_paranoid 1 they \
-             are"
-            .to_owned()
+            "page faults in the kernel (read() into fresh memory) are not shown to this user; root, \
+             CAP_PERFMON or kernel.perf_event_paranoid 1 would show them"
+                .to_owned()
         }
         Notice::Ptrace(errno) => {
             let who = if attached {
-                "the process is stopped at every syscall, which slows it down"
+                "the process stops at every syscall"
             } else {
-                "the program is stopped at each memory syscall"
+                "the program stops at each memory syscall"
             };
             let remedy = if errno == Errno::TOO_MANY_FILES {
                 FILES_REMEDY
             } else {
-                "As root it is not stopped"
+                "As root it does not stop"
             };
             format!(
-                "tracepoints are refused ({errno}), so {who}, and times of memory syscalls include \
-                 waking up firsttouch (some microseconds). {remedy}"
+                "tracepoints are refused ({errno}): {who}, whose time then includes some \
+                 microseconds of firsttouch. {remedy}"
             )
         }
         Notice::NoPerf(Errno::TOO_MANY_FILES) => {
             format!(
                 "no page faults and no latencies: perf events need more open files than are \
-                 allowed. \
-                 {FILES_REMEDY}"
+                 allowed. {FILES_REMEDY}"
             )
         }
         Notice::NoPerf(errno) => {
@@ -48,8 +46,7 @@ pub(super) fn sentence(notice: Notice, attached: bool) -> String {
         }
         Notice::Unprivileged => {
             "the program has a set-user-ID or set-group-ID bit, which the kernel ignores while \
-             this \
-             user traces it: it runs without its privileges, and may fail; trace it as root"
+             this user traces it: it runs without its privileges, and may fail; trace it as root"
                 .to_owned()
         }
         Notice::Compat32 => {
@@ -87,8 +84,7 @@ pub(super) fn passed_on(signal: i32, warned: &mut bool) -> String {
     }
     format!(
         "the program has ended, but processes that it started have not. They stop for this tracer \
-         at \
-         each memory syscall and cannot go on without it: {} was sent to them; a second request \
+         at each memory syscall and cannot go on without it: {} was sent to them; a second request \
          kills them",
         sys::interrupt::name(signal)
     )
@@ -125,8 +121,8 @@ pub(crate) fn refusal(error: Error) -> String {
         ),
         Error::Forbidden(pid, errno) => format!(
             "process {pid} may not be traced ({errno}): it belongs to another user, or is \
-             protected \
-             (sysctl kernel.yama.ptrace_scope), or traced by another program; root may trace it"
+             protected (sysctl kernel.yama.ptrace_scope), or traced by another program; root may \
+             trace it"
         ),
         Error::Tracepoints(Errno::TOO_MANY_FILES) => {
             format!("tracepoints need more open files than are allowed. {FILES_REMEDY}")

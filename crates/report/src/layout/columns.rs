@@ -1,4 +1,4 @@
-//! How wide the columns of a picture are, and lines in them.
+//! The columns of a picture, and the lines of its places.
 
 use results::layout::LayoutRun;
 use textwrap::core::display_width;
@@ -42,7 +42,7 @@ impl Columns {
             None => longest.clamp(LEAST_NAME, PIPE_NAME),
             Some(width) => {
                 let room = width.saturating_sub(columns.fixed());
-                // A name may have half of what is left.
+                // A name may have half of the columns that are left.
                 let name = longest.clamp(LEAST_NAME, LEAST_NAME.max(room / 2));
                 columns.letters = room.saturating_sub(name).max(LEAST_LETTERS);
                 name

@@ -38,8 +38,8 @@ pub(super) fn gather(areas: &mut [Area], most: Most) {
     }
 }
 
-/// The places that `of` names, but for the `most` largest of them. A single one is none: its line
-/// is no longer than that of a sum.
+/// The places for which `of` is true, without the `most` largest. If only one is left, it is kept
+/// too: the line of a sum would be no shorter than its own.
 fn smallest(places: &[Place], of: impl Fn(&Place) -> bool, most: usize) -> BTreeSet<usize> {
     let mut by_size: Vec<usize> = (0..places.len()).filter(|&index| of(&places[index])).collect();
     // Of places of one size, the highest are kept.

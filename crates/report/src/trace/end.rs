@@ -45,7 +45,7 @@ pub fn trace_end(summary: &TraceSummary, view: View) -> String {
     text
 }
 
-/// What wait4(2) says of the program, and why it is more than the trace shows.
+/// The counts of wait4(2), and why they are larger than those of the trace.
 fn kernel_count(summary: &TraceSummary, view: View) -> String {
     let (Some(minor), Some(major)) = (summary.rusage_minor_faults, summary.rusage_major_faults)
     else {

@@ -54,8 +54,8 @@ impl FileNames {
     }
 }
 
-/// The name of a file in a folder; nothing for what has no folder, and what only looks like a path
-/// (a memfd, shared memory, a device).
+/// The name of a file in a folder. `None` for a name that is no path, and for one that only looks
+/// like a path (a memfd, shared memory, a device).
 fn file_name(path: &str) -> Option<&str> {
     let (folder, name) = path.rsplit_once('/')?;
     let is_file = folder.starts_with('/')

@@ -40,7 +40,7 @@ const CUT: f64 = 14.0;
 /// Letters of a name of 6.7 pixels each.
 const NAME_LETTERS: usize = 22;
 
-/// Something in a tower.
+/// A part of a tower.
 enum Storey<'a> {
     Place(&'a Place<'a>),
     Gap(u64),
@@ -153,7 +153,7 @@ impl<'a> Column<'a> {
         }
     }
 
-    /// What is not mapped within an area, too large to be drawn to scale.
+    /// Unmapped memory within an area that is too large to be drawn to scale.
     fn cut(&self, body: &mut String, size_bytes: u64, (y, height): (f64, f64), row: f64) {
         self.torn(body, y + 3.0);
         self.torn(body, y + height - 3.0);
@@ -166,7 +166,7 @@ impl<'a> Column<'a> {
         );
     }
 
-    /// What lies between two areas.
+    /// The gap between two areas.
     fn between(&self, body: &mut String, area: &Area, (below, above): (&Place, &Place), y: f64) {
         let bytes_between = above.start.saturating_sub(below.end);
         let of_the_heap =
@@ -231,7 +231,7 @@ impl<'a> Column<'a> {
     }
 }
 
-/// The places of an area and what lies between them, highest first.
+/// The places of an area and the gaps between them, highest first.
 fn storeys<'a>(area: &'a Area<'a>) -> Vec<Storey<'a>> {
     let mapped: u64 = area.places.iter().map(|place| place.size_bytes).sum();
     let mut storeys = Vec::new();
@@ -248,8 +248,8 @@ fn storeys<'a>(area: &'a Area<'a>) -> Vec<Storey<'a>> {
     storeys
 }
 
-/// Heights of storeys that together have `total`: to scale, but for cuts, and for what would be too
-/// thin to be seen.
+/// Heights of storeys that together have `total`: to scale, except cuts and storeys that would be
+/// too thin to be seen.
 fn heights(storeys: &[Storey], total: f64) -> Vec<f64> {
     let mut fixed: Vec<Option<f64>> =
         storeys.iter().map(|storey| matches!(storey, Storey::Cut(_)).then_some(CUT)).collect();
