@@ -38,7 +38,7 @@ use under_way::UnderWay;
 
 /// The kernel maps up to this much of a file around the page that a read asks for, if it is in the
 /// page cache (`fault_around_bytes` of mm/memory.c; another value can be set in debugfs only).
-const AROUND_BYTES: u64 = 64 << 10;
+pub(crate) const AROUND_BYTES: u64 = 64 << 10;
 /// The kernel leaves at least this much below the stack for its growth (`MIN_GAP` of mm/util.c).
 const STACK_REACH_BYTES: u64 = 128 << 20;
 /// A populated range is taken as touched up to here: a set of its pages costs memory, and what is

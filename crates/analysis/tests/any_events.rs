@@ -419,11 +419,13 @@ fn every_screen_of_it_is_inert() {
         let mut tally = Tally::default();
         let mut folder = FaultBursts::new(FaultLines::Summary, PAGE);
         let mut text = String::new();
+        let mut names = report::FileNames::new(report::View::brief(None));
+        let mut show = |shown| report::trace_line(&shown, &mut names, false, &mut text);
         for line in lines {
             tally.take(&line);
-            folder.take(line, &mut |shown| report::trace_line(&shown, false, &mut text));
+            folder.take(line, &mut show);
         }
-        folder.pause(&mut |shown| report::trace_line(&shown, false, &mut text));
+        folder.pause(&mut show);
         assert!(
             text.chars().all(|c| c == '\n' || !c.is_control()),
             "a control character reached the screen"

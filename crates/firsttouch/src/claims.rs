@@ -46,7 +46,9 @@ pub(crate) fn run(options: &ClaimsOptions, screen: ScreenOptions) -> anyhow::Res
         crate::stream::complain("interrupted before any claim was tested");
         sys::interrupt::die_by(signal);
     }
-    let text = || report::claims_screen(&claims, screen.view());
+    // Claims that are named are explained.
+    let verbose = screen.verbose || !options.ids.is_empty();
+    let text = || report::claims_screen(&claims, report::View { verbose, ..screen.view() });
     sink::deliver(sink, |writer| results::write(&claims, writer), text, screen.color)?;
     if let Some(signal) = interrupt.received() {
         sys::interrupt::die_by(signal);
@@ -54,7 +56,7 @@ pub(crate) fn run(options: &ClaimsOptions, screen: ScreenOptions) -> anyhow::Res
     Ok(ExitCode::SUCCESS)
 }
 
-/// The claims asked for, each once, in the order of the list; all of them if none is named.
+/// The named claims, each once, in the order of the list; all of them if none is named.
 fn wanted(asked: &[String]) -> Result<Vec<&'static str>, Usage> {
     let known: Vec<&str> =
         asked.iter().map(|name| find(name).map_err(Usage)).collect::<Result<_, _>>()?;

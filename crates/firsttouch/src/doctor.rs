@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use results::doctor::{Diagnosis, SCHEMA};
+use results::doctor::{Check, Diagnosis, SCHEMA};
 use sys::facts::Facts;
 
-use crate::options::{DoctorOptions, ScreenOptions};
+use crate::options::{DoctorOptions, ScreenOptions, Usage};
 use crate::sink::{self, Sink};
 
-/// How long it watches what others do: twenty of the kernel's ticks, and short enough to wait for.
+/// The processor time of other processes is taken over this time: twenty of the kernel's ticks,
+/// and short enough to wait for.
 const WINDOW: Duration = Duration::from_millis(200);
 
 pub(crate) fn run(options: &DoctorOptions, screen: ScreenOptions) -> anyhow::Result<ExitCode> {
@@ -17,11 +18,27 @@ pub(crate) fn run(options: &DoctorOptions, screen: ScreenOptions) -> anyhow::Res
     let diagnosis = Diagnosis {
         schema: SCHEMA.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        checks: doctor::examine(&Facts::gather(WINDOW)),
+        checks: wanted(doctor::examine(&Facts::gather(WINDOW)), &options.ids)?,
     };
-    let text = || report::doctor_screen(&diagnosis, screen.view());
+    let verbose = screen.verbose || !options.ids.is_empty();
+    let text = || report::doctor_screen(&diagnosis, report::View { verbose, ..screen.view() });
     sink::deliver(sink, |writer| results::write(&diagnosis, writer), text, screen.color)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The checks of `checks` that `ids` names, in their order; all of them if `ids` is empty.
+fn wanted(mut checks: Vec<Check>, ids: &[String]) -> Result<Vec<Check>, Usage> {
+    let known: Vec<&str> = checks.iter().map(|check| check.id.as_str()).collect();
+    if let Some(unknown) = ids.iter().find(|id| !known.contains(&id.as_str())) {
+        let hint = lab::question::arm::nearest(unknown, known.iter().copied())
+            .map_or(".".to_owned(), |near| format!("; did you mean {near}?"));
+        return Err(Usage(format!(
+            "there is no check {unknown:?}{hint} Known: {}",
+            known.join(", ")
+        )));
+    }
+    checks.retain(|check| ids.is_empty() || ids.contains(&check.id));
+    Ok(checks)
 }
 
 #[cfg(test)]
@@ -39,9 +56,9 @@ mod tests {
         doctor::examine(facts).into_iter().find(|check| check.id == id).expect("a check").state
     }
 
-    /// The rules that the doctor judges by are the bench's own, which it may not import.
+    /// The doctor may not import the rules of bench, and has the same ones.
     #[test]
-    fn what_drops_a_block_is_a_warning() {
+    fn whatever_drops_a_block_is_a_warning() {
         let mut facts = Facts::default();
         facts.activity.stolen_share_since_boot = Some(0.0);
         for (window_ms, used_ms) in (50..1000)
@@ -75,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_bench_refuses_is_a_warning() {
+    fn a_limit_that_bench_refuses_is_a_warning() {
         let needed = needed_bytes(100 << 20, 1, 4096);
         for left_bytes in [needed - 1, needed] {
             let group = Some(MemoryLimit {

@@ -16,9 +16,7 @@ use crate::options::{ScreenOptions, Usage};
 use crate::sink::{self, Sink};
 use crate::stream;
 
-/// So many lines of the mmap area are shown on a terminal; what is smaller than those is folded.
-const MOST_LINES: usize = 24;
-/// The status of one that the kernel does not run.
+/// The exit status for a program that the kernel does not run.
 const NOT_EXECUTABLE: u8 = 126;
 
 pub(crate) fn run(options: &LayoutOptions, screen: ScreenOptions) -> anyhow::Result<ExitCode> {
@@ -34,7 +32,7 @@ pub(crate) fn run(options: &LayoutOptions, screen: ScreenOptions) -> anyhow::Res
     let layout = match layout {
         Ok(layout) => layout,
         Err(error) => {
-            drop((json, svg)); // files that were made for nothing go
+            drop((json, svg)); // they delete the files that they have created
             if let Some(signal) = interrupt.received() {
                 crate::stream::complain("interrupted before there was a picture");
                 sys::interrupt::die_by(signal);
@@ -47,9 +45,7 @@ pub(crate) fn run(options: &LayoutOptions, screen: ScreenOptions) -> anyhow::Res
             std::io::Write::write_all(writer, report::layout_svg(&layout).as_bytes())
         })?;
     }
-    let lines = (!options.all).then_some(MOST_LINES);
-    let view = screen.view();
-    let text = || report::layout_screen(&layout, view, lines.filter(|_| view.width.is_some()));
+    let text = || report::layout_screen(&layout, screen.view(), options.all);
     sink::deliver(json, |writer| results::write(&layout, writer), text, screen.color)?;
     if let Some(signal) = interrupt.received() {
         sys::interrupt::die_by(signal);
@@ -57,12 +53,13 @@ pub(crate) fn run(options: &LayoutOptions, screen: ScreenOptions) -> anyhow::Res
     Ok(ExitCode::SUCCESS)
 }
 
-/// Wishes that make no sense together.
+/// Refuses options that make no sense together.
 fn check(options: &LayoutOptions) -> Result<(), Usage> {
     let wrong = |text: &str| Err(Usage(text.to_owned()));
     if options.pid.is_none() && options.command.is_empty() {
         return wrong(
-            "layout needs a program (firsttouch layout -- ./app) or a process (firsttouch layout -p PID)",
+            "layout needs a program (firsttouch layout -- ./app) or a process (firsttouch layout \
+             -p PID)",
         );
     }
     if options.command.first().is_some_and(|name| name.is_empty()) {
@@ -72,17 +69,18 @@ fn check(options: &LayoutOptions) -> Result<(), Usage> {
         && let Some(pid) = sys::proc::task::process_of(tid).filter(|pid| *pid != tid)
     {
         return wrong(&format!(
-            "{tid} is a thread of process {pid}, whose memory is that of all its threads: -p {pid}"
+            "{tid} is a thread of process {pid}, and all threads share its memory: use -p {pid}"
         ));
     }
     if options.pid.is_some() && (options.aslr.is_some() || options.runs.is_some()) {
         return wrong(
-            "-p looks at one process that runs already: --aslr and --runs need a program to start (layout -- COMMAND)",
+            "-p shows one running process: --aslr and --runs need a program to start (layout -- \
+             COMMAND)",
         );
     }
     if options.pid.is_some() && options.at != When::Exit {
         return wrong(
-            "-p takes its picture now: --at needs a program to start (layout -- COMMAND)",
+            "-p takes the picture now: --at needs a program to start (layout -- COMMAND)",
         );
     }
     if options.svg.as_deref() == Some(std::path::Path::new("-")) {
@@ -98,18 +96,17 @@ fn check(options: &LayoutOptions) -> Result<(), Usage> {
             || std::env::var_os("TERM").is_some_and(|term| term == "dumb"))
     {
         return wrong(
-            "--watch redraws a picture in its place, and standard output is no terminal that can: leave --watch out",
+            "--watch needs a terminal that can redraw a picture, and standard output is none: \
+             leave --watch out",
         );
     }
     if options.watch && options.json.as_deref() == Some(std::path::Path::new("-")) {
-        return wrong(
-            "--watch draws on standard output, which --json - wants for itself: give --json a file",
-        );
+        return wrong("--watch and --json - both write to standard output: give --json a file");
     }
     Ok(())
 }
 
-/// The sentence and status of what went wrong.
+/// Reports a failure, and returns its exit status.
 fn failed(options: &LayoutOptions, error: anyhow::Error) -> anyhow::Result<ExitCode> {
     let command =
         || options.command.first().map(|name| name.display().to_string()).unwrap_or_default();
@@ -119,11 +116,13 @@ fn failed(options: &LayoutOptions, error: anyhow::Error) -> anyhow::Result<ExitC
             (format!("{}: {}", command(), not_executed(*errno)), NOT_EXECUTABLE)
         }
         Some(Failure::Unseen(Unseen::Refused(_))) if options.pid.is_none() => {
-            let why = "ran, but this user may not look at it: its file may not be read, or it has more privilege; try sudo";
+            let why = "ran, but this user may not look at it: the file may not be read, or the \
+                       process has more privilege; try sudo";
             (format!("{}: {why}", command()), 1)
         }
         Some(Failure::Unseen(Unseen::Refused(pid))) if sys::process::is_root() => {
-            let why = "may not be looked at, by root either: a container, a sandbox or a security module forbids it";
+            let why = "may not be looked at, not even by root: a container, a sandbox or a \
+                security module forbids it";
             (format!("process {pid} {why}"), 1)
         }
         _ => return Err(error),
@@ -132,12 +131,16 @@ fn failed(options: &LayoutOptions, error: anyhow::Error) -> anyhow::Result<ExitC
     Ok(ExitCode::from(status))
 }
 
-/// Why execve(2) did not run a file that is there, and executable.
+/// Why execve(2) did not run a file that exists and is executable.
 fn not_executed(errno: Errno) -> String {
     match errno {
-        Errno::NO_EXEC => "neither a program for this machine nor a script that begins with #! (ENOEXEC)".to_owned(),
+        Errno::NO_EXEC => {
+            "neither a program for this machine nor a script that begins with #! (ENOEXEC)"
+                .to_owned()
+        }
         Errno::NO_ENTRY => {
-            "what runs it is not there: the interpreter of a script (#!), or a program's dynamic linker (ENOENT)"
+            "the interpreter of a script (#!), or the dynamic linker of a program, is \
+                            not there (ENOENT)"
                 .to_owned()
         }
         other => Failure::Exec(other).to_string(),

@@ -69,34 +69,33 @@ pub(crate) enum Verb {
     /// order, until every comparison is decided or the time is up. The baseline runs twice in each
     /// block; the second run is the placebo, which shows how large a difference noise makes.
     Bench(Box<BenchOptions>),
-    /// Put what is said about malloc and mmap to the test on this machine
+    /// Test common claims about malloc and mmap on this machine
     ///
-    /// Sixteen claims, from "memory is not used until it is touched" to "malloc is slower than
-    /// mmap", each with a verdict, its evidence in figures and a sentence. Every probe is a fresh
-    /// process. All of them take about two minutes, of which the claims about time (malloc-varies,
-    /// malloc-slower, large-equal) take most. Exit status 0, whatever the verdicts.
+    /// There are sixteen claims, from "mapped memory is not used until it is touched" to "malloc is
+    /// slower than mmap". Each gets a verdict and its evidence. Claims that are named, and all with
+    /// -v, are also shown in words and explained. All sixteen take about two minutes; most of that
+    /// is for the claims about time (malloc-varies, malloc-slower, large-equal). The exit status is
+    /// 0 whatever the verdicts.
     Claims(ClaimsOptions),
-    /// Show where everything lies in a program's memory, how much of it is resident, and what moves
-    /// from run to run
+    /// Show the address space of a program: what lies where, how much of it is resident, and what
+    /// moves from run to run
     Layout(crate::layout::options::LayoutOptions),
     /// Print the screen of a result file again, without measuring
     Report(ReportOptions),
-    /// Show a program's memory syscalls and page faults live, and how long the kernel took over
-    /// each
+    /// Show a program's memory syscalls and page faults live, with the time each took in the kernel
     ///
-    /// Memory syscalls are shown as strace shows them; page faults with the address, what is mapped
-    /// there, why the fault came and how long the kernel was at it. Threads and child processes are
-    /// followed. As root memory syscalls are seen by tracepoints, which hardly slow them; an
-    /// ordinary user's program is stopped at each. Recording a page fault adds a quarter of a
-    /// microsecond or so to it, which the end of the trace says. The exit status is the program's
-    /// own; 125 if tracing failed, 126 and 127 if the program cannot be run or found.
+    /// Syscalls are shown as strace shows them. Page faults have their address, what is mapped
+    /// there, their cause and their time in the kernel. Threads and child processes are followed.
+    /// Root sees syscalls by tracepoints, which hardly slow the program; for an ordinary user each
+    /// memory syscall stops it. Recording adds some 0.25 us to a page fault; the end of the trace
+    /// says how much. The exit status is that of the program, 125 if tracing failed, 126 if the
+    /// program cannot be run, 127 if it is not found.
     Trace(TraceOptions),
-    /// Say what on this machine will distort or hide a measurement, and how to mend it
+    /// Find what distorts or hides a measurement on this machine, and how to mend it
     ///
     /// Looks at huge pages, swap, limits, processors, the hypervisor, other processes, and what
-    /// this user may count. Needs no privileges and changes nothing: what would mend a finding is
-    /// printed as a command. Takes a fifth of a second, in which it watches what others do. Exit
-    /// status 0, whatever it finds.
+    /// this user may count. It needs no privileges and changes nothing: a fix is printed as a
+    /// command. It takes a fifth of a second. The exit status is 0 whatever it finds.
     Doctor(DoctorOptions),
     /// Write the manual pages into a directory
     Man(crate::man::ManOptions),
@@ -178,30 +177,30 @@ pub(crate) struct BenchOptions {
     pub(crate) quiet: bool,
 }
 
-/// Put what is said about malloc and mmap to the test.
+/// Test common claims about malloc and mmap.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  firsttouch claims                          all of them, about two minutes
-  firsttouch claims brk-or-mmap aslr-gap     only these
+  firsttouch claims                          all sixteen, in about two minutes
+  firsttouch claims --list                   each claim in words, without testing
+  firsttouch claims brk-or-mmap aslr-gap     only these, explained
   LD_PRELOAD=libjemalloc.so.2 firsttouch claims brk-or-mmap thread-arenas
-                                             of another allocator
+                                             the same for another allocator
   firsttouch claims --json - | jq -r '.claims[] | [.id, .verdict] | @tsv'")]
 pub(crate) struct ClaimsOptions {
-    /// The claims to test [default: all]
+    /// Test only these claims [default: all]
     #[arg(value_name = "ID")]
     pub(crate) ids: Vec<String>,
-    /// Show the claims, and test none
+    /// List the claims in words and test none
     #[arg(long)]
     pub(crate) list: bool,
-    /// Where the claims about files make a file without a name [default: TMPDIR, or /tmp]
+    /// Folder for the unnamed files of claims about files [default: $TMPDIR, or /tmp]
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// Draw the random orders from this number [default: a new one, shown in the result]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// Write every claim with its figures to a file, or to standard output (instead of the screen)
-    /// with -
+    /// Write every claim with its figures to FILE; - is standard output, instead of the screen
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
     /// No progress and no notices
@@ -231,14 +230,14 @@ pub(crate) struct ReportOptions {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  firsttouch trace -- ./app data.bin            every memory syscall and burst of page faults, as they come
-  firsttouch trace -c -- ./app data.bin         a table: how often, how long, how much
-  firsttouch trace --faults all -- ./app        each page fault on a line of its own
-  firsttouch trace -o app.trace -- ./app        into a file; the program's own output stays apart
-  firsttouch trace -p 4123                      a process that runs, until Ctrl-C; it goes on
+  firsttouch trace -- ./app data.bin         memory syscalls and bursts of page faults, live
+  firsttouch trace -c -- ./app data.bin      a table at the end: the time of each kind
+  firsttouch trace --faults all -- ./app     one line for each page fault
+  firsttouch trace -o app.trace -- ./app     into a file
+  firsttouch trace -p 4123                   a running process, until Ctrl-C; it goes on
   firsttouch trace --json - -- ./app 2>/dev/null | jq 'select(.kind == \"fault\")'
 
-Lines go to standard error, as strace's do, so that the program's own output stays apart.")]
+Lines go to standard error, apart from what the program writes to standard output.")]
 pub(crate) struct TraceOptions {
     /// The program and its arguments
     #[arg(
@@ -249,29 +248,26 @@ pub(crate) struct TraceOptions {
         conflicts_with = "pid"
     )]
     pub(crate) command: Vec<OsString>,
-    /// Trace a process that runs, with all its threads and those that it starts
+    /// Trace a running process with all its threads, and the processes that it starts
     #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) pid: Option<u32>,
-    /// Page faults: not at all, bursts over a range folded into one line, or each on its own line.
-    /// In JSON each is a line, unless off
+    /// Which page faults to show. JSON has a line for each fault, unless off
     #[arg(long, value_enum, default_value_t = FaultMode::Summary, value_name = "WHICH")]
     pub(crate) faults: FaultMode,
-    /// By which way to see memory syscalls: tracepoints (root), stopping the program (ptrace), or
-    /// the first of them that is allowed
+    /// How to see memory syscalls
     #[arg(long, value_enum, default_value_t = CallMode::Auto, value_name = "WAY")]
     pub(crate) syscalls: CallMode,
-    /// Show no lines but, at the end, a table: per syscall and kind of fault how often, how long,
-    /// how many bytes
+    /// Show only a table at the end: number, time and bytes for each syscall and kind of fault
     #[arg(short = 'c', long = "summary-only")]
     pub(crate) count: bool,
-    /// Write the lines, or the table of -c, to a file instead of standard error
+    /// Write the lines, or the table of -c, to FILE instead of standard error
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Write one line of JSON for each event to a file, besides, or to standard output, instead,
-    /// with -: what the program itself writes there then goes to standard error
+    /// Write a line of JSON for each event to FILE, besides the screen. With - to standard output,
+    /// instead of the screen; the program's standard output then goes to standard error
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// No notices of what cannot be shown
+    /// No notes of what cannot be shown
     #[arg(short, long)]
     pub(crate) quiet: bool,
 }
@@ -279,36 +275,41 @@ pub(crate) struct TraceOptions {
 /// Which page faults are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FaultMode {
-    /// None
+    /// No page fault
     Off,
-    /// Bursts
+    /// A line for each burst over a range
     Summary,
-    /// Each
+    /// A line for each fault
     All,
 }
 
 /// How memory syscalls are seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CallMode {
-    /// The first that is allowed
+    /// Tracepoints if they are allowed, else ptrace
     Auto,
-    /// Tracepoints
+    /// The kernel's tracepoints, which need root
     Tracepoints,
-    /// Stops
+    /// Stops of the program at each memory syscall
     Ptrace,
-    /// Not at all
+    /// No syscall
     Off,
 }
 
-/// Say what on this machine will distort or hide a measurement.
+/// Find what distorts or hides a measurement on this machine.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  firsttouch doctor                      every check, the worst first
-  firsttouch doctor --json doctor.json   the same for a program, besides the screen
+  firsttouch doctor                      the problems, the worst first, and how to mend them
+  firsttouch doctor -v                   every check and what it found
+  firsttouch doctor thp swap             only these checks, whole
+  firsttouch doctor --json doctor.json   every check for a program, besides the screen
   firsttouch doctor --json - | jq -r '.checks[] | select(.state == \"warn\") | .fix // empty'")]
 pub(crate) struct DoctorOptions {
-    /// Write every check to a file, or to standard output (instead of the screen) with -
+    /// Show only these checks, whole [default: all]
+    #[arg(value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+    /// Write the checks to FILE; - is standard output, instead of the screen
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 }

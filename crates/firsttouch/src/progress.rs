@@ -1,4 +1,4 @@
-//! What is shown while a bench runs: on standard error, on a terminal only, and gone at the end.
+//! The progress line of a run: on standard error, on a terminal only, and erased at the end.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -11,14 +11,14 @@ pub(crate) struct Watcher {
     bar: ProgressBar,
     quiet: bool,
     cap: Option<Duration>,
-    /// What is being measured, where that is not the only thing.
+    /// The part that is being measured, where there are several.
     part: String,
 }
 
 impl Watcher {
     pub(crate) fn new(quiet: bool, cap: Option<Duration>) -> Self {
         let visible = !quiet && std::io::stderr().is_terminal();
-        // No ticker: a thread that wakes up to turn a wheel would disturb what is measured.
+        // No ticker: a thread that wakes up to draw would disturb the measurement.
         let target =
             if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(1), target);

@@ -1,5 +1,5 @@
-//! Where a result is written: checked before anything is measured, touched only when there is
-//! something to write.
+//! The output of a result: opened before anything is measured, changed only when there is something
+//! to write.
 
 use std::fs::{File, OpenOptions, remove_file};
 use std::io::{self, BufWriter, Write};
@@ -10,7 +10,7 @@ use anyhow::Context;
 use crate::options::Color;
 use crate::stream;
 
-/// A place for a result.
+/// The output of a result.
 pub(crate) enum Sink {
     /// Standard output.
     Stdout,
@@ -25,8 +25,7 @@ impl Sink {
     }
 }
 
-/// Prints `screen` and writes the document where the user wants it; standard output takes one of
-/// the two.
+/// Prints `screen` and writes the document to `sink`. Standard output takes only one of the two.
 pub(crate) fn deliver(
     sink: Option<Sink>,
     write: impl Fn(&mut dyn Write) -> io::Result<()>,
@@ -44,12 +43,12 @@ pub(crate) fn deliver(
     }
 }
 
-/// A file that keeps its old contents until there are new ones, and goes away again if it was made
-/// for nothing.
+/// A file that keeps its old contents until there are new ones. If it is created and never written,
+/// it is deleted.
 pub(crate) struct OutputFile {
     file: File,
     path: PathBuf,
-    made_for_nothing: bool,
+    delete_on_drop: bool,
 }
 
 impl OutputFile {
@@ -57,16 +56,16 @@ impl OutputFile {
         let is_new = !path.exists();
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
         let file = file.with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(OutputFile { file, path: path.to_owned(), made_for_nothing: is_new })
+        Ok(OutputFile { file, path: path.to_owned(), delete_on_drop: is_new })
     }
 
-    /// Replaces what is in the file by what `write` writes.
+    /// Replaces the contents of the file.
     pub(crate) fn replace(
         mut self,
         write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
     ) -> anyhow::Result<()> {
-        // Of a file that was not there before, nothing is left if it cannot be written to the end.
-        let is_new = std::mem::take(&mut self.made_for_nothing);
+        // A new file that cannot be written to its end is deleted.
+        let is_new = std::mem::take(&mut self.delete_on_drop);
         if self.file.metadata().is_ok_and(|metadata| metadata.is_file()) {
             self.file
                 .set_len(0)
@@ -75,14 +74,14 @@ impl OutputFile {
         let mut writer = BufWriter::new(&self.file);
         let written = write(&mut writer).and_then(|()| writer.flush());
         drop(writer);
-        self.made_for_nothing = is_new && written.is_err();
+        self.delete_on_drop = is_new && written.is_err();
         written.with_context(|| format!("cannot write {}", self.path.display()))
     }
 }
 
 impl Drop for OutputFile {
     fn drop(&mut self) {
-        if self.made_for_nothing {
+        if self.delete_on_drop {
             let _ = remove_file(&self.path);
         }
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::options::Color;
 
-/// Writes `screen`, whose styles are stripped where the stream or the user does not want them.
+/// Writes `screen`, without its styles where the stream or the user does not want them.
 pub(crate) fn print(screen: &str, color: Color) -> io::Result<()> {
     let mut stdout = anstream::AutoStream::new(io::stdout().lock(), color.choice());
     quietly(stdout.write_all(screen.as_bytes()).and_then(|()| stdout.flush())).map_err(|error| {
@@ -14,7 +14,7 @@ pub(crate) fn print(screen: &str, color: Color) -> io::Result<()> {
     })
 }
 
-/// A reader that has seen enough (`| head`) ends the output, not the program's success.
+/// A closed pipe (`| head`) is no failure.
 pub(crate) fn quietly(outcome: io::Result<()>) -> io::Result<()> {
     match outcome {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -22,19 +22,17 @@ pub(crate) fn quietly(outcome: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Tells the user something, on standard error. Where that cannot be written (a full disk, a reader
-/// that is gone), the work goes on all the same.
+/// Writes a line to standard error. If that fails (a full disk, a closed pipe), the work goes on.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// Tells what failed. A message may quote a file, and a file may hold anything.
+/// Reports a failure. Control characters are escaped: a message may quote any file.
 pub(crate) fn complain(error: &str) {
     say(&format!("firsttouch: {}", report::clean(error)));
 }
 
-/// Whether two paths name one file, so that what is written to one would spoil the other. Devices
-/// take both.
+/// Whether two paths name one file, which cannot take two outputs. A device can.
 pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
     let place = |path: &Path| {
         let parent =

@@ -22,11 +22,11 @@ use crate::stream;
 pub(crate) use notice::refusal;
 use output::Outputs;
 
-/// Our own failure, as against the program's.
+/// The exit status of a failure that is not the program's.
 const FAILED: u8 = 125;
-/// A program that has not stopped so long after Ctrl-Z takes it for something else.
+/// A program that still runs so long after Ctrl-Z does not stop for it.
 const STOPPING: Duration = Duration::from_secs(1);
-/// How long to wait for events before looking for signals.
+/// The longest wait for events before signals are looked for.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(options: &TraceOptions, screen: ScreenOptions) -> anyhow::Result<ExitCode> {
@@ -59,10 +59,10 @@ pub(crate) fn run(options: &TraceOptions, screen: ScreenOptions) -> anyhow::Resu
         )
         .into());
     }
-    // Standard output is for one of the two.
+    // Standard output is for the JSON or for the program, not for both.
     let output_to_errors = options.json.as_deref() == Some(Path::new("-"));
     let wanted = Options { faults, calls, output_to_errors, ..Options::default() };
-    // Everything that can go wrong with files goes wrong before the program runs.
+    // Files are opened before the program runs, so that it does not run in vain.
     let mut outputs = match Outputs::open(options, screen) {
         Ok(outputs) => outputs,
         Err(error) if error.is::<crate::options::Usage>() => return Err(error),
@@ -128,7 +128,7 @@ fn target(options: &TraceOptions) -> Result<Target, sys::launch::Unfit> {
     }
 }
 
-/// Writes what comes until the program ends, or until this is asked to end.
+/// Writes the events until the program ends, or a signal ends the trace.
 fn watch(
     mut collection: Collection,
     outputs: &mut Outputs,
@@ -146,7 +146,7 @@ fn watch(
             break;
         }
         if keyboard.is_some() && collection.program_has_ended() {
-            // What it left behind may run for ever.
+            // Its descendants may run for ever: Ctrl-C is for the trace again.
             keyboard.take().into_iter().for_each(Keyboard::take_back);
         }
         if let Some(signal) = interrupt.take()
@@ -155,7 +155,7 @@ fn watch(
             note(&notice::passed_on(signal, &mut warned));
         }
         if lines.outputs.are_closed() || collection.is_stopping() {
-            // Nobody reads any more, or wants to: what still runs goes on without us.
+            // No output is open, or a signal has come: the processes go on without us.
             collection.stop();
         }
         if !is_stop_wanted() {
@@ -188,8 +188,8 @@ impl<'a> Lines<'a> {
         Lines { definitions: Definitions::default(), builder, began_ns: header.began_ns, outputs }
     }
 
-    /// Writes everything that is ready. It may take as long as a reader likes: nothing that is
-    /// watched waits for it.
+    /// Writes everything that is ready. A slow reader holds up only this thread, and no process
+    /// that is traced.
     fn write(&mut self, batch: &mut Batch) {
         let Lines { definitions, builder, outputs, .. } = self;
         if batch.events.is_empty() {

@@ -1,5 +1,5 @@
-//! The screen of the claims: id, evidence and verdict on a line; below, what is claimed, and a
-//! sentence.
+//! The screen of the claims: how many hold, then a line for each. `-v` adds each claim in words,
+//! and what follows from its figures.
 
 use anstyle::Style;
 use results::claims::{Claim, ClaimVerdict, Claims};
@@ -12,89 +12,117 @@ use crate::view::View;
 const ID_COLUMNS: usize = 18;
 const VERDICT_COLUMNS: usize = 13;
 const GAP: &str = "  ";
-/// Evidence narrower than this is not worth a column.
+/// On a terminal with fewer columns for the evidence, the evidence goes below the id.
 const EVIDENCE_COLUMNS_MIN: usize = 24;
+/// Where the claims are from: their evidence compares with "the post".
+const ORIGIN: &str = "The claims come from a blog post that timed malloc against mmap for 100 MB, \
+                      and from common advice (docs/claims.md).";
+const WORDS: &str = "firsttouch claims --list shows each claim in words; -v explains its evidence.";
 
 /// Renders `claims` as `view` wants it.
 #[must_use]
 pub fn screen(claims: &Claims, view: View) -> String {
     let width = view.width;
-    let mut text = claims.claims.iter().map(|claim| entry(claim, width)).collect::<String>();
-    if !claims.claims.is_empty() {
-        text += "\n";
+    let mut text = String::new();
+    // The line of a single claim says everything that a count could.
+    if claims.claims.len() != 1 {
+        text += &(hanging("", &counts(claims), width) + "\n");
     }
-    text + &hanging("", &summary(claims), width) + &hanging("Next: ", next(claims), width)
+    text.extend(claims.claims.iter().map(|claim| entry(claim, view)));
+    text += "\n";
+    if claims.claims.len() > 1 {
+        text += &hanging("", ORIGIN, width);
+    }
+    if view.verbose {
+        text += &hanging("", &provenance(claims), width);
+    } else {
+        text += &hanging("", WORDS, width);
+    }
+    text + &hanging("Next: ", next(claims), width)
 }
 
-fn entry(claim: &Claim, width: Option<usize>) -> String {
+fn entry(claim: &Claim, view: View) -> String {
+    let width = view.width;
     let (id, evidence) = (clean(&claim.id), clean(&claim.evidence));
+    let columns = width.map(|width| {
+        width.saturating_sub(ID_COLUMNS.max(id.len()) + VERDICT_COLUMNS + 2 * GAP.len())
+    });
     let verdict = styled(style(claim.verdict), claim.verdict.words());
-    let taken = ID_COLUMNS + VERDICT_COLUMNS + 2 * GAP.len();
-    let columns = width
-        .map(|width| width.saturating_sub(taken))
-        .filter(|columns| *columns >= EVIDENCE_COLUMNS_MIN);
-    let head = format!(
-        "{}{}",
-        styled(BOLD, &id),
-        " ".repeat(ID_COLUMNS.saturating_sub(display_width(&id)))
-    );
-    let first = match (width, columns) {
-        (Some(width), None) => {
+    let mut text = match width {
+        Some(width) if columns.is_some_and(|columns| columns < EVIDENCE_COLUMNS_MIN) => {
             hanging("", &format!("{id}: {}", claim.verdict.words()), Some(width))
                 + &hanging("    ", &evidence, Some(width))
         }
-        (_, columns) => {
+        _ => {
+            let head = padded(&styled(BOLD, &id), &id, ID_COLUMNS)
+                + GAP
+                + &padded(&verdict, claim.verdict.words(), VERDICT_COLUMNS)
+                + GAP;
+            let indent = " ".repeat(ID_COLUMNS + VERDICT_COLUMNS + 2 * GAP.len());
             let block = hanging("", &evidence, columns);
-            let mut lines = block.lines();
-            let line = lines.next().unwrap_or_default();
-            let room = " "
-                .repeat(columns.map_or(0, |columns| columns.saturating_sub(display_width(line))));
-            let rest = lines.map(|line| format!("{}{GAP}{line}\n", " ".repeat(ID_COLUMNS)));
-            format!("{head}{GAP}{line}{room}{GAP}{verdict}\n") + &rest.collect::<String>()
+            let line = |(number, line): (usize, &str)| {
+                format!("{}{line}\n", if number == 0 { &head } else { &indent })
+            };
+            block.lines().enumerate().map(line).collect()
         }
     };
-    let said = hanging("    ", &format!("\"{}\"", clean(&claim.statement)), width);
-    first + &said + &hanging("    ", &clean(&claim.explanation), width)
+    if view.verbose {
+        text += &hanging("    ", &format!("\"{}\"", clean(&claim.statement)), width);
+        text += &hanging("    ", &clean(&claim.explanation), width);
+    }
+    text
 }
 
-fn style(standing: ClaimVerdict) -> Style {
-    match standing {
+/// `shown`, which reads `plain`, with blanks behind it up to `columns`.
+fn padded(shown: &str, plain: &str, columns: usize) -> String {
+    shown.to_owned() + &" ".repeat(columns.saturating_sub(display_width(plain)))
+}
+
+fn style(verdict: ClaimVerdict) -> Style {
+    match verdict {
         ClaimVerdict::Holds => GOOD,
         ClaimVerdict::DoesNotHold | ClaimVerdict::Inconclusive => BAD,
         ClaimVerdict::CannotTest => DIM,
     }
 }
 
-fn summary(claims: &Claims) -> String {
+/// `16 claims: 12 hold here, 1 does not hold, 2 inconclusive, 1 cannot be tested.`
+fn counts(claims: &Claims) -> String {
+    let parts = [
+        (ClaimVerdict::Holds, "holds here", "hold here"),
+        (ClaimVerdict::DoesNotHold, "does not hold", "do not hold"),
+        (ClaimVerdict::Inconclusive, "inconclusive", "inconclusive"),
+        (ClaimVerdict::CannotTest, "cannot be tested", "cannot be tested"),
+    ]
+    .map(|(verdict, one, several)| match claims.count(verdict) {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        number => Some(format!("{number} {several}")),
+    });
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let colon = if parts.is_empty() { "" } else { ": " };
+    format!("{} claims{colon}{}.", claims.claims.len(), parts.join(", "))
+}
+
+/// What the claims were tested on, and the seed that repeats the test.
+fn provenance(claims: &Claims) -> String {
     let machine = &claims.machine;
     let part = |name: &str, value: &Option<String>| {
-        value.as_ref().map(|value| format!(", {name} {}", clean(value)))
+        value.as_ref().map(|value| format!("{name} {}", clean(value)))
     };
     let parts = [
         part("Linux", &machine.kernel),
         part("malloc from", &machine.malloc),
         part("THP", &machine.thp),
+        Some(format!("seed {}", claims.seed)),
     ];
-    let count = |standing, words: &str| format!("{} {words}", claims.count(standing));
-    format!(
-        "{}: {}, {}, {}, {}; seed {}{}.",
-        match claims.claims.len() {
-            1 => "1 claim".to_owned(),
-            several => format!("{several} claims"),
-        },
-        count(ClaimVerdict::Holds, "held"),
-        count(ClaimVerdict::DoesNotHold, "did not"),
-        count(ClaimVerdict::Inconclusive, "inconclusive"),
-        count(ClaimVerdict::CannotTest, "not testable here"),
-        claims.seed,
-        parts.into_iter().flatten().collect::<String>()
-    )
+    format!("Tested on: {}.", parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
 /// The most useful next command.
 fn next(claims: &Claims) -> &'static str {
-    let stands = |id: &str, standing| {
-        claims.claims.iter().any(|claim| claim.id == id && claim.verdict == standing)
+    let stands = |id: &str, verdict| {
+        claims.claims.iter().any(|claim| claim.id == id && claim.verdict == verdict)
     };
     if stands("malloc-slower", ClaimVerdict::Inconclusive)
         || stands("large-equal", ClaimVerdict::Inconclusive)

@@ -1,4 +1,5 @@
-//! The screen of a diagnosis: the worst first, what is well on a line.
+//! The screen of a diagnosis: how many checks found something, what they found and how to mend it,
+//! then the checks that found nothing. `-v` shows each of these too, and effects in full.
 
 use anstyle::Style;
 use results::doctor::{Check, Diagnosis, State};
@@ -17,39 +18,64 @@ const INDENT: &str = "    ";
 pub fn screen(diagnosis: &Diagnosis, view: View) -> String {
     let width = view.width;
     let mut checks: Vec<&Check> = diagnosis.checks.iter().collect();
-    // Stable: the file's order where all else is equal.
+    // The sort is stable: equal checks stay in the order of the file.
     checks.sort_by_key(|check| (check.state, check.is_trouble() && check.touches.is_empty()));
     let (trouble, rest): (Vec<&Check>, Vec<&Check>) =
         checks.into_iter().partition(|check| check.is_trouble());
-    let block =
-        |checks: &[&Check]| checks.iter().map(|check| entry(check, width)).collect::<String>();
-    let summary =
-        hanging("", &summary(diagnosis), width) + &hanging("Next: ", &next(diagnosis), width);
-    let paragraphs = [block(&trouble), block(&rest), summary];
-    paragraphs
-        .iter()
-        .filter(|paragraph| !paragraph.is_empty())
-        .cloned()
-        .collect::<Vec<_>>()
-        .join("\n")
+    let block = |checks: &[&Check]| checks.iter().map(|check| entry(check, view)).collect();
+    let quiet = if view.verbose { block(&rest) } else { named(&rest, width) };
+    let next = hanging("Next: ", &next(diagnosis), width);
+    let more =
+        if view.verbose || rest.is_empty() { "" } else { "-v shows what each check found.\n" };
+    let paragraphs: [String; 4] =
+        [hanging("", &summary(diagnosis), width), block(&trouble), quiet, more.to_owned() + &next];
+    let some: Vec<String> = paragraphs.into_iter().filter(|part| !part.is_empty()).collect();
+    some.join("\n")
 }
 
-fn entry(check: &Check, width: Option<usize>) -> String {
-    let word = check.state.word();
-    let head = format!(
-        "{}{} {:ID_COLUMNS$}  ",
-        styled(style(check.state), word),
-        " ".repeat(STATE_COLUMNS - word.len()),
-        clean(&check.id)
-    );
-    let mut text = hanging(&head, &clean(&check.found), width);
+fn entry(check: &Check, view: View) -> String {
+    let width = view.width;
+    let mut text = hanging(&head(check.state, &clean(&check.id)), &clean(&check.found), width);
     if let Some(effect) = &check.effect {
-        text += &hanging(INDENT, &clean(effect), width);
+        let effect = clean(effect);
+        // What comes behind a semicolon is a detail of what comes before it.
+        let short = effect.split("; ").next().unwrap_or(&effect);
+        text += &hanging(INDENT, if view.verbose { &effect } else { short }, width);
     }
     if let Some(fix) = &check.fix {
         text += &command(&clean(fix), width);
     }
     text
+}
+
+fn head(state: State, id: &str) -> String {
+    let word = state.word();
+    let gap = " ".repeat(STATE_COLUMNS - word.len());
+    format!("{}{gap} {id:ID_COLUMNS$}  ", styled(style(state), word))
+}
+
+/// The ids of `checks`, a line for each state.
+fn named(checks: &[&Check], width: Option<usize>) -> String {
+    let line = |state: State| {
+        let ids: Vec<String> = checks
+            .iter()
+            .filter(|check| check.state == state)
+            .map(|check| clean(&check.id))
+            .collect();
+        if ids.is_empty() {
+            return String::new();
+        }
+        let word = styled(style(state), state.word());
+        let head = format!("{word}{}", " ".repeat(STATE_COLUMNS + 1 - state.word().len()));
+        let found = match (state, ids.len()) {
+            (State::Skip, 1) => "1 check does not apply or cannot be seen".to_owned(),
+            (State::Skip, several) => format!("{several} checks do not apply or cannot be seen"),
+            (_, 1) => "1 check".to_owned(),
+            (_, several) => format!("{several} checks"),
+        };
+        hanging(&head, &format!("{found}: {}", ids.join(", ")), width)
+    };
+    [State::Ok, State::Skip].map(line).concat()
 }
 
 fn style(state: State) -> Style {
@@ -71,28 +97,23 @@ fn command(fix: &str, width: Option<usize>) -> String {
 }
 
 fn summary(diagnosis: &Diagnosis) -> String {
-    let all = diagnosis.checks.len();
-    let unseen = match diagnosis.count(State::Skip) {
-        0 => String::new(),
-        1 => " 1 does not apply or cannot be seen (skip).".to_owned(),
-        skipped => format!(" {skipped} do not apply or cannot be seen (skip)."),
+    let all = match diagnosis.checks.len() {
+        1 => "1 check".to_owned(),
+        several => format!("{several} checks"),
     };
-    match (diagnosis.troubles(), diagnosis.troubles_of("bench")) {
-        (0, _) => format!(
-            "None of {all} checks found anything that distorts or hides a measurement.{unseen}"
-        ),
-        (troubles, 0) => {
-            format!(
-                "{troubles} of {all} checks hide a measurement here, none what bench measures.{unseen}"
-            )
-        }
-        (troubles, bench) if troubles == bench => {
-            format!("{bench} of {all} checks distort or hide what bench measures here.{unseen}")
-        }
-        (troubles, bench) => format!(
-            "{troubles} of {all} checks distort or hide a measurement here, {bench} of them what bench measures.{unseen}"
-        ),
+    let troubles = diagnosis.troubles();
+    if troubles == 0 {
+        return format!("None of {all} found anything that distorts or hides a measurement.");
     }
+    let whose = match (diagnosis.troubles_of("bench"), troubles) {
+        (0, 1) => "it does not touch what bench measures".to_owned(),
+        (0, _) => "none touches what bench measures".to_owned(),
+        (1, 1) => "it distorts or hides what bench measures".to_owned(),
+        (bench, _) if bench == troubles => "all distort or hide what bench measures".to_owned(),
+        (1, _) => "1 of them distorts or hides what bench measures".to_owned(),
+        (bench, _) => format!("{bench} of them distort or hide what bench measures"),
+    };
+    format!("{troubles} of {all} found a problem; {whose}.")
 }
 
 /// The most useful next command.

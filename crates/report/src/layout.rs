@@ -4,6 +4,7 @@
 mod areas;
 mod bars;
 mod columns;
+mod folding;
 mod head;
 mod runs;
 mod svg;
@@ -12,6 +13,7 @@ use results::layout::{Layout, LayoutRun, RegionKind};
 
 use self::areas::{Area, Place};
 use self::columns::Columns;
+use self::folding::Most;
 use crate::number::bytes;
 use crate::text::{BAD, BOLD, DIM, clean, hanging, styled};
 use crate::view::View;
@@ -20,28 +22,36 @@ pub use svg::document as svg;
 
 /// Columns of sentences in a pipe, which has no width.
 const PROSE_COLUMNS: usize = 100;
+/// So many files, and so many other places of the mmap area, are shown one by one.
+const MOST: Most = Most { files: 10, others: 10 };
 
-/// Renders `layout` as `view` wants it; in a pipe sentences are wrapped all the same. No more than
-/// `most` places of the mmap area have a line of their own.
+/// Renders `layout` as `view` wants it; in a pipe sentences are wrapped all the same. With `-v`, or
+/// if `all`, every place of the mmap area has a line of its own.
 #[must_use]
-pub fn screen(layout: &Layout, view: View, most: Option<usize>) -> String {
+pub fn screen(layout: &Layout, view: View, all: bool) -> String {
     let width = view.width;
     let Some(run) = shown(layout) else { return String::new() };
-    let mut text = frame(layout, width, most);
+    let most = (!all && !view.verbose).then_some(MOST);
+    let mut text = head::head(layout, run, view);
     if layout.runs.len() > 1 {
-        text += "\n";
-        text += &runs::summary(layout, width);
+        text += &(runs::summary(layout, view) + "\n");
     }
+    text += &picture(layout, run, view, most);
     for note in &layout.notes {
         text += &sentence(&styled(BAD, "note "), &clean(note), width);
     }
     text + &next(layout, run, width)
 }
 
-/// The picture alone, as it is redrawn while a program runs.
+/// The picture alone, as it is redrawn while a program runs, with no more than `most` places of the
+/// mmap area.
 #[must_use]
 pub fn redrawn(layout: &Layout, width: usize, most: usize) -> String {
-    frame(layout, Some(width), Some(most))
+    let Some(run) = shown(layout) else { return String::new() };
+    let view = View::brief(Some(width));
+    let files = most / 2;
+    let most = Most { files: files.max(1), others: (most - files).max(1) };
+    head::head(layout, run, view) + &picture(layout, run, view, Some(most))
 }
 
 /// The run whose picture is shown: of several, the first with randomised addresses.
@@ -49,52 +59,60 @@ fn shown(layout: &Layout) -> Option<&LayoutRun> {
     layout.runs.iter().find(|run| run.aslr == Some(true)).or(layout.runs.first())
 }
 
-/// Prose is wrapped in a pipe too.
+/// A sentence, which is wrapped in a pipe too.
 fn sentence(head: &str, text: &str, width: Option<usize>) -> String {
     hanging(head, text, Some(width.unwrap_or(PROSE_COLUMNS)))
 }
 
-fn frame(layout: &Layout, width: Option<usize>, most: Option<usize>) -> String {
-    let Some(run) = shown(layout) else { return String::new() };
-    let areas = areas::areas(run, most);
-    let columns = Columns::new(&areas, run, width);
-    let mut text = head::head(layout, run, width);
+fn picture(layout: &Layout, run: &LayoutRun, view: View, most: Option<Most>) -> String {
+    let mut areas = areas::areas(run);
+    areas::name_by_paths(&mut areas, view.verbose);
+    if let Some(most) = most {
+        folding::gather(&mut areas, most);
+    }
+    let columns = Columns::new(&areas, run, view.width);
+    let mut text = String::new();
     let mut above: Option<&Place> = None;
     for area in &areas {
         let cell_bytes = bars::cell_bytes(area, columns.letters);
         if let (Some(above), Some(first)) = (above, area.places.first()) {
-            text += &gap(layout, run, area, first, above);
+            text += &gap(layout, run, (area, first), above, view);
         }
         text += &heading(area, run, cell_bytes, &columns, above.is_none());
-        for (place, higher) in
-            area.places.iter().zip(std::iter::once(None).chain(area.places.iter().map(Some)))
-        {
-            if let Some(between) = higher.and_then(|higher| higher.start.checked_sub(place.end)) {
-                // What is not to be seen at this scale is not said.
-                if between >= 2 * cell_bytes
-                    && higher.is_some_and(|higher| !higher.folded && !place.folded)
-                {
-                    text += &indented(&styled(DIM, &format!("gap {}", bytes(between as f64))));
-                }
+        for place in &area.places {
+            // A gap that is smaller than two letters cannot be seen at this scale.
+            if place.free_above_bytes >= 2 * cell_bytes {
+                let free = bytes(place.free_above_bytes as f64);
+                text += &indented(&styled(DIM, &format!("gap {free}")));
             }
             text += &columns.line(place, cell_bytes);
         }
         above = area.places.last();
     }
-    text + &legend(run, width)
+    text + &legend(run, view)
 }
 
 fn indented(text: &str) -> String {
     format!("{}  {text}\n", " ".repeat(columns::ADDRESS))
 }
 
-/// What lies between two areas.
-fn gap(layout: &Layout, run: &LayoutRun, area: &Area, below: &Place, above: &Place) -> String {
+/// The line between `above` and the area below it.
+fn gap(
+    layout: &Layout,
+    run: &LayoutRun,
+    (area, below): (&Area, &Place),
+    above: &Place,
+    view: View,
+) -> String {
     let between = above.start.saturating_sub(below.end);
     let is_the_gap = area.is_program && above.is_heap && run.heap_gap_bytes == Some(between);
     let text = match (is_the_gap, between) {
         (true, 0) => "no gap between bss and heap".to_owned(),
-        (true, _) => format!("{} gap, bss to heap{}", bytes(between as f64), varies(layout)),
+        (true, _) => {
+            // The table of several runs has it too.
+            let varies = if view.verbose { varies(layout) } else { String::new() };
+            format!("{} gap, bss to heap{varies}", bytes(between as f64))
+        }
         (false, 0) => return String::new(),
         (false, _) => format!("... {} gap ...", bytes(between as f64)),
     };
@@ -110,7 +128,7 @@ fn varies(layout: &Layout) -> String {
     }
 }
 
-/// The first one says what the figures below are.
+/// The line above an area. The first one heads the columns.
 fn heading(
     area: &Area,
     run: &LayoutRun,
@@ -137,7 +155,8 @@ fn heading(
     )
 }
 
-fn legend(run: &LayoutRun, width: Option<usize>) -> String {
+/// The letters of the picture. `-v` adds the direction of the bars, and the vsyscall page.
+fn legend(run: &LayoutRun, view: View) -> String {
     let known = bars::LETTERS
         .iter()
         .filter(|(kinds, ..)| run.regions.iter().any(|region| kinds.contains(&region.kind)));
@@ -146,18 +165,19 @@ fn legend(run: &LayoutRun, width: Option<usize>) -> String {
         known.map(|(_, letter, word)| format!("{letter}\u{a0}{word}")).collect();
     let closed = run.regions.iter().any(|region| region.perms.starts_with("---"));
     let hyphen = if closed { " Hyphen: no access." } else { "" };
-    let legend = format!(
-        "{}. Capital: at least half of it resident.{hyphen} Left is the low end.",
-        words.join(", ")
-    );
-    let vsyscall = run.regions.iter().find(|region| region.kind == RegionKind::Vsyscall);
-    let above = vsyscall
-        .map(|region| format!(" Not drawn: vsyscall at {}.", region.start))
-        .unwrap_or_default();
-    "\n".to_owned() + &sentence("", &(legend + &above), width)
+    let mut legend =
+        format!("{}. Capital: at least half of it resident.{hyphen}", words.join(", "));
+    if view.verbose {
+        legend += " Left is the low end.";
+        let vsyscall = run.regions.iter().find(|region| region.kind == RegionKind::Vsyscall);
+        legend += &vsyscall
+            .map(|region| format!(" Not drawn: vsyscall at {}.", region.start))
+            .unwrap_or_default();
+    }
+    "\n".to_owned() + &sentence("", &legend, view.width)
 }
 
-/// The most useful next command, and what it is good for.
+/// The most useful next command, and what it shows.
 fn next(layout: &Layout, run: &LayoutRun, width: Option<usize>) -> String {
     const MOVES: &str = "(what moves from run to run)";
     const WATCHED: &str = "(pages become resident while you look)";
@@ -176,7 +196,7 @@ fn next(layout: &Layout, run: &LayoutRun, width: Option<usize>) -> String {
     hanging("Next: ", &command, width) + &hanging("      ", why, width)
 }
 
-/// The command as it can be typed again, or understood at least: a script of many lines is neither.
+/// The command as it can be typed again. Of a long one, or one with quotes, only its program.
 fn command_of(layout: &Layout) -> Option<String> {
     let command = &layout.program.command;
     let first = command.first()?;

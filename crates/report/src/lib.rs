@@ -22,5 +22,5 @@ pub use export::{csv, markdown, svg};
 pub use layout::{redrawn as layout_frame, screen as layout_screen, svg as layout_svg};
 pub use number::{bytes, duration};
 pub use text::{clean, hanging as wrapped};
-pub use trace::{trace_end, trace_line, trace_table};
+pub use trace::{FileNames, trace_end, trace_line, trace_table};
 pub use view::View;

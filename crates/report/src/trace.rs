@@ -1,34 +1,33 @@
-//! A trace as text: a line a thing, in the manner of strace -f, and how it ended.
+//! A trace as text: a line for each call, fault or burst, in the manner of strace -f, and its end.
 
+mod end;
+mod names;
 mod table;
 
 use std::fmt::{Arguments, Write};
 
 use anstyle::Style;
-use events::{Cause, Ending, MappingKind};
-use results::trace::{
-    Burst, BurstOrder, FaultLine, LifeLine, Line, LineKind, MappingLabel, Shown, SyscallLine,
-    TraceSummary,
-};
+use events::{Cause, MappingKind};
+use results::trace::{Burst, BurstOrder, FaultLine, LifeLine, Line, LineKind, Shown, SyscallLine};
 
 use crate::number::{Nanoseconds, bytes, count};
-use crate::text::{ALARM, BAD, BOLD, DIM, clean, hanging, styled};
-use crate::view::View;
+use crate::text::{ALARM, BAD, DIM, clean};
 
+use self::end::end;
+use self::names::Place;
+
+pub use end::trace_end;
+pub use names::FileNames;
 pub use table::screen as trace_table;
 
-/// A thread that was off its processor for more than a tenth of the time waited, or was
-/// interrupted: both figures are said.
+/// A line has both times where the thread was off its processor for more than a tenth of the whole:
+/// it waited, or was interrupted.
 const OFF_CPU_SAID: u64 = 10;
-const SIGNALS: [&str; 31] = [
-    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
-    "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
-    "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
-];
 
-/// Appends what is shown to `out`, as one line, in colours if `colored`.
-pub fn trace_line(shown: &Shown, colored: bool, out: &mut String) {
-    let mut pen = Pen { out, colored };
+/// Appends what is shown to `out`, as one line, in colours if `colored`. `names` has the files of
+/// the lines before it.
+pub fn trace_line(shown: &Shown, names: &mut FileNames, colored: bool, out: &mut String) {
+    let mut pen = Pen { out, names, colored };
     match shown {
         Shown::Burst(burst) => {
             pen.head(burst.time_ns, burst.tid);
@@ -57,48 +56,11 @@ pub fn trace_line(shown: &Shown, colored: bool, out: &mut String) {
     out.push('\n');
 }
 
-/// The last lines of a trace: how the program ended, and what was seen of it.
-#[must_use]
-pub fn trace_end(summary: &TraceSummary, view: View) -> String {
-    let width = view.width;
-    let ended =
-        summary.ending.map(|ending| styled(BOLD, &format!("+++ {} +++", end(ending))) + "   ");
-    let late =
-        if summary.late > 0 { format!(", {} late", whole(summary.late)) } else { String::new() };
-    let lost = format!("{} lost", whole(summary.lost));
-    let lost = if summary.lost > 0 { styled(ALARM, &lost) } else { lost };
-    let seen = match summary.faults_counted {
-        Some(counted) => {
-            let seen = format!("faults seen {} of {}", whole(summary.faults_seen), whole(counted));
-            if summary.faults_seen < counted { styled(BAD, &seen) } else { seen }
-        }
-        None => "faults not traced".to_owned(),
-    };
-    let recording = match summary.recording_ns.filter(|_| summary.faults_seen > 0) {
-        Some(ns) => format!(" (up to {} of each is recording)", Nanoseconds(ns)),
-        None => String::new(),
-    };
-    let events = several(summary.events, "event", "events");
-    let mut text = hanging(
-        "",
-        &format!("{}{events}, {lost}{late}, {seen}{recording}", ended.unwrap_or_default()),
-        width,
-    );
-    if let (Some(minor), Some(major)) = (summary.rusage_minor_faults, summary.rusage_major_faults) {
-        let account = format!(
-            "The kernel's account: {} minor and {} major. It has pages that one call populated, too.",
-            whole(minor),
-            whole(major)
-        );
-        text += &hanging("", &account, width);
-    }
-    text
-}
-
-/// Writes into a text, in colours or without. Lines come by the million: they are made without
-/// texts of their own.
+/// Writes into a text, in colours or without. Lines come by the million, so it allocates no text
+/// for them.
 struct Pen<'a> {
     out: &'a mut String,
+    names: &'a mut FileNames,
     colored: bool,
 }
 
@@ -116,7 +78,7 @@ impl Pen<'_> {
         }
     }
 
-    /// Thread and time. A gap belongs to nobody.
+    /// Thread and time. A gap has no thread.
     fn head(&mut self, time_ns: u64, tid: u32) {
         let (seconds, us) = (time_ns / 1_000_000_000, time_ns / 1000 % 1_000_000);
         if tid != 0 {
@@ -134,17 +96,19 @@ impl Pen<'_> {
             _ => self.out.push_str(&call.text),
         }
         self.span(call.latency_ns, call.on_cpu_ns);
-        // What mmap makes without a file is said by its flags.
+        // The flags of an mmap without a file say what it makes.
         let mapping =
             call.mapping.as_ref().filter(|mapping| mapping.name.is_some() || call.name != "mmap");
-        if let Some(mapping) = mapping {
-            self.styled(DIM, format_args!(" {}", Place(Some(mapping))));
+        if mapping.is_some() {
+            let place = self.names.place(mapping);
+            self.styled(DIM, format_args!(" {place}"));
         }
     }
 
     fn fault(&mut self, fault: &FaultLine) {
         self.fault_word(fault.major);
-        self.plain(format_args!(" {:#x} {}", fault.address, Why(fault)));
+        let why = self.why(fault);
+        self.plain(format_args!(" {:#x} {why}", fault.address));
         self.out.push_str(if fault.in_kernel { ", in the kernel" } else { "" });
         self.span(fault.latency_ns, fault.on_cpu_ns);
     }
@@ -152,17 +116,13 @@ impl Pen<'_> {
     fn burst(&mut self, burst: &Burst) {
         let Burst { first, faults, major, in_kernel, .. } = burst;
         self.fault_word(major == faults);
-        self.plain(format_args!(
-            " {:#x} .. {:#x}  x{} {}",
-            burst.low,
-            burst.high,
-            whole(*faults),
-            Why(first)
-        ));
+        let (low, high, why) = (burst.low, burst.high, self.why(first));
+        self.plain(format_args!(" {low:#x} .. {high:#x}  x{} {why}", whole(*faults)));
+        // Where most of the range was touched, its order tells a reader nothing.
         self.out.push_str(match burst.order {
-            BurstOrder::Upwards => "",
-            BurstOrder::Downwards => ", downwards",
-            BurstOrder::Mixed => ", up and down",
+            BurstOrder::Downwards if burst.sparse => ", downwards",
+            BurstOrder::Mixed if burst.sparse => ", scattered",
+            _ => "",
         });
         if let Some(apart_bytes) = burst.apart_bytes {
             self.plain(format_args!(", {} apart", bytes(apart_bytes as f64)));
@@ -198,7 +158,11 @@ impl Pen<'_> {
         }
     }
 
-    /// How long it took, and how much of that on a processor if that is another figure.
+    fn why<'b>(&mut self, fault: &'b FaultLine) -> Why<'b> {
+        Why { fault, place: self.names.place(fault.mapping.as_ref()) }
+    }
+
+    /// The time in the kernel, and the part of it on a processor where that differs.
     fn span(&mut self, latency_ns: Option<u64>, on_cpu_ns: Option<u64>) {
         match (latency_ns, on_cpu_ns) {
             (None, _) => self.styled(DIM, format_args!(" <?>")),
@@ -215,15 +179,18 @@ impl Pen<'_> {
     }
 }
 
-/// Where a fault was, and why.
-struct Why<'a>(&'a FaultLine);
+/// The place of a fault, and its cause.
+struct Why<'a> {
+    fault: &'a FaultLine,
+    place: Place<'a>,
+}
 
 impl std::fmt::Display for Why<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Why(fault) = self;
-        write!(f, "{}", Place(fault.mapping.as_ref()))?;
+        let Why { fault, place } = self;
+        write!(f, "{place}")?;
         match (fault.cause, fault.mapping.as_ref().map(|mapping| mapping.kind)) {
-            // Its pages are the kernel's, and come when they are asked for.
+            // The kernel's own pages have no cause.
             (Cause::Unknown, Some(MappingKind::Kernel)) => Ok(()),
             (cause, _) => write!(f, ", {}{}", reason(cause), Large(fault.large_bytes())),
         }
@@ -236,24 +203,6 @@ pub(crate) struct Large(pub(crate) Option<u64>);
 impl std::fmt::Display for Large {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.map_or(Ok(()), |size| write!(f, " of {}", bytes(size as f64)))
-    }
-}
-
-/// What is mapped somewhere, in words: the file, or its kind.
-pub(crate) struct Place<'a>(pub(crate) Option<&'a MappingLabel>);
-
-impl std::fmt::Display for Place<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            Some(MappingLabel { name: Some(name), .. })
-                if name.bytes().any(|byte| byte.is_ascii_control()) =>
-            {
-                f.write_str(&clean(name))
-            }
-            Some(MappingLabel { name: Some(name), .. }) => f.write_str(name),
-            Some(mapping) => f.write_str(mapping.kind.label().trim_matches(['[', ']'])),
-            None => f.write_str("unknown memory"),
-        }
     }
 }
 
@@ -276,19 +225,6 @@ fn life(process: &LifeLine) -> String {
         LifeLine::Over(ending) => end(*ending),
         LifeLine::ThreadEnded => "thread ended".to_owned(),
         LifeLine::Attached => "was running already".to_owned(),
-    }
-}
-
-fn end(ending: Ending) -> String {
-    match ending {
-        Ending::Exited(status) => format!("exited with {status}"),
-        Ending::Killed(signal) => {
-            match usize::from(signal).checked_sub(1).and_then(|index| SIGNALS.get(index)) {
-                Some(name) => format!("killed by SIG{name}"),
-                None => format!("killed by signal {signal}"),
-            }
-        }
-        Ending::Unknown => "ended".to_owned(),
     }
 }
 

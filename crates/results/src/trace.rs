@@ -195,6 +195,9 @@ pub struct Burst {
     pub high: u64,
     /// The order of the addresses.
     pub order: BurstOrder,
+    /// Whether they skipped more than half of the range between `low` and `high` (docs/trace.md):
+    /// only then the order is worth a word.
+    pub sparse: bool,
     /// The distance between consecutive faults, if it is the same for three or more and above a
     /// page.
     pub apart_bytes: Option<u64>,
@@ -245,4 +248,18 @@ pub struct TraceSummary {
     /// Time that recording adds to a fault, in nanoseconds, measured at the end of the trace: an
     /// upper bound of what it adds to each latency.
     pub recording_ns: Option<u64>,
+}
+
+impl TraceSummary {
+    /// Whether the kernel counted many more faults for the program than the trace shows: at least
+    /// a tenth more, and 128. Every program has some from before its exec.
+    #[must_use]
+    pub fn has_many_unshown(&self) -> bool {
+        let (Some(minor), Some(major)) = (self.rusage_minor_faults, self.rusage_major_faults)
+        else {
+            return false;
+        };
+        let unshown = minor.saturating_add(major).saturating_sub(self.faults_seen);
+        self.faults_counted.is_some() && unshown >= 128.max(self.faults_seen / 10)
+    }
 }

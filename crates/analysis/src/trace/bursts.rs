@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 
-use events::MappingKind;
+use events::{Cause, MappingKind};
 use results::trace::{Burst, BurstOrder, FaultLine, Line, LineKind, MappingLabel, Shown};
 
 use super::durations::Durations;
+use crate::address_space::AROUND_BYTES;
 
 /// No burst is kept back for longer: what is shown is live.
 const KEPT_NS: u64 = 1_000_000_000;
@@ -39,6 +40,8 @@ struct Open {
     burst: Burst,
     times: Durations,
     last_page: u64,
+    /// How much memory a fault of it maps at most.
+    fault_bytes: u64,
     step: Step,
 }
 
@@ -164,13 +167,22 @@ impl Open {
             low: page.start,
             high: page.end(),
             order: BurstOrder::Upwards,
+            sparse: false,
             apart_bytes: None,
             p50_ns: None,
             latency_ns: 0,
             timed: 0,
         };
-        let mut open =
-            Open { burst, times: Durations::default(), last_page: page.start, step: Step::None };
+        // A read of a file's page maps the pages around it as well.
+        let fault_bytes =
+            if fault.cause == Cause::File { page.bytes.max(AROUND_BYTES) } else { page.bytes };
+        let mut open = Open {
+            burst,
+            times: Durations::default(),
+            last_page: page.start,
+            fault_bytes,
+            step: Step::None,
+        };
         open.time(fault);
         open
     }
@@ -229,6 +241,7 @@ impl Open {
             Shown::Line(Line { time_ns, pid, tid, kind: LineKind::Fault(self.burst.first) })
         } else {
             Shown::Burst(Burst {
+                sparse: is_sparse(&self.burst, self.fault_bytes),
                 p50_ns: self.times.quantile_ns(500),
                 latency_ns: self.times.sum_ns,
                 timed: self.times.count,
@@ -236,6 +249,14 @@ impl Open {
             })
         });
     }
+}
+
+/// Whether the faults of `burst`, of which each maps up to `fault_bytes`, map less than half of its
+/// range. Fewer than four faults have no pattern.
+fn is_sparse(burst: &Burst, fault_bytes: u64) -> bool {
+    burst.faults >= 4
+        && burst.faults.saturating_mul(2).saturating_mul(fault_bytes)
+            < burst.high.saturating_sub(burst.low)
 }
 
 /// Whether it is the same mapping: a stack that grows begins elsewhere and is the same.

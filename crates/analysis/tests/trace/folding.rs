@@ -23,8 +23,9 @@ fn shown(teller: &mut Teller, faults: FaultLines, end: bool) -> Vec<String> {
                     BurstOrder::Downwards => "down",
                     BurstOrder::Mixed => "mixed",
                 };
+                let sparse = if burst.sparse { " sparse" } else { "" };
                 format!(
-                    "{} x{} {}..{} {order}",
+                    "{} x{} {}..{} {order}{sparse}",
                     burst.tid,
                     burst.faults,
                     page(burst.low),
@@ -110,7 +111,10 @@ fn threads_and_causes_are_kept_apart() {
     teller.fault(AT + 9 * PAGE);
     teller.fault(AT);
     let lines = shown(&mut teller, FaultLines::Summary, true);
-    assert_eq!(lines, ["7 mmap", "8 x3 500..505 mixed", "8 brk", "7 x4 0..10 mixed", "7 fault 0"]);
+    assert_eq!(
+        lines,
+        ["7 mmap", "8 x3 500..505 mixed", "8 brk", "7 x4 0..10 mixed sparse", "7 fault 0"]
+    );
 }
 
 #[test]
@@ -141,6 +145,31 @@ fn a_burst_is_shown_after_a_second_when_nothing_follows() {
     folder.wait(began_ns + 1_000_000_000, &mut |_| shown += 1);
     folder.wait(began_ns + 9_000_000_000, &mut |_| shown += 1);
     assert_eq!(shown, 1);
+}
+
+#[test]
+fn a_burst_that_leaves_out_most_of_its_range_is_sparse() {
+    let burst = |pages: &[u64]| {
+        let mut teller = anonymous();
+        for page in pages {
+            teller.fault(AT + page * PAGE);
+        }
+        shown(&mut teller, FaultLines::Summary, true).pop().expect("a burst")
+    };
+    assert_eq!(burst(&[3, 1, 2, 0]), "7 x4 0..4 mixed");
+    assert_eq!(burst(&[3, 1, 7, 0]), "7 x4 0..8 mixed", "half of it is not left out");
+    assert_eq!(burst(&[3, 1, 8, 0]), "7 x4 0..9 mixed sparse");
+    assert_eq!(burst(&[900, 500, 100]), "7 x3 100..901 down", "three have no pattern");
+    let mut teller = Teller::new();
+    teller.mmap(AT, 4096, READ, PRIVATE);
+    for page in [48, 0, 32, 16] {
+        teller.fault(AT + page * PAGE);
+    }
+    assert_eq!(
+        shown(&mut teller, FaultLines::Summary, true).pop().as_deref(),
+        Some("7 x4 0..49 mixed"),
+        "a fault of a file maps 16 pages"
+    );
 }
 
 /// Faults, apart and range of each burst of anonymous pages.

@@ -11,49 +11,50 @@ use lab::question::quantity::parse_duration;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  firsttouch layout -- ./app data.bin              the address space as the program leaves it
-  firsttouch layout -p 4121                        that of a process that runs, now
-  firsttouch layout --at 2s -- ./server            two seconds after its start
-  firsttouch layout --aslr both --runs 64 -- ./app what moves from run to run, beside runs where nothing does
-  firsttouch layout --watch -- ./app               pages become resident while you look
-  firsttouch layout --svg layout.svg -- ./app      a picture to put into a post
+  firsttouch layout -- ./app data.bin            the address space when the program exits
+  firsttouch layout -p 4121                      the one of a running process, now
+  firsttouch layout --at 2s -- ./server          two seconds after the start
+  firsttouch layout --aslr both -- ./app         what moves from run to run, with and without ASLR
+  firsttouch layout --watch -- ./app             pages become resident while you look
+  firsttouch layout --svg layout.svg -- ./app    a picture for a web page
   firsttouch layout --json - -- ./app | jq '.runs[0].regions[] | select(.kind == \"heap\")'
 
-Needs no privileges: the program is traced (ptrace), which a process may do to its children. Only its first process
-is followed, through every exec, with all its threads. Its exit status is not passed on.
+It needs no privileges: the program is traced by ptrace. Only its first process is followed, with
+all its threads, through every exec. The program's own exit status is not passed on.
 
-Exit status: 0 done, 1 could not do it, 2 wrong usage, 126 the program cannot be executed, 127 it is not found; interrupted, it ends the program, shows what there is, and dies by the signal.")]
+Exit status: 0 done, 1 failed, 2 wrong usage, 126 the program cannot be executed, 127 it is not
+found. Interrupted, it ends the program, shows what there is, and dies by the signal.")]
 pub(crate) struct LayoutOptions {
     /// The program and its arguments
     #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) command: Vec<OsString>,
-    /// Look at this process instead of running a program
+    /// Show a running process instead of starting a program
     #[arg(short, long, value_name = "PID", value_parser = parse_pid, conflicts_with = "command")]
     pub(crate) pid: Option<u32>,
-    /// When the picture is taken: exec (just mapped, nothing has run), exit, or a time after the
-    /// start, like 300ms or 2s; the program then runs on to its end
+    /// When to take the picture: exec (the program is mapped and has not run), exit, or a time
+    /// after the start, like 300ms or 2s. The program always runs to its end
     #[arg(long, value_name = "WHEN", value_parser = parse_at, default_value = "exit")]
     pub(crate) at: When,
-    /// Run it with or without randomised addresses, or both in turn, and show what moves
+    /// Run the program several times, with random addresses or without, or both, and show what
+    /// moves
     #[arg(long, value_enum, value_name = "ASLR")]
     pub(crate) aslr: Option<Aslr>,
-    /// How often it is run, with --aslr both that often each [default: 1, with --aslr 16]. With
-    /// more than one run the program has no standard input, and its standard output goes to
-    /// /dev/null
+    /// Number of runs, for --aslr both of each kind [default: 1, with --aslr 16]. In several runs
+    /// the program has no standard input, and its standard output goes to /dev/null
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) runs: Option<u32>,
-    /// Redraw the picture ten times a second while the program runs; needs a terminal, and the
+    /// Redraw the picture ten times a second while the program runs. This needs a terminal; the
     /// program's standard output goes to /dev/null
     #[arg(long, conflicts_with_all = ["aslr", "runs"])]
     pub(crate) watch: bool,
-    /// Show every mapping on a terminal too; in a pipe all are shown anyway
+    /// Show every mapping, not only the largest (so does -v)
     #[arg(long)]
     pub(crate) all: bool,
-    /// Write the picture as SVG to a file
+    /// Write the picture as SVG to FILE
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
-    /// Write every run to a file, or to standard output (instead of the screen, and of the
-    /// program's output) with -
+    /// Write every run to FILE; - is standard output, instead of the screen and of the program's
+    /// own output
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 }
@@ -85,7 +86,7 @@ fn parse_pid(text: &str) -> Result<u32, String> {
         .ok_or_else(|| "write the number of a process, such as 4121 (ps -e lists them)".to_owned())
 }
 
-/// A time as somebody would ask for it: `5 s`, `300 ms`.
+/// A time in the unit of the option: `5 s`, `300 ms`.
 pub(crate) fn as_asked(time: Duration) -> String {
     match time.as_secs_f64() {
         seconds if seconds < 1.0 => report::duration(time.as_nanos() as f64),
@@ -109,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_said_as_they_are_asked_for() {
+    fn times_are_shown_as_they_were_given() {
         let said = |text: &str| match parse_at(text) {
             Ok(When::After(time)) => as_asked(time),
             other => panic!("{other:?}"),

@@ -1,4 +1,5 @@
-//! Runs the program as often as asked for, or looks at a process, and puts the pictures together.
+//! Runs the program as often as asked for, or takes the picture of a process, and collects the
+//! pictures.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -18,14 +19,15 @@ use super::options::as_asked;
 use super::watching::Watching;
 use super::{Aslr, LayoutOptions, When};
 
-/// How finely the first picture says where a region is resident: finer than any terminal is wide.
+/// The first picture has residency in so many parts of each region: more than any terminal has
+/// columns.
 const PARTS: u64 = 256;
-/// Runs with --aslr, unless asked otherwise.
+/// The default number of runs with --aslr.
 const RUNS: u32 = 16;
 /// Ten pictures a second.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// What is put together.
+/// The pictures so far.
 struct Album<'a> {
     layout: Layout,
     machine: &'a LayoutSettings,
@@ -41,10 +43,10 @@ impl<'a> Album<'a> {
         Album { layout, machine }
     }
 
-    /// Adds a picture; the first one says what the program is.
+    /// Adds a picture; the program is that of the first one.
     fn add(&mut self, space: &Snapshot, at: Moment, command: &[OsString]) {
-        // What the process says, not what was asked for: a program with a set-user-ID bit is laid
-        // out at random all the same.
+        // The process knows better than the request: a program with a set-user-ID bit is laid out
+        // at random in any case.
         let aslr = aslr_of(self.machine, space.fixed_addresses);
         let is_first = self.layout.runs.is_empty();
         if is_first {
@@ -85,8 +87,8 @@ impl<'a> Album<'a> {
                 format!("the stacks of {unseen} threads are")
             };
             self.note(format!(
-                "{whose} shown as anonymous memory: where the stack pointer was could not be read (the thread was running, or \
-                 Yama hides it)"
+                "{whose} shown as anonymous memory: the stack pointer could not be read (the \
+                 thread was running, or Yama hides it)"
             ));
         }
         self.layout
@@ -148,7 +150,7 @@ fn single(machine: &LayoutSettings, space: &Snapshot, at: Moment, command: &[OsS
     album.finish()
 }
 
-/// Whether addresses are random, of a process that was told to keep them, or not.
+/// Whether the addresses of a process are random; `fixed` is its personality.
 fn aslr_of(machine: &LayoutSettings, fixed: Option<bool>) -> Option<bool> {
     match (machine.randomize, fixed) {
         (Some(0), _) | (_, Some(true)) => Some(false),
@@ -167,7 +169,8 @@ pub(super) fn run(
     let mut album = Album::new(machine);
     if program.wants_privilege() && !sys::process::is_root() {
         album.note(format!(
-            "{} has a set-user-ID or set-group-ID bit: it ran without that privilege, because it was traced",
+            "{} has a set-user-ID or set-group-ID bit: it ran without that privilege, because it \
+             was traced",
             program.path().display()
         ));
     }
@@ -209,7 +212,10 @@ pub(super) fn run(
     }
     bar.finish_and_clear();
     if machine.randomize == Some(0) && options.aslr.is_some_and(|aslr| aslr != Aslr::Off) {
-        album.note("kernel.randomize_va_space is 0: nothing is placed at random here, with --aslr on either");
+        album.note(
+            "kernel.randomize_va_space is 0: nothing is placed at random here, not even with \
+             --aslr on",
+        );
     }
     Ok(album.finish())
 }
@@ -228,7 +234,7 @@ fn once(
     })
 }
 
-/// Puts the picture of a run to the others.
+/// Adds the picture of a run to the others.
 fn keep(
     album: &mut Album,
     outcome: SnapshotOutcome,
@@ -246,7 +252,7 @@ fn keep(
             WaitStatus::Exited(status) => format!("exited with status {status}"),
         };
         return Err(anyhow!(
-            "the program {how} before its picture could be taken; try --at TIME with an earlier time"
+            "the program {how} before its picture was taken; try --at TIME with an earlier time"
         ));
     };
     let at = match (seen, options.at) {
@@ -257,7 +263,7 @@ fn keep(
     };
     if let (TakenAt::AtExit, When::After(time)) = (seen, options.at) {
         album.note(format!(
-            "the program exited before {} had passed: this is how it was at its exit",
+            "the program exited before {} had passed: the picture is of its exit",
             as_asked(time)
         ));
     }
@@ -268,15 +274,15 @@ fn keep(
     }
     if way == Addresses::Fixed && space.fixed_addresses == Some(false) {
         album.note(
-            "--aslr off had no effect: the kernel lays out programs with a set-user-ID or set-group-ID bit at random all the same \
-             (personality(2)), and what they exec",
+            "--aslr off had no effect: the kernel lays out programs with a set-user-ID or \
+             set-group-ID bit, and those they exec, at random in any case (personality(2))",
         );
     }
     album.add(&space, at, &options.command);
     Ok(())
 }
 
-/// What is shown while many runs go by.
+/// The progress of several runs.
 fn bar(total: usize) -> ProgressBar {
     let visible = total > 1 && std::io::stderr().is_terminal();
     let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };

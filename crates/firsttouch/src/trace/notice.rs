@@ -1,84 +1,102 @@
-//! What cannot be shown, in sentences: the cause, and what would help.
+//! Notes and refusals of a trace: the cause, and the remedy.
 
 use collect::{Error, Notice};
 use sys::Errno;
 
-/// What a notice says.
+/// A notice in words.
 pub(super) fn sentence(notice: Notice, attached: bool) -> String {
     match notice {
         Notice::UserModeOnly => {
-            "page faults that the kernel takes for the program (read() into fresh memory) are not shown to \
-                                 this user; as root, with CAP_PERFMON or at kernel.perf_event_paranoid 1 they are"
+            "page faults in the kernel (read() into fresh memory) are not shown to this user; root, \
+             CAP_PERFMON or kernel.perf_event_paranoid 1 would show them"
                 .to_owned()
         }
         Notice::Ptrace(errno) => {
             let who = if attached {
-                "the process is stopped at every syscall, which slows it down"
+                "the process stops at every syscall"
             } else {
-                "the program is stopped at each memory syscall"
+                "the program stops at each memory syscall"
             };
-            let remedy = if errno == Errno::TOO_MANY_FILES { FILES_REMEDY } else { "As root it is not stopped" };
+            let remedy = if errno == Errno::TOO_MANY_FILES {
+                FILES_REMEDY
+            } else {
+                "As root it does not stop"
+            };
             format!(
-                "tracepoints are refused ({errno}), so {who}, and times of memory syscalls include waking up firsttouch (some \
-                 microseconds). {remedy}"
+                "tracepoints are refused ({errno}): {who}, whose time then includes some \
+                 microseconds of firsttouch. {remedy}"
             )
         }
         Notice::NoPerf(Errno::TOO_MANY_FILES) => {
-            format!("no page faults and no latencies: too few files may be open for perf events. {FILES_REMEDY}")
+            format!(
+                "no page faults and no latencies: perf events need more open files than are \
+                 allowed. {FILES_REMEDY}"
+            )
         }
         Notice::NoPerf(errno) => {
-            format!("no page faults and no latencies: perf events are refused ({errno}). {PERF_REMEDY}")
+            format!(
+                "no page faults and no latencies: perf events are refused ({errno}). {PERF_REMEDY}"
+            )
         }
         Notice::NoCalls(errno) => {
-            format!("no memory syscalls: tracepoints need root, and ptrace is refused ({errno}). {PTRACE_REMEDY}")
+            format!(
+                "no memory syscalls: tracepoints need root, and ptrace is refused ({errno}). \
+                 {PTRACE_REMEDY}"
+            )
         }
         Notice::Unprivileged => {
-            "the program has a set-user-ID or set-group-ID bit, which the kernel ignores while this user \
-                                 traces it: it runs without its privileges, and may fail; trace it as root"
+            "the program has a set-user-ID or set-group-ID bit, which the kernel ignores while \
+             this user traces it: it runs without its privileges, and may fail; trace it as root"
                 .to_owned()
         }
         Notice::Compat32 => {
-            "a 32-bit program: its syscalls have other numbers, and are not shown; its page faults are".to_owned()
+            "this is a 32-bit program: its syscalls have other numbers and are not shown; its page \
+             faults are"
+                .to_owned()
         }
         Notice::Unseen => {
-            "the program has a set-user-ID or set-group-ID bit: once it has its privileges, this user sees \
-                           nothing of it; trace it as root"
+            "the program has a set-user-ID or set-group-ID bit: once it has its privileges, this \
+             user sees nothing of it; trace it as root"
                 .to_owned()
         }
     }
 }
 
-const PERF_REMEDY: &str = "Is kernel.perf_event_paranoid above 2, or is this a container? sysctl kernel.perf_event_paranoid=2, or docker run \
-     --cap-add PERFMON, would allow them";
-const FILES_REMEDY: &str = "Five are needed for each processor and thread: ulimit -Hn says how many there may be, and root may raise it";
-const PTRACE_REMEDY: &str = "A container forbids it (docker run --cap-add SYS_PTRACE), or Yama (sysctl kernel.yama.ptrace_scope), or another \
-     tracer is there already";
+const PERF_REMEDY: &str = "Is kernel.perf_event_paranoid above 2, or is this a container? sysctl \
+     kernel.perf_event_paranoid=2, or docker run --cap-add PERFMON, would allow them";
+const FILES_REMEDY: &str = "Five are needed for each processor and thread: ulimit -Hn shows the \
+     limit, and root may raise it";
+const PTRACE_REMEDY: &str = "A container forbids it (docker run --cap-add SYS_PTRACE), or Yama \
+     (sysctl kernel.yama.ptrace_scope), or another tracer is attached already";
 
-/// What a descendant did that could not be shown.
+/// The syscalls in 32-bit mode that are not shown.
 pub(super) fn compat32_calls(calls: u64) -> String {
     format!(
         "syscalls in 32-bit mode are not shown, because their numbers have another meaning: {calls}"
     )
 }
 
-/// The program has ended, what it left behind cannot go on alone, and the user wants the end,
-/// perhaps not for the first time.
+/// A signal that asks for the end, after the program has ended and while descendants need the
+/// tracer. The second one kills them.
 pub(super) fn passed_on(signal: i32, warned: &mut bool) -> String {
     if std::mem::replace(warned, true) {
         return "the processes that the program left behind were killed".to_owned();
     }
     format!(
-        "the program has ended, but processes that it started have not; at each memory syscall they have to ask this tracer, so they cannot be \
-         left alone: {} was sent to them; a second request kills them",
+        "the program has ended, but processes that it started have not. They stop for this tracer \
+         at each memory syscall and cannot go on without it: {} was sent to them; a second request \
+         kills them",
         sys::interrupt::name(signal)
     )
 }
 
-/// Somebody else watched the same faults.
+/// Another program recorded the same faults.
 pub(super) fn misattributed(records: u64) -> String {
     format!(
-        "another program watched the same page faults, and the kernel gave {records} records of this trace, or more, the number or the time of its event. If it was \
-         not firsttouch (perf record, for one, has another clock), times, latencies and causes are wrong there: trace again without it"
+        "another program recorded the same page faults, and the kernel gave {records} records of \
+         this trace, or more, the number or the time of its event. Unless it was firsttouch, their \
+         times, latencies and causes are wrong (perf record has another clock): trace again \
+         without it"
     )
 }
 
@@ -95,24 +113,27 @@ pub(crate) fn refusal(error: Error) -> String {
             format!("{tid} is a thread of process {pid}: -p {pid} traces it, with all its threads")
         }
         Error::Kernel(pid) => {
-            format!("process {pid} has no memory of its own: it is a thread of the kernel's")
+            format!("process {pid} has no memory of its own: it is one of the kernel's threads")
         }
         Error::Forbidden(pid, errno) if sys::process::is_root() => format!(
-            "process {pid} may not be traced ({errno}): another program traces it, or a container or a security module forbids it"
+            "process {pid} may not be traced ({errno}): another program traces it, or a container \
+             or a security module forbids it"
         ),
         Error::Forbidden(pid, errno) => format!(
-            "process {pid} may not be traced ({errno}): it is another user's, or protected (sysctl \
-             kernel.yama.ptrace_scope), or traced by another program; root may trace it"
+            "process {pid} may not be traced ({errno}): it belongs to another user, or is \
+             protected (sysctl kernel.yama.ptrace_scope), or traced by another program; root may \
+             trace it"
         ),
         Error::Tracepoints(Errno::TOO_MANY_FILES) => {
-            format!("too few files may be open for tracepoints. {FILES_REMEDY}")
+            format!("tracepoints need more open files than are allowed. {FILES_REMEDY}")
         }
         Error::Nothing(Errno::TOO_MANY_FILES) => {
-            format!("nothing can be traced: too few files may be open. {FILES_REMEDY}")
+            format!("nothing can be traced without more open files. {FILES_REMEDY}")
         }
         Error::Tracepoints(errno) => {
             format!(
-                "tracepoints are refused ({errno}): they need root; --syscalls ptrace does without them"
+                "tracepoints are refused ({errno}): they need root; --syscalls ptrace does without \
+                 them"
             )
         }
         Error::Nothing(errno) => {
@@ -122,7 +143,7 @@ pub(crate) fn refusal(error: Error) -> String {
     }
 }
 
-/// The exit status that a shell gives for a program that does not start, or ours.
+/// The exit status: that of a shell for a program that does not start, else 125.
 pub(super) fn status(error: Error) -> u8 {
     match error {
         Error::Start(Errno::NO_ENTRY) => 127,

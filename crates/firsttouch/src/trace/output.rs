@@ -1,4 +1,4 @@
-//! Where lines go: a terminal or file for people, one for programs, a table.
+//! The outputs of a trace: lines or a table for people, JSON for programs.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -14,12 +14,12 @@ use results::trace::{Line, Shown, TraceSummary, write_line, write_summary};
 
 use crate::options::{Color, ScreenOptions, TraceOptions};
 
-/// So much is put together before it is written.
+/// Output is written in pieces of this size.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// Everything that is written.
+/// All outputs of a trace.
 pub(super) struct Outputs {
-    /// For people; nobody, where standard output has the JSON.
+    /// For people; `None` where standard output has the JSON.
     screen: Option<Screen>,
     json: Option<Stream>,
 }
@@ -28,13 +28,14 @@ pub(super) struct Outputs {
 struct Screen {
     stream: Stream,
     bursts: FaultBursts,
+    names: report::FileNames,
     /// Instead of lines.
     tally: Option<Tally>,
     view: report::View,
 }
 
 impl Outputs {
-    /// Opens what the user wants; files lose what they had.
+    /// Opens the outputs that the options name, and truncates files.
     pub(super) fn open(options: &TraceOptions, shown: ScreenOptions) -> anyhow::Result<Self> {
         if let (Some(one), Some(other)) = (&options.output, &options.json) {
             differ(one, other)?;
@@ -46,23 +47,22 @@ impl Outputs {
             None if to_stdout => None,
             None => Some(Stream::stderr(shown.color)),
         };
+        let width = match options.output {
+            None => crate::stream::width_of_errors(),
+            Some(_) => None,
+        };
+        let view = report::View { width, verbose: shown.verbose };
         let screen = stream.map(|stream| Screen {
             stream,
             bursts: FaultBursts::new(options.faults.into(), sys::limits::page_bytes()),
+            names: report::FileNames::new(view),
             tally: options.count.then(Tally::default),
-            view: report::View {
-                width: if options.output.is_none() {
-                    crate::stream::width_of_errors()
-                } else {
-                    None
-                },
-                verbose: shown.verbose,
-            },
+            view,
         });
         Ok(Outputs { screen, json })
     }
 
-    /// JSON has arguments one by one; people read the whole call.
+    /// Whether lines need the arguments of calls one by one, as JSON has them.
     pub(super) fn wants_arguments(&self) -> bool {
         self.json.is_some()
     }
@@ -72,17 +72,17 @@ impl Outputs {
         if let Some(json) = &mut self.json {
             json.add(|text| write_line(&line, text));
         }
-        let Some(Screen { stream, bursts, tally, .. }) = &mut self.screen else { return };
+        let Some(Screen { stream, bursts, names, tally, .. }) = &mut self.screen else { return };
         match tally {
             Some(tally) => tally.take(&line),
-            None => bursts.take(line, &mut |shown| stream.show(&shown)),
+            None => bursts.take(line, &mut |shown| stream.show(&shown, names)),
         }
     }
 
-    /// It is `time_ns` since the start, and nothing has come.
+    /// Shows the bursts that are due: `time_ns` have passed since the start without a new line.
     pub(super) fn wait(&mut self, time_ns: u64) {
-        if let Some(Screen { stream, bursts, tally: None, .. }) = &mut self.screen {
-            bursts.wait(time_ns, &mut |shown| stream.show(&shown));
+        if let Some(Screen { stream, bursts, names, tally: None, .. }) = &mut self.screen {
+            bursts.wait(time_ns, &mut |shown| stream.show(&shown, names));
         }
     }
 
@@ -94,13 +94,13 @@ impl Outputs {
             .for_each(Stream::flush);
     }
 
-    /// The end: what is still open, the table, and what was missed.
+    /// Writes the open bursts or the table, and the last lines.
     pub(super) fn finish(&mut self, summary: &TraceSummary, interrupted: bool) {
         if let Some(json) = &mut self.json {
             json.add(|text| write_summary(summary, text));
         }
-        if let Some(Screen { stream, bursts, tally, view }) = &mut self.screen {
-            bursts.pause(&mut |shown| stream.show(&shown));
+        if let Some(Screen { stream, bursts, names, tally, view }) = &mut self.screen {
+            bursts.pause(&mut |shown| stream.show(&shown, names));
             let end = match tally {
                 Some(tally) => report::trace_table(&tally.table(*summary), *view),
                 None => report::trace_end(summary, *view),
@@ -117,13 +117,13 @@ impl Outputs {
         self.flush();
     }
 
-    /// Nobody reads any of it any more.
+    /// Whether no output can be written any more.
     pub(super) fn are_closed(&self) -> bool {
         let mut streams = self.json.iter().chain(self.screen.iter().map(|screen| &screen.stream));
         streams.all(|stream| stream.error.is_some())
     }
 
-    /// What could not be written, and why. A reader that has seen enough is no failure.
+    /// The first output that failed, and why. A closed pipe is no failure.
     pub(super) fn take_error(&mut self) -> Option<anyhow::Error> {
         let mut streams =
             self.json.iter_mut().chain(self.screen.iter_mut().map(|screen| &mut screen.stream));
@@ -131,8 +131,7 @@ impl Outputs {
     }
 }
 
-/// Two outputs may not be one file, under whatever names: each would spoil the other. Devices take
-/// both.
+/// Refuses two outputs to one file, under whatever names. A device takes both.
 fn differ(one: &Path, other: &Path) -> anyhow::Result<()> {
     let place = |path: &Path| -> anyhow::Result<_> {
         let metadata = if path == Path::new("-") {
@@ -142,7 +141,7 @@ fn differ(one: &Path, other: &Path) -> anyhow::Result<()> {
                 .map(File::from)
                 .and_then(|output| output.metadata())
         } else {
-            // What is there is not opened: a pipe would end for its reader when it is closed again.
+            // An existing file is not opened: the reader of a pipe would see its end at the close.
             std::fs::metadata(path).or_else(|_| {
                 File::options()
                     .append(true)
@@ -164,7 +163,7 @@ fn differ(one: &Path, other: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A place that takes text, until it fails.
+/// An output that takes text until a write fails.
 struct Stream {
     writer: Box<dyn Write>,
     name: String,
@@ -202,9 +201,9 @@ impl Stream {
         }
     }
 
-    fn show(&mut self, shown: &Shown) {
+    fn show(&mut self, shown: &Shown, names: &mut report::FileNames) {
         let colored = self.colored;
-        self.add(|text| report::trace_line(shown, colored, text));
+        self.add(|text| report::trace_line(shown, names, colored, text));
     }
 
     fn write(&mut self) {

@@ -31,7 +31,7 @@ fn names() {
     check(&["bench", "--arm", "mmap"], 2, &["baseline"]);
     check(&["bench", "--arm", "malloc", "--arm", "malloc"], 2, &["twice"]);
     check(&["nonsense"], 2, &["nonsense"]);
-    check(&["doctor", "thp"], 2, &["thp"]);
+    check(&["doctor", "nonsense"], 2, &["\"nonsense\"", "Known: thp"]);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! The causes that `trace` gives to the faults of a program whose acts are known by construction,
-//! in each way in which it can be watched.
+//! for each way of tracing it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,11 +13,11 @@ use crate::program::{PROGRAM, Scratch, fixture, is_root, skip, text};
 type Causes = BTreeMap<String, u64>;
 type Counts = &'static [(&'static str, u64)];
 
-/// The ways to watch: as whom, and how syscalls are seen. An ordinary user's program is stopped.
+/// The ways of tracing: the user, and how syscalls are seen.
 fn ways(scratch: &Scratch) -> Vec<(String, Command)> {
     let copy = scratch.file("firsttouch");
-    // By another process: a child of this one that is forked meanwhile would keep the file open for
-    // writing.
+    // cp(1) copies it: a child that another test forks here meanwhile would keep a file of this
+    // process open for writing.
     assert!(
         Command::new("cp").arg(PROGRAM).arg(&copy).status().is_ok_and(|status| status.success())
     );
@@ -35,7 +35,7 @@ fn ways(scratch: &Scratch) -> Vec<(String, Command)> {
     ways
 }
 
-/// The lines of a trace of `act`; `None`, and a word, where it cannot be traced in this way.
+/// The lines of a trace of `act`; `None`, and the test says SKIPPED, where this way is refused.
 fn lines(name: &str, mut way: Command, program: &Path, act: &[&str]) -> Option<Vec<Value>> {
     way.args(["--faults", "all", "--json", "-", "--"]).arg(program).args(act);
     let Ok(output) = way.output() else {
@@ -51,7 +51,7 @@ fn lines(name: &str, mut way: Command, program: &Path, act: &[&str]) -> Option<V
     }
     let lines: Vec<Value> =
         text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect(line)).collect();
-    let summary = lines.last().unwrap_or_else(|| panic!("{name}: nothing was told: {errors}"));
+    let summary = lines.last().unwrap_or_else(|| panic!("{name}: no line: {errors}"));
     assert_eq!(
         (summary["kind"].as_str(), summary["lost"].as_u64()),
         (Some("summary"), Some(0)),
@@ -74,8 +74,8 @@ fn causes(lines: &[Value], bytes: u64, of: impl Fn(&Value) -> bool) -> Causes {
         if line["name"] == "mmap" && line["args"][1] == bytes && line["args"][4] == -1 {
             mapped.push(address(&line["result"]));
         } else if line["name"] == "munmap" && line["args"][1] == bytes {
-            // Another thread may have been given the same address by a call that began earlier: one
-            // of them goes.
+            // Another thread may have got the same address from a call that began earlier: only one
+            // of the two is unmapped.
             if let Some(at) = mapped.iter().position(|&start| start == address(&line["args"][0])) {
                 mapped.remove(at);
             }
@@ -93,10 +93,10 @@ fn expect(causes: Counts) -> Causes {
 }
 
 #[test]
-fn acts_have_the_causes_that_they_were_made_for() {
+fn every_act_has_its_cause() {
     let scratch = Scratch::new();
     let Some(program) = fixture("memory_acts", &scratch) else { return };
-    // The pages are as many as nothing else maps at once.
+    // No other mapping has so many pages.
     let acts: [(&[&str], u64, Counts); 8] = [
         (&["touch", "301"], 301, &[("first-touch", 301)]),
         (&["again", "20"], 16, &[("first-touch", 320)]),
@@ -116,7 +116,7 @@ fn acts_have_the_causes_that_they_were_made_for() {
 }
 
 #[test]
-fn threads_that_race_for_addresses_touch_them_first() {
+fn threads_that_race_for_addresses_have_first_touches() {
     let scratch = Scratch::new();
     let Some(program) = fixture("memory_acts", &scratch) else { return };
     for (name, way) in ways(&scratch).into_iter().filter(|(name, _)| name == "tracepoints") {
@@ -127,15 +127,15 @@ fn threads_that_race_for_addresses_touch_them_first() {
         {
             *causes.entry(line["cause"].as_str().expect("a cause").to_owned()).or_default() += 1;
         }
-        // Eight threads, 2.5 pages a round. A few pages of the C library's are read first, and
-        // copied.
+        // Eight threads touch 2.5 pages a round. The C library reads a few pages before it writes
+        // them.
         let copies = causes.get("copy-on-write").copied().unwrap_or(0);
         assert!(causes["first-touch"] >= 8 * 12_500 - 10 && copies <= 10, "{causes:?}");
     }
 }
 
 #[test]
-fn the_child_of_a_fork_copies_and_its_parent_touched() {
+fn after_a_fork_the_child_copies() {
     let scratch = Scratch::new();
     let Some(program) = fixture("memory_acts", &scratch) else { return };
     for (name, way) in ways(&scratch) {

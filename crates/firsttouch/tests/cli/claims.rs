@@ -1,5 +1,4 @@
-//! `claims` on this machine: its file, what physics guarantees, and other mallocs, limits and
-//! blindness.
+//! `claims` on this machine: its file, verdicts that hold everywhere, other mallocs and limits.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output, Stdio};
@@ -9,7 +8,7 @@ use results::claims::{Claim, ClaimVerdict, Claims, SCHEMA};
 
 use crate::program::{PROGRAM, Scratch, firsttouch, is_root, run, skip, text, without_proc};
 
-/// Those that take no time worth mentioning.
+/// The claims whose tests take less than a second or so.
 const QUICK: [&str; 12] = [
     "demand-paging",
     "file-demand-paging",
@@ -25,7 +24,7 @@ const QUICK: [&str; 12] = [
     "less-portable",
 ];
 
-/// What a run with `--json -` wrote.
+/// The file of a run with `--json -`.
 fn claims(output: &Output) -> Claims {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
@@ -46,7 +45,7 @@ fn claims(output: &Output) -> Claims {
     claims
 }
 
-/// The claims `ids` as a process with `change` to its environment sees them.
+/// The claims `ids` of a process that `change` has set up.
 fn tested(ids: &[&str], change: impl FnOnce(&mut Command)) -> Claims {
     let mut command = firsttouch(&["claims", "--json", "-"]);
     command.args(ids);
@@ -66,7 +65,7 @@ fn stands(claims: &Claims, id: &str, standing: ClaimVerdict, words: &[&str]) {
     assert!(words.iter().all(|word| all.contains(word)), "{words:?} in {all}");
 }
 
-/// What no allocator, policy or privilege changes.
+/// These verdicts depend on no allocator, policy or privilege.
 fn hold_everywhere(claims: &Claims) {
     stands(claims, "zero-fill", Holds, &[]);
     stands(claims, "shared", Holds, &["both ways", "neither way"]);
@@ -80,7 +79,7 @@ fn hold_everywhere(claims: &Claims) {
 }
 
 #[test]
-fn what_is_so_is_so_here() {
+fn quick_claims_hold_here() {
     let scratch = Scratch::new();
     let claims = tested(&QUICK, |command| {
         command.env("TMPDIR", &scratch.0);
@@ -111,7 +110,7 @@ fn what_is_so_is_so_here() {
 }
 
 #[test]
-fn another_malloc_is_named_and_judged_by_what_it_does() {
+fn another_malloc_is_named_and_judged() {
     for (library, from_break) in [
         ("libjemalloc.so.2", Some(false)),
         ("libmimalloc.so.2", Some(false)),
@@ -149,8 +148,7 @@ fn tunables_of_glibc_are_seen() {
         return skip("not glibc");
     }
     stands(&found, "brk-or-mmap", Holds, &["brk below 65,536 bytes", "does not move on free"]);
-    // malloc then asks for 2 MiB more than it needs: what is left over must not pass for a
-    // threshold.
+    // malloc then asks for 2 MiB more than it needs: the rest must not pass for a threshold.
     let found = tested(&["brk-or-mmap", "demand-paging"], |command| {
         command.env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
     });
@@ -226,7 +224,7 @@ fn an_ordinary_user_gets_the_same_verdicts() {
 }
 
 #[test]
-fn without_proc_what_cannot_be_seen_says_so() {
+fn without_proc_the_evidence_names_the_file() {
     let Some(output) = without_proc(&format!("claims {} --json -", QUICK.join(" "))) else {
         return;
     };
@@ -240,7 +238,7 @@ fn without_proc_what_cannot_be_seen_says_so() {
 }
 
 #[test]
-fn a_folder_in_memory_forgets_no_file() {
+fn a_file_in_tmpfs_cannot_be_dropped() {
     if !std::path::Path::new("/dev/shm").is_dir() {
         return skip("no /dev/shm");
     }
@@ -251,7 +249,7 @@ fn a_folder_in_memory_forgets_no_file() {
 }
 
 #[test]
-fn where_memory_is_short_nothing_breaks() {
+fn a_limited_address_space_breaks_no_claim() {
     let script = format!("ulimit -v 60000; exec {PROGRAM} claims --json - {}", QUICK.join(" "));
     let output = Command::new("sh").args(["-c", &script]).output().expect("a shell");
     let claims = claims(&output);
@@ -260,7 +258,7 @@ fn where_memory_is_short_nothing_breaks() {
 }
 
 #[test]
-fn time_is_measured() {
+fn a_claim_about_time_has_its_figures() {
     let found = tested(&["large-equal"], |command| {
         command.args(["--seed", "7"]);
     });
@@ -300,7 +298,9 @@ fn screen_and_file_agree() {
         assert!(all_there, "a pipe truncates nothing: {claim:?}\n{screen}");
     }
     assert!(
-        screen.is_ascii() && screen.contains("2 claims: 2 held") && screen.contains("\nNext: "),
+        screen.is_ascii()
+            && screen.contains("2 claims: 2 hold here")
+            && screen.contains("\nNext: "),
         "{screen}"
     );
     let refused = run(&["report", file.to_str().unwrap()]);
@@ -333,7 +333,7 @@ fn unknown_ids_are_answered_with_the_nearest() {
 }
 
 #[test]
-fn what_was_tested_before_an_interrupt_is_shown() {
+fn an_interrupt_keeps_the_claims_tested_so_far() {
     let child = firsttouch(&["claims", "zero-fill", "malloc-varies", "--json", "-"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -1,5 +1,4 @@
-//! `doctor` on this machine: what its file promises, and that it agrees with what this machine says
-//! of itself.
+//! `doctor` on this machine: its file is complete, and agrees with `/proc` and `/sys`.
 
 use std::fs::read_to_string;
 use std::io::Read;
@@ -11,7 +10,7 @@ use crate::program::{
     PROGRAM, Scratch, firsttouch, fixture, is_root, run, skip, text, without_proc,
 };
 
-/// What a run with `--json -` wrote.
+/// The file of a run with `--json -`.
 fn diagnosis(output: &Output) -> Diagnosis {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
@@ -23,7 +22,7 @@ fn check<'a>(diagnosis: &'a Diagnosis, id: &str) -> &'a Check {
     diagnosis.checks.iter().find(|check| check.id == id).unwrap_or_else(|| panic!("no {id}"))
 }
 
-/// What the file promises of every check, wherever it ran.
+/// Every check is there, on any machine, with the texts that the file promises.
 fn is_whole(diagnosis: &Diagnosis) {
     assert_eq!(
         (diagnosis.schema.as_str(), diagnosis.version.as_str()),
@@ -43,7 +42,7 @@ fn is_whole(diagnosis: &Diagnosis) {
 }
 
 #[test]
-fn it_says_what_the_machine_says() {
+fn checks_agree_with_the_machine() {
     let diagnosis = diagnosis(&run(&["doctor", "--json", "-"]));
     is_whole(&diagnosis);
     let file = |path: &str| read_to_string(path).unwrap_or_default();
@@ -74,7 +73,7 @@ fn screen_and_file_agree() {
     let scratch = Scratch::new();
     let file = scratch.file("doctor.json");
     std::fs::write(&file, "x".repeat(100_000)).unwrap();
-    let output = run(&["doctor", "--json", file.to_str().unwrap()]);
+    let output = run(&["doctor", "-v", "--json", file.to_str().unwrap()]);
     assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
     let diagnosis = results::read_diagnosis(std::fs::File::open(&file).unwrap())
         .expect("old contents are gone");
@@ -88,6 +87,23 @@ fn screen_and_file_agree() {
     assert!(screen.is_ascii() && screen.contains("\nNext: firsttouch"), "{screen}");
     assert!(!screen.contains('\u{1b}'));
     assert!(text(&run(&["doctor", "--color", "always"]).stdout).contains('\u{1b}'));
+}
+
+#[test]
+fn checks_that_are_named_are_shown_whole_and_alone() {
+    let screen = text(&run(&["doctor", "swap", "thp"]).stdout);
+    assert!(screen.contains(" thp  ") && screen.contains(" swap  "), "{screen}");
+    assert!(!screen.contains("governor") && !screen.contains("checks: "), "{screen}");
+    let named = diagnosis(&run(&["doctor", "--json", "-", "swap", "thp"]));
+    let ids: Vec<&str> = named.checks.iter().map(|check| check.id.as_str()).collect();
+    assert_eq!(ids, ["thp", "swap"], "in the order of the list");
+    let unknown = run(&["doctor", "free-hugepages"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    let said = text(&unknown.stderr);
+    assert!(
+        said.contains("did you mean free-huge-pages?") && said.contains("Known: thp, mthp"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -135,7 +151,7 @@ fn what_this_process_inherited_is_seen() {
 }
 
 #[test]
-fn a_refused_counter_is_tried_not_guessed() {
+fn counters_are_really_tried() {
     let scratch = Scratch::new();
     let Some(deny) = fixture("deny_perf", &scratch) else { return };
     let output = Command::new(deny).arg(PROGRAM).args(["doctor", "--json", "-"]).output().unwrap();
@@ -151,7 +167,7 @@ fn a_refused_counter_is_tried_not_guessed() {
 }
 
 #[test]
-fn without_proc_every_check_has_its_sentence() {
+fn without_proc_every_check_has_a_finding() {
     let Some(output) = without_proc("doctor --json -") else { return };
     let diagnosis = diagnosis(&output);
     is_whole(&diagnosis);
@@ -198,7 +214,7 @@ fn a_closed_pipe_is_no_error() {
 }
 
 #[test]
-fn a_diagnosis_is_no_result() {
+fn report_refuses_a_diagnosis() {
     let scratch = Scratch::new();
     let file = scratch.file("doctor.json");
     std::fs::write(&file, run(&["doctor", "--json", "-"]).stdout).unwrap();

@@ -1,4 +1,4 @@
-//! Cut short: by the user, by somebody's kill, by a parent that dies.
+//! Interrupted runs: by the user, by a kill of a child, by the death of the parent.
 
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
@@ -24,15 +24,14 @@ fn signal(pid: u32, number: i32) {
     let _ = Command::new("kill").arg(format!("-{number}")).arg(pid.to_string()).status();
 }
 
-/// The children of `pid` right now.
+/// The present children of `pid`.
 fn children(pid: u32) -> Vec<u32> {
     let list =
         std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     list.split_whitespace().filter_map(|child| child.parse().ok()).collect()
 }
 
-/// Waits until `found` finds something. The time is no demand on the program, only the end of a
-/// test's patience.
+/// Calls `found` until it returns something, for a minute at most.
 fn wait_for<T>(mut found: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
@@ -65,7 +64,7 @@ fn output(mut child: Child) -> (std::process::ExitStatus, Vec<u8>, String) {
 }
 
 #[test]
-fn an_interrupt_prints_what_there_is_and_dies_by_the_signal() {
+fn an_interrupt_prints_the_blocks_so_far_and_dies_by_the_signal() {
     let program = start(&["bench", "--size", "4MiB", "--blocks", "5000", "--json", "-"]);
     let pid = program.id();
     // Six observed runs and some blocks of six; the last child seen must be gone afterwards.
@@ -84,7 +83,7 @@ fn an_interrupt_prints_what_there_is_and_dies_by_the_signal() {
 }
 
 #[test]
-fn floors_keep_what_there_is() {
+fn an_interrupt_keeps_the_floors_so_far() {
     let program = start(&["bench", "floors", "--size", "4MiB", "--max-time", "50s", "--json", "-"]);
     let pid = program.id();
     // Observed runs, and two blocks of every source and five groups of floors, with a warm-up
@@ -119,7 +118,7 @@ fn an_interrupt_before_the_first_sample_leaves_no_file() {
 }
 
 #[test]
-fn a_killed_child_is_named_and_nothing_is_lost() {
+fn a_killed_child_is_named_and_other_samples_are_kept() {
     let program = start(&["bench", "--size", "16MiB", "--blocks", "12", "--json", "-"]);
     let pid = program.id();
     let killed = nth_child(pid, 30);
@@ -132,7 +131,7 @@ fn a_killed_child_is_named_and_nothing_is_lost() {
     let result = results::read(&out[..]).expect("a whole result");
     let refused = result.refused.iter().find(|refused| refused.failed).expect("the arm is named");
     assert!(refused.reason.contains("SIGKILL"), "{}", refused.reason);
-    assert!(!result.arms.is_empty(), "the others are there");
+    assert!(!result.arms.is_empty(), "other arms are kept");
 }
 
 #[test]

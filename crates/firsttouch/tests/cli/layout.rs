@@ -1,18 +1,13 @@
 //! `layout` on real programs whose address space is known by construction.
 
 mod answers;
+mod running;
 
-use std::io::Read;
-use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output};
 
 use results::layout::{Layout, LayoutRun, Moment, Region, RegionKind, SCHEMA};
 
-use crate::program::{
-    PROGRAM, Scratch, firsttouch, fixture, fixture_with, is_root, run, skip, text,
-};
+use crate::program::{PROGRAM, Scratch, fixture, fixture_with, is_root, run, skip, text};
 
 const PAGE: u64 = 4096;
 const MIB: u64 = 1 << 20;
@@ -111,7 +106,7 @@ fn threads_have_stacks_and_arenas_while_the_program_exits() {
 }
 
 #[test]
-fn the_last_thread_is_the_exit() {
+fn the_picture_is_taken_when_the_last_thread_exits() {
     let scratch = Scratch::new();
     let Some(program) = fixture("spaces", &scratch) else { return };
     let layout = of(&[], &program, &["leader"]);
@@ -123,7 +118,7 @@ fn the_last_thread_is_the_exit() {
 }
 
 #[test]
-fn the_image_that_exits_counts() {
+fn after_exec_the_picture_is_of_the_last_program() {
     let scratch = Scratch::new();
     let Some(program) = fixture("spaces", &scratch) else { return };
     let path = program.to_str().unwrap();
@@ -135,7 +130,7 @@ fn the_image_that_exits_counts() {
 }
 
 #[test]
-fn moments_are_as_asked() {
+fn the_picture_is_taken_at_the_moment_asked_for() {
     let scratch = Scratch::new();
     let Some(program) = fixture("spaces", &scratch) else { return };
     let exec = of(&["--at", "exec"], &program, &["bss"]);
@@ -242,7 +237,8 @@ fn a_narrow_program() {
     let (source, program) = (scratch.file("narrow.S"), scratch.file("narrow"));
     std::fs::write(
         &source,
-        ".globl _start\n_start: movl $1, large\n movl $1, %eax\n movl $3, %ebx\n int $0x80\n.bss\nlarge: .skip 65536\n",
+        ".globl _start\n_start: movl $1, large\n movl $1, %eax\n movl $3, %ebx\n int \
+         $0x80\n.bss\nlarge: .skip 65536\n",
     )
     .unwrap();
     let flags = ["-m32", "-nostdlib", "-static", "-no-pie", "-o"];
@@ -261,80 +257,6 @@ fn a_narrow_program() {
     assert!(
         !regions(run, RegionKind::Text).is_empty() && !regions(run, RegionKind::Stack).is_empty()
     );
-}
-
-#[test]
-fn a_process_that_runs() {
-    let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
-    let pid = child.id().to_string();
-    let found = wait_for(|| {
-        let output = run(&["layout", "-p", &pid, "--json", "-"]);
-        // It may not have become sleep yet.
-        let layout = results::read_layout(&output.stdout[..]).ok()?;
-        layout.program.path.ends_with("sleep").then_some(layout)
-    });
-    assert!(child.try_wait().unwrap().is_none(), "it still runs");
-    let _ = (child.kill(), child.wait());
-    assert_eq!((found.runs[0].at, found.runs[0].pid.to_string()), (Moment::Running, pid));
-    assert!(!regions(&found.runs[0], RegionKind::Text).is_empty());
-}
-
-fn wait_for<T>(mut found: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(value) = found() {
-            return value;
-        }
-        assert!(start.elapsed() < Duration::from_mins(1), "waited in vain");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// Starts a program that waits for ever, asks for the end by `signal`, and sees that both are gone.
-fn interrupted(wish: &str, number: i32) {
-    let scratch = Scratch::new();
-    let Some(program) = fixture("spaces", &scratch) else { return };
-    let mut command = firsttouch(&["layout", "--", program.to_str().unwrap(), wish]);
-    let mut own = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut stdout = own.stdout.take().unwrap();
-    let mut begin = [0; 8];
-    stdout.read_exact(&mut begin).unwrap();
-    assert_eq!(&begin, b"waiting\n");
-    let list = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", own.id())).unwrap();
-    let child: u32 = list.trim().parse().expect("one child");
-    let _ = Command::new("kill").arg(format!("-{number}")).arg(own.id().to_string()).status();
-    let mut screen = String::new();
-    stdout.read_to_string(&mut screen).unwrap();
-    assert_eq!(own.wait().unwrap().signal(), Some(number), "{screen}");
-    assert!(screen.contains("when it was interrupted") && screen.contains("heap"), "{screen}");
-    assert!(!PathBuf::from(format!("/proc/{child}")).exists(), "the program is still there");
-}
-
-#[test]
-fn an_interrupt_shows_what_there_is_and_leaves_nobody() {
-    interrupted("wait", 2);
-    interrupted("stubborn", 15);
-}
-
-#[test]
-fn a_killed_tracer_takes_its_program_along() {
-    let scratch = Scratch::new();
-    let Some(program) = fixture("spaces", &scratch) else { return };
-    let mut command = firsttouch(&["layout", "--", program.to_str().unwrap(), "wait"]);
-    let mut own = command.stdout(Stdio::piped()).spawn().unwrap();
-    own.stdout.take().unwrap().read_exact(&mut [0; 8]).unwrap();
-    let list = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", own.id())).unwrap();
-    let child: u32 = list.trim().parse().expect("one child");
-    let _ = (own.kill(), own.wait());
-    wait_for(|| (!PathBuf::from(format!("/proc/{child}/exe")).exists()).then_some(()));
-}
-
-#[test]
-fn a_daemon_is_not_waited_for() {
-    let scratch = Scratch::new();
-    let Some(program) = fixture("spaces", &scratch) else { return };
-    let layout = of(&[], &program, &["daemon", "100"]);
-    assert_eq!(layout.runs[0].at, Moment::Exit);
 }
 
 #[test]
@@ -440,9 +362,9 @@ fn a_closed_pipe_ends_quietly() {
     assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
 }
 
-/// The program's own output comes through, and its status is not passed on.
+/// The exit status of the program is not passed on.
 #[test]
-fn the_program_speaks_for_itself() {
+fn the_output_of_the_program_is_passed_on() {
     let output = run(&["layout", "--", "sh", "-c", "echo spoken; exit 5"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stdout).starts_with("spoken\n"));

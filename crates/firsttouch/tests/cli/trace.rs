@@ -1,17 +1,19 @@
-//! `trace` on real programs, as whoever runs the tests.
+//! `trace` on real programs, as the user that runs the tests.
+
+mod strace;
 
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::program::{PROGRAM, Scratch, firsttouch, fixture, is_root, run, skip, text};
 
-/// What `trace --json -` says of a program, line by line; the last is the summary. `None`, and a
-/// word, where this user may not see syscalls in this way.
+/// The lines of `trace --json -` for a program; the last is the summary. `None`, and the test says
+/// SKIPPED, where this user may not see syscalls in this way.
 fn lines(way: &str, command: &[&str]) -> Option<Vec<Value>> {
     let output = run(&[&["trace", "-q", "--syscalls", way, "--json", "-", "--"], command].concat());
     let refused = text(&output.stderr);
@@ -68,94 +70,6 @@ fn json_alone_is_on_standard_output() {
     assert!(text(&output.stderr).contains("from the program"));
 }
 
-/// A line without what differs from run to run: its thread, times, and what lies there.
-fn essence(line: &str) -> Option<String> {
-    let call = line.split_once("] ")?.1.split_once(' ')?.1;
-    call.contains(") = ").then(|| call.split(" <").next().unwrap_or(call).to_owned())
-}
-
-/// The calls of `command` with the same addresses each time, as `trace` prints them.
-fn calls(way: &str, command: &[&str], scratch: &Scratch) -> Option<Vec<String>> {
-    let file = scratch.file(&format!("{way}.trace"));
-    let status = Command::new("setarch")
-        .args(["-R", PROGRAM, "trace", "-q", "--faults", "off", "--syscalls", way, "-o"])
-        .arg(&file)
-        .arg("--")
-        .args(command)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .output();
-    match status {
-        Ok(output) if output.status.success() => {}
-        Ok(output) => {
-            skip(&text(&output.stderr));
-            return None;
-        }
-        Err(error) => {
-            skip(&format!("setarch: {error}"));
-            return None;
-        }
-    }
-    Some(std::fs::read_to_string(file).expect("the trace").lines().filter_map(essence).collect())
-}
-
-/// What strace prints of it, with the blanks in front of `=` taken out.
-fn strace(command: &[&str], scratch: &Scratch) -> Option<Vec<String>> {
-    let file = scratch.file("strace");
-    let output = Command::new("setarch")
-        .args([
-            "-R",
-            "strace",
-            "-qq",
-            "-s",
-            "4096",
-            "-e",
-            "verbose=none",
-            "-e",
-            "trace=memory",
-            "-o",
-        ])
-        .arg(&file)
-        .args(command)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .output();
-    if !output.is_ok_and(|output| output.status.success()) {
-        skip("strace is not there, or may not trace");
-        return None;
-    }
-    let text = std::fs::read_to_string(file).expect("strace's output");
-    let line = |line: &str| {
-        let (call, outcome) = line.rsplit_once(" = ")?;
-        Some(format!("{} = {outcome}", call.trim_end()))
-    };
-    Some(text.lines().filter_map(line).collect())
-}
-
-#[test]
-fn both_ways_and_strace_show_the_same_lines() {
-    let scratch = Scratch::new();
-    let acts = fixture("memory_acts", &scratch);
-    let acts = acts.as_deref().and_then(Path::to_str);
-    let loops: Vec<&str> = acts.into_iter().flat_map(|acts| [acts, "loop", "20"]).collect();
-    for command in [&["ls", "/"][..], &["sort", "/etc/passwd"], &loops] {
-        if command.is_empty() {
-            continue;
-        }
-        let Some(stops) = calls("ptrace", command, &scratch) else { continue };
-        assert!(stops.len() > 5, "{stops:?}");
-        if let Some(strace) = strace(command, &scratch) {
-            // io_uring and memfd are shown here and not there.
-            let common: Vec<&String> =
-                stops.iter().filter(|line| !line.starts_with("memfd_")).collect();
-            assert_eq!(common, strace.iter().collect::<Vec<_>>(), "{command:?}");
-        }
-        if let Some(tracepoints) = calls("tracepoints", command, &scratch) {
-            assert_eq!(tracepoints, stops, "{command:?}");
-        }
-    }
-}
-
 #[test]
 fn the_programs_own_ending_and_output_are_passed_on() {
     let scratch = Scratch::new();
@@ -177,7 +91,7 @@ fn the_programs_own_ending_and_output_are_passed_on() {
 }
 
 #[test]
-fn what_cannot_be_traced_is_said() {
+fn refusals_name_their_reason() {
     let scratch = Scratch::new();
     let check = |command: &[&str], status: i32, words: &[&str]| {
         let output = run(&[&["trace"], command].concat());
@@ -261,14 +175,15 @@ fn narrow_program() -> Vec<u8> {
         halves(&[2, 3]), // ET_EXEC, EM_386
         words(&[1, 0x0804_8054, 52, 0, 0]),
         halves(&[52, 32, 1, 40, 0, 0]),
-        words(&[1, 0, 0x0804_8000, 0x0804_8000, size, size, 5, 4096]), // PT_LOAD, readable and executable
+        // PT_LOAD, readable and executable
+        words(&[1, 0, 0x0804_8000, 0x0804_8000, size, size, 5, 4096]),
         code.to_vec(),
     ]
     .concat()
 }
 
 #[test]
-fn of_a_32_bit_program_no_call_is_taken_for_another() {
+fn syscalls_of_a_32_bit_program_are_not_misread() {
     let scratch = Scratch::new();
     let file = scratch.file("narrow");
     std::fs::write(&file, narrow_program()).unwrap();
@@ -311,7 +226,7 @@ fn where_perf_is_refused_syscalls_are_still_shown() {
 }
 
 #[test]
-fn a_process_that_runs_is_traced_until_asked_to_end() {
+fn a_running_process_is_traced_until_a_signal() {
     let scratch = Scratch::new();
     let Some(acts) = fixture("memory_acts", &scratch) else { return };
     let mut program = Command::new(acts).args(["wait", "600"]).spawn().expect("it starts");
@@ -387,7 +302,7 @@ fn two_traces_of_one_process_see_all_of_it() {
 }
 
 #[test]
-fn huge_pages_are_told_where_there_are_any() {
+fn faults_have_the_size_of_huge_pages() {
     let scratch = Scratch::new();
     let Some(acts) = fixture("memory_acts", &scratch) else { return };
     let output = run(&["trace", "-q", "--json", "-", "--", acts.to_str().unwrap(), "huge", "4"]);
@@ -406,18 +321,18 @@ fn huge_pages_are_told_where_there_are_any() {
     let sizes: Vec<&Value> = touched.map(|line| &line["page_bytes"]).collect();
     assert_eq!(sizes.len(), 4, "{}", text(&output.stdout));
     if sizes.contains(&&Value::Null) {
-        return skip("this kernel does not tell the size of a page");
+        return skip("this kernel does not report the size of a page");
     }
     if sizes.iter().all(|size| **size == 4096) {
         return skip(
-            "no huge page is to be had: transparent_hugepage is never, or memory is fragmented",
+            "no huge page is available: transparent_hugepage is never, or memory is fragmented",
         );
     }
     assert!(sizes.iter().any(|size| **size == 2 << 20), "{sizes:?}");
 }
 
 #[test]
-fn a_reader_that_has_seen_enough_ends_nothing() {
+fn a_closed_pipe_does_not_end_the_program() {
     let script = format!(
         "{PROGRAM} trace -q -- sh -c 'ls / >/dev/null; exit 6' 2>&1 >/dev/null | head -n 1"
     );
@@ -425,13 +340,14 @@ fn a_reader_that_has_seen_enough_ends_nothing() {
     assert_eq!(text(&output.stdout).lines().count(), 1, "{}", text(&output.stdout));
     assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
     let script = format!(
-        "({PROGRAM} trace -q -- sh -c 'ls /; exit 6' 3>&1 >/dev/null 2>&3; echo $?) | cat >/dev/null"
+        "({PROGRAM} trace -q -- sh -c 'ls /; exit 6' 3>&1 >/dev/null 2>&3; echo $?) | cat \
+         >/dev/null"
     );
     assert!(Command::new("sh").args(["-c", &script]).status().expect("it starts").success());
 }
 
 #[test]
-fn the_table_adds_up_and_files_take_it() {
+fn the_table_goes_to_a_file_and_counts_every_touch() {
     let scratch = Scratch::new();
     let Some(acts) = fixture("memory_acts", &scratch) else { return };
     let file = scratch.file("table");

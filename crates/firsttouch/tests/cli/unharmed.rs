@@ -1,5 +1,6 @@
-//! What is watched lives as it would alone: lives that a tracer can spoil, and how to get out of
-//! watching.
+//! Tracing does not harm the program: programs that a tracer easily breaks, and the end of a trace.
+
+mod ends;
 
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::program::{PROGRAM, Scratch, firsttouch, fixture, is_root, run, text};
 
-/// By which ways this user sees syscalls.
+/// The ways in which this user sees syscalls.
 fn ways() -> &'static [&'static str] {
     if is_root() { &["tracepoints", "ptrace"] } else { &["ptrace"] }
 }
@@ -20,7 +21,7 @@ fn signal(name: &str, target: &str) {
     );
 }
 
-/// What `look` finds; it looks again until a minute is over.
+/// Calls `look` until it returns something, for a minute at most.
 fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let until = Instant::now() + Duration::from_mins(1);
     loop {
@@ -32,7 +33,7 @@ fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// The letter of `State:` (proc(5)); `None` of a process that is gone.
+/// The letter of `State:` (proc(5)); `None` for a process that has ended.
 fn state(pid: &str) -> Option<char> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix("State:"))?.trim().chars().next()
@@ -43,12 +44,12 @@ fn ended(child: &mut Child) -> std::process::ExitStatus {
 }
 
 #[test]
-fn an_output_that_is_not_read_does_not_hold_the_program_up() {
+fn an_unread_output_does_not_block_the_program() {
     let scratch = Scratch::new();
     let Some(acts) = fixture("memory_acts", &scratch) else { return };
     for way in ways() {
         let marker = scratch.file(way);
-        // Each file has a name that events refer to: a table of texts that is locked while lines
+        // Events refer to the names of these files: a table of names that is locked while lines
         // are written would stop the program.
         let script = format!("{} names 5000 && echo done > {}", acts.display(), marker.display());
         let mut trace = firsttouch(&[
@@ -73,15 +74,14 @@ fn an_output_that_is_not_read_does_not_hold_the_program_up() {
         trace.stdout.take().expect("piped").read_to_string(&mut lines).expect("lines");
         assert_eq!(lines.matches(r#""name":"memfd_create""#).count(), 5000, "{way}");
         assert!(lines.contains(r#""lost":0,"#), "{way}");
-        // Tracepoints have an address; the program that it is of has ended when the text would be
-        // read.
+        // Tracepoints report an address, and the program has ended before its text is read.
         assert!(lines.contains(r#""file 4999""#) || *way == "tracepoints");
         assert!(ended(&mut trace).success());
     }
 }
 
 #[test]
-fn a_thread_in_vfork_holds_nobody_up() {
+fn a_thread_in_vfork_blocks_neither_trace_nor_layout() {
     let scratch = Scratch::new();
     let Some(lives) = fixture("hard_lives", &scratch) else { return };
     for wish in [&["trace", "-q"][..], &["trace", "-q", "--syscalls", "ptrace"]] {
@@ -138,15 +138,15 @@ fn a_thread_in_vfork_holds_nobody_up() {
 }
 
 #[test]
-fn a_process_that_turns_into_others_can_be_met_and_left() {
+fn a_process_can_be_attached_to_while_it_execs() {
     let scratch = Scratch::new();
     let Some(lives) = fixture("hard_lives", &scratch) else { return };
     let mut program = Command::new(&lives).args(["exec", "400"]).spawn().expect("it starts");
     let pid = program.id().to_string();
     let file = scratch.file("trace");
-    let mut met = 0;
+    let mut attached = 0;
     while program.try_wait().expect("a child").is_none() {
-        let way = ways()[met % ways().len()];
+        let way = ways()[attached % ways().len()];
         let mut trace = firsttouch(&[
             "trace",
             "-q",
@@ -166,9 +166,9 @@ fn a_process_that_turns_into_others_can_be_met_and_left() {
             .stderr(Stdio::null())
             .status();
         ended(&mut trace);
-        met += 1;
+        attached += 1;
     }
-    assert!(program.wait().expect("ended").success(), "after {met} meetings");
+    assert!(program.wait().expect("ended").success(), "after {attached} traces");
     for at in ["1ms", "5ms", "20ms", "60ms"] {
         let output = run(&[
             "layout",
@@ -186,7 +186,7 @@ fn a_process_that_turns_into_others_can_be_met_and_left() {
 }
 
 #[test]
-fn a_stopped_editor_comes_back() {
+fn a_stopped_program_can_be_continued() {
     let scratch = Scratch::new();
     let Some(lives) = fixture("hard_lives", &scratch) else { return };
     for way in ways() {
@@ -249,14 +249,14 @@ fn libc_number(name: &str) -> u32 {
 }
 
 #[test]
-fn errors_that_cannot_be_told_end_nothing() {
+fn a_failing_standard_error_ends_no_program() {
     for redirection in ["2>/dev/full", "2>&-", "2> >(exec true)"] {
         for way in ways() {
             let script = format!(
                 "{PROGRAM} trace --syscalls {way} -- sh -c 'sleep 0.2; exit 3' {redirection}"
             );
             let output = Command::new("bash").args(["-c", &script]).output().expect("bash");
-            // What could not be written is our failure, unless nobody was there to read it.
+            // A full disk is our failure, a reader that has gone is not.
             let expected = if redirection.ends_with("full") { 125 } else { 3 };
             assert_eq!(output.status.code(), Some(expected), "{redirection} {way}");
         }
@@ -276,118 +276,7 @@ fn errors_that_cannot_be_told_end_nothing() {
 }
 
 #[test]
-fn what_a_program_left_behind_can_be_left() {
-    let scratch = Scratch::new();
-    for way in ways() {
-        let told = scratch.file("pid");
-        let script = format!("sleep 600 2>/dev/null & echo $! > {}; exit 5", told.display());
-        let mut trace = firsttouch(&[
-            "trace",
-            "--syscalls",
-            way,
-            "-o",
-            scratch.file("trace").to_str().unwrap(),
-        ])
-        .args(["sh", "-c", &script])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-        let left = wait_for("its child", || {
-            let pid = std::fs::read_to_string(&told).ok()?;
-            let is_sleep =
-                std::fs::read_to_string(format!("/proc/{}/comm", pid.trim())).ok()?.trim()
-                    == "sleep";
-            is_sleep.then(|| pid.trim().to_owned())
-        });
-        wait_for("the end of the shell", || {
-            let trace = std::fs::read_to_string(scratch.file("trace")).ok()?;
-            (way == &"tracepoints" || trace.contains("+++")).then_some(())
-        });
-        std::thread::sleep(Duration::from_millis(200));
-        // The keyboard is its own again. A shell's background processes ignore it.
-        signal("INT", &trace.id().to_string());
-        if *way == "ptrace" {
-            std::thread::sleep(Duration::from_millis(300));
-            signal("INT", &trace.id().to_string());
-        }
-        assert_eq!(ended(&mut trace).code(), Some(5), "{way}: the program's ending");
-        let mut said = String::new();
-        trace.stderr.take().expect("piped").read_to_string(&mut said).expect("text");
-        if *way == "tracepoints" {
-            assert_eq!(state(&left), Some('S'), "it goes on");
-            signal("KILL", &left);
-        } else {
-            assert!(
-                said.contains("SIGINT was sent to them") && said.contains("were killed"),
-                "{said}"
-            );
-            wait_for("the end of what is left", || {
-                state(&left).is_none_or(|state| state == 'Z').then_some(())
-            });
-        }
-        std::fs::remove_file(told).expect("it was written");
-    }
-}
-
-#[test]
-fn asking_for_the_end_works_when_nobody_reads_any_more() {
-    for way in ways() {
-        let mut trace =
-            firsttouch(&["trace", "-q", "--syscalls", way, "--json", "-", "--", "sleep", "600"])
-                .stdout(Stdio::piped())
-                .spawn()
-                .expect("it starts");
-        let program = wait_for("the program", || {
-            let children = Command::new("pgrep")
-                .args(["-P", &trace.id().to_string()])
-                .output()
-                .expect("pgrep");
-            text(&children.stdout).lines().next().map(str::to_owned)
-        });
-        wait_for("sleep", || {
-            let is_sleep =
-                std::fs::read_to_string(format!("/proc/{program}/comm")).ok()?.trim() == "sleep";
-            is_sleep.then_some(())
-        });
-        drop(trace.stdout.take());
-        std::thread::sleep(Duration::from_millis(300));
-        signal("TERM", &trace.id().to_string());
-        assert_eq!(ended(&mut trace).signal(), Some(15), "{way}");
-        assert!(state(&program).is_none(), "{way}");
-    }
-}
-
-#[test]
-fn what_a_process_sends_is_passed_on_like_a_key() {
-    for way in ways() {
-        let mut trace = firsttouch(&[
-            "trace",
-            "-q",
-            "--syscalls",
-            way,
-            "-o",
-            "/dev/null",
-            "--",
-            "sleep",
-            "600",
-        ])
-        .spawn()
-        .unwrap();
-        let tracer = trace.id().to_string();
-        wait_for("sleep", || {
-            let children =
-                Command::new("pgrep").args(["-P", &tracer, "-x", "sleep"]).output().expect("pgrep");
-            (!children.stdout.is_empty()).then_some(())
-        });
-        std::thread::sleep(Duration::from_millis(200));
-        signal("INT", &tracer);
-        assert_eq!(ended(&mut trace).signal(), Some(2), "{way}");
-    }
-}
-
-#[test]
-fn a_process_without_its_first_thread_is_met() {
+fn a_process_without_its_first_thread_can_be_traced() {
     let scratch = Scratch::new();
     let Some(lives) = fixture("hard_lives", &scratch) else { return };
     let mut program = Command::new(&lives).arg("leaderless").spawn().expect("it starts");

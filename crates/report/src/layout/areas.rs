@@ -1,6 +1,11 @@
 //! Regions put together: those of one library, arena or stack are a place, and places are in areas.
 
+use std::collections::BTreeMap;
+
 use results::layout::{LayoutRun, Region, RegionKind};
+
+/// The area of libraries and anonymous memory, the only one that can have very many places.
+pub(super) const MMAP_AREA: &str = "mmap area";
 
 /// Places that lie together, highest first.
 pub(super) struct Area<'a> {
@@ -19,19 +24,19 @@ pub(super) struct Place<'a> {
     pub(super) huge_bytes: u64,
     pub(super) is_heap: bool,
     pub(super) regions: Vec<&'a Region>,
-    /// Of several, whose addresses are not told.
+    /// From its end to the next place of its area.
+    pub(super) free_above_bytes: u64,
+    /// A sum of several places: it has no address of its own.
     pub(super) folded: bool,
 }
 
-/// More regions than this are not one place: a bar has that many letters at least.
+/// A place has no more regions: each has a letter of its bar at least.
 const MOST_REGIONS: usize = 8;
 
-/// The areas of `run`, highest first, with no more than `most` places of the mmap area told one by
-/// one.
-pub(super) fn areas(run: &LayoutRun, most: Option<usize>) -> Vec<Area<'_>> {
+/// The areas of `run` with all their places, highest first.
+pub(super) fn areas(run: &LayoutRun) -> Vec<Area<'_>> {
     let mut areas: Vec<Area> = Vec::new();
-    // The vsyscall page is not in the process's half of the address space: the legend says where it
-    // is.
+    // The vsyscall page is not in the process's half of the address space. The legend has it.
     for region in run.regions.iter().rev().filter(|region| region.kind != RegionKind::Vsyscall) {
         let (name, is_program) = match region.kind {
             RegionKind::Text | RegionKind::Rodata | RegionKind::Data | RegionKind::Bss => {
@@ -39,13 +44,13 @@ pub(super) fn areas(run: &LayoutRun, most: Option<usize>) -> Vec<Area<'_>> {
             }
             RegionKind::Heap => ("heap", false),
             RegionKind::Stack => ("stack", false),
-            // They lie beside the stack or among the libraries.
+            // vdso and vvar lie beside the stack or among the libraries.
             RegionKind::Vdso | RegionKind::Vvar
                 if areas.last().is_some_and(|area| area.name != "heap") =>
             {
                 (areas[areas.len() - 1].name, false)
             }
-            _ => ("mmap area", false),
+            _ => (MMAP_AREA, false),
         };
         if areas.last().is_none_or(|area| area.name != name) {
             areas.push(Area { name, is_program, places: Vec::new() });
@@ -56,12 +61,31 @@ pub(super) fn areas(run: &LayoutRun, most: Option<usize>) -> Vec<Area<'_>> {
             None => places.push(Place::new(region)),
         }
     }
-    for area in areas.iter_mut().filter(|area| area.name == "mmap area") {
-        if let Some(most) = most {
-            fold(&mut area.places, most.max(1));
+    for area in &mut areas {
+        for index in 1..area.places.len() {
+            let above = area.places[index - 1].start;
+            let place = &mut area.places[index];
+            place.free_above_bytes = above.saturating_sub(place.end);
         }
     }
     areas
+}
+
+/// Gives files their whole paths for names: all of them if `all`, else those whose name another
+/// file of the run has too.
+pub(super) fn name_by_paths(areas: &mut [Area], all: bool) {
+    let mut paths: BTreeMap<String, Option<&str>> = BTreeMap::new();
+    for place in areas.iter().flat_map(|area| &area.places) {
+        if let Some(path) = place.file() {
+            let known = paths.entry(place.name.clone()).or_insert(Some(path));
+            *known = known.filter(|known| *known == path);
+        }
+    }
+    for place in areas.iter_mut().flat_map(|area| &mut area.places) {
+        if let Some(path) = place.file().filter(|_| all || paths.get(&place.name) == Some(&None)) {
+            place.name = path.to_owned();
+        }
+    }
 }
 
 impl<'a> Place<'a> {
@@ -75,10 +99,17 @@ impl<'a> Place<'a> {
             huge_bytes: 0,
             is_heap: region.kind == RegionKind::Heap,
             regions: Vec::new(),
+            free_above_bytes: 0,
             folded: false,
         };
         place.add(region);
         place
+    }
+
+    /// The path of the file that is mapped here.
+    fn file(&self) -> Option<&'a str> {
+        let region = self.regions[0];
+        region.path.as_deref().filter(|_| region.kind == RegionKind::File)
     }
 
     /// Whether `region`, which lies below, is of the same place.
@@ -88,8 +119,8 @@ impl<'a> Place<'a> {
             region.kind,
             RegionKind::Text | RegionKind::Rodata | RegionKind::Data | RegionKind::Bss
         );
-        // A guard is at a stack's low end, an arena begins with what is open: above it another
-        // begins.
+        // A stack has its guard at the low end, and an arena its open part: what lies below either
+        // is another place.
         let another = match region.kind {
             RegionKind::ThreadStack => self.regions[0].perms.starts_with("---"),
             RegionKind::Arena => {
@@ -114,7 +145,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// A file without its folder, or what the kind is called.
+/// A file without its folder, or the word for the kind.
 fn name(region: &Region) -> String {
     let path = region.path.as_deref();
     match region.kind {
@@ -122,7 +153,7 @@ fn name(region: &Region) -> String {
             path.map_or("file", |path| path.rsplit('/').next().unwrap_or(path)).to_owned()
         }
         RegionKind::Other => path.unwrap_or("other").to_owned(),
-        // MAP_SHARED | MAP_ANONYMOUS has this for its file.
+        // The kernel's name for MAP_SHARED | MAP_ANONYMOUS.
         RegionKind::Mmap if path.is_some_and(|path| path.starts_with("/dev/zero")) => {
             "shared".to_owned()
         }
@@ -140,38 +171,4 @@ fn name(region: &Region) -> String {
         RegionKind::Vvar => path.unwrap_or("vvar").trim_matches(['[', ']']).to_owned(),
         RegionKind::Vsyscall => "vsyscall".to_owned(),
     }
-}
-
-/// Keeps the `most` largest places; those between are put together where they are neighbours.
-fn fold(places: &mut Vec<Place>, most: usize) {
-    if places.len() <= most {
-        return;
-    }
-    // Of equal ones, the highest stay.
-    let mut by_size: Vec<usize> = (0..places.len()).collect();
-    by_size.sort_by_key(|&index| std::cmp::Reverse(places[index].size_bytes));
-    let kept: std::collections::BTreeSet<usize> = by_size.into_iter().take(most).collect();
-    let mut folded: Vec<Place> = Vec::new();
-    let mut numbers: Vec<usize> = Vec::new();
-    for (index, place) in places.drain(..).enumerate() {
-        let is_small = !kept.contains(&index);
-        if let Some(last) = folded.last_mut().filter(|last| last.folded && is_small) {
-            last.start = place.start;
-            last.size_bytes += place.size_bytes;
-            last.resident_bytes += place.resident_bytes;
-            last.huge_bytes += place.huge_bytes;
-            *numbers.last_mut().expect("one a place") += 1;
-        } else {
-            folded.push(Place { folded: is_small, ..place });
-            numbers.push(1);
-        }
-    }
-    for (place, number) in folded.iter_mut().zip(numbers) {
-        if place.folded && number > 1 {
-            place.name = format!("other ({number})");
-        } else {
-            place.folded = false;
-        }
-    }
-    *places = folded;
 }

@@ -35,7 +35,7 @@ pub(super) fn cell_bytes(area: &Area, cells: usize) -> u64 {
     bytes
 }
 
-/// Letters of a region: it has one at least.
+/// The number of letters of a region, at least one.
 fn count(region: &Region, cell_bytes: u64) -> u64 {
     ((region.bytes() + cell_bytes / 2) / cell_bytes).max(1)
 }
@@ -61,8 +61,8 @@ fn bar(region: &Region, cells: u64) -> String {
         .collect()
 }
 
-/// Which share of the part of `region` between two shares of it is resident. Where it was not
-/// looked at, that of the whole.
+/// The resident share of the part of `region` from one share of its size to another. Without data
+/// on its parts, the share of the whole.
 pub(super) fn resident_share(region: &Region, from: f64, to: f64) -> f64 {
     let size = region.bytes() as f64;
     let Some(parts) = region.parts.as_ref().filter(|parts| parts.part_bytes > 0) else {

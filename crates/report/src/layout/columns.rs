@@ -1,4 +1,4 @@
-//! How wide the columns of a picture are, and lines in them.
+//! The columns of a picture, and the lines of its places.
 
 use results::layout::LayoutRun;
 use textwrap::core::display_width;
@@ -11,11 +11,11 @@ use crate::text::clean;
 /// Columns of an address.
 pub(super) const ADDRESS: usize = 14;
 const FIGURE: usize = 9;
-/// A name has as many at least, and a bar so many.
+/// The columns that a name and a bar have at least.
 const LEAST_NAME: usize = 16;
 const LEAST_LETTERS: usize = 8;
-/// In a pipe, which has no width, names are never cut: longer ones than this push the rest of their
-/// line to the right.
+/// In a pipe, which has no width, no name is cut: a longer one pushes the rest of its line to the
+/// right.
 const PIPE_NAME: usize = 40;
 const PIPE_LETTERS: usize = 64;
 
@@ -42,7 +42,7 @@ impl Columns {
             None => longest.clamp(LEAST_NAME, PIPE_NAME),
             Some(width) => {
                 let room = width.saturating_sub(columns.fixed());
-                // A name may have half of what is left.
+                // A name may have half of the columns that are left.
                 let name = longest.clamp(LEAST_NAME, LEAST_NAME.max(room / 2));
                 columns.letters = room.saturating_sub(name).max(LEAST_LETTERS);
                 name
@@ -51,7 +51,7 @@ impl Columns {
         columns
     }
 
-    /// What is neither name nor letter: the address, the figures and their distances, two brackets.
+    /// Everything but name and letters: the address, the figures, the blanks, two brackets.
     fn fixed(&self) -> usize {
         ADDRESS + 2 + (FIGURE + 1) * if self.with_huge { 3 } else { 2 } + 4
     }
@@ -61,7 +61,7 @@ impl Columns {
         self.fixed() + self.name + self.letters
     }
 
-    /// What the figures are, over their columns, behind `left`.
+    /// The heads of the figures, over their columns, behind `left`.
     pub(super) fn heads(&self, left: &str) -> String {
         let huge = if self.with_huge { format!(" {:>FIGURE$}", "huge") } else { String::new() };
         let until_size = (ADDRESS + 2 + self.name + 1 + FIGURE).saturating_sub(left.len());
@@ -75,14 +75,18 @@ impl Columns {
             (true, 0) => format!(" {:>FIGURE$}", "-"),
             (true, huge) => format!(" {:>FIGURE$}", bytes(huge as f64)),
         };
-        let address = if place.folded { String::new() } else { format!("{:#x}", place.start) };
+        let address = if place.folded { "other".to_owned() } else { format!("{:#x}", place.start) };
         let letters = if place.folded {
             String::new()
         } else {
             format!("  [{}]", bars::letters(place, cell_bytes))
         };
         let name = clean(&place.name);
-        let name = if self.may_cut { shortened(&name, self.name) } else { name };
+        let name = match self.may_cut {
+            true if name.contains('/') => path_end(&name, self.name),
+            true => shortened(&name, self.name),
+            false => name,
+        };
         let padding = " ".repeat(self.name.saturating_sub(display_width(&name)));
         format!(
             "{address:>ADDRESS$}  {name}{padding} {:>FIGURE$} {:>FIGURE$}{huge}{letters}\n",
@@ -106,4 +110,18 @@ pub(super) fn shortened(name: &str, columns: usize) -> String {
         }
     }
     short + ".."
+}
+
+/// The end of a path, where its file is, behind two dots if that is not all.
+fn path_end(path: &str, columns: usize) -> String {
+    if display_width(path) <= columns {
+        return path.to_owned();
+    }
+    let mut end = path;
+    while display_width(end) > columns.saturating_sub(2) {
+        let mut letters = end.chars();
+        letters.next();
+        end = letters.as_str();
+    }
+    format!("..{end}")
 }

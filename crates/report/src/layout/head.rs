@@ -1,13 +1,17 @@
-//! What a picture is of: the program, how it was laid out, and when it was looked at.
+//! The head of a picture: the program, its sums, its layout, and the moment of the picture.
 
 use results::layout::{Layout, LayoutRun, Moment, ProgramFile};
 
 use crate::number::{bytes, count};
 use crate::text::{clean, hanging};
+use crate::view::View;
 
 /// The lines above the letters.
-pub(super) fn head(layout: &Layout, run: &LayoutRun, width: Option<usize>) -> String {
-    let name = format!("pid {} {}", run.pid, clean(&layout.program.path));
+pub(super) fn head(layout: &Layout, run: &LayoutRun, view: View) -> String {
+    let width = view.width;
+    let path = &layout.program.path;
+    let file = if view.verbose { path } else { path.rsplit('/').next().unwrap_or(path) };
+    let name = format!("pid {} {}", run.pid, clean(file));
     let figures = figures(run, "   ");
     let together = format!("{}    {figures}", name.trim_end());
     let fits = width.is_none_or(|width| textwrap::core::display_width(&together) <= width);
@@ -26,7 +30,7 @@ pub(super) fn figures(run: &LayoutRun, between: &str) -> String {
         number => format!("{} mappings", count(number as f64)),
     };
     let (mapped, resident) = (bytes(run.mapped_bytes() as f64), bytes(run.resident_bytes() as f64));
-    // The kernel's counters lag behind by some pages: a peak that is lower says nothing.
+    // The kernel's counters lag behind by some pages: a lower peak means nothing.
     let peak = run.peak_resident_bytes.filter(|peak| *peak > run.resident_bytes());
     let peak = peak.map(|peak| format!(" (peak {})", bytes(peak as f64))).unwrap_or_default();
     [format!("virtual {mapped}"), format!("resident {resident}{peak}"), mappings].join(between)

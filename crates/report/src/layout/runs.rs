@@ -5,8 +5,9 @@ use results::layout::{Address, Gaps, Layout, LayoutSummary};
 use super::sentence;
 use crate::number::bytes;
 use crate::table::table;
+use crate::view::View;
 
-/// A table of the regions, and what it says in words.
+/// A row for each place that may move, a column for each kind of run.
 fn table_of(layout: &Layout) -> Vec<Vec<String>> {
     let with = (layout.summary_without_aslr.is_some()
         || layout.runs.iter().any(|run| run.aslr != Some(false)))
@@ -95,11 +96,26 @@ fn gap_range(gaps: &Gaps) -> String {
     }
 }
 
-/// The table with its explanation.
-pub(super) fn summary(layout: &Layout, width: Option<usize>) -> String {
+/// The table, and what its columns mean.
+pub(super) fn summary(layout: &Layout, view: View) -> String {
+    let width = view.width;
     let rows = table_of(layout);
     let has_kernel = rows[0].iter().any(|head| head == "kernel");
-    let mut text = drawn(rows, width);
+    let text = drawn(rows, width);
+    if !view.verbose {
+        let kernel = if has_kernel { "; kernel: bits that it draws at random" } else { "" };
+        let said = format!("bits seen: address bits that differed between the runs{kernel}.");
+        return text + &sentence("", &said, width);
+    }
+    let bits = "Bits seen: address bits that differed between runs; at least as many are random.";
+    let kernel = "Kernel: random bits by its settings and source; ? where they are undocumented or \
+                  hidden from this user.";
+    let kernel = if has_kernel { sentence("", kernel, width) } else { String::new() };
+    text + &sentence("", &distinct_gaps(layout), width) + &sentence("", bits, width) + &kernel
+}
+
+/// `Gap between bss and heap: ASLR on, 3 MiB - 1,000 MiB, 64 different ones in 64 runs.`
+fn distinct_gaps(layout: &Layout) -> String {
     let all = |aslr| layout.runs.iter().all(|run| run.aslr == aslr);
     let main = if all(Some(false)) {
         "ASLR off"
@@ -110,24 +126,11 @@ pub(super) fn summary(layout: &Layout, width: Option<usize>) -> String {
     };
     let mut said = vec![gaps(main, &layout.summary)];
     said.extend(layout.summary_without_aslr.as_ref().map(|without| gaps("ASLR off", without)));
-    text += &sentence("", &format!("Gap between bss and heap: {}.", said.join("; ")), width);
-    text += &sentence(
-        "",
-        "Bits seen: address bits that differed between runs; at least as many are random.",
-        width,
-    );
-    if has_kernel {
-        text += &sentence(
-            "",
-            "Kernel: random bits by its settings and source; ? where they are undocumented or hidden from this user.",
-            width,
-        );
-    }
-    text
+    format!("Gap between bss and heap: {}.", said.join("; "))
 }
 
 fn drawn(rows: Vec<Vec<String>>, width: Option<usize>) -> String {
-    // Where it lies without ASLR is the least to lose on a narrow terminal.
+    // On a narrow terminal the addresses without ASLR are the least to lose.
     let expendable: &[usize] = if rows[0].len() > 4 { &[1] } else { &[] };
     table(rows, width.unwrap_or(usize::MAX), expendable)
 }

@@ -1,5 +1,5 @@
-//! The picture as SVG, to be put into a page: no scripts, nothing loaded, light and dark by the
-//! reader's wish.
+//! The picture as SVG for a web page: no scripts, nothing loaded, light or dark by the reader's
+//! settings.
 
 mod column;
 mod strip;
@@ -9,14 +9,15 @@ use std::fmt::Write;
 use results::layout::{Layout, LayoutRun, RegionKind};
 
 use self::column::{BELOW_CAPTION, Column};
-use super::areas::{Place, areas};
+use super::areas::{Area, MMAP_AREA, Place, areas};
 use super::columns::shortened;
+use super::folding::join_neighbours;
 use super::head::{circumstances, figures};
 use crate::number::bytes;
 use crate::text::clean;
 
 const MARGIN: f64 = 20.0;
-/// So many places of the mmap area are told one by one.
+/// So many places of the mmap area are drawn one by one.
 const PLACES: usize = 14;
 /// Letters of the program's name in the title.
 const TITLE_LETTERS: usize = 32;
@@ -43,8 +44,10 @@ pub fn document(layout: &Layout) -> String {
     // Several pictures may be in one page.
     let id = runs.first().map_or(0, |run| run.pid);
     let mut text = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"firsttouch\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" \
-         height=\"{height:.0}\" style=\"max-width:100%;height:auto\" role=\"img\" aria-labelledby=\"title-{id} desc-{id}\">\n\
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"firsttouch\" viewBox=\"0 0 {width:.0} \
+         {height:.0}\" width=\"{width:.0}\" \
+         height=\"{height:.0}\" style=\"max-width:100%;height:auto\" role=\"img\" \
+         aria-labelledby=\"title-{id} desc-{id}\">\n\
          <title id=\"title-{id}\">{}</title>\n<desc id=\"desc-{id}\">{}</desc>\n{STYLE}",
         escaped(&title),
         escaped(&described(layout, &runs))
@@ -55,10 +58,12 @@ pub fn document(layout: &Layout) -> String {
     text += &body;
     text += &legend.drawn;
     let foot = [
-        "High addresses are at the top. At the left each area is to scale, with nothing thinner than two pixels,"
+        "High addresses are at the top. At the left each area is to scale, with nothing thinner \
+         than two pixels,"
             .to_owned(),
         format!(
-            "torn or blank where nothing is mapped. In small bars the low end is at the left. firsttouch {}",
+            "torn or blank where nothing is mapped. In small bars the low end is at the left. \
+             firsttouch {}",
             layout.version
         ),
     ];
@@ -76,23 +81,40 @@ pub fn document(layout: &Layout) -> String {
 /// All selectors begin with the class of the root: styles of an SVG within a page are the page's.
 /// Colours are Okabe and Ito's, lighter on dark.
 const STYLE: &str = "<style>
-.firsttouch text{font:12px system-ui,sans-serif;fill:#1f2328}.firsttouch .title{font-weight:600;font-size:18px}
-.firsttouch .quiet{fill:#59636e;font-size:11px}.firsttouch .mono{font:11px ui-monospace,monospace}.firsttouch .area{font-weight:600}
+.firsttouch text{font:12px system-ui,sans-serif;fill:#1f2328}
+.firsttouch .title{font-weight:600;font-size:18px}
+.firsttouch .quiet{fill:#59636e;font-size:11px}
+.firsttouch .mono{font:11px ui-monospace,monospace}.firsttouch .area{font-weight:600}
 .firsttouch .page{fill:#fff}.firsttouch .line{fill:none;stroke:#8c959f;stroke-width:.75}
-.firsttouch .frame{fill:none;stroke:#59636e;stroke-width:.75}.firsttouch .hatch{stroke:#59636e;stroke-width:1}
-.firsttouch .program{fill:#0072b2}.firsttouch .heap{fill:#d55e00}.firsttouch .file{fill:#009e73}.firsttouch .memory{fill:#c0609b}
+.firsttouch .frame{fill:none;stroke:#59636e;stroke-width:.75}
+.firsttouch .hatch{stroke:#59636e;stroke-width:1}
+.firsttouch .program{fill:#0072b2}.firsttouch .heap{fill:#d55e00}
+.firsttouch .file{fill:#009e73}.firsttouch .memory{fill:#c0609b}
 .firsttouch .stack{fill:#5b6f7d}.firsttouch .mixed{fill:#8c959f}
-@media (prefers-color-scheme:dark){.firsttouch text{fill:#e6edf3}.firsttouch .quiet{fill:#a9b4c0}.firsttouch .page{fill:#0d1117}
-.firsttouch .line{stroke:#6e7681}.firsttouch .frame{stroke:#a9b4c0}.firsttouch .hatch{stroke:#a9b4c0}.firsttouch .program{fill:#56b4e9}
-.firsttouch .heap{fill:#f0883e}.firsttouch .file{fill:#2bb58c}.firsttouch .memory{fill:#dd8fbf}.firsttouch .stack{fill:#9fb3c0}}
+@media (prefers-color-scheme:dark){.firsttouch text{fill:#e6edf3}
+.firsttouch .quiet{fill:#a9b4c0}.firsttouch .page{fill:#0d1117}
+.firsttouch .line{stroke:#6e7681}.firsttouch .frame{stroke:#a9b4c0}
+.firsttouch .hatch{stroke:#a9b4c0}.firsttouch .program{fill:#56b4e9}
+.firsttouch .heap{fill:#f0883e}.firsttouch .file{fill:#2bb58c}
+.firsttouch .memory{fill:#dd8fbf}.firsttouch .stack{fill:#9fb3c0}}
 </style>
-<defs><pattern id=\"firsttouch-no-access\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\">\
+<defs><pattern id=\"firsttouch-no-access\" width=\"5\" height=\"5\" \
+patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\">\
 <line class=\"hatch\" x1=\"0\" y1=\"0\" x2=\"0\" y2=\"5\"/></pattern></defs>
 ";
-/// How memory that nobody may access is filled, over its colour.
+/// The filling of memory without access, over its colour.
 const NO_ACCESS: &str = "fill=\"url(#firsttouch-no-access)\"";
-/// Opacity of what is not resident; what is has 1.
+/// Opacity of memory that is not resident. Resident memory has 1.
 const PALE: f64 = 0.18;
+
+/// The areas of `run` as they are drawn.
+fn drawn(run: &LayoutRun) -> Vec<Area<'_>> {
+    let mut areas = areas(run);
+    for area in areas.iter_mut().filter(|area| area.name == MMAP_AREA) {
+        join_neighbours(&mut area.places, PLACES);
+    }
+    areas
+}
 
 /// The class of a place's colour.
 fn class(place: &Place) -> &'static str {
@@ -122,7 +144,7 @@ struct Legend {
     bottom: f64,
 }
 
-/// What the colours and fillings mean, those that are there.
+/// The meaning of the colours and fillings that the picture has.
 fn legend(runs: &[&LayoutRun], width: f64, top: f64) -> Legend {
     let regions = || runs.iter().flat_map(|run| &run.regions);
     let colour = |class: &'static str, words| {
@@ -150,7 +172,8 @@ fn legend(runs: &[&LayoutRun], width: f64, top: f64) -> Legend {
         }
         let _ = writeln!(
             drawn,
-            "<rect {fill} x=\"{x:.1}\" y=\"{:.1}\" width=\"12\" height=\"12\"/><rect class=\"frame\" x=\"{x:.1}\" y=\"{:.1}\" width=\"12\" \
+            "<rect {fill} x=\"{x:.1}\" y=\"{:.1}\" width=\"12\" height=\"12\"/><rect \
+             class=\"frame\" x=\"{x:.1}\" y=\"{:.1}\" width=\"12\" \
              height=\"12\"/><text x=\"{:.1}\" y=\"{y:.1}\">{words}</text>",
             y - 10.0,
             y - 10.0,
@@ -169,10 +192,10 @@ fn program_name(layout: &Layout) -> String {
     }
 }
 
-/// What a reader who sees no picture is told.
+/// The description for a reader who cannot see the picture.
 fn described(layout: &Layout, runs: &[&LayoutRun]) -> String {
     let each = runs.iter().map(|run| {
-        let places = areas(run, Some(PLACES));
+        let places = drawn(run);
         let lines = places.iter().flat_map(|area| &area.places).map(|place| {
             let at = if place.folded { String::new() } else { format!(" at {:#x}", place.start) };
             format!(
@@ -192,8 +215,7 @@ fn described(layout: &Layout, runs: &[&LayoutRun]) -> String {
     format!("{}: {}", clean(&layout.program.path), each.collect::<Vec<_>>().join(" "))
 }
 
-/// For text and attributes. XML has no place for control characters, nor for the last two of the
-/// first plane.
+/// For text and attributes. XML allows no control characters, nor U+FFFE and U+FFFF.
 fn escaped(text: &str) -> String {
     let text = clean(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")

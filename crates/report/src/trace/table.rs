@@ -1,16 +1,17 @@
-//! The table of `trace -c`: what cost how much, the costliest first.
+//! The table of `trace -c`: the time of each kind of call and fault, the costliest first.
 
 use results::trace::{Group, MappingLabel, Table, TableRow};
 use textwrap::core::display_width;
 
-use super::{Large, Place, reason, trace_end, whole};
+use super::names::FileNames;
+use super::{Large, reason, trace_end, whole};
 use crate::number::{Nanoseconds, TimeUnit, digits};
 use crate::text::{BOLD, clean, hanging};
 use crate::view::View;
 
-/// Columns that names have at least, before columns of figures go.
+/// Columns of figures go where names would have fewer columns.
 const NAME_COLUMNS: usize = 24;
-/// What goes first on a narrow terminal.
+/// The first columns to go on a narrow terminal, in this order.
 const EXPENDABLE: [&str; 4] = ["cpu", "bytes", "major", "max"];
 
 /// A column of figures.
@@ -47,17 +48,18 @@ pub fn screen(table: &Table, view: View) -> String {
     let gap = if fits(&columns, 2) { 2 } else { 1 };
     let untimed = match total.untimed {
         0 => String::new(),
-        1 => "Of 1 of them the time is not known: it counts as a call only.".to_owned(),
-        many => {
-            format!("Of {} of them the time is not known: they count as calls only.", whole(many))
-        }
+        1 => "The time of 1 call is not known: it counts in no column but calls.".to_owned(),
+        many => format!(
+            "The times of {} calls are not known: they count in no column but calls.",
+            whole(many)
+        ),
     };
     let notes = if untimed.is_empty() { String::new() } else { hanging("", &untimed, width) };
     let next = hanging("Next: ", "firsttouch trace -- CMD    (the same, line by line)", width);
-    format!("{}\n{notes}{end}{next}", lines(&rows, &columns, gap, width))
+    format!("{}\n{notes}{end}{next}", lines(&rows, &columns, gap, view))
 }
 
-/// The columns that tell something: those without a figure but 0 are left out.
+/// The columns with a figure other than 0.
 fn columns(rows: &[&TableRow]) -> Vec<Column> {
     let counted = |head: &str, sort, figure: fn(&TableRow) -> Option<u64>| {
         let cells = rows.iter().map(|row| figure(row).map_or("-".to_owned(), whole)).collect();
@@ -85,7 +87,7 @@ fn columns(rows: &[&TableRow]) -> Vec<Column> {
     all.into_iter().flatten().collect()
 }
 
-/// Times in one unit, which the head names; nothing if none is known.
+/// Times in one unit, which the head names; `None` if no time is known.
 fn timed(
     sort: &'static str,
     rows: &[&TableRow],
@@ -103,7 +105,7 @@ fn timed(
     })
 }
 
-/// Times of single calls, which differ so much that each has its own unit; nothing if none is
+/// Times of single calls, which differ so much that each has its own unit; `None` if no time is
 /// known.
 fn single(
     sort: &'static str,
@@ -116,7 +118,7 @@ fn single(
     Some(Column { head: sort.to_owned(), sort, cells: rows.iter().map(cell).collect() })
 }
 
-/// Bytes in one unit; nothing if no row has any.
+/// Bytes in one unit; `None` if no row has any.
 fn bytes(rows: &[&TableRow]) -> Option<Column> {
     let largest = rows.iter().filter_map(|row| row.bytes).max()?;
     let (unit, name) = [(1u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]
@@ -129,12 +131,12 @@ fn bytes(rows: &[&TableRow]) -> Option<Column> {
     Some(Column { head: name.to_owned(), sort: "bytes", cells: rows.iter().map(cell).collect() })
 }
 
-/// Columns that the figures need, with what separates them and the names.
+/// The width of the figures and of the gaps behind them.
 fn figures_width(columns: &[Column], gap: usize) -> usize {
     columns.iter().map(|column| column.width() + gap).sum()
 }
 
-fn lines(rows: &[&TableRow], columns: &[Column], gap: usize, width: Option<usize>) -> String {
+fn lines(rows: &[&TableRow], columns: &[Column], gap: usize, view: View) -> String {
     let line = |cell: &dyn Fn(&Column) -> String| {
         let padded = |column: &Column| {
             let text = cell(column);
@@ -143,16 +145,17 @@ fn lines(rows: &[&TableRow], columns: &[Column], gap: usize, width: Option<usize
         columns.iter().map(padded).collect::<String>()
     };
     let mut text = format!("{BOLD}{}name{BOLD:#}\n", line(&|column| column.head.clone()));
+    let labels: Vec<Option<MappingLabel>> = rows.iter().map(|row| label(row)).collect();
+    let mut names = FileNames::new(view);
+    names.know(labels.iter().flatten());
     for (index, row) in rows.iter().enumerate() {
         let figures = line(&|column| column.cells[index].clone());
-        let room = width.map(|width| width.saturating_sub(figures.len()));
-        text += &named(&figures, &name(row, room), width);
+        text += &named(&figures, &name(row, labels[index].as_ref(), &mut names), view.width);
     }
     text
 }
 
-/// A row: a name that is too long for its line goes on below its beginning, broken where it must
-/// be.
+/// A row. A name that is too long for its line continues below its beginning.
 fn named(figures: &str, name: &str, width: Option<usize>) -> String {
     let Some(width) = width else { return format!("{figures}{name}\n") };
     let indent = " ".repeat(figures.len());
@@ -167,25 +170,22 @@ fn named(figures: &str, name: &str, width: Option<usize>) -> String {
     parts.iter().enumerate().map(line).collect()
 }
 
-/// What a row is about. Where there is no room for all of its name, a file goes by its last one.
-fn name(row: &TableRow, room: Option<usize>) -> String {
+/// The mapping that a row of faults is about.
+fn label(row: &TableRow) -> Option<MappingLabel> {
+    let Group::Faults(class) = &row.group else { return None };
+    class.kind.map(|kind| MappingLabel { kind, name: class.name.clone(), start: 0 })
+}
+
+/// What a row is about; `mapping` is its [`label`].
+fn name(row: &TableRow, mapping: Option<&MappingLabel>, names: &mut FileNames) -> String {
     match &row.group {
         Group::Syscall(name) => clean(name),
-        Group::Faults(class) => {
-            let mapping =
-                class.kind.map(|kind| MappingLabel { kind, name: class.name.clone(), start: 0 });
-            let place = Place(mapping.as_ref()).to_string();
-            let whole = |place: &str| {
-                format!("fault: {place}, {}{}", reason(class.cause), Large(class.large_bytes))
-            };
-            let name = whole(&place);
-            match room {
-                Some(room) if display_width(&name) > room => {
-                    whole(place.rsplit('/').next().unwrap_or(&place))
-                }
-                _ => name,
-            }
-        }
+        Group::Faults(class) => format!(
+            "fault: {}, {}{}",
+            names.place(mapping),
+            reason(class.cause),
+            Large(class.large_bytes)
+        ),
         Group::OtherFiles { rows } => format!("fault: other files ({})", whole(*rows)),
         Group::Total => "total".to_owned(),
     }

@@ -1,4 +1,4 @@
-//! What `layout` makes of names of any bytes, and what it answers to wishes that cannot be met.
+//! `layout` with names of any bytes, and with requests that it refuses.
 
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
@@ -51,7 +51,11 @@ fn names_of_any_bytes_come_out_whole() {
         "{screen}"
     );
     let parsed = Command::new("python3")
-        .args(["-c", "import sys, xml.dom.minidom as d; print(len(d.parse(sys.argv[1]).getElementsByTagName('text')))"])
+        .args([
+            "-c",
+            "import sys, xml.dom.minidom as d; \
+            print(len(d.parse(sys.argv[1]).getElementsByTagName('text')))",
+        ])
         .arg(&svg)
         .output();
     let Ok(parsed) = parsed else { return skip("no python3 to read the drawing with") };
@@ -63,7 +67,7 @@ fn names_of_any_bytes_come_out_whole() {
 }
 
 #[test]
-fn wrong_wishes_have_their_sentences() {
+fn refusals_name_their_reason() {
     let scratch = Scratch::new();
     let folder = scratch.0.to_str().unwrap();
     let data = scratch.file("data");

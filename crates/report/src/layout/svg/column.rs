@@ -1,19 +1,19 @@
-//! One run: towers to scale at the left, and a line of words for each of their storeys.
+//! One run: towers to scale at the left, and a line of words for each storey.
 
 use std::fmt::Write;
 
 use results::layout::{Layout, LayoutRun};
 
 use super::strip::Strip;
-use super::{MARGIN, PLACES, class, escaped};
-use crate::layout::areas::{Area, Place, areas};
+use super::{MARGIN, class, drawn, escaped};
+use crate::layout::areas::{Area, Place};
 use crate::layout::columns::shortened;
 use crate::layout::head::{circumstances, figures};
 use crate::layout::varies;
 use crate::number::bytes;
 use crate::text::clean;
 
-/// Where what is, from the left of a column.
+/// Horizontal positions, from the left of a column.
 const TOWER: f64 = MARGIN;
 const TOWER_WIDTH: f64 = 72.0;
 const NAME: f64 = 124.0;
@@ -32,7 +32,7 @@ const ROW: f64 = 20.0;
 const LEAST_TOWER: f64 = 44.0;
 /// From a tower to the next one: a gap, and the area's name.
 const BETWEEN: f64 = 58.0;
-/// Nothing in a tower is thinner.
+/// The least height in a tower.
 const LEAST_STOREY: f64 = 2.0;
 /// A gap within a tower that would be larger than this share of it is cut.
 const LARGEST_GAP: f64 = 0.125;
@@ -40,7 +40,7 @@ const CUT: f64 = 14.0;
 /// Letters of a name of 6.7 pixels each.
 const NAME_LETTERS: usize = 22;
 
-/// Something in a tower.
+/// A part of a tower.
 enum Storey<'a> {
     Place(&'a Place<'a>),
     Gap(u64),
@@ -70,7 +70,7 @@ impl<'a> Column<'a> {
         self.words(body, "", TOWER, 60.0, &circumstances(self.layout, self.run));
         self.words(body, "", TOWER, 77.0, &figures(self.run, ", "));
         self.heads(body);
-        let areas = areas(self.run, Some(PLACES));
+        let areas = drawn(self.run);
         let mut y = BELOW_CAPTION;
         let mut above: Option<&Place> = None;
         for area in &areas {
@@ -153,7 +153,7 @@ impl<'a> Column<'a> {
         }
     }
 
-    /// What is not mapped within an area, too large to be drawn to scale.
+    /// Unmapped memory within an area that is too large to be drawn to scale.
     fn cut(&self, body: &mut String, size_bytes: u64, (y, height): (f64, f64), row: f64) {
         self.torn(body, y + 3.0);
         self.torn(body, y + height - 3.0);
@@ -166,7 +166,7 @@ impl<'a> Column<'a> {
         );
     }
 
-    /// What lies between two areas.
+    /// The gap between two areas.
     fn between(&self, body: &mut String, area: &Area, (below, above): (&Place, &Place), y: f64) {
         let bytes_between = above.start.saturating_sub(below.end);
         let of_the_heap =
@@ -206,7 +206,8 @@ impl<'a> Column<'a> {
         let middle = f64::midpoint(start, end);
         let _ = writeln!(
             body,
-            "<path class=\"line\" d=\"M{start:.0} {from:.1}C{middle:.0} {from:.1} {middle:.0} {to:.1} {end:.0} {to:.1}\"/>"
+            "<path class=\"line\" d=\"M{start:.0} {from:.1}C{middle:.0} {from:.1} {middle:.0} \
+             {to:.1} {end:.0} {to:.1}\"/>"
         );
     }
 
@@ -230,7 +231,7 @@ impl<'a> Column<'a> {
     }
 }
 
-/// The places of an area and what lies between them, highest first.
+/// The places of an area and the gaps between them, highest first.
 fn storeys<'a>(area: &'a Area<'a>) -> Vec<Storey<'a>> {
     let mapped: u64 = area.places.iter().map(|place| place.size_bytes).sum();
     let mut storeys = Vec::new();
@@ -247,8 +248,8 @@ fn storeys<'a>(area: &'a Area<'a>) -> Vec<Storey<'a>> {
     storeys
 }
 
-/// Heights of storeys that together have `total`: to scale, but for cuts, and for what would be too
-/// thin to be seen.
+/// Heights of storeys that together have `total`: to scale, except cuts and storeys that would be
+/// too thin to be seen.
 fn heights(storeys: &[Storey], total: f64) -> Vec<f64> {
     let mut fixed: Vec<Option<f64>> =
         storeys.iter().map(|storey| matches!(storey, Storey::Cut(_)).then_some(CUT)).collect();

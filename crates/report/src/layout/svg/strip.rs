@@ -1,4 +1,4 @@
-//! A place as a strip: where in it memory is resident, and where nobody may access it.
+//! A place as a strip: where its memory is resident, and where it has no access.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use crate::layout::bars::resident_share;
 
 /// Shades between pale and full.
 const SHADES: f64 = 4.0;
-/// One shade is not told from the next at a smaller size.
+/// The least width of a band in pixels: a smaller one cannot be told from its neighbours.
 const SMALLEST_BAND: f64 = 2.0;
 
 /// A rectangle, whose low end is at the left, or at the bottom of an upright one.
@@ -25,7 +25,7 @@ impl Strip {
     pub(super) fn draw(&self, body: &mut String, place: &Place, class: &str) {
         let size = place.size_bytes.max(1) as f64;
         if place.folded {
-            // Its parts are of many kinds: how much is resident is all that is shown of them.
+            // The sum of many places has no parts: only its resident share is shown.
             return self.shaded(body, class, (0.0, 1.0), place.resident_bytes as f64 / size);
         }
         let mut from = 0.0;
@@ -83,12 +83,13 @@ impl Strip {
         };
         let _ = writeln!(
             body,
-            "<rect {attributes} x=\"{x:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{height:.2}\"/>"
+            "<rect {attributes} x=\"{x:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" \
+             height=\"{height:.2}\"/>"
         );
     }
 }
 
-/// In steps, from that of what is not resident. What is resident at all is seen to be.
+/// The opacity of a resident share, in steps. Any resident page is one step at least.
 fn opacity(share: f64) -> String {
     let least = if share > 0.0 { 1.0 } else { 0.0 };
     format!("{:.2}", PALE + (1.0 - PALE) * (share * SHADES).round().clamp(least, SHADES) / SHADES)

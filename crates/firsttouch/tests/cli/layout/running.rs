@@ -1,0 +1,86 @@
+//! `layout` of a process that runs, and of a program whose end comes early or late.
+
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use results::layout::{Moment, RegionKind};
+
+use super::{of, regions};
+use crate::program::{Scratch, firsttouch, fixture, run};
+
+#[test]
+fn a_running_process_goes_on() {
+    let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+    let pid = child.id().to_string();
+    let found = wait_for(|| {
+        let output = run(&["layout", "-p", &pid, "--json", "-"]);
+        // It may not have become sleep yet.
+        let layout = results::read_layout(&output.stdout[..]).ok()?;
+        layout.program.path.ends_with("sleep").then_some(layout)
+    });
+    assert!(child.try_wait().unwrap().is_none(), "it still runs");
+    let _ = (child.kill(), child.wait());
+    assert_eq!((found.runs[0].at, found.runs[0].pid.to_string()), (Moment::Running, pid));
+    assert!(!regions(&found.runs[0], RegionKind::Text).is_empty());
+}
+
+fn wait_for<T>(mut found: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = found() {
+            return value;
+        }
+        assert!(start.elapsed() < Duration::from_mins(1), "waited in vain");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Starts a program that waits for ever, sends the signal `number`, and checks that both end.
+fn interrupted(wish: &str, number: i32) {
+    let scratch = Scratch::new();
+    let Some(program) = fixture("spaces", &scratch) else { return };
+    let mut command = firsttouch(&["layout", "--", program.to_str().unwrap(), wish]);
+    let mut own = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdout = own.stdout.take().unwrap();
+    let mut begin = [0; 8];
+    stdout.read_exact(&mut begin).unwrap();
+    assert_eq!(&begin, b"waiting\n");
+    let list = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", own.id())).unwrap();
+    let child: u32 = list.trim().parse().expect("one child");
+    let _ = Command::new("kill").arg(format!("-{number}")).arg(own.id().to_string()).status();
+    let mut screen = String::new();
+    stdout.read_to_string(&mut screen).unwrap();
+    assert_eq!(own.wait().unwrap().signal(), Some(number), "{screen}");
+    assert!(screen.contains("when it was interrupted") && screen.contains("heap"), "{screen}");
+    assert!(!PathBuf::from(format!("/proc/{child}")).exists(), "the program is still there");
+}
+
+#[test]
+fn an_interrupt_shows_a_picture_and_ends_the_program() {
+    interrupted("wait", 2);
+    interrupted("stubborn", 15);
+}
+
+#[test]
+fn the_program_dies_with_its_tracer() {
+    let scratch = Scratch::new();
+    let Some(program) = fixture("spaces", &scratch) else { return };
+    let mut command = firsttouch(&["layout", "--", program.to_str().unwrap(), "wait"]);
+    let mut own = command.stdout(Stdio::piped()).spawn().unwrap();
+    own.stdout.take().unwrap().read_exact(&mut [0; 8]).unwrap();
+    let list = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", own.id())).unwrap();
+    let child: u32 = list.trim().parse().expect("one child");
+    let _ = (own.kill(), own.wait());
+    wait_for(|| (!PathBuf::from(format!("/proc/{child}/exe")).exists()).then_some(()));
+}
+
+#[test]
+fn a_daemon_is_not_waited_for() {
+    let scratch = Scratch::new();
+    let Some(program) = fixture("spaces", &scratch) else { return };
+    let layout = of(&[], &program, &["daemon", "100"]);
+    assert_eq!(layout.runs[0].at, Moment::Exit);
+}

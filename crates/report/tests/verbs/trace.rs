@@ -1,0 +1,348 @@
+//! The lines and the table of a trace, from injected ones.
+
+use std::sync::Arc;
+
+use events::{Cause, Ending, MappingKind};
+use report::{FileNames, View};
+use results::trace::{
+    Burst, BurstOrder, FaultClass, FaultLine, Group, LifeLine, Line, LineKind, MappingLabel, Shown,
+    SyscallLine, Table, TableRow, TraceSummary,
+};
+
+use crate::{plain, snapshots, views};
+
+const AT: u64 = 0x7f1c_2a00_0000;
+
+#[expect(clippy::unnecessary_wraps, reason = "as calls and faults have it")]
+fn mapping(kind: MappingKind, name: Option<&str>) -> Option<MappingLabel> {
+    Some(MappingLabel { kind, name: name.map(Arc::from), start: AT })
+}
+
+fn line(time_ns: u64, kind: LineKind) -> Shown {
+    Shown::Line(Line { time_ns, pid: 4123, tid: 4123, kind })
+}
+
+fn call(time_us: u64, name: &'static str, text: &str) -> (u64, SyscallLine) {
+    let call = SyscallLine {
+        name,
+        text: text.into(),
+        arguments: Vec::new(),
+        result: None,
+        error: None,
+        latency_ns: Some(4100),
+        on_cpu_ns: Some(4000),
+        bytes: None,
+        mapping: None,
+    };
+    (1000 * time_us, call)
+}
+
+fn fault(cause: Cause, mapping: Option<MappingLabel>) -> FaultLine {
+    FaultLine {
+        address: AT + 0x1008,
+        ip: 0,
+        major: false,
+        in_kernel: false,
+        cause,
+        mapping,
+        page_bytes: Some(4096),
+        large: false,
+        latency_ns: Some(1500),
+        on_cpu_ns: Some(1500),
+    }
+}
+
+fn burst(first: FaultLine) -> Burst {
+    Burst {
+        time_ns: 232_000,
+        pid: 4123,
+        tid: 4123,
+        first,
+        faults: 1023,
+        major: 0,
+        in_kernel: 0,
+        low: AT + 0x1000,
+        high: AT + 0x40_0000,
+        order: BurstOrder::Upwards,
+        sparse: false,
+        apart_bytes: None,
+        p50_ns: Some(1500),
+        latency_ns: 1_700_000,
+        timed: 1023,
+    }
+}
+
+fn calls() -> Vec<Shown> {
+    let (anonymous, file) = (
+        mapping(MappingKind::Anonymous, None),
+        mapping(MappingKind::PrivateFile, Some("/lib/libc.so.6")),
+    );
+    let mut calls = vec![
+        call(
+            216,
+            "mmap",
+            "mmap(NULL, 4198400, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = \
+             0x7f1c2a000000",
+        ),
+        call(900, "mmap", "mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, 3, 0) = 0x7f1c2a000000"),
+        call(10_011, "brk", "brk(0x55d0c1a21000) = 0x55d0c1a21000"),
+        call(61_000_000, "munmap", "munmap(0x7f1c2a000000, 1) = -1 EINVAL (Invalid argument)"),
+        call(61_000_001, "memfd_create", "memfd_create(\"a\\\" = \\33[2J\", 0) = ?"),
+    ];
+    (calls[0].1.mapping, calls[1].1.mapping) = (anonymous.clone(), file);
+    (calls[3].1.error, calls[3].1.mapping) = (Some("EINVAL".into()), anonymous);
+    (calls[2].1.latency_ns, calls[2].1.on_cpu_ns) = (Some(4_020_000), Some(61_000));
+    calls[4].1.latency_ns = None;
+    calls.into_iter().map(|(time_ns, call)| line(time_ns, LineKind::Syscall(call))).collect()
+}
+
+fn faults() -> Vec<Shown> {
+    let libc = || mapping(MappingKind::PrivateFile, Some("/lib/libc.so.6"));
+    let plain = |fault| line(232_000, LineKind::Fault(fault));
+    vec![
+        plain(fault(Cause::FirstTouch, mapping(MappingKind::Heap, None))),
+        plain(fault(Cause::CopyOnWrite, mapping(MappingKind::ThreadStack, None))),
+        plain(fault(Cause::Stack, mapping(MappingKind::Stack, None))),
+        plain(FaultLine { major: true, on_cpu_ns: Some(9), ..fault(Cause::File, libc()) }),
+        plain(FaultLine { in_kernel: true, latency_ns: None, ..fault(Cause::File, libc()) }),
+        plain(fault(Cause::Unknown, None)),
+        Shown::Burst(burst(fault(Cause::FirstTouch, mapping(MappingKind::Anonymous, None)))),
+        Shown::Burst(Burst {
+            major: 12,
+            order: BurstOrder::Mixed,
+            sparse: true,
+            timed: 1000,
+            ..burst(fault(Cause::File, libc()))
+        }),
+        Shown::Burst(Burst {
+            major: 1023,
+            order: BurstOrder::Downwards,
+            sparse: true,
+            ..burst(fault(Cause::File, libc()))
+        }),
+        Shown::Burst(Burst {
+            order: BurstOrder::Mixed,
+            ..burst(fault(Cause::FirstTouch, mapping(MappingKind::Heap, None)))
+        }),
+        Shown::Burst(Burst {
+            apart_bytes: Some(2 << 20),
+            ..burst(fault(Cause::FirstTouch, mapping(MappingKind::Anonymous, None)))
+        }),
+        Shown::Burst(Burst {
+            in_kernel: 7,
+            p50_ns: None,
+            timed: 0,
+            ..burst(fault(
+                Cause::FirstTouch,
+                mapping(MappingKind::Anonymous, Some("[anon:evil\u{1b}[2J\n]")),
+            ))
+        }),
+    ]
+}
+
+fn lives() -> Vec<Shown> {
+    let mut lives: Vec<Shown> = [
+        LifeLine::Attached,
+        LifeLine::Started { by: 4122 },
+        LifeLine::ThreadStarted { by: 4123 },
+        LifeLine::Executed { name: "cat\n".into() },
+        LifeLine::ThreadEnded,
+        LifeLine::Over(Ending::Exited(7)),
+        LifeLine::Over(Ending::Killed(9)),
+        LifeLine::Over(Ending::Killed(35)),
+        LifeLine::Over(Ending::Unknown),
+    ]
+    .map(|process| line(1_000_000_000, LineKind::Process(process)))
+    .into();
+    lives.push(Shown::Line(Line {
+        time_ns: 2_000_000_000,
+        pid: 0,
+        tid: 0,
+        kind: LineKind::Lost(1234),
+    }));
+    lives
+}
+
+/// As they look where styles are stripped.
+fn lines(shown: &[Shown], view: View) -> String {
+    let (mut text, mut names) = (String::new(), FileNames::new(view));
+    for one in shown {
+        report::trace_line(one, &mut names, true, &mut text);
+    }
+    anstream::adapter::strip_str(&text).to_string()
+}
+
+#[test]
+fn lines_of_calls_faults_and_lives() {
+    let all = [calls(), faults(), lives()].concat();
+    let (brief, verbose) = (lines(&all, View::brief(None)), lines(&all, View::verbose(None)));
+    assert_eq!(brief.lines().count(), 27, "a name does not begin a line:\n{brief}");
+    assert!(!brief.contains('\u{1b}'));
+    assert_eq!(verbose, brief.replace(" libc.so.6", " /lib/libc.so.6"));
+    insta::assert_snapshot!(brief);
+}
+
+fn row(group: Group, calls: u64, wall_ns: u64) -> TableRow {
+    let is_call = matches!(group, Group::Syscall(_));
+    TableRow {
+        calls,
+        errors: is_call.then_some(0),
+        bytes: (group == Group::Syscall("munmap")).then_some(137 << 20),
+        major: (!is_call).then_some(0),
+        wall_ns,
+        wall_share: wall_ns as f64 / 91_600_000.0,
+        cpu_ns: Some(wall_ns - wall_ns / 40),
+        untimed: 0,
+        p50_ns: Some(wall_ns / calls),
+        p99_ns: Some(3 * wall_ns / calls),
+        max_ns: Some(5 * wall_ns / calls),
+        group,
+    }
+}
+
+fn faulting(cause: Cause, kind: Option<MappingKind>, name: Option<&str>) -> Group {
+    Group::Faults(FaultClass { cause, large_bytes: None, kind, name: name.map(Arc::from) })
+}
+
+pub(crate) fn summary() -> TraceSummary {
+    TraceSummary {
+        foreign: 0,
+        time_ns: 1_200_000_000,
+        pid: 4123,
+        ending: Some(Ending::Exited(7)),
+        events: 19_412,
+        lost: 0,
+        late: 0,
+        faults_seen: 19_187,
+        faults_counted: Some(19_187),
+        rusage_minor_faults: None,
+        rusage_major_faults: None,
+        recording_ns: Some(240),
+    }
+}
+
+pub(crate) fn table() -> Table {
+    let libc = "/usr/lib/x86_64-linux-gnu/libc.so.6";
+    let mut rows = vec![
+        row(faulting(Cause::FirstTouch, Some(MappingKind::Anonymous), None), 17_992, 71_800_000),
+        row(faulting(Cause::File, Some(MappingKind::PrivateFile), Some(libc)), 412, 9_100_000),
+        row(Group::Syscall("munmap"), 61, 5_500_000),
+        row(faulting(Cause::CopyOnWrite, Some(MappingKind::Heap), None), 700, 2_900_000),
+        row(Group::OtherFiles { rows: 12 }, 80, 1_800_000),
+        row(Group::Syscall("mmap"), 140, 490_000),
+        row(faulting(Cause::Unknown, None, None), 3, 10_000),
+    ];
+    (rows[1].major, rows[2].errors, rows[6].untimed) = (Some(9), Some(1), 2);
+    let mut total = row(Group::Total, 19_388, 91_600_000);
+    (total.errors, total.bytes, total.major) = (Some(1), Some(137 << 20), Some(9));
+    (total.p50_ns, total.p99_ns, total.untimed) = (None, None, 2);
+    Table { rows, total: Some(total), summary: summary() }
+}
+
+fn shown(table: &Table, view: View) -> String {
+    plain(&report::trace_table(table, view), view)
+}
+
+#[test]
+fn a_table_in_every_view() {
+    snapshots("trace_table", |view| report::trace_table(&table(), view));
+}
+
+#[test]
+fn a_file_has_its_path_where_another_has_its_name() {
+    let named = |view: View| {
+        let mut table = table();
+        let twin = Some("/opt/lib/libc.so.6");
+        let heap = faulting(Cause::CopyOnWrite, Some(MappingKind::PrivateFile), twin);
+        table.rows[3].group = heap;
+        let screen = shown(&table, view);
+        (screen.contains(" /usr/lib/x86_64-linux-gnu/libc.so.6,"), screen.contains(" /opt/lib/"))
+    };
+    assert_eq!(named(View::brief(Some(160))), (true, true));
+    let path = " /usr/lib/x86_64-linux-gnu/libc.so.6,";
+    assert!(!shown(&table(), View::brief(Some(160))).contains(path));
+    assert!(shown(&table(), View::verbose(Some(160))).contains(path));
+}
+
+/// A program to which a call gave most of its pages.
+pub(crate) fn populated() -> TraceSummary {
+    TraceSummary {
+        rusage_minor_faults: Some(25_600 + 19_187),
+        rusage_major_faults: Some(0),
+        ..summary()
+    }
+}
+
+#[test]
+fn an_end_in_every_view() {
+    let few = TraceSummary {
+        rusage_minor_faults: Some(19_243),
+        rusage_major_faults: Some(0),
+        ..summary()
+    };
+    snapshots("trace_end", |view| report::trace_end(&few, view));
+    snapshots("trace_end_populated", |view| report::trace_end(&populated(), view));
+}
+
+#[test]
+fn what_the_kernel_counts_is_shown_if_it_is_much_more() {
+    let shown = |minor, seen, counted| {
+        let summary = TraceSummary {
+            rusage_minor_faults: Some(minor),
+            rusage_major_faults: Some(1),
+            faults_seen: seen,
+            faults_counted: counted,
+            ..summary()
+        };
+        report::trace_end(&summary, View::brief(None)).contains("The kernel counts")
+    };
+    assert!(!shown(226, 100, Some(100)), "127 more: from before exec");
+    assert!(shown(227, 100, Some(100)), "128 more");
+    assert!(!shown(10_998, 10_000, Some(10_000)), "not a tenth more");
+    assert!(shown(10_999, 10_000, Some(10_000)), "a tenth more");
+    assert!(!shown(5_000, 0, None), "faults are not traced");
+}
+
+#[test]
+fn columns_without_a_figure_are_left_out() {
+    let mut table = table();
+    for row in table.rows.iter_mut().chain(&mut table.total) {
+        (row.cpu_ns, row.errors, row.bytes, row.major, row.untimed) =
+            (None, Some(0), None, Some(0), 0);
+    }
+    let screen = shown(&table, View::brief(Some(80)));
+    let head: Vec<&str> = screen.lines().next().unwrap().split_whitespace().collect();
+    assert_eq!(head, ["wall", "%", "wall", "ms", "calls", "p50", "p99", "max", "name"]);
+}
+
+#[test]
+fn an_empty_table_says_so_and_what_was_lost() {
+    let lost = TraceSummary {
+        ending: Some(Ending::Killed(11)),
+        lost: 5,
+        late: 2,
+        events: 1,
+        faults_seen: 0,
+        faults_counted: Some(4),
+        rusage_minor_faults: Some(90),
+        rusage_major_faults: Some(1),
+        ..summary()
+    };
+    let empty = Table { summary: lost, ..Table::default() };
+    snapshots("trace_table_empty", |view| report::trace_table(&empty, view));
+}
+
+#[test]
+fn a_table_holds_at_any_width() {
+    let mut table = table();
+    table.rows[1].group = faulting(
+        Cause::File,
+        Some(MappingKind::PrivateFile),
+        Some(&"/very/long/\u{1b}name".repeat(40)),
+    );
+    let narrow = [1, 20].map(|width| View::verbose(Some(width)));
+    for view in views().into_iter().map(|(_, view)| view).chain(narrow) {
+        let screen = shown(&table, view);
+        assert!(!screen.contains('\u{1b}') && screen.lines().count() > 9);
+    }
+}
