@@ -1,5 +1,5 @@
-//! One run of an experiment on this machine, from the user's wish to the result: the stages in
-//! their order.
+//! One run of an experiment on this machine, from the request to the result: the stages in their
+//! order.
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -27,8 +27,8 @@ use crate::{bisect, cold, survey};
 /// Runs the experiment.
 ///
 /// # Errors
-/// [`BenchError`] when nothing could be measured. An arm that is not available here is no error: it
-/// is in `refused`.
+/// [`BenchError`] if nothing could be measured. An arm that is not available here is not an error:
+/// it is in `refused`.
 pub fn bench(
     request: &BenchRequest,
     interrupt: Interrupt,
@@ -44,7 +44,7 @@ pub fn bench(
     let limits = MachineLimits::found(request, &machine)?;
     let Plan { design: whole, pairs, mut refused } = plan(request, &limits)?;
 
-    // The run: each arm once, observed; then block after block, and what follows them.
+    // The run: each arm once, observed; then block after block, then bisections or cold pairs.
     let files = Rc::new(Files::make(&whole, &request.directory()));
     let surroundings = Surroundings::new(interrupt, started, request.cpu, files);
     let mut children = Children::new(&whole, surroundings.clone())?;
@@ -54,7 +54,7 @@ pub fn bench(
         observe(&whole, &mut children, |arm| watch(BenchEvent::Observing(arm)))?;
     refused.extend(missing);
     design.comparable(&refused)?;
-    // One sample of each arm has been run: a first idea of how long a block takes.
+    // One sample of each arm has been run: a first estimate of the time of a block.
     if let Some(notice) = pilot::too_short(&design, observing.elapsed(), started.elapsed()) {
         watch(BenchEvent::Notice(notice));
     }
@@ -68,7 +68,7 @@ pub fn bench(
         _ => None,
     };
 
-    // What the samples say; crossovers are narrowed down in the time that is left.
+    // The judgement; crossovers are narrowed down in the remaining time.
     let judged = judge(&design, &run, &aside, Pairs::of(pairs_wanted, cold.as_ref()), &machine);
     let judged = bisect::narrow(judged, request, &design, &limits, &surroundings, &mut watch)?;
 

@@ -1,6 +1,6 @@
-//! Bisection of crossovers: between two points of a sweep at which an arm is certainly on one side
-//! and on the other, the point half way is measured, and takes the place of one of them, until they
-//! are close or it is on neither side.
+//! Bisection of crossovers. Between two points of a sweep at which an arm is certainly faster and
+//! certainly slower, the point half way is measured and replaces one of them, until the two are
+//! close or the arm is certainly neither.
 
 use std::time::Duration;
 
@@ -23,11 +23,11 @@ use crate::run::children::Surroundings;
 
 /// Bounds that differ by less than this factor are close enough.
 const CLOSE: f64 = 1.1;
-/// A step has no more than this part of the time that is left, so that there are others after it.
+/// A step gets at most this fraction of the remaining time, so that others can follow.
 const PART: f64 = 0.5;
 
-/// Narrows down the crossovers in what was `judged` of `design`, if the experiment of `request`
-/// asks for it, in the time that is left.
+/// Narrows down the crossovers in `judged` in the remaining time, if the experiment of `request`
+/// has `bisect`.
 ///
 /// # Errors
 /// If the program cannot start itself.
@@ -67,7 +67,7 @@ struct Bisection<'a> {
     cap: Option<Duration>,
 }
 
-/// Where a crossover may be, as far as it is known.
+/// The range in which a crossover lies.
 struct Range<'a> {
     arm: &'a str,
     baseline: &'a str,
@@ -133,8 +133,8 @@ impl Bisection<'_> {
         Ok(())
     }
 
-    /// Halves `range`, in whole `unit`s, as long as there is time and the arm is on one side for
-    /// certain.
+    /// Halves `range`, in whole `unit`s, while there is time and the arm is certainly faster or
+    /// slower.
     fn walk(
         &self,
         range: &mut Range,
@@ -161,14 +161,14 @@ impl Bisection<'_> {
         Ok(steps)
     }
 
-    /// When one of `left` bisections must be done.
+    /// The deadline of the next of `left` bisections.
     fn until(&self, left: usize) -> Option<Duration> {
         let (cap, now) = (self.cap?, self.surroundings.started.elapsed());
         Some(now + cap.saturating_sub(now).div_f64(left.max(1) as f64))
     }
 
-    /// Measures two arms, by their names, at `point`; `None` if there is no time for that, or
-    /// nothing came of it.
+    /// Measures two arms, given by name, at `point`; `None` if there is no time for it, or no
+    /// result.
     fn step(
         &self,
         pair: (&str, &str),
@@ -200,8 +200,8 @@ impl Bisection<'_> {
         Ok(Some(Step { comparison, samples: samples.collect() }))
     }
 
-    /// An arm and what it is compared with at `point`, and nothing else. That it sweeps is kept in
-    /// mind, so that samples and comparisons say where they are.
+    /// The design of an arm and its counterpart at `point` alone. It records what the run sweeps
+    /// over, so that samples and comparisons name their point.
     fn design_of(
         &self,
         (arm, other): (&str, &str),
@@ -212,7 +212,7 @@ impl Bisection<'_> {
             return None;
         };
         let named = |name: &str| self.specs.iter().chain([baseline]).find(|spec| spec.name == name);
-        // Alone with it, the other one is the baseline.
+        // With only two arms, the counterpart is the baseline.
         let spec = ArmSpec { against: None, ..named(arm)?.clone() };
         let plan = arrangement::arms(self.limits, named(other)?, &[spec], *defaults, &[point]);
         let arms: Vec<_> = plan.arms.into_iter().filter(|arm| arm.role != Role::Placebo).collect();
@@ -234,7 +234,7 @@ impl Bisection<'_> {
     }
 }
 
-/// Half way between two bounds, as logarithms go, in whole units; `None` where they are close.
+/// Half way between two bounds on a logarithmic scale, in whole units; `None` if they are close.
 fn half_way(low: u64, high: u64, unit: u64) -> Option<u64> {
     #[expect(
         clippy::cast_possible_truncation,
@@ -242,7 +242,7 @@ fn half_way(low: u64, high: u64, unit: u64) -> Option<u64> {
         reason = "between two whole numbers"
     )]
     let middle = (low as f64 * high as f64).sqrt().round() as u64;
-    // Sizes below a page stay as they are: there, bytes count.
+    // Sizes below a page are not rounded.
     let middle = if middle > unit { middle.div_ceil(unit) * unit } else { middle };
     (low < middle && middle < high && high as f64 > low as f64 * CLOSE).then_some(middle)
 }

@@ -1,7 +1,8 @@
-//! The factor memory: pairs of a cold and a warm sample, after the cells of a factorial experiment.
+//! The factor `memory`: pairs of a cold and a warm sample, after the cells of a factorial
+//! experiment.
 //!
-//! They are apart because a cold sample waits some seconds until the host has taken free memory
-//! back: in the blocks of the other factors it would take the time that those need.
+//! They are separate because a cold sample waits some seconds until the host has taken free memory
+//! back: in the blocks of the other factors, that would use up their time.
 
 use std::time::Duration;
 
@@ -15,8 +16,8 @@ use crate::measure::measure;
 use crate::run::ColdPairs;
 use crate::run::children::Surroundings;
 
-/// Runs as many pairs as there is time for, eight at most, and no more than blocks were asked for;
-/// `None` if there is time for none.
+/// Runs as many pairs as there is time for, at most eight and at most as many as blocks were
+/// requested; `None` if there is time for none.
 ///
 /// # Errors
 /// If the program cannot start itself.

@@ -25,43 +25,43 @@ use error::BenchError;
 use schedule::Schedule;
 use work::Work;
 
-/// What an arm is there for.
+/// The role of an arm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Others are compared with it.
+    /// Other arms are compared with it.
     Baseline,
-    /// It is compared.
+    /// It is compared with the baseline or another arm.
     Compared,
     /// The baseline under another name.
     Placebo,
 }
 
-/// One row of the plan: an arm at a point.
+/// An arm at a point.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArmPlan {
-    /// Name; the same at all points.
+    /// Its name, the same at all points.
     pub name: String,
-    /// What it is there for.
+    /// Its role.
     pub role: Role,
     /// Index of its point in [`Design::points`].
     pub point: usize,
-    /// What it does.
+    /// The work of a sample.
     pub work: Work,
 }
 
-/// A size, a number of threads and, where that is swept over too, a number of passes.
+/// A size, a number of threads and, if the run sweeps over passes, a number of passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Point {
     /// Bytes of one block of memory.
     pub size_bytes: u64,
     /// Threads that share the work.
     pub threads: u64,
-    /// Touches in all; `None`: as each arm has it.
+    /// The number of touches; `None`: as in each arm.
     pub passes: Option<u32>,
 }
 
 impl Point {
-    /// One where the arms say how often they touch.
+    /// A point at which each arm has its own number of passes.
     #[must_use]
     pub fn new(size_bytes: u64, threads: u64) -> Self {
         Point { size_bytes, threads, passes: None }
@@ -79,14 +79,15 @@ pub struct Swept {
     pub passes: bool,
 }
 
-/// What is estimated from every block: the mean logarithm of some arms less that of others.
+/// The quantity that is estimated from every block: the mean logarithm of some arms less that of
+/// others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Contrast {
-    /// A factor of a factorial experiment, by index, or else a comparison of two arms.
+    /// The index of a factor of a factorial experiment; `None`: a comparison of two arms.
     pub factor: Option<usize>,
-    /// Arms, by index.
+    /// The arms that are added, by index.
     pub plus: Vec<usize>,
-    /// Arms, by index.
+    /// The arms that are subtracted, by index.
     pub minus: Vec<usize>,
 }
 
@@ -112,7 +113,7 @@ pub struct Design {
     pub points: Vec<Point>,
     /// The arms, point by point, in their order on the screen.
     pub arms: Vec<ArmPlan>,
-    /// What is to be decided.
+    /// The contrasts to decide.
     pub contrasts: Vec<Contrast>,
     /// The placebos against their baselines.
     pub placebo: Contrast,
@@ -120,24 +121,24 @@ pub struct Design {
     pub factors: Vec<results::Factor>,
     /// Looks and cap.
     pub schedule: Schedule,
-    /// Blocks asked for by the user instead of the scheduled looks.
+    /// The number of blocks, if the user requested one instead of the scheduled looks.
     pub blocks: Option<u64>,
-    /// The share below which a difference does not matter.
+    /// A difference below this share does not matter.
     pub margin: f64,
-    /// Every random choice follows from it.
+    /// The seed of every random choice.
     pub seed: u64,
     /// The processor to measure on.
     pub cpu: Option<u32>,
     /// The state of free memory to measure in.
     pub memory: MemoryState,
-    /// A design of one point out of a sweep: what was swept over.
+    /// What the whole run sweeps over, if this design is one point of it.
     pub swept: Option<Swept>,
-    /// Pairs of cold and warm samples are to follow in the time that this schedule leaves.
+    /// Whether pairs of cold and warm samples follow, in the time that this schedule leaves.
     pub pairs_follow: bool,
 }
 
 impl Design {
-    /// Which figure of a sample is compared.
+    /// The figure of a sample that is compared.
     #[must_use]
     pub fn metric(&self) -> Metric {
         self.experiment.metric
@@ -151,13 +152,13 @@ impl Design {
         if self.pairs_follow { needed + needed.min(time_budget::pairs_time()) } else { needed }
     }
 
-    /// Whether `arm`'s point, or the whole of a factorial experiment, is worth nothing without it.
+    /// Whether the point of `arm`, or the whole factorial experiment, is useless without it.
     #[must_use]
     pub fn essential(&self, arm: usize) -> bool {
         !self.factors.is_empty() || self.arms[arm].role != Role::Compared
     }
 
-    /// An error where nothing is to be decided, with the reasons why the arms were `refused`.
+    /// An error if no contrast is left, with the reasons why the arms were `refused`.
     ///
     /// # Errors
     /// [`BenchError::NothingToCompare`].
@@ -170,7 +171,7 @@ impl Design {
         Err(BenchError::NothingToCompare(reasons.join("; ")))
     }
 
-    /// What to call an arm without which nothing can be compared. The placebo is the baseline under
+    /// The name of an arm without which nothing can be compared. The placebo is the baseline under
     /// another name.
     #[must_use]
     pub fn essential_name(&self, arm: usize) -> String {
@@ -185,7 +186,7 @@ impl Design {
         }
     }
 
-    /// Whether the run has points that differ in what `of` says.
+    /// Whether the points of the run differ in `of`.
     fn several<T: PartialEq>(&self, of: fn(&Point) -> T) -> bool {
         self.points.iter().any(|point| of(point) != of(&self.points[0]))
     }
@@ -224,7 +225,7 @@ impl Design {
         self.sweeps().passes
     }
 
-    /// How to name `arm` where its point matters.
+    /// The name of `arm` with its point, as far as the run sweeps.
     #[must_use]
     pub fn label(&self, arm: usize) -> String {
         let plan = &self.arms[arm];
@@ -239,8 +240,7 @@ impl Design {
         [Some(plan.name.clone()), size, threads, passes].into_iter().flatten().collect()
     }
 
-    /// The same design without the arms in `gone`. A point that loses an arm without which it says
-    /// nothing loses all.
+    /// The same design without the arms in `gone`. A point that loses an essential arm loses all.
     #[must_use]
     pub fn without(&self, gone: &[usize]) -> Design {
         let lost = |point: usize| {
@@ -272,7 +272,7 @@ impl Design {
         }
     }
 
-    /// Arms of `point`, by index.
+    /// The arms of `point`, by index.
     pub fn arms_of(&self, point: usize) -> impl Iterator<Item = usize> + '_ {
         (0..self.arms.len()).filter(move |&arm| self.arms[arm].point == point)
     }
@@ -282,7 +282,7 @@ impl Design {
 pub(crate) mod tests {
     use super::*;
 
-    /// A design of nothing.
+    /// A design without arms.
     pub(crate) fn empty(experiment: Experiment) -> Design {
         Design {
             experiment,

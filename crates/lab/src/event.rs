@@ -1,18 +1,18 @@
-//! What a watcher is told while a run goes on.
+//! Events that a run reports while it goes on.
 
 use crate::run::Progress;
 
-/// What a watcher is told.
+/// An event of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum BenchEvent {
-    /// The observed run of an arm begins.
+    /// The observed run of an arm starts.
     Observing(String),
-    /// Something that the user should know before the run goes on.
+    /// A message for the user before the run goes on.
     Notice(String),
     /// The session moved on.
     Progress(Progress),
-    /// A crossover is searched for: the arm, and where.
+    /// The search for a crossover starts: the arm, and where.
     Bisecting(String),
-    /// A pair of a cold and a warm sample begins: which, and of how many.
+    /// A pair of a cold and a warm sample starts: its number, and the number of pairs.
     ColdPair(usize, usize),
 }

@@ -1,4 +1,4 @@
-//! What the samples say: comparisons, effects, explanations, doubts.
+//! Judges the samples: comparisons, effects, explanations, warnings.
 
 pub(crate) mod comparison;
 pub(crate) mod crossover;
@@ -24,46 +24,46 @@ use crate::run::ratios::placebo_ratios;
 use crate::run::{Aside, ColdPairs, Run};
 use point_run::PointRun;
 
-/// What a run says.
+/// The judgement of a run.
 #[derive(Debug, Clone)]
 pub struct Judged {
-    /// Arms against each other.
+    /// Comparisons of arms.
     pub comparisons: Vec<Comparison>,
-    /// Where they change places on the way to larger blocks.
+    /// Crossovers in a sweep over sizes.
     pub crossovers: Vec<Crossover>,
-    /// Where they change places on the way to more passes.
+    /// Crossovers in a sweep over passes.
     pub pass_crossovers: Vec<PassCrossover>,
-    /// What factors do to the time.
+    /// Effects of the factors on the time.
     pub effects: Vec<Effect>,
-    /// What factors do to the spread of the time.
+    /// Effects of the factors on the spread of the time.
     pub spreads: Vec<Effect>,
-    /// Whether the effects explain what somebody else saw.
+    /// Whether the effects explain the reference.
     pub explained: Option<Explained>,
-    /// By arm of the design: its touches, where they were timed one by one.
+    /// By arm of the design: the distribution of its touches, if they were timed one by one.
     pub latencies: Vec<Option<Latencies>>,
-    /// The floors beside the samples.
+    /// The floors that were measured beside the samples.
     pub floors: Option<Floors>,
     /// Arms as sums of floors.
     pub explanations: Vec<Explanation>,
-    /// The baseline against itself.
+    /// The comparison of the baseline with itself.
     pub placebo: Option<Placebo>,
-    /// Doubts, the gravest first.
+    /// Warnings, the most serious first.
     pub warnings: Vec<Warning>,
 }
 
-/// The pairs of cold and warm samples that were to follow a session.
+/// The pairs of cold and warm samples after a session.
 #[derive(Debug, Clone, Copy)]
 pub enum Pairs<'a> {
-    /// The experiment has none, or the machine has no cold memory.
+    /// The experiment has no pairs, or the machine has no cold memory.
     NotWanted,
-    /// There was no time for them.
+    /// There was no time for the pairs.
     NotMeasured,
-    /// These.
+    /// The measured pairs.
     Measured(&'a ColdPairs),
 }
 
 impl<'a> Pairs<'a> {
-    /// What was `measured` where they were `wanted`.
+    /// The pairs that were `measured`, if they were `wanted`.
     #[must_use]
     pub fn of(wanted: bool, measured: Option<&'a ColdPairs>) -> Self {
         match measured {
@@ -74,7 +74,7 @@ impl<'a> Pairs<'a> {
     }
 }
 
-/// Judges `run` by what was fixed in `design`.
+/// Judges `run` by the rules fixed in `design`.
 #[must_use]
 pub fn judge(design: &Design, run: &Run, aside: &Aside, pairs: Pairs, machine: &Machine) -> Judged {
     let comparisons = comparison::comparisons(design, run);
@@ -98,12 +98,12 @@ pub fn judge(design: &Design, run: &Run, aside: &Aside, pairs: Pairs, machine: &
         latencies: latencies::latencies(run, &aside.timings),
         floors: floors::floors(&aside.floors, &counted),
         explanations: explain::explanations(&point, &counted),
-        warnings: diagnosis::doubts(design, run, machine, placebo.as_ref()),
+        warnings: diagnosis::warnings(design, run, machine, placebo.as_ref()),
         placebo,
     }
 }
 
-/// Judges the run of a survey: beside what any run says, every floor with its interval, and every
+/// Judges the run of a survey: besides the usual figures, every floor with its interval, and every
 /// source as a multiple of the floor that it cannot beat.
 #[must_use]
 pub fn judge_survey(design: &Design, run: &Run, aside: &Aside, machine: &Machine) -> Judged {

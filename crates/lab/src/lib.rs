@@ -1,9 +1,9 @@
-//! The lab: from an experiment to a comparison that holds.
+//! The lab: turns an experiment into a reliable comparison.
 //!
-//! The stages, each importing only what lies before it: [`question`] (what is asked), [`design`]
-//! (everything fixed beforehand), [`run`] (samples, block after block), [`judge`] (what they say)
-//! and `result` (a [`results::LabResult`]). The loops over whole measurements lie above them:
-//! [`bench()`], the survey of floors, bisections, cold pairs.
+//! The stages, each of which imports only earlier ones: [`question`] (the experiment), [`design`]
+//! (everything fixed beforehand), [`run`] (samples, block after block), [`judge`] (comparisons and
+//! explanations) and `result` (a [`results::LabResult`]). The loops over whole measurements are
+//! above them: [`bench()`], the survey of floors, bisections, cold pairs.
 
 pub mod design;
 pub mod judge;

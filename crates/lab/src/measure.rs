@@ -9,7 +9,7 @@ use crate::judge::sign_judge::SignJudge;
 use crate::run::children::{Children, Surroundings};
 use crate::run::{Aside, Progress, Run, session};
 
-/// A session of `design`, and what was taken beside its samples.
+/// A session of `design`, and what was measured beside its samples.
 ///
 /// # Errors
 /// If the program cannot start itself.
@@ -26,10 +26,10 @@ pub(crate) fn measure(
     Ok((run, children.into_aside()))
 }
 
-/// As [`measure`], of the main session of a run.
+/// As [`measure`], for the main session of a run.
 ///
 /// # Errors
-/// Also if nothing came of it.
+/// Also if the session has no result.
 pub(crate) fn measure_arms(
     design: &Design,
     surroundings: Surroundings,

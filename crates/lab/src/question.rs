@@ -1,4 +1,4 @@
-//! What is asked: experiment files, arms, sweeps, quantities.
+//! The question: experiment files, arms, sweeps, quantities.
 
 pub mod arm;
 pub mod defaults;

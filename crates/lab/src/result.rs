@@ -1,4 +1,4 @@
-//! From a run and what it says to a result, which is finished here: nobody changes it afterwards.
+//! Assembles a result from a run and its judgement. Nothing changes a result afterwards.
 
 mod experiment;
 mod rows;
@@ -13,30 +13,30 @@ use crate::run::observe::ObservedArm;
 use crate::run::{ColdPairs, Run};
 pub(crate) use experiment::Asked;
 
-/// What is known of a run beside the run itself and what it says.
+/// The context of a run, besides its samples and its judgement.
 #[derive(Debug, Clone)]
 pub(crate) struct Context {
-    /// RFC 3339, UTC.
+    /// The start of the run, in RFC 3339, UTC.
     pub started: String,
-    /// Of the whole run.
+    /// The time of the whole run.
     pub elapsed_ns: u64,
-    /// Where it ran.
+    /// The machine that it ran on.
     pub machine: Machine,
-    /// What the user asked for.
+    /// What the user requested.
     pub asked: Asked,
     /// The time cap of the whole run.
     pub cap: Option<Duration>,
-    /// By arm of the design: what was observed.
+    /// By arm of the design: its observed run.
     pub observed: Vec<ObservedArm>,
     /// Arms that were ruled out before the design was made.
     pub refused: Vec<Refused>,
-    /// Where allocators turn from the program break to mappings.
+    /// The sizes at which allocators switch from the program break to mappings.
     pub turning_points: Vec<TurningPoint>,
     /// The pairs of cold and warm samples, if they were measured.
     pub cold: Option<ColdPairs>,
 }
 
-/// Puts everything together.
+/// Assembles the result.
 #[must_use]
 pub(crate) fn assemble(design: &Design, run: Run, judged: Judged, context: Context) -> LabResult {
     let looks = run.looks.iter().map(|look| look.blocks as u64).collect();
@@ -88,7 +88,7 @@ pub(crate) fn assemble(design: &Design, run: Run, judged: Judged, context: Conte
     }
 }
 
-/// `pairs` with blocks whose numbers begin at `first`.
+/// Renumbers the blocks of `pairs` from `first` on.
 fn following(mut pairs: ColdPairs, first: u64) -> ColdPairs {
     let run = &mut pairs.run;
     run.blocks.iter_mut().for_each(|block| block.block += first);

@@ -1,5 +1,5 @@
-//! Samples, block after block, from child processes or from a simulation of them; and what is found
-//! out beside them.
+//! Samples, block after block, from child processes or from a simulation of them; and observations
+//! beside them.
 
 pub mod children;
 pub mod disturbance;
@@ -20,7 +20,7 @@ use stats::{Estimate, Look};
 use crate::design::Design;
 use timings::TakenTimings;
 
-/// What measures: child processes on a real machine, or a simulation of them.
+/// The source of samples: child processes on a real machine, or a simulation of them.
 pub trait Bench {
     /// Time since the start of the run.
     fn now(&mut self) -> Duration;
@@ -28,20 +28,21 @@ pub trait Bench {
     fn sample(&mut self, arm: usize, block: u64, position: u64) -> Taken;
     /// Called before the first sample of a block.
     fn begin_block(&mut self);
-    /// Called after its last one: what else happened meanwhile.
+    /// Called after the last sample of a block; returns what else happened on the machine
+    /// meanwhile.
     fn end_block(&mut self, block: u64) -> Block;
 }
 
-/// What became of a sample.
+/// The outcome of a sample.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Taken {
     /// It was measured.
     Sample(Sample),
-    /// The arm's policy did not take effect; what was measured is of something else.
+    /// The arm's policy did not take effect, so the sample measured something else.
     Unproved(Sample, String),
     /// The child failed or was killed.
     Failed(String),
-    /// The user asked for the end.
+    /// The user interrupted the run.
     Interrupted,
 }
 
@@ -50,7 +51,7 @@ pub enum Taken {
 pub struct Removal {
     /// Why.
     pub reason: String,
-    /// It broke, rather than being impossible here.
+    /// Whether it failed, rather than being impossible here.
     pub failed: bool,
 }
 
@@ -61,13 +62,13 @@ pub struct DroppedBlock {
     pub block: u64,
     /// The disturbance.
     pub reason: String,
-    /// Whether it was run to its end. One that was not never counts.
+    /// Whether all its samples were taken. An incomplete block never counts.
     pub complete: bool,
     /// Its samples, with the index of their arm.
     pub samples: Vec<(usize, Sample)>,
 }
 
-/// Everything that happened.
+/// The samples and events of a session.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Run {
     /// By arm: the samples of the blocks that count.
@@ -80,56 +81,56 @@ pub struct Run {
     pub dropped: Vec<DroppedBlock>,
     /// The looks that were taken.
     pub looks: Vec<Look>,
-    /// By contrast: the estimate of the last look; `None` where an arm that it needs has left.
+    /// By contrast: the estimate of the last look; `None` if an arm that it needs has left.
     pub estimates: Vec<Option<Estimate>>,
-    /// What cut it short.
+    /// Why it ended early, if it did.
     pub stopped: Option<Stopped>,
-    /// How long a block took, on average.
+    /// The mean time of a block.
     pub block_time: Duration,
 }
 
-/// What a watcher may show while it goes on.
+/// The progress of a session.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Progress {
-    /// Blocks that count, so far.
+    /// The number of blocks so far that count.
     pub kept: usize,
-    /// The last block that the run may come to; `None` before that is known.
+    /// The number of blocks at the last look; `None` before that is known.
     pub last: Option<usize>,
-    /// Since the start of the run.
+    /// The time since the start of the run.
     pub now: Duration,
     /// Lower and upper bound of the widest interval at the last look.
     pub widest: Option<(f64, f64)>,
 }
 
-/// Judges all comparisons at a look. The session gathers, the judge decides; the tests put wrong
-/// judges in this place to prove that the simulations would notice.
+/// Judges all comparisons at a look. The session collects samples, the judge decides; tests use
+/// wrong judges to prove that the simulations detect them.
 pub trait Judge {
     /// One estimate for each list of log ratios. Called once per look, in order.
     fn look(&mut self, look: Look, log_ratios: &[Vec<f64>]) -> Vec<Option<Estimate>>;
 }
 
-/// What was taken beside the samples.
+/// Measurements beside the samples.
 #[derive(Debug, Clone, Default)]
 pub struct Aside {
     /// The floors, block by block.
     pub floors: TakenFloors,
-    /// Touches that were timed one by one, sample by sample.
+    /// Times of single touches, sample by sample.
     pub timings: Vec<TakenTimings>,
 }
 
 /// Floors that were measured beside the blocks.
 #[derive(Debug, Clone, Default)]
 pub struct TakenFloors {
-    /// One of each block that has all of them.
+    /// One for each block in which all floors were measured.
     pub samples: Vec<FloorSample>,
-    /// Why there are no more of them.
+    /// Why measuring floors failed, if it did.
     pub failed: Option<String>,
 }
 
-/// The pairs of cold and warm samples that followed a session.
+/// The pairs of cold and warm samples after a session.
 #[derive(Debug, Clone)]
 pub struct ColdPairs {
-    /// Two arms and a contrast.
+    /// Their design: two arms and a contrast.
     pub design: Design,
     /// Their samples.
     pub run: Run,

@@ -1,8 +1,8 @@
-//! `bench floors`: every floor, and every source against the one that it cannot beat, in the same
-//! blocks, until the time is up.
+//! `bench floors`: every floor, and every source as a multiple of the floor that it cannot beat, in
+//! the same blocks, until the time is up.
 //!
-//! It is a session like any other (orders, children, disturbances), but nothing is compared with a
-//! baseline, so nothing is decided and no look is taken.
+//! It is a normal session (orders, children, disturbances) without comparisons, so nothing is
+//! decided and no look is taken.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -30,7 +30,7 @@ use crate::run::{Progress, Run};
 
 /// Blocks that intervals of a useful width need.
 const BLOCKS_WANTED: usize = 12;
-/// More than any run comes to: the end is the cap.
+/// A look that no run reaches: the run ends at its cap.
 const NO_LOOK: usize = 1 << 40;
 
 /// Runs the survey.
@@ -72,7 +72,7 @@ pub(crate) fn survey(
     }
     run.looks.clear();
 
-    // What the samples say.
+    // The judgement.
     let judged = judge_survey(&design, &run, &aside, &machine);
     let judged = Judged { warnings: few.into_iter().chain(judged.warnings).collect(), ..judged };
 
@@ -91,7 +91,7 @@ pub(crate) fn survey(
     Ok(assemble(&design, run, judged, context))
 }
 
-/// The end is at the cap: so many blocks will there be by then.
+/// The expected number of blocks at the cap, where the run ends.
 fn until_cap(schedule: &Schedule, progress: Progress) -> Progress {
     let last = schedule.cap.filter(|_| progress.kept > 0 && progress.last.is_none()).map(|cap| {
         let share = cap.as_secs_f64() / progress.now.as_secs_f64().max(0.001);
@@ -106,7 +106,7 @@ fn until_cap(schedule: &Schedule, progress: Progress) -> Progress {
     Progress { last: progress.last.or(last), ..progress }
 }
 
-/// Fewer blocks than intervals of a useful width need.
+/// A warning if there are too few blocks for intervals of a useful width.
 fn too_few(design: &Design, run: &Run) -> Option<Warning> {
     let done = run.blocks.len() - run.dropped.len();
     let cause = match run.stopped {
@@ -133,7 +133,7 @@ mod tests {
     use results::Block;
 
     #[test]
-    fn too_few_blocks_are_said_with_their_cause() {
+    fn too_few_blocks_are_reported_with_the_cause() {
         let mut design = empty(by_name("floors").unwrap());
         let run = |blocks: usize, stopped: Option<Stopped>| Run {
             blocks: vec![Block::default(); blocks],

@@ -1,5 +1,5 @@
-//! Explanations from injected floors and samples: sums that hold, sums that do not, and what is
-//! left unsaid.
+//! Explanations from injected floors and samples: sums that add up, sums that do not, and cases
+//! without an explanation.
 
 use lab::Source;
 use lab::judge::explain::explanations;
@@ -15,7 +15,8 @@ use results::{
 const PAGES: u64 = 256;
 const SIZE_BYTES: u64 = PAGES * 4096;
 
-/// A lazy arm takes 1,600 ns a page by these, populate 1,100 and its call 1,000, huge pages 500.
+/// By these floors, a lazy arm takes 1,600 ns a page, populate 1,100 with 1,000 in its call, and
+/// huge pages 500.
 fn floors(block: u64) -> FloorSample {
     let floor = |ns: u64, units: u64| Floor {
         time_ns: ns * units,
@@ -131,7 +132,7 @@ fn result(size_bytes: u64, arms: Vec<Arm>) -> LabResult {
     }
 }
 
-/// Adds what follows from floors that were taken beside the blocks of `result`.
+/// Adds the explanations by floors that were measured beside the blocks of `result`.
 fn attach(result: &mut LabResult, (samples, failed): (Vec<FloorSample>, Option<String>)) {
     let arm = |arm: &'_ Arm| {
         let plain = arm.work.as_ref().filter(|work| work.is_plain());
@@ -176,15 +177,15 @@ fn near(a: f64, b: f64) -> bool {
 }
 
 #[test]
-fn a_sum_holds_fails_or_stays_open() {
+fn a_sum_adds_up_does_not_or_stays_open() {
     let spread = |center: f64, by: f64| {
         [-1.0, -0.5, -0.2, 0.2, 0.5, 1.0, 0.1, -0.1].map(|s| center * (1.0 + s * by))
     };
     for (took, by, adds_up) in [
         (1600.0, 0.01, Some(true)),
         (1630.0, 0.003, Some(true)), // excludes 1, within the margin of 3 %
-        (1600.0, 0.06, Some(true)),  // holds 1, within a tenth
-        (1600.0, 0.30, None),        // holds 1, too coarse
+        (1600.0, 0.06, Some(true)),  // contains 1, within a tenth
+        (1600.0, 0.30, None),        // contains 1, too wide
         (1830.0, 0.01, Some(false)), // 0.874: what the sum missed before interruptions were known
         (1400.0, 0.01, Some(false)),
         (1720.0, 0.02, Some(false)),
@@ -198,7 +199,7 @@ fn a_sum_holds_fails_or_stays_open() {
 }
 
 #[test]
-fn parts_are_what_the_floors_say() {
+fn parts_are_computed_from_the_floors() {
     let parts = |name: &str, faults: u64, size_bytes: u64| -> Vec<(String, f64)> {
         let mut result = result(size_bytes, vec![arm(name, vec![sample(0, 1000.0, faults)])]);
         attach(&mut result, (vec![floors(0)], None));
@@ -225,7 +226,7 @@ fn parts_are_what_the_floors_say() {
     let half = parts("mmap", PAGES, SIZE_BYTES - 2048);
     assert!(
         near(half[2].1, 100.0 * (1.0 - 2048.0 / SIZE_BYTES as f64)),
-        "the last page is written to by half: {half:?}"
+        "half of the last page is written: {half:?}"
     );
 }
 
@@ -241,7 +242,7 @@ fn a_huge_page_arm_may_have_small_pages() {
 }
 
 #[test]
-fn other_arms_are_held_against_the_lazy_one() {
+fn other_arms_are_compared_with_the_lazy_one() {
     let of = |name: &str, ns: f64, faults: u64| {
         arm(name, (0..3).map(|block| sample(block, ns, faults)).collect())
     };
@@ -258,7 +259,7 @@ fn other_arms_are_held_against_the_lazy_one() {
 }
 
 #[test]
-fn too_little_says_nothing() {
+fn insufficient_data_give_no_explanation() {
     let few = explained("mmap", &[1600.0; 5], PAGES);
     let explanation = only(&few);
     assert_eq!((explanation.low, explanation.high, explanation.adds_up), (None, None, None));
@@ -268,7 +269,7 @@ fn too_little_says_nothing() {
         |name: &str, ns: &[f64], faults| explained(name, ns, faults).explanations.is_empty();
     assert!(without("malloc", &[1600.0; 8], 3), "an allocator that had the pages");
     assert!(without("calloc", &[1600.0; 8], 2 * PAGES), "faults of another kind");
-    assert!(without("jemalloc", &[1600.0; 8], PAGES), "nothing is known of it");
+    assert!(without("jemalloc", &[1600.0; 8], PAGES), "no sum is known for it");
     let mut small = result(100, vec![arm("mmap", vec![sample(0, 1600.0, PAGES)])]);
     attach(&mut small, (vec![floors(0)], None));
     assert!(small.explanations.is_empty() && small.floors.is_some(), "smaller than a page");
@@ -280,7 +281,7 @@ fn too_little_says_nothing() {
 }
 
 #[test]
-fn a_floor_that_does_not_hold_explains_nothing() {
+fn an_invalid_floor_explains_nothing() {
     let mut floor = floors(0);
     floor.read_fault.invalid = Some("it took 1 faults, and 256 were expected".to_owned());
     let arms = vec![
@@ -311,10 +312,10 @@ fn dropped_blocks_do_not_count() {
 }
 
 proptest! {
-    /// The parts on the screen make the sum on the screen, the estimate lies in its interval, and a
-    /// sum that misses by more than the spread and the margin together is never said to add up.
+    /// The displayed parts add up to the displayed sum, the estimate is in its interval, and a sum
+    /// that is off by more than the spread and the margin together never counts as adding up.
     #[test]
-    fn what_is_said_follows_from_the_samples(
+    fn explanations_follow_from_the_samples(
         took in 400.0..6400.0_f64,
         spread in prop::collection::vec(-0.1..0.1_f64, 1..40),
     ) {
@@ -324,7 +325,8 @@ proptest! {
         let sum: f64 = explanation.parts.iter().map(|part| part.ns_per_page).sum();
         prop_assert!((sum - explanation.sum_ns).abs() < 1e-6);
         if let Some((low, high)) = explanation.low.zip(explanation.high) {
-            prop_assert!(low <= explanation.ratio * 1.000_001 && explanation.ratio <= high * 1.000_001);
+            let ratio = explanation.ratio;
+            prop_assert!(low <= ratio * 1.000_001 && ratio <= high * 1.000_001);
         }
         let truth = (1600.0 / took).ln().abs();
         if truth > 0.1 + 0.1_f64.ln_1p() + 0.01 {

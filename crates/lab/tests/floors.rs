@@ -1,31 +1,17 @@
-//! The floors of this machine, in a process of its own: faults are the thread's, but memory is the
-//! whole process's. So this file has one test.
+//! The floors of this machine, in a separate process: faults are counted per thread, but memory
+//! belongs to the whole process. So this file has one test.
 
 use lab::run::children::add_floors;
 use results::FloorSample;
 use sample::process::answer;
 use sample::protocol::{Answer, FloorGroup, Task};
 
-/// Physics: a floor of faults has one for each page, a floor of writing has none, and what takes
-/// part in a sum is there.
+/// A floor of faults has one fault for each page, a floor of writing has none, and all parts of
+/// sums are measured.
 #[test]
-fn every_floor_has_the_faults_of_its_name() {
-    let (bytes, block_bytes) = (16 << 20, 1 << 20);
-    let mut floors = FloorSample::default();
-    // In this order the fields of all groups have to survive the merging.
-    for group in [
-        FloorGroup::Huge,
-        FloorGroup::Copies,
-        FloorGroup::Faults,
-        FloorGroup::Populate,
-        FloorGroup::Stores,
-    ] {
-        let Answer::Floors(part) = answer(&Task::Floors { parent: 0, group, bytes, block_bytes })
-        else {
-            panic!("another answer")
-        };
-        add_floors(&mut floors, part);
-    }
+fn every_floor_has_its_expected_faults() {
+    let bytes = 16 << 20;
+    let floors = measured(bytes);
     let pages = bytes / sys::limits::page_bytes();
     assert_eq!((floors.size_bytes, floors.block), (bytes, 0));
     for (name, floor) in [("timer", &floors.timer), ("syscall", &floors.syscall)] {
@@ -52,7 +38,7 @@ fn every_floor_has_the_faults_of_its_name() {
     if sys::machine::thp().is_some_and(|thp| thp == "always") {
         assert!(
             floors.read_fault.invalid.is_some(),
-            "a huge page of zeros is no small one: {:?}",
+            "the huge zero page is not a small page: {:?}",
             floors.read_fault
         );
         return;
@@ -84,7 +70,28 @@ fn every_floor_has_the_faults_of_its_name() {
     }
 }
 
-/// Memory that is there takes no faults, whatever is done to it.
+/// All floors on `bytes` of memory, in blocks of 1 MiB.
+fn measured(bytes: u64) -> FloorSample {
+    let block_bytes = 1 << 20;
+    let mut floors = FloorSample::default();
+    // Groups are merged in this order; fields of earlier groups must be kept.
+    for group in [
+        FloorGroup::Huge,
+        FloorGroup::Copies,
+        FloorGroup::Faults,
+        FloorGroup::Populate,
+        FloorGroup::Stores,
+    ] {
+        let Answer::Floors(part) = answer(&Task::Floors { parent: 0, group, bytes, block_bytes })
+        else {
+            panic!("another answer")
+        };
+        add_floors(&mut floors, part);
+    }
+    floors
+}
+
+/// Resident memory takes no faults, whatever is done with it.
 fn check_present_memory(floors: &FloorSample, pages: u64) {
     for (name, floor, units) in [
         ("store", &floors.store, pages),
@@ -99,7 +106,7 @@ fn check_present_memory(floors: &FloorSample, pages: u64) {
             continue;
         }
         if !cfg!(target_arch = "x86_64") && floor.invalid.is_some() {
-            continue; // its instruction is that of x86-64
+            continue; // its instruction exists only on x86-64
         }
         assert!(
             floor.invalid.is_none() && floor.units == units && floor.time_ns > 0,

@@ -38,7 +38,7 @@ fn names() {
 fn numbers() {
     check(&["bench", "--blocks", "0"], 2, &["blocks"]);
     check(&["bench", "--margin", "3"], 2, &["3%"]);
-    check(&["bench", "--margin", "-1%"], 2, &["no share"]);
+    check(&["bench", "--margin", "-1%"], 2, &["not a share"]);
     check(&["bench", "--max-time", "60"], 2, &["60s"]);
     check(&["bench", "--max-time", "0s"], 2, &["no time"]);
     check(&["bench", "--seed", "x"], 2, &["seed"]);

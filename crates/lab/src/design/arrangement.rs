@@ -1,4 +1,4 @@
-//! From an experiment to the arms, points and contrasts of a design.
+//! Turns an experiment into the arms, points and contrasts of a design.
 
 use results::{Factor, Refused};
 use sample::source::Source;
@@ -12,24 +12,25 @@ use crate::question::defaults::Defaults;
 use crate::question::preload::Environment;
 use crate::question::quantity::bytes_text;
 
-/// What is run, and what is made of it.
+/// The arms, points and contrasts of an experiment.
 #[derive(Debug, Clone, Default)]
 pub struct Arrangement {
     /// Sizes and numbers of threads.
     pub points: Vec<Point>,
     /// Arms, point by point.
     pub arms: Vec<ArmPlan>,
-    /// What is to be decided.
+    /// The contrasts to decide.
     pub contrasts: Vec<Contrast>,
     /// The placebos against their baselines.
     pub placebo: Contrast,
     /// The factors that are crossed.
     pub factors: Vec<Factor>,
-    /// Arms that are not available here, with the reasons.
+    /// The arms that are not available here, with the reasons.
     pub refused: Vec<Refused>,
 }
 
-/// Every arm at every point, each against the baseline of its point or the arm of it that it names.
+/// Every arm at every point, each compared with the baseline of its point or with the arm that it
+/// names.
 #[must_use]
 pub fn arms(
     limits: &MachineLimits,
@@ -78,7 +79,7 @@ pub fn arms(
     arrangement
 }
 
-/// Why the arm that `spec` is to be compared with is not available here.
+/// Why the arm that `spec` is compared with is not available here.
 fn missed(
     spec: &ArmSpec,
     others: &[ArmSpec],
@@ -87,14 +88,14 @@ fn missed(
     let chain = spec.chain(|name| others.iter().find(|other| other.name == name));
     chain.take(others.len()).find_map(|other| {
         Some(format!(
-            "it is compared with {}, which cannot be had: {}",
+            "it is compared with {}, which is not available: {}",
             other.name,
             why_not(other)?
         ))
     })
 }
 
-/// Of an arm with an allocator: the arm of the same point that does just the same without one.
+/// For an arm with an allocator: the arm of the same point that does the same without one.
 fn without_allocator(arms: &[ArmPlan], arm: usize, point: usize) -> Option<usize> {
     let work = &arms[arm].work;
     work.environment.allocator.as_ref()?;
@@ -104,7 +105,7 @@ fn without_allocator(arms: &[ArmPlan], arm: usize, point: usize) -> Option<usize
         .position(|other| other.point == point && other.role != Role::Placebo && other.work == same)
 }
 
-/// Pairs of malloc and free, and blocks of memory, are different amounts of work.
+/// Pairs of malloc and free cannot be compared with blocks of memory.
 fn incomparable(source: Source, base: Source) -> Option<String> {
     let counts = |source: Source| {
         let what =
@@ -112,12 +113,12 @@ fn incomparable(source: Source, base: Source) -> Option<String> {
         format!("{} counts {what}", source.name())
     };
     (source.counts_pairs() != base.counts_pairs()).then(|| {
-        format!("{}, and the baseline {}: they cannot be compared", counts(source), counts(base))
+        format!("{}, but the baseline {}: they cannot be compared", counts(source), counts(base))
     })
 }
 
-/// One refusal for each arm and reason; an arm that is impossible at some points only says at
-/// which.
+/// One refusal for each arm and reason. If an arm is impossible only at some points, its refusal
+/// names them.
 fn refusals(missing: &[(String, Point, String)], points: usize) -> Vec<Refused> {
     let mut groups: Vec<(&str, &str, Vec<u64>)> = Vec::new();
     for (name, point, reason) in missing {
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn every_point_has_its_baseline_and_its_placebo() {
+    fn every_point_has_a_baseline_and_a_placebo() {
         let point = |size_bytes, threads| Point::new(size_bytes, threads);
         let points = [point(65_536, 1), point(4 << 20, 1), point(4 << 20, 3)];
         let others = [spec("malloc"), spec("mmap+hugepage")];
@@ -163,10 +164,7 @@ mod tests {
         assert_eq!((plan.placebo.plus, plan.placebo.minus), (vec![2, 6, 10], vec![0, 3, 7]));
         assert_eq!(plan.refused.len(), 1);
         assert_eq!(plan.refused[0].arm, "mmap+hugepage at 64KiB");
-        assert_eq!(
-            plan.arms[7].work.operations, 9,
-            "8 blocks are not to be shared by three threads"
-        );
+        assert_eq!(plan.arms[7].work.operations, 9, "three threads cannot share 8 blocks evenly");
     }
 
     #[test]
@@ -186,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn an_arm_is_compared_with_the_one_that_it_names() {
+    fn an_arm_is_compared_with_the_arm_that_it_names() {
         let against =
             |name: &str, other: &str| ArmSpec { against: Some(other.to_owned()), ..spec(name) };
         let point = Point::new(64 << 10, 1);
@@ -200,7 +198,7 @@ mod tests {
         assert!(
             refused[0]
                 .reason
-                .starts_with("it is compared with mmap+hugepage, which cannot be had: "),
+                .starts_with("it is compared with mmap+hugepage, which is not available: "),
             "{refused:?}"
         );
         assert_eq!(plan(&[against("calloc", "mmap")]).contrasts, [Contrast::pair(1, 0)]);

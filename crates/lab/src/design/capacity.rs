@@ -1,25 +1,25 @@
-//! Refusing what would swap, fail or be killed, before a child is started.
+//! Refuses samples that would swap, fail or be killed, before a child is started.
 
 use sys::cgroup::{MemoryLimit, tightest_memory_limit};
 
-/// Beside the measured memory: page tables (8 bytes a page, so 1/512) and what the kernel needs to
-/// stay at ease.
+/// Memory that the kernel needs to work without reclaim, besides the measured memory and its page
+/// tables (8 bytes a page, so 1/512).
 pub(crate) const HEADROOM_BYTES: u64 = 32 << 20;
-/// A child's own code, libraries and stack, in address space.
+/// Address space of a child's code, libraries and stack.
 const CHILD_BYTES: u64 = 24 << 20;
 
-/// What a thread reserves of address space: its stack, and an arena of glibc's (`HEAP_MAX_SIZE`,
-/// which is aligned to itself).
+/// Address space that a thread reserves: its stack, and an arena of glibc (`HEAP_MAX_SIZE`, aligned
+/// to its size).
 const THREAD_BYTES: u64 = (2 << 20) + (128 << 20);
 
-/// What limits the memory of a child.
+/// The limits on the memory of a child.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MemoryLimits {
-    /// All memory of the machine.
+    /// Total memory of the machine.
     pub ram_bytes: Option<u64>,
-    /// Of it, what can be used without swapping.
+    /// The part of it that can be used without swapping.
     pub available_bytes: Option<u64>,
-    /// The control group that leaves least.
+    /// The tightest limit of a control group.
     pub cgroup: Option<MemoryLimit>,
     /// `RLIMIT_AS`.
     pub address_space_bytes: Option<u64>,
@@ -28,7 +28,7 @@ pub struct MemoryLimits {
 }
 
 impl MemoryLimits {
-    /// As they are now.
+    /// The current limits.
     #[must_use]
     pub fn now() -> Self {
         MemoryLimits {
@@ -40,8 +40,8 @@ impl MemoryLimits {
         }
     }
 
-    /// What is left when the work is shared by `threads`, of which each takes address space of its
-    /// own.
+    /// The limits left for memory if `threads` share the work, since each thread needs address
+    /// space.
     #[must_use]
     pub fn with_threads(&self, threads: u64) -> Self {
         let taken = if threads > 1 { threads.saturating_mul(THREAD_BYTES) } else { 0 };
@@ -49,7 +49,7 @@ impl MemoryLimits {
         MemoryLimits { address_space_bytes, ..self.clone() }
     }
 
-    /// What can be touched at once without reclaim, as far as it is known.
+    /// The memory that can be touched at once without reclaim, as far as it is known.
     #[must_use]
     pub fn left_bytes(&self) -> u64 {
         let cgroup = self.cgroup.as_ref().map(|limit| limit.left_bytes);
@@ -68,7 +68,7 @@ pub fn needed_bytes(size_bytes: u64, operations: u64, page_bytes: u64) -> u64 {
 /// Whether a sample that needs `needed` bytes fits.
 ///
 /// # Errors
-/// The limit that it would break, and what would fit.
+/// The limit that it would exceed, and what would fit.
 pub fn check(needed: u64, limits: &MemoryLimits) -> Result<(), Refusal> {
     let over = |left: Option<u64>| left.filter(|&left| needed > left);
     let refusal = |limit: String, left: u64| {
@@ -98,14 +98,14 @@ pub fn check(needed: u64, limits: &MemoryLimits) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// More memory than may be had.
+/// A request for more memory than a limit allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// What a sample needs.
+    /// Bytes that a sample needs.
     pub needed: u64,
-    /// What stands in the way.
+    /// The limit, in words.
     pub limit: String,
-    /// What it leaves for blocks.
+    /// The bytes that it leaves for blocks of memory.
     pub left: u64,
 }
 
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_limits_nothing() {
+    fn unknown_limits_are_ignored() {
         assert_eq!(check(u64::MAX, &MemoryLimits::default()), Ok(()));
         assert_eq!(MemoryLimits::default().left_bytes(), u64::MAX);
     }

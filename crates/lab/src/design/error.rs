@@ -5,26 +5,27 @@ use crate::design::capacity::Refusal;
 /// Why nothing was measured.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
-    /// It would swap, fail or be killed.
+    /// A sample would swap, fail or be killed.
     #[error("a sample needs {} bytes, more than {} allows", refusal.needed, refusal.limit)]
     Capacity {
         /// Bytes of one block of memory.
         size_bytes: u64,
-        /// What stands in the way.
+        /// The limit that it would exceed.
         refusal: Refusal,
     },
     /// `--cpu` names a processor that this process may not use.
-    #[error("processor {cpu} is not among those that this process may use ({allowed})")]
+    #[error("this process may not use processor {cpu}: choose one of {allowed}")]
     Cpu {
-        /// The wish.
+        /// The requested processor.
         cpu: u32,
-        /// What there is.
+        /// The allowed processors.
         allowed: String,
     },
-    /// More points than there is time for.
+    /// The time is too short for the number of points.
     #[error(
-        "{points} point(s) with {samples} samples in each block: one block would take about {block}, the {blocks} that a \
-         verdict needs at least {all}, and there is time for {cap}. Choose fewer points or arms, or give --max-time {all}"
+        "{points} point(s) with {samples} samples in each block: one block would take about \
+         {block}, the {blocks} that a verdict needs at least {all}, but there is time for {cap}. \
+         Choose fewer points or arms, or give --max-time {all}"
     )]
     TooManyPoints {
         /// Sizes times numbers of threads.
@@ -35,24 +36,24 @@ pub enum BenchError {
         block: String,
         /// Blocks of the first look.
         blocks: usize,
-        /// Their time.
+        /// The time of these blocks.
         all: String,
-        /// The cap.
+        /// The time cap.
         cap: String,
     },
-    /// A wish that the experiment has no place for.
+    /// An option that does not fit the experiment.
     #[error("{0}")]
     Unfit(String),
     /// `--memory cold` on a machine without a cold state.
     #[error(
-        "there is no cold memory here: freed memory stays with this machine (no virtio balloon that reports free pages \
-         to a host). Leave out --memory cold"
+        "this machine has no cold memory: freed memory stays with it (no virtio balloon reports \
+         free pages to a host). Leave out --memory cold"
     )]
     NothingCold,
     /// The baseline, or a cell of a factorial experiment, is not available here.
     #[error("the {arm} cannot be measured: {reason}")]
     Baseline {
-        /// Which.
+        /// The baseline or cell.
         arm: String,
         /// Why.
         reason: String,
@@ -63,7 +64,7 @@ pub enum BenchError {
     /// The program cannot start itself.
     #[error("cannot start children: {0}")]
     Children(#[from] std::io::Error),
-    /// The user asked for the end before there was anything to show.
+    /// The user interrupted the run before there was a result.
     #[error("interrupted before anything was measured")]
     Interrupted,
 }

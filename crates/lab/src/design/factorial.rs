@@ -1,4 +1,4 @@
-//! From a factorial experiment to its cells, and to the pairs of cold and warm samples that follow
+//! Turns a factorial experiment into its cells, and the pairs of cold and warm samples that follow
 //! them.
 
 use results::{Factor, Refused};
@@ -16,7 +16,7 @@ use crate::question::memory::MemoryState;
 use crate::question::request::BenchRequest;
 
 /// The cells of a factorial experiment, the effect of each factor, and one comparison: the cell of
-/// all first levels against that of all second ones, as a naive program would compare them.
+/// all first levels against that of all second levels, which a naive program would compare.
 #[must_use]
 pub fn cells(limits: &MachineLimits, factors: &Factors, size_bytes: u64) -> Arrangement {
     let point = Point::new(size_bytes, 1);
@@ -68,12 +68,13 @@ pub fn cells(limits: &MachineLimits, factors: &Factors, size_bytes: u64) -> Arra
     arrangement
 }
 
-/// What a cell is called.
+/// The name of a cell.
 fn cell_name(api: Source, fill: u8, position: Position) -> String {
     format!("{}/{fill}/{}", api.name(), position.name())
 }
 
-/// Pairs of a cold and a warm sample of the cell of all first levels: what the memory's state does.
+/// Pairs of a cold and a warm sample of the cell of all first levels: the effect of the memory's
+/// state.
 #[must_use]
 pub fn cold_pairs(
     limits: &MachineLimits,
@@ -103,8 +104,7 @@ pub fn cold_pairs(
     }
 }
 
-/// The arrangement of the pairs, where the experiment asks for them and the machine has a cold
-/// state.
+/// The arrangement of the pairs, if the experiment has them and the machine has a cold state.
 #[must_use]
 pub fn cold_pairs_wanted(request: &BenchRequest, limits: &MachineLimits) -> Option<Arrangement> {
     let Subject::Factors(factors) = &request.experiment.subject else { return None };
@@ -121,7 +121,7 @@ mod tests {
     use crate::question::experiment::by_name;
 
     #[test]
-    fn each_factor_splits_the_cells_in_halves_that_differ_in_nothing_else() {
+    fn each_factor_splits_the_cells_into_halves_that_differ_only_in_it() {
         let experiment = by_name("position").unwrap();
         let Subject::Factors(factors) = experiment.subject else {
             panic!("a factorial experiment")
@@ -132,7 +132,7 @@ mod tests {
         let post_second = Some(Earlier { source: Source::Malloc, fill: 0 });
         assert_eq!(
             plan.arms[7].work.before, post_second,
-            "what the post's program did before its mmap"
+            "the post's program did this before its mmap"
         );
         for contrast in plan.contrasts.iter().take(3) {
             assert_eq!((contrast.plus.len(), contrast.minus.len()), (4, 4));
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cold_pair_differs_in_nothing_but_memory() {
+    fn a_cold_pair_differs_only_in_memory() {
         let experiment = by_name("position").unwrap();
         let Subject::Factors(factors) = experiment.subject else {
             panic!("a factorial experiment")

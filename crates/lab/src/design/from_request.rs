@@ -1,4 +1,4 @@
-//! From what the user wants to a design: everything that can be decided before a child is started.
+//! Turns a request into a design: everything that can be decided before a child is started.
 
 use results::Refused;
 use sample::access_pattern::{AccessPattern, Touch};
@@ -15,19 +15,19 @@ use crate::question::defaults::Defaults;
 use crate::question::experiment::{Factors, Metric, Subject};
 use crate::question::request::{BenchRequest, MAX_TIME};
 
-/// What is to be run.
+/// The plan of a run.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     /// The main session.
     pub design: Design,
-    /// The pairs of cold and warm samples that are to follow it.
+    /// The pairs of cold and warm samples that follow it.
     pub pairs: Option<Arrangement>,
     /// Arms that are not available here.
     pub refused: Vec<Refused>,
 }
 
-/// Plans a run whose time is shared by what follows the main session: pairs of cold and warm
-/// samples, or bisections.
+/// Plans a run. The main session shares its time with what follows: pairs of cold and warm samples,
+/// or bisections.
 ///
 /// # Errors
 /// As [`design`].
@@ -47,7 +47,7 @@ pub(crate) fn plan(request: &BenchRequest, limits: &MachineLimits) -> Result<Pla
 /// The design of `request`, and the arms that are not available here.
 ///
 /// # Errors
-/// What the experiment has no place for, or the machine no memory.
+/// Options that do not fit the experiment, or more memory than the machine has.
 pub(crate) fn design(
     request: &BenchRequest,
     limits: &MachineLimits,
@@ -55,7 +55,7 @@ pub(crate) fn design(
     let Arrangement { points, arms, contrasts, placebo, factors, refused } =
         arrangement(request, limits)?;
     let memory = MemoryLimits::now();
-    // The largest first: what it asks for is what stands in the way of most.
+    // The largest sample is checked first, since most limits are about it.
     for arm in arms.iter().rev() {
         capacity::check(limits.needed_bytes(&arm.work), &memory.with_threads(arm.work.threads))
             .map_err(|refusal| BenchError::Capacity { size_bytes: arm.work.size_bytes, refusal })?;
@@ -101,7 +101,7 @@ fn arrangement(request: &BenchRequest, limits: &MachineLimits) -> Result<Arrange
     }
 }
 
-/// Refuses sweeps and touches that the arms have no place for.
+/// Refuses sweeps and touches that the arms cannot do.
 fn check_arms(
     request: &BenchRequest,
     baseline: &ArmSpec,
@@ -115,8 +115,8 @@ fn check_arms(
     {
         let name = &request.experiment.name;
         return Err(BenchError::Unfit(format!(
-            "{name} compares {}, which the touches after the first are not in: a sweep over passes would compare the \
-             same again and again. Give metric = \"whole_ns\" in a file, or take map-or-copy",
+            "{name} compares {}, which does not include touches after the first, so a sweep over \
+             passes has no effect. Set metric = \"whole_ns\" in a file, or use map-or-copy",
             metric.name()
         )));
     }
@@ -131,12 +131,12 @@ fn check_arms(
         request.sizes_bytes().len() > 1 || several_threads || request.passes().len() > 1;
     let timed = |arm: &ArmSpec| arm.overrides.over(defaults.pattern).touch == Touch::Timed;
     if several_points && all().any(timed) {
-        let wish =
-            "touches are timed at one size and in one thread: give one --size, and no --threads";
+        let wish = "touches are timed at one size and in one thread: give one --size, and leave \
+                    out --threads";
         return Err(BenchError::Unfit(wish.to_owned()));
     }
     if several_threads && others.iter().any(|arm| arm.extra > 0.0) {
-        let wish = "an injected arm is the work of one thread: leave out --threads, or the arm";
+        let wish = "an injected arm works in one thread: leave out --threads, or the arm";
         return Err(BenchError::Unfit(wish.to_owned()));
     }
     Ok(())
@@ -150,14 +150,14 @@ fn cells(
     let name = &request.experiment.name;
     if !request.arms.is_empty() {
         return Err(BenchError::Unfit(format!(
-            "{name} is made of factors, not of arms: leave out --arm"
+            "{name} has factors instead of arms: leave out --arm"
         )));
     }
     let sizes = request.sizes_bytes();
     if sizes.len() > 1 || request.threads() != [1] || !request.passes().is_empty() {
         return Err(BenchError::Unfit(format!(
-            "{name} crosses its factors at one size and with one thread: give one --size, and neither --threads nor \
-             --passes"
+            "{name} crosses its factors at one size and with one thread: give one --size, and \
+             leave out --threads and --passes"
         )));
     }
     let arrangement = factorial::cells(limits, factors, sizes[0]);
@@ -169,7 +169,7 @@ fn cells(
     }
 }
 
-/// Every combination; where there are no passes to sweep over, each arm has its own.
+/// Every combination; without a sweep over passes, each arm has its own number.
 fn points(sizes: &[u64], threads: &[u64], passes: &[u32]) -> Vec<Point> {
     let passes: Vec<Option<u32>> =
         if passes.is_empty() { vec![None] } else { passes.iter().copied().map(Some).collect() };

@@ -1,4 +1,4 @@
-//! What rules an arm out before any child is started.
+//! Rules out impossible arms before any child is started.
 
 use sample::source::Source;
 use sys::mapping::HUGE_PAGE_BYTES;
@@ -7,14 +7,15 @@ use crate::design::machine_limits::MachineLimits;
 use crate::design::work::Work;
 use crate::question::quantity::bytes_phrase;
 
-/// What rules an arm out before any child is started.
+/// Why an arm is impossible here, as far as that is known before any child is started.
 #[must_use]
 pub(crate) fn impossible(work: &Work, limits: &MachineLimits) -> Option<String> {
     let whole = |page_bytes: u64| {
         let size = bytes_phrase(page_bytes);
         (work.size_bytes < page_bytes).then(|| {
             format!(
-                "a block smaller than {size} holds no such page: choose a --size of {size} or more"
+                "a block smaller than {size} cannot hold such a page: choose a --size of {size} or \
+                 more"
             )
         })
     };
@@ -29,10 +30,10 @@ pub(crate) fn impossible(work: &Work, limits: &MachineLimits) -> Option<String> 
         }
         Source::MmapHugetlb1G => pool(1 << 30, work, limits).or_else(|| whole(1 << 30)),
         Source::Brk if work.threads > 1 => {
-            Some("the program break is moved by one thread: leave out --threads".to_owned())
+            Some("only one thread can move the program break: leave out --threads".to_owned())
         }
         _ if work.pattern.between.forks() && work.threads > 1 => {
-            Some("fork leaves the other threads behind: leave out --threads".to_owned())
+            Some("fork copies only the calling thread: leave out --threads".to_owned())
         }
         _ => None,
     }
@@ -41,9 +42,9 @@ pub(crate) fn impossible(work: &Work, limits: &MachineLimits) -> Option<String> 
 fn no_huge_pages(thp: Option<&str>, source: Source) -> Option<String> {
     match thp {
         None => Some("this kernel has no transparent huge pages".to_owned()),
-        // madvise(2): MADV_COLLAPSE does not ask for the system's policy.
+        // MADV_COLLAPSE ignores the system's policy: madvise(2).
         Some("never") if source == Source::MmapHugePage => Some(
-            "transparent huge pages are switched off; to allow them where asked for: \
+            "transparent huge pages are switched off; to allow them with MADV_HUGEPAGE: \
              echo madvise > /sys/kernel/mm/transparent_hugepage/enabled"
                 .to_owned(),
         ),
@@ -51,8 +52,8 @@ fn no_huge_pages(thp: Option<&str>, source: Source) -> Option<String> {
     }
 }
 
-/// Pages between the base page and 2 MiB: the kernel gives the largest that it may, so larger ones
-/// must be off.
+/// Pages between the base page and 2 MiB: the kernel uses the largest size that is enabled, so
+/// larger sizes must be off.
 fn mid_pages(kib: u32, limits: &MachineLimits) -> Option<String> {
     let bytes = u64::from(kib) << 10;
     let switch = |bytes: u64| {
@@ -68,19 +69,20 @@ fn mid_pages(kib: u32, limits: &MachineLimits) -> Option<String> {
     };
     if !is_on(&own.mode) {
         return Some(format!(
-            "pages of {kib} KiB are switched off; to allow them where asked for: echo madvise > {}",
+            "pages of {kib} KiB are switched off; to allow them: echo madvise > {}",
             switch(bytes)
         ));
     }
     let larger = limits.page_sizes.iter().find(|size| size.bytes > bytes && is_on(&size.mode))?;
     Some(format!(
-        "pages of {} are allowed too, and the kernel gives the largest that fit; to measure smaller ones: echo never > {}",
+        "pages of {} are enabled too, and the kernel uses the largest that fit; to measure smaller \
+         ones: echo never > {}",
         bytes_phrase(larger.bytes),
         switch(larger.bytes)
     ))
 }
 
-/// What the pool of huge pages of `page_bytes` lacks.
+/// Why the pool of huge pages of `page_bytes` does not suffice.
 fn pool(page_bytes: u64, work: &Work, limits: &MachineLimits) -> Option<String> {
     let wanted = work.size_bytes.div_ceil(page_bytes) * work.operations;
     let name = bytes_phrase(page_bytes);
@@ -89,8 +91,9 @@ fn pool(page_bytes: u64, work: &Work, limits: &MachineLimits) -> Option<String> 
     };
     (pool.free < wanted).then(|| {
         format!(
-            "the pool of {name} pages has {} free and {wanted} are needed; to reserve them: echo {wanted} > \
-             /sys/kernel/mm/hugepages/hugepages-{}kB/nr_hugepages (echo 0 gives them back)",
+            "the pool of {name} pages has {} free and {wanted} are needed; to reserve them: echo \
+             {wanted} > /sys/kernel/mm/hugepages/hugepages-{}kB/nr_hugepages (echo 0 gives them \
+             back)",
             pool.free,
             page_bytes >> 10
         )
@@ -111,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_known_beforehand() {
+    fn impossible_arms_are_known_beforehand() {
         let on = |source, size, limits: &MachineLimits| {
             impossible(&work(source, size), limits).unwrap_or_default()
         };
@@ -124,7 +127,7 @@ mod tests {
         assert_eq!(
             on(Source::MmapCollapse, 2 << 20, &with_thp(Some("never"))),
             "",
-            "it asks for no policy"
+            "it ignores the policy"
         );
         assert!(on(Source::MmapHugePage, 4096, &with_thp(Some("madvise"))).contains("2 MiB"));
         assert!(
@@ -134,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn other_page_sizes_need_their_switch_or_their_pool() {
+    fn other_page_sizes_need_a_switch_or_a_pool() {
         let size = |kib: u64, mode: &str| PageSize { bytes: kib << 10, mode: mode.to_owned() };
         let with = |page_sizes: Vec<PageSize>, pools: Vec<Pool>| MachineLimits {
             page_sizes,
@@ -165,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fork_leaves_other_threads_behind() {
+    fn a_fork_needs_a_single_thread() {
         let pattern = AccessPattern { between: Between::ForkParent, ..AccessPattern::default() };
         let forked = Work { pattern, threads: 2, ..work(Source::Mmap, 1 << 20) };
         assert!(impossible(&forked, &limits(MemoryState::Warm)).unwrap().contains("--threads"));

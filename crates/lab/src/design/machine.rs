@@ -1,4 +1,4 @@
-//! The machine, as it goes into the result.
+//! The description of the machine in a result.
 
 use results::Machine;
 

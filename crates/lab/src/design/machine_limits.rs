@@ -1,4 +1,4 @@
-//! What the machine allows, as far as it decides what an arm does.
+//! Limits and settings of the machine that decide what an arm does.
 
 use sys::facts::{PageSize, Pool};
 
@@ -7,30 +7,30 @@ use crate::design::error::BenchError;
 use crate::question::memory::MemoryState;
 use crate::question::request::BenchRequest;
 
-/// What the machine allows, as far as it decides what an arm does.
+/// Limits and settings of the machine that decide what an arm does.
 #[derive(Debug, Clone)]
 pub struct MachineLimits {
-    /// Size of a base page.
+    /// The size of a base page.
     pub page_bytes: u64,
     /// The policy for transparent huge pages.
     pub thp: Option<String>,
-    /// The policy that sizes of pages may inherit.
+    /// The common policy, which page sizes may inherit.
     pub thp_common: Option<String>,
     /// Sizes of transparent huge pages, with their own switches.
     pub page_sizes: Vec<PageSize>,
     /// Pools of hugetlb pages.
     pub pools: Vec<Pool>,
-    /// What can be touched at once without reclaim.
+    /// The memory that can be touched at once without reclaim.
     pub left_bytes: u64,
     /// The state of free memory to measure in.
     pub memory: MemoryState,
 }
 
 impl MachineLimits {
-    /// What can be known of them before a child is started.
+    /// The limits, as far as they are known before a child is started.
     ///
     /// # Errors
-    /// If the machine has not what `request` asks for.
+    /// If the machine lacks what `request` needs.
     pub fn found(request: &BenchRequest, machine: &results::Machine) -> Result<Self, BenchError> {
         if let Some(cpu) = request.cpu {
             let allowed = sys::process::allowed_cpus();

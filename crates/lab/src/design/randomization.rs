@@ -1,13 +1,13 @@
-//! Orders: randomised complete blocks whose positions balance.
+//! The order of samples: randomised complete blocks with balanced positions.
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use sample::random::below;
 
-/// Puts `items` into a random order, each equally likely (Fisher and Yates).
+/// Puts `items` into a random order, all equally likely (Fisher-Yates shuffle).
 ///
 /// # Panics
-/// Never: what is drawn is an index.
+/// Never: a drawn number is an index.
 pub fn shuffle<T>(random: &mut impl Rng, items: &mut [T]) {
     for last in (1..items.len()).rev() {
         let other = usize::try_from(below(random, last as u64 + 1)).expect("an index");
@@ -15,22 +15,22 @@ pub fn shuffle<T>(random: &mut impl Rng, items: &mut [T]) {
     }
 }
 
-/// An endless plan of orders in which `arms` are run. Each run of `arms` blocks is a Latin square:
-/// every arm stands once in every position, so that what depends on the position falls on all arms
-/// alike. And every arm follows every other equally often, over each square of an even number of
-/// arms and over each two of an odd one (Williams 1949), so that what a sample leaves behind for
-/// the next falls on all arms alike too.
+/// An endless sequence of orders in which `arms` are run. Each run of `arms` blocks is a Latin
+/// square: every arm is once in every position, so that effects of the position affect all arms
+/// equally. And every arm follows every other equally often, over each square for an even number of
+/// arms and over each two squares for an odd one (Williams 1949), so that after-effects of a sample
+/// on the next affect all arms equally too.
 #[derive(Debug, Clone)]
 pub struct LatinOrders {
     random: Xoshiro256PlusPlus,
     arms: usize,
     orders: Vec<Vec<usize>>,
-    /// Of an odd number of arms: the labels of the square whose mirror image is due.
+    /// For an odd number of arms: the labels of the square whose mirror image comes next.
     half: Option<Vec<usize>>,
 }
 
 impl LatinOrders {
-    /// The plan for `arms` arms that `seed` draws.
+    /// The orders of `arms` arms drawn by `seed`.
     #[must_use]
     pub fn new(arms: usize, seed: u64) -> Self {
         LatinOrders {
@@ -41,8 +41,8 @@ impl LatinOrders {
         }
     }
 
-    /// The order of block `index`: arm numbers, in the sequence of their running. Asking again
-    /// gives the same.
+    /// The order of block `index`: arm numbers in the sequence in which they run. Repeated calls
+    /// return the same.
     pub fn order(&mut self, index: usize) -> &[usize] {
         while self.orders.len() <= index {
             let square = self.square();
@@ -51,9 +51,9 @@ impl LatinOrders {
         &self.orders[index]
     }
 
-    /// A square with rows and labels shuffled. Its columns are a zigzag through the labels, 0 n-1 1
-    /// n-2 ..., whose steps are all different; of an odd number each size of a step comes twice,
-    /// and the mirror image has it the other way.
+    /// A square with shuffled rows and labels. Its columns are a zigzag through the labels, 0 n-1 1
+    /// n-2 ..., whose steps are all different; for an odd number each size of step occurs twice,
+    /// and the mirror image has it in the other direction.
     fn square(&mut self) -> Vec<Vec<usize>> {
         let n = self.arms;
         let mirrored = self.half.is_some();
@@ -80,22 +80,23 @@ fn shuffled(random: &mut impl Rng, n: usize) -> Vec<usize> {
     numbers
 }
 
-/// The orders of a whole design: its points in a random sequence, and within each the arms in the
-/// order of a Latin square of its own, so that what is compared is run close together.
+/// The orders of a whole design: its points in a random sequence, and within each point the arms in
+/// the order of that point's own Latin square, so that arms that are compared run close together.
 #[derive(Debug, Clone)]
 pub struct Orders {
     random: Xoshiro256PlusPlus,
-    /// By point: its arms, and the plan of their orders.
+    /// By point: its arms, and their orders.
     points: Vec<(Vec<usize>, LatinOrders)>,
     sequences: Vec<Vec<usize>>,
 }
 
 impl Orders {
-    /// The plan that `seed` draws for the arms of some points.
+    /// The orders of the arms of `points` drawn by `seed`.
     #[must_use]
     pub fn new(points: Vec<Vec<usize>>, seed: u64) -> Self {
         let latin = |(point, arms): (usize, Vec<usize>)| {
-            // The first point's is the seed itself, so that one point is drawn as it ever was.
+            // The first point uses the seed itself, so that a run of one point has the same order
+            // as before sweeps existed.
             let plan = LatinOrders::new(arms.len(), seed ^ (point as u64).rotate_right(16));
             (arms, plan)
         };
@@ -106,7 +107,7 @@ impl Orders {
         }
     }
 
-    /// The order of block `index`. Asking again gives the same.
+    /// The order of block `index`. Repeated calls return the same.
     pub fn order(&mut self, index: usize) -> Vec<usize> {
         while self.sequences.len() <= index {
             let mut sequence: Vec<usize> = (0..self.points.len()).collect();
@@ -128,8 +129,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Every block is complete, and over each full square every arm has had every position
-        /// once.
+        /// Every block is complete, and over each full square every arm is once in every position.
         #[test]
         fn positions_balance(arms in 1_usize..12, seed: u64, squares in 1_usize..4) {
             let mut plan = LatinOrders::new(arms, seed);
@@ -142,8 +142,7 @@ mod tests {
             prop_assert!(seen.iter().flatten().all(|&times| times == squares), "{seen:?}");
         }
 
-        /// Over each square, or two of an odd number, every arm has followed every other equally
-        /// often.
+        /// Over each square, or two of an odd number, every arm follows every other equally often.
         #[test]
         fn predecessors_balance(arms in 2_usize..12, seed: u64, squares in 1_usize..3) {
             let mut plan = LatinOrders::new(arms, seed);
@@ -156,7 +155,8 @@ mod tests {
             }
             for (first, row) in seen.iter().enumerate() {
                 for (second, &count) in row.iter().enumerate() {
-                    prop_assert_eq!(count, if first == second { 0 } else { squares * times }, "{:?}", seen);
+                    let expected = if first == second { 0 } else { squares * times };
+                    prop_assert_eq!(count, expected, "{:?}", seen);
                 }
             }
         }

@@ -1,13 +1,13 @@
-//! When to look, and when to stop.
+//! When to look at the data, and when to stop.
 
 use std::time::Duration;
 
 use stats::{LOOKS, Look};
 
-/// The cumulative error allowance of a whole run.
+/// The total error probability that a whole run may spend.
 pub const ALPHA: f64 = 0.05;
 
-/// When to look, and when to stop.
+/// When to look at the data, and when to stop.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
     /// The looks, in order.
@@ -23,13 +23,13 @@ impl Schedule {
         Schedule { looks: LOOKS.to_vec(), cap: Some(cap) }
     }
 
-    /// Exactly `blocks` blocks and one look at the end, which may spend the whole allowance.
+    /// Exactly `blocks` blocks and one look at the end, which may spend all of [`ALPHA`].
     #[must_use]
     pub fn fixed(blocks: usize, cap: Option<Duration>) -> Self {
         Schedule { looks: vec![Look { blocks, alpha: ALPHA }], cap }
     }
 
-    /// The last look for which there is time, when `kept` blocks are done at `now` and each takes
+    /// The last look for which there is time, if `kept` blocks are done at `now` and each takes
     /// `block`. `None` if there is time for none.
     #[must_use]
     pub fn last_that_fits(&self, kept: usize, now: Duration, block: Duration) -> Option<Look> {
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cap_chooses_the_last_look() {
+    fn the_cap_determines_the_last_look() {
         let schedule = Schedule::sequential(Duration::from_mins(1));
         let last = |block_ms| {
             let block = Duration::from_millis(block_ms);

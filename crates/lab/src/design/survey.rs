@@ -1,4 +1,4 @@
-//! The design of a survey of floors: every source, none of them compared with a baseline.
+//! The design of a survey of floors: every source, without comparisons.
 
 use sample::source::Source;
 
@@ -17,25 +17,25 @@ pub(crate) const FILL: u8 = 1;
 /// Every source that is available here, as an arm without a baseline.
 ///
 /// # Errors
-/// What the survey has no place for.
+/// Options that do not fit the survey.
 pub(crate) fn arrangement(
     request: &BenchRequest,
     limits: &MachineLimits,
 ) -> Result<Arrangement, BenchError> {
     let name = &request.experiment.name;
     let wishes = [
-        (!request.arms.is_empty(), "measures every source that can be had: leave out --arm"),
-        (request.threads.is_some(), "are of one thread: leave out --threads"),
+        (!request.arms.is_empty(), "measures every available source: leave out --arm"),
+        (request.threads.is_some(), "measures one thread: leave out --threads"),
         (
             request.margin.is_some(),
-            "compares nothing that a margin would decide: leave out --margin",
+            "compares nothing, so a margin has no effect: leave out --margin",
         ),
-        (request.memory == MemoryState::Cold, "are of warm memory: leave out --memory cold"),
-        (request.passes.is_some(), "touch as often as they need to: leave out --passes"),
+        (request.memory == MemoryState::Cold, "measures warm memory: leave out --memory cold"),
+        (request.passes.is_some(), "has fixed numbers of touches: leave out --passes"),
         (request.sizes_bytes().len() > 1, "is measured at one size: give one --size"),
         (
             request.sizes_bytes()[0] < limits.page_bytes,
-            "are of whole pages: give a --size of a page or more",
+            "measures whole pages: give a --size of at least a page",
         ),
     ];
     if let Some((_, wish)) = wishes.iter().find(|(unfit, _)| *unfit) {
@@ -51,7 +51,7 @@ pub(crate) fn arrangement(
         Defaults::of_fill(FILL),
         &[point],
     );
-    // That one size of eight is off is nothing that somebody who asks for floors wants to know.
+    // Refusals of single page sizes are left out: they are not relevant to a survey of floors.
     arrangement
         .refused
         .retain(|refused| !matches!(Source::named(&refused.arm), Some(Source::MmapMidPages(_))));
@@ -62,8 +62,8 @@ pub(crate) fn arrangement(
     Ok(arrangement)
 }
 
-/// Whether a floor is known for what `source` does, beside the baseline: one page cleared for each
-/// that is written. The pages of files are there already, and small objects share theirs.
+/// Whether a floor is known for `source`: one page is cleared for each page that is written. Pages
+/// of files exist already, and small objects share pages.
 fn has_floor(source: Source) -> bool {
     source != Source::Mmap && !source.counts_pairs() && !matches!(source, Source::File(_))
 }

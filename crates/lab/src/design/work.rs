@@ -1,4 +1,4 @@
-//! What one sample does, and how much of it.
+//! The work of one sample.
 
 use sample::access_pattern::AccessPattern;
 use sample::protocol::Earlier;
@@ -13,41 +13,42 @@ use crate::question::defaults::Defaults;
 use crate::question::memory::MemoryState;
 use crate::question::preload::Environment;
 
-/// The warm-up touches this many times the memory of a sample (docs/method.md, hygiene).
+/// The memory that the warm-up touches, as a multiple of that of a sample (docs/method.md,
+/// hygiene).
 const WARM_UP: f64 = 1.2;
 
-/// What one sample does.
+/// The work of one sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Work {
-    /// Where the memory comes from.
+    /// The source of the memory.
     pub source: Source,
     /// Bytes of one block of memory.
     pub size_bytes: u64,
-    /// Blocks of memory in a sample, of all threads together.
+    /// Blocks of memory in a sample, over all threads.
     pub operations: u64,
     /// The byte that both touches write.
     pub fill: u8,
     /// Threads that share the work.
     pub threads: u64,
-    /// Bytes on top of the batch, for the injected arm.
+    /// Bytes in addition to the batch, for the injected arm.
     pub extra_bytes: u64,
     /// How the memory is used.
     pub pattern: AccessPattern,
-    /// The threads share one mapping too.
+    /// Whether the threads also share one mapping.
     pub one_mapping: bool,
-    /// What the child is born with.
+    /// The environment of the child.
     pub environment: Environment,
-    /// What the same process did before, and released again.
+    /// The work that the same process did, and released, before.
     pub before: Option<Earlier>,
     /// The state of free memory to measure in.
     pub memory: MemoryState,
-    /// Warm memory is made by touching that much.
+    /// The bytes that the warm-up touches.
     pub warm_bytes: u64,
 }
 
 impl MachineLimits {
-    /// What a sample of `spec` does at `point`, where it says nothing of its own by `base` and
-    /// `defaults`.
+    /// The work of a sample of `spec` at `point`, with `base` and `defaults` for what it does not
+    /// set itself.
     pub(crate) fn work_of(
         &self,
         spec: &ArmSpec,
@@ -66,7 +67,7 @@ impl MachineLimits {
         Work { extra_bytes: self.extra_bytes(&work, spec.extra), ..work }
     }
 
-    /// What a sample of `source` does at `point`.
+    /// The work of a sample of `source` at `point`.
     pub(crate) fn work(&self, source: Source, point: Point, fill: u8) -> Work {
         let batch = if source.counts_pairs() {
             small::pairs_for(point.size_bytes)
@@ -92,11 +93,11 @@ impl MachineLimits {
         work
     }
 
-    /// What a sample needs to touch, page tables and some air for the kernel included.
+    /// The memory that a sample needs, including page tables and headroom for the kernel.
     #[must_use]
     pub fn needed_bytes(&self, work: &Work) -> u64 {
         if let Source::Small(workload) = work.source {
-            // Twice: what an allocator needs beside, and what it keeps for later.
+            // Twice: for an allocator's metadata, and for memory that it keeps.
             let live = workload.live_bytes(work.size_bytes, work.threads).saturating_mul(2);
             return capacity::needed_bytes(live, 1, self.page_bytes);
         }
@@ -119,7 +120,7 @@ impl MachineLimits {
         wanted.min(self.left_bytes / 10 * 9)
     }
 
-    /// `share` of the work of `work`, in whole pages, or in whole blocks where those are smaller.
+    /// `share` of the work of `work`, in whole pages, or in whole blocks if these are smaller.
     fn extra_bytes(&self, work: &Work, share: f64) -> u64 {
         let unit = self.page_bytes.min(work.size_bytes);
         let units = (work.size_bytes as f64 / unit as f64 * work.operations as f64 * share).round();
@@ -133,9 +134,9 @@ impl MachineLimits {
     }
 }
 
-/// How many blocks of memory make a sample: enough that a sample handles some 32 MiB, so that its
-/// phases last far longer than reading the clock, and at most 8,192, to stay far below the kernel's
-/// limit of mappings (65,530).
+/// The number of blocks of memory in a sample: enough for about 32 MiB, so that phases take much
+/// longer than reading the clock, and at most 8,192, well below the kernel's limit of mappings
+/// (65,530).
 #[must_use]
 pub fn operations_for(size_bytes: u64, page_bytes: u64) -> u64 {
     const GOAL_BYTES: u64 = 32 << 20;

@@ -1,4 +1,4 @@
-//! Comparisons of two arms, as the file has them.
+//! Comparisons of two arms, in the form of the result file.
 
 use results::{Comparison, Sensitivity, SensitivityLine, Verdict};
 use stats::{Estimate, Interval, hodges_lehmann, mean_t};
@@ -11,7 +11,7 @@ use crate::run::ratios::log_ratios;
 #[must_use]
 pub(crate) fn comparisons(design: &Design, run: &Run) -> Vec<Comparison> {
     let Some(look) = run.looks.last() else { return Vec::new() };
-    // What one comparison may err, for estimators that know no looks.
+    // The error probability of one comparison, for estimators that do not know about looks.
     let alpha = look.alpha / design.contrasts.len().max(1) as f64;
     let comparison = |(contrast, estimate): (&Contrast, &Option<Estimate>)| {
         let (None, Some(estimate), &[arm], &[baseline]) =
@@ -40,7 +40,7 @@ pub(crate) fn comparisons(design: &Design, run: &Run) -> Vec<Comparison> {
     design.contrasts.iter().zip(&run.estimates).filter_map(comparison).collect()
 }
 
-/// The verdict as the file has it.
+/// The verdict in the form of the result file.
 pub(crate) fn verdict(verdict: stats::Verdict) -> Verdict {
     match verdict {
         stats::Verdict::Equivalent => Verdict::Equivalent,

@@ -1,13 +1,13 @@
-//! Where an arm and the baseline change places on the way from small blocks to large ones, or from
-//! few passes to many.
+//! Crossovers: the sizes or numbers of passes at which an arm becomes faster or slower than the
+//! baseline.
 
 use results::{Comparison, Crossover, PassCrossover};
 
 use crate::design::Design;
 
-/// The crossovers of a sweep over sizes, from its comparisons. A crossover is certain: the interval
-/// of the ratio lies on one side of 1 at one size, and on the other side at a larger one. Where
-/// between the two it is, only estimates say.
+/// The crossovers of a sweep over sizes, from its comparisons. A crossover is certain if the
+/// interval of the ratio is on one side of 1 at one size, and on the other side at a larger size.
+/// Its place between the two is only an estimate.
 #[must_use]
 pub(crate) fn crossovers(design: &Design, comparisons: &[Comparison]) -> Vec<Crossover> {
     if !design.sweeps_sizes() {
@@ -17,7 +17,7 @@ pub(crate) fn crossovers(design: &Design, comparisons: &[Comparison]) -> Vec<Cro
     lines.iter_mut().flat_map(|line| of_sizes(line)).collect()
 }
 
-/// Likewise of a sweep over passes.
+/// As [`crossovers`], for a sweep over passes.
 #[must_use]
 pub(crate) fn pass_crossovers(design: &Design, comparisons: &[Comparison]) -> Vec<PassCrossover> {
     if !design.sweeps_passes() {
@@ -27,7 +27,7 @@ pub(crate) fn pass_crossovers(design: &Design, comparisons: &[Comparison]) -> Ve
     lines.iter_mut().flat_map(|line| of_passes(line)).collect()
 }
 
-/// Comparisons of one arm that differ in nothing but what is swept over.
+/// Comparisons of one arm that differ only in the key that is swept over.
 fn lines<K: PartialEq>(
     comparisons: &[Comparison],
     rest: impl Fn(&Comparison) -> K,
@@ -85,7 +85,7 @@ fn of_passes(line: &mut [&Comparison]) -> Vec<PassCrossover> {
     changes(line).into_iter().map(crossover).collect()
 }
 
-/// Whether the arm is certainly the faster one; `None`: neither is.
+/// Whether the arm is certainly faster (`true`) or slower; `None`: neither is certain.
 pub(crate) fn side(low: Option<f64>, high: Option<f64>) -> Option<bool> {
     match (low, high) {
         (Some(low), _) if low > 1.0 => Some(false),
@@ -94,8 +94,8 @@ pub(crate) fn side(low: Option<f64>, high: Option<f64>) -> Option<bool> {
     }
 }
 
-/// Where a line of one arm changes sides: the indices between which it does, and whether it is
-/// faster from there on.
+/// The changes of side in the line of one arm: the two indices between which each is, and whether
+/// the arm is faster from there on.
 fn changes(line: &[&Comparison]) -> Vec<(usize, usize, bool)> {
     let certain: Vec<(usize, bool)> = line
         .iter()
@@ -106,7 +106,7 @@ fn changes(line: &[&Comparison]) -> Vec<(usize, usize, bool)> {
     pairs.map(|pair| (pair[0].0, pair[1].0, pair[1].1)).collect()
 }
 
-/// Where the line through the estimates first passes 1, logarithms on both axes.
+/// The place where the line through the estimates first crosses 1, on logarithmic axes.
 pub(crate) fn passes_one(line: &[&Comparison]) -> f64 {
     let (size, ratio) =
         (|c: &Comparison| (c.size_bytes as f64).ln(), |c: &Comparison| c.ratio.ln());
@@ -157,18 +157,18 @@ mod tests {
     }
 
     #[test]
-    fn a_crossover_lies_between_what_is_certain() {
+    fn a_crossover_is_between_certain_points() {
         let slow = (4 << 10, 1.1, 1.2);
         let (open, fast) = ((64 << 10, 0.97, 1.08), (1 << 20, 0.7, 0.8));
         assert_eq!(found(&[slow, open, fast]), [(4 << 10, 1 << 20, true)]);
-        assert_eq!(found(&[slow, open]), [], "an unclear ratio is on no side");
+        assert_eq!(found(&[slow, open]), [], "an unclear ratio has no side");
         assert_eq!(found(&[fast, (2 << 20, 0.7, 0.9)]), []);
         let back = [slow, fast, (4 << 20, 1.3, 1.4)];
         assert_eq!(found(&back), [(4 << 10, 1 << 20, true), (1 << 20, 4 << 20, false)]);
     }
 
     #[test]
-    fn passes_are_an_axis_too() {
+    fn sweeps_over_passes_have_crossovers() {
         let at = |passes, low, high| Comparison {
             passes: Some(passes),
             ..comparison(1 << 20, low, high)

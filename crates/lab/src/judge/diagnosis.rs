@@ -1,5 +1,5 @@
-//! Doubts: what in the data says that a figure should be taken with care. Each is raised only where
-//! it touches a figure.
+//! Warnings: properties of the data that make figures unreliable. A warning is raised only if it
+//! concerns a figure.
 
 use std::time::Duration;
 
@@ -15,28 +15,28 @@ use crate::question::memory::MemoryState;
 use crate::run::Run;
 use crate::run::disturbance::outside_cause;
 
-/// A trend smaller than this share over the whole run changes no digit that anybody reads.
+/// A smaller trend over the whole run does not change a significant digit.
 const TREND_MIN: f64 = 0.10;
 
-/// All doubts about `run`, the gravest first.
+/// All warnings about `run`, the most serious first.
 #[must_use]
-pub(crate) fn doubts(
+pub(crate) fn warnings(
     design: &Design,
     run: &Run,
     machine: &Machine,
     placebo: Option<&Placebo>,
 ) -> Vec<Warning> {
-    let mut doubts = Vec::new();
+    let mut warnings = Vec::new();
     let drifting = drifts(design, run);
     let bimodal = modes(design, run, machine);
-    doubts.extend(untrusted(placebo, drifting.is_some(), bimodal.is_some()));
-    doubts.extend(too_few_blocks(design, run));
-    doubts.extend(bimodal);
-    doubts.extend(drifting);
-    doubts.extend(busy(run));
-    doubts.extend(thp_always(design, machine));
-    doubts.extend(without_proc(run));
-    doubts
+    warnings.extend(untrusted(placebo, drifting.is_some(), bimodal.is_some()));
+    warnings.extend(too_few_blocks(design, run));
+    warnings.extend(bimodal);
+    warnings.extend(drifting);
+    warnings.extend(busy(run));
+    warnings.extend(thp_always(design, machine));
+    warnings.extend(without_proc(run));
+    warnings
 }
 
 fn warning(id: &str, message: String, arms: Vec<String>) -> Warning {
@@ -49,17 +49,19 @@ fn untrusted(placebo: Option<&Placebo>, drifting: bool, bimodal: bool) -> Option
         (true, _) => "the machine was in two states (see below)",
         (_, true) => "the machine drifted (see below)",
         _ => {
-            "one run in a hundred does so by chance; otherwise something outside favours a position or a name"
+            "one run in a hundred does so by chance; otherwise an outside cause favours a position \
+             or a name"
         }
     };
     let message = format!(
-        "the baseline differs from itself ({:.3}x): verdicts cannot be trusted; {why}. Run it again with another --seed",
+        "the baseline differs from itself ({:.3}x): verdicts cannot be trusted; {why}. Run it \
+         again with another --seed",
         placebo.ratio
     );
     Some(warning("untrusted", message, Vec::new()))
 }
 
-/// A run that was too short for an interval, or was cut short before all was decided.
+/// The run was too short for an interval, or ended before all was decided.
 fn too_few_blocks(design: &Design, run: &Run) -> Option<Warning> {
     let open = |index: &usize| {
         run.estimates[*index].is_some_and(|e| e.verdict == stats::Verdict::Inconclusive)
@@ -76,17 +78,18 @@ fn too_few_blocks(design: &Design, run: &Run) -> Option<Warning> {
     (run.stopped == Some(Stopped::TimeCap) && done < first && !undecided.is_empty()).then(|| {
         let needed = cap_for(first + 1, run.block_time, Duration::ZERO);
         let message = format!(
-            "time for {done} of {first} blocks only, so little is decided: --max-time {} would be enough for {first}",
+            "time for only {done} of {first} blocks, so little is decided: --max-time {} would be \
+             enough for {first}",
             seconds(design.whole_cap(needed))
         );
-        // What touches all need not be named one by one.
+        // If all are concerned, they are not listed.
         let arms = if undecided.len() == design.contrasts.len() { Vec::new() } else { undecided };
         warning("time-cap", message, arms)
     })
 }
 
-/// Two modes where fresh anonymous memory was warmed up mean, as far as one can guess, that some of
-/// it was cold. Files and small objects have modes of other causes: a disk, a cache, a lock.
+/// Two modes in fresh anonymous memory that was warmed up are probably due to memory that was cold.
+/// Modes of files and small objects have other causes: a disk, a cache, a lock.
 fn modes(design: &Design, run: &Run, machine: &Machine) -> Option<Warning> {
     let found: Vec<_> = (0..design.arms.len())
         .filter_map(|arm| Some((arm, two_modes(&values(&run.samples[arm], design.metric()))?)))
@@ -101,7 +104,7 @@ fn modes(design: &Design, run: &Run, machine: &Machine) -> Option<Warning> {
         modes.high / modes.low
     );
     let names = found.iter().map(|(arm, _)| design.label(*arm)).collect();
-    // Where what is compared touches memory for the first time.
+    // Whether the metric includes the first touch of memory.
     let fresh = matches!(design.metric(), Metric::Total | Metric::FirstTouch | Metric::Whole);
     let anonymous = |arm: usize| {
         fresh && !matches!(design.arms[arm].work.source, Source::File(_) | Source::Small(_))
@@ -111,7 +114,8 @@ fn modes(design: &Design, run: &Run, machine: &Machine) -> Option<Warning> {
         && anonymous(*arm)
     {
         let message = format!(
-            "two modes: {counts}; this guest hands freed memory back to its host, which may have had to back it again"
+            "two modes: {counts}; this guest returns freed memory to its host, which may have had \
+             to back it again"
         );
         return Some(warning("memory-cold", message, names));
     }
@@ -128,15 +132,15 @@ fn drifts(design: &Design, run: &Run) -> Option<Warning> {
     let (arm, change) =
         found.iter().max_by(|(_, a), (_, b)| a.ln().abs().total_cmp(&b.ln().abs()))?;
     let message = format!(
-        "times changed steadily during the run ({} by {:+.0} %): medians are an average over it, and so is the ratio of \
-         an arm that did not change as the baseline did",
+        "times changed steadily during the run ({} by {:+.0} %): medians are an average over it, \
+         and so is the ratio of an arm that did not change as the baseline did",
         design.label(*arm),
         100.0 * (change - 1.0)
     );
     Some(warning("trend", message, found.iter().map(|(arm, _)| design.label(*arm)).collect()))
 }
 
-/// More disturbance than the rule may drop.
+/// More blocks were disturbed than the rule may drop.
 fn busy(run: &Run) -> Option<Warning> {
     let kept_disturbed = run
         .blocks
@@ -146,31 +150,31 @@ fn busy(run: &Run) -> Option<Warning> {
         .count();
     (kept_disturbed > 0).then(|| {
         let message = format!(
-            "{kept_disturbed} of {} blocks were disturbed by other processes or the hypervisor, more than may be \
-             dropped: intervals are wider for it",
+            "{kept_disturbed} of {} blocks were disturbed by other processes or the hypervisor, \
+             more than may be dropped: intervals are wider for it",
             run.blocks.len()
         );
         warning("busy-machine", message, Vec::new())
     })
 }
 
-/// With THP on for everybody, the plain arms measure huge pages too.
+/// With THP on for all memory, the plain arms measure huge pages too.
 fn thp_always(design: &Design, machine: &Machine) -> Option<Warning> {
     let large = design.points.iter().any(|point| point.size_bytes >= HUGE_PAGE_BYTES as u64);
     (machine.thp.as_deref() == Some("always") && large).then(|| {
-        let message = "transparent huge pages are on for all memory (always): every arm may get them, not only \
-                       mmap+hugepage";
+        let message = "transparent huge pages are on for all memory (always): every arm may get \
+                       them, not only mmap+hugepage";
         warning("thp", message.to_owned(), Vec::new())
     })
 }
 
-/// Without `/proc` some figures are unknown, and no block can be seen to have been disturbed.
+/// Without `/proc` some figures are unknown, and disturbed blocks are not recognised.
 fn without_proc(run: &Run) -> Option<Warning> {
     let resident_unknown = run.samples.iter().flatten().any(|sample| sample.rss_bytes.is_none());
     let disturbance_unknown = run.blocks.iter().any(|block| block.others_cpu_ns.is_none());
     (resident_unknown || disturbance_unknown).then(|| {
-        let message = "/proc is not readable, or not all of it: resident and huge page memory, or what else the machine \
-                       did, is unknown";
+        let message = "/proc is not readable, or only in part: resident and huge page memory, or \
+                       the activity of other processes, is unknown";
         warning("proc-missing", message.to_owned(), Vec::new())
     })
 }

@@ -1,4 +1,4 @@
-//! What a factorial experiment finds out: the effect of each factor on the time, and on the spread
+//! The results of a factorial experiment: the effect of each factor on the time, and on the spread
 //! of the time.
 
 use results::{Effect, Explained, Factor, Sample};
@@ -10,7 +10,7 @@ use crate::judge::comparison::verdict;
 use crate::question::experiment::Reference;
 use crate::run::Run;
 
-/// Differences of logarithms below this are the clock's, not the memory's.
+/// Smaller differences of logarithms are due to the clock's resolution.
 const LEAST_DIFFERENCE: f64 = 1e-6;
 
 /// The effect of every factor of `design`, judged at the last look of `run`.
@@ -24,10 +24,10 @@ pub fn effects(design: &Design, run: &Run) -> Vec<Effect> {
     design.contrasts.iter().zip(&run.estimates).filter_map(effect).collect()
 }
 
-/// What every factor does to the spread. Two blocks that follow each other make a pair; how far the
-/// logarithms of a cell's two samples lie apart measures its spread, and the mean logarithm of that
-/// over the cells of one level, less that of the other, is one value of the ratio of spreads. If a
-/// level only stretches the distribution, that value is symmetric around the logarithm of the
+/// The effect of every factor on the spread. Two consecutive blocks are a pair. The distance
+/// between the logarithms of a cell's two samples measures its spread; the mean logarithm of that
+/// over the cells of one level, less that of the other level, is one value of the ratio of spreads.
+/// If a level only stretches the distribution, that value is symmetric around the logarithm of the
 /// stretch, so the sign interval is exact; drift from block to block cancels.
 #[must_use]
 pub fn spreads(design: &Design, samples: &[Vec<Sample>]) -> Vec<Effect> {
@@ -42,7 +42,7 @@ pub fn spreads(design: &Design, samples: &[Vec<Sample>]) -> Vec<Effect> {
     factors.iter().filter_map(spread).collect()
 }
 
-/// By pair of blocks, the logarithm of the ratio of spreads.
+/// The logarithm of the ratio of spreads of each pair of blocks.
 fn spread_ratios(design: &Design, samples: &[Vec<Sample>], contrast: &Contrast) -> Vec<f64> {
     let blocks = contrast.arms().map(|arm| samples[arm].len()).min().unwrap_or(0);
     let value = |sample: &Sample| (design.metric().of(sample).max(1) as f64).ln();
@@ -70,16 +70,15 @@ fn effect(factor: &Factor, estimate: &Estimate, confidence: f64, blocks: usize) 
     }
 }
 
-/// Whether `effects` could together make a ratio as large as `reference` says, at the bounds of
-/// their intervals: each for the worst, all at once, multiplied; `unmeasured` factors of the
-/// experiment leave it open. That all bounds hold is as likely as what the errors of the sessions
-/// leave of 1.
+/// Whether `effects` together could cause a ratio as large as `reference`: the product of the upper
+/// bounds of all their intervals. `unmeasured` factors leave the question open. The probability
+/// that all bounds hold is 1 less the error probabilities of the sessions.
 #[must_use]
 pub fn explained(reference: &Reference, effects: &[Effect], unmeasured: Vec<String>) -> Explained {
     let bounds: Vec<(&Effect, f64)> =
         effects.iter().filter_map(|effect| Some((effect, effect.high?))).collect();
-    // Effects of one session share one confidence; the pairs of cold and warm samples are a session
-    // of their own.
+    // Effects of one session share one confidence; the pairs of cold and warm samples are a
+    // separate session.
     let of_session =
         |memory: bool| bounds.iter().find(|(effect, _)| (effect.factor == "memory") == memory);
     let sessions =
@@ -135,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_multiply_and_what_has_none_leaves_it_open() {
+    fn bounds_multiply_and_missing_ones_leave_it_open() {
         let [api, position] =
             [effect("api", Some(1.02), 0.97), effect("position", Some(1.1), 0.97)];
         let cold = effect("memory", Some(2.5), 0.95);
@@ -149,7 +148,7 @@ mod tests {
         assert_eq!(
             explained(&[api_again], &["memory"]).enough,
             None,
-            "what was not measured leaves it open"
+            "an unmeasured factor leaves it open"
         );
     }
 }

@@ -1,14 +1,14 @@
-//! Every floor with its interval, and the sums and differences of floors that say something. Pure.
+//! Every floor with its interval, and meaningful sums and differences of floors. Pure.
 //!
-//! A sum or a difference is taken within each block, so that its interval is of itself and not of
-//! its parts.
+//! A sum or a difference is computed within each block, so that its interval does not depend on the
+//! intervals of its parts.
 
 use results::{FloorEstimate, FloorSample};
 use stats::{Interval, largest_rank, median, sign_interval, sorted};
 
 use crate::judge::floors::{ALPHA, FIELDS};
 
-/// A sum or a difference, block by block; `None` where a part of it does not hold.
+/// A sum or a difference in one block; `None` if a part of it is invalid.
 type Derived = (&'static str, fn(&FloorSample) -> Option<f64>);
 const DERIVED: [Derived; 6] = [
     ("map_and_unmap", |s| Some(s.map.unit_ns()? + s.unmap.unit_ns()?)),
@@ -19,7 +19,7 @@ const DERIVED: [Derived; 6] = [
     ("by_huge_fault", |s| Some(s.huge_fault.unit_ns()? + s.write_after_huge_fault.unit_ns()?)),
 ];
 
-/// Floors whose unit is every byte of a page, so that a rate says something.
+/// Floors whose unit is all bytes of a page, so that a rate is meaningful.
 const WHOLE_PAGES: [&str; 11] = [
     "write_after_fault",
     "write_after_pass",
@@ -34,7 +34,8 @@ const WHOLE_PAGES: [&str; 11] = [
     "read_memfd",
 ];
 
-/// Estimates from the samples of the blocks that count, those that hold nowhere left out.
+/// Estimates from the samples of the blocks that count. Floors without any valid sample are left
+/// out.
 #[must_use]
 pub(crate) fn estimates(samples: &[&FloorSample], page_bytes: u64) -> Vec<FloorEstimate> {
     let estimate = |floor: &str, values: &[f64]| {
@@ -63,7 +64,7 @@ pub(crate) fn estimates(samples: &[&FloorSample], page_bytes: u64) -> Vec<FloorE
     measured.chain(derived).collect()
 }
 
-/// The interval of the median of `values`; `None` of too few.
+/// The interval of the median of `values`; `None` if there are too few.
 pub(crate) fn interval(values: &[f64]) -> Option<Interval> {
     sign_interval(&sorted(values), largest_rank(values.len(), ALPHA))
 }
@@ -88,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_difference_is_taken_within_each_block() {
-        // Both floors vary by a factor of two from block to block, their difference not at all.
+        // Both floors vary by a factor of two from block to block; their difference is constant.
         let samples: Vec<FloorSample> =
             (0..8).map(|block| sample(block, 400 + 50 * block, 900 + 50 * block)).collect();
         let estimates = estimates(&samples.iter().collect::<Vec<_>>(), 4096);
@@ -98,20 +99,20 @@ mod tests {
             (difference.ns, difference.low_ns, difference.high_ns),
             (500.0, Some(500.0), Some(500.0))
         );
-        assert_eq!(difference.bytes_per_second, None, "allocating is no handling of bytes");
+        assert_eq!(difference.bytes_per_second, None, "allocating has no rate");
         let read = of("read_fault");
         assert_eq!(
             (read.ns, read.low_ns, read.high_ns),
             (575.0, Some(400.0), Some(750.0)),
-            "of 8 values, all"
+            "the interval of 8 values is their range"
         );
         assert_eq!((read.blocks, read.bytes_per_second), (8, None));
     }
 
     #[test]
-    fn what_does_not_hold_has_no_estimate() {
+    fn invalid_floors_have_no_estimate() {
         let mut samples = [sample(0, 400, 900), sample(1, 400, 900)];
-        samples[0].read_fault.invalid = Some("a huge page of zeros".to_owned());
+        samples[0].read_fault.invalid = Some("the huge zero page".to_owned());
         for sample in &mut samples {
             sample.write_after_fault.invalid = Some("ENOMEM".to_owned());
         }
@@ -125,6 +126,6 @@ mod tests {
             (blocks("write_after_fault"), blocks("by_fault"), blocks("store")),
             (None, None, None)
         );
-        assert!(estimates.iter().all(|e| e.low_ns.is_none()), "two blocks afford no interval");
+        assert!(estimates.iter().all(|e| e.low_ns.is_none()), "too few for an interval");
     }
 }

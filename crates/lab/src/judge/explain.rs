@@ -1,7 +1,8 @@
-//! Arms as sums of floors: does what its steps take on their own add up to what an arm took? Pure.
+//! Arms as sums of floors: do the costs of its steps, measured separately, add up to the cost of an
+//! arm? Pure.
 //!
-//! Parts come from other processes than the samples that they explain, so a sum may fail, and says
-//! so. docs/method.md has the parts and the rule.
+//! The parts come from other processes than the samples that they explain, so a sum may fail to add
+//! up. docs/method.md has the parts and the rule.
 
 use results::{Explanation, FloorPart, FloorSample, Sample};
 use sample::source::Source;
@@ -10,15 +11,15 @@ use stats::{Interval, largest_rank, median, sign_interval, sorted};
 use crate::judge::floors::ALPHA;
 use crate::judge::point_run::{ArmRun, PointRun};
 
-/// An interval that reaches further from 1 than this does not say that a sum adds up, even if it
-/// holds 1.
+/// An interval that reaches further from 1 than this does not show that a sum adds up, even if it
+/// contains 1.
 const COARSEST: f64 = 0.10;
 /// A lazy arm has one fault a page, give or take this share.
 const FAULTS_TOLERANCE: f64 = 0.10;
-/// A share of small pages in a huge page arm that is worth a part of its own.
+/// The least share of small pages in a huge page arm that is a separate part.
 const SMALL_PAGES_MIN: f64 = 0.001;
 
-/// What the floors `counted` say of the arms of `point`.
+/// Explains the arms of `point` by the floors `counted`.
 #[must_use]
 pub fn explanations(point: &PointRun, counted: &[&FloorSample]) -> Vec<Explanation> {
     let recipes: Vec<(Recipe, &ArmRun)> = point
@@ -43,13 +44,13 @@ pub fn explanations(point: &PointRun, counted: &[&FloorSample]) -> Vec<Explanati
     explained.iter().map(explanation).collect()
 }
 
-/// What is known of an arm before its samples are looked at.
+/// The properties of an arm that do not depend on its samples.
 #[derive(Debug, Clone, Copy)]
 struct Recipe {
     source: Source,
     page_bytes: f64,
     size_bytes: u64,
-    /// Of all blocks of memory of a sample.
+    /// Bytes written in all blocks of memory of a sample.
     written_bytes: f64,
     /// Base pages of a sample.
     pages: f64,
@@ -57,7 +58,7 @@ struct Recipe {
     block_pages: f64,
 }
 
-/// A sum and what it is to explain, both of one block and per base page.
+/// A sum and the cost that it should explain, both of one block and per base page.
 #[derive(Debug, Clone)]
 struct Pair {
     block: u64,
@@ -67,7 +68,7 @@ struct Pair {
 }
 
 impl Recipe {
-    /// `None` of arms that no sum is known for, and of blocks of memory smaller than a page.
+    /// `None` for arms without a known sum, and for blocks of memory smaller than a page.
     fn new(point: &PointRun, arm: &ArmRun) -> Option<Self> {
         let source = arm.plain_source?;
         let (size_bytes, page_bytes) = (point.size_bytes, point.page_bytes);
@@ -75,7 +76,7 @@ impl Recipe {
             return None;
         }
         let written_bytes = size_bytes as f64 * point.operations as f64;
-        // An allocator lays its blocks end to end; a mapping is whole pages.
+        // An allocator places its blocks contiguously; a mapping has whole pages.
         let block_pages = match source {
             Source::Malloc | Source::Calloc => size_bytes as f64 / page_bytes as f64,
             Source::Mmap | Source::MmapPopulate | Source::MmapHugePage => {
@@ -112,7 +113,8 @@ impl Recipe {
             Source::Mmap | Source::Malloc | Source::Calloc => {
                 let a_page = sample.first_touch_minor_faults as f64 / self.pages;
                 if (a_page - 1.0).abs() > FAULTS_TOLERANCE {
-                    return None; // served from pages that were there, or by other pages than these floors are about
+                    // Served from existing pages, or by pages of another kind than these floors.
+                    return None;
                 }
                 self.lazy_parts(floor)?
             }
@@ -158,13 +160,13 @@ impl Recipe {
         Some(parts)
     }
 
-    /// `full_page_ns` for as much of a page as the arm writes to, on average.
+    /// `full_page_ns` scaled to the part of a page that the arm writes, on average.
     fn written(&self, full_page_ns: f64) -> f64 {
         full_page_ns * self.written_bytes / (self.pages * self.page_bytes)
     }
 }
 
-/// `pairs` is not empty; `beside` are those of the lazy arm that this one is held against.
+/// `pairs` must not be empty; `beside` are those of the lazy arm that this one is compared with.
 fn explain(
     arm: &str,
     recipe: &Recipe,
@@ -216,9 +218,9 @@ fn explain(
     }
 }
 
-/// Yes if the interval of log ratios lies within the margin, or holds 1 and is fine enough to have
-/// excluded a sum that misses by a tenth; no if it excludes 1 and reaches beyond the margin;
-/// otherwise the data do not say.
+/// `true` if the interval of log ratios is within the margin, or contains 1 and is narrow enough to
+/// exclude a sum that is off by a tenth; `false` if it excludes 1 and reaches beyond the margin;
+/// otherwise the data leave it open.
 fn adds_up(interval: Interval, margin: f64) -> Option<bool> {
     let within = |share: f64| interval.high.max(-interval.low) <= f64::ln_1p(share);
     match (within(margin), interval.contains(0.0)) {

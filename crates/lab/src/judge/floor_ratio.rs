@@ -1,9 +1,9 @@
-//! Sources against the floor that they cannot beat. Pure.
+//! Sources as multiples of the floor that they cannot beat. Pure.
 //!
-//! The floor is chosen by what a sample's faults say, not by the source's name: a page that came
-//! with a fault of its own cannot have cost less than a fault that allocates and clears it, one
-//! that came with a call no less than populating it, and one that came with neither no less than
-//! its share of a 2 MiB page. All of them have to be written.
+//! The floor follows from a sample's faults, not from the source's name. A page with its own fault
+//! cannot cost less than a fault that allocates and clears it; a page that a call populated, not
+//! less than populating it; any other page, not less than its share of a 2 MiB page. All pages must
+//! be written.
 
 use results::{FloorPart, FloorSample, Sample, SourceFloor};
 use stats::median;
@@ -13,18 +13,18 @@ use crate::judge::estimate::interval;
 use crate::judge::floors::ALPHA;
 use crate::judge::point_run::{ArmRun, PointRun};
 
-/// A share of the pages that is too small for a floor that does not hold to leave the source
-/// without one: the faults of the code itself are among them.
+/// An invalid floor is ignored if less than this share of the pages needs it: faults of the code
+/// itself are among them.
 const SHARE_MIN: f64 = 0.01;
 
-/// What one block says: the parts, their sum, and what the source took.
+/// One block: the parts, their sum, and the cost of the source.
 struct Pair {
     parts: [(&'static str, f64); 4],
     floor_ns: f64,
     measured_ns: f64,
 }
 
-/// Every arm of `point` against its floor, by the floors of the blocks that count.
+/// Every arm of `point` as a multiple of its floor, by the floors of the blocks that count.
 pub(crate) fn sources(point: &PointRun, counted: &[&FloorSample]) -> Vec<SourceFloor> {
     let pages = point.size_bytes as f64 / point.page_bytes.max(1) as f64 * point.operations as f64;
     let source = |arm: &ArmRun| {
@@ -32,17 +32,17 @@ pub(crate) fn sources(point: &PointRun, counted: &[&FloorSample]) -> Vec<SourceF
             .iter()
             .filter_map(|floor| pair(floor, arm.of_block(floor.block)?, pages))
             .collect();
-        held_against(arm.name, &pairs)
+        compared_with_floor(arm.name, &pairs)
     };
     point.arms.iter().filter_map(source).collect()
 }
 
-/// `None` where a floor that matters does not hold, and without pages.
+/// `None` if a floor that matters is invalid, or if there are no pages.
 fn pair(floor: &FloorSample, sample: &Sample, pages: f64) -> Option<Pair> {
     let huge_faults = sample.huge_bytes.unwrap_or(0) / HUGE_PAGE_BYTES as u64;
     let by_fault = sample.first_touch_minor_faults.saturating_sub(huge_faults) as f64 / pages;
     let in_call = sample.obtain_minor_faults as f64 / pages;
-    // Blocks that are no whole number of pages have more pages than bytes for them.
+    // Blocks of partial pages have more pages than their bytes fill.
     let all = (by_fault + in_call).max(1.0);
     let ways = [
         (by_fault, &floor.write_fault, &floor.write_after_fault),
@@ -54,7 +54,7 @@ fn pair(floor: &FloorSample, sample: &Sample, pages: f64) -> Option<Pair> {
         match fault.unit_ns().zip(write.unit_ns()) {
             Some((fault_ns, write_ns)) => {
                 parts[index].1 = share * fault_ns;
-                // Every byte is written once, on however many pages it lies.
+                // Every byte is written once, on any number of pages.
                 parts[3].1 += share / all * write_ns;
             }
             None if share < SHARE_MIN => {}
@@ -66,8 +66,8 @@ fn pair(floor: &FloorSample, sample: &Sample, pages: f64) -> Option<Pair> {
     (floor_ns > 0.0 && measured_ns > 0.0).then_some(Pair { parts, floor_ns, measured_ns })
 }
 
-/// `None` without a block.
-fn held_against(arm: &str, pairs: &[Pair]) -> Option<SourceFloor> {
+/// `None` if `pairs` is empty.
+fn compared_with_floor(arm: &str, pairs: &[Pair]) -> Option<SourceFloor> {
     let middle = |value: fn(&Pair) -> f64| median(&pairs.iter().map(value).collect::<Vec<_>>());
     let part = |index: usize| {
         let ns_per_page =
@@ -138,14 +138,14 @@ mod tests {
             sample(0, 512, 2, 1500),
             0.5 * 1330.0 + 0.5 * 530.0 - 1330.0 / 1024.0 + 530.0 / 1024.0,
         );
-        // Folios of 64 KiB: a fault for 16 pages, whose other pages were at least cleared.
+        // Folios of 64 KiB: one fault for 16 pages; the other 15 were at least cleared.
         near(sample(0, 64, 0, 1500), 1330.0 / 16.0 + 530.0 * 15.0 / 16.0);
-        // More pages than bytes for them: each fault costs, but no byte is written twice.
+        // More pages than the bytes fill: each fault costs, but no byte is written twice.
         near(sample(0, 2048, 0, 1500), 2.0 * 1300.0 + 30.0);
     }
 
     #[test]
-    fn a_floor_that_does_not_hold_is_missed_only_where_it_matters() {
+    fn an_invalid_floor_counts_only_where_it_matters() {
         let mut floors = floors();
         floors.huge_fault.invalid = Some("no huge pages".to_owned());
         assert!(floor_of(&floors, &sample(0, 1020, 0, 1500)).is_some(), "four pages of 1024");
@@ -153,15 +153,16 @@ mod tests {
     }
 
     #[test]
-    fn a_source_is_so_many_times_its_floor() {
+    fn a_source_is_a_multiple_of_its_floor() {
         let (floors, sample) = (floors(), sample(0, 1024, 0, 2660));
         let pairs: Vec<Pair> = (0..6).map(|_| pair(&floors, &sample, 1024.0).unwrap()).collect();
-        let source = held_against("mmap", &pairs).unwrap();
+        let source = compared_with_floor("mmap", &pairs).unwrap();
         assert!((source.ratio - 2.0).abs() < 1e-9 && source.blocks == 6);
         assert_eq!((source.floor_ns, source.measured_ns), (1330.0, 2660.0));
         let parts: Vec<&str> = source.parts.iter().map(|part| part.name.as_str()).collect();
         assert_eq!(parts, ["write fault", "write"]);
-        assert!(source.low.is_some() && held_against("mmap", &pairs[..5]).unwrap().low.is_none());
-        assert!(held_against("mmap", &[]).is_none());
+        assert!(source.low.is_some());
+        assert!(compared_with_floor("mmap", &pairs[..5]).unwrap().low.is_none());
+        assert!(compared_with_floor("mmap", &[]).is_none());
     }
 }

@@ -1,11 +1,12 @@
-//! The floors that were measured beside the samples: medians, and those that hold nowhere. Pure.
+//! The floors that were measured beside the samples: medians, and invalid floors. Pure.
 
 use results::{Floor, FloorSample, FloorSummary, Floors, InvalidFloor};
 use stats::median;
 
 use crate::run::TakenFloors;
 
-/// Each explanation's own; they are not confirmatory and share no allowance.
+/// The error probability of each explanation. They are not confirmatory, so it is not shared among
+/// them.
 pub(crate) const ALPHA: f64 = 0.05;
 /// Every floor with its key.
 pub(crate) type Field = (&'static str, fn(&FloorSample) -> &Floor);
@@ -33,8 +34,8 @@ pub(crate) const FIELDS: [Field; 21] = [
     ("read_memfd", |s| &s.read_memfd),
 ];
 
-/// The floors as the file has them, with the medians of those that are `counted`; `None` where none
-/// were to be taken.
+/// The floors in the form of the result file, with the medians of those that are `counted`; `None`
+/// if none were to be measured.
 #[must_use]
 pub fn floors(taken: &TakenFloors, counted: &[&FloorSample]) -> Option<Floors> {
     let TakenFloors { samples, failed } = taken;

@@ -9,7 +9,7 @@ use crate::run::timings::{Histogram, TakenTimings};
 /// The percentiles that are shown.
 const PER_MILLE: [u64; 4] = [500, 900, 990, 999];
 
-/// By arm of the design: the touches of its samples that count; `None` where none were timed.
+/// By arm of the design: the touches of its samples that count; `None` if none were timed.
 #[must_use]
 pub(crate) fn latencies(run: &Run, taken: &[TakenTimings]) -> Vec<Option<Latencies>> {
     let of_arm = |arm: usize| {
@@ -34,7 +34,7 @@ pub(crate) fn latencies(run: &Run, taken: &[TakenTimings]) -> Vec<Option<Latenci
     (0..run.samples.len()).map(of_arm).collect()
 }
 
-/// Of the percentiles that are shown, from those of single processes.
+/// Intervals of the percentiles that are shown, from the percentiles of single processes.
 fn intervals(each: &[&Histogram]) -> Vec<PercentileInterval> {
     let of = |per_mille: u64| {
         let times_ns: Vec<f64> =
@@ -51,7 +51,7 @@ fn intervals(each: &[&Histogram]) -> Vec<PercentileInterval> {
     PER_MILLE.into_iter().filter_map(of).collect()
 }
 
-/// As the result has it.
+/// A distribution in the form of the result.
 fn distribution(times: Histogram) -> Distribution {
     let count = times.count();
     let at = |per_mille: u64| percentile(&times, per_mille);
@@ -67,7 +67,7 @@ fn distribution(times: Histogram) -> Distribution {
     }
 }
 
-/// The time that so many of a thousand do not exceed, by nearest rank: the longest time of its
+/// The time that `per_mille` of a thousand do not exceed, by nearest rank: the longest time of its
 /// bucket.
 fn percentile(times: &Histogram, per_mille: u64) -> u64 {
     let rank = (u128::from(times.count()) * u128::from(per_mille)).div_ceil(1000).max(1);
@@ -79,10 +79,10 @@ fn percentile(times: &Histogram, per_mille: u64) -> u64 {
     bucket.map_or(0, |bucket| (bucket.high_ns - 1).min(times.max_ns))
 }
 
-/// The buckets gathered by steps of 1, 2 and 5, which no bucket reaches across.
+/// The buckets grouped by steps of 1, 2 and 5, which no bucket crosses.
 fn rows(buckets: &[Bucket], count: u64) -> Vec<LatencyRow> {
     let (Some(first), Some(last)) = (buckets.first(), buckets.last()) else { return Vec::new() };
-    // What a time in a bucket takes, as far as the bucket tells.
+    // The times of a bucket are taken as its midpoint.
     let time = |bucket: &Bucket| {
         f64::midpoint(bucket.low_ns as f64, (bucket.high_ns - 1) as f64) * bucket.count as f64
     };
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn buckets_end_where_rows_end() {
+    fn bucket_limits_include_row_limits() {
         let timing = histogram(&[18, 19, 20, 21, 4_000]);
         let rows = rows(&timing.buckets, 5);
         let ranges: Vec<_> = rows
@@ -146,14 +146,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_timed_is_no_distribution() {
+    fn no_times_give_no_distribution() {
         let nothing = distribution(Histogram::default());
         assert_eq!((nothing.count, nothing.max_ns, nothing.rows.len()), (0, 0, 0));
     }
 
     proptest! {
-        /// Adding up bucket by bucket is the same as counting all times at once; percentiles are
-        /// those of the times themselves, or at most a twentieth above.
+        /// Adding histograms is the same as counting all times at once; percentiles are those of
+        /// the times themselves, or at most a twentieth above.
         #[test]
         fn sums_and_percentiles_hold(
             one in proptest::collection::vec(0_u64..10_000_000, 1..200),
@@ -166,14 +166,15 @@ mod tests {
             prop_assert_eq!(&sum, &histogram(&all));
             let shown = distribution(sum);
             prop_assert_eq!(shown.count, all.len() as u64);
-            prop_assert_eq!(shown.buckets.iter().map(|bucket| bucket.count).sum::<u64>(), shown.count);
-            prop_assert_eq!(shown.rows.iter().map(|row| row.bucket.count).sum::<u64>(), shown.count);
+            let in_buckets: u64 = shown.buckets.iter().map(|bucket| bucket.count).sum();
+            let in_rows: u64 = shown.rows.iter().map(|row| row.bucket.count).sum();
+            prop_assert_eq!((in_buckets, in_rows), (shown.count, shown.count));
             prop_assert_eq!(shown.max_ns, *all.last().unwrap());
-            for (per_mille, found) in
-                [(500, shown.p50_ns), (900, shown.p90_ns), (990, shown.p99_ns), (999, shown.p999_ns)]
-            {
+            let percentiles = [shown.p50_ns, shown.p90_ns, shown.p99_ns, shown.p999_ns];
+            for (per_mille, found) in [500, 900, 990, 999].into_iter().zip(percentiles) {
                 let exact = all[(all.len() * per_mille).div_ceil(1000) - 1];
-                prop_assert!(found >= exact && found as f64 <= exact as f64 * 1.05 + 1.0, "{} for {}", found, exact);
+                let most = exact as f64 * 1.05 + 1.0;
+                prop_assert!(found >= exact && found as f64 <= most, "{} for {}", found, exact);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! A run at one point, as its floors are held against it.
+//! A run at one point, for comparison with its floors.
 
 use results::{FloorSample, Sample};
 use sample::access_pattern::AccessPattern;
@@ -9,38 +9,38 @@ use crate::design::{Design, Role};
 use crate::question::preload::Environment;
 use crate::run::Run;
 
-/// What is known of a run at one point.
+/// A run at one point.
 #[derive(Debug, Clone)]
 pub struct PointRun<'a> {
-    /// The arms that stayed.
+    /// The arms that did not leave the run.
     pub arms: Vec<ArmRun<'a>>,
     /// Bytes of one block of memory.
     pub size_bytes: u64,
     /// Blocks of memory in a sample.
     pub operations: u64,
-    /// Size of a base page.
+    /// The size of a base page.
     pub page_bytes: u64,
-    /// The share below which a difference does not matter.
+    /// A difference below this share does not matter.
     pub margin: f64,
     /// The blocks of the design that do not count.
     pub dropped: Vec<u64>,
 }
 
-/// An arm of it.
+/// An arm of the run.
 #[derive(Debug, Clone)]
 pub struct ArmRun<'a> {
     /// Its name.
     pub name: &'a str,
     /// Whether it is the baseline's second appearance.
     pub placebo: bool,
-    /// Where its memory comes from, if it is written twice and nothing else is done with it.
+    /// The source of its memory, if the memory is filled twice and nothing else is done with it.
     pub plain_source: Option<Source>,
     /// Its samples that count.
     pub samples: &'a [Sample],
 }
 
 impl<'a> PointRun<'a> {
-    /// The run of `design`, of which the first point stands for all.
+    /// The run of `design` at its first point.
     #[must_use]
     pub fn new(design: &'a Design, run: &'a Run, page_bytes: u64) -> Self {
         let stayed = (0..design.arms.len()).filter(|&arm| run.removals[arm].is_none());

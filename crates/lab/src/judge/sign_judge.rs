@@ -1,20 +1,20 @@
-//! The judge: looks at the blocks when it is time, and spends the error allowance.
+//! The judge: looks at the blocks as scheduled, and spends the error probability.
 
 use stats::{Estimate, Look, Spending, compare};
 
 use crate::run::Judge;
 
-/// The judge of docs/method.md: sign-test intervals, an allowance shared by all comparisons and
-/// carried forward.
+/// The judge of docs/method.md: sign-test intervals, with an error probability that all comparisons
+/// share and that is carried forward.
 #[derive(Debug, Clone)]
 pub struct SignJudge {
-    /// What may still be spent.
+    /// The error probability that may still be spent.
     pub spending: Spending,
     margin: f64,
 }
 
 impl SignJudge {
-    /// For `comparisons` confirmatory comparisons against `margin`.
+    /// A judge of `comparisons` confirmatory comparisons with `margin`.
     #[must_use]
     pub fn new(comparisons: usize, margin: f64) -> Self {
         SignJudge { spending: Spending::new(comparisons), margin }

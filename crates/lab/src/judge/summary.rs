@@ -1,4 +1,4 @@
-//! What a row of the table shows, computed from the samples of an arm.
+//! The summary of an arm, from its samples.
 
 use results::{ArmSummary, Bill, PhaseTimes, Sample};
 use sample::source::Source;
@@ -8,11 +8,11 @@ use sys::limits::page_bytes;
 use crate::design::work::Work;
 use crate::question::experiment::Metric;
 
-/// Fewer faults per block of memory than this are not worth dividing by.
+/// With fewer faults per block of memory than this, no time per fault is computed.
 const FAULTS_MIN: f64 = 0.5;
 
-/// The samples of `work` in short. What is faulted in with the call is memory that was asked for,
-/// unless that is the buffer of one who copies.
+/// The summary of the samples of `work`. Pages that fault in during the call are requested memory,
+/// except the buffer of a source that copies.
 #[must_use]
 pub(crate) fn summary(samples: &[Sample], metric: Metric, work: &Work) -> Option<ArmSummary> {
     let mut summary = summarise(samples, metric, work.pattern.touches_alike())?;
@@ -21,7 +21,7 @@ pub(crate) fn summary(samples: &[Sample], metric: Metric, work: &Work) -> Option
         Source::File(file) if file.copies() => {
             (bill.populated_ns, bill.populated_pages) = (None, None);
         }
-        // A fault maps several pages of a file; a call that had any brought all of them.
+        // A fault maps several pages of a file, so a call with any faults mapped all pages.
         Source::File(_) if bill.populated_ns.is_some() => {
             let pages = work.size_bytes.div_ceil(page_bytes()).max(1) as f64;
             (bill.populated_ns, bill.populated_pages) =
@@ -32,8 +32,8 @@ pub(crate) fn summary(samples: &[Sample], metric: Metric, work: &Work) -> Option
     Some(summary)
 }
 
-/// Summarises the samples of one arm; `None` without samples. `same_again`: the second touch does
-/// what the first did, once, on the same memory.
+/// Summarises the samples of one arm; `None` without samples. `same_again`: the second touch
+/// repeats the first once, on the same memory.
 fn summarise(samples: &[Sample], metric: Metric, same_again: bool) -> Option<ArmSummary> {
     let per_operation = |value: fn(&Sample) -> u64| median(&each_operation(samples, value));
     let metrics = each_operation(samples, |sample| metric.of(sample));
@@ -60,7 +60,7 @@ fn summarise(samples: &[Sample], metric: Metric, same_again: bool) -> Option<Arm
     })
 }
 
-/// Median of `metric` per page of memory; `None` without samples. A part of a page is a page.
+/// Median of `metric` per page of memory; `None` without samples. A partial page counts as a page.
 #[must_use]
 pub(crate) fn per_page(
     samples: &[Sample],
@@ -77,7 +77,7 @@ fn each_operation(samples: &[Sample], value: impl Fn(&Sample) -> u64) -> Vec<f64
     samples.iter().map(|sample| value(sample) as f64 / sample.operations.max(1) as f64).collect()
 }
 
-/// The bill: what the memory cost, and when it fell due.
+/// The bill: what the memory cost, and in which phase.
 fn bill(times: &PhaseTimes, faults_in_call: f64, faults_on_touch: f64, same_again: bool) -> Bill {
     let bill_ns = times.obtain_ns + times.first_touch_ns + times.release_ns;
     let share = |part: f64| if bill_ns > 0.0 { part / bill_ns } else { 0.0 };

@@ -1,5 +1,5 @@
-//! Arms as people name them: a source, or a source with a name and a fill of its own, or the
-//! injected arm.
+//! Arms as users write them: a source, a source with its own name and settings, or the injected
+//! arm.
 
 use std::collections::BTreeMap;
 
@@ -16,35 +16,35 @@ use crate::question::quantity::parse_share;
 /// The name of the baseline's second appearance.
 pub const PLACEBO: &str = "placebo";
 
-/// What an arm is to measure, before size and place are known.
+/// An arm of an experiment, before its size and place are known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ArmSpec {
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// Where the memory comes from; `None`: where the baseline's comes from.
+    /// The source of its memory; `None`: that of the baseline.
     pub source: Option<Source>,
-    /// The arm that it is compared with; `None`: the same without its allocator, where that is
+    /// The arm that it is compared with; `None`: the same arm without its allocator, if that is
     /// measured too, or else the baseline.
     pub against: Option<String>,
-    /// The byte to write, if not the experiment's.
+    /// The byte to write; `None`: that of the experiment.
     pub fill: Option<u8>,
-    /// How much more of the same work it does, as a share: 0 of all arms but the injected one.
+    /// The additional share of the same work that it does: 0 for all arms but the injected one.
     pub extra: f64,
-    /// How the memory is used, where that differs from the others.
+    /// The use of its memory, where it differs from the experiment's.
     pub overrides: AccessOverrides,
-    /// Its threads share one mapping.
+    /// Whether its threads share one mapping.
     pub one_mapping: bool,
-    /// What its children are born with.
+    /// The environment of its children.
     pub environment: Environment,
 }
 
 impl ArmSpec {
     /// The arm called `name`: one of the sources, like `malloc`, perhaps with an allocator, like
-    /// `malloc@jemalloc`; or `injected:+x%`, which does x % more of the baseline's work than the
-    /// baseline and is there to prove that the lab finds it.
+    /// `malloc@jemalloc`; or `injected:+x%`, which does x % more work than the baseline, to prove
+    /// that the lab detects it.
     ///
     /// # Errors
-    /// A sentence with the nearest name.
+    /// A message with the nearest name.
     pub fn named(name: &str) -> Result<Self, String> {
         if let Some(share) = name.strip_prefix("injected:+") {
             let extra = parse_share(share).map_err(|error| format!("{name:?}: {error}"))?;
@@ -65,7 +65,7 @@ impl ArmSpec {
     pub fn with_allocator(self, allocator: Allocator) -> Result<Self, String> {
         if !self.source.is_some_and(Source::is_of_the_heap) {
             return Err(format!(
-                "{} does not use the process's allocator: {} changes nothing in it",
+                "{} does not use the process's allocator, so {} has no effect on it",
                 self.name, allocator.name
             ));
         }
@@ -74,8 +74,8 @@ impl ArmSpec {
         Ok(ArmSpec { name, environment, against: None, ..self })
     }
 
-    /// What it is compared with, what that is compared with, and so on, as far as `named` knows
-    /// them. Endless in a circle.
+    /// The arm that it is compared with, the arm that that one is compared with, and so on, as far
+    /// as `named` finds them. Never ends if they form a cycle.
     pub fn chain<'a>(
         &'a self,
         named: impl Fn(&str) -> Option<&'a ArmSpec> + 'a,
@@ -97,7 +97,7 @@ impl ArmSpec {
         }
     }
 
-    /// The arm that measures `source` as it is.
+    /// The plain arm of `source`.
     #[must_use]
     pub fn of(source: Source) -> Self {
         ArmSpec { name: source.name().to_owned(), source: Some(source), ..Self::blank() }
@@ -107,17 +107,17 @@ impl ArmSpec {
 /// The source called `name`.
 ///
 /// # Errors
-/// A sentence with the nearest name, and all that there are.
+/// A message with the nearest name, and all names.
 pub fn source(name: &str) -> Result<Source, String> {
     Source::named(name).ok_or_else(|| {
         let names: Vec<&str> = Source::all().map(Source::name).collect();
         let hint = nearest(name, names.iter().copied())
             .map_or(".".to_owned(), |near| format!("; did you mean {near}?"));
-        format!("there is no arm {name:?}{hint} Known: {} (see bench --list)", names.join(", "))
+        format!("unknown arm {name:?}{hint} Known: {} (see bench --list)", names.join(", "))
     })
 }
 
-/// The name out of `known` that `wanted` was most likely meant to be, if any is close.
+/// The name in `known` that is closest to `wanted`, if any is close.
 #[must_use]
 pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let likeness = |name: &str| strsim::jaro_winkler(&wanted.to_lowercase(), name);
@@ -134,7 +134,10 @@ impl<'de> Deserialize<'de> for ArmSpec {
             type Value = ArmSpec;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("the name of an arm, like \"malloc\", or { name = \"...\", source = \"malloc\", fill = 1 }")
+                f.write_str(
+                    "the name of an arm, such as \"malloc\", or { name = \"...\", source = \
+                     \"malloc\", fill = 1 }",
+                )
             }
 
             fn visit_str<E: Error>(self, name: &str) -> Result<ArmSpec, E> {
@@ -149,13 +152,15 @@ impl<'de> Deserialize<'de> for ArmSpec {
                     || name.chars().any(|c| c != ' ' && !c.is_ascii_graphic())
                 {
                     return Err(A::Error::custom(
-                        "the name of an arm has 1 to 40 letters, digits, spaces and signs (ASCII)",
+                        "the name of an arm has 1 to 40 letters, digits, spaces and punctuation \
+                         marks (ASCII)",
                     ));
                 }
                 let spec = ArmSpec::named(&source).map_err(A::Error::custom)?;
                 if Source::named(&name).is_some_and(|other| Some(other) != spec.source) {
                     return Err(A::Error::custom(format!(
-                        "an arm of {source} must not be called {name}"
+                        "{name} is the name of another source: give the arm of {source} another \
+                         name"
                     )));
                 }
                 table.complete(spec).map_err(A::Error::custom)
@@ -183,7 +188,7 @@ struct Table {
     environment: BTreeMap<String, String>,
 }
 
-/// Whose mapping the threads touch.
+/// The mapping that the threads touch.
 #[derive(Deserialize, PartialEq)]
 #[serde(rename_all = "lowercase")]
 enum Sharing {
@@ -192,7 +197,7 @@ enum Sharing {
 }
 
 impl Table {
-    /// `spec`, the arm of the source, with what else the table says.
+    /// Completes `spec`, the arm of the source, by the other keys of the table.
     fn complete(self, spec: ArmSpec) -> Result<ArmSpec, String> {
         let spec = match self.allocator {
             Some(allocator) => spec.with_allocator(Allocator::named(&allocator)?)?,
@@ -201,27 +206,28 @@ impl Table {
         let one_mapping = self.mapping == Some(Sharing::One);
         if one_mapping && spec.source != Some(Source::Mmap) {
             return Err(format!(
-                "mapping = \"one\" is for the source mmap, and this is {}",
+                "mapping = \"one\" is for the source mmap, not for {}",
                 self.source
             ));
         }
         if let Some(name) =
             self.environment.keys().find(|name| name.is_empty() || name.contains(['=', '\0']))
         {
-            return Err(format!("{name:?} is no name of an environment variable"));
+            return Err(format!("{name:?} is not the name of an environment variable"));
         }
         if let Some((name, _)) = self.environment.iter().find(|(_, value)| value.contains('\0')) {
             return Err(format!(
-                "the value of {name} has a zero byte in it, which no environment variable can have"
+                "the value of {name} contains a zero byte, which no environment variable can have"
             ));
         }
         if self.environment.contains_key("LD_PRELOAD") {
-            return Err(
-                "LD_PRELOAD is what the key allocator sets, and proves: give that".to_owned()
-            );
+            return Err("LD_PRELOAD cannot be set: use the key allocator, which sets it".to_owned());
         }
         if spec.source.is_none() && self.against.is_some() {
-            return Err("an injected arm does more of the baseline's work: it is compared with nothing else".to_owned());
+            return Err(
+                "an injected arm does more work than the baseline and can only be compared with it"
+                    .to_owned(),
+            );
         }
         Ok(ArmSpec {
             name: self.name,
@@ -246,7 +252,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_name_is_near() {
+    fn the_nearest_name_is_found() {
         let arms = || Source::all().map(Source::name);
         assert_eq!(nearest("mallocc", arms()), Some("malloc"));
         assert_eq!(nearest("mmap+populat", arms()), Some("mmap+populate"));
@@ -254,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn the_injected_arm_says_how_much() {
+    fn the_injected_arm_has_its_share() {
         let arm = ArmSpec::named("injected:+2%").unwrap();
         assert_eq!((arm.source, arm.extra), (None, 0.02));
         for wrong in ["injected:+", "injected:+0%", "injected:2%", "injected:+x%", "injected"] {

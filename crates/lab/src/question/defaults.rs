@@ -2,23 +2,23 @@
 
 use sample::access_pattern::{AccessPattern, Between, Cache, PageOrder, Touch};
 
-/// What an experiment says of how one arm, or all of them, access memory.
+/// Settings of an experiment for the memory accesses of one arm, or of all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AccessOverrides {
-    /// What a touch is.
+    /// What one touch does.
     pub touch: Option<Touch>,
-    /// Which page is touched when.
+    /// The order in which pages are touched.
     pub order: Option<PageOrder>,
     /// What happens between the first touch and the second.
     pub between: Option<Between>,
-    /// Touches in all.
+    /// The number of touches.
     pub passes: Option<u32>,
-    /// Where a file's bytes are before.
+    /// Whether a file is in the page cache before the first touch.
     pub cache: Option<Cache>,
 }
 
 impl AccessOverrides {
-    /// The pattern where this wins over `usual`.
+    /// `usual` with the settings of this.
     #[must_use]
     pub fn over(self, usual: AccessPattern) -> AccessPattern {
         AccessPattern {
@@ -31,7 +31,7 @@ impl AccessOverrides {
     }
 }
 
-/// What the arms of an experiment do unless they say otherwise.
+/// The settings of the arms of an experiment, unless an arm has its own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Defaults {
     /// The byte to write.
@@ -41,7 +41,7 @@ pub struct Defaults {
 }
 
 impl Defaults {
-    /// The usual pattern with this byte.
+    /// The default pattern, with this byte.
     #[must_use]
     pub fn of_fill(fill: u8) -> Self {
         Defaults { fill, pattern: AccessPattern::default() }

@@ -1,5 +1,5 @@
-//! Experiments: questions as data. The files lie under `experiments/` and are part of the program;
-//! users bring their own. `docs/experiments.md` describes the format.
+//! Experiments: questions as data. The files in `experiments/` are built into the program; users
+//! can write their own. `docs/experiments.md` describes the format.
 
 mod file;
 mod values;
@@ -15,62 +15,62 @@ use crate::question::memory::MemoryState;
 
 pub use file::Mistake;
 
-/// A question, and how it is put to the machine.
+/// A question, and how to measure the answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Experiment {
-    /// Name, as on the command line.
+    /// Its name on the command line.
     pub name: String,
-    /// The file that it came from, as the user named it; `None` of those that are built in.
+    /// The file that it came from, as the user named it; `None` if it is built in.
     pub file: Option<String>,
-    /// What it answers.
+    /// The question that it answers.
     pub question: String,
-    /// Which figure of a sample is compared.
+    /// The figure of a sample that is compared.
     pub metric: Metric,
-    /// Bytes of one block of memory, ascending, unless the user says otherwise.
+    /// Bytes of one block of memory, ascending, unless the user gives others.
     pub sizes_bytes: Vec<u64>,
     /// Numbers of threads that share the work, ascending.
     pub threads: Vec<u64>,
-    /// Touches in all, ascending; empty: as each arm has it.
+    /// Numbers of touches, ascending; empty: as in each arm.
     pub passes: Vec<u32>,
     /// A difference smaller than this share does not matter.
     pub margin: f64,
-    /// The time cap, if it needs another than the default.
+    /// The time cap, if it differs from the default.
     pub max_time: Option<Duration>,
-    /// Whether crossovers are searched for between the points of a sweep.
+    /// Whether crossovers are narrowed down between the points of a sweep.
     pub bisect: bool,
-    /// What is compared.
+    /// The arms, factors or floors that it measures.
     pub subject: Subject,
-    /// What somebody else saw of the cells of all first levels against that of all second ones.
+    /// A published ratio of the cell of all first levels to that of all second levels.
     pub reference: Option<Reference>,
 }
 
-/// Somebody else's ratio, to be explained.
+/// A published ratio, to be explained.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reference {
-    /// Whose: "the post".
+    /// Its author: "the post".
     pub who: String,
-    /// The smallest ratio that they saw.
+    /// The smallest published ratio.
     pub low: f64,
-    /// The largest.
+    /// The largest published ratio.
     pub high: f64,
 }
 
-/// What an experiment compares.
+/// The subject of an experiment.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Subject {
     /// Arms with a baseline.
     Arms {
-        /// What the others are compared with.
+        /// The arm that the others are compared with.
         baseline: ArmSpec,
-        /// The others.
+        /// The other arms.
         arms: Vec<ArmSpec>,
-        /// What they do unless they say otherwise.
+        /// The settings of arms that do not have their own.
         defaults: Defaults,
     },
     /// Every combination of the levels of some factors.
     Factors(Factors),
-    /// The floors, and every source against the one that it cannot beat.
+    /// The floors, and every source as a multiple of the floor that it cannot beat.
     Floors,
 }
 
@@ -78,32 +78,32 @@ pub enum Subject {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Factors {
-    /// Where the memory comes from.
+    /// The source of the memory.
     #[serde(deserialize_with = "values::sources")]
     pub api: [Source; 2],
     /// The byte that the touches write.
     #[serde(deserialize_with = "values::two")]
     pub fill: [u8; 2],
-    /// Place within the process.
+    /// The position within the process.
     #[serde(deserialize_with = "values::two")]
     pub position: [Position; 2],
-    /// State of free memory, measured apart.
+    /// The state of free memory, measured separately.
     #[serde(default, deserialize_with = "values::two_or_none")]
     pub memory: Option<[MemoryState; 2]>,
 }
 
-/// A place within the process.
+/// A position within the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Position {
     /// Nothing was measured in the process before.
     First,
-    /// The other API was, with the other fill, and its memory released.
+    /// The other API was used before, with the other fill, and its memory released.
     Second,
 }
 
 impl Position {
-    /// As in the file.
+    /// Its name in experiment files.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -198,10 +198,10 @@ const FILES: &[&str] = &[
     include_str!("../../../../experiments/fork.toml"),
 ];
 
-/// The experiments that come with the program, the main one first.
+/// The built-in experiments, the main one first.
 ///
 /// # Panics
-/// If one of the built-in files is wrong, which a test rules out.
+/// If a built-in file is malformed, which a test excludes.
 #[must_use]
 pub fn built_in() -> Vec<Experiment> {
     FILES
@@ -213,15 +213,17 @@ pub fn built_in() -> Vec<Experiment> {
 /// The experiment called `name`.
 ///
 /// # Errors
-/// The nearest name, and all that there are.
+/// A message with the nearest name, and all names.
 pub fn by_name(name: &str) -> Result<Experiment, String> {
     let all = built_in();
     let names: Vec<String> = all.iter().map(|experiment| experiment.name.clone()).collect();
     all.into_iter().find(|experiment| experiment.name == name).ok_or_else(|| {
         let known = names.iter().map(String::as_str);
-        let hint = nearest(name, known).map_or(".".to_owned(), |near| format!("; did you mean {near}?"));
+        let hint =
+            nearest(name, known).map_or(".".to_owned(), |near| format!("; did you mean {near}?"));
         format!(
-            "there is no experiment {name:?}{hint} Known: {} (see bench --list); a file of your own ends in .toml",
+            "unknown experiment {name:?}{hint} Known: {} (see bench --list); the name of a file \
+             ends in .toml",
             names.join(", ")
         )
     })
@@ -232,14 +234,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_built_in_experiments_are_sound() {
+    fn the_built_in_experiments_are_well_formed() {
         let all = built_in();
         assert_eq!(all[0].name, "anonymous");
         assert!(all.iter().all(|experiment| experiment.question.ends_with('?')));
     }
 
     #[test]
-    fn unknown_names_are_answered_with_the_nearest() {
+    fn unknown_names_suggest_the_nearest() {
         assert!(by_name("positon").unwrap_err().contains("did you mean position?"));
         assert_eq!(by_name("anonymous").unwrap().name, "anonymous");
     }

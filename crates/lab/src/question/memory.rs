@@ -6,14 +6,14 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MemoryState {
-    /// Left idle until the host has taken it back.
+    /// Idle for so long that the host has taken it back.
     Cold,
-    /// Used a moment ago: the host, if there is one, has backed it.
+    /// Used just before, so that a host has backed it.
     Warm,
 }
 
 impl MemoryState {
-    /// As on the command line and in the file.
+    /// Its name on the command line and in files.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

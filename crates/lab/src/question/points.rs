@@ -1,17 +1,17 @@
-//! The points of a sweep, as people write them: `4KiB,1MiB`, `64KiB..1GiB` (powers of two from
-//! there), `1,2,4`.
+//! The points of a sweep, as users write them: `4KiB,1MiB`, `64KiB..1GiB` (doubling from 64 KiB),
+//! `1,2,4`.
 
 use crate::question::quantity::{bytes_text, parse_bytes};
 
-/// Threads that anyone could want; far more would measure the scheduler.
+/// Most threads: far more would measure the scheduler.
 const THREADS_MAX: u64 = 1024;
-/// Beyond that the first pass does not matter any more.
+/// Most passes: beyond that the first pass does not matter any more.
 const PASSES_MAX: u64 = 10_000;
 
-/// Reads one size, several with commas, or a range of doublings; the result ascends.
+/// Parses one size, several separated by commas, or a range of doublings; the result is ascending.
 ///
 /// # Errors
-/// A sentence that says what is wrong and what would be right.
+/// A message that says what is wrong and what would be right.
 pub fn parse_sizes(text: &str) -> Result<Vec<u64>, String> {
     let mut sizes = Vec::new();
     for part in text.split(',') {
@@ -23,7 +23,7 @@ pub fn parse_sizes(text: &str) -> Result<Vec<u64>, String> {
     ascending(sizes, |size| format!("the size of {size} bytes"))
 }
 
-/// From `low` by doubling until `high` would be passed.
+/// Doubles `low` until `high` is reached.
 fn doublings(low: &str, high: &str) -> Result<Vec<u64>, String> {
     let (first, last) = (parse_bytes(low)?, parse_bytes(high.trim_start_matches('='))?);
     let (low, high) = (low.trim(), high.trim());
@@ -31,58 +31,58 @@ fn doublings(low: &str, high: &str) -> Result<Vec<u64>, String> {
         return Err(format!("{low}..{high} is one size: write {low}"));
     }
     if first > last {
-        return Err(format!("a range goes up: {high}..{low}, not {low}..{high}"));
+        return Err(format!("a range is ascending: write {high}..{low}, not {low}..{high}"));
     }
     let sizes: Vec<u64> = std::iter::successors(Some(first), |size| size.checked_mul(2))
         .take_while(|size| *size <= last)
         .collect();
     match sizes.last() {
         Some(&end) if end != last => Err(format!(
-            "doubling {low} does not meet {high}: end at {}, or name the sizes one by one",
+            "doubling {low} does not give {high}: end at {}, or list the sizes",
             bytes_text(end)
         )),
         _ => Ok(sizes),
     }
 }
 
-/// Reads numbers of threads.
+/// Parses numbers of threads.
 ///
 /// # Errors
-/// A sentence that says what is wrong and what would be right.
+/// A message that says what is wrong and what would be right.
 pub fn parse_threads(text: &str) -> Result<Vec<u64>, String> {
     counts(text, "threads", THREADS_MAX)
 }
 
-/// Reads numbers of passes.
+/// Parses numbers of passes.
 ///
 /// # Errors
-/// A sentence that says what is wrong and what would be right.
+/// A message that says what is wrong and what would be right.
 pub fn parse_passes(text: &str) -> Result<Vec<u32>, String> {
     let passes = counts(text, "passes", PASSES_MAX)?;
     Ok(passes.into_iter().filter_map(|n| u32::try_from(n).ok()).collect())
 }
 
-/// Numbers of `what`, with commas.
+/// Parses numbers of `what`, separated by commas.
 fn counts(text: &str, what: &str, most: u64) -> Result<Vec<u64>, String> {
     let number = |part: &str| match part.trim().parse::<u64>() {
-        Ok(0) => Err(format!("0 {what} do nothing: at least 1")),
-        Ok(n) if n > most => Err(format!("{n} {what} are too many: at most {most}")),
+        Ok(0) => Err(format!("0 {what} would do nothing: give at least 1")),
+        Ok(n) if n > most => Err(format!("{n} {what} are too many: give at most {most}")),
         Ok(n) => Ok(n),
-        Err(_) => Err(format!("{part:?} is no number of {what}: write 2, or 1,2,4")),
+        Err(_) => Err(format!("{part:?} is not a number of {what}: write 2, or 1,2,4")),
     };
     let numbers = text.split(',').map(number).collect::<Result<Vec<u64>, String>>()?;
     ascending(numbers, |n| format!("{n} {what}"))
 }
 
-/// `values` in order; a value that is there twice is a mistake, since it would be tested twice.
+/// Sorts `values`. A duplicate is a mistake, since it would be tested twice.
 ///
 /// # Errors
-/// The value, as `name` calls it.
+/// The duplicate value, as described by `name`.
 pub fn ascending(mut values: Vec<u64>, name: impl Fn(u64) -> String) -> Result<Vec<u64>, String> {
     values.sort_unstable();
     match values.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => Err(format!(
-            "{} is given twice: each point is measured once in every block",
+            "{} is given twice: give each once, since every block measures each point",
             name(pair[0])
         )),
         None => Ok(values),
@@ -109,9 +109,9 @@ mod tests {
             ("1GiB..64KiB", "64KiB..1GiB"),
             ("4KiB..4KiB", "one size"),
             ("4KiB..100KiB", "end at 64KiB"),
-            ("4KiB,", "no size"),
-            ("..4KiB", "no size"),
-            ("1KiB...2KiB", "no size"),
+            ("4KiB,", "not a size"),
+            ("..4KiB", "not a size"),
+            ("1KiB...2KiB", "not a size"),
             ("64KiB..1MiB,128KiB", "131072 bytes is given twice"),
         ] {
             let error = parse_sizes(text).unwrap_err();

@@ -1,15 +1,14 @@
-//! What a child is born with: variables, and an allocator in place of the one that it would have,
-//! preloaded and proved.
+//! The environment of a child: variables, and another allocator, which is preloaded and checked.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::question::arm::nearest;
 
-/// What a child is born with, beside what this process has.
+/// The environment of a child, in addition to that of this process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Environment {
-    /// Its allocator; `None`: the one that it would have anyway.
+    /// Its allocator; `None`: the one of this process's environment.
     pub allocator: Option<Allocator>,
     /// Variables, by name.
     pub variables: BTreeMap<String, String>,
@@ -18,26 +17,26 @@ pub struct Environment {
 /// An allocator as the user names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Allocator {
-    /// As on the command line.
+    /// Its name on the command line.
     pub name: String,
     kind: Kind,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
-    /// The C library's, whatever this process was started with.
+    /// The C library's, even if this process was started with another.
     System,
-    /// One of these is preloaded, the first that there is; where, `ld.so` knows (`ld.so(8)`,
+    /// The first of these libraries that exists is preloaded; `ld.so` searches for it (`ld.so(8)`,
     /// `LD_PRELOAD`).
     Libraries(&'static [&'static str], Package),
-    /// This file.
+    /// The file with this name.
     File,
 }
 
-/// The Debian package that has it.
+/// The Debian package that contains a library.
 type Package = &'static str;
 
-/// Shared objects by the names under which distributions ship them.
+/// Shared objects, by the names that distributions use.
 const KNOWN: [(&str, &[&str], Package); 3] = [
     ("jemalloc", &["libjemalloc.so.2", "libjemalloc.so.1", "libjemalloc.so"], "libjemalloc2"),
     ("mimalloc", &["libmimalloc.so.3", "libmimalloc.so.2", "libmimalloc.so"], "libmimalloc2.0"),
@@ -53,12 +52,12 @@ const KNOWN: [(&str, &[&str], Package); 3] = [
     ),
 ];
 
-/// What makes a child have the allocator.
+/// How a child gets the allocator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preloaded {
-    /// The value of `LD_PRELOAD`; `None`: the variable is taken away.
+    /// The value of `LD_PRELOAD`; `None`: the variable is removed.
     pub library: Option<String>,
-    /// The file that malloc then comes from.
+    /// The file that malloc comes from then.
     pub origin: String,
 }
 
@@ -66,7 +65,7 @@ impl Allocator {
     /// `system`, `jemalloc`, `mimalloc`, `tcmalloc`, or the path of a shared object.
     ///
     /// # Errors
-    /// What there is instead.
+    /// A message with the known names.
     pub fn named(name: &str) -> Result<Self, String> {
         let known = KNOWN.iter().find(|(known, ..)| *known == name);
         let kind = match known {
@@ -79,16 +78,16 @@ impl Allocator {
                     .map_or(".".to_owned(), |near| format!("; did you mean {near}?"));
                 let known = names().collect::<Vec<_>>().join(", ");
                 return Err(format!(
-                    "there is no allocator {name:?}{hint} Known: {known}; or give the path of a shared object, like \
-                     ./libmine.so"
+                    "unknown allocator {name:?}{hint} Known: {known}; or give the path of a shared \
+                     object, such as ./libmine.so"
                 ));
             }
         };
         Ok(Allocator { name: name.to_owned(), kind })
     }
 
-    /// Finds out what to preload. `origin_with(library)` is where a child's malloc comes from with
-    /// that preloaded (`None`: with nothing preloaded).
+    /// Finds the library to preload. `origin_with(library)` is the file that a child's malloc comes
+    /// from with that library preloaded (`None`: without preloading).
     ///
     /// # Errors
     /// Why it is not available here, and what to do.
@@ -97,7 +96,7 @@ impl Allocator {
         mut origin_with: impl FnMut(Option<&str>) -> Result<Option<String>, String>,
     ) -> Result<Preloaded, String> {
         let unknown =
-            || "where malloc comes from cannot be told: dladdr(3) knows nothing of it".to_owned();
+            || "cannot find out where malloc comes from: dladdr(3) does not find it".to_owned();
         let system = origin_with(None)?.ok_or_else(unknown)?;
         let mut found = |library: &str| -> Result<Option<Preloaded>, String> {
             let origin = origin_with(Some(library))?.filter(|origin| same_file(origin, library));
@@ -112,14 +111,15 @@ impl Allocator {
                     }
                 }
                 Err(format!(
-                    "{} is not installed: the linker finds no {} (Debian: apt-get install {package}), or name its file",
+                    "{} is not installed: the linker finds no {}; install it (Debian: apt-get \
+                     install {package}), or give the path of its file",
                     self.name, libraries[0]
                 ))
             }
             Kind::File => found(&self.name)?.ok_or_else(|| {
                 format!(
-                    "{} was preloaded, and malloc still comes from {system}: it is no shared object that defines malloc, \
-                     or not for this architecture",
+                    "{} was preloaded, but malloc still comes from {system}: it is not a shared \
+                     object that defines malloc, or is for another architecture",
                     self.name
                 )
             }),
@@ -127,21 +127,23 @@ impl Allocator {
     }
 }
 
-/// A file must be there, and its path must survive `LD_PRELOAD`, which splits at spaces and colons.
+/// The file must exist, and its path must not contain spaces or colons, at which `LD_PRELOAD` is
+/// split.
 fn file(name: &str) -> Result<Kind, String> {
     if name.contains([' ', ':', '\t', '\n']) {
         return Err(format!(
-            "{name:?}: the path of an allocator must not hold spaces or colons (ld.so(8), LD_PRELOAD)"
+            "the path of an allocator must not contain spaces or colons (ld.so(8), LD_PRELOAD): \
+             {name:?}"
         ));
     }
     match std::fs::metadata(name) {
         Ok(metadata) if metadata.is_file() => Ok(Kind::File),
-        Ok(_) => Err(format!("the allocator {name} is not a file")),
-        Err(error) => Err(format!("the allocator {name} cannot be used: {error}")),
+        Ok(_) => Err(format!("the allocator {name} is not a regular file")),
+        Err(error) => Err(format!("cannot use the allocator {name}: {error}")),
     }
 }
 
-/// Whether `origin` is what `library`, a path or the name that the linker looks for, stands for.
+/// Whether `origin` is the file of `library`, a path or a name that the linker searches for.
 fn same_file(origin: &str, library: &str) -> bool {
     if library.contains('/') {
         let real = |path: &str| Path::new(path).canonicalize().ok();
@@ -154,7 +156,7 @@ fn same_file(origin: &str, library: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// A machine on which these libraries are there and define malloc.
+    /// A machine that has these libraries, which define malloc.
     fn with(there: &[&str]) -> impl FnMut(Option<&str>) -> Result<Option<String>, String> {
         move |library| {
             let found = library
@@ -165,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_library_that_is_there_is_taken() {
+    fn the_first_existing_library_is_used() {
         let resolve =
             |name: &str, there: &[&str]| Allocator::named(name).unwrap().resolve(with(there));
         let jemalloc = resolve("jemalloc", &["libjemalloc.so.1"]).unwrap();
@@ -179,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_defines_no_malloc_is_found_out() {
+    fn a_file_without_malloc_is_detected() {
         let program = std::env::current_exe().unwrap();
         let error =
             Allocator::named(program.to_str().unwrap()).unwrap().resolve(with(&[])).unwrap_err();
@@ -191,7 +193,7 @@ mod tests {
         for (name, expect) in [
             ("jmalloc", "did you mean jemalloc?"),
             ("/nonexistent/liballoc.so", "/nonexistent/liballoc.so"),
-            ("/", "not a file"),
+            ("/", "not a regular file"),
             ("/a b.so", "spaces"),
         ] {
             let error = Allocator::named(name).unwrap_err();

@@ -1,24 +1,27 @@
-//! Sizes, durations and shares as people write them.
+//! Sizes, durations and shares as users write them.
 
 use std::time::Duration;
 
-/// Reads `100MiB`, `4k`, `1.5 GiB`, `4096`. Binary units (`K`, `Ki`, `KiB` are 1,024) and decimal
-/// ones (`KB` is 1,000), as coreutils reads them, in any case.
+/// Parses `100MiB`, `4k`, `1.5 GiB`, `4096`. Binary units (`K`, `Ki`, `KiB` are 1,024) and decimal
+/// ones (`KB` is 1,000) as in coreutils, case-insensitive.
 ///
 /// # Errors
-/// A sentence that says what is wrong and what would be right.
+/// A message that says what is wrong and what would be right.
 pub fn parse_bytes(text: &str) -> Result<u64, String> {
     let (number, unit) = split(text);
     let value = number.parse::<f64>().ok().filter(|_| starts_with_digit(number));
     let value = value.ok_or_else(|| {
-        format!("{text:?} is no size: write a number and a unit, like 100MiB or 4KiB")
+        format!("{text:?} is not a size: write a number and a unit, such as 100MiB or 4KiB")
     })?;
     let scale = scale_of(unit).ok_or_else(|| {
-        format!("{unit:?} is no unit of size: use B, KiB, MiB, GiB or TiB (or KB, MB, GB, TB for powers of 1,000)")
+        format!(
+            "{unit:?} is not a unit of size: use B, KiB, MiB, GiB or TiB (or KB, MB, GB, TB \
+                 for powers of 1,000)"
+        )
     })?;
     let bytes = value * scale;
     if bytes >= u64::MAX as f64 {
-        return Err(format!("{text} is more than any address space holds"));
+        return Err(format!("{text} is larger than any address space"));
     }
     if bytes.fract() != 0.0 {
         return Err(format!("{text} is {bytes} bytes: a size is a whole number of bytes"));
@@ -30,7 +33,7 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
     )]
     let bytes = bytes as u64;
     if bytes == 0 {
-        Err("a size of 0 bytes has nothing to touch: the smallest is 1".to_owned())
+        Err("a size of 0 bytes leaves nothing to touch: the smallest is 1".to_owned())
     } else {
         Ok(bytes)
     }
@@ -54,7 +57,7 @@ fn scale_of(unit: &str) -> Option<f64> {
     }
 }
 
-/// `bytes` as [`parse_bytes`] reads it: `64KiB`, `100MiB`, `5000B`.
+/// `bytes` in the form of [`parse_bytes`]: `64KiB`, `100MiB`, `5000B`.
 #[must_use]
 pub fn bytes_text(bytes: u64) -> String {
     let units = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
@@ -62,13 +65,17 @@ pub fn bytes_text(bytes: u64) -> String {
     unit.map_or_else(|| format!("{bytes}B"), |(unit, name)| format!("{}{name}", bytes / unit))
 }
 
-/// Reads `60s`, `2m`, `1.5min`, `500ms`, `1h`.
+/// Parses `60s`, `2m`, `1.5min`, `500ms`, `1h`.
 ///
 /// # Errors
-/// A sentence that says what is wrong and what would be right.
+/// A message that says what is wrong and what would be right.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong =
-        || format!("{text:?} is no duration: write a number and a unit, like 60s, 2m or 500ms");
+    let wrong = || {
+        format!(
+            "{text:?} is not a duration: write a number and a unit, such as 60s, 2m or \
+                    500ms"
+        )
+    };
     let (number, unit) = split(text);
     let value: f64 = number.parse().ok().filter(|_| starts_with_digit(number)).ok_or_else(wrong)?;
     let seconds = match unit {
@@ -76,22 +83,26 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         "s" | "sec" => 1.0,
         "m" | "min" => 60.0,
         "h" => 3600.0,
-        "" => return Err(format!("{text:?} lacks a unit: {text}s, or {text}m for minutes")),
+        "" => return Err(format!("{text:?} lacks a unit: write {text}s, or {text}m for minutes")),
         _ => return Err(wrong()),
     };
     Duration::try_from_secs_f64(value * seconds)
         .ok()
         .filter(|d| !d.is_zero())
-        .ok_or_else(|| format!("{text} is no time to measure in"))
+        .ok_or_else(|| format!("{text} leaves no time to measure: give more than 0"))
 }
 
-/// Reads a share: `3%` or `0.03`. More than 0 and at most 1.
+/// Parses a share: `3%` or `0.03`. More than 0 and at most 1.
 ///
 /// # Errors
-/// A sentence that says what is wrong and what would be right.
+/// A message that says what is wrong and what would be right.
 pub fn parse_share(text: &str) -> Result<f64, String> {
-    let wrong =
-        || format!("{text:?} is no share: write a percentage, like 3%, or a fraction, like 0.03");
+    let wrong = || {
+        format!(
+            "{text:?} is not a share: write a percentage, such as 3%, or a fraction, such \
+                    as 0.03"
+        )
+    };
     let (number, unit) = split(text);
     let value: f64 = number.parse().ok().filter(|_| starts_with_digit(number)).ok_or_else(wrong)?;
     let share = match unit {
@@ -102,25 +113,25 @@ pub fn parse_share(text: &str) -> Result<f64, String> {
     if share > 0.0 && share <= 1.0 {
         Ok(share)
     } else if unit.is_empty() && share > 1.0 {
-        Err(format!("{text} is more than the whole: did you mean {text}%?"))
+        Err(format!("{text} is more than 1: did you mean {text}%?"))
     } else {
-        Err(format!("{text} is out of range: more than 0% and at most 100%"))
+        Err(format!("{text} is out of range: give more than 0% and at most 100%"))
     }
 }
 
-/// The number and the unit behind it, spaces between them allowed.
+/// Splits a number and the unit after it; spaces between them are allowed.
 fn split(text: &str) -> (&str, &str) {
     let text = text.trim();
     let unit = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     (text[..unit].trim_end(), text[unit..].trim_start())
 }
 
-/// "inf" and "nan" are numbers to Rust, and "." is not; a size begins with a digit.
+/// Rust parses "inf" and "nan" as numbers; a size must start with a digit.
 fn starts_with_digit(number: &str) -> bool {
     number.starts_with(|c: char| c.is_ascii_digit())
 }
 
-/// The same as prose has it: `2 MiB`.
+/// `bytes` in prose: `2 MiB`.
 #[must_use]
 pub fn bytes_phrase(bytes: u64) -> String {
     let text = bytes_text(bytes);
@@ -135,7 +146,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn sizes_as_people_write_them() {
+    fn sizes_are_parsed() {
         for (text, bytes) in [
             ("1", 1),
             ("4096", 4096),
@@ -155,21 +166,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_size_is_explained() {
+    fn invalid_sizes_are_explained() {
         for (text, hint) in [
             ("", "100MiB"),
             ("0", "smallest is 1"),
             ("0MiB", "smallest is 1"),
-            ("-5", "no size"),
+            ("-5", "not a size"),
             ("10 bananas", "bananas"),
             ("1.5", "whole number"),
-            ("nan", "no size"),
-            ("inf", "no size"),
+            ("nan", "not a size"),
+            ("inf", "not a size"),
             ("1e9", "e9"),
             ("99999999999999999999", "address space"),
-            ("1.2.3", "no size"),
-            (".5KiB", "no size"),
-            ("１MiB", "no size"),
+            ("1.2.3", "not a size"),
+            (".5KiB", "not a size"),
+            ("１MiB", "not a size"),
         ] {
             let error = parse_bytes(text).unwrap_err();
             assert!(error.contains(hint), "{text:?}: {error}");

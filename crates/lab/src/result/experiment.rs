@@ -1,4 +1,4 @@
-//! The experiment, as the file has it.
+//! The experiment, in the form of the result file.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::design::{Design, Point};
 use crate::question::experiment::Subject;
 use crate::question::request::BenchRequest;
 
-/// What the user asked for on the command line, where that is no other than what the design says.
+/// The user's options that are not in the design.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Asked {
     arms: Vec<String>,
@@ -18,7 +18,7 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// By `request`.
+    /// The options of `request`.
     #[must_use]
     pub(crate) fn by(request: &BenchRequest) -> Self {
         Asked {
@@ -32,7 +32,7 @@ impl Asked {
     }
 }
 
-/// What was asked, and what became of it.
+/// The question, and how it was measured.
 pub(super) fn experiment(
     design: &Design,
     cap: Option<Duration>,

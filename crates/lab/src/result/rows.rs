@@ -1,4 +1,4 @@
-//! The rows of a result: an arm each, with the samples of all its points.
+//! The rows of a result: one per arm, with the samples of all its points.
 
 use results::{Arm, ArmSample, ArmWork, Dropped, Latencies, PointSummary, Refused, Sample};
 
@@ -9,7 +9,7 @@ use crate::question::experiment::Metric;
 use crate::run::observe::ObservedArm;
 use crate::run::{ColdPairs, Run};
 
-/// Rows by name, each with the samples of all its points; and what left the run.
+/// Rows by name, each with the samples of all its points; and the arms that left the run.
 pub(super) fn rows(
     design: &Design,
     run: Run,
@@ -36,7 +36,7 @@ pub(super) fn rows(
         let row = &mut arms[place];
         if sweep {
             let work = &plan.work;
-            // A pair is one, however large its object.
+            // A pair counts as one, whatever the size of its object.
             let unit_bytes = if work.source.counts_pairs() { 1 } else { work.size_bytes };
             row.points.push(PointSummary {
                 size_bytes: work.size_bytes,
@@ -59,7 +59,7 @@ pub(super) fn rows(
     (arms, refused)
 }
 
-/// Adds the rows of the pairs of cold and warm samples, of which no arm is the baseline.
+/// Adds the rows of the pairs of cold and warm samples, which have no baseline.
 pub(super) fn add_pairs(arms: &mut Vec<Arm>, refused: &mut Vec<Refused>, pairs: ColdPairs) {
     let ColdPairs { design, run } = pairs;
     for (plan, (samples, removal)) in
@@ -93,7 +93,7 @@ fn arm(plan: &ArmPlan, metric: Metric, samples: Vec<Sample>) -> Arm {
     }
 }
 
-/// What `work` is, in the words of an experiment.
+/// `work` in the terms of an experiment.
 fn arm_work(work: &Work) -> ArmWork {
     ArmWork {
         source: work.source.name().to_owned(),

@@ -36,61 +36,61 @@ use crate::run::timings::TakenTimings;
 use crate::run::{Bench, Taken};
 use conversion::Slot;
 
-/// On a machine that keeps its memory, free memory stays warm unless the machine has been idle for
-/// so long.
+/// If no host takes memory back, free memory stays warm unless the machine was idle for this long.
 const IDLE: Duration = Duration::from_secs(1);
-/// The environment variable that carries padding. Where a process's stack starts moves with the
-/// size of its environment, and with it what is aligned with what (Mytkowicz et al. 2009): a factor
-/// to be drawn, not fixed.
+/// The environment variable that carries padding. The size of the environment shifts the start of a
+/// process's stack, and with it alignments (Mytkowicz et al. 2009): this factor is randomised, not
+/// fixed.
 const PADDING: &str = "FIRSTTOUCH_PADDING";
 const PADDING_BYTES_MAX: u64 = 4096;
-/// What a child may take beyond twice the cap of the run.
+/// The time that a child may take beyond twice the cap of the run.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// What does not depend on the design.
+/// The part of a bench that does not depend on the design.
 #[derive(Debug, Clone)]
 pub struct Surroundings {
-    /// What asks for the end.
+    /// The user's requests to end.
     pub interrupt: Interrupt,
     /// When the run's clock started.
     pub started: Instant,
-    /// The processors to measure on, one a block.
+    /// The processors to measure on, one per block.
     pub cpus: Vec<u32>,
     /// The files of the run.
     pub files: Rc<Files>,
 }
 
 impl Surroundings {
-    /// Those of a run that began when `started` says, on processor `cpu` or on all that it may use.
+    /// The surroundings of a run that started at `started`, on processor `cpu` or on all that it
+    /// may use.
     #[must_use]
     pub fn new(interrupt: Interrupt, started: Instant, cpu: Option<u32>, files: Rc<Files>) -> Self {
-        // Asked for once: from here on this process moves from one of them to the next.
+        // Read once: from here on this process pins itself to one of them at a time.
         let cpus = cpu.map_or_else(sys::process::allowed_cpus, |cpu| vec![cpu]);
         Surroundings { interrupt, started, cpus, files }
     }
 }
 
-/// Starts children and keeps account of what happens around them.
+/// Starts children and records activity around them.
 pub struct Children<'a> {
     design: &'a Design,
     around: Surroundings,
     program: PathBuf,
     random: Xoshiro256PlusPlus,
     last_child: Option<Instant>,
-    /// Freed memory stays with this machine: no host takes it back.
+    /// Whether freed memory stays with this machine: no host takes it back.
     keeps_memory: bool,
-    /// Where samples run at present; `None` if moving there failed.
+    /// The processor of the current samples; `None` if moving to it failed.
     cpu: Option<u32>,
-    /// Processor time of the children since the block began.
+    /// Processor time of the children since the start of the block.
     block_cpu: Duration,
     block_began: Option<(Instant, Counters, Duration)>,
-    /// Single touches, where they were timed.
+    /// Times of single touches, if they were timed.
     timings: Vec<TakenTimings>,
-    /// Of what the workloads of small objects draw: the same in all samples of a block.
+    /// The seed of the workloads of small objects, the same in all samples of a block.
     block_seed: u64,
-    /// What gives children an allocator, or why it is not available here, by the allocator's name.
+    /// By allocator name: how children get it, or why it is not available here.
     allocators: BTreeMap<String, Result<Preloaded, String>>,
-    /// Of the last child's file, what was in the page cache before and after.
+    /// The cached bytes of the last child's file, before and after.
     cached: (Option<u64>, Option<u64>),
     /// The floors.
     beside: beside::Beside,
@@ -100,13 +100,13 @@ impl<'a> Children<'a> {
     /// A bench for `design`.
     ///
     /// # Errors
-    /// If the program cannot find itself.
+    /// If the program cannot find its own file.
     pub fn new(design: &'a Design, around: Surroundings) -> io::Result<Self> {
         let mut children = Children {
             design,
             around,
             program: sys::process::own_program()?,
-            // Another stream than the orders': the seed with its bits turned over.
+            // A different random stream than that of the orders: the seed with its bits inverted.
             random: Xoshiro256PlusPlus::seed_from_u64(!design.seed),
             last_child: None,
             keeps_memory: sys::machine::free_page_reporting() == Some(false),
@@ -123,20 +123,19 @@ impl<'a> Children<'a> {
         Ok(children)
     }
 
-    /// Draws the processor for the samples to come, and moves there; children are born where their
-    /// parent is. The samples of a block share a processor, so that its ratios are free of what
-    /// differs between processors, and the warm-up frees its pages to the very processor's lists
-    /// from which the child will take them.
+    /// Draws the processor for the next samples and moves there; children inherit it. The samples
+    /// of a block share a processor, so that its ratios do not include differences between
+    /// processors, and the warm-up frees its pages to the per-processor lists from which the child
+    /// allocates.
     fn change_processor(&mut self) {
         let Ok(count @ 1..) = u64::try_from(self.around.cpus.len()) else { return };
         let index = usize::try_from(below(&mut self.random, count)).expect("an index");
-        // A processor that has just been taken away from us is no reason to stop: the block runs
-        // where it may.
+        // If the processor has just gone offline, the block runs unpinned.
         let cpu = self.around.cpus[index];
         self.cpu = sys::process::pin_to(cpu).is_ok().then_some(cpu);
     }
 
-    /// The one untimed, observed run of `work`; `None` if the user asked for the end.
+    /// The one untimed, observed run of `work`; `None` if the user interrupted the run.
     ///
     /// # Errors
     /// Why the child failed.
@@ -149,17 +148,17 @@ impl<'a> Children<'a> {
         }))
     }
 
-    /// Sees to it that free memory is in the state that the design wants.
+    /// Brings free memory into the state that the design requires.
     fn prepare_memory(&mut self, memory: MemoryState, warm_bytes: u64) {
         match memory {
             MemoryState::Cold => self.around.interrupt.wait(COLDNESS),
-            MemoryState::Warm if warm_bytes == 0 => {} // the observed runs of a cold design
+            MemoryState::Warm if warm_bytes == 0 => {} // observed runs of a cold design
             MemoryState::Warm
                 if self.keeps_memory && self.last_child.is_some_and(|end| end.elapsed() < IDLE) => {
             }
-            // By a child, so that memory running out hits a child, never this process with all its
-            // samples. A warm-up that fails leaves memory as it was; two modes would then show in
-            // the samples.
+            // In a child, so that the out-of-memory killer hits a child and never this process with
+            // all its samples. If a warm-up fails, memory stays as it was; the samples would then
+            // show two modes.
             MemoryState::Warm => {
                 let task = Task::Warm { parent: std::process::id(), bytes: warm_bytes };
                 if let Ok(Some(finished)) = sys::process::run(
@@ -173,7 +172,7 @@ impl<'a> Children<'a> {
         }
     }
 
-    /// What a child measured of `work`; `None` if the user asked for the end.
+    /// What a child measured of `work`; `None` if the user interrupted the run.
     fn run(&mut self, work: &Work, observe: bool) -> Result<Option<Measurement>, String> {
         let job = Job {
             parent: std::process::id(),
@@ -187,7 +186,7 @@ impl<'a> Children<'a> {
             before: work.before,
             threads: work.threads,
             one_mapping: work.one_mapping && work.threads > 1,
-            // Threads that shared one processor would only take turns.
+            // Threads that share one processor would only take turns.
             cpus: if work.source.threads(work.threads) > 1 {
                 self.around.cpus.clone()
             } else {
@@ -206,7 +205,7 @@ impl<'a> Children<'a> {
                 Ok(Some(*measurement))
             }
             Some(Answer::Failed { reason }) => Err(reason),
-            Some(_) => Err("its child answered another question".to_owned()),
+            Some(_) => Err("the child's answer is of another kind".to_owned()),
             None => Ok(None),
         }
     }
@@ -219,8 +218,7 @@ impl<'a> Children<'a> {
         self.around.files.of(work).map(drop)
     }
 
-    /// What gives children of `environment` their allocator; `None` if they have the one that they
-    /// would have anyway.
+    /// How children of `environment` get their allocator; `None` if they keep the default one.
     ///
     /// # Errors
     /// Why it is not available here.
@@ -238,7 +236,7 @@ impl<'a> Children<'a> {
                 Some(&preload),
             )? {
                 Some(Answer::Allocator(origin)) => Ok(origin),
-                Some(_) => Err("its child answered another question".to_owned()),
+                Some(_) => Err("the child's answer is of another kind".to_owned()),
                 None => Err("interrupted".to_owned()),
             }
         });
@@ -248,19 +246,19 @@ impl<'a> Children<'a> {
         resolved.map(Some)
     }
 
-    /// How long a child may take: far longer than it can, where there is a cap on the time. One
-    /// that hangs must not hang the run.
+    /// The timeout of a child, if the run has a time cap: far longer than any child takes, so that
+    /// a child that hangs does not hang the run.
     fn patience(&self) -> Option<Duration> {
         self.design.schedule.cap.map(|cap| 2 * cap + PATIENCE)
     }
 
-    /// What a child of this process's own environment answers to `task`; `None` if the user asked
-    /// for the end.
+    /// What a child of this process's own environment answers to `task`; `None` if the user
+    /// interrupted the run.
     fn ask(&mut self, task: &Task) -> Result<Option<Answer>, String> {
         self.ask_in(task, &Environment::default(), None)
     }
 
-    /// What a child of `environment` answers to `task`; `None` if the user asked for the end.
+    /// What a child of `environment` answers to `task`; `None` if the user interrupted the run.
     fn ask_in(
         &mut self,
         task: &Task,
@@ -278,8 +276,8 @@ impl<'a> Children<'a> {
         let finished = sys::process::run(&mut command, self.around.interrupt, self.patience());
         self.last_child = Some(Instant::now());
         let finished = finished.map_err(|error| match error.kind() {
-            ErrorKind::TimedOut => format!("its child hangs: {error}"),
-            _ => format!("the child could not be started: {error}"),
+            ErrorKind::TimedOut => format!("the child hangs: {error}"),
+            _ => format!("cannot start the child: {error}"),
         })?;
         let Some(finished) = finished else { return Ok(None) };
         self.block_cpu += finished.usage.cpu;
@@ -304,7 +302,7 @@ impl<'a> Children<'a> {
         };
         let mut command = Command::new(&self.program);
         sys::process::set_name(&mut command, "firsttouch");
-        command.arg(CHILD_VERB).arg(serde_json::to_string(task).expect("a task is plain data"));
+        command.arg(CHILD_VERB).arg(serde_json::to_string(task).expect("a task can be serialised"));
         command.arg(padding()).env(PADDING, padding());
         command
     }
@@ -350,7 +348,7 @@ impl Bench for Children<'_> {
             return Block::default();
         };
         if self.around.interrupt.received().is_none() {
-            self.floors_before(u64::MAX); // places of arms that have left
+            self.floors_before(u64::MAX); // of positions whose arms have left
         }
         self.keep_floors(block, began.elapsed());
         let after = Counters::now();
@@ -365,7 +363,7 @@ impl Bench for Children<'_> {
             block,
             started_ns: nanoseconds(began.duration_since(self.around.started)),
             elapsed_ns: nanoseconds(began.elapsed()),
-            // Threads run wherever the program may.
+            // Threads may run on all processors of the program.
             cpu: self.cpu.filter(|_| {
                 self.design.arms.iter().all(|arm| arm.work.source.threads(arm.work.threads) == 1)
             }),

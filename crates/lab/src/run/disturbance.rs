@@ -1,5 +1,4 @@
-//! When a block does not count: only for causes outside the arms, by a rule fixed before anything
-//! was measured.
+//! Blocks that do not count: only for causes outside the arms, by a rule fixed beforehand.
 
 use std::time::Duration;
 
@@ -7,9 +6,10 @@ use results::Block;
 
 /// Stolen processor time, as a share of the block's duration, from which the block is dropped.
 const STEAL_SHARE: f64 = 0.05;
-/// Other processes' processor time, likewise: a quarter of one processor.
+/// Processor time of other processes, also as a share of the block's duration: a quarter of one
+/// processor.
 const OTHERS_SHARE: f64 = 0.25;
-/// The kernel counts both in ticks of 10 ms; fewer than three say nothing.
+/// The kernel counts both in ticks of 10 ms; fewer than three are not significant.
 const LEAST: Duration = Duration::from_millis(30);
 
 /// The outside cause for which `block` should be dropped, if there is one.
@@ -27,8 +27,7 @@ pub fn outside_cause(block: &Block) -> Option<String> {
     Some(format!("neighbours: other processes used a processor for {}", percent(others)))
 }
 
-/// Whether one more block may be dropped on the way to `goal` blocks that count: at most one in
-/// five of all.
+/// Whether one more block may be dropped before `goal` blocks count: at most one in five of all.
 #[must_use]
 pub fn may_drop(dropped: usize, goal: usize) -> bool {
     (dropped + 1) * 4 <= goal
@@ -49,12 +48,12 @@ mod tests {
     }
 
     #[test]
-    fn only_a_clear_disturbance_from_outside_counts() {
+    fn only_clear_outside_disturbances_count() {
         assert_eq!(outside_cause(&block(0, 0)), None);
         assert_eq!(outside_cause(&block(20, 120)), None);
         assert!(outside_cause(&block(30, 0)).unwrap().starts_with("steal"));
         assert!(outside_cause(&block(0, 130)).unwrap().starts_with("neighbours"));
-        assert_eq!(outside_cause(&Block::default()), None, "what cannot be seen is no cause");
+        assert_eq!(outside_cause(&Block::default()), None, "unknown times are not a cause");
     }
 
     #[test]

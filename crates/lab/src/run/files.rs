@@ -1,5 +1,5 @@
-//! The files of a run: one in each place that its arms need, as large as the largest of them wants
-//! it, without a name.
+//! The unnamed files of a run: one in each place that its arms need, as large as the largest of
+//! them requires.
 
 use std::os::fd::RawFd;
 use std::path::Path;
@@ -18,10 +18,10 @@ use crate::design::Design;
 use crate::design::work::Work;
 use crate::question::quantity::bytes_phrase;
 
-/// The share of a file that may be where it should not be: a page or two that somebody else holds.
+/// The share of a file that may be in the wrong place: a page or two that other processes hold.
 const ELSEWHERE_SHARE: f64 = 0.01;
 
-/// What there is of files.
+/// The files of a run.
 #[derive(Debug, Default)]
 pub struct Files {
     directory: Option<Result<File, String>>,
@@ -45,8 +45,8 @@ impl File {
 }
 
 impl Files {
-    /// Makes the files that `design` needs, in `directory` and in shared memory. What cannot be
-    /// made is answered when an arm asks for it.
+    /// Creates the files that `design` needs, in `directory` and in shared memory. A failure is
+    /// reported when an arm requests the file.
     #[must_use]
     pub fn make(design: &Design, directory: &Path) -> Self {
         let needed = |place: Place| {
@@ -78,7 +78,7 @@ impl Files {
             Place::SharedMemory => &self.shared_memory,
             Place::Pieces => &self.pieces,
         };
-        made.as_ref().ok_or("no file was made for it")?.as_ref().map_err(Clone::clone)
+        made.as_ref().ok_or("no file was created for it")?.as_ref().map_err(Clone::clone)
     }
 
     /// The file for a child that does `work`; `None` if it needs none.
@@ -89,7 +89,9 @@ impl Files {
         let Some(place) = place_of(work) else { return Ok(None) };
         if !sys::reopen::is_possible() {
             return Err(
-                "/proc is not mounted, through which children open the file: mount -t proc proc /proc".to_owned()
+                "children open the file through /proc, which is not mounted: mount -t proc proc \
+                 /proc"
+                    .to_owned(),
             );
         }
         let file = self.in_place(place)?;
@@ -99,16 +101,16 @@ impl Files {
         }
         if work.pattern.cache == Cache::Cold && filesystem.is_memory() {
             return Err(format!(
-                "{} has its files in memory and nowhere else, so their cache is never cold: choose a directory on a disk \
-                 with --dir",
+                "{} has its files only in memory, so their cache is never cold: choose a directory \
+                 on a disk with --dir",
                 filesystem.name()
             ));
         }
         Ok(Some(JobFile { descriptor: file.descriptor, bytes: file_bytes(work) }))
     }
 
-    /// Brings the file to where `work` wants it: into the page cache, or out of it. Returns how
-    /// much is in it then; `None` if there is no file.
+    /// Brings the file into the page cache, or drops it from there, as `work` requires. Returns how
+    /// many bytes are cached then; `None` if there is no file.
     ///
     /// # Errors
     /// The call that failed.
@@ -121,13 +123,12 @@ impl Files {
             scratch.fill_cache(len)
         };
         outcome.map_err(|errno| {
-            format!("its file could not be brought into or out of the page cache: {errno}")
+            format!("cannot bring the file into the page cache, or drop it from there: {errno}")
         })?;
         Ok(self.cached_bytes(work))
     }
 
-    /// How much of the file of `work` is in the page cache now; `None` if there is none, or it
-    /// cannot be known.
+    /// The cached bytes of the file of `work`; `None` if there is no file, or they are unknown.
     #[must_use]
     pub fn cached_bytes(&self, work: &Work) -> Option<u64> {
         let file = self.in_place(place_of(work)?).ok()?;
@@ -139,18 +140,19 @@ fn takes_direct(filesystem: Filesystem, descriptor: RawFd) -> Result<(), String>
     let name = filesystem.name();
     if filesystem.is_memory() {
         return Err(format!(
-            "{name} has no disk that O_DIRECT could read past the cache: choose a directory on one with --dir"
+            "{name} has no disk that O_DIRECT could read past the cache: choose a directory on a \
+             disk with --dir"
         ));
     }
     match Inherited::new(descriptor).open(Route::Direct) {
         Ok(_) => Ok(()),
         Err(errno) => Err(format!(
-            "{name} takes no O_DIRECT: {errno}: choose a directory elsewhere with --dir"
+            "{name} does not support O_DIRECT: {errno}: choose another directory with --dir"
         )),
     }
 }
 
-/// Where the file is that `work` needs, or what comes before it.
+/// The place of the file that `work`, or the work before it, needs.
 fn place_of(work: &Work) -> Option<Place> {
     let sources = [Some(work.source), work.before.map(|before| before.source)];
     sources.into_iter().flatten().find_map(|source| match source {
@@ -159,28 +161,29 @@ fn place_of(work: &Work) -> Option<Place> {
     })
 }
 
-/// That nothing comes into the cache can only be seen where nothing is in it.
+/// Whether the cache must be empty before. `O_DIRECT` needs that too: only then does it show that
+/// nothing enters the cache.
 fn is_to_be_cold(work: &Work) -> bool {
     work.pattern.cache == Cache::Cold || work.source == Source::File(FileSource::Direct)
 }
 
-/// Every block of a sample has a part of the file of its own, in whole pages.
+/// The bytes of the file: every block of a sample has its own part, in whole pages.
 fn file_bytes(work: &Work) -> u64 {
     let blocks = work.operations + work.extra_bytes.div_ceil(work.size_bytes.max(1));
     work.size_bytes.next_multiple_of(page_bytes()).saturating_mul(blocks)
 }
 
-/// Whether the page cache was what `work` wants.
+/// Checks that the page cache was in the state that `work` requires.
 ///
 /// # Errors
-/// What was in it instead.
+/// What was cached instead.
 pub(crate) fn cache_was_right(work: &Work, sample: &Sample) -> Result<(), String> {
     let Some(before) = sample.cached_before_bytes else { return Ok(()) };
     let all = file_bytes(work);
     let few = |bytes: u64| bytes as f64 <= ELSEWHERE_SHARE * all as f64;
     let of_all = |bytes: u64| format!("{} of {}", bytes_phrase(bytes), bytes_phrase(all));
     if is_to_be_cold(work) && !few(before) {
-        return Err(format!("the page cache was not cold: {} stayed in it", of_all(before)));
+        return Err(format!("the page cache was not cold: {} stayed cached", of_all(before)));
     }
     if !is_to_be_cold(work) && !few(all.saturating_sub(before)) {
         return Err(format!(
@@ -191,7 +194,7 @@ pub(crate) fn cache_was_right(work: &Work, sample: &Sample) -> Result<(), String
     let after = sample.cached_after_bytes.unwrap_or(0);
     if work.source == Source::File(FileSource::Direct) && !few(after) {
         return Err(format!(
-            "O_DIRECT did not read past the page cache: {} came into it",
+            "O_DIRECT did not bypass the page cache: {} were cached",
             of_all(after)
         ));
     }
@@ -213,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn every_block_has_a_part_of_its_own() {
+    fn every_block_has_its_own_part() {
         let work = work(FileSource::Shared, Cache::Warm);
         assert_eq!(file_bytes(&work), work.operations * ((1 << 20) + page_bytes()));
         assert_eq!(
@@ -223,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cache_that_was_not_as_wanted_is_said() {
+    fn a_cache_in_the_wrong_state_is_reported() {
         let check = |source, cache, before_share: f64, after_share: f64, expect: &str| {
             let work = work(source, cache);
             #[expect(
@@ -245,7 +248,7 @@ mod tests {
         check(FileSource::Shared, Cache::Cold, 0.0, 1.0, "");
         check(FileSource::Shared, Cache::Cold, 0.5, 1.0, "not cold");
         check(FileSource::Direct, Cache::Warm, 0.0, 0.0, "");
-        check(FileSource::Direct, Cache::Warm, 0.0, 1.0, "past the page cache");
+        check(FileSource::Direct, Cache::Warm, 0.0, 1.0, "bypass the page cache");
         assert_eq!(
             cache_was_right(&work(FileSource::Memfd, Cache::Warm), &Sample::default()),
             Ok(())
@@ -274,14 +277,14 @@ mod tests {
             let (files, cold) = make(FileSource::Shared, Cache::Cold);
             assert!(files.of(&cold).unwrap_err().contains("never cold"));
         } else {
-            println!("SKIPPED: /dev/shm is no tmpfs here");
+            println!("SKIPPED: /dev/shm is not a tmpfs here");
         }
         let (files, memfd) = make(FileSource::Memfd, Cache::Warm);
         assert_eq!((files.of(&memfd), files.prepare(&memfd)), (Ok(None), Ok(None)));
     }
 
     #[test]
-    fn a_directory_that_is_not_there_is_refused_by_the_arm() {
+    fn a_missing_directory_is_reported_for_the_arm() {
         let mut design =
             crate::design::tests::empty(crate::question::experiment::built_in().remove(0));
         let work = work(FileSource::Read, Cache::Warm);

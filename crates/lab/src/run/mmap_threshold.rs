@@ -1,5 +1,5 @@
-//! Where an allocator turns from moving the program break to mapping: seen in the observed runs of
-//! a sweep over sizes, and then found to the byte by bisection with further ones.
+//! Finds the size at which an allocator switches from the program break to mmap: first from the
+//! observed runs of a sweep over sizes, then to the byte by bisection with further runs.
 
 use results::{Observed, TurningPoint};
 use sample::access_pattern::AccessPattern;
@@ -9,7 +9,7 @@ use crate::design::work::Work;
 use crate::run::children::Children;
 use crate::run::observe::ObservedArm;
 
-/// Blocks of a run between the points: enough that what the heap had before is no matter.
+/// Blocks of a run between the points: enough that memory already in the heap does not matter.
 const BLOCKS: u64 = 8;
 
 /// How a batch was served.
@@ -19,7 +19,7 @@ enum Served {
     Mapping,
 }
 
-/// The turning points of the arms of the heap in `design`, of which `observations` are known.
+/// The turning points of the heap arms in `design`, by their `observations`.
 #[must_use]
 pub(crate) fn find(
     design: &Design,
@@ -59,7 +59,7 @@ pub(crate) fn find(
     found
 }
 
-/// By halves, to the byte. `None` if the user asked for the end, or a run told nothing.
+/// Bisection, to the byte. `None` if the user interrupted the run, or if a run was inconclusive.
 fn between(
     name: &str,
     low: &Work,
@@ -88,7 +88,7 @@ fn served(observed: &Observed, work: &Work) -> Option<Served> {
     by_growth(observed.break_growth_bytes, observed.mapped_growth_bytes, work)
 }
 
-/// `None` where neither grew by half of what was asked for.
+/// `None` if neither grew by half of the requested bytes.
 fn by_growth(break_growth_bytes: u64, mapped_growth_bytes: u64, work: &Work) -> Option<Served> {
     let half = work.size_bytes.saturating_mul(work.operations) / 2;
     match (break_growth_bytes >= half, mapped_growth_bytes >= half) {
@@ -107,12 +107,12 @@ mod tests {
     use sample::source::Source;
 
     #[test]
-    fn what_grew_says_how_a_batch_was_served() {
+    fn growth_shows_how_a_batch_was_served() {
         let work = limits(MemoryState::Warm).work(Source::Malloc, Point::new(1 << 20, 1), 1);
         let batch = work.size_bytes * work.operations;
         assert_eq!(by_growth(batch + 4096, 0, &work), Some(Served::Break));
         assert_eq!(by_growth(0, batch, &work), Some(Served::Mapping));
-        assert_eq!(by_growth(4096, 4096, &work), None, "it was there already");
+        assert_eq!(by_growth(4096, 4096, &work), None, "the memory existed already");
         assert_eq!(by_growth(batch, batch, &work), None);
     }
 }

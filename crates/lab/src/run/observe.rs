@@ -11,22 +11,22 @@ use crate::design::{ArmPlan, Design};
 use crate::run::children::Children;
 use crate::run::policy_check::policy_took_effect;
 
-/// What the observed run of an arm brought.
+/// The result of the observed run of an arm.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ObservedArm {
-    /// Traps per block of memory.
+    /// Faults taken in user mode per block of memory.
     pub traps: Option<f64>,
     /// Where the memory came from.
     pub observed: Option<Observed>,
-    /// What could not be seen.
+    /// A warning about what could not be observed.
     pub warning: Option<results::Warning>,
 }
 
-/// Runs each arm once and returns the design without the arms that did not take effect, what was
-/// observed of the others, and the reasons.
+/// Runs each arm once. Returns the design without the arms whose policy did not take effect, the
+/// observations of the others, and the reasons.
 ///
 /// # Errors
-/// When the user asked for the end, or when no point is left that has its baseline.
+/// If the user interrupted the run, or if no point with a baseline is left.
 pub(crate) fn observe(
     design: &Design,
     children: &mut Children,
@@ -68,7 +68,7 @@ pub(crate) fn observe(
     Ok((left, observations, refused))
 }
 
-/// One arm: what was seen, or why it has to leave and whether it broke.
+/// One arm: its observations, or why it must leave the run and whether it failed.
 fn look(
     arm: &ArmPlan,
     children: &mut Children,
@@ -93,8 +93,8 @@ fn observation(arm: &ArmPlan, measurement: Measurement, sample: &Sample) -> Obse
     let warning = seen.traps.as_ref().err().map(|errno| results::Warning {
         id: "perf-refused".to_owned(),
         message: format!(
-            "page faults could not be counted by perf ({errno}; see /proc/sys/kernel/perf_event_paranoid, 2 allows \
-             it): faults are the kernel's count for the process instead"
+            "perf could not count page faults ({errno}; see /proc/sys/kernel/perf_event_paranoid, \
+             2 allows it): faults are the kernel's count for the process instead"
         ),
         arms: Vec::new(),
     });
@@ -114,8 +114,8 @@ fn observation(arm: &ArmPlan, measurement: Measurement, sample: &Sample) -> Obse
     }
 }
 
-/// Pages of a mapped file that one fault of the first touch mapped: more than one where the kernel
-/// maps around it what is in the cache (`fault_around_bytes`, `mm/memory.c`).
+/// Pages of a mapped file that one fault of the first touch mapped: more than one if the kernel
+/// also maps the cached pages around it (`fault_around_bytes`, `mm/memory.c`).
 fn pages_per_fault(work: &Work, sample: &Sample) -> Option<f64> {
     let faults = sample.first_touch_minor_faults + sample.first_touch_major_faults;
     let mapped = matches!(work.source, Source::File(file) if !file.copies());
@@ -123,8 +123,8 @@ fn pages_per_fault(work: &Work, sample: &Sample) -> Option<f64> {
     (mapped && faults > 0).then(|| pages as f64 / faults as f64)
 }
 
-/// Pages that came into the cache for each fault that waited for the disk: more than one where the
-/// kernel reads ahead.
+/// Pages read into the cache for each fault that waited for the disk: more than one if the kernel
+/// reads ahead.
 fn pages_per_wait(sample: &Sample) -> Option<f64> {
     let waits = sample.first_touch_major_faults;
     let came =

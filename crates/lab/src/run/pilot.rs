@@ -1,4 +1,4 @@
-//! A first idea of how long a block takes: whether it fits into the time.
+//! A first estimate of the time of a block: whether the run fits into its time cap.
 
 use std::time::{Duration, Instant};
 
@@ -8,14 +8,14 @@ use crate::design::time_budget::{COLDNESS, cap_for, exactly, seconds};
 use crate::question::memory::MemoryState;
 use crate::run::children::Children;
 
-/// A sweep of which not one block fits into the time is refused with the time that it would take,
-/// by the time of its smallest and its largest sample, and so is cold memory. A single point of
-/// warm memory goes on: what it can say in the time, it says.
+/// Refuses a sweep, or cold memory, if not even one block fits into the time cap, and says how long
+/// it would take, by the times of its smallest and its largest sample. A single point with warm
+/// memory is never refused: it runs as far as the time allows.
 ///
 /// # Errors
 /// [`BenchError::TooManyPoints`].
 pub(crate) fn refuse_too_many(design: &Design, children: &mut Children) -> Result<(), BenchError> {
-    /// Nobody waits longer for a sweep without a time cap by accident.
+    /// The cap of a sweep without a time cap, so that nobody starts a longer one by accident.
     const NO_CAP: Duration = Duration::from_hours(24);
     let cap = design.schedule.cap.unwrap_or(NO_CAP);
     let long = design.points.len() > 1 || design.memory == MemoryState::Cold;
@@ -33,11 +33,11 @@ pub(crate) fn refuse_too_many(design: &Design, children: &mut Children) -> Resul
     };
     let mut time = |arm: usize| {
         let start = Instant::now();
-        // If it breaks, the observed run will say so.
+        // If it fails, the observed run will report it.
         let _ = children.observe(&design.arms[arm].work);
         start.elapsed().as_secs_f64()
     };
-    let _ = time(small); // the first child of all brings the program into memory
+    let _ = time(small); // the first child reads the program into memory
     let (low, high) = (time(small), time(large));
     let per_byte = ((high - low) / (bytes(large) - bytes(small)).max(1.0)).max(0.0);
     let wait = if design.memory == MemoryState::Cold { COLDNESS.as_secs_f64() } else { 0.0 };
@@ -57,7 +57,7 @@ pub(crate) fn refuse_too_many(design: &Design, children: &mut Children) -> Resul
     })
 }
 
-/// What to say before the first block when the first look will not fit.
+/// A notice for the user, before the first block, if there is no time for the first look.
 #[must_use]
 pub(crate) fn too_short(design: &Design, block_time: Duration, now: Duration) -> Option<String> {
     let block_time = match design.memory {

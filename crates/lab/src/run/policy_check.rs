@@ -1,4 +1,4 @@
-//! Whether an arm got what it asked for. A policy that did not take effect measures something else.
+//! Checks that an arm's policy took effect. An arm without its policy would measure something else.
 
 use results::Sample;
 use sample::access_pattern::Between;
@@ -16,10 +16,10 @@ const HUGE_SHARE: f64 = 0.9;
 /// The largest share of a populated mapping's faults that may be left for the first touch.
 const LEFT_SHARE: f64 = 0.1;
 
-/// Checks a sample against what its arm asked for.
+/// Checks that the policy of a sample's arm took effect.
 ///
 /// # Errors
-/// What was asked for, and what was got instead.
+/// What was requested, and what happened instead.
 pub(crate) fn policy_took_effect(work: &Work, sample: &Sample) -> Result<(), String> {
     match work.source {
         Source::MmapPopulate | Source::File(FileSource::Populate) => {
@@ -52,25 +52,25 @@ pub(crate) fn policy_took_effect(work: &Work, sample: &Sample) -> Result<(), Str
 /// Checks the file that a child's malloc came from.
 ///
 /// # Errors
-/// Where it comes from instead.
+/// The file that it comes from instead.
 pub(crate) fn allocator(origin: Option<&str>, wanted: Option<&Preloaded>) -> Result<(), String> {
     match wanted {
         Some(wanted) if origin != Some(&wanted.origin) => Err(format!(
-            "malloc came from {}, not from {}",
-            origin.unwrap_or("nowhere known"),
+            "malloc comes from {}, not from {}",
+            origin.unwrap_or("an unknown file"),
             wanted.origin
         )),
         _ => Ok(()),
     }
 }
 
-/// Pages of `page_bytes` take one fault each: as many as there are, give or take a tenth, and some
-/// for the ends of blocks that hold no whole one.
+/// Pages of `page_bytes` take one fault each: as many faults as pages, give or take a tenth, and
+/// some for the ends of blocks, which do not fill a page.
 fn of_size(page_bytes: u64, work: &Work, sample: &Sample) -> Result<(), String> {
     let faults = sample.first_touch_minor_faults;
     let wanted = work.size_bytes.div_ceil(page_bytes) * work.operations;
-    // At either end of a block there are smaller pages up to the first aligned one, half as large
-    // each time.
+    // At both ends of a block there are smaller pages up to the first aligned one, each half as
+    // large as the next.
     let ends = 2 * u64::from((page_bytes / 4096).max(1).ilog2() + 1) * work.operations;
     if faults as f64 >= wanted as f64 * (1.0 - LEFT_SHARE) - 1.0
         && faults <= wanted + wanted / 10 + ends
@@ -78,7 +78,8 @@ fn of_size(page_bytes: u64, work: &Work, sample: &Sample) -> Result<(), String> 
         return Ok(());
     }
     Err(format!(
-        "{faults} faults came on first touch where {wanted} pages of {} were to come: the kernel gave others",
+        "the first touch took {faults} faults instead of {wanted} pages of {}: the kernel used \
+         pages of another size",
         bytes_phrase(page_bytes)
     ))
 }
@@ -86,25 +87,26 @@ fn of_size(page_bytes: u64, work: &Work, sample: &Sample) -> Result<(), String> 
 fn small(sample: &Sample) -> Result<(), String> {
     match sample.huge_bytes {
         Some(huge) if huge > sample.huge_eligible_bytes / 10 => {
-            Err(format!("MADV_NOHUGEPAGE did not keep huge pages out: {}", bytes_phrase(huge)))
+            Err(format!("MADV_NOHUGEPAGE did not prevent huge pages: {}", bytes_phrase(huge)))
         }
         _ => Ok(()),
     }
 }
 
-/// Pages that were given back at once must fault again.
+/// Pages that the kernel freed must fault again.
 fn given_back(work: &Work, sample: &Sample) -> Result<(), String> {
     let (first, again) = (sample.first_touch_minor_faults, sample.second_touch_minor_faults);
     let fresh = work.pattern.between == Between::DontNeed && work.pattern.passes > 1 && first > 0;
     if fresh && (again as f64) < first as f64 * (1.0 - LEFT_SHARE) {
         return Err(format!(
-            "MADV_DONTNEED did not give the pages back: {again} faults on the second touch, {first} on the first"
+            "MADV_DONTNEED did not free the pages: {again} faults on the second touch, {first} on \
+             the first"
         ));
     }
     Ok(())
 }
 
-/// Private memory that two processes have is copied page by page when one of them writes.
+/// After a fork, private memory is copied page by page when it is written.
 fn copied(work: &Work, sample: &Sample) -> Result<(), String> {
     let (touch, shared) = (work.pattern.touch, work.source.is_shared());
     let both_write = touch.first().writes() && touch.again().writes();
@@ -114,7 +116,8 @@ fn copied(work: &Work, sample: &Sample) -> Result<(), String> {
     }
     if (again as f64) < first as f64 * (1.0 - LEFT_SHARE) {
         return Err(format!(
-            "fork did not make the pages copies: {again} faults on the second touch, {first} on the first"
+            "fork did not make the pages copy-on-write: {again} faults on the second touch, \
+             {first} on the first"
         ));
     }
     Ok(())
@@ -125,12 +128,12 @@ fn populated(sample: &Sample, how: &str) -> Result<(), String> {
         sample.first_touch_minor_faults,
         sample.first_touch_minor_faults + sample.obtain_minor_faults,
     );
-    // A fault or two of the touching code itself are no failure of MAP_POPULATE.
+    // One or two faults of the touching code itself are allowed.
     if left as f64 <= LEFT_SHARE * all as f64 + 2.0 {
         return Ok(());
     }
     Err(format!(
-        "{how} did not fault the pages in: {left} of {all} faults came on first touch \
+        "{how} did not populate the pages: {left} of {all} faults came on first touch \
          (a memory or memlock limit may have stopped it)"
     ))
 }
@@ -139,18 +142,23 @@ fn huge(sample: &Sample, how: &str) -> Result<(), String> {
     let eligible = sample.huge_eligible_bytes;
     let Some(huge) = sample.huge_bytes else {
         return Err(format!(
-            "whether {how} took effect cannot be proved: /proc/self/smaps_rollup is not readable"
+            "{how} cannot be proved to have taken effect: /proc/self/smaps_rollup is not readable"
         ));
     };
     if eligible == 0 {
-        return Err("no block held a whole aligned 2 MiB range: choose a --size that is a multiple of 2 MiB".to_owned());
+        return Err(
+            "no block contained an aligned 2 MiB range: choose a --size that is a multiple \
+                    of 2 MiB"
+                .to_owned(),
+        );
     }
     if huge as f64 >= HUGE_SHARE * eligible as f64 {
         return Ok(());
     }
     Err(format!(
-        "{how} gave huge pages for {:.0} % of the eligible bytes, and 90 % are asked for: the kernel fell back \
-         to small pages (too few free 2 MiB ranges, or huge pages forbidden to this process)",
+        "{how} led to huge pages for {:.0} % of the eligible bytes, and 90 % are required: the \
+         kernel fell back to small pages (too few free 2 MiB ranges, or huge pages are forbidden \
+         for this process)",
         100.0 * huge as f64 / eligible as f64
     ))
 }
@@ -184,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn huge_pages_must_be_there_or_not() {
+    fn huge_pages_must_match_the_policy() {
         let sample = |huge: Option<u64>, eligible: u64| Sample {
             huge_bytes: huge.map(|m| m << 20),
             huge_eligible_bytes: eligible << 20,
@@ -212,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_given_back_must_fault_again() {
+    fn freed_pages_must_fault_again() {
         let pattern = AccessPattern { between: Between::DontNeed, ..AccessPattern::default() };
         let work = Work { pattern, ..work(Source::Mmap, 1 << 20) };
         let sample = |first, again| Sample {
@@ -227,16 +235,17 @@ mod tests {
         let forked =
             Work { pattern: AccessPattern { between: Between::ForkParent, ..pattern }, ..work };
         assert!(policy_took_effect(&forked, &sample(8192, 8192)).is_ok());
-        assert!(policy_took_effect(&forked, &sample(8192, 100)).unwrap_err().contains("copies"));
+        let reason = policy_took_effect(&forked, &sample(8192, 100)).unwrap_err();
+        assert!(reason.contains("copy-on-write"), "{reason}");
         let shared = Work { source: Source::MmapShared, ..forked.clone() };
         assert!(
             policy_took_effect(&shared, &sample(8192, 0)).is_ok(),
-            "what is shared is not copied"
+            "shared memory is not copied"
         );
     }
 
     #[test]
-    fn the_allocator_must_be_the_one_that_was_wanted() {
+    fn the_allocator_must_be_the_requested_one() {
         let wanted =
             Preloaded { library: Some("libx.so".to_owned()), origin: "/lib/libx.so.2".to_owned() };
         assert!(allocator(Some("/lib/libc.so.6"), None).is_ok());

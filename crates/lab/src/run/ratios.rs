@@ -1,17 +1,17 @@
-//! What a contrast comes to, block by block.
+//! The values of contrasts, block by block.
 
 use results::Sample;
 
 use crate::design::{Contrast, Design};
 use crate::run::Run;
 
-/// Whether `point` has lost an arm without which it says nothing.
+/// Whether `point` has lost an essential arm.
 pub(crate) fn lost(design: &Design, run: &Run, point: usize) -> bool {
     design.arms_of(point).any(|arm| run.removals[arm].is_some() && design.essential(arm))
 }
 
-/// Per block that counts, the placebos against their baselines, at the points that have kept
-/// theirs.
+/// The ratios of placebos to their baselines in each block that counts, at the points that still
+/// have both.
 #[must_use]
 pub fn placebo_ratios(design: &Design, run: &Run) -> Vec<f64> {
     let kept = |arm: &usize| !lost(design, run, design.arms[*arm].point);
@@ -24,8 +24,8 @@ pub fn placebo_ratios(design: &Design, run: &Run) -> Vec<f64> {
     log_ratios(design, &run.samples, &contrast)
 }
 
-/// Per block that counts, the value of `contrast`: of two arms, the logarithm of the ratio of their
-/// metric.
+/// The value of `contrast` in each block that counts: for two arms, the logarithm of the ratio of
+/// their metric.
 #[must_use]
 pub fn log_ratios(design: &Design, samples: &[Vec<Sample>], contrast: &Contrast) -> Vec<f64> {
     let blocks = contrast.arms().map(|arm| samples[arm].len()).min().unwrap_or(0);

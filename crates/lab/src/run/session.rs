@@ -1,4 +1,4 @@
-//! The session: block after block, until every comparison is decided or there is no time left.
+//! The session: runs block after block, until every comparison is decided or the time is up.
 
 use std::time::Duration;
 
@@ -11,11 +11,12 @@ use crate::run::disturbance::{may_drop, outside_cause};
 use crate::run::ratios::{log_ratios, lost};
 use crate::run::{Bench, DroppedBlock, Judge, Progress, Removal, Run, Taken};
 
-/// Blocks after which the time of a block is known well enough to choose the last look.
+/// The number of blocks after which the time of a block is known well enough to choose the last
+/// look.
 const PILOT_BLOCKS: usize = 2;
 
-/// Runs `design`. `order` gives the sequence of arms for the next block that counts; it is asked
-/// again for the same number when a block was dropped, so that the positions still balance.
+/// Runs `design`. `order` returns the sequence of arms for the next block that counts. After a
+/// dropped block it is called again with the same number, so that positions stay balanced.
 pub fn run(
     design: &Design,
     mut order: impl FnMut(usize) -> Vec<usize>,
@@ -67,14 +68,14 @@ impl<'a> Session<'a> {
         Session { design, run, kept: 0, started, last: None }
     }
 
-    /// Whether another block would run over the cap. The first is always run: an answer without an
-    /// interval is more than none. It may have been dropped; then it comes back.
+    /// Whether another block would exceed the cap. The first block is always run, since a result
+    /// without an interval is better than none. If it was dropped, it is restored at the end.
     fn out_of_time(&self, now: Duration) -> bool {
         !self.run.blocks.is_empty()
             && self.design.schedule.cap.is_some_and(|cap| now + self.run.block_time > cap)
     }
 
-    /// Runs one block; the reason to stop, if one came up.
+    /// Runs one block. Returns the reason to stop, if there is one.
     fn block(
         &mut self,
         order: &[usize],
@@ -119,7 +120,7 @@ impl<'a> Session<'a> {
         stopped
     }
 
-    /// Puts the samples of a block where they belong.
+    /// Files the samples of a block as kept or dropped.
     fn file(
         &mut self,
         block: u64,
@@ -137,8 +138,8 @@ impl<'a> Session<'a> {
         self.kept += 1;
     }
 
-    /// A run that was cut short has fewer blocks than it may drop a fifth of: some come back, in
-    /// the order of their taking, until the dropped are a fifth again.
+    /// Restores dropped blocks after a run that ended early, in the order in which they were run,
+    /// until at most a fifth of its blocks is dropped.
     fn return_blocks(&mut self) {
         while let Some(index) = self.next_to_return() {
             let returned = self.run.dropped.remove(index);
@@ -150,7 +151,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Incomplete blocks never count, whatever was dropped beside them.
+    /// The next dropped block to restore. Incomplete blocks never count.
     fn next_to_return(&self) -> Option<usize> {
         let complete = |dropped: &DroppedBlock| dropped.complete;
         let disturbed = self.run.dropped.iter().filter(|dropped| complete(dropped)).count();
@@ -169,20 +170,20 @@ impl<'a> Session<'a> {
         (0..self.design.points.len()).all(|point| self.lost(point))
     }
 
-    /// The look that the run is on its way to.
+    /// The number of blocks at the next look.
     fn goal(&self) -> usize {
         let next = self.design.schedule.looks.iter().find(|look| look.blocks > self.kept);
         next.map_or(self.kept, |look| look.blocks)
     }
 
-    /// The last look that there is time for: known after the pilot, and better at each look, when
-    /// more blocks tell how long one takes.
+    /// Chooses the last look that there is time for: after the pilot, and again at each look, when
+    /// the time of a block is known better.
     fn choose_last_look(&mut self, now: Duration) {
         self.last = self.design.schedule.last_that_fits(self.kept, now, self.run.block_time);
     }
 
-    /// Takes the look that is due, if one is. `true` if the run is over: all is decided, or it was
-    /// the last look.
+    /// Takes a look if one is due. Returns whether the run is over: all is decided, or it was the
+    /// last look.
     fn look_if_due(&mut self, judge: &mut impl Judge, now: Duration) -> bool {
         let due = self.design.schedule.looks.iter().find(|look| look.blocks == self.kept).copied();
         if due.is_some() || self.kept == PILOT_BLOCKS {
@@ -190,22 +191,22 @@ impl<'a> Session<'a> {
         }
         let Some(look) = due else { return false };
         if self.run.looks.last().is_some_and(|done| done.blocks == look.blocks) {
-            return false; // a dropped block came after it
+            return false; // taken already; a dropped block followed
         }
         self.look(look, judge);
         let undecided = |estimate: &Estimate| estimate.verdict == stats::Verdict::Inconclusive;
         let decided = !self.run.estimates.iter().flatten().any(undecided);
         let is_last =
             self.design.schedule.looks.last().is_some_and(|last| last.blocks <= look.blocks);
-        // With many comparisons the first looks afford no interval. Then the rest of the time is
-        // better spent on blocks for one look at its end than given back.
+        // With many comparisons the first looks have no intervals. Then the run goes on for one
+        // look at the end of its time.
         let says_something =
             self.run.estimates.iter().flatten().any(|estimate| estimate.interval.is_some());
         let is_last_that_fits = self.last.is_none_or(|last| last.blocks <= look.blocks);
         decided || is_last || (is_last_that_fits && says_something)
     }
 
-    /// After a run that was cut short: one look at what there is, with the allowance that is left.
+    /// After a run that ended early: one look at its blocks, with the remaining error probability.
     fn last_look(&mut self, judge: &mut impl Judge) {
         let seen = self.run.looks.last().map_or(0, |look| look.blocks);
         if self.kept > seen {

@@ -1,35 +1,35 @@
-//! Touches that a sample timed one by one, as its child said them.
+//! Times of the touches of a sample that were timed one by one.
 
 use results::Bucket;
 use sample::stopwatch::{TimeBucket, Timing, Timings};
 
-/// What one sample said of its touches.
+/// The times of one sample's touches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TakenTimings {
-    /// Of which arm of the design.
+    /// The index of its arm in the design.
     pub arm: usize,
-    /// In which block.
+    /// Its block.
     pub block: u64,
     /// The touches.
     pub touches: Histogram,
-    /// Spans with nothing in them.
+    /// Empty spans: the cost of reading the clock.
     pub clock: Histogram,
 }
 
 impl TakenTimings {
-    /// What the sample of `arm` in `block` said.
+    /// The times of the sample of `arm` in `block`.
     #[must_use]
     pub fn new(arm: usize, block: u64, timings: Timings) -> Self {
         TakenTimings { arm, block, touches: timings.touches.into(), clock: timings.clock.into() }
     }
 }
 
-/// Times in buckets. Histograms can be added up.
+/// Times in buckets. Histograms can be added.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Histogram {
-    /// The longest.
+    /// The longest time.
     pub max_ns: u64,
-    /// Only those that hold a time, ascending.
+    /// The buckets that are not empty, ascending.
     pub buckets: Vec<Bucket>,
 }
 
@@ -45,7 +45,7 @@ impl From<Timing> for Histogram {
 }
 
 impl Histogram {
-    /// How many times it holds.
+    /// The number of times in it.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.buckets.iter().map(|bucket| bucket.count).sum()

@@ -1,5 +1,5 @@
-//! Proof that the effects of a factorial experiment, and the ratios of its spreads, hold as often
-//! as they say.
+//! Proof that intervals of the effects of a factorial experiment, and of the ratios of its spreads,
+//! have their stated confidence.
 
 use crate::simulated::{Noise, Simulated, limits, of};
 use lab::design::Design;
@@ -33,7 +33,8 @@ fn simulate(noise: Noise, stretch: f64, seed: u64) -> (Design, Run) {
     (design, run)
 }
 
-/// How often all effects hold their truth, and how often all ratios of spreads do.
+/// How often the intervals of all effects contain the truth, and how often those of all ratios of
+/// spreads do.
 fn coverage(noise: Noise, stretch: f64) -> (f64, f64) {
     let runs = 3_000;
     let (mut times, mut spreads) = (0, 0);
@@ -59,7 +60,7 @@ fn coverage(noise: Noise, stretch: f64) -> (f64, f64) {
 }
 
 #[test]
-fn effects_and_spreads_hold_as_often_as_they_say() {
+fn effects_and_spreads_have_their_stated_confidence() {
     for noise in [
         Noise::Normal,
         Noise::Spiky,
@@ -77,7 +78,7 @@ fn effects_and_spreads_hold_as_often_as_they_say() {
 }
 
 #[test]
-fn a_spread_twice_as_wide_is_found() {
+fn a_doubled_spread_is_found() {
     let found = (0..50).filter(|seed| {
         let (design, run) = simulate(Noise::Normal, 2.0, seed * 104_729);
         effects::spreads(&design, &run.samples)[0].low.is_some_and(|low| low > 1.0)

@@ -1,4 +1,4 @@
-//! The lab's proof: its decisions on a script, and its honesty in simulation.
+//! The lab's proof: its decisions in scripted runs, and its error rates in simulations.
 // Seeds and times here are small and positive.
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 

@@ -1,4 +1,4 @@
-//! The session's decisions, on a bench that follows a script.
+//! The session's decisions, with a bench that follows a script.
 
 use std::time::Duration;
 
@@ -86,7 +86,7 @@ fn a_clear_case_ends_at_the_first_look() {
 }
 
 #[test]
-fn disturbed_blocks_are_dropped_replaced_and_kept_apart() {
+fn disturbed_blocks_are_dropped_replaced_and_kept_separately() {
     let (_, run) = run(Script { steal_in: vec![0, 3, 4, 9, 10], ..Script::default() });
     let dropped: Vec<u64> = run.dropped.iter().map(|dropped| dropped.block).collect();
     assert_eq!(dropped, [0, 3, 4], "three of fifteen are a fifth");
@@ -105,12 +105,12 @@ fn disturbed_blocks_are_dropped_replaced_and_kept_apart() {
 }
 
 #[test]
-fn a_run_cut_short_gets_back_what_is_more_than_a_fifth() {
+fn a_run_that_ends_early_restores_all_but_a_fifth() {
     let mut design = design(4, 0.03, 1);
     design.schedule = Schedule::fixed(100, Some(Duration::from_millis(300)));
     let run = run_design(&design, Script { steal_in: vec![0, 1, 3], ..Script::default() }, |_| ());
-    // Five blocks of 60 ms: two undisturbed, three dropped on the way to a hundred, of which two
-    // come back.
+    // Five blocks of 60 ms: two undisturbed, and three dropped on the way to a hundred, of which
+    // two are restored.
     assert_eq!((run.blocks.len(), run.samples[0].len()), (5, 4));
     assert_eq!(run.dropped.iter().map(|dropped| dropped.block).collect::<Vec<_>>(), [3]);
     assert!(
@@ -132,7 +132,7 @@ fn a_run_that_is_disturbed_throughout_ends_at_its_cap() {
 }
 
 #[test]
-fn the_time_cap_ends_it_with_one_look_at_what_there_is() {
+fn the_time_cap_ends_it_with_one_last_look() {
     let mut design = design(4, 0.03, 1);
     design.schedule = Schedule::sequential(Duration::from_secs(10));
     let slow = || Script { sample_time: Duration::from_millis(170), ..Script::default() };
@@ -141,10 +141,10 @@ fn the_time_cap_ends_it_with_one_look_at_what_there_is() {
     assert_eq!(run.looks.iter().map(|l| (l.blocks, l.alpha)).collect::<Vec<_>>(), [(9, 0.05)]);
     assert!(
         run.estimates[2].unwrap().interval.is_some(),
-        "nine blocks are enough for the whole allowance of four"
+        "nine blocks suffice for four comparisons that spend everything"
     );
 
-    // Not even one block fits: it is run all the same, and nothing is claimed.
+    // Not even one block fits: it is run anyway, and nothing is decided.
     design.schedule = Schedule::sequential(Duration::from_millis(1));
     let run = run_design(&design, slow(), |_| ());
     assert_eq!((run.stopped, run.samples[0].len()), (Some(Stopped::TimeCap), 1));
@@ -152,7 +152,7 @@ fn the_time_cap_ends_it_with_one_look_at_what_there_is() {
 }
 
 #[test]
-fn a_fixed_number_of_blocks_is_kept_to() {
+fn a_fixed_number_of_blocks_is_respected() {
     let mut design = design(4, 0.03, 1);
     design.schedule = Schedule::fixed(7, None);
     let run = run_design(&design, Script::default(), |_| ());
@@ -160,12 +160,12 @@ fn a_fixed_number_of_blocks_is_kept_to() {
     assert_eq!(
         run.estimates[0].unwrap().interval,
         None,
-        "seven blocks allow four comparisons no interval"
+        "seven blocks are too few for intervals of four comparisons"
     );
 }
 
 #[test]
-fn an_arm_without_its_policy_leaves_and_the_rest_runs() {
+fn an_arm_without_its_policy_leaves_and_the_others_run() {
     let (_, run) = run(Script {
         event: |arm, block, sample| match (arm, block) {
             (4, 5) => Taken::Unproved(sample, "no huge pages".to_owned()),
@@ -206,14 +206,14 @@ fn without_the_baseline_nothing_can_be_compared() {
         };
         let (_, run) = run(Script { event, ..Script::default() });
         assert_eq!(run.stopped, Some(Stopped::BaselineFailed));
-        assert_eq!(run.samples[1].len(), 9, "what there was is kept");
+        assert_eq!(run.samples[1].len(), 9, "the samples so far are kept");
         assert_eq!(run.looks.len(), 1);
     }
 }
 
-/// The block in which the baseline broke never counts, however few others there are.
+/// The block in which the baseline failed never counts, however few others there are.
 #[test]
-fn a_broken_block_does_not_come_back() {
+fn an_incomplete_block_is_not_restored() {
     for (event, kept) in [
         (
             (|arm, block, sample| {
@@ -243,7 +243,7 @@ fn a_broken_block_does_not_come_back() {
             "{:?}",
             run.dropped
         );
-        assert_eq!(run.looks.len(), usize::from(kept > 0), "nothing is looked at but whole blocks");
+        assert_eq!(run.looks.len(), usize::from(kept > 0), "looks only use complete blocks");
     }
 }
 
@@ -275,21 +275,18 @@ fn a_point_without_its_baseline_leaves_the_others_their_placebo() {
     let run = run_design(&design, Script { event, ..Script::default() }, |_| ());
     assert_eq!((run.stopped, run.samples[0].len()), (None, 12));
     assert_eq!(verdicts(&run), [Some(Verdict::Equivalent), None], "the other point is decided");
-    assert!(
-        run.samples[4].len() <= 5,
-        "and nothing more is measured where there is nothing to compare with"
-    );
+    assert!(run.samples[4].len() <= 5, "nothing more is measured without a baseline");
     assert_eq!(
         ratios::placebo_ratios(&design, &run).len(),
         12,
-        "the placebo of the point that is left has all blocks"
+        "the placebo of the remaining point has all blocks"
     );
     let left = design.without(&[3]);
     assert_eq!((left.points.len(), left.arms.len(), left.contrasts.len()), (1, 3, 1));
 }
 
 #[test]
-fn many_comparisons_go_on_until_a_look_says_something() {
+fn many_comparisons_go_on_until_a_look_has_intervals() {
     let sizes: Vec<Point> = (0..12).map(|i| Point::new(4096 << i, 1)).collect();
     let plan = arrangement::arms(
         &limits(),
@@ -300,7 +297,7 @@ fn many_comparisons_go_on_until_a_look_says_something() {
     );
     let mut design = of(plan, lab::question::experiment::by_name("anonymous").unwrap(), 0.03, 1);
     // A block takes 72 ms for 36 samples: time for 17 blocks, and so for the first look only, which
-    // affords no interval.
+    // has no intervals.
     design.schedule = Schedule::sequential(Duration::from_millis(72 * 17 + 20));
     let script =
         Script { times: [100; 6], sample_time: Duration::from_millis(2), ..Script::default() };
@@ -311,7 +308,7 @@ fn many_comparisons_go_on_until_a_look_says_something() {
 }
 
 #[test]
-fn an_interrupt_keeps_the_complete_blocks_and_files_the_broken_one() {
+fn an_interrupt_keeps_complete_blocks_and_drops_the_incomplete_one() {
     let (_, run) = run(Script {
         event: |arm, block, sample| {
             if (arm, block) == (2, 3) { Taken::Interrupted } else { Taken::Sample(sample) }
@@ -324,7 +321,7 @@ fn an_interrupt_keeps_the_complete_blocks_and_files_the_broken_one() {
 }
 
 #[test]
-fn progress_knows_the_last_block_after_the_pilot() {
+fn progress_has_the_last_block_after_the_pilot() {
     let mut design = design(4, 0.03, 1);
     design.schedule = Schedule::sequential(Duration::from_secs(3));
     let mut lasts = Vec::new();

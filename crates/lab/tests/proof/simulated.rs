@@ -1,4 +1,4 @@
-//! A simulated machine: the session's bench, with noise whose truth is known.
+//! A simulated machine: a bench with noise and known true effects.
 
 use std::time::Duration;
 
@@ -14,14 +14,15 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use results::{Block, Sample};
 
-/// Effects of the first arm.
+/// The effects of the first arm.
 pub(crate) const EFFECTS: [f64; 7] = [0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.10];
 
-/// What disturbs the samples, beside a spread of 5 % a sample, as real samples of 100 MiB have it.
+/// The noise of the samples, besides a spread of 5 % per sample, which real samples of 100 MiB
+/// have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Noise {
     Normal,
-    /// A fifth of the usual spread, so that runs end early.
+    /// A fifth of that spread, so that runs end early.
     Quiet,
     /// One sample in twenty takes half as long again, up to three times as long.
     Spiky,
@@ -33,13 +34,13 @@ pub(crate) enum Noise {
     Drifting,
     /// The first arm scatters four times as much as the others.
     UnequalTails,
-    /// A fifth of the first arm's samples take 60 % longer: part of what it costs.
+    /// A fifth of the first arm's samples take 60 % longer, as part of its cost.
     OneSidedBursts,
     /// Each position in a block is 1 % faster than the one before.
     LaterRunsFaster,
-    /// Each process has its own luck, which its iterations share.
+    /// Each process has a random factor, which its iterations share.
     LayoutOfProcess,
-    /// A sample that follows one of the last arm but the placebo takes 10 % longer, as those after
+    /// A sample after one of the last arm before the placebo takes 10 % longer, as samples after
     /// huge pages do.
     LeftBehind,
 }
@@ -61,8 +62,7 @@ impl Noise {
 }
 
 const SPREAD: f64 = 0.05;
-/// How much longer a sample takes that finds something left behind, and how much of the usual
-/// spread there is then.
+/// The factor of a sample with such an after-effect, and the share of the usual spread then.
 const LEFT_BEHIND: f64 = 1.1;
 const LEFT_BEHIND_SPREAD: f64 = 0.4;
 const ITERATIONS: u64 = 10;
@@ -75,8 +75,8 @@ pub(crate) fn truth(noise: Noise, effect: f64) -> f64 {
     }
 }
 
-/// The true median of the last arm's log ratio. One that leaves something behind for others never
-/// follows itself, and the baseline follows it in one block of six.
+/// The true median of the last arm's log ratio. An arm with an after-effect never follows itself,
+/// and the baseline follows it in one block of six.
 pub(crate) fn truth_of_last(noise: Noise) -> f64 {
     if noise == Noise::LeftBehind {
         -mixture_median(1.0 / 6.0, LEFT_BEHIND, SPREAD * LEFT_BEHIND_SPREAD)
@@ -85,8 +85,8 @@ pub(crate) fn truth_of_last(noise: Noise) -> f64 {
     }
 }
 
-/// No closed form: the median of the difference of two logarithms of spread `spread`, of which one
-/// is larger by `ln factor` with probability `share`, by bisection.
+/// The median of the difference of two logarithms of spread `spread`, one of which is larger by `ln
+/// factor` with probability `share`. It has no closed form: by bisection.
 fn mixture_median(share: f64, factor: f64, spread: f64) -> f64 {
     use statrs::distribution::{ContinuousCDF, Normal};
     let normal = Normal::new(0.0, spread * std::f64::consts::SQRT_2).unwrap();
@@ -114,7 +114,7 @@ pub(crate) fn design(comparisons: usize, margin: f64, seed: u64) -> Design {
     of(plan, experiment, margin, seed)
 }
 
-/// A machine that allows everything.
+/// A machine without limits.
 pub(crate) fn limits() -> MachineLimits {
     MachineLimits {
         page_bytes: 4096,
@@ -151,17 +151,17 @@ pub(crate) struct Simulated {
     noise: Noise,
     /// By arm: the logarithm of its true ratio.
     pub(crate) effects: Vec<f64>,
-    /// By arm: how much more its samples scatter.
+    /// By arm: the factor of its spread.
     pub(crate) stretches: Vec<f64>,
     random: Xoshiro256PlusPlus,
     samples: u64,
     /// Samples left of a burst.
     burst: u64,
-    /// The arm of the sample before.
+    /// The arm of the previous sample.
     previous: usize,
-    /// The luck of each arm's present process.
+    /// The random factor of each arm's current process.
     luck: [f64; 12],
-    /// Iterations of one process pass for blocks.
+    /// Whether iterations of one process count as blocks.
     pub(crate) pooled: bool,
 }
 
@@ -192,7 +192,7 @@ impl Simulated {
         radius * (std::f64::consts::TAU * self.uniform()).cos()
     }
 
-    /// The logarithm of what the noise multiplies a sample with.
+    /// The logarithm of the noise factor of a sample.
     fn disturbance(&mut self, arm: usize, block: u64, position: u64) -> f64 {
         let first_arm = arm == 1;
         let common = SPREAD

@@ -1,5 +1,5 @@
-//! Proof that the lab is honest (docs/method.md): the real session, planner and judge on a
-//! simulated machine whose truth is known. And proof that the proof can fail: six wrong designs
+//! Proof of the lab's error rates (docs/method.md): the real session, planner and judge on a
+//! simulated machine with known true effects. And proof that the proof can fail: six wrong designs
 //! that must be caught.
 
 use crate::simulated::{self, EFFECTS, Noise, Simulated, design};
@@ -11,11 +11,11 @@ use lab::run::Judge;
 use lab::run::{Run, ratios, session};
 use stats::{Estimate, Look, Verdict, compare, largest_rank};
 
-/// What is simulated, and what is wrong with it.
+/// A simulated scenario, and the mutation of the design.
 #[derive(Clone, Copy)]
 struct Scenario {
     noise: Noise,
-    /// Of the first arm; the others have none.
+    /// The effect of the first arm; the others have none.
     effect: f64,
     /// Arms compared with the baseline.
     comparisons: usize,
@@ -34,7 +34,7 @@ enum Mutation {
     OneRankTooMany,
 }
 
-/// A judge that deletes outliers, forgets what it has spent, or counts a rank too many.
+/// A judge that deletes outliers, does not count what it has spent, or uses one rank too many.
 struct WrongJudge {
     mutation: Mutation,
     honest: SignJudge,
@@ -66,7 +66,7 @@ impl Judge for WrongJudge {
     }
 }
 
-/// The usual fences: 1.5 interquartile ranges beyond the quartiles.
+/// Tukey's fences: 1.5 interquartile ranges beyond the quartiles.
 fn without_outliers(values: &[f64]) -> Vec<f64> {
     let sorted = stats::sorted(values);
     let (low, high) = (sorted[sorted.len() / 4], sorted[sorted.len() * 3 / 4]);
@@ -94,10 +94,10 @@ fn simulate(scenario: Scenario, seed: u64) -> (Design, Run) {
     (design, run)
 }
 
-/// What many runs of a scenario came to, as shares.
+/// The outcomes of many runs of a scenario, as shares.
 #[derive(Debug, Default)]
 struct Rates {
-    /// Runs in which every interval holds its truth.
+    /// Runs in which every interval contains the truth.
     coverage: f64,
     /// Comparisons without an effect that were called different.
     false_different: f64,
@@ -138,8 +138,9 @@ fn rates(scenario: Scenario, runs: u64) -> Rates {
     }
 }
 
-/// The demands of docs/method.md: all intervals hold in 95 % of runs; where no arm has an effect,
-/// 1.1 % of four comparisons are called different, and 5 % anywhere else.
+/// The requirements of docs/method.md: all intervals contain the truth in 95 % of runs; of
+/// comparisons without an effect, 1.1 % are called different if four are made and no arm has an
+/// effect, and 5 % otherwise.
 fn demands(scenario: Scenario, runs: u64) -> Result<Rates, String> {
     let rates = rates(scenario, runs);
     let most_different =
@@ -150,7 +151,7 @@ fn demands(scenario: Scenario, runs: u64) -> Result<Rates, String> {
     );
     if rates.coverage < 0.95 {
         return Err(format!(
-            "{describe}: all intervals hold in {:.1} % of runs only",
+            "{describe}: all intervals contain the truth in only {:.1} % of runs",
             100.0 * rates.coverage
         ));
     }
@@ -212,7 +213,7 @@ fn real_effects_are_found() {
     }
 }
 
-/// Runs a mutation where it does its harm; it must be caught.
+/// Runs a mutation in a scenario where it matters; it must be caught.
 fn must_fail(mutation: Mutation, noise: Noise, comparisons: usize) {
     let sound = scenario(noise, 0.0, comparisons);
     demands(sound, 600)

@@ -1,4 +1,4 @@
-//! How an experiment file writes its values: sizes, numbers, times, levels.
+//! Deserialises the values of an experiment file: sizes, numbers, times, levels.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::question::points::{ascending, parse_passes, parse_sizes, parse_threads};
 use crate::question::quantity::parse_duration;
 
-/// A list, or one value for a list of one.
+/// A list, or a single value.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum OneOrMany<T> {
@@ -21,8 +21,9 @@ pub(super) fn sizes<'de, D: serde::Deserializer<'de>>(
 ) -> Result<Vec<u64>, D::Error> {
     use serde::de::Error;
     let texts = OneOrMany::<String>::deserialize(deserializer);
-    let texts = texts
-        .map_err(|_| D::Error::custom("a size is a text like \"100MiB\", or a list of them"))?;
+    let texts = texts.map_err(|_| {
+        D::Error::custom("a size is a string such as \"100MiB\", or a list of them")
+    })?;
     match texts {
         OneOrMany::One(text) => parse_sizes(&text).map_err(D::Error::custom),
         OneOrMany::Many(texts) => {
@@ -39,8 +40,8 @@ pub(super) fn threads<'de, D: serde::Deserializer<'de>>(
 ) -> Result<Vec<u64>, D::Error> {
     use serde::de::Error;
     let numbers = OneOrMany::<u64>::deserialize(deserializer);
-    let numbers =
-        numbers.map_err(|_| D::Error::custom("threads are a number like 2, or a list of them"))?;
+    let numbers = numbers
+        .map_err(|_| D::Error::custom("threads are a number such as 2, or a list of them"))?;
     let text = match numbers {
         OneOrMany::One(one) => one.to_string(),
         OneOrMany::Many(many) => many.iter().map(u64::to_string).collect::<Vec<_>>().join(","),
@@ -53,8 +54,8 @@ pub(super) fn passes<'de, D: serde::Deserializer<'de>>(
 ) -> Result<Vec<u32>, D::Error> {
     use serde::de::Error;
     let numbers = OneOrMany::<u64>::deserialize(deserializer);
-    let numbers =
-        numbers.map_err(|_| D::Error::custom("passes are a number like 2, or a list of them"))?;
+    let numbers = numbers
+        .map_err(|_| D::Error::custom("passes are a number such as 2, or a list of them"))?;
     let text = match numbers {
         OneOrMany::One(one) => one.to_string(),
         OneOrMany::Many(many) => many.iter().map(u64::to_string).collect::<Vec<_>>().join(","),
@@ -72,18 +73,18 @@ pub(super) fn duration<'de, D: serde::Deserializer<'de>>(
     parse_duration(&String::deserialize(deserializer)?).map(Some).map_err(serde::de::Error::custom)
 }
 
-/// The two levels of a factor, and no more.
+/// Exactly two levels of a factor.
 pub(super) fn two<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<[T; 2], D::Error> {
     let levels = Vec::<T>::deserialize(deserializer)?;
     let count = levels.len();
-    levels.try_into().map_err(|_| {
-        serde::de::Error::custom(format!("a factor has two levels, and here are {count}"))
-    })
+    levels
+        .try_into()
+        .map_err(|_| serde::de::Error::custom(format!("a factor has two levels, not {count}")))
 }
 
-/// As [`two`], of a factor that may be left out.
+/// As [`two`], for a factor that may be left out.
 pub(super) fn two_or_none<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<[T; 2]>, D::Error> {

@@ -1,7 +1,7 @@
-//! Floors beside the samples: children that measure floors, in as many blocks as they may cost.
+//! Floors beside the samples: children that measure floors, in as many blocks as the time allows.
 //!
-//! What a child finds in the caches depends on the child before it. So each group of floors has a
-//! place between two samples of the block, drawn at random, as an arm's place is.
+//! The state of the caches depends on the previous child. So each group of floors has a random
+//! place between two samples of the block, like the place of an arm.
 
 use std::time::{Duration, Instant};
 
@@ -20,28 +20,28 @@ use crate::question::experiment::Subject;
 use crate::question::memory::MemoryState;
 use crate::run::{Aside, TakenFloors};
 
-/// Floors may take one part of the run's time for every so many that the samples take.
+/// Floors may take a fifth of the time that samples take.
 const SAMPLES_TO_FLOORS: u32 = 5;
 
-/// What has been measured, and what it has cost.
+/// The floors measured so far, and their time.
 #[derive(Debug)]
 pub(super) struct Beside {
     taken: TakenFloors,
-    /// Which are measured.
+    /// The groups that are measured.
     groups: &'static [FloorGroup],
-    /// Of its own, so that the processors drawn for the samples do not depend on how often floors
-    /// were taken.
+    /// A separate generator, so that the processors drawn for the samples do not depend on how
+    /// often floors are measured.
     random: Xoshiro256PlusPlus,
     account: Account,
-    /// The groups to come in this block, each with the position of the sample that it precedes.
+    /// The remaining groups of this block, each with the position of the sample that it precedes.
     due: Vec<(u64, FloorGroup)>,
-    /// What this block's groups have measured, and how many of them.
+    /// The floors of this block so far, and the number of groups measured.
     block: (FloorSample, usize),
-    /// What they took.
+    /// The time that they took.
     block_time: Duration,
 }
 
-/// How the time of the run was divided so far.
+/// The times of samples and floors so far.
 #[derive(Debug, Clone, Copy, Default)]
 struct Account {
     samples: Duration,
@@ -50,7 +50,8 @@ struct Account {
 }
 
 impl Account {
-    /// Whether floors that take as long as the last ones fit. The first are taken in any case.
+    /// Whether there is time for floors that take as long as the last ones. The first are measured
+    /// in any case.
     fn affords_more(&self) -> bool {
         (self.floors + self.last) * SAMPLES_TO_FLOORS <= self.samples
     }
@@ -76,14 +77,14 @@ impl Beside {
     }
 }
 
-/// Whether the floors are the question: then all are measured, in every block.
+/// Whether the experiment is about floors: then all are measured in every block.
 fn wants_all(design: &Design) -> bool {
     design.experiment.subject == Subject::Floors
 }
 
 impl Children<'_> {
-    /// The floors of `group`, measured on as much memory as a sample has by a process that is
-    /// prepared as that of a sample; `None` if the user asked for the end.
+    /// Measures the floors of `group` on as much memory as a sample has, in a process that is
+    /// prepared like that of a sample; `None` if the user interrupted the run.
     ///
     /// # Errors
     /// Why the child failed.
@@ -101,10 +102,10 @@ impl Children<'_> {
         }
     }
 
-    /// Draws the places of the floors in the block that begins, if there is time for them. Floors
-    /// are of warm memory, one size and one thread, and of blocks that are filled twice: beside
-    /// other samples they would explain nothing, and floors of every point of a sweep would take
-    /// the time of its samples.
+    /// Draws the places of the floors in the new block, if there is time for them. Floors are
+    /// measured with warm memory, one size, one thread, and blocks that are filled twice: they
+    /// would not explain other samples, and floors at every point of a sweep would take the time of
+    /// its samples.
     pub(super) fn place_floors(&mut self) {
         let beside = &mut self.beside;
         beside.due.clear();
@@ -113,7 +114,7 @@ impl Children<'_> {
         let plain = self.design.points.len() == 1
             && self.design.points[0].threads == 1
             && self.design.factors.is_empty();
-        // What is handled in another way is not a sum of floors (see `explain`).
+        // Memory that is used in another way is not a sum of floors (see `explain`).
         let usual = |arm: &ArmPlan| {
             arm.work.pattern == AccessPattern::default() && !arm.work.source.counts_pairs()
         };
@@ -126,7 +127,7 @@ impl Children<'_> {
         {
             return;
         }
-        // Where there are fewer arms than groups, some come after the last arm.
+        // If there are fewer arms than groups, some groups come after the last arm.
         let mut places: Vec<u64> =
             (0..self.design.arms.len().max(beside.groups.len()) as u64).collect();
         for &group in beside.groups {
@@ -135,7 +136,7 @@ impl Children<'_> {
         }
     }
 
-    /// Takes the floors whose place is before the sample at `position`.
+    /// Measures the floors whose place is before the sample at `position`.
     pub(super) fn floors_before(&mut self, position: u64) {
         while let Some(index) = self.beside.due.iter().position(|&(place, _)| place <= position) {
             let (_, group) = self.beside.due.swap_remove(index);
@@ -168,7 +169,7 @@ impl Children<'_> {
         }
     }
 
-    /// What was taken beside the samples so far.
+    /// The measurements beside the samples so far.
     #[must_use]
     pub fn into_aside(self) -> Aside {
         Aside { floors: self.beside.taken, timings: self.timings }
@@ -179,7 +180,7 @@ impl Children<'_> {
 mod tests {
     use super::*;
 
-    /// How many of `blocks` blocks get floors.
+    /// The number of `blocks` blocks in which floors are measured.
     fn taken(blocks: u32, samples_ms: u64, floors_ms: u64) -> u32 {
         let (mut account, mut taken) = (Account::default(), 0);
         for _ in 0..blocks {
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn floors_are_taken_as_often_as_they_may_cost() {
+    fn floors_take_a_fifth_of_the_time() {
         assert_eq!(taken(24, 500, 100), 24, "a fifth: every block");
         assert_eq!(taken(24, 500, 200), 12, "every second");
         assert_eq!(taken(24, 100, 100), 4, "every fifth");

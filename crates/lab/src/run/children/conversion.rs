@@ -1,4 +1,4 @@
-//! What a child answered, in the words of a result.
+//! Converts a child's answer into the types of a result.
 
 use results::{Floor, FloorSample, Sample};
 use sample::measured_floors::{GroupFloors, MeasuredFloor, MeasuredFloors};
@@ -7,7 +7,7 @@ use sample::measurement::{Measurement, PhaseCost, Phases};
 use crate::design::Design;
 use crate::design::work::Work;
 
-/// Where a sample was taken, and what was in the page cache around it.
+/// The place of a sample, and the page cache around it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Slot {
     pub(super) block: u64,
@@ -16,7 +16,7 @@ pub(super) struct Slot {
     pub(super) cached_after_bytes: Option<u64>,
 }
 
-/// What a child measured of `work`, an arm of `design`.
+/// The sample that a child measured of `work`, an arm of `design`.
 pub(super) fn sample(
     design: &Design,
     work: &Work,

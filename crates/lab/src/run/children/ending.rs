@@ -1,13 +1,13 @@
-//! What a child that has ended has said, or why it said nothing.
+//! The answer of a child that has ended, or why there is none.
 
 use serde::de::DeserializeOwned;
 use sys::process::{Finished, WaitStatus};
 
-/// Makes sense of a child that has ended. `out_of_memory` tells whether the kernel has killed some
-/// process for memory since it was started.
+/// Parses the answer of a child that has ended. `out_of_memory` returns whether the out-of-memory
+/// killer was active since the child was started.
 ///
 /// # Errors
-/// How it ended without an answer, with its last words.
+/// How it ended without an answer, with the last line of its standard error.
 pub fn understand<A: DeserializeOwned>(
     finished: &Finished,
     out_of_memory: impl Fn() -> bool,
@@ -18,33 +18,32 @@ pub fn understand<A: DeserializeOwned>(
     match finished.ending {
         WaitStatus::Killed(signal) => {
             let killer = if out_of_memory() { " by the kernel's out-of-memory killer" } else { "" };
-            // What setrlimit(2) says of RLIMIT_CPU: SIGXCPU at the soft limit, SIGKILL at the hard
-            // one.
+            // RLIMIT_CPU sends SIGXCPU at the soft limit and SIGKILL at the hard one: setrlimit(2).
             let limit =
                 sys::limits::cpu_seconds().filter(|limit| finished.usage.cpu.as_secs() >= *limit);
             let limit = limit.map_or_else(String::new, |limit| {
                 format!("; the limit of processor time (ulimit -t) is {limit} s")
             });
             Err(format!(
-                "its child was killed{killer} ({}){limit}{complaint}",
+                "the child was killed{killer} ({}){limit}{complaint}",
                 sys::interrupt::name(signal)
             ))
         }
         WaitStatus::Exited(0) => serde_json::from_slice(&finished.stdout)
             .map_err(|_| no_answer(&finished.stdout, &complaint)),
         WaitStatus::Exited(status) => {
-            Err(format!("its child ended with status {status}{complaint}"))
+            Err(format!("the child exited with status {status}{complaint}"))
         }
     }
 }
 
-/// What was there instead of an answer.
+/// A message with the output instead of an answer.
 fn no_answer(stdout: &[u8], complaint: &str) -> String {
     let text = String::from_utf8_lossy(stdout);
     let instead = text.lines().next().filter(|line| !line.trim().is_empty());
-    let instead =
-        instead.map(|line| format!(", but said {:?}", line.chars().take(60).collect::<String>()));
-    format!("its child ended without an answer{}{complaint}", instead.unwrap_or_default())
+    let instead = instead.map(|line| line.chars().take(60).collect::<String>());
+    let printed = instead.map(|line| format!(", but printed {line:?}")).unwrap_or_default();
+    format!("the child ended without an answer{printed}{complaint}")
 }
 
 #[cfg(test)]
@@ -68,12 +67,12 @@ mod tests {
     }
 
     #[test]
-    fn a_child_that_broke_is_named() {
+    fn endings_without_an_answer_are_described() {
         check(WaitStatus::Killed(9), "", "", true, "out-of-memory killer (SIGKILL)");
         check(WaitStatus::Killed(9), "", "", false, "was killed (SIGKILL)");
         check(WaitStatus::Killed(11), "", "noise\nlast words\n", false, "SIGSEGV): last words");
         check(WaitStatus::Exited(3), "", "why", false, "status 3: why");
-        check(WaitStatus::Exited(0), "{", "", false, "without an answer, but said \"{\"");
+        check(WaitStatus::Exited(0), "{", "", false, "without an answer, but printed \"{\"");
         check(WaitStatus::Exited(0), "", "words", false, "without an answer: words");
         let answer = Answer::Failed { reason: "malloc: ENOMEM".to_owned() };
         check(
