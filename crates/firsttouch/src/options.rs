@@ -182,7 +182,7 @@ pub(crate) struct BenchOptions {
 #[command(after_help = "\
 Examples:
   firsttouch claims                          all sixteen, in about two minutes
-  firsttouch claims --list                   each claim in words, without testing
+  firsttouch claims --list                   each claim in words, untested
   firsttouch claims brk-or-mmap aslr-gap     only these, explained
   LD_PRELOAD=libjemalloc.so.2 firsttouch claims brk-or-mmap thread-arenas
                                              the same for another allocator
@@ -230,14 +230,14 @@ pub(crate) struct ReportOptions {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  firsttouch trace -- ./app data.bin         memory syscalls and bursts of page faults, live
-  firsttouch trace -c -- ./app data.bin      a table at the end: the time of each kind
-  firsttouch trace --faults all -- ./app     one line for each page fault
-  firsttouch trace -o app.trace -- ./app     into a file
-  firsttouch trace -p 4123                   a running process, until Ctrl-C; it goes on
-  firsttouch trace --json - -- ./app 2>/dev/null | jq 'select(.kind == \"fault\")'
+  firsttouch trace -- ./app data.bin       memory syscalls and page faults, live
+  firsttouch trace -c -- ./app data.bin    a table of their times at the end
+  firsttouch trace --faults all -- ./app   a line for each page fault
+  firsttouch trace -o app.trace -- ./app   into a file
+  firsttouch trace -p 4123                 a running process, until Ctrl-C
+  firsttouch trace --json - -- ./app 2>/dev/null | jq .kind
 
-Lines go to standard error, apart from what the program writes to standard output.")]
+Lines go to standard error; the program's standard output stays apart.")]
 pub(crate) struct TraceOptions {
     /// The program and its arguments
     #[arg(
@@ -300,11 +300,11 @@ pub(crate) enum CallMode {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  firsttouch doctor                      the problems, the worst first, and how to mend them
+  firsttouch doctor                      the problems, and how to mend them
   firsttouch doctor -v                   every check and what it found
   firsttouch doctor thp swap             only these checks, whole
-  firsttouch doctor --json doctor.json   every check for a program, besides the screen
-  firsttouch doctor --json - | jq -r '.checks[] | select(.state == \"warn\") | .fix // empty'")]
+  firsttouch doctor --json doctor.json   besides the screen, a file for programs
+  firsttouch doctor --json - | jq -r '.checks[].fix // empty'")]
 pub(crate) struct DoctorOptions {
     /// Show only these checks, whole [default: all]
     #[arg(value_name = "ID")]

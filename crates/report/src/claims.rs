@@ -134,5 +134,5 @@ fn next(claims: &Claims) -> &'static str {
     {
         return "firsttouch bench position    (the same question at 100 MiB, with every sample)";
     }
-    "firsttouch bench    (which way of getting memory is cheapest here, and why)"
+    "firsttouch bench    (which way of getting memory is cheapest, and why)"
 }

@@ -131,5 +131,5 @@ fn next(diagnosis: &Diagnosis) -> String {
         return "firsttouch bench --max-time 5m    (more blocks, since the machine is busy)"
             .to_owned();
     }
-    "firsttouch bench    (which way of getting memory is cheapest here, and why)".to_owned()
+    "firsttouch bench    (which way of getting memory is cheapest, and why)".to_owned()
 }

@@ -43,14 +43,14 @@ pub fn screen(layout: &Layout, view: View, all: bool) -> String {
     text + &next(layout, run, width)
 }
 
-/// The picture alone, as it is redrawn while a program runs, with no more than `most` places of the
-/// mmap area.
+/// The picture alone, as it is redrawn while a program runs, with some `lines` for the mmap area.
 #[must_use]
-pub fn redrawn(layout: &Layout, width: usize, most: usize) -> String {
+pub fn redrawn(layout: &Layout, width: usize, lines: usize) -> String {
     let Some(run) = shown(layout) else { return String::new() };
     let view = View::brief(Some(width));
-    let files = most / 2;
-    let most = Most { files: files.max(1), others: (most - files).max(1) };
+    // Two lines are sums.
+    let places = lines.saturating_sub(2).max(2);
+    let most = Most { files: places / 2, others: places - places / 2 };
     head::head(layout, run, view) + &picture(layout, run, view, Some(most))
 }
 

@@ -11,19 +11,20 @@ use lab::question::quantity::parse_duration;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  firsttouch layout -- ./app data.bin            the address space when the program exits
-  firsttouch layout -p 4121                      the one of a running process, now
-  firsttouch layout --at 2s -- ./server          two seconds after the start
-  firsttouch layout --aslr both -- ./app         what moves from run to run, with and without ASLR
-  firsttouch layout --watch -- ./app             pages become resident while you look
-  firsttouch layout --svg layout.svg -- ./app    a picture for a web page
-  firsttouch layout --json - -- ./app | jq '.runs[0].regions[] | select(.kind == \"heap\")'
+  firsttouch layout -- ./app data.bin         when the program exits
+  firsttouch layout -p 4121                   of a running process, now
+  firsttouch layout --at 2s -- ./server       two seconds after the start
+  firsttouch layout --aslr both -- ./app      what moves from run to run
+  firsttouch layout --watch -- ./app          live, as pages become resident
+  firsttouch layout --svg app.svg -- ./app    a picture for a web page
+  firsttouch layout --json - -- ./app | jq '.runs[0].program_break'
 
-It needs no privileges: the program is traced by ptrace. Only its first process is followed, with
-all its threads, through every exec. The program's own exit status is not passed on.
+It needs no privileges: ptrace traces the program. Only its first process is \
+followed, with all its threads, through every exec.
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 126 the program cannot be executed, 127 it is not
-found. Interrupted, it ends the program, shows what there is, and dies by the signal.")]
+Exit status: 0 done, 1 failed, 2 wrong usage, 126 the program cannot be executed, \
+127 it is not found. The program's own status is not passed on. Interrupted, it ends the \
+program, shows what there is, and dies by the signal.")]
 pub(crate) struct LayoutOptions {
     /// The program and its arguments
     #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]

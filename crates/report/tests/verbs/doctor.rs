@@ -65,7 +65,7 @@ fn the_summary_counts_what_bench_measures() {
     assert_eq!(first, "None of 1 check found anything that distorts or hides a measurement.");
     assert_eq!(
         last,
-        "Next: firsttouch bench    (which way of getting memory is cheapest here, and why)"
+        "Next: firsttouch bench    (which way of getting memory is cheapest, and why)"
     );
     assert_eq!(
         ends(vec!["tracefs"]).0,
