@@ -6,6 +6,8 @@ mod bench;
 mod claims;
 mod completions;
 mod doctor;
+#[cfg(test)]
+mod documented;
 mod exports;
 mod layout;
 mod man;
