@@ -17,7 +17,7 @@ use sys::interrupt::{
 };
 use sys::launch::Program;
 
-use crate::options::{CallMode, FaultMode, ScreenOptions, TraceOptions};
+use crate::options::{CallMode, FaultMode, ScreenOptions, TraceOptions, Usage};
 use crate::stream;
 pub(crate) use notice::refusal;
 use output::Outputs;
@@ -30,57 +30,25 @@ const STOPPING: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(options: &TraceOptions, screen: ScreenOptions) -> anyhow::Result<ExitCode> {
-    let failed = |error: anyhow::Error, status: u8| {
-        stream::complain(&format!("{error:#}"));
-        Ok(ExitCode::from(status))
-    };
     let target = match target(options) {
         Ok(target) => target,
-        Err(unfit) => return failed(unfit.clone().into(), unfit.status()),
+        Err(unfit) => return failed(&unfit.clone().into(), unfit.status()),
     };
-    let faults = options.faults != FaultMode::Off;
-    let calls = match options.syscalls {
-        CallMode::Auto => CallSource::Best,
-        CallMode::Tracepoints => CallSource::Tracepoints,
-        CallMode::Ptrace => CallSource::Ptrace,
-        CallMode::Off => CallSource::Off,
-    };
-    if !faults && calls == CallSource::Off {
-        return Err(crate::options::Usage(
-            "--faults off and --syscalls off leave nothing to trace".into(),
-        )
-        .into());
-    }
-    if let (Some(output), Some(json)) = (&options.output, &options.json)
-        && stream::is_same_file(output, json)
-    {
-        return Err(crate::options::Usage(
-            "-o and --json name the same file: give each its own".into(),
-        )
-        .into());
-    }
-    // Standard output is for the JSON or for the program, not for both.
-    let output_to_errors = options.json.as_deref() == Some(Path::new("-"));
-    let wanted = Options { faults, calls, output_to_errors, ..Options::default() };
+    let wanted = wanted(options)?;
     // Files are opened before the program runs, so that it does not run in vain.
     let mut outputs = match Outputs::open(options, screen) {
         Ok(outputs) => outputs,
-        Err(error) if error.is::<crate::options::Usage>() => return Err(error),
-        Err(error) => return failed(error, FAILED),
+        Err(error) if error.is::<Usage>() => return Err(error),
+        Err(error) => return failed(&error, FAILED),
     };
     let interrupt = Interrupt::install().context("cannot take over signals")?;
     let collection = match Collection::start(&target, wanted) {
         Ok(collection) => collection,
         Err(error) => {
-            let who = options
-                .command
-                .first()
-                .map(|name| format!("{}: ", name.display()))
-                .unwrap_or_default();
-            return failed(
-                anyhow::anyhow!("{who}{}", notice::refusal(error)),
-                notice::status(error),
-            );
+            let command = options.command.first();
+            let command = command.map(|name| format!("{}: ", name.display())).unwrap_or_default();
+            let refusal = anyhow::anyhow!("{command}{}", notice::refusal(error));
+            return failed(&refusal, notice::status(error));
         }
     };
     interrupt.record_repeats();
@@ -104,7 +72,7 @@ pub(crate) fn run(options: &TraceOptions, screen: ScreenOptions) -> anyhow::Resu
         note(&notice::compat32_calls(watched.compat32_calls));
     }
     if let Some(error) = outputs.take_error() {
-        return failed(error, FAILED);
+        return failed(&error, FAILED);
     }
     match (watched.ending, interrupt.received()) {
         (Some(sys::process::WaitStatus::Exited(status)), _) => {
@@ -115,6 +83,35 @@ pub(crate) fn run(options: &TraceOptions, screen: ScreenOptions) -> anyhow::Resu
         }
         (None, None) => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// Our own failure, with a status that is not the program's.
+#[expect(clippy::unnecessary_wraps, reason = "the outcome of a verb")]
+fn failed(error: &anyhow::Error, status: u8) -> anyhow::Result<ExitCode> {
+    stream::complain(&format!("{error:#}"));
+    Ok(ExitCode::from(status))
+}
+
+/// What is traced, and by which way; an error where the options contradict each other.
+fn wanted(options: &TraceOptions) -> Result<Options, Usage> {
+    let faults = options.faults != FaultMode::Off;
+    let calls = match options.syscalls {
+        CallMode::Auto => CallSource::Best,
+        CallMode::Tracepoints => CallSource::Tracepoints,
+        CallMode::Ptrace => CallSource::Ptrace,
+        CallMode::Off => CallSource::Off,
+    };
+    if !faults && calls == CallSource::Off {
+        return Err(Usage("--faults off and --syscalls off leave nothing to trace".into()));
+    }
+    if let (Some(output), Some(json)) = (&options.output, &options.json)
+        && stream::is_same_file(output, json)
+    {
+        return Err(Usage("-o and --json name the same file: give each its own".into()));
+    }
+    // Standard output is for the JSON or for the program, not for both.
+    let output_to_errors = options.json.as_deref() == Some(Path::new("-"));
+    Ok(Options { faults, calls, output_to_errors, ..Options::default() })
 }
 
 fn note(sentence: &str) {
