@@ -266,7 +266,7 @@ mod tests {
         for policy in policies {
             let mut mapping = match OwnMapping::new(5 << 20, policy) {
                 Err(errno) if policy != Policy::Plain => {
-                    println!("SKIPPED: {policy:?} cannot be had here: {errno}");
+                    skips::skip(&format!("{policy:?} cannot be had here: {errno}"));
                     continue;
                 }
                 other => other.unwrap(),

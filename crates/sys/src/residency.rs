@@ -135,7 +135,7 @@ mod tests {
         let mut mapping = OwnMapping::new(PAGES * 4096, Policy::Plain).unwrap();
         assert_eq!(resident_bytes(mapping.address(), PAGES * 4096), Ok(0));
         if crate::machine::thp().as_deref() == Some("always") {
-            println!("SKIPPED: every page comes with 511 others where huge pages are always given");
+            skips::skip("every page comes with 511 others where huge pages are always given");
             return;
         }
         for page in [0, PAGES_AT_ONCE - 1, PAGES_AT_ONCE, PAGES - 1] {

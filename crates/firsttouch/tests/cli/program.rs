@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use results::LabResult;
+pub(crate) use skips::skip;
 
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_firsttouch");
@@ -61,11 +62,6 @@ pub(crate) fn is_root() -> bool {
     status
         .lines()
         .any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0"))
-}
-
-/// Says that a test did not run, and why: cargo test knows no such state.
-pub(crate) fn skip(reason: &str) {
-    eprintln!("SKIPPED {}: {reason}", std::thread::current().name().unwrap_or("test"));
 }
 
 /// Runs the program with `arguments` where `/proc` is empty; `None` (and a word) where it cannot be

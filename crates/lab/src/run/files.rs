@@ -274,7 +274,7 @@ mod tests {
             let (files, cold) = make(FileSource::Shared, Cache::Cold);
             assert!(files.of(&cold).unwrap_err().contains("never cold"));
         } else {
-            println!("SKIPPED: /dev/shm is no tmpfs here");
+            skips::skip("/dev/shm is no tmpfs here");
         }
         let (files, memfd) = make(FileSource::Memfd, Cache::Warm);
         assert_eq!((files.of(&memfd), files.prepare(&memfd)), (Ok(None), Ok(None)));
