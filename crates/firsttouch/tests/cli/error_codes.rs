@@ -110,7 +110,8 @@ fn causes_agree_with_the_processor() {
         return skip("no perf");
     }
     let scratch = Scratch::new();
-    let command = "for i in 1 2 3 4 5; do x=$(echo a; ls / | head -n 1 | sort | wc -l); (true; ls / > /dev/null); done";
+    let command = "for i in 1 2 3 4 5; do x=$(echo a; ls / | head -n 1 | sort | wc -l); \
+                   (true; ls / > /dev/null); done";
     let Some(pairs) = both(command, &scratch) else { return };
     assert!(pairs.len() > 500, "{} faults were seen in both ways", pairs.len());
     let wrong: Vec<&(Value, u64)> = pairs

@@ -17,7 +17,8 @@ fn check_file(content: &str, words: &[&str]) {
     assert!(output.stdout.is_empty(), "nothing was measured");
 }
 
-const MINE: &str = "name = \"mine\"\nquestion = \"Q?\"\nmetric = \"total_ns\"\nsize = \"64KiB\"\nmargin = 0.03\nfill = 1\n\
+const MINE: &str = "name = \"mine\"\nquestion = \"Q?\"\nmetric = \"total_ns\"\nsize = \"64KiB\"\n\
+                    margin = 0.03\nfill = 1\n\
                     baseline = \"mmap\"\narms = [\"malloc\"]\n";
 
 #[test]
@@ -330,7 +331,8 @@ fn one_mapping_is_for_all_blocks() {
 fn arms_keep_what_they_are_compared_with() {
     let scratch = Scratch::new();
     let file = scratch.file("mine.toml");
-    let arms = "{ name = \"a\", source = \"calloc\" }, { name = \"b\", source = \"calloc\", against = \"a\" }, \
+    let arms = "{ name = \"a\", source = \"calloc\" }, \
+                { name = \"b\", source = \"calloc\", against = \"a\" }, \
                 { name = \"c\", source = \"malloc\", allocator = \"system\", against = \"b\" }";
     std::fs::write(&file, MINE.replace("\"malloc\"", arms)).unwrap();
     let file = file.to_str().unwrap();

@@ -212,7 +212,8 @@ fn what_cannot_be_had_of_a_file_is_refused_with_what_to_do() {
     ] {
         let scratch = Scratch::new();
         let file = scratch.file("mine.toml");
-        let head = "name = \"mine\"\nquestion = \"Q?\"\nmetric = \"total_ns\"\nsize = \"64KiB\"\nmargin = 0.03\nfill = 1\n";
+        let head = "name = \"mine\"\nquestion = \"Q?\"\nmetric = \"total_ns\"\nsize = \"64KiB\"\n\
+                    margin = 0.03\nfill = 1\n";
         std::fs::write(&file, format!("{head}baseline = \"mmap\"\narms = [{mistake}]\n")).unwrap();
         let output = run(&["bench", file.to_str().unwrap()]);
         let error = text(&output.stderr);
@@ -248,12 +249,14 @@ fn nothing_is_left_of_a_file() {
 fn every_kind_of_file_takes_what_is_written() {
     let scratch = Scratch::new();
     let file = scratch.file("mine.toml");
-    let arms = "{ name = \"private\", source = \"file+private\", between = \"dontneed\" }, \"file\", \"file+willneed\", \
+    let arms = "{ name = \"private\", source = \"file+private\", between = \"dontneed\" }, \
+                \"file\", \"file+willneed\", \
                 \"tmpfs\", { name = \"anew\", source = \"file\", between = \"anew\" }";
     std::fs::write(
         &file,
         format!(
-            "name = \"mine\"\nquestion = \"Q?\"\nmetric = \"total_ns\"\nsize = \"1MiB\"\nthreads = [1, 2]\nmargin = 0.03\n\
+            "name = \"mine\"\nquestion = \"Q?\"\nmetric = \"total_ns\"\nsize = \"1MiB\"\n\
+             threads = [1, 2]\nmargin = 0.03\n\
              fill = 1\nbaseline = \"memfd\"\narms = [{arms}]\n"
         ),
     )

@@ -73,7 +73,8 @@ fn the_out_of_memory_killer_is_named_and_nothing_is_lost() {
             "{:?}",
             result.refused
         ),
-        Err(_) => assert!(named(&error), "{error}"), // the baseline's first run: there was nothing yet
+        // The baseline's first run was killed: there was no result yet.
+        Err(_) => assert!(named(&error), "{error}"),
     }
 }
 
@@ -82,8 +83,10 @@ fn the_out_of_memory_killer_is_named_and_nothing_is_lost() {
 fn a_failing_call_reports_its_errno() {
     for source in ["malloc", "calloc", "mmap", "mmap+populate"] {
         let job = format!(
-            r#"{{"Measure":{{"parent":{},"source":"{source}","size_bytes":1073741824,"operations":1,"fill":1,"observe":false}}}}"#,
-            std::process::id()
+            r#"{{"Measure":{{"parent":{},"source":"{source}","size_bytes":{},{}}}}}"#,
+            std::process::id(),
+            1 << 30,
+            r#""operations":1,"fill":1,"observe":false"#
         );
         let output = shell(&format!("ulimit -v 262144; exec {PROGRAM} __child '{job}'"));
         let answer = text(&output.stdout);
