@@ -1,8 +1,8 @@
-//! Wrong wishes: a clear sentence, the right status, and nothing measured or lost.
+//! Wrong usage: a clear sentence, the right exit status, nothing measured and no file lost.
 
 use crate::program::{Scratch, run, text};
 
-/// Fails with `status`, and says every one of `words` on standard error.
+/// Runs the program, which must fail with `status` and print each of `words` on standard error.
 fn check(arguments: &[&str], status: i32, words: &[&str]) {
     let output = run(arguments);
     let error = text(&output.stderr);
@@ -91,7 +91,7 @@ fn files_to_write() {
         "precious",
         "kept until there is something to write"
     );
-    assert!(!new.exists(), "made for nothing, and gone again");
+    assert!(!new.exists(), "the file that was made beforehand is removed");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The stages inside a crate, enforced by reading its code: each imports only stages before it, and
-//! no two folders import each other (ARCHITECTURE.md).
+//! The stages inside a crate (ARCHITECTURE.md), enforced by reading its code: a stage imports only
+//! stages before it, and no two folders import each other.
 
 mod imports;
 
@@ -9,20 +9,20 @@ use std::path::Path;
 use self::imports::{Import, folder_of, imports, module_of, program_text};
 use crate::layers::{folder, sources};
 
-/// A crate and its stages in order; stages beside each other do not import each other. Whatever
-/// lies beside the stages, in the crate's root, is above them all.
+/// A crate and its stages in order. Stages beside each other do not import each other. Modules of
+/// the crate's root are above all stages.
 type Stages = (&'static str, &'static [&'static [&'static str]]);
 const STAGES: [Stages; 2] = [
     ("lab", &[&["question"], &["design"], &["run"], &["judge"], &["result"]]),
     ("analysis", &[&["address_space"], &["layout", "trace"]]),
 ];
 
-/// What does not keep to the order yet: a file of a crate, and what it imports. This list may only
+/// Imports that break the order: crate, file, and the stage it imports. This list may only
 /// shrink.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[];
 
-/// Imports from a stage of one behind it, or of the root above them: by file, the first part of
-/// what it imports.
+/// Imports of a later stage or of the root, as pairs of a file and the first part of the path that
+/// it imports.
 fn against_the_order(stages: &[&[&str]], imports: &[Import]) -> BTreeSet<(String, String)> {
     let place = |name: &String| stages.iter().position(|beside| beside.contains(&name.as_str()));
     let wrong = |import: &&Import| {
@@ -38,9 +38,8 @@ fn against_the_order(stages: &[&[&str]], imports: &[Import]) -> BTreeSet<(String
         .collect()
 }
 
-/// Two folders beside each other of which each imports the other, directly or by way of others: for
-/// each such folder, one that it imports and that leads back to it. A folder is no other than the
-/// folders in it.
+/// Pairs of sibling folders that import each other, directly or through other folders: a folder,
+/// and one that it imports and that leads back to it. A folder and the folders in it count as one.
 fn circles(files: &[(String, String)], imports: &[Import]) -> BTreeSet<(String, String)> {
     let modules = files.iter().map(|(file, _)| module_of(file));
     let modules: BTreeSet<Vec<String>> = modules
@@ -56,7 +55,7 @@ fn circles(files: &[(String, String)], imports: &[Import]) -> BTreeSet<(String, 
     for import in imports {
         let from = folder_of(&module_of(&import.file), &modules);
         let to = folder_of(&module_named(&import.path).unwrap_or_default(), &modules);
-        // Where the two part, and the folders beside each other there.
+        // The first level at which the two differ: the sibling folders there.
         let same = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
         if same < from.len() && same < to.len() {
             leads.entry(from[..=same].to_vec()).or_default().insert(to[..=same].to_vec());
@@ -139,7 +138,7 @@ fn attribution_is_ids_and_numbers() {
     assert!(looked_at > 5, "{looked_at} files attribute");
 }
 
-/// Where `code` makes a [`results::LabResult`] or changes one: the words around it.
+/// The places where `code` makes or changes a [`results::LabResult`], with the words around them.
 fn changes_of_results(code: &str) -> Vec<String> {
     let words: Vec<String> = spaced(code).split_whitespace().map(str::to_owned).collect();
     let word = |at: usize, back: usize| {
