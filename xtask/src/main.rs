@@ -1,8 +1,9 @@
-//! `cargo xtask prove`: the lab put to the proof on this machine. docs/method.md says what each
-//! stage proves. `cargo xtask bench-trace`: what trace costs. docs/trace.md has the outcome.
+//! `cargo xtask`: the daily commands. `test` runs every test and lists what was skipped. `prove`
+//! puts the lab to the proof on this machine (docs/method.md says what each stage proves), and
+//! `bench-trace` measures what trace costs (docs/trace.md has the outcome).
 //!
-//! Stages can be interrupted and go on where they stopped: each run of one is a line in a file of
-//! its own.
+//! A stage of `prove` that is interrupted goes on where it stopped: each run of it is a line in a
+//! file of the stage.
 
 mod lab_stages;
 mod neighbour;
@@ -12,6 +13,7 @@ mod program;
 mod rates;
 mod stage;
 mod store;
+mod test;
 mod tracing;
 
 use std::io::{IsTerminal, Write};
@@ -31,11 +33,32 @@ use crate::store::Store;
 #[command(name = "xtask", max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
-    task: Task,
+    task: Option<Task>,
 }
+
+/// What `cargo xtask` alone prints.
+const DAILY: &str = "\
+Every day:
+  cargo run --release -- bench      the program (release: figures of a debug build mean nothing)
+  cargo xtask test                  every test, and at the end what was skipped and why
+  cargo xtask test -p firsttouch    the tests of one crate; arguments are those of cargo test
+  cargo fmt                         format
+  cargo clippy --workspace --all-targets -- -D warnings
+                                    lints, which must be silent
+  .ci/run                           everything that must hold before a change lands: format, lints,
+                                    documentation, licences, tests as this user and as nobody
+
+Now and then, on an idle machine:
+  cargo xtask prove                 the lab put to the proof: some hours (--quick, --list)
+  cargo xtask bench-trace           what trace costs, beside strace
+  INSTA_UPDATE=always cargo test -p firsttouch-report
+                                    take over changed screens; then read the diff
+";
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Run every test of the workspace, and list what was skipped
+    Test(test::Test),
     /// Prove the lab on this machine: A/A, injected work, a C program, other tools; quiet and with
     /// a busy neighbour
     Prove(Prove),
@@ -74,20 +97,22 @@ struct Prove {
 
 fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    match Cli::parse().task {
-        Task::Neighbour { parent, seed } => neighbour::be(parent, seed),
-        Task::BenchTrace(options) => tracing::run(&options, &root).map_or_else(
-            |error| {
-                eprintln!("xtask: {error:#}");
-                ExitCode::FAILURE
-            },
-            |()| ExitCode::SUCCESS,
-        ),
-        Task::Prove(options) => prove(&options).unwrap_or_else(|error| {
-            eprintln!("xtask: {error:#}");
-            ExitCode::FAILURE
-        }),
-    }
+    let outcome = match Cli::parse().task {
+        None => {
+            print!("{DAILY}");
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Task::Neighbour { parent, seed }) => neighbour::be(parent, seed),
+        Some(Task::Test(options)) => test::run(&options, &root),
+        Some(Task::BenchTrace(options)) => {
+            tracing::run(&options, &root).map(|()| ExitCode::SUCCESS)
+        }
+        Some(Task::Prove(options)) => prove(&options),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("xtask: {error:#}");
+        ExitCode::FAILURE
+    })
 }
 
 fn prove(options: &Prove) -> anyhow::Result<ExitCode> {

@@ -78,7 +78,7 @@ fn names_have_the_values_of_the_headers() {
         .status()
         .is_ok_and(|status| status.success())
     {
-        println!("SKIPPED: cc is not installed");
+        skips::skip("cc is not installed");
         return;
     }
     let mut texts = texts();
@@ -95,7 +95,7 @@ fn names_have_the_values_of_the_headers() {
     let undeclared: BTreeSet<&String> =
         names.iter().filter(|name| complaints.contains(&format!("'{name}' undeclared"))).collect();
     if !undeclared.is_empty() {
-        println!("SKIPPED: the headers of this machine do not have {undeclared:?}");
+        skips::skip(&format!("the headers of this machine do not have {undeclared:?}"));
     }
     assert!(names.len() - undeclared.len() > 180, "few of {} names are in headers", names.len());
     texts.retain(|(text, _)| {
@@ -116,7 +116,7 @@ fn names_have_the_values_of_the_headers() {
 #[test]
 fn messages_are_those_of_the_c_library() {
     if !cfg!(target_env = "gnu") {
-        println!("SKIPPED: this C library is not glibc, whose messages strace shows");
+        skips::skip("this C library is not glibc, whose messages strace shows");
         return;
     }
     for number in 1..=133 {

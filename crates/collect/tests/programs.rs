@@ -22,7 +22,7 @@ fn acts() -> Option<PathBuf> {
     let compiled =
         Command::new("cc").args(["-O1", "-pthread", "-o"]).arg(&program).arg(source).status();
     if !compiled.is_ok_and(|status| status.success()) {
-        println!("SKIPPED: there is no C compiler");
+        skips::skip("there is no C compiler");
         return None;
     }
     Some(program)
@@ -78,7 +78,7 @@ fn watch(target: &Target, calls: CallSource) -> Option<Seen> {
     let mut collection = match Collection::start(target, Options { calls, ..Options::default() }) {
         Ok(collection) => collection,
         Err(error @ (Error::Tracepoints(_) | Error::Nothing(_) | Error::Forbidden(..))) => {
-            println!("SKIPPED: {error}");
+            skips::skip(&format!("{error}"));
             return None;
         }
         Err(error) => panic!("{error}"),
@@ -239,7 +239,7 @@ fn a_running_process_is_attached_to_and_released() {
         std::thread::sleep(Duration::from_millis(200));
         let target = Target::Process(child.id());
         match Collection::start(&target, Options { calls: way, ..Options::default() }) {
-            Err(error) => println!("SKIPPED: {error}"),
+            Err(error) => skips::skip(&format!("{error}")),
             Ok(mut collection) => {
                 let mut batch = Batch::default();
                 let mut touches = |collection: &mut Collection, until: usize| {
@@ -295,7 +295,7 @@ fn a_consumer_that_reads_nothing_neither_blocks_the_program_nor_fills_memory() {
         Options { calls: CallSource::Ptrace, waiting_bytes_max: 1 << 20, ..Options::default() };
     let mut collection = match Collection::start(&target, options) {
         Ok(collection) => collection,
-        Err(error) => return println!("SKIPPED: {error}"),
+        Err(error) => return skips::skip(&format!("{error}")),
     };
     // Nothing is read while it runs.
     while !collection.program_has_ended() {

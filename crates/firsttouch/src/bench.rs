@@ -67,8 +67,8 @@ fn check_files(request: &BenchRequest, options: &BenchOptions) -> Result<(), Usa
     }
 }
 
-/// An arm or an allocator that was asked for by name and has no row, or an arm that broke, is a
-/// failure.
+/// Failure if an arm or allocator that the user named has no row, if an arm broke, or if nothing
+/// could be compared.
 fn status(result: &LabResult, options: &BenchOptions) -> ExitCode {
     let missing =
         options.arms.iter().any(|wanted| !result.arms.iter().any(|arm| arm.name == *wanted));
@@ -107,7 +107,7 @@ fn request(options: &BenchOptions) -> anyhow::Result<BenchRequest> {
     })
 }
 
-/// A built-in experiment, or one of the user's own: what looks like a path is one.
+/// A built-in experiment, or the user's own: a name with a slash or the ending .toml is a path.
 fn experiment(name: Option<&str>) -> anyhow::Result<Experiment> {
     let Some(name) = name else { return Ok(built_in().swap_remove(0)) };
     if !name.contains('/')
@@ -120,17 +120,17 @@ fn experiment(name: Option<&str>) -> anyhow::Result<Experiment> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let sound = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = String::from_utf8_lossy(sound).matches('\n').count() + 1;
-        Usage(format!("{name}:{line}: this is no text in UTF-8, as TOML is"))
+        Usage(format!("{name}:{line}: not UTF-8, so not TOML"))
     })?;
     let experiment = Experiment::parse(&text)
         .map_err(|mistake| Usage(format!("{name}:{}: {}", mistake.line, mistake.message.trim())))?;
     Ok(Experiment { file: Some(name.to_owned()), ..experiment })
 }
 
-/// The arms asked for: those of the experiment by their names there, and any source by its own.
+/// The arms that the user named: first the experiment's own arms, then any source by its name.
 fn arms(experiment: &Experiment, wanted: &[String]) -> Result<Vec<ArmSpec>, Usage> {
     let Subject::Arms { baseline, arms: own, .. } = &experiment.subject else {
-        // The lab says that there is no place for them.
+        // The lab refuses arms in an experiment of another kind.
         return wanted.iter().map(|name| ArmSpec::named(name).map_err(Usage)).collect();
     };
     let mut arms: Vec<ArmSpec> = Vec::new();
@@ -152,9 +152,9 @@ fn arms(experiment: &Experiment, wanted: &[String]) -> Result<Vec<ArmSpec>, Usag
     Ok(arms)
 }
 
-/// The arms wanted, or else those of the experiment, and those of the heap under each of
-/// `allocators` as well. Arms of the experiment that name an allocator themselves give way to them,
-/// unless they are wanted by name.
+/// The wanted arms (by default those of the experiment), and each heap arm again under each of
+/// `allocators`. Arms of the experiment that name an allocator themselves are left out, unless they
+/// are wanted by name.
 fn with_allocators(
     experiment: &Experiment,
     wanted: Vec<ArmSpec>,
@@ -181,7 +181,7 @@ fn with_allocators(
     let heap: Vec<&ArmSpec> = heap.iter().filter(of_the_heap).collect();
     if heap.is_empty() {
         return Err(Usage(format!(
-            "no arm here uses the process's allocator: --allocator changes nothing in {}",
+            "no arm of {} uses the process's allocator: leave out --allocator",
             experiment.name
         )));
     }
@@ -201,17 +201,18 @@ fn with_allocators(
     Ok(arms)
 }
 
-/// Small enough to be typed again.
+/// A new seed, small enough to be typed again.
 pub(crate) fn new_seed() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     (u64::from(now.subsec_nanos()) ^ u64::from(std::process::id()) << 12) % 100_000
 }
 
-/// Says what to try.
+/// Turns an error of the lab into one that says what to try.
 fn explain(error: BenchError) -> anyhow::Error {
     match error {
         BenchError::Capacity { size_bytes, refusal } => anyhow::anyhow!(
-            "{} does not fit: a sample needs {}, and {} leaves {} for it. Choose a smaller --size{}",
+            "{} does not fit: a sample needs {}, and {} leaves {} for it. \
+             Choose a smaller --size{}",
             report::bytes(size_bytes as f64),
             report::bytes(refusal.needed as f64),
             refusal.limit,

@@ -14,15 +14,15 @@ use crate::stream;
 /// Options of `bench` and `report`.
 #[derive(Debug, Default, Args)]
 pub(crate) struct ExportOptions {
-    /// Write a row for each sample to a CSV file, or to standard output (instead of the screen)
+    /// Write a row for each sample as CSV to a file, or to standard output (instead of the screen)
     /// with -
     #[arg(long, value_name = "FILE")]
     pub(crate) csv: Option<PathBuf>,
-    /// Print the tables as GitHub Markdown instead of the screen, for an issue or a pull request
+    /// Print the tables as GitHub Markdown instead of the screen
     #[arg(long)]
     pub(crate) markdown: bool,
-    /// Draw the ratios and their intervals into an SVG file, or to standard output (instead of the
-    /// screen) with -
+    /// Draw the ratios with their intervals as SVG into a file, or to standard output (instead of
+    /// the screen) with -
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! `firsttouch`: what memory really costs on Linux. The command line; one file a verb.
+//! `firsttouch`: what memory really costs on Linux. The command line, with a file for each verb.
 
 #![cfg_attr(not(test), warn(clippy::print_stderr))]
 
@@ -17,14 +17,13 @@ mod report;
 mod sink;
 mod stream;
 mod trace;
+mod usage;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use crate::options::Verb;
 
-use crate::options::{Cli, Verb};
-
-/// Could not do it.
+/// The work failed.
 const FAILED: u8 = 1;
 /// Wrong usage.
 const USAGE: u8 = 2;
@@ -33,8 +32,7 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let verb = arguments.next();
     if verb.as_deref() == Some(sample::CHILD_VERB) {
-        // A measured child goes no further: what the rest of the program does must not be in what
-        // it measures.
+        // A measured child goes no further: nothing else of the program may be in its figures.
         let status = sample::child_main(arguments.next().as_deref());
         return ExitCode::from(u8::try_from(status).unwrap_or(FAILED));
     }
@@ -42,7 +40,7 @@ fn main() -> ExitCode {
         let status = ::claims::probe_main(arguments.next().as_deref());
         return ExitCode::from(u8::try_from(status).unwrap_or(FAILED));
     }
-    let cli = Cli::parse();
+    let cli = usage::parse();
     sys::inherited::reset_sigchld();
     sys::interrupt::survive_file_limit();
     let outcome = match cli.verb {

@@ -159,7 +159,7 @@ impl Sections {
 
 /// Of a verb whose help says nothing else.
 const EXIT_STATUS: &str =
-    "0 done, 1 could not do it, 2 wrong usage; interrupted, it dies by the signal.";
+    "0 done, 1 failed, 2 wrong usage; firsttouch dies by the signal that interrupts it.";
 
 /// Lines of two columns: a command, and behind two spaces or more what it is for. A line that is
 /// indented further goes on with what the line before is for.
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn help_is_taken_apart() {
-        let help = "Examples:\n  firsttouch a    one\n  firsttouch b --long\n                two\n\n\
+        let help = "Examples:\n  firsttouch a    one\n  firsttouch b --long\n             two\n\n\
                     Lines go to\nstandard error.\n\nExit status: 0 done.";
         let pair = |command: &str, purpose: &str| (command.to_owned(), purpose.to_owned());
         assert_eq!(

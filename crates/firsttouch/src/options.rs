@@ -12,8 +12,9 @@ use crate::exports::ExportOptions;
 
 /// What memory really costs on Linux.
 ///
-/// malloc and mmap only promise: the bill comes at first touch and at release. firsttouch compares
-/// the ways of getting memory with statistics that hold, and says why they differ.
+/// malloc and mmap only reserve addresses; the time goes into the first touch and the release.
+/// firsttouch compares ways of getting memory, with an interval for every ratio, and says why they
+/// differ. It also shows the memory syscalls, the page faults and the address space of any program.
 #[derive(Debug, Parser)]
 #[command(
     name = "firsttouch",
@@ -26,15 +27,15 @@ use crate::exports::ExportOptions;
 Examples:
   firsttouch bench                       which way of getting 100 MiB is cheapest here, and why
   firsttouch bench --size 64KiB          the same for small blocks
-  firsttouch bench position              what a naive comparison mixes up, factor by factor
+  firsttouch bench position              API, fill value and position, each factor alone
   firsttouch bench --json result.json    keep every sample
   firsttouch report result.json          the same screen again, from the file
-  firsttouch claims                      what is said about malloc and mmap, put to the test here
-  firsttouch trace -- ./app              its memory syscalls and page faults, with what each took
-  firsttouch doctor                      what on this machine distorts or hides a measurement
-  firsttouch layout -- ./app             where everything lies in a program's memory
+  firsttouch claims                      common claims about malloc and mmap, tested here
+  firsttouch trace -- ./app              memory syscalls and page faults of ./app, each timed
+  firsttouch doctor                      settings of this machine that distort a measurement
+  firsttouch layout -- ./app             the address space of ./app
 
-Exit status: 0 done, 1 could not do it, 2 wrong usage; interrupted, it dies by the signal."
+Exit status: 0 done, 1 failed, 2 wrong usage; firsttouch dies by the signal that interrupts it."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -49,7 +50,7 @@ pub(crate) struct ScreenOptions {
     /// When to use colours
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub(crate) color: Color,
-    /// Show the reasons and details behind the answer too
+    /// Also show the reasons and details behind the answer
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
 }
@@ -80,7 +81,7 @@ pub(crate) enum Verb {
     /// Show the address space of a program: what lies where, how much of it is resident, and what
     /// moves from run to run
     Layout(crate::layout::options::LayoutOptions),
-    /// Print the screen of a result file again, without measuring
+    /// Show a saved result again, or write it as CSV, Markdown or SVG
     Report(ReportOptions),
     /// Show a program's memory syscalls and page faults live, with the time each took in the kernel
     ///
@@ -107,67 +108,73 @@ pub(crate) enum Verb {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  firsttouch bench                                        100 MiB, at most a minute
-  firsttouch bench --size 2GiB --max-time 5m              a large block
-  firsttouch bench --size 64KiB..64MiB --max-time 5m      a sweep: cost per page against size, and crossovers
-  firsttouch bench --size 8MiB --threads 1,2,4            threads that share the work
-  firsttouch bench floors                                 what can no way of getting memory beat here?
-  firsttouch bench my-question.toml                       an experiment of your own (docs/experiments.md)
-  firsttouch bench --arm malloc --arm mmap+populate       only these, beside the baseline
-  firsttouch bench --margin 2% --blocks 96 --cpu 1        a finer question, on one processor
-  firsttouch bench -q --json - | jq .comparisons          for a script")]
+  firsttouch bench                                    100 MiB, at most a minute
+  firsttouch bench --size 2GiB --max-time 5m          a large block
+  firsttouch bench --size 64KiB..64MiB --max-time 5m  a sweep: cost per page, and crossovers
+  firsttouch bench --size 8MiB --threads 1,2,4        threads that share the work
+  firsttouch bench floors                             the least that each step can take here
+  firsttouch bench my-question.toml                   your own experiment (docs/experiments.md)
+  firsttouch bench --arm malloc --arm mmap+populate   only these arms, beside the baseline
+  firsttouch bench --margin 2% --blocks 96 --cpu 1    finer, and on one processor
+  firsttouch bench --markdown                         tables to paste into an issue
+  firsttouch bench -q --json - | jq .comparisons      for a script
+
+Exit status: 0 done, 1 failed (also if an arm that was named could not be measured), 2 wrong usage; \
+firsttouch dies by the signal that interrupts it, and prints what it has before.")]
 pub(crate) struct BenchOptions {
-    /// The question, by name [default: anonymous], or a file of your own (.toml); --list shows
-    /// those that are built in
+    /// Name of a built-in experiment (--list shows them), or your own file (.toml) [default:
+    /// anonymous]
     #[arg(value_name = "EXPERIMENT")]
     pub(crate) experiment: Option<String>,
-    /// List the experiments, or the arms of the one named, and measure nothing
+    /// List the experiments, or the arms of the one named, instead of measuring
     #[arg(long)]
     pub(crate) list: bool,
-    /// Size of a block of memory, like 4KiB or 2GiB; several make a sweep: 4KiB,1MiB or
-    /// 64KiB..1GiB, which doubles [default: the experiment's]
+    /// Size of a block of memory, such as 4KiB or 2GiB. Several sizes make a sweep: 4KiB,1MiB, or
+    /// 64KiB..1GiB in powers of two [default: the experiment's]
     #[arg(long, value_name = "SIZES", value_parser = sizes, allow_hyphen_values = true)]
     pub(crate) size: Option<Points<u64>>,
-    /// Threads that share the work, each with blocks of its own; several make a sweep, like 1,2,4
-    /// [default: the experiment's]
+    /// Number of threads that share the work, each with its own blocks. Several numbers make a
+    /// sweep, such as 1,2,4 [default: the experiment's]
     #[arg(long, value_name = "N", value_parser = threads, allow_hyphen_values = true)]
     pub(crate) threads: Option<Points<u64>>,
-    /// Touches in all: the first, and those that make the second touch; several make a sweep, like
-    /// 1,2,4 [default: the experiment's, or 2]
+    /// How often the memory is touched; all touches after the first are timed together. Several
+    /// numbers make a sweep, such as 1,2,4 [default: the experiment's, or 2]
     #[arg(long, value_name = "N", value_parser = passes, allow_hyphen_values = true)]
     pub(crate) passes: Option<Points<u32>>,
-    /// An arm to compare with the baseline; may be repeated [default: the experiment's]
+    /// Compare only this arm with the baseline; may be repeated [default: the experiment's arms]
     #[arg(long = "arm", value_name = "ARM")]
     pub(crate) arms: Vec<String>,
-    /// Give the arms of the heap another allocator too: system, jemalloc, mimalloc, tcmalloc, or
-    /// the path of a shared object, which is preloaded; may be repeated. One arm alone: --arm
+    /// Also run each heap arm under this allocator: system, jemalloc, mimalloc, tcmalloc, or the
+    /// path of a shared object to preload; may be repeated. For one arm alone: --arm
     /// malloc@jemalloc
     #[arg(long = "allocator", value_name = "ALLOCATOR")]
     pub(crate) allocators: Vec<String>,
-    /// Run exactly N blocks instead of looking after 12, 24, 48 and 96; no time cap unless
-    /// --max-time is given
+    /// Run exactly N blocks, instead of stopping after 12, 24, 48 or 96 when all is decided. No
+    /// time cap unless --max-time is given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) blocks: Option<u64>,
-    /// A difference smaller than this share counts as none, like 3% [default: the experiment's]
+    /// Differences smaller than this share count as none, such as 3% [default: the experiment's]
     #[arg(long, value_name = "SHARE", value_parser = parse_share, allow_hyphen_values = true)]
     pub(crate) margin: Option<f64>,
-    /// Stop after this time, like 60s or 5m [default: the experiment's, or 60s]
+    /// Stop after this time, such as 60s or 5m [default: the experiment's, or 60s]
     #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true)]
     pub(crate) max_time: Option<Duration>,
-    /// Draw the random orders from this number [default: a new one, shown in the result]
+    /// Seed of the random orders [default: a new one, shown in the result]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// Measure on this processor only
+    /// Run all samples on this processor
     #[arg(long, value_name = "CPU")]
     pub(crate) cpu: Option<u32>,
-    /// State of free memory: just used, or left idle until a hypervisor has taken it back
+    /// Whether free memory was used just before a sample, or left idle until the hypervisor has
+    /// taken it back
     #[arg(long, value_enum, default_value_t = MemoryChoice::Warm, value_name = "STATE")]
     pub(crate) memory: MemoryChoice,
-    /// Where arms that use a file have it: without a name, and gone with the program [default:
-    /// $TMPDIR, or /tmp]
+    /// Directory for the files of arms that use one. The files have no name and vanish with the
+    /// program [default: $TMPDIR, or /tmp]
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
-    /// Write the whole result, every sample included, to a file, or to standard output with -
+    /// Write the result with all samples as JSON to a file, or to standard output (instead of the
+    /// screen) with -
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
     #[command(flatten)]
@@ -208,18 +215,18 @@ pub(crate) struct ClaimsOptions {
     pub(crate) quiet: bool,
 }
 
-/// Print the screen of a result file again.
+/// Which result is shown, and in what form.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  firsttouch report result.json                 the screen that bench printed, from its --json file
-  firsttouch report result.json | less          nothing is cut off in a pipe
-  firsttouch report result.json --markdown      its tables, to be pasted into an issue
-  firsttouch report result.json --svg plot.svg  its ratios as a picture, besides
+  firsttouch report result.json                 the screen that bench printed
+  firsttouch report result.json | less          a pipe cuts nothing off
+  firsttouch report result.json --markdown      tables to paste into an issue
+  firsttouch report result.json --svg plot.svg  also the ratios as a picture
   firsttouch report result.json --csv - | mlr --icsv --opprint stats1 -a p50 -f total_ns -g arm
                                                 a row for each sample, for your own analysis")]
 pub(crate) struct ReportOptions {
-    /// A file written by bench --json, or - for standard input
+    /// File that bench --json wrote, or - for standard input
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     #[command(flatten)]
@@ -360,7 +367,7 @@ impl Color {
     }
 }
 
-/// A wish that makes no sense: exit status 2.
+/// A request that contradicts itself or cannot be met as asked: exit status 2.
 #[derive(Debug)]
 pub(crate) struct Usage(pub(crate) String);
 

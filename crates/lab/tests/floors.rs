@@ -102,7 +102,7 @@ fn check_present_memory(floors: &FloorSample, pages: u64) {
         ("read", &floors.read, pages / 2),
     ] {
         if let (true, Some(reason)) = (name == "read", &floors.read.invalid) {
-            eprintln!("SKIPPED: no unnamed files in the temporary directory: {reason}");
+            skips::skip(&format!("no unnamed files in the temporary directory: {reason}"));
             continue;
         }
         if !cfg!(target_arch = "x86_64") && floor.invalid.is_some() {

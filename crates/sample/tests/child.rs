@@ -84,7 +84,7 @@ fn faults_happen_in_the_phase_of_the_source() {
         if let Ok(traps) = shared.observation.as_ref().unwrap().traps {
             assert!(traps >= pages / 8 * 9, "{traps} faults: those of the threads count");
         } else {
-            println!("SKIPPED: page faults cannot be counted here");
+            skips::skip("page faults cannot be counted here");
         }
     }
     let one = measure(Job { one_mapping: true, threads: 2, operations: 2, ..job(Source::Mmap) });

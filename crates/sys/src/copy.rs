@@ -254,10 +254,10 @@ mod tests {
         let mut direct = match reader(&scratch, Route::Direct) {
             Ok(direct) => direct,
             Err(errno) => {
-                return println!(
-                    "SKIPPED: {} does not support O_DIRECT: {errno}",
+                return skips::skip(&format!(
+                    "{} does not support O_DIRECT: {errno}",
                     scratch.filesystem().name()
-                );
+                ));
             }
         };
         let mapped = FileMapping::new(scratch.file(), 0, 1 << 20, Sharing::Shared, Hint::None)

@@ -258,7 +258,7 @@ mod tests {
                 );
             }
         } else {
-            println!("SKIPPED: there is no C compiler");
+            skips::skip("there is no C compiler");
         }
         std::fs::remove_dir_all(&folder).unwrap();
     }

@@ -147,7 +147,7 @@ mod tests {
         let program = std::fs::File::open("/proc/self/exe").unwrap();
         match direct_alignment_bytes(&program) {
             Some(bytes) => assert!(bytes.is_power_of_two() && bytes <= 1 << 20, "{bytes}"),
-            None => println!("SKIPPED: no direct reads on the file system of this program"),
+            None => skips::skip("no direct reads on the file system of this program"),
         }
     }
 }

@@ -265,7 +265,7 @@ mod tests {
         for policy in policies {
             let mut mapping = match OwnMapping::new(5 << 20, policy) {
                 Err(errno) if policy != Policy::Plain => {
-                    println!("SKIPPED: {policy:?} is not available here: {errno}");
+                    skips::skip(&format!("{policy:?} is not available here: {errno}"));
                     continue;
                 }
                 other => other.unwrap(),

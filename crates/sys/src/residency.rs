@@ -134,7 +134,7 @@ mod tests {
         let mut mapping = OwnMapping::new(PAGES * 4096, Policy::Plain).unwrap();
         assert_eq!(resident_bytes(mapping.address(), PAGES * 4096), Ok(0));
         if crate::machine::thp().as_deref() == Some("always") {
-            println!("SKIPPED: with THP always, each touch populates 512 pages");
+            skips::skip("with THP always, each touch populates 512 pages");
             return;
         }
         for page in [0, PAGES_AT_ONCE - 1, PAGES_AT_ONCE, PAGES - 1] {

@@ -264,10 +264,10 @@ pub(crate) mod tests {
     pub(crate) fn on_disk(len: u64) -> Option<Scratch> {
         let scratch = Scratch::create(&std::env::temp_dir(), len).unwrap();
         if scratch.filesystem().is_memory() {
-            println!(
-                "SKIPPED: temporary files are on {} here, not on a disk",
+            skips::skip(&format!(
+                "temporary files are on {} here, not on a disk",
                 scratch.filesystem().name()
-            );
+            ));
             return None;
         }
         Some(scratch)
@@ -328,7 +328,7 @@ pub(crate) mod tests {
         }
         match Scratch::create_in_shared_memory(1 << 20) {
             Ok(scratch) => assert_eq!(scratch.drop_cache(), Ok(1 << 20)),
-            Err(error) => println!("SKIPPED: {error}"),
+            Err(error) => skips::skip(&format!("{error}")),
         }
     }
 

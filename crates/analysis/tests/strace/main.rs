@@ -133,7 +133,7 @@ fn real_programs_read_as_in_strace() {
     ];
     for program in programs {
         if !running::is_there(program[0]) {
-            println!("SKIPPED: {} is not installed", program[0]);
+            skips::skip(&format!("{} is not installed", program[0]));
             continue;
         }
         let (calls, decoded) = (tracer.raw(program), running::decoded(program, true));

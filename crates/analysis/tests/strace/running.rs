@@ -21,18 +21,18 @@ impl Tracer {
     pub(crate) fn new() -> Option<Tracer> {
         for tool in ["strace", "setarch", "cc"] {
             if !is_there(tool) {
-                println!("SKIPPED: {tool} is not installed");
+                skips::skip(&format!("{tool} is not installed"));
                 return None;
             }
         }
         if !run(Command::new("setarch").args(["-R", "true"])) {
-            println!(
-                "SKIPPED: addresses cannot be fixed here (setarch -R is refused), so no two runs are the same"
+            skips::skip(
+                "addresses cannot be fixed here (setarch -R is refused), so no two runs are the same",
             );
             return None;
         }
         if !run(Command::new("strace").args(["-o", "/dev/null", "true"])) {
-            println!("SKIPPED: no program can be traced here (ptrace is refused)");
+            skips::skip("no program can be traced here (ptrace is refused)");
             return None;
         }
         Some(Tracer { errors: Errors::of_the_headers() })
@@ -51,7 +51,7 @@ pub(crate) fn fixture(name: &str) -> Option<String> {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(format!("{name}.c"));
     let program = scratch(name);
     if !run(Command::new("cc").args(["-O1", "-o"]).arg(&program).arg(&source)) {
-        println!("SKIPPED: the C compiler does not compile {name}.c");
+        skips::skip(&format!("the C compiler does not compile {name}.c"));
         return None;
     }
     Some(program.to_str().expect("a path of UTF-8").to_owned())

@@ -1,8 +1,8 @@
-//! Wrong wishes: a clear sentence, the right status, and nothing measured or lost.
+//! Wrong usage: a clear sentence, the right exit status, nothing measured and no file lost.
 
 use crate::program::{Scratch, run, text};
 
-/// Fails with `status`, and says every one of `words` on standard error.
+/// Runs the program, which must fail with `status` and print each of `words` on standard error.
 fn check(arguments: &[&str], status: i32, words: &[&str]) {
     let output = run(arguments);
     let error = text(&output.stderr);
@@ -91,7 +91,7 @@ fn files_to_write() {
         "precious",
         "kept until there is something to write"
     );
-    assert!(!new.exists(), "made for nothing, and gone again");
+    assert!(!new.exists(), "the file that was made beforehand is removed");
 }
 
 #[test]
@@ -117,6 +117,16 @@ fn a_damaged_result_is_refused_wherever_it_is_cut() {
         std::fs::write(&file, &whole[..cut]).unwrap();
         check(&["report", file.to_str().unwrap()], 1, &["no firsttouch result"]);
     }
+}
+
+#[test]
+fn an_option_of_another_verb_is_named_with_it() {
+    check(&["bench", "--watch"], 2, &["bench has no option --watch", "firsttouch layout --watch"]);
+    check(&["claims", "--arm", "x"], 2, &["claims has no option --arm", "bench has it"]);
+    check(&["trace", "--size", "1MiB"], 2, &["trace has no option --size", "bench has it"]);
+    check(&["bench", "--jsn", "x"], 2, &["did you mean --json?"]);
+    check(&["benhc"], 2, &["did you mean bench?"]);
+    check(&["./app", "x"], 2, &["firsttouch trace -- ./app x"]);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! `sys` is the only door to the kernel: no other crate depends on libc or its like, and none opens
-//! a file of `/proc`.
+//! `sys` is the only door to the kernel: no other crate depends on libc or a similar crate, and no
+//! other crate opens a file of `/proc`.
 
 use std::fs::read_to_string;
 
@@ -18,7 +18,7 @@ const NAMED_ONLY: [(&str, usize, &str); 4] = [
     ("doctor/src/access.rs", 3, "what is missing, in messages"),
 ];
 
-/// What opens a path, or looks at what is there.
+/// Functions that open a path or look at it.
 const OPENING: [&str; 14] = [
     "fs",
     "File",
@@ -36,7 +36,7 @@ const OPENING: [&str; 14] = [
     "Command",
 ];
 
-/// The doors among the dependencies of a manifest, those of its tests aside.
+/// The doors among the dependencies of a manifest, without its dev-dependencies.
 fn doors_of(manifest: &str) -> Vec<&'static str> {
     let mut section = "";
     let mut found = Vec::new();

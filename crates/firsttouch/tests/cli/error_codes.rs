@@ -1,6 +1,6 @@
-//! The causes that `trace` infers, held against what the processor says of the same faults: whether
-//! a page was present, and whether it was written (the tracepoint `exceptions:page_fault_user`,
-//! recorded by perf beside it).
+//! The causes that `trace` infers, held against the processor's error codes of the same faults:
+//! whether a page was present, and whether the access was a write. perf records them beside trace
+//! (tracepoint `exceptions:page_fault_user`).
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -10,15 +10,15 @@ use serde_json::Value;
 
 use crate::program::{PROGRAM, Scratch, is_root, skip, text};
 
-/// A page was there, and the access was not allowed (`X86_PF_PROT` of `<asm/trap_pf.h>`).
+/// The page was present, but the access was not allowed (`X86_PF_PROT` of `<asm/trap_pf.h>`).
 const PRESENT: u64 = 1;
 /// The access was a write (`X86_PF_WRITE`).
 const WRITE: u64 = 2;
 
-/// Of each thread, addresses and error codes, in order.
+/// The addresses and error codes of each thread, in order.
 type Codes = HashMap<u64, Vec<(u64, u64)>>;
 
-/// Runs a script with tracefs mounted where only it sees it.
+/// Runs a script with tracefs mounted in a mount namespace of its own.
 fn with_tracefs(script: &str) -> Option<String> {
     let script = format!("mount -t tracefs none /sys/kernel/tracing && {script}");
     let output = Command::new("unshare").args(["-m", "sh", "-c", &script]).output();
@@ -39,7 +39,7 @@ fn hexadecimal(text: &str) -> u64 {
     u64::from_str_radix(text.trim_start_matches("0x"), 16).unwrap_or_else(|e| panic!("{e}: {text}"))
 }
 
-/// What perf has recorded: `TID event: address=0x... ip=0x... error_code=0x...` a line.
+/// Parses lines of perf script: `TID event: address=0x... ip=0x... error_code=0x...`.
 fn codes(script: &str) -> Codes {
     let mut codes = Codes::new();
     for line in script.lines() {
@@ -59,8 +59,8 @@ fn codes(script: &str) -> Codes {
     codes
 }
 
-/// Both records of one run of a shell script, fault by fault: what was inferred, and the error
-/// code.
+/// The causes that trace infers and the error codes that perf records in one run of a shell
+/// script, fault by fault.
 fn both(command: &str, scratch: &Scratch) -> Option<Vec<(Value, u64)>> {
     let (data, json) = (scratch.file("perf.data"), scratch.file("trace.json"));
     let (data, json) = (data.display(), json.display());
@@ -84,7 +84,7 @@ fn matched(json: &Path, mut codes: Codes) -> Vec<(Value, u64)> {
         let Some(codes) = codes.get_mut(&fault["tid"].as_u64().expect("a thread")) else {
             continue;
         };
-        // perf sees faults of firsttouch's own as well, before the program begins.
+        // perf also records faults of firsttouch itself, before the program begins.
         let Some(at) = codes.iter().position(|&(other, _)| other == address) else { continue };
         pairs.push((fault, codes[at].1));
         codes.drain(..=at);
@@ -92,7 +92,7 @@ fn matched(json: &Path, mut codes: Codes) -> Vec<(Value, u64)> {
     pairs
 }
 
-/// Whether a cause cannot be, by the error code of the fault.
+/// Whether the error code of a fault rules a cause out.
 fn contradicts(cause: &str, code: u64) -> bool {
     match cause {
         "first-touch" | "stack" | "file" => code & PRESENT != 0,
@@ -110,7 +110,8 @@ fn causes_agree_with_the_processor() {
         return skip("no perf");
     }
     let scratch = Scratch::new();
-    let command = "for i in 1 2 3 4 5; do x=$(echo a; ls / | head -n 1 | sort | wc -l); (true; ls / > /dev/null); done";
+    let command = "for i in 1 2 3 4 5; do x=$(echo a; ls / | head -n 1 | sort | wc -l); \
+                   (true; ls / > /dev/null); done";
     let Some(pairs) = both(command, &scratch) else { return };
     assert!(pairs.len() > 500, "{} faults were seen in both ways", pairs.len());
     let wrong: Vec<&(Value, u64)> = pairs

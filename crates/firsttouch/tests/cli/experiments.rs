@@ -17,7 +17,8 @@ fn check_file(content: &str, words: &[&str]) {
     assert!(output.stdout.is_empty(), "nothing was measured");
 }
 
-const MINE: &str = "name = \"mine\"\nquestion = \"Q?\"\nmetric = \"total_ns\"\nsize = \"64KiB\"\nmargin = 0.03\nfill = 1\n\
+const MINE: &str = "name = \"mine\"\nquestion = \"Q?\"\nmetric = \"total_ns\"\nsize = \"64KiB\"\n\
+                    margin = 0.03\nfill = 1\n\
                     baseline = \"mmap\"\narms = [\"malloc\"]\n";
 
 #[test]
@@ -32,7 +33,7 @@ fn a_wrong_file_is_answered_with_its_line() {
     assert!(text(&missing.stderr).contains("nowhere.toml"), "{}", text(&missing.stderr));
 }
 
-/// What the documentation shows is what is run here.
+/// Runs the example of the documentation as it stands there.
 #[test]
 fn the_documented_example_works() {
     let page = include_str!("../../../../docs/experiments.md");
@@ -194,7 +195,7 @@ fn factors_have_effects() {
         );
     }
 
-    // Anyone can compute an effect again from the samples.
+    // An effect can be computed again from the samples.
     let blocks = result.arms[0].samples.len();
     for (index, effect) in result.effects.iter().enumerate() {
         let mean = |level: usize, block: usize| {
@@ -307,7 +308,7 @@ fn with_arm(arm: &str) -> LabResult {
     ]))
 }
 
-/// More than a pipe holds, on standard error, stops nobody.
+/// A child that writes more to standard error than a pipe holds does not block.
 #[test]
 fn a_child_may_be_loud() {
     let loud = "{ name = \"loud\", source = \"malloc\", environment = { LD_DEBUG = \"all\" } }";
@@ -325,12 +326,13 @@ fn one_mapping_is_for_all_blocks() {
     }
 }
 
-/// An arm that is asked for by name is there, whatever else is measured under another allocator.
+/// An arm that is named stays in the run, whichever arms --allocator adds.
 #[test]
 fn arms_keep_what_they_are_compared_with() {
     let scratch = Scratch::new();
     let file = scratch.file("mine.toml");
-    let arms = "{ name = \"a\", source = \"calloc\" }, { name = \"b\", source = \"calloc\", against = \"a\" }, \
+    let arms = "{ name = \"a\", source = \"calloc\" }, \
+                { name = \"b\", source = \"calloc\", against = \"a\" }, \
                 { name = \"c\", source = \"malloc\", allocator = \"system\", against = \"b\" }";
     std::fs::write(&file, MINE.replace("\"malloc\"", arms)).unwrap();
     let file = file.to_str().unwrap();

@@ -16,7 +16,7 @@ fn arm<'a>(result: &'a LabResult, name: &str) -> Option<&'a Arm> {
     if found.is_none() {
         let refused = result.refused.iter().find(|refused| refused.arm == name);
         let reason =
-            refused.map_or("it is not there and nobody says why", |refused| &refused.reason);
+            refused.map_or("the arm is missing without a reason", |refused| &refused.reason);
         assert!(refused.is_some_and(|refused| !refused.failed), "{name}: {reason}");
         skip(&format!("{name}: {reason}"));
     }
@@ -29,7 +29,7 @@ fn of_each(result: &LabResult, name: &str, check: impl Fn(&Sample)) {
     arm.samples.iter().for_each(check);
 }
 
-/// Bytes of a whole sample, and its pages.
+/// The bytes of a sample with its whole batch, and the number of its pages.
 fn amount(result: &LabResult) -> (u64, u64) {
     let bytes = result.experiment.size_bytes * result.experiment.operations;
     (bytes, bytes / result.machine.page_bytes)
@@ -46,7 +46,7 @@ fn a_scan_finds_the_cache_as_it_was_wanted() {
             assert!(s.major_faults <= 2, "{name}: {} waits for the disk", s.major_faults);
         });
     }
-    // Pages around a fault are mapped with it, 16 at a time or more: eight is far on the safe side.
+    // A fault maps at least 16 pages around it (fault_around_bytes); 8 leaves room for edges.
     of_each(&result, "file", |s| {
         assert!(s.first_touch_minor_faults <= pages / 8, "{} faults", s.first_touch_minor_faults);
     });
@@ -57,7 +57,7 @@ fn a_scan_finds_the_cache_as_it_was_wanted() {
         });
     }
     of_each(&result, "cold file", |s| {
-        assert!(s.first_touch_major_faults >= 1, "nobody waited for the disk");
+        assert!(s.first_touch_major_faults >= 1, "no fault waited for the disk");
     });
     of_each(&result, "direct", |s| {
         assert_eq!((s.cached_before_bytes, s.cached_after_bytes), (Some(0), Some(0)));
@@ -91,9 +91,8 @@ fn in_no_order_the_kernel_reads_ahead_unless_told_not_to() {
     }
 }
 
-/// What was written page by page is mapped in no larger pieces than what was written at once. No
-/// arm here takes the file out of the page cache: it comes back in the pieces in which it is read
-/// again.
+/// A file written page by page is mapped in no larger pieces than a file written at once. No arm
+/// here evicts the file from the page cache: reading it back would make pieces of another size.
 #[test]
 fn pages_are_mapped_as_they_were_written() {
     let result = bench(&["file-random", "--size", "1MiB", "--arm", "file", "--arm", "file+pieces"]);
@@ -146,7 +145,7 @@ fn who_writes_after_a_fork_copies() {
             assert!(s.between_ns > 0 && s.second_touch_ns > 0, "{name}: {s:?}");
         });
     }
-    // Nobody else has the pages: they are made writable again one by one, or already were.
+    // No other process maps the pages any more: a write makes them writable without a copy.
     of_each(&result, "shared", |s| {
         assert!(s.second_touch_minor_faults <= pages / 10, "handed over: {s:?}");
     });
@@ -212,7 +211,8 @@ fn what_cannot_be_had_of_a_file_is_refused_with_what_to_do() {
     ] {
         let scratch = Scratch::new();
         let file = scratch.file("mine.toml");
-        let head = "name = \"mine\"\nquestion = \"Q?\"\nmetric = \"total_ns\"\nsize = \"64KiB\"\nmargin = 0.03\nfill = 1\n";
+        let head = "name = \"mine\"\nquestion = \"Q?\"\nmetric = \"total_ns\"\nsize = \"64KiB\"\n\
+                    margin = 0.03\nfill = 1\n";
         std::fs::write(&file, format!("{head}baseline = \"mmap\"\narms = [{mistake}]\n")).unwrap();
         let output = run(&["bench", file.to_str().unwrap()]);
         let error = text(&output.stderr);
@@ -248,12 +248,14 @@ fn nothing_is_left_of_a_file() {
 fn every_kind_of_file_takes_what_is_written() {
     let scratch = Scratch::new();
     let file = scratch.file("mine.toml");
-    let arms = "{ name = \"private\", source = \"file+private\", between = \"dontneed\" }, \"file\", \"file+willneed\", \
+    let arms = "{ name = \"private\", source = \"file+private\", between = \"dontneed\" }, \
+                \"file\", \"file+willneed\", \
                 \"tmpfs\", { name = \"anew\", source = \"file\", between = \"anew\" }";
     std::fs::write(
         &file,
         format!(
-            "name = \"mine\"\nquestion = \"Q?\"\nmetric = \"total_ns\"\nsize = \"1MiB\"\nthreads = [1, 2]\nmargin = 0.03\n\
+            "name = \"mine\"\nquestion = \"Q?\"\nmetric = \"total_ns\"\nsize = \"1MiB\"\n\
+             threads = [1, 2]\nmargin = 0.03\n\
              fill = 1\nbaseline = \"memfd\"\narms = [{arms}]\n"
         ),
     )

@@ -1,4 +1,4 @@
-//! `bench floors`: what physics guarantees of its figures, and what it refuses.
+//! `bench floors`: what the kernel guarantees of its figures, and what it refuses.
 
 use results::LabResult;
 
@@ -29,7 +29,7 @@ fn every_floor_and_every_source_is_in_every_block() {
             .any(|w| w.id == "few-blocks" && w.message.contains("6 were asked for"))
     );
     let floors = result.floors.as_ref().unwrap();
-    // Dropped blocks, if any, have floors too.
+    // Dropped blocks have floors, too.
     assert_eq!(floors.samples.len(), result.blocks.len());
     assert!(
         result.arms.iter().all(|arm| arm.samples.len() == 6 && !arm.baseline && !arm.placebo),
@@ -131,11 +131,7 @@ fn the_screen_comes_back_from_the_file() {
     let value = results::read(std::fs::File::open(&file).unwrap()).unwrap();
     let mut again = Vec::new();
     results::write(&value, &mut again).unwrap();
-    assert_eq!(
-        std::fs::read(&file).unwrap(),
-        again,
-        "nothing is lost on the way through the types"
-    );
+    assert_eq!(std::fs::read(&file).unwrap(), again, "the types keep every figure");
 }
 
 #[test]
@@ -152,7 +148,7 @@ fn wishes_that_make_no_sense_are_refused() {
         let output = run(&[&["bench", "floors"][..], arguments].concat());
         let error = text(&output.stderr);
         assert!(error.contains(word) && output.stdout.is_empty(), "{arguments:?}: {error}");
-        // Whether there is cold memory here is asked first.
+        // Whether this machine has cold memory is checked first.
         let status = if error.contains("no cold memory") { 1 } else { 2 };
         assert_eq!(output.status.code(), Some(status), "{arguments:?}: {error}");
     }

@@ -1,4 +1,4 @@
-//! More memory than may be had: refused before a child starts; and a child that runs into a limit
+//! Limits of memory: a size beyond them is refused before a child starts, and a child that hits one
 //! names it.
 
 use std::path::PathBuf;
@@ -34,8 +34,8 @@ fn a_control_group_is_named() {
     assert!(error.contains("control group") && error.contains("firsttouch-test"), "{error}");
 }
 
-/// A neighbour in the same group eats its memory: the kernel kills a child, and the run names it
-/// and keeps the rest.
+/// A neighbour in the same control group takes its memory: the kernel kills a child, and the run
+/// names the killer and keeps the other samples.
 #[test]
 fn the_out_of_memory_killer_is_named_and_nothing_is_lost() {
     let Some(group) = Group::new(220 << 20) else { return };
@@ -57,7 +57,7 @@ fn the_out_of_memory_killer_is_named_and_nothing_is_lost() {
     let reader = std::thread::spawn(move || run.wait_with_output().expect("its output"));
     std::thread::sleep(Duration::from_millis(500));
     while running() {
-        // Reads one endless line into memory, until it is killed itself.
+        // Reads one endless line into memory, until the kernel kills it.
         let _ = inside("tail /dev/zero").wait();
     }
     let output = reader.join().expect("the reader");
@@ -73,17 +73,20 @@ fn the_out_of_memory_killer_is_named_and_nothing_is_lost() {
             "{:?}",
             result.refused
         ),
-        Err(_) => assert!(named(&error), "{error}"), // the baseline's first run: there was nothing yet
+        // The baseline's first run was killed: there was no result yet.
+        Err(_) => assert!(named(&error), "{error}"),
     }
 }
 
-/// The child fails where the parent's forecast cannot: its errno comes through.
+/// The child fails where the parent cannot foresee it: the message has the errno.
 #[test]
 fn a_failing_call_reports_its_errno() {
     for source in ["malloc", "calloc", "mmap", "mmap+populate"] {
         let job = format!(
-            r#"{{"Measure":{{"parent":{},"source":"{source}","size_bytes":1073741824,"operations":1,"fill":1,"observe":false}}}}"#,
-            std::process::id()
+            r#"{{"Measure":{{"parent":{},"source":"{source}","size_bytes":{},{}}}}}"#,
+            std::process::id(),
+            1 << 30,
+            r#""operations":1,"fill":1,"observe":false"#
         );
         let output = shell(&format!("ulimit -v 262144; exec {PROGRAM} __child '{job}'"));
         let answer = text(&output.stdout);
@@ -91,8 +94,8 @@ fn a_failing_call_reports_its_errno() {
     }
 }
 
-/// A limit of file sizes is said, where the kernel would else kill the program without a word; and
-/// what cannot be written to the end is not left behind.
+/// A limit of file sizes ends in a message (the kernel's default is to kill by SIGXFSZ), and no
+/// half-written file stays.
 #[test]
 fn a_limit_of_file_sizes_is_named() {
     let output =
@@ -141,7 +144,7 @@ impl Group {
         None
     }
 
-    /// Who writes their pid here joins.
+    /// A process that writes its pid to this file joins the group.
     pub(crate) fn procs(&self) -> PathBuf {
         self.0.join("cgroup.procs")
     }

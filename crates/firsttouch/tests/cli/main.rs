@@ -3,6 +3,7 @@
 mod bad_input;
 mod causes;
 mod claims;
+mod columns;
 mod doctor;
 mod door;
 mod error_codes;

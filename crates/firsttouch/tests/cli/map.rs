@@ -1,11 +1,11 @@
-//! Every experiment that comes with the program is run once, tiny, and must show what physics
-//! guarantees: a benchmark is also a test. Times are never compared.
+//! Every built-in experiment runs once, tiny, and its figures must show what the kernel guarantees:
+//! a benchmark is also a test. No test compares times.
 
 use results::{LabResult, Sample};
 
 use crate::program::{result, run, skip, text};
 
-/// Every experiment is on the list, with its question and the time that it takes at most.
+/// The list has every experiment, with its question and its time limit.
 #[test]
 fn the_list_has_them_all() {
     let list = text(&run(&["bench", "--list", "-v"]).stdout);
@@ -42,7 +42,7 @@ fn tiny(name: &str, size: &str) -> LabResult {
     result(&output)
 }
 
-/// The samples of an arm, or nothing and a word where it was refused here.
+/// The samples of an arm; none (and a skip) where it was refused here.
 fn samples<'a>(result: &'a LabResult, arm: &str) -> &'a [Sample] {
     if let Some(arm) = result.arms.iter().find(|other| other.name == arm) {
         assert!(!arm.samples.is_empty(), "{} has no samples", arm.name);
@@ -55,7 +55,7 @@ fn samples<'a>(result: &'a LabResult, arm: &str) -> &'a [Sample] {
     &[]
 }
 
-/// Whether small pages are what plain memory comes in; where they are not, faults tell nothing.
+/// Whether plain memory comes in small pages; in huge pages, faults do not count pages.
 fn small_pages(result: &LabResult) -> bool {
     let small = result.machine.thp.as_deref() != Some("always");
     if !small {
@@ -183,7 +183,7 @@ fn memory_that_was_given_back_faults_again() {
 fn what_was_only_read_was_never_there() {
     let result = tiny("release", "4MiB");
     for sample in samples(&result, "only read").iter().filter(|_| small_pages(&result)) {
-        // The page of zeros is nobody's resident memory.
+        // The zero page does not count as resident memory.
         let plain = samples(&result, "mmap")[0].rss_bytes.unwrap();
         assert!(sample.rss_bytes.unwrap() + (2 << 20) < plain, "{sample:?} beside {plain}");
         assert!(sample.first_touch_minor_faults >= pages(&result, sample), "{sample:?}");
@@ -254,7 +254,7 @@ fn an_allocator_that_cannot_be_had_is_named() {
         assert_eq!(output.status.code(), Some(2));
         assert!(text(&output.stderr).contains(word), "{}", text(&output.stderr));
     }
-    // A shared object that defines no malloc is found out by asking where malloc comes from.
+    // A shared object without malloc is detected by looking where malloc comes from (dladdr).
     let file = std::env::current_exe().unwrap();
     let output = run(&[
         "bench",

@@ -1,4 +1,4 @@
-//! Small real runs: what physics guarantees must be in the figures.
+//! Small real runs: figures must show what the kernel guarantees.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use crate::program::{
     PROGRAM, Scratch, firsttouch, fixture, is_root, result, run, skip, text, without_proc,
 };
 
-/// A run of two blocks: no interval, but all the rest.
+/// A run of two blocks: too few for an interval, with everything else.
 fn small(size: &str) -> LabResult {
     result(&run(&["bench", "--size", size, "--blocks", "2", "--seed", "7", "--json", "-"]))
 }
@@ -90,15 +90,13 @@ fn floors_are_measured_beside_the_first_block() {
     assert_eq!((first.write_fault.units, first.populate.units), (pages, pages), "{first:?}");
     assert!(first.huge_fault.units > 0 || first.huge_fault.invalid.is_some(), "{first:?}");
     if result.machine.thp.as_deref() == Some("always") {
-        return;
+        return skip("THP is always: faults are not pages, so floors explain no arm");
     }
     let unit = |floor: &results::Floor| floor.time_ns as f64 / floor.units.max(1) as f64;
     if unit(&first.uninterrupted_write) > unit(&first.interrupted_write) + unit(&first.write_fault)
     {
-        // It lasts some 60 us: what took the processor away meanwhile makes the sum of the parts
-        // negative.
-        skip("the one block with floors was disturbed in the middle of the shortest of them");
-        return;
+        // It lasts some 60 us: one interruption in it makes the sum of the parts negative.
+        return skip("the one block with floors was disturbed in the shortest of them");
     }
     let mmap = result.explanations.iter().find(|e| e.arm == "mmap").expect("mmap is explained");
     assert!(mmap.low.is_none() && mmap.adds_up.is_none(), "two blocks decide nothing: {mmap:?}");
@@ -161,7 +159,7 @@ fn report_prints_the_same_bytes_again() {
         path,
     ]);
     assert!(bench.status.success(), "{}", text(&bench.stderr));
-    // Which verdict it is depends on what else the machine does: no test asserts a time.
+    // The verdict depends on the load of the machine: no test asserts a time.
     assert!(text(&bench.stdout).contains("x 8 blocks"), "{}", text(&bench.stdout));
     let again = run(&["report", path]);
     assert_eq!(text(&bench.stdout), text(&again.stdout));

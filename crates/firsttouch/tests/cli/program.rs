@@ -1,4 +1,4 @@
-//! Running the program, and what a test says when it cannot run.
+//! Running the program under test, with scratch directories and compiled fixtures.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -6,11 +6,12 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use results::LabResult;
+pub(crate) use skips::skip;
 
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_firsttouch");
 
-/// A directory of a test's own, open to every user, removed at its end.
+/// A directory for one test, open to every user, removed when dropped.
 pub(crate) struct Scratch(pub(crate) PathBuf);
 
 impl Scratch {
@@ -50,7 +51,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The result that `output`'s run wrote to standard output.
+/// The result that the run behind `output` wrote to standard output.
 pub(crate) fn result(output: &Output) -> LabResult {
     results::read(&output.stdout[..])
         .unwrap_or_else(|e| panic!("{e}: {}\n{}", text(&output.stderr), text(&output.stdout)))
@@ -63,13 +64,8 @@ pub(crate) fn is_root() -> bool {
         .any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0"))
 }
 
-/// Says that a test did not run, and why: cargo test knows no such state.
-pub(crate) fn skip(reason: &str) {
-    eprintln!("SKIPPED {}: {reason}", std::thread::current().name().unwrap_or("test"));
-}
-
-/// Runs the program with `arguments` where `/proc` is empty; `None` (and a word) where it cannot be
-/// hidden.
+/// Runs the program with `arguments` and an empty `/proc`; `None` (and a skip) where `/proc` cannot
+/// be hidden.
 pub(crate) fn without_proc(arguments: &str) -> Option<Output> {
     if !is_root() {
         skip("hiding /proc needs root");
@@ -87,17 +83,17 @@ pub(crate) fn without_proc(arguments: &str) -> Option<Output> {
     Some(output)
 }
 
-/// Compiles a program of `fixtures/` into `scratch`; `None` (and a word) without a C compiler.
+/// Compiles a program of `fixtures/` into `scratch`; `None` (and a skip) without a C compiler.
 pub(crate) fn fixture(name: &str, scratch: &Scratch) -> Option<PathBuf> {
     compiled(name, &[], scratch.file(name))
 }
 
-/// The same of a library to be preloaded.
+/// Compiles a library to preload.
 pub(crate) fn library_fixture(name: &str, scratch: &Scratch) -> Option<PathBuf> {
     compiled(name, &["-shared", "-fPIC"], scratch.file(&format!("{name}.so")))
 }
 
-/// The same with flags that not every compiler, or C library, has; `None` (and a word) where one is
+/// Compiles with flags that not every compiler or C library has; `None` (and a skip) where one is
 /// missing.
 pub(crate) fn fixture_with(name: &str, flags: &[&str], program: PathBuf) -> Option<PathBuf> {
     let probe = program.with_extension("c");

@@ -24,7 +24,7 @@ fn child(workload: Workload, pairs: u64, library: &Path, variables: &[(&str, &Pa
         .unwrap_or_else(|e| panic!("{e}: {}", text(&output.stderr)))
 }
 
-/// An allocator that counts its calls is told apart from what the child says of itself.
+/// The count of an allocator that counts its own calls is held against what the child reports.
 #[test]
 fn every_pair_is_a_call_of_malloc_and_one_of_free() {
     let scratch = Scratch::new();
@@ -117,8 +117,8 @@ fn pairs_and_blocks_of_memory_are_not_compared() {
     );
 }
 
-/// As many latencies as pages, none of them lost on the way; and together no longer than the phase
-/// that they are in.
+/// There are as many latencies as pages, and their sum is no longer than the phase that they are
+/// in.
 #[test]
 fn every_timed_touch_is_in_the_result() {
     let size_bytes = 8 << 20;

@@ -1,208 +1,28 @@
-//! The stages inside a crate, enforced by reading its code: each imports only stages before it, and
-//! no two folders import each other (ARCHITECTURE.md).
+//! The stages inside a crate (ARCHITECTURE.md), enforced by reading its code: a stage imports only
+//! stages before it, and no two folders import each other.
+
+mod imports;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path};
+use std::path::Path;
 
+use self::imports::{Import, folder_of, imports, module_of, program_text};
 use crate::layers::{folder, sources};
 
-/// A crate and its stages in order; stages beside each other do not import each other. Whatever
-/// lies beside the stages, in the crate's root, is above them all.
+/// A crate and its stages in order. Stages beside each other do not import each other. Modules of
+/// the crate's root are above all stages.
 type Stages = (&'static str, &'static [&'static [&'static str]]);
 const STAGES: [Stages; 2] = [
     ("lab", &[&["question"], &["design"], &["run"], &["judge"], &["result"]]),
     ("analysis", &[&["address_space"], &["layout", "trace"]]),
 ];
 
-/// What does not keep to the order yet: a file of a crate, and what it imports. This list may only
+/// Imports that break the order: crate, file, and the stage it imports. This list may only
 /// shrink.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[];
 
-/// One import: the file that has it, and the module path, without the crate, that it names.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Import {
-    file: String,
-    path: Vec<String>,
-}
-
-/// The code of a file without comments, strings and test modules: what is compiled into the
-/// program.
-fn program_text(code: &str) -> String {
-    let code = without_strings(code);
-    let mut text = String::new();
-    let mut rest = code.as_str();
-    while let Some(at) = rest.find("#[cfg(test)]") {
-        text.push_str(&rest[..at]);
-        let item = &rest[at..];
-        // A test item ends with its block, or with the semicolon of a `use` or a `mod`.
-        let end = match (item.find('{'), item.find(';')) {
-            (Some(open), semicolon) if semicolon.is_none_or(|end| open < end) => {
-                open + block_len(&item[open..])
-            }
-            (_, Some(semicolon)) => semicolon + 1,
-            _ => item.len(),
-        };
-        rest = &item[end..];
-    }
-    text + rest
-}
-
-/// `code` without comments, and with empty strings.
-fn without_strings(code: &str) -> String {
-    let mut text = String::new();
-    let mut chars = code.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '/' if chars.peek() == Some(&'/') => while chars.next_if(|c| *c != '\n').is_some() {},
-            '"' => {
-                while let Some(c) = chars.next() {
-                    match c {
-                        '\\' => _ = chars.next(),
-                        '"' => break,
-                        _ => {}
-                    }
-                }
-                text.push_str("\"\"");
-            }
-            // A raw string has no escapes: r"\", r#"a "word" in it"#.
-            'r' if !text.ends_with(|c: char| c.is_alphanumeric() || c == '_') => {
-                let mut ahead = chars.clone();
-                let hashes = std::iter::from_fn(|| ahead.next_if_eq(&'#')).count();
-                if ahead.next_if_eq(&'"').is_none() {
-                    text.push(c);
-                    continue;
-                }
-                while let Some(c) = ahead.next() {
-                    if c == '"' && ahead.clone().take(hashes).eq(std::iter::repeat_n('#', hashes)) {
-                        break;
-                    }
-                }
-                chars = ahead;
-                text.push_str("\"\"");
-            }
-            // A character in quotes: '"', '{', '\''. A lifetime has no second quote.
-            '\'' => {
-                let mut ahead = chars.clone();
-                let escaped = ahead.next() == Some('\\');
-                if escaped {
-                    ahead.next();
-                }
-                if ahead.next() == Some('\'') {
-                    chars = ahead;
-                }
-            }
-            _ => text.push(c),
-        }
-    }
-    text
-}
-
-/// The length of the block that `text` begins with, its braces included.
-fn block_len(text: &str) -> usize {
-    let mut depth = 0_usize;
-    for (at, c) in text.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth == 1 => return at + 1,
-            '}' => depth -= 1,
-            _ => {}
-        }
-    }
-    text.len()
-}
-
-/// The module of the file at `path` below `src`: `design/work.rs` is `design`, `work`.
-fn module_of(path: &str) -> Vec<String> {
-    let parts = Path::new(path).with_extension("");
-    let parts = parts.components().filter_map(|part| match part {
-        Component::Normal(name) => name.to_str().map(str::to_owned),
-        _ => None,
-    });
-    parts.filter(|name| name != "lib" && name != "mod").collect()
-}
-
-/// The folder of a module in a crate that has `modules`: a module with children is one, whether its
-/// own file lies in it or beside it.
-fn folder_of(module: &[String], modules: &BTreeSet<Vec<String>>) -> Vec<String> {
-    let has_children =
-        modules.iter().any(|other| other.len() > module.len() && other.starts_with(module));
-    let len = if has_children { module.len() } else { module.len().saturating_sub(1) };
-    module[..len].to_vec()
-}
-
-/// Every path of `text` that begins with `crate` or `super`, seen from `module`.
-fn paths(text: &str, module: &[String]) -> Vec<Vec<String>> {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let mut found = Vec::new();
-    for start in ["crate::", "super::"] {
-        for (at, _) in text.match_indices(start) {
-            let before = text[..at].chars().next_back();
-            // Within a path, `super` has been read with its beginning.
-            if !before.is_some_and(|c| is_word(c) || c == ':') {
-                expand(&text[at..], &[], &mut found);
-            }
-        }
-    }
-    found.into_iter().map(|path| resolved(&path, module)).collect()
-}
-
-/// Adds the paths that `text` begins with, below `prefix`: one, or one for each item in braces.
-/// Returns what follows.
-fn expand<'a>(text: &'a str, prefix: &[String], found: &mut Vec<Vec<String>>) -> &'a str {
-    let mut path = prefix.to_vec();
-    let mut rest = text.trim_start();
-    loop {
-        if let Some(mut items) = rest.strip_prefix('{') {
-            loop {
-                items = expand(items, &path, found).trim_start();
-                // What is renamed (`as`) keeps its path.
-                let end = items.find([',', '}']).unwrap_or(items.len());
-                items = &items[end..];
-                match items.strip_prefix(',') {
-                    Some(next) if !next.trim_start().starts_with('}') => items = next,
-                    Some(next) => return next.trim_start().strip_prefix('}').unwrap_or(next),
-                    None => return items.strip_prefix('}').unwrap_or(items),
-                }
-            }
-        }
-        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
-        path.push(rest[..end].to_owned());
-        rest = &rest[end..];
-        match rest.strip_prefix("::") {
-            Some(next) if next.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == '{') => {
-                rest = next;
-            }
-            _ => break,
-        }
-    }
-    found.push(path);
-    rest
-}
-
-/// `path` from the crate's root: `super` taken one folder up, `self` and the name `crate` left out.
-fn resolved(path: &[String], module: &[String]) -> Vec<String> {
-    let mut from: Vec<String> = if path[0] == "super" { module.to_vec() } else { Vec::new() };
-    for part in path {
-        match part.as_str() {
-            "crate" | "self" => {}
-            "super" => _ = from.pop(),
-            _ => from.push(part.clone()),
-        }
-    }
-    from
-}
-
-/// All imports of files, given as path below `src` and code.
-fn imports(files: &[(String, String)]) -> Vec<Import> {
-    let of_file = |(file, code): &(String, String)| {
-        let paths = paths(&program_text(code), &module_of(file));
-        paths.into_iter().map(|path| Import { file: file.clone(), path }).collect::<Vec<_>>()
-    };
-    files.iter().flat_map(of_file).collect()
-}
-
-/// Imports from a stage of one behind it, or of the root above them: by file, the first part of
-/// what it imports.
+/// Imports of a later stage or of the root, as pairs of a file and the first part of the path that
+/// it imports.
 fn against_the_order(stages: &[&[&str]], imports: &[Import]) -> BTreeSet<(String, String)> {
     let place = |name: &String| stages.iter().position(|beside| beside.contains(&name.as_str()));
     let wrong = |import: &&Import| {
@@ -218,9 +38,8 @@ fn against_the_order(stages: &[&[&str]], imports: &[Import]) -> BTreeSet<(String
         .collect()
 }
 
-/// Two folders beside each other of which each imports the other, directly or by way of others: for
-/// each such folder, one that it imports and that leads back to it. A folder is no other than the
-/// folders in it.
+/// Pairs of sibling folders that import each other, directly or through other folders: a folder,
+/// and one that it imports and that leads back to it. A folder and the folders in it count as one.
 fn circles(files: &[(String, String)], imports: &[Import]) -> BTreeSet<(String, String)> {
     let modules = files.iter().map(|(file, _)| module_of(file));
     let modules: BTreeSet<Vec<String>> = modules
@@ -236,7 +55,7 @@ fn circles(files: &[(String, String)], imports: &[Import]) -> BTreeSet<(String, 
     for import in imports {
         let from = folder_of(&module_of(&import.file), &modules);
         let to = folder_of(&module_named(&import.path).unwrap_or_default(), &modules);
-        // Where the two part, and the folders beside each other there.
+        // The first level at which the two differ: the sibling folders there.
         let same = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
         if same < from.len() && same < to.len() {
             leads.entry(from[..=same].to_vec()).or_default().insert(to[..=same].to_vec());
@@ -319,7 +138,7 @@ fn attribution_is_ids_and_numbers() {
     assert!(looked_at > 5, "{looked_at} files attribute");
 }
 
-/// Where `code` makes a [`results::LabResult`] or changes one: the words around it.
+/// The places where `code` makes or changes a [`results::LabResult`], with the words around them.
 fn changes_of_results(code: &str) -> Vec<String> {
     let words: Vec<String> = spaced(code).split_whitespace().map(str::to_owned).collect();
     let word = |at: usize, back: usize| {

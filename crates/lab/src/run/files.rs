@@ -277,7 +277,7 @@ mod tests {
             let (files, cold) = make(FileSource::Shared, Cache::Cold);
             assert!(files.of(&cold).unwrap_err().contains("never cold"));
         } else {
-            println!("SKIPPED: /dev/shm is not a tmpfs here");
+            skips::skip("/dev/shm is not a tmpfs here");
         }
         let (files, memfd) = make(FileSource::Memfd, Cache::Warm);
         assert_eq!((files.of(&memfd), files.prepare(&memfd)), (Ok(None), Ok(None)));

@@ -52,8 +52,8 @@ struct Row<'a> {
     point: Option<(u64, u64, Option<u64>)>,
 }
 
-/// A row for each arm; in a sweep for each of its points, without the placebo's, which has one ratio
-/// for all of them.
+/// A row for each arm; in a sweep for each of its points, without the placebo's, which has one
+/// ratio for all of them.
 fn rows(result: &LabResult) -> Vec<Row<'_>> {
     let mut rows = Vec::new();
     for arm in &result.arms {
@@ -90,8 +90,8 @@ fn columns(result: &LabResult, rows: &[Row]) -> Vec<Column> {
     columns
 }
 
-/// Medians of phases, the ratio with its interval, and the verdict. One unit for all times, but in a
-/// sweep a unit for each, because they span several.
+/// Medians of phases, the ratio with its interval, and the verdict. One unit for all times, but in
+/// a sweep a unit for each, because they span several.
 fn arm_table(result: &LabResult) -> String {
     let rows = rows(result);
     let shown = columns(result, &rows);

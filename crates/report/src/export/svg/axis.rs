@@ -65,7 +65,8 @@ impl Axis {
         let (from, to) = (self.x(1.0 / (1.0 + margin)), self.x(1.0 + margin));
         let _ = writeln!(
             text,
-            "<rect class=\"band\" x=\"{from:.2}\" y=\"{top:.1}\" width=\"{:.2}\" height=\"{:.1}\"/>",
+            "<rect class=\"band\" x=\"{from:.2}\" y=\"{top:.1}\" width=\"{:.2}\" \
+             height=\"{:.1}\"/>",
             to - from,
             bottom - top
         );
@@ -75,8 +76,9 @@ impl Axis {
             let label = (tick * 1e6).round() / 1e6;
             let _ = writeln!(
                 text,
-                "<line class=\"{class}\" x1=\"{x:.2}\" y1=\"{top:.1}\" x2=\"{x:.2}\" y2=\"{bottom:.1}\"/>\
-                 <text class=\"quiet\" x=\"{x:.2}\" y=\"{:.1}\" text-anchor=\"middle\">{label}x</text>",
+                "<line class=\"{class}\" x1=\"{x:.2}\" y1=\"{top:.1}\" x2=\"{x:.2}\" \
+                 y2=\"{bottom:.1}\"/><text class=\"quiet\" x=\"{x:.2}\" y=\"{:.1}\" \
+                 text-anchor=\"middle\">{label}x</text>",
                 bottom + 14.0
             );
         }
@@ -95,7 +97,8 @@ impl Axis {
         let bar = bounds.map_or_else(String::new, |(low, high)| {
             let (from, to) = (self.x(low), self.x(high));
             format!(
-                "<path class=\"bar {class}\" d=\"M{from:.2} {y:.1}H{to:.2}M{from:.2} {:.1}v8M{to:.2} {:.1}v8\"/>",
+                "<path class=\"bar {class}\" \
+                 d=\"M{from:.2} {y:.1}H{to:.2}M{from:.2} {:.1}v8M{to:.2} {:.1}v8\"/>",
                 y - 4.0,
                 y - 4.0
             )
