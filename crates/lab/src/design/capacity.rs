@@ -57,7 +57,7 @@ impl MemoryLimits {
     }
 }
 
-/// What a sample needs.
+/// Bytes that a sample needs, with its page tables and the kernel's headroom.
 #[must_use]
 pub fn needed_bytes(size_bytes: u64, operations: u64, page_bytes: u64) -> u64 {
     let block = size_bytes.div_ceil(page_bytes).saturating_mul(page_bytes);

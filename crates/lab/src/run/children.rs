@@ -172,7 +172,7 @@ impl<'a> Children<'a> {
         }
     }
 
-    /// What a child measured of `work`; `None` if the user interrupted the run.
+    /// Runs a child that measures `work`; `None` if the user interrupted the run.
     fn run(&mut self, work: &Work, observe: bool) -> Result<Option<Measurement>, String> {
         let job = Job {
             parent: std::process::id(),
@@ -252,13 +252,13 @@ impl<'a> Children<'a> {
         self.design.schedule.cap.map(|cap| 2 * cap + PATIENCE)
     }
 
-    /// What a child of this process's own environment answers to `task`; `None` if the user
+    /// The answer of a child with this process's environment to `task`; `None` if the user
     /// interrupted the run.
     fn ask(&mut self, task: &Task) -> Result<Option<Answer>, String> {
         self.ask_in(task, &Environment::default(), None)
     }
 
-    /// What a child of `environment` answers to `task`; `None` if the user interrupted the run.
+    /// The answer of a child with `environment` to `task`; `None` if the user interrupted the run.
     fn ask_in(
         &mut self,
         task: &Task,

@@ -16,7 +16,7 @@ use crate::run::policy_check::policy_took_effect;
 pub(crate) struct ObservedArm {
     /// Faults taken in user mode per block of memory.
     pub traps: Option<f64>,
-    /// Where the memory came from.
+    /// The origin of the memory.
     pub observed: Option<Observed>,
     /// A warning about what could not be observed.
     pub warning: Option<results::Warning>,
