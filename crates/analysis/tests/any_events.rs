@@ -208,7 +208,7 @@ fn each(mut check: impl FnMut(Vec<Line>, TraceSummary)) {
         for (wild, huge_pages) in
             [(false, ThpPolicy::Advised), (true, ThpPolicy::Always), (true, ThpPolicy::Never)]
         {
-            // What is wild populates memory without measure, which takes long.
+            // Wild events populate huge ranges, which takes long.
             if wild && seed >= 6 {
                 continue;
             }
@@ -288,7 +288,7 @@ fn folding_conserves_faults_and_times() {
             .filter_map(|each| if let Shown::Line(line) = each { Some(line) } else { None });
         assert!(
             others.filter(|line| !is_fault(line)).eq(lines.iter().filter(|line| !is_fault(line))),
-            "others are as they were"
+            "other lines are unchanged"
         );
     });
 }
@@ -297,7 +297,7 @@ fn folding_conserves_faults_and_times() {
 fn a_burst_is_shown_before_the_next_syscall_of_its_thread() {
     each(|lines, _| {
         let mut folder = FaultBursts::new(FaultLines::Summary, PAGE);
-        // Faults of each thread that were taken and not shown.
+        // Faults of each thread that are not shown yet.
         let mut open: HashMap<u32, u64> = HashMap::new();
         for line in lines {
             let (tid, is_call) = (line.tid, matches!(line.kind, LineKind::Syscall(_)));
@@ -317,14 +317,14 @@ fn a_burst_is_shown_before_the_next_syscall_of_its_thread() {
 }
 
 #[test]
-fn the_rows_of_the_table_add_up_to_all() {
+fn the_rows_of_the_table_add_up_to_the_total() {
     each(|lines, summary| {
         let mut tally = Tally::default();
         for line in &lines {
             tally.take(line);
         }
         let table = tally.table(summary);
-        let all = table.total.expect("something was seen");
+        let all = table.total.expect("there are events");
         let sum = |figure: fn(&TableRow) -> u64| {
             table.rows.iter().map(figure).fold(0, u64::saturating_add)
         };
@@ -342,7 +342,7 @@ fn the_rows_of_the_table_add_up_to_all() {
         assert_eq!(calls(|group| matches!(group, Group::Syscall(_))), called);
         assert!(
             table.rows.is_sorted_by_key(|row| std::cmp::Reverse(row.wall_ns)),
-            "what cost most comes first"
+            "rows are sorted by time"
         );
         for row in &table.rows {
             assert!((0.0..=1.0).contains(&row.wall_share) && row.untimed <= row.calls, "{row:?}");
@@ -379,7 +379,7 @@ fn every_line_is_json_with_the_keys_of_its_kind() {
             ],
             "process" => &["event"],
             "lost" => &["records"],
-            other => panic!("no kind of line: {other}"),
+            other => panic!("unknown kind of line: {other}"),
         }
     };
     each(|lines, summary| {
@@ -414,7 +414,7 @@ fn every_line_is_json_with_the_keys_of_its_kind() {
 }
 
 #[test]
-fn every_screen_of_it_is_inert() {
+fn no_screen_has_control_characters() {
     each(|lines, summary| {
         let mut tally = Tally::default();
         let mut folder = FaultBursts::new(FaultLines::Summary, PAGE);
@@ -429,7 +429,7 @@ fn every_screen_of_it_is_inert() {
             "a control character reached the screen"
         );
         for width in [Some(40), Some(80), None] {
-            // Styles are there, and stripped by whoever writes it; the name must not be.
+            // Styles are part of the text and stripped on output; the name must be escaped.
             let table = report::trace_table(&tally.table(summary), report::View::verbose(width));
             assert!(!table.contains("\u{1b}[2J"), "{table}");
         }

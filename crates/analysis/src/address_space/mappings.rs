@@ -1,6 +1,6 @@
-//! What the kernel reports as mapped. A report may be of more than has just been mapped, since a
-//! mapping that continues another becomes one with it; and one comes after mprotect(2) and when the
-//! stack grows, where nothing is new.
+//! The kernel's reports of mappings. A report may cover more than the new mapping, because the
+//! kernel joins a mapping with one that it continues. Reports also follow mprotect(2) and the
+//! growth of the stack, without a new mapping.
 
 use std::sync::Arc;
 
@@ -22,8 +22,8 @@ impl AddressSpace {
         if told.kind == MappingKind::Heap && self.break_at.is_none() {
             self.break_at = Some(told.end);
         }
-        // Where no syscalls are seen, a report of what is there already, to the letter, is of a new
-        // mapping in its place.
+        // Without syscalls, a report identical to an existing mapping means a new mapping in its
+        // place.
         let again =
             !self.sees_calls() && !matches!(told.kind, MappingKind::Heap | MappingKind::Stack);
         let known = self.regions.parts(told.start, told.end);
@@ -72,8 +72,8 @@ fn told(mapping: &Mapping, was_there: bool, time_ns: u64) -> MappedRegion {
     }
 }
 
-/// What `known` is, now that the kernel has told `piece` of the same addresses; `None` if that is
-/// something else.
+/// `known` refined by the kernel's report `piece` of the same addresses; `None` if `piece` is
+/// another mapping.
 fn refined(known: &MappedRegion, piece: &MappedRegion) -> Option<MappedRegion> {
     let same = MappedRegion { protection: piece.protection, ..*known };
     let name = if piece.name.is_some() { piece.name } else { known.name };
@@ -87,7 +87,7 @@ fn refined(known: &MappedRegion, piece: &MappedRegion) -> Option<MappedRegion> {
         )
     };
     match (known.kind, piece.kind) {
-        // What a syscall said is more exact than that there is no file.
+        // The syscall is more exact than a report without a file.
         (own, MappingKind::Anonymous) if is_own(own) => Some(MappedRegion { name, ..same }),
         (own, MappingKind::Heap | MappingKind::Stack) if is_own(own) => {
             Some(MappedRegion { kind: piece.kind, name, ..same })
@@ -101,8 +101,7 @@ fn refined(known: &MappedRegion, piece: &MappedRegion) -> Option<MappedRegion> {
             (continues && (!known.name.is_some() || known.name == piece.name))
                 .then_some(MappedRegion { name, ..same })
         }
-        // A descriptor of what is no file in the end: /dev/zero, a device, a ring of perf or
-        // io_uring.
+        // The descriptor was not a file: /dev/zero, a device, a ring of perf or io_uring.
         (MappingKind::PrivateFile, MappingKind::Anonymous)
         | (MappingKind::SharedFile, MappingKind::SharedAnonymous)
         | (MappingKind::PrivateFile | MappingKind::SharedFile, MappingKind::Other)
