@@ -1,8 +1,6 @@
-//! `cargo xtask prove`: the lab put to the proof on this machine. docs/method.md says what each
-//! stage proves. `cargo xtask bench-trace`: what trace costs. docs/trace.md has the outcome.
-//!
-//! Stages can be interrupted and go on where they stopped: each run of one is a line in a file of
-//! its own.
+//! `cargo xtask prove` validates the lab on this machine; docs/method.md describes the stages.
+//! `cargo xtask bench-trace` measures the cost of trace; docs/trace.md has the results. An
+//! interrupted stage continues where it stopped: each run is a line in the stage's file.
 
 mod lab_stages;
 mod neighbour;
@@ -36,11 +34,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Prove the lab on this machine: A/A, injected work, a C program, other tools; quiet and with
-    /// a busy neighbour
+    /// Validate the lab on this machine: A/A, injected work, a C program, other tools; quiet and
+    /// with a busy neighbour
     Prove(Prove),
-    /// What trace costs, beside strace: a loop of memory syscalls, page faults, programs without
-    /// either, a burst
+    /// Measure the cost of trace, compared with strace: a loop of memory syscalls, page faults,
+    /// programs without either, a burst
     BenchTrace(tracing::BenchTrace),
     #[command(name = neighbour::VERB, hide = true)]
     Neighbour { parent: u32, seed: u64 },
@@ -52,22 +50,22 @@ struct Prove {
     /// Stages to run [default: all, in turn]; --list shows them
     #[arg(value_name = "STAGE")]
     stages: Vec<String>,
-    /// An eighth of the runs, for a first impression
+    /// An eighth of the runs, for a quick result
     #[arg(long)]
     quick: bool,
-    /// Exactly so many runs of each stage, those of before included
+    /// The number of runs of each stage, earlier ones included
     #[arg(long, value_name = "N")]
     runs: Option<usize>,
-    /// Forget what the stages have so far
+    /// Discard the earlier runs of the stages
     #[arg(long, conflicts_with = "report")]
     fresh: bool,
-    /// Run nothing; print what there is
+    /// Run nothing; print the results so far
     #[arg(long)]
     report: bool,
     /// Show the stages
     #[arg(long)]
     list: bool,
-    /// Where the runs are kept
+    /// The directory of the results
     #[arg(long, value_name = "DIR", default_value = "target/prove")]
     dir: PathBuf,
 }
@@ -131,7 +129,7 @@ fn prove(options: &Prove) -> anyhow::Result<ExitCode> {
         }
         println!("\n## {} ({})\n{}", stage.name(), stage.about(), bench.report(stage)?);
         if !complete {
-            println!("interrupted; the same command goes on from here");
+            println!("interrupted; the same command continues from here");
             break;
         }
     }
@@ -141,7 +139,7 @@ fn prove(options: &Prove) -> anyhow::Result<ExitCode> {
     Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Everything that a stage needs.
+/// The state shared by all stages.
 struct Bench {
     root: PathBuf,
     directory: PathBuf,
@@ -151,12 +149,12 @@ struct Bench {
 }
 
 impl Bench {
-    /// Runs `stage` until it has `runs` runs; `false` if the user asked for the end.
+    /// Runs `stage` until it has `runs` runs; `false` after an interrupt.
     fn run(&self, stage: Stage, runs: usize) -> anyhow::Result<bool> {
         let (done, other) = self.done(stage)?;
         if other > 0 {
             eprintln!(
-                "{}: {other} runs of another build do not count (--fresh forgets them)",
+                "{}: {other} runs of another build do not count (--fresh discards them)",
                 stage.name()
             );
         }
@@ -216,7 +214,7 @@ impl Bench {
         })
     }
 
-    /// One run of a stage; `false` if the user asked for the end.
+    /// One run of a stage; `false` after an interrupt.
     fn once(&self, stage: Stage, prepared: &Prepared, seed: u64) -> anyhow::Result<bool> {
         let lab = |subject| {
             let Bench { program, store, directory, interrupt, .. } = self;
@@ -233,11 +231,11 @@ impl Bench {
                 Ok(true)
             }
             (_, Prepared::Peers(peers)) => self.in_turn(stage, peers, seed),
-            _ => anyhow::bail!("a stage without what it needs"),
+            _ => anyhow::bail!("the stage is not prepared"),
         }
     }
 
-    /// Each peer once, and the lab.
+    /// Runs each other tool once, and the lab.
     fn in_turn(&self, stage: Stage, peers: &Peers, seed: u64) -> anyhow::Result<bool> {
         let neighbour = if stage.busy { Some(neighbour::Neighbour::start(seed)?) } else { None };
         let experiment = lab_stages::write_experiment(&self.directory, Subject::OneCopy)?;
@@ -267,7 +265,7 @@ impl Bench {
     }
 }
 
-/// What a stage needs beside the program.
+/// What a stage needs in addition to the program.
 enum Prepared {
     Nothing,
     Program(PathBuf),

@@ -1,5 +1,5 @@
-//! Others on the same work under two names, in turn with the lab, so that all see the same weather
-//! of the machine.
+//! Other tools on the same work under two names, in turn with the lab, so all run under the same
+//! conditions.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,7 +11,7 @@ use sys::process::{Finished, WaitStatus};
 
 use crate::rates::{Rate, welch};
 
-/// A tool, and the rule by which it, or its script, calls two commands different.
+/// A tool with its rule for calling two commands different.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Tool {
@@ -37,17 +37,18 @@ impl Tool {
             Tool::Firsttouch => "bench, one copy of mmap, margin 2 %: verdict \"different\"",
             Tool::Hyperfine => "-N --warmup 3 --runs 20 of two commands, Welch's t-test: p < 0.05",
             Tool::Criterion => {
-                "warm-up 0.5 s, measurement 1 s, against its saved baseline: \"improved\" or \"regressed\""
+                "warm-up 0.5 s, measurement 1 s, against its saved baseline: \"improved\" or \
+                \"regressed\""
             }
             Tool::Tango => "compare -t 1 of two copies: marked as significant (*)",
         }
     }
 }
 
-/// What one tool said of the same work under two names.
+/// The result of one tool for the same work under two names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Said {
-    /// Which.
+    /// The tool.
     pub(crate) tool: Tool,
     /// Whether it called them different.
     pub(crate) different: bool,
@@ -55,7 +56,7 @@ pub(crate) struct Said {
     pub(crate) version: String,
 }
 
-/// The tools that are to be had.
+/// The available tools.
 #[derive(Debug, Clone)]
 pub(crate) struct Peers {
     directory: PathBuf,
@@ -67,7 +68,7 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
-    /// Builds what can be built, and says what is missing.
+    /// Builds the available tools, and prints which are missing.
     ///
     /// # Errors
     /// If files cannot be copied.
@@ -101,7 +102,7 @@ impl Peers {
         Ok(Peers { directory: directory.to_owned(), commands, criterion, tango, hyperfine })
     }
 
-    /// What every peer says, one after the other; `None` if the user asked for the end.
+    /// Runs every tool in turn and returns the results; `None` after an interrupt.
     ///
     /// # Errors
     /// If one of them fails.
@@ -163,7 +164,7 @@ impl Peers {
             text = String::from_utf8_lossy(&finished.stdout).into_owned();
         }
         let different = criterion_verdict(&text)
-            .with_context(|| format!("criterion said nothing known: {text}"))?;
+            .with_context(|| format!("unknown output of criterion: {text}"))?;
         Ok(Answer::Said(Said { tool: Tool::Criterion, different, version: "0.7".to_owned() }))
     }
 
@@ -176,7 +177,7 @@ impl Peers {
         };
         let text = String::from_utf8_lossy(&finished.stdout).into_owned();
         let different =
-            tango_verdict(&text).with_context(|| format!("tango said nothing known: {text}"))?;
+            tango_verdict(&text).with_context(|| format!("unknown output of tango: {text}"))?;
         Ok(Answer::Said(Said { tool: Tool::Tango, different, version: "0.6".to_owned() }))
     }
 }
@@ -218,7 +219,7 @@ fn build(source: &Path, target: &Path) -> anyhow::Result<PathBuf> {
         .context("cannot run cargo")?;
     if !output.status.success() {
         bail!(
-            "it does not build here: {}",
+            "the build failed: {}",
             String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or("?")
         );
     }
@@ -228,7 +229,7 @@ fn build(source: &Path, target: &Path) -> anyhow::Result<PathBuf> {
         .filter(|message| message["target"]["name"] == "work")
         .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
         .collect::<Vec<PathBuf>>();
-    programs.into_iter().next().context("cargo named no program")
+    programs.into_iter().next().context("cargo printed no program")
 }
 
 /// The times of both commands in hyperfine's export.
@@ -242,12 +243,12 @@ fn hyperfine_times(json: &str) -> anyhow::Result<[Vec<f64>; 2]> {
         times: Vec<f64>,
     }
     let export: Export =
-        serde_json::from_str(json).context("hyperfine's export is of another form")?;
+        serde_json::from_str(json).context("unknown form of hyperfine's export")?;
     let times: Vec<Vec<f64>> = export.results.into_iter().map(|command| command.times).collect();
-    times.try_into().map_err(|_| anyhow::anyhow!("hyperfine exported other than two commands"))
+    times.try_into().map_err(|_| anyhow::anyhow!("hyperfine did not export two commands"))
 }
 
-/// Whether criterion calls a change one; `None` if it says nothing of the kind.
+/// Whether criterion reports a change; `None` if its output has no verdict.
 fn criterion_verdict(text: &str) -> Option<bool> {
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if says(&["Performance has improved", "Performance has regressed"]) {
@@ -259,7 +260,7 @@ fn criterion_verdict(text: &str) -> Option<bool> {
     }
 }
 
-/// Whether tango marks the difference with a star; `None` if it names none.
+/// Whether tango marks the difference as significant; `None` if its output has none.
 fn tango_verdict(text: &str) -> Option<bool> {
     let line = text.lines().find(|line| line.starts_with("work"))?;
     line.contains('%').then(|| line.trim_end().ends_with('*'))
@@ -282,7 +283,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_peers_say_is_understood() {
+    fn output_of_the_tools_is_parsed() {
         let times = hyperfine_times(
             r#"{"results":[{"command":"a","times":[1.0,2.0]},{"command":"b","times":[3.0]}]}"#,
         );
