@@ -20,7 +20,7 @@ use std::time::Instant;
 use clap::{Args, Parser, Subcommand};
 use sys::interrupt::Interrupt;
 
-use crate::peers::{Peers, Said, Tool};
+use crate::peers::{Peers, Tool, ToolResult};
 use crate::program::{Found, Program};
 use crate::stage::{Kind, Stage, Subject};
 use crate::store::Store;
@@ -193,8 +193,8 @@ impl Bench {
                 self.store.read::<phases::Block>(&name).map(|(runs, other)| (runs.len(), other))?
             }
             Kind::Peers => {
-                let (said, other) = self.store.read::<Said>(&name)?;
-                (said.iter().filter(|said| said.tool == Tool::Firsttouch).count(), other)
+                let (results, other) = self.store.read::<ToolResult>(&name)?;
+                (results.iter().filter(|result| result.tool == Tool::Firsttouch).count(), other)
             }
         })
     }
@@ -239,18 +239,18 @@ impl Bench {
     fn in_turn(&self, stage: Stage, peers: &Peers, seed: u64) -> anyhow::Result<bool> {
         let neighbour = if stage.busy { Some(neighbour::Neighbour::start(seed)?) } else { None };
         let experiment = lab_stages::write_experiment(&self.directory, Subject::OneCopy)?;
-        let Some(said) = peers.ask(self.interrupt)? else { return Ok(false) };
+        let Some(results) = peers.ask(self.interrupt)? else { return Ok(false) };
         let Some(result) = self.program.bench(&experiment, seed, self.interrupt)? else {
             return Ok(false);
         };
         drop(neighbour);
-        for said in said {
-            self.store.add(&stage.name(), said)?;
+        for result in results {
+            self.store.add(&stage.name(), result)?;
         }
         let different = result.comparisons.iter().any(|c| c.verdict == results::Verdict::Different);
         self.store.add(
             &stage.name(),
-            Said { tool: Tool::Firsttouch, different, version: result.version },
+            ToolResult { tool: Tool::Firsttouch, different, version: result.version },
         )?;
         Ok(true)
     }

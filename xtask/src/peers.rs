@@ -47,7 +47,7 @@ impl Tool {
 
 /// The result of one tool for the same work under two names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Said {
+pub(crate) struct ToolResult {
     /// The tool.
     pub(crate) tool: Tool,
     /// Whether it called them different.
@@ -106,12 +106,13 @@ impl Peers {
     ///
     /// # Errors
     /// If one of them fails.
-    pub(crate) fn ask(&self, interrupt: Interrupt) -> anyhow::Result<Option<Vec<Said>>> {
+    pub(crate) fn ask(&self, interrupt: Interrupt) -> anyhow::Result<Option<Vec<ToolResult>>> {
         let mut all = Vec::new();
-        for said in [self.hyperfine(interrupt)?, self.criterion(interrupt)?, self.tango(interrupt)?]
+        for answer in
+            [self.hyperfine(interrupt)?, self.criterion(interrupt)?, self.tango(interrupt)?]
         {
-            match said {
-                Answer::Said(said) => all.push(said),
+            match answer {
+                Answer::Done(result) => all.push(result),
                 Answer::Absent => {}
                 Answer::Interrupted => return Ok(None),
             }
@@ -134,7 +135,7 @@ impl Peers {
         };
         let times = hyperfine_times(&std::fs::read_to_string(&export)?)?;
         let p = welch(&times[0], &times[1]).context("hyperfine's times do not vary")?;
-        Ok(Answer::Said(Said {
+        Ok(Answer::Done(ToolResult {
             tool: Tool::Hyperfine,
             different: p < 0.05,
             version: version.clone(),
@@ -165,7 +166,7 @@ impl Peers {
         }
         let different = criterion_verdict(&text)
             .with_context(|| format!("unknown output of criterion: {text}"))?;
-        Ok(Answer::Said(Said { tool: Tool::Criterion, different, version: "0.7".to_owned() }))
+        Ok(Answer::Done(ToolResult { tool: Tool::Criterion, different, version: "0.7".to_owned() }))
     }
 
     fn tango(&self, interrupt: Interrupt) -> anyhow::Result<Answer> {
@@ -178,12 +179,12 @@ impl Peers {
         let text = String::from_utf8_lossy(&finished.stdout).into_owned();
         let different =
             tango_verdict(&text).with_context(|| format!("unknown output of tango: {text}"))?;
-        Ok(Answer::Said(Said { tool: Tool::Tango, different, version: "0.6".to_owned() }))
+        Ok(Answer::Done(ToolResult { tool: Tool::Tango, different, version: "0.6".to_owned() }))
     }
 }
 
 enum Answer {
-    Said(Said),
+    Done(ToolResult),
     Absent,
     Interrupted,
 }
@@ -250,10 +251,10 @@ fn hyperfine_times(json: &str) -> anyhow::Result<[Vec<f64>; 2]> {
 
 /// Whether criterion reports a change; `None` if its output has no verdict.
 fn criterion_verdict(text: &str) -> Option<bool> {
-    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if says(&["Performance has improved", "Performance has regressed"]) {
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if has(&["Performance has improved", "Performance has regressed"]) {
         Some(true)
-    } else if says(&["No change in performance", "Change within noise threshold"]) {
+    } else if has(&["No change in performance", "Change within noise threshold"]) {
         Some(false)
     } else {
         None
@@ -268,11 +269,11 @@ fn tango_verdict(text: &str) -> Option<bool> {
 
 /// How often each tool called the same work different.
 #[must_use]
-pub(crate) fn report(said: &[Said]) -> String {
+pub(crate) fn report(results: &[ToolResult]) -> String {
     let line = |tool: Tool| {
-        let own: Vec<&Said> = said.iter().filter(|said| said.tool == tool).collect();
+        let own: Vec<&ToolResult> = results.iter().filter(|result| result.tool == tool).collect();
         let version = own.first()?.version.clone();
-        let rate = Rate::of(own.iter().map(|said| said.different));
+        let rate = Rate::of(own.iter().map(|result| result.different));
         Some(format!("| {tool:?} {version} | {} | {rate} |\n", tool.rule()))
     };
     Tool::ALL.into_iter().filter_map(line).collect()
@@ -300,11 +301,11 @@ mod tests {
 
     #[test]
     fn rates_are_by_tool() {
-        let said = |tool, different| Said { tool, different, version: "1".to_owned() };
+        let result = |tool, different| ToolResult { tool, different, version: "1".to_owned() };
         let text = report(&[
-            said(Tool::Criterion, true),
-            said(Tool::Criterion, false),
-            said(Tool::Firsttouch, false),
+            result(Tool::Criterion, true),
+            result(Tool::Criterion, false),
+            result(Tool::Firsttouch, false),
         ]);
         assert!(
             text.contains("Criterion 1") && text.contains("1 of 2") && text.contains("0 of 1"),

@@ -1,5 +1,4 @@
-//! Events of any kind, in any order and with any numbers in them: nothing panics, and nothing is
-//! lost on the way to what is shown.
+//! Random events in random order: nothing panics, and no event is lost on the way to the screen.
 
 use std::collections::HashMap;
 use std::num::NonZeroU64;
@@ -20,7 +19,7 @@ struct Random {
     state: u64,
     names: Vec<Name>,
     time_ns: u64,
-    /// Numbers as nobody would send them.
+    /// Whether numbers take extreme values.
     wild: bool,
     interner: Interner,
     texts: [&'static str; 8],
@@ -50,7 +49,7 @@ impl Random {
         ];
         match self.below(if self.wild { 4 } else { 3 }) {
             3 => WILD[usize::try_from(self.below(10)).unwrap()],
-            // Few addresses, so that they meet.
+            // Few addresses, so that events overlap.
             _ => 0x7f00_0000_0000 + self.below(600) * PAGE + self.below(2) * 8,
         }
     }
@@ -168,8 +167,13 @@ impl Random {
     }
 }
 
-/// What lines random events become.
-fn told(seed: u64, wild: bool, huge_pages: ThpPolicy, count: usize) -> (Vec<Line>, TraceSummary) {
+/// The lines of random events.
+fn lines_of(
+    seed: u64,
+    wild: bool,
+    huge_pages: ThpPolicy,
+    count: usize,
+) -> (Vec<Line>, TraceSummary) {
     let mut interner = Interner::default();
     let texts = [
         "",
@@ -212,14 +216,14 @@ fn each(mut check: impl FnMut(Vec<Line>, TraceSummary)) {
             if wild && seed >= 6 {
                 continue;
             }
-            let (lines, summary) = told(seed, wild, huge_pages, 1000);
+            let (lines, summary) = lines_of(seed, wild, huge_pages, 1000);
             check(lines, summary);
         }
     }
 }
 
 #[test]
-fn every_event_but_a_mapping_is_a_line() {
+fn every_event_except_a_mapping_is_a_line() {
     each(|lines, summary| {
         let count =
             |is: fn(&LineKind) -> bool| lines.iter().filter(|line| is(&line.kind)).count() as u64;

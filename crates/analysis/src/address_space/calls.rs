@@ -113,8 +113,9 @@ impl AddressSpace {
         let flags = arguments[3];
         let mut region = self.mapped_by(arguments, start, born_ns);
         // A long call may arrive late, after the kernel's report of its mapping.
-        let is_told = |told: &MappedRegion| told.kind == region.kind && time_ns <= told.born_ns;
-        region.name = self.at(start).filter(is_told).map_or(region.name, |told| told.name);
+        let is_reported =
+            |known: &MappedRegion| known.kind == region.kind && time_ns <= known.born_ns;
+        region.name = self.at(start).filter(is_reported).map_or(region.name, |known| known.name);
         self.put(region, time_ns);
         let populates =
             flags & MAP_LOCKED != 0 || flags & (MAP_POPULATE | MAP_NONBLOCK) == MAP_POPULATE;

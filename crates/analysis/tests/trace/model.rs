@@ -152,8 +152,8 @@ fn step(step: &Step, naive: &mut Naive, script: &mut Script) {
 fn check(page: u64, naive: &mut Naive, script: &mut Script) {
     // Each fault has its own instruction, so none counts as a repetition.
     let fault = script.fault_as(AT + page * PAGE, script.now_ns, false);
-    let told = (fault.cause, fault.mapping.map(|mapping| mapping.kind));
-    assert_eq!(told, naive.touch(page), "page {page}");
+    let seen = (fault.cause, fault.mapping.map(|mapping| mapping.kind));
+    assert_eq!(seen, naive.touch(page), "page {page}");
 }
 
 fn any_event() -> impl Strategy<Value = Event> {

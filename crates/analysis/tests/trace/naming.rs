@@ -55,9 +55,9 @@ fn the_report_after_an_mmap_has_its_name() {
     assert_eq!(script.lines[0].time_ns, 1000);
     // Without a report the line is emitted before the next event, or at a pause.
     script.mmap(AT + 4 * PAGE, 4, READ, PRIVATE);
-    let mut told = Vec::new();
-    script.builder.pause(&mut |line| told.push(line));
-    let LineKind::Syscall(call) = &told[0].kind else { panic!("{told:?}") };
+    let mut lines = Vec::new();
+    script.builder.pause(&mut |line| lines.push(line));
+    let LineKind::Syscall(call) = &lines[0].kind else { panic!("{lines:?}") };
     assert_eq!(call.mapping.as_ref().map(MappingLabel::label), Some("[file]"));
 }
 
