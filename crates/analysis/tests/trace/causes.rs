@@ -304,7 +304,7 @@ fn shared_memory_is_never_copied() {
 }
 
 #[test]
-fn protection_decides_what_can_be_copied() {
+fn only_writable_pages_are_copied() {
     let mut script = anonymous(ThpPolicy::Never);
     faults(&mut script, &[0]);
     script.call(Call::Mprotect, &[AT, PAGE, READ], 0);
