@@ -7,7 +7,7 @@ const BYTES: usize = 1 << 20;
 fn work() {
     let mut blocks = [std::ptr::null_mut::<libc::c_void>(); BLOCKS];
     for block in &mut blocks {
-        // SAFETY: a new private mapping wherever the kernel likes.
+        // SAFETY: a new private mapping at an address that the kernel chooses.
         *block = unsafe {
             libc::mmap(
                 std::ptr::null_mut(),
@@ -22,11 +22,11 @@ fn work() {
     }
     for block in blocks {
         let bytes = std::hint::black_box(block).cast::<u8>();
-        // SAFETY: the mapping is that large, writable and ours.
+        // SAFETY: the mapping has this size, is writable and belongs to this function.
         unsafe { bytes.write_bytes(1, BYTES) };
     }
     for block in blocks {
-        // SAFETY: ours, and not used any more.
+        // SAFETY: the mapping belongs to this function and is not used any more.
         unsafe { libc::munmap(block, BYTES) };
     }
 }

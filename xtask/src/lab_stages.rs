@@ -1,5 +1,5 @@
-//! The stages that run the lab on itself: copies that must be the same, and injected work that must
-//! be found.
+//! The stages that run the lab on work with a known result: copies that must be the same, and
+//! injected work that must be found.
 
 use std::path::{Path, PathBuf};
 
@@ -38,8 +38,16 @@ pub(crate) fn write_experiment(directory: &Path, subject: Subject) -> anyhow::Re
         }
     };
     let text = format!(
-        "name = \"{name}\"\nquestion = \"Does the lab find what is there, and nothing else?\"\nmetric = \"total_ns\"\n\
-         size = \"1MiB\"\nmargin = {margin}\nmax_time = \"2m\"\nfill = 1\nbaseline = \"mmap\"\narms = [{}]\n",
+        r#"name = "{name}"
+question = "Does the lab find injected work, and nothing else?"
+metric = "total_ns"
+size = "1MiB"
+margin = {margin}
+max_time = "2m"
+fill = 1
+baseline = "mmap"
+arms = [{}]
+"#,
         arms.join(", ")
     );
     let file = directory.join(format!("{name}.toml"));
@@ -47,10 +55,10 @@ pub(crate) fn write_experiment(directory: &Path, subject: Subject) -> anyhow::Re
     Ok(file)
 }
 
-/// Adds one run to `stage`; `false` if the user asked for the end.
+/// Adds one run to `stage`; `false` after an interrupt.
 ///
 /// # Errors
-/// If the program fails, or the outcome cannot be kept.
+/// If the program fails, or the outcome cannot be stored.
 pub(crate) fn run_once(
     stage: Stage,
     subject: Subject,
@@ -69,7 +77,7 @@ pub(crate) fn run_once(
     Ok(true)
 }
 
-/// What the runs of `stage` came to.
+/// The results of the runs.
 #[must_use]
 pub(crate) fn report(subject: Subject, runs: &[Found]) -> String {
     let all = || runs.iter().flat_map(|run| &run.comparisons);
@@ -85,8 +93,12 @@ pub(crate) fn report(subject: Subject, runs: &[Found]) -> String {
             let verdict = |wanted: Verdict| Rate::of(all().map(|c| c.verdict == wanted));
             let trusted = runs.iter().filter_map(|run| run.trusted);
             format!(
-                "called different: {} (in {} of the runs)\ninterval excludes 1: {}\ncalled same: {}\nplacebo untrusted: {}\n\
-                 blocks (median): {}, half width of an interval (median): {}\n{conditions}\n",
+                "called different: {} (in {} of the runs)\n\
+                interval excludes 1: {}\n\
+                called same: {}\n\
+                placebo untrusted: {}\n\
+                blocks (median): {}, half width of an interval (median): {}\n\
+                {conditions}\n",
                 verdict(Verdict::Different),
                 runs.iter()
                     .filter(|r| r.comparisons.iter().any(|c| c.verdict == Verdict::Different))
@@ -103,7 +115,8 @@ pub(crate) fn report(subject: Subject, runs: &[Found]) -> String {
                 let own = || all().filter(|c| c.arm == format!("injected:+{percent}%"));
                 let truth = 1.0 + *percent as f64 / 100.0;
                 format!(
-                    "+{percent} %: found {}; interval holds the truth {}; estimate (median) {}, half width {}\n",
+                    "+{percent} %: found {}; interval contains the truth {}; estimate (median) {}, \
+                    half width {}\n",
                     Rate::of(own().map(|c| c.low.is_some_and(|low| low > 1.0))),
                     Rate::of(own().map(|c| c.holds(truth))),
                     middle(own().map(|c| c.ratio)),
@@ -177,14 +190,14 @@ mod tests {
         ];
         let text = report(Subject::Injected, &runs);
         assert!(
-            text.contains("+2 %: found 1 of 2") && text.contains("holds the truth 1 of 2"),
+            text.contains("+2 %: found 1 of 2") && text.contains("contains the truth 1 of 2"),
             "{text}"
         );
         assert!(text.contains("+5 %: found -"), "{text}");
     }
 
     #[test]
-    fn the_experiments_are_ones_that_the_lab_reads() {
+    fn the_lab_reads_the_experiments() {
         let directory =
             std::env::temp_dir().join(format!("firsttouch-stage-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();

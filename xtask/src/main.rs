@@ -1,9 +1,7 @@
 //! `cargo xtask`: the daily commands. `test` runs every test and lists what was skipped. `prove`
-//! puts the lab to the proof on this machine (docs/method.md says what each stage proves), and
-//! `bench-trace` measures what trace costs (docs/trace.md has the outcome).
-//!
-//! A stage of `prove` that is interrupted goes on where it stopped: each run of it is a line in a
-//! file of the stage.
+//! validates the lab on this machine; docs/method.md describes the stages. `bench-trace` measures
+//! the cost of trace; docs/trace.md has the results. An interrupted stage of `prove` continues where
+//! it stopped: each run is a line in the stage's file.
 
 mod lab_stages;
 mod neighbour;
@@ -24,7 +22,7 @@ use std::time::Instant;
 use clap::{Args, Parser, Subcommand};
 use sys::interrupt::Interrupt;
 
-use crate::peers::{Peers, Said, Tool};
+use crate::peers::{Peers, Tool, ToolResult};
 use crate::program::{Found, Program};
 use crate::stage::{Kind, Stage, Subject};
 use crate::store::Store;
@@ -49,8 +47,8 @@ Every day:
                                     documentation, licences, tests as this user and as nobody
 
 Now and then, on an idle machine:
-  cargo xtask prove                 the lab put to the proof: some hours (--quick, --list)
-  cargo xtask bench-trace           what trace costs, beside strace
+  cargo xtask prove                 validates the lab: some hours (--quick, --list)
+  cargo xtask bench-trace           the cost of trace, compared with strace
   INSTA_UPDATE=always cargo test -p firsttouch-report
                                     take over changed screens; then read the diff
 ";
@@ -59,11 +57,11 @@ Now and then, on an idle machine:
 enum Task {
     /// Run every test of the workspace, and list what was skipped
     Test(test::Test),
-    /// Prove the lab on this machine: A/A, injected work, a C program, other tools; quiet and with
-    /// a busy neighbour
+    /// Validate the lab on this machine: A/A, injected work, a C program, other tools; quiet and
+    /// with a busy neighbour
     Prove(Prove),
-    /// What trace costs, beside strace: a loop of memory syscalls, page faults, programs without
-    /// either, a burst
+    /// Measure the cost of trace, compared with strace: a loop of memory syscalls, page faults,
+    /// programs without either, a burst
     BenchTrace(tracing::BenchTrace),
     #[command(name = neighbour::VERB, hide = true)]
     Neighbour { parent: u32, seed: u64 },
@@ -75,22 +73,22 @@ struct Prove {
     /// Stages to run [default: all, in turn]; --list shows them
     #[arg(value_name = "STAGE")]
     stages: Vec<String>,
-    /// An eighth of the runs, for a first impression
+    /// An eighth of the runs, for a quick result
     #[arg(long)]
     quick: bool,
-    /// Exactly so many runs of each stage, those of before included
+    /// The number of runs of each stage, earlier ones included
     #[arg(long, value_name = "N")]
     runs: Option<usize>,
-    /// Forget what the stages have so far
+    /// Discard the earlier runs of the stages
     #[arg(long, conflicts_with = "report")]
     fresh: bool,
-    /// Run nothing; print what there is
+    /// Run nothing; print the results so far
     #[arg(long)]
     report: bool,
     /// Show the stages
     #[arg(long)]
     list: bool,
-    /// Where the runs are kept
+    /// The directory of the results
     #[arg(long, value_name = "DIR", default_value = "target/prove")]
     dir: PathBuf,
 }
@@ -156,7 +154,7 @@ fn prove(options: &Prove) -> anyhow::Result<ExitCode> {
         }
         println!("\n## {} ({})\n{}", stage.name(), stage.about(), bench.report(stage)?);
         if !complete {
-            println!("interrupted; the same command goes on from here");
+            println!("interrupted; the same command continues from here");
             break;
         }
     }
@@ -166,7 +164,7 @@ fn prove(options: &Prove) -> anyhow::Result<ExitCode> {
     Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Everything that a stage needs.
+/// The state shared by all stages.
 struct Bench {
     root: PathBuf,
     directory: PathBuf,
@@ -176,12 +174,12 @@ struct Bench {
 }
 
 impl Bench {
-    /// Runs `stage` until it has `runs` runs; `false` if the user asked for the end.
+    /// Runs `stage` until it has `runs` runs; `false` after an interrupt.
     fn run(&self, stage: Stage, runs: usize) -> anyhow::Result<bool> {
         let (done, other) = self.done(stage)?;
         if other > 0 {
             eprintln!(
-                "{}: {other} runs of another build do not count (--fresh forgets them)",
+                "{}: {other} runs of another build do not count (--fresh discards them)",
                 stage.name()
             );
         }
@@ -220,8 +218,8 @@ impl Bench {
                 self.store.read::<phases::Block>(&name).map(|(runs, other)| (runs.len(), other))?
             }
             Kind::Peers => {
-                let (said, other) = self.store.read::<Said>(&name)?;
-                (said.iter().filter(|said| said.tool == Tool::Firsttouch).count(), other)
+                let (results, other) = self.store.read::<ToolResult>(&name)?;
+                (results.iter().filter(|result| result.tool == Tool::Firsttouch).count(), other)
             }
         })
     }
@@ -241,7 +239,7 @@ impl Bench {
         })
     }
 
-    /// One run of a stage; `false` if the user asked for the end.
+    /// One run of a stage; `false` after an interrupt.
     fn once(&self, stage: Stage, prepared: &Prepared, seed: u64) -> anyhow::Result<bool> {
         let lab = |subject| {
             let Bench { program, store, directory, interrupt, .. } = self;
@@ -258,26 +256,26 @@ impl Bench {
                 Ok(true)
             }
             (_, Prepared::Peers(peers)) => self.in_turn(stage, peers, seed),
-            _ => anyhow::bail!("a stage without what it needs"),
+            _ => anyhow::bail!("the stage is not prepared"),
         }
     }
 
-    /// Each peer once, and the lab.
+    /// Runs each other tool once, and the lab.
     fn in_turn(&self, stage: Stage, peers: &Peers, seed: u64) -> anyhow::Result<bool> {
         let neighbour = if stage.busy { Some(neighbour::Neighbour::start(seed)?) } else { None };
         let experiment = lab_stages::write_experiment(&self.directory, Subject::OneCopy)?;
-        let Some(said) = peers.ask(self.interrupt)? else { return Ok(false) };
+        let Some(results) = peers.ask(self.interrupt)? else { return Ok(false) };
         let Some(result) = self.program.bench(&experiment, seed, self.interrupt)? else {
             return Ok(false);
         };
         drop(neighbour);
-        for said in said {
-            self.store.add(&stage.name(), said)?;
+        for result in results {
+            self.store.add(&stage.name(), result)?;
         }
         let different = result.comparisons.iter().any(|c| c.verdict == results::Verdict::Different);
         self.store.add(
             &stage.name(),
-            Said { tool: Tool::Firsttouch, different, version: result.version },
+            ToolResult { tool: Tool::Firsttouch, different, version: result.version },
         )?;
         Ok(true)
     }
@@ -292,7 +290,7 @@ impl Bench {
     }
 }
 
-/// What a stage needs beside the program.
+/// What a stage needs in addition to the program.
 enum Prepared {
     Nothing,
     Program(PathBuf),

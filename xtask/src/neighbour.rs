@@ -1,4 +1,4 @@
-//! A busy neighbour: a process that works on memory in bursts, about half of the time.
+//! A busy neighbour: a process that uses memory in bursts, about half of the time.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ pub(crate) const VERB: &str = "neighbour";
 pub(crate) struct Neighbour(Child);
 
 impl Neighbour {
-    /// Starts one.
+    /// Starts a neighbour.
     ///
     /// # Errors
     /// If this program cannot be started again.
@@ -39,8 +39,8 @@ impl Drop for Neighbour {
     }
 }
 
-/// Works and rests in turn until the parent ends: 50 to 500 ms each, writing and mapping and
-/// unmapping 64 MiB.
+/// Alternates between work and sleep, 50 to 500 ms each, until the parent ends. The work maps,
+/// writes and unmaps 64 MiB.
 pub(crate) fn be(parent: u32, seed: u64) -> ! {
     const BYTES: usize = 64 << 20;
     sys::process::die_with_parent(parent);

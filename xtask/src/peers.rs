@@ -1,5 +1,5 @@
-//! Others on the same work under two names, in turn with the lab, so that all see the same weather
-//! of the machine.
+//! Other tools on the same work under two names, in turn with the lab, so all run under the same
+//! conditions.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,7 +11,7 @@ use sys::process::{Finished, WaitStatus};
 
 use crate::rates::{Rate, welch};
 
-/// A tool, and the rule by which it, or its script, calls two commands different.
+/// A tool with its rule for calling two commands different.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Tool {
@@ -37,17 +37,18 @@ impl Tool {
             Tool::Firsttouch => "bench, one copy of mmap, margin 2 %: verdict \"different\"",
             Tool::Hyperfine => "-N --warmup 3 --runs 20 of two commands, Welch's t-test: p < 0.05",
             Tool::Criterion => {
-                "warm-up 0.5 s, measurement 1 s, against its saved baseline: \"improved\" or \"regressed\""
+                "warm-up 0.5 s, measurement 1 s, against its saved baseline: \"improved\" or \
+                \"regressed\""
             }
             Tool::Tango => "compare -t 1 of two copies: marked as significant (*)",
         }
     }
 }
 
-/// What one tool said of the same work under two names.
+/// The result of one tool for the same work under two names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Said {
-    /// Which.
+pub(crate) struct ToolResult {
+    /// The tool.
     pub(crate) tool: Tool,
     /// Whether it called them different.
     pub(crate) different: bool,
@@ -55,7 +56,7 @@ pub(crate) struct Said {
     pub(crate) version: String,
 }
 
-/// The tools that are to be had.
+/// The available tools.
 #[derive(Debug, Clone)]
 pub(crate) struct Peers {
     directory: PathBuf,
@@ -67,7 +68,7 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
-    /// Builds what can be built, and says what is missing.
+    /// Builds the available tools, and prints which are missing.
     ///
     /// # Errors
     /// If files cannot be copied.
@@ -101,16 +102,17 @@ impl Peers {
         Ok(Peers { directory: directory.to_owned(), commands, criterion, tango, hyperfine })
     }
 
-    /// What every peer says, one after the other; `None` if the user asked for the end.
+    /// Runs every tool in turn and returns the results; `None` after an interrupt.
     ///
     /// # Errors
     /// If one of them fails.
-    pub(crate) fn ask(&self, interrupt: Interrupt) -> anyhow::Result<Option<Vec<Said>>> {
+    pub(crate) fn ask(&self, interrupt: Interrupt) -> anyhow::Result<Option<Vec<ToolResult>>> {
         let mut all = Vec::new();
-        for said in [self.hyperfine(interrupt)?, self.criterion(interrupt)?, self.tango(interrupt)?]
+        for answer in
+            [self.hyperfine(interrupt)?, self.criterion(interrupt)?, self.tango(interrupt)?]
         {
-            match said {
-                Answer::Said(said) => all.push(said),
+            match answer {
+                Answer::Done(result) => all.push(result),
                 Answer::Absent => {}
                 Answer::Interrupted => return Ok(None),
             }
@@ -133,7 +135,7 @@ impl Peers {
         };
         let times = hyperfine_times(&std::fs::read_to_string(&export)?)?;
         let p = welch(&times[0], &times[1]).context("hyperfine's times do not vary")?;
-        Ok(Answer::Said(Said {
+        Ok(Answer::Done(ToolResult {
             tool: Tool::Hyperfine,
             different: p < 0.05,
             version: version.clone(),
@@ -163,8 +165,8 @@ impl Peers {
             text = String::from_utf8_lossy(&finished.stdout).into_owned();
         }
         let different = criterion_verdict(&text)
-            .with_context(|| format!("criterion said nothing known: {text}"))?;
-        Ok(Answer::Said(Said { tool: Tool::Criterion, different, version: "0.7".to_owned() }))
+            .with_context(|| format!("unknown output of criterion: {text}"))?;
+        Ok(Answer::Done(ToolResult { tool: Tool::Criterion, different, version: "0.7".to_owned() }))
     }
 
     fn tango(&self, interrupt: Interrupt) -> anyhow::Result<Answer> {
@@ -176,13 +178,13 @@ impl Peers {
         };
         let text = String::from_utf8_lossy(&finished.stdout).into_owned();
         let different =
-            tango_verdict(&text).with_context(|| format!("tango said nothing known: {text}"))?;
-        Ok(Answer::Said(Said { tool: Tool::Tango, different, version: "0.6".to_owned() }))
+            tango_verdict(&text).with_context(|| format!("unknown output of tango: {text}"))?;
+        Ok(Answer::Done(ToolResult { tool: Tool::Tango, different, version: "0.6".to_owned() }))
     }
 }
 
 enum Answer {
-    Said(Said),
+    Done(ToolResult),
     Absent,
     Interrupted,
 }
@@ -218,7 +220,7 @@ fn build(source: &Path, target: &Path) -> anyhow::Result<PathBuf> {
         .context("cannot run cargo")?;
     if !output.status.success() {
         bail!(
-            "it does not build here: {}",
+            "the build failed: {}",
             String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or("?")
         );
     }
@@ -228,7 +230,7 @@ fn build(source: &Path, target: &Path) -> anyhow::Result<PathBuf> {
         .filter(|message| message["target"]["name"] == "work")
         .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
         .collect::<Vec<PathBuf>>();
-    programs.into_iter().next().context("cargo named no program")
+    programs.into_iter().next().context("cargo printed no program")
 }
 
 /// The times of both commands in hyperfine's export.
@@ -242,24 +244,24 @@ fn hyperfine_times(json: &str) -> anyhow::Result<[Vec<f64>; 2]> {
         times: Vec<f64>,
     }
     let export: Export =
-        serde_json::from_str(json).context("hyperfine's export is of another form")?;
+        serde_json::from_str(json).context("unknown form of hyperfine's export")?;
     let times: Vec<Vec<f64>> = export.results.into_iter().map(|command| command.times).collect();
-    times.try_into().map_err(|_| anyhow::anyhow!("hyperfine exported other than two commands"))
+    times.try_into().map_err(|_| anyhow::anyhow!("hyperfine did not export two commands"))
 }
 
-/// Whether criterion calls a change one; `None` if it says nothing of the kind.
+/// Whether criterion reports a change; `None` if its output has no verdict.
 fn criterion_verdict(text: &str) -> Option<bool> {
-    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if says(&["Performance has improved", "Performance has regressed"]) {
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if has(&["Performance has improved", "Performance has regressed"]) {
         Some(true)
-    } else if says(&["No change in performance", "Change within noise threshold"]) {
+    } else if has(&["No change in performance", "Change within noise threshold"]) {
         Some(false)
     } else {
         None
     }
 }
 
-/// Whether tango marks the difference with a star; `None` if it names none.
+/// Whether tango marks the difference as significant; `None` if its output has none.
 fn tango_verdict(text: &str) -> Option<bool> {
     let line = text.lines().find(|line| line.starts_with("work"))?;
     line.contains('%').then(|| line.trim_end().ends_with('*'))
@@ -267,11 +269,11 @@ fn tango_verdict(text: &str) -> Option<bool> {
 
 /// How often each tool called the same work different.
 #[must_use]
-pub(crate) fn report(said: &[Said]) -> String {
+pub(crate) fn report(results: &[ToolResult]) -> String {
     let line = |tool: Tool| {
-        let own: Vec<&Said> = said.iter().filter(|said| said.tool == tool).collect();
+        let own: Vec<&ToolResult> = results.iter().filter(|result| result.tool == tool).collect();
         let version = own.first()?.version.clone();
-        let rate = Rate::of(own.iter().map(|said| said.different));
+        let rate = Rate::of(own.iter().map(|result| result.different));
         Some(format!("| {tool:?} {version} | {} | {rate} |\n", tool.rule()))
     };
     Tool::ALL.into_iter().filter_map(line).collect()
@@ -282,7 +284,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_peers_say_is_understood() {
+    fn output_of_the_tools_is_parsed() {
         let times = hyperfine_times(
             r#"{"results":[{"command":"a","times":[1.0,2.0]},{"command":"b","times":[3.0]}]}"#,
         );
@@ -299,11 +301,11 @@ mod tests {
 
     #[test]
     fn rates_are_by_tool() {
-        let said = |tool, different| Said { tool, different, version: "1".to_owned() };
+        let result = |tool, different| ToolResult { tool, different, version: "1".to_owned() };
         let text = report(&[
-            said(Tool::Criterion, true),
-            said(Tool::Criterion, false),
-            said(Tool::Firsttouch, false),
+            result(Tool::Criterion, true),
+            result(Tool::Criterion, false),
+            result(Tool::Firsttouch, false),
         ]);
         assert!(
             text.contains("Criterion 1") && text.contains("1 of 2") && text.contains("0 of 1"),

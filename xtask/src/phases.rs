@@ -1,5 +1,5 @@
-//! The lab's child against a minimal C program of the same phases, in randomised blocks on one
-//! processor each.
+//! Compares the lab's child with a minimal C program of the same phases, in randomised blocks on
+//! one processor each.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,14 +18,14 @@ use sys::process::WaitStatus;
 
 use crate::program::Program;
 
-/// What is measured: source, size.
+/// The subjects: source and size.
 const SUBJECTS: [(Source, u64); 4] = [
     (Source::Mmap, 1 << 20),
     (Source::Malloc, 1 << 20),
     (Source::Mmap, 100 << 20),
     (Source::Malloc, 100 << 20),
 ];
-/// Of each.
+/// The phases of each.
 const PHASES: [&str; 5] = ["obtain", "first touch", "second touch", "release", "total"];
 /// A difference smaller than this does not matter.
 const MARGIN: f64 = 0.02;
@@ -37,11 +37,11 @@ pub(crate) struct Block {
     pub(crate) pairs: Vec<[[u64; 4]; 2]>,
 }
 
-/// Compiles the C program into `directory`, bound at its start as Rust programs are, so that no
-/// call looks its function up.
+/// Compiles the C program into `directory`, bound at its start as Rust programs are, so no call has
+/// to resolve its function.
 ///
 /// # Errors
-/// If there is no compiler, or it refuses.
+/// If there is no compiler, or it fails.
 pub(crate) fn compile(root: &Path, directory: &Path) -> anyhow::Result<PathBuf> {
     let program = directory.join("phases");
     let source = root.join("fixtures/phases.c");
@@ -56,7 +56,7 @@ pub(crate) fn compile(root: &Path, directory: &Path) -> anyhow::Result<PathBuf> 
     Ok(program)
 }
 
-/// Runs one block; `None` if the user asked for the end.
+/// Runs one block; `None` after an interrupt.
 ///
 /// # Errors
 /// If a child fails.
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ratios_are_ours_over_theirs() {
+    fn ratios_are_lab_over_c() {
         let pair = [[10, 200, 30, 40], [10, 100, 30, 20]];
         let blocks = vec![Block { pairs: vec![pair; SUBJECTS.len()] }; 24];
         let text = report(&blocks);
@@ -199,9 +199,9 @@ mod tests {
         );
     }
 
-    /// One real block of the C program alone: the phases are there, and the batch was written.
+    /// One real run of the C program: it prints all phases, and it wrote the batch.
     #[test]
-    fn the_c_program_does_its_phases() {
+    fn the_c_program_prints_its_phases() {
         let directory =
             std::env::temp_dir().join(format!("firsttouch-phases-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();

@@ -1,4 +1,4 @@
-//! Driving the program from outside, as a user's script would.
+//! Runs the program as a user's script does.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,17 +9,17 @@ use serde::{Deserialize, Serialize};
 use sys::interrupt::Interrupt;
 use sys::process::WaitStatus;
 
-/// The program, and what tells it from another build.
+/// The program and the fingerprint of its build.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
     /// Its file.
     pub(crate) path: PathBuf,
-    /// Changes with it.
+    /// A text that changes with the build.
     pub(crate) build: String,
 }
 
 impl Program {
-    /// Builds it, and takes a copy, so that later builds do not change what is measured with.
+    /// Builds the program and copies it, so later builds do not change the measured program.
     ///
     /// # Errors
     /// If it cannot be built or copied.
@@ -46,10 +46,10 @@ impl Program {
         Ok(Program { path, build: print })
     }
 
-    /// Runs an experiment; `None` if the user asked for the end.
+    /// Runs an experiment; `None` after an interrupt.
     ///
     /// # Errors
-    /// What it said on standard error, if it failed.
+    /// Its standard error, if it failed.
     pub(crate) fn bench(
         &self,
         experiment: &Path,
@@ -78,34 +78,34 @@ impl Program {
     }
 }
 
-/// FNV-1a: tells builds apart, and no more.
+/// FNV-1a, only to distinguish builds.
 fn fingerprint(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }
 
-/// What one run found, without its samples.
+/// The results of one run, without its samples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Found {
-    /// Where its random choices came from.
+    /// The seed.
     pub(crate) seed: u64,
-    /// How long it took.
+    /// The duration.
     pub(crate) elapsed_ns: u64,
-    /// Whether its time ran out.
+    /// Whether the time cap ended it.
     pub(crate) cut_short: bool,
-    /// Blocks dropped for causes from outside.
+    /// Blocks dropped for external causes.
     pub(crate) dropped: u64,
     /// Whether the placebo was trusted.
     pub(crate) trusted: Option<bool>,
-    /// By comparison.
+    /// The comparisons.
     pub(crate) comparisons: Vec<FoundRatio>,
 }
 
 /// One comparison.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct FoundRatio {
-    /// Which arm.
+    /// The arm.
     pub(crate) arm: String,
     /// The estimate.
     pub(crate) ratio: f64,
@@ -113,9 +113,9 @@ pub(crate) struct FoundRatio {
     pub(crate) low: Option<f64>,
     /// Its bounds.
     pub(crate) high: Option<f64>,
-    /// Blocks behind it.
+    /// Number of blocks.
     pub(crate) blocks: u64,
-    /// What the program said.
+    /// The verdict.
     pub(crate) verdict: Verdict,
 }
 
@@ -144,7 +144,7 @@ impl From<&LabResult> for Found {
 }
 
 impl FoundRatio {
-    /// Whether the interval holds `truth`; what has no interval claims nothing.
+    /// Whether the interval contains `truth`; true without an interval.
     #[must_use]
     pub(crate) fn holds(&self, truth: f64) -> bool {
         self.low.zip(self.high).is_none_or(|(low, high)| low <= truth && truth <= high)

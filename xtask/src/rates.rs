@@ -1,13 +1,13 @@
-//! Rates with exact intervals, and the test that others decide by.
+//! Rates with exact intervals, and Welch's t-test.
 
 use statrs::distribution::{Beta, ContinuousCDF, StudentsT};
 
-/// So many of so many.
+/// A number of hits out of a total.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Rate {
-    /// How many.
+    /// The hits.
     pub(crate) hits: u64,
-    /// Of how many.
+    /// The total.
     pub(crate) of: u64,
 }
 
@@ -52,8 +52,8 @@ impl std::fmt::Display for Rate {
     }
 }
 
-/// The two-sided p of Welch's t-test that two samples have the same mean; `None` of fewer than two
-/// values each, or of values that do not vary.
+/// The two-sided p of Welch's t-test that two samples have the same mean; `None` for fewer than two
+/// values each, or for constant values.
 #[must_use]
 pub(crate) fn welch(a: &[f64], b: &[f64]) -> Option<f64> {
     let moments = |values: &[f64]| {
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn welch_knows_its_extremes() {
+    fn welch_at_the_extremes() {
         let a = [10.0, 11.0, 9.0, 10.5, 9.5];
         assert!(welch(&a, &a).unwrap() > 0.999);
         let far: Vec<f64> = a.iter().map(|v| v + 100.0).collect();

@@ -1,38 +1,38 @@
-//! The stages of the proof.
+//! The stages of `prove`.
 
-/// What the lab is run on in a stage of its own.
+/// The subject of a stage that runs the lab.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Subject {
     /// Four copies of the baseline.
     Same,
     /// More of the same work: 1, 2 and 5 %.
     Injected,
-    /// One copy: the lab beside its peers.
+    /// One copy: the lab beside other tools.
     OneCopy,
 }
 
-/// What a stage does.
+/// The kind of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Runs the lab on itself.
+    /// Runs the lab on work with a known result.
     Lab(Subject),
-    /// Holds the lab's child against a C program.
+    /// Compares the lab's child with a C program.
     Phases,
-    /// Other tools, and the lab in turn with them.
+    /// Runs other tools and the lab in turn.
     Peers,
 }
 
 /// A stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stage {
-    /// What it does.
+    /// Its kind.
     pub(crate) kind: Kind,
-    /// Whether a neighbour works meanwhile.
+    /// Whether a busy neighbour runs at the same time.
     pub(crate) busy: bool,
 }
 
 impl Stage {
-    /// All, in the order of running.
+    /// All stages, in the order of running.
     pub(crate) const ALL: [Stage; 7] = [
         Stage { kind: Kind::Phases, busy: false },
         Stage { kind: Kind::Lab(Subject::Same), busy: false },
@@ -43,7 +43,7 @@ impl Stage {
         Stage { kind: Kind::Peers, busy: true },
     ];
 
-    /// As on the command line, and of its file.
+    /// The name on the command line and of the stage's file.
     #[must_use]
     pub(crate) fn name(self) -> String {
         let kind = match self.kind {
@@ -58,17 +58,17 @@ impl Stage {
     /// The stage called `name`.
     ///
     /// # Errors
-    /// A sentence with the nearest name.
+    /// A message with the nearest name.
     pub(crate) fn named(name: &str) -> Result<Self, String> {
         let names: Vec<String> = Stage::ALL.iter().map(|stage| stage.name()).collect();
         Stage::ALL.into_iter().find(|stage| stage.name() == name).ok_or_else(|| {
             let near = lab::question::arm::nearest(name, names.iter().map(String::as_str));
             let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-            format!("there is no stage {name:?}{hint} Known: {}", names.join(", "))
+            format!("no stage {name:?}{hint} Known: {}", names.join(", "))
         })
     }
 
-    /// Runs that the proof asks for, or an eighth of them for a first impression.
+    /// The number of runs, or an eighth of it with `quick`.
     #[must_use]
     pub(crate) fn runs(self, quick: bool) -> usize {
         let full = match self.kind {
@@ -78,7 +78,7 @@ impl Stage {
         if quick { full / 8 } else { full }
     }
 
-    /// What it is, in a line.
+    /// A one-line description.
     #[must_use]
     pub(crate) fn about(self) -> &'static str {
         match self.kind {
@@ -92,7 +92,8 @@ impl Stage {
                 "1, 2 and 5 % more of the same work: how often is it found?"
             }
             Kind::Lab(Subject::OneCopy) | Kind::Peers => {
-                "hyperfine, criterion and tango on the same work under two names, in turn with the lab"
+                "hyperfine, criterion and tango on the same work under two names, in turn with the \
+                lab"
             }
         }
     }
@@ -103,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_known_and_the_nearest_is_told() {
+    fn an_unknown_name_gets_the_nearest_as_hint() {
         for stage in Stage::ALL {
             assert_eq!(Stage::named(&stage.name()), Ok(stage));
         }

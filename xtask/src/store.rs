@@ -1,5 +1,5 @@
-//! What has been measured so far: one line of JSON for each run of a stage, so that an interrupted
-//! stage goes on.
+//! The results so far: one line of JSON for each run of a stage, so an interrupted stage can
+//! continue.
 
 use std::fs::{OpenOptions, create_dir_all, read_to_string};
 use std::io::Write;
@@ -19,20 +19,20 @@ pub(crate) struct Store {
 /// One line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Line<T> {
-    /// Which program was measured with.
+    /// The build of the program.
     program: String,
     #[serde(flatten)]
     outcome: T,
 }
 
 impl Store {
-    /// The store in `directory` of what `program` (a text that changes with it) measured.
+    /// The store in `directory` for results of `program` (a text that changes with the build).
     ///
     /// # Errors
     /// If the directory cannot be made.
     pub(crate) fn open(directory: &Path, program: String) -> anyhow::Result<Self> {
         create_dir_all(directory)
-            .with_context(|| format!("cannot make {}", directory.display()))?;
+            .with_context(|| format!("cannot create {}", directory.display()))?;
         Ok(Store { directory: directory.to_owned(), program })
     }
 
@@ -40,11 +40,10 @@ impl Store {
         self.directory.join(format!("{stage}.jsonl"))
     }
 
-    /// The outcomes of `stage`, and how many lines are of another program, or broken, and do not
-    /// count.
+    /// The outcomes of `stage`, and the number of ignored lines: of another program, or broken.
     ///
     /// # Errors
-    /// If the file is there and cannot be read.
+    /// If the file exists and cannot be read.
     pub(crate) fn read<T: DeserializeOwned>(&self, stage: &str) -> anyhow::Result<(Vec<T>, usize)> {
         let file = self.file(stage);
         if !file.exists() {
@@ -78,7 +77,7 @@ impl Store {
         written.with_context(|| format!("cannot write {}", file.display()))
     }
 
-    /// Forgets what there is of `stage`.
+    /// Removes the results of `stage`.
     ///
     /// # Errors
     /// If the file cannot be removed.
@@ -102,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn outcomes_come_back_and_those_of_another_program_do_not_count() {
+    fn outcomes_of_another_program_do_not_count() {
         let directory =
             std::env::temp_dir().join(format!("firsttouch-store-{}", std::process::id()));
         let store = Store::open(&directory, "one".to_owned()).unwrap();

@@ -1,8 +1,7 @@
-//! `cargo xtask bench-trace`: what `firsttouch trace` costs, beside strace, in the same minutes.
-//!
-//! In each block every way of watching, and none, runs the same program, in random order. What a
-//! way adds is its time less that of the bare run of its block; the figures are medians over blocks
-//! with their intervals.
+//! `cargo xtask bench-trace`: the cost of `firsttouch trace`, compared with strace in the same run.
+//! Each block runs the same program bare and with every way of tracing, in random order. The cost
+//! of a way is its time less that of the bare run of the block; the figures are medians over blocks
+//! with intervals.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -26,7 +25,7 @@ pub(crate) struct BenchTrace {
     parts: Vec<String>,
 }
 
-/// A way of watching.
+/// A way of tracing, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     Bare,
@@ -47,7 +46,7 @@ impl Way {
         }
     }
 
-    /// The command in front of the program's own.
+    /// The tracer's part of the command.
     fn watcher(self, program: &str) -> Vec<String> {
         let ours = |options: &[&str]| -> Vec<String> {
             [&[program, "trace", "-o", "/dev/null"], options, &["--"]]
@@ -68,7 +67,7 @@ impl Way {
     }
 }
 
-/// One run: the time of the whole command, and of the act inside the program.
+/// One run: the time of the whole command, and of the loop inside the program.
 #[derive(Debug, Clone, Copy)]
 struct Taken {
     whole_ns: f64,
@@ -84,7 +83,7 @@ pub(crate) fn run(options: &BenchTrace, root: &Path) -> anyhow::Result<()> {
         .iter()
         .find(|part| !["loop", "faults", "idle", "burst"].contains(&part.as_str()))
     {
-        bail!("no part {unknown}; there are loop, faults, idle and burst");
+        bail!("no part {unknown}; known: loop, faults, idle, burst");
     }
     if wanted("loop") {
         bench.syscalls()?;
@@ -118,7 +117,7 @@ impl Bench {
         let compiled =
             Command::new("cc").args(["-O2", "-pthread", "-o"]).arg(&acts).arg(source).status()?;
         if !built.success() || !compiled.success() {
-            bail!("cannot build the program, or the one that it watches");
+            bail!("cannot build the program, or the program to trace");
         }
         let text = |path: PathBuf| {
             anyhow::Ok(path.canonicalize()?.to_str().context("a path of UTF-8")?.to_owned())
@@ -130,7 +129,7 @@ impl Bench {
         })
     }
 
-    /// Runs `act` under `way`. `None`: it cannot be watched in this way here.
+    /// Runs `act` under `way`. `None` if this way is not available here.
     fn once(&self, way: Way, act: &[&str]) -> anyhow::Result<Option<Taken>> {
         let mut words = way.watcher(&self.firsttouch);
         words.extend([self.acts.clone(), "time".to_owned()]);
@@ -149,19 +148,19 @@ impl Bench {
         let act_ns = String::from_utf8_lossy(&output.stdout)
             .trim()
             .parse()
-            .context("the program prints its time")?;
+            .context("the program did not print its time")?;
         Ok(Some(Taken { whole_ns, act_ns }))
     }
 
-    /// Blocks of all `ways` in random order, after one that does not count. Ways that cannot be had
-    /// are named and left out.
+    /// Blocks of all `ways` in random order, after one that does not count. Unavailable ways are
+    /// reported and left out.
     fn blocks(&self, ways: &[Way], act: &[&str]) -> anyhow::Result<Vec<Vec<(Way, Taken)>>> {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
         let mut usable = Vec::new();
         for &way in ways {
             match self.once(way, act)? {
                 Some(_) => usable.push(way),
-                None => println!("  {} cannot be had here: left out", way.name()),
+                None => println!("  {} is not available here: left out", way.name()),
             }
         }
         let mut blocks = Vec::new();
@@ -176,7 +175,7 @@ impl Bench {
         Ok(blocks)
     }
 
-    /// A loop of mmap, touch and munmap: what a way adds to it, as a share of what strace adds.
+    /// A loop of mmap, touch and munmap: the cost of a way, as a share of strace's.
     fn syscalls(&self) -> anyhow::Result<()> {
         const ROUNDS: f64 = 30_000.0;
         println!("\nloop: 30,000 times mmap of 1 MiB, one touch, munmap");
@@ -210,7 +209,7 @@ impl Bench {
         Ok(())
     }
 
-    /// First touches: what recording each with its latency adds to it.
+    /// First touches: the cost of recording each with its latency.
     fn faults(&self) -> anyhow::Result<()> {
         const PAGES: f64 = 200_000.0;
         println!("\nfaults: 200,000 first touches");
@@ -231,11 +230,11 @@ impl Bench {
         Ok(())
     }
 
-    /// Programs whose loops have no memory syscalls: are they slowed?
+    /// Programs whose loops have no memory syscalls: are they slower?
     fn idle(&self) -> anyhow::Result<()> {
         for (about, act) in [
             ("work without the kernel", ["spin", "300"]),
-            ("syscalls that are not about memory", ["calls", "1000000"]),
+            ("syscalls other than memory syscalls", ["calls", "1000000"]),
         ] {
             println!("\nidle: {about}");
             let ways = [Way::Bare, Way::Tracepoints, Way::Ptrace, Way::Strace];
@@ -260,7 +259,7 @@ impl Bench {
         Ok(())
     }
 
-    /// A million faults as fast as they come: are any lost?
+    /// A million faults at full speed: are any lost?
     fn burst(&self) -> anyhow::Result<()> {
         #[derive(Deserialize)]
         struct Summary {
@@ -271,7 +270,7 @@ impl Bench {
         println!("\nburst: 1,000,000 first touches, with one line of JSON each");
         let folder = std::env::temp_dir().join(format!("firsttouch-burst-{}", std::process::id()));
         std::fs::create_dir(&folder)?;
-        // An ordinary user may not reach the build's folder.
+        // An ordinary user may not have access to the build folder.
         let copies = [("firsttouch", &self.firsttouch), ("acts", &self.acts)]
             .map(|(name, from)| (folder.join(name), from));
         for (to, from) in &copies {
@@ -283,7 +282,8 @@ impl Bench {
             copies[1].0.display()
         );
         let nobody = format!(
-            "chmod -R a+rX {0} && cd / && setpriv --reuid=65534 --regid=65534 --clear-groups sh -c '{run}'",
+            "chmod -R a+rX {0} && cd / && setpriv --reuid=65534 --regid=65534 --clear-groups sh -c \
+            '{run}'",
             folder.display()
         );
         for (user, script) in [("this user", run.clone()), ("nobody", nobody)] {
@@ -303,7 +303,7 @@ impl Bench {
             }
             println!(
                 "  {user}: {}",
-                if lost.is_empty() { "cannot be had here".into() } else { lost.join("; ") }
+                if lost.is_empty() { "not available here".into() } else { lost.join("; ") }
             );
         }
         std::fs::remove_dir_all(&folder)?;

@@ -1,15 +1,13 @@
-//! The address space of a process in time: what is mapped where, and which of its pages have been
-//! touched.
+//! The address space of a process over time: its mappings, and which of their pages have been
+//! touched. There are two sources, and either may be missing: the kernel's reports of mappings
+//! (`address_space/mappings.rs`), and the arguments and results of memory syscalls
+//! (`address_space/calls.rs`). Events are in the order of their starts, so a syscall's effect is
+//! applied no later than the kernel's report from inside the syscall. The report then only adds the
+//! name, and neighbours that were joined.
 //!
-//! Two sources tell of it, and either may be missing: what the kernel reports as mapped
-//! (`address_space/mappings.rs`) and what memory syscalls were asked for and returned
-//! (`address_space/calls.rs`). Events come in the order of their beginnings, so a syscall's effect
-//! is applied no later than the kernel's own report of it, which comes from inside the syscall and
-//! then only adds what it knows better: the name, and neighbours that have become one mapping.
+//! This module has only ids and numbers; views make text.
 //!
-//! Everything here is ids and numbers; views make text of it.
-//!
-//! A fork copies nothing: both processes keep what there is until one of them changes it.
+//! A fork copies no data of this model: both processes share it until one of them changes it.
 
 mod attribution;
 mod calls;
@@ -36,13 +34,13 @@ pub use regions::MappedRegion;
 use regions::Regions;
 use under_way::UnderWay;
 
-/// The kernel maps up to this much of a file around the page that a read asks for, if it is in the
-/// page cache (`fault_around_bytes` of mm/memory.c; another value can be set in debugfs only).
+/// The kernel maps up to this much of a file around the page of a read fault, if it is in the page
+/// cache (`fault_around_bytes` of mm/memory.c; only debugfs can change it).
 pub(crate) const AROUND_BYTES: u64 = 64 << 10;
-/// The kernel leaves at least this much below the stack for its growth (`MIN_GAP` of mm/util.c).
+/// The kernel leaves at least this much room for the growth of the stack (`MIN_GAP` of mm/util.c).
 const STACK_REACH_BYTES: u64 = 128 << 20;
-/// A populated range is taken as touched up to here: a set of its pages costs memory, and what is
-/// larger is seldom there as a whole.
+/// At most this much of a populated range counts as touched: the set of pages takes memory, and a
+/// larger range is rarely resident as a whole.
 const POPULATED_AT_MOST_BYTES: u64 = 64 << 30;
 
 /// One address space.
@@ -50,55 +48,55 @@ const POPULATED_AT_MOST_BYTES: u64 = 64 << 30;
 pub(crate) struct AddressSpace {
     header: Header,
     regions: Arc<Regions>,
-    /// Touched pages whose entries in the page table a fork passes on.
+    /// Touched pages whose page table entries a fork copies.
     inherited_on_fork: Arc<Pages>,
-    /// Touched pages that a child has to fault in again: shared memory, and files that are only
-    /// read (`vma_needs_copy` of mm/memory.c).
+    /// Touched pages that a child must fault in again: shared memory, and files that are only read
+    /// (`vma_needs_copy` of mm/memory.c).
     not_inherited: Arc<Pages>,
-    /// Pages of private, writable files that came since the last fork. If one faults again, it was
-    /// only read so far.
+    /// Pages of private, writable files that faulted since the last fork. If one faults again, it
+    /// was only read before.
     new_since_fork: Arc<Pages>,
     /// Pages of private, writable files that were read before they were written.
     read_first: Arc<Pages>,
     recent: Recent,
-    /// Calls that map and have not returned.
+    /// Mapping calls that have not returned.
     under_way: Vec<UnderWay>,
     /// The program break, if it is known.
     break_at: Option<u64>,
-    /// It makes syscalls in 32-bit mode, which are not seen.
+    /// Whether the process makes syscalls in 32-bit mode, which are not seen.
     compat32: bool,
-    /// Mappings that come now were there before.
+    /// Whether reported mappings existed before the trace.
     was_there: bool,
-    /// New mappings are populated (mlockall).
+    /// Whether new mappings are populated (mlockall).
     locks_new: bool,
-    /// How often it has forked, its ancestors included.
+    /// The number of forks, ancestors included.
     forks: u32,
-    /// The first page of the stack that the program faulted on. Those above hold its arguments,
+    /// The first page of the stack that the program faulted on. The pages above have its arguments,
     /// which execve(2) wrote.
     stack_begins: Option<u64>,
     whose: Whose,
 }
 
-/// Whose memory it is that a process acts on.
+/// Whose memory a process uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Whose {
-    /// Its parent's, as far as is known (vfork(2)).
+    /// Possibly its parent's (vfork(2)).
     Parents,
-    /// Its own: since it began, a fault was on a page that was there before, or may have been.
+    /// Its own: it has faulted on a page that was, or may have been, present at its start.
     Own,
 }
 
-/// What is known of a fault.
+/// The result for a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seen {
-    /// Why it happened.
+    /// The cause.
     pub(crate) cause: Cause,
-    /// What is mapped there.
+    /// The mapping.
     pub(crate) region: Option<MappedRegion>,
 }
 
 impl AddressSpace {
-    /// An address space of which nothing is known.
+    /// An address space without known mappings.
     pub(crate) fn new(header: Header) -> AddressSpace {
         AddressSpace {
             header,
@@ -119,18 +117,18 @@ impl AddressSpace {
         }
     }
 
-    /// It runs another program now: nothing is left.
+    /// The process executes another program; all mappings are gone.
     pub(crate) fn execute(&mut self) {
         *self = AddressSpace::new(self.header);
     }
 
-    /// It was there before it was observed: the mappings that follow are old.
+    /// The process existed before the trace, so the mappings that follow are old.
     pub(crate) fn attach(&mut self) {
         *self = AddressSpace { was_there: true, ..AddressSpace::new(self.header) };
     }
 
-    /// The address space of a child that began at `time_ns`. What was not mapped by then is its
-    /// parent's only.
+    /// The address space of a child that started at `time_ns`. Mappings made later belong to the
+    /// parent only.
     pub(crate) fn fork(&mut self, time_ns: u64) -> AddressSpace {
         self.settle(time_ns);
         self.forks += 1;
@@ -146,18 +144,17 @@ impl AddressSpace {
         }
     }
 
-    /// Its syscalls are in 32-bit mode from now on.
+    /// The process makes its syscalls in 32-bit mode from now on.
     pub(crate) fn set_compat32(&mut self) {
         self.compat32 = true;
     }
 
-    /// Whether its memory syscalls are seen, so that mappings are known to be new when they are.
+    /// Whether its memory syscalls are seen, so that new mappings are recognised as new.
     pub(super) fn sees_calls(&self) -> bool {
         self.header.sees.calls && !self.compat32
     }
 
-    /// Takes over what a child did that had no memory of its own (vfork(2)), and that had begun as
-    /// this.
+    /// Takes over the changes of a vfork(2) child, which used this memory.
     pub(crate) fn take_back(&mut self, child: &AddressSpace) {
         let AddressSpace {
             regions,
@@ -179,24 +176,24 @@ impl AddressSpace {
         };
     }
 
-    /// Whether a page was copied, or may have been, since the process began. A child of fork(2)
-    /// copies a page of its stack before it can do anything else; one of vfork(2) has the memory of
-    /// its parent.
+    /// Whether a page was, or may have been, copied since the process started. A child of fork(2)
+    /// copies a page of its stack before it can do anything else; one of vfork(2) uses the memory
+    /// of its parent.
     pub(crate) fn has_copied(&self) -> bool {
         self.whose == Whose::Own
     }
 
-    /// The program break, once a call has told it.
+    /// The program break, if a call has returned it.
     pub(crate) fn program_break(&self) -> Option<u64> {
         self.break_at
     }
 
-    /// What is mapped at `address`.
+    /// The mapping at `address`.
     pub(crate) fn at(&self, address: u64) -> Option<MappedRegion> {
         self.regions.at(address).copied()
     }
 
-    /// Says why `fault` happened, and remembers that its page is there now.
+    /// Returns the cause of `fault`, and marks its page as touched.
     pub(crate) fn fault(&mut self, fault: &Fault, thread: Thread, time_ns: u64) -> Seen {
         self.was_there = false;
         self.settle(time_ns);
@@ -206,8 +203,8 @@ impl AddressSpace {
         };
         let page = self.page_of(&region, fault.address);
         let touched = self.inherited_on_fork.has(page) || self.not_inherited.has(page);
-        // It never came to an end: a write to what may only be read, or a stack that may not grow
-        // any further, is a signal.
+        // The fault did not complete: a refused write, or a stack that may not grow further, ends
+        // in a signal.
         let refused = fault.span.latency_ns.is_none()
             && (!region.is_writable() || region.kind == MappingKind::Stack);
         let same = if touched { self.recent.same(fault, thread, page, time_ns) } else { None };
@@ -234,7 +231,7 @@ impl AddressSpace {
         Seen { cause, region: Some(region) }
     }
 
-    /// What may have happened to `page`, of which no touch was seen.
+    /// The possible history of `page`, which has no recorded touch.
     fn before(&self, region: &MappedRegion, page: u64) -> Before {
         if self.may_have_been_there(region, page) {
             Before::Perhaps
@@ -250,8 +247,7 @@ impl AddressSpace {
         }
     }
 
-    /// The number of the page at `address`; of a page of hugetlbfs the first of the small pages
-    /// that it stands for.
+    /// The number of the page at `address`; for a page of hugetlbfs, the first of its small pages.
     fn page_of(&self, region: &MappedRegion, address: u64) -> u64 {
         let large = region.hugetlb_bytes.max(1);
         self.page(address - address % large)
@@ -261,7 +257,7 @@ impl AddressSpace {
         address >> self.header.page_bytes.trailing_zeros()
     }
 
-    /// `address`, up to where a page begins.
+    /// `address`, rounded up to a page.
     fn page_end(&self, address: u64) -> u64 {
         let mask = self.header.page_bytes - 1;
         address.checked_add(mask).map_or(!mask, |sum| sum & !mask)
@@ -277,7 +273,7 @@ impl AddressSpace {
         }
     }
 
-    /// What came with the page that faulted, because it is part of a larger one.
+    /// Marks the rest of a large page as touched.
     fn touch_huge(&mut self, region: &MappedRegion, fault: &Fault) {
         let page_bytes = fault.page_bytes.map_or(0, NonZeroU64::get);
         if page_bytes > self.header.page_bytes && page_bytes.is_power_of_two() {
@@ -289,13 +285,14 @@ impl AddressSpace {
         }
     }
 
-    /// `page`, which was there, has been written.
+    /// Records that a present page was written.
     fn copy(&mut self, page: u64) {
         let forks = self.forks;
         if self.new_since_fork.has(page) {
             Arc::make_mut(&mut self.read_first).add(page, forks);
         }
-        // A page of a file that could not be written when it came is the process's own from now on.
+        // A page of a file that was not writable when it was mapped belongs to the process from now
+        // on.
         if !self.inherited_on_fork.has(page) {
             Arc::make_mut(&mut self.inherited_on_fork).add(page, forks);
         }
@@ -311,7 +308,7 @@ impl AddressSpace {
         ]
     }
 
-    /// The set that remembers what is touched of `region`.
+    /// The set with the touched pages of `region`.
     fn pages_of(&mut self, region: &MappedRegion) -> &mut Pages {
         let stays = match region.kind {
             MappingKind::SharedAnonymous | MappingKind::SharedFile => true,
@@ -321,17 +318,17 @@ impl AddressSpace {
         Arc::make_mut(if stays { &mut self.not_inherited } else { &mut self.inherited_on_fork })
     }
 
-    /// Whether a read of a page of the same file nearby brought `page` along, if it was in the page
-    /// cache. A write brings its own page only (`do_cow_fault` of mm/memory.c), and which of both a
-    /// fault was is not told: what could not be written then was read, and so was what faulted
-    /// twice.
+    /// Whether a read of a nearby page of the same file also mapped `page`, if it was in the page
+    /// cache. A write maps its own page only (`do_cow_fault` of mm/memory.c). The kernel does not
+    /// report which of both a fault was, but a page that was not writable then was read, and so was
+    /// one that faulted twice.
     fn was_brought_along(&self, region: &MappedRegion, page: u64) -> bool {
         let window = (AROUND_BYTES / self.header.page_bytes).max(1);
         let (start, end) = (self.page(region.start), self.page(region.end));
         let aligned = page - page % window;
-        // In the mapping's first window, which its start cuts short, the kernel goes as many pages
-        // on from there (do_fault_around of mm/memory.c), but not beyond the page table, which has
-        // entries of eight bytes.
+        // In the first window, which the start of the mapping cuts short, the kernel maps a full
+        // window from there (do_fault_around of mm/memory.c), but not beyond the page table, whose
+        // entries have eight bytes.
         let table = page - page % (self.header.page_bytes / 8).max(1);
         let goes_on = start < aligned && page < start.saturating_add(window) && table <= start;
         let first = if goes_on { start } else { aligned.max(start) };
@@ -339,12 +336,12 @@ impl AddressSpace {
         self.not_inherited.has_any(first, last) || self.read_first.has_any(first, last)
     }
 
-    /// Whether `page` may have been there although nothing was seen to touch it.
+    /// Whether `page` may be present although no touch was seen.
     fn may_have_been_there(&self, region: &MappedRegion, page: u64) -> bool {
         if region.was_there {
             return self.forks > 0;
         }
-        // A huge page would have been reported.
+        // The kernel would have reported a huge page.
         if self.header.sees.page_sizes {
             return false;
         }
@@ -365,14 +362,14 @@ impl AddressSpace {
         let grows = stack.start - start <= STACK_REACH_BYTES && stack.is_writable();
         grows.then(|| {
             let regions = Arc::make_mut(&mut self.regions);
-            // What has grown was not there before.
+            // The grown part is new.
             regions
                 .put(MappedRegion { start, end: stack.start, was_there: false, ..stack }, u64::MAX);
             regions.at(address).copied()
         })?
     }
 
-    /// Nothing is known to be touched of `parts` any more.
+    /// Removes the touched pages of `parts`.
     fn forget(&mut self, parts: &[MappedRegion]) {
         for part in parts {
             let (first, end) = (self.page(part.start), self.page(self.page_end(part.end)));
@@ -384,7 +381,7 @@ impl AddressSpace {
         }
     }
 
-    /// Everything of `parts` that can be used is there, without a fault.
+    /// Marks all accessible pages of `parts` as touched, without a fault.
     fn populate(&mut self, parts: &[MappedRegion]) {
         for part in parts.iter().filter(|part| part.is_accessible()) {
             let end = part.end.min(part.start.saturating_add(POPULATED_AT_MOST_BYTES));

@@ -1,4 +1,4 @@
-//! What lies where in an address space, and how much of that is chance.
+//! The regions of an address space, and which addresses are random.
 
 mod arena;
 mod classify;
@@ -12,16 +12,16 @@ use results::layout::{Address, LayoutRun, Moment, ProgramFile, Region, RegionKin
 pub use kernel::{Settings, configured};
 pub use spread::summary;
 
-/// How finely it is told where a region is resident.
+/// The resolution of a region's resident parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
-    /// Not at all.
+    /// No parts.
     None,
-    /// In as many parts as this, or fewer, each of whole pages.
+    /// At most this many parts, each of whole pages.
     Parts(u64),
 }
 
-/// One picture, explained.
+/// One picture with classified regions.
 #[must_use]
 pub fn run(space: &Snapshot, aslr: Option<bool>, at: Moment, detail: Detail) -> LayoutRun {
     let regions = classify::regions(space, detail);
@@ -40,7 +40,7 @@ pub fn run(space: &Snapshot, aslr: Option<bool>, at: Moment, detail: Detail) -> 
     }
 }
 
-/// From the page-rounded end of the bss to the heap, if nothing lies between.
+/// The distance from the page-rounded end of the bss to the heap, if nothing lies between.
 fn gap(regions: &[Region], bss_end_page: u64) -> Option<u64> {
     let heap = regions.iter().find(|region| region.kind == RegionKind::Heap)?;
     let between = |region: &&Region| region.end.0 > bss_end_page && region.start < heap.start;
@@ -49,7 +49,7 @@ fn gap(regions: &[Region], bss_end_page: u64) -> Option<u64> {
         .flatten()
 }
 
-/// What the program's own file says of it.
+/// The program as described by its file.
 #[must_use]
 pub fn program(space: &Snapshot, command: &[String]) -> ProgramFile {
     let image = image::own(space).map(|own| own.image);

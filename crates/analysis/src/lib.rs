@@ -1,11 +1,12 @@
-//! What events mean. Pure functions of a stream: no process, no clock, no file, no `/proc`.
+//! Attributes events to memory and causes. Pure functions of a stream: no process, no clock, no
+//! file, no `/proc`.
 //!
 //! ```text
-//!   address_space/   whose memory an address was, and why it faulted: ids and numbers, no text
+//!   address_space/   the mapping of an address, and the cause of a fault: ids and numbers, no text
 //!   trace/           a view: lines, bursts, a table
-//!   layout/          a view: what lies where in a snapshot, and how much of that is chance
+//! layout/ a view: the regions of a snapshot, and which addresses are random
 //! ```
-//! Views use the attribution, never each other.
+//! Views use `address_space`, never each other.
 
 pub mod address_space;
 pub mod layout;

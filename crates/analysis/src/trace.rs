@@ -1,4 +1,4 @@
-//! A trace as lines, bursts and a table: attributed events, put into words.
+//! A trace as lines, bursts and a table, made from attributed events.
 
 mod bursts;
 pub mod decode;

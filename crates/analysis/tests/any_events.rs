@@ -1,5 +1,4 @@
-//! Events of any kind, in any order and with any numbers in them: nothing panics, and nothing is
-//! lost on the way to what is shown.
+//! Random events in random order: nothing panics, and no event is lost on the way to the screen.
 
 use std::collections::HashMap;
 use std::num::NonZeroU64;
@@ -20,7 +19,7 @@ struct Random {
     state: u64,
     names: Vec<Name>,
     time_ns: u64,
-    /// Numbers as nobody would send them.
+    /// Whether numbers take extreme values.
     wild: bool,
     interner: Interner,
     texts: [&'static str; 8],
@@ -50,7 +49,7 @@ impl Random {
         ];
         match self.below(if self.wild { 4 } else { 3 }) {
             3 => WILD[usize::try_from(self.below(10)).unwrap()],
-            // Few addresses, so that they meet.
+            // Few addresses, so that events overlap.
             _ => 0x7f00_0000_0000 + self.below(600) * PAGE + self.below(2) * 8,
         }
     }
@@ -168,8 +167,13 @@ impl Random {
     }
 }
 
-/// What lines random events become.
-fn told(seed: u64, wild: bool, huge_pages: ThpPolicy, count: usize) -> (Vec<Line>, TraceSummary) {
+/// The lines of random events.
+fn lines_of(
+    seed: u64,
+    wild: bool,
+    huge_pages: ThpPolicy,
+    count: usize,
+) -> (Vec<Line>, TraceSummary) {
     let mut interner = Interner::default();
     let texts = [
         "",
@@ -208,18 +212,18 @@ fn each(mut check: impl FnMut(Vec<Line>, TraceSummary)) {
         for (wild, huge_pages) in
             [(false, ThpPolicy::Advised), (true, ThpPolicy::Always), (true, ThpPolicy::Never)]
         {
-            // What is wild populates memory without measure, which takes long.
+            // Wild events populate huge ranges, which takes long.
             if wild && seed >= 6 {
                 continue;
             }
-            let (lines, summary) = told(seed, wild, huge_pages, 1000);
+            let (lines, summary) = lines_of(seed, wild, huge_pages, 1000);
             check(lines, summary);
         }
     }
 }
 
 #[test]
-fn every_event_but_a_mapping_is_a_line() {
+fn every_event_except_a_mapping_is_a_line() {
     each(|lines, summary| {
         let count =
             |is: fn(&LineKind) -> bool| lines.iter().filter(|line| is(&line.kind)).count() as u64;
@@ -288,7 +292,7 @@ fn folding_conserves_faults_and_times() {
             .filter_map(|each| if let Shown::Line(line) = each { Some(line) } else { None });
         assert!(
             others.filter(|line| !is_fault(line)).eq(lines.iter().filter(|line| !is_fault(line))),
-            "others are as they were"
+            "other lines are unchanged"
         );
     });
 }
@@ -297,7 +301,7 @@ fn folding_conserves_faults_and_times() {
 fn a_burst_is_shown_before_the_next_syscall_of_its_thread() {
     each(|lines, _| {
         let mut folder = FaultBursts::new(FaultLines::Summary, PAGE);
-        // Faults of each thread that were taken and not shown.
+        // Faults of each thread that are not shown yet.
         let mut open: HashMap<u32, u64> = HashMap::new();
         for line in lines {
             let (tid, is_call) = (line.tid, matches!(line.kind, LineKind::Syscall(_)));
@@ -317,14 +321,14 @@ fn a_burst_is_shown_before_the_next_syscall_of_its_thread() {
 }
 
 #[test]
-fn the_rows_of_the_table_add_up_to_all() {
+fn the_rows_of_the_table_add_up_to_the_total() {
     each(|lines, summary| {
         let mut tally = Tally::default();
         for line in &lines {
             tally.take(line);
         }
         let table = tally.table(summary);
-        let all = table.total.expect("something was seen");
+        let all = table.total.expect("there are events");
         let sum = |figure: fn(&TableRow) -> u64| {
             table.rows.iter().map(figure).fold(0, u64::saturating_add)
         };
@@ -342,7 +346,7 @@ fn the_rows_of_the_table_add_up_to_all() {
         assert_eq!(calls(|group| matches!(group, Group::Syscall(_))), called);
         assert!(
             table.rows.is_sorted_by_key(|row| std::cmp::Reverse(row.wall_ns)),
-            "what cost most comes first"
+            "rows are sorted by time"
         );
         for row in &table.rows {
             assert!((0.0..=1.0).contains(&row.wall_share) && row.untimed <= row.calls, "{row:?}");
@@ -379,7 +383,7 @@ fn every_line_is_json_with_the_keys_of_its_kind() {
             ],
             "process" => &["event"],
             "lost" => &["records"],
-            other => panic!("no kind of line: {other}"),
+            other => panic!("unknown kind of line: {other}"),
         }
     };
     each(|lines, summary| {
@@ -414,7 +418,7 @@ fn every_line_is_json_with_the_keys_of_its_kind() {
 }
 
 #[test]
-fn every_screen_of_it_is_inert() {
+fn no_screen_has_control_characters() {
     each(|lines, summary| {
         let mut tally = Tally::default();
         let mut folder = FaultBursts::new(FaultLines::Summary, PAGE);
@@ -431,7 +435,7 @@ fn every_screen_of_it_is_inert() {
             "a control character reached the screen"
         );
         for width in [Some(40), Some(80), None] {
-            // Styles are there, and stripped by whoever writes it; the name must not be.
+            // Styles are part of the text and stripped on output; the name must be escaped.
             let table = report::trace_table(&tally.table(summary), report::View::verbose(width));
             assert!(!table.contains("\u{1b}[2J"), "{table}");
         }

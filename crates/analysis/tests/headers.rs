@@ -1,5 +1,5 @@
-//! The constants, held against the headers of this machine. Every text that decoding makes of flags
-//! is an expression in C, so the C compiler can say whether it has the value that it was made of.
+//! Compares the constants with the headers of this machine. Every decoded text of flags is a C
+//! expression, so the C compiler can check its value.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -10,11 +10,18 @@ use std::process::{Command, Stdio};
 use analysis::trace::decode::{CallError, DecodedArgument, arguments};
 use events::{Call, Definitions, Name, Span, Syscall};
 
-const HEADERS: &str = "#include <errno.h>\n#include <fcntl.h>\n#include <linux/io_uring.h>\n#include <linux/memfd.h>\n\
-                       #include <linux/mempolicy.h>\n#include <linux/mman.h>\n#include <linux/shm.h>\n";
+const HEADERS: &str = "\
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/io_uring.h>
+#include <linux/memfd.h>
+#include <linux/mempolicy.h>
+#include <linux/mman.h>
+#include <linux/shm.h>
+";
 
-/// All texts of all arguments that have names, with what they were made of: every small value,
-/// every bit, every pair of bits.
+/// All texts of all arguments with named values, and their values: every small value, every bit,
+/// every pair of bits.
 fn texts() -> BTreeSet<(String, u64)> {
     let pairs = (0..32).flat_map(|one| (0..32).map(move |other| 1_u64 << one | 1 << other));
     let values: BTreeSet<u64> = (0..256).chain(pairs).chain([!0]).collect();
@@ -39,15 +46,15 @@ fn texts() -> BTreeSet<(String, u64)> {
     texts
 }
 
-/// The names in an expression, without those in comments: parts between comment signs are code and
-/// comment in turn.
+/// The names in an expression, without those in comments: the parts between comment signs alternate
+/// between code and comment.
 fn names_in(text: &str) -> impl Iterator<Item = &str> {
     let code = text.split(" /* ").filter_map(|part| part.rsplit(" */").next());
     code.flat_map(|part| part.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'))
         .filter(|word| word.starts_with(char::is_alphabetic))
 }
 
-/// What the compiler says about `assertions`.
+/// The compiler's output for `assertions`.
 fn compile(assertions: &BTreeSet<(String, u64)>) -> String {
     let mut program = HEADERS.to_owned();
     for (text, value) in assertions {
@@ -71,7 +78,7 @@ fn compile(assertions: &BTreeSet<(String, u64)>) -> String {
 }
 
 #[test]
-fn names_have_the_values_of_the_headers() {
+fn values_of_names_agree_with_the_headers() {
     if !Command::new("cc")
         .arg("--version")
         .stdout(Stdio::null())
@@ -85,8 +92,7 @@ fn names_have_the_values_of_the_headers() {
     texts.extend((1..=133).filter_map(|number| {
         Some((CallError::of(-number)?.name()?.to_owned(), number.cast_unsigned()))
     }));
-    // A value with bits above the low half is no expression of an unsigned int; its low half was
-    // looked at.
+    // A value with bits above the low half does not fit an unsigned int; its low half was checked.
     texts.retain(|&(_, value)| u32::try_from(value).is_ok());
 
     let names: BTreeSet<String> =
@@ -97,7 +103,11 @@ fn names_have_the_values_of_the_headers() {
     if !undeclared.is_empty() {
         skips::skip(&format!("the headers of this machine do not have {undeclared:?}"));
     }
-    assert!(names.len() - undeclared.len() > 180, "few of {} names are in headers", names.len());
+    assert!(
+        names.len() - undeclared.len() > 180,
+        "too few of {} names are in headers",
+        names.len()
+    );
     texts.retain(|(text, _)| {
         !names_in(text).any(|name| undeclared.iter().any(|missing| *missing == name))
     });
@@ -114,7 +124,7 @@ fn names_have_the_values_of_the_headers() {
 }
 
 #[test]
-fn messages_are_those_of_the_c_library() {
+fn messages_agree_with_the_c_library() {
     if !cfg!(target_env = "gnu") {
         skips::skip("this C library is not glibc, whose messages strace shows");
         return;

@@ -50,7 +50,7 @@ pub(crate) fn memory_cold(facts: &Facts) -> Check {
         )
         .effect(
             "bench: the next touch waits for the hypervisor, longest for huge pages; bench warms \
-            memory before every sample, and warns with this id if some was still cold",
+            memory before every sample, and warns if some was still cold",
         )
         .fix(
             "on the host: disable free page reporting; in the guest: firsttouch bench --memory \
@@ -110,8 +110,8 @@ pub(crate) fn busy_machine(facts: &Facts) -> Check {
     }
     warn(ID, found)
         .effect(
-            "bench: other processes take processor time, cache and memory bandwidth; bench drops \
-            up to a fifth of its blocks, beyond that intervals are wider",
+            "bench: others take processor time, cache and memory bandwidth; up to a fifth of its \
+            blocks are dropped, beyond that intervals are wider",
         )
         .fix("stop other processes (top lists them), or firsttouch bench --max-time 5m")
         .touching("bench")

@@ -24,7 +24,7 @@ pub struct Claims {
 /// The machine and process that claims were tested on.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tested {
-    /// Kernel release, as `uname -r` says.
+    /// Kernel release, as in `uname -r`.
     pub kernel: Option<String>,
     /// The C library: `glibc 2.36`.
     pub libc: Option<String>,

@@ -17,10 +17,10 @@ pub enum Reading {
     #[error("cannot read it")]
     Io(#[from] std::io::Error),
     /// The text is not JSON, or JSON of another form.
-    #[error("this is no firsttouch result")]
+    #[error("not a firsttouch result")]
     Form(#[from] serde_json::Error),
     /// The file has another schema.
-    #[error("this is a {found} file, and a {wanted} file is needed")]
+    #[error("this is a {found} file, but a {wanted} file is needed")]
     Schema {
         /// The schema of the file.
         found: String,

@@ -114,7 +114,7 @@ pub enum Stopped {
 /// The machine and its state.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
-    /// Kernel release, as `uname -r` says.
+    /// Kernel release, as in `uname -r`.
     pub kernel: Option<String>,
     /// Processor model.
     pub cpu: Option<String>,

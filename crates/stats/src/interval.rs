@@ -1,7 +1,7 @@
 //! The interval of a median by the sign test. Its bounds are two of the values, so it assumes no
 //! distribution.
 
-/// An interval on the scale of its input (log ratios, unless said otherwise).
+/// An interval on the scale of its input (log ratios, unless stated otherwise).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
     /// Lower bound.

@@ -1,19 +1,18 @@
-//! What each event meant for the address spaces: ids and numbers, no text.
+//! Attributes each event: mappings and causes as ids and numbers, no text.
 
 use events::{Call, Cause, Ending, Event, EventKind, Fault, Header, Life, Syscall, Thread};
 
 use super::MappedRegion;
 use super::processes::Processes;
 
-/// Attributes events: whose memory an address was, and why it faulted. What it keeps are the
-/// address spaces of the processes that live.
+/// Attributes events to mappings and causes. Its state is the address spaces of the live processes.
 #[derive(Debug)]
 pub struct Attributor {
     processes: Processes,
     smallest_bytes: u64,
 }
 
-/// What an event meant.
+/// The attribution of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attribution {
     /// Of a syscall.
@@ -22,59 +21,59 @@ pub enum Attribution {
     Fault(FaultOrigin),
     /// Of a life.
     Life(LifeChange),
-    /// A mapping is known now, or events are missing: nothing to attribute.
+    /// A mapping or a gap: nothing to attribute.
     None,
 }
 
-/// What a syscall was about.
+/// The mappings that a syscall concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CallEffect {
-    /// What was mapped at the address that it names, before it.
+    /// The mapping at its address argument, before the call.
     pub before: Option<MappedRegion>,
-    /// What is mapped at the address that it returned, after it; of brk(2) `None`.
+    /// The mapping at its result, after the call; `None` for brk(2).
     pub after: Option<MappedRegion>,
-    /// By how much it moved the program break; `None` where it did not, or where that is not known.
+    /// How far it moved the program break; `None` if it did not, or if unknown.
     pub break_moved_bytes: Option<u64>,
 }
 
-/// Where a fault came from.
+/// The origin of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FaultOrigin {
-    /// Why it happened.
+    /// The cause.
     pub cause: Cause,
-    /// What is mapped there; `None` where that is not known.
+    /// The mapping; `None` if unknown.
     pub region: Option<MappedRegion>,
-    /// The page that it mapped is larger than the smallest there is.
+    /// Whether the fault mapped a page larger than the base page.
     pub large: bool,
 }
 
-/// What became of a process.
+/// A change of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LifeChange {
-    /// A process was made by this one.
+    /// A new process.
     Started {
-        /// By this process.
+        /// The parent process.
         by: u32,
     },
-    /// The process has one thread more.
+    /// A new thread.
     ThreadStarted {
-        /// The thread of it that started the new one.
+        /// The thread that started it.
         by: u32,
     },
-    /// It has another program now.
+    /// The process executed another program.
     Executed,
-    /// It ended.
+    /// The process ended.
     Over(Ending),
-    /// One of its threads ended, others go on.
+    /// A thread ended; others continue.
     ThreadEnded,
-    /// It was running before it was observed.
+    /// The process was already running at the start of the trace.
     Attached,
-    /// Nothing that was not known.
+    /// Nothing new.
     None,
 }
 
 impl Attributor {
-    /// For the stream that begins with `header`.
+    /// An attributor for the stream that begins with `header`.
     #[must_use]
     pub fn new(header: &Header) -> Attributor {
         Attributor { processes: Processes::new(*header), smallest_bytes: header.page_bytes }
@@ -94,7 +93,7 @@ impl Attributor {
         }
     }
 
-    /// What is mapped at `address` of a process, as far as the events so far tell.
+    /// The mapping at `address` of a process, from the events so far.
     pub fn region(&mut self, pid: u32, address: u64) -> Option<MappedRegion> {
         self.processes.space(pid).at(address)
     }
@@ -141,7 +140,7 @@ impl Attributor {
     }
 }
 
-/// The address whose mapping the call is about, if it is about one that was there before.
+/// The address argument whose existing mapping the call concerns, if any.
 fn subject(call: &Syscall) -> Option<u64> {
     let has = matches!(
         call.call,

@@ -1,4 +1,4 @@
-//! What memory syscalls did to an address space. The constants are those of
+//! The effects of memory syscalls on an address space. The constants are those of
 //! `<asm-generic/mman-common.h>`, which x86-64 and arm64 use.
 
 use std::ops::Range;
@@ -28,12 +28,12 @@ const MCL_CURRENT: u64 = 1;
 const MCL_FUTURE: u64 = 2;
 const MCL_ONFAULT: u64 = 4;
 const SHM_RDONLY: u64 = 0o10000;
-/// The usual size of a page of hugetlbfs, where the call names none.
+/// The usual page size of hugetlbfs, if the call gives none.
 pub(super) const HUGE_BYTES: u64 = 2 << 20;
 
 impl AddressSpace {
-    /// Takes what `call` of `thread` did, which began at `time_ns`; gives what it has mapped, if it
-    /// is mmap(2).
+    /// Takes `call` of `thread`, which began at `time_ns`. Returns the new mapping if the call is
+    /// mmap(2).
     pub(crate) fn call(
         &mut self,
         call: &Syscall,
@@ -57,7 +57,7 @@ impl AddressSpace {
         region
     }
 
-    /// Applies what a call did.
+    /// Applies the effect of a call.
     pub(super) fn apply(&mut self, call: &UnderWay) {
         let UnderWay { call, result, began_ns: time_ns, born_ns, .. } = *call;
         let [first, second, third, ..] = call.arguments;
@@ -78,7 +78,7 @@ impl AddressSpace {
             Call::Munlockall => self.locks_new = false,
             Call::Shmat => {
                 let protection = if third & SHM_RDONLY == 0 { 1 | WRITABLE } else { 1 };
-                // Its size is the segment's, which only the kernel's report of the mapping tells.
+                // The size is that of the segment, which only the kernel's report has.
                 let end = result.saturating_add(self.header.page_bytes);
                 self.put(
                     MappedRegion {
@@ -112,9 +112,10 @@ impl AddressSpace {
     fn mmap(&mut self, arguments: &[u64; 6], start: u64, time_ns: u64, born_ns: u64) {
         let flags = arguments[3];
         let mut region = self.mapped_by(arguments, start, born_ns);
-        // Of a call that took so long that it is told late, the kernel's report came earlier.
-        let is_told = |told: &MappedRegion| told.kind == region.kind && time_ns <= told.born_ns;
-        region.name = self.at(start).filter(is_told).map_or(region.name, |told| told.name);
+        // A long call may arrive late, after the kernel's report of its mapping.
+        let is_reported =
+            |known: &MappedRegion| known.kind == region.kind && time_ns <= known.born_ns;
+        region.name = self.at(start).filter(is_reported).map_or(region.name, |known| known.name);
         self.put(region, time_ns);
         let populates =
             flags & MAP_LOCKED != 0 || flags & (MAP_POPULATE | MAP_NONBLOCK) == MAP_POPULATE;
@@ -167,7 +168,7 @@ impl AddressSpace {
         let (old, new) = (self.page_end(old), self.page_end(new));
         let (from_end, to_end) = (from.saturating_add(old), to.saturating_add(new));
         if old == 0 {
-            // A shared mapping, once more.
+            // A second mapping of shared memory.
             if let Some(twin) = self.at(from).map(|region| region.part(from, u64::MAX)) {
                 self.put(MappedRegion { start: to, end: to_end, born_ns, ..twin }, time_ns);
             }
@@ -196,7 +197,7 @@ impl AddressSpace {
         }
     }
 
-    /// What is in `from` is at the beginning of `to` from now on, with what is touched of it.
+    /// Moves the regions in `from` to the start of `to`, with their touched pages.
     fn relocate(&mut self, from: Range<u64>, to: Range<u64>, time_ns: u64, born_ns: u64) {
         let mut parts = self.regions.parts(from.start, from.end);
         parts.retain(|part| part.born_ns <= time_ns);
@@ -223,7 +224,7 @@ impl AddressSpace {
             // Freed pages may stay for a while, but then they do not fault.
             4 | 8 | 9 | 24 | 102 => {
                 let mut parts = self.regions.parts(start, end);
-                // Only MADV_REMOVE takes pages from all who share them.
+                // Only MADV_REMOVE removes pages from all processes that share them.
                 parts.retain(|part| {
                     known(part) && (advice == 9 || part.kind != MappingKind::SharedAnonymous)
                 });
@@ -278,7 +279,7 @@ impl AddressSpace {
     }
 }
 
-/// `value` up to a multiple of `unit`; as it is if that is 0.
+/// `value` rounded up to a multiple of `unit`; unchanged if `unit` is 0.
 fn round_up(value: u64, unit: u64) -> u64 {
     value.checked_next_multiple_of(unit).unwrap_or(value)
 }

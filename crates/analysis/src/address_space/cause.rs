@@ -1,48 +1,48 @@
-//! Why a page fault happened, inferred: the kernel does not say. docs/trace.md has the rules and
-//! where they fail.
+//! Infers the cause of a page fault, which the kernel does not report. docs/trace.md has the rules
+//! and their limits.
 
 use events::{Cause, MappingKind};
 
-/// What is known of a fault.
+/// The evidence for a fault's cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Evidence {
-    /// What is mapped there.
+    /// The kind of mapping.
     pub(crate) kind: MappingKind,
-    /// What may be done there.
+    /// The allowed access.
     pub(crate) access: Access,
-    /// What happened to the page before.
+    /// The history of the page.
     pub(crate) before: Before,
-    /// The fault read from a device.
+    /// Whether the fault read from a device.
     pub(crate) major: bool,
 }
 
-/// What the protection of a mapping allows.
+/// The access that a mapping's protection allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Nothing.
+    /// No access.
     Refused,
-    /// Anything but writing.
+    /// Any access except writing.
     Read,
-    /// Writing as well.
+    /// Any access.
     Write,
 }
 
-/// What happened to a page since it was mapped.
+/// The history of a page since it was mapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Before {
     /// Nothing.
     Nothing,
-    /// A fault nearby may have brought it along from the page cache.
+    /// A nearby fault may have mapped it from the page cache.
     BroughtAlong,
-    /// Nothing that was seen, but it may have been there all the same.
+    /// No touch was seen, but the page may be present.
     Perhaps,
     /// It was touched.
     Touched,
 }
 
-/// The cause that `evidence` leaves.
+/// The cause that follows from `evidence`.
 pub(crate) fn of(evidence: Evidence) -> Cause {
-    // The access is refused, and the program gets a signal.
+    // The access is refused; the program gets a signal.
     if evidence.access == Access::Refused {
         return Cause::Unknown;
     }
@@ -51,8 +51,7 @@ pub(crate) fn of(evidence: Evidence) -> Cause {
             own_memory(evidence, Cause::FirstTouch)
         }
         MappingKind::Stack => own_memory(evidence, Cause::Stack),
-        // Shared pages are never copied; a second fault means that the page was taken away
-        // meanwhile.
+        // Shared pages are never copied; a second fault means that the page was removed in between.
         MappingKind::SharedAnonymous if evidence.before == Before::Touched => Cause::Unknown,
         MappingKind::SharedAnonymous => Cause::FirstTouch,
         MappingKind::PrivateFile => private_file(evidence),
@@ -67,25 +66,26 @@ fn own_memory(evidence: Evidence, first: Cause) -> Cause {
         _ if evidence.major => Cause::Unknown,
         (Before::Nothing | Before::BroughtAlong, _) => first,
         (Before::Touched, Access::Write) => Cause::CopyOnWrite,
-        // A write that is refused, or nobody knows.
+        // A refused write, or unknown.
         (Before::Touched | Before::Perhaps, _) => Cause::Unknown,
     }
 }
 
 fn private_file(evidence: Evidence) -> Cause {
     match (evidence.before, evidence.access) {
-        // What is copied is in memory already.
+        // A copied page is already in memory, so a major fault is not a copy.
         _ if evidence.major => Cause::File,
         (Before::Touched | Before::BroughtAlong, Access::Write) => Cause::CopyOnWrite,
         (Before::Touched, _) => Cause::Unknown,
-        // Brought along or not: what can only be read faults only while it is missing.
+        // A page that can only be read faults only while it is missing, whether mapped by a
+        // neighbour or not.
         _ => Cause::File,
     }
 }
 
 fn shared_file(evidence: Evidence) -> Cause {
     match (evidence.before, evidence.access) {
-        // A write after a read faults once more, for the file system to hear of it (page_mkwrite).
+        // A write after a read faults again, to notify the file system (page_mkwrite).
         _ if evidence.major || evidence.access == Access::Write => Cause::File,
         (Before::Touched, _) => Cause::Unknown,
         _ => Cause::File,

@@ -1,6 +1,6 @@
-//! What the kernel reports as mapped. A report may be of more than has just been mapped, since a
-//! mapping that continues another becomes one with it; and one comes after mprotect(2) and when the
-//! stack grows, where nothing is new.
+//! The kernel's reports of mappings. A report may cover more than the new mapping, because the
+//! kernel joins a mapping with one that it continues. Reports also follow mprotect(2) and the
+//! growth of the stack, without a new mapping.
 
 use std::sync::Arc;
 
@@ -13,31 +13,34 @@ use super::regions::{ACCESSIBLE, MappedRegion};
 impl AddressSpace {
     /// Applies the kernel's report of `mapping`, which came while `thread` was in the kernel.
     pub(crate) fn map(&mut self, mapping: &Mapping, thread: Thread, time_ns: u64) {
-        let told = told(mapping, self.was_there, time_ns);
-        if told.start >= told.end {
+        let reported = reported(mapping, self.was_there, time_ns);
+        if reported.start >= reported.end {
             return;
         }
         self.settle(time_ns);
-        self.settle_between(told.start, told.end, thread.tid);
-        if told.kind == MappingKind::Heap && self.break_at.is_none() {
-            self.break_at = Some(told.end);
+        self.settle_between(reported.start, reported.end, thread.tid);
+        if reported.kind == MappingKind::Heap && self.break_at.is_none() {
+            self.break_at = Some(reported.end);
         }
-        // Where no syscalls are seen, a report of what is there already, to the letter, is of a new
-        // mapping in its place.
+        // Without syscalls, a report identical to an existing mapping means a new mapping in its
+        // place.
         let again =
-            !self.sees_calls() && !matches!(told.kind, MappingKind::Heap | MappingKind::Stack);
-        let known = self.regions.parts(told.start, told.end);
-        let whole = self.regions.at(told.start).copied();
+            !self.sees_calls() && !matches!(reported.kind, MappingKind::Heap | MappingKind::Stack);
+        let known = self.regions.parts(reported.start, reported.end);
+        let whole = self.regions.at(reported.start).copied();
         if again
             && whole
-                == Some(MappedRegion { born_ns: whole.map_or(0, |whole| whole.born_ns), ..told })
+                == Some(MappedRegion {
+                    born_ns: whole.map_or(0, |whole| whole.born_ns),
+                    ..reported
+                })
         {
             self.forget(&known);
         }
-        let mut at = told.start;
+        let mut at = reported.start;
         for part in &known {
-            self.put_if_any(told.part(at, part.start), time_ns);
-            let piece = told.part(part.start, part.end);
+            self.put_if_any(reported.part(at, part.start), time_ns);
+            let piece = reported.part(part.start, part.end);
             match refined(part, &piece) {
                 Some(better) if better == *part => {}
                 Some(better) => {
@@ -47,7 +50,7 @@ impl AddressSpace {
             }
             at = part.end;
         }
-        self.put_if_any(told.part(at, told.end), time_ns);
+        self.put_if_any(reported.part(at, reported.end), time_ns);
     }
 
     fn put_if_any(&mut self, region: MappedRegion, time_ns: u64) {
@@ -58,7 +61,7 @@ impl AddressSpace {
 }
 
 /// The mapping as a region.
-fn told(mapping: &Mapping, was_there: bool, time_ns: u64) -> MappedRegion {
+fn reported(mapping: &Mapping, was_there: bool, time_ns: u64) -> MappedRegion {
     let kind = mapping.kind;
     let region =
         MappedRegion::new(mapping.start, mapping.end, kind, mapping.protection & ACCESSIBLE);
@@ -72,8 +75,8 @@ fn told(mapping: &Mapping, was_there: bool, time_ns: u64) -> MappedRegion {
     }
 }
 
-/// What `known` is, now that the kernel has told `piece` of the same addresses; `None` if that is
-/// something else.
+/// `known` refined by the kernel's report `piece` of the same addresses; `None` if `piece` is
+/// another mapping.
 fn refined(known: &MappedRegion, piece: &MappedRegion) -> Option<MappedRegion> {
     let same = MappedRegion { protection: piece.protection, ..*known };
     let name = if piece.name.is_some() { piece.name } else { known.name };
@@ -87,7 +90,7 @@ fn refined(known: &MappedRegion, piece: &MappedRegion) -> Option<MappedRegion> {
         )
     };
     match (known.kind, piece.kind) {
-        // What a syscall said is more exact than that there is no file.
+        // The syscall is more exact than a report without a file.
         (own, MappingKind::Anonymous) if is_own(own) => Some(MappedRegion { name, ..same }),
         (own, MappingKind::Heap | MappingKind::Stack) if is_own(own) => {
             Some(MappedRegion { kind: piece.kind, name, ..same })
@@ -101,8 +104,7 @@ fn refined(known: &MappedRegion, piece: &MappedRegion) -> Option<MappedRegion> {
             (continues && (!known.name.is_some() || known.name == piece.name))
                 .then_some(MappedRegion { name, ..same })
         }
-        // A descriptor of what is no file in the end: /dev/zero, a device, a ring of perf or
-        // io_uring.
+        // The descriptor was not a file: /dev/zero, a device, a ring of perf or io_uring.
         (MappingKind::PrivateFile, MappingKind::Anonymous)
         | (MappingKind::SharedFile, MappingKind::SharedAnonymous)
         | (MappingKind::PrivateFile | MappingKind::SharedFile, MappingKind::Other)

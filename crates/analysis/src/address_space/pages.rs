@@ -1,10 +1,10 @@
-//! Which pages have been touched: a bit each, in chunks of 512. Memory is proportional to what was
-//! touched.
+//! The set of touched pages: one bit per page, in chunks of 512. Memory is proportional to the
+//! touched pages.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-/// Pages in a chunk: with pages of 4 KiB the 2 MiB that one huge page covers.
+/// Pages in a chunk: with pages of 4 KiB the 2 MiB of a huge page.
 pub(crate) const CHUNK_PAGES: u64 = 512;
 const WORDS: usize = 8;
 
@@ -20,36 +20,35 @@ struct Chunk {
     alone: Alone,
 }
 
-/// Whether the chunk's first page stayed its only one.
+/// Whether the first page of a chunk is still its only one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Alone {
-    /// So far, and it came when the process had forked so often.
+    /// Yes. The page was added when the process had forked this many times.
     Since(u32),
-    /// No: neighbours were touched while nothing but a missing page could make them fault.
+    /// No: neighbours were touched before a fork, so they faulted because they were missing.
     No,
 }
 
 impl Pages {
-    /// Whether `page` is in it.
+    /// Whether `page` is in the set.
     pub(crate) fn has(&self, page: u64) -> bool {
         let (chunk, word, bit) = place(page);
         self.chunks.get(&chunk).is_some_and(|chunk| chunk.words[word] & (1 << bit) != 0)
     }
 
-    /// Whether one of the pages from `first` to before `end` is in it.
+    /// Whether one of the pages `first..end` is in the set.
     pub(crate) fn has_any(&self, first: u64, end: u64) -> bool {
         words_of(first, end).any(|(chunk, word, mask)| {
             self.chunks.get(&chunk).is_some_and(|chunk| chunk.words[word] & mask != 0)
         })
     }
 
-    /// Whether a page of the chunks that `first` to before `end` lie in is in it.
+    /// Whether any page of the chunks of `first..end` is in the set.
     pub(crate) fn reaches_into(&self, first: u64, end: u64) -> bool {
         !self.chunks_between(first, end).is_empty()
     }
 
-    /// The chunks that there are between two pages. The range may be far larger than what was
-    /// touched in it.
+    /// The existing chunks between two pages. The range may be much larger than the touched part.
     fn chunks_between(&self, first: u64, end: u64) -> Vec<u64> {
         if first >= end || self.chunks.is_empty() {
             return Vec::new();
@@ -62,8 +61,8 @@ impl Pages {
         }
     }
 
-    /// Whether the chunk of `page` had a single page when the process forked, for the last of
-    /// `forks` times or earlier: that one fault may have brought the whole chunk, as one huge page.
+    /// Whether the chunk of `page` had a single page at the last of `forks` forks or earlier: that
+    /// one fault may have mapped the whole chunk as a huge page.
     pub(crate) fn was_alone_at_a_fork(&self, page: u64, forks: u32) -> bool {
         let chunk = self.chunks.get(&(page / CHUNK_PAGES));
         chunk.is_some_and(|chunk| matches!(chunk.alone, Alone::Since(then) if then < forks))
@@ -88,7 +87,7 @@ impl Pages {
         }
     }
 
-    /// Adds the pages from `first` to before `end`.
+    /// Adds the pages `first..end`.
     pub(crate) fn add_range(&mut self, first: u64, end: u64) {
         let mut at = first;
         while at < end {
@@ -114,7 +113,7 @@ impl Pages {
         }
     }
 
-    /// Removes the pages from `first` to before `end`.
+    /// Removes the pages `first..end`.
     pub(crate) fn remove_range(&mut self, first: u64, end: u64) {
         for at in self.chunks_between(first, end) {
             if self.chunks.get_mut(&at).is_some_and(|chunk| !chunk.remove(at, first, end)) {
@@ -123,7 +122,7 @@ impl Pages {
         }
     }
 
-    /// The pages from `first` to before `end` are at `to` from now on, and nothing else is there.
+    /// Moves the pages `first..end` to `to`, replacing the pages there.
     pub(crate) fn move_range(&mut self, first: u64, end: u64, to: u64) {
         let moved: Vec<(u64, u64)> = self.present(first, end).collect();
         self.remove_range(first, end);
@@ -140,8 +139,8 @@ impl Pages {
         }
     }
 
-    /// The pages of a range that are there: the first page of each group of up to 64, and a bit for
-    /// each that follows.
+    /// The pages of a range in the set: the first page of each group of up to 64, and a bit for
+    /// each page of the group.
     fn present(&self, first: u64, end: u64) -> impl Iterator<Item = (u64, u64)> {
         self.chunks_between(first, end).into_iter().flat_map(move |at| {
             let chunk = self.chunks[&at];
@@ -158,8 +157,7 @@ impl Pages {
 }
 
 impl Chunk {
-    /// Removes what lies from `first` to before `end` of the chunk with number `at`, and says
-    /// whether anything is left.
+    /// Removes `first..end` from the chunk `at`, and returns whether any page is left.
     fn remove(&mut self, at: u64, first: u64, end: u64) -> bool {
         let start = at * CHUNK_PAGES;
         for (_, word, mask) in words_of(first.max(start), end.min(start + CHUNK_PAGES)) {
@@ -169,12 +167,12 @@ impl Chunk {
     }
 }
 
-/// The chunk, the word in it and the bit in that.
+/// The chunk, the word in the chunk and the bit in the word.
 fn place(page: u64) -> (u64, usize, u64) {
     (page / CHUNK_PAGES, (page % CHUNK_PAGES / 64) as usize, page % 64)
 }
 
-/// The words of a range of pages, with a mask of those that belong to it.
+/// The words of a range of pages, with a mask of the pages in the range.
 fn words_of(first: u64, end: u64) -> impl Iterator<Item = (u64, usize, u64)> {
     let mut page = first;
     std::iter::from_fn(move || {
@@ -244,14 +242,14 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_page_is_known_until_a_neighbour_comes_before_a_fork() {
+    fn a_single_page_is_alone_until_a_neighbour_is_added_before_a_fork() {
         let mut pages = Pages::default();
         pages.add(5, 0);
         assert!(!pages.was_alone_at_a_fork(6, 0) && pages.was_alone_at_a_fork(6, 1));
         pages.add(6, 1);
         assert!(
             pages.was_alone_at_a_fork(7, 1),
-            "what faults after the fork tells nothing about before"
+            "a fault after the fork shows nothing about the time before"
         );
         pages.add(600, 0);
         pages.add(601, 0);

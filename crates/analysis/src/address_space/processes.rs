@@ -1,4 +1,4 @@
-//! The processes that live, and their address spaces.
+//! The live processes and their address spaces.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,7 +7,7 @@ use events::{Ending, Header, Thread};
 use super::AddressSpace;
 use super::attribution::LifeChange;
 
-/// All processes that live.
+/// All live processes.
 #[derive(Debug)]
 pub(crate) struct Processes {
     header: Header,
@@ -17,7 +17,7 @@ pub(crate) struct Processes {
 #[derive(Debug)]
 struct Process {
     space: AddressSpace,
-    /// Who started it, until it has a program of its own.
+    /// The parent, until the process executes a program.
     parent: Option<u32>,
     threads: HashSet<u32>,
     ending: Ending,
@@ -25,12 +25,12 @@ struct Process {
 }
 
 impl Processes {
-    /// None so far.
+    /// No processes.
     pub(crate) fn new(header: Header) -> Processes {
         Processes { header, by_pid: HashMap::new() }
     }
 
-    /// The address space of a process, which may be unknown so far.
+    /// The address space of a process; empty for an unknown process.
     pub(crate) fn space(&mut self, pid: u32) -> &mut AddressSpace {
         let header = self.header;
         &mut self
@@ -54,7 +54,7 @@ impl Processes {
         LifeChange::Started { by: by.pid }
     }
 
-    /// The process of `thread` has another program; its other threads are gone.
+    /// The process of `thread` executed another program; its other threads are gone.
     pub(crate) fn execute(&mut self, thread: Thread) {
         self.give_back(thread.pid);
         self.space(thread.pid).execute();
@@ -63,10 +63,10 @@ impl Processes {
             .and_modify(|process| process.threads = HashSet::from([thread.pid]));
     }
 
-    /// What a child of vfork(2) did to the memory of its parent stays there. The parent waits for
-    /// it, so that with a single thread nothing else has changed.
+    /// Gives the changes of a vfork(2) child back to its parent, whose memory it used. The parent
+    /// waited, so with a single thread nothing else has changed.
     fn give_back(&mut self, pid: u32) {
-        // Without faults nothing tells that a child has copied.
+        // Without faults it is unknown whether the child has copied pages.
         if !self.header.sees.faults {
             return;
         }
@@ -82,7 +82,7 @@ impl Processes {
         }
     }
 
-    /// `thread` was there before it was observed. Returns whether its process is new.
+    /// Records a thread that existed before the trace. Returns whether its process is new.
     pub(crate) fn attach(&mut self, thread: Thread) -> bool {
         if let Some(process) = self.by_pid.get_mut(&thread.pid).filter(|process| process.attached) {
             process.threads.insert(thread.tid);
@@ -95,7 +95,7 @@ impl Processes {
         true
     }
 
-    /// `thread` ended, and its process if no other is left or its end is known.
+    /// Records the end of `thread`, and of its process if no thread is left or its ending is known.
     pub(crate) fn end(&mut self, thread: Thread, ending: Ending) -> LifeChange {
         let is_first = thread.tid == thread.pid;
         let Some(process) = self.by_pid.get_mut(&thread.pid) else {
@@ -105,7 +105,7 @@ impl Processes {
         if ending != Ending::Unknown {
             process.ending = ending;
         }
-        // The first thread's status is the process's, and is known when all the others are gone.
+        // The first thread has the status of the process, which is known once all others are gone.
         if process.threads.is_empty() || (is_first && ending != Ending::Unknown) {
             let ending = process.ending;
             self.by_pid.remove(&thread.pid);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_is_over_with_its_last_thread() {
+    fn a_process_ends_with_its_last_thread() {
         let mut processes = none();
         assert_eq!(processes.start(thread(7, 7), thread(1, 1), 0), LifeChange::Started { by: 1 });
         assert_eq!(
@@ -163,12 +163,12 @@ mod tests {
         assert_eq!(
             processes.end(thread(7, 8), Ending::Unknown),
             LifeChange::ThreadEnded,
-            "told late"
+            "arrived late"
         );
     }
 
     #[test]
-    fn a_known_end_of_the_first_thread_is_that_of_the_process() {
+    fn a_known_ending_of_the_first_thread_ends_the_process() {
         let mut processes = none();
         processes.start(thread(7, 8), thread(7, 7), 0);
         assert_eq!(
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_was_there_once() {
+    fn a_process_is_attached_once() {
         let mut processes = none();
         assert!(processes.attach(thread(7, 7)) && !processes.attach(thread(7, 8)));
         assert_eq!(processes.end(thread(7, 7), Ending::Unknown), LifeChange::ThreadEnded);

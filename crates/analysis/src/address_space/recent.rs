@@ -1,9 +1,8 @@
-//! The last faults of a process: to tell a fault that is taken once more from another one on the
-//! same page.
+//! The last faults of a process, to distinguish a repeated fault from a new one on the same page.
 
 use events::{Cause, Fault, Thread};
 
-/// How many are remembered: more than threads usually wait for one page.
+/// The number of remembered faults: more than the threads that usually wait for one page.
 const REMEMBERED: usize = 32;
 
 /// The last faults.
@@ -19,7 +18,7 @@ struct Taken {
     address: u64,
     ip: u64,
     page: u64,
-    /// When it was over; `None` if that is not known.
+    /// When it ended; `None` if unknown.
     end_ns: Option<u64>,
     cause: Cause,
 }
@@ -42,9 +41,9 @@ impl Recent {
         self.next = (self.next + 1) % REMEMBERED;
     }
 
-    /// The cause of an earlier fault that `fault` only repeats: the thread's last one, which did
-    /// not come to an end (the instruction is run again and faults again), or one of another thread
-    /// on the same page that is not over yet.
+    /// The cause of an earlier fault that `fault` repeats: the thread's last fault, if it did not
+    /// complete (the instruction runs again and faults again), or an incomplete fault of another
+    /// thread on the same page.
     pub(crate) fn same(
         &self,
         fault: &Fault,

@@ -1,5 +1,4 @@
-//! What is mapped where: ranges without overlaps, joined where they continue each other, as the
-//! kernel has them.
+//! The regions of an address space: ranges without overlaps, joined like the kernel joins mappings.
 
 use std::collections::BTreeMap;
 
@@ -10,33 +9,33 @@ pub(crate) const WRITABLE: u32 = 2;
 /// `PROT_READ`, `PROT_WRITE` or `PROT_EXEC`.
 pub(crate) const ACCESSIBLE: u32 = 7;
 
-/// A range of addresses, and what is mapped there.
+/// A mapped range of addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MappedRegion {
     /// The first address.
     pub start: u64,
-    /// The address behind the last.
+    /// The address after the last.
     pub end: u64,
-    /// What is mapped.
+    /// The kind of mapping.
     pub kind: MappingKind,
-    /// The file, or the name that the memory was given.
+    /// The file, or the name of the memory.
     pub name: Name,
     /// `PROT_READ` 1, `PROT_WRITE` 2, `PROT_EXEC` 4.
     pub protection: u32,
-    /// Where in the file it begins; 0 without one.
+    /// The offset in the file; 0 without one.
     pub offset_bytes: u64,
-    /// What madvise(2) said of huge pages.
+    /// The advice about huge pages by madvise(2).
     pub(crate) huge: Option<bool>,
-    /// It has pages of this size of its own (`MAP_HUGETLB`); 0 without.
+    /// The page size of a `MAP_HUGETLB` mapping; else 0.
     pub(crate) hugetlb_bytes: u64,
-    /// It was there before anybody watched: what had been touched is not known.
+    /// The mapping existed before the trace, so its touched pages are unknown.
     pub(crate) was_there: bool,
-    /// When the program was told that it has it. Whatever began before that cannot have meant it.
+    /// When the program got the address. Calls that began before cannot refer to this mapping.
     pub(crate) born_ns: u64,
 }
 
 impl MappedRegion {
-    /// A region with the least that can be known of one.
+    /// A region with defaults for everything else.
     pub(crate) fn new(start: u64, end: u64, kind: MappingKind, protection: u32) -> MappedRegion {
         MappedRegion {
             start,
@@ -52,7 +51,7 @@ impl MappedRegion {
         }
     }
 
-    /// The part of it that lies from `start` to `end`; what lies outside is cut off.
+    /// The part from `start` to `end`.
     pub(crate) fn part(mut self, start: u64, end: u64) -> MappedRegion {
         let start = start.max(self.start);
         if self.is_file() {
@@ -73,7 +72,7 @@ impl MappedRegion {
         self.protection & WRITABLE != 0
     }
 
-    /// Whether pages can be used at all.
+    /// Whether pages can be accessed at all.
     pub(crate) fn is_accessible(&self) -> bool {
         self.protection & ACCESSIBLE != 0
     }
@@ -93,16 +92,16 @@ impl MappedRegion {
     }
 }
 
-/// The regions of an address space, by their starts.
+/// The regions of an address space, by start.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Regions {
     by_start: BTreeMap<u64, MappedRegion>,
-    /// Borders at which one region continues another, of which the program has not been told yet.
+    /// Borders between regions that cannot be joined yet, because a call has not returned.
     to_join: Vec<u64>,
 }
 
 impl Regions {
-    /// The region that `address` is in.
+    /// The region with `address`.
     pub(crate) fn at(&self, address: u64) -> Option<&MappedRegion> {
         self.by_start
             .range(..=address)
@@ -111,17 +110,17 @@ impl Regions {
             .filter(|region| address < region.end)
     }
 
-    /// The first region that begins above `address`.
+    /// The first region that starts above `address`.
     pub(crate) fn above(&self, address: u64) -> Option<&MappedRegion> {
         self.by_start.range(address.saturating_add(1)..).next().map(|(_, region)| region)
     }
 
-    /// All of them, upwards.
+    /// All regions, ascending.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &MappedRegion> {
         self.by_start.values()
     }
 
-    /// The parts of regions that lie from `start` to `end`, upwards.
+    /// The parts of regions from `start` to `end`, ascending.
     pub(crate) fn parts(&self, start: u64, end: u64) -> Vec<MappedRegion> {
         if start >= end {
             return Vec::new();
@@ -131,8 +130,8 @@ impl Regions {
         before.into_iter().chain(inside).map(|region| region.part(start, end)).collect()
     }
 
-    /// Unmaps what lies from `start` to `end` and was known by `time_ns`; gives the parts that are
-    /// gone.
+    /// Unmaps the regions from `start` to `end` that were known by `time_ns`. Returns the removed
+    /// parts.
     pub(crate) fn remove(&mut self, start: u64, end: u64, time_ns: u64) -> Vec<MappedRegion> {
         let mut gone = self.parts(start, end);
         gone.retain(|part| part.born_ns <= time_ns);
@@ -142,8 +141,7 @@ impl Regions {
         gone
     }
 
-    /// `region` is what is there from now on, seen at `time_ns`; gives the parts of others that are
-    /// gone.
+    /// Puts `region` in place, seen at `time_ns`. Returns the removed parts of others.
     pub(crate) fn put(&mut self, region: MappedRegion, time_ns: u64) -> Vec<MappedRegion> {
         if region.start >= region.end {
             return Vec::new();
@@ -155,8 +153,8 @@ impl Regions {
         gone
     }
 
-    /// Changes what lies from `start` to `end` and was known by `time_ns`; gives the parts as they
-    /// were.
+    /// Changes the regions from `start` to `end` that were known by `time_ns`. Returns the parts
+    /// before the change.
     pub(crate) fn change(
         &mut self,
         start: u64,
@@ -179,7 +177,7 @@ impl Regions {
         parts
     }
 
-    /// Cuts `part` out of the region that it is part of.
+    /// Removes `part` from its region.
     fn take_out(&mut self, part: &MappedRegion) {
         let Some(whole) = self.at(part.start).copied() else { return };
         self.by_start.remove(&whole.start);
@@ -195,15 +193,15 @@ impl Regions {
         self.to_join.is_empty()
     }
 
-    /// Joins what could not be joined before, as far as it can be at `time_ns`.
+    /// Joins regions that could not be joined before, if they can be at `time_ns`.
     pub(crate) fn settle(&mut self, time_ns: u64) {
         for border in std::mem::take(&mut self.to_join) {
             self.join(border, time_ns);
         }
     }
 
-    /// Joins the two regions that meet at `border`, if one continues the other. Not before both are
-    /// known: what another thread does meanwhile is still meant for one of them.
+    /// Joins the two regions at `border`, if one continues the other. Waits until the program knows
+    /// both addresses, because until then a call of another thread refers to only one of them.
     fn join(&mut self, border: u64, time_ns: u64) {
         let Some(next) = self.by_start.get(&border).copied() else { return };
         let before = border.checked_sub(1).and_then(|last| self.at(last)).copied();

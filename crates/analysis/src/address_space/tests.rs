@@ -1,4 +1,5 @@
-//! The model of ranges against one that keeps every page by itself, on random calls.
+//! Compares the model of ranges with a reference that stores every page separately, on random
+//! calls.
 
 use std::num::NonZeroU64;
 
@@ -7,13 +8,13 @@ use events::{Call, Clock, Interner, MappingReport, Name, Sees, Span, Syscall};
 use super::*;
 
 const PAGE: u64 = 4096;
-/// Pages that there are: calls map below `BREAK`, the heap is above.
+/// The number of pages. Calls map below `BREAK`, the heap is above.
 const PAGES: usize = 320;
 const BREAK: usize = 256;
 const RW: u32 = 3;
 const SELF: Thread = Thread { pid: 1, tid: 1 };
 
-/// What a page is.
+/// The state of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Plain {
     kind: MappingKind,
@@ -22,7 +23,7 @@ struct Plain {
     touched: bool,
 }
 
-/// A page for a page, and the program break.
+/// The reference: one entry per page, and the program break.
 struct Reference {
     pages: [Option<Plain>; PAGES],
     break_at: usize,
@@ -33,7 +34,7 @@ impl Reference {
         (first..end).for_each(|at| self.pages[at] = Some(page(at)));
     }
 
-    /// The pages around `at` that the kernel has as one mapping.
+    /// The pages around `at` that are one mapping in the kernel.
     fn mapping(&self, at: usize) -> Option<(usize, usize, Plain)> {
         let own = self.pages[at]?;
         let continues = |before: Option<Plain>, next: Option<Plain>| {
@@ -70,7 +71,7 @@ impl Random {
     }
 }
 
-/// Both models, and what happens to them.
+/// Both models and the random events for them.
 struct Both {
     space: AddressSpace,
     plain: Reference,
@@ -178,7 +179,7 @@ impl Both {
         self.report(first);
     }
 
-    /// Moves, grows or shrinks a part of one mapping, as mremap(2) demands it.
+    /// Moves, grows or shrinks a part of one mapping, as mremap(2) requires.
     fn mremap(&mut self) {
         let (from, wanted) = self.random.range();
         let Some((_, end, _)) = self.plain.mapping(from) else { return };
@@ -221,8 +222,8 @@ impl Both {
         }
     }
 
-    /// The kernel reports, from inside the call, the mapping that a page is in: with its
-    /// neighbours, if it has become one with them. For some calls it does, for others it does not.
+    /// The kernel's report from inside the call: the mapping of a page, including joined
+    /// neighbours. The kernel sends it for some calls only.
     fn report(&mut self, at: usize) {
         let Some((first, end, page)) = self.plain.mapping(at) else { return };
         let name = match page.kind {
@@ -247,7 +248,7 @@ impl Both {
         self.space.map(&mapping, SELF, self.time_ns + 20);
     }
 
-    /// A fault on a page, or the lack of one.
+    /// A fault on a page, unless the page does not fault.
     fn touch(&mut self, at: usize) {
         self.time_ns += 100;
         let span = Span { latency_ns: NonZeroU64::new(20), on_cpu_ns: None };
@@ -276,7 +277,7 @@ impl Both {
                 Some(Cause::File)
             }
             (MappingKind::PrivateFile, _, true) => Some(Cause::CopyOnWrite),
-            // What is around it decides.
+            // The surrounding pages decide.
             _ => None,
         };
         assert!(expect.is_none_or(|cause| cause == seen.cause), "page {at} {page:?}: {seen:?}");
@@ -284,7 +285,7 @@ impl Both {
     }
 
     fn compare(&mut self) {
-        // Whatever was begun has returned.
+        // Every call has returned.
         self.space.settle(self.time_ns + 99);
         for (at, page) in self.plain.pages.iter().enumerate() {
             let region = self.space.at(address(at));

@@ -1,6 +1,6 @@
-//! Calls that are not over. What mmap(2) and mremap(2) give is nobody's before they return, and
-//! until the kernel comes to it another thread may use, and unmap, what is at the same addresses:
-//! they wait for the kernel's report, or for their end.
+//! Calls under way. Until the kernel performs an mmap(2) or mremap(2), another thread may use and
+//! unmap the old memory at the same addresses. So the effect of these calls is applied at the
+//! kernel's report, or else when they return.
 
 use std::sync::Arc;
 
@@ -8,24 +8,24 @@ use events::Syscall;
 
 use super::AddressSpace;
 
-/// More calls are not under way at a time: a process has few threads that map.
+/// The most calls under way at a time: few threads of a process map at once.
 const UNDER_WAY_MAX: usize = 64;
 
-/// A call that succeeded, and when.
+/// A successful call and its times.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct UnderWay {
     pub(crate) call: Syscall,
-    /// Whose it is.
+    /// The thread.
     pub(crate) tid: u32,
-    /// What it returned.
+    /// The result.
     pub(crate) result: u64,
     pub(crate) began_ns: u64,
-    /// When it returned.
+    /// The time of its return.
     pub(crate) born_ns: u64,
 }
 
 impl AddressSpace {
-    /// `call` has begun.
+    /// Records that `call` has begun.
     pub(super) fn begin(&mut self, call: UnderWay) {
         if self.under_way.len() == UNDER_WAY_MAX {
             let oldest = self.under_way.remove(0);
@@ -34,8 +34,7 @@ impl AddressSpace {
         self.under_way.push(call);
     }
 
-    /// It is `time_ns`: calls that have returned are applied, and what they mapped is one with its
-    /// neighbours.
+    /// Applies the calls that returned by `time_ns`, and joins their mappings with neighbours.
     pub(crate) fn settle(&mut self, time_ns: u64) {
         self.apply_those(|call| call.born_ns <= time_ns);
         if !self.regions.is_settled() {
@@ -43,8 +42,8 @@ impl AddressSpace {
         }
     }
 
-    /// The kernel has reported a mapping from `start` to `end`, from inside a call of the thread
-    /// `tid`: what that was to map there is mapped.
+    /// Applies the call of thread `tid`, after the kernel reported from inside it a mapping from
+    /// `start` to `end`.
     pub(super) fn settle_between(&mut self, start: u64, end: u64, tid: u32) {
         self.apply_those(|call| call.tid == tid && (start..end).contains(&call.result));
     }

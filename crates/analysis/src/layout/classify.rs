@@ -1,4 +1,4 @@
-//! From mappings to regions with a meaning.
+//! From mappings to classified regions.
 
 use events::snapshot::{MappedRange, Snapshot};
 use results::layout::{Address, Parts, Region, RegionKind};
@@ -7,19 +7,18 @@ use super::Detail;
 use super::arena::arenas;
 use super::image::{Placed, found, own};
 
-/// A mapping without access right below a stack is its guard if it is no larger: glibc's is a page,
-/// unless asked for otherwise.
+/// A mapping without access right below a stack is its guard up to this size. glibc's guard is a
+/// page by default.
 const LARGEST_GUARD_BYTES: u64 = 1 << 20;
 
-/// Everything that is mapped. A mapping that holds two things (bss and heap, where no gap is
-/// between them) is cut.
+/// All mapped regions. A mapping that holds two (bss and heap without a gap) is split.
 pub(super) fn regions(space: &Snapshot, detail: Detail) -> Vec<Region> {
     let known = Known::new(space);
     let mut regions = Vec::new();
     for (index, range) in space.ranges.iter().enumerate() {
         let cuts = known.cuts(range);
         let pieces: Vec<(u64, u64)> = cuts.windows(2).map(|pair| (pair[0], pair[1])).collect();
-        // Only one piece can hold a huge page: the largest, if any.
+        // Only the largest piece can hold a huge page.
         let largest = pieces.iter().max_by_key(|(start, end)| end - start).copied();
         for &(start, end) in &pieces {
             let (kind, path) = known.meaning(index, start);
@@ -43,7 +42,7 @@ pub(super) fn regions(space: &Snapshot, detail: Detail) -> Vec<Region> {
     regions
 }
 
-/// What is known of the places.
+/// What is known about the address space.
 struct Known<'a> {
     space: &'a Snapshot,
     own: Option<Placed<'a>>,
@@ -70,13 +69,12 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// Where a range is to be cut, its two ends included.
+    /// The addresses at which a range is split, its two ends included.
     fn cuts(&self, range: &MappedRange) -> Vec<u64> {
         let images = self.own.iter().chain(&self.libraries);
         let bss = images.flat_map(Placed::bss).flat_map(|(start, end)| [start, end]);
         let bss = bss.filter(|_| range.file == 0);
-        // Where reading implies executing (personality(2)), neighbouring segments become one
-        // mapping.
+        // With READ_IMPLIES_EXEC (personality(2)), neighbouring segments become one mapping.
         let own = self.own.iter().filter(|own| range.file != 0 && own.image.file == range.file);
         let segments = own.flat_map(Placed::starts);
         let arenas = self.arenas.iter().flat_map(|&(start, end)| [start, end]);
@@ -90,7 +88,7 @@ impl<'a> Known<'a> {
         cuts
     }
 
-    /// What lies at `address` in the range of that index, and its file or name.
+    /// The kind at `address` in the range `index`, and its file or name.
     fn meaning(&self, index: usize, address: u64) -> (RegionKind, Option<String>) {
         let range = &self.space.ranges[index];
         let name = (!range.name.is_empty()).then(|| range.name.clone());
@@ -149,18 +147,17 @@ impl<'a> Known<'a> {
     }
 }
 
-/// Names that say no more than the kind does.
+/// Names that repeat the kind.
 const KERNEL_NAMES: [&str; 5] = ["[heap]", "[stack]", "[vdso]", "[vvar]", "[vsyscall]"];
 
-/// Memory with a file that nobody can open by its name: `MAP_SHARED | MAP_ANONYMOUS`, shmget(2), a
-/// memfd.
+/// Shared memory with a file that has no path: `MAP_SHARED | MAP_ANONYMOUS`, shmget(2), a memfd.
 fn is_shared_memory(name: &str) -> bool {
     ["/dev/zero (deleted)", "/SYSV", "/memfd:", "/anon_hugepage"]
         .iter()
         .any(|begin| name.starts_with(begin))
 }
 
-/// The ranges in which a thread's stack pointer lies, and their guards.
+/// The ranges with a thread's stack pointer, and their guards.
 fn stacks(space: &Snapshot) -> Vec<usize> {
     let mut found = Vec::new();
     for pointer in &space.stack_pointers {
@@ -181,7 +178,7 @@ fn stacks(space: &Snapshot) -> Vec<usize> {
     found
 }
 
-/// How much of `start..end` is resident.
+/// The resident bytes of `start..end`.
 fn resident_within(range: &MappedRange, start: u64, end: u64) -> u64 {
     let Some(resident) = &range.resident else { return 0 };
     resident.iter().map(|(from, to)| to.min(&end).saturating_sub(*from.max(&start))).sum()

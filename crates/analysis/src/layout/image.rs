@@ -1,21 +1,21 @@
-//! Where the parts of a program or library lie, from its headers and one address.
+//! The addresses of the parts of a program or library, from its headers and one address.
 
 use events::snapshot::{Image, Segment, Snapshot};
 use results::layout::RegionKind;
 
-/// An image at its place.
+/// An image at its address.
 #[derive(Debug, Clone)]
 pub(super) struct Placed<'a> {
     pub(super) image: &'a Image,
     /// The end of its last segment, which ends with the bss.
     pub(super) end: u64,
-    /// The same, rounded up to a page.
+    /// That end, rounded up to a page.
     pub(super) end_page: u64,
     bias: u64,
     page_bytes: u64,
 }
 
-/// The program itself. The collector puts it first; without its entry, or for a file that is not
+/// The program's image. The collector puts it first; without an entry point, or if the file is not
 /// mapped, it is unknown.
 pub(super) fn own(space: &Snapshot) -> Option<Placed<'_>> {
     let image = space.images.first()?;
@@ -31,7 +31,7 @@ pub(super) fn own(space: &Snapshot) -> Option<Placed<'_>> {
     })
 }
 
-/// An image whose place is that of its first mapping.
+/// An image at the address of its first mapping.
 pub(super) fn found<'a>(space: &'a Snapshot, image: &'a Image) -> Option<Placed<'a>> {
     let first = space.ranges.iter().find(|range| range.file == image.file)?;
     let page = space.page_bytes;
@@ -69,7 +69,7 @@ impl<'a> Placed<'a> {
         (start / self.page_bytes * self.page_bytes..end.unwrap_or(u64::MAX)).contains(&address)
     }
 
-    /// The pages at which its segments begin.
+    /// The pages at which its segments start.
     pub(super) fn starts(&self) -> impl Iterator<Item = u64> {
         self.image
             .segments
@@ -77,7 +77,7 @@ impl<'a> Placed<'a> {
             .map(|segment| self.start_of(segment) / self.page_bytes * self.page_bytes)
     }
 
-    /// What lies at `address`, where its file is mapped.
+    /// The kind of region at `address`, if the file is mapped there.
     pub(super) fn kind_at(&self, address: u64) -> Option<RegionKind> {
         let segment = self.image.segments.iter().find(|segment| self.contains(segment, address))?;
         Some(match segment {
@@ -87,8 +87,8 @@ impl<'a> Placed<'a> {
         })
     }
 
-    /// The pages that have nothing but bss: from behind the file's last byte, rounded up, since the
-    /// rest of that page is the file's.
+    /// The pages that contain only bss: they start after the file's last byte, rounded up, because
+    /// the rest of that page belongs to the file.
     pub(super) fn bss(&self) -> impl Iterator<Item = (u64, u64)> {
         let writable = self.image.segments.iter().filter(|segment| segment.writable);
         writable.filter_map(|segment| {

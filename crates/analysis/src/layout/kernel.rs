@@ -1,8 +1,8 @@
-//! How many bits of an address the kernel draws at random, by its settings and its source.
+//! The number of random address bits, from the kernel's settings and source.
 
 use results::layout::Bits;
 
-/// What the kernel is, and how it is set.
+/// The kernel and its settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings<'a> {
     /// `uname -r`.
@@ -13,16 +13,16 @@ pub struct Settings<'a> {
     pub page_bytes: u64,
     /// `kernel.randomize_va_space`.
     pub randomize: Option<u8>,
-    /// `vm.mmap_rnd_bits`, or `vm.mmap_rnd_compat_bits` of a 32-bit program on a 64-bit kernel.
+    /// `vm.mmap_rnd_bits`, or `vm.mmap_rnd_compat_bits` for a 32-bit program on a 64-bit kernel.
     pub mmap_bits: Option<u32>,
-    /// The program: 32 or 64.
+    /// Bits of the program: 32 or 64.
     pub bits: u8,
-    /// It is position independent.
+    /// Whether the program is position independent.
     pub movable: bool,
 }
 
-/// The bits of each region; `None` where neither settings nor source tell. The vdso's place has no
-/// setting of its own.
+/// The bits of each region; `None` if neither settings nor source give them. The vdso has no
+/// setting.
 #[must_use]
 pub fn configured(settings: &Settings) -> Bits {
     let Settings { randomize, mmap_bits, movable, .. } = *settings;
@@ -35,19 +35,19 @@ pub fn configured(settings: &Settings) -> Bits {
             Bits { text: none, heap: none, mmap: none, stack: none, vdso: none, heap_gap: none }
         }
         Some(level) => {
-            // Below 2 the heap begins where the bss ends
+            // Below 2 the heap starts at the end of the bss
             // (Documentation/admin-guide/sysctl/kernel.rst).
             let gap = if level == 1 { Some(0) } else { gap };
-            // A program that can move goes where mappings go, or at a base of its own plus the same
-            // bits (load_elf_binary in fs/binfmt_elf.c).
+            // A position-independent program is placed like a mapping, or at its own base plus the
+            // same bits (load_elf_binary in fs/binfmt_elf.c).
             let text = if movable { mmap_bits } else { Some(0) };
             Bits { text, heap: gap, mmap: mmap_bits, stack, vdso: None, heap_gap: gap }
         }
     }
 }
 
-/// `STACK_RND_MASK`, in pages: arch/x86/include/asm/elf.h and arch/arm64/include/asm/elf.h. Within
-/// the page, the stack pointer varies by some more bits that its mapping does not show.
+/// `STACK_RND_MASK`, in pages: arch/x86/include/asm/elf.h and arch/arm64/include/asm/elf.h. The
+/// stack pointer also varies within its page, which the mapping does not show.
 fn stack_bits(settings: &Settings) -> Option<u32> {
     let shift = settings.page_bytes.checked_ilog2()?;
     match (settings.architecture, settings.bits) {
@@ -59,7 +59,7 @@ fn stack_bits(settings: &Settings) -> Option<u32> {
     }
 }
 
-/// `arch_randomize_brk`: within 32 MiB of 32-bit programs, and on x86-64 before Linux 6.9 of all
+/// `arch_randomize_brk`: within 32 MiB for 32-bit programs, and on x86-64 before Linux 6.9 for all
 /// (arch/x86/kernel/process.c); else within 1 GiB (there, and in mm/util.c for arm64 and riscv).
 fn gap_bits(settings: &Settings) -> Option<u32> {
     let mut numbers = settings

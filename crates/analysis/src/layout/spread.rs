@@ -1,12 +1,12 @@
-//! Several runs of one program: where regions lay, and which bits of their addresses were not
-//! always the same.
+//! Several runs of one program: the addresses of regions, and which address bits differ between
+//! runs.
 
 use std::collections::BTreeSet;
 
 use results::layout::{Address, Bits, Gaps, LayoutRun, LayoutSummary, Region, RegionKind, Spans};
 
-/// Of `runs`, whatever their order. Bits that were seen to vary are a lower bound of those that
-/// can.
+/// The summary of `runs`, independent of their order. The bits that varied are a lower bound of the
+/// random bits.
 #[must_use]
 pub fn summary(runs: &[&LayoutRun]) -> LayoutSummary {
     let over = |anchor: fn(&LayoutRun) -> Option<u64>| {
@@ -50,7 +50,7 @@ fn gaps_of(mut gaps: Vec<u64>) -> Gaps {
     }
 }
 
-/// Numbers of several runs.
+/// The same number in several runs.
 struct Spread {
     low: u64,
     high: u64,
@@ -61,11 +61,10 @@ impl Spread {
     fn of(numbers: impl Iterator<Item = u64>) -> Option<Self> {
         let numbers: Vec<u64> = numbers.collect();
         let (low, high) = (*numbers.iter().min()?, *numbers.iter().max()?);
-        // The bits that are set in the difference of some two are set in that of one of them and
-        // the first.
+        // A bit that differs between any two runs differs between the first and one of them.
         let varying = numbers.iter().fold(0, |varying, number| varying | (number ^ numbers[0]));
-        // A random number is added to a base that is not round, and a carry then changes bits above
-        // those that were drawn. It cannot make the numbers lie further apart, though.
+        // The kernel adds a random number to a base that is not round, and a carry changes bits
+        // above the random ones. It does not widen the range of the numbers.
         let steps = (high - low) >> varying.trailing_zeros().min(63);
         Some(Spread {
             low,
@@ -95,8 +94,8 @@ fn vdso(run: &LayoutRun) -> Option<u64> {
     first(run, RegionKind::Vdso).map(|region| region.start.0)
 }
 
-/// The first mapping is put at the top (`mmap_base` in mm/util.c), and the others below it: what
-/// ends highest has the random base, unless the program, whose parts are of other kinds, lies
+/// The kernel puts the first mapping at the top (`mmap_base` in mm/util.c) and the others below, so
+/// the highest end has the random base, unless the program, whose parts have other kinds, lies
 /// above.
 fn mmap(run: &LayoutRun) -> Option<u64> {
     let stack = first(run, RegionKind::Stack)?.start;

@@ -1,4 +1,4 @@
-//! Layouts made by hand.
+//! Layouts from hand-made snapshots.
 
 use events::snapshot::{Image, MappedRange, Segment, Snapshot};
 use results::layout::{Address, Bits, LayoutRun, Moment, Region, RegionKind};
@@ -37,8 +37,8 @@ fn segment(
     }
 }
 
-/// A program of 1 page of headers, 1 of code, 1 of constants, 1 of data and 3 of bss, the last of
-/// them not full.
+/// A program with 1 page of headers, 1 of code, 1 of constants, 1 of data and 3 of bss, the last
+/// page partly used.
 fn image(file: u32, entry: u64) -> Image {
     let segments = vec![
         segment(0, 0, 0x800, 0x800, "r"),
@@ -100,7 +100,7 @@ fn kinds(run: &LayoutRun) -> Vec<RegionKind> {
     run.regions.iter().map(|region| region.kind).collect()
 }
 
-/// Nothing is lost, nothing is twice: the regions are what was mapped.
+/// Asserts that the regions cover the mappings exactly, without overlap.
 fn covers(space: &Snapshot, run: &LayoutRun) {
     let total: u64 = space.ranges.iter().map(|range| range.end - range.start).sum();
     assert_eq!(run.mapped_bytes(), total);
@@ -118,7 +118,7 @@ fn every_part_has_its_kind() {
         Stack, Vsyscall,
     ];
     assert_eq!(kinds(&run), expect);
-    // Three pages of bss of the library, and behind them something of somebody else's.
+    // Three pages of the library's bss, followed by another mapping.
     let own = &run.regions[10];
     assert_eq!((own.path.as_deref(), own.bytes()), (Some("/libc.so"), 0x3000));
     assert_eq!(run.heap_gap_bytes, Some(100 * MIB));
@@ -127,7 +127,7 @@ fn every_part_has_its_kind() {
 }
 
 #[test]
-fn without_a_gap_bss_and_heap_are_cut_apart() {
+fn without_a_gap_bss_and_heap_are_split() {
     let space = space(0);
     let run = explained(&space);
     covers(&space, &run);
@@ -146,7 +146,7 @@ fn without_a_gap_bss_and_heap_are_cut_apart() {
 /// With an executable stack, a 32-bit program's constants are executable too (`READ_IMPLIES_EXEC`),
 /// and lie in one mapping with its code.
 #[test]
-fn what_can_be_executed_is_not_all_text() {
+fn executable_constants_are_not_text() {
     let mut space = space(MIB);
     space.ranges.splice(0..3, [range(BASE, BASE + 0x3000, "r-xp", 1, "/app")]);
     let run = explained(&space);
@@ -155,10 +155,10 @@ fn what_can_be_executed_is_not_all_text() {
 }
 
 #[test]
-fn no_neighbours_have_no_gap() {
+fn without_an_adjacent_heap_there_is_no_gap() {
     let mut between = space(100 * MIB);
     between.ranges.insert(5, range(BASE + MIB, BASE + 2 * MIB, "rw-p", 0, ""));
-    assert_eq!(explained(&between).heap_gap_bytes, None, "something lies between");
+    assert_eq!(explained(&between).heap_gap_bytes, None, "another mapping lies between");
     let mut none = space(100 * MIB);
     none.ranges.retain(|range| range.name != "[heap]");
     assert_eq!(explained(&none).heap_gap_bytes, None, "no heap");
@@ -172,12 +172,12 @@ fn no_neighbours_have_no_gap() {
     assert_eq!(
         (run.heap_gap_bytes, run.regions[0].kind),
         (None, RegionKind::File),
-        "nothing is known of the program"
+        "the program is unknown"
     );
 }
 
 #[test]
-fn a_headers_lie_is_no_disaster() {
+fn a_wrong_header_does_not_panic() {
     for entry in [0, 1, u64::MAX, BASE] {
         let mut hostile = space(0);
         hostile.entry = Some(entry);
@@ -205,7 +205,7 @@ fn arenas_and_thread_stacks_are_recognised() {
     let stack = 0x7fff_f700_0000;
     let mut added = vec![
         range(arena, arena + 0x21000, "rw-p", 0, ""),
-        // The reservation, and something else without access behind it.
+        // The reservation, and another mapping without access behind it.
         range(arena + 0x21000, arena + 65 * MIB, "---p", 0, ""),
         range(stack - PAGE, stack, "---p", 0, ""),
         range(stack, stack + 8 * MIB, "rw-p", 0, ""),
@@ -225,7 +225,7 @@ fn arenas_and_thread_stacks_are_recognised() {
         (total(RegionKind::Arena), total(RegionKind::ThreadStack)),
         (64 * MIB, 8 * MIB + PAGE)
     );
-    // Not aligned, or too short: no arena.
+    // Not aligned, or too short: not an arena.
     for (shift, length) in [(MIB, 64 * MIB), (0, 63 * MIB)] {
         let mut other = space.clone();
         for range in
@@ -247,7 +247,7 @@ fn arenas_and_thread_stacks_are_recognised() {
 }
 
 #[test]
-fn a_program_says_what_it_is() {
+fn a_program_file_is_described() {
     let program = program(&space(0), &["app".to_owned()]);
     assert_eq!(
         (program.bits, program.position_independent, program.dynamic),
@@ -257,7 +257,7 @@ fn a_program_says_what_it_is() {
 }
 
 #[test]
-fn bits_are_those_that_varied() {
+fn bits_that_varied_are_counted() {
     let pages = [0x1000, 0x5000, 0x3000, 0x1000];
     let runs: Vec<LayoutRun> = pages.iter().map(|gap| explained(&space(*gap))).collect();
     let all = summary(&runs.iter().collect::<Vec<_>>());
@@ -273,7 +273,7 @@ fn bits_are_those_that_varied() {
     assert_eq!(all.spans.mmap.unwrap().1, Address(LIBRARY + 0x9000));
     assert_eq!(all.runs, 4);
     assert_eq!(summary(&[]).heap_gap_bytes.distinct, 0);
-    // Four places in a row are two bits, whatever a carry does to those above.
+    // Four consecutive places are two bits, even if a carry changes higher bits.
     let runs: Vec<LayoutRun> =
         [0x7000, 0x8000, 0x9000, 0xa000].iter().map(|gap| explained(&space(*gap))).collect();
     assert_eq!(summary(&runs.iter().collect::<Vec<_>>()).varying_bits.heap_gap, Some(2));
@@ -281,7 +281,7 @@ fn bits_are_those_that_varied() {
 
 /// More runs never show fewer bits, and their order does not matter.
 #[test]
-fn bits_only_grow() {
+fn more_runs_never_show_fewer_bits() {
     let mut state = 7_u64;
     let mut runs = Vec::new();
     let mut seen = 0;
@@ -300,7 +300,7 @@ fn bits_only_grow() {
 }
 
 #[test]
-fn kernels_are_known_by_their_source() {
+fn configured_bits_follow_the_kernel_source() {
     let x86 = Settings {
         release: "6.18.44-x",
         architecture: "x86_64",

@@ -1,5 +1,5 @@
-//! Folds bursts of faults: those of one thread in one mapping and of one cause, with no syscall of
-//! that thread between them, are one line.
+//! Folds bursts of faults into one line: faults of one thread, in one mapping and of one cause,
+//! with no syscall of that thread between them.
 
 use std::collections::HashMap;
 
@@ -9,29 +9,29 @@ use results::trace::{Burst, BurstOrder, FaultLine, Line, LineKind, MappingLabel,
 use super::durations::Durations;
 use crate::address_space::AROUND_BYTES;
 
-/// No burst is kept back for longer: what is shown is live.
+/// A burst is shown after this time at the latest, so the output stays live.
 const KEPT_NS: u64 = 1_000_000_000;
-/// So many bursts of a thread are open at a time: a copy has two, code that is loaded some more.
+/// The most open bursts per thread: a copy has two, loading code a few more.
 const OPEN_A_THREAD: usize = 8;
 
-/// What is shown of faults.
+/// How faults are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultLines {
     /// Nothing.
     Off,
-    /// A line a burst.
+    /// One line per burst.
     Summary,
-    /// A line a fault.
+    /// One line per fault.
     All,
 }
 
-/// Takes lines and gives what a screen shows.
+/// Turns lines into the lines of a screen.
 #[derive(Debug)]
 pub struct FaultBursts {
     faults: FaultLines,
     page_bytes: u64,
     by_thread: HashMap<u32, Vec<Open>>,
-    /// When the oldest open burst is due; no later than that.
+    /// A time before which no open burst is due.
     due_ns: u64,
 }
 
@@ -45,18 +45,18 @@ struct Open {
     step: Step,
 }
 
-/// How far the faults of a burst are from one another.
+/// The distance between consecutive faults of a burst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// There is one so far.
+    /// One fault so far.
     None,
-    /// Each is so many bytes from the one before, and so many steps there are.
+    /// A constant distance in bytes, and the number of steps.
     Even(u64, u64),
-    /// It differs.
+    /// The distance differs.
     Uneven,
 }
 
-/// The page that a fault was about.
+/// The page of a fault.
 #[derive(Debug, Clone, Copy)]
 struct Page {
     start: u64,
@@ -64,7 +64,7 @@ struct Page {
 }
 
 impl Page {
-    /// Of `smallest_bytes`, unless it is known to be larger.
+    /// A page of `smallest_bytes`, unless the fault reports a larger one.
     fn of(fault: &FaultLine, smallest_bytes: u64) -> Page {
         let known = fault.large_bytes().filter(|bytes| bytes.is_power_of_two());
         let bytes = known.unwrap_or(smallest_bytes);
@@ -77,14 +77,14 @@ impl Page {
 }
 
 impl FaultBursts {
-    /// For memory in pages of `page_bytes`, a power of two.
+    /// For base pages of `page_bytes`, a power of two.
     #[must_use]
     pub fn new(faults: FaultLines, page_bytes: u64) -> FaultBursts {
         FaultBursts { faults, page_bytes, by_thread: HashMap::new(), due_ns: u64::MAX }
     }
 
-    /// Takes the next line, and shows what is ready. A burst is shown with the time of its first
-    /// fault, before the thread's next syscall.
+    /// Takes the next line and shows the lines that are ready. A burst has the time of its first
+    /// fault and is shown before the thread's next syscall.
     pub fn take(&mut self, line: Line, show: &mut dyn FnMut(Shown)) {
         if line.time_ns >= self.due_ns {
             self.show_due(line.time_ns, show);
@@ -93,21 +93,21 @@ impl FaultBursts {
             (LineKind::Fault(_), FaultLines::Off) => return,
             (LineKind::Fault(fault), FaultLines::Summary) => return self.fold(&line, fault, show),
             (LineKind::Syscall(_), _) => self.show_thread(line.tid, show),
-            // Another program, a fork, a gap: what comes is not the same any more.
+            // After an exec, a fork or a gap, later faults belong to another state.
             (LineKind::Process(_) | LineKind::Lost(_), _) => self.pause(show),
             (LineKind::Fault(_), FaultLines::All) => {}
         }
         show(Shown::Line(line));
     }
 
-    /// Shows what has been kept back for long enough: it is `time_ns`, and no line has come.
+    /// Shows the bursts that are due at `time_ns`. Call it when no line arrives.
     pub fn wait(&mut self, time_ns: u64, show: &mut dyn FnMut(Shown)) {
         if time_ns >= self.due_ns {
             self.show_due(time_ns, show);
         }
     }
 
-    /// Shows every burst that is open: what comes is not the same any more, or nothing comes.
+    /// Shows every open burst.
     pub fn pause(&mut self, show: &mut dyn FnMut(Shown)) {
         self.show_due(u64::MAX, show);
     }
@@ -126,7 +126,7 @@ impl FaultBursts {
     }
 
     fn show_thread(&mut self, tid: u32, show: &mut dyn FnMut(Shown)) {
-        // The list keeps its memory: most threads fault again.
+        // The list keeps its memory, because most threads fault again.
         for open in self.by_thread.get_mut(&tid).into_iter().flat_map(|bursts| bursts.drain(..)) {
             open.close(show);
         }
@@ -187,7 +187,7 @@ impl Open {
         open
     }
 
-    /// Whether `fault` belongs to it.
+    /// Whether `fault` belongs to this burst.
     fn has(&self, line: &Line, fault: &FaultLine) -> bool {
         let first = &self.burst.first;
         self.burst.pid == line.pid
@@ -259,7 +259,8 @@ fn is_sparse(burst: &Burst, fault_bytes: u64) -> bool {
             < burst.high.saturating_sub(burst.low)
 }
 
-/// Whether it is the same mapping: a stack that grows begins elsewhere and is the same.
+/// Whether both are the same mapping. A stack that has grown starts elsewhere and is still the
+/// same.
 fn is_one(one: &MappingLabel, other: &MappingLabel) -> bool {
     one.kind == other.kind
         && (one.start == other.start || one.kind == MappingKind::Stack)

@@ -1,26 +1,24 @@
-//! Memory syscalls as text, as strace prints them.
-//!
-//! The measure is strace 6.1 with `-e verbose=none -s 4096`; `tests/strace/` holds this against it,
-//! line by line, and `tests/headers.rs` the constants against the C headers. What differs:
+//! Memory syscalls as text, as strace prints them. The reference is strace 6.1 with `-e
+//! verbose=none -s 4096`. `tests/strace/` compares with it line by line, `tests/headers.rs`
+//! compares the constants with the C headers. The differences:
 //!
 //! - **Pointers are not followed.** An event has registers, not memory. strace without
-//!   `verbose=none` shows what is behind mincore's vector, the mode and nodes of `get_mempolicy`,
+//!   `verbose=none` shows the contents of mincore's vector, the mode and nodes of `get_mempolicy`,
 //!   the nodes of mbind, `set_mempolicy` and `migrate_pages`, the arrays of `move_pages`, the
-//!   iovecs of `process_madvise`, the context of `io_setup`, and what `io_uring_register` is given.
-//!   Here they are addresses, or `[]` where the count beside them is zero (which strace says of
-//!   some operations of `io_uring_register` too).
-//! - **The name of `memfd_create`** is the one string that events have. It is shown whole, where
-//!   strace stops after 32 bytes unless told otherwise (`-s`). A name that could not be read is an
-//!   address. So is an empty one, which events cannot tell from it, and bytes that are no UTF-8
-//!   were replaced when the event was made.
-//! - **Definitions newer than strace 6.1** are known: `MADV_GUARD_INSTALL`, `MAP_DROPPABLE`,
-//!   `MFD_EXEC`, `MPOL_WEIGHTED_INTERLEAVE` and others up to Linux 6.18. `PROT_BTI` and `PROT_MTE`
-//!   of aarch64 strace does not know at all.
-//! - **mremap's fifth argument** is shown where the kernel reads it: with `MREMAP_FIXED` or
-//!   `MREMAP_DONTUNMAP` (and `MREMAP_MAYMOVE`, without which it refuses both), as strace does since
-//!   6.10.
+//!   iovecs of `process_madvise`, the context of `io_setup`, and the argument of
+//!   `io_uring_register`. Here they are addresses, or `[]` if their count is zero (as in strace for
+//!   some operations of `io_uring_register`).
+//! - **The name of `memfd_create`** is the only string in events. It is shown whole; strace stops
+//!   after 32 bytes by default (`-s`). A name that could not be read is an address, and so is an
+//!   empty one, because events do not distinguish them. Bytes that are not UTF-8 were replaced when
+//!   the event was made.
+//! - **Names newer than strace 6.1** are known: `MADV_GUARD_INSTALL`, `MAP_DROPPABLE`, `MFD_EXEC`,
+//!   `MPOL_WEIGHTED_INTERLEAVE` and others up to Linux 6.18. strace does not know `PROT_BTI` and
+//!   `PROT_MTE` of aarch64.
+//! - **mremap's fifth argument** is shown if the kernel reads it: with `MREMAP_FIXED` or
+//!   `MREMAP_DONTUNMAP` (and `MREMAP_MAYMOVE`, which both require), as in strace since 6.10.
 //! - **`map_shadow_stack` returns an address** here, a decimal number in strace.
-//! - **Constants are those of the machine that decodes**: of x86-64, or else those that other
+//! - **Constants are those of the machine that decodes**: those of x86-64, or those that other
 //!   architectures share.
 
 mod argument;
@@ -44,11 +42,10 @@ pub use symbols::Symbols;
 
 use signature::{ArgumentKind, signature};
 
-/// The arguments that `syscall` was given: as many as the call has, each as wide as the kernel
-/// takes it. Allocates nothing.
+/// The arguments of `syscall`, each with the width that the kernel uses. Allocates nothing.
 ///
 /// # Panics
-/// If `definitions` is not the table that the syscall's text is in.
+/// If `definitions` does not have the syscall's text.
 #[must_use]
 pub fn arguments<'a>(
     syscall: &'a Syscall,
@@ -79,8 +76,8 @@ pub fn arguments<'a>(
     )
 }
 
-/// How many of its `declared` arguments `syscall` uses. mremap reads its fifth only if it is told
-/// where to go (`ksys_mremap` in mm/mremap.c).
+/// How many of its `declared` arguments `syscall` uses. mremap reads its fifth only with a flag
+/// that gives a new address (`ksys_mremap` in mm/mremap.c).
 fn shown(syscall: &Syscall, declared: usize) -> usize {
     let flags = syscall.arguments[3];
     let goes = flags & constants::MREMAP_MAYMOVE != 0
@@ -88,7 +85,7 @@ fn shown(syscall: &Syscall, declared: usize) -> usize {
     if syscall.call == Call::Mremap && !goes { declared - 1 } else { declared }
 }
 
-/// The half of a register that an `int` or `unsigned int` has.
+/// The half of a register that holds an `int` or `unsigned int`.
 #[expect(clippy::cast_possible_truncation, reason = "the other half is not part of the argument")]
 fn low(register: u64) -> u32 {
     register as u32

@@ -1,20 +1,20 @@
-//! How long many things took, in bounded memory: each of few, a histogram of many.
+//! Durations in bounded memory: single values for few, a histogram for many.
 
 use hdrhistogram::Histogram;
 
-/// So many are kept as they are.
+/// The most durations kept as single values.
 const EXACT: usize = 256;
 /// Two significant digits: a percentile is at most 1 % too high.
 const DIGITS: u8 = 2;
 
-/// Times of things of one sort.
+/// Durations of one kind.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Durations {
     few: Vec<u64>,
     many: Option<Histogram<u64>>,
-    /// How many.
+    /// Number of durations.
     pub(crate) count: u64,
-    /// All together, in nanoseconds.
+    /// Their sum, in nanoseconds.
     pub(crate) sum_ns: u64,
     max_ns: u64,
 }
@@ -49,7 +49,7 @@ impl Durations {
         }
         if let Some(theirs) = &other.many {
             let own = self.many.get_or_insert_with(histogram);
-            own.add(theirs).expect("it resizes itself");
+            own.add(theirs).expect("the histogram resizes itself");
             for ns in self.few.drain(..) {
                 record(own, ns);
             }
@@ -59,8 +59,8 @@ impl Durations {
         self.max_ns = self.max_ns.max(other.max_ns);
     }
 
-    /// The time that `per_mille` of a thousand of them took at most: exactly of few, at most 1 %
-    /// too high of many.
+    /// The quantile at `per_mille` thousandths: exact for few durations, at most 1 % too high for
+    /// many.
     pub(crate) fn quantile_ns(&self, per_mille: u64) -> Option<u64> {
         if self.count == 0 {
             return None;
@@ -82,13 +82,13 @@ impl Durations {
     }
 }
 
-/// It grows with the longest time, so that short ones take little memory.
+/// A histogram that grows with the longest time, so short times take little memory.
 fn histogram() -> Histogram<u64> {
-    Histogram::new(DIGITS).expect("a number of digits that the library allows")
+    Histogram::new(DIGITS).expect("the library allows this number of digits")
 }
 
 fn record(histogram: &mut Histogram<u64>, ns: u64) {
-    histogram.record(ns).expect("it grows to hold any time");
+    histogram.record(ns).expect("the histogram grows to hold any time");
 }
 
 #[cfg(test)]
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_of_few_are_exact_and_of_many_near() {
+    fn percentiles_are_exact_for_few_and_close_for_many() {
         let of = |times: &[u64]| {
             let mut durations = Durations::default();
             for &ns in times {

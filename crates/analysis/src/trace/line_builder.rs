@@ -1,5 +1,4 @@
-//! From events to lines: each in its words, each address with what is mapped there, each fault with
-//! its cause.
+//! From events to lines: calls decoded, addresses with their mapping, faults with their cause.
 
 use std::num::NonZeroU64;
 
@@ -13,11 +12,11 @@ use crate::address_space::{
     Attribution, Attributor, CallEffect, FaultOrigin, LifeChange, MappedRegion,
 };
 
-/// Makes lines of events. What is kept between them is the address spaces, and one line.
+/// Makes lines from events. Its state is the address spaces and at most one waiting line.
 #[derive(Debug)]
 pub struct LineBuilder {
     began_ns: u64,
-    /// Arguments one by one, besides the text of the whole call.
+    /// Whether lines have the single arguments besides the text of the call.
     with_arguments: bool,
     attributor: Attributor,
     waiting: Option<Waiting>,
@@ -27,7 +26,7 @@ pub struct LineBuilder {
     last_ns: u64,
 }
 
-/// An mmap of a file: the kernel's own report, which knows the name, comes right behind it.
+/// An mmap of a file waits for the kernel's report, which follows at once and has the name.
 #[derive(Debug)]
 struct Waiting {
     line: Line,
@@ -35,8 +34,8 @@ struct Waiting {
 }
 
 impl LineBuilder {
-    /// For the stream that begins with `header`. Only with `with_arguments` do calls have their
-    /// arguments one by one.
+    /// A builder for the stream that begins with `header`. `with_arguments`: calls also have their
+    /// single arguments.
     #[must_use]
     pub fn new(header: &Header, with_arguments: bool) -> LineBuilder {
         LineBuilder {
@@ -51,8 +50,8 @@ impl LineBuilder {
         }
     }
 
-    /// Takes a batch of the stream whole, its definitions into `definitions`, and emits every line:
-    /// none waits for the next batch.
+    /// Takes a whole batch of the stream, moves its definitions into `definitions`, and emits every
+    /// line; none waits for the next batch.
     pub fn read(
         &mut self,
         batch: &mut Batch,
@@ -69,8 +68,8 @@ impl LineBuilder {
         self.pause(emit);
     }
 
-    /// Takes the next event, and emits the lines that are ready: usually its own, at times one that
-    /// had to wait for it.
+    /// Takes the next event and emits the lines that are ready: usually its own, sometimes one that
+    /// waited for it.
     pub fn take(&mut self, event: &Event, definitions: &Definitions, emit: &mut dyn FnMut(Line)) {
         self.last_ns = self.last_ns.max(event.time_ns);
         if let EventKind::Mapping(mapping) = &event.kind {
@@ -116,15 +115,15 @@ impl LineBuilder {
         emit(self.line(event, kind));
     }
 
-    /// Emits what waits: nothing comes for a while, or nothing more.
+    /// Emits a waiting line. Call it when no event arrives for a while, and at the end.
     pub fn pause(&mut self, emit: &mut dyn FnMut(Line)) {
         if let Some(waiting) = self.waiting.take() {
             emit(waiting.line);
         }
     }
 
-    /// The end of it, without what only the observer knows: the process, its ending, and the counts
-    /// of others.
+    /// The summary, without the facts that only the collector knows: the process, its ending, and
+    /// its counts.
     #[must_use]
     pub fn summary(&self) -> TraceSummary {
         TraceSummary {
@@ -141,7 +140,7 @@ impl LineBuilder {
         Line { time_ns: event.time_ns.saturating_sub(self.began_ns), pid, tid, kind }
     }
 
-    /// The kernel has reported `mapping`: an mmap that waits for it has its name now.
+    /// Names the waiting mmap, if the kernel's report `mapping` belongs to it.
     fn name_waiting(&mut self, mapping: &Mapping, event: &Event, definitions: &Definitions) {
         let Some(Waiting { line, address }) = &mut self.waiting else { return };
         if (line.pid, line.tid) == (event.thread.pid, event.thread.tid)

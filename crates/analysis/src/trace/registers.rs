@@ -1,4 +1,4 @@
-//! A syscall in the words of `results`.
+//! Converts a syscall to the types of `results`.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use results::trace::{Argument, Returned};
 
 use super::decode::{self, CallOutcome};
 
-/// What `call` was given.
+/// The arguments of `call`.
 pub(crate) fn arguments(call: &Syscall, names: &Definitions) -> Vec<Argument> {
     let argument = |argument: decode::DecodedArgument<'_>| match argument {
         decode::DecodedArgument::Null => Argument::Null,
@@ -24,7 +24,7 @@ pub(crate) fn arguments(call: &Syscall, names: &Definitions) -> Vec<Argument> {
     decode::arguments(call, names).map(argument).collect()
 }
 
-/// What it returned; `None` if it did not return.
+/// The result; `None` if the call did not return.
 pub(crate) fn result(call: &Syscall) -> Option<Returned> {
     Some(match decode::outcome(call) {
         CallOutcome::Address(address) => Returned::Address(address),
@@ -34,7 +34,7 @@ pub(crate) fn result(call: &Syscall) -> Option<Returned> {
     })
 }
 
-/// The name of its error.
+/// The name of the error.
 pub(crate) fn error(call: &Syscall) -> Option<Cow<'static, str>> {
     let CallOutcome::Failed(errno) = decode::outcome(call) else { return None };
     Some(
@@ -42,7 +42,7 @@ pub(crate) fn error(call: &Syscall) -> Option<Cow<'static, str>> {
     )
 }
 
-/// How many bytes it was about, if it succeeded.
+/// The size of the memory, if the call succeeded.
 pub(crate) fn bytes(call: &Syscall) -> Option<u64> {
     let succeeded =
         matches!(decode::outcome(call), CallOutcome::Address(_) | CallOutcome::Number(_));

@@ -9,12 +9,12 @@ use results::trace::{
 
 use super::durations::Durations;
 
-/// So many classes of faults are kept apart; a program may map more files than that.
+/// The most classes of faults that are counted separately; a program may map more files.
 const CLASSES: usize = 1000;
-/// So many files have rows of their own in the table.
+/// The most files with their own rows in the table.
 const FILE_ROWS: usize = 8;
 
-/// What a trace cost so far.
+/// The sums so far.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
     calls: BTreeMap<&'static str, Sum>,
@@ -34,7 +34,7 @@ struct Sum {
 }
 
 impl Tally {
-    /// Adds what `line` tells.
+    /// Adds `line`.
     pub fn take(&mut self, line: &Line) {
         match &line.kind {
             LineKind::Syscall(call) => self.calls.entry(call.name).or_default().add_call(call),
@@ -59,7 +59,7 @@ impl Tally {
         }
     }
 
-    /// The table, and with it the end of the trace.
+    /// The table, with the summary of the trace.
     #[must_use]
     pub fn table(&self, summary: TraceSummary) -> Table {
         let mut files: Vec<(&FaultClass, &Sum)> =
@@ -67,7 +67,7 @@ impl Tally {
         files.sort_by(|(a, one), (b, other)| {
             other.wall.sum_ns.cmp(&one.wall.sum_ns).then_with(|| a.name.cmp(&b.name))
         });
-        // One row of others says less than the row itself.
+        // A single leftover row is shown itself instead of "other files".
         let shown = if files.len() <= FILE_ROWS + 1 && self.others_rows == 0 {
             files.len()
         } else {
@@ -101,7 +101,7 @@ fn is_file(class: &FaultClass) -> bool {
     class.kind.is_some_and(MappingKind::is_file) && class.name.is_some()
 }
 
-/// Equal rows are in the order of their names: the same trace is the same table.
+/// Sorts rows of equal time by name, so the same trace gives the same table.
 fn key(row: &TableRow) -> String {
     format!("{:?}", row.group)
 }
@@ -115,14 +115,14 @@ fn total(rows: &[TableRow]) -> Option<TableRow> {
         group: Group::Total,
         calls: sum(|row| Some(row.calls))?,
         errors: sum(|row| row.errors),
-        // What one call maps another unmaps: their sum says nothing.
+        // Bytes mapped and bytes unmapped have no meaningful sum.
         bytes: None,
         major: sum(|row| row.major),
         wall_ns,
         wall_share: if wall_ns == 0 { 0.0 } else { 1.0 },
         cpu_ns: sum(|row| row.cpu_ns),
         untimed: sum(|row| Some(row.untimed))?,
-        // Of sorts so different a percentile says nothing.
+        // A percentile over different kinds has no meaning.
         p50_ns: None,
         p99_ns: None,
         max_ns: rows.iter().filter_map(|row| row.max_ns).max(),
@@ -177,7 +177,7 @@ impl Sum {
     }
 }
 
-/// The sum of what is known.
+/// The sum of known values.
 fn add(sum: Option<u64>, more: Option<u64>) -> Option<u64> {
     match (sum, more) {
         (Some(sum), Some(more)) => Some(sum.saturating_add(more)),

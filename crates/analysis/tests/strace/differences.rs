@@ -1,10 +1,10 @@
-//! What differs from strace, and why it may.
+//! Accepted differences from strace, with their reasons.
 
 use events::Call;
 
 use super::reading::{Decoded, Raw};
 
-/// A difference that is meant.
+/// An accepted difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Difference {
     Followed,
@@ -29,19 +29,18 @@ impl Difference {
             }
             Difference::OtherRun => "the id of a System V segment, another in every run",
             Difference::Unread => {
-                "an empty name, which an event cannot tell from one that was not read"
+                "an empty name, which an event does not distinguish from one that was not read"
             }
-            Difference::NotText => "a name that is no UTF-8, which an event has with replacements",
+            Difference::NotText => "a name that is not UTF-8, which an event has with replacements",
             Difference::EmptyRing => {
                 "an array of io_uring_register without elements, which some of its operations have"
             }
-            Difference::AddressReturned => "an address that strace has as a decimal number",
+            Difference::AddressReturned => "an address that strace prints as a decimal number",
         }
     }
 }
 
-/// Arguments that are pointers and which strace follows. Some it follows only if the call
-/// succeeded.
+/// Pointer arguments that strace follows, some only if the call succeeded.
 const FOLLOWED: [(Call, usize); 13] = [
     (Call::GetMempolicy, 0),
     (Call::GetMempolicy, 1),
@@ -86,8 +85,7 @@ const NEW_NAMES: [(&str, &str); 21] = [
     ),
 ];
 
-/// The differences between our text of a call and strace's, or `None` if there is one that is not
-/// known.
+/// The differences between our text of a call and strace's, or `None` if there is an unknown one.
 pub(crate) fn between(
     raw: &Raw,
     ours: &[String],

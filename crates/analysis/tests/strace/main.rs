@@ -1,6 +1,6 @@
-//! Decoding, held against strace: a program that makes every memory syscall, and real programs, run
-//! once with raw arguments and again with decoded ones. What we make of the first must be what
-//! strace makes of the second.
+//! Compares decoding with strace. A program that makes every memory syscall, and real programs, run
+//! once with raw arguments and once with decoded ones. Our text of the first run must equal
+//! strace's of the second.
 
 mod differences;
 mod reading;
@@ -15,8 +15,8 @@ use differences::Difference;
 use reading::{Decoded, Raw};
 use running::Tracer;
 
-/// The names that `fixtures/every_memory_call.c` gives to `memfd_create`, in its order, as an event
-/// has them. `None` where there is no string to be read.
+/// The names that `fixtures/every_memory_call.c` passes to `memfd_create`, in order, as in events.
+/// `None` if there is no readable string.
 fn names_of_the_fixture() -> Vec<Option<String>> {
     let texts = [
         "plain",
@@ -35,7 +35,7 @@ fn names_of_the_fixture() -> Vec<Option<String>> {
     names
 }
 
-/// Gives the calls of `memfd_create` their `texts`.
+/// Sets the `texts` of the `memfd_create` calls.
 fn name(calls: &mut [Raw], texts: Vec<Option<String>>, names: &mut Interner) {
     let created = calls.iter_mut().filter(|raw| raw.syscall.call == Call::MemfdCreate);
     let mut texts = texts.into_iter();
@@ -46,8 +46,7 @@ fn name(calls: &mut [Raw], texts: Vec<Option<String>>, names: &mut Interner) {
     assert_eq!(texts.next(), None, "the program makes a memfd for each text");
 }
 
-/// Compares our text of `calls` with that of strace; how often each difference was met that is
-/// known, and why it is there.
+/// Compares our text of `calls` with strace's. Returns how often each accepted difference occurred.
 fn compare(
     calls: &[Raw],
     decoded: &[Decoded],
@@ -89,15 +88,15 @@ fn compare(
 }
 
 fn print(program: &str, calls: usize, met: &BTreeMap<Difference, usize>) {
-    let but = if met.is_empty() { "" } else { ", but for" };
-    println!("{program}: {calls} calls, as strace has them{but}");
+    let but = if met.is_empty() { "" } else { ", except" };
+    println!("{program}: {calls} calls, the same as strace{but}");
     for (difference, count) in met {
         println!("    {count:4} x {}", difference.reason());
     }
 }
 
 #[test]
-fn every_call_reads_as_in_strace() {
+fn every_call_is_decoded_as_in_strace() {
     let Some(tracer) = Tracer::new() else { return };
     let Some(program) = running::fixture("every_memory_call") else { return };
     let (mut calls, decoded) = (tracer.raw(&[&program]), running::decoded(&[&program], false));
@@ -112,18 +111,18 @@ fn every_call_reads_as_in_strace() {
     }
     print("every_memory_call", calls.len(), &compare(&calls, &decoded, names.table(), false));
 
-    // The same with strace following pointers: whatever differs now must be a pointer.
+    // The same with strace following pointers: every difference must be a pointer.
     let followed = compare(&calls, &running::decoded(&[&program], true), names.table(), true);
     assert!(
         followed.get(&Difference::Followed).is_some_and(|&count| count > 0),
         "strace follows pointers"
     );
     print("every_memory_call, pointers followed", calls.len(), &followed);
-    std::fs::remove_file(program).expect("the program is ours");
+    std::fs::remove_file(program).expect("remove the compiled program");
 }
 
 #[test]
-fn real_programs_read_as_in_strace() {
+fn real_programs_are_decoded_as_in_strace() {
     let Some(tracer) = Tracer::new() else { return };
     let programs: [&[&str]; 4] = [
         &["ls", "/"],

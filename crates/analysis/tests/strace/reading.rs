@@ -1,4 +1,4 @@
-//! Lines of strace, read.
+//! Parses lines of strace.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -9,7 +9,7 @@ use events::{Call, Name, Span, Syscall};
 pub(crate) struct Raw {
     pub(crate) line: String,
     pub(crate) syscall: Syscall,
-    /// This strace knows the call by its number only.
+    /// This strace has no name for the call, only its number.
     pub(crate) nameless: bool,
 }
 
@@ -20,7 +20,7 @@ pub(crate) struct Decoded {
     pub(crate) outcome: String,
 }
 
-/// The numbers of errors, as the headers of this machine have them.
+/// The numbers of errors in the headers of this machine.
 pub(crate) struct Errors(BTreeMap<String, i64>);
 
 impl Errors {
@@ -43,8 +43,7 @@ impl Errors {
 const NUMBERS: [(&str, Call); 2] =
     [("syscall_0x1c5", Call::MapShadowStack), ("syscall_0x1ce", Call::Mseal)];
 
-/// `mmap(0, 0x2000, 0x3, 0x22, 0xffffffffffffffff, 0) = 0x7f8649826000`; `None` for what is no
-/// memory syscall.
+/// `mmap(0, 0x2000, 0x3, 0x22, 0xffffffffffffffff, 0) = 0x7f8649826000`; `None` for other syscalls.
 pub(crate) fn raw(line: &str, errors: &Errors) -> Option<Raw> {
     let (call, nameless, rest) = named(line)?;
     let (inside, outcome) = rest.split_once(')').expect("raw arguments have no parentheses");
@@ -74,7 +73,7 @@ pub(crate) fn decoded(line: &str) -> Option<Decoded> {
     Some(Decoded { line: line.to_owned(), arguments, outcome })
 }
 
-/// The call, whether strace has no name for it, and what is behind the opening parenthesis.
+/// The call, whether strace has no name for it, and the text after the opening parenthesis.
 fn named(line: &str) -> Option<(Call, bool, &str)> {
     let (name, rest) = line.split_once('(')?;
     let known =
@@ -91,8 +90,7 @@ fn number(text: &str) -> u64 {
     }
 }
 
-/// The arguments, split at the commas that are not inside of anything, and what is behind the
-/// closing parenthesis.
+/// The arguments, split at the top-level commas, and the text after the closing parenthesis.
 fn split(text: &str) -> (Vec<String>, &str) {
     let (mut depth, mut quoted, mut escaped) = (0, false, false);
     let (mut arguments, mut start) = (Vec::new(), 0);

@@ -1,4 +1,4 @@
-//! Programs under strace.
+//! Runs programs under strace.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::reading::{self, Decoded, Errors, Raw};
 
-/// The calls of `events::Call`, with those in front of which stands a question mark that older
-/// versions do not know.
-const TRACED: &str = "trace=memory,memfd_create,?memfd_secret,?process_madvise,?process_mrelease,?set_mempolicy_home_node,\
-                      ?io_uring_register,?map_shadow_stack,?mseal,?mlock2,?pkey_mprotect";
+/// The calls of `events::Call`. A question mark marks calls that older versions of strace do not
+/// know.
+const TRACED: &str = concat!(
+    "trace=memory,memfd_create,?memfd_secret,?process_madvise,?process_mrelease,",
+    "?set_mempolicy_home_node,?io_uring_register,?map_shadow_stack,?mseal,?mlock2,?pkey_mprotect"
+);
 
 /// Runs programs under strace, all with the same addresses.
 pub(crate) struct Tracer {
@@ -17,7 +19,7 @@ pub(crate) struct Tracer {
 }
 
 impl Tracer {
-    /// `None`, and a word, where programs cannot be traced.
+    /// `None`, with a printed reason, if programs cannot be traced.
     pub(crate) fn new() -> Option<Tracer> {
         for tool in ["strace", "setarch", "cc"] {
             if !is_there(tool) {
@@ -27,7 +29,8 @@ impl Tracer {
         }
         if !run(Command::new("setarch").args(["-R", "true"])) {
             skips::skip(
-                "addresses cannot be fixed here (setarch -R is refused), so no two runs are the same",
+                "addresses cannot be fixed here (setarch -R is refused), so no two runs are the \
+                 same",
             );
             return None;
         }
@@ -38,7 +41,7 @@ impl Tracer {
         Some(Tracer { errors: Errors::of_the_headers() })
     }
 
-    /// The memory syscalls of `program`, as their registers.
+    /// The memory syscalls of `program`, with raw registers.
     pub(crate) fn raw(&self, program: &[&str]) -> Vec<Raw> {
         let text = trace(&["-e", "raw=all"], program);
         text.lines().filter_map(|line| reading::raw(line, &self.errors)).collect()

@@ -1,4 +1,4 @@
-//! A trace told from injected events: what is mapped where, and why pages faulted.
+//! A trace from injected events: mappings, and causes of faults.
 
 mod causes;
 mod cost;
@@ -6,6 +6,6 @@ mod files;
 mod folding;
 mod model;
 mod naming;
+mod script;
 mod sharing;
 mod table;
-mod teller;

@@ -1,4 +1,4 @@
-//! Any events: nothing panics, and the model agrees with one that knows every page by itself.
+//! Random events: nothing panics, and the model agrees with one that stores every page separately.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,13 @@ use events::{
 };
 use proptest::prelude::*;
 
-use crate::teller::{ANONYMOUS, PAGE, PRIVATE, SHARED, Teller};
+use crate::script::{ANONYMOUS, PAGE, PRIVATE, SHARED, Script};
 
-/// Where the small world begins: no multiple of 2 MiB, so that it has a border inside.
+/// The start of the test range: not a multiple of 2 MiB, so a border lies inside.
 const AT: u64 = 0x7f00_0000_0000 + 400 * PAGE;
 const PAGES: u64 = 200;
 
-/// What the kernel would know of a page.
+/// The kernel's state of a page.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Page {
     kind: MappingKind,
@@ -38,11 +38,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         || (0..PAGES, 1..40u64).prop_map(|(first, count)| (first, count.min(PAGES - first)));
     let protection = || prop_oneof![Just(0u64), Just(1), Just(3)];
     let step = prop_oneof![
-        3 => (range(), protection(), any::<bool>()).prop_map(|((first, count), protection, shared)| Step::Mmap {
-            first, count, protection, shared
-        }),
+        3 => (range(), protection(), any::<bool>()).prop_map(
+            |((first, count), protection, shared)| Step::Mmap { first, count, protection, shared }
+        ),
         2 => range().prop_map(|(first, count)| Step::Munmap { first, count }),
-        2 => (range(), protection()).prop_map(|((first, count), protection)| Step::Mprotect { first, count, protection }),
+        2 => (range(), protection())
+            .prop_map(|((first, count), protection)| Step::Mprotect { first, count, protection }),
         1 => range().prop_map(|(first, count)| Step::DontNeed { first, count }),
         2 => (0..PAGES - 40, 1..20u64, 1..20u64, 0..PAGES - 40)
             .prop_map(|(first, old, new, to)| Step::Mremap { first, old, new, to }),
@@ -52,7 +53,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..120)
 }
 
-/// Every page by itself. The heap lies behind the world.
+/// Stores every page separately. The heap lies behind the test range.
 #[derive(Default)]
 struct Naive {
     pages: BTreeMap<u64, Page>,
@@ -87,8 +88,8 @@ impl Naive {
     }
 }
 
-/// Does a step in both worlds, as the kernel would let it be done.
-fn step(step: &Step, naive: &mut Naive, teller: &mut Teller) {
+/// Does a step in both models, if the kernel would allow it.
+fn step(step: &Step, naive: &mut Naive, script: &mut Script) {
     let at = |page: u64| AT + page * PAGE;
     match *step {
         Step::Mmap { first, count, protection, shared } => {
@@ -98,7 +99,7 @@ fn step(step: &Step, naive: &mut Naive, teller: &mut Teller) {
                 (first..first + count)
                     .map(|page| (page, Page { kind, protection, touched: false })),
             );
-            teller.mmap(
+            script.mmap(
                 at(first),
                 count,
                 protection,
@@ -107,21 +108,21 @@ fn step(step: &Step, naive: &mut Naive, teller: &mut Teller) {
         }
         Step::Munmap { first, count } => {
             naive.unmap(first, count);
-            teller.munmap(at(first), count);
+            script.munmap(at(first), count);
         }
         Step::Mprotect { first, count, protection } if naive.all_mapped(first, count) => {
             naive
                 .pages
                 .range_mut(first..first + count)
                 .for_each(|(_, page)| page.protection = protection);
-            teller.call(Call::Mprotect, &[at(first), count * PAGE, protection], 0);
+            script.call(Call::Mprotect, &[at(first), count * PAGE, protection], 0);
         }
         Step::DontNeed { first, count } if naive.all_mapped(first, count) => {
-            // Shared pages stay, for all who share them.
+            // Shared pages stay for the other processes.
             let own = naive.pages.range_mut(first..first + count).map(|(_, page)| page);
             own.filter(|page| page.kind != MappingKind::SharedAnonymous)
                 .for_each(|page| page.touched = false);
-            teller.madvise(at(first), count, 4);
+            script.madvise(at(first), count, 4);
         }
         Step::Mremap { first, old, new, to }
             if naive.one_kind(first, old) && first.abs_diff(to) >= old.max(new) =>
@@ -132,7 +133,7 @@ fn step(step: &Step, naive: &mut Naive, teller: &mut Teller) {
             let fresh = Page { touched: false, ..moved[0] };
             let pages = moved.into_iter().chain(std::iter::repeat(fresh));
             naive.pages.extend((to..to + new).zip(pages));
-            teller.call(Call::Mremap, &[at(first), old * PAGE, new * PAGE, 3, at(to)], at(to));
+            script.call(Call::Mremap, &[at(first), old * PAGE, new * PAGE, 3, at(to)], at(to));
         }
         Step::Brk { pages } => {
             if pages < naive.heap_pages {
@@ -141,18 +142,18 @@ fn step(step: &Step, naive: &mut Naive, teller: &mut Teller) {
             let fresh = Page { kind: MappingKind::Heap, protection: 3, touched: false };
             naive.pages.extend((naive.heap_pages..pages).map(|page| (PAGES + page, fresh)));
             naive.heap_pages = pages;
-            teller.call(Call::Brk, &[at(PAGES + pages)], at(PAGES + pages));
+            script.call(Call::Brk, &[at(PAGES + pages)], at(PAGES + pages));
         }
-        Step::Touch { page } => check(page, naive, teller),
+        Step::Touch { page } => check(page, naive, script),
         Step::Mprotect { .. } | Step::DontNeed { .. } | Step::Mremap { .. } => {}
     }
 }
 
-fn check(page: u64, naive: &mut Naive, teller: &mut Teller) {
-    // Each by an instruction of its own, so that none is taken for a repetition.
-    let fault = teller.fault_as(AT + page * PAGE, teller.now_ns, false);
-    let told = (fault.cause, fault.mapping.map(|mapping| mapping.kind));
-    assert_eq!(told, naive.touch(page), "page {page}");
+fn check(page: u64, naive: &mut Naive, script: &mut Script) {
+    // Each fault has its own instruction, so none counts as a repetition.
+    let fault = script.fault_as(AT + page * PAGE, script.now_ns, false);
+    let seen = (fault.cause, fault.mapping.map(|mapping| mapping.kind));
+    assert_eq!(seen, naive.touch(page), "page {page}");
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
@@ -221,56 +222,57 @@ proptest! {
 
     #[test]
     fn it_agrees_with_a_model_of_single_pages(steps in steps()) {
-        let (mut naive, mut teller) = (Naive::default(), Teller::new());
-        teller.call(Call::Brk, &[0], AT + PAGES * PAGE);
+        let (mut naive, mut script) = (Naive::default(), Script::new());
+        script.call(Call::Brk, &[0], AT + PAGES * PAGE);
         for one in &steps {
-            step(one, &mut naive, &mut teller);
+            step(one, &mut naive, &mut script);
         }
         for page in 0..PAGES + 60 {
-            check(page, &mut naive, &mut teller);
+            check(page, &mut naive, &mut script);
         }
     }
 
     #[test]
-    fn a_child_begins_with_what_its_parent_has(before in steps(), after in steps()) {
-        let (mut naive, mut teller) = (Naive::default(), Teller::new());
-        teller.call(Call::Brk, &[0], AT + PAGES * PAGE);
+    fn a_child_starts_with_the_pages_of_its_parent(before in steps(), after in steps()) {
+        let (mut naive, mut script) = (Naive::default(), Script::new());
+        script.call(Call::Brk, &[0], AT + PAGES * PAGE);
         for one in &before {
-            step(one, &mut naive, &mut teller);
+            step(one, &mut naive, &mut script);
         }
-        teller.fork(8);
+        script.fork(8);
         let mut child = Naive { pages: naive.pages.clone(), heap_pages: naive.heap_pages };
-        // What is shared is faulted in again.
-        for page in child.pages.values_mut().filter(|page| page.kind == MappingKind::SharedAnonymous) {
-            page.touched = false;
+        // A child faults shared pages in again.
+        for page in child.pages.values_mut() {
+            page.touched &= page.kind != MappingKind::SharedAnonymous;
         }
         for one in &after {
-            step(one, &mut naive, &mut teller);
+            step(one, &mut naive, &mut script);
         }
-        teller.be(8, 8);
+        script.be(8, 8);
         for page in 0..PAGES + 60 {
-            check(page, &mut child, &mut teller);
+            check(page, &mut child, &mut script);
         }
-        teller.be(7, 7);
+        script.be(7, 7);
         for page in 0..PAGES + 60 {
-            check(page, &mut naive, &mut teller);
+            check(page, &mut naive, &mut script);
         }
     }
 
     #[test]
     fn no_event_makes_it_panic(events in prop::collection::vec(any_event(), 1..200)) {
-        let mut teller = Teller::with(ThpPolicy::Always);
+        let mut script = Script::with(ThpPolicy::Always);
         let mut tally = analysis::trace::Tally::default();
-        let mut folder = analysis::trace::FaultBursts::new(analysis::trace::FaultLines::Summary, PAGE);
+        let summary = analysis::trace::FaultLines::Summary;
+        let mut folder = analysis::trace::FaultBursts::new(summary, PAGE);
         let mut out = String::new();
         for event in &events {
-            teller.builder.take(event, teller.interner.table(), &mut |line| {
+            script.builder.take(event, script.interner.table(), &mut |line| {
                 tally.take(&line);
                 results::trace::write_line(&line, &mut out);
                 folder.take(line, &mut |_| {});
             });
         }
-        let table = tally.table(teller.builder.summary());
+        let table = tally.table(script.builder.summary());
         assert_eq!(table.rows.is_empty(), table.total.is_none());
         for line in out.lines() {
             serde_json::from_str::<serde_json::Value>(line).unwrap();

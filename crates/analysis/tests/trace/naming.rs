@@ -1,30 +1,30 @@
-//! What is mapped where, from either source or both.
+//! Names of mappings, from either source or both.
 
 use events::{Life, MappingKind, Sees, ThpPolicy};
 use results::trace::{LineKind, MappingLabel};
 
-use crate::teller::{ANONYMOUS, PAGE, PRIVATE, READ, SEES, SHARED, Teller, WRITE};
+use crate::script::{ANONYMOUS, PAGE, PRIVATE, READ, SEES, SHARED, Script, WRITE};
 
 const AT: u64 = 0x7f00_0000_0000;
 const LIBC: &str = "/lib/libc.so.6";
 
 #[test]
-fn syscalls_alone_name_kinds() {
-    let mut teller = Teller::new();
+fn syscalls_alone_give_kinds() {
+    let mut script = Script::new();
     for (page, flags, expect) in [
         (0, PRIVATE | ANONYMOUS, "[anonymous]"),
         (1, SHARED | ANONYMOUS, "[shared anonymous]"),
         (2, PRIVATE, "[file]"),
         (3, SHARED, "[shared file]"),
     ] {
-        teller.mmap(AT + page * PAGE, 1, WRITE, flags);
-        assert_eq!(teller.label(AT + page * PAGE), expect);
+        script.mmap(AT + page * PAGE, 1, WRITE, flags);
+        assert_eq!(script.label(AT + page * PAGE), expect);
     }
 }
 
 #[test]
-fn the_kernels_report_alone_names_all() {
-    let mut teller = Teller::new();
+fn the_kernels_report_alone_gives_names() {
+    let mut script = Script::new();
     for (name, expect) in [
         (LIBC, LIBC),
         ("", "[anonymous]"),
@@ -37,114 +37,115 @@ fn the_kernels_report_alone_names_all() {
         ("shared /memfd:ring (deleted)", "/memfd:ring (deleted)"),
         ("anon_inode:[perf_event]", "anon_inode:[perf_event]"),
     ] {
-        teller.mapped(AT, 1, 3, name);
-        assert_eq!(teller.label(AT), expect);
+        script.mapped(AT, 1, 3, name);
+        assert_eq!(script.label(AT), expect);
     }
 }
 
 #[test]
-fn the_report_behind_an_mmap_brings_its_name() {
-    let mut teller = Teller::new();
-    teller.mmap(AT, 4, READ, PRIVATE);
-    assert!(teller.lines.is_empty(), "its line waits for the name");
-    teller.mapped(AT, 4, 1, LIBC);
-    assert!(teller.lines.is_empty());
-    assert_eq!(teller.label(AT + PAGE), LIBC);
-    let LineKind::Syscall(call) = &teller.lines[0].kind else { panic!("{:?}", teller.lines[0]) };
+fn the_report_after_an_mmap_has_its_name() {
+    let mut script = Script::new();
+    script.mmap(AT, 4, READ, PRIVATE);
+    assert!(script.lines.is_empty(), "the line waits for the name");
+    script.mapped(AT, 4, 1, LIBC);
+    assert!(script.lines.is_empty());
+    assert_eq!(script.label(AT + PAGE), LIBC);
+    let LineKind::Syscall(call) = &script.lines[0].kind else { panic!("{:?}", script.lines[0]) };
     assert_eq!((call.name, call.mapping.as_ref().map(MappingLabel::label)), ("mmap", Some(LIBC)));
-    assert_eq!(teller.lines[0].time_ns, 1000);
-    // Without a report it is told before what comes next, and at the latest when nothing comes.
-    teller.mmap(AT + 4 * PAGE, 4, READ, PRIVATE);
-    let mut told = Vec::new();
-    teller.builder.pause(&mut |line| told.push(line));
-    let LineKind::Syscall(call) = &told[0].kind else { panic!("{told:?}") };
+    assert_eq!(script.lines[0].time_ns, 1000);
+    // Without a report the line is emitted before the next event, or at a pause.
+    script.mmap(AT + 4 * PAGE, 4, READ, PRIVATE);
+    let mut lines = Vec::new();
+    script.builder.pause(&mut |line| lines.push(line));
+    let LineKind::Syscall(call) = &lines[0].kind else { panic!("{lines:?}") };
     assert_eq!(call.mapping.as_ref().map(MappingLabel::label), Some("[file]"));
 }
 
 #[test]
-fn a_report_of_joined_mappings_takes_nothing_away() {
-    let mut teller = Teller::new();
-    teller.mmap(AT, 4, WRITE, PRIVATE | ANONYMOUS);
-    teller.mapped(AT, 4, 3, "//anon");
-    let first = teller.fault(AT);
-    teller.mmap(AT + 4 * PAGE, 4, WRITE, PRIVATE | ANONYMOUS);
-    teller.mapped(AT, 8, 3, "//anon");
-    let again = teller.fault(AT);
+fn a_report_of_joined_mappings_removes_nothing() {
+    let mut script = Script::new();
+    script.mmap(AT, 4, WRITE, PRIVATE | ANONYMOUS);
+    script.mapped(AT, 4, 3, "//anon");
+    let first = script.fault(AT);
+    script.mmap(AT + 4 * PAGE, 4, WRITE, PRIVATE | ANONYMOUS);
+    script.mapped(AT, 8, 3, "//anon");
+    let again = script.fault(AT);
     assert_eq!((first.word(), again.word()), ("first-touch", "copy-on-write"));
-    assert_eq!(teller.fault(AT + 7 * PAGE).word(), "first-touch");
-    let starts = |teller: &mut Teller| {
-        let fault = teller.fault_as(AT + 6 * PAGE, 1, false);
+    assert_eq!(script.fault(AT + 7 * PAGE).word(), "first-touch");
+    let starts = |script: &mut Script| {
+        let fault = script.fault_as(AT + 6 * PAGE, 1, false);
         fault.mapping.map(|mapping| mapping.start)
     };
-    assert_eq!(starts(&mut teller), Some(AT), "one mapping, as the kernel has it");
+    assert_eq!(starts(&mut script), Some(AT), "one mapping, as in the kernel");
 }
 
 #[test]
-fn a_program_is_loaded_by_the_kernel_and_mapped_over() {
-    let mut teller = Teller::new();
-    teller.life(Life::Executed { name: events::Name::NONE });
-    // The whole image first, then its parts over it, each at its place in the file.
-    teller.mapped_at(AT, 16, 1, "/bin/true", 0);
-    teller.mapped_at(AT + 4 * PAGE, 8, 5, "/bin/true", 4 * PAGE);
-    teller.mapped_at(AT + 12 * PAGE, 2, 3, "/bin/true", 11 * PAGE);
-    teller.mapped(AT + 14 * PAGE, 2, 3, "");
+fn the_kernel_loads_a_program_in_overlapping_parts() {
+    let mut script = Script::new();
+    script.life(Life::Executed { name: events::Name::NONE });
+    // The kernel maps the whole image first, then its parts over it, each at its offset in the
+    // file.
+    script.mapped_at(AT, 16, 1, "/bin/true", 0);
+    script.mapped_at(AT + 4 * PAGE, 8, 5, "/bin/true", 4 * PAGE);
+    script.mapped_at(AT + 12 * PAGE, 2, 3, "/bin/true", 11 * PAGE);
+    script.mapped(AT + 14 * PAGE, 2, 3, "");
     assert_eq!(
-        [0, 5, 13, 15].map(|page| teller.label(AT + page * PAGE)),
+        [0, 5, 13, 15].map(|page| script.label(AT + page * PAGE)),
         ["/bin/true", "/bin/true", "/bin/true", "[anonymous]"]
     );
     assert_eq!(
-        teller.fault(AT + 12 * PAGE).word(),
+        script.fault(AT + 12 * PAGE).word(),
         "file",
-        "beside 13, which may have been written"
+        "the neighbour 13 may have been written"
     );
-    assert_eq!(teller.fault(AT + 14 * PAGE).word(), "first-touch");
+    assert_eq!(script.fault(AT + 14 * PAGE).word(), "first-touch");
 }
 
 #[test]
 fn the_calls_of_a_32_bit_program_are_not_seen() {
-    let mut teller = Teller::new();
-    teller.life(Life::Compat32);
-    teller.mapped(AT, 8, 3, "");
+    let mut script = Script::new();
+    script.life(Life::Compat32);
+    script.mapped(AT, 8, 3, "");
     assert_eq!(
-        [0, 0].map(|page| teller.fault(AT + page * PAGE).word()),
+        [0, 0].map(|page| script.fault(AT + page * PAGE).word()),
         ["first-touch", "copy-on-write"]
     );
-    teller.mapped(AT, 8, 3, "");
-    assert_eq!(teller.fault(AT).word(), "first-touch");
-    assert_eq!(teller.lines.len(), 3, "it is no line");
+    script.mapped(AT, 8, 3, "");
+    assert_eq!(script.fault(AT).word(), "first-touch");
+    assert_eq!(script.lines.len(), 3, "a change of mode has no line");
 }
 
 #[test]
-fn without_syscalls_a_report_to_the_letter_is_a_new_mapping() {
-    let mut teller = Teller::seeing(ThpPolicy::Never, Sees { calls: false, ..SEES });
-    teller.mapped(AT, 8, 3, "");
+fn without_syscalls_an_identical_report_is_a_new_mapping() {
+    let mut script = Script::seeing(ThpPolicy::Never, Sees { calls: false, ..SEES });
+    script.mapped(AT, 8, 3, "");
     assert_eq!(
-        [0, 0].map(|page| teller.fault(AT + page * PAGE).word()),
+        [0, 0].map(|page| script.fault(AT + page * PAGE).word()),
         ["first-touch", "copy-on-write"]
     );
-    teller.mapped(AT, 8, 3, "");
-    assert_eq!(teller.fault(AT).word(), "first-touch");
-    teller.mapped(AT, 12, 3, "");
-    assert_eq!(teller.fault(AT).word(), "copy-on-write", "it has grown");
+    script.mapped(AT, 8, 3, "");
+    assert_eq!(script.fault(AT).word(), "first-touch");
+    script.mapped(AT, 12, 3, "");
+    assert_eq!(script.fault(AT).word(), "copy-on-write", "the mapping has grown");
 }
 
 #[test]
-fn where_syscalls_are_seen_they_say_what_is_new() {
-    let mut teller = Teller::new();
-    teller.mapped(AT, 12, 3, "");
-    teller.fault(AT);
-    teller.mapped(AT, 12, 3, "");
-    assert_eq!(teller.fault(AT).word(), "copy-on-write");
+fn with_syscalls_a_report_alone_is_not_a_new_mapping() {
+    let mut script = Script::new();
+    script.mapped(AT, 12, 3, "");
+    script.fault(AT);
+    script.mapped(AT, 12, 3, "");
+    assert_eq!(script.fault(AT).word(), "copy-on-write");
 }
 
 #[test]
-fn calls_are_told_with_what_they_are_about() {
-    let mut teller = Teller::new();
-    teller.mapped(AT, 8, 3, "[heap]");
-    teller.madvise(AT, 8, 4);
-    teller.munmap(AT, 8);
-    teller.munmap(AT, 8);
-    let kinds: Vec<Option<MappingKind>> = teller
+fn calls_have_the_mapping_that_they_concern() {
+    let mut script = Script::new();
+    script.mapped(AT, 8, 3, "[heap]");
+    script.madvise(AT, 8, 4);
+    script.munmap(AT, 8);
+    script.munmap(AT, 8);
+    let kinds: Vec<Option<MappingKind>> = script
         .lines
         .iter()
         .map(|line| match &line.kind {
@@ -156,10 +157,10 @@ fn calls_are_told_with_what_they_are_about() {
 }
 
 #[test]
-fn a_file_advised_into_swap_is_a_file_again() {
-    let mut teller = Teller::new();
-    teller.mmap(AT, 8, READ, PRIVATE);
-    assert_eq!([0, 0].map(|page| teller.fault(AT + page * PAGE).word()), ["file", "unknown"]);
-    teller.madvise(AT, 8, 21);
-    assert_eq!(teller.fault(AT).word(), "file");
+fn a_file_page_after_pageout_is_a_file_page_again() {
+    let mut script = Script::new();
+    script.mmap(AT, 8, READ, PRIVATE);
+    assert_eq!([0, 0].map(|page| script.fault(AT + page * PAGE).word()), ["file", "unknown"]);
+    script.madvise(AT, 8, 21);
+    assert_eq!(script.fault(AT).word(), "file");
 }

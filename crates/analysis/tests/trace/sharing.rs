@@ -1,56 +1,56 @@
-//! Address spaces that threads or processes share: what each of them does at once.
+//! Concurrent calls in address spaces that threads or processes share.
 
 use events::Cause::{CopyOnWrite, FirstTouch, Unknown};
 use events::{Call, Life, Name, Sees, ThpPolicy};
 
-use crate::teller::{ANONYMOUS, PAGE, PRIVATE, SEES, Teller, WRITE};
+use crate::script::{ANONYMOUS, PAGE, PRIVATE, SEES, Script, WRITE};
 
 const AT: u64 = 0x7f00_0000_0000;
 
-fn touch(teller: &mut Teller, pages: &[u64]) -> Vec<events::Cause> {
-    pages.iter().map(|page| teller.fault(AT + page * PAGE)).collect()
+fn touch(script: &mut Script, pages: &[u64]) -> Vec<events::Cause> {
+    pages.iter().map(|page| script.fault(AT + page * PAGE)).collect()
 }
 
 /// An mmap that takes ten microseconds.
-fn slow_mmap(teller: &mut Teller, pages: u64) {
-    teller.latency_ns = 10_000;
-    teller.mmap(AT, pages, WRITE, PRIVATE | ANONYMOUS);
-    teller.latency_ns = 500;
+fn slow_mmap(script: &mut Script, pages: u64) {
+    script.latency_ns = 10_000;
+    script.mmap(AT, pages, WRITE, PRIVATE | ANONYMOUS);
+    script.latency_ns = 500;
 }
 
 #[test]
-fn a_syscall_cannot_mean_what_nobody_was_told_of() {
-    let mut teller = Teller::new();
-    teller.mmap(AT, 1024, WRITE, PRIVATE | ANONYMOUS);
-    // An mmap that waits while another thread unmaps, and then gets the very addresses.
-    slow_mmap(&mut teller, 4);
-    teller.be(7, 8);
-    teller.munmap(AT, 1024);
-    assert_eq!(touch(&mut teller, &[0]), [Unknown], "it has not returned");
-    teller.now_ns += 10_000;
-    assert_eq!(touch(&mut teller, &[0, 0, 4]), [FirstTouch, CopyOnWrite, Unknown]);
-    teller.munmap(AT, 4);
-    assert_eq!(touch(&mut teller, &[0]), [Unknown]);
+fn a_call_does_not_apply_to_memory_returned_after_it_began() {
+    let mut script = Script::new();
+    script.mmap(AT, 1024, WRITE, PRIVATE | ANONYMOUS);
+    // An mmap that waits while another thread unmaps, and then gets the same addresses.
+    slow_mmap(&mut script, 4);
+    script.be(7, 8);
+    script.munmap(AT, 1024);
+    assert_eq!(touch(&mut script, &[0]), [Unknown], "the mmap has not returned");
+    script.now_ns += 10_000;
+    assert_eq!(touch(&mut script, &[0, 0, 4]), [FirstTouch, CopyOnWrite, Unknown]);
+    script.munmap(AT, 4);
+    assert_eq!(touch(&mut script, &[0]), [Unknown]);
 }
 
 #[test]
-fn what_is_used_until_another_thread_maps_in_its_place_is_not_the_new_mapping() {
+fn faults_before_a_mapping_is_replaced_belong_to_the_old_one() {
     for with_report in [false, true] {
-        let mut teller = Teller::new();
-        teller.mmap(AT, 4, WRITE, PRIVATE | ANONYMOUS);
-        teller.be(7, 8);
-        slow_mmap(&mut teller, 4);
-        teller.be(7, 7);
-        assert_eq!(touch(&mut teller, &[1]), [FirstTouch]);
-        teller.munmap(AT, 4);
-        teller.be(7, 8);
+        let mut script = Script::new();
+        script.mmap(AT, 4, WRITE, PRIVATE | ANONYMOUS);
+        script.be(7, 8);
+        slow_mmap(&mut script, 4);
+        script.be(7, 7);
+        assert_eq!(touch(&mut script, &[1]), [FirstTouch]);
+        script.munmap(AT, 4);
+        script.be(7, 8);
         if with_report {
-            teller.mapped(AT, 4, 3, "");
-            assert_eq!(touch(&mut teller, &[2]), [FirstTouch], "it is there");
+            script.mapped(AT, 4, 3, "");
+            assert_eq!(touch(&mut script, &[2]), [FirstTouch], "the new mapping exists");
         }
-        teller.now_ns += 10_000;
+        script.now_ns += 10_000;
         assert_eq!(
-            touch(&mut teller, &[1, 1]),
+            touch(&mut script, &[1, 1]),
             [FirstTouch, CopyOnWrite],
             "with a report: {with_report}"
         );
@@ -58,100 +58,99 @@ fn what_is_used_until_another_thread_maps_in_its_place_is_not_the_new_mapping() 
 }
 
 #[test]
-fn a_report_is_of_the_threads_own_call() {
-    let mut teller = Teller::new();
-    // Two threads are given the same addresses one after the other; the call of the second began
-    // first.
-    teller.be(7, 8);
-    slow_mmap(&mut teller, 4);
-    teller.be(7, 7);
-    teller.mmap(AT, 4, WRITE, PRIVATE | ANONYMOUS);
-    teller.mapped(AT, 4, 3, "");
-    assert_eq!(touch(&mut teller, &[0]), [FirstTouch]);
-    teller.munmap(AT, 4);
-    teller.be(7, 8);
-    teller.mapped(AT, 4, 3, "");
-    teller.now_ns += 10_000;
-    assert_eq!(touch(&mut teller, &[0, 0]), [FirstTouch, CopyOnWrite]);
+fn a_report_belongs_to_the_call_of_its_thread() {
+    let mut script = Script::new();
+    // Two threads get the same addresses one after the other; the call of the second began first.
+    script.be(7, 8);
+    slow_mmap(&mut script, 4);
+    script.be(7, 7);
+    script.mmap(AT, 4, WRITE, PRIVATE | ANONYMOUS);
+    script.mapped(AT, 4, 3, "");
+    assert_eq!(touch(&mut script, &[0]), [FirstTouch]);
+    script.munmap(AT, 4);
+    script.be(7, 8);
+    script.mapped(AT, 4, 3, "");
+    script.now_ns += 10_000;
+    assert_eq!(touch(&mut script, &[0, 0]), [FirstTouch, CopyOnWrite]);
 }
 
 #[test]
-fn what_moves_is_where_it_was_until_the_call_is_over() {
-    let mut teller = Teller::new();
-    teller.mmap(AT, 4, WRITE, PRIVATE | ANONYMOUS);
-    teller.latency_ns = 10_000;
-    teller.call(Call::Mremap, &[AT, 4 * PAGE, 4 * PAGE, 1, 0], AT + 64 * PAGE);
-    teller.latency_ns = 500;
-    teller.be(7, 8);
-    assert_eq!(touch(&mut teller, &[1]), [FirstTouch], "before the kernel came to it");
-    teller.now_ns += 10_000;
-    assert_eq!(touch(&mut teller, &[65, 66, 1]), [CopyOnWrite, FirstTouch, Unknown]);
+fn a_mapping_moves_when_the_mremap_ends() {
+    let mut script = Script::new();
+    script.mmap(AT, 4, WRITE, PRIVATE | ANONYMOUS);
+    script.latency_ns = 10_000;
+    script.call(Call::Mremap, &[AT, 4 * PAGE, 4 * PAGE, 1, 0], AT + 64 * PAGE);
+    script.latency_ns = 500;
+    script.be(7, 8);
+    assert_eq!(touch(&mut script, &[1]), [FirstTouch], "before the kernel moved it");
+    script.now_ns += 10_000;
+    assert_eq!(touch(&mut script, &[65, 66, 1]), [CopyOnWrite, FirstTouch, Unknown]);
 }
 
 #[test]
-fn a_child_has_nothing_that_was_not_mapped_at_the_fork() {
-    let mut teller = Teller::new();
-    slow_mmap(&mut teller, 4);
-    teller.be(7, 8);
-    teller.fork(9);
-    teller.now_ns += 10_000;
-    assert_eq!(touch(&mut teller, &[0]), [FirstTouch]);
-    teller.be(9, 9);
-    assert_eq!(touch(&mut teller, &[0]), [Unknown]);
+fn a_child_has_only_the_mappings_of_the_fork() {
+    let mut script = Script::new();
+    slow_mmap(&mut script, 4);
+    script.be(7, 8);
+    script.fork(9);
+    script.now_ns += 10_000;
+    assert_eq!(touch(&mut script, &[0]), [FirstTouch]);
+    script.be(9, 9);
+    assert_eq!(touch(&mut script, &[0]), [Unknown]);
 }
 
 #[test]
-fn a_child_of_vfork_acts_on_the_memory_of_its_parent() {
-    let mut teller = Teller::new();
-    teller.mmap(AT, 4, WRITE, PRIVATE | ANONYMOUS);
-    touch(&mut teller, &[0]);
-    teller.fork(8);
-    teller.be(8, 8);
-    assert_eq!(touch(&mut teller, &[1]), [FirstTouch]);
-    teller.mmap(AT + 16 * PAGE, 1, WRITE, PRIVATE | ANONYMOUS);
-    teller.life(Life::Executed { name: Name::NONE });
-    teller.be(7, 7);
-    teller.fork(9);
-    assert_eq!(touch(&mut teller, &[1, 16]), [CopyOnWrite, FirstTouch]);
+fn a_child_of_vfork_uses_the_memory_of_its_parent() {
+    let mut script = Script::new();
+    script.mmap(AT, 4, WRITE, PRIVATE | ANONYMOUS);
+    touch(&mut script, &[0]);
+    script.fork(8);
+    script.be(8, 8);
+    assert_eq!(touch(&mut script, &[1]), [FirstTouch]);
+    script.mmap(AT + 16 * PAGE, 1, WRITE, PRIVATE | ANONYMOUS);
+    script.life(Life::Executed { name: Name::NONE });
+    script.be(7, 7);
+    script.fork(9);
+    assert_eq!(touch(&mut script, &[1, 16]), [CopyOnWrite, FirstTouch]);
 }
 
 #[test]
-fn a_child_of_fork_keeps_what_it_does_to_itself() {
-    let mut teller = Teller::new();
-    teller.mmap(AT, 4, WRITE, PRIVATE | ANONYMOUS);
-    touch(&mut teller, &[0]);
-    teller.fork(8);
-    teller.be(8, 8);
-    // The first thing that it does is to write its stack, or another page that was its parent's.
-    assert_eq!(touch(&mut teller, &[0, 1]), [CopyOnWrite, FirstTouch]);
-    teller.life(Life::Executed { name: Name::NONE });
-    teller.be(7, 7);
-    assert_eq!(touch(&mut teller, &[1]), [FirstTouch]);
+fn a_child_of_fork_has_its_own_memory() {
+    let mut script = Script::new();
+    script.mmap(AT, 4, WRITE, PRIVATE | ANONYMOUS);
+    touch(&mut script, &[0]);
+    script.fork(8);
+    script.be(8, 8);
+    // It first writes its stack, or another inherited page.
+    assert_eq!(touch(&mut script, &[0, 1]), [CopyOnWrite, FirstTouch]);
+    script.life(Life::Executed { name: Name::NONE });
+    script.be(7, 7);
+    assert_eq!(touch(&mut script, &[1]), [FirstTouch]);
 }
 
 #[test]
-fn where_no_faults_are_seen_a_child_keeps_to_itself() {
-    let mut teller = Teller::seeing(ThpPolicy::Never, Sees { faults: false, ..SEES });
-    teller.mmap(AT, 4, WRITE, PRIVATE | ANONYMOUS);
-    teller.fork(8);
-    teller.be(8, 8);
-    teller.munmap(AT, 4);
-    teller.life(Life::Executed { name: Name::NONE });
-    teller.be(7, 7);
-    assert_eq!(teller.label(AT), "[anonymous]", "nothing told fork from vfork");
+fn without_faults_a_child_has_its_own_memory() {
+    let mut script = Script::seeing(ThpPolicy::Never, Sees { faults: false, ..SEES });
+    script.mmap(AT, 4, WRITE, PRIVATE | ANONYMOUS);
+    script.fork(8);
+    script.be(8, 8);
+    script.munmap(AT, 4);
+    script.life(Life::Executed { name: Name::NONE });
+    script.be(7, 7);
+    assert_eq!(script.label(AT), "[anonymous]", "fork and vfork cannot be distinguished");
 }
 
 #[test]
-fn a_child_of_a_process_that_was_running_may_have_copied() {
-    let mut teller = Teller::new();
-    teller.life(Life::Attached);
-    teller.mapped(AT, 8, 3, "");
-    touch(&mut teller, &[0]);
-    teller.fork(8);
-    teller.be(8, 8);
-    assert_eq!(touch(&mut teller, &[1]), [Unknown]);
-    teller.munmap(AT, 8);
-    teller.life(Life::Executed { name: Name::NONE });
-    teller.be(7, 7);
-    assert_eq!(teller.label(AT), "[anonymous]");
+fn a_child_of_an_attached_process_may_have_copied() {
+    let mut script = Script::new();
+    script.life(Life::Attached);
+    script.mapped(AT, 8, 3, "");
+    touch(&mut script, &[0]);
+    script.fork(8);
+    script.be(8, 8);
+    assert_eq!(touch(&mut script, &[1]), [Unknown]);
+    script.munmap(AT, 8);
+    script.life(Life::Executed { name: Name::NONE });
+    script.be(7, 7);
+    assert_eq!(script.label(AT), "[anonymous]");
 }

@@ -4,17 +4,17 @@ use analysis::trace::Tally;
 use events::Call;
 use results::trace::{Group, Table, TableRow, TraceSummary};
 
-use crate::teller::{ANONYMOUS, PAGE, PRIVATE, READ, Teller, WRITE};
+use crate::script::{ANONYMOUS, PAGE, PRIVATE, READ, Script, WRITE};
 
 const AT: u64 = 0x7f00_0000_0000;
 
-fn table(mut teller: Teller) -> Table {
-    teller.builder.pause(&mut |line| teller.lines.push(line));
+fn table(mut script: Script) -> Table {
+    script.builder.pause(&mut |line| script.lines.push(line));
     let mut tally = Tally::default();
-    for line in &teller.lines {
+    for line in &script.lines {
         tally.take(line);
     }
-    tally.table(teller.builder.summary())
+    tally.table(script.builder.summary())
 }
 
 fn name(row: &TableRow) -> String {
@@ -34,18 +34,18 @@ fn name(row: &TableRow) -> String {
 }
 
 #[test]
-fn the_costliest_comes_first_and_all_adds_up() {
-    let mut teller = Teller::new();
-    teller.mmap(AT, 10, WRITE, PRIVATE | ANONYMOUS);
+fn rows_are_sorted_by_time_and_add_up() {
+    let mut script = Script::new();
+    script.mmap(AT, 10, WRITE, PRIVATE | ANONYMOUS);
     for page in [0, 1, 2, 0] {
-        teller.fault(AT + page * PAGE);
+        script.fault(AT + page * PAGE);
     }
-    teller.latency_ns = 10_000;
-    teller.munmap(AT, 4);
-    teller.call(Call::Munmap, &[AT, 1], (-22i64).cast_unsigned());
-    teller.latency_ns = 0;
-    teller.call(Call::Munlockall, &[], 0);
-    let table = table(teller);
+    script.latency_ns = 10_000;
+    script.munmap(AT, 4);
+    script.call(Call::Munmap, &[AT, 1], (-22i64).cast_unsigned());
+    script.latency_ns = 0;
+    script.call(Call::Munlockall, &[], 0);
+    let table = table(script);
     let names: Vec<String> = table.rows.iter().map(name).collect();
     assert_eq!(
         names,
@@ -73,15 +73,15 @@ fn the_costliest_comes_first_and_all_adds_up() {
 
 #[test]
 fn many_files_share_a_row() {
-    let mut teller = Teller::new();
+    let mut script = Script::new();
     for file in 0..1200 {
         let start = AT + 100 * file * PAGE;
-        teller.mmap(start, 4, READ, PRIVATE);
-        teller.mapped(start, 4, 1, &format!("/lib/{file}"));
-        teller.latency_ns = 1_000 + file;
-        teller.fault(start);
+        script.mmap(start, 4, READ, PRIVATE);
+        script.mapped(start, 4, 1, &format!("/lib/{file}"));
+        script.latency_ns = 1_000 + file;
+        script.fault(start);
     }
-    let table = table(teller);
+    let table = table(script);
     assert_eq!(table.rows.len(), 10);
     let others =
         table.rows.iter().find(|row| matches!(row.group, Group::OtherFiles { .. })).unwrap();
@@ -93,17 +93,17 @@ fn many_files_share_a_row() {
 }
 
 #[test]
-fn nothing_is_an_empty_table() {
+fn an_empty_trace_is_an_empty_table() {
     assert_eq!(Tally::default().table(TraceSummary::default()), Table::default());
 }
 
 #[test]
-fn brk_is_about_as_much_as_it_moves_the_break() {
-    let mut teller = Teller::new();
+fn the_size_of_brk_is_the_movement_of_the_break() {
+    let mut script = Script::new();
     let at = 0x5600_0000_0000;
     for to in [0, at + 33 * PAGE, at + 40 * PAGE, at + 10 * PAGE] {
-        teller.call(Call::Brk, &[to], if to == 0 { at } else { to });
+        script.call(Call::Brk, &[to], if to == 0 { at } else { to });
     }
-    let of_brk = table(teller).rows.into_iter().find(|row| name(row) == "brk").expect("a row");
+    let of_brk = table(script).rows.into_iter().find(|row| name(row) == "brk").expect("a row");
     assert_eq!((of_brk.calls, of_brk.bytes), (4, Some((33 + 7 + 30) * PAGE)));
 }

@@ -240,8 +240,8 @@ pub fn thread_arenas(arenas: &Arenas, who: &Identity) -> Claim {
     let first = format!("the break moved {} bytes for them", count(arenas.break_growth_bytes));
     let explanation = if verdict == ClaimVerdict::Holds {
         format!(
-            "Each had {} writable of {} reserved, and {} after allocating more: mprotect opens \
-            what mmap reserved; {first}.",
+            "Each had {} writable of {} reserved, and {} after allocating more: mprotect makes \
+            reserved memory accessible; {first}.",
             about(one.first_bytes),
             about(one.first_bytes + one.reserved_bytes),
             about(one.later_bytes)

@@ -139,12 +139,12 @@ pub fn map_or_copy(cells: &[Cell], left_out: Option<&str>) -> Claim {
     let text = |(cell, estimate): &&(&Cell, Estimate)| {
         format!("{} ({})", ratio(estimate.ratio, estimate.interval), cell.name())
     };
-    let dearer =
+    let slower =
         |(_, estimate): &&(&Cell, Estimate)| different(estimate) && bounds(estimate).0 > 1.0;
-    let cheaper =
+    let faster =
         |(_, estimate): &&(&Cell, Estimate)| different(estimate) && bounds(estimate).1 < 1.0;
-    let costs: Vec<_> = judged.iter().filter(dearer).collect();
-    let saves: Vec<_> = judged.iter().filter(cheaper).collect();
+    let costs: Vec<_> = judged.iter().filter(slower).collect();
+    let saves: Vec<_> = judged.iter().filter(faster).collect();
     let verdict = match (
         costs.is_empty(),
         judged.iter().all(|(_, estimate)| bounds(estimate).1 <= 1.0 + MARGIN),

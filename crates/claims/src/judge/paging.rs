@@ -110,12 +110,15 @@ pub fn malloc_is_lazy(blocks: &[Lazy], who: &Identity) -> Claim {
         let most = blocks.iter().map(|block| block.paging.before.in_core).max().unwrap_or(0);
         let pages: u64 = blocks.iter().map(|block| block.paging.pages).sum();
         let after: u64 = blocks.iter().map(|block| block.paging.after_all.in_core).sum();
-        let before = if most == 0 {
-            format!("0 of {} pages resident before writing", count(pages))
+        if most == 0 {
+            format!("0 of {} pages resident before writing, {} after", count(pages), count(after))
         } else {
-            format!("at most {most} page per block before writing")
-        };
-        format!("{before}, {} of {} after", count(after), count(pages))
+            format!(
+                "at most {most} page per block before writing, {} of {} after",
+                count(after),
+                count(pages)
+            )
+        }
     } else {
         format!("resident before writing: {}", list(&eager.iter().map(part).collect::<Vec<_>>()))
     };

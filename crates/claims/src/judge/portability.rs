@@ -47,7 +47,7 @@ pub fn less_portable() -> Claim {
     let explanation =
         "Calls and flags by the same name, according to the manuals: those of POSIX (mmap, munmap, \
         mprotect, MAP_SHARED, MAP_PRIVATE, MAP_FIXED) exist everywhere except on Windows, those \
-        that make mmap fast on Linux only there (docs/claims.md)."
+        that make mmap fast exist only on Linux (docs/claims.md)."
             .to_owned();
     let row = |(name, [freebsd, macos, windows]): &(&str, [&str; 3])| {
         json!({

@@ -21,22 +21,22 @@ pub(super) fn look() -> Result<Arenas, String> {
     let own = HeapBlock::malloc(FIRST_BYTES).map_err(failed("malloc"))?;
     let main_in_break = in_break(own.address());
     let before = break_now();
-    let (tell, told) = channel();
+    let (report, reports) = channel();
     let mut go = Vec::new();
     let threads: Vec<_> = (0..THREADS)
         .map(|thread| {
             let (sender, receiver) = channel();
             go.push(sender);
-            let tell = tell.clone();
-            thread::spawn(move || live(thread, &tell, &receiver))
+            let report = report.clone();
+            thread::spawn(move || live(thread, &report, &receiver))
         })
         .collect();
-    let first = listen(&told)?;
+    let first = listen(&reports)?;
     let regions_first = sys::proc::regions_now().map_err(failed("/proc/self/maps"))?;
     for go in &go {
         go.send(()).map_err(|_| "a thread ended early".to_owned())?;
     }
-    let _ = listen(&told)?;
+    let _ = listen(&reports)?;
     let regions_later = sys::proc::regions_now().map_err(failed("/proc/self/maps"))?;
     let break_growth_bytes = (break_now() - before).max(0).cast_unsigned();
     drop(go);
@@ -51,19 +51,19 @@ pub(super) fn look() -> Result<Arenas, String> {
 }
 
 /// A thread: allocates, waits, allocates more, waits.
-fn live(thread: usize, tell: &Sender<(usize, Option<usize>)>, go: &Receiver<()>) {
+fn live(thread: usize, report: &Sender<(usize, Option<usize>)>, go: &Receiver<()>) {
     let first = HeapBlock::malloc(FIRST_BYTES);
-    let _ = tell.send((thread, first.as_ref().ok().map(HeapBlock::address)));
+    let _ = report.send((thread, first.as_ref().ok().map(HeapBlock::address)));
     let _ = go.recv();
     let later = many(LATER);
     let _ =
-        tell.send((thread, later.as_ref().ok().and(first.as_ref().ok()).map(HeapBlock::address)));
+        report.send((thread, later.as_ref().ok().and(first.as_ref().ok()).map(HeapBlock::address)));
     let _ = go.recv();
 }
 
 /// The addresses that the threads report, in thread order.
-fn listen(told: &Receiver<(usize, Option<usize>)>) -> Result<Vec<usize>, String> {
-    let mut all: Vec<(usize, Option<usize>)> = told.iter().take(THREADS).collect();
+fn listen(reports: &Receiver<(usize, Option<usize>)>) -> Result<Vec<usize>, String> {
+    let mut all: Vec<(usize, Option<usize>)> = reports.iter().take(THREADS).collect();
     all.sort_unstable();
     all.into_iter()
         .map(|(_, address)| address.ok_or("malloc: no memory for a thread".to_owned()))

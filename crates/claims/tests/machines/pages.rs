@@ -121,7 +121,7 @@ fn lazy_blocks() {
         &["15 of 15 pages at 64 KiB", "huge page", "libjemalloc.so.2"],
     );
     let lost = Lazy { paging: Paging { after_all: there(3), ..paging(255) }, ..block(1 << 20, 0) };
-    is(&malloc_is_lazy(&[lost], &glibc()), Inconclusive, &["3 of 255 after"]);
+    is(&malloc_is_lazy(&[lost], &glibc()), Inconclusive, &["3 after"]);
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn files_to_write() {
 #[test]
 fn files_to_read() {
     check(&["report", "/nonexistent"], 1, &["/nonexistent", "No such file"]);
-    check(&["report", "/etc/passwd"], 1, &["/etc/passwd", "no firsttouch result"]);
+    check(&["report", "/etc/passwd"], 1, &["/etc/passwd", "not a firsttouch result"]);
     check(&["report", "/"], 1, &["/"]);
     check(&["report"], 2, &["FILE"]);
     let scratch = Scratch::new();
@@ -115,7 +115,7 @@ fn a_damaged_result_is_refused_wherever_it_is_cut() {
             .stdout;
     for cut in (0..whole.len() - 2).step_by(whole.len() / 23) {
         std::fs::write(&file, &whole[..cut]).unwrap();
-        check(&["report", file.to_str().unwrap()], 1, &["no firsttouch result"]);
+        check(&["report", file.to_str().unwrap()], 1, &["not a firsttouch result"]);
     }
 }
 

@@ -12,13 +12,13 @@ pub enum DecodedArgument<'a> {
     Null,
     /// A pointer: `0x7f1234560000`.
     Address(u64),
-    /// A pointer to an array that has no elements: `[]`.
+    /// A pointer to an empty array: `[]`.
     Nothing,
     /// A number that may be negative, like a file descriptor: `-1`.
     Signed(i64),
-    /// A number that may not, like a length in bytes: `4096`.
+    /// An unsigned number, like a length in bytes: `4096`.
     Unsigned(u64),
-    /// A number that reads better in hexadecimal, like an offset in bytes: `0x1000`, `0`.
+    /// A number shown in hexadecimal, like an offset in bytes: `0x1000`, `0`.
     Hexadecimal(u64),
     /// A value or flags that have definitions: `PROT_READ|PROT_WRITE`.
     Symbols(Symbols),
@@ -49,7 +49,7 @@ impl Display for DecodedArgument<'_> {
     }
 }
 
-/// `0x1f`, but a bare `0`, as printf's `%#x` has it.
+/// `0x1f`, but `0` for zero, as printf's `%#x`.
 pub(super) fn hexadecimal(f: &mut Formatter<'_>, number: u64) -> Result {
     if number == 0 { f.write_str("0") } else { write!(f, "{number:#x}") }
 }

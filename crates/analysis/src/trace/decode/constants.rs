@@ -1,6 +1,6 @@
 //! The definitions of values and flags, as the kernel's headers for programs (include/uapi) define
-//! them up to Linux 6.18. Those of x86-64 and aarch64 are the same unless it says otherwise. Their
-//! order is strace's: what is shown first, comes first.
+//! them up to Linux 6.18. x86-64 and aarch64 have the same values unless stated otherwise. The
+//! order is strace's order of display.
 
 use super::symbols::{Form, Set};
 
@@ -48,9 +48,9 @@ pub(super) const MAPPING: &Set = &Set {
     unknown: "MAP_???",
 };
 
-/// What a mapping has beside its type: asm-generic/mman-common.h, asm-generic/mman.h; those of x86
-/// in arch/x86/include/uapi/asm/mman.h. `MAP_UNINITIALIZED` is not here: its bit is one of those
-/// that size huge pages.
+/// The other flags of a mapping: asm-generic/mman-common.h, asm-generic/mman.h; those of x86 in
+/// arch/x86/include/uapi/asm/mman.h. `MAP_UNINITIALIZED` is not here: its bit is one of those that
+/// size huge pages.
 const MAPPING_FLAGS: &Set = &Set {
     form: Form::Huge("MAP_HUGE_SHIFT"),
     definitions: &[
@@ -149,7 +149,7 @@ pub(super) const POLICY: &Set = &Set {
     unknown: "MPOL_???",
 };
 
-/// What may come with a policy, `MPOL_MODE_FLAGS`: linux/mempolicy.h.
+/// Flags of a policy, `MPOL_MODE_FLAGS`: linux/mempolicy.h.
 const POLICY_FLAGS: &Set = &flags(
     &[
         (1 << 15, "MPOL_F_STATIC_NODES"),
@@ -241,5 +241,5 @@ pub(super) const RING_REGISTER: &Set = &Set {
     unknown: "IORING_REGISTER_???",
 };
 
-/// What may come with an operation of `io_uring_register`: `linux/io_uring.h`.
+/// Flags of an operation of `io_uring_register`: `linux/io_uring.h`.
 const RING_REGISTER_FLAGS: &Set = &flags(&[(1 << 31, "IORING_REGISTER_USE_REGISTERED_RING")], "");

@@ -1,4 +1,4 @@
-//! Error numbers with their definitions and what glibc says of them.
+//! Error numbers with their names and glibc's messages.
 
 use std::fmt::{Display, Formatter, Result};
 
@@ -6,12 +6,12 @@ use std::fmt::{Display, Formatter, Result};
 const LARGEST: u16 = 4095;
 
 /// An error number of the kernel, 1 to 4095. Displays as `ENOMEM (Cannot allocate memory)`, or as
-/// `(errno 4000)` if it has no name. x86-64 and aarch64 have the same.
+/// `(errno 4000)` if it has no name. x86-64 and aarch64 have the same numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CallError(u16);
 
 impl CallError {
-    /// The error in what a syscall returned: -4095 to -1.
+    /// The error in the result of a syscall: -4095 to -1.
     #[must_use]
     pub fn of(result: i64) -> Option<CallError> {
         let number = u16::try_from(result.checked_neg()?).ok()?;
@@ -30,7 +30,7 @@ impl CallError {
         self.known().map(|(name, _)| name)
     }
 
-    /// What glibc's strerror says, if the error has a name that programs know.
+    /// The message of glibc's strerror, if programs know the error.
     #[must_use]
     pub fn message(self) -> Option<&'static str> {
         self.known().and_then(|(_, message)| message)
@@ -47,8 +47,9 @@ impl CallError {
         }
     }
 
-    /// How it ended a syscall. Four of them never reach the program: the kernel starts the call
-    /// again, or makes EINTR of them (arch/x86/kernel/signal.c, arch/arm64/kernel/signal.c).
+    /// Writes how the error ended a syscall. Four errors never reach the program: the kernel
+    /// restarts the call, or turns them into EINTR (arch/x86/kernel/signal.c,
+    /// arch/arm64/kernel/signal.c).
     pub(super) fn write_outcome(self, f: &mut Formatter<'_>) -> Result {
         let again = match self.0 {
             512 => "To be restarted if SA_RESTART is set",
@@ -71,7 +72,7 @@ impl Display for CallError {
     }
 }
 
-/// Errors inside the kernel, which programs should not see: include/linux/errno.h.
+/// Errors internal to the kernel, which programs should not see: include/linux/errno.h.
 #[rustfmt::skip]
 const INSIDE: [(u16, &str); 19] = [
     (512, "ERESTARTSYS"),

@@ -6,8 +6,8 @@ use events::{Definitions, Syscall};
 
 use super::{arguments, outcome};
 
-/// A call with its arguments and what it returned. Displays as a line of strace (`-a 1`: without
-/// blanks that align), without its end.
+/// A call with its arguments and result. Displays as a line of strace (`-a 1`: without alignment),
+/// without the newline.
 #[derive(Debug, Clone, Copy)]
 pub struct CallText<'a> {
     syscall: &'a Syscall,

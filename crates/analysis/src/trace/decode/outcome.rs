@@ -1,4 +1,4 @@
-//! What a syscall returned.
+//! The result of a syscall.
 
 use std::fmt::{Display, Formatter, Result};
 
@@ -7,7 +7,7 @@ use events::Syscall;
 use super::argument::hexadecimal;
 use super::errno::CallError;
 
-/// What a syscall returned. Displays as what strace prints behind `= `.
+/// The result of a syscall. Displays as strace prints it after `= `.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallOutcome {
     /// An address: `0x7f1234560000`.
@@ -17,11 +17,11 @@ pub enum CallOutcome {
     /// An error: `-1 ENOMEM (Cannot allocate memory)`. One by which the kernel restarts a call that
     /// a signal interrupted is `? ERESTARTSYS (To be restarted if SA_RESTART is set)`.
     Failed(CallError),
-    /// The thread ended in it: `?`.
+    /// The thread ended inside the call: `?`.
     Unfinished,
 }
 
-/// What `syscall` returned.
+/// The result of `syscall`.
 #[must_use]
 pub fn outcome(syscall: &Syscall) -> CallOutcome {
     match syscall.result {

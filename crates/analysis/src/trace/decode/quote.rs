@@ -3,12 +3,12 @@
 use std::fmt::{Formatter, Result, Write};
 
 /// Writes `text` in quotes, with everything that is not printable ASCII escaped as in C: by its
-/// letter, or by as few octal digits as are not misread together with what follows.
+/// letter, or by the fewest octal digits that are unambiguous before the next character.
 pub(super) fn write(f: &mut Formatter<'_>, text: &str) -> Result {
     f.write_char('"')?;
     let mut rest = text;
     while let Some(at) = rest.bytes().position(|byte| !is_plain(byte)) {
-        // A byte that is not plain may be inside a character, but the first such byte begins one.
+        // The first byte that is not plain is the first byte of a character, so the split is valid.
         let (plain, odd) = rest.split_at(at);
         f.write_str(plain)?;
         let width = odd.bytes().take_while(|&byte| !is_plain(byte)).count();

@@ -5,7 +5,7 @@ use events::Call;
 use super::constants as c;
 use super::symbols::Set;
 
-/// What an argument is.
+/// The kind of an argument.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum ArgumentKind {
     /// A pointer, or an address.
@@ -13,27 +13,27 @@ pub(super) enum ArgumentKind {
     /// A pointer to an array, which is empty if this argument is zero: a count, a length, or a
     /// `maxnode`.
     Array(usize),
-    /// A pointer to the string that the event has ([`Call::text_argument`]).
+    /// A pointer to the string that the event contains ([`Call::text_argument`]).
     Text,
     /// An `int`: descriptors, processes, keys.
     Int,
-    /// An `unsigned int` that counts.
+    /// An `unsigned int` that is a count.
     Count,
-    /// An `unsigned long` that counts: lengths in bytes, above all.
+    /// An `unsigned long` that is a count, mostly a length in bytes.
     Size,
-    /// An `unsigned int` of flags, none of which has a name.
+    /// An `unsigned int` of flags without names.
     Bits,
-    /// An `unsigned long` that reads better in hexadecimal.
+    /// An `unsigned long` shown in hexadecimal.
     Offset,
-    /// Definitions in an `int` or `unsigned int`.
+    /// Named values in an `int` or `unsigned int`.
     Word(&'static Set),
-    /// Definitions in an `unsigned long`.
+    /// Named values in an `unsigned long`.
     Long(&'static Set),
 }
 
-/// The arguments that `call` has. Their types are those of `SYSCALL_DEFINE` in the kernel; what
-/// takes an `unsigned long` there and has 32 bits of meaning is a [`ArgumentKind::Word`] here where
-/// strace reads it as one.
+/// The arguments of `call`. Their types are those of `SYSCALL_DEFINE` in the kernel. An `unsigned
+/// long` of which only 32 bits have a meaning is an [`ArgumentKind::Word`] where strace reads it as
+/// one.
 pub(super) fn signature(call: Call) -> &'static [ArgumentKind] {
     use ArgumentKind::{Address, Array, Bits, Count, Int, Long, Offset, Size, Text, Word};
     match call {

@@ -1,11 +1,11 @@
-//! How much memory a call is about.
+//! The size of the memory that a call concerns.
 
 use events::{Call, Syscall};
 
 /// The bytes that `syscall` asked to be mapped, unmapped, protected, advised, locked, looked at or
-/// bound: its length as it was given, not rounded to pages, whether or not the call succeeded. The
-/// new size for mremap. `None` if no argument says how much: brk has an address, shmat an object
-/// that has a size, `process_madvise` a list in memory.
+/// bound: its length argument, not rounded to pages, whether or not the call succeeded. For mremap
+/// the new size. `None` if no argument is a length: brk has an address, shmat an object with a
+/// size, `process_madvise` a list in memory.
 #[must_use]
 pub fn bytes(syscall: &Syscall) -> Option<u64> {
     match syscall.call {

@@ -4,41 +4,41 @@ use std::fmt::{Display, Formatter, Result};
 
 use super::argument::hexadecimal;
 
-/// What the bits of an argument are called.
+/// The names of the bits of an argument.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Set {
-    /// How they make up the argument.
+    /// How the definitions combine.
     pub(super) form: Form,
-    /// Values and their definitions, in the order in which they are shown.
+    /// Values and their names, in display order.
     pub(super) definitions: &'static [(u64, &'static str)],
-    /// What is said of a value without a name, in a comment behind it; nothing if it is empty.
+    /// The comment after a value without a name; empty for none.
     pub(super) unknown: &'static str,
 }
 
-/// How definitions make up an argument.
+/// How definitions combine to an argument.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// The argument is one of the values.
     One,
     /// Each value is a flag.
     Flags,
-    /// The bits of the mask are one of the values, the others are flags of the other set.
+    /// The bits of the mask are one of the values, the other bits are flags of the other set.
     OneAnd(u64, &'static Set),
     /// Flags, and the logarithm of the size of huge pages in bits 26 to 31, shown with the name of
     /// that shift.
     Huge(&'static str),
-    /// A value and flags of another set, within the mask. Only flags if the value is not known.
+    /// A value and flags of another set, within the mask. Only flags if the value is unknown.
     OneWith(u64, &'static Set),
 }
 
-/// Where the logarithm of the size of huge pages is: `HUGETLB_FLAG_ENCODE_SHIFT`
+/// The position of the logarithm of the huge page size: `HUGETLB_FLAG_ENCODE_SHIFT`
 /// (include/uapi/asm-generic/hugetlb_encode.h).
 const HUGE_SHIFT: u32 = 26;
 /// `HUGETLB_FLAG_ENCODE_MASK`, of the same file.
 const HUGE_MASK: u64 = 0x3f;
 
-/// An argument that is made of named values. Displays as `PROT_READ|PROT_WRITE`; bits without a
-/// name are shown as they are: `MAP_PRIVATE|0x80`, `0x8 /* MS_??? */`.
+/// An argument with named values. Displays as `PROT_READ|PROT_WRITE`; bits without a name are
+/// numbers: `MAP_PRIVATE|0x80`, `0x8 /* MS_??? */`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Symbols {
     value: u64,

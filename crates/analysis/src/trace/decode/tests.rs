@@ -1,4 +1,5 @@
-//! Every call, in the words of strace. What is odd about each was seen with strace 6.1 first.
+//! Every call as strace prints it. The expected texts of unusual cases were observed with strace
+//! 6.1.
 
 use super::*;
 use events::{Name, Span};
@@ -18,7 +19,7 @@ fn decoded(syscall: &Syscall) -> String {
     texts.join(", ")
 }
 
-/// The arguments of `call`, all of them, as text.
+/// Checks all arguments of `call` as text.
 fn all_of(call: Call, cases: &[(&[u64], &str)]) {
     for (given, expect) in cases {
         assert_eq!(decoded(&syscall(call, given, Some(0))), *expect, "{}", call.name());
@@ -40,11 +41,13 @@ fn mappings() {
             ),
             (
                 &[ADDRESS, 110_592, 5, 0x812, 3, 0x7000],
-                "0x7f1234560000, 110592, PROT_READ|PROT_EXEC, MAP_PRIVATE|MAP_FIXED|MAP_DENYWRITE, 3, 0x7000",
+                "0x7f1234560000, 110592, PROT_READ|PROT_EXEC, MAP_PRIVATE|MAP_FIXED|MAP_DENYWRITE, \
+                3, 0x7000",
             ),
             (
                 &[0, 2 << 20, 0, 0x22 | 0x4_0000 | 21 << 26, 0xffff_ffff, 0],
-                "NULL, 2097152, PROT_NONE, MAP_PRIVATE|MAP_ANONYMOUS|MAP_HUGETLB|21<<MAP_HUGE_SHIFT, -1, 0",
+                "NULL, 2097152, PROT_NONE, \
+                MAP_PRIVATE|MAP_ANONYMOUS|MAP_HUGETLB|21<<MAP_HUGE_SHIFT, -1, 0",
             ),
             (&[0, 1, 0, 30 << 26, 0, 0], "NULL, 1, PROT_NONE, MAP_FILE|30<<MAP_HUGE_SHIFT, 0, 0"),
             (
@@ -91,7 +94,7 @@ fn mappings() {
 }
 
 #[test]
-fn mremap_has_a_fifth_argument_only_if_it_goes_there() {
+fn mremap_shows_its_fifth_argument_only_if_the_kernel_reads_it() {
     all_of(
         Call::Mremap,
         &[
@@ -173,7 +176,8 @@ fn policies() {
             ),
             (
                 &[ADDRESS, 4096, 0x8003, 64, 1, 9],
-                "0x7f1234560000, 4096, MPOL_INTERLEAVE|MPOL_F_STATIC_NODES, 0x40, 1, MPOL_MF_STRICT|0x8",
+                "0x7f1234560000, 4096, MPOL_INTERLEAVE|MPOL_F_STATIC_NODES, 0x40, 1, \
+                MPOL_MF_STRICT|0x8",
             ),
             (
                 &[ADDRESS, 0, 0x6007, 0, 0, 0],
@@ -309,7 +313,7 @@ fn sizes() {
     assert_eq!(size(Call::Mremap, &[ADDRESS, 4096, 8192]), Some(8192));
     assert_eq!(size(Call::Brk, &[ADDRESS]), None);
     assert_eq!(size(Call::ProcessMadvise, &[3, ADDRESS, 2]), None);
-    // Whatever has a length among its arguments, and nothing else, has a size.
+    // Exactly the calls with one length argument have a size.
     for call in Call::ALL {
         let lengths = signature(call)
             .iter()
@@ -321,14 +325,13 @@ fn sizes() {
     }
 }
 
-/// No registers make it panic, whatever they are, and the result is text that a terminal shows as
-/// it is.
+/// Decoding never panics, and its text is printable, whatever the registers are.
 #[test]
 fn any_registers_are_text() {
     let mut interesting: Vec<u64> =
         (0..64).flat_map(|bit| [1 << bit, (1 << bit) - 1, !(1 << bit)]).collect();
-    // A sequence that looks random, the same in every run (Knuth, The Art of Computer Programming
-    // 2, 3.3.4, line 26).
+    // A pseudo-random sequence, the same in every run (Knuth, The Art of Computer Programming 2,
+    // 3.3.4, line 26).
     let mut state = 1_u64;
     interesting.extend((0..2000).map(|_| {
         state =

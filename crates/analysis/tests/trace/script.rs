@@ -1,4 +1,4 @@
-//! Makes events in few words, and keeps what is told of them.
+//! A scripted program: makes events with short calls, and keeps the lines of the trace.
 
 use std::num::NonZeroU64;
 
@@ -20,7 +20,7 @@ pub(crate) const POPULATE: u64 = 0x8000;
 /// No file.
 pub(crate) const NO_FD: u64 = u64::MAX;
 
-/// What tracepoints and perf events see as root, on a kernel that does not tell the size of pages.
+/// What tracepoints and perf events see as root, on a kernel that does not report page sizes.
 pub(crate) const SEES: Sees =
     Sees { calls: true, faults: true, kernel_faults: true, page_sizes: false };
 
@@ -29,8 +29,8 @@ pub(crate) fn header(huge_pages: ThpPolicy, sees: Sees) -> Header {
     Header { clock: Clock::Monotonic, began_ns: 0, page_bytes: PAGE, huge_pages, sees }
 }
 
-/// A program: each event comes a microsecond after the one before and takes half of that.
-pub(crate) struct Teller {
+/// A program with one event per microsecond, each taking half of that.
+pub(crate) struct Script {
     pub(crate) builder: LineBuilder,
     pub(crate) interner: Interner,
     pub(crate) lines: Vec<Line>,
@@ -41,17 +41,17 @@ pub(crate) struct Teller {
     ip: u64,
 }
 
-impl Teller {
-    pub(crate) fn new() -> Teller {
-        Teller::with(ThpPolicy::Never)
+impl Script {
+    pub(crate) fn new() -> Script {
+        Script::with(ThpPolicy::Never)
     }
 
-    pub(crate) fn with(huge_pages: ThpPolicy) -> Teller {
-        Teller::seeing(huge_pages, SEES)
+    pub(crate) fn with(huge_pages: ThpPolicy) -> Script {
+        Script::seeing(huge_pages, SEES)
     }
 
-    pub(crate) fn seeing(huge_pages: ThpPolicy, sees: Sees) -> Teller {
-        Teller {
+    pub(crate) fn seeing(huge_pages: ThpPolicy, sees: Sees) -> Script {
+        Script {
             builder: LineBuilder::new(&header(huge_pages, sees), true),
             interner: Interner::default(),
             lines: Vec::new(),
@@ -63,7 +63,7 @@ impl Teller {
         }
     }
 
-    /// What follows is done by another thread.
+    /// The following events are of another thread.
     pub(crate) fn be(&mut self, pid: u32, tid: u32) {
         self.thread = Thread { pid, tid };
     }
@@ -162,11 +162,11 @@ impl Teller {
         }));
         match self.lines.last().map(|line| &line.kind) {
             Some(LineKind::Fault(fault)) => fault.clone(),
-            other => panic!("a fault was told as {other:?}"),
+            other => panic!("a fault became {other:?}"),
         }
     }
 
-    /// A fault by another instruction than the one before; gives its cause.
+    /// A fault by a new instruction; returns its cause.
     pub(crate) fn fault(&mut self, address: u64) -> Cause {
         self.ip += 4;
         self.fault_as(address, self.ip, false).cause
@@ -176,7 +176,7 @@ impl Teller {
         self.fault_as(address, 1, true).cause
     }
 
-    /// What is mapped at `address`, as a fault there tells it.
+    /// The mapping at `address`, from a fault there.
     pub(crate) fn label(&mut self, address: u64) -> String {
         self.ip += 4;
         let fault = self.fault_as(address, self.ip, false);
