@@ -119,8 +119,8 @@ Examples:
   firsttouch bench --markdown                         tables to paste into an issue
   firsttouch bench -q --json - | jq .comparisons      for a script
 
-Exit status: 0 done, 1 failed (also if an arm that was named could not be measured), 2 wrong usage; \
-firsttouch dies by the signal that interrupts it, and prints what it has before.")]
+Exit status: 0 done, 1 failed (also if an arm that was named could not be measured), \
+2 wrong usage; firsttouch dies by the signal that interrupts it, and prints what it has before.")]
 pub(crate) struct BenchOptions {
     /// Name of a built-in experiment (--list shows them), or your own file (.toml) [default:
     /// anonymous]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, Command, CommandFactory, Parser};
+use clap::{Arg, Command, CommandFactory, FromArgMatches};
 
 use crate::USAGE;
 use crate::options::{Cli, Verb};
@@ -15,7 +15,10 @@ pub(crate) fn parse() -> Cli {
         std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let mut program = Cli::command();
     program.build();
-    let sentence = match Cli::try_parse() {
+    let parsed = examples_first(Cli::command())
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let sentence = match parsed {
         Ok(cli) => match option_as_program(&cli, &program, &arguments) {
             Some(sentence) => sentence,
             None => return cli,
@@ -27,6 +30,13 @@ pub(crate) fn parse() -> Cli {
     };
     stream::say(&format!("error: {}", report::clean(&sentence)));
     std::process::exit(USAGE.into());
+}
+
+/// Help shows the examples before the options: most readers look for a command to copy.
+fn examples_first(program: Command) -> Command {
+    const TEMPLATE: &str =
+        "{about-with-newline}\n{usage-heading} {usage}{after-help}\n\n{all-args}";
+    program.help_template(TEMPLATE).mut_subcommands(|verb| verb.help_template(TEMPLATE))
 }
 
 /// The sentence for an unknown option where a program is expected (`trace --size 1MiB`): clap takes
@@ -173,6 +183,8 @@ fn is_program(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
     /// What is said about the command line `text`.

@@ -7,8 +7,8 @@ use sys::Errno;
 pub(super) fn sentence(notice: Notice, attached: bool) -> String {
     match notice {
         Notice::UserModeOnly => {
-            "page faults in the kernel (read() into fresh memory) are not shown to this user; root, \
-             CAP_PERFMON or kernel.perf_event_paranoid 1 would show them"
+            "page faults in the kernel (read() into fresh memory) are not shown to this user; \
+             root, CAP_PERFMON or kernel.perf_event_paranoid 1 would show them"
                 .to_owned()
         }
         Notice::Ptrace(errno) => {
