@@ -15,8 +15,8 @@ use results::{
 const PAGES: u64 = 256;
 const SIZE_BYTES: u64 = PAGES * 4096;
 
-/// By these floors, a lazy arm takes 1,600 ns a page, populate 1,100 (the mmap call itself is 100
-/// of it), and huge pages 500.
+/// By these floors, a lazy arm takes 1,600 ns a page, populate 1,100 (100 of it for mmap
+/// itself), and huge pages 500.
 fn floors(block: u64) -> FloorSample {
     let floor = |ns: u64, units: u64| Floor {
         time_ns: ns * units,

@@ -29,7 +29,7 @@ use crate::touching::Toucher;
 #[must_use]
 pub fn child_main(task: Option<&str>) -> i32 {
     let Some(task) = task.and_then(|text| serde_json::from_str::<Task>(text).ok()) else {
-        eprintln!("this verb is internal to firsttouch");
+        eprintln!("this verb is for firsttouch itself");
         return 2;
     };
     sys::process::die_with_parent(task.parent());

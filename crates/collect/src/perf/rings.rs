@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use sys::Errno;
-use sys::perf::event::{PerfEvent, PerfReading, Target, Watched};
+use sys::perf::event::{EventTarget, PerfEvent, PerfReading, Watched};
 use sys::perf::record::Format;
 use sys::perf::ring::Ring;
 
@@ -209,7 +209,7 @@ fn open(
     ring_bytes: usize,
 ) -> Result<Opened, Errno> {
     let sideband = *watched == wanted.first();
-    let target = Target {
+    let target = EventTarget {
         tid,
         cpu,
         user_mode_only: wanted.user_mode_only,

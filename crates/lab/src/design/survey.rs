@@ -35,7 +35,7 @@ pub(crate) fn arrangement(
         (request.sizes_bytes().len() > 1, "is measured at one size: give one --size"),
         (
             request.sizes_bytes()[0] < limits.page_bytes,
-            "measures whole pages: give a --size of at least a page",
+            "measures whole pages: give a --size of a page or more",
         ),
     ];
     if let Some((_, wish)) = wishes.iter().find(|(unfit, _)| *unfit) {

@@ -35,7 +35,7 @@ pub enum Watched {
 
 /// The target of an event, and when it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Target {
+pub struct EventTarget {
     /// The thread. Threads and processes that it starts from now on are included.
     pub tid: u32,
     /// The processor.
@@ -75,7 +75,7 @@ impl PerfEvent {
     /// EACCES or EPERM: `perf_event_paranoid`, a container's seccomp filter, or another user's
     /// process. ESRCH: the thread is gone. EMFILE: too many open files. ENOENT: no such tracepoint.
     /// EINVAL: the filter. ENOSYS: a kernel without perf.
-    pub fn open(watched: &Watched, target: Target, wake_bytes: u32) -> Result<Self, Errno> {
+    pub fn open(watched: &Watched, target: EventTarget, wake_bytes: u32) -> Result<Self, Errno> {
         let mut attributes = attributes(watched, target, wake_bytes);
         let (Ok(tid), Ok(cpu)) = (i32::try_from(target.tid), i32::try_from(target.cpu)) else {
             return Err(Errno(libc::ESRCH));
@@ -182,7 +182,7 @@ const PAGE_SIZE: u64 = perf::PERF_SAMPLE_DATA_PAGE_SIZE as u64;
 
 /// Every record has the task, the time and the id of its event; samples of page faults and syscalls
 /// have more.
-fn attributes(watched: &Watched, target: Target, wake_bytes: u32) -> perf::perf_event_attr {
+fn attributes(watched: &Watched, target: EventTarget, wake_bytes: u32) -> perf::perf_event_attr {
     let always = perf::PERF_SAMPLE_IDENTIFIER | perf::PERF_SAMPLE_TID | perf::PERF_SAMPLE_TIME;
     let software =
         |config: u32, more: u32| (perf::PERF_TYPE_SOFTWARE, u64::from(config), always | more);
