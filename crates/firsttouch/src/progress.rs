@@ -37,7 +37,8 @@ impl Watcher {
             BenchEvent::Observing(arm) => {
                 self.bar.set_message(format!("{}observing {arm}, untimed", self.part));
             }
-            BenchEvent::Notice(text) if !self.quiet => {
+            // A part of several has a fixed time: the options that a notice advises do not exist.
+            BenchEvent::Notice(text) if !self.quiet && self.part.is_empty() => {
                 self.bar.suspend(|| crate::stream::say(&format!("note: {text}")));
             }
             BenchEvent::Notice(_) => {}
