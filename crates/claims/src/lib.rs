@@ -67,6 +67,7 @@ pub fn test(
         seed: request.seed,
         machine: Tested::default(),
         claims: Vec::new(),
+        untested: Vec::new(),
     };
     let asker = Asker::new(interrupt)?;
     let mut gatherer = match Gatherer::new(asker, request, watch) {
@@ -87,10 +88,11 @@ pub fn test(
     for (index, id) in request.ids.iter().enumerate() {
         let _ = sys::process::allow_cpus(&cpus);
         (gatherer.watch)(ClaimsEvent::Claim(index + 1, request.ids.len(), id));
-        match gatherer.test(id) {
-            Ok(claim) => claims.claims.push(claim),
-            Err(_) => break,
-        }
+        let Ok(claim) = gatherer.test(id) else {
+            claims.untested = request.ids[index..].iter().map(|&id| id.to_owned()).collect();
+            break;
+        };
+        claims.claims.push(claim);
     }
     Ok(claims)
 }

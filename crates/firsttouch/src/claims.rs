@@ -17,7 +17,10 @@ pub(crate) fn run(options: &ClaimsOptions, screen: ScreenOptions) -> anyhow::Res
     let wanted = wanted(&options.ids)?;
     if options.list {
         let wanted = CLAIMS.iter().filter(|(id, _)| wanted.contains(id));
-        let lines: Vec<String> = wanted.map(|(id, claim)| format!("{id:18}  {claim}\n")).collect();
+        let width = stream::width();
+        let lines: Vec<String> = wanted
+            .map(|(id, claim)| report::wrapped(&format!("{id:18}  "), claim, width))
+            .collect();
         stream::print(&lines.concat(), screen.color)?;
         return Ok(ExitCode::SUCCESS);
     }

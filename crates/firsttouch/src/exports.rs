@@ -9,7 +9,7 @@ use results::LabResult;
 
 use crate::options::{ScreenOptions, Usage};
 use crate::sink::Sink;
-use crate::stream;
+use crate::stream::{self, is_stdout};
 
 /// Options of `bench` and `report`.
 #[derive(Debug, Default, Args)]
@@ -80,10 +80,6 @@ impl ExportOptions {
             None => Ok(()),
         }
     }
-}
-
-fn is_stdout(path: &Path) -> bool {
-    path == Path::new("-")
 }
 
 /// The open files of the forms that were asked for.

@@ -127,7 +127,7 @@ pub(crate) struct BenchOptions {
     #[arg(value_name = "EXPERIMENT")]
     pub(crate) experiment: Option<String>,
     /// List the experiments, or the arms of the one named, instead of measuring
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["json", "csv", "markdown", "svg"])]
     pub(crate) list: bool,
     /// Size of a block of memory, such as 4KiB or 2GiB. Several sizes make a sweep: 4KiB,1MiB, or
     /// 64KiB..1GiB in powers of two [default: the experiment's]
@@ -199,7 +199,7 @@ pub(crate) struct ClaimsOptions {
     #[arg(value_name = "ID")]
     pub(crate) ids: Vec<String>,
     /// List the claims in words and test none
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     pub(crate) list: bool,
     /// Folder for the unnamed files of claims about files [default: $TMPDIR, or /tmp]
     #[arg(long, value_name = "DIR")]
@@ -251,7 +251,6 @@ pub(crate) struct TraceOptions {
         value_name = "COMMAND",
         trailing_var_arg = true,
         allow_hyphen_values = true,
-        required_unless_present = "pid",
         conflicts_with = "pid"
     )]
     pub(crate) command: Vec<OsString>,

@@ -21,7 +21,7 @@ pub(crate) enum Sink {
 impl Sink {
     /// Opens `path` for writing; `-` is standard output.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
-        Ok(if path == Path::new("-") { Sink::Stdout } else { Sink::File(OutputFile::open(path)?) })
+        Ok(if stream::is_stdout(path) { Sink::Stdout } else { Sink::File(OutputFile::open(path)?) })
     }
 }
 

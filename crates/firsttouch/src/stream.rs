@@ -1,6 +1,8 @@
 //! Writing to standard output: styles only where wanted, and a closed pipe is no error.
 
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -47,6 +49,17 @@ pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
         (Some(one), Some(other)) => one == other,
         _ => place(one).is_some_and(|one| Some(one) == place(other)),
     }
+}
+
+/// Whether `path` is standard output: `-`, or the file that it was redirected to.
+pub(crate) fn is_stdout(path: &Path) -> bool {
+    let own = || io::stdout().as_fd().try_clone_to_owned().map(File::from)?.metadata();
+    let is_own_file = || {
+        let (own, other) = (own().ok()?, std::fs::metadata(path).ok()?);
+        let same = (own.dev(), own.ino()) == (other.dev(), other.ino());
+        Some(same && own.is_file())
+    };
+    path == Path::new("-") || is_own_file().unwrap_or(false)
 }
 
 /// The columns of standard output; `None` if it is no terminal.

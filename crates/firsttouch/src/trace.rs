@@ -30,6 +30,10 @@ const STOPPING: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(options: &TraceOptions, screen: ScreenOptions) -> anyhow::Result<ExitCode> {
+    if options.command.is_empty() && options.pid.is_none() {
+        let missing = "name a program (trace -- COMMAND) or a process that runs (trace -p PID)";
+        return Err(Usage(missing.into()).into());
+    }
     let target = match target(options) {
         Ok(target) => target,
         Err(unfit) => return failed(&unfit.clone().into(), unfit.status()),

@@ -94,6 +94,11 @@ fn unknown_option(
     let owners: Vec<(&str, &Arg)> = verbs(program)
         .filter_map(|verb| Some((verb.get_name(), argument(verb, option)?)))
         .collect();
+    let own_option = verb.is_some_and(|verb| argument(verb, option).is_some());
+    if let (true, Some(verb)) = (own_option, verb) {
+        let name = verb.get_name();
+        return format!("{option} goes after the verb: firsttouch {name} {option} ...");
+    }
     let mut sentence = format!("{own} has no option {option}");
     if let Some((first, arg)) = owners.first() {
         let names: Vec<&str> = owners.iter().map(|(name, _)| *name).collect();

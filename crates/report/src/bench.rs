@@ -10,7 +10,7 @@ mod crossing;
 mod factorial;
 mod floors;
 mod forest;
-mod head;
+pub(crate) mod head;
 mod latencies;
 mod next;
 pub(crate) mod pairs;
@@ -66,7 +66,9 @@ fn one_point(result: &LabResult, view: View) -> Vec<String> {
         paragraphs.push(lines(&floors::sentences(result), view));
         paragraphs.push(lines(&unclear::sentences(result), view));
     } else {
-        paragraphs.push(lines(&reasons::in_brief(result), view));
+        let mut sentences = reasons::in_brief(result);
+        sentences.extend(verdict::against_medians(result));
+        paragraphs.push(lines(&sentences, view));
     }
     paragraphs
 }

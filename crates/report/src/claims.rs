@@ -24,6 +24,10 @@ const WORDS: &str = "firsttouch claims --list shows each claim in words; -v expl
 pub fn screen(claims: &Claims, view: View) -> String {
     let width = view.width;
     let mut text = String::new();
+    if !claims.untested.is_empty() {
+        let untested = format!("interrupted: not tested: {}", clean(&claims.untested.join(", ")));
+        text += &styled(BAD, &hanging("", &untested, width));
+    }
     // The line of a single claim says everything that a count could.
     if claims.claims.len() != 1 {
         text += &(hanging("", &counts(claims), width) + "\n");

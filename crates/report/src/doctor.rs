@@ -103,7 +103,12 @@ fn summary(diagnosis: &Diagnosis) -> String {
     };
     let troubles = diagnosis.troubles();
     if troubles == 0 {
-        return format!("None of {all} found anything that distorts or hides a measurement.");
+        let unseen = diagnosis.checks.iter().filter(|check| check.state == State::Skip).count();
+        return match (diagnosis.checks.len(), unseen) {
+            (1, 0) => "This check found no problem.".to_owned(),
+            (1, _) => "This check does not apply here, or cannot be made.".to_owned(),
+            _ => format!("None of {all} found anything that distorts or hides a measurement."),
+        };
     }
     let whose = match (diagnosis.troubles_of("bench"), troubles) {
         (0, 1) => "it does not touch what bench measures".to_owned(),
@@ -128,7 +133,7 @@ fn next(diagnosis: &Diagnosis) -> String {
         return format!("firsttouch doctor    (again, after the fix of {})", clean(&check.id));
     }
     if trouble("busy-machine") || trouble("steal") {
-        return "firsttouch bench --max-time 5m    (more blocks, since the machine is busy)"
+        return "firsttouch bench --max-time 5m    (more blocks, since others take processor time)"
             .to_owned();
     }
     "firsttouch bench    (which way of getting memory is cheapest, and why)".to_owned()

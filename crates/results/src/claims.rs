@@ -19,6 +19,9 @@ pub struct Claims {
     pub machine: Tested,
     /// The requested claims, in the order of the list.
     pub claims: Vec<Claim>,
+    /// The ids of requested claims that an interrupt left untested.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untested: Vec<String>,
 }
 
 /// The machine and process that claims were tested on.

@@ -150,8 +150,8 @@ fn busy(run: &Run) -> Option<Warning> {
         .count();
     (kept_disturbed > 0).then(|| {
         let message = format!(
-            "{kept_disturbed} of {} blocks were disturbed by other processes or the hypervisor, \
-             more than may be dropped: intervals are wider for it",
+            "other processes or the hypervisor disturbed more of {} blocks than may be dropped: \
+             {kept_disturbed} of them count all the same, which widens intervals",
             run.blocks.len()
         );
         warning("busy-machine", message, Vec::new())

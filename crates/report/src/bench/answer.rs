@@ -30,7 +30,7 @@ pub(super) fn beside(baseline: &str) -> String {
     format!("beside {}", clean(baseline))
 }
 
-/// The cheapest and the costliest arm, those that cost the same, and those that are undecided.
+/// The cheapest and the costliest arm, those that cost the same, and those that are unclear.
 fn beside_one(result: &LabResult, baseline: &str, several: bool) -> Option<String> {
     let mut sorted: Vec<&Comparison> =
         result.comparisons.iter().filter(|c| c.baseline == baseline).collect();
@@ -40,6 +40,7 @@ fn beside_one(result: &LabResult, baseline: &str, several: bool) -> Option<Strin
     let whole = with_time(result, baseline);
     let standing = |c: &Comparison| format!("{}: {}", clean(&c.arm), ratio(c.ratio, c.low, c.high));
     let is_different = |c: &Comparison| c.verdict == Verdict::Different;
+    let is_open = |c: &Comparison| c.verdict == Verdict::Inconclusive;
     let ends =
         match (is_different(first) && first.ratio < 1.0, is_different(last) && last.ratio > 1.0) {
             (true, false) => format!("the cheapest is {} of {whole}", standing(first)),
@@ -48,13 +49,15 @@ fn beside_one(result: &LabResult, baseline: &str, several: bool) -> Option<Strin
                 format!("the cheapest is {first} of {whole}; the costliest is {last}")
             }
             (false, true) => {
-                format!("nothing is cheaper than {whole}; the costliest is {}", standing(last))
+                let certainly = if sorted.iter().any(|c| is_open(c)) { "certainly " } else { "" };
+                let last = standing(last);
+                format!("nothing is {certainly}cheaper than {whole}; the costliest is {last}")
             }
             (false, false) => format!("nothing is certainly cheaper or costlier than {whole}"),
         };
     let same = names(of_all(), Verdict::Equivalent)
         .map(|names| format!("the same within {}: {names}", percent(result.experiment.margin)));
-    let parts = [Some(ends), same, undecided(of_all())];
+    let parts = [Some(ends), same, unclear(of_all())];
     let text = parts.into_iter().flatten().collect::<Vec<String>>().join("; ");
     Some(if several { sentence(format!("{}: {text}", beside(baseline))) } else { sentence(text) })
 }
@@ -72,17 +75,17 @@ fn names<'a>(of: impl Iterator<Item = &'a Comparison>, verdict: Verdict) -> Opti
     (!names.is_empty()).then(|| list(&names))
 }
 
-/// The undecided arms, and the difference that the run would have found in any of them.
-fn undecided<'a>(of: impl Iterator<Item = &'a Comparison> + Clone) -> Option<String> {
+/// The unclear arms, and the difference that the run would have found in any of them.
+fn unclear<'a>(of: impl Iterator<Item = &'a Comparison> + Clone) -> Option<String> {
     let names = names(of.clone(), Verdict::Inconclusive)?;
     let open = of.filter(|c| c.verdict == Verdict::Inconclusive);
     let found =
         open.map(|c| c.smallest_detectable).try_fold(0.0, |most: f64, one| Some(most.max(one?)));
     Some(match found {
         Some(found) => {
-            format!("undecided: {names} (a difference of {} would show)", percent(found))
+            format!("unclear: {names} (a difference of {} would show)", percent(found))
         }
-        None => format!("undecided: {names} (too few blocks for an interval)"),
+        None => format!("unclear: {names} (too few blocks for an interval)"),
     })
 }
 
@@ -114,7 +117,7 @@ pub(super) fn of_a_sweep(rows: &[Row]) -> Option<String> {
     (!answers.is_empty()).then(|| sentence(format!("the cheapest: {}", answers.join("; "))))
 }
 
-/// `read up to 64 KiB, undecided at 256 KiB, file from 1 MiB on`.
+/// `read up to 64 KiB, unclear at 256 KiB, file from 1 MiB on`.
 fn along(points: &[(String, Vec<&Comparison>)]) -> Option<String> {
     let mut runs: Vec<(String, usize, usize)> = Vec::new();
     for (index, (_, comparisons)) in points.iter().enumerate() {
@@ -144,7 +147,7 @@ fn cheapest(comparisons: &[&Comparison]) -> Option<String> {
         Verdict::Different if best.ratio < 1.0 => clean(&best.arm),
         Verdict::Different => clean(&best.baseline),
         Verdict::Equivalent => alike(&best.baseline, comparisons),
-        Verdict::Inconclusive => "undecided".to_owned(),
+        Verdict::Inconclusive => "unclear".to_owned(),
     })
 }
 
@@ -165,7 +168,7 @@ pub(super) fn sentence(text: String) -> String {
     let words = [
         "the ",
         "nothing ",
-        "undecided: ",
+        "unclear: ",
         "beside ",
         "total ",
         "whole ",
@@ -228,8 +231,8 @@ mod tests {
             (vec![fast], "The cheapest is huge: 0.32x [0.30, 0.35] of mmap."),
             (
                 vec![slow, open.clone()],
-                "Nothing is cheaper than mmap; the costliest is collapse: 1.69x [1.50, 1.90]; \
-                 undecided: calloc (too few blocks for an interval).",
+                "Nothing is certainly cheaper than mmap; the costliest is collapse: 1.69x [1.50, 1.90]; \
+                 unclear: calloc (too few blocks for an interval).",
             ),
             (
                 vec![same.clone()],
@@ -237,7 +240,7 @@ mod tests {
             ),
             (
                 vec![Comparison { smallest_detectable: Some(0.09), ..open }],
-                "Nothing is certainly cheaper or costlier than mmap; undecided: calloc (a \
+                "Nothing is certainly cheaper or costlier than mmap; unclear: calloc (a \
                  difference of 9 % would show).",
             ),
             (Vec::new(), ""),
@@ -268,7 +271,7 @@ mod tests {
         let one = row("", &[("4 K", "slow"), ("8 K", "slow"), ("16 K", "open"), ("32 K", "fast")]);
         assert_eq!(
             of_a_sweep(&[one]).unwrap(),
-            "The cheapest: mmap up to 8 K, undecided at 16 K, populate from 32 K on."
+            "The cheapest: mmap up to 8 K, unclear at 16 K, populate from 32 K on."
         );
         let rows = [
             row(

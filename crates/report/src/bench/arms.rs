@@ -115,17 +115,22 @@ fn faults(result: &LabResult) -> Option<Vec<String>> {
     (differ && !pairs::are_counted(result)).then_some(faults)
 }
 
-/// Replaces the baseline's name in the heading by `ratio` where that makes the table narrower:
-/// the answer names the baseline too.
+/// Shortens the heading of the ratios while that makes a table narrower that is too wide: the
+/// answer names the metric, and the table marks the baseline.
 fn shorten_heading(rows: &mut [Vec<String>], place: usize, result: &LabResult, columns: usize) {
-    let width = width_of(rows, 1);
-    if width <= columns {
-        return;
-    }
-    let short = styled(DIM, &format!("ratio [{}]", confidence_label(result)));
-    let long = std::mem::replace(&mut rows[0][place], short);
-    if width_of(rows, 1) == width {
-        rows[0][place] = long;
+    let level = confidence_label(result);
+    let without_metric = format!("vs {} [{level}]", baseline_name(result));
+    let shorter = [without_metric, format!("ratio [{level}]")];
+    for short in shorter.into_iter().skip(usize::from(several_baselines(result))) {
+        let width = width_of(rows, 1);
+        if width <= columns {
+            return;
+        }
+        let long = std::mem::replace(&mut rows[0][place], styled(DIM, &short));
+        if width_of(rows, 1) == width {
+            rows[0][place] = long;
+            return;
+        }
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) fn answers(result: &LabResult) -> Vec<String> {
     let parts = [
         changes.map(|found| format!("factors that change the time: {found}")),
         of(Verdict::Equivalent, name).map(|found| format!("the same within {margin}: {found}")),
-        of(Verdict::Inconclusive, name).map(|found| format!("undecided: {found}")),
+        of(Verdict::Inconclusive, name).map(|found| format!("unclear: {found}")),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     let factors = (!parts.is_empty()).then(|| answer::sentence(parts.join("; ")));
@@ -93,18 +93,19 @@ fn cell_name(result: &LabResult, arm: &Arm) -> String {
 
 /// A row for each effect: on the time, whether it could explain the reference, and on the spread.
 fn effects(result: &LabResult, view: View) -> String {
-    let level = |effects: &[Effect]| {
-        effects.first().map_or_else(String::new, |effect| verdict::confidence(effect.confidence))
+    let level = |effects: &[Effect]| match effects.iter().find(|effect| effect.low.is_some()) {
+        Some(effect) => format!("{} CI", verdict::confidence(effect.confidence)),
+        None => "no interval".to_owned(),
     };
     let explained = result.explained.as_ref();
     let mut header = vec![
         "effect".to_owned(),
         "of".to_owned(),
-        format!("time [{} CI]", level(&result.effects)),
+        format!("time [{}]", level(&result.effects)),
         String::new(),
     ];
     header.extend(explained.map(explains_heading));
-    header.push(format!("spread [{} CI]", level(&result.spreads)));
+    header.push(format!("spread [{}]", level(&result.spreads)));
     let mut rows = vec![header.iter().map(|name| styled(DIM, name)).collect::<Vec<String>>()];
     for effect in &result.effects {
         let spread = result.spreads.iter().find(|spread| spread.factor == effect.factor);

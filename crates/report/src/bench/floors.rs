@@ -33,6 +33,15 @@ fn explanation(explanation: &Explanation, result: &LabResult) -> String {
         }
         _ => String::new(),
     };
+    if explanation.adds_up.is_none() {
+        return format!(
+            "{}: {what} {} {} a page{reaches}; {}.",
+            clean(&explanation.arm),
+            time(explanation.measured_ns),
+            unit.name(),
+            explained(explanation)
+        );
+    }
     let equals = if explanation.adds_up == Some(true) { " =" } else { ":" };
     format!(
         "{}: {what} {} {} a page{reaches}{equals} {}; {}.",
@@ -48,12 +57,14 @@ fn explanation(explanation: &Explanation, result: &LabResult) -> String {
 fn explained(explanation: &Explanation) -> String {
     let share = percent(explanation.ratio);
     let Some((low, high)) = explanation.low.zip(explanation.high) else {
-        let blocks = explanation.blocks;
-        return format!("explained to {share}, without an interval: {blocks} blocks have floors");
+        return format!(
+            "too few blocks have floors ({}) to explain it by its parts",
+            explanation.blocks
+        );
     };
     let bounds = format!("[{}, {}]", percent(low), percent(high));
     match explanation.adds_up {
-        None => format!("explained to {share} {bounds}, too wide to judge"),
+        None => format!("its parts make {share} {bounds} of it: too uncertain to explain it"),
         Some(_) => format!("explained to {share} {bounds}"),
     }
 }
@@ -90,7 +101,8 @@ fn provenance(result: &LabResult, floors: &Floors) -> Vec<String> {
     let mut sentences = Vec::new();
     let level = result
         .explanations
-        .first()
+        .iter()
+        .find(|e| e.low.is_some())
         .map(|e| format!(", each interval at {}", percent(e.confidence)));
     if !floors.samples.is_empty() {
         sentences.push(format!(

@@ -50,7 +50,7 @@ pub(super) fn head(result: &LabResult, width: Option<usize>) -> String {
     };
     let mut parts = vec![
         format!("{}, {size}{threads}{passes}", clean(&experiment.name)),
-        format!("{arms} x {done} blocks"),
+        format!("{arms} x {done} block{}", if done == 1 { "" } else { "s" }),
         format!("seed {}", result.seed),
         duration_short(result.elapsed_ns),
     ];
@@ -63,25 +63,23 @@ pub(super) fn head(result: &LabResult, width: Option<usize>) -> String {
     if let Some(cpu) = experiment.cpu {
         parts.push(format!("cpu {cpu}"));
     }
-    let stopped = match result.stopped {
-        None => "",
-        Some(Stopped::TimeCap) => "\nstopped by the time cap",
-        Some(Stopped::Interrupted) => "\ninterrupted: this is what there was",
-        Some(Stopped::BaselineFailed) => {
-            "\nstopped: the baseline failed, so nothing more can be compared"
-        }
-    };
     // A narrow terminal breaks the line between the parts only.
     let parts: Vec<String> = parts.iter().map(|part| part.replace(' ', "\u{a0}")).collect();
     let title = hanging("", &parts.join("    "), width).replace('\u{a0}', " ");
-    let stopped = if stopped.is_empty() {
-        String::new()
-    } else {
-        format!("{}\n", styled(BAD, stopped.trim_start()))
-    };
+    let stopped = result.stopped.map(|stopped| format!("{}\n", styled(BAD, stop(stopped))));
+    let stopped = stopped.unwrap_or_default();
     format!("{}{stopped}", styled(BOLD, title.trim_end()) + "\n")
 }
 
 fn duration_short(ns: u64) -> String {
     if ns >= 1_000_000_000 { format!("{:.0} s", ns as f64 / 1e9) } else { duration(ns as f64) }
+}
+
+/// Why a run ended before everything was decided.
+pub(crate) fn stop(stopped: Stopped) -> &'static str {
+    match stopped {
+        Stopped::TimeCap => "stopped by the time cap",
+        Stopped::Interrupted => "interrupted: this is what there was",
+        Stopped::BaselineFailed => "stopped: the baseline failed, so nothing more can be compared",
+    }
 }

@@ -30,7 +30,7 @@ pub(super) fn next(result: &LabResult) -> String {
     if super::survey::is_survey(result) {
         return after_survey(result);
     }
-    let again = same_question(experiment);
+    let again = same_question(result);
     if result.placebo.as_ref().is_some_and(|placebo| placebo.trusted == Some(false)) {
         let seed = result.seed.wrapping_add(1);
         return format!("{again} --seed {seed}    (repeat a run that is not trusted)");
@@ -68,7 +68,8 @@ fn after_an_answer(experiment: &ExperimentRecord) -> String {
 }
 
 /// The command that asks the same question, without seed and time.
-fn same_question(experiment: &ExperimentRecord) -> String {
+fn same_question(result: &LabResult) -> String {
+    let experiment = &result.experiment;
     let several = |values: &[u64]| values.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
     let mut command = subject(experiment);
     if !experiment.threads.is_empty() {
@@ -79,7 +80,9 @@ fn same_question(experiment: &ExperimentRecord) -> String {
         None if experiment.passes.is_empty() => {}
         None => command = format!("{command} --passes {}", several(&experiment.passes)),
     }
-    for arm in &experiment.asked_arms {
+    // An arm that was refused would make the command fail.
+    let is_refused = |arm: &&String| result.refused.iter().any(|refused| refused.arm == **arm);
+    for arm in experiment.asked_arms.iter().filter(|arm| !is_refused(arm)) {
         command = format!("{command} --arm {}", quoted(&clean(arm)));
     }
     let margin = experiment.margin * 100.0;

@@ -156,7 +156,7 @@ fn in_the_call(arm: &Arm) -> Option<String> {
     let pages = summary.bill.populated_pages.unwrap_or(summary.minor_faults_in_call);
     let by_faults = arm.traps.is_some_and(|taken| taken >= 0.5 * summary.minor_faults_in_call);
     let how = if by_faults {
-        "the allocator writes to them itself, with page faults"
+        "they are written there, with page faults"
     } else {
         "the kernel populates them, without page faults"
     };

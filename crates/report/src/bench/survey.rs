@@ -92,10 +92,10 @@ fn answer(result: &LabResult, floors: &Floors) -> String {
 
 /// A row for each valid floor, under a heading for each group.
 fn floor_table(result: &LabResult, floors: &Floors, columns: usize) -> String {
-    let confidence = floors
-        .estimates
-        .first()
-        .map_or(String::new(), |e| format!("[{} CI]", percent(e.confidence)));
+    let with_interval = floors.estimates.iter().find(|estimate| estimate.low_ns.is_some());
+    let confidence = with_interval.map_or("[no interval]".to_owned(), |estimate| {
+        format!("[{} CI]", percent(estimate.confidence))
+    });
     let mut rows =
         vec![["floor", "median", &confidence, "GB/s"].map(|head| styled(DIM, head)).to_vec()];
     let mut head = None;
@@ -134,8 +134,14 @@ fn interval(estimate: &FloorEstimate) -> String {
 }
 
 fn source_table(floors: &Floors, columns: usize) -> String {
-    let Some(first) = floors.sources.first() else { return String::new() };
-    let times = format!("times its floor [{} CI]", percent(first.confidence));
+    if floors.sources.is_empty() {
+        return String::new();
+    }
+    let level = match floors.sources.iter().find(|source| source.low.is_some()) {
+        Some(source) => format!("{} CI", percent(source.confidence)),
+        None => "no interval".to_owned(),
+    };
+    let times = format!("times its floor [{level}]");
     let heads = ["source, a page", "takes", "floor", &times, "its floor is"];
     let mut rows = vec![heads.map(|head| styled(DIM, head)).to_vec()];
     rows.extend(floors.sources.iter().map(|source| {
@@ -147,7 +153,7 @@ fn source_table(floors: &Floors, columns: usize) -> String {
             made_of(source),
         ]
     }));
-    table(rows, columns, &[2, 1])
+    table(rows, columns, &[4, 1])
 }
 
 fn made_of(source: &SourceFloor) -> String {

@@ -3,7 +3,7 @@
 
 use results::{Arm, Comparison, LabResult, PointSummary};
 
-use super::answer::{Row, baselines, beside, of_a_sweep, sentence};
+use super::answer::{Row, baselines, beside, of_a_sweep};
 use super::arms::{against, metric_name};
 use super::scaling::{Series, draw};
 use super::verdict::{self, confidence_label, verdict_style};
@@ -26,11 +26,24 @@ fn first_and_last(result: &LabResult) -> Option<String> {
         ))
     };
     let (first, last) = (time(places.first()?)?, time(places.last()?)?);
-    Some(sentence(format!(
-        "{} of {}: {first} to {last}",
-        metric_name(&result.experiment.metric),
-        clean(&arm.name)
-    )))
+    Some(format!("{} takes {} {first} to {last}.", task(result), clean(&arm.name)))
+}
+
+/// The work that the metric times.
+fn task(result: &LabResult) -> &'static str {
+    if pairs::are_counted(result) {
+        return "A pair";
+    }
+    match metric_name(&result.experiment.metric) {
+        "obtain" => "Obtaining",
+        "1st touch" => "The first touch",
+        "between" => "The work between the touches",
+        "2nd touch" => "The second touch",
+        "again" => "Using the memory again",
+        "release" => "Releasing",
+        "whole" => "The whole",
+        _ => "Obtaining and first touch",
+    }
 }
 
 /// The tables, the plot and the remarks below the answer.

@@ -4,7 +4,7 @@ use anstyle::Style;
 use results::{Arm, Comparison, LabResult, Placebo, Verdict};
 
 use crate::number::decimals_for;
-use crate::text::{ALARM, BAD, DIM, GOOD};
+use crate::text::{ALARM, BAD, DIM, GOOD, clean};
 
 /// `0.71x [0.70, 0.73]`, with as many digits as the interval supports.
 pub(crate) fn ratio(ratio: f64, low: Option<f64>, high: Option<f64>) -> String {
@@ -53,6 +53,24 @@ pub(crate) fn confidence_label(result: &LabResult) -> String {
         Some(comparison) => format!("{} CI", confidence(comparison.confidence)),
         None => "no interval".to_owned(),
     }
+}
+
+/// Explains a ratio that contradicts the medians beside it: the ratio compares within blocks.
+pub(super) fn against_medians(result: &LabResult) -> Option<String> {
+    let median = |name: &str| {
+        let arm = result.arms.iter().find(|arm| arm.name == name)?;
+        Some(arm.summary.as_ref()?.median.metric_ns)
+    };
+    let contradicts = |comparison: &&Comparison| {
+        let medians = median(&comparison.arm).zip(median(&comparison.baseline));
+        comparison.verdict == Verdict::Different
+            && medians.is_some_and(|(arm, baseline)| (arm < baseline) != (comparison.ratio < 1.0))
+    };
+    let found = result.comparisons.iter().find(contradicts)?;
+    Some(format!(
+        "{}: the ratio is the median within blocks, so it can differ from the medians of all blocks.",
+        clean(&found.arm)
+    ))
 }
 
 /// The ratio of an arm, and its verdict in a word.

@@ -186,7 +186,7 @@ fn name(row: &TableRow, mapping: Option<&MappingLabel>, names: &mut FileNames) -
             reason(class.cause),
             Large(class.large_bytes)
         ),
-        Group::OtherFiles { rows } => format!("fault: other files ({})", whole(*rows)),
+        Group::OtherFiles { rows } => format!("fault: other files and causes ({})", whole(*rows)),
         Group::Total => "total".to_owned(),
     }
 }

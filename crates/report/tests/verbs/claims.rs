@@ -21,6 +21,7 @@ pub(crate) fn every_verdict() -> Claims {
         schema: SCHEMA.to_owned(),
         version: "0.1.0".to_owned(),
         seed: 7,
+        untested: Vec::new(),
         machine: Tested {
             kernel: Some("6.18.0".to_owned()),
             libc: Some("glibc 2.36".to_owned()),
@@ -114,4 +115,16 @@ fn hostile_and_no_claims_are_printed_all_the_same() {
     }
     hostile.claims.clear();
     assert!(shown(&hostile, View::brief(Some(80))).contains("0 claims."));
+}
+
+#[test]
+fn an_interrupted_run_names_what_it_did_not_test() {
+    let mut cut = every_verdict();
+    cut.untested = vec!["malloc-slower".to_owned(), "large-equal".to_owned()];
+    let screen = report::claims_screen(&cut, report::View::brief(None));
+    let screen = anstream::adapter::strip_str(&screen).to_string();
+    assert!(
+        screen.starts_with("interrupted: not tested: malloc-slower, large-equal\n"),
+        "{screen}"
+    );
 }
