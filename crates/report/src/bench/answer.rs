@@ -231,8 +231,8 @@ mod tests {
             (vec![fast], "The cheapest is huge: 0.32x [0.30, 0.35] of mmap."),
             (
                 vec![slow, open.clone()],
-                "Nothing is certainly cheaper than mmap; the costliest is collapse: 1.69x [1.50, 1.90]; \
-                 unclear: calloc (too few blocks for an interval).",
+                "Nothing is certainly cheaper than mmap; the costliest is collapse: 1.69x \
+                 [1.50, 1.90]; unclear: calloc (too few blocks for an interval).",
             ),
             (
                 vec![same.clone()],

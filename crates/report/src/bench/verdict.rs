@@ -68,7 +68,7 @@ pub(super) fn against_medians(result: &LabResult) -> Option<String> {
     };
     let found = result.comparisons.iter().find(contradicts)?;
     Some(format!(
-        "{}: the ratio is the median within blocks, so it can differ from the medians of all blocks.",
+        "{}: the ratio is the median within blocks, so it can differ from that of the medians.",
         clean(&found.arm)
     ))
 }
