@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use ::claims::catalogue::{CLAIMS, find, ids};
 use ::claims::{ClaimsEvent, ClaimsRequest};
 use anyhow::Context;
+use lab::BenchEvent;
 use sys::interrupt::Interrupt;
 
 use crate::bench::new_seed;
@@ -40,6 +41,8 @@ pub(crate) fn run(options: &ClaimsOptions, screen: ScreenOptions) -> anyhow::Res
     let mut watcher = Watcher::new(options.quiet, None);
     let claims = ::claims::test(&request, interrupt, &mut |event| match event {
         ClaimsEvent::Claim(number, of, id) => watcher.begin(number, of, id),
+        // Notices advise options of bench, which claims does not have.
+        ClaimsEvent::Lab(BenchEvent::Notice(_)) => {}
         ClaimsEvent::Lab(event) => watcher.see(&event),
     });
     watcher.finish();

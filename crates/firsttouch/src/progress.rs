@@ -37,8 +37,7 @@ impl Watcher {
             BenchEvent::Observing(arm) => {
                 self.bar.set_message(format!("{}observing {arm}, untimed", self.part));
             }
-            // A part of several has a fixed time: the options that a notice advises do not exist.
-            BenchEvent::Notice(text) if !self.quiet && self.part.is_empty() => {
+            BenchEvent::Notice(text) if !self.quiet => {
                 self.bar.suspend(|| crate::stream::say(&format!("note: {text}")));
             }
             BenchEvent::Notice(_) => {}

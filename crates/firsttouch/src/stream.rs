@@ -1,6 +1,6 @@
 //! Writing to standard output: styles only where wanted, and a closed pipe is no error.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
@@ -53,13 +53,17 @@ pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
 
 /// Whether `path` is standard output: `-`, or the file that it was redirected to.
 pub(crate) fn is_stdout(path: &Path) -> bool {
-    let own = || io::stdout().as_fd().try_clone_to_owned().map(File::from)?.metadata();
     let is_own_file = || {
-        let (own, other) = (own().ok()?, std::fs::metadata(path).ok()?);
+        let (own, other) = (metadata_of_stdout().ok()?, std::fs::metadata(path).ok()?);
         let same = (own.dev(), own.ino()) == (other.dev(), other.ino());
         Some(same && own.is_file())
     };
     path == Path::new("-") || is_own_file().unwrap_or(false)
+}
+
+/// Metadata of the file behind standard output.
+pub(crate) fn metadata_of_stdout() -> io::Result<Metadata> {
+    io::stdout().as_fd().try_clone_to_owned().map(File::from)?.metadata()
 }
 
 /// The columns of standard output; `None` if it is no terminal.

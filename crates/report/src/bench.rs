@@ -3,7 +3,7 @@
 //! By default a screen has at most seven lines of prose. `-v` adds the reasons and bounds of the
 //! figures; the JSON has all of them.
 
-mod answer;
+pub(crate) mod answer;
 pub(crate) mod arms;
 mod bill;
 mod crossing;

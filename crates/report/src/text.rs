@@ -21,6 +21,13 @@ pub fn clean(text: &str) -> String {
         .collect()
 }
 
+/// `text` for the text and attributes of an SVG. XML allows no control characters, nor U+FFFE and
+/// U+FFFF.
+pub(crate) fn escaped(text: &str) -> String {
+    let text = clean(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
 /// `text` behind `head`, wrapped at `width` with the rest of its lines indented below its
 /// beginning.
 #[must_use]

@@ -269,6 +269,17 @@ fn tables_of_a_survey() {
 }
 
 #[test]
+fn a_heading_promises_no_interval_that_is_not_there() {
+    let mut short = factorial();
+    for effect in short.effects.iter_mut().chain(&mut short.spreads) {
+        (effect.low, effect.high) = (None, None);
+    }
+    let markdown = report::markdown(&short);
+    assert!(markdown.contains("time [no interval]"), "{markdown}");
+    assert!(markdown.contains("spread [no interval]"), "{markdown}");
+}
+
+#[test]
 fn a_drawing_of_a_decided_run() {
     insta::assert_snapshot!(report::svg(&decided()).expect("comparisons to draw"));
 }

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -135,11 +134,7 @@ impl Outputs {
 fn differ(one: &Path, other: &Path) -> anyhow::Result<()> {
     let place = |path: &Path| -> anyhow::Result<_> {
         let metadata = if path == Path::new("-") {
-            io::stdout()
-                .as_fd()
-                .try_clone_to_owned()
-                .map(File::from)
-                .and_then(|output| output.metadata())
+            crate::stream::metadata_of_stdout()
         } else {
             // An existing file is not opened: the reader of a pipe would see its end at the close.
             std::fs::metadata(path).or_else(|_| {

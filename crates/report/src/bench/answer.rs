@@ -15,7 +15,7 @@ pub(super) fn at_one_point(result: &LabResult) -> Vec<String> {
 }
 
 /// The arms that others are compared with, in the order of the comparisons.
-pub(super) fn baselines(result: &LabResult) -> Vec<&str> {
+pub(crate) fn baselines(result: &LabResult) -> Vec<&str> {
     let mut baselines: Vec<&str> = Vec::new();
     for comparison in &result.comparisons {
         if !baselines.contains(&comparison.baseline.as_str()) {

@@ -10,7 +10,7 @@ use crate::text::{DIM, clean, styled};
 use crate::view::View;
 
 /// A column of times: its title, and the phase or sum that it shows.
-type Column = (&'static str, fn(&PhaseTimes) -> f64);
+pub(crate) type Column = (&'static str, fn(&PhaseTimes) -> f64);
 
 const PHASES: [Column; 5] = [
     ("obtain", |m| m.obtain_ns),
@@ -20,18 +20,19 @@ const PHASES: [Column; 5] = [
     ("release", |m| m.release_ns),
 ];
 
-/// The phases that some arm has, and the sum that is compared, if a sum is.
-fn columns_of(result: &LabResult) -> Vec<Column> {
+/// The phases that take time in some of `medians`, and the sum that is compared, if a sum is.
+pub(crate) fn columns_of<'a>(
+    result: &LabResult,
+    medians: &(impl Iterator<Item = &'a PhaseTimes> + Clone),
+) -> Vec<Column> {
     if pairs::are_counted(result) {
         return vec![("a pair", |m| m.metric_ns)];
     }
-    let medians =
-        || result.arms.iter().filter_map(|arm| arm.summary.as_ref()).map(|summary| &summary.median);
     // Threads wait for each other between the touches, even if they do nothing there.
     let idle = |title: &str| title == "between" && !result.arms.iter().any(does_something_between);
     let mut columns: Vec<Column> = PHASES
         .into_iter()
-        .filter(|(title, value)| !idle(title) && medians().any(|median| value(median) > 0.0))
+        .filter(|(title, value)| !idle(title) && medians.clone().any(|median| value(median) > 0.0))
         .collect();
     match metric_name(&result.experiment.metric) {
         "total" => columns.push(("total", |m| m.total_ns)),
@@ -62,7 +63,8 @@ pub(crate) fn metric_name(metric: &str) -> &'static str {
 /// The table of phases and verdicts. All times share a unit, so that a reader can add them up.
 pub(super) fn table_of_arms(result: &LabResult, view: View) -> String {
     let columns = view.table_columns();
-    let shown = columns_of(result);
+    let medians = result.arms.iter().filter_map(|arm| Some(&arm.summary.as_ref()?.median));
+    let shown = columns_of(result, &medians);
     let several = several_baselines(result);
     let faults = faults(result);
     let unit = unit_of(result, &shown);

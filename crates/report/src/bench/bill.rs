@@ -1,6 +1,6 @@
 //! The bill of an arm: what its call, first touch and release cost, and the faults behind that.
 
-use results::{Arm, LabResult, Sample};
+use results::{Arm, Bill, LabResult, Sample};
 
 use super::lines;
 use crate::number::{TimeUnit, bytes, count, digits, duration, duration_range, percent};
@@ -51,7 +51,7 @@ fn faults_later(arm: &Arm) -> bool {
 fn what_a_bill_is(arms: &[&Arm], later: bool) -> String {
     let bill = "The bill is the call, the first touch and the release";
     let rest = if later { ", without the work between the touches and after them." } else { "." };
-    let costs = |of: fn(&results::Bill) -> Option<f64>| {
+    let costs = |of: fn(&Bill) -> Option<f64>| {
         let mut bills = arms.iter().filter_map(|arm| Some(&arm.summary.as_ref()?.bill));
         bills.any(|bill| of(bill).is_some())
     };
@@ -71,12 +71,20 @@ pub(super) fn unit_cost(arm: &Arm) -> String {
     let Some(bill) = arm.summary.as_ref().map(|summary| &summary.bill) else {
         return String::new();
     };
-    match (bill.fault_ns_low, bill.fault_ns_high, bill.populated_ns) {
-        (Some(low), Some(high), _) => format!("{} a fault", duration_range(low, high)),
-        (None, Some(high), _) => format!("up to {} a fault", duration(high)),
-        (_, None, Some(ns)) => format!("{} a page", duration(ns)),
-        (_, None, None) => String::new(),
+    match (fault_cost(bill), bill.populated_ns) {
+        (Some(cost), _) => format!("{cost} a fault"),
+        (None, Some(ns)) => format!("{} a page", duration(ns)),
+        (None, None) => String::new(),
     }
+}
+
+/// The cost of one fault: `1.1-1.4 us`.
+pub(super) fn fault_cost(bill: &Bill) -> Option<String> {
+    let high = bill.fault_ns_high?;
+    Some(match bill.fault_ns_low {
+        Some(low) => duration_range(low, high),
+        None => format!("up to {}", duration(high)),
+    })
 }
 
 /// How many page faults an arm took: perf's count, or else, in brackets, the kernel's count of the

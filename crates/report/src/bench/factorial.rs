@@ -93,10 +93,7 @@ fn cell_name(result: &LabResult, arm: &Arm) -> String {
 
 /// A row for each effect: on the time, whether it could explain the reference, and on the spread.
 fn effects(result: &LabResult, view: View) -> String {
-    let level = |effects: &[Effect]| match effects.iter().find(|effect| effect.low.is_some()) {
-        Some(effect) => format!("{} CI", verdict::confidence(effect.confidence)),
-        None => "no interval".to_owned(),
-    };
+    let level = |effects: &[Effect]| verdict::level(effects.iter().map(|e| (e.low, e.confidence)));
     let explained = result.explained.as_ref();
     let mut header = vec![
         "effect".to_owned(),

@@ -56,8 +56,7 @@ fn of_the_baseline(arm: &Arm) -> Option<String> {
     if summary.bill.populated_ns.is_some() {
         return in_the_call(arm);
     }
-    summary.bill.fault_ns_high?;
-    let cost = bill::unit_cost(arm).replace(" a fault", "");
+    let cost = bill::fault_cost(&summary.bill)?;
     Some(format!(
         "{} takes {} page faults of {cost}; the call is {} of its cost.",
         clean(&arm.name),

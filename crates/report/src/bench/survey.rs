@@ -4,8 +4,8 @@
 use results::{FloorEstimate, Floors, LabResult, SourceFloor};
 
 use super::lines;
-use super::verdict::ratio;
-use crate::number::{TimeUnit, bytes, digits, duration, percent};
+use super::verdict::{level, ratio};
+use crate::number::{TimeUnit, bytes, digits, duration};
 use crate::table::table;
 use crate::text::{DIM, clean, styled};
 use crate::view::View;
@@ -90,12 +90,19 @@ fn answer(result: &LabResult, floors: &Floors) -> String {
         .map_or(String::new(), |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }
 
+/// The confidence of the floors' intervals.
+pub(crate) fn level_of_floors(floors: &Floors) -> String {
+    level(floors.estimates.iter().map(|estimate| (estimate.low_ns, estimate.confidence)))
+}
+
+/// The confidence of the intervals of sources as multiples of their floors.
+pub(crate) fn level_of_sources(floors: &Floors) -> String {
+    level(floors.sources.iter().map(|source| (source.low, source.confidence)))
+}
+
 /// A row for each valid floor, under a heading for each group.
 fn floor_table(result: &LabResult, floors: &Floors, columns: usize) -> String {
-    let with_interval = floors.estimates.iter().find(|estimate| estimate.low_ns.is_some());
-    let confidence = with_interval.map_or("[no interval]".to_owned(), |estimate| {
-        format!("[{} CI]", percent(estimate.confidence))
-    });
+    let confidence = format!("[{}]", level_of_floors(floors));
     let mut rows =
         vec![["floor", "median", &confidence, "GB/s"].map(|head| styled(DIM, head)).to_vec()];
     let mut head = None;
@@ -137,11 +144,7 @@ fn source_table(floors: &Floors, columns: usize) -> String {
     if floors.sources.is_empty() {
         return String::new();
     }
-    let level = match floors.sources.iter().find(|source| source.low.is_some()) {
-        Some(source) => format!("{} CI", percent(source.confidence)),
-        None => "no interval".to_owned(),
-    };
-    let times = format!("times its floor [{level}]");
+    let times = format!("times its floor [{}]", level_of_sources(floors));
     let heads = ["source, a page", "takes", "floor", &times, "its floor is"];
     let mut rows = vec![heads.map(|head| styled(DIM, head)).to_vec()];
     rows.extend(floors.sources.iter().map(|source| {

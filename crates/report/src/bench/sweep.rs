@@ -75,14 +75,14 @@ pub(super) fn answers(result: &LabResult) -> Vec<String> {
 
 /// A point by its coordinates.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    threads: u64,
-    size_bytes: u64,
-    passes: Option<u64>,
+pub(crate) struct Place {
+    pub(crate) threads: u64,
+    pub(crate) size_bytes: u64,
+    pub(crate) passes: Option<u64>,
 }
 
 impl Place {
-    fn of(point: &PointSummary) -> Self {
+    pub(crate) fn of(point: &PointSummary) -> Self {
         Place { threads: point.threads, size_bytes: point.size_bytes, passes: point.passes }
     }
 
@@ -180,7 +180,12 @@ fn cost(arm: &Arm, place: Place) -> Option<f64> {
     point.metric_ns_per_page.or(point.total_ns_per_page)
 }
 
-fn comparison<'a>(result: &'a LabResult, arm: &Arm, place: Place) -> Option<&'a Comparison> {
+/// The comparison of an arm at a point.
+pub(crate) fn comparison<'a>(
+    result: &'a LabResult,
+    arm: &Arm,
+    place: Place,
+) -> Option<&'a Comparison> {
     result.comparisons.iter().find(|c| {
         c.arm == arm.name
             && c.size_bytes == place.size_bytes

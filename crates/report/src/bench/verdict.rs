@@ -49,8 +49,13 @@ pub(crate) fn confidence(confidence: f64) -> String {
 
 /// The confidence of the comparisons' intervals, for a heading: `95 % CI`.
 pub(crate) fn confidence_label(result: &LabResult) -> String {
-    match result.comparisons.first().filter(|c| c.low.is_some()) {
-        Some(comparison) => format!("{} CI", confidence(comparison.confidence)),
+    level(result.comparisons.iter().take(1).map(|c| (c.low, c.confidence)))
+}
+
+/// The confidence of the first that has a lower bound, for a heading: `95 % CI`.
+pub(crate) fn level(bounds: impl IntoIterator<Item = (Option<f64>, f64)>) -> String {
+    match bounds.into_iter().find(|(low, _)| low.is_some()) {
+        Some((_, of_all)) => format!("{} CI", confidence(of_all)),
         None => "no interval".to_owned(),
     }
 }

@@ -2,15 +2,15 @@
 
 use std::fmt::Write;
 
-use results::{Arm, Comparison, Floors, LabResult, PhaseTimes};
+use results::{Arm, Effect, Floors, LabResult, PhaseTimes};
 
-use crate::bench::arms::metric_name;
-use crate::bench::pairs;
-use crate::bench::survey::is_survey;
-use crate::bench::sweep::size_label;
+use crate::bench::answer::baselines;
+use crate::bench::arms::{columns_of, metric_name};
+use crate::bench::survey::{is_survey, level_of_floors, level_of_sources};
+use crate::bench::sweep::{self, Place, size_label};
 use crate::bench::verdict;
 use crate::bench::verdict::confidence_label;
-use crate::number::{TimeUnit, digits, duration, percent};
+use crate::number::{TimeUnit, digits, duration};
 use crate::text::clean;
 
 use super::provenance;
@@ -34,22 +34,11 @@ pub fn markdown(result: &LabResult) -> String {
     paragraphs.join("\n")
 }
 
-/// A column of times: its head, and what is in it.
-type Column = (&'static str, fn(&PhaseTimes) -> f64);
-const PHASES: [Column; 5] = [
-    ("obtain", |m| m.obtain_ns),
-    ("1st touch", |m| m.first_touch_ns),
-    ("between", |m| m.between_ns),
-    ("2nd touch", |m| m.second_touch_ns),
-    ("release", |m| m.release_ns),
-];
-
 /// An arm, or one of its points in a sweep.
 struct Row<'a> {
     arm: &'a Arm,
     median: Option<&'a PhaseTimes>,
-    /// Size, threads and passes of a point.
-    point: Option<(u64, u64, Option<u64>)>,
+    point: Option<Place>,
 }
 
 /// A row for each arm; in a sweep for each of its points, without the placebo's, which has one
@@ -64,37 +53,17 @@ fn rows(result: &LabResult) -> Vec<Row<'_>> {
         rows.extend(arm.points.iter().filter(|_| !arm.placebo).map(|point| Row {
             arm,
             median: point.summary.as_ref().map(|summary| &summary.median),
-            point: Some((point.size_bytes, point.threads, point.passes)),
+            point: Some(Place::of(point)),
         }));
     }
     rows
-}
-
-/// The phases that an arm spends time in, and the sum that is compared.
-fn columns(result: &LabResult, rows: &[Row]) -> Vec<Column> {
-    if pairs::are_counted(result) {
-        return vec![("a pair", |m| m.metric_ns)];
-    }
-    let waits = |arm: &Arm| arm.work.as_ref().is_none_or(|work| work.between != "nothing");
-    let idle = |head: &str| head == "between" && !result.arms.iter().any(waits);
-    let spent = |value: fn(&PhaseTimes) -> f64| {
-        rows.iter().filter_map(|row| row.median).any(|median| value(median) > 0.0)
-    };
-    let mut columns: Vec<Column> =
-        PHASES.into_iter().filter(|(head, value)| !idle(head) && spent(*value)).collect();
-    match metric_name(&result.experiment.metric) {
-        "total" => columns.push(("total", |m| m.total_ns)),
-        sum @ ("again" | "whole") => columns.push((sum, |m| m.metric_ns)),
-        _ => {}
-    }
-    columns
 }
 
 /// Medians of phases, the ratio with its interval, and the verdict. One unit for all times, but in
 /// a sweep a unit for each, because they span several.
 fn arm_table(result: &LabResult) -> String {
     let rows = rows(result);
-    let shown = columns(result, &rows);
+    let shown = columns_of(result, &rows.iter().filter_map(|row| row.median));
     let times = |row: &Row| {
         row.median.map(|median| shown.iter().map(|(_, value)| value(median)).collect::<Vec<_>>())
     };
@@ -139,9 +108,10 @@ fn arm_table(result: &LabResult) -> String {
 
 /// The one arm that all others are compared with, if it is one.
 fn only_baseline(result: &LabResult) -> Option<&str> {
-    let mut baselines = result.comparisons.iter().map(|comparison| comparison.baseline.as_str());
-    let first = baselines.next()?;
-    baselines.all(|other| other == first).then_some(first)
+    match baselines(result)[..] {
+        [one] => Some(one),
+        _ => None,
+    }
 }
 
 /// What the ratio is of, and its confidence.
@@ -177,14 +147,14 @@ fn placebo_of_a_sweep(result: &LabResult, is_sweep: bool) -> String {
 }
 
 /// What the points of a sweep differ in.
-type Axis = (&'static str, fn((u64, u64, Option<u64>)) -> String);
+type Axis = (&'static str, fn(Place) -> String);
 fn axes(rows: &[Row]) -> Vec<Axis> {
     let axes: [Axis; 3] = [
-        ("size", |(size, _, _)| size_label(size)),
-        ("threads", |(_, threads, _)| threads.to_string()),
-        ("passes", |(_, _, passes)| passes.map_or_else(String::new, |passes| passes.to_string())),
+        ("size", |place| size_label(place.size_bytes)),
+        ("threads", |place| place.threads.to_string()),
+        ("passes", |place| place.passes.map_or_else(String::new, |passes| passes.to_string())),
     ];
-    let differ = |value: fn((u64, u64, Option<u64>)) -> String| {
+    let differ = |value: fn(Place) -> String| {
         let mut values = rows.iter().filter_map(|row| row.point).map(value);
         values.next().is_some_and(|first| values.any(|other| other != first))
     };
@@ -204,15 +174,11 @@ fn standing(result: &LabResult, row: &Row) -> [String; 3] {
             verdict::placebo_word(placebo).to_owned(),
         ];
     }
-    let of_row = |comparison: &&Comparison| {
-        comparison.arm == row.arm.name
-            && row.point.is_none_or(|(size_bytes, threads, passes)| {
-                comparison.size_bytes == size_bytes
-                    && comparison.threads.is_none_or(|number| number == threads)
-                    && comparison.passes == passes
-            })
+    let own = match row.point {
+        Some(place) => sweep::comparison(result, row.arm, place),
+        None => result.comparisons.iter().find(|comparison| comparison.arm == row.arm.name),
     };
-    match result.comparisons.iter().find(of_row) {
+    match own {
         Some(comparison) => [
             code(&comparison.baseline),
             verdict::ratio(comparison.ratio, comparison.low, comparison.high),
@@ -224,13 +190,11 @@ fn standing(result: &LabResult, row: &Row) -> [String; 3] {
 
 /// Each factor's effect on the time, and on its spread.
 fn effect_table(result: &LabResult) -> String {
-    let label = |confidence: Option<f64>| {
-        confidence.map_or("no interval".to_owned(), |c| format!("{} CI", verdict::confidence(c)))
-    };
+    let level = |effects: &[Effect]| verdict::level(effects.iter().map(|e| (e.low, e.confidence)));
     let mut table = Table::new(&["effect", "of"]);
-    table.number(&format!("time [{}]", label(result.effects.first().map(|e| e.confidence))));
+    table.number(&format!("time [{}]", level(&result.effects)));
     table.words("verdict");
-    table.number(&format!("spread [{}]", label(result.spreads.first().map(|e| e.confidence))));
+    table.number(&format!("spread [{}]", level(&result.spreads)));
     for effect in &result.effects {
         let spread = result.spreads.iter().find(|spread| spread.factor == effect.factor);
         table.row(&[
@@ -263,9 +227,8 @@ fn effect_table(result: &LabResult) -> String {
 }
 
 fn floor_table(floors: &Floors) -> String {
-    let confidence = floors.estimates.first().map_or(0.0, |estimate| estimate.confidence);
     let mut table = Table::new(&["floor"]);
-    table.number(&format!("median, ns [{} CI]", percent(confidence)));
+    table.number(&format!("median, ns [{}]", level_of_floors(floors)));
     table.number("GB/s");
     for estimate in &floors.estimates {
         let bounds =
@@ -282,11 +245,10 @@ fn floor_table(floors: &Floors) -> String {
 }
 
 fn source_table(floors: &Floors) -> String {
-    let Some(first) = floors.sources.first() else { return String::new() };
     let mut table = Table::new(&["source"]);
     table.number("obtain and first touch, ns a page");
     table.number("its floor, ns a page");
-    table.number(&format!("ratio [{} CI]", percent(first.confidence)));
+    table.number(&format!("ratio [{}]", level_of_sources(floors)));
     for source in &floors.sources {
         table.row(&[
             code(&source.arm),

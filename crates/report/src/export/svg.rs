@@ -13,7 +13,7 @@ use self::forest::{Panel, Row, panels};
 use super::provenance;
 use crate::bench::verdict::ratio;
 use crate::number::percent;
-use crate::text::clean;
+use crate::text::{clean, escaped};
 
 const WIDTH: f64 = 680.0;
 const MARGIN: f64 = 20.0;
@@ -183,11 +183,4 @@ fn shortened(name: &str, letters: usize) -> String {
         return name.to_owned();
     }
     name.chars().take(letters - 2).collect::<String>() + ".."
-}
-
-/// For text and attributes. XML has no place for control characters, nor for the last two code
-/// points of the first plane.
-fn escaped(text: &str) -> String {
-    let text = clean(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

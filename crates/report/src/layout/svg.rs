@@ -14,7 +14,7 @@ use super::columns::shortened;
 use super::folding::join_neighbours;
 use super::head::{circumstances, figures};
 use crate::number::bytes;
-use crate::text::clean;
+use crate::text::{clean, escaped};
 
 const MARGIN: f64 = 20.0;
 /// So many places of the mmap area are drawn one by one.
@@ -213,10 +213,4 @@ fn described(layout: &Layout, runs: &[&LayoutRun]) -> String {
         )
     });
     format!("{}: {}", clean(&layout.program.path), each.collect::<Vec<_>>().join(" "))
-}
-
-/// For text and attributes. XML allows no control characters, nor U+FFFE and U+FFFF.
-fn escaped(text: &str) -> String {
-    let text = clean(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

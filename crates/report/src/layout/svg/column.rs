@@ -5,13 +5,13 @@ use std::fmt::Write;
 use results::layout::{Layout, LayoutRun};
 
 use super::strip::Strip;
-use super::{MARGIN, class, drawn, escaped};
+use super::{MARGIN, class, drawn};
 use crate::layout::areas::{Area, Place};
 use crate::layout::columns::shortened;
 use crate::layout::head::{circumstances, figures};
 use crate::layout::varies;
 use crate::number::bytes;
-use crate::text::clean;
+use crate::text::{clean, escaped};
 
 /// Horizontal positions, from the left of a column.
 const TOWER: f64 = MARGIN;
