@@ -109,6 +109,7 @@ impl Random {
                 _ => NonZeroU64::new(self.below(u64::MAX)),
             },
             in_kernel: self.below(9) == 0,
+            present: [None, Some(false), Some(true)][self.below(3) as usize],
         })
     }
 
@@ -194,6 +195,7 @@ fn lines_of(
         began_ns,
         page_bytes: PAGE,
         huge_pages,
+        can_swap: wild,
         sees: everything,
     };
     let mut builder = LineBuilder::new(&header, true);

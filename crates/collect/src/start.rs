@@ -87,6 +87,7 @@ fn header(access: &Access) -> Header {
         began_ns: monotonic_ns(),
         page_bytes: sys::limits::page_bytes(),
         huge_pages,
+        can_swap: sys::machine::swap_bytes() != Some(0),
         sees: Sees {
             calls: access.by_ptrace || wanted.is_some_and(|wanted| wanted.calls.is_some()),
             faults,

@@ -108,6 +108,9 @@ pub struct Fault {
     pub major: bool,
     /// Whether the kernel took it on the thread's behalf, inside a syscall.
     pub in_kernel: bool,
+    /// Whether the page table had a page at the address when the fault began: it was there and the
+    /// access was not allowed, such as a write to a page that has to be copied. `None`: unknown.
+    pub present: Option<bool>,
 }
 
 /// Starts and ends of processes and threads.

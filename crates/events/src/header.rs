@@ -11,6 +11,8 @@ pub struct Header {
     pub page_bytes: u64,
     /// The observed machine's policy for transparent huge pages.
     pub huge_pages: ThpPolicy,
+    /// Whether the observed machine can swap, so that a page may be missing that was there before.
+    pub can_swap: bool,
     /// What all sources together can observe.
     pub sees: Sees,
 }
@@ -26,7 +28,7 @@ pub struct Sees {
     pub faults: bool,
     /// Page faults that the kernel takes on a thread's behalf, inside syscalls.
     pub kernel_faults: bool,
-    /// The size of the page that a fault mapped.
+    /// The size of the page that a fault mapped, and whether there was one before.
     pub page_sizes: bool,
 }
 

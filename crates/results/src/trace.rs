@@ -96,6 +96,8 @@ pub struct FaultLine {
     pub major: bool,
     /// The fault happened in kernel mode, inside a syscall of the thread.
     pub in_kernel: bool,
+    /// Whether the page table had the page when the fault began; `None` if unknown.
+    pub present: Option<bool>,
     /// The inferred cause, see docs/trace.md.
     pub cause: Cause,
     /// The mapping at the address; `None` if unknown.

@@ -39,6 +39,12 @@ pub fn ram_bytes() -> Option<u64> {
     crate::proc::meminfo_bytes(&read_to_string("/proc/meminfo").ok()?, "MemTotal")
 }
 
+/// The size of all swap devices and files that are in use.
+#[must_use]
+pub fn swap_bytes() -> Option<u64> {
+    crate::proc::meminfo_bytes(&read_to_string("/proc/meminfo").ok()?, "SwapTotal")
+}
+
 /// The policy for transparent huge pages of 2 MiB in anonymous memory: `always`, `madvise` or
 /// `never`. Since Linux 6.8 each size has its own switch, which may inherit the common one.
 #[must_use]

@@ -27,6 +27,8 @@ const MLOCK_ONFAULT: u64 = 1;
 const MCL_CURRENT: u64 = 1;
 const MCL_FUTURE: u64 = 2;
 const MCL_ONFAULT: u64 = 4;
+const MADV_GUARD_INSTALL: u64 = 102;
+const MADV_GUARD_REMOVE: u64 = 103;
 const SHM_RDONLY: u64 = 0o10000;
 /// The usual page size of hugetlbfs, if the call gives none.
 pub(super) const HUGE_BYTES: u64 = 2 << 20;
@@ -41,16 +43,22 @@ impl AddressSpace {
         time_ns: u64,
     ) -> Option<MappedRegion> {
         self.was_there = false;
-        self.settle(time_ns);
+        self.settle_before(thread.tid, time_ns);
         let result = call.succeeded_with()?;
-        let born_ns =
-            time_ns.saturating_add(call.span.latency_ns.map_or(0, std::num::NonZeroU64::get));
+        let born_ns = call
+            .span
+            .latency_ns
+            .map_or(u64::MAX, |latency_ns| time_ns.saturating_add(latency_ns.get()));
         let region =
             (call.call == Call::Mmap).then(|| self.mapped_by(&call.arguments, result, born_ns));
         let under_way =
             UnderWay { call: *call, tid: thread.tid, result, began_ns: time_ns, born_ns };
-        if time_ns < born_ns && matches!(call.call, Call::Mmap | Call::Mremap) {
+        let gets_an_address =
+            matches!(call.call, Call::Mmap | Call::Mremap | Call::Shmat | Call::MapShadowStack);
+        if gets_an_address && time_ns < born_ns {
             self.begin(under_way);
+        } else if born_ns == u64::MAX {
+            self.apply(&UnderWay { born_ns: time_ns, ..under_way });
         } else {
             self.apply(&under_way);
         }
@@ -89,11 +97,8 @@ impl AddressSpace {
                 );
             }
             Call::Shmdt => {
-                if let Some(segment) =
-                    self.at(first).filter(|region| region.kind == MappingKind::SharedAnonymous)
-                {
-                    self.unmap(segment.start, segment.end, time_ns);
-                }
+                let end = self.end_of_segment(first);
+                self.unmap(first, end, time_ns);
             }
             Call::MapShadowStack => {
                 let end = self.page_end(result.saturating_add(second));
@@ -107,6 +112,20 @@ impl AddressSpace {
             }
             _ => {}
         }
+    }
+
+    /// The end of the shared memory that was attached at `start`: the kernel detaches what has the
+    /// offsets of one segment, beginning with 0 (`ksys_shmdt` of ipc/shm.c).
+    fn end_of_segment(&self, start: u64) -> u64 {
+        let mut end = start;
+        while let Some(part) =
+            self.at(end).map(|region| region.part(end, u64::MAX)).filter(|part| {
+                part.kind == MappingKind::SharedAnonymous && part.offset_bytes == end - start
+            })
+        {
+            end = part.end;
+        }
+        end
     }
 
     fn mmap(&mut self, arguments: &[u64; 6], start: u64, time_ns: u64, born_ns: u64) {
@@ -143,7 +162,8 @@ impl AddressSpace {
         let end = self.page_end(start.saturating_add(round_up(length, hugetlb_bytes)));
         let region = MappedRegion::new(start, end, kind, low(protection) & ACCESSIBLE);
         let offset_bytes = if region.is_file() { offset_bytes } else { 0 };
-        MappedRegion { offset_bytes, hugetlb_bytes, born_ns, ..region }
+        let grows_down = flags & MAP_GROWSDOWN != 0;
+        MappedRegion { offset_bytes, hugetlb_bytes, grows_down, born_ns, ..region }
     }
 
     fn brk(&mut self, now: u64, time_ns: u64, born_ns: u64) {
@@ -185,7 +205,7 @@ impl AddressSpace {
         }
         if let Some(last) = last.filter(|_| old < new) {
             let at_end = last.part(from_end - 1, from_end).offset_bytes;
-            let offset_bytes = at_end.wrapping_add(u64::from(last.is_file()));
+            let offset_bytes = at_end.wrapping_add(u64::from(last.has_offset()));
             let grown = MappedRegion {
                 start: to.saturating_add(old),
                 end: to_end,
@@ -222,19 +242,26 @@ impl AddressSpace {
         match advice {
             // MADV_DONTNEED, MADV_FREE, MADV_REMOVE, MADV_DONTNEED_LOCKED, MADV_GUARD_INSTALL.
             // Freed pages may stay for a while, but then they do not fault.
-            4 | 8 | 9 | 24 | 102 => {
+            4 | 8 | 9 | 24 | MADV_GUARD_INSTALL => {
                 let mut parts = self.regions.parts(start, end);
                 // Only MADV_REMOVE removes pages from all processes that share them.
                 parts.retain(|part| {
                     known(part) && (advice == 9 || part.kind != MappingKind::SharedAnonymous)
                 });
-                self.forget(&parts);
+                self.discard(&parts);
+                if advice == MADV_GUARD_INSTALL {
+                    self.guard(&parts);
+                }
+            }
+            MADV_GUARD_REMOVE => {
+                let (first, end) = (self.page(start), self.page(end));
+                Arc::make_mut(&mut self.guards).remove_range(first, end);
             }
             // MADV_PAGEOUT: pages of a file are dropped, others go to swap.
             21 => {
                 let mut parts = self.regions.parts(start, end);
                 parts.retain(|part| part.is_file() && known(part));
-                self.forget(&parts);
+                self.discard(&parts);
             }
             14 => self.change(start, end, time_ns, |region| region.huge = Some(true)),
             15 => self.change(start, end, time_ns, |region| region.huge = Some(false)),
@@ -246,6 +273,14 @@ impl AddressSpace {
                 self.populate_between(round_up(start, huge_bytes), end - end % huge_bytes);
             }
             _ => {}
+        }
+    }
+
+    /// Makes the pages of `parts` inaccessible. Guards lie in page tables, so the mapping stays one.
+    fn guard(&mut self, parts: &[MappedRegion]) {
+        for part in parts {
+            let (first, end) = (self.page(part.start), self.page(part.end));
+            Arc::make_mut(&mut self.guards).add_range(first, end);
         }
     }
 

@@ -8,18 +8,20 @@ use events::{Cause, MappingKind};
 pub(crate) struct Evidence {
     /// The kind of mapping.
     pub(crate) kind: MappingKind,
-    /// The allowed access.
+    /// The access.
     pub(crate) access: Access,
     /// The history of the page.
     pub(crate) before: Before,
+    /// Whether the page table had the page when the fault began.
+    pub(crate) page: PageFound,
     /// Whether the fault read from a device.
     pub(crate) major: bool,
 }
 
-/// The access that a mapping's protection allows.
+/// The access, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// No access.
+    /// It was refused, or interrupted: no page came of it.
     Refused,
     /// Any access except writing.
     Read,
@@ -40,23 +42,51 @@ pub(crate) enum Before {
     Touched,
 }
 
+/// What the kernel found in the page table when the fault began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PageFound {
+    /// The page.
+    Present,
+    /// No page, and the machine has no swap: it has no contents yet, or they are in a file.
+    Missing,
+    /// No page, but a page that was there before may be in swap.
+    MissingOrSwapped,
+    /// The kernel does not report it (before Linux 5.11); the history decides.
+    Unknown,
+}
+
 /// The cause that follows from `evidence`.
 pub(crate) fn of(evidence: Evidence) -> Cause {
     // The access is refused; the program gets a signal.
     if evidence.access == Access::Refused {
         return Cause::Unknown;
     }
+    let before = evidence.with_page_found();
     match evidence.kind {
         MappingKind::Heap | MappingKind::Anonymous | MappingKind::ThreadStack => {
-            own_memory(evidence, Cause::FirstTouch)
+            own_memory(before, Cause::FirstTouch)
         }
-        MappingKind::Stack => own_memory(evidence, Cause::Stack),
-        // Shared pages are never copied; a second fault means that the page was removed in between.
-        MappingKind::SharedAnonymous if evidence.before == Before::Touched => Cause::Unknown,
-        MappingKind::SharedAnonymous => Cause::FirstTouch,
-        MappingKind::PrivateFile => private_file(evidence),
-        MappingKind::SharedFile => shared_file(evidence),
+        MappingKind::Stack => own_memory(before, Cause::Stack),
+        MappingKind::SharedAnonymous => shared_anonymous(evidence),
+        MappingKind::PrivateFile => private_file(before),
+        MappingKind::SharedFile => shared_file(before),
         MappingKind::Kernel | MappingKind::Other => Cause::Unknown,
+    }
+}
+
+impl Evidence {
+    /// The evidence with the history that the page table shows, which is certain, in place of the
+    /// history of what was observed.
+    fn with_page_found(self) -> Evidence {
+        let before = match (self.page, self.before) {
+            (PageFound::Unknown, before) => before,
+            (PageFound::Present, _) => Before::Touched,
+            (PageFound::Missing, _) | (_, Before::Nothing | Before::BroughtAlong) => {
+                Before::Nothing
+            }
+            (PageFound::MissingOrSwapped, _) => Before::Perhaps,
+        };
+        Evidence { before, ..self }
     }
 }
 
@@ -71,12 +101,23 @@ fn own_memory(evidence: Evidence, first: Cause) -> Cause {
     }
 }
 
+/// Shared pages are never copied. If a page is missing again, it was removed in between: either
+/// from this page table only, or for all who share it.
+fn shared_anonymous(evidence: Evidence) -> Cause {
+    let is_there = evidence.page == PageFound::Present || evidence.before == Before::Touched;
+    if is_there { Cause::Unknown } else { Cause::FirstTouch }
+}
+
 fn private_file(evidence: Evidence) -> Cause {
     match (evidence.before, evidence.access) {
         // A copied page is already in memory, so a major fault is not a copy.
         _ if evidence.major => Cause::File,
         (Before::Touched | Before::BroughtAlong, Access::Write) => Cause::CopyOnWrite,
         (Before::Touched, _) => Cause::Unknown,
+        // It may have been copied, and come back from swap.
+        (Before::Perhaps, Access::Write) if evidence.page == PageFound::MissingOrSwapped => {
+            Cause::Unknown
+        }
         // A page that can only be read faults only while it is missing, whether mapped by a
         // neighbour or not.
         _ => Cause::File,
@@ -100,8 +141,13 @@ mod tests {
     #[test]
     fn each_kind_of_memory_has_its_causes() {
         let causes = |kind| {
-            let new =
-                Evidence { kind, access: Access::Write, before: Before::Nothing, major: false };
+            let new = Evidence {
+                kind,
+                access: Access::Write,
+                before: Before::Nothing,
+                page: PageFound::Unknown,
+                major: false,
+            };
             let touched = Evidence { before: Before::Touched, ..new };
             [
                 new,
@@ -127,6 +173,37 @@ mod tests {
             (MappingKind::SharedFile, [F, F, U, F, F, U, F, F, F, F]),
             (MappingKind::Kernel, [U; 10]),
             (MappingKind::Other, [U; 10]),
+        ] {
+            assert_eq!(causes(kind), expect, "{kind:?}");
+        }
+    }
+
+    /// The page table outranks the history of what was observed.
+    #[test]
+    fn a_page_that_was_found_or_not_decides() {
+        use PageFound::{Missing, MissingOrSwapped, Present};
+        let causes = |kind| {
+            let cause =
+                |page, before, access| of(Evidence { kind, access, before, page, major: false });
+            [
+                cause(Present, Before::Nothing, Access::Write),
+                cause(Present, Before::Nothing, Access::Read),
+                cause(Missing, Before::Nothing, Access::Write),
+                cause(Missing, Before::Touched, Access::Write),
+                cause(Missing, Before::BroughtAlong, Access::Write),
+                cause(Missing, Before::Perhaps, Access::Write),
+                cause(MissingOrSwapped, Before::Nothing, Access::Write),
+                cause(MissingOrSwapped, Before::Touched, Access::Write),
+            ]
+        };
+        for (kind, expect) in [
+            (MappingKind::Heap, [C, U, T, T, T, T, T, U]),
+            (MappingKind::Anonymous, [C, U, T, T, T, T, T, U]),
+            (MappingKind::ThreadStack, [C, U, T, T, T, T, T, U]),
+            (MappingKind::Stack, [C, U, S, S, S, S, S, U]),
+            (MappingKind::SharedAnonymous, [U, U, T, U, T, T, T, U]),
+            (MappingKind::PrivateFile, [C, U, F, F, F, F, F, U]),
+            (MappingKind::SharedFile, [F, U, F, F, F, F, F, F]),
         ] {
             assert_eq!(causes(kind), expect, "{kind:?}");
         }

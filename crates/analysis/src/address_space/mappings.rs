@@ -18,7 +18,7 @@ impl AddressSpace {
             return;
         }
         self.settle(time_ns);
-        self.settle_between(reported.start, reported.end, thread.tid);
+        self.settle_between(reported.start, reported.end, thread.tid, time_ns);
         if reported.kind == MappingKind::Heap && self.break_at.is_none() {
             self.break_at = Some(reported.end);
         }
@@ -67,7 +67,7 @@ fn reported(mapping: &Mapping, was_there: bool, time_ns: u64) -> MappedRegion {
         MappedRegion::new(mapping.start, mapping.end, kind, mapping.protection & ACCESSIBLE);
     MappedRegion {
         name: mapping.name,
-        offset_bytes: if region.is_file() { mapping.offset_bytes } else { 0 },
+        offset_bytes: if region.has_offset() { mapping.offset_bytes } else { 0 },
         hugetlb_bytes: if mapping.hugetlb { HUGE_BYTES } else { 0 },
         was_there,
         born_ns: time_ns,
@@ -93,10 +93,12 @@ fn refined(known: &MappedRegion, piece: &MappedRegion) -> Option<MappedRegion> {
         // The syscall is more exact than a report without a file.
         (own, MappingKind::Anonymous) if is_own(own) => Some(MappedRegion { name, ..same }),
         (own, MappingKind::Heap | MappingKind::Stack) if is_own(own) => {
-            Some(MappedRegion { kind: piece.kind, name, ..same })
+            let grows_down = known.grows_down || piece.grows_down;
+            Some(MappedRegion { kind: piece.kind, name, grows_down, ..same })
         }
         (MappingKind::SharedAnonymous, MappingKind::SharedAnonymous) => {
-            Some(MappedRegion { name, ..same })
+            let continues = known.offset_bytes == piece.offset_bytes;
+            continues.then_some(MappedRegion { name, ..same })
         }
         (MappingKind::PrivateFile, MappingKind::PrivateFile)
         | (MappingKind::SharedFile, MappingKind::SharedFile) => {
@@ -110,7 +112,8 @@ fn refined(known: &MappedRegion, piece: &MappedRegion) -> Option<MappedRegion> {
         | (MappingKind::PrivateFile | MappingKind::SharedFile, MappingKind::Other)
             if !known.name.is_some() && piece.name.is_some() =>
         {
-            Some(MappedRegion { kind: piece.kind, name, offset_bytes: 0, ..same })
+            let offset_bytes = piece.offset_bytes;
+            Some(MappedRegion { kind: piece.kind, name, offset_bytes, ..same })
         }
         (MappingKind::Kernel, MappingKind::Kernel) | (MappingKind::Other, MappingKind::Other)
             if known.name == piece.name =>

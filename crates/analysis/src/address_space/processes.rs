@@ -142,6 +142,7 @@ mod tests {
             began_ns: 0,
             page_bytes: 4096,
             huge_pages: ThpPolicy::Never,
+            can_swap: false,
             sees: Sees::default(),
         })
     }

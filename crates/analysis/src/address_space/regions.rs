@@ -22,12 +22,14 @@ pub struct MappedRegion {
     pub name: Name,
     /// `PROT_READ` 1, `PROT_WRITE` 2, `PROT_EXEC` 4.
     pub protection: u32,
-    /// The offset in the file; 0 without one.
+    /// The offset in the file, or in the shared memory; 0 for private memory.
     pub offset_bytes: u64,
     /// The advice about huge pages by madvise(2).
     pub(crate) huge: Option<bool>,
     /// The page size of a `MAP_HUGETLB` mapping; else 0.
     pub(crate) hugetlb_bytes: u64,
+    /// Whether a fault below its start makes it grow (the stack, `MAP_GROWSDOWN`).
+    pub(crate) grows_down: bool,
     /// The mapping existed before the trace, so its touched pages are unknown.
     pub(crate) was_there: bool,
     /// When the program got the address. Calls that began before cannot refer to this mapping.
@@ -46,6 +48,7 @@ impl MappedRegion {
             offset_bytes: 0,
             huge: None,
             hugetlb_bytes: 0,
+            grows_down: kind == MappingKind::Stack,
             was_there: false,
             born_ns: 0,
         }
@@ -54,7 +57,7 @@ impl MappedRegion {
     /// The part from `start` to `end`.
     pub(crate) fn part(mut self, start: u64, end: u64) -> MappedRegion {
         let start = start.max(self.start);
-        if self.is_file() {
+        if self.has_offset() {
             self.offset_bytes = self.offset_bytes.wrapping_add(start - self.start);
         }
         (self.start, self.end) = (start, end.min(self.end));
@@ -65,6 +68,12 @@ impl MappedRegion {
     #[must_use]
     pub fn is_file(&self) -> bool {
         self.kind.is_file()
+    }
+
+    /// Whether its pages are those of an object that has an order of its own: a file, or a segment
+    /// of shared memory. Two segments beside each other are not one mapping.
+    pub(crate) fn has_offset(&self) -> bool {
+        self.is_file() || self.kind == MappingKind::SharedAnonymous
     }
 
     /// Whether pages can be written.
@@ -79,8 +88,11 @@ impl MappedRegion {
 
     /// Whether `next` continues it.
     fn is_continued_by(&self, next: &MappedRegion) -> bool {
-        let offset_bytes =
-            if self.is_file() { self.offset_bytes.wrapping_add(self.end - self.start) } else { 0 };
+        let offset_bytes = if self.has_offset() {
+            self.offset_bytes.wrapping_add(self.end - self.start)
+        } else {
+            0
+        };
         let whole = MappedRegion {
             start: next.start,
             end: next.end,

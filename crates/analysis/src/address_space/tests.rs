@@ -3,7 +3,10 @@
 
 use std::num::NonZeroU64;
 
-use events::{Call, Clock, Interner, MappingReport, Name, Sees, Span, Syscall};
+use events::{
+    Call, Cause, Clock, Fault, Interner, MappingReport, Name, Sees, Span, Syscall, ThpPolicy,
+    Thread,
+};
 
 use super::*;
 
@@ -39,7 +42,7 @@ impl Reference {
         let own = self.pages[at]?;
         let continues = |before: Option<Plain>, next: Option<Plain>| {
             let (Some(before), Some(next)) = (before, next) else { return false };
-            let offset_bytes = before.offset_bytes + if is_file(before.kind) { PAGE } else { 0 };
+            let offset_bytes = before.offset_bytes + if has_offset(before.kind) { PAGE } else { 0 };
             (before.kind, before.protection, offset_bytes)
                 == (next.kind, next.protection, next.offset_bytes)
         };
@@ -51,8 +54,11 @@ impl Reference {
     }
 }
 
-fn is_file(kind: MappingKind) -> bool {
-    matches!(kind, MappingKind::PrivateFile | MappingKind::SharedFile)
+fn has_offset(kind: MappingKind) -> bool {
+    matches!(
+        kind,
+        MappingKind::PrivateFile | MappingKind::SharedFile | MappingKind::SharedAnonymous
+    )
 }
 
 struct Random(u64);
@@ -87,6 +93,7 @@ impl Both {
             began_ns: 0,
             page_bytes: PAGE,
             huge_pages: ThpPolicy::Never,
+            can_swap: false,
             sees: Sees { calls: true, ..Sees::default() },
         });
         let plain = Reference { pages: [None; PAGES], break_at: BREAK };
@@ -159,7 +166,8 @@ impl Both {
         ];
         self.call(Call::Mmap, arguments, first);
         self.plain.map(first, end, |at| {
-            let offset_bytes = if is_file(kind) { address(offset + at - first) } else { 0 };
+            let base = if kind == MappingKind::SharedAnonymous { 0 } else { offset };
+            let offset_bytes = if has_offset(kind) { address(base + at - first) } else { 0 };
             Plain { kind, protection, offset_bytes, touched: false }
         });
         self.report(first);
@@ -203,7 +211,7 @@ impl Both {
         self.plain.pages[from..from + old].fill(None);
         self.plain.map(to, to + new, |at| {
             let beyond =
-                if is_file(last.kind) { address((at + 1).saturating_sub(to + old)) } else { 0 };
+                if has_offset(last.kind) { address((at + 1).saturating_sub(to + old)) } else { 0 };
             Plain { offset_bytes: last.offset_bytes + beyond, touched: false, ..last }
         });
         self.plain.pages[to..to + moved.len()].copy_from_slice(&moved);
@@ -259,6 +267,7 @@ impl Both {
             page_bytes: None,
             major: false,
             in_kernel: false,
+            present: None,
         };
         let seen = self.space.fault(&fault, SELF, self.time_ns);
         let page = &mut self.plain.pages[at];

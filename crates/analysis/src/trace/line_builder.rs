@@ -188,6 +188,7 @@ fn shown_fault(fault: &Fault, origin: &FaultOrigin, definitions: &Definitions) -
         ip: fault.ip,
         major: fault.major,
         in_kernel: fault.in_kernel,
+        present: fault.present,
         cause: origin.cause,
         mapping: origin.region.map(|region| label(&region, definitions)),
         page_bytes: fault.page_bytes.map(NonZeroU64::get),

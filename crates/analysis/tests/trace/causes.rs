@@ -5,6 +5,8 @@ use std::num::NonZeroU64;
 use events::Cause::{self, CopyOnWrite, File, FirstTouch, Stack, Unknown};
 use events::{Call, EventKind, Life, Name, Sees, ThpPolicy, Thread};
 
+use results::trace::LineKind;
+
 use crate::script::{ANONYMOUS, PAGE, POPULATE, PRIVATE, READ, SEES, SHARED, STACK, Script, WRITE};
 
 const AT: u64 = 0x7f00_0000_0000;
@@ -73,7 +75,7 @@ fn another_program_and_another_thread() {
 
 #[test]
 fn released_memory_is_a_first_touch_again() {
-    for advice in [4, 8, 24, 102] {
+    for advice in [4, 8, 24] {
         let mut script = anonymous(ThpPolicy::Never);
         faults(&mut script, &[0, 1, 2, 3]);
         script.madvise(AT + PAGE, 2, advice);
@@ -245,19 +247,62 @@ fn one_fault_may_have_mapped_a_huge_page() {
 }
 
 #[test]
-fn a_fault_that_is_taken_again_is_the_same_fault() {
+fn a_fault_that_came_to_nothing_is_unknown_and_touches_nothing() {
     let mut script = anonymous(ThpPolicy::Never);
     script.latency_ns = 0;
-    let causes = [0, 0, 1].map(|page| script.fault_as(AT + page * PAGE, 1, false).cause);
-    assert_eq!(causes, [FirstTouch, FirstTouch, FirstTouch]);
-    assert_eq!(script.fault_as(AT + PAGE, 2, false).cause, CopyOnWrite, "another instruction");
+    assert_eq!(faults(&mut script, &[0, 0]), [Unknown; 2]);
     script.latency_ns = 500;
-    script.fault_as(AT + 2 * PAGE, 1, false);
+    assert_eq!(faults(&mut script, &[0, 0]), [FirstTouch, CopyOnWrite]);
+}
+
+#[test]
+fn a_guard_is_no_memory() {
+    let mut script = anonymous(ThpPolicy::Never);
+    faults(&mut script, &[0, 1, 2, 3]);
+    script.madvise(AT + PAGE, 2, 102);
+    assert_eq!(faults(&mut script, &[0, 1, 2, 3]), [CopyOnWrite, Unknown, Unknown, CopyOnWrite]);
+    script.madvise(AT, 4, 4);
+    assert_eq!(faults(&mut script, &[0, 1]), [FirstTouch, Unknown], "MADV_DONTNEED keeps guards");
+    script.call(Call::Mremap, &[AT, 4 * PAGE, 4 * PAGE, 3, AT + 2048 * PAGE], AT + 2048 * PAGE);
+    assert_eq!(faults(&mut script, &[2048 + 2]), [Unknown], "they move with the mapping");
+    script.fork(8);
+    script.be(8, 8);
+    assert_eq!(faults(&mut script, &[2048 + 2]), [Unknown], "a child has them");
+    script.madvise(AT + 2048 * PAGE, 4, 103);
+    assert_eq!(faults(&mut script, &[2048 + 1, 2048 + 2]), [FirstTouch; 2]);
+    script.madvise(AT + 2048 * PAGE, 4, 102);
+    script.mmap(AT + 2048 * PAGE, 4, WRITE, PRIVATE | ANONYMOUS);
+    assert_eq!(faults(&mut script, &[2048 + 1]), [FirstTouch], "a new mapping has none");
+}
+
+#[test]
+fn the_page_table_outranks_what_was_seen() {
+    let mut script = anonymous(ThpPolicy::Never);
+    faults(&mut script, &[0, 1]);
+    // A page that came without a fault, such as by O_DIRECT, and one that went without a call.
+    script.present = Some(true);
+    assert_eq!(faults(&mut script, &[2]), [CopyOnWrite]);
+    script.present = Some(false);
+    assert_eq!(faults(&mut script, &[1]), [FirstTouch]);
+    script.mmap(AT, 64, WRITE, PRIVATE);
+    assert_eq!(faults(&mut script, &[0]), [File]);
+    script.present = Some(true);
+    assert_eq!(faults(&mut script, &[1]), [CopyOnWrite], "a neighbour had mapped it");
+}
+
+#[test]
+fn a_mapping_may_grow_down() {
+    let mut script = Script::new();
+    script.mmap(AT, 4, WRITE, PRIVATE | ANONYMOUS | 0x100);
+    script.mapped(AT, 4, 3, "");
     assert_eq!(
-        script.fault_as(AT + 2 * PAGE, 1, false).cause,
-        CopyOnWrite,
-        "the first one was over"
+        [1, 1, 2].map(|page| script.fault(AT - page * PAGE)),
+        [FirstTouch, CopyOnWrite, FirstTouch]
     );
+    assert_eq!(script.label(AT - 2 * PAGE), "[thread stack]");
+    script.latency_ns = 0;
+    assert_eq!(script.fault(AT - 9 * PAGE), Unknown, "a limit forbade it");
+    assert_eq!(script.label(AT - 9 * PAGE), "nothing");
 }
 
 #[test]
@@ -367,6 +412,32 @@ fn attached_shared_memory_has_the_size_of_the_kernels_report() {
     assert_eq!(faults(&mut script, &[0, 7]), [FirstTouch, FirstTouch]);
     script.call(Call::Shmdt, &[AT], 0);
     assert_eq!(faults(&mut script, &[0, 7]), [Unknown, Unknown]);
+}
+
+#[test]
+fn a_segment_beside_another_stays_when_one_is_detached() {
+    for pieces in [false, true] {
+        let mut script = Script::new();
+        for (at, segment) in [(AT, 5), (AT + 8 * PAGE, 6)] {
+            script.call(Call::Shmat, &[segment, 0, 0], at);
+            script.mapped(at, 8, 3, "shared /SYSV00000000 (deleted)");
+        }
+        if pieces {
+            script.call(Call::Mprotect, &[AT + 3 * PAGE, PAGE, READ], 0);
+        }
+        script.call(Call::Shmdt, &[AT], 0);
+        let causes = faults(&mut script, &[0, 4, 7, 8, 15]);
+        assert_eq!(causes, [Unknown, Unknown, Unknown, FirstTouch, FirstTouch]);
+    }
+    // The same for memory that is shared without a segment.
+    let mut script = Script::new();
+    script.mmap(AT, 8, WRITE, SHARED | ANONYMOUS);
+    script.mmap(AT + 8 * PAGE, 8, WRITE, SHARED | ANONYMOUS);
+    faults(&mut script, &[8]);
+    let Some(LineKind::Fault(fault)) = script.lines.last().map(|line| line.kind.clone()) else {
+        panic!("{:?}", script.lines.last());
+    };
+    assert_eq!(fault.mapping.map(|mapping| mapping.start), Some(AT + 8 * PAGE));
 }
 
 #[test]

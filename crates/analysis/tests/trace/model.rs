@@ -179,6 +179,7 @@ fn any_event() -> impl Strategy<Value = Event> {
             page_bytes: None,
             major,
             in_kernel: false,
+            present: None,
         })
     });
     let mapping = (word(), word(), word(), 0..8u32, any::<bool>()).prop_map(

@@ -26,7 +26,14 @@ pub(crate) const SEES: Sees =
 
 /// The head of a stream that begins at 0.
 pub(crate) fn header(huge_pages: ThpPolicy, sees: Sees) -> Header {
-    Header { clock: Clock::Monotonic, began_ns: 0, page_bytes: PAGE, huge_pages, sees }
+    Header {
+        clock: Clock::Monotonic,
+        began_ns: 0,
+        page_bytes: PAGE,
+        huge_pages,
+        can_swap: false,
+        sees,
+    }
 }
 
 /// A program with one event per microsecond, each taking half of that.
@@ -38,6 +45,8 @@ pub(crate) struct Script {
     pub(crate) thread: Thread,
     pub(crate) latency_ns: u64,
     pub(crate) page_bytes: Option<NonZeroU64>,
+    /// Whether the kernel finds a page where the next faults begin.
+    pub(crate) present: Option<bool>,
     ip: u64,
 }
 
@@ -59,6 +68,7 @@ impl Script {
             thread: Thread { pid: 7, tid: 7 },
             latency_ns: 500,
             page_bytes: None,
+            present: None,
             ip: 0x40_0000,
         }
     }
@@ -159,6 +169,7 @@ impl Script {
             page_bytes: self.page_bytes,
             major,
             in_kernel: false,
+            present: self.present,
         }));
         match self.lines.last().map(|line| &line.kind) {
             Some(LineKind::Fault(fault)) => fault.clone(),

@@ -45,7 +45,9 @@ pub(crate) struct Counts {
 
 #[derive(Debug)]
 struct Slot {
-    event: Event,
+    /// `None`: the event has moved to a later slot.
+    event: Option<Event>,
+    began_ns: u64,
     complete: bool,
 }
 
@@ -87,7 +89,7 @@ impl Pairing {
     pub(crate) fn take(&mut self, raw: RawEvent, each: &mut impl FnMut(Event)) {
         let RawEvent { time_ns, thread, kind } = raw;
         match kind {
-            RawKind::FaultBegins { address, ip, in_kernel } => {
+            RawKind::FaultBegins { address, ip, in_kernel, present } => {
                 self.counts.faults += 1;
                 self.close_fault(thread, each);
                 let fault = Fault {
@@ -97,6 +99,7 @@ impl Pairing {
                     page_bytes: None,
                     major: false,
                     in_kernel,
+                    present,
                 };
                 let open = self.open(raw, EventKind::Fault(fault), false);
                 self.threads.entry(thread.tid).or_default().fault = Some(open);
@@ -109,7 +112,7 @@ impl Pairing {
                 self.threads.entry(thread.tid).or_default().call = Some(open);
             }
             RawKind::CallEnds { result } => self.end_call(thread, time_ns, result, each),
-            RawKind::SwitchIn => self.threads.entry(thread.tid).or_default().switch_in(time_ns),
+            RawKind::SwitchIn => self.switch_in(thread, time_ns),
             RawKind::SwitchOut => {
                 self.threads.entry(thread.tid).or_default().left_ns = Some(time_ns);
             }
@@ -157,16 +160,17 @@ impl Pairing {
     /// while.
     pub(crate) fn pass_on(&mut self, now_ns: u64, each: &mut impl FnMut(Event)) {
         while let Some(slot) = self.queue.front() {
-            if !slot.complete && now_ns.saturating_sub(slot.event.time_ns) < PATIENCE_NS {
+            if !slot.complete && now_ns.saturating_sub(slot.began_ns) < PATIENCE_NS {
                 break;
             }
             let Some(slot) = self.queue.pop_front() else { break };
             let number = self.first;
             self.first += 1;
+            let Some(event) = slot.event else { continue };
             if slot.complete {
-                self.give(slot.event, each);
+                self.give(event, each);
             } else {
-                self.overdue.insert(number, slot.event);
+                self.overdue.insert(number, event);
             }
         }
     }
@@ -180,15 +184,48 @@ impl Pairing {
 
     fn whole(&mut self, raw: RawEvent, kind: EventKind) {
         let event = Event { time_ns: raw.time_ns, thread: raw.thread, kind };
-        self.queue.push_back(Slot { event, complete: true });
+        self.push(event, true);
     }
 
     fn open(&mut self, raw: RawEvent, kind: EventKind, by_ptrace: bool) -> Open {
         let event = Event { time_ns: raw.time_ns, thread: raw.thread, kind };
-        let number = self.first + self.queue.len() as u64;
-        self.queue.push_back(Slot { event, complete: false });
+        let number = self.push(event, false);
         let away_ns = self.threads.get(&raw.thread.tid).map_or(0, |state| state.away_ns);
         Open { number, began_ns: (!by_ptrace).then_some(raw.time_ns), away_ns, by_ptrace }
+    }
+
+    /// Adds an event at the end of the queue, and returns its number.
+    fn push(&mut self, event: Event, complete: bool) -> u64 {
+        self.queue.push_back(Slot { event: Some(event), began_ns: event.time_ns, complete });
+        self.first + self.queue.len() as u64 - 1
+    }
+
+    /// The thread is on a processor again. A call before which it was stopped begins only now, and
+    /// its event moves to where it belongs by this time: until now it could not have any effect,
+    /// however long the tracer was busy with other threads.
+    fn switch_in(&mut self, thread: Thread, time_ns: u64) {
+        let Some(from) = self.threads.entry(thread.tid).or_default().switch_in(time_ns) else {
+            return;
+        };
+        let moved = if let Some(event) = self.overdue.remove(&from) {
+            Some(event)
+        } else {
+            self.slot(from).and_then(|slot| {
+                slot.complete = true;
+                slot.event.take()
+            })
+        };
+        let Some(event) = moved else { return };
+        let to = self.push(Event { time_ns, ..event }, false);
+        if let Some(call) = self.threads.get_mut(&thread.tid).and_then(|state| state.call.as_mut())
+        {
+            call.number = to;
+        }
+    }
+
+    fn slot(&mut self, number: u64) -> Option<&mut Slot> {
+        let at = number.checked_sub(self.first)?;
+        self.queue.get_mut(usize::try_from(at).ok()?)
     }
 
     /// Completes the event that began as `open`, by `change`.
@@ -201,12 +238,10 @@ impl Pairing {
         if let Some(mut event) = self.overdue.remove(&open.number) {
             change(&mut event.kind);
             self.give(event, each);
-        } else if let Some(slot) = open
-            .number
-            .checked_sub(self.first)
-            .and_then(|at| self.queue.get_mut(usize::try_from(at).ok()?))
-        {
-            change(&mut slot.event.kind);
+        } else if let Some(slot) = self.slot(open.number) {
+            if let Some(event) = &mut slot.event {
+                change(&mut event.kind);
+            }
             slot.complete = true;
         }
     }
@@ -260,16 +295,14 @@ impl Pairing {
 }
 
 impl State {
-    /// The thread is on a processor again. A call before which it was stopped begins only now.
-    fn switch_in(&mut self, time_ns: u64) {
+    /// The thread is on a processor again. Returns the number of the call that begins with that.
+    fn switch_in(&mut self, time_ns: u64) -> Option<u64> {
         if let Some(left) = self.left_ns.take() {
             self.away_ns += time_ns.saturating_sub(left);
         }
-        if let Some(call) =
-            self.call.as_mut().filter(|call| call.by_ptrace && call.began_ns.is_none())
-        {
-            (call.began_ns, call.away_ns) = (Some(time_ns), self.away_ns);
-        }
+        let call = self.call.as_mut().filter(|call| call.by_ptrace && call.began_ns.is_none())?;
+        (call.began_ns, call.away_ns) = (Some(time_ns), self.away_ns);
+        Some(call.number)
     }
 }
 

@@ -30,6 +30,7 @@ pub(crate) enum RawKind {
         address: u64,
         ip: u64,
         in_kernel: bool,
+        present: Option<bool>,
     },
     FaultEnds {
         major: bool,
@@ -69,8 +70,8 @@ pub(crate) fn raw(
     read_text: ReadText<'_>,
 ) -> Option<RawEvent> {
     let kind = match record.kind {
-        RecordKind::FaultBegins { address, ip, in_kernel } => {
-            RawKind::FaultBegins { address, ip, in_kernel }
+        RecordKind::FaultBegins { address, ip, in_kernel, present } => {
+            RawKind::FaultBegins { address, ip, in_kernel, present }
         }
         RecordKind::FaultEnds { major, page_bytes } => RawKind::FaultEnds { major, page_bytes },
         RecordKind::CallBegins { compat32: true, .. } => RawKind::Compat32,

@@ -98,11 +98,13 @@ fn write_fault(fault: &FaultLine, out: &mut String) {
     out.push_str(r#","ip":"#);
     address(fault.ip, out);
     out.push_str(if fault.major { r#","major":true"# } else { r#","major":false"# });
-    out.push_str(if fault.in_kernel {
-        r#","in_kernel":true,"cause":""#
-    } else {
-        r#","in_kernel":false,"cause":""#
+    out.push_str(if fault.in_kernel { r#","in_kernel":true"# } else { r#","in_kernel":false"# });
+    out.push_str(match fault.present {
+        Some(true) => r#","present":true"#,
+        Some(false) => r#","present":false"#,
+        None => r#","present":null"#,
     });
+    out.push_str(r#","cause":""#);
     out.push_str(fault.cause.word());
     out.push_str(r#"","page_bytes":"#);
     known(fault.page_bytes, out);
@@ -244,6 +246,7 @@ mod tests {
             ip: 0,
             major: true,
             in_kernel: false,
+            present: Some(false),
             cause: Cause::FirstTouch,
             mapping: Some(MappingLabel {
                 kind: MappingKind::Heap,
@@ -299,7 +302,7 @@ mod tests {
     fn keys_of_a_fault() {
         let expect = json!({"kind": "fault", "address": "0x7f1c2a001000", "ip": "0x0",
             "major": true,
-            "in_kernel": false, "cause": "first-touch", "page_bytes": 4096, "mapping": "[heap]",
+            "in_kernel": false, "present": false, "cause": "first-touch", "page_bytes": 4096, "mapping": "[heap]",
             "mapping_start": "0x1000", "latency_ns": u64::MAX, "on_cpu_ns": null});
         assert_eq!(parsed(LineKind::Fault(fault(None))), expect);
         for name in ["/a \"b\\c\u{7f}\u{0}", "/lib/libc.so.6", "/\u{fffd}"] {

@@ -170,7 +170,7 @@ impl std::os::fd::AsFd for PerfEvent {
 fn samples(watched: &Watched, sized: bool) -> Option<Samples> {
     Some(match watched {
         Watched::Nothing => return None,
-        Watched::FaultBegins => Samples::FaultBegins,
+        Watched::FaultBegins => Samples::FaultBegins { sized },
         Watched::MinorFaultEnds => Samples::FaultEnds { major: false, sized },
         Watched::MajorFaultEnds => Samples::FaultEnds { major: true, sized },
         Watched::CallBegins(..) => Samples::CallBegins,
@@ -188,9 +188,11 @@ fn attributes(watched: &Watched, target: EventTarget, wake_bytes: u32) -> perf::
         |config: u32, more: u32| (perf::PERF_TYPE_SOFTWARE, u64::from(config), always | more);
     let (type_, config, sample_type) = match watched {
         Watched::Nothing => software(perf::PERF_COUNT_SW_DUMMY, 0),
-        Watched::FaultBegins => {
-            software(perf::PERF_COUNT_SW_PAGE_FAULTS, perf::PERF_SAMPLE_IP | perf::PERF_SAMPLE_ADDR)
-        }
+        // The size is 0 if there is no page yet.
+        Watched::FaultBegins => software(
+            perf::PERF_COUNT_SW_PAGE_FAULTS,
+            perf::PERF_SAMPLE_IP | perf::PERF_SAMPLE_ADDR | perf::PERF_SAMPLE_DATA_PAGE_SIZE,
+        ),
         Watched::MinorFaultEnds => {
             software(perf::PERF_COUNT_SW_PAGE_FAULTS_MIN, perf::PERF_SAMPLE_DATA_PAGE_SIZE)
         }

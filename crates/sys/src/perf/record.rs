@@ -20,7 +20,10 @@ pub struct RecordTask {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Samples {
     /// Samples of [`super::event::Watched::FaultBegins`].
-    FaultBegins,
+    FaultBegins {
+        /// Whether the size of the page is included (Linux 5.11).
+        sized: bool,
+    },
     /// Samples of a completed minor or major fault.
     FaultEnds {
         /// Whether the fault was major.
@@ -56,6 +59,11 @@ pub enum RecordKind<'a> {
         ip: u64,
         /// Whether it was taken in kernel mode.
         in_kernel: bool,
+        /// Whether the page table had a page at the address when the fault began; `None` if the
+        /// kernel does not report it. The kernel walks the page table after the trap
+        /// (`perf_get_page_size` of kernel/events/core.c), so a page that another thread has mapped
+        /// in between counts as present.
+        present: Option<bool>,
     },
     /// A page fault is complete.
     FaultEnds {

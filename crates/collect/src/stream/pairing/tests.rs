@@ -11,7 +11,7 @@ fn raw(time_ns: u64, tid: u32, kind: RawKind) -> RawEvent {
 }
 
 fn fault(address: u64) -> RawKind {
-    RawKind::FaultBegins { address, ip: 0x400, in_kernel: false }
+    RawKind::FaultBegins { address, ip: 0x400, in_kernel: false, present: None }
 }
 
 const FAULT_ENDS: RawKind = RawKind::FaultEnds { major: false, page_bytes: None };
@@ -95,9 +95,35 @@ fn a_call_by_ptrace_lasts_from_switch_in_to_switch_out() {
         raw(40, 1, RawKind::SwitchOut), // stopped after the call
         raw(55, 1, RawKind::CallEnds { result: 0 }),
     ];
-    check(&raws, &[(20, 14, 4)]);
+    check(&raws, &[(26, 14, 4)]);
     let unseen = [raw(20, 1, call(true)), raw(55, 1, RawKind::CallEnds { result: 0 })];
     check(&unseen, &[(20, 0, 0)]);
+}
+
+#[test]
+fn a_call_by_ptrace_has_its_place_where_the_thread_runs_again() {
+    let raws = [
+        raw(20, 1, call(true)),
+        raw(22, 2, fault(0x1000)), // while the first thread is not on a processor
+        raw(23, 2, FAULT_ENDS),
+        raw(26, 1, RawKind::SwitchIn),
+        raw(27, 2, fault(0x2000)),
+        raw(28, 2, FAULT_ENDS),
+        raw(40, 1, RawKind::SwitchOut),
+        raw(55, 1, RawKind::CallEnds { result: 0 }),
+    ];
+    check(&raws, &[(22, 1, 1), (26, 14, 14), (27, 1, 1)]);
+    // Later than others waited for it.
+    let late = 20 + PATIENCE_NS * 2;
+    let raws = [
+        raw(20, 1, call(true)),
+        raw(late - 10, 2, RawKind::Lost(Lost { records: 1 })),
+        raw(late, 1, RawKind::SwitchIn),
+        raw(late + 1, 1, RawKind::SwitchOut),
+        raw(late + 2, 1, RawKind::CallEnds { result: 0 }),
+    ];
+    let counts = check(&raws, &[(late - 10, 0, 0), (late, 1, 1)]);
+    assert_eq!(counts.late, 0);
 }
 
 #[test]

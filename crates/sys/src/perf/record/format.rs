@@ -37,7 +37,7 @@ impl Format {
         self.events.iter().map(|&(_, samples)| samples).find(|samples| samples.size() == Some(size))
     }
 
-    /// Whether samples of completed faults include the size of the page.
+    /// Whether samples of faults include the size of the page.
     #[must_use]
     pub fn has_page_sizes(&self) -> bool {
         self.events
@@ -93,14 +93,15 @@ impl Format {
         let own = self.samples(body.u64()?);
         let samples = own.or_else(|| self.samples_of_size(size))?;
         anomalies.misattributed += u64::from(own.is_none());
-        let ip = if samples == Samples::FaultBegins { body.u64()? } else { 0 };
+        let ip = if matches!(samples, Samples::FaultBegins { .. }) { body.u64()? } else { 0 };
         let (task, time_ns) = (body.task()?, body.u64()?);
         let kind = match samples {
-            Samples::FaultBegins => RecordKind::FaultBegins {
+            Samples::FaultBegins { sized } => RecordKind::FaultBegins {
                 address: body.u64()?,
                 ip,
                 in_kernel: u32::from(flags) & perf::PERF_RECORD_MISC_CPUMODE_MASK
                     == perf::PERF_RECORD_MISC_KERNEL,
+                present: if sized { Some(body.u64()? != 0) } else { None },
             },
             Samples::FaultEnds { major, sized } => {
                 if major {
@@ -137,7 +138,7 @@ impl Samples {
         let always = HEADER_BYTES + 24;
         match self {
             // IP, ADDR.
-            Samples::FaultBegins => Some(always + 16),
+            Samples::FaultBegins { sized } => Some(always + 16 + if sized { 8 } else { 0 }),
             Samples::FaultEnds { major, sized } => Some(
                 always + if major { MAJOR_UNUSED_BYTES } else { 0 } + if sized { 8 } else { 0 },
             ),

@@ -22,18 +22,18 @@ fn format() -> Format {
     let mut format = Format::default();
     format.add(12, Samples::FaultEnds { major: true, sized: true });
     format.add(14, Samples::FaultEnds { major: false, sized: true });
-    format.add(11, Samples::FaultBegins);
+    format.add(11, Samples::FaultBegins { sized: true });
     format.add(13, Samples::CallBegins);
     format
 }
 
 fn stream() -> Vec<u8> {
     let mut stream =
-        record(9, 1 /* kernel */, &words(&[11, 0xffff, pair(40, 41), 1000, 0x7000]));
+        record(9, 1 /* kernel */, &words(&[11, 0xffff, pair(40, 41), 1000, 0x7000, 4096]));
     stream.extend(record(9, 2, &words(&[99, 1]))); // not one of our events
     stream.extend(record(9, 2, &words(&[12, pair(40, 41), 1500, 0x7000, 0, 1, 4096])));
     // The same faults watched by other programs as well; these are the ids of their events.
-    stream.extend(record(9, 2, &words(&[98, 0xfffe, pair(40, 41), 1510, 0x8000])));
+    stream.extend(record(9, 2, &words(&[98, 0xfffe, pair(40, 41), 1510, 0x8000, 0])));
     stream.extend(record(9, 2, &words(&[97, pair(40, 41), 1520, 2 << 20])));
     let mut call = words(&[13, pair(40, 41), 1600]);
     call.extend(68_u32.to_ne_bytes());
@@ -64,10 +64,16 @@ fn records_are_parsed() {
         format().read(&stream, |record| found.push((record.time_ns, record.task.tid, record.kind)));
     assert_eq!(anomalies, Anomalies { unparsed: 1, misattributed: 2 });
     let by = RecordTask { pid: 40, tid: 41 };
+    let begins = |address, ip, first: bool| RecordKind::FaultBegins {
+        address,
+        ip,
+        in_kernel: first,
+        present: Some(first),
+    };
     let expected = [
-        (1000, 41, RecordKind::FaultBegins { address: 0x7000, ip: 0xffff, in_kernel: true }),
+        (1000, 41, begins(0x7000, 0xffff, true)),
         (1500, 41, RecordKind::FaultEnds { major: true, page_bytes: NonZeroU64::new(4096) }),
-        (1510, 41, RecordKind::FaultBegins { address: 0x8000, ip: 0xfffe, in_kernel: false }),
+        (1510, 41, begins(0x8000, 0xfffe, false)),
         (1520, 41, RecordKind::FaultEnds { major: false, page_bytes: NonZeroU64::new(2 << 20) }),
         (
             1600,

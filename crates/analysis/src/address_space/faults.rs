@@ -1,0 +1,183 @@
+//! Faults: their causes, and the pages that they touch.
+
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use events::{Cause, Fault, MappingKind, ThpPolicy, Thread};
+
+use super::cause::{self, Access, Before, Evidence, PageFound};
+use super::pages::CHUNK_PAGES;
+use super::regions::MappedRegion;
+use super::{AddressSpace, Whose};
+
+/// The kernel maps up to this much of a file around the page of a read fault, if it is in the page
+/// cache (`fault_around_bytes` of mm/memory.c; only debugfs can change it).
+pub(crate) const AROUND_BYTES: u64 = 64 << 10;
+/// The kernel leaves at least this much room for the growth of the stack (`MIN_GAP` of mm/util.c).
+const STACK_REACH_BYTES: u64 = 128 << 20;
+
+/// The result for a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// The cause.
+    pub(crate) cause: Cause,
+    /// The mapping.
+    pub(crate) region: Option<MappedRegion>,
+}
+
+impl AddressSpace {
+    /// Returns the cause of `fault`, and marks its page as touched.
+    pub(crate) fn fault(&mut self, fault: &Fault, thread: Thread, time_ns: u64) -> Seen {
+        self.was_there = false;
+        if fault.in_kernel {
+            self.settle(time_ns);
+        } else {
+            self.settle_before(thread.tid, time_ns);
+        }
+        // Without an end it came to nothing: the access was refused, or a signal interrupted it.
+        let came_to_nothing = fault.span.latency_ns.is_none();
+        let region = match self.at(fault.address) {
+            None if !came_to_nothing => self.grown(fault.address),
+            known => known,
+        };
+        let Some(region) = region else {
+            return Seen { cause: Cause::Unknown, region: None };
+        };
+        let page = self.page_of(&region, fault.address);
+        let touched = self.inherited_on_fork.has(page) || self.not_inherited.has(page);
+        let access = if came_to_nothing || !region.is_accessible() || self.guards.has(page) {
+            Access::Refused
+        } else if region.is_writable() {
+            Access::Write
+        } else {
+            Access::Read
+        };
+        let same = if touched || fault.present == Some(true) {
+            self.recent.same(thread, page, time_ns).filter(|_| access != Access::Refused)
+        } else {
+            None
+        };
+        let cause = same.unwrap_or_else(|| {
+            let before = if touched { Before::Touched } else { self.before(&region, page) };
+            let page = match fault.present {
+                Some(true) => PageFound::Present,
+                Some(false) if self.header.can_swap => PageFound::MissingOrSwapped,
+                Some(false) => PageFound::Missing,
+                None => PageFound::Unknown,
+            };
+            cause::of(Evidence { kind: region.kind, access, before, page, major: fault.major })
+        });
+        if access != Access::Refused && !touched {
+            self.touch(&region, page, cause);
+            self.touch_huge(&region, fault);
+        } else if cause == Cause::CopyOnWrite {
+            self.copy(page);
+        }
+        if cause == Cause::CopyOnWrite || cause == Cause::Unknown && region.was_there {
+            self.whose = Whose::Own;
+        }
+        self.recent.add(fault, thread, page, time_ns, cause);
+        Seen { cause, region: Some(region) }
+    }
+
+    /// The possible history of `page`, which has no recorded touch.
+    fn before(&self, region: &MappedRegion, page: u64) -> Before {
+        if self.may_have_been_there(region, page) {
+            Before::Perhaps
+        } else if region.kind == MappingKind::Stack
+            && self.forks > 0
+            && self.stack_begins.is_some_and(|first| first < page)
+        {
+            Before::Touched
+        } else if region.is_file() && self.was_brought_along(region, page) {
+            Before::BroughtAlong
+        } else {
+            Before::Nothing
+        }
+    }
+
+    fn touch(&mut self, region: &MappedRegion, page: u64, cause: Cause) {
+        let forks = self.forks;
+        self.pages_of(region).add(page, forks);
+        if region.kind == MappingKind::Stack {
+            self.stack_begins.get_or_insert(page);
+        } else if region.is_file() && region.is_writable() && cause == Cause::File {
+            Arc::make_mut(&mut self.new_since_fork).add(page, forks);
+        }
+    }
+
+    /// Marks the rest of a large page as touched.
+    fn touch_huge(&mut self, region: &MappedRegion, fault: &Fault) {
+        let page_bytes = fault.page_bytes.map_or(0, NonZeroU64::get);
+        if page_bytes > self.header.page_bytes && page_bytes.is_power_of_two() {
+            let start = fault.address & !(page_bytes - 1);
+            let (first, end) =
+                (start.max(region.start), start.saturating_add(page_bytes).min(region.end));
+            let (first, end) = (self.page(first), self.page(end));
+            self.pages_of(region).add_range(first, end);
+        }
+    }
+
+    /// Records that a present page was written.
+    fn copy(&mut self, page: u64) {
+        let forks = self.forks;
+        if self.new_since_fork.has(page) {
+            Arc::make_mut(&mut self.read_first).add(page, forks);
+        }
+        // A page of a file that was not writable when it was mapped belongs to the process from now
+        // on.
+        if !self.inherited_on_fork.has(page) {
+            Arc::make_mut(&mut self.inherited_on_fork).add(page, forks);
+        }
+    }
+
+    /// Whether a read of a nearby page of the same file also mapped `page`, if it was in the page
+    /// cache. A write maps its own page only (`do_cow_fault` of mm/memory.c). The kernel does not
+    /// report which of both a fault was, but a page that was not writable then was read, and so was
+    /// one that faulted twice.
+    fn was_brought_along(&self, region: &MappedRegion, page: u64) -> bool {
+        let window = (AROUND_BYTES / self.header.page_bytes).max(1);
+        let (start, end) = (self.page(region.start), self.page(region.end));
+        let aligned = page - page % window;
+        // In the first window, which the start of the mapping cuts short, the kernel maps a full
+        // window from there (do_fault_around of mm/memory.c), but not beyond the page table, whose
+        // entries have eight bytes.
+        let table = page - page % (self.header.page_bytes / 8).max(1);
+        let goes_on = start < aligned && page < start.saturating_add(window) && table <= start;
+        let first = if goes_on { start } else { aligned.max(start) };
+        let last = end.min(aligned + window);
+        self.not_inherited.has_any(first, last) || self.read_first.has_any(first, last)
+    }
+
+    /// Whether `page` may be present although no touch was seen.
+    fn may_have_been_there(&self, region: &MappedRegion, page: u64) -> bool {
+        if region.was_there {
+            return self.forks > 0;
+        }
+        // The kernel would have reported a huge page.
+        if self.header.sees.page_sizes {
+            return false;
+        }
+        let allowed = match (self.header.huge_pages, region.huge) {
+            (ThpPolicy::Never, _) | (_, Some(false)) | (ThpPolicy::Advised, None) => false,
+            (ThpPolicy::Always, None) | (_, Some(true)) => true,
+        };
+        let first = page - page % CHUNK_PAGES;
+        let fits = self.page(region.start) <= first && first + CHUNK_PAGES <= self.page(region.end);
+        allowed && fits && self.inherited_on_fork.was_alone_at_a_fork(page, self.forks)
+    }
+
+    /// The mapping that grows down to `address`: the stack, or one with `MAP_GROWSDOWN`.
+    fn grown(&mut self, address: u64) -> Option<MappedRegion> {
+        let above = *self.regions.above(address).filter(|above| above.grows_down)?;
+        let start = address - address % self.header.page_bytes;
+        let grows = above.start - start <= STACK_REACH_BYTES && above.is_writable();
+        grows.then(|| {
+            let regions = Arc::make_mut(&mut self.regions);
+            // The grown part is new.
+            regions
+                .put(MappedRegion { start, end: above.start, was_there: false, ..above }, u64::MAX);
+            regions.at(address).copied()
+        })?
+    }
+}
