@@ -10,6 +10,7 @@
 //! A fork copies no data of this model: both processes share it until one of them changes it.
 
 mod attribution;
+mod births;
 mod calls;
 mod cause;
 mod faults;

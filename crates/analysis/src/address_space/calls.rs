@@ -49,8 +49,7 @@ impl AddressSpace {
             .span
             .latency_ns
             .map_or(u64::MAX, |latency_ns| time_ns.saturating_add(latency_ns.get()));
-        let region =
-            (call.call == Call::Mmap).then(|| self.mapped_by(&call.arguments, result, born_ns));
+        let region = (call.call == Call::Mmap).then(|| self.mapped_by(&call.arguments, result));
         let under_way =
             UnderWay { call: *call, tid: thread.tid, result, began_ns: time_ns, born_ns };
         let gets_an_address =
@@ -89,11 +88,8 @@ impl AddressSpace {
                 // The size is that of the segment, which only the kernel's report has.
                 let end = result.saturating_add(self.header.page_bytes);
                 self.put(
-                    MappedRegion {
-                        born_ns,
-                        ..MappedRegion::new(result, end, MappingKind::SharedAnonymous, protection)
-                    },
-                    time_ns,
+                    MappedRegion::new(result, end, MappingKind::SharedAnonymous, protection),
+                    born_ns,
                 );
             }
             Call::Shmdt => {
@@ -103,11 +99,8 @@ impl AddressSpace {
             Call::MapShadowStack => {
                 let end = self.page_end(result.saturating_add(second));
                 self.put(
-                    MappedRegion {
-                        born_ns,
-                        ..MappedRegion::new(result, end, MappingKind::Anonymous, 1 | WRITABLE)
-                    },
-                    time_ns,
+                    MappedRegion::new(result, end, MappingKind::Anonymous, 1 | WRITABLE),
+                    born_ns,
                 );
             }
             _ => {}
@@ -130,12 +123,13 @@ impl AddressSpace {
 
     fn mmap(&mut self, arguments: &[u64; 6], start: u64, time_ns: u64, born_ns: u64) {
         let flags = arguments[3];
-        let mut region = self.mapped_by(arguments, start, born_ns);
+        let mut region = self.mapped_by(arguments, start);
         // A long call may arrive late, after the kernel's report of its mapping.
-        let is_reported =
-            |known: &MappedRegion| known.kind == region.kind && time_ns <= known.born_ns;
-        region.name = self.at(start).filter(is_reported).map_or(region.name, |known| known.name);
-        self.put(region, time_ns);
+        let known = self.at(start).filter(|known| known.kind == region.kind);
+        if let Some(known) = known.filter(|_| self.regions.is_new(start, time_ns)) {
+            region.name = known.name;
+        }
+        self.put(region, born_ns);
         let populates =
             flags & MAP_LOCKED != 0 || flags & (MAP_POPULATE | MAP_NONBLOCK) == MAP_POPULATE;
         if populates || self.locks_new {
@@ -144,7 +138,7 @@ impl AddressSpace {
     }
 
     /// The region that an mmap(2) made at `start`.
-    fn mapped_by(&self, arguments: &[u64; 6], start: u64, born_ns: u64) -> MappedRegion {
+    fn mapped_by(&self, arguments: &[u64; 6], start: u64) -> MappedRegion {
         let [_, length, protection, flags, _, offset_bytes] = *arguments;
         let shared = matches!(flags & MAP_TYPE, MAP_SHARED | MAP_SHARED_VALIDATE);
         let kind = match (flags & MAP_ANONYMOUS != 0, shared) {
@@ -163,7 +157,7 @@ impl AddressSpace {
         let region = MappedRegion::new(start, end, kind, low(protection) & ACCESSIBLE);
         let offset_bytes = if region.is_file() { offset_bytes } else { 0 };
         let grows_down = flags & MAP_GROWSDOWN != 0;
-        MappedRegion { offset_bytes, hugetlb_bytes, grows_down, born_ns, ..region }
+        MappedRegion { offset_bytes, hugetlb_bytes, grows_down, ..region }
     }
 
     fn brk(&mut self, now: u64, time_ns: u64, born_ns: u64) {
@@ -172,11 +166,8 @@ impl AddressSpace {
         if now < before {
             self.unmap(now, before, time_ns);
         } else if before < now {
-            let grown = MappedRegion {
-                born_ns,
-                ..MappedRegion::new(before, now, MappingKind::Heap, 1 | WRITABLE)
-            };
-            self.put(grown, time_ns);
+            let grown = MappedRegion::new(before, now, MappingKind::Heap, 1 | WRITABLE);
+            self.put(grown, born_ns);
             if self.locks_new {
                 self.populate(&[grown]);
             }
@@ -190,7 +181,7 @@ impl AddressSpace {
         if old == 0 {
             // A second mapping of shared memory.
             if let Some(twin) = self.at(from).map(|region| region.part(from, u64::MAX)) {
-                self.put(MappedRegion { start: to, end: to_end, born_ns, ..twin }, time_ns);
+                self.put(MappedRegion { start: to, end: to_end, ..twin }, born_ns);
             }
             return;
         }
@@ -206,21 +197,16 @@ impl AddressSpace {
         if let Some(last) = last.filter(|_| old < new) {
             let at_end = last.part(from_end - 1, from_end).offset_bytes;
             let offset_bytes = at_end.wrapping_add(u64::from(last.has_offset()));
-            let grown = MappedRegion {
-                start: to.saturating_add(old),
-                end: to_end,
-                offset_bytes,
-                born_ns,
-                ..last
-            };
-            self.put(grown, time_ns);
+            let grown =
+                MappedRegion { start: to.saturating_add(old), end: to_end, offset_bytes, ..last };
+            self.put(grown, born_ns);
         }
     }
 
     /// Moves the regions in `from` to the start of `to`, with their touched pages.
     fn relocate(&mut self, from: Range<u64>, to: Range<u64>, time_ns: u64, born_ns: u64) {
-        let mut parts = self.regions.parts(from.start, from.end);
-        parts.retain(|part| part.born_ns <= time_ns);
+        self.settle_moves_from(to.start, to.end);
+        let parts = self.regions.known(from.start, from.end, time_ns);
         self.unmap(to.start, to.end, u64::MAX);
         let (first, end, target) =
             (self.page(from.start), self.page(from.end), self.page(to.start));
@@ -229,25 +215,25 @@ impl AddressSpace {
                 Arc::make_mut(pages).move_range(first, end, target);
             }
         }
+        // Where the old addresses had been given out again before this call was seen, it is not
+        // known what was moved.
+        let unknown = MappedRegion::new(to.start, to.end, MappingKind::Other, ACCESSIBLE);
+        Arc::make_mut(&mut self.regions).put(unknown, born_ns);
         for part in parts {
             let start = to.start.saturating_add(part.start - from.start);
             let end = start.saturating_add(part.end - part.start);
-            Arc::make_mut(&mut self.regions)
-                .put(MappedRegion { start, end, born_ns, ..part }, time_ns);
+            Arc::make_mut(&mut self.regions).put(MappedRegion { start, end, ..part }, born_ns);
         }
     }
 
     fn madvise(&mut self, start: u64, end: u64, advice: u64, time_ns: u64) {
-        let known = |region: &MappedRegion| region.born_ns <= time_ns;
         match advice {
             // MADV_DONTNEED, MADV_FREE, MADV_REMOVE, MADV_DONTNEED_LOCKED, MADV_GUARD_INSTALL.
             // Freed pages may stay for a while, but then they do not fault.
             4 | 8 | 9 | 24 | MADV_GUARD_INSTALL => {
-                let mut parts = self.regions.parts(start, end);
+                let mut parts = self.regions.known(start, end, time_ns);
                 // Only MADV_REMOVE removes pages from all processes that share them.
-                parts.retain(|part| {
-                    known(part) && (advice == 9 || part.kind != MappingKind::SharedAnonymous)
-                });
+                parts.retain(|part| advice == 9 || part.kind != MappingKind::SharedAnonymous);
                 self.discard(&parts);
                 if advice == MADV_GUARD_INSTALL {
                     self.guard(&parts);
@@ -259,8 +245,8 @@ impl AddressSpace {
             }
             // MADV_PAGEOUT: pages of a file are dropped, others go to swap.
             21 => {
-                let mut parts = self.regions.parts(start, end);
-                parts.retain(|part| part.is_file() && known(part));
+                let mut parts = self.regions.known(start, end, time_ns);
+                parts.retain(MappedRegion::is_file);
                 self.discard(&parts);
             }
             14 => self.change(start, end, time_ns, |region| region.huge = Some(true)),
@@ -304,8 +290,10 @@ impl AddressSpace {
         }
     }
 
-    pub(super) fn put(&mut self, region: MappedRegion, time_ns: u64) {
-        let gone = Arc::make_mut(&mut self.regions).put(region, time_ns);
+    /// Puts `region` in place, whose addresses the program gets at `born_ns`.
+    pub(super) fn put(&mut self, region: MappedRegion, born_ns: u64) {
+        self.settle_moves_from(region.start, region.end);
+        let gone = Arc::make_mut(&mut self.regions).put(region, born_ns);
         self.forget(&gone);
     }
 

@@ -13,6 +13,10 @@ use super::{AddressSpace, Whose};
 /// The kernel maps up to this much of a file around the page of a read fault, if it is in the page
 /// cache (`fault_around_bytes` of mm/memory.c; only debugfs can change it).
 pub(crate) const AROUND_BYTES: u64 = 64 << 10;
+/// From the trap to the sample of a fault's beginning, which says whether the page is present. Held
+/// against the processor's error codes, nearly all samples that came too late came within this time
+/// after the end of another thread's fault on the page (docs/trace.md).
+const SAMPLED_NS: u64 = 2000;
 /// The kernel leaves at least this much room for the growth of the stack (`MIN_GAP` of mm/util.c).
 const STACK_REACH_BYTES: u64 = 128 << 20;
 
@@ -23,6 +27,16 @@ pub(crate) struct Seen {
     pub(crate) cause: Cause,
     /// The mapping.
     pub(crate) region: Option<MappedRegion>,
+}
+
+/// A fault and its page, which other threads may fault on as well.
+struct Shared<'a> {
+    fault: &'a Fault,
+    region: &'a MappedRegion,
+    page: u64,
+    touched: bool,
+    thread: Thread,
+    time_ns: u64,
 }
 
 impl AddressSpace {
@@ -52,12 +66,13 @@ impl AddressSpace {
         } else {
             Access::Read
         };
-        let same = if touched || fault.present == Some(true) {
-            self.recent.same(thread, page, time_ns).filter(|_| access != Access::Refused)
+        let shared =
+            self.shared_with(&Shared { fault, region: &region, page, touched, thread, time_ns });
+        let cause = if access == Access::Refused {
+            Cause::Unknown
+        } else if let Some(cause) = shared {
+            cause
         } else {
-            None
-        };
-        let cause = same.unwrap_or_else(|| {
             let before = if touched { Before::Touched } else { self.before(&region, page) };
             let page = match fault.present {
                 Some(true) => PageFound::Present,
@@ -66,7 +81,7 @@ impl AddressSpace {
                 None => PageFound::Unknown,
             };
             cause::of(Evidence { kind: region.kind, access, before, page, major: fault.major })
-        });
+        };
         if access != Access::Refused && !touched {
             self.touch(&region, page, cause);
             self.touch_huge(&region, fault);
@@ -78,6 +93,37 @@ impl AddressSpace {
         }
         self.recent.add(fault, thread, page, time_ns, cause);
         Seen { cause, region: Some(region) }
+    }
+
+    /// The cause of a fault on a page for which another thread faults at the same time: they wait for
+    /// the same page, unless one reads and the other writes. If the page was present, it may have
+    /// become so between the trap and the sample, or be the zero page, which is copied now: which of
+    /// both cannot be known.
+    fn shared_with(&self, shared: &Shared<'_>) -> Option<Cause> {
+        let Shared { fault, region, page, touched, thread, time_ns } = *shared;
+        match fault.present {
+            Some(true) => {
+                let around = if region.is_file() { self.pages_around() } else { 1 };
+                let first = page - page % around;
+                let times = time_ns.saturating_sub(SAMPLED_NS)..time_ns;
+                let may_meet = !self.recent.reaches_back_to(times.start)
+                    || self.recent.of_another(thread, &(first..first + around), &times).is_some();
+                may_meet.then_some(Cause::Unknown)
+            }
+            Some(false) => None,
+            None => {
+                let latency_ns = fault.span.latency_ns.map_or(0, NonZeroU64::get);
+                let times = time_ns..time_ns.saturating_add(latency_ns);
+                let is_forgotten = touched && !self.recent.reaches_back_to(times.start);
+                let another = self.recent.of_another(thread, &(page..page + 1), &times);
+                another.or(is_forgotten.then_some(Cause::Unknown))
+            }
+        }
+    }
+
+    /// The pages that a read of a file maps at once.
+    fn pages_around(&self) -> u64 {
+        (AROUND_BYTES / self.header.page_bytes).max(1)
     }
 
     /// The possible history of `page`, which has no recorded touch.
@@ -136,7 +182,7 @@ impl AddressSpace {
     /// report which of both a fault was, but a page that was not writable then was read, and so was
     /// one that faulted twice.
     fn was_brought_along(&self, region: &MappedRegion, page: u64) -> bool {
-        let window = (AROUND_BYTES / self.header.page_bytes).max(1);
+        let window = self.pages_around();
         let (start, end) = (self.page(region.start), self.page(region.end));
         let aligned = page - page % window;
         // In the first window, which the start of the mapping cuts short, the kernel maps a full
@@ -175,8 +221,7 @@ impl AddressSpace {
         grows.then(|| {
             let regions = Arc::make_mut(&mut self.regions);
             // The grown part is new.
-            regions
-                .put(MappedRegion { start, end: above.start, was_there: false, ..above }, u64::MAX);
+            regions.replace(MappedRegion { start, end: above.start, was_there: false, ..above });
             regions.at(address).copied()
         })?
     }

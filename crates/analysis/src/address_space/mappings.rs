@@ -13,7 +13,7 @@ use super::regions::{ACCESSIBLE, MappedRegion};
 impl AddressSpace {
     /// Applies the kernel's report of `mapping`, which came while `thread` was in the kernel.
     pub(crate) fn map(&mut self, mapping: &Mapping, thread: Thread, time_ns: u64) {
-        let reported = reported(mapping, self.was_there, time_ns);
+        let reported = reported(mapping, self.was_there);
         if reported.start >= reported.end {
             return;
         }
@@ -28,13 +28,7 @@ impl AddressSpace {
             !self.sees_calls() && !matches!(reported.kind, MappingKind::Heap | MappingKind::Stack);
         let known = self.regions.parts(reported.start, reported.end);
         let whole = self.regions.at(reported.start).copied();
-        if again
-            && whole
-                == Some(MappedRegion {
-                    born_ns: whole.map_or(0, |whole| whole.born_ns),
-                    ..reported
-                })
-        {
+        if again && whole == Some(reported) {
             self.forget(&known);
         }
         let mut at = reported.start;
@@ -44,7 +38,7 @@ impl AddressSpace {
             match refined(part, &piece) {
                 Some(better) if better == *part => {}
                 Some(better) => {
-                    Arc::make_mut(&mut self.regions).put(better, time_ns);
+                    Arc::make_mut(&mut self.regions).replace(better);
                 }
                 None => self.put(piece, time_ns),
             }
@@ -61,7 +55,7 @@ impl AddressSpace {
 }
 
 /// The mapping as a region.
-fn reported(mapping: &Mapping, was_there: bool, time_ns: u64) -> MappedRegion {
+fn reported(mapping: &Mapping, was_there: bool) -> MappedRegion {
     let kind = mapping.kind;
     let region =
         MappedRegion::new(mapping.start, mapping.end, kind, mapping.protection & ACCESSIBLE);
@@ -70,7 +64,6 @@ fn reported(mapping: &Mapping, was_there: bool, time_ns: u64) -> MappedRegion {
         offset_bytes: if region.has_offset() { mapping.offset_bytes } else { 0 },
         hugetlb_bytes: if mapping.hugetlb { HUGE_BYTES } else { 0 },
         was_there,
-        born_ns: time_ns,
         ..region
     }
 }

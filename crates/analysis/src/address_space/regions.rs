@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use events::{MappingKind, Name};
 
+use super::births::Births;
+
 /// `PROT_WRITE` of `<asm-generic/mman-common.h>`.
 pub(crate) const WRITABLE: u32 = 2;
 /// `PROT_READ`, `PROT_WRITE` or `PROT_EXEC`.
@@ -32,8 +34,6 @@ pub struct MappedRegion {
     pub(crate) grows_down: bool,
     /// The mapping existed before the trace, so its touched pages are unknown.
     pub(crate) was_there: bool,
-    /// When the program got the address. Calls that began before cannot refer to this mapping.
-    pub(crate) born_ns: u64,
 }
 
 impl MappedRegion {
@@ -50,7 +50,6 @@ impl MappedRegion {
             hugetlb_bytes: 0,
             grows_down: kind == MappingKind::Stack,
             was_there: false,
-            born_ns: 0,
         }
     }
 
@@ -93,13 +92,7 @@ impl MappedRegion {
         } else {
             0
         };
-        let whole = MappedRegion {
-            start: next.start,
-            end: next.end,
-            born_ns: next.born_ns,
-            offset_bytes,
-            ..*self
-        };
+        let whole = MappedRegion { start: next.start, end: next.end, offset_bytes, ..*self };
         self.end == next.start && whole == *next
     }
 }
@@ -108,8 +101,7 @@ impl MappedRegion {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Regions {
     by_start: BTreeMap<u64, MappedRegion>,
-    /// Borders between regions that cannot be joined yet, because a call has not returned.
-    to_join: Vec<u64>,
+    births: Births,
 }
 
 impl Regions {
@@ -142,51 +134,63 @@ impl Regions {
         before.into_iter().chain(inside).map(|region| region.part(start, end)).collect()
     }
 
-    /// Unmaps the regions from `start` to `end` that were known by `time_ns`. Returns the removed
-    /// parts.
+    /// The parts of regions from `start` to `end` that a call can concern which began at
+    /// `time_ns`, ascending.
+    pub(crate) fn known(&self, start: u64, end: u64, time_ns: u64) -> Vec<MappedRegion> {
+        self.births.older(self.parts(start, end), time_ns)
+    }
+
+    /// Whether the program got `address` at `time_ns` or later.
+    pub(crate) fn is_new(&self, address: u64, time_ns: u64) -> bool {
+        self.births.has(address, time_ns)
+    }
+
+    /// Unmaps the regions from `start` to `end`, by a call that began at `time_ns`. Returns the
+    /// removed parts.
     pub(crate) fn remove(&mut self, start: u64, end: u64, time_ns: u64) -> Vec<MappedRegion> {
-        let mut gone = self.parts(start, end);
-        gone.retain(|part| part.born_ns <= time_ns);
+        let gone = self.known(start, end, time_ns);
         for part in &gone {
             self.take_out(part);
         }
         gone
     }
 
-    /// Puts `region` in place, seen at `time_ns`. Returns the removed parts of others.
-    pub(crate) fn put(&mut self, region: MappedRegion, time_ns: u64) -> Vec<MappedRegion> {
+    /// Puts `region` in place, whose addresses the program gets at `born_ns`. Returns the removed
+    /// parts of others.
+    pub(crate) fn put(&mut self, region: MappedRegion, born_ns: u64) -> Vec<MappedRegion> {
+        if region.start < region.end {
+            self.births.add(region.start, region.end, born_ns);
+        }
+        self.replace(region)
+    }
+
+    /// Puts `region` in place; its addresses are not new. Returns the removed parts of others.
+    pub(crate) fn replace(&mut self, region: MappedRegion) -> Vec<MappedRegion> {
         if region.start >= region.end {
             return Vec::new();
         }
         let gone = self.remove(region.start, region.end, u64::MAX);
         self.by_start.insert(region.start, region);
-        self.join(region.start, time_ns);
-        self.join(region.end, time_ns);
+        self.join(region.start);
+        self.join(region.end);
         gone
     }
 
-    /// Changes the regions from `start` to `end` that were known by `time_ns`. Returns the parts
-    /// before the change.
+    /// Changes the regions from `start` to `end`, by a call that began at `time_ns`.
     pub(crate) fn change(
         &mut self,
         start: u64,
         end: u64,
         time_ns: u64,
         change: impl Fn(&mut MappedRegion),
-    ) -> Vec<MappedRegion> {
-        let mut parts = self.parts(start, end);
-        parts.retain(|part| part.born_ns <= time_ns);
-        for part in &parts {
-            let mut changed = *part;
+    ) {
+        for part in self.known(start, end, time_ns) {
+            let mut changed = part;
             change(&mut changed);
-            if changed != *part {
-                self.take_out(part);
-                self.by_start.insert(changed.start, changed);
-                self.join(changed.start, time_ns);
-                self.join(changed.end, time_ns);
+            if changed != part {
+                self.replace(changed);
             }
         }
-        parts
     }
 
     /// Removes `part` from its region.
@@ -200,32 +204,12 @@ impl Regions {
         }
     }
 
-    /// Whether [`Regions::settle`] has something to do.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.to_join.is_empty()
-    }
-
-    /// Joins regions that could not be joined before, if they can be at `time_ns`.
-    pub(crate) fn settle(&mut self, time_ns: u64) {
-        for border in std::mem::take(&mut self.to_join) {
-            self.join(border, time_ns);
-        }
-    }
-
-    /// Joins the two regions at `border`, if one continues the other. Waits until the program knows
-    /// both addresses, because until then a call of another thread refers to only one of them.
-    fn join(&mut self, border: u64, time_ns: u64) {
+    /// Joins the two regions at `border`, if one continues the other.
+    fn join(&mut self, border: u64) {
         let Some(next) = self.by_start.get(&border).copied() else { return };
         let before = border.checked_sub(1).and_then(|last| self.at(last)).copied();
         let Some(before) = before.filter(|before| before.is_continued_by(&next)) else { return };
-        let born_ns = before.born_ns.max(next.born_ns);
-        if time_ns < born_ns {
-            if !self.to_join.contains(&border) {
-                self.to_join.push(border);
-            }
-            return;
-        }
         self.by_start.remove(&border);
-        self.by_start.insert(before.start, MappedRegion { end: next.end, born_ns, ..before });
+        self.by_start.insert(before.start, MappedRegion { end: next.end, ..before });
     }
 }

@@ -3,9 +3,7 @@
 //! kernel's report, or else when they return: at the time of their end, or at the next event of
 //! their thread.
 
-use std::sync::Arc;
-
-use events::Syscall;
+use events::{Call, Syscall};
 
 use super::AddressSpace;
 
@@ -28,25 +26,31 @@ impl AddressSpace {
         self.under_way.push(call);
     }
 
-    /// Applies the calls that returned by `time_ns`, when thread `tid` begins something else, and
-    /// joins their mappings with neighbours.
+    /// Applies the calls that returned by `time_ns`, when thread `tid` begins something else.
     pub(super) fn settle_before(&mut self, tid: u32, time_ns: u64) {
         self.apply_those(time_ns, |call| call.tid == tid && call.began_ns < time_ns);
         self.settle(time_ns);
     }
 
-    /// Applies the calls that returned by `time_ns`, and joins their mappings with neighbours.
+    /// Applies the calls that returned by `time_ns`.
     pub(crate) fn settle(&mut self, time_ns: u64) {
         self.apply_those(time_ns, |call| call.born_ns <= time_ns);
-        if !self.regions.is_settled() {
-            Arc::make_mut(&mut self.regions).settle(time_ns);
-        }
     }
 
     /// Applies the call of thread `tid`, after the kernel reported from inside it at `time_ns` a
     /// mapping from `start` to `end`.
     pub(super) fn settle_between(&mut self, start: u64, end: u64, tid: u32, time_ns: u64) {
         self.apply_those(time_ns, |call| call.tid == tid && (start..end).contains(&call.result));
+    }
+
+    /// Applies the moves under way (mremap) of memory between `start` and `end`: somebody else has
+    /// got these addresses, so the kernel has moved it.
+    pub(super) fn settle_moves_from(&mut self, start: u64, end: u64) {
+        self.apply_those(0, |under_way| {
+            let [from, bytes, ..] = under_way.call.arguments;
+            let moves = under_way.call.call == Call::Mremap && under_way.result != from;
+            moves && from < end && start < from.saturating_add(bytes)
+        });
     }
 
     /// Applies calls at `time_ns`. One whose return is unknown has returned, or is about to.

@@ -4,6 +4,7 @@ mod causes;
 mod cost;
 mod files;
 mod folding;
+mod interleavings;
 mod model;
 mod naming;
 mod script;
