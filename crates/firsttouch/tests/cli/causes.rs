@@ -10,11 +10,11 @@ use serde_json::Value;
 use crate::program::{PROGRAM, Scratch, fixture, is_root, skip, text};
 
 /// How many faults have which cause.
-type Causes = BTreeMap<String, u64>;
-type Counts = &'static [(&'static str, u64)];
+pub(crate) type Causes = BTreeMap<String, u64>;
+type Counts<'a> = &'a [(&'a str, u64)];
 
 /// The ways of tracing: the user, and how syscalls are seen.
-fn ways(scratch: &Scratch) -> Vec<(String, Command)> {
+pub(crate) fn ways(scratch: &Scratch) -> Vec<(String, Command)> {
     let copy = scratch.file("firsttouch");
     // cp(1) copies it: a child that another test forks here meanwhile would keep a file of this
     // process open for writing.
@@ -36,7 +36,17 @@ fn ways(scratch: &Scratch) -> Vec<(String, Command)> {
 }
 
 /// The lines of a trace of `act`; `None`, and the test says SKIPPED, where this way is refused.
-fn lines(name: &str, mut way: Command, program: &Path, act: &[&str]) -> Option<Vec<Value>> {
+fn lines(name: &str, way: Command, program: &Path, act: &[&str]) -> Option<Vec<Value>> {
+    lines_of(name, way, program, act).map(|(_, lines)| lines)
+}
+
+/// The exit status of `act` and the lines of its trace.
+pub(crate) fn lines_of(
+    name: &str,
+    mut way: Command,
+    program: &Path,
+    act: &[&str],
+) -> Option<(Option<i32>, Vec<Value>)> {
     way.args(["--faults", "all", "--json", "-", "--"]).arg(program).args(act);
     let Ok(output) = way.output() else {
         skip(&format!("{name}: no setpriv"));
@@ -58,12 +68,12 @@ fn lines(name: &str, mut way: Command, program: &Path, act: &[&str]) -> Option<V
         "{name} {act:?}"
     );
     assert_eq!(summary["faults_seen"], summary["faults_counted"], "{name} {act:?}");
-    Some(lines)
+    Some((output.status.code(), lines))
 }
 
 /// The causes of the faults in mappings of `bytes` that the program made without a file, of one
 /// process or all.
-fn causes(lines: &[Value], bytes: u64, of: impl Fn(&Value) -> bool) -> Causes {
+pub(crate) fn causes(lines: &[Value], bytes: u64, of: impl Fn(&Value) -> bool) -> Causes {
     let address = |value: &Value| {
         let digits = value.as_str().and_then(|text| text.strip_prefix("0x")).unwrap_or("0");
         u64::from_str_radix(digits, 16).expect("an address")
@@ -88,7 +98,7 @@ fn causes(lines: &[Value], bytes: u64, of: impl Fn(&Value) -> bool) -> Causes {
     causes
 }
 
-fn expect(causes: Counts) -> Causes {
+pub(crate) fn expect(causes: Counts<'_>) -> Causes {
     causes.iter().map(|&(cause, count)| (cause.to_owned(), count)).collect()
 }
 
@@ -97,7 +107,7 @@ fn every_act_has_its_cause() {
     let scratch = Scratch::new();
     let Some(program) = fixture("memory_acts", &scratch) else { return };
     // No other mapping has so many pages.
-    let acts: [(&[&str], u64, Counts); 8] = [
+    let acts: [(&[&str], u64, Counts<'_>); 8] = [
         (&["touch", "301"], 301, &[("first-touch", 301)]),
         (&["again", "20"], 16, &[("first-touch", 320)]),
         (&["zero", "301"], 301, &[("first-touch", 301), ("copy-on-write", 301)]),

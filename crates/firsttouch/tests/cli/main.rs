@@ -23,3 +23,4 @@ mod small;
 mod stages;
 mod trace;
 mod unharmed;
+mod unseen_pages;
