@@ -27,7 +27,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::Errno;
 use crate::elf;
-use crate::inherited::{is_ignored, was_ignored};
+use crate::inherited::{closed_streams, is_ignored, was_ignored};
 use crate::seccomp::Filter;
 
 /// Address space randomisation of the program.
@@ -237,11 +237,16 @@ fn in_child(
         (is_captured, output, libc::STDOUT_FILENO),
         (is_captured, errors, libc::STDERR_FILENO),
     ];
-    for (_, from, stream) in streams.into_iter().filter(|(wanted, ..)| *wanted) {
+    let replaced = || streams.into_iter().filter(|(wanted, ..)| *wanted);
+    for (_, from, stream) in replaced() {
         // SAFETY: both are descriptors of this process; the copy stays open across exec.
         if unsafe { libc::dup2(from, stream) } < 0 {
             fail(ends.report);
         }
+    }
+    for closed in closed_streams().filter(|&closed| replaced().all(|(.., to)| to != closed)) {
+        // SAFETY: what is open there is the runtime's /dev/null, which this child does not use.
+        unsafe { libc::close(closed) };
     }
     let laid_out = match setup.addresses {
         Addresses::Inherited => Ok(()),
