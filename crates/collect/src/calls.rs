@@ -85,6 +85,43 @@ fn number(call: Call) -> u32 {
     }
 }
 
+/// The memory syscalls of 32-bit mode on x86, in the order of their numbers
+/// (`arch/x86/entry/syscalls/syscall_32.tbl`). There are two mmaps.
+pub(crate) fn narrow_numbers() -> Vec<(u32, Call)> {
+    const OWN: [(u32, Call); 27] = [
+        (45, Call::Brk),
+        (90, Call::Mmap),
+        (91, Call::Munmap),
+        (125, Call::Mprotect),
+        (144, Call::Msync),
+        (150, Call::Mlock),
+        (151, Call::Munlock),
+        (152, Call::Mlockall),
+        (153, Call::Munlockall),
+        (163, Call::Mremap),
+        (192, Call::Mmap),
+        (218, Call::Mincore),
+        (219, Call::Madvise),
+        (245, Call::IoSetup),
+        (246, Call::IoDestroy),
+        (257, Call::RemapFilePages),
+        (274, Call::Mbind),
+        (275, Call::GetMempolicy),
+        (276, Call::SetMempolicy),
+        (294, Call::MigratePages),
+        (317, Call::MovePages),
+        (356, Call::MemfdCreate),
+        (376, Call::Mlock2),
+        (380, Call::PkeyMprotect),
+        (397, Call::Shmat),
+        (398, Call::Shmdt),
+        (427, Call::IoUringRegister),
+    ];
+    // From here on the numbers are the same in every mode.
+    let shared = numbers().into_iter().filter(|&(number, _)| number > 427);
+    OWN.into_iter().chain(shared).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +134,16 @@ mod tests {
             assert_eq!(call(&numbers, number.into()), Some(known));
         }
         assert_eq!((call(&numbers, 1 << 40), call(&numbers, 100_000)), (None, None));
+    }
+
+    #[test]
+    fn every_call_has_a_number_in_32_bit_mode() {
+        let narrow = narrow_numbers();
+        assert!(narrow.is_sorted() && narrow.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        for call in Call::ALL {
+            let count = narrow.iter().filter(|&&(_, narrow)| narrow == call).count();
+            assert_eq!(count, if call == Call::Mmap { 2 } else { 1 }, "{call:?}");
+        }
     }
 
     #[test]

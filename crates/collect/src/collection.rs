@@ -103,6 +103,8 @@ pub struct Outcome {
     pub recording_ns: Option<u64>,
     /// Memory syscalls in 32-bit mode, which are not reported.
     pub compat32_calls: u64,
+    /// How often the program used ptrace(2) and was refused, because it is traced by ptrace itself.
+    pub refused_tracing: u64,
 }
 
 impl Collection {
@@ -273,6 +275,7 @@ impl Collection {
             rusage: self.started_it.then_some(reaped),
             recording_ns: of_faults.and_then(own_cost::of_a_fault),
             compat32_calls: counts.compat32,
+            refused_tracing: self.shared.refused_tracing(),
         }
     }
 }

@@ -99,7 +99,8 @@ fn header(access: &Access) -> Header {
 /// Starts a program and observes it from its first instruction on.
 fn start(program: &Program, options: Options) -> Result<Collection, Error> {
     let numbers = calls::numbers();
-    let filter = Filter::stop_at(&calls::ranges(&numbers));
+    let filter =
+        Filter::stop_at(&calls::ranges(&numbers), &calls::ranges(&calls::narrow_numbers()));
     let setup = Setup { output_to_errors: options.output_to_errors, ..Setup::default() };
     // Forked first, so that it does not inherit the limits that are raised below.
     let waiting = program.start_filtered(setup, Some(&filter)).map_err(Error::Start)?;

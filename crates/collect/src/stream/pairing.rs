@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::num::NonZeroU64;
 
-use events::{Event, EventKind, Fault, Life, Span, Syscall, Thread};
+use events::{Call, Event, EventKind, Fault, Life, Name, Span, Syscall, Thread};
 
-use crate::stream::raw::{RawEvent, RawKind};
+use crate::stream::raw::{RawEvent, RawKind, Refused};
 
 /// How long events wait for an earlier one that is not complete. Longer than nearly any fault
 /// takes, including a read from a disk, and short enough for a live view.
@@ -104,11 +104,23 @@ impl Pairing {
             RawKind::FaultEnds { .. } => self.end_fault(raw, each),
             RawKind::CallBegins { call, text, arguments, by_ptrace } => {
                 self.close_call(thread, each);
-                let call = Syscall { call, text, arguments, result: None, span: Span::default() };
-                let open = self.open(raw, EventKind::Syscall(call), by_ptrace);
+                let call = EventKind::Syscall(begun(call, text, Some(arguments)));
+                let open = self.open(raw, call, by_ptrace);
                 self.threads.entry(thread.tid).or_default().call = Some(open);
             }
-            RawKind::CallEnds { result } => self.end_call(thread, time_ns, result, each),
+            RawKind::CallEnds { result, refused } => {
+                if !self.end_call(thread, time_ns, result, each)
+                    && let Some(refused) = refused
+                {
+                    self.refused(raw, refused);
+                }
+            }
+            RawKind::CallGoesOn => {
+                let state = self.threads.entry(thread.tid).or_default();
+                if let Some(call) = &mut state.call {
+                    call.began_ns = None;
+                }
+            }
             RawKind::SwitchIn => self.threads.entry(thread.tid).or_default().switch_in(time_ns),
             RawKind::SwitchOut => {
                 self.threads.entry(thread.tid).or_default().left_ns = Some(time_ns);
@@ -240,22 +252,45 @@ impl Pairing {
         });
     }
 
+    /// Returns whether the call had begun.
     fn end_call(
         &mut self,
         thread: Thread,
         time_ns: u64,
-        returned: i64,
+        returned: Option<i64>,
         each: &mut impl FnMut(Event),
-    ) {
-        let Some(state) = self.threads.get_mut(&thread.tid) else { return };
-        let Some(open) = state.call.take() else { return };
+    ) -> bool {
+        let Some(state) = self.threads.get_mut(&thread.tid) else { return false };
+        let Some(open) = state.call.take() else { return false };
         let end = if open.by_ptrace { state.left_ns } else { Some(time_ns) };
         let taken = end.map_or(Span::default(), |end| open.span(end, state.away_ns));
         self.complete(open, each, |kind| {
             if let EventKind::Syscall(call) = kind {
-                (call.span, call.result) = (taken, Some(returned));
+                (call.span, call.result) = (taken, returned);
             }
         });
+        true
+    }
+
+    /// A call without a beginning failed: a seccomp filter refused it, or the record was lost. In
+    /// 32-bit mode the number has another meaning.
+    fn refused(&mut self, raw: RawEvent, Refused { call, result }: Refused) {
+        if !self.compat32.contains(&raw.thread.pid) {
+            let call = Syscall { result, ..begun(call, Name::NONE, None) };
+            self.whole(raw, EventKind::Syscall(call));
+        }
+    }
+}
+
+/// A call that has begun. Its arguments may be unknown.
+fn begun(call: Call, text: Name, arguments: Option<[u64; 6]>) -> Syscall {
+    Syscall {
+        call,
+        text,
+        arguments: arguments.unwrap_or_default(),
+        arguments_known: arguments.is_some(),
+        result: None,
+        span: Span::default(),
     }
 }
 

@@ -44,10 +44,13 @@ pub(crate) enum RawKind {
         by_ptrace: bool,
     },
     /// With `by_ptrace` the thread has stopped again; the call ended when it was switched off its
-    /// processor.
+    /// processor. No result: a filter of the program turned the call into a signal.
     CallEnds {
-        result: i64,
+        result: Option<i64>,
+        refused: Option<Refused>,
     },
+    /// The thread was stopped once more before its call, and is being resumed.
+    CallGoesOn,
     SwitchIn,
     SwitchOut,
     Mapping(Mapping),
@@ -55,6 +58,24 @@ pub(crate) enum RawKind {
     Lost(Lost),
     /// A syscall in 32-bit mode, whose number has another meaning.
     Compat32,
+}
+
+/// A call that ended and perhaps never began: what a seccomp filter refuses has no beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) call: Call,
+    /// `None`: it became a signal, which lets the call seem to return its number.
+    pub(crate) result: Option<i64>,
+}
+
+impl Refused {
+    /// The call as a filter may have refused it; `None` if the result is not of such a call.
+    fn of(call: Call, number: u64, result: i64) -> Option<Self> {
+        if i64::try_from(number) == Ok(result) {
+            return Some(Refused { call, result: None });
+        }
+        (-4095..0).contains(&result).then_some(Refused { call, result: Some(result) })
+    }
 }
 
 /// Reads the text at an address of a process, if it still exists.
@@ -86,8 +107,8 @@ pub(crate) fn raw(
             }
         }
         RecordKind::CallEnds { number, result } => {
-            calls::call(numbers, number)?;
-            RawKind::CallEnds { result }
+            let call = calls::call(numbers, number)?;
+            RawKind::CallEnds { result: Some(result), refused: Refused::of(call, number, result) }
         }
         RecordKind::SwitchIn => RawKind::SwitchIn,
         RecordKind::SwitchOut { .. } => RawKind::SwitchOut,

@@ -76,6 +76,16 @@ pub(super) fn compat32_calls(calls: u64) -> String {
     )
 }
 
+/// The program wanted to trace one of its processes, which has a tracer already, or its tracer.
+pub(super) fn refused_tracing(times: u64) -> String {
+    format!(
+        "ptrace(2) was refused to the program ({times} {}): firsttouch traces its processes, each \
+         may have one tracer, and none may trace firsttouch. A debugger or sandbox may fail \
+         because of that; as root, by tracepoints, nothing is refused",
+        if times == 1 { "time" } else { "times" }
+    )
+}
+
 /// A signal that asks for the end, after the program has ended and while descendants need the
 /// tracer. The second one kills them.
 pub(super) fn passed_on(signal: i32, warned: &mut bool) -> String {

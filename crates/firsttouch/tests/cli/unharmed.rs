@@ -2,6 +2,7 @@
 
 mod ends;
 mod inherited;
+mod own_tracing;
 
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};

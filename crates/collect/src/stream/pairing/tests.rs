@@ -1,4 +1,4 @@
-use events::{Call, Ending, Lost, Name};
+use events::{Ending, Lost};
 
 use super::*;
 
@@ -62,7 +62,7 @@ fn beginnings_and_ends_are_paired_by_thread() {
         raw(30, 1, call(false)),
         raw(33, 1, fault(0x3000)), // the kernel touches user memory inside the call
         raw(35, 1, FAULT_ENDS),
-        raw(40, 1, RawKind::CallEnds { result: -12 }),
+        raw(40, 1, RawKind::CallEnds { result: Some(-12), refused: None }),
     ];
     let counts = check(&raws, &[(10, 10, 10), (12, 3, 3), (30, 10, 10), (33, 2, 2)]);
     assert_eq!((counts.faults, counts.late), (3, 0));
@@ -93,10 +93,11 @@ fn a_call_by_ptrace_lasts_from_switch_in_to_switch_out() {
         raw(28, 1, RawKind::SwitchOut), // waits inside
         raw(38, 1, RawKind::SwitchIn),
         raw(40, 1, RawKind::SwitchOut), // stopped after the call
-        raw(55, 1, RawKind::CallEnds { result: 0 }),
+        raw(55, 1, RawKind::CallEnds { result: Some(0), refused: None }),
     ];
     check(&raws, &[(20, 14, 4)]);
-    let unseen = [raw(20, 1, call(true)), raw(55, 1, RawKind::CallEnds { result: 0 })];
+    let unseen =
+        [raw(20, 1, call(true)), raw(55, 1, RawKind::CallEnds { result: Some(0), refused: None })];
     check(&unseen, &[(20, 0, 0)]);
 }
 
@@ -112,7 +113,10 @@ fn events_without_an_end_have_no_latency() {
     ];
     check(&raws, &[(10, 0, 0), (20, 1, 1), (30, 0, 0), (35, 0, 0), (40, 0, 0)]);
     // Ends of events that began before observing.
-    check(&[raw(1, 1, FAULT_ENDS), raw(2, 1, RawKind::CallEnds { result: 0 })], &[]);
+    check(
+        &[raw(1, 1, FAULT_ENDS), raw(2, 1, RawKind::CallEnds { result: Some(0), refused: None })],
+        &[],
+    );
 }
 
 #[test]
@@ -129,4 +133,57 @@ fn events_wait_for_a_slow_one_but_not_forever() {
     ];
     let counts = check(&raws, &[(20, 5, 5), (30, 0, 0), (slow, 5, 5), (10, slow, slow)]);
     assert_eq!((counts.late, counts.lost), (1, 4));
+}
+
+#[test]
+fn a_refused_call_has_no_beginning() {
+    let ends = |result, refused| RawKind::CallEnds { result: Some(result), refused };
+    let refused = |result| Some(Refused { call: Call::Munmap, result });
+    let raws = [
+        raw(10, 1, ends(-1, refused(Some(-1)))),
+        raw(20, 1, ends(11, refused(None))), // a signal: it seems to return its number
+        raw(30, 1, call(false)),
+        raw(40, 1, ends(11, refused(None))), // it has begun, so 11 is its result
+        raw(50, 1, ends(0, None)),
+    ];
+    let (events, _) = events(&raws);
+    let told: Vec<(Call, bool, Option<i64>)> = events
+        .iter()
+        .filter_map(|event| match event.kind {
+            EventKind::Syscall(call) => Some((call.call, call.arguments_known, call.result)),
+            _ => None,
+        })
+        .collect();
+    let expect = [
+        (Call::Munmap, false, Some(-1)),
+        (Call::Munmap, false, None),
+        (Call::Mmap, true, Some(11)),
+    ];
+    assert_eq!(told, expect);
+}
+
+#[test]
+fn in_32_bit_mode_a_number_has_another_meaning() {
+    let refused = Some(Refused { call: Call::Mmap, result: Some(-2) }); // link: ENOENT
+    let raws = [
+        raw(10, 1, RawKind::Compat32),
+        raw(20, 1, RawKind::CallEnds { result: Some(-2), refused }),
+    ];
+    let (events, counts) = events(&raws);
+    assert_eq!((events.len(), counts.compat32), (1, 1), "{events:?}");
+}
+
+#[test]
+fn a_call_that_is_stopped_twice_begins_after_the_second_stop() {
+    let raws = [
+        raw(10, 1, RawKind::SwitchOut),
+        raw(20, 1, call(true)),
+        raw(26, 1, RawKind::SwitchIn),
+        raw(28, 1, RawKind::SwitchOut),
+        raw(35, 1, RawKind::CallGoesOn),
+        raw(40, 1, RawKind::SwitchIn),
+        raw(43, 1, RawKind::SwitchOut),
+        raw(55, 1, RawKind::CallEnds { result: Some(0), refused: None }),
+    ];
+    check(&raws, &[(20, 3, 3)]);
 }
