@@ -134,8 +134,7 @@ pub enum Life {
     },
     /// The process was running before the observer attached to it. Its mappings follow.
     Attached,
-    /// The process makes syscalls in 32-bit mode, whose numbers differ: its memory syscalls are not
-    /// observed.
+    /// The process makes syscalls in 32-bit mode, whose numbers differ, and those are not observed.
     Compat32,
 }
 

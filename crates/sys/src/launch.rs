@@ -104,9 +104,7 @@ impl Program {
     /// Whether its file is an ELF program of 32 bits, whose syscalls have other numbers.
     #[must_use]
     pub fn is_compat32(&self) -> bool {
-        let mut identity = [0; elf::IDENTITY_BYTES];
-        let read = File::open(&self.path).and_then(|mut file| file.read_exact(&mut identity));
-        read.is_ok() && elf::bits(&identity) == Ok(32)
+        elf::is_compat32(&self.path)
     }
 
     /// Forks a child that waits for [`Waiting::go`] before it becomes this program.

@@ -42,7 +42,7 @@ impl AddressSpace {
     ) -> Option<MappedRegion> {
         self.was_there = false;
         self.settle(time_ns);
-        let result = call.succeeded_with()?;
+        let result = call.succeeded_with().filter(|_| call.arguments_known)?;
         let born_ns =
             time_ns.saturating_add(call.span.latency_ns.map_or(0, std::num::NonZeroU64::get));
         let region =

@@ -123,7 +123,7 @@ mod tests {
         RawKind::CallBegins {
             call: Call::Brk,
             text: Name::NONE,
-            arguments: [0; 6],
+            arguments: Some([0; 6]),
             by_ptrace: true,
         }
     }

@@ -15,27 +15,27 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
-use events::{Call, Life, Name, Thread};
+use events::{Life, Name, Thread};
 use sys::Errno;
 use sys::clock::monotonic_ns;
 use sys::proc::task::{has_pending_sigsys, process_of, program_name, seccomp_filters};
 use sys::process::WaitStatus;
 use sys::ptrace::{self, AtCall, Guarded, Stop};
-use sys::remote::read_text;
+use sys::remote::{read_text, read_words};
 
 use super::freeze::{Frozen, PATIENCE};
-use crate::calls;
+use crate::calls::{Numbers, narrow_arguments};
 use crate::snapshot::mappings::mappings;
 use crate::stream::control::Control;
 use crate::stream::drain::Round;
-use crate::stream::raw::{RawEvent, RawKind};
+use crate::stream::raw::{self, RawEvent, RawKind};
 
 /// The tracer of one program and its descendants. It must stay on one thread.
 pub(crate) struct Tracer {
     shared: Arc<Control>,
     /// Keeps the channel open, so that the receiver of rounds also waits for the tracer.
     _alive: Sender<Round>,
-    numbers: Vec<(u32, Call)>,
+    numbers: Numbers,
     threads: HashMap<u32, Tracee>,
     /// The first process, and how it ended.
     first: u32,
@@ -77,7 +77,7 @@ impl Tracer {
     pub(crate) fn new(
         shared: Arc<Control>,
         alive: Sender<Round>,
-        numbers: Vec<(u32, Call)>,
+        numbers: Numbers,
         first: u32,
         filtered: bool,
     ) -> Self {
@@ -237,13 +237,16 @@ impl Tracer {
         if stop == Stop::Filtered && matches!(doing, Doing::MemoryCall { .. }) {
             return Some(RawKind::CallGoesOn);
         }
-        if compat32 {
-            return is_let_through.then_some(RawKind::Compat32);
-        }
-        let call = calls::call(&self.numbers, number);
+        let call = if compat32 { self.numbers.narrow(number) } else { self.numbers.native(number) };
         self.tracee(tid).doing = call.map_or(Doing::Nothing, |_| Doing::MemoryCall { number });
         let call = call?;
-        let text = call.text_argument().and_then(|at| read_text(pid, arguments[at]).ok());
+        let arguments = if compat32 {
+            narrow_arguments(number, arguments, |address| read_words(pid, address).ok())
+        } else {
+            Some(arguments)
+        };
+        let text = call.text_argument().zip(arguments);
+        let text = text.and_then(|(at, arguments)| read_text(pid, arguments[at]).ok());
         let text = text.map_or(Name::NONE, |text| self.shared.interner.text(&text));
         Some(RawKind::CallBegins { call, text, arguments, by_ptrace: true })
     }
@@ -311,12 +314,14 @@ impl Tracer {
     fn gone(&mut self, tid: u32, now_ns: u64, ending: WaitStatus) {
         let pid = self.tracee(tid).pid;
         self.threads.remove(&tid);
-        let number = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
-        let told = match ending {
-            WaitStatus::Exited(status) => events::Ending::Exited(number(status)),
-            WaitStatus::Killed(signal) => events::Ending::Killed(number(signal)),
-        };
-        self.report_life(Thread { pid, tid }, now_ns, Life::Ended { ending: told });
+        let (thread, told) = (Thread { pid, tid }, raw::ending(ending));
+        if self.alone {
+            self.report_life(thread, now_ns, Life::Ended { ending: told });
+        } else if tid == pid {
+            // The rings report the end of each thread. The first one has the status of the process.
+            let kind = RawKind::ProcessEnded(told);
+            self.shared.add(RawEvent { time_ns: now_ns, thread, kind });
+        }
         if tid == self.first {
             self.ending = Some(ending);
             self.shared.end_first();

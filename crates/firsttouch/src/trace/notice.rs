@@ -72,7 +72,8 @@ const PTRACE_REMEDY: &str = "A container forbids it (docker run --cap-add SYS_PT
 /// The syscalls in 32-bit mode that are not shown.
 pub(super) fn compat32_calls(calls: u64) -> String {
     format!(
-        "syscalls in 32-bit mode are not shown, because their numbers have another meaning: {calls}"
+        "memory syscalls that a 64-bit program made in 32-bit mode and are not shown: {calls}, or \
+         more; causes of faults are unknown where they depend on them. --syscalls ptrace shows them"
     )
 }
 

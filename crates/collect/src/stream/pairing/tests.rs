@@ -17,7 +17,7 @@ fn fault(address: u64) -> RawKind {
 const FAULT_ENDS: RawKind = RawKind::FaultEnds { major: false, page_bytes: None };
 
 fn call(by_ptrace: bool) -> RawKind {
-    RawKind::CallBegins { call: Call::Mmap, text: Name::NONE, arguments: [7; 6], by_ptrace }
+    RawKind::CallBegins { call: Call::Mmap, text: Name::NONE, arguments: Some([7; 6]), by_ptrace }
 }
 
 /// Pairs `raws`: for each event its beginning, its latency and its time on a processor (0: not
@@ -166,7 +166,7 @@ fn a_refused_call_has_no_beginning() {
 fn in_32_bit_mode_a_number_has_another_meaning() {
     let refused = Some(Refused { call: Call::Mmap, result: Some(-2) }); // link: ENOENT
     let raws = [
-        raw(10, 1, RawKind::Compat32),
+        raw(10, 1, RawKind::Compat32 { is_memory_call: true }),
         raw(20, 1, RawKind::CallEnds { result: Some(-2), refused }),
     ];
     let (events, counts) = events(&raws);
@@ -186,4 +186,44 @@ fn a_call_that_is_stopped_twice_begins_after_the_second_stop() {
         raw(55, 1, RawKind::CallEnds { result: Some(0), refused: None }),
     ];
     check(&raws, &[(20, 3, 3)]);
+}
+
+/// The lives among the events of `raws`, with the thread, where the status of processes is
+/// `expected` to be known.
+fn lives(expected: Expected, raws: &[RawEvent]) -> (Vec<(u32, Life)>, u64) {
+    let mut pairing = Pairing::default();
+    pairing.expect_endings(expected);
+    let mut events = Vec::new();
+    for &raw in raws {
+        pairing.take(raw, &mut |event| events.push(event));
+    }
+    let counts = pairing.finish(&mut |event| events.push(event));
+    let lives = events.into_iter().filter_map(|event| match event.kind {
+        EventKind::Life(life) => Some((event.thread.tid, life)),
+        _ => None,
+    });
+    (lives.collect(), counts.late)
+}
+
+#[test]
+fn the_last_thread_of_a_process_ends_with_its_status() {
+    let started = RawKind::Life(Life::Started { by: by(1) });
+    let gone = RawKind::Life(Life::Ended { ending: Ending::Unknown });
+    let ended = |ending| Life::Ended { ending };
+    let exited = RawKind::ProcessEnded(Ending::Exited(3));
+    let (two, one) = ((2, Life::Started { by: by(1) }), (1, ended(Ending::Unknown)));
+    let known = (2, ended(Ending::Exited(3)));
+    let raws = [raw(1, 2, started), raw(5, 1, gone), raw(6, 2, gone), raw(7, 1, exited)];
+    assert_eq!(lives(Expected::All, &raws), (vec![two, one, known], 0));
+    assert_eq!(lives(Expected::Only(1), &raws).0[2], known, "all threads are of process 1");
+    let first = [raw(1, 2, started), raw(5, 1, gone), raw(6, 1, exited), raw(7, 2, gone)];
+    assert_eq!(lives(Expected::None, &first), (vec![two, one, known], 0));
+    for expected in [Expected::None, Expected::Only(7)] {
+        let unknown = (2, ended(Ending::Unknown));
+        assert_eq!(lives(expected, &raws), (vec![two, one, unknown], 0), "{expected:?}");
+    }
+    // A status that comes too late holds up nothing.
+    let late = PATIENCE_NS * 2;
+    let raws = [raw(5, 1, gone), raw(late, 2, RawKind::SwitchIn), raw(late + 1, 1, exited)];
+    assert_eq!(lives(Expected::All, &raws), (vec![one], 0));
 }
