@@ -72,8 +72,9 @@ const PTRACE_REMEDY: &str = "A container forbids it (docker run --cap-add SYS_PT
 /// The syscalls in 32-bit mode that are not shown.
 pub(super) fn compat32_calls(calls: u64) -> String {
     format!(
-        "memory syscalls that a 64-bit program made in 32-bit mode and are not shown: {calls}, or \
-         more; causes of faults are unknown where they depend on them. --syscalls ptrace shows them"
+        "memory syscalls in 32-bit mode, which are not shown: {calls} or more. Causes of faults \
+         that depend on them are unknown. --syscalls ptrace shows them, and so does a trace of the \
+         32-bit program itself"
     )
 }
 

@@ -104,7 +104,7 @@ impl Registers {
     }
 
     fn exit(&mut self, compat32: bool) {
-        self.number = if compat32 { 1 } else { super::EXIT_THREAD as i32 };
+        self.number = if compat32 { 1 } else { i32::try_from(super::EXIT_THREAD).unwrap_or(-1) };
     }
 }
 

@@ -126,7 +126,7 @@ impl Format {
                             *register = body.u64()?;
                         }
                         abi == perf::PERF_SAMPLE_REGS_ABI_32
-                            || mode::is_narrow(&registers, &arguments)
+                            || mode::is_narrow(registers, &arguments)
                     }
                 };
                 RecordKind::CallBegins { number, arguments, compat32 }

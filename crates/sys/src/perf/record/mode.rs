@@ -25,13 +25,13 @@ const IP: u32 = 8;
 /// `syscall` leaves the address after itself in CX (not on processors with FRED), and its first
 /// arguments are in DI and SI; those of `int 0x80` are in BX and CX.
 #[cfg(target_arch = "x86_64")]
-pub(super) fn is_narrow(registers: &[u64; COUNT], arguments: &[u64; 6]) -> bool {
-    let [cx, si, di, ip] = *registers;
+pub(super) fn is_narrow(registers: [u64; COUNT], arguments: &[u64; 6]) -> bool {
+    let [cx, si, di, ip] = registers;
     cx != ip && [di, si] != arguments[..2]
 }
 
 /// Elsewhere the ABI shows it.
 #[cfg(not(target_arch = "x86_64"))]
-pub(super) fn is_narrow(_: &[u64; COUNT], _: &[u64; 6]) -> bool {
+pub(super) fn is_narrow(_: [u64; COUNT], _: &[u64; 6]) -> bool {
     false
 }
