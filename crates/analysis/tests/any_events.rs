@@ -135,6 +135,7 @@ impl Random {
             call,
             text: self.name(),
             arguments,
+            arguments_known: true,
             result,
             span: self.span(),
         })

@@ -33,6 +33,7 @@ fn texts() -> BTreeSet<(String, u64)> {
                 call,
                 text: Name::NONE,
                 arguments: [*value; 6],
+                arguments_known: true,
                 result: Some(0),
                 span: Span::default(),
             };

@@ -81,7 +81,7 @@ fn watch(mut collection: Collection, interrupt: Interrupt) -> (Outcome, Vec<Seen
 /// The call of a line, if the line is a syscall.
 fn call(line: &Line) -> Option<SeenCall> {
     let LineKind::Syscall(call) = &line.kind else { return None };
-    let block = match call.arguments[..] {
+    let block = match call.arguments.as_deref().unwrap_or_default()[..] {
         [Argument::Address(address), Argument::Number(bytes), ..] => {
             u64::try_from(bytes).ok().map(|bytes| (address, bytes))
         }

@@ -1,10 +1,9 @@
 //! Finds out which ways of observing this user has, and what is not available.
 
-use events::Call;
 use sys::Errno;
 use sys::tracefs::Tracefs;
 
-use crate::calls;
+use crate::calls::Numbers;
 use crate::options::{CallSource, Error, Notice, Options};
 use crate::perf::rings::{Rings, Wanted};
 
@@ -28,7 +27,7 @@ impl Access {
         options: Options,
         threads: &[u32],
         from_exec: bool,
-        numbers: &[(u32, Call)],
+        numbers: &Numbers,
     ) -> Result<Self, Error> {
         let cpus = sys::facts::online_cpus().unwrap_or_else(sys::process::allowed_cpus);
         let tracepoints = match options.calls {
@@ -47,7 +46,8 @@ impl Access {
         let mut refusal = None;
         if let Some(tracepoints) = tracepoints {
             let opened = tracepoints.and_then(|(enter, exit)| {
-                open(&wanted(Some((enter, exit, calls::filter(numbers))), false))
+                let [starts, ends] = numbers.filters();
+                open(&wanted(Some([(enter, starts), (exit, ends)]), false))
             });
             match opened {
                 Ok(rings) => return Ok(Access { rings: Some(rings), by_ptrace: false, notices }),

@@ -8,11 +8,12 @@ use sys::Errno;
 use sys::clock::monotonic_ns;
 use sys::limits::raise_open_files;
 use sys::proc::regions_of;
+use sys::proc::task::is_compat32_process;
 use sys::process::WaitStatus;
 use sys::ptrace::{self, Nudge, Stop};
 
 use crate::access::Access;
-use crate::calls;
+use crate::calls::Numbers;
 use crate::collection::{Collection, TracerThread};
 use crate::options::{Error, Options};
 use crate::ptrace::freeze::freeze;
@@ -20,6 +21,7 @@ use crate::ptrace::tracer::Tracer;
 use crate::snapshot::mappings::attached;
 use crate::start::spawn;
 use crate::stream::control::Control;
+use crate::stream::pairing::Expected;
 
 /// Longer than it takes to stop a process, unless the process is in the middle of an exec.
 const STOPPING: Duration = Duration::from_millis(250);
@@ -45,7 +47,7 @@ pub(crate) fn attach(pid: u32, options: Options) -> Result<Collection, Error> {
         }
         _ => {}
     }
-    let numbers = calls::numbers();
+    let numbers = Numbers::new(is_compat32_process(pid));
     raise_open_files();
     let shared = Arc::new(Control::new(true, options.waiting_bytes_max).map_err(Error::Resources)?);
     let (answer, frozen) = channel();
@@ -72,12 +74,16 @@ pub(crate) fn attach(pid: u32, options: Options) -> Result<Collection, Error> {
     if let Some(errno) = refusal.filter(|_| access.by_ptrace) {
         access.do_without_calls(errno, options.faults).map_err(|_| Error::Forbidden(pid, errno))?;
     }
+    let traces_calls = access.by_ptrace;
     let then_do =
-        if access.by_ptrace { Then::Trace { alone: access.rings.is_none() } } else { Then::LetGo };
+        if traces_calls { Then::Trace { alone: access.rings.is_none() } } else { Then::LetGo };
     for raw in attached(pid, monotonic_ns(), &shared.interner) {
         shared.add(raw);
     }
     let mut collection = Collection::begin(access, Arc::clone(&shared), rounds, numbers, pid)?;
+    if traces_calls {
+        collection.pairing.expect_endings(Expected::All);
+    }
     // The tracer does not receive this if the process could not be stopped.
     let _ = then.send(then_do);
     match nudge {

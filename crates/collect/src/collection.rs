@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use events::merge::Merge;
-use events::{Batch, Call, Header};
+use events::{Batch, Header};
 use sys::launch::Started;
 use sys::perf::record::{Anomalies, Format};
 use sys::process::WaitStatus;
@@ -14,6 +14,7 @@ use sys::ptrace::Nudge;
 use sys::remote::read_text;
 use sys::usage::Usage;
 
+use crate::calls::Numbers;
 use crate::options::Notice;
 use crate::perf::own_cost;
 use crate::perf::rings::{Rings, Totals};
@@ -37,7 +38,7 @@ pub struct Collection {
     pub(crate) pid: u32,
     pub(crate) children_before: Usage,
     pub(crate) format: Format,
-    pub(crate) numbers: Vec<(u32, Call)>,
+    pub(crate) numbers: Numbers,
     pub(crate) merge: Merge<RawEvent>,
     /// The number of merged sources that are rings; the tracer is the source after them.
     pub(crate) rings: usize,
@@ -101,8 +102,11 @@ pub struct Outcome {
     /// The time that recording adds to a page fault, in nanoseconds, measured on this process at
     /// the end. Part of it is in every latency.
     pub recording_ns: Option<u64>,
-    /// Memory syscalls in 32-bit mode, which are not reported.
+    /// Memory syscalls in 32-bit mode that were seen and not reported: in a process that was not
+    /// started as a 32-bit program, by tracepoints. A lower bound.
     pub compat32_calls: u64,
+    /// How often the program used ptrace(2) and was refused, because it is traced by ptrace itself.
+    pub refused_tracing: u64,
 }
 
 impl Collection {
@@ -150,7 +154,19 @@ impl Collection {
         (0..self.rings).for_each(|ring| self.merge.promise(ring, round.rings_watermark_ns));
         self.merge.promise(self.rings, round.tracer_watermark_ns);
         self.emit(batch);
+        self.learn_ending(Duration::ZERO, batch);
         self.pairing.pass_on(round.began_ns, &mut |event| batch.events.push(event));
+    }
+
+    /// Completes the end of the program by its status, which the rings do not have.
+    fn learn_ending(&mut self, patience: Duration, batch: &mut Batch) {
+        if self.pairing.waits_for(self.pid)
+            && let Some(Ok(Some(status))) =
+                self.program.as_mut().map(|program| program.ended_within(patience))
+        {
+            let ending = raw::ending(status);
+            self.pairing.process_ended(self.pid, ending, &mut |event| batch.events.push(event));
+        }
     }
 
     /// Moves events whose order is settled to `batch`, with the definitions that they refer to,
@@ -246,6 +262,8 @@ impl Collection {
         while self.next(Duration::from_secs(1), batch) == StreamState::Going {}
         self.merge.close();
         self.emit(batch);
+        // Its threads have ended, so its status is there in a moment.
+        self.learn_ending(Duration::from_secs(1), batch);
         let counts = self.pairing.finish(&mut |event| batch.events.push(event));
         let traced = self.tracer.take().and_then(|tracer| tracer.handle.join().ok());
         let rings = self.drain.join().ok().flatten();
@@ -273,6 +291,7 @@ impl Collection {
             rusage: self.started_it.then_some(reaped),
             recording_ns: of_faults.and_then(own_cost::of_a_fault),
             compat32_calls: counts.compat32,
+            refused_tracing: self.shared.refused_tracing(),
         }
     }
 }

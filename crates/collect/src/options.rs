@@ -68,7 +68,8 @@ pub enum Notice {
     NoCalls(Errno),
     /// The program would run with more privileges if it were not traced.
     Unprivileged,
-    /// A 32-bit program: its syscalls have other numbers and are not reported.
+    /// A 32-bit program, whose syscalls have numbers that are not known on this architecture: they
+    /// are not reported.
     Compat32,
     /// The program gains privileges when it starts; from then on this user cannot observe it.
     Unseen,

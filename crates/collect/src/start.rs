@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use events::merge::Merge;
-use events::{Call, Clock, Header, Sees, ThpPolicy};
+use events::{Clock, Header, Sees, ThpPolicy};
 use sys::Errno;
 use sys::clock::monotonic_ns;
 use sys::launch::{Program, Setup, Started};
@@ -13,19 +13,18 @@ use sys::limits::raise_open_files;
 use sys::perf::record::Anomalies;
 use sys::process::{WaitStatus, is_root};
 use sys::ptrace::{self, Nudge};
-use sys::seccomp::Filter;
 use sys::usage::Usage;
 
 use crate::access::Access;
 use crate::attach::attach;
-use crate::calls;
+use crate::calls::Numbers;
 use crate::collection::{Collection, TracerThread};
 use crate::options::{CallSource, Error, Notice, Options, Target};
 use crate::perf::rings::Rings;
 use crate::ptrace::tracer::Tracer;
 use crate::stream::control::Control;
 use crate::stream::drain::{self, Round};
-use crate::stream::pairing::Pairing;
+use crate::stream::pairing::{Expected, Pairing};
 
 impl Collection {
     /// Starts to observe. A program to be started runs from here on.
@@ -44,7 +43,7 @@ impl Collection {
         access: Access,
         shared: Arc<Control>,
         (sender, rounds): (Sender<Round>, Receiver<Round>),
-        numbers: Vec<(u32, Call)>,
+        numbers: Numbers,
         pid: u32,
     ) -> Result<Self, Error> {
         let header = header(&access);
@@ -99,8 +98,8 @@ fn header(access: &Access) -> Header {
 
 /// Starts a program and observes it from its first instruction on.
 fn start(program: &Program, options: Options) -> Result<Collection, Error> {
-    let numbers = calls::numbers();
-    let filter = Filter::stop_at(&calls::ranges(&numbers));
+    let numbers = Numbers::new(program.is_compat32());
+    let filter = numbers.stops();
     let setup = Setup { output_to_errors: options.output_to_errors, ..Setup::default() };
     // Forked first, so that it does not inherit the limits that are raised below.
     let waiting = program.start_filtered(setup, Some(&filter)).map_err(Error::Start)?;
@@ -129,10 +128,15 @@ fn start(program: &Program, options: Options) -> Result<Collection, Error> {
     if program.wants_privilege() && !is_root() {
         access.notices.push(if tracer.is_some() { Notice::Unprivileged } else { Notice::Unseen });
     }
-    if options.calls != CallSource::Off && program.is_compat32() {
+    if options.calls != CallSource::Off && program.is_compat32() && !numbers.knows_narrow() {
         access.notices.push(Notice::Compat32);
     }
     let mut collection = Collection::begin(access, shared, channel, numbers, pid)?;
+    collection.pairing.expect_endings(if tracer.is_some() {
+        Expected::All
+    } else {
+        Expected::Only(pid)
+    });
     let going = if tracer.is_some() { waiting.go_filtered() } else { waiting.go() };
     let mut running: Started = going.map_err(Error::Start)?;
     if tracer.is_some() {

@@ -72,12 +72,16 @@ pub enum EventKind {
 pub struct Syscall {
     /// The syscall.
     pub call: Call,
+    /// Whether the arguments are known. They are not if a seccomp filter answered the call before
+    /// the observer saw it; such a call has an error or no result.
+    pub arguments_known: bool,
     /// The string that an argument points to ([`Call::text_argument`]), if it could be read.
     pub text: Name,
-    /// The argument registers, including those that the call does not use.
+    /// The argument registers, including those that the call does not use; zeros if they are
+    /// unknown.
     pub arguments: [u64; 6],
     /// What it returned; -4095 to -1 is a negative errno. `None`: it had not returned when the
-    /// thread ended.
+    /// thread ended, or a seccomp filter turned it into a signal.
     pub result: Option<i64>,
     /// The time in the kernel.
     pub span: Span,
@@ -133,8 +137,7 @@ pub enum Life {
     },
     /// The process was running before the observer attached to it. Its mappings follow.
     Attached,
-    /// The process makes syscalls in 32-bit mode, whose numbers differ: its memory syscalls are not
-    /// observed.
+    /// The process makes syscalls in 32-bit mode, whose numbers differ, and those are not observed.
     Compat32,
 }
 

@@ -75,6 +75,9 @@ pub(crate) fn run(options: &TraceOptions, screen: ScreenOptions) -> anyhow::Resu
     if watched.compat32_calls > 0 {
         note(&notice::compat32_calls(watched.compat32_calls));
     }
+    if watched.refused_tracing > 0 {
+        note(&notice::refused_tracing(watched.refused_tracing));
+    }
     if let Some(error) = outputs.take_error() {
         return failed(&error, FAILED);
     }

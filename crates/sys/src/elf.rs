@@ -51,6 +51,14 @@ impl LoadSegment {
     }
 }
 
+/// Whether the file at `path` is an ELF program of 32 bits.
+#[must_use]
+pub fn is_compat32(path: &Path) -> bool {
+    let mut identity = [0; IDENTITY_BYTES];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut identity));
+    read.is_ok() && bits(&identity) == Ok(32)
+}
+
 /// The headers of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Headers {

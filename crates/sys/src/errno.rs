@@ -43,6 +43,12 @@ impl Errno {
         Errno(std::io::Error::last_os_error().raw_os_error().unwrap_or(0))
     }
 
+    /// What a syscall returns that fails with it.
+    #[must_use]
+    pub fn as_result(self) -> i64 {
+        -i64::from(self.0)
+    }
+
     /// The errno in `error`; `None` if the error does not come from a call.
     #[must_use]
     pub fn of(error: &std::io::Error) -> Option<Self> {

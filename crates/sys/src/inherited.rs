@@ -1,14 +1,17 @@
-//! Signals that were ignored when this process started. Programs that it starts inherit that, as
-//! they would from a shell.
+//! Signals that were ignored, and standard streams that were closed, when this process started.
+//! Programs that it starts inherit both, as they would from a shell.
 //!
 //! Safety story: the function in `.init_array` runs before `main` and its runtime (which ignores
-//! SIGPIPE), on the only thread; it calls sigaction(2) with a valid struct and stores to atomics.
+//! SIGPIPE and opens closed standard streams on /dev/null), on the only thread; it calls
+//! sigaction(2) with a valid struct and fcntl(2) with numbers, and stores to atomics.
 #![allow(unsafe_code)]
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static PIPE: AtomicBool = AtomicBool::new(false);
 static CHILD: AtomicBool = AtomicBool::new(false);
+/// Standard input, output and error: whether each was closed.
+static CLOSED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
 
 #[used]
 // SAFETY: the section holds functions that the loader calls once, before main.
@@ -18,6 +21,19 @@ static BEFORE_MAIN: extern "C" fn() = look;
 extern "C" fn look() {
     PIPE.store(is_ignored(libc::SIGPIPE), Ordering::Relaxed);
     CHILD.store(is_ignored(libc::SIGCHLD), Ordering::Relaxed);
+    for (stream, closed) in (0..).zip(&CLOSED) {
+        // SAFETY: F_GETFD takes numbers only; it fails if the descriptor is not open.
+        closed.store(unsafe { libc::fcntl(stream, libc::F_GETFD) } < 0, Ordering::Relaxed);
+    }
+}
+
+/// The standard streams that were closed when this process started. They are open on /dev/null
+/// since, so that no file of ours gets their numbers.
+pub(crate) fn closed_streams() -> impl Iterator<Item = i32> {
+    (0..)
+        .zip(&CLOSED)
+        .filter(|(_, closed)| closed.load(Ordering::Relaxed))
+        .map(|(stream, _)| stream)
 }
 
 pub(crate) fn is_ignored(signal: i32) -> bool {

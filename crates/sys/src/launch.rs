@@ -27,7 +27,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::Errno;
 use crate::elf;
-use crate::inherited::{is_ignored, was_ignored};
+use crate::inherited::{closed_streams, is_ignored, was_ignored};
 use crate::seccomp::Filter;
 
 /// Address space randomisation of the program.
@@ -104,9 +104,7 @@ impl Program {
     /// Whether its file is an ELF program of 32 bits, whose syscalls have other numbers.
     #[must_use]
     pub fn is_compat32(&self) -> bool {
-        let mut identity = [0; elf::IDENTITY_BYTES];
-        let read = File::open(&self.path).and_then(|mut file| file.read_exact(&mut identity));
-        read.is_ok() && elf::bits(&identity) == Ok(32)
+        elf::is_compat32(&self.path)
     }
 
     /// Forks a child that waits for [`Waiting::go`] before it becomes this program.
@@ -237,11 +235,16 @@ fn in_child(
         (is_captured, output, libc::STDOUT_FILENO),
         (is_captured, errors, libc::STDERR_FILENO),
     ];
-    for (_, from, stream) in streams.into_iter().filter(|(wanted, ..)| *wanted) {
+    let replaced = || streams.into_iter().filter(|(wanted, ..)| *wanted);
+    for (_, from, stream) in replaced() {
         // SAFETY: both are descriptors of this process; the copy stays open across exec.
         if unsafe { libc::dup2(from, stream) } < 0 {
             fail(ends.report);
         }
+    }
+    for closed in closed_streams().filter(|&closed| replaced().all(|(.., to)| to != closed)) {
+        // SAFETY: what is open there is the runtime's /dev/null, which this child does not use.
+        unsafe { libc::close(closed) };
     }
     let laid_out = match setup.addresses {
         Addresses::Inherited => Ok(()),

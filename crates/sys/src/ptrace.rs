@@ -5,12 +5,16 @@
 //! nothing. All functions must be called on the thread that seized.
 #![allow(unsafe_code)]
 
+pub(crate) mod guarded;
+mod registers;
 mod stops;
 
 use std::ptr;
 
 use crate::Errno;
 
+pub use guarded::{Guarded, is_strict};
+pub use registers::{answer, exit_instead};
 pub use stops::{ChildEvents, Nudge, next_stop, reap_all_ended, wait_for_stop};
 
 /// The events at which a seized program stops, besides signals.

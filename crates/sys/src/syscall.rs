@@ -1,5 +1,5 @@
 //! The numbers of the memory syscalls on this architecture, as perf events, ptrace(2) and
-//! seccomp(2) give them. From 424 on they are the same on every architecture; libc lacks names for
+//! seccomp(2) give them, and of those that a tracer must know. From 424 on they are the same on every architecture; libc lacks names for
 //! some of them on some architectures.
 
 /// `brk(2)`.
@@ -52,12 +52,18 @@ pub const MUNLOCKALL: u32 = number(libc::SYS_munlockall);
 pub const MUNMAP: u32 = number(libc::SYS_munmap);
 /// `pkey_mprotect(2)`.
 pub const PKEY_MPROTECT: u32 = number(libc::SYS_pkey_mprotect);
+/// `prctl(2)`.
+pub const PRCTL: u32 = number(libc::SYS_prctl);
 /// `process_madvise(2)`.
 pub const PROCESS_MADVISE: u32 = 440;
 /// `process_mrelease(2)`.
 pub const PROCESS_MRELEASE: u32 = 448;
+/// `ptrace(2)`.
+pub const PTRACE: u32 = number(libc::SYS_ptrace);
 /// `remap_file_pages(2)`.
 pub const REMAP_FILE_PAGES: u32 = number(libc::SYS_remap_file_pages);
+/// `seccomp(2)`.
+pub const SECCOMP: u32 = number(libc::SYS_seccomp);
 /// `set_mempolicy(2)`.
 pub const SET_MEMPOLICY: u32 = number(libc::SYS_set_mempolicy);
 /// `set_mempolicy_home_node(2)`.

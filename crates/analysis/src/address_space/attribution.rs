@@ -160,5 +160,5 @@ fn subject(call: &Syscall) -> Option<u64> {
             | Call::SetMempolicyHomeNode
             | Call::Shmdt
     );
-    has.then_some(call.arguments[0])
+    (has && call.arguments_known).then_some(call.arguments[0])
 }

@@ -44,7 +44,7 @@ impl AddressSpace {
     ) -> Option<MappedRegion> {
         self.was_there = false;
         self.settle_before(thread.tid, time_ns);
-        let result = call.succeeded_with()?;
+        let result = call.succeeded_with().filter(|_| call.arguments_known)?;
         let born_ns = call
             .span
             .latency_ns

@@ -108,7 +108,7 @@ impl Both {
         let span = Span { latency_ns: NonZeroU64::new(50), on_cpu_ns: None };
         let result = Some((address(result)).cast_signed());
         self.space.call(
-            &Syscall { call, text: Name::NONE, arguments, result, span },
+            &Syscall { call, text: Name::NONE, arguments, arguments_known: true, result, span },
             SELF,
             self.time_ns,
         );

@@ -76,9 +76,12 @@ pub fn arguments<'a>(
     )
 }
 
-/// How many of its `declared` arguments `syscall` uses. mremap reads its fifth only with a flag
+/// How many of its `declared` arguments `syscall` uses: none that are unknown. mremap reads its fifth only with a flag
 /// that gives a new address (`ksys_mremap` in mm/mremap.c).
 fn shown(syscall: &Syscall, declared: usize) -> usize {
+    if !syscall.arguments_known {
+        return 0;
+    }
     let flags = syscall.arguments[3];
     let goes = flags & constants::MREMAP_MAYMOVE != 0
         && flags & (constants::MREMAP_FIXED | constants::MREMAP_DONTUNMAP) != 0;

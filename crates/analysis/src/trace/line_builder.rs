@@ -162,10 +162,12 @@ impl LineBuilder {
         trace::SyscallLine {
             name: call.call.name(),
             text: decode::line(call, definitions).to_string(),
-            arguments: if self.with_arguments {
-                registers::arguments(call, definitions)
+            arguments: if !self.with_arguments {
+                Some(Vec::new())
+            } else if call.arguments_known {
+                Some(registers::arguments(call, definitions))
             } else {
-                Vec::new()
+                None
             },
             result: registers::result(call),
             error: registers::error(call),

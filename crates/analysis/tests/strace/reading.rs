@@ -61,7 +61,14 @@ pub(crate) fn raw(line: &str, errors: &Errors) -> Option<Raw> {
         }
         text => Some(number(text).cast_signed()),
     };
-    let syscall = Syscall { call, text: Name::NONE, arguments, result, span: Span::default() };
+    let syscall = Syscall {
+        call,
+        text: Name::NONE,
+        arguments,
+        arguments_known: true,
+        result,
+        span: Span::default(),
+    };
     Some(Raw { line: line.to_owned(), syscall, nameless })
 }
 

@@ -340,7 +340,8 @@ impl Kernel {
             || self.below(8) > 0;
         let span = Span { latency_ns: latency_ns.filter(|_| is_timed), on_cpu_ns: None };
         let result = Some(result.cast_signed());
-        let call = Syscall { call, text: Name::NONE, arguments, result, span };
+        let call =
+            Syscall { call, text: Name::NONE, arguments, arguments_known: true, result, span };
         self.make(thread, (began_ns, end_ns), EventKind::Syscall(call), None);
         self.at(end_ns + 500, thread, Act::Next);
     }

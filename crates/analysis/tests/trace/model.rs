@@ -169,7 +169,14 @@ fn any_event() -> impl Strategy<Value = Event> {
         .prop_map(|(call, (first, second, third, fourth, fifth, sixth), result)| {
             let arguments = [first, second, third, fourth, fifth, sixth];
             let (result, span) = (Some(result), Span::default());
-            EventKind::Syscall(Syscall { call, text: Name::NONE, arguments, result, span })
+            EventKind::Syscall(Syscall {
+                call,
+                text: Name::NONE,
+                arguments,
+                arguments_known: true,
+                result,
+                span,
+            })
         });
     let fault = (word(), any::<bool>()).prop_map(|(address, major)| {
         EventKind::Fault(Fault {

@@ -99,6 +99,7 @@ impl Script {
             call,
             text: Name::NONE,
             arguments: registers,
+            arguments_known: true,
             result,
             span,
         }));

@@ -18,8 +18,8 @@ const RING_BYTES_MIN: usize = 16 << 10;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Wanted {
     pub(crate) faults: bool,
-    /// The ids of the tracepoints `sys_enter` and `sys_exit`, and the filter for both.
-    pub(crate) calls: Option<(u64, u64, String)>,
+    /// The tracepoints `sys_enter` and `sys_exit`: the id and the filter of each.
+    pub(crate) calls: Option<[(u64, String); 2]>,
     /// Whether kernel mode is excluded.
     pub(crate) user_mode_only: bool,
     /// Whether events start at the thread's next execve(2).
@@ -166,9 +166,9 @@ impl Wanted {
         if self.faults {
             others.extend([Watched::MinorFaultEnds, Watched::MajorFaultEnds]);
         }
-        if let Some((enter, exit, filter)) = &self.calls {
-            others.push(Watched::CallBegins(*enter, filter.clone()));
-            others.push(Watched::CallEnds(*exit, filter.clone()));
+        if let Some([(enter, starts), (exit, ends)]) = &self.calls {
+            others.push(Watched::CallBegins(*enter, starts.clone()));
+            others.push(Watched::CallEnds(*exit, ends.clone()));
         }
         others
     }

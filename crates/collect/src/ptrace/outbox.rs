@@ -123,7 +123,7 @@ mod tests {
         RawKind::CallBegins {
             call: Call::Brk,
             text: Name::NONE,
-            arguments: [0; 6],
+            arguments: Some([0; 6]),
             by_ptrace: true,
         }
     }
@@ -135,10 +135,10 @@ mod tests {
         push(1, RawKind::SwitchIn);
         push(2, begins());
         push(3, RawKind::SwitchIn);
-        push(4, RawKind::CallEnds { result: 0 });
+        push(4, RawKind::CallEnds { result: Some(0), refused: None });
         for time_ns in [5, 7] {
             push(time_ns, begins());
-            push(time_ns + 1, RawKind::CallEnds { result: 0 });
+            push(time_ns + 1, RawKind::CallEnds { result: Some(0), refused: None });
         }
         let times =
             |events: &[RawEvent]| events.iter().map(|event| event.time_ns).collect::<Vec<_>>();

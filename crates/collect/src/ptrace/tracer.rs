@@ -8,38 +8,42 @@
 //! The stops take much longer than the call. The time spent in the kernel is from the thread's
 //! switch onto a processor to its switch off it, which the rings record.
 
+mod guard;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
-use events::{Call, Life, Name, Thread};
+use events::{Life, Name, Thread};
 use sys::Errno;
 use sys::clock::monotonic_ns;
-use sys::proc::task::{process_of, program_name};
+use sys::proc::task::{has_pending_sigsys, process_of, program_name, seccomp_filters};
 use sys::process::WaitStatus;
-use sys::ptrace::{self, AtCall, Stop};
-use sys::remote::read_text;
+use sys::ptrace::{self, AtCall, Guarded, Stop};
+use sys::remote::{read_text, read_words};
 
 use super::freeze::{Frozen, PATIENCE};
-use crate::calls;
+use crate::calls::{Numbers, narrow_arguments};
 use crate::snapshot::mappings::mappings;
 use crate::stream::control::Control;
 use crate::stream::drain::Round;
-use crate::stream::raw::{RawEvent, RawKind};
+use crate::stream::raw::{self, RawEvent, RawKind};
 
 /// The tracer of one program and its descendants. It must stay on one thread.
 pub(crate) struct Tracer {
     shared: Arc<Control>,
     /// Keeps the channel open, so that the receiver of rounds also waits for the tracer.
     _alive: Sender<Round>,
-    numbers: Vec<(u32, Call)>,
+    numbers: Numbers,
     threads: HashMap<u32, Tracee>,
     /// The first process, and how it ended.
     first: u32,
     ending: Option<WaitStatus>,
     /// Whether a seccomp filter selects the calls; otherwise every call is a stop.
     filtered: bool,
+    /// The seccomp filters that this process has, which the program inherits.
+    inherited_filters: u32,
     /// Whether there are no rings, so that the tracer reports tasks and mappings itself.
     alone: bool,
     /// Set while detaching: the deadline. A thread that has not stopped by then is released when
@@ -50,15 +54,30 @@ pub(crate) struct Tracer {
 #[derive(Debug, Clone, Copy, Default)]
 struct Tracee {
     pid: u32,
-    /// Whether it was stopped before a memory syscall, and not after it yet.
-    in_call: bool,
+    doing: Doing,
+    /// Whether it stops at every syscall, and not only at those that the filter selects.
+    every_call: bool,
+    /// Whether it is in the strict mode of seccomp(2), which the tracer enforces.
+    strict: bool,
+}
+
+/// The call before which a thread was stopped, until the stop after it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Doing {
+    /// None whose end matters.
+    #[default]
+    Nothing,
+    /// The memory syscall with this number.
+    MemoryCall { number: u64 },
+    /// The thread installs a seccomp filter.
+    InstallsFilter { whole_process: bool },
 }
 
 impl Tracer {
     pub(crate) fn new(
         shared: Arc<Control>,
         alive: Sender<Round>,
-        numbers: Vec<(u32, Call)>,
+        numbers: Numbers,
         first: u32,
         filtered: bool,
     ) -> Self {
@@ -70,6 +89,7 @@ impl Tracer {
             first,
             ending: None,
             filtered,
+            inherited_filters: seccomp_filters(std::process::id()).unwrap_or(0),
             alone: false,
             leaving: None,
         }
@@ -151,7 +171,7 @@ impl Tracer {
         match stop {
             Stop::Exited(status) => return self.gone(tid, now_ns, WaitStatus::Exited(status)),
             Stop::Killed(signal) => return self.gone(tid, now_ns, WaitStatus::Killed(signal)),
-            Stop::Filtered | Stop::Call => self.at_call(tid, now_ns),
+            Stop::Filtered | Stop::Call => self.at_call(tid, stop, now_ns),
             Stop::Exec => self.executed(tid, now_ns),
             Stop::Created(child) => self.created(child, tid, now_ns),
             Stop::Exit | Stop::Signal(_) | Stop::Group(_) | Stop::Interrupted => {
@@ -179,7 +199,8 @@ impl Tracer {
     }
 
     fn go_on(&mut self, tid: u32, signal: i32) -> Result<(), Errno> {
-        if self.filtered && !self.tracee(tid).in_call {
+        let Tracee { doing, every_call, .. } = *self.tracee(tid);
+        if self.filtered && !every_call && doing == Doing::Nothing {
             ptrace::resume(tid, signal)
         } else {
             ptrace::resume_to_call(tid, signal)
@@ -187,28 +208,66 @@ impl Tracer {
     }
 
     /// A thread is about to make a syscall, or has made one.
-    fn at_call(&mut self, tid: u32, now_ns: u64) {
-        let Tracee { pid, in_call } = *self.tracee(tid);
+    fn at_call(&mut self, tid: u32, stop: Stop, now_ns: u64) {
         let kind = match ptrace::at_call(tid) {
-            Ok(AtCall::Begins { compat32: true, .. }) => Some(RawKind::Compat32),
-            Ok(AtCall::Begins { number, arguments, .. }) => {
-                calls::call(&self.numbers, number).map(|call| self.begins(call, pid, arguments))
-            }
-            Ok(AtCall::Ended { result }) if in_call => Some(RawKind::CallEnds { result }),
-            // The end of a call that began before tracing, or that is not a memory syscall; or the
-            // thread is gone.
+            Ok(begins @ AtCall::Begins { .. }) => self.begins(tid, stop, begins),
+            Ok(AtCall::Ended { result }) => self.ends(tid, result),
+            // The thread is gone.
             _ => None,
         };
-        self.tracee(tid).in_call = matches!(kind, Some(RawKind::CallBegins { .. }));
         if let Some(kind) = kind {
+            let pid = self.tracee(tid).pid;
             self.shared.add(RawEvent { time_ns: now_ns, thread: Thread { pid, tid }, kind });
         }
     }
 
-    fn begins(&self, call: Call, pid: u32, arguments: [u64; 6]) -> RawKind {
-        let text = call.text_argument().and_then(|at| read_text(pid, arguments[at]).ok());
+    fn begins(&mut self, tid: u32, stop: Stop, call: AtCall) -> Option<RawKind> {
+        let AtCall::Begins { number, arguments, compat32 } = call else { return None };
+        let Tracee { pid, doing, strict, .. } = *self.tracee(tid);
+        if strict && !ptrace::is_strict(number, compat32) {
+            self.end_strict(tid, compat32);
+            return None;
+        }
+        // A filter of the program decides between the stop before a call and that of our filter.
+        let is_let_through = stop == Stop::Filtered || !self.filtered;
+        if is_let_through && let Some(guarded) = Guarded::of(number, &arguments, compat32) {
+            self.tracee(tid).doing = self.guard(tid, guarded);
+            return None;
+        }
+        if stop == Stop::Filtered && matches!(doing, Doing::MemoryCall { .. }) {
+            return Some(RawKind::CallGoesOn);
+        }
+        let call = if compat32 { self.numbers.narrow(number) } else { self.numbers.native(number) };
+        self.tracee(tid).doing = call.map_or(Doing::Nothing, |_| Doing::MemoryCall { number });
+        let call = call?;
+        let arguments = if compat32 {
+            narrow_arguments(number, arguments, |address| read_words(pid, address).ok())
+        } else {
+            Some(arguments)
+        };
+        let text = call.text_argument().zip(arguments);
+        let text = text.and_then(|(at, arguments)| read_text(pid, arguments[at]).ok());
         let text = text.map_or(Name::NONE, |text| self.shared.interner.text(&text));
-        RawKind::CallBegins { call, text, arguments, by_ptrace: true }
+        Some(RawKind::CallBegins { call, text, arguments, by_ptrace: true })
+    }
+
+    fn ends(&mut self, tid: u32, result: i64) -> Option<RawKind> {
+        match std::mem::take(&mut self.tracee(tid).doing) {
+            // The end of a call that began before tracing, or that is not a memory syscall.
+            Doing::Nothing => None,
+            Doing::MemoryCall { number } => {
+                // A call that a filter turns into a signal seems to return its number, and the
+                // handler of the signal decides what the program gets.
+                let is_trapped = i64::try_from(number) == Ok(result) && has_pending_sigsys(tid);
+                Some(RawKind::CallEnds { result: (!is_trapped).then_some(result), refused: None })
+            }
+            Doing::InstallsFilter { whole_process } => {
+                if result >= 0 {
+                    self.filter_installed(tid, whole_process);
+                }
+                None
+            }
+        }
     }
 
     /// A process has executed another program. The thread that did has the process's id now, and is
@@ -216,7 +275,8 @@ impl Tracer {
     fn executed(&mut self, tid: u32, now_ns: u64) {
         let pid = self.tracee(tid).pid;
         self.threads.retain(|&other, tracee| tracee.pid != pid || other == tid);
-        self.tracee(tid).in_call = false;
+        let every_call = self.has_own_filter(tid);
+        *self.tracee(tid) = Tracee { pid, every_call, ..Tracee::default() };
         if self.alone {
             let name = self.shared.interner.text(&program_name(pid).unwrap_or_default());
             // It is stopped, so its mappings are those that exec created.
@@ -243,20 +303,25 @@ impl Tracer {
 
     /// The state of a thread; a new thread is registered by its first report, whatever that is.
     fn tracee(&mut self, tid: u32) -> &mut Tracee {
-        self.threads
-            .entry(tid)
-            .or_insert_with(|| Tracee { pid: process_of(tid).unwrap_or(tid), in_call: false })
+        if !self.threads.contains_key(&tid) {
+            let every_call = self.has_own_filter(tid);
+            let pid = process_of(tid).unwrap_or(tid);
+            self.threads.insert(tid, Tracee { pid, every_call, ..Tracee::default() });
+        }
+        self.threads.entry(tid).or_default()
     }
 
     fn gone(&mut self, tid: u32, now_ns: u64, ending: WaitStatus) {
         let pid = self.tracee(tid).pid;
         self.threads.remove(&tid);
-        let number = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
-        let told = match ending {
-            WaitStatus::Exited(status) => events::Ending::Exited(number(status)),
-            WaitStatus::Killed(signal) => events::Ending::Killed(number(signal)),
-        };
-        self.report_life(Thread { pid, tid }, now_ns, Life::Ended { ending: told });
+        let (thread, told) = (Thread { pid, tid }, raw::ending(ending));
+        if self.alone {
+            self.report_life(thread, now_ns, Life::Ended { ending: told });
+        } else if tid == pid {
+            // The rings report the end of each thread. The first one has the status of the process.
+            let kind = RawKind::ProcessEnded(told);
+            self.shared.add(RawEvent { time_ns: now_ns, thread, kind });
+        }
         if tid == self.first {
             self.ending = Some(ending);
             self.shared.end_first();

@@ -1,6 +1,6 @@
 //! The shared state of a collection's threads: one reads rings, one traces, one receives.
 
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
 use sys::Errno;
 use sys::wait::Doorbell;
@@ -28,6 +28,8 @@ pub(crate) struct Control {
     first_ended: AtomicBool,
     /// Whether the first process is in a group stop, until SIGCONT.
     first_stopped: AtomicBool,
+    /// Uses of ptrace(2) by the program that are refused because it is traced.
+    refused_tracing: AtomicU64,
     /// Wakes the draining thread.
     doorbell: Doorbell,
 }
@@ -45,6 +47,7 @@ impl Control {
             signal: AtomicI32::new(0),
             first_ended: AtomicBool::new(false),
             first_stopped: AtomicBool::new(false),
+            refused_tracing: AtomicU64::new(0),
             doorbell: Doorbell::new()?,
         })
     }
@@ -85,6 +88,15 @@ impl Control {
 
     pub(crate) fn take_signal(&self) -> Option<i32> {
         Some(self.signal.swap(0, Ordering::AcqRel)).filter(|&signal| signal != 0)
+    }
+
+    /// The program has used ptrace(2), and is refused because it is traced.
+    pub(crate) fn count_refused_tracing(&self) {
+        self.refused_tracing.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn refused_tracing(&self) -> u64 {
+        self.refused_tracing.load(Ordering::Relaxed)
     }
 
     pub(crate) fn end_first(&self) {

@@ -1,11 +1,16 @@
 //! Turns raw events, in the order of time, into events, in the order of their beginnings.
 
+mod endings;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::num::NonZeroU64;
 
-use events::{Event, EventKind, Fault, Life, Span, Syscall, Thread};
+use events::{Call, Ending, Event, EventKind, Fault, Life, Name, Span, Syscall, Thread};
 
-use crate::stream::raw::{RawEvent, RawKind};
+use crate::stream::raw::{RawEvent, RawKind, Refused};
+use endings::{Endings, Last};
+
+pub(crate) use endings::Expected;
 
 /// How long events wait for an earlier one that is not complete. Longer than nearly any fault
 /// takes, including a read from a disk, and short enough for a live view.
@@ -25,6 +30,7 @@ pub(crate) struct Pairing {
     last_passed_ns: u64,
     /// Processes whose current program has made syscalls in 32-bit mode.
     compat32: HashSet<u32>,
+    endings: Endings,
     counts: Counts,
 }
 
@@ -107,11 +113,23 @@ impl Pairing {
             RawKind::FaultEnds { .. } => self.end_fault(raw, each),
             RawKind::CallBegins { call, text, arguments, by_ptrace } => {
                 self.close_call(thread, each);
-                let call = Syscall { call, text, arguments, result: None, span: Span::default() };
-                let open = self.open(raw, EventKind::Syscall(call), by_ptrace);
+                let call = EventKind::Syscall(begun(call, text, arguments));
+                let open = self.open(raw, call, by_ptrace);
                 self.threads.entry(thread.tid).or_default().call = Some(open);
             }
-            RawKind::CallEnds { result } => self.end_call(thread, time_ns, result, each),
+            RawKind::CallEnds { result, refused } => {
+                if !self.end_call(thread, time_ns, result, each)
+                    && let Some(refused) = refused
+                {
+                    self.refused(raw, refused);
+                }
+            }
+            RawKind::CallGoesOn => {
+                let state = self.threads.entry(thread.tid).or_default();
+                if let Some(call) = &mut state.call {
+                    call.began_ns = None;
+                }
+            }
             RawKind::SwitchIn => self.switch_in(thread, time_ns),
             RawKind::SwitchOut => {
                 self.threads.entry(thread.tid).or_default().left_ns = Some(time_ns);
@@ -121,25 +139,65 @@ impl Pairing {
                 self.counts.lost += lost.records;
                 self.whole(raw, EventKind::Lost(lost));
             }
-            RawKind::Compat32 => {
-                self.counts.compat32 += 1;
+            RawKind::Compat32 { is_memory_call } => {
+                self.counts.compat32 += u64::from(is_memory_call);
                 if self.compat32.insert(thread.pid) {
                     self.whole(raw, EventKind::Life(Life::Compat32));
                 }
             }
-            RawKind::Life(life) => {
-                if matches!(life, Life::Executed { .. }) || thread.tid == thread.pid {
-                    self.compat32.remove(&thread.pid);
-                }
-                if matches!(life, Life::Ended { .. }) {
-                    self.close_fault(thread, each);
-                    self.close_call(thread, each);
-                    self.threads.remove(&thread.tid);
-                }
-                self.whole(raw, EventKind::Life(life));
-            }
+            RawKind::Life(life) => self.live(raw, life, each),
+            RawKind::ProcessEnded(ending) => self.process_ended(thread.pid, ending, each),
         }
         self.pass_on(time_ns, each);
+    }
+
+    fn live(&mut self, raw: RawEvent, life: Life, each: &mut impl FnMut(Event)) {
+        let thread = raw.thread;
+        if matches!(life, Life::Executed { .. }) || thread.tid == thread.pid {
+            self.compat32.remove(&thread.pid);
+        }
+        if let Life::Started { by } = life {
+            self.endings.started(thread, by);
+        }
+        if life == Life::Attached {
+            self.endings.attached(thread.pid);
+        }
+        let Life::Ended { ending } = life else {
+            return self.whole(raw, EventKind::Life(life));
+        };
+        self.close_fault(thread, each);
+        self.close_call(thread, each);
+        self.threads.remove(&thread.tid);
+        let last = if ending == Ending::Unknown {
+            self.endings.ended(thread.pid)
+        } else {
+            Last::Yes(ending)
+        };
+        match last {
+            Last::No => self.whole(raw, EventKind::Life(life)),
+            Last::Yes(ending) => self.whole(raw, EventKind::Life(Life::Ended { ending })),
+            Last::Waits => {
+                let open = self.open(raw, EventKind::Life(life), false);
+                self.endings.wait(thread.pid, open.number);
+            }
+        }
+    }
+
+    /// Says whose status will be known.
+    pub(crate) fn expect_endings(&mut self, expected: Expected) {
+        self.endings.expected = expected;
+    }
+
+    /// Whether the end of the process waits for its status.
+    pub(crate) fn waits_for(&self, pid: u32) -> bool {
+        self.endings.waits(pid)
+    }
+
+    /// The process has ended so, which its last thread's end may have waited for.
+    pub(crate) fn process_ended(&mut self, pid: u32, ending: Ending, each: &mut impl FnMut(Event)) {
+        if let Some(number) = self.endings.learn(pid, ending) {
+            self.complete(number, each, |kind| *kind = EventKind::Life(Life::Ended { ending }));
+        }
     }
 
     /// Passes all remaining events to `each`: nothing more will come.
@@ -167,7 +225,8 @@ impl Pairing {
             let number = self.first;
             self.first += 1;
             let Some(event) = slot.event else { continue };
-            if slot.complete {
+            // A process's status that has not come by now is unknown.
+            if slot.complete || matches!(event.kind, EventKind::Life(_)) {
                 self.give(event, each);
             } else {
                 self.overdue.insert(number, event);
@@ -228,17 +287,17 @@ impl Pairing {
         self.queue.get_mut(usize::try_from(at).ok()?)
     }
 
-    /// Completes the event that began as `open`, by `change`.
+    /// Completes the event `number` by `change`.
     fn complete(
         &mut self,
-        open: Open,
+        number: u64,
         each: &mut impl FnMut(Event),
         change: impl FnOnce(&mut EventKind),
     ) {
-        if let Some(mut event) = self.overdue.remove(&open.number) {
+        if let Some(mut event) = self.overdue.remove(&number) {
             change(&mut event.kind);
             self.give(event, each);
-        } else if let Some(slot) = self.slot(open.number) {
+        } else if let Some(slot) = self.slot(number) {
             if let Some(event) = &mut slot.event {
                 change(&mut event.kind);
             }
@@ -249,14 +308,14 @@ impl Pairing {
     /// Closes a fault without an end: it led to a signal, or was taken again.
     fn close_fault(&mut self, thread: Thread, each: &mut impl FnMut(Event)) {
         if let Some(open) = self.threads.get_mut(&thread.tid).and_then(|state| state.fault.take()) {
-            self.complete(open, each, |_| {});
+            self.complete(open.number, each, |_| {});
         }
     }
 
     /// Closes a call without an end: the thread ended in it, or the record was lost.
     fn close_call(&mut self, thread: Thread, each: &mut impl FnMut(Event)) {
         if let Some(open) = self.threads.get_mut(&thread.tid).and_then(|state| state.call.take()) {
-            self.complete(open, each, |_| {});
+            self.complete(open.number, each, |_| {});
         }
     }
 
@@ -268,29 +327,52 @@ impl Pairing {
         let Some(state) = self.threads.get_mut(&thread.tid) else { return };
         let Some(open) = state.fault.take() else { return };
         let taken = open.span(time_ns, state.away_ns);
-        self.complete(open, each, |kind| {
+        self.complete(open.number, each, |kind| {
             if let EventKind::Fault(fault) = kind {
                 *fault = Fault { span: taken, major, page_bytes, ..*fault };
             }
         });
     }
 
+    /// Returns whether the call had begun.
     fn end_call(
         &mut self,
         thread: Thread,
         time_ns: u64,
-        returned: i64,
+        returned: Option<i64>,
         each: &mut impl FnMut(Event),
-    ) {
-        let Some(state) = self.threads.get_mut(&thread.tid) else { return };
-        let Some(open) = state.call.take() else { return };
+    ) -> bool {
+        let Some(state) = self.threads.get_mut(&thread.tid) else { return false };
+        let Some(open) = state.call.take() else { return false };
         let end = if open.by_ptrace { state.left_ns } else { Some(time_ns) };
         let taken = end.map_or(Span::default(), |end| open.span(end, state.away_ns));
-        self.complete(open, each, |kind| {
+        self.complete(open.number, each, |kind| {
             if let EventKind::Syscall(call) = kind {
-                (call.span, call.result) = (taken, Some(returned));
+                (call.span, call.result) = (taken, returned);
             }
         });
+        true
+    }
+
+    /// A call without a beginning failed: a seccomp filter refused it, or the record was lost. In
+    /// 32-bit mode the number has another meaning.
+    fn refused(&mut self, raw: RawEvent, Refused { call, result }: Refused) {
+        if !self.compat32.contains(&raw.thread.pid) {
+            let call = Syscall { result, ..begun(call, Name::NONE, None) };
+            self.whole(raw, EventKind::Syscall(call));
+        }
+    }
+}
+
+/// A call that has begun. Its arguments may be unknown.
+fn begun(call: Call, text: Name, arguments: Option<[u64; 6]>) -> Syscall {
+    Syscall {
+        call,
+        text,
+        arguments: arguments.unwrap_or_default(),
+        arguments_known: arguments.is_some(),
+        result: None,
+        span: Span::default(),
     }
 }
 

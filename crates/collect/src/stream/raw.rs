@@ -7,13 +7,14 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use events::{
-    BuildId, Call, Definition, Device, Interner, Life, Lost, Mapping, MappingReport, ModuleId,
-    Name, Thread,
+    BuildId, Call, Definition, Device, Ending, Interner, Life, Lost, Mapping, MappingReport,
+    ModuleId, Name, Thread,
 };
 use sys::elf::build_id_of_file;
 use sys::perf::record::{Record, RecordKind, RecordTask};
+use sys::process::WaitStatus;
 
-use crate::calls;
+use crate::calls::{Numbers, narrow_arguments};
 
 /// One observation and its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,21 +42,47 @@ pub(crate) enum RawKind {
     CallBegins {
         call: Call,
         text: Name,
-        arguments: [u64; 6],
+        /// `None`: unknown.
+        arguments: Option<[u64; 6]>,
         by_ptrace: bool,
     },
     /// With `by_ptrace` the thread has stopped again; the call ended when it was switched off its
-    /// processor.
+    /// processor. No result: a filter of the program turned the call into a signal.
     CallEnds {
-        result: i64,
+        result: Option<i64>,
+        refused: Option<Refused>,
     },
+    /// The thread was stopped once more before its call, and is being resumed.
+    CallGoesOn,
     SwitchIn,
     SwitchOut,
     Mapping(Mapping),
     Life(Life),
+    /// The process has ended so; its threads' ends are reported beside it.
+    ProcessEnded(Ending),
     Lost(Lost),
     /// A syscall in 32-bit mode, whose number has another meaning.
-    Compat32,
+    Compat32 {
+        is_memory_call: bool,
+    },
+}
+
+/// A call that ended and perhaps never began: what a seccomp filter refuses has no beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) call: Call,
+    /// `None`: it became a signal, which lets the call seem to return its number.
+    pub(crate) result: Option<i64>,
+}
+
+impl Refused {
+    /// The call as a filter may have refused it; `None` if the result is not of such a call.
+    fn of(call: Call, number: u64, result: i64) -> Option<Self> {
+        if i64::try_from(number) == Ok(result) {
+            return Some(Refused { call, result: None });
+        }
+        (-4095..0).contains(&result).then_some(Refused { call, result: Some(result) })
+    }
 }
 
 /// Reads the text at an address of a process, if it still exists.
@@ -65,7 +92,7 @@ pub(crate) type ReadText<'a> = &'a dyn Fn(u32, u64) -> Option<Vec<u8>>;
 /// about memory, a thread that renamed itself).
 pub(crate) fn raw(
     record: Record<'_>,
-    numbers: &[(u32, Call)],
+    numbers: &Numbers,
     interner: &SharedInterner,
     read_text: ReadText<'_>,
 ) -> Option<RawEvent> {
@@ -74,11 +101,19 @@ pub(crate) fn raw(
             RawKind::FaultBegins { address, ip, in_kernel, present }
         }
         RecordKind::FaultEnds { major, page_bytes } => RawKind::FaultEnds { major, page_bytes },
-        RecordKind::CallBegins { compat32: true, .. } => RawKind::Compat32,
-        RecordKind::CallBegins { number, arguments, .. } => {
-            let call = calls::call(numbers, number)?;
-            let text =
-                call.text_argument().and_then(|at| read_text(record.task.pid, arguments[at]));
+        RecordKind::CallBegins { number, compat32: true, .. } if !numbers.sees_narrow() => {
+            RawKind::Compat32 { is_memory_call: numbers.narrow(number).is_some() }
+        }
+        RecordKind::CallBegins { number, arguments, compat32 } => {
+            let call = if compat32 { numbers.narrow(number)? } else { numbers.native(number)? };
+            // Arguments in memory may have been overwritten by now.
+            let arguments = if compat32 {
+                narrow_arguments(number, arguments, |_| None)
+            } else {
+                Some(arguments)
+            };
+            let text = call.text_argument().zip(arguments);
+            let text = text.and_then(|(at, arguments)| read_text(record.task.pid, arguments[at]));
             RawKind::CallBegins {
                 call,
                 text: text.map_or(Name::NONE, |text| interner.text(&text)),
@@ -86,14 +121,11 @@ pub(crate) fn raw(
                 by_ptrace: false,
             }
         }
-        RecordKind::CallEnds { number, result } => {
-            calls::call(numbers, number)?;
-            RawKind::CallEnds { result }
-        }
+        RecordKind::CallEnds { number, result } => call_ends(numbers, number, result)?,
         RecordKind::SwitchIn => RawKind::SwitchIn,
         RecordKind::SwitchOut { .. } => RawKind::SwitchOut,
         RecordKind::Fork { by } => RawKind::Life(Life::Started { by: thread(by) }),
-        RecordKind::Exit => RawKind::Life(Life::Ended { ending: events::Ending::Unknown }),
+        RecordKind::Exit => RawKind::Life(Life::Ended { ending: Ending::Unknown }),
         RecordKind::Comm { by_exec: true, name } => {
             RawKind::Life(Life::Executed { name: interner.text(name) })
         }
@@ -127,6 +159,27 @@ pub(crate) fn raw(
         RecordKind::Lost { records } => RawKind::Lost(Lost { records }),
     };
     Some(RawEvent { time_ns: record.time_ns, thread: thread(record.task), kind })
+}
+
+/// The end of a call, whose record does not have the mode of the processor.
+fn call_ends(numbers: &Numbers, number: u64, result: i64) -> Option<RawKind> {
+    let native = numbers.native(number);
+    let refused = if numbers.sees_narrow() {
+        native.or(numbers.narrow(number))?;
+        None
+    } else {
+        Refused::of(native?, number, result)
+    };
+    Some(RawKind::CallEnds { result: Some(result), refused })
+}
+
+/// The status of a process, in the vocabulary of events.
+pub(crate) fn ending(status: WaitStatus) -> Ending {
+    let number = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
+    match status {
+        WaitStatus::Exited(status) => Ending::Exited(number(status)),
+        WaitStatus::Killed(signal) => Ending::Killed(number(signal)),
+    }
 }
 
 fn thread(task: RecordTask) -> Thread {

@@ -72,7 +72,19 @@ const PTRACE_REMEDY: &str = "A container forbids it (docker run --cap-add SYS_PT
 /// The syscalls in 32-bit mode that are not shown.
 pub(super) fn compat32_calls(calls: u64) -> String {
     format!(
-        "syscalls in 32-bit mode are not shown, because their numbers have another meaning: {calls}"
+        "memory syscalls in 32-bit mode, which are not shown: {calls} or more. Causes of faults \
+         that depend on them are unknown. --syscalls ptrace shows them, and so does a trace of the \
+         32-bit program itself"
+    )
+}
+
+/// The program wanted to trace one of its processes, which has a tracer already, or its tracer.
+pub(super) fn refused_tracing(times: u64) -> String {
+    format!(
+        "ptrace(2) was refused to the program ({times} {}): firsttouch traces its processes, each \
+         may have one tracer, and none may trace firsttouch. A debugger or sandbox may fail \
+         because of that; as root, by tracepoints, nothing is refused",
+        if times == 1 { "time" } else { "times" }
     )
 }
 

@@ -1,5 +1,7 @@
 //! `trace` on real programs, as the user that runs the tests.
 
+mod endings;
+mod narrow;
 mod strace;
 
 use std::fs::File;
@@ -156,52 +158,6 @@ fn refusals_name_their_reason() {
             125,
             &["tracepoints are refused", "root"],
         );
-    }
-}
-
-/// A program of 32 bits, by hand: alarm(0), which has the number of 64-bit mincore, and exit(3).
-fn narrow_program() -> Vec<u8> {
-    let code =
-        [0xb8, 27, 0, 0, 0, 0x31, 0xdb, 0xcd, 0x80, 0xb8, 1, 0, 0, 0, 0xbb, 3, 0, 0, 0, 0xcd, 0x80];
-    let halves = |numbers: &[u16]| {
-        numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>()
-    };
-    let words = |numbers: &[u32]| {
-        numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>()
-    };
-    let size = 84 + u32::try_from(code.len()).unwrap();
-    [
-        b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0".to_vec(),
-        halves(&[2, 3]), // ET_EXEC, EM_386
-        words(&[1, 0x0804_8054, 52, 0, 0]),
-        halves(&[52, 32, 1, 40, 0, 0]),
-        // PT_LOAD, readable and executable
-        words(&[1, 0, 0x0804_8000, 0x0804_8000, size, size, 5, 4096]),
-        code.to_vec(),
-    ]
-    .concat()
-}
-
-#[test]
-fn syscalls_of_a_32_bit_program_are_not_misread() {
-    let scratch = Scratch::new();
-    let file = scratch.file("narrow");
-    std::fs::write(&file, narrow_program()).unwrap();
-    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    if !Command::new(&file).status().is_ok_and(|status| status.code() == Some(3)) {
-        return skip("this kernel runs no 32-bit programs");
-    }
-    let output = run(&["trace", "--", file.to_str().unwrap()]);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(
-        said.contains("a 32-bit program")
-            && said.contains("fault 0x8048")
-            && !said.contains("mincore"),
-        "{said}"
-    );
-    if is_root() {
-        assert!(said.contains("have another meaning: 1"), "{said}");
     }
 }
 

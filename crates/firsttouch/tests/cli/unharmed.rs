@@ -1,6 +1,8 @@
 //! Tracing does not harm the program: programs that a tracer easily breaks, and the end of a trace.
 
 mod ends;
+mod inherited;
+mod own_tracing;
 
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -214,38 +216,6 @@ fn a_stopped_program_can_be_continued() {
         }
         assert!(ended(&mut trace).success(), "{way}");
     }
-}
-
-#[test]
-fn signals_are_inherited_as_from_a_shell() {
-    let blocked = run(&["layout", "--", "grep", "SigBlk", "/proc/self/status"]);
-    assert!(
-        text(&blocked.stdout).contains("SigBlk:\t0000000000000000"),
-        "{}",
-        text(&blocked.stdout)
-    );
-    for verb in ["layout", "trace -o /dev/null"] {
-        let output = Command::new("env")
-            .args(["--ignore-signal=PIPE", "--ignore-signal=CHLD", PROGRAM])
-            .args(verb.split_whitespace())
-            .args(["--", "grep", "-h", "-e", "SigIgn", "/proc/self/status", "no-file"])
-            .output()
-            .expect("env");
-        let mask = text(&output.stdout)
-            .lines()
-            .find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
-        let both = 1 << (libc_number("PIPE") - 1) | 1 << (libc_number("CHLD") - 1);
-        assert_eq!(mask.map(|mask| mask & both), Some(both), "{verb}: {}", text(&output.stderr));
-        if verb != "layout" {
-            assert_eq!(output.status.code(), Some(2), "grep's status for a file that is not there");
-        }
-    }
-}
-
-/// The number of a signal, as kill(1) has it.
-fn libc_number(name: &str) -> u32 {
-    let output = Command::new("kill").args(["-l", name]).output().expect("kill");
-    text(&output.stdout).trim().parse().expect("a number")
 }
 
 #[test]

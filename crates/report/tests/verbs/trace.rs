@@ -26,7 +26,7 @@ fn call(time_us: u64, name: &'static str, text: &str) -> (u64, SyscallLine) {
     let call = SyscallLine {
         name,
         text: text.into(),
-        arguments: Vec::new(),
+        arguments: Some(Vec::new()),
         result: None,
         error: None,
         latency_ns: Some(4100),

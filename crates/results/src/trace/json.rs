@@ -65,20 +65,12 @@ fn head(time_ns: u64, pid: u32, tid: u32, out: &mut String) {
 fn write_syscall(syscall: &SyscallLine, out: &mut String) {
     out.push_str(r#""syscall","name":"#);
     text(syscall.name, out);
-    out.push_str(r#","args":["#);
-    for (index, argument) in syscall.arguments.iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        match argument {
-            Argument::Null => out.push_str(r#""NULL""#),
-            Argument::Address(value) => address(*value, out),
-            Argument::Number(value) => signed(*value, out),
-            Argument::Symbols(symbols) => text(symbols, out),
-            Argument::Text(passed) => text(passed, out),
-        }
+    out.push_str(r#","args":"#);
+    match &syscall.arguments {
+        Some(arguments) => write_arguments(arguments, out),
+        None => out.push_str("null"),
     }
-    out.push_str(r#"],"result":"#);
+    out.push_str(r#","result":"#);
     match syscall.result {
         Some(Returned::Address(value)) => address(value, out),
         Some(Returned::Number(value)) => signed(i128::from(value), out),
@@ -90,6 +82,23 @@ fn write_syscall(syscall: &SyscallLine, out: &mut String) {
     known(syscall.bytes, out);
     mapping(syscall.mapping.as_ref(), out);
     span(syscall.latency_ns, syscall.on_cpu_ns, out);
+}
+
+fn write_arguments(arguments: &[Argument], out: &mut String) {
+    out.push('[');
+    for (index, argument) in arguments.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        match argument {
+            Argument::Null => out.push_str(r#""NULL""#),
+            Argument::Address(value) => address(*value, out),
+            Argument::Number(value) => signed(*value, out),
+            Argument::Symbols(symbols) => text(symbols, out),
+            Argument::Text(passed) => text(passed, out),
+        }
+    }
+    out.push(']');
 }
 
 fn write_fault(fault: &FaultLine, out: &mut String) {
@@ -265,14 +274,14 @@ mod tests {
         let syscall = SyscallLine {
             name: "mmap",
             text: "mmap(...) = ...".into(),
-            arguments: vec![
+            arguments: Some(vec![
                 Argument::Null,
                 Argument::Number(u64::MAX.into()),
                 Argument::Symbols(Cow::Borrowed("PROT_READ|PROT_WRITE")),
                 Argument::Number(-1),
                 Argument::Address(0),
                 Argument::Text("a\"\n\u{1b}é".into()),
-            ],
+            ]),
             result: Some(Returned::Address(0x7f1c_2a00_0000)),
             error: None,
             latency_ns: Some(4100),
@@ -286,16 +295,19 @@ mod tests {
             "bytes": 4096, "mapping": null, "mapping_start": null});
         assert_eq!(parsed(LineKind::Syscall(syscall.clone())), expect);
         let failed = SyscallLine {
-            arguments: Vec::new(),
+            arguments: Some(Vec::new()),
             result: Some(Returned::Number(-1)),
             error: Some(Cow::Borrowed("ENOMEM")),
-            ..syscall
+            ..syscall.clone()
         };
         let value = parsed(LineKind::Syscall(failed));
         assert_eq!(
             (&value["args"], &value["result"], &value["error"]),
             (&json!([]), &json!(-1), &json!("ENOMEM"))
         );
+        let refused = SyscallLine { arguments: None, result: None, ..syscall };
+        let value = parsed(LineKind::Syscall(refused));
+        assert_eq!((&value["args"], &value["result"]), (&Value::Null, &Value::Null));
     }
 
     #[test]

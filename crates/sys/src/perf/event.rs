@@ -13,6 +13,7 @@ use perf_event_open_sys::bindings as perf;
 use perf_event_open_sys::ioctls;
 
 use super::record::Samples;
+use super::record::mode;
 use super::{ATTRIBUTES_BYTES, open};
 use crate::Errno;
 
@@ -220,9 +221,7 @@ fn attributes(watched: &Watched, target: EventTarget, wake_bytes: u32) -> perf::
     attributes.__bindgen_anon_1.sample_period = 1;
     attributes.read_format = u64::from(perf::PERF_FORMAT_LOST);
     if matches!(watched, Watched::CallBegins(..)) {
-        // The kernel refuses an empty set of registers, so one is requested. The ABI that comes
-        // with it says whether the call was made in 32-bit mode.
-        attributes.sample_regs_user = 1;
+        attributes.sample_regs_user = mode::REGISTERS;
     }
     attributes.set_inherit(1);
     attributes.set_disabled(u64::from(target.from_exec));

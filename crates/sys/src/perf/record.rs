@@ -2,6 +2,7 @@
 //! `PERF_RECORD`"; the layouts that [`super::event`] requests).
 
 mod format;
+pub(super) mod mode;
 
 use std::num::NonZeroU64;
 

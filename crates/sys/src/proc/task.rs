@@ -35,6 +35,36 @@ pub fn has_first_thread_ended(pid: u32) -> bool {
         .is_some_and(|status| field(&status, "State:").is_some_and(|state| state.starts_with('Z')))
 }
 
+/// The number of seccomp filters of the thread `tid`: `Seccomp_filters`. `None`: it is gone, or a
+/// kernel before 5.9.
+#[must_use]
+pub fn seccomp_filters(tid: u32) -> Option<u32> {
+    field(&status(tid)?, "Seccomp_filters:")?.parse().ok()
+}
+
+/// Whether the kernel has sent the thread `tid` SIGSYS, which is not delivered yet.
+#[must_use]
+pub fn has_pending_sigsys(tid: u32) -> bool {
+    const SIGSYS: u64 = 1 << (libc::SIGSYS - 1);
+    status(tid)
+        .and_then(|status| u64::from_str_radix(field(&status, "SigPnd:")?, 16).ok())
+        .is_some_and(|pending| pending & SIGSYS != 0)
+}
+
+/// Whether the program of the process `pid` is one of 32 bits. `false` if this user may not read it.
+#[must_use]
+pub fn is_compat32_process(pid: u32) -> bool {
+    crate::elf::is_compat32(format!("/proc/{pid}/exe").as_ref())
+}
+
+/// Whether the threads `tid` and the calling one are in the same PID namespace. `None`: it is gone,
+/// or this user may not know.
+#[must_use]
+pub fn is_in_own_pid_namespace(tid: u32) -> Option<bool> {
+    let namespace = |of: &str| std::fs::read_link(format!("/proc/{of}/ns/pid")).ok();
+    Some(namespace(&tid.to_string())? == namespace("self")?)
+}
+
 /// The peak resident memory of the process of the thread `tid` since its last exec: `VmHWM`, in
 /// bytes. `None`: it is gone, or is a kernel thread.
 #[must_use]

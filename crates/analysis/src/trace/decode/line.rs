@@ -26,6 +26,7 @@ impl Display for CallText<'_> {
         for (index, argument) in arguments(self.syscall, self.definitions).enumerate() {
             write!(f, "{}{argument}", if index == 0 { "" } else { ", " })?;
         }
-        write!(f, ") = {}", outcome(self.syscall))
+        let unknown = if self.syscall.arguments_known { "" } else { "?" };
+        write!(f, "{unknown}) = {}", outcome(self.syscall))
     }
 }

@@ -10,7 +10,14 @@ const MINUS_ONE: u64 = u64::MAX;
 fn syscall(call: Call, given: &[u64], result: Option<i64>) -> Syscall {
     let mut arguments = [0; 6];
     arguments[..given.len()].copy_from_slice(given);
-    Syscall { call, text: Name::NONE, arguments, result, span: Span::default() }
+    Syscall {
+        call,
+        text: Name::NONE,
+        arguments,
+        arguments_known: true,
+        result,
+        span: Span::default(),
+    }
 }
 
 fn decoded(syscall: &Syscall) -> String {

@@ -1,4 +1,4 @@
-use events::{Call, Ending, Lost, Name};
+use events::{Ending, Lost};
 
 use super::*;
 
@@ -17,7 +17,7 @@ fn fault(address: u64) -> RawKind {
 const FAULT_ENDS: RawKind = RawKind::FaultEnds { major: false, page_bytes: None };
 
 fn call(by_ptrace: bool) -> RawKind {
-    RawKind::CallBegins { call: Call::Mmap, text: Name::NONE, arguments: [7; 6], by_ptrace }
+    RawKind::CallBegins { call: Call::Mmap, text: Name::NONE, arguments: Some([7; 6]), by_ptrace }
 }
 
 /// Pairs `raws`: for each event its beginning, its latency and its time on a processor (0: not
@@ -62,7 +62,7 @@ fn beginnings_and_ends_are_paired_by_thread() {
         raw(30, 1, call(false)),
         raw(33, 1, fault(0x3000)), // the kernel touches user memory inside the call
         raw(35, 1, FAULT_ENDS),
-        raw(40, 1, RawKind::CallEnds { result: -12 }),
+        raw(40, 1, RawKind::CallEnds { result: Some(-12), refused: None }),
     ];
     let counts = check(&raws, &[(10, 10, 10), (12, 3, 3), (30, 10, 10), (33, 2, 2)]);
     assert_eq!((counts.faults, counts.late), (3, 0));
@@ -93,10 +93,11 @@ fn a_call_by_ptrace_lasts_from_switch_in_to_switch_out() {
         raw(28, 1, RawKind::SwitchOut), // waits inside
         raw(38, 1, RawKind::SwitchIn),
         raw(40, 1, RawKind::SwitchOut), // stopped after the call
-        raw(55, 1, RawKind::CallEnds { result: 0 }),
+        raw(55, 1, RawKind::CallEnds { result: Some(0), refused: None }),
     ];
     check(&raws, &[(26, 14, 4)]);
-    let unseen = [raw(20, 1, call(true)), raw(55, 1, RawKind::CallEnds { result: 0 })];
+    let unseen =
+        [raw(20, 1, call(true)), raw(55, 1, RawKind::CallEnds { result: Some(0), refused: None })];
     check(&unseen, &[(20, 0, 0)]);
 }
 
@@ -110,7 +111,7 @@ fn a_call_by_ptrace_has_its_place_where_the_thread_runs_again() {
         raw(27, 2, fault(0x2000)),
         raw(28, 2, FAULT_ENDS),
         raw(40, 1, RawKind::SwitchOut),
-        raw(55, 1, RawKind::CallEnds { result: 0 }),
+        raw(55, 1, RawKind::CallEnds { result: Some(0), refused: None }),
     ];
     check(&raws, &[(22, 1, 1), (26, 14, 14), (27, 1, 1)]);
     // Later than others waited for it.
@@ -120,7 +121,7 @@ fn a_call_by_ptrace_has_its_place_where_the_thread_runs_again() {
         raw(late - 10, 2, RawKind::Lost(Lost { records: 1 })),
         raw(late, 1, RawKind::SwitchIn),
         raw(late + 1, 1, RawKind::SwitchOut),
-        raw(late + 2, 1, RawKind::CallEnds { result: 0 }),
+        raw(late + 2, 1, RawKind::CallEnds { result: Some(0), refused: None }),
     ];
     let counts = check(&raws, &[(late - 10, 0, 0), (late, 1, 1)]);
     assert_eq!(counts.late, 0);
@@ -138,7 +139,10 @@ fn events_without_an_end_have_no_latency() {
     ];
     check(&raws, &[(10, 0, 0), (20, 1, 1), (30, 0, 0), (35, 0, 0), (40, 0, 0)]);
     // Ends of events that began before observing.
-    check(&[raw(1, 1, FAULT_ENDS), raw(2, 1, RawKind::CallEnds { result: 0 })], &[]);
+    check(
+        &[raw(1, 1, FAULT_ENDS), raw(2, 1, RawKind::CallEnds { result: Some(0), refused: None })],
+        &[],
+    );
 }
 
 #[test]
@@ -155,4 +159,97 @@ fn events_wait_for_a_slow_one_but_not_forever() {
     ];
     let counts = check(&raws, &[(20, 5, 5), (30, 0, 0), (slow, 5, 5), (10, slow, slow)]);
     assert_eq!((counts.late, counts.lost), (1, 4));
+}
+
+#[test]
+fn a_refused_call_has_no_beginning() {
+    let ends = |result, refused| RawKind::CallEnds { result: Some(result), refused };
+    let refused = |result| Some(Refused { call: Call::Munmap, result });
+    let raws = [
+        raw(10, 1, ends(-1, refused(Some(-1)))),
+        raw(20, 1, ends(11, refused(None))), // a signal: it seems to return its number
+        raw(30, 1, call(false)),
+        raw(40, 1, ends(11, refused(None))), // it has begun, so 11 is its result
+        raw(50, 1, ends(0, None)),
+    ];
+    let (events, _) = events(&raws);
+    let told: Vec<(Call, bool, Option<i64>)> = events
+        .iter()
+        .filter_map(|event| match event.kind {
+            EventKind::Syscall(call) => Some((call.call, call.arguments_known, call.result)),
+            _ => None,
+        })
+        .collect();
+    let expect = [
+        (Call::Munmap, false, Some(-1)),
+        (Call::Munmap, false, None),
+        (Call::Mmap, true, Some(11)),
+    ];
+    assert_eq!(told, expect);
+}
+
+#[test]
+fn in_32_bit_mode_a_number_has_another_meaning() {
+    let refused = Some(Refused { call: Call::Mmap, result: Some(-2) }); // link: ENOENT
+    let raws = [
+        raw(10, 1, RawKind::Compat32 { is_memory_call: true }),
+        raw(20, 1, RawKind::CallEnds { result: Some(-2), refused }),
+    ];
+    let (events, counts) = events(&raws);
+    assert_eq!((events.len(), counts.compat32), (1, 1), "{events:?}");
+}
+
+#[test]
+fn a_call_that_is_stopped_twice_begins_after_the_second_stop() {
+    let raws = [
+        raw(10, 1, RawKind::SwitchOut),
+        raw(20, 1, call(true)),
+        raw(26, 1, RawKind::SwitchIn),
+        raw(28, 1, RawKind::SwitchOut),
+        raw(35, 1, RawKind::CallGoesOn),
+        raw(40, 1, RawKind::SwitchIn),
+        raw(43, 1, RawKind::SwitchOut),
+        raw(55, 1, RawKind::CallEnds { result: Some(0), refused: None }),
+    ];
+    check(&raws, &[(20, 3, 3)]);
+}
+
+/// The lives among the events of `raws`, with the thread, where the status of processes is
+/// `expected` to be known.
+fn lives(expected: Expected, raws: &[RawEvent]) -> (Vec<(u32, Life)>, u64) {
+    let mut pairing = Pairing::default();
+    pairing.expect_endings(expected);
+    let mut events = Vec::new();
+    for &raw in raws {
+        pairing.take(raw, &mut |event| events.push(event));
+    }
+    let counts = pairing.finish(&mut |event| events.push(event));
+    let lives = events.into_iter().filter_map(|event| match event.kind {
+        EventKind::Life(life) => Some((event.thread.tid, life)),
+        _ => None,
+    });
+    (lives.collect(), counts.late)
+}
+
+#[test]
+fn the_last_thread_of_a_process_ends_with_its_status() {
+    let started = RawKind::Life(Life::Started { by: by(1) });
+    let gone = RawKind::Life(Life::Ended { ending: Ending::Unknown });
+    let ended = |ending| Life::Ended { ending };
+    let exited = RawKind::ProcessEnded(Ending::Exited(3));
+    let (two, one) = ((2, Life::Started { by: by(1) }), (1, ended(Ending::Unknown)));
+    let known = (2, ended(Ending::Exited(3)));
+    let raws = [raw(1, 2, started), raw(5, 1, gone), raw(6, 2, gone), raw(7, 1, exited)];
+    assert_eq!(lives(Expected::All, &raws), (vec![two, one, known], 0));
+    assert_eq!(lives(Expected::Only(1), &raws).0[2], known, "all threads are of process 1");
+    let first = [raw(1, 2, started), raw(5, 1, gone), raw(6, 1, exited), raw(7, 2, gone)];
+    assert_eq!(lives(Expected::None, &first), (vec![two, one, known], 0));
+    for expected in [Expected::None, Expected::Only(7)] {
+        let unknown = (2, ended(Ending::Unknown));
+        assert_eq!(lives(expected, &raws), (vec![two, one, unknown], 0), "{expected:?}");
+    }
+    // A status that comes too late holds up nothing.
+    let late = PATIENCE_NS * 2;
+    let raws = [raw(5, 1, gone), raw(late, 2, RawKind::SwitchIn), raw(late + 1, 1, exited)];
+    assert_eq!(lives(Expected::All, &raws), (vec![one], 0));
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use perf_event_open_sys::bindings as perf;
 
-use super::{Anomalies, Record, RecordKind, RecordTask, Samples};
+use super::{Anomalies, Record, RecordKind, RecordTask, Samples, mode};
 
 /// The kind of a record, its flags and its size.
 const HEADER_BYTES: usize = 8;
@@ -119,7 +119,17 @@ impl Format {
                 for argument in &mut arguments {
                     *argument = raw.u64()?;
                 }
-                let compat32 = body.u64()? == u64::from(perf::PERF_SAMPLE_REGS_ABI_32);
+                let compat32 = match u32::try_from(body.u64()?).ok()? {
+                    perf::PERF_SAMPLE_REGS_ABI_NONE => false,
+                    abi => {
+                        let mut registers = [0; mode::COUNT];
+                        for register in &mut registers {
+                            *register = body.u64()?;
+                        }
+                        abi == perf::PERF_SAMPLE_REGS_ABI_32
+                            || mode::is_narrow(registers, &arguments)
+                    }
+                };
                 RecordKind::CallBegins { number, arguments, compat32 }
             }
             Samples::CallEnds => {

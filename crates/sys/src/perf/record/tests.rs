@@ -27,6 +27,15 @@ fn format() -> Format {
     format
 }
 
+/// The start of a call by code with this ABI, with these registers.
+fn call(abi: u64, registers: &[u64; mode::COUNT]) -> Vec<u8> {
+    let mut call = words(&[13, pair(40, 41), 1600]);
+    call.extend(68_u32.to_ne_bytes());
+    call.extend(words(&[0, 9, 1, 2, 3, 4, 5, 6]));
+    call.extend(0_u32.to_ne_bytes());
+    record(9, 1, &[call, words(&[abi]), words(registers)].concat())
+}
+
 fn stream() -> Vec<u8> {
     let mut stream =
         record(9, 1 /* kernel */, &words(&[11, 0xffff, pair(40, 41), 1000, 0x7000, 4096]));
@@ -35,11 +44,7 @@ fn stream() -> Vec<u8> {
     // The same faults watched by other programs as well; these are the ids of their events.
     stream.extend(record(9, 2, &words(&[98, 0xfffe, pair(40, 41), 1510, 0x8000, 0])));
     stream.extend(record(9, 2, &words(&[97, pair(40, 41), 1520, 2 << 20])));
-    let mut call = words(&[13, pair(40, 41), 1600]);
-    call.extend(68_u32.to_ne_bytes());
-    call.extend(words(&[0, 9, 1, 2, 3, 4, 5, 6]));
-    call.extend(0_u32.to_ne_bytes());
-    stream.extend(record(9, 1, &[call, words(&[1, 0])].concat()));
+    stream.extend(call(1, &[0; mode::COUNT]));
     let trailer = words(&[pair(40, 41), 2000, 11]);
     stream.extend(record(
         7,
@@ -86,6 +91,28 @@ fn records_are_parsed() {
         (2000, 41, RecordKind::Lost { records: 7 }),
     ];
     assert_eq!(found, expected);
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn the_mode_of_a_call_is_seen_by_its_registers() {
+    // CX, SI, DI, IP; the arguments are 1, 2, 3, ...
+    for (abi, registers, expect) in [
+        (2, [0x4000, 2, 1, 0x4000], false), // syscall
+        (2, [0x4000, 9, 9, 0x4000], false),
+        (2, [7, 2, 1, 0x4000], false), // syscall with FRED
+        (2, [2, 9, 9, 0x4000], true),  // int 0x80
+        (2, [2, 2, 9, 0x4000], true),
+        (1, [0x4000, 2, 1, 0x4000], true), // 32-bit code
+    ] {
+        let mut found = Vec::new();
+        let bytes = call(abi, &registers);
+        format().read(&bytes, |record| found.push(record.kind));
+        assert!(
+            matches!(found[..], [RecordKind::CallBegins { compat32, .. }] if compat32 == expect),
+            "{abi} {registers:x?}: {found:?}"
+        );
+    }
 }
 
 #[test]
