@@ -56,7 +56,8 @@ pub(crate) fn of(evidence: Evidence) -> Cause {
         MappingKind::SharedAnonymous => Cause::FirstTouch,
         MappingKind::PrivateFile => private_file(evidence),
         MappingKind::SharedFile => shared_file(evidence),
-        MappingKind::Kernel | MappingKind::Other => Cause::Unknown,
+        MappingKind::Kernel => kernel_page(evidence),
+        MappingKind::Other => Cause::Unknown,
     }
 }
 
@@ -88,6 +89,15 @@ fn shared_file(evidence: Evidence) -> Cause {
         // A write after a read faults again, to notify the file system (page_mkwrite).
         _ if evidence.major || evidence.access == Access::Write => Cause::File,
         (Before::Touched, _) => Cause::Unknown,
+        _ => Cause::File,
+    }
+}
+
+/// A page of the vdso or of its data is part of the kernel: a fault only maps it. The vdso is
+/// private, so a program that makes it writable and writes gets a copy.
+fn kernel_page(evidence: Evidence) -> Cause {
+    match (evidence.before, evidence.access) {
+        (Before::Touched, Access::Write) => Cause::CopyOnWrite,
         _ => Cause::File,
     }
 }
@@ -125,7 +135,7 @@ mod tests {
             (MappingKind::SharedAnonymous, [T, U, U, T, U, U, T, T, T, T]),
             (MappingKind::PrivateFile, [F, C, U, F, F, U, C, F, F, F]),
             (MappingKind::SharedFile, [F, F, U, F, F, U, F, F, F, F]),
-            (MappingKind::Kernel, [U; 10]),
+            (MappingKind::Kernel, [F, C, F, F, C, U, F, F, F, F]),
             (MappingKind::Other, [U; 10]),
         ] {
             assert_eq!(causes(kind), expect, "{kind:?}");

@@ -183,7 +183,7 @@ fn name(row: &TableRow, mapping: Option<&MappingLabel>, names: &mut FileNames) -
         Group::Faults(class) => format!(
             "fault: {}, {}{}",
             names.place(mapping),
-            reason(class.cause),
+            reason(class.cause, class.kind),
             Large(class.large_bytes)
         ),
         Group::OtherFiles { rows } => format!("fault: other files and causes ({})", whole(*rows)),
