@@ -44,6 +44,8 @@ pub struct Collection {
     pub(crate) pairing: Pairing,
     pub(crate) anomalies: Anomalies,
     pub(crate) header: Header,
+    /// The time of a memory syscall before tracepoints were opened, if they were.
+    pub(crate) bare_call_ns: Option<i64>,
     pub(crate) notices: Vec<Notice>,
 }
 
@@ -101,6 +103,9 @@ pub struct Outcome {
     /// The time that recording adds to a page fault, in nanoseconds, measured on this process at
     /// the end. Part of it is in every latency.
     pub recording_ns: Option<u64>,
+    /// The time that recording by tracepoints adds to a memory syscall, in nanoseconds, measured
+    /// likewise.
+    pub recording_call_ns: Option<u64>,
     /// Memory syscalls in 32-bit mode, which are not reported.
     pub compat32_calls: u64,
 }
@@ -253,12 +258,7 @@ impl Collection {
         let (lost_by_tracer, not_told) = self.shared.outbox.lost();
         // Both kinds of losses appear as gaps; if the kernel counts them, its figure is exact.
         let lost = lost.map_or(counts.lost + not_told, |of_rings| of_rings + lost_by_tracer);
-        let of_faults = rings
-            .as_ref()
-            .filter(|rings| rings.wanted.faults)
-            .map(|rings| rings.wanted.user_mode_only);
-        // First closes the rings, which count against this user's limit.
-        drop(rings);
+        let recording = end_rings(rings, self.bare_call_ns);
         let waited = self.program.take().and_then(|mut program| program.wait().ok());
         let ending = waited.or(traced.flatten());
         let reaped = Usage::of_reaped_children().since(&self.children_before);
@@ -269,10 +269,37 @@ impl Collection {
             lost: lost + self.anomalies.unparsed,
             misattributed: self.anomalies.misattributed,
             faults_seen: counts.faults,
-            faults_counted: of_faults.map(|_| faults),
+            faults_counted: recording.sees_faults.then_some(faults),
             rusage: self.started_it.then_some(reaped),
-            recording_ns: of_faults.and_then(own_cost::of_a_fault),
+            recording_ns: recording.fault_ns,
+            recording_call_ns: recording.call_ns,
             compat32_calls: counts.compat32,
         }
     }
+}
+
+/// What recording cost.
+#[derive(Debug, Clone, Copy, Default)]
+struct Recording {
+    sees_faults: bool,
+    fault_ns: Option<u64>,
+    call_ns: Option<u64>,
+}
+
+/// Closes the rings, and measures the cost of recording while the kernel closes the tracepoints,
+/// which takes it some 80 ms of waiting.
+fn end_rings(rings: Option<Rings>, bare_call_ns: Option<i64>) -> Recording {
+    let Some(mut rings) = rings else { return Recording::default() };
+    let wanted = rings.wanted.clone();
+    let call_ns = bare_call_ns.and_then(|bare_ns| own_cost::of_a_call(&wanted, bare_ns));
+    let calls = rings.take_calls();
+    // Where there can be no thread, they are closed here.
+    let close = std::thread::Builder::new().name("firsttouch-close".into());
+    let closing = close.spawn(move || drop(calls));
+    // Closed first, because they count against this user's limit.
+    drop(rings);
+    let fault_ns = wanted.faults.then(|| own_cost::of_a_fault(wanted.user_mode_only)).flatten();
+    // A panic there has been reported already.
+    let _ = closing.map(std::thread::JoinHandle::join);
+    Recording { sees_faults: wanted.faults, fault_ns, call_ns }
 }

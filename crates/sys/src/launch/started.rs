@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use crate::Errno;
 use crate::process::WaitStatus;
 
-/// The interval at which [`Started::ended_within`] polls.
+/// The first and the longest interval at which [`Started::ended_within`] polls. Who asks has often
+/// just seen a sign of the end.
+const LOOK_FIRST: Duration = Duration::from_micros(200);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// A running program. Killed and reaped when dropped, unless [`Started::reaped`] has been called.
@@ -51,6 +53,7 @@ impl Started {
     /// ECHILD: it was reaped elsewhere.
     pub fn ended_within(&mut self, time: Duration) -> Result<Option<WaitStatus>, Errno> {
         let until = Instant::now() + time;
+        let mut pause = LOOK_FIRST;
         loop {
             let ended = match self.ask(libc::WNOHANG) {
                 Err(Errno(libc::EINTR)) => None,
@@ -60,7 +63,8 @@ impl Started {
             if ended.is_some() || left.is_zero() {
                 return Ok(ended);
             }
-            std::thread::sleep(left.min(LOOK_EVERY));
+            std::thread::sleep(left.min(pause));
+            pause = LOOK_EVERY.min(2 * pause);
         }
     }
 
