@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use events::merge::Merge;
-use events::{Batch, Call, Header};
+use events::{Batch, Call, Event, EventKind, Header, Lost, Thread};
 use sys::launch::Started;
 use sys::perf::record::{Anomalies, Format};
 use sys::process::WaitStatus;
@@ -44,6 +44,8 @@ pub struct Collection {
     pub(crate) pairing: Pairing,
     pub(crate) anomalies: Anomalies,
     pub(crate) header: Header,
+    /// When the sources were read last.
+    pub(crate) last_read_ns: u64,
     /// The time of a memory syscall before tracepoints were opened, if they were.
     pub(crate) bare_call_ns: Option<i64>,
     pub(crate) notices: Vec<Notice>,
@@ -155,6 +157,7 @@ impl Collection {
         (0..self.rings).for_each(|ring| self.merge.promise(ring, round.rings_watermark_ns));
         self.merge.promise(self.rings, round.tracer_watermark_ns);
         self.emit(batch);
+        self.last_read_ns = round.began_ns;
         self.pairing.pass_on(round.began_ns, &mut |event| batch.events.push(event));
     }
 
@@ -258,6 +261,14 @@ impl Collection {
         let (lost_by_tracer, not_told) = self.shared.outbox.lost();
         // Both kinds of losses appear as gaps; if the kernel counts them, its figure is exact.
         let lost = lost.map_or(counts.lost + not_told, |of_rings| of_rings + lost_by_tracer);
+        // A gap is told by the next record that finds room: the last one is followed by none.
+        let untold = lost.saturating_sub(counts.lost);
+        let gap = Event {
+            time_ns: self.last_read_ns,
+            thread: Thread { pid: 0, tid: 0 },
+            kind: EventKind::Lost(Lost { records: untold }),
+        };
+        batch.events.extend((untold > 0).then_some(gap));
         let recording = end_rings(rings, self.bare_call_ns);
         let waited = self.program.take().and_then(|mut program| program.wait().ok());
         let ending = waited.or(traced.flatten());

@@ -68,6 +68,7 @@ impl Collection {
             pairing: Pairing::default(),
             anomalies: Anomalies::default(),
             header,
+            last_read_ns: 0,
             bare_call_ns: access.bare_call_ns,
             notices: access.notices,
         })
