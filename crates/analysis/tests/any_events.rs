@@ -203,7 +203,7 @@ fn lines_of(
         builder.take(&event, random.interner.table(), &mut |line| lines.push(line));
     }
     builder.pause(&mut |line| lines.push(line));
-    (lines, builder.summary())
+    (lines, builder.summary(0))
 }
 
 /// Every seed, tame and wild, under each policy of huge pages.

@@ -44,6 +44,8 @@ pub struct Collection {
     pub(crate) pairing: Pairing,
     pub(crate) anomalies: Anomalies,
     pub(crate) header: Header,
+    /// Page faults of the program before it was let through its gate.
+    pub(crate) before_exec_faults: Option<u64>,
     /// When the sources were read last.
     pub(crate) last_read_ns: u64,
     /// The time of a memory syscall before tracepoints were opened, if they were.
@@ -99,9 +101,16 @@ pub struct Outcome {
     /// Page faults that the same events counted, including those whose records were lost; `None` if
     /// faults were not observed.
     pub faults_counted: Option<u64>,
-    /// getrusage(2) of a program that was started here and its descendants. It includes pages that
-    /// calls populated, and the few faults between fork and exec.
+    /// getrusage(2) of a program that was started here and of those of its descendants that were
+    /// waited for. It includes pages that calls populated, and the few faults between fork and
+    /// exec.
     pub rusage: Option<Usage>,
+    /// The faults in it that are the program's own; `None` where a tracer waited for it.
+    pub own_faults: Option<u64>,
+    /// The faults in it from before the exec, at least.
+    pub before_exec_faults: Option<u64>,
+    /// When observing ended, on the stream's clock.
+    pub until_ns: u64,
     /// The time that recording adds to a page fault, in nanoseconds, measured on this process at
     /// the end. Part of it is in every latency.
     pub recording_ns: Option<u64>,
@@ -270,7 +279,8 @@ impl Collection {
         };
         batch.events.extend((untold > 0).then_some(gap));
         let recording = end_rings(rings, self.bare_call_ns);
-        let waited = self.program.take().and_then(|mut program| program.wait().ok());
+        let waited = self.program.as_mut().and_then(|program| program.wait().ok());
+        let own_faults = self.program.take().and_then(|program| program.faults());
         let ending = waited.or(traced.flatten());
         let reaped = Usage::of_reaped_children().since(&self.children_before);
         Outcome {
@@ -282,6 +292,9 @@ impl Collection {
             faults_seen: counts.faults,
             faults_counted: recording.sees_faults.then_some(faults),
             rusage: self.started_it.then_some(reaped),
+            own_faults: own_faults.map(|faults| faults.own),
+            before_exec_faults: self.before_exec_faults,
+            until_ns: self.last_read_ns,
             recording_ns: recording.fault_ns,
             recording_call_ns: recording.call_ns,
             compat32_calls: counts.compat32,

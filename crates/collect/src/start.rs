@@ -11,6 +11,7 @@ use sys::clock::monotonic_ns;
 use sys::launch::{Program, Setup, Started};
 use sys::limits::raise_open_files;
 use sys::perf::record::Anomalies;
+use sys::proc::task::faults_of;
 use sys::process::{WaitStatus, is_root};
 use sys::ptrace::{self, Nudge};
 use sys::seccomp::Filter;
@@ -68,6 +69,7 @@ impl Collection {
             pairing: Pairing::default(),
             anomalies: Anomalies::default(),
             header,
+            before_exec_faults: None,
             last_read_ns: 0,
             bare_call_ns: access.bare_call_ns,
             notices: access.notices,
@@ -134,6 +136,7 @@ fn start(program: &Program, options: Options) -> Result<Collection, Error> {
         access.notices.push(Notice::Compat32);
     }
     let mut collection = Collection::begin(access, shared, channel, numbers, pid)?;
+    collection.before_exec_faults = faults_of(pid).map(|faults| faults.own);
     let going = if tracer.is_some() { waiting.go_filtered() } else { waiting.go() };
     let mut running: Started = going.map_err(Error::Start)?;
     if tracer.is_some() {

@@ -14,7 +14,7 @@ fn table(mut script: Script) -> Table {
     for line in &script.lines {
         tally.take(line);
     }
-    tally.table(script.builder.summary())
+    tally.table(script.builder.summary(0))
 }
 
 fn name(row: &TableRow) -> String {

@@ -1,5 +1,6 @@
 //! `trace` on real programs, as the user that runs the tests.
 
+mod account;
 mod strace;
 
 use std::fs::File;

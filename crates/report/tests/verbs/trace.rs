@@ -218,6 +218,17 @@ pub(crate) fn summary() -> TraceSummary {
         rusage_minor_faults: None,
         rusage_major_faults: None,
         recording_ns: Some(240),
+        recording_call_ns: Some(310),
+        processes: 1,
+        threads: 1,
+        executions: 1,
+        own_faults_seen: 19_187,
+        before_exec_faults: Some(39),
+        populating_calls: Some(0),
+        sees_kernel_faults: true,
+        observed_ns: 1_200_000_000,
+        threads_ns: 1_200_000_000,
+        ..TraceSummary::default()
     }
 }
 
@@ -269,6 +280,7 @@ pub(crate) fn populated() -> TraceSummary {
     TraceSummary {
         rusage_minor_faults: Some(25_600 + 19_187),
         rusage_major_faults: Some(0),
+        populating_calls: Some(1),
         ..summary()
     }
 }
@@ -291,16 +303,49 @@ fn what_the_kernel_counts_is_shown_if_it_is_much_more() {
             rusage_minor_faults: Some(minor),
             rusage_major_faults: Some(1),
             faults_seen: seen,
+            own_faults_seen: seen,
             faults_counted: counted,
             ..summary()
         };
-        report::trace_end(&summary, View::brief(None)).contains("The kernel counts")
+        report::trace_end(&summary, View::brief(None)).contains("The kernel's account")
     };
     assert!(!shown(226, 100, Some(100)), "127 more: from before exec");
     assert!(shown(227, 100, Some(100)), "128 more");
     assert!(!shown(10_998, 10_000, Some(10_000)), "not a tenth more");
     assert!(shown(10_999, 10_000, Some(10_000)), "a tenth more");
     assert!(!shown(5_000, 0, None), "faults are not traced");
+}
+
+#[test]
+fn the_account_of_the_kernel_names_its_processes_and_reasons() {
+    let account = |minor, change: TraceSummary| {
+        let summary = TraceSummary {
+            rusage_minor_faults: Some(minor),
+            rusage_major_faults: Some(0),
+            faults_seen: 300,
+            faults_counted: Some(300),
+            processes: 3,
+            own_faults_seen: 100,
+            before_exec_faults: Some(9),
+            ..change
+        };
+        let screen = plain(&report::trace_end(&summary, View::verbose(None)), View::verbose(None));
+        screen.lines().nth(1).unwrap_or_default().to_owned()
+    };
+    let summary = summary();
+    let daemon =
+        TraceSummary { left_processes: 1, left_faults_seen: 150, own_faults: Some(112), ..summary };
+    let ignored = TraceSummary { own_faults: Some(112), ..summary };
+    let user = TraceSummary { sees_kernel_faults: false, populating_calls: Some(2), ..summary };
+    let shown = [
+        account(312, summary),
+        account(165, daemon),
+        account(112, ignored),
+        account(112, summary),
+        account(3000, user),
+        account(300, TraceSummary { before_exec_faults: None, ..summary }),
+    ];
+    insta::assert_snapshot!("trace_account", shown.join("\n"));
 }
 
 #[test]
