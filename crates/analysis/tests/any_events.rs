@@ -327,7 +327,7 @@ fn the_rows_of_the_table_add_up_to_the_total() {
         for line in &lines {
             tally.take(line);
         }
-        let table = tally.table(summary);
+        let table = tally.table(Vec::new(), summary);
         let all = table.total.expect("there are events");
         let sum = |figure: fn(&TableRow) -> u64| {
             table.rows.iter().map(figure).fold(0, u64::saturating_add)
@@ -436,7 +436,10 @@ fn no_screen_has_control_characters() {
         );
         for width in [Some(40), Some(80), None] {
             // Styles are part of the text and stripped on output; the name must be escaped.
-            let table = report::trace_table(&tally.table(summary), report::View::verbose(width));
+            let table = report::trace_table(
+                &tally.table(Vec::new(), summary),
+                report::View::verbose(width),
+            );
             assert!(!table.contains("\u{1b}[2J"), "{table}");
         }
     });

@@ -12,7 +12,7 @@ use events::{Cause, Ending, MappingKind};
 
 pub use account::{Account, Covered};
 pub use json::{write_line, write_summary};
-pub use table::{FaultClass, Group, Table, TableRow};
+pub use table::{FaultClass, Group, Rates, Table, TableRow};
 
 /// One event, as a line of the trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -227,8 +227,8 @@ pub enum BurstOrder {
 pub struct TraceSummary {
     /// Time of the last event, in nanoseconds since the start.
     pub time_ns: u64,
-    /// How long the program was observed, in nanoseconds: until its last process ended, or until
-    /// observing stopped.
+    /// How long the program was observed, in nanoseconds: from its exec, or from when it was
+    /// attached to, until its last process ended or observing stopped.
     pub observed_ns: u64,
     /// The program's process.
     pub pid: u32,

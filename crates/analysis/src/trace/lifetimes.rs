@@ -16,8 +16,10 @@ pub(crate) struct Lifetimes {
     live: HashMap<u32, Process>,
     /// The process that was started or attached to.
     first: Option<u32>,
-    /// Since when the first process is observed, if it was running already.
-    attached_ns: Option<u64>,
+    /// Since when it is observed.
+    first_ns: u64,
+    /// Whether it was running already.
+    attached: bool,
     began_threads: u64,
     began_processes: u64,
     ended_threads_ns: u64,
@@ -39,7 +41,7 @@ struct Process {
 impl Lifetimes {
     /// The first process was running at `time_ns`.
     pub(crate) fn attach(&mut self, thread: Thread, time_ns: u64) {
-        self.attached_ns = Some(time_ns);
+        self.attached = true;
         self.see(thread, time_ns);
     }
 
@@ -49,9 +51,11 @@ impl Lifetimes {
             return;
         }
         self.latest = Some(thread);
-        self.first.get_or_insert(thread.pid);
+        if self.first.is_none() {
+            (self.first, self.first_ns) = (Some(thread.pid), time_ns);
+        }
         // A thread whose start was not seen was there before.
-        let began_ns = self.attached_ns.unwrap_or(time_ns);
+        let began_ns = if self.attached { self.first_ns } else { time_ns };
         self.begin(thread, began_ns, None);
     }
 
@@ -83,7 +87,8 @@ impl Lifetimes {
     pub(crate) fn end_thread(&mut self, thread: Thread, time_ns: u64) {
         self.latest = None;
         if let Some(began_ns) = self.threads.remove(&thread.tid) {
-            self.ended_threads_ns += time_ns.saturating_sub(began_ns);
+            let lived_ns = time_ns.saturating_sub(began_ns);
+            self.ended_threads_ns = self.ended_threads_ns.saturating_add(lived_ns);
         }
         self.last_end_ns = self.last_end_ns.max(time_ns);
     }
@@ -97,16 +102,13 @@ impl Lifetimes {
             return;
         }
         let (all, faults) = (process.below + 1, process.below_faults + process.faults);
-        match process.parent.and_then(|parent| self.live.get_mut(&parent)) {
-            Some(parent) => {
-                parent.below += all;
-                parent.below_faults += faults;
-            }
+        if let Some(parent) = process.parent.and_then(|parent| self.live.get_mut(&parent)) {
+            parent.below += all;
+            parent.below_faults += faults;
+        } else {
             // It outlived its parent, which therefore did not wait for it.
-            None => {
-                self.orphans += all;
-                self.orphan_faults += faults;
-            }
+            self.orphans += all;
+            self.orphan_faults += faults;
         }
     }
 
@@ -119,15 +121,16 @@ impl Lifetimes {
         });
         let first = self.first.and_then(|first| self.live.get(&first));
         let last_ns = if self.threads.is_empty() { self.last_end_ns } else { until_ns };
-        let live_ns: u64 = self.threads.values().map(|&began| last_ns.saturating_sub(began)).sum();
+        let lived_ns = self.threads.values().map(|&began| last_ns.saturating_sub(began));
+        let threads_ns = lived_ns.fold(self.ended_threads_ns, u64::saturating_add);
         TraceSummary {
             threads: self.began_threads,
             processes: self.began_processes,
-            threads_ns: self.ended_threads_ns + live_ns,
+            threads_ns,
             own_faults_seen: first.map_or(self.first_faults, |first| first.faults),
             left_processes: self.orphans + running,
             left_faults_seen: self.orphan_faults + running_faults,
-            observed_ns: last_ns,
+            observed_ns: last_ns.saturating_sub(self.first_ns),
             ..TraceSummary::default()
         }
     }
@@ -161,11 +164,11 @@ mod tests {
         lives.end_process(thread(10), 700);
         let summary = lives.summary(1000);
         assert_eq!((summary.processes, summary.threads), (5, 6));
-        assert_eq!((summary.own_faults_seen, summary.observed_ns), (2, 1000));
+        assert_eq!((summary.own_faults_seen, summary.observed_ns), (2, 900));
         assert_eq!((summary.left_processes, summary.left_faults_seen), (1, 3));
         assert_eq!(summary.threads_ns, 600 + 450 + 200 + 100 + 300 + 700);
         lives.end_process(thread(130), 800);
-        assert_eq!((lives.summary(1000).left_processes, lives.summary(1000).observed_ns), (1, 800));
+        assert_eq!((lives.summary(1000).left_processes, lives.summary(1000).observed_ns), (1, 700));
     }
 
     #[test]
@@ -174,6 +177,6 @@ mod tests {
         lives.attach(thread(10), 100);
         lives.see(thread(11), 400);
         let summary = lives.summary(1100);
-        assert_eq!((summary.threads, summary.threads_ns, summary.observed_ns), (2, 2000, 1100));
+        assert_eq!((summary.threads, summary.threads_ns, summary.observed_ns), (2, 2000, 1000));
     }
 }

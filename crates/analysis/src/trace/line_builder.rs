@@ -144,7 +144,6 @@ impl LineBuilder {
         let lives = self.lifetimes.summary(until_ns.max(self.last_ns));
         TraceSummary {
             time_ns: self.last_ns - self.began_ns,
-            observed_ns: lives.observed_ns.saturating_sub(self.began_ns),
             events: self.events,
             lost: self.lost,
             faults_seen: self.faults,

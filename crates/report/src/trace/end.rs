@@ -72,7 +72,7 @@ fn kernel_count(summary: &TraceSummary, view: View) -> String {
         let _ = write!(text, ", without {left} ({faults}) that outlived the parent");
     }
     text += ". ";
-    text += &match account.covered {
+    let compared = match account.covered {
         Covered::Unknown => format!(
             "That is fewer than the {} traced of them: some were never waited for, and which is \
              not known.",
@@ -87,7 +87,7 @@ fn kernel_count(summary: &TraceSummary, view: View) -> String {
             format!("That is {}", difference(summary, &account))
         }
     };
-    hanging("", &text, view.width)
+    hanging("", &(text + &compared), view.width)
 }
 
 /// How much more the account has than the trace, and the reasons that there can be.

@@ -59,7 +59,7 @@ pub fn faults_of(pid: u32) -> Option<FaultCounts> {
     fault_counts(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// proc_pid_stat(5): the name in parentheses may contain anything, so fields are counted from its
+/// `proc_pid_stat(5)`: the name in parentheses may contain anything, so fields are counted from its
 /// end. minflt is the eighth from there, followed by cminflt, majflt and cmajflt.
 fn fault_counts(stat: &str) -> Option<FaultCounts> {
     let (_, fields) = stat.rsplit_once(')')?;
