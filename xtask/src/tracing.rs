@@ -20,10 +20,12 @@ pub(crate) struct BenchTrace {
     /// Blocks of each part
     #[arg(long, default_value_t = 12, value_name = "N")]
     blocks: usize,
-    /// Only these parts: loop, faults, idle, burst
+    /// Only these parts: loop, faults, fields, short, idle, burst
     #[arg(value_name = "PART")]
     parts: Vec<String>,
 }
+
+const PARTS: [&str; 6] = ["loop", "faults", "fields", "short", "idle", "burst"];
 
 /// A way of tracing, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,18 +80,20 @@ pub(crate) fn run(options: &BenchTrace, root: &Path) -> anyhow::Result<()> {
     let bench = Bench::build(root, options.blocks)?;
     let wanted =
         |part: &str| options.parts.is_empty() || options.parts.iter().any(|wanted| wanted == part);
-    if let Some(unknown) = options
-        .parts
-        .iter()
-        .find(|part| !["loop", "faults", "idle", "burst"].contains(&part.as_str()))
-    {
-        bail!("no part {unknown}; known: loop, faults, idle, burst");
+    if let Some(unknown) = options.parts.iter().find(|part| !PARTS.contains(&part.as_str())) {
+        bail!("no part {unknown}; known: {}", PARTS.join(", "));
     }
     if wanted("loop") {
         bench.syscalls()?;
     }
     if wanted("faults") {
         bench.faults()?;
+    }
+    if wanted("fields") {
+        bench.fields(root)?;
+    }
+    if wanted("short") {
+        bench.short()?;
     }
     if wanted("idle") {
         bench.idle()?;
@@ -227,6 +231,54 @@ impl Bench {
             )
         });
         println!("  recording a fault with its latency adds {} us", shown(added, 2));
+        Ok(())
+    }
+
+    /// What each field of the records of a fault costs, with events opened by a program of its own.
+    fn fields(&self, root: &Path) -> anyhow::Result<()> {
+        println!(
+            "\nfields: what recording adds to a first touch, by the fields of its two records"
+        );
+        let program = root.join("target/fault_fields");
+        let source = root.join("fixtures/fault_fields.c");
+        let compiled = Command::new("cc").args(["-O2", "-o"]).arg(&program).arg(source).status()?;
+        if !compiled.success() {
+            bail!("cannot build the program that opens the events");
+        }
+        let mut names: Vec<String> = Vec::new();
+        let mut runs: Vec<Vec<f64>> = Vec::new();
+        for _ in 0..self.blocks {
+            let output = Command::new(&program).output()?;
+            if !output.status.success() {
+                println!(
+                    "  not available here: {}",
+                    String::from_utf8_lossy(&output.stderr).trim()
+                );
+                return Ok(());
+            }
+            let text = String::from_utf8_lossy(&output.stdout);
+            let sets: Vec<(&str, &str)> =
+                text.lines().filter_map(|line| line.split_once('\t')).collect();
+            names = sets.iter().map(|(name, _)| (*name).to_owned()).collect();
+            runs.push(sets.iter().map(|(_, ns)| ns.parse()).collect::<Result<_, _>>()?);
+        }
+        for (at, name) in names.iter().enumerate() {
+            let added = runs.iter().filter_map(|run| run.get(at).copied());
+            let ratio = runs.iter().filter_map(|run| Some(run.get(at)? / run.first()?));
+            println!("  {name:34} {} ns, {} of the first", shown(added, 0), shown(ratio, 2));
+        }
+        Ok(())
+    }
+
+    /// A program that ends at once: what the start and the end of a trace take.
+    fn short(&self) -> anyhow::Result<()> {
+        println!("\nshort: a program that does nothing");
+        let ways = [Way::Bare, Way::Faults, Way::Ptrace, Way::Tracepoints, Way::Strace];
+        let blocks = self.blocks(&ways, &["exit", "0"])?;
+        for way in ways {
+            let whole = blocks.iter().filter_map(|block| Some(find(block, way)?.whole_ns / 1e6));
+            println!("  {:27} {} ms in all", way.name(), shown(whole, 1));
+        }
         Ok(())
     }
 

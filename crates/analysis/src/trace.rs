@@ -3,6 +3,7 @@
 mod bursts;
 pub mod decode;
 mod durations;
+mod lifetimes;
 mod line_builder;
 mod registers;
 mod tally;

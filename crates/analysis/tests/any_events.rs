@@ -206,7 +206,7 @@ fn lines_of(
         builder.take(&event, random.interner.table(), &mut |line| lines.push(line));
     }
     builder.pause(&mut |line| lines.push(line));
-    (lines, builder.summary())
+    (lines, builder.summary(0))
 }
 
 /// Every seed, tame and wild, under each policy of huge pages.
@@ -330,7 +330,7 @@ fn the_rows_of_the_table_add_up_to_the_total() {
         for line in &lines {
             tally.take(line);
         }
-        let table = tally.table(summary);
+        let table = tally.table(Vec::new(), summary);
         let all = table.total.expect("there are events");
         let sum = |figure: fn(&TableRow) -> u64| {
             table.rows.iter().map(figure).fold(0, u64::saturating_add)
@@ -439,7 +439,10 @@ fn no_screen_has_control_characters() {
         );
         for width in [Some(40), Some(80), None] {
             // Styles are part of the text and stripped on output; the name must be escaped.
-            let table = report::trace_table(&tally.table(summary), report::View::verbose(width));
+            let table = report::trace_table(
+                &tally.table(Vec::new(), summary),
+                report::View::verbose(width),
+            );
             assert!(!table.contains("\u{1b}[2J"), "{table}");
         }
     });

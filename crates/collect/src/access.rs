@@ -5,6 +5,7 @@ use sys::tracefs::Tracefs;
 
 use crate::calls::Numbers;
 use crate::options::{CallSource, Error, Notice, Options};
+use crate::perf::own_cost;
 use crate::perf::rings::{Rings, Wanted};
 
 /// The sources that could be opened.
@@ -12,6 +13,8 @@ pub(crate) struct Access {
     pub(crate) rings: Option<Rings>,
     /// Whether syscalls must be observed by stopping the program.
     pub(crate) by_ptrace: bool,
+    /// The time of a memory syscall before tracepoints were opened, if they were.
+    pub(crate) bare_call_ns: Option<i64>,
     pub(crate) notices: Vec<Notice>,
 }
 
@@ -47,10 +50,15 @@ impl Access {
         if let Some(tracepoints) = tracepoints {
             let opened = tracepoints.and_then(|(enter, exit)| {
                 let [starts, ends] = numbers.filters();
-                open(&wanted(Some([(enter, starts), (exit, ends)]), false))
+                let bare_call_ns = own_cost::bare_call_ns();
+                let calls = Some([(enter, starts), (exit, ends)]);
+                Ok((open(&wanted(calls, false))?, Some(bare_call_ns)))
             });
             match opened {
-                Ok(rings) => return Ok(Access { rings: Some(rings), by_ptrace: false, notices }),
+                Ok((rings, bare_call_ns)) => {
+                    let rings = Some(rings);
+                    return Ok(Access { rings, by_ptrace: false, bare_call_ns, notices });
+                }
                 Err(errno) if options.calls == CallSource::Tracepoints => {
                     return Err(Error::Tracepoints(errno));
                 }
@@ -71,7 +79,7 @@ impl Access {
             }
             Err(errno) => return Err(Error::Nothing(errno)),
         };
-        Ok(Access { rings, by_ptrace, notices })
+        Ok(Access { rings, by_ptrace, bare_call_ns: None, notices })
     }
 
     /// Records that the program cannot be stopped at its syscalls, and why.

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use events::merge::Merge;
-use events::{Batch, Header};
+use events::{Batch, Event, EventKind, Header, Lost, Thread};
 use sys::launch::Started;
 use sys::perf::record::{Anomalies, Format};
 use sys::process::WaitStatus;
@@ -45,6 +45,12 @@ pub struct Collection {
     pub(crate) pairing: Pairing,
     pub(crate) anomalies: Anomalies,
     pub(crate) header: Header,
+    /// Page faults of the program before it was let through its gate.
+    pub(crate) before_exec_faults: Option<u64>,
+    /// When the sources were read last.
+    pub(crate) last_read_ns: u64,
+    /// The time of a memory syscall before tracepoints were opened, if they were.
+    pub(crate) bare_call_ns: Option<i64>,
     pub(crate) notices: Vec<Notice>,
 }
 
@@ -96,12 +102,22 @@ pub struct Outcome {
     /// Page faults that the same events counted, including those whose records were lost; `None` if
     /// faults were not observed.
     pub faults_counted: Option<u64>,
-    /// getrusage(2) of a program that was started here and its descendants. It includes pages that
-    /// calls populated, and the few faults between fork and exec.
+    /// getrusage(2) of a program that was started here and of those of its descendants that were
+    /// waited for. It includes pages that calls populated, and the few faults between fork and
+    /// exec.
     pub rusage: Option<Usage>,
+    /// The faults in it that are the program's own; `None` where a tracer waited for it.
+    pub own_faults: Option<u64>,
+    /// The faults in it from before the exec, at least.
+    pub before_exec_faults: Option<u64>,
+    /// When observing ended, on the stream's clock.
+    pub until_ns: u64,
     /// The time that recording adds to a page fault, in nanoseconds, measured on this process at
     /// the end. Part of it is in every latency.
     pub recording_ns: Option<u64>,
+    /// The time that recording by tracepoints adds to a memory syscall, in nanoseconds, measured
+    /// likewise.
+    pub recording_call_ns: Option<u64>,
     /// Memory syscalls in 32-bit mode that were seen and not reported: in a process that was not
     /// started as a 32-bit program, by tracepoints. A lower bound.
     pub compat32_calls: u64,
@@ -155,6 +171,7 @@ impl Collection {
         self.merge.promise(self.rings, round.tracer_watermark_ns);
         self.emit(batch);
         self.learn_ending(Duration::ZERO, batch);
+        self.last_read_ns = round.began_ns;
         self.pairing.pass_on(round.began_ns, &mut |event| batch.events.push(event));
     }
 
@@ -271,13 +288,17 @@ impl Collection {
         let (lost_by_tracer, not_told) = self.shared.outbox.lost();
         // Both kinds of losses appear as gaps; if the kernel counts them, its figure is exact.
         let lost = lost.map_or(counts.lost + not_told, |of_rings| of_rings + lost_by_tracer);
-        let of_faults = rings
-            .as_ref()
-            .filter(|rings| rings.wanted.faults)
-            .map(|rings| rings.wanted.user_mode_only);
-        // First closes the rings, which count against this user's limit.
-        drop(rings);
-        let waited = self.program.take().and_then(|mut program| program.wait().ok());
+        // A gap is told by the next record that finds room: the last one is followed by none.
+        let untold = lost.saturating_sub(counts.lost);
+        let gap = Event {
+            time_ns: self.last_read_ns,
+            thread: Thread { pid: 0, tid: 0 },
+            kind: EventKind::Lost(Lost { records: untold }),
+        };
+        batch.events.extend((untold > 0).then_some(gap));
+        let recording = end_rings(rings, self.bare_call_ns);
+        let waited = self.program.as_mut().and_then(|program| program.wait().ok());
+        let own_faults = self.program.take().and_then(|program| program.faults());
         let ending = waited.or(traced.flatten());
         let reaped = Usage::of_reaped_children().since(&self.children_before);
         Outcome {
@@ -287,11 +308,41 @@ impl Collection {
             lost: lost + self.anomalies.unparsed,
             misattributed: self.anomalies.misattributed,
             faults_seen: counts.faults,
-            faults_counted: of_faults.map(|_| faults),
+            faults_counted: recording.sees_faults.then_some(faults),
             rusage: self.started_it.then_some(reaped),
-            recording_ns: of_faults.and_then(own_cost::of_a_fault),
+            own_faults: own_faults.map(|faults| faults.own),
+            before_exec_faults: self.before_exec_faults,
+            until_ns: self.last_read_ns,
+            recording_ns: recording.fault_ns,
+            recording_call_ns: recording.call_ns,
             compat32_calls: counts.compat32,
             refused_tracing: self.shared.refused_tracing(),
         }
     }
+}
+
+/// What recording cost.
+#[derive(Debug, Clone, Copy, Default)]
+struct Recording {
+    sees_faults: bool,
+    fault_ns: Option<u64>,
+    call_ns: Option<u64>,
+}
+
+/// Closes the rings, and measures the cost of recording while the kernel closes the tracepoints,
+/// which takes it some 80 ms of waiting.
+fn end_rings(rings: Option<Rings>, bare_call_ns: Option<i64>) -> Recording {
+    let Some(mut rings) = rings else { return Recording::default() };
+    let wanted = rings.wanted.clone();
+    let call_ns = bare_call_ns.and_then(|bare_ns| own_cost::of_a_call(&wanted, bare_ns));
+    let calls = rings.take_calls();
+    // Where there can be no thread, they are closed here.
+    let close = std::thread::Builder::new().name("firsttouch-close".into());
+    let closing = close.spawn(move || drop(calls));
+    // Closed first, because they count against this user's limit.
+    drop(rings);
+    let fault_ns = wanted.faults.then(|| own_cost::of_a_fault(wanted.user_mode_only)).flatten();
+    // A panic there has been reported already.
+    let _ = closing.map(std::thread::JoinHandle::join);
+    Recording { sees_faults: wanted.faults, fault_ns, call_ns }
 }

@@ -11,6 +11,7 @@ use sys::clock::monotonic_ns;
 use sys::launch::{Program, Setup, Started};
 use sys::limits::raise_open_files;
 use sys::perf::record::Anomalies;
+use sys::proc::task::faults_of;
 use sys::process::{WaitStatus, is_root};
 use sys::ptrace::{self, Nudge};
 use sys::usage::Usage;
@@ -67,6 +68,9 @@ impl Collection {
             pairing: Pairing::default(),
             anomalies: Anomalies::default(),
             header,
+            before_exec_faults: None,
+            last_read_ns: 0,
+            bare_call_ns: access.bare_call_ns,
             notices: access.notices,
         })
     }
@@ -137,6 +141,7 @@ fn start(program: &Program, options: Options) -> Result<Collection, Error> {
     } else {
         Expected::Only(pid)
     });
+    collection.before_exec_faults = faults_of(pid).map(|faults| faults.own);
     let going = if tracer.is_some() { waiting.go_filtered() } else { waiting.go() };
     let mut running: Started = going.map_err(Error::Start)?;
     if tracer.is_some() {

@@ -318,6 +318,39 @@ fn a_consumer_that_reads_nothing_neither_blocks_the_program_nor_fills_memory() {
 }
 
 #[test]
+fn what_the_rings_lose_is_bounded_counted_and_a_gap() {
+    let Some(program) = acts() else { return };
+    // At most 8 MiB of records wait in each ring; two calls and a fault have some 500 bytes.
+    let rounds = 30_000 * sys::process::allowed_cpus().len();
+    let command = [program.into_os_string(), "loop".into(), rounds.to_string().into()];
+    let target = Target::Program(Program::find(&command).expect("just compiled"));
+    let options = Options {
+        calls: CallSource::Tracepoints,
+        waiting_bytes_max: 1 << 20,
+        ..Options::default()
+    };
+    let mut collection = match Collection::start(&target, options) {
+        Ok(collection) => collection,
+        Err(error) => return skips::skip(&format!("{error}")),
+    };
+    // Nothing is read while it runs.
+    while !collection.program_has_ended() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let mut batch = Batch::default();
+    let outcome = collection.finish(&mut batch);
+    println!("{outcome:?}, {} events", batch.events.len());
+    assert_eq!(outcome.ending, Some(WaitStatus::Exited(0)));
+    let gaps = batch.events.iter().filter_map(|event| match event.kind {
+        EventKind::Lost(lost) => Some(lost.records),
+        _ => None,
+    });
+    assert!(outcome.lost > 0 && outcome.faults_counted > Some(outcome.faults_seen), "{outcome:?}");
+    assert_eq!(gaps.sum::<u64>(), outcome.lost, "each lost record is missing in a gap");
+    assert!(batch.events.len() < 3 * rounds, "what waited was bounded");
+}
+
+#[test]
 fn missing_processes_and_bad_files_are_errors() {
     let gone = Collection::start(&Target::Process(u32::MAX / 3), Options::default());
     assert!(matches!(gone, Err(Error::Gone(_))), "{:?}", gone.err());

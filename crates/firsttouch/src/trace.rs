@@ -219,8 +219,11 @@ fn summary(lines: &LineBuilder, pid: u32, outcome: &Outcome) -> TraceSummary {
         faults_counted: outcome.faults_counted,
         rusage_minor_faults: outcome.rusage.map(|usage| usage.minor_faults),
         rusage_major_faults: outcome.rusage.map(|usage| usage.major_faults),
+        own_faults: outcome.own_faults,
+        before_exec_faults: outcome.before_exec_faults,
         recording_ns: outcome.recording_ns,
-        ..lines.summary()
+        recording_call_ns: outcome.recording_call_ns,
+        ..lines.summary(outcome.until_ns)
     }
 }
 

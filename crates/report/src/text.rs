@@ -21,6 +21,13 @@ pub fn clean(text: &str) -> String {
         .collect()
 }
 
+/// A word as a shell takes it.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = !word.is_empty()
+        && word.chars().all(|c| c.is_ascii_alphanumeric() || "+-@./_:%".contains(c));
+    if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}
+
 /// `text` for the text and attributes of an SVG. XML allows no control characters, nor U+FFFE and
 /// U+FFFF.
 pub(crate) fn escaped(text: &str) -> String {

@@ -188,12 +188,8 @@ struct Why<'a> {
 impl std::fmt::Display for Why<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Why { fault, place } = self;
-        write!(f, "{place}")?;
-        match (fault.cause, fault.mapping.as_ref().map(|mapping| mapping.kind)) {
-            // The kernel's own pages have no cause.
-            (Cause::Unknown, Some(MappingKind::Kernel)) => Ok(()),
-            (cause, _) => write!(f, ", {}{}", reason(cause), Large(fault.large_bytes())),
-        }
+        let kind = fault.mapping.as_ref().map(|mapping| mapping.kind);
+        write!(f, "{place}, {}{}", reason(fault.cause, kind), Large(fault.large_bytes()))
     }
 }
 
@@ -206,9 +202,11 @@ impl std::fmt::Display for Large {
     }
 }
 
-/// A cause in words.
-pub(crate) fn reason(cause: Cause) -> &'static str {
+/// The cause of a fault in a mapping of `kind`, in words.
+pub(crate) fn reason(cause: Cause, kind: Option<MappingKind>) -> &'static str {
     match cause {
+        // The page exists, as that of a file, but no file has it.
+        Cause::File if kind == Some(MappingKind::Kernel) => "kernel page",
         Cause::FirstTouch => "first touch",
         Cause::CopyOnWrite => "copy on write",
         Cause::File => "file page",

@@ -1,6 +1,7 @@
 //! The output of `firsttouch trace`: lines in the order of their start times, a summary, and the
 //! table of `-c`. docs/trace.md describes them for other programs.
 
+mod account;
 mod json;
 mod table;
 
@@ -9,8 +10,9 @@ use std::sync::Arc;
 
 use events::{Cause, Ending, MappingKind};
 
+pub use account::{Account, Covered};
 pub use json::{write_line, write_summary};
-pub use table::{FaultClass, Group, Table, TableRow};
+pub use table::{FaultClass, Group, Rates, Table, TableRow};
 
 /// One event, as a line of the trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -227,8 +229,11 @@ pub enum BurstOrder {
 /// The summary at the end of a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TraceSummary {
-    /// Duration of the trace, in nanoseconds.
+    /// Time of the last event, in nanoseconds since the start.
     pub time_ns: u64,
+    /// How long the program was observed, in nanoseconds: from its exec, or from when it was
+    /// attached to, until its last process ended or observing stopped.
+    pub observed_ns: u64,
     /// The program's process.
     pub pid: u32,
     /// How it ended; `None` if it still runs, or is not a child of this process.
@@ -241,29 +246,40 @@ pub struct TraceSummary {
     pub foreign: u64,
     /// Events that arrived too late for their place in the order.
     pub late: u64,
+    /// Processes that were observed, the first included.
+    pub processes: u64,
+    /// Their threads.
+    pub threads: u64,
+    /// How long these threads existed while they were observed, added up, in nanoseconds.
+    pub threads_ns: u64,
+    /// Programs that were executed, the first included.
+    pub executions: u64,
     /// Faults among the events.
     pub faults_seen: u64,
+    /// Those of the first process.
+    pub own_faults_seen: u64,
+    /// Processes that outlived their parents or the trace: no parent waited for them.
+    pub left_processes: u64,
+    /// The faults of those and of their descendants.
+    pub left_faults_seen: u64,
     /// Faults that a counting perf event counted in the same time, with the same exclusions.
     pub faults_counted: Option<u64>,
-    /// Minor faults from wait4(2): includes faults in kernel mode and pages populated by syscalls.
+    /// Whether faults in kernel mode are seen and counted.
+    pub sees_kernel_faults: bool,
+    /// Minor faults from wait4(2), of the program and of those of its descendants that were waited
+    /// for: includes faults in kernel mode, before its exec, and pages populated by syscalls.
     pub rusage_minor_faults: Option<u64>,
     /// Major faults from wait4(2).
     pub rusage_major_faults: Option<u64>,
+    /// The part of both that is the first process's own.
+    pub own_faults: Option<u64>,
+    /// The part of it from before the exec, at least.
+    pub before_exec_faults: Option<u64>,
+    /// Calls that may have populated pages without a fault; `None` if calls were not observed.
+    pub populating_calls: Option<u64>,
     /// Time that recording adds to a fault, in nanoseconds, measured at the end of the trace: an
     /// upper bound of what it adds to each latency.
     pub recording_ns: Option<u64>,
-}
-
-impl TraceSummary {
-    /// Whether the kernel counted many more faults for the program than the trace shows: at least
-    /// a tenth more, and 128. Every program has some from before its exec.
-    #[must_use]
-    pub fn has_many_unshown(&self) -> bool {
-        let (Some(minor), Some(major)) = (self.rusage_minor_faults, self.rusage_major_faults)
-        else {
-            return false;
-        };
-        let unshown = minor.saturating_add(major).saturating_sub(self.faults_seen);
-        self.faults_counted.is_some() && unshown >= 128.max(self.faults_seen / 10)
-    }
+    /// Time that recording adds to a memory syscall, likewise.
+    pub recording_call_ns: Option<u64>,
 }

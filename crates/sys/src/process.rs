@@ -220,6 +220,13 @@ pub fn cheapest_call() {
     std::hint::black_box(getppid());
 }
 
+/// madvise(2) of no memory, the cheapest of the memory syscalls: the kernel returns at once.
+#[inline]
+pub fn cheapest_memory_call() {
+    // SAFETY: an empty range concerns no memory.
+    unsafe { libc::madvise(std::ptr::null_mut(), 0, libc::MADV_NORMAL) };
+}
+
 /// Makes the kernel kill this process when the parent, whose pid is `expected`, dies. Ends it at
 /// once if the parent is dead already.
 pub fn die_with_parent(expected: u32) {

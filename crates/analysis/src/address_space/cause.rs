@@ -70,7 +70,8 @@ pub(crate) fn of(evidence: Evidence) -> Cause {
         MappingKind::SharedAnonymous => shared_anonymous(evidence),
         MappingKind::PrivateFile => private_file(before),
         MappingKind::SharedFile => shared_file(before),
-        MappingKind::Kernel | MappingKind::Other => Cause::Unknown,
+        MappingKind::Kernel => kernel_page(before),
+        MappingKind::Other => Cause::Unknown,
     }
 }
 
@@ -133,6 +134,15 @@ fn shared_file(evidence: Evidence) -> Cause {
     }
 }
 
+/// A page of the vdso or of its data is part of the kernel: a fault only maps it. The vdso is
+/// private, so a program that makes it writable and writes gets a copy.
+fn kernel_page(evidence: Evidence) -> Cause {
+    match (evidence.before, evidence.access) {
+        (Before::Touched, Access::Write) => Cause::CopyOnWrite,
+        _ => Cause::File,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Cause::{CopyOnWrite as C, File as F, FirstTouch as T, Stack as S, Unknown as U};
@@ -171,7 +181,7 @@ mod tests {
             (MappingKind::SharedAnonymous, [T, U, U, T, U, U, T, T, T, T]),
             (MappingKind::PrivateFile, [F, C, U, F, F, U, C, F, F, F]),
             (MappingKind::SharedFile, [F, F, U, F, F, U, F, F, F, F]),
-            (MappingKind::Kernel, [U; 10]),
+            (MappingKind::Kernel, [F, C, F, F, C, U, F, F, F, F]),
             (MappingKind::Other, [U; 10]),
         ] {
             assert_eq!(causes(kind), expect, "{kind:?}");

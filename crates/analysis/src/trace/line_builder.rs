@@ -3,10 +3,12 @@
 use std::num::NonZeroU64;
 
 use events::{
-    Batch, Call, Definitions, Event, EventKind, Fault, Header, Life, Mapping, Span, Syscall, Thread,
+    Batch, Call, Definitions, Event, EventKind, Fault, Header, Life, Mapping, Sees, Span, Syscall,
+    Thread,
 };
 use results::trace::{self, Line, LineKind, MappingLabel, TraceSummary};
 
+use super::lifetimes::Lifetimes;
 use super::{decode, registers};
 use crate::address_space::{
     Attribution, Attributor, CallEffect, FaultOrigin, LifeChange, MappedRegion,
@@ -19,8 +21,12 @@ pub struct LineBuilder {
     /// Whether lines have the single arguments besides the text of the call.
     with_arguments: bool,
     attributor: Attributor,
+    lifetimes: Lifetimes,
+    sees: Sees,
     waiting: Option<Waiting>,
     events: u64,
+    executions: u64,
+    populating_calls: u64,
     faults: u64,
     lost: u64,
     last_ns: u64,
@@ -42,8 +48,12 @@ impl LineBuilder {
             began_ns: header.began_ns,
             with_arguments,
             attributor: Attributor::new(header),
+            lifetimes: Lifetimes::default(),
+            sees: header.sees,
             waiting: None,
             events: 0,
+            executions: 0,
+            populating_calls: 0,
             faults: 0,
             lost: 0,
             last_ns: header.began_ns,
@@ -80,6 +90,8 @@ impl LineBuilder {
         let kind = match (&event.kind, self.attributor.take(event)) {
             (EventKind::Syscall(call), Attribution::Call(effect)) => {
                 self.events += 1;
+                self.lifetimes.see(event.thread, event.time_ns);
+                self.populating_calls += u64::from(registers::populates(call));
                 let shown = self.syscall(call, &effect, definitions);
                 let of_a_file =
                     shown.mapping.as_ref().is_some_and(|mapping| mapping.kind.is_file());
@@ -95,9 +107,12 @@ impl LineBuilder {
             (EventKind::Fault(fault), Attribution::Fault(origin)) => {
                 self.events += 1;
                 self.faults += 1;
+                self.lifetimes.see(event.thread, event.time_ns);
+                self.lifetimes.fault(event.thread);
                 LineKind::Fault(shown_fault(fault, &origin, definitions))
             }
             (EventKind::Life(life), Attribution::Life(change)) => {
+                self.note(*life, change, event);
                 match process(*life, change, definitions) {
                     Some(process) => {
                         self.events += 1;
@@ -122,16 +137,40 @@ impl LineBuilder {
         }
     }
 
-    /// The summary, without the facts that only the collector knows: the process, its ending, and
-    /// its counts.
+    /// The summary at `until_ns`, when observing ended, without the facts that only the collector
+    /// knows: the ending of the process, and the kernel's counts.
     #[must_use]
-    pub fn summary(&self) -> TraceSummary {
+    pub fn summary(&self, until_ns: u64) -> TraceSummary {
+        let lives = self.lifetimes.summary(until_ns.max(self.last_ns));
         TraceSummary {
             time_ns: self.last_ns - self.began_ns,
             events: self.events,
             lost: self.lost,
             faults_seen: self.faults,
-            ..TraceSummary::default()
+            executions: self.executions,
+            populating_calls: self.sees.calls.then_some(self.populating_calls),
+            sees_kernel_faults: self.sees.kernel_faults,
+            ..lives
+        }
+    }
+
+    /// Notes a start or an end.
+    fn note(&mut self, life: Life, change: LifeChange, event: &Event) {
+        let Event { thread, time_ns, .. } = *event;
+        match change {
+            LifeChange::Over(_) => self.lifetimes.end_process(thread, time_ns),
+            LifeChange::ThreadEnded => self.lifetimes.end_thread(thread, time_ns),
+            LifeChange::Attached => self.lifetimes.attach(thread, time_ns),
+            LifeChange::Started { .. } | LifeChange::ThreadStarted { .. } => {
+                if let Life::Started { by } = life {
+                    self.lifetimes.start(thread, time_ns, by);
+                }
+            }
+            LifeChange::Executed => {
+                self.executions += 1;
+                self.lifetimes.see(thread, time_ns);
+            }
+            LifeChange::None => {}
         }
     }
 

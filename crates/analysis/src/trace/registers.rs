@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use events::{Definitions, Syscall};
+use events::{Call, Definitions, Syscall};
 use results::trace::{Argument, Returned};
 
 use super::decode::{self, CallOutcome};
@@ -47,4 +47,20 @@ pub(crate) fn bytes(call: &Syscall) -> Option<u64> {
     let succeeded =
         matches!(decode::outcome(call), CallOutcome::Address(_) | CallOutcome::Number(_));
     decode::bytes(call).filter(|_| succeeded)
+}
+
+/// Whether `call` succeeded and may have given the process pages that it does not fault for.
+pub(super) fn populates(call: &Syscall) -> bool {
+    /// `MAP_LOCKED` and `MAP_POPULATE` of `<asm-generic/mman.h>`.
+    const MAPPED_AT_ONCE: u64 = 0x2000 | 0x8000;
+    /// `MADV_POPULATE_READ` and `MADV_POPULATE_WRITE`.
+    const ADVICE: [u64; 2] = [22, 23];
+    let [_, _, third, fourth, ..] = call.arguments;
+    let may = match call.call {
+        Call::Mmap => fourth & MAPPED_AT_ONCE != 0,
+        Call::Madvise => ADVICE.contains(&third),
+        Call::Mlock | Call::Mlock2 | Call::Mlockall => true,
+        _ => false,
+    };
+    may && call.succeeded_with().is_some()
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use events::MappingKind;
 use results::trace::{
-    FaultClass, FaultLine, Group, Line, LineKind, SyscallLine, Table, TableRow, TraceSummary,
+    FaultClass, FaultLine, Group, Line, LineKind, Rates, SyscallLine, Table, TableRow, TraceSummary,
 };
 
 use super::durations::Durations;
@@ -59,9 +59,9 @@ impl Tally {
         }
     }
 
-    /// The table, with the summary of the trace.
+    /// The table of `target`, with the summary of the trace.
     #[must_use]
-    pub fn table(&self, summary: TraceSummary) -> Table {
+    pub fn table(&self, target: Vec<String>, summary: TraceSummary) -> Table {
         let mut files: Vec<(&FaultClass, &Sum)> =
             self.faults.iter().filter(|(class, _)| is_file(class)).collect();
         files.sort_by(|(a, one), (b, other)| {
@@ -93,8 +93,43 @@ impl Tally {
                 .cmp(&(one.wall_ns, one.calls))
                 .then_with(|| key(one).cmp(&key(other)))
         });
-        Table { total: total(&rows), rows, summary }
+        let total = TableRow::sum(Group::Total, &rows).map(|mut total| {
+            total.wall_share = if total.wall_ns == 0 { 0.0 } else { 1.0 };
+            total
+        });
+        Table {
+            target,
+            run_share: (summary.threads_ns > 0).then(|| all_ns as f64 / summary.threads_ns as f64),
+            recording_ns: recording_ns(&rows, &summary).filter(|_| all_ns > 0),
+            rates: rates(&rows, &summary),
+            total,
+            rows,
+            summary,
+        }
     }
+}
+
+/// What recording can have added to the times, at most.
+fn recording_ns(rows: &[TableRow], summary: &TraceSummary) -> Option<u64> {
+    let added = |row: &TableRow| {
+        let each_ns = if matches!(row.group, Group::Syscall(_)) {
+            summary.recording_call_ns
+        } else {
+            summary.recording_ns
+        };
+        Some(each_ns?.saturating_mul(row.calls - row.untimed).min(row.wall_ns))
+    };
+    rows.iter().filter_map(added).reduce(u64::saturating_add)
+}
+
+fn rates(rows: &[TableRow], summary: &TraceSummary) -> Option<Rates> {
+    let seconds = summary.observed_ns as f64 / 1e9;
+    let per_second = |calls: bool| {
+        let of = rows.iter().filter(|row| matches!(row.group, Group::Syscall(_)) == calls);
+        of.map(|row| row.calls).sum::<u64>() as f64 / seconds
+    };
+    (seconds > 0.0)
+        .then(|| Rates { calls_per_s: per_second(true), faults_per_s: per_second(false) })
 }
 
 fn is_file(class: &FaultClass) -> bool {
@@ -104,29 +139,6 @@ fn is_file(class: &FaultClass) -> bool {
 /// Sorts rows of equal time by name, so the same trace gives the same table.
 fn key(row: &TableRow) -> String {
     format!("{:?}", row.group)
-}
-
-fn total(rows: &[TableRow]) -> Option<TableRow> {
-    let sum = |figure: fn(&TableRow) -> Option<u64>| {
-        rows.iter().filter_map(figure).reduce(u64::saturating_add)
-    };
-    let wall_ns = sum(|row| Some(row.wall_ns))?;
-    Some(TableRow {
-        group: Group::Total,
-        calls: sum(|row| Some(row.calls))?,
-        errors: sum(|row| row.errors),
-        // Bytes mapped and bytes unmapped have no meaningful sum.
-        bytes: None,
-        major: sum(|row| row.major),
-        wall_ns,
-        wall_share: if wall_ns == 0 { 0.0 } else { 1.0 },
-        cpu_ns: sum(|row| row.cpu_ns),
-        untimed: sum(|row| Some(row.untimed))?,
-        // A percentile over different kinds has no meaning.
-        p50_ns: None,
-        p99_ns: None,
-        max_ns: rows.iter().filter_map(|row| row.max_ns).max(),
-    })
 }
 
 impl Sum {

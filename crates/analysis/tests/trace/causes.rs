@@ -447,6 +447,6 @@ fn events_of_unknown_processes_are_lines_too() {
     assert_eq!(script.fault(AT), Unknown);
     script.event(EventKind::Lost(events::Lost { records: 3 }));
     script.end();
-    assert_eq!(script.builder.summary().lost, 3);
-    assert_eq!((script.builder.summary().events, script.builder.summary().faults_seen), (2, 1));
+    assert_eq!(script.builder.summary(0).lost, 3);
+    assert_eq!((script.builder.summary(0).events, script.builder.summary(0).faults_seen), (2, 1));
 }

@@ -45,7 +45,12 @@ fn a_million_faults() {
     println!("folded into {shown} lines in {} ns a fault", per_fault(start));
     assert!((2..100).contains(&shown));
     assert_eq!(
-        tally.table(script.builder.summary()).rows.iter().map(|row| row.calls).sum::<u64>(),
+        tally
+            .table(Vec::new(), script.builder.summary(0))
+            .rows
+            .iter()
+            .map(|row| row.calls)
+            .sum::<u64>(),
         FAULTS
     );
 }

@@ -14,7 +14,7 @@ fn table(mut script: Script) -> Table {
     for line in &script.lines {
         tally.take(line);
     }
-    tally.table(script.builder.summary())
+    tally.table(Vec::new(), script.builder.summary(0))
 }
 
 fn name(row: &TableRow) -> String {
@@ -29,6 +29,7 @@ fn name(row: &TableRow) -> String {
             format!("{} {kind}", class.cause.word())
         }
         Group::OtherFiles { rows } => format!("other {rows}"),
+        Group::Small { rows } => format!("small {rows}"),
         Group::Total => "total".to_owned(),
     }
 }
@@ -69,6 +70,37 @@ fn rows_are_sorted_by_time_and_add_up() {
     assert_eq!(total.wall_ns, table.rows.iter().map(|row| row.wall_ns).sum::<u64>());
     assert!((table.rows.iter().map(|row| row.wall_share).sum::<f64>() - 1.0).abs() < 1e-9);
     assert_eq!((table.summary.events, table.summary.faults_seen), (8, 4));
+    // All of it in one thread, whose time is that of the run.
+    let summary = &table.summary;
+    assert_eq!((summary.threads, summary.threads_ns), (1, summary.observed_ns));
+    let share = table.run_share.expect("time was observed");
+    assert!((share - 22_500.0 / summary.observed_ns as f64).abs() < 1e-9, "{share}");
+    assert_eq!(table.recording_ns, None, "not known");
+}
+
+#[test]
+fn recording_is_at_most_the_time_of_a_row() {
+    let mut script = Script::new();
+    script.mmap(AT, 10, WRITE, PRIVATE | ANONYMOUS);
+    script.fault(AT);
+    script.fault(AT + PAGE);
+    script.latency_ns = 10_000;
+    script.munmap(AT, 4);
+    let mut tally = Tally::default();
+    script.builder.pause(&mut |line| script.lines.push(line));
+    script.lines.iter().for_each(|line| tally.take(line));
+    let summary = TraceSummary {
+        recording_ns: Some(200),
+        recording_call_ns: Some(20_000),
+        observed_ns: 500_000_000,
+        ..script.builder.summary(0)
+    };
+    let table = tally.table(Vec::new(), summary);
+    let calls_ns: u64 =
+        table.rows.iter().filter(|row| row.major.is_none()).map(|row| row.wall_ns).sum();
+    assert_eq!(table.recording_ns, Some(400 + calls_ns));
+    let rates = table.rates.expect("time was observed");
+    assert!((rates.faults_per_s - 4.0).abs() < 1e-9 && (rates.calls_per_s - 4.0).abs() < 1e-9);
 }
 
 #[test]
@@ -94,7 +126,7 @@ fn many_files_share_a_row() {
 
 #[test]
 fn an_empty_trace_is_an_empty_table() {
-    assert_eq!(Tally::default().table(TraceSummary::default()), Table::default());
+    assert_eq!(Tally::default().table(Vec::new(), TraceSummary::default()), Table::default());
 }
 
 #[test]

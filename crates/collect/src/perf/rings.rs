@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use sys::Errno;
 use sys::perf::event::{EventTarget, PerfEvent, PerfReading, Watched};
-use sys::perf::record::Format;
+use sys::perf::record::{Format, Samples};
 use sys::perf::ring::Ring;
 
 /// The largest ring of one processor, and of all together. At some 90 bytes per fault and 1.2 us
@@ -65,12 +65,24 @@ impl Rings {
     /// # Errors
     /// As [`PerfEvent::open`] and [`Ring::new`].
     pub(crate) fn open(wanted: &Wanted, tid: u32, cpus: &[u32]) -> Result<Self, Errno> {
+        Rings::open_sized(wanted, tid, cpus, largest_ring(cpus.len()))
+    }
+
+    /// As [`Rings::open`], with rings of at most `ring_bytes`, a power of two of pages.
+    ///
+    /// # Errors
+    /// As [`Rings::open`].
+    pub(crate) fn open_sized(
+        wanted: &Wanted,
+        tid: u32,
+        cpus: &[u32],
+        mut ring_bytes: usize,
+    ) -> Result<Self, Errno> {
         let mut rings = Rings {
             processors: Vec::with_capacity(cpus.len()),
             format: Format::default(),
             wanted: wanted.clone(),
         };
-        let mut ring_bytes = largest_ring(cpus.len());
         for &cpu in cpus {
             let (owner, ring) = match owner(wanted, tid, cpu, &mut ring_bytes) {
                 // The processor has gone offline since the list was read.
@@ -131,6 +143,11 @@ impl Rings {
         self.events().filter(|opened| opened.sideband).map(|opened| opened.event.as_fd())
     }
 
+    /// Starts all events again.
+    pub(crate) fn start(&self) {
+        self.events().for_each(|opened| opened.event.start());
+    }
+
     /// Stops all events; records in the rings stay.
     pub(crate) fn stop(&self) {
         self.events().for_each(|opened| opened.event.stop());
@@ -147,6 +164,19 @@ impl Rings {
             totals.lost = totals.lost.zip(lost).map(|(sum, lost)| sum + lost);
         }
         totals
+    }
+
+    /// Removes the events on tracepoints and returns them, to be closed where nothing else waits
+    /// for it: closing the last event of a tracepoint takes the kernel some 40 ms.
+    pub(crate) fn take_calls(&mut self) -> Vec<PerfEvent> {
+        let is_call = |opened: &mut Opened| {
+            matches!(opened.event.samples(), Some(Samples::CallBegins | Samples::CallEnds))
+        };
+        self.processors
+            .iter_mut()
+            .flat_map(|processor| processor.events.extract_if(.., is_call))
+            .map(|opened| opened.event)
+            .collect()
     }
 
     fn events(&self) -> impl Iterator<Item = &Opened> {

@@ -31,6 +31,8 @@ struct Screen {
     /// Instead of lines.
     tally: Option<Tally>,
     view: report::View,
+    /// The words that choose the program.
+    target: Vec<String>,
 }
 
 impl Outputs {
@@ -57,6 +59,7 @@ impl Outputs {
             names: report::FileNames::new(view),
             tally: options.count.then(Tally::default),
             view,
+            target: target(options),
         });
         Ok(Outputs { screen, json })
     }
@@ -98,10 +101,14 @@ impl Outputs {
         if let Some(json) = &mut self.json {
             json.add(|text| write_summary(summary, text));
         }
-        if let Some(Screen { stream, bursts, names, tally, view }) = &mut self.screen {
+        if let Some(Screen { stream, bursts, names, tally, view, target }) = &mut self.screen {
             bursts.pause(&mut |shown| stream.show(&shown, names));
             let end = match tally {
-                Some(tally) => report::trace_table(&tally.table(*summary), *view),
+                Some(tally) => {
+                    let table = tally.table(std::mem::take(target), *summary);
+                    let table = if view.verbose { table } else { table.folded() };
+                    report::trace_table(&table, *view)
+                }
                 None => report::trace_end(summary, *view),
             };
             let plain = !stream.colored;
@@ -127,6 +134,15 @@ impl Outputs {
         let mut streams =
             self.json.iter_mut().chain(self.screen.iter_mut().map(|screen| &mut screen.stream));
         streams.find_map(Stream::take_error)
+    }
+}
+
+/// The words of the command line that choose the program.
+fn target(options: &TraceOptions) -> Vec<String> {
+    let words = options.command.iter().map(|word| word.to_string_lossy().into_owned());
+    match options.pid {
+        Some(pid) => vec!["-p".to_owned(), pid.to_string()],
+        None => std::iter::once("--".to_owned()).chain(words).collect(),
     }
 }
 

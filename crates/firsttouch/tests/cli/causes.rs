@@ -195,3 +195,21 @@ fn a_mapped_file_is_a_file_and_a_refused_access_has_no_cause() {
         );
     }
 }
+
+#[test]
+fn the_kernels_pages_are_mapped_and_not_copied() {
+    let scratch = Scratch::new();
+    let Some(program) = fixture("memory_acts", &scratch) else { return };
+    for (name, way) in ways(&scratch) {
+        // The dynamic linker reads the vdso, which is mapped there.
+        let Some(lines) = lines(&name, way, &program, &["fork", "3"]) else { continue };
+        let is_kernels =
+            |line: &&Value| line["mapping"].as_str().is_some_and(|name| name.starts_with("[v"));
+        let faults: Vec<&Value> =
+            lines.iter().filter(|line| line["kind"] == "fault").filter(is_kernels).collect();
+        assert!(
+            !faults.is_empty() && faults.iter().all(|fault| fault["cause"] == "file"),
+            "{name}: {faults:?}"
+        );
+    }
+}

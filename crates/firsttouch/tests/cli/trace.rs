@@ -1,5 +1,6 @@
 //! `trace` on real programs, as the user that runs the tests.
 
+mod account;
 mod endings;
 mod narrow;
 mod strace;
@@ -327,8 +328,35 @@ fn the_table_goes_to_a_file_and_counts_every_touch() {
     let counts =
         row.split_whitespace().filter_map(|cell| cell.replace(',', "").parse::<u64>().ok());
     assert!(counts.into_iter().any(|count| (900..1000).contains(&count)), "{table}");
+    let (program, head) = (acts.to_str().unwrap(), table.lines().next().unwrap_or_default());
+    assert!(head.contains(": observed for ") && head.contains(" % of the run"), "{head}");
+    assert!(table.contains(&format!("Next: firsttouch trace -- {program} touch 900 ")), "{table}");
     assert!(
         table.contains("munmap") && table.contains("wall %") && table.contains("events, 0 lost"),
         "{table}"
     );
+}
+
+#[test]
+fn the_table_of_a_process_has_its_time_and_rates() {
+    let scratch = Scratch::new();
+    let Some(acts) = fixture("memory_acts", &scratch) else { return };
+    let mut child = Command::new(acts).args(["wait", "100"]).spawn().expect("the program");
+    let (pid, file) = (child.id().to_string(), scratch.file("table"));
+    let mut trace =
+        firsttouch(&["trace", "-c", "-q", "-p", &pid, "-o"]).arg(&file).spawn().expect("a trace");
+    std::thread::sleep(Duration::from_secs(1));
+    let tracer = trace.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &tracer]).status().is_ok_and(|kill| kill.success()));
+    trace.wait().expect("its end");
+    child.kill().expect("the process runs");
+    child.wait().expect("the process ends");
+    let table = std::fs::read_to_string(file).expect("the table");
+    if table.is_empty() {
+        return skip("this user may not trace the process");
+    }
+    let head = table.lines().next().unwrap_or_default();
+    assert!(head.starts_with(&format!("process {pid}: observed for ")), "{table}");
+    assert!(head.contains(" memory syscalls/s, ") && head.ends_with(" faults/s."), "{table}");
+    assert!(table.contains(&format!("Next: firsttouch trace -p {pid} ")), "{table}");
 }

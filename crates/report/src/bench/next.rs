@@ -2,7 +2,7 @@
 
 use results::{ExperimentRecord, LabResult, Verdict};
 
-use crate::text::clean;
+use crate::text::{clean, quoted};
 
 /// The experiment to run after one that is decided: its name, the next one, and what that shows.
 const FOLLOWS: [(&str, &str, &str); 16] = [
@@ -137,12 +137,6 @@ fn longer_seconds(result: &LabResult) -> u64 {
     let done = baseline.map_or(1, blocks).max(1) as u64;
     let twelve_ns = (result.elapsed_ns / done).saturating_mul(15);
     (cap_ns.saturating_mul(3).max(twelve_ns) / 1_000_000_000 + 1).next_multiple_of(10)
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || "+-@./_:%".contains(c));
-    if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 /// A size as the command line reads it, to the byte.

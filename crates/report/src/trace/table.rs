@@ -1,18 +1,23 @@
 //! The table of `trace -c`: the time of each kind of call and fault, the costliest first.
 
+use std::fmt::Write;
+
 use results::trace::{Group, MappingLabel, Table, TableRow};
 use textwrap::core::display_width;
 
 use super::names::FileNames;
-use super::{Large, reason, trace_end, whole};
-use crate::number::{Nanoseconds, TimeUnit, digits};
-use crate::text::{BOLD, clean, hanging};
+use super::{Large, reason, several, trace_end, whole};
+use crate::number::{Nanoseconds, TimeUnit, count, digits};
+use crate::text::{BOLD, clean, hanging, quoted};
 use crate::view::View;
 
 /// Columns of figures go where names would have fewer columns.
 const NAME_COLUMNS: usize = 24;
 /// The first columns to go on a narrow terminal, in this order.
 const EXPENDABLE: [&str; 4] = ["cpu", "bytes", "major", "max"];
+
+/// The most characters of a command in the head.
+const COMMAND_CHARACTERS: usize = 60;
 
 /// A column of figures.
 struct Column {
@@ -35,6 +40,7 @@ pub fn screen(table: &Table, view: View) -> String {
     let Some(total) = &table.total else {
         return hanging("", "No fault and no memory syscall was seen.", width) + &end;
     };
+    let head = head(table, total, view);
     let rows: Vec<&TableRow> = table.rows.iter().chain([total]).collect();
     let mut columns = columns(&rows);
     let fits = |columns: &[Column], gap| {
@@ -55,8 +61,51 @@ pub fn screen(table: &Table, view: View) -> String {
         ),
     };
     let notes = if untimed.is_empty() { String::new() } else { hanging("", &untimed, width) };
-    let next = hanging("Next: ", "firsttouch trace -- CMD    (the same, line by line)", width);
-    format!("{}\n{notes}{end}{next}", lines(&rows, &columns, gap, view))
+    let same = format!("firsttouch trace {}    (the same, line by line)", words(&table.target));
+    let next = hanging("Next: ", &same, width);
+    format!("{head}\n{}\n{notes}{end}{next}", lines(&rows, &columns, gap, view))
+}
+
+/// The words of a command line as a shell takes them.
+fn words(words: &[String]) -> String {
+    words.iter().map(|word| quoted(&clean(word))).collect::<Vec<_>>().join(" ")
+}
+
+/// How long the program was observed, and how much of that the rows are.
+fn head(table: &Table, total: &TableRow, view: View) -> String {
+    let Table { summary, target, .. } = table;
+    let mut named = match &target[..] {
+        [option, pid] if option == "-p" => format!("process {pid}"),
+        [_, command @ ..] => words(command),
+        [] => String::new(),
+    };
+    if let Some((at, _)) = named.char_indices().nth(COMMAND_CHARACTERS) {
+        named.replace_range(at.., "...");
+    }
+    let mut text = format!("observed for {}", Nanoseconds(summary.observed_ns));
+    let several_threads = summary.threads > 1;
+    if several_threads {
+        let threads = several(summary.threads, "thread", "threads");
+        let processes = several(summary.processes, "process", "processes");
+        let all = Nanoseconds(summary.threads_ns);
+        let _ = write!(text, ", {threads} in {processes} that existed for {all} together");
+    }
+    let _ = write!(text, ". Its memory syscalls and faults took {}", Nanoseconds(total.wall_ns));
+    if let Some(recording_ns) = table.recording_ns {
+        let all = summary.recording_call_ns.is_some() || total.calls == summary.faults_seen;
+        let what = if all { "recording" } else { "recording of the faults" };
+        let _ = write!(text, " (up to {} of it {what})", Nanoseconds(recording_ns));
+    }
+    if let Some(share) = table.run_share {
+        let of = if several_threads { "the time of its threads" } else { "the run" };
+        let _ = write!(text, ", {:.1} % of {of}", 100.0 * share);
+    }
+    text.push('.');
+    if let Some(rates) = table.rates.filter(|_| summary.ending.is_none()) {
+        let (calls, faults) = (count(rates.calls_per_s), count(rates.faults_per_s));
+        let _ = write!(text, " {calls} memory syscalls/s, {faults} faults/s.");
+    }
+    hanging("", &format!("{BOLD}{named}{BOLD:#}: {text}"), view.width)
 }
 
 /// The columns with a figure other than 0.
@@ -183,10 +232,11 @@ fn name(row: &TableRow, mapping: Option<&MappingLabel>, names: &mut FileNames) -
         Group::Faults(class) => format!(
             "fault: {}, {}{}",
             names.place(mapping),
-            reason(class.cause),
+            reason(class.cause, class.kind),
             Large(class.large_bytes)
         ),
         Group::OtherFiles { rows } => format!("fault: other files and causes ({})", whole(*rows)),
+        Group::Small { rows } => format!("other rows of less than 0.1 % ({})", whole(*rows)),
         Group::Total => "total".to_owned(),
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use events::{Cause, Ending, MappingKind};
 use report::{FileNames, View};
 use results::trace::{
-    Burst, BurstOrder, FaultClass, FaultLine, Group, LifeLine, Line, LineKind, MappingLabel, Shown,
-    SyscallLine, Table, TableRow, TraceSummary,
+    Burst, BurstOrder, FaultClass, FaultLine, Group, LifeLine, Line, LineKind, MappingLabel, Rates,
+    Shown, SyscallLine, Table, TableRow, TraceSummary,
 };
 
 use crate::{plain, snapshots, views};
@@ -43,6 +43,7 @@ fn fault(cause: Cause, mapping: Option<MappingLabel>) -> FaultLine {
         ip: 0,
         major: false,
         in_kernel: false,
+        present: Some(false),
         cause,
         mapping,
         page_bytes: Some(4096),
@@ -218,6 +219,17 @@ pub(crate) fn summary() -> TraceSummary {
         rusage_minor_faults: None,
         rusage_major_faults: None,
         recording_ns: Some(240),
+        recording_call_ns: Some(310),
+        processes: 1,
+        threads: 1,
+        executions: 1,
+        own_faults_seen: 19_187,
+        before_exec_faults: Some(39),
+        populating_calls: Some(0),
+        sees_kernel_faults: true,
+        observed_ns: 1_200_000_000,
+        threads_ns: 1_200_000_000,
+        ..TraceSummary::default()
     }
 }
 
@@ -236,7 +248,15 @@ pub(crate) fn table() -> Table {
     let mut total = row(Group::Total, 19_388, 91_600_000);
     (total.errors, total.bytes, total.major) = (Some(1), Some(137 << 20), Some(9));
     (total.p50_ns, total.p99_ns, total.untimed) = (None, None, 2);
-    Table { rows, total: Some(total), summary: summary() }
+    Table {
+        target: ["--", "./app", "a b"].map(str::to_owned).to_vec(),
+        rows,
+        total: Some(total),
+        run_share: Some(0.0763),
+        recording_ns: Some(4_600_000),
+        rates: Some(Rates { calls_per_s: 168.0, faults_per_s: 15_989.0 }),
+        summary: summary(),
+    }
 }
 
 fn shown(table: &Table, view: View) -> String {
@@ -246,6 +266,52 @@ fn shown(table: &Table, view: View) -> String {
 #[test]
 fn a_table_in_every_view() {
     snapshots("trace_table", |view| report::trace_table(&table(), view));
+}
+
+#[test]
+fn the_head_of_a_table_says_of_what_its_shares_are() {
+    let head = |table: &Table| {
+        let screen = shown(table, View::brief(None));
+        let next = screen.lines().find(|line| line.starts_with("Next: ")).unwrap_or_default();
+        (screen.lines().next().unwrap_or_default().to_owned(), next.to_owned())
+    };
+    let (run, next) = head(&table());
+    assert!(run.starts_with("./app 'a b': observed for 1,200 ms. "), "{run}");
+    assert!(run.ends_with(" (up to 4.60 ms of it recording), 7.6 % of the run."), "{run}");
+    assert!(next.starts_with("Next: firsttouch trace -- ./app 'a b' "), "{next}");
+    let mut attached = table();
+    attached.target = ["-p", "12"].map(str::to_owned).to_vec();
+    attached.summary = TraceSummary {
+        ending: None,
+        threads: 4,
+        processes: 2,
+        threads_ns: 4_000_000_000,
+        recording_call_ns: None,
+        ..attached.summary
+    };
+    let (run, next) = head(&attached);
+    assert!(
+        run.starts_with("process 12: observed for 1,200 ms, 4 threads in 2 processes"),
+        "{run}"
+    );
+    assert!(run.contains(" of it recording of the faults), 7.6 % of the time of its threads."));
+    assert!(run.ends_with("168 memory syscalls/s, 15,989 faults/s."), "{run}");
+    assert!(next.starts_with("Next: firsttouch trace -p 12 "), "{next}");
+}
+
+#[test]
+fn small_rows_are_one() {
+    let mut table = table();
+    let small = [("mincore", 20_000), ("mbind", 25_000)];
+    table.rows.extend(small.map(|(name, wall_ns)| row(Group::Syscall(name), 7, wall_ns)));
+    table.rows[7].errors = Some(2);
+    let folded = table.clone().folded();
+    let last = folded.rows.last().expect("a row");
+    assert_eq!((folded.rows.len(), &last.group), (7, &Group::Small { rows: 3 }));
+    assert_eq!((last.calls, last.wall_ns, last.errors, last.untimed), (17, 55_000, Some(2), 2));
+    assert!(shown(&folded, View::brief(None)).contains("other rows of less than 0.1 % (3)"));
+    table.rows.truncate(7);
+    assert_eq!(table.clone().folded(), table, "a single one says more");
 }
 
 #[test]
@@ -269,6 +335,7 @@ pub(crate) fn populated() -> TraceSummary {
     TraceSummary {
         rusage_minor_faults: Some(25_600 + 19_187),
         rusage_major_faults: Some(0),
+        populating_calls: Some(1),
         ..summary()
     }
 }
@@ -291,16 +358,49 @@ fn what_the_kernel_counts_is_shown_if_it_is_much_more() {
             rusage_minor_faults: Some(minor),
             rusage_major_faults: Some(1),
             faults_seen: seen,
+            own_faults_seen: seen,
             faults_counted: counted,
             ..summary()
         };
-        report::trace_end(&summary, View::brief(None)).contains("The kernel counts")
+        report::trace_end(&summary, View::brief(None)).contains("The kernel's account")
     };
     assert!(!shown(226, 100, Some(100)), "127 more: from before exec");
     assert!(shown(227, 100, Some(100)), "128 more");
     assert!(!shown(10_998, 10_000, Some(10_000)), "not a tenth more");
     assert!(shown(10_999, 10_000, Some(10_000)), "a tenth more");
     assert!(!shown(5_000, 0, None), "faults are not traced");
+}
+
+#[test]
+fn the_account_of_the_kernel_names_its_processes_and_reasons() {
+    let account = |minor, change: TraceSummary| {
+        let summary = TraceSummary {
+            rusage_minor_faults: Some(minor),
+            rusage_major_faults: Some(0),
+            faults_seen: 300,
+            faults_counted: Some(300),
+            processes: 3,
+            own_faults_seen: 100,
+            before_exec_faults: Some(9),
+            ..change
+        };
+        let screen = plain(&report::trace_end(&summary, View::verbose(None)), View::verbose(None));
+        screen.lines().nth(1).unwrap_or_default().to_owned()
+    };
+    let summary = summary();
+    let daemon =
+        TraceSummary { left_processes: 1, left_faults_seen: 150, own_faults: Some(112), ..summary };
+    let ignored = TraceSummary { own_faults: Some(112), ..summary };
+    let user = TraceSummary { sees_kernel_faults: false, populating_calls: Some(2), ..summary };
+    let shown = [
+        account(312, summary),
+        account(165, daemon),
+        account(112, ignored),
+        account(112, summary),
+        account(3000, user),
+        account(300, TraceSummary { before_exec_faults: None, ..summary }),
+    ];
+    insta::assert_snapshot!("trace_account", shown.join("\n"));
 }
 
 #[test]
@@ -311,7 +411,8 @@ fn columns_without_a_figure_are_left_out() {
             (None, Some(0), None, Some(0), 0);
     }
     let screen = shown(&table, View::brief(Some(80)));
-    let head: Vec<&str> = screen.lines().next().unwrap().split_whitespace().collect();
+    let head: Vec<&str> =
+        screen.lines().find(|line| line.ends_with(" name")).unwrap().split_whitespace().collect();
     assert_eq!(head, ["wall", "%", "wall", "ms", "calls", "p50", "p99", "max", "name"]);
 }
 

@@ -41,7 +41,19 @@ pub fn write_summary(summary: &TraceSummary, out: &mut String) {
         (r#","faults_counted":"#, summary.faults_counted),
         (r#","rusage_minor_faults":"#, summary.rusage_minor_faults),
         (r#","rusage_major_faults":"#, summary.rusage_major_faults),
+        (r#","own_faults":"#, summary.own_faults),
+        (r#","before_exec_faults":"#, summary.before_exec_faults),
+        (r#","own_faults_seen":"#, Some(summary.own_faults_seen)),
+        (r#","left_processes":"#, Some(summary.left_processes)),
+        (r#","left_faults_seen":"#, Some(summary.left_faults_seen)),
+        (r#","populating_calls":"#, summary.populating_calls),
+        (r#","processes":"#, Some(summary.processes)),
+        (r#","executions":"#, Some(summary.executions)),
+        (r#","threads":"#, Some(summary.threads)),
+        (r#","threads_ns":"#, Some(summary.threads_ns)),
+        (r#","observed_ns":"#, Some(summary.observed_ns)),
         (r#","recording_ns":"#, summary.recording_ns),
+        (r#","recording_call_ns":"#, summary.recording_call_ns),
         (r#","status":"#, status.map(u64::from)),
         (r#","signal":"#, signal.map(u64::from)),
     ];
@@ -365,7 +377,11 @@ mod tests {
         write_summary(&summary, &mut out);
         let expect = json!({"time_ns": 0, "pid": 0, "tid": 0, "kind": "summary", "events": 3,
             "lost": 0, "foreign": 0, "late": 0, "faults_seen": 0, "faults_counted": 2,
-            "rusage_minor_faults": null, "rusage_major_faults": null, "recording_ns": null,
+            "rusage_minor_faults": null, "rusage_major_faults": null, "own_faults": null,
+            "before_exec_faults": null, "own_faults_seen": 0, "left_processes": 0,
+            "left_faults_seen": 0, "populating_calls": null, "processes": 0, "executions": 0,
+            "threads": 0, "threads_ns": 0, "observed_ns": 0, "recording_ns": null,
+            "recording_call_ns": null,
             "status": 0, "signal": null});
         assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), expect);
     }

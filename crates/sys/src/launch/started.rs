@@ -7,9 +7,12 @@
 use std::time::{Duration, Instant};
 
 use crate::Errno;
+use crate::proc::task::{FaultCounts, faults_of};
 use crate::process::WaitStatus;
 
-/// The interval at which [`Started::ended_within`] polls.
+/// The first and the longest interval at which [`Started::ended_within`] polls. Who asks has often
+/// just seen a sign of the end.
+const LOOK_FIRST: Duration = Duration::from_micros(200);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// A running program. Killed and reaped when dropped, unless [`Started::reaped`] has been called.
@@ -18,11 +21,12 @@ pub struct Started {
     pub(super) pid: i32,
     reaped: bool,
     ending: Option<WaitStatus>,
+    faults: Option<FaultCounts>,
 }
 
 impl Started {
     pub(super) fn new(pid: i32) -> Self {
-        Started { pid, reaped: false, ending: None }
+        Started { pid, reaped: false, ending: None, faults: None }
     }
 
     /// Its process id.
@@ -51,6 +55,7 @@ impl Started {
     /// ECHILD: it was reaped elsewhere.
     pub fn ended_within(&mut self, time: Duration) -> Result<Option<WaitStatus>, Errno> {
         let until = Instant::now() + time;
+        let mut pause = LOOK_FIRST;
         loop {
             let ended = match self.ask(libc::WNOHANG) {
                 Err(Errno(libc::EINTR)) => None,
@@ -60,14 +65,28 @@ impl Started {
             if ended.is_some() || left.is_zero() {
                 return Ok(ended);
             }
-            std::thread::sleep(left.min(LOOK_EVERY));
+            std::thread::sleep(left.min(pause));
+            pause = LOOK_EVERY.min(2 * pause);
         }
     }
 
-    /// Calls wait4(2) unless the end is known already, and remembers the end.
+    /// Its page faults, once its end has been waited for.
+    #[must_use]
+    pub fn faults(&self) -> Option<FaultCounts> {
+        self.faults
+    }
+
+    /// Calls waitpid(2) unless the end is known already, and remembers the end.
     fn ask(&mut self, how: i32) -> Result<Option<WaitStatus>, Errno> {
         if self.ending.is_some() {
             return Ok(self.ending);
+        }
+        // The counts of a process are gone once it is reaped; those that wait4(2) gives are sums
+        // with its children's.
+        if self.has_ended(how)? {
+            self.faults = faults_of(self.pid());
+        } else {
+            return Ok(None);
         }
         let mut status = 0;
         // SAFETY: the status is writable, and the child has not been reaped.
@@ -80,6 +99,19 @@ impl Started {
             }
             _ => Err(Errno::last()),
         }
+    }
+
+    /// Whether it has ended, without reaping it; waits for that unless `how` is WNOHANG.
+    fn has_ended(&self, how: i32) -> Result<bool, Errno> {
+        // SAFETY: all-zero is a valid siginfo_t.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        let (pid, how) = (self.pid.cast_unsigned(), libc::WEXITED | libc::WNOWAIT | how);
+        // SAFETY: the information is writable.
+        if unsafe { libc::waitid(libc::P_PID, pid, &raw mut info, how) } < 0 {
+            return Err(Errno::last());
+        }
+        // SAFETY: waitid(2) has filled in the fields of SIGCHLD, or left all of it zero.
+        Ok(unsafe { info.si_pid() } == self.pid)
     }
 
     /// Sends it `signal`, unless it has been reaped.

@@ -136,6 +136,13 @@ impl PerfEvent {
         if failed == 0 { Ok(()) } else { Err(Errno::last()) }
     }
 
+    /// Starts it, or starts it again.
+    pub fn start(&self) {
+        // SAFETY: the request takes no memory.
+        let failed = unsafe { ioctls::ENABLE(self.file.as_raw_fd(), 0) };
+        debug_assert_eq!(failed, 0, "PERF_EVENT_IOC_ENABLE of an own event cannot fail");
+    }
+
     /// Stops it for all descendants.
     pub fn stop(&self) {
         // SAFETY: the request takes no memory.

@@ -72,6 +72,33 @@ pub fn peak_resident_bytes(tid: u32) -> Option<u64> {
     peak(&status(tid)?)
 }
 
+/// The page faults of a process, minor and major together, as the kernel counts them: with pages
+/// that a call populates, without a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FaultCounts {
+    /// Of all its threads.
+    pub own: u64,
+    /// Of its children that it has waited for, and of theirs.
+    pub reaped: u64,
+}
+
+/// The faults of the process `pid`, which may have ended if it has not been reaped:
+/// `/proc/PID/stat`. `None`: it is gone.
+#[must_use]
+pub fn faults_of(pid: u32) -> Option<FaultCounts> {
+    fault_counts(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// `proc_pid_stat(5)`: the name in parentheses may contain anything, so fields are counted from its
+/// end. minflt is the eighth from there, followed by cminflt, majflt and cmajflt.
+fn fault_counts(stat: &str) -> Option<FaultCounts> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut counts = fields.split_whitespace().skip(7).map(|field| field.parse::<u64>().ok());
+    let (minor, reaped_minor) = (counts.next()??, counts.next()??);
+    let (major, reaped_major) = (counts.next()??, counts.next()??);
+    Some(FaultCounts { own: minor + major, reaped: reaped_minor + reaped_major })
+}
+
 /// The name of the program of the process `pid`: the first 15 bytes of its file's name, unless it
 /// has set another name. `None`: it is gone.
 #[must_use]
@@ -99,6 +126,14 @@ fn peak(status: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn faults_are_those_of_the_process_and_of_its_reaped_children() {
+        let counts = fault_counts("7 (a) S (b) S 1 7 7 0 -1 4194560 565 40 12 1 0 0");
+        assert_eq!(counts, Some(FaultCounts { own: 577, reaped: 41 }));
+        assert_eq!((fault_counts("7 (a) S 1"), fault_counts("")), (None, None));
+        assert!(faults_of(std::process::id()).is_some_and(|counts| counts.own > 0));
+    }
 
     #[test]
     fn threads_know_their_process() {
