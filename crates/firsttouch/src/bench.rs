@@ -31,7 +31,7 @@ pub(crate) fn run(options: &BenchOptions, screen: ScreenOptions) -> anyhow::Resu
     }
     let request = request(options)?;
     check_files(&request, options)?;
-    // Opened before anything is measured: a minute's work must not end in "no such directory".
+    // Before anything is measured: a minute's work must not end in "no such directory".
     let exports = Exports::open(&options.exports, options.json.as_deref())?;
     let interrupt = Interrupt::install().context("cannot watch for signals")?;
 
@@ -41,7 +41,6 @@ pub(crate) fn run(options: &BenchOptions, screen: ScreenOptions) -> anyhow::Resu
     let result = match outcome {
         Ok(result) => result,
         Err(error) => {
-            drop(exports);
             if let Some(signal) = interrupt.received() {
                 crate::stream::complain(&error.to_string());
                 sys::interrupt::die_by(signal);

@@ -82,7 +82,7 @@ impl ExportOptions {
     }
 }
 
-/// The open files of the forms that were asked for.
+/// The places of the forms that were asked for.
 pub(crate) struct Exports {
     json: Option<Sink>,
     csv: Option<Sink>,
@@ -91,7 +91,7 @@ pub(crate) struct Exports {
 }
 
 impl Exports {
-    /// Opens every file, before anything is measured.
+    /// Finds out whether every file can be written, before anything is measured.
     pub(crate) fn open(options: &ExportOptions, json: Option<&Path>) -> anyhow::Result<Self> {
         options.check(json)?;
         let open = |path: Option<&Path>| path.map(Sink::open).transpose();
@@ -132,7 +132,7 @@ impl Exports {
             keep(&mut outcome, stream::print(&text, screen.color).map_err(Into::into));
         }
         for (file, write) in files {
-            keep(&mut outcome, file.replace(|out| write(out)));
+            keep(&mut outcome, file.replace(write));
         }
         if nothing_to_draw {
             keep(

@@ -62,7 +62,7 @@ pub(crate) fn is_stdout(path: &Path) -> bool {
 }
 
 /// Metadata of the file behind standard output.
-pub(crate) fn metadata_of_stdout() -> io::Result<Metadata> {
+fn metadata_of_stdout() -> io::Result<Metadata> {
     io::stdout().as_fd().try_clone_to_owned().map(File::from)?.metadata()
 }
 

@@ -91,7 +91,7 @@ fn files_to_write() {
         "precious",
         "kept until there is something to write"
     );
-    assert!(!new.exists(), "the file that was made beforehand is removed");
+    assert!(!new.exists(), "no file is made beforehand");
 }
 
 #[test]
