@@ -15,6 +15,7 @@ use results::{LabResult, Stopped};
 use sys::interrupt::Interrupt;
 
 use crate::exports::Exports;
+use crate::input;
 use crate::options::{BenchOptions, MemoryChoice, ScreenOptions, Usage};
 use crate::progress::Watcher;
 use crate::stream;
@@ -114,8 +115,7 @@ fn experiment(name: Option<&str>) -> anyhow::Result<Experiment> {
     {
         return Ok(by_name(name).map_err(Usage)?);
     }
-    let bytes =
-        std::fs::read(name).with_context(|| format!("cannot read the experiment {name}"))?;
+    let bytes = input::experiment(Path::new(name)).context("cannot read the experiment")?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let sound = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = String::from_utf8_lossy(sound).matches('\n').count() + 1;

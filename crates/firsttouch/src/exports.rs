@@ -1,7 +1,7 @@
 //! A result in other forms than its screen: JSON, CSV, Markdown, SVG. `bench` writes them of the
 //! run that it made, `report` of a run in a file.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -108,7 +108,9 @@ impl Exports {
     pub(crate) fn deliver(self, result: &LabResult, screen: ScreenOptions) -> anyhow::Result<()> {
         let drawn = report::svg(result);
         let nothing_to_draw = self.svg.is_some() && drawn.is_none();
-        let csv = |out: &mut dyn Write| out.write_all(report::csv(result).as_bytes());
+        let seen = self.csv.as_ref().is_some_and(|sink| matches!(sink, Sink::Stdout))
+            && io::stdout().is_terminal();
+        let csv = |out: &mut dyn Write| out.write_all(report::csv(result, seen).as_bytes());
         let svg = |out: &mut dyn Write| out.write_all(drawn.as_deref().unwrap_or("").as_bytes());
         let json = |out: &mut dyn Write| results::write(result, out);
         let forms: [(Option<Sink>, &Form); 3] =

@@ -4,6 +4,7 @@
 //! the keys of the JSON: times end in `_ns`, sizes in `_bytes`, ratios are plain numbers, and
 //! unknown values are `null`.
 
+mod check;
 pub mod claims;
 pub mod doctor;
 mod effect;
@@ -17,8 +18,9 @@ pub mod trace;
 mod verdict;
 mod work;
 
+pub use check::Impossible;
 pub use effect::{Crossover, Effect, Explained, Factor, PassCrossover, Step, TurningPoint};
-pub use file::{Reading, read, read_claims, read_diagnosis, read_layout, write};
+pub use file::{BYTES_MAX, Reading, read, read_claims, read_diagnosis, read_layout, write};
 pub use floors::{
     Explanation, Floor, FloorEstimate, FloorPart, FloorSample, FloorSummary, Floors, InvalidFloor,
     SourceFloor,

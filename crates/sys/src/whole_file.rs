@@ -28,6 +28,8 @@ const LINKS_MAX: u32 = 40;
 pub struct WholeFile {
     /// Where the links of the user's path lead.
     target: PathBuf,
+    /// It is a file behind a descriptor (`/dev/fd/3`): a rename would not reach who holds it.
+    by_descriptor: bool,
     place: Place,
 }
 
@@ -37,8 +39,6 @@ enum Place {
     New,
     /// A file, open for writing.
     Existing(File),
-    /// A file behind a descriptor (`/dev/fd/3`): a rename would not reach who holds it.
-    Descriptor(File),
     /// A device or a pipe.
     Stream(File),
 }
@@ -81,7 +81,7 @@ impl WholeFile {
                 // The older contents are read before they are overwritten in place.
                 let readable = OpenOptions::new().read(true).write(true).open(path);
                 let file = readable.or_else(|_| OpenOptions::new().write(true).open(path))?;
-                if by_descriptor { Place::Descriptor(file) } else { Place::Existing(file) }
+                Place::Existing(file)
             }
             Err(error) if error.kind() == ErrorKind::NotFound && !by_descriptor => {
                 if target.as_os_str().as_bytes().ends_with(b"/") || target.file_name().is_none() {
@@ -93,7 +93,7 @@ impl WholeFile {
             }
             Err(error) => return Err(error),
         };
-        Ok(WholeFile { target, place })
+        Ok(WholeFile { target, by_descriptor, place })
     }
 
     /// Writes `bytes`, which become the whole contents.
@@ -108,28 +108,42 @@ impl WholeFile {
                 let _held = HeldSignals::hold();
                 return beside::create(&self.target, bytes).map_err(failed(Older::None));
             }
-            Place::Existing(file) | Place::Descriptor(file) => file,
+            Place::Existing(file) => file,
         };
         let _held = HeldSignals::hold();
         let metadata = file.metadata().map_err(failed(Older::Kept))?;
-        let replaced = if by_name(&self.target, &metadata) {
-            beside::replace(&self.target, &file, &metadata, bytes).map_err(failed(Older::Kept))?
-        } else {
-            false
+        let replaced = match name_of(&metadata, &self.target) {
+            Name::Another if !self.by_descriptor => {
+                // Its place was taken while the contents were made.
+                return WholeFile::open(&self.target).map_err(failed(Older::Kept))?.write(bytes);
+            }
+            Name::Only if !self.by_descriptor => {
+                beside::replace(&self.target, &file, &metadata, bytes)
+                    .map_err(failed(Older::Kept))?
+            }
+            _ => false,
         };
         if replaced { Ok(()) } else { in_place::overwrite(&file, &self.target, bytes) }
     }
 }
 
-/// Whether a rename onto `target` replaces the open file, or its name alone: its only name, and not
-/// one that it lost since it was opened.
-fn by_name(target: &Path, open: &Metadata) -> bool {
-    let place = |file: &Metadata| (file.dev(), file.ino());
-    open.nlink() <= 1
-        && std::fs::symlink_metadata(target).map_or_else(
-            |error| error.kind() == ErrorKind::NotFound,
-            |now| place(&now) == place(open),
-        )
+/// What a path is to an open file.
+enum Name {
+    /// Its only name, or the one that it lost: a rename replaces the file.
+    Only,
+    /// One of its names: a rename would replace this name alone.
+    OneOfSeveral,
+    /// The name of another file.
+    Another,
+}
+
+fn name_of(open: &Metadata, path: &Path) -> Name {
+    let node = |file: &Metadata| (file.dev(), file.ino());
+    match std::fs::symlink_metadata(path) {
+        Ok(now) if node(&now) != node(open) => Name::Another,
+        Ok(_) if open.nlink() > 1 => Name::OneOfSeveral,
+        Ok(_) | Err(_) => Name::Only,
+    }
 }
 
 /// Where the links of `path` lead, and whether one of them stands for a descriptor: those of /proc

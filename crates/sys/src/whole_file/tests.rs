@@ -105,6 +105,20 @@ fn other_names_of_a_file_see_what_was_written() {
 }
 
 #[test]
+fn what_happens_to_the_file_meanwhile_costs_nothing() {
+    let place = Place::new("whole-meanwhile");
+    let (file, other) = (place.file("file", "older"), place.file("other", "an editor's copy"));
+    let opened = WholeFile::open(&file).unwrap();
+    std::fs::rename(other, &file).unwrap();
+    opened.write(b"new").unwrap();
+    assert_eq!(read(&file), "new");
+    let opened = WholeFile::open(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    opened.write(b"again").unwrap();
+    assert_eq!((read(&file).as_str(), place.names().len()), ("again", 1));
+}
+
+#[test]
 fn what_cannot_be_written_is_refused_at_once() {
     let place = Place::new("whole-refused");
     let refused = |path: &Path| WholeFile::open(path).unwrap_err().kind();
