@@ -17,6 +17,9 @@ pub(crate) fn check(result: &LabResult) -> Outcome {
     name("version", &result.version)?;
     name("started", &result.started)?;
     at_most("elapsed_ns", result.elapsed_ns, TIME_NS_MAX)?;
+    if let Some(crate::More::MaxTimeNs(ns)) = result.more {
+        at_most("more.max_time_ns", ns, TIME_NS_MAX)?;
+    }
     experiment(result).within("experiment")?;
     machine(result).within("machine")?;
     each("looks", result.looks.windows(2), |pair| {
