@@ -166,10 +166,12 @@ fn busy(run: &Run) -> Option<Warning> {
         .count();
     (kept_disturbed > 0).then(|| {
         let disturbed = dropped + kept_disturbed;
+        let were = if dropped == 1 { "was" } else { "were" };
+        let count = if kept_disturbed == 1 { "counts" } else { "count" };
         let message = format!(
-            "other processes or the hypervisor disturbed {disturbed} of {} blocks: {dropped} were \
-             dropped, at most one in five, and {kept_disturbed} count all the same, which widens \
-             intervals",
+            "other processes or the hypervisor disturbed {disturbed} of {} blocks: {dropped} \
+             {were} dropped, at most one in five, and {kept_disturbed} {count} all the same, which \
+             widens intervals",
             run.blocks.len()
         );
         warning("busy-machine", message, Vec::new())
@@ -199,4 +201,59 @@ fn without_proc(run: &Run) -> Option<Warning> {
 
 fn values(samples: &[Sample], metric: Metric) -> Vec<f64> {
     samples.iter().map(|sample| metric.of(sample) as f64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use results::Block;
+    use stats::judge_placebo;
+
+    use super::*;
+    use crate::design::tests::empty;
+    use crate::question::experiment::by_name;
+    use crate::run::DroppedBlock;
+
+    #[test]
+    fn disturbed_blocks_add_up() {
+        let block = |number: u64| Block {
+            block: number,
+            elapsed_ns: 500_000_000,
+            steal_ns: Some(if number < 14 { 60_000_000 } else { 0 }),
+            ..Block::default()
+        };
+        let lost = |block: u64| DroppedBlock {
+            block,
+            reason: "steal: some".to_owned(),
+            complete: true,
+            samples: Vec::new(),
+        };
+        let mut run = Run {
+            blocks: (0..72).map(block).collect(),
+            dropped: (0..12).map(lost).collect(),
+            ..Run::default()
+        };
+        let said = busy(&run).unwrap().message;
+        let adds_up =
+            "disturbed 14 of 72 blocks: 12 were dropped, at most one in five, and 2 count";
+        assert!(said.contains(adds_up), "{said}");
+        run.dropped.extend([12, 13].map(lost));
+        assert_eq!(busy(&run), None, "none of them counts");
+    }
+
+    #[test]
+    fn a_vague_placebo_is_named_with_what_to_do() {
+        let design = empty(by_name("anonymous").unwrap());
+        let placebo = judge_placebo(&[-0.6, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.17]).unwrap();
+        let vague = vague(&design, &Run::default(), Some(&placebo)).unwrap();
+        assert!(
+            vague.id == "vague-placebo"
+                && vague.message.contains("[0.55, 1.19]x")
+                && vague.message.contains("less than 82 %; --max-time "),
+            "{}",
+            vague.message
+        );
+        for sound in [[0.01; 12], [-0.01; 12], [0.0; 12]].map(|ratios| judge_placebo(&ratios)) {
+            assert_eq!(super::vague(&design, &Run::default(), sound.as_ref()), None);
+        }
+    }
 }
