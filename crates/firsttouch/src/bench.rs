@@ -15,6 +15,7 @@ use results::{LabResult, Stopped};
 use sys::interrupt::Interrupt;
 
 use crate::exports::Exports;
+use crate::input;
 use crate::options::{BenchOptions, MemoryChoice, ScreenOptions, Usage};
 use crate::progress::Watcher;
 use crate::stream;
@@ -31,7 +32,7 @@ pub(crate) fn run(options: &BenchOptions, screen: ScreenOptions) -> anyhow::Resu
     }
     let request = request(options)?;
     check_files(&request, options)?;
-    // Opened before anything is measured: a minute's work must not end in "no such directory".
+    // Before anything is measured: a minute's work must not end in "no such directory".
     let exports = Exports::open(&options.exports, options.json.as_deref())?;
     let interrupt = Interrupt::install().context("cannot watch for signals")?;
 
@@ -41,7 +42,6 @@ pub(crate) fn run(options: &BenchOptions, screen: ScreenOptions) -> anyhow::Resu
     let result = match outcome {
         Ok(result) => result,
         Err(error) => {
-            drop(exports);
             if let Some(signal) = interrupt.received() {
                 crate::stream::complain(&error.to_string());
                 sys::interrupt::die_by(signal);
@@ -115,8 +115,7 @@ fn experiment(name: Option<&str>) -> anyhow::Result<Experiment> {
     {
         return Ok(by_name(name).map_err(Usage)?);
     }
-    let bytes =
-        std::fs::read(name).with_context(|| format!("cannot read the experiment {name}"))?;
+    let bytes = input::experiment(Path::new(name)).context("cannot read the experiment")?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let sound = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = String::from_utf8_lossy(sound).matches('\n').count() + 1;

@@ -48,7 +48,6 @@ pub(crate) fn run(options: &ClaimsOptions, screen: ScreenOptions) -> anyhow::Res
     watcher.finish();
     let claims = claims.context("the claims cannot be tested")?;
     if let (Some(signal), true) = (interrupt.received(), claims.claims.is_empty()) {
-        drop(sink);
         crate::stream::complain("interrupted before any claim was tested");
         sys::interrupt::die_by(signal);
     }

@@ -1,7 +1,7 @@
 //! A result in other forms than its screen: JSON, CSV, Markdown, SVG. `bench` writes them of the
 //! run that it made, `report` of a run in a file.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -82,7 +82,7 @@ impl ExportOptions {
     }
 }
 
-/// The open files of the forms that were asked for.
+/// The places of the forms that were asked for.
 pub(crate) struct Exports {
     json: Option<Sink>,
     csv: Option<Sink>,
@@ -91,7 +91,7 @@ pub(crate) struct Exports {
 }
 
 impl Exports {
-    /// Opens every file, before anything is measured.
+    /// Finds out whether every file can be written, before anything is measured.
     pub(crate) fn open(options: &ExportOptions, json: Option<&Path>) -> anyhow::Result<Self> {
         options.check(json)?;
         let open = |path: Option<&Path>| path.map(Sink::open).transpose();
@@ -108,7 +108,9 @@ impl Exports {
     pub(crate) fn deliver(self, result: &LabResult, screen: ScreenOptions) -> anyhow::Result<()> {
         let drawn = report::svg(result);
         let nothing_to_draw = self.svg.is_some() && drawn.is_none();
-        let csv = |out: &mut dyn Write| out.write_all(report::csv(result).as_bytes());
+        let seen = self.csv.as_ref().is_some_and(|sink| matches!(sink, Sink::Stdout))
+            && io::stdout().is_terminal();
+        let csv = |out: &mut dyn Write| out.write_all(report::csv(result, seen).as_bytes());
         let svg = |out: &mut dyn Write| out.write_all(drawn.as_deref().unwrap_or("").as_bytes());
         let json = |out: &mut dyn Write| results::write(result, out);
         let forms: [(Option<Sink>, &Form); 3] =
@@ -132,7 +134,7 @@ impl Exports {
             keep(&mut outcome, stream::print(&text, screen.color).map_err(Into::into));
         }
         for (file, write) in files {
-            keep(&mut outcome, file.replace(|out| write(out)));
+            keep(&mut outcome, file.replace(write));
         }
         if nothing_to_draw {
             keep(

@@ -32,7 +32,6 @@ pub(crate) fn run(options: &LayoutOptions, screen: ScreenOptions) -> anyhow::Res
     let layout = match layout {
         Ok(layout) => layout,
         Err(error) => {
-            drop((json, svg)); // they delete the files that they have created
             if let Some(signal) = interrupt.received() {
                 crate::stream::complain("interrupted before there was a picture");
                 sys::interrupt::die_by(signal);
@@ -40,13 +39,13 @@ pub(crate) fn run(options: &LayoutOptions, screen: ScreenOptions) -> anyhow::Res
             return failed(options, error);
         }
     };
-    if let Some(Sink::File(file)) = svg {
-        file.replace(|writer| {
-            std::io::Write::write_all(writer, report::layout_svg(&layout).as_bytes())
-        })?;
-    }
     let text = || report::layout_screen(&layout, screen.view(), options.all);
-    sink::deliver(json, |writer| results::write(&layout, writer), text, screen.color)?;
+    let delivered =
+        sink::deliver(json, |writer| results::write(&layout, writer), text, screen.color);
+    if let Some(Sink::File(file)) = svg {
+        file.replace(|writer| writer.write_all(report::layout_svg(&layout).as_bytes()))?;
+    }
+    delivered?;
     if let Some(signal) = interrupt.received() {
         sys::interrupt::die_by(signal);
     }

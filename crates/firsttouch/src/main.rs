@@ -9,6 +9,7 @@ mod doctor;
 #[cfg(test)]
 mod documented;
 mod exports;
+mod input;
 mod layout;
 mod man;
 mod options;

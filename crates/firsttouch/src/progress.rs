@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lab::{BenchEvent, Progress};
+use report::clean;
 
 /// Shows the events of a run.
 pub(crate) struct Watcher {
@@ -35,15 +36,15 @@ impl Watcher {
     pub(crate) fn see(&mut self, event: &BenchEvent) {
         match event {
             BenchEvent::Observing(arm) => {
-                self.bar.set_message(format!("{}observing {arm}, untimed", self.part));
+                self.bar.set_message(format!("{}observing {}, untimed", self.part, clean(arm)));
             }
             BenchEvent::Notice(text) if !self.quiet => {
-                self.bar.suspend(|| crate::stream::say(&format!("note: {text}")));
+                self.bar.suspend(|| crate::stream::say(&format!("note: {}", clean(text))));
             }
             BenchEvent::Notice(_) => {}
             BenchEvent::Progress(progress) => self.progress(progress),
             BenchEvent::Bisecting(arm) => {
-                self.bar.set_message(format!("searching for a crossover: {arm}"));
+                self.bar.set_message(format!("searching for a crossover: {}", clean(arm)));
             }
             BenchEvent::ColdPair(pair, of) => {
                 self.bar.set_length(*of as u64);

@@ -1,11 +1,11 @@
 //! `firsttouch report FILE`: the screen of a saved result, or its other forms.
 
-use std::fs::File;
 use std::process::ExitCode;
 
 use anyhow::Context;
 
 use crate::exports::Exports;
+use crate::input;
 use crate::options::{ReportOptions, ScreenOptions};
 
 pub(crate) fn run(options: &ReportOptions, screen: ScreenOptions) -> anyhow::Result<ExitCode> {
@@ -15,8 +15,7 @@ pub(crate) fn run(options: &ReportOptions, screen: ScreenOptions) -> anyhow::Res
     let result = if options.file.as_os_str() == "-" {
         results::read(std::io::stdin().lock()).context("standard input")?
     } else {
-        let file = File::open(&options.file).with_context(|| format!("cannot open {}", name()))?;
-        results::read(file).with_context(name)?
+        results::read(input::open(&options.file, results::BYTES_MAX)?).with_context(name)?
     };
     if report::svg(&result).is_none()
         && let Err(refusal) = options.exports.refuse_drawing(&result.experiment.name)

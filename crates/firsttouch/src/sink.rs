@@ -1,11 +1,11 @@
-//! The output of a result: opened before anything is measured, changed only when there is something
-//! to write.
+//! The output of a result: checked before anything is measured, changed only when there is
+//! something to write, and then whole or not at all.
 
-use std::fs::{File, OpenOptions, remove_file};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
+use sys::whole_file::{Older, Unwritten, WholeFile};
 
 use crate::options::Color;
 use crate::stream;
@@ -19,7 +19,7 @@ pub(crate) enum Sink {
 }
 
 impl Sink {
-    /// Opens `path` for writing; `-` is standard output.
+    /// Finds out whether `path` can be written; `-` is standard output.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
         Ok(if stream::is_stdout(path) { Sink::Stdout } else { Sink::File(OutputFile::open(path)?) })
     }
@@ -36,53 +36,45 @@ pub(crate) fn deliver(
         Some(Sink::Stdout) => Ok(stream::quietly(write(&mut io::stdout().lock()))?),
         Some(Sink::File(file)) => {
             let printed = stream::print(&screen(), color);
-            file.replace(|writer| write(writer))?;
+            file.replace(write)?;
             Ok(printed?)
         }
         None => Ok(stream::print(&screen(), color)?),
     }
 }
 
-/// A file that keeps its old contents until there are new ones. If it is created and never written,
-/// it is deleted.
+/// A file that keeps its older contents until there are new ones, and if these cannot be written.
 pub(crate) struct OutputFile {
-    file: File,
+    file: WholeFile,
     path: PathBuf,
-    delete_on_drop: bool,
 }
 
 impl OutputFile {
     fn open(path: &Path) -> anyhow::Result<Self> {
-        let is_new = !path.exists();
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+        let file = WholeFile::open(path);
         let file = file.with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(OutputFile { file, path: path.to_owned(), delete_on_drop: is_new })
+        Ok(OutputFile { file, path: path.to_owned() })
     }
 
     /// Replaces the contents of the file.
     pub(crate) fn replace(
-        mut self,
-        write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+        self,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> anyhow::Result<()> {
-        // A new file that cannot be written to its end is deleted.
-        let is_new = std::mem::take(&mut self.delete_on_drop);
-        if self.file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-            self.file
-                .set_len(0)
-                .with_context(|| format!("cannot write {}", self.path.display()))?;
-        }
-        let mut writer = BufWriter::new(&self.file);
-        let written = write(&mut writer).and_then(|()| writer.flush());
-        drop(writer);
-        self.delete_on_drop = is_new && written.is_err();
-        written.with_context(|| format!("cannot write {}", self.path.display()))
-    }
-}
-
-impl Drop for OutputFile {
-    fn drop(&mut self) {
-        if self.delete_on_drop {
-            let _ = remove_file(&self.path);
-        }
+        let mut document = Vec::new();
+        write(&mut document)?;
+        let name = self.path.display();
+        self.file.write(&document).map_err(|Unwritten { error, older }| {
+            let error = anyhow::Error::from(error);
+            match older {
+                Older::None => error.context(format!("cannot write {name}")),
+                Older::Kept => {
+                    error.context(format!("cannot write {name}, which keeps its older contents"))
+                }
+                Older::Damaged => anyhow!(
+                    "cannot write {name} ({error}), and its older contents could not be restored"
+                ),
+            }
+        })
     }
 }

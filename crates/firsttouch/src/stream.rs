@@ -29,9 +29,16 @@ pub(crate) fn say(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// Reports a failure. Control characters are escaped: a message may quote any file.
+/// Reports a failure. What is not seen is escaped, and what is long is cut: a message may quote any
+/// file.
 pub(crate) fn complain(error: &str) {
-    say(&format!("firsttouch: {}", report::clean(error)));
+    const BYTES_MAX: usize = 1500;
+    let mut text = report::clean(error);
+    if text.len() > BYTES_MAX {
+        text.truncate(text.floor_char_boundary(BYTES_MAX));
+        text.push_str(" [...]");
+    }
+    say(&format!("firsttouch: {text}"));
 }
 
 /// Whether two paths name one file, which cannot take two outputs. A device can.
@@ -62,7 +69,7 @@ pub(crate) fn is_stdout(path: &Path) -> bool {
 }
 
 /// Metadata of the file behind standard output.
-pub(crate) fn metadata_of_stdout() -> io::Result<Metadata> {
+fn metadata_of_stdout() -> io::Result<Metadata> {
     io::stdout().as_fd().try_clone_to_owned().map(File::from)?.metadata()
 }
 

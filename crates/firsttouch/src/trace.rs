@@ -2,6 +2,7 @@
 
 mod notice;
 mod output;
+mod text_output;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -55,6 +56,7 @@ pub(crate) fn run(options: &TraceOptions, screen: ScreenOptions) -> anyhow::Resu
             return failed(&refusal, notice::status(error));
         }
     };
+    outputs.begin();
     interrupt.record_repeats();
     let keyboard = options.pid.is_none().then(Keyboard::leave_to_program);
     if collection.is_program_held() {
@@ -122,7 +124,8 @@ fn wanted(options: &TraceOptions) -> Result<Options, Usage> {
 }
 
 fn note(sentence: &str) {
-    stream::say(report::wrapped("note: ", sentence, stream::width_of_errors()).trim_end());
+    let sentence = report::clean(sentence);
+    stream::say(report::wrapped("note: ", &sentence, stream::width_of_errors()).trim_end());
 }
 
 fn target(options: &TraceOptions) -> Result<Target, sys::launch::Unfit> {

@@ -25,11 +25,20 @@ pub(crate) fn parse() -> Cli {
         },
         Err(error) => match explained(&error, &program, &arguments, is_program) {
             Some(sentence) => sentence,
-            None => error.exit(),
+            None => refuse(&error, &arguments),
         },
     };
     stream::say(&format!("error: {}", report::clean(&sentence)));
     std::process::exit(USAGE.into());
+}
+
+/// Ends the program with clap's message, which quotes arguments as they are: names of files too.
+fn refuse(error: &clap::Error, arguments: &[String]) -> ! {
+    if error.use_stderr() && arguments.iter().any(|argument| report::clean(argument) != *argument) {
+        error.to_string().lines().for_each(|line| stream::say(&report::clean(line)));
+        std::process::exit(error.exit_code());
+    }
+    error.exit()
 }
 
 /// Help shows the examples before the options: most readers look for a command to copy.

@@ -9,12 +9,13 @@ pub mod explain;
 pub(crate) mod floor_ratio;
 pub mod floors;
 pub(crate) mod latencies;
+pub(crate) mod more;
 pub mod point_run;
 pub mod sign_judge;
 pub(crate) mod summary;
 
 use results::{
-    Comparison, Crossover, Effect, Explained, Explanation, Floors, Latencies, Machine,
+    Comparison, Crossover, Effect, Explained, Explanation, Floors, Latencies, Machine, More,
     PassCrossover, Warning,
 };
 use stats::Placebo;
@@ -49,6 +50,8 @@ pub struct Judged {
     pub placebo: Option<Placebo>,
     /// Warnings, the most serious first.
     pub warnings: Vec<Warning>,
+    /// The option that would decide more.
+    pub more: More,
 }
 
 /// The pairs of cold and warm samples after a session.
@@ -100,6 +103,7 @@ pub fn judge(design: &Design, run: &Run, aside: &Aside, pairs: Pairs, machine: &
         explanations: explain::explanations(&point, &counted),
         warnings: diagnosis::warnings(design, run, machine, placebo.as_ref()),
         placebo,
+        more: more::more(design, run),
     }
 }
 

@@ -61,6 +61,7 @@ pub(crate) fn assemble(design: &Design, run: Run, judged: Judged, context: Conte
         elapsed_ns: context.elapsed_ns,
         seed: design.seed,
         stopped,
+        more: Some(judged.more),
         machine: context.machine,
         warnings: judged.warnings.into_iter().chain(warning).collect(),
         experiment: experiment::experiment(design, context.cap, context.asked),

@@ -5,9 +5,9 @@
 //! decided and no look is taken.
 
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use results::{LabResult, Stopped, Warning};
+use results::{LabResult, More, Stopped, Warning};
 use sample::measurement::nanoseconds;
 use stats::Look;
 use sys::interrupt::Interrupt;
@@ -18,8 +18,8 @@ use crate::design::from_request::design;
 use crate::design::machine;
 use crate::design::machine_limits::MachineLimits;
 use crate::design::schedule::{ALPHA, Schedule};
-use crate::design::time_budget::{cap_for, seconds};
 use crate::event::BenchEvent;
+use crate::judge::more::time_for;
 use crate::judge::{Judged, judge_survey};
 use crate::measure::measure;
 use crate::question::request::BenchRequest;
@@ -67,6 +67,7 @@ pub(crate) fn survey(
         });
     }
     let few = too_few(&design, &run);
+    let more = more_blocks(&design, &run);
     if request.blocks.is_none() && run.stopped == Some(Stopped::TimeCap) {
         run.stopped = None; // as planned
     }
@@ -74,7 +75,8 @@ pub(crate) fn survey(
 
     // The judgement.
     let judged = judge_survey(&design, &run, &aside, &machine);
-    let judged = Judged { warnings: few.into_iter().chain(judged.warnings).collect(), ..judged };
+    let warnings = few.into_iter().chain(judged.warnings).collect();
+    let judged = Judged { warnings, more, ..judged };
 
     // The result.
     let context = Context {
@@ -106,17 +108,22 @@ fn until_cap(schedule: &Schedule, progress: Progress) -> Progress {
     Progress { last: progress.last.or(last), ..progress }
 }
 
+/// What makes intervals of a useful width.
+fn more_blocks(design: &Design, run: &Run) -> More {
+    match design.blocks {
+        Some(_) if run.stopped.is_none() => More::Blocks(BLOCKS_WANTED as u64),
+        _ => time_for(design, run, BLOCKS_WANTED),
+    }
+}
+
 /// A warning if there are too few blocks for intervals of a useful width.
 fn too_few(design: &Design, run: &Run) -> Option<Warning> {
     let done = run.blocks.len() - run.dropped.len();
     let cause = match run.stopped {
         _ if done >= BLOCKS_WANTED => return None,
         Some(Stopped::TimeCap) => {
-            let needed = cap_for(BLOCKS_WANTED + 1, run.block_time, Duration::ZERO);
-            format!(
-                "there was time for {done} of them; --max-time {} would be enough",
-                seconds(needed)
-            )
+            let more = more_blocks(design, run).option();
+            format!("there was time for {done} of them; {more} would be enough")
         }
         Some(_) => format!("the run was cut short after {done}"),
         None => format!("{} were asked for", design.blocks.unwrap_or(done as u64)),
@@ -127,6 +134,8 @@ fn too_few(design: &Design, run: &Run) -> Option<Warning> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::design::tests::empty;
     use crate::question::experiment::by_name;
@@ -135,6 +144,7 @@ mod tests {
     #[test]
     fn too_few_blocks_are_reported_with_the_cause() {
         let mut design = empty(by_name("floors").unwrap());
+        design.schedule.cap = Some(Duration::from_secs(12));
         let run = |blocks: usize, stopped: Option<Stopped>| Run {
             blocks: vec![Block::default(); blocks],
             stopped,

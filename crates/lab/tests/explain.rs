@@ -81,6 +81,7 @@ fn result(size_bytes: u64, arms: Vec<Arm>) -> LabResult {
         elapsed_ns: 0,
         seed: 1,
         stopped: None,
+        more: None,
         machine: Machine {
             kernel: None,
             cpu: None,

@@ -44,6 +44,12 @@ pub fn screen(result: &LabResult, view: View) -> String {
     };
     let mut paragraphs = vec![head::head(result, view.width) + &answered(result, &answers, view)];
     paragraphs.extend(body);
+    if view.verbose {
+        paragraphs.push(
+            head::blocks(result)
+                .map_or_else(String::new, |blocks| hanging("", &blocks, view.width)),
+        );
+    }
     let next = hanging("Next: ", &next::next(result), view.width);
     paragraphs.push(refused(result, view) + &warnings(result, view) + &next);
     paragraphs.retain(|paragraph| !paragraph.is_empty());

@@ -36,7 +36,7 @@ fn provenance(result: &LabResult) -> Vec<String> {
     let mut run = vec![clean(&experiment.name), size];
     run.extend((experiment.memory == "cold").then(|| "cold memory".to_owned()));
     run.push(blocks(result));
-    run.extend(result.stopped.map(|stopped| crate::bench::head::stop(stopped).to_owned()));
+    run.extend(crate::bench::head::stop(result).map(str::to_owned));
     run.push(format!("margin {}", percent(experiment.margin)));
     run.push(format!("seed {}", result.seed));
     run.push(format!("firsttouch {}", clean(&result.version)));

@@ -93,10 +93,24 @@ impl TimeUnit {
     }
 }
 
+/// A number that no column holds in full is shown by its magnitude.
+const FULL_MAX: f64 = 1e12;
+
+/// `value` with so many `decimals`; by its magnitude where it is huge: `1.2e15`.
+pub(crate) fn fixed(value: f64, decimals: usize) -> String {
+    if value.is_nan() {
+        return "?".to_owned();
+    }
+    if value.abs() < FULL_MAX { format!("{value:.decimals$}") } else { format!("{value:.1e}") }
+}
+
 /// `value` with `significant` digits, at most three of them behind the point, thousands grouped.
 pub(crate) fn digits(value: f64, significant: i32) -> String {
     if value == 0.0 || !value.is_finite() {
         return if value == 0.0 { "0".to_owned() } else { "?".to_owned() };
+    }
+    if value.abs() >= FULL_MAX {
+        return fixed(value, 0);
     }
     let magnitude = f64::floor(value.abs().log10());
     #[expect(clippy::cast_possible_truncation, reason = "a logarithm, then clamped")]
@@ -120,11 +134,7 @@ fn trimmed(value: f64, significant: i32) -> String {
 
 /// A count, thousands grouped; an average below 10 keeps its fraction.
 pub(crate) fn count(value: f64) -> String {
-    if value < 10.0 && value.fract() != 0.0 {
-        digits(value, 2)
-    } else {
-        grouped(&format!("{value:.0}"))
-    }
+    if value < 10.0 && value.fract() != 0.0 { digits(value, 2) } else { grouped(&fixed(value, 0)) }
 }
 
 /// A share as a percentage, never rounded to all or nothing when it is neither.
@@ -138,7 +148,7 @@ pub(crate) fn percent(share: f64) -> String {
         p if p > 99.9 && near_all => format!("{p:.2} %"),
         p if near_none && p < 0.1 => format!("{p:.2} %"),
         p if near_all || near_none => format!("{p:.1} %"),
-        p => format!("{p:.0} %"),
+        p => format!("{} %", fixed(p, 0)),
     }
 }
 
@@ -231,6 +241,11 @@ mod tests {
             assert_eq!(digits(value, 3), expect, "{value}");
         }
         assert_eq!(digits(f64::NAN, 3), "?");
+        for text in [digits(1e300, 3), count(1e300), percent(1e300), bytes(1e300), duration(1e300)]
+        {
+            assert!(text.contains('e') && text.len() < 16, "{text}");
+        }
+        assert_eq!(fixed(1.26e15, 2), "1.3e15");
         assert_eq!(count(25_600.0), "25,600");
         assert_eq!(count(1.5), "1.5");
     }

@@ -1,5 +1,7 @@
 //! Text made safe for a terminal, and wrapped.
 
+use std::borrow::Cow;
+
 use anstyle::{AnsiColor, Style};
 
 pub(crate) const BOLD: Style = Style::new().bold();
@@ -13,12 +15,35 @@ pub(crate) fn styled(style: Style, text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("{style}{text}{style:#}") }
 }
 
-/// Escapes control characters: a name must not move the cursor.
+/// Escapes characters that are not seen where they stand: a name must not move the cursor, turn the
+/// line around, or look like another name.
 #[must_use]
 pub fn clean(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
-        .collect()
+    cleaned(text).into_owned()
+}
+
+/// As [`clean`], without a copy where there is nothing to escape: a trace has millions of names.
+pub(crate) fn cleaned(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || !text.chars().any(is_unseen) {
+        return Cow::Borrowed(text);
+    }
+    let mut cleaned = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_unseen(c) { cleaned.extend(c.escape_default()) } else { cleaned.push(c) }
+    }
+    Cow::Owned(cleaned)
+}
+
+/// Control characters, and those that Unicode calls default ignorable (its `DerivedCoreProperties`)
+/// or that end lines or change their direction: `PropList`, `Bidi_Control`.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// A word as a shell takes it.
@@ -71,6 +96,12 @@ mod tests {
     #[test]
     fn hostile_names_are_inert() {
         assert_eq!(clean("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\\nc");
+        for c in ['\u{7f}', '\u{9b}', '\u{61c}', '\u{200e}', '\u{202e}', '\u{2066}', '\u{feff}'] {
+            let escaped = format!("a\\u{{{:x}}}b", u32::from(c));
+            assert_eq!(clean(&format!("a{c}b")), escaped);
+            assert_eq!(super::escaped(&format!("a{c}b")), escaped, "in an SVG");
+        }
+        assert_eq!(clean("Größe 100 µs, 大小, e\u{301}"), "Größe 100 µs, 大小, e\u{301}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use events::{Cause, MappingKind};
 use results::trace::{Burst, BurstOrder, FaultLine, LifeLine, Line, LineKind, Shown, SyscallLine};
 
 use crate::number::{Nanoseconds, bytes, count};
-use crate::text::{ALARM, BAD, DIM, clean};
+use crate::text::{ALARM, BAD, DIM, clean, cleaned};
 
 use self::end::end;
 use self::names::Place;
@@ -88,12 +88,13 @@ impl Pen<'_> {
     }
 
     fn call(&mut self, call: &SyscallLine) {
-        match call.text.rsplit_once(" = ") {
+        let text = cleaned(&call.text);
+        match text.rsplit_once(" = ") {
             Some((text, outcome)) if call.error.is_some() => {
                 self.plain(format_args!("{text} = "));
                 self.styled(BAD, format_args!("{outcome}"));
             }
-            _ => self.out.push_str(&call.text),
+            _ => self.out.push_str(&text),
         }
         self.span(call.latency_ns, call.on_cpu_ns);
         // The flags of an mmap without a file say what it makes.

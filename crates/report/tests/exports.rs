@@ -133,7 +133,7 @@ fn decided() -> LabResult {
 
 #[test]
 fn a_row_of_csv_for_each_sample() {
-    let csv = report::csv(&decided());
+    let csv = report::csv(&decided(), false);
     let lines: Vec<&str> = csv.lines().collect();
     assert_eq!(lines.len(), 7, "a header and six samples");
     let columns: Vec<&str> = lines[0].split(',').collect();

@@ -5,10 +5,16 @@ use std::io::{Read, Write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::check::{Impossible, check};
 use crate::claims::{self, Claims};
 use crate::doctor::{self, Diagnosis};
 use crate::layout::{self, Layout};
 use crate::{LabResult, SCHEMA};
+
+/// No more is read: the samples of a quarter of a million processes fit.
+pub const BYTES_MAX: u64 = 256 << 20;
+/// So much is read before it is known what it is.
+const HEAD_BYTES: u64 = 4096;
 
 /// Why reading a result failed.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +25,15 @@ pub enum Reading {
     /// The text is not JSON, or JSON of another form.
     #[error("not a firsttouch result")]
     Form(#[from] serde_json::Error),
+    /// The text does not begin as a JSON object does.
+    #[error("not a firsttouch result: it does not begin with {{")]
+    NoObject,
+    /// There is no end within [`BYTES_MAX`].
+    #[error("not a firsttouch result: it has more than {} MiB", BYTES_MAX >> 20)]
+    TooLong,
+    /// A value that no run can have.
+    #[error("a result that no run can have: {0}")]
+    Value(Impossible),
     /// The file has another schema.
     #[error("this is a {found} file, but a {wanted} file is needed")]
     Schema {
@@ -39,12 +54,15 @@ pub fn write(document: &impl Serialize, mut writer: impl Write) -> std::io::Resu
     writer.flush()
 }
 
-/// Reads a result. Unknown keys are ignored, so a later version may add keys.
+/// Reads a result, and checks that a run can have its values. Unknown keys are ignored, so a later
+/// version may add keys.
 ///
 /// # Errors
 /// [`Reading`], one variant for each kind of failure.
 pub fn read(reader: impl Read) -> Result<LabResult, Reading> {
-    read_as(reader, SCHEMA)
+    let result = read_as(reader, SCHEMA)?;
+    check(&result).map_err(Reading::Value)?;
+    Ok(result)
 }
 
 /// Reads what `firsttouch doctor --json` wrote.
@@ -77,7 +95,14 @@ fn read_as<T: DeserializeOwned>(mut reader: impl Read, wanted: &'static str) -> 
         schema: String,
     }
     let mut text = Vec::new();
-    reader.read_to_end(&mut text)?;
+    reader.by_ref().take(HEAD_BYTES).read_to_end(&mut text)?;
+    if text.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|first| *first != b'{') {
+        return Err(Reading::NoObject);
+    }
+    reader.take(BYTES_MAX - HEAD_BYTES + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > BYTES_MAX {
+        return Err(Reading::TooLong);
+    }
     let Header { schema } = serde_json::from_slice(&text)?;
     if schema != wanted {
         return Err(Reading::Schema { found: schema, wanted });
@@ -96,8 +121,13 @@ mod tests {
             read(&claims[..]),
             Err(Reading::Schema { found, .. }) if found == "firsttouch.claims/1"
         ));
-        assert!(matches!(read(&b"root:x:0:0"[..]), Err(Reading::Form(_))));
+        assert!(matches!(read(&b"root:x:0:0"[..]), Err(Reading::NoObject)));
         assert!(matches!(read(&br#"{"schema":"firsttouch.result/1"}"#[..]), Err(Reading::Form(_))));
         assert!(matches!(read(&b""[..]), Err(Reading::Form(_))));
+    }
+    #[test]
+    fn what_has_no_end_is_not_read_for_ever() {
+        assert!(matches!(read(std::io::repeat(0)), Err(Reading::NoObject)));
+        assert!(matches!(read(std::io::repeat(b' ')), Err(Reading::TooLong)));
     }
 }

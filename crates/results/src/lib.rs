@@ -4,6 +4,7 @@
 //! the keys of the JSON: times end in `_ns`, sizes in `_bytes`, ratios are plain numbers, and
 //! unknown values are `null`.
 
+mod check;
 pub mod claims;
 pub mod doctor;
 mod effect;
@@ -17,8 +18,9 @@ pub mod trace;
 mod verdict;
 mod work;
 
+pub use check::Impossible;
 pub use effect::{Crossover, Effect, Explained, Factor, PassCrossover, Step, TurningPoint};
-pub use file::{Reading, read, read_claims, read_diagnosis, read_layout, write};
+pub use file::{BYTES_MAX, Reading, read, read_claims, read_diagnosis, read_layout, write};
 pub use floors::{
     Explanation, Floor, FloorEstimate, FloorPart, FloorSample, FloorSummary, Floors, InvalidFloor,
     SourceFloor,
@@ -50,6 +52,10 @@ pub struct LabResult {
     /// Why the run ended early; `null` if it ran to its end.
     #[serde(default)]
     pub stopped: Option<Stopped>,
+    /// The option that would decide more, where something is open; `null` in files of older
+    /// versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more: Option<More>,
     /// The machine it ran on.
     pub machine: Machine,
     /// Warnings about figures, each with the arms that it concerns.
@@ -109,6 +115,27 @@ pub enum Stopped {
     Interrupted,
     /// The baseline failed, so nothing can be compared.
     BaselineFailed,
+}
+
+/// What would decide more: more time, or more blocks than the schedule has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum More {
+    /// A time cap, in nanoseconds.
+    MaxTimeNs(u64),
+    /// A number of blocks.
+    Blocks(u64),
+}
+
+impl More {
+    /// The option of `bench`: `--max-time 40s`.
+    #[must_use]
+    pub fn option(self) -> String {
+        match self {
+            More::MaxTimeNs(ns) => format!("--max-time {}s", ns.div_ceil(1_000_000_000)),
+            More::Blocks(blocks) => format!("--blocks {blocks}"),
+        }
+    }
 }
 
 /// The machine and its state.

@@ -81,7 +81,8 @@ pub struct Placebo {
     pub high: Option<f64>,
     /// Confidence of the interval.
     pub confidence: f64,
-    /// Whether the interval holds 1; `null` without an interval.
+    /// Whether the interval holds 1; `null` without an interval, and where it holds 1 and is too
+    /// wide to notice a bias (docs/method.md).
     pub trusted: Option<bool>,
 }
 

@@ -7,6 +7,10 @@ use crate::order::{median_of_sorted, sorted};
 /// The confidence at which the placebo is judged, once, at the end.
 pub const PLACEBO_CONFIDENCE: f64 = 0.99;
 
+/// How far from 1, as a share, the placebo's interval may reach. A wider one would not notice a bias
+/// of a quarter, and is no reason for trust.
+const PLACEBO_REACH_MAX: f64 = 0.25;
+
 /// What the data show about an arm against the baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -66,7 +70,8 @@ pub struct Placebo {
     pub ratio: f64,
     /// Bounds of the ratio at [`PLACEBO_CONFIDENCE`]; `None` for fewer than 8 blocks.
     pub interval: Option<Interval>,
-    /// Whether the interval holds 1; `None` without an interval.
+    /// Whether the interval holds 1; `None` without an interval, and where it holds 1 but reaches
+    /// further than a quarter from it.
     pub trusted: Option<bool>,
 }
 
@@ -79,7 +84,11 @@ pub fn judge_placebo(log_ratios: &[f64]) -> Option<Placebo> {
     Some(Placebo {
         ratio: center.exp(),
         interval: interval.map(|i| Interval { low: i.low.exp(), high: i.high.exp() }),
-        trusted: interval.map(|i| i.contains(0.0)),
+        trusted: interval.and_then(|i| {
+            let reach = f64::max(i.high, -i.low);
+            let is_vague = i.contains(0.0) && reach > PLACEBO_REACH_MAX.ln_1p();
+            (!is_vague).then(|| i.contains(0.0))
+        }),
     })
 }
 
@@ -127,6 +136,18 @@ mod tests {
             Some(true)
         );
         assert_eq!(judge_placebo(&[0.03; 12]).unwrap().trusted, Some(false));
+    }
+
+    #[test]
+    fn a_vague_placebo_is_not_trusted() {
+        let within = |low: f64, high: f64| {
+            let values = [low.ln(), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, high.ln()];
+            judge_placebo(&values).unwrap().trusted
+        };
+        assert_eq!(within(0.55, 1.18), None, "a bias of 80 % would not be noticed");
+        assert_eq!(within(0.98, 1.3), None);
+        assert_eq!(within(0.81, 1.24), Some(true));
+        assert_eq!(judge_placebo(&[1.0; 12]).unwrap().trusted, Some(false), "nor is it vague");
     }
 
     proptest! {

@@ -29,8 +29,9 @@ const NAMES: [(u32, &str); 17] = [
     (0x2011_bab0, "exfat"),
     (HUGETLBFS, "hugetlbfs"),
     (RAMFS, "ramfs"),
-    (0x9fa0, "proc"),
+    (PROC, "proc"),
 ];
+const PROC: u32 = 0x9fa0;
 const TMPFS: u32 = 0x0102_1994;
 const RAMFS: u32 = 0x8584_58f6;
 const HUGETLBFS: u32 = 0x9584_58f6;
@@ -83,6 +84,12 @@ impl Filesystem {
     #[must_use]
     pub fn is_tmpfs(self) -> bool {
         self.magic == TMPFS
+    }
+
+    /// Whether it is that of `/proc`.
+    #[must_use]
+    pub fn is_proc(self) -> bool {
+        self.magic == PROC
     }
 
     /// Whether files exist in memory alone: no disk backs the page cache, so nothing can be dropped

@@ -175,6 +175,41 @@ impl Keyboard {
     }
 }
 
+/// While this exists, the signals that a user ends a process with wait, also where they would kill
+/// it.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct HeldSignals {
+    before: libc::sigset_t,
+}
+
+impl HeldSignals {
+    /// Holds back the signals to this thread. The process must have no other that takes them.
+    pub(crate) fn hold() -> Self {
+        // SAFETY: all-zero is a valid sigset_t; sigemptyset makes it empty whatever its form.
+        let mut held: libc::sigset_t = unsafe { std::mem::zeroed() };
+        // SAFETY: the set lives on this stack.
+        unsafe { libc::sigemptyset(&raw mut held) };
+        for signal in SIGNALS.into_iter().chain([libc::SIGQUIT]) {
+            // SAFETY: as above, and the signal is a valid one.
+            unsafe { libc::sigaddset(&raw mut held, signal) };
+        }
+        let mut before = held;
+        // SAFETY: both sets live on this stack.
+        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const held, &raw mut before) };
+        HeldSignals { before }
+    }
+}
+
+impl Drop for HeldSignals {
+    fn drop(&mut self) {
+        // SAFETY: the set is the one that the kernel gave.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, std::ptr::null_mut())
+        };
+    }
+}
+
 /// A Ctrl-Z has arrived, and no SIGCONT yet.
 static STOP_WANTED: AtomicBool = AtomicBool::new(false);
 

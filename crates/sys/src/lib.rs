@@ -38,6 +38,7 @@ pub mod syscall;
 pub mod tracefs;
 pub mod usage;
 pub mod wait;
+pub mod whole_file;
 
 mod errno;
 

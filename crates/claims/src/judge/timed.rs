@@ -18,8 +18,13 @@ const LEAST_DIFFERENCE: f64 = 1e-6;
 /// The reason not to use a result, if there is one.
 fn untrusted(result: &LabResult) -> Option<String> {
     let placebo = result.placebo.as_ref()?;
-    (placebo.trusted == Some(false))
-        .then(|| format!("mmap differed from itself ({:.2}x)", placebo.ratio))
+    match (placebo.trusted, placebo.low.zip(placebo.high)) {
+        (Some(false), _) => Some(format!("mmap differed from itself ({:.2}x)", placebo.ratio)),
+        (None, Some((low, high))) => Some(format!(
+            "mmap differs from itself by [{low:.2}, {high:.2}]x, which could hide anything"
+        )),
+        _ => None,
+    }
 }
 
 /// How the faults of malloc differ from those of mmap, if they do: their number, and how much of a

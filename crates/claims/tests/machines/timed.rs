@@ -49,6 +49,12 @@ fn large_blocks() {
     check(comparison(1.2, "different"), true, DoesNotHold, &["the interval excludes 1"]);
     check(comparison(1.0, "inconclusive"), true, Inconclusive, &["exclude neither 1"]);
     check(comparison(1.0, "equivalent"), false, Inconclusive, &["mmap differed from itself"]);
+    let vague = result(|value| {
+        value["comparisons"] = json!([comparison(1.0, "equivalent")]);
+        value["placebo"]["low"] = json!(0.55);
+        value["placebo"]["trusted"] = json!(null);
+    });
+    is(&large_equal(&vague), Inconclusive, &["by [0.55, 1.01]x"]);
     is(&large_equal(&result(|_| ())), CannotTest, &["no block was complete"]);
     let refused =
         result(|value| value["refused"] = json!([{ "arm": "malloc", "reason": "malloc: ENOMEM" }]));

@@ -26,6 +26,7 @@ fn question(experiment: &Experiment, view: View) -> String {
 }
 
 fn line(name: &str, text: &str, view: View) -> String {
+    let name = report::clean(name);
     wrapped(&format!("{name:NAME_COLUMNS$}"), &report::clean(text), view.width)
 }
 

@@ -91,7 +91,7 @@ fn files_to_write() {
         "precious",
         "kept until there is something to write"
     );
-    assert!(!new.exists(), "the file that was made beforehand is removed");
+    assert!(!new.exists(), "no file is made beforehand");
 }
 
 #[test]
@@ -104,6 +104,106 @@ fn files_to_read() {
     let other = scratch.file("claims.json");
     std::fs::write(&other, r#"{"schema":"firsttouch.claims/1","claims":[]}"#).unwrap();
     check(&["report", other.to_str().unwrap()], 1, &["firsttouch.claims/1", "firsttouch.result/1"]);
+}
+
+#[test]
+fn what_has_no_end_is_not_read_for_ever() {
+    let scratch = Scratch::new();
+    let (sparse, pipe) = (scratch.file("sparse.toml"), scratch.file("pipe.toml"));
+    std::fs::File::create(&sparse).unwrap().set_len(1 << 40).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.is_ok_and(|status| status.success()), "mkfifo");
+    for verb in ["report", "bench"] {
+        check(&[verb, "/dev/zero"], 1, &["/dev/zero is a device: name a file or a pipe"]);
+        check(&[verb, sparse.to_str().unwrap()], 1, &["has 1 TiB: more than", "are not read"]);
+        check(&[verb, "/proc/self/"], 1, &["is a directory"]);
+        // Text without an end, through a pipe.
+        let endless = std::process::Command::new("sh")
+            .args(["-c", &format!("yes '{{' >{}", pipe.display())])
+            .spawn();
+        check(&[verb, pipe.to_str().unwrap()], 1, &["more than", "MiB"]);
+        let _ = endless.expect("a shell").wait();
+    }
+}
+
+#[test]
+fn long_foreign_text_does_not_flood_a_message() {
+    let scratch = Scratch::new();
+    let file = scratch.file("long.json");
+    let long = "x".repeat(100_000);
+    std::fs::write(&file, format!("{{\"schema\":\"{long}\"}}")).unwrap();
+    let output = run(&["report", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stderr.len() < 2000 && text(&output.stderr).contains("[...]"));
+}
+
+/// Names that turn a line around, or hide.
+#[test]
+fn unseen_characters_are_escaped_wherever_names_are_shown() {
+    const EVIL: &str = "a\u{202e}b\u{2066}c\u{200f}d\u{1b}[2J";
+    let unseen = |text: &str| text.chars().any(|c| "\u{202e}\u{2066}\u{200f}\u{1b}".contains(c));
+    let scratch = Scratch::new();
+    let (file, json) = (scratch.file("evil.toml"), scratch.file("evil.json"));
+    let toml = EVIL.replace('\u{1b}', "\\u001b");
+    std::fs::write(
+        &file,
+        format!(
+            "name = \"evil\"\nquestion = \"{toml}?\"\nmetric = \"total_ns\"\nsize = \"64KiB\"\n\
+             margin = 0.03\nfill = 1\nbaseline = \"mmap\"\narms = [\"malloc\"]\n"
+        ),
+    )
+    .unwrap();
+    let (file, json) = (file.to_str().unwrap(), json.to_str().unwrap());
+    let done = run(&["bench", file, "--blocks", "8", "--json", json]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    // An experiment file may not have such names, but a result file is anybody's.
+    let evil = serde_json::to_string(EVIL).unwrap();
+    let result = std::fs::read_to_string(json).unwrap().replace("\"malloc\"", &evil);
+    std::fs::write(json, result).unwrap();
+    for arguments in [
+        &["report", json][..],
+        &["report", json, "-v"],
+        &["report", json, "--markdown"],
+        &["report", json, "--svg", "-"],
+        &["bench", file, "--list"],
+        &["bench", EVIL],
+        &["report", EVIL],
+        &["bench", "--size", EVIL],
+        &["trace", "--", EVIL],
+        &["layout", "--", EVIL],
+    ] {
+        let output = run(arguments);
+        let shown = text(&output.stdout) + &text(&output.stderr);
+        assert!(!unseen(&shown), "{arguments:?}: {shown:?}");
+        assert!(shown.contains("\\u{202e}"), "{arguments:?}: {shown}");
+    }
+    // For programs, names are data.
+    assert!(text(&run(&["report", json, "--csv", "-"]).stdout).contains(EVIL));
+    assert!(std::fs::read_to_string(json).unwrap().contains('\u{202e}'));
+}
+
+#[test]
+fn a_result_that_no_run_can_have_is_refused() {
+    let scratch = Scratch::new();
+    let file = scratch.file("made-up.json");
+    let arguments = ["bench", "--size", "64KiB", "--blocks", "6", "--arm", "malloc", "--json", "-"];
+    let whole: serde_json::Value = serde_json::from_slice(&run(&arguments).stdout).unwrap();
+    for (place, value, words) in [
+        ("/comparisons/0/ratio", "1e300", "comparisons[0].ratio: 1e300 is no ratio of times"),
+        ("/comparisons/0/ratio", "-1", "comparisons[0].ratio"),
+        ("/comparisons/0/low", "77", "comparisons[0].low: 77.0 is more than the ratio"),
+        ("/comparisons/0/confidence", "1.5", "comparisons[0].confidence"),
+        ("/comparisons/0/blocks", "7000", "comparisons[0].blocks: 7000, and the run has"),
+        ("/arms/0/name", "\"\"", "arms[0].name: empty"),
+        ("/arms/1/samples/2/total_ns", "1", "arms[1].samples[2].total_ns: 1, and"),
+        ("/elapsed_ns", "18446744073709551615", "elapsed_ns"),
+    ] {
+        let mut made_up = whole.clone();
+        *made_up.pointer_mut(place).expect(place) = serde_json::from_str(value).unwrap();
+        std::fs::write(&file, made_up.to_string()).unwrap();
+        let said = ["a result that no run can have", words];
+        check(&["report", file.to_str().unwrap()], 1, &said);
+    }
 }
 
 #[test]

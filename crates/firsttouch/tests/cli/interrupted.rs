@@ -108,7 +108,6 @@ fn an_interrupt_before_the_first_sample_leaves_no_file() {
     let file = scratch.file("none.json");
     let program = start(&["bench", "--size", "512MiB", "--json", file.to_str().unwrap()]);
     let pid = program.id();
-    wait_for(|| file.exists().then_some(()));
     wait_for(|| children(pid).first().copied());
     signal(pid, SIGINT);
     let (status, out, error) = output(program);

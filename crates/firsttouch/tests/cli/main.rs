@@ -11,6 +11,7 @@ mod experiments;
 mod exports;
 mod files;
 mod floors;
+mod full_disk;
 mod installed;
 mod interrupted;
 mod layers;

@@ -51,9 +51,15 @@ pub(crate) fn exactly(time: Duration) -> String {
 
 /// Whole seconds, rounded up to a round number.
 #[must_use]
-pub(crate) fn seconds(time: Duration) -> String {
+pub(crate) fn rounded(time: Duration) -> Duration {
     let step = if time.as_secs() >= 100 { 10 } else { 5 };
-    format!("{}s", (time.as_secs() + 1).next_multiple_of(step))
+    Duration::from_secs((time.as_secs() + 1).next_multiple_of(step))
+}
+
+/// As [`rounded`], as an option takes it.
+#[must_use]
+pub(crate) fn seconds(time: Duration) -> String {
+    exactly(rounded(time))
 }
 
 #[cfg(test)]

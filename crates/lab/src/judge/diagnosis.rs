@@ -1,15 +1,13 @@
 //! Warnings: properties of the data that make figures unreliable. A warning is raised only if it
 //! concerns a figure.
 
-use std::time::Duration;
-
 use results::{Machine, Sample, Stopped, Warning};
 use sample::source::Source;
 use stats::{Placebo, trend, two_modes};
 use sys::mapping::HUGE_PAGE_BYTES;
 
 use crate::design::Design;
-use crate::design::time_budget::{cap_for, seconds};
+use crate::judge::more::more;
 use crate::question::experiment::Metric;
 use crate::question::memory::MemoryState;
 use crate::run::Run;
@@ -31,6 +29,7 @@ pub(crate) fn warnings(
     let bimodal = modes(design, run, machine);
     warnings.extend(untrusted(placebo, drifting.is_some(), bimodal.is_some()));
     warnings.extend(too_few_blocks(design, run));
+    warnings.extend(vague(design, run, placebo));
     warnings.extend(bimodal);
     warnings.extend(drifting);
     warnings.extend(busy(run));
@@ -61,6 +60,22 @@ fn untrusted(placebo: Option<&Placebo>, drifting: bool, bimodal: bool) -> Option
     Some(warning("untrusted", message, Vec::new()))
 }
 
+/// The placebo's interval holds 1, and much else.
+fn vague(design: &Design, run: &Run, placebo: Option<&Placebo>) -> Option<Warning> {
+    let placebo = placebo.filter(|placebo| placebo.trusted.is_none())?;
+    let interval = placebo.interval?;
+    let reach = f64::max(interval.high - 1.0, 1.0 / interval.low - 1.0);
+    let message = format!(
+        "the baseline differs from itself by [{:.2}, {:.2}]x: verdicts are not trusted, because \
+         this run would not notice an outside cause of less than {:.0} %; {} narrows it",
+        interval.low,
+        interval.high,
+        100.0 * reach,
+        more(design, run).option()
+    );
+    Some(warning("vague-placebo", message, Vec::new()))
+}
+
 /// The run was too short for an interval, or ended before all was decided.
 fn too_few_blocks(design: &Design, run: &Run) -> Option<Warning> {
     let open = |index: &usize| {
@@ -76,11 +91,10 @@ fn too_few_blocks(design: &Design, run: &Run) -> Option<Warning> {
     let first = design.schedule.looks.first()?.blocks;
     let done = run.samples.iter().map(Vec::len).max().unwrap_or(0);
     (run.stopped == Some(Stopped::TimeCap) && done < first && !undecided.is_empty()).then(|| {
-        let needed = cap_for(first + 1, run.block_time, Duration::ZERO);
         let message = format!(
-            "time for only {done} of {first} blocks, so little is decided: --max-time {} would be \
-             enough for {first}",
-            seconds(design.whole_cap(needed))
+            "time for only {done} of {first} blocks, so little is decided: {} would be enough for \
+             {first}",
+            more(design, run).option()
         );
         // If all are concerned, they are not listed.
         let arms = if undecided.len() == design.contrasts.len() { Vec::new() } else { undecided };
@@ -140,8 +154,10 @@ fn drifts(design: &Design, run: &Run) -> Option<Warning> {
     Some(warning("trend", message, found.iter().map(|(arm, _)| design.label(*arm)).collect()))
 }
 
-/// More blocks were disturbed than the rule may drop.
+/// More blocks were disturbed than the rule may drop. The numbers add up with the blocks that were
+/// run, count and were dropped.
 fn busy(run: &Run) -> Option<Warning> {
+    let dropped = run.dropped.iter().filter(|dropped| dropped.complete).count();
     let kept_disturbed = run
         .blocks
         .iter()
@@ -149,9 +165,13 @@ fn busy(run: &Run) -> Option<Warning> {
         .filter(|block| outside_cause(block).is_some())
         .count();
     (kept_disturbed > 0).then(|| {
+        let disturbed = dropped + kept_disturbed;
+        let were = if dropped == 1 { "was" } else { "were" };
+        let count = if kept_disturbed == 1 { "counts" } else { "count" };
         let message = format!(
-            "other processes or the hypervisor disturbed more of {} blocks than may be dropped: \
-             {kept_disturbed} of them count all the same, which widens intervals",
+            "other processes or the hypervisor disturbed {disturbed} of {} blocks: {dropped} \
+             {were} dropped, at most one in five, and {kept_disturbed} {count} all the same, which \
+             widens intervals",
             run.blocks.len()
         );
         warning("busy-machine", message, Vec::new())
@@ -181,4 +201,59 @@ fn without_proc(run: &Run) -> Option<Warning> {
 
 fn values(samples: &[Sample], metric: Metric) -> Vec<f64> {
     samples.iter().map(|sample| metric.of(sample) as f64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use results::Block;
+    use stats::judge_placebo;
+
+    use super::*;
+    use crate::design::tests::empty;
+    use crate::question::experiment::by_name;
+    use crate::run::DroppedBlock;
+
+    #[test]
+    fn disturbed_blocks_add_up() {
+        let block = |number: u64| Block {
+            block: number,
+            elapsed_ns: 500_000_000,
+            steal_ns: Some(if number < 14 { 60_000_000 } else { 0 }),
+            ..Block::default()
+        };
+        let lost = |block: u64| DroppedBlock {
+            block,
+            reason: "steal: some".to_owned(),
+            complete: true,
+            samples: Vec::new(),
+        };
+        let mut run = Run {
+            blocks: (0..72).map(block).collect(),
+            dropped: (0..12).map(lost).collect(),
+            ..Run::default()
+        };
+        let said = busy(&run).unwrap().message;
+        let adds_up =
+            "disturbed 14 of 72 blocks: 12 were dropped, at most one in five, and 2 count";
+        assert!(said.contains(adds_up), "{said}");
+        run.dropped.extend([12, 13].map(lost));
+        assert_eq!(busy(&run), None, "none of them counts");
+    }
+
+    #[test]
+    fn a_vague_placebo_is_named_with_what_to_do() {
+        let design = empty(by_name("anonymous").unwrap());
+        let placebo = judge_placebo(&[-0.6, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.17]).unwrap();
+        let vague = vague(&design, &Run::default(), Some(&placebo)).unwrap();
+        assert!(
+            vague.id == "vague-placebo"
+                && vague.message.contains("[0.55, 1.19]x")
+                && vague.message.contains("less than 82 %; --max-time "),
+            "{}",
+            vague.message
+        );
+        for sound in [[0.01; 12], [-0.01; 12], [0.0; 12]].map(|ratios| judge_placebo(&ratios)) {
+            assert_eq!(super::vague(&design, &Run::default(), sound.as_ref()), None);
+        }
+    }
 }

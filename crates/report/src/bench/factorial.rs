@@ -4,7 +4,7 @@ use results::{Arm, Comparison, Effect, Explained, LabResult, Verdict};
 
 use super::verdict::{self, verdict_style};
 use super::{answer, forest, lines};
-use crate::number::{TimeUnit, digits, percent};
+use crate::number::{TimeUnit, digits, fixed, percent};
 use crate::table::table;
 use crate::text::{DIM, clean, styled};
 use crate::view::View;
@@ -160,16 +160,16 @@ fn whole_pair(pair: &Comparison) -> Option<String> {
 
 /// `explains 1.22x?`: the answer says whose ratio that is.
 fn explains_heading(explained: &Explained) -> String {
-    format!("explains {:.2}x?", explained.reference_low)
+    format!("explains {}x?", fixed(explained.reference_low, 2))
 }
 
 /// Whether a factor could explain the reference alone.
 fn explains(effect: &Effect, explained: &Explained) -> String {
     let Some(high) = effect.high.map(|high| high.max(1.0)) else { return "unknown".to_owned() };
     match effect.verdict {
-        _ if high < explained.reference_low => format!("no, at most {high:.2}x"),
-        Verdict::Different => format!("could, up to {high:.2}x"),
-        _ => format!("not excluded, {high:.2}x"),
+        _ if high < explained.reference_low => format!("no, at most {}x", fixed(high, 2)),
+        Verdict::Different => format!("could, up to {}x", fixed(high, 2)),
+        _ => format!("not excluded, {}x", fixed(high, 2)),
     }
 }
 
@@ -207,12 +207,13 @@ fn spread_sentence(result: &LabResult) -> Option<String> {
 /// How much of the reference all factors together could explain.
 fn together(explained: &Explained) -> String {
     let (who, low) = (clean(&explained.who), explained.reference_low);
-    let saw = format!("{who} saw {low:.2}x to {:.2}x", explained.reference_high);
+    let saw = format!("{who} saw {}x to {}x", fixed(low, 2), fixed(explained.reference_high, 2));
     let Some(at_most) = explained.at_most else {
         return answer::sentence(format!("{saw}; no effect has an interval to compare with that"));
     };
     let confidence = verdict::confidence(explained.confidence);
-    let together = format!("all factors together make at most {at_most:.2}x here ({confidence})");
+    let together =
+        format!("all factors together make at most {}x here ({confidence})", fixed(at_most, 2));
     answer::sentence(match explained.enough {
         Some(true) => format!("{saw}; {together}: they could explain it"),
         Some(false) => format!("{saw}; {together}: they do not explain it"),

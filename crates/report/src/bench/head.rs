@@ -39,9 +39,7 @@ pub(super) fn head(result: &LabResult, width: Option<usize>) -> String {
         ),
     };
     let points = result.arms.iter().map(|arm| arm.points.len()).max().unwrap_or(0).max(1);
-    // The baseline is in every block; the cold pairs of a factorial experiment are not blocks.
-    let baseline = result.arms.iter().find(|arm| arm.baseline).or(result.arms.first());
-    let done = baseline.map_or(0, |arm| arm.samples.len() / arm.points.len().max(1));
+    let done = counted(result);
     let arms = if experiment.factors.is_empty() {
         let at = if points > 1 { format!(" x {points} points") } else { String::new() };
         format!("{} arms{at}", result.arms.len())
@@ -66,8 +64,7 @@ pub(super) fn head(result: &LabResult, width: Option<usize>) -> String {
     // A narrow terminal breaks the line between the parts only.
     let parts: Vec<String> = parts.iter().map(|part| part.replace(' ', "\u{a0}")).collect();
     let title = hanging("", &parts.join("    "), width).replace('\u{a0}', " ");
-    let stopped = result.stopped.map(|stopped| format!("{}\n", styled(BAD, stop(stopped))));
-    let stopped = stopped.unwrap_or_default();
+    let stopped = stop(result).map(|why| format!("{}\n", styled(BAD, why))).unwrap_or_default();
     format!("{}{stopped}", styled(BOLD, title.trim_end()) + "\n")
 }
 
@@ -75,11 +72,45 @@ fn duration_short(ns: u64) -> String {
     if ns >= 1_000_000_000 { format!("{:.0} s", ns as f64 / 1e9) } else { duration(ns as f64) }
 }
 
-/// Why a run ended before everything was decided.
-pub(crate) fn stop(stopped: Stopped) -> &'static str {
-    match stopped {
+/// The blocks that count. The baseline is in each of them; the cold pairs of a factorial experiment
+/// are not blocks.
+fn counted(result: &LabResult) -> usize {
+    let baseline = result.arms.iter().find(|arm| arm.baseline).or(result.arms.first());
+    baseline.map_or(0, |arm| arm.samples.len() / arm.points.len().max(1))
+}
+
+/// What became of every block, where some were dropped.
+pub(super) fn blocks(result: &LabResult) -> Option<String> {
+    if result.dropped.is_empty() {
+        return None;
+    }
+    // A reason begins with its kind: `steal: the hypervisor gave 9 % to others`.
+    let mut kinds: Vec<(&str, usize)> = Vec::new();
+    for dropped in &result.dropped {
+        let kind = dropped.reason.split(':').next().unwrap_or_default();
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, number)) => *number += 1,
+            None => kinds.push((kind, 1)),
+        }
+    }
+    let kinds: Vec<String> =
+        kinds.iter().map(|(kind, number)| format!("{number} {}", clean(kind))).collect();
+    let (done, dropped) = (counted(result), result.dropped.len());
+    let pairs = result.blocks.len().saturating_sub(done + dropped);
+    let pairs = if pairs > 0 { format!(", {pairs} are cold pairs") } else { String::new() };
+    Some(format!(
+        "Of {} blocks {done} count{pairs}, and {dropped} were dropped: {}.",
+        result.blocks.len().max(done + dropped),
+        kinds.join(", ")
+    ))
+}
+
+/// Why a run ended before everything was decided. A cap that left nothing open stopped nothing.
+pub(crate) fn stop(result: &LabResult) -> Option<&'static str> {
+    Some(match result.stopped? {
+        Stopped::TimeCap if !super::next::is_open(result) => return None,
         Stopped::TimeCap => "stopped by the time cap",
         Stopped::Interrupted => "interrupted: this is what there was",
         Stopped::BaselineFailed => "stopped: the baseline failed, so nothing more can be compared",
-    }
+    })
 }

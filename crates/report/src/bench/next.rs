@@ -1,6 +1,6 @@
 //! The last line of a screen: the most useful next command.
 
-use results::{ExperimentRecord, LabResult, Verdict};
+use results::{ExperimentRecord, LabResult, More, Verdict};
 
 use crate::text::{clean, quoted};
 
@@ -13,7 +13,7 @@ const FOLLOWS: [(&str, &str, &str); 16] = [
     ("refault", "threshold", "when malloc gives memory back by itself"),
     ("release", "refault", "the cost of needing the memory again"),
     ("threshold", "allocators", "other allocators and their thresholds"),
-    ("allocators", "small-objects --allocator jemalloc", "blocks too small for the kernel"),
+    ("allocators", "small-objects", "blocks too small for the kernel"),
     ("small-objects", "allocators", "blocks so large that the kernel serves them"),
     ("realloc-growth", "size-sweep", "blocks whose size is known"),
     ("cow", "fork", "the cost of fork itself, before anything is copied"),
@@ -24,9 +24,11 @@ const FOLLOWS: [(&str, &str, &str); 16] = [
     ("latency", "page-size", "fewer and longer faults"),
 ];
 
+/// The allocators beside the system's, in the order in which they are proposed.
+const ALLOCATORS: [&str; 3] = ["jemalloc", "mimalloc", "tcmalloc"];
+
 /// The most useful next command.
 pub(super) fn next(result: &LabResult) -> String {
-    let experiment = &result.experiment;
     if super::survey::is_survey(result) {
         return after_survey(result);
     }
@@ -35,22 +37,46 @@ pub(super) fn next(result: &LabResult) -> String {
         let seed = result.seed.wrapping_add(1);
         return format!("{again} --seed {seed}    (repeat a run that is not trusted)");
     }
-    let comparisons = result.comparisons.iter().map(|comparison| comparison.verdict);
-    let verdicts = comparisons.chain(result.effects.iter().map(|effect| effect.verdict));
-    if verdicts.clone().any(|verdict| verdict == Verdict::Inconclusive) || verdicts.count() == 0 {
-        let seconds = longer_seconds(result);
-        return format!("{again} --max-time {seconds}s    (more blocks decide more)");
+    if is_open(result) {
+        return format!("{again} {}    (more blocks decide more)", more(result));
+    }
+    if result.placebo.as_ref().is_some_and(|placebo| placebo.trusted.is_none()) {
+        return format!("{again} {}    (more blocks show whether to trust it)", more(result));
     }
     if let Some(next) = super::pairs::next(result) {
         return next;
     }
-    after_an_answer(experiment)
+    after_an_answer(result)
+}
+
+/// Whether a verdict is missing.
+pub(super) fn is_open(result: &LabResult) -> bool {
+    let comparisons = result.comparisons.iter().map(|comparison| comparison.verdict);
+    let verdicts = comparisons.chain(result.effects.iter().map(|effect| effect.verdict));
+    verdicts.clone().any(|verdict| verdict == Verdict::Inconclusive) || verdicts.count() == 0
+}
+
+/// The option that decides more. Files of older versions do not have it.
+fn more(result: &LabResult) -> String {
+    result.more.unwrap_or_else(|| More::MaxTimeNs(longer_seconds(result) * 1_000_000_000)).option()
+}
+
+/// An allocator to try next: none that this run could not have.
+pub(super) fn allocator(result: &LabResult) -> Option<&'static str> {
+    let is_refused = |name: &str| {
+        let suffix = format!("@{name}");
+        result.refused.iter().any(|refused| refused.arm == name || refused.arm.ends_with(&suffix))
+    };
+    ALLOCATORS.into_iter().find(|name| !is_refused(name))
 }
 
 /// The next command where everything is decided.
-fn after_an_answer(experiment: &ExperimentRecord) -> String {
-    if let Some((_, next, why)) = FOLLOWS.iter().find(|(name, ..)| *name == experiment.name) {
-        return format!("firsttouch bench {next}    ({why})");
+fn after_an_answer(result: &LabResult) -> String {
+    let experiment = &result.experiment;
+    if let Some((name, next, why)) = FOLLOWS.iter().find(|(name, ..)| *name == experiment.name) {
+        let under = allocator(result).filter(|_| *name == "allocators");
+        let under = under.map(|name| format!(" --allocator {name}")).unwrap_or_default();
+        return format!("firsttouch bench {next}{under}    ({why})");
     }
     let is_the_default = experiment.sizes_bytes.len() <= 1
         && experiment.name == "anonymous"
@@ -85,7 +111,8 @@ fn same_question(result: &LabResult) -> String {
     for arm in experiment.asked_arms.iter().filter(|arm| !is_refused(arm)) {
         command = format!("{command} --arm {}", quoted(&clean(arm)));
     }
-    let margin = experiment.margin * 100.0;
+    // 0.07 is 7 %, not 7.000000000000001 %.
+    let margin = (experiment.margin * 1e8).round() / 1e6;
     // A file has its own margin, and the built-in experiments have 3 %.
     if (margin - 3.0).abs() > 1e-9 && experiment.file.is_none() {
         command = format!("{command} --margin {margin}%");
@@ -122,8 +149,7 @@ fn after_survey(result: &LabResult) -> String {
     let experiment = &result.experiment;
     if result.warnings.iter().any(|warning| warning.id == "few-blocks") {
         let same = subject(experiment) + &place(experiment);
-        let seconds = longer_seconds(result);
-        return format!("{same} --max-time {seconds}s    (more blocks, narrower intervals)");
+        return format!("{same} {}    (more blocks, narrower intervals)", more(result));
     }
     let size = exact(experiment.size_bytes);
     format!("firsttouch bench --size {size}    (these sources against each other, phase by phase)")

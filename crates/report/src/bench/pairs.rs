@@ -3,7 +3,7 @@
 use results::{Arm, Comparison, LabResult, Verdict};
 
 use super::{arms, forest, lines};
-use crate::number::{digits, duration};
+use crate::number::{digits, duration, fixed};
 use crate::text::clean;
 use crate::view::View;
 
@@ -33,7 +33,7 @@ pub(super) fn answers(result: &LabResult) -> Vec<String> {
         let rivals = rivals(result, arm);
         match self::cheapest(&rivals) {
             Some((allocator, ratio)) => {
-                let workload = format!("{} ({ratio:.2}x)", clean(&arm.name));
+                let workload = format!("{} ({}x)", clean(&arm.name), fixed(ratio, 2));
                 match cheapest.iter_mut().find(|(other, _)| other == allocator) {
                     Some((_, workloads)) => workloads.push(workload),
                     None => cheapest.push((allocator.to_owned(), vec![workload])),
@@ -77,9 +77,8 @@ fn costs(own: &[&Arm]) -> Option<String> {
 /// The next command: other allocators, unless some were measured.
 pub(super) fn next(result: &LabResult) -> Option<String> {
     let others = result.arms.iter().any(|arm| allocator(arm).is_some());
-    (are_counted(result) && !others).then(|| {
-        "firsttouch bench small-objects --allocator jemalloc    (another allocator too)".to_owned()
-    })
+    let other = super::next::allocator(result).filter(|_| are_counted(result) && !others)?;
+    Some(format!("firsttouch bench small-objects --allocator {other}    (another allocator too)"))
 }
 
 /// The allocator that was asked for.

@@ -3,7 +3,7 @@
 use anstyle::Style;
 use results::{Arm, Comparison, LabResult, Placebo, Verdict};
 
-use crate::number::decimals_for;
+use crate::number::{decimals_for, fixed};
 use crate::text::{ALARM, BAD, DIM, GOOD, clean};
 
 /// `0.71x [0.70, 0.73]`, with as many digits as the interval supports.
@@ -11,9 +11,10 @@ pub(crate) fn ratio(ratio: f64, low: Option<f64>, high: Option<f64>) -> String {
     match low.zip(high) {
         Some((low, high)) => {
             let decimals = decimals_for(low, high);
-            format!("{ratio:.decimals$}x [{low:.decimals$}, {high:.decimals$}]")
+            let [ratio, low, high] = [ratio, low, high].map(|value| fixed(value, decimals));
+            format!("{ratio}x [{low}, {high}]")
         }
-        None => format!("{ratio:.2}x"),
+        None => format!("{}x", fixed(ratio, 2)),
     }
 }
 

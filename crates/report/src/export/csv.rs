@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use results::{Arm, LabResult, Sample};
 
+use crate::text::clean;
+
 /// A column: its name, and its cell in the row of a sample.
 type Column = (&'static str, fn(&LabResult, &Arm, &Sample) -> String);
 
@@ -51,13 +53,15 @@ fn known(number: Option<u64>) -> String {
 }
 
 /// A header, and a row for each sample of each arm in the order of the result. Samples of dropped
-/// blocks, of refused arms and of bisections are in the JSON alone.
+/// blocks, of refused arms and of bisections are in the JSON alone. Names are data, and stand as they
+/// are, but for the eyes of a `terminal` they are escaped.
 #[must_use]
-pub fn csv(result: &LabResult) -> String {
+pub fn csv(result: &LabResult, terminal: bool) -> String {
     let mut text = COLUMNS.map(|(name, _)| name).join(",") + "\n";
     for arm in &result.arms {
         for sample in &arm.samples {
-            let row = COLUMNS.map(|(_, cell)| cell(result, arm, sample));
+            let seen = |cell: String| if terminal { clean(&cell) } else { cell };
+            let row = COLUMNS.map(|(_, cell)| seen(cell(result, arm, sample)));
             let cells: Vec<Cow<str>> = row.iter().map(|cell| quoted(cell)).collect();
             text.push_str(&cells.join(","));
             text.push('\n');

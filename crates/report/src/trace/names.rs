@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use results::trace::MappingLabel;
 
-use crate::text::clean;
+use crate::text::cleaned;
 use crate::view::View;
 
 /// The files that the lines of a trace have named so far.
@@ -76,11 +76,7 @@ impl fmt::Display for Place<'_> {
             return f.write_str(mapping.kind.label().trim_matches(['[', ']']));
         };
         let name = if self.with_folder { name } else { file_name(name).unwrap_or(name) };
-        if name.bytes().any(|byte| byte.is_ascii_control()) {
-            f.write_str(&clean(name))
-        } else {
-            f.write_str(name)
-        }
+        f.write_str(&cleaned(name))
     }
 }
 

@@ -180,6 +180,7 @@ pub(crate) fn result() -> LabResult {
         elapsed_ns: 41_200_000_000,
         seed: 7,
         stopped: None,
+        more: None,
         machine: machine(),
         warnings: Vec::new(),
         experiment: experiment(),

@@ -1,6 +1,9 @@
 //! Screens of runs at one size, decided and in trouble.
 
-use results::{InvalidFloor, Placebo, PointSummary, Refused, Stopped, Verdict, Warning};
+use results::{
+    Block, Dropped, InvalidFloor, LabResult, More, Placebo, PointSummary, Refused, Stopped,
+    Verdict, Warning,
+};
 
 use crate::factorial::factorial;
 use crate::injected::{LAZY_PARTS, arm, comparison, explanation, result};
@@ -82,6 +85,97 @@ fn a_run_without_an_interval() {
     at_every_width("a_run_without_an_interval", &result);
 }
 
+/// Lines of one screen agree: a vague placebo is not trusted, and is worth more blocks.
+#[test]
+fn a_vague_placebo_asks_for_more_blocks() {
+    let mut result = result();
+    result.placebo = Some(Placebo {
+        ratio: 0.9,
+        low: Some(0.55),
+        high: Some(1.18),
+        confidence: 0.99,
+        trusted: None,
+    });
+    result.more = Some(More::MaxTimeNs(40_000_000_000));
+    let screen = shown(&result, View::brief(None));
+    assert!(!screen.contains("trusted ") && !screen.contains("trusted\n"), "{screen}");
+    assert!(
+        screen.contains("--max-time 40s    (more blocks show whether to trust it)"),
+        "{screen}"
+    );
+    result.more = Some(More::Blocks(384));
+    assert!(shown(&result, View::brief(None)).contains(" --blocks 384    ("));
+    // What is open comes first.
+    result.comparisons[0].verdict = Verdict::Inconclusive;
+    assert!(
+        shown(&result, View::brief(None)).contains(" --blocks 384    (more blocks decide more)")
+    );
+}
+
+#[test]
+fn a_cap_that_left_nothing_open_stopped_nothing() {
+    let mut result = result();
+    result.stopped = Some(Stopped::TimeCap);
+    let cut = "stopped by the time cap";
+    assert!(!shown(&result, View::brief(None)).contains(cut));
+    assert!(!report::markdown(&result).contains(cut));
+    result.comparisons[0].verdict = Verdict::Inconclusive;
+    assert!(shown(&result, View::brief(None)).contains(cut));
+    assert!(report::markdown(&result).contains(cut));
+}
+
+#[test]
+fn every_block_is_accounted_for() {
+    let mut result = result();
+    let counted = result.arms[0].samples.len() as u64;
+    let dropped = |block: u64, reason: &str| Dropped {
+        block,
+        reason: reason.to_owned(),
+        samples: Vec::new(),
+    };
+    result.blocks = (0..counted + 3).map(|block| Block { block, ..Block::default() }).collect();
+    result.dropped = vec![
+        dropped(0, "steal: the hypervisor gave 9 % of the block's time to others"),
+        dropped(1, "neighbours: other processes used a processor for 40 % of the block's time"),
+        dropped(2, "steal: the hypervisor gave 6 % of the block's time to others"),
+    ];
+    let screen = shown(&result, View::verbose(None));
+    let said = format!(
+        "Of {} blocks {counted} count, and 3 were dropped: 2 steal, 1 neighbours.",
+        counted + 3
+    );
+    assert!(screen.contains(&said) && screen.contains("3 dropped"), "{said}\n{screen}");
+}
+
+#[test]
+fn nothing_that_was_refused_is_proposed() {
+    let mut result = result();
+    let refuse = |result: &mut LabResult, arm: &str| {
+        result.refused.push(Refused {
+            arm: arm.to_owned(),
+            reason: "not installed".to_owned(),
+            failed: false,
+            samples: vec![],
+        });
+    };
+    result.experiment.name = "allocators".to_owned();
+    let mut proposed = Vec::new();
+    for arm in ["malloc@jemalloc", "mimalloc", "malloc@tcmalloc", ""] {
+        let screen = shown(&result, View::brief(None));
+        proposed.push(
+            screen.lines().last().unwrap_or_default().split("    ").next().map(str::to_owned),
+        );
+        refuse(&mut result, arm);
+    }
+    let under = |name: &str| Some(format!("Next: firsttouch bench small-objects{name}"));
+    let names = [" --allocator jemalloc", " --allocator mimalloc", " --allocator tcmalloc", ""];
+    assert_eq!(proposed, names.map(under));
+    result.experiment.asked_arms = vec!["mimalloc".to_owned(), "calloc".to_owned()];
+    result.comparisons[0].verdict = Verdict::Inconclusive;
+    let screen = shown(&result, View::brief(None));
+    assert!(screen.contains("--arm calloc") && !screen.contains("--arm mimalloc"), "{screen}");
+}
+
 #[test]
 fn a_batch_is_counted_in_blocks() {
     let mut result = result();
@@ -104,7 +198,7 @@ fn a_warning_of_the_machine_points_to_doctor() {
             "{screen}"
         );
     }
-    for id in ["untrusted", "time-cap", "two-modes", "trend"] {
+    for id in ["untrusted", "vague-placebo", "time-cap", "two-modes", "trend"] {
         result.warnings = warn(id);
         assert!(!shown(&result, View::verbose(None)).contains("doctor"), "{id} is about the data");
     }

@@ -88,6 +88,7 @@ fn result(
         elapsed_ns: 41_200_000_000,
         seed: 7,
         stopped: None,
+        more: None,
         machine: Machine {
             kernel: Some("6.18.0".to_owned()),
             cpu: None,

@@ -91,7 +91,6 @@ fn refusals_name_their_reason() {
         (&["layout", "--at", "0s", "--", "true"], 2, &["write exec, exit, or a time"]),
         (&["layout", "--svg", "x.out", "--json", "x.out", "--", "true"], 2, &["same file"]),
         (&["layout", "--svg", "/no/folder/x.svg", "--", "true"], 1, &["/no/folder/x.svg"]),
-        (&["layout", "--svg", "/dev/full", "--", "true"], 1, &["/dev/full"]),
         (&["layout", "--", "/no/such"], 127, &["/no/such"]),
         (&["layout", "--", "no-such-program"], 127, &["no-such-program", "PATH"]),
         (&["layout", "--", data], 126, &["not executable"]),
@@ -117,4 +116,7 @@ fn refusals_name_their_reason() {
         assert!(words.iter().all(|word| error.contains(word)), "{arguments:?}: {error}");
         assert!(output.stdout.is_empty() && !error.contains("panicked"), "{arguments:?}: {error}");
     }
+    let full = run(&["layout", "--svg", "/dev/full", "--", "true"]);
+    assert!(full.status.code() == Some(1) && text(&full.stderr).contains("/dev/full"), "{full:?}");
+    assert!(text(&full.stdout).contains("stack"), "a full disk does not cost the screen");
 }
