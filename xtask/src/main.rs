@@ -1,9 +1,11 @@
 //! `cargo xtask`: the daily commands. `test` runs every test and lists what was skipped. `prove`
-//! validates the lab on this machine; docs/method.md describes the stages. `bench-trace` measures
-//! the cost of trace; docs/trace.md has the results. An interrupted stage of `prove` continues
-//! where it stopped: each run is a line in the stage's file.
+//! validates the lab on this machine; docs/method.md describes the stages. `bench-trace` and
+//! `bench-layout` measure the cost of trace and of layout; docs/trace.md and docs/layout.md have
+//! the results. An interrupted stage of `prove` continues where it stopped: each run is a line in
+//! the stage's file.
 
 mod lab_stages;
+mod looks;
 mod neighbour;
 mod peers;
 mod phases;
@@ -49,6 +51,7 @@ Every day:
 Now and then, on an idle machine:
   cargo xtask prove                 validates the lab: some hours (--quick, --list)
   cargo xtask bench-trace           the cost of trace, compared with strace
+  cargo xtask bench-layout          how long looks of layout keep mmap calls waiting
   INSTA_UPDATE=always cargo test -p firsttouch-report
                                     take over changed screens; then read the diff
 ";
@@ -63,6 +66,8 @@ enum Task {
     /// Measure the cost of trace, compared with strace: a loop of memory syscalls, page faults,
     /// programs without either, a burst
     BenchTrace(tracing::BenchTrace),
+    /// Measure how long looks of layout keep the mmap calls of a running program waiting
+    BenchLayout(looks::BenchLayout),
     #[command(name = neighbour::VERB, hide = true)]
     Neighbour { parent: u32, seed: u64 },
 }
@@ -105,6 +110,7 @@ fn main() -> ExitCode {
         Some(Task::BenchTrace(options)) => {
             tracing::run(&options, &root).map(|()| ExitCode::SUCCESS)
         }
+        Some(Task::BenchLayout(options)) => looks::run(&options, &root).map(|()| ExitCode::SUCCESS),
         Some(Task::Prove(options)) => prove(&options),
     };
     outcome.unwrap_or_else(|error| {

@@ -7,7 +7,7 @@ mod kernel;
 mod spread;
 
 use events::snapshot::Snapshot;
-use results::layout::{Address, LayoutRun, Moment, ProgramFile, Region, RegionKind};
+use results::layout::{Address, Cost, LayoutRun, Moment, ProgramFile, Region, RegionKind};
 
 pub use kernel::{Settings, configured};
 pub use spread::summary;
@@ -35,6 +35,15 @@ pub fn run(space: &Snapshot, aslr: Option<bool>, at: Moment, detail: Detail) -> 
         bss_end: own.as_ref().map(|own| Address(own.end)),
         program_break: heap.map(|region| region.end).max(),
         peak_resident_bytes: space.peak_resident_bytes,
+        cost: Cost {
+            page_tables_bytes: space.totals.page_tables_bytes,
+            accounted_bytes: space.totals.accounted_bytes,
+            mappings: space.ranges.len() as u64,
+            mappings_max: space.totals.mappings_max,
+            address_space_bytes: space.totals.address_space_bytes,
+            address_space_max_bytes: space.totals.address_space_max_bytes,
+            commit_left_bytes: space.totals.commit_left_bytes,
+        },
         threads_unseen: space.threads_unseen,
         regions,
     }

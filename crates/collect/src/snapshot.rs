@@ -3,6 +3,7 @@
 mod machine;
 pub(crate) mod mappings;
 mod picture;
+mod residency;
 mod tracer;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use sys::process::WaitStatus;
 
 pub use machine::LayoutSettings;
 pub use picture::{Unseen, picture};
+pub use residency::Accounted;
 pub use tracer::run;
 
 /// When the snapshot is taken.
@@ -37,7 +39,7 @@ pub struct SnapshotRequest<'a> {
     pub setup: Setup,
     /// When the snapshot is taken.
     pub at: At,
-    /// The interval of intermediate snapshots, if they are wanted.
+    /// The shortest interval of intermediate snapshots, if they are wanted.
     pub every: Option<Duration>,
 }
 
@@ -59,6 +61,14 @@ pub struct SnapshotOutcome {
     pub taken: Option<(Snapshot, TakenAt)>,
     /// How the program ended.
     pub ending: WaitStatus,
+}
+
+/// The pause after a look that took `took`, if looks are wanted at intervals of `every`. Looks take
+/// at most a tenth of the time: each of them keeps the memory syscalls of the process waiting a
+/// little.
+#[must_use]
+pub fn pause_after(took: Duration, every: Duration) -> Duration {
+    every.max(took.saturating_mul(9))
 }
 
 /// Why a run failed.
@@ -100,3 +110,15 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_take_a_tenth_of_the_time_at_most() {
+        let pause = |took| pause_after(Duration::from_millis(took), Duration::from_millis(100));
+        assert_eq!(pause(2), Duration::from_millis(100));
+        assert_eq!(pause(50), Duration::from_millis(450));
+    }
+}

@@ -31,6 +31,7 @@ pub fn examine(facts: &Facts) -> Vec<Check> {
         pages::mthp(facts),
         pages::free_huge_pages(facts),
         memory::overcommit(facts),
+        memory::map_count(facts),
         memory::swap(facts),
         memory::zswap(facts),
         limits::cgroup(facts),

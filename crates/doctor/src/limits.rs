@@ -145,7 +145,11 @@ pub(crate) fn limits(facts: &Facts) -> Check {
         return ok(ID, found).effect("bench: refuses larger sizes");
     }
     warn(ID, found)
-        .effect("bench: the default size of 100 MiB does not fit and is refused")
+        .effect(
+            "bench: the default size of 100 MiB does not fit and is refused; every program started \
+             here has the limit: reservations count in full, and mmap and malloc fail with ENOMEM \
+             while memory is free",
+        )
         .fix(list(|(.., option)| format!("ulimit {option} unlimited"), "; "))
         .touching("bench")
 }

@@ -4,41 +4,74 @@ use results::doctor::Check;
 use sys::facts::Facts;
 
 use crate::quantity::{bytes, count};
-use crate::{ok, skip, warn};
+use crate::{DEFAULT_RUN_BYTES, ok, skip, warn};
 
 /// Moves all swapped pages back into memory.
 const EMPTY_SWAP: &str = "sudo swapoff -a && sudo swapon -a";
 
-/// `vm.overcommit_memory`.
+/// `vm.overcommit_memory`, and what is committed. The limit binds in mode 2 alone.
 pub(crate) fn overcommit(facts: &Facts) -> Check {
     const ID: &str = "overcommit";
     let memory = &facts.memory;
+    let committed = memory.committed_bytes;
+    let so_far = committed.map(|committed| format!("; {} committed", bytes(committed)));
+    let so_far = so_far.unwrap_or_default();
     match memory.overcommit_mode {
         None => skip(ID, "/proc/sys/vm/overcommit_memory is not readable"),
-        Some(0) => ok(ID, "0: the kernel refuses only requests that could never succeed"),
-        Some(1) => ok(ID, "1: the kernel refuses no request"),
-        Some(mode) => {
-            let ratio = memory
-                .overcommit_ratio
-                .map(|ratio| format!(", ratio {ratio} %"))
-                .unwrap_or_default();
-            let left = memory.commit_limit_bytes.zip(memory.committed_bytes);
-            let left = left.map(|(limit, committed)| {
-                format!(
-                    "; {} of {} can still be committed",
-                    bytes(limit.saturating_sub(committed)),
-                    bytes(limit)
-                )
-            });
-            warn(ID, format!("{mode}{ratio}: commitments are limited{}", left.unwrap_or_default()))
-                .effect(
-                    "bench: obtaining memory may fail with ENOMEM while memory is free; accounting \
-                    makes obtain and release times differ from other machines",
-                )
-                .fix("sudo sysctl vm.overcommit_memory=0")
-                .touching("bench")
-        }
+        Some(0) => ok(
+            ID,
+            format!(
+                "0: the kernel refuses only requests that could never succeed{so_far}, no limit"
+            ),
+        ),
+        Some(1) => ok(ID, format!("1: the kernel refuses no request{so_far}, no limit")),
+        Some(mode) => limited(ID, mode, facts),
     }
+}
+
+/// Mode 2: no more than the limit is committed.
+fn limited(id: &str, mode: u8, facts: &Facts) -> Check {
+    let memory = &facts.memory;
+    let ratio = memory.overcommit_ratio.map(|ratio| format!(", ratio {ratio} %"));
+    let limits = memory.commit_limit_bytes.zip(memory.committed_bytes);
+    let left = limits.map(|(limit, committed)| limit.saturating_sub(committed));
+    let left_of = left.zip(memory.commit_limit_bytes).map(|(left, limit)| {
+        format!("; {} of {} can still be committed", bytes(left), bytes(limit))
+    });
+    let found = format!(
+        "{mode}{}: commitments are limited{}",
+        ratio.unwrap_or_default(),
+        left_of.unwrap_or_default()
+    );
+    let effect = if left.is_some_and(|left| left < DEFAULT_RUN_BYTES) {
+        "bench: the default size of 100 MiB fails with ENOMEM, whatever memory is free; and fork \
+         fails in every process that has more accounted memory than is left"
+    } else {
+        "bench: obtaining memory may fail with ENOMEM while memory is free; accounting makes obtain \
+         and release times differ from other machines; fork needs the accounted memory of a \
+         process once more, resident or not"
+    };
+    warn(id, found).effect(effect).fix("sudo sysctl vm.overcommit_memory=0").touching("bench")
+}
+
+/// The largest number of mappings of a process.
+pub(crate) fn map_count(facts: &Facts) -> Check {
+    /// The kernel's default (`DEFAULT_MAX_MAP_COUNT` in its include/linux/mm.h).
+    const DEFAULT: u64 = 65_530;
+    const ID: &str = "map-count";
+    let Some(most) = facts.memory.max_map_count else {
+        return skip(ID, "/proc/sys/vm/max_map_count is not readable");
+    };
+    let found = format!("at most {most} mappings in a process (vm.max_map_count)");
+    if most >= DEFAULT {
+        return ok(ID, found);
+    }
+    warn(ID, format!("{found}; the kernel's default is {DEFAULT}"))
+        .effect(
+            "a program with many mappings (guard pages, mapped files, a large heap) fails with \
+             ENOMEM while memory is free; layout shows how many a process has",
+        )
+        .fix(format!("sudo sysctl vm.max_map_count={DEFAULT}"))
 }
 
 /// Swap devices and their use.

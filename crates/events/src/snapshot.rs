@@ -18,6 +18,8 @@ pub struct Snapshot {
     /// Its peak resident memory since its last exec, by the kernel's counters (`VmHWM`); `None` if
     /// unknown.
     pub peak_resident_bytes: Option<u64>,
+    /// What the mappings take besides resident memory, and their limits.
+    pub totals: SpaceTotals,
     /// The mappings, by ascending address.
     pub ranges: Vec<MappedRange>,
     /// The programs and libraries among them, as described by their files; the program itself
@@ -29,6 +31,24 @@ pub struct Snapshot {
     pub stack_pointers: Vec<u64>,
     /// The number of threads, except the first, whose stack pointer could not be read.
     pub threads_unseen: u64,
+}
+
+/// What mappings take besides resident memory, and their limits. The number of mappings is that of
+/// [`Snapshot::ranges`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SpaceTotals {
+    /// Page tables (`VmPTE`); `None` if unknown.
+    pub page_tables_bytes: Option<u64>,
+    /// Mappings that the kernel has committed memory for; `None` if that was not read.
+    pub accounted_bytes: Option<u64>,
+    /// The limit of the number of mappings (`vm.max_map_count`); `None` if unknown.
+    pub mappings_max: Option<u64>,
+    /// The size of all mappings (`VmSize`); `None` if unknown.
+    pub address_space_bytes: Option<u64>,
+    /// Its limit (`RLIMIT_AS`); `None` if there is none.
+    pub address_space_max_bytes: Option<u64>,
+    /// Memory that can still be committed on this machine; `None` where that has no limit.
+    pub commit_left_bytes: Option<u64>,
 }
 
 /// One mapping.

@@ -4,6 +4,7 @@
 mod areas;
 mod bars;
 mod columns;
+mod cost;
 mod folding;
 mod head;
 mod runs;

@@ -91,6 +91,9 @@ pub struct LayoutRun {
     /// The peak of the resident size, from the kernel's counters; `null` if unknown.
     #[serde(default)]
     pub peak_resident_bytes: Option<u64>,
+    /// What the mappings take besides resident memory, and their limits.
+    #[serde(default)]
+    pub cost: Cost,
     /// Start of the heap less the page-rounded end of the bss; `null` if the heap does not follow
     /// bss.
     pub heap_gap_bytes: Option<u64>,
@@ -101,6 +104,27 @@ pub struct LayoutRun {
     /// Threads whose stack could not be identified.
     #[serde(default)]
     pub threads_unseen: u64,
+}
+
+/// What the mappings of a process take besides resident memory, and their limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Cost {
+    /// Page tables, which are in no resident set (`VmPTE`); like the following, `null` if unknown.
+    pub page_tables_bytes: Option<u64>,
+    /// Mappings that the kernel has committed memory for (`ac` of `VmFlags`).
+    pub accounted_bytes: Option<u64>,
+    /// The number of mappings.
+    pub mappings: u64,
+    /// Its limit (`vm.max_map_count`).
+    pub mappings_max: Option<u64>,
+    /// The size of all mappings (`VmSize`).
+    pub address_space_bytes: Option<u64>,
+    /// Its limit (`RLIMIT_AS`); `null` if there is none.
+    pub address_space_max_bytes: Option<u64>,
+    /// Memory that can still be committed on this machine; `null` where the kernel enforces no
+    /// limit (`vm.overcommit_memory` other than 2).
+    #[serde(default)]
+    pub commit_left_bytes: Option<u64>,
 }
 
 /// When a picture was taken.
@@ -305,7 +329,11 @@ mod tests {
                 r#"{"start":"0x1000","end":"0x3000","perms":"rw-p","kind":"thread-stack","#,
                 r#""path":null,"resident_bytes":4096,"#
             ),
-            r#""heap_gap_bytes":0,"#,
+            concat!(
+                r#""cost":{"page_tables_bytes":null,"accounted_bytes":null,"mappings":0,"#,
+                r#""mappings_max":null,"address_space_bytes":null,"#,
+                r#""address_space_max_bytes":null,"commit_left_bytes":null},"heap_gap_bytes":0,"#
+            ),
             concat!(
                 r#""summary":{"runs":0,"heap_gap_bytes":{"min":null,"median":null,"max":null,"#,
                 r#""distinct":0},"varying_bits":{"text":null,"#

@@ -30,6 +30,8 @@ impl Errno {
 
     /// ENODEV: no such device, such as a processor that has gone offline.
     pub const NO_DEVICE: Errno = Errno(libc::ENODEV);
+    /// ENOTTY: this file does not know this request of ioctl(2).
+    pub const NO_SUCH_REQUEST: Errno = Errno(libc::ENOTTY);
 
     /// EPERM: not allowed for this user.
     pub const NOT_PERMITTED: Errno = Errno(libc::EPERM);

@@ -6,12 +6,14 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 
-use events::snapshot::{Image, MappedRange, Segment, Snapshot};
+use events::snapshot::{Image, MappedRange, Segment, Snapshot, SpaceTotals};
 use sys::Errno;
 use sys::elf::{Headers, Type};
 use sys::limits::page_bytes;
-use sys::proc::task::threads_of;
-use sys::proc::{Mapped, PageMap, TaskFolder};
+use sys::proc::TaskFolder;
+use sys::proc::task::{memory_totals, threads_of};
+
+use super::residency::{Accounted, Seen, look};
 
 /// Why the address space of a process cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,29 +57,43 @@ pub(super) type Leaving = HashMap<u32, Option<u64>>;
 ///
 /// # Errors
 /// [`Unseen`] says why it cannot be read.
-pub fn picture(pid: u32) -> Result<Snapshot, Unseen> {
-    take(pid, pid, &Leaving::new())
+pub fn picture(pid: u32, accounted: Accounted) -> Result<Snapshot, Unseen> {
+    take(pid, pid, &Leaving::new(), accounted)
 }
 
 /// As [`picture`], read through one of its threads, which must still exist.
-pub(super) fn take(pid: u32, tid: u32, leaving: &Leaving) -> Result<Snapshot, Unseen> {
+pub(super) fn take(
+    pid: u32,
+    tid: u32,
+    leaving: &Leaving,
+    accounted: Accounted,
+) -> Result<Snapshot, Unseen> {
     let folder = TaskFolder::new(pid, tid);
-    let mapped = folder.mapped().map_err(|error| unseen(pid, &error))?;
+    let (mapped, accounted_bytes) =
+        look(&folder, accounted).map_err(|error| unseen(pid, &error))?;
     if mapped.is_empty() {
         return Err(Unseen::Empty(pid));
     }
+    let totals = memory_totals(tid);
     let mut space = Snapshot {
         pid,
         program: folder.program().unwrap_or_default().to_string_lossy().into_owned(),
         page_bytes: page_bytes(),
         fixed_addresses: folder.has_fixed_addresses(),
-        peak_resident_bytes: sys::proc::task::peak_resident_bytes(tid),
+        peak_resident_bytes: totals.peak_resident_bytes,
+        totals: SpaceTotals {
+            page_tables_bytes: totals.page_tables_bytes,
+            accounted_bytes,
+            mappings_max: sys::proc::sysctl::max_map_count(),
+            address_space_bytes: totals.address_space_bytes,
+            address_space_max_bytes: folder.address_space_max_bytes(),
+            commit_left_bytes: sys::proc::commit_left_bytes(),
+        },
         ..Snapshot::default()
     };
     let mut files = Files::default();
-    let pages = folder.pages().ok();
     for one in mapped {
-        let range = range(one, &mut files, &folder, &mut space.images, pages.as_ref());
+        let range = range(one, &mut files, &folder, &mut space.images);
         space.ranges.push(range);
     }
     own_image(&mut space, &folder);
@@ -96,12 +112,12 @@ fn unseen(pid: u32, error: &io::Error) -> Unseen {
 
 /// Numbers the files, by device and inode.
 #[derive(Default)]
-struct Files(HashMap<(String, u64), u32>);
+struct Files(HashMap<((u32, u32), u64), u32>);
 
 impl Files {
-    fn number(&mut self, key: &(String, u64)) -> u32 {
+    fn number(&mut self, key: ((u32, u32), u64)) -> u32 {
         let next = u32::try_from(self.0.len()).unwrap_or(u32::MAX).saturating_add(1);
-        *self.0.entry(key.clone()).or_insert(next)
+        *self.0.entry(key).or_insert(next)
     }
 }
 
@@ -122,51 +138,39 @@ fn own_image(space: &mut Snapshot, folder: &TaskFolder) {
 
 /// One range. For the first range of a file, its headers are read too.
 fn range(
-    mapped: Mapped,
+    seen: Seen,
     files: &mut Files,
     folder: &TaskFolder,
     images: &mut Vec<Image>,
-    pages: Option<&PageMap>,
 ) -> MappedRange {
-    let file = match mapped.inode {
+    let region = seen.region;
+    let file = match region.inode {
         0 => 0,
         inode => {
-            let key = (mapped.device.clone(), inode);
+            let key = (region.device, inode);
             let is_new = !files.0.contains_key(&key);
-            let file = files.number(&key);
+            let file = files.number(key);
             // The path is resolved as the process sees it; a file that was replaced or deleted
             // since has another inode.
-            let opened = || folder.open_in_root(&mapped.name);
+            let opened = || folder.open_in_root(&region.name);
             if let Some(headers) = is_new.then(|| headers_of(opened(), Some(inode))).flatten() {
                 images.push(image(file, &headers));
             }
             file
         }
     };
-    let resident = match pages {
-        // Nothing is resident, or reading the range would take too long: the resident bytes are
-        // known anyway.
-        _ if mapped.resident_bytes == 0 => pages.map(|_| Vec::new()),
-        Some(pages) if mapped.end - mapped.start <= LARGEST_LOOK_BYTES => {
-            pages.resident(mapped.start, mapped.end, page_bytes()).ok()
-        }
-        _ => None,
-    };
     MappedRange {
-        start: mapped.start,
-        end: mapped.end,
-        permissions: mapped.permissions,
-        offset_bytes: mapped.offset_bytes,
+        start: region.start as u64,
+        end: region.end as u64,
+        permissions: region.permissions,
+        offset_bytes: region.offset_bytes,
         file,
-        name: mapped.name,
-        resident_bytes: mapped.resident_bytes,
-        huge_bytes: mapped.huge_bytes,
-        resident,
+        name: region.name,
+        resident_bytes: seen.resident_bytes,
+        huge_bytes: seen.huge_bytes,
+        resident: seen.resident,
     }
 }
-
-/// The largest range whose pages are read: 2^26 entries of eight bytes take about a second.
-const LARGEST_LOOK_BYTES: u64 = 256 << 30;
 
 /// The headers of a file, if it is ELF and has `inode`, if that is given.
 fn headers_of(opened: io::Result<File>, inode: Option<u64>) -> Option<Headers> {

@@ -18,7 +18,8 @@ use sys::process::WaitStatus;
 use sys::ptrace::{self, ChildEvents, Stop, TraceOptions};
 
 use super::picture::{self, Leaving, Unseen};
-use super::{At, Failure, SnapshotOutcome, SnapshotRequest, TakenAt};
+use super::residency::Accounted;
+use super::{At, Failure, SnapshotOutcome, SnapshotRequest, TakenAt, pause_after};
 use crate::ptrace::freeze::PATIENCE;
 
 /// The time between the request to end a program and SIGKILL.
@@ -186,7 +187,7 @@ impl Tracer<'_> {
     }
 
     fn take(&mut self, tid: u32, moment: TakenAt) {
-        match picture::take(self.pid, tid, &self.leaving) {
+        match picture::take(self.pid, tid, &self.leaving, Accounted::Always) {
             Ok(space) => self.taken = Some((space, moment)),
             Err(unseen) => self.unseen = Some(unseen),
         }
@@ -233,10 +234,12 @@ impl Tracer<'_> {
         if let (Some(every), Some(next), None) = (self.request.every, self.next_look, &self.freeze)
             && now >= next
         {
-            if let Ok(space) = picture::take(self.pid, self.pid, &self.leaving) {
+            let taken = picture::take(self.pid, self.pid, &self.leaving, Accounted::IfShort);
+            let pause = pause_after(now.elapsed(), every);
+            if let Ok(space) = taken {
                 look(&space);
             }
-            self.next_look = Some(Instant::now() + every);
+            self.next_look = Some(Instant::now() + pause);
         }
         if let (Some(signal), None) = (interrupt.received(), &self.freeze) {
             match self.kill_at {

@@ -32,8 +32,8 @@ fn without_facts_every_check_is_skipped_or_blocked() {
 #[test]
 fn ids_are_stable() {
     let ids: Vec<String> = examine(&ideal()).into_iter().map(|check| check.id).collect();
-    let expected = "thp mthp free-huge-pages overcommit swap zswap cgroup limits memlock aslr \
-        governor boost smt numa clock affinity isolation virtualization memory-cold steal \
+    let expected = "thp mthp free-huge-pages overcommit map-count swap zswap cgroup limits memlock \
+        aslr governor boost smt numa clock affinity isolation virtualization memory-cold steal \
         busy-machine perf-refused tracefs seccomp ptrace-scope proc-missing";
     assert_eq!(ids.join(" "), expected);
     for id in BENCH_WARNINGS {

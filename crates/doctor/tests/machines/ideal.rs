@@ -42,6 +42,7 @@ pub(crate) fn ideal() -> Facts {
             overcommit_ratio: Some(50),
             commit_limit_bytes: Some(8 * GIB),
             committed_bytes: Some(GIB),
+            max_map_count: Some(65_530),
             swaps: Some(Vec::new()),
             swappiness: Some(60),
             zswap: Some(false),

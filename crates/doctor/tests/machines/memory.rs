@@ -93,7 +93,7 @@ fn swap(path: &str, used_bytes: u64) -> Option<Vec<Swap>> {
 }
 
 #[test]
-fn overcommit_and_swap() {
+fn overcommit_and_mappings() {
     let over =
         |machine, change, state, words: &[&str]| case(machine, "overcommit", change, state, words);
     over(
@@ -102,8 +102,40 @@ fn overcommit_and_swap() {
         Warn,
         &["7 GiB of 8 GiB", "ENOMEM", "overcommit_memory=0"],
     );
-    over("generous", |f| f.memory.overcommit_mode = Some(1), Fine, &["refuses no request"]);
+    over(
+        "strict, and little left",
+        |f| (f.memory.overcommit_mode, f.memory.committed_bytes) = (Some(2), Some(8 * GIB - MIB)),
+        Warn,
+        &["1 MiB of 8 GiB", "default size", "fork fails"],
+    );
+    over(
+        "strict, and more committed than the limit",
+        |f| (f.memory.overcommit_mode, f.memory.committed_bytes) = (Some(2), Some(9 * GIB)),
+        Warn,
+        &["0 B of 8 GiB", "fork fails"],
+    );
+    over(
+        "generous",
+        |f| f.memory.overcommit_mode = Some(1),
+        Fine,
+        &["refuses no request; 1 GiB committed, no limit"],
+    );
+    over("usual", |f| f.memory.overcommit_mode = Some(0), Fine, &["; 1 GiB committed, no limit"]);
 
+    let maps =
+        |machine, change, state, words: &[&str]| case(machine, "map-count", change, state, words);
+    maps("usual", |f| f.memory.max_map_count = Some(1_048_576), Fine, &["at most 1048576"]);
+    maps(
+        "few",
+        |f| f.memory.max_map_count = Some(65_529),
+        Warn,
+        &["at most 65529", "default is 65530", "ENOMEM", "sudo sysctl vm.max_map_count=65530"],
+    );
+    maps("hidden", |f| f.memory.max_map_count = None, Skip, &["/proc/sys/vm/max_map_count"]);
+}
+
+#[test]
+fn swap_and_its_compression() {
     let of_swap =
         |machine, change, state, words: &[&str]| case(machine, "swap", change, state, words);
     of_swap(
@@ -230,7 +262,7 @@ fn limits_of_processes() {
         "tight",
         |f| f.own.data_bytes = Some(64 * MIB),
         Warn,
-        &["data 64 MiB", "ulimit -d unlimited"],
+        &["data 64 MiB", "ulimit -d unlimited", "every program started here"],
     );
 
     let memlock =

@@ -48,6 +48,10 @@ pub(crate) struct LayoutOptions {
     /// program's standard output goes to /dev/null
     #[arg(long, conflicts_with_all = ["aslr", "runs"])]
     pub(crate) watch: bool,
+    /// With -p: read the accounted memory even where that keeps mmap and munmap of the process
+    /// waiting for more than a millisecond (a tenth of a second for each GiB in small pages)
+    #[arg(long, requires = "pid", conflicts_with = "watch")]
+    pub(crate) accounted: bool,
     /// Show every mapping, not only the largest (so does -v)
     #[arg(long)]
     pub(crate) all: bool,

@@ -3,11 +3,13 @@
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use analysis::layout::{Detail, Settings};
 use anyhow::anyhow;
-use collect::snapshot::{At, Failure, LayoutSettings, SnapshotOutcome, SnapshotRequest, Unseen};
+use collect::snapshot::{
+    Accounted, At, Failure, LayoutSettings, SnapshotOutcome, SnapshotRequest, Unseen, pause_after,
+};
 use events::snapshot::Snapshot;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use results::layout::{Kernel, Layout, LayoutRun, Moment, SCHEMA};
@@ -24,7 +26,7 @@ use super::{Aslr, LayoutOptions, When};
 const PARTS: u64 = 256;
 /// The default number of runs with --aslr.
 const RUNS: u32 = 16;
-/// Ten pictures a second.
+/// Ten pictures a second at most.
 const EVERY: Duration = Duration::from_millis(100);
 
 /// The pictures so far.
@@ -128,14 +130,20 @@ pub(super) fn look_at(
     machine: &LayoutSettings,
     interrupt: Interrupt,
 ) -> anyhow::Result<Layout> {
-    let mut space = collect::snapshot::picture(pid).map_err(Failure::Unseen)?;
+    let first = if options.accounted { Accounted::Always } else { Accounted::IfShort };
+    let look = |accounted| {
+        let began = Instant::now();
+        let space = collect::snapshot::picture(pid, accounted)?;
+        Ok((space, pause_after(began.elapsed(), EVERY)))
+    };
+    let (mut space, mut pause) = look(first).map_err(Failure::Unseen)?;
     if options.watch {
         let mut watching = Watching::new();
         while interrupt.received().is_none() {
             watching.show(&single(machine, &space, Moment::Running, &[]));
-            interrupt.wait(EVERY);
-            match collect::snapshot::picture(pid) {
-                Ok(next) => space = next,
+            interrupt.wait(pause);
+            match look(Accounted::IfShort) {
+                Ok(next) => (space, pause) = next,
                 Err(Unseen::Gone(_) | Unseen::Empty(_)) => break,
                 Err(unseen) => return Err(Failure::Unseen(unseen).into()),
             }
@@ -147,6 +155,12 @@ pub(super) fn look_at(
 fn single(machine: &LayoutSettings, space: &Snapshot, at: Moment, command: &[OsString]) -> Layout {
     let mut album = Album::new(machine);
     album.add(space, at, command);
+    if space.totals.accounted_bytes.is_none() && command.is_empty() {
+        album.note(
+            "accounted memory was not read: that would keep mmap and munmap of the process waiting \
+             for more than a millisecond (--accounted reads it all the same)",
+        );
+    }
     album.finish()
 }
 

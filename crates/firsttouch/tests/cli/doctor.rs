@@ -30,7 +30,7 @@ fn is_whole(diagnosis: &Diagnosis) {
     );
     let ids: std::collections::BTreeSet<&str> =
         diagnosis.checks.iter().map(|check| check.id.as_str()).collect();
-    assert_eq!((ids.len(), diagnosis.checks.len()), (26, 26), "{ids:?}");
+    assert_eq!((ids.len(), diagnosis.checks.len()), (27, 27), "{ids:?}");
     assert!(BENCH_WARNINGS.iter().all(|id| ids.contains(id)), "{ids:?}");
     for check in &diagnosis.checks {
         assert!(!check.found.is_empty(), "{check:?}");
@@ -66,6 +66,12 @@ fn checks_agree_with_the_machine() {
         check(&diagnosis, "swap")
     );
     assert_eq!(check(&diagnosis, "proc-missing").state, State::Ok);
+    let (map_count, most) = (check(&diagnosis, "map-count"), file("/proc/sys/vm/max_map_count"));
+    assert!(map_count.found.contains(&format!("at most {} map", most.trim())), "{map_count:?}");
+    let (overcommit, mode) =
+        (check(&diagnosis, "overcommit"), file("/proc/sys/vm/overcommit_memory"));
+    assert!(overcommit.found.starts_with(mode.trim()), "{overcommit:?}");
+    assert!(overcommit.found.contains("committed"), "{overcommit:?}");
 }
 
 #[test]
@@ -174,6 +180,7 @@ fn without_proc_every_check_has_a_finding() {
     assert_eq!(check(&diagnosis, "proc-missing").state, State::Blocked);
     for id in [
         "overcommit",
+        "map-count",
         "swap",
         "zswap",
         "cgroup",

@@ -1,6 +1,7 @@
 //! `layout` on real programs whose address space is known by construction.
 
 mod answers;
+mod costs;
 mod running;
 
 use std::process::{Command, Output};

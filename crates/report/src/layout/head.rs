@@ -2,6 +2,7 @@
 
 use results::layout::{Layout, LayoutRun, Moment, ProgramFile};
 
+use super::cost;
 use crate::number::{bytes, count};
 use crate::text::{clean, hanging};
 use crate::view::View;
@@ -12,7 +13,8 @@ pub(super) fn head(layout: &Layout, run: &LayoutRun, view: View) -> String {
     let path = &layout.program.path;
     let file = if view.verbose { path } else { path.rsplit('/').next().unwrap_or(path) };
     let name = format!("pid {} {}", run.pid, clean(file));
-    let figures = figures(run, "   ");
+    // The number of mappings is in the line below, with its limit.
+    let figures = sizes(run).join("   ");
     let together = format!("{}    {figures}", name.trim_end());
     let fits = width.is_none_or(|width| textwrap::core::display_width(&together) <= width);
     let first = if fits {
@@ -20,20 +22,26 @@ pub(super) fn head(layout: &Layout, run: &LayoutRun, view: View) -> String {
     } else {
         hanging("", &name, width) + &hanging("", &figures, width)
     };
-    first + &hanging("", &circumstances(layout, run), width) + "\n"
+    first + &cost::lines(run, width) + &hanging("", &circumstances(layout, run), width) + "\n"
 }
 
 /// `virtual 3.74 MiB, resident 2.15 MiB (peak 2.40 MiB), 49 mappings`.
-pub(super) fn figures(run: &LayoutRun, between: &str) -> String {
-    let mappings = match run.regions.len() {
+pub(super) fn figures(run: &LayoutRun) -> String {
+    let mappings = match run.cost.mappings {
         1 => "1 mapping".to_owned(),
         number => format!("{} mappings", count(number as f64)),
     };
+    let [mapped, resident] = sizes(run);
+    [mapped, resident, mappings].join(", ")
+}
+
+/// `virtual 3.74 MiB` and `resident 2.15 MiB (peak 2.40 MiB)`.
+fn sizes(run: &LayoutRun) -> [String; 2] {
     let (mapped, resident) = (bytes(run.mapped_bytes() as f64), bytes(run.resident_bytes() as f64));
     // The kernel's counters lag behind by some pages: a lower peak means nothing.
     let peak = run.peak_resident_bytes.filter(|peak| *peak > run.resident_bytes());
     let peak = peak.map(|peak| format!(" (peak {})", bytes(peak as f64))).unwrap_or_default();
-    [format!("virtual {mapped}"), format!("resident {resident}{peak}"), mappings].join(between)
+    [format!("virtual {mapped}"), format!("resident {resident}{peak}")]
 }
 
 /// `64-bit PIE, dynamic; ASLR on; seen as it exited`.

@@ -208,7 +208,7 @@ fn described(layout: &Layout, runs: &[&LayoutRun]) -> String {
         format!(
             "{}; {}. From high to low: {}.",
             circumstances(layout, run),
-            figures(run, ", "),
+            figures(run),
             lines.collect::<Vec<_>>().join("; ")
         )
     });

@@ -2,8 +2,8 @@
 
 use report::View;
 use results::layout::{
-    Address, Bits, Gaps, Kernel, Layout, LayoutRun, LayoutSummary, Moment, Parts, ProgramFile,
-    Region, RegionKind, SCHEMA, Spans,
+    Address, Bits, Cost, Gaps, Kernel, Layout, LayoutRun, LayoutSummary, Moment, Parts,
+    ProgramFile, Region, RegionKind, SCHEMA, Spans,
 };
 
 use crate::{plain, snapshots};
@@ -77,6 +77,15 @@ fn run(base: u64, gap: u64, aslr: bool) -> LayoutRun {
         bss_end: Some(Address(base + 0xa000 + 16 * MIB - 8)),
         program_break: Some(Address(base + 0xa000 + 49 * MIB + gap)),
         peak_resident_bytes: Some(640 << 20),
+        cost: Cost {
+            page_tables_bytes: Some(308 << 10),
+            accounted_bytes: Some(157 * MIB),
+            mappings: 44,
+            mappings_max: Some(65_530),
+            address_space_bytes: Some(224 * MIB),
+            address_space_max_bytes: None,
+            commit_left_bytes: None,
+        },
         threads_unseen: 0,
         regions,
     }
@@ -162,6 +171,51 @@ fn a_picture_in_every_view() {
 #[test]
 fn several_runs_in_every_view() {
     snapshots("layout_runs", |view| report::layout_screen(&both(), view, false));
+}
+
+#[test]
+fn near_a_limit_a_note_says_what_ends_there() {
+    let head = |change: fn(&mut Cost), view| {
+        let mut layout = one();
+        change(&mut layout.runs[0].cost);
+        let screen = plain(&report::layout_screen(&layout, view, false), view);
+        screen.split("\n\n").next().unwrap().to_owned()
+    };
+    let pipe = View::brief(None);
+    assert!(!head(|_| (), pipe).contains("note "));
+    let line = "page tables 308 KiB, accounted 157 MiB, 44 of 65,530 mappings, address space";
+    assert!(head(|_| (), pipe).contains(&format!("\n    {line} unlimited\n")));
+    for (change, words) in [
+        (
+            (|cost| cost.mappings = 58_977) as fn(&mut Cost),
+            &["58,977 of 65,530 mappings, ", "note 58,977 of 65,530", "vm.max_map_count"][..],
+        ),
+        (
+            |cost| cost.address_space_max_bytes = Some(225 * MIB),
+            &["address space 224 MiB of 225 MiB\n", "note ", "ulimit -v"],
+        ),
+        (|cost| cost.commit_left_bytes = Some(157 * MIB), &["note accounted 157 MiB", "fork"]),
+        (
+            |cost| cost.page_tables_bytes = Some(27 << 30),
+            &["page tables 27 GiB,", "note 27 GiB of page tables are in no resident size"],
+        ),
+    ] {
+        let head = head(change, pipe);
+        assert!(words.iter().all(|word| head.contains(word)), "{words:?} in\n{head}");
+        assert_eq!(head.matches("note ").count(), 1, "{head}");
+    }
+    for change in [
+        (|cost| cost.mappings = 58_976) as fn(&mut Cost),
+        |cost| cost.address_space_max_bytes = Some(250 * MIB),
+        |cost| cost.commit_left_bytes = Some(175 * MIB),
+        |cost| cost.page_tables_bytes = Some(8 * MIB),
+    ] {
+        assert!(!head(change, pipe).contains("note "), "{}", head(change, pipe));
+    }
+    let unread = head(|cost| cost.accounted_bytes = None, pipe);
+    assert!(unread.contains(", accounted not read, 44 of"), "{unread}");
+    let unknown = head(|cost| *cost = Cost { mappings: 1, ..Cost::default() }, pipe);
+    assert!(unknown.contains("\n    accounted not read, 1 mapping\n"), "{unknown}");
 }
 
 #[test]

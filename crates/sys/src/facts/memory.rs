@@ -23,6 +23,8 @@ pub struct MemoryFacts {
     pub commit_limit_bytes: Option<u64>,
     /// Memory committed so far.
     pub committed_bytes: Option<u64>,
+    /// `vm.max_map_count`: the largest number of mappings of a process.
+    pub max_map_count: Option<u64>,
     /// Swap devices and files.
     pub swaps: Option<Vec<Swap>>,
     /// `vm.swappiness`.
@@ -58,10 +60,11 @@ impl MemoryFacts {
             total_bytes: meminfo_bytes(&meminfo, "MemTotal"),
             free_bytes: meminfo_bytes(&meminfo, "MemFree"),
             available_bytes: meminfo_bytes(&meminfo, "MemAvailable"),
-            overcommit_mode: number(vm("overcommit_memory")),
+            overcommit_mode: crate::proc::sysctl::overcommit_memory(),
             overcommit_ratio: number(vm("overcommit_ratio")),
             commit_limit_bytes: meminfo_bytes(&meminfo, "CommitLimit"),
             committed_bytes: meminfo_bytes(&meminfo, "Committed_AS"),
+            max_map_count: crate::proc::sysctl::max_map_count(),
             swaps: swaps(),
             swappiness: number(vm("swappiness")),
             zswap: switch("/sys/module/zswap/parameters/enabled"),

@@ -95,6 +95,23 @@ pub fn available_bytes() -> Option<u64> {
     meminfo_bytes(&read_to_string("/proc/meminfo").ok()?, "MemAvailable")
 }
 
+/// Memory that can still be committed, where the kernel enforces its limit
+/// (`vm.overcommit_memory` 2); `None` where it does not.
+#[must_use]
+pub fn commit_left_bytes() -> Option<u64> {
+    if super::sysctl::overcommit_memory() != Some(2) {
+        return None;
+    }
+    commit_left(&read_to_string("/proc/meminfo").ok()?)
+}
+
+/// The commit limit less what is committed.
+fn commit_left(meminfo: &str) -> Option<u64> {
+    let (limit, committed) =
+        (meminfo_bytes(meminfo, "CommitLimit")?, meminfo_bytes(meminfo, "Committed_AS")?);
+    Some(limit.saturating_sub(committed))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +142,8 @@ mod tests {
         let text = "MemTotal:       24684000 kB\nMemFree:        24036000 kB\n";
         assert_eq!(meminfo_bytes(text, "MemFree"), Some(24_036_000 * 1024));
         assert_eq!(meminfo_bytes(text, "Mem"), None);
+        assert_eq!(commit_left("CommitLimit: 9 kB\nCommitted_AS: 5 kB\n"), Some(4096));
+        assert_eq!(commit_left("CommitLimit: 5 kB\nCommitted_AS: 9 kB\n"), Some(0));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! it after the first one has ended.
 
 use std::fs::{File, read, read_to_string};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::{
@@ -40,12 +40,33 @@ impl TaskFolder {
     }
 
     /// The mappings, by ascending address, with their resident bytes. Empty in the same cases as
-    /// [`Self::regions`].
+    /// [`Self::regions`]. While the kernel counts the pages of a mapping, it holds the lock that
+    /// mmap(2), munmap(2), mprotect(2) and brk(2) of the process need.
     ///
     /// # Errors
     /// As [`Self::regions`].
     pub fn mapped(&self) -> io::Result<Vec<Mapped>> {
-        parse_smaps(&self.text("smaps")?).ok_or_else(|| malformed("smaps"))
+        // The kernel keeps the lock until the buffer is full or the file ends: into less than the
+        // text of a mapping it writes one mapping at a time.
+        const LESS_THAN_A_MAPPING: usize = 512;
+        let mut file = File::open(self.file("smaps"))?;
+        let (mut text, mut part) = (Vec::new(), [0_u8; LESS_THAN_A_MAPPING]);
+        loop {
+            match file.read(&mut part) {
+                Ok(0) => break,
+                Ok(read) => text.extend_from_slice(&part[..read]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        parse_smaps(&String::from_utf8_lossy(&text)).ok_or_else(|| malformed("smaps"))
+    }
+
+    /// The limit of the address space of the process (`RLIMIT_AS`, the soft limit). `None`:
+    /// unlimited, or it cannot be read.
+    #[must_use]
+    pub fn address_space_max_bytes(&self) -> Option<u64> {
+        address_space_max(&read_to_string(self.file("limits")).ok()?)
     }
 
     /// Which pages are resident.
@@ -133,6 +154,12 @@ fn is_fixed(personality: &str) -> Option<bool> {
     Some(u64::from_str_radix(personality.trim(), 16).ok()? & Own::NO_RANDOMIZE != 0)
 }
 
+/// The soft limit in the row `Max address space`, in bytes.
+fn address_space_max(limits: &str) -> Option<u64> {
+    let row = limits.lines().find_map(|line| line.strip_prefix("Max address space"))?;
+    row.split_whitespace().next()?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,13 +173,13 @@ mod tests {
         assert!(folder.regions().unwrap().iter().any(|region| region.contains(on_stack)));
         assert!(regions_of(pid).unwrap().iter().any(|region| region.contains(on_stack)));
         let mapped = folder.mapped().unwrap();
-        assert!(
-            mapped.iter().any(|mapped| (mapped.start..mapped.end).contains(&(on_stack as u64)))
-        );
+        assert!(mapped.iter().any(|mapped| mapped.region.contains(on_stack)));
         assert_eq!(folder.program().unwrap(), std::env::current_exe().unwrap());
         let entry =
             folder.entry_address(if cfg!(target_pointer_width = "64") { 64 } else { 32 }).unwrap();
-        assert!(mapped.iter().any(|mapped| (mapped.start..mapped.end).contains(&entry)));
+        let entry = usize::try_from(entry).unwrap();
+        assert!(mapped.iter().any(|mapped| mapped.region.contains(entry)));
+        assert_eq!(folder.address_space_max_bytes(), crate::limits::address_space_bytes());
         assert!(folder.has_fixed_addresses().is_some());
         let syscall_state = folder.syscall_state();
         assert!(
@@ -181,6 +208,19 @@ mod tests {
             (nobody.entry_address(64), nobody.has_fixed_addresses(), nobody.syscall_state()),
             (None, None, None)
         );
+    }
+
+    #[test]
+    fn limits_are_unlimited_or_bytes() {
+        let limits = |soft: &str| {
+            format!(
+                "Limit                     Soft Limit           Hard Limit           Units     \n\
+                 Max address space         {soft:20} unlimited            bytes     \n"
+            )
+        };
+        assert_eq!(address_space_max(&limits("1048576")), Some(1 << 20));
+        assert_eq!(address_space_max(&limits("unlimited")), None);
+        assert_eq!(address_space_max(""), None);
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub fn parse_maps(text: &str) -> Option<Vec<MapsEntry>> {
 }
 
 /// `start-end permissions offset device inode name`.
-fn parse_line(line: &str) -> Option<MapsEntry> {
+pub(super) fn parse_line(line: &str) -> Option<MapsEntry> {
     let mut words = line.splitn(6, ' ');
     let (start, end) = words.next()?.split_once('-')?;
     let permissions = words.next().filter(|permissions| permissions.len() == 4)?;

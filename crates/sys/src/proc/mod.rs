@@ -5,18 +5,21 @@ mod folder;
 mod maps;
 mod pagemap;
 mod rollup;
+mod scan;
 mod smaps;
 pub mod sysctl;
 pub mod task;
 mod thread;
 
 pub use counters::{
-    Counters, available_bytes, cpu_ticks, meminfo_bytes, oom_kills, pressure_total, vmstat,
+    Counters, available_bytes, commit_left_bytes, cpu_ticks, meminfo_bytes, oom_kills,
+    pressure_total, vmstat,
 };
 pub use folder::{TaskFolder, regions_of};
 pub use maps::{MapsEntry, parse_maps, regions_now};
 pub use pagemap::PageMap;
 pub use rollup::{Resident, parse_rollup, resident_now};
+pub use scan::Present;
 pub use smaps::Mapped;
 pub use thread::SyscallState;
 

@@ -1,26 +1,18 @@
 //! `/proc/PID/smaps`: the mappings of a process, and how much of each is resident.
 
+use super::maps::{MapsEntry, parse_line};
+
 /// One mapping.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapped {
-    /// The first address.
-    pub start: u64,
-    /// The first address after it.
-    pub end: u64,
-    /// `rwxp` or `rwxs`, with a hyphen for what is not allowed.
-    pub permissions: String,
-    /// Its offset in its file.
-    pub offset_bytes: u64,
-    /// The device of its file, as `major:minor`.
-    pub device: String,
-    /// The inode of its file; 0 without a file.
-    pub inode: u64,
-    /// The path of its file, a name in brackets such as `[heap]`, or empty.
-    pub name: String,
+    /// What it maps, and where.
+    pub region: MapsEntry,
     /// Resident bytes, in pages of any size.
     pub resident_bytes: u64,
     /// Bytes mapped by huge pages, transparent or hugetlb.
     pub huge_bytes: u64,
+    /// Whether the kernel has committed memory for all of it (`ac` of `VmFlags`).
+    pub accounted: bool,
 }
 
 /// Parses the whole file; `None` if a line is malformed.
@@ -30,29 +22,23 @@ pub(super) fn parse_smaps(text: &str) -> Option<Vec<Mapped>> {
         let key = line.split(' ').next()?;
         match key.strip_suffix(':') {
             None => all.push(parse_head(line)?),
+            Some("VmFlags") => {
+                all.last_mut()?.accounted = line.split_whitespace().any(|flag| flag == "ac");
+            }
             Some(key) => add(all.last_mut()?, key, line)?,
         }
     }
     Some(all)
 }
 
-/// `start-end permissions offset device inode name`, as in `/proc/PID/maps`.
+/// The line of a mapping, which is that of `/proc/PID/maps`.
 fn parse_head(line: &str) -> Option<Mapped> {
-    let mut words = line.splitn(6, ' ');
-    let (start, end) = words.next()?.split_once('-')?;
-    let permissions = words.next().filter(|permissions| permissions.len() == 4)?;
-    let (offset, device, inode) = (words.next()?, words.next()?, words.next()?);
-    let address = |text| u64::from_str_radix(text, 16).ok();
-    let (start, end) = (address(start)?, address(end)?);
-    (start < end).then_some(Mapped {
-        start,
-        end,
-        permissions: permissions.to_owned(),
-        offset_bytes: address(offset)?,
-        device: device.to_owned(),
-        inode: inode.parse().ok()?,
-        name: words.next().unwrap_or_default().trim().to_owned(),
-        ..Mapped::default()
+    let region = parse_line(line)?;
+    (region.start < region.end).then_some(Mapped {
+        region,
+        resident_bytes: 0,
+        huge_bytes: 0,
+        accounted: false,
     })
 }
 
@@ -95,15 +81,16 @@ Private_Hugetlb:    2048 kB
     fn mappings_have_their_figures() {
         let all = parse_smaps(TEXT).unwrap();
         assert_eq!(
-            (all[0].name.as_str(), all[0].resident_bytes, all[0].huge_bytes),
+            (all[0].region.name.as_str(), all[0].resident_bytes, all[0].huge_bytes),
             ("[heap]", 24 << 10, 0)
         );
+        let second = &all[1].region;
         assert_eq!(
-            (all[1].name.as_str(), all[1].device.as_str()),
-            ("/a b/c: d (deleted)", "fe:01")
+            (second.name.as_str(), second.device, second.offset_bytes, second.inode),
+            ("/a b/c: d (deleted)", (0xfe, 1), 0x2000, 1234)
         );
-        assert_eq!((all[1].offset_bytes, all[1].inode), (0x2000, 1234));
         assert_eq!((all[1].resident_bytes, all[1].huge_bytes), (2 << 20, 4 << 20));
+        assert_eq!((all[0].accounted, all[1].accounted), (true, false));
         assert_eq!(parse_smaps(""), Some(Vec::new()));
     }
 
@@ -120,8 +107,8 @@ Private_Hugetlb:    2048 kB
     #[test]
     fn this_process_is_read() {
         let all = parse_smaps(&std::fs::read_to_string("/proc/self/smaps").unwrap()).unwrap();
-        let here = (&raw const all).addr() as u64;
-        let stack = all.iter().find(|mapped| (mapped.start..mapped.end).contains(&here)).unwrap();
-        assert!(stack.resident_bytes >= 4096);
+        let here = (&raw const all).addr();
+        let stack = all.iter().find(|mapped| mapped.region.contains(here)).unwrap();
+        assert!(stack.resident_bytes >= 4096 && stack.accounted);
     }
 }

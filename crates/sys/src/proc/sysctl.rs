@@ -1,4 +1,4 @@
-//! `/proc/sys`: settings of address space randomisation. A setting that this user may not read is
+//! `/proc/sys`: settings of address spaces. A setting that this user may not read is
 //! `None`.
 
 use std::fs::read_to_string;
@@ -23,6 +23,18 @@ pub fn mmap_rnd_compat_bits() -> Option<u32> {
     number("/proc/sys/vm/mmap_rnd_compat_bits")
 }
 
+/// `vm.max_map_count`: the largest number of mappings of a process.
+#[must_use]
+pub fn max_map_count() -> Option<u64> {
+    number("/proc/sys/vm/max_map_count")
+}
+
+/// `vm.overcommit_memory`: 0 by a heuristic, 1 always, 2 never (proc(5)).
+#[must_use]
+pub fn overcommit_memory() -> Option<u8> {
+    number("/proc/sys/vm/overcommit_memory")
+}
+
 fn number<T: FromStr>(path: &str) -> Option<T> {
     parse(&read_to_string(path).ok()?)
 }
@@ -43,6 +55,7 @@ mod tests {
             (Some(2), None, None)
         );
         assert!(randomize_va_space().is_none_or(|mode| mode <= 2));
+        assert!(overcommit_memory().is_none_or(|mode| mode <= 2) && max_map_count() != Some(0));
         assert!(
             mmap_rnd_bits().is_none_or(|bits| bits < 64)
                 && mmap_rnd_compat_bits().is_none_or(|bits| bits < 32)

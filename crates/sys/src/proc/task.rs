@@ -65,11 +65,22 @@ pub fn is_in_own_pid_namespace(tid: u32) -> Option<bool> {
     Some(namespace(&tid.to_string())? == namespace("self")?)
 }
 
-/// The peak resident memory of the process of the thread `tid` since its last exec: `VmHWM`, in
-/// bytes. `None`: it is gone, or is a kernel thread.
+/// Figures of an address space as a whole, in bytes. The kernel keeps them as counters: reading
+/// them takes no lock. `None`: it is gone, or is a kernel thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MemoryTotals {
+    /// The peak of resident memory since the last exec: `VmHWM`.
+    pub peak_resident_bytes: Option<u64>,
+    /// Page tables: `VmPTE`.
+    pub page_tables_bytes: Option<u64>,
+    /// All mappings: `VmSize`.
+    pub address_space_bytes: Option<u64>,
+}
+
+/// The figures of the process of the thread `tid`.
 #[must_use]
-pub fn peak_resident_bytes(tid: u32) -> Option<u64> {
-    peak(&status(tid)?)
+pub fn memory_totals(tid: u32) -> MemoryTotals {
+    totals(&status(tid).unwrap_or_default())
 }
 
 /// The page faults of a process, minor and major together, as the kernel counts them: with pages
@@ -119,8 +130,14 @@ fn process(status: &str) -> Option<u32> {
     field(status, "Tgid:")?.parse().ok()
 }
 
-fn peak(status: &str) -> Option<u64> {
-    field(status, "VmHWM:")?.strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
+fn totals(status: &str) -> MemoryTotals {
+    let bytes =
+        |name| field(status, name)?.strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024);
+    MemoryTotals {
+        peak_resident_bytes: bytes("VmHWM:"),
+        page_tables_bytes: bytes("VmPTE:"),
+        address_space_bytes: bytes("VmSize:"),
+    }
 }
 
 #[cfg(test)]
@@ -148,11 +165,13 @@ mod tests {
             (Some(12), None)
         );
         assert_eq!(process_of(u32::MAX), None);
-        assert!(peak_resident_bytes(own).is_some_and(|bytes| bytes > 4096));
-        assert_eq!(
-            (peak("VmPeak:\t9 kB\nVmHWM:\t   8 kB\n"), peak("VmHWM:\t8")),
-            (Some(8192), None)
-        );
+        let MemoryTotals { peak_resident_bytes, page_tables_bytes, address_space_bytes } =
+            memory_totals(own);
+        assert!(page_tables_bytes > Some(0) && peak_resident_bytes > page_tables_bytes);
+        assert!(address_space_bytes > peak_resident_bytes);
+        let status = "VmPeak:\t9 kB\nVmHWM:\t   8 kB\nVmPTE:\t8\n";
+        let expect = MemoryTotals { peak_resident_bytes: Some(8192), ..MemoryTotals::default() };
+        assert_eq!(totals(status), expect);
         let mut child = std::process::Command::new("true").spawn().unwrap();
         while !has_process_ended(child.id()) {
             std::thread::sleep(std::time::Duration::from_millis(1));

@@ -68,7 +68,7 @@ impl<'a> Column<'a> {
     /// Draws it, and returns where it ends.
     pub(super) fn draw(&self, body: &mut String) -> f64 {
         self.words(body, "", TOWER, 60.0, &circumstances(self.layout, self.run));
-        self.words(body, "", TOWER, 77.0, &figures(self.run, ", "));
+        self.words(body, "", TOWER, 77.0, &figures(self.run));
         self.heads(body);
         let areas = drawn(self.run);
         let mut y = BELOW_CAPTION;
