@@ -100,14 +100,13 @@ pub(super) fn interval(value: f64, low: Option<f64>, high: Option<f64>) -> Outco
     known("low", low, ratio)?;
     known("high", high, ratio)?;
     match (low, high) {
-        (None, None) => Ok(()),
         (Some(low), Some(_)) if low > value * (1.0 + ROUNDING) => {
             wrong("low", format!("{low:?} is more than the ratio, {value:?}"))
         }
         (Some(_), Some(high)) if high < value * (1.0 - ROUNDING) => {
             wrong("high", format!("{high:?} is less than the ratio, {value:?}"))
         }
-        (Some(_), Some(_)) => Ok(()),
+        (None, None) | (Some(_), Some(_)) => Ok(()),
         (Some(_), None) => wrong("high", "missing, and there is a low"),
         (None, Some(_)) => wrong("low", "missing, and there is a high"),
     }

@@ -127,8 +127,8 @@ fn is_lack_of_space(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|errno| lack.contains(&errno))
 }
 
-/// Whether the file has attributes of its own (an access list, capabilities). The label of SELinux
-/// is not one: a new file gets it from its folder.
+/// Whether the file has attributes of its own (an access list, capabilities). The label of
+/// `SELinux` is not one: a new file gets it from its folder.
 fn has_attributes(file: &File) -> bool {
     let mut names = vec![0_u8; 4096];
     match flistxattr(file, names.as_mut_slice()) {
@@ -149,7 +149,7 @@ fn with_free_name<T>(
     loop {
         let name = folder.join(format!(".firsttouch-{}-{attempt}.tmp", std::process::id()));
         match make(&name) {
-            Ok(made) => return Ok((made, name)),
+            Ok(file) => return Ok((file, name)),
             Err(RawErrno::EXIST) if attempt < NAMES_MAX => attempt += 1,
             Err(error) => return Err(error.into()),
         }

@@ -164,7 +164,7 @@ fn a_write_that_stops_in_its_middle_costs_nothing() {
     for (path, older) in
         [(&old, Older::Kept), (&linked, Older::Kept), (&place.0.join("new"), Older::None)]
     {
-        let failure = WholeFile::open(path).unwrap().write(&[b'x'; 100_000]).unwrap_err();
+        let failure = WholeFile::open(path).unwrap().write(&vec![b'x'; 100_000]).unwrap_err();
         assert_eq!((failure.error.raw_os_error(), failure.older), (Some(libc::EFBIG), older));
     }
     assert_eq!((read(&old).as_str(), read(&linked).as_str()), ("precious", "precious too"));
