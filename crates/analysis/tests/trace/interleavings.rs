@@ -92,7 +92,6 @@ struct Kernel {
 
 impl Kernel {
     fn new(seed: u64, with_presence: bool) -> Kernel {
-        let sees = Sees { page_sizes: with_presence, ..SEES };
         Kernel {
             random: seed,
             entries: BTreeMap::new(),
@@ -102,7 +101,7 @@ impl Kernel {
             began_ns: vec![0; THREADS as usize],
             faults: vec![None; THREADS as usize],
             made: Vec::new(),
-            script: Script::seeing(ThpPolicy::Never, sees),
+            script: Script::seeing(ThpPolicy::Never, Sees { page_sizes: with_presence, ..SEES }),
             with_presence,
         }
     }

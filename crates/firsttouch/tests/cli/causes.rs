@@ -11,7 +11,7 @@ use crate::program::{PROGRAM, Scratch, fixture, is_root, skip, text};
 
 /// How many faults have which cause.
 pub(crate) type Causes = BTreeMap<String, u64>;
-type Counts<'a> = &'a [(&'a str, u64)];
+pub(crate) type Counts<'a> = &'a [(&'a str, u64)];
 
 /// The ways of tracing: the user, and how syscalls are seen.
 pub(crate) fn ways(scratch: &Scratch) -> Vec<(String, Command)> {

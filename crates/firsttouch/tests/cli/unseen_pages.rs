@@ -4,10 +4,13 @@
 
 use serde_json::Value;
 
-use crate::causes::{Causes, causes, expect, lines_of, ways};
+use crate::causes::{Causes, Counts, causes, expect, lines_of, ways};
 use crate::program::{Scratch, fixture, skip};
 
 const PAGES: u64 = 301;
+
+/// The act, the mapping (`None`: the anonymous one of 301 pages), and its causes.
+type Act<'a> = (&'a str, Option<&'a str>, Counts<'a>);
 
 /// The causes of the faults in mappings whose name contains `name`.
 fn causes_in(lines: &[Value], name: &str) -> Causes {
@@ -24,8 +27,7 @@ fn causes_in(lines: &[Value], name: &str) -> Causes {
 fn pages_that_no_call_tells_of_have_their_cause() {
     let scratch = Scratch::new();
     let Some(program) = fixture("unseen_pages", &scratch) else { return };
-    // The act, the mapping (`None`: the anonymous one of 301 pages), and its causes.
-    let acts: [(&str, Option<&str>, &[(&str, u64)]); 8] = [
+    let acts: [Act<'_>; 8] = [
         ("direct", None, &[("copy-on-write", PAGES)]),
         ("vm-write", None, &[("copy-on-write", PAGES)]),
         ("guard", None, &[("first-touch", PAGES + 8), ("unknown", 1)]),

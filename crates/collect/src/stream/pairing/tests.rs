@@ -211,7 +211,7 @@ fn a_call_that_is_stopped_twice_begins_after_the_second_stop() {
         raw(43, 1, RawKind::SwitchOut),
         raw(55, 1, RawKind::CallEnds { result: Some(0), refused: None }),
     ];
-    check(&raws, &[(20, 3, 3)]);
+    check(&raws, &[(40, 3, 3)]);
 }
 
 /// The lives among the events of `raws`, with the thread, where the status of processes is
