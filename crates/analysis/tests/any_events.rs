@@ -109,7 +109,10 @@ impl Random {
                 _ => NonZeroU64::new(self.below(u64::MAX)),
             },
             in_kernel: self.below(9) == 0,
-            present: [None, Some(false), Some(true)][self.below(3) as usize],
+            present: match self.below(3) {
+                0 => None,
+                word => Some(word == 1),
+            },
         })
     }
 
