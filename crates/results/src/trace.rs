@@ -47,11 +47,11 @@ pub struct SyscallLine {
     pub name: &'static str,
     /// The whole call with its result, as strace prints it: `munmap(0x7f1c2a000000, 4096) = 0`.
     pub text: String,
-    /// The arguments; empty if they were not requested, `None` if they are unknown: a seccomp filter
-    /// refused the call.
+    /// The arguments; empty if they were not requested, `None` if they are unknown: a seccomp
+    /// filter refused the call.
     pub arguments: Option<Vec<Argument>>,
-    /// The result, -1 with an error. `None` if the thread ended inside the call, or a seccomp filter
-    /// turned it into a signal.
+    /// The result, -1 with an error. `None` if the thread ended inside the call, or a seccomp
+    /// filter turned it into a signal.
     pub result: Option<Returned>,
     /// The name of the error.
     pub error: Option<Cow<'static, str>>,

@@ -7,8 +7,8 @@ use crate::order::{median_of_sorted, sorted};
 /// The confidence at which the placebo is judged, once, at the end.
 pub const PLACEBO_CONFIDENCE: f64 = 0.99;
 
-/// How far from 1, as a share, the placebo's interval may reach. A wider one would not notice a bias
-/// of a quarter, and is no reason for trust.
+/// How far from 1, as a share, the placebo's interval may reach. A wider one would not notice a
+/// bias of a quarter, and is no reason for trust.
 const PLACEBO_REACH_MAX: f64 = 0.25;
 
 /// What the data show about an arm against the baseline.

@@ -27,8 +27,8 @@ const FIRST_ARGUMENT_AT: u32 = 16;
 pub struct Filter(Vec<libc::sock_filter>);
 
 impl Filter {
-    /// Stops at syscalls with a number in one of `ranges` (both ends included, ascending), in 32-bit
-    /// mode in one of `narrow_ranges`, and at those that concern the tracer
+    /// Stops at syscalls with a number in one of `ranges` (both ends included, ascending), in
+    /// 32-bit mode in one of `narrow_ranges`, and at those that concern the tracer
     /// ([`crate::ptrace::Guarded`]). All other syscalls are allowed by a constant result, which the
     /// kernel caches for each number (`seccomp_cache_check_allow`), so that they cost next to
     /// nothing. Of the calls that concern the tracer, most arguments are allowed too.

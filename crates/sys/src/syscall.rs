@@ -1,6 +1,6 @@
 //! The numbers of the memory syscalls on this architecture, as perf events, ptrace(2) and
-//! seccomp(2) give them, and of those that a tracer must know. From 424 on they are the same on every architecture; libc lacks names for
-//! some of them on some architectures.
+//! seccomp(2) give them, and of those that a tracer must know. From 424 on they are the same on
+//! every architecture; libc lacks names for some of them on some architectures.
 
 /// `brk(2)`.
 pub const BRK: u32 = number(libc::SYS_brk);

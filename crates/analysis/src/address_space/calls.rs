@@ -262,7 +262,8 @@ impl AddressSpace {
         }
     }
 
-    /// Makes the pages of `parts` inaccessible. Guards lie in page tables, so the mapping stays one.
+    /// Makes the pages of `parts` inaccessible. Guards lie in page tables, so the mapping stays
+    /// one.
     fn guard(&mut self, parts: &[MappedRegion]) {
         for part in parts {
             let (first, end) = (self.page(part.start), self.page(part.end));

@@ -76,8 +76,8 @@ pub fn arguments<'a>(
     )
 }
 
-/// How many of its `declared` arguments `syscall` uses: none that are unknown. mremap reads its fifth only with a flag
-/// that gives a new address (`ksys_mremap` in mm/mremap.c).
+/// How many of its `declared` arguments `syscall` uses: none that are unknown. mremap reads its
+/// fifth only with a flag that gives a new address (`ksys_mremap` in mm/mremap.c).
 fn shown(syscall: &Syscall, declared: usize) -> usize {
     if !syscall.arguments_known {
         return 0;

@@ -332,8 +332,8 @@ impl Kernel {
                 (Call::Mremap, [start, bytes, bytes, 1, 0, 0])
             }
         };
-        // A call has no time if its thread was not seen to get a processor, so it did not wait. Of a
-        // move there is no report, so without its time it is known only later.
+        // A call has no time if its thread was not seen to get a processor, so it did not wait. Of
+        // a move there is no report, so without its time it is known only later.
         let is_timed = matches!(operation, Operation::Move { .. })
             || end_ns - began_ns > PATIENCE_NS / 4
             || self.below(8) > 0;

@@ -53,8 +53,8 @@ fn known(number: Option<u64>) -> String {
 }
 
 /// A header, and a row for each sample of each arm in the order of the result. Samples of dropped
-/// blocks, of refused arms and of bisections are in the JSON alone. Names are data, and stand as they
-/// are, but for the eyes of a `terminal` they are escaped.
+/// blocks, of refused arms and of bisections are in the JSON alone. Names are data, and stand as
+/// they are, but for the eyes of a `terminal` they are escaped.
 #[must_use]
 pub fn csv(result: &LabResult, terminal: bool) -> String {
     let mut text = COLUMNS.map(|(name, _)| name).join(",") + "\n";

@@ -51,7 +51,8 @@ pub fn has_pending_sigsys(tid: u32) -> bool {
         .is_some_and(|pending| pending & SIGSYS != 0)
 }
 
-/// Whether the program of the process `pid` is one of 32 bits. `false` if this user may not read it.
+/// Whether the program of the process `pid` is one of 32 bits. `false` if this user may not read
+/// it.
 #[must_use]
 pub fn is_compat32_process(pid: u32) -> bool {
     crate::elf::is_compat32(format!("/proc/{pid}/exe").as_ref())

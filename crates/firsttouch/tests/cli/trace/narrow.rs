@@ -6,8 +6,8 @@ use std::process::Command;
 use super::{lines, of_kind};
 use crate::program::{Scratch, fixture, is_root, run, skip, text};
 
-/// A program of 32 bits, by hand: alarm(0), which has the number of 64-bit mincore; mmap2 of 64 KiB,
-/// a touch, munmap; and exit(3).
+/// A program of 32 bits, by hand: alarm(0), which has the number of 64-bit mincore; mmap2 of 64
+/// KiB, a touch, munmap; and exit(3).
 fn narrow_program() -> Vec<u8> {
     let code: [&[u8]; 13] = [
         &[0xb8, 27, 0, 0, 0, 0x31, 0xdb, 0xcd, 0x80],

@@ -1,8 +1,8 @@
 //! Whether a syscall was made in 32-bit mode. The ABI of a sample is that of the program's code, so
 //! it shows calls of 32-bit code; that 64-bit code has used `int 0x80` is seen by the registers.
 
-/// The user registers that a sample of the start of a call has, as bits. The kernel refuses an empty
-/// set.
+/// The user registers that a sample of the start of a call has, as bits. The kernel refuses an
+/// empty set.
 #[cfg(target_arch = "x86_64")]
 pub(crate) const REGISTERS: u64 = 1 << CX | 1 << SI | 1 << DI | 1 << IP;
 #[cfg(not(target_arch = "x86_64"))]
