@@ -47,9 +47,9 @@ fn limited(id: &str, mode: u8, facts: &Facts) -> Check {
         "bench: the default size of 100 MiB fails with ENOMEM, whatever memory is free; and fork \
          fails in every process that has more accounted memory than is left"
     } else {
-        "bench: obtaining memory may fail with ENOMEM while memory is free; accounting makes obtain \
-         and release times differ from other machines; fork needs the accounted memory of a \
-         process once more, resident or not"
+        "bench: obtaining memory may fail with ENOMEM while memory is free; accounting makes \
+         obtain and release times differ from other machines; fork needs the accounted memory of \
+         a process once more, resident or not"
     };
     warn(id, found).effect(effect).fix("sudo sysctl vm.overcommit_memory=0").touching("bench")
 }
