@@ -41,6 +41,7 @@ const POPULATED_AT_MOST_BYTES: u64 = 64 << 30;
 
 /// One address space.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(crate) struct AddressSpace {
     header: Header,
     regions: Arc<Regions>,
@@ -65,6 +66,8 @@ pub(crate) struct AddressSpace {
     compat32: bool,
     /// Whether reported mappings existed before the trace.
     was_there: bool,
+    /// Whether the program may let itself be told of faults (userfaultfd).
+    told_of_faults: bool,
     /// Whether new mappings are populated (mlockall).
     locks_new: bool,
     /// The number of forks, ancestors included.
@@ -100,6 +103,7 @@ impl AddressSpace {
             break_at: None,
             compat32: false,
             was_there: false,
+            told_of_faults: false,
             locks_new: false,
             forks: 0,
             stack_begins: None,
@@ -126,6 +130,7 @@ impl AddressSpace {
         AddressSpace {
             not_inherited: Arc::default(),
             recent: Recent::default(),
+            told_of_faults: false,
             locks_new: false,
             was_there: false,
             under_way: Vec::new(),

@@ -18,6 +18,7 @@ const HEADERS: &str = "\
 #include <linux/mempolicy.h>
 #include <linux/mman.h>
 #include <linux/shm.h>
+#include <linux/userfaultfd.h>
 ";
 
 /// All texts of all arguments with named values, and their values: every small value, every bit,

@@ -100,7 +100,7 @@ fn native_numbers() -> Vec<(u32, Call)> {
 /// (`arch/x86/entry/syscalls/syscall_32.tbl`). There are two mmaps. shmat and shmdt are also
 /// operations of ipc(2), which is not among these.
 fn narrow_numbers() -> Vec<(u32, Call)> {
-    const OWN: [(u32, Call); 27] = [
+    const OWN: [(u32, Call); 28] = [
         (45, Call::Brk),
         (90, Call::Mmap),
         (91, Call::Munmap),
@@ -123,6 +123,7 @@ fn narrow_numbers() -> Vec<(u32, Call)> {
         (294, Call::MigratePages),
         (317, Call::MovePages),
         (356, Call::MemfdCreate),
+        (374, Call::Userfaultfd),
         (376, Call::Mlock2),
         (380, Call::PkeyMprotect),
         (397, Call::Shmat),
@@ -204,6 +205,7 @@ fn number(call: Call) -> u32 {
         Call::SetMempolicyHomeNode => syscall::SET_MEMPOLICY_HOME_NODE,
         Call::Shmat => syscall::SHMAT,
         Call::Shmdt => syscall::SHMDT,
+        Call::Userfaultfd => syscall::USERFAULTFD,
     }
 }
 

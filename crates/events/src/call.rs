@@ -38,11 +38,12 @@ pub enum Call {
     SetMempolicyHomeNode,
     Shmat,
     Shmdt,
+    Userfaultfd,
 }
 
 impl Call {
     /// All memory syscalls, in the order of their names.
-    pub const ALL: [Call; 32] = [
+    pub const ALL: [Call; 33] = [
         Call::Brk,
         Call::GetMempolicy,
         Call::IoDestroy,
@@ -75,6 +76,7 @@ impl Call {
         Call::SetMempolicyHomeNode,
         Call::Shmat,
         Call::Shmdt,
+        Call::Userfaultfd,
     ];
 
     /// The name in the kernel's tables and manual pages.
@@ -113,6 +115,7 @@ impl Call {
             Call::SetMempolicyHomeNode => "set_mempolicy_home_node",
             Call::Shmat => "shmat",
             Call::Shmdt => "shmdt",
+            Call::Userfaultfd => "userfaultfd",
         }
     }
 
@@ -141,6 +144,6 @@ mod tests {
         assert!(
             Call::ALL.windows(2).all(|pair| pair[0] < pair[1] && pair[0].name() < pair[1].name())
         );
-        assert_eq!(Call::ALL.len(), Call::Shmdt as usize + 1);
+        assert_eq!(Call::ALL.len(), Call::Userfaultfd as usize + 1);
     }
 }

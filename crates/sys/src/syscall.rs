@@ -72,6 +72,8 @@ pub const SET_MEMPOLICY_HOME_NODE: u32 = 450;
 pub const SHMAT: u32 = number(libc::SYS_shmat);
 /// `shmdt(2)`.
 pub const SHMDT: u32 = number(libc::SYS_shmdt);
+/// `userfaultfd(2)`.
+pub const USERFAULTFD: u32 = number(libc::SYS_userfaultfd);
 
 const fn number(number: libc::c_long) -> u32 {
     assert!(

@@ -83,6 +83,7 @@ impl AddressSpace {
             Call::Mlock2 if third & MLOCK_ONFAULT == 0 => self.populate_between(first, end),
             Call::Mlockall => self.mlockall(first),
             Call::Munlockall => self.locks_new = false,
+            Call::Userfaultfd => self.told_of_faults = true,
             Call::Shmat => {
                 let protection = if third & SHM_RDONLY == 0 { 1 | WRITABLE } else { 1 };
                 // The size is that of the segment, which only the kernel's report has.

@@ -10,7 +10,8 @@ use super::reading::{self, Decoded, Errors, Raw};
 /// know.
 const TRACED: &str = concat!(
     "trace=memory,memfd_create,?memfd_secret,?process_madvise,?process_mrelease,",
-    "?set_mempolicy_home_node,?io_uring_register,?map_shadow_stack,?mseal,?mlock2,?pkey_mprotect"
+    "?set_mempolicy_home_node,?io_uring_register,?map_shadow_stack,?mseal,?mlock2,?pkey_mprotect,",
+    "?userfaultfd"
 );
 
 /// Runs programs under strace, all with the same addresses.

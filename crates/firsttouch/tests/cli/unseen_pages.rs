@@ -27,11 +27,12 @@ fn causes_in(lines: &[Value], name: &str) -> Causes {
 fn pages_that_no_call_tells_of_have_their_cause() {
     let scratch = Scratch::new();
     let Some(program) = fixture("unseen_pages", &scratch) else { return };
-    let acts: [Act<'_>; 8] = [
+    let acts: [Act<'_>; 9] = [
         ("direct", None, &[("copy-on-write", PAGES)]),
         ("vm-write", None, &[("copy-on-write", PAGES)]),
         ("guard", None, &[("first-touch", PAGES + 8), ("unknown", 1)]),
         ("supplied", None, &[("first-touch", PAGES)]),
+        ("protected", None, &[("first-touch", PAGES), ("unknown", PAGES)]),
         ("beside", Some("[shared anonymous]"), &[("first-touch", PAGES)]),
         ("grow", Some("[thread stack]"), &[("first-touch", PAGES)]),
         ("hole", Some("/memfd:hole"), &[("file", 2 * PAGES)]),

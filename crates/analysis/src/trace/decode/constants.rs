@@ -186,6 +186,12 @@ pub(super) const MEMFD: &Set = &Set {
 /// `memfd_secret`: asm-generic/fcntl.h.
 pub(super) const SECRET: &Set = &flags(&[(0o2_000_000, "O_CLOEXEC")], "");
 
+/// `userfaultfd`: linux/userfaultfd.h, asm-generic/fcntl.h.
+pub(super) const FAULT_FILE: &Set = &flags(
+    &[(1, "UFFD_USER_MODE_ONLY"), (0o4_000, "O_NONBLOCK"), (0o2_000_000, "O_CLOEXEC")],
+    "UFFD_???",
+);
+
 /// shmat: linux/shm.h.
 pub(super) const ATTACH: &Set = &flags(
     &[

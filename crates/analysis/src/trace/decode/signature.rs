@@ -65,5 +65,6 @@ pub(super) fn signature(call: Call) -> &'static [ArgumentKind] {
         Call::SetMempolicy => &[Word(c::POLICY), Array(2), Size],
         Call::SetMempolicyHomeNode => &[Address, Size, Size, Offset],
         Call::Shmat => &[Int, Address, Word(c::ATTACH)],
+        Call::Userfaultfd => &[Word(c::FAULT_FILE)],
     }
 }

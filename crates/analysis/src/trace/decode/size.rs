@@ -40,6 +40,7 @@ pub fn bytes(syscall: &Syscall) -> Option<u64> {
         | Call::ProcessMrelease
         | Call::SetMempolicy
         | Call::Shmat
-        | Call::Shmdt => None,
+        | Call::Shmdt
+        | Call::Userfaultfd => None,
     }
 }

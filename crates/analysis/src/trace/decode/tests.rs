@@ -235,6 +235,14 @@ fn objects() {
             (&[64, 0x20], "0x40, 0x20 /* MFD_??? */"),
         ],
     );
+    all_of(
+        Call::Userfaultfd,
+        &[
+            (&[0], "0"),
+            (&[0x8_0801], "UFFD_USER_MODE_ONLY|O_NONBLOCK|O_CLOEXEC"),
+            (&[2], "0x2 /* UFFD_??? */"),
+        ],
+    );
     all_of(Call::MemfdSecret, &[(&[0], "0"), (&[0x8_0000], "O_CLOEXEC"), (&[1], "0x1")]);
     all_of(
         Call::Shmat,
