@@ -327,7 +327,8 @@ mod tests {
         let expect = json!({"kind": "fault", "address": "0x7f1c2a001000", "ip": "0x0",
             "major": true,
             "in_kernel": false, "present": false, "cause": "first-touch", "page_bytes": 4096,
-            "mapping": "[heap]", "mapping_start": "0x1000", "latency_ns": u64::MAX, "on_cpu_ns": null});
+            "mapping": "[heap]", "mapping_start": "0x1000", "latency_ns": u64::MAX,
+            "on_cpu_ns": null});
         assert_eq!(parsed(LineKind::Fault(fault(None))), expect);
         for name in ["/a \"b\\c\u{7f}\u{0}", "/lib/libc.so.6", "/\u{fffd}"] {
             assert_eq!(parsed(LineKind::Fault(fault(Some(name))))["mapping"], json!(name));
