@@ -98,8 +98,8 @@ impl AddressSpace {
     /// The cause of a fault on a page for which another thread faults at the same time: they wait
     /// for the same page, unless one reads and the other writes. If the page was present, it may
     /// have become so between the trap and the sample, or be the zero page, which is copied now:
-    /// which of both cannot be known. Nor can it be where a
-    /// monitor may protect pages (userfaultfd).
+    /// which of both cannot be known. Nor can it be where a monitor may protect pages
+    /// (userfaultfd).
     fn shared_with(&self, shared: &Shared<'_>) -> Option<Cause> {
         let Shared { fault, region, page, touched, thread, time_ns } = *shared;
         match fault.present {
