@@ -34,6 +34,8 @@ impl Errno {
     pub const NO_SUCH_REQUEST: Errno = Errno(libc::ENOTTY);
 
     /// EPERM: not allowed for this user.
+    pub const NO_SUCH_CALL: Errno = Errno(libc::ENOSYS);
+    /// EPERM.
     pub const NOT_PERMITTED: Errno = Errno(libc::EPERM);
 
     /// EAGAIN: a limit is reached, or the call would block.

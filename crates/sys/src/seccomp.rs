@@ -22,6 +22,10 @@ const I386: u32 = 0x4000_0003;
 /// The offset of the lower half of the first argument.
 const FIRST_ARGUMENT_AT: u32 = 16;
 
+/// The data of our filter's stops (`SECCOMP_RET_DATA`), which distinguishes them from those of a
+/// filter of the program.
+pub(crate) const STOP_DATA: u32 = 0x6674;
+
 /// A seccomp BPF program.
 #[derive(Debug, Clone)]
 pub struct Filter(Vec<libc::sock_filter>);
@@ -100,7 +104,7 @@ fn mode(ranges: &[(u32, u32)], guarded: [(u32, &[u32]); 3]) -> Vec<libc::sock_fi
             program.push(jump(libc::BPF_JEQ, value, left, 0));
         }
         program.push(answer(libc::SECCOMP_RET_ALLOW));
-        program.push(answer(libc::SECCOMP_RET_TRACE));
+        program.push(answer(libc::SECCOMP_RET_TRACE | STOP_DATA));
     }
     // For each range: a number below its first is allowed; one up to its last is a hit. The two
     // results are at the end.
@@ -110,7 +114,7 @@ fn mode(ranges: &[(u32, u32)], guarded: [(u32, &[u32]); 3]) -> Vec<libc::sock_fi
         program.push(jump(libc::BPF_JGT, last, 0, left + 1));
     }
     program.push(answer(libc::SECCOMP_RET_ALLOW));
-    program.push(answer(libc::SECCOMP_RET_TRACE));
+    program.push(answer(libc::SECCOMP_RET_TRACE | STOP_DATA));
     program
 }
 
@@ -170,7 +174,7 @@ mod tests {
         let narrow_ranges = [(45, 45), (90, 91)];
         let filter = Filter::stop_at(&ranges, &narrow_ranges);
         let expected = |hit| {
-            if hit { libc::SECCOMP_RET_TRACE } else { libc::SECCOMP_RET_ALLOW }
+            if hit { libc::SECCOMP_RET_TRACE | STOP_DATA } else { libc::SECCOMP_RET_ALLOW }
         };
         for (architecture, ranges) in
             [(NATIVE, &ranges[..]), (I386, &narrow_ranges), (0xc000_00f3, &[])]

@@ -93,8 +93,9 @@ impl Evidence {
 
 fn own_memory(evidence: Evidence, first: Cause) -> Cause {
     match (evidence.before, evidence.access) {
-        // It came back from swap.
-        _ if evidence.major => Cause::Unknown,
+        // It came back from swap, unless there is none: then the kernel took the fault twice
+        // (`mm_account_fault` of mm/memory.c), such as for userfaultfd.
+        _ if evidence.major && evidence.page != PageFound::Missing => Cause::Unknown,
         (Before::Nothing | Before::BroughtAlong, _) => first,
         (Before::Touched, Access::Write) => Cause::CopyOnWrite,
         // A refused write, or unknown.

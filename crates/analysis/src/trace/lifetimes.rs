@@ -27,6 +27,7 @@ pub(crate) struct Lifetimes {
     first_faults: u64,
     orphans: u64,
     orphan_faults: u64,
+    refused_faults: u64,
 }
 
 #[derive(Debug, Default)]
@@ -76,9 +77,12 @@ impl Lifetimes {
         }
     }
 
-    /// `thread` took a page fault.
-    pub(crate) fn fault(&mut self, thread: Thread) {
-        if let Some(process) = self.live.get_mut(&thread.pid) {
+    /// `thread` took a page fault. The kernel accounts it only if it is `complete`: not if the
+    /// access was refused.
+    pub(crate) fn fault(&mut self, thread: Thread, complete: bool) {
+        if !complete {
+            self.refused_faults += 1;
+        } else if let Some(process) = self.live.get_mut(&thread.pid) {
             process.faults += 1;
         }
     }
@@ -130,6 +134,7 @@ impl Lifetimes {
             own_faults_seen: first.map_or(self.first_faults, |first| first.faults),
             left_processes: self.orphans + running,
             left_faults_seen: self.orphan_faults + running_faults,
+            refused_faults: self.refused_faults,
             observed_ns: last_ns.saturating_sub(self.first_ns),
             ..TraceSummary::default()
         }
@@ -154,8 +159,9 @@ mod tests {
             lives.start(thread(child + 100), 300, thread(child));
         }
         for faulting in [10, 11, 20, 120, 120, 30, 130, 130, 130] {
-            lives.fault(thread(faulting));
+            lives.fault(thread(faulting), true);
         }
+        lives.fault(thread(10), false);
         // 120 ends before its parent 20; 130 outlives 30 and the trace.
         lives.end_process(thread(120), 400);
         lives.end_process(thread(20), 500);
@@ -165,6 +171,7 @@ mod tests {
         let summary = lives.summary(1000);
         assert_eq!((summary.processes, summary.threads), (5, 6));
         assert_eq!((summary.own_faults_seen, summary.observed_ns), (2, 900));
+        assert_eq!(summary.refused_faults, 1);
         assert_eq!((summary.left_processes, summary.left_faults_seen), (1, 3));
         assert_eq!(summary.threads_ns, 600 + 450 + 200 + 100 + 300 + 700);
         lives.end_process(thread(130), 800);

@@ -108,7 +108,7 @@ impl LineBuilder {
                 self.events += 1;
                 self.faults += 1;
                 self.lifetimes.see(event.thread, event.time_ns);
-                self.lifetimes.fault(event.thread);
+                self.lifetimes.fault(event.thread, fault.span.latency_ns.is_some());
                 LineKind::Fault(shown_fault(fault, &origin, definitions))
             }
             (EventKind::Life(life), Attribution::Life(change)) => {

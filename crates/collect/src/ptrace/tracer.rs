@@ -172,6 +172,12 @@ impl Tracer {
             Stop::Exited(status) => return self.gone(tid, now_ns, WaitStatus::Exited(status)),
             Stop::Killed(signal) => return self.gone(tid, now_ns, WaitStatus::Killed(signal)),
             Stop::Filtered | Stop::Call => self.at_call(tid, stop, now_ns),
+            // The end of a memory syscall is shown as of any other.
+            // ESRCH: it was killed while it was stopped.
+            Stop::FilteredByProgram => {
+                self.tracee(tid);
+                let _ = ptrace::answer(tid, Errno::NO_SUCH_CALL.as_result());
+            }
             Stop::Exec => self.executed(tid, now_ns),
             Stop::Created(child) => self.created(child, tid, now_ns),
             Stop::Exit | Stop::Signal(_) | Stop::Group(_) | Stop::Interrupted => {

@@ -139,7 +139,11 @@ impl Tracer<'_> {
             Stop::Signal(signal) => Onward::With(signal),
             Stop::Group(_) => Onward::Listening,
             // Stops at syscalls were not requested.
-            Stop::Created(_) | Stop::Interrupted | Stop::Filtered | Stop::Call => Onward::With(0),
+            Stop::Created(_)
+            | Stop::Interrupted
+            | Stop::Filtered
+            | Stop::FilteredByProgram
+            | Stop::Call => Onward::With(0),
         };
         match &mut self.freeze {
             // It is not held at its exit: another thread in execve(2) may be waiting for that.

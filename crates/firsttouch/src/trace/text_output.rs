@@ -42,6 +42,10 @@ impl TextOutput {
             return TextOutput::standard(io::stdout().as_fd().try_clone_to_owned(), "output");
         }
         let name = path.display().to_string();
+        if let Some(inherited) = inherited(path) {
+            let file = inherited.with_context(|| format!("cannot write {name}"))?;
+            return Ok(TextOutput::new(file, name));
+        }
         let opened = |options: &mut std::fs::OpenOptions| options.write(true).open(path);
         let (file, is_new) = match opened(File::options().create_new(true)) {
             Ok(file) => (Ok(file), true),
@@ -174,6 +178,23 @@ impl Drop for Created {
         if let Some(path) = &self.0 {
             let _ = std::fs::remove_file(path);
         }
+    }
+}
+
+/// The file of an open descriptor, if `path` is another name of one (`/dev/stdout`, `/dev/fd/9`):
+/// others write to it too, so it is neither emptied nor written from its start.
+fn inherited(path: &Path) -> Option<io::Result<File>> {
+    match path.to_str()? {
+        "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1" => {
+            Some(io::stdout().as_fd().try_clone_to_owned().map(File::from))
+        }
+        "/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2" => {
+            Some(io::stderr().as_fd().try_clone_to_owned().map(File::from))
+        }
+        other if other.starts_with("/dev/fd/") || other.starts_with("/proc/self/fd/") => {
+            Some(File::options().append(true).open(path))
+        }
+        _ => None,
     }
 }
 

@@ -69,7 +69,15 @@ fn kernel_count(summary: &TraceSummary, view: View) -> String {
     if summary.left_processes > 0 {
         let left = several(summary.left_processes, "process", "processes");
         let faults = several(summary.left_faults_seen, "fault", "faults");
-        let _ = write!(text, ", without {left} ({faults}) that outlived the parent");
+        let _ = if account.leaves_out {
+            write!(text, ", without {left} ({faults}) that outlived the parent")
+        } else {
+            write!(text, ", and perhaps {left} ({faults}) that outlived the parent")
+        };
+    }
+    if summary.refused_faults > 0 {
+        let refused = several(summary.refused_faults, "fault", "faults");
+        let _ = write!(text, ", without {refused} that came to nothing (refused accesses)");
     }
     text += ". ";
     let compared = match account.covered {
@@ -126,7 +134,9 @@ fn reasons(summary: &TraceSummary, rest: u64) -> String {
         reasons.push("faults in the kernel (not visible to this user)".to_owned());
     }
     if rest > EXEC_FAULTS * summary.executions.max(1) {
-        reasons.push("pages pinned for a device (direct I/O)".to_owned());
+        let without_fault = "pages that the kernel got for itself (direct I/O, vmsplice, \
+                             process_vm_writev, /proc/PID/mem, futexes)";
+        reasons.push(without_fault.to_owned());
     }
     match reasons.split_last() {
         Some((last, [])) => last.clone(),

@@ -13,6 +13,10 @@ pub struct Account {
     pub covered: Covered,
     /// Of the difference: faults before the program's exec, at least.
     pub before_exec: u64,
+    /// Whether processes that outlived their parents are left out: the account is too small to have
+    /// their faults. Otherwise another process may have waited for them (a subreaper), and they are
+    /// compared with the others.
+    pub leaves_out: bool,
 }
 
 /// The processes whose faults are compared.
@@ -43,15 +47,19 @@ impl TraceSummary {
     #[must_use]
     pub fn account(&self) -> Option<Account> {
         let all = self.rusage_minor_faults?.saturating_add(self.rusage_major_faults?);
-        let faults = self.faults_counted?.max(self.faults_seen);
+        // The kernel does not account a fault that came to nothing.
+        let seen = self.faults_seen - self.refused_faults.min(self.faults_seen);
+        let faults = self.faults_counted?.saturating_sub(self.refused_faults).max(seen);
         let before_exec = self.before_exec_faults.unwrap_or(0);
         // Of lost records it is not known whose they were.
-        let (own, own_seen) = match (self.processes, faults - self.faults_seen) {
+        let (own, own_seen) = match (self.processes, faults - seen) {
             (0 | 1, _) => (Some(all), faults),
             (_, 0) => (self.own_faults, self.own_faults_seen),
             _ => (None, 0),
         };
-        let seen = faults.saturating_sub(self.left_faults_seen);
+        let leaves_out = self.left_faults_seen > 0 && all < faults;
+        let left = if leaves_out { self.left_faults_seen } else { 0 };
+        let seen = faults.saturating_sub(left);
         let (counted, seen, covered) = match own {
             // A process that was waited for has no fewer faults than were seen of it.
             Some(own) if seen <= own_seen || all.saturating_sub(own) < seen - own_seen => {
@@ -60,7 +68,7 @@ impl TraceSummary {
             _ if all < seen => (all, seen, Covered::Unknown),
             _ => (all, seen, Covered::WaitedFor),
         };
-        Some(Account { counted, seen, covered, before_exec })
+        Some(Account { counted, seen, covered, before_exec, leaves_out })
     }
 
     /// Whether the kernel counted many more faults for the program than the trace shows: at least
@@ -99,5 +107,16 @@ mod tests {
         assert_eq!(of(110, Some(110), 3, 100, 200), Some((110, 100, program)), "only a daemon");
         assert_eq!(of(110, Some(110), 3, 100, 0), Some((110, 100, program)), "never waited for");
         assert_eq!(of(110, None, 3, 100, 0), Some((110, 300, Covered::Unknown)));
+        assert_eq!(of(330, None, 3, 100, 100), Some((330, 300, waited_for)), "a subreaper");
+        let refused = TraceSummary {
+            rusage_minor_faults: Some(105),
+            rusage_major_faults: Some(0),
+            faults_seen: 300,
+            refused_faults: 200,
+            faults_counted: Some(300),
+            processes: 1,
+            ..TraceSummary::default()
+        };
+        assert_eq!(refused.account().map(|account| account.unshown()), Some(5));
     }
 }

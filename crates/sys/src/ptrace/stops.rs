@@ -63,8 +63,9 @@ fn wait(how: i32) -> Result<Option<(u32, Stop)>, Errno> {
     }
 }
 
-/// Decodes a `status` of waitpid(2); `created` gets the new thread or process of a creation event.
-fn decode(status: i32, created: impl FnOnce() -> u32) -> Stop {
+/// Decodes a `status` of waitpid(2); `message` gets the message of an event: of a creation the new
+/// thread or process, of a filter its data.
+fn decode(status: i32, message: impl FnOnce() -> u32) -> Stop {
     if libc::WIFEXITED(status) {
         return Stop::Exited(libc::WEXITSTATUS(status));
     }
@@ -76,9 +77,10 @@ fn decode(status: i32, created: impl FnOnce() -> u32) -> Stop {
         libc::PTRACE_EVENT_EXEC => Stop::Exec,
         libc::PTRACE_EVENT_EXIT => Stop::Exit,
         libc::PTRACE_EVENT_CLONE | libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK => {
-            Stop::Created(created())
+            Stop::Created(message())
         }
-        libc::PTRACE_EVENT_SECCOMP => Stop::Filtered,
+        libc::PTRACE_EVENT_SECCOMP if message() == crate::seccomp::STOP_DATA => Stop::Filtered,
+        libc::PTRACE_EVENT_SECCOMP => Stop::FilteredByProgram,
         // "Group-stop" in ptrace(2): the event of a stop, with a signal that stops.
         libc::PTRACE_EVENT_STOP
             if [libc::SIGSTOP, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU].contains(&signal) =>
@@ -92,7 +94,7 @@ fn decode(status: i32, created: impl FnOnce() -> u32) -> Stop {
     }
 }
 
-/// The event message of a stop, the new thread or process; 0 if the thread is gone.
+/// The event message of a stop; 0 if the thread is gone.
 fn event_message(tid: i32) -> u32 {
     let mut message: libc::c_ulong = 0;
     // SAFETY: the kernel writes one long to `message`.
@@ -209,7 +211,7 @@ mod tests {
             (stopped(libc::SIGTRAP, libc::PTRACE_EVENT_EXIT), Stop::Exit),
             (stopped(libc::SIGTRAP, libc::PTRACE_EVENT_CLONE), Stop::Created(99)),
             (stopped(libc::SIGTRAP, libc::PTRACE_EVENT_VFORK), Stop::Created(99)),
-            (stopped(libc::SIGTRAP, libc::PTRACE_EVENT_SECCOMP), Stop::Filtered),
+            (stopped(libc::SIGTRAP, libc::PTRACE_EVENT_SECCOMP), Stop::FilteredByProgram),
             (stopped(libc::SIGTRAP | 0x80, 0), Stop::Call),
             (stopped(libc::SIGTRAP, libc::PTRACE_EVENT_STOP), Stop::Interrupted),
             (stopped(libc::SIGTSTP, libc::PTRACE_EVENT_STOP), Stop::Group(libc::SIGTSTP)),
@@ -218,5 +220,7 @@ mod tests {
         ] {
             assert_eq!(decode(status, || 99), expect, "{status:#x}");
         }
+        let filtered = stopped(libc::SIGTRAP, libc::PTRACE_EVENT_SECCOMP);
+        assert_eq!(decode(filtered, || crate::seccomp::STOP_DATA), Stop::Filtered);
     }
 }
