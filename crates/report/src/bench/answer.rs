@@ -57,9 +57,31 @@ fn beside_one(result: &LabResult, baseline: &str, several: bool) -> Option<Strin
         };
     let same = names(of_all(), Verdict::Equivalent)
         .map(|names| format!("the same within {}: {names}", percent(result.experiment.margin)));
-    let parts = [Some(ends), same, unclear(of_all())];
+    let parts = [Some(ends), same, unclear(of_all(), hidden(result))];
     let text = parts.into_iter().flatten().collect::<Vec<String>>().join("; ");
+    let decided = sorted.iter().any(|c| !is_open(c));
+    let text = match doubt(result).filter(|_| decided) {
+        Some(doubt) => format!("{doubt}: {text}"),
+        None => text,
+    };
     Some(if several { sentence(format!("{}: {text}", beside(baseline))) } else { sentence(text) })
+}
+
+/// Which verdicts are not trusted, if some are not.
+fn doubt(result: &LabResult) -> Option<String> {
+    let placebo = result.placebo.as_ref().filter(|placebo| placebo.trusted != Some(true))?;
+    let (low, high) = placebo.low.zip(placebo.high)?;
+    let hidden = percent(placebo.noise_floor()?);
+    Some(format!(
+        "differences below {hidden} are not trusted (the baseline is [{low:.2}, {high:.2}]x of \
+         itself)"
+    ))
+}
+
+/// The effect that this run could hide, if its placebo is not trusted.
+fn hidden(result: &LabResult) -> f64 {
+    let placebo = result.placebo.as_ref().filter(|placebo| placebo.trusted != Some(true));
+    placebo.and_then(results::Placebo::noise_floor).unwrap_or(0.0)
 }
 
 /// `mmap (total 39.7 ms)`.
@@ -76,11 +98,11 @@ fn names<'a>(of: impl Iterator<Item = &'a Comparison>, verdict: Verdict) -> Opti
 }
 
 /// The unclear arms, and the difference that the run would have found in any of them.
-fn unclear<'a>(of: impl Iterator<Item = &'a Comparison> + Clone) -> Option<String> {
+fn unclear<'a>(of: impl Iterator<Item = &'a Comparison> + Clone, hidden: f64) -> Option<String> {
     let names = names(of.clone(), Verdict::Inconclusive)?;
     let open = of.filter(|c| c.verdict == Verdict::Inconclusive);
     let found =
-        open.map(|c| c.smallest_detectable).try_fold(0.0, |most: f64, one| Some(most.max(one?)));
+        open.map(|c| c.smallest_detectable).try_fold(hidden, |most: f64, one| Some(most.max(one?)));
     Some(match found {
         Some(found) => {
             format!("unclear: {names} (a difference of {} would show)", percent(found))
@@ -168,6 +190,7 @@ pub(super) fn sentence(text: String) -> String {
     let words = [
         "the ",
         "nothing ",
+        "differences ",
         "unclear: ",
         "beside ",
         "total ",
@@ -248,6 +271,22 @@ mod tests {
         for (comparisons, expect) in cases {
             assert_eq!(answer(comparisons), expect);
         }
+        let vague = LabResult {
+            comparisons: vec![comparison("huge", 0.3, 0.35, Verdict::Different)],
+            placebo: Some(results::Placebo {
+                low: Some(0.44),
+                high: Some(1.34),
+                trusted: None,
+                ratio: 0.8,
+                confidence: 0.95,
+            }),
+            ..LabResult::default()
+        };
+        assert_eq!(
+            at_one_point(&vague),
+            ["Differences below 127 % are not trusted (the baseline is [0.44, 1.34]x of itself): \
+              the cheapest is huge: 0.32x [0.30, 0.35] of mmap."]
+        );
         let other = Comparison { baseline: "calloc".to_owned(), ..same.clone() };
         let beside = answer(vec![same, other]);
         assert!(beside.starts_with("Beside mmap: nothing"), "{beside}");
