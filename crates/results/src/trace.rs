@@ -256,8 +256,8 @@ pub struct TraceSummary {
     pub executions: u64,
     /// Faults among the events.
     pub faults_seen: u64,
-    /// Of those, the ones that came to nothing: the access was refused, or interrupted. The kernel's
-    /// account leaves them out, and so do the next figures.
+    /// Of those, the ones that came to nothing: the access was refused, or interrupted. The
+    /// kernel's account leaves them out, and so do the next figures.
     pub refused_faults: u64,
     /// Those of the first process.
     pub own_faults_seen: u64,

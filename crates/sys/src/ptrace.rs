@@ -59,8 +59,8 @@ pub enum Stop {
     Created(u32),
     /// It is about to make a syscall that a filter selects.
     Filtered,
-    /// A seccomp filter of the program leaves a syscall to a tracer of its own. It has none: without
-    /// firsttouch the call would fail with ENOSYS.
+    /// A seccomp filter of the program leaves a syscall to a tracer of its own. It has none:
+    /// without firsttouch the call would fail with ENOSYS.
     FilteredByProgram,
     /// It is about to make a syscall, or has made one.
     Call,

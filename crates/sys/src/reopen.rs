@@ -23,6 +23,21 @@ pub fn path_of(file: BorrowedFd<'_>) -> PathBuf {
     Path::new(FOLDER).join(file.as_raw_fd().to_string())
 }
 
+/// The descriptor that `path` is another name of, if any: `/dev/stdout`, `/dev/fd/9`,
+/// `/proc/self/fd/9`.
+#[must_use]
+pub fn descriptor_named(path: &Path) -> Option<RawFd> {
+    match path.to_str()? {
+        "/dev/stdin" => Some(0),
+        "/dev/stdout" => Some(1),
+        "/dev/stderr" => Some(2),
+        _ => {
+            let number = path.strip_prefix("/dev/fd").or_else(|_| path.strip_prefix(FOLDER));
+            number.ok()?.to_str()?.parse().ok().filter(|&number| number >= 0)
+        }
+    }
+}
+
 /// How a file is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
@@ -79,6 +94,14 @@ mod tests {
     use std::os::unix::fs::FileExt;
 
     use super::*;
+
+    #[test]
+    fn descriptors_have_names() {
+        let of = |path: &str| descriptor_named(Path::new(path));
+        assert_eq!((of("/dev/stdout"), of("/dev/stderr")), (Some(1), Some(2)));
+        assert_eq!((of("/dev/fd/9"), of("/proc/self/fd/12")), (Some(9), Some(12)));
+        assert_eq!(["/dev/fd/-1", "/dev/fd/x", "9", "/dev/fd"].map(of), [None; 4]);
+    }
     use crate::residency::cached_bytes;
     use crate::scratch::Scratch;
 

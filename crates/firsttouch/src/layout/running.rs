@@ -221,6 +221,9 @@ pub(super) fn run(
         let outcome = once(&request, options, machine, interrupt)?;
         keep(&mut album, outcome, options, way, interrupt)?;
         if interrupt.received().is_some() {
+            if number + 1 < total {
+                album.note(format!("interrupted after {} of {total} runs", number + 1));
+            }
             break;
         }
     }

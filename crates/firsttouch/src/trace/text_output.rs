@@ -184,17 +184,11 @@ impl Drop for Created {
 /// The file of an open descriptor, if `path` is another name of one (`/dev/stdout`, `/dev/fd/9`):
 /// others write to it too, so it is neither emptied nor written from its start.
 fn inherited(path: &Path) -> Option<io::Result<File>> {
-    match path.to_str()? {
-        "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1" => {
-            Some(io::stdout().as_fd().try_clone_to_owned().map(File::from))
-        }
-        "/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2" => {
-            Some(io::stderr().as_fd().try_clone_to_owned().map(File::from))
-        }
-        other if other.starts_with("/dev/fd/") || other.starts_with("/proc/self/fd/") => {
-            Some(File::options().append(true).open(path))
-        }
-        _ => None,
+    let shared = |file: io::Result<OwnedFd>| Some(file.map(File::from));
+    match sys::reopen::descriptor_named(path)? {
+        1 => shared(io::stdout().as_fd().try_clone_to_owned()),
+        2 => shared(io::stderr().as_fd().try_clone_to_owned()),
+        _ => Some(File::options().append(true).open(path)),
     }
 }
 
@@ -241,6 +235,20 @@ mod tests {
         output.add(|text| text.push_str("new\n"));
         output.flush();
         assert_eq!(read(), "new\n");
+    }
+
+    #[test]
+    fn an_open_descriptor_by_its_name_is_shared_with_others() {
+        use std::os::fd::AsRawFd;
+        let file = place("output-shared");
+        std::fs::write(&file.0, "precious\n").unwrap();
+        let open = File::options().append(true).open(&file.0).unwrap();
+        let name = format!("/dev/fd/{}", open.as_raw_fd());
+        let mut output = TextOutput::open(Path::new(&name)).unwrap();
+        output.begin();
+        output.add(|text| text.push_str("new\n"));
+        output.flush();
+        assert_eq!(std::fs::read_to_string(&file.0).unwrap(), "precious\nnew\n");
     }
 
     #[test]

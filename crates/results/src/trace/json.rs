@@ -380,8 +380,9 @@ mod tests {
         let expect = json!({"time_ns": 0, "pid": 0, "tid": 0, "kind": "summary", "events": 3,
             "lost": 0, "foreign": 0, "late": 0, "faults_seen": 0, "faults_counted": 2,
             "rusage_minor_faults": null, "rusage_major_faults": null, "own_faults": null,
-            "before_exec_faults": null, "refused_faults": 0, "own_faults_seen": 0, "left_processes": 0,
-            "left_faults_seen": 0, "populating_calls": null, "processes": 0, "executions": 0,
+            "before_exec_faults": null, "refused_faults": 0, "own_faults_seen": 0,
+            "left_processes": 0, "left_faults_seen": 0, "populating_calls": null, "processes": 0,
+            "executions": 0,
             "threads": 0, "threads_ns": 0, "observed_ns": 0, "recording_ns": null,
             "recording_call_ns": null,
             "status": 0, "signal": null});

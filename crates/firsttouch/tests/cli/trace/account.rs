@@ -95,3 +95,33 @@ fn a_child_that_nobody_waits_for_is_said_to_be_missing() {
         assert!(account.contains(told), "{way}: {account}");
     }
 }
+
+#[test]
+fn refused_faults_are_in_no_account() {
+    let scratch = Scratch::new();
+    for way in ways() {
+        let Some((summary, account)) = traced(way, "refused", &scratch) else { return };
+        assert_eq!(figure(&summary, "refused_faults"), 301, "{way}: {summary}");
+        let counted =
+            figure(&summary, "rusage_minor_faults") + figure(&summary, "rusage_major_faults");
+        let more = counted - (figure(&summary, "faults_seen") - 301);
+        assert!(more < 100, "{way}: {summary}");
+        let told = format!(
+            "without 301 faults that came to nothing (refused accesses). That is \
+                            {more} more than were traced"
+        );
+        assert!(account.contains(&told), "{way}: {account}");
+    }
+}
+
+#[test]
+fn a_subreaper_waits_for_what_outlives_its_parent() {
+    let scratch = Scratch::new();
+    for way in ways() {
+        let Some((summary, account)) = traced(way, "subreaper", &scratch) else { return };
+        let left = figure(&summary, "left_faults_seen");
+        assert!(left >= 301 && figure(&summary, "left_processes") == 1, "{way}: {summary}");
+        let told = format!("and perhaps 1 process ({left} faults) that outlived the parent");
+        assert!(account.contains(&told), "{way}: {account}");
+    }
+}

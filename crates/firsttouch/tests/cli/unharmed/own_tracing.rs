@@ -39,7 +39,8 @@ fn users(scratch: &Scratch) -> Vec<(Vec<&'static str>, &'static str)> {
 fn seccomp_works_as_without_a_tracer() {
     let scratch = Scratch::new();
     let Some(program) = fixture("under_a_tracer", &scratch) else { return };
-    let acts = ["strict", "strict ask", "kill", "thread", "both", "mode", "refuse", "refuse-all"];
+    let acts =
+        ["strict", "strict ask", "kill", "thread", "both", "mode", "leave", "refuse", "refuse-all"];
     for act in acts {
         let bare = Command::new(&program).args(act.split_whitespace()).output().expect("it runs");
         for (number, (prefix, way)) in users(&scratch).into_iter().enumerate() {
