@@ -23,6 +23,7 @@ mod regions;
 mod tests;
 mod under_way;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use events::{Header, MappingKind};
@@ -229,21 +230,28 @@ impl AddressSpace {
 
     /// Removes the touched pages of `parts`, which stay mapped.
     fn discard(&mut self, parts: &[MappedRegion]) {
-        let guards = Arc::clone(&self.guards);
-        self.forget(parts);
-        self.guards = guards;
+        for part in parts {
+            let pages = self.pages_between(part);
+            let [touched @ .., _guards] = self.sets();
+            for set in touched {
+                remove_from(set, &pages);
+            }
+        }
     }
 
     /// Removes everything that is known about the pages of `parts`, which are unmapped.
     fn forget(&mut self, parts: &[MappedRegion]) {
         for part in parts {
-            let (first, end) = (self.page(part.start), self.page(self.page_end(part.end)));
-            for pages in self.sets() {
-                if pages.reaches_into(first, end) {
-                    Arc::make_mut(pages).remove_range(first, end);
-                }
+            let pages = self.pages_between(part);
+            for set in self.sets() {
+                remove_from(set, &pages);
             }
         }
+    }
+
+    /// The numbers of the pages of `part`.
+    fn pages_between(&self, part: &MappedRegion) -> Range<u64> {
+        self.page(part.start)..self.page(self.page_end(part.end))
     }
 
     /// Marks all accessible pages of `parts` as touched, without a fault.
@@ -253,5 +261,12 @@ impl AddressSpace {
             let (first, end) = (self.page(part.start), self.page(self.page_end(end)));
             self.pages_of(part).add_range(first, end);
         }
+    }
+}
+
+/// Removes `pages` from a set, which is copied only if it has some near them.
+fn remove_from(set: &mut Arc<Pages>, pages: &Range<u64>) {
+    if set.reaches_into(pages.start, pages.end) {
+        Arc::make_mut(set).remove_range(pages.start, pages.end);
     }
 }

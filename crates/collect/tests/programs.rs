@@ -286,6 +286,24 @@ fn a_running_process_is_attached_to_and_released() {
     }
 }
 
+/// Runs a program to its end while nothing is read; `None` (and a skip) where it cannot be
+/// observed.
+fn unread(target: &Target, options: Options) -> Option<(Outcome, Batch)> {
+    let mut collection = match Collection::start(target, options) {
+        Ok(collection) => collection,
+        Err(error) => {
+            skips::skip(&format!("{error}"));
+            return None;
+        }
+    };
+    while !collection.program_has_ended() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let mut batch = Batch::default();
+    let outcome = collection.finish(&mut batch);
+    Some((outcome, batch))
+}
+
 #[test]
 fn a_consumer_that_reads_nothing_neither_blocks_the_program_nor_fills_memory() {
     let Some(program) = acts() else { return };
@@ -293,16 +311,7 @@ fn a_consumer_that_reads_nothing_neither_blocks_the_program_nor_fills_memory() {
     let target = Target::Program(Program::find(&command).expect("just compiled"));
     let options =
         Options { calls: CallSource::Ptrace, waiting_bytes_max: 1 << 20, ..Options::default() };
-    let mut collection = match Collection::start(&target, options) {
-        Ok(collection) => collection,
-        Err(error) => return skips::skip(&format!("{error}")),
-    };
-    // Nothing is read while it runs.
-    while !collection.program_has_ended() {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    let mut batch = Batch::default();
-    let outcome = collection.finish(&mut batch);
+    let Some((outcome, batch)) = unread(&target, options) else { return };
     println!("{outcome:?}");
     assert_eq!(outcome.ending, Some(WaitStatus::Exited(0)));
     let calls = batch.events.iter().filter_map(|event| match event.kind {
@@ -329,16 +338,7 @@ fn what_the_rings_lose_is_bounded_counted_and_a_gap() {
         waiting_bytes_max: 1 << 20,
         ..Options::default()
     };
-    let mut collection = match Collection::start(&target, options) {
-        Ok(collection) => collection,
-        Err(error) => return skips::skip(&format!("{error}")),
-    };
-    // Nothing is read while it runs.
-    while !collection.program_has_ended() {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    let mut batch = Batch::default();
-    let outcome = collection.finish(&mut batch);
+    let Some((outcome, batch)) = unread(&target, options) else { return };
     println!("{outcome:?}, {} events", batch.events.len());
     assert_eq!(outcome.ending, Some(WaitStatus::Exited(0)));
     let gaps = batch.events.iter().filter_map(|event| match event.kind {

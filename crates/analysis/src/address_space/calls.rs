@@ -219,11 +219,12 @@ impl AddressSpace {
         // Where the old addresses had been given out again before this call was seen, it is not
         // known what was moved.
         let unknown = MappedRegion::new(to.start, to.end, MappingKind::Other, ACCESSIBLE);
-        Arc::make_mut(&mut self.regions).put(unknown, born_ns);
+        let regions = Arc::make_mut(&mut self.regions);
+        regions.put(unknown, born_ns);
         for part in parts {
             let start = to.start.saturating_add(part.start - from.start);
             let end = start.saturating_add(part.end - part.start);
-            Arc::make_mut(&mut self.regions).put(MappedRegion { start, end, ..part }, born_ns);
+            regions.replace(MappedRegion { start, end, ..part });
         }
     }
 

@@ -66,13 +66,9 @@ impl AddressSpace {
         } else {
             Access::Read
         };
-        let shared =
-            self.shared_with(&Shared { fault, region: &region, page, touched, thread, time_ns });
-        let cause = if access == Access::Refused {
-            Cause::Unknown
-        } else if let Some(cause) = shared {
-            cause
-        } else {
+        let shared = Shared { fault, region: &region, page, touched, thread, time_ns };
+        let shared = if access == Access::Refused { None } else { self.shared_with(&shared) };
+        let cause = shared.unwrap_or_else(|| {
             let before = if touched { Before::Touched } else { self.before(&region, page) };
             let page = match fault.present {
                 Some(true) => PageFound::Present,
@@ -81,7 +77,7 @@ impl AddressSpace {
                 None => PageFound::Unknown,
             };
             cause::of(Evidence { kind: region.kind, access, before, page, major: fault.major })
-        };
+        });
         if access != Access::Refused && !touched {
             self.touch(&region, page, cause);
             self.touch_huge(&region, fault);

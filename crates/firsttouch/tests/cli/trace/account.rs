@@ -42,6 +42,11 @@ fn figure(summary: &Value, key: &str) -> u64 {
     summary[key].as_u64().unwrap_or_else(|| panic!("{key} of {summary}"))
 }
 
+/// All faults in the kernel's account.
+fn counted(summary: &Value) -> u64 {
+    figure(summary, "rusage_minor_faults") + figure(summary, "rusage_major_faults")
+}
+
 fn ways() -> impl Iterator<Item = &'static str> {
     ["ptrace", "tracepoints"].into_iter().filter(|&way| way == "ptrace" || is_root())
 }
@@ -51,8 +56,7 @@ fn a_program_alone_is_compared_with_all_of_its_faults() {
     let scratch = Scratch::new();
     for way in ways() {
         let Some((summary, account)) = traced(way, "touch", &scratch) else { return };
-        let counted =
-            figure(&summary, "rusage_minor_faults") + figure(&summary, "rusage_major_faults");
+        let counted = counted(&summary);
         let more = counted - figure(&summary, "faults_seen");
         let before_exec = figure(&summary, "before_exec_faults");
         assert!((1..=more).contains(&before_exec) && more < 100, "{way}: {summary}");
@@ -84,8 +88,7 @@ fn a_child_that_nobody_waits_for_is_said_to_be_missing() {
     let scratch = Scratch::new();
     for way in ways() {
         let Some((summary, account)) = traced(way, "ignored", &scratch) else { return };
-        let counted =
-            figure(&summary, "rusage_minor_faults") + figure(&summary, "rusage_major_faults");
+        let counted = counted(&summary);
         assert!(counted < figure(&summary, "faults_seen"), "{way}: {summary}");
         let (own, told) = match way {
             "ptrace" => (Value::Null, "some were never waited for, and which is not known"),
@@ -102,8 +105,7 @@ fn refused_faults_are_in_no_account() {
     for way in ways() {
         let Some((summary, account)) = traced(way, "refused", &scratch) else { return };
         assert_eq!(figure(&summary, "refused_faults"), 301, "{way}: {summary}");
-        let counted =
-            figure(&summary, "rusage_minor_faults") + figure(&summary, "rusage_major_faults");
+        let counted = counted(&summary);
         let more = counted - (figure(&summary, "faults_seen") - 301);
         assert!(more < 100, "{way}: {summary}");
         let told = format!(
