@@ -78,9 +78,8 @@ pub fn syscalls_seen(
     let Matches { wanted, missing, rows } = matches(calls, &shown);
     let seen = wanted - missing.len();
     let all: usize = shown.iter().map(Vec::len).sum();
-    let beside = strace.map(|strace| steps(strace, who.page_bytes));
-    let only_strace: usize =
-        beside.iter().flatten().zip(&shown).map(|(theirs, ours)| lacks(ours, theirs)).sum();
+    let beside = strace.map(|strace| only_strace_shows(trace, strace, who.page_bytes));
+    let only_strace = beside.unwrap_or(0);
     let verdict = if wanted == 0 {
         ClaimVerdict::Inconclusive
     } else {
@@ -89,15 +88,15 @@ pub fn syscalls_seen(
     let evidence = if shown.is_empty() {
         "the trace does not show the marks of the probe".to_owned()
     } else {
-        let strace = beside.as_ref().map_or(String::new(), |_| {
-            format!("; strace shows {} more", count(only_strace as u64))
+        let strace = beside.map_or(String::new(), |calls| {
+            format!("; strace shows {} more", count(calls as u64))
         });
         format!("trace shows the calls of {seen} of {wanted} changes{strace}")
     };
-    let compared = match (&beside, only_strace) {
-        (None, _) => "strace was not available to compare with".to_owned(),
-        (Some(_), 0) => "strace shows no other calls".to_owned(),
-        (Some(_), calls) => format!("strace shows {} that trace does not", count(calls as u64)),
+    let compared = match beside {
+        None => "strace was not available to compare with".to_owned(),
+        Some(0) => "strace shows no other calls".to_owned(),
+        Some(calls) => format!("strace shows {} that trace does not", count(calls as u64)),
     };
     let result = if wanted == 0 {
         format!("{} needed no system call here", who.allocator())
@@ -115,8 +114,15 @@ pub fn syscalls_seen(
         .figure("calls_shown", all)
         .figure("changes_seen_within", wanted)
         .figure("changes_with_their_call", seen)
-        .figure("calls_only_strace_shows", beside.map(|_| only_strace))
+        .figure("calls_only_strace_shows", beside)
         .figure("steps", rows)
+}
+
+/// The calls between the marks that strace shows of one probe and `trace` does not of another.
+#[must_use]
+pub fn only_strace_shows(trace: &[SeenCall], strace: &[SeenCall], page_bytes: usize) -> usize {
+    let (ours, theirs) = (steps(trace, page_bytes), steps(strace, page_bytes));
+    theirs.iter().zip(&ours).map(|(theirs, ours)| lacks(ours, theirs)).sum()
 }
 
 /// The changes that the process observed, and the calls in the trace.
