@@ -11,8 +11,7 @@ use results::trace::TraceSummary;
 pub(crate) struct Lifetimes {
     /// The thread that did something last, if it is live.
     latest: Option<Thread>,
-    /// When each live thread began.
-    threads: HashMap<u32, u64>,
+    threads: HashMap<u32, LiveThread>,
     live: HashMap<u32, Process>,
     /// The process that was started or attached to.
     first: Option<u32>,
@@ -28,6 +27,12 @@ pub(crate) struct Lifetimes {
     orphans: u64,
     orphan_faults: u64,
     refused_faults: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct LiveThread {
+    pid: u32,
+    began_ns: u64,
 }
 
 #[derive(Debug, Default)]
@@ -68,13 +73,31 @@ impl Lifetimes {
 
     fn begin(&mut self, thread: Thread, began_ns: u64, parent: Option<u32>) {
         if let std::collections::hash_map::Entry::Vacant(new) = self.threads.entry(thread.tid) {
-            new.insert(began_ns);
+            new.insert(LiveThread { pid: thread.pid, began_ns });
             self.began_threads += 1;
         }
         if let std::collections::hash_map::Entry::Vacant(new) = self.live.entry(thread.pid) {
             new.insert(Process { parent, ..Process::default() });
             self.began_processes += 1;
         }
+    }
+
+    /// The process of `thread` executed a program. Only the thread that called execve(2) is left of
+    /// it, and has the id of the process from now on, whatever its own was.
+    pub(crate) fn execute(&mut self, thread: Thread, time_ns: u64) {
+        let of_process = |(&tid, live): (&u32, &LiveThread)| {
+            (live.pid == thread.pid && tid != thread.tid).then_some(tid)
+        };
+        let others: Vec<u32> = self.threads.iter().filter_map(of_process).collect();
+        for tid in others {
+            if self.threads.contains_key(&thread.tid) {
+                self.end_thread(Thread { tid, ..thread }, time_ns);
+            } else if let Some(caller) = self.threads.remove(&tid) {
+                self.threads.insert(thread.tid, caller);
+            }
+        }
+        self.latest = None;
+        self.see(thread, time_ns);
     }
 
     /// `thread` took a page fault. The kernel accounts it only if it is `complete`: not if the
@@ -90,8 +113,8 @@ impl Lifetimes {
     /// `thread` ended.
     pub(crate) fn end_thread(&mut self, thread: Thread, time_ns: u64) {
         self.latest = None;
-        if let Some(began_ns) = self.threads.remove(&thread.tid) {
-            let lived_ns = time_ns.saturating_sub(began_ns);
+        if let Some(ended) = self.threads.remove(&thread.tid) {
+            let lived_ns = time_ns.saturating_sub(ended.began_ns);
             self.ended_threads_ns = self.ended_threads_ns.saturating_add(lived_ns);
         }
         self.last_end_ns = self.last_end_ns.max(time_ns);
@@ -125,7 +148,7 @@ impl Lifetimes {
         });
         let first = self.first.and_then(|first| self.live.get(&first));
         let last_ns = if self.threads.is_empty() { self.last_end_ns } else { until_ns };
-        let lived_ns = self.threads.values().map(|&began| last_ns.saturating_sub(began));
+        let lived_ns = self.threads.values().map(|live| last_ns.saturating_sub(live.began_ns));
         let threads_ns = lived_ns.fold(self.ended_threads_ns, u64::saturating_add);
         TraceSummary {
             threads: self.began_threads,
@@ -176,6 +199,24 @@ mod tests {
         assert_eq!(summary.threads_ns, 600 + 450 + 200 + 100 + 300 + 700);
         lives.end_process(thread(130), 800);
         assert_eq!((lives.summary(1000).left_processes, lives.summary(1000).observed_ns), (1, 700));
+    }
+
+    #[test]
+    fn a_thread_that_executes_a_program_goes_on() {
+        let mut lives = Lifetimes::default();
+        lives.see(thread(10), 100);
+        lives.start(thread(11), 200, thread(10));
+        lives.start(thread(12), 300, thread(10));
+        lives.end_thread(thread(11), 400);
+        lives.end_thread(thread(10), 500);
+        lives.execute(thread(10), 600);
+        lives.start(thread(13), 700, thread(10));
+        // The end of 13 was not seen.
+        lives.execute(thread(10), 900);
+        lives.end_process(thread(10), 1000);
+        let summary = lives.summary(1000);
+        assert_eq!((summary.processes, summary.threads), (1, 4));
+        assert_eq!(summary.threads_ns, 200 + 400 + 700 + 200);
     }
 
     #[test]

@@ -168,7 +168,7 @@ impl LineBuilder {
             }
             LifeChange::Executed => {
                 self.executions += 1;
-                self.lifetimes.see(thread, time_ns);
+                self.lifetimes.execute(thread, time_ns);
             }
             LifeChange::None => {}
         }

@@ -88,9 +88,8 @@ pub fn syscalls_seen(
     let evidence = if shown.is_empty() {
         "the trace does not show the marks of the probe".to_owned()
     } else {
-        let strace = beside.map_or(String::new(), |calls| {
-            format!("; strace shows {} more", count(calls as u64))
-        });
+        let strace = beside
+            .map_or(String::new(), |calls| format!("; strace shows {} more", count(calls as u64)));
         format!("trace shows the calls of {seen} of {wanted} changes{strace}")
     };
     let compared = match beside {

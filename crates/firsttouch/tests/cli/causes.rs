@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::program::{PROGRAM, Scratch, fixture, is_root, skip, text};
+use crate::program::{Scratch, as_nobody, fixture, is_root, open_copy, skip, text};
 
 /// How many faults have which cause.
 pub(crate) type Causes = BTreeMap<String, u64>;
@@ -15,12 +15,7 @@ pub(crate) type Counts<'a> = &'a [(&'a str, u64)];
 
 /// The ways of tracing: the user, and how syscalls are seen.
 pub(crate) fn ways(scratch: &Scratch) -> Vec<(String, Command)> {
-    let copy = scratch.file("firsttouch");
-    // cp(1) copies it: a child that another test forks here meanwhile would keep a file of this
-    // process open for writing.
-    assert!(
-        Command::new("cp").arg(PROGRAM).arg(&copy).status().is_ok_and(|status| status.success())
-    );
+    let copy = open_copy(scratch);
     let mut ways = Vec::new();
     for way in ["ptrace", "tracepoints"].into_iter().filter(|&way| way == "ptrace" || is_root()) {
         let mut command = Command::new(&copy);
@@ -28,8 +23,8 @@ pub(crate) fn ways(scratch: &Scratch) -> Vec<(String, Command)> {
         ways.push((way.to_owned(), command));
     }
     if is_root() {
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&copy).arg("trace");
+        let mut command = as_nobody(&copy);
+        command.arg("trace");
         ways.push(("nobody".to_owned(), command));
     }
     ways

@@ -6,7 +6,9 @@ use std::process::{Command, Output, Stdio};
 use results::claims::ClaimVerdict::{CannotTest, DoesNotHold, Holds, Inconclusive};
 use results::claims::{Claim, ClaimVerdict, Claims, SCHEMA};
 
-use crate::program::{PROGRAM, Scratch, firsttouch, is_root, run, skip, text, without_proc};
+use crate::program::{
+    PROGRAM, Scratch, as_nobody, firsttouch, is_root, open_copy, run, skip, text, without_proc,
+};
 
 /// The claims whose tests take less than a second or so.
 const QUICK: [&str; 12] = [
@@ -210,14 +212,9 @@ fn an_ordinary_user_gets_the_same_verdicts() {
         return skip("this is an ordinary user already");
     }
     let scratch = Scratch::new();
-    let program = scratch.file("firsttouch");
-    std::fs::copy(PROGRAM, &program).unwrap();
-    let mut command = Command::new("setpriv");
-    command
-        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-        .arg(&program)
-        .args(["claims", "--json", "-"]);
-    let Ok(output) = command.args(QUICK).env("TMPDIR", &scratch.0).output() else {
+    let mut command = as_nobody(&open_copy(&scratch));
+    command.args(["claims", "--json", "-"]).args(QUICK).env("TMPDIR", &scratch.0);
+    let Ok(output) = command.output() else {
         return skip("no setpriv");
     };
     hold_everywhere(&claims(&output));

@@ -7,7 +7,8 @@ use std::process::{Command, Output, Stdio};
 use results::doctor::{BENCH_WARNINGS, Check, Diagnosis, SCHEMA, State};
 
 use crate::program::{
-    PROGRAM, Scratch, firsttouch, fixture, is_root, run, skip, text, without_proc,
+    PROGRAM, Scratch, as_nobody, firsttouch, fixture, is_root, open_copy, run, skip, text,
+    without_proc,
 };
 
 /// The file of a run with `--json -`.
@@ -118,13 +119,8 @@ fn an_ordinary_user_gets_every_check() {
         return is_whole(&diagnosis(&run(&["doctor", "--json", "-"]))); // this is the ordinary user
     }
     let scratch = Scratch::new();
-    let program = scratch.file("firsttouch"); // where everybody may run it
-    std::fs::copy(PROGRAM, &program).unwrap();
-    let output = Command::new("setpriv")
-        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-        .arg(&program)
-        .args(["doctor", "--json", "-"])
-        .output();
+    let program = open_copy(&scratch);
+    let output = as_nobody(&program).args(["doctor", "--json", "-"]).output();
     let Ok(output) = output else { return skip("no setpriv") };
     let diagnosis = diagnosis(&output);
     is_whole(&diagnosis);

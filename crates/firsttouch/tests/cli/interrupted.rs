@@ -3,11 +3,10 @@
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use results::Stopped;
 
-use crate::program::{firsttouch, text};
+use crate::program::{firsttouch, text, wait_for};
 
 const SIGINT: i32 = 2;
 const SIGKILL: i32 = 9;
@@ -31,22 +30,10 @@ fn children(pid: u32) -> Vec<u32> {
     list.split_whitespace().filter_map(|child| child.parse().ok()).collect()
 }
 
-/// Calls `found` until it returns something, for a minute at most.
-fn wait_for<T>(mut found: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(value) = found() {
-            return value;
-        }
-        assert!(start.elapsed() < Duration::from_mins(1), "waited in vain");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
-
 /// Waits for the `n`-th different child.
 fn nth_child(pid: u32, n: usize) -> u32 {
     let mut seen = std::collections::BTreeSet::new();
-    wait_for(|| {
+    wait_for("the child", || {
         let child = children(pid).first().copied()?;
         (seen.insert(child) && seen.len() >= n).then_some(child)
     })
@@ -108,7 +95,7 @@ fn an_interrupt_before_the_first_sample_leaves_no_file() {
     let file = scratch.file("none.json");
     let program = start(&["bench", "--size", "512MiB", "--json", file.to_str().unwrap()]);
     let pid = program.id();
-    wait_for(|| children(pid).first().copied());
+    wait_for("a child", || children(pid).first().copied());
     signal(pid, SIGINT);
     let (status, out, error) = output(program);
     assert_eq!(status.signal(), Some(SIGINT), "{error}");
@@ -137,9 +124,9 @@ fn a_killed_child_is_named_and_other_samples_are_kept() {
 fn a_child_ends_with_its_parent() {
     let program = start(&["bench", "--size", "1GiB", "--blocks", "50"]);
     let pid = program.id();
-    let child = wait_for(|| children(pid).first().copied());
+    let child = wait_for("a child", || children(pid).first().copied());
     signal(pid, SIGKILL);
-    wait_for(|| (!exists(child)).then_some(()));
+    wait_for("the end", || (!exists(child)).then_some(()));
     let (status, ..) = output(program);
     assert_eq!(status.signal(), Some(SIGKILL));
 }

@@ -8,7 +8,9 @@ use std::process::{Command, Output};
 
 use results::layout::{Layout, LayoutRun, Moment, Region, RegionKind, SCHEMA};
 
-use crate::program::{PROGRAM, Scratch, fixture, fixture_with, is_root, run, skip, text};
+use crate::program::{
+    PROGRAM, Scratch, as_nobody, copied, fixture, fixture_with, is_root, open_copy, run, skip, text,
+};
 
 const PAGE: u64 = 4096;
 const MIB: u64 = 1 << 20;
@@ -267,11 +269,8 @@ fn an_ordinary_user_gets_the_same() {
     }
     let scratch = Scratch::new();
     let Some(fixture) = fixture("spaces", &scratch) else { return };
-    let program = scratch.file("firsttouch"); // where everybody may run it
-    std::fs::copy(PROGRAM, &program).unwrap();
-    let output = Command::new("setpriv")
-        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-        .arg(&program)
+    let program = open_copy(&scratch);
+    let output = as_nobody(&program)
         .args(["layout", "--json", "-", "--"])
         .arg(&fixture)
         .arg("threads")
@@ -283,13 +282,10 @@ fn an_ordinary_user_gets_the_same() {
         resident(run, RegionKind::Text) > 0 && regions(run, RegionKind::ThreadStack).len() >= 3,
         "{run:?}"
     );
-    let privileged = scratch.file("privileged");
-    std::fs::copy(&fixture, &privileged).unwrap();
+    let privileged = copied(&fixture, scratch.file("privileged"));
     std::fs::set_permissions(&privileged, std::os::unix::fs::PermissionsExt::from_mode(0o4755))
         .unwrap();
-    let output = Command::new("setpriv")
-        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-        .arg(&program)
+    let output = as_nobody(&program)
         .args(["layout", "--aslr", "off", "--runs", "2", "--json", "-", "--"])
         .arg(&privileged)
         .output()
@@ -307,29 +303,17 @@ fn an_ordinary_user_gets_the_same() {
             "off is said of what moves"
         );
     }
-    let unreadable = scratch.file("unreadable");
-    std::fs::copy(&fixture, &unreadable).unwrap();
+    let unreadable = copied(&fixture, scratch.file("unreadable"));
     std::fs::set_permissions(&unreadable, std::os::unix::fs::PermissionsExt::from_mode(0o711))
         .unwrap();
-    let output = Command::new("setpriv")
-        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-        .arg(&program)
-        .args(["layout", "--"])
-        .arg(&unreadable)
-        .output()
-        .unwrap();
+    let output = as_nobody(&program).args(["layout", "--"]).arg(&unreadable).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let sentence = text(&output.stderr);
     assert!(
         sentence.contains("unreadable: ran") && sentence.contains("may not be read"),
         "{sentence}"
     );
-    let other = Command::new("setpriv")
-        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-        .arg(&program)
-        .args(["layout", "-p", "1"])
-        .output()
-        .unwrap();
+    let other = as_nobody(&program).args(["layout", "-p", "1"]).output().unwrap();
     assert_eq!(other.status.code(), Some(1));
     assert!(text(&other.stderr).contains("sudo"), "{}", text(&other.stderr));
 }

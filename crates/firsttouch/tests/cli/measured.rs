@@ -5,7 +5,8 @@ use std::process::Command;
 use results::{LabResult, Verdict};
 
 use crate::program::{
-    PROGRAM, Scratch, firsttouch, fixture, is_root, result, run, skip, text, without_proc,
+    PROGRAM, Scratch, as_nobody, firsttouch, fixture, is_root, open_copy, result, run, skip, text,
+    without_proc,
 };
 
 /// A run of two blocks: too few for an interval, with everything else.
@@ -188,11 +189,8 @@ fn an_ordinary_user_gets_the_same() {
         return check_physics(&small("8MiB")); // this is the ordinary user
     }
     let scratch = Scratch::new();
-    let program = scratch.file("firsttouch"); // where everybody may run it
-    std::fs::copy(PROGRAM, &program).unwrap();
-    let output = Command::new("setpriv")
-        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-        .arg(&program)
+    let program = open_copy(&scratch);
+    let output = as_nobody(&program)
         .args(["bench", "--size", "8MiB", "--blocks", "2", "--seed", "7", "--json", "-"])
         .output();
     match output {

@@ -1,15 +1,20 @@
 //! Running the program under test, with scratch directories and compiled fixtures.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use results::LabResult;
 pub(crate) use skips::skip;
 
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_firsttouch");
+
+/// Runs what follows as an ordinary user.
+pub(crate) const AS_NOBODY: [&str; 4] =
+    ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 
 /// A directory for one test, open to every user, removed when dropped.
 pub(crate) struct Scratch(pub(crate) PathBuf);
@@ -62,6 +67,45 @@ pub(crate) fn is_root() -> bool {
     status
         .lines()
         .any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0"))
+}
+
+/// The command that runs `program` as an ordinary user; it takes root and setpriv(1).
+pub(crate) fn as_nobody(program: &Path) -> Command {
+    let mut command = Command::new(AS_NOBODY[0]);
+    command.args(&AS_NOBODY[1..]).arg(program);
+    command
+}
+
+/// The program under test, where every user may run it.
+pub(crate) fn open_copy(scratch: &Scratch) -> PathBuf {
+    copied(Path::new(PROGRAM), scratch.file("firsttouch"))
+}
+
+/// Copies a program that will be run. cp(1) writes it: this process has other threads, and a child
+/// that one of them forks meanwhile would keep a file that this process writes open for writing,
+/// so that execve(2) would fail with ETXTBSY.
+pub(crate) fn copied(program: &Path, copy: PathBuf) -> PathBuf {
+    let status = Command::new("cp").arg(program).arg(&copy).status();
+    assert!(status.is_ok_and(|status| status.success()), "cp {}", program.display());
+    copy
+}
+
+/// Calls `look` until it returns something, for a minute at most.
+pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + Duration::from_mins(1);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < until, "{what} does not come");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The letter of `State:` (proc(5)); `None` for a process that has ended.
+pub(crate) fn state(pid: &str) -> Option<char> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("State:"))?.trim().chars().next()
 }
 
 /// Runs the program with `arguments` and an empty `/proc`; `None` (and a skip) where `/proc` cannot

@@ -7,9 +7,9 @@ mod own_tracing;
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::program::{PROGRAM, Scratch, firsttouch, fixture, is_root, run, text};
+use crate::program::{PROGRAM, Scratch, firsttouch, fixture, is_root, run, state, text, wait_for};
 
 /// The ways in which this user sees syscalls.
 fn ways() -> &'static [&'static str] {
@@ -21,24 +21,6 @@ fn signal(name: &str, target: &str) {
         Command::new("kill").args(["-s", name, "--", target]).status().expect("kill").success(),
         "{name} {target}"
     );
-}
-
-/// Calls `look` until it returns something, for a minute at most.
-fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let until = Instant::now() + Duration::from_mins(1);
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < until, "{what} does not come");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// The letter of `State:` (proc(5)); `None` for a process that has ended.
-fn state(pid: &str) -> Option<char> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("State:"))?.trim().chars().next()
 }
 
 fn ended(child: &mut Child) -> std::process::ExitStatus {

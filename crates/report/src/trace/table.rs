@@ -54,9 +54,11 @@ pub fn screen(table: &Table, view: View) -> String {
     let gap = if fits(&columns, 2) { 2 } else { 1 };
     let untimed = match total.untimed {
         0 => String::new(),
-        1 => "The time of 1 call is not known: it counts in no column but calls.".to_owned(),
+        1 => {
+            "The time of 1 fault or call is not known: it counts in no column but calls.".to_owned()
+        }
         many => format!(
-            "The times of {} calls are not known: they count in no column but calls.",
+            "The times of {} faults or calls are not known: they count in no column but calls.",
             whole(many)
         ),
     };

@@ -7,7 +7,9 @@ use std::process::{Child, Command, Stdio};
 use results::layout::{Cost, Layout};
 
 use super::{MIB, layout, of};
-use crate::program::{PROGRAM, Scratch, fixture, is_root, run, skip, text};
+use crate::program::{
+    PROGRAM, Scratch, as_nobody, fixture, is_root, open_copy, run, skip, state, text, wait_for,
+};
 
 /// The program `costs` of `fixtures/`, which has done what it was told and waits.
 struct Waiting(Child);
@@ -22,6 +24,8 @@ impl Waiting {
         let mut begin = [0; 8];
         child.stdout.as_mut().unwrap().read_exact(&mut begin).unwrap();
         assert_eq!(&begin, b"waiting\n");
+        // Its first call of pause(2) may take the fault of another page of the C library.
+        wait_for("the pause", || (state(&child.id().to_string()) == Some('S')).then_some(()));
         Waiting(child)
     }
 
@@ -204,18 +208,12 @@ fn an_ordinary_user_gets_the_same_figures() {
     }
     let scratch = Scratch::new();
     let Some(fixture) = fixture("costs", &scratch) else { return };
-    let program = scratch.file("firsttouch"); // where everybody may run it
-    std::fs::copy(PROGRAM, &program).unwrap();
-    let nobody = |program: &Path| {
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program);
-        command
-    };
-    if nobody(Path::new("true")).output().is_err() {
+    let program = open_copy(&scratch);
+    if as_nobody(Path::new("true")).output().is_err() {
         return skip("no setpriv");
     }
-    let process = Waiting::told(nobody(&fixture).args(["mixed=4", "sparse=100"]));
-    let looked = nobody(&program).args(["layout", "--json", "-", "-p", &process.pid()]).output();
+    let process = Waiting::told(as_nobody(&fixture).args(["mixed=4", "sparse=100"]));
+    let looked = as_nobody(&program).args(["layout", "--json", "-", "-p", &process.pid()]).output();
     let found = layout(&looked.unwrap());
     assert_eq!(cost(&found), process.cost());
     assert_eq!(resident(&found), process.smaps("Rss"));

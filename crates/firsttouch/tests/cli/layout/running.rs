@@ -4,18 +4,17 @@ use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use results::layout::{Moment, RegionKind};
 
 use super::{of, regions};
-use crate::program::{Scratch, firsttouch, fixture, run};
+use crate::program::{Scratch, firsttouch, fixture, run, wait_for};
 
 #[test]
 fn a_running_process_goes_on() {
     let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
     let pid = child.id().to_string();
-    let found = wait_for(|| {
+    let found = wait_for("sleep", || {
         let output = run(&["layout", "-p", &pid, "--json", "-"]);
         // It may not have become sleep yet.
         let layout = results::read_layout(&output.stdout[..]).ok()?;
@@ -25,17 +24,6 @@ fn a_running_process_goes_on() {
     let _ = (child.kill(), child.wait());
     assert_eq!((found.runs[0].at, found.runs[0].pid.to_string()), (Moment::Running, pid));
     assert!(!regions(&found.runs[0], RegionKind::Text).is_empty());
-}
-
-fn wait_for<T>(mut found: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(value) = found() {
-            return value;
-        }
-        assert!(start.elapsed() < Duration::from_mins(1), "waited in vain");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// Starts a program that waits for ever, sends the signal `number`, and checks that both end.
@@ -74,7 +62,7 @@ fn the_program_dies_with_its_tracer() {
     let list = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", own.id())).unwrap();
     let child: u32 = list.trim().parse().expect("one child");
     let _ = (own.kill(), own.wait());
-    wait_for(|| (!PathBuf::from(format!("/proc/{child}/exe")).exists()).then_some(()));
+    wait_for("the end", || (!PathBuf::from(format!("/proc/{child}/exe")).exists()).then_some(()));
 }
 
 #[test]

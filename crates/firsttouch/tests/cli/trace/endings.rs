@@ -44,6 +44,20 @@ fn the_ending_of_the_program_is_an_event() {
 }
 
 #[test]
+fn a_thread_that_executes_a_program_is_one_thread() {
+    let scratch = Scratch::new();
+    let Some(program) = fixture("hard_lives", &scratch) else { return };
+    for way in ["tracepoints", "ptrace", "off"] {
+        let Some(lines) = lines(way, &[program.to_str().unwrap(), "exec", "3"]) else { continue };
+        let summary = lines.last().expect("a summary");
+        let counted = (&summary["processes"], &summary["threads"], &summary["executions"]);
+        // The first thread, and four that each of three programs starts before one of them calls
+        // execve(2).
+        assert_eq!(counted, (&json!(1), &json!(13), &json!(4)), "{way}");
+    }
+}
+
+#[test]
 fn the_endings_of_children_are_known_by_ptrace() {
     let script = "(exit 3); (kill -9 $BASHPID); exit 5";
     for way in ["tracepoints", "ptrace"] {

@@ -5,8 +5,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::{ended, signal, state, wait_for, ways};
-use crate::program::{Scratch, firsttouch, text};
+use super::{ended, signal, ways};
+use crate::program::{Scratch, firsttouch, state, text, wait_for};
 
 #[test]
 fn a_trace_can_end_before_the_descendants() {
