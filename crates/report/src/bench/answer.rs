@@ -60,10 +60,7 @@ fn beside_one(result: &LabResult, baseline: &str, several: bool) -> Option<Strin
     let parts = [Some(ends), same, unclear(of_all(), hidden(result))];
     let text = parts.into_iter().flatten().collect::<Vec<String>>().join("; ");
     let decided = sorted.iter().any(|c| !is_open(c));
-    let text = match doubt(result).filter(|_| decided) {
-        Some(doubt) => format!("{doubt}: {text}"),
-        None => text,
-    };
+    let text = doubtful(doubt(result).filter(|_| decided), text);
     Some(if several { sentence(format!("{}: {text}", beside(baseline))) } else { sentence(text) })
 }
 
@@ -76,6 +73,13 @@ fn doubt(result: &LabResult) -> Option<String> {
         "differences below {hidden} are not trusted (the baseline is [{low:.2}, {high:.2}]x of \
          itself)"
     ))
+}
+
+fn doubtful(doubt: Option<String>, text: String) -> String {
+    match doubt {
+        Some(doubt) => format!("{doubt}: {text}"),
+        None => text,
+    }
 }
 
 /// The effect that this run could hide, if its placebo is not trusted.
@@ -121,7 +125,7 @@ pub(super) struct Row<'a> {
 }
 
 /// The answer of a sweep: the cheapest arm at each point. Rows with the same answer share it.
-pub(super) fn of_a_sweep(rows: &[Row]) -> Option<String> {
+pub(super) fn of_a_sweep(result: &LabResult, rows: &[Row]) -> Option<String> {
     let mut answers: Vec<(String, Vec<&str>)> = Vec::new();
     for row in rows {
         let text = along(&row.points)?;
@@ -136,7 +140,10 @@ pub(super) fn of_a_sweep(rows: &[Row]) -> Option<String> {
         _ => format!("{} {text}", labels.join(" and ")),
     };
     let answers: Vec<String> = answers.iter().map(labelled).collect();
-    (!answers.is_empty()).then(|| sentence(format!("the cheapest: {}", answers.join("; "))))
+    let decided = || rows.iter().flat_map(|row| &row.points).flat_map(|(_, beside)| beside);
+    let doubt = doubt(result).filter(|_| decided().any(|c| c.verdict != Verdict::Inconclusive));
+    let text = format!("the cheapest: {}", answers.join("; "));
+    (!answers.is_empty()).then(|| sentence(doubtful(doubt, text)))
 }
 
 /// `read up to 64 KiB, unclear at 256 KiB, file from 1 MiB on`.
@@ -239,6 +246,20 @@ mod tests {
         at_one_point(&LabResult { comparisons, experiment, ..LabResult::default() }).join(" ")
     }
 
+    /// A result whose placebo could hide much.
+    fn vague() -> LabResult {
+        LabResult {
+            placebo: Some(results::Placebo {
+                low: Some(0.44),
+                high: Some(1.34),
+                trusted: None,
+                ratio: 0.8,
+                confidence: 0.95,
+            }),
+            ..LabResult::default()
+        }
+    }
+
     #[test]
     fn every_kind_of_answer() {
         let fast = comparison("huge", 0.3, 0.35, Verdict::Different);
@@ -273,14 +294,7 @@ mod tests {
         }
         let vague = LabResult {
             comparisons: vec![comparison("huge", 0.3, 0.35, Verdict::Different)],
-            placebo: Some(results::Placebo {
-                low: Some(0.44),
-                high: Some(1.34),
-                trusted: None,
-                ratio: 0.8,
-                confidence: 0.95,
-            }),
-            ..LabResult::default()
+            ..vague()
         };
         assert_eq!(
             at_one_point(&vague),
@@ -307,9 +321,10 @@ mod tests {
             label: label.to_owned(),
             points: points.iter().map(|(size, who)| (size.to_string(), vec![of(who)])).collect(),
         };
+        let trusted = LabResult::default();
         let one = row("", &[("4 K", "slow"), ("8 K", "slow"), ("16 K", "open"), ("32 K", "fast")]);
         assert_eq!(
-            of_a_sweep(&[one]).unwrap(),
+            of_a_sweep(&trusted, &[one]).unwrap(),
             "The cheapest: mmap up to 8 K, unclear at 16 K, populate from 32 K on."
         );
         let rows = [
@@ -321,23 +336,28 @@ mod tests {
             row("in 8 passes", &[("4 K", "fast"), ("8 K", "fast")]),
         ];
         assert_eq!(
-            of_a_sweep(&rows).unwrap(),
+            of_a_sweep(&trusted, &rows).unwrap(),
             "The cheapest: in 1 pass mmap up to 4 K, populate from 8 K to 16 K, mmap from 32 K on; \
              in 4 passes and in 8 \
              passes populate throughout."
         );
-        assert_eq!(of_a_sweep(&rows[1..]).unwrap(), "The cheapest: populate throughout.");
+        assert_eq!(of_a_sweep(&trusted, &rows[1..]).unwrap(), "The cheapest: populate throughout.");
+        assert_eq!(
+            of_a_sweep(&vague(), &rows[1..]).unwrap(),
+            "Differences below 127 % are not trusted (the baseline is [0.44, 1.34]x of itself): \
+             the cheapest: populate throughout."
+        );
         let same = comparison("malloc", 0.99, 1.01, Verdict::Equivalent);
         let more = Comparison { arm: "calloc".to_owned(), ..same.clone() };
         let points = [vec![&same], vec![&same, &more], vec![&same, &more, &slow]];
         let points =
             points.map(|comparisons| (comparisons.len().to_string(), comparisons)).to_vec();
         assert_eq!(
-            of_a_sweep(&[Row { label: String::new(), points }]).unwrap(),
+            of_a_sweep(&trusted, &[Row { label: String::new(), points }]).unwrap(),
             "The cheapest: mmap and malloc alike up to 1, all alike at 2, mmap, malloc and calloc \
              alike from 3 on."
         );
         let unknown = Row { label: String::new(), points: vec![("4 K".to_owned(), Vec::new())] };
-        assert_eq!(of_a_sweep(&[unknown]), None);
+        assert_eq!(of_a_sweep(&trusted, &[unknown]), None);
     }
 }

@@ -68,7 +68,7 @@ pub(super) fn paragraphs(result: &LabResult, view: View) -> Vec<String> {
 /// baseline's time grows.
 pub(super) fn answers(result: &LabResult) -> Vec<String> {
     let mut answers = crossing::turning_points(result);
-    answers.extend(of_a_sweep(&rows(result)));
+    answers.extend(of_a_sweep(result, &rows(result)));
     answers.extend(first_and_last(result));
     answers
 }
