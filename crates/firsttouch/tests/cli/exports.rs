@@ -35,11 +35,14 @@ fn report_writes_the_forms_that_bench_wrote() {
 
 #[test]
 fn standard_output_takes_one_document() {
+    let scratch = Scratch::new();
+    let file = scratch.file("both");
+    let file = file.to_str().unwrap();
     for (arguments, words) in [
         (&["--csv", "-", "--json", "-"][..], "--json - and --csv -"),
         (&["--csv", "-", "--markdown"], "--csv - and --markdown"),
         (&["--svg", "-", "--json", "-"], "--json - and --svg -"),
-        (&["--csv", "/tmp/x", "--svg", "/tmp/x"], "name the same file"),
+        (&["--csv", file, "--svg", file], "name the same file"),
     ] {
         let output = run(&[&BENCH[..], arguments].concat());
         let errors = text(&output.stderr);
