@@ -133,13 +133,14 @@ fn refusals_name_their_reason() {
     let redirected = File::create(&file).unwrap();
     let both = ["trace", "-o", file.to_str().unwrap(), "--json", "-", "--", "true"];
     assert_eq!(firsttouch(&both).stdout(redirected).status().unwrap().code(), Some(2));
-    let thread = std::thread::spawn(|| std::thread::park_timeout(Duration::from_mins(1)));
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let (tell, told) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        // PID/task/TID: other threads of this process are tests, which may end.
+        tell.send(std::fs::read_link("/proc/thread-self").unwrap()).unwrap();
+        std::thread::park_timeout(Duration::from_mins(1));
+    });
     let own = std::process::id().to_string();
-    let tid = tasks
-        .map(|task| task.file_name().into_string().unwrap())
-        .find(|tid| *tid != own)
-        .expect("a thread");
+    let tid = told.recv().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
     check(&["-p", &tid], 125, &["is a thread of process", &own]);
     assert!(text(&run(&["layout", "-p", &tid]).stderr).contains(&format!("-p {own}")));
     thread.thread().unpark();
