@@ -267,6 +267,8 @@ pub struct TraceSummary {
     pub left_faults_seen: u64,
     /// Faults that a counting perf event counted in the same time, with the same exclusions.
     pub faults_counted: Option<u64>,
+    /// Whether faults were observed at all.
+    pub sees_faults: bool,
     /// Whether faults in kernel mode are seen and counted.
     pub sees_kernel_faults: bool,
     /// Minor faults from wait4(2), of the program and of those of its descendants that were waited

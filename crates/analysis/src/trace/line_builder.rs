@@ -149,6 +149,7 @@ impl LineBuilder {
             faults_seen: self.faults,
             executions: self.executions,
             populating_calls: self.sees.calls.then_some(self.populating_calls),
+            sees_faults: self.sees.faults,
             sees_kernel_faults: self.sees.kernel_faults,
             ..lives
         }

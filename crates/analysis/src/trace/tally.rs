@@ -128,8 +128,10 @@ fn rates(rows: &[TableRow], summary: &TraceSummary) -> Option<Rates> {
         let of = rows.iter().filter(|row| matches!(row.group, Group::Syscall(_)) == calls);
         of.map(|row| row.calls).sum::<u64>() as f64 / seconds
     };
-    (seconds > 0.0)
-        .then(|| Rates { calls_per_s: per_second(true), faults_per_s: per_second(false) })
+    (seconds > 0.0).then(|| Rates {
+        calls_per_s: summary.populating_calls.map(|_| per_second(true)),
+        faults_per_s: summary.sees_faults.then(|| per_second(false)),
+    })
 }
 
 fn is_file(class: &FaultClass) -> bool {

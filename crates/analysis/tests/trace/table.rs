@@ -100,7 +100,10 @@ fn recording_is_at_most_the_time_of_a_row() {
         table.rows.iter().filter(|row| row.major.is_none()).map(|row| row.wall_ns).sum();
     assert_eq!(table.recording_ns, Some(400 + calls_ns));
     let rates = table.rates.expect("time was observed");
-    assert!((rates.faults_per_s - 4.0).abs() < 1e-9 && (rates.calls_per_s - 4.0).abs() < 1e-9);
+    assert_eq!((rates.faults_per_s, rates.calls_per_s), (Some(4.0), Some(4.0)));
+    let no_faults = TraceSummary { sees_faults: false, ..table.summary };
+    let rates = tally.table(Vec::new(), no_faults).rates.expect("time was observed");
+    assert_eq!((rates.faults_per_s, rates.calls_per_s), (None, Some(4.0)), "not 0");
 }
 
 #[test]

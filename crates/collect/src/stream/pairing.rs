@@ -112,6 +112,7 @@ impl Pairing {
             }
             RawKind::FaultEnds { .. } => self.end_fault(raw, each),
             RawKind::CallBegins { call, text, arguments, by_ptrace } => {
+                self.close_fault(thread, each);
                 self.close_call(thread, each);
                 let call = EventKind::Syscall(begun(call, text, arguments));
                 let open = self.open(raw, call, by_ptrace);
@@ -134,7 +135,11 @@ impl Pairing {
             RawKind::SwitchOut => {
                 self.threads.entry(thread.tid).or_default().left_ns = Some(time_ns);
             }
-            RawKind::Mapping(mapping) => self.whole(raw, EventKind::Mapping(mapping)),
+            RawKind::Mapping(mapping) => {
+                // The kernel reports it in a syscall of the thread.
+                self.close_fault(thread, each);
+                self.whole(raw, EventKind::Mapping(mapping));
+            }
             RawKind::Lost(lost) => {
                 self.counts.lost += lost.records;
                 self.whole(raw, EventKind::Lost(lost));
@@ -305,7 +310,8 @@ impl Pairing {
         }
     }
 
-    /// Closes a fault without an end: it led to a signal, or was taken again.
+    /// Closes a fault without an end: it led to a signal, or was taken again. Whatever the thread
+    /// does next in user mode, its fault is over, and must be passed on before the memory changes.
     fn close_fault(&mut self, thread: Thread, each: &mut impl FnMut(Event)) {
         if let Some(open) = self.threads.get_mut(&thread.tid).and_then(|state| state.fault.take()) {
             self.complete(open.number, each, |_| {});

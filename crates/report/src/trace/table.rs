@@ -54,11 +54,9 @@ pub fn screen(table: &Table, view: View) -> String {
     let gap = if fits(&columns, 2) { 2 } else { 1 };
     let untimed = match total.untimed {
         0 => String::new(),
-        1 => {
-            "The time of 1 fault or call is not known: it counts in no column but calls.".to_owned()
-        }
+        1 => "The time of 1 fault or call is not known: it is in no column of times.".to_owned(),
         many => format!(
-            "The times of {} faults or calls are not known: they count in no column but calls.",
+            "The times of {} faults or calls are not known: they are in no column of times.",
             whole(many)
         ),
     };
@@ -92,22 +90,40 @@ fn head(table: &Table, total: &TableRow, view: View) -> String {
         let all = Nanoseconds(summary.threads_ns);
         let _ = write!(text, ", {threads} in {processes} that existed for {all} together");
     }
-    let _ = write!(text, ". Its memory syscalls and faults took {}", Nanoseconds(total.wall_ns));
-    if let Some(recording_ns) = table.recording_ns {
-        let all = summary.recording_call_ns.is_some() || total.calls == summary.faults_seen;
-        let what = if all { "recording" } else { "recording of the faults" };
-        let _ = write!(text, " (up to {} of it {what})", Nanoseconds(recording_ns));
-    }
-    if let Some(share) = table.run_share {
-        let of = if several_threads { "the time of its threads" } else { "the run" };
-        let _ = write!(text, ", {:.1} % of {of}", 100.0 * share);
+    let observed = match (summary.populating_calls.is_some(), summary.sees_faults) {
+        (true, false) => "memory syscalls",
+        (false, true) => "faults",
+        _ => "memory syscalls and faults",
+    };
+    if is_timed(total) {
+        let _ = write!(text, ". Its {observed} took {}", Nanoseconds(total.wall_ns));
+        if let Some(recording_ns) = table.recording_ns {
+            let all = summary.recording_call_ns.is_some() || total.calls == summary.faults_seen;
+            let what = if all { "recording" } else { "recording of the faults" };
+            let _ = write!(text, " (up to {} of it {what})", Nanoseconds(recording_ns));
+        }
+        if let Some(share) = table.run_share {
+            let of = if several_threads { "the time of its threads" } else { "the run" };
+            let _ = write!(text, ", {:.1} % of {of}", 100.0 * share);
+        }
+    } else {
+        let _ = write!(text, ". How long its {observed} took is not known");
     }
     text.push('.');
     if let Some(rates) = table.rates.filter(|_| summary.ending.is_none()) {
-        let (calls, faults) = (count(rates.calls_per_s), count(rates.faults_per_s));
-        let _ = write!(text, " {calls} memory syscalls/s, {faults} faults/s.");
+        let calls = rates.calls_per_s.map(|rate| format!("{} memory syscalls/s", count(rate)));
+        let faults = rates.faults_per_s.map(|rate| format!("{} faults/s", count(rate)));
+        let rates: Vec<String> = calls.into_iter().chain(faults).collect();
+        if !rates.is_empty() {
+            let _ = write!(text, " {}.", rates.join(", "));
+        }
     }
     hanging("", &format!("{BOLD}{named}{BOLD:#}: {text}"), view.width)
+}
+
+/// Whether the time of at least one of its calls is known.
+fn is_timed(row: &TableRow) -> bool {
+    row.untimed < row.calls
 }
 
 /// The columns with a figure other than 0.
@@ -117,15 +133,17 @@ fn columns(rows: &[&TableRow]) -> Vec<Column> {
         let tells = rows.iter().any(|row| figure(row).is_some_and(|figure| figure > 0));
         (tells || sort == "calls").then(|| Column { head: head.to_owned(), sort, cells })
     };
-    let share = |row: &&TableRow| format!("{:.1}", 100.0 * row.wall_share);
-    let shares = Column {
+    let share = |row: &&TableRow| {
+        if is_timed(row) { format!("{:.1}", 100.0 * row.wall_share) } else { "-".to_owned() }
+    };
+    let shares = rows.iter().any(|row| is_timed(row)).then(|| Column {
         head: "wall %".to_owned(),
         sort: "share",
         cells: rows.iter().map(share).collect(),
-    };
+    });
     let all = [
-        Some(shares),
-        timed("wall", rows, |row| Some(row.wall_ns)),
+        shares,
+        timed("wall", rows, |row| is_timed(row).then_some(row.wall_ns)),
         timed("cpu", rows, |row| row.cpu_ns),
         counted("calls", "calls", |row| Some(row.calls)),
         counted("errors", "errors", |row| row.errors),

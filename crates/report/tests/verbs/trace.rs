@@ -226,6 +226,7 @@ pub(crate) fn summary() -> TraceSummary {
         own_faults_seen: 19_187,
         before_exec_faults: Some(39),
         populating_calls: Some(0),
+        sees_faults: true,
         sees_kernel_faults: true,
         observed_ns: 1_200_000_000,
         threads_ns: 1_200_000_000,
@@ -254,7 +255,7 @@ pub(crate) fn table() -> Table {
         total: Some(total),
         run_share: Some(0.0763),
         recording_ns: Some(4_600_000),
-        rates: Some(Rates { calls_per_s: 168.0, faults_per_s: 15_989.0 }),
+        rates: Some(Rates { calls_per_s: Some(168.0), faults_per_s: Some(15_989.0) }),
         summary: summary(),
     }
 }
@@ -297,6 +298,41 @@ fn the_head_of_a_table_says_of_what_its_shares_are() {
     assert!(run.contains(" of it recording of the faults), 7.6 % of the time of its threads."));
     assert!(run.ends_with("168 memory syscalls/s, 15,989 faults/s."), "{run}");
     assert!(next.starts_with("Next: firsttouch trace -p 12 "), "{next}");
+}
+
+#[test]
+fn what_was_not_observed_is_no_zero() {
+    let head = |table: &Table| {
+        let screen = shown(table, View::brief(None));
+        screen.lines().next().unwrap_or_default().to_owned()
+    };
+    let mut table = table();
+    table.summary.ending = None;
+    table.rates = Some(Rates { calls_per_s: None, faults_per_s: Some(12.0) });
+    table.summary.populating_calls = None;
+    let faults = head(&table);
+    assert!(faults.contains("Its faults took ") && faults.ends_with(" 12 faults/s."), "{faults}");
+    table.summary = TraceSummary { populating_calls: Some(0), sees_faults: false, ..table.summary };
+    table.rates = Some(Rates { calls_per_s: Some(12.0), faults_per_s: None });
+    table.rows.retain(|row| matches!(row.group, Group::Syscall(_)));
+    for row in &mut table.rows {
+        *row = TableRow {
+            untimed: row.calls,
+            wall_ns: 0,
+            wall_share: 0.0,
+            cpu_ns: None,
+            ..row.clone()
+        };
+        (row.p50_ns, row.p99_ns, row.max_ns) = (None, None, None);
+    }
+    table.total = TableRow::sum(Group::Total, &table.rows);
+    let calls = head(&table);
+    assert!(calls.contains("How long its memory syscalls took is not known."), "{calls}");
+    assert!(calls.ends_with(" 12 memory syscalls/s."), "{calls}");
+    let screen = shown(&table, View::brief(None));
+    assert!(screen.contains("they are in no column of times"), "{screen}");
+    let columns = screen.lines().find(|line| line.ends_with(" name")).expect("names of columns");
+    assert!(!columns.contains("wall") && columns.contains("calls"), "{columns}");
 }
 
 #[test]

@@ -29,10 +29,10 @@ pub struct Table {
 /// How often something happened while a process was observed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rates {
-    /// Memory syscalls in a second.
-    pub calls_per_s: f64,
-    /// Page faults in a second.
-    pub faults_per_s: f64,
+    /// Memory syscalls in a second; `None` if they were not observed.
+    pub calls_per_s: Option<f64>,
+    /// Page faults in a second; `None` if they were not observed.
+    pub faults_per_s: Option<f64>,
 }
 
 /// Calls or faults of one kind, added up.

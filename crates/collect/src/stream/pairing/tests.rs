@@ -72,6 +72,41 @@ fn beginnings_and_ends_are_paired_by_thread() {
 }
 
 #[test]
+fn a_refused_fault_is_over_at_the_threads_next_act() {
+    let mapping = events::Mapping {
+        start: 0x1000,
+        end: 0x2000,
+        offset_bytes: 0,
+        protection: 1,
+        name: Name::NONE,
+        module: events::ModuleId::NONE,
+        kind: events::MappingKind::Anonymous,
+        hugetlb: false,
+    };
+    let ends = RawKind::CallEnds { result: Some(0), refused: None };
+    let long = 2 * PATIENCE_NS;
+    for acts in [
+        vec![raw(20, 1, call(false)), raw(25, 1, ends)],
+        vec![
+            raw(15, 1, call(true)),
+            raw(20, 1, RawKind::SwitchIn),
+            raw(22, 1, RawKind::SwitchOut),
+            raw(25, 1, ends),
+        ],
+        vec![raw(20, 1, RawKind::Mapping(mapping))],
+    ] {
+        // The signal handler of thread 1 gives the page back; long afterwards it touches another.
+        let mut raws = vec![raw(10, 1, fault(0x1000))];
+        raws.extend(acts);
+        raws.extend([raw(long, 2, fault(0x2000)), raw(long + 5, 2, FAULT_ENDS)]);
+        raws.extend([raw(2 * long, 1, fault(0x1000)), raw(2 * long + 5, 1, FAULT_ENDS)]);
+        let (events, counts) = events(&raws);
+        let times: Vec<u64> = events.iter().map(|event| event.time_ns).collect();
+        assert_eq!((times, counts.late), (vec![10, 20, long, 2 * long], 0));
+    }
+}
+
+#[test]
 fn time_off_the_processor_is_excluded() {
     let raws = [
         raw(5, 1, RawKind::SwitchOut),
