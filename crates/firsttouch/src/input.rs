@@ -51,3 +51,10 @@ pub(crate) fn experiment(path: &Path) -> anyhow::Result<Vec<u8>> {
     }
     Ok(text)
 }
+
+/// The number of a process, from 1 on.
+pub(crate) fn parse_pid(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number
+        .ok_or_else(|| "write the number of a process, such as 4121 (ps -e lists them)".to_owned())
+}

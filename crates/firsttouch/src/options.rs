@@ -88,9 +88,9 @@ pub(crate) enum Verb {
     /// Syscalls are shown as strace shows them. Page faults have their address, what is mapped
     /// there, their cause and their time in the kernel. Threads and child processes are followed.
     /// Root sees syscalls by tracepoints, which hardly slow the program; for an ordinary user each
-    /// memory syscall stops it. Recording adds some 0.25 us to a page fault; the end of the trace
-    /// says how much. The exit status is that of the program, 125 if tracing failed, 126 if the
-    /// program cannot be run, 127 if it is not found.
+    /// memory syscall stops it. Recording makes each page fault longer; the end of the trace says
+    /// by how much (0.3 to 3 us so far, depending on the machine). The exit status is that of the
+    /// program, 125 if tracing failed, 126 if the program cannot be run, 127 if it is not found.
     Trace(TraceOptions),
     /// Find what distorts or hides a measurement on this machine, and how to mend it
     ///
@@ -255,7 +255,7 @@ pub(crate) struct TraceOptions {
     )]
     pub(crate) command: Vec<OsString>,
     /// Trace a running process with all its threads, and the processes that it starts
-    #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(short, long, value_name = "PID", value_parser = crate::input::parse_pid)]
     pub(crate) pid: Option<u32>,
     /// Which page faults to show. JSON has a line for each fault, unless off
     #[arg(long, value_enum, default_value_t = FaultMode::Summary, value_name = "WHICH")]

@@ -43,6 +43,18 @@ pub(crate) fn deliver(
     }
 }
 
+/// What cannot be done, and that the directory is missing where that is why.
+pub(crate) fn unwritable(path: &Path) -> String {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    match directory.filter(|directory| !directory.exists()) {
+        Some(directory) => {
+            let directory = directory.display();
+            format!("cannot write {}: make the directory {directory} first", path.display())
+        }
+        None => format!("cannot write {}", path.display()),
+    }
+}
+
 /// A file that keeps its older contents until there are new ones, and if these cannot be written.
 pub(crate) struct OutputFile {
     file: WholeFile,
@@ -52,7 +64,7 @@ pub(crate) struct OutputFile {
 impl OutputFile {
     fn open(path: &Path) -> anyhow::Result<Self> {
         let file = WholeFile::open(path);
-        let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+        let file = file.with_context(|| unwritable(path))?;
         Ok(OutputFile { file, path: path.to_owned() })
     }
 

@@ -90,7 +90,7 @@ fn style(verdict: ClaimVerdict) -> Style {
     }
 }
 
-/// `16 claims: 12 hold here, 1 does not hold, 2 inconclusive, 1 cannot be tested.`
+/// `16 claims: 12 hold here, none is wrong, 3 inconclusive, 1 cannot be tested.`
 fn counts(claims: &Claims) -> String {
     let parts = [
         (ClaimVerdict::Holds, "holds here", "hold here"),
@@ -99,6 +99,9 @@ fn counts(claims: &Claims) -> String {
         (ClaimVerdict::CannotTest, "cannot be tested", "cannot be tested"),
     ]
     .map(|(verdict, one, several)| match claims.count(verdict) {
+        0 if verdict == ClaimVerdict::DoesNotHold && !claims.claims.is_empty() => {
+            Some("none is wrong".to_owned())
+        }
         0 => None,
         1 => Some(format!("1 {one}")),
         number => Some(format!("{number} {several}")),

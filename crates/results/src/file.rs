@@ -25,6 +25,14 @@ pub enum Reading {
     /// The text is not JSON, or JSON of another form.
     #[error("not a firsttouch result")]
     Form(#[from] serde_json::Error),
+    /// There is no text.
+    #[error("not a firsttouch result: the file is empty")]
+    Empty,
+    /// The text is an object without a schema.
+    #[error(
+        "not a firsttouch result: it has no \"schema\" (neither have the lines of trace --json)"
+    )]
+    NoSchema,
     /// The text does not begin as a JSON object does.
     #[error("not a firsttouch result: it does not begin with {{")]
     NoObject,
@@ -92,7 +100,7 @@ pub fn read_layout(reader: impl Read) -> Result<Layout, Reading> {
 fn read_as<T: DeserializeOwned>(mut reader: impl Read, wanted: &'static str) -> Result<T, Reading> {
     #[derive(Deserialize)]
     struct Header {
-        schema: String,
+        schema: Option<String>,
     }
     let mut text = Vec::new();
     reader.by_ref().take(HEAD_BYTES).read_to_end(&mut text)?;
@@ -103,7 +111,14 @@ fn read_as<T: DeserializeOwned>(mut reader: impl Read, wanted: &'static str) -> 
     if text.len() as u64 > BYTES_MAX {
         return Err(Reading::TooLong);
     }
-    let Header { schema } = serde_json::from_slice(&text)?;
+    if text.is_empty() {
+        return Err(Reading::Empty);
+    }
+    // The first object only: others may follow it, a line each.
+    let first = serde_json::Deserializer::from_slice(&text).into_iter::<Header>().next();
+    let Some(schema) = first.transpose()?.and_then(|header| header.schema) else {
+        return Err(Reading::NoSchema);
+    };
     if schema != wanted {
         return Err(Reading::Schema { found: schema, wanted });
     }
@@ -123,7 +138,10 @@ mod tests {
         ));
         assert!(matches!(read(&b"root:x:0:0"[..]), Err(Reading::NoObject)));
         assert!(matches!(read(&br#"{"schema":"firsttouch.result/1"}"#[..]), Err(Reading::Form(_))));
-        assert!(matches!(read(&b""[..]), Err(Reading::Form(_))));
+        assert!(matches!(read(&b""[..]), Err(Reading::Empty)));
+        let trace = br#"{"time_ns":0,"kind":"fault"}
+{"time_ns":1,"kind":"summary"}"#;
+        assert!(matches!(read(&trace[..]), Err(Reading::NoSchema)));
     }
     #[test]
     fn what_has_no_end_is_not_read_for_ever() {

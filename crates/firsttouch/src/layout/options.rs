@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use lab::question::quantity::parse_duration;
 
+use crate::input::parse_pid;
+
 /// Show the address space of a program.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -83,12 +85,6 @@ fn parse_at(text: &str) -> Result<When, String> {
             "write exec, exit, or a time after the start, such as 300ms or 2s".to_owned()
         }),
     }
-}
-
-fn parse_pid(text: &str) -> Result<u32, String> {
-    let number = text.parse().ok().filter(|number| *number > 0);
-    number
-        .ok_or_else(|| "write the number of a process, such as 4121 (ps -e lists them)".to_owned())
 }
 
 /// A time in the unit of the option: `5 s`, `300 ms`.

@@ -10,6 +10,7 @@ use anstream::{AutoStream, ColorChoice};
 use anyhow::Context;
 
 use crate::options::Color;
+use crate::sink::unwritable;
 
 /// Output is written in pieces of this size.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -52,7 +53,7 @@ impl TextOutput {
             // A link to a file that is not there yet counts as existing.
             Err(_) => (opened(File::options().create(true).truncate(false)), false),
         };
-        let file = file.with_context(|| format!("cannot write {name}"))?;
+        let file = file.with_context(|| unwritable(path))?;
         let created = Created(is_new.then(|| path.to_owned()));
         Ok(TextOutput { created, shared: false, ..TextOutput::new(file, name) })
     }

@@ -113,7 +113,7 @@ pub fn source(name: &str) -> Result<Source, String> {
         let names: Vec<&str> = Source::all().map(Source::name).collect();
         let hint = nearest(name, names.iter().copied())
             .map_or(".".to_owned(), |near| format!("; did you mean {near}?"));
-        format!("unknown arm {name:?}{hint} Known: {} (see bench --list)", names.join(", "))
+        format!("unknown arm {name:?}{hint} Known: {}", names.join(", "))
     })
 }
 

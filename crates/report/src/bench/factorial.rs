@@ -124,7 +124,7 @@ fn effects(result: &LabResult, view: View) -> String {
         rows.push(row);
     };
     if let Some(pair) = result.comparisons.first() {
-        let word = verdict::verdict_word(pair);
+        let word = verdict::verdict_word(result, pair);
         let ratio = verdict::ratio(pair.ratio, pair.low, pair.high);
         whole("all at once", "first / last", ratio, styled(verdict_style(word), word));
     }

@@ -223,7 +223,7 @@ fn ratios(result: &LabResult, view: View) -> String {
     let arms = compared(result);
     let cell = |arm: &Arm, place: Place| {
         let Some(comparison) = comparison(result, arm, place) else { return "-".to_owned() };
-        let word = verdict::verdict_word(comparison);
+        let word = verdict::verdict_word(result, comparison);
         let ratio = verdict::ratio(comparison.ratio, comparison.low, comparison.high);
         format!("{ratio} {}", styled(verdict_style(word), word))
     };

@@ -18,9 +18,17 @@ pub(crate) fn ratio(ratio: f64, low: Option<f64>, high: Option<f64>) -> String {
     }
 }
 
-/// The verdict in a word.
-pub(crate) fn verdict_word(comparison: &Comparison) -> &'static str {
-    word(comparison.verdict, comparison.ratio)
+/// The verdict in a word; with a question mark if the placebo could be as different: `faster?`.
+pub(crate) fn verdict_word(result: &LabResult, comparison: &Comparison) -> &'static str {
+    let word = word(comparison.verdict, comparison.ratio);
+    let placebo = result.placebo.as_ref().filter(|placebo| placebo.trusted != Some(true));
+    let hidden = placebo.and_then(Placebo::noise_floor).unwrap_or(0.0);
+    let difference = comparison.ratio.max(1.0 / comparison.ratio) - 1.0;
+    match word {
+        "faster" if difference < hidden => "faster?",
+        "slower" if difference < hidden => "slower?",
+        word => word,
+    }
 }
 
 /// The verdict on a ratio of times in a word.
@@ -91,7 +99,7 @@ pub(crate) fn standing(result: &LabResult, arm: &Arm) -> (String, Style, &'stati
     }
     let own = result.comparisons.iter().find(|comparison| comparison.arm == arm.name);
     let Some(own) = own else { return ("-".to_owned(), DIM, "unclear") };
-    let word = verdict_word(own);
+    let word = verdict_word(result, own);
     (ratio(own.ratio, own.low, own.high), verdict_style(word), word)
 }
 
@@ -100,7 +108,50 @@ pub(crate) fn verdict_style(word: &str) -> Style {
     match word {
         "faster" => GOOD,
         "slower" => BAD,
-        "unclear" => DIM,
+        "unclear" | "faster?" | "slower?" => DIM,
         _ => Style::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_that_the_placebo_could_have_is_questioned() {
+        let placebo = |trusted| Placebo {
+            ratio: 1.0,
+            low: Some(0.9),
+            high: Some(1.3),
+            confidence: 0.99,
+            trusted,
+        };
+        let compared = |ratio, verdict| Comparison {
+            arm: "populate".to_owned(),
+            baseline: "mmap".to_owned(),
+            metric: "total_ns".to_owned(),
+            size_bytes: 1 << 20,
+            threads: None,
+            passes: None,
+            ratio,
+            low: None,
+            high: None,
+            confidence: 0.97,
+            blocks: 48,
+            verdict,
+            smallest_detectable: None,
+            sensitivity: None,
+        };
+        for (trusted, ratio, verdict, expect) in [
+            (None, 0.77, Verdict::Different, "faster?"),
+            (Some(false), 1.29, Verdict::Different, "slower?"),
+            (Some(true), 0.77, Verdict::Different, "faster"),
+            (None, 0.75, Verdict::Different, "faster"),
+            (None, 1.31, Verdict::Different, "slower"),
+            (None, 1.01, Verdict::Equivalent, "same"),
+        ] {
+            let result = LabResult { placebo: Some(placebo(trusted)), ..LabResult::default() };
+            assert_eq!(verdict_word(&result, &compared(ratio, verdict)), expect);
+        }
     }
 }

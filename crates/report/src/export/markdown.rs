@@ -182,7 +182,7 @@ fn standing(result: &LabResult, row: &Row) -> [String; 3] {
         Some(comparison) => [
             code(&comparison.baseline),
             verdict::ratio(comparison.ratio, comparison.low, comparison.high),
-            verdict::verdict_word(comparison).to_owned(),
+            verdict::verdict_word(result, comparison).to_owned(),
         ],
         None => ["", "-", "unclear"].map(str::to_owned),
     }
@@ -210,7 +210,7 @@ fn effect_table(result: &LabResult) -> String {
             "all at once".to_owned(),
             format!("{} / {}", code(&pair.arm), code(&pair.baseline)),
             verdict::ratio(pair.ratio, pair.low, pair.high),
-            verdict::verdict_word(pair).to_owned(),
+            verdict::verdict_word(result, pair).to_owned(),
             String::new(),
         ]);
     }

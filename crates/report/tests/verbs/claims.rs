@@ -92,6 +92,20 @@ fn a_single_claim_needs_no_count() {
 }
 
 #[test]
+fn the_count_says_that_none_is_wrong() {
+    let counted = |verdict| {
+        let claims =
+            vec![claim("demand-paging", verdict, "e", "x."), claim("shared", verdict, "e", "x.")];
+        let text = shown(&Claims { claims, ..every_verdict() }, View::brief(None));
+        text.lines().find(|line| line.starts_with("2 claims")).unwrap_or_default().to_owned()
+    };
+    let none = counted(ClaimVerdict::Holds);
+    assert!(none.starts_with("2 claims: 2 hold here, none is wrong."), "{none}");
+    let both = counted(ClaimVerdict::DoesNotHold);
+    assert!(both.starts_with("2 claims: 2 do not hold."), "{both}");
+}
+
+#[test]
 fn the_next_command_follows_from_the_verdicts() {
     let next = |verdict| {
         let claims =

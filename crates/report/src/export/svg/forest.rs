@@ -67,7 +67,7 @@ fn of_arms(result: &LabResult) -> Vec<Panel> {
     if pairs.len() == result.comparisons.len() {
         let rows = result.comparisons.iter().map(|comparison| {
             let baseline = clean(&comparison.baseline);
-            compared(comparison, format!("{} / {baseline}", clean(&comparison.arm)))
+            compared(result, comparison, format!("{} / {baseline}", clean(&comparison.arm)))
         });
         return vec![Panel { head: String::new(), rows: rows.collect() }];
     }
@@ -75,20 +75,22 @@ fn of_arms(result: &LabResult) -> Vec<Panel> {
         let of_pair = |c: &&Comparison| c.arm == arm && c.baseline == baseline;
         let mut of_pair: Vec<&Comparison> = result.comparisons.iter().filter(of_pair).collect();
         of_pair.sort_by_key(|c| (c.threads, c.passes, c.size_bytes));
-        let rows = of_pair.iter().map(|comparison| compared(comparison, place(result, comparison)));
+        let rows = of_pair
+            .iter()
+            .map(|comparison| compared(result, comparison, place(result, comparison)));
         Panel { head: format!("{} / {}", clean(arm), clean(baseline)), rows: rows.collect() }
     };
     pairs.into_iter().map(panel).collect()
 }
 
-fn compared(comparison: &Comparison, name: String) -> Row {
+fn compared(result: &LabResult, comparison: &Comparison, name: String) -> Row {
     Row {
         name,
         ratio: comparison.ratio,
         low: comparison.low,
         high: comparison.high,
         confidence: Some(comparison.confidence),
-        word: verdict::verdict_word(comparison),
+        word: verdict::verdict_word(result, comparison),
         is_placebo: false,
     }
 }
@@ -127,6 +129,6 @@ fn effects(result: &LabResult) -> Vec<Row> {
         word: verdict::word(effect.verdict, effect.ratio),
         is_placebo: false,
     };
-    let pair = |pair: &Comparison| compared(pair, "all at once".to_owned());
+    let pair = |pair: &Comparison| compared(result, pair, "all at once".to_owned());
     result.effects.iter().map(effect).chain(result.comparisons.iter().map(pair)).collect()
 }
