@@ -242,6 +242,7 @@ Examples:
   firsttouch trace --faults all -- ./app   a line for each page fault
   firsttouch trace -o app.trace -- ./app   into a file
   firsttouch trace -p 4123                 a running process, until Ctrl-C
+  firsttouch trace -c -p 4123 --for 3s     for three seconds, with a table at the end
   firsttouch trace --json - -- ./app 2>/dev/null | jq .kind
 
 Lines go to standard error; the program's standard output stays apart.")]
@@ -257,6 +258,9 @@ pub(crate) struct TraceOptions {
     /// Trace a running process with all its threads, and the processes that it starts
     #[arg(short, long, value_name = "PID", value_parser = crate::input::parse_pid)]
     pub(crate) pid: Option<u32>,
+    /// With -p: end the trace after this time, such as 3s or 500ms
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) time: Option<Duration>,
     /// Which page faults to show. JSON has a line for each fault, unless off
     #[arg(long, value_enum, default_value_t = FaultMode::Summary, value_name = "WHICH")]
     pub(crate) faults: FaultMode,

@@ -70,7 +70,8 @@ pub(crate) fn run(options: &TraceOptions, screen: ScreenOptions) -> anyhow::Resu
     for &notice in collection.notices() {
         note(&notice::sentence(notice, options.pid.is_some()));
     }
-    let watched = watch(collection, &mut outputs, interrupt, keyboard, &note);
+    let until = options.time.map(|time| Instant::now() + time);
+    let watched = watch(collection, &mut outputs, interrupt, keyboard, until, &note);
     if watched.misattributed > 0 {
         note(&notice::misattributed(watched.misattributed));
     }
@@ -113,6 +114,9 @@ fn wanted(options: &TraceOptions) -> Result<Options, Usage> {
     if !faults && calls == CallSource::Off {
         return Err(Usage("--faults off and --syscalls off leave nothing to trace".into()));
     }
+    if options.time.is_some() && options.pid.is_none() {
+        return Err(Usage("--for needs -p PID: a program is traced to its end".into()));
+    }
     if let (Some(output), Some(json)) = (&options.output, &options.json)
         && stream::is_same_file(output, json)
     {
@@ -135,19 +139,22 @@ fn target(options: &TraceOptions) -> Result<Target, sys::launch::Unfit> {
     }
 }
 
-/// Writes the events until the program ends, or a signal ends the trace.
+/// Writes the events until the program ends, or a signal or the time `until` ends the trace.
 fn watch(
     mut collection: Collection,
     outputs: &mut Outputs,
     interrupt: Interrupt,
     mut keyboard: Option<Keyboard>,
+    until: Option<Instant>,
     note: &dyn Fn(&str),
 ) -> Outcome {
     let mut lines = Lines::new(&collection, outputs);
     let pid = collection.pid();
     let (mut batch, mut warned, mut stop_wanted) = (Batch::default(), false, None);
     loop {
-        let progress = collection.next(PATIENCE, &mut batch);
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let progress =
+            collection.next(left.map_or(PATIENCE, |left| left.min(PATIENCE)), &mut batch);
         lines.write(&mut batch);
         if progress == StreamState::Over {
             break;
@@ -161,8 +168,10 @@ fn watch(
         {
             note(&notice::passed_on(signal, &mut warned));
         }
-        if lines.outputs.are_closed() || collection.is_stopping() {
-            // No output is open, or a signal has come: the processes go on without us.
+        let time_is_up = left.is_some_and(|left| left.is_zero());
+        if lines.outputs.are_closed() || collection.is_stopping() || time_is_up {
+            // No output is open, a signal has come, or the time is up: the processes go on without
+            // us.
             collection.stop();
         }
         if !is_stop_wanted() {

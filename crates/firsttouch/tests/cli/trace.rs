@@ -212,6 +212,28 @@ fn a_running_process_is_traced_until_a_signal() {
 }
 
 #[test]
+fn a_running_process_is_traced_for_a_time() {
+    let scratch = Scratch::new();
+    let Some(acts) = fixture("memory_acts", &scratch) else { return };
+    let mut program = Command::new(acts).args(["wait", "600"]).spawn().expect("it starts");
+    let pid = program.id().to_string();
+    for way in ["auto", "ptrace"] {
+        let output =
+            run(&["trace", "-q", "-c", "--syscalls", way, "-p", &pid, "--for", "500ms", "-o", "-"]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let table = text(&output.stdout);
+        assert!(table.starts_with(&format!("process {pid}: observed for ")), "{table}");
+        assert!(table.contains("  munmap\n"), "{table}");
+        let state = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it goes on");
+        assert!(state.contains("TracerPid:\t0"), "{state}");
+    }
+    program.kill().expect("it runs");
+    program.wait().expect("it ends");
+    let refused = run(&["trace", "--for", "1s", "--", "true"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused.stderr));
+}
+
+#[test]
 fn two_traces_of_one_process_see_all_of_it() {
     let scratch = Scratch::new();
     let Some(acts) = fixture("memory_acts", &scratch) else { return };
