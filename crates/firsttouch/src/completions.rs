@@ -15,7 +15,7 @@ use crate::stream;
 #[command(after_help = "\
 Examples:
   firsttouch completions bash > ~/.local/share/bash-completion/completions/firsttouch
-  firsttouch completions zsh > ~/.zfunc/_firsttouch         with ~/.zfunc in $fpath
+  firsttouch completions zsh > ~/.zfunc/_firsttouch     with ~/.zfunc in $fpath
   firsttouch completions fish > ~/.config/fish/completions/firsttouch.fish
   firsttouch completions elvish >> ~/.config/elvish/rc.elv")]
 pub(crate) struct CompletionsOptions {

@@ -17,7 +17,7 @@ use crate::sink::Sink;
 #[command(after_help = "\
 Examples:
   firsttouch man man1 && man -l man1/firsttouch.1          read one where it is
-  firsttouch man ~/.local/share/man/man1                   man firsttouch-bench finds it
+  firsttouch man ~/.local/share/man/man1                   where man(1) finds it
   sudo firsttouch man /usr/local/share/man/man1            for every user")]
 pub(crate) struct ManOptions {
     /// The directory for firsttouch.1 and a page for each verb; made if it is missing

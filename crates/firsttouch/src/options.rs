@@ -25,14 +25,14 @@ use crate::exports::ExportOptions;
     subcommand_help_heading = "Verbs",
     after_help = "\
 Examples:
-  firsttouch bench                       which way of getting 100 MiB is cheapest here, and why
+  firsttouch bench                       the cheapest way to get 100 MiB, and why
   firsttouch bench --size 64KiB          the same for small blocks
-  firsttouch bench position              API, fill value and position, each factor alone
+  firsttouch bench position              API, fill and position, each alone
   firsttouch bench --json result.json    keep every sample
   firsttouch report result.json          the same screen again, from the file
-  firsttouch claims                      common claims about malloc and mmap, tested here
-  firsttouch trace -- ./app              memory syscalls and page faults of ./app, each timed
-  firsttouch doctor                      settings of this machine that distort a measurement
+  firsttouch claims                      claims about malloc and mmap, tested
+  firsttouch trace -- ./app              its memory syscalls and page faults
+  firsttouch doctor                      what distorts a measurement here
   firsttouch layout -- ./app             the address space of ./app
 
 Exit status: 0 done, 1 failed, 2 wrong usage; firsttouch dies by the signal that interrupts it."
@@ -110,13 +110,13 @@ pub(crate) enum Verb {
 Examples:
   firsttouch bench                                    100 MiB, at most a minute
   firsttouch bench --size 2GiB --max-time 5m          a large block
-  firsttouch bench --size 64KiB..64MiB --max-time 5m  a sweep: cost per page, and crossovers
-  firsttouch bench --size 8MiB --threads 1,2,4        threads that share the work
-  firsttouch bench floors                             the least that each step can take here
-  firsttouch bench my-question.toml                   your own experiment (docs/experiments.md)
-  firsttouch bench --arm malloc --arm mmap+populate   only these arms, beside the baseline
-  firsttouch bench --margin 2% --blocks 96 --cpu 1    finer, and on one processor
-  firsttouch bench --markdown                         tables to paste into an issue
+  firsttouch bench --size 64KiB..64MiB --max-time 5m  a sweep, and crossovers
+  firsttouch bench --size 8MiB --threads 1,2,4        threads share the work
+  firsttouch bench floors                             the least each step takes
+  firsttouch bench my-question.toml                   your own experiment
+  firsttouch bench --arm malloc --arm mmap+populate   only these arms
+  firsttouch bench --margin 2% --blocks 96 --cpu 1    finer; one processor
+  firsttouch bench --markdown                         tables for an issue
   firsttouch bench -q --json - | jq .comparisons      for a script
 
 Exit status: 0 done, 1 failed (also if an arm that was named could not be measured), \
@@ -223,7 +223,7 @@ Examples:
   firsttouch report result.json | less          a pipe cuts nothing off
   firsttouch report result.json --markdown      tables to paste into an issue
   firsttouch report result.json --svg plot.svg  also the ratios as a picture
-  firsttouch report result.json --csv - | mlr --icsv --opprint stats1 -a p50 -f total_ns -g arm
+  firsttouch report result.json --csv - | mlr --icsv --opprint head -n 2 -g arm
                                                 a row for each sample, for your own analysis")]
 pub(crate) struct ReportOptions {
     /// File that bench --json wrote, or - for standard input
@@ -242,7 +242,7 @@ Examples:
   firsttouch trace --faults all -- ./app   a line for each page fault
   firsttouch trace -o app.trace -- ./app   into a file
   firsttouch trace -p 4123                 a running process, until Ctrl-C
-  firsttouch trace -c -p 4123 --for 3s     for three seconds, with a table at the end
+  firsttouch trace -c -p 4123 --for 3s     a table after three seconds
   firsttouch trace --json - -- ./app 2>/dev/null | jq .kind
 
 Lines go to standard error; the program's standard output stays apart.")]

@@ -236,6 +236,21 @@ fn the_hidden_verb_is_not_for_people() {
 }
 
 #[test]
+fn examples_with_a_comment_fit_a_terminal() {
+    let verbs = ["bench", "claims", "doctor", "layout", "report", "trace", "man", "completions"];
+    let calls = verbs.iter().map(|verb| vec![*verb, "--help"]).chain([vec!["--help"]]);
+    for call in calls {
+        let help = text(&run(&call).stdout);
+        let examples = help.lines().skip_while(|line| *line != "Examples:").skip(1);
+        let examples: Vec<&str> = examples.take_while(|line| !line.is_empty()).collect();
+        assert!(!examples.is_empty(), "{call:?}");
+        for line in examples {
+            assert!(!line.trim_start().contains("  ") || line.len() <= 80, "{call:?}: {line}");
+        }
+    }
+}
+
+#[test]
 fn help_names_everything() {
     for (arguments, words) in [
         (&["--help"][..], &["bench", "claims", "report", "doctor", "layout", "Examples"][..]),
