@@ -25,7 +25,7 @@ use crate::exports::ExportOptions;
     subcommand_help_heading = "Verbs",
     after_help = "\
 Examples:
-  firsttouch bench                       the cheapest way to get 100 MiB, and why
+  firsttouch bench                       the cheapest way to 100 MiB, and why
   firsttouch bench --size 64KiB          the same for small blocks
   firsttouch bench position              API, fill and position, each alone
   firsttouch bench --json result.json    keep every sample
