@@ -15,6 +15,7 @@ mod calls;
 mod cause;
 mod faults;
 mod mappings;
+mod moves;
 mod pages;
 mod processes;
 mod recent;
