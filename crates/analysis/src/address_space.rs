@@ -15,6 +15,7 @@ mod calls;
 mod cause;
 mod faults;
 mod mappings;
+mod moves;
 mod pages;
 mod processes;
 mod recent;
@@ -56,6 +57,11 @@ pub(crate) struct AddressSpace {
     new_since_fork: Arc<Pages>,
     /// Pages of private, writable files that were read before they were written.
     read_first: Arc<Pages>,
+    /// Pages that were there at the last fork and have not been copied since: if its child has its
+    /// own memory, they may be those of the child too, and a write copies them.
+    shared: Arc<Pages>,
+    /// What `shared` was in the parent before this process started.
+    shared_by_parent: Arc<Pages>,
     /// Pages that may not be accessed (`MADV_GUARD_INSTALL`).
     guards: Arc<Pages>,
     recent: Recent,
@@ -98,6 +104,8 @@ impl AddressSpace {
             not_inherited: Arc::default(),
             new_since_fork: Arc::default(),
             read_first: Arc::default(),
+            shared: Arc::default(),
+            shared_by_parent: Arc::default(),
             guards: Arc::default(),
             recent: Recent::default(),
             under_way: Vec::new(),
@@ -128,7 +136,9 @@ impl AddressSpace {
         self.settle(time_ns);
         self.forks += 1;
         self.new_since_fork = Arc::default();
+        let shared_by_parent = std::mem::replace(&mut self.shared, self.inherited_on_fork.clone());
         AddressSpace {
+            shared_by_parent,
             not_inherited: Arc::default(),
             recent: Recent::default(),
             told_of_faults: false,
@@ -137,6 +147,19 @@ impl AddressSpace {
             under_way: Vec::new(),
             whose: Whose::Parents,
             ..self.clone()
+        }
+    }
+
+    /// A child that had this memory is gone from it. If it used it (vfork(2)) and the parent, which
+    /// waited, has not forked since, the fork has made no page shared. If it cannot be known, no
+    /// page counts as shared.
+    pub(crate) fn end_fork(&mut self, child: &AddressSpace, parent_waited: bool) {
+        if !child.has_copied() {
+            self.shared = if parent_waited && child.forks == self.forks {
+                child.shared_by_parent.clone()
+            } else {
+                Arc::default()
+            };
         }
     }
 
@@ -174,9 +197,9 @@ impl AddressSpace {
         };
     }
 
-    /// Whether a page was, or may have been, copied since the process started. A child of fork(2)
-    /// copies a page of its stack before it can do anything else; one of vfork(2) uses the memory
-    /// of its parent.
+    /// Whether a page was, or may have been, copied for this process since it started. A child of
+    /// fork(2) copies a page of its stack before it can do anything else; one of vfork(2) uses the
+    /// memory of its parent, and copies only what the parent would copy too.
     pub(crate) fn has_copied(&self) -> bool {
         self.whose == Whose::Own
     }
@@ -208,12 +231,14 @@ impl AddressSpace {
     }
 
     /// All sets of pages. The last has guards, the others have touched pages.
-    fn sets(&mut self) -> [&mut Arc<Pages>; 5] {
+    fn sets(&mut self) -> [&mut Arc<Pages>; 7] {
         [
             &mut self.inherited_on_fork,
             &mut self.not_inherited,
             &mut self.new_since_fork,
             &mut self.read_first,
+            &mut self.shared,
+            &mut self.shared_by_parent,
             &mut self.guards,
         ]
     }

@@ -1,7 +1,6 @@
 //! The effects of memory syscalls on an address space. The constants are those of
 //! `<asm-generic/mman-common.h>`, which x86-64 and arm64 use.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use events::{Call, MappingKind, Syscall, Thread};
@@ -22,7 +21,6 @@ const MAP_NONBLOCK: u64 = 0x1_0000;
 const MAP_STACK: u64 = 0x2_0000;
 const MAP_HUGETLB: u64 = 0x4_0000;
 const MAP_HUGE_SHIFT: u64 = 26;
-const MREMAP_DONTUNMAP: u64 = 4;
 const MLOCK_ONFAULT: u64 = 1;
 const MCL_CURRENT: u64 = 1;
 const MCL_FUTURE: u64 = 2;
@@ -44,7 +42,13 @@ impl AddressSpace {
     ) -> Option<MappedRegion> {
         self.was_there = false;
         self.settle_before(thread.tid, time_ns);
-        let result = call.succeeded_with().filter(|_| call.arguments_known)?;
+        let result = match call.succeeded_with() {
+            _ if !call.arguments_known => return None,
+            Some(result) => result,
+            // It may have taken effect in part.
+            None if call.call == Call::Mremap && call.result.is_some() => call.arguments[4],
+            None => return None,
+        };
         let born_ns = call
             .span
             .latency_ns
@@ -72,6 +76,9 @@ impl AddressSpace {
         match call.call {
             Call::Mmap => self.mmap(&call.arguments, result, time_ns, born_ns),
             Call::Munmap => self.unmap(first, end, time_ns),
+            Call::Mremap if call.succeeded_with().is_none() => {
+                self.mremap_failed(&call.arguments, time_ns);
+            }
             Call::Mremap => self.mremap(&call.arguments, result, time_ns, born_ns),
             Call::Brk => self.brk(result, time_ns, born_ns),
             Call::Mprotect | Call::PkeyMprotect => {
@@ -175,59 +182,6 @@ impl AddressSpace {
         }
     }
 
-    fn mremap(&mut self, arguments: &[u64; 6], to: u64, time_ns: u64, born_ns: u64) {
-        let [from, old, new, flags, ..] = *arguments;
-        let (old, new) = (self.page_end(old), self.page_end(new));
-        let (from_end, to_end) = (from.saturating_add(old), to.saturating_add(new));
-        if old == 0 {
-            // A second mapping of shared memory.
-            if let Some(twin) = self.at(from).map(|region| region.part(from, u64::MAX)) {
-                self.put(MappedRegion { start: to, end: to_end, ..twin }, born_ns);
-            }
-            return;
-        }
-        let last = from_end.checked_sub(1).and_then(|last| self.at(last));
-        if to == from {
-            self.unmap(to_end, from_end, time_ns);
-        } else {
-            self.relocate(from..from.saturating_add(old.min(new)), to..to_end, time_ns, born_ns);
-            if flags & MREMAP_DONTUNMAP == 0 {
-                self.unmap(from, from_end, time_ns);
-            }
-        }
-        if let Some(last) = last.filter(|_| old < new) {
-            let at_end = last.part(from_end - 1, from_end).offset_bytes;
-            let offset_bytes = at_end.wrapping_add(u64::from(last.has_offset()));
-            let grown =
-                MappedRegion { start: to.saturating_add(old), end: to_end, offset_bytes, ..last };
-            self.put(grown, born_ns);
-        }
-    }
-
-    /// Moves the regions in `from` to the start of `to`, with their touched pages.
-    fn relocate(&mut self, from: Range<u64>, to: Range<u64>, time_ns: u64, born_ns: u64) {
-        self.settle_moves_from(to.start, to.end);
-        let parts = self.regions.known(from.start, from.end, time_ns);
-        self.unmap(to.start, to.end, u64::MAX);
-        let (first, end, target) =
-            (self.page(from.start), self.page(from.end), self.page(to.start));
-        for pages in self.sets() {
-            if pages.reaches_into(first, end) {
-                Arc::make_mut(pages).move_range(first, end, target);
-            }
-        }
-        // Where the old addresses had been given out again before this call was seen, it is not
-        // known what was moved.
-        let unknown = MappedRegion::new(to.start, to.end, MappingKind::Other, ACCESSIBLE);
-        let regions = Arc::make_mut(&mut self.regions);
-        regions.put(unknown, born_ns);
-        for part in parts {
-            let start = to.start.saturating_add(part.start - from.start);
-            let end = start.saturating_add(part.end - part.start);
-            regions.replace(MappedRegion { start, end, ..part });
-        }
-    }
-
     fn madvise(&mut self, start: u64, end: u64, advice: u64, time_ns: u64) {
         match advice {
             // MADV_DONTNEED, MADV_FREE, MADV_REMOVE, MADV_DONTNEED_LOCKED, MADV_GUARD_INSTALL.
@@ -286,7 +240,7 @@ impl AddressSpace {
         self.populate(&parts);
     }
 
-    fn unmap(&mut self, start: u64, end: u64, time_ns: u64) {
+    pub(super) fn unmap(&mut self, start: u64, end: u64, time_ns: u64) {
         if !self.regions.parts(start, end).is_empty() {
             let gone = Arc::make_mut(&mut self.regions).remove(start, end, time_ns);
             self.forget(&gone);

@@ -8,7 +8,7 @@ use events::{Cause, Fault, MappingKind, ThpPolicy, Thread};
 use super::cause::{self, Access, Before, Evidence, PageFound};
 use super::pages::CHUNK_PAGES;
 use super::regions::MappedRegion;
-use super::{AddressSpace, Whose};
+use super::{AddressSpace, Whose, remove_from};
 
 /// The kernel maps up to this much of a file around the page of a read fault, if it is in the page
 /// cache (`fault_around_bytes` of mm/memory.c; only debugfs can change it).
@@ -84,11 +84,27 @@ impl AddressSpace {
         } else if cause == Cause::CopyOnWrite {
             self.copy(page);
         }
-        if cause == Cause::CopyOnWrite || cause == Cause::Unknown && region.was_there {
+        if self.shows_own_memory(&region, page, cause) {
             self.whose = Whose::Own;
+        }
+        if cause == Cause::CopyOnWrite {
+            for pages in [&mut self.shared, &mut self.shared_by_parent] {
+                remove_from(pages, &(page..page + 1));
+            }
         }
         self.recent.add(fault, thread, page, time_ns, cause);
         Seen { cause, region: Some(region) }
+    }
+
+    /// Whether a fault shows that the process does not use the memory of its parent. A copy does,
+    /// unless the parent would have made it too: of a page of a file that it only read, or of one
+    /// that it shares with an earlier child.
+    fn shows_own_memory(&self, region: &MappedRegion, page: u64, cause: Cause) -> bool {
+        match cause {
+            Cause::CopyOnWrite => !region.is_file() && !self.shared_by_parent.has(page),
+            Cause::Unknown => region.was_there,
+            _ => false,
+        }
     }
 
     /// The cause of a fault on a page for which another thread faults at the same time: they wait

@@ -71,7 +71,7 @@ fn reported(mapping: &Mapping, was_there: bool) -> MappedRegion {
 /// `known` refined by the kernel's report `piece` of the same addresses; `None` if `piece` is
 /// another mapping.
 fn refined(known: &MappedRegion, piece: &MappedRegion) -> Option<MappedRegion> {
-    let same = MappedRegion { protection: piece.protection, ..*known };
+    let same = MappedRegion { protection: piece.protection, perhaps: false, ..*known };
     let name = if piece.name.is_some() { piece.name } else { known.name };
     let is_own = |kind| {
         matches!(

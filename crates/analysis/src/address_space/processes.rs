@@ -71,13 +71,12 @@ impl Processes {
             return;
         }
         let Some(child) = self.by_pid.get_mut(&pid) else { return };
-        let Some(parent) = child.parent.take().filter(|_| !child.space.has_copied()) else {
-            return;
-        };
+        let Some(parent) = child.parent.take() else { return };
         let space = child.space.clone();
-        if let Some(parent) =
-            self.by_pid.get_mut(&parent).filter(|parent| parent.threads.len() == 1)
-        {
+        let Some(parent) = self.by_pid.get_mut(&parent) else { return };
+        let waited = parent.threads.len() == 1;
+        parent.space.end_fork(&space, waited);
+        if waited && !space.has_copied() {
             parent.space.take_back(&space);
         }
     }
@@ -107,8 +106,13 @@ impl Processes {
         }
         // The first thread has the status of the process, which is known once all others are gone.
         if process.threads.is_empty() || (is_first && ending != Ending::Unknown) {
-            let ending = process.ending;
-            self.by_pid.remove(&thread.pid);
+            let (ending, parent) = (process.ending, process.parent);
+            let gone = self.by_pid.remove(&thread.pid);
+            let parent = parent.and_then(|parent| self.by_pid.get_mut(&parent));
+            if let Some((child, parent)) = gone.zip(parent) {
+                let waited = parent.threads.len() == 1;
+                parent.space.end_fork(&child.space, waited);
+            }
             return LifeChange::Over(ending);
         }
         LifeChange::ThreadEnded

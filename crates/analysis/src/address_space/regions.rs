@@ -1,6 +1,7 @@
 //! The regions of an address space: ranges without overlaps, joined like the kernel joins mappings.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use events::{MappingKind, Name};
 
@@ -34,6 +35,8 @@ pub struct MappedRegion {
     pub(crate) grows_down: bool,
     /// The mapping existed before the trace, so its touched pages are unknown.
     pub(crate) was_there: bool,
+    /// It may be gone, or not have come: a call that failed took effect in part.
+    pub(crate) perhaps: bool,
 }
 
 impl MappedRegion {
@@ -50,6 +53,7 @@ impl MappedRegion {
             hugetlb_bytes: 0,
             grows_down: kind == MappingKind::Stack,
             was_there: false,
+            perhaps: false,
         }
     }
 
@@ -138,6 +142,28 @@ impl Regions {
     /// `time_ns`, ascending.
     pub(crate) fn known(&self, start: u64, end: u64, time_ns: u64) -> Vec<MappedRegion> {
         self.births.older(self.parts(start, end), time_ns)
+    }
+
+    /// The ranges from `start` to `end`, ascending, that are mapped, or have been since `time_ns`.
+    pub(crate) fn ever_mapped(&self, start: u64, end: u64, time_ns: u64) -> Vec<Range<u64>> {
+        let hole = |from, to| MappedRegion::new(from, to, MappingKind::Other, 0);
+        let mut at = start;
+        let mut holes = Vec::new();
+        for part in self.parts(start, end) {
+            holes.push(hole(at, part.start));
+            at = part.end;
+        }
+        holes.push(hole(at, end));
+        holes.retain(|hole| hole.start < hole.end);
+        at = start;
+        let mut mapped = Vec::new();
+        for hole in self.births.older(holes, time_ns) {
+            mapped.push(at..hole.start);
+            at = hole.end;
+        }
+        mapped.push(at..end);
+        mapped.retain(|range| !range.is_empty());
+        mapped
     }
 
     /// Whether the program got `address` at `time_ns` or later.

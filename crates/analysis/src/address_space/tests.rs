@@ -115,7 +115,8 @@ impl Both {
     }
 
     fn act(&mut self) {
-        match self.random.below(10) {
+        match self.random.below(11) {
+            8 => self.move_all(),
             0 | 1 => self.mmap(),
             2 => {
                 let (first, end) = self.random.range();
@@ -215,6 +216,25 @@ impl Both {
             Plain { offset_bytes: last.offset_bytes + beyond, touched: false, ..last }
         });
         self.plain.pages[to..to + moved.len()].copy_from_slice(&moved);
+    }
+
+    /// Moves all mappings of a range to a fixed address (since Linux 6.17). What lies opposite a
+    /// hole stays.
+    fn move_all(&mut self) {
+        let ((from, end), to) = (self.random.range(), self.random.below(BREAK));
+        let count = end - from;
+        let overlaps = from < to + count && to < end;
+        if overlaps || to + count > BREAK || self.plain.pages[from].is_none() {
+            return;
+        }
+        let bytes = address(count);
+        let arguments = [address(from), bytes, bytes, 3, address(to), 0];
+        self.call(Call::Mremap, arguments, to);
+        for at in 0..count {
+            if let Some(page) = self.plain.pages[from + at].take() {
+                self.plain.pages[to + at] = Some(page);
+            }
+        }
     }
 
     fn brk(&mut self) {

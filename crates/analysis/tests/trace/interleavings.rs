@@ -48,11 +48,28 @@ struct Block {
 
 #[derive(Debug, Clone, Copy)]
 enum Operation {
-    Map { pages: u64 },
-    Unmap { first: u64, pages: u64 },
-    Discard { block: Block },
-    Move { block: Block },
-    Touch { page: u64, is_write: bool },
+    Map {
+        pages: u64,
+    },
+    Unmap {
+        first: u64,
+        pages: u64,
+    },
+    Discard {
+        block: Block,
+    },
+    Move {
+        block: Block,
+    },
+    /// To the start of another block, which it replaces there (`MREMAP_FIXED`).
+    MoveOnto {
+        block: Block,
+        onto: Block,
+    },
+    Touch {
+        page: u64,
+        is_write: bool,
+    },
 }
 
 /// What happens at a moment.
@@ -204,8 +221,20 @@ impl Kernel {
             }
             9..=11 => Operation::Unmap { first, pages },
             12 => Operation::Discard { block },
-            _ => Operation::Move { block },
+            _ => self.moved(block),
         })
+    }
+
+    /// A move of `block`, if possible onto another one that is not in use.
+    fn moved(&mut self, block: Block) -> Operation {
+        let mut blocks = self.blocks.iter();
+        let onto = blocks.position(|other| other.busy == 0 && other.pages >= block.pages);
+        match onto {
+            Some(at) if self.random & 1 << 40 == 0 => {
+                Operation::MoveOnto { block, onto: self.blocks.swap_remove(at) }
+            }
+            _ => Operation::Move { block },
+        }
     }
 
     fn block_of(&mut self, page: u64) -> &mut Block {
@@ -242,12 +271,9 @@ impl Kernel {
                     self.blocks.push(block);
                     return self.at(now_ns + 1000, thread, Act::Next);
                 };
-                for page in 0..block.pages {
-                    let entry = self.entries.remove(&(block.first + page)).expect("mapped");
-                    self.entries.insert(to + page, entry);
-                }
-                result = address(to);
+                result = self.relocate(block, to);
             }
+            Operation::MoveOnto { block, onto } => result = self.relocate(block, onto.first),
             Operation::Touch { page, is_write } => {
                 let entry = self.entries.get_mut(&page).expect("mapped");
                 if is_write {
@@ -263,6 +289,15 @@ impl Kernel {
             _ => now_ns + self.while_ns(),
         };
         self.at(end_ns, thread, Act::End(operation, result));
+    }
+
+    /// Moves the pages of `block`, and returns the new address.
+    fn relocate(&mut self, block: Block, to: u64) -> u64 {
+        for page in 0..block.pages {
+            let entry = self.entries.remove(&(block.first + page)).expect("mapped");
+            self.entries.insert(to + page, entry);
+        }
+        address(to)
     }
 
     /// The kernel's report from inside mmap(2): the new mapping, and what it was joined with.
@@ -331,10 +366,15 @@ impl Kernel {
                 let (start, bytes) = place(block);
                 (Call::Mremap, [start, bytes, bytes, 1, 0, 0])
             }
+            Operation::MoveOnto { block, onto } => {
+                self.blocks.push(onto);
+                let (start, bytes) = place(block);
+                (Call::Mremap, [start, bytes, bytes, 3, result, 0])
+            }
         };
         // A call has no time if its thread was not seen to get a processor, so it did not wait. Of
         // a move there is no report, so without its time it is known only later.
-        let is_timed = matches!(operation, Operation::Move { .. })
+        let is_timed = matches!(operation, Operation::Move { .. } | Operation::MoveOnto { .. })
             || end_ns - began_ns > PATIENCE_NS / 4
             || self.below(8) > 0;
         let span = Span { latency_ns: latency_ns.filter(|_| is_timed), on_cpu_ns: None };

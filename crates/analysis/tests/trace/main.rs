@@ -6,6 +6,7 @@ mod files;
 mod folding;
 mod interleavings;
 mod model;
+mod moves;
 mod naming;
 mod script;
 mod sharing;

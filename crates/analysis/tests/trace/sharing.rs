@@ -128,6 +128,78 @@ fn a_child_of_fork_has_its_own_memory() {
     assert_eq!(touch(&mut script, &[1]), [FirstTouch]);
 }
 
+/// A parent with 4 pages, of which it and a first child, which goes on, have their own copies of
+/// page 0: the stack of both.
+fn with_a_child() -> Script {
+    let mut script = Script::new();
+    script.mmap(AT, 4, WRITE, PRIVATE | ANONYMOUS);
+    touch(&mut script, &[0, 1, 2, 3]);
+    script.fork(8);
+    assert_eq!(touch(&mut script, &[0]), [CopyOnWrite]);
+    script.be(8, 8);
+    assert_eq!(touch(&mut script, &[0]), [CopyOnWrite]);
+    script.be(7, 7);
+    script
+}
+
+/// A child that may write page 1, unmaps page 3 and executes a program.
+fn act_as_child(script: &mut Script, pid: u32, writes: &[u64]) {
+    script.fork(pid);
+    script.be(pid, pid);
+    touch(script, writes);
+    script.munmap(AT + 3 * PAGE, 1);
+    script.life(Life::Executed { name: Name::NONE });
+    script.be(7, 7);
+}
+
+#[test]
+fn a_child_of_vfork_copies_what_its_parent_shares_with_another() {
+    let mut script = with_a_child();
+    act_as_child(&mut script, 9, &[1]);
+    assert_eq!(script.label(AT + 3 * PAGE), "nothing");
+    assert_eq!(touch(&mut script, &[2]), [CopyOnWrite], "still shared with the first child");
+}
+
+#[test]
+fn a_child_of_fork_copies_what_its_parent_has_copied() {
+    let mut script = with_a_child();
+    act_as_child(&mut script, 9, &[1, 0]);
+    assert_eq!(script.label(AT + 3 * PAGE), "[anonymous]");
+}
+
+#[test]
+fn a_vfork_makes_no_page_shared() {
+    for executes in [true, false] {
+        let mut script = with_a_child();
+        script.fork(9);
+        script.be(9, 9);
+        if executes {
+            script.life(Life::Executed { name: Name::NONE });
+        } else {
+            script.end();
+        }
+        script.be(7, 7);
+        // Page 0 is not protected again, so only a copy for the child faults.
+        act_as_child(&mut script, 10, &[0]);
+        assert_eq!(script.label(AT + 3 * PAGE), "[anonymous]", "executes: {executes}");
+    }
+}
+
+#[test]
+fn a_child_of_vfork_may_write_a_page_of_a_file_that_its_parent_read() {
+    let mut script = Script::new();
+    script.mmap(AT, 4, WRITE, PRIVATE);
+    script.mmap(AT + 16 * PAGE, 1, WRITE, PRIVATE | ANONYMOUS);
+    touch(&mut script, &[0]);
+    script.fork(8);
+    script.be(8, 8);
+    assert_eq!(touch(&mut script, &[0]), [CopyOnWrite]);
+    script.munmap(AT + 16 * PAGE, 1);
+    script.life(Life::Executed { name: Name::NONE });
+    script.be(7, 7);
+    assert_eq!(script.label(AT + 16 * PAGE), "nothing");
+}
+
 #[test]
 fn without_faults_a_child_has_its_own_memory() {
     let mut script = Script::seeing(ThpPolicy::Never, Sees { faults: false, ..SEES });

@@ -19,6 +19,7 @@ mod layout;
 mod limits;
 mod map;
 mod measured;
+mod moved_mappings;
 mod program;
 mod small;
 mod stages;
