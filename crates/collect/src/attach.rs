@@ -7,8 +7,7 @@ use std::time::Duration;
 use sys::Errno;
 use sys::clock::monotonic_ns;
 use sys::limits::raise_open_files;
-use sys::proc::regions_of;
-use sys::proc::task::is_compat32_process;
+use sys::proc::task::{is_compat32_process, live_threads_of};
 use sys::process::WaitStatus;
 use sys::ptrace::{self, Nudge, Stop};
 
@@ -39,12 +38,7 @@ pub(crate) fn attach(pid: u32, options: Options) -> Result<Collection, Error> {
     match sys::proc::task::process_of(pid) {
         Some(process) if process != pid => return Err(Error::Thread { tid: pid, pid: process }),
         Some(_) if sys::proc::task::has_process_ended(pid) => return Err(Error::Gone(pid)),
-        Some(_)
-            if !sys::proc::task::has_first_thread_ended(pid)
-                && regions_of(pid).is_ok_and(|regions| regions.is_empty()) =>
-        {
-            return Err(Error::Kernel(pid));
-        }
+        Some(_) if sys::proc::task::is_kernel_thread(pid) => return Err(Error::Kernel(pid)),
         _ => {}
     }
     let numbers = Numbers::new(is_compat32_process(pid));
@@ -60,10 +54,7 @@ pub(crate) fn attach(pid: u32, options: Options) -> Result<Collection, Error> {
         Err(Errno::NO_PROCESS) => return Err(Error::Gone(pid)),
         Err(_) if sys::proc::task::has_process_ended(pid) => return Err(Error::Gone(pid)),
         // It cannot be stopped; its faults may still be visible.
-        Err(errno) => {
-            let threads = sys::proc::task::threads_of(pid).map_err(|_| Error::Gone(pid))?;
-            (threads, None, Some(errno))
-        }
+        Err(errno) => (live_threads_of(pid).map_err(|_| Error::Gone(pid))?, None, Some(errno)),
     };
     let mut access = Access::gain(options, &threads, false, &numbers).map_err(|error| {
         match (error, refusal) {
@@ -77,7 +68,11 @@ pub(crate) fn attach(pid: u32, options: Options) -> Result<Collection, Error> {
     let traces_calls = access.by_ptrace;
     let then_do =
         if traces_calls { Then::Trace { alone: access.rings.is_none() } } else { Then::LetGo };
-    for raw in attached(pid, monotonic_ns(), &shared.interner) {
+    let now_ns = monotonic_ns();
+    // Where it could not be stopped, threads have ended meanwhile; the end of one that is there now
+    // comes later than this time.
+    let present = if refusal.is_none() { threads } else { live_threads_of(pid).unwrap_or(threads) };
+    for raw in attached(pid, &present, now_ns, &shared.interner) {
         shared.add(raw);
     }
     let mut collection = Collection::begin(access, Arc::clone(&shared), rounds, numbers, pid)?;

@@ -135,7 +135,8 @@ pub enum Life {
         /// How it ended, as far as the observer knows.
         ending: Ending,
     },
-    /// The process was running before the observer attached to it. Its mappings follow.
+    /// The thread was there when the observer attached to its process. Each live thread has such an
+    /// event, and the mappings of the process follow the last of them.
     Attached,
     /// The process makes syscalls in 32-bit mode, whose numbers differ, and those are not observed.
     Compat32,

@@ -16,7 +16,7 @@ use self::areas::{Area, Place};
 use self::columns::Columns;
 use self::folding::Most;
 use crate::number::bytes;
-use crate::text::{BAD, BOLD, DIM, clean, hanging, styled};
+use crate::text::{BAD, BOLD, DIM, clean, hanging, styled, typed};
 use crate::view::View;
 
 pub use svg::document as svg;
@@ -182,12 +182,17 @@ fn legend(run: &LayoutRun, view: View) -> String {
 fn next(layout: &Layout, run: &LayoutRun, width: Option<usize>) -> String {
     const MOVES: &str = "(what moves from run to run)";
     const WATCHED: &str = "(pages become resident while you look)";
-    let (command, why) = match (command_of(layout), layout.runs.len()) {
-        (None, _) => (format!("firsttouch layout --watch -p {}", run.pid), WATCHED),
+    let command = command_of(&layout.program.command);
+    let (command, why) = match (command, layout.runs.len()) {
+        _ if layout.program.command.is_empty() => {
+            (format!("firsttouch layout --watch -p {}", run.pid), WATCHED)
+        }
         (Some(command), 1) => (format!("firsttouch layout --aslr both -- {command}"), MOVES),
         (Some(command), _) => (format!("firsttouch layout --watch -- {command}"), WATCHED),
+        // Its name has bytes that are not text.
+        (None, 1) => ("--aslr both before the same command".to_owned(), MOVES),
+        (None, _) => ("--watch before the same command".to_owned(), WATCHED),
     };
-    let command = clean(&command);
     let together = format!("{command}    {why}");
     let fits = width
         .is_none_or(|width| "Next: ".len() + textwrap::core::display_width(&together) <= width);
@@ -197,12 +202,11 @@ fn next(layout: &Layout, run: &LayoutRun, width: Option<usize>) -> String {
     hanging("Next: ", &command, width) + &hanging("      ", why, width)
 }
 
-/// The command as it can be typed again. Of a long one, or one with quotes, only its program.
-fn command_of(layout: &Layout) -> Option<String> {
-    let command = &layout.program.command;
-    let first = command.first()?;
-    let plain =
-        |word: &String| word.chars().all(|c| c.is_alphanumeric() || "-_./=,:+@%".contains(c));
-    let whole = command.iter().all(plain) && command.iter().map(String::len).sum::<usize>() < 60;
-    Some(if whole { command.join(" ") } else { format!("{first} ...") })
+/// The command as it can be typed again. Of a long one only its program.
+fn command_of(command: &[String]) -> Option<String> {
+    let is_short = command.iter().map(String::len).sum::<usize>() < 60;
+    if let Some(whole) = typed(command).filter(|_| is_short) {
+        return Some(whole);
+    }
+    Some(format!("{} ...", typed(command.get(..1)?)?))
 }

@@ -1,6 +1,7 @@
 //! Text made safe for a terminal, and wrapped.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
@@ -46,11 +47,38 @@ fn is_unseen(c: char) -> bool {
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// A word as a shell takes it.
+/// A word as a shell takes it. One with characters that a terminal does not show is in the form of
+/// bash, zsh and POSIX.1-2024, `$'a\012b'`.
 pub(crate) fn quoted(word: &str) -> String {
     let plain = !word.is_empty()
-        && word.chars().all(|c| c.is_ascii_alphanumeric() || "+-@./_:%".contains(c));
-    if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+        && word.chars().all(|c| c.is_ascii_alphanumeric() || "+-@./_:%=,".contains(c));
+    if plain {
+        return word.to_owned();
+    }
+    if !word.chars().any(is_unseen) {
+        return format!("'{}'", word.replace('\'', "'\\''"));
+    }
+    let mut quoted = "$'".to_owned();
+    for c in word.chars() {
+        match c {
+            '\'' | '\\' => quoted.extend(['\\', c]),
+            _ if is_unseen(c) => {
+                // Three octal digits at most are read, so whatever follows them stays itself.
+                for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                    let _ = write!(quoted, "\\{byte:03o}");
+                }
+            }
+            _ => quoted.push(c),
+        }
+    }
+    quoted + "'"
+}
+
+/// A command as it can be typed again; `None` if a word had bytes that are not UTF-8, which its text
+/// has lost.
+pub(crate) fn typed(words: &[String]) -> Option<String> {
+    let is_known = words.iter().all(|word| !word.contains(char::REPLACEMENT_CHARACTER));
+    is_known.then(|| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "))
 }
 
 /// `text` for the text and attributes of an SVG. XML allows no control characters, nor U+FFFE and
@@ -92,6 +120,21 @@ pub(crate) fn some_of(names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_can_be_typed_again() {
+        for (word, expect) in [
+            ("a-b=1,2", "a-b=1,2"),
+            ("", "''"),
+            ("it's", "'it'\\''s'"),
+            ("a\n1'\\", "$'a\\0121\\'\\\\'"),
+            ("\u{202e}x", "$'\\342\\200\\256x'"),
+        ] {
+            assert_eq!(quoted(word), expect, "{word:?}");
+        }
+        assert_eq!(typed(&["a b".into(), "c".into()]).as_deref(), Some("'a b' c"));
+        assert_eq!(typed(&["a\u{fffd}".into()]), None);
+    }
 
     #[test]
     fn hostile_names_are_inert() {

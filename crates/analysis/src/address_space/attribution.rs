@@ -68,6 +68,8 @@ pub enum LifeChange {
     ThreadEnded,
     /// The process was already running at the start of the trace.
     Attached,
+    /// A further thread of such a process was.
+    ThreadAttached,
     /// Nothing new.
     None,
 }
@@ -131,7 +133,7 @@ impl Attributor {
             }
             Life::Ended { ending } => self.processes.end(thread, ending),
             Life::Attached if self.processes.attach(thread) => LifeChange::Attached,
-            Life::Attached => LifeChange::None,
+            Life::Attached => LifeChange::ThreadAttached,
             Life::Compat32 => {
                 self.processes.space(thread.pid).set_compat32();
                 LifeChange::None

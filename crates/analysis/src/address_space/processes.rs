@@ -90,6 +90,10 @@ impl Processes {
         let mut process = Process::new(thread.tid, AddressSpace::new(self.header));
         process.space.attach();
         process.attached = true;
+        // One that could not be stopped may have started threads just before.
+        if let Some(known) = self.by_pid.remove(&thread.pid) {
+            process.threads.extend(known.threads.into_iter().filter(|&tid| tid != thread.pid));
+        }
         self.by_pid.insert(thread.pid, process);
         true
     }

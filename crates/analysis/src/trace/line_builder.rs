@@ -161,7 +161,9 @@ impl LineBuilder {
         match change {
             LifeChange::Over(_) => self.lifetimes.end_process(thread, time_ns),
             LifeChange::ThreadEnded => self.lifetimes.end_thread(thread, time_ns),
-            LifeChange::Attached => self.lifetimes.attach(thread, time_ns),
+            LifeChange::Attached | LifeChange::ThreadAttached => {
+                self.lifetimes.attach(thread, time_ns);
+            }
             LifeChange::Started { .. } | LifeChange::ThreadStarted { .. } => {
                 if let Life::Started { by } = life {
                     self.lifetimes.start(thread, time_ns, by);
@@ -250,7 +252,7 @@ fn process(life: Life, change: LifeChange, definitions: &Definitions) -> Option<
         (LifeChange::Over(ending), _) => trace::LifeLine::Over(ending),
         (LifeChange::ThreadEnded, _) => trace::LifeLine::ThreadEnded,
         (LifeChange::Attached, _) => trace::LifeLine::Attached,
-        (LifeChange::Executed | LifeChange::None, _) => return None,
+        (LifeChange::Executed | LifeChange::ThreadAttached | LifeChange::None, _) => return None,
     })
 }
 

@@ -55,14 +55,18 @@ impl Frozen {
         let threads = threads_of(pid).map_err(|_| Errno::NO_PROCESS)?;
         let (mut any_new, mut refusal) = (false, None);
         for tid in threads {
-            if self.0.contains_key(&tid) {
+            if self.0.get(&tid).is_some_and(Option::is_some) {
                 continue;
             }
+            let is_known = self.0.contains_key(&tid);
             match ptrace::seize(tid, TraceOptions::CALLS).and_then(|()| ptrace::interrupt(tid)) {
                 Ok(()) => {
                     any_new = true;
                     self.0.insert(tid, None);
                 }
+                // It is traced already. If it could be seized again it was another one, which has
+                // taken the number of the first thread by execve(2).
+                Err(_) if is_known => {}
                 // A thread that has ended but is not reaped cannot be traced, and neither can any
                 // thread of a process that may not be traced.
                 Err(errno) => refusal = Some(errno),
@@ -79,6 +83,10 @@ impl Frozen {
                     self.0.remove(&tid);
                 }
                 Ok(Some((tid, stop))) => {
+                    if stop == Stop::Exec {
+                        // Only this thread is left, whose number was another one before.
+                        self.0.clear();
+                    }
                     self.0.insert(tid, Some(stop));
                 }
                 Ok(None) if Instant::now() < until => std::thread::sleep(LOOK_EVERY),

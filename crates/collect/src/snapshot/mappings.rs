@@ -5,12 +5,21 @@ use sys::proc::{MapsEntry, regions_of};
 
 use crate::stream::raw::{RawEvent, RawKind, SharedInterner};
 
-/// The `Attached` event of `pid` and its mappings at `time_ns`, when the observer attaches to it.
-pub(crate) fn attached(pid: u32, time_ns: u64, interner: &SharedInterner) -> Vec<RawEvent> {
-    let attached =
-        RawEvent { time_ns, thread: Thread { pid, tid: pid }, kind: RawKind::Life(Life::Attached) };
-    let mut snapshot = mappings(pid, time_ns, interner);
-    snapshot.insert(0, attached);
+/// An `Attached` event for each of the live threads `tids` of `pid`, and its mappings at `time_ns`,
+/// when the observer attaches to it.
+pub(crate) fn attached(
+    pid: u32,
+    tids: &[u32],
+    time_ns: u64,
+    interner: &SharedInterner,
+) -> Vec<RawEvent> {
+    let attached = |&tid: &u32| RawEvent {
+        time_ns,
+        thread: Thread { pid, tid },
+        kind: RawKind::Life(Life::Attached),
+    };
+    let mut snapshot: Vec<RawEvent> = tids.iter().map(attached).collect();
+    snapshot.extend(mappings(pid, time_ns, interner));
     snapshot
 }
 

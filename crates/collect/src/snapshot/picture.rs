@@ -11,7 +11,9 @@ use sys::Errno;
 use sys::elf::{Headers, Type};
 use sys::limits::page_bytes;
 use sys::proc::TaskFolder;
-use sys::proc::task::{memory_totals, threads_of};
+use sys::proc::task::{
+    has_process_ended, is_kernel_thread, live_threads_of, memory_totals, threads_of,
+};
 
 use super::residency::{Accounted, Seen, look};
 
@@ -20,7 +22,8 @@ use super::residency::{Accounted, Seen, look};
 pub enum Unseen {
     /// There is no such process.
     Gone(u32),
-    /// It has no address space: a kernel thread, or a process that has ended and is not reaped.
+    /// It has no address space: a kernel thread, or a process of which all threads have ended and
+    /// that is not reaped.
     Empty(u32),
     /// It belongs to another user, or is not dumpable.
     Refused(u32),
@@ -58,7 +61,23 @@ pub(super) type Leaving = HashMap<u32, Option<u64>>;
 /// # Errors
 /// [`Unseen`] says why it cannot be read.
 pub fn picture(pid: u32, accounted: Accounted) -> Result<Snapshot, Unseen> {
-    take(pid, pid, &Leaving::new(), accounted)
+    /// During execve(2) the address space changes hands, and threads end while one looks.
+    const LOOKS: u32 = 50;
+    let mut looks = 0;
+    loop {
+        looks += 1;
+        let live = live_threads_of(pid).map_err(|error| unseen(pid, &error))?;
+        // The first thread has no address space once it has ended; the others still have it.
+        let tid = live.first().copied().unwrap_or(pid);
+        match take(pid, tid, &Leaving::new(), accounted) {
+            Err(Unseen::Gone(_) | Unseen::Empty(_))
+                if looks < LOOKS && !has_process_ended(pid) && !is_kernel_thread(pid) =>
+            {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            done => return done,
+        }
+    }
 }
 
 /// As [`picture`], read through one of its threads, which must still exist.

@@ -161,11 +161,14 @@ impl Pairing {
         if matches!(life, Life::Executed { .. }) || thread.tid == thread.pid {
             self.compat32.remove(&thread.pid);
         }
+        if matches!(life, Life::Executed { .. }) {
+            self.endings.executed(thread.pid);
+        }
         if let Life::Started { by } = life {
             self.endings.started(thread, by);
         }
         if life == Life::Attached {
-            self.endings.attached(thread.pid);
+            self.endings.attached(thread);
         }
         let Life::Ended { ending } = life else {
             return self.whole(raw, EventKind::Life(life));
@@ -173,11 +176,8 @@ impl Pairing {
         self.close_fault(thread, each);
         self.close_call(thread, each);
         self.threads.remove(&thread.tid);
-        let last = if ending == Ending::Unknown {
-            self.endings.ended(thread.pid)
-        } else {
-            Last::Yes(ending)
-        };
+        let last =
+            if ending == Ending::Unknown { self.endings.ended(thread) } else { Last::Yes(ending) };
         match last {
             Last::No => self.whole(raw, EventKind::Life(life)),
             Last::Yes(ending) => self.whole(raw, EventKind::Life(Life::Ended { ending })),

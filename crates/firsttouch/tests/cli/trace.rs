@@ -1,6 +1,7 @@
 //! `trace` on real programs, as the user that runs the tests.
 
 mod account;
+mod attached;
 mod endings;
 mod narrow;
 mod strace;

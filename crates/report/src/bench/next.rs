@@ -2,7 +2,7 @@
 
 use results::{ExperimentRecord, LabResult, More, Verdict};
 
-use crate::text::{clean, quoted};
+use crate::text::quoted;
 
 /// The experiment to run after one that is decided: its name, the next one, and what that shows.
 const FOLLOWS: [(&str, &str, &str); 16] = [
@@ -109,7 +109,7 @@ fn same_question(result: &LabResult) -> String {
     // An arm that was refused would make the command fail.
     let is_refused = |arm: &&String| result.refused.iter().any(|refused| refused.arm == **arm);
     for arm in experiment.asked_arms.iter().filter(|arm| !is_refused(arm)) {
-        command = format!("{command} --arm {}", quoted(&clean(arm)));
+        command = format!("{command} --arm {}", quoted(arm));
     }
     // 0.07 is 7 %, not 7.000000000000001 %.
     let margin = (experiment.margin * 1e8).round() / 1e6;
@@ -133,13 +133,13 @@ fn subject(experiment: &ExperimentRecord) -> String {
         several => several.iter().map(|&one| exact(one)).collect::<Vec<_>>().join(","),
     };
     let name = experiment.file.as_ref().unwrap_or(&experiment.name);
-    format!("firsttouch bench {} --size {sizes}", quoted(&clean(name)))
+    format!("firsttouch bench {} --size {sizes}", quoted(name))
 }
 
 /// The options for the folder of its files and for its processor.
 fn place(experiment: &ExperimentRecord) -> String {
     let directory = experiment.asked_directory.as_ref();
-    let directory = directory.map(|path| format!(" --dir {}", quoted(&clean(path))));
+    let directory = directory.map(|path| format!(" --dir {}", quoted(path)));
     let cpu = experiment.cpu.map(|cpu| format!(" --cpu {cpu}"));
     directory.into_iter().chain(cpu).collect()
 }

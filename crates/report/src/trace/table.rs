@@ -8,7 +8,7 @@ use textwrap::core::display_width;
 use super::names::FileNames;
 use super::{Large, reason, several, trace_end, whole};
 use crate::number::{Nanoseconds, TimeUnit, count, digits};
-use crate::text::{BOLD, clean, hanging, quoted};
+use crate::text::{BOLD, clean, hanging, quoted, typed};
 use crate::view::View;
 
 /// Columns of figures go where names would have fewer columns.
@@ -61,14 +61,19 @@ pub fn screen(table: &Table, view: View) -> String {
         ),
     };
     let notes = if untimed.is_empty() { String::new() } else { hanging("", &untimed, width) };
-    let same = format!("firsttouch trace {}    (the same, line by line)", words(&table.target));
+    let same = match typed(&table.target) {
+        Some(target) => format!("firsttouch trace {target}    (the same, line by line)"),
+        None => "the same command without -c shows it line by line (its words have bytes that are \
+                 not text)"
+            .to_owned(),
+    };
     let next = hanging("Next: ", &same, width);
     format!("{head}\n{}\n{notes}{end}{next}", lines(&rows, &columns, gap, view))
 }
 
 /// The words of a command line as a shell takes them.
 fn words(words: &[String]) -> String {
-    words.iter().map(|word| quoted(&clean(word))).collect::<Vec<_>>().join(" ")
+    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// How long the program was observed, and how much of that the rows are.

@@ -340,3 +340,26 @@ fn narrow_and_empty_ones_are_printed_all_the_same() {
             && report::layout_svg(&Layout::default()).contains("<svg")
     );
 }
+
+#[test]
+fn the_next_command_can_be_typed() {
+    let mut layout = layout(vec![LayoutRun::default()]);
+    let mut next = |words: &[&str]| {
+        layout.program.command = words.iter().map(|&word| word.to_owned()).collect();
+        let screen = shown(&layout, View::brief(None), false);
+        screen.lines().find(|line| line.starts_with("Next: ")).unwrap_or_default().to_owned()
+    };
+    let many = ["x"; 60];
+    for (words, expect) in [
+        (&["./my prog", "it's"][..], r"firsttouch layout --aslr both -- './my prog' 'it'\''s'    "),
+        (
+            &[&["./my prog"], &many[..]].concat(),
+            "firsttouch layout --aslr both -- './my prog' ...  ",
+        ),
+        (&["./a\u{1b}[1m"], r"firsttouch layout --aslr both -- $'./a\033[1m'    "),
+        (&["./\u{fffd}"], "--aslr both before the same command    "),
+    ] {
+        let said = next(words);
+        assert!(said.starts_with(&format!("Next: {expect}")), "{said}");
+    }
+}

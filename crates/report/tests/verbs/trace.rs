@@ -280,6 +280,11 @@ fn the_head_of_a_table_says_of_what_its_shares_are() {
     assert!(run.starts_with("./app 'a b': observed for 1,200 ms. "), "{run}");
     assert!(run.ends_with(" (up to 4.60 ms of it recording), 7.6 % of the run."), "{run}");
     assert!(next.starts_with("Next: firsttouch trace -- ./app 'a b' "), "{next}");
+    let mut odd = table();
+    odd.target = ["--", "./a\n1"].map(str::to_owned).to_vec();
+    assert!(head(&odd).1.starts_with("Next: firsttouch trace -- $'./a\\0121' "), "{odd:?}");
+    odd.target = ["--", "./\u{fffd}"].map(str::to_owned).to_vec();
+    assert!(head(&odd).1.starts_with("Next: the same command without -c "), "{odd:?}");
     let mut attached = table();
     attached.target = ["-p", "12"].map(str::to_owned).to_vec();
     attached.summary = TraceSummary {

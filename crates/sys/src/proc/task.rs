@@ -15,6 +15,20 @@ pub fn threads_of(pid: u32) -> io::Result<Vec<u32>> {
     Ok(threads)
 }
 
+/// The threads of the process `pid` that have not ended, in ascending order. The first one may have
+/// ended long before the others.
+///
+/// # Errors
+/// `NotFound`: there is no such process.
+pub fn live_threads_of(pid: u32) -> io::Result<Vec<u32>> {
+    let mut threads = threads_of(pid)?;
+    threads.retain(|&tid| {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/status"));
+        text.is_ok_and(|text| !is_ended(&text))
+    });
+    Ok(threads)
+}
+
 /// The process that the thread `tid` belongs to, while it exists.
 #[must_use]
 pub fn process_of(tid: u32) -> Option<u32> {
@@ -25,14 +39,33 @@ pub fn process_of(tid: u32) -> Option<u32> {
 /// its parent has not reaped it yet (a zombie).
 #[must_use]
 pub fn has_process_ended(pid: u32) -> bool {
-    has_first_thread_ended(pid) && threads_of(pid).is_ok_and(|threads| threads == [pid])
+    // After execve(2) in another thread, that is the only one and has the number of the first one,
+    // which had ended: hence the second look.
+    has_first_thread_ended(pid)
+        && threads_of(pid).is_ok_and(|threads| threads == [pid])
+        && has_first_thread_ended(pid)
 }
 
 /// Whether the first thread of the process `pid` has ended. Other threads may still run.
 #[must_use]
 pub fn has_first_thread_ended(pid: u32) -> bool {
-    status(pid)
-        .is_some_and(|status| field(&status, "State:").is_some_and(|state| state.starts_with('Z')))
+    status(pid).is_some_and(|status| is_ended(&status))
+}
+
+/// Whether `pid` is a thread of the kernel, which has no address space.
+#[must_use]
+pub fn is_kernel_thread(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_ok_and(|stat| has_kernel_flag(&stat).unwrap_or(false))
+}
+
+/// `flags` of `proc_pid_stat(5)`, the seventh field after the name, which may contain anything.
+fn has_kernel_flag(stat: &str) -> Option<bool> {
+    /// `PF_KTHREAD` of Linux's `sched.h`, the same since 2.6.27.
+    const OF_KERNEL: u64 = 0x0020_0000;
+    let (_, fields) = stat.rsplit_once(')')?;
+    let flags: u64 = fields.split_whitespace().nth(6)?.parse().ok()?;
+    Some(flags & OF_KERNEL != 0)
 }
 
 /// The number of seccomp filters of the thread `tid`: `Seccomp_filters`. `None`: it is gone, or a
@@ -127,6 +160,10 @@ fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
     status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
 }
 
+fn is_ended(status: &str) -> bool {
+    field(status, "State:").is_some_and(|state| state.starts_with(['Z', 'X']))
+}
+
 fn process(status: &str) -> Option<u32> {
     field(status, "Tgid:")?.parse().ok()
 }
@@ -151,6 +188,15 @@ mod tests {
         assert_eq!(counts, Some(FaultCounts { own: 577, reaped: 41 }));
         assert_eq!((fault_counts("7 (a) S 1"), fault_counts("")), (None, None));
         assert!(faults_of(std::process::id()).is_some_and(|counts| counts.own > 0));
+    }
+
+    #[test]
+    fn threads_of_the_kernel_are_known_by_a_flag() {
+        let stat = "2 (kthreadd)) S) S 0 0 0 0 -1 2129984 0 0";
+        assert_eq!(has_kernel_flag(stat), Some(true));
+        assert_eq!(has_kernel_flag("7 (a) S 1 7 7 0 -1 4194560 565"), Some(false));
+        assert_eq!(has_kernel_flag("7 (a) S"), None);
+        assert!(!is_kernel_thread(std::process::id()) && !is_kernel_thread(u32::MAX));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! How processes ended. The rings report the end of each thread without a status; another source
 //! has the status, a moment later.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use events::{Ending, Thread};
 
@@ -21,8 +21,8 @@ pub(crate) enum Expected {
 #[derive(Debug, Default)]
 pub(super) struct Endings {
     pub(super) expected: Expected,
-    /// The number of threads of each process; one where it is not known.
-    threads: HashMap<u32, u64>,
+    /// The threads of each process; only the first one where they are not known.
+    threads: HashMap<u32, HashSet<u32>>,
     /// The processes whose last thread has ended and whose status is not known, with the number of
     /// that event.
     waiting: HashMap<u32, u64>,
@@ -33,7 +33,8 @@ pub(super) struct Endings {
 impl Endings {
     pub(super) fn started(&mut self, thread: Thread, by: Thread) {
         if thread.pid == by.pid {
-            *self.threads.entry(thread.pid).or_insert(1) += 1;
+            let first = || HashSet::from([thread.pid]);
+            self.threads.entry(thread.pid).or_insert_with(first).insert(thread.tid);
         } else {
             // The number may have been that of another process.
             self.threads.remove(&thread.pid);
@@ -42,17 +43,25 @@ impl Endings {
         }
     }
 
-    /// A thread of the process was there before observing began.
-    pub(super) fn attached(&mut self, pid: u32) {
-        *self.threads.entry(pid).or_insert(0) += 1;
+    /// `thread` was there before observing began.
+    pub(super) fn attached(&mut self, thread: Thread) {
+        self.threads.entry(thread.pid).or_default().insert(thread.tid);
     }
 
-    /// A thread of the process has ended.
-    pub(super) fn ended(&mut self, pid: u32) -> Last {
-        let others = self.threads.remove(&pid).map_or(0, |threads| threads.saturating_sub(1));
-        if others > 0 {
-            self.threads.insert(pid, others);
-            return Last::No;
+    /// The process executed a program: one thread is left, and has the number of the first one.
+    pub(super) fn executed(&mut self, pid: u32) {
+        self.threads.remove(&pid);
+    }
+
+    /// `thread` has ended.
+    pub(super) fn ended(&mut self, thread: Thread) -> Last {
+        let pid = thread.pid;
+        if let Some(threads) = self.threads.get_mut(&pid) {
+            threads.remove(&thread.tid);
+            if !threads.is_empty() {
+                return Last::No;
+            }
+            self.threads.remove(&pid);
         }
         match self.known.remove(&pid) {
             Some(ending) => Last::Yes(ending),

@@ -267,6 +267,31 @@ fn lives(expected: Expected, raws: &[RawEvent]) -> (Vec<(u32, Life)>, u64) {
 }
 
 #[test]
+fn a_process_that_executes_a_program_has_one_thread() {
+    let attached = RawKind::Life(Life::Attached);
+    let executed = RawKind::Life(Life::Executed { name: Name::NONE });
+    let gone = RawKind::Life(Life::Ended { ending: Ending::Unknown });
+    let exited = RawKind::ProcessEnded(Ending::Exited(3));
+    let kinds = [
+        (1, attached),
+        (2, attached),
+        (3, attached),
+        (3, gone),
+        // Thread 2 called execve(2), and has the number of the first one from then on.
+        (1, gone),
+        (1, executed),
+        (1, gone),
+        (1, exited),
+    ];
+    let raws: Vec<RawEvent> =
+        (1..).zip(kinds).map(|(ns, (tid, kind))| raw(ns, tid, kind)).collect();
+    let (lives, late) = lives(Expected::All, &raws);
+    let known = |ending| Life::Ended { ending };
+    assert_eq!(lives[3..5], [(3, known(Ending::Unknown)), (1, known(Ending::Unknown))]);
+    assert_eq!((lives[6], late), ((1, known(Ending::Exited(3))), 0));
+}
+
+#[test]
 fn the_last_thread_of_a_process_ends_with_its_status() {
     let started = RawKind::Life(Life::Started { by: by(1) });
     let gone = RawKind::Life(Life::Ended { ending: Ending::Unknown });

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use results::layout::{Moment, RegionKind};
 
 use super::{of, regions};
-use crate::program::{Scratch, firsttouch, fixture, run, wait_for};
+use crate::program::{Scratch, firsttouch, fixture, run, state, text, wait_for};
 
 #[test]
 fn a_running_process_goes_on() {
@@ -24,6 +24,24 @@ fn a_running_process_goes_on() {
     let _ = (child.kill(), child.wait());
     assert_eq!((found.runs[0].at, found.runs[0].pid.to_string()), (Moment::Running, pid));
     assert!(!regions(&found.runs[0], RegionKind::Text).is_empty());
+}
+
+#[test]
+fn a_process_outlives_its_first_thread() {
+    let scratch = Scratch::new();
+    let Some(program) = fixture("hard_lives", &scratch) else { return };
+    let mut child =
+        Command::new(program).args(["await", "gone"]).stdin(Stdio::piped()).spawn().unwrap();
+    let pid = child.id().to_string();
+    wait_for("the end of the first thread", || (state(&pid) == Some('Z')).then_some(()));
+    let output = run(&["layout", "-p", &pid, "--json", "-"]);
+    drop(child.stdin.take());
+    assert_eq!(child.wait().unwrap().code(), Some(6));
+    let layout = results::read_layout(&output.stdout[..]).unwrap_or_else(|error| {
+        panic!("{error}: {}", text(&output.stderr));
+    });
+    assert!(layout.program.path.ends_with("hard_lives"), "{}", layout.program.path);
+    assert!(!regions(&layout.runs[0], RegionKind::Text).is_empty());
 }
 
 /// Starts a program that waits for ever, sends the signal `number`, and checks that both end.
