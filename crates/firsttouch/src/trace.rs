@@ -104,7 +104,7 @@ fn take_over_signals(of_program: bool) -> Result<(Interrupt, Option<Relay>), sys
     let interrupt = Interrupt::install()?;
     let mut relay = of_program.then(Relay::new).transpose()?;
     if let Some(relay) = &mut relay {
-        relay.take_requests(Requests::Once);
+        relay.take_requests(Requests::Starting);
     }
     Ok((interrupt, relay))
 }

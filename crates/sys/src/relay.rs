@@ -148,6 +148,8 @@ pub enum Requests {
     ExceptKeys,
     /// The first of each, as [`crate::interrupt::Interrupt`] does: the second one kills.
     Once,
+    /// The first of each, SIGQUIT too, which the program may get before its start is complete.
+    Starting,
 }
 
 /// While this exists, signals that are meant for the program are recorded.
@@ -193,6 +195,7 @@ impl Relay {
         let (signals, once) = match requests {
             Requests::ExceptKeys => (&ENDING[..], 0),
             Requests::Once => (&REQUESTS[..], libc::SA_RESETHAND),
+            Requests::Starting => (&ENDING[..], libc::SA_RESETHAND),
         };
         for &signal in signals {
             let is_key = KEYS.contains(&signal) && requests == Requests::ExceptKeys;
