@@ -11,6 +11,7 @@ use results::trace::{Argument, Line, LineKind};
 use sys::interrupt::Interrupt;
 use sys::launch::{Capture, Program};
 use sys::process::Finished;
+use sys::relay::Sent;
 
 use crate::ask::{PATIENCE, Trouble};
 use crate::facts::SeenCall;
@@ -69,7 +70,7 @@ fn watch(mut collection: Collection, interrupt: Interrupt) -> (Outcome, Vec<Seen
         read(&mut batch);
         too_late = too_late || Instant::now() >= until;
         if (too_late || interrupt.received().is_some()) && !killed {
-            collection.ask_to_end(sys::ptrace::KILL);
+            collection.ask_to_end(Sent::new(sys::ptrace::KILL));
             killed = true;
         }
     }

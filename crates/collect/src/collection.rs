@@ -11,6 +11,7 @@ use sys::launch::Started;
 use sys::perf::record::{Anomalies, Format};
 use sys::process::WaitStatus;
 use sys::ptrace::Nudge;
+use sys::relay::Sent;
 use sys::remote::read_text;
 use sys::usage::Usage;
 
@@ -250,27 +251,43 @@ impl Collection {
 
     /// Passes a request to end on to the program that was started. If it has ended, and its
     /// descendants can run without the tracer, observing stops instead.
-    pub fn ask_to_end(&mut self, signal: i32) -> Asked {
+    pub fn ask_to_end(&mut self, request: Sent) -> Asked {
         let has_ended = self.program_has_ended();
         match (&self.tracer, &mut self.program) {
             (Some(tracer), _) if self.started_it => {
                 self.shared.pass_on(if self.asked_descendants {
-                    sys::ptrace::KILL
+                    Sent::new(sys::ptrace::KILL)
                 } else {
-                    signal
+                    request
                 });
                 tracer.nudge.send();
                 self.asked_descendants |= has_ended;
                 if has_ended { Asked::Descendants } else { Asked::Program }
             }
             (_, Some(program)) if !has_ended => {
-                program.signal(signal);
+                program.signal(request);
                 Asked::Program
             }
             _ => {
                 self.stop();
                 Asked::Nobody
             }
+        }
+    }
+
+    /// Passes a signal that asks for no end on to the program that was started, unless it has
+    /// ended.
+    pub fn pass_on(&mut self, sent: Sent) {
+        if self.program_has_ended() {
+            return;
+        }
+        match (&self.tracer, &self.program) {
+            (Some(tracer), _) if self.started_it => {
+                self.shared.pass_on(sent);
+                tracer.nudge.send();
+            }
+            (_, Some(program)) => program.signal(sent),
+            _ => {}
         }
     }
 

@@ -93,6 +93,10 @@ impl fmt::Display for Failure {
         match self {
             Failure::Unfit(unfit) => unfit.fmt(f),
             Failure::Exec(errno) => write!(f, "the kernel cannot execute it: {errno}"),
+            // Starting a process opens no other file.
+            Failure::Start(Errno::NO_ENTRY) => {
+                f.write_str("there is no /dev/null, where the program's output is to go")
+            }
             Failure::Start(errno) => write!(f, "cannot start a process: {errno}"),
             Failure::Addresses(errno) => write!(
                 f,

@@ -8,19 +8,19 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use collect::snapshot::{Failure, LayoutSettings, Unseen};
-use sys::Errno;
 use sys::interrupt::Interrupt;
 
 use self::options::{Aslr, LayoutOptions, When};
+use crate::not_executed;
 use crate::options::{ScreenOptions, Usage};
 use crate::sink::{self, Sink};
 use crate::stream;
 
-/// The exit status for a program that the kernel does not run.
-const NOT_EXECUTABLE: u8 = 126;
-
 pub(crate) fn run(options: &LayoutOptions, screen: ScreenOptions) -> anyhow::Result<ExitCode> {
     check(options)?;
+    if !sys::proc::is_mounted() {
+        anyhow::bail!("/proc is not mounted, and without it no address space can be seen");
+    }
     let json = options.json.as_deref().map(Sink::open).transpose()?;
     let svg = options.svg.as_deref().map(Sink::open).transpose()?;
     let interrupt = Interrupt::install().context("cannot watch for signals")?;
@@ -112,7 +112,9 @@ fn failed(options: &LayoutOptions, error: anyhow::Error) -> anyhow::Result<ExitC
     let (sentence, status) = match error.downcast_ref::<Failure>() {
         Some(Failure::Unfit(unfit)) => (unfit.to_string(), unfit.status()),
         Some(Failure::Exec(errno)) => {
-            (format!("{}: {}", command(), not_executed(*errno)), NOT_EXECUTABLE)
+            let why = not_executed::reason(*errno).map(str::to_owned);
+            let why = why.unwrap_or_else(|| Failure::Exec(*errno).to_string());
+            (format!("{}: {why}", command()), not_executed::status(*errno))
         }
         Some(Failure::Unseen(Unseen::Refused(_))) if options.pid.is_none() => {
             let why = "ran, but this user may not look at it: the file may not be read, or the \
@@ -128,20 +130,4 @@ fn failed(options: &LayoutOptions, error: anyhow::Error) -> anyhow::Result<ExitC
     };
     crate::stream::complain(&sentence);
     Ok(ExitCode::from(status))
-}
-
-/// Why execve(2) did not run a file that exists and is executable.
-fn not_executed(errno: Errno) -> String {
-    match errno {
-        Errno::NO_EXEC => {
-            "neither a program for this machine nor a script that begins with #! (ENOEXEC)"
-                .to_owned()
-        }
-        Errno::NO_ENTRY => {
-            "the interpreter of a script (#!), or the dynamic linker of a program, is \
-                            not there (ENOENT)"
-                .to_owned()
-        }
-        other => Failure::Exec(other).to_string(),
-    }
 }

@@ -12,6 +12,7 @@ mod exports;
 mod input;
 mod layout;
 mod man;
+mod not_executed;
 mod options;
 mod progress;
 mod report;

@@ -13,10 +13,9 @@ use anyhow::Context;
 use collect::{Asked, CallSource, Collection, Options, Outcome, StreamState, Target};
 use events::{Batch, Definitions, Ending};
 use results::trace::TraceSummary;
-use sys::interrupt::{
-    Interrupt, Keyboard, defer_stop, die_by, drop_pending_stop, is_stop_wanted, stop_now,
-};
+use sys::interrupt::{Interrupt, defer_stop, die_by, drop_pending_stop, is_stop_wanted, stop_now};
 use sys::launch::Program;
+use sys::relay::{Relay, Requests, Sent};
 
 use crate::options::{CallMode, FaultMode, ScreenOptions, TraceOptions, Usage};
 use crate::stream;
@@ -35,6 +34,9 @@ pub(crate) fn run(options: &TraceOptions, screen: ScreenOptions) -> anyhow::Resu
         let missing = "name a program (trace -- COMMAND) or a process that runs (trace -p PID)";
         return Err(Usage(missing.into()).into());
     }
+    if options.command.first().is_some_and(|name| name.is_empty()) {
+        return Err(Usage("the name of the program is empty: trace -- ./app".into()).into());
+    }
     let target = match target(options) {
         Ok(target) => target,
         Err(unfit) => return failed(&unfit.clone().into(), unfit.status()),
@@ -46,7 +48,8 @@ pub(crate) fn run(options: &TraceOptions, screen: ScreenOptions) -> anyhow::Resu
         Err(error) if error.is::<Usage>() => return Err(error),
         Err(error) => return failed(&error, FAILED),
     };
-    let interrupt = Interrupt::install().context("cannot take over signals")?;
+    let (interrupt, mut relay) =
+        take_over_signals(options.pid.is_none()).context("cannot take over signals")?;
     let collection = match Collection::start(&target, wanted) {
         Ok(collection) => collection,
         Err(error) => {
@@ -57,8 +60,10 @@ pub(crate) fn run(options: &TraceOptions, screen: ScreenOptions) -> anyhow::Resu
         }
     };
     outputs.begin();
-    interrupt.record_repeats();
-    let keyboard = options.pid.is_none().then(Keyboard::leave_to_program);
+    match &mut relay {
+        Some(relay) => relay.take_requests(Requests::ExceptKeys),
+        None => interrupt.record_repeats(),
+    }
     if collection.is_program_held() {
         defer_stop();
     }
@@ -71,7 +76,7 @@ pub(crate) fn run(options: &TraceOptions, screen: ScreenOptions) -> anyhow::Resu
         note(&notice::sentence(notice, options.pid.is_some()));
     }
     let until = options.time.map(|time| Instant::now() + time);
-    let watched = watch(collection, &mut outputs, interrupt, keyboard, until, &note);
+    let watched = watch(collection, &mut outputs, interrupt, relay, until, &note);
     if watched.misattributed > 0 {
         note(&notice::misattributed(watched.misattributed));
     }
@@ -93,6 +98,16 @@ pub(crate) fn run(options: &TraceOptions, screen: ScreenOptions) -> anyhow::Resu
         }
         (None, None) => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// Takes over signals, and those that are meant for a program before it runs.
+fn take_over_signals(of_program: bool) -> Result<(Interrupt, Option<Relay>), sys::Errno> {
+    let interrupt = Interrupt::install()?;
+    let mut relay = of_program.then(Relay::new).transpose()?;
+    if let Some(relay) = &mut relay {
+        relay.take_requests(Requests::Starting);
+    }
+    Ok((interrupt, relay))
 }
 
 /// Our own failure, with a status that is not the program's.
@@ -144,7 +159,7 @@ fn watch(
     mut collection: Collection,
     outputs: &mut Outputs,
     interrupt: Interrupt,
-    mut keyboard: Option<Keyboard>,
+    mut relay: Option<Relay>,
     until: Option<Instant>,
     note: &dyn Fn(&str),
 ) -> Outcome {
@@ -153,20 +168,26 @@ fn watch(
     let (mut batch, mut warned, mut stop_wanted) = (Batch::default(), false, None);
     loop {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        let progress =
-            collection.next(left.map_or(PATIENCE, |left| left.min(PATIENCE)), &mut batch);
+        let due_in = relay.as_ref().and_then(Relay::due_in);
+        let wait = [left, due_in].into_iter().flatten().fold(PATIENCE, Duration::min);
+        let progress = collection.next(wait, &mut batch);
         lines.write(&mut batch);
         if progress == StreamState::Over {
             break;
         }
-        if keyboard.is_some() && collection.program_has_ended() {
-            // Its descendants may run for ever: Ctrl-C is for the trace again.
-            keyboard.take().into_iter().for_each(Keyboard::take_back);
+        let due = relay.as_mut().map(|relay| relay.due(pid)).unwrap_or_default();
+        for sent in due.into_iter().chain(interrupt.take().map(Sent::new)) {
+            if !sent.asks_to_end() {
+                collection.pass_on(sent);
+            } else if collection.ask_to_end(sent) == Asked::Descendants {
+                note(&notice::passed_on(sent.signal(), &mut warned));
+            }
         }
-        if let Some(signal) = interrupt.take()
-            && collection.ask_to_end(signal) == Asked::Descendants
+        if let Some(relay) = &mut relay
+            && collection.program_has_ended()
         {
-            note(&notice::passed_on(signal, &mut warned));
+            // Its descendants may run for ever: Ctrl-C is for the trace again.
+            relay.give_back_requests();
         }
         let time_is_up = left.is_some_and(|left| left.is_zero());
         if lines.outputs.are_closed() || collection.is_stopping() || time_is_up {

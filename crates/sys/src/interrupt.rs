@@ -16,7 +16,8 @@ use crate::Errno;
 use crate::inherited::is_ignored;
 use crate::wait::timespec;
 
-const SIGNALS: [i32; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
+/// The signals that request an end.
+pub(crate) const REQUESTS: [i32; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 
 static RECEIVED: AtomicI32 = AtomicI32::new(0);
 /// The same signal, until [`Interrupt::take`] returns it.
@@ -41,7 +42,7 @@ impl Interrupt {
         }
         // SAFETY: the descriptor is new and ours.
         let wake = WAKE.get_or_init(|| unsafe { OwnedFd::from_raw_fd(fd) });
-        for signal in SIGNALS {
+        for signal in REQUESTS {
             handle(signal, libc::SA_RESETHAND);
         }
         Ok(Interrupt(wake.as_fd()))
@@ -50,7 +51,7 @@ impl Interrupt {
     /// Records repeated requests as well from now on, so that a second one does not kill the
     /// process while it is shutting down.
     pub fn record_repeats(self) {
-        for signal in SIGNALS {
+        for signal in REQUESTS {
             handle(signal, 0);
         }
     }
@@ -102,21 +103,18 @@ pub fn wait_for_either(one: BorrowedFd<'_>, other: BorrowedFd<'_>, time: Option<
 }
 
 extern "C" fn note(signal: i32) {
-    RECEIVED.store(signal, Ordering::Relaxed);
     UNTAKEN.store(signal, Ordering::Relaxed);
+    note_request(signal);
+}
+
+/// Records a request that [`Interrupt::take`] does not return: another takes it
+/// ([`crate::relay`]). Async-signal-safe.
+pub(crate) fn note_request(signal: i32) {
+    RECEIVED.store(signal, Ordering::Relaxed);
     if let Some(wake) = WAKE.get() {
         let one = 1_u64;
         // SAFETY: write(2) is async-signal-safe; the buffer lives on this stack.
         unsafe { libc::write(wake.as_raw_fd(), (&raw const one).cast(), size_of::<u64>()) };
-    }
-}
-
-/// The kernel sends the signal of a key to every process in the terminal's foreground group, so it
-/// is ignored here. A signal that a process has sent (`si_code` ≤ 0) is meant for this process.
-extern "C" fn note_sent(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
-    // SAFETY: the kernel gives a handler with SA_SIGINFO a valid siginfo.
-    if unsafe { (*info).si_code } <= 0 {
-        note(signal);
     }
 }
 
@@ -126,7 +124,7 @@ fn handle(signal: i32, flags: i32) {
 
 /// Installs `handler`, of the type that `flags` require, which must be async-signal-safe
 /// (signal-safety(7)). A signal that is ignored stays ignored. Returns the previous handler.
-fn install(signal: i32, handler: libc::sighandler_t, flags: i32) -> libc::sighandler_t {
+pub(crate) fn install(signal: i32, handler: libc::sighandler_t, flags: i32) -> libc::sighandler_t {
     if is_ignored(signal) {
         return libc::SIG_IGN;
     }
@@ -134,7 +132,7 @@ fn install(signal: i32, handler: libc::sighandler_t, flags: i32) -> libc::sighan
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     let mut before = action;
     (action.sa_sigaction, action.sa_flags) = (handler, flags);
-    // SAFETY: both live on this stack, and the handlers of this file are of the right type and
+    // SAFETY: both live on this stack, and the callers' handlers are of the right type and
     // async-signal-safe.
     unsafe { libc::sigaction(signal, &raw const action, &raw mut before) };
     before.sa_sigaction
@@ -145,34 +143,6 @@ fn install(signal: i32, handler: libc::sighandler_t, flags: i32) -> libc::sighan
 pub fn survive_file_limit() {
     // SAFETY: ignoring a signal installs no handler.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
-}
-
-/// While this exists, the keys that end a program act on the started program alone. Signals that a
-/// process sends to this one are still recorded.
-#[derive(Debug)]
-#[must_use]
-pub struct Keyboard([libc::sighandler_t; 2]);
-
-const KEYBOARD: [i32; 2] = [libc::SIGINT, libc::SIGQUIT];
-
-impl Keyboard {
-    /// Leaves signals of the keyboard (Ctrl-C, Ctrl-\) to the started program, as time(1) does.
-    /// Call it after the program was started, since ignored signals are inherited.
-    pub fn leave_to_program() -> Self {
-        let handler = note_sent as extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void)
-            as libc::sighandler_t;
-        Keyboard(
-            KEYBOARD.map(|signal| install(signal, handler, libc::SA_SIGINFO | libc::SA_RESTART)),
-        )
-    }
-
-    /// Restores the handlers after the program has ended: the keys act on this process again.
-    pub fn take_back(self) {
-        for (signal, handler) in KEYBOARD.into_iter().zip(self.0) {
-            // SAFETY: restores the previous handler.
-            unsafe { libc::signal(signal, handler) };
-        }
-    }
 }
 
 /// While this exists, the signals that a user ends a process with wait, also where they would kill
@@ -190,7 +160,7 @@ impl HeldSignals {
         let mut held: libc::sigset_t = unsafe { std::mem::zeroed() };
         // SAFETY: the set lives on this stack.
         unsafe { libc::sigemptyset(&raw mut held) };
-        for signal in SIGNALS.into_iter().chain([libc::SIGQUIT]) {
+        for signal in REQUESTS.into_iter().chain([libc::SIGQUIT]) {
             // SAFETY: as above, and the signal is a valid one.
             unsafe { libc::sigaddset(&raw mut held, signal) };
         }
@@ -273,6 +243,10 @@ pub fn name(signal: i32) -> String {
         libc::SIGSYS => "SIGSYS",
         libc::SIGPIPE => "SIGPIPE",
         libc::SIGXCPU => "SIGXCPU",
+        libc::SIGUSR1 => "SIGUSR1",
+        libc::SIGUSR2 => "SIGUSR2",
+        libc::SIGALRM => "SIGALRM",
+        libc::SIGQUIT => "SIGQUIT",
         _ => return format!("signal {signal}"),
     };
     known.to_owned()

@@ -124,7 +124,9 @@ impl Program {
         let prepared = Prepared::new(self)?;
         let gate = pipe()?;
         let report = pipe()?;
-        let null = null_device()?;
+        let wants_null = setup.no_input || setup.discard_output || self.capture.is_some();
+        // Opened only where it is used: not every root directory has one.
+        let null = wants_null.then(null_device).transpose()?;
         let mask = block_all_signals();
         // SAFETY: the child does what `in_child` does, and never returns.
         let pid = unsafe { libc::fork() };
@@ -133,7 +135,7 @@ impl Program {
                 gate: gate.0.as_raw_fd(),
                 gate_of_parent: gate.1.as_raw_fd(),
                 report: report.1.as_raw_fd(),
-                null: null.as_raw_fd(),
+                null: null.as_ref().map_or(-1, File::as_raw_fd),
                 captured: self.capture.as_ref().map(Capture::descriptors),
             };
             in_child(&prepared, &ends, setup, filter, &mask);
@@ -202,6 +204,7 @@ struct Ends {
     gate: RawFd,
     gate_of_parent: RawFd,
     report: RawFd,
+    /// -1 where no stream is replaced by it.
     null: RawFd,
     /// The files that replace standard output and standard error.
     captured: Option<(RawFd, RawFd)>,
@@ -297,7 +300,7 @@ fn default_signals() {
 }
 
 /// Blocks every signal of this thread, and returns the previous mask.
-fn block_all_signals() -> libc::sigset_t {
+pub(crate) fn block_all_signals() -> libc::sigset_t {
     // SAFETY: all-zero is a valid set.
     let mut all: libc::sigset_t = unsafe { std::mem::zeroed() };
     let mut before = all;
@@ -308,7 +311,8 @@ fn block_all_signals() -> libc::sigset_t {
     before
 }
 
-fn restore_signals(mask: &libc::sigset_t) {
+/// Sets the mask of this thread. Async-signal-safe.
+pub(crate) fn restore_signals(mask: &libc::sigset_t) {
     // SAFETY: the set is valid, and no old set is requested.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, mask, std::ptr::null_mut()) };
 }

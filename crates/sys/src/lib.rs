@@ -29,6 +29,7 @@ pub mod proc;
 pub mod process;
 pub mod program_break;
 pub mod ptrace;
+pub mod relay;
 pub mod remote;
 pub mod reopen;
 pub mod residency;

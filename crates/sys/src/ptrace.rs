@@ -12,6 +12,7 @@ mod stops;
 use std::ptr;
 
 use crate::Errno;
+use crate::relay::Sent;
 
 pub use guarded::{Guarded, is_strict};
 pub use registers::{answer, exit_instead};
@@ -205,8 +206,7 @@ pub const EXIT_THREAD: u64 = libc::SYS_exit.cast_unsigned();
 /// SIGKILL.
 pub const KILL: i32 = libc::SIGKILL;
 
-/// Sends `signal` to the child `pid`, which has not been reaped.
-pub fn signal(pid: u32, signal: i32) {
-    // SAFETY: kill(2) takes numbers. A child that has not been reaped keeps its pid.
-    unsafe { libc::kill(pid.cast_signed(), signal) };
+/// Sends a signal to `pid`, a child or tracee that has not been reaped.
+pub fn signal(pid: u32, sent: Sent) {
+    sent.send(pid.cast_signed());
 }

@@ -21,6 +21,7 @@ use sys::clock::monotonic_ns;
 use sys::proc::task::{has_pending_sigsys, process_of, program_name, seccomp_filters};
 use sys::process::WaitStatus;
 use sys::ptrace::{self, AtCall, Guarded, Stop};
+use sys::relay::Sent;
 use sys::remote::{read_text, read_words};
 
 use super::freeze::{Frozen, PATIENCE};
@@ -120,8 +121,8 @@ impl Tracer {
     /// Runs until the last thread is gone or released. Returns how the first process ended.
     pub(crate) fn run(mut self) -> Option<WaitStatus> {
         while !self.threads.is_empty() {
-            if let Some(signal) = self.shared.take_signal() {
-                self.pass_on(signal);
+            for sent in self.shared.take_signals() {
+                self.pass_on(sent);
             }
             match self.leaving {
                 None if self.shared.is_stopping() && !self.filtered => self.leave(),
@@ -141,13 +142,13 @@ impl Tracer {
 
     /// Sends a signal to the first process, or after its end to all its descendants. None of them
     /// has been reaped elsewhere.
-    fn pass_on(&self, signal: i32) {
+    fn pass_on(&self, sent: Sent) {
         if self.ending.is_none() {
-            return ptrace::signal(self.first, signal);
+            return ptrace::signal(self.first, sent);
         }
         let left_behind: BTreeSet<u32> = self.threads.values().map(|tracee| tracee.pid).collect();
         for pid in left_behind {
-            ptrace::signal(pid, signal);
+            ptrace::signal(pid, sent);
         }
     }
 

@@ -16,6 +16,7 @@ use sys::launch::Started;
 use sys::proc::task::threads_of;
 use sys::process::WaitStatus;
 use sys::ptrace::{self, ChildEvents, Stop, TraceOptions};
+use sys::relay::{Relay, Sent};
 
 use super::picture::{self, Leaving, Unseen};
 use super::residency::Accounted;
@@ -27,13 +28,14 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// Runs the program to its end and takes the snapshot on the way; `look` gets the intermediate
 /// snapshots. If the user interrupts, the snapshot is taken at once, and the program gets the same
-/// signal, and SIGKILL if it does not end.
+/// signal through `relay`, and SIGKILL if it does not end.
 ///
 /// # Errors
 /// [`Failure`] says why there is no snapshot.
 pub fn run(
     request: &SnapshotRequest,
     interrupt: Interrupt,
+    relay: &mut Relay,
     look: &mut dyn FnMut(&Snapshot),
 ) -> Result<SnapshotOutcome, Failure> {
     let waiting = request.program.start(request.setup).map_err(Failure::Start)?;
@@ -60,7 +62,7 @@ pub fn run(
         next_look: None,
         kill_at: None,
     };
-    tracer.watch(&child_events, interrupt, look)
+    tracer.watch(&child_events, interrupt, relay, look)
 }
 
 /// How a stopped thread is resumed.
@@ -101,6 +103,7 @@ impl Tracer<'_> {
         mut self,
         child_events: &ChildEvents,
         interrupt: Interrupt,
+        relay: &mut Relay,
         look: &mut dyn FnMut(&Snapshot),
     ) -> Result<SnapshotOutcome, Failure> {
         loop {
@@ -115,7 +118,10 @@ impl Tracer<'_> {
                 }
             }
             self.follow_the_clock(interrupt, look);
-            self.sleep(child_events, interrupt);
+            for sent in relay.due(self.pid) {
+                self.started.signal(sent);
+            }
+            self.sleep(child_events, relay);
         }
     }
 
@@ -245,7 +251,8 @@ impl Tracer<'_> {
             }
             self.next_look = Some(Instant::now() + pause);
         }
-        if let (Some(signal), None) = (interrupt.received(), &self.freeze) {
+        // The relay passes the signal on.
+        if interrupt.received().is_some() && self.freeze.is_none() {
             match self.kill_at {
                 None => {
                     // A snapshot that was taken at the requested time is kept.
@@ -253,32 +260,25 @@ impl Tracer<'_> {
                         self.freeze(TakenAt::Interrupted);
                     }
                     self.kill_at = Some(now + GRACE);
-                    self.started.signal(signal);
                 }
-                Some(time) if now >= time => self.started.signal(ptrace::KILL),
+                Some(time) if now >= time => self.started.signal(Sent::new(ptrace::KILL)),
                 Some(_) => {}
             }
         }
     }
 
-    /// Sleeps until a stop, an interruption, or the next deadline.
-    fn sleep(&self, child_events: &ChildEvents, interrupt: Interrupt) {
+    /// Sleeps until a stop, a signal, or the next deadline.
+    fn sleep(&self, child_events: &ChildEvents, relay: &Relay) {
         let timer = match (self.request.at, self.asked, self.since_exec) {
             (At::After(time), false, Some(since)) => Some(since + time),
             _ => None,
         };
         let thaw = self.freeze.as_ref().map(|freeze| freeze.until);
         let next = [timer, thaw, self.next_look, self.kill_at].into_iter().flatten().min();
-        let left = next.map(|next| {
-            next.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
-        });
-        // Once readable, it stays readable, so it must not be polled again.
-        let ended = interrupt.received().is_some().then_some(child_events.as_fd());
-        sys::interrupt::wait_for_either(
-            child_events.as_fd(),
-            ended.unwrap_or(interrupt.as_fd()),
-            left,
-        );
+        let left = next.map(|next| next.saturating_duration_since(Instant::now()));
+        let left = [left, relay.due_in()].into_iter().flatten().min();
+        let left = left.map(|left| left.max(Duration::from_millis(1)));
+        sys::interrupt::wait_for_either(child_events.as_fd(), relay.as_fd(), left);
     }
 }
 

@@ -1,8 +1,11 @@
 //! The shared state of a collection's threads: one reads rings, one traces, one receives.
 
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use sys::Errno;
+use sys::relay::Sent;
 use sys::wait::Doorbell;
 
 use crate::ptrace::outbox::Outbox;
@@ -22,8 +25,9 @@ pub(crate) struct Control {
     tracer_done: AtomicBool,
     /// Whether observing is to stop.
     stopping: AtomicBool,
-    /// A signal for the tracer to pass on; 0: none.
-    signal: AtomicI32,
+    /// Signals for the tracer to pass on, and whether there are any.
+    signals: Mutex<VecDeque<Sent>>,
+    has_signal: AtomicBool,
     /// Whether the tracer has seen the end of the first process.
     first_ended: AtomicBool,
     /// Whether the first process is in a group stop, until SIGCONT.
@@ -44,7 +48,8 @@ impl Control {
             interner: SharedInterner::default(),
             tracer_done: AtomicBool::new(!with_tracer),
             stopping: AtomicBool::new(false),
-            signal: AtomicI32::new(0),
+            signals: Mutex::default(),
+            has_signal: AtomicBool::new(false),
             first_ended: AtomicBool::new(false),
             first_stopped: AtomicBool::new(false),
             refused_tracing: AtomicU64::new(0),
@@ -76,18 +81,22 @@ impl Control {
         &self.doorbell
     }
 
-    /// Requests the tracer to pass on `signal`.
-    pub(crate) fn pass_on(&self, signal: i32) {
-        self.signal.store(signal, Ordering::Release);
+    /// Requests the tracer to pass on a signal.
+    pub(crate) fn pass_on(&self, sent: Sent) {
+        self.signals.lock().unwrap_or_else(PoisonError::into_inner).push_back(sent);
+        self.has_signal.store(true, Ordering::Release);
     }
 
-    /// Whether the tracer has not passed it on yet.
+    /// Whether the tracer has not passed all on yet.
     pub(crate) fn has_signal(&self) -> bool {
-        self.signal.load(Ordering::Acquire) != 0
+        self.has_signal.load(Ordering::Acquire)
     }
 
-    pub(crate) fn take_signal(&self) -> Option<i32> {
-        Some(self.signal.swap(0, Ordering::AcqRel)).filter(|&signal| signal != 0)
+    pub(crate) fn take_signals(&self) -> VecDeque<Sent> {
+        if !self.has_signal.swap(false, Ordering::AcqRel) {
+            return VecDeque::new();
+        }
+        std::mem::take(&mut self.signals.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The program has used ptrace(2), and is refused because it is traced.

@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use analysis::layout::{Detail, Settings};
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use collect::snapshot::{
     Accounted, At, Failure, LayoutSettings, SnapshotOutcome, SnapshotRequest, Unseen, pause_after,
 };
@@ -16,6 +16,7 @@ use results::layout::{Kernel, Layout, LayoutRun, Moment, SCHEMA};
 use sys::interrupt::Interrupt;
 use sys::launch::{Addresses, Program, Setup};
 use sys::process::WaitStatus;
+use sys::relay::{Relay, Requests};
 
 use super::options::as_asked;
 use super::watching::Watching;
@@ -188,6 +189,8 @@ pub(super) fn run(
             program.path().display()
         ));
     }
+    let mut relay = Relay::new().context("cannot watch for signals")?;
+    relay.take_requests(Requests::Once);
     let count = options.runs.unwrap_or(if options.aslr.is_some() { RUNS } else { 1 });
     let ways: &[Addresses] = match options.aslr {
         None => &[Addresses::Inherited],
@@ -218,7 +221,7 @@ pub(super) fn run(
             },
             every: options.watch.then_some(EVERY),
         };
-        let outcome = once(&request, options, machine, interrupt)?;
+        let outcome = once(&request, options, machine, (interrupt, &mut relay))?;
         keep(&mut album, outcome, options, way, interrupt)?;
         if interrupt.received().is_some() {
             if number + 1 < total {
@@ -241,10 +244,10 @@ fn once(
     request: &SnapshotRequest,
     options: &LayoutOptions,
     machine: &LayoutSettings,
-    interrupt: Interrupt,
+    (interrupt, relay): (Interrupt, &mut Relay),
 ) -> Result<SnapshotOutcome, Failure> {
     let mut watching = request.every.map(|_| Watching::new());
-    collect::snapshot::run(request, interrupt, &mut |space| {
+    collect::snapshot::run(request, interrupt, relay, &mut |space| {
         if let Some(watching) = &mut watching {
             watching.show(&single(machine, space, Moment::Running, &options.command));
         }

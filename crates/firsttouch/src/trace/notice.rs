@@ -3,6 +3,8 @@
 use collect::{Error, Notice};
 use sys::Errno;
 
+use crate::not_executed;
+
 /// A notice in words.
 pub(super) fn sentence(notice: Notice, attached: bool) -> String {
     match notice {
@@ -115,11 +117,13 @@ pub(super) fn misattributed(records: u64) -> String {
 /// Why nothing can be traced.
 pub(crate) fn refusal(error: Error) -> String {
     match error {
-        Error::Start(Errno::NO_EXEC) => {
-            "not executable: neither a program for this machine nor a script that begins with #!"
-                .to_owned()
+        Error::Start(errno) => match not_executed::reason(errno) {
+            Some(reason) => reason.to_owned(),
+            None => format!("cannot be started: {errno}"),
+        },
+        Error::Gone(_) if !sys::proc::is_mounted() => {
+            "/proc is not mounted, and without it no process can be seen".to_owned()
         }
-        Error::Start(errno) => format!("cannot be started: {errno}"),
         Error::Gone(pid) => format!("there is no process {pid}, or it has ended"),
         Error::Thread { tid, pid } => {
             format!("{tid} is a thread of process {pid}: -p {pid} traces it, with all its threads")
@@ -158,8 +162,9 @@ pub(crate) fn refusal(error: Error) -> String {
 /// The exit status: that of a shell for a program that does not start, else 125.
 pub(super) fn status(error: Error) -> u8 {
     match error {
-        Error::Start(Errno::NO_ENTRY) => 127,
-        Error::Start(Errno::NO_EXEC | Errno::NO_ACCESS) => 126,
+        Error::Start(errno @ (Errno::NO_ENTRY | Errno::NO_EXEC | Errno::NO_ACCESS)) => {
+            not_executed::status(errno)
+        }
         _ => 125,
     }
 }

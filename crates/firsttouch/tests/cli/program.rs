@@ -111,11 +111,17 @@ pub(crate) fn state(pid: &str) -> Option<char> {
 /// Runs the program with `arguments` and an empty `/proc`; `None` (and a skip) where `/proc` cannot
 /// be hidden.
 pub(crate) fn without_proc(arguments: &str) -> Option<Output> {
+    without("/proc", arguments)
+}
+
+/// Runs the program with `arguments` and an empty `folder`; `None` (and a skip) where that cannot
+/// be hidden.
+pub(crate) fn without(folder: &str, arguments: &str) -> Option<Output> {
     if !is_root() {
-        skip("hiding /proc needs root");
+        skip(&format!("hiding {folder} needs root"));
         return None;
     }
-    let script = format!("mount -t tmpfs none /proc && exec {PROGRAM} {arguments}");
+    let script = format!("mount -t tmpfs none {folder} && exec {PROGRAM} {arguments}");
     let Ok(output) = Command::new("unshare").args(["-m", "sh", "-c", &script]).output() else {
         skip("no unshare");
         return None;

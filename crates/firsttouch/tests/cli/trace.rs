@@ -94,6 +94,13 @@ fn the_programs_own_ending_and_output_are_passed_on() {
     );
 }
 
+fn executable(scratch: &Scratch, name: &str, content: &str) -> std::path::PathBuf {
+    let file = scratch.file(name);
+    std::fs::write(&file, content).unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    file
+}
+
 #[test]
 fn refusals_name_their_reason() {
     let scratch = Scratch::new();
@@ -107,11 +114,14 @@ fn refusals_name_their_reason() {
     check(&["--", "no-such-program-anywhere"], 127, &["PATH"]);
     check(&["--", "/tmp"], 126, &["directory"]);
     check(&["--", "/etc/passwd"], 126, &["not executable"]);
-    let nonsense = scratch.file("nonsense");
-    std::fs::write(&nonsense, "neither ELF nor script").unwrap();
-    std::fs::set_permissions(&nonsense, std::os::unix::fs::PermissionsExt::from_mode(0o755))
-        .unwrap();
-    check(&["--", nonsense.to_str().unwrap()], 126, &["nonsense", "#!"]);
+    for (name, content, status, word) in [
+        ("nonsense", "neither ELF nor script", 126, "#!"),
+        ("lost", "#!/no/interpreter\n", 127, "interpreter"),
+    ] {
+        let file = executable(&scratch, name, content);
+        check(&["--", file.to_str().unwrap()], status, &[name, word]);
+    }
+    check(&["--", ""], 2, &["empty"]);
     check(&["-p", "4194303"], 125, &["4194303"]);
     check(&["-p", "0"], 2, &["0"]);
     check(&[], 2, &["COMMAND"]);

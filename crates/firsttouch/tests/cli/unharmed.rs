@@ -3,6 +3,7 @@
 mod ends;
 mod inherited;
 mod own_tracing;
+mod signals;
 
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::Errno;
 use crate::proc::task::{FaultCounts, faults_of};
 use crate::process::WaitStatus;
+use crate::relay::Sent;
 
 /// The first and the longest interval at which [`Started::ended_within`] polls. Who asks has often
 /// just seen a sign of the end.
@@ -114,11 +115,10 @@ impl Started {
         Ok(unsafe { info.si_pid() } == self.pid)
     }
 
-    /// Sends it `signal`, unless it has been reaped.
-    pub fn signal(&self, signal: i32) {
+    /// Sends it a signal, unless it has been reaped.
+    pub fn signal(&self, sent: Sent) {
         if !self.reaped {
-            // SAFETY: kill(2) takes numbers. A child that has not been reaped keeps its pid.
-            unsafe { libc::kill(self.pid, signal) };
+            sent.send(self.pid);
         }
     }
 

@@ -53,6 +53,27 @@ pub fn address_space_bytes() -> Option<u64> {
     Some(pages * crate::limits::page_bytes())
 }
 
+/// Whether `/proc` can be read.
+#[must_use]
+pub fn is_mounted() -> bool {
+    with_file(c"/proc/self/stat", |_| ()).is_some()
+}
+
+/// Where the words of this process's command lie (`arg_start` and `arg_end` of `/proc/self/stat`):
+/// the address, and the size in bytes.
+pub(crate) fn argument_memory() -> Option<(usize, usize)> {
+    with_file(c"/proc/self/stat", parse_argument_memory).flatten()
+}
+
+/// Fields 48 and 49; the second, in parentheses, may contain anything.
+fn parse_argument_memory(text: &str) -> Option<(usize, usize)> {
+    let (_, rest) = text.rsplit_once(')')?;
+    let mut words = rest.split_whitespace().skip(45);
+    let start: usize = words.next()?.parse().ok()?;
+    let end: usize = words.next()?.parse().ok()?;
+    (start != 0 && end > start).then(|| (start, end - start))
+}
+
 /// Reads a small file of `/proc/self` without using the heap, since reads between the phases of a
 /// measured child must not change the state of its allocator. `None` if the file cannot be opened
 /// or is not UTF-8.

@@ -4,6 +4,7 @@
 use sys::Errno;
 use sys::proc::task::{is_in_own_pid_namespace, process_of, seccomp_filters, threads_of};
 use sys::ptrace::{self, Guarded};
+use sys::relay::Sent;
 
 use super::{Doing, Tracer};
 
@@ -79,7 +80,7 @@ impl Tracer {
         if threads_of(pid).is_ok_and(|threads| threads.len() > 1) {
             let _ = ptrace::exit_instead(tid, compat32);
         } else {
-            ptrace::signal(pid, ptrace::KILL);
+            ptrace::signal(pid, Sent::new(ptrace::KILL));
         }
     }
 }

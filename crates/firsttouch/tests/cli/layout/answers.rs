@@ -84,7 +84,7 @@ fn refusals_name_their_reason() {
         (executable("words", "exit 3\n"), executable("lost", "#!/no/interpreter\n"));
     for (arguments, status, words) in [
         (&["layout", "--", &words][..], 126, &["#!", "ENOEXEC"][..]),
-        (&["layout", "--", &lost], 126, &["interpreter", "is not there"]),
+        (&["layout", "--", &lost], 127, &["interpreter", "is not there"]),
         (&["layout", "--", ""], 2, &["empty"]),
         (&["layout", "-p", "0"], 2, &["ps -e"]),
         (&["layout", "-p", "-5"], 2, &["ps -e"]),

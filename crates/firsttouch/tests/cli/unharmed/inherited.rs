@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use super::ways;
-use crate::program::{PROGRAM, Scratch, run, text};
+use crate::program::{PROGRAM, Scratch, run, text, without, without_proc};
 
 #[test]
 fn signals_are_inherited_as_from_a_shell() {
@@ -64,5 +64,28 @@ fn closed_standard_streams_stay_closed() {
         for prefix in &prefixes {
             assert_eq!(sees(prefix, redirection), bare, "{prefix} {redirection}");
         }
+    }
+}
+
+#[test]
+fn a_root_directory_without_devices_or_proc_is_enough_or_named() {
+    let scratch = Scratch::new();
+    let file = scratch.file("trace");
+    for way in ways() {
+        let arguments = format!("trace -q --syscalls {way} -o {} -- true", file.display());
+        let Some(output) = without("/dev", &arguments) else { return };
+        assert!(output.status.success(), "{way}: {}", text(&output.stderr));
+        let lines = std::fs::read_to_string(&file).expect("lines");
+        assert!(lines.contains("+++ exited with 0 +++"), "{way}: {lines}");
+    }
+    let Some(output) = without("/dev", "layout -- true") else { return };
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let Some(output) = without("/dev", "layout --json - -- true") else { return };
+    assert!(text(&output.stderr).contains("no /dev/null"), "{}", text(&output.stderr));
+    for (arguments, status) in [("trace -p 1", 125), ("layout -p 1", 1), ("layout -- true", 1)] {
+        let Some(output) = without_proc(arguments) else { return };
+        let said = text(&output.stderr);
+        assert!(said.contains("/proc is not mounted"), "{arguments}: {said}");
+        assert_eq!(output.status.code(), Some(status), "{arguments}");
     }
 }
