@@ -13,7 +13,9 @@ use anyhow::Context;
 use collect::{Asked, CallSource, Collection, Options, Outcome, StreamState, Target};
 use events::{Batch, Definitions, Ending};
 use results::trace::TraceSummary;
-use sys::interrupt::{Interrupt, defer_stop, die_by, drop_pending_stop, is_stop_wanted, stop_now};
+use sys::interrupt::{
+    Interrupt, accept_interrupts, defer_stop, die_by, drop_pending_stop, is_stop_wanted, stop_now,
+};
 use sys::launch::Program;
 use sys::relay::{Relay, Requests, Sent};
 
@@ -102,6 +104,9 @@ pub(crate) fn run(options: &TraceOptions, screen: ScreenOptions) -> anyhow::Resu
 
 /// Takes over signals, and those that are meant for a program before it runs.
 fn take_over_signals(of_program: bool) -> Result<(Interrupt, Option<Relay>), sys::Errno> {
+    if !of_program {
+        accept_interrupts();
+    }
     let interrupt = Interrupt::install()?;
     let mut relay = of_program.then(Relay::new).transpose()?;
     if let Some(relay) = &mut relay {

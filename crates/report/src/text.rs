@@ -74,8 +74,8 @@ pub(crate) fn quoted(word: &str) -> String {
     quoted + "'"
 }
 
-/// A command as it can be typed again; `None` if a word had bytes that are not UTF-8, which its text
-/// has lost.
+/// A command as it can be typed again; `None` if a word had bytes that are not UTF-8, which its
+/// text has lost.
 pub(crate) fn typed(words: &[String]) -> Option<String> {
     let is_known = words.iter().all(|word| !word.contains(char::REPLACEMENT_CHARACTER));
     is_known.then(|| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "))

@@ -138,6 +138,13 @@ pub(crate) fn install(signal: i32, handler: libc::sighandler_t, flags: i32) -> l
     before.sa_sigaction
 }
 
+/// Lets SIGINT end this process even if it was ignored at the start. A shell without job control
+/// ignores it for what it runs in the background, and a signal is all that ends some commands.
+pub fn accept_interrupts() {
+    // SAFETY: the default action installs no handler.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+}
+
 /// Ignores SIGXFSZ, so that a write beyond the file size limit (setrlimit(2), `RLIMIT_FSIZE`) fails
 /// with EFBIG, which can be reported, instead of killing this process.
 pub fn survive_file_limit() {

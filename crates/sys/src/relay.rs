@@ -1,9 +1,9 @@
 //! Signals that a process sends to this one and that are meant for the program that it runs.
 //!
 //! ```text
-//!   a signal to this process alone     handler -> record        no record of the witness: pass it on
-//!   a signal to the process group      handler -> record        the program has got it itself
-//!                                      witness -> its record
+//!   a signal to this process alone   handler -> record      no record of the witness: pass it on
+//!   a signal to the process group    handler -> record      the program has got it itself
+//!                                    witness -> its record
 //! ```
 //! A signal does not say whether it was sent to a process or to its group. So a second process, the
 //! **witness**, stays in the group: what it gets too was sent to the group, or one by one to all of

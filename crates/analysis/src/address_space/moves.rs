@@ -1,7 +1,7 @@
 //! mremap(2). It concerns one mapping, except for a move to a fixed address without a change of the
 //! size: since Linux 6.17 the kernel moves all mappings of the range, one after the other
-//! (`remap_move` of mm/mremap.c). What lies opposite a hole stays as it was, and if a mapping cannot
-//! be moved, those before it have been. Earlier such a call unmapped its target and failed.
+//! (`remap_move` of mm/mremap.c). What lies opposite a hole stays as it was, and if a mapping
+//! cannot be moved, those before it have been. Earlier such a call unmapped its target and failed.
 
 use std::ops::Range;
 use std::sync::Arc;

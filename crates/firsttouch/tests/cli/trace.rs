@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::program::{PROGRAM, Scratch, firsttouch, fixture, is_root, run, skip, text};
+use crate::program::{PROGRAM, Scratch, firsttouch, fixture, is_root, run, skip, text, wait_for};
 
 /// The lines of `trace --json -` for a program; the last is the summary. `None`, and the test says
 /// SKIPPED, where this user may not see syscalls in this way.
@@ -218,6 +218,29 @@ fn a_running_process_is_traced_until_a_signal() {
     let state =
         std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the program goes on");
     assert!(state.contains("TracerPid:\t0") && !state.contains("State:\tT"), "{state}");
+    program.kill().expect("it runs");
+    program.wait().expect("it ends");
+}
+
+#[test]
+fn a_trace_in_the_background_of_a_script_ends_by_sigint() {
+    let scratch = Scratch::new();
+    let Some(acts) = fixture("memory_acts", &scratch) else { return };
+    let mut program = Command::new(acts).args(["wait", "600"]).spawn().expect("it starts");
+    // Without job control a shell ignores SIGINT for what it runs in the background.
+    let script = format!(
+        "trap '' INT; exec {PROGRAM} trace -q --syscalls off -p {} -o {}",
+        program.id(),
+        scratch.file("trace").display()
+    );
+    let mut trace = Command::new("sh").args(["-c", &script]).spawn().expect("it starts");
+    wait_for("a trace", || {
+        let lines = std::fs::read_to_string(scratch.file("trace")).unwrap_or_default();
+        (!lines.is_empty()).then_some(())
+    });
+    Command::new("kill").args(["-INT", &trace.id().to_string()]).status().expect("kill");
+    let status = wait_for("its end", || trace.try_wait().expect("a child"));
+    assert_eq!(status.signal(), Some(2));
     program.kill().expect("it runs");
     program.wait().expect("it ends");
 }

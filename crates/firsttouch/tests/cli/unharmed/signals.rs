@@ -128,8 +128,8 @@ fn signals_one_after_the_other_to_each_process_of_the_group_arrive_once() {
     for way in ways() {
         let mut told = Told::start(trace(way), &program);
         let pid = told.pid();
-        // As a service manager ends all processes of a service. The last one first: then it does not
-        // matter how long it takes.
+        // As a service manager ends all processes of a service. The last one first: then it does
+        // not matter how long it takes.
         let members = wait_for("the group", || {
             let output = Command::new("pgrep").args(["-g", &pid]).output().expect("pgrep");
             let members = text(&output.stdout);
