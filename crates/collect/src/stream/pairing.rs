@@ -136,8 +136,10 @@ impl Pairing {
                 self.threads.entry(thread.tid).or_default().left_ns = Some(time_ns);
             }
             RawKind::Mapping(mapping) => {
-                // The kernel reports it in a syscall of the thread.
-                self.close_fault(thread, each);
+                if mapping.kind.is_file() {
+                    // In a syscall of the thread. Others may be stacks that grow by its fault.
+                    self.close_fault(thread, each);
+                }
                 self.whole(raw, EventKind::Mapping(mapping));
             }
             RawKind::Lost(lost) => {

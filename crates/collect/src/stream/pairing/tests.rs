@@ -80,7 +80,7 @@ fn a_refused_fault_is_over_at_the_threads_next_act() {
         protection: 1,
         name: Name::NONE,
         module: events::ModuleId::NONE,
-        kind: events::MappingKind::Anonymous,
+        kind: events::MappingKind::PrivateFile,
         hugetlb: false,
     };
     let ends = RawKind::CallEnds { result: Some(0), refused: None };
@@ -104,6 +104,10 @@ fn a_refused_fault_is_over_at_the_threads_next_act() {
         let times: Vec<u64> = events.iter().map(|event| event.time_ns).collect();
         assert_eq!((times, counts.late), (vec![10, 20, long, 2 * long], 0));
     }
+    let grown = events::Mapping { kind: events::MappingKind::Stack, ..mapping };
+    let raws =
+        [raw(10, 1, fault(0x1000)), raw(15, 1, RawKind::Mapping(grown)), raw(20, 1, FAULT_ENDS)];
+    check(&raws, &[(10, 10, 10), (15, 0, 0)]);
 }
 
 #[test]
