@@ -121,10 +121,9 @@ impl Gatherer<'_> {
             // strace is not installed or may not trace: there is nothing to compare with.
             Err(Trouble::Failed(_)) => None,
         };
-        let only_strace = beside
-            .as_deref()
-            .map_or(0, |strace| calls::only_strace_shows(&trace, strace, self.who.page_bytes));
-        Ok((calls::syscalls_seen(&within, &trace, beside.as_deref(), &self.who), only_strace))
+        let beside =
+            beside.map(|strace| calls::only_strace_shows(&trace, &strace, self.who.page_bytes));
+        Ok((calls::syscalls_seen(&within, &trace, beside, &self.who), beside.unwrap_or(0)))
     }
 }
 

@@ -66,19 +66,19 @@ fn expected(step: &BreakStep) -> Vec<&'static str> {
     calls
 }
 
-/// Judges what `firsttouch trace` showed of `calls`, and compares it with strace if there is one.
+/// Judges what `firsttouch trace` showed of `calls`. `beside`: the number of calls that only strace
+/// showed ([`only_strace_shows`]); `None` if there is no strace to compare with.
 #[must_use]
 pub fn syscalls_seen(
     calls: &CallFacts,
     trace: &[SeenCall],
-    strace: Option<&[SeenCall]>,
+    beside: Option<usize>,
     who: &Identity,
 ) -> Claim {
     let shown = steps(trace, who.page_bytes);
     let Matches { wanted, missing, rows } = matches(calls, &shown);
     let seen = wanted - missing.len();
     let all: usize = shown.iter().map(Vec::len).sum();
-    let beside = strace.map(|strace| only_strace_shows(trace, strace, who.page_bytes));
     let only_strace = beside.unwrap_or(0);
     let verdict = if wanted == 0 {
         ClaimVerdict::Inconclusive
@@ -218,12 +218,8 @@ mod tests {
 
     fn judged(calls: &CallFacts, trace: &str) -> Claim {
         let seen = calls_of_strace(trace);
-        syscalls_seen(
-            calls,
-            &seen,
-            Some(&seen),
-            &Identity { page_bytes: 4096, ..Identity::default() },
-        )
+        let who = Identity { page_bytes: 4096, ..Identity::default() };
+        syscalls_seen(calls, &seen, Some(only_strace_shows(&seen, &seen, 4096)), &who)
     }
 
     #[test]
@@ -246,7 +242,8 @@ mod tests {
         let trace = calls_of_strace(TRACE);
         let judged = |strace: Option<&str>| {
             let strace = strace.map(calls_of_strace);
-            syscalls_seen(&calls, &trace, strace.as_deref(), &who)
+            let beside = strace.map(|strace| only_strace_shows(&trace, &strace, 4096));
+            syscalls_seen(&calls, &trace, beside, &who)
         };
         assert!(judged(None).explanation.contains("not available to compare with"));
         let more =

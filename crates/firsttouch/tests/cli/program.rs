@@ -76,6 +76,16 @@ pub(crate) fn as_nobody(program: &Path) -> Command {
     command
 }
 
+/// Whether this is root, and test(1) holds for an ordinary user; a skip where it does not.
+pub(crate) fn nobody_may(conditions: &[&str]) -> bool {
+    let holds = || as_nobody(Path::new("test")).args(conditions).status();
+    let may = is_root() && holds().is_ok_and(|status| status.success());
+    if is_root() && !may {
+        skip("no setpriv, or another user may not run the program under test");
+    }
+    may
+}
+
 /// The program under test, where every user may run it.
 pub(crate) fn open_copy(scratch: &Scratch) -> PathBuf {
     copied(Path::new(PROGRAM), scratch.file("firsttouch"))

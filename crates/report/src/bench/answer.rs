@@ -3,7 +3,7 @@
 use results::{Comparison, LabResult, Verdict};
 
 use super::arms::metric_name;
-use super::verdict::ratio;
+use super::verdict::{hidden, ratio, untrusted};
 use crate::number::{duration, percent};
 use crate::text::{clean, list};
 
@@ -66,7 +66,7 @@ fn beside_one(result: &LabResult, baseline: &str, several: bool) -> Option<Strin
 
 /// Which verdicts are not trusted, if some are not.
 fn doubt(result: &LabResult) -> Option<String> {
-    let placebo = result.placebo.as_ref().filter(|placebo| placebo.trusted != Some(true))?;
+    let placebo = untrusted(result)?;
     let (low, high) = placebo.low.zip(placebo.high)?;
     let hidden = percent(placebo.noise_floor()?);
     Some(format!(
@@ -80,12 +80,6 @@ fn doubtful(doubt: Option<String>, text: String) -> String {
         Some(doubt) => format!("{doubt}: {text}"),
         None => text,
     }
-}
-
-/// The effect that this run could hide, if its placebo is not trusted.
-fn hidden(result: &LabResult) -> f64 {
-    let placebo = result.placebo.as_ref().filter(|placebo| placebo.trusted != Some(true));
-    placebo.and_then(results::Placebo::noise_floor).unwrap_or(0.0)
 }
 
 /// `mmap (total 39.7 ms)`.

@@ -21,8 +21,7 @@ pub(crate) fn ratio(ratio: f64, low: Option<f64>, high: Option<f64>) -> String {
 /// The verdict in a word; with a question mark if the placebo could be as different: `faster?`.
 pub(crate) fn verdict_word(result: &LabResult, comparison: &Comparison) -> &'static str {
     let word = word(comparison.verdict, comparison.ratio);
-    let placebo = result.placebo.as_ref().filter(|placebo| placebo.trusted != Some(true));
-    let hidden = placebo.and_then(Placebo::noise_floor).unwrap_or(0.0);
+    let hidden = hidden(result);
     let difference = comparison.ratio.max(1.0 / comparison.ratio) - 1.0;
     match word {
         "faster" if difference < hidden => "faster?",
@@ -39,6 +38,16 @@ pub(crate) fn word(verdict: Verdict, ratio: f64) -> &'static str {
         Verdict::Different if ratio < 1.0 => "faster",
         Verdict::Different => "slower",
     }
+}
+
+/// The placebo, if it is not trusted.
+pub(super) fn untrusted(result: &LabResult) -> Option<&Placebo> {
+    result.placebo.as_ref().filter(|placebo| placebo.trusted != Some(true))
+}
+
+/// The effect that this run could hide, if its placebo is not trusted.
+pub(super) fn hidden(result: &LabResult) -> f64 {
+    untrusted(result).and_then(Placebo::noise_floor).unwrap_or(0.0)
 }
 
 /// Whether the placebo lets the run be trusted, in a word.

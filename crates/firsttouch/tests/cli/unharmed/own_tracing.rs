@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 use super::ways;
-use crate::program::{AS_NOBODY, PROGRAM, Scratch, fixture, is_root, skip, text};
+use crate::program::{AS_NOBODY, PROGRAM, Scratch, fixture, nobody_may, text};
 
 /// `act` of the fixture, traced by `way`; as another user if `prefix` says so.
 fn traced(prefix: &[&str], way: &str, program: &Path, act: &str, json: &Path) -> Output {
@@ -21,15 +21,8 @@ fn traced(prefix: &[&str], way: &str, program: &Path, act: &str, json: &Path) ->
 /// The ways in which the tests trace: those of this user, and by ptrace as an ordinary user.
 fn users(scratch: &Scratch) -> Vec<(Vec<&'static str>, &'static str)> {
     let mut users: Vec<_> = ways().iter().map(|&way| (Vec::new(), way)).collect();
-    let looks = [&AS_NOBODY[..], &["test", "-x", PROGRAM, "-a", "-w", scratch.0.to_str().unwrap()]];
-    let looks = looks.concat();
-    if !is_root() {
-        return users;
-    }
-    if Command::new(looks[0]).args(&looks[1..]).status().is_ok_and(|status| status.success()) {
+    if nobody_may(&["-x", PROGRAM, "-a", "-w", scratch.0.to_str().unwrap()]) {
         users.push((AS_NOBODY.to_vec(), "ptrace"));
-    } else {
-        skip("no setpriv, or another user may not run the program under test");
     }
     users
 }

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use super::{ended, signal};
 use crate::program::{
-    AS_NOBODY, PROGRAM, Scratch, firsttouch, fixture, is_root, skip, text, wait_for,
+    AS_NOBODY, PROGRAM, Scratch, firsttouch, fixture, nobody_may, skip, text, wait_for,
 };
 
 /// Signals that programs use: name and number. The first four ask for the end.
@@ -189,13 +189,8 @@ fn the_processor_time_of_firsttouch_ends_no_program() {
     let scratch = Scratch::new();
     let Some(program) = fixture("signals", &scratch) else { return };
     let mut users = vec![Vec::new()];
-    let looks = [&AS_NOBODY[..], &["test", "-x", PROGRAM]].concat();
-    if is_root() {
-        if Command::new(looks[0]).args(&looks[1..]).status().is_ok_and(|status| status.success()) {
-            users.push(AS_NOBODY.to_vec());
-        } else {
-            skip("no setpriv, or another user may not run the program under test");
-        }
+    if nobody_may(&["-x", PROGRAM]) {
+        users.push(AS_NOBODY.to_vec());
     }
     for user in users {
         let script = format!(
