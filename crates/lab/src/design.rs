@@ -11,7 +11,8 @@ pub mod machine_limits;
 pub mod randomization;
 pub mod schedule;
 pub(crate) mod survey;
-pub(crate) mod time_budget;
+pub mod time_budget;
+pub mod trial;
 pub mod work;
 
 use std::time::Duration;
@@ -85,6 +86,8 @@ pub struct Swept {
 pub struct Contrast {
     /// The index of a factor of a factorial experiment; `None`: a comparison of two arms.
     pub factor: Option<usize>,
+    /// The index of the compared figure, where a trial compares several.
+    pub metric: usize,
     /// The arms that are added, by index.
     pub plus: Vec<usize>,
     /// The arms that are subtracted, by index.
@@ -95,7 +98,7 @@ impl Contrast {
     /// One arm against another.
     #[must_use]
     pub fn pair(arm: usize, baseline: usize) -> Self {
-        Contrast { factor: None, plus: vec![arm], minus: vec![baseline] }
+        Contrast { factor: None, metric: 0, plus: vec![arm], minus: vec![baseline] }
     }
 
     /// All arms that it needs.
@@ -260,6 +263,7 @@ impl Design {
         let whole = |contrast: &&Contrast| contrast.arms().all(|arm| kept.contains(&arm));
         let contrast = |old: &Contrast| Contrast {
             factor: old.factor,
+            metric: old.metric,
             plus: moved(&old.plus),
             minus: moved(&old.minus),
         };

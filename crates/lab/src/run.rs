@@ -1,6 +1,7 @@
 //! Samples, block after block, from child processes or from a simulation of them; and observations
 //! beside them.
 
+pub mod activity;
 pub mod children;
 pub mod disturbance;
 pub(crate) mod files;
@@ -22,10 +23,12 @@ use timings::TakenTimings;
 
 /// The source of samples: child processes on a real machine, or a simulation of them.
 pub trait Bench {
+    /// What one sample measures.
+    type Sample;
     /// Time since the start of the run.
     fn now(&mut self) -> Duration;
     /// One sample of arm number `arm`.
-    fn sample(&mut self, arm: usize, block: u64, position: u64) -> Taken;
+    fn sample(&mut self, arm: usize, block: u64, position: u64) -> Taken<Self::Sample>;
     /// Called before the first sample of a block.
     fn begin_block(&mut self);
     /// Called after the last sample of a block; returns what else happened on the machine
@@ -35,11 +38,11 @@ pub trait Bench {
 
 /// The outcome of a sample.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Taken {
+pub enum Taken<S = Sample> {
     /// It was measured.
-    Sample(Sample),
+    Sample(S),
     /// The arm's policy did not take effect, so the sample measured something else.
-    Unproved(Sample, String),
+    Unproved(S, String),
     /// The child failed or was killed.
     Failed(String),
     /// The user interrupted the run.
@@ -57,7 +60,7 @@ pub struct Removal {
 
 /// A block that does not count, with its samples.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DroppedBlock {
+pub struct DroppedBlock<S = Sample> {
     /// Number of the block.
     pub block: u64,
     /// The disturbance.
@@ -65,20 +68,20 @@ pub struct DroppedBlock {
     /// Whether all its samples were taken. An incomplete block never counts.
     pub complete: bool,
     /// Its samples, with the index of their arm.
-    pub samples: Vec<(usize, Sample)>,
+    pub samples: Vec<(usize, S)>,
 }
 
 /// The samples and events of a session.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Run {
+pub struct Run<S = Sample> {
     /// By arm: the samples of the blocks that count.
-    pub samples: Vec<Vec<Sample>>,
+    pub samples: Vec<Vec<S>>,
     /// By arm: whether it left the run.
     pub removals: Vec<Option<Removal>>,
     /// All blocks, dropped ones included.
     pub blocks: Vec<Block>,
     /// Blocks that do not count.
-    pub dropped: Vec<DroppedBlock>,
+    pub dropped: Vec<DroppedBlock<S>>,
     /// The looks that were taken.
     pub looks: Vec<Look>,
     /// By contrast: the estimate of the last look; `None` if an arm that it needs has left.

@@ -48,7 +48,12 @@ pub fn cells(limits: &MachineLimits, factors: &Factors, size_bytes: u64) -> Arra
     }
     for factor in 0..3 {
         let at = |level: usize| (0..8).filter(|cell| cell >> (2 - factor) & 1 == level).collect();
-        arrangement.contrasts.push(Contrast { factor: Some(factor), plus: at(0), minus: at(1) });
+        arrangement.contrasts.push(Contrast {
+            factor: Some(factor),
+            metric: 0,
+            plus: at(0),
+            minus: at(1),
+        });
     }
     arrangement.contrasts.push(Contrast::pair(0, 7));
     let again =
@@ -95,7 +100,7 @@ pub fn cold_pairs(
     Arrangement {
         points: vec![point],
         arms: vec![arm(levels[0], Role::Compared), arm(levels[1], Role::Baseline)],
-        contrasts: vec![Contrast { factor: Some(0), plus: vec![0], minus: vec![1] }],
+        contrasts: vec![Contrast { factor: Some(0), metric: 0, plus: vec![0], minus: vec![1] }],
         factors: vec![Factor {
             name: "memory".to_owned(),
             levels: levels.map(|level| level.name().to_owned()),

@@ -18,18 +18,17 @@ use std::time::{Duration, Instant};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use results::{Block, Sample};
-use sample::measurement::{Measurement, nanoseconds};
+use sample::measurement::Measurement;
 use sample::protocol::{Answer, CHILD_VERB, Job, Task};
 use sample::random::below;
 use sys::interrupt::Interrupt;
-use sys::proc::Counters;
-use sys::usage::Usage;
 
 use crate::design::Design;
 use crate::design::time_budget::COLDNESS;
 use crate::design::work::Work;
 use crate::question::memory::MemoryState;
 use crate::question::preload::{Environment, Preloaded};
+use crate::run::activity::Activity;
 use crate::run::files::Files;
 use crate::run::policy_check::{self, policy_took_effect};
 use crate::run::timings::TakenTimings;
@@ -83,7 +82,7 @@ pub struct Children<'a> {
     cpu: Option<u32>,
     /// Processor time of the children since the start of the block.
     block_cpu: Duration,
-    block_began: Option<(Instant, Counters, Duration)>,
+    activity: Option<Activity>,
     /// Times of single touches, if they were timed.
     timings: Vec<TakenTimings>,
     /// The seed of the workloads of small objects, the same in all samples of a block.
@@ -112,7 +111,7 @@ impl<'a> Children<'a> {
             keeps_memory: sys::machine::free_page_reporting() == Some(false),
             cpu: None,
             block_cpu: Duration::ZERO,
-            block_began: None,
+            activity: None,
             block_seed: design.seed,
             timings: Vec::new(),
             allocators: BTreeMap::new(),
@@ -309,6 +308,8 @@ impl<'a> Children<'a> {
 }
 
 impl Bench for Children<'_> {
+    type Sample = Sample;
+
     fn now(&mut self) -> Duration {
         self.around.started.elapsed()
     }
@@ -340,41 +341,21 @@ impl Bench for Children<'_> {
         self.block_cpu = Duration::ZERO;
         self.block_seed = self.random.next_u64();
         self.place_floors();
-        self.block_began = Some((Instant::now(), Counters::now(), Usage::of_this_process().cpu));
+        self.activity = Some(Activity::begin());
     }
 
     fn end_block(&mut self, block: u64) -> Block {
-        let Some((began, before, own_before)) = self.block_began.take() else {
+        let Some(activity) = self.activity.take() else {
             return Block::default();
         };
         if self.around.interrupt.received().is_none() {
             self.floors_before(u64::MAX); // of positions whose arms have left
         }
-        self.keep_floors(block, began.elapsed());
-        let after = Counters::now();
-        let own_cpu = Usage::of_this_process().cpu.saturating_sub(own_before) + self.block_cpu;
-        let passed = |after: Option<Duration>, before: Option<Duration>| {
-            after.zip(before).map(|(after, before)| nanoseconds(after.saturating_sub(before)))
-        };
-        let counted = |after: Option<u64>, before: Option<u64>| {
-            after.zip(before).map(|(after, before)| after.saturating_sub(before))
-        };
-        Block {
-            block,
-            started_ns: nanoseconds(began.duration_since(self.around.started)),
-            elapsed_ns: nanoseconds(began.elapsed()),
-            // Threads may run on all processors of the program.
-            cpu: self.cpu.filter(|_| {
-                self.design.arms.iter().all(|arm| arm.work.source.threads(arm.work.threads) == 1)
-            }),
-            steal_ns: passed(after.steal, before.steal),
-            others_cpu_ns: passed(after.busy, before.busy.map(|busy| busy + own_cpu)),
-            cpu_pressure_ns: passed(after.cpu_pressure, before.cpu_pressure),
-            memory_pressure_ns: passed(after.memory_pressure, before.memory_pressure),
-            thp_fault_alloc: counted(after.thp_fault_alloc, before.thp_fault_alloc),
-            thp_fault_fallback: counted(after.thp_fault_fallback, before.thp_fault_fallback),
-            compact_stall: counted(after.compact_stall, before.compact_stall),
-            free_bytes: after.free_bytes,
-        }
+        self.keep_floors(block, activity.elapsed());
+        // Threads may run on all processors of the program.
+        let cpu = self.cpu.filter(|_| {
+            self.design.arms.iter().all(|arm| arm.work.source.threads(arm.work.threads) == 1)
+        });
+        activity.end(block, self.around.started, self.block_cpu, cpu)
     }
 }

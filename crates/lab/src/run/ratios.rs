@@ -1,36 +1,38 @@
 //! The values of contrasts, block by block.
 
-use results::Sample;
-
-use crate::design::{Contrast, Design};
+use crate::design::Contrast;
+use crate::design::trial::Trial;
 use crate::run::Run;
 
 /// Whether `point` has lost an essential arm.
-pub(crate) fn lost(design: &Design, run: &Run, point: usize) -> bool {
-    design.arms_of(point).any(|arm| run.removals[arm].is_some() && design.essential(arm))
+pub(crate) fn lost<T: Trial>(trial: &T, run: &Run<T::Sample>, point: usize) -> bool {
+    trial
+        .arms_at(point)
+        .into_iter()
+        .any(|arm| run.removals[arm].is_some() && trial.is_essential(arm))
 }
 
 /// The ratios of placebos to their baselines in each block that counts, at the points that still
 /// have both.
 #[must_use]
-pub fn placebo_ratios(design: &Design, run: &Run) -> Vec<f64> {
-    let kept = |arm: &usize| !lost(design, run, design.arms[*arm].point);
+pub fn placebo_ratios<T: Trial>(trial: &T, run: &Run<T::Sample>) -> Vec<f64> {
+    let kept = |arm: &usize| !lost(trial, run, trial.point_of(*arm));
     let kept = |arms: &[usize]| arms.iter().copied().filter(kept).collect::<Vec<usize>>();
-    let contrast = Contrast {
-        factor: None,
-        plus: kept(&design.placebo.plus),
-        minus: kept(&design.placebo.minus),
-    };
-    log_ratios(design, &run.samples, &contrast)
+    let whole = trial.placebo();
+    let contrast = Contrast { plus: kept(&whole.plus), minus: kept(&whole.minus), ..whole.clone() };
+    log_ratios(trial, &run.samples, &contrast)
 }
 
 /// The value of `contrast` in each block that counts: for two arms, the logarithm of the ratio of
-/// their metric.
+/// their figures.
 #[must_use]
-pub fn log_ratios(design: &Design, samples: &[Vec<Sample>], contrast: &Contrast) -> Vec<f64> {
+pub fn log_ratios<T: Trial>(
+    trial: &T,
+    samples: &[Vec<T::Sample>],
+    contrast: &Contrast,
+) -> Vec<f64> {
     let blocks = contrast.arms().map(|arm| samples[arm].len()).min().unwrap_or(0);
-    let value =
-        |arm: usize, block: usize| (design.metric().of(&samples[arm][block]).max(1) as f64).ln();
+    let value = |arm: usize, block: usize| trial.figure(contrast, &samples[arm][block]).ln();
     let mean = |arms: &[usize], block: usize| {
         arms.iter().map(|&arm| value(arm, block)).sum::<f64>() / arms.len().max(1) as f64
     };

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use results::{Sample, Stopped};
+use results::Stopped;
 use stats::{Estimate, Look};
 
+use crate::design::Contrast;
 use crate::design::schedule::ALPHA;
-use crate::design::{Contrast, Design};
+use crate::design::trial::Trial;
 use crate::run::disturbance::{may_drop, outside_cause};
 use crate::run::ratios::{log_ratios, lost};
 use crate::run::{Bench, DroppedBlock, Judge, Progress, Removal, Run, Taken};
@@ -15,16 +16,16 @@ use crate::run::{Bench, DroppedBlock, Judge, Progress, Removal, Run, Taken};
 /// look.
 const PILOT_BLOCKS: usize = 2;
 
-/// Runs `design`. `order` returns the sequence of arms for the next block that counts. After a
+/// Runs `trial`. `order` returns the sequence of arms for the next block that counts. After a
 /// dropped block it is called again with the same number, so that positions stay balanced.
-pub fn run(
-    design: &Design,
+pub fn run<T: Trial<Sample: Default + Clone>>(
+    trial: &T,
     mut order: impl FnMut(usize) -> Vec<usize>,
     judge: &mut impl Judge,
-    bench: &mut impl Bench,
+    bench: &mut impl Bench<Sample = T::Sample>,
     mut watch: impl FnMut(&Progress),
-) -> Run {
-    let mut session = Session::new(design, bench.now());
+) -> Run<T::Sample> {
+    let mut session = Session::new(trial, bench.now());
     loop {
         let now = bench.now();
         if session.out_of_time(now) {
@@ -47,47 +48,47 @@ pub fn run(
     session.run
 }
 
-struct Session<'a> {
-    design: &'a Design,
-    run: Run,
+struct Session<'a, T: Trial> {
+    trial: &'a T,
+    run: Run<T::Sample>,
     /// Blocks that count.
     kept: usize,
     started: Duration,
     last: Option<Look>,
 }
 
-impl<'a> Session<'a> {
-    fn new(design: &'a Design, started: Duration) -> Self {
-        let arms = design.arms.len();
+impl<'a, T: Trial<Sample: Default + Clone>> Session<'a, T> {
+    fn new(trial: &'a T, started: Duration) -> Self {
+        let arms = trial.arms();
         let run = Run {
             samples: vec![Vec::new(); arms],
             removals: vec![None; arms],
-            estimates: vec![None; design.contrasts.len()],
+            estimates: vec![None; trial.contrasts().len()],
             ..Run::default()
         };
-        Session { design, run, kept: 0, started, last: None }
+        Session { trial, run, kept: 0, started, last: None }
     }
 
     /// Whether another block would exceed the cap. The first block is always run, since a result
     /// without an interval is better than none. If it was dropped, it is restored at the end.
     fn out_of_time(&self, now: Duration) -> bool {
         !self.run.blocks.is_empty()
-            && self.design.schedule.cap.is_some_and(|cap| now + self.run.block_time > cap)
+            && self.trial.schedule().cap.is_some_and(|cap| now + self.run.block_time > cap)
     }
 
     /// Runs one block. Returns the reason to stop, if there is one.
     fn block(
         &mut self,
         order: &[usize],
-        bench: &mut impl Bench,
+        bench: &mut impl Bench<Sample = T::Sample>,
         watch: &mut impl FnMut(&Progress),
     ) -> Option<Stopped> {
         let number = self.run.blocks.len() as u64;
-        let mut taken: Vec<(usize, Sample)> = Vec::with_capacity(order.len());
+        let mut taken: Vec<(usize, T::Sample)> = Vec::with_capacity(order.len());
         let mut stopped = None;
         bench.begin_block();
         for &arm in order {
-            if self.run.removals[arm].is_some() || self.lost(self.design.arms[arm].point) {
+            if self.run.removals[arm].is_some() || self.lost(self.trial.point_of(arm)) {
                 continue;
             }
             watch(&self.progress(bench.now()));
@@ -124,7 +125,7 @@ impl<'a> Session<'a> {
     fn file(
         &mut self,
         block: u64,
-        taken: Vec<(usize, Sample)>,
+        taken: Vec<(usize, T::Sample)>,
         cause: Option<String>,
         complete: bool,
     ) {
@@ -145,7 +146,7 @@ impl<'a> Session<'a> {
             let returned = self.run.dropped.remove(index);
             for (arm, sample) in returned.samples {
                 self.run.samples[arm].push(sample);
-                self.run.samples[arm].sort_by_key(|sample| sample.block);
+                self.run.samples[arm].sort_by_key(T::block_of);
             }
             self.kept += 1;
         }
@@ -153,7 +154,7 @@ impl<'a> Session<'a> {
 
     /// The next dropped block to restore. Incomplete blocks never count.
     fn next_to_return(&self) -> Option<usize> {
-        let complete = |dropped: &DroppedBlock| dropped.complete;
+        let complete = |dropped: &DroppedBlock<T::Sample>| dropped.complete;
         let disturbed = self.run.dropped.iter().filter(|dropped| complete(dropped)).count();
         (disturbed * 4 > self.kept).then(|| self.run.dropped.iter().position(complete)).flatten()
     }
@@ -163,29 +164,29 @@ impl<'a> Session<'a> {
     }
 
     fn lost(&self, point: usize) -> bool {
-        lost(self.design, &self.run, point)
+        lost(self.trial, &self.run, point)
     }
 
     fn all_lost(&self) -> bool {
-        (0..self.design.points.len()).all(|point| self.lost(point))
+        (0..self.trial.points()).all(|point| self.lost(point))
     }
 
     /// The number of blocks at the next look.
     fn goal(&self) -> usize {
-        let next = self.design.schedule.looks.iter().find(|look| look.blocks > self.kept);
+        let next = self.trial.schedule().looks.iter().find(|look| look.blocks > self.kept);
         next.map_or(self.kept, |look| look.blocks)
     }
 
     /// Chooses the last look that there is time for: after the pilot, and again at each look, when
     /// the time of a block is known better.
     fn choose_last_look(&mut self, now: Duration) {
-        self.last = self.design.schedule.last_that_fits(self.kept, now, self.run.block_time);
+        self.last = self.trial.schedule().last_that_fits(self.kept, now, self.run.block_time);
     }
 
     /// Takes a look if one is due. Returns whether the run is over: all is decided, or it was the
     /// last look.
     fn look_if_due(&mut self, judge: &mut impl Judge, now: Duration) -> bool {
-        let due = self.design.schedule.looks.iter().find(|look| look.blocks == self.kept).copied();
+        let due = self.trial.schedule().looks.iter().find(|look| look.blocks == self.kept).copied();
         if due.is_some() || self.kept == PILOT_BLOCKS {
             self.choose_last_look(now);
         }
@@ -197,7 +198,7 @@ impl<'a> Session<'a> {
         let undecided = |estimate: &Estimate| estimate.verdict == stats::Verdict::Inconclusive;
         let decided = !self.run.estimates.iter().flatten().any(undecided);
         let is_last =
-            self.design.schedule.looks.last().is_some_and(|last| last.blocks <= look.blocks);
+            self.trial.schedule().looks.last().is_some_and(|last| last.blocks <= look.blocks);
         // With many comparisons the first looks have no intervals. Then the run goes on for one
         // look at the end of its time.
         let says_something =
@@ -216,16 +217,16 @@ impl<'a> Session<'a> {
 
     fn look(&mut self, look: Look, judge: &mut impl Judge) {
         let whole = |contrast: &Contrast| {
-            contrast.arms().all(|arm| {
-                self.run.removals[arm].is_none() && !self.lost(self.design.arms[arm].point)
-            })
+            contrast
+                .arms()
+                .all(|arm| self.run.removals[arm].is_none() && !self.lost(self.trial.point_of(arm)))
         };
-        let live: Vec<usize> = (0..self.design.contrasts.len())
-            .filter(|&index| whole(&self.design.contrasts[index]))
+        let live: Vec<usize> = (0..self.trial.contrasts().len())
+            .filter(|&index| whole(&self.trial.contrasts()[index]))
             .collect();
         let ratios: Vec<Vec<f64>> = live
             .iter()
-            .map(|&index| log_ratios(self.design, &self.run.samples, &self.design.contrasts[index]))
+            .map(|&index| log_ratios(self.trial, &self.run.samples, &self.trial.contrasts()[index]))
             .collect();
         self.run.estimates.fill(None);
         for (&index, estimate) in live.iter().zip(judge.look(look, &ratios)) {

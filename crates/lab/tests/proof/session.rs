@@ -35,6 +35,8 @@ impl Default for Script {
 }
 
 impl Bench for Script {
+    type Sample = Sample;
+
     fn now(&mut self) -> Duration {
         self.now
     }

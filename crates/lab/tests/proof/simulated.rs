@@ -236,6 +236,8 @@ impl Simulated {
 }
 
 impl Bench for Simulated {
+    type Sample = Sample;
+
     fn now(&mut self) -> Duration {
         Duration::from_millis(60 * self.samples)
     }
