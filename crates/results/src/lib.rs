@@ -6,6 +6,7 @@
 
 mod check;
 pub mod claims;
+pub mod compare;
 pub mod doctor;
 mod effect;
 mod file;
@@ -291,7 +292,7 @@ pub struct Observed {
 
 /// An arm that has no row in the table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Refused {
+pub struct Refused<S = Sample> {
     /// Name, as on the command line.
     pub arm: String,
     /// Why: the policy, the errno, the signal.
@@ -300,6 +301,6 @@ pub struct Refused {
     #[serde(default)]
     pub failed: bool,
     /// The samples measured before that.
-    #[serde(default)]
-    pub samples: Vec<Sample>,
+    #[serde(default = "Vec::new")]
+    pub samples: Vec<S>,
 }

@@ -104,22 +104,22 @@ pub struct Block {
 
 /// A dropped block, with its samples.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Dropped {
+pub struct Dropped<S = Sample> {
     /// Number of the block.
     pub block: u64,
     /// The disturbance, by the rule fixed before the run.
     pub reason: String,
     /// Its samples.
     #[serde(default)]
-    pub samples: Vec<ArmSample>,
+    pub samples: Vec<ArmSample<S>>,
 }
 
 /// A sample with its arm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ArmSample {
+pub struct ArmSample<S = Sample> {
     /// The arm.
     pub arm: String,
     /// The sample.
     #[serde(flatten)]
-    pub sample: Sample,
+    pub sample: S,
 }

@@ -23,7 +23,8 @@ pub struct Comparison {
     pub baseline: String,
     /// The compared figure of the samples.
     pub metric: String,
-    /// Bytes of one block of memory.
+    /// Bytes of one block of memory; 0 and left out where whole programs are compared.
+    #[serde(default, skip_serializing_if = "is_none")]
     pub size_bytes: u64,
     /// Threads that shared the work; only where the run has several numbers of threads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,6 +49,11 @@ pub struct Comparison {
     /// The same ratio by other estimators.
     #[serde(default)]
     pub sensitivity: Option<Sensitivity>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_none(bytes: &u64) -> bool {
+    *bytes == 0
 }
 
 /// Other estimators of the same ratio, each at the error allowance of one comparison.

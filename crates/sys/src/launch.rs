@@ -9,26 +9,28 @@
 #![allow(unsafe_code)]
 
 mod capture;
+mod child;
 mod search;
 mod started;
 
 pub use capture::Capture;
 pub use search::Unfit;
-pub use started::Started;
+pub use started::{Started, Woken, first_to_end};
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::Errno;
 use crate::elf;
-use crate::inherited::{closed_streams, is_ignored, was_ignored};
 use crate::seccomp::Filter;
+use child::{Ends, FILTERED, PLAIN, in_child};
 
 /// Address space randomisation of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,6 +46,7 @@ pub enum Addresses {
 
 /// Differences between the child and one that a shell would start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of one child")]
 pub struct Setup {
     /// Whether its addresses are randomised.
     pub addresses: Addresses,
@@ -53,6 +56,12 @@ pub struct Setup {
     pub output_to_errors: bool,
     /// Its standard input is `/dev/null`.
     pub no_input: bool,
+    /// It leads a process group of its own, so that signals reach all that it starts.
+    pub own_group: bool,
+    /// Neither it nor its children get transparent huge pages (`PR_SET_THP_DISABLE`, prctl(2)).
+    pub no_huge_pages: bool,
+    /// Added to its nice value (nice(2)).
+    pub nice: i32,
 }
 
 /// A program that was found, with its arguments.
@@ -60,7 +69,16 @@ pub struct Setup {
 pub struct Program {
     path: PathBuf,
     arguments: Vec<OsString>,
-    capture: Option<Capture>,
+    variables: Vec<(OsString, Option<OsString>)>,
+    streams: Streams,
+}
+
+/// The files that replace standard input, standard output and standard error.
+#[derive(Debug, Clone, Default)]
+struct Streams {
+    input: Option<Arc<File>>,
+    output: Option<Arc<File>>,
+    errors: Option<Arc<File>>,
 }
 
 impl Program {
@@ -75,15 +93,41 @@ impl Program {
         Ok(Program {
             path: search::look_up(&name, path.as_deref())?,
             arguments: command.to_vec(),
-            capture: None,
+            variables: Vec::new(),
+            streams: Streams::default(),
         })
     }
 
-    /// The same program with an empty standard input, and with its standard output and standard
-    /// error in `capture`. This overrides a [`Setup`].
+    /// The same program with its standard output and standard error in `capture`, and with an empty
+    /// standard input unless it has one. This overrides a [`Setup`].
     #[must_use]
-    pub fn captured(self, capture: &Capture) -> Self {
-        Program { capture: Some(capture.clone()), ..self }
+    pub fn captured(mut self, capture: &Capture) -> Self {
+        let (output, errors) = capture.files();
+        (self.streams.output, self.streams.errors) = (Some(output), Some(errors));
+        self
+    }
+
+    /// The same program with its standard error in `capture`. This overrides a [`Setup`].
+    #[must_use]
+    pub fn errors_captured(mut self, capture: &Capture) -> Self {
+        self.streams.errors = Some(capture.files().1);
+        self
+    }
+
+    /// The same program with `file` as its standard input. Its offset is shared: a program that is
+    /// started again with it goes on where the last one ended.
+    #[must_use]
+    pub fn with_input(mut self, file: File) -> Self {
+        self.streams.input = Some(Arc::new(file));
+        self
+    }
+
+    /// The same program with these environment variables besides those of this process; `None`
+    /// removes one.
+    #[must_use]
+    pub fn with_variables(mut self, variables: Vec<(OsString, Option<OsString>)>) -> Self {
+        self.variables = variables;
+        self
     }
 
     /// Its file.
@@ -124,9 +168,17 @@ impl Program {
         let prepared = Prepared::new(self)?;
         let gate = pipe()?;
         let report = pipe()?;
-        let wants_null = setup.no_input || setup.discard_output || self.capture.is_some();
+        let no_input = setup.no_input || self.streams.output.is_some();
         // Opened only where it is used: not every root directory has one.
-        let null = wants_null.then(null_device).transpose()?;
+        let null = (no_input || setup.discard_output).then(null_device).transpose()?;
+        let null = null.as_ref().map(File::as_raw_fd);
+        let of = |file: &Option<Arc<File>>| file.as_ref().map(AsRawFd::as_raw_fd);
+        let to_errors = setup.output_to_errors.then_some(libc::STDERR_FILENO);
+        let streams = [
+            of(&self.streams.input).or(null.filter(|_| no_input)),
+            of(&self.streams.output).or(to_errors).or(null.filter(|_| setup.discard_output)),
+            of(&self.streams.errors),
+        ];
         let mask = block_all_signals();
         // SAFETY: the child does what `in_child` does, and never returns.
         let pid = unsafe { libc::fork() };
@@ -135,8 +187,7 @@ impl Program {
                 gate: gate.0.as_raw_fd(),
                 gate_of_parent: gate.1.as_raw_fd(),
                 report: report.1.as_raw_fd(),
-                null: null.as_ref().map_or(-1, File::as_raw_fd),
-                captured: self.capture.as_ref().map(Capture::descriptors),
+                streams,
             };
             in_child(&prepared, &ends, setup, filter, &mask);
         }
@@ -162,8 +213,12 @@ struct Prepared {
 
 impl Prepared {
     fn new(program: &Program) -> Result<Self, Errno> {
+        let changed = |name: &OsStr| program.variables.iter().any(|(changed, _)| *changed == *name);
+        let inherited = std::env::vars_os().filter(|(name, _)| !changed(name));
+        let set =
+            program.variables.iter().cloned().filter_map(|(name, value)| Some((name, value?)));
         let variables =
-            std::env::vars_os().map(|(name, value)| [name, value].join(OsStr::new("=")));
+            inherited.chain(set).map(|(name, value)| [name, value].join(OsStr::new("=")));
         Ok(Prepared {
             path: c_string(program.path.clone().into_os_string())?,
             arguments: Strings::new(program.arguments.iter().cloned())?,
@@ -197,106 +252,6 @@ fn pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
 fn null_device() -> Result<File, Errno> {
     let file = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null");
     file.map_err(|e| Errno(e.raw_os_error().unwrap_or(libc::EIO)))
-}
-
-/// The descriptors that a child uses.
-struct Ends {
-    gate: RawFd,
-    gate_of_parent: RawFd,
-    report: RawFd,
-    /// -1 where no stream is replaced by it.
-    null: RawFd,
-    /// The files that replace standard output and standard error.
-    captured: Option<(RawFd, RawFd)>,
-}
-
-/// The child: waits at the gate, applies the setup, and executes the program, or reports the errno
-/// of the failure.
-fn in_child(
-    program: &Prepared,
-    ends: &Ends,
-    setup: Setup,
-    filter: Option<&Filter>,
-    mask: &libc::sigset_t,
-) -> ! {
-    // SAFETY: while the child holds this copy of the parent's end, it would not see the parent's
-    // death. The child does not use it again.
-    unsafe { libc::close(ends.gate_of_parent) };
-    let mut byte = 0_u8;
-    // SAFETY: one byte is writable. All signals are blocked: only a stop can interrupt the read,
-    // and the read is then restarted.
-    let count = unsafe { libc::read(ends.gate, (&raw mut byte).cast(), 1) };
-    if count != 1 {
-        leave();
-    }
-    let is_captured = ends.captured.is_some();
-    let (output, errors) = ends.captured.unwrap_or_default();
-    let streams = [
-        (setup.no_input || is_captured, ends.null, libc::STDIN_FILENO),
-        (setup.discard_output, ends.null, libc::STDOUT_FILENO),
-        (setup.output_to_errors, libc::STDERR_FILENO, libc::STDOUT_FILENO),
-        (is_captured, output, libc::STDOUT_FILENO),
-        (is_captured, errors, libc::STDERR_FILENO),
-    ];
-    let replaced = || streams.into_iter().filter(|(wanted, ..)| *wanted);
-    for (_, from, stream) in replaced() {
-        // SAFETY: both are descriptors of this process; the copy stays open across exec.
-        if unsafe { libc::dup2(from, stream) } < 0 {
-            fail(ends.report);
-        }
-    }
-    for closed in closed_streams().filter(|&closed| replaced().all(|(.., to)| to != closed)) {
-        // SAFETY: what is open there is the runtime's /dev/null, which this child does not use.
-        unsafe { libc::close(closed) };
-    }
-    let laid_out = match setup.addresses {
-        Addresses::Inherited => Ok(()),
-        Addresses::Fixed => crate::personality::set(false),
-        Addresses::Random => crate::personality::set(true),
-    };
-    if laid_out.is_err() {
-        fail(ends.report);
-    }
-    default_signals();
-    if byte == FILTERED && filter.is_some_and(|filter| filter.install().is_err()) {
-        fail(ends.report);
-    }
-    restore_signals(mask);
-    let (arguments, environment) =
-        (program.arguments.pointers.as_ptr(), program.environment.pointers.as_ptr());
-    // SAFETY: all three are NUL- or null-terminated and live as long as this process.
-    unsafe { libc::execve(program.path.as_ptr(), arguments, environment) };
-    fail(ends.report)
-}
-
-/// The words that the parent writes to the gate.
-const PLAIN: u8 = 1;
-const FILTERED: u8 = 2;
-
-/// Sends the errno of the call that has just failed to the parent.
-fn fail(report: RawFd) -> ! {
-    let errno = Errno::last().0; // allocates nothing
-    // SAFETY: writes an integer from this stack; the parent reads it or has ended.
-    unsafe { libc::write(report, (&raw const errno).cast(), size_of::<i32>()) };
-    leave()
-}
-
-fn leave() -> ! {
-    // SAFETY: _exit(2) takes any status and runs nothing of this process.
-    unsafe { libc::_exit(125) }
-}
-
-/// Removes this process's handlers from the child, and restores the signals whose action the Rust
-/// runtime and this program change to what they were when this program started. Other ignored
-/// signals (nohup) stay ignored.
-fn default_signals() {
-    for signal in 1..=libc::SIGRTMAX() {
-        let ours = [libc::SIGPIPE, libc::SIGXFSZ, libc::SIGCHLD].contains(&signal);
-        let ignored = if ours { was_ignored(signal) } else { is_ignored(signal) };
-        // SAFETY: neither action installs a handler. For some signals it fails harmlessly (SIGKILL,
-        // those of the C library).
-        unsafe { libc::signal(signal, if ignored { libc::SIG_IGN } else { libc::SIG_DFL }) };
-    }
 }
 
 /// Blocks every signal of this thread, and returns the previous mask.

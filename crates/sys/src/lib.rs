@@ -23,6 +23,7 @@ pub mod machine;
 pub mod mapping;
 pub mod memory;
 pub mod object;
+pub mod orphans;
 pub mod perf;
 pub mod personality;
 pub mod proc;

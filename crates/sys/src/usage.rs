@@ -15,6 +15,12 @@ pub struct Usage {
     pub involuntary_switches: u64,
     /// Processor time, user and system.
     pub cpu: Duration,
+    /// The part of it in user mode. Except with `CONFIG_VIRT_CPU_ACCOUNTING_GEN`, the kernel divides
+    /// the exact sum in proportion to ticks, of which there are 100 to 1000 a second.
+    pub user: Duration,
+    /// The largest resident set of one process, since its start: an exec keeps that of the process
+    /// before it. Of a reaped child: the largest of it and of its descendants that were waited for.
+    pub max_rss_bytes: u64,
 }
 
 impl Usage {
@@ -38,6 +44,12 @@ impl Usage {
         Usage::of(libc::RUSAGE_THREAD)
     }
 
+    /// The part of the processor time in the kernel.
+    #[must_use]
+    pub fn system(&self) -> Duration {
+        self.cpu.saturating_sub(self.user)
+    }
+
     /// Usage since `before`, an earlier reading of the same process or thread.
     #[must_use]
     pub fn since(&self, before: &Usage) -> Usage {
@@ -46,6 +58,8 @@ impl Usage {
             major_faults: self.major_faults - before.major_faults,
             involuntary_switches: self.involuntary_switches - before.involuntary_switches,
             cpu: self.cpu.saturating_sub(before.cpu),
+            user: self.user.saturating_sub(before.user),
+            max_rss_bytes: self.max_rss_bytes,
         }
     }
 
@@ -72,6 +86,8 @@ impl From<libc::rusage> for Usage {
             major_faults: raw.ru_majflt.cast_unsigned(),
             involuntary_switches: raw.ru_nivcsw.cast_unsigned(),
             cpu: time(raw.ru_utime) + time(raw.ru_stime),
+            user: time(raw.ru_utime),
+            max_rss_bytes: raw.ru_maxrss.cast_unsigned() * 1024, // getrusage(2): in KiB
         }
     }
 }

@@ -6,7 +6,7 @@ use std::fs::{read_dir, read_to_string};
 use std::path::{Path, PathBuf};
 
 /// Each crate, and the crates of this workspace that it may use.
-pub(crate) const MAY_USE: [(&str, &[&str]); 14] = [
+pub(crate) const MAY_USE: [(&str, &[&str]); 15] = [
     ("sys", &[]),
     ("events", &[]),
     ("stats", &[]),
@@ -15,14 +15,15 @@ pub(crate) const MAY_USE: [(&str, &[&str]); 14] = [
     ("lab", &["sample", "sys", "stats", "results"]),
     ("doctor", &["sys", "results"]),
     ("claims", &["sys", "stats", "events", "results", "lab", "collect", "analysis"]),
+    ("compare", &["sys", "stats", "events", "results", "lab", "collect", "analysis"]),
     ("collect", &["events", "sys"]),
     ("analysis", &["events", "results"]),
     ("report", &["events", "results"]),
     (
         "firsttouch",
         &[
-            "events", "sys", "results", "sample", "lab", "doctor", "claims", "collect", "analysis",
-            "report",
+            "events", "sys", "results", "sample", "lab", "doctor", "claims", "compare", "collect",
+            "analysis", "report",
         ],
     ),
     ("skips", &[]),

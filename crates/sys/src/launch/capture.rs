@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
@@ -43,9 +42,9 @@ impl Capture {
         read(&self.errors)
     }
 
-    /// The descriptors of output and errors.
-    pub(super) fn descriptors(&self) -> (RawFd, RawFd) {
-        (self.output.as_raw_fd(), self.errors.as_raw_fd())
+    /// The files of output and errors.
+    pub(super) fn files(&self) -> (Arc<File>, Arc<File>) {
+        (Arc::clone(&self.output), Arc::clone(&self.errors))
     }
 }
 

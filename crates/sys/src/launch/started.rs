@@ -4,12 +4,19 @@
 //! and a writable status.
 #![allow(unsafe_code)]
 
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::PidfdFlags;
+
 use crate::Errno;
+use crate::interrupt::Interrupt;
 use crate::proc::task::{FaultCounts, faults_of};
 use crate::process::WaitStatus;
 use crate::relay::Sent;
+use crate::usage::Usage;
+use crate::wait::timespec;
 
 /// The first and the longest interval at which [`Started::ended_within`] polls. Who asks has often
 /// just seen a sign of the end.
@@ -23,11 +30,56 @@ pub struct Started {
     reaped: bool,
     ending: Option<WaitStatus>,
     faults: Option<FaultCounts>,
+    usage: Option<Usage>,
+}
+
+/// Why [`first_to_end`] returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Woken {
+    /// The program with this index has ended. It has not been reaped.
+    Ended(usize),
+    /// The user asked for an end.
+    Interrupted,
+    /// The time is up.
+    TooLate,
+}
+
+/// Sleeps until one of `programs` ends, the user asks for an end, or `until`, if given, has come.
+///
+/// # Errors
+/// The errno of `pidfd_open(2)`: ENOSYS before Linux 5.3, EMFILE.
+pub fn first_to_end(
+    programs: &[&Started],
+    interrupt: Interrupt,
+    until: Option<Instant>,
+) -> Result<Woken, Errno> {
+    let open = |program: &&Started| {
+        let pid = rustix::process::Pid::from_raw(program.pid).ok_or(Errno(libc::ESRCH))?;
+        rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(|e| Errno(e.raw_os_error()))
+    };
+    let ends = programs.iter().map(open).collect::<Result<Vec<OwnedFd>, Errno>>()?;
+    loop {
+        if interrupt.received().is_some() {
+            return Ok(Woken::Interrupted);
+        }
+        let waker = interrupt.as_fd();
+        let mut ready: Vec<PollFd<'_>> =
+            ends.iter().map(|end| PollFd::from_borrowed_fd(end.as_fd(), PollFlags::IN)).collect();
+        ready.push(PollFd::from_borrowed_fd(waker, PollFlags::IN));
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let _ = poll(&mut ready, left.map(timespec).as_ref()); // EINTR: look again
+        if let Some(ended) = ready[..ends.len()].iter().position(|end| !end.revents().is_empty()) {
+            return Ok(Woken::Ended(ended));
+        }
+        if left == Some(Duration::ZERO) {
+            return Ok(Woken::TooLate);
+        }
+    }
 }
 
 impl Started {
     pub(super) fn new(pid: i32) -> Self {
-        Started { pid, reaped: false, ending: None, faults: None }
+        Started { pid, reaped: false, ending: None, faults: None, usage: None }
     }
 
     /// Its process id.
@@ -77,7 +129,13 @@ impl Started {
         self.faults
     }
 
-    /// Calls waitpid(2) unless the end is known already, and remembers the end.
+    /// What it and its descendants that were waited for have used, once its end has been waited for.
+    #[must_use]
+    pub fn usage(&self) -> Option<Usage> {
+        self.usage
+    }
+
+    /// Calls wait4(2) unless the end is known already, and remembers the end.
     fn ask(&mut self, how: i32) -> Result<Option<WaitStatus>, Errno> {
         if self.ending.is_some() {
             return Ok(self.ending);
@@ -90,11 +148,14 @@ impl Started {
             return Ok(None);
         }
         let mut status = 0;
-        // SAFETY: the status is writable, and the child has not been reaped.
-        match unsafe { libc::waitpid(self.pid, &raw mut status, how) } {
+        // SAFETY: all-zero is a valid rusage.
+        let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+        // SAFETY: both pointers are writable, and the child has not been reaped.
+        match unsafe { libc::wait4(self.pid, &raw mut status, how, &raw mut usage) } {
             0 => Ok(None),
             got if got == self.pid => {
                 self.reaped = true;
+                self.usage = Some(Usage::from(usage));
                 self.ending = Some(WaitStatus::of(status));
                 Ok(self.ending)
             }

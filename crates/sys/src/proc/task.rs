@@ -35,6 +35,23 @@ pub fn process_of(tid: u32) -> Option<u32> {
     process(&status(tid)?)
 }
 
+/// The children of the process `pid`, ended ones that it has not reaped included.
+#[must_use]
+pub fn children_of(pid: u32) -> Vec<u32> {
+    let of_a_process = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let is_child = |child: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{child}/stat"));
+        stat.is_ok_and(|stat| parent(&stat) == Some(pid))
+    };
+    entries.filter_map(|entry| of_a_process(entry.ok()?)).filter(is_child).collect()
+}
+
+/// `ppid` of `proc_pid_stat(5)`, the second field after the name, which may contain anything.
+fn parent(stat: &str) -> Option<u32> {
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}
+
 /// Whether the process `pid` has ended, that is, all of its threads and not only the first, even if
 /// its parent has not reaped it yet (a zombie).
 #[must_use]
