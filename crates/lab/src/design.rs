@@ -6,7 +6,7 @@ pub(crate) mod error;
 pub mod factorial;
 pub(crate) mod from_request;
 pub(crate) mod impossible;
-pub(crate) mod machine;
+pub mod machine;
 pub mod machine_limits;
 pub mod randomization;
 pub mod schedule;

@@ -1,15 +1,15 @@
 //! Judges the samples: comparisons, effects, explanations, warnings.
 
-pub(crate) mod comparison;
+pub mod comparison;
 pub(crate) mod crossover;
-pub(crate) mod diagnosis;
+pub mod diagnosis;
 pub mod effects;
 pub(crate) mod estimate;
 pub mod explain;
 pub(crate) mod floor_ratio;
 pub mod floors;
 pub(crate) mod latencies;
-pub(crate) mod more;
+pub mod more;
 pub mod point_run;
 pub mod sign_judge;
 pub(crate) mod summary;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use results::{LabResult, Machine, Refused, Stopped, TurningPoint};
 
 use crate::design::Design;
-use crate::judge::Judged;
+use crate::judge::{Judged, comparison};
 use crate::run::observe::ObservedArm;
 use crate::run::{ColdPairs, Run};
 pub(crate) use experiment::Asked;
@@ -77,13 +77,7 @@ pub(crate) fn assemble(design: &Design, run: Run, judged: Judged, context: Conte
         crossovers: judged.crossovers,
         pass_crossovers: judged.pass_crossovers,
         turning_points: context.turning_points,
-        placebo: judged.placebo.map(|placebo| results::Placebo {
-            ratio: placebo.ratio,
-            low: placebo.interval.map(|i| i.low),
-            high: placebo.interval.map(|i| i.high),
-            confidence: stats::PLACEBO_CONFIDENCE,
-            trusted: placebo.trusted,
-        }),
+        placebo: judged.placebo.map(comparison::placebo),
         floors: judged.floors,
         explanations: judged.explanations,
     }

@@ -2,6 +2,7 @@
 //! beside them.
 
 pub mod activity;
+pub mod allocators;
 pub mod children;
 pub mod disturbance;
 pub(crate) mod files;

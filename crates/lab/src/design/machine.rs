@@ -4,7 +4,7 @@ use results::Machine;
 
 /// Describes the machine that this process runs on.
 #[must_use]
-pub(crate) fn describe() -> Machine {
+pub fn describe() -> Machine {
     Machine {
         kernel: Some(sys::machine::kernel_release()),
         cpu: sys::machine::cpu_model(),

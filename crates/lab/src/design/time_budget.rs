@@ -39,26 +39,26 @@ pub(crate) fn pairs_time() -> Duration {
 
 /// The cap that `blocks` blocks need after `before`.
 #[must_use]
-pub(crate) fn cap_for(blocks: usize, block_time: Duration, before: Duration) -> Duration {
+pub fn cap_for(blocks: usize, block_time: Duration, before: Duration) -> Duration {
     before + block_time.mul_f64(1.1 * blocks as f64)
 }
 
 /// A cap as the user gave it.
 #[must_use]
-pub(crate) fn exactly(time: Duration) -> String {
+pub fn exactly(time: Duration) -> String {
     format!("{}s", time.as_secs_f64())
 }
 
 /// Whole seconds, rounded up to a round number.
 #[must_use]
-pub(crate) fn rounded(time: Duration) -> Duration {
+pub fn rounded(time: Duration) -> Duration {
     let step = if time.as_secs() >= 100 { 10 } else { 5 };
     Duration::from_secs((time.as_secs() + 1).next_multiple_of(step))
 }
 
 /// As [`rounded`], as an option takes it.
 #[must_use]
-pub(crate) fn seconds(time: Duration) -> String {
+pub fn seconds(time: Duration) -> String {
     exactly(rounded(time))
 }
 

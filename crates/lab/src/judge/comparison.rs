@@ -1,7 +1,7 @@
 //! Comparisons of two arms, in the form of the result file.
 
 use results::{Comparison, Sensitivity, SensitivityLine, Verdict};
-use stats::{Estimate, Interval, hodges_lehmann, mean_t};
+use stats::{Estimate, Interval, Look, hodges_lehmann, mean_t};
 
 use crate::design::{Contrast, Design};
 use crate::run::Run;
@@ -20,24 +20,45 @@ pub(crate) fn comparisons(design: &Design, run: &Run) -> Vec<Comparison> {
             return None;
         };
         let work = &design.arms[arm].work;
+        let names = [&design.arms[arm].name, &design.arms[baseline].name, design.metric().name()];
+        let ratios = log_ratios(design, &run.samples, contrast);
         Some(Comparison {
-            arm: design.arms[arm].name.clone(),
-            baseline: design.arms[baseline].name.clone(),
-            metric: design.metric().name().to_owned(),
             size_bytes: work.size_bytes,
             threads: design.sweeps_threads().then_some(work.threads),
             passes: design.sweeps_passes().then_some(u64::from(work.pattern.passes)),
-            ratio: estimate.ratio,
-            low: estimate.interval.map(|i| i.low),
-            high: estimate.interval.map(|i| i.high),
-            confidence: 1.0 - look.alpha,
-            blocks: look.blocks as u64,
-            verdict: verdict(estimate.verdict),
-            smallest_detectable: estimate.smallest_detectable,
-            sensitivity: Some(sensitivity(&log_ratios(design, &run.samples, contrast), alpha)),
+            ..compared(names, *look, estimate, &ratios, alpha)
         })
     };
     design.contrasts.iter().zip(&run.estimates).filter_map(comparison).collect()
+}
+
+/// The comparison of an arm with a baseline by a metric, in the order of `names`, as `look` judged
+/// it. `alpha` is the error probability of one comparison, for estimators that do not know about
+/// looks.
+#[must_use]
+pub fn compared(
+    [arm, baseline, metric]: [&str; 3],
+    look: Look,
+    estimate: &Estimate,
+    log_ratios: &[f64],
+    alpha: f64,
+) -> Comparison {
+    Comparison {
+        arm: arm.to_owned(),
+        baseline: baseline.to_owned(),
+        metric: metric.to_owned(),
+        size_bytes: 0,
+        threads: None,
+        passes: None,
+        ratio: estimate.ratio,
+        low: estimate.interval.map(|i| i.low),
+        high: estimate.interval.map(|i| i.high),
+        confidence: 1.0 - look.alpha,
+        blocks: look.blocks as u64,
+        verdict: verdict(estimate.verdict),
+        smallest_detectable: estimate.smallest_detectable,
+        sensitivity: Some(sensitivity(log_ratios, alpha)),
+    }
 }
 
 /// The verdict in the form of the result file.
@@ -46,6 +67,18 @@ pub(crate) fn verdict(verdict: stats::Verdict) -> Verdict {
         stats::Verdict::Equivalent => Verdict::Equivalent,
         stats::Verdict::Different => Verdict::Different,
         stats::Verdict::Inconclusive => Verdict::Inconclusive,
+    }
+}
+
+/// The placebo in the form of the result file.
+#[must_use]
+pub fn placebo(placebo: stats::Placebo) -> results::Placebo {
+    results::Placebo {
+        ratio: placebo.ratio,
+        low: placebo.interval.map(|i| i.low),
+        high: placebo.interval.map(|i| i.high),
+        confidence: stats::PLACEBO_CONFIDENCE,
+        trusted: placebo.trusted,
     }
 }
 

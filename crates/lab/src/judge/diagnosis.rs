@@ -1,7 +1,7 @@
 //! Warnings: properties of the data that make figures unreliable. A warning is raised only if it
 //! concerns a figure.
 
-use results::{Machine, Sample, Stopped, Warning};
+use results::{Machine, More, Sample, Stopped, Warning};
 use sample::source::Source;
 use stats::{Placebo, trend, two_modes};
 use sys::mapping::HUGE_PAGE_BYTES;
@@ -25,24 +25,28 @@ pub(crate) fn warnings(
     placebo: Option<&Placebo>,
 ) -> Vec<Warning> {
     let mut warnings = Vec::new();
-    let drifting = drifts(design, run);
+    let drifts = drifting(&labelled(design, run));
     let bimodal = modes(design, run, machine);
-    warnings.extend(untrusted(placebo, drifting.is_some(), bimodal.is_some()));
+    warnings.extend(untrusted(placebo, drifts.is_some(), bimodal.is_some()));
     warnings.extend(too_few_blocks(design, run));
-    warnings.extend(vague(design, run, placebo));
+    warnings.extend(vague(placebo, more(design, run)));
     warnings.extend(bimodal);
-    warnings.extend(drifting);
+    warnings.extend(drifts);
     warnings.extend(busy(run));
     warnings.extend(thp_always(design, machine));
     warnings.extend(without_proc(run));
     warnings
 }
 
-fn warning(id: &str, message: String, arms: Vec<String>) -> Warning {
+/// A warning.
+#[must_use]
+pub fn warning(id: &str, message: String, arms: Vec<String>) -> Warning {
     Warning { id: id.to_owned(), message, arms }
 }
 
-fn untrusted(placebo: Option<&Placebo>, drifting: bool, bimodal: bool) -> Option<Warning> {
+/// The baseline differs from itself.
+#[must_use]
+pub fn untrusted(placebo: Option<&Placebo>, drifting: bool, bimodal: bool) -> Option<Warning> {
     let placebo = placebo.filter(|placebo| placebo.trusted == Some(false))?;
     let why = match (bimodal, drifting) {
         (true, _) => "the machine was in two states (see below)",
@@ -60,8 +64,9 @@ fn untrusted(placebo: Option<&Placebo>, drifting: bool, bimodal: bool) -> Option
     Some(warning("untrusted", message, Vec::new()))
 }
 
-/// The placebo's interval holds 1, and much else.
-fn vague(design: &Design, run: &Run, placebo: Option<&Placebo>) -> Option<Warning> {
+/// The placebo's interval holds 1, and much else. `more` narrows it.
+#[must_use]
+pub fn vague(placebo: Option<&Placebo>, more: More) -> Option<Warning> {
     let placebo = placebo.filter(|placebo| placebo.trusted.is_none())?;
     let interval = placebo.interval?;
     let reach = f64::max(interval.high - 1.0, 1.0 / interval.low - 1.0);
@@ -71,7 +76,7 @@ fn vague(design: &Design, run: &Run, placebo: Option<&Placebo>) -> Option<Warnin
         interval.low,
         interval.high,
         100.0 * reach,
-        more(design, run).option()
+        more.option()
     );
     Some(warning("vague-placebo", message, Vec::new()))
 }
@@ -105,19 +110,7 @@ fn too_few_blocks(design: &Design, run: &Run) -> Option<Warning> {
 /// Two modes in fresh anonymous memory that was warmed up are probably due to memory that was cold.
 /// Modes of files and small objects have other causes: a disk, a cache, a lock.
 fn modes(design: &Design, run: &Run, machine: &Machine) -> Option<Warning> {
-    let found: Vec<_> = (0..design.arms.len())
-        .filter_map(|arm| Some((arm, two_modes(&values(&run.samples[arm], design.metric()))?)))
-        .collect();
-    let (arm, modes) =
-        found.iter().max_by(|(_, a), (_, b)| (a.high / a.low).total_cmp(&(b.high / b.low)))?;
-    let counts = format!(
-        "{} of {} samples of {} took {:.1}x as long as the others",
-        modes.high_count,
-        modes.high_count + modes.low_count,
-        design.label(*arm),
-        modes.high / modes.low
-    );
-    let names = found.iter().map(|(arm, _)| design.label(*arm)).collect();
+    let Bimodal { arm, counts, names } = bimodal(&labelled(design, run))?;
     // Whether the metric includes the first touch of memory.
     let fresh = matches!(design.metric(), Metric::Total | Metric::FirstTouch | Metric::Whole);
     let anonymous = |arm: usize| {
@@ -125,7 +118,7 @@ fn modes(design: &Design, run: &Run, machine: &Machine) -> Option<Warning> {
     };
     if machine.free_page_reporting == Some(true)
         && design.memory == MemoryState::Warm
-        && anonymous(*arm)
+        && anonymous(arm)
     {
         let message = format!(
             "two modes: {counts}; this guest returns freed memory to its host, which may have had \
@@ -136,27 +129,59 @@ fn modes(design: &Design, run: &Run, machine: &Machine) -> Option<Warning> {
     Some(warning("two-modes", format!("two modes: {counts}; medians fall in one of them"), names))
 }
 
-fn drifts(design: &Design, run: &Run) -> Option<Warning> {
-    let found: Vec<_> = (0..design.arms.len())
-        .filter_map(|arm| {
-            Some((arm, trend(&values(&run.samples[arm], design.metric()))?.last_over_first))
-        })
+/// Samples that fall into two groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bimodal {
+    /// The arm whose groups are the farthest apart, by index.
+    pub arm: usize,
+    /// How many of its samples are in the slower group, and how much slower that is.
+    pub counts: String,
+    /// All arms with two groups, by name.
+    pub names: Vec<String>,
+}
+
+/// The arms with two groups of samples among `values`, which have the name of each arm.
+#[must_use]
+pub fn bimodal(values: &[(String, Vec<f64>)]) -> Option<Bimodal> {
+    let found: Vec<_> = values
+        .iter()
+        .enumerate()
+        .filter_map(|(arm, (name, values))| Some((arm, name, two_modes(values)?)))
+        .collect();
+    let (arm, name, modes) =
+        found.iter().max_by(|(.., a), (.., b)| (a.high / a.low).total_cmp(&(b.high / b.low)))?;
+    let counts = format!(
+        "{} of {} samples of {name} took {:.1}x as long as the others",
+        modes.high_count,
+        modes.high_count + modes.low_count,
+        modes.high / modes.low
+    );
+    let names = found.iter().map(|(_, name, _)| (*name).clone()).collect();
+    Some(Bimodal { arm: *arm, counts, names })
+}
+
+/// A steady change among `values`, which have the name of each arm.
+#[must_use]
+pub fn drifting(values: &[(String, Vec<f64>)]) -> Option<Warning> {
+    let found: Vec<_> = values
+        .iter()
+        .filter_map(|(name, values)| Some((name, trend(values)?.last_over_first)))
         .filter(|(_, change)| change.ln().abs() >= TREND_MIN)
         .collect();
-    let (arm, change) =
+    let (name, change) =
         found.iter().max_by(|(_, a), (_, b)| a.ln().abs().total_cmp(&b.ln().abs()))?;
     let message = format!(
-        "times changed steadily during the run ({} by {:+.0} %): medians are an average over it, \
-         and so is the ratio of an arm that did not change as the baseline did",
-        design.label(*arm),
+        "times changed steadily during the run ({name} by {:+.0} %): medians are an average over \
+         it, and so is the ratio of an arm that did not change as the baseline did",
         100.0 * (change - 1.0)
     );
-    Some(warning("trend", message, found.iter().map(|(arm, _)| design.label(*arm)).collect()))
+    Some(warning("trend", message, found.iter().map(|(name, _)| (*name).clone()).collect()))
 }
 
 /// More blocks were disturbed than the rule may drop. The numbers add up with the blocks that were
 /// run, count and were dropped.
-fn busy(run: &Run) -> Option<Warning> {
+#[must_use]
+pub fn busy<S>(run: &Run<S>) -> Option<Warning> {
     let dropped = run.dropped.iter().filter(|dropped| dropped.complete).count();
     let kept_disturbed = run
         .blocks
@@ -199,8 +224,11 @@ fn without_proc(run: &Run) -> Option<Warning> {
     })
 }
 
-fn values(samples: &[Sample], metric: Metric) -> Vec<f64> {
-    samples.iter().map(|sample| metric.of(sample) as f64).collect()
+/// The metric of every arm's samples.
+fn labelled(design: &Design, run: &Run) -> Vec<(String, Vec<f64>)> {
+    let metric = design.metric();
+    let values = |samples: &[Sample]| samples.iter().map(|s| metric.of(s) as f64).collect();
+    (0..design.arms.len()).map(|arm| (design.label(arm), values(&run.samples[arm]))).collect()
 }
 
 #[cfg(test)]
@@ -221,7 +249,7 @@ mod tests {
             steal_ns: Some(if number < 14 { 60_000_000 } else { 0 }),
             ..Block::default()
         };
-        let lost = |block: u64| DroppedBlock {
+        let lost = |block: u64| DroppedBlock::<Sample> {
             block,
             reason: "steal: some".to_owned(),
             complete: true,
@@ -244,7 +272,8 @@ mod tests {
     fn a_vague_placebo_is_named_with_what_to_do() {
         let design = empty(by_name("anonymous").unwrap());
         let placebo = judge_placebo(&[-0.6, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.17]).unwrap();
-        let vague = vague(&design, &Run::default(), Some(&placebo)).unwrap();
+        let more = more(&design, &Run::default());
+        let vague = vague(Some(&placebo), more).unwrap();
         assert!(
             vague.id == "vague-placebo"
                 && vague.message.contains("[0.55, 1.19]x")
@@ -253,7 +282,7 @@ mod tests {
             vague.message
         );
         for sound in [[0.01; 12], [-0.01; 12], [0.0; 12]].map(|ratios| judge_placebo(&ratios)) {
-            assert_eq!(super::vague(&design, &Run::default(), sound.as_ref()), None);
+            assert_eq!(super::vague(sound.as_ref(), more), None);
         }
     }
 }

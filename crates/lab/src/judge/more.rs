@@ -6,6 +6,7 @@ use results::{More, Stopped};
 use sample::measurement::nanoseconds;
 
 use crate::design::Design;
+use crate::design::schedule::Schedule;
 use crate::design::time_budget::{cap_for, rounded};
 use crate::run::Run;
 
@@ -17,11 +18,24 @@ const MORE_BLOCKS: u64 = 4;
 /// and had the time for them.
 #[must_use]
 pub(crate) fn more(design: &Design, run: &Run) -> More {
+    more_of(&design.schedule, run, |needed| design.whole_cap(needed))
+}
+
+/// As [`more`], for any samples; `whole_cap` is the time cap of a whole run that leaves a time to
+/// the session.
+#[must_use]
+pub fn more_of<S>(
+    schedule: &Schedule,
+    run: &Run<S>,
+    whole_cap: impl Fn(Duration) -> Duration,
+) -> More {
     let kept = run.looks.last().map_or(0, |look| look.blocks);
-    let next = design.schedule.looks.iter().find(|look| look.blocks > kept);
+    let next = schedule.looks.iter().find(|look| look.blocks > kept);
     match next {
-        Some(next) => time_for(design, run, next.blocks),
-        None if run.stopped == Some(Stopped::Interrupted) => time_for(design, run, kept),
+        Some(next) => time_for_of(schedule, run, next.blocks, whole_cap),
+        None if run.stopped == Some(Stopped::Interrupted) => {
+            time_for_of(schedule, run, kept, whole_cap)
+        }
         None => More::Blocks(MORE_BLOCKS * kept as u64),
     }
 }
@@ -29,14 +43,23 @@ pub(crate) fn more(design: &Design, run: &Run) -> More {
 /// The time cap for so many blocks that count, at least the present one.
 #[must_use]
 pub(crate) fn time_for(design: &Design, run: &Run, blocks: usize) -> More {
+    time_for_of(&design.schedule, run, blocks, |needed| design.whole_cap(needed))
+}
+
+fn time_for_of<S>(
+    schedule: &Schedule,
+    run: &Run<S>,
+    blocks: usize,
+    whole_cap: impl Fn(Duration) -> Duration,
+) -> More {
     let counted = run.blocks.len().saturating_sub(run.dropped.len()).max(1);
     // Some of the blocks to come will be dropped too.
     let block_time = run.block_time.mul_f64(run.blocks.len().max(1) as f64 / counted as f64);
     // The cap covers what comes before the first block too.
     let before = run.blocks.first().map_or(0, |first| first.started_ns);
     let needed = cap_for(blocks + 1, block_time, Duration::from_nanos(before));
-    let least = design.schedule.cap.unwrap_or(Duration::ZERO);
-    More::MaxTimeNs(nanoseconds(rounded(design.whole_cap(needed.max(least)))))
+    let least = schedule.cap.unwrap_or(Duration::ZERO);
+    More::MaxTimeNs(nanoseconds(rounded(whole_cap(needed.max(least)))))
 }
 
 #[cfg(test)]
@@ -45,7 +68,7 @@ mod tests {
     use stats::Look;
 
     use super::*;
-    use crate::design::schedule::{ALPHA, Schedule};
+    use crate::design::schedule::ALPHA;
     use crate::design::tests::empty;
     use crate::question::experiment::by_name;
     use crate::run::DroppedBlock;

@@ -29,6 +29,7 @@ use crate::design::work::Work;
 use crate::question::memory::MemoryState;
 use crate::question::preload::{Environment, Preloaded};
 use crate::run::activity::Activity;
+use crate::run::allocators;
 use crate::run::files::Files;
 use crate::run::policy_check::{self, policy_took_effect};
 use crate::run::timings::TakenTimings;
@@ -226,19 +227,7 @@ impl<'a> Children<'a> {
         if let Some(known) = self.allocators.get(&allocator.name) {
             return known.clone().map(Some);
         }
-        let none = Environment::default();
-        let resolved = allocator.resolve(|library| {
-            let preload = Preloaded { library: library.map(str::to_owned), origin: String::new() };
-            match self.ask_in(
-                &Task::Allocator { parent: std::process::id() },
-                &none,
-                Some(&preload),
-            )? {
-                Some(Answer::Allocator(origin)) => Ok(origin),
-                Some(_) => Err("the child's answer is of another kind".to_owned()),
-                None => Err("interrupted".to_owned()),
-            }
-        });
+        let resolved = allocators::find(allocator, self.around.interrupt);
         if self.around.interrupt.received().is_none() {
             self.allocators.insert(allocator.name.clone(), resolved.clone());
         }
