@@ -4,6 +4,7 @@
 
 mod bench;
 mod claims;
+mod compare;
 mod completions;
 mod doctor;
 #[cfg(test)]
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
     let outcome = match cli.verb {
         Verb::Bench(options) => bench::run(&options, cli.screen),
         Verb::Claims(options) => claims::run(&options, cli.screen),
+        Verb::Compare(options) => compare::run(&options, cli.screen),
         Verb::Doctor(options) => doctor::run(&options, cli.screen),
         Verb::Completions(options) => completions::run(&options).map_err(Into::into),
         Verb::Layout(options) => layout::run(&options, cli.screen),

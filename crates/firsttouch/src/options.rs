@@ -78,6 +78,12 @@ pub(crate) enum Verb {
     /// is for the claims about time (malloc-varies, malloc-slower, large-equal). The exit status is
     /// 0 whatever the verdicts.
     Claims(ClaimsOptions),
+    /// Compare your own program under other allocators, settings or page policies, or two builds
+    ///
+    /// Every arm runs the program in a fresh process, in blocks with every arm in balanced random
+    /// order, until every comparison is decided or the time is up. Wall, user and system time, peak
+    /// memory and page faults each get a ratio to the first arm, an interval and a verdict.
+    Compare(Box<crate::compare::CompareOptions>),
     /// Show the address space of a program: what lies where, how much of it is resident, and what
     /// moves from run to run
     Layout(crate::layout::options::LayoutOptions),

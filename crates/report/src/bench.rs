@@ -9,7 +9,7 @@ mod bill;
 mod crossing;
 mod factorial;
 mod floors;
-mod forest;
+pub(crate) mod forest;
 pub(crate) mod head;
 mod latencies;
 mod next;

@@ -7,6 +7,12 @@ use stats::{LOOKS, Look};
 /// The total error probability that a whole run may spend.
 pub const ALPHA: f64 = 0.05;
 
+/// The number of blocks at the first scheduled look.
+#[must_use]
+pub fn first_look() -> usize {
+    LOOKS[0].blocks
+}
+
 /// When to look at the data, and when to stop.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {

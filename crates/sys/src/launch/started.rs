@@ -183,6 +183,14 @@ impl Started {
         }
     }
 
+    /// Kills the process group that it leads (`Setup::own_group`).
+    pub fn kill_group(&self) {
+        if !self.reaped {
+            // SAFETY: takes numbers; while it is not reaped, the group's number is its own.
+            unsafe { libc::kill(-self.pid, libc::SIGKILL) };
+        }
+    }
+
     /// Records that it has ended and was reaped elsewhere: its pid may belong to another process by
     /// now.
     pub fn reaped(&mut self) {

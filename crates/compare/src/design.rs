@@ -1,0 +1,119 @@
+//! Everything that is fixed before the first sample.
+
+use std::time::Duration;
+
+use lab::design::Contrast;
+use lab::design::schedule::Schedule;
+use lab::design::trial::Trial;
+use results::compare::ProgramSample;
+
+use crate::arm::Arm;
+use crate::metric::Metric;
+
+/// The arms, the metrics that decide, and when to look.
+#[derive(Debug, Clone)]
+pub struct Design {
+    /// The arms, the baseline first. The placebo is one more, with the next index.
+    pub arms: Vec<Arm>,
+    /// The metrics that decide.
+    pub metrics: Vec<Metric>,
+    /// A difference below this share does not matter.
+    pub margin: f64,
+    /// Looks and cap.
+    pub schedule: Schedule,
+    contrasts: Vec<Contrast>,
+    placebo: Contrast,
+}
+
+impl Design {
+    /// Every arm against the first, by each of `metrics`.
+    #[must_use]
+    pub fn new(arms: Vec<Arm>, metrics: &[Metric], margin: f64, schedule: Schedule) -> Self {
+        let placebo = Contrast::pair(arms.len(), 0);
+        let contrasts = contrasts(arms.len(), metrics.len());
+        Design { arms, metrics: metrics.to_vec(), margin, schedule, contrasts, placebo }
+    }
+
+    /// The arm with this index; the placebo is the baseline.
+    #[must_use]
+    pub fn arm(&self, index: usize) -> &Arm {
+        self.arms.get(index).unwrap_or(&self.arms[0])
+    }
+
+    /// The name of the arm with this index.
+    #[must_use]
+    pub fn name(&self, index: usize) -> String {
+        match self.arms.get(index) {
+            Some(arm) => arm.name.clone(),
+            None => format!("placebo ({})", self.arms[0].name),
+        }
+    }
+
+    /// The same design, judged by other metrics.
+    #[must_use]
+    pub fn by(&self, metrics: &[Metric]) -> Self {
+        let contrasts = contrasts(self.arms.len(), metrics.len());
+        Design { metrics: metrics.to_vec(), contrasts, ..self.clone() }
+    }
+}
+
+/// Metric by metric, every arm against the baseline.
+fn contrasts(arms: usize, metrics: usize) -> Vec<Contrast> {
+    let of =
+        |metric: usize| (1..arms).map(move |arm| Contrast { metric, ..Contrast::pair(arm, 0) });
+    (0..metrics).flat_map(of).collect()
+}
+
+impl Trial for Design {
+    type Sample = ProgramSample;
+
+    fn arms(&self) -> usize {
+        self.arms.len() + 1
+    }
+
+    fn points(&self) -> usize {
+        1
+    }
+
+    fn point_of(&self, _: usize) -> usize {
+        0
+    }
+
+    fn is_essential(&self, arm: usize) -> bool {
+        arm == 0 || arm == self.arms.len()
+    }
+
+    fn contrasts(&self) -> &[Contrast] {
+        &self.contrasts
+    }
+
+    fn placebo(&self) -> &Contrast {
+        &self.placebo
+    }
+
+    fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    fn figure(&self, contrast: &Contrast, sample: &ProgramSample) -> f64 {
+        let metric = self.metrics[contrast.metric];
+        let figure = metric.of(sample).unwrap_or(1.0);
+        // The client's figure may be any positive number; the others are whole.
+        if metric == Metric::Figure { figure } else { figure.max(1.0) }
+    }
+
+    fn block_of(sample: &ProgramSample) -> u64 {
+        sample.block
+    }
+}
+
+/// The time cap where the user gave none: enough for a first verdict on a program whose blocks take
+/// `block`, and no less than [`LEAST_CAP`].
+#[must_use]
+pub fn default_cap(block: Duration, before: Duration) -> Duration {
+    let first = lab::design::schedule::first_look();
+    LEAST_CAP.max(lab::design::time_budget::cap_for(first, block, before))
+}
+
+/// The default time cap for short programs.
+const LEAST_CAP: Duration = Duration::from_mins(2);

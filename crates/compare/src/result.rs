@@ -1,0 +1,216 @@
+//! Puts runs and verdicts into a result. Nothing changes a result afterwards.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::time::Duration;
+
+use lab::design::machine;
+use lab::design::trial::Trial;
+use lab::judge::diagnosis::warning;
+use lab::run::{DroppedBlock, Run};
+use results::compare::{
+    EXPERIMENT, ObservedProgram, ProgramArm, ProgramExperiment, ProgramResult, ProgramSample,
+};
+use results::{ArmSample, Dropped, Refused, Warning};
+use sys::launch::Addresses;
+
+use crate::design::Design;
+use crate::error::CompareError;
+use crate::judge::{Judged, is_open, summary};
+use crate::metric::Metric;
+use crate::request::{CompareRequest, Way};
+use crate::run::once::nanoseconds;
+
+/// What a run came with, besides its samples and its judgement.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// The start of the run, in RFC 3339, UTC.
+    pub(crate) started: String,
+    /// The time of the whole run.
+    pub(crate) elapsed: Duration,
+    /// Arms that were ruled out before the first block.
+    pub(crate) refused: Vec<Refused<ProgramSample>>,
+    /// Per name of a process that was left behind: an arm, and how many runs left one.
+    pub(crate) left: Vec<(String, String, u64)>,
+    /// By arm of the design: its observed run.
+    pub(crate) observed: Vec<Option<ObservedProgram>>,
+}
+
+/// An error if there is no sample to show.
+///
+/// # Errors
+/// The reason why the baseline left, or that the user interrupted it.
+pub(crate) fn must_have_samples(
+    design: &Design,
+    run: &Run<ProgramSample>,
+) -> Result<(), CompareError> {
+    let in_dropped = run.dropped.iter().any(|dropped| !dropped.samples.is_empty());
+    if in_dropped || run.samples.iter().any(|samples| !samples.is_empty()) {
+        return Ok(());
+    }
+    let mut essential = (0..design.arms()).filter(|&arm| design.is_essential(arm));
+    let broke = essential.find_map(|arm| run.removals[arm].as_ref());
+    Err(match broke {
+        Some(removal) => {
+            CompareError::Baseline { arm: design.name(0), reason: removal.reason.clone() }
+        }
+        None => CompareError::Interrupted,
+    })
+}
+
+/// Assembles the result.
+#[must_use]
+pub(crate) fn assemble(
+    request: &CompareRequest,
+    design: &Design,
+    run: Run<ProgramSample>,
+    judged: Judged,
+    context: Context,
+) -> ProgramResult {
+    let open = is_open(&judged.comparisons, &design.metrics);
+    let dropped = run.dropped.iter().map(|block| dropped(design, block)).collect();
+    let (arms, removed) = arms(design, run.samples, run.removals, context.observed);
+    let left = left_behind(&context.left);
+    ProgramResult {
+        started: context.started,
+        elapsed_ns: nanoseconds(context.elapsed),
+        seed: request.seed,
+        stopped: run.stopped,
+        more: open.then_some(judged.more),
+        machine: machine::describe(),
+        warnings: judged.warnings.into_iter().chain(left).collect(),
+        experiment: experiment(request, design),
+        looks: run.looks.iter().map(|look| look.blocks as u64).collect(),
+        arms,
+        blocks: run.blocks,
+        dropped,
+        refused: [context.refused, removed].concat(),
+        comparisons: judged.comparisons,
+        placebo: judged.placebo,
+        gates: judged.gates,
+        ..ProgramResult::empty(env!("CARGO_PKG_VERSION"))
+    }
+}
+
+fn experiment(request: &CompareRequest, design: &Design) -> ProgramExperiment {
+    let Way { load, .. } = &request.way;
+    let load = load.as_ref();
+    ProgramExperiment {
+        name: EXPERIMENT.to_owned(),
+        question: question(&request.metrics),
+        metric: design.metrics[0].key().to_owned(),
+        metrics: design.metrics.iter().map(|metric| metric.key().to_owned()).collect(),
+        margin: design.margin,
+        command: words(&request.command),
+        prepare: request.way.prepare.clone(),
+        cleanup: request.way.cleanup.clone(),
+        stdin: request.way.stdin.as_ref().map(|path| path.display().to_string()),
+        shell: request.way.shell,
+        load: load.map(|load| load.command.clone()),
+        ready: load.and_then(|load| load.ready.clone()),
+        figure: load.and_then(|load| load.figure.clone()),
+        settle_ns: request.way.settle.map(nanoseconds),
+        aslr: match request.way.addresses {
+            Addresses::Inherited => None,
+            Addresses::Fixed => Some(false),
+            Addresses::Random => Some(true),
+        },
+        cpus: request.way.cpus.clone(),
+        nice: request.way.nice,
+        max_time_ns: design.schedule.cap.map(nanoseconds),
+        asked_blocks: request.blocks,
+    }
+}
+
+fn question(metrics: &[Metric]) -> String {
+    let times = |metric: &Metric| {
+        matches!(metric, Metric::Wall | Metric::User | Metric::Sys | Metric::Cpu | Metric::Figure)
+    };
+    let kind = match (metrics.iter().all(times), metrics.iter().any(times)) {
+        (true, _) => "faster or slower",
+        (_, true) => "faster or smaller",
+        _ => "smaller or larger",
+    };
+    format!("Does another way of running this program make it {kind}?")
+}
+
+type Removals = Vec<Option<lab::run::Removal>>;
+
+/// The rows of the arms that stayed, the placebo last, and the arms that left.
+fn arms(
+    design: &Design,
+    samples: Vec<Vec<ProgramSample>>,
+    removals: Removals,
+    mut observed: Vec<Option<ObservedProgram>>,
+) -> (Vec<ProgramArm>, Vec<Refused<ProgramSample>>) {
+    observed.resize(design.arms(), None);
+    let (mut rows, mut refused) = (Vec::new(), Vec::new());
+    for (index, ((samples, removal), observed)) in
+        samples.into_iter().zip(removals).zip(observed).enumerate()
+    {
+        if let Some(removal) = removal {
+            let (reason, failed) = (removal.reason, removal.failed);
+            refused.push(Refused { arm: design.name(index), reason, failed, samples });
+            continue;
+        }
+        let arm = design.arm(index);
+        rows.push(ProgramArm {
+            name: design.name(index),
+            baseline: index == 0,
+            placebo: index == design.arms.len(),
+            command: words(&arm.command),
+            environment: environment(&arm.variables),
+            huge_pages_off: arm.huge_pages_off,
+            proof: None,
+            observed,
+            summary: summary(&samples),
+            samples,
+        });
+    }
+    (rows, refused)
+}
+
+fn dropped(design: &Design, dropped: &DroppedBlock<ProgramSample>) -> Dropped<ProgramSample> {
+    let named = |(arm, sample): &(usize, ProgramSample)| ArmSample {
+        arm: design.name(*arm),
+        sample: sample.clone(),
+    };
+    Dropped {
+        block: dropped.block,
+        reason: dropped.reason.clone(),
+        samples: dropped.samples.iter().map(named).collect(),
+    }
+}
+
+/// Processes that were left behind, which no figure includes.
+fn left_behind(left: &[(String, String, u64)]) -> Option<Warning> {
+    if left.is_empty() {
+        return None;
+    }
+    let names: Vec<String> = left
+        .iter()
+        .map(|(name, _, runs)| {
+            format!("{name} ({runs} {})", if *runs == 1 { "run" } else { "runs" })
+        })
+        .collect();
+    let message = format!(
+        "the program left processes running, which were ended after a second and are in no \
+         figure: {}. Run it in the foreground, or with --load",
+        names.join(", ")
+    );
+    let mut arms: Vec<String> = left.iter().map(|(_, arm, _)| arm.clone()).collect();
+    arms.dedup();
+    Some(warning("left-behind", message, arms))
+}
+
+fn words(command: &[OsString]) -> Vec<String> {
+    command.iter().map(|word| text(word)).collect()
+}
+
+fn text(word: &OsStr) -> String {
+    word.to_string_lossy().into_owned()
+}
+
+fn environment(variables: &[(OsString, Option<OsString>)]) -> BTreeMap<String, Option<String>> {
+    variables.iter().map(|(name, value)| (text(name), value.as_deref().map(text))).collect()
+}

@@ -1,0 +1,156 @@
+//! The bench of a comparison: a fresh run of the program for each sample.
+
+use std::time::{Duration, Instant};
+
+use lab::run::activity::Activity;
+use lab::run::{Bench, Taken};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use results::Block;
+use results::compare::ProgramSample;
+
+use crate::design::Design;
+use crate::run::once::{Launcher, Ran};
+
+const PADDING_BYTES_MAX: u64 = 4096;
+
+/// Runs the arms of a design, and records the activity of the machine around them.
+#[derive(Debug)]
+pub(crate) struct Programs<'a> {
+    design: &'a Design,
+    launcher: &'a Launcher<'a>,
+    random: Xoshiro256PlusPlus,
+    started: Instant,
+    activity: Option<Activity>,
+    /// Processor time of the runs since the start of the block.
+    block_cpu: Duration,
+    /// What every arm must print, if that is compared.
+    expected: Option<Vec<u8>>,
+    /// Per name of a process that a program left behind: an arm, and how many runs left one.
+    left: Vec<(String, String, u64)>,
+}
+
+impl<'a> Programs<'a> {
+    pub(crate) fn new(
+        design: &'a Design,
+        launcher: &'a Launcher<'a>,
+        seed: u64,
+        started: Instant,
+        expected: Option<Vec<u8>>,
+    ) -> Self {
+        Programs {
+            design,
+            launcher,
+            // A different random stream than that of the orders: the seed with its bits inverted.
+            random: Xoshiro256PlusPlus::seed_from_u64(!seed),
+            started,
+            activity: None,
+            block_cpu: Duration::ZERO,
+            expected,
+            left: Vec::new(),
+        }
+    }
+
+    /// Per name of a process that was left behind: an arm, and how many runs left one.
+    pub(crate) fn into_left(self) -> Vec<(String, String, u64)> {
+        self.left
+    }
+
+    fn padding(&mut self) -> String {
+        let bytes = self.random.next_u64() % PADDING_BYTES_MAX;
+        "x".repeat(usize::try_from(bytes).unwrap_or(0))
+    }
+
+    fn take(&mut self, arm: usize, ran: Ran, place: (u64, u64)) -> Taken<ProgramSample> {
+        self.block_cpu += ran.cpu;
+        for orphan in ran.left {
+            match self.left.iter_mut().find(|(name, ..)| *name == orphan.name) {
+                Some((.., runs)) => *runs += 1,
+                None => self.left.push((orphan.name, self.design.name(arm), 1)),
+            }
+        }
+        let (block, position) = place;
+        let sample = ProgramSample { block, position, ..ran.sample };
+        match differs(self.expected.as_deref(), ran.output.as_deref()) {
+            Some(how) => Taken::Unproved(sample, format!("{how} (block {block})")),
+            None => Taken::Sample(sample),
+        }
+    }
+}
+
+/// How the output of a run differs from the one that was expected.
+pub(crate) fn differs(expected: Option<&[u8]>, output: Option<&[u8]>) -> Option<String> {
+    let (expected, output) =
+        expected.zip(output).filter(|(expected, output)| expected != output)?;
+    let line = |text: &[u8], number: usize| {
+        text.split(|byte| *byte == b'\n').nth(number).map(String::from_utf8_lossy).map(shortened)
+    };
+    let mut lines = expected.split(|byte| *byte == b'\n').zip(output.split(|byte| *byte == b'\n'));
+    let number = lines.position(|(one, other)| one != other);
+    Some(match number {
+        Some(number) => format!(
+            "it prints something else than the baseline did: line {} is {:?} instead of {:?}",
+            number + 1,
+            line(output, number).unwrap_or_default(),
+            line(expected, number).unwrap_or_default()
+        ),
+        None => {
+            format!("it prints {} bytes, and the baseline printed {}", output.len(), expected.len())
+        }
+    })
+}
+
+fn shortened(line: std::borrow::Cow<'_, str>) -> String {
+    const LONGEST: usize = 60;
+    if line.chars().count() <= LONGEST {
+        return line.into_owned();
+    }
+    line.chars().take(LONGEST).chain("...".chars()).collect()
+}
+
+impl Bench for Programs<'_> {
+    type Sample = ProgramSample;
+
+    fn now(&mut self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn sample(&mut self, arm: usize, block: u64, position: u64) -> Taken<ProgramSample> {
+        if self.launcher.interrupt.received().is_some() {
+            return Taken::Interrupted;
+        }
+        let padding = self.padding();
+        match self.launcher.run(self.design.arm(arm), &padding) {
+            Ok(Some(ran)) => self.take(arm, ran, (block, position)),
+            Ok(None) => Taken::Interrupted,
+            Err(reason) => Taken::Failed(format!("{reason} (block {block})")),
+        }
+    }
+
+    fn begin_block(&mut self) {
+        self.block_cpu = Duration::ZERO;
+        self.activity = Some(Activity::begin());
+    }
+
+    fn end_block(&mut self, block: u64) -> Block {
+        let Some(activity) = self.activity.take() else { return Block::default() };
+        activity.end(block, self.started, self.block_cpu, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_that_differs_is_named() {
+        let of = |expected: &str, output: &str| {
+            differs(Some(expected.as_bytes()), Some(output.as_bytes()))
+        };
+        assert_eq!(of("a\nb\n", "a\nb\n"), None);
+        assert!(of("a\nb\n", "a\nc\n").unwrap().contains("line 2 is \"c\" instead of \"b\""));
+        assert!(of("a\nb\n", "a\n").unwrap().contains("line 2 is \"\" instead of \"b\""));
+        assert!(of("a", "a\n").unwrap().contains("prints 2 bytes"));
+        assert_eq!(differs(None, Some(b"x")), None);
+    }
+}

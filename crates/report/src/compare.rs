@@ -1,0 +1,171 @@
+//! The screen of a comparison of a whole program: the answer, then every metric.
+
+mod answer;
+mod metric;
+mod table;
+
+use results::compare::{GateOutcome, ProgramResult};
+use results::{Refused, Stopped, Verdict};
+
+use crate::bench::forest::{Line, draw};
+use crate::number::{duration, percent};
+use crate::text::{BAD, BOLD, clean, hanging, styled, typed};
+use crate::view::View;
+use metric::named;
+
+/// Renders `result` as `view` wants it.
+#[must_use]
+pub fn screen(result: &ProgramResult, view: View) -> String {
+    let lines = |sentences: Vec<String>| -> String {
+        sentences.iter().map(|sentence| hanging("", sentence, view.width)).collect()
+    };
+    let answers = answer::answers(result).iter().map(|answer| styled(BOLD, answer)).collect();
+    let mut paragraphs = vec![head(result, view) + &lines(answers) + &lines(gates(result))];
+    paragraphs.push(table::table_of_metrics(result, view));
+    paragraphs.push(plot(result, view));
+    if view.verbose {
+        paragraphs.push(lines(proofs(result)));
+    }
+    let next = hanging("Next: ", &next(result), view.width);
+    paragraphs.push(refused(&result.refused, view) + &warnings(result, view) + &next);
+    paragraphs.retain(|paragraph| !paragraph.is_empty());
+    paragraphs.join("\n")
+}
+
+fn head(result: &ProgramResult, view: View) -> String {
+    let experiment = &result.experiment;
+    let command = if experiment.command.is_empty() {
+        "compare, each arm its own command".to_owned()
+    } else {
+        format!("compare -- {}", shown(&experiment.command))
+    };
+    let done = result.arms.iter().find(|arm| arm.baseline).map_or(0, |arm| arm.samples.len());
+    let mut parts = vec![
+        format!("{} arms x {done} block{}", result.arms.len(), if done == 1 { "" } else { "s" }),
+        format!("seed {}", result.seed),
+        duration(result.elapsed_ns as f64),
+    ];
+    if !result.dropped.is_empty() {
+        parts.insert(1, format!("{} dropped", result.dropped.len()));
+    }
+    let stopped = match result.stopped {
+        Some(Stopped::TimeCap) if is_open(result) => Some("stopped by the time cap"),
+        Some(Stopped::Interrupted) => Some("interrupted: this is what there was"),
+        Some(Stopped::BaselineFailed) => {
+            Some("stopped: the baseline failed, so nothing more can be compared")
+        }
+        _ => None,
+    };
+    let title = hanging("", &command, view.width);
+    let stopped = stopped.map(|why| format!("{}\n", styled(BAD, why))).unwrap_or_default();
+    format!("{}\n{}\n{stopped}", styled(BOLD, title.trim_end()), parts.join("    "))
+}
+
+/// A command as it is typed, shortened in its middle.
+fn shown(command: &[String]) -> String {
+    const LONGEST: usize = 200;
+    let text = typed(command).unwrap_or_else(|| clean(&command.join(" ")));
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{} ...", &text[..end]),
+        None => text,
+    }
+}
+
+fn is_open(result: &ProgramResult) -> bool {
+    result.comparisons.iter().any(|comparison| {
+        comparison.verdict == Verdict::Inconclusive
+            && result.experiment.metrics.contains(&comparison.metric)
+    })
+}
+
+/// The user's limits, and whether they are kept.
+fn gates(result: &ProgramResult) -> Vec<String> {
+    let gate = |gate: &results::compare::Gate| {
+        let word = match gate.outcome {
+            GateOutcome::Passed => "kept",
+            GateOutcome::Failed => "EXCEEDED",
+            GateOutcome::Open => "open",
+        };
+        format!(
+            "limit {word}: {} of {} at most {} above the baseline",
+            named(&gate.metric).name,
+            clean(&gate.arm),
+            percent(gate.limit)
+        )
+    };
+    result.gates.iter().map(gate).collect()
+}
+
+/// The first deciding metric as a picture, the smallest ratio first, and the placebo.
+fn plot(result: &ProgramResult, view: View) -> String {
+    let line = |name: &str, ratio: f64, bounds: Option<(f64, f64)>| {
+        let (low, high) = bounds?;
+        Some(Line { name: clean(name), ratio, low, high, remark: String::new() })
+    };
+    let mut lines: Vec<Line> = result
+        .comparisons
+        .iter()
+        .filter(|comparison| comparison.metric == result.experiment.metric)
+        .filter_map(|c| line(&c.arm, c.ratio, c.low.zip(c.high)))
+        .collect();
+    lines.sort_by(|a, b| a.ratio.total_cmp(&b.ratio));
+    lines.extend(result.placebo.as_ref().and_then(|placebo| {
+        let floor = placebo.noise_floor();
+        let remark = floor.map(|floor| format!("noise floor {}", percent(floor)));
+        let drawn = line("placebo", placebo.ratio, placebo.low.zip(placebo.high))?;
+        Some(Line { remark: remark.unwrap_or_default(), ..drawn })
+    }));
+    let width = lines.iter().map(|line| line.name.len()).max().unwrap_or(0).min(24);
+    draw(&lines, width, view.plot_columns())
+}
+
+/// What was seen of every arm's settings in the running program.
+fn proofs(result: &ProgramResult) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for arm in result.arms.iter().filter(|arm| !arm.placebo) {
+        let Some(proof) = &arm.proof else { continue };
+        let name = clean(&arm.name);
+        if let Some(malloc) = &proof.malloc {
+            sentences.push(format!("{name}: malloc is that of {}", clean(malloc)));
+        }
+        for (tunable, value) in &proof.tunables {
+            sentences.push(format!("{name}: {} is {}", clean(tunable), clean(value)));
+        }
+    }
+    sentences
+}
+
+fn refused(refused: &[Refused<results::compare::ProgramSample>], view: View) -> String {
+    let entry = |refused: &Refused<results::compare::ProgramSample>| {
+        let word = if refused.failed { "failed " } else { "refused " };
+        let text = format!("{}: {}", clean(&refused.arm), clean(&refused.reason));
+        hanging(&styled(BAD, word), &text, view.width)
+    };
+    refused.iter().map(entry).collect()
+}
+
+fn warnings(result: &ProgramResult, view: View) -> String {
+    let entry = |warning: &results::Warning| {
+        let arms: Vec<String> = warning.arms.iter().map(|arm| clean(arm)).collect();
+        let touched = if arms.is_empty() {
+            String::new()
+        } else {
+            format!(" [{}]", crate::text::some_of(&arms))
+        };
+        let head = format!("{} {}: ", styled(BAD, "warning"), clean(&warning.id));
+        hanging(&head, &format!("{}{touched}", clean(&warning.message)), view.width)
+    };
+    result.warnings.iter().map(entry).collect()
+}
+
+/// The most useful next command.
+fn next(result: &ProgramResult) -> String {
+    if let Some(more) = result.more {
+        return format!("the same with {} narrows the intervals", more.option());
+    }
+    let command = typed(&result.experiment.command).filter(|command| !command.is_empty());
+    match command {
+        Some(command) => format!("firsttouch trace -c -- {command}    (its syscalls and faults)"),
+        None => "--json keeps every run; report shows it again".to_owned(),
+    }
+}

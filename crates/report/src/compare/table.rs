@@ -1,0 +1,111 @@
+//! The table of a comparison: metric by metric, every arm against the baseline.
+
+use results::compare::{ProgramArm, ProgramResult};
+use results::{Comparison, Verdict};
+
+use super::metric::{Named, named};
+use crate::bench::verdict::{level, placebo_word, ratio};
+use crate::table::table;
+use crate::text::{ALARM, BAD, DIM, GOOD, clean, styled};
+use crate::view::View;
+
+/// The metrics that are shown in any case, in their order.
+const USUAL: [&str; 5] = ["wall_ns", "user_ns", "sys_ns", "max_rss_bytes", "faults"];
+/// Those that are shown where they were taken.
+const OTHERS: [&str; 4] = ["cpu_ns", "tree_peak_bytes", "settled_rss_bytes", "figure"];
+
+pub(super) fn table_of_metrics(result: &ProgramResult, view: View) -> String {
+    let baseline = result.arms.iter().find(|arm| arm.baseline).map_or("baseline", |arm| &arm.name);
+    let bounds = result.comparisons.iter().map(|c| (c.low, c.confidence));
+    let heading = ["", "", "median", &format!("vs {} [{}]", clean(baseline), level(bounds)), ""];
+    let mut rows = vec![heading.map(|title| styled(DIM, title)).to_vec()];
+    for key in metrics(result) {
+        rows.extend(rows_of(result, key));
+    }
+    table(rows, view.table_columns(), &[])
+}
+
+/// The metrics that were compared, or could not be, the deciding ones first.
+fn metrics(result: &ProgramResult) -> Vec<&str> {
+    let deciding = result.experiment.metrics.iter().map(String::as_str);
+    let others = OTHERS.into_iter().filter(|key| {
+        *key != "cpu_ns" && result.comparisons.iter().any(|comparison| comparison.metric == *key)
+    });
+    let mut keys: Vec<&str> = Vec::new();
+    for key in deciding.chain(USUAL).chain(others) {
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    keys
+}
+
+fn rows_of(result: &ProgramResult, key: &str) -> Vec<Vec<String>> {
+    let metric = named(key);
+    let decides = result.experiment.metric == key;
+    let arms: Vec<&ProgramArm> = result.arms.iter().filter(|arm| !arm.placebo || decides).collect();
+    let medians: Vec<Option<f64>> =
+        arms.iter().map(|arm| Some(arm.summary.get(key)?.median)).collect();
+    let values = metric.values(&medians);
+    let mut rows = Vec::new();
+    for (place, (arm, value)) in arms.into_iter().zip(values).enumerate() {
+        let name = if place == 0 { metric.name } else { "" };
+        let (ratio, word) = standing(result, arm, key, metric);
+        rows.push(vec![name.to_owned(), clean(&arm.name), value, ratio, word]);
+    }
+    rows
+}
+
+/// The ratio of an arm, and its verdict in a word.
+fn standing(
+    result: &ProgramResult,
+    arm: &ProgramArm,
+    key: &str,
+    metric: Named,
+) -> (String, String) {
+    if arm.baseline {
+        return (String::new(), styled(DIM, "baseline"));
+    }
+    if arm.placebo {
+        let Some(placebo) = &result.placebo else {
+            return ("-".to_owned(), styled(DIM, "unclear"));
+        };
+        let style = if placebo.trusted == Some(false) { ALARM } else { DIM };
+        let word = styled(style, placebo_word(placebo));
+        return (ratio(placebo.ratio, placebo.low, placebo.high), word);
+    }
+    match find(result, &arm.name, key) {
+        Some(found) => {
+            let word = word(result, found, metric);
+            (ratio(found.ratio, found.low, found.high), styled_word(&word, found, metric))
+        }
+        None => ("-".to_owned(), styled(DIM, "too short")),
+    }
+}
+
+/// The comparison of an arm by a metric.
+pub(super) fn find<'a>(result: &'a ProgramResult, arm: &str, key: &str) -> Option<&'a Comparison> {
+    result.comparisons.iter().find(|comparison| comparison.arm == arm && comparison.metric == key)
+}
+
+/// The verdict in a word; with a question mark if the placebo could be as different: `faster?`.
+pub(super) fn word(result: &ProgramResult, comparison: &Comparison, metric: Named) -> String {
+    let word = metric.word(comparison.verdict, comparison.ratio);
+    let placebo = result.placebo.as_ref().filter(|placebo| placebo.trusted != Some(true));
+    let hidden = placebo.and_then(results::Placebo::noise_floor).unwrap_or(0.0);
+    let difference = comparison.ratio.max(1.0 / comparison.ratio) - 1.0;
+    let is_doubtful =
+        metric.is_time() && comparison.verdict == Verdict::Different && difference < hidden;
+    if is_doubtful { format!("{word}?") } else { word.to_owned() }
+}
+
+fn styled_word(word: &str, comparison: &Comparison, metric: Named) -> String {
+    let style = match comparison.verdict {
+        _ if word.ends_with('?') => DIM,
+        Verdict::Inconclusive => DIM,
+        Verdict::Equivalent => return word.to_owned(),
+        Verdict::Different if (comparison.ratio < 1.0) == metric.less_is_better() => GOOD,
+        Verdict::Different => BAD,
+    };
+    styled(style, word)
+}
