@@ -8,7 +8,7 @@ use crate::tunables::Tunable;
 
 /// One way of running the program, as it will be started.
 #[derive(Debug, Clone)]
-pub struct Arm {
+pub struct PreparedArm {
     /// Its name on the screen.
     pub name: String,
     /// The program and its arguments.

@@ -6,17 +6,18 @@ use lab::design::Contrast;
 use lab::design::schedule::Schedule;
 use lab::design::trial::Trial;
 use results::compare::ProgramSample;
+use stats::Spending;
 
-use crate::arm::Arm;
-use crate::metric::Metric;
+use crate::arm::PreparedArm;
+use crate::metric::ProgramMetric;
 
 /// The arms, the metrics that decide, and when to look.
 #[derive(Debug, Clone)]
-pub struct Design {
+pub struct ProgramDesign {
     /// The arms, the baseline first. The placebo is one more, with the next index.
-    pub arms: Vec<Arm>,
+    pub arms: Vec<PreparedArm>,
     /// The metrics that decide.
-    pub metrics: Vec<Metric>,
+    pub metrics: Vec<ProgramMetric>,
     /// A difference below this share does not matter.
     pub margin: f64,
     /// Looks and cap.
@@ -25,18 +26,23 @@ pub struct Design {
     placebo: Contrast,
 }
 
-impl Design {
+impl ProgramDesign {
     /// Every arm against the first, by each of `metrics`.
     #[must_use]
-    pub fn new(arms: Vec<Arm>, metrics: &[Metric], margin: f64, schedule: Schedule) -> Self {
+    pub fn new(
+        arms: Vec<PreparedArm>,
+        metrics: &[ProgramMetric],
+        margin: f64,
+        schedule: Schedule,
+    ) -> Self {
         let placebo = Contrast::pair(arms.len(), 0);
         let contrasts = contrasts(arms.len(), metrics.len());
-        Design { arms, metrics: metrics.to_vec(), margin, schedule, contrasts, placebo }
+        ProgramDesign { arms, metrics: metrics.to_vec(), margin, schedule, contrasts, placebo }
     }
 
     /// The arm with this index; the placebo is the baseline.
     #[must_use]
-    pub fn arm(&self, index: usize) -> &Arm {
+    pub fn arm(&self, index: usize) -> &PreparedArm {
         self.arms.get(index).unwrap_or(&self.arms[0])
     }
 
@@ -51,9 +57,9 @@ impl Design {
 
     /// The same design, judged by other metrics.
     #[must_use]
-    pub fn by(&self, metrics: &[Metric]) -> Self {
+    pub fn by(&self, metrics: &[ProgramMetric]) -> Self {
         let contrasts = contrasts(self.arms.len(), metrics.len());
-        Design { metrics: metrics.to_vec(), contrasts, ..self.clone() }
+        ProgramDesign { metrics: metrics.to_vec(), contrasts, ..self.clone() }
     }
 }
 
@@ -64,7 +70,7 @@ fn contrasts(arms: usize, metrics: usize) -> Vec<Contrast> {
     (0..metrics).flat_map(of).collect()
 }
 
-impl Trial for Design {
+impl Trial for ProgramDesign {
     type Sample = ProgramSample;
 
     fn arms(&self) -> usize {
@@ -95,11 +101,19 @@ impl Trial for Design {
         &self.schedule
     }
 
+    /// The metrics that do not decide get an interval, too.
+    fn least_blocks(&self) -> usize {
+        let others = ProgramMetric::USUAL.iter().filter(|usual| !self.metrics.contains(usual));
+        let mut spending = Spending::new(others.count() * (self.arms.len() - 1));
+        let mut looks = self.schedule.looks.iter();
+        looks.find(|look| spending.pay(**look) > 0).map_or(0, |look| look.blocks)
+    }
+
     fn figure(&self, contrast: &Contrast, sample: &ProgramSample) -> f64 {
         let metric = self.metrics[contrast.metric];
         let figure = metric.of(sample).unwrap_or(1.0);
         // The client's figure may be any positive number; the others are whole.
-        if metric == Metric::Figure { figure } else { figure.max(1.0) }
+        if metric == ProgramMetric::Figure { figure } else { figure.max(1.0) }
     }
 
     fn block_of(sample: &ProgramSample) -> u64 {

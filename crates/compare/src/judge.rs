@@ -13,8 +13,8 @@ use results::compare::{Gate, GateOutcome, MetricSummary, ProgramSample};
 use results::{Comparison, More, Placebo, Stopped, Verdict, Warning};
 use stats::{Estimate, Look, median, robust_spread};
 
-use crate::design::Design;
-use crate::metric::Metric;
+use crate::design::ProgramDesign;
+use crate::metric::ProgramMetric;
 
 /// Below this, user and system time are not told apart: the kernel divides processor time between
 /// them by ticks of up to 10 ms, and fewer than three are not significant.
@@ -32,7 +32,11 @@ pub(crate) struct Judged {
 
 /// Judges `run` by the rules fixed in `design`, and holds it against the user's limits.
 #[must_use]
-pub(crate) fn judge(design: &Design, run: &Run<ProgramSample>, limits: &[(Metric, f64)]) -> Judged {
+pub(crate) fn judge(
+    design: &ProgramDesign,
+    run: &Run<ProgramSample>,
+    limits: &[(ProgramMetric, f64)],
+) -> Judged {
     let more = more_of(&design.schedule, run, |needed| needed);
     let found = stats::judge_placebo(&placebo_ratios(design, run));
     let mut comparisons = comparisons(design, run, &run.estimates);
@@ -46,12 +50,12 @@ pub(crate) fn judge(design: &Design, run: &Run<ProgramSample>, limits: &[(Metric
 }
 
 fn place(key: &str) -> Option<usize> {
-    Metric::ALL.iter().position(|metric| metric.key() == key)
+    ProgramMetric::ALL.iter().position(|metric| metric.key() == key)
 }
 
 /// The comparisons of the arms that stayed, by `estimates`, one for each contrast.
 fn comparisons(
-    design: &Design,
+    design: &ProgramDesign,
     run: &Run<ProgramSample>,
     estimates: &[Option<Estimate>],
 ) -> Vec<Comparison> {
@@ -75,7 +79,7 @@ fn comparisons(
 
 /// The estimates of a second family of comparisons, with an error allowance of its own. It is spent
 /// at the same looks, whichever of them was the last, so it holds whatever ended the run.
-fn replayed(design: &Design, run: &Run<ProgramSample>) -> Vec<Option<Estimate>> {
+fn replayed(design: &ProgramDesign, run: &Run<ProgramSample>) -> Vec<Option<Estimate>> {
     let ratios: Vec<Vec<f64>> =
         design.contrasts().iter().map(|one| log_ratios(design, &run.samples, one)).collect();
     let mut judge = SignJudge::new(ratios.len(), design.margin);
@@ -84,38 +88,39 @@ fn replayed(design: &Design, run: &Run<ProgramSample>) -> Vec<Option<Estimate>> 
 }
 
 /// The metrics that do not decide and that every sample has.
-fn shown_metrics(design: &Design, run: &Run<ProgramSample>) -> Vec<Metric> {
+fn shown_metrics(design: &ProgramDesign, run: &Run<ProgramSample>) -> Vec<ProgramMetric> {
     let samples = || run.samples.iter().flatten();
-    let is_known = |metric: &Metric| samples().all(|sample| metric.of(sample).is_some());
-    let wanted = |metric: &Metric| *metric != Metric::Cpu && !design.metrics.contains(metric);
-    let is_resolved = |metric: &Metric| {
-        !matches!(metric, Metric::User | Metric::Sys)
+    let is_known = |metric: &ProgramMetric| samples().all(|sample| metric.of(sample).is_some());
+    let wanted =
+        |metric: &ProgramMetric| *metric != ProgramMetric::Cpu && !design.metrics.contains(metric);
+    let is_resolved = |metric: &ProgramMetric| {
+        !matches!(metric, ProgramMetric::User | ProgramMetric::Sys)
             || run.samples.iter().all(|samples| {
                 median(&values(samples, *metric)).is_none_or(|median| median >= SPLIT_MIN_NS)
             })
     };
-    Metric::ALL.into_iter().filter(wanted).filter(is_known).filter(is_resolved).collect()
+    ProgramMetric::ALL.into_iter().filter(wanted).filter(is_known).filter(is_resolved).collect()
 }
 
-fn values(samples: &[ProgramSample], metric: Metric) -> Vec<f64> {
+fn values(samples: &[ProgramSample], metric: ProgramMetric) -> Vec<f64> {
     samples.iter().filter_map(|sample| metric.of(sample)).collect()
 }
 
 /// Median and spread of every metric that all of `samples` have.
 #[must_use]
 pub(crate) fn summary(samples: &[ProgramSample]) -> BTreeMap<String, MetricSummary> {
-    let of = |metric: Metric| {
+    let of = |metric: ProgramMetric| {
         let values = values(samples, metric);
         let median = median(&values).filter(|_| values.len() == samples.len())?;
         let spread = robust_spread(&values)? / median.max(f64::MIN_POSITIVE);
         let spread = if median > 0.0 { spread } else { 0.0 };
         Some((metric.key().to_owned(), MetricSummary { median, spread }))
     };
-    Metric::ALL.into_iter().filter_map(of).collect()
+    ProgramMetric::ALL.into_iter().filter_map(of).collect()
 }
 
-fn gates(comparisons: &[Comparison], limits: &[(Metric, f64)]) -> Vec<Gate> {
-    let of = |&(metric, limit): &(Metric, f64)| {
+fn gates(comparisons: &[Comparison], limits: &[(ProgramMetric, f64)]) -> Vec<Gate> {
+    let of = |&(metric, limit): &(ProgramMetric, f64)| {
         let outcome = move |comparison: &Comparison| match comparison.low.zip(comparison.high) {
             Some((low, _)) if low > 1.0 + limit => GateOutcome::Failed,
             Some((_, high)) if high <= 1.0 + limit => GateOutcome::Passed,
@@ -152,7 +157,7 @@ fn open_gates(gates: &[Gate], comparisons: &[Comparison]) -> Option<Warning> {
 
 /// All warnings about `run`, the most serious first.
 fn warnings(
-    design: &Design,
+    design: &ProgramDesign,
     run: &Run<ProgramSample>,
     placebo: Option<&stats::Placebo>,
     more: More,
@@ -177,7 +182,7 @@ fn warnings(
 }
 
 /// The run was too short for an interval, or ended before all was decided.
-fn too_few_blocks(design: &Design, run: &Run<ProgramSample>, more: More) -> Option<Warning> {
+fn too_few_blocks(design: &ProgramDesign, run: &Run<ProgramSample>, more: More) -> Option<Warning> {
     let first = lab::design::schedule::first_look();
     let done = run.samples.iter().map(Vec::len).max().unwrap_or(0);
     let open = run
@@ -197,9 +202,9 @@ fn too_few_blocks(design: &Design, run: &Run<ProgramSample>, more: More) -> Opti
 }
 
 /// User or system time decides, and is too short to be told apart.
-fn unresolved(design: &Design, run: &Run<ProgramSample>) -> Option<Warning> {
-    let short = |metric: &&Metric| {
-        matches!(metric, Metric::User | Metric::Sys)
+fn unresolved(design: &ProgramDesign, run: &Run<ProgramSample>) -> Option<Warning> {
+    let short = |metric: &&ProgramMetric| {
+        matches!(metric, ProgramMetric::User | ProgramMetric::Sys)
             && run.samples.iter().any(|samples| {
                 median(&values(samples, **metric)).is_some_and(|median| median < SPLIT_MIN_NS)
             })
@@ -215,7 +220,7 @@ fn unresolved(design: &Design, run: &Run<ProgramSample>) -> Option<Warning> {
 
 /// Whether anything that decides is undecided.
 #[must_use]
-pub(crate) fn is_open(comparisons: &[Comparison], metrics: &[Metric]) -> bool {
+pub(crate) fn is_open(comparisons: &[Comparison], metrics: &[ProgramMetric]) -> bool {
     comparisons.iter().any(|comparison| {
         comparison.verdict == Verdict::Inconclusive
             && metrics.iter().any(|metric| metric.key() == comparison.metric)

@@ -1,9 +1,9 @@
 //! Compares a user's own program under several allocators, settings and page policies.
 //!
-//! [`request`] is what the user asks for, [`arm`] one way of running the program, [`design`] what is
-//! fixed before the first sample, `run` the runs, `judge` the verdicts, and `result` puts all into a
-//! [`results::compare::ProgramResult`]. The lab's session, judge and looks are those of its own
-//! experiments.
+//! [`request`] is what the user asks for, [`arm`] one way of running the program, [`design`] what
+//! is fixed before the first sample, `run` the runs, `judge` the verdicts, and `result` puts all
+//! into a [`results::compare::ProgramResult`]. The lab's session, judge and looks are those of its
+//! own experiments.
 
 pub mod arm;
 pub mod design;
@@ -30,8 +30,8 @@ use results::compare::ProgramResult;
 use sys::interrupt::Interrupt;
 use sys::orphans::Orphans;
 
-use crate::arm::Arm;
-use crate::design::{Design, default_cap};
+use crate::arm::PreparedArm;
+use crate::design::{ProgramDesign, default_cap};
 pub use crate::error::CompareError;
 use crate::request::CompareRequest;
 use crate::result::{Context, assemble};
@@ -41,8 +41,8 @@ use crate::run::programs::{Programs, differs};
 /// Runs the comparison.
 ///
 /// # Errors
-/// [`CompareError`] if nothing could be compared. An arm whose setting does not take effect, or that
-/// fails, is not an error: it is in `refused`.
+/// [`CompareError`] if nothing could be compared. An arm whose setting does not take effect, or
+/// that fails, is not an error: it is in `refused`.
 pub fn compare(
     request: &CompareRequest,
     interrupt: Interrupt,
@@ -62,7 +62,7 @@ pub fn compare(
     // Each arm once, untimed; then block after block.
     let tried = try_out(&arms, &launcher, &mut watch)?;
     let schedule = schedule(request, tried.block, started.elapsed(), &mut watch);
-    let design = Design::new(tried.arms, &request.metrics, request.margin, schedule);
+    let design = ProgramDesign::new(tried.arms, &request.metrics, request.margin, schedule);
     let mut bench = Programs::new(&design, &launcher, request.seed, started, tried.expected);
     let mut orders = Orders::new(vec![(0..design.arms()).collect()], request.seed);
     let mut judge = SignJudge::new(design.contrasts().len(), design.margin);
@@ -106,7 +106,7 @@ fn check(request: &CompareRequest) -> Result<(), CompareError> {
 /// What the untimed runs found.
 struct Tried {
     /// The arms that work.
-    arms: Vec<Arm>,
+    arms: Vec<PreparedArm>,
     refused: Vec<results::Refused<results::compare::ProgramSample>>,
     /// What the baseline printed, if that is compared.
     expected: Option<Vec<u8>>,
@@ -119,7 +119,7 @@ struct Tried {
 /// # Errors
 /// If the program cannot be run, the baseline fails, or no other arm is left.
 fn try_out(
-    arms: &[Arm],
+    arms: &[PreparedArm],
     launcher: &Launcher,
     watch: &mut impl FnMut(BenchEvent),
 ) -> Result<Tried, CompareError> {
@@ -178,7 +178,7 @@ fn try_out(
 /// # Errors
 /// If it does not, or if it fails this time.
 fn must_repeat(
-    arm: &Arm,
+    arm: &PreparedArm,
     launcher: &Launcher,
     expected: Option<&[u8]>,
 ) -> Result<(), CompareError> {

@@ -4,7 +4,7 @@ use results::compare::ProgramSample;
 
 /// A figure of a run. Except for the client's own figure, less is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Metric {
+pub enum ProgramMetric {
     /// From start to end.
     Wall,
     /// Processor time in user mode.
@@ -25,33 +25,42 @@ pub enum Metric {
     Figure,
 }
 
-impl Metric {
+impl ProgramMetric {
     /// All metrics, in the order of the screen.
-    pub const ALL: [Metric; 9] = [
-        Metric::Wall,
-        Metric::User,
-        Metric::Sys,
-        Metric::Cpu,
-        Metric::MaxRss,
-        Metric::Faults,
-        Metric::TreePeak,
-        Metric::SettledRss,
-        Metric::Figure,
+    pub const ALL: [ProgramMetric; 9] = [
+        ProgramMetric::Wall,
+        ProgramMetric::User,
+        ProgramMetric::Sys,
+        ProgramMetric::Cpu,
+        ProgramMetric::MaxRss,
+        ProgramMetric::Faults,
+        ProgramMetric::TreePeak,
+        ProgramMetric::SettledRss,
+        ProgramMetric::Figure,
+    ];
+
+    /// Those that every run has.
+    pub const USUAL: [ProgramMetric; 5] = [
+        ProgramMetric::Wall,
+        ProgramMetric::User,
+        ProgramMetric::Sys,
+        ProgramMetric::MaxRss,
+        ProgramMetric::Faults,
     ];
 
     /// Its name on the command line.
     #[must_use]
     pub fn option(self) -> &'static str {
         match self {
-            Metric::Wall => "wall",
-            Metric::User => "user",
-            Metric::Sys => "sys",
-            Metric::Cpu => "cpu",
-            Metric::MaxRss => "rss",
-            Metric::Faults => "faults",
-            Metric::TreePeak => "tree-peak",
-            Metric::SettledRss => "settled-rss",
-            Metric::Figure => "figure",
+            ProgramMetric::Wall => "wall",
+            ProgramMetric::User => "user",
+            ProgramMetric::Sys => "sys",
+            ProgramMetric::Cpu => "cpu",
+            ProgramMetric::MaxRss => "rss",
+            ProgramMetric::Faults => "faults",
+            ProgramMetric::TreePeak => "tree-peak",
+            ProgramMetric::SettledRss => "settled-rss",
+            ProgramMetric::Figure => "figure",
         }
     }
 
@@ -59,15 +68,15 @@ impl Metric {
     #[must_use]
     pub fn key(self) -> &'static str {
         match self {
-            Metric::Wall => "wall_ns",
-            Metric::User => "user_ns",
-            Metric::Sys => "sys_ns",
-            Metric::Cpu => "cpu_ns",
-            Metric::MaxRss => "max_rss_bytes",
-            Metric::Faults => "faults",
-            Metric::TreePeak => "tree_peak_bytes",
-            Metric::SettledRss => "settled_rss_bytes",
-            Metric::Figure => "figure",
+            ProgramMetric::Wall => "wall_ns",
+            ProgramMetric::User => "user_ns",
+            ProgramMetric::Sys => "sys_ns",
+            ProgramMetric::Cpu => "cpu_ns",
+            ProgramMetric::MaxRss => "max_rss_bytes",
+            ProgramMetric::Faults => "faults",
+            ProgramMetric::TreePeak => "tree_peak_bytes",
+            ProgramMetric::SettledRss => "settled_rss_bytes",
+            ProgramMetric::Figure => "figure",
         }
     }
 
@@ -76,15 +85,15 @@ impl Metric {
     pub fn of(self, sample: &ProgramSample) -> Option<f64> {
         let known = |value: u64| Some(value as f64);
         match self {
-            Metric::Wall => known(sample.wall_ns),
-            Metric::User => known(sample.user_ns),
-            Metric::Sys => known(sample.sys_ns),
-            Metric::Cpu => known(sample.user_ns + sample.sys_ns),
-            Metric::MaxRss => known(sample.max_rss_bytes),
-            Metric::Faults => known(sample.minor_faults + sample.major_faults),
-            Metric::TreePeak => sample.tree_peak_bytes.and_then(known),
-            Metric::SettledRss => sample.settled_rss_bytes.and_then(known),
-            Metric::Figure => sample.figure,
+            ProgramMetric::Wall => known(sample.wall_ns),
+            ProgramMetric::User => known(sample.user_ns),
+            ProgramMetric::Sys => known(sample.sys_ns),
+            ProgramMetric::Cpu => known(sample.user_ns + sample.sys_ns),
+            ProgramMetric::MaxRss => known(sample.max_rss_bytes),
+            ProgramMetric::Faults => known(sample.minor_faults + sample.major_faults),
+            ProgramMetric::TreePeak => sample.tree_peak_bytes.and_then(known),
+            ProgramMetric::SettledRss => sample.settled_rss_bytes.and_then(known),
+            ProgramMetric::Figure => sample.figure,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use lab::question::preload::Allocator;
 use sys::launch::Addresses;
 
-use crate::metric::Metric;
+use crate::metric::ProgramMetric;
 
 /// A comparison.
 #[derive(Debug, Clone)]
@@ -17,7 +17,7 @@ pub struct CompareRequest {
     /// The arms, the baseline first.
     pub arms: Vec<ArmRequest>,
     /// The metrics that decide.
-    pub metrics: Vec<Metric>,
+    pub metrics: Vec<ProgramMetric>,
     /// A difference below this share does not matter.
     pub margin: f64,
     /// How each sample is run.
@@ -29,7 +29,7 @@ pub struct CompareRequest {
     /// The seed of every random order and padding.
     pub seed: u64,
     /// The user's limits: the share by which an arm may exceed the baseline.
-    pub gates: Vec<(Metric, f64)>,
+    pub gates: Vec<(ProgramMetric, f64)>,
     /// Whether the arms are observed after the verdict.
     pub observe: bool,
 }

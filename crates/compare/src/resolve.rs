@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use lab::run::allocators;
 use sys::interrupt::Interrupt;
 
-use crate::arm::Arm;
+use crate::arm::PreparedArm;
 use crate::error::CompareError;
 use crate::request::{ArmRequest, CompareRequest};
 
@@ -16,7 +16,7 @@ use crate::request::{ArmRequest, CompareRequest};
 pub(crate) fn arms(
     request: &CompareRequest,
     interrupt: Interrupt,
-) -> Result<Vec<Arm>, CompareError> {
+) -> Result<Vec<PreparedArm>, CompareError> {
     for (index, arm) in request.arms.iter().enumerate() {
         if request.arms[..index].iter().any(|other| other.name == arm.name) {
             return Err(CompareError::Unfit(format!(
@@ -32,7 +32,7 @@ fn arm(
     asked: &ArmRequest,
     request: &CompareRequest,
     interrupt: Interrupt,
-) -> Result<Arm, CompareError> {
+) -> Result<PreparedArm, CompareError> {
     let refused = |reason: String| CompareError::Arm { arm: asked.name.clone(), reason };
     let command = asked.command.clone().unwrap_or_else(|| request.command.clone());
     if command.is_empty() {
@@ -48,7 +48,7 @@ fn arm(
     if let Some(preloaded) = &allocator {
         set("LD_PRELOAD", preloaded.library.clone().map(OsString::from));
     }
-    Ok(Arm {
+    Ok(PreparedArm {
         name: asked.name.clone(),
         command,
         variables,

@@ -14,10 +14,10 @@ use results::compare::{
 use results::{ArmSample, Dropped, Refused, Warning};
 use sys::launch::Addresses;
 
-use crate::design::Design;
+use crate::design::ProgramDesign;
 use crate::error::CompareError;
 use crate::judge::{Judged, is_open, summary};
-use crate::metric::Metric;
+use crate::metric::ProgramMetric;
 use crate::request::{CompareRequest, Way};
 use crate::run::once::nanoseconds;
 
@@ -41,7 +41,7 @@ pub(crate) struct Context {
 /// # Errors
 /// The reason why the baseline left, or that the user interrupted it.
 pub(crate) fn must_have_samples(
-    design: &Design,
+    design: &ProgramDesign,
     run: &Run<ProgramSample>,
 ) -> Result<(), CompareError> {
     let in_dropped = run.dropped.iter().any(|dropped| !dropped.samples.is_empty());
@@ -62,7 +62,7 @@ pub(crate) fn must_have_samples(
 #[must_use]
 pub(crate) fn assemble(
     request: &CompareRequest,
-    design: &Design,
+    design: &ProgramDesign,
     run: Run<ProgramSample>,
     judged: Judged,
     context: Context,
@@ -92,7 +92,7 @@ pub(crate) fn assemble(
     }
 }
 
-fn experiment(request: &CompareRequest, design: &Design) -> ProgramExperiment {
+fn experiment(request: &CompareRequest, design: &ProgramDesign) -> ProgramExperiment {
     let Way { load, .. } = &request.way;
     let load = load.as_ref();
     ProgramExperiment {
@@ -122,9 +122,16 @@ fn experiment(request: &CompareRequest, design: &Design) -> ProgramExperiment {
     }
 }
 
-fn question(metrics: &[Metric]) -> String {
-    let times = |metric: &Metric| {
-        matches!(metric, Metric::Wall | Metric::User | Metric::Sys | Metric::Cpu | Metric::Figure)
+fn question(metrics: &[ProgramMetric]) -> String {
+    let times = |metric: &ProgramMetric| {
+        matches!(
+            metric,
+            ProgramMetric::Wall
+                | ProgramMetric::User
+                | ProgramMetric::Sys
+                | ProgramMetric::Cpu
+                | ProgramMetric::Figure
+        )
     };
     let kind = match (metrics.iter().all(times), metrics.iter().any(times)) {
         (true, _) => "faster or slower",
@@ -138,7 +145,7 @@ type Removals = Vec<Option<lab::run::Removal>>;
 
 /// The rows of the arms that stayed, the placebo last, and the arms that left.
 fn arms(
-    design: &Design,
+    design: &ProgramDesign,
     samples: Vec<Vec<ProgramSample>>,
     removals: Removals,
     mut observed: Vec<Option<ObservedProgram>>,
@@ -170,7 +177,10 @@ fn arms(
     (rows, refused)
 }
 
-fn dropped(design: &Design, dropped: &DroppedBlock<ProgramSample>) -> Dropped<ProgramSample> {
+fn dropped(
+    design: &ProgramDesign,
+    dropped: &DroppedBlock<ProgramSample>,
+) -> Dropped<ProgramSample> {
     let named = |(arm, sample): &(usize, ProgramSample)| ArmSample {
         arm: design.name(*arm),
         sample: sample.clone(),

@@ -5,7 +5,7 @@ mod options;
 use std::process::ExitCode;
 
 use ::compare::CompareError;
-use ::compare::metric::Metric;
+use ::compare::metric::ProgramMetric;
 use ::compare::request::{ArmRequest, CompareRequest, Way};
 use anyhow::Context;
 use lab::question::preload::Allocator;
@@ -83,11 +83,14 @@ fn request(options: &CompareOptions) -> Result<CompareRequest, Usage> {
     }
     let mut metrics =
         options.metric.iter().map(|name| metric(name)).collect::<Result<Vec<_>, _>>()?;
-    let gates = [(Metric::Wall, options.fail_if_slower), (Metric::MaxRss, options.fail_if_fatter)];
-    let gates: Vec<(Metric, f64)> =
+    let gates = [
+        (ProgramMetric::Wall, options.fail_if_slower),
+        (ProgramMetric::MaxRss, options.fail_if_fatter),
+    ];
+    let gates: Vec<(ProgramMetric, f64)> =
         gates.into_iter().filter_map(|(metric, limit)| Some((metric, limit?))).collect();
     metrics.extend(gates.iter().map(|(metric, _)| *metric));
-    let mut seen: Vec<Metric> = Vec::new();
+    let mut seen: Vec<ProgramMetric> = Vec::new();
     metrics.retain(|metric| {
         let is_new = !seen.contains(metric);
         seen.push(*metric);
@@ -191,9 +194,9 @@ fn always() -> Result<ArmRequest, Usage> {
     }
 }
 
-fn metric(name: &str) -> Result<Metric, Usage> {
-    let names = || Metric::ALL.iter().map(|metric| metric.option());
-    Metric::ALL.into_iter().find(|metric| metric.option() == name).ok_or_else(|| {
+fn metric(name: &str) -> Result<ProgramMetric, Usage> {
+    let names = || ProgramMetric::ALL.iter().map(|metric| metric.option());
+    ProgramMetric::ALL.into_iter().find(|metric| metric.option() == name).ok_or_else(|| {
         let hint = lab::question::arm::nearest(name, names())
             .map_or(String::new(), |near| format!("; did you mean {near}?"));
         let known = names().collect::<Vec<_>>().join(", ");

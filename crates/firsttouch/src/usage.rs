@@ -222,8 +222,8 @@ mod tests {
                 "bench has no option --watch; layout has it: firsttouch layout --watch ...",
             ),
             (
-                "claims --arm x",
-                "claims has no option --arm; bench has it: firsttouch bench --arm ARM ...",
+                "claims --threads 2",
+                "claims has no option --threads; bench has it: firsttouch bench --threads N ...",
             ),
             (
                 "doctor --csv=x",

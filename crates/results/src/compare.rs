@@ -193,8 +193,8 @@ pub struct ProgramSample {
 /// What was seen of an arm's settings in the running program.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proof {
-    /// The file that `malloc` resolves to; `null` if the program has none to resolve, or if it could
-    /// not be seen.
+    /// The file that `malloc` resolves to; `null` if the program has none to resolve, or if it
+    /// could not be seen.
     pub malloc: Option<String>,
     /// The tunables of the C library that were in force, with the values that it printed.
     pub tunables: BTreeMap<String, String>,

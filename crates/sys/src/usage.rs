@@ -15,8 +15,8 @@ pub struct Usage {
     pub involuntary_switches: u64,
     /// Processor time, user and system.
     pub cpu: Duration,
-    /// The part of it in user mode. Except with `CONFIG_VIRT_CPU_ACCOUNTING_GEN`, the kernel divides
-    /// the exact sum in proportion to ticks, of which there are 100 to 1000 a second.
+    /// The part of it in user mode. Except with `CONFIG_VIRT_CPU_ACCOUNTING_GEN`, the kernel
+    /// divides the exact sum in proportion to ticks, of which there are 100 to 1000 a second.
     pub user: Duration,
     /// The largest resident set of one process, since its start: an exec keeps that of the process
     /// before it. Of a reaped child: the largest of it and of its descendants that were waited for.

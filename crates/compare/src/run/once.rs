@@ -13,7 +13,7 @@ use sys::orphans::{Orphan, Orphans};
 use sys::process::WaitStatus;
 use sys::usage::Usage;
 
-use crate::arm::Arm;
+use crate::arm::PreparedArm;
 use crate::request::Way;
 
 /// The environment variable that carries padding. The size of the environment shifts the start of a
@@ -53,7 +53,7 @@ impl Launcher<'_> {
     ///
     /// # Errors
     /// Why the run failed. Nothing of it is left running in any case.
-    pub(crate) fn run(&self, arm: &Arm, padding: &str) -> Result<Option<Ran>, String> {
+    pub(crate) fn run(&self, arm: &PreparedArm, padding: &str) -> Result<Option<Ran>, String> {
         let mut cpu = Duration::ZERO;
         if let Some(line) = &self.way.prepare {
             match self.shell(line, "--prepare", arm)? {
@@ -71,7 +71,7 @@ impl Launcher<'_> {
         Ok(ran?.map(|ran| Ran { cpu: ran.cpu + cpu, ..ran }))
     }
 
-    fn program(&self, arm: &Arm, padding: &str) -> Result<Option<Ran>, String> {
+    fn program(&self, arm: &PreparedArm, padding: &str) -> Result<Option<Ran>, String> {
         let capture = Capture::new().map_err(|errno| format!("cannot keep its output: {errno}"))?;
         let program = self.prepared(arm, padding, &capture)?;
         let waiting = program
@@ -114,7 +114,7 @@ impl Launcher<'_> {
     /// The program of `arm` with its environment and its streams.
     pub(crate) fn prepared(
         &self,
-        arm: &Arm,
+        arm: &PreparedArm,
         padding: &str,
         capture: &Capture,
     ) -> Result<Program, String> {
@@ -132,7 +132,7 @@ impl Launcher<'_> {
         }
     }
 
-    pub(crate) fn setup(&self, arm: &Arm) -> Setup {
+    pub(crate) fn setup(&self, arm: &PreparedArm) -> Setup {
         Setup {
             addresses: self.way.addresses,
             discard_output: !self.way.same_output,
@@ -175,7 +175,12 @@ impl Launcher<'_> {
 
     /// Runs a line of `option` by a shell. Returns its processor time; `None` if the user
     /// interrupted it.
-    fn shell(&self, line: &str, option: &str, arm: &Arm) -> Result<Option<Duration>, String> {
+    fn shell(
+        &self,
+        line: &str,
+        option: &str,
+        arm: &PreparedArm,
+    ) -> Result<Option<Duration>, String> {
         let mut command = Command::new("sh");
         command.args(["-c", line]).env("FIRSTTOUCH_ARM", &arm.name);
         let finished = sys::process::run(&mut command, self.interrupt, Some(SHELL_PATIENCE));
@@ -200,7 +205,7 @@ impl Launcher<'_> {
 ///
 /// # Errors
 /// Why it cannot be run.
-pub(crate) fn find(arm: &Arm, shell: bool) -> Result<Program, String> {
+pub(crate) fn find(arm: &PreparedArm, shell: bool) -> Result<Program, String> {
     let command: Vec<OsString> = if shell {
         let line = arm.command.join(&OsString::from(" "));
         vec!["sh".into(), "-c".into(), line]

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use lab::run::activity::Activity;
+use lab::run::activity::BlockActivity;
 use lab::run::{Bench, Taken};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use results::Block;
 use results::compare::ProgramSample;
 
-use crate::design::Design;
+use crate::design::ProgramDesign;
 use crate::run::once::{Launcher, Ran};
 
 const PADDING_BYTES_MAX: u64 = 4096;
@@ -17,11 +17,11 @@ const PADDING_BYTES_MAX: u64 = 4096;
 /// Runs the arms of a design, and records the activity of the machine around them.
 #[derive(Debug)]
 pub(crate) struct Programs<'a> {
-    design: &'a Design,
+    design: &'a ProgramDesign,
     launcher: &'a Launcher<'a>,
     random: Xoshiro256PlusPlus,
     started: Instant,
-    activity: Option<Activity>,
+    activity: Option<BlockActivity>,
     /// Processor time of the runs since the start of the block.
     block_cpu: Duration,
     /// What every arm must print, if that is compared.
@@ -32,7 +32,7 @@ pub(crate) struct Programs<'a> {
 
 impl<'a> Programs<'a> {
     pub(crate) fn new(
-        design: &'a Design,
+        design: &'a ProgramDesign,
         launcher: &'a Launcher<'a>,
         seed: u64,
         started: Instant,
@@ -129,7 +129,7 @@ impl Bench for Programs<'_> {
 
     fn begin_block(&mut self) {
         self.block_cpu = Duration::ZERO;
-        self.activity = Some(Activity::begin());
+        self.activity = Some(BlockActivity::begin());
     }
 
     fn end_block(&mut self, block: u64) -> Block {

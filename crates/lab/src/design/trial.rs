@@ -25,6 +25,10 @@ pub trait Trial {
     fn placebo(&self) -> &Contrast;
     /// Looks and cap.
     fn schedule(&self) -> &Schedule;
+    /// The blocks before which a run does not end because all is decided, if the cap allows them.
+    fn least_blocks(&self) -> usize {
+        0
+    }
     /// The positive figure of `sample` that `contrast` compares.
     fn figure(&self, contrast: &Contrast, sample: &Self::Sample) -> f64;
     /// The block in which `sample` was taken.

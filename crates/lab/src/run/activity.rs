@@ -9,17 +9,17 @@ use sys::usage::Usage;
 
 /// The counters at the start of a block.
 #[derive(Debug)]
-pub struct Activity {
+pub struct BlockActivity {
     began: Instant,
     before: Counters,
     own_before: Duration,
 }
 
-impl Activity {
+impl BlockActivity {
     /// Reads the counters: a block starts.
     #[must_use]
     pub fn begin() -> Self {
-        Activity {
+        BlockActivity {
             began: Instant::now(),
             before: Counters::now(),
             own_before: Usage::of_this_process().cpu,

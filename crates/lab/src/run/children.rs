@@ -28,7 +28,7 @@ use crate::design::time_budget::COLDNESS;
 use crate::design::work::Work;
 use crate::question::memory::MemoryState;
 use crate::question::preload::{Environment, Preloaded};
-use crate::run::activity::Activity;
+use crate::run::activity::BlockActivity;
 use crate::run::allocators;
 use crate::run::files::Files;
 use crate::run::policy_check::{self, policy_took_effect};
@@ -83,7 +83,7 @@ pub struct Children<'a> {
     cpu: Option<u32>,
     /// Processor time of the children since the start of the block.
     block_cpu: Duration,
-    activity: Option<Activity>,
+    activity: Option<BlockActivity>,
     /// Times of single touches, if they were timed.
     timings: Vec<TakenTimings>,
     /// The seed of the workloads of small objects, the same in all samples of a block.
@@ -330,7 +330,7 @@ impl Bench for Children<'_> {
         self.block_cpu = Duration::ZERO;
         self.block_seed = self.random.next_u64();
         self.place_floors();
-        self.activity = Some(Activity::begin());
+        self.activity = Some(BlockActivity::begin());
     }
 
     fn end_block(&mut self, block: u64) -> Block {

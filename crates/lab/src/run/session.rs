@@ -196,7 +196,8 @@ impl<'a, T: Trial<Sample: Default + Clone>> Session<'a, T> {
         }
         self.look(look, judge);
         let undecided = |estimate: &Estimate| estimate.verdict == stats::Verdict::Inconclusive;
-        let decided = !self.run.estimates.iter().flatten().any(undecided);
+        let decided = !self.run.estimates.iter().flatten().any(undecided)
+            && look.blocks >= self.trial.least_blocks();
         let is_last =
             self.trial.schedule().looks.last().is_some_and(|last| last.blocks <= look.blocks);
         // With many comparisons the first looks have no intervals. Then the run goes on for one

@@ -11,13 +11,15 @@ use crate::view::View;
 
 /// The metrics that are shown in any case, in their order.
 const USUAL: [&str; 5] = ["wall_ns", "user_ns", "sys_ns", "max_rss_bytes", "faults"];
+/// The columns of a metric's name.
+const METRIC: usize = 13;
 /// Those that are shown where they were taken.
 const OTHERS: [&str; 4] = ["cpu_ns", "tree_peak_bytes", "settled_rss_bytes", "figure"];
 
 pub(super) fn table_of_metrics(result: &ProgramResult, view: View) -> String {
     let baseline = result.arms.iter().find(|arm| arm.baseline).map_or("baseline", |arm| &arm.name);
     let bounds = result.comparisons.iter().map(|c| (c.low, c.confidence));
-    let heading = ["", "", "median", &format!("vs {} [{}]", clean(baseline), level(bounds)), ""];
+    let heading = ["", "median", &format!("vs {} [{}]", clean(baseline), level(bounds)), ""];
     let mut rows = vec![heading.map(|title| styled(DIM, title)).to_vec()];
     for key in metrics(result) {
         rows.extend(rows_of(result, key));
@@ -51,7 +53,7 @@ fn rows_of(result: &ProgramResult, key: &str) -> Vec<Vec<String>> {
     for (place, (arm, value)) in arms.into_iter().zip(values).enumerate() {
         let name = if place == 0 { metric.name } else { "" };
         let (ratio, word) = standing(result, arm, key, metric);
-        rows.push(vec![name.to_owned(), clean(&arm.name), value, ratio, word]);
+        rows.push(vec![format!("{name:METRIC$}{}", clean(&arm.name)), value, ratio, word]);
     }
     rows
 }

@@ -129,7 +129,8 @@ impl Started {
         self.faults
     }
 
-    /// What it and its descendants that were waited for have used, once its end has been waited for.
+    /// What it and its descendants that were waited for have used, once its end has been waited
+    /// for.
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
         self.usage
