@@ -1,7 +1,7 @@
 //! Options of a collection, notices of what is missing, and errors: plain data.
 
 use sys::Errno;
-use sys::launch::Program;
+use sys::launch::{Program, Setup};
 
 /// What to observe.
 #[derive(Debug, Clone)]
@@ -33,8 +33,8 @@ pub struct Options {
     pub faults: bool,
     /// How memory syscalls are observed.
     pub calls: CallSource,
-    /// Whether the standard output of a started program goes to standard error.
-    pub output_to_errors: bool,
+    /// How a program is started.
+    pub setup: Setup,
     /// The most bytes of events that may wait for the consumer. Beyond that the program goes on,
     /// and further events are lost and counted.
     pub waiting_bytes_max: usize,
@@ -47,7 +47,7 @@ impl Default for Options {
         Options {
             faults: true,
             calls: CallSource::Best,
-            output_to_errors: false,
+            setup: Setup::default(),
             waiting_bytes_max: 512 << 20,
         }
     }

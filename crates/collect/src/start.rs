@@ -8,7 +8,7 @@ use events::merge::Merge;
 use events::{Clock, Header, Sees, ThpPolicy};
 use sys::Errno;
 use sys::clock::monotonic_ns;
-use sys::launch::{Program, Setup, Started};
+use sys::launch::{Program, Started};
 use sys::limits::raise_open_files;
 use sys::perf::record::Anomalies;
 use sys::proc::task::faults_of;
@@ -104,9 +104,8 @@ fn header(access: &Access) -> Header {
 fn start(program: &Program, options: Options) -> Result<Collection, Error> {
     let numbers = Numbers::new(program.is_compat32());
     let filter = numbers.stops();
-    let setup = Setup { output_to_errors: options.output_to_errors, ..Setup::default() };
     // Forked first, so that it does not inherit the limits that are raised below.
-    let waiting = program.start_filtered(setup, Some(&filter)).map_err(Error::Start)?;
+    let waiting = program.start_filtered(options.setup, Some(&filter)).map_err(Error::Start)?;
     raise_open_files();
     let pid = waiting.pid();
     let mut access = Access::gain(options, &[pid], true, &numbers)?;

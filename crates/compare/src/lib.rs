@@ -16,6 +16,7 @@ mod result;
 mod run;
 mod spec;
 pub mod tunables;
+mod why;
 
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,7 @@ use lab::design::time_budget::{cap_for, exactly, seconds};
 use lab::design::trial::Trial;
 use lab::judge::sign_judge::SignJudge;
 use lab::run::session;
+use results::Stopped;
 use results::compare::ProgramResult;
 use sys::interrupt::Interrupt;
 use sys::orphans::Orphans;
@@ -77,12 +79,20 @@ pub fn compare(
     let left = bench.into_left();
 
     let judged = judge::judge(&design, &run, &request.gates);
+    let observed = if request.observe && run.stopped != Some(Stopped::Interrupted) {
+        let one_run = run.block_time / u32::try_from(design.arms()).unwrap_or(1);
+        let times = (one_run, started.elapsed());
+        let mut announce = |arm: &str| watch(BenchEvent::Observing(arm.to_owned()));
+        why::observe(&design, &judged, &launcher, times, &mut announce)
+    } else {
+        Vec::new()
+    };
     let context = Context {
         started: started_at.to_string(),
         elapsed: started.elapsed(),
         refused: tried.refused,
         left,
-        observed: Vec::new(),
+        observed,
     };
     Ok(assemble(request, &design, run, judged, context))
 }

@@ -16,7 +16,7 @@ use results::trace::TraceSummary;
 use sys::interrupt::{
     Interrupt, accept_interrupts, defer_stop, die_by, drop_pending_stop, is_stop_wanted, stop_now,
 };
-use sys::launch::Program;
+use sys::launch::{Program, Setup};
 use sys::relay::{Relay, Requests, Sent};
 
 use crate::options::{CallMode, FaultMode, ScreenOptions, TraceOptions, Usage};
@@ -144,7 +144,8 @@ fn wanted(options: &TraceOptions) -> Result<Options, Usage> {
     }
     // Standard output is for the JSON or for the program, not for both.
     let output_to_errors = options.json.as_deref() == Some(Path::new("-"));
-    Ok(Options { faults, calls, output_to_errors, ..Options::default() })
+    let setup = Setup { output_to_errors, ..Setup::default() };
+    Ok(Options { faults, calls, setup, ..Options::default() })
 }
 
 fn note(sentence: &str) {

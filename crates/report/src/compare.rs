@@ -3,6 +3,7 @@
 mod answer;
 mod metric;
 mod table;
+mod why;
 
 use results::compare::{GateOutcome, ProgramResult};
 use results::{Refused, Stopped, Verdict};
@@ -23,6 +24,7 @@ pub fn screen(result: &ProgramResult, view: View) -> String {
     let mut paragraphs = vec![head(result, view) + &lines(answers) + &lines(gates(result))];
     paragraphs.push(table::table_of_metrics(result, view));
     paragraphs.push(plot(result, view));
+    paragraphs.push(lines(why::sentences(result)));
     if view.verbose {
         paragraphs.push(lines(proofs(result)));
     }

@@ -54,21 +54,27 @@ impl Launcher<'_> {
     /// # Errors
     /// Why the run failed. Nothing of it is left running in any case.
     pub(crate) fn run(&self, arm: &PreparedArm, padding: &str) -> Result<Option<Ran>, String> {
-        let mut cpu = Duration::ZERO;
-        if let Some(line) = &self.way.prepare {
-            match self.shell(line, "--prepare", arm)? {
-                Some(used) => cpu += used,
-                None => return Ok(None),
-            }
-        }
+        let Some(before) = self.prepare(arm)? else { return Ok(None) };
         let ran = self.program(arm, padding);
-        if let Some(line) = &self.way.cleanup {
-            match self.shell(line, "--cleanup", arm)? {
-                Some(used) => cpu += used,
-                None => return Ok(None),
-            }
-        }
-        Ok(ran?.map(|ran| Ran { cpu: ran.cpu + cpu, ..ran }))
+        let Some(after) = self.clean_up(arm)? else { return Ok(None) };
+        Ok(ran?.map(|ran| Ran { cpu: ran.cpu + before + after, ..ran }))
+    }
+
+    /// Does what the user wants done before each run of `arm`. Returns the processor time of that;
+    /// `None` if the user interrupted it.
+    ///
+    /// # Errors
+    /// Why it failed.
+    pub(crate) fn prepare(&self, arm: &PreparedArm) -> Result<Option<Duration>, String> {
+        self.shell(self.way.prepare.as_deref(), "--prepare", arm)
+    }
+
+    /// As [`Self::prepare`], after each run.
+    ///
+    /// # Errors
+    /// Why it failed.
+    pub(crate) fn clean_up(&self, arm: &PreparedArm) -> Result<Option<Duration>, String> {
+        self.shell(self.way.cleanup.as_deref(), "--cleanup", arm)
     }
 
     fn program(&self, arm: &PreparedArm, padding: &str) -> Result<Option<Ran>, String> {
@@ -173,14 +179,14 @@ impl Launcher<'_> {
         Some(format!("{how}{said}{hint}"))
     }
 
-    /// Runs a line of `option` by a shell. Returns its processor time; `None` if the user
-    /// interrupted it.
+    /// Runs `line`, if there is one, by a shell.
     fn shell(
         &self,
-        line: &str,
+        line: Option<&str>,
         option: &str,
         arm: &PreparedArm,
     ) -> Result<Option<Duration>, String> {
+        let Some(line) = line else { return Ok(Some(Duration::ZERO)) };
         let mut command = Command::new("sh");
         command.args(["-c", line]).env("FIRSTTOUCH_ARM", &arm.name);
         let finished = sys::process::run(&mut command, self.interrupt, Some(SHELL_PATIENCE));
