@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sys::Errno;
 use sys::clock::monotonic_ns;
-use sys::limits::raise_open_files;
+use sys::limits::RaisedOpenFiles;
 use sys::proc::task::{is_compat32_process, live_threads_of};
 use sys::process::WaitStatus;
 use sys::ptrace::{self, Nudge, Stop};
@@ -42,7 +42,7 @@ pub(crate) fn attach(pid: u32, options: Options) -> Result<Collection, Error> {
         _ => {}
     }
     let numbers = Numbers::new(is_compat32_process(pid));
-    raise_open_files();
+    let open_files = RaisedOpenFiles::raise();
     let shared = Arc::new(Control::new(true, options.waiting_bytes_max).map_err(Error::Resources)?);
     let (answer, frozen) = channel();
     let (then, decision) = channel();
@@ -76,6 +76,7 @@ pub(crate) fn attach(pid: u32, options: Options) -> Result<Collection, Error> {
         shared.add(raw);
     }
     let mut collection = Collection::begin(access, Arc::clone(&shared), rounds, numbers, pid)?;
+    collection.open_files = Some(open_files);
     if traces_calls {
         collection.pairing.expect_endings(Expected::All);
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use events::merge::Merge;
 use events::{Batch, Event, EventKind, Header, Lost, Thread};
 use sys::launch::Started;
+use sys::limits::RaisedOpenFiles;
 use sys::perf::record::{Anomalies, Format};
 use sys::process::WaitStatus;
 use sys::ptrace::Nudge;
@@ -53,6 +54,8 @@ pub struct Collection {
     /// The time of a memory syscall before tracepoints were opened, if they were.
     pub(crate) bare_call_ns: Option<i64>,
     pub(crate) notices: Vec<Notice>,
+    /// The rings need many descriptors; whatever is started later does not.
+    pub(crate) open_files: Option<RaisedOpenFiles>,
 }
 
 /// The tracer's thread.

@@ -9,7 +9,7 @@ use events::{Clock, Header, Sees, ThpPolicy};
 use sys::Errno;
 use sys::clock::monotonic_ns;
 use sys::launch::{Program, Started};
-use sys::limits::raise_open_files;
+use sys::limits::RaisedOpenFiles;
 use sys::perf::record::Anomalies;
 use sys::proc::task::faults_of;
 use sys::process::{WaitStatus, is_root};
@@ -72,6 +72,7 @@ impl Collection {
             last_read_ns: 0,
             bare_call_ns: access.bare_call_ns,
             notices: access.notices,
+            open_files: None,
         })
     }
 }
@@ -106,7 +107,7 @@ fn start(program: &Program, options: Options) -> Result<Collection, Error> {
     let filter = numbers.stops();
     // Forked first, so that it does not inherit the limits that are raised below.
     let waiting = program.start_filtered(options.setup, Some(&filter)).map_err(Error::Start)?;
-    raise_open_files();
+    let open_files = RaisedOpenFiles::raise();
     let pid = waiting.pid();
     let mut access = Access::gain(options, &[pid], true, &numbers)?;
     let shared = Arc::new(
@@ -150,6 +151,7 @@ fn start(program: &Program, options: Options) -> Result<Collection, Error> {
         collection.program = Some(running);
     }
     (collection.tracer, collection.started_it) = (tracer, true);
+    collection.open_files = Some(open_files);
     Ok(collection)
 }
 

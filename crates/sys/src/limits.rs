@@ -27,12 +27,29 @@ pub fn cpu_seconds() -> Option<u64> {
     getrlimit(Resource::Cpu).current
 }
 
-/// Raises this process's soft limit of open files to its hard limit. Children inherit it: fork a
-/// program that should not before this call.
-pub fn raise_open_files() {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    // Raising it up to the hard limit is always allowed; if it fails, the soft limit stays.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+/// While this exists, this process's soft limit of open files is its hard limit. Children inherit
+/// it: fork a program that should not before.
+#[derive(Debug)]
+#[must_use]
+pub struct RaisedOpenFiles {
+    before: Option<u64>,
+}
+
+impl RaisedOpenFiles {
+    /// Raises the limit.
+    pub fn raise() -> Self {
+        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+        // Raising it up to the hard limit is always allowed; if it fails, the soft limit stays.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+        RaisedOpenFiles { before: current }
+    }
+}
+
+impl Drop for RaisedOpenFiles {
+    fn drop(&mut self) {
+        let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: self.before, maximum });
+    }
 }
 
 /// The size of a base page in bytes.
