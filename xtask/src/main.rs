@@ -15,6 +15,7 @@ mod stage;
 mod store;
 mod test;
 mod tracing;
+mod whole_programs;
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -50,6 +51,7 @@ Every day:
 
 Now and then, on an idle machine:
   cargo xtask prove                 validates the lab: some hours (--quick, --list)
+  cargo xtask prove-compare         validates compare: half an hour
   cargo xtask bench-trace           the cost of trace, compared with strace
   cargo xtask bench-layout          how long looks of layout keep mmap calls waiting
   INSTA_UPDATE=always cargo test -p firsttouch-report
@@ -68,6 +70,11 @@ enum Task {
     BenchTrace(tracing::BenchTrace),
     /// Measure how long looks of layout keep the mmap calls of a running program waiting
     BenchLayout(looks::BenchLayout),
+    /// Validate compare on this machine: the same program under several names, more of the same
+    /// work, and hyperfine on the same commands
+    ProveCompare(whole_programs::ProveCompare),
+    #[command(name = whole_programs::VERB, hide = true)]
+    Work { rounds: u64 },
     #[command(name = neighbour::VERB, hide = true)]
     Neighbour { parent: u32, seed: u64 },
 }
@@ -112,6 +119,13 @@ fn main() -> ExitCode {
         }
         Some(Task::BenchLayout(options)) => looks::run(&options, &root).map(|()| ExitCode::SUCCESS),
         Some(Task::Prove(options)) => prove(&options),
+        Some(Task::ProveCompare(options)) => {
+            whole_programs::run(&options, &root).map(|()| ExitCode::SUCCESS)
+        }
+        Some(Task::Work { rounds }) => {
+            whole_programs::work(rounds);
+            Ok(ExitCode::SUCCESS)
+        }
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("xtask: {error:#}");

@@ -226,3 +226,6 @@ pub(crate) fn is_open(comparisons: &[Comparison], metrics: &[ProgramMetric]) -> 
             && metrics.iter().any(|metric| metric.key() == comparison.metric)
     })
 }
+
+#[cfg(test)]
+mod simulation;

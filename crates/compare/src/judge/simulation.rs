@@ -1,0 +1,225 @@
+//! Simulated programs with a known effect: how often verdicts and intervals are wrong.
+
+use std::time::Duration;
+
+use lab::design::randomization::Orders;
+use lab::design::schedule::Schedule;
+use lab::design::trial::Trial;
+use lab::judge::sign_judge::SignJudge;
+use lab::run::{Bench, Taken, session};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use results::compare::ProgramSample;
+use results::{Block, Verdict};
+
+use super::{Judged, judge};
+use crate::arm::PreparedArm;
+use crate::design::ProgramDesign;
+use crate::metric::ProgramMetric;
+
+/// The noise of a run's figures.
+#[derive(Debug, Clone, Copy)]
+enum Noise {
+    /// Log-normal, with this spread.
+    Normal(f64),
+    /// In two states, one of them this much slower, in a third of the runs.
+    Bimodal(f64),
+    /// Normal, and every tenth run is up to twice as long.
+    Bursty,
+    /// Slower and slower over the run.
+    Drifting,
+}
+
+/// A machine on which each arm takes 1 in all metrics, times its `effect`.
+struct Simulated {
+    random: Xoshiro256PlusPlus,
+    noise: Noise,
+    effects: Vec<f64>,
+    samples: u64,
+}
+
+impl Simulated {
+    fn uniform(&mut self) -> f64 {
+        (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.uniform()).cos()
+    }
+
+    fn factor(&mut self) -> f64 {
+        match self.noise {
+            Noise::Normal(spread) => (spread * self.normal()).exp(),
+            Noise::Bimodal(slower) => {
+                let slow = self.uniform() < 1.0 / 3.0;
+                (0.01 * self.normal()).exp() * if slow { slower } else { 1.0 }
+            }
+            Noise::Bursty => {
+                let burst = if self.uniform() < 0.1 { 1.0 + self.uniform() } else { 1.0 };
+                (0.01 * self.normal()).exp() * burst
+            }
+            Noise::Drifting => {
+                let drift = 1.0 + 0.0005 * self.samples as f64;
+                (0.01 * self.normal()).exp() * drift
+            }
+        }
+    }
+}
+
+impl Bench for Simulated {
+    type Sample = ProgramSample;
+
+    fn now(&mut self) -> Duration {
+        Duration::from_millis(self.samples)
+    }
+
+    fn sample(&mut self, arm: usize, block: u64, position: u64) -> Taken<ProgramSample> {
+        self.samples += 1;
+        // The placebo comes after the last arm and is the baseline.
+        let effect = self.effects.get(arm).copied().unwrap_or(1.0);
+        let mut figure = |scale: f64| {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "positive and far below the largest"
+            )]
+            let figure = (scale * effect * self.factor()) as u64;
+            figure
+        };
+        Taken::Sample(ProgramSample {
+            block,
+            position,
+            wall_ns: figure(1e9),
+            user_ns: figure(8e8),
+            sys_ns: figure(1e8),
+            max_rss_bytes: figure(1e9),
+            minor_faults: figure(1e6),
+            ..ProgramSample::default()
+        })
+    }
+
+    fn begin_block(&mut self) {}
+
+    fn end_block(&mut self, block: u64) -> Block {
+        Block { block, elapsed_ns: 1, ..Block::default() }
+    }
+}
+
+fn arm(number: usize) -> PreparedArm {
+    PreparedArm {
+        name: number.to_string(),
+        command: Vec::new(),
+        variables: Vec::new(),
+        allocator: None,
+        tunables: Vec::new(),
+        huge_pages_off: false,
+    }
+}
+
+/// A run of arms with `effects` (the first is the baseline), decided by `metrics`.
+fn simulated(noise: Noise, effects: &[f64], metrics: &[ProgramMetric], seed: u64) -> Judged {
+    let arms = (0..effects.len()).map(arm).collect();
+    let schedule = Schedule::sequential(Duration::from_hours(1));
+    let design = ProgramDesign::new(arms, metrics, 0.02, schedule);
+    let mut bench = Simulated {
+        random: Xoshiro256PlusPlus::seed_from_u64(seed),
+        noise,
+        effects: effects.to_vec(),
+        samples: 0,
+    };
+    let mut orders = Orders::new(vec![(0..design.arms()).collect()], seed);
+    let mut sign = SignJudge::new(design.contrasts().len(), design.margin);
+    let run = session::run(&design, |index| orders.order(index), &mut sign, &mut bench, |_| {});
+    judge(&design, &run, &[])
+}
+
+const RUNS: u64 = 200;
+const NOISES: [Noise; 6] = [
+    Noise::Normal(0.01),
+    Noise::Normal(0.05),
+    Noise::Normal(0.2),
+    Noise::Bimodal(1.3),
+    Noise::Bursty,
+    Noise::Drifting,
+];
+
+/// All intervals of a run together hold the truth in 95 % of the runs, those that decide and those
+/// that do not.
+#[test]
+fn families_of_intervals_hold_the_truth() {
+    use ProgramMetric::{MaxRss, Wall};
+    let effects = [1.0, 1.0, 1.03];
+    for noise in NOISES {
+        for metrics in [&[Wall][..], &[Wall, MaxRss]] {
+            let mut wrong = [0_u64; 2];
+            for seed in 0..RUNS {
+                let judged = simulated(noise, &effects, metrics, seed);
+                let missed = |decides: bool| {
+                    judged.comparisons.iter().any(|c| {
+                        let truth = effects[c.arm.parse::<usize>().unwrap()];
+                        let is_deciding = metrics.iter().any(|metric| metric.key() == c.metric);
+                        let held = c
+                            .low
+                            .zip(c.high)
+                            .is_none_or(|(low, high)| (low..=high).contains(&truth));
+                        is_deciding == decides && !held
+                    })
+                };
+                wrong[0] += u64::from(missed(true));
+                wrong[1] += u64::from(missed(false));
+            }
+            // At 5 % there would be 10 of 200; more than 20 in fewer than 1 of 500 such tests.
+            assert!(wrong.iter().all(|wrong| *wrong <= 20), "{noise:?} {metrics:?}: {wrong:?}");
+        }
+    }
+}
+
+/// The same program is called different by wall time in at most 1.1 % of the comparisons, and any
+/// of several metrics that decide in at most 5 % of the runs.
+#[test]
+fn the_same_program_is_hardly_ever_different() {
+    use ProgramMetric::{Faults, MaxRss, Wall};
+    let effects = [1.0; 5];
+    let (mut different, mut comparisons) = (0, 0);
+    for noise in NOISES {
+        let mut runs_with_one = 0;
+        for seed in 0..RUNS {
+            let judged = simulated(noise, &effects, &[Wall], 10_000 + seed);
+            let by_wall = judged.comparisons.iter().filter(|c| c.metric == Wall.key());
+            comparisons += by_wall.clone().count();
+            different += by_wall.filter(|c| c.verdict == Verdict::Different).count();
+            let metrics = [Wall, MaxRss, Faults];
+            let judged = simulated(noise, &effects[..2], &metrics, 20_000 + seed);
+            let deciding = judged
+                .comparisons
+                .iter()
+                .filter(|c| metrics.iter().any(|metric| metric.key() == c.metric));
+            runs_with_one += u64::from(deciding.clone().any(|c| c.verdict == Verdict::Different));
+        }
+        assert!(runs_with_one <= 20, "{noise:?}: {runs_with_one} of {RUNS}");
+    }
+    let share = f64::from(u32::try_from(different).unwrap()) / comparisons as f64;
+    assert!(share <= 0.011, "{different} of {comparisons}");
+}
+
+/// Effects of 2 and 5 % are found where the noise allows.
+#[test]
+fn effects_are_found() {
+    for (noise, effect, least) in [
+        (Noise::Normal(0.01), 1.05, 200),
+        (Noise::Normal(0.01), 1.03, 190),
+        (Noise::Bursty, 1.05, 190),
+    ] {
+        let found = (0..RUNS)
+            .filter(|seed| {
+                let judged =
+                    simulated(noise, &[1.0, effect], &[ProgramMetric::Wall], 30_000 + seed);
+                judged.comparisons.iter().any(|c| {
+                    c.metric == "wall_ns" && c.verdict == Verdict::Different && c.ratio > 1.0
+                })
+            })
+            .count();
+        assert!(found >= least, "{noise:?} {effect}: {found} of {RUNS}");
+    }
+}
