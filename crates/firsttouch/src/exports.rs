@@ -1,7 +1,7 @@
 //! A result in other forms than its screen: JSON, CSV, Markdown, SVG, and the forms of other tools.
 //! `bench` writes them of the run that it made, `report` of a run in a file.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ pub(crate) struct ExportOptions {
     #[arg(
         long = "export",
         value_name = "FORMAT[=FILE]",
-        value_parser = OsStringValueParser::new().try_map(Export::parse)
+        value_parser = OsStringValueParser::new().try_map(|text| Export::parse(&text))
     )]
     pub(crate) exports: Vec<Export>,
 }
@@ -83,7 +83,7 @@ pub(crate) struct Export {
 }
 
 impl Export {
-    fn parse(text: OsString) -> Result<Self, String> {
+    fn parse(text: &OsStr) -> Result<Self, String> {
         let bytes = text.as_bytes();
         let end = bytes.iter().position(|byte| *byte == b'=').unwrap_or(bytes.len());
         let (name, file) = (&bytes[..end], bytes.get(end + 1..));
