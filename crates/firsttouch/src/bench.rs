@@ -11,6 +11,7 @@ use lab::question::arm::ArmSpec;
 use lab::question::experiment::{Subject, built_in, by_name};
 use lab::question::preload::Allocator;
 use lab::{BenchError, BenchRequest, Experiment, MemoryState};
+use report::Document;
 use results::{LabResult, Stopped};
 use sys::interrupt::Interrupt;
 
@@ -49,7 +50,8 @@ pub(crate) fn run(options: &BenchOptions, screen: ScreenOptions) -> anyhow::Resu
             return Err(explain(error));
         }
     };
-    exports.deliver(&result, screen)?;
+    let text = || report::screen(&result, screen.view());
+    exports.deliver(Document::Lab(&result), text, screen.color)?;
     if let Some(signal) = interrupt.received() {
         sys::interrupt::die_by(signal);
     }

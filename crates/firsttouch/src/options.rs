@@ -133,7 +133,7 @@ pub(crate) struct BenchOptions {
     #[arg(value_name = "EXPERIMENT")]
     pub(crate) experiment: Option<String>,
     /// List the experiments, or the arms of the one named, instead of measuring
-    #[arg(long, conflicts_with_all = ["json", "csv", "markdown", "svg"])]
+    #[arg(long, conflicts_with_all = ["json", "csv", "markdown", "svg", "exports"])]
     pub(crate) list: bool,
     /// Size of a block of memory, such as 4KiB or 2GiB. Several sizes make a sweep: 4KiB,1MiB, or
     /// 64KiB..1GiB in powers of two [default: the experiment's]

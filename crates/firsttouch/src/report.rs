@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
+use report::Document;
 
 use crate::exports::Exports;
 use crate::input;
@@ -17,11 +18,14 @@ pub(crate) fn run(options: &ReportOptions, screen: ScreenOptions) -> anyhow::Res
     } else {
         results::read(input::open(&options.file, results::BYTES_MAX)?).with_context(name)?
     };
-    if report::svg(&result).is_none()
+    let document = Document::Lab(&result);
+    if document.svg().is_none()
         && let Err(refusal) = options.exports.refuse_drawing(&result.experiment.name)
     {
         anyhow::bail!(refusal.0);
     }
-    Exports::open(&options.exports, None)?.deliver(&result, screen)?;
+    let exports = Exports::open(&options.exports, None)?;
+    let text = || report::screen(&result, screen.view());
+    exports.deliver(document, text, screen.color)?;
     Ok(ExitCode::SUCCESS)
 }

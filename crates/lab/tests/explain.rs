@@ -83,6 +83,7 @@ fn result(size_bytes: u64, arms: Vec<Arm>) -> LabResult {
         stopped: None,
         more: None,
         machine: Machine {
+            arch: None,
             kernel: None,
             cpu: None,
             cpus: 1,

@@ -20,7 +20,7 @@ pub use bench::screen;
 pub use claims::screen as claims_screen;
 pub use compare::screen as compare_screen;
 pub use doctor::screen as doctor_screen;
-pub use export::{csv, markdown, svg};
+pub use export::Document;
 pub use layout::{redrawn as layout_frame, screen as layout_screen, svg as layout_svg};
 pub use number::{bytes, duration};
 pub use text::{clean, hanging as wrapped};

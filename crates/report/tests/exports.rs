@@ -1,5 +1,6 @@
 //! A result as CSV, Markdown and SVG, from injected results.
 
+use report::Document;
 use results::{
     Arm, ArmSummary, Bill, Comparison, Effect, ExperimentRecord, Factor, FloorEstimate,
     FloorSummary, Floors, LabResult, Machine, PhaseTimes, Placebo, PointSummary, Refused, Sample,
@@ -133,7 +134,7 @@ fn decided() -> LabResult {
 
 #[test]
 fn a_row_of_csv_for_each_sample() {
-    let csv = report::csv(&decided(), false);
+    let csv = Document::Lab(&decided()).csv(false);
     let lines: Vec<&str> = csv.lines().collect();
     assert_eq!(lines.len(), 7, "a header and six samples");
     let columns: Vec<&str> = lines[0].split(',').collect();
@@ -161,7 +162,7 @@ fn a_row_of_csv_for_each_sample() {
 
 #[test]
 fn tables_of_a_decided_run() {
-    insta::assert_snapshot!(report::markdown(&decided()));
+    insta::assert_snapshot!(Document::Lab(&decided()).markdown());
 }
 
 /// One arm at two sizes.
@@ -196,7 +197,7 @@ fn sweep() -> LabResult {
 
 #[test]
 fn tables_of_a_sweep() {
-    insta::assert_snapshot!(report::markdown(&sweep()));
+    insta::assert_snapshot!(Document::Lab(&sweep()).markdown());
 }
 
 /// Two factors.
@@ -235,7 +236,7 @@ fn factorial() -> LabResult {
 
 #[test]
 fn tables_of_a_factorial_run() {
-    insta::assert_snapshot!(report::markdown(&factorial()));
+    insta::assert_snapshot!(Document::Lab(&factorial()).markdown());
 }
 
 fn survey() -> LabResult {
@@ -264,7 +265,7 @@ fn survey() -> LabResult {
 
 #[test]
 fn tables_of_a_survey() {
-    let markdown = report::markdown(&survey());
+    let markdown = Document::Lab(&survey()).markdown();
     assert!(markdown.contains("| `syscall` | 72.6 [72.0, 74.0] |  |"), "{markdown}");
 }
 
@@ -274,31 +275,31 @@ fn a_heading_promises_no_interval_that_is_not_there() {
     for effect in short.effects.iter_mut().chain(&mut short.spreads) {
         (effect.low, effect.high) = (None, None);
     }
-    let markdown = report::markdown(&short);
+    let markdown = Document::Lab(&short).markdown();
     assert!(markdown.contains("time [no interval]"), "{markdown}");
     assert!(markdown.contains("spread [no interval]"), "{markdown}");
 }
 
 #[test]
 fn a_drawing_of_a_decided_run() {
-    insta::assert_snapshot!(report::svg(&decided()).expect("comparisons to draw"));
+    insta::assert_snapshot!(Document::Lab(&decided()).svg().expect("comparisons to draw"));
 }
 
 #[test]
 fn every_kind_of_run_is_drawn_but_one_without_ratios() {
-    let rows = |result: &LabResult| report::svg(result).unwrap().matches("<circle").count();
+    let rows = |result: &LabResult| Document::Lab(result).svg().unwrap().matches("<circle").count();
     assert_eq!(rows(&decided()), 5, "each comparison, and the placebo");
     assert_eq!(rows(&sweep()), 3, "each point, and the placebo");
     assert_eq!(rows(&factorial()), 4, "each factor, all at once, and the placebo");
-    assert!(report::svg(&survey()).is_none());
-    assert!(report::svg(&LabResult::default()).is_none());
+    assert!(Document::Lab(&survey()).svg().is_none());
+    assert!(Document::Lab(&LabResult::default()).svg().is_none());
 }
 
 #[test]
 fn a_drawing_is_the_same_each_time_and_runs_nothing() {
     for result in [decided(), sweep(), factorial()] {
-        let drawing = report::svg(&result).unwrap();
-        assert_eq!(Some(&drawing), report::svg(&result).as_ref());
+        let drawing = Document::Lab(&result).svg().unwrap();
+        assert_eq!(Some(&drawing), Document::Lab(&result).svg().as_ref());
         assert!(!drawing.contains("<script"), "{drawing}");
         assert_eq!(drawing.matches("http").count(), 1, "only the namespace: {drawing}");
     }
@@ -309,6 +310,15 @@ fn figures_that_no_axis_has_are_left_out() {
     let mut result = decided();
     result.comparisons[0].ratio = f64::NAN;
     result.comparisons[1].low = Some(0.0);
-    let drawing = report::svg(&result).unwrap();
+    let drawing = Document::Lab(&result).svg().unwrap();
     assert!(!drawing.contains("=\"NaN") && !drawing.contains("inf"), "{drawing}");
+}
+
+#[test]
+fn a_verdict_that_the_placebo_questions_has_the_colour_of_unclear() {
+    let mut result = decided();
+    let placebo = result.placebo.as_mut().unwrap();
+    (placebo.high, placebo.trusted) = (Some(4.0), Some(false));
+    let drawing = Document::Lab(&result).svg().unwrap();
+    assert!(drawing.contains(">faster?<") && !drawing.contains("class=\"faster"), "{drawing}");
 }

@@ -11,6 +11,7 @@ pub mod doctor;
 mod effect;
 mod file;
 mod floors;
+pub mod hyperfine;
 mod latencies;
 pub mod layout;
 mod sample;
@@ -144,6 +145,10 @@ impl More {
 pub struct Machine {
     /// Kernel release, as in `uname -r`.
     pub kernel: Option<String>,
+    /// The instruction set, by Rust's name of it: `x86_64`, `aarch64`; `null` in files of older
+    /// versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arch: Option<String>,
     /// Processor model.
     pub cpu: Option<String>,
     /// Processors that the run was allowed to use.

@@ -71,6 +71,37 @@ pub struct Sample {
     pub cached_after_bytes: Option<u64>,
 }
 
+impl Sample {
+    /// What happens between the touches, and the touches after the first.
+    #[must_use]
+    pub fn again_ns(&self) -> u64 {
+        self.between_ns + self.second_touch_ns
+    }
+
+    /// All phases.
+    #[must_use]
+    pub fn whole_ns(&self) -> u64 {
+        self.total_ns + self.again_ns() + self.release_ns
+    }
+
+    /// The time that an experiment compares under the name `metric`; `None` if there is no such
+    /// one.
+    #[must_use]
+    pub fn metric_ns(&self, metric: &str) -> Option<u64> {
+        Some(match metric {
+            "total_ns" => self.total_ns,
+            "obtain_ns" => self.obtain_ns,
+            "first_touch_ns" => self.first_touch_ns,
+            "between_ns" => self.between_ns,
+            "second_touch_ns" => self.second_touch_ns,
+            "again_ns" => self.again_ns(),
+            "release_ns" => self.release_ns,
+            "whole_ns" => self.whole_ns(),
+            _ => return None,
+        })
+    }
+}
+
 /// Activity of the machine during one block of the design: differences of counters of the whole
 /// machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

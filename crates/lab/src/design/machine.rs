@@ -7,6 +7,7 @@ use results::Machine;
 pub fn describe() -> Machine {
     Machine {
         kernel: Some(sys::machine::kernel_release()),
+        arch: Some(std::env::consts::ARCH.to_owned()),
         cpu: sys::machine::cpu_model(),
         cpus: sys::process::allowed_cpus().len() as u64,
         ram_bytes: sys::machine::ram_bytes(),

@@ -167,11 +167,9 @@ impl Metric {
             Metric::FirstTouch => sample.first_touch_ns,
             Metric::Between => sample.between_ns,
             Metric::SecondTouch => sample.second_touch_ns,
-            Metric::Again => sample.between_ns + sample.second_touch_ns,
+            Metric::Again => sample.again_ns(),
             Metric::Release => sample.release_ns,
-            Metric::Whole => {
-                sample.total_ns + sample.between_ns + sample.second_touch_ns + sample.release_ns
-            }
+            Metric::Whole => sample.whole_ns(),
         }
     }
 }

@@ -20,14 +20,17 @@ pub(crate) fn ratio(ratio: f64, low: Option<f64>, high: Option<f64>) -> String {
 
 /// The verdict in a word; with a question mark if the placebo could be as different: `faster?`.
 pub(crate) fn verdict_word(result: &LabResult, comparison: &Comparison) -> &'static str {
-    let word = word(comparison.verdict, comparison.ratio);
-    let hidden = hidden(result);
-    let difference = comparison.ratio.max(1.0 / comparison.ratio) - 1.0;
-    match word {
-        "faster" if difference < hidden => "faster?",
-        "slower" if difference < hidden => "slower?",
+    let is_doubtful = is_within_noise(result.placebo.as_ref(), comparison.ratio);
+    match word(comparison.verdict, comparison.ratio) {
+        "faster" if is_doubtful => "faster?",
+        "slower" if is_doubtful => "slower?",
         word => word,
     }
+}
+
+/// Whether the placebo is not trusted, and could be as far from 1 as `ratio` is.
+pub(crate) fn is_within_noise(placebo: Option<&Placebo>, ratio: f64) -> bool {
+    ratio.max(1.0 / ratio) - 1.0 < hidden_by(placebo)
 }
 
 /// The verdict on a ratio of times in a word.
@@ -47,7 +50,12 @@ pub(super) fn untrusted(result: &LabResult) -> Option<&Placebo> {
 
 /// The effect that this run could hide, if its placebo is not trusted.
 pub(super) fn hidden(result: &LabResult) -> f64 {
-    untrusted(result).and_then(Placebo::noise_floor).unwrap_or(0.0)
+    hidden_by(result.placebo.as_ref())
+}
+
+fn hidden_by(placebo: Option<&Placebo>) -> f64 {
+    let untrusted = placebo.filter(|placebo| placebo.trusted != Some(true));
+    untrusted.and_then(Placebo::noise_floor).unwrap_or(0.0)
 }
 
 /// Whether the placebo lets the run be trusted, in a word.

@@ -1,8 +1,9 @@
 //! The tables of a result as GitHub Markdown, to be pasted into an issue.
 
-use std::fmt::Write;
+mod program;
+mod table;
 
-use results::{Arm, Effect, Floors, LabResult, PhaseTimes};
+use results::{Arm, Effect, Floors, LabResult, PhaseTimes, Refused, Warning};
 
 use crate::bench::answer::baselines;
 use crate::bench::arms::{columns_of, metric_name};
@@ -11,13 +12,14 @@ use crate::bench::sweep::{self, Place, size_label};
 use crate::bench::verdict;
 use crate::bench::verdict::confidence_label;
 use crate::number::{TimeUnit, digits, duration};
-use crate::text::clean;
 
 use super::provenance;
+use table::{Table, code, plain};
+
+pub(super) use program::markdown as of_program;
 
 /// The question, the tables, the doubts, and what the run was.
-#[must_use]
-pub fn markdown(result: &LabResult) -> String {
+pub(super) fn of_lab(result: &LabResult) -> String {
     let mut paragraphs = vec![format!("**{}**\n", plain(&result.experiment.question))];
     if let Some(floors) = result.floors.as_ref().filter(|_| is_survey(result)) {
         paragraphs.extend([floor_table(floors), source_table(floors)]);
@@ -27,9 +29,8 @@ pub fn markdown(result: &LabResult) -> String {
             paragraphs.push(effect_table(result));
         }
     }
-    paragraphs.extend([refusals(result), warnings(result)]);
-    let lines = provenance(result);
-    paragraphs.push(format!("<sub>{}</sub>\n", plain(&lines.join("; "))));
+    paragraphs.extend([refusals(&result.refused), warnings(&result.warnings)]);
+    paragraphs.push(foot(&provenance(result)));
     paragraphs.retain(|paragraph| !paragraph.is_empty());
     paragraphs.join("\n")
 }
@@ -260,96 +261,24 @@ fn source_table(floors: &Floors) -> String {
     table.text
 }
 
-fn refusals(result: &LabResult) -> String {
-    let line = |refused: &results::Refused| {
+fn refusals<S>(refused: &[Refused<S>]) -> String {
+    let line = |refused: &Refused<S>| {
         let word = if refused.failed { "failed" } else { "refused" };
         format!("- {word}: {}: {}\n", code(&refused.arm), plain(&refused.reason))
     };
-    result.refused.iter().map(line).collect()
+    refused.iter().map(line).collect()
 }
 
-fn warnings(result: &LabResult) -> String {
-    let line = |warning: &results::Warning| {
+fn warnings(warnings: &[Warning]) -> String {
+    let line = |warning: &Warning| {
         let arms: Vec<String> = warning.arms.iter().map(|arm| code(arm)).collect();
         let of = if arms.is_empty() { String::new() } else { format!(" ({})", arms.join(", ")) };
         format!("- warning {}: {}{of}\n", plain(&warning.id), plain(&warning.message))
     };
-    result.warnings.iter().map(line).collect()
+    warnings.iter().map(line).collect()
 }
 
-/// A table that grows, column by column and then row by row.
-struct Table {
-    text: String,
-    head: String,
-    rule: String,
-}
-
-impl Table {
-    fn new(words: &[&str]) -> Self {
-        let mut table = Table { text: String::new(), head: "|".to_owned(), rule: "|".to_owned() };
-        for head in words {
-            table.words(head);
-        }
-        table
-    }
-
-    /// A column of words.
-    fn words(&mut self, head: &str) {
-        let _ = write!(self.head, " {head} |");
-        self.rule += " :-- |";
-    }
-
-    /// A column of numbers, which end in one line.
-    fn number(&mut self, head: &str) {
-        let _ = write!(self.head, " {head} |");
-        self.rule += " --: |";
-    }
-
-    fn row(&mut self, cells: &[String]) {
-        if self.text.is_empty() {
-            self.text = format!("{}\n{}\n", self.head, self.rule);
-        }
-        let _ = writeln!(self.text, "| {} |", cells.join(" | "));
-    }
-}
-
-/// Words as they stand: no sign of them is Markdown or HTML.
-fn plain(text: &str) -> String {
-    let mut escaped = String::new();
-    for letter in clean(text).chars() {
-        if "\\`*_[]<>|~&#@".contains(letter) {
-            escaped.push('\\');
-        }
-        escaped.push(letter);
-    }
-    escaped
-}
-
-/// A name between backticks, more of them than it has in a row.
-fn code(name: &str) -> String {
-    let name = clean(name).replace('|', "\\|");
-    let longest = name.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest + 1);
-    let space = if name.starts_with('`') || name.ends_with('`') { " " } else { "" };
-    format!("{fence}{space}{name}{space}{fence}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hostile_names_are_inert() {
-        for (name, expect) in [
-            ("mmap+populate", "`mmap+populate`"),
-            ("a|b", "`a\\|b`"),
-            ("a`b", "``a`b``"),
-            ("`a`", "`` `a` ``"),
-            ("<script>", "`<script>`"),
-            ("a\nb", "`a\\nb`"),
-        ] {
-            assert_eq!(code(name), expect, "{name:?}");
-        }
-        assert_eq!(plain("<b>*a* [x](y) @me | _"), "\\<b\\>\\*a\\* \\[x\\](y) \\@me \\| \\_");
-    }
+/// What the run was, in small letters.
+fn foot(lines: &[String]) -> String {
+    format!("<sub>{}</sub>\n", plain(&lines.join("; ")))
 }

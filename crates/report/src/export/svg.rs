@@ -7,10 +7,10 @@ mod forest;
 use std::fmt::Write;
 
 use results::LabResult;
+use results::compare::ProgramResult;
 
 use self::axis::Axis;
-use self::forest::{Panel, Row, panels};
-use super::provenance;
+use self::forest::{Panel, Row, of_metrics, panels};
 use crate::bench::verdict::ratio;
 use crate::number::percent;
 use crate::text::{clean, escaped};
@@ -26,50 +26,85 @@ const SMALL_COLUMNS: usize = 104;
 
 /// The document; `None` where the result compares nothing: a survey of floors, or a run that ended
 /// before its first complete block.
-#[must_use]
-pub fn svg(result: &LabResult) -> Option<String> {
-    let panels = panels(result);
+pub(super) fn of_lab(result: &LabResult) -> Option<String> {
+    svg(&Plot {
+        question: &result.experiment.question,
+        margin: result.experiment.margin,
+        id: result.seed,
+        provenance: super::provenance(result),
+        panels: panels(result),
+        legend: ["ratio of times", "smaller is faster"],
+    })
+}
+
+/// As [`of_lab`], with a panel for each deciding metric.
+pub(super) fn of_program(result: &ProgramResult) -> Option<String> {
+    svg(&Plot {
+        question: &result.experiment.question,
+        margin: result.experiment.margin,
+        id: result.seed,
+        provenance: super::program::provenance(result),
+        panels: of_metrics(result),
+        legend: ["ratio to the baseline", "smaller is less"],
+    })
+}
+
+/// What is drawn.
+struct Plot<'a> {
+    question: &'a str,
+    margin: f64,
+    /// Several pictures may be in one page.
+    id: u64,
+    provenance: Vec<String>,
+    panels: Vec<Panel>,
+    /// What a dot is, and what its side says.
+    legend: [&'static str; 2],
+}
+
+fn svg(plot: &Plot) -> Option<String> {
+    let panels = &plot.panels;
     let rows: Vec<&Row> = panels.iter().flat_map(|panel| &panel.rows).collect();
-    let axis = Axis::over(&rows, result.experiment.margin)?;
+    let axis = Axis::over(&rows, plot.margin)?;
     let mut page = Page { text: String::new(), y: 34.0 };
-    for line in wrapped(&result.experiment.question, TITLE_COLUMNS) {
+    for line in wrapped(plot.question, TITLE_COLUMNS) {
         page.words("title", MARGIN, "", &line);
         page.y += 21.0;
     }
     page.y -= 3.0;
-    for line in provenance(result).iter().flat_map(|line| wrapped(line, SMALL_COLUMNS)) {
+    for line in plot.provenance.iter().flat_map(|line| wrapped(line, SMALL_COLUMNS)) {
         page.words("quiet", MARGIN, "", &line);
         page.y += 15.0;
     }
     page.y += 12.0;
-    page.heads(&panels);
+    page.heads(panels);
     let top = page.y;
     let mut body = Page { text: String::new(), y: top };
-    for panel in &panels {
+    for panel in panels {
         body.panel(panel, &axis);
     }
     let bottom = body.y;
-    page.text += &axis.background(top, bottom, result.experiment.margin);
+    page.text += &axis.background(top, bottom, plot.margin);
     page.text += &body.text;
     page.y = bottom + 34.0;
     let foot = format!(
-        "Dot: ratio of times. Bar: its interval. Shaded: within {} of 1, too little to matter. \
-         Logarithmic axis; smaller is faster.",
-        percent(result.experiment.margin)
+        "Dot: {}. Bar: its interval. Shaded: within {} of 1, too little to matter. Logarithmic \
+         axis; {}.",
+        plot.legend[0],
+        percent(plot.margin),
+        plot.legend[1]
     );
     for line in wrapped(&foot, SMALL_COLUMNS) {
         page.words("quiet", MARGIN, "", &line);
         page.y += 15.0;
     }
-    Some(document(result, &panels, &page))
+    Some(document(plot, &page))
 }
 
 /// The drawing in its frame, with words for readers who do not see it.
-fn document(result: &LabResult, panels: &[Panel], page: &Page) -> String {
+fn document(plot: &Plot, page: &Page) -> String {
     let height = page.y + 4.0;
-    // Several pictures may be in one page.
-    let id = result.seed;
-    let described: Vec<String> = panels.iter().map(described).collect();
+    let id = plot.id;
+    let described: Vec<String> = plot.panels.iter().map(described).collect();
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"firsttouch-ratios\" \
          viewBox=\"0 0 {WIDTH:.0} {height:.0}\" width=\"{WIDTH:.0}\" height=\"{height:.0}\" \
@@ -77,9 +112,9 @@ fn document(result: &LabResult, panels: &[Panel], page: &Page) -> String {
          aria-labelledby=\"ratios-title-{id} ratios-desc-{id}\">\n\
          <title id=\"ratios-title-{id}\">{}</title>\n<desc id=\"ratios-desc-{id}\">{} {}.</desc>\n\
          {STYLE}<rect class=\"page\" width=\"{WIDTH:.0}\" height=\"{height:.0}\"/>\n{}</svg>\n",
-        escaped(&result.experiment.question),
+        escaped(plot.question),
         escaped(&described.join(" ")),
-        escaped(&provenance(result).join("; ")),
+        escaped(&plot.provenance.join("; ")),
         page.text
     )
 }
@@ -155,7 +190,7 @@ impl Page {
             self.y += ROW;
             self.words("", MARGIN, "", &shortened(&row.name, 28));
             self.words_before("", RATIO_END, &ratio(row.ratio, row.low, row.high));
-            self.words("", VERDICT, "", row.word);
+            self.words("", VERDICT, "", &row.word);
             let drawn = axis.interval(row, self.y - 4.0);
             self.text += &drawn;
         }

@@ -136,6 +136,7 @@ pub(crate) fn floors() -> Floors {
 
 pub(crate) fn machine() -> Machine {
     Machine {
+        arch: Some("x86_64".to_owned()),
         kernel: Some("6.18.0".to_owned()),
         cpu: None,
         cpus: 2,

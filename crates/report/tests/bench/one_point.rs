@@ -120,10 +120,10 @@ fn a_cap_that_left_nothing_open_stopped_nothing() {
     result.stopped = Some(Stopped::TimeCap);
     let cut = "stopped by the time cap";
     assert!(!shown(&result, View::brief(None)).contains(cut));
-    assert!(!report::markdown(&result).contains(cut));
+    assert!(!report::Document::Lab(&result).markdown().contains(cut));
     result.comparisons[0].verdict = Verdict::Inconclusive;
     assert!(shown(&result, View::brief(None)).contains(cut));
-    assert!(report::markdown(&result).contains(cut));
+    assert!(report::Document::Lab(&result).markdown().contains(cut));
 }
 
 #[test]

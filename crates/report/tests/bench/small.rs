@@ -90,6 +90,7 @@ fn result(
         stopped: None,
         more: None,
         machine: Machine {
+            arch: Some("x86_64".to_owned()),
             kernel: Some("6.18.0".to_owned()),
             cpu: None,
             cpus: 2,

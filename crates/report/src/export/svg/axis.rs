@@ -90,7 +90,7 @@ impl Axis {
         if !is_drawable(row.ratio) {
             return String::new();
         }
-        let class = if row.is_placebo { "placebo" } else { row.word };
+        let class = if row.is_placebo { "placebo" } else { class(&row.word) };
         let x = self.x(row.ratio);
         let bounds =
             row.low.zip(row.high).filter(|(low, high)| is_drawable(*low) && is_drawable(*high));
@@ -104,6 +104,17 @@ impl Axis {
             )
         });
         format!("{bar}<circle class=\"{class}\" cx=\"{x:.2}\" cy=\"{y:.1}\" r=\"3.5\"/>\n")
+    }
+}
+
+/// The style of a verdict: two for a difference, by its direction. One that the placebo questions
+/// is drawn as what it is on a screen, undecided.
+fn class(word: &str) -> &'static str {
+    match word {
+        "faster" | "smaller" | "fewer" | "lower" => "faster",
+        "slower" | "larger" | "more" | "higher" => "slower",
+        "same" => "same",
+        _ => "unclear",
     }
 }
 

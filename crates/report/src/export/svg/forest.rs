@@ -1,9 +1,11 @@
 //! The rows of the plot, in panels: what is compared with what, and how it came out.
 
-use results::{Comparison, LabResult};
+use results::compare::ProgramResult;
+use results::{Comparison, LabResult, Placebo};
 
 use crate::bench::sweep::size_label;
 use crate::bench::verdict;
+use crate::export::program;
 use crate::text::clean;
 
 /// Rows that belong together.
@@ -22,7 +24,7 @@ pub(super) struct Row {
     /// Of the interval; `None` of a placebo, whose confidence is its own.
     pub(super) confidence: Option<f64>,
     /// The verdict.
-    pub(super) word: &'static str,
+    pub(super) word: String,
     pub(super) is_placebo: bool,
 }
 
@@ -34,15 +36,7 @@ pub(super) fn panels(result: &LabResult) -> Vec<Panel> {
     } else {
         vec![Panel { head: String::new(), rows: effects(result) }]
     };
-    let placebo = result.placebo.as_ref().map(|placebo| Row {
-        name: "placebo".to_owned(),
-        ratio: placebo.ratio,
-        low: placebo.low,
-        high: placebo.high,
-        confidence: None,
-        word: verdict::placebo_word(placebo),
-        is_placebo: true,
-    });
+    let placebo = result.placebo.as_ref().map(placebo);
     panels.retain(|panel| !panel.rows.is_empty());
     match (&mut panels[..], placebo) {
         ([only], Some(placebo)) => only.rows.push(placebo),
@@ -53,6 +47,39 @@ pub(super) fn panels(result: &LabResult) -> Vec<Panel> {
         _ => {}
     }
     panels
+}
+
+/// A panel for each deciding metric, with a row for each arm; the placebo is in the panel of the
+/// metric that it is judged by.
+pub(super) fn of_metrics(result: &ProgramResult) -> Vec<Panel> {
+    let panel = |metric: &String| {
+        let of_metric = result.comparisons.iter().filter(|one| one.metric == *metric);
+        let mut rows: Vec<Row> = of_metric
+            .map(|one| {
+                let name = format!("{} / {}", clean(&one.arm), clean(&one.baseline));
+                row(one, name, program::word(result, one))
+            })
+            .collect();
+        if *metric == result.experiment.metric {
+            rows.extend(result.placebo.as_ref().map(placebo));
+        }
+        Panel { head: program::title(metric), rows }
+    };
+    let mut panels: Vec<Panel> = result.experiment.metrics.iter().map(panel).collect();
+    panels.retain(|panel| !panel.rows.is_empty());
+    panels
+}
+
+fn placebo(placebo: &Placebo) -> Row {
+    Row {
+        name: "placebo".to_owned(),
+        ratio: placebo.ratio,
+        low: placebo.low,
+        high: placebo.high,
+        confidence: None,
+        word: verdict::placebo_word(placebo).to_owned(),
+        is_placebo: true,
+    }
 }
 
 /// A panel for each pair of arm and baseline; one for all where each pair has but one row.
@@ -84,13 +111,17 @@ fn of_arms(result: &LabResult) -> Vec<Panel> {
 }
 
 fn compared(result: &LabResult, comparison: &Comparison, name: String) -> Row {
+    row(comparison, name, verdict::verdict_word(result, comparison).to_owned())
+}
+
+fn row(comparison: &Comparison, name: String, word: String) -> Row {
     Row {
         name,
         ratio: comparison.ratio,
         low: comparison.low,
         high: comparison.high,
         confidence: Some(comparison.confidence),
-        word: verdict::verdict_word(result, comparison),
+        word,
         is_placebo: false,
     }
 }
@@ -126,7 +157,7 @@ fn effects(result: &LabResult) -> Vec<Row> {
         low: effect.low,
         high: effect.high,
         confidence: Some(effect.confidence),
-        word: verdict::word(effect.verdict, effect.ratio),
+        word: verdict::word(effect.verdict, effect.ratio).to_owned(),
         is_placebo: false,
     };
     let pair = |pair: &Comparison| compared(result, pair, "all at once".to_owned());
