@@ -136,7 +136,8 @@ impl<'data, H: FileHeader<Endian = Endianness>, R: ReadRef<'data>> Sections<'dat
             table.data_as_array(self.endian, self.data).map_err(|_| Malformed::Truncated)?;
         let strings = self.strings(table.link(self.endian))?;
         for symbol in symbols {
-            let is_visible = matches!(symbol.st_visibility(), elf::STV_DEFAULT | elf::STV_PROTECTED);
+            let is_visible =
+                matches!(symbol.st_visibility(), elf::STV_DEFAULT | elf::STV_PROTECTED);
             let is_exported = is_visible && !symbol.is_local();
             if symbol.is_undefined(self.endian) || kind == elf::SHT_DYNSYM && !is_exported {
                 continue;
@@ -222,8 +223,11 @@ mod tests {
         let library = ["-shared", "-fPIC", "-Wl,-soname,libone.so.7", "-s"];
         if let Some(library) = compiled("linkage-library", SOURCE, &library) {
             assert_eq!(library.soname.as_deref(), Some("libone.so.7"));
-            assert_eq!((names(&library.exported), names(&library.internal)),
-                (vec!["malloc".to_owned()], Vec::new()), "stripped");
+            assert_eq!(
+                (names(&library.exported), names(&library.internal)),
+                (vec!["malloc".to_owned()], Vec::new()),
+                "stripped"
+            );
         }
     }
 
