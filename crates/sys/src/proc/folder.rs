@@ -118,13 +118,23 @@ impl TaskFolder {
         is_secure(&read(self.file("auxv")).ok()?, bits)
     }
 
-    /// The environment that the program was started with, in the order of execve(2). A program may
-    /// have written over it since (it is memory of the process, which some use for a new title).
+    /// The environment that the program was started with, in the order of execve(2).
+    ///
+    /// # Errors
+    /// As open(2) and read(2); `InvalidData` if it is no list of variables: it is memory of the
+    /// process, and some programs write their title over it.
+    pub fn environment(&self) -> io::Result<Vec<(OsString, OsString)>> {
+        variables(&read(self.file("environ"))?).ok_or_else(|| malformed("environ"))
+    }
+
+    /// What the dynamic linker of the program, whose words have `bits`, has loaded, in its order:
+    /// the addresses of the dynamic sections, that of the program first. Empty without a dynamic
+    /// linker, and before it has made its list.
     ///
     /// # Errors
     /// As open(2) and read(2).
-    pub fn environment(&self) -> io::Result<Vec<(OsString, OsString)>> {
-        Ok(variables(&read(self.file("environ"))?))
+    pub fn loaded_objects(&self, bits: u8) -> io::Result<Vec<u64>> {
+        super::loaded::loaded(&File::open(self.file("mem"))?, &read(self.file("auxv"))?, bits)
     }
 
     /// Whether address space randomisation is off for the process (`ADDR_NO_RANDOMIZE` of
@@ -164,14 +174,17 @@ pub fn regions_of(pid: u32) -> io::Result<Vec<MapsEntry>> {
     Ok(all.find(|regions| !regions.is_empty()).unwrap_or_default())
 }
 
-/// `NAME=value` strings, each with a NUL after it. Others are left out.
-fn variables(environment: &[u8]) -> Vec<(OsString, OsString)> {
+/// `NAME=value` strings, each with a NUL after it; `None` for anything else.
+fn variables(environment: &[u8]) -> Option<Vec<(OsString, OsString)>> {
     let variable = |text: &[u8]| {
         let middle = text.iter().position(|&byte| byte == b'=')?;
         let part = |bytes: &[u8]| OsStr::from_bytes(bytes).to_owned();
         Some((part(&text[..middle]), part(&text[middle + 1..])))
     };
-    environment.split(|&byte| byte == 0).filter_map(variable).collect()
+    if environment.is_empty() {
+        return Some(Vec::new());
+    }
+    environment.strip_suffix(&[0])?.split(|&byte| byte == 0).map(variable).collect()
 }
 
 fn malformed(file: &str) -> io::Error {
@@ -226,10 +239,13 @@ mod tests {
     fn an_environment_is_a_list_of_variables() {
         let text = |name: &str, value: &str| (OsString::from(name), OsString::from(value));
         assert_eq!(
-            variables(b"A=1\0B=x=y\0C=\0title\0\0"),
-            [text("A", "1"), text("B", "x=y"), text("C", "")]
+            variables(b"A=1\0B=x=y\0C=\0"),
+            Some(vec![text("A", "1"), text("B", "x=y"), text("C", "")])
         );
-        assert!(variables(b"").is_empty());
+        assert_eq!(variables(b""), Some(Vec::new()));
+        for overwritten in [&b"title\0"[..], b"A=1\0\0\0", b"A=1\0B"] {
+            assert_eq!(variables(overwritten), None, "{overwritten:?}");
+        }
         let mut child = std::process::Command::new("sleep")
             .arg("100")
             .env_clear()
@@ -237,6 +253,12 @@ mod tests {
             .spawn()
             .unwrap();
         let folder = TaskFolder::new(child.id(), child.id());
+        // The child is in execve(2) when its parent goes on.
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while folder.environment().is_ok_and(|found| found.is_empty()) {
+            assert!(std::time::Instant::now() < until, "it has no environment");
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
         let found = (folder.environment().unwrap(), folder.is_secure(64));
         child.kill().unwrap();
         child.wait().unwrap();

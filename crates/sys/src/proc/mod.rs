@@ -2,6 +2,7 @@
 
 mod counters;
 mod folder;
+mod loaded;
 mod maps;
 mod pagemap;
 mod rollup;

@@ -19,7 +19,8 @@ pub(super) fn is_secure(vector: &[u8], bits: u8) -> Option<bool> {
     entry(vector, bits, AT_SECURE).map(|secure| secure != 0)
 }
 
-fn entry(vector: &[u8], bits: u8, wanted: u64) -> Option<u64> {
+/// The entry `wanted` of the auxiliary vector `vector`.
+pub(super) fn entry(vector: &[u8], bits: u8, wanted: u64) -> Option<u64> {
     let number = |bytes: &[u8]| match bits {
         32 => Some(u64::from(u32::from_ne_bytes(bytes.try_into().ok()?))),
         _ => Some(u64::from_ne_bytes(bytes.try_into().ok()?)),
