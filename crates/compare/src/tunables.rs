@@ -9,6 +9,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use lab::question::arm::nearest;
 use lab::question::quantity::parse_bytes;
 
+pub(crate) use loader::is_musl;
 pub use loader::{list, loader_of};
 
 /// The environment variable that has the settings.

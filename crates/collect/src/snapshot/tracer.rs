@@ -82,6 +82,10 @@ pub fn run_within(
     tracer.watch(&child_events, interrupt, relay, look)
 }
 
+/// The longest sleep: SIGCHLD goes to any thread of this process that does not block it, so that its
+/// descriptor may miss a stop.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// How a stopped thread is resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Onward {
@@ -309,8 +313,8 @@ impl Tracer<'_> {
         let next = [timer, thaw, self.next_look, self.kill_at, end].into_iter().flatten().min();
         let left = next.map(|next| next.saturating_duration_since(Instant::now()));
         let left = [left, relay.due_in()].into_iter().flatten().min();
-        let left = left.map(|left| left.max(Duration::from_millis(1)));
-        sys::interrupt::wait_for_either(child_events.as_fd(), relay.as_fd(), left);
+        let left = left.unwrap_or(LOOK_EVERY).clamp(Duration::from_millis(1), LOOK_EVERY);
+        sys::interrupt::wait_for_either(child_events.as_fd(), relay.as_fd(), Some(left));
     }
 }
 

@@ -15,6 +15,7 @@ const AT_PHENT: u64 = 4;
 const AT_PHNUM: u64 = 5;
 /// Types of program headers, and tags of dynamic sections (elf(5)).
 const PT_DYNAMIC: u64 = 2;
+const PT_INTERP: u64 = 3;
 const PT_PHDR: u64 = 6;
 const DT_NULL: u64 = 0;
 const DT_DEBUG: u64 = 21;
@@ -62,15 +63,19 @@ pub(super) fn loaded(memory: &File, vector: &[u8], bits: u8) -> io::Result<Vec<u
     else {
         return Ok(Vec::new());
     };
-    let (mut dynamic, mut bias) = (None, 0);
+    // Without this header a program lies where it was linked to: the dynamic linker relies on it.
+    let mut bias = 0;
+    let (mut dynamic, mut is_interpreted) = (None, false);
     for number in 0..count.min(u64::from(u16::MAX)) {
         match memory.program_header(headers.wrapping_add(number * size))? {
             (PT_DYNAMIC, linked) => dynamic = Some(linked),
+            (PT_INTERP, _) => is_interpreted = true,
             (PT_PHDR, linked) => bias = headers.wrapping_sub(linked),
             _ => {}
         }
     }
-    let Some(dynamic) = dynamic else { return Ok(Vec::new()) };
+    // A static program that can lie anywhere has a dynamic section as well, for itself.
+    let Some(dynamic) = dynamic.filter(|_| is_interpreted) else { return Ok(Vec::new()) };
     let mut objects = Vec::new();
     let Some(list) = debug_list(&memory, dynamic.wrapping_add(bias))? else { return Ok(objects) };
     // struct r_debug: a version, then the first object.
