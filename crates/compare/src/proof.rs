@@ -13,7 +13,7 @@ mod notes;
 mod refusal;
 mod resolve;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use results::compare::Proof;
@@ -69,13 +69,24 @@ pub struct Picture {
     pub unseen: Option<String>,
 }
 
+/// A variable in the environment that a program was started with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Variable<'a> {
+    /// It has this value.
+    Set(&'a OsStr),
+    /// It is not there.
+    Unset,
+    /// The environment cannot be read.
+    Unknown,
+}
+
 impl Picture {
-    /// The value of the environment variable `name`: the inner `None` if it is not set, the outer
-    /// one if that is unknown.
-    fn variable(&self, name: &str) -> Option<Option<&OsString>> {
-        let environment = self.environment.as_ref()?;
+    /// The environment variable `name`.
+    fn variable(&self, name: &str) -> Variable<'_> {
+        let Some(environment) = &self.environment else { return Variable::Unknown };
         // Of a name twice, getenv(3) takes the first.
-        Some(environment.iter().find(|(known, _)| known == name).map(|(_, value)| value))
+        let found = environment.iter().find(|(known, _)| known == name);
+        found.map_or(Variable::Unset, |(_, value)| Variable::Set(value))
     }
 
     /// The name of the program in messages.
@@ -139,15 +150,17 @@ fn tunables(
     proof: &mut Proof,
 ) -> Result<Option<String>, String> {
     refusal::tunables(picture, wanted, malloc)?;
-    match picture.variable(VARIABLE) {
-        None => {
+    let value = match picture.variable(VARIABLE) {
+        Variable::Unknown => {
             return Ok(Some(format!(
                 "the environment of {} cannot be read, so neither can its {VARIABLE}",
                 picture.name()
             )));
         }
-        Some(value) => refusal::dropped_tunables(picture, wanted, value)?,
-    }
+        Variable::Unset => None,
+        Variable::Set(value) => Some(value),
+    };
+    refusal::dropped_tunables(picture, wanted, value)?;
     if *malloc == Malloc::Static {
         return Ok(Some(format!(
             "{} is statically linked: its own C library reads {VARIABLE}, but there is no dynamic \

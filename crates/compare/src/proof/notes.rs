@@ -1,9 +1,7 @@
 //! Memory that an arm's setting cannot reach.
 
-use std::ffi::OsString;
-
 use super::resolve::{Malloc, is_file, name_of};
-use super::{Object, Picture};
+use super::{Object, Picture, Variable};
 use crate::arm::Arm;
 use crate::tunables::VARIABLE;
 
@@ -139,9 +137,9 @@ fn runtimes(picture: &Picture) -> Vec<String> {
         };
         picture.loaded.iter().flatten().any(of)
     };
-    let is_off = |(name, start): (&str, &str)| {
-        let value = picture.variable(name).flatten().map(OsString::as_os_str);
-        value.is_some_and(|value| value.to_string_lossy().starts_with(start))
+    let is_off = |(name, start): (&str, &str)| match picture.variable(name) {
+        Variable::Set(value) => value.to_string_lossy().starts_with(start),
+        Variable::Unset | Variable::Unknown => false,
     };
     RUNTIMES
         .iter()
@@ -156,7 +154,7 @@ pub(super) fn embedded(picture: &Picture) -> Option<(&'static str, bool)> {
     let linkage = picture.program.linkage.as_ref()?;
     let has =
         |symbol: &&str| linkage.internal.contains(*symbol) || linkage.exported.contains(*symbol);
-    let by_function = EMBEDDED.iter().find(|embedded| embedded.symbols.iter().any(|s| has(s)));
+    let by_function = EMBEDDED.iter().find(|embedded| embedded.symbols.iter().any(&has));
     let by_text = || EMBEDDED.iter().find(|embedded| linkage.texts.contains(embedded.text));
     match by_function {
         Some(embedded) => Some((embedded.name, true)),

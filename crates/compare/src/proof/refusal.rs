@@ -1,6 +1,6 @@
 //! Why an arm is refused: the reasons in words.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use lab::question::preload::Preloaded;
 use sys::process::WaitStatus;
 
 use super::resolve::{Malloc, is_c_library, is_file, name_of};
-use super::{Object, Picture, notes};
+use super::{Object, Picture, Variable, notes};
 use crate::arm::Arm;
 use crate::tunables::{Tunable, VARIABLE, is_musl};
 
@@ -155,12 +155,12 @@ fn not_loaded(picture: &Picture, library: &str) -> String {
         );
     }
     match picture.variable(PRELOAD) {
-        Some(None) => format!(
+        Variable::Unset => format!(
             "{PRELOAD} was not in the environment of {name} when it started: the command starts it \
              through something that clears the environment (env -i, sudo, su, a wrapper); give the \
              program itself as the command"
         ),
-        Some(Some(value))
+        Variable::Set(value)
             if !value.as_bytes().windows(library.len()).any(|part| part == library.as_bytes()) =>
         {
             format!(
@@ -251,7 +251,7 @@ pub(super) fn tunables(
 pub(super) fn dropped_tunables(
     picture: &Picture,
     wanted: &[Tunable],
-    value: Option<&OsString>,
+    value: Option<&OsStr>,
 ) -> Result<(), String> {
     let text = value.map(|value| value.to_string_lossy()).unwrap_or_default();
     let is_missing = |tunable: &&Tunable| {

@@ -55,7 +55,7 @@ fn the_shell_of_a_script_is_looked_at_and_its_programs_are_not() {
     assert_eq!(seen.had_children, Some(false));
 }
 
-/// The kernel sets AT_SECURE for it, and the dynamic linker drops its variables.
+/// The kernel sets `AT_SECURE` for it, and the dynamic linker drops its variables.
 #[test]
 fn a_set_user_id_program_is_refused() {
     let Some(allocator) = jemalloc() else { return };
@@ -94,12 +94,12 @@ fn run_again(scratch: &Scratch, words: &[&str], test: &str) {
         .env("PROOF_PROGRAM", scratch.file("program"))
         .output()
         .unwrap();
-    let text = format!(
+    let said = format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }
 
 #[test]

@@ -174,7 +174,7 @@ pub(crate) fn interrupt() -> Interrupt {
 pub(crate) fn picture(arm: &Arm) -> Picture {
     let program = Program::find(&arm.command).unwrap().with_variables(arm.variables.clone());
     let setup = Setup { no_huge_pages: arm.huge_pages_off, ..Setup::default() };
-    let limit = Some(Duration::from_secs(60));
+    let limit = Some(Duration::from_mins(1));
     let mut relay = Relay::new().unwrap();
     at_exit(&program, setup, limit, interrupt(), &mut relay).unwrap()
 }

@@ -32,7 +32,7 @@ fn started(arm: &compare::arm::Arm) -> Server {
 
 /// The picture of a server, once `ready` holds for it.
 fn picture_when(server: &Server, ready: impl Fn(&Picture) -> bool) -> Picture {
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     loop {
         let picture = of_process(server.0.id(), interrupt()).unwrap();
         if ready(&picture) {

@@ -71,7 +71,7 @@ where
     if sections.is_empty() {
         return Err(Malformed::Unknown);
     }
-    let file = Sections::<H, R> { sections, endian, data };
+    let file = Reader::<H, R> { sections, endian, data };
     let mut found = Linkage { bits, machine: header.e_machine(endian).0, ..Linkage::default() };
     for program in header.program_headers(endian, data).map_err(cut)? {
         if let Ok(Some(path)) = program.interpreter(endian, data) {
@@ -91,13 +91,13 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-struct Sections<'data, H: FileHeader, R: ReadRef<'data>> {
+struct Reader<'data, H: FileHeader, R: ReadRef<'data>> {
     sections: SectionTable<'data, H, R>,
     endian: Endianness,
     data: R,
 }
 
-impl<'data, H: FileHeader<Endian = Endianness>, R: ReadRef<'data>> Sections<'data, H, R> {
+impl<'data, H: FileHeader<Endian = Endianness>, R: ReadRef<'data>> Reader<'data, H, R> {
     /// The section of strings `index`, read as a whole: names one by one would be a read each.
     fn strings(&self, index: SectionIndex) -> Result<StringTable<'data, &'data [u8]>, Malformed> {
         let section = self.sections.section(index).map_err(|_| Malformed::Unknown)?;

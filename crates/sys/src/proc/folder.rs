@@ -254,7 +254,7 @@ mod tests {
             .unwrap();
         let folder = TaskFolder::new(child.id(), child.id());
         // The child is in execve(2) when its parent goes on.
-        let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let until = std::time::Instant::now() + std::time::Duration::from_mins(1);
         while folder.environment().is_ok_and(|found| found.is_empty()) {
             assert!(std::time::Instant::now() < until, "it has no environment");
             std::thread::sleep(std::time::Duration::from_millis(1));

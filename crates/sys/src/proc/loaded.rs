@@ -64,28 +64,28 @@ pub(super) fn loaded(memory: &File, vector: &[u8], bits: u8) -> io::Result<Vec<u
         return Ok(Vec::new());
     };
     // Without this header a program lies where it was linked to: the dynamic linker relies on it.
-    let mut bias = 0;
+    let mut shift = 0;
     let (mut dynamic, mut is_interpreted) = (None, false);
     for number in 0..count.min(u64::from(u16::MAX)) {
         match memory.program_header(headers.wrapping_add(number * size))? {
             (PT_DYNAMIC, linked) => dynamic = Some(linked),
             (PT_INTERP, _) => is_interpreted = true,
-            (PT_PHDR, linked) => bias = headers.wrapping_sub(linked),
+            (PT_PHDR, linked) => shift = headers.wrapping_sub(linked),
             _ => {}
         }
     }
     // A static program that can lie anywhere has a dynamic section as well, for itself.
     let Some(dynamic) = dynamic.filter(|_| is_interpreted) else { return Ok(Vec::new()) };
-    let mut objects = Vec::new();
-    let Some(list) = debug_list(&memory, dynamic.wrapping_add(bias))? else { return Ok(objects) };
+    let mut found = Vec::new();
+    let Some(list) = debug_list(&memory, dynamic.wrapping_add(shift))? else { return Ok(found) };
     // struct r_debug: a version, then the first object.
-    let mut object = memory.word(list, 1)?;
-    while object != 0 && objects.len() < OBJECTS_MAX {
-        // struct link_map: bias, name, dynamic section, next.
-        objects.push(memory.word(object, 2)?);
-        object = memory.word(object, 3)?;
+    let mut next = memory.word(list, 1)?;
+    while next != 0 && found.len() < OBJECTS_MAX {
+        // struct link_map: shift, name, dynamic section, next.
+        found.push(memory.word(next, 2)?);
+        next = memory.word(next, 3)?;
     }
-    Ok(objects)
+    Ok(found)
 }
 
 /// The address in `DT_DEBUG` of the dynamic section at `address`.
