@@ -1,5 +1,8 @@
 //! Memory that an arm's setting cannot reach.
 
+use std::ffi::OsString;
+
+use super::refusal::PRELOAD;
 use super::resolve::{Malloc, is_file, name_of};
 use super::{Object, Picture, Variable};
 use crate::arm::Arm;
@@ -104,6 +107,7 @@ pub(super) fn of(picture: &Picture, arm: &Arm, malloc: &Malloc) -> Vec<String> {
         notes.extend(own_allocator(picture, malloc));
         notes.extend(linked_allocator(picture, malloc));
     }
+    notes.extend(dropped_variables(picture, arm));
     let changes = preloads || !arm.tunables.is_empty() || arm.huge_pages_off;
     if changes && picture.had_children == Some(true) {
         notes.push(format!(
@@ -113,6 +117,29 @@ pub(super) fn of(picture: &Picture, arm: &Arm, malloc: &Malloc) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// The variables of `arm`, apart from those that are proved, that the program did not get. That may
+/// be as it should: what the command starts first may be what reads them.
+fn dropped_variables(picture: &Picture, arm: &Arm) -> Vec<String> {
+    let is_dropped = |(name, wanted): &&(OsString, Option<OsString>)| {
+        let is_proved = name == PRELOAD && arm.allocator.is_some()
+            || name == VARIABLE && !arm.tunables.is_empty();
+        let is_there = match picture.variable(&name.to_string_lossy()) {
+            Variable::Set(value) => wanted.as_deref() == Some(value),
+            Variable::Unset => wanted.is_none(),
+            Variable::Unknown => true,
+        };
+        !is_proved && !is_there
+    };
+    let note = |(name, wanted): &(OsString, Option<OsString>)| {
+        let what = match wanted {
+            Some(value) => format!("{}={} had not", name.display(), value.display()),
+            None => format!("the removal of {} had not", name.display()),
+        };
+        format!("{what} reached {} when it started", picture.name())
+    };
+    arm.variables.iter().filter(is_dropped).map(note).collect()
 }
 
 /// Words about a language whose programs are linked statically.

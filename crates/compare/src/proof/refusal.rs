@@ -13,7 +13,7 @@ use crate::arm::Arm;
 use crate::tunables::{Tunable, VARIABLE, is_musl};
 
 /// The environment variable that preloads.
-const PRELOAD: &str = "LD_PRELOAD";
+pub(super) const PRELOAD: &str = "LD_PRELOAD";
 
 /// Checks that `malloc` comes from the `wanted` allocator. Returns why that could not be seen, if
 /// so.

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+use compare::arm::Arm;
 use compare::proof::{at_exit, judge};
 use skips::skip;
 use sys::launch::{Program, Setup};
@@ -36,6 +37,20 @@ fn env_i_drops_the_settings() {
     if let Some(arm) = tuned(&["arena_max=2"], &other) {
         refused(&arm, &["had no glibc.malloc.arena_max=2"]);
     }
+}
+
+/// A wrapper may read a variable instead of the program: the arm runs, with a note.
+#[test]
+fn a_variable_that_does_not_reach_the_program_is_noted() {
+    let scratch = Scratch::new();
+    let Some(program) = scratch.compiled("plain", PLAIN, &[]) else { return };
+    let program = program.to_str().unwrap();
+    let variables = vec![("PROOF_A".into(), Some("1".into())), ("PROOF_B".into(), None)];
+    let with_variables = |command: &[&str]| Arm { variables: variables.clone(), ..arm(command) };
+    assert_eq!(proved(&with_variables(&[program])).notes, [""; 0]);
+    let notes = proved(&with_variables(&["/usr/bin/env", "-i", "PROOF_B=2", program])).notes;
+    assert!(notes.len() == 2 && notes[0].starts_with("PROOF_A=1 had not reached"), "{notes:?}");
+    assert!(notes[1].starts_with("the removal of PROOF_B had not reached"), "{notes:?}");
 }
 
 #[test]

@@ -2,11 +2,40 @@
 
 use compare::arm::Arm;
 use compare::proof::judge;
+use compare::tunables::{list, loader_of};
 use skips::skip;
 
 use crate::fixture::{
-    PLAIN, Scratch, arm, installed, jemalloc, picture, proved, refused, tuned, with,
+    PLAIN, Scratch, arm, installed, interrupt, jemalloc, picture, proved, refused, tuned, with,
 };
+
+#[test]
+fn the_loader_is_that_of_the_program_or_of_its_interpreter() {
+    let scratch = Scratch::new();
+    let Some(program) = scratch.compiled("plain", PLAIN, &[]) else { return };
+    let loader = loader_of(&program).unwrap();
+    assert_eq!(loader_of(&scratch.script("true")).unwrap(), loader, "sh(1) is linked alike");
+    if let Some(program) = scratch.compiled("static", PLAIN, &["-static"]) {
+        assert_eq!(loader_of(&program).unwrap(), loader, "the usual one");
+    }
+    let none = loader_of("/etc/passwd".as_ref()).unwrap_err();
+    assert!(none.contains("neither an ELF program nor a script"), "{none}");
+    assert!(loader_of("/nonexistent".as_ref()).unwrap_err().contains("cannot read /nonexistent"));
+    let old = list(&installed("true").unwrap(), &[], interrupt()).unwrap_err();
+    assert!(old.contains("does not list its tunables") && old.contains("glibc 2.33"), "{old}");
+}
+
+/// The variables of mallopt(3) are settings, too: what the loader prints has them.
+#[test]
+fn an_inherited_variable_shows_in_the_list() {
+    let Ok(loader) = loader_of(&installed("true").unwrap()) else { return };
+    let variable = [("MALLOC_ARENA_MAX".into(), "3".into())];
+    let listing = match list(&loader, &variable, interrupt()) {
+        Ok(listing) => listing,
+        Err(why) => return skip(&why),
+    };
+    assert_eq!(listing.get("glibc.malloc.arena_max").unwrap().value, "0x3");
+}
 
 #[test]
 fn the_values_in_force_are_those_that_the_loader_prints() {

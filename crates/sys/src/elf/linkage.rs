@@ -1,6 +1,9 @@
 //! What an ELF file tells the dynamic linker (ld.so(8)): its interpreter, the libraries that it
 //! needs, the symbols that it exports. Only the parts that are needed are read, by their sections:
 //! programs of a hundred MiB exist.
+//!
+//! Safety story: memmem(3) gets two slices with their lengths.
+#![allow(unsafe_code)]
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -159,11 +162,21 @@ impl<'data, H: FileHeader<Endian = Endianness>, R: ReadRef<'data>> Reader<'data,
                 continue;
             }
             let bytes = section.data(self.endian, self.data).map_err(|_| Malformed::Truncated)?;
-            let has = |text: &&&str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+            let has = |text: &&&str| contains(bytes, text.as_bytes());
             found.extend(wanted.iter().filter(has).map(|text| (*text).to_owned()));
         }
         Ok(found)
     }
+}
+
+/// Whether `part` is somewhere in `bytes`. The C library's search is many times as fast as one that
+/// compares at every place.
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    // SAFETY: both pointers are readable for the lengths given, and nothing is written.
+    let found = unsafe {
+        libc::memmem(bytes.as_ptr().cast(), bytes.len(), part.as_ptr().cast(), part.len())
+    };
+    !found.is_null()
 }
 
 #[cfg(test)]
