@@ -28,9 +28,9 @@ pub use refusal::fails_alone;
 
 use resolve::Malloc;
 
-/// A file that is mapped into the process.
+/// A file that is loaded into the process.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Object {
+pub struct LoadedFile {
     /// Its path.
     pub path: PathBuf,
     /// What it tells the dynamic linker; `None`: it cannot be read any more.
@@ -41,10 +41,10 @@ pub struct Object {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Picture {
     /// The file of its program: of the last one that it has executed.
-    pub program: Object,
+    pub program: LoadedFile,
     /// What the dynamic linker has loaded, in its order, the program first. Empty without a dynamic
     /// linker; `None`: its list cannot be read.
-    pub loaded: Option<Vec<Object>>,
+    pub loaded: Option<Vec<LoadedFile>>,
     /// The environment that the program was started with; `None`: it cannot be read.
     pub environment: Option<Vec<(OsString, OsString)>>,
     /// Whether the program has more privilege than its caller; `None`: unknown.

@@ -16,7 +16,7 @@ use sys::launch::{Capture, Program, Setup};
 use sys::relay::Relay;
 
 use super::resolve::MALLOC;
-use super::{Object, Picture, notes};
+use super::{LoadedFile, Picture, notes};
 use crate::tunables::{VARIABLE, list, loader_of, variables_of};
 
 /// Of a program's standard error, so much of its end is kept.
@@ -125,8 +125,8 @@ fn of_snapshot(space: &Snapshot, state: ProcessState, interrupt: Interrupt) -> P
 }
 
 /// The files that have the dynamic sections at `addresses`. The kernel's vDSO has none.
-fn loaded(space: &Snapshot, addresses: &[u64], program: &Object) -> Vec<Object> {
-    let mut read: HashMap<u32, Object> = HashMap::new();
+fn loaded(space: &Snapshot, addresses: &[u64], program: &LoadedFile) -> Vec<LoadedFile> {
+    let mut read: HashMap<u32, LoadedFile> = HashMap::new();
     let mut objects = Vec::new();
     for (place, address) in addresses.iter().enumerate() {
         if place == 0 {
@@ -147,11 +147,11 @@ fn loaded(space: &Snapshot, addresses: &[u64], program: &Object) -> Vec<Object> 
     objects
 }
 
-fn object(path: PathBuf, texts: &[&str]) -> Object {
+fn object(path: PathBuf, texts: &[&str]) -> LoadedFile {
     let symbols: Vec<&str> = [MALLOC].into_iter().chain(notes::SYMBOLS.iter().copied()).collect();
     let wanted = Wanted { symbols: &symbols, texts };
     let linkage = File::open(&path).ok().and_then(|file| sys::elf::linkage(file, wanted).ok());
-    Object { path, linkage }
+    LoadedFile { path, linkage }
 }
 
 #[cfg(test)]

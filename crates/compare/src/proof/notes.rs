@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use super::refusal::PRELOAD;
 use super::resolve::{Malloc, is_file, name_of};
-use super::{Object, Picture, Variable};
+use super::{LoadedFile, Picture, Variable};
 use crate::arm::Arm;
 use crate::tunables::VARIABLE;
 
@@ -159,7 +159,7 @@ fn go(picture: &Picture) -> Option<String> {
 
 fn runtimes(picture: &Picture) -> Vec<String> {
     let exports = |symbol: &str| {
-        let of = |object: &Object| {
+        let of = |object: &LoadedFile| {
             object.linkage.as_ref().is_some_and(|linkage| linkage.exported.contains(symbol))
         };
         picture.loaded.iter().flatten().any(of)
@@ -208,7 +208,7 @@ fn own_allocator(picture: &Picture, malloc: &Malloc) -> Option<String> {
 /// A library of another allocator that the program is linked with.
 fn linked_allocator(picture: &Picture, malloc: &Malloc) -> Option<String> {
     let Malloc::File(used) = malloc else { return None };
-    let is_allocator = |object: &&Object| {
+    let is_allocator = |object: &&LoadedFile| {
         let name = name_of(object).unwrap_or_default();
         EMBEDDED.iter().any(|embedded| name.starts_with(embedded.library))
             && !is_file(object, &used.path)

@@ -8,7 +8,7 @@ use lab::question::preload::Preloaded;
 use sys::process::WaitStatus;
 
 use super::resolve::{Malloc, is_c_library, is_file, name_of};
-use super::{Object, Picture, Variable, notes};
+use super::{LoadedFile, Picture, Variable, notes};
 use crate::arm::Arm;
 use crate::tunables::{Tunable, VARIABLE, is_musl};
 
@@ -36,7 +36,7 @@ fn preloaded(
     malloc: &Malloc,
 ) -> Result<Option<String>, String> {
     let name = picture.name();
-    let is_it = |object: &Object| is_file(object, Path::new(origin));
+    let is_it = |object: &LoadedFile| is_file(object, Path::new(origin));
     if *malloc == Malloc::Static {
         return Err(format!(
             "{name} is statically linked{}: no dynamic linker runs, so {PRELOAD} has no effect; \
@@ -86,7 +86,7 @@ fn system(picture: &Picture, malloc: &Malloc) -> Result<Option<String>, String> 
         Malloc::Inside(_) => Err(own_malloc(picture)),
         Malloc::File(object) => {
             let library = name_of(object).unwrap_or_default();
-            let needs = |other: &&Object| {
+            let needs = |other: &&LoadedFile| {
                 let needed = other.linkage.as_ref().map(|linkage| &linkage.needed);
                 needed.is_some_and(|needed| needed.contains(&library))
             };

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Object, Picture};
+use super::{LoadedFile, Picture};
 
 /// The symbol itself.
 pub(super) const MALLOC: &str = "malloc";
@@ -11,10 +11,10 @@ pub(super) const MALLOC: &str = "malloc";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Malloc<'a> {
     /// To this file: the first that exports it, by the dynamic linker's order.
-    File(&'a Object),
+    File(&'a LoadedFile),
     /// Those of the program to itself, bound when it was linked; those of its libraries to this
     /// file, if any.
-    Inside(Option<&'a Object>),
+    Inside(Option<&'a LoadedFile>),
     /// There is no dynamic linker: whatever the program has was linked into it.
     Static,
     /// The dynamic linker had loaded nothing that exports it.
@@ -77,25 +77,25 @@ pub(super) fn malloc(picture: &Picture) -> Malloc<'_> {
 }
 
 /// Whether `object` is a dynamic linker.
-fn is_dynamic_linker(object: &Object) -> bool {
+fn is_dynamic_linker(object: &LoadedFile) -> bool {
     name_of(object).is_some_and(|name| name.starts_with("ld-") || name.starts_with("ld64.so"))
 }
 
 /// Whether `object` is the C library.
-pub(super) fn is_c_library(object: &Object) -> bool {
+pub(super) fn is_c_library(object: &LoadedFile) -> bool {
     name_of(object).is_some_and(|name| {
         name.starts_with("libc.so") || name.starts_with("libc.musl") || name.starts_with("ld-musl")
     })
 }
 
 /// The name of a library: its own, or that of its file.
-pub(super) fn name_of(object: &Object) -> Option<String> {
+pub(super) fn name_of(object: &LoadedFile) -> Option<String> {
     let soname = object.linkage.as_ref().and_then(|linkage| linkage.soname.clone());
     soname.or_else(|| Some(object.path.file_name()?.to_string_lossy().into_owned()))
 }
 
 /// Whether `object` is the file `path`.
-pub(super) fn is_file(object: &Object, path: &Path) -> bool {
+pub(super) fn is_file(object: &LoadedFile, path: &Path) -> bool {
     let real = |path: &Path| path.canonicalize().ok();
     object.path == path || real(path).is_some_and(|path| real(&object.path) == Some(path))
 }

@@ -6,17 +6,17 @@ use lab::question::preload::Preloaded;
 
 use super::*;
 
-fn object(path: &str, linkage: Linkage) -> Object {
-    Object { path: PathBuf::from(path), linkage: Some(linkage) }
+fn object(path: &str, linkage: Linkage) -> LoadedFile {
+    LoadedFile { path: PathBuf::from(path), linkage: Some(linkage) }
 }
 
-fn library(path: &str, soname: &str, exports: &[&str]) -> Object {
+fn library(path: &str, soname: &str, exports: &[&str]) -> LoadedFile {
     let exported = exports.iter().map(|name| (*name).to_owned()).collect();
     object(path, Linkage { soname: Some(soname.to_owned()), exported, ..Linkage::default() })
 }
 
 /// A program of glibc, with `preloaded` before its C library.
-fn picture(interpreter: &str, preloaded: &[Object]) -> Picture {
+fn picture(interpreter: &str, preloaded: &[LoadedFile]) -> Picture {
     let linkage = Linkage { interpreter: Some(interpreter.to_owned()), ..Linkage::default() };
     let program = object("/bin/program", linkage);
     let mut loaded = vec![program.clone()];
