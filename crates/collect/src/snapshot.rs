@@ -4,6 +4,7 @@ mod machine;
 pub(crate) mod mappings;
 mod picture;
 mod residency;
+mod state;
 mod tracer;
 
 use std::fmt;
@@ -17,7 +18,8 @@ use sys::process::WaitStatus;
 pub use machine::LayoutSettings;
 pub use picture::{Unseen, picture};
 pub use residency::Accounted;
-pub use tracer::run;
+pub use state::ProcessState;
+pub use tracer::{run, run_within};
 
 /// When the snapshot is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +63,10 @@ pub struct SnapshotOutcome {
     pub taken: Option<(Snapshot, TakenAt)>,
     /// How the program ended.
     pub ending: WaitStatus,
+    /// What else was seen of the process, the environment as its last execve(2) gave it.
+    pub state: ProcessState,
+    /// Whether it was ended because its time was up.
+    pub out_of_time: bool,
 }
 
 /// The pause after a look that took `took`, if looks are wanted at intervals of `every`. Looks take

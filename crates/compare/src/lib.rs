@@ -1,20 +1,23 @@
 //! Compares a user's own program under several allocators, settings and page policies.
 //!
-//! [`request`] is what the user asks for, [`arm`] one way of running the program, [`design`] what
-//! is fixed before the first sample, `run` the runs, `judge` the verdicts, and `result` puts all
-//! into a [`results::compare::ProgramResult`]. The lab's session, judge and looks are those of its
-//! own experiments.
+//! [`request`] is what the user asks for, [`arm`] one way of running the program, [`proof`] whether
+//! its settings are in force in the running program, [`design`] what is fixed before the first
+//! sample, `run` the runs, `judge` the verdicts, `why` the observed runs, and `result` puts all into
+//! a [`results::compare::ProgramResult`]. The lab's session, judge and looks are those of its own
+//! experiments.
 
 pub mod arm;
 pub mod design;
 pub mod error;
 mod judge;
 pub mod metric;
+pub mod proof;
 pub mod request;
 mod resolve;
 mod result;
 mod run;
 mod spec;
+mod try_out;
 pub mod tunables;
 mod why;
 
@@ -32,13 +35,13 @@ use results::compare::ProgramResult;
 use sys::interrupt::Interrupt;
 use sys::orphans::Orphans;
 
-use crate::arm::PreparedArm;
 use crate::design::{ProgramDesign, default_cap};
 pub use crate::error::CompareError;
 use crate::request::CompareRequest;
 use crate::result::{Context, assemble};
-use crate::run::once::{Launcher, check_input, find};
-use crate::run::programs::{Programs, differs};
+use crate::run::once::{Launcher, check_input};
+use crate::run::programs::Programs;
+use crate::try_out::try_out;
 
 /// Runs the comparison.
 ///
@@ -91,6 +94,7 @@ pub fn compare(
         started: started_at.to_string(),
         elapsed: started.elapsed(),
         refused: tried.refused,
+        proofs: tried.proofs,
         left,
         observed,
     };
@@ -111,99 +115,6 @@ fn check(request: &CompareRequest) -> Result<(), CompareError> {
         let path = request.way.stdin.as_deref().unwrap_or("".as_ref()).display();
         CompareError::Unfit(format!("cannot read {path} for --stdin: {error}"))
     })
-}
-
-/// What the untimed runs found.
-struct Tried {
-    /// The arms that work.
-    arms: Vec<PreparedArm>,
-    refused: Vec<results::Refused<results::compare::ProgramSample>>,
-    /// What the baseline printed, if that is compared.
-    expected: Option<Vec<u8>>,
-    /// About how long a block takes.
-    block: Duration,
-}
-
-/// Runs each arm once, untimed.
-///
-/// # Errors
-/// If the program cannot be run, the baseline fails, or no other arm is left.
-fn try_out(
-    arms: &[PreparedArm],
-    launcher: &Launcher,
-    watch: &mut impl FnMut(BenchEvent),
-) -> Result<Tried, CompareError> {
-    for arm in arms {
-        find(arm, launcher.way.shell).map_err(|reason| CompareError::Program {
-            command: arm.command[0].to_string_lossy().into_owned(),
-            reason,
-        })?;
-    }
-    let mut tried =
-        Tried { arms: Vec::new(), refused: Vec::new(), expected: None, block: Duration::ZERO };
-    for (index, arm) in arms.iter().enumerate() {
-        watch(BenchEvent::Observing(arm.name.clone()));
-        let began = Instant::now();
-        let outcome = launcher.run(arm, "");
-        let is_baseline = index == 0;
-        tried.block += began.elapsed() * if is_baseline { 2 } else { 1 };
-        let reason = match outcome {
-            Ok(None) => return Err(CompareError::Interrupted),
-            Ok(Some(ran)) => match differs(tried.expected.as_deref(), ran.output.as_deref()) {
-                None => {
-                    if is_baseline && ran.output.is_some() {
-                        must_repeat(arm, launcher, ran.output.as_deref())?;
-                    }
-                    tried.expected = tried.expected.or(ran.output);
-                    tried.arms.push(arm.clone());
-                    continue;
-                }
-                Some(how) => how,
-            },
-            Err(reason) if is_baseline => {
-                return Err(CompareError::Baseline { arm: arm.name.clone(), reason });
-            }
-            Err(reason) => reason,
-        };
-        tried.refused.push(results::Refused {
-            arm: arm.name.clone(),
-            reason,
-            failed: true,
-            samples: Vec::new(),
-        });
-    }
-    if tried.arms.len() < 2 {
-        let reasons: Vec<String> = tried
-            .refused
-            .iter()
-            .map(|refused| format!("{}: {}", refused.arm, refused.reason))
-            .collect();
-        return Err(CompareError::NothingToCompare(reasons.join("; ")));
-    }
-    Ok(tried)
-}
-
-/// Runs the baseline again: it must print the same.
-///
-/// # Errors
-/// If it does not, or if it fails this time.
-fn must_repeat(
-    arm: &PreparedArm,
-    launcher: &Launcher,
-    expected: Option<&[u8]>,
-) -> Result<(), CompareError> {
-    let again = launcher
-        .run(arm, "")
-        .map_err(|reason| CompareError::Baseline { arm: arm.name.clone(), reason })?
-        .ok_or(CompareError::Interrupted)?;
-    match differs(expected, again.output.as_deref()) {
-        None => Ok(()),
-        Some(_) => Err(CompareError::Unfit(format!(
-            "{} prints something else each time, so --same-output has nothing to compare: leave it \
-             out",
-            arm.name
-        ))),
-    }
 }
 
 /// The looks and the cap, by the time that a block takes.

@@ -4,10 +4,12 @@ use std::ffi::OsString;
 
 use lab::run::allocators;
 use sys::interrupt::Interrupt;
+use sys::launch::Program;
 
 use crate::arm::PreparedArm;
 use crate::error::CompareError;
 use crate::request::{ArmRequest, CompareRequest};
+use crate::tunables::{Tunable, VARIABLE, list, loader_of, merged};
 
 /// All arms of `request`.
 ///
@@ -48,12 +50,38 @@ fn arm(
     if let Some(preloaded) = &allocator {
         set("LD_PRELOAD", preloaded.library.clone().map(OsString::from));
     }
+    let tunables = tunables(asked, &command, request.way.shell, interrupt).map_err(refused)?;
+    if !tunables.is_empty() {
+        let of_arm = asked.variables.iter().find(|(name, _)| name == VARIABLE);
+        let inherited = match of_arm {
+            Some((_, value)) => value.clone(),
+            None => std::env::var_os(VARIABLE),
+        };
+        set(VARIABLE, Some(merged(inherited.as_deref(), &tunables)));
+    }
     Ok(PreparedArm {
         name: asked.name.clone(),
         command,
         variables,
         allocator,
-        tunables: Vec::new(),
+        tunables,
         huge_pages_off: asked.huge_pages_off,
     })
+}
+
+/// The settings of the C library, checked against those that the program's own dynamic linker
+/// lists.
+fn tunables(
+    asked: &ArmRequest,
+    command: &[OsString],
+    shell: bool,
+    interrupt: Interrupt,
+) -> Result<Vec<Tunable>, String> {
+    if asked.tunables.is_empty() {
+        return Ok(Vec::new());
+    }
+    let word = if shell { &[OsString::from("sh")][..] } else { command };
+    let program = Program::find(word).map_err(|unfit| unfit.to_string())?;
+    let listing = list(&loader_of(program.path())?, &[], interrupt)?;
+    asked.tunables.iter().map(|typed| listing.check(typed)).collect()
 }

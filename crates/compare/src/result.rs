@@ -9,7 +9,7 @@ use lab::design::trial::Trial;
 use lab::judge::diagnosis::warning;
 use lab::run::{DroppedBlock, Run};
 use results::compare::{
-    EXPERIMENT, ObservedProgram, ProgramArm, ProgramExperiment, ProgramResult, ProgramSample,
+    EXPERIMENT, ObservedProgram, ProgramArm, ProgramExperiment, ProgramResult, ProgramSample, Proof,
 };
 use results::{ArmSample, Dropped, Refused, Warning};
 use sys::launch::Addresses;
@@ -30,6 +30,8 @@ pub(crate) struct Context {
     pub(crate) elapsed: Duration,
     /// Arms that were ruled out before the first block.
     pub(crate) refused: Vec<Refused<ProgramSample>>,
+    /// By arm of the design: what was seen of its settings.
+    pub(crate) proofs: Vec<Proof>,
     /// Per name of a process that was left behind: an arm, and how many runs left one.
     pub(crate) left: Vec<(String, String, u64)>,
     /// By arm of the design: its observed run.
@@ -69,7 +71,8 @@ pub(crate) fn assemble(
 ) -> ProgramResult {
     let open = is_open(&judged.comparisons, &design.metrics);
     let dropped = run.dropped.iter().map(|block| dropped(design, block)).collect();
-    let (arms, removed) = arms(design, run.samples, run.removals, context.observed);
+    let (arms, removed) =
+        arms(design, run.samples, run.removals, context.observed, &context.proofs);
     let left = left_behind(&context.left);
     ProgramResult {
         started: context.started,
@@ -149,6 +152,7 @@ fn arms(
     samples: Vec<Vec<ProgramSample>>,
     removals: Removals,
     mut observed: Vec<Option<ObservedProgram>>,
+    proofs: &[Proof],
 ) -> (Vec<ProgramArm>, Vec<Refused<ProgramSample>>) {
     observed.resize(design.arms(), None);
     let (mut rows, mut refused) = (Vec::new(), Vec::new());
@@ -168,7 +172,7 @@ fn arms(
             command: words(&arm.command),
             environment: environment(&arm.variables),
             huge_pages_off: arm.huge_pages_off,
-            proof: None,
+            proof: proofs.get(index).cloned(),
             observed,
             summary: summary(&samples),
             samples,

@@ -84,7 +84,7 @@ fn observed_run(
     launcher.prepare(arm).ok()??;
     let collection = Collection::start(&Target::Program(program), options).ok()?;
     let seen = watch_to_its_end(collection, launcher, patience);
-    let _ = launcher.orphans.end(&[], Duration::ZERO);
+    launcher.end_all_left();
     launcher.clean_up(arm).ok()??;
     seen
 }

@@ -29,7 +29,8 @@ pub fn screen(result: &ProgramResult, view: View) -> String {
         paragraphs.push(lines(proofs(result)));
     }
     let next = hanging("Next: ", &next(result), view.width);
-    paragraphs.push(refused(&result.refused, view) + &warnings(result, view) + &next);
+    let notes = lines(notes(result));
+    paragraphs.push(refused(&result.refused, view) + &notes + &warnings(result, view) + &next);
     paragraphs.retain(|paragraph| !paragraph.is_empty());
     paragraphs.join("\n")
 }
@@ -135,6 +136,32 @@ fn proofs(result: &ProgramResult) -> Vec<String> {
         }
     }
     sentences
+}
+
+/// What the arms' settings do not reach, and what could not be seen of them. A note that concerns
+/// all arms is there once.
+fn notes(result: &ProgramResult) -> Vec<String> {
+    let mut notes: Vec<(String, Vec<String>)> = Vec::new();
+    for arm in result.arms.iter().filter(|arm| !arm.placebo) {
+        let Some(proof) = &arm.proof else { continue };
+        let unseen = proof.unseen.as_ref().map(|why| format!("not proved: {why}"));
+        for note in proof.notes.iter().cloned().chain(unseen) {
+            match notes.iter_mut().find(|(known, _)| *known == note) {
+                Some((_, arms)) => arms.push(clean(&arm.name)),
+                None => notes.push((note, vec![clean(&arm.name)])),
+            }
+        }
+    }
+    let all = result.arms.iter().filter(|arm| !arm.placebo).count();
+    let line = |(note, arms): (String, Vec<String>)| {
+        let arms = if arms.len() == all {
+            String::new()
+        } else {
+            format!(" [{}]", crate::text::some_of(&arms))
+        };
+        format!("note: {}{arms}", clean(&note))
+    };
+    notes.into_iter().map(line).collect()
 }
 
 fn refused(refused: &[Refused<results::compare::ProgramSample>], view: View) -> String {

@@ -201,6 +201,9 @@ pub struct Proof {
     /// What could not be seen, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unseen: Option<String>,
+    /// The memory that the arm's setting cannot reach, and processes that were not looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// What an untimed run of an arm did, from its start to its end.

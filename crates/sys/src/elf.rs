@@ -2,6 +2,10 @@
 //! parser takes bytes, which may be truncated or hostile. The crate `object` reads the format in
 //! both widths and both byte orders.
 
+mod linkage;
+
+pub use linkage::{Linkage, Wanted, linkage};
+
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;

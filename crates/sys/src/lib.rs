@@ -26,6 +26,7 @@ pub mod object;
 pub mod orphans;
 pub mod perf;
 pub mod personality;
+pub mod privilege;
 pub mod proc;
 pub mod process;
 pub mod program_break;

@@ -20,7 +20,7 @@ use sys::relay::{Relay, Sent};
 
 use super::picture::{self, Leaving, Unseen};
 use super::residency::Accounted;
-use super::{At, Failure, SnapshotOutcome, SnapshotRequest, TakenAt, pause_after};
+use super::{At, Failure, ProcessState, SnapshotOutcome, SnapshotRequest, TakenAt, pause_after};
 use crate::ptrace::freeze::PATIENCE;
 
 /// The time between the request to end a program and SIGKILL.
@@ -33,6 +33,20 @@ const GRACE: Duration = Duration::from_secs(1);
 /// # Errors
 /// [`Failure`] says why there is no snapshot.
 pub fn run(
+    request: &SnapshotRequest,
+    interrupt: Interrupt,
+    relay: &mut Relay,
+    look: &mut dyn FnMut(&Snapshot),
+) -> Result<SnapshotOutcome, Failure> {
+    run_within(None, request, interrupt, relay, look)
+}
+
+/// As [`run`]; a program that runs longer than `limit` is killed, and the snapshot is taken before.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_within(
+    limit: Option<Duration>,
     request: &SnapshotRequest,
     interrupt: Interrupt,
     relay: &mut Relay,
@@ -61,9 +75,16 @@ pub fn run(
         asked: false,
         next_look: None,
         kill_at: None,
+        state: ProcessState::default(),
+        end_by: limit.map(|limit| Instant::now() + limit),
+        out_of_time: false,
     };
     tracer.watch(&child_events, interrupt, relay, look)
 }
+
+/// The longest sleep: SIGCHLD goes to any thread of this process that does not block it, so that its
+/// descriptor may miss a stop.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// How a stopped thread is resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +117,10 @@ struct Tracer<'a> {
     asked: bool,
     next_look: Option<Instant>,
     kill_at: Option<Instant>,
+    state: ProcessState,
+    /// When its time is up.
+    end_by: Option<Instant>,
+    out_of_time: bool,
 }
 
 impl Tracer<'_> {
@@ -113,7 +138,12 @@ impl Tracer<'_> {
                     self.started.reaped();
                     return match (self.taken, self.unseen) {
                         (None, Some(unseen)) => Err(Failure::Unseen(unseen)),
-                        (taken, _) => Ok(SnapshotOutcome { taken, ending }),
+                        (taken, _) => Ok(SnapshotOutcome {
+                            taken,
+                            ending,
+                            state: self.state,
+                            out_of_time: self.out_of_time,
+                        }),
                     };
                 }
             }
@@ -169,6 +199,8 @@ impl Tracer<'_> {
     fn executed(&mut self) -> Onward {
         // Its other threads are gone, and what was known of them is void.
         self.leaving.clear();
+        // Now: the program may write over its environment later.
+        self.state.read_start(self.pid);
         if self.since_exec.is_none() {
             self.since_exec = Some(Instant::now());
             self.next_look = self.request.every.map(|every| Instant::now() + every);
@@ -197,6 +229,7 @@ impl Tracer<'_> {
     }
 
     fn take(&mut self, tid: u32, moment: TakenAt) {
+        self.state.read_present(self.pid, tid);
         match picture::take(self.pid, tid, &self.leaving, Accounted::Always) {
             Ok(space) => self.taken = Some((space, moment)),
             Err(unseen) => self.unseen = Some(unseen),
@@ -251,15 +284,17 @@ impl Tracer<'_> {
             }
             self.next_look = Some(Instant::now() + pause);
         }
-        // The relay passes the signal on.
-        if interrupt.received().is_some() && self.freeze.is_none() {
+        self.out_of_time |= self.end_by.is_some_and(|end| now >= end);
+        // The relay passes the signal of an interruption on.
+        if (interrupt.received().is_some() || self.out_of_time) && self.freeze.is_none() {
             match self.kill_at {
                 None => {
                     // A snapshot that was taken at the requested time is kept.
                     if self.taken.is_none() {
                         self.freeze(TakenAt::Interrupted);
                     }
-                    self.kill_at = Some(now + GRACE);
+                    let grace = if self.out_of_time { Duration::ZERO } else { GRACE };
+                    self.kill_at = Some(now + grace);
                 }
                 Some(time) if now >= time => self.started.signal(Sent::new(ptrace::KILL)),
                 Some(_) => {}
@@ -274,11 +309,12 @@ impl Tracer<'_> {
             _ => None,
         };
         let thaw = self.freeze.as_ref().map(|freeze| freeze.until);
-        let next = [timer, thaw, self.next_look, self.kill_at].into_iter().flatten().min();
+        let end = self.end_by.filter(|_| !self.out_of_time);
+        let next = [timer, thaw, self.next_look, self.kill_at, end].into_iter().flatten().min();
         let left = next.map(|next| next.saturating_duration_since(Instant::now()));
         let left = [left, relay.due_in()].into_iter().flatten().min();
-        let left = left.map(|left| left.max(Duration::from_millis(1)));
-        sys::interrupt::wait_for_either(child_events.as_fd(), relay.as_fd(), left);
+        let left = left.unwrap_or(LOOK_EVERY).clamp(Duration::from_millis(1), LOOK_EVERY);
+        sys::interrupt::wait_for_either(child_events.as_fd(), relay.as_fd(), Some(left));
     }
 }
 

@@ -102,7 +102,7 @@ impl Launcher<'_> {
             }
             Woken::TooLate => {
                 self.end(running);
-                return Err(too_late(self.patience.unwrap_or_default()));
+                return Err(self.too_late());
             }
         }
         let ending = running.wait().map_err(|errno| format!("cannot wait for it: {errno}"))?;
@@ -158,11 +158,25 @@ impl Launcher<'_> {
     fn end(&self, running: Started) {
         running.kill_group();
         drop(running);
+        self.end_all_left();
+    }
+
+    /// Ends what a program left behind, at once.
+    pub(crate) fn end_all_left(&self) {
         let _ = self.orphans.end(&[], Duration::ZERO);
     }
 
+    /// Why a run failed that did not end in time.
+    pub(crate) fn too_late(&self) -> String {
+        format!(
+            "it did not end within {} and was killed: a program that stays needs --load or \
+             --settle, and a slow one a longer --timeout",
+            lab::design::time_budget::exactly(self.patience.unwrap_or_default())
+        )
+    }
+
     /// Why `ending` is not that of a run that went well.
-    fn failure(&self, ending: WaitStatus, errors: &[u8]) -> Option<String> {
+    pub(crate) fn failure(&self, ending: WaitStatus, errors: &[u8]) -> Option<String> {
         let how = match ending {
             WaitStatus::Exited(0) => return None,
             _ if self.way.ignore_failure => return None,
@@ -219,14 +233,6 @@ pub(crate) fn find(arm: &PreparedArm, shell: bool) -> Result<Program, String> {
         arm.command.clone()
     };
     Program::find(&command).map_err(|unfit| unfit.to_string())
-}
-
-fn too_late(patience: Duration) -> String {
-    format!(
-        "it did not end within {} and was killed: a program that stays needs --load or --settle, \
-         and a slow one a longer --timeout",
-        lab::design::time_budget::exactly(patience)
-    )
 }
 
 fn sample(wall: Duration, usage: &Usage, ending: WaitStatus) -> ProgramSample {

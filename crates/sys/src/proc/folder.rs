@@ -1,12 +1,14 @@
 //! `/proc/PID/task/TID`: the process as seen through one of its threads. Other threads still show
 //! it after the first one has ended.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, read, read_to_string};
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::{
-    Mapped, MapsEntry, PageMap, SyscallState, entry_address, parse_maps, parse_smaps,
+    Mapped, MapsEntry, PageMap, SyscallState, entry_address, is_secure, parse_maps, parse_smaps,
     parse_syscall_state,
 };
 use crate::facts::Own;
@@ -108,6 +110,33 @@ impl TaskFolder {
         entry_address(&read(self.file("auxv")).ok()?, bits)
     }
 
+    /// Whether the program, whose words have `bits`, runs with more privilege than its caller
+    /// (`AT_SECURE`, getauxval(3)): the dynamic linker then ignores most of its variables. `None`
+    /// if this user may not read it.
+    #[must_use]
+    pub fn is_secure(&self, bits: u8) -> Option<bool> {
+        is_secure(&read(self.file("auxv")).ok()?, bits)
+    }
+
+    /// The environment that the program was started with, in the order of execve(2).
+    ///
+    /// # Errors
+    /// As open(2) and read(2); `InvalidData` if it is no list of variables: it is memory of the
+    /// process, and some programs write their title over it.
+    pub fn environment(&self) -> io::Result<Vec<(OsString, OsString)>> {
+        variables(&read(self.file("environ"))?).ok_or_else(|| malformed("environ"))
+    }
+
+    /// What the dynamic linker of the program, whose words have `bits`, has loaded, in its order:
+    /// the addresses of the dynamic sections, that of the program first. Empty without a dynamic
+    /// linker, and before it has made its list.
+    ///
+    /// # Errors
+    /// As open(2) and read(2).
+    pub fn loaded_objects(&self, bits: u8) -> io::Result<Vec<u64>> {
+        super::loaded::loaded(&File::open(self.file("mem"))?, &read(self.file("auxv"))?, bits)
+    }
+
     /// Whether address space randomisation is off for the process (`ADDR_NO_RANDOMIZE` of
     /// personality(2)). `None` if this user may not read it.
     #[must_use]
@@ -143,6 +172,19 @@ pub fn regions_of(pid: u32) -> io::Result<Vec<MapsEntry>> {
     let mut all = std::iter::once(first)
         .chain(others.filter_map(|tid| TaskFolder::new(pid, tid).regions().ok()));
     Ok(all.find(|regions| !regions.is_empty()).unwrap_or_default())
+}
+
+/// `NAME=value` strings, each with a NUL after it; `None` for anything else.
+fn variables(environment: &[u8]) -> Option<Vec<(OsString, OsString)>> {
+    let variable = |text: &[u8]| {
+        let middle = text.iter().position(|&byte| byte == b'=')?;
+        let part = |bytes: &[u8]| OsStr::from_bytes(bytes).to_owned();
+        Some((part(&text[..middle]), part(&text[middle + 1..])))
+    };
+    if environment.is_empty() {
+        return Some(Vec::new());
+    }
+    environment.strip_suffix(&[0])?.split(|&byte| byte == 0).map(variable).collect()
 }
 
 fn malformed(file: &str) -> io::Error {
@@ -191,6 +233,39 @@ mod tests {
             program.metadata().unwrap().len(),
             folder.open_program().unwrap().metadata().unwrap().len()
         );
+    }
+
+    #[test]
+    fn an_environment_is_a_list_of_variables() {
+        let text = |name: &str, value: &str| (OsString::from(name), OsString::from(value));
+        assert_eq!(
+            variables(b"A=1\0B=x=y\0C=\0"),
+            Some(vec![text("A", "1"), text("B", "x=y"), text("C", "")])
+        );
+        assert_eq!(variables(b""), Some(Vec::new()));
+        for overwritten in [&b"title\0"[..], b"A=1\0\0\0", b"A=1\0B"] {
+            assert_eq!(variables(overwritten), None, "{overwritten:?}");
+        }
+        let mut child = std::process::Command::new("sleep")
+            .arg("100")
+            .env_clear()
+            .env("ONLY", "this one")
+            .spawn()
+            .unwrap();
+        let folder = TaskFolder::new(child.id(), child.id());
+        // The child is in execve(2) when its parent goes on.
+        let until = std::time::Instant::now() + std::time::Duration::from_mins(1);
+        while folder.environment().is_ok_and(|found| found.is_empty()) {
+            assert!(std::time::Instant::now() < until, "it has no environment");
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        let found = (folder.environment().unwrap(), folder.is_secure(64));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(found.0, [text("ONLY", "this one")]);
+        if cfg!(target_pointer_width = "64") {
+            assert_eq!(found.1, Some(false));
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod counters;
 mod folder;
+mod loaded;
 mod maps;
 mod pagemap;
 mod rollup;
@@ -24,7 +25,7 @@ pub use smaps::Mapped;
 pub use thread::SyscallState;
 
 use smaps::parse_smaps;
-use thread::{entry_address, parse_syscall_state};
+use thread::{entry_address, is_secure, parse_syscall_state};
 
 use std::time::Duration;
 

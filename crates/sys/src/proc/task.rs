@@ -134,6 +134,13 @@ pub fn memory_totals(tid: u32) -> MemoryTotals {
     totals(&status(tid).unwrap_or_default())
 }
 
+/// Whether the process of the thread `tid` gets no transparent huge pages, by prctl(2)
+/// (`THP_enabled`). `None`: it is gone, or a kernel before 5.0.
+#[must_use]
+pub fn has_huge_pages_off(tid: u32) -> Option<bool> {
+    field(&status(tid)?, "THP_enabled:").map(|enabled| enabled == "0")
+}
+
 /// The page faults of a process, minor and major together, as the kernel counts them: with pages
 /// that a call populates, without a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

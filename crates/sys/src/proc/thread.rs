@@ -4,9 +4,23 @@
 /// The entry of the auxiliary vector that has the program's entry address (getauxval(3)).
 const AT_ENTRY: u64 = 9;
 
+/// The entry that says whether the program runs with more privilege than its caller.
+const AT_SECURE: u64 = 23;
+
 /// The entry address in the auxiliary vector `vector`, whose words have `bits`. `None` if it is not
 /// there.
 pub(super) fn entry_address(vector: &[u8], bits: u8) -> Option<u64> {
+    entry(vector, bits, AT_ENTRY)
+}
+
+/// Whether the program runs with more privilege than its caller, from its auxiliary vector. `None`
+/// if that is not there.
+pub(super) fn is_secure(vector: &[u8], bits: u8) -> Option<bool> {
+    entry(vector, bits, AT_SECURE).map(|secure| secure != 0)
+}
+
+/// The entry `wanted` of the auxiliary vector `vector`.
+pub(super) fn entry(vector: &[u8], bits: u8, wanted: u64) -> Option<u64> {
     let number = |bytes: &[u8]| match bits {
         32 => Some(u64::from(u32::from_ne_bytes(bytes.try_into().ok()?))),
         _ => Some(u64::from_ne_bytes(bytes.try_into().ok()?)),
@@ -14,7 +28,7 @@ pub(super) fn entry_address(vector: &[u8], bits: u8) -> Option<u64> {
     let word = usize::from(bits / 8);
     vector
         .chunks_exact(2 * word)
-        .find(|pair| number(&pair[..word]) == Some(AT_ENTRY))
+        .find(|pair| number(&pair[..word]) == Some(wanted))
         .and_then(|pair| number(&pair[word..]))
 }
 

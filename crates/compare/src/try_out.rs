@@ -1,0 +1,170 @@
+//! Each arm once, untimed: whether it works, whether its settings are in force, and how long it
+//! takes.
+
+use std::time::{Duration, Instant};
+
+use lab::BenchEvent;
+use results::Refused;
+use results::compare::{ProgramSample, Proof};
+use sys::launch::Capture;
+use sys::relay::Relay;
+
+use crate::arm::PreparedArm;
+use crate::error::CompareError;
+use crate::proof::{self, Picture};
+use crate::run::once::{Launcher, find};
+use crate::run::programs::differs;
+
+/// A program that ends within this time is run once more as it will be timed.
+const SHORT: Duration = Duration::from_secs(2);
+
+/// What the untimed runs found.
+#[derive(Debug, Default)]
+pub(crate) struct Tried {
+    /// The arms that work.
+    pub(crate) arms: Vec<PreparedArm>,
+    /// By arm: what was seen of its settings.
+    pub(crate) proofs: Vec<Proof>,
+    /// The arms that do not work, or whose settings are not in force.
+    pub(crate) refused: Vec<Refused<ProgramSample>>,
+    /// What the baseline printed, if that is compared.
+    pub(crate) expected: Option<Vec<u8>>,
+    /// About how long a block takes.
+    pub(crate) block: Duration,
+}
+
+/// An arm that left.
+enum Leaving {
+    /// Its settings are not in force.
+    Unproved(String),
+    /// It fails.
+    Failed(String),
+    Interrupted,
+}
+
+/// Runs each of `arms` once or twice, untimed.
+///
+/// # Errors
+/// If the program cannot be run, the baseline fails, or no other arm is left.
+pub(crate) fn try_out(
+    arms: &[PreparedArm],
+    launcher: &Launcher,
+    watch: &mut impl FnMut(BenchEvent),
+) -> Result<Tried, CompareError> {
+    for arm in arms {
+        find(arm, launcher.way.shell).map_err(|reason| CompareError::Program {
+            command: arm.command[0].to_string_lossy().into_owned(),
+            reason,
+        })?;
+    }
+    let (mut tried, mut of_baseline) = (Tried::default(), None);
+    for (index, arm) in arms.iter().enumerate() {
+        watch(BenchEvent::Observing(arm.name.clone()));
+        let is_baseline = index == 0;
+        let (reason, failed) = match one(arm, launcher, &mut tried, &mut of_baseline) {
+            Ok((proof, time)) => {
+                // The baseline runs twice in a block.
+                tried.block += time * if is_baseline { 2 } else { 1 };
+                tried.arms.push(arm.clone());
+                tried.proofs.push(proof);
+                continue;
+            }
+            Err(Leaving::Interrupted) => return Err(CompareError::Interrupted),
+            Err(Leaving::Unproved(reason)) => (reason, false),
+            Err(Leaving::Failed(reason)) => (reason, true),
+        };
+        if is_baseline {
+            return Err(CompareError::Baseline { arm: arm.name.clone(), reason });
+        }
+        let samples = Vec::new();
+        tried.refused.push(Refused { arm: arm.name.clone(), reason, failed, samples });
+    }
+    if tried.arms.len() < 2 {
+        let reason =
+            |refused: &Refused<ProgramSample>| format!("{}: {}", refused.arm, refused.reason);
+        let reasons: Vec<String> = tried.refused.iter().map(reason).collect();
+        return Err(CompareError::NothingToCompare(reasons.join("; ")));
+    }
+    Ok(tried)
+}
+
+/// Looks at `arm` when it exits, and runs it as it will be timed, if that is soon done or its output
+/// is compared. Returns the proof, and the time of a run.
+fn one(
+    arm: &PreparedArm,
+    launcher: &Launcher,
+    tried: &mut Tried,
+    of_baseline: &mut Option<Picture>,
+) -> Result<(Proof, Duration), Leaving> {
+    let began = Instant::now();
+    let picture = picture(arm, launcher)?;
+    let time = began.elapsed();
+    if let Some(alone) = of_baseline
+        .as_ref()
+        .and_then(|baseline| proof::fails_alone(&picture, arm, baseline))
+        .filter(|_| !launcher.way.ignore_failure)
+    {
+        return Err(Leaving::Failed(alone));
+    }
+    let errors = picture.errors.as_bytes();
+    let failure = match picture.ending {
+        Some(_) if picture.out_of_time => Some(launcher.too_late()),
+        Some(ending) => launcher.failure(ending, errors),
+        None => None,
+    };
+    if let Some(failure) = failure {
+        return Err(Leaving::Failed(failure));
+    }
+    let proof = proof::judge(&picture, arm).map_err(Leaving::Unproved)?;
+    let is_seen = picture.ending.is_some();
+    of_baseline.get_or_insert(picture);
+    if is_seen && time > SHORT && !launcher.way.same_output {
+        return Ok((proof, time));
+    }
+    let began = Instant::now();
+    let ran = launcher.run(arm, "").map_err(Leaving::Failed)?.ok_or(Leaving::Interrupted)?;
+    let time = began.elapsed();
+    if let Some(how) = differs(tried.expected.as_deref(), ran.output.as_deref()) {
+        return Err(Leaving::Failed(how));
+    }
+    if tried.expected.is_none() && ran.output.is_some() {
+        must_repeat(arm, launcher, ran.output.as_deref())?;
+        tried.expected = ran.output;
+    }
+    Ok((proof, time))
+}
+
+/// Runs `arm` to its end and looks at it there.
+fn picture(arm: &PreparedArm, launcher: &Launcher) -> Result<Picture, Leaving> {
+    let failed = |error: String| match launcher.interrupt.received() {
+        Some(_) => Leaving::Interrupted,
+        None => Leaving::Failed(error),
+    };
+    launcher.prepare(arm).map_err(failed)?.ok_or(Leaving::Interrupted)?;
+    let capture = Capture::new().map_err(|errno| Leaving::Failed(errno.to_string()))?;
+    let program = launcher.prepared(arm, "", &capture).map_err(Leaving::Failed)?;
+    let mut relay = Relay::new().map_err(|errno| Leaving::Failed(errno.to_string()))?;
+    let (setup, limit) = (launcher.setup(arm), launcher.patience);
+    let seen = proof::at_exit(&program, setup, limit, launcher.interrupt, &mut relay);
+    drop(relay);
+    launcher.end_all_left();
+    launcher.clean_up(arm).map_err(failed)?.ok_or(Leaving::Interrupted)?;
+    seen.map_err(failed)
+}
+
+/// Runs the baseline again: it must print the same.
+fn must_repeat(
+    arm: &PreparedArm,
+    launcher: &Launcher,
+    expected: Option<&[u8]>,
+) -> Result<(), Leaving> {
+    let again = launcher.run(arm, "").map_err(Leaving::Failed)?.ok_or(Leaving::Interrupted)?;
+    match differs(expected, again.output.as_deref()) {
+        None => Ok(()),
+        Some(_) => Err(Leaving::Failed(
+            "it prints something else each time, so --same-output has nothing to compare: leave \
+             it out"
+                .to_owned(),
+        )),
+    }
+}
