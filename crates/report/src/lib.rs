@@ -6,6 +6,7 @@
 
 mod bench;
 mod claims;
+mod diff;
 mod doctor;
 mod export;
 mod layout;
@@ -17,6 +18,7 @@ mod view;
 
 pub use bench::screen;
 pub use claims::screen as claims_screen;
+pub use diff::screen as diff_screen;
 pub use doctor::screen as doctor_screen;
 pub use export::{csv, markdown, svg};
 pub use layout::{redrawn as layout_frame, screen as layout_screen, svg as layout_svg};

@@ -20,6 +20,9 @@ pub struct Diff {
     pub version: String,
     /// The experiment of both: `compare` for results of that verb.
     pub experiment: String,
+    /// The file that the experiment of the new run was read from; `null` for built-in experiments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experiment_file: Option<String>,
     /// The command that both ran; empty for results of `bench`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,

@@ -4,6 +4,7 @@ mod bad_input;
 mod causes;
 mod claims;
 mod columns;
+mod diff;
 mod doctor;
 mod door;
 mod error_codes;
