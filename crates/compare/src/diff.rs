@@ -16,7 +16,7 @@ const ALPHA: f64 = 0.05;
 
 /// A result, and the file that it is from.
 #[derive(Debug, Clone, Copy)]
-pub struct Source<'a> {
+pub struct ResultFile<'a> {
     /// The file, as the user named it.
     pub file: &'a str,
     /// Its result.
@@ -25,7 +25,7 @@ pub struct Source<'a> {
 
 /// Why two results cannot be compared.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum Incomparable {
     /// They answer different questions.
     #[error(
         "{} is of the experiment {}, {} of {}: only results of one experiment are compared",
@@ -83,14 +83,14 @@ pub enum Refusal {
 /// Compares `new` with `old`. `version` is that of this program.
 ///
 /// # Errors
-/// [`Refusal`], if they do not answer the same question, or have nothing in common.
-pub fn diff(version: &str, old: Source, new: Source) -> Result<Diff, Refusal> {
+/// [`Incomparable`], if they do not answer the same question, or have nothing in common.
+pub fn diff(version: &str, old: ResultFile, new: ResultFile) -> Result<Diff, Incomparable> {
     check(old, new)?;
     let (olds, news) = (series::of(old.result), series::of(new.result));
     let margin = margin(old.result).max(margin(new.result));
     let pairs: Vec<Pair> = olds.iter().filter_map(|old| Pair::of(old, &olds, &news)).collect();
     if pairs.is_empty() {
-        return Err(Refusal::NothingShared {
+        return Err(Incomparable::NothingShared {
             old: (old.file.to_owned(), series::described(&olds)),
             new: (new.file.to_owned(), series::described(&news)),
         });
@@ -123,19 +123,19 @@ pub fn diff(version: &str, old: Source, new: Source) -> Result<Diff, Refusal> {
 }
 
 /// Refuses what does not answer the same question.
-fn check(old: Source, new: Source) -> Result<(), Refusal> {
+fn check(old: ResultFile, new: ResultFile) -> Result<(), Incomparable> {
     let both = |of: &dyn Fn(&Document) -> String| {
-        let of = |source: Source| (source.file.to_owned(), of(source.result));
+        let of = |source: ResultFile| (source.file.to_owned(), of(source.result));
         (of(old), of(new))
     };
     let differ = |(old, new): &((String, String), (String, String))| old.1 != new.1;
     let pair = both(&|result| experiment(result).to_owned());
     if differ(&pair) {
-        return Err(Refusal::Experiments { old: pair.0, new: pair.1 });
+        return Err(Incomparable::Experiments { old: pair.0, new: pair.1 });
     }
     if command(old.result) != command(new.result) {
         let (old, new) = both(&|result| conditions::line(command(result)));
-        return Err(Refusal::Commands { old, new });
+        return Err(Incomparable::Commands { old, new });
     }
     let metric = |result: &Document| match result {
         Document::Lab(lab) => lab.experiment.metric.clone(),
@@ -143,11 +143,11 @@ fn check(old: Source, new: Source) -> Result<(), Refusal> {
     };
     let pair = both(&metric);
     if differ(&pair) {
-        return Err(Refusal::Metrics { old: pair.0, new: pair.1 });
+        return Err(Incomparable::Metrics { old: pair.0, new: pair.1 });
     }
     if started(old.result) == started(new.result) && seed(old.result) == seed(new.result) {
         let (old, new, started) = (old.file.into(), new.file.into(), started(old.result).into());
-        return Err(Refusal::SameRun { old, new, started });
+        return Err(Incomparable::SameRun { old, new, started });
     }
     Ok(())
 }
@@ -221,7 +221,7 @@ fn verdict(verdict: stats::Verdict) -> Verdict {
     }
 }
 
-fn run(source: Source) -> DiffedRun {
+fn run(source: ResultFile) -> DiffedRun {
     let (elapsed_ns, warnings, placebo) = match source.result {
         Document::Lab(lab) => (lab.elapsed_ns, &lab.warnings, &lab.placebo),
         Document::Program(program) => (program.elapsed_ns, &program.warnings, &program.placebo),

@@ -4,8 +4,8 @@
 //! figures. [`tunables`] knows the C library's settings. The lab's session, judge and looks do the
 //! rest, as for its own experiments.
 //!
-//! [`mod@diff`] compares two results, of this verb or of the lab's own experiments: this crate knows
-//! the figures of both.
+//! [`mod@diff`] compares two results, of this verb or of the lab's own experiments: this crate
+//! knows the figures of both.
 
 pub mod arm;
 pub mod diff;

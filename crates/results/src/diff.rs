@@ -1,5 +1,5 @@
-//! What `firsttouch report --diff OLD NEW --json` writes, `firsttouch.diff/1`, as types: two results
-//! of one question, arm by arm.
+//! What `firsttouch report --diff OLD NEW --json` writes, `firsttouch.diff/1`, as types: two
+//! results of one question, arm by arm.
 
 use std::collections::BTreeMap;
 

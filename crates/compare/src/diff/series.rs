@@ -1,5 +1,7 @@
 //! The samples of a result as series: one figure of one arm at one point.
 
+use std::collections::HashMap;
+
 use lab::question::experiment::Metric as LabMetric;
 use lab::question::quantity::bytes_text;
 use results::compare::ProgramResult;
@@ -8,7 +10,7 @@ use results::{Document, LabResult};
 use crate::metric::Metric;
 
 /// Where in a sweep; without anything for whole programs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(super) struct Point {
     pub(super) size_bytes: Option<u64>,
     pub(super) threads: Option<u64>,
@@ -86,7 +88,7 @@ fn of_lab(result: &LabResult) -> Vec<Series> {
     let mut found: Vec<Series> = Vec::new();
     for arm in result.arms.iter().filter(|arm| !arm.placebo) {
         let reference = result.comparisons.iter().find(|compared| compared.arm == arm.name);
-        let first = found.len();
+        let mut places: HashMap<Point, usize> = HashMap::new();
         for sample in &arm.samples {
             let point = Point {
                 size_bytes: Some(sample.size_bytes.unwrap_or(experiment.size_bytes)),
@@ -94,9 +96,7 @@ fn of_lab(result: &LabResult) -> Vec<Series> {
                 passes: sample.passes,
             };
             let value = metric.of(sample) as f64 / sample.operations.max(1) as f64;
-            let place = found[first..].iter().position(|series| series.point == point);
-            let place = place.map_or(found.len(), |place| first + place);
-            if place == found.len() {
+            let place = *places.entry(point).or_insert_with(|| {
                 found.push(Series {
                     arm: arm.name.clone(),
                     is_baseline: arm.baseline,
@@ -105,7 +105,8 @@ fn of_lab(result: &LabResult) -> Vec<Series> {
                     reference: reference.map(|compared| compared.baseline.clone()),
                     samples: Vec::new(),
                 });
-            }
+                found.len() - 1
+            });
             found[place].samples.push((sample.block, value));
         }
     }

@@ -67,13 +67,15 @@ fn lab(started: &str, mmap_ns: u64, malloc_ns: u64) -> LabResult {
 const MORNING: &str = "2026-11-28T08:00:00Z";
 const EVENING: &str = "2026-11-28T20:30:00Z";
 
-fn of(old: &Document, new: &Document) -> Result<Diff, Refusal> {
-    let (old, new) =
-        (Source { file: "old.json", result: old }, Source { file: "new.json", result: new });
+fn of(old: &Document, new: &Document) -> Result<Diff, Incomparable> {
+    let (old, new) = (
+        ResultFile { file: "old.json", result: old },
+        ResultFile { file: "new.json", result: new },
+    );
     diff("0.1.0", old, new)
 }
 
-fn of_labs(old: LabResult, new: LabResult) -> Result<Diff, Refusal> {
+fn of_labs(old: LabResult, new: LabResult) -> Result<Diff, Incomparable> {
     of(&Document::Lab(Box::new(old)), &Document::Lab(Box::new(new)))
 }
 
@@ -147,7 +149,7 @@ fn points_are_compared_with_the_same_points() {
 
     let refused = of_labs(sweep(MORNING, &[4096]), sweep(EVENING, &[1 << 20])).unwrap_err();
     let said = refused.to_string();
-    assert!(matches!(refused, Refusal::NothingShared { .. }), "{said}");
+    assert!(matches!(refused, Incomparable::NothingShared { .. }), "{said}");
     assert!(said.contains("mmap, malloc at 4KiB; mmap, malloc at 1MiB"), "{said}");
 }
 
@@ -220,13 +222,13 @@ fn other_questions_are_refused() {
     assert!(said.starts_with("old.json compares total_ns, new.json compares whole_ns"), "{said}");
     let mut other = new;
     other.arms.iter_mut().for_each(|arm| arm.name.insert(0, 'x'));
-    assert!(matches!(of_labs(old.clone(), other), Err(Refusal::NothingShared { .. })));
-    assert!(matches!(of_labs(old.clone(), old), Err(Refusal::SameRun { .. })));
+    assert!(matches!(of_labs(old.clone(), other), Err(Incomparable::NothingShared { .. })));
+    assert!(matches!(of_labs(old.clone(), old), Err(Incomparable::SameRun { .. })));
     let said = of(
         &Document::Lab(Box::new(lab(MORNING, 1, 1))),
         &Document::Program(Box::new(program(EVENING, 5, 5))),
     );
-    assert!(matches!(said, Err(Refusal::Experiments { .. })), "{said:?}");
+    assert!(matches!(said, Err(Incomparable::Experiments { .. })), "{said:?}");
 }
 
 /// A run of a program as it is and under jemalloc: with `user_us` and `rss_kib` as it is.
@@ -265,7 +267,7 @@ fn program(started: &str, user_us: u64, rss_kib: u64) -> ProgramResult {
     }
 }
 
-fn of_programs(old: ProgramResult, new: ProgramResult) -> Result<Diff, Refusal> {
+fn of_programs(old: ProgramResult, new: ProgramResult) -> Result<Diff, Incomparable> {
     of(&Document::Program(Box::new(old)), &Document::Program(Box::new(new)))
 }
 

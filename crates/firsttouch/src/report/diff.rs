@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use compare::diff::{Source, diff};
+use compare::diff::{ResultFile, diff};
 
 use crate::options::{ScreenOptions, Usage};
 use crate::sink::{self, Sink};
@@ -20,7 +20,8 @@ pub(super) fn run(
     check(old, new, json)?;
     let (olds, news) = (super::read(old)?, super::read(new)?);
     let (old, new) = (old.display().to_string(), new.display().to_string());
-    let (old, new) = (Source { file: &old, result: &olds }, Source { file: &new, result: &news });
+    let (old, new) =
+        (ResultFile { file: &old, result: &olds }, ResultFile { file: &new, result: &news });
     let found = diff(env!("CARGO_PKG_VERSION"), old, new)?;
     let sink = json.map(Sink::open).transpose()?;
     let text = || report::diff_screen(&found, screen.view());

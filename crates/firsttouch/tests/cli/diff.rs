@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
+use results::compare::{EXPERIMENT, ProgramArm, ProgramResult, ProgramSample};
 use results::diff::{Change, Diff, SCHEMA};
 use results::{Document, Verdict};
 
 use crate::program::{Scratch, run, text};
+
+const SECOND: i64 = 1_000_000_000;
 
 /// A short run with `more` options, as a file.
 fn measured(scratch: &Scratch, name: &str, more: &[&str]) -> PathBuf {
@@ -142,6 +145,73 @@ fn what_is_no_pair_of_runs_is_refused() {
     assert!(results::read(std::fs::File::open(old).unwrap()).is_ok(), "kept");
     let nowhere = "/nonexistent/x.json";
     refused(&["report", "--diff", old, new, "--json", nowhere], 1, &[nowhere]);
+}
+
+/// A result of `compare` with a run of `./app` in each of twelve blocks, as a file.
+fn of_a_program(scratch: &Scratch, name: &str, day: u64, wall_ns: u64) -> String {
+    let sample = |block: u64| ProgramSample {
+        block,
+        wall_ns: wall_ns + block * 1_000,
+        user_ns: wall_ns / 2,
+        sys_ns: wall_ns / 4,
+        max_rss_bytes: 5 << 20,
+        minor_faults: 1_000,
+        exit_code: Some(0),
+        ..ProgramSample::default()
+    };
+    let mut result = ProgramResult {
+        started: format!("2026-11-0{day}T00:00:00Z"),
+        arms: vec![ProgramArm {
+            name: "as is".to_owned(),
+            baseline: true,
+            command: vec!["./app".to_owned()],
+            samples: (0..12).map(sample).collect(),
+            ..ProgramArm::default()
+        }],
+        ..ProgramResult::empty("0.1.0")
+    };
+    EXPERIMENT.clone_into(&mut result.experiment.name);
+    "wall_ns".clone_into(&mut result.experiment.metric);
+    result.experiment.command = vec!["./app".to_owned()];
+    result.experiment.margin = 0.03;
+    let path = scratch.file(name);
+    results::write(&result, std::fs::File::create(&path).unwrap()).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn results_of_a_program_are_compared_by_each_figure() {
+    let scratch = Scratch::new();
+    let old = of_a_program(&scratch, "old.json", 1, 10_000_000);
+    let new = of_a_program(&scratch, "new.json", 3, 20_000_000);
+    let diff = diffed(&["report", "--diff", &old, &new, "--json", "-"]);
+    assert_eq!((diff.command, diff.apart_ns), (vec!["./app".to_owned()], Some(172_800 * SECOND)));
+    let found: Vec<(&str, Verdict)> =
+        diff.comparisons.iter().map(|one| (one.metric.as_str(), one.verdict)).collect();
+    let (different, same) = (Verdict::Different, Verdict::Equivalent);
+    assert_eq!(
+        found,
+        [
+            ("wall_ns", different),
+            ("user_ns", different),
+            ("sys_ns", different),
+            ("cpu_ns", different),
+            ("max_rss_bytes", same),
+            ("faults", same),
+        ]
+    );
+    let screen = text(&run(&["report", "--diff", &old, &new]).stdout);
+    assert!(screen.starts_with("compare -- ./app: the new run against the old, 2 days later"));
+    assert!(screen.contains("slower: as is wall"), "{screen}");
+
+    let other = std::fs::read_to_string(&new).unwrap().replace("./app", "./other");
+    let path = scratch.file("other.json");
+    std::fs::write(&path, other).unwrap();
+    let path = path.to_str().unwrap();
+    refused(&["report", "--diff", &old, path], 1, &["ran \"./app\"", "ran \"./other\""]);
+    let bench = measured(&scratch, "bench.json", &["--blocks", "1"]);
+    let bench = bench.to_str().unwrap();
+    refused(&["report", "--diff", &old, bench], 1, &["experiment compare", "anonymous"]);
 }
 
 /// Names that turn a line around come from files; damaged files are refused by what is wrong.
