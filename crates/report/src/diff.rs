@@ -28,7 +28,7 @@ pub fn screen(diff: &Diff, view: View) -> String {
     let width = view.width;
     let names = Names::of(diff);
     let mut paragraphs = vec![
-        head(diff, view)
+        head(diff, &names, view)
             + &styled(BOLD, &hanging("", &answer(diff, &names), width))
             + &hanging("", NOT_TOGETHER, width),
         rows::table_of_changes(diff, &names, view),
@@ -46,10 +46,10 @@ pub fn screen(diff: &Diff, view: View) -> String {
     paragraphs.join("\n")
 }
 
-fn head(diff: &Diff, view: View) -> String {
+fn head(diff: &Diff, names: &Names, view: View) -> String {
     let subject = match typed(&diff.command) {
         Some(command) if !diff.command.is_empty() => format!("compare -- {command}"),
-        _ => clean(&diff.experiment),
+        _ => clean(&diff.experiment) + &names.point(diff),
     };
     let apart = diff.apart_ns.map(|ns| format!(", {}", words::apart(ns)));
     let title = format!("{subject}: the new run against the old{}", apart.unwrap_or_default());

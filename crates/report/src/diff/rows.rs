@@ -46,6 +46,17 @@ impl Names {
         std::iter::once(clean(&change.arm)).chain(rest).collect::<Vec<_>>().join(" ")
     }
 
+    /// The point of all rows, where it is the same: `, 1 MiB, 2 threads`.
+    pub(super) fn point(&self, diff: &Diff) -> String {
+        let Some(first) = diff.comparisons.first() else { return String::new() };
+        let is_shared = |title: &str| !self.columns.iter().any(|(column, _)| *column == title);
+        let size = first.size_bytes.filter(|_| is_shared("size"));
+        let threads = first.threads.filter(|threads| *threads > 1 && is_shared("threads"));
+        let size = size.map(|size| format!(", {}", size_label(size)));
+        let threads = threads.map(|threads| format!(", {threads} threads"));
+        size.into_iter().chain(threads).collect()
+    }
+
     fn cells(&self, change: &Change) -> Vec<String> {
         let rest = self.columns.iter().map(|(_, text)| text(change));
         std::iter::once(clean(&change.arm)).chain(rest).collect()
