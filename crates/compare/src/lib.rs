@@ -5,9 +5,13 @@
 //! sample, `run` the runs, `judge` the verdicts, `why` the observed runs, and `result` puts all into
 //! a [`results::compare::ProgramResult`]. The lab's session, judge and looks are those of its own
 //! experiments.
+//!
+//! [`mod@diff`] compares two results, of this verb or of the lab's own experiments: this crate
+//! knows the figures of both.
 
 pub mod arm;
 pub mod design;
+pub mod diff;
 pub mod error;
 mod judge;
 pub mod metric;

@@ -9,6 +9,7 @@ use ::compare::metric::ProgramMetric;
 use ::compare::request::{ArmRequest, CompareRequest, Way};
 use anyhow::Context;
 use lab::question::preload::Allocator;
+use report::Document;
 use results::Stopped;
 use results::compare::{GateOutcome, ProgramResult};
 use sys::interrupt::Interrupt;
@@ -17,16 +18,17 @@ use sys::launch::Addresses;
 pub(crate) use self::options::CompareOptions;
 use self::options::{Aslr, Thp};
 use crate::bench::new_seed;
+use crate::exports::Exports;
 use crate::options::{ScreenOptions, Usage};
 use crate::progress::Watcher;
-use crate::sink::{Sink, deliver};
 
 /// A limit that the user set is exceeded.
 const GATE: u8 = 3;
 
 pub(crate) fn run(options: &CompareOptions, screen: ScreenOptions) -> anyhow::Result<ExitCode> {
     let request = request(options)?;
-    let sink = options.json.as_deref().map(Sink::open).transpose()?;
+    // Before anything is measured: minutes of work must not end in "no such directory".
+    let exports = Exports::open(&options.exports, options.json.as_deref())?;
     let interrupt = Interrupt::install().context("cannot watch for signals")?;
     if !request.way.cpus.is_empty() {
         sys::process::allow_cpus(&request.way.cpus).map_err(|errno| {
@@ -47,7 +49,7 @@ pub(crate) fn run(options: &CompareOptions, screen: ScreenOptions) -> anyhow::Re
         }
     };
     let text = || report::compare_screen(&result, screen.view());
-    deliver(sink, |out| results::write(&result, out), text, screen.color)?;
+    exports.deliver(Document::Program(&result), text, screen.color)?;
     if let Some(signal) = interrupt.received() {
         sys::interrupt::die_by(signal);
     }

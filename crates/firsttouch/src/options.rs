@@ -87,8 +87,8 @@ pub(crate) enum Verb {
     /// Show the address space of a program: what lies where, how much of it is resident, and what
     /// moves from run to run
     Layout(crate::layout::options::LayoutOptions),
-    /// Show a saved result again, or write it as CSV, Markdown or SVG
-    Report(ReportOptions),
+    /// Show a saved result again, write it as CSV, Markdown or SVG, or compare two of them
+    Report(crate::report::options::ReportOptions),
     /// Show a program's memory syscalls and page faults live, with the time each took in the kernel
     ///
     /// Syscalls are shown as strace shows them. Page faults have their address, what is mapped
@@ -219,24 +219,6 @@ pub(crate) struct ClaimsOptions {
     /// No progress and no notices
     #[arg(short, long)]
     pub(crate) quiet: bool,
-}
-
-/// Which result is shown, and in what form.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  firsttouch report result.json                 the screen that bench printed
-  firsttouch report result.json | less          a pipe cuts nothing off
-  firsttouch report result.json --markdown      tables to paste into an issue
-  firsttouch report result.json --svg plot.svg  also the ratios as a picture
-  firsttouch report result.json --csv - | mlr --icsv --opprint head -n 2 -g arm
-                                                a row for each sample, for your own analysis")]
-pub(crate) struct ReportOptions {
-    /// File that bench --json wrote, or - for standard input
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
-    #[command(flatten)]
-    pub(crate) exports: ExportOptions,
 }
 
 /// Show a program's memory syscalls and page faults live.

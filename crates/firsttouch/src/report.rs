@@ -1,31 +1,66 @@
-//! `firsttouch report FILE`: the screen of a saved result, or its other forms.
+//! `firsttouch report FILE`: the screen of a saved result, or its other forms. `firsttouch report
+//! --diff OLD NEW`: two of them against each other.
 
+mod diff;
+pub(crate) mod options;
+
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use report::Document;
+use results::AnyResult;
 
 use crate::exports::Exports;
 use crate::input;
-use crate::options::{ReportOptions, ScreenOptions};
+use crate::options::{ScreenOptions, Usage};
+use options::ReportOptions;
 
 pub(crate) fn run(options: &ReportOptions, screen: ScreenOptions) -> anyhow::Result<ExitCode> {
+    if let Some(files) = &options.diff {
+        return diff::run(files, options.json.as_deref(), screen);
+    }
+    // clap does not demand --diff beside FILE, which excludes it.
+    if options.json.is_some() {
+        let usage = "--json goes with --diff: a result is a file of JSON already";
+        return Err(Usage(usage.to_owned()).into());
+    }
+    let file = options.file.as_deref().context("no FILE")?;
     options.exports.check(None)?;
-    options.exports.keep(&options.file, None)?;
-    let name = || options.file.display().to_string();
-    let result = if options.file.as_os_str() == "-" {
-        results::read(std::io::stdin().lock()).context("standard input")?
-    } else {
-        results::read(input::open(&options.file, results::BYTES_MAX)?).with_context(name)?
-    };
-    let document = Document::Lab(&result);
+    options.exports.keep(file, None)?;
+    match read(file)? {
+        AnyResult::Lab(result) => {
+            let text = || report::screen(&result, screen.view());
+            deliver(Document::Lab(&result), &result.experiment.name, options, screen, text)
+        }
+        AnyResult::Program(result) => {
+            let text = || report::compare_screen(&result, screen.view());
+            deliver(Document::Program(&result), &result.experiment.name, options, screen, text)
+        }
+    }
+}
+
+/// The result in `file`, which may be standard input.
+fn read(file: &Path) -> anyhow::Result<AnyResult> {
+    if file.as_os_str() == "-" {
+        return results::read_any(std::io::stdin().lock()).context("standard input");
+    }
+    let name = || file.display().to_string();
+    results::read_any(input::open(file, results::BYTES_MAX)?).with_context(name)
+}
+
+fn deliver(
+    document: Document,
+    name: &str,
+    options: &ReportOptions,
+    screen: ScreenOptions,
+    text: impl FnOnce() -> String,
+) -> anyhow::Result<ExitCode> {
     if document.svg().is_none()
-        && let Err(refusal) = options.exports.refuse_drawing(&result.experiment.name)
+        && let Err(refusal) = options.exports.refuse_drawing(name)
     {
         anyhow::bail!(refusal.0);
     }
-    let exports = Exports::open(&options.exports, None)?;
-    let text = || report::screen(&result, screen.view());
-    exports.deliver(document, text, screen.color)?;
+    Exports::open(&options.exports, None)?.deliver(document, text, screen.color)?;
     Ok(ExitCode::SUCCESS)
 }

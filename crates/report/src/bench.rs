@@ -12,7 +12,7 @@ mod floors;
 pub(crate) mod forest;
 pub(crate) mod head;
 mod latencies;
-mod next;
+pub(crate) mod next;
 pub(crate) mod pairs;
 mod reasons;
 mod scaling;

@@ -1,15 +1,17 @@
 //! Whether a run can have the values of a result: a file may be damaged, or made up. Everything
 //! that a screen shows or computes with is within the limits here.
 
+mod program;
 mod rows;
 mod value;
 
-use crate::{Block, Comparison, Effect, LabResult, Placebo};
+use crate::{Block, Comparison, Effect, LabResult, Machine, Placebo};
 use value::{
     BYTES_MAX, Outcome, TIME_NS_MAX, Within, amount, at_most, confidence, interval, known, name,
     names, ratio, signed, wrong,
 };
 
+pub(crate) use program::check as check_program;
 pub use value::Impossible;
 
 /// The first value of `result` that no run can have.
@@ -21,10 +23,8 @@ pub(crate) fn check(result: &LabResult) -> Outcome {
         at_most("more.max_time_ns", ns, TIME_NS_MAX)?;
     }
     experiment(result).within("experiment")?;
-    machine(result).within("machine")?;
-    each("looks", result.looks.windows(2), |pair| {
-        if pair[0] < pair[1] { Ok(()) } else { wrong("", "looks come after more and more blocks") }
-    })?;
+    machine(&result.machine).within("machine")?;
+    looks(&result.looks)?;
     each("warnings", &result.warnings, |warning| name("id", &warning.id))?;
     each("blocks", &result.blocks, block)?;
     each("arms", &result.arms, |arm| rows::arm(arm, result))?;
@@ -37,11 +37,11 @@ pub(crate) fn check(result: &LabResult) -> Outcome {
         each("samples", &refused.samples, |sample| rows::sample(sample, result))
     })?;
     each("comparisons", &result.comparisons, |compared| {
-        of_blocks(compared.blocks, result)?;
+        of_blocks(compared.blocks, &result.blocks)?;
         comparison(compared)
     })?;
     each("effects", &result.effects, |one| {
-        of_blocks(one.blocks, result)?;
+        of_blocks(one.blocks, &result.blocks)?;
         effect(one)
     })?;
     each("spreads", &result.spreads, effect)?;
@@ -64,9 +64,7 @@ fn experiment(result: &LabResult) -> Outcome {
     let experiment = &result.experiment;
     name("name", &experiment.name)?;
     name("metric", &experiment.metric)?;
-    if !(0.0..=1.0).contains(&experiment.margin) {
-        return wrong("margin", format!("{:e} is no share", experiment.margin));
-    }
+    margin(experiment.margin)?;
     at_most("size_bytes", experiment.size_bytes, BYTES_MAX)?;
     each("sizes_bytes", &experiment.sizes_bytes, |size| at_most("", *size, BYTES_MAX))?;
     at_most("operations", experiment.operations, BYTES_MAX)?;
@@ -78,8 +76,21 @@ fn experiment(result: &LabResult) -> Outcome {
     names("asked_arms", &experiment.asked_arms)
 }
 
-fn machine(result: &LabResult) -> Outcome {
-    let machine = &result.machine;
+fn margin(margin: f64) -> Outcome {
+    if (0.0..=1.0).contains(&margin) {
+        Ok(())
+    } else {
+        wrong("margin", format!("{margin:e} is no share"))
+    }
+}
+
+fn looks(looks: &[u64]) -> Outcome {
+    each("looks", looks.windows(2), |pair| {
+        if pair[0] < pair[1] { Ok(()) } else { wrong("", "looks come after more and more blocks") }
+    })
+}
+
+fn machine(machine: &Machine) -> Outcome {
     at_most("ram_bytes", machine.ram_bytes.unwrap_or(0), BYTES_MAX)?;
     match machine.page_bytes {
         0 => Ok(()),
@@ -101,8 +112,8 @@ fn block(block: &Block) -> Outcome {
 }
 
 /// A comparison has no more blocks than the run.
-fn of_blocks(blocks: u64, result: &LabResult) -> Outcome {
-    let all = result.blocks.len() as u64;
+fn of_blocks(blocks: u64, run: &[Block]) -> Outcome {
+    let all = run.len() as u64;
     if all > 0 && blocks > all {
         return wrong("blocks", format!("{blocks}, and the run has {all}"));
     }

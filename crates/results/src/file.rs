@@ -5,8 +5,9 @@ use std::io::{Read, Write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::check::{Impossible, check};
+use crate::check::{Impossible, check, check_program};
 use crate::claims::{self, Claims};
+use crate::compare::{self, ProgramResult};
 use crate::doctor::{self, Diagnosis};
 use crate::layout::{self, Layout};
 use crate::{LabResult, SCHEMA};
@@ -62,8 +63,43 @@ pub fn write(document: &impl Serialize, mut writer: impl Write) -> std::io::Resu
     writer.flush()
 }
 
-/// Reads a result, and checks that a run can have its values. Unknown keys are ignored, so a later
-/// version may add keys.
+/// A result of either kind: both have the same schema.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AnyResult {
+    /// Of `bench`.
+    Lab(Box<LabResult>),
+    /// Of `compare`.
+    Program(Box<ProgramResult>),
+}
+
+/// Reads a result of either kind, and checks that a run can have its values. Unknown keys are
+/// ignored, so a later version may add keys.
+///
+/// # Errors
+/// [`Reading`], one variant for each kind of failure.
+pub fn read_any(reader: impl Read) -> Result<AnyResult, Reading> {
+    #[derive(Deserialize)]
+    struct Kind {
+        experiment: Named,
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        name: String,
+    }
+    let text = text_of(reader, SCHEMA)?;
+    let kind: Kind = serde_json::from_slice(&text)?;
+    if kind.experiment.name == compare::EXPERIMENT {
+        let result = serde_json::from_slice(&text)?;
+        check_program(&result).map_err(Reading::Value)?;
+        return Ok(AnyResult::Program(Box::new(result)));
+    }
+    let result = serde_json::from_slice(&text)?;
+    check(&result).map_err(Reading::Value)?;
+    Ok(AnyResult::Lab(Box::new(result)))
+}
+
+/// Reads a result of `bench`, and checks that a run can have its values. Unknown keys are ignored,
+/// so a later version may add keys.
 ///
 /// # Errors
 /// [`Reading`], one variant for each kind of failure.
@@ -97,7 +133,12 @@ pub fn read_layout(reader: impl Read) -> Result<Layout, Reading> {
     read_as(reader, layout::SCHEMA)
 }
 
-fn read_as<T: DeserializeOwned>(mut reader: impl Read, wanted: &'static str) -> Result<T, Reading> {
+fn read_as<T: DeserializeOwned>(reader: impl Read, wanted: &'static str) -> Result<T, Reading> {
+    Ok(serde_json::from_slice(&text_of(reader, wanted)?)?)
+}
+
+/// The text of a file whose schema is `wanted`.
+fn text_of(mut reader: impl Read, wanted: &'static str) -> Result<Vec<u8>, Reading> {
     #[derive(Deserialize)]
     struct Header {
         schema: Option<String>,
@@ -122,7 +163,7 @@ fn read_as<T: DeserializeOwned>(mut reader: impl Read, wanted: &'static str) -> 
     if schema != wanted {
         return Err(Reading::Schema { found: schema, wanted });
     }
-    Ok(serde_json::from_slice(&text)?)
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -143,6 +184,43 @@ mod tests {
 {"time_ns":1,"kind":"summary"}"#;
         assert!(matches!(read(&trace[..]), Err(Reading::NoSchema)));
     }
+
+    #[test]
+    fn the_name_of_the_experiment_tells_the_kinds_apart() {
+        let text = |document: &dyn Fn(&mut Vec<u8>)| {
+            let mut text = Vec::new();
+            document(&mut text);
+            text
+        };
+        let mut program = ProgramResult::empty("1");
+        program.started = "2026-01-01T00:00:00Z".to_owned();
+        program.experiment.name = compare::EXPERIMENT.to_owned();
+        program.experiment.metric = "wall_ns".to_owned();
+        program.experiment.command = vec!["./app".to_owned()];
+        let written = text(&|to| write(&program, to).unwrap());
+        assert_eq!(read_any(&written[..]).unwrap(), AnyResult::Program(Box::new(program.clone())));
+        assert!(matches!(read(&written[..]), Err(Reading::Form(_))));
+        program.experiment.margin = 7.0;
+        let impossible = text(&|to| write(&program, to).unwrap());
+        assert!(matches!(read_any(&impossible[..]), Err(Reading::Value(_))));
+
+        let mut lab = LabResult {
+            schema: SCHEMA.to_owned(),
+            version: "1".to_owned(),
+            started: "2026-01-01T00:00:00Z".to_owned(),
+            ..LabResult::default()
+        };
+        lab.experiment.name = "anonymous".to_owned();
+        lab.experiment.metric = "total_ns".to_owned();
+        let written = text(&|to| write(&lab, to).unwrap());
+        assert_eq!(read_any(&written[..]).unwrap(), AnyResult::Lab(Box::new(lab)));
+
+        let other = br#"{"schema":"firsttouch.diff/1","experiment":{"name":"compare"}}"#;
+        assert!(matches!(read_any(&other[..]), Err(Reading::Schema { .. })));
+        let bare = br#"{"schema":"firsttouch.result/1"}"#;
+        assert!(matches!(read_any(&bare[..]), Err(Reading::Form(_))));
+    }
+
     #[test]
     fn what_has_no_end_is_not_read_for_ever() {
         assert!(matches!(read(std::io::repeat(0)), Err(Reading::NoObject)));

@@ -7,6 +7,7 @@
 mod check;
 pub mod claims;
 pub mod compare;
+pub mod diff;
 pub mod doctor;
 mod effect;
 mod file;
@@ -22,7 +23,9 @@ mod work;
 
 pub use check::Impossible;
 pub use effect::{Crossover, Effect, Explained, Factor, PassCrossover, Step, TurningPoint};
-pub use file::{BYTES_MAX, Reading, read, read_claims, read_diagnosis, read_layout, write};
+pub use file::{
+    AnyResult, BYTES_MAX, Reading, read, read_any, read_claims, read_diagnosis, read_layout, write,
+};
 pub use floors::{
     Explanation, Floor, FloorEstimate, FloorPart, FloorSample, FloorSummary, Floors, InvalidFloor,
     SourceFloor,

@@ -42,13 +42,17 @@ pub struct Estimate {
 pub fn compare(log_ratios: &[f64], rank: usize, margin: f64) -> Option<Estimate> {
     let values = sorted(log_ratios);
     let center = median_of_sorted(&values)?;
-    let interval = sign_interval(&values, rank);
-    Some(Estimate {
+    Some(estimate(center, sign_interval(&values, rank), margin))
+}
+
+/// The estimate of a ratio whose logarithm is `center` and has the bounds `interval`.
+pub(crate) fn estimate(center: f64, interval: Option<Interval>, margin: f64) -> Estimate {
+    Estimate {
         ratio: center.exp(),
         interval: interval.map(|i| Interval { low: i.low.exp(), high: i.high.exp() }),
         verdict: interval.map_or(Verdict::Inconclusive, |i| verdict(i, margin.ln_1p())),
         smallest_detectable: interval.map(|i| f64::max(i.high - center, center - i.low).exp_m1()),
-    })
+    }
 }
 
 /// Equivalence takes precedence over difference: a difference known to be smaller than the margin

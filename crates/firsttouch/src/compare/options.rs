@@ -9,6 +9,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use lab::question::quantity::{parse_duration, parse_share};
 
+use crate::exports::ExportOptions;
+
 /// What `compare` runs, and how.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
@@ -103,6 +105,8 @@ pub(crate) struct CompareOptions {
     /// screen) with -
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) exports: ExportOptions,
     /// No progress and no notices
     #[arg(short, long)]
     pub(crate) quiet: bool,

@@ -5,6 +5,7 @@ mod causes;
 mod claims;
 mod columns;
 mod compare;
+mod diff;
 mod doctor;
 mod door;
 mod error_codes;

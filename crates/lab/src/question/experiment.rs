@@ -143,6 +143,23 @@ pub enum Metric {
 }
 
 impl Metric {
+    const ALL: [Metric; 8] = [
+        Metric::Total,
+        Metric::Obtain,
+        Metric::FirstTouch,
+        Metric::Between,
+        Metric::SecondTouch,
+        Metric::Again,
+        Metric::Release,
+        Metric::Whole,
+    ];
+
+    /// The metric called `name`, in a result.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Metric::ALL.into_iter().find(|metric| metric.name() == name)
+    }
+
     /// Its name in an experiment: the key in a sample, if it has one there.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -166,7 +166,7 @@ fn longer_seconds(result: &LabResult) -> u64 {
 }
 
 /// A size as the command line reads it, to the byte.
-fn exact(size_bytes: u64) -> String {
+pub(crate) fn exact(size_bytes: u64) -> String {
     let units = [(1_u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     let unit =
         units.into_iter().find(|(unit, _)| size_bytes >= *unit && size_bytes.is_multiple_of(*unit));

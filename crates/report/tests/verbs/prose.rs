@@ -4,7 +4,7 @@ use report::View;
 
 use crate::claims::every_verdict;
 use crate::doctor::every_state;
-use crate::{layout, plain, trace};
+use crate::{diff, layout, plain, trace};
 
 /// The lines of `screen` that are sentences: no blank ones, no rows (they begin with one of `rows`,
 /// or are indented), no notes of trouble.
@@ -21,12 +21,15 @@ fn prose<'a>(screen: &'a str, rows: &[&str]) -> Vec<&'a str> {
 fn brief_screens_have_seven_lines_of_prose_at_most() {
     let ids = ["demand-paging", "file-demand-paging", "malloc-slower", "large-equal"];
     let states = ["blocked", "warn", "ok", "skip"];
+    let diffed = ["differs ", "warning ", "as is ", "jemalloc ", "m", "calloc "];
     let places = ["0x", "stack", "mmap area", "heap", "program", "text", "gap", "vdso"];
     for width in [Some(80), Some(120), None] {
         let view = View::brief(width);
         let screens = [
             (report::claims_screen(&every_verdict(), view), &ids[..]),
             (report::doctor_screen(&every_state(), view), &states),
+            (report::diff_screen(&diff::of_bench(), view), &diffed),
+            (report::diff_screen(&diff::of_compare(), view), &diffed),
             (report::layout_screen(&layout::one(), view, false), &places),
             (report::layout_screen(&layout::both(), view, false), &places),
             (report::trace_table(&trace::table(), view), &["wall"]),

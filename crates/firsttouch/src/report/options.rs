@@ -1,0 +1,42 @@
+//! The options of `firsttouch report`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::exports::ExportOptions;
+
+/// Which result is shown, and in what form.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  firsttouch report result.json                 the screen that bench printed
+  firsttouch report result.json | less          a pipe cuts nothing off
+  firsttouch report result.json --markdown      tables to paste into an issue
+  firsttouch report result.json --svg plot.svg  also the ratios as a picture
+  firsttouch report result.json --csv - | mlr --icsv --opprint head -n 2 -g arm
+                                                a row for each sample, for your own analysis
+  firsttouch report --diff old.json new.json    what changed between two runs
+  firsttouch report --diff old.json new.json --json - | jq .differences
+                                                what differs between their conditions")]
+pub(crate) struct ReportOptions {
+    /// File that bench --json wrote, or - for standard input
+    #[arg(value_name = "FILE", required_unless_present = "diff")]
+    pub(crate) file: Option<PathBuf>,
+    /// Compare two results of one experiment, arm by arm: the ratios new / old with their
+    /// intervals, and what differs between the two machines and their conditions. The runs were
+    /// not randomised together, so a difference may be that of the machine
+    #[arg(
+        long,
+        num_args = 2,
+        value_names = ["OLD", "NEW"],
+        conflicts_with_all = ["file", "csv", "markdown", "svg"]
+    )]
+    pub(crate) diff: Option<Vec<PathBuf>>,
+    /// With --diff: write the comparison as JSON to a file, or to standard output (instead of the
+    /// screen) with -
+    #[arg(long, value_name = "FILE", requires = "diff")]
+    pub(crate) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) exports: ExportOptions,
+}
