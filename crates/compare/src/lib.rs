@@ -2,9 +2,9 @@
 //!
 //! [`request`] is what the user asks for, [`arm`] one way of running the program, [`proof`] whether
 //! its settings are in force in the running program, [`design`] what is fixed before the first
-//! sample, `run` the runs, `judge` the verdicts, `why` the observed runs, and `result` puts all into
-//! a [`results::compare::ProgramResult`]. The lab's session, judge and looks are those of its own
-//! experiments.
+//! sample, `run` the runs, `judge` the verdicts, `why` the observed runs, and `result` puts all
+//! into a [`results::compare::ProgramResult`]. The lab's session, judge and looks are those of its
+//! own experiments.
 //!
 //! [`mod@diff`] compares two results, of this verb or of the lab's own experiments: this crate
 //! knows the figures of both.

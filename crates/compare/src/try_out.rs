@@ -88,8 +88,8 @@ pub(crate) fn try_out(
     Ok(tried)
 }
 
-/// Looks at `arm` when it exits, and runs it as it will be timed, if that is soon done or its output
-/// is compared. Returns the proof, and the time of a run.
+/// Looks at `arm` when it exits, and runs it as it will be timed, if that is soon done or its
+/// output is compared. Returns the proof, and the time of a run.
 fn one(
     arm: &PreparedArm,
     launcher: &Launcher,

@@ -227,7 +227,7 @@ mod tests {
             ),
             (
                 "doctor --csv=x",
-                "doctor has no option --csv; bench and report have it: \
+                "doctor has no option --csv; bench, compare and report have it: \
                  firsttouch bench --csv FILE ...",
             ),
             ("bench -c", "bench has no option -c; trace has it: firsttouch trace -c ..."),

@@ -82,8 +82,8 @@ pub fn run_within(
     tracer.watch(&child_events, interrupt, relay, look)
 }
 
-/// The longest sleep: SIGCHLD goes to any thread of this process that does not block it, so that its
-/// descriptor may miss a stop.
+/// The longest sleep: SIGCHLD goes to any thread of this process that does not block it, so that
+/// its descriptor may miss a stop.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// How a stopped thread is resumed.

@@ -23,9 +23,9 @@ use crate::tunables::{VARIABLE, list, loader_of, variables_of};
 const ERRORS_BYTES: usize = 8 << 10;
 
 /// Runs `program` once, untimed, and looks at it when its last image exits. Its standard output is
-/// discarded unless it has one, its standard error is kept, its standard input is as `setup` has it.
-/// If it runs longer than `limit`, it is killed after a look. What it
-/// leaves behind is the caller's to end ([`sys::orphans`]).
+/// discarded unless it has one, its standard error is kept, its standard input is as `setup` has
+/// it. If it runs longer than `limit`, it is killed after a look. What it leaves behind is the
+/// caller's to end ([`sys::orphans`]).
 ///
 /// A program that may not be traced here has not run; the picture says why it was not seen.
 ///

@@ -108,8 +108,8 @@ pub fn list(
     let listing = Listing::parse(&String::from_utf8_lossy(&ended.stdout));
     listing.filter(|_| ended.ending == WaitStatus::Exited(0)).ok_or_else(|| {
         format!(
-            "{shown} does not list its tunables (--list-tunables, since glibc 2.33), so no setting can \
-             be checked: set a variable of mallopt(3), such as MALLOC_ARENA_MAX, in the arm's \
+            "{shown} does not list its tunables (--list-tunables, since glibc 2.33), so no setting \
+             can be checked: set a variable of mallopt(3), such as MALLOC_ARENA_MAX, in the arm's \
              environment instead"
         )
     })
