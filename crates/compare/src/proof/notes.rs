@@ -66,7 +66,8 @@ const RUNTIMES: [Runtime; 4] = [
     Runtime {
         symbol: "PyObject_Malloc",
         note: "CPython serves objects of up to 512 bytes from pools of its own: the setting \
-               reaches only larger ones and libraries (PYTHONMALLOC=malloc gives malloc all of them)",
+               reaches only larger ones and libraries (PYTHONMALLOC=malloc gives malloc all of \
+               them)",
         off: Some(("PYTHONMALLOC", "malloc")),
     },
     Runtime {

@@ -158,7 +158,8 @@ fn as_an_ordinary_user() {
 #[test]
 fn without_ptrace_nothing_is_seen_and_nothing_refused() {
     const DENY: &str = "#include <errno.h>\n#include <linux/filter.h>\n\
-        #include <linux/seccomp.h>\n#include <stddef.h>\n#include <sys/prctl.h>\n#include <sys/syscall.h>\n#include <unistd.h>\n\
+        #include <linux/seccomp.h>\n#include <stddef.h>\n#include <sys/prctl.h>\n\
+        #include <sys/syscall.h>\n#include <unistd.h>\n\
         int main(int argc, char **argv) {\n\
         struct sock_filter deny[] = {\n\
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),\n\
