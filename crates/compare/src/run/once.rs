@@ -143,7 +143,7 @@ impl Launcher<'_> {
             addresses: self.way.addresses,
             discard_output: !self.way.same_output,
             no_input: self.way.stdin.is_none(),
-            own_group: true,
+            own_session: true,
             no_huge_pages: arm.huge_pages_off,
             nice: self.way.nice,
             ..Setup::default()

@@ -172,11 +172,12 @@ fn output_is_compared_if_that_is_wanted() {
     refused(&[&["--same-output", "--arm", "a:"], &random[..]].concat(), 1, "something else each");
 }
 
-/// Whether a process has `word` among its arguments.
+/// Whether sleep(1) runs with this argument.
 fn runs(word: &str) -> bool {
     let has = |entry: std::fs::DirEntry| {
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        line.split(|byte| *byte == 0).any(|argument| argument == word.as_bytes())
+        line.starts_with(b"sleep\0")
+            && line.split(|byte| *byte == 0).any(|argument| argument == word.as_bytes())
     };
     std::fs::read_dir("/proc").unwrap().flatten().any(has)
 }
@@ -235,6 +236,18 @@ fn an_interrupt_ends_the_program_and_shows_what_there_was() {
     assert!(!runs(&seconds), "sleep {seconds} still runs");
     let result: ProgramResult = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(result.stopped, Some(results::Stopped::Interrupted));
+}
+
+#[test]
+fn a_program_ends_with_firsttouch_however_that_ends() {
+    let seconds = unique_seconds(4);
+    let mut command = firsttouch(&["compare", "--arm", "a:", "--", "sleep", &seconds]);
+    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let mut child = command.spawn().unwrap();
+    wait_for("the program", || runs(&seconds).then_some(()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    wait_for("the end of the program", || (!runs(&seconds)).then_some(()));
 }
 
 #[test]

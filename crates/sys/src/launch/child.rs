@@ -81,9 +81,12 @@ fn prepare(setup: Setup) -> std::io::Result<()> {
     let checked = |result: i32| {
         if result < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
     };
-    if setup.own_group {
+    if setup.own_session {
+        // SAFETY: takes nothing.
+        checked(unsafe { libc::setsid() })?;
+        let kill = libc::c_ulong::from(libc::SIGKILL.cast_unsigned());
         // SAFETY: takes numbers.
-        checked(unsafe { libc::setpgid(0, 0) })?;
+        checked(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, kill) })?;
     }
     if setup.no_huge_pages {
         let (disable, none): (libc::c_ulong, libc::c_ulong) = (1, 0);

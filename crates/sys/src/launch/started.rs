@@ -184,7 +184,7 @@ impl Started {
         }
     }
 
-    /// Kills the process group that it leads (`Setup::own_group`).
+    /// Kills the process group that it leads (`Setup::own_session`).
     pub fn kill_group(&self) {
         if !self.reaped {
             // SAFETY: takes numbers; while it is not reaped, the group's number is its own.
