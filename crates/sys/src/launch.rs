@@ -56,9 +56,9 @@ pub struct Setup {
     pub output_to_errors: bool,
     /// Its standard input is `/dev/null`.
     pub no_input: bool,
-    /// It leads a session of its own (setsid(2)): signals to its group reach all that it starts, and
-    /// none of them stops at a terminal that belongs to another group. It is killed if the thread
-    /// that starts it ends first (`PR_SET_PDEATHSIG`, prctl(2)).
+    /// It leads a session of its own (setsid(2)): signals to its group reach all that it starts,
+    /// and none of them stops at a terminal that belongs to another group. It is killed if the
+    /// thread that starts it ends first (`PR_SET_PDEATHSIG`, prctl(2)).
     pub own_session: bool,
     /// Neither it nor its children get transparent huge pages (`PR_SET_THP_DISABLE`, prctl(2)).
     pub no_huge_pages: bool,
