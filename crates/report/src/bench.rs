@@ -51,7 +51,8 @@ pub fn screen(result: &LabResult, view: View) -> String {
         );
     }
     let next = hanging("Next: ", &next::next(result), view.width);
-    paragraphs.push(refused(result, view) + &warnings(result, view) + &next);
+    let refused = refused(&result.refused, view);
+    paragraphs.push(refused + &warnings(&result.warnings, view) + &next);
     paragraphs.retain(|paragraph| !paragraph.is_empty());
     paragraphs.join("\n")
 }
@@ -91,16 +92,16 @@ fn lines(sentences: &[String], view: View) -> String {
     sentences.iter().map(|sentence| hanging("", sentence, view.width)).collect()
 }
 
-fn refused(result: &LabResult, view: View) -> String {
-    let entry = |refused: &results::Refused| {
+pub(crate) fn refused<S>(refused: &[results::Refused<S>], view: View) -> String {
+    let entry = |refused: &results::Refused<S>| {
         let word = if refused.failed { "failed " } else { "refused " };
         let text = format!("{}: {}", clean(&refused.arm), clean(&refused.reason));
         hanging(&styled(BAD, word), &text, view.width)
     };
-    result.refused.iter().map(entry).collect()
+    refused.iter().map(entry).collect()
 }
 
-fn warnings(result: &LabResult, view: View) -> String {
+pub(crate) fn warnings(warnings: &[results::Warning], view: View) -> String {
     let entry = |warning: &results::Warning| {
         let arms: Vec<String> = warning.arms.iter().map(|arm| clean(arm)).collect();
         let touched =
@@ -108,10 +109,10 @@ fn warnings(result: &LabResult, view: View) -> String {
         let head = format!("{} {}: ", styled(BAD, "warning"), clean(&warning.id));
         hanging(&head, &format!("{}{touched}", clean(&warning.message)), view.width)
     };
-    let mut text: String = result.warnings.iter().map(entry).collect();
+    let mut text: String = warnings.iter().map(entry).collect();
     let explained =
         |warning: &results::Warning| results::doctor::BENCH_WARNINGS.contains(&warning.id.as_str());
-    if result.warnings.iter().any(explained) {
+    if warnings.iter().any(explained) {
         let doctor = "firsttouch doctor says more about this machine, and what to do.";
         text.push_str(&hanging("", doctor, view.width));
     }

@@ -1,18 +1,19 @@
 //! The screen of a comparison of a whole program: the answer, then every metric.
 
 mod answer;
-mod metric;
+pub(crate) mod metric;
 mod table;
 mod why;
 
 use results::compare::{GateOutcome, ProgramResult};
-use results::{Refused, Stopped, Verdict};
 
 use crate::bench::forest::{Line, draw};
+use crate::bench::head::stop;
+use crate::bench::{refused, warnings};
 use crate::number::{duration, percent};
 use crate::text::{BAD, BOLD, clean, hanging, styled, typed};
 use crate::view::View;
-use metric::named;
+use metric::{is_open, named};
 
 /// Renders `result` as `view` wants it.
 #[must_use]
@@ -30,7 +31,8 @@ pub fn screen(result: &ProgramResult, view: View) -> String {
     }
     let next = hanging("Next: ", &next(result), view.width);
     let notes = lines(notes(result));
-    paragraphs.push(refused(&result.refused, view) + &notes + &warnings(result, view) + &next);
+    paragraphs
+        .push(refused(&result.refused, view) + &notes + &warnings(&result.warnings, view) + &next);
     paragraphs.retain(|paragraph| !paragraph.is_empty());
     paragraphs.join("\n")
 }
@@ -51,14 +53,7 @@ fn head(result: &ProgramResult, view: View) -> String {
     if !result.dropped.is_empty() {
         parts.insert(1, format!("{} dropped", result.dropped.len()));
     }
-    let stopped = match result.stopped {
-        Some(Stopped::TimeCap) if is_open(result) => Some("stopped by the time cap"),
-        Some(Stopped::Interrupted) => Some("interrupted: this is what there was"),
-        Some(Stopped::BaselineFailed) => {
-            Some("stopped: the baseline failed, so nothing more can be compared")
-        }
-        _ => None,
-    };
+    let stopped = stop(result.stopped, is_open(result));
     let title = hanging("", &command, view.width);
     let stopped = stopped.map(|why| format!("{}\n", styled(BAD, why))).unwrap_or_default();
     format!("{}\n{}\n{stopped}", styled(BOLD, title.trim_end()), parts.join("    "))
@@ -72,13 +67,6 @@ fn shown(command: &[String]) -> String {
         Some((end, _)) => format!("{} ...", &text[..end]),
         None => text,
     }
-}
-
-fn is_open(result: &ProgramResult) -> bool {
-    result.comparisons.iter().any(|comparison| {
-        comparison.verdict == Verdict::Inconclusive
-            && result.experiment.metrics.contains(&comparison.metric)
-    })
 }
 
 /// The user's limits, and whether they are kept.
@@ -162,29 +150,6 @@ fn notes(result: &ProgramResult) -> Vec<String> {
         format!("note: {}{arms}", clean(&note))
     };
     notes.into_iter().map(line).collect()
-}
-
-fn refused(refused: &[Refused<results::compare::ProgramSample>], view: View) -> String {
-    let entry = |refused: &Refused<results::compare::ProgramSample>| {
-        let word = if refused.failed { "failed " } else { "refused " };
-        let text = format!("{}: {}", clean(&refused.arm), clean(&refused.reason));
-        hanging(&styled(BAD, word), &text, view.width)
-    };
-    refused.iter().map(entry).collect()
-}
-
-fn warnings(result: &ProgramResult, view: View) -> String {
-    let entry = |warning: &results::Warning| {
-        let arms: Vec<String> = warning.arms.iter().map(|arm| clean(arm)).collect();
-        let touched = if arms.is_empty() {
-            String::new()
-        } else {
-            format!(" [{}]", crate::text::some_of(&arms))
-        };
-        let head = format!("{} {}: ", styled(BAD, "warning"), clean(&warning.id));
-        hanging(&head, &format!("{}{touched}", clean(&warning.message)), view.width)
-    };
-    result.warnings.iter().map(entry).collect()
 }
 
 /// The most useful next command.

@@ -102,7 +102,10 @@ fn provenance(result: &LabResult) -> Vec<String> {
     let compared = result.comparisons.iter().map(|comparison| comparison.blocks);
     let estimated = result.floors.iter().flat_map(|floors| &floors.estimates).map(|e| e.blocks);
     run.push(blocks(compared.chain(estimated)));
-    run.extend(crate::bench::head::stop(result).map(str::to_owned));
+    run.extend(
+        crate::bench::head::stop(result.stopped, crate::bench::next::is_open(result))
+            .map(str::to_owned),
+    );
     run.push(format!("margin {}", percent(experiment.margin)));
     run.push(format!("seed {}", result.seed));
     run.push(format!("firsttouch {}", clean(&result.version)));

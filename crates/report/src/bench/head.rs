@@ -64,7 +64,9 @@ pub(super) fn head(result: &LabResult, width: Option<usize>) -> String {
     // A narrow terminal breaks the line between the parts only.
     let parts: Vec<String> = parts.iter().map(|part| part.replace(' ', "\u{a0}")).collect();
     let title = hanging("", &parts.join("    "), width).replace('\u{a0}', " ");
-    let stopped = stop(result).map(|why| format!("{}\n", styled(BAD, why))).unwrap_or_default();
+    let stopped = stop(result.stopped, super::next::is_open(result))
+        .map(|why| format!("{}\n", styled(BAD, why)))
+        .unwrap_or_default();
     format!("{}{stopped}", styled(BOLD, title.trim_end()) + "\n")
 }
 
@@ -105,10 +107,11 @@ pub(super) fn blocks(result: &LabResult) -> Option<String> {
     ))
 }
 
-/// Why a run ended before everything was decided. A cap that left nothing open stopped nothing.
-pub(crate) fn stop(result: &LabResult) -> Option<&'static str> {
-    Some(match result.stopped? {
-        Stopped::TimeCap if !super::next::is_open(result) => return None,
+/// Why a run ended before everything was decided, if something `is_open`. A cap that left nothing
+/// open stopped nothing.
+pub(crate) fn stop(stopped: Option<Stopped>, is_open: bool) -> Option<&'static str> {
+    Some(match stopped? {
+        Stopped::TimeCap if !is_open => return None,
         Stopped::TimeCap => "stopped by the time cap",
         Stopped::Interrupted => "interrupted: this is what there was",
         Stopped::BaselineFailed => "stopped: the baseline failed, so nothing more can be compared",

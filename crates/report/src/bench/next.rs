@@ -50,7 +50,7 @@ pub(super) fn next(result: &LabResult) -> String {
 }
 
 /// Whether a verdict is missing.
-pub(super) fn is_open(result: &LabResult) -> bool {
+pub(crate) fn is_open(result: &LabResult) -> bool {
     let comparisons = result.comparisons.iter().map(|comparison| comparison.verdict);
     let verdicts = comparisons.chain(result.effects.iter().map(|effect| effect.verdict));
     verdicts.clone().any(|verdict| verdict == Verdict::Inconclusive) || verdicts.count() == 0

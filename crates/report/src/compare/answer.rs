@@ -3,8 +3,7 @@
 use results::compare::ProgramResult;
 use results::{Comparison, Verdict};
 
-use super::metric::{Named, named};
-use super::table::{find, word};
+use super::metric::{Named, comparison as find, named, word};
 use crate::bench::verdict::ratio;
 use crate::number::percent;
 use crate::text::{clean, list};
@@ -27,7 +26,7 @@ fn of_metric(result: &ProgramResult, key: &str) -> Option<String> {
     let mut parts = Vec::new();
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
     for comparison in &sorted {
-        let word = word(result, comparison, metric);
+        let word = word(result, comparison);
         let arm = match comparison.verdict {
             Verdict::Different => format!("{} {}", clean(&comparison.arm), standing(comparison)),
             _ => clean(&comparison.arm),

@@ -3,7 +3,7 @@
 use results::compare::{ProgramArm, ProgramResult};
 use results::{Comparison, Verdict};
 
-use super::metric::{Named, named};
+use super::metric::{Named, comparison, named, word};
 use crate::bench::verdict::{level, placebo_word, ratio};
 use crate::table::table;
 use crate::text::{ALARM, BAD, DIM, GOOD, clean, styled};
@@ -76,29 +76,13 @@ fn standing(
         let word = styled(style, placebo_word(placebo));
         return (ratio(placebo.ratio, placebo.low, placebo.high), word);
     }
-    match find(result, &arm.name, key) {
+    match comparison(result, &arm.name, key) {
         Some(found) => {
-            let word = word(result, found, metric);
+            let word = word(result, found);
             (ratio(found.ratio, found.low, found.high), styled_word(&word, found, metric))
         }
         None => ("-".to_owned(), styled(DIM, "too short")),
     }
-}
-
-/// The comparison of an arm by a metric.
-pub(super) fn find<'a>(result: &'a ProgramResult, arm: &str, key: &str) -> Option<&'a Comparison> {
-    result.comparisons.iter().find(|comparison| comparison.arm == arm && comparison.metric == key)
-}
-
-/// The verdict in a word; with a question mark if the placebo could be as different: `faster?`.
-pub(super) fn word(result: &ProgramResult, comparison: &Comparison, metric: Named) -> String {
-    let word = metric.word(comparison.verdict, comparison.ratio);
-    let placebo = result.placebo.as_ref().filter(|placebo| placebo.trusted != Some(true));
-    let hidden = placebo.and_then(results::Placebo::noise_floor).unwrap_or(0.0);
-    let difference = comparison.ratio.max(1.0 / comparison.ratio) - 1.0;
-    let is_doubtful =
-        metric.is_time() && comparison.verdict == Verdict::Different && difference < hidden;
-    if is_doubtful { format!("{word}?") } else { word.to_owned() }
 }
 
 fn styled_word(word: &str, comparison: &Comparison, metric: Named) -> String {

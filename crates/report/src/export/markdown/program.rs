@@ -6,6 +6,7 @@ use super::super::program;
 use super::table::{Table, code, plain};
 use super::{foot, refusals, warnings};
 use crate::bench::verdict;
+use crate::compare::metric::{comparison, named, word};
 use crate::number::percent;
 
 /// The question, what the arms are, the deciding metrics arm by arm, the other metrics, limits,
@@ -30,7 +31,7 @@ fn deciding_table(result: &ProgramResult) -> String {
     let metrics = &result.experiment.metrics;
     let mut table = Table::new(&["arm"]);
     for metric in metrics {
-        table.number(&program::title(metric));
+        table.number(named(metric).title);
         table.number(&format!("ratio{} [{}]", to_baseline(result), level(result, metric)));
         table.words("verdict");
     }
@@ -56,7 +57,13 @@ fn other_table(result: &ProgramResult) -> String {
     for metric in others {
         for arm in result.arms.iter().filter(|arm| !arm.placebo) {
             let [ratio, word] = standing(result, arm, metric);
-            table.row(&[program::title(metric), code(&arm.name), median(arm, metric), ratio, word]);
+            table.row(&[
+                named(metric).title.to_owned(),
+                code(&arm.name),
+                median(arm, metric),
+                ratio,
+                word,
+            ]);
         }
     }
     table.text
@@ -75,7 +82,7 @@ fn level(result: &ProgramResult, metric: &str) -> String {
 
 fn median(arm: &ProgramArm, metric: &str) -> String {
     let summary = arm.summary.get(metric);
-    summary.map_or_else(|| "-".to_owned(), |summary| program::value(metric, summary.median))
+    summary.map_or_else(|| "-".to_owned(), |summary| named(metric).value(summary.median))
 }
 
 /// The ratio of an arm by `metric`, and its verdict. The placebo has one by the first metric only.
@@ -90,8 +97,8 @@ fn standing(result: &ProgramResult, arm: &ProgramArm, metric: &str) -> [String; 
             [ratio, verdict::placebo_word(placebo).to_owned()]
         });
     }
-    match program::comparison(result, &arm.name, metric) {
-        Some(one) => [verdict::ratio(one.ratio, one.low, one.high), program::word(result, one)],
+    match comparison(result, &arm.name, metric) {
+        Some(one) => [verdict::ratio(one.ratio, one.low, one.high), word(result, one)],
         None => ["-", "unclear"].map(str::to_owned),
     }
 }
@@ -124,6 +131,6 @@ fn gate(gate: &Gate) -> String {
         GateOutcome::Failed => "beyond",
         GateOutcome::Open => "not decided:",
     };
-    let metric = program::title(&gate.metric);
+    let metric = named(&gate.metric).title;
     format!("- {} of {} {word} the limit of +{}\n", metric, code(&gate.arm), percent(gate.limit))
 }

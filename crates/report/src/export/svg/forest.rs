@@ -5,7 +5,7 @@ use results::{Comparison, LabResult, Placebo};
 
 use crate::bench::sweep::size_label;
 use crate::bench::verdict;
-use crate::export::program;
+use crate::compare::metric::{named, word};
 use crate::text::clean;
 
 /// Rows that belong together.
@@ -57,13 +57,13 @@ pub(super) fn of_metrics(result: &ProgramResult) -> Vec<Panel> {
         let mut rows: Vec<Row> = of_metric
             .map(|one| {
                 let name = format!("{} / {}", clean(&one.arm), clean(&one.baseline));
-                row(one, name, program::word(result, one))
+                row(one, name, word(result, one))
             })
             .collect();
         if *metric == result.experiment.metric {
             rows.extend(result.placebo.as_ref().map(placebo));
         }
-        Panel { head: program::title(metric), rows }
+        Panel { head: named(metric).title.to_owned(), rows }
     };
     let mut panels: Vec<Panel> = result.experiment.metrics.iter().map(panel).collect();
     panels.retain(|panel| !panel.rows.is_empty());
