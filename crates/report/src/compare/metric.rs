@@ -30,9 +30,9 @@ enum Kind {
 pub(crate) fn named(key: &str) -> Named {
     let (name, title, kind, words) = match key {
         "wall_ns" => ("wall", "wall time", Kind::Time, ("faster", "slower")),
-        "user_ns" => ("user", "user time", Kind::Time, ("less", "more")),
-        "sys_ns" => ("sys", "system time", Kind::Time, ("less", "more")),
-        "cpu_ns" => ("cpu", "processor time", Kind::Time, ("less", "more")),
+        "user_ns" => ("user", "user time", Kind::Time, ("lower", "higher")),
+        "sys_ns" => ("sys", "system time", Kind::Time, ("lower", "higher")),
+        "cpu_ns" => ("cpu", "processor time", Kind::Time, ("lower", "higher")),
         "max_rss_bytes" => ("peak RSS", "peak RSS", Kind::Bytes, ("smaller", "larger")),
         "tree_peak_bytes" => {
             ("tree peak", "peak memory of all processes", Kind::Bytes, ("smaller", "larger"))

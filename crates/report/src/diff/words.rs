@@ -13,6 +13,7 @@ pub(super) const CHANGED: [&str; 8] =
 pub(super) fn of(metric: &str, verdict: Verdict, ratio: f64) -> &'static str {
     let (less, more) = match metric {
         "faults" => ("fewer", "more"),
+        "user_ns" | "sys_ns" | "cpu_ns" => ("lower", "higher"),
         // A program's own figure: whether more of it is better is not known.
         "figure" => ("lower", "higher"),
         _ if metric.ends_with("_bytes") => ("smaller", "larger"),

@@ -1,6 +1,7 @@
-//! The screens of claims, diffs, doctor, layout and trace, from injected results.
+//! The screens of claims, comparisons, diffs, doctor, layout and trace, from injected results.
 
 mod claims;
+mod compare;
 mod diff;
 mod doctor;
 mod drawing;
