@@ -6,8 +6,10 @@
 //! experiments.
 
 pub mod arm;
+mod check;
 pub mod design;
 pub mod error;
+mod figure;
 mod judge;
 pub mod metric;
 pub mod request;
@@ -31,11 +33,12 @@ use sys::interrupt::Interrupt;
 use sys::orphans::Orphans;
 
 use crate::arm::Arm;
+use crate::check::check;
 use crate::design::{Design, default_cap};
 pub use crate::error::CompareError;
 use crate::request::CompareRequest;
 use crate::result::{Context, assemble};
-use crate::run::once::{Launcher, check_input, find};
+use crate::run::once::{Launcher, find};
 use crate::run::programs::{Programs, differs};
 
 /// Runs the comparison.
@@ -51,13 +54,20 @@ pub fn compare(
     let (started, started_at) = (Instant::now(), jiff::Timestamp::now());
 
     // What is fixed beforehand.
-    check(request)?;
+    let checked = check(request)?;
     let arms = resolve::arms(request, interrupt)?;
     let orphans = Orphans::adopt().map_err(|errno| {
         CompareError::Failed(format!("cannot look after what the program leaves behind: {errno}"))
     })?;
     let patience = request.way.timeout.or(request.max_time.map(|cap| 2 * cap + PATIENCE));
-    let launcher = Launcher { way: &request.way, interrupt, orphans, patience };
+    let launcher = Launcher {
+        way: &request.way,
+        interrupt,
+        orphans,
+        patience,
+        figure: checked.figure.as_ref(),
+        groups: checked.groups.as_ref(),
+    };
 
     // Each arm once, untimed; then block after block.
     let tried = try_out(&arms, &launcher, &mut watch)?;
@@ -89,19 +99,6 @@ pub fn compare(
 
 /// The time that a run may take beyond twice the cap.
 const PATIENCE: Duration = Duration::from_mins(1);
-
-/// Refuses requests that contradict themselves, and files that are not there.
-fn check(request: &CompareRequest) -> Result<(), CompareError> {
-    if request.arms.len() < 2 {
-        return Err(CompareError::Unfit(
-            "there is one arm: give at least two, such as --allocator system,jemalloc".to_owned(),
-        ));
-    }
-    check_input(&request.way).map_err(|error| {
-        let path = request.way.stdin.as_deref().unwrap_or("".as_ref()).display();
-        CompareError::Unfit(format!("cannot read {path} for --stdin: {error}"))
-    })
-}
 
 /// What the untimed runs found.
 struct Tried {

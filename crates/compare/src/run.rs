@@ -1,4 +1,25 @@
 //! Runs of the program: one after the other, each in a fresh process.
 
+mod begun;
 pub(crate) mod once;
 pub(crate) mod programs;
+mod server;
+mod stay;
+
+use sys::process::WaitStatus;
+
+/// How a process ended, after its name.
+fn how(ending: WaitStatus) -> String {
+    match ending {
+        WaitStatus::Exited(status) => format!("exited with status {status}"),
+        WaitStatus::Killed(signal) => format!("was killed by {}", sys::interrupt::name(signal)),
+    }
+}
+
+/// The last line that says something.
+pub(crate) fn last_line(text: &[u8]) -> Option<String> {
+    const LONGEST: usize = 200;
+    let text = String::from_utf8_lossy(text);
+    let line = text.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
+    Some(line.chars().take(LONGEST).collect())
+}

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use ::compare::CompareError;
 use ::compare::metric::Metric;
-use ::compare::request::{ArmRequest, CompareRequest, Way};
+use ::compare::request::{ArmRequest, CompareRequest, Load, Way};
 use anyhow::Context;
 use lab::question::preload::Allocator;
 use results::Stopped;
@@ -123,8 +123,9 @@ fn way(options: &CompareOptions) -> Way {
         },
         cpus: options.cpu.clone(),
         nice: options.nice,
-        settle: None,
-        load: None,
+        settle: options.settle,
+        figure: options.figure.clone(),
+        load: options.load.clone().map(|command| Load { command, ready: options.ready.clone() }),
     }
 }
 

@@ -58,6 +58,9 @@ pub struct Setup {
     pub no_input: bool,
     /// It leads a process group of its own, so that signals reach all that it starts.
     pub own_group: bool,
+    /// It is killed when the thread that started it ends, however that happens
+    /// (`PR_SET_PDEATHSIG`, prctl(2)). Its children are not.
+    pub dies_with_parent: bool,
     /// Neither it nor its children get transparent huge pages (`PR_SET_THP_DISABLE`, prctl(2)).
     pub no_huge_pages: bool,
     /// Added to its nice value (nice(2)).

@@ -85,6 +85,11 @@ fn prepare(setup: Setup) -> std::io::Result<()> {
         // SAFETY: takes numbers.
         checked(unsafe { libc::setpgid(0, 0) })?;
     }
+    if setup.dies_with_parent {
+        let signal = libc::SIGKILL as libc::c_ulong;
+        // SAFETY: takes numbers.
+        checked(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) })?;
+    }
     if setup.no_huge_pages {
         let (disable, none): (libc::c_ulong, libc::c_ulong) = (1, 0);
         // SAFETY: takes numbers.
