@@ -26,9 +26,9 @@ const READY_PAUSE: Duration = Duration::from_millis(20);
 pub(super) fn serve(begun: Begun<'_>, load: &Load, arm: &Arm) -> Result<Option<Ran>, String> {
     let Some((mut begun, before)) = await_ready(begun, load, arm)? else { return Ok(None) };
     let client = Line::start("--load", &load.command, arm)?;
-    let began = Instant::now();
-    let seen = begun.wait(Some(&client.process), begun.launcher().until(began))?;
-    let wall = began.elapsed();
+    let start = Instant::now();
+    let seen = begun.wait(Some(&client.process), begun.launcher().until(start))?;
+    let wall = start.elapsed();
     match seen {
         Seen::Other => {}
         Seen::Interrupted => return Ok(None),

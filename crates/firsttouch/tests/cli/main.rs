@@ -4,6 +4,7 @@ mod bad_input;
 mod causes;
 mod claims;
 mod columns;
+mod compare_server;
 mod doctor;
 mod door;
 mod error_codes;
