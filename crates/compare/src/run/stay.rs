@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use lab::design::time_budget::exactly;
 use results::compare::ProgramSample;
 use sys::proc::proportional_bytes;
-use sys::proc::task::{descendants_of, program_name, reaped_cpu};
+use sys::proc::task::{descendants_of, listed_descendants_of, program_name, reaped_cpu};
 use sys::usage::cpu_of;
 
 use super::begun::{Begun, Seen};
@@ -78,7 +78,8 @@ impl CpuUse {
     /// sum becomes smaller, unless its parent has waited for it.
     fn works(&mut self, now: Instant) -> bool {
         let of = |pid: u32| Some(cpu_of(pid)? + reaped_cpu(pid)?);
-        let used: Duration = descendants_of(std::process::id()).into_iter().filter_map(of).sum();
+        let all = listed_descendants_of(std::process::id());
+        let used: Duration = all.into_iter().filter_map(of).sum();
         let time = self.seen.map_or(Duration::ZERO, |seen| now - seen);
         let works = used.abs_diff(self.used) > time.mul_f64(IDLE_SHARE);
         (self.used, self.seen) = (used, Some(now));

@@ -54,7 +54,8 @@ impl Server {
 
     /// The processes of this test that are there: with the scratch folder in their command.
     fn left(&self) -> Vec<String> {
-        processes_with(self.scratch.0.to_str().unwrap())
+        // With the slash: the folder of another test may begin with the same name.
+        processes_with(&format!("{}/", self.scratch.0.display()))
     }
 
     fn nothing_is_left(&self, what: &str) {

@@ -48,13 +48,40 @@ pub fn children_of(pid: u32) -> Vec<u32> {
 #[must_use]
 pub fn descendants_of(pid: u32) -> Vec<u32> {
     let parents = parents();
+    let of = |pid: u32| {
+        parents.iter().filter(|(_, parent)| *parent == pid).map(|(child, _)| *child).collect()
+    };
+    generations(pid, of)
+}
+
+/// As [`descendants_of`], and much faster where many processes run; but while a process ends, its
+/// siblings may be missed: `/proc/PID/task/TID/children` (`CONFIG_PROC_CHILDREN`).
+#[must_use]
+pub fn listed_descendants_of(pid: u32) -> Vec<u32> {
+    if listed_children(pid).is_none() {
+        return descendants_of(pid);
+    }
+    generations(pid, |pid| listed_children(pid).unwrap_or_default())
+}
+
+/// What `children_of` says of the process `pid`, of its children, and so on.
+fn generations(pid: u32, children_of: impl Fn(u32) -> Vec<u32>) -> Vec<u32> {
     let (mut found, mut next) = (Vec::new(), vec![pid]);
     while let Some(of) = next.pop() {
-        let children = parents.iter().filter(|(_, parent)| *parent == of).map(|(child, _)| *child);
-        next.extend(children.clone());
+        let children = children_of(of);
+        next.extend(&children);
         found.extend(children);
     }
     found
+}
+
+/// The children that the threads of the process `pid` have started; `None` if it is gone, or if
+/// the kernel does not list them.
+fn listed_children(pid: u32) -> Option<Vec<u32>> {
+    let of = |tid: u32| std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/children")).ok();
+    let lists: Vec<String> = threads_of(pid).ok()?.into_iter().map(of).collect::<Option<_>>()?;
+    let pids = lists.iter().flat_map(|list| list.split_whitespace());
+    Some(pids.filter_map(|pid| pid.parse().ok()).collect())
 }
 
 /// Every process with its parent.
@@ -262,6 +289,7 @@ mod tests {
         let inner: u32 = line.trim().parse().unwrap();
         assert_eq!(descendants_of(shell.id()), [inner]);
         assert_eq!(children_of(shell.id()), [inner]);
+        assert_eq!(listed_descendants_of(shell.id()), [inner]);
         let all = descendants_of(std::process::id());
         assert!(all.contains(&inner) && all.contains(&shell.id()), "{all:?}");
         drop(shell.stdin.take());
