@@ -10,9 +10,11 @@
 //! knows the figures of both.
 
 pub mod arm;
+mod check;
 pub mod design;
 pub mod diff;
 pub mod error;
+mod figure;
 mod judge;
 pub mod metric;
 pub mod proof;
@@ -25,6 +27,7 @@ mod try_out;
 pub mod tunables;
 mod why;
 
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use lab::BenchEvent;
@@ -39,11 +42,12 @@ use results::compare::ProgramResult;
 use sys::interrupt::Interrupt;
 use sys::orphans::Orphans;
 
+use crate::check::check;
 use crate::design::{ProgramDesign, default_cap};
 pub use crate::error::CompareError;
 use crate::request::CompareRequest;
 use crate::result::{Context, assemble};
-use crate::run::once::{Launcher, check_input};
+use crate::run::once::Launcher;
 use crate::run::programs::Programs;
 use crate::try_out::try_out;
 
@@ -60,13 +64,21 @@ pub fn compare(
     let (started, started_at) = (Instant::now(), jiff::Timestamp::now());
 
     // What is fixed beforehand.
-    check(request)?;
+    let checked = check(request)?;
     let arms = resolve::arms(request, interrupt)?;
     let orphans = Orphans::adopt().map_err(|errno| {
         CompareError::Failed(format!("cannot look after what the program leaves behind: {errno}"))
     })?;
     let patience = request.way.timeout.or(request.max_time.map(|cap| 2 * cap + PATIENCE));
-    let launcher = Launcher { way: &request.way, interrupt, orphans, patience };
+    let launcher = Launcher {
+        way: &request.way,
+        interrupt,
+        orphans,
+        patience,
+        figure: checked.figure.as_ref(),
+        groups: checked.groups.as_ref(),
+        looked_at: RefCell::default(),
+    };
 
     // Each arm once, untimed; then block after block.
     let tried = try_out(&arms, &launcher, &mut watch)?;
@@ -86,7 +98,8 @@ pub fn compare(
     let left = bench.into_left();
 
     let judged = judge::judge(&design, &run, &request.gates);
-    let observed = if request.observe && run.stopped != Some(Stopped::Interrupted) {
+    let may_observe = request.observe && !launcher.stays();
+    let observed = if may_observe && run.stopped != Some(Stopped::Interrupted) {
         let one_run = run.block_time / u32::try_from(design.arms()).unwrap_or(1);
         let times = (one_run, started.elapsed());
         let mut announce = |arm: &str| watch(BenchEvent::Observing(arm.to_owned()));
@@ -107,19 +120,6 @@ pub fn compare(
 
 /// The time that a run may take beyond twice the cap.
 const PATIENCE: Duration = Duration::from_mins(1);
-
-/// Refuses requests that contradict themselves, and files that are not there.
-fn check(request: &CompareRequest) -> Result<(), CompareError> {
-    if request.arms.len() < 2 {
-        return Err(CompareError::Unfit(
-            "there is one arm: give at least two, such as --allocator system,jemalloc".to_owned(),
-        ));
-    }
-    check_input(&request.way).map_err(|error| {
-        let path = request.way.stdin.as_deref().unwrap_or("".as_ref()).display();
-        CompareError::Unfit(format!("cannot read {path} for --stdin: {error}"))
-    })
-}
 
 /// The looks and the cap, by the time that a block takes.
 fn schedule(

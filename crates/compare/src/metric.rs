@@ -19,9 +19,9 @@ pub enum ProgramMetric {
     Faults,
     /// Peak memory of all processes together, page cache included.
     TreePeak,
-    /// Resident set of all processes together, some time after their work.
+    /// Memory of all processes together, some time after their work, each page once.
     SettledRss,
-    /// The client's own figure.
+    /// What the client, or the program itself, prints.
     Figure,
 }
 

@@ -76,6 +76,9 @@ pub struct Way {
     pub nice: i32,
     /// Read the resident memory of a program that stays this long after its work, then end it.
     pub settle: Option<Duration>,
+    /// Finds a figure in the output of the client, or of the program where there is none: a regular
+    /// expression with one group.
+    pub figure: Option<String>,
     /// The client that the program serves.
     pub load: Option<Load>,
 }
@@ -87,6 +90,4 @@ pub struct Load {
     pub command: String,
     /// A line for a shell that succeeds once the program serves.
     pub ready: Option<String>,
-    /// Finds the client's own figure in its output: a regular expression with one group.
-    pub figure: Option<String>,
 }

@@ -73,7 +73,7 @@ pub(crate) fn assemble(
     let dropped = run.dropped.iter().map(|block| dropped(design, block)).collect();
     let (arms, removed) =
         arms(design, run.samples, run.removals, context.observed, &context.proofs);
-    let left = left_behind(&context.left);
+    let left = left_behind(&context.left, request.way.load.is_some());
     ProgramResult {
         started: context.started,
         elapsed_ns: nanoseconds(context.elapsed),
@@ -111,7 +111,7 @@ fn experiment(request: &CompareRequest, design: &ProgramDesign) -> ProgramExperi
         shell: request.way.shell,
         load: load.map(|load| load.command.clone()),
         ready: load.and_then(|load| load.ready.clone()),
-        figure: load.and_then(|load| load.figure.clone()),
+        figure: request.way.figure.clone(),
         settle_ns: request.way.settle.map(nanoseconds),
         aslr: match request.way.addresses {
             Addresses::Inherited => None,
@@ -197,7 +197,7 @@ fn dropped(
 }
 
 /// Processes that were left behind, which no figure includes.
-fn left_behind(left: &[(String, String, u64)]) -> Option<Warning> {
+fn left_behind(left: &[(String, String, u64)], is_served: bool) -> Option<Warning> {
     if left.is_empty() {
         return None;
     }
@@ -207,11 +207,18 @@ fn left_behind(left: &[(String, String, u64)]) -> Option<Warning> {
             format!("{name} ({runs} {})", if *runs == 1 { "run" } else { "runs" })
         })
         .collect();
-    let message = format!(
-        "the program left processes running, which were ended after a second and are in no \
-         figure: {}. Run it in the foreground, or with --load",
-        names.join(", ")
-    );
+    let names = names.join(", ");
+    let message = if is_served {
+        format!(
+            "the program left processes running when it was asked to end, whose times and faults \
+             are in no figure: {names}. If a shell starts it, write exec before its name"
+        )
+    } else {
+        format!(
+            "the program left processes running, which were ended after a second and are in no \
+             figure: {names}. Run it in the foreground, or with --load"
+        )
+    };
     let mut arms: Vec<String> = left.iter().map(|(_, arm, _)| arm.clone()).collect();
     arms.dedup();
     Some(warning("left-behind", message, arms))

@@ -12,7 +12,7 @@ use sys::relay::Relay;
 use crate::arm::PreparedArm;
 use crate::error::CompareError;
 use crate::proof::{self, Picture};
-use crate::run::once::{Launcher, find};
+use crate::run::once::{Launcher, Look, Ran, find};
 use crate::run::programs::differs;
 
 /// A program that ends within this time is run once more as it will be timed.
@@ -97,7 +97,11 @@ fn one(
     of_baseline: &mut Option<Picture>,
 ) -> Result<(Proof, Duration), Leaving> {
     let began = Instant::now();
-    let picture = picture(arm, launcher)?;
+    let (picture, ran) = if launcher.stays() {
+        living(arm, launcher).map(|(picture, ran)| (picture, Some(ran)))?
+    } else {
+        (picture(arm, launcher)?, None)
+    };
     let time = began.elapsed();
     if let Some(alone) = of_baseline
         .as_ref()
@@ -118,12 +122,14 @@ fn one(
     let proof = proof::judge(&picture, arm).map_err(Leaving::Unproved)?;
     let is_seen = picture.ending.is_some();
     of_baseline.get_or_insert(picture);
-    if is_seen && time > SHORT && !launcher.way.same_output {
+    if is_seen && time > SHORT && !launcher.keeps_output() {
         return Ok((proof, time));
     }
     let began = Instant::now();
-    let ran = launcher.run(arm, "").map_err(Leaving::Failed)?.ok_or(Leaving::Interrupted)?;
-    let time = began.elapsed();
+    let (ran, time) = match ran {
+        Some(ran) => (ran, time),
+        None => (run(arm, launcher)?, began.elapsed()),
+    };
     if let Some(how) = differs(tried.expected.as_deref(), ran.output.as_deref()) {
         return Err(Leaving::Failed(how));
     }
@@ -132,6 +138,22 @@ fn one(
         tried.expected = ran.output;
     }
     Ok((proof, time))
+}
+
+fn run(arm: &PreparedArm, launcher: &Launcher) -> Result<Ran, Leaving> {
+    launcher.run(arm, "").map_err(Leaving::Failed)?.ok_or(Leaving::Interrupted)
+}
+
+/// Runs `arm`, which stays, and looks at it before it is asked to end.
+fn living(arm: &PreparedArm, launcher: &Launcher) -> Result<(Picture, Ran), Leaving> {
+    launcher.looked_at.replace(Look::Wanted);
+    let ran = run(arm, launcher);
+    match (launcher.looked_at.take(), ran?) {
+        (Look::Taken(picture), ran) => Ok((*picture, ran)),
+        (Look::Wanted | Look::Unwanted, _) => {
+            Err(Leaving::Failed("it ended before it could be looked at".to_owned()))
+        }
+    }
 }
 
 /// Runs `arm` to its end and looks at it there.
@@ -158,7 +180,7 @@ fn must_repeat(
     launcher: &Launcher,
     expected: Option<&[u8]>,
 ) -> Result<(), Leaving> {
-    let again = launcher.run(arm, "").map_err(Leaving::Failed)?.ok_or(Leaving::Interrupted)?;
+    let again = run(arm, launcher)?;
     match differs(expected, again.output.as_deref()) {
         None => Ok(()),
         Some(_) => Err(Leaving::Failed(

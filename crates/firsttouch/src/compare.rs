@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use ::compare::CompareError;
 use ::compare::metric::ProgramMetric;
-use ::compare::request::{ArmRequest, CompareRequest, Way};
+use ::compare::request::{ArmRequest, CompareRequest, Load, Way};
 use anyhow::Context;
 use lab::question::preload::Allocator;
 use report::Document;
@@ -128,8 +128,9 @@ fn way(options: &CompareOptions) -> Way {
         },
         cpus: options.cpu.clone(),
         nice: options.nice,
-        settle: None,
-        load: None,
+        settle: options.settle,
+        figure: options.figure.clone(),
+        load: options.load.clone().map(|command| Load { command, ready: options.ready.clone() }),
     }
 }
 

@@ -54,6 +54,7 @@ fn option_as_program(cli: &Cli, program: &Command, arguments: &[String]) -> Opti
     let command = match &cli.verb {
         Verb::Trace(options) => &options.command,
         Verb::Layout(options) => &options.command,
+        Verb::Compare(options) => &options.command,
         _ => return None,
     };
     let first = command.first()?.to_str().filter(|first| first.starts_with('-'))?;
@@ -220,6 +221,10 @@ mod tests {
             (
                 "bench --watch",
                 "bench has no option --watch; layout has it: firsttouch layout --watch ...",
+            ),
+            (
+                "compare --alocator jemalloc",
+                "compare has no option --alocator; did you mean --allocator?",
             ),
             (
                 "claims --threads 2",

@@ -42,7 +42,11 @@ fn head(result: &ProgramResult, view: View) -> String {
     let command = if experiment.command.is_empty() {
         "compare, each arm its own command".to_owned()
     } else {
-        format!("compare -- {}", shown(&experiment.command))
+        let load = experiment
+            .load
+            .iter()
+            .map(|load| format!("--load {} ", shown(std::slice::from_ref(load))));
+        format!("compare {}-- {}", load.collect::<String>(), shown(&experiment.command))
     };
     let done = result.arms.iter().find(|arm| arm.baseline).map_or(0, |arm| arm.samples.len());
     let mut parts = vec![

@@ -101,7 +101,7 @@ pub struct ProgramExperiment {
     /// The command that succeeds once the program serves.
     #[serde(default)]
     pub ready: Option<String>,
-    /// What finds the client's own figure in its output.
+    /// What finds the figure that the client, or the program itself, prints: a regular expression.
     #[serde(default)]
     pub figure: Option<String>,
     /// How long after its work the resident memory of a program that stays was read.
@@ -161,7 +161,8 @@ pub struct ProgramSample {
     pub block: u64,
     /// Place in that block's order, from 0.
     pub position: u64,
-    /// From its start to its end; with `load`, from the start to the end of the client.
+    /// From its start to its end; with `load`, from the start to the end of the client; of a
+    /// program that stays without one, from its start to the end of its work.
     pub wall_ns: u64,
     /// Processor time in user mode.
     pub user_ns: u64,
@@ -171,10 +172,11 @@ pub struct ProgramSample {
     pub max_rss_bytes: u64,
     /// Peak memory of all its processes together, page cache included (cgroup `memory.peak`).
     pub tree_peak_bytes: Option<u64>,
-    /// Resident set of all its processes together, some time after its work.
+    /// Memory of all its processes together, some time after its work: what several share counts
+    /// once (the sum of their proportional set sizes, `Pss`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled_rss_bytes: Option<u64>,
-    /// The client's own figure.
+    /// The figure that its client prints, or it itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub figure: Option<f64>,
     /// Page faults served without I/O.

@@ -1,5 +1,7 @@
 //! Memory limits of control groups, versions 1 and 2: cgroups(7).
 
+pub mod peak;
+
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
 

@@ -57,9 +57,11 @@ pub struct Setup {
     /// Its standard input is `/dev/null`.
     pub no_input: bool,
     /// It leads a session of its own (setsid(2)): signals to its group reach all that it starts,
-    /// and none of them stops at a terminal that belongs to another group. It is killed if the
-    /// thread that starts it ends first (`PR_SET_PDEATHSIG`, prctl(2)).
+    /// and none of them stops at a terminal that belongs to another group.
     pub own_session: bool,
+    /// It is killed when the thread that started it ends, however that happens
+    /// (`PR_SET_PDEATHSIG`, prctl(2)). Its children are not.
+    pub dies_with_parent: bool,
     /// Neither it nor its children get transparent huge pages (`PR_SET_THP_DISABLE`, prctl(2)).
     pub no_huge_pages: bool,
     /// Added to its nice value (nice(2)).

@@ -1,4 +1,6 @@
-//! Resource usage of processes: getrusage(2), wait4(2).
+//! Resource usage of processes: getrusage(2), wait4(2), `clock_getcpuclockid(3)`.
+//!
+//! Safety story: every pointer is to a variable on this stack that the call fills in.
 #![allow(unsafe_code)]
 
 use std::time::Duration;
@@ -74,6 +76,23 @@ impl Usage {
     }
 }
 
+/// The processor time of the process `pid` so far, all its threads included, also those that have
+/// ended; its children are not. `None`: it is gone.
+#[must_use]
+pub fn cpu_of(pid: u32) -> Option<Duration> {
+    let mut clock: libc::clockid_t = 0;
+    // SAFETY: the clock is writable.
+    if unsafe { libc::clock_getcpuclockid(pid.cast_signed(), &raw mut clock) } != 0 {
+        return None;
+    }
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the time is writable. A process that has ended meanwhile makes it fail.
+    if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
+        return None;
+    }
+    Some(Duration::new(u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?))
+}
+
 impl From<libc::rusage> for Usage {
     fn from(raw: libc::rusage) -> Self {
         // The kernel never reports negative counts or times.
@@ -89,5 +108,29 @@ impl From<libc::rusage> for Usage {
             user: time(raw.ru_utime),
             max_rss_bytes: raw.ru_maxrss.cast_unsigned() * 1024, // getrusage(2): in KiB
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_another_process_grows_while_it_works() {
+        let mut busy = std::process::Command::new("sh")
+            .args(["-c", "while :; do :; done"])
+            .spawn()
+            .expect("a shell");
+        let start = std::time::Instant::now();
+        let grown = loop {
+            let used = cpu_of(busy.id()).expect("it runs");
+            if used > Duration::from_millis(20) || start.elapsed() > Duration::from_mins(1) {
+                break used;
+            }
+        };
+        busy.kill().expect("it is ours");
+        busy.wait().expect("it is ours");
+        assert!(grown > Duration::from_millis(20), "{grown:?}");
+        assert_eq!(cpu_of(busy.id()), None);
     }
 }

@@ -1,27 +1,33 @@
 //! One run of the program, from its start to its end.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use lab::design::time_budget::exactly;
 use results::compare::ProgramSample;
+use sys::cgroup::peak::PeakGroups;
 use sys::interrupt::Interrupt;
-use sys::launch::{Capture, Program, Setup, Started, Woken, first_to_end};
+use sys::launch::{Capture, Program, Setup};
 use sys::orphans::{Orphan, Orphans};
 use sys::process::WaitStatus;
-use sys::usage::Usage;
 
+use super::begun::{Begun, Seen};
+use super::server::serve;
+use super::stay::stay;
+use super::{how, last_line, told};
 use crate::arm::PreparedArm;
+use crate::figure::FigurePattern;
+use crate::proof::Picture;
 use crate::request::Way;
 
 /// The environment variable that carries padding. The size of the environment shifts the start of a
 /// process's stack, and with it alignments (Mytkowicz et al. 2009): this factor is randomised, not
 /// fixed.
 pub(crate) const PADDING: &str = "FIRSTTOUCH_PADDING";
-/// The time that processes which the program leaves behind get to end.
-const GRACE: Duration = Duration::from_secs(1);
 /// The time that a shell of `--prepare` or `--cleanup` may take.
 const SHELL_PATIENCE: Duration = Duration::from_hours(1);
 
@@ -33,6 +39,21 @@ pub(crate) struct Launcher<'a> {
     pub(crate) orphans: Orphans,
     /// A run that takes longer is killed.
     pub(crate) patience: Option<Duration>,
+    /// Finds a figure in what the program or its client prints.
+    pub(crate) figure: Option<&'a FigurePattern>,
+    /// Where each run gets a group that counts its memory.
+    pub(crate) groups: Option<&'a PeakGroups>,
+    /// Where a program that stays is looked at before it is asked to end, if that is wanted.
+    pub(crate) looked_at: RefCell<Look>,
+}
+
+/// A look at a program that stays.
+#[derive(Debug, Default)]
+pub(crate) enum Look {
+    #[default]
+    Unwanted,
+    Wanted,
+    Taken(Box<Picture>),
 }
 
 /// A run that went well.
@@ -77,44 +98,62 @@ impl Launcher<'_> {
         self.shell(self.way.cleanup.as_deref(), "--cleanup", arm)
     }
 
+    /// Whether the program does not end by itself.
+    pub(crate) fn stays(&self) -> bool {
+        self.way.load.is_some() || self.way.settle.is_some()
+    }
+
+    /// Ends what a program left behind, at once.
+    pub(crate) fn end_all_left(&self) {
+        let _ = self.orphans.end(&[], Duration::ZERO);
+    }
+
+    /// Why a run failed that did not end in time.
+    pub(crate) fn too_late(&self) -> String {
+        format!(
+            "it did not end within {} and was killed: a program that stays needs --load or \
+             --settle, and a slow one a longer --timeout",
+            exactly(self.patience.unwrap_or_default())
+        )
+    }
+
+    /// Why `ending` is not that of a program that went well and ended by itself.
+    pub(crate) fn failure(&self, ending: WaitStatus, errors: &[u8]) -> Option<String> {
+        if ending == WaitStatus::Exited(0) || self.way.ignore_failure {
+            return None;
+        }
+        Some(format!("it {}", told(ending, "", errors)))
+    }
+
     fn program(&self, arm: &PreparedArm, padding: &str) -> Result<Option<Ran>, String> {
-        let capture = Capture::new().map_err(|errno| format!("cannot keep its output: {errno}"))?;
-        let program = self.prepared(arm, padding, &capture)?;
-        let waiting = program
-            .start(self.setup(arm))
-            .map_err(|errno| format!("cannot start a process: {errno}"))?;
-        let began = Instant::now();
-        let mut running = waiting.go().map_err(|errno| format!("cannot execute it: {errno}"))?;
-        let woken = first_to_end(&[&running], self.interrupt, self.until(began));
-        let wall = began.elapsed();
-        let woken = match woken {
-            Ok(woken) => woken,
-            Err(errno) => {
-                self.end(running);
-                return Err(format!("cannot wait for it (pidfd_open: {errno})"));
-            }
-        };
-        match woken {
-            Woken::Ended(_) => {}
-            Woken::Interrupted => {
-                self.end(running);
-                return Ok(None);
-            }
-            Woken::TooLate => {
-                self.end(running);
-                return Err(self.too_late());
-            }
+        let begun = Begun::start(self, arm, padding)?;
+        match (&self.way.load, self.way.settle) {
+            (Some(load), _) => serve(begun, load, arm),
+            (None, Some(settle)) => stay(begun, settle),
+            (None, None) => self.whole(begun),
         }
-        let ending = running.wait().map_err(|errno| format!("cannot wait for it: {errno}"))?;
-        let left = self.orphans.end(&[], GRACE);
-        let errors = capture.errors().unwrap_or_default();
-        if let Some(failure) = self.failure(ending, &errors) {
-            return Err(failure);
+    }
+
+    /// A program that ends by itself.
+    fn whole(&self, begun: Begun<'_>) -> Result<Option<Ran>, String> {
+        let seen = begun.wait(None, self.until(begun.began()))?;
+        let wall = begun.began().elapsed();
+        match seen {
+            Seen::Program | Seen::Other => begun.finish(wall).map(Some),
+            Seen::Interrupted => Ok(None),
+            Seen::TooLate => Err(self.too_late()),
         }
-        let usage = running.usage().unwrap_or_default();
-        let output = self.way.same_output.then(|| capture.output()).transpose();
-        let output = output.map_err(|error| format!("cannot read its output: {error}"))?;
-        Ok(Some(Ran { sample: sample(wall, &usage, ending), output, cpu: usage.cpu, left }))
+    }
+
+    /// Whether the program's standard output is kept.
+    pub(crate) fn keeps_output(&self) -> bool {
+        self.way.same_output || (self.figure.is_some() && self.way.load.is_none())
+    }
+
+    /// The figure that the program prints, if that is where to look for it.
+    pub(super) fn own_figure(&self, output: Option<&[u8]>) -> Result<Option<f64>, String> {
+        let wanted = self.figure.filter(|_| self.way.load.is_none());
+        wanted.zip(output).map(|(figure, output)| figure.find(output)).transpose()
     }
 
     /// The program of `arm` with its environment and its streams.
@@ -127,7 +166,7 @@ impl Launcher<'_> {
         let mut variables = arm.variables.clone();
         variables.push((PADDING.into(), Some(padding.into())));
         let program = find(arm, self.way.shell)?.with_variables(variables).errors_captured(capture);
-        let program = if self.way.same_output { program.captured(capture) } else { program };
+        let program = if self.keeps_output() { program.captured(capture) } else { program };
         match &self.way.stdin {
             Some(path) => {
                 let file = File::open(path)
@@ -141,56 +180,19 @@ impl Launcher<'_> {
     pub(crate) fn setup(&self, arm: &PreparedArm) -> Setup {
         Setup {
             addresses: self.way.addresses,
-            discard_output: !self.way.same_output,
+            discard_output: !self.keeps_output(),
             no_input: self.way.stdin.is_none(),
             own_session: true,
+            dies_with_parent: true,
             no_huge_pages: arm.huge_pages_off,
             nice: self.way.nice,
             ..Setup::default()
         }
     }
 
-    fn until(&self, began: Instant) -> Option<Instant> {
+    /// When a run that began at `began` has taken too long.
+    pub(super) fn until(&self, began: Instant) -> Option<Instant> {
         self.patience.map(|patience| began + patience)
-    }
-
-    /// Kills `running` and all that it started.
-    fn end(&self, running: Started) {
-        running.kill_group();
-        drop(running);
-        self.end_all_left();
-    }
-
-    /// Ends what a program left behind, at once.
-    pub(crate) fn end_all_left(&self) {
-        let _ = self.orphans.end(&[], Duration::ZERO);
-    }
-
-    /// Why a run failed that did not end in time.
-    pub(crate) fn too_late(&self) -> String {
-        format!(
-            "it did not end within {} and was killed: a program that stays needs --load or \
-             --settle, and a slow one a longer --timeout",
-            lab::design::time_budget::exactly(self.patience.unwrap_or_default())
-        )
-    }
-
-    /// Why `ending` is not that of a run that went well.
-    pub(crate) fn failure(&self, ending: WaitStatus, errors: &[u8]) -> Option<String> {
-        let how = match ending {
-            WaitStatus::Exited(0) => return None,
-            _ if self.way.ignore_failure => return None,
-            WaitStatus::Exited(status) => format!("it exited with status {status}"),
-            WaitStatus::Killed(signal) => {
-                format!("it was killed by {}", sys::interrupt::name(signal))
-            }
-        };
-        let said = last_line(errors).map(|line| format!(": {line}")).unwrap_or_default();
-        let hint = match ending {
-            WaitStatus::Exited(_) => " (--ignore-failure counts such runs)",
-            WaitStatus::Killed(_) => "",
-        };
-        Some(format!("{how}{said}{hint}"))
     }
 
     /// Runs `line`, if there is one, by a shell.
@@ -210,12 +212,9 @@ impl Launcher<'_> {
         };
         match finished.ending {
             WaitStatus::Exited(0) => Ok(Some(finished.usage.cpu)),
-            WaitStatus::Exited(status) => Err(format!(
-                "{option} {line:?} exited with status {status}{}",
-                last_line(&finished.stderr).map(|line| format!(": {line}")).unwrap_or_default()
-            )),
-            WaitStatus::Killed(signal) => {
-                Err(format!("{option} {line:?} was killed by {}", sys::interrupt::name(signal)))
+            ending => {
+                let said = last_line(&finished.stderr).map(|line| format!(": {line}"));
+                Err(format!("{option} {line:?} {}{}", how(ending), said.unwrap_or_default()))
             }
         }
     }
@@ -235,35 +234,8 @@ pub(crate) fn find(arm: &PreparedArm, shell: bool) -> Result<Program, String> {
     Program::find(&command).map_err(|unfit| unfit.to_string())
 }
 
-fn sample(wall: Duration, usage: &Usage, ending: WaitStatus) -> ProgramSample {
-    let (exit_code, signal) = match ending {
-        WaitStatus::Exited(status) => (Some(status), None),
-        WaitStatus::Killed(signal) => (None, Some(signal)),
-    };
-    ProgramSample {
-        wall_ns: nanoseconds(wall),
-        user_ns: nanoseconds(usage.user),
-        sys_ns: nanoseconds(usage.system()),
-        max_rss_bytes: usage.max_rss_bytes,
-        minor_faults: usage.minor_faults,
-        major_faults: usage.major_faults,
-        involuntary_switches: usage.involuntary_switches,
-        exit_code,
-        signal,
-        ..ProgramSample::default()
-    }
-}
-
 pub(crate) fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// The last line that says something.
-fn last_line(text: &[u8]) -> Option<String> {
-    const LONGEST: usize = 200;
-    let text = String::from_utf8_lossy(text);
-    let line = text.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
-    Some(line.chars().take(LONGEST).collect())
 }
 
 /// Whether `error` says that a file is missing: of `--stdin` before anything runs.

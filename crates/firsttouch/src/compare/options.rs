@@ -24,6 +24,8 @@ Examples:
       --arm 'two: @jemalloc MALLOC_CONF=dirty_decay_ms:0' -- ./app
   firsttouch compare --allocator system,jemalloc --metric wall,rss \\
       --fail-if-slower 3% --fail-if-fatter 5% -- ./app      for a CI job
+  firsttouch compare --allocator system,jemalloc --ready 'redis-cli -p 7001 ping' \\
+      --load 'redis-benchmark -p 7001 -q -t set' --settle 5s -- redis-server --port 7001
 
 Exit status: 0 done, 1 failed (also if an arm could not be measured), 2 wrong usage, 3 a limit of \
 --fail-if-slower or --fail-if-fatter is exceeded; firsttouch dies by the signal that interrupts \
@@ -48,8 +50,10 @@ pub(crate) struct CompareOptions {
     /// first is the baseline
     #[arg(long = "arm", value_name = "ARM")]
     pub(crate) arms: Vec<String>,
-    /// What decides when to stop: wall, user, sys, cpu, rss, faults. Several share the error
-    /// allowance; the others are shown with an allowance of their own
+    /// What decides when to stop: wall, user, sys, cpu, rss, faults, tree-peak (peak memory of all
+    /// processes together with page cache, by a cgroup v2 for each run), settled-rss (--settle),
+    /// figure (--figure). Several share the error allowance; the others are shown with an
+    /// allowance of their own
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = "wall")]
     pub(crate) metric: Vec<String>,
     /// Differences smaller than this share count as none
@@ -74,6 +78,22 @@ pub(crate) struct CompareOptions {
     /// Run this line by sh after each run, untimed
     #[arg(long, value_name = "LINE")]
     pub(crate) cleanup: Option<String>,
+    /// The program is a server: run this line by sh as its client, and end the program by SIGTERM
+    /// once the client has ended. The wall time is that of the client
+    #[arg(long, value_name = "LINE")]
+    pub(crate) load: Option<String>,
+    /// Start the client when this line, run by sh every 20 ms, succeeds; within --timeout, or 30 s
+    /// [default: at once]
+    #[arg(long, value_name = "LINE", requires = "load")]
+    pub(crate) ready: Option<String>,
+    /// The figure of the client's (without --load, of the program's) own: the one group of this
+    /// regular expression in what it prints, at its last match
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) figure: Option<String>,
+    /// The program stays when its work is done: read its memory this long after the client's end
+    /// (without --load: after it has used no processor for half a second), then end it
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) settle: Option<Duration>,
     /// Standard input of each run [default: empty]
     #[arg(long, value_name = "FILE")]
     pub(crate) stdin: Option<PathBuf>,
@@ -86,7 +106,8 @@ pub(crate) struct CompareOptions {
     /// Refuse arms that print something else than the baseline on standard output
     #[arg(long)]
     pub(crate) same_output: bool,
-    /// A run that takes longer has failed [default: twice --max-time and a minute, or none]
+    /// A run, or a client, that takes longer has failed [default: twice --max-time and a minute, or
+    /// none]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) timeout: Option<Duration>,
     /// Whether addresses are randomised [default: as the machine does]

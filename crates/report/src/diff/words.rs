@@ -13,9 +13,8 @@ pub(super) const CHANGED: [&str; 8] =
 pub(super) fn of(metric: &str, verdict: Verdict, ratio: f64) -> &'static str {
     let (less, more) = match metric {
         "faults" => ("fewer", "more"),
-        "user_ns" | "sys_ns" | "cpu_ns" => ("lower", "higher"),
-        // A program's own figure: whether more of it is better is not known.
-        "figure" => ("lower", "higher"),
+        // Of a program's own figure it is not known whether more is better.
+        "user_ns" | "sys_ns" | "cpu_ns" | "figure" => ("lower", "higher"),
         _ if metric.ends_with("_bytes") => ("smaller", "larger"),
         _ => ("faster", "slower"),
     };

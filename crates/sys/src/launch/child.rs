@@ -84,6 +84,8 @@ fn prepare(setup: Setup) -> std::io::Result<()> {
     if setup.own_session {
         // SAFETY: takes nothing.
         checked(unsafe { libc::setsid() })?;
+    }
+    if setup.dies_with_parent {
         let kill = libc::c_ulong::from(libc::SIGKILL.cast_unsigned());
         // SAFETY: takes numbers.
         checked(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, kill) })?;

@@ -186,9 +186,23 @@ impl Started {
 
     /// Kills the process group that it leads (`Setup::own_session`).
     pub fn kill_group(&self) {
+        self.signal_group(libc::SIGKILL);
+    }
+
+    /// Asks it to end (SIGTERM).
+    pub fn terminate(&self) {
+        self.signal(Sent::new(libc::SIGTERM));
+    }
+
+    /// Asks all processes of the group that it leads to end (SIGTERM). It may have ended itself.
+    pub fn terminate_group(&self) {
+        self.signal_group(libc::SIGTERM);
+    }
+
+    fn signal_group(&self, signal: i32) {
         if !self.reaped {
             // SAFETY: takes numbers; while it is not reaped, the group's number is its own.
-            unsafe { libc::kill(-self.pid, libc::SIGKILL) };
+            unsafe { libc::kill(-self.pid, signal) };
         }
     }
 

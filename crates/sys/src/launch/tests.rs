@@ -89,6 +89,12 @@ fn setups_take_effect() {
     let fixed = Setup { addresses: Addresses::Fixed, ..Setup::default() };
     // ADDR_NO_RANDOMIZE is 0x40000.
     assert_eq!(run(&["sh", "-c", "grep -q '^0*4[0-9a-f]\\{4\\}$' /proc/$$/personality"], fixed), 0);
+    let child = Setup { dies_with_parent: true, ..Setup::default() };
+    let thread = std::thread::spawn(move || {
+        let program = Program::find(&command(&["sleep", "1000"])).unwrap();
+        program.start(child).unwrap().go().unwrap()
+    });
+    assert_eq!(ending(thread.join().unwrap()), -libc::SIGKILL, "its parent thread has ended");
     let random = Setup { addresses: Addresses::Random, ..Setup::default() };
     assert_eq!(run(&["sh", "-c", "grep -q '^0*$' /proc/$$/personality"], random), 0);
 }

@@ -19,7 +19,7 @@ pub use counters::{
 pub use folder::{TaskFolder, regions_of};
 pub use maps::{MapsEntry, parse_maps, regions_now};
 pub use pagemap::PageMap;
-pub use rollup::{Resident, parse_rollup, resident_now};
+pub use rollup::{Resident, parse_rollup, proportional_bytes, resident_now};
 pub use scan::Present;
 pub use smaps::Mapped;
 pub use thread::SyscallState;

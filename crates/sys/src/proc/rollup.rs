@@ -1,4 +1,6 @@
-//! `/proc/self/smaps_rollup`: resident memory, exact, unlike the batched counters behind `VmRSS`.
+//! `/proc/PID/smaps_rollup`: resident memory, exact, unlike the batched counters behind `VmRSS`.
+
+use std::io;
 
 use super::{field, with_file};
 
@@ -15,6 +17,17 @@ pub struct Resident {
 #[must_use]
 pub fn resident_now() -> Option<Resident> {
     with_file(c"/proc/self/smaps_rollup", parse_rollup).flatten()
+}
+
+/// The proportional resident memory of the process `pid` now, in bytes: a page that several
+/// processes map counts by share (`Pss`). 0 for a process that has ended.
+///
+/// # Errors
+/// As open(2): `PermissionDenied` for a process that this user may not read. Any but that if it is
+/// gone.
+pub fn proportional_bytes(pid: u32) -> io::Result<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    Ok(field(&text, "Pss:").unwrap_or(0) * 1024)
 }
 
 /// Parses the text of a rollup.
@@ -39,5 +52,16 @@ mod tests {
             Some(Resident { rss_bytes: 1724 * 1024, huge_bytes: 4 << 20 })
         );
         assert_eq!(parse_rollup("Rss: 1 kB\n"), None);
+    }
+
+    #[test]
+    fn shares_are_no_more_than_the_whole() {
+        let share = proportional_bytes(std::process::id()).unwrap();
+        let whole = resident_now().unwrap().rss_bytes;
+        assert!(share > 0 && share < 2 * whole, "{share} of {whole}");
+        assert_ne!(
+            proportional_bytes(u32::MAX).unwrap_err().kind(),
+            io::ErrorKind::PermissionDenied
+        );
     }
 }
