@@ -61,7 +61,13 @@ fn option_as_program(cli: &Cli, program: &Command, arguments: &[String]) -> Opti
     let option = first.split_once('=').map_or(first, |(name, _)| name);
     let before = arguments.len().checked_sub(command.len() + 1)?;
     let is_meant = arguments[before] == "--";
-    (!is_meant).then(|| unknown_option(program, verb_of(program, arguments), option, None))
+    (!is_meant).then(|| {
+        let verb = verb_of(program, arguments);
+        let own = verb.into_iter().flat_map(Command::get_arguments).filter_map(Arg::get_long);
+        let own: Vec<String> = own.map(|long| format!("--{long}")).collect();
+        let similar = lab::question::arm::nearest(option, own.iter().map(String::as_str));
+        unknown_option(program, verb, option, similar.map(str::to_owned))
+    })
 }
 
 /// The sentence for an unknown option, or an unknown verb; `None` of all other mistakes.
