@@ -25,7 +25,9 @@ pub fn screen(result: &ProgramResult, view: View) -> String {
     let mut paragraphs = vec![head(result, view) + &lines(answers) + &lines(gates(result))];
     paragraphs.push(table::table_of_metrics(result, view));
     paragraphs.push(plot(result, view));
-    paragraphs.push(lines(why::sentences(result)));
+    let reasons = why::sentences(result);
+    let reasons = reasons.iter().map(|sentence| hanging("Why: ", sentence, view.width));
+    paragraphs.push(reasons.collect());
     if view.verbose {
         paragraphs.push(lines(proofs(result)));
     }

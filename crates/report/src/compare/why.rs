@@ -18,7 +18,7 @@ pub(super) fn sentences(result: &ProgramResult) -> Vec<String> {
     let Some(of_baseline) = &baseline.observed else { return Vec::new() };
     let sentence = |arm: &results::compare::ProgramArm| {
         let observed = arm.observed.as_ref().filter(|_| !arm.baseline)?;
-        Some(format!("Why: {}: {}.", clean(&arm.name), told(of_baseline, observed)))
+        Some(format!("{}: {}.", clean(&arm.name), told(of_baseline, observed)))
     };
     result.arms.iter().filter_map(sentence).collect()
 }
