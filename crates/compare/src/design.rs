@@ -122,7 +122,7 @@ impl Trial for ProgramDesign {
 }
 
 /// The time cap where the user gave none: enough for a first verdict on a program whose blocks take
-/// `block`, and no less than [`LEAST_CAP`].
+/// `block`, and no less than two minutes.
 #[must_use]
 pub fn default_cap(block: Duration, before: Duration) -> Duration {
     let first = lab::design::schedule::first_look();

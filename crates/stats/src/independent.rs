@@ -17,7 +17,7 @@ const CORRELATION_MAX: f64 = 0.9;
 /// by the method of variance estimates recovery (Zou and Donner, Statistics in Medicine 27, 2008):
 /// the distances from the medians to the bounds are added as the legs of right-angled triangles,
 /// each side on its own, because the distributions may be skewed. The ranks are those of fewer
-/// values where neighbours resemble each other (see [`effective_count`]). `tests/independent.rs`
+/// values where neighbours resemble each other (see `effective_count`). `tests/independent.rs`
 /// shows what this covers, and what the alternatives do not.
 #[must_use]
 pub fn compare_independent(old: &[f64], new: &[f64], alpha: f64, margin: f64) -> Option<Estimate> {
