@@ -21,8 +21,8 @@ pub(crate) fn more(design: &Design, run: &Run) -> More {
     more_of(&design.schedule, run, |needed| design.whole_cap(needed))
 }
 
-/// As [`more`], for any samples; `whole_cap` is the time cap of a whole run that leaves a time to
-/// the session.
+/// The option that would decide more, for any samples; `whole_cap` is the time cap of a whole run
+/// that leaves a time to the session.
 #[must_use]
 pub fn more_of<S>(
     schedule: &Schedule,
