@@ -30,6 +30,8 @@ Examples:
   firsttouch bench position              API, fill and position, each alone
   firsttouch bench --json result.json    keep every sample
   firsttouch report result.json          the same screen again, from the file
+  firsttouch compare --allocator system,jemalloc -- ./app
+                                         your own program under both
   firsttouch claims                      claims about malloc and mmap, tested
   firsttouch trace -- ./app              its memory syscalls and page faults
   firsttouch doctor                      what distorts a measurement here

@@ -24,8 +24,9 @@ Examples:
       --arm 'two: @jemalloc MALLOC_CONF=dirty_decay_ms:0' -- ./app
   firsttouch compare --allocator system,jemalloc --metric wall,rss \\
       --fail-if-slower 3% --fail-if-fatter 5% -- ./app      for a CI job
-  firsttouch compare --allocator system,jemalloc --ready 'redis-cli -p 7001 ping' \\
-      --load 'redis-benchmark -p 7001 -q -t set' --settle 5s -- redis-server --port 7001
+  firsttouch compare --allocator jemalloc,mimalloc --settle 5s \\
+      --ready 'redis-cli -p 7001 ping' --load 'redis-benchmark -p 7001 -q' \\
+      -- redis-server --port 7001                           a server
 
 Exit status: 0 done, 1 failed (also if an arm could not be measured), 2 wrong usage, 3 a limit of \
 --fail-if-slower or --fail-if-fatter is exceeded; firsttouch dies by the signal that interrupts \
