@@ -20,9 +20,12 @@ pub mod request;
 mod resolve;
 mod result;
 mod run;
+#[cfg(test)]
+mod simulated;
 mod spec;
 mod try_out;
 pub mod tunables;
+mod tune;
 mod why;
 
 use std::time::{Duration, Instant};
@@ -42,7 +45,7 @@ use sys::orphans::Orphans;
 use crate::design::{ProgramDesign, default_cap};
 pub use crate::error::CompareError;
 use crate::request::CompareRequest;
-use crate::result::{Context, assemble};
+use crate::result::{Before, Context, assemble};
 use crate::run::once::{Launcher, check_input};
 use crate::run::programs::Programs;
 use crate::try_out::try_out;
@@ -60,61 +63,84 @@ pub fn compare(
     let (started, started_at) = (Instant::now(), jiff::Timestamp::now());
 
     // What is fixed beforehand.
-    check(request)?;
-    let arms = resolve::arms(request, interrupt)?;
-    let orphans = Orphans::adopt().map_err(|errno| {
-        CompareError::Failed(format!("cannot look after what the program leaves behind: {errno}"))
-    })?;
-    let patience = request.way.timeout.or(request.max_time.map(|cap| 2 * cap + PATIENCE));
-    let launcher = Launcher { way: &request.way, interrupt, orphans, patience };
-
-    // Each arm once, untimed; then block after block.
-    let tried = try_out(&arms, &launcher, &mut watch)?;
-    let schedule = schedule(request, tried.block, started.elapsed(), &mut watch);
-    let design = ProgramDesign::new(tried.arms, &request.metrics, request.margin, schedule);
-    let mut bench = Programs::new(&design, &launcher, request.seed, started, tried.expected);
-    let mut orders = Orders::new(vec![(0..design.arms()).collect()], request.seed);
-    let mut judge = SignJudge::new(design.contrasts().len(), design.margin);
-    let run = session::run(
-        &design,
-        |index| orders.order(index),
-        &mut judge,
-        &mut bench,
-        |progress| watch(BenchEvent::Progress(*progress)),
-    );
-    result::must_have_samples(&design, &run)?;
-    let left = bench.into_left();
-
-    let judged = judge::judge(&design, &run, &request.gates);
-    let observed = if request.observe && run.stopped != Some(Stopped::Interrupted) {
-        let one_run = run.block_time / u32::try_from(design.arms()).unwrap_or(1);
-        let times = (one_run, started.elapsed());
-        let mut announce = |arm: &str| watch(BenchEvent::Observing(arm.to_owned()));
-        why::observe(&design, &judged, &launcher, times, &mut announce)
-    } else {
-        Vec::new()
-    };
-    let context = Context {
-        started: started_at.to_string(),
-        elapsed: started.elapsed(),
-        refused: tried.refused,
-        proofs: tried.proofs,
-        left,
-        observed,
-    };
-    Ok(assemble(request, &design, run, judged, context))
-}
-
-/// The time that a run may take beyond twice the cap.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// Refuses requests that contradict themselves, and files that are not there.
-fn check(request: &CompareRequest) -> Result<(), CompareError> {
+    if request.tune {
+        return tune::tune(request, interrupt, watch);
+    }
     if request.arms.len() < 2 {
         return Err(CompareError::Unfit(
             "there is one arm: give at least two, such as --allocator system,jemalloc".to_owned(),
         ));
     }
+    check_files(request)?;
+    let arms = resolve::arms(request, interrupt)?;
+    let launcher = launcher(request, interrupt)?;
+
+    // Each arm once, untimed; then block after block.
+    let tried = try_out(&arms, &launcher, &mut watch)?;
+    let schedule = schedule(request, tried.block, started.elapsed(), &mut watch);
+    let design = ProgramDesign::new(tried.arms, &request.metrics, request.margin, schedule);
+    let before = Before {
+        started: started_at.to_string(),
+        refused: tried.refused,
+        proofs: tried.proofs,
+        left: Vec::new(),
+        race: None,
+    };
+    let bench = Programs::new(&design, &launcher, request.seed, started, tried.expected);
+    measure(request, &design, bench, before, &mut watch)
+}
+
+/// Block after block, the verdicts, the observed runs of what differs, and the result.
+fn measure(
+    request: &CompareRequest,
+    design: &ProgramDesign,
+    mut bench: Programs,
+    before: Before,
+    watch: &mut impl FnMut(BenchEvent),
+) -> Result<ProgramResult, CompareError> {
+    let (launcher, started) = (bench.launcher(), bench.started());
+    let mut orders = Orders::new(vec![(0..design.arms()).collect()], request.seed);
+    let mut judge = SignJudge::new(design.contrasts().len(), design.margin);
+    let run = session::run(
+        design,
+        |index| orders.order(index),
+        &mut judge,
+        &mut bench,
+        |progress| watch(BenchEvent::Progress(*progress)),
+    );
+    // A race is something to show, too.
+    let has_race = before.race.is_some() && run.stopped == Some(Stopped::Interrupted);
+    if !has_race {
+        result::must_have_samples(design, &run)?;
+    }
+    let before = Before { left: bench.into_left(before.left), ..before };
+
+    let judged = judge::judge(design, &run, &request.gates);
+    let observed = if request.observe && run.stopped != Some(Stopped::Interrupted) {
+        let one_run = run.block_time / u32::try_from(design.arms()).unwrap_or(1);
+        let times = (one_run, started.elapsed());
+        let mut announce = |arm: &str| watch(BenchEvent::Observing(arm.to_owned()));
+        why::observe(design, &judged, launcher, times, &mut announce)
+    } else {
+        Vec::new()
+    };
+    let context = Context { before, elapsed: started.elapsed(), observed };
+    Ok(assemble(request, design, run, judged, context))
+}
+
+/// The time that a run may take beyond twice the cap.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+fn launcher(request: &CompareRequest, interrupt: Interrupt) -> Result<Launcher<'_>, CompareError> {
+    let orphans = Orphans::adopt().map_err(|errno| {
+        CompareError::Failed(format!("cannot look after what the program leaves behind: {errno}"))
+    })?;
+    let patience = request.way.timeout.or(request.max_time.map(|cap| 2 * cap + PATIENCE));
+    Ok(Launcher { way: &request.way, interrupt, orphans, patience })
+}
+
+/// Refuses files that are not there.
+fn check_files(request: &CompareRequest) -> Result<(), CompareError> {
     check_input(&request.way).map_err(|error| {
         let path = request.way.stdin.as_deref().unwrap_or("".as_ref()).display();
         CompareError::Unfit(format!("cannot read {path} for --stdin: {error}"))
