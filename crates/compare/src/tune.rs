@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use lab::BenchEvent;
 use lab::design::schedule::{Schedule, first_look};
-use lab::design::time_budget::{cap_for, exactly, seconds};
+use lab::design::time_budget::{cap_for, seconds};
 use results::compare::{ProgramResult, RaceEnd};
 use sys::interrupt::Interrupt;
 
@@ -63,7 +63,7 @@ pub(crate) fn tune(
         });
     };
     let refused = [field.refused, tried.refused].concat();
-    let took = started.elapsed() - began;
+    let took = started.elapsed().saturating_sub(began);
     let race = told::race(request, &racing, &raced, winner, (refused, took));
 
     // The confirmation, by other orders and paddings than those of the race.
@@ -153,12 +153,11 @@ fn watch_times(times: &Times, tried: &Tried, watch: &mut impl FnMut(BenchEvent))
     if needed > times.race_until {
         watch(BenchEvent::Notice(format!(
             "a block of {} arms takes about {}, so there is no time for the {first} blocks after \
-             which the first can leave the race: its winner may not be the best. Give --max-time \
-             {}, or Ctrl-C ends it earlier than after {}",
+             which the first arms can leave the race: its winner may not be the best. Give \
+             --max-time {}",
             tried.arms.len(),
             seconds(times.block),
             seconds(2 * needed),
-            exactly(Duration::from_secs(times.cap.as_secs())),
         )));
     }
 }

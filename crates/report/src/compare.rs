@@ -3,6 +3,7 @@
 mod answer;
 mod metric;
 mod table;
+mod tune;
 mod why;
 
 use results::compare::{GateOutcome, ProgramResult};
@@ -17,22 +18,28 @@ use metric::named;
 /// Renders `result` as `view` wants it.
 #[must_use]
 pub fn screen(result: &ProgramResult, view: View) -> String {
-    let lines = |sentences: Vec<String>| -> String {
-        sentences.iter().map(|sentence| hanging("", sentence, view.width)).collect()
-    };
-    let answers = answer::answers(result).iter().map(|answer| styled(BOLD, answer)).collect();
-    let mut paragraphs = vec![head(result, view) + &lines(answers) + &lines(gates(result))];
+    if let Some(race) = &result.race {
+        return tune::screen(result, race, view);
+    }
+    let answers: Vec<String> =
+        answer::answers(result).iter().map(|answer| styled(BOLD, answer)).collect();
+    let mut paragraphs =
+        vec![head(result, view) + &lines(&answers, view) + &lines(&gates(result), view)];
     paragraphs.push(table::table_of_metrics(result, view));
     paragraphs.push(plot(result, view));
-    paragraphs.push(lines(why::sentences(result)));
+    paragraphs.push(lines(&why::sentences(result), view));
     if view.verbose {
-        paragraphs.push(lines(proofs(result)));
+        paragraphs.push(lines(&proofs(result), view));
     }
     let next = hanging("Next: ", &next(result), view.width);
-    let notes = lines(notes(result));
+    let notes = lines(&notes(result), view);
     paragraphs.push(refused(&result.refused, view) + &notes + &warnings(result, view) + &next);
     paragraphs.retain(|paragraph| !paragraph.is_empty());
     paragraphs.join("\n")
+}
+
+fn lines(sentences: &[String], view: View) -> String {
+    sentences.iter().map(|sentence| hanging("", sentence, view.width)).collect()
 }
 
 fn head(result: &ProgramResult, view: View) -> String {

@@ -186,7 +186,8 @@ impl<'a> Track<'a> {
     /// Whether another block would end too late. The first is always run.
     fn is_out_of_time(&self, now: Duration) -> bool {
         let arms = u32::try_from(self.candidates().count() + 1).unwrap_or(u32::MAX);
-        self.runs > 0 && now + (now - self.started) * arms / self.runs > self.rules.until
+        self.runs > 0
+            && now + now.saturating_sub(self.started) * arms / self.runs > self.rules.until
     }
 
     /// The order of the next block. Whenever arms have left, a new square begins.

@@ -26,5 +26,6 @@ mod program;
 mod small;
 mod stages;
 mod trace;
+mod tune;
 mod unharmed;
 mod unseen_pages;

@@ -1,4 +1,4 @@
-//! The screens of claims, diffs, doctor, layout and trace, from injected results.
+//! The screens of claims, compare --tune, diffs, doctor, layout and trace, from injected results.
 
 mod claims;
 mod diff;
@@ -7,6 +7,7 @@ mod drawing;
 mod layout;
 mod prose;
 mod trace;
+mod tune;
 
 use report::View;
 

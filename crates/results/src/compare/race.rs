@@ -46,6 +46,7 @@ pub enum RaceEnd {
 
 /// An arm of a race.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct RacedArm {
     /// Its name.
     pub name: String,
