@@ -330,4 +330,28 @@ mod tests {
         assert_eq!(names(&arms), all);
         assert_eq!(value(&arms, "jemalloc+thread"), "MALLOC_CONF=narenas:1,background_thread:true");
     }
+
+    #[test]
+    fn every_candidate_is_in_the_documentation() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/compare.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        let table: Vec<&str> = text.lines().filter(|line| line.starts_with("| `")).collect();
+        let has = |row: &str, words: &[&str]| {
+            let row = table
+                .iter()
+                .find(|line| line.starts_with(row) && words.iter().all(|w| line.contains(w)));
+            assert!(row.is_some(), "no row {row:?} with {words:?}");
+        };
+        for (name, ..) in OF_GLIBC {
+            has("| `glibc+", &[&format!("`glibc+{name}`")]);
+        }
+        for setting in settings() {
+            let name = format!("+{}`", setting.name);
+            let row = format!("| `{}+", setting.allocator);
+            let option =
+                if setting.variable == MALLOC_CONF { setting.option } else { setting.variable };
+            has(&row, &[&name, option]);
+        }
+        has("| `thp=never`", &[]);
+    }
 }

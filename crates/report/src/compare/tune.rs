@@ -31,6 +31,7 @@ pub(super) fn screen(result: &ProgramResult, race: &Race, view: View) -> String 
     paragraphs.push(front::picture(race, view));
     paragraphs.push(lines(&why::sentences(result), view));
     if view.verbose {
+        paragraphs.push(lines(&settings(race), view));
         paragraphs.push(table_of_metrics(result, view));
         paragraphs.push(plot(result, view));
         paragraphs.push(lines(&proofs(result), view));
@@ -183,6 +184,24 @@ fn ended(result: &ProgramResult, race: &Race, view: View) -> String {
     };
     let text = format!("Race: {why}. Its figures only chose the winner:");
     hanging("", &text, view.width)
+}
+
+/// What each arm of the race changes, and why it left.
+fn settings(race: &Race) -> Vec<String> {
+    let one = |arm: &RacedArm| {
+        let variable = |(name, value): (&String, &Option<String>)| match value {
+            Some(value) => clean(&format!("{name}={value}")),
+            None => clean(&format!("-u {name}")),
+        };
+        let mut words: Vec<String> = arm.environment.iter().map(variable).collect();
+        words.extend(arm.huge_pages_off.then(|| "thp=never".to_owned()));
+        words.extend(arm.command.iter().map(|command| format!("-- {}", shown(command))));
+        let reason = arm.reason.as_deref().map(|reason| format!("; left: {}", clean(reason)));
+        let text = words.join(" ") + &reason.unwrap_or_default();
+        (!text.is_empty())
+            .then(|| format!("{}: {}", clean(&arm.name), text.trim_start_matches("; ")))
+    };
+    race.arms.iter().filter_map(one).collect()
 }
 
 /// The candidates that did not run, with their reasons.

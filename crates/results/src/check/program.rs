@@ -160,7 +160,7 @@ mod tests {
             (|r| r.machine.page_bytes = 3, "machine.page_bytes: 3 is no power of two"),
             (|r| raced(r).name.clear(), "race.arms[0].name: empty"),
             (|r| raced(r).left_after = Some(u64::MAX), "race.arms[0].left_after: 1844"),
-            (|r| drop(raced(r).ratios.insert("wall_ns".into(), f64::NAN)), "race.arms[0].ratios"),
+            (|r| raced(r).ratios = [("wall_ns".into(), f64::NAN)].into(), "race.arms[0].ratios"),
             (|r| r.started = "x".repeat(5000), "started: 5000 letters are too many"),
         ];
         for (damage, expect) in cases {

@@ -31,14 +31,17 @@ pub(super) fn lines(result: &ProgramResult, arm: &ProgramArm, view: View) -> Str
 /// The variables of `arm`, the library by its full path.
 fn settings(arm: &ProgramArm) -> Vec<(&str, Option<&str>)> {
     let path = arm.proof.as_ref().and_then(|proof| proof.malloc.as_deref());
-    let of = |(name, value): (&'_ String, &'_ Option<String>)| -> bool {
-        name == PRELOAD && value.as_ref().is_some_and(|value| !value.contains(['/', ':', ' ']))
+    // The name of one library, which the dynamic linker searches for.
+    let is_searched = |name: &str, value: Option<&str>| {
+        name == PRELOAD && value.is_some_and(|value| !value.contains(['/', ':', ' ']))
     };
-    let full = |(name, value)| {
-        let value = if of((name, value)) { path.or(value.as_deref()) } else { value.as_deref() };
-        (name.as_str(), value)
-    };
-    arm.environment.iter().map(full).collect()
+    let mut settings = Vec::new();
+    for (name, value) in &arm.environment {
+        let value = value.as_deref();
+        let full = if is_searched(name, value) { path.or(value) } else { value };
+        settings.push((name.as_str(), full));
+    }
+    settings
 }
 
 fn service(arm: &ProgramArm, settings: &[(&str, Option<&str>)]) -> String {
@@ -46,7 +49,8 @@ fn service(arm: &ProgramArm, settings: &[(&str, Option<&str>)]) -> String {
     for (name, value) in settings {
         text += &match value {
             Some(value) => {
-                // systemd.syntax(7): quotes take backslashes; systemd.unit(5): % begins a specifier.
+                // Quotes take backslashes (systemd.syntax(7)), % begins a specifier
+                // (systemd.unit(5)).
                 let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%");
                 clean(&format!("  Environment=\"{name}={value}\""))
             }
