@@ -4,7 +4,7 @@
 //! its settings are in force in the running program, [`design`] what is fixed before the first
 //! sample, `run` the runs, `judge` the verdicts, `why` the observed runs, and `result` puts all
 //! into a [`results::compare::ProgramResult`]. The lab's session, judge and looks are those of its
-//! own experiments.
+//! own experiments. `tune` races a curated list of arms first, and compares the winner.
 //!
 //! [`mod@diff`] compares two results, of this verb or of the lab's own experiments: this crate
 //! knows the figures of both.
