@@ -23,7 +23,7 @@ pub(crate) struct Checked {
 /// It contradicts itself, names a file that is not there, or wants what this machine does not have.
 pub(crate) fn check(request: &CompareRequest) -> Result<Checked, CompareError> {
     let way = &request.way;
-    if request.arms.len() < 2 {
+    if request.arms.len() < 2 && !request.tune {
         return Err(unfit(
             "there is one arm: give at least two, such as --allocator system,jemalloc",
         ));

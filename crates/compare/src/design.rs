@@ -22,6 +22,8 @@ pub struct ProgramDesign {
     pub margin: f64,
     /// Looks and cap.
     pub schedule: Schedule,
+    /// Whether a race comes first, which takes up to half of the cap.
+    pub after_race: bool,
     contrasts: Vec<Contrast>,
     placebo: Contrast,
 }
@@ -37,7 +39,15 @@ impl ProgramDesign {
     ) -> Self {
         let placebo = Contrast::pair(arms.len(), 0);
         let contrasts = contrasts(arms.len(), metrics.len());
-        ProgramDesign { arms, metrics: metrics.to_vec(), margin, schedule, contrasts, placebo }
+        let metrics = metrics.to_vec();
+        let after_race = false;
+        ProgramDesign { arms, metrics, margin, schedule, after_race, contrasts, placebo }
+    }
+
+    /// The time cap of a whole run whose blocks end after `needed`.
+    #[must_use]
+    pub fn whole_cap(&self, needed: Duration) -> Duration {
+        if self.after_race { 2 * needed } else { needed }
     }
 
     /// The arm with this index; the placebo is the baseline.

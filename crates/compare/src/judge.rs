@@ -37,7 +37,7 @@ pub(crate) fn judge(
     run: &Run<ProgramSample>,
     limits: &[(ProgramMetric, f64)],
 ) -> Judged {
-    let more = more_of(&design.schedule, run, |needed| needed);
+    let more = more_of(&design.schedule, run, |needed| design.whole_cap(needed));
     let found = stats::judge_placebo(&placebo_ratios(design, run));
     let mut comparisons = comparisons(design, run, &run.estimates);
     let shown = design.by(&shown_metrics(design, run));

@@ -4,7 +4,7 @@
 //! its settings are in force in the running program, [`design`] what is fixed before the first
 //! sample, `run` the runs, `judge` the verdicts, `why` the observed runs, and `result` puts all
 //! into a [`results::compare::ProgramResult`]. The lab's session, judge and looks are those of its
-//! own experiments.
+//! own experiments. `tune` races a curated list of arms first, and compares the winner.
 //!
 //! [`mod@diff`] compares two results, of this verb or of the lab's own experiments: this crate
 //! knows the figures of both.
@@ -22,9 +22,12 @@ pub mod request;
 mod resolve;
 mod result;
 mod run;
+#[cfg(test)]
+mod simulated;
 mod spec;
 mod try_out;
 pub mod tunables;
+mod tune;
 mod why;
 
 use std::cell::RefCell;
@@ -42,11 +45,11 @@ use results::compare::ProgramResult;
 use sys::interrupt::Interrupt;
 use sys::orphans::Orphans;
 
-use crate::check::check;
+use crate::check::{Checked, check};
 use crate::design::{ProgramDesign, default_cap};
 pub use crate::error::CompareError;
 use crate::request::CompareRequest;
-use crate::result::{Context, assemble};
+use crate::result::{Before, Context, assemble};
 use crate::run::once::Launcher;
 use crate::run::programs::Programs;
 use crate::try_out::try_out;
@@ -65,12 +68,79 @@ pub fn compare(
 
     // What is fixed beforehand.
     let checked = check(request)?;
+    if request.tune {
+        return tune::tune(request, &checked, interrupt, watch);
+    }
     let arms = resolve::arms(request, interrupt)?;
+    let launcher = launcher(request, &checked, interrupt)?;
+
+    // Each arm once, untimed; then block after block.
+    let tried = try_out(&arms, &launcher, &mut watch)?;
+    let schedule = schedule(request, tried.block, started.elapsed(), &mut watch);
+    let design = ProgramDesign::new(tried.arms, &request.metrics, request.margin, schedule);
+    let before = Before {
+        started: started_at.to_string(),
+        refused: tried.refused,
+        proofs: tried.proofs,
+        left: Vec::new(),
+        race: None,
+    };
+    let bench = Programs::new(&design, &launcher, request.seed, started, tried.expected);
+    measure(request, &design, bench, before, &mut watch)
+}
+
+/// Block after block, the verdicts, the observed runs of what differs, and the result.
+fn measure(
+    request: &CompareRequest,
+    design: &ProgramDesign,
+    mut bench: Programs,
+    before: Before,
+    watch: &mut impl FnMut(BenchEvent),
+) -> Result<ProgramResult, CompareError> {
+    let (launcher, started) = (bench.launcher(), bench.started());
+    let mut orders = Orders::new(vec![(0..design.arms()).collect()], request.seed);
+    let mut judge = SignJudge::new(design.contrasts().len(), design.margin);
+    let run = session::run(
+        design,
+        |index| orders.order(index),
+        &mut judge,
+        &mut bench,
+        |progress| watch(BenchEvent::Progress(*progress)),
+    );
+    // A race is something to show, too.
+    let has_race = before.race.is_some() && run.stopped == Some(Stopped::Interrupted);
+    if !has_race {
+        result::must_have_samples(design, &run)?;
+    }
+    let before = Before { left: bench.into_left(before.left), ..before };
+
+    let judged = judge::judge(design, &run, &request.gates);
+    let may_observe = request.observe && !launcher.stays();
+    let observed = if may_observe && run.stopped != Some(Stopped::Interrupted) {
+        let one_run = run.block_time / u32::try_from(design.arms()).unwrap_or(1);
+        let times = (one_run, started.elapsed());
+        let mut announce = |arm: &str| watch(BenchEvent::Observing(arm.to_owned()));
+        why::observe(design, &judged, launcher, times, &mut announce)
+    } else {
+        Vec::new()
+    };
+    let context = Context { before, elapsed: started.elapsed(), observed };
+    Ok(assemble(request, design, run, judged, context))
+}
+
+/// The time that a run may take beyond twice the cap.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+fn launcher<'a>(
+    request: &'a CompareRequest,
+    checked: &'a Checked,
+    interrupt: Interrupt,
+) -> Result<Launcher<'a>, CompareError> {
     let orphans = Orphans::adopt().map_err(|errno| {
         CompareError::Failed(format!("cannot look after what the program leaves behind: {errno}"))
     })?;
     let patience = request.way.timeout.or(request.max_time.map(|cap| 2 * cap + PATIENCE));
-    let launcher = Launcher {
+    Ok(Launcher {
         way: &request.way,
         interrupt,
         orphans,
@@ -78,48 +148,8 @@ pub fn compare(
         figure: checked.figure.as_ref(),
         groups: checked.groups.as_ref(),
         looked_at: RefCell::default(),
-    };
-
-    // Each arm once, untimed; then block after block.
-    let tried = try_out(&arms, &launcher, &mut watch)?;
-    let schedule = schedule(request, tried.block, started.elapsed(), &mut watch);
-    let design = ProgramDesign::new(tried.arms, &request.metrics, request.margin, schedule);
-    let mut bench = Programs::new(&design, &launcher, request.seed, started, tried.expected);
-    let mut orders = Orders::new(vec![(0..design.arms()).collect()], request.seed);
-    let mut judge = SignJudge::new(design.contrasts().len(), design.margin);
-    let run = session::run(
-        &design,
-        |index| orders.order(index),
-        &mut judge,
-        &mut bench,
-        |progress| watch(BenchEvent::Progress(*progress)),
-    );
-    result::must_have_samples(&design, &run)?;
-    let left = bench.into_left();
-
-    let judged = judge::judge(&design, &run, &request.gates);
-    let may_observe = request.observe && !launcher.stays();
-    let observed = if may_observe && run.stopped != Some(Stopped::Interrupted) {
-        let one_run = run.block_time / u32::try_from(design.arms()).unwrap_or(1);
-        let times = (one_run, started.elapsed());
-        let mut announce = |arm: &str| watch(BenchEvent::Observing(arm.to_owned()));
-        why::observe(&design, &judged, &launcher, times, &mut announce)
-    } else {
-        Vec::new()
-    };
-    let context = Context {
-        started: started_at.to_string(),
-        elapsed: started.elapsed(),
-        refused: tried.refused,
-        proofs: tried.proofs,
-        left,
-        observed,
-    };
-    Ok(assemble(request, &design, run, judged, context))
+    })
 }
-
-/// The time that a run may take beyond twice the cap.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The looks and the cap, by the time that a block takes.
 fn schedule(

@@ -32,6 +32,9 @@ pub struct CompareRequest {
     pub gates: Vec<(ProgramMetric, f64)>,
     /// Whether the arms are observed after the verdict.
     pub observe: bool,
+    /// Whether the arms, and a curated list of others, race first, and the winner alone is compared
+    /// with the first arm.
+    pub tune: bool,
 }
 
 /// An arm as the user describes it.

@@ -30,7 +30,11 @@ pub(crate) fn arms(
     request.arms.iter().map(|asked| arm(asked, request, interrupt)).collect()
 }
 
-fn arm(
+/// One arm of `request`.
+///
+/// # Errors
+/// Why it is not available here.
+pub(crate) fn arm(
     asked: &ArmRequest,
     request: &CompareRequest,
     interrupt: Interrupt,

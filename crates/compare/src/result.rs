@@ -9,7 +9,8 @@ use lab::design::trial::Trial;
 use lab::judge::diagnosis::warning;
 use lab::run::{DroppedBlock, Run};
 use results::compare::{
-    EXPERIMENT, ObservedProgram, ProgramArm, ProgramExperiment, ProgramResult, ProgramSample, Proof,
+    EXPERIMENT, ObservedProgram, ProgramArm, ProgramExperiment, ProgramResult, ProgramSample,
+    Proof, Race,
 };
 use results::{ArmSample, Dropped, Refused, Warning};
 use sys::launch::Addresses;
@@ -21,19 +22,31 @@ use crate::metric::ProgramMetric;
 use crate::request::{CompareRequest, Way};
 use crate::run::once::nanoseconds;
 
-/// What a run came with, besides its samples and its judgement.
+/// What happened before the first block.
 #[derive(Debug)]
-pub(crate) struct Context {
+pub(crate) struct Before {
     /// The start of the run, in RFC 3339, UTC.
     pub(crate) started: String,
-    /// The time of the whole run.
-    pub(crate) elapsed: Duration,
-    /// Arms that were ruled out before the first block.
+    /// Arms that were ruled out.
     pub(crate) refused: Vec<Refused<ProgramSample>>,
     /// By arm of the design: what was seen of its settings.
     pub(crate) proofs: Vec<Proof>,
-    /// Per name of a process that was left behind: an arm, and how many runs left one.
-    pub(crate) left: Vec<(String, String, u64)>,
+    /// Per name of a process that was left behind: an arm, and how many runs left one; those of the
+    /// blocks included in the end.
+    pub(crate) left: Vec<LeftBehind>,
+    /// The race that chose the arm, if there was one.
+    pub(crate) race: Option<Race>,
+}
+
+/// The name of a process that was left behind, an arm that did so, and how many runs did.
+pub(crate) type LeftBehind = (String, String, u64);
+
+/// What a run came with, besides its samples and its judgement.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) before: Before,
+    /// The time of the whole run.
+    pub(crate) elapsed: Duration,
     /// By arm of the design: its observed run.
     pub(crate) observed: Vec<Option<ObservedProgram>>,
 }
@@ -70,13 +83,13 @@ pub(crate) fn assemble(
     context: Context,
 ) -> ProgramResult {
     let open = is_open(&judged.comparisons, &design.metrics);
+    let Context { before, elapsed, observed } = context;
     let dropped = run.dropped.iter().map(|block| dropped(design, block)).collect();
-    let (arms, removed) =
-        arms(design, run.samples, run.removals, context.observed, &context.proofs);
-    let left = left_behind(&context.left, request.way.load.is_some());
+    let (arms, removed) = arms(design, run.samples, run.removals, observed, &before.proofs);
+    let left = left_behind(&before.left, request.way.load.is_some());
     ProgramResult {
-        started: context.started,
-        elapsed_ns: nanoseconds(context.elapsed),
+        started: before.started,
+        elapsed_ns: nanoseconds(elapsed),
         seed: request.seed,
         stopped: run.stopped,
         more: open.then_some(judged.more),
@@ -87,10 +100,11 @@ pub(crate) fn assemble(
         arms,
         blocks: run.blocks,
         dropped,
-        refused: [context.refused, removed].concat(),
+        refused: [before.refused, removed].concat(),
         comparisons: judged.comparisons,
         placebo: judged.placebo,
         gates: judged.gates,
+        race: before.race,
         ..ProgramResult::empty(env!("CARGO_PKG_VERSION"))
     }
 }
@@ -197,7 +211,7 @@ fn dropped(
 }
 
 /// Processes that were left behind, which no figure includes.
-fn left_behind(left: &[(String, String, u64)], is_served: bool) -> Option<Warning> {
+fn left_behind(left: &[LeftBehind], is_served: bool) -> Option<Warning> {
     if left.is_empty() {
         return None;
     }
@@ -224,7 +238,7 @@ fn left_behind(left: &[(String, String, u64)], is_served: bool) -> Option<Warnin
     Some(warning("left-behind", message, arms))
 }
 
-fn words(command: &[OsString]) -> Vec<String> {
+pub(crate) fn words(command: &[OsString]) -> Vec<String> {
     command.iter().map(|word| text(word)).collect()
 }
 
@@ -232,6 +246,8 @@ fn text(word: &OsStr) -> String {
     word.to_string_lossy().into_owned()
 }
 
-fn environment(variables: &[(OsString, Option<OsString>)]) -> BTreeMap<String, Option<String>> {
+pub(crate) fn environment(
+    variables: &[(OsString, Option<OsString>)],
+) -> BTreeMap<String, Option<String>> {
     variables.iter().map(|(name, value)| (text(name), value.as_deref().map(text))).collect()
 }

@@ -75,6 +75,9 @@ fn explain(error: CompareError) -> anyhow::Error {
 }
 
 fn request(options: &CompareOptions) -> Result<CompareRequest, Usage> {
+    if options.tune && options.command.is_empty() {
+        return Err(Usage("--tune has no command: write it at the end, after --".to_owned()));
+    }
     let arms = arms(options)?;
     let without = arms.iter().find(|arm| arm.command.is_none());
     if let Some(arm) = without.filter(|_| options.command.is_empty()) {
@@ -109,6 +112,7 @@ fn request(options: &CompareOptions) -> Result<CompareRequest, Usage> {
         seed: options.seed.unwrap_or_else(new_seed),
         gates,
         observe: true,
+        tune: options.tune,
     })
 }
 
@@ -135,7 +139,7 @@ fn way(options: &CompareOptions) -> Way {
 }
 
 /// The arms, the baseline first: allocators, described arms, settings, page policies. Where the
-/// first two make only one arm or none, the program as it is comes first.
+/// first two make only one arm or none, and for a race, the program as it is comes first.
 fn arms(options: &CompareOptions) -> Result<Vec<ArmRequest>, Usage> {
     let allocator = |name: &String| {
         let allocator = Allocator::named(name)?;
@@ -149,7 +153,7 @@ fn arms(options: &CompareOptions) -> Result<Vec<ArmRequest>, Usage> {
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| Usage(format!("--arm {error}")))?,
     );
-    let wants_baseline = arms.len() < 2;
+    let wants_baseline = options.tune || arms.len() < 2;
     for tunables in &options.tunables {
         let tunables: Vec<String> = tunables.split(',').map(str::to_owned).collect();
         let name = tunables.iter().map(|tunable| short(tunable)).collect::<Vec<_>>().join(",");
@@ -164,10 +168,10 @@ fn arms(options: &CompareOptions) -> Result<Vec<ArmRequest>, Usage> {
         Some(Thp::Always) => arms.push(always()?),
         None => {}
     }
-    if arms.is_empty() {
+    if arms.is_empty() && !options.tune {
         return Err(Usage(
             "there is nothing to compare: give --allocator system,jemalloc or --arm, --tunable, \
-             --thp (firsttouch compare --help has examples)"
+             --thp, or --tune to try a list (firsttouch compare --help has examples)"
                 .to_owned(),
         ));
     }

@@ -43,6 +43,11 @@ impl Watcher {
             }
             BenchEvent::Notice(_) => {}
             BenchEvent::Progress(progress) => self.progress(progress),
+            BenchEvent::Racing(left, of, block) => {
+                self.bar.set_length(*of as u64);
+                self.bar.set_position((*of - left) as u64);
+                self.bar.set_message(format!("racing, {left} of {of} arms left, block {block}"));
+            }
             BenchEvent::Bisecting(arm) => {
                 self.bar.set_message(format!("searching for a crossover: {}", clean(arm)));
             }

@@ -11,6 +11,9 @@ pub enum BenchEvent {
     Notice(String),
     /// The session moved on.
     Progress(Progress),
+    /// A block of a race starts: the candidates that are left, all of them, and the number of the
+    /// block.
+    Racing(usize, usize, usize),
     /// The search for a crossover starts: the arm, and where.
     Bisecting(String),
     /// A pair of a cold and a warm sample starts: its number, and the number of pairs.

@@ -3,6 +3,7 @@
 mod answer;
 pub(crate) mod metric;
 mod table;
+mod tune;
 mod why;
 
 use results::compare::{GateOutcome, ProgramResult};
@@ -18,25 +19,29 @@ use metric::{is_open, named};
 /// Renders `result` as `view` wants it.
 #[must_use]
 pub fn screen(result: &ProgramResult, view: View) -> String {
-    let lines = |sentences: Vec<String>| -> String {
-        sentences.iter().map(|sentence| hanging("", sentence, view.width)).collect()
-    };
-    let answers = answer::answers(result).iter().map(|answer| styled(BOLD, answer)).collect();
-    let mut paragraphs = vec![head(result, view) + &lines(answers) + &lines(gates(result))];
+    if let Some(race) = &result.race {
+        return tune::screen(result, race, view);
+    }
+    let answers: Vec<String> =
+        answer::answers(result).iter().map(|answer| styled(BOLD, answer)).collect();
+    let mut paragraphs =
+        vec![head(result, view) + &lines(&answers, view) + &lines(&gates(result), view)];
     paragraphs.push(table::table_of_metrics(result, view));
     paragraphs.push(plot(result, view));
-    let reasons = why::sentences(result);
-    let reasons = reasons.iter().map(|sentence| hanging("Why: ", sentence, view.width));
-    paragraphs.push(reasons.collect());
+    paragraphs.push(reasons(result, view));
     if view.verbose {
-        paragraphs.push(lines(proofs(result)));
+        paragraphs.push(lines(&proofs(result), view));
     }
     let next = hanging("Next: ", &next(result), view.width);
-    let notes = lines(notes(result));
-    paragraphs
-        .push(refused(&result.refused, view) + &notes + &warnings(&result.warnings, view) + &next);
+    let refused = refused(&result.refused, view);
+    let notes = lines(&notes(result), view);
+    paragraphs.push(refused + &notes + &warnings(&result.warnings, view) + &next);
     paragraphs.retain(|paragraph| !paragraph.is_empty());
     paragraphs.join("\n")
+}
+
+fn lines(sentences: &[String], view: View) -> String {
+    sentences.iter().map(|sentence| hanging("", sentence, view.width)).collect()
 }
 
 fn head(result: &ProgramResult, view: View) -> String {
@@ -114,6 +119,12 @@ fn plot(result: &ProgramResult, view: View) -> String {
     }));
     let width = lines.iter().map(|line| line.name.len()).max().unwrap_or(0).min(24);
     draw(&lines, width, view.plot_columns())
+}
+
+/// Why arms differ.
+fn reasons(result: &ProgramResult, view: View) -> String {
+    let reason = |sentence: &String| hanging("Why: ", sentence, view.width);
+    why::sentences(result).iter().map(reason).collect()
 }
 
 /// What was seen of every arm's settings in the running program.

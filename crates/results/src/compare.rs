@@ -1,5 +1,7 @@
 //! The result of `compare`: a lab result whose samples are runs of whole programs.
 
+mod race;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -7,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Block, Comparison, Dropped, Machine, More, Placebo, Refused, SCHEMA, Stopped, Warning,
 };
+pub use race::{Race, RaceEnd, RacedArm};
 
 /// The name of the experiment in such a result.
 pub const EXPERIMENT: &str = "compare";
@@ -54,6 +57,9 @@ pub struct ProgramResult {
     /// The limits that the user set.
     #[serde(default)]
     pub gates: Vec<Gate>,
+    /// The race that chose the arm (`--tune`). Its runs are none of the above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub race: Option<Race>,
 }
 
 impl ProgramResult {

@@ -6,128 +6,20 @@ use lab::design::randomization::Orders;
 use lab::design::schedule::Schedule;
 use lab::design::trial::Trial;
 use lab::judge::sign_judge::SignJudge;
-use lab::run::{Bench, Taken, session};
-use rand_xoshiro::Xoshiro256PlusPlus;
-use rand_xoshiro::rand_core::{Rng, SeedableRng};
-use results::compare::ProgramSample;
-use results::{Block, Verdict};
+use lab::run::session;
+use results::Verdict;
 
 use super::{Judged, judge};
-use crate::arm::PreparedArm;
 use crate::design::ProgramDesign;
 use crate::metric::ProgramMetric;
-
-/// The noise of a run's figures.
-#[derive(Debug, Clone, Copy)]
-enum Noise {
-    /// Log-normal, with this spread.
-    Normal(f64),
-    /// In two states, one of them this much slower, in a third of the runs.
-    Bimodal(f64),
-    /// Normal, and every tenth run is up to twice as long.
-    Bursty,
-    /// Slower and slower over the run.
-    Drifting,
-}
-
-/// A machine on which each arm takes 1 in all metrics, times its `effect`.
-struct Simulated {
-    random: Xoshiro256PlusPlus,
-    noise: Noise,
-    effects: Vec<f64>,
-    samples: u64,
-}
-
-impl Simulated {
-    fn uniform(&mut self) -> f64 {
-        (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn normal(&mut self) -> f64 {
-        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
-        radius * (std::f64::consts::TAU * self.uniform()).cos()
-    }
-
-    fn factor(&mut self) -> f64 {
-        match self.noise {
-            Noise::Normal(spread) => (spread * self.normal()).exp(),
-            Noise::Bimodal(slower) => {
-                let slow = self.uniform() < 1.0 / 3.0;
-                (0.01 * self.normal()).exp() * if slow { slower } else { 1.0 }
-            }
-            Noise::Bursty => {
-                let burst = if self.uniform() < 0.1 { 1.0 + self.uniform() } else { 1.0 };
-                (0.01 * self.normal()).exp() * burst
-            }
-            Noise::Drifting => {
-                let drift = 1.0 + 0.0005 * self.samples as f64;
-                (0.01 * self.normal()).exp() * drift
-            }
-        }
-    }
-}
-
-impl Bench for Simulated {
-    type Sample = ProgramSample;
-
-    fn now(&mut self) -> Duration {
-        Duration::from_millis(self.samples)
-    }
-
-    fn sample(&mut self, arm: usize, block: u64, position: u64) -> Taken<ProgramSample> {
-        self.samples += 1;
-        // The placebo comes after the last arm and is the baseline.
-        let effect = self.effects.get(arm).copied().unwrap_or(1.0);
-        let mut figure = |scale: f64| {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "positive and far below the largest"
-            )]
-            let figure = (scale * effect * self.factor()) as u64;
-            figure
-        };
-        Taken::Sample(ProgramSample {
-            block,
-            position,
-            wall_ns: figure(1e9),
-            user_ns: figure(8e8),
-            sys_ns: figure(1e8),
-            max_rss_bytes: figure(1e9),
-            minor_faults: figure(1e6),
-            ..ProgramSample::default()
-        })
-    }
-
-    fn begin_block(&mut self) {}
-
-    fn end_block(&mut self, block: u64) -> Block {
-        Block { block, elapsed_ns: 1, ..Block::default() }
-    }
-}
-
-fn arm(number: usize) -> PreparedArm {
-    PreparedArm {
-        name: number.to_string(),
-        command: Vec::new(),
-        variables: Vec::new(),
-        allocator: None,
-        tunables: Vec::new(),
-        huge_pages_off: false,
-    }
-}
+use crate::simulated::{NOISES, Noise, Simulated, arm};
 
 /// A run of arms with `effects` (the first is the baseline), decided by `metrics`.
 fn simulated(noise: Noise, effects: &[f64], metrics: &[ProgramMetric], seed: u64) -> Judged {
     let arms = (0..effects.len()).map(arm).collect();
     let schedule = Schedule::sequential(Duration::from_hours(1));
     let design = ProgramDesign::new(arms, metrics, 0.02, schedule);
-    let mut bench = Simulated {
-        random: Xoshiro256PlusPlus::seed_from_u64(seed),
-        noise,
-        effects: effects.to_vec(),
-        samples: 0,
-    };
+    let mut bench = Simulated::new(noise, effects, seed);
     let mut orders = Orders::new(vec![(0..design.arms()).collect()], seed);
     let mut sign = SignJudge::new(design.contrasts().len(), design.margin);
     let run = session::run(&design, |index| orders.order(index), &mut sign, &mut bench, |_| {});
@@ -135,14 +27,6 @@ fn simulated(noise: Noise, effects: &[f64], metrics: &[ProgramMetric], seed: u64
 }
 
 const RUNS: u64 = 200;
-const NOISES: [Noise; 6] = [
-    Noise::Normal(0.01),
-    Noise::Normal(0.05),
-    Noise::Normal(0.2),
-    Noise::Bimodal(1.3),
-    Noise::Bursty,
-    Noise::Drifting,
-];
 
 /// All intervals of a run together hold the truth in 95 % of the runs, those that decide and those
 /// that do not.

@@ -10,6 +10,7 @@ use results::Block;
 use results::compare::ProgramSample;
 
 use crate::design::ProgramDesign;
+use crate::result::LeftBehind;
 use crate::run::once::{Launcher, Ran};
 
 const PADDING_BYTES_MAX: u64 = 4096;
@@ -26,8 +27,7 @@ pub(crate) struct Programs<'a> {
     block_cpu: Duration,
     /// What every arm must print, if that is compared.
     expected: Option<Vec<u8>>,
-    /// Per name of a process that a program left behind: an arm, and how many runs left one.
-    left: Vec<(String, String, u64)>,
+    left: Vec<LeftBehind>,
 }
 
 impl<'a> Programs<'a> {
@@ -51,9 +51,24 @@ impl<'a> Programs<'a> {
         }
     }
 
-    /// Per name of a process that was left behind: an arm, and how many runs left one.
-    pub(crate) fn into_left(self) -> Vec<(String, String, u64)> {
-        self.left
+    pub(crate) fn launcher(&self) -> &'a Launcher<'a> {
+        self.launcher
+    }
+
+    /// The start of the whole run.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// The processes that were left behind, with those that were left `before`.
+    pub(crate) fn into_left(self, mut before: Vec<LeftBehind>) -> Vec<LeftBehind> {
+        for (name, arm, runs) in self.left {
+            match before.iter_mut().find(|(known, ..)| *known == name) {
+                Some((.., sum)) => *sum += runs,
+                None => before.push((name, arm, runs)),
+            }
+        }
+        before
     }
 
     fn padding(&mut self) -> String {

@@ -19,6 +19,7 @@ Examples:
   firsttouch compare --allocator system,jemalloc,mimalloc -- ./app data.bin
   firsttouch compare --tunable glibc.malloc.mmap_threshold=64MiB -- ./app
   firsttouch compare --thp never -- ./app
+  firsttouch compare --tune -- ./app                        which of many?
   firsttouch compare --arm 'old: -- ./app-1.0' --arm 'new: -- ./app-1.1'
   firsttouch compare --arm 'one: @jemalloc' \\
       --arm 'two: @jemalloc MALLOC_CONF=dirty_decay_ms:0' -- ./app
@@ -51,6 +52,11 @@ pub(crate) struct CompareOptions {
     /// first is the baseline
     #[arg(long = "arm", value_name = "ARM")]
     pub(crate) arms: Vec<String>,
+    /// Try a curated list of allocators and settings, and those given besides: they race, those
+    /// that are clearly worse drop out, and the winner is compared with the program as it is on
+    /// fresh runs. Ends with the line for its service file
+    #[arg(long)]
+    pub(crate) tune: bool,
     /// What decides when to stop: wall, user, sys, cpu, rss, faults, tree-peak (peak memory of all
     /// processes together with page cache, by a cgroup v2 for each run), settled-rss (--settle),
     /// figure (--figure). Several share the error allowance; the others are shown with an
@@ -60,11 +66,12 @@ pub(crate) struct CompareOptions {
     /// Differences smaller than this share count as none
     #[arg(long, value_name = "SHARE", value_parser = parse_share, default_value = "2%")]
     pub(crate) margin: f64,
-    /// Stop after this time, such as 60s or 5m [default: 2m, or what 12 blocks take]
+    /// Stop after this time, such as 60s or 5m [default: 2m, or what 12 blocks take; with --tune
+    /// 5m, half of it for the race]
     #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true)]
     pub(crate) max_time: Option<Duration>,
     /// Run exactly N blocks, instead of stopping after 12, 24, 48 or 96 when all is decided. No
-    /// time cap unless --max-time is given
+    /// time cap unless --max-time is given. With --tune: of the winner, after the race
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) blocks: Option<u64>,
     /// Exit with status 3 if an arm is certainly slower than the baseline by more than this share

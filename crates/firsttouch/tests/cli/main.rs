@@ -27,5 +27,6 @@ mod program;
 mod small;
 mod stages;
 mod trace;
+mod tune;
 mod unharmed;
 mod unseen_pages;

@@ -64,7 +64,7 @@ impl Named {
     }
 
     /// The verdict on a ratio in a word.
-    fn word(self, verdict: Verdict, ratio: f64) -> &'static str {
+    pub(super) fn word(self, verdict: Verdict, ratio: f64) -> &'static str {
         match verdict {
             Verdict::Equivalent => "same",
             Verdict::Inconclusive => "unclear",

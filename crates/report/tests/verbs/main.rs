@@ -8,6 +8,7 @@ mod drawing;
 mod layout;
 mod prose;
 mod trace;
+mod tune;
 
 use report::View;
 

@@ -4,7 +4,7 @@ use report::View;
 
 use crate::claims::every_verdict;
 use crate::doctor::every_state;
-use crate::{diff, layout, plain, trace};
+use crate::{diff, layout, plain, trace, tune};
 
 /// The lines of `screen` that are sentences: no blank ones, no rows (they begin with one of `rows`,
 /// or are indented), no notes of trouble.
@@ -22,6 +22,11 @@ fn brief_screens_have_seven_lines_of_prose_at_most() {
     let ids = ["demand-paging", "file-demand-paging", "malloc-slower", "large-equal"];
     let states = ["blocked", "warn", "ok", "skip"];
     let diffed = ["differs ", "warning ", "as is ", "jemalloc ", "m", "calloc "];
+    // The rows of the race, with their letters, and of the picture.
+    let letters: Vec<String> =
+        ('A'..='Z').chain('a'..='z').map(|letter| format!("{letter} ")).collect();
+    let raced: Vec<&str> =
+        letters.iter().map(String::as_str).chain(["peak RSS", "132 MiB |", "warning "]).collect();
     let places = ["0x", "stack", "mmap area", "heap", "program", "text", "gap", "vdso"];
     for width in [Some(80), Some(120), None] {
         let view = View::brief(width);
@@ -32,6 +37,8 @@ fn brief_screens_have_seven_lines_of_prose_at_most() {
             (report::diff_screen(&diff::of_compare(), view), &diffed),
             (report::layout_screen(&layout::one(), view, false), &places),
             (report::layout_screen(&layout::both(), view, false), &places),
+            (report::compare_screen(&tune::better(), view), &raced[..]),
+            (report::compare_screen(&tune::nothing(), view), &raced),
             (report::trace_table(&trace::table(), view), &["wall"]),
             (report::trace_end(&trace::summary(), view), &[]),
             (report::trace_end(&trace::populated(), view), &[]),

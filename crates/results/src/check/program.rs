@@ -1,10 +1,10 @@
 //! The result of `compare`.
 
 use super::value::{
-    BYTES_MAX, Outcome, TIME_NS_MAX, Within, amount, at_most, known, name, names, wrong,
+    BYTES_MAX, Outcome, TIME_NS_MAX, Within, amount, at_most, known, name, names, ratio, wrong,
 };
 use super::{block, comparison, each, looks, machine, margin, of_blocks, placebo};
-use crate::compare::{ProgramArm, ProgramExperiment, ProgramResult, ProgramSample};
+use crate::compare::{ProgramArm, ProgramExperiment, ProgramResult, ProgramSample, Race, RacedArm};
 
 /// The first value of `result` that no run can have.
 pub(crate) fn check(result: &ProgramResult) -> Outcome {
@@ -37,7 +37,24 @@ pub(crate) fn check(result: &ProgramResult) -> Outcome {
         name("metric", &gate.metric)?;
         name("arm", &gate.arm)?;
         amount("limit", gate.limit)
-    })
+    })?;
+    result.race.as_ref().map_or(Ok(()), race).within("race")
+}
+
+fn race(race: &Race) -> Outcome {
+    at_most("elapsed_ns", race.elapsed_ns, TIME_NS_MAX)?;
+    at_most("blocks", race.blocks, BYTES_MAX)?;
+    at_most("dropped", race.dropped, BYTES_MAX)?;
+    each("arms", &race.arms, raced)?;
+    each("refused", &race.refused, |refused| name("arm", &refused.arm))
+}
+
+fn raced(arm: &RacedArm) -> Outcome {
+    name("name", &arm.name)?;
+    at_most("blocks", arm.blocks, BYTES_MAX)?;
+    at_most("left_after", arm.left_after.unwrap_or(0), BYTES_MAX)?;
+    each("medians", arm.medians.values(), |median| amount("", *median))?;
+    each("ratios", arm.ratios.values(), |value| ratio("", *value))
 }
 
 fn experiment(experiment: &ProgramExperiment) -> Outcome {
@@ -120,11 +137,19 @@ mod tests {
         result
     }
 
+    /// The first arm of a race.
+    fn raced(result: &mut ProgramResult) -> &mut RacedArm {
+        let arm = RacedArm { name: "as is".into(), ..RacedArm::default() };
+        let race = Race { arms: vec![arm], ..Race::default() };
+        assert_eq!(super::race(&race), Ok(()));
+        &mut result.race.insert(race).arms[0]
+    }
+
     #[test]
     fn impossible_values_are_named() {
         type Damage = fn(&mut ProgramResult);
         assert_eq!(check(&sound()), Ok(()));
-        let cases: [(Damage, &str); 9] = [
+        let cases: [(Damage, &str); 12] = [
             (|r| r.arms[1].name.clear(), "arms[1].name: empty"),
             (|r| r.arms[0].samples[0].wall_ns = u64::MAX, "arms[0].samples[0].wall_ns: 1844"),
             (|r| r.arms[0].samples[0].sys_ns = u64::MAX, "arms[0].samples[0].sys_ns: 1844"),
@@ -133,6 +158,9 @@ mod tests {
             (|r| r.arms[0].samples[0].block = 1, "arms[0].samples[0].block: 1, and the run has 1"),
             (|r| r.experiment.margin = -0.1, "experiment.margin: -1e-1 is no share"),
             (|r| r.machine.page_bytes = 3, "machine.page_bytes: 3 is no power of two"),
+            (|r| raced(r).name.clear(), "race.arms[0].name: empty"),
+            (|r| raced(r).left_after = Some(u64::MAX), "race.arms[0].left_after: 1844"),
+            (|r| raced(r).ratios = [("wall_ns".into(), f64::NAN)].into(), "race.arms[0].ratios"),
             (|r| r.started = "x".repeat(5000), "started: 5000 letters are too many"),
         ];
         for (damage, expect) in cases {
