@@ -113,6 +113,9 @@ pub fn judge(picture: &Picture, arm: &PreparedArm) -> Result<Proof, String> {
             Err(reason) => return Err(reason),
         }
     }
+    if arm.allocator.is_none() {
+        refusal::other_preloads(picture, arm)?;
+    }
     if !arm.tunables.is_empty() {
         unseen.extend(tunables(picture, &arm.tunables, &malloc, &mut proof)?);
     }

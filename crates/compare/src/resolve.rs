@@ -87,5 +87,13 @@ fn tunables(
     let word = if shell { &[OsString::from("sh")][..] } else { command };
     let program = Program::find(word).map_err(|unfit| unfit.to_string())?;
     let listing = list(&loader_of(program.path())?, &[], interrupt)?;
-    asked.tunables.iter().map(|typed| listing.check(typed)).collect()
+    let mut tunables: Vec<Tunable> = Vec::new();
+    for typed in &asked.tunables {
+        let tunable = listing.check(typed)?;
+        if tunables.iter().any(|known| known.name == tunable.name) {
+            return Err(format!("{} twice: an arm has a setting once", tunable.name));
+        }
+        tunables.push(tunable);
+    }
+    Ok(tunables)
 }

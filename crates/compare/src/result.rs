@@ -229,8 +229,9 @@ fn left_behind(left: &[LeftBehind], is_served: bool) -> Option<Warning> {
         )
     } else {
         format!(
-            "the program left processes running, which were ended after a second and are in no \
-             figure: {names}. Run it in the foreground, or with --load"
+            "processes outlived the program: their time, faults and memory are in no figure, and \
+             those that still ran after a second were ended: {names}. Measure a program that waits \
+             for what it starts, or one that stays with --load or --settle"
         )
     };
     let mut arms: Vec<String> = left.iter().map(|(_, arm, _)| arm.clone()).collect();

@@ -2,6 +2,7 @@
 
 mod begun;
 pub(crate) mod once;
+pub(crate) mod output;
 pub(crate) mod programs;
 mod server;
 mod stay;

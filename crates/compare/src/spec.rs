@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use lab::question::preload::Allocator;
 
 use crate::request::ArmRequest;
+use crate::tunables::VARIABLE;
 
 impl ArmRequest {
     /// Parses `name: words [-- command]`. A word is `ENV=value`, `-u ENV` (without that variable),
@@ -38,7 +39,7 @@ impl ArmRequest {
                     let variable = words
                         .next()
                         .ok_or_else(|| format!("{name}: -u needs the name of a variable"))?;
-                    arm.variables.push((variable.into(), None));
+                    arm.variable(&variable, None)?;
                 }
                 "thp=never" => arm.huge_pages_off = true,
                 _ => arm.word(&word)?,
@@ -56,9 +57,23 @@ impl ArmRequest {
             return Ok(());
         }
         match word.split_once('=') {
-            Some((variable, _)) if variable.contains('.') => self.tunables.push(word.to_owned()),
+            Some(("thp", _)) => {
+                return Err(format!(
+                    "{}: {word}: a process can turn huge pages off (thp=never) and not on; \
+                     glibc.malloc.hugetlb=1 makes malloc ask for them",
+                    self.name
+                ));
+            }
+            // Proved like settings that are written one by one.
+            Some((VARIABLE, settings)) => {
+                let settings = settings.split(':').filter(|setting| !setting.is_empty());
+                self.tunables.extend(settings.map(str::to_owned));
+            }
+            Some((variable, _)) if variable.contains('.') || is_setting(variable) => {
+                self.tunables.push(word.to_owned());
+            }
             Some((variable, value)) if !variable.is_empty() => {
-                self.variables.push((variable.into(), Some(value.into())));
+                self.variable(variable, Some(value))?;
             }
             _ => {
                 return Err(format!(
@@ -71,6 +86,36 @@ impl ArmRequest {
         }
         Ok(())
     }
+
+    /// Sets or removes a variable, once.
+    fn variable(&mut self, name: &str, value: Option<&str>) -> Result<(), String> {
+        if self.variables.iter().any(|(known, _)| known == name) {
+            return Err(format!("{}: {name} twice: an arm sets a variable once", self.name));
+        }
+        self.variables.push((name.into(), value.map(OsString::from)));
+        Ok(())
+    }
+}
+
+/// Whether `name` is the short name of a setting of glibc's malloc, as `--tunable` takes it. Few
+/// environment variables have small letters, and none is known with one of these names.
+fn is_setting(name: &str) -> bool {
+    const SETTINGS: [&str; 13] = [
+        "arena_max",
+        "arena_test",
+        "check",
+        "hugetlb",
+        "mmap_max",
+        "mmap_threshold",
+        "mxfast",
+        "perturb",
+        "tcache_count",
+        "tcache_max",
+        "tcache_unsorted_limit",
+        "top_pad",
+        "trim_threshold",
+    ];
+    SETTINGS.contains(&name)
 }
 
 #[cfg(test)]
@@ -93,6 +138,11 @@ mod tests {
         assert_eq!(arm.tunables, ["glibc.malloc.arena_max=1"]);
         assert!(arm.huge_pages_off);
         assert_eq!(arm.command.unwrap(), ["./app", "-x", "a b", "--"]);
+        let settings =
+            ArmRequest::parse("a: arena_max=1 GLIBC_TUNABLES=glibc.malloc.check=1:x.y=2");
+        let settings = settings.unwrap();
+        assert_eq!(settings.tunables, ["arena_max=1", "glibc.malloc.check=1", "x.y=2"]);
+        assert!(settings.variables.is_empty());
         let plain = ArmRequest::parse("one:").unwrap();
         assert!(plain.variables.is_empty() && plain.command.is_none());
     }
@@ -107,6 +157,9 @@ mod tests {
             ("a: =1", "no setting"),
             ("a: --", "no command after --"),
             ("a: -u", "needs the name"),
+            ("a: thp=always", "hugetlb=1"),
+            ("a: X=1 X=2", "X twice"),
+            ("a: X=1 -u X", "X twice"),
             ("a: @jmalloc", "did you mean jemalloc"),
             ("a: @jemalloc @mimalloc", "one allocator"),
         ] {

@@ -13,7 +13,7 @@ use crate::arm::PreparedArm;
 use crate::error::CompareError;
 use crate::proof::{self, Picture};
 use crate::run::once::{Launcher, Look, Ran, find};
-use crate::run::programs::differs;
+use crate::run::output::differs;
 
 /// A program that ends within this time is run once more as it will be timed.
 const SHORT: Duration = Duration::from_secs(2);
@@ -28,7 +28,7 @@ pub(crate) struct Tried {
     /// The arms that do not work, or whose settings are not in force.
     pub(crate) refused: Vec<Refused<ProgramSample>>,
     /// What the baseline printed, if that is compared.
-    pub(crate) expected: Option<Vec<u8>>,
+    pub(crate) expected: Option<Capture>,
     /// About how long a block takes.
     pub(crate) block: Duration,
 }
@@ -130,11 +130,11 @@ fn one(
         Some(ran) => (ran, time),
         None => (run(arm, launcher)?, began.elapsed()),
     };
-    if let Some(how) = differs(tried.expected.as_deref(), ran.output.as_deref()) {
+    if let Some(how) = differs(tried.expected.as_ref(), ran.output.as_ref()) {
         return Err(Leaving::Failed(how));
     }
     if tried.expected.is_none() && ran.output.is_some() {
-        must_repeat(arm, launcher, ran.output.as_deref())?;
+        must_repeat(arm, launcher, ran.output.as_ref())?;
         tried.expected = ran.output;
     }
     Ok((proof, time))
@@ -178,10 +178,10 @@ fn picture(arm: &PreparedArm, launcher: &Launcher) -> Result<Picture, Leaving> {
 fn must_repeat(
     arm: &PreparedArm,
     launcher: &Launcher,
-    expected: Option<&[u8]>,
+    expected: Option<&Capture>,
 ) -> Result<(), Leaving> {
     let again = run(arm, launcher)?;
-    match differs(expected, again.output.as_deref()) {
+    match differs(expected, again.output.as_ref()) {
         None => Ok(()),
         Some(_) => Err(Leaving::Failed(
             "it prints something else each time, so --same-output has nothing to compare: leave \

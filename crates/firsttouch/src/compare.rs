@@ -30,6 +30,8 @@ pub(crate) fn run(options: &CompareOptions, screen: ScreenOptions) -> anyhow::Re
     // Before anything is measured: minutes of work must not end in "no such directory".
     let exports = Exports::open(&options.exports, options.json.as_deref())?;
     let interrupt = Interrupt::install().context("cannot watch for signals")?;
+    // A second request must not keep this process from ending what it has started.
+    interrupt.record_repeats();
     if !request.way.cpus.is_empty() {
         sys::process::allow_cpus(&request.way.cpus).map_err(|errno| {
             Usage(format!("--cpu: this process may not use those processors ({errno})"))

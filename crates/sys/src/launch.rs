@@ -13,7 +13,7 @@ mod child;
 mod search;
 mod started;
 
-pub use capture::Capture;
+pub use capture::{Capture, FromStart};
 pub use search::Unfit;
 pub use started::{Started, Woken, first_to_end};
 

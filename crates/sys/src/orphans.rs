@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use crate::Errno;
 use crate::proc::task::{children_of, program_name};
 
+/// How long [`Orphans::end`] waits for processes that it cannot see.
+const UNSEEN_PATIENCE: Duration = Duration::from_secs(2);
 /// How often [`Orphans::end`] checks whether they have ended.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
@@ -39,34 +41,77 @@ impl Orphans {
     #[must_use]
     pub fn present(&self, own: &[u32]) -> Vec<Orphan> {
         let is_orphan = |pid: &u32| !own.contains(pid) && !reap(*pid);
-        let named = |pid: u32| Orphan {
-            pid,
-            name: String::from_utf8_lossy(&program_name(pid).unwrap_or_default()).into_owned(),
-        };
         children_of(std::process::id()).into_iter().filter(is_orphan).map(named).collect()
     }
 
-    /// Gives all children of this process apart from `own` the time `grace` to end, and then kills
-    /// them and all that they leave behind in turn. Returns those that were killed.
+    /// Waits until this process has no child any more: gives them the time `grace` to end, and then
+    /// kills them and all that they leave behind in turn. Returns all that there were.
+    ///
+    /// What a process that has just ended leaves behind is a child of this process once the ended
+    /// one is reaped: only the kernel's word that there is no child left (ECHILD) ends the wait.
+    /// Without `/proc` nothing can be killed, and the wait ends some time after `grace`.
     #[must_use]
-    pub fn end(&self, own: &[u32], grace: Duration) -> Vec<Orphan> {
-        let until = Instant::now() + grace;
-        let mut left = self.present(own);
-        while !left.is_empty() && Instant::now() < until {
-            std::thread::sleep(LOOK_EVERY);
-            left = self.present(own);
-        }
-        let killed = left.clone();
-        while !left.is_empty() {
+    pub fn end(&self, grace: Duration) -> Vec<Orphan> {
+        let (begin, mut seen): (Instant, Vec<Orphan>) = (Instant::now(), Vec::new());
+        loop {
+            while let Some(ended) = next_ended() {
+                note(&mut seen, ended);
+                reap(ended);
+            }
+            if !has_children() {
+                return seen;
+            }
+            let left = self.present(&[]);
             for orphan in &left {
-                // SAFETY: it is a child that has not been reaped, so the pid is its own.
-                unsafe { libc::kill(orphan.pid.cast_signed(), libc::SIGKILL) };
+                note(&mut seen, orphan.pid);
+            }
+            if begin.elapsed() >= grace {
+                for orphan in &left {
+                    // SAFETY: it is a child that has not been reaped, so the pid is its own.
+                    unsafe { libc::kill(orphan.pid.cast_signed(), libc::SIGKILL) };
+                }
+                if left.is_empty() && begin.elapsed() >= grace + UNSEEN_PATIENCE {
+                    return seen;
+                }
             }
             std::thread::sleep(LOOK_EVERY);
-            left = self.present(own);
         }
-        killed
     }
+}
+
+/// Adds the process `pid`, which has not been reaped, to `seen`.
+fn note(seen: &mut Vec<Orphan>, pid: u32) {
+    if !seen.iter().any(|orphan| orphan.pid == pid) {
+        seen.push(named(pid));
+    }
+}
+
+fn named(pid: u32) -> Orphan {
+    let name = program_name(pid).unwrap_or_default();
+    Orphan { pid, name: String::from_utf8_lossy(&name).trim().to_owned() }
+}
+
+/// A child that has ended and has not been reaped.
+fn next_ended() -> Option<u32> {
+    // SAFETY: all-zero is a valid siginfo_t.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let how = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: the information is writable.
+    if unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, how) } < 0 {
+        return None;
+    }
+    // SAFETY: waitid(2) has filled in the fields of SIGCHLD, or left all of it zero.
+    let pid = unsafe { info.si_pid() };
+    (pid > 0).then(|| pid.cast_unsigned())
+}
+
+/// Whether this process has a child, ended or not.
+fn has_children() -> bool {
+    // SAFETY: all-zero is a valid siginfo_t.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let how = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: the information is writable.
+    unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, how) == 0 }
 }
 
 impl Drop for Orphans {

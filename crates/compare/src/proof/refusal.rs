@@ -271,6 +271,40 @@ pub(super) fn dropped_tunables(
     ))
 }
 
+/// Checks that every library which `arm` preloads by its own `LD_PRELOAD` is loaded. ld.so(8) only
+/// warns of one that is missing.
+///
+/// # Errors
+/// The first that is not.
+pub(super) fn other_preloads(picture: &Picture, arm: &PreparedArm) -> Result<(), String> {
+    let own = arm.variables.iter().find(|(name, _)| name == PRELOAD);
+    let Some(((_, Some(list)), loaded)) = own.zip(picture.loaded.as_ref()) else { return Ok(()) };
+    let list = list.to_string_lossy();
+    let is_loaded = |library: &str| {
+        let is_it = |file: &super::LoadedFile| {
+            let name = file.path.file_name().map(OsStr::to_string_lossy).unwrap_or_default();
+            let wanted = library.rsplit('/').next().unwrap_or(library);
+            // A link leads to a file with more of a version in its name.
+            let soname = file.linkage.as_ref().and_then(|linkage| linkage.soname.as_deref());
+            name.starts_with(wanted) || soname == Some(wanted) || same_file(&file.path, library)
+        };
+        loaded.iter().any(is_it)
+    };
+    let missing = list.split([' ', ':']).find(|one| !one.is_empty() && !is_loaded(one));
+    missing.map_or(Ok(()), |library| {
+        Err(format!(
+            "{library} of LD_PRELOAD is not loaded in {}: check its path and its architecture, and \
+             that nothing on the way drops the variable",
+            picture.name()
+        ))
+    })
+}
+
+fn same_file(path: &std::path::Path, library: &str) -> bool {
+    let real = |path: &std::path::Path| path.canonicalize().ok();
+    library.contains('/') && real(path).is_some_and(|file| Some(file) == real(library.as_ref()))
+}
+
 /// Why the program fails under `arm` although it does not fail as the baseline: its `picture`
 /// ended in another way than that of the `baseline`. `None`: it does not.
 #[must_use]

@@ -18,6 +18,8 @@ use crate::proof;
 const GRACE: Duration = Duration::from_secs(1);
 /// The time that a program which stays gets to end when it is asked to.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
+/// So much of the end of standard error is read: its last line is told.
+const ERRORS_BYTES: u64 = 8 << 10;
 /// The status of a program that handles SIGTERM and exits as a shell reports it: 128 + 15. Java
 /// does.
 const TERMINATED: i32 = 128 + SIGTERM;
@@ -117,7 +119,7 @@ impl<'a> Begun<'a> {
     /// How a program that should have served ended, and its last words.
     pub(super) fn how_it_ended(mut self) -> String {
         let ending = self.process.wait();
-        let said = last_line(&self.capture.errors().unwrap_or_default());
+        let said = last_line(&self.capture.end_of_errors(ERRORS_BYTES).unwrap_or_default());
         let said = said.map(|line| format!(": {line}")).unwrap_or_default();
         match ending {
             Ok(WaitStatus::Exited(0)) => format!(
@@ -131,7 +133,7 @@ impl<'a> Begun<'a> {
     /// Why a program that has ended did not do so well; `None` if it did.
     pub(super) fn failed(mut self) -> Option<String> {
         let ending = self.process.wait().ok()?;
-        let errors = self.capture.errors().unwrap_or_default();
+        let errors = self.capture.end_of_errors(ERRORS_BYTES).unwrap_or_default();
         self.failure(ending, &errors)
     }
 
@@ -172,26 +174,23 @@ impl<'a> Begun<'a> {
     pub(super) fn finish(mut self, wall: Duration) -> Result<Ran, String> {
         let ended = self.process.wait();
         let ending = ended.map_err(|errno| format!("cannot wait for it: {errno}"))?;
-        let killed = self.launcher.orphans.end(&[], GRACE);
+        let killed = self.launcher.orphans.end(GRACE);
         self.over = true;
         let mut left = std::mem::take(&mut self.left);
         left.extend(killed);
         left.sort_by_key(|one| one.pid);
         left.dedup_by_key(|one| one.pid);
-        let errors = self.capture.errors().unwrap_or_default();
+        let errors = self.capture.end_of_errors(ERRORS_BYTES).unwrap_or_default();
         if let Some(failure) = self.failure(ending, &errors) {
             return Err(failure);
         }
-        let keeps = self.launcher.keeps_output();
-        let output = keeps.then(|| self.capture.output()).transpose();
-        let output = output.map_err(|error| format!("cannot read its output: {error}"))?;
-        let figure = self.launcher.own_figure(output.as_deref())?;
+        let figure = self.launcher.own_figure(&self.capture)?;
         let peak = self.group.as_ref().map(PeakGroup::peak_bytes).transpose();
         let tree_peak_bytes =
             peak.map_err(|error| format!("cannot read the peak of its group: {error}"))?;
         let usage = self.process.usage().unwrap_or_default();
         let sample = ProgramSample { tree_peak_bytes, figure, ..sample(wall, &usage, ending) };
-        let output = output.filter(|_| self.launcher.way.same_output);
+        let output = self.launcher.way.same_output.then(|| self.capture.clone());
         Ok(Ran { sample, output, cpu: usage.cpu, left })
     }
 
@@ -224,7 +223,7 @@ impl Drop for Begun<'_> {
         }
         self.process.kill_group();
         let _ = self.process.wait();
-        let _ = self.launcher.orphans.end(&[], Duration::ZERO);
+        let _ = self.launcher.orphans.end(Duration::ZERO);
     }
 }
 

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -62,7 +63,7 @@ pub(crate) struct Ran {
     /// Its figures, without block and position.
     pub(crate) sample: ProgramSample,
     /// What it wrote to standard output, if that is compared.
-    pub(crate) output: Option<Vec<u8>>,
+    pub(crate) output: Option<Capture>,
     /// The processor time of it and of all that belonged to the run.
     pub(crate) cpu: Duration,
     /// The processes that it left behind and that did not end by themselves.
@@ -105,7 +106,7 @@ impl Launcher<'_> {
 
     /// Ends what a program left behind, at once.
     pub(crate) fn end_all_left(&self) {
-        let _ = self.orphans.end(&[], Duration::ZERO);
+        let _ = self.orphans.end(Duration::ZERO);
     }
 
     /// Why a run failed that did not end in time.
@@ -151,9 +152,13 @@ impl Launcher<'_> {
     }
 
     /// The figure that the program prints, if that is where to look for it.
-    pub(super) fn own_figure(&self, output: Option<&[u8]>) -> Result<Option<f64>, String> {
-        let wanted = self.figure.filter(|_| self.way.load.is_none());
-        wanted.zip(output).map(|(figure, output)| figure.find(output)).transpose()
+    pub(super) fn own_figure(&self, capture: &Capture) -> Result<Option<f64>, String> {
+        let Some(figure) = self.figure.filter(|_| self.way.load.is_none()) else {
+            return Ok(None);
+        };
+        let output =
+            capture.output().map_err(|error| format!("cannot read its output: {error}"))?;
+        figure.find(&output).map(Some)
     }
 
     /// The program of `arm` with its environment and its streams.
@@ -205,7 +210,11 @@ impl Launcher<'_> {
         let Some(line) = line else { return Ok(Some(Duration::ZERO)) };
         let mut command = Command::new("sh");
         command.args(["-c", line]).env("FIRSTTOUCH_ARM", &arm.name);
-        let finished = sys::process::run(&mut command, self.interrupt, Some(SHELL_PATIENCE));
+        let finished = sys::process::run(
+            &mut command,
+            self.interrupt,
+            Some(self.patience.unwrap_or(SHELL_PATIENCE)),
+        );
         let Some(finished) = finished.map_err(|error| format!("{option} {line:?}: {error}"))?
         else {
             return Ok(None);
@@ -240,5 +249,10 @@ pub(crate) fn nanoseconds(time: Duration) -> u64 {
 
 /// Whether `error` says that a file is missing: of `--stdin` before anything runs.
 pub(crate) fn check_input(way: &Way) -> io::Result<()> {
-    way.stdin.as_ref().map_or(Ok(()), |path| File::open(path).map(drop))
+    let Some(path) = &way.stdin else { return Ok(()) };
+    // Opening a pipe without a writer would wait for one, and so would each run.
+    if std::fs::metadata(path)?.file_type().is_fifo() {
+        return Err(io::Error::other("it is a pipe, which can be read once only"));
+    }
+    File::open(path).map(drop)
 }

@@ -8,10 +8,12 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use results::Block;
 use results::compare::ProgramSample;
+use sys::launch::Capture;
 
 use crate::design::ProgramDesign;
 use crate::result::LeftBehind;
 use crate::run::once::{Launcher, Ran};
+use crate::run::output::differs;
 
 const PADDING_BYTES_MAX: u64 = 4096;
 
@@ -26,7 +28,7 @@ pub(crate) struct Programs<'a> {
     /// Processor time of the runs since the start of the block.
     block_cpu: Duration,
     /// What every arm must print, if that is compared.
-    expected: Option<Vec<u8>>,
+    expected: Option<Capture>,
     left: Vec<LeftBehind>,
 }
 
@@ -36,7 +38,7 @@ impl<'a> Programs<'a> {
         launcher: &'a Launcher<'a>,
         seed: u64,
         started: Instant,
-        expected: Option<Vec<u8>>,
+        expected: Option<Capture>,
     ) -> Self {
         Programs {
             design,
@@ -86,41 +88,11 @@ impl<'a> Programs<'a> {
         }
         let (block, position) = place;
         let sample = ProgramSample { block, position, ..ran.sample };
-        match differs(self.expected.as_deref(), ran.output.as_deref()) {
+        match differs(self.expected.as_ref(), ran.output.as_ref()) {
             Some(how) => Taken::Unproved(sample, format!("{how} (block {block})")),
             None => Taken::Sample(sample),
         }
     }
-}
-
-/// How the output of a run differs from the one that was expected.
-pub(crate) fn differs(expected: Option<&[u8]>, output: Option<&[u8]>) -> Option<String> {
-    let (expected, output) =
-        expected.zip(output).filter(|(expected, output)| expected != output)?;
-    let line = |text: &[u8], number: usize| {
-        text.split(|byte| *byte == b'\n').nth(number).map(String::from_utf8_lossy).map(shortened)
-    };
-    let mut lines = expected.split(|byte| *byte == b'\n').zip(output.split(|byte| *byte == b'\n'));
-    let number = lines.position(|(one, other)| one != other);
-    Some(match number {
-        Some(number) => format!(
-            "it prints something else than the baseline did: line {} is {:?} instead of {:?}",
-            number + 1,
-            line(output, number).unwrap_or_default(),
-            line(expected, number).unwrap_or_default()
-        ),
-        None => {
-            format!("it prints {} bytes, and the baseline printed {}", output.len(), expected.len())
-        }
-    })
-}
-
-fn shortened(line: std::borrow::Cow<'_, str>) -> String {
-    const LONGEST: usize = 60;
-    if line.chars().count() <= LONGEST {
-        return line.into_owned();
-    }
-    line.chars().take(LONGEST).chain("...".chars()).collect()
 }
 
 impl Bench for Programs<'_> {
@@ -150,22 +122,5 @@ impl Bench for Programs<'_> {
     fn end_block(&mut self, block: u64) -> Block {
         let Some(activity) = self.activity.take() else { return Block::default() };
         activity.end(block, self.started, self.block_cpu, None)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_line_that_differs_is_named() {
-        let of = |expected: &str, output: &str| {
-            differs(Some(expected.as_bytes()), Some(output.as_bytes()))
-        };
-        assert_eq!(of("a\nb\n", "a\nb\n"), None);
-        assert!(of("a\nb\n", "a\nc\n").unwrap().contains("line 2 is \"c\" instead of \"b\""));
-        assert!(of("a\nb\n", "a\n").unwrap().contains("line 2 is \"\" instead of \"b\""));
-        assert!(of("a", "a\n").unwrap().contains("prints 2 bytes"));
-        assert_eq!(differs(None, Some(b"x")), None);
     }
 }

@@ -125,7 +125,13 @@ pub(crate) struct CompareOptions {
     #[arg(long, value_name = "CPU,...", value_delimiter = ',')]
     pub(crate) cpu: Vec<u32>,
     /// Add this to the nice value of the program
-    #[arg(long, value_name = "N", default_value_t = 0, allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        allow_hyphen_values = true,
+        value_parser = clap::value_parser!(i32).range(-40..=40)
+    )]
     pub(crate) nice: i32,
     /// Seed of the random orders [default: a new one, shown in the result]
     #[arg(long, value_name = "N")]

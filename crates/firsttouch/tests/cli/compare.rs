@@ -151,6 +151,12 @@ fn wrong_requests_are_answered() {
     refused(&["--arm", "a:", "--stdin", "/nonexistent/x", "--", "true"], 2, "--stdin");
     refused(&["--arm", "a:", "--", "/nonexistent/program"], 1, "/nonexistent/program");
     refused(&["--arm", "a:", "--", "nonexistent-program"], 1, "nonexistent-program");
+    refused(&["--arm", "a: thp=always", "--", "true"], 2, "thp=never");
+    refused(&["--arm", "a: X=1 X=2", "--", "true"], 2, "X twice");
+    refused(&["--tunable", "arena_max=1,arena_max=2", "--", "true"], 1, "twice");
+    refused(&["--arm", "a: GLIBC_TUNABLES=glibc.malloc.nonesuch=1", "--", "true"], 1, "no tunable");
+    refused(&["--arm", "a: LD_PRELOAD=nonesuch.so", "--", "true"], 1, "nonesuch.so of LD_PRELOAD");
+    refused(&["--arm", "a:", "--nice", "100", "--", "true"], 2, "-40..=40");
     refused(&["--arm", "a:", "--cpu", "100000", "--", "true"], 2, "processors");
     if sys::machine::thp().as_deref() != Some("always") {
         refused(&["--thp", "always", "--", "true"], 2, "glibc.malloc.hugetlb=1");
@@ -185,6 +191,40 @@ fn runs(word: &str) -> bool {
 /// A number of seconds that no other process sleeps.
 fn unique_seconds(test: u32) -> String {
     format!("{}.{test}", 100_000 + std::process::id())
+}
+
+/// What a program prints is kept to be compared, and is not in its memory.
+#[test]
+fn output_that_is_compared_is_in_no_figure() {
+    let print = "head -c 30000000 /dev/zero";
+    let (result, output) = compared(&["--same-output", "--arm", "a:", "--", "sh", "-c", print]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    for sample in &arm(&result, "a").samples {
+        assert!(sample.max_rss_bytes < 8 << 20, "{sample:?}");
+    }
+}
+
+/// It ends by itself soon, and is counted in no figure.
+#[test]
+fn what_outlives_a_program_is_said() {
+    let command = "setsid sleep 0.05 > /dev/null 2>&1 &";
+    let arguments = ["compare", "--blocks", "1", "--json", "-", "--arm", "a:", "--", "sh", "-c"];
+    let output = run(&[&arguments[..], &[command]].concat());
+    let result: ProgramResult = serde_json::from_slice(&output.stdout).unwrap();
+    let warning = result.warnings.iter().find(|warning| warning.id == "left-behind");
+    assert!(warning.is_some_and(|warning| warning.message.contains("sleep")), "{result:?}");
+}
+
+/// The process in the middle ends while what is left is listed.
+#[test]
+fn daemons_are_found_however_they_are_made() {
+    let seconds = unique_seconds(5);
+    let command = format!("(setsid sh -c 'sleep {seconds} & exit' > /dev/null 2>&1 &) ; exit 0");
+    for _ in 0..6 {
+        let arguments = ["compare", "--blocks", "1", "--arm", "a:", "--", "sh", "-c", &command];
+        assert!(run(&arguments).status.success());
+        assert!(!runs(&seconds), "sleep {seconds} still runs");
+    }
 }
 
 #[test]
