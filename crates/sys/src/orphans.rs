@@ -79,10 +79,13 @@ impl Orphans {
     }
 }
 
-/// Adds the process `pid`, which has not been reaped, to `seen`.
+/// Adds the process `pid`, which has not been reaped, to `seen`. Its name is the last one: it may
+/// have been forked a moment ago, and execute its program only now.
 fn note(seen: &mut Vec<Orphan>, pid: u32) {
-    if !seen.iter().any(|orphan| orphan.pid == pid) {
-        seen.push(named(pid));
+    let now = named(pid);
+    match seen.iter_mut().find(|orphan| orphan.pid == pid) {
+        Some(known) => *known = now,
+        None => seen.push(now),
     }
 }
 

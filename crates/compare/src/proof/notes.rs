@@ -112,8 +112,8 @@ pub(super) fn of(picture: &Picture, arm: &PreparedArm, malloc: &Malloc) -> Vec<S
     let changes = preloads || !arm.tunables.is_empty() || arm.huge_pages_off;
     if changes && picture.had_children == Some(true) {
         notes.push(format!(
-            "{} has run other programs, which may get the setting by inheritance and were not looked \
-             at",
+            "{} has run other programs, which may get the setting by inheritance and were not \
+             looked at",
             picture.name()
         ));
     }

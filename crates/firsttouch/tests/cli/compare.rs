@@ -256,7 +256,8 @@ fn a_program_that_does_not_end_is_ended() {
 fn an_interrupt_ends_the_program_and_shows_what_there_was() {
     use std::os::unix::process::ExitStatusExt;
     let seconds = unique_seconds(3);
-    let script = format!("test -e $F && exec sleep {seconds}");
+    // Slow enough that the run is not over before the flag is there.
+    let script = format!("test -e $F && exec sleep {seconds}; sleep 0.05");
     let scratch = Scratch::new();
     let flag = scratch.file("stay");
     let arm = format!("a: F={}", flag.display());
