@@ -6,8 +6,9 @@
 mod conditions;
 mod series;
 
+use lab::judge::comparison::verdict;
 use results::diff::{Change, Diff, DiffedRun, LeftOut, RelativeChange, SCHEMA};
-use results::{AnyResult, Verdict, Warning};
+use results::{AnyResult, Warning};
 
 use series::{Point, Series};
 
@@ -210,14 +211,6 @@ impl<'a> Pair<'a> {
             high: found.interval.map(|interval| interval.high),
             verdict: verdict(found.verdict),
         })
-    }
-}
-
-fn verdict(verdict: stats::Verdict) -> Verdict {
-    match verdict {
-        stats::Verdict::Equivalent => Verdict::Equivalent,
-        stats::Verdict::Different => Verdict::Different,
-        stats::Verdict::Inconclusive => Verdict::Inconclusive,
     }
 }
 

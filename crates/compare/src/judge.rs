@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use lab::design::trial::Trial;
 use lab::judge::comparison::{compared, placebo};
-use lab::judge::diagnosis::{bimodal, busy, drifting, untrusted, vague, warning};
+use lab::judge::diagnosis::{bimodal, busy, drifting, time_cap, untrusted, vague, warning};
 use lab::judge::more::more_of;
 use lab::judge::sign_judge::SignJudge;
 use lab::run::ratios::{log_ratios, placebo_ratios};
@@ -191,14 +191,7 @@ fn too_few_blocks(design: &ProgramDesign, run: &Run<ProgramSample>, more: More) 
         .flatten()
         .any(|estimate| estimate.verdict == stats::Verdict::Inconclusive);
     let capped = run.stopped == Some(Stopped::TimeCap) && design.schedule.cap.is_some();
-    (capped && done < first && open).then(|| {
-        let message = format!(
-            "time for only {done} of {first} blocks, so little is decided: {} would be enough for \
-             {first}",
-            more.option()
-        );
-        warning("time-cap", message, Vec::new())
-    })
+    (capped && done < first && open).then(|| time_cap(done, first, more, Vec::new()))
 }
 
 /// User or system time decides, and is too short to be told apart.

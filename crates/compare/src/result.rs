@@ -7,6 +7,7 @@ use std::time::Duration;
 use lab::design::machine;
 use lab::design::trial::Trial;
 use lab::judge::diagnosis::warning;
+use lab::nanoseconds;
 use lab::run::{DroppedBlock, Run};
 use results::compare::{
     EXPERIMENT, ObservedProgram, ProgramArm, ProgramExperiment, ProgramResult, ProgramSample,
@@ -20,7 +21,6 @@ use crate::error::CompareError;
 use crate::judge::{Judged, is_open, summary};
 use crate::metric::ProgramMetric;
 use crate::request::{CompareRequest, Way};
-use crate::run::once::nanoseconds;
 
 /// What happened before the first block.
 #[derive(Debug)]

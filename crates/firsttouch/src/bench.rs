@@ -17,6 +17,7 @@ use sys::interrupt::Interrupt;
 
 use crate::exports::Exports;
 use crate::input;
+use crate::interrupted;
 use crate::options::{BenchOptions, MemoryChoice, ScreenOptions, Usage};
 use crate::progress::Watcher;
 use crate::stream;
@@ -40,16 +41,7 @@ pub(crate) fn run(options: &BenchOptions, screen: ScreenOptions) -> anyhow::Resu
     let mut watcher = Watcher::new(options.quiet, request.cap());
     let outcome = lab::bench(&request, interrupt, |event| watcher.see(&event));
     watcher.finish();
-    let result = match outcome {
-        Ok(result) => result,
-        Err(error) => {
-            if let Some(signal) = interrupt.received() {
-                crate::stream::complain(&error.to_string());
-                sys::interrupt::die_by(signal);
-            }
-            return Err(explain(error));
-        }
-    };
+    let result = interrupted::unless(interrupt, outcome).map_err(explain)?;
     let text = || report::screen(&result, screen.view());
     exports.deliver(Document::Lab(&result), text, screen.color)?;
     if let Some(signal) = interrupt.received() {

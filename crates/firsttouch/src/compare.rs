@@ -19,6 +19,7 @@ pub(crate) use self::options::CompareOptions;
 use self::options::{Aslr, Thp};
 use crate::bench::new_seed;
 use crate::exports::Exports;
+use crate::interrupted;
 use crate::options::{ScreenOptions, Usage};
 use crate::progress::Watcher;
 
@@ -40,16 +41,7 @@ pub(crate) fn run(options: &CompareOptions, screen: ScreenOptions) -> anyhow::Re
     let mut watcher = Watcher::new(options.quiet, request.max_time);
     let outcome = ::compare::compare(&request, interrupt, |event| watcher.see(&event));
     watcher.finish();
-    let result = match outcome {
-        Ok(result) => result,
-        Err(error) => {
-            if let Some(signal) = interrupt.received() {
-                crate::stream::complain(&error.to_string());
-                sys::interrupt::die_by(signal);
-            }
-            return Err(explain(error));
-        }
-    };
+    let result = interrupted::unless(interrupt, outcome).map_err(explain)?;
     let text = || report::compare_screen(&result, screen.view());
     exports.deliver(Document::Program(&result), text, screen.color)?;
     if let Some(signal) = interrupt.received() {

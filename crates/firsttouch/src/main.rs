@@ -11,6 +11,7 @@ mod doctor;
 mod documented;
 mod exports;
 mod input;
+mod interrupted;
 mod layout;
 mod man;
 mod not_executed;

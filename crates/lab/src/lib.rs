@@ -27,3 +27,4 @@ pub use question::memory::MemoryState;
 pub use question::request::BenchRequest;
 pub use run::Progress;
 pub use sample::Source;
+pub use sample::measurement::nanoseconds;

@@ -6,9 +6,10 @@ mod table;
 mod tune;
 mod why;
 
+use results::Comparison;
 use results::compare::{GateOutcome, ProgramResult};
 
-use crate::bench::forest::{Line, draw};
+use crate::bench::forest::{draw, lines as lines_of};
 use crate::bench::head::stop;
 use crate::bench::{refused, warnings};
 use crate::number::{duration, percent};
@@ -100,23 +101,8 @@ fn gates(result: &ProgramResult) -> Vec<String> {
 
 /// The first deciding metric as a picture, the smallest ratio first, and the placebo.
 fn plot(result: &ProgramResult, view: View) -> String {
-    let line = |name: &str, ratio: f64, bounds: Option<(f64, f64)>| {
-        let (low, high) = bounds?;
-        Some(Line { name: clean(name), ratio, low, high, remark: String::new() })
-    };
-    let mut lines: Vec<Line> = result
-        .comparisons
-        .iter()
-        .filter(|comparison| comparison.metric == result.experiment.metric)
-        .filter_map(|c| line(&c.arm, c.ratio, c.low.zip(c.high)))
-        .collect();
-    lines.sort_by(|a, b| a.ratio.total_cmp(&b.ratio));
-    lines.extend(result.placebo.as_ref().and_then(|placebo| {
-        let floor = placebo.noise_floor();
-        let remark = floor.map(|floor| format!("noise floor {}", percent(floor)));
-        let drawn = line("placebo", placebo.ratio, placebo.low.zip(placebo.high))?;
-        Some(Line { remark: remark.unwrap_or_default(), ..drawn })
-    }));
+    let first = |comparison: &&Comparison| comparison.metric == result.experiment.metric;
+    let lines = lines_of(result.comparisons.iter().filter(first), result.placebo.as_ref());
     let width = lines.iter().map(|line| line.name.len()).max().unwrap_or(0).min(24);
     draw(&lines, width, view.plot_columns())
 }

@@ -54,12 +54,14 @@ impl Orphans {
     pub fn end(&self, grace: Duration) -> Vec<Orphan> {
         let (begin, mut seen): (Instant, Vec<Orphan>) = (Instant::now(), Vec::new());
         loop {
-            while let Some(ended) = next_ended() {
-                note(&mut seen, ended);
-                reap(ended);
-            }
-            if !has_children() {
-                return seen;
+            match next_ended() {
+                Ok(Some(ended)) => {
+                    note(&mut seen, ended);
+                    reap(ended);
+                    continue;
+                }
+                Ok(None) => {}
+                Err(_) => return seen,
             }
             let left = self.present(&[]);
             for orphan in &left {
@@ -94,27 +96,21 @@ fn named(pid: u32) -> Orphan {
     Orphan { pid, name: String::from_utf8_lossy(&name).trim().to_owned() }
 }
 
-/// A child that has ended and has not been reaped.
-fn next_ended() -> Option<u32> {
+/// A child that has ended and has not been reaped; `None` while all of them run.
+///
+/// # Errors
+/// ECHILD: this process has no child.
+fn next_ended() -> Result<Option<u32>, Errno> {
     // SAFETY: all-zero is a valid siginfo_t.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     let how = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
     // SAFETY: the information is writable.
     if unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, how) } < 0 {
-        return None;
+        return Err(Errno::last());
     }
     // SAFETY: waitid(2) has filled in the fields of SIGCHLD, or left all of it zero.
     let pid = unsafe { info.si_pid() };
-    (pid > 0).then(|| pid.cast_unsigned())
-}
-
-/// Whether this process has a child, ended or not.
-fn has_children() -> bool {
-    // SAFETY: all-zero is a valid siginfo_t.
-    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    let how = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-    // SAFETY: the information is writable.
-    unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, how) == 0 }
+    Ok((pid > 0).then(|| pid.cast_unsigned()))
 }
 
 impl Drop for Orphans {

@@ -1,5 +1,5 @@
 use results::compare::{EXPERIMENT, ProgramArm, ProgramExperiment, ProgramResult, ProgramSample};
-use results::{Arm, ArmWork, Comparison, LabResult, Machine, Placebo, Refused, Sample};
+use results::{Arm, ArmWork, Comparison, LabResult, Machine, Placebo, Refused, Sample, Verdict};
 
 use super::*;
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use lab::nanoseconds;
 use results::compare::ProgramSample;
 use sys::cgroup::peak::PeakGroup;
 use sys::launch::{Capture, Started, Woken, first_to_end};
@@ -9,7 +10,7 @@ use sys::orphans::Orphan;
 use sys::process::WaitStatus;
 use sys::usage::Usage;
 
-use super::once::{Launcher, Look, Ran, nanoseconds};
+use super::once::{Launcher, Look, Ran};
 use super::{COUNTED, how, last_line, told};
 use crate::arm::PreparedArm;
 use crate::proof;

@@ -9,6 +9,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use lab::design::time_budget::exactly;
+use lab::run::children::PADDING;
 use results::compare::ProgramSample;
 use sys::cgroup::peak::PeakGroups;
 use sys::interrupt::Interrupt;
@@ -25,10 +26,6 @@ use crate::figure::FigurePattern;
 use crate::proof::Picture;
 use crate::request::Way;
 
-/// The environment variable that carries padding. The size of the environment shifts the start of a
-/// process's stack, and with it alignments (Mytkowicz et al. 2009): this factor is randomised, not
-/// fixed.
-pub(crate) const PADDING: &str = "FIRSTTOUCH_PADDING";
 /// The time that a shell of `--prepare` or `--cleanup` may take.
 const SHELL_PATIENCE: Duration = Duration::from_hours(1);
 
@@ -241,10 +238,6 @@ pub(crate) fn find(arm: &PreparedArm, shell: bool) -> Result<Program, String> {
         arm.command.clone()
     };
     Program::find(&command).map_err(|unfit| unfit.to_string())
-}
-
-pub(crate) fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Whether `error` says that a file is missing: of `--stdin` before anything runs.

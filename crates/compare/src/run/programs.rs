@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use lab::run::activity::BlockActivity;
+use lab::run::children::PADDING_BYTES_MAX;
 use lab::run::{Bench, Taken};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
@@ -14,8 +15,6 @@ use crate::design::ProgramDesign;
 use crate::result::LeftBehind;
 use crate::run::once::{Launcher, Ran};
 use crate::run::output::differs;
-
-const PADDING_BYTES_MAX: u64 = 4096;
 
 /// Runs the arms of a design, and records the activity of the machine around them.
 #[derive(Debug)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lab::design::Contrast;
+use lab::nanoseconds;
 use lab::run::ratios::log_ratios;
 use results::Refused;
 use results::compare::{ProgramSample, Race, RacedArm};
@@ -15,7 +16,6 @@ use crate::judge::summary;
 use crate::metric::ProgramMetric;
 use crate::request::CompareRequest;
 use crate::result::{environment, words};
-use crate::run::once::nanoseconds;
 
 /// The race of `design`, whose `winner` will be confirmed.
 pub(super) fn race(

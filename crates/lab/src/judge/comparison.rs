@@ -62,7 +62,8 @@ pub fn compared(
 }
 
 /// The verdict in the form of the result file.
-pub(crate) fn verdict(verdict: stats::Verdict) -> Verdict {
+#[must_use]
+pub fn verdict(verdict: stats::Verdict) -> Verdict {
     match verdict {
         stats::Verdict::Equivalent => Verdict::Equivalent,
         stats::Verdict::Different => Verdict::Different,

@@ -96,15 +96,21 @@ fn too_few_blocks(design: &Design, run: &Run) -> Option<Warning> {
     let first = design.schedule.looks.first()?.blocks;
     let done = run.samples.iter().map(Vec::len).max().unwrap_or(0);
     (run.stopped == Some(Stopped::TimeCap) && done < first && !undecided.is_empty()).then(|| {
-        let message = format!(
-            "time for only {done} of {first} blocks, so little is decided: {} would be enough for \
-             {first}",
-            more(design, run).option()
-        );
         // If all are concerned, they are not listed.
         let arms = if undecided.len() == design.contrasts.len() { Vec::new() } else { undecided };
-        warning("time-cap", message, arms)
+        time_cap(done, first, more(design, run), arms)
     })
+}
+
+/// There was time for `done` of the `first` blocks of the first look; `more` is enough for these.
+#[must_use]
+pub fn time_cap(done: usize, first: usize, more: More, arms: Vec<String>) -> Warning {
+    let message = format!(
+        "time for only {done} of {first} blocks, so little is decided: {} would be enough for \
+         {first}",
+        more.option()
+    );
+    warning("time-cap", message, arms)
 }
 
 /// Two modes in fresh anonymous memory that was warmed up are probably due to memory that was cold.

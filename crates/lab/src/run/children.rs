@@ -41,8 +41,9 @@ const IDLE: Duration = Duration::from_secs(1);
 /// The environment variable that carries padding. The size of the environment shifts the start of a
 /// process's stack, and with it alignments (Mytkowicz et al. 2009): this factor is randomised, not
 /// fixed.
-const PADDING: &str = "FIRSTTOUCH_PADDING";
-const PADDING_BYTES_MAX: u64 = 4096;
+pub const PADDING: &str = "FIRSTTOUCH_PADDING";
+/// The longest padding.
+pub const PADDING_BYTES_MAX: u64 = 4096;
 /// The time that a child may take beyond twice the cap of the run.
 const PATIENCE: Duration = Duration::from_mins(1);
 

@@ -143,7 +143,7 @@ fn plot(result: &LabResult, view: View) -> String {
         effects.filter_map(|e| forest::Line::new(&e.factor, e.ratio, e.low.zip(e.high))).collect();
     let pair = result.comparisons.first();
     plotted.extend(pair.and_then(|c| forest::Line::new("all at once", c.ratio, c.low.zip(c.high))));
-    plotted.extend(forest::placebo_line(result));
+    plotted.extend(result.placebo.as_ref().and_then(forest::placebo_line));
     forest::draw(&plotted, 11, view.plot_columns())
 }
 

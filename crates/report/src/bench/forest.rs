@@ -1,6 +1,6 @@
 //! The forest plot: one line per comparison, its interval on a logarithmic axis of ratios.
 
-use results::LabResult;
+use results::{Comparison, LabResult, Placebo};
 
 use crate::number::percent;
 use crate::text::clean;
@@ -26,20 +26,25 @@ impl Line {
 
 /// The comparisons of a run at one point, the smallest ratio first, and the placebo.
 pub(super) fn plot(result: &LabResult, view: View) -> String {
-    let mut plotted: Vec<Line> = result
-        .comparisons
-        .iter()
-        .filter_map(|c| Line::new(&c.arm, c.ratio, c.low.zip(c.high)))
-        .collect();
-    plotted.sort_by(|a, b| a.ratio.total_cmp(&b.ratio));
-    plotted.extend(placebo_line(result));
+    let plotted = lines(&result.comparisons, result.placebo.as_ref());
     let name_width = result.arms.iter().map(|arm| arm.name.len()).max().unwrap_or(0).min(24);
     draw(&plotted, name_width, view.plot_columns())
 }
 
+/// The lines of `comparisons`, the smallest ratio first, and of the placebo.
+pub(crate) fn lines<'a>(
+    comparisons: impl IntoIterator<Item = &'a Comparison>,
+    placebo: Option<&Placebo>,
+) -> Vec<Line> {
+    let line = |c: &Comparison| Line::new(&c.arm, c.ratio, c.low.zip(c.high));
+    let mut lines: Vec<Line> = comparisons.into_iter().filter_map(line).collect();
+    lines.sort_by(|a, b| a.ratio.total_cmp(&b.ratio));
+    lines.extend(placebo.and_then(placebo_line));
+    lines
+}
+
 /// The placebo's line in a plot.
-pub(super) fn placebo_line(result: &LabResult) -> Option<Line> {
-    let placebo = result.placebo.as_ref()?;
+pub(super) fn placebo_line(placebo: &Placebo) -> Option<Line> {
     let line = Line::new("placebo", placebo.ratio, placebo.low.zip(placebo.high))?;
     let floor = placebo.noise_floor();
     let remark = floor.map(|floor| format!("noise floor {}", percent(floor))).unwrap_or_default();
