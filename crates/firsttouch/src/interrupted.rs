@@ -2,8 +2,8 @@
 
 use sys::interrupt::{Interrupt, die_by};
 
-/// The outcome of a measurement. If it failed because the user interrupted it, says so and ends this
-/// process by the signal.
+/// The outcome of a measurement. If it failed because the user interrupted it, says so and ends
+/// this process by the signal.
 pub(crate) fn unless<T, E: std::fmt::Display>(
     interrupt: Interrupt,
     outcome: Result<T, E>,
