@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use events::snapshot::Snapshot;
 use sys::Errno;
-use sys::launch::{Program, Setup, Unfit};
+use sys::launch::{Program, Setup, Unfit, not_executed};
 use sys::process::WaitStatus;
 
 pub use machine::LayoutSettings;
@@ -98,7 +98,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Unfit(unfit) => unfit.fmt(f),
-            Failure::Exec(errno) => write!(f, "the kernel cannot execute it: {errno}"),
+            Failure::Exec(errno) => f.write_str(&not_executed(*errno)),
             // Starting a process opens no other file.
             Failure::Start(Errno::NO_ENTRY) => {
                 f.write_str("there is no /dev/null, where the program's output is to go")

@@ -32,6 +32,13 @@ pub(crate) fn check(request: &CompareRequest) -> Result<Checked, CompareError> {
         let path = way.stdin.as_deref().unwrap_or("".as_ref()).display();
         CompareError::Unfit(format!("cannot read {path} for --stdin: {error}"))
     })?;
+    if way.nice < 0 && !sys::process::may_add_to_nice(way.nice) {
+        return Err(CompareError::Unfit(format!(
+            "--nice {}: this user may not lower the nice value (it takes root, CAP_SYS_NICE, or \
+             ulimit -e): give a positive one, or leave it out",
+            way.nice
+        )));
+    }
     let decides = |metric: ProgramMetric| request.metrics.contains(&metric);
     if decides(ProgramMetric::SettledRss) && way.settle.is_none() {
         return Err(unfit("--metric settled-rss is read after --settle TIME: give that too"));

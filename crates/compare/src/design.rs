@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use lab::design::Contrast;
-use lab::design::schedule::Schedule;
+use lab::design::schedule::{ALPHA, Schedule};
 use lab::design::trial::Trial;
 use results::compare::ProgramSample;
-use stats::Spending;
+use stats::{LOOKS, Look, Spending};
 
 use crate::arm::PreparedArm;
 use crate::metric::ProgramMetric;
@@ -73,6 +73,16 @@ impl ProgramDesign {
     }
 }
 
+/// The look of the metrics that do not decide, at the time of `look` of those that do. They spend
+/// their allowance in equal parts, where the others save for later looks: they are more
+/// comparisons, and with eleven and more the first look would allow no interval.
+pub(crate) fn evenly(look: Look) -> Look {
+    match LOOKS.iter().position(|planned| *planned == look) {
+        Some(index) => Look { alpha: ALPHA * (index + 1) as f64 / LOOKS.len() as f64, ..look },
+        None => look,
+    }
+}
+
 /// Metric by metric, every arm against the baseline.
 fn contrasts(arms: usize, metrics: usize) -> Vec<Contrast> {
     let of =
@@ -116,7 +126,7 @@ impl Trial for ProgramDesign {
         let others = ProgramMetric::USUAL.iter().filter(|usual| !self.metrics.contains(usual));
         let mut spending = Spending::new(others.count() * (self.arms.len() - 1));
         let mut looks = self.schedule.looks.iter();
-        looks.find(|look| spending.pay(**look) > 0).map_or(0, |look| look.blocks)
+        looks.find(|look| spending.pay(evenly(**look)) > 0).map_or(0, |look| look.blocks)
     }
 
     fn figure(&self, contrast: &Contrast, sample: &ProgramSample) -> f64 {

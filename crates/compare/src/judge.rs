@@ -13,12 +13,16 @@ use results::compare::{Gate, GateOutcome, MetricSummary, ProgramSample};
 use results::{Comparison, More, Placebo, Stopped, Verdict, Warning};
 use stats::{Estimate, Look, median, robust_spread};
 
-use crate::design::ProgramDesign;
+use crate::design::{ProgramDesign, evenly};
 use crate::metric::ProgramMetric;
 
 /// Below this, user and system time are not told apart: the kernel divides processor time between
 /// them by ticks of up to 10 ms, and fewer than three are not significant.
 const SPLIT_MIN_NS: f64 = 30e6;
+
+/// Below this, a peak RSS may be that of the child of this process that execve(2) turned into the
+/// program: the kernel keeps the peak of what was there before.
+const SMALL_RSS_BYTES: f64 = 1.5 * (1 << 20) as f64;
 
 /// The judgement of a run.
 #[derive(Debug, Clone)]
@@ -39,9 +43,10 @@ pub(crate) fn judge(
 ) -> Judged {
     let more = more_of(&design.schedule, run, |needed| design.whole_cap(needed));
     let found = stats::judge_placebo(&placebo_ratios(design, run));
-    let mut comparisons = comparisons(design, run, &run.estimates);
+    let mut comparisons = comparisons(design, run, &run.looks, &run.estimates);
     let shown = design.by(&shown_metrics(design, run));
-    comparisons.extend(self::comparisons(&shown, run, &replayed(&shown, run)));
+    let looks: Vec<Look> = run.looks.iter().map(|look| evenly(*look)).collect();
+    comparisons.extend(self::comparisons(&shown, run, &looks, &replayed(&shown, run, &looks)));
     comparisons.sort_by_key(|comparison| place(&comparison.metric));
     let gates = gates(&comparisons, limits);
     let mut warnings = warnings(design, run, found.as_ref(), more);
@@ -53,13 +58,15 @@ fn place(key: &str) -> Option<usize> {
     ProgramMetric::ALL.iter().position(|metric| metric.key() == key)
 }
 
-/// The comparisons of the arms that stayed, by `estimates`, one for each contrast.
+/// The comparisons of the arms that stayed, by `estimates`, one for each contrast, at the last of
+/// `looks`.
 fn comparisons(
     design: &ProgramDesign,
     run: &Run<ProgramSample>,
+    looks: &[Look],
     estimates: &[Option<Estimate>],
 ) -> Vec<Comparison> {
-    let Some(&look) = run.looks.last() else { return Vec::new() };
+    let Some(&look) = looks.last() else { return Vec::new() };
     let alpha = look.alpha / design.contrasts().len().max(1) as f64;
     let one = |(contrast, estimate): (&lab::design::Contrast, &Option<Estimate>)| {
         let (arm, baseline) = (*contrast.plus.first()?, *contrast.minus.first()?);
@@ -79,12 +86,16 @@ fn comparisons(
 
 /// The estimates of a second family of comparisons, with an error allowance of its own. It is spent
 /// at the same looks, whichever of them was the last, so it holds whatever ended the run.
-fn replayed(design: &ProgramDesign, run: &Run<ProgramSample>) -> Vec<Option<Estimate>> {
+fn replayed(
+    design: &ProgramDesign,
+    run: &Run<ProgramSample>,
+    looks: &[Look],
+) -> Vec<Option<Estimate>> {
     let ratios: Vec<Vec<f64>> =
         design.contrasts().iter().map(|one| log_ratios(design, &run.samples, one)).collect();
     let mut judge = SignJudge::new(ratios.len(), design.margin);
     let at = |look: &Look| judge.look(*look, &ratios);
-    run.looks.iter().map(at).last().unwrap_or_default()
+    looks.iter().map(at).last().unwrap_or_default()
 }
 
 /// The metrics that do not decide and that every sample has.
@@ -137,6 +148,14 @@ fn gates(comparisons: &[Comparison], limits: &[(ProgramMetric, f64)]) -> Vec<Gat
     limits.iter().flat_map(of).collect()
 }
 
+/// The name on the command line of the metric with this key.
+fn option_of(key: &str) -> &str {
+    match ProgramMetric::ALL.into_iter().find(|metric| metric.key() == key) {
+        Some(metric) => metric.option(),
+        None => key,
+    }
+}
+
 fn open_gates(gates: &[Gate], comparisons: &[Comparison]) -> Option<Warning> {
     let open: Vec<&Gate> = gates.iter().filter(|gate| gate.outcome == GateOutcome::Open).collect();
     let gate = open.first()?;
@@ -149,7 +168,7 @@ fn open_gates(gates: &[Gate], comparisons: &[Comparison]) -> Option<Warning> {
         "the limit of {:.3}x on {} is neither kept nor exceeded by {}: {interval}. It counts as \
          kept",
         1.0 + gate.limit,
-        gate.metric,
+        option_of(&gate.metric),
         gate.arm
     );
     Some(warning("open-gate", message, open.iter().map(|gate| gate.arm.clone()).collect()))
@@ -178,12 +197,13 @@ fn warnings(
     warnings.extend(drifts);
     warnings.extend(busy(run));
     warnings.extend(unresolved(design, run));
+    warnings.extend(small(design, run));
     warnings
 }
 
 /// The run was too short for an interval, or ended before all was decided.
 fn too_few_blocks(design: &ProgramDesign, run: &Run<ProgramSample>, more: More) -> Option<Warning> {
-    let first = lab::design::schedule::first_look();
+    let first = design.schedule.looks.first()?.blocks;
     let done = run.samples.iter().map(Vec::len).max().unwrap_or(0);
     let open = run
         .estimates
@@ -209,6 +229,23 @@ fn unresolved(design: &ProgramDesign, run: &Run<ProgramSample>) -> Option<Warnin
         metric.option()
     );
     Some(warning("ticks", message, Vec::new()))
+}
+
+/// Peaks of resident memory that may be that of the child which executes the program.
+fn small(design: &ProgramDesign, run: &Run<ProgramSample>) -> Option<Warning> {
+    let is_small = |arm: &usize| {
+        median(&values(&run.samples[*arm], ProgramMetric::MaxRss))
+            .is_some_and(|bytes| bytes < SMALL_RSS_BYTES)
+    };
+    let names: Vec<String> =
+        (0..design.arms()).filter(is_small).map(|arm| design.name(arm)).collect();
+    (!names.is_empty()).then(|| {
+        let message = "a peak RSS below 1.5 MiB may be that of firsttouch's own child before it \
+                       executed the program, which keeps it: it is the most that the program can \
+                       have had"
+            .to_owned();
+        warning("small-rss", message, names)
+    })
 }
 
 /// Whether anything that decides is undecided.

@@ -9,6 +9,7 @@
 //! first: ld.so(8)). The list is read from the memory of the process.
 
 mod gather;
+mod inert;
 mod notes;
 mod refusal;
 mod resolve;
@@ -24,6 +25,7 @@ use crate::arm::PreparedArm;
 use crate::tunables::{Listing, Tunable, VARIABLE};
 
 pub use gather::{at_exit, of_process};
+pub use inert::inert;
 pub use refusal::fails_alone;
 
 use resolve::Malloc;

@@ -54,7 +54,7 @@ pub(crate) fn arm(
     if let Some(preloaded) = &allocator {
         set("LD_PRELOAD", preloaded.library.clone().map(OsString::from));
     }
-    let tunables = tunables(asked, &command, request.way.shell, interrupt).map_err(refused)?;
+    let tunables = tunables(asked, &command, request.way.shell, interrupt)?;
     if !tunables.is_empty() {
         let of_arm = asked.variables.iter().find(|(name, _)| name == VARIABLE);
         let inherited = match of_arm {
@@ -80,18 +80,21 @@ fn tunables(
     command: &[OsString],
     shell: bool,
     interrupt: Interrupt,
-) -> Result<Vec<Tunable>, String> {
+) -> Result<Vec<Tunable>, CompareError> {
     if asked.tunables.is_empty() {
         return Ok(Vec::new());
     }
+    let refused = |reason: String| CompareError::Arm { arm: asked.name.clone(), reason };
+    let wrong = |reason: String| CompareError::Unfit(format!("{}: {reason}", asked.name));
     let word = if shell { &[OsString::from("sh")][..] } else { command };
-    let program = Program::find(word).map_err(|unfit| unfit.to_string())?;
-    let listing = list(&loader_of(program.path())?, &[], interrupt)?;
+    let program = Program::find(word).map_err(|unfit| refused(unfit.to_string()))?;
+    let loader = loader_of(program.path()).map_err(refused)?;
+    let listing = list(&loader, &[], interrupt).map_err(refused)?;
     let mut tunables: Vec<Tunable> = Vec::new();
     for typed in &asked.tunables {
-        let tunable = listing.check(typed)?;
+        let tunable = listing.check(typed).map_err(wrong)?;
         if tunables.iter().any(|known| known.name == tunable.name) {
-            return Err(format!("{} twice: an arm has a setting once", tunable.name));
+            return Err(wrong(format!("{} twice: an arm has a setting once", tunable.name)));
         }
         tunables.push(tunable);
     }

@@ -59,7 +59,12 @@ pub(crate) fn try_out(
     }
     let (mut tried, mut of_baseline) = (Tried::default(), None);
     for (index, arm) in arms.iter().enumerate() {
-        watch(BenchEvent::Observing(arm.name.clone()));
+        let name = arm.name.clone();
+        watch(if launcher.stays() {
+            BenchEvent::Observing(name)
+        } else {
+            BenchEvent::Trying(name)
+        });
         let is_baseline = index == 0;
         let (reason, failed) = match one(arm, launcher, &mut tried, &mut of_baseline) {
             Ok((proof, time)) => {
@@ -119,7 +124,12 @@ fn one(
     if let Some(failure) = failure {
         return Err(Leaving::Failed(failure));
     }
-    let proof = proof::judge(&picture, arm).map_err(Leaving::Unproved)?;
+    let mut proof = proof::judge(&picture, arm).map_err(Leaving::Unproved)?;
+    if let (Some(alone), Some(baseline)) = (of_baseline.as_ref(), tried.arms.first()) {
+        let without_huge_pages = sys::machine::thp().as_deref() == Some("never");
+        let both = [&picture, alone];
+        proof.notes.extend(proof::inert(both, [arm, baseline], without_huge_pages));
+    }
     let is_seen = picture.ending.is_some();
     of_baseline.get_or_insert(picture);
     if is_seen && time > SHORT && !launcher.keeps_output() {
@@ -162,16 +172,18 @@ fn picture(arm: &PreparedArm, launcher: &Launcher) -> Result<Picture, Leaving> {
         Some(_) => Leaving::Interrupted,
         None => Leaving::Failed(error),
     };
-    launcher.prepare(arm).map_err(failed)?.ok_or(Leaving::Interrupted)?;
-    let capture = Capture::new().map_err(|errno| Leaving::Failed(errno.to_string()))?;
-    let program = launcher.prepared(arm, "", &capture).map_err(Leaving::Failed)?;
-    let mut relay = Relay::new().map_err(|errno| Leaving::Failed(errno.to_string()))?;
-    let (setup, limit) = (launcher.setup(arm), launcher.patience);
-    let seen = proof::at_exit(&program, setup, limit, launcher.interrupt, &mut relay);
-    drop(relay);
-    launcher.end_all_left();
-    launcher.clean_up(arm).map_err(failed)?.ok_or(Leaving::Interrupted)?;
-    seen.map_err(failed)
+    let look = || {
+        let capture = Capture::new().map_err(|errno| errno.to_string())?;
+        let program = launcher.prepared(arm, "", &capture)?;
+        let mut relay = Relay::new().map_err(|errno| errno.to_string())?;
+        let (setup, limit) = (launcher.setup(arm), launcher.patience);
+        let seen = proof::at_exit(&program, setup, limit, launcher.interrupt, &mut relay);
+        drop(relay);
+        launcher.end_all_left();
+        seen.map(Some)
+    };
+    let (seen, _) = launcher.between(arm, look).map_err(failed)?;
+    seen.ok_or(Leaving::Interrupted)
 }
 
 /// Runs the baseline again: it must print the same.

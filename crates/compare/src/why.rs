@@ -78,15 +78,17 @@ fn observed_run(
     launcher: &Launcher,
     patience: Duration,
 ) -> Option<ObservedProgram> {
-    let capture = Capture::new().ok()?;
-    let program = launcher.prepared(arm, "", &capture).ok()?;
-    let options = Options { setup: launcher.setup(arm), ..Options::default() };
-    launcher.prepare(arm).ok()??;
-    let collection = Collection::start(&Target::Program(program), options).ok()?;
-    let seen = watch_to_its_end(collection, launcher, patience);
-    launcher.end_all_left();
-    launcher.clean_up(arm).ok()??;
-    seen
+    let observe = || {
+        let capture = Capture::new().map_err(|errno| errno.to_string())?;
+        let program = launcher.prepared(arm, "", &capture)?;
+        let options = Options { setup: launcher.setup(arm), ..Options::default() };
+        let collection = Collection::start(&Target::Program(program), options)
+            .map_err(|error| format!("{error:?}"))?;
+        let seen = watch_to_its_end(collection, launcher, patience);
+        launcher.end_all_left();
+        Ok(seen)
+    };
+    launcher.between(arm, observe).ok()?.0
 }
 
 fn watch_to_its_end(

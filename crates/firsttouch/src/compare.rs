@@ -23,6 +23,8 @@ use crate::interrupted;
 use crate::options::{ScreenOptions, Usage};
 use crate::progress::Watcher;
 
+/// The name of the arm that is the program as it is.
+const UNCHANGED: &str = "unchanged";
 /// A limit that the user set is exceeded.
 const GATE: u8 = 3;
 
@@ -33,6 +35,8 @@ pub(crate) fn run(options: &CompareOptions, screen: ScreenOptions) -> anyhow::Re
     let interrupt = Interrupt::install().context("cannot watch for signals")?;
     // A second request must not keep this process from ending what it has started.
     interrupt.record_repeats();
+    interrupt.accept_quit();
+    sys::interrupt::count_continues();
     if !request.way.cpus.is_empty() {
         sys::process::allow_cpus(&request.way.cpus).map_err(|errno| {
             Usage(format!("--cpu: this process may not use those processors ({errno})"))
@@ -136,6 +140,9 @@ fn way(options: &CompareOptions) -> Way {
 /// first two make only one arm or none, and for a race, the program as it is comes first.
 fn arms(options: &CompareOptions) -> Result<Vec<ArmRequest>, Usage> {
     let allocator = |name: &String| {
+        if name == UNCHANGED {
+            return Ok(ArmRequest { name: name.clone(), ..ArmRequest::default() });
+        }
         let allocator = Allocator::named(name)?;
         Ok(ArmRequest { name: name.clone(), allocator: Some(allocator), ..ArmRequest::default() })
     };
@@ -170,7 +177,7 @@ fn arms(options: &CompareOptions) -> Result<Vec<ArmRequest>, Usage> {
         ));
     }
     if wants_baseline {
-        let name = "unchanged".to_owned();
+        let name = UNCHANGED.to_owned();
         let command = arms.first().and_then(|arm| arm.command.clone());
         let command = if options.command.is_empty() { command } else { None };
         arms.insert(0, ArmRequest { name, command, ..ArmRequest::default() });
@@ -199,7 +206,7 @@ fn metric(name: &str) -> Result<ProgramMetric, Usage> {
     let names = || ProgramMetric::ALL.iter().map(|metric| metric.option());
     ProgramMetric::ALL.into_iter().find(|metric| metric.option() == name).ok_or_else(|| {
         let hint = lab::question::arm::nearest(name, names())
-            .map_or(String::new(), |near| format!("; did you mean {near}?"));
+            .map_or(".".to_owned(), |near| format!("; did you mean {near}?"));
         let known = names().collect::<Vec<_>>().join(", ");
         Usage(format!("unknown metric {name:?}{hint} Known: {known}"))
     })

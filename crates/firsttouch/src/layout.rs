@@ -111,10 +111,8 @@ fn failed(options: &LayoutOptions, error: anyhow::Error) -> anyhow::Result<ExitC
         || options.command.first().map(|name| name.display().to_string()).unwrap_or_default();
     let (sentence, status) = match error.downcast_ref::<Failure>() {
         Some(Failure::Unfit(unfit)) => (unfit.to_string(), unfit.status()),
-        Some(Failure::Exec(errno)) => {
-            let why = not_executed::reason(*errno).map(str::to_owned);
-            let why = why.unwrap_or_else(|| Failure::Exec(*errno).to_string());
-            (format!("{}: {why}", command()), not_executed::status(*errno))
+        Some(failure @ Failure::Exec(errno)) => {
+            (format!("{}: {failure}", command()), not_executed::status(*errno))
         }
         Some(Failure::Unseen(Unseen::Refused(_))) if options.pid.is_none() => {
             let why = "ran, but this user may not look at it: the file may not be read, or the \

@@ -38,6 +38,12 @@ impl Watcher {
             BenchEvent::Observing(arm) => {
                 self.bar.set_message(format!("{}observing {}, untimed", self.part, clean(arm)));
             }
+            BenchEvent::Trying(arm) => {
+                self.bar.set_message(format!(
+                    "trying {} once, untimed, to its end (none? see --load, --settle)",
+                    clean(arm)
+                ));
+            }
             BenchEvent::Notice(text) if !self.quiet => {
                 self.bar.suspend(|| crate::stream::say(&format!("note: {}", clean(text))));
             }

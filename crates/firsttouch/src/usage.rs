@@ -181,15 +181,7 @@ fn argument<'a>(verb: &'a Command, option: &str) -> Option<&'a Arg> {
 
 /// Arguments as they would be typed into a shell.
 fn quoted(arguments: &[String]) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+%@".contains(c);
-    let quoted = arguments.iter().map(|argument| {
-        if !argument.is_empty() && argument.chars().all(is_plain) {
-            argument.clone()
-        } else {
-            format!("'{}'", argument.replace('\'', "'\\''"))
-        }
-    });
-    quoted.collect::<Vec<_>>().join(" ")
+    arguments.iter().map(|argument| report::quoted(argument)).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether a shell would find a program of this name.

@@ -7,6 +7,8 @@ use crate::run::Progress;
 pub enum BenchEvent {
     /// The observed run of an arm starts.
     Observing(String),
+    /// An arm is run to its end, untimed, by name.
+    Trying(String),
     /// A message for the user before the run goes on.
     Notice(String),
     /// The session moved on.

@@ -49,7 +49,8 @@ fn is_unseen(c: char) -> bool {
 
 /// A word as a shell takes it. One with characters that a terminal does not show is in the form of
 /// bash, zsh and POSIX.1-2024, `$'a\012b'`.
-pub(crate) fn quoted(word: &str) -> String {
+#[must_use]
+pub fn quoted(word: &str) -> String {
     let plain = !word.is_empty()
         && word.chars().all(|c| c.is_ascii_alphanumeric() || "+-@./_:%=,".contains(c));
     if plain {

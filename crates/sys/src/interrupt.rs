@@ -7,7 +7,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -54,6 +54,11 @@ impl Interrupt {
         for signal in REQUESTS {
             handle(signal, 0);
         }
+    }
+
+    /// Takes SIGQUIT (Ctrl-\\) for such a request, too: it would leave running what was started.
+    pub fn accept_quit(self) {
+        handle(libc::SIGQUIT, 0);
     }
 
     /// The signal that requested an end, if any.
@@ -200,6 +205,24 @@ pub fn defer_stop() {
     for signal in [libc::SIGTSTP, libc::SIGCONT] {
         install(signal, note as extern "C" fn(i32) as libc::sighandler_t, libc::SA_RESTART);
     }
+}
+
+/// How often this process was continued after a stop, since [`count_continues`].
+static CONTINUES: AtomicU64 = AtomicU64::new(0);
+
+/// Counts from now on how often this process is continued: a time that was taken meanwhile includes
+/// the stop.
+pub fn count_continues() {
+    extern "C" fn note(_signal: i32) {
+        CONTINUES.fetch_add(1, Ordering::Relaxed);
+    }
+    install(libc::SIGCONT, note as extern "C" fn(i32) as libc::sighandler_t, libc::SA_RESTART);
+}
+
+/// How often it was, so far.
+#[must_use]
+pub fn continues() -> u64 {
+    CONTINUES.load(Ordering::Relaxed)
 }
 
 /// Whether a recorded Ctrl-Z is still pending.

@@ -14,7 +14,7 @@ mod search;
 mod started;
 
 pub use capture::{Capture, FromStart};
-pub use search::Unfit;
+pub use search::{Unfit, not_executed};
 pub use started::{Started, Woken, first_to_end};
 
 use std::ffi::{CString, OsStr, OsString};

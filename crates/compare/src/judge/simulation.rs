@@ -87,6 +87,17 @@ fn the_same_program_is_hardly_ever_different() {
     assert!(share <= 0.011, "{different} of {comparisons}");
 }
 
+/// What is decided after the first look has intervals of all metrics, with several arms, too.
+#[test]
+fn the_first_look_has_intervals_of_every_metric() {
+    let effects = [1.0, 1.5, 1.5, 1.5, 1.5, 1.5];
+    let judged = simulated(Noise::Normal(0.01), &effects, &[ProgramMetric::Wall], 1);
+    assert!(judged.comparisons.iter().all(|c| c.blocks == 12));
+    let others = judged.comparisons.iter().filter(|c| c.metric != ProgramMetric::Wall.key());
+    assert!(others.clone().count() > 10 && others.clone().all(|c| c.low.is_some()));
+    assert!(others.clone().all(|c| (c.confidence - 0.9875).abs() < 1e-9));
+}
+
 /// Effects of 2 and 5 % are found where the noise allows.
 #[test]
 fn effects_are_found() {

@@ -10,6 +10,7 @@ use collect::snapshot::{
     run_within,
 };
 use events::snapshot::Snapshot;
+use sys::Errno;
 use sys::elf::Wanted;
 use sys::interrupt::Interrupt;
 use sys::launch::{Capture, Program, Setup};
@@ -60,6 +61,9 @@ pub fn at_exit(
             )));
         }
         Err(Failure::Unseen(why)) => return Ok(Picture { errors, ..unseen(why.to_string()) }),
+        Err(failure @ Failure::Exec(Errno::NO_EXEC)) => {
+            return Err(format!("{failure}: --shell gives it to sh"));
+        }
         Err(failure) => return Err(failure.to_string()),
     };
     let taken = outcome.taken.map(|(space, _)| space);

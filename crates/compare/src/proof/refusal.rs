@@ -96,7 +96,8 @@ fn system(picture: &Picture, malloc: &Malloc) -> Result<Option<String>, String> 
             };
             Err(format!(
                 "malloc of {name} comes from {}, not from the C library: {why}, so removing \
-                 {PRELOAD} does not change that",
+                 {PRELOAD} does not change that; give unchanged instead of system: the program as \
+                 it is",
                 object.path.display()
             ))
         }

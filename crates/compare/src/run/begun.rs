@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use lab::nanoseconds;
 use results::compare::ProgramSample;
 use sys::cgroup::peak::PeakGroup;
-use sys::launch::{Capture, Started, Woken, first_to_end};
+use sys::launch::{Capture, Started, Woken, first_to_end, not_executed};
 use sys::orphans::Orphan;
 use sys::process::WaitStatus;
 use sys::usage::Usage;
@@ -83,7 +83,7 @@ impl<'a> Begun<'a> {
             added.map_err(|error| format!("cannot move it into a group of its own: {error}"))?;
         }
         let began = Instant::now();
-        let process = waiting.go().map_err(|errno| format!("cannot execute it: {errno}"))?;
+        let process = waiting.go().map_err(not_executed)?;
         let (asked, left) = (Asked::No, Vec::new());
         Ok(Begun { launcher, process, capture, group, began, asked, left, over: false })
     }

@@ -15,7 +15,7 @@ use sys::cgroup::peak::PeakGroups;
 use sys::interrupt::Interrupt;
 use sys::launch::{Capture, Program, Setup};
 use sys::orphans::{Orphan, Orphans};
-use sys::process::WaitStatus;
+use sys::process::{Finished, WaitStatus};
 
 use super::begun::{Begun, Seen};
 use super::server::serve;
@@ -28,6 +28,8 @@ use crate::request::Way;
 
 /// The time that a shell of `--prepare` or `--cleanup` may take.
 const SHELL_PATIENCE: Duration = Duration::from_hours(1);
+/// The time that `--cleanup` may take when the user has asked for an end.
+const LAST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Starts programs and waits for their ends.
 #[derive(Debug)]
@@ -73,27 +75,50 @@ impl Launcher<'_> {
     /// # Errors
     /// Why the run failed. Nothing of it is left running in any case.
     pub(crate) fn run(&self, arm: &PreparedArm, padding: &str) -> Result<Option<Ran>, String> {
-        let Some(before) = self.prepare(arm)? else { return Ok(None) };
-        let ran = self.program(arm, padding);
-        let Some(after) = self.clean_up(arm)? else { return Ok(None) };
-        Ok(ran?.map(|ran| Ran { cpu: ran.cpu + before + after, ..ran }))
+        let (ran, around) = self.between(arm, || self.program(arm, padding))?;
+        Ok(ran.map(|ran| Ran { cpu: ran.cpu + around, ..ran }))
+    }
+
+    /// Does `work` after what the user wants done before each run of `arm`, and before what is to
+    /// be done after each. The latter is done however the others end, so that nothing they made is
+    /// left. Returns the processor time of both.
+    ///
+    /// # Errors
+    /// The first that fails.
+    pub(crate) fn between<T>(
+        &self,
+        arm: &PreparedArm,
+        work: impl FnOnce() -> Result<Option<T>, String>,
+    ) -> Result<(Option<T>, Duration), String> {
+        let worked = match self.prepare(arm) {
+            Ok(Some(before)) => work().map(|done| (done, before)),
+            Ok(None) => Ok((None, Duration::ZERO)),
+            Err(reason) => Err(reason),
+        };
+        let cleaned = self.clean_up(arm);
+        let (done, before) = worked?;
+        Ok((done, before + cleaned?))
     }
 
     /// Does what the user wants done before each run of `arm`. Returns the processor time of that;
     /// `None` if the user interrupted it.
-    ///
-    /// # Errors
-    /// Why it failed.
-    pub(crate) fn prepare(&self, arm: &PreparedArm) -> Result<Option<Duration>, String> {
-        self.shell(self.way.prepare.as_deref(), "--prepare", arm)
+    fn prepare(&self, arm: &PreparedArm) -> Result<Option<Duration>, String> {
+        let Some(line) = &self.way.prepare else { return Ok(Some(Duration::ZERO)) };
+        let mut shell = shell(line, arm);
+        let run = sys::process::run(&mut shell, self.interrupt, Some(self.shell_patience()));
+        run.transpose().map(|run| went_well(run, "--prepare", line)).transpose()
     }
 
-    /// As [`Self::prepare`], after each run.
-    ///
-    /// # Errors
-    /// Why it failed.
-    pub(crate) fn clean_up(&self, arm: &PreparedArm) -> Result<Option<Duration>, String> {
-        self.shell(self.way.cleanup.as_deref(), "--cleanup", arm)
+    /// As [`Self::prepare`], after each run. The user's request to end lets it go on, for a while.
+    fn clean_up(&self, arm: &PreparedArm) -> Result<Duration, String> {
+        let Some(line) = &self.way.cleanup else { return Ok(Duration::ZERO) };
+        let patience = match self.interrupt.received() {
+            Some(_) => self.shell_patience().min(LAST_PATIENCE),
+            None => self.shell_patience(),
+        };
+        let mut shell = shell(line, arm);
+        let run = sys::process::run_to_its_end(&mut shell, self.interrupt, patience);
+        went_well(run, "--cleanup", line)
     }
 
     /// Whether the program does not end by itself.
@@ -197,31 +222,27 @@ impl Launcher<'_> {
         self.patience.map(|patience| began + patience)
     }
 
-    /// Runs `line`, if there is one, by a shell.
-    fn shell(
-        &self,
-        line: Option<&str>,
-        option: &str,
-        arm: &PreparedArm,
-    ) -> Result<Option<Duration>, String> {
-        let Some(line) = line else { return Ok(Some(Duration::ZERO)) };
-        let mut command = Command::new("sh");
-        command.args(["-c", line]).env("FIRSTTOUCH_ARM", &arm.name);
-        let finished = sys::process::run(
-            &mut command,
-            self.interrupt,
-            Some(self.patience.unwrap_or(SHELL_PATIENCE)),
-        );
-        let Some(finished) = finished.map_err(|error| format!("{option} {line:?}: {error}"))?
-        else {
-            return Ok(None);
-        };
-        match finished.ending {
-            WaitStatus::Exited(0) => Ok(Some(finished.usage.cpu)),
-            ending => {
-                let said = last_line(&finished.stderr).map(|line| format!(": {line}"));
-                Err(format!("{option} {line:?} {}{}", how(ending), said.unwrap_or_default()))
-            }
+    /// The time that a line of the user's may take before or after a run.
+    fn shell_patience(&self) -> Duration {
+        self.patience.unwrap_or(SHELL_PATIENCE)
+    }
+}
+
+/// `line`, to be run by a shell.
+fn shell(line: &str, arm: &PreparedArm) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", line]).env("FIRSTTOUCH_ARM", &arm.name);
+    command
+}
+
+/// The processor time of the `line` of `option`, or why it failed.
+fn went_well(run: io::Result<Finished>, option: &str, line: &str) -> Result<Duration, String> {
+    let finished = run.map_err(|error| format!("{option} {line:?}: {error}"))?;
+    match finished.ending {
+        WaitStatus::Exited(0) => Ok(finished.usage.cpu),
+        ending => {
+            let said = last_line(&finished.stderr).map(|line| format!(": {line}"));
+            Err(format!("{option} {line:?} {}{}", how(ending), said.unwrap_or_default()))
         }
     }
 }

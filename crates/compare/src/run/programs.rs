@@ -106,7 +106,16 @@ impl Bench for Programs<'_> {
             return Taken::Interrupted;
         }
         let padding = self.padding();
-        match self.launcher.run(self.design.arm(arm), &padding) {
+        let ran = loop {
+            let before = sys::interrupt::continues();
+            let ran = self.launcher.run(self.design.arm(arm), &padding);
+            // The time of a run in which this process was stopped (Ctrl-Z) includes the stop.
+            if sys::interrupt::continues() == before || self.launcher.interrupt.received().is_some()
+            {
+                break ran;
+            }
+        };
+        match ran {
             Ok(Some(ran)) => self.take(arm, ran, (block, position)),
             Ok(None) => Taken::Interrupted,
             Err(reason) => Taken::Failed(format!("{reason} (block {block})")),

@@ -36,8 +36,8 @@ pub(crate) struct CompareOptions {
     /// The program and its arguments
     #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) command: Vec<OsString>,
-    /// An arm for each allocator: system, jemalloc, mimalloc, tcmalloc, or the path of a shared
-    /// object to preload. The first is the baseline
+    /// An arm for each allocator: system, jemalloc, mimalloc, tcmalloc, the path of a shared object
+    /// to preload, or unchanged, the program as it is. The first is the baseline
     #[arg(long = "allocator", value_name = "NAME,...", value_delimiter = ',')]
     pub(crate) allocators: Vec<String>,
     /// An arm with settings of the C library, such as glibc.malloc.arena_max=1, or

@@ -117,10 +117,7 @@ pub(super) fn misattributed(records: u64) -> String {
 /// Why nothing can be traced.
 pub(crate) fn refusal(error: Error) -> String {
     match error {
-        Error::Start(errno) => match not_executed::reason(errno) {
-            Some(reason) => reason.to_owned(),
-            None => format!("cannot be started: {errno}"),
-        },
+        Error::Start(errno) => sys::launch::not_executed(errno),
         Error::Gone(_) if !sys::proc::is_mounted() => {
             "/proc is not mounted, and without it no process can be seen".to_owned()
         }

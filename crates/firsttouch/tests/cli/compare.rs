@@ -153,8 +153,8 @@ fn wrong_requests_are_answered() {
     refused(&["--arm", "a:", "--", "nonexistent-program"], 1, "nonexistent-program");
     refused(&["--arm", "a: thp=always", "--", "true"], 2, "thp=never");
     refused(&["--arm", "a: X=1 X=2", "--", "true"], 2, "X twice");
-    refused(&["--tunable", "arena_max=1,arena_max=2", "--", "true"], 1, "twice");
-    refused(&["--arm", "a: GLIBC_TUNABLES=glibc.malloc.nonesuch=1", "--", "true"], 1, "no tunable");
+    refused(&["--tunable", "arena_max=1,arena_max=2", "--", "true"], 2, "twice");
+    refused(&["--arm", "a: GLIBC_TUNABLES=glibc.malloc.nonesuch=1", "--", "true"], 2, "no tunable");
     refused(&["--arm", "a: LD_PRELOAD=nonesuch.so", "--", "true"], 1, "nonesuch.so of LD_PRELOAD");
     refused(&["--arm", "a:", "--nice", "100", "--", "true"], 2, "-40..=40");
     refused(&["--arm", "a:", "--cpu", "100000", "--", "true"], 2, "processors");

@@ -5,6 +5,7 @@ mod causes;
 mod claims;
 mod columns;
 mod compare;
+mod compare_around;
 mod compare_server;
 mod diff;
 mod doctor;

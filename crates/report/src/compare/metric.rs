@@ -26,8 +26,18 @@ enum Kind {
     Figure,
 }
 
-/// The metric with this key.
+/// The metric of a program with this key.
 pub(crate) fn named(key: &str) -> Named {
+    known(key).unwrap_or(Named {
+        name: "figure",
+        title: "figure",
+        kind: Kind::Figure,
+        words: ("lower", "higher"),
+    })
+}
+
+/// As [`named`]; `None` if programs have no such metric.
+pub(crate) fn known(key: &str) -> Option<Named> {
     let (name, title, kind, words) = match key {
         "wall_ns" => ("wall", "wall time", Kind::Time, ("faster", "slower")),
         "user_ns" => ("user", "user time", Kind::Time, ("lower", "higher")),
@@ -39,9 +49,10 @@ pub(crate) fn named(key: &str) -> Named {
         }
         "settled_rss_bytes" => ("settled RSS", "settled RSS", Kind::Bytes, ("smaller", "larger")),
         "faults" => ("page faults", "page faults", Kind::Count, ("fewer", "more")),
-        _ => ("figure", "figure", Kind::Figure, ("lower", "higher")),
+        "figure" => ("figure", "figure", Kind::Figure, ("lower", "higher")),
+        _ => return None,
     };
-    Named { name, title, kind, words }
+    Some(Named { name, title, kind, words })
 }
 
 impl Named {
@@ -64,7 +75,7 @@ impl Named {
     }
 
     /// The verdict on a ratio in a word.
-    pub(super) fn word(self, verdict: Verdict, ratio: f64) -> &'static str {
+    pub(crate) fn word(self, verdict: Verdict, ratio: f64) -> &'static str {
         match verdict {
             Verdict::Equivalent => "same",
             Verdict::Inconclusive => "unclear",

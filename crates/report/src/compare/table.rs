@@ -18,8 +18,11 @@ const OTHERS: [&str; 4] = ["cpu_ns", "tree_peak_bytes", "settled_rss_bytes", "fi
 
 pub(super) fn table_of_metrics(result: &ProgramResult, view: View) -> String {
     let baseline = result.arms.iter().find(|arm| arm.baseline).map_or("baseline", |arm| &arm.name);
-    let bounds = result.comparisons.iter().map(|c| (c.low, c.confidence));
-    let heading = ["", "median", &format!("vs {} [{}]", clean(baseline), level(bounds)), ""];
+    // The metrics that do not decide may have a lower confidence, which both have at least.
+    let bounds = result.comparisons.iter().filter(|c| c.low.is_some());
+    let lowest = bounds.min_by(|one, other| one.confidence.total_cmp(&other.confidence));
+    let level = level(lowest.map(|c| (c.low, c.confidence)));
+    let heading = ["", "median", &format!("vs {} [{level}]", clean(baseline)), ""];
     let mut rows = vec![heading.map(|title| styled(DIM, title)).to_vec()];
     for key in metrics(result) {
         rows.extend(rows_of(result, key));
@@ -50,6 +53,14 @@ fn rows_of(result: &ProgramResult, key: &str) -> Vec<Vec<String>> {
         arms.iter().map(|arm| Some(arm.summary.get(key)?.median)).collect();
     let values = metric.values(&medians);
     let mut rows = Vec::new();
+    if !result.comparisons.iter().any(|comparison| comparison.metric == key) {
+        // Too short for all: one row says so.
+        let cells = arms.first().zip(values.into_iter().next()).map(|(arm, value)| {
+            let name = format!("{:METRIC$}{}", metric.name, clean(&arm.name));
+            vec![name, value, "-".to_owned(), styled(DIM, "too short")]
+        });
+        return cells.into_iter().collect();
+    }
     for (place, (arm, value)) in arms.into_iter().zip(values).enumerate() {
         let name = if place == 0 { metric.name } else { "" };
         let (ratio, word) = standing(result, arm, key, metric);

@@ -3,53 +3,26 @@
 use results::Verdict;
 
 use crate::bench::arms::metric_name;
-use crate::number::{bytes, count, digits, duration};
+use crate::compare::metric::{known, named};
+use crate::number::duration;
 
 /// The words for a change, those that matter most first.
 pub(super) const CHANGED: [&str; 8] =
     ["slower", "larger", "more", "higher", "faster", "smaller", "fewer", "lower"];
 
-/// The verdict on a ratio of a figure, in a word.
-pub(super) fn of(metric: &str, verdict: Verdict, ratio: f64) -> &'static str {
-    let (less, more) = match metric {
-        "faults" => ("fewer", "more"),
-        // Of a program's own figure it is not known whether more is better.
-        "user_ns" | "sys_ns" | "cpu_ns" | "figure" => ("lower", "higher"),
-        _ if metric.ends_with("_bytes") => ("smaller", "larger"),
-        _ => ("faster", "slower"),
-    };
-    match verdict {
-        Verdict::Equivalent => "same",
-        Verdict::Inconclusive => "unclear",
-        Verdict::Different if ratio < 1.0 => less,
-        Verdict::Different => more,
-    }
+/// The verdict on a ratio of a figure, in a word. The figures of the lab are times.
+pub(super) fn of(key: &str, verdict: Verdict, ratio: f64) -> &'static str {
+    known(key).unwrap_or(named("wall_ns")).word(verdict, ratio)
 }
 
 /// A figure's name.
 pub(super) fn metric(key: &str) -> &'static str {
-    match key {
-        "wall_ns" => "wall",
-        "user_ns" => "user",
-        "sys_ns" => "sys",
-        "cpu_ns" => "cpu",
-        "max_rss_bytes" => "peak RSS",
-        "faults" => "faults",
-        "tree_peak_bytes" => "tree peak",
-        "settled_rss_bytes" => "settled RSS",
-        "figure" => "figure",
-        lab => metric_name(lab),
-    }
+    known(key).map_or_else(|| metric_name(key), |metric| metric.name)
 }
 
 /// A figure with its unit.
-pub(super) fn value(metric: &str, value: f64) -> String {
-    match metric {
-        "faults" => count(value),
-        "figure" => digits(value, 3),
-        _ if metric.ends_with("_bytes") => bytes(value),
-        _ => duration(value),
-    }
+pub(super) fn value(key: &str, value: f64) -> String {
+    known(key).map_or_else(|| duration(value), |metric| metric.value(value))
 }
 
 /// How long one run started after the other: `12 h 30 min later`.

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
+use crate::Errno;
+
 /// Why a program cannot be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unfit {
@@ -100,6 +102,23 @@ fn fitness(path: &Path) -> Option<Result<(), String>> {
     } else {
         Ok(())
     })
+}
+
+/// Why execve(2) does not run a file that exists and is executable.
+#[must_use]
+pub fn not_executed(errno: Errno) -> String {
+    match errno {
+        Errno::NO_EXEC => {
+            "neither a program for this machine nor a script that begins with #! (ENOEXEC)"
+                .to_owned()
+        }
+        Errno::NO_ENTRY => {
+            "the interpreter of a script (#!), or the dynamic linker of a program, is not there \
+             (ENOENT)"
+                .to_owned()
+        }
+        errno => format!("the kernel cannot execute it: {errno}"),
+    }
 }
 
 #[cfg(test)]
