@@ -150,10 +150,7 @@ fn gates(comparisons: &[Comparison], limits: &[(ProgramMetric, f64)]) -> Vec<Gat
 
 /// The name on the command line of the metric with this key.
 fn option_of(key: &str) -> &str {
-    match ProgramMetric::ALL.into_iter().find(|metric| metric.key() == key) {
-        Some(metric) => metric.option(),
-        None => key,
-    }
+    place(key).map_or(key, |index| ProgramMetric::ALL[index].option())
 }
 
 fn open_gates(gates: &[Gate], comparisons: &[Comparison]) -> Option<Warning> {

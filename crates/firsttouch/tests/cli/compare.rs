@@ -6,9 +6,7 @@ use std::process::{Command, Output};
 use results::Verdict;
 use results::compare::{ProgramArm, ProgramResult};
 
-use crate::program::{
-    Scratch, as_nobody, firsttouch, nobody_may, open_copy, run, skip, text, wait_for,
-};
+use crate::program::{Scratch, firsttouch, firsttouch_of_nobody, run, send, skip, text, wait_for};
 
 /// Runs `compare` with few blocks; the result, and how it ended.
 fn compared(arguments: &[&str]) -> (ProgramResult, Output) {
@@ -270,8 +268,7 @@ fn an_interrupt_ends_the_program_and_shows_what_there_was() {
     std::thread::sleep(std::time::Duration::from_millis(500));
     std::fs::write(&flag, "").unwrap();
     wait_for("a program that stays", || runs(&seconds).then_some(()));
-    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(interrupted.is_ok_and(|status| status.success()));
+    send("-INT", &child);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.signal(), Some(2));
     assert!(!runs(&seconds), "sleep {seconds} still runs");
@@ -311,12 +308,9 @@ fn an_observed_run_explains_a_difference() {
 #[test]
 fn an_ordinary_user_may() {
     let scratch = Scratch::new();
-    let program = open_copy(&scratch);
-    if !nobody_may(&["-x", &program.display().to_string()]) {
-        return;
-    }
+    let Some(mut command) = firsttouch_of_nobody(&scratch) else { return };
     let arguments = ["compare", "--blocks", "6", "--json", "-", "--arm", "a:", "--", "true"];
-    let output = as_nobody(&program).args(arguments).output().unwrap();
+    let output = command.args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
     let result: ProgramResult = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(result.arms.len(), 3);

@@ -2,12 +2,12 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Output, Stdio};
 use std::time::Duration;
 
 use results::compare::ProgramResult;
 
-use crate::program::{Scratch, as_nobody, firsttouch, nobody_may, open_copy, run, text, wait_for};
+use crate::program::{Scratch, firsttouch, firsttouch_of_nobody, run, send, text, wait_for};
 
 fn result(output: &Output) -> ProgramResult {
     let parsed = serde_json::from_slice(&output.stdout);
@@ -23,11 +23,6 @@ fn notes<'a>(result: &'a ProgramResult, arm: &str) -> &'a [String] {
 fn begun(arguments: &[&str]) -> Child {
     let mut command = firsttouch(&[&["compare", "--json", "-"], arguments].concat());
     command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
-}
-
-fn send(signal: &str, child: &Child) {
-    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
-    assert!(sent.is_ok_and(|status| status.success()), "kill {signal}");
 }
 
 #[test]
@@ -112,12 +107,9 @@ fn a_file_that_cannot_be_executed_is_explained() {
 #[test]
 fn nobody_may_not_be_nicer_to_itself() {
     let scratch = Scratch::new();
-    let program = open_copy(&scratch);
-    if !nobody_may(&["-x", &program.display().to_string()]) {
-        return;
-    }
+    let Some(mut command) = firsttouch_of_nobody(&scratch) else { return };
     let arguments = ["compare", "--nice", "-5", "--arm", "a:", "--", "true"];
-    let output = as_nobody(&program).args(arguments).output().unwrap();
+    let output = command.args(arguments).output().unwrap();
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("--nice -5: this user may not"), "{said}");

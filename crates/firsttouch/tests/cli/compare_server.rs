@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use results::compare::{ProgramResult, ProgramSample};
 
 use crate::program::{
-    Scratch, as_nobody, firsttouch, fixture, nobody_may, open_copy, skip, text, wait_for,
+    Scratch, as_nobody, firsttouch, fixture, nobody_may, open_copy, send, skip, text, wait_for,
 };
 
 const SIGINT: i32 = 2;
@@ -286,8 +286,7 @@ fn interrupted(signal: i32) {
     let child = child.expect("the program starts");
     wait_for("the client", || mark.exists().then_some(()));
     assert!(!server.left().is_empty());
-    let kill = Command::new("kill").arg(format!("-{signal}")).arg(child.id().to_string()).status();
-    assert!(kill.is_ok_and(|status| status.success()));
+    send(&format!("-{signal}"), &child);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.signal(), Some(signal), "{}", text(&output.stderr));
     if signal == SIGKILL {

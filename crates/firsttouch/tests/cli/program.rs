@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -89,6 +89,18 @@ pub(crate) fn nobody_may(conditions: &[&str]) -> bool {
 /// The program under test, where every user may run it.
 pub(crate) fn open_copy(scratch: &Scratch) -> PathBuf {
     copied(Path::new(PROGRAM), scratch.file("firsttouch"))
+}
+
+/// The program under test as an ordinary user runs it; `None` (and a skip) where none can.
+pub(crate) fn firsttouch_of_nobody(scratch: &Scratch) -> Option<Command> {
+    let program = open_copy(scratch);
+    nobody_may(&["-x", &program.display().to_string()]).then(|| as_nobody(&program))
+}
+
+/// Sends a signal, such as `-INT`, to `child`.
+pub(crate) fn send(signal: &str, child: &Child) {
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
+    assert!(sent.is_ok_and(|status| status.success()), "kill {signal}");
 }
 
 /// Copies a program that will be run. cp(1) writes it: this process has other threads, and a child

@@ -4,9 +4,7 @@ use std::process::Output;
 
 use results::compare::{ProgramResult, Race, RaceEnd, RacedArm};
 
-use crate::program::{
-    Scratch, as_nobody, firsttouch, nobody_may, open_copy, run, skip, text, wait_for,
-};
+use crate::program::{Scratch, firsttouch, firsttouch_of_nobody, run, send, skip, text, wait_for};
 
 /// Runs a short race; the result, and how it ended.
 fn tuned(arguments: &[&str]) -> (ProgramResult, Output) {
@@ -152,8 +150,7 @@ fn an_interrupted_race_is_shown() {
     let runs = || std::fs::read(&file).map_or(0, |marks| marks.len());
     // Two or three runs of each of twenty arms before the race.
     wait_for("some blocks", || (runs() > 130).then_some(()));
-    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(sent.is_ok_and(|status| status.success()));
+    send("-INT", &child);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.signal(), Some(2));
     let result: ProgramResult = serde_json::from_slice(&output.stdout).unwrap();
@@ -166,12 +163,9 @@ fn an_interrupted_race_is_shown() {
 #[test]
 fn an_ordinary_user_may_tune() {
     let scratch = Scratch::new();
-    let program = open_copy(&scratch);
-    if !nobody_may(&["-x", &program.display().to_string()]) {
-        return;
-    }
+    let Some(mut command) = firsttouch_of_nobody(&scratch) else { return };
     let arguments = ["compare", "--tune", "--blocks", "6", "--max-time", "8s", "--json", "-"];
-    let output = as_nobody(&program).args(arguments).args(["--", "true"]).output().unwrap();
+    let output = command.args(arguments).args(["--", "true"]).output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
     let result: ProgramResult = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((result.arms.len(), race(&result).arms.len() > 3), (3, true));
