@@ -71,7 +71,7 @@ fn head(result: &ProgramResult, view: View) -> String {
     format!("{}\n{}\n{stopped}", styled(BOLD, title.trim_end()), parts.join("    "))
 }
 
-/// A command as it is typed, shortened in its middle.
+/// A command as it is typed, shortened at its end.
 fn shown(command: &[String]) -> String {
     const LONGEST: usize = 200;
     let text = typed(command).unwrap_or_else(|| clean(&command.join(" ")));

@@ -177,7 +177,7 @@ pub fn drifting(values: &[(String, Vec<f64>)]) -> Option<Warning> {
     let (name, change) =
         found.iter().max_by(|(_, a), (_, b)| a.ln().abs().total_cmp(&b.ln().abs()))?;
     let message = format!(
-        "times changed steadily during the run ({name} by {:+.0} %): medians are an average over \
+        "figures changed steadily during the run ({name} by {:+.0} %): medians are an average over \
          it, and so is the ratio of an arm that did not change as the baseline did",
         100.0 * (change - 1.0)
     );

@@ -1,7 +1,9 @@
 //! Why an arm differs: what the observed runs did differently.
 
 use results::compare::{ObservedProgram, ProgramResult};
+use results::{Comparison, Verdict};
 
+use super::metric::comparison;
 use crate::number::{count, duration};
 use crate::text::clean;
 
@@ -18,17 +20,20 @@ pub(super) fn sentences(result: &ProgramResult) -> Vec<String> {
     let Some(of_baseline) = &baseline.observed else { return Vec::new() };
     let sentence = |arm: &results::compare::ProgramArm| {
         let observed = arm.observed.as_ref().filter(|_| !arm.baseline)?;
-        Some(format!("{}: {}.", clean(&arm.name), told(of_baseline, observed)))
+        let faults = comparison(result, &arm.name, "faults");
+        Some(format!("{}: {}.", clean(&arm.name), told(of_baseline, observed, faults)))
     };
     result.arms.iter().filter_map(sentence).collect()
 }
 
-/// What differs between two runs, the most first.
-fn told(one: &ObservedProgram, other: &ObservedProgram) -> String {
+/// What differs between two runs, the most first. Their faults are told if all the timed runs, which
+/// `counted` compares, say the same: a single run of a program with threads may differ by chance.
+fn told(one: &ObservedProgram, other: &ObservedProgram, counted: Option<&Comparison>) -> String {
     let mut facts: Vec<(f64, String)> = Vec::new();
     let faults = |of: &ObservedProgram| of.faults.values().sum::<u64>();
     let (before, after) = (faults(one), faults(other));
-    if differ(before, after) {
+    let by_chance = differ(before, after) && !agrees(counted, after < before);
+    if differ(before, after) && !by_chance {
         let causes = causes(one, other);
         facts.push((
             weight_of_faults(before, after),
@@ -59,6 +64,11 @@ fn told(one: &ObservedProgram, other: &ObservedProgram) -> String {
         }
     }
     facts.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    if facts.is_empty() && by_chance {
+        return "its memory syscalls are those of the baseline, and its page faults vary between \
+                runs as much as between the arms, so the difference lies elsewhere"
+            .to_owned();
+    }
     if facts.is_empty() {
         return "its page faults and memory syscalls are those of the baseline, so the difference \
                 lies elsewhere"
@@ -66,6 +76,15 @@ fn told(one: &ObservedProgram, other: &ObservedProgram) -> String {
     }
     let told: Vec<String> = facts.into_iter().take(FACTS).map(|(_, text)| text).collect();
     told.join(", ")
+}
+
+/// Whether the timed runs have `fewer` faults or more, as the observed ones. Without an interval
+/// their ratio has to do.
+fn agrees(counted: Option<&Comparison>, fewer: bool) -> bool {
+    counted.is_none_or(|counted| {
+        let is_certain = counted.low.is_none() || counted.verdict == Verdict::Different;
+        is_certain && (counted.ratio < 1.0) == fewer
+    })
 }
 
 /// The cause that changed most, if there are several.
@@ -112,7 +131,7 @@ mod tests {
 
     #[test]
     fn what_differs_is_told_and_the_rest_is_not() {
-        let told = |one, other| super::told(&one, &other);
+        let told = |one, other| super::told(&one, &other, None);
         let text = told(observed(20_000, 41_000), observed(2_000, 12));
         assert_eq!(
             text,
@@ -120,5 +139,32 @@ mod tests {
              faults instead of 20,040 (first-touch: 2,000 instead of 20,000)"
         );
         assert!(told(observed(20_000, 12), observed(20_010, 13)).contains("lies elsewhere"));
+    }
+
+    #[test]
+    fn faults_that_vary_as_much_between_runs_are_no_reason() {
+        let counted = |ratio: f64, verdict| Comparison {
+            arm: "other".to_owned(),
+            baseline: "system".to_owned(),
+            metric: "faults".to_owned(),
+            size_bytes: 0,
+            threads: None,
+            passes: None,
+            ratio,
+            low: Some(ratio * 0.7),
+            high: Some(ratio * 1.3),
+            confidence: 0.95,
+            blocks: 12,
+            verdict,
+            smallest_detectable: None,
+            sensitivity: None,
+        };
+        let told =
+            |counted: &Comparison| told(&observed(2_900, 12), &observed(4_500, 12), Some(counted));
+        assert!(told(&counted(1.5, Verdict::Different)).contains("4,540 page faults"));
+        assert!(told(&counted(1.5, Verdict::Inconclusive)).contains("vary between runs"));
+        assert!(told(&counted(0.6, Verdict::Different)).contains("vary between runs"));
+        let few = Comparison { low: None, ..counted(1.5, Verdict::Inconclusive) };
+        assert!(told(&few).contains("4,540 page faults"));
     }
 }
