@@ -26,7 +26,7 @@ pub(super) fn sentences(result: &ProgramResult) -> Vec<String> {
     result.arms.iter().filter_map(sentence).collect()
 }
 
-/// What differs between two runs, the most first. Their faults are told if all the timed runs, which
+/// What differs between two runs, the most first. Their faults are told if the timed runs, which
 /// `counted` compares, say the same: a single run of a program with threads may differ by chance.
 fn told(one: &ObservedProgram, other: &ObservedProgram, counted: Option<&Comparison>) -> String {
     let mut facts: Vec<(f64, String)> = Vec::new();
