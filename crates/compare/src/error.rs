@@ -14,14 +14,9 @@ pub enum CompareError {
         /// Why, and what to do.
         reason: String,
     },
-    /// The program cannot be run.
-    #[error("cannot run {command}: {reason}")]
-    Program {
-        /// The program.
-        command: String,
-        /// Why.
-        reason: String,
-    },
+    /// The program cannot be run: its name, and why.
+    #[error("cannot run {0}")]
+    Program(String),
     /// The baseline failed.
     #[error("the baseline {arm} cannot be measured: {reason}")]
     Baseline {

@@ -25,7 +25,7 @@ impl FigurePattern {
         }
     }
 
-    /// The figure in `output`: that of the last match. Commas between digits are left out.
+    /// The figure in `output`: that of the last match. Commas between thousands are left out.
     ///
     /// # Errors
     /// Why there is none, with the last line of `output`.
@@ -39,11 +39,31 @@ impl FigurePattern {
             );
             return Err(format!("--figure finds nothing in the output, {last}"));
         };
-        match found.trim().replace(',', "").parse::<f64>() {
+        let found = found.trim();
+        if has_odd_commas(found) {
+            return Err(format!(
+                "--figure finds {found:?}: commas count as separators of thousands, as in \
+                 12,345.6; let the program print a decimal point (LC_ALL=C)"
+            ));
+        }
+        match found.replace(',', "").parse::<f64>() {
             Ok(figure) if figure.is_finite() && figure > 0.0 => Ok(figure),
             _ => Err(format!("--figure finds {found:?}, which is no number above 0")),
         }
     }
+}
+
+/// Whether a comma in `number` is no separator of thousands. It may be a decimal comma, and leaving
+/// it out would give another number.
+fn has_odd_commas(number: &str) -> bool {
+    let (whole, rest) = number.split_once('.').unwrap_or((number, ""));
+    let mut groups = whole.split(',');
+    let first = groups.next().unwrap_or_default().trim_start_matches(['+', '-']);
+    let is_group =
+        |group: &str| group.len() == 3 && group.bytes().all(|byte| byte.is_ascii_digit());
+    let is_grouped = whole.contains(',');
+    let is_odd = !(1..=3).contains(&first.len()) || !groups.all(is_group);
+    rest.contains(',') || (is_grouped && is_odd)
 }
 
 #[cfg(test)]
@@ -56,9 +76,14 @@ mod tests {
         let of = |text: &str| pattern.find(text.as_bytes());
         assert_eq!(of("rate: 1\nrate:   12,345.5 per s\nend\n"), Ok(12345.5));
         assert_eq!(of("rate: 1.5e3"), Ok(1500.0));
+        assert_eq!(of("rate: 1,234,567"), Ok(1_234_567.0));
         let optional = FigurePattern::new("n=([0-9]+)?").unwrap();
         assert_eq!(optional.find(b"n=7 n="), Ok(7.0), "a group that took no part is no match");
         for (text, words) in [
+            ("rate: 9,8", "\"9,8\": commas count as separators of thousands"),
+            ("rate: 1.234,5", "decimal point"),
+            ("rate: ,,,5", "decimal point"),
+            ("rate: 1234,567", "decimal point"),
             ("rate: -1", "\"-1\", which is no number above 0"),
             ("rate: 0", "no number above 0"),
             ("rate: inf", "no number above 0"),

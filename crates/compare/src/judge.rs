@@ -153,8 +153,14 @@ fn option_of(key: &str) -> &str {
     place(key).map_or(key, |index| ProgramMetric::ALL[index].option())
 }
 
-fn open_gates(gates: &[Gate], comparisons: &[Comparison]) -> Option<Warning> {
+/// A warning for the limit on each metric that is neither kept nor exceeded.
+fn open_gates(gates: &[Gate], comparisons: &[Comparison]) -> Vec<Warning> {
     let open: Vec<&Gate> = gates.iter().filter(|gate| gate.outcome == GateOutcome::Open).collect();
+    let by_metric = open.chunk_by(|one, other| one.metric == other.metric);
+    by_metric.filter_map(|open| open_limit(open, comparisons)).collect()
+}
+
+fn open_limit(open: &[&Gate], comparisons: &[Comparison]) -> Option<Warning> {
     let gate = open.first()?;
     let comparison = comparisons.iter().find(|c| c.arm == gate.arm && c.metric == gate.metric)?;
     let interval = comparison.low.zip(comparison.high).map_or_else(

@@ -75,7 +75,7 @@ pub fn compare(
     let launcher = launcher(request, &checked, interrupt)?;
 
     // Each arm once, untimed; then block after block.
-    let tried = try_out(&arms, &launcher, &mut watch)?;
+    let tried = try_out(&arms, &launcher, request.max_time, &mut watch)?;
     let schedule = schedule(request, tried.block, started.elapsed(), &mut watch);
     let design = ProgramDesign::new(tried.arms, &request.metrics, request.margin, schedule);
     let before = Before {

@@ -25,7 +25,7 @@ use crate::arm::PreparedArm;
 use crate::tunables::{Listing, Tunable, VARIABLE};
 
 pub use gather::{at_exit, of_process};
-pub use inert::inert;
+pub use inert::{inert, without_huge_pages};
 pub use refusal::fails_alone;
 
 use resolve::Malloc;
@@ -44,6 +44,8 @@ pub struct LoadedFile {
 pub struct Picture {
     /// The file of its program: of the last one that it has executed.
     pub program: LoadedFile,
+    /// The path by which it was started, where that is a link to its file.
+    pub started_as: Option<PathBuf>,
     /// What the dynamic linker has loaded, in its order, the program first. Empty without a dynamic
     /// linker; `None`: its list cannot be read.
     pub loaded: Option<Vec<LoadedFile>>,
@@ -93,7 +95,7 @@ impl Picture {
 
     /// The name of the program in messages.
     fn name(&self) -> String {
-        self.program.path.display().to_string()
+        self.started_as.as_ref().unwrap_or(&self.program.path).display().to_string()
     }
 }
 

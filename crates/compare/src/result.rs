@@ -31,15 +31,38 @@ pub(crate) struct Before {
     pub(crate) refused: Vec<Refused<ProgramSample>>,
     /// By arm of the design: what was seen of its settings.
     pub(crate) proofs: Vec<Proof>,
-    /// Per name of a process that was left behind: an arm, and how many runs left one; those of the
-    /// blocks included in the end.
+    /// By name, the processes that were left behind; those of the blocks included in the end.
     pub(crate) left: Vec<LeftBehind>,
     /// The race that chose the arm, if there was one.
     pub(crate) race: Option<Race>,
 }
 
-/// The name of a process that was left behind, an arm that did so, and how many runs did.
-pub(crate) type LeftBehind = (String, String, u64);
+/// Processes of one name that were left behind.
+#[derive(Debug)]
+pub(crate) struct LeftBehind {
+    /// The name.
+    pub(crate) name: String,
+    /// The arms that left one.
+    pub(crate) arms: Vec<String>,
+    /// How many were left.
+    pub(crate) count: u64,
+}
+
+impl LeftBehind {
+    /// Adds `more` to `all`.
+    pub(crate) fn add(all: &mut Vec<LeftBehind>, more: LeftBehind) {
+        let Some(known) = all.iter_mut().find(|known| known.name == more.name) else {
+            all.push(more);
+            return;
+        };
+        known.count += more.count;
+        for arm in more.arms {
+            if !known.arms.contains(&arm) {
+                known.arms.push(arm);
+            }
+        }
+    }
+}
 
 /// What a run came with, besides its samples and its judgement.
 #[derive(Debug)]
@@ -217,9 +240,11 @@ fn left_behind(left: &[LeftBehind], is_served: bool) -> Option<Warning> {
     }
     let names: Vec<String> = left
         .iter()
-        .map(|(name, _, runs)| {
-            format!("{name} ({runs} {})", if *runs == 1 { "run" } else { "runs" })
-        })
+        .map(
+            |LeftBehind { name, count, .. }| {
+                if *count == 1 { name.clone() } else { format!("{name} ({count} times)") }
+            },
+        )
         .collect();
     let names = names.join(", ");
     let message = if is_served {
@@ -234,7 +259,8 @@ fn left_behind(left: &[LeftBehind], is_served: bool) -> Option<Warning> {
              for what it starts, or one that stays with --load or --settle"
         )
     };
-    let mut arms: Vec<String> = left.iter().map(|(_, arm, _)| arm.clone()).collect();
+    let mut arms: Vec<String> = left.iter().flat_map(|one| one.arms.clone()).collect();
+    arms.sort();
     arms.dedup();
     Some(warning("left-behind", message, arms))
 }

@@ -1,6 +1,7 @@
 //! Runs of the program: one after the other, each in a fresh process.
 
 mod begun;
+mod line;
 pub(crate) mod once;
 pub(crate) mod output;
 pub(crate) mod programs;

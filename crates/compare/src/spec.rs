@@ -16,7 +16,10 @@ impl ArmRequest {
     /// A message that says what is wrong and what would be right.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (name, words) = text.split_once(':').ok_or_else(|| {
-            format!("{text:?} has no name: write 'name: ENV=value', with a colon after the name")
+            format!(
+                "{text:?} has no name: write 'name: ENV=value', or 'name: -- command' for another \
+                 command, with a colon after the name"
+            )
         })?;
         let name = name.trim();
         if name.is_empty() {

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use lab::BenchEvent;
+use lab::design::time_budget::{exactly, seconds};
 use results::Refused;
 use results::compare::{ProgramSample, Proof};
 use sys::launch::Capture;
@@ -42,20 +43,29 @@ enum Leaving {
     Interrupted,
 }
 
-/// Runs each of `arms` once or twice, untimed.
+/// Runs each of `arms` once or twice, untimed. `cap` is the time that the user gives for all.
 ///
 /// # Errors
 /// If the program cannot be run, the baseline fails, or no other arm is left.
 pub(crate) fn try_out(
     arms: &[PreparedArm],
     launcher: &Launcher,
+    cap: Option<Duration>,
     watch: &mut impl FnMut(BenchEvent),
 ) -> Result<Tried, CompareError> {
     for arm in arms {
-        find(arm, launcher.way.shell).map_err(|reason| CompareError::Program {
-            command: arm.command[0].to_string_lossy().into_owned(),
-            reason,
+        find(arm, launcher.way.shell).map_err(|reason| {
+            let is_line = arm.command.len() == 1 && arm.command[0].to_string_lossy().contains(' ');
+            let hint = if is_line { "; for a line of a shell give --shell" } else { "" };
+            CompareError::Program(format!("{reason}{hint}"))
         })?;
+    }
+    if launcher.way.load.as_ref().is_some_and(|load| load.ready.is_none()) {
+        watch(BenchEvent::Notice(
+            "without --ready the client starts at once, when the server may not answer yet; if it \
+             waits in vain, --timeout ends it"
+                .to_owned(),
+        ));
     }
     let (mut tried, mut of_baseline) = (Tried::default(), None);
     for (index, arm) in arms.iter().enumerate() {
@@ -66,12 +76,16 @@ pub(crate) fn try_out(
             BenchEvent::Trying(name)
         });
         let is_baseline = index == 0;
+        let began = Instant::now();
         let (reason, failed) = match one(arm, launcher, &mut tried, &mut of_baseline) {
             Ok((proof, time)) => {
                 // The baseline runs twice in a block.
                 tried.block += time * if is_baseline { 2 } else { 1 };
                 tried.arms.push(arm.clone());
                 tried.proofs.push(proof);
+                if is_baseline {
+                    announce(began.elapsed(), arms.len(), cap, watch);
+                }
                 continue;
             }
             Err(Leaving::Interrupted) => return Err(CompareError::Interrupted),
@@ -93,6 +107,24 @@ pub(crate) fn try_out(
     Ok(tried)
 }
 
+/// Says that trying `arms` arms takes longer than `cap`, as it took `time` for the first.
+fn announce(
+    time: Duration,
+    arms: usize,
+    cap: Option<Duration>,
+    watch: &mut impl FnMut(BenchEvent),
+) {
+    let all = time * u32::try_from(arms).unwrap_or(u32::MAX);
+    if let Some(cap) = cap.filter(|cap| all > *cap) {
+        watch(BenchEvent::Notice(format!(
+            "each of {arms} arms is tried before anything is measured, which takes about {}: the \
+             {} of --max-time are over then, and one block is measured all the same",
+            seconds(all),
+            exactly(cap)
+        )));
+    }
+}
+
 /// Looks at `arm` when it exits, and runs it as it will be timed, if that is soon done or its
 /// output is compared. Returns the proof, and the time of a run.
 fn one(
@@ -102,7 +134,7 @@ fn one(
     of_baseline: &mut Option<Picture>,
 ) -> Result<(Proof, Duration), Leaving> {
     let began = Instant::now();
-    let (picture, ran) = if launcher.stays() {
+    let (mut picture, ran) = if launcher.stays() {
         living(arm, launcher).map(|(picture, ran)| (picture, Some(ran)))?
     } else {
         (picture(arm, launcher)?, None)
@@ -124,9 +156,15 @@ fn one(
     if let Some(failure) = failure {
         return Err(Leaving::Failed(failure));
     }
+    let program = find(arm, launcher.way.shell).ok();
+    picture.started_as = program
+        .map(|program| program.path().to_owned())
+        .filter(|path| std::fs::canonicalize(path).is_ok_and(|file| file == picture.program.path));
     let mut proof = proof::judge(&picture, arm).map_err(Leaving::Unproved)?;
+    let (thp, pools) = (sys::machine::thp(), sys::facts::hugetlb_pools());
+    proof.notes.extend(proof::without_huge_pages(arm, thp.as_deref(), &pools));
     if let (Some(alone), Some(baseline)) = (of_baseline.as_ref(), tried.arms.first()) {
-        let without_huge_pages = sys::machine::thp().as_deref() == Some("never");
+        let without_huge_pages = thp.as_deref() == Some("never");
         let both = [&picture, alone];
         proof.notes.extend(proof::inert(both, [arm, baseline], without_huge_pages));
     }

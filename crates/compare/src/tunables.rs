@@ -104,6 +104,12 @@ impl Listing {
     }
 
     fn unknown(&self, name: &str) -> String {
+        if let Some(allocator) = allocator_of(name) {
+            return format!(
+                "{name} is read by {allocator}, not by the C library: write --arm 'name: \
+                 @{allocator} {name}=VALUE'"
+            );
+        }
         let hint = self.hint(name).map_or(String::new(), |near| format!("; did you mean {near}?"));
         format!(
             "the C library of this program has no tunable {name:?}{hint} (ld.so --list-tunables \
@@ -181,7 +187,7 @@ fn listed(line: &str) -> Option<Listed> {
 }
 
 /// A number as glibc reads it: decimal, hexadecimal after 0x, octal after 0.
-fn number(text: &str) -> Option<i128> {
+pub(crate) fn number(text: &str) -> Option<i128> {
     let (sign, digits) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
     let (radix, digits) = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
         Some(rest) => (16, rest),
@@ -191,6 +197,13 @@ fn number(text: &str) -> Option<i128> {
     // Of the 128 bits a C library uses 64; from_str_radix takes a sign of its own.
     let is_short = digits.len() <= 20 && digits.starts_with(|c: char| c.is_ascii_alphanumeric());
     is_short.then(|| i128::from_str_radix(digits, radix).ok()).flatten().map(|value| sign * value)
+}
+
+/// The allocator, as `--allocator` names it, that reads the environment variable `name`.
+fn allocator_of(name: &str) -> Option<&'static str> {
+    const PREFIXES: [(&str, &str); 3] =
+        [("MALLOC_CONF", "jemalloc"), ("MIMALLOC_", "mimalloc"), ("TCMALLOC_", "tcmalloc")];
+    PREFIXES.into_iter().find_map(|(prefix, name_of)| name.starts_with(prefix).then_some(name_of))
 }
 
 /// The value of `listed` as the user types it, in the form that glibc reads.

@@ -47,7 +47,7 @@ pub(crate) fn tune(
     }
     let field = candidates::field(request, interrupt)?;
     let launcher = launcher(request, checked, interrupt)?;
-    let tried = try_out(&field.arms, &launcher, &mut watch)?;
+    let tried = try_out(&field.arms, &launcher, request.max_time, &mut watch)?;
 
     // The race.
     let times = Times::new(request, &tried, started.elapsed());

@@ -45,18 +45,23 @@ impl Orphans {
     }
 
     /// Waits until this process has no child any more: gives them the time `grace` to end, and then
-    /// kills them and all that they leave behind in turn. Returns all that there were.
+    /// kills them and all that they leave behind in turn. Those that `is_other` names are killed at
+    /// once. Returns all the rest that there were.
     ///
     /// What a process that has just ended leaves behind is a child of this process once the ended
     /// one is reaped: only the kernel's word that there is no child left (ECHILD) ends the wait.
     /// Without `/proc` nothing can be killed, and the wait ends some time after `grace`.
     #[must_use]
-    pub fn end(&self, grace: Duration) -> Vec<Orphan> {
+    pub fn end(&self, grace: Duration, is_other: impl Fn(u32) -> bool) -> Vec<Orphan> {
         let (begin, mut seen): (Instant, Vec<Orphan>) = (Instant::now(), Vec::new());
+        // What a process was cannot be read once it has ended.
+        let mut others: Vec<u32> = Vec::new();
         loop {
             match next_ended() {
                 Ok(Some(ended)) => {
-                    note(&mut seen, ended);
+                    if !others.contains(&ended) && !is_other(ended) {
+                        note(&mut seen, ended);
+                    }
                     reap(ended);
                     continue;
                 }
@@ -64,17 +69,21 @@ impl Orphans {
                 Err(_) => return seen,
             }
             let left = self.present(&[]);
+            let is_over = begin.elapsed() >= grace;
             for orphan in &left {
-                note(&mut seen, orphan.pid);
-            }
-            if begin.elapsed() >= grace {
-                for orphan in &left {
+                let other = others.contains(&orphan.pid) || is_other(orphan.pid);
+                if other {
+                    others.push(orphan.pid);
+                } else {
+                    note(&mut seen, orphan.pid);
+                }
+                if other || is_over {
                     // SAFETY: it is a child that has not been reaped, so the pid is its own.
                     unsafe { libc::kill(orphan.pid.cast_signed(), libc::SIGKILL) };
                 }
-                if left.is_empty() && begin.elapsed() >= grace + UNSEEN_PATIENCE {
-                    return seen;
-                }
+            }
+            if left.is_empty() && begin.elapsed() >= grace + UNSEEN_PATIENCE {
+                return seen;
             }
             std::thread::sleep(LOOK_EVERY);
         }

@@ -95,31 +95,6 @@ pub fn run(
     interrupt: Interrupt,
     patience: Option<Duration>,
 ) -> io::Result<Option<Finished>> {
-    run_unless(command, (interrupt, true), patience)
-}
-
-/// As [`run`], but what the user asks for meanwhile, or has asked for before, does not end it: it
-/// cleans up.
-///
-/// # Errors
-/// As [`run`].
-pub fn run_to_its_end(
-    command: &mut Command,
-    interrupt: Interrupt,
-    patience: Duration,
-) -> io::Result<Finished> {
-    let finished = run_unless(command, (interrupt, false), Some(patience))?;
-    finished.ok_or_else(|| io::ErrorKind::Interrupted.into())
-}
-
-/// A request to end, and whether it is obeyed.
-type Obeyed = (Interrupt, bool);
-
-fn run_unless(
-    command: &mut Command,
-    obeyed: Obeyed,
-    patience: Option<Duration>,
-) -> io::Result<Option<Finished>> {
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let until = patience.map(|patience| Instant::now() + patience);
@@ -127,8 +102,8 @@ fn run_unless(
         (child.stdout.take().expect("piped above"), child.stderr.take().expect("piped above"));
     let mut stdout = Stream { pipe: Some(&mut output), read: Vec::new() };
     let mut stderr = Stream { pipe: Some(&mut errors), read: Vec::new() };
-    let end = read_until_end(&mut stdout, &mut stderr, obeyed, until);
-    if !matches!(end, Ok(End::Complete)) || must_end(obeyed) {
+    let end = read_until_end(&mut stdout, &mut stderr, interrupt, until);
+    if !matches!(end, Ok(End::Complete)) || interrupt.received().is_some() {
         let _ = kill_process(Pid::from_child(&child), Signal::KILL);
         reap(&child)?;
         return match end? {
@@ -144,10 +119,6 @@ fn run_unless(
     }
     let (ending, usage) = reap(&child)?;
     Ok(Some(Finished { ending, usage, stdout: stdout.read, stderr: stderr.read }))
-}
-
-fn must_end((interrupt, obeys): Obeyed) -> bool {
-    obeys && interrupt.received().is_some()
 }
 
 /// A pipe from a child, while it is open, and the bytes read from it.
@@ -189,24 +160,24 @@ enum End {
 fn read_until_end(
     stdout: &mut Stream<ChildStdout>,
     stderr: &mut Stream<ChildStderr>,
-    obeyed: Obeyed,
+    interrupt: Interrupt,
     until: Option<Instant>,
 ) -> io::Result<End> {
     while stdout.pipe.is_some() || stderr.pipe.is_some() {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         let timeout = left.map(timespec);
-        let waker = obeyed.0.as_fd();
+        let waker = interrupt.as_fd();
         let mut ready = [
             watch(stdout.pipe.as_ref().map(AsFd::as_fd), waker),
             watch(stderr.pipe.as_ref().map(AsFd::as_fd), waker),
-            watch(obeyed.1.then_some(waker), waker),
+            watch(Some(waker), waker),
         ];
         match poll(&mut ready, timeout.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(e) => return Err(e.into()),
         }
         let [out, err] = [0, 1].map(|index: usize| !ready[index].revents().is_empty());
-        if must_end(obeyed) {
+        if interrupt.received().is_some() {
             return Ok(End::Interrupted);
         }
         if out {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 
 use lab::run::children::PADDING;
+use sys::facts::Pool;
 
 use super::refusal::PRELOAD;
 use super::{Picture, resolve};
@@ -38,6 +39,36 @@ pub fn inert(
             baseline.name
         )
     })
+}
+
+/// Words about a setting of `arm` that makes malloc ask for huge pages where there are none: `thp`
+/// is the machine's policy. The setting is in force all the same.
+#[must_use]
+pub fn without_huge_pages(arm: &PreparedArm, thp: Option<&str>, pools: &[Pool]) -> Option<String> {
+    let wanted = arm.tunables.iter().rfind(|tunable| tunable.name == "glibc.malloc.hugetlb")?;
+    match crate::tunables::number(&wanted.value)? {
+        1 if thp == Some("never") => Some(
+            "glibc.malloc.hugetlb=1 asks for transparent huge pages, which are off on this \
+             machine: malloc gets ordinary ones"
+                .to_owned(),
+        ),
+        1 if thp == Some("always") => Some(
+            "glibc.malloc.hugetlb=1 asks for transparent huge pages, which this machine gives in \
+             any case"
+                .to_owned(),
+        ),
+        0 | 1 => None,
+        size => {
+            // 2 is the default size of hugetlb pages.
+            let fits = |pool: &&Pool| size == 2 || i128::from(pool.page_bytes) == size;
+            let has_pages = pools.iter().filter(fits).any(|pool| pool.free > 0);
+            (!has_pages).then(|| {
+                "glibc.malloc.hugetlb takes pages of hugetlbfs, of which none are free here \
+                 (vm.nr_hugepages): malloc gets ordinary ones"
+                    .to_owned()
+            })
+        }
+    }
 }
 
 /// What is loaded, apart from its order: it matters to malloc, which is looked at by itself.

@@ -91,6 +91,7 @@ fn system(picture: &Picture, malloc: &Malloc) -> Result<Option<String>, String> 
                 needed.is_some_and(|needed| needed.contains(&library))
             };
             let why = match picture.loaded.iter().flatten().find(needs) {
+                Some(other) if other.path == picture.program.path => "it is linked with it".into(),
                 Some(other) => format!("{} is linked with it", other.path.display()),
                 None => format!("{PRELOAD} or /etc/ld.so.preload loads it"),
             };

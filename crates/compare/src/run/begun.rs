@@ -10,6 +10,7 @@ use sys::orphans::Orphan;
 use sys::process::WaitStatus;
 use sys::usage::Usage;
 
+use super::line::is_of_a_line;
 use super::once::{Launcher, Look, Ran};
 use super::{COUNTED, how, last_line, told};
 use crate::arm::PreparedArm;
@@ -37,6 +38,8 @@ pub(super) struct Begun<'a> {
     asked: Asked,
     /// What it had left behind when it was asked to end and ended.
     left: Vec<Orphan>,
+    /// Children of this process that are not its own: what --prepare left running.
+    others: Vec<u32>,
     /// All that belonged to it has ended and was reaped.
     over: bool,
 }
@@ -82,15 +85,29 @@ impl<'a> Begun<'a> {
             let added = group.add(waiting.pid());
             added.map_err(|error| format!("cannot move it into a group of its own: {error}"))?;
         }
+        let own = [waiting.pid()];
+        let others = launcher.orphans.present(&own).into_iter().map(|one| one.pid).collect();
         let began = Instant::now();
         let process = waiting.go().map_err(not_executed)?;
         let (asked, left) = (Asked::No, Vec::new());
-        Ok(Begun { launcher, process, capture, group, began, asked, left, over: false })
+        let over = false;
+        Ok(Begun { launcher, process, capture, group, began, asked, left, others, over })
     }
 
     /// The start of the program.
     pub(super) fn began(&self) -> Instant {
         self.began
+    }
+
+    /// Whether the process `pid`, a descendant of this one, belongs to a line of the user's and not
+    /// to the program.
+    pub(super) fn is_other(&self, pid: u32) -> bool {
+        self.others.contains(&pid) || is_of_a_line(pid)
+    }
+
+    /// Reaps what a line left behind and that has ended.
+    pub(super) fn forget_other_children(&self) {
+        let _ = self.launcher.orphans.present(&[self.process.pid()]);
     }
 
     pub(super) fn launcher(&self) -> &'a Launcher<'a> {
@@ -121,10 +138,16 @@ impl<'a> Begun<'a> {
     pub(super) fn how_it_ended(mut self) -> String {
         let ending = self.process.wait();
         let said = last_line(&self.capture.end_of_errors(ERRORS_BYTES).unwrap_or_default());
+        let is_silent = said.is_none();
         let said = said.map(|line| format!(": {line}")).unwrap_or_default();
         match ending {
             Ok(WaitStatus::Exited(0)) => format!(
                 "it exited with status 0{said}: a program that serves must stay in the foreground"
+            ),
+            Ok(ending) if is_silent => format!(
+                "it {} and wrote nothing to standard error; its standard output is not kept: start \
+                 it by itself to see why",
+                how(ending)
             ),
             Ok(ending) => format!("it {}{said}", how(ending)),
             Err(errno) => format!("it ended, and cannot be waited for: {errno}"),
@@ -164,6 +187,10 @@ impl<'a> Begun<'a> {
             }
         }
         self.left = self.launcher.orphans.present(&[self.process.pid()]);
+        let others: Vec<u32> =
+            self.left.iter().map(|one| one.pid).filter(|pid| self.is_other(*pid)).collect();
+        self.left.retain(|one| !others.contains(&one.pid));
+        self.others.extend(others);
         self.process.terminate_group();
         Ok(true)
     }
@@ -175,7 +202,7 @@ impl<'a> Begun<'a> {
     pub(super) fn finish(mut self, wall: Duration) -> Result<Ran, String> {
         let ended = self.process.wait();
         let ending = ended.map_err(|errno| format!("cannot wait for it: {errno}"))?;
-        let killed = self.launcher.orphans.end(GRACE);
+        let killed = self.launcher.orphans.end(GRACE, |pid| self.is_other(pid));
         self.over = true;
         let mut left = std::mem::take(&mut self.left);
         left.extend(killed);
@@ -224,7 +251,7 @@ impl Drop for Begun<'_> {
         }
         self.process.kill_group();
         let _ = self.process.wait();
-        let _ = self.launcher.orphans.end(Duration::ZERO);
+        let _ = self.launcher.orphans.end(Duration::ZERO, |_| false);
     }
 }
 

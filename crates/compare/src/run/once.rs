@@ -5,7 +5,6 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileTypeExt;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use lab::design::time_budget::exactly;
@@ -15,12 +14,13 @@ use sys::cgroup::peak::PeakGroups;
 use sys::interrupt::Interrupt;
 use sys::launch::{Capture, Program, Setup};
 use sys::orphans::{Orphan, Orphans};
-use sys::process::{Finished, WaitStatus};
+use sys::process::WaitStatus;
 
 use super::begun::{Begun, Seen};
+use super::line::{ARM, Ended, Line};
 use super::server::serve;
 use super::stay::stay;
-use super::{how, last_line, told};
+use super::told;
 use crate::arm::PreparedArm;
 use crate::figure::FigurePattern;
 use crate::proof::Picture;
@@ -90,12 +90,16 @@ impl Launcher<'_> {
         arm: &PreparedArm,
         work: impl FnOnce() -> Result<Option<T>, String>,
     ) -> Result<(Option<T>, Duration), String> {
+        if self.interrupt.received().is_some() {
+            return Ok((None, Duration::ZERO));
+        }
         let worked = match self.prepare(arm) {
             Ok(Some(before)) => work().map(|done| (done, before)),
             Ok(None) => Ok((None, Duration::ZERO)),
             Err(reason) => Err(reason),
         };
         let cleaned = self.clean_up(arm);
+        self.end_all_left();
         let (done, before) = worked?;
         Ok((done, before + cleaned?))
     }
@@ -104,21 +108,23 @@ impl Launcher<'_> {
     /// `None` if the user interrupted it.
     fn prepare(&self, arm: &PreparedArm) -> Result<Option<Duration>, String> {
         let Some(line) = &self.way.prepare else { return Ok(Some(Duration::ZERO)) };
-        let mut shell = shell(line, arm);
-        let run = sys::process::run(&mut shell, self.interrupt, Some(self.shell_patience()));
-        run.transpose().map(|run| went_well(run, "--prepare", line)).transpose()
+        let failed = |why: String| format!("--prepare {line:?}: {why}");
+        let running = Line::start("--prepare", line, arm)?;
+        if running.wait(self.interrupt, self.shell_patience()).map_err(failed)?.is_none() {
+            return Ok(None);
+        }
+        // The program may need what it has started.
+        went_well(&running.finish_alone()?, "--prepare", line).map(Some)
     }
 
     /// As [`Self::prepare`], after each run. The user's request to end lets it go on, for a while.
     fn clean_up(&self, arm: &PreparedArm) -> Result<Duration, String> {
         let Some(line) = &self.way.cleanup else { return Ok(Duration::ZERO) };
-        let patience = match self.interrupt.received() {
-            Some(_) => self.shell_patience().min(LAST_PATIENCE),
-            None => self.shell_patience(),
-        };
-        let mut shell = shell(line, arm);
-        let run = sys::process::run_to_its_end(&mut shell, self.interrupt, patience);
-        went_well(run, "--cleanup", line)
+        let failed = |why: String| format!("--cleanup {line:?}: {why}");
+        let mut running = Line::start("--cleanup", line, arm)?;
+        let patience = [self.shell_patience(), LAST_PATIENCE];
+        running.wait_for_end(self.interrupt, patience).map_err(failed)?;
+        went_well(&running.finish()?, "--cleanup", line)
     }
 
     /// Whether the program does not end by itself.
@@ -128,7 +134,7 @@ impl Launcher<'_> {
 
     /// Ends what a program left behind, at once.
     pub(crate) fn end_all_left(&self) {
-        let _ = self.orphans.end(Duration::ZERO);
+        let _ = self.orphans.end(Duration::ZERO, |_| false);
     }
 
     /// Why a run failed that did not end in time.
@@ -190,7 +196,8 @@ impl Launcher<'_> {
         padding: &str,
         capture: &Capture,
     ) -> Result<Program, String> {
-        let mut variables = arm.variables.clone();
+        let mut variables = vec![(ARM.into(), None)];
+        variables.extend(arm.variables.iter().cloned());
         variables.push((PADDING.into(), Some(padding.into())));
         let program = find(arm, self.way.shell)?.with_variables(variables).errors_captured(capture);
         let program = if self.keeps_output() { program.captured(capture) } else { program };
@@ -228,22 +235,11 @@ impl Launcher<'_> {
     }
 }
 
-/// `line`, to be run by a shell.
-fn shell(line: &str, arm: &PreparedArm) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", line]).env("FIRSTTOUCH_ARM", &arm.name);
-    command
-}
-
 /// The processor time of the `line` of `option`, or why it failed.
-fn went_well(run: io::Result<Finished>, option: &str, line: &str) -> Result<Duration, String> {
-    let finished = run.map_err(|error| format!("{option} {line:?}: {error}"))?;
-    match finished.ending {
-        WaitStatus::Exited(0) => Ok(finished.usage.cpu),
-        ending => {
-            let said = last_line(&finished.stderr).map(|line| format!(": {line}"));
-            Err(format!("{option} {line:?} {}{}", how(ending), said.unwrap_or_default()))
-        }
+fn went_well(ended: &Ended, option: &str, line: &str) -> Result<Duration, String> {
+    match ended.failure() {
+        None => Ok(ended.cpu),
+        Some(failure) => Err(format!("{option} {line:?} {failure}")),
     }
 }
 

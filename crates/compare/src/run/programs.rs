@@ -63,11 +63,8 @@ impl<'a> Programs<'a> {
 
     /// The processes that were left behind, with those that were left `before`.
     pub(crate) fn into_left(self, mut before: Vec<LeftBehind>) -> Vec<LeftBehind> {
-        for (name, arm, runs) in self.left {
-            match before.iter_mut().find(|(known, ..)| *known == name) {
-                Some((.., sum)) => *sum += runs,
-                None => before.push((name, arm, runs)),
-            }
+        for left in self.left {
+            LeftBehind::add(&mut before, left);
         }
         before
     }
@@ -80,10 +77,9 @@ impl<'a> Programs<'a> {
     fn take(&mut self, arm: usize, ran: Ran, place: (u64, u64)) -> Taken<ProgramSample> {
         self.block_cpu += ran.cpu;
         for orphan in ran.left {
-            match self.left.iter_mut().find(|(name, ..)| *name == orphan.name) {
-                Some((.., runs)) => *runs += 1,
-                None => self.left.push((orphan.name, self.design.name(arm), 1)),
-            }
+            let arms = vec![self.design.arm(arm).name.clone()];
+            let left = LeftBehind { name: orphan.name, arms, count: 1 };
+            LeftBehind::add(&mut self.left, left);
         }
         let (block, position) = place;
         let sample = ProgramSample { block, position, ..ran.sample };

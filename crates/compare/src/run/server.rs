@@ -4,13 +4,11 @@ use std::time::{Duration, Instant};
 
 use lab::design::time_budget::exactly;
 use results::compare::ProgramSample;
-use sys::launch::{Capture, Program, Setup, Started};
-use sys::process::WaitStatus;
 
 use super::begun::{Begun, Seen};
+use super::line::Line;
 use super::once::Ran;
 use super::stay::settled_bytes;
-use super::{how, last_line};
 use crate::arm::PreparedArm;
 use crate::request::Load;
 
@@ -30,9 +28,9 @@ pub(super) fn serve(
 ) -> Result<Option<Ran>, String> {
     let Some((mut begun, before)) = await_ready(begun, load, arm)? else { return Ok(None) };
     let client = Line::start("--load", &load.command, arm)?;
-    let start = Instant::now();
-    let seen = begun.wait(Some(&client.process), begun.launcher().until(start))?;
-    let wall = start.elapsed();
+    let seen = begun.wait(Some(client.process()), begun.launcher().until(client.began()))?;
+    let ended = Instant::now();
+    let wall = ended - client.began();
     match seen {
         Seen::Other => {}
         Seen::Interrupted => return Ok(None),
@@ -42,10 +40,19 @@ pub(super) fn serve(
         }
         Seen::TooLate => {
             let patience = exactly(begun.launcher().patience.unwrap_or_default());
-            return Err(format!("the client did not end within {patience} and was killed"));
+            let said = client.last_words().map(|line| format!(", after: {line}"));
+            let hint = match load.ready {
+                None => "; without --ready it starts at once, when the server may not answer yet",
+                Some(_) => "",
+            };
+            return Err(format!(
+                "the client did not end within {patience} and was killed{}{hint}",
+                said.unwrap_or_default()
+            ));
         }
     }
     let client = client.finish()?;
+    begun.forget_other_children();
     if let Some(failure) = client.failure() {
         return Err(format!("the client {failure}"));
     }
@@ -53,12 +60,12 @@ pub(super) fn serve(
     let figure = figure.transpose().map_err(|error| format!("the client: {error}"))?;
     let mut settled_rss_bytes = None;
     if let Some(settle) = begun.launcher().way.settle {
-        match begun.wait(None, Some(Instant::now() + settle))? {
+        match begun.wait(None, Some(ended + settle))? {
             Seen::Interrupted => return Ok(None),
             Seen::Program | Seen::Other => {
                 return Err(format!("after the client's end, {}", begun.how_it_ended()));
             }
-            Seen::TooLate => settled_rss_bytes = Some(settled_bytes()?),
+            Seen::TooLate => settled_rss_bytes = Some(settled_bytes(&begun)?),
         }
     }
     if !begun.stop()? {
@@ -84,11 +91,12 @@ fn await_ready<'a>(
     loop {
         let (mut seen, tried) = {
             let line = Line::start("--ready", ready, arm)?;
-            let seen = begun.wait(Some(&line.process), Some(until))?;
+            let seen = begun.wait(Some(line.process()), Some(until))?;
             (seen, (seen == Seen::Other).then(|| line.finish()).transpose()?)
         };
         if let Some(tried) = tried {
             cpu += tried.cpu;
+            begun.forget_other_children();
             match tried.failure() {
                 None => return Ok(Some((begun, cpu))),
                 Some(failure) => last = failure,
@@ -108,72 +116,5 @@ fn await_ready<'a>(
             }
             Seen::TooLate => {}
         }
-    }
-}
-
-/// A line of the user's that a shell runs beside the program. It, and what it started in its
-/// process group, are killed when this is dropped.
-#[derive(Debug)]
-struct Line {
-    process: Started,
-    capture: Capture,
-}
-
-/// A line that has ended.
-#[derive(Debug)]
-struct Ended {
-    ending: WaitStatus,
-    cpu: Duration,
-    output: Vec<u8>,
-    errors: Vec<u8>,
-}
-
-impl Line {
-    /// Starts `line` of `option`.
-    fn start(option: &str, line: &str, arm: &PreparedArm) -> Result<Self, String> {
-        let failed = |why: String| format!("{option} {line:?}: {why}");
-        let capture = Capture::new().map_err(|errno| failed(errno.to_string()))?;
-        let shell = Program::find(&["sh".into(), "-c".into(), line.into()])
-            .map_err(|unfit| failed(unfit.to_string()))?
-            .with_variables(vec![("FIRSTTOUCH_ARM".into(), Some(arm.name.clone().into()))])
-            .captured(&capture);
-        let setup = Setup { own_session: true, dies_with_parent: true, ..Setup::default() };
-        let waiting = shell.start(setup).map_err(|errno| failed(errno.to_string()))?;
-        let process = waiting.go().map_err(|errno| failed(errno.to_string()))?;
-        Ok(Line { process, capture })
-    }
-
-    /// Reaps a line that has ended, and kills what it left in its process group.
-    fn finish(mut self) -> Result<Ended, String> {
-        self.process.kill_group();
-        let ending =
-            self.process.wait().map_err(|errno| format!("cannot wait for a shell: {errno}"))?;
-        let read = |read: std::io::Result<Vec<u8>>| {
-            read.map_err(|error| format!("cannot read the output of a shell: {error}"))
-        };
-        Ok(Ended {
-            ending,
-            cpu: self.process.usage().unwrap_or_default().cpu,
-            output: read(self.capture.output())?,
-            errors: read(self.capture.errors())?,
-        })
-    }
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        self.process.kill_group();
-    }
-}
-
-impl Ended {
-    /// How it failed, after its name, and its last words; `None` if it did not.
-    fn failure(&self) -> Option<String> {
-        if self.ending == WaitStatus::Exited(0) {
-            return None;
-        }
-        let said = last_line(&self.errors).or_else(|| last_line(&self.output));
-        let said = said.map(|line| format!(": {line}")).unwrap_or_default();
-        Some(format!("{}{said}", how(self.ending)))
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn stay(mut begun: Begun<'_>, settle: Duration) -> Result<Option<Ran>
             Seen::TooLate => Instant::now(),
         };
         // The first look is at its start, which is work.
-        if load.works(now) || worked == begun.began() {
+        if load.works(&begun, now) || worked == begun.began() {
             worked = now;
         } else if now - worked >= QUIET {
             break;
@@ -58,7 +58,7 @@ pub(super) fn stay(mut begun: Begun<'_>, settle: Duration) -> Result<Option<Ran>
         Seen::Program | Seen::Other => return Err(begun.failed().unwrap_or(ended.to_owned())),
         Seen::TooLate => {}
     }
-    let settled_rss_bytes = Some(settled_bytes()?);
+    let settled_rss_bytes = Some(settled_bytes(&begun)?);
     if !begun.stop()? {
         return Ok(None);
     }
@@ -76,10 +76,11 @@ struct CpuUse {
 impl CpuUse {
     /// Whether the program has worked since the last look. A process that has gone has worked: the
     /// sum becomes smaller, unless its parent has waited for it.
-    fn works(&mut self, now: Instant) -> bool {
+    fn works(&mut self, begun: &Begun, now: Instant) -> bool {
         let of = |pid: u32| Some(cpu_of(pid)? + reaped_cpu(pid)?);
         let all = listed_descendants_of(std::process::id());
-        let used: Duration = all.into_iter().filter_map(of).sum();
+        let used: Duration =
+            all.into_iter().filter(|pid| !begun.is_other(*pid)).filter_map(of).sum();
         let time = self.seen.map_or(Duration::ZERO, |seen| now - seen);
         let works = used.abs_diff(self.used) > time.mul_f64(IDLE_SHARE);
         (self.used, self.seen) = (used, Some(now));
@@ -87,14 +88,14 @@ impl CpuUse {
     }
 }
 
-/// The memory of the program and of all that it started, in bytes. Called while this process has no
-/// other children.
+/// The memory of the program and of all that it started, in bytes.
 ///
 /// # Errors
 /// This user may not read that of a process.
-pub(super) fn settled_bytes() -> Result<u64, String> {
+pub(super) fn settled_bytes(begun: &Begun) -> Result<u64, String> {
     let mut sum = 0;
-    for pid in descendants_of(std::process::id()) {
+    let all = descendants_of(std::process::id());
+    for pid in all.into_iter().filter(|pid| !begun.is_other(*pid)) {
         match proportional_bytes(pid) {
             Ok(bytes) => sum += bytes,
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {

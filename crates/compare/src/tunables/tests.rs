@@ -62,6 +62,7 @@ fn settings_are_understood_as_typed() {
 #[test]
 fn errors_say_what_would_be_right() {
     for (typed, expect) in [
+        ("MALLOC_CONF=narenas:1", "write --arm 'name: @jemalloc MALLOC_CONF=VALUE'"),
         ("glibc.malloc.mmap_treshold=1MiB", "did you mean glibc.malloc.mmap_threshold?"),
         ("mmap_treshold=1MiB", "did you mean mmap_threshold?"),
         ("MALLOC_ARENAS_MAX=1", "did you mean MALLOC_ARENA_MAX?"),

@@ -54,6 +54,63 @@ fn what_is_prepared_is_cleaned_up_however_the_run_ends() {
     assert!(!made.exists() && cleaned.exists());
 }
 
+/// Whether a process runs that has `mark` among its arguments.
+fn runs(mark: &str) -> bool {
+    let of = |entry: std::fs::DirEntry| std::fs::read(entry.path().join("cmdline")).ok();
+    let all = std::fs::read_dir("/proc").unwrap().flatten().filter_map(of);
+    all.map(|line| text(&line).to_owned()).any(|line| line.split('\0').any(|word| word == mark))
+}
+
+#[test]
+fn what_a_line_before_the_run_starts_ends_with_it_and_is_not_the_programs() {
+    let scratch = Scratch::new();
+    let started = scratch.file("started");
+    // It keeps the pipes of its shell open, and has a session of its own.
+    let mark = format!("1000.{}", std::process::id());
+    let prepare = format!("setsid sleep {mark} & sleep {mark} & echo >> {}", started.display());
+    let around = ["compare", "--json", "-", "--blocks", "1", "--arm", "a:", "--arm", "b:"];
+    let output = run(&[&around[..], &["--prepare", &prepare, "--", "true"]].concat());
+    let found = result(&output);
+    let warnings: Vec<&str> = found.warnings.iter().map(|one| one.id.as_str()).collect();
+    assert!(!warnings.contains(&"left-behind"), "{:?}", found.warnings);
+    assert!(started.exists() && !runs(&mark));
+    // Neither is it in the memory of a program that stays, nor in its work.
+    let busy = format!("sh -c 'while :; do :; done' {mark} &");
+    let settle = ["--settle", "50ms", "--timeout", "10s", "--metric", "settled-rss"];
+    let program = ["--prepare", &busy, "--", "sleep", "1000"];
+    let output = run(&[&around[..], &settle, &program].concat());
+    let found = result(&output);
+    assert!(found.arms.iter().all(|arm| !arm.samples.is_empty()), "{}", text(&output.stderr));
+    assert!(!found.warnings.iter().any(|one| one.id == "left-behind"), "{:?}", found.warnings);
+    assert!(!runs(&mark));
+    // The line fails, or takes too long.
+    for (line, words) in [
+        (format!("setsid sleep {mark} & exit 3"), "exited with status 3"),
+        (format!("setsid sleep {mark} & sleep {mark}; true"), "did not end within 1s"),
+    ] {
+        let timeout = ["--timeout", "1s", "--prepare", &line, "--", "true"];
+        let output = run(&[&around[..], &timeout].concat());
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stderr).contains(words), "{}", text(&output.stderr));
+        assert!(!runs(&mark), "{line}");
+    }
+}
+
+#[test]
+fn nothing_begins_after_an_interrupt() {
+    let scratch = Scratch::new();
+    let (log, cleaning) = (scratch.file("log"), scratch.file("cleaning"));
+    let program = format!("echo program >> {}", log.display());
+    let cleanup =
+        format!("touch {}; sleep 1; echo cleaned >> {}", cleaning.display(), log.display());
+    let words = ["--shell", "--cleanup", &cleanup, "--arm", "a:", "--arm", "b:", "--", &program];
+    let mut child = begun(&words);
+    wait_for("the line after the run", || cleaning.exists().then_some(()));
+    send("-INT", &child);
+    assert_eq!(child.wait().unwrap().signal(), Some(2));
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "program\ncleaned\n");
+}
+
 #[test]
 fn ctrl_backslash_leaves_nothing_running() {
     let scratch = Scratch::new();

@@ -151,7 +151,7 @@ fn what_workers_share_counts_once_and_a_worker_that_is_not_waited_for_is_named()
     let leaves = result(&compare(&server.options(&options, &server.serve("1", "o"))));
     let warning = leaves.warnings.iter().find(|warning| warning.id == "left-behind");
     let message = &warning.expect("a warning").message;
-    assert!(message.contains("server (3 runs)") && message.contains("exec"), "{message}");
+    assert!(message.contains("server (3 times)") && message.contains("exec"), "{message}");
     server.nothing_is_left("a run with workers");
 }
 
@@ -269,7 +269,7 @@ fn a_program_that_never_ends_or_forks_daemons_leaves_nothing() {
     let words = [&ONE_BLOCK[..], &["--", "sh", "-c", &daemon]].concat();
     let forking = result(&compare(&words));
     let warning = forking.warnings.iter().find(|warning| warning.id == "left-behind");
-    assert!(warning.expect("a warning").message.contains("server (3 runs)"));
+    assert!(warning.expect("a warning").message.contains("server (3 times)"));
     server.nothing_is_left("a program that forks daemons");
 }
 

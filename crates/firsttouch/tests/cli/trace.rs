@@ -309,7 +309,9 @@ fn two_traces_of_one_process_see_all_of_it() {
             (&Value::from(0), &summary["faults_counted"]),
             "{summary}"
         );
-        assert!(faults(file) >= 20 && !lines.contains(r#""latency_ns":null"#), "{summary}");
+        // A fault that is under way when the trace begins or ends has no latency.
+        let unknown = lines.matches(r#""latency_ns":null"#).count();
+        assert!(faults(file) >= 20 && unknown <= 2, "{unknown}: {summary}");
     }
     program.kill().expect("it runs");
     program.wait().expect("it ends");

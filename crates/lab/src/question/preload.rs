@@ -74,8 +74,12 @@ impl Allocator {
             None if name.contains('/') => file(name)?,
             None => {
                 let names = || ["system"].into_iter().chain(KNOWN.map(|(known, ..)| known));
-                let hint = nearest(name, names())
-                    .map_or(".".to_owned(), |near| format!("; did you mean {near}?"));
+                let near = if matches!(name, "glibc" | "libc" | "default" | "ptmalloc") {
+                    Some("system")
+                } else {
+                    nearest(name, names())
+                };
+                let hint = near.map_or(".".to_owned(), |near| format!("; did you mean {near}?"));
                 let known = names().collect::<Vec<_>>().join(", ");
                 return Err(format!(
                     "unknown allocator {name:?}{hint} Known: {known}; or give the path of a shared \

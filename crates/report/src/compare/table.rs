@@ -88,6 +88,12 @@ fn standing(
         return (ratio(placebo.ratio, placebo.low, placebo.high), word);
     }
     match comparison(result, &arm.name, key) {
+        Some(found)
+            if found.low.is_none() && result.comparisons.iter().any(|c| c.low.is_some()) =>
+        {
+            // The heading promises intervals.
+            (ratio(found.ratio, None, None), styled(DIM, "too few blocks"))
+        }
         Some(found) => {
             let word = word(result, found);
             (ratio(found.ratio, found.low, found.high), styled_word(&word, found, metric))

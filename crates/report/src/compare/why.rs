@@ -1,9 +1,9 @@
 //! Why an arm differs: what the observed runs did differently.
 
-use results::compare::{ObservedProgram, ProgramResult};
+use results::compare::{ObservedProgram, ProgramArm, ProgramResult};
 use results::{Comparison, Verdict};
 
-use super::metric::comparison;
+use super::metric::{comparison, named};
 use crate::number::{count, duration};
 use crate::text::clean;
 
@@ -18,12 +18,28 @@ const FACTS: usize = 3;
 pub(super) fn sentences(result: &ProgramResult) -> Vec<String> {
     let Some(baseline) = result.arms.iter().find(|arm| arm.baseline) else { return Vec::new() };
     let Some(of_baseline) = &baseline.observed else { return Vec::new() };
-    let sentence = |arm: &results::compare::ProgramArm| {
+    let sentence = |arm: &ProgramArm| {
         let observed = arm.observed.as_ref().filter(|_| !arm.baseline)?;
         let faults = comparison(result, &arm.name, "faults");
-        Some(format!("{}: {}.", clean(&arm.name), told(of_baseline, observed, faults)))
+        let told = told(of_baseline, observed, faults);
+        let time = time_between(result, baseline, arm).unwrap_or_default();
+        Some(format!("{}{time}: {told}.", clean(&arm.name)))
     };
     result.arms.iter().filter_map(sentence).collect()
+}
+
+/// The time between the medians of `arm` and `baseline`, if their times are certainly different:
+/// what the reasons have to explain.
+fn time_between(result: &ProgramResult, baseline: &ProgramArm, arm: &ProgramArm) -> Option<String> {
+    let key = &result.experiment.metric;
+    let compared = comparison(result, &arm.name, key)?;
+    let median = |arm: &ProgramArm| arm.summary.get(key).map(|summary| summary.median);
+    let change = median(arm)? - median(baseline)?;
+    let is_certain = named(key).is_time()
+        && compared.verdict == Verdict::Different
+        && (compared.ratio < 1.0) == (change < 0.0);
+    let way = if change < 0.0 { "less" } else { "more" };
+    is_certain.then(|| format!(" ({} {way})", duration(change.abs())))
 }
 
 /// What differs between two runs, the most first. Their faults are told if the timed runs, which

@@ -15,7 +15,10 @@ pub(super) fn name(result: &ProgramResult) -> &str {
     } else {
         first
     };
-    word.rsplit('/').next().unwrap_or_default()
+    match word.rsplit('/').next() {
+        None | Some("") => "compare", // each arm has a command of its own
+        Some(name) => name,
+    }
 }
 
 /// The command as it is typed.
@@ -27,6 +30,7 @@ pub(super) fn command(words: &[String]) -> String {
 pub(super) fn provenance(result: &ProgramResult) -> Vec<String> {
     let experiment = &result.experiment;
     let line = match &experiment.command[..] {
+        [] => "each arm its own command".to_owned(),
         [line] if experiment.shell => clean(line),
         words => command(words),
     };

@@ -30,6 +30,14 @@ pub(crate) fn check(result: &ProgramResult) -> Outcome {
     })?;
     each("comparisons", &result.comparisons, |compared| {
         of_blocks(compared.blocks, &result.blocks)?;
+        let arm = result.arms.iter().find(|arm| arm.name == compared.arm);
+        if let Some(arm) = arm.filter(|arm| compared.blocks > arm.samples.len() as u64) {
+            let samples = arm.samples.len();
+            return wrong(
+                "blocks",
+                format!("{}, and its arm has {samples} samples", compared.blocks),
+            );
+        }
         comparison(compared)
     })?;
     result.placebo.as_ref().map_or(Ok(()), placebo).within("placebo")?;
