@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use lab::design::time_budget::exactly;
 use sys::interrupt::Interrupt;
 use sys::launch::{Capture, Program, Setup, Started, Woken, first_to_end};
+use sys::proc::task::has_variable;
 use sys::process::WaitStatus;
 
 use super::{how, last_line};
@@ -147,8 +148,5 @@ fn too_late(patience: Duration) -> String {
 /// Whether the process `pid` belongs to a line, as far as can be seen: one that has another
 /// environment, or has ended, seems not to.
 pub(super) fn is_of_a_line(pid: u32) -> bool {
-    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    let mut variables = environment.split(|byte| *byte == 0);
-    variables
-        .any(|variable| variable.strip_prefix(ARM.as_bytes()).is_some_and(|v| v.starts_with(b"=")))
+    has_variable(pid, ARM)
 }

@@ -237,6 +237,17 @@ pub fn program_name(pid: u32) -> Option<Vec<u8>> {
     Some(std::fs::read(format!("/proc/{pid}/comm")).ok()?.trim_ascii_end().to_owned())
 }
 
+/// Whether the program of the process `pid` was started with the environment variable `name`, as
+/// far as can be seen: not of a process that has ended, or that this user may not read.
+#[must_use]
+pub fn has_variable(pid: u32, name: &str) -> bool {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let is_it = |variable: &[u8]| {
+        variable.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"="))
+    };
+    environment.split(|byte| *byte == 0).any(is_it)
+}
+
 fn status(tid: u32) -> Option<String> {
     std::fs::read_to_string(format!("/proc/{tid}/status")).ok()
 }
@@ -274,6 +285,13 @@ mod tests {
         assert_eq!(counts, Some(FaultCounts { own: 577, reaped: 41 }));
         assert_eq!((fault_counts("7 (a) S 1"), fault_counts("")), (None, None));
         assert!(faults_of(std::process::id()).is_some_and(|counts| counts.own > 0));
+    }
+
+    #[test]
+    fn a_variable_is_found_by_its_whole_name() {
+        let own = std::process::id();
+        assert!(has_variable(own, "PATH") && !has_variable(own, "PAT"));
+        assert!(!has_variable(own, "TH") && !has_variable(u32::MAX, "PATH"));
     }
 
     #[test]
