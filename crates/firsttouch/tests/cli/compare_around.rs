@@ -58,7 +58,7 @@ fn what_is_prepared_is_cleaned_up_however_the_run_ends() {
 fn runs(mark: &str) -> bool {
     let of = |entry: std::fs::DirEntry| std::fs::read(entry.path().join("cmdline")).ok();
     let all = std::fs::read_dir("/proc").unwrap().flatten().filter_map(of);
-    all.map(|line| text(&line).to_owned()).any(|line| line.split('\0').any(|word| word == mark))
+    all.map(|line| text(&line)).any(|line| line.split('\0').any(|word| word == mark))
 }
 
 #[test]
