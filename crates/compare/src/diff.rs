@@ -289,4 +289,4 @@ fn apart_ns(old: &str, new: &str) -> Option<i64> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

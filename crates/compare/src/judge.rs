@@ -262,3 +262,35 @@ pub(crate) fn is_open(comparisons: &[Comparison], metrics: &[ProgramMetric]) -> 
 
 #[cfg(test)]
 mod simulation;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diff::tests::compared;
+
+    #[test]
+    fn every_limit_that_is_open_has_a_warning() {
+        use GateOutcome::{Failed, Open, Passed};
+        let metrics = [ProgramMetric::Wall, ProgramMetric::MaxRss];
+        let limits = metrics.map(|metric| (metric, 0.03));
+        let row = |metric: ProgramMetric, arm, bounds: [f64; 2]| Comparison {
+            low: Some(bounds[0]),
+            high: Some(bounds[1]),
+            ..compared(arm, "a", metric.key())
+        };
+        let comparisons = [
+            row(ProgramMetric::Wall, "b", [1.0, 1.1]),
+            row(ProgramMetric::Wall, "c", [1.01, 1.2]),
+            row(ProgramMetric::Wall, "d", [0.9, 1.03]),
+            row(ProgramMetric::MaxRss, "b", [1.02, 1.04]),
+            row(ProgramMetric::MaxRss, "c", [1.04, 1.05]),
+        ];
+        let gates = gates(&comparisons, &limits);
+        let outcomes: Vec<GateOutcome> = gates.iter().map(|gate| gate.outcome).collect();
+        assert_eq!(outcomes, [Open, Open, Passed, Open, Failed]);
+        let warnings = open_gates(&gates, &comparisons);
+        let arms: Vec<&[String]> = warnings.iter().map(|warning| &warning.arms[..]).collect();
+        assert_eq!(arms, [&["b".to_owned(), "c".to_owned()][..], &["b".to_owned()]]);
+        assert!(warnings[0].message.contains("on wall") && warnings[1].message.contains("on rss"));
+    }
+}

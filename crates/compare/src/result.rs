@@ -278,3 +278,21 @@ pub(crate) fn environment(
 ) -> BTreeMap<String, Option<String>> {
     variables.iter().map(|(name, value)| (text(name), value.as_deref().map(text))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_arms_that_left_a_process_are_named() {
+        let mut all = Vec::new();
+        for (name, arm) in [("redis", "a"), ("redis", "b"), ("sleep", "b"), ("redis", "a")] {
+            let (name, arms) = (name.to_owned(), vec![arm.to_owned()]);
+            LeftBehind::add(&mut all, LeftBehind { name, arms, count: 1 });
+        }
+        let warning = left_behind(&all, false).expect("a warning");
+        assert_eq!(warning.arms, ["a", "b"]);
+        assert!(warning.message.contains("redis (3 times), sleep."), "{}", warning.message);
+        assert_eq!(left_behind(&[], false), None);
+    }
+}

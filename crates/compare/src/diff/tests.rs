@@ -27,7 +27,7 @@ fn lab_arm(name: &str, total_ns: u64) -> Arm {
     }
 }
 
-fn compared(arm: &str, baseline: &str, metric: &str) -> Comparison {
+pub(crate) fn compared(arm: &str, baseline: &str, metric: &str) -> Comparison {
     Comparison {
         arm: arm.to_owned(),
         baseline: baseline.to_owned(),

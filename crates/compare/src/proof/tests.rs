@@ -147,3 +147,31 @@ fn the_first_of_a_variable_counts() {
     assert_eq!(seen.variable("B"), Variable::Unset);
     assert!(Path::new(&seen.name()).is_absolute());
 }
+
+#[test]
+fn huge_pages_that_are_not_there_are_noted() {
+    let with = |value: &str| {
+        let tunable = Tunable { name: "glibc.malloc.hugetlb".into(), value: value.into() };
+        PreparedArm { tunables: vec![tunable], ..arm() }
+    };
+    let pool = |page_bytes, free| [sys::facts::Pool { page_bytes, free }];
+    let (empty, full) = (pool(2 << 20, 0), pool(2 << 20, 8));
+    for (value, thp, pools, words) in [
+        ("2", "madvise", &empty, Some("none are free here")),
+        ("2", "madvise", &full, None),
+        ("2097152", "madvise", &full, None),
+        ("1073741824", "madvise", &full, Some("none are free here")),
+        ("1", "never", &full, Some("off on this machine")),
+        ("1", "always", &full, Some("gives in any case")),
+        ("1", "madvise", &empty, None),
+        ("0", "never", &empty, None),
+    ] {
+        let note = without_huge_pages(&with(value), Some(thp), pools);
+        let is_so = match words {
+            Some(words) => note.as_ref().is_some_and(|note| note.contains(words)),
+            None => note.is_none(),
+        };
+        assert!(is_so, "{value}, {thp}: {note:?}");
+    }
+    assert_eq!(without_huge_pages(&tuned("glibc.malloc.arena_max"), Some("never"), &empty), None);
+}

@@ -177,6 +177,12 @@ mod tests {
             let said = check(&result).err().map(|wrong| wrong.to_string()).unwrap_or_default();
             assert!(said.starts_with(expect), "{said:?} instead of {expect:?}");
         }
+        let mut few = sound();
+        let of_lab = super::super::tests::sound().comparisons.remove(0);
+        few.comparisons = vec![crate::Comparison { arm: "jemalloc".into(), ..of_lab }];
+        assert_eq!(check(&few), Ok(()));
+        few.arms[1].samples.clear();
+        assert_eq!(check(&few).unwrap_err().key, "comparisons[0].blocks");
         let mut twice = sound();
         let first = twice.arms[0].samples[0].clone();
         twice.arms[0].samples.push(first);

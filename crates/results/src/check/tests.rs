@@ -3,7 +3,7 @@ use crate::{Arm, Block, Comparison, Placebo, Sample, Verdict};
 use super::*;
 
 /// A run of two arms and one block, as small as it can be.
-fn sound() -> LabResult {
+pub(super) fn sound() -> LabResult {
     let sample =
         Sample { operations: 1, obtain_ns: 1, first_touch_ns: 2, total_ns: 3, ..Sample::default() };
     let arm =
