@@ -85,8 +85,11 @@ impl<'a> Begun<'a> {
             let added = group.add(waiting.pid());
             added.map_err(|error| format!("cannot move it into a group of its own: {error}"))?;
         }
-        let own = [waiting.pid()];
-        let others = launcher.orphans.present(&own).into_iter().map(|one| one.pid).collect();
+        let others = match &launcher.way.prepare {
+            Some(_) => launcher.orphans.present(&[waiting.pid()]),
+            None => Vec::new(), // no look through /proc just before the program starts
+        };
+        let others = others.into_iter().map(|one| one.pid).collect();
         let began = Instant::now();
         let process = waiting.go().map_err(not_executed)?;
         let (asked, left) = (Asked::No, Vec::new());
