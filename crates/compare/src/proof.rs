@@ -25,7 +25,7 @@ use crate::arm::PreparedArm;
 use crate::tunables::{Listing, Tunable, VARIABLE};
 
 pub use gather::{at_exit, of_process};
-pub use inert::{inert, without_huge_pages};
+pub use inert::{huge_pages_in_vain, inert};
 pub use refusal::fails_alone;
 
 use resolve::Malloc;

@@ -162,7 +162,7 @@ fn one(
         .filter(|path| std::fs::canonicalize(path).is_ok_and(|file| file == picture.program.path));
     let mut proof = proof::judge(&picture, arm).map_err(Leaving::Unproved)?;
     let (thp, pools) = (sys::machine::thp(), sys::facts::hugetlb_pools());
-    proof.notes.extend(proof::without_huge_pages(arm, thp.as_deref(), &pools));
+    proof.notes.extend(proof::huge_pages_in_vain(arm, thp.as_deref(), &pools));
     if let (Some(alone), Some(baseline)) = (of_baseline.as_ref(), tried.arms.first()) {
         let without_huge_pages = thp.as_deref() == Some("never");
         let both = [&picture, alone];

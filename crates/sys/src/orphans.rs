@@ -71,13 +71,14 @@ impl Orphans {
             let left = self.present(&[]);
             let is_over = begin.elapsed() >= grace;
             for orphan in &left {
-                let other = others.contains(&orphan.pid) || is_other(orphan.pid);
-                if other {
-                    others.push(orphan.pid);
-                } else {
-                    note(&mut seen, orphan.pid);
+                if !others.contains(&orphan.pid) {
+                    if is_other(orphan.pid) {
+                        others.push(orphan.pid);
+                    } else {
+                        note(&mut seen, orphan.pid);
+                    }
                 }
-                if other || is_over {
+                if is_over || others.contains(&orphan.pid) {
                     // SAFETY: it is a child that has not been reaped, so the pid is its own.
                     unsafe { libc::kill(orphan.pid.cast_signed(), libc::SIGKILL) };
                 }

@@ -44,7 +44,7 @@ pub fn inert(
 /// Words about a setting of `arm` that makes malloc ask for huge pages where there are none: `thp`
 /// is the machine's policy. The setting is in force all the same.
 #[must_use]
-pub fn without_huge_pages(arm: &PreparedArm, thp: Option<&str>, pools: &[Pool]) -> Option<String> {
+pub fn huge_pages_in_vain(arm: &PreparedArm, thp: Option<&str>, pools: &[Pool]) -> Option<String> {
     let wanted = arm.tunables.iter().rfind(|tunable| tunable.name == "glibc.malloc.hugetlb")?;
     match crate::tunables::number(&wanted.value)? {
         1 if thp == Some("never") => Some(

@@ -166,12 +166,12 @@ fn huge_pages_that_are_not_there_are_noted() {
         ("1", "madvise", &empty, None),
         ("0", "never", &empty, None),
     ] {
-        let note = without_huge_pages(&with(value), Some(thp), pools);
+        let note = huge_pages_in_vain(&with(value), Some(thp), pools);
         let is_so = match words {
             Some(words) => note.as_ref().is_some_and(|note| note.contains(words)),
             None => note.is_none(),
         };
         assert!(is_so, "{value}, {thp}: {note:?}");
     }
-    assert_eq!(without_huge_pages(&tuned("glibc.malloc.arena_max"), Some("never"), &empty), None);
+    assert_eq!(huge_pages_in_vain(&tuned("glibc.malloc.arena_max"), Some("never"), &empty), None);
 }

@@ -189,11 +189,11 @@ impl<'a> Begun<'a> {
                 self.process.kill_group();
             }
         }
-        self.left = self.launcher.orphans.present(&[self.process.pid()]);
-        let others: Vec<u32> =
-            self.left.iter().map(|one| one.pid).filter(|pid| self.is_other(*pid)).collect();
-        self.left.retain(|one| !others.contains(&one.pid));
-        self.others.extend(others);
+        let present = self.launcher.orphans.present(&[self.process.pid()]);
+        let (others, left): (Vec<Orphan>, _) =
+            present.into_iter().partition(|one| self.is_other(one.pid));
+        self.left = left;
+        self.others.extend(others.iter().map(|one| one.pid));
         self.process.terminate_group();
         Ok(true)
     }

@@ -6,7 +6,10 @@ use std::process::{Command, Output};
 use results::Verdict;
 use results::compare::{ProgramArm, ProgramResult};
 
-use crate::program::{Scratch, firsttouch, firsttouch_of_nobody, run, send, skip, text, wait_for};
+use crate::program::{
+    Scratch, firsttouch, firsttouch_of_nobody, run, runs, send, skip, text, unique_seconds,
+    wait_for,
+};
 
 /// Runs `compare` with few blocks; the result, and how it ended.
 fn compared(arguments: &[&str]) -> (ProgramResult, Output) {
@@ -176,21 +179,6 @@ fn output_is_compared_if_that_is_wanted() {
     refused(&[&["--same-output", "--arm", "a:"], &random[..]].concat(), 1, "something else each");
 }
 
-/// Whether sleep(1) runs with this argument.
-fn runs(word: &str) -> bool {
-    let has = |entry: std::fs::DirEntry| {
-        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        line.starts_with(b"sleep\0")
-            && line.split(|byte| *byte == 0).any(|argument| argument == word.as_bytes())
-    };
-    std::fs::read_dir("/proc").unwrap().flatten().any(has)
-}
-
-/// A number of seconds that no other process sleeps.
-fn unique_seconds(test: u32) -> String {
-    format!("{}.{test}", 100_000 + std::process::id())
-}
-
 /// What a program prints is kept to be compared, and is not in its memory.
 #[test]
 fn output_that_is_compared_is_in_no_figure() {
@@ -221,7 +209,7 @@ fn daemons_are_found_however_they_are_made() {
     for _ in 0..6 {
         let arguments = ["compare", "--blocks", "1", "--arm", "a:", "--", "sh", "-c", &command];
         assert!(run(&arguments).status.success());
-        assert!(!runs(&seconds), "sleep {seconds} still runs");
+        assert!(!runs(&["sleep"], &seconds), "sleep {seconds} still runs");
     }
 }
 
@@ -236,7 +224,7 @@ fn what_a_program_leaves_behind_is_ended_and_said() {
     let warning = result.warnings.iter().find(|warning| warning.id == "left-behind");
     let message = &warning.expect("a warning").message;
     assert!(message.contains("sleep"), "{message}");
-    assert!(!runs(&seconds), "sleep {seconds} still runs");
+    assert!(!runs(&["sleep"], &seconds), "sleep {seconds} still runs");
 }
 
 #[test]
@@ -247,7 +235,7 @@ fn a_program_that_does_not_end_is_ended() {
         1,
         "did not end within",
     );
-    assert!(!runs(&seconds), "sleep {seconds} still runs");
+    assert!(!runs(&["sleep"], &seconds), "sleep {seconds} still runs");
 }
 
 #[test]
@@ -267,11 +255,11 @@ fn an_interrupt_ends_the_program_and_shows_what_there_was() {
     // Some blocks later, the program stays.
     std::thread::sleep(std::time::Duration::from_millis(500));
     std::fs::write(&flag, "").unwrap();
-    wait_for("a program that stays", || runs(&seconds).then_some(()));
+    wait_for("a program that stays", || runs(&["sleep"], &seconds).then_some(()));
     send("-INT", &child);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.signal(), Some(2));
-    assert!(!runs(&seconds), "sleep {seconds} still runs");
+    assert!(!runs(&["sleep"], &seconds), "sleep {seconds} still runs");
     let result: ProgramResult = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(result.stopped, Some(results::Stopped::Interrupted));
 }
@@ -282,10 +270,10 @@ fn a_program_ends_with_firsttouch_however_that_ends() {
     let mut command = firsttouch(&["compare", "--arm", "a:", "--", "sleep", &seconds]);
     command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     let mut child = command.spawn().unwrap();
-    wait_for("the program", || runs(&seconds).then_some(()));
+    wait_for("the program", || runs(&["sleep"], &seconds).then_some(()));
     child.kill().unwrap();
     child.wait().unwrap();
-    wait_for("the end of the program", || (!runs(&seconds)).then_some(()));
+    wait_for("the end of the program", || (!runs(&["sleep"], &seconds)).then_some(()));
 }
 
 #[test]

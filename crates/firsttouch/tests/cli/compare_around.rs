@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use results::compare::ProgramResult;
 
-use crate::program::{Scratch, firsttouch, firsttouch_of_nobody, run, send, text, wait_for};
+use crate::program::{
+    Scratch, firsttouch, firsttouch_of_nobody, run, runs, send, text, unique_seconds, wait_for,
+};
 
 fn result(output: &Output) -> ProgramResult {
     let parsed = serde_json::from_slice(&output.stdout);
@@ -54,26 +56,19 @@ fn what_is_prepared_is_cleaned_up_however_the_run_ends() {
     assert!(!made.exists() && cleaned.exists());
 }
 
-/// Whether a process runs that has `mark` among its arguments.
-fn runs(mark: &str) -> bool {
-    let of = |entry: std::fs::DirEntry| std::fs::read(entry.path().join("cmdline")).ok();
-    let all = std::fs::read_dir("/proc").unwrap().flatten().filter_map(of);
-    all.map(|line| text(&line)).any(|line| line.split('\0').any(|word| word == mark))
-}
-
 #[test]
 fn what_a_line_before_the_run_starts_ends_with_it_and_is_not_the_programs() {
     let scratch = Scratch::new();
     let started = scratch.file("started");
     // It keeps the pipes of its shell open, and has a session of its own.
-    let mark = format!("1000.{}", std::process::id());
+    let mark = unique_seconds(6);
     let prepare = format!("setsid sleep {mark} & sleep {mark} & echo >> {}", started.display());
     let around = ["compare", "--json", "-", "--blocks", "1", "--arm", "a:", "--arm", "b:"];
     let output = run(&[&around[..], &["--prepare", &prepare, "--", "true"]].concat());
     let found = result(&output);
     let warnings: Vec<&str> = found.warnings.iter().map(|one| one.id.as_str()).collect();
     assert!(!warnings.contains(&"left-behind"), "{:?}", found.warnings);
-    assert!(started.exists() && !runs(&mark));
+    assert!(started.exists() && !runs(&["sleep", "sh"], &mark));
     // Neither is it in the memory of a program that stays, nor in its work.
     let busy = format!("sh -c 'while :; do :; done' {mark} &");
     let settle = ["--settle", "50ms", "--timeout", "10s", "--metric", "settled-rss"];
@@ -82,7 +77,7 @@ fn what_a_line_before_the_run_starts_ends_with_it_and_is_not_the_programs() {
     let found = result(&output);
     assert!(found.arms.iter().all(|arm| !arm.samples.is_empty()), "{}", text(&output.stderr));
     assert!(!found.warnings.iter().any(|one| one.id == "left-behind"), "{:?}", found.warnings);
-    assert!(!runs(&mark));
+    assert!(!runs(&["sleep", "sh"], &mark));
     // The line fails, or takes too long.
     for (line, words) in [
         (format!("setsid sleep {mark} & exit 3"), "exited with status 3"),
@@ -92,7 +87,7 @@ fn what_a_line_before_the_run_starts_ends_with_it_and_is_not_the_programs() {
         let output = run(&[&around[..], &timeout].concat());
         assert_eq!(output.status.code(), Some(1));
         assert!(text(&output.stderr).contains(words), "{}", text(&output.stderr));
-        assert!(!runs(&mark), "{line}");
+        assert!(!runs(&["sleep", "sh"], &mark), "{line}");
     }
 }
 

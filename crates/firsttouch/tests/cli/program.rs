@@ -199,3 +199,20 @@ fn compiled(name: &str, flags: &[&str], program: PathBuf) -> Option<PathBuf> {
         }
     }
 }
+
+/// Whether one of `programs` runs that has `word` among its arguments.
+pub(crate) fn runs(programs: &[&str], word: &str) -> bool {
+    let has = |entry: std::fs::DirEntry| {
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let mut words = line.split(|byte| *byte == 0);
+        let name = words.next().unwrap_or_default();
+        programs.iter().any(|program| program.as_bytes() == name)
+            && words.any(|argument| argument == word.as_bytes())
+    };
+    std::fs::read_dir("/proc").unwrap().flatten().any(has)
+}
+
+/// A number of seconds that no other process sleeps.
+pub(crate) fn unique_seconds(test: u32) -> String {
+    format!("{}.{test}", 100_000 + std::process::id())
+}
