@@ -192,7 +192,13 @@ fn lines_of(
     ];
     let names = texts.map(|text| interner.text(text)).to_vec();
     let mut random = Random { state: seed, names, interner, texts, time_ns: 0, wild };
-    let everything = Sees { calls: true, faults: true, kernel_faults: true, page_sizes: wild };
+    let everything = Sees {
+        calls: true,
+        faults: true,
+        kernel_faults: true,
+        page_sizes: wild,
+        allocations: false,
+    };
     let began_ns = random.below(100_000);
     let header = Header {
         clock: Clock::Monotonic,

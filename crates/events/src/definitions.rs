@@ -1,4 +1,4 @@
-//! Texts and modules, each defined once; events refer to them by number.
+//! Texts, modules and stacks, each defined once; events refer to them by number.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -30,6 +30,27 @@ pub struct ModuleId(u32);
 impl ModuleId {
     /// No file.
     pub const NONE: ModuleId = ModuleId(0);
+}
+
+/// A stack of [`Definitions`], by the number of its innermost frame.
+#[repr(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct StackId(u32);
+
+impl StackId {
+    /// No frame: the end of every stack, or an unknown one.
+    pub const NONE: StackId = StackId(0);
+}
+
+/// A frame of a stack. Stacks that share their outer frames share these definitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Frame {
+    /// The frame that called this one; [`StackId::NONE`] for the outermost.
+    pub caller: StackId,
+    /// An address inside the instruction at which this frame was left: of the call, or of the
+    /// instruction that a signal interrupted. It belongs to the address space of the process that
+    /// uses the stack, at that time.
+    pub address: u64,
 }
 
 /// A mapped file. Two files that had the same path at different times are two modules.
@@ -82,7 +103,7 @@ pub struct Device {
     pub minor: u32,
 }
 
-/// Assigns a number to a text, module or build id, for the rest of the stream.
+/// Assigns a number to a text, module, build id or frame, for the rest of the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Definition {
     /// A text. The observer has replaced bytes of paths that are not UTF-8.
@@ -92,6 +113,8 @@ pub enum Definition {
     /// The build id of a module that has been defined before, once code of it is mapped. If it is
     /// missing, the module has none, or it could not be read.
     BuildId(ModuleId, BuildId),
+    /// A frame. Its caller has been defined before.
+    Frame(StackId, Frame),
 }
 
 /// All definitions so far, on the reader's side.
@@ -100,11 +123,17 @@ pub struct Definitions {
     texts: Vec<Arc<str>>,
     modules: Vec<Module>,
     build_ids: BTreeMap<ModuleId, BuildId>,
+    frames: Vec<Frame>,
 }
 
 impl Default for Definitions {
     fn default() -> Self {
-        Definitions { texts: vec![Arc::from("")], modules: Vec::new(), build_ids: BTreeMap::new() }
+        Definitions {
+            texts: vec![Arc::from("")],
+            modules: Vec::new(),
+            build_ids: BTreeMap::new(),
+            frames: Vec::new(),
+        }
     }
 }
 
@@ -112,26 +141,27 @@ impl Definitions {
     /// Takes the next definition of the stream. Returns `false` if it is invalid: numbers are
     /// consecutive, so a number that is already defined, or that leaves a gap, is refused.
     pub fn define(&mut self, definition: Definition) -> bool {
-        if let Definition::BuildId(id, build_id) = definition {
-            let is_new = self.module(id).is_some() && !self.build_ids.contains_key(&id);
-            if is_new {
+        let is_next = |number: u32, next: usize| usize::try_from(number) == Ok(next);
+        match definition {
+            Definition::Text(Name(number), text) if is_next(number, self.texts.len()) => {
+                self.texts.push(text);
+            }
+            Definition::Module(ModuleId(number), module)
+                if is_next(number, self.modules.len() + 1) =>
+            {
+                self.modules.push(module);
+            }
+            Definition::BuildId(id, build_id)
+                if self.module(id).is_some() && !self.build_ids.contains_key(&id) =>
+            {
                 self.build_ids.insert(id, build_id);
             }
-            return is_new;
-        }
-        let (number, next) = match &definition {
-            Definition::Text(Name(number), _) => (*number, self.texts.len()),
-            Definition::Module(ModuleId(number), _) | Definition::BuildId(ModuleId(number), _) => {
-                (*number, self.modules.len() + 1)
+            Definition::Frame(StackId(number), frame)
+                if is_next(number, self.frames.len() + 1) && frame.caller.0 < number =>
+            {
+                self.frames.push(frame);
             }
-        };
-        if usize::try_from(number) != Ok(next) {
-            return false;
-        }
-        match definition {
-            Definition::Text(_, text) => self.texts.push(text),
-            Definition::Module(_, module) => self.modules.push(module),
-            Definition::BuildId(..) => {}
+            _ => return false,
         }
         true
     }
@@ -160,6 +190,18 @@ impl Definitions {
         self.build_ids.get(&id)
     }
 
+    /// The innermost frame of a stack; `None` for [`StackId::NONE`] and for an undefined one.
+    #[must_use]
+    pub fn frame(&self, id: StackId) -> Option<&Frame> {
+        self.frames.get((id.0 as usize).checked_sub(1)?)
+    }
+
+    /// The frames of a stack, from the innermost to the outermost.
+    pub fn frames(&self, id: StackId) -> impl Iterator<Item = Frame> {
+        let inner = self.frame(id).copied();
+        core::iter::successors(inner, |frame| self.frame(frame.caller).copied())
+    }
+
     /// All definitions, in an order in which they can be defined.
     pub fn iter(&self) -> impl Iterator<Item = Definition> {
         let number = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
@@ -171,15 +213,21 @@ impl Definitions {
                 Definition::Module(ModuleId(number(index + 1)), *module)
             }))
             .chain(self.build_ids.iter().map(|(&id, &build_id)| Definition::BuildId(id, build_id)))
+            .chain(
+                self.frames.iter().enumerate().map(move |(index, frame)| {
+                    Definition::Frame(StackId(number(index + 1)), *frame)
+                }),
+            )
     }
 }
 
-/// Assigns numbers to texts and modules, on the observer's side.
+/// Assigns numbers to texts, modules and frames, on the observer's side.
 #[derive(Debug, Clone, Default)]
 pub struct Interner {
     table: Definitions,
     names: BTreeMap<Arc<str>, Name>,
     modules: BTreeMap<Module, ModuleId>,
+    frames: BTreeMap<Frame, StackId>,
     new: Vec<Definition>,
 }
 
@@ -214,6 +262,21 @@ impl Interner {
             ModuleId(u32::try_from(self.table.modules.len() + 1).expect("fewer than 2^32 modules"));
         self.modules.insert(module, id);
         self.add(Definition::Module(id, module));
+        id
+    }
+
+    /// The number of the stack with the innermost frame `frame`: its existing one, or a new one.
+    ///
+    /// # Panics
+    /// With more than 2^32 different frames.
+    pub fn frame(&mut self, frame: Frame) -> StackId {
+        if let Some(&id) = self.frames.get(&frame) {
+            return id;
+        }
+        let id =
+            StackId(u32::try_from(self.table.frames.len() + 1).expect("fewer than 2^32 frames"));
+        self.frames.insert(frame, id);
+        self.add(Definition::Frame(id, frame));
         id
     }
 
@@ -277,6 +340,9 @@ mod tests {
         let build_id = BuildId::new(&[7; 20]).unwrap();
         interner.build_id(first, build_id);
         interner.build_id(first, BuildId::new(&[8]).unwrap());
+        let outer = interner.frame(Frame { caller: StackId::NONE, address: 0x401_000 });
+        let inner = interner.frame(Frame { caller: outer, address: 0x402_000 });
+        assert_eq!(interner.frame(Frame { caller: outer, address: 0x402_000 }), inner);
         interner.take_new(&mut new);
         let later = interner.text("later");
         interner.take_new(&mut new);
@@ -286,11 +352,13 @@ mod tests {
             ("/bin/a", "later", Some(&module(path, 1)))
         );
         assert_eq!(reader.build_id(first), Some(&build_id), "a module has one");
+        let addresses: Vec<u64> = reader.frames(inner).map(|frame| frame.address).collect();
+        assert_eq!(addresses, [0x402_000, 0x401_000]);
         let mut copy = Definitions::default();
         assert!(reader.iter().all(|definition| copy.define(definition)));
         assert_eq!(
-            (copy.texts, copy.modules, copy.build_ids),
-            (reader.texts, reader.modules, reader.build_ids)
+            (copy.texts, copy.modules, copy.build_ids, copy.frames),
+            (reader.texts, reader.modules, reader.build_ids, reader.frames)
         );
     }
 
@@ -304,6 +372,8 @@ mod tests {
             !reader.define(Definition::BuildId(ModuleId(1), BuildId::new(&[1]).unwrap())),
             "its module is undefined"
         );
+        let own_caller = Frame { caller: StackId(1), address: 0 };
+        assert!(!reader.define(Definition::Frame(StackId(1), own_caller)), "it would have no end");
         assert_eq!([BuildId::new(&[]), BuildId::new(&[0; 21])], [None, None]);
         assert_eq!(reader.text(Name(9)), "", "a damaged file does not cause a panic");
     }

@@ -2,7 +2,7 @@
 
 use core::num::NonZeroU64;
 
-use crate::{Call, Mapping, Name};
+use crate::{Allocation, Call, Mapping, Name};
 
 /// A thread, and the process that it belongs to, as the first PID namespace of the observer numbers
 /// them. A process's first thread has `tid == pid`.
@@ -45,6 +45,7 @@ impl Event {
         let latency_ns = match &self.kind {
             EventKind::Syscall(call) => call.span.latency_ns?.get(),
             EventKind::Fault(fault) => fault.span.latency_ns?.get(),
+            EventKind::Allocation(allocation) => allocation.latency_ns?.get(),
             EventKind::Mapping(_) | EventKind::Life(_) | EventKind::Lost(_) => 0,
         };
         Some(self.time_ns.saturating_add(latency_ns))
@@ -58,6 +59,8 @@ pub enum EventKind {
     Syscall(Syscall),
     /// A page fault, complete unless its latency is unknown.
     Fault(Fault),
+    /// A call of an allocation function.
+    Allocation(Allocation),
     /// A range of addresses was mapped.
     Mapping(Mapping),
     /// A process or thread began, changed its program, or ended.
@@ -165,6 +168,7 @@ pub struct Lost {
 /// deliberate.
 const _: () = {
     assert!(size_of::<Thread>() == 8 && size_of::<Span>() == 16);
-    assert!(size_of::<Syscall>() == 88 && size_of::<Fault>() == 48 && size_of::<Mapping>() == 40);
+    assert!(size_of::<Allocation>() == 40 && size_of::<Syscall>() == 88);
+    assert!(size_of::<Fault>() == 48 && size_of::<Mapping>() == 40);
     assert!(size_of::<Event>() == 104);
 };

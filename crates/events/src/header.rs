@@ -30,6 +30,8 @@ pub struct Sees {
     pub kernel_faults: bool,
     /// The size of the page that a fault mapped, and whether there was one before.
     pub page_sizes: bool,
+    /// Calls of allocation functions.
+    pub allocations: bool,
 }
 
 /// A clock of `clock_gettime(2)`.

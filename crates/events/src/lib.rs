@@ -3,16 +3,16 @@
 //!
 //! ```text
 //!   Header        clock, start, page sizes, what the sources can see    once, first
-//!   Definition    a text, a module or its build id                      before its first use
-//!   Event         a syscall, a fault, a mapping, a life, a gap          in the order of beginnings
+//!   Definition    a text, a module or its build id, a frame             before its first use
+//!   Event         a syscall, a fault, an allocation, a mapping, ...     in the order of beginnings
 //! ```
-//! Observers and views do not know each other. docs/events.md explains the types, and where
-//! allocation calls and stacks will join them. No event owns memory: texts and modules are numbers
-//! of [`Definitions`].
+//! Observers and views do not know each other. docs/events.md explains the types. No event owns
+//! memory: texts, modules and stacks are numbers of [`Definitions`].
 #![no_std]
 
 extern crate alloc;
 
+mod allocation;
 mod call;
 mod cause;
 mod definitions;
@@ -22,9 +22,12 @@ mod mapping;
 pub mod merge;
 pub mod snapshot;
 
+pub use allocation::{Allocation, AllocationFunction};
 pub use call::Call;
 pub use cause::Cause;
-pub use definitions::{BuildId, Definition, Definitions, Device, Interner, Module, ModuleId, Name};
+pub use definitions::{
+    BuildId, Definition, Definitions, Device, Frame, Interner, Module, ModuleId, Name, StackId,
+};
 pub use event::{Ending, Event, EventKind, Fault, Life, Lost, Span, Syscall, Thread};
 pub use header::{Clock, Header, Sees, ThpPolicy};
 pub use mapping::{Mapping, MappingKind, MappingReport};
