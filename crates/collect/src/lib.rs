@@ -19,6 +19,7 @@ mod collection;
 mod options;
 mod perf;
 mod ptrace;
+pub mod shim;
 pub mod snapshot;
 mod start;
 mod stream;

@@ -256,6 +256,20 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
+/// The user as whom this process acts (`geteuid(2)`).
+#[must_use]
+pub fn effective_user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// Whether there is a process with this id, even if it has ended and was not waited for.
+#[must_use]
+pub fn exists(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    // EPERM: it is another user's.
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
 /// Makes this process the first candidate of the out-of-memory killer (proc(5), `oom_score_adj`),
 /// so that it kills a child and not the parent, which holds all results so far. A process may
 /// always raise its own score; a failure is ignored.

@@ -1,5 +1,5 @@
 //! `sys` is the only door to the kernel: no other crate depends on libc or a similar crate, and no
-//! other crate opens a file of `/proc`.
+//! other crate opens a file of `/proc`. The shim alone has its own door: it is in another program.
 
 use std::fs::read_to_string;
 
@@ -72,7 +72,7 @@ fn paths_of_proc(code: &str) -> Vec<&str> {
 
 #[test]
 fn no_other_crate_depends_on_a_way_into_the_kernel() {
-    for (name, _) in MAY_USE.iter().filter(|(name, _)| *name != "sys") {
+    for (name, _) in MAY_USE.iter().filter(|(name, _)| !["sys", "shim"].contains(name)) {
         let manifest = read_to_string(folder(name).join("Cargo.toml")).unwrap();
         assert!(
             doors_of(&manifest).is_empty(),

@@ -1,0 +1,104 @@
+//! Ticks of the time stamp counter as nanoseconds of the stream's clock.
+
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "durations are far below 2^53 ns, and not negative"
+)]
+
+use sys::clock::{ClockPair, both};
+
+/// Two looks at the clocks are at least so far apart.
+const BETWEEN_NS: u64 = 10_000_000;
+/// How long the first look takes, for a first frequency.
+const FIRST_NS: u64 = 2_000_000;
+
+/// A clock that is set again and again: its last moment on both clocks, and the frequency since the
+/// first.
+#[derive(Debug, Clone)]
+pub(super) struct TickClock {
+    first: ClockPair,
+    last: ClockPair,
+    ns_per_tick: f64,
+    error_ns: u64,
+}
+
+impl TickClock {
+    /// A clock that was looked at twice.
+    pub(super) fn start() -> TickClock {
+        let first = both();
+        let mut last = both();
+        while last.ns < first.ns + FIRST_NS || last.ticks <= first.ticks {
+            last = both();
+        }
+        let mut clock = TickClock { first, last: first, ns_per_tick: 0.0, error_ns: 0 };
+        clock.set(last);
+        clock
+    }
+
+    /// Looks at both clocks again, if it has been a while.
+    pub(super) fn look(&mut self) {
+        if sys::clock::monotonic_ns() < self.last.ns + BETWEEN_NS {
+            return;
+        }
+        let now = both();
+        let off_ns = self.ns(now.ticks).abs_diff(now.ns);
+        self.error_ns = self.error_ns.max(off_ns + now.error_ns / 2);
+        self.set(now);
+    }
+
+    fn set(&mut self, moment: ClockPair) {
+        let (ticks, ns) = (moment.ticks - self.first.ticks, moment.ns - self.first.ns);
+        self.ns_per_tick = ns as f64 / ticks as f64;
+        self.last = moment;
+    }
+
+    /// A moment in ticks, in nanoseconds.
+    #[inline]
+    pub(super) fn ns(&self, ticks: u64) -> u64 {
+        let since = ticks.wrapping_sub(self.last.ticks).cast_signed();
+        self.last.ns.saturating_add_signed((since as f64 * self.ns_per_tick) as i64)
+    }
+
+    /// A duration in ticks, in nanoseconds.
+    #[inline]
+    pub(super) fn duration_ns(&self, ticks: u64) -> u64 {
+        (ticks as f64 * self.ns_per_tick).round() as u64
+    }
+
+    /// Ticks in a millisecond.
+    pub(super) fn ticks_per_ms(&self) -> u64 {
+        (1e6 / self.ns_per_tick) as u64
+    }
+
+    /// How far a moment was from where it was expected, at worst, in nanoseconds.
+    pub(super) fn error_ns(&self) -> u64 {
+        self.error_ns
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_between_two_looks() {
+        let mut clock = TickClock::start();
+        for _ in 0..5 {
+            let before = both();
+            let converted = clock.ns(sys::clock::ticks());
+            let after = both();
+            let slack_ns = 5_000;
+            assert!(converted + slack_ns >= before.ns && converted <= after.ns + slack_ns);
+            clock.look();
+        }
+    }
+
+    #[test]
+    fn moments_before_the_last_look_are_converted_too() {
+        let clock = TickClock::start();
+        let early = clock.ns(clock.first.ticks);
+        assert!(early.abs_diff(clock.first.ns) < 10, "{early} {clock:?}");
+        assert_eq!(clock.duration_ns(0), 0);
+    }
+}

@@ -1,0 +1,77 @@
+//! The library that goes into programs: carried inside this one, unpacked to the user's cache.
+
+use std::hash::{DefaultHasher, Hasher};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use sys::whole_file::WholeFile;
+
+/// The library, as the build script built it; empty on processors without one.
+const BYTES: &[u8] = include_bytes!(env!("SHIM"));
+
+/// The library as a file that a program can load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Library(PathBuf);
+
+/// Why there is none.
+#[derive(Debug)]
+pub enum LibraryError {
+    /// There is none for this processor.
+    Processor,
+    /// It can be written to none of the folders that were tried; the last one and its error.
+    Unwritable(PathBuf, io::Error),
+}
+
+impl Library {
+    /// The file in the first of `folders` in which it is, or can be written. It has its contents'
+    /// hash in its name, stays there, and is used again: programs that outlive the recording load
+    /// it when they start others.
+    ///
+    /// # Errors
+    /// [`LibraryError`].
+    pub fn in_one_of(folders: &[PathBuf]) -> Result<Library, LibraryError> {
+        if BYTES.is_empty() {
+            return Err(LibraryError::Processor);
+        }
+        let mut hasher = DefaultHasher::new();
+        hasher.write(BYTES);
+        let name = format!("shim-{:016x}.so", hasher.finish());
+        let mut last = None;
+        for folder in folders {
+            match in_folder(folder, &name) {
+                Ok(path) => return Ok(Library(path)),
+                Err(error) => last = Some((folder.clone(), error)),
+            }
+        }
+        let (folder, error) =
+            last.unwrap_or_else(|| (PathBuf::new(), io::ErrorKind::NotFound.into()));
+        Err(LibraryError::Unwritable(folder, error))
+    }
+
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+fn in_folder(folder: &Path, name: &str) -> io::Result<PathBuf> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
+    let folder = folder.canonicalize()?;
+    // LD_PRELOAD separates paths by these, and knows no escape.
+    let text = folder.as_os_str().as_encoded_bytes();
+    if text.iter().any(|byte| matches!(byte, b' ' | b':' | b'\n' | b'$')) {
+        return Err(io::Error::other("the loader cannot take a path with a space or a colon"));
+    }
+    let owner = std::fs::metadata(&folder)?;
+    if owner.uid() != sys::process::effective_user() || owner.mode() & 0o022 != 0 {
+        return Err(io::Error::other("others can write to it"));
+    }
+    let path = folder.join(name);
+    if std::fs::read(&path).is_ok_and(|bytes| bytes == BYTES) {
+        return Ok(path);
+    }
+    WholeFile::open(&path)?.write(BYTES).map_err(|unwritten| unwritten.error)?;
+    Ok(path)
+}

@@ -1,0 +1,135 @@
+//! The thread that answers programs: each gets memory of its own.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use sys::Errno;
+use sys::rendezvous::{Asker, Rendezvous};
+use sys::shared_words::SharedWords;
+use sys::wait::Doorbell;
+use wire::{Geometry, Hello, header, hello, unit};
+
+use super::{ShimOptions, Stacks};
+
+/// The name of the memory in `/proc/PID/maps`.
+const NAME: &str = "firsttouch";
+/// A process with less address space than this many times its memory gets less memory.
+const SHARE_OF_ADDRESS_SPACE: u64 = 16;
+/// The fewest units: one for the records and one for the stacks of two threads.
+const UNITS_MIN: u64 = 4;
+
+/// A process that said hello.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Guest {
+    /// Its id here.
+    pub(super) pid: u32,
+    /// Its id as it numbers itself: another in a PID namespace of its own.
+    pub(super) own_pid: u32,
+}
+
+/// Processes that said hello, until they are taken.
+#[derive(Debug)]
+pub(super) struct Guests {
+    meeting: Rendezvous,
+    doorbell: Doorbell,
+    options: ShimOptions,
+    ticks_per_ms: u64,
+    closed: AtomicBool,
+    quiet: AtomicBool,
+    new: Mutex<Vec<(SharedWords, Guest)>>,
+}
+
+impl Guests {
+    pub(super) fn new(options: ShimOptions, ticks_per_ms: u64) -> Result<Guests, Errno> {
+        Ok(Guests {
+            meeting: Rendezvous::open()?,
+            doorbell: Doorbell::new()?,
+            options,
+            ticks_per_ms,
+            closed: AtomicBool::new(false),
+            quiet: AtomicBool::new(false),
+            new: Mutex::default(),
+        })
+    }
+
+    pub(super) fn socket_name(&self) -> &str {
+        self.meeting.name()
+    }
+
+    /// Those that have come since the last call.
+    pub(super) fn take(&self) -> Vec<(SharedWords, Guest)> {
+        std::mem::take(&mut self.new.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Those that come later are told to record nothing.
+    pub(super) fn quiet(&self) {
+        self.quiet.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends the thread.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        self.doorbell.ring();
+    }
+
+    fn receive(&self, asker: Asker) -> Result<(), Errno> {
+        let question = asker.question::<{ hello::BYTES + 1 }>()?;
+        let Some(hello) = Hello::from_bytes(&question) else { return Ok(()) };
+        let units = self.units(&hello);
+        let words = unit::words(usize::try_from(units).unwrap_or(usize::MAX));
+        let memory = SharedWords::new(NAME, words)?;
+        self.prepare(&memory, units);
+        let geometry = Geometry { version: wire::VERSION, units, words: words as u64 };
+        let guest = Guest { pid: asker.pid(), own_pid: hello.pid };
+        asker.answer(&geometry.to_bytes(), memory.file())?;
+        self.new.lock().unwrap_or_else(PoisonError::into_inner).push((memory, guest));
+        Ok(())
+    }
+
+    /// The number of units for a process.
+    fn units(&self, hello: &Hello) -> u64 {
+        let share = hello.address_space_bytes_max / SHARE_OF_ADDRESS_SPACE;
+        let unit_bytes = unit::WORDS as u64 * 8;
+        (self.options.buffer_bytes.min(share) / unit_bytes).max(UNITS_MIN)
+    }
+
+    fn prepare(&self, memory: &SharedWords, units: u64) {
+        use wire::header::flags;
+        let stacks = match self.options.stacks {
+            Stacks::Full => 0,
+            Stacks::Checked => flags::CHECK_STACKS,
+            Stacks::None => flags::NO_STACKS,
+        };
+        let quiet = if self.quiet.load(Ordering::Relaxed) { flags::QUIET } else { 0 };
+        let facts = [
+            (header::VERSION, wire::VERSION),
+            (header::UNITS, units),
+            (header::TICKS_PER_MS, self.ticks_per_ms),
+            (header::FREES_PER_TIMED, u64::from(self.options.frees_per_timed.max(1))),
+            (header::FLAGS, stacks | quiet),
+        ];
+        for (word, fact) in facts {
+            memory.words()[word].store(fact, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Starts the thread.
+pub(super) fn start(guests: Arc<Guests>) -> Result<JoinHandle<()>, Errno> {
+    const PATIENCE: Duration = Duration::from_mins(1);
+    let answer = move || {
+        while !guests.closed.load(Ordering::Relaxed) {
+            if let Some(asker) = guests.meeting.next(&guests.doorbell, PATIENCE) {
+                // A process that is gone, or gets no memory, is not recorded; it does not hear from
+                // us and goes on.
+                let _ = guests.receive(asker);
+            }
+        }
+    };
+    std::thread::Builder::new()
+        .name("firsttouch-door".into())
+        .spawn(answer)
+        .map_err(|error| Errno::of(&error).unwrap_or(Errno::TRY_AGAIN))
+}

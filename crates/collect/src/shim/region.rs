@@ -1,0 +1,261 @@
+//! The memory that one process and its forks write to, from the reader's side.
+
+use std::collections::HashMap;
+use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use events::{Allocation, AllocationFunction, Frame, Interner, StackId, Thread};
+use sys::shared_words::SharedWords;
+use wire::unit::state;
+use wire::{CallRecord, header, node, record};
+
+use super::clock::TickClock;
+use super::listener::Guest;
+use super::units::{FoundUnit, Owner, Units};
+use super::{CallSink, ShimCounts, ThreadNumber};
+
+/// Stacks are not deeper than this: a longer way outwards is a circle.
+const DEPTH_MAX: usize = 4096;
+/// A thread publishes what it has written, and that it is inside a call, within this time: it is
+/// longer than a store takes to be seen by another processor.
+const PUBLISHED_WITHIN_NS: u64 = 10_000;
+
+/// The memory, and what has been read of it.
+#[derive(Debug)]
+pub(super) struct Region {
+    memory: SharedWords,
+    guest: Guest,
+    units: Units,
+    found: Vec<FoundUnit>,
+    /// The stack of each node, once it is known.
+    stacks: Vec<StackId>,
+    threads: HashMap<u32, KnownThread>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct KnownThread {
+    number: ThreadNumber,
+    /// When its last call began.
+    last_ns: u64,
+    /// What a reallocation gave back, whose second record has not been read yet.
+    released: u64,
+}
+
+impl Region {
+    pub(super) fn new(memory: SharedWords, guest: Guest) -> Region {
+        let units = memory.words()[header::UNITS].load(Ordering::Relaxed);
+        Region {
+            guest,
+            units: Units::new(usize::try_from(units).unwrap_or(0)),
+            found: Vec::new(),
+            stacks: Vec::new(),
+            threads: HashMap::new(),
+            memory,
+        }
+    }
+
+    /// Reads everything that is new. Returns the number of calls.
+    pub(super) fn drain(
+        &mut self,
+        clock: &TickClock,
+        frames: &mut Interner,
+        writers: &mut u32,
+        sink: &mut impl CallSink,
+    ) -> u64 {
+        let Region { memory, guest, units, found, stacks, threads } = self;
+        let words = memory.words();
+        words[header::HEARTBEAT].fetch_add(1, Ordering::Relaxed);
+        units.with_records(words, found);
+        let mut calls = 0;
+        for unit in &*found {
+            let thread = threads.entry(unit.thread).or_insert_with(|| {
+                *writers += 1;
+                let owner = Units::owner(words, unit.place);
+                let known = KnownThread { number: ThreadNumber(*writers), last_ns: 0, released: 0 };
+                sink.begins(known.number, guest.thread(owner));
+                known
+            });
+            units.read(words, unit.place, |record| {
+                if record.function == record::RELEASED_BY_REALLOC {
+                    thread.released = record.address;
+                    return;
+                }
+                let stack = stack(words, stacks, frames, record.node);
+                let released = std::mem::take(&mut thread.released);
+                let Some(call) = call(&record, released, stack, clock) else { return };
+                thread.last_ns = clock.ns(record.begin_ticks);
+                sink.call(thread.number, thread.last_ns, &call);
+                calls += 1;
+            });
+            if unit.is_full {
+                units.free(words, unit.place);
+            }
+            if unit.is_last
+                && let Some(thread) = threads.remove(&unit.thread)
+            {
+                sink.ends(thread.number);
+            }
+        }
+        calls
+    }
+
+    /// Promises what each thread that has a unit will not write any more: calls that began before
+    /// now, or, while it is inside one, before its last one.
+    pub(super) fn promise(&mut self, clock: &TickClock, sink: &mut impl CallSink) {
+        let words = self.memory.words();
+        let now_ns = clock.ns(sys::clock::ticks()).saturating_sub(PUBLISHED_WITHIN_NS);
+        self.units.with_records(words, &mut self.found);
+        for unit in &self.found {
+            let Some(thread) = self.threads.get(&unit.thread) else { continue };
+            let in_call = unit.is_full || Units::is_in_flight(words, unit.place);
+            sink.promises(thread.number, if in_call { thread.last_ns } else { now_ns });
+        }
+    }
+
+    /// Frees the memory of threads whose process is gone.
+    pub(super) fn free_units(&mut self) {
+        let words = self.memory.words();
+        for place in 0..self.units.count() {
+            let is_private = Units::state(words, place).0 == state::PRIVATE;
+            if is_private && !self.guest.may_write(Units::owner(words, place)) {
+                self.units.free(words, place);
+            }
+        }
+    }
+
+    /// Whether the process that said hello has ended. Its forks may still write.
+    pub(super) fn has_lost_its_guest(&self) -> bool {
+        !sys::process::exists(self.guest.pid)
+    }
+
+    /// Lets go of the memory, of which everything has been read, if no process can write to it.
+    pub(super) fn retire(self, sink: &mut impl CallSink) -> Result<(), Box<Region>> {
+        let Region { memory, guest, units, found, stacks, threads } = self;
+        match memory.retire() {
+            Ok(()) => {
+                for thread in threads.values() {
+                    sink.ends(thread.number);
+                }
+                Ok(())
+            }
+            Err(memory) => Err(Box::new(Region { memory, guest, units, found, stacks, threads })),
+        }
+    }
+
+    /// Tells the process to record nothing more.
+    pub(super) fn quiet(&self) {
+        self.memory.words()[header::FLAGS].fetch_or(header::flags::QUIET, Ordering::Relaxed);
+    }
+
+    /// What the process says of its recording.
+    pub(super) fn counts(&self, clock: &TickClock) -> ShimCounts {
+        let word = |word: usize| self.memory.words()[word].load(Ordering::Relaxed);
+        ShimCounts {
+            processes: word(header::INSTANCES),
+            threads: word(header::THREADS),
+            lost: word(header::LOST),
+            waited_ns: clock.duration_ns(word(header::WAITED_TICKS)),
+            nested: word(header::NESTED),
+            cut_stacks: word(header::CUT_STACKS),
+            unknown_stacks: word(header::UNKNOWN_STACKS),
+            checked_stacks: word(header::CHECKED_STACKS),
+            wrong_stacks: word(header::WRONG_STACKS),
+            clock_error_ns: 0,
+        }
+    }
+}
+
+impl Guest {
+    /// Whether it and we number processes alike.
+    fn is_of_our_namespace(self) -> bool {
+        self.pid == self.own_pid
+    }
+
+    /// A thread, by our numbers as far as they are known.
+    fn thread(self, owner: Owner) -> Thread {
+        if self.is_of_our_namespace() || owner.pid != self.own_pid {
+            return Thread { pid: owner.pid, tid: owner.tid };
+        }
+        let is_first = owner.tid == owner.pid;
+        Thread { pid: self.pid, tid: if is_first { self.pid } else { owner.tid } }
+    }
+
+    /// Whether a process may still write.
+    fn may_write(self, owner: Owner) -> bool {
+        !self.is_of_our_namespace() || sys::process::exists(owner.pid)
+    }
+}
+
+/// A call from its record.
+#[inline]
+fn call(
+    record: &CallRecord,
+    released: u64,
+    stack: StackId,
+    clock: &TickClock,
+) -> Option<Allocation> {
+    let function = AllocationFunction::from_number(record.function)?;
+    let gives_back = function.only_releases();
+    let latency_ns = match record.latency_ticks {
+        record::UNTIMED => None,
+        ticks => NonZeroU64::new(clock.duration_ns(u64::from(ticks)).max(1)),
+    };
+    Some(Allocation {
+        address: if gives_back { 0 } else { record.address },
+        released: if gives_back { record.address } else { released },
+        size_bytes: if record.size_bytes == record::SIZE_MAX {
+            u64::MAX
+        } else {
+            record.size_bytes
+        },
+        latency_ns,
+        stack,
+        function,
+        alignment_log2: record.alignment_log2,
+    })
+}
+
+/// The stack of a node.
+#[inline]
+fn stack(
+    words: &[AtomicU64],
+    stacks: &mut Vec<StackId>,
+    frames: &mut Interner,
+    number: u32,
+) -> StackId {
+    match stacks.get(number as usize) {
+        Some(&known) if known != StackId::NONE => known,
+        _ if number == 0 => StackId::NONE,
+        _ => new_stack(words, stacks, frames, number),
+    }
+}
+
+/// The stack of a node that is new, and of those outside it.
+#[cold]
+fn new_stack(
+    words: &[AtomicU64],
+    stacks: &mut Vec<StackId>,
+    frames: &mut Interner,
+    number: u32,
+) -> StackId {
+    let (mut chain, mut outer) = (Vec::new(), number);
+    while outer != 0 && chain.len() < DEPTH_MAX && (outer as usize) < node::NODES {
+        if stacks.get(outer as usize).is_some_and(|known| *known != StackId::NONE) {
+            break;
+        }
+        let word = |word: usize| words[word].load(Ordering::Acquire);
+        let Some(caller) = node::caller(word(node::word(outer as usize) + 1)) else { break };
+        chain.push((outer, word(node::word(outer as usize))));
+        outer = caller;
+    }
+    let mut stack = stacks.get(outer as usize).copied().unwrap_or(StackId::NONE);
+    for (number, address) in chain.into_iter().rev() {
+        stack = frames.frame(Frame { caller: stack, address });
+        let place = number as usize;
+        if stacks.len() <= place {
+            stacks.resize(place + 1, StackId::NONE);
+        }
+        stacks[place] = stack;
+    }
+    stack
+}

@@ -1,0 +1,112 @@
+//! The units of a process's memory, from the reader's side.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use wire::unit::{self, state};
+use wire::{CallRecord, record};
+
+/// A unit with records, as it was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct FoundUnit {
+    /// The number of its thread among those of this memory.
+    pub(super) thread: u32,
+    /// The number of units that the thread had before.
+    pub(super) sequence: u64,
+    /// Its place.
+    pub(super) place: usize,
+    /// Whether nothing more comes.
+    pub(super) is_full: bool,
+    /// Whether its thread has ended.
+    pub(super) is_last: bool,
+}
+
+/// Who writes to a unit, as it numbers itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Owner {
+    pub(super) pid: u32,
+    pub(super) tid: u32,
+    pub(super) instance: u64,
+}
+
+/// The units.
+#[derive(Debug)]
+pub(super) struct Units {
+    /// How far each has been read, in words.
+    read: Vec<usize>,
+}
+
+impl Units {
+    /// Units that nobody has taken yet.
+    pub(super) fn new(count: usize) -> Units {
+        Units { read: vec![unit::FIRST; count] }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.read.len()
+    }
+
+    /// The state of a unit, and its thread.
+    pub(super) fn state(words: &[AtomicU64], place: usize) -> (u64, u32) {
+        state::parts(words[unit::word(place) + unit::STATE].load(Ordering::Acquire))
+    }
+
+    /// The units that have records, those of each thread in its order.
+    pub(super) fn with_records(&self, words: &[AtomicU64], found: &mut Vec<FoundUnit>) {
+        found.clear();
+        for place in 0..self.read.len() {
+            let (state, thread) = Units::state(words, place);
+            if matches!(state, state::ACTIVE | state::FULL | state::LAST) {
+                let sequence = own(words, place, unit::SEQUENCE).load(Ordering::Relaxed);
+                let (is_full, is_last) = (state != state::ACTIVE, state == state::LAST);
+                found.push(FoundUnit { thread, sequence, place, is_full, is_last });
+            }
+        }
+        found.sort_unstable();
+    }
+
+    /// Whose unit it is.
+    pub(super) fn owner(words: &[AtomicU64], place: usize) -> Owner {
+        let owner = own(words, place, unit::OWNER).load(Ordering::Relaxed);
+        let instance = own(words, place, unit::INSTANCE).load(Ordering::Relaxed);
+        Owner { pid: wire::low(owner), tid: wire::high(owner), instance }
+    }
+
+    /// Whether its thread is inside a call that is not written yet.
+    pub(super) fn is_in_flight(words: &[AtomicU64], place: usize) -> bool {
+        own(words, place, unit::IN_FLIGHT).load(Ordering::Acquire) != 0
+    }
+
+    /// Reads the new records of a unit.
+    #[inline]
+    pub(super) fn read(
+        &mut self,
+        words: &[AtomicU64],
+        place: usize,
+        mut each: impl FnMut(CallRecord),
+    ) {
+        let committed = own(words, place, unit::COMMITTED).load(Ordering::Acquire);
+        // A process that writes nonsense there cannot lead us out of the unit.
+        let committed = usize::try_from(committed).unwrap_or(usize::MAX).min(unit::WORDS);
+        let read = &mut self.read[place];
+        let first = unit::word(place);
+        let new = words.get(first + *read..first + committed.max(*read)).unwrap_or_default();
+        for record in new.chunks_exact(record::WORDS) {
+            let mut four = [0; record::WORDS];
+            for (word, shared) in four.iter_mut().zip(record) {
+                *word = shared.load(Ordering::Relaxed);
+            }
+            each(CallRecord::from_words(four));
+        }
+        *read += new.len() / record::WORDS * record::WORDS;
+    }
+
+    /// Gives a unit back, whose records have been read.
+    pub(super) fn free(&mut self, words: &[AtomicU64], place: usize) {
+        self.read[place] = unit::FIRST;
+        own(words, place, unit::STATE).store(state::FREE, Ordering::Release);
+    }
+}
+
+fn own(words: &[AtomicU64], place: usize, word: usize) -> &AtomicU64 {
+    &words[unit::word(place) + word]
+}

@@ -1,0 +1,185 @@
+//! The functions that take the place of the allocator's.
+//!
+//! Each begins with two instructions that keep its caller's stack pointer and frame pointer as
+//! arguments, and jumps: so no frame of ours is on the stack that is unwound, and the compiler may
+//! use the frame pointer.
+
+mod c;
+mod loader;
+
+use core::ffi::c_void;
+
+use wire::CallRecord;
+use wire::record::UNTIMED;
+
+use crate::thread::Guard;
+use crate::{stack, start};
+
+/// The caller of an allocation function.
+#[derive(Clone, Copy)]
+struct Caller {
+    sp: usize,
+    fp: usize,
+}
+
+/// What was asked for.
+#[derive(Clone, Copy)]
+struct Request {
+    function: u8,
+    size: usize,
+    alignment: usize,
+}
+
+/// The numbers of functions (`events::AllocationFunction`).
+mod number {
+    pub(super) const MALLOC: u8 = 1;
+    pub(super) const CALLOC: u8 = 2;
+    pub(super) const REALLOC: u8 = 3;
+    pub(super) const REALLOCARRAY: u8 = 4;
+    pub(super) const FREE: u8 = 5;
+    pub(super) const POSIX_MEMALIGN: u8 = 6;
+    pub(super) const ALIGNED_ALLOC: u8 = 7;
+    pub(super) const MEMALIGN: u8 = 8;
+    pub(super) const VALLOC: u8 = 9;
+    pub(super) const PVALLOC: u8 = 10;
+}
+
+impl Request {
+    fn of(function: u8, size: usize) -> Request {
+        Request { function, size, alignment: 0 }
+    }
+
+    fn aligned(function: u8, size: usize, alignment: usize) -> Request {
+        Request { function, size, alignment }
+    }
+
+    #[inline]
+    fn record(self, begin: u64, end: u64, node: u32, address: *mut c_void) -> CallRecord {
+        CallRecord {
+            begin_ticks: begin,
+            address: address as u64,
+            latency_ticks: latency(begin, end),
+            node,
+            size_bytes: self.size as u64,
+            alignment_log2: if self.alignment == 0 { 0 } else { self.alignment.ilog2() as u8 },
+            function: self.function,
+        }
+    }
+}
+
+/// A latency as a record holds it.
+#[inline]
+fn latency(begin: u64, end: u64) -> u32 {
+    u32::try_from(end.wrapping_sub(begin)).unwrap_or(u32::MAX).max(UNTIMED + 1)
+}
+
+/// Makes a call that gives memory out, and records it.
+#[inline(always)]
+fn give_out(caller: Caller, request: Request, call: impl FnOnce() -> *mut c_void) -> *mut c_void {
+    let Some((mut guard, node)) = entered(caller) else { return call() };
+    guard.set_in_flight();
+    let begin = start::ticks();
+    let address = call();
+    let end = start::ticks();
+    guard.write([request.record(begin, end, node, address)]);
+    address
+}
+
+/// Makes a call that gives `old` back and other memory out, and records it.
+#[inline(always)]
+fn exchange(
+    caller: Caller,
+    request: Request,
+    old: *mut c_void,
+    call: impl FnOnce() -> *mut c_void,
+) -> *mut c_void {
+    let Some((mut guard, node)) = entered(caller) else { return call() };
+    guard.set_in_flight();
+    let begin = start::ticks();
+    let address = call();
+    let end = start::ticks();
+    let new = request.record(begin, end, node, address);
+    // A size of zero gives back and gives nothing out.
+    let has_released = !old.is_null() && (!address.is_null() || request.size == 0);
+    if has_released {
+        let released = CallRecord {
+            begin_ticks: begin,
+            address: old as u64,
+            function: wire::record::RELEASED_BY_REALLOC,
+            ..CallRecord::default()
+        };
+        guard.write([released, new]);
+    } else {
+        guard.write([new]);
+    }
+    address
+}
+
+/// Makes a call that gives memory back, and records it.
+#[inline(always)]
+fn give_back(caller: Caller, function: u8, old: *mut c_void, call: impl FnOnce()) {
+    let Some((mut guard, node)) = entered(caller) else { return call() };
+    guard.set_in_flight();
+    let begin = start::ticks();
+    call();
+    let latency_ticks =
+        if guard.times_this_free() { latency(begin, start::ticks()) } else { UNTIMED };
+    guard.write([CallRecord {
+        begin_ticks: begin,
+        address: old as u64,
+        latency_ticks,
+        node,
+        function,
+        ..CallRecord::default()
+    }]);
+}
+
+/// The guard of a call that is recorded, and its stack.
+#[inline(always)]
+fn entered(caller: Caller) -> Option<(Guard, u32)> {
+    let mut guard = Guard::enter(caller.sp)?;
+    let node = stack::node(&mut guard, start::region()?, caller.sp, caller.fp);
+    Some((guard, node))
+}
+
+impl Guard {
+    /// Whether this call of free is one of those that are timed: on average one in the number that
+    /// the recorder chose, at random distances.
+    #[inline]
+    fn times_this_free(&mut self) -> bool {
+        let thread = self.thread();
+        if thread.untimed_left > 0 {
+            thread.untimed_left -= 1;
+            return false;
+        }
+        let mean = start::region().map_or(1, |region| region.load(wire::header::FREES_PER_TIMED));
+        if mean > 1 {
+            // xorshift32 (Marsaglia 2003). Distances from 1 to 2 mean - 1 are equally likely.
+            thread.random ^= thread.random << 13;
+            thread.random ^= thread.random >> 17;
+            thread.random ^= thread.random << 5;
+            let distances = 2 * mean - 1;
+            thread.untimed_left = ((u64::from(thread.random) * distances) >> 32) as u32;
+        }
+        true
+    }
+}
+
+/// A function of the program's that is ours: keeps the caller's registers and jumps to `$entry`,
+/// which takes the function's own arguments, then [`Caller`]'s.
+macro_rules! takes_place {
+    ($name:ident($($argument:ident: $type:ty),*) -> $result:ty, $sp:literal, $fp:literal, $entry:path) => {
+        /// See its manual page.
+        #[unsafe(no_mangle)]
+        #[unsafe(naked)]
+        pub extern "C" fn $name($($argument: $type),*) -> $result {
+            core::arch::naked_asm!(
+                concat!("mov ", $sp, ", rsp"),
+                concat!("mov ", $fp, ", rbp"),
+                "jmp {entry}",
+                entry = sym $entry,
+            )
+        }
+    };
+}
+use takes_place;

@@ -1,0 +1,77 @@
+//! The stack of a caller, as the number of a node.
+//!
+//! Unwinding reads, from the innermost frame outwards, the slots that hold return addresses, and
+//! the slots that hold the caller's frame pointer where the rules need it. The rules depend on
+//! nothing else. So a stack whose slots still hold what they held has the same frames: a thread
+//! remembers a few stacks with their slots, and compares. Only the frames inside the first
+//! difference are unwound again.
+//!
+//! Comparing begins with the innermost frame and stops at the first difference, as unwinding would:
+//! a slot is only read if unwinding would read it, so a stack that is gone (a coroutine's) is never
+//! touched.
+
+mod cfi;
+mod modules;
+mod nodes;
+mod remembered;
+mod rules;
+mod walk;
+
+pub(crate) use remembered::Memory;
+
+use wire::header;
+
+use crate::sink::Region;
+use crate::thread::Guard;
+use remembered::Found;
+
+/// Looks up what unwinding needs of the C library.
+pub(crate) fn prepare() {
+    modules::prepare();
+}
+
+/// Code was unloaded: what is known of addresses holds no longer.
+pub(crate) fn forget_code() {
+    rules::forget();
+}
+
+/// The node of the caller's stack. `sp` points to the return address, `fp` is the caller's frame
+/// pointer register. 0: not known.
+#[inline]
+pub(crate) fn node(guard: &mut Guard, region: &Region, sp: usize, fp: usize) -> u32 {
+    let flags = region.load(header::FLAGS);
+    let memory = guard.thread().memory;
+    // SAFETY: null, or the unit that this thread has for itself.
+    let Some(memory) = (unsafe { memory.as_mut() }) else { return 0 };
+    if flags & (header::flags::NO_STACKS | header::flags::CHECK_STACKS) != 0 {
+        return node_otherwise(memory, region, sp, fp, flags);
+    }
+    match memory.compare(sp, fp) {
+        Found::Whole(node) => node,
+        Found::Part(way) => memory.unwind(way, region, sp, fp),
+    }
+}
+
+/// The modes that are not the default.
+#[cold]
+#[inline(never)]
+fn node_otherwise(memory: &mut Memory, region: &Region, sp: usize, fp: usize, flags: u64) -> u32 {
+    if flags & header::flags::NO_STACKS != 0 {
+        return 0;
+    }
+    match memory.compare(sp, fp) {
+        Found::Whole(compared) => {
+            let unwound = memory.unwind_whole(region, sp, fp);
+            region.add(header::CHECKED_STACKS, 1);
+            region.add(header::WRONG_STACKS, u64::from(compared != unwound));
+            unwound
+        }
+        Found::Part(way) => {
+            let partly = memory.unwind(way, region, sp, fp);
+            let unwound = memory.unwind_whole(region, sp, fp);
+            region.add(header::CHECKED_STACKS, 1);
+            region.add(header::WRONG_STACKS, u64::from(partly != unwound));
+            unwound
+        }
+    }
+}

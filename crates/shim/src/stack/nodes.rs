@@ -1,0 +1,43 @@
+//! The table of nodes in the shared memory (`wire::node`).
+
+use core::sync::atomic::Ordering;
+
+use wire::{header, node};
+
+use crate::sink::Region;
+
+/// The node of a frame at `address` whose caller's node is `caller`: its existing one, or a new
+/// one. 0: the table is full, or the caller has none.
+pub(super) fn node(region: &Region, caller: u32, address: u64) -> u32 {
+    for (table, nodes) in node::TABLES.into_iter().enumerate() {
+        let first = node::first_of(table);
+        let mut place = node::home(caller, address, nodes);
+        for _ in 0..node::PROBES {
+            let number = first + place;
+            if number != 0
+                && let Some(found) = at(region, number, caller, address)
+            {
+                return found;
+            }
+            place = (place + 1) & (nodes - 1);
+        }
+    }
+    region.add(header::UNKNOWN_STACKS, 1);
+    0
+}
+
+/// The node `number`, if it is this frame, or becomes it.
+#[inline]
+fn at(region: &Region, number: usize, caller: u32, address: u64) -> Option<u32> {
+    let (first, second) = (region.word(node::word(number)), region.word(node::word(number) + 1));
+    let wanted = node::caller_word(caller);
+    let found = second.load(Ordering::Acquire);
+    if found == 0
+        && first.compare_exchange(0, address, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    {
+        // Others pass a node by that is not complete yet.
+        second.store(wanted, Ordering::Release);
+        return Some(number as u32);
+    }
+    (found == wanted && first.load(Ordering::Relaxed) == address).then_some(number as u32)
+}

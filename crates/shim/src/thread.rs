@@ -1,0 +1,153 @@
+//! The state of a thread, in its thread-local memory, and the guard of a call.
+
+use core::arch::{asm, global_asm};
+use core::sync::atomic::{Ordering, compiler_fence};
+
+use crate::sink;
+use crate::stack::Memory;
+use crate::start;
+
+/// The state of a thread. All zero at its start.
+#[repr(C)]
+pub(crate) struct Thread {
+    /// The stack pointer of the recorded call that the thread is in; 0: in none.
+    busy: usize,
+    /// The process that this state belongs to ([`start::instance`]); after a fork it is another.
+    pub(crate) instance: u64,
+    /// The number of the thread in the shared memory.
+    pub(crate) number: u32,
+    /// The thread's id; 0: not known yet.
+    pub(crate) tid: u32,
+    /// The unit that records go to; null: none.
+    pub(crate) unit: usize,
+    /// The word of that unit that the next record goes to.
+    pub(crate) cursor: usize,
+    /// The number of units before this one.
+    pub(crate) sequence: u64,
+    /// The thread's own memory, in a unit of its own; null: none.
+    pub(crate) memory: *mut Memory,
+    /// Calls of free until the next one is timed.
+    pub(crate) untimed_left: u32,
+    /// The state of the random numbers that choose it.
+    pub(crate) random: u32,
+    /// Whether the thread's end gives its units back.
+    pub(crate) has_end: bool,
+}
+
+impl Thread {
+    /// Forgets everything but the call that the thread is in: after a fork, what is here belongs to
+    /// the parent.
+    pub(crate) fn start_anew(&mut self, instance: u64) {
+        *self = Thread {
+            busy: self.busy,
+            instance,
+            number: 0,
+            tid: 0,
+            unit: 0,
+            cursor: 0,
+            sequence: 0,
+            memory: core::ptr::null_mut(),
+            untimed_left: 0,
+            random: 0,
+            has_end: false,
+        };
+    }
+}
+
+const BYTES: usize = 128;
+const _: () = assert!(size_of::<Thread>() <= BYTES);
+
+// Initial-exec TLS: the default model calls a function that may allocate. The loader has room for
+// it, because the shim is loaded with the program.
+global_asm!(
+    ".section .tbss,\"awT\",@nobits",
+    ".balign 64",
+    ".globl firsttouch_thread",
+    ".hidden firsttouch_thread",
+    ".type firsttouch_thread, @object",
+    ".size firsttouch_thread, {bytes}",
+    "firsttouch_thread:",
+    ".zero {bytes}",
+    ".text",
+    bytes = const BYTES,
+);
+
+/// The state of this thread.
+#[inline]
+pub(crate) fn current() -> *mut Thread {
+    let address: *mut Thread;
+    // SAFETY: it reads the thread pointer and a constant of the loader.
+    unsafe {
+        asm!(
+            "mov {0}, qword ptr [rip + firsttouch_thread@GOTTPOFF]",
+            "add {0}, qword ptr fs:[0]",
+            out(reg) address,
+            options(pure, readonly, nostack),
+        );
+    }
+    address
+}
+
+/// The right to use this thread's state. There is one: a call inside another (in a signal handler,
+/// or by the allocator below) gets none.
+pub(crate) struct Guard(*mut Thread);
+
+impl Guard {
+    /// Enters a call whose caller's stack pointer is `sp`. `None`: this call is not recorded.
+    #[inline]
+    pub(crate) fn enter(sp: usize) -> Option<Guard> {
+        let region = start::region()?;
+        let thread = current();
+        // SAFETY: the state of this thread; a signal handler leaves it as it was.
+        let (busy, instance) = unsafe { ((*thread).busy, (*thread).instance) };
+        if busy != 0 && !left_behind(busy, sp) {
+            region.add(wire::header::NESTED, 1);
+            return None;
+        }
+        if region.load(wire::header::FLAGS) & wire::header::flags::QUIET != 0 {
+            return None;
+        }
+        // SAFETY: as above.
+        unsafe { (*thread).busy = sp };
+        compiler_fence(Ordering::SeqCst);
+        let mut guard = Guard(thread);
+        if instance != start::instance() || guard.thread().unit == 0 {
+            sink::begin(&mut guard);
+        }
+        Some(guard)
+    }
+
+    /// Enters without recording: what allocates meanwhile is not recorded either.
+    pub(crate) fn enter_quietly() -> Option<Guard> {
+        let thread = current();
+        // SAFETY: the state of this thread.
+        let free = unsafe { (*thread).busy } == 0;
+        free.then(|| {
+            // SAFETY: as above.
+            unsafe { (*thread).busy = usize::MAX };
+            Guard(thread)
+        })
+    }
+
+    /// The state.
+    #[inline]
+    pub(crate) fn thread(&mut self) -> &mut Thread {
+        // SAFETY: the guard is the only one of this thread, and no other reference is made.
+        unsafe { &mut *self.0 }
+    }
+}
+
+impl Drop for Guard {
+    #[inline]
+    fn drop(&mut self) {
+        compiler_fence(Ordering::SeqCst);
+        self.thread().busy = 0;
+    }
+}
+
+/// Whether a call with the stack pointer `busy` was left without a return (longjmp out of a signal
+/// handler): the stack is shorter now than it was then. A call inside another has a longer one.
+#[cold]
+fn left_behind(busy: usize, sp: usize) -> bool {
+    busy != usize::MAX && sp > busy && sp - busy < 1 << 30
+}
