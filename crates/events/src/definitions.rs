@@ -6,41 +6,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::mem::take;
 
-/// A text of [`Definitions`], by its number.
-#[repr(transparent)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct Name(u32);
-
-impl Name {
-    /// No name, or an unknown one.
-    pub const NONE: Name = Name(0);
-
-    /// Whether it is a name.
-    #[must_use]
-    pub fn is_some(self) -> bool {
-        self != Name::NONE
-    }
-}
-
-/// A module of [`Definitions`], by its number.
-#[repr(transparent)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct ModuleId(u32);
-
-impl ModuleId {
-    /// No file.
-    pub const NONE: ModuleId = ModuleId(0);
-}
-
-/// A stack of [`Definitions`], by the number of its innermost frame.
-#[repr(transparent)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct StackId(u32);
-
-impl StackId {
-    /// No frame: the end of every stack, or an unknown one.
-    pub const NONE: StackId = StackId(0);
-}
+use crate::{ModuleId, Name, StackId};
 
 /// A frame of a stack. Stacks that share their outer frames share these definitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

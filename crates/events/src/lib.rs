@@ -20,17 +20,17 @@ mod event;
 mod header;
 mod mapping;
 pub mod merge;
+mod numbers;
 pub mod snapshot;
 
 pub use allocation::{Allocation, AllocationFunction};
 pub use call::Call;
 pub use cause::Cause;
-pub use definitions::{
-    BuildId, Definition, Definitions, Device, Frame, Interner, Module, ModuleId, Name, StackId,
-};
+pub use definitions::{BuildId, Definition, Definitions, Device, Frame, Interner, Module};
 pub use event::{Ending, Event, EventKind, Fault, Life, Lost, Span, Syscall, Thread};
 pub use header::{Clock, Header, Sees, ThpPolicy};
 pub use mapping::{Mapping, MappingKind, MappingReport};
+pub use numbers::{ModuleId, Name, StackId};
 
 /// A part of a stream, as an observer passes it on. Its events refer to its own definitions and to
 /// those of earlier batches.

@@ -1,0 +1,318 @@
+//! The chunks that say what a recording is, and what became of it.
+//!
+//! All three consist of one column of varints and texts. An optional number is 0 if it is missing,
+//! or one more than the number; an optional text is preceded by 0 or 1. A field that a newer
+//! version adds stands behind the known ones.
+
+use events::{Clock, Header, Sees, ThpPolicy, Thread};
+
+use crate::bytes::{Cursor, Malformed, put, put_option, put_text, unzigzag, zigzag};
+use crate::chunk::{ChunkHeader, append_chunk, kind};
+use crate::columns::{Column, Columns, Packer, UNPACKED_BYTES_MAX};
+use crate::{Chunk, SourceId};
+
+/// What a reader on another machine wants to know. Everything can be left out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct About {
+    /// The version of the program that recorded.
+    pub version: Option<String>,
+    /// When recording started, in nanoseconds since 1970 (`CLOCK_REALTIME`).
+    pub started_ns: Option<i64>,
+    /// The command that was recorded, with its arguments.
+    pub command: Option<Vec<String>>,
+    /// The directory in which it was started.
+    pub directory: Option<String>,
+    /// The name of the machine.
+    pub host: Option<String>,
+    /// The kernel's release (`uname -r`).
+    pub kernel: Option<String>,
+    /// What could not be observed, as sentences.
+    pub notices: Vec<String>,
+}
+
+/// What the recorder knows at the end.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RecordingSummary {
+    /// When recording ended, on the stream's clock.
+    pub until_ns: u64,
+    /// Events that the sources lost, in total.
+    pub lost: u64,
+    /// Events that came after the watermark of their source, in total.
+    pub late: u64,
+    /// Page faults that were delivered as events.
+    pub faults_seen: u64,
+    /// Page faults by a counting event with the same restrictions. `None`: not counted.
+    pub faults_counted: Option<u64>,
+    /// Minor faults of the program by getrusage(2). `None`: not known, such as after an attach.
+    pub rusage_minor: Option<u64>,
+    /// Major faults of the program by getrusage(2).
+    pub rusage_major: Option<u64>,
+    /// What recording adds to a call, in nanoseconds, as measured when the program started.
+    pub probe_ns_per_call: Option<f64>,
+    /// The largest error of the probes' clock against the stream's, in nanoseconds.
+    pub clock_error_ns: Option<u64>,
+    /// Why the recording ends before the program. `None`: it does not.
+    pub cut: Option<CutReason>,
+}
+
+/// Why a recording ends before the recorded program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CutReason {
+    /// The user stopped recording, and the program goes on.
+    Stopped,
+    /// A limit of time or size that the user set was reached.
+    Limit,
+    /// The file could not be written. The text is the error.
+    Write(String),
+    /// Something else.
+    Other(String),
+}
+
+/// What a probe says of itself, for one thread. Numbers count from the start of the thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProbeCounts {
+    /// The source of the thread's calls.
+    pub source: SourceId,
+    /// The thread.
+    pub thread: Thread,
+    /// Calls that it made.
+    pub calls: u64,
+    /// Calls that are missing in the recording.
+    pub lost: u64,
+    /// The time for which it waited for room, in nanoseconds.
+    pub waited_ns: u64,
+    /// Calls from within a call, which are not recorded.
+    pub nested: u64,
+    /// Calls whose stack is unknown.
+    pub unknown_stacks: u64,
+}
+
+fn put_optional_text(column: &mut Vec<u8>, text: Option<&str>) {
+    put(column, text.is_some().into());
+    if let Some(text) = text {
+        put_text(column, text);
+    }
+}
+
+fn take_optional_text(cursor: &mut Cursor, column: &[u8]) -> Result<Option<String>, Malformed> {
+    match cursor.take(column)? {
+        0 => Ok(None),
+        1 => Ok(Some(cursor.take_text(column)?.to_owned())),
+        _ => Err(Malformed),
+    }
+}
+
+fn put_texts(column: &mut Vec<u8>, texts: &[String]) {
+    put(column, texts.len() as u64);
+    for text in texts {
+        put_text(column, text);
+    }
+}
+
+fn take_texts(cursor: &mut Cursor, column: &[u8]) -> Result<Vec<String>, Malformed> {
+    let count = cursor.take(column)?;
+    (0..count).map(|_| Ok(cursor.take_text(column)?.to_owned())).collect()
+}
+
+fn encode_column(kind: u8, records: u32, column: &[u8], chunk: &mut Chunk) {
+    let header = ChunkHeader { kind, records, ..ChunkHeader::default() };
+    append_chunk(&mut chunk.bytes, header, |into| {
+        Packer::default().pack(&[Column::Regular(column)], into)
+    });
+}
+
+/// The first chunk; `None` if its texts are too long for a chunk.
+pub(crate) fn encode_start(header: &Header, about: &About) -> Option<Chunk> {
+    let mut column = Vec::new();
+    let Header { clock, began_ns, page_bytes, huge_pages, can_swap, sees } = *header;
+    let clock = match clock {
+        Clock::Monotonic => 1,
+    };
+    let huge_pages = match huge_pages {
+        ThpPolicy::Never => 0,
+        ThpPolicy::Advised => 1,
+        ThpPolicy::Always => 2,
+    };
+    let Sees { calls, faults, kernel_faults, page_sizes, allocations } = sees;
+    let flags = [calls, faults, kernel_faults, page_sizes, allocations];
+    let sees = flags.iter().rev().fold(0, |bits, &flag| bits << 1 | u64::from(flag));
+    for number in [clock, began_ns, page_bytes, huge_pages, can_swap.into(), sees] {
+        put(&mut column, number);
+    }
+    put_optional_text(&mut column, about.version.as_deref());
+    put(&mut column, about.started_ns.is_some().into());
+    if let Some(started_ns) = about.started_ns {
+        put(&mut column, zigzag(started_ns.cast_unsigned()));
+    }
+    put(&mut column, about.command.is_some().into());
+    if let Some(command) = &about.command {
+        put_texts(&mut column, command);
+    }
+    for text in [&about.directory, &about.host, &about.kernel] {
+        put_optional_text(&mut column, text.as_deref());
+    }
+    put_texts(&mut column, &about.notices);
+    let mut chunk = Chunk::default();
+    encode_column(kind::START, 1, &column, &mut chunk);
+    (column.len() <= UNPACKED_BYTES_MAX).then_some(chunk)
+}
+
+/// Reads the first chunk.
+pub(crate) fn decode_start(columns: &Columns) -> Result<(Header, About), Malformed> {
+    let (column, mut cursor) = (columns.get(0), Cursor::new(0));
+    let clock = match cursor.take(column)? {
+        1 => Clock::Monotonic,
+        _ => return Err(Malformed),
+    };
+    let (began_ns, page_bytes) = (cursor.take(column)?, cursor.take(column)?);
+    if !page_bytes.is_power_of_two() {
+        return Err(Malformed);
+    }
+    let huge_pages = match cursor.take(column)? {
+        0 => ThpPolicy::Never,
+        1 => ThpPolicy::Advised,
+        2 => ThpPolicy::Always,
+        _ => return Err(Malformed),
+    };
+    let can_swap = cursor.take(column)? != 0;
+    let bits = cursor.take(column)?;
+    let seen = |bit: u32| bits >> bit & 1 != 0;
+    let all = Sees {
+        calls: seen(0),
+        faults: seen(1),
+        kernel_faults: seen(2),
+        page_sizes: seen(3),
+        allocations: seen(4),
+    };
+    let header = Header { clock, began_ns, page_bytes, huge_pages, can_swap, sees: all };
+    let version = take_optional_text(&mut cursor, column)?;
+    let started_ns = match cursor.take(column)? {
+        0 => None,
+        _ => Some(unzigzag(cursor.take(column)?).cast_signed()),
+    };
+    let command = match cursor.take(column)? {
+        0 => None,
+        _ => Some(take_texts(&mut cursor, column)?),
+    };
+    let directory = take_optional_text(&mut cursor, column)?;
+    let host = take_optional_text(&mut cursor, column)?;
+    let kernel = take_optional_text(&mut cursor, column)?;
+    let notices = take_texts(&mut cursor, column)?;
+    let about = About { version, started_ns, command, directory, host, kernel, notices };
+    Ok((header, about))
+}
+
+/// The chunk of the summary.
+pub(crate) fn encode_summary(summary: &RecordingSummary) -> Chunk {
+    let mut column = Vec::new();
+    for number in [summary.until_ns, summary.lost, summary.late, summary.faults_seen] {
+        put(&mut column, number);
+    }
+    let options = [
+        summary.faults_counted,
+        summary.rusage_minor,
+        summary.rusage_major,
+        summary.clock_error_ns,
+    ];
+    for option in options {
+        put_option(&mut column, option);
+    }
+    put(&mut column, summary.probe_ns_per_call.is_some().into());
+    if let Some(ns) = summary.probe_ns_per_call {
+        column.extend_from_slice(&ns.to_le_bytes());
+    }
+    let (number, text) = match &summary.cut {
+        None => (0, ""),
+        Some(CutReason::Stopped) => (1, ""),
+        Some(CutReason::Limit) => (2, ""),
+        Some(CutReason::Write(text)) => (3, text.as_str()),
+        Some(CutReason::Other(text)) => (4, text.as_str()),
+    };
+    put(&mut column, number);
+    put_text(&mut column, &text[..text.floor_char_boundary(UNPACKED_BYTES_MAX / 2)]);
+    let mut chunk = Chunk::default();
+    encode_column(kind::SUMMARY, 1, &column, &mut chunk);
+    chunk
+}
+
+/// Reads the chunk of the summary.
+pub(crate) fn decode_summary(columns: &Columns) -> Result<RecordingSummary, Malformed> {
+    let (column, mut cursor) = (columns.get(0), Cursor::new(0));
+    let (until_ns, lost) = (cursor.take(column)?, cursor.take(column)?);
+    let (late, faults_seen) = (cursor.take(column)?, cursor.take(column)?);
+    let faults_counted = cursor.take_option(column)?;
+    let (rusage_minor, rusage_major) = (cursor.take_option(column)?, cursor.take_option(column)?);
+    let clock_error_ns = cursor.take_option(column)?;
+    let probe_ns_per_call = if cursor.take(column)? == 0 {
+        None
+    } else {
+        let bytes = cursor.take_bytes(column, 8)?.try_into().map_err(|_| Malformed)?;
+        Some(f64::from_le_bytes(bytes)).filter(|ns| ns.is_finite())
+    };
+    let number = cursor.take(column)?;
+    let text = cursor.take_text(column)?.to_owned();
+    let cut = match number {
+        0 => None,
+        1 => Some(CutReason::Stopped),
+        2 => Some(CutReason::Limit),
+        3 => Some(CutReason::Write(text)),
+        _ => Some(CutReason::Other(text)),
+    };
+    Ok(RecordingSummary {
+        until_ns,
+        lost,
+        late,
+        faults_seen,
+        faults_counted,
+        rusage_minor,
+        rusage_major,
+        probe_ns_per_call,
+        clock_error_ns,
+        cut,
+    })
+}
+
+/// What probes say of themselves. Later counts of a source replace earlier ones.
+#[must_use]
+pub fn encode_counts(counts: &[ProbeCounts]) -> Chunk {
+    let mut chunk = Chunk::default();
+    for part in counts.chunks(1 << 14) {
+        let mut column = Vec::new();
+        for counts in part {
+            let ProbeCounts { source, thread, calls, lost, waited_ns, nested, unknown_stacks } =
+                *counts;
+            put(&mut column, source.0.into());
+            put(&mut column, thread.pid.into());
+            put(&mut column, thread.tid.into());
+            for number in [calls, lost, waited_ns, nested, unknown_stacks] {
+                put(&mut column, number);
+            }
+        }
+        let records = u32::try_from(part.len()).unwrap_or(u32::MAX);
+        encode_column(kind::COUNTS, records, &column, &mut chunk);
+    }
+    chunk
+}
+
+/// Reads the counts of a chunk.
+pub(crate) fn decode_counts(
+    header: &ChunkHeader,
+    columns: &Columns,
+    mut each: impl FnMut(ProbeCounts),
+) -> Result<(), Malformed> {
+    let (column, mut cursor) = (columns.get(0), Cursor::new(0));
+    for _ in 0..header.records {
+        let source = SourceId(cursor.take_u32(column)?);
+        let thread = Thread { pid: cursor.take_u32(column)?, tid: cursor.take_u32(column)? };
+        each(ProbeCounts {
+            source,
+            thread,
+            calls: cursor.take(column)?,
+            lost: cursor.take(column)?,
+            waited_ns: cursor.take(column)?,
+            nested: cursor.take(column)?,
+            unknown_stacks: cursor.take(column)?,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! Numbers and texts as bytes: varints, and a cursor that believes nothing.
+
+/// Bytes that are not what they claim to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
+/// Appends `value`, 7 bits a byte, the lowest first; the highest bit of a byte says that more
+/// follow (LEB128).
+#[inline]
+pub(crate) fn put(column: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        column.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    column.push((value & 0x7f) as u8);
+}
+
+/// Appends a text as its length and its bytes.
+pub(crate) fn put_text(column: &mut Vec<u8>, text: &str) {
+    put(column, text.len() as u64);
+    column.extend_from_slice(text.as_bytes());
+}
+
+/// Appends 0 for nothing, or one more than the value. The value is below `u64::MAX`.
+pub(crate) fn put_option(column: &mut Vec<u8>, value: Option<u64>) {
+    put(column, value.map_or(0, |value| value.saturating_add(1)));
+}
+
+/// Maps small differences of either sign to small numbers: 0, -1, 1, -2 are 0, 1, 2, 3.
+#[inline]
+pub(crate) const fn zigzag(difference: u64) -> u64 {
+    let difference = difference.cast_signed();
+    ((difference << 1) ^ (difference >> 63)).cast_unsigned()
+}
+
+/// The inverse of [`zigzag`].
+#[inline]
+pub(crate) const fn unzigzag(number: u64) -> u64 {
+    (number >> 1) ^ (number & 1).wrapping_neg()
+}
+
+/// Reads from the start of bytes to their end.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Cursor {
+    at: usize,
+}
+
+impl Cursor {
+    /// A cursor before the byte `at`.
+    pub(crate) fn new(at: usize) -> Self {
+        Cursor { at }
+    }
+
+    /// The number of bytes before it.
+    pub(crate) fn at(self) -> usize {
+        self.at
+    }
+
+    /// The next varint. At most ten bytes; more than 64 bits are malformed.
+    #[inline]
+    pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<u64, Malformed> {
+        let first = *bytes.get(self.at).ok_or(Malformed)?;
+        self.at += 1;
+        if first < 0x80 { Ok(u64::from(first)) } else { self.take_rest(bytes, first) }
+    }
+
+    fn take_rest(&mut self, bytes: &[u8], first: u8) -> Result<u64, Malformed> {
+        let mut value = u64::from(first & 0x7f);
+        for shift in (7..64).step_by(7) {
+            let byte = *bytes.get(self.at).ok_or(Malformed)?;
+            self.at += 1;
+            if shift == 63 && byte > 1 {
+                return Err(Malformed);
+            }
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(Malformed)
+    }
+
+    /// The next varint, if it fits.
+    pub(crate) fn take_u32(&mut self, bytes: &[u8]) -> Result<u32, Malformed> {
+        u32::try_from(self.take(bytes)?).map_err(|_| Malformed)
+    }
+
+    /// The next optional number.
+    pub(crate) fn take_option(&mut self, bytes: &[u8]) -> Result<Option<u64>, Malformed> {
+        Ok(self.take(bytes)?.checked_sub(1))
+    }
+
+    /// The next `len` bytes.
+    pub(crate) fn take_bytes<'b>(
+        &mut self,
+        bytes: &'b [u8],
+        len: u64,
+    ) -> Result<&'b [u8], Malformed> {
+        let len = usize::try_from(len).map_err(|_| Malformed)?;
+        let end = self.at.checked_add(len).ok_or(Malformed)?;
+        let found = bytes.get(self.at..end).ok_or(Malformed)?;
+        self.at = end;
+        Ok(found)
+    }
+
+    /// The next text.
+    pub(crate) fn take_text<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b str, Malformed> {
+        let len = self.take(bytes)?;
+        std::str::from_utf8(self.take_bytes(bytes, len)?).map_err(|_| Malformed)
+    }
+}
+
+/// A column and how far it is read.
+#[derive(Debug, Default)]
+pub(crate) struct Input {
+    bytes: Vec<u8>,
+    cursor: Cursor,
+}
+
+impl Input {
+    /// A column that is not read yet.
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+        Input { bytes, cursor: Cursor::default() }
+    }
+
+    /// The next varint.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Result<u64, Malformed> {
+        self.cursor.take(&self.bytes)
+    }
+
+    /// The next varint, if it fits.
+    pub(crate) fn take_u32(&mut self) -> Result<u32, Malformed> {
+        self.cursor.take_u32(&self.bytes)
+    }
+
+    /// The next varint, if it fits.
+    pub(crate) fn take_u8(&mut self) -> Result<u8, Malformed> {
+        u8::try_from(self.take()?).map_err(|_| Malformed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn numbers_come_back(value: u64, shift in 0..64_u32) {
+            let value = value >> shift;
+            let mut bytes = Vec::new();
+            put(&mut bytes, value);
+            put_option(&mut bytes, Some(value >> 1));
+            let mut cursor = Cursor::new(0);
+            prop_assert_eq!(cursor.take(&bytes), Ok(value));
+            prop_assert_eq!(cursor.take_option(&bytes), Ok(Some(value >> 1)));
+            prop_assert_eq!(cursor.at(), bytes.len());
+            prop_assert_eq!(cursor.take(&bytes), Err(Malformed));
+            prop_assert_eq!(unzigzag(zigzag(value)), value);
+            prop_assert!(zigzag(value.wrapping_neg()) <= zigzag(value) || value >> 63 == 1);
+        }
+    }
+
+    #[test]
+    fn numbers_beyond_64_bits_are_malformed() {
+        let mut most = vec![0xff; 9];
+        most.push(1);
+        assert_eq!(Cursor::new(0).take(&most), Ok(u64::MAX));
+        most[9] = 2;
+        assert_eq!(Cursor::new(0).take(&most), Err(Malformed));
+        most[9] = 0x81;
+        assert_eq!(Cursor::new(0).take(&most), Err(Malformed));
+        assert_eq!(Cursor::new(0).take_text(&[5, b'a']), Err(Malformed));
+        assert_eq!(Cursor::new(0).take_text(&[1, 0xff]), Err(Malformed), "not UTF-8");
+        assert_eq!([0, 1, 2, 3].map(unzigzag), [0, u64::MAX, 1, u64::MAX - 1]);
+    }
+}

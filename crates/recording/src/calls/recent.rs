@@ -1,0 +1,136 @@
+//! The blocks that a thread got recently, and where the next one will be.
+
+/// The number of blocks that are remembered.
+pub(crate) const BLOCKS: usize = 2048;
+/// Sizes up to a KiB in steps of 16 bytes, and larger ones by their log2.
+const CLASSES: usize = 130;
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Block {
+    address: u64,
+    class: u16,
+    /// One more than the place of the block of its class that was given back before it; 0: none.
+    next: u16,
+}
+
+/// The last blocks that were given out, and for each size class those of them that were given back,
+/// as a stack: allocators give out the newest first.
+#[derive(Debug)]
+pub(crate) struct Recent {
+    blocks: Box<[Block]>,
+    given: u64,
+    /// One more than the place of the block given back last.
+    free: [u16; CLASSES],
+    /// Behind the block given out last: where an allocator goes on in fresh memory.
+    fresh: u64,
+}
+
+impl Recent {
+    /// Of a chunk without calls yet.
+    pub(crate) fn new() -> Self {
+        let blocks = vec![Block::default(); BLOCKS].into();
+        Recent { blocks, given: 0, free: [0; CLASSES], fresh: 0 }
+    }
+
+    /// Starts with a new chunk.
+    pub(crate) fn clear(&mut self) {
+        let used = usize::try_from(self.given).unwrap_or(BLOCKS).min(BLOCKS);
+        self.blocks[..used].fill(Block::default());
+        (self.given, self.free, self.fresh) = (0, [0; CLASSES], 0);
+    }
+
+    /// The number of blocks given out so far.
+    #[inline]
+    pub(crate) fn given(&self) -> u64 {
+        self.given
+    }
+
+    /// Where a block of this size is expected: the newest of its class that was given back, or else
+    /// behind the last one. That block is no longer expected afterwards.
+    #[inline]
+    pub(crate) fn foresee(&mut self, size_bytes: u64) -> u64 {
+        let newest = &mut self.free[class(size_bytes)];
+        match usize::from(*newest).checked_sub(1) {
+            Some(place) => {
+                let block = self.blocks[place % BLOCKS];
+                *newest = block.next;
+                block.address
+            }
+            None => self.fresh,
+        }
+    }
+
+    /// A block was given out.
+    #[inline]
+    pub(crate) fn give(&mut self, address: u64, size_bytes: u64) {
+        let class = u16::try_from(class(size_bytes)).unwrap_or_default();
+        let block = Block { address, class, next: 0 };
+        self.blocks[place(self.given)] = block;
+        self.given += 1;
+        self.fresh = address.wrapping_add(chunk_bytes(size_bytes));
+    }
+
+    /// The address of the block that `age` blocks were given out after; `None`: not remembered.
+    #[inline]
+    pub(crate) fn of_age(&self, age: u64) -> Option<u64> {
+        let number = self.given.checked_sub(age)?.checked_sub(1)?;
+        (age < BLOCKS as u64).then(|| self.blocks[place(number)].address)
+    }
+
+    /// The block with this age was given back.
+    #[inline]
+    pub(crate) fn release(&mut self, age: u64) {
+        let place = place(self.given.wrapping_sub(age).wrapping_sub(1));
+        let block = &mut self.blocks[place];
+        let newest = &mut self.free[usize::from(block.class) % CLASSES];
+        block.next = *newest;
+        *newest = u16::try_from(place + 1).unwrap_or_default();
+    }
+}
+
+#[inline]
+fn place(number: u64) -> usize {
+    usize::try_from(number % BLOCKS as u64).unwrap_or_default()
+}
+
+/// What a block takes in glibc: a word before it, in steps of 16 bytes, at least 32.
+#[inline]
+const fn chunk_bytes(size_bytes: u64) -> u64 {
+    let bytes = size_bytes.saturating_add(23) & !15;
+    if bytes < 32 { 32 } else { bytes }
+}
+
+#[inline]
+fn class(size_bytes: u64) -> usize {
+    let steps = chunk_bytes(size_bytes) / 16;
+    let by_log2 = 129 - steps.leading_zeros() as usize;
+    usize::try_from(steps).ok().filter(|&steps| steps <= 64).unwrap_or(by_log2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_distinct_and_within_bounds() {
+        assert_eq!([0, 24, 25, 40, 41].map(class), [2, 2, 3, 3, 4]);
+        assert_eq!((class(1000), class(1016), class(1017)), (63, 64, 72));
+        assert!(class(u64::MAX) < CLASSES);
+    }
+
+    #[test]
+    fn the_newest_block_that_came_back_is_foreseen() {
+        let mut recent = Recent::new();
+        recent.give(0x1000, 24);
+        recent.give(0x1020, 24);
+        assert_eq!(recent.foresee(24), 0x1040, "behind the last one");
+        assert_eq!((recent.of_age(0), recent.of_age(1)), (Some(0x1020), Some(0x1000)));
+        assert_eq!(recent.of_age(2), None);
+        recent.release(0);
+        recent.release(1);
+        assert_eq!(recent.foresee(100), 0x1040);
+        assert_eq!([recent.foresee(20), recent.foresee(20)], [0x1000, 0x1020]);
+        recent.clear();
+        assert_eq!((recent.of_age(0), recent.foresee(24)), (None, 0));
+    }
+}

@@ -1,0 +1,191 @@
+//! Merges the events of all chunks into one order.
+//!
+//! Each chunk is a run of events in the order of their beginnings. Runs that have begun are decoded
+//! a block at a time; of those that have not, only the time of the first event is known.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use events::Event;
+
+use crate::bytes::Malformed;
+use crate::calls::CallsDecoder;
+use crate::chunk::{ChunkHeader, RECORDS_MAX, UNSORTED, kind};
+use crate::columns::Columns;
+use crate::index::Entry;
+use crate::observed::ObservedDecoder;
+
+/// About the number of events in a batch.
+pub(super) const BATCH_EVENTS: usize = 4096;
+/// The number of events that are decoded at once.
+const BLOCK_EVENTS: usize = 512;
+
+#[derive(Debug)]
+enum Decoder {
+    Calls(Box<CallsDecoder>),
+    Observed(Box<ObservedDecoder>),
+}
+
+impl Decoder {
+    fn decode(&mut self, count: usize, into: &mut Vec<Event>) -> Result<bool, Malformed> {
+        match self {
+            Decoder::Calls(decoder) => decoder.decode(count, into),
+            Decoder::Observed(decoder) => decoder.decode(count, into),
+        }
+    }
+}
+
+/// The place of an event in the order: its time, its source, and the offset of its chunk.
+type Place = (u64, u32, u64);
+
+fn place(entry: &Entry) -> Place {
+    (entry.first_ns, entry.source, entry.offset)
+}
+
+/// A chunk that is being read.
+#[derive(Debug)]
+struct Run {
+    entry: Entry,
+    decoder: Decoder,
+    has_more: bool,
+    /// Events from `at` are next.
+    block: Vec<Event>,
+    at: usize,
+    /// What its source had promised before.
+    promised_ns: u64,
+}
+
+impl Run {
+    /// Decodes the next events, unless there are some. Returns their first time.
+    fn fill(&mut self) -> Result<Option<u64>, Malformed> {
+        while self.at == self.block.len() && self.has_more {
+            (self.at, self.has_more) = (0, false);
+            self.block.clear();
+            self.has_more = self.decoder.decode(BLOCK_EVENTS, &mut self.block)?;
+        }
+        Ok(self.block.get(self.at).map(|event| event.time_ns))
+    }
+}
+
+/// The runs of a file.
+#[derive(Debug, Default)]
+pub(super) struct Runs {
+    /// Chunks that have not begun, the first one last.
+    expected: Vec<Entry>,
+    /// Chunks with events before a promise of their source, by offset, and that promise.
+    broken: BTreeMap<u64, u64>,
+    /// Runs that have begun; `None` where one has ended.
+    open: Vec<Option<Run>>,
+    vacant: Vec<usize>,
+    /// The next place of each run in `open`.
+    next: BinaryHeap<Reverse<(Place, usize)>>,
+    late: u64,
+}
+
+impl Runs {
+    /// Takes all chunks of events, in any order.
+    pub(super) fn expect(&mut self, mut entries: Vec<Entry>) {
+        entries.sort_unstable_by_key(|entry| Reverse(place(entry)));
+        entries.shrink_to_fit();
+        self.expected = entries;
+    }
+
+    /// The chunk at `offset` has events before `promised_ns`.
+    pub(super) fn break_promise(&mut self, offset: u64, promised_ns: u64) {
+        self.broken.insert(offset, promised_ns);
+    }
+
+    /// The events so far that broke a promise.
+    pub(super) fn late(&self) -> u64 {
+        self.late
+    }
+
+    /// Takes a chunk that must be opened before the next event is known.
+    pub(super) fn due(&mut self) -> Option<Entry> {
+        let next = self.next.peek().map(|Reverse((next, _))| *next);
+        self.expected.pop_if(|entry| next.is_none_or(|next| place(entry) < next))
+    }
+
+    /// Opens a chunk.
+    pub(super) fn open(
+        &mut self,
+        entry: &Entry,
+        header: &ChunkHeader,
+        columns: Columns,
+    ) -> Result<(), Malformed> {
+        if header.records > RECORDS_MAX {
+            return Err(Malformed);
+        }
+        let decoder = if header.kind == kind::CALLS {
+            Decoder::Calls(Box::new(CallsDecoder::new(header, columns)?))
+        } else {
+            Decoder::Observed(Box::new(ObservedDecoder::new(header, columns)?))
+        };
+        let promised_ns = self.broken.remove(&entry.offset).unwrap_or(0);
+        let has_more = header.records > 0;
+        let (block, at) = (Vec::new(), 0);
+        let mut run = Run { entry: *entry, decoder, has_more, block, at, promised_ns };
+        if header.flags & UNSORTED != 0 {
+            run.has_more = false;
+            // What a damaged chunk has before the damage is as good as any.
+            let result = run.decoder.decode(RECORDS_MAX as usize, &mut run.block);
+            run.block.sort_by_key(|event| event.time_ns);
+            self.start(run);
+            result.map(|_| ())
+        } else {
+            let filled = run.fill();
+            self.start(run);
+            filled.map(|_| ())
+        }
+    }
+
+    fn start(&mut self, run: Run) {
+        let Some(event) = run.block.get(run.at) else { return };
+        let (_, source, offset) = place(&run.entry);
+        let next = (event.time_ns, source, offset);
+        let number = self.vacant.pop().unwrap_or(self.open.len());
+        if number == self.open.len() {
+            self.open.push(None);
+        }
+        self.open[number] = Some(run);
+        self.next.push(Reverse((next, number)));
+    }
+
+    /// Appends the next events to `into`. Returns `false` if there are none; the chunk if a part of
+    /// it is malformed.
+    pub(super) fn advance(&mut self, into: &mut Vec<Event>) -> Result<bool, Entry> {
+        let Some(Reverse(((_, source, offset), number))) = self.next.pop() else {
+            return Ok(false);
+        };
+        // Another run, or a chunk that has not begun, may continue before this one.
+        let other = self.next.peek().map(|Reverse((next, _))| *next);
+        let expected = self.expected.last().map(place);
+        let until = other.into_iter().chain(expected).min().unwrap_or((u64::MAX, u32::MAX, 0));
+        let Some(run) = self.open.get_mut(number).and_then(Option::as_mut) else {
+            return Ok(true);
+        };
+        // Of events at the other's time, this run has those with a lower source or offset.
+        let until_ns = until.0.saturating_add(u64::from((source, offset) < (until.1, until.2)));
+        let is_last = until_ns == u64::MAX;
+        let waiting = &run.block[run.at..];
+        // The first one is next in any case. So a chunk that lies about its order cannot stop the
+        // stream.
+        let rest = waiting.get(1..).unwrap_or_default();
+        let taken = rest.iter().take_while(|event| event.time_ns < until_ns || is_last).count();
+        let taken = &waiting[..waiting.len().min(taken + 1)];
+        if run.promised_ns > 0 {
+            let late = taken.iter().filter(|event| event.time_ns < run.promised_ns);
+            self.late += late.count() as u64;
+        }
+        into.extend_from_slice(taken);
+        run.at += taken.len();
+        let (filled, entry) = (run.fill(), run.entry);
+        if let Some(event) = run.block.get(run.at) {
+            self.next.push(Reverse(((event.time_ns, source, offset), number)));
+        } else {
+            self.open[number] = None;
+            self.vacant.push(number);
+        }
+        filled.map(|_| true).map_err(|_| entry)
+    }
+}
