@@ -7,7 +7,13 @@ use std::path::PathBuf;
 use std::process::Command;
 
 fn main() -> Result<(), VarError> {
-    for input in ["../shim/src", "../shim/Cargo.toml", "../shim/Cargo.lock", "../wire/src"] {
+    for input in [
+        "../shim/src",
+        "../shim/build.rs",
+        "../shim/Cargo.toml",
+        "../shim/Cargo.lock",
+        "../wire/src",
+    ] {
         println!("cargo::rerun-if-changed={input}");
     }
     let out = PathBuf::from(env::var("OUT_DIR")?);
@@ -22,6 +28,11 @@ fn main() -> Result<(), VarError> {
             cargo.env_remove(variable);
         }
         cargo.env_remove("RUSTC_WORKSPACE_WRAPPER");
+        for (variable, _) in env::vars() {
+            if variable.starts_with("CARGO_PROFILE_") {
+                cargo.env_remove(variable);
+            }
+        }
         let is_built = cargo.status().is_ok_and(|status| status.success());
         assert!(is_built, "the shim does not build: see the messages of cargo above");
         fs::copy(target.join("release/libfirsttouch_shim.so"), &shim).expect("the shim was built");

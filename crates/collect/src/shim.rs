@@ -67,8 +67,6 @@ pub trait CallSink {
     /// A call of it, in the order in which its calls ended. It began at `time_ns` of the stream's
     /// clock.
     fn call(&mut self, number: ThreadNumber, time_ns: u64, call: &Allocation);
-    /// Nothing will come from this thread that began earlier.
-    fn promises(&mut self, number: ThreadNumber, time_ns: u64);
     /// Nothing more will come from this thread.
     fn ends(&mut self, number: ThreadNumber);
 }
@@ -157,8 +155,8 @@ impl Shims {
         calls
     }
 
-    /// Promises for every thread what can be promised, and lets go of the memory of processes that
-    /// are gone. To be called now and then: it looks at processes.
+    /// Lets go of the memory of processes that are gone. To be called now and then: it looks at
+    /// processes.
     pub fn settle(&mut self, sink: &mut impl CallSink) {
         for mut region in std::mem::take(&mut self.regions) {
             let may_be_over = region.has_lost_its_guest();
@@ -167,12 +165,9 @@ impl Shims {
                 region.drain(&self.clock, &mut self.frames, &mut self.writers, sink);
             }
             let counts = region.counts(&self.clock);
-            let left = if may_be_over { region.retire(sink).err() } else { Some(Box::new(region)) };
-            if let Some(mut region) = left {
-                region.promise(&self.clock, sink);
-                self.regions.push(*region);
-            } else {
-                self.gone = self.gone.plus(counts);
+            match if may_be_over { region.retire(sink) } else { Err(Box::new(region)) } {
+                Ok(()) => self.gone = self.gone.plus(counts),
+                Err(region) => self.regions.push(*region),
             }
         }
     }

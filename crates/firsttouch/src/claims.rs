@@ -36,7 +36,7 @@ pub(crate) fn run(options: &ClaimsOptions, screen: ScreenOptions) -> anyhow::Res
         seed: options.seed.unwrap_or_else(new_seed),
         folder,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        refusal: crate::trace::refusal,
+        refusal: crate::observed::notice::refusal,
     };
     let mut watcher = Watcher::new(options.quiet, None);
     let claims = ::claims::test(&request, interrupt, &mut |event| match event {

@@ -15,8 +15,10 @@ mod interrupted;
 mod layout;
 mod man;
 mod not_executed;
+mod observed;
 mod options;
 mod progress;
+mod record;
 mod report;
 mod sink;
 mod stream;
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Verb::Completions(options) => completions::run(&options).map_err(Into::into),
         Verb::Layout(options) => layout::run(&options, cli.screen),
         Verb::Man(options) => man::run(&options),
+        Verb::Record(options) => record::run(&options, cli.screen),
         Verb::Report(options) => report::run(&options, cli.screen),
         Verb::Trace(options) => trace::run(&options, cli.screen),
     };

@@ -89,6 +89,9 @@ pub(crate) enum Verb {
     /// Show the address space of a program: what lies where, how much of it is resident, and what
     /// moves from run to run
     Layout(crate::layout::options::LayoutOptions),
+    /// Write everything that a program does with memory to a file: allocation calls with their
+    /// stacks, memory syscalls, page faults
+    Record(crate::record::options::RecordOptions),
     /// Show a saved result again, write it as CSV, Markdown or SVG, or compare two of them
     Report(crate::report::options::ReportOptions),
     /// Show a program's memory syscalls and page faults live, with the time each took in the kernel

@@ -77,7 +77,6 @@ fn latency(begin: u64, end: u64) -> u32 {
 #[inline(always)]
 fn give_out(caller: Caller, request: Request, call: impl FnOnce() -> *mut c_void) -> *mut c_void {
     let Some((mut guard, node)) = entered(caller) else { return call() };
-    guard.set_in_flight();
     let begin = start::ticks();
     let address = call();
     let end = start::ticks();
@@ -94,7 +93,6 @@ fn exchange(
     call: impl FnOnce() -> *mut c_void,
 ) -> *mut c_void {
     let Some((mut guard, node)) = entered(caller) else { return call() };
-    guard.set_in_flight();
     let begin = start::ticks();
     let address = call();
     let end = start::ticks();
@@ -119,7 +117,6 @@ fn exchange(
 #[inline(always)]
 fn give_back(caller: Caller, function: u8, old: *mut c_void, call: impl FnOnce()) {
     let Some((mut guard, node)) = entered(caller) else { return call() };
-    guard.set_in_flight();
     let begin = start::ticks();
     call();
     let latency_ticks =

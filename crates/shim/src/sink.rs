@@ -162,7 +162,6 @@ fn ready(region: &Region, thread: &Thread, kind: u64, first: usize) -> usize {
     let owner = process | u64::from(thread.tid) << 32;
     region.word(first + unit::OWNER).store(owner, Ordering::Relaxed);
     region.word(first + unit::COMMITTED).store(unit::FIRST as u64, Ordering::Relaxed);
-    region.word(first + unit::IN_FLIGHT).store(0, Ordering::Relaxed);
     region.word(first + unit::SEQUENCE).store(thread.sequence, Ordering::Relaxed);
     region.word(first + unit::INSTANCE).store(thread.instance, Ordering::Relaxed);
     let state = state::of(kind, thread.number);
@@ -201,15 +200,6 @@ impl Waiting {
 }
 
 impl Guard {
-    /// Says that a call has begun which is not written yet.
-    #[inline]
-    pub(crate) fn set_in_flight(&mut self) {
-        let unit = self.thread().unit;
-        if unit != 0 {
-            word_of(unit, unit::IN_FLIGHT).store(1, Ordering::Relaxed);
-        }
-    }
-
     /// Writes the records of a call, together.
     #[inline]
     pub(crate) fn write<const N: usize>(&mut self, records: [CallRecord; N]) {
@@ -231,6 +221,5 @@ impl Guard {
         }
         thread.cursor = at;
         word_of(unit, unit::COMMITTED).store(at as u64, Ordering::Release);
-        word_of(unit, unit::IN_FLIGHT).store(0, Ordering::Release);
     }
 }

@@ -2,6 +2,12 @@
 
 use std::fs::{read_dir, read_to_string};
 
+/// The name of this machine (`gethostname(2)`); `None` if it is no text.
+#[must_use]
+pub fn host_name() -> Option<String> {
+    rustix::system::uname().nodename().to_str().ok().map(str::to_owned)
+}
+
 /// Kernel release, as in `uname -r`.
 #[must_use]
 pub fn kernel_release() -> String {

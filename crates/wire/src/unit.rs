@@ -14,12 +14,10 @@ pub const STATE: usize = 0;
 pub const OWNER: usize = 1;
 /// The number of words that are written, these included.
 pub const COMMITTED: usize = 2;
-/// Nonzero while the thread is inside a call that is not written yet.
-pub const IN_FLIGHT: usize = 3;
 /// The number of units that the thread had before.
-pub const SEQUENCE: usize = 4;
+pub const SEQUENCE: usize = 3;
 /// The number of the process among those that write here (low half).
-pub const INSTANCE: usize = 5;
+pub const INSTANCE: usize = 4;
 
 /// The states of a unit: the low byte of its first word.
 pub mod state {

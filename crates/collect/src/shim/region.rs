@@ -16,10 +16,6 @@ use super::{CallSink, ShimCounts, ThreadNumber};
 
 /// Stacks are not deeper than this: a longer way outwards is a circle.
 const DEPTH_MAX: usize = 4096;
-/// A thread publishes what it has written, and that it is inside a call, within this time: it is
-/// longer than a store takes to be seen by another processor.
-const PUBLISHED_WITHIN_NS: u64 = 10_000;
-
 /// The memory, and what has been read of it.
 #[derive(Debug)]
 pub(super) struct Region {
@@ -35,8 +31,6 @@ pub(super) struct Region {
 #[derive(Debug, Clone, Copy)]
 struct KnownThread {
     number: ThreadNumber,
-    /// When its last call began.
-    last_ns: u64,
     /// What a reallocation gave back, whose second record has not been read yet.
     released: u64,
 }
@@ -71,7 +65,7 @@ impl Region {
             let thread = threads.entry(unit.thread).or_insert_with(|| {
                 *writers += 1;
                 let owner = Units::owner(words, unit.place);
-                let known = KnownThread { number: ThreadNumber(*writers), last_ns: 0, released: 0 };
+                let known = KnownThread { number: ThreadNumber(*writers), released: 0 };
                 sink.begins(known.number, guest.thread(owner));
                 known
             });
@@ -83,8 +77,7 @@ impl Region {
                 let stack = stack(words, stacks, frames, record.node);
                 let released = std::mem::take(&mut thread.released);
                 let Some(call) = call(&record, released, stack, clock) else { return };
-                thread.last_ns = clock.ns(record.begin_ticks);
-                sink.call(thread.number, thread.last_ns, &call);
+                sink.call(thread.number, clock.ns(record.begin_ticks), &call);
                 calls += 1;
             });
             if unit.is_full {
@@ -97,19 +90,6 @@ impl Region {
             }
         }
         calls
-    }
-
-    /// Promises what each thread that has a unit will not write any more: calls that began before
-    /// now, or, while it is inside one, before its last one.
-    pub(super) fn promise(&mut self, clock: &TickClock, sink: &mut impl CallSink) {
-        let words = self.memory.words();
-        let now_ns = clock.ns(sys::clock::ticks()).saturating_sub(PUBLISHED_WITHIN_NS);
-        self.units.with_records(words, &mut self.found);
-        for unit in &self.found {
-            let Some(thread) = self.threads.get(&unit.thread) else { continue };
-            let in_call = unit.is_full || Units::is_in_flight(words, unit.place);
-            sink.promises(thread.number, if in_call { thread.last_ns } else { now_ns });
-        }
     }
 
     /// Frees the memory of threads whose process is gone.

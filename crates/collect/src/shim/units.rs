@@ -71,11 +71,6 @@ impl Units {
         Owner { pid: wire::low(owner), tid: wire::high(owner), instance }
     }
 
-    /// Whether its thread is inside a call that is not written yet.
-    pub(super) fn is_in_flight(words: &[AtomicU64], place: usize) -> bool {
-        own(words, place, unit::IN_FLIGHT).load(Ordering::Acquire) != 0
-    }
-
     /// Reads the new records of a unit.
     #[inline]
     pub(super) fn read(

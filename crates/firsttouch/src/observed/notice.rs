@@ -6,7 +6,7 @@ use sys::Errno;
 use crate::not_executed;
 
 /// A notice in words.
-pub(super) fn sentence(notice: Notice, attached: bool) -> String {
+pub(crate) fn sentence(notice: Notice, attached: bool) -> String {
     match notice {
         Notice::UserModeOnly => {
             "page faults in the kernel (read() into fresh memory) are not shown to this user; \
@@ -72,7 +72,7 @@ const PTRACE_REMEDY: &str = "A container forbids it (docker run --cap-add SYS_PT
      (sysctl kernel.yama.ptrace_scope), or another tracer is attached already";
 
 /// The syscalls in 32-bit mode that are not shown.
-pub(super) fn compat32_calls(calls: u64) -> String {
+pub(crate) fn compat32_calls(calls: u64) -> String {
     format!(
         "memory syscalls in 32-bit mode, which are not shown: {calls} or more. Causes of faults \
          that depend on them are unknown. --syscalls ptrace shows them, and so does a trace of the \
@@ -81,7 +81,7 @@ pub(super) fn compat32_calls(calls: u64) -> String {
 }
 
 /// The program wanted to trace one of its processes, which has a tracer already, or its tracer.
-pub(super) fn refused_tracing(times: u64) -> String {
+pub(crate) fn refused_tracing(times: u64) -> String {
     format!(
         "ptrace(2) was refused to the program ({times} {}): firsttouch traces its processes, each \
          may have one tracer, and none may trace firsttouch. A debugger or sandbox may fail \
@@ -92,7 +92,7 @@ pub(super) fn refused_tracing(times: u64) -> String {
 
 /// A signal that asks for the end, after the program has ended and while descendants need the
 /// tracer. The second one kills them.
-pub(super) fn passed_on(signal: i32, warned: &mut bool) -> String {
+pub(crate) fn passed_on(signal: i32, warned: &mut bool) -> String {
     if std::mem::replace(warned, true) {
         return "the processes that the program left behind were killed".to_owned();
     }
@@ -105,7 +105,7 @@ pub(super) fn passed_on(signal: i32, warned: &mut bool) -> String {
 }
 
 /// Another program recorded the same faults.
-pub(super) fn misattributed(records: u64) -> String {
+pub(crate) fn misattributed(records: u64) -> String {
     format!(
         "another program recorded the same page faults, and the kernel gave {records} records of \
          this trace, or more, the number or the time of its event. Unless it was firsttouch, their \
@@ -157,7 +157,7 @@ pub(crate) fn refusal(error: Error) -> String {
 }
 
 /// The exit status: that of a shell for a program that does not start, else 125.
-pub(super) fn status(error: Error) -> u8 {
+pub(crate) fn status(error: Error) -> u8 {
     match error {
         Error::Start(errno @ (Errno::NO_ENTRY | Errno::NO_EXEC | Errno::NO_ACCESS)) => {
             not_executed::status(errno)

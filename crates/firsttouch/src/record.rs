@@ -1,0 +1,238 @@
+//! `firsttouch record`: everything that a program does with memory, in a file.
+
+mod calls;
+mod file;
+pub(crate) mod options;
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use anyhow::{Context, anyhow};
+use collect::shim::{Library, LibraryError, ShimCounts, ShimOptions, Shims};
+use collect::{Options, Outcome, Target};
+use events::{Batch, Header};
+use recording::{About, RecordingSummary, Writer, encode_batch};
+use sys::launch::Program;
+
+use crate::observed::{self, Consumer, FAILED, Observed, failed};
+use crate::options::{CallMode, ScreenOptions, Usage};
+use crate::sink;
+use calls::CallsThread;
+use file::{ChunkSender, FileThread};
+use options::RecordOptions;
+
+pub(crate) fn run(options: &RecordOptions, _screen: ScreenOptions) -> anyhow::Result<ExitCode> {
+    if options.command.first().is_some_and(|name| name.is_empty()) {
+        let usage = "the name of the program is empty: record -o app.ft -- ./app";
+        return Err(Usage(usage.to_owned()).into());
+    }
+    let program = match Program::find(&options.command) {
+        Ok(program) => program,
+        Err(unfit) => return Ok(failed(&unfit.clone().into(), unfit.status())),
+    };
+    // The file is opened before the program runs, so that it does not run in vain.
+    let file = match Output::open(&options.output) {
+        Ok(file) => file,
+        Err(error) => return Ok(failed(&error, FAILED)),
+    };
+    let shims = match with_shims(options) {
+        Ok(shims) => shims,
+        Err(error) => return Ok(failed(&error, FAILED)),
+    };
+    let variables = shims.0.variables(shims.1.path());
+    let target = Target::Program(program.with_variables(variables));
+    let mut observed = match Observed::start(&target, wanted(options.syscalls), &options.command)? {
+        Ok(observed) => observed,
+        Err(refused) => {
+            file.forget();
+            return Ok(refused);
+        }
+    };
+    observed.begin();
+    let notices = observed.notices();
+    let note = |sentence: &str| {
+        if !options.quiet {
+            observed::note(sentence);
+        }
+    };
+    notices.iter().for_each(|sentence| note(sentence));
+    let header = with_allocations(*observed.header());
+    let about = about(&options.command, notices);
+    let writer = file.begin().and_then(|file| Writer::new(file, &header, &about));
+    let threads = writer.and_then(|writer| {
+        let file = FileThread::start(writer)?;
+        let calls = CallsThread::start(shims.0, file.sender())?;
+        Ok((file, calls))
+    });
+    let (file, calls) = match threads {
+        Ok(threads) => threads,
+        // The program has started: it goes on, and is not waited for in vain.
+        Err(error) => return Err(anyhow!(error).context(sink::unwritable(&options.output))),
+    };
+    let mut chunks = ObservedChunks(file.sender());
+    let ended = observed.watch(&mut chunks, None, &note);
+    let counts = calls.finish();
+    drop(chunks);
+    ended.notices().iter().for_each(|sentence| note(sentence));
+    let written = file.finish(&summary(&ended.outcome, counts));
+    if let Err(error) = written {
+        let error = anyhow!(error).context(format!(
+            "cannot write {}: the recording ends there, and can be read up to it",
+            options.output.display()
+        ));
+        return Ok(failed(&error, FAILED));
+    }
+    for sentence in doubts(counts) {
+        note(&sentence);
+    }
+    Ok(ended.exit())
+}
+
+/// The file of the recording, before there is a recording.
+struct Output {
+    file: File,
+    path: PathBuf,
+    is_new: bool,
+}
+
+impl Output {
+    /// Opens the file, which keeps its contents.
+    fn open(path: &Path) -> anyhow::Result<Output> {
+        let is_new = std::fs::symlink_metadata(path).is_err();
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+        let file = file.with_context(|| sink::unwritable(path))?;
+        Ok(Output { file, path: path.to_owned(), is_new })
+    }
+
+    /// The recording begins: older contents are gone.
+    fn begin(self) -> io::Result<File> {
+        if self.file.metadata()?.is_file() {
+            self.file.set_len(0)?;
+        }
+        Ok(self.file)
+    }
+
+    /// There will be no recording.
+    fn forget(self) {
+        if self.is_new {
+            // It was made a moment ago, and is empty.
+            let _ = std::fs::remove_file(self.path);
+        }
+    }
+}
+
+/// The door for programs, and the library that they load.
+fn with_shims(options: &RecordOptions) -> anyhow::Result<(Shims, Library)> {
+    let library = Library::in_one_of(&cache_folders()).map_err(|error| match error {
+        LibraryError::Processor => {
+            anyhow!("allocation calls can be recorded on x86-64 processors only")
+        }
+        LibraryError::Unwritable(folder, error) => anyhow!(
+            "cannot write the library that programs load to {}: {error}; set XDG_CACHE_HOME to a \
+             folder of yours",
+            folder.display()
+        ),
+    })?;
+    let wanted = ShimOptions { stacks: options.stacks.into(), ..ShimOptions::default() };
+    let shims = Shims::wait_for_programs(wanted);
+    let shims = shims.map_err(|errno| anyhow!("cannot open a socket for programs: {errno}"))?;
+    Ok((shims, library))
+}
+
+/// The folders in which a cache may be, the best first.
+fn cache_folders() -> Vec<PathBuf> {
+    let folder = |name: &str| {
+        std::env::var_os(name).map(PathBuf::from).filter(|folder| folder.is_absolute())
+    };
+    let caches = [folder("XDG_CACHE_HOME"), folder("HOME").map(|home| home.join(".cache"))];
+    let user = sys::process::effective_user();
+    let temporary = std::env::temp_dir().join(format!("firsttouch-{user}"));
+    let caches = caches.into_iter().flatten().map(|cache| cache.join("firsttouch"));
+    caches.chain([temporary]).collect()
+}
+
+fn wanted(syscalls: CallMode) -> Options {
+    Options { calls: syscalls.into(), ..Options::default() }
+}
+
+/// The header of the stream with allocation calls.
+fn with_allocations(mut header: Header) -> Header {
+    header.sees.allocations = true;
+    header
+}
+
+fn about(command: &[OsString], notices: Vec<String>) -> About {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok();
+    About {
+        version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        started_ns: since_1970.and_then(|since| i64::try_from(since.as_nanos()).ok()),
+        command: Some(command.iter().map(|word| word.to_string_lossy().into_owned()).collect()),
+        directory: std::env::current_dir().ok().map(|path| path.to_string_lossy().into_owned()),
+        host: sys::machine::host_name(),
+        kernel: Some(sys::machine::kernel_release()),
+        notices,
+    }
+}
+
+fn summary(outcome: &Outcome, counts: ShimCounts) -> RecordingSummary {
+    RecordingSummary {
+        until_ns: outcome.until_ns,
+        lost: outcome.lost + counts.lost,
+        late: outcome.late,
+        faults_seen: outcome.faults_seen,
+        faults_counted: outcome.faults_counted,
+        rusage_minor: outcome.rusage.map(|usage| usage.minor_faults),
+        rusage_major: outcome.rusage.map(|usage| usage.major_faults),
+        probe_ns_per_call: None,
+        clock_error_ns: Some(counts.clock_error_ns),
+        cut: None,
+    }
+}
+
+/// What of the recording is less than it should be, in sentences.
+fn doubts(counts: ShimCounts) -> Vec<String> {
+    let mut doubts = Vec::new();
+    if counts.processes == 0 {
+        doubts.push(
+            "no process has loaded the library that records allocation calls: the program is \
+             linked statically, gains privileges, or was started with an empty environment; its \
+             syscalls and page faults are recorded"
+                .to_owned(),
+        );
+    }
+    let ShimCounts { lost, waited_ns, checked_stacks, wrong_stacks, .. } = counts;
+    if lost > 0 {
+        doubts.push(format!("{lost} allocation calls are not recorded: too many threads"));
+    }
+    if waited_ns >= 1_000_000 {
+        let ms = waited_ns / 1_000_000;
+        doubts.push(format!("the program waited {ms} ms in all for the recorder"));
+    }
+    if checked_stacks > 0 {
+        doubts.push(format!(
+            "of {checked_stacks} stacks, {wrong_stacks} are not what unwinding finds"
+        ));
+    }
+    doubts
+}
+
+/// The observed events, as chunks.
+struct ObservedChunks(ChunkSender);
+
+impl Consumer for ObservedChunks {
+    fn take(&mut self, batch: &mut Batch) {
+        if !batch.events.is_empty() || !batch.definitions.is_empty() {
+            self.0.send(encode_batch(batch));
+            batch.events.clear();
+            batch.definitions.clear();
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.0.has_failed()
+    }
+}

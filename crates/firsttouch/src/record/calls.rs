@@ -1,0 +1,125 @@
+//! The thread that reads what programs write of their allocation calls, and makes chunks of it.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use collect::shim::{CallSink, ShimCounts, Shims, ThreadNumber};
+use events::{Allocation, Batch, Thread};
+use recording::{CallsEncoder, SourceId, encode_batch};
+
+use super::file::ChunkSender;
+
+/// A chunk has this many calls of a thread, or what comes within [`FLUSHING`].
+const CALLS_MIN: usize = 16_384;
+/// What a killed recorder loses.
+const FLUSHING: Duration = Duration::from_millis(500);
+/// The wait between two looks: the shortest, which is doubled as long as nothing comes.
+const PAUSE_MIN: Duration = Duration::from_micros(500);
+const PAUSE_MAX: Duration = Duration::from_millis(8);
+/// So many calls at once mean that the program is fast: it is looked at again without a pause.
+const BUSY: u64 = 20_000;
+
+/// The thread.
+pub(super) struct CallsThread {
+    stop: Arc<AtomicBool>,
+    handle: JoinHandle<ShimCounts>,
+}
+
+impl CallsThread {
+    /// Starts the thread.
+    pub(super) fn start(shims: Shims, chunks: ChunkSender) -> io::Result<CallsThread> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let handle = std::thread::Builder::new()
+            .name("firsttouch-calls".into())
+            .spawn(move || run(shims, chunks, &stopped))?;
+        Ok(CallsThread { stop, handle })
+    }
+
+    /// Reads the rest, tells programs that still run to write nothing more, and ends.
+    pub(super) fn finish(self) -> ShimCounts {
+        self.stop.store(true, Ordering::Relaxed);
+        self.handle.join().unwrap_or_default()
+    }
+}
+
+fn run(mut shims: Shims, chunks: ChunkSender, stop: &AtomicBool) -> ShimCounts {
+    let mut encoders = Encoders { chunks, encoders: HashMap::new(), idle: Vec::new() };
+    let (mut pause, mut flushed) = (PAUSE_MIN, Instant::now());
+    loop {
+        let is_last = stop.load(Ordering::Relaxed);
+        if is_last || encoders.chunks.has_failed() {
+            shims.quiet();
+        }
+        let calls = shims.drain(&mut encoders);
+        let is_due = flushed.elapsed() >= FLUSHING;
+        if is_due || is_last {
+            shims.settle(&mut encoders);
+            flushed = Instant::now();
+        }
+        encoders.flush(&mut shims, if is_due || is_last { 1 } else { CALLS_MIN });
+        if is_last {
+            return shims.counts();
+        }
+        pause = if calls == 0 { (pause * 2).min(PAUSE_MAX) } else { PAUSE_MIN };
+        if calls < BUSY {
+            std::thread::sleep(pause);
+        }
+    }
+}
+
+/// The encoders of all threads that write.
+struct Encoders {
+    chunks: ChunkSender,
+    encoders: HashMap<ThreadNumber, CallsEncoder>,
+    /// Those of threads that have ended, and what is left in them to be flushed.
+    idle: Vec<CallsEncoder>,
+}
+
+impl CallSink for Encoders {
+    fn begins(&mut self, number: ThreadNumber, thread: Thread) {
+        let encoder = match self.idle.iter().position(CallsEncoder::is_empty) {
+            Some(place) => {
+                let mut encoder = self.idle.swap_remove(place);
+                encoder.restart(SourceId(number.0), thread);
+                encoder
+            }
+            None => CallsEncoder::new(SourceId(number.0), thread),
+        };
+        self.encoders.insert(number, encoder);
+    }
+
+    fn call(&mut self, number: ThreadNumber, time_ns: u64, call: &Allocation) {
+        if let Some(encoder) = self.encoders.get_mut(&number) {
+            encoder.push(time_ns, call);
+        }
+    }
+
+    fn ends(&mut self, number: ThreadNumber) {
+        if let Some(encoder) = self.encoders.remove(&number) {
+            self.idle.push(encoder);
+        }
+    }
+}
+
+impl Encoders {
+    /// Hands over the calls of each thread that has at least `calls_min`, and before them the
+    /// frames that they refer to.
+    fn flush(&mut self, shims: &mut Shims, calls_min: usize) {
+        let Encoders { chunks, encoders, idle } = self;
+        let mut frames = Batch::default();
+        shims.take_frames(&mut frames.definitions);
+        if !frames.definitions.is_empty() {
+            chunks.send(encode_batch(&frames));
+        }
+        for encoder in encoders.values_mut().chain(idle) {
+            if encoder.len() >= calls_min {
+                chunks.send(encoder.finish());
+            }
+        }
+    }
+}

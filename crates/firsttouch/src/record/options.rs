@@ -1,0 +1,61 @@
+//! The options of `firsttouch record`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::options::CallMode;
+
+/// What is recorded, and where it goes.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  firsttouch record -o app.ft -- ./app            everything
+  firsttouch report app.ft                        where the cost came from
+  firsttouch record -o app.ft --syscalls off -- ./app
+                                                  calls and faults; the program never stops
+  firsttouch record -o app.ft --stacks none -- ./app
+                                                  less detail, less cost
+
+The exit status is that of the program, 125 if recording failed, 126 if the program cannot be run, \
+127 if it is not found.")]
+pub(crate) struct RecordOptions {
+    /// File that the recording is written to
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// How memory syscalls are recorded: by tracepoints (root) or by stopping the program at each
+    #[arg(long, value_enum, default_value_t = CallMode::Auto, value_name = "WAY")]
+    pub(crate) syscalls: CallMode,
+    /// Which calls have their stack: all, all with a check of every stack by unwinding it twice, or
+    /// none
+    #[arg(long, value_enum, default_value_t = StackMode::Full, value_name = "WHICH")]
+    pub(crate) stacks: StackMode,
+    /// No notes
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// Which stacks are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StackMode {
+    /// Of every call.
+    Full,
+    /// Of every call, found in two ways that are compared.
+    Checked,
+    /// Of none.
+    None,
+}
+
+impl From<StackMode> for collect::shim::Stacks {
+    fn from(mode: StackMode) -> Self {
+        match mode {
+            StackMode::Full => collect::shim::Stacks::Full,
+            StackMode::Checked => collect::shim::Stacks::Checked,
+            StackMode::None => collect::shim::Stacks::None,
+        }
+    }
+}
