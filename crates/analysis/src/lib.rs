@@ -6,10 +6,12 @@
 //!   allocations/     the block of an address, and what each call site pays: ids and numbers
 //!   trace/           a view: lines, bursts, a table
 //!   layout/          a view: the regions of a snapshot, and which addresses are random
+//!   recording/       a view: the call sites with their names, as a report
 //! ```
 //! Views use the first two, never each other.
 
 pub mod address_space;
 pub mod allocations;
 pub mod layout;
+pub mod recording;
 pub mod trace;
