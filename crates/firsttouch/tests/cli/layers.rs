@@ -6,7 +6,7 @@ use std::fs::{read_dir, read_to_string};
 use std::path::{Path, PathBuf};
 
 /// Each crate, and the crates of this workspace that it may use.
-pub(crate) const MAY_USE: [(&str, &[&str]); 15] = [
+pub(crate) const MAY_USE: [(&str, &[&str]); 16] = [
     ("sys", &[]),
     ("events", &[]),
     ("stats", &[]),
@@ -19,6 +19,7 @@ pub(crate) const MAY_USE: [(&str, &[&str]); 15] = [
     ("collect", &["events", "sys"]),
     ("analysis", &["events", "results"]),
     ("report", &["events", "results"]),
+    ("symbols", &[]),
     (
         "firsttouch",
         &[
