@@ -1,0 +1,8 @@
+//! Live blocks and call sites: who pays for which fault.
+
+mod memory;
+mod model;
+mod report;
+mod script;
+mod stacks;
+mod table;
