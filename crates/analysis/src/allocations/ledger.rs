@@ -357,7 +357,7 @@ fn payer(
     let given = call.and_then(|call| call.gives.zip(call.site)).filter(|((start, bytes), _)| {
         let contains = (*start..end_of(*start, *bytes)).contains(&address);
         let above =
-            (address..page_end).contains(start) && on_block.is_none_or(|(live, _)| live > *start);
+            (address..page_end).contains(start) && on_block.is_none_or(|(live, _)| live >= *start);
         contains || above
     });
     given.map(|(_, site)| site).or(on_block.map(|(_, site)| site))

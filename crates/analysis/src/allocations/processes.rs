@@ -93,8 +93,10 @@ impl AllocatingProcesses {
     /// execve(2) has the number of the process from now on.
     pub(super) fn execute(&mut self, thread: Thread, time_ns: u64) {
         let others = self.see(thread, time_ns).threads.extract_if(|tid, _| *tid != thread.tid);
-        let lived: u64 = others.map(|(_, other)| time_ns.saturating_sub(other.began_ns)).sum();
-        self.threads_ns = self.threads_ns.saturating_add(lived);
+        let lived_ns = others
+            .map(|(_, other)| time_ns.saturating_sub(other.began_ns))
+            .fold(0, u64::saturating_add);
+        self.threads_ns = self.threads_ns.saturating_add(lived_ns);
         let process = self.see(thread, time_ns);
         process.stacks = Arc::default();
         process.threads.values_mut().for_each(|thread| thread.calls.clear());

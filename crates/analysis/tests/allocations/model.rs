@@ -7,52 +7,8 @@ use analysis::allocations::{FaultSums, Site, TimedCalls};
 use events::{Allocation, AllocationFunction, Thread};
 use proptest::prelude::*;
 
+use crate::acts::{Act, BASE, Step, act, address_of};
 use crate::script::{PAGE, Script, Sites, fault, first, free};
-
-const BASE: u64 = 0x10_0000;
-
-/// What a thread does.
-#[derive(Debug, Clone, Copy)]
-enum Act {
-    Get { site: u64, slot: u64, bytes: u64, latency_ns: u64 },
-    Change { site: u64, from: u64, slot: u64, bytes: u64, latency_ns: u64 },
-    Fail { site: u64, latency_ns: u64 },
-    Free { slot: u64, latency_ns: u64 },
-    Fault { offset: u64, latency_ns: u64, major: bool },
-    Syscall,
-    Fork { child: u32 },
-    Exec,
-    Exit,
-}
-
-/// An act, its thread, and the time since the one before.
-type Step = (u64, u32, u32, Act);
-
-/// Slots are 40 bytes apart, so blocks of up to 90 bytes overlap, and many share a page.
-fn address_of(slot: u64) -> u64 {
-    BASE + 40 * slot
-}
-
-fn act() -> impl Strategy<Value = Act> {
-    let (slot, latency) = (0_u64..150, prop_oneof![Just(0_u64), 1..40_u64]);
-    let (site, bytes) = (1_u64..5, 0_u64..90);
-    prop_oneof![
-        8 => (site.clone(), slot.clone(), bytes.clone(), latency.clone())
-            .prop_map(|(site, slot, bytes, latency_ns)| Act::Get { site, slot, bytes, latency_ns }),
-        3 => (site.clone(), slot.clone(), slot.clone(), bytes, latency.clone()).prop_map(
-            |(site, from, slot, bytes, latency_ns)| Act::Change {
-                site, from, slot, bytes, latency_ns
-            }
-        ),
-        1 => (site, latency.clone()).prop_map(|(site, latency_ns)| Act::Fail { site, latency_ns }),
-        6 => (slot, latency.clone()).prop_map(|(slot, latency_ns)| Act::Free { slot, latency_ns }),
-        8 => (0..3 * PAGE, latency, any::<bool>())
-            .prop_map(|(offset, latency_ns, major)| Act::Fault { offset, latency_ns, major }),
-        2 => Just(Act::Syscall),
-        1 => (1_u32..4).prop_map(|child| Act::Fork { child }),
-        1 => prop_oneof![5 => Just(Act::Exec), 1 => Just(Act::Exit)],
-    ]
-}
 
 #[derive(Debug, Clone, Copy)]
 struct Block {
@@ -106,9 +62,9 @@ fn add_call(times: &mut TimedCalls, latency_ns: u64) {
 
 fn add_fault(sums: &mut FaultSums, major: bool, latency_ns: u64) {
     if major {
-        sums.major += 1
+        sums.major += 1;
     } else {
-        sums.minor += 1
+        sums.minor += 1;
     }
     sums.ns += latency_ns;
     sums.untimed += u64::from(latency_ns == 0);
