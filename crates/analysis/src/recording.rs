@@ -63,10 +63,9 @@ pub fn report(
     let sites = rows::sites(account, seen, &names);
     let callers = caller::callers(account, seen, &names, &sites);
     let costs = SiteCosts::sum(seen, sites.iter().map(|(_, row)| &row.costs));
-    let share = costs
-        .true_ns
-        .filter(|_| account.threads_ns > 0)
-        .map(|true_ns| true_ns as f64 / account.threads_ns as f64);
+    let of_threads = |ns: f64| (account.threads_ns > 0).then(|| ns / account.threads_ns as f64);
+    let calls = account.all_apparent().calls.saturating_add(account.all_releases().calls);
+    let recording_ns = facts.probe_ns_per_call.map(|probe_ns| probe_ns * calls as f64);
     RecordingReport {
         schema: SCHEMA.to_owned(),
         version: facts.version,
@@ -75,7 +74,8 @@ pub fn report(
         seen,
         totals: rows::totals(account, &costs, facts.probe_ns_per_call),
         costs,
-        share,
+        share: costs.true_ns.and_then(|true_ns| of_threads(true_ns as f64)),
+        recording_share: recording_ns.and_then(of_threads),
         sites: sites.into_iter().map(|(_, row)| row).collect(),
         callers,
         rest: rows::rest(account),

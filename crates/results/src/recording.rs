@@ -25,6 +25,9 @@ pub struct RecordingReport {
     /// `true_ns` of all sites as a part of the lifetimes of all threads; `null` if either is not
     /// known.
     pub share: Option<f64>,
+    /// What recording the calls added, by `probe_ns_per_call`, as a part of these lifetimes; `null`
+    /// if either is not known.
+    pub recording_share: Option<f64>,
     /// Every site, by `true_ns`, then by bytes.
     pub sites: Vec<SiteRow>,
     /// The sites by the function that asked, in the same order.
@@ -256,6 +259,12 @@ impl SiteCosts {
         all
     }
 
+    /// What is paid after the calls that asked: at first touch and at release.
+    #[must_use]
+    pub fn paid_later_ns(&self) -> u64 {
+        self.first_touch_ns.unwrap_or(0).saturating_add(self.release_ns)
+    }
+
     /// `true_ns` as a multiple of `apparent_ns`.
     #[must_use]
     pub fn true_per_apparent(&self) -> Option<f64> {
@@ -265,6 +274,24 @@ impl SiteCosts {
 }
 
 impl RecordingReport {
+    /// The faults of memory that is not known, as a part of all; `None` if faults were not seen.
+    #[must_use]
+    pub fn unknown_share(&self) -> Option<f64> {
+        let all = self.totals.minor_faults?.saturating_add(self.totals.major_faults?);
+        let unknown = self.rest.iter().find(|row| row.kind == RestMemory::Unknown);
+        let unknown = unknown.map_or(0, |row| row.minor_faults.saturating_add(row.major_faults));
+        (all > 0).then(|| unknown as f64 / all as f64)
+    }
+
+    /// The faults that no site pays for, and their time.
+    #[must_use]
+    pub fn rest_sums(&self) -> (u64, u64) {
+        self.rest.iter().fold((0, 0), |(faults, ns), row| {
+            let own = row.minor_faults.saturating_add(row.major_faults);
+            (faults.saturating_add(own), ns.saturating_add(row.fault_ns))
+        })
+    }
+
     /// The costs of all callers but the first `shown`, and the number of their sites; `None` if
     /// there are no others.
     #[must_use]
