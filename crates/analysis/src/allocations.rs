@@ -18,6 +18,7 @@ mod blocks;
 mod frames;
 mod ledger;
 mod live;
+mod number_map;
 mod pending;
 mod processes;
 mod rest;

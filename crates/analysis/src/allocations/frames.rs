@@ -5,6 +5,8 @@ use std::collections::HashMap;
 
 use events::{Definitions, ModuleId, StackId};
 
+use super::number_map::NumberMap;
+
 /// A frame with its callers, by its number in an [`AllocationAccount`](super::AllocationAccount).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct FrameId(u32);
@@ -67,7 +69,7 @@ impl FrameTree {
 
 /// The stacks that an image of a process has used.
 #[derive(Debug, Clone, Default)]
-pub(super) struct ImageStacks(HashMap<StackId, FrameId>);
+pub(super) struct ImageStacks(NumberMap<StackId, FrameId>);
 
 impl ImageStacks {
     /// The frame of `stack`, if it is known.

@@ -1,7 +1,5 @@
 //! Blocks of calls that have not ended, by the ends of the calls.
 
-use std::collections::BTreeMap;
-
 use super::blocks::LiveBlock;
 
 /// More calls than this are never under way at once; beyond it the first ones count as ended. It
@@ -21,34 +19,30 @@ pub(super) struct GiveOut {
     pub(super) block: LiveBlock,
 }
 
-/// Blocks that are given out later.
+/// Blocks that are given out later: about as many as there are threads.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
-    /// By the end of the call, and a number that tells calls with the same end apart.
-    by_end: BTreeMap<(u64, u64), GiveOut>,
-    next: u64,
+    /// The first to be given out is the last here. Of calls with the same end, the first to begin
+    /// ends first.
+    latest_first: Vec<GiveOut>,
 }
 
 impl Pending {
     /// Adds a block. Returns one that has to be given out now.
     pub(super) fn add(&mut self, block: GiveOut) -> Option<GiveOut> {
-        self.by_end.insert((block.end_ns, self.next), block);
-        self.next += 1;
-        if self.by_end.len() <= UNDER_WAY_MAX {
-            return None;
-        }
-        self.by_end.pop_first().map(|(_, first)| first)
+        let place = self.latest_first.partition_point(|other| other.end_ns > block.end_ns);
+        self.latest_first.insert(place, block);
+        if self.latest_first.len() > UNDER_WAY_MAX { self.latest_first.pop() } else { None }
     }
 
     /// The next block whose call has ended by `time_ns`.
     pub(super) fn pop(&mut self, time_ns: u64) -> Option<GiveOut> {
-        let first = self.by_end.first_entry()?;
-        (first.key().0 <= time_ns).then(|| first.remove())
+        self.latest_first.pop_if(|first| first.end_ns <= time_ns)
     }
 
     /// The first block of process `pid` of which `is` holds, however late its call ends.
     pub(super) fn take(&mut self, pid: u32, is: impl Fn(&GiveOut) -> bool) -> Option<GiveOut> {
-        let key = *self.by_end.iter().find(|(_, block)| block.pid == pid && is(block))?.0;
-        self.by_end.remove(&key)
+        let place = self.latest_first.iter().rposition(|block| block.pid == pid && is(block))?;
+        Some(self.latest_first.remove(place))
     }
 }

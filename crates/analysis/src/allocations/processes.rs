@@ -1,12 +1,12 @@
 //! The processes and threads with blocks: which thread is inside which call.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use events::Thread;
 
 use super::frames::ImageStacks;
 use super::live::LiveBlocks;
+use super::number_map::NumberMap;
 use super::sites::SiteId;
 
 /// More calls than this are never nested in a thread; it bounds what a damaged recording can cost.
@@ -19,7 +19,7 @@ pub(super) struct AllocatingProcess {
     pub(super) live: LiveBlocks,
     /// The stacks that its image has used.
     pub(super) stacks: Arc<ImageStacks>,
-    threads: HashMap<u32, LiveThread>,
+    threads: NumberMap<u32, LiveThread>,
 }
 
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub(super) struct OpenCall {
 /// All live processes.
 #[derive(Debug, Default)]
 pub(super) struct AllocatingProcesses {
-    by_pid: HashMap<u32, AllocatingProcess>,
+    by_pid: NumberMap<u32, AllocatingProcess>,
     /// The processes so far.
     pub(super) processes: u64,
     /// The threads so far.
@@ -130,7 +130,7 @@ impl AllocatingProcesses {
 
 impl AllocatingProcess {
     fn new(live: LiveBlocks) -> AllocatingProcess {
-        AllocatingProcess { live, stacks: Arc::default(), threads: HashMap::new() }
+        AllocatingProcess { live, stacks: Arc::default(), threads: NumberMap::default() }
     }
 
     /// The innermost call that thread `tid` is inside at `time_ns`.

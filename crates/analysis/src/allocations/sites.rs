@@ -1,8 +1,7 @@
 //! What each call site pays.
 
-use std::collections::HashMap;
-
 use super::frames::FrameId;
+use super::number_map::NumberMap;
 
 /// A site of an [`AllocationAccount`](super::AllocationAccount), by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -141,7 +140,7 @@ impl FaultSums {
 #[derive(Debug, Default)]
 pub(super) struct SiteTable {
     sites: Vec<Site>,
-    by_stack: HashMap<FrameId, SiteId>,
+    by_stack: NumberMap<FrameId, SiteId>,
     live_bytes: u64,
     peak_bytes: u64,
     peak_ns: u64,
