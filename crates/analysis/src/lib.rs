@@ -3,11 +3,15 @@
 //!
 //! ```text
 //!   address_space/   the mapping of an address, and the cause of a fault: ids and numbers, no text
+//!   allocations/     the block of an address, and what each call site pays: ids and numbers
 //!   trace/           a view: lines, bursts, a table
-//! layout/ a view: the regions of a snapshot, and which addresses are random
+//!   layout/          a view: the regions of a snapshot, and which addresses are random
+//!   recording/       a view: the call sites with their names, as a report
 //! ```
-//! Views use `address_space`, never each other.
+//! Views use the first two, never each other.
 
 pub mod address_space;
+pub mod allocations;
 pub mod layout;
+pub mod recording;
 pub mod trace;

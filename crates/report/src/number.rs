@@ -137,6 +137,16 @@ pub(crate) fn count(value: f64) -> String {
     if value < 10.0 && value.fract() != 0.0 { digits(value, 2) } else { grouped(&fixed(value, 0)) }
 }
 
+/// A count of something, thousands grouped.
+pub(crate) fn whole(number: u64) -> String {
+    count(number as f64)
+}
+
+/// A count with its noun.
+pub(crate) fn several(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", whole(number), if number == 1 { one } else { many })
+}
+
 /// A share as a percentage, never rounded to all or nothing when it is neither.
 pub(crate) fn percent(share: f64) -> String {
     let percent = 100.0 * share;

@@ -10,7 +10,7 @@ use anstyle::Style;
 use events::{Cause, MappingKind};
 use results::trace::{Burst, BurstOrder, FaultLine, LifeLine, Line, LineKind, Shown, SyscallLine};
 
-use crate::number::{Nanoseconds, bytes, count};
+use crate::number::{Nanoseconds, bytes, several, whole};
 use crate::text::{ALARM, BAD, DIM, clean, cleaned};
 
 use self::end::end;
@@ -225,12 +225,4 @@ fn life(process: &LifeLine) -> String {
         LifeLine::ThreadEnded => "thread ended".to_owned(),
         LifeLine::Attached => "was running already".to_owned(),
     }
-}
-
-fn several(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", whole(number), if number == 1 { one } else { many })
-}
-
-fn whole(number: u64) -> String {
-    count(number as f64)
 }

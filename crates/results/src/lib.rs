@@ -15,6 +15,7 @@ mod floors;
 pub mod hyperfine;
 mod latencies;
 pub mod layout;
+pub mod recording;
 mod sample;
 mod summary;
 pub mod trace;

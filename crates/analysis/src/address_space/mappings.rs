@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use events::{Mapping, MappingKind, Thread};
+use events::{Mapping, MappingKind, ModuleId, Thread};
 
 use super::AddressSpace;
 use super::calls::HUGE_BYTES;
@@ -61,6 +61,7 @@ fn reported(mapping: &Mapping, was_there: bool) -> MappedRegion {
         MappedRegion::new(mapping.start, mapping.end, kind, mapping.protection & ACCESSIBLE);
     MappedRegion {
         name: mapping.name,
+        module: mapping.module,
         offset_bytes: if region.has_offset() { mapping.offset_bytes } else { 0 },
         hugetlb_bytes: if mapping.hugetlb { HUGE_BYTES } else { 0 },
         was_there,
@@ -73,6 +74,7 @@ fn reported(mapping: &Mapping, was_there: bool) -> MappedRegion {
 fn refined(known: &MappedRegion, piece: &MappedRegion) -> Option<MappedRegion> {
     let same = MappedRegion { protection: piece.protection, perhaps: false, ..*known };
     let name = if piece.name.is_some() { piece.name } else { known.name };
+    let module = if piece.module == ModuleId::NONE { known.module } else { piece.module };
     let is_own = |kind| {
         matches!(
             kind,
@@ -97,7 +99,7 @@ fn refined(known: &MappedRegion, piece: &MappedRegion) -> Option<MappedRegion> {
         | (MappingKind::SharedFile, MappingKind::SharedFile) => {
             let continues = known.offset_bytes == piece.offset_bytes;
             (continues && (!known.name.is_some() || known.name == piece.name))
-                .then_some(MappedRegion { name, ..same })
+                .then_some(MappedRegion { name, module, ..same })
         }
         // The descriptor was not a file: /dev/zero, a device, a ring of perf or io_uring.
         (MappingKind::PrivateFile, MappingKind::Anonymous)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use events::{MappingKind, Name};
+use events::{MappingKind, ModuleId, Name};
 
 use super::births::Births;
 
@@ -23,6 +23,8 @@ pub struct MappedRegion {
     pub kind: MappingKind,
     /// The file, or the name of the memory.
     pub name: Name,
+    /// The file; [`ModuleId::NONE`] without one, and before the kernel has reported it.
+    pub module: ModuleId,
     /// `PROT_READ` 1, `PROT_WRITE` 2, `PROT_EXEC` 4.
     pub protection: u32,
     /// The offset in the file, or in the shared memory; 0 for private memory.
@@ -47,6 +49,7 @@ impl MappedRegion {
             end,
             kind,
             name: Name::NONE,
+            module: ModuleId::NONE,
             protection,
             offset_bytes: 0,
             huge: None,

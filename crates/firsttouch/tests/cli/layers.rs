@@ -6,7 +6,7 @@ use std::fs::{read_dir, read_to_string};
 use std::path::{Path, PathBuf};
 
 /// Each crate, and the crates of this workspace that it may use.
-pub(crate) const MAY_USE: [(&str, &[&str]); 18] = [
+pub(crate) const MAY_USE: [(&str, &[&str]); 19] = [
     ("sys", &[]),
     ("events", &[]),
     ("wire", &[]),
@@ -22,6 +22,7 @@ pub(crate) const MAY_USE: [(&str, &[&str]); 18] = [
     ("collect", &["events", "sys", "wire"]),
     ("analysis", &["events", "results"]),
     ("report", &["events", "results"]),
+    ("symbols", &[]),
     (
         "firsttouch",
         &[

@@ -5,8 +5,7 @@ use std::fmt::Write;
 use events::Ending;
 use results::trace::{Account, Covered, TraceSummary};
 
-use super::{several, whole};
-use crate::number::Nanoseconds;
+use crate::number::{Nanoseconds, several, whole};
 use crate::text::{ALARM, BAD, BOLD, hanging, styled};
 use crate::view::View;
 

@@ -6,8 +6,8 @@ use results::trace::{Group, MappingLabel, Table, TableRow};
 use textwrap::core::display_width;
 
 use super::names::FileNames;
-use super::{Large, reason, several, trace_end, whole};
-use crate::number::{Nanoseconds, TimeUnit, count, digits};
+use super::{Large, reason, trace_end};
+use crate::number::{Nanoseconds, TimeUnit, count, digits, several, whole};
 use crate::text::{BOLD, clean, hanging, quoted, typed};
 use crate::view::View;
 

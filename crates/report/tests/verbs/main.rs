@@ -1,4 +1,4 @@
-//! The screens of claims, comparisons, diffs, doctor, layout and trace, from injected results.
+//! The screens of claims, comparisons, diffs, doctor, layout, recordings and trace, from injected results.
 
 mod claims;
 mod compare;
@@ -7,6 +7,7 @@ mod doctor;
 mod drawing;
 mod layout;
 mod prose;
+mod recording;
 mod trace;
 mod tune;
 

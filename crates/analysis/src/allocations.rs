@@ -1,0 +1,30 @@
+//! Live blocks, and the join: a fault or a syscall belongs to the call site whose block or call it
+//! concerns.
+//!
+//! ```text
+//!   event -> address_space   the mapping and the cause
+//!         -> LiveBlocks      whose block has this address now? (one per process)
+//!         -> SiteTable       that call site pays
+//!         -> FrameTree       equal stacks of different processes are one site
+//! ```
+//!
+//! A call gives back when it begins, and gives out when it ends (docs/events.md). The time of a
+//! fault counts once: a fault on a block is first-touch time of the block's site, and no longer time
+//! of the call that it interrupted; a fault inside a call, on no block, stays time of the call.
+//!
+//! Memory is proportional to live blocks, sites and threads, never to events.
+
+mod blocks;
+mod frames;
+mod ledger;
+mod live;
+mod number_map;
+mod pending;
+mod processes;
+mod rest;
+mod sites;
+
+pub use frames::{FrameId, ResolvedFrame};
+pub use ledger::{AllocationAccount, Ledger};
+pub use rest::{RestFaults, RestKind};
+pub use sites::{FaultSums, Site, SiteId, TimedCalls};

@@ -1,0 +1,104 @@
+//! Stacks as places in files, so that processes which load a file at different addresses share
+//! them.
+
+use std::collections::HashMap;
+
+use events::{Definitions, ModuleId, StackId};
+
+use super::number_map::NumberMap;
+
+/// A frame with its callers, by its number in an [`AllocationAccount`](super::AllocationAccount).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct FrameId(u32);
+
+impl FrameId {
+    /// No frame: the end of every stack, or an unknown one.
+    pub const NONE: FrameId = FrameId(0);
+}
+
+/// The place of an instruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ResolvedFrame {
+    /// In a file.
+    InFile {
+        /// The file.
+        module: ModuleId,
+        /// The offset in the file, in bytes.
+        offset_bytes: u64,
+    },
+    /// In memory of no known file, such as compiled code.
+    Elsewhere {
+        /// The address.
+        address: u64,
+    },
+}
+
+/// All stacks. Those that share their outer frames share these entries.
+#[derive(Debug, Default)]
+pub(super) struct FrameTree {
+    /// A frame and its caller; the entry of number n has the index n - 1.
+    frames: Vec<(FrameId, ResolvedFrame)>,
+    numbers: HashMap<(FrameId, ResolvedFrame), FrameId>,
+}
+
+impl FrameTree {
+    fn number(&mut self, caller: FrameId, frame: ResolvedFrame) -> FrameId {
+        let next = FrameId(u32::try_from(self.frames.len() + 1).unwrap_or(u32::MAX));
+        let number = *self.numbers.entry((caller, frame)).or_insert(next);
+        if number == next {
+            self.frames.push((caller, frame));
+        }
+        number
+    }
+
+    /// The frame `id` and its caller.
+    fn frame(&self, id: FrameId) -> Option<(FrameId, ResolvedFrame)> {
+        self.frames.get((id.0 as usize).checked_sub(1)?).copied()
+    }
+
+    /// The frames of a stack, from the innermost to the outermost.
+    pub(super) fn frames(&self, id: FrameId) -> impl Iterator<Item = ResolvedFrame> {
+        let mut next = self.frame(id);
+        std::iter::from_fn(move || {
+            let (caller, frame) = next?;
+            next = self.frame(caller);
+            Some(frame)
+        })
+    }
+}
+
+/// The stacks that an image of a process has used.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ImageStacks(NumberMap<StackId, FrameId>);
+
+impl ImageStacks {
+    /// The frame of `stack`, if it is known.
+    pub(super) fn get(&self, stack: StackId) -> Option<FrameId> {
+        self.0.get(&stack).copied()
+    }
+
+    /// Resolves `stack` and its callers, each at its first use, with `place_of` an address.
+    pub(super) fn resolve(
+        &mut self,
+        stack: StackId,
+        tree: &mut FrameTree,
+        definitions: &Definitions,
+        mut place_of: impl FnMut(u64) -> ResolvedFrame,
+    ) -> FrameId {
+        let mut inner = Vec::new();
+        let mut at = stack;
+        let mut caller = loop {
+            if let Some(known) = self.get(at) {
+                break known;
+            }
+            let Some(frame) = definitions.frame(at) else { break FrameId::NONE };
+            inner.push((at, frame.address));
+            at = frame.caller;
+        };
+        for (id, address) in inner.into_iter().rev() {
+            caller = tree.number(caller, place_of(address));
+            self.0.insert(id, caller);
+        }
+        caller
+    }
+}

@@ -1,0 +1,375 @@
+//! From events to what each site pays.
+
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use events::{Allocation, Batch, Definitions, Event, EventKind, Fault, Header, Life, ModuleId};
+
+use super::blocks::end_of;
+use super::frames::{FrameId, FrameTree, ImageStacks, ResolvedFrame};
+use super::pending::{GiveOut, Pending};
+use super::processes::{AllocatingProcess, AllocatingProcesses, OpenCall};
+use super::rest::{Rest, RestFaults, RestKind};
+use super::sites::{FaultSums, Site, SiteId, SiteTable, TimedCalls};
+use crate::address_space::{Attribution, Attributor, FaultOrigin, LifeChange};
+
+/// The account of a stream while it is read.
+#[derive(Debug)]
+pub struct Ledger {
+    header: Header,
+    attributor: Attributor,
+    processes: AllocatingProcesses,
+    pending: Pending,
+    sites: SiteTable,
+    frames: FrameTree,
+    rest: Rest,
+    unowned: TimedCalls,
+    last_ns: u64,
+    lost: u64,
+    unknown_releases: u64,
+    lost_releases: u64,
+    refused_definitions: u64,
+}
+
+/// What the sites of a stream pay: numbers, without names.
+#[derive(Debug)]
+pub struct AllocationAccount {
+    /// The header of the stream.
+    pub header: Header,
+    /// The end of the last event, on the stream's clock.
+    pub ended_ns: u64,
+    /// Every site, in the order of first calls.
+    pub sites: Vec<Site>,
+    /// Faults that belong to no site, by kinds of memory. With those of the sites they are all
+    /// faults of the stream.
+    pub rest: Vec<RestFaults>,
+    /// The time of releases of blocks whose allocation was not seen.
+    pub unowned: TimedCalls,
+    /// The most bytes that were live at once, in all processes.
+    pub peak_live_bytes: u64,
+    /// When that was, on the stream's clock.
+    pub peak_ns: u64,
+    /// Records that were lost.
+    pub lost: u64,
+    /// Releases of addresses at which no block was known to be live.
+    pub unknown_releases: u64,
+    /// Blocks whose address was given out again although no release had been seen.
+    pub lost_releases: u64,
+    /// Definitions that were invalid, so the recording is damaged.
+    pub refused_definitions: u64,
+    /// The processes.
+    pub processes: u64,
+    /// Their threads.
+    pub threads: u64,
+    /// The sum of the threads' lifetimes, in nanoseconds.
+    pub threads_ns: u64,
+    frames: FrameTree,
+}
+
+impl AllocationAccount {
+    /// The frames of a stack, from the innermost to the outermost.
+    pub fn frames(&self, stack: FrameId) -> impl Iterator<Item = ResolvedFrame> {
+        self.frames.frames(stack)
+    }
+
+    /// The faults of all sites, and of none.
+    #[must_use]
+    pub fn all_faults(&self) -> FaultSums {
+        let mut all = FaultSums::default();
+        self.sites.iter().for_each(|site| all.add_all(&site.faults()));
+        self.rest.iter().for_each(|rest| all.add_all(&rest.faults));
+        all
+    }
+
+    /// The calls of all sites that ask for memory, and their times.
+    #[must_use]
+    pub fn all_apparent(&self) -> TimedCalls {
+        let mut all = TimedCalls::default();
+        self.sites.iter().for_each(|site| all.add_all(&site.apparent));
+        all
+    }
+
+    /// The calls that only give back, of all sites and of none, and their times.
+    #[must_use]
+    pub fn all_releases(&self) -> TimedCalls {
+        let mut all = self.unowned;
+        self.sites.iter().for_each(|site| all.add_all(&site.release));
+        all
+    }
+}
+
+impl Ledger {
+    /// The ledger of the stream that begins with `header`.
+    #[must_use]
+    pub fn new(header: &Header) -> Ledger {
+        Ledger {
+            header: *header,
+            attributor: Attributor::new(header),
+            processes: AllocatingProcesses::default(),
+            pending: Pending::default(),
+            sites: SiteTable::default(),
+            frames: FrameTree::default(),
+            rest: Rest::default(),
+            unowned: TimedCalls::default(),
+            last_ns: header.began_ns,
+            lost: 0,
+            unknown_releases: 0,
+            lost_releases: 0,
+            refused_definitions: 0,
+        }
+    }
+
+    /// Takes the next part of the stream: its definitions into `definitions`, then its events.
+    pub fn take(&mut self, batch: &Batch, definitions: &mut Definitions) {
+        for definition in &batch.definitions {
+            self.refused_definitions += u64::from(!definitions.define(definition.clone()));
+        }
+        for event in &batch.events {
+            self.event(event, definitions);
+        }
+    }
+
+    /// Takes the next event of the stream, whose definitions `definitions` has.
+    pub fn event(&mut self, event: &Event, definitions: &Definitions) {
+        self.last_ns = self.last_ns.max(event.end_ns().unwrap_or(event.time_ns));
+        self.settle(event.time_ns);
+        let attribution = self.attributor.take(event);
+        match (&event.kind, attribution) {
+            (EventKind::Allocation(allocation), _) => {
+                self.allocation(allocation, event, definitions);
+            }
+            (EventKind::Fault(fault), Attribution::Fault(origin)) => {
+                self.fault(fault, &origin, event);
+            }
+            (EventKind::Syscall(_), _) => self.syscall(event),
+            (EventKind::Life(life), Attribution::Life(change)) => self.life(*life, change, event),
+            (EventKind::Lost(lost), _) => self.lost = self.lost.saturating_add(lost.records),
+            _ => {}
+        }
+    }
+
+    /// The account, at the end of the stream.
+    #[must_use]
+    pub fn finish(mut self) -> AllocationAccount {
+        self.settle(u64::MAX);
+        for pid in self.processes.pids() {
+            self.forget(pid);
+            self.processes.remove(pid, self.last_ns);
+        }
+        let (peak_live_bytes, peak_ns) = self.sites.peak();
+        AllocationAccount {
+            header: self.header,
+            ended_ns: self.last_ns,
+            sites: self.sites.finish(),
+            rest: self.rest.finish(),
+            unowned: self.unowned,
+            peak_live_bytes,
+            peak_ns,
+            lost: self.lost,
+            unknown_releases: self.unknown_releases,
+            lost_releases: self.lost_releases,
+            refused_definitions: self.refused_definitions,
+            processes: self.processes.processes,
+            threads: self.processes.threads,
+            threads_ns: self.processes.threads_ns,
+            frames: self.frames,
+        }
+    }
+
+    /// Gives out the blocks of calls that have ended by `time_ns`.
+    fn settle(&mut self, time_ns: u64) {
+        while let Some(block) = self.pending.pop(time_ns) {
+            self.give_out(block);
+        }
+    }
+
+    fn give_out(&mut self, GiveOut { end_ns, pid, address, block }: GiveOut) {
+        if let Some(process) = self.processes.get(pid) {
+            self.lost_releases += process.live.insert(address, block, &mut self.sites, end_ns);
+        }
+    }
+
+    fn allocation(&mut self, call: &Allocation, event: &Event, definitions: &Definitions) {
+        let pid = event.thread.pid;
+        let latency_ns = call.latency_ns.map(NonZeroU64::get);
+        // Its time is not that of a call around it, such as of one that a signal interrupted.
+        let process = self.processes.see(event.thread, event.time_ns);
+        if let Some(around) = process.call(event.thread.tid, event.time_ns) {
+            let taken_ns = around.interrupt(latency_ns.unwrap_or(0));
+            let around = *around;
+            self.subtract(&around, taken_ns);
+        }
+        let owner = self.release(call, event);
+        // realloc(3) with a size of zero only gives back, too.
+        let releases = call.function.only_releases() || (call.address == 0 && call.released != 0);
+        let site = if releases { owner } else { Some(self.site_of(call, event, definitions)) };
+        let times = match (site, releases) {
+            (Some(site), true) => &mut self.sites.site(site).release,
+            (Some(site), false) => &mut self.sites.site(site).apparent,
+            (None, _) => &mut self.unowned,
+        };
+        if !(releases && call.released == 0) {
+            times.add(latency_ns);
+        }
+        let gives = (!releases && call.address != 0).then_some((call.address, call.size_bytes));
+        if let (Some(site), false) = (site, releases) {
+            let site = self.sites.site(site);
+            site.calls += 1;
+            site.failed += u64::from(gives.is_none());
+            site.bytes = site.bytes.saturating_add(gives.map_or(0, |(_, bytes)| bytes));
+        }
+        let end_ns = event.end_ns().unwrap_or(event.time_ns);
+        let Some(process) = self.processes.get(pid) else { return };
+        if let Some(latency_ns) = latency_ns {
+            let open = OpenCall { site, releases, end_ns, left_ns: latency_ns, gives };
+            process.open(event.thread.tid, open);
+        }
+        let Some(((address, size_bytes), site)) = gives.zip(site) else { return };
+        let block = process.live.own(size_bytes, site);
+        let block = GiveOut { end_ns, pid, address, block };
+        let now = if latency_ns.is_some() { self.pending.add(block) } else { Some(block) };
+        if let Some(now) = now {
+            self.give_out(now);
+        }
+    }
+
+    /// Applies what `call` gives back. Returns the site of the block.
+    fn release(&mut self, call: &Allocation, event: &Event) -> Option<SiteId> {
+        let (pid, address) = (event.thread.pid, call.released);
+        if address == 0 {
+            return None;
+        }
+        // The program has the address, so the call that gave it out has ended, whatever two clocks
+        // say.
+        if !self.processes.get(pid)?.live.has(address)
+            && let Some(block) = self.pending.take(pid, |block| block.address == address)
+        {
+            self.give_out(GiveOut { end_ns: event.time_ns, ..block });
+        }
+        let owner = self.processes.get(pid)?.live.release(address, &mut self.sites);
+        self.unknown_releases += u64::from(owner.is_none());
+        owner
+    }
+
+    /// The site of a call that asks for memory.
+    fn site_of(&mut self, call: &Allocation, event: &Event, definitions: &Definitions) -> SiteId {
+        let pid = event.thread.pid;
+        let process = self.processes.see(event.thread, event.time_ns);
+        let stack = process.stacks.get(call.stack).unwrap_or_else(|| {
+            let attributor = &mut self.attributor;
+            let place_of = |address| place(attributor, pid, address);
+            let stacks: &mut ImageStacks = Arc::make_mut(&mut process.stacks);
+            stacks.resolve(call.stack, &mut self.frames, definitions, place_of)
+        });
+        self.sites.of_stack(stack)
+    }
+
+    fn fault(&mut self, fault: &Fault, origin: &FaultOrigin, event: &Event) {
+        let latency_ns = fault.span.latency_ns.map(NonZeroU64::get);
+        let page_bytes = fault.page_bytes.map_or(self.header.page_bytes, NonZeroU64::get).max(1);
+        let page = fault.address - fault.address % page_bytes;
+        let page_end = page.saturating_add(page_bytes);
+        let process = self.processes.see(event.thread, event.time_ns);
+        let on_block = process.live.paying(fault.address, page_end);
+        let call = process.call(event.thread.tid, event.time_ns);
+        let payer = payer(fault.address, page_end, on_block, call.as_deref());
+        match (payer, call) {
+            (Some(site), call) => {
+                let taken = call.map(|call| (call.interrupt(latency_ns.unwrap_or(0)), *call));
+                self.sites.site(site).touches.add(fault.major, latency_ns);
+                if let Some((taken_ns, call)) = taken {
+                    self.subtract(&call, taken_ns);
+                }
+            }
+            (None, Some(&mut OpenCall { site: Some(site), .. })) => {
+                self.sites.site(site).inside.add(fault.major, latency_ns);
+            }
+            (None, _) => {
+                let (attributor, pid) = (&mut self.attributor, event.thread.pid);
+                let below = |address| attributor.region(pid, address);
+                let kind = RestKind::of(origin.region.as_ref(), below);
+                self.rest.add(kind, fault.major, latency_ns);
+            }
+        }
+    }
+
+    fn syscall(&mut self, event: &Event) {
+        let process = self.processes.see(event.thread, event.time_ns);
+        let call = process.call(event.thread.tid, event.time_ns);
+        if let Some(site) = call.and_then(|call| call.site) {
+            self.sites.site(site).syscalls += 1;
+        }
+    }
+
+    /// Takes `ns` out of the time of `call`.
+    fn subtract(&mut self, call: &OpenCall, ns: u64) {
+        let times = match (call.site, call.releases) {
+            (Some(site), true) => &mut self.sites.site(site).release,
+            (Some(site), false) => &mut self.sites.site(site).apparent,
+            (None, _) => &mut self.unowned,
+        };
+        times.timed_ns = times.timed_ns.saturating_sub(ns);
+    }
+
+    fn life(&mut self, life: Life, change: LifeChange, event: &Event) {
+        let (thread, time_ns) = (event.thread, event.time_ns);
+        match (life, change) {
+            (Life::Started { by }, LifeChange::Started { .. }) => {
+                self.forget(thread.pid);
+                self.processes.remove(thread.pid, time_ns);
+                self.processes.fork(thread, by, time_ns);
+            }
+            (Life::Started { .. } | Life::Attached, _) => {
+                self.processes.see(thread, time_ns);
+            }
+            (Life::Executed { .. }, _) => {
+                self.forget(thread.pid);
+                self.processes.execute(thread, time_ns);
+            }
+            (Life::Ended { .. }, LifeChange::Over(_)) => {
+                self.forget(thread.pid);
+                self.processes.remove(thread.pid, time_ns);
+            }
+            (Life::Ended { .. }, _) => self.processes.end_thread(thread, time_ns),
+            (Life::Compat32, _) => {}
+        }
+    }
+
+    /// The blocks of a process are gone.
+    fn forget(&mut self, pid: u32) {
+        while let Some(block) = self.pending.take(pid, |_| true) {
+            self.give_out(block);
+        }
+        if let Some(AllocatingProcess { live, .. }) = self.processes.get(pid) {
+            live.forget(&mut self.sites);
+        }
+    }
+}
+
+/// The site that pays for a fault at `address` as one on a block: of the block that `call` gives
+/// out, if that has the address or is the nearest above it on the page, or else of the live block.
+fn payer(
+    address: u64,
+    page_end: u64,
+    on_block: Option<(u64, SiteId)>,
+    call: Option<&OpenCall>,
+) -> Option<SiteId> {
+    let given = call.and_then(|call| call.gives.zip(call.site)).filter(|((start, bytes), _)| {
+        let contains = (*start..end_of(*start, *bytes)).contains(&address);
+        let above =
+            (address..page_end).contains(start) && on_block.is_none_or(|(live, _)| live >= *start);
+        contains || above
+    });
+    given.map(|(_, site)| site).or(on_block.map(|(_, site)| site))
+}
+
+/// The place of `address` in the files that process `pid` has mapped.
+fn place(attributor: &mut Attributor, pid: u32, address: u64) -> ResolvedFrame {
+    match attributor.region(pid, address) {
+        Some(region) if region.module != ModuleId::NONE && region.is_file() => {
+            let offset_bytes = region.offset_bytes.wrapping_add(address - region.start);
+            ResolvedFrame::InFile { module: region.module, offset_bytes }
+        }
+        _ => ResolvedFrame::Elsewhere { address },
+    }
+}

@@ -1,0 +1,92 @@
+//! The live blocks of one process.
+
+use std::sync::Arc;
+
+use super::blocks::{BlockMap, LiveBlock};
+use super::sites::{SiteId, SiteTable};
+
+/// The live blocks of a process over time. A fork copies nothing: parent and child share them until
+/// one of them changes its own.
+#[derive(Debug)]
+pub(super) struct LiveBlocks {
+    blocks: Arc<BlockMap>,
+    /// The number of this process, which owns the blocks that it got itself. Those that it
+    /// inherited are live bytes of their owner.
+    number: u32,
+}
+
+impl LiveBlocks {
+    /// The blocks of a new process.
+    pub(super) fn new(number: u32) -> LiveBlocks {
+        LiveBlocks { blocks: Arc::default(), number }
+    }
+
+    /// The blocks of a child with this number.
+    pub(super) fn fork(&self, number: u32) -> LiveBlocks {
+        LiveBlocks { blocks: Arc::clone(&self.blocks), number }
+    }
+
+    /// A block that this process gets.
+    pub(super) fn own(&self, size_bytes: u64, site: SiteId) -> LiveBlock {
+        LiveBlock { size_bytes, site, owner: self.number }
+    }
+
+    /// Whether a block begins at `address`.
+    pub(super) fn has(&self, address: u64) -> bool {
+        self.blocks.has(address)
+    }
+
+    /// `block` is live from `time_ns` on. Returns how many blocks it replaced: their release was not
+    /// seen.
+    pub(super) fn insert(
+        &mut self,
+        address: u64,
+        block: LiveBlock,
+        sites: &mut SiteTable,
+        time_ns: u64,
+    ) -> u64 {
+        let mut replaced = 0;
+        let blocks = Arc::make_mut(&mut self.blocks);
+        while let Some(old) =
+            blocks.overlapping(address, block.size_bytes).and_then(|old| blocks.remove(old))
+        {
+            if old.owner == self.number {
+                sites.shrink(old.site, old.size_bytes);
+            }
+            replaced += 1;
+        }
+        blocks.insert(address, block);
+        sites.grow(block.site, block.size_bytes, time_ns);
+        replaced
+    }
+
+    /// The block at `address` is given back. Returns its site; `None` if no such block is known.
+    pub(super) fn release(&mut self, address: u64, sites: &mut SiteTable) -> Option<SiteId> {
+        if !self.has(address) {
+            return None;
+        }
+        let block = Arc::make_mut(&mut self.blocks).remove(address)?;
+        sites.site(block.site).frees += 1;
+        if block.owner == self.number {
+            sites.shrink(block.site, block.size_bytes);
+        }
+        Some(block.site)
+    }
+
+    /// The address and the site of the block that pays for a fault at `address` on a page that ends
+    /// at `page_end`.
+    pub(super) fn paying(&self, address: u64, page_end: u64) -> Option<(u64, SiteId)> {
+        self.blocks.paying(address, page_end).map(|(start, block)| (start, block.site))
+    }
+
+    /// The process ends or executes a program.
+    pub(super) fn forget(&mut self, sites: &mut SiteTable) {
+        for block in self.blocks.values().filter(|block| block.owner == self.number) {
+            let site = sites.site(block.site);
+            site.unreleased += 1;
+            site.unreleased_bytes = site.unreleased_bytes.saturating_add(block.size_bytes);
+            sites.shrink(block.site, block.size_bytes);
+        }
+        self.blocks = Arc::default();
+    }
+}

@@ -1,0 +1,78 @@
+//! Faults that belong to no block and to no call.
+
+use std::collections::BTreeMap;
+
+use events::MappingKind;
+
+use super::sites::FaultSums;
+use crate::address_space::MappedRegion;
+
+/// The kinds of memory that faults outside of blocks concern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RestKind {
+    /// Code and constants of programs and libraries, and other files.
+    File,
+    /// Writable data of programs and libraries, bss included.
+    ProgramData,
+    /// Stacks, those of threads included.
+    Stack,
+    /// The heap, outside of the blocks that were live.
+    Heap,
+    /// Other private memory without a file: mapped by the program, or the allocator's outside of
+    /// live blocks.
+    Anonymous,
+    /// Shared memory without a file.
+    Shared,
+    /// The mapping is unknown, or of none of these kinds.
+    Unknown,
+}
+
+/// The faults of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RestFaults {
+    /// The kind of memory.
+    pub kind: RestKind,
+    /// The faults.
+    pub faults: FaultSums,
+}
+
+/// The faults of all kinds.
+#[derive(Debug, Default)]
+pub(super) struct Rest(BTreeMap<RestKind, FaultSums>);
+
+impl Rest {
+    pub(super) fn add(&mut self, kind: RestKind, major: bool, latency_ns: Option<u64>) {
+        self.0.entry(kind).or_default().add(major, latency_ns);
+    }
+
+    /// Those that occurred.
+    pub(super) fn finish(self) -> Vec<RestFaults> {
+        self.0.into_iter().map(|(kind, faults)| RestFaults { kind, faults }).collect()
+    }
+}
+
+impl RestKind {
+    /// The kind of memory in `region`, with the mapping that ends where it begins.
+    pub(super) fn of(
+        region: Option<&MappedRegion>,
+        below: impl FnOnce(u64) -> Option<MappedRegion>,
+    ) -> RestKind {
+        let Some(region) = region else { return RestKind::Unknown };
+        match region.kind {
+            MappingKind::Heap => RestKind::Heap,
+            MappingKind::Stack | MappingKind::ThreadStack => RestKind::Stack,
+            MappingKind::PrivateFile if region.is_writable() => RestKind::ProgramData,
+            MappingKind::PrivateFile | MappingKind::SharedFile => RestKind::File,
+            MappingKind::SharedAnonymous => RestKind::Shared,
+            // The rest of bss has no file; it follows the data of its file.
+            MappingKind::Anonymous => {
+                let below = region.start.checked_sub(1).and_then(below);
+                let data = below.is_some_and(|below| {
+                    below.kind == MappingKind::PrivateFile && below.is_writable()
+                });
+                if data { RestKind::ProgramData } else { RestKind::Anonymous }
+            }
+            MappingKind::Kernel | MappingKind::Other => RestKind::Unknown,
+        }
+    }
+}

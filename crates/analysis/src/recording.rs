@@ -1,0 +1,94 @@
+//! A view: the account of a stream's call sites, with their names, as a report.
+
+mod caller;
+mod names;
+mod rows;
+
+use events::Definitions;
+use results::recording::{RecordingReport, RestMemory, SCHEMA, Seen, SiteCosts, UnnamedFile};
+
+use crate::allocations::AllocationAccount;
+use names::Names;
+
+/// A file with code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodeFile<'a> {
+    /// Its path when it was mapped.
+    pub path: &'a str,
+    /// The build that was mapped, if it is known.
+    pub build_id: Option<&'a [u8]>,
+}
+
+/// The name of an instruction: its function and line, each if it is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FrameName {
+    /// The function.
+    pub function: Option<String>,
+    /// The source file.
+    pub file: Option<String>,
+    /// The line in it.
+    pub line: Option<u32>,
+}
+
+/// Knows the names of code. It reads files, so it is not part of analysis.
+pub trait SymbolSource {
+    /// For each of `offsets` in the file, the functions there: inlined ones first, each before the
+    /// one that it was inlined into. None if they are not known.
+    fn names(&mut self, file: CodeFile<'_>, offsets: &[u64]) -> Vec<Vec<FrameName>>;
+
+    /// The files that it has been asked about and could not use.
+    fn unnamed(&self) -> Vec<UnnamedFile>;
+}
+
+/// What a recording says of itself, beside its stream.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RecordingFacts {
+    /// The version of this program.
+    pub version: String,
+    /// The command; empty for a process that was already running.
+    pub command: Vec<String>,
+    /// What recording adds to a call, as measured at its start, in nanoseconds.
+    pub probe_ns_per_call: Option<f64>,
+}
+
+/// The report of `account`, whose stream had these `definitions`.
+pub fn report(
+    account: &AllocationAccount,
+    definitions: &Definitions,
+    facts: RecordingFacts,
+    symbols: &mut dyn SymbolSource,
+) -> RecordingReport {
+    let names = Names::of(account, definitions, symbols);
+    let seen = seen(account);
+    let sites = rows::sites(account, seen, &names);
+    let callers = caller::callers(account, seen, &names, &sites);
+    let costs = SiteCosts::sum(seen, sites.iter().map(|(_, row)| &row.costs));
+    let of_threads = |ns: f64| (account.threads_ns > 0).then(|| ns / account.threads_ns as f64);
+    let calls = account.all_apparent().calls.saturating_add(account.all_releases().calls);
+    let recording_ns = facts.probe_ns_per_call.map(|probe_ns| probe_ns * calls as f64);
+    RecordingReport {
+        schema: SCHEMA.to_owned(),
+        version: facts.version,
+        command: facts.command,
+        elapsed_ns: account.ended_ns.saturating_sub(account.header.began_ns),
+        seen,
+        totals: rows::totals(account, &costs, facts.probe_ns_per_call),
+        costs,
+        share: costs.true_ns.and_then(|true_ns| of_threads(true_ns as f64)),
+        recording_share: recording_ns.and_then(of_threads),
+        sites: sites.into_iter().map(|(_, row)| row).collect(),
+        callers,
+        rest: rows::rest(account),
+        unnamed: symbols.unnamed(),
+    }
+}
+
+fn seen(account: &AllocationAccount) -> Seen {
+    let sees = account.header.sees;
+    Seen {
+        allocations: sees.allocations,
+        syscalls: sees.calls,
+        faults: sees.faults,
+        kernel_faults: sees.kernel_faults,
+    }
+}

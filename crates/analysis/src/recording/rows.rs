@@ -1,0 +1,113 @@
+//! The rows and sums of a report.
+
+use results::recording::{RecordingTotals, RestRow, Seen, SiteCosts, SiteRow};
+
+use super::RestMemory;
+use super::names::Names;
+use crate::allocations::{AllocationAccount, FaultSums, RestKind, Site, TimedCalls};
+
+/// Every site with its row, by true cost, then by bytes.
+pub(super) fn sites<'a>(
+    account: &'a AllocationAccount,
+    seen: Seen,
+    names: &Names,
+) -> Vec<(&'a Site, SiteRow)> {
+    let similar = (account.all_apparent(), account.all_releases());
+    let row = |site: &'a Site| {
+        let stack = account.frames(site.stack).flat_map(|frame| names.lines(frame)).collect();
+        let costs = costs(site, seen, &similar);
+        (site, SiteRow { stack, costs, peak_bytes: site.peak_bytes })
+    };
+    let mut rows: Vec<(&Site, SiteRow)> = account.sites.iter().map(row).collect();
+    rows.sort_by_cached_key(|(_, row)| order(&row.costs));
+    rows
+}
+
+/// The place of costs in a table: the most first. Without faults, by the time in the calls.
+pub(super) fn order(costs: &SiteCosts) -> impl Ord + use<> {
+    let known_ns = costs.apparent_ns.saturating_add(costs.release_ns);
+    let ns = costs.true_ns.unwrap_or(known_ns);
+    std::cmp::Reverse((ns, costs.bytes, costs.calls))
+}
+
+fn costs(site: &Site, seen: Seen, (calls, releases): &(TimedCalls, TimedCalls)) -> SiteCosts {
+    let faults = site.faults();
+    let of_faults = |figure: u64| seen.faults.then_some(figure);
+    let apparent_ns = site.apparent.estimate_ns(calls);
+    let release_ns = site.release.estimate_ns(releases);
+    let true_ns = apparent_ns.saturating_add(release_ns).saturating_add(site.touches.ns);
+    SiteCosts {
+        calls: site.calls,
+        failed: site.failed,
+        frees: site.frees,
+        bytes: site.bytes,
+        unreleased: site.unreleased,
+        unreleased_bytes: site.unreleased_bytes,
+        at_peak_bytes: site.at_peak_bytes,
+        apparent_ns,
+        first_touch_ns: of_faults(site.touches.ns),
+        release_ns,
+        true_ns: of_faults(true_ns),
+        minor_faults: of_faults(faults.minor),
+        major_faults: of_faults(faults.major),
+        syscalls: seen.syscalls.then_some(site.syscalls),
+    }
+}
+
+/// The sums of the whole recording; `costs` are those of all sites.
+pub(super) fn totals(
+    account: &AllocationAccount,
+    costs: &SiteCosts,
+    probe_ns_per_call: Option<f64>,
+) -> RecordingTotals {
+    let all: FaultSums = account.all_faults();
+    let (calls, releases) = (account.all_apparent(), account.all_releases());
+    let of_faults = |figure: u64| account.header.sees.faults.then_some(figure);
+    let attributed = costs.minor_faults.zip(costs.major_faults);
+    RecordingTotals {
+        calls: costs.calls,
+        timed_calls: calls.timed,
+        failed: costs.failed,
+        frees: costs.frees,
+        release_calls: releases.calls,
+        timed_release_calls: releases.timed,
+        allocated_bytes: costs.bytes,
+        peak_live_bytes: account.peak_live_bytes,
+        peak_ns: account.peak_ns.saturating_sub(account.header.began_ns),
+        minor_faults: of_faults(all.minor),
+        major_faults: of_faults(all.major),
+        faults_attributed: attributed.map(|(minor, major)| minor.saturating_add(major)),
+        faults_untimed: of_faults(all.untimed),
+        lost: account.lost,
+        unknown_releases: account.unknown_releases,
+        lost_releases: account.lost_releases,
+        damaged: account.refused_definitions,
+        processes: account.processes,
+        threads: account.threads,
+        threads_ns: account.threads_ns,
+        probe_ns_per_call,
+    }
+}
+
+/// The faults of no site, by their time.
+pub(super) fn rest(account: &AllocationAccount) -> Vec<RestRow> {
+    let row = |rest: &crate::allocations::RestFaults| RestRow {
+        kind: match rest.kind {
+            RestKind::File => RestMemory::File,
+            RestKind::ProgramData => RestMemory::ProgramData,
+            RestKind::Stack => RestMemory::Stack,
+            RestKind::Heap => RestMemory::Heap,
+            RestKind::Anonymous => RestMemory::Anonymous,
+            RestKind::Shared => RestMemory::Shared,
+            RestKind::Unknown => RestMemory::Unknown,
+        },
+        minor_faults: rest.faults.minor,
+        major_faults: rest.faults.major,
+        fault_ns: rest.faults.ns,
+    };
+    let mut rows: Vec<RestRow> = account.rest.iter().map(row).collect();
+    rows.sort_by_key(|row| {
+        std::cmp::Reverse((row.fault_ns, row.minor_faults.saturating_add(row.major_faults)))
+    });
+    rows
+}

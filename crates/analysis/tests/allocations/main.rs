@@ -1,0 +1,10 @@
+//! Live blocks and call sites: who pays for which fault.
+
+mod acts;
+mod memory;
+mod model;
+mod report;
+mod script;
+mod stacks;
+mod table;
+mod wild;

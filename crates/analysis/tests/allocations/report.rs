@@ -1,0 +1,134 @@
+//! The report of an account: names, callers, sums.
+
+use analysis::recording::{CodeFile, FrameName, RecordingFacts, SymbolSource, report};
+use events::{Allocation, AllocationFunction, MappingReport};
+use results::recording::{RecordingReport, RestMemory, Unnamed, UnnamedFile};
+
+use crate::script::{PAGE, Script, first, free};
+
+const APP: u64 = 0x5000_0000;
+const LIBC: u64 = 0x7000_0000;
+const AT: u64 = 0x10_0000;
+
+/// Symbols of one program: a decoder, inlined into main, which C++ calls for.
+struct Known;
+
+fn name(function: &str, line: u32) -> FrameName {
+    let file = Some(format!("/src/{}.cc", function.to_lowercase()));
+    FrameName { function: Some(function.to_owned()), file, line: Some(line) }
+}
+
+impl SymbolSource for Known {
+    fn names(&mut self, file: CodeFile<'_>, offsets: &[u64]) -> Vec<Vec<FrameName>> {
+        assert!(offsets.is_sorted(), "each once, in order");
+        let at = |offset: &u64| match (file.path, offset) {
+            ("/bin/app", 0x10) => vec![name("Decode", 7), name("main", 9)],
+            ("/bin/app", 0x20) => vec![FrameName { line: None, ..name("other", 0) }],
+            ("/lib/libc.so.6", 0x10) => vec![name("strdup", 3)],
+            _ => Vec::new(),
+        };
+        offsets.iter().map(at).collect()
+    }
+
+    fn unnamed(&self) -> Vec<UnnamedFile> {
+        vec![UnnamedFile { path: "/lib/libz.so".to_owned(), why: Unnamed::Changed }]
+    }
+}
+
+fn mapped(script: &mut Script, start: u64, name: &str) {
+    let end = start + PAGE;
+    let code =
+        MappingReport { start, end, protection: 5, name, inode: start, ..MappingReport::default() };
+    script.map(1, &code);
+}
+
+fn called(script: &mut Script, time_ns: u64, frames: &[u64], address: u64) {
+    let stack = script.frames(frames);
+    let function = AllocationFunction::New;
+    let call = free(0, std::num::NonZeroU64::new(10));
+    script.call(time_ns, Allocation { address, stack, function, size_bytes: PAGE, ..call });
+}
+
+fn reported(script: &mut Script) -> RecordingReport {
+    let (account, definitions) = script.account();
+    let facts = RecordingFacts {
+        version: "1".to_owned(),
+        command: vec!["./app".to_owned()],
+        probe_ns_per_call: Some(21.5),
+    };
+    report(&account, &definitions, facts, &mut Known)
+}
+
+fn program() -> RecordingReport {
+    let mut script = Script::new();
+    mapped(&mut script, APP, "/bin/app");
+    mapped(&mut script, LIBC, "/lib/libc.so.6");
+    called(&mut script, 100, &[APP + 0x10], AT);
+    called(&mut script, 200, &[LIBC + 0x10, APP + 0x10], AT + 8 * PAGE);
+    called(&mut script, 300, &[0x99, APP + 0x20], AT + 16 * PAGE);
+    called(&mut script, 400, &[LIBC + 0x30], AT + 24 * PAGE);
+    script.fault(500, 50, AT + 8).fault(600, 30, AT + 8 * PAGE).fault(700, 7, APP);
+    script.free((800, 804), AT).of(first(1)).exit(1000);
+    reported(&mut script)
+}
+
+#[test]
+fn sites_have_names_and_callers() {
+    let report = program();
+    let stacks: Vec<&[String]> = report.sites.iter().map(|site| &site.stack[..]).collect();
+    assert_eq!(
+        stacks,
+        [
+            &["Decode (/src/decode.cc:7)", "main (/src/main.cc:9)"][..],
+            &["strdup (/src/strdup.cc:3)", "Decode (/src/decode.cc:7)", "main (/src/main.cc:9)"],
+            &["0x99 (unknown)", "other (app)"],
+            &["0x30 (libc.so.6)"],
+        ]
+    );
+    let callers: Vec<(&str, Option<&str>, &[usize])> = report
+        .callers
+        .iter()
+        .map(|row| (&row.function[..], row.at.as_deref(), &row.sites[..]))
+        .collect();
+    assert_eq!(
+        callers,
+        [
+            ("Decode", Some("decode.cc:7"), &[0, 1][..]),
+            ("0x99", None, &[2]),
+            ("0x30", Some("libc.so.6"), &[3]),
+        ]
+    );
+}
+
+#[test]
+fn costs_add_up() {
+    let report = program();
+    let (decode, all) = (&report.callers[0], &report.costs);
+    assert_eq!((decode.costs.apparent_ns, decode.costs.first_touch_ns), (20, Some(80)));
+    assert_eq!((decode.costs.release_ns, decode.costs.true_ns), (4, Some(104)));
+    assert_eq!(decode.true_per_apparent, Some(5.2));
+    assert_eq!((all.calls, all.frees, all.bytes), (4, 1, 4 * PAGE));
+    assert_eq!((all.apparent_ns, all.true_ns, all.minor_faults), (40, Some(124), Some(2)));
+    let totals = &report.totals;
+    assert_eq!((totals.minor_faults, totals.faults_attributed), (Some(3), Some(2)));
+    assert_eq!((totals.peak_live_bytes, totals.peak_ns), (4 * PAGE, 410));
+    assert_eq!((totals.threads_ns, totals.probe_ns_per_call), (900, Some(21.5)));
+    assert_eq!((report.elapsed_ns, report.share), (1000, Some(124.0 / 900.0)));
+    assert_eq!(report.rest.len(), 1);
+    assert_eq!((report.rest[0].kind, report.rest[0].fault_ns), (RestMemory::File, 7));
+    assert_eq!(report.unnamed.len(), 1);
+}
+
+#[test]
+fn what_was_not_seen_is_not_known() {
+    let header = events::Header {
+        sees: events::Sees { allocations: true, ..events::Sees::default() },
+        ..crate::script::header()
+    };
+    let account = analysis::allocations::Ledger::new(&header).finish();
+    let definitions = events::Definitions::default();
+    let report = report(&account, &definitions, RecordingFacts::default(), &mut Known);
+    assert_eq!((report.costs.true_ns, report.costs.syscalls, report.share), (None, None, None));
+    assert_eq!((report.totals.minor_faults, report.totals.calls), (None, 0));
+    assert!(report.seen.allocations && !report.seen.faults);
+}

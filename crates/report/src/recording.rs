@@ -1,0 +1,135 @@
+//! The screen of a recording: what memory cost the program, when it was paid, and which call sites
+//! pay.
+
+mod head;
+mod stacks;
+mod table;
+
+use results::recording::{RecordingReport, RestMemory, RestRow, Unnamed};
+
+use crate::number::{Nanoseconds, percent, several, whole};
+use crate::text::{BAD, clean, hanging, quoted, some_of, styled};
+use crate::view::View;
+
+/// Rows of the table, and with `-v`.
+const ROWS: [usize; 2] = [10, 30];
+/// The share of faults of unknown memory from which on it is said.
+const UNKNOWN_SAID: f64 = 0.01;
+
+/// Renders `report` of the recording in `file` as `view` wants it.
+#[must_use]
+pub fn screen(report: &RecordingReport, file: &str, view: View) -> String {
+    let rows = ROWS[usize::from(view.verbose)];
+    let mut text = head::head(report, view);
+    text += &troubles(report, view);
+    if report.callers.is_empty() {
+        let why = if report.seen.allocations {
+            "No call of an allocator was recorded."
+        } else {
+            "Calls of the allocator were not recorded, so faults have no call sites."
+        };
+        text += &hanging("", why, view.width);
+    } else {
+        text.push('\n');
+        text += &table::table_of_callers(report, rows, view);
+    }
+    text += &rest(report, view);
+    if view.verbose {
+        text += &stacks::stacks(report, view);
+    }
+    text + &next(report, file, view)
+}
+
+/// What makes figures less certain than they look; nothing if nothing does.
+fn troubles(report: &RecordingReport, view: View) -> String {
+    let totals = &report.totals;
+    let mut troubles = Vec::new();
+    if totals.lost > 0 {
+        let lost = several(totals.lost, "record was", "records were");
+        troubles.push(format!("{lost} lost: calls and faults are missing from these figures."));
+    }
+    if totals.damaged > 0 {
+        troubles.push("The recording is damaged: some stacks and names are wrong.".to_owned());
+    }
+    if let Some(share) = report.unknown_share().filter(|&share| share >= UNKNOWN_SAID) {
+        troubles.push(format!("{} of the faults are of unknown memory.", percent(share)));
+    }
+    let unmatched = totals.unknown_releases.saturating_add(totals.lost_releases);
+    if totals.lost_releases > 0 || view.verbose && unmatched > 0 {
+        troubles.push(format!(
+            "{} of unknown blocks; {} whose release was not seen.",
+            several(totals.unknown_releases, "release", "releases"),
+            several(totals.lost_releases, "block", "blocks"),
+        ));
+    }
+    if !report.seen.faults {
+        let sentence = "Faults were not recorded: what is paid at first touch is not known.";
+        troubles.push(sentence.to_owned());
+    }
+    troubles.extend(unnamed(report));
+    let line = |trouble: &String| hanging(&styled(BAD, "note "), trouble, view.width);
+    troubles.iter().map(line).collect()
+}
+
+/// Files without names.
+fn unnamed(report: &RecordingReport) -> impl Iterator<Item = String> {
+    let of = |why| -> Vec<String> {
+        let files = report.unnamed.iter().filter(|file| file.why == why);
+        files.map(|file| clean(&file.path)).collect()
+    };
+    let (changed, missing) = (of(Unnamed::Changed), of(Unnamed::Missing));
+    let sentence = |files: Vec<String>, is: &str, are: &str| {
+        let verb = if files.len() == 1 { is } else { are };
+        (!files.is_empty())
+            .then(|| format!("No names for the code of {}: {verb}.", some_of(&files)))
+    };
+    [
+        sentence(changed, "it is another build now", "they are other builds now"),
+        sentence(missing, "it could not be read", "they could not be read"),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// The faults that no call site pays for.
+fn rest(report: &RecordingReport, view: View) -> String {
+    let (faults, ns) = report.rest_sums();
+    if faults == 0 {
+        return String::new();
+    }
+    let kind = |row: &RestRow| {
+        let faults = row.minor_faults.saturating_add(row.major_faults);
+        format!("{} {} ({})", word(row.kind), Nanoseconds(row.fault_ns), whole(faults))
+    };
+    let kinds: Vec<String> = report.rest.iter().map(kind).collect();
+    let sentence = format!(
+        "Not for blocks: {}, {}: {}.",
+        several(faults, "fault", "faults"),
+        Nanoseconds(ns),
+        kinds.join(", ")
+    );
+    "\n".to_owned() + &hanging("", &sentence, view.width)
+}
+
+fn word(kind: RestMemory) -> &'static str {
+    match kind {
+        RestMemory::File => "files and code",
+        RestMemory::ProgramData => "data of programs and libraries",
+        RestMemory::Stack => "stacks",
+        RestMemory::Heap => "heap outside of blocks",
+        RestMemory::Anonymous => "other mappings",
+        RestMemory::Shared => "shared memory",
+        RestMemory::Unknown => "unknown",
+    }
+}
+
+/// The most useful next command, and what it shows.
+fn next(report: &RecordingReport, file: &str, view: View) -> String {
+    let file = quoted(file);
+    let next = if view.verbose || report.callers.is_empty() {
+        format!("firsttouch report {file} --events    (line by line, in the order of time)")
+    } else {
+        format!("firsttouch report {file} -v    (the stacks of these calls)")
+    };
+    hanging("Next: ", &next, view.width)
+}

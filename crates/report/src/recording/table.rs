@@ -1,0 +1,140 @@
+//! The table of callers: what their calls seem to cost, and what they do.
+
+use results::recording::{CallerRow, RecordingReport, SiteCosts};
+use textwrap::core::display_width;
+
+use crate::number::{TimeUnit, bytes, digits, several, whole};
+use crate::table::{table, width_of};
+use crate::text::{DIM, clean, styled};
+use crate::view::View;
+
+/// The columns that names need at least: figures go where they have fewer.
+const NAME_WANTED: usize = 20;
+/// They never have fewer than this.
+const NAME_MIN: usize = 10;
+/// The first columns to go on a narrow terminal, in this order.
+const EXPENDABLE: [&str; 4] = ["calls", "bytes", "true/apparent", "release"];
+/// The columns of a terminal from which on the parts of the costs have columns of their own.
+const WIDE: usize = 110;
+
+/// A column of figures.
+struct Column<'a> {
+    head: &'static str,
+    cell: Box<dyn Fn(&SiteCosts) -> String + 'a>,
+}
+
+pub(super) fn table_of_callers(report: &RecordingReport, most: usize, view: View) -> String {
+    // A single caller more needs no line that says so.
+    let most = if report.callers.len() == most + 1 { most + 1 } else { most };
+    let shown = &report.callers[..most.min(report.callers.len())];
+    let mut columns = columns(report, shown, view);
+    let others = report.others(most);
+    let costs = shown.iter().map(|caller| caller.costs).chain(others.map(|(_, costs)| costs));
+    let costs: Vec<SiteCosts> = costs.collect();
+    let digits = shown.len().to_string().len();
+    let room = |rows: &[Vec<String>]| {
+        Some(view.width?.saturating_sub(width_of(rows, 1) + digits + 2).max(NAME_MIN))
+    };
+    let mut rows = cells(&columns, &costs);
+    for head in EXPENDABLE {
+        if room(&rows).is_some_and(|room| room < NAME_WANTED) {
+            columns.retain(|column| column.head != head);
+            rows = cells(&columns, &costs);
+        }
+    }
+    let room = room(&rows);
+    let head = format!("{:>digits$} site", "#");
+    let numbered = |(index, caller): (usize, &CallerRow)| {
+        format!("{:>digits$} {}", index + 1, name(caller, room))
+    };
+    let other = others.map(|(sites, _)| {
+        format!("{:digits$} {}", "", several(sites as u64, "other site", "other sites"))
+    });
+    let callers = shown.iter().enumerate().map(numbered);
+    for (row, name) in rows.iter_mut().zip(std::iter::once(head).chain(callers).chain(other)) {
+        row.insert(0, name);
+    }
+    if let Some(heads) = rows.first_mut() {
+        *heads = heads.iter().map(|head| styled(DIM, head)).collect();
+    }
+    table(rows, view.table_columns(), &[])
+}
+
+/// The columns that tell something, each time in one unit.
+fn columns<'a>(report: &RecordingReport, shown: &'a [CallerRow], view: View) -> Vec<Column<'a>> {
+    let wide = view.width.is_none_or(|width| width >= WIDE);
+    let timed = |head, of: fn(&SiteCosts) -> Option<u64>| {
+        let largest = shown.iter().filter_map(|caller| of(&caller.costs)).max()?;
+        let unit = TimeUnit::for_largest(largest as f64);
+        let cell = move |costs: &SiteCosts| match of(costs) {
+            Some(ns) => format!("{} {}", digits(ns as f64 / unit.ns(), 2), unit.name()),
+            None => "-".to_owned(),
+        };
+        Some(Column { head, cell: Box::new(cell) })
+    };
+    let sized = Column { head: "bytes", cell: Box::new(|costs| bytes(costs.bytes as f64)) };
+    let called = Column { head: "calls", cell: Box::new(|costs| whole(costs.calls)) };
+    let faults = |costs: &SiteCosts| {
+        let sum = costs.minor_faults.zip(costs.major_faults);
+        sum.map_or("-".to_owned(), |(minor, major)| whole(minor.saturating_add(major)))
+    };
+    let faulted = Column { head: "faults", cell: Box::new(faults) };
+    let ratio = |costs: &SiteCosts| {
+        costs.true_per_apparent().map_or("-".to_owned(), |ratio| format!("{}x", digits(ratio, 2)))
+    };
+    let compared = Column { head: "true/apparent", cell: Box::new(ratio) };
+    let with_faults = report.seen.faults;
+    let all = [
+        Some(sized),
+        Some(called),
+        (wide && with_faults).then_some(faulted),
+        timed("apparent", |costs| Some(costs.apparent_ns)),
+        wide.then(|| timed("first touch", |costs| costs.first_touch_ns)).flatten(),
+        (wide || !with_faults).then(|| timed("release", |costs| Some(costs.release_ns))).flatten(),
+        timed("true", |costs| costs.true_ns),
+        with_faults.then_some(compared),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+/// The heads of the columns, and below them a row for each of `costs`.
+fn cells(columns: &[Column<'_>], costs: &[SiteCosts]) -> Vec<Vec<String>> {
+    let heads = columns.iter().map(|column| column.head.to_owned()).collect();
+    let row = |costs: &SiteCosts| columns.iter().map(|column| (column.cell)(costs)).collect();
+    std::iter::once(heads).chain(costs.iter().map(row)).collect()
+}
+
+/// The function and its line. Where there is no room, the beginning of the function goes.
+pub(super) fn name(caller: &CallerRow, room: Option<usize>) -> String {
+    let function = clean(&caller.function);
+    let at = caller.at.as_deref().map(|at| format!("  {}", clean(at))).unwrap_or_default();
+    let Some(room) = room else { return function + &at };
+    let whole = format!("{function}{at}");
+    if display_width(&whole) <= room {
+        return whole;
+    }
+    // The function tells more than the file.
+    let for_function = room.saturating_sub(display_width(&at));
+    if at.is_empty() || for_function < room / 2 {
+        return shortened(&whole, room);
+    }
+    shortened(&function, for_function) + &at
+}
+
+/// `text` without so much of its beginning that it has at most `columns`.
+fn shortened(text: &str, columns: usize) -> String {
+    if display_width(text) <= columns {
+        return text.to_owned();
+    }
+    let mut end = Vec::new();
+    let mut left = columns.saturating_sub(3);
+    for c in text.chars().rev() {
+        let width = display_width(c.encode_utf8(&mut [0; 4]));
+        if width > left {
+            break;
+        }
+        left -= width;
+        end.push(c);
+    }
+    "...".to_owned() + &end.into_iter().rev().collect::<String>()
+}

@@ -1,0 +1,191 @@
+//! The screen of a recording, from injected reports.
+
+use report::View;
+use results::recording::{
+    CallerRow, RecordingReport, RecordingTotals, RestMemory, RestRow, SCHEMA, Seen, SiteCosts,
+    SiteRow, Unnamed, UnnamedFile,
+};
+
+use crate::{plain, snapshots};
+
+const MIB: u64 = 1 << 20;
+const MS: u64 = 1_000_000;
+
+fn seen() -> Seen {
+    Seen { allocations: true, syscalls: true, faults: true, kernel_faults: false }
+}
+
+fn costs(calls: u64, bytes: u64, [apparent, touch, release]: [u64; 3]) -> SiteCosts {
+    SiteCosts {
+        calls,
+        frees: calls,
+        bytes,
+        apparent_ns: apparent,
+        first_touch_ns: Some(touch),
+        release_ns: release,
+        true_ns: Some(apparent + touch + release),
+        minor_faults: Some(touch / 1500),
+        ..SiteCosts::none(seen())
+    }
+}
+
+/// Makes the callers, each with one site and with a stack of two frames.
+fn report_of(callers: &[(&str, Option<&str>, SiteCosts)]) -> RecordingReport {
+    let row =
+        |(index, (function, at, costs)): (usize, &(&str, Option<&str>, SiteCosts))| CallerRow {
+            function: (*function).to_owned(),
+            at: at.map(str::to_owned),
+            sites: vec![index],
+            costs: *costs,
+            true_per_apparent: costs.true_per_apparent(),
+        };
+    let site = |(function, at, costs): &(&str, Option<&str>, SiteCosts)| SiteRow {
+        stack: vec![
+            "operator new(unsigned long) (libstdc++.so.6)".to_owned(),
+            format!("{function} ({})", at.unwrap_or("unknown")),
+        ],
+        costs: *costs,
+        peak_bytes: costs.bytes,
+    };
+    let all = SiteCosts::sum(seen(), callers.iter().map(|(.., costs)| costs));
+    RecordingReport {
+        schema: SCHEMA.to_owned(),
+        version: "0.1.0".to_owned(),
+        command: vec!["./app".to_owned(), "data file.bin".to_owned()],
+        elapsed_ns: 3210 * MS,
+        seen: seen(),
+        totals: RecordingTotals {
+            calls: all.calls,
+            timed_calls: all.calls,
+            frees: all.frees,
+            release_calls: all.frees,
+            timed_release_calls: all.frees,
+            allocated_bytes: all.bytes,
+            peak_live_bytes: 120 * MIB,
+            peak_ns: 1200 * MS,
+            minor_faults: all.minor_faults,
+            major_faults: Some(0),
+            faults_attributed: all.minor_faults,
+            faults_untimed: Some(0),
+            processes: 1,
+            threads: 1,
+            threads_ns: 3210 * MS,
+            ..RecordingTotals::default()
+        },
+        costs: all,
+        share: all.true_ns.map(|ns| ns as f64 / (3210 * MS) as f64),
+        recording_share: Some(0.041),
+        sites: callers.iter().map(site).collect(),
+        callers: callers.iter().enumerate().map(row).collect(),
+        rest: vec![rest(RestMemory::File, 210, 600_000), rest(RestMemory::Stack, 12, 21_000)],
+        unnamed: Vec::new(),
+    }
+}
+
+fn rest(kind: RestMemory, minor_faults: u64, fault_ns: u64) -> RestRow {
+    RestRow { kind, minor_faults, major_faults: 0, fault_ns }
+}
+
+fn usual() -> RecordingReport {
+    let long = "app::formats::jpeg::Decoder<app::io::Buffered<std::fs::File>>::decode_all_scans";
+    let mut callers = vec![
+        ("Image::decode", Some("img.rs:212"), costs(48, 1200 * MIB, [300_000, 180 * MS, 6 * MS])),
+        (long, Some("jpeg.rs:77"), costs(9841, 310 * MIB, [9 * MS, 60 * MS, 5 * MS])),
+        ("0x4f20", Some("libplugin.so"), costs(3, 4096, [900, 0, 100])),
+        ("0x7f1200004f20", None, costs(1, 64, [80, 0, 0])),
+    ];
+    let small = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
+    callers.splice(2..2, small.map(|name| (name, Some("x.c:1"), costs(1000, MIB, [MS, MS, MS]))));
+    report_of(&callers)
+}
+
+fn troubled() -> RecordingReport {
+    let costs = SiteCosts {
+        failed: 2,
+        unreleased: 3,
+        unreleased_bytes: 96,
+        ..costs(5, 160, [50, 9000, 0])
+    };
+    let mut report = report_of(&[("main", Some("main.c:9"), costs)]);
+    report.command.clear();
+    report.totals = RecordingTotals {
+        lost: 17,
+        damaged: 1,
+        failed: 2,
+        unknown_releases: 1,
+        lost_releases: 4,
+        release_calls: 640,
+        timed_release_calls: 10,
+        threads: 4,
+        processes: 2,
+        minor_faults: Some(318),
+        ..report.totals
+    };
+    report.rest.push(rest(RestMemory::Unknown, 90, 100_000));
+    let unnamed = |path: &str, why| UnnamedFile { path: path.to_owned(), why };
+    report.unnamed = vec![
+        unnamed("/opt/app", Unnamed::Changed),
+        unnamed("/lib/a.so", Unnamed::Missing),
+        unnamed("/lib/b.so", Unnamed::Missing),
+    ];
+    report
+}
+
+#[test]
+fn the_usual_and_the_troubled_in_every_view() {
+    snapshots("recording", |view| report::recording_screen(&usual(), "app.ft", view));
+    snapshots("recording_troubled", |view| report::recording_screen(&troubled(), "a b.ft", view));
+}
+
+#[test]
+fn what_was_not_recorded_is_said() {
+    let mut nothing = report_of(&[]);
+    nothing.costs = SiteCosts::none(seen());
+    let screen =
+        plain(&report::recording_screen(&nothing, "a.ft", View::brief(None)), View::brief(None));
+    assert!(screen.contains("No call of an allocator was recorded."), "{screen}");
+    assert!(screen.ends_with(
+        "Next: firsttouch report a.ft --events    (line by line, in the order of time)\n"
+    ));
+    nothing.seen.allocations = false;
+    let screen = report::recording_screen(&nothing, "a.ft", View::brief(None));
+    assert!(screen.contains("Calls of the allocator were not recorded"), "{screen}");
+
+    let blind = Seen { faults: false, ..seen() };
+    let half = SiteCosts { calls: 2, apparent_ns: 700, release_ns: 30, ..SiteCosts::none(blind) };
+    let mut report = report_of(&[("main", None, half)]);
+    (report.seen, report.costs, report.share) = (blind, half, None);
+    let screen = plain(
+        &report::recording_screen(&report, "a.ft", View::brief(Some(80))),
+        View::brief(Some(80)),
+    );
+    assert!(screen.contains("first touch unknown") && screen.contains("known in part"), "{screen}");
+    assert!(!screen.contains("true"), "no column that is not known: {screen}");
+}
+
+#[test]
+fn hostile_names_are_inert_on_any_terminal() {
+    let evil = "\u{1b}[2J\nevil";
+    let mut hostile = report_of(&[(evil, Some(evil), costs(1, 8, [1, 1, 1]))]);
+    hostile.command = vec![evil.to_owned()];
+    hostile.sites[0].stack = vec![evil.repeat(90); 40];
+    hostile.unnamed = vec![UnnamedFile { path: evil.to_owned(), why: Unnamed::Missing }];
+    for width in [None, Some(1), Some(40), Some(80), Some(200)] {
+        let view = View::verbose(width);
+        let screen = plain(&report::recording_screen(&hostile, evil, view), view);
+        assert!(!screen.contains('\u{1b}') && !screen.contains("\nevil"), "{screen:?}");
+    }
+}
+
+#[test]
+fn the_rows_are_all_callers() {
+    let callers: Vec<_> =
+        (0..12).map(|_| ("f", Some("f.c:1"), costs(10, MIB, [MS, MS, MS]))).collect();
+    for (count, rows, others) in [(10, 10, false), (11, 11, false), (12, 10, true)] {
+        let report = report_of(&callers[..count]);
+        let screen = report::recording_screen(&report, "a.ft", View::brief(Some(80)));
+        let screen = plain(&screen, View::brief(Some(80)));
+        let shown = screen.lines().filter(|line| line.contains(" f  f.c:1")).count();
+        assert_eq!((shown, screen.contains("2 other sites")), (rows, others), "{screen}");
+    }
+}

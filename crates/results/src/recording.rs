@@ -1,0 +1,383 @@
+//! What `firsttouch report FILE --json` writes for a recording, `firsttouch.report/1`, as types.
+
+use serde::{Deserialize, Serialize};
+
+/// The schema that this version writes.
+pub const SCHEMA: &str = "firsttouch.report/1";
+
+/// The account of a recorded program: what each call site pays for memory.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RecordingReport {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Version of the program that wrote it.
+    pub version: String,
+    /// The command; empty for a process that was already running.
+    pub command: Vec<String>,
+    /// From the start of the recording to the end of its last event.
+    pub elapsed_ns: u64,
+    /// What the recording can have seen: a figure that needs more is `null`.
+    pub seen: Seen,
+    /// Sums of the whole recording.
+    pub totals: RecordingTotals,
+    /// The costs of all sites together.
+    pub costs: SiteCosts,
+    /// `true_ns` of all sites as a part of the lifetimes of all threads; `null` if either is not
+    /// known.
+    pub share: Option<f64>,
+    /// What recording the calls added, by `probe_ns_per_call`, as a part of these lifetimes; `null`
+    /// if either is not known.
+    pub recording_share: Option<f64>,
+    /// Every site, by `true_ns`, then by bytes.
+    pub sites: Vec<SiteRow>,
+    /// The sites by the function that asked, in the same order.
+    pub callers: Vec<CallerRow>,
+    /// Faults that no site pays for, by kinds of memory, in the order of `fault_ns`. With those of
+    /// the sites they are all faults.
+    pub rest: Vec<RestRow>,
+    /// Files whose code has no names here, and why.
+    pub unnamed: Vec<UnnamedFile>,
+}
+
+/// What the sources of a recording can see.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
+pub struct Seen {
+    /// Calls of allocation functions.
+    pub allocations: bool,
+    /// Memory syscalls.
+    pub syscalls: bool,
+    /// Page faults in user mode.
+    pub faults: bool,
+    /// Page faults inside syscalls.
+    pub kernel_faults: bool,
+}
+
+/// Sums of a recording.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct RecordingTotals {
+    /// Calls that ask for memory.
+    pub calls: u64,
+    /// Those of them whose time is known.
+    pub timed_calls: u64,
+    /// Those that failed.
+    pub failed: u64,
+    /// Blocks that were given back, by a free or by a reallocation.
+    pub frees: u64,
+    /// Calls that only give back.
+    pub release_calls: u64,
+    /// Those of them whose time is known: `release_ns` takes the others to be like them.
+    pub timed_release_calls: u64,
+    /// The sum of the sizes that were given out.
+    pub allocated_bytes: u64,
+    /// The most bytes that were live at once.
+    pub peak_live_bytes: u64,
+    /// When that was, since the start of the recording.
+    pub peak_ns: u64,
+    /// Faults that read no device; `null` if faults were not seen.
+    pub minor_faults: Option<u64>,
+    /// Faults that read a device.
+    pub major_faults: Option<u64>,
+    /// Faults that a site pays for.
+    pub faults_attributed: Option<u64>,
+    /// Faults whose time is not known.
+    pub faults_untimed: Option<u64>,
+    /// Records that were lost.
+    pub lost: u64,
+    /// Releases of addresses at which no block was known.
+    pub unknown_releases: u64,
+    /// Blocks whose address was given out again although no release had been seen.
+    pub lost_releases: u64,
+    /// Definitions that were invalid: the recording is damaged.
+    pub damaged: u64,
+    /// Processes.
+    pub processes: u64,
+    /// Threads of all of them.
+    pub threads: u64,
+    /// The sum of their lifetimes.
+    pub threads_ns: u64,
+    /// What recording adds to a call, as measured at its start; `null` if unknown.
+    pub probe_ns_per_call: Option<f64>,
+}
+
+/// What a site, or several, paid.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct SiteCosts {
+    /// Calls that ask for memory.
+    pub calls: u64,
+    /// Those that failed.
+    pub failed: u64,
+    /// Blocks of the site that were given back.
+    pub frees: u64,
+    /// The sum of the sizes that were given out.
+    pub bytes: u64,
+    /// Blocks that were never given back.
+    pub unreleased: u64,
+    /// Their sizes.
+    pub unreleased_bytes: u64,
+    /// Live bytes when all sites together had most.
+    pub at_peak_bytes: u64,
+    /// Time inside the calls, less the faults that `first_touch_ns` has.
+    pub apparent_ns: u64,
+    /// Time of the faults on blocks of the site; `null` if faults were not seen.
+    pub first_touch_ns: Option<u64>,
+    /// Time inside the calls that gave its blocks back.
+    pub release_ns: u64,
+    /// The sum of these three; `null` if one of them is.
+    pub true_ns: Option<u64>,
+    /// Faults without a device, on its blocks and inside its calls; `null` if faults were not seen.
+    pub minor_faults: Option<u64>,
+    /// Faults with a device.
+    pub major_faults: Option<u64>,
+    /// Memory syscalls inside its calls; `null` if syscalls were not seen.
+    pub syscalls: Option<u64>,
+}
+
+/// A call site: a stack from which memory was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SiteRow {
+    /// Its frames, from the caller of the allocator outwards: `function (file:line)`, without debug
+    /// information `function (module)`, without a name `0x… (module)`.
+    pub stack: Vec<String>,
+    /// The costs.
+    #[serde(flatten)]
+    pub costs: SiteCosts,
+    /// The most bytes that it had live at once.
+    pub peak_bytes: u64,
+}
+
+/// The sites of a function: the innermost one on their stacks that does not belong to an allocator
+/// or a standard library.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CallerRow {
+    /// The function, or an offset or address.
+    pub function: String,
+    /// Its line, `file:line`, or its module; `null` if unknown.
+    pub at: Option<String>,
+    /// The sites, as indices of `sites`.
+    pub sites: Vec<usize>,
+    /// The costs of all of them.
+    #[serde(flatten)]
+    pub costs: SiteCosts,
+    /// `true_ns` as a multiple of `apparent_ns`; `null` if either is unknown or zero.
+    pub true_per_apparent: Option<f64>,
+}
+
+/// Faults of one kind of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestRow {
+    /// The kind of memory.
+    pub kind: RestMemory,
+    /// Faults that read no device.
+    pub minor_faults: u64,
+    /// Faults that read a device.
+    pub major_faults: u64,
+    /// Their time.
+    pub fault_ns: u64,
+}
+
+/// The kinds of memory that faults outside of blocks concern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestMemory {
+    /// Code and constants of programs and libraries, and other files.
+    File,
+    /// Writable data of programs and libraries, bss included.
+    ProgramData,
+    /// Stacks.
+    Stack,
+    /// The heap, outside of live blocks.
+    Heap,
+    /// Other private memory without a file.
+    Anonymous,
+    /// Shared memory without a file.
+    Shared,
+    /// Not known.
+    Unknown,
+}
+
+/// A file whose code has no names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnnamedFile {
+    /// Its path when it was recorded.
+    pub path: String,
+    /// The reason.
+    pub why: Unnamed,
+}
+
+/// Why the code of a file has no names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unnamed {
+    /// It is not the build that was recorded.
+    Changed,
+    /// It is not there, or could not be read.
+    Missing,
+}
+
+impl SiteCosts {
+    /// Adds the costs of other sites.
+    pub fn add(&mut self, other: &SiteCosts) {
+        let sum = |own: &mut u64, other: u64| *own = own.saturating_add(other);
+        let known = |own: &mut Option<u64>, other: Option<u64>| {
+            *own = own.zip(other).map(|(own, other)| own.saturating_add(other));
+        };
+        sum(&mut self.calls, other.calls);
+        sum(&mut self.failed, other.failed);
+        sum(&mut self.frees, other.frees);
+        sum(&mut self.bytes, other.bytes);
+        sum(&mut self.unreleased, other.unreleased);
+        sum(&mut self.unreleased_bytes, other.unreleased_bytes);
+        sum(&mut self.at_peak_bytes, other.at_peak_bytes);
+        sum(&mut self.apparent_ns, other.apparent_ns);
+        sum(&mut self.release_ns, other.release_ns);
+        known(&mut self.first_touch_ns, other.first_touch_ns);
+        known(&mut self.true_ns, other.true_ns);
+        known(&mut self.minor_faults, other.minor_faults);
+        known(&mut self.major_faults, other.major_faults);
+        known(&mut self.syscalls, other.syscalls);
+    }
+
+    /// No costs, of sites in a recording that can have `seen` so much.
+    #[must_use]
+    pub fn none(seen: Seen) -> SiteCosts {
+        let faults = seen.faults.then_some(0);
+        SiteCosts {
+            first_touch_ns: faults,
+            true_ns: faults,
+            minor_faults: faults,
+            major_faults: faults,
+            syscalls: seen.syscalls.then_some(0),
+            ..SiteCosts::default()
+        }
+    }
+
+    /// The costs of all of `several`, in a recording that can have `seen` so much.
+    pub fn sum<'a>(seen: Seen, several: impl IntoIterator<Item = &'a SiteCosts>) -> SiteCosts {
+        let mut all = SiteCosts::none(seen);
+        several.into_iter().for_each(|costs| all.add(costs));
+        all
+    }
+
+    /// What is paid after the calls that asked: at first touch and at release.
+    #[must_use]
+    pub fn paid_later_ns(&self) -> u64 {
+        self.first_touch_ns.unwrap_or(0).saturating_add(self.release_ns)
+    }
+
+    /// `true_ns` as a multiple of `apparent_ns`.
+    #[must_use]
+    pub fn true_per_apparent(&self) -> Option<f64> {
+        let true_ns = self.true_ns.filter(|_| self.apparent_ns > 0)?;
+        Some(true_ns as f64 / self.apparent_ns as f64)
+    }
+}
+
+impl RecordingReport {
+    /// The faults of memory that is not known, as a part of all; `None` if faults were not seen.
+    #[must_use]
+    pub fn unknown_share(&self) -> Option<f64> {
+        let all = self.totals.minor_faults?.saturating_add(self.totals.major_faults?);
+        let unknown = self.rest.iter().find(|row| row.kind == RestMemory::Unknown);
+        let unknown = unknown.map_or(0, |row| row.minor_faults.saturating_add(row.major_faults));
+        (all > 0).then(|| unknown as f64 / all as f64)
+    }
+
+    /// The faults that no site pays for, and their time.
+    #[must_use]
+    pub fn rest_sums(&self) -> (u64, u64) {
+        self.rest.iter().fold((0, 0), |(faults, ns), row| {
+            let own = row.minor_faults.saturating_add(row.major_faults);
+            (faults.saturating_add(own), ns.saturating_add(row.fault_ns))
+        })
+    }
+
+    /// The costs of all callers but the first `shown`, and the number of their sites; `None` if
+    /// there are no others.
+    #[must_use]
+    pub fn others(&self, shown: usize) -> Option<(usize, SiteCosts)> {
+        let others = self.callers.get(shown..).filter(|others| !others.is_empty())?;
+        let sites = others.iter().map(|caller| caller.sites.len()).sum();
+        Some((sites, SiteCosts::sum(self.seen, others.iter().map(|caller| &caller.costs))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(faults: bool) -> Seen {
+        Seen { allocations: true, faults, ..Seen::default() }
+    }
+
+    #[test]
+    fn sums_know_only_what_all_know() {
+        let one =
+            SiteCosts { calls: 2, bytes: 10, true_ns: Some(5), ..SiteCosts::none(seen(true)) };
+        let both = SiteCosts::sum(seen(true), [&one, &one]);
+        assert_eq!((both.calls, both.bytes, both.true_ns), (4, 20, Some(10)));
+        assert_eq!(both.syscalls, None, "they were not seen");
+        let mut unknown = one;
+        unknown.add(&SiteCosts { calls: 1, ..SiteCosts::none(seen(false)) });
+        assert_eq!((unknown.calls, unknown.true_ns), (3, None));
+    }
+
+    #[test]
+    fn the_keys_are_those_of_the_contract() {
+        let report = RecordingReport {
+            sites: vec![SiteRow::default()],
+            callers: vec![CallerRow::default()],
+            ..RecordingReport::default()
+        };
+        let json = serde_json::to_value(&report).expect("it is plain data");
+        for key in [
+            "calls",
+            "frees",
+            "allocated_bytes",
+            "peak_live_bytes",
+            "minor_faults",
+            "major_faults",
+            "faults_attributed",
+            "lost",
+            "processes",
+            "threads",
+            "probe_ns_per_call",
+        ] {
+            assert!(json["totals"].get(key).is_some(), "{key}");
+        }
+        for key in [
+            "stack",
+            "calls",
+            "frees",
+            "bytes",
+            "apparent_ns",
+            "first_touch_ns",
+            "release_ns",
+            "true_ns",
+            "minor_faults",
+            "major_faults",
+            "syscalls",
+        ] {
+            assert!(json["sites"][0].get(key).is_some(), "{key}");
+        }
+        let read: RecordingReport = serde_json::from_value(json).expect("it reads what it wrote");
+        assert_eq!(read, report);
+    }
+
+    #[test]
+    fn others_are_all_that_are_not_shown() {
+        let caller = |calls, sites| CallerRow {
+            sites,
+            costs: SiteCosts { calls, ..SiteCosts::none(seen(true)) },
+            ..CallerRow::default()
+        };
+        let report = RecordingReport {
+            seen: seen(true),
+            callers: vec![caller(5, vec![0]), caller(3, vec![1, 2]), caller(1, vec![3])],
+            ..RecordingReport::default()
+        };
+        let (sites, costs) = report.others(1).expect("two callers");
+        assert_eq!((sites, costs.calls), (3, 4));
+        assert_eq!((report.others(3), report.others(9)), (None, None));
+    }
+}
