@@ -13,7 +13,7 @@ use crate::{Chunk, SourceId};
 /// The slots in which recent blocks are found by address.
 const SLOTS: usize = 4096;
 
-/// Encodes allocation calls of one thread, in the order in which it made them. It keeps 80 KiB and
+/// Encodes allocation calls of one thread, in the order in which it made them. It keeps 60 KiB and
 /// the buffers of a chunk.
 pub struct CallsEncoder {
     source: SourceId,

@@ -1,7 +1,7 @@
 //! The blocks that a thread got recently, and where the next one will be.
 
 /// The number of blocks that are remembered.
-pub(crate) const BLOCKS: usize = 2048;
+pub(crate) const BLOCKS: usize = 1024;
 /// Sizes up to a KiB in steps of 16 bytes, and larger ones by their log2. A power of two.
 const CLASSES: usize = 128;
 
@@ -123,7 +123,7 @@ mod tests {
     fn classes_are_distinct_and_within_bounds() {
         let number = |size| SizeClass::of(size).number;
         assert_eq!([0, 24, 25, 40, 41].map(number), [2, 2, 3, 3, 4]);
-        assert_eq!([1000, 1001, 1016, 1017, 2040, 2041].map(number), [63, 64, 65, 65, 66, 66]);
+        assert_eq!([1000, 1001, 1016, 1017, 2024, 2025].map(number), [63, 64, 64, 65, 65, 66]);
         assert!(usize::from(number(u64::MAX)) < CLASSES);
     }
 
