@@ -32,15 +32,15 @@ impl Random {
 }
 
 /// Calls with plausible times.
-struct Calls {
+struct Program {
     time_ns: u64,
     random: Random,
     calls: Vec<(u64, Allocation)>,
 }
 
-impl Calls {
+impl Program {
     fn new() -> Self {
-        Calls { time_ns: 1 << 40, random: Random(88_172_645_463_325_252), calls: Vec::new() }
+        Program { time_ns: 1 << 40, random: Random(88_172_645_463_325_252), calls: Vec::new() }
     }
 
     fn add(&mut self, function: AllocationFunction, address: u64, released: u64, size: u64) {
@@ -70,39 +70,40 @@ fn address(block: &[u8]) -> u64 {
 
 /// Blocks of mixed sizes take each other's places at random.
 fn churn(live: u64, sizes: u64) -> Vec<(u64, Allocation)> {
-    let mut calls = Calls::new();
+    let mut program = Program::new();
     let mut random = Random(7);
     let mut blocks: Vec<Vec<u8>> = Vec::new();
-    while calls.calls.len() < CALLS {
+    while program.calls.len() < CALLS {
         if blocks.len() as u64 == live {
             let at = usize::try_from(random.below(live)).unwrap();
             let block = blocks.swap_remove(at);
-            calls.add(AllocationFunction::Free, 0, address(&block), 0);
+            program.add(AllocationFunction::Free, 0, address(&block), 0);
         }
         let size = 16 + random.below(sizes);
         let block = black_box(Vec::with_capacity(usize::try_from(size).unwrap()));
-        calls.add(AllocationFunction::Malloc, address(&block), 0, size);
+        program.add(AllocationFunction::Malloc, address(&block), 0, size);
         blocks.push(block);
     }
-    calls.calls
+    program.calls
 }
 
 /// As an interpreter does: many call sites, each with its sizes, most blocks live shortly, and some
 /// long.
 fn interpreter() -> Vec<(u64, Allocation)> {
-    let mut calls = Calls::new();
+    let mut program = Program::new();
     let mut random = Random(9);
     let (mut short, mut long) = (VecDeque::new(), Vec::new());
-    while calls.calls.len() < CALLS {
-        let site = random.below(24) * random.below(24) / 24;
-        let size = 24 + 16 * (site % 9) + if site % 5 == 0 { random.below(200) } else { 0 };
+    while program.calls.len() < CALLS {
+        let place = random.below(24) * random.below(24) / 24;
+        let size =
+            24 + 16 * (place % 9) + if place.is_multiple_of(5) { random.below(200) } else { 0 };
         let block: Vec<u8> = black_box(Vec::with_capacity(usize::try_from(size).unwrap()));
-        let stack = 5000 + u32::try_from(site).unwrap() * 37;
-        calls.add_from(stack, AllocationFunction::Malloc, address(&block), 0, size);
+        let stack = 5000 + u32::try_from(place).unwrap() * 37;
+        program.add_from(stack, AllocationFunction::Malloc, address(&block), 0, size);
         if random.below(20) == 0 {
-            long.push(block)
+            long.push(block);
         } else {
-            short.push_back(block)
+            short.push_back(block);
         }
         let gone = match random.below(8) {
             0 => short.pop_front(),
@@ -116,32 +117,32 @@ fn interpreter() -> Vec<(u64, Allocation)> {
         };
         if let Some(block) = gone {
             let stack = 9000 + u32::try_from(random.below(6)).unwrap();
-            calls.add_from(stack, AllocationFunction::Free, 0, address(&block), 0);
+            program.add_from(stack, AllocationFunction::Free, 0, address(&block), 0);
         }
     }
-    calls.calls
+    program.calls
 }
 
 /// A buffer that grows, and small blocks that stay.
 fn growth() -> Vec<(u64, Allocation)> {
-    let mut calls = Calls::new();
+    let mut program = Program::new();
     let mut blocks: Vec<Box<[u64; 5]>> = Vec::new();
     let mut buffer: Vec<u8> = Vec::with_capacity(16);
-    while calls.calls.len() < CALLS {
+    while program.calls.len() < CALLS {
         let old = address(&buffer);
         if buffer.capacity() > 1 << 20 {
             buffer = Vec::with_capacity(16);
         }
         buffer.reserve_exact(buffer.capacity() + 64);
         let size = buffer.capacity() as u64;
-        calls.add_from(77, AllocationFunction::Realloc, address(&buffer), old, size);
+        program.add_from(77, AllocationFunction::Realloc, address(&buffer), old, size);
         for _ in 0..6 {
             let block = black_box(Box::new([7; 5]));
-            calls.add(AllocationFunction::Malloc, block.as_ptr() as u64, 0, 40);
+            program.add(AllocationFunction::Malloc, block.as_ptr() as u64, 0, 40);
             blocks.push(block);
         }
     }
-    calls.calls
+    program.calls
 }
 
 fn header() -> Header {
@@ -159,6 +160,11 @@ fn ns_each(since: Instant, events: usize) -> f64 {
     since.elapsed().as_secs_f64() * 1e9 / events as f64
 }
 
+fn median(mut all: Vec<f64>) -> f64 {
+    all.sort_by(f64::total_cmp);
+    all[all.len() / 2]
+}
+
 fn read(file: Vec<u8>, events: usize) -> f64 {
     let start = Instant::now();
     let mut reader = Reader::open(Cursor::new(file)).unwrap();
@@ -174,16 +180,18 @@ fn read(file: Vec<u8>, events: usize) -> f64 {
 fn measure_calls(name: &str, calls: &[(u64, Allocation)], threads: u32) {
     let mut writer = Writer::new(Vec::new(), &header(), &About::default()).unwrap();
     let mut encoder = CallsEncoder::new(SourceId(1), THREAD);
-    let mut encoding = 0.0;
+    let mut encoding = Vec::new();
     for part in calls.chunks(CHUNK_CALLS) {
+        // As a recorder finds them: just written, in the processor's caches.
+        let part = black_box(part.to_vec());
         for number in 1..=threads {
             encoder.restart(SourceId(number), Thread { pid: 1, tid: number });
             let start = Instant::now();
-            for (time_ns, call) in part {
+            for (time_ns, call) in &part {
                 encoder.push(*time_ns + u64::from(number), call);
             }
             let chunk = encoder.finish();
-            encoding += start.elapsed().as_secs_f64();
+            encoding.push(ns_each(start, part.len()));
             writer.append(&chunk).unwrap();
             writer.append(&encode_promise(SourceId(number), part[part.len() - 1].0)).unwrap();
         }
@@ -192,7 +200,7 @@ fn measure_calls(name: &str, calls: &[(u64, Allocation)], threads: u32) {
     let file = writer.finish(&RecordingSummary::default()).unwrap();
     println!(
         "{name:24} encode {:5.1} ns  {:5.2} bytes  read {:5.1} ns   an event",
-        encoding * 1e9 / events as f64,
+        median(encoding),
         file.len() as f64 / events as f64,
         read(file, events)
     );
@@ -226,19 +234,19 @@ fn measure_faults() {
         events.push(Event { time_ns, thread, kind: EventKind::Fault(fault) });
     }
     let mut writer = Writer::new(Vec::new(), &header(), &About::default()).unwrap();
-    let mut encoding = 0.0;
+    let mut encoding = Vec::new();
     for part in events.chunks(8192) {
         let batch = Batch { definitions: Vec::new(), events: part.to_vec() };
         let start = Instant::now();
         let chunk = encode_batch(&batch);
-        encoding += start.elapsed().as_secs_f64();
+        encoding.push(ns_each(start, part.len()));
         writer.append(&chunk).unwrap();
     }
     let file = writer.finish(&RecordingSummary::default()).unwrap();
     println!(
         "{:24} encode {:5.1} ns  {:5.2} bytes  read {:5.1} ns   an event",
         "faults, 4 threads",
-        encoding * 1e9 / events.len() as f64,
+        median(encoding),
         file.len() as f64 / events.len() as f64,
         read(file, events.len())
     );

@@ -15,6 +15,59 @@ pub(crate) fn put(column: &mut Vec<u8>, mut value: u64) {
     column.push((value & 0x7f) as u8);
 }
 
+/// A column that is written by the million. Varints of one or two bytes are written without a
+/// branch between them, which a processor could not predict.
+#[derive(Debug, Default)]
+pub(crate) struct Output {
+    /// With room behind `len`.
+    bytes: Vec<u8>,
+    len: usize,
+}
+
+impl Output {
+    /// Appends a varint, as [`put`].
+    #[expect(clippy::inline_always, reason = "half of the time of encoding is spent here")]
+    #[inline(always)]
+    pub(crate) fn put(&mut self, value: u64) {
+        if value >= 1 << 14 {
+            return self.put_long(value);
+        }
+        let has_second = value >= 0x80;
+        let low = value & 0x7f | u64::from(has_second) << 7;
+        let pair = ((low | value >> 7 << 8) & 0xffff) as u16;
+        let Some(room) = self.bytes.get_mut(self.len..self.len + 2) else {
+            return self.put_long(value);
+        };
+        room.copy_from_slice(&pair.to_le_bytes());
+        self.len += 1 + usize::from(has_second);
+    }
+
+    /// Appends any varint.
+    #[inline(never)]
+    fn put_long(&mut self, mut value: u64) {
+        if self.bytes.len() < self.len + 10 {
+            self.bytes.resize(self.len.max(512) * 2, 0);
+        }
+        while value >= 0x80 {
+            self.bytes[self.len] = (value & 0x7f) as u8 | 0x80;
+            self.len += 1;
+            value >>= 7;
+        }
+        self.bytes[self.len] = (value & 0x7f) as u8;
+        self.len += 1;
+    }
+
+    /// What was written.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    /// Empties it, and keeps its memory.
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+    }
+}
+
 /// Appends a text as its length and its bytes.
 pub(crate) fn put_text(column: &mut Vec<u8>, text: &str) {
     put(column, text.len() as u64);
@@ -150,8 +203,12 @@ mod tests {
         #[test]
         fn numbers_come_back(value: u64, shift in 0..64_u32) {
             let value = value >> shift;
-            let mut bytes = Vec::new();
+            let (mut bytes, mut output) = (Vec::new(), Output::default());
             put(&mut bytes, value);
+            for _ in 0..300 {
+                output.put(value);
+            }
+            prop_assert_eq!(output.bytes(), bytes.repeat(300));
             put_option(&mut bytes, Some(value >> 1));
             let mut cursor = Cursor::new(0);
             prop_assert_eq!(cursor.take(&bytes), Ok(value));

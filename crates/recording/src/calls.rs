@@ -77,15 +77,34 @@ mod form {
     pub(super) const TIMED: u8 = 1 << 4;
 }
 
-/// The difference of two addresses as a small number. Both are multiples of 16 as a rule, so its
-/// lowest five bits after zigzag go to the top.
+/// The difference of two addresses as a small number: in steps of 16 bytes, zigzag, with the rest at
+/// the top. Addresses are multiples of 16 as a rule.
 #[inline]
 const fn distance(from: u64, to: u64) -> u64 {
-    crate::bytes::zigzag(to.wrapping_sub(from)).rotate_right(5)
+    let difference = to.wrapping_sub(from);
+    let steps = (difference.cast_signed() >> 4).cast_unsigned();
+    crate::bytes::zigzag(steps) | difference << 60
 }
 
 /// The address at a [`distance`].
 #[inline]
 const fn at_distance(from: u64, distance: u64) -> u64 {
-    from.wrapping_add(crate::bytes::unzigzag(distance.rotate_left(5)))
+    let steps = crate::bytes::unzigzag(distance & (u64::MAX >> 4));
+    from.wrapping_add(steps << 4 | distance >> 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn distances_lead_back(from: u64, to: u64, steps in 0..64_u64) {
+            prop_assert_eq!(at_distance(from, distance(from, to)), to);
+            let (below, above) = (from.wrapping_sub(16 * steps), from.wrapping_add(16 * steps));
+            prop_assert!(distance(from, below) < 128 && distance(from, above) < 128);
+        }
+    }
 }

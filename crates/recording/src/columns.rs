@@ -29,7 +29,12 @@ pub(crate) struct Packer {
     table: CompressTable,
     compressed: Vec<u8>,
     directory: Vec<u8>,
+    /// For each column, the number of payloads in which it is not worth a try.
+    pauses: [u8; 8],
 }
+
+/// After a column could not be compressed, the number of payloads in which that is not tried.
+const PAUSE: u8 = 7;
 
 impl Packer {
     /// Appends a payload to `into`, and returns the sum of the columns' lengths.
@@ -38,11 +43,11 @@ impl Packer {
         self.compressed.clear();
         put(&mut self.directory, columns.len() as u64);
         let mut total = 0;
-        for column in columns {
+        for (number, column) in columns.iter().enumerate() {
             let (Column::Regular(bytes) | Column::Noisy(bytes)) = *column;
             total += bytes.len();
             let (codec, stored) = match column {
-                Column::Regular(_) => self.compress(bytes),
+                Column::Regular(_) => self.compress(number, bytes),
                 Column::Noisy(_) => self.keep(bytes),
             };
             put(&mut self.directory, codec);
@@ -59,13 +64,18 @@ impl Packer {
         (AS_IT_IS, bytes.len())
     }
 
-    fn compress(&mut self, bytes: &[u8]) -> (u64, usize) {
+    fn compress(&mut self, number: usize, bytes: &[u8]) -> (u64, usize) {
         let start = self.compressed.len();
-        if bytes.len() >= 64 {
+        let pause = &mut self.pauses[number % 8];
+        if *pause > 0 {
+            *pause -= 1;
+        } else if bytes.len() >= 64 {
+            *pause = PAUSE;
             self.compressed.resize(start + get_maximum_output_size(bytes.len()), 0);
             let room = &mut self.compressed[start..];
             let stored = compress_into_with_table(bytes, room, &mut self.table);
             if let Some(stored) = stored.ok().filter(|stored| *stored < bytes.len() / 8 * 7) {
+                self.pauses[number % 8] = 0;
                 self.compressed.truncate(start + stored);
                 return (LZ4, stored);
             }

@@ -1,46 +1,69 @@
 //! Numbers for values that repeat within a chunk.
 
-/// Log2 of the number of values that are found again. A value that another one has displaced gets
-/// a second number, which is as good.
-const SLOTS_LOG2: u32 = 9;
+/// The number of values that are found again. A value that another one has displaced gets a second
+/// number, which is as good.
+const SLOTS: usize = 512;
+
+/// A value with its number.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Slot<K> {
+    value: K,
+    /// Its number.
+    pub(crate) number: u32,
+    /// Whatever a user of the dictionary keeps with a value; 0 at first.
+    pub(crate) last: u64,
+}
+
+impl<K> Slot<K> {
+    fn new(value: K) -> Self {
+        Slot { value, number: 0, last: 0 }
+    }
+}
 
 /// Assigns numbers, in the order of first appearance.
 #[derive(Debug)]
 pub(crate) struct Dictionary<K> {
-    slots: Box<[(K, u32)]>,
+    slots: Box<[Slot<K>; SLOTS]>,
     count: u32,
 }
 
 impl<K: Copy + Eq> Dictionary<K> {
     /// An empty dictionary. `unused` is no value.
     pub(crate) fn new(unused: K) -> Self {
-        Dictionary { slots: vec![(unused, 0); 1 << SLOTS_LOG2].into(), count: 0 }
+        Dictionary { slots: Box::new([Slot::new(unused); SLOTS]), count: 0 }
     }
 
     /// The number of `value`, and whether it is new. Equal values have equal `bits`.
     #[inline]
     pub(crate) fn number(&mut self, value: K, bits: u64) -> (u32, bool) {
-        let slot = &mut self.slots[hash(bits, SLOTS_LOG2)];
-        if slot.0 == value {
-            return (slot.1, false);
+        let (slot, is_new) = self.slot(value, bits);
+        (slot.number, is_new)
+    }
+
+    /// The slot of `value`, and whether it is new.
+    #[inline]
+    pub(crate) fn slot(&mut self, value: K, bits: u64) -> (&mut Slot<K>, bool) {
+        let slot = &mut self.slots[hash::<SLOTS>(bits)];
+        let is_new = slot.value != value;
+        if is_new {
+            *slot = Slot { value, number: self.count, last: 0 };
+            self.count += 1;
         }
-        *slot = (value, self.count);
-        self.count += 1;
-        (slot.1, true)
+        (slot, is_new)
     }
 
     /// Forgets all values.
     pub(crate) fn clear(&mut self, unused: K) {
-        self.slots.fill((unused, 0));
+        self.slots.fill(Slot::new(unused));
         self.count = 0;
     }
 }
 
-/// A number below `1 << log2` that spreads `bits` (Fibonacci hashing).
+/// A number below `SLOTS`, a power of two, that spreads `bits` (Fibonacci hashing).
 #[inline]
-pub(crate) fn hash(bits: u64, log2: u32) -> usize {
-    let hash = bits.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - log2);
-    usize::try_from(hash).unwrap_or_default()
+pub(crate) fn hash<const SLOTS: usize>(bits: u64) -> usize {
+    let hash = bits.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - SLOTS.trailing_zeros());
+    usize::try_from(hash).unwrap_or_default() % SLOTS
 }
 
 #[cfg(test)]

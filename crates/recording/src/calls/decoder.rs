@@ -4,6 +4,7 @@ use std::num::NonZeroU64;
 
 use events::{Allocation, AllocationFunction, Event, EventKind, StackId, Thread};
 
+use super::recent::SizeClass;
 use super::{COLUMNS, Recent, Shape, at_distance, form};
 use crate::bytes::{Cursor, Input, Malformed, unzigzag};
 use crate::chunk::ChunkHeader;
@@ -135,14 +136,15 @@ impl CallsDecoder {
         if form & form::ADDRESS == 0 {
             return Ok(0);
         }
-        let foreseen = self.recent.foresee(size);
+        let size = SizeClass::of(size);
+        let foreseen = self.recent.foresee(&size);
         let address = match form & form::ADDRESS {
             form::FORESEEN => foreseen,
             form::IN_PLACE => released,
             _ => at_distance(self.last_address, self.addresses.take()?),
         };
         self.last_address = address;
-        self.recent.give(address, size);
+        self.recent.give(address, &size);
         Ok(address)
     }
 }

@@ -2,37 +2,36 @@
 
 use events::{Allocation, Thread};
 
-use super::recent::BLOCKS;
+use super::recent::{BLOCKS, SizeClass};
 use super::{COLUMNS, Recent, Shape, distance, form};
-use crate::bytes::{put, zigzag};
+use crate::bytes::{Output, put, zigzag};
 use crate::chunk::{Extent, RECORDS_MAX, append_chunk, kind};
 use crate::columns::{Column, Packer};
 use crate::dictionary::{Dictionary, hash};
 use crate::{Chunk, SourceId};
 
-/// Log2 of the slots in which recent blocks are found by address.
-const SLOTS_LOG2: u32 = 12;
+/// The slots in which recent blocks are found by address.
+const SLOTS: usize = 4096;
 
-/// Encodes allocation calls of one thread, in the order in which it made them. It keeps 80 KiB and
+/// Encodes allocation calls of one thread, in the order in which it made them. It keeps 60 KiB and
 /// the buffers of a chunk.
 pub struct CallsEncoder {
     source: SourceId,
     thread: Thread,
     extent: Extent,
     shapes: Vec<u8>,
-    operations: Vec<u8>,
-    gaps: Vec<u8>,
-    latencies: Vec<u8>,
-    sizes: Vec<u8>,
-    ages: Vec<u8>,
-    addresses: Vec<u8>,
-    released: Vec<u8>,
+    operations: Output,
+    gaps: Output,
+    latencies: Output,
+    sizes: Output,
+    ages: Output,
+    addresses: Output,
+    released: Output,
+    /// With the last size of each shape.
     dictionary: Dictionary<Shape>,
-    /// The last size of each shape.
-    last_sizes: Vec<u64>,
     recent: Recent,
     /// The numbers of recent blocks, by a hash of their addresses. Verified when they are used.
-    numbers: Box<[u32]>,
+    numbers: Box<[u32; SLOTS]>,
     /// When the first call began.
     base_ns: u64,
     /// When the previous call ended.
@@ -53,17 +52,16 @@ impl CallsEncoder {
             thread,
             extent: Extent::default(),
             shapes: Vec::new(),
-            operations: Vec::new(),
-            gaps: Vec::new(),
-            latencies: Vec::new(),
-            sizes: Vec::new(),
-            ages: Vec::new(),
-            addresses: Vec::new(),
-            released: Vec::new(),
+            operations: Output::default(),
+            gaps: Output::default(),
+            latencies: Output::default(),
+            sizes: Output::default(),
+            ages: Output::default(),
+            addresses: Output::default(),
+            released: Output::default(),
             dictionary: Dictionary::new(Shape::UNUSED),
-            last_sizes: Vec::new(),
             recent: Recent::new(),
-            numbers: vec![0; 1 << SLOTS_LOG2].into(),
+            numbers: Box::new([0; SLOTS]),
             base_ns: 0,
             expected_ns: 0,
             last_address: 0,
@@ -108,27 +106,27 @@ impl CallsEncoder {
     fn push_times(&mut self, time_ns: u64, latency_ns: u64) {
         let gap_ns = time_ns.wrapping_sub(self.expected_ns);
         if gap_ns < 1 << 62 {
-            put(&mut self.gaps, gap_ns + 1);
+            self.gaps.put(gap_ns + 1);
         } else {
-            self.gaps.push(0);
-            put(&mut self.gaps, zigzag(gap_ns));
+            self.gaps.put(0);
+            self.gaps.put(zigzag(gap_ns));
         }
         if latency_ns != 0 {
-            put(&mut self.latencies, latency_ns);
+            self.latencies.put(latency_ns);
         }
         self.expected_ns = time_ns.wrapping_add(latency_ns);
     }
 
     #[inline]
     fn push_released(&mut self, address: u64) -> u8 {
-        let number = u64::from(self.numbers[hash(address, SLOTS_LOG2)]);
+        let number = u64::from(self.numbers[hash::<SLOTS>(address)]);
         let age = self.recent.given().wrapping_sub(number).wrapping_sub(1);
         if age < BLOCKS as u64 && self.recent.of_age(age) == Some(address) {
-            put(&mut self.ages, age);
+            self.ages.put(age);
             self.recent.release(age);
             form::RECENT
         } else {
-            put(&mut self.released, distance(self.last_released, address));
+            self.released.put(distance(self.last_released, address));
             self.last_released = address;
             form::RELEASED_WRITTEN
         }
@@ -137,36 +135,35 @@ impl CallsEncoder {
     #[inline]
     fn push_address(&mut self, call: &Allocation) -> u8 {
         let address = call.address;
-        let foreseen = self.recent.foresee(call.size_bytes);
+        let size = SizeClass::of(call.size_bytes);
+        let foreseen = self.recent.foresee(&size);
         let form = if address == foreseen {
             form::FORESEEN
         } else if address == call.released {
             form::IN_PLACE
         } else {
-            put(&mut self.addresses, distance(self.last_address, address));
+            self.addresses.put(distance(self.last_address, address));
             form::ADDRESS_WRITTEN
         };
         self.last_address = address;
-        self.numbers[hash(address, SLOTS_LOG2)] = (self.recent.given() & 0xffff_ffff) as u32;
-        self.recent.give(address, call.size_bytes);
+        self.numbers[hash::<SLOTS>(address)] = (self.recent.given() & 0xffff_ffff) as u32;
+        self.recent.give(address, &size);
         form
     }
 
     #[inline]
     fn push_shape(&mut self, shape: Shape, size_bytes: u64) {
-        let (number, is_new) = self.dictionary.number(shape, shape.0);
+        let (slot, is_new) = self.dictionary.slot(shape, shape.0);
         if is_new {
             put(&mut self.shapes, u64::from(shape.stack()));
             self.shapes.extend([shape.function(), shape.alignment_log2(), shape.form()]);
-            self.last_sizes.push(0);
         }
-        let last = &mut self.last_sizes[number as usize];
-        let has_size = *last != size_bytes;
+        let has_size = slot.last != size_bytes;
+        self.operations.put(u64::from(slot.number) << 1 | u64::from(has_size));
         if has_size {
-            put(&mut self.sizes, size_bytes);
-            *last = size_bytes;
+            slot.last = size_bytes;
+            self.sizes.put(size_bytes);
         }
-        put(&mut self.operations, u64::from(number) << 1 | u64::from(has_size));
     }
 
     /// The number of calls that were pushed since the last [`CallsEncoder::finish`] and are not
@@ -185,8 +182,12 @@ impl CallsEncoder {
     /// The bytes of the calls since the last [`CallsEncoder::finish`], before compression.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let columns: [&Vec<u8>; COLUMNS] = [
-            &self.shapes,
+        let columns = self.outputs().map(|column| column.bytes().len());
+        self.shapes.len() + columns.iter().sum::<usize>() + self.full.bytes().len()
+    }
+
+    fn outputs(&self) -> [&Output; COLUMNS - 1] {
+        [
             &self.operations,
             &self.gaps,
             &self.latencies,
@@ -194,8 +195,7 @@ impl CallsEncoder {
             &self.ages,
             &self.addresses,
             &self.released,
-        ];
-        columns.iter().map(|column| column.len()).sum::<usize>() + self.full.bytes().len()
+        ]
     }
 
     /// Takes all calls as a chunk; an empty one without calls. 16,384 calls are a good size; beyond
@@ -217,13 +217,13 @@ impl CallsEncoder {
         shapes.extend_from_slice(&self.shapes);
         let columns = [
             Column::Regular(&shapes),
-            Column::Regular(&self.operations),
-            Column::Noisy(&self.gaps),
-            Column::Noisy(&self.latencies),
-            Column::Regular(&self.sizes),
-            Column::Regular(&self.ages),
-            Column::Regular(&self.addresses),
-            Column::Regular(&self.released),
+            Column::Regular(self.operations.bytes()),
+            Column::Noisy(self.gaps.bytes()),
+            Column::Noisy(self.latencies.bytes()),
+            Column::Regular(self.sizes.bytes()),
+            Column::Regular(self.ages.bytes()),
+            Column::Regular(self.addresses.bytes()),
+            Column::Regular(self.released.bytes()),
         ];
         let header = self.extent.header(kind::CALLS, self.source);
         append_chunk(&mut self.full.bytes, header, |into| self.packer.pack(&columns, into));
@@ -231,8 +231,8 @@ impl CallsEncoder {
     }
 
     fn clear(&mut self) {
+        self.shapes.clear();
         for column in [
-            &mut self.shapes,
             &mut self.operations,
             &mut self.gaps,
             &mut self.latencies,
@@ -245,7 +245,6 @@ impl CallsEncoder {
         }
         self.extent = Extent::default();
         self.dictionary.clear(Shape::UNUSED);
-        self.last_sizes.clear();
         self.recent.clear();
         (self.last_address, self.last_released) = (0, 0);
     }

@@ -1,9 +1,9 @@
 //! The blocks that a thread got recently, and where the next one will be.
 
 /// The number of blocks that are remembered.
-pub(crate) const BLOCKS: usize = 2048;
-/// Sizes up to a KiB in steps of 16 bytes, and larger ones by their log2.
-const CLASSES: usize = 130;
+pub(crate) const BLOCKS: usize = 1024;
+/// Sizes up to a KiB in steps of 16 bytes, and larger ones by their log2. A power of two.
+const CLASSES: usize = 128;
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Block {
@@ -17,7 +17,7 @@ struct Block {
 /// as a stack: allocators give out the newest first.
 #[derive(Debug)]
 pub(crate) struct Recent {
-    blocks: Box<[Block]>,
+    blocks: Box<[Block; BLOCKS]>,
     given: u64,
     /// One more than the place of the block given back last.
     free: [u16; CLASSES],
@@ -28,7 +28,7 @@ pub(crate) struct Recent {
 impl Recent {
     /// Of a chunk without calls yet.
     pub(crate) fn new() -> Self {
-        let blocks = vec![Block::default(); BLOCKS].into();
+        let blocks = Box::new([Block::default(); BLOCKS]);
         Recent { blocks, given: 0, free: [0; CLASSES], fresh: 0 }
     }
 
@@ -48,8 +48,8 @@ impl Recent {
     /// Where a block of this size is expected: the newest of its class that was given back, or else
     /// behind the last one. That block is no longer expected afterwards.
     #[inline]
-    pub(crate) fn foresee(&mut self, size_bytes: u64) -> u64 {
-        let newest = &mut self.free[class(size_bytes)];
+    pub(crate) fn foresee(&mut self, size: &SizeClass) -> u64 {
+        let newest = &mut self.free[usize::from(size.number) % CLASSES];
         match usize::from(*newest).checked_sub(1) {
             Some(place) => {
                 let block = self.blocks[place % BLOCKS];
@@ -62,12 +62,11 @@ impl Recent {
 
     /// A block was given out.
     #[inline]
-    pub(crate) fn give(&mut self, address: u64, size_bytes: u64) {
-        let class = u16::try_from(class(size_bytes)).unwrap_or_default();
-        let block = Block { address, class, next: 0 };
+    pub(crate) fn give(&mut self, address: u64, size: &SizeClass) {
+        let block = Block { address, class: size.number, next: 0 };
         self.blocks[place(self.given)] = block;
         self.given += 1;
-        self.fresh = address.wrapping_add(chunk_bytes(size_bytes));
+        self.fresh = address.wrapping_add(size.taken_bytes);
     }
 
     /// The address of the block that `age` blocks were given out after; `None`: not remembered.
@@ -93,18 +92,27 @@ fn place(number: u64) -> usize {
     usize::try_from(number % BLOCKS as u64).unwrap_or_default()
 }
 
-/// What a block takes in glibc: a word before it, in steps of 16 bytes, at least 32.
-#[inline]
-const fn chunk_bytes(size_bytes: u64) -> u64 {
-    let bytes = size_bytes.saturating_add(23) & !15;
-    if bytes < 32 { 32 } else { bytes }
+/// The class of a size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SizeClass {
+    number: u16,
+    /// What a block takes in glibc: a word before it, in steps of 16 bytes, at least 32.
+    taken_bytes: u64,
 }
 
-#[inline]
-fn class(size_bytes: u64) -> usize {
-    let steps = chunk_bytes(size_bytes) / 16;
-    let by_log2 = 129 - steps.leading_zeros() as usize;
-    usize::try_from(steps).ok().filter(|&steps| steps <= 64).unwrap_or(by_log2)
+impl SizeClass {
+    /// The class of blocks of this size.
+    #[inline]
+    pub(crate) fn of(size_bytes: u64) -> SizeClass {
+        let taken_bytes = (size_bytes.saturating_add(23) & !15).max(32);
+        let number = if taken_bytes <= 1024 {
+            taken_bytes / 16
+        } else {
+            // 1040 bytes are class 65.
+            u64::from(65 + 53 - taken_bytes.leading_zeros())
+        };
+        SizeClass { number: u16::try_from(number).unwrap_or_default(), taken_bytes }
+    }
 }
 
 #[cfg(test)]
@@ -113,24 +121,29 @@ mod tests {
 
     #[test]
     fn classes_are_distinct_and_within_bounds() {
-        assert_eq!([0, 24, 25, 40, 41].map(class), [2, 2, 3, 3, 4]);
-        assert_eq!((class(1000), class(1016), class(1017)), (63, 64, 72));
-        assert!(class(u64::MAX) < CLASSES);
+        let number = |size| SizeClass::of(size).number;
+        assert_eq!([0, 24, 25, 40, 41].map(number), [2, 2, 3, 3, 4]);
+        assert_eq!([1000, 1001, 1016, 1017, 2024, 2025].map(number), [63, 64, 64, 65, 65, 66]);
+        assert!(usize::from(number(u64::MAX)) < CLASSES);
     }
 
     #[test]
     fn the_newest_block_that_came_back_is_foreseen() {
+        let size = SizeClass::of(24);
         let mut recent = Recent::new();
-        recent.give(0x1000, 24);
-        recent.give(0x1020, 24);
-        assert_eq!(recent.foresee(24), 0x1040, "behind the last one");
+        recent.give(0x1000, &size);
+        recent.give(0x1020, &size);
+        assert_eq!(recent.foresee(&size), 0x1040, "behind the last one");
         assert_eq!((recent.of_age(0), recent.of_age(1)), (Some(0x1020), Some(0x1000)));
         assert_eq!(recent.of_age(2), None);
         recent.release(0);
         recent.release(1);
-        assert_eq!(recent.foresee(100), 0x1040);
-        assert_eq!([recent.foresee(20), recent.foresee(20)], [0x1000, 0x1020]);
+        assert_eq!(recent.foresee(&SizeClass::of(100)), 0x1040);
+        assert_eq!(
+            [recent.foresee(&SizeClass::of(20)), recent.foresee(&SizeClass::of(20))],
+            [0x1000, 0x1020]
+        );
         recent.clear();
-        assert_eq!((recent.of_age(0), recent.foresee(24)), (None, 0));
+        assert_eq!((recent.of_age(0), recent.foresee(&size)), (None, 0));
     }
 }

@@ -1,0 +1,172 @@
+//! What is written comes back.
+
+use std::io::Cursor;
+
+use events::{Batch, Clock, Definitions, Event, Header, Sees, ThpPolicy, Thread};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use recording::{
+    About, CallsEncoder, CutReason, ProbeCounts, Reader, RecordingSummary, SourceId, Writer,
+    encode_batch, encode_counts,
+};
+
+use crate::streams::{
+    HEADER, allocation, call_events, calls_chunk, definitions, event, file_of, read, thread, time,
+};
+
+/// Sorts as a stream is: by time, and those of the same time as they are.
+pub(crate) fn in_order(mut events: Vec<Event>) -> Vec<Event> {
+    events.sort_by_key(|event| event.time_ns);
+    events
+}
+
+proptest! {
+    #[test]
+    fn observed_events_come_back(events in prop::collection::vec(event(), 0..200)) {
+        let batch = Batch { definitions: Vec::new(), events };
+        let found = read(&file_of(&[encode_batch(&batch)])).unwrap();
+        prop_assert_eq!(found.reader.events(), batch.events.len() as u64);
+        prop_assert_eq!(found.events, in_order(batch.events));
+        prop_assert!(found.reader.damage().is_none());
+    }
+
+    #[test]
+    fn calls_come_back(
+        thread in thread(),
+        calls in prop::collection::vec((time(), allocation()), 0..400)
+    ) {
+        let found = read(&file_of(&[calls_chunk(3, thread, &calls)])).unwrap();
+        prop_assert_eq!(found.events, in_order(call_events(thread, &calls)));
+        prop_assert!(found.reader.damage().is_none());
+    }
+
+    #[test]
+    fn definitions_come_back_and_can_be_taken(parts in definitions()) {
+        let batch = |part: &Vec<_>| Batch { definitions: part.clone(), events: Vec::new() };
+        let chunks: Vec<_> = parts.iter().map(|part| encode_batch(&batch(part))).collect();
+        let found = read(&file_of(&chunks)).unwrap();
+        prop_assert_eq!(&found.definitions, &parts.concat());
+        let mut table = Definitions::default();
+        prop_assert!(found.definitions.into_iter().all(|definition| table.define(definition)));
+    }
+
+    #[test]
+    fn an_encoder_serves_many_threads(
+        parts in prop::collection::vec(
+            (0..4_u32, prop::collection::vec((time(), allocation()), 1..60)), 0..12
+        )
+    ) {
+        let mut encoder = CallsEncoder::new(SourceId(9), Thread { pid: 9, tid: 9 });
+        let (mut chunks, mut expected) = (Vec::new(), Vec::new());
+        for (tid, calls) in &parts {
+            let thread = Thread { pid: 1, tid: *tid };
+            encoder.restart(SourceId(*tid), thread);
+            for (time_ns, call) in calls {
+                encoder.push(*time_ns, call);
+            }
+            chunks.push(encoder.finish());
+            expected.extend(call_events(thread, calls));
+        }
+        expected.sort_by_key(|event| (event.time_ns, event.thread.tid));
+        prop_assert_eq!(read(&file_of(&chunks)).unwrap().events, expected);
+    }
+}
+
+#[test]
+fn many_events_fill_several_chunks() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut some = |count: usize| {
+        let calls = prop::collection::vec((time(), allocation()), count);
+        calls.new_tree(&mut runner).unwrap().current()
+    };
+    let thread = Thread { pid: 1, tid: 2 };
+    let calls = some(1000).repeat(150);
+    let chunk = calls_chunk(1, thread, &calls);
+    let found = read(&file_of(&[chunk])).unwrap();
+    let expected = in_order(call_events(thread, &calls));
+    assert!(found.events == expected, "{} of {}", found.events.len(), expected.len());
+    let batch = Batch { definitions: Vec::new(), events: expected };
+    let found = read(&file_of(&[encode_batch(&batch)])).unwrap();
+    assert!(found.events == batch.events, "{} events", found.events.len());
+}
+
+#[test]
+fn what_a_recording_says_of_itself_comes_back() {
+    let text = |text: &str| Some(text.to_owned());
+    let about = About {
+        version: text("1.2.3"),
+        started_ns: Some(-5),
+        command: Some(vec!["a".to_owned(), String::new(), "ä b".to_owned()]),
+        directory: text("/tmp"),
+        host: None,
+        kernel: text("6.18"),
+        notices: vec!["no faults".to_owned()],
+    };
+    for cut in [
+        None,
+        Some(CutReason::Stopped),
+        Some(CutReason::Limit),
+        Some(CutReason::Write("No space left on device".to_owned())),
+        Some(CutReason::Other("the ring is gone".to_owned())),
+    ] {
+        for (huge_pages, can_swap) in
+            [(ThpPolicy::Never, true), (ThpPolicy::Always, false), (ThpPolicy::Advised, true)]
+        {
+            let header = Header { huge_pages, can_swap, ..HEADER };
+            let summary = RecordingSummary {
+                until_ns: u64::MAX,
+                lost: 1,
+                late: 2,
+                faults_seen: 3,
+                faults_counted: None,
+                rusage_minor: Some(0),
+                rusage_major: Some(6),
+                probe_ns_per_call: can_swap.then_some(21.5),
+                clock_error_ns: Some(40),
+                cut: cut.clone(),
+            };
+            let file = Writer::new(Vec::new(), &header, &about).unwrap().finish(&summary).unwrap();
+            let reader = Reader::open(Cursor::new(file)).unwrap();
+            assert_eq!((reader.header(), reader.about()), (&header, &about));
+            assert_eq!(reader.summary(), Some(&summary));
+        }
+    }
+}
+
+#[test]
+fn each_thing_that_can_be_seen_comes_back() {
+    for bit in 0..5 {
+        let sees = Sees {
+            calls: bit == 0,
+            faults: bit == 1,
+            kernel_faults: bit == 2,
+            page_sizes: bit == 3,
+            allocations: bit == 4,
+        };
+        let header = Header { clock: Clock::Monotonic, sees, ..HEADER };
+        let writer = Writer::new(Vec::new(), &header, &About::default()).unwrap();
+        let file = writer.finish(&RecordingSummary::default()).unwrap();
+        assert_eq!(Reader::open(Cursor::new(file)).unwrap().header(), &header);
+    }
+}
+
+#[test]
+fn the_last_counts_of_a_source_hold() {
+    let counts = |source, calls| ProbeCounts {
+        source: SourceId(source),
+        thread: Thread { pid: 1, tid: source },
+        calls,
+        lost: 1,
+        waited_ns: 1 << 40,
+        nested: 2,
+        unknown_stacks: 3,
+    };
+    let file = file_of(&[
+        encode_counts(&[counts(1, 10), counts(2, 20)]),
+        encode_counts(&[counts(3, 30), counts(1, 11)]),
+        encode_counts(&[]),
+    ]);
+    let reader = Reader::open(Cursor::new(file)).unwrap();
+    let found: Vec<ProbeCounts> = reader.counts().copied().collect();
+    assert_eq!(found, [counts(1, 11), counts(2, 20), counts(3, 30)]);
+}
