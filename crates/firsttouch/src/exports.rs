@@ -117,6 +117,11 @@ impl Wish<'_> {
 }
 
 impl ExportOptions {
+    /// Whether no form was asked for.
+    pub(crate) fn is_none(&self) -> bool {
+        self.wishes(None).is_empty()
+    }
+
     /// Every form that was asked for.
     fn wishes<'a>(&'a self, json: Option<&'a Path>) -> Vec<Wish<'a>> {
         let own = [

@@ -59,7 +59,9 @@ pub(crate) fn run(options: &RecordOptions, _screen: ScreenOptions) -> anyhow::Re
             observed::note(sentence);
         }
     };
-    notices.iter().for_each(|sentence| note(sentence));
+    for sentence in &notices {
+        note(sentence);
+    }
     let header = with_allocations(*observed.header());
     let about = about(&options.command, notices);
     let writer = file.begin().and_then(|file| Writer::new(file, &header, &about));
@@ -77,7 +79,9 @@ pub(crate) fn run(options: &RecordOptions, _screen: ScreenOptions) -> anyhow::Re
     let ended = observed.watch(&mut chunks, None, &note);
     let counts = calls.finish();
     drop(chunks);
-    ended.notices().iter().for_each(|sentence| note(sentence));
+    for sentence in ended.notices() {
+        note(&sentence);
+    }
     let written = file.finish(&summary(&ended.outcome, counts));
     if let Err(error) = written {
         let error = anyhow!(error).context(format!(

@@ -3,6 +3,7 @@
 
 mod diff;
 pub(crate) mod options;
+mod recording;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -20,12 +21,14 @@ pub(crate) fn run(options: &ReportOptions, screen: ScreenOptions) -> anyhow::Res
     if let Some(files) = &options.diff {
         return diff::run(files, options.json.as_deref(), screen);
     }
-    // clap does not demand --diff beside FILE, which excludes it.
+    let file = options.file.as_deref().context("no FILE")?;
+    if recording::is_recording(file) {
+        return recording::run(file, options, screen);
+    }
     if options.json.is_some() {
-        let usage = "--json goes with --diff: a result is a file of JSON already";
+        let usage = "--json goes with --diff or a recording: a result is a file of JSON already";
         return Err(Usage(usage.to_owned()).into());
     }
-    let file = options.file.as_deref().context("no FILE")?;
     options.exports.check(None)?;
     options.exports.keep(file, None)?;
     match read(file)? {

@@ -48,14 +48,18 @@ pub(crate) fn run(options: &TraceOptions, screen: ScreenOptions) -> anyhow::Resu
             observed::note(sentence);
         }
     };
-    observed.notices().iter().for_each(|sentence| note(sentence));
+    for sentence in observed.notices() {
+        note(&sentence);
+    }
     let until = options.time.map(|time| Instant::now() + time);
     let pid = observed.pid();
     let mut lines = Lines::new(observed.header(), &mut outputs);
     let ended = observed.watch(&mut lines, until, &note);
     let summary = summary(&lines.builder, pid, &ended.outcome);
     lines.outputs.finish(&summary, ended.was_interrupted());
-    ended.notices().iter().for_each(|sentence| note(sentence));
+    for sentence in ended.notices() {
+        note(&sentence);
+    }
     if let Some(error) = outputs.take_error() {
         return Ok(failed(&error, FAILED));
     }

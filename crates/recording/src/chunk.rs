@@ -1,7 +1,7 @@
 //! Chunks: a header of 48 bytes with two checksums, and a payload.
 
 /// The file header: magic (not text, and damaged by a transfer as text), version, checksum.
-pub(crate) const FILE_MAGIC: [u8; 8] = *b"\x89FTR\r\n\x1a\n";
+pub const FILE_MAGIC: [u8; 8] = *b"\x89FTR\r\n\x1a\n";
 /// A reader refuses files of a higher major version.
 pub(crate) const MAJOR: u16 = 1;
 /// Files of a higher minor version have kinds, columns or fields that a reader can ignore.

@@ -29,7 +29,7 @@ mod writer;
 
 pub use about::{About, CutReason, ProbeCounts, RecordingSummary, encode_counts};
 pub use calls::CallsEncoder;
-pub use chunk::{Chunk, SourceId, encode_promise};
+pub use chunk::{Chunk, FILE_MAGIC, SourceId, encode_promise};
 pub use observed::encode_batch;
 pub use reader::{Damage, ReadError, Reader};
 pub use writer::Writer;

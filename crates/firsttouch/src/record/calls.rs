@@ -48,7 +48,7 @@ impl CallsThread {
 }
 
 fn run(mut shims: Shims, chunks: ChunkSender, stop: &AtomicBool) -> ShimCounts {
-    let mut encoders = Encoders { chunks, encoders: HashMap::new(), idle: Vec::new() };
+    let mut encoders = Encoders { chunks, active: HashMap::new(), idle: Vec::new() };
     let (mut pause, mut flushed) = (PAUSE_MIN, Instant::now());
     loop {
         let is_last = stop.load(Ordering::Relaxed);
@@ -75,7 +75,7 @@ fn run(mut shims: Shims, chunks: ChunkSender, stop: &AtomicBool) -> ShimCounts {
 /// The encoders of all threads that write.
 struct Encoders {
     chunks: ChunkSender,
-    encoders: HashMap<ThreadNumber, CallsEncoder>,
+    active: HashMap<ThreadNumber, CallsEncoder>,
     /// Those of threads that have ended, and what is left in them to be flushed.
     idle: Vec<CallsEncoder>,
 }
@@ -90,17 +90,17 @@ impl CallSink for Encoders {
             }
             None => CallsEncoder::new(SourceId(number.0), thread),
         };
-        self.encoders.insert(number, encoder);
+        self.active.insert(number, encoder);
     }
 
     fn call(&mut self, number: ThreadNumber, time_ns: u64, call: &Allocation) {
-        if let Some(encoder) = self.encoders.get_mut(&number) {
+        if let Some(encoder) = self.active.get_mut(&number) {
             encoder.push(time_ns, call);
         }
     }
 
     fn ends(&mut self, number: ThreadNumber) {
-        if let Some(encoder) = self.encoders.remove(&number) {
+        if let Some(encoder) = self.active.remove(&number) {
             self.idle.push(encoder);
         }
     }
@@ -110,13 +110,13 @@ impl Encoders {
     /// Hands over the calls of each thread that has at least `calls_min`, and before them the
     /// frames that they refer to.
     fn flush(&mut self, shims: &mut Shims, calls_min: usize) {
-        let Encoders { chunks, encoders, idle } = self;
+        let Encoders { chunks, active, idle } = self;
         let mut frames = Batch::default();
         shims.take_frames(&mut frames.definitions);
         if !frames.definitions.is_empty() {
             chunks.send(encode_batch(&frames));
         }
-        for encoder in encoders.values_mut().chain(idle) {
+        for encoder in active.values_mut().chain(idle) {
             if encoder.len() >= calls_min {
                 chunks.send(encoder.finish());
             }

@@ -10,6 +10,7 @@ use crate::exports::ExportOptions;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  firsttouch report app.ft                      where the cost of a recorded program came from
   firsttouch report result.json                 the screen that bench printed
   firsttouch report result.json | less          a pipe cuts nothing off
   firsttouch report result.json --markdown      tables to paste into an issue
@@ -20,7 +21,8 @@ Examples:
   firsttouch report --diff old.json new.json --json - | jq .differences
                                                 what differs between their conditions")]
 pub(crate) struct ReportOptions {
-    /// File that bench --json wrote, or - for standard input
+    /// Recording that record wrote, or result of bench --json or compare --json (- for standard
+    /// input)
     #[arg(value_name = "FILE", required_unless_present = "diff")]
     pub(crate) file: Option<PathBuf>,
     /// Compare two results of one experiment, arm by arm: the ratios new / old with their
@@ -33,9 +35,9 @@ pub(crate) struct ReportOptions {
         conflicts_with_all = ["file", "csv", "markdown", "svg"]
     )]
     pub(crate) diff: Option<Vec<PathBuf>>,
-    /// With --diff: write the comparison as JSON to a file, or to standard output (instead of the
+    /// Of a recording, or with --diff: write the report as JSON to a file, or to standard output (instead of the
     /// screen) with -
-    #[arg(long, value_name = "FILE", requires = "diff")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) exports: ExportOptions,

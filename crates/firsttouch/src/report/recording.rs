@@ -1,0 +1,118 @@
+//! `firsttouch report FILE.ft`: where the cost of a recorded program came from.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use analysis::allocations::Ledger;
+use analysis::recording::{CodeFile, FrameName, RecordingFacts, SymbolSource, report};
+use anyhow::Context;
+use events::{Batch, Definitions};
+use recording::{Reader, RecordingSummary};
+use results::recording::{RecordingReport, Unnamed, UnnamedFile};
+use symbols::Symbolizer;
+
+use crate::options::{ScreenOptions, Usage};
+use crate::report::options::ReportOptions;
+use crate::sink::{self, Sink};
+
+/// Whether `file` begins as a recording does, or has the name of one. Standard input and pipes are
+/// no recordings: they cannot be read from both ends.
+pub(super) fn is_recording(file: &Path) -> bool {
+    let mut start = [0; recording::FILE_MAGIC.len()];
+    let is_file = std::fs::metadata(file).is_ok_and(|metadata| metadata.is_file());
+    let has_name = file.extension().is_some_and(|extension| extension == "ft");
+    let mut read = || File::open(file)?.read_exact(&mut start);
+    is_file && (has_name || read().is_ok() && start == recording::FILE_MAGIC)
+}
+
+pub(super) fn run(
+    path: &Path,
+    options: &ReportOptions,
+    screen: ScreenOptions,
+) -> anyhow::Result<ExitCode> {
+    if !options.exports.is_none() {
+        let usage = "a recording has no --csv, --markdown or --svg: use --json";
+        return Err(Usage(usage.to_owned()).into());
+    }
+    let output = options.json.as_deref().map(Sink::open).transpose()?;
+    let name = || path.display().to_string();
+    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let mut reader = Reader::open(BufReader::new(file)).with_context(name)?;
+    let report = read(&mut reader).with_context(name)?;
+    for sentence in doubts(&reader) {
+        crate::observed::note(&sentence);
+    }
+    let json = |into: &mut dyn Write| results::write(&report, into);
+    let text = || report::recording_screen(&report, &name(), screen.view());
+    sink::deliver(output, json, text, screen.color)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The report of a whole recording.
+fn read<R: Read + Seek>(reader: &mut Reader<R>) -> anyhow::Result<RecordingReport> {
+    let mut ledger = Ledger::new(reader.header());
+    let (mut batch, mut definitions) = (Batch::default(), Definitions::default());
+    while reader.next_batch(&mut batch)? {
+        ledger.take(&batch, &mut definitions);
+    }
+    let summary = reader.summary().cloned().unwrap_or_default();
+    let mut account = ledger.finish();
+    let RecordingSummary { lost, until_ns, probe_ns_per_call, .. } = summary;
+    account.lost = account.lost.max(lost);
+    account.ended_ns = account.ended_ns.max(until_ns);
+    let facts = RecordingFacts {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        command: reader.about().command.clone().unwrap_or_default(),
+        probe_ns_per_call,
+    };
+    let mut names = FileNames(Symbolizer::new());
+    Ok(report(&account, &definitions, facts, &mut names))
+}
+
+/// What is wrong with the file, in sentences.
+fn doubts<R: Read + Seek>(reader: &Reader<R>) -> Vec<String> {
+    let mut doubts = Vec::new();
+    let damage = reader.damage();
+    if !damage.is_none() {
+        doubts.push(format!(
+            "the file is damaged: {} cannot be read and are left out",
+            report::bytes(damage.bytes as f64)
+        ));
+    }
+    if reader.summary().is_none() {
+        doubts.push(
+            "the file has no end: the recorder was killed, or the file was cut; what is in it is \
+             shown"
+                .to_owned(),
+        );
+    }
+    doubts
+}
+
+/// Names from the files on this machine.
+struct FileNames(Symbolizer);
+
+impl SymbolSource for FileNames {
+    fn names(&mut self, file: CodeFile<'_>, offsets: &[u64]) -> Vec<Vec<FrameName>> {
+        let found = self.0.frames(Path::new(file.path), file.build_id, offsets);
+        let name = |frame: symbols::SymbolFrame| FrameName {
+            function: frame.function,
+            file: frame.file,
+            line: frame.line,
+        };
+        found.into_iter().map(|frames| frames.into_iter().map(name).collect()).collect()
+    }
+
+    fn unnamed(&self) -> Vec<UnnamedFile> {
+        let file = |why: Unnamed| {
+            move |path: &Path| UnnamedFile {
+                path: PathBuf::from(path).to_string_lossy().into_owned(),
+                why,
+            }
+        };
+        let changed = self.0.changed().map(file(Unnamed::Changed));
+        changed.chain(self.0.missing().map(file(Unnamed::Missing))).collect()
+    }
+}
