@@ -60,15 +60,22 @@ impl Default for ShimOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ThreadNumber(pub u32);
 
-/// Who takes the calls.
+/// Who takes the calls of all threads.
 pub trait CallSink {
+    /// Takes the calls of one thread.
+    type Taker: CallTaker;
     /// A thread begins to write.
     fn begins(&mut self, number: ThreadNumber, thread: Thread);
-    /// A call of it, in the order in which its calls ended. It began at `time_ns` of the stream's
-    /// clock.
-    fn call(&mut self, number: ThreadNumber, time_ns: u64, call: &Allocation);
+    /// The taker of a thread that has begun.
+    fn taker(&mut self, number: ThreadNumber) -> Option<&mut Self::Taker>;
     /// Nothing more will come from this thread.
     fn ends(&mut self, number: ThreadNumber);
+}
+
+/// Takes the calls of a thread.
+pub trait CallTaker {
+    /// A call, in the order in which its calls ended. It began at `time_ns` of the stream's clock.
+    fn call(&mut self, time_ns: u64, call: &Allocation);
 }
 
 /// What the processes say of their own recording, added up.

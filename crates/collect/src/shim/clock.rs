@@ -63,7 +63,7 @@ impl TickClock {
     /// A duration in ticks, in nanoseconds.
     #[inline]
     pub(super) fn duration_ns(&self, ticks: u64) -> u64 {
-        (ticks as f64 * self.ns_per_tick).round() as u64
+        (ticks as f64 * self.ns_per_tick + 0.5) as u64
     }
 
     /// Ticks in a millisecond.

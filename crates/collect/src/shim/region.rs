@@ -12,7 +12,7 @@ use wire::{CallRecord, header, node, record};
 use super::clock::TickClock;
 use super::listener::Guest;
 use super::units::{FoundUnit, Owner, Units};
-use super::{CallSink, ShimCounts, ThreadNumber};
+use super::{CallSink, CallTaker, ShimCounts, ThreadNumber};
 
 /// Stacks are not deeper than this: a longer way outwards is a circle.
 const DEPTH_MAX: usize = 4096;
@@ -69,6 +69,7 @@ impl Region {
                 sink.begins(known.number, guest.thread(owner));
                 known
             });
+            let Some(taker) = sink.taker(thread.number) else { continue };
             units.read(words, unit.place, |record| {
                 if record.function == record::RELEASED_BY_REALLOC {
                     thread.released = record.address;
@@ -77,7 +78,7 @@ impl Region {
                 let stack = stack(words, stacks, frames, record.node);
                 let released = std::mem::take(&mut thread.released);
                 let Some(call) = call(&record, released, stack, clock) else { return };
-                sink.call(thread.number, clock.ns(record.begin_ticks), &call);
+                taker.call(clock.ns(record.begin_ticks), &call);
                 calls += 1;
             });
             if unit.is_full {

@@ -85,14 +85,14 @@ impl Units {
         let read = &mut self.read[place];
         let first = unit::word(place);
         let new = words.get(first + *read..first + committed.max(*read)).unwrap_or_default();
-        for record in new.chunks_exact(record::WORDS) {
-            let mut four = [0; record::WORDS];
-            for (word, shared) in four.iter_mut().zip(record) {
-                *word = shared.load(Ordering::Relaxed);
-            }
-            each(CallRecord::from_words(four));
+        let (records, _) = new.as_chunks::<{ record::WORDS }>();
+        for record in records {
+            let [first, second, third, fourth] = record;
+            let word = |word: &AtomicU64| word.load(Ordering::Relaxed);
+            let words = [word(first), word(second), word(third), word(fourth)];
+            each(CallRecord::from_words(words));
         }
-        *read += new.len() / record::WORDS * record::WORDS;
+        *read += records.len() * record::WORDS;
     }
 
     /// Gives a unit back, whose records have been read.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use collect::shim::{CallSink, ShimCounts, Shims, ThreadNumber};
+use collect::shim::{CallSink, CallTaker, ShimCounts, Shims, ThreadNumber};
 use events::{Allocation, Batch, Thread};
 use recording::{CallsEncoder, SourceId, encode_batch};
 
@@ -75,28 +75,37 @@ fn run(mut shims: Shims, chunks: ChunkSender, stop: &AtomicBool) -> ShimCounts {
 /// The encoders of all threads that write.
 struct Encoders {
     chunks: ChunkSender,
-    active: HashMap<ThreadNumber, CallsEncoder>,
+    active: HashMap<ThreadNumber, Encoder>,
     /// Those of threads that have ended, and what is left in them to be flushed.
-    idle: Vec<CallsEncoder>,
+    idle: Vec<Encoder>,
+}
+
+/// The encoder of a thread.
+struct Encoder(CallsEncoder);
+
+impl CallTaker for Encoder {
+    fn call(&mut self, time_ns: u64, call: &Allocation) {
+        self.0.push(time_ns, call);
+    }
 }
 
 impl CallSink for Encoders {
+    type Taker = Encoder;
+
     fn begins(&mut self, number: ThreadNumber, thread: Thread) {
-        let encoder = match self.idle.iter().position(CallsEncoder::is_empty) {
+        let encoder = match self.idle.iter().position(|encoder| encoder.0.is_empty()) {
             Some(place) => {
                 let mut encoder = self.idle.swap_remove(place);
-                encoder.restart(SourceId(number.0), thread);
+                encoder.0.restart(SourceId(number.0), thread);
                 encoder
             }
-            None => CallsEncoder::new(SourceId(number.0), thread),
+            None => Encoder(CallsEncoder::new(SourceId(number.0), thread)),
         };
         self.active.insert(number, encoder);
     }
 
-    fn call(&mut self, number: ThreadNumber, time_ns: u64, call: &Allocation) {
-        if let Some(encoder) = self.active.get_mut(&number) {
-            encoder.push(time_ns, call);
-        }
+    fn taker(&mut self, number: ThreadNumber) -> Option<&mut Encoder> {
+        self.active.get_mut(&number)
     }
 
     fn ends(&mut self, number: ThreadNumber) {
@@ -117,8 +126,8 @@ impl Encoders {
             chunks.send(encode_batch(&frames));
         }
         for encoder in active.values_mut().chain(idle) {
-            if encoder.len() >= calls_min {
-                chunks.send(encoder.finish());
+            if encoder.0.len() >= calls_min {
+                chunks.send(encoder.0.finish());
             }
         }
     }
