@@ -5,6 +5,7 @@
 //! use the frame pointer.
 
 mod c;
+mod cxx;
 mod loader;
 
 use core::ffi::c_void;
@@ -42,6 +43,8 @@ mod number {
     pub(super) const MEMALIGN: u8 = 8;
     pub(super) const VALLOC: u8 = 9;
     pub(super) const PVALLOC: u8 = 10;
+    pub(super) const NEW: u8 = 11;
+    pub(super) const DELETE: u8 = 12;
 }
 
 impl Request {
@@ -77,9 +80,29 @@ fn latency(begin: u64, end: u64) -> u32 {
 #[inline(always)]
 fn give_out(caller: Caller, request: Request, call: impl FnOnce() -> *mut c_void) -> *mut c_void {
     let Some((mut guard, node)) = entered(caller) else { return call() };
+    guard.thread().has_inner_calls = request.function == number::NEW;
     let begin = start::ticks();
     let address = call();
     let end = start::ticks();
+    guard.thread().has_inner_calls = false;
+    guard.write([request.record(begin, end, node, address)]);
+    address
+}
+
+/// As [`give_out`], of an operator that may call other functions of ours. Null also where the call
+/// is not recorded: it was not made.
+#[inline(always)]
+fn give_out_or_refuse(
+    caller: Caller,
+    request: Request,
+    call: impl FnOnce() -> *mut c_void,
+) -> *mut c_void {
+    let Some((mut guard, node)) = entered(caller) else { return core::ptr::null_mut() };
+    guard.thread().has_inner_calls = true;
+    let begin = start::ticks();
+    let address = call();
+    let end = start::ticks();
+    guard.thread().has_inner_calls = false;
     guard.write([request.record(begin, end, node, address)]);
     address
 }
@@ -93,9 +116,11 @@ fn exchange(
     call: impl FnOnce() -> *mut c_void,
 ) -> *mut c_void {
     let Some((mut guard, node)) = entered(caller) else { return call() };
+    guard.thread().has_inner_calls = request.function == number::REALLOCARRAY;
     let begin = start::ticks();
     let address = call();
     let end = start::ticks();
+    guard.thread().has_inner_calls = false;
     let new = request.record(begin, end, node, address);
     // A size of zero gives back and gives nothing out.
     let has_released = !old.is_null() && (!address.is_null() || request.size == 0);
@@ -117,8 +142,10 @@ fn exchange(
 #[inline(always)]
 fn give_back(caller: Caller, function: u8, old: *mut c_void, call: impl FnOnce()) {
     let Some((mut guard, node)) = entered(caller) else { return call() };
+    guard.thread().has_inner_calls = function == number::DELETE;
     let begin = start::ticks();
     call();
+    guard.thread().has_inner_calls = false;
     let latency_ticks =
         if guard.times_this_free() { latency(begin, start::ticks()) } else { UNTIMED };
     guard.write([CallRecord {

@@ -45,6 +45,9 @@ pub(crate) fn find() {
         let address = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
         place.store(address as usize, Ordering::Relaxed);
     }
+    // A name that nobody has leaves an error, which is not the program's.
+    // SAFETY: dlerror(3) takes nothing.
+    unsafe { libc::dlerror() };
 }
 
 #[inline]

@@ -32,6 +32,9 @@ pub(crate) struct Thread {
     pub(crate) random: u32,
     /// Whether the thread's end gives its units back.
     pub(crate) has_end: bool,
+    /// Whether the call that the thread is in makes others by itself, which are no calls of the
+    /// program.
+    pub(crate) has_inner_calls: bool,
 }
 
 impl Thread {
@@ -50,6 +53,7 @@ impl Thread {
             untimed_left: 0,
             random: 0,
             has_end: false,
+            has_inner_calls: false,
         };
     }
 }
@@ -101,7 +105,9 @@ impl Guard {
         // SAFETY: the state of this thread; a signal handler leaves it as it was.
         let (busy, instance) = unsafe { ((*thread).busy, (*thread).instance) };
         if busy != 0 && !left_behind(busy, sp) {
-            region.add(wire::header::NESTED, 1);
+            // SAFETY: as above.
+            let is_own = unsafe { (*thread).has_inner_calls } || busy == usize::MAX;
+            region.add(wire::header::NESTED, u64::from(!is_own));
             return None;
         }
         if region.load(wire::header::FLAGS) & wire::header::flags::QUIET != 0 {
