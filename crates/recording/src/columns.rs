@@ -162,7 +162,8 @@ mod tests {
         #[test]
         fn any_bytes_are_refused_or_read(payload in prop::collection::vec(any::<u8>(), 0..200)) {
             if let Ok(columns) = Columns::unpack(&payload) {
-                prop_assert!(columns.0.iter().map(Vec::len).sum::<usize>() <= 255 * payload.len() + 254);
+                let unpacked: usize = columns.0.iter().map(Vec::len).sum();
+                prop_assert!(unpacked <= 255 * payload.len() + 254);
             }
         }
     }
