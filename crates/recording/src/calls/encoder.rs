@@ -31,7 +31,7 @@ pub struct CallsEncoder {
     dictionary: Dictionary<Shape>,
     recent: Recent,
     /// The numbers of recent blocks, by a hash of their addresses. Verified when they are used.
-    numbers: Box<[u32; SLOTS]>,
+    numbers: Box<[u16; SLOTS]>,
     /// When the first call began.
     base_ns: u64,
     /// When the previous call ended.
@@ -146,7 +146,7 @@ impl CallsEncoder {
             form::ADDRESS_WRITTEN
         };
         self.last_address = address;
-        self.numbers[hash::<SLOTS>(address)] = (self.recent.given() & 0xffff_ffff) as u32;
+        self.numbers[hash::<SLOTS>(address)] = (self.recent.given() & 0xffff) as u16;
         self.recent.give(address, &size);
         form
     }
