@@ -60,7 +60,7 @@ impl CallsEncoder {
             addresses: Output::default(),
             released: Output::default(),
             dictionary: Dictionary::new(Shape::UNUSED),
-            recent: Recent::new(),
+            recent: Recent::new(RECORDS_MAX),
             numbers: Box::new([0; SLOTS]),
             base_ns: 0,
             expected_ns: 0,
