@@ -79,6 +79,7 @@ impl CallsEncoder {
     }
 
     /// Adds a call that began at `time_ns`.
+    #[inline]
     pub fn push(&mut self, time_ns: u64, call: &Allocation) {
         let mut form = 0;
         if self.extent.records() == 0 {
@@ -105,6 +106,12 @@ impl CallsEncoder {
     #[inline]
     fn push_times(&mut self, time_ns: u64, latency_ns: u64) {
         let gap_ns = time_ns.wrapping_sub(self.expected_ns);
+        if gap_ns < 0x7f && latency_ns < 0x80 && latency_ns != 0 {
+            self.gaps.put_byte(gap_ns + 1);
+            self.latencies.put_byte(latency_ns);
+            self.expected_ns = time_ns.wrapping_add(latency_ns);
+            return;
+        }
         if gap_ns < 1 << 62 {
             self.gaps.put(gap_ns + 1);
         } else {
@@ -159,7 +166,12 @@ impl CallsEncoder {
             self.shapes.extend([shape.function(), shape.alignment_log2(), shape.form()]);
         }
         let has_size = slot.last != size_bytes;
-        self.operations.put(u64::from(slot.number) << 1 | u64::from(has_size));
+        let operation = u64::from(slot.number) << 1 | u64::from(has_size);
+        if operation < 0x80 {
+            self.operations.put_byte(operation);
+        } else {
+            self.operations.put(operation);
+        }
         if has_size {
             slot.last = size_bytes;
             self.sizes.put(size_bytes);
