@@ -42,8 +42,8 @@ impl Output {
         self.len += 1 + usize::from(has_second);
     }
 
-    /// Appends a varint below 128. For values that hardly ever are larger, so that a branch before it
-    /// is predicted.
+    /// Appends a varint below 128. For values that hardly ever are larger, so that a branch before
+    /// it is predicted.
     #[inline]
     pub(crate) fn put_byte(&mut self, value: u64) {
         match self.bytes.get_mut(self.len) {

@@ -71,8 +71,8 @@ impl CallsEncoder {
         }
     }
 
-    /// Goes on with another thread, so that one encoder can serve many. Calls that were pushed must
-    /// have been taken with [`CallsEncoder::finish`].
+    /// Goes on with another thread, so that one encoder can serve many. Calls that were pushed
+    /// before stay those of the other thread, and come with the next [`CallsEncoder::finish`].
     pub fn restart(&mut self, source: SourceId, thread: Thread) {
         self.seal();
         (self.source, self.thread) = (source, thread);
