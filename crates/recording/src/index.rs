@@ -125,6 +125,9 @@ pub(crate) fn decode(
     columns: &Columns,
     entries: &mut Vec<Entry>,
 ) -> Result<(), Malformed> {
+    if header.records > ENTRIES {
+        return Err(Malformed);
+    }
     let mut cursors = [Cursor::default(); 6];
     let (mut source, mut first_ns) = (0_u64, 0_u64);
     let mut offset = entries.last().map_or(FILE_HEADER_BYTES as u64, Entry::end);
