@@ -81,7 +81,9 @@ pub trait CallTaker {
 /// What the processes say of their own recording, added up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ShimCounts {
-    /// Processes that said hello, and their forks.
+    /// Programs that said hello.
+    pub programs: u64,
+    /// Processes that wrote: programs, and their forks.
     pub processes: u64,
     /// Threads that wrote.
     pub threads: u64,
@@ -213,6 +215,7 @@ impl Drop for Shims {
 impl ShimCounts {
     fn plus(self, other: ShimCounts) -> ShimCounts {
         ShimCounts {
+            programs: self.programs + other.programs,
             processes: self.processes + other.processes,
             threads: self.threads + other.threads,
             lost: self.lost + other.lost,

@@ -57,6 +57,16 @@ pub(crate) fn give_up() {
     STATE.store(QUIET, Ordering::Release);
 }
 
+/// Says hello when the program is loaded, so that one that never allocates is known as well. Most
+/// have started us by then: other libraries' constructors allocate.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static AT_LOAD: extern "C" fn() = at_load;
+
+extern "C" fn at_load() {
+    region();
+}
+
 #[cold]
 #[inline(never)]
 fn begin() -> Option<&'static Region> {

@@ -2,8 +2,7 @@
 
 #![expect(
     clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "durations are far below 2^53 ns, and not negative"
+    reason = "durations are far below 2^64 ns, and quotients fit as their sources do"
 )]
 
 use sys::clock::{ClockPair, both};
@@ -19,7 +18,8 @@ const FIRST_NS: u64 = 2_000_000;
 pub(super) struct TickClock {
     first: ClockPair,
     last: ClockPair,
-    ns_per_tick: f64,
+    /// Nanoseconds in 2^32 ticks.
+    ns_per_4g_ticks: u64,
     error_ns: u64,
 }
 
@@ -31,7 +31,7 @@ impl TickClock {
         while last.ns < first.ns + FIRST_NS || last.ticks <= first.ticks {
             last = both();
         }
-        let mut clock = TickClock { first, last: first, ns_per_tick: 0.0, error_ns: 0 };
+        let mut clock = TickClock { first, last: first, ns_per_4g_ticks: 0, error_ns: 0 };
         clock.set(last);
         clock
     }
@@ -49,7 +49,7 @@ impl TickClock {
 
     fn set(&mut self, moment: ClockPair) {
         let (ticks, ns) = (moment.ticks - self.first.ticks, moment.ns - self.first.ns);
-        self.ns_per_tick = ns as f64 / ticks as f64;
+        self.ns_per_4g_ticks = ((u128::from(ns) << 32) / u128::from(ticks.max(1))) as u64;
         self.last = moment;
     }
 
@@ -57,18 +57,19 @@ impl TickClock {
     #[inline]
     pub(super) fn ns(&self, ticks: u64) -> u64 {
         let since = ticks.wrapping_sub(self.last.ticks).cast_signed();
-        self.last.ns.saturating_add_signed((since as f64 * self.ns_per_tick) as i64)
+        let since_ns = self.duration_ns(since.unsigned_abs());
+        if since < 0 { self.last.ns.saturating_sub(since_ns) } else { self.last.ns + since_ns }
     }
 
     /// A duration in ticks, in nanoseconds.
     #[inline]
     pub(super) fn duration_ns(&self, ticks: u64) -> u64 {
-        (ticks as f64 * self.ns_per_tick + 0.5) as u64
+        ((u128::from(ticks) * u128::from(self.ns_per_4g_ticks)) >> 32) as u64
     }
 
     /// Ticks in a millisecond.
     pub(super) fn ticks_per_ms(&self) -> u64 {
-        (1e6 / self.ns_per_tick) as u64
+        ((1_000_000_u128 << 32) / u128::from(self.ns_per_4g_ticks.max(1))) as u64
     }
 
     /// How far a moment was from where it was expected, at worst, in nanoseconds.

@@ -132,6 +132,7 @@ impl Region {
     pub(super) fn counts(&self, clock: &TickClock) -> ShimCounts {
         let word = |word: usize| self.memory.words()[word].load(Ordering::Relaxed);
         ShimCounts {
+            programs: 1,
             processes: word(header::INSTANCES),
             threads: word(header::THREADS),
             lost: word(header::LOST),

@@ -1,7 +1,9 @@
 //! JSON lines, written directly into a reused buffer. A million faults are a million lines, and
 //! building a value tree for each would cost more than the faults.
 
-use events::Ending;
+use std::num::NonZeroU64;
+
+use events::{Allocation, Ending};
 
 use super::{
     Argument, FaultLine, LifeLine, Line, LineKind, MappingLabel, Returned, SyscallLine,
@@ -14,6 +16,7 @@ pub fn write_line(line: &Line, out: &mut String) {
     match &line.kind {
         LineKind::Syscall(syscall) => write_syscall(syscall, out),
         LineKind::Fault(fault) => write_fault(fault, out),
+        LineKind::Allocation(call) => write_allocation(call, out),
         LineKind::Process(process) => write_process(process, out),
         LineKind::Lost(records) => {
             out.push_str(r#""lost","records":"#);
@@ -21,6 +24,24 @@ pub fn write_line(line: &Line, out: &mut String) {
         }
     }
     out.push_str("}\n");
+}
+
+fn write_allocation(call: &Allocation, out: &mut String) {
+    out.push_str(r#""allocation","function":""#);
+    out.push_str(call.function.name());
+    out.push_str(r#"","size_bytes":"#);
+    known((!call.function.only_releases()).then_some(call.size_bytes), out);
+    out.push_str(r#","alignment_bytes":"#);
+    known((call.alignment_log2 > 0).then(|| 1 << call.alignment_log2.min(63)), out);
+    for (key, of) in [(r#","address":"#, call.address), (r#","released":"#, call.released)] {
+        out.push_str(key);
+        match of {
+            0 => out.push_str("null"),
+            given => address(given, out),
+        }
+    }
+    out.push_str(r#","latency_ns":"#);
+    known(call.latency_ns.map(NonZeroU64::get), out);
 }
 
 /// Appends the last line to `out`.
@@ -369,6 +390,25 @@ mod tests {
             assert_eq!(parsed(LineKind::Process(process)), expect);
         }
         assert_eq!(parsed(LineKind::Lost(12)), json!({"kind": "lost", "records": 12}));
+        let mut call = Allocation {
+            address: 0x1000,
+            released: 0,
+            size_bytes: 48,
+            latency_ns: NonZeroU64::new(21),
+            stack: events::StackId::NONE,
+            function: events::AllocationFunction::AlignedAlloc,
+            alignment_log2: 6,
+        };
+        let mut expect = json!({"kind": "allocation", "function": "aligned_alloc",
+            "size_bytes": 48, "alignment_bytes": 64, "address": "0x1000", "released": null,
+            "latency_ns": 21});
+        assert_eq!(parsed(LineKind::Allocation(call)), expect);
+        call.function = events::AllocationFunction::Free;
+        (call.address, call.released, call.latency_ns) = (0, 0x1000, None);
+        call.alignment_log2 = 0;
+        expect = json!({"kind": "allocation", "function": "free", "size_bytes": null,
+            "alignment_bytes": null, "address": null, "released": "0x1000", "latency_ns": null});
+        assert_eq!(parsed(LineKind::Allocation(call)), expect);
         let summary = TraceSummary {
             ending: Some(Ending::Exited(0)),
             events: 3,
