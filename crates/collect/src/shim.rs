@@ -152,6 +152,7 @@ impl Shims {
     /// Reads everything that was written since the last time. Returns the number of calls.
     pub fn drain(&mut self, sink: &mut impl CallSink) -> u64 {
         for (memory, guest) in self.guests.take() {
+            self.regions.iter_mut().for_each(|region| region.is_greeted_by(guest));
             self.regions.push(Region::new(memory, guest));
         }
         self.clock.look();
@@ -166,17 +167,23 @@ impl Shims {
     /// processes.
     pub fn settle(&mut self, sink: &mut impl CallSink) {
         for mut region in std::mem::take(&mut self.regions) {
-            let may_be_over = region.has_lost_its_guest();
-            if may_be_over {
-                region.free_units();
-                region.drain(&self.clock, &mut self.frames, &mut self.writers, sink);
-            }
-            let counts = region.counts(&self.clock);
-            match if may_be_over { region.retire(sink) } else { Err(Box::new(region)) } {
-                Ok(()) => self.gone = self.gone.plus(counts),
-                Err(region) => self.regions.push(*region),
+            region.free_units();
+            let retired = if region.has_lost_its_guest() { region.retire() } else { Err(region) };
+            match retired {
+                Ok(mut last) => {
+                    last.drain(&self.clock, &mut self.frames, &mut self.writers, sink);
+                    self.gone = self.gone.plus(last.counts(&self.clock));
+                    last.end(sink);
+                }
+                Err(region) => self.regions.push(region),
             }
         }
+    }
+
+    /// Whether processes keep more memory than when [`Self::settle`] was called last.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.regions.iter().any(Region::is_crowded)
     }
 
     /// The frames that were seen since the last call, for the stream that the calls go to.

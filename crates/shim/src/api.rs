@@ -18,9 +18,9 @@ use crate::{stack, start};
 
 /// The caller of an allocation function.
 #[derive(Clone, Copy)]
-struct Caller {
-    sp: usize,
-    fp: usize,
+pub(crate) struct Caller {
+    pub(crate) sp: usize,
+    pub(crate) fp: usize,
 }
 
 /// What was asked for.
@@ -161,7 +161,7 @@ fn give_back(caller: Caller, function: u8, old: *mut c_void, call: impl FnOnce()
 /// The guard of a call that is recorded, and its stack.
 #[inline(always)]
 fn entered(caller: Caller) -> Option<(Guard, u32)> {
-    let mut guard = Guard::enter(caller.sp)?;
+    let mut guard = Guard::enter(caller)?;
     let node = stack::node(&mut guard, start::region()?, caller.sp, caller.fp);
     Some((guard, node))
 }

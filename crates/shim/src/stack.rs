@@ -52,6 +52,49 @@ pub(crate) fn node(guard: &mut Guard, region: &Region, sp: usize, fp: usize) -> 
     }
 }
 
+/// Which of a thread's calls a place on its stack is inside of.
+pub(crate) enum Around {
+    /// Of none of them.
+    None,
+    /// Of this one, whose slot of the return address is given.
+    Call {
+        /// The slot.
+        slot: usize,
+        /// Whether a signal interrupted it.
+        is_interrupted: bool,
+    },
+    /// It cannot be told.
+    Unknown,
+}
+
+/// Unwinds the stack of a caller as far as the slot of the return address of one of `calls`. That
+/// call is under way if the frame inside is ours; otherwise the program has used the slot again.
+#[cold]
+#[inline(never)]
+pub(crate) fn around(sp: usize, fp: usize, calls: [usize; 2]) -> Around {
+    const FRAMES_MAX: usize = 4096;
+    let mut context = cfi::Context::new_in();
+    let own = modules::of(around as *const () as u64);
+    let mut place = walk::Place::innermost(sp, fp);
+    let mut is_interrupted = false;
+    for _ in 0..FRAMES_MAX {
+        let inside = place.address();
+        match place.caller(rules::of(inside, &mut context)) {
+            walk::Step::Caller(caller, _) => place = caller,
+            walk::Step::End => return Around::None,
+            walk::Step::Unknown => return Around::Unknown,
+        }
+        if calls.contains(&place.slot) {
+            if modules::of(inside).map(|module| module.header) != own.map(|own| own.header) {
+                return Around::None;
+            }
+            return Around::Call { slot: place.slot, is_interrupted };
+        }
+        is_interrupted |= place.interrupted;
+    }
+    Around::Unknown
+}
+
 /// The modes that are not the default.
 #[cold]
 #[inline(never)]

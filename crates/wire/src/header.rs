@@ -11,6 +11,8 @@ pub const UNITS: usize = 1;
 pub const TICKS_PER_MS: usize = 2;
 /// One call of free in this number is timed; 1: all.
 pub const FREES_PER_TIMED: usize = 3;
+/// The units below this number are in use; the shim adds some when too many of them are kept.
+pub const UNITS_IN_USE: usize = 4;
 /// What the shim leaves out; the recorder writes it (`flags`).
 pub const FLAGS: usize = 8;
 /// The recorder adds to it as long as it lives.

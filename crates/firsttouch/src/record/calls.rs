@@ -57,8 +57,10 @@ fn run(mut shims: Shims, chunks: ChunkSender, stop: &AtomicBool) -> ShimCounts {
         }
         let calls = shims.drain(&mut encoders);
         let is_due = flushed.elapsed() >= FLUSHING;
-        if is_due || is_last {
+        if is_due || is_last || shims.is_crowded() {
             shims.settle(&mut encoders);
+        }
+        if is_due {
             flushed = Instant::now();
         }
         encoders.flush(&mut shims, if is_due || is_last { 1 } else { CALLS_MIN });

@@ -14,24 +14,28 @@ use super::rules::{Kind, Rule};
 type Bytes = EndianSlice<'static, LittleEndian>;
 
 /// Room for the rules of a function: x86-64 has 17 registers that unwinding knows, and compilers
-/// nest remembered states two deep. A function that needs more has no rule. It is small because it
-/// is on the stack, which may be a signal handler's.
-struct Small;
+/// nest remembered states two deep. A function that needs more has no rule.
+pub(crate) struct Small;
 
 impl UnwindContextStorage<usize> for Small {
     type Rules = [(Register, RegisterRule<usize>); 18];
     type Stack = [UnwindTableRow<usize, Self>; 3];
 }
 
+/// What finding a rule needs, some KiB. A thread keeps it in its memory: its stack may be a signal
+/// handler's, which is small.
+pub(crate) type Context = UnwindContext<usize, Small>;
+
 /// The rule of the instruction at `address`.
 #[cold]
 #[inline(never)]
-pub(super) fn rule(address: u64) -> Rule {
+pub(super) fn rule(address: u64, context: &mut Context) -> Rule {
     let module = modules::of(address);
-    module.and_then(|module| of_module(module, address)).unwrap_or(Rule::of(Kind::None))
+    let rule = module.and_then(|module| of_module(module, address, context));
+    rule.unwrap_or(Rule::of(Kind::None))
 }
 
-fn of_module(module: Module, address: u64) -> Option<Rule> {
+fn of_module(module: Module, address: u64, context: &mut Context) -> Option<Rule> {
     let bytes = bytes(module.header, module.end)?;
     let bases = BaseAddresses::default().set_eh_frame_hdr(module.header as u64);
     let header = EhFrameHdr::from(bytes).parse(&bases, 8).ok()?;
@@ -43,8 +47,7 @@ fn of_module(module: Module, address: u64) -> Option<Rule> {
     if entry.is_signal_trampoline() {
         return Some(Rule::of(Kind::Signal));
     }
-    let mut context = UnwindContext::<usize, Small>::new_in();
-    let row = entry.unwind_info_for_address(&frames, &bases, &mut context, address).ok()?;
+    let row = entry.unwind_info_for_address(&frames, &bases, context, address).ok()?;
     of_row(row, &frames)
 }
 

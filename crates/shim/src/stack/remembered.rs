@@ -2,6 +2,7 @@
 
 use wire::{header, unit};
 
+use super::cfi::Context;
 use super::nodes;
 use super::rules;
 use super::walk::{Place, Step, read};
@@ -10,7 +11,7 @@ use crate::sink::Region;
 /// The number of stacks that a thread remembers.
 const WAYS: usize = 4;
 /// The greatest depth of a stack. Deeper ones are cut: their outermost frames are left out.
-const DEPTH_MAX: usize = 320;
+const DEPTH_MAX: usize = 300;
 
 /// A frame that was unwound.
 #[derive(Clone, Copy)]
@@ -41,6 +42,7 @@ pub(crate) struct Memory {
     ways: [Way; WAYS],
     /// The frames that are being unwound.
     new: [Frame; DEPTH_MAX],
+    context: Context,
 }
 
 const _: () = assert!(size_of::<Memory>() <= (unit::WORDS - unit::FIRST) * 8);
@@ -61,9 +63,24 @@ pub(super) enum Found {
 }
 
 impl Memory {
+    /// Makes it that of a new thread.
+    ///
+    /// # Safety
+    /// The memory is the caller's alone, and long enough.
+    #[cold]
+    #[inline(never)]
+    pub(crate) unsafe fn begin<'a>(memory: *mut Memory) -> &'a mut Memory {
+        // SAFETY: the caller's memory; everything else in it is valid whatever it holds.
+        unsafe { (&raw mut (*memory).context).write(Context::new_in()) };
+        // SAFETY: it is complete now.
+        let memory = unsafe { &mut *memory };
+        memory.clear();
+        memory
+    }
+
     /// Forgets what another thread left, or what is remembered of other code.
     #[cold]
-    pub(crate) fn clear(&mut self) {
+    fn clear(&mut self) {
         for way in &mut self.ways {
             way.length = 0;
         }
@@ -91,7 +108,7 @@ impl Memory {
 
     /// Unwinds until a frame that is remembered in this way, and remembers the stack there.
     pub(super) fn unwind(&mut self, way: usize, region: &Region, sp: usize, fp: usize) -> u32 {
-        let Memory { ways, new, .. } = self;
+        let Memory { ways, new, context, .. } = self;
         let way = &mut ways[way % WAYS];
         let mut place = Place::innermost(sp, fp);
         let (mut count, mut is_cut) = (0, false);
@@ -99,11 +116,14 @@ impl Memory {
             if way.reaches(&place) {
                 break;
             }
-            let Some(frame) = new.get_mut(count) else {
-                (way.length, is_cut) = (0, true);
-                break;
-            };
-            let rule = rules::of(place.address());
+            if way.length + count >= DEPTH_MAX {
+                // Only the innermost frames are kept, whatever is remembered.
+                way.length = 0;
+                region.add(header::CUT_STACKS, 1);
+                return self.unwind_whole(region, sp, fp);
+            }
+            let Some(frame) = new.get_mut(count) else { break };
+            let rule = rules::of(place.address(), context);
             let needs_fp = if rule.needs_fp() { NEEDS_FP } else { 0 };
             let interrupted = if place.interrupted { INTERRUPTED } else { 0 };
             *frame = Frame::at(&place, needs_fp | interrupted);
@@ -135,7 +155,11 @@ impl Memory {
         while let Some(frame) = self.new.get_mut(count) {
             *frame = Frame::at(&place, if place.interrupted { INTERRUPTED } else { 0 });
             count += 1;
-            let Step::Caller(caller, _) = place.caller(rules::of(place.address())) else { break };
+            let Step::Caller(caller, _) =
+                place.caller(rules::of(place.address(), &mut self.context))
+            else {
+                break;
+            };
             place = caller;
         }
         let frames = self.new.get(..count).unwrap_or_default();
@@ -211,7 +235,6 @@ impl Way {
         let top = self.top().copied();
         let mut needs_fp = top.is_some_and(|top| top.flags & NEEDS_FP != 0 && top.fp_slot == 0);
         let mut node = top.map_or(0, |top| top.node);
-        let fits = self.length + new.len() <= DEPTH_MAX;
         for frame in new.iter_mut().rev() {
             if frame.flags & ONLY_A_SLOT == 0 {
                 needs_fp |= frame.flags & NEEDS_FP != 0;
@@ -221,13 +244,10 @@ impl Way {
                 node = nodes::node(region, node, frame.address());
             }
             frame.node = node;
-            if fits && let Some(place) = self.frames.get_mut(self.length) {
+            if let Some(place) = self.frames.get_mut(self.length) {
                 *place = *frame;
                 self.length += 1;
             }
-        }
-        if !fits {
-            self.length = 0;
         }
         node
     }
