@@ -99,6 +99,8 @@ pub struct ShimCounts {
     pub checked_stacks: u64,
     /// See `checked_stacks`.
     pub wrong_stacks: u64,
+    /// Programs with an allocator of their own, whose calls are not recorded.
+    pub own_allocators: u64,
     /// How far the two clocks were apart at worst, in nanoseconds.
     pub clock_error_ns: u64,
 }
@@ -112,6 +114,7 @@ pub struct Shims {
     clock: TickClock,
     frames: Interner,
     gone: ShimCounts,
+    greeted: Vec<u32>,
     writers: u32,
 }
 
@@ -131,6 +134,7 @@ impl Shims {
             clock,
             frames: Interner::default(),
             gone: ShimCounts::default(),
+            greeted: Vec::new(),
             writers: 0,
         })
     }
@@ -153,6 +157,7 @@ impl Shims {
     pub fn drain(&mut self, sink: &mut impl CallSink) -> u64 {
         for (memory, guest) in self.guests.take() {
             self.regions.iter_mut().for_each(|region| region.is_greeted_by(guest));
+            self.greeted.push(guest.pid);
             self.regions.push(Region::new(memory, guest));
         }
         self.clock.look();
@@ -197,6 +202,12 @@ impl Shims {
         self.regions.iter().for_each(Region::quiet);
     }
 
+    /// The process of each program that has loaded the library.
+    #[must_use]
+    pub fn greeted(&self) -> &[u32] {
+        &self.greeted
+    }
+
     /// What the processes say of their own recording, so far.
     #[must_use]
     pub fn counts(&self) -> ShimCounts {
@@ -229,6 +240,7 @@ impl ShimCounts {
             unknown_stacks: self.unknown_stacks + other.unknown_stacks,
             checked_stacks: self.checked_stacks + other.checked_stacks,
             wrong_stacks: self.wrong_stacks + other.wrong_stacks,
+            own_allocators: self.own_allocators + other.own_allocators,
             clock_error_ns: self.clock_error_ns.max(other.clock_error_ns),
         }
     }

@@ -3,6 +3,7 @@
 mod calls;
 mod file;
 pub(crate) mod options;
+mod programs;
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -24,6 +25,7 @@ use crate::sink;
 use calls::CallsThread;
 use file::{ChunkSender, FileThread};
 use options::RecordOptions;
+use programs::Programs;
 
 pub(crate) fn run(options: &RecordOptions, _screen: ScreenOptions) -> anyhow::Result<ExitCode> {
     if options.command.first().is_some_and(|name| name.is_empty()) {
@@ -75,14 +77,15 @@ pub(crate) fn run(options: &RecordOptions, _screen: ScreenOptions) -> anyhow::Re
         // The program has started: it goes on, and is not waited for in vain.
         Err(error) => return Err(anyhow!(error).context(sink::unwritable(&options.output))),
     };
-    let mut chunks = ObservedChunks(file.sender());
+    let mut chunks = ObservedChunks { sender: file.sender(), programs: Programs::default() };
     let ended = observed.watch(&mut chunks, None, &note);
-    let counts = calls.finish();
-    drop(chunks);
+    let heard = calls.finish();
+    let ObservedChunks { sender, programs } = chunks;
+    drop(sender);
     for sentence in ended.notices() {
         note(&sentence);
     }
-    let written = file.finish(&summary(&ended.outcome, counts));
+    let written = file.finish(&summary(&ended.outcome, heard.counts));
     if let Err(error) = written {
         let error = anyhow!(error).context(format!(
             "cannot write {}: the recording ends there, and can be read up to it",
@@ -90,7 +93,7 @@ pub(crate) fn run(options: &RecordOptions, _screen: ScreenOptions) -> anyhow::Re
         ));
         return Ok(failed(&error, FAILED));
     }
-    for sentence in doubts(counts) {
+    for sentence in programs.silent(&heard.greeted).into_iter().chain(doubts(heard.counts)) {
         note(&sentence);
     }
     Ok(ended.exit())
@@ -200,15 +203,12 @@ fn summary(outcome: &Outcome, counts: ShimCounts) -> RecordingSummary {
 /// What of the recording is less than it should be, in sentences.
 fn doubts(counts: ShimCounts) -> Vec<String> {
     let mut doubts = Vec::new();
-    if counts.processes == 0 {
-        doubts.push(
-            "no process has loaded the library that records allocation calls: the program is \
-             linked statically, gains privileges, or was started with an empty environment; its \
-             syscalls and page faults are recorded"
-                .to_owned(),
-        );
+    let ShimCounts { lost, waited_ns, checked_stacks, wrong_stacks, own_allocators, .. } = counts;
+    if own_allocators > 0 {
+        doubts.push(format!(
+            "programs with an allocator of their own: {own_allocators}; its calls are not recorded"
+        ));
     }
-    let ShimCounts { lost, waited_ns, checked_stacks, wrong_stacks, .. } = counts;
     if lost > 0 {
         doubts.push(format!("{lost} allocation calls are not recorded: too many threads"));
     }
@@ -225,18 +225,22 @@ fn doubts(counts: ShimCounts) -> Vec<String> {
 }
 
 /// The observed events, as chunks.
-struct ObservedChunks(ChunkSender);
+struct ObservedChunks {
+    sender: ChunkSender,
+    programs: Programs,
+}
 
 impl Consumer for ObservedChunks {
     fn take(&mut self, batch: &mut Batch) {
+        self.programs.see(batch);
         if !batch.events.is_empty() || !batch.definitions.is_empty() {
-            self.0.send(encode_batch(batch));
+            self.sender.send(encode_batch(batch));
             batch.events.clear();
             batch.definitions.clear();
         }
     }
 
     fn is_closed(&self) -> bool {
-        self.0.has_failed()
+        self.sender.has_failed()
     }
 }

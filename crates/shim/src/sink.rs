@@ -83,8 +83,9 @@ pub(crate) fn begin(guard: &mut Guard) {
     if thread.memory.is_null() {
         let unit = take(region, thread, state::PRIVATE);
         if unit != 0 {
-            // SAFETY: the unit is this thread's alone, and long enough.
-            thread.memory = unsafe { Memory::begin((unit + OWN_BYTES) as *mut Memory) };
+            thread.memory = (unit + OWN_BYTES) as *mut Memory;
+            // SAFETY: the unit is this thread's alone, and long enough; every value is valid.
+            unsafe { (*thread.memory).clear() };
         }
     }
     next_unit(region, thread);

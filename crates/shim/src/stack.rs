@@ -14,6 +14,7 @@ mod cfi;
 mod modules;
 mod nodes;
 mod remembered;
+mod row;
 mod rules;
 mod walk;
 
@@ -52,6 +53,12 @@ pub(crate) fn node(guard: &mut Guard, region: &Region, sp: usize, fp: usize) -> 
     }
 }
 
+/// Whether the code at `address` is of this library.
+pub(crate) fn is_our_code(address: u64) -> bool {
+    let header = |address: u64| modules::of(address).map(|module| module.header);
+    header(address) == header(is_our_code as *const () as u64)
+}
+
 /// Which of a thread's calls a place on its stack is inside of.
 pub(crate) enum Around {
     /// Of none of them.
@@ -73,19 +80,17 @@ pub(crate) enum Around {
 #[inline(never)]
 pub(crate) fn around(sp: usize, fp: usize, calls: [usize; 2]) -> Around {
     const FRAMES_MAX: usize = 4096;
-    let mut context = cfi::Context::new_in();
-    let own = modules::of(around as *const () as u64);
     let mut place = walk::Place::innermost(sp, fp);
     let mut is_interrupted = false;
     for _ in 0..FRAMES_MAX {
         let inside = place.address();
-        match place.caller(rules::of(inside, &mut context)) {
+        match place.caller(rules::of(inside)) {
             walk::Step::Caller(caller, _) => place = caller,
             walk::Step::End => return Around::None,
             walk::Step::Unknown => return Around::Unknown,
         }
         if calls.contains(&place.slot) {
-            if modules::of(inside).map(|module| module.header) != own.map(|own| own.header) {
+            if !is_our_code(inside) {
                 return Around::None;
             }
             return Around::Call { slot: place.slot, is_interrupted };
@@ -105,16 +110,20 @@ fn node_otherwise(memory: &mut Memory, region: &Region, sp: usize, fp: usize, fl
     match memory.compare(sp, fp) {
         Found::Whole(compared) => {
             let unwound = memory.unwind_whole(region, sp, fp);
-            region.add(header::CHECKED_STACKS, 1);
-            region.add(header::WRONG_STACKS, u64::from(compared != unwound));
+            count_check(region, compared, unwound);
             unwound
         }
         Found::Part(way) => {
             let partly = memory.unwind(way, region, sp, fp);
             let unwound = memory.unwind_whole(region, sp, fp);
-            region.add(header::CHECKED_STACKS, 1);
-            region.add(header::WRONG_STACKS, u64::from(partly != unwound));
+            count_check(region, partly, unwound);
             unwound
         }
     }
+}
+
+/// Counts a stack that was found in two ways.
+fn count_check(region: &Region, found: u32, unwound: u32) {
+    region.add(header::CHECKED_STACKS, 1);
+    region.add(header::WRONG_STACKS, u64::from(!nodes::are_alike(region, found, unwound)));
 }

@@ -99,6 +99,9 @@ fn connect() -> Option<Region> {
     let region = handshake::with_recorder(name)?;
     PROCESS.store(process, Ordering::Release);
     stack::prepare();
+    // The program's own functions come before ours in the order in which they are looked for.
+    let is_own = !stack::is_our_code(symbol(c"malloc") as u64);
+    region.word(header::HAS_OWN_ALLOCATOR).store(u64::from(is_own), Ordering::Relaxed);
     // SAFETY: getpid(2) takes nothing.
     let pid = unsafe { libc::getpid() } as u32;
     // SAFETY: the page that was just mapped.

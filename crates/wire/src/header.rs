@@ -38,6 +38,8 @@ pub const UNKNOWN_STACKS: usize = 44;
 pub const WRONG_STACKS: usize = 45;
 /// Stacks of which this was checked.
 pub const CHECKED_STACKS: usize = 46;
+/// 1: the program has an allocator of its own, whose calls do not come to us.
+pub const HAS_OWN_ALLOCATOR: usize = 47;
 
 /// The bits of [`FLAGS`].
 pub mod flags {

@@ -176,6 +176,7 @@ impl Region {
             unknown_stacks: word(header::UNKNOWN_STACKS),
             checked_stacks: word(header::CHECKED_STACKS),
             wrong_stacks: word(header::WRONG_STACKS),
+            own_allocators: word(header::HAS_OWN_ALLOCATOR),
             clock_error_ns: 0,
         }
     }

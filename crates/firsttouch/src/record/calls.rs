@@ -26,7 +26,16 @@ const BUSY: u64 = 20_000;
 /// The thread.
 pub(super) struct CallsThread {
     stop: Arc<AtomicBool>,
-    handle: JoinHandle<ShimCounts>,
+    handle: JoinHandle<Heard>,
+}
+
+/// What was heard of programs.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// What they say of their recording.
+    pub(super) counts: ShimCounts,
+    /// The process of each program that wrote.
+    pub(super) greeted: Vec<u32>,
 }
 
 impl CallsThread {
@@ -41,13 +50,13 @@ impl CallsThread {
     }
 
     /// Reads the rest, tells programs that still run to write nothing more, and ends.
-    pub(super) fn finish(self) -> ShimCounts {
+    pub(super) fn finish(self) -> Heard {
         self.stop.store(true, Ordering::Relaxed);
         self.handle.join().unwrap_or_default()
     }
 }
 
-fn run(mut shims: Shims, chunks: ChunkSender, stop: &AtomicBool) -> ShimCounts {
+fn run(mut shims: Shims, chunks: ChunkSender, stop: &AtomicBool) -> Heard {
     let mut encoders = Encoders { chunks, active: HashMap::new(), idle: Vec::new() };
     let (mut pause, mut flushed) = (PAUSE_MIN, Instant::now());
     loop {
@@ -65,7 +74,7 @@ fn run(mut shims: Shims, chunks: ChunkSender, stop: &AtomicBool) -> ShimCounts {
         }
         encoders.flush(&mut shims, if is_due || is_last { 1 } else { CALLS_MIN });
         if is_last {
-            return shims.counts();
+            return Heard { counts: shims.counts(), greeted: shims.greeted().to_vec() };
         }
         pause = if calls == 0 { (pause * 2).min(PAUSE_MAX) } else { PAUSE_MIN };
         if calls < BUSY {

@@ -2,7 +2,6 @@
 
 use wire::{header, unit};
 
-use super::cfi::Context;
 use super::nodes;
 use super::rules;
 use super::walk::{Place, Step, read};
@@ -11,7 +10,7 @@ use crate::sink::Region;
 /// The number of stacks that a thread remembers.
 const WAYS: usize = 4;
 /// The greatest depth of a stack. Deeper ones are cut: their outermost frames are left out.
-const DEPTH_MAX: usize = 300;
+const DEPTH_MAX: usize = 320;
 
 /// A frame that was unwound.
 #[derive(Clone, Copy)]
@@ -42,7 +41,6 @@ pub(crate) struct Memory {
     ways: [Way; WAYS],
     /// The frames that are being unwound.
     new: [Frame; DEPTH_MAX],
-    context: Context,
 }
 
 const _: () = assert!(size_of::<Memory>() <= (unit::WORDS - unit::FIRST) * 8);
@@ -63,24 +61,9 @@ pub(super) enum Found {
 }
 
 impl Memory {
-    /// Makes it that of a new thread.
-    ///
-    /// # Safety
-    /// The memory is the caller's alone, and long enough.
-    #[cold]
-    #[inline(never)]
-    pub(crate) unsafe fn begin<'a>(memory: *mut Memory) -> &'a mut Memory {
-        // SAFETY: the caller's memory; everything else in it is valid whatever it holds.
-        unsafe { (&raw mut (*memory).context).write(Context::new_in()) };
-        // SAFETY: it is complete now.
-        let memory = unsafe { &mut *memory };
-        memory.clear();
-        memory
-    }
-
     /// Forgets what another thread left, or what is remembered of other code.
     #[cold]
-    fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         for way in &mut self.ways {
             way.length = 0;
         }
@@ -108,7 +91,7 @@ impl Memory {
 
     /// Unwinds until a frame that is remembered in this way, and remembers the stack there.
     pub(super) fn unwind(&mut self, way: usize, region: &Region, sp: usize, fp: usize) -> u32 {
-        let Memory { ways, new, context, .. } = self;
+        let Memory { ways, new, .. } = self;
         let way = &mut ways[way % WAYS];
         let mut place = Place::innermost(sp, fp);
         let (mut count, mut is_cut) = (0, false);
@@ -123,7 +106,7 @@ impl Memory {
                 return self.unwind_whole(region, sp, fp);
             }
             let Some(frame) = new.get_mut(count) else { break };
-            let rule = rules::of(place.address(), context);
+            let rule = rules::of(place.address());
             let needs_fp = if rule.needs_fp() { NEEDS_FP } else { 0 };
             let interrupted = if place.interrupted { INTERRUPTED } else { 0 };
             *frame = Frame::at(&place, needs_fp | interrupted);
@@ -155,9 +138,7 @@ impl Memory {
         while let Some(frame) = self.new.get_mut(count) {
             *frame = Frame::at(&place, if place.interrupted { INTERRUPTED } else { 0 });
             count += 1;
-            let Step::Caller(caller, _) =
-                place.caller(rules::of(place.address(), &mut self.context))
-            else {
+            let Step::Caller(caller, _) = place.caller(rules::of(place.address())) else {
                 break;
             };
             place = caller;

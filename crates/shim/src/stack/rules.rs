@@ -3,7 +3,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::cfi::{self, Context};
+use super::cfi;
 
 /// How to unwind a frame.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,14 +92,14 @@ static TABLE: [[AtomicU64; 2]; PLACES] = [const { [const { AtomicU64::new(0) }; 
 
 /// The rule of the instruction at `address`.
 #[inline]
-pub(super) fn of(address: u64, context: &mut Context) -> Rule {
+pub(super) fn of(address: u64) -> Rule {
     let mixed = address.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let [key, rule] = &TABLE[(mixed >> 50) as usize & (PLACES - 1)];
     let known = rule.load(Ordering::Relaxed);
     if key.load(Ordering::Relaxed) ^ known == address && known != 0 {
         return Rule(known);
     }
-    let found = cfi::rule(address, context);
+    let found = cfi::rule(address);
     rule.store(found.0, Ordering::Relaxed);
     key.store(address ^ found.0, Ordering::Relaxed);
     found
