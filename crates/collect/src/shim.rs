@@ -81,8 +81,6 @@ pub trait CallTaker {
 /// What the processes say of their own recording, added up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ShimCounts {
-    /// Programs that said hello.
-    pub programs: u64,
     /// Processes that wrote: programs, and their forks.
     pub processes: u64,
     /// Threads that wrote.
@@ -101,6 +99,8 @@ pub struct ShimCounts {
     pub checked_stacks: u64,
     /// See `checked_stacks`.
     pub wrong_stacks: u64,
+    /// Programs with an allocator of their own, whose calls are not recorded.
+    pub own_allocators: u64,
     /// How far the two clocks were apart at worst, in nanoseconds.
     pub clock_error_ns: u64,
 }
@@ -114,6 +114,7 @@ pub struct Shims {
     clock: TickClock,
     frames: Interner,
     gone: ShimCounts,
+    greeted: Vec<u32>,
     writers: u32,
 }
 
@@ -133,6 +134,7 @@ impl Shims {
             clock,
             frames: Interner::default(),
             gone: ShimCounts::default(),
+            greeted: Vec::new(),
             writers: 0,
         })
     }
@@ -154,6 +156,8 @@ impl Shims {
     /// Reads everything that was written since the last time. Returns the number of calls.
     pub fn drain(&mut self, sink: &mut impl CallSink) -> u64 {
         for (memory, guest) in self.guests.take() {
+            self.regions.iter_mut().for_each(|region| region.is_greeted_by(guest));
+            self.greeted.push(guest.pid);
             self.regions.push(Region::new(memory, guest));
         }
         self.clock.look();
@@ -168,17 +172,23 @@ impl Shims {
     /// processes.
     pub fn settle(&mut self, sink: &mut impl CallSink) {
         for mut region in std::mem::take(&mut self.regions) {
-            let may_be_over = region.has_lost_its_guest();
-            if may_be_over {
-                region.free_units();
-                region.drain(&self.clock, &mut self.frames, &mut self.writers, sink);
-            }
-            let counts = region.counts(&self.clock);
-            match if may_be_over { region.retire(sink) } else { Err(Box::new(region)) } {
-                Ok(()) => self.gone = self.gone.plus(counts),
-                Err(region) => self.regions.push(*region),
+            region.free_units();
+            let retired = if region.has_lost_its_guest() { region.retire() } else { Err(region) };
+            match retired {
+                Ok(mut last) => {
+                    last.drain(&self.clock, &mut self.frames, &mut self.writers, sink);
+                    self.gone = self.gone.plus(last.counts(&self.clock));
+                    last.end(sink);
+                }
+                Err(region) => self.regions.push(region),
             }
         }
+    }
+
+    /// Whether processes keep more memory than when [`Self::settle`] was called last.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.regions.iter().any(Region::is_crowded)
     }
 
     /// The frames that were seen since the last call, for the stream that the calls go to.
@@ -190,6 +200,12 @@ impl Shims {
     pub fn quiet(&self) {
         self.guests.quiet();
         self.regions.iter().for_each(Region::quiet);
+    }
+
+    /// The process of each program that has loaded the library.
+    #[must_use]
+    pub fn greeted(&self) -> &[u32] {
+        &self.greeted
     }
 
     /// What the processes say of their own recording, so far.
@@ -215,7 +231,6 @@ impl Drop for Shims {
 impl ShimCounts {
     fn plus(self, other: ShimCounts) -> ShimCounts {
         ShimCounts {
-            programs: self.programs + other.programs,
             processes: self.processes + other.processes,
             threads: self.threads + other.threads,
             lost: self.lost + other.lost,
@@ -225,6 +240,7 @@ impl ShimCounts {
             unknown_stacks: self.unknown_stacks + other.unknown_stacks,
             checked_stacks: self.checked_stacks + other.checked_stacks,
             wrong_stacks: self.wrong_stacks + other.wrong_stacks,
+            own_allocators: self.own_allocators + other.own_allocators,
             clock_error_ns: self.clock_error_ns.max(other.clock_error_ns),
         }
     }

@@ -3,6 +3,7 @@
 mod calls;
 mod file;
 pub(crate) mod options;
+mod programs;
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -23,6 +24,7 @@ use crate::sink;
 use calls::{CallsThread, Requests};
 use file::{ChunkSender, FileThread};
 use options::RecordOptions;
+use programs::Programs;
 
 pub(crate) fn run(options: &RecordOptions, _screen: ScreenOptions) -> anyhow::Result<ExitCode> {
     check(options)?;
@@ -96,16 +98,20 @@ fn record(
         Ok((file, calls))
     });
     let (file, calls) = threads.with_context(|| sink::unwritable(&options.output))?;
-    let mut chunks =
-        ObservedChunks { chunks: file.sender(), calls: calls.as_ref().map(CallsThread::requests) };
+    let mut chunks = ObservedChunks {
+        sender: file.sender(),
+        programs: Programs::default(),
+        calls: calls.as_ref().map(CallsThread::requests),
+    };
     let until = options.time.map(|time| Instant::now() + time);
     let ended = observed.watch(&mut chunks, until, &note);
-    let counts = calls.map(CallsThread::finish).unwrap_or_default();
-    drop(chunks);
+    let heard = calls.map(CallsThread::finish).unwrap_or_default();
+    let ObservedChunks { sender, programs, .. } = chunks;
+    drop(sender);
     for sentence in ended.notices() {
         note(&sentence);
     }
-    if let Err(error) = file.finish(&summary(&ended.outcome, counts)) {
+    if let Err(error) = file.finish(&summary(&ended.outcome, heard.counts)) {
         let error = anyhow!(error).context(format!(
             "cannot write {}: the recording ends there, and can be read up to it",
             options.output.display()
@@ -113,7 +119,7 @@ fn record(
         return Ok(failed(&error, FAILED));
     }
     if has_shims {
-        for sentence in doubts(counts) {
+        for sentence in programs.silent(&heard.greeted).into_iter().chain(doubts(heard.counts)) {
             note(&sentence);
         }
     }
@@ -221,15 +227,12 @@ fn summary(outcome: &Outcome, counts: ShimCounts) -> RecordingSummary {
 /// What of the recording is less than it should be, in sentences.
 fn doubts(counts: ShimCounts) -> Vec<String> {
     let mut doubts = Vec::new();
-    if counts.programs == 0 {
-        doubts.push(
-            "no process has loaded the library that records allocation calls: the program is \
-             linked statically, gains privileges, or was started with an empty environment; its \
-             syscalls and page faults are recorded"
-                .to_owned(),
-        );
+    let ShimCounts { lost, waited_ns, checked_stacks, wrong_stacks, own_allocators, .. } = counts;
+    if own_allocators > 0 {
+        doubts.push(format!(
+            "programs with an allocator of their own: {own_allocators}; its calls are not recorded"
+        ));
     }
-    let ShimCounts { lost, waited_ns, checked_stacks, wrong_stacks, .. } = counts;
     if lost > 0 {
         doubts.push(format!("{lost} allocation calls are not recorded: too many threads"));
     }
@@ -247,22 +250,24 @@ fn doubts(counts: ShimCounts) -> Vec<String> {
 
 /// The observed events, as chunks.
 struct ObservedChunks {
-    chunks: ChunkSender,
+    sender: ChunkSender,
+    programs: Programs,
     /// The thread that reads allocation calls, if there is one.
     calls: Option<Requests>,
 }
 
 impl Consumer for ObservedChunks {
     fn take(&mut self, batch: &mut Batch) {
+        self.programs.see(batch);
         if !batch.events.is_empty() || !batch.definitions.is_empty() {
-            self.chunks.send(encode_batch(batch));
+            self.sender.send(encode_batch(batch));
             batch.events.clear();
             batch.definitions.clear();
         }
     }
 
     fn is_closed(&self) -> bool {
-        self.chunks.has_failed()
+        self.sender.has_failed()
     }
 
     fn stops(&mut self) {

@@ -18,9 +18,9 @@ use crate::{stack, start};
 
 /// The caller of an allocation function.
 #[derive(Clone, Copy)]
-struct Caller {
-    sp: usize,
-    fp: usize,
+pub(crate) struct Caller {
+    pub(crate) sp: usize,
+    pub(crate) fp: usize,
 }
 
 /// What was asked for.
@@ -161,7 +161,7 @@ fn give_back(caller: Caller, function: u8, old: *mut c_void, call: impl FnOnce()
 /// The guard of a call that is recorded, and its stack.
 #[inline(always)]
 fn entered(caller: Caller) -> Option<(Guard, u32)> {
-    let mut guard = Guard::enter(caller.sp)?;
+    let mut guard = Guard::enter(caller)?;
     let node = stack::node(&mut guard, start::region()?, caller.sp, caller.fp);
     Some((guard, node))
 }
@@ -192,7 +192,8 @@ impl Guard {
 /// A function of the program's that is ours: keeps the caller's registers and jumps to `$entry`,
 /// which takes the function's own arguments, then [`Caller`]'s.
 macro_rules! takes_place {
-    ($name:ident($($argument:ident: $type:ty),*) -> $result:ty, $sp:literal, $fp:literal, $entry:path) => {
+    ($name:ident($($argument:ident: $type:ty),*) -> $result:ty,
+        $sp:literal, $fp:literal, $entry:path) => {
         /// See its manual page.
         #[unsafe(no_mangle)]
         #[unsafe(naked)]

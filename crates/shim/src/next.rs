@@ -62,7 +62,9 @@ macro_rules! function {
             let address = found(Function::$function);
             // SAFETY: it is zero, which is `None`, or the function of this name, whose type is that
             // of its manual page.
-            unsafe { transmute::<usize, Option<unsafe extern "C" fn($($argument),*) -> $result>>(address) }
+            unsafe {
+                transmute::<usize, Option<unsafe extern "C" fn($($argument),*) -> $result>>(address)
+            }
         }
     };
 }

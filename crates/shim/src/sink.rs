@@ -12,6 +12,8 @@ use crate::thread::{Guard, Thread};
 
 /// A recorder that gives no sign of life for so long is gone.
 const PATIENCE_MS: u64 = 3000;
+/// So many units come into use at a time.
+const UNITS_MORE: usize = 16;
 /// Units that other threads keep are not waited for longer.
 const CROWDED_MS: u64 = 50;
 
@@ -70,8 +72,8 @@ pub(crate) fn begin(guard: &mut Guard) {
     let errno = unsafe { libc::__errno_location() };
     // SAFETY: as above.
     let before = unsafe { *errno };
-    let instance = start::instance_or_new(region);
     let thread = guard.thread();
+    let instance = start::instance_or_new(region, thread.tid);
     if thread.instance != instance {
         thread.start_anew(instance);
         thread.number = region.word(header::THREADS).fetch_add(1, Ordering::Relaxed) as u32 + 1;
@@ -131,12 +133,13 @@ fn take(region: &Region, thread: &Thread, kind: u64) -> usize {
     let mut hint = thread.number as usize;
     let mut waiting: Option<Waiting> = None;
     loop {
-        let (mut at, mut draining) = (hint % region.units, false);
-        for _ in 0..region.units {
+        let in_use = (region.load(header::UNITS_IN_USE) as usize).clamp(1, region.units);
+        let (mut at, mut draining) = (hint % in_use, 0);
+        for _ in 0..in_use {
             let first = unit::word(at);
             let word = region.word(first);
             let (state, _) = state::parts(word.load(Ordering::Relaxed));
-            draining |= state == state::FULL || state == state::LAST;
+            draining += usize::from(state == state::FULL || state == state::LAST);
             let taken = state::of(state::TAKEN, thread.number);
             if state == state::FREE
                 && word.compare_exchange(0, taken, Ordering::Acquire, Ordering::Relaxed).is_ok()
@@ -146,11 +149,17 @@ fn take(region: &Region, thread: &Thread, kind: u64) -> usize {
                 }
                 return ready(region, thread, kind, first);
             }
-            at = if at + 1 == region.units { 0 } else { at + 1 };
+            at = if at + 1 == in_use { 0 } else { at + 1 };
+        }
+        // Most of them are kept by threads, and do not come back soon.
+        if in_use < region.units && (draining < in_use / 2 || kind == state::PRIVATE) {
+            let more = (in_use + UNITS_MORE).min(region.units) as u64;
+            region.word(header::UNITS_IN_USE).fetch_max(more, Ordering::Relaxed);
+            continue;
         }
         hint = hint.wrapping_add(1);
         let waiting = waiting.get_or_insert_with(|| Waiting::new(region));
-        if kind == state::PRIVATE || !waiting.goes_on(region, draining) {
+        if kind == state::PRIVATE || !waiting.goes_on(region, draining > 0) {
             return 0;
         }
     }
@@ -163,7 +172,8 @@ fn ready(region: &Region, thread: &Thread, kind: u64, first: usize) -> usize {
     region.word(first + unit::OWNER).store(owner, Ordering::Relaxed);
     region.word(first + unit::COMMITTED).store(unit::FIRST as u64, Ordering::Relaxed);
     region.word(first + unit::SEQUENCE).store(thread.sequence, Ordering::Relaxed);
-    region.word(first + unit::INSTANCE).store(thread.instance, Ordering::Relaxed);
+    let guess = if start::id_is_guess() { unit::IS_GUESS } else { 0 };
+    region.word(first + unit::INSTANCE).store(thread.instance | guess, Ordering::Relaxed);
     let state = state::of(kind, thread.number);
     region.word(first + unit::STATE).store(state, Ordering::Release);
     region.address_of(first)

@@ -14,6 +14,7 @@ mod cfi;
 mod modules;
 mod nodes;
 mod remembered;
+mod row;
 mod rules;
 mod walk;
 
@@ -52,6 +53,53 @@ pub(crate) fn node(guard: &mut Guard, region: &Region, sp: usize, fp: usize) -> 
     }
 }
 
+/// Whether the code at `address` is of this library.
+pub(crate) fn is_our_code(address: u64) -> bool {
+    let header = |address: u64| modules::of(address).map(|module| module.header);
+    header(address) == header(is_our_code as *const () as u64)
+}
+
+/// Which of a thread's calls a place on its stack is inside of.
+pub(crate) enum Around {
+    /// Of none of them.
+    None,
+    /// Of this one, whose slot of the return address is given.
+    Call {
+        /// The slot.
+        slot: usize,
+        /// Whether a signal interrupted it.
+        is_interrupted: bool,
+    },
+    /// It cannot be told.
+    Unknown,
+}
+
+/// Unwinds the stack of a caller as far as the slot of the return address of one of `calls`. That
+/// call is under way if the frame inside is ours; otherwise the program has used the slot again.
+#[cold]
+#[inline(never)]
+pub(crate) fn around(sp: usize, fp: usize, calls: [usize; 2]) -> Around {
+    const FRAMES_MAX: usize = 4096;
+    let mut place = walk::Place::innermost(sp, fp);
+    let mut is_interrupted = false;
+    for _ in 0..FRAMES_MAX {
+        let inside = place.address();
+        match place.caller(rules::of(inside)) {
+            walk::Step::Caller(caller, _) => place = caller,
+            walk::Step::End => return Around::None,
+            walk::Step::Unknown => return Around::Unknown,
+        }
+        if calls.contains(&place.slot) {
+            if !is_our_code(inside) {
+                return Around::None;
+            }
+            return Around::Call { slot: place.slot, is_interrupted };
+        }
+        is_interrupted |= place.interrupted;
+    }
+    Around::Unknown
+}
+
 /// The modes that are not the default.
 #[cold]
 #[inline(never)]
@@ -62,16 +110,20 @@ fn node_otherwise(memory: &mut Memory, region: &Region, sp: usize, fp: usize, fl
     match memory.compare(sp, fp) {
         Found::Whole(compared) => {
             let unwound = memory.unwind_whole(region, sp, fp);
-            region.add(header::CHECKED_STACKS, 1);
-            region.add(header::WRONG_STACKS, u64::from(compared != unwound));
+            count_check(region, compared, unwound);
             unwound
         }
         Found::Part(way) => {
             let partly = memory.unwind(way, region, sp, fp);
             let unwound = memory.unwind_whole(region, sp, fp);
-            region.add(header::CHECKED_STACKS, 1);
-            region.add(header::WRONG_STACKS, u64::from(partly != unwound));
+            count_check(region, partly, unwound);
             unwound
         }
     }
+}
+
+/// Counts a stack that was found in two ways.
+fn count_check(region: &Region, found: u32, unwound: u32) {
+    region.add(header::CHECKED_STACKS, 1);
+    region.add(header::WRONG_STACKS, u64::from(!nodes::are_alike(region, found, unwound)));
 }

@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 use wire::header;
 
 use crate::sink::{self, Region};
-use crate::thread::{Guard, Thread};
+use crate::thread::{self, Guard, Thread};
 use crate::{next, stack};
 
 mod handshake;
@@ -27,8 +27,9 @@ unsafe impl Sync for Shared {}
 static SHARED: Shared = Shared(UnsafeCell::new(Region::new(ptr::null(), 0)));
 
 /// What is zero after a fork (`MADV_WIPEONFORK`): the number of this process among those that write
-/// to the memory, and its id.
-static PROCESS: AtomicPtr<[AtomicU64; 2]> = AtomicPtr::new(ptr::null_mut());
+/// to the memory, its id, and whether that is a guess.
+type Process = [AtomicU64; 3];
+static PROCESS: AtomicPtr<Process> = AtomicPtr::new(ptr::null_mut());
 /// The key whose destructor tells that a thread ends; 0: none, else one more.
 static END_KEY: AtomicU32 = AtomicU32::new(0);
 /// Where the C library keeps a thread's id, from the thread pointer; 0: not known.
@@ -57,8 +58,8 @@ pub(crate) fn give_up() {
     STATE.store(QUIET, Ordering::Release);
 }
 
-/// Says hello when the program is loaded, so that one that never allocates is known as well. Most
-/// have started us by then: other libraries' constructors allocate.
+/// The start comes before the program's own code, which may forbid itself what the handshake needs;
+/// and a program that never allocates is known as well.
 #[used]
 #[unsafe(link_section = ".init_array")]
 static AT_LOAD: extern "C" fn() = at_load;
@@ -96,10 +97,13 @@ fn connect() -> Option<Region> {
     let region = handshake::with_recorder(name)?;
     PROCESS.store(process, Ordering::Release);
     stack::prepare();
+    // The program's own functions come before ours in the order in which they are looked for.
+    let is_own = !stack::is_our_code(symbol(c"malloc") as u64);
+    region.word(header::HAS_OWN_ALLOCATOR).store(u64::from(is_own), Ordering::Relaxed);
     // SAFETY: getpid(2) takes nothing.
     let pid = unsafe { libc::getpid() } as u32;
     // SAFETY: the page that was just mapped.
-    let [_, id] = unsafe { &*process };
+    let [_, id, _] = unsafe { &*process };
     id.store(u64::from(pid), Ordering::Relaxed);
     find_thread_id();
     let mut key = 0;
@@ -111,7 +115,7 @@ fn connect() -> Option<Region> {
 }
 
 /// A page that a fork wipes.
-fn process_page() -> Option<*mut [AtomicU64; 2]> {
+fn process_page() -> Option<*mut Process> {
     const BYTES: usize = 4096;
     let (protection, flags) =
         (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
@@ -128,31 +132,40 @@ fn process_page() -> Option<*mut [AtomicU64; 2]> {
 /// The number of this process among those that write to the memory; 0: it has none yet.
 #[inline]
 pub(crate) fn instance() -> u64 {
-    process().map_or(0, |[instance, _]| instance.load(Ordering::Relaxed))
+    process().map_or(0, |[instance, ..]| instance.load(Ordering::Relaxed))
 }
 
 /// The process's id, as it numbers itself.
 pub(crate) fn process_id() -> u32 {
-    process().map_or(0, |[_, id]| id.load(Ordering::Relaxed) as u32)
+    process().map_or(0, |[_, id, _]| id.load(Ordering::Relaxed) as u32)
 }
 
-/// The number of this process, which a new one gets: the first, or a fork.
-pub(crate) fn instance_or_new(region: &Region) -> u64 {
-    let Some([instance, id]) = process() else { return 0 };
+/// Whether that may be another process's.
+pub(crate) fn id_is_guess() -> bool {
+    process().is_some_and(|[.., guess]| guess.load(Ordering::Relaxed) != 0)
+}
+
+/// The number of this process, which a new one gets: the first, or a fork. `known_tid` is what this
+/// thread's id was in the process before it; 0: not known.
+pub(crate) fn instance_or_new(region: &Region, known_tid: u32) -> u64 {
+    let Some([instance, id, guess]) = process() else { return 0 };
     if instance.load(Ordering::Relaxed) == 0 {
         let new = region.word(header::INSTANCES).fetch_add(1, Ordering::Relaxed) + 1;
         if instance.compare_exchange(0, new, Ordering::AcqRel, Ordering::Acquire).is_ok()
             && id.load(Ordering::Relaxed) == 0
         {
-            // The only thread of a forked process is its first, with its id.
-            id.store(u64::from(thread_id()), Ordering::Relaxed);
+            // The only thread of a forked process is its first, with its id. The C library has
+            // noted it, unless it was cloned by the program itself.
+            let tid = thread_id();
+            guess.store(u64::from(known_tid == 0 || known_tid == tid), Ordering::Relaxed);
+            id.store(u64::from(tid), Ordering::Relaxed);
         }
     }
     instance.load(Ordering::Relaxed)
 }
 
 #[inline]
-fn process() -> Option<&'static [AtomicU64; 2]> {
+fn process() -> Option<&'static Process> {
     // SAFETY: null, or the page that is never unmapped.
     unsafe { PROCESS.load(Ordering::Acquire).as_ref() }
 }
@@ -178,6 +191,8 @@ fn find_thread_id() {
     if is_glibc && thread_word(GLIBC) == tid {
         TID_OFFSET.store(GLIBC, Ordering::Relaxed);
     }
+    // SAFETY: the state of this thread.
+    unsafe { (*thread::current()).tid = tid };
 }
 
 /// A word of this thread's control block.
@@ -206,11 +221,13 @@ pub(crate) fn ask_for_end(thread: &mut Thread) {
 }
 
 unsafe extern "C" fn thread_ends(_: *mut c_void) {
-    let Some(mut guard) = Guard::enter_quietly() else { return };
-    let thread = guard.thread();
-    thread.has_end = false;
-    if thread.instance == instance() {
-        sink::end(thread);
+    for guard in [Guard::enter_quietly(), Guard::enter_inner()] {
+        let Some(mut guard) = guard else { continue };
+        let thread = guard.thread();
+        thread.has_end = false;
+        if thread.instance == instance() {
+            sink::end(thread);
+        }
     }
 }
 

@@ -3,8 +3,9 @@
 use core::arch::{asm, global_asm};
 use core::sync::atomic::{Ordering, compiler_fence};
 
-use crate::sink;
-use crate::stack::Memory;
+use crate::api::Caller;
+use crate::sink::{self, Region};
+use crate::stack::{Around, Memory, around};
 use crate::start;
 
 /// The state of a thread. All zero at its start.
@@ -58,8 +59,10 @@ impl Thread {
     }
 }
 
-const BYTES: usize = 128;
-const _: () = assert!(size_of::<Thread>() <= BYTES);
+/// The states of a thread: that of its calls, and that of the calls that a signal handler makes
+/// while it interrupts one of them.
+const STATES: usize = 2;
+const BYTES: usize = STATES * size_of::<Thread>();
 
 // Initial-exec TLS: the default model calls a function that may allocate. The loader has room for
 // it, because the shim is loaded with the program.
@@ -76,7 +79,7 @@ global_asm!(
     bytes = const BYTES,
 );
 
-/// The state of this thread.
+/// The first state of this thread.
 #[inline]
 pub(crate) fn current() -> *mut Thread {
     let address: *mut Thread;
@@ -92,29 +95,38 @@ pub(crate) fn current() -> *mut Thread {
     address
 }
 
-/// The right to use this thread's state. There is one: a call inside another (in a signal handler,
-/// or by the allocator below) gets none.
+/// The second state of this thread.
+fn inner() -> *mut Thread {
+    current().wrapping_add(1)
+}
+
+/// The right to use a state of this thread. A call by which the allocator below serves another one
+/// gets none; a call in a signal handler that interrupts one gets the second state.
 pub(crate) struct Guard(*mut Thread);
 
 impl Guard {
-    /// Enters a call whose caller's stack pointer is `sp`. `None`: this call is not recorded.
+    /// Enters a call of this caller. `None`: this call is not recorded.
     #[inline]
-    pub(crate) fn enter(sp: usize) -> Option<Guard> {
+    pub(crate) fn enter(caller: Caller) -> Option<Guard> {
         let region = start::region()?;
-        let thread = current();
+        let mut thread = current();
         // SAFETY: the state of this thread; a signal handler leaves it as it was.
-        let (busy, instance) = unsafe { ((*thread).busy, (*thread).instance) };
-        if busy != 0 && !left_behind(busy, sp) {
-            // SAFETY: as above.
-            let is_own = unsafe { (*thread).has_inner_calls } || busy == usize::MAX;
-            region.add(wire::header::NESTED, u64::from(!is_own));
-            return None;
+        let (busy, has_inner_calls) = unsafe { ((*thread).busy, (*thread).has_inner_calls) };
+        if busy != 0 {
+            // The operators of C++ call malloc: this must be quick. Between a call and one of a
+            // signal handler lies the kernel's frame, which is larger.
+            if has_inner_calls && busy.wrapping_sub(caller.sp) < SIGNAL_FRAME_BYTES_MIN {
+                return None;
+            }
+            thread = inside(region, caller)?;
         }
+        // SAFETY: as above.
+        let instance = unsafe { (*thread).instance };
         if region.load(wire::header::FLAGS) & wire::header::flags::QUIET != 0 {
             return None;
         }
         // SAFETY: as above.
-        unsafe { (*thread).busy = sp };
+        unsafe { (*thread).busy = caller.sp };
         compiler_fence(Ordering::SeqCst);
         let mut guard = Guard(thread);
         if instance != start::instance() || guard.thread().unit == 0 {
@@ -123,9 +135,17 @@ impl Guard {
         Some(guard)
     }
 
+    /// Enters the second state without recording. `None`: a call is in it.
+    pub(crate) fn enter_inner() -> Option<Guard> {
+        Guard::enter_state(inner())
+    }
+
     /// Enters without recording: what allocates meanwhile is not recorded either.
     pub(crate) fn enter_quietly() -> Option<Guard> {
-        let thread = current();
+        Guard::enter_state(current())
+    }
+
+    fn enter_state(thread: *mut Thread) -> Option<Guard> {
         // SAFETY: the state of this thread.
         let free = unsafe { (*thread).busy } == 0;
         free.then(|| {
@@ -151,9 +171,38 @@ impl Drop for Guard {
     }
 }
 
-/// Whether a call with the stack pointer `busy` was left without a return (longjmp out of a signal
-/// handler): the stack is shorter now than it was then. A call inside another has a longer one.
+/// The state for a call while the first state is in use. `None`: the call is not recorded.
 #[cold]
-fn left_behind(busy: usize, sp: usize) -> bool {
-    busy != usize::MAX && sp > busy && sp - busy < 1 << 30
+#[inline(never)]
+fn inside(region: &Region, caller: Caller) -> Option<*mut Thread> {
+    let (outer, inner) = (current(), inner());
+    // SAFETY: the states of this thread.
+    let calls = unsafe { [(*outer).busy, (*inner).busy] };
+    let found = if calls.contains(&usize::MAX) {
+        Around::Unknown
+    } else {
+        around(caller.sp, caller.fp, calls)
+    };
+    match found {
+        // It was left without a return (longjmp(3) out of a signal handler).
+        Around::None => {
+            // SAFETY: as above.
+            unsafe { ((*outer).busy, (*inner).busy) = (0, 0) };
+            Some(outer)
+        }
+        Around::Call { slot, is_interrupted: true } if slot == calls[0] => {
+            // SAFETY: as above.
+            unsafe { (*inner).busy = 0 };
+            Some(inner)
+        }
+        Around::Call { .. } | Around::Unknown => {
+            // SAFETY: as above.
+            let is_own = unsafe { (*outer).has_inner_calls } || calls[0] == usize::MAX;
+            region.add(wire::header::NESTED, u64::from(!is_own));
+            None
+        }
+    }
 }
+
+/// The kernel's frame of a signal handler is longer: it has all registers, vectors too.
+const SIGNAL_FRAME_BYTES_MIN: usize = 512;

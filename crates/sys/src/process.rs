@@ -270,6 +270,14 @@ pub fn exists(pid: u32) -> bool {
     pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
+/// Whether a process has this thread.
+#[must_use]
+pub fn has_thread(pid: u32, tid: u32) -> bool {
+    // SAFETY: the signal 0 is only checked, not sent (tgkill(2)).
+    let checked = unsafe { libc::syscall(libc::SYS_tgkill, pid, tid, 0) };
+    checked == 0 || Errno::last() != Errno(libc::ESRCH)
+}
+
 /// Makes this process the first candidate of the out-of-memory killer (proc(5), `oom_score_adj`),
 /// so that it kills a child and not the parent, which holds all results so far. A process may
 /// always raise its own score; a failure is ignored.

@@ -41,7 +41,7 @@ impl SharedWords {
         let file = memfd_create(name, flags).map_err(errno)?;
         ftruncate(&file, bytes as u64).map_err(errno)?;
         fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW).map_err(errno)?;
-        Ok(SharedWords { start: map(&file, bytes)?, words, file })
+        Ok(SharedWords { start: map(&file, bytes, MapFlags::SHARED)?, words, file })
     }
 
     /// The words.
@@ -52,23 +52,24 @@ impl SharedWords {
     }
 
     /// Ends the sharing, if no other process has the memory mapped any more: then none can write to
-    /// it again. Otherwise it stays as it is.
+    /// it again, and these are the last words. Otherwise it stays as it is.
     ///
     /// # Errors
     /// The memory, which another process still has.
-    pub fn retire(mut self) -> Result<(), SharedWords> {
+    pub fn retire(mut self) -> Result<SharedWords, SharedWords> {
         let bytes = self.words * size_of::<u64>();
-        // SAFETY: the mapping is this value's, and no reference to it exists.
-        let _ = unsafe { munmap(self.start.as_ptr().cast(), bytes) };
+        let Ok(private) = map(&self.file, bytes, MapFlags::PRIVATE) else { return Err(self) };
+        let shared = std::mem::replace(&mut self.start, private);
+        // SAFETY: the mapping was this value's, and no reference to it exists.
+        let _ = unsafe { munmap(shared.as_ptr().cast(), bytes) };
         // The kernel refuses this seal while a mapping can write (fcntl(2), F_SEAL_WRITE).
-        let is_last = fcntl_add_seals(&self.file, SealFlags::WRITE).is_ok();
-        let again = if is_last { None } else { map(&self.file, bytes).ok() };
-        let Some(start) = again else {
-            // Sharing has ended, or there is no address space left to go on.
-            self.words = 0;
-            return Ok(());
-        };
-        self.start = start;
+        if fcntl_add_seals(&self.file, SealFlags::WRITE).is_ok() {
+            return Ok(self);
+        }
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        let (at, flags) = (private.as_ptr().cast(), MapFlags::SHARED | MapFlags::FIXED);
+        // SAFETY: it takes the place of the private mapping, which nobody has used.
+        let _ = unsafe { mmap(at, bytes, protection, flags, &self.file, 0) };
         Err(self)
     }
 
@@ -79,20 +80,16 @@ impl SharedWords {
     }
 }
 
-fn map(file: &OwnedFd, bytes: usize) -> Result<NonNull<AtomicU64>, Errno> {
+fn map(file: &OwnedFd, bytes: usize, flags: MapFlags) -> Result<NonNull<AtomicU64>, Errno> {
     let protection = ProtFlags::READ | ProtFlags::WRITE;
     // SAFETY: a null hint lets the kernel choose a free range.
-    let start = unsafe { mmap(std::ptr::null_mut(), bytes, protection, MapFlags::SHARED, file, 0) };
+    let start = unsafe { mmap(std::ptr::null_mut(), bytes, protection, flags, file, 0) };
     let start = start.map_err(|e| Errno(e.raw_os_error()))?;
     NonNull::new(start.cast()).ok_or(Errno(libc::EINVAL))
 }
 
 impl Drop for SharedWords {
     fn drop(&mut self) {
-        // Nothing is mapped after `retire`.
-        if self.words == 0 {
-            return;
-        }
         let bytes = self.words * size_of::<u64>();
         // SAFETY: the mapping is this value's, and no reference to it outlives it.
         let _ = unsafe { munmap(self.start.as_ptr().cast(), bytes) };
@@ -121,11 +118,13 @@ mod tests {
         let shared = SharedWords::new("firsttouch-test", 1024).unwrap();
         shared.words()[5].store(9, Ordering::Relaxed);
         let file = shared.file().try_clone_to_owned().unwrap();
-        let other = map(&file, 8192).unwrap();
+        let other = map(&file, 8192, MapFlags::SHARED).unwrap();
         let shared = shared.retire().unwrap_err();
         assert_eq!(shared.words()[5].load(Ordering::Relaxed), 9);
         // SAFETY: mapped above, and not used any more.
         unsafe { munmap(other.as_ptr().cast(), 8192) }.unwrap();
-        assert!(shared.retire().is_ok());
+        let last = shared.retire().unwrap();
+        assert_eq!(last.words()[5].load(Ordering::Relaxed), 9);
+        assert!(map(&file, 8192, MapFlags::SHARED).is_err(), "nobody writes to it any more");
     }
 }

@@ -11,6 +11,8 @@ pub const UNITS: usize = 1;
 pub const TICKS_PER_MS: usize = 2;
 /// One call of free in this number is timed; 1: all.
 pub const FREES_PER_TIMED: usize = 3;
+/// The units below this number are in use; the shim adds some when too many of them are kept.
+pub const UNITS_IN_USE: usize = 4;
 /// What the shim leaves out; the recorder writes it (`flags`).
 pub const FLAGS: usize = 8;
 /// The recorder adds to it as long as it lives.
@@ -36,6 +38,8 @@ pub const UNKNOWN_STACKS: usize = 44;
 pub const WRONG_STACKS: usize = 45;
 /// Stacks of which this was checked.
 pub const CHECKED_STACKS: usize = 46;
+/// 1: the program has an allocator of its own, whose calls do not come to us.
+pub const HAS_OWN_ALLOCATOR: usize = 47;
 
 /// The bits of [`FLAGS`].
 pub mod flags {

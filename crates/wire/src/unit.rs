@@ -16,8 +16,11 @@ pub const OWNER: usize = 1;
 pub const COMMITTED: usize = 2;
 /// The number of units that the thread had before.
 pub const SEQUENCE: usize = 3;
-/// The number of the process among those that write here (low half).
+/// The number of the process among those that write here (low half), and [`IS_GUESS`].
 pub const INSTANCE: usize = 4;
+/// The process of [`OWNER`] may be another one: it was cloned without the C library, which knows
+/// its number, and asking the kernel may be forbidden.
+pub const IS_GUESS: u64 = 1 << 32;
 
 /// The states of a unit: the low byte of its first word.
 pub mod state {

@@ -17,6 +17,9 @@ use super::{ShimOptions, Stacks};
 const NAME: &str = "firsttouch";
 /// A process with less address space than this many times its memory gets less memory.
 const SHARE_OF_ADDRESS_SPACE: u64 = 16;
+/// The number of units that a process has if its threads keep as many: two for each of hundreds of
+/// threads. What is not used takes no memory.
+const UNITS_MAX: u64 = 1024;
 /// The fewest units: one for the records and one for the stacks of two threads.
 const UNITS_MIN: u64 = 4;
 
@@ -77,10 +80,10 @@ impl Guests {
     fn receive(&self, asker: Asker) -> Result<(), Errno> {
         let question = asker.question::<{ hello::BYTES + 1 }>()?;
         let Some(hello) = Hello::from_bytes(&question) else { return Ok(()) };
-        let units = self.units(&hello);
+        let (in_use, units) = self.units(&hello);
         let words = unit::words(usize::try_from(units).unwrap_or(usize::MAX));
         let memory = SharedWords::new(NAME, words)?;
-        self.prepare(&memory, units);
+        self.prepare(&memory, in_use, units);
         let geometry = Geometry { version: wire::VERSION, units, words: words as u64 };
         let guest = Guest { pid: asker.pid(), own_pid: hello.pid };
         asker.answer(&geometry.to_bytes(), memory.file())?;
@@ -88,14 +91,15 @@ impl Guests {
         Ok(())
     }
 
-    /// The number of units for a process.
-    fn units(&self, hello: &Hello) -> u64 {
-        let share = hello.address_space_bytes_max / SHARE_OF_ADDRESS_SPACE;
+    /// The number of units for a process: at first, and at most.
+    fn units(&self, hello: &Hello) -> (u64, u64) {
         let unit_bytes = unit::WORDS as u64 * 8;
-        (self.options.buffer_bytes.min(share) / unit_bytes).max(UNITS_MIN)
+        let share = hello.address_space_bytes_max / SHARE_OF_ADDRESS_SPACE / unit_bytes;
+        let in_use = (self.options.buffer_bytes / unit_bytes).min(share).max(UNITS_MIN);
+        (in_use, UNITS_MAX.min(share).max(in_use))
     }
 
-    fn prepare(&self, memory: &SharedWords, units: u64) {
+    fn prepare(&self, memory: &SharedWords, in_use: u64, units: u64) {
         use wire::header::flags;
         let stacks = match self.options.stacks {
             Stacks::Full => 0,
@@ -106,6 +110,7 @@ impl Guests {
         let facts = [
             (header::VERSION, wire::VERSION),
             (header::UNITS, units),
+            (header::UNITS_IN_USE, in_use),
             (header::TICKS_PER_MS, self.ticks_per_ms),
             (header::FREES_PER_TIMED, u64::from(self.options.frees_per_timed.max(1))),
             (header::FLAGS, stacks | quiet),

@@ -26,6 +26,9 @@ pub(super) struct Region {
     /// The stack of each node, once it is known.
     stacks: Vec<StackId>,
     threads: HashMap<u32, KnownThread>,
+    /// The number of units that were in use when those of the dead were freed last.
+    settled_units: usize,
+    is_left: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -38,12 +41,16 @@ struct KnownThread {
 impl Region {
     pub(super) fn new(memory: SharedWords, guest: Guest) -> Region {
         let units = memory.words()[header::UNITS].load(Ordering::Relaxed);
+        let units = Units::new(usize::try_from(units).unwrap_or(0));
+        let units_in_use = units.in_use(memory.words());
         Region {
             guest,
-            units: Units::new(usize::try_from(units).unwrap_or(0)),
+            units,
             found: Vec::new(),
             stacks: Vec::new(),
             threads: HashMap::new(),
+            settled_units: units_in_use,
+            is_left: false,
             memory,
         }
     }
@@ -56,7 +63,7 @@ impl Region {
         writers: &mut u32,
         sink: &mut impl CallSink,
     ) -> u64 {
-        let Region { memory, guest, units, found, stacks, threads } = self;
+        let Region { memory, guest, units, found, stacks, threads, .. } = self;
         let words = memory.words();
         words[header::HEARTBEAT].fetch_add(1, Ordering::Relaxed);
         units.with_records(words, found);
@@ -93,33 +100,62 @@ impl Region {
         calls
     }
 
-    /// Frees the memory of threads whose process is gone.
+    /// Frees the units of threads that are gone and did not say so.
     pub(super) fn free_units(&mut self) {
         let words = self.memory.words();
-        for place in 0..self.units.count() {
-            let is_private = Units::state(words, place).0 == state::PRIVATE;
-            if is_private && !self.guest.may_write(Units::owner(words, place)) {
-                self.units.free(words, place);
+        self.settled_units = self.units.in_use(words);
+        for place in 0..self.settled_units {
+            let is_kept = matches!(Units::state(words, place).0, state::PRIVATE | state::ACTIVE);
+            if is_kept && !self.guest.may_write(Units::owner(words, place)) {
+                self.units.take_from(words, place);
             }
         }
     }
 
-    /// Whether the process that said hello has ended. Its forks may still write.
-    pub(super) fn has_lost_its_guest(&self) -> bool {
-        !sys::process::exists(self.guest.pid)
+    /// Whether more units are in use than when those of the dead were freed last.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.units.in_use(self.memory.words()) > self.settled_units
     }
 
-    /// Lets go of the memory, of which everything has been read, if no process can write to it.
-    pub(super) fn retire(self, sink: &mut impl CallSink) -> Result<(), Box<Region>> {
-        let Region { memory, guest, units, found, stacks, threads } = self;
+    /// The process that said hello has executed another program, if it is this one.
+    pub(super) fn is_greeted_by(&mut self, guest: Guest) {
+        self.is_left |= self.guest.pid == guest.pid;
+    }
+
+    /// Whether the process that said hello has ended, or has left the memory. Its forks may still
+    /// write.
+    pub(super) fn has_lost_its_guest(&self) -> bool {
+        self.is_left || !sys::process::exists(self.guest.pid)
+    }
+
+    /// Takes the memory from the processes that it was shared with, if none of them can write to it
+    /// any more: then one more [`Self::drain`] reads the rest.
+    ///
+    /// # Errors
+    /// The region, which a process can still write to.
+    #[expect(clippy::result_large_err, reason = "it is the region in either case")]
+    pub(super) fn retire(self) -> Result<Region, Region> {
+        let Region { memory, guest, units, found, stacks, threads, settled_units, is_left } = self;
+        let with = |memory| Region {
+            memory,
+            guest,
+            units,
+            found,
+            stacks,
+            threads,
+            settled_units,
+            is_left,
+        };
         match memory.retire() {
-            Ok(()) => {
-                for thread in threads.values() {
-                    sink.ends(thread.number);
-                }
-                Ok(())
-            }
-            Err(memory) => Err(Box::new(Region { memory, guest, units, found, stacks, threads })),
+            Ok(memory) => Ok(with(memory)),
+            Err(memory) => Err(with(memory)),
+        }
+    }
+
+    /// All threads have ended.
+    pub(super) fn end(self, sink: &mut impl CallSink) {
+        for thread in self.threads.values() {
+            sink.ends(thread.number);
         }
     }
 
@@ -132,7 +168,6 @@ impl Region {
     pub(super) fn counts(&self, clock: &TickClock) -> ShimCounts {
         let word = |word: usize| self.memory.words()[word].load(Ordering::Relaxed);
         ShimCounts {
-            programs: 1,
             processes: word(header::INSTANCES),
             threads: word(header::THREADS),
             lost: word(header::LOST),
@@ -142,6 +177,7 @@ impl Region {
             unknown_stacks: word(header::UNKNOWN_STACKS),
             checked_stacks: word(header::CHECKED_STACKS),
             wrong_stacks: word(header::WRONG_STACKS),
+            own_allocators: word(header::HAS_OWN_ALLOCATOR),
             clock_error_ns: 0,
         }
     }
@@ -162,9 +198,10 @@ impl Guest {
         Thread { pid: self.pid, tid: if is_first { self.pid } else { owner.tid } }
     }
 
-    /// Whether a process may still write.
+    /// Whether a thread may still write.
     fn may_write(self, owner: Owner) -> bool {
-        !self.is_of_our_namespace() || sys::process::exists(owner.pid)
+        let is_known = self.is_of_our_namespace() && !owner.is_guess;
+        !is_known || sys::process::has_thread(owner.pid, owner.tid)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use wire::unit::{self, state};
-use wire::{CallRecord, record};
+use wire::{CallRecord, header, record};
 
 /// A unit with records, as it was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +26,8 @@ pub(super) struct Owner {
     pub(super) pid: u32,
     pub(super) tid: u32,
     pub(super) instance: u64,
+    /// Whether the process may be another one.
+    pub(super) is_guess: bool,
 }
 
 /// The units.
@@ -41,8 +43,10 @@ impl Units {
         Units { read: vec![unit::FIRST; count] }
     }
 
-    pub(super) fn count(&self) -> usize {
-        self.read.len()
+    /// The number of units that are in use: the first ones.
+    pub(super) fn in_use(&self, words: &[AtomicU64]) -> usize {
+        let in_use = words[header::UNITS_IN_USE].load(Ordering::Relaxed);
+        usize::try_from(in_use).unwrap_or(usize::MAX).min(self.read.len())
     }
 
     /// The state of a unit, and its thread.
@@ -53,7 +57,7 @@ impl Units {
     /// The units that have records, those of each thread in its order.
     pub(super) fn with_records(&self, words: &[AtomicU64], found: &mut Vec<FoundUnit>) {
         found.clear();
-        for place in 0..self.read.len() {
+        for place in 0..self.in_use(words) {
             let (state, thread) = Units::state(words, place);
             if matches!(state, state::ACTIVE | state::FULL | state::LAST) {
                 let sequence = own(words, place, unit::SEQUENCE).load(Ordering::Relaxed);
@@ -68,7 +72,9 @@ impl Units {
     pub(super) fn owner(words: &[AtomicU64], place: usize) -> Owner {
         let owner = own(words, place, unit::OWNER).load(Ordering::Relaxed);
         let instance = own(words, place, unit::INSTANCE).load(Ordering::Relaxed);
-        Owner { pid: wire::low(owner), tid: wire::high(owner), instance }
+        let is_guess = instance & unit::IS_GUESS != 0;
+        let instance = instance & !unit::IS_GUESS;
+        Owner { pid: wire::low(owner), tid: wire::high(owner), instance, is_guess }
     }
 
     /// Reads the new records of a unit.
@@ -93,6 +99,17 @@ impl Units {
             each(CallRecord::from_words(words));
         }
         *read += records.len() * record::WORDS;
+    }
+
+    /// Takes a unit from a thread that is gone: what it wrote is read, and nothing more comes.
+    pub(super) fn take_from(&mut self, words: &[AtomicU64], place: usize) {
+        let (kind, thread) = Units::state(words, place);
+        if kind == state::PRIVATE {
+            self.free(words, place);
+        } else {
+            let last = state::of(state::LAST, thread);
+            own(words, place, unit::STATE).store(last, Ordering::Release);
+        }
     }
 
     /// Gives a unit back, whose records have been read.

@@ -26,7 +26,16 @@ const BUSY: u64 = 20_000;
 /// The thread.
 pub(super) struct CallsThread {
     requests: Requests,
-    handle: JoinHandle<ShimCounts>,
+    handle: JoinHandle<Heard>,
+}
+
+/// What was heard of programs.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// What they say of their recording.
+    pub(super) counts: ShimCounts,
+    /// The process of each program that wrote.
+    pub(super) greeted: Vec<u32>,
 }
 
 /// What the thread is asked to do.
@@ -60,13 +69,13 @@ impl CallsThread {
     }
 
     /// Reads the rest, tells programs that still run to write nothing more, and ends.
-    pub(super) fn finish(self) -> ShimCounts {
+    pub(super) fn finish(self) -> Heard {
         self.requests.end.store(true, Ordering::Relaxed);
         self.handle.join().unwrap_or_default()
     }
 }
 
-fn run(mut shims: Shims, chunks: ChunkSender, asked: &Requests) -> ShimCounts {
+fn run(mut shims: Shims, chunks: ChunkSender, asked: &Requests) -> Heard {
     let mut encoders = Encoders { chunks, active: HashMap::new(), idle: Vec::new() };
     let (mut pause, mut flushed) = (PAUSE_MIN, Instant::now());
     loop {
@@ -77,13 +86,15 @@ fn run(mut shims: Shims, chunks: ChunkSender, asked: &Requests) -> ShimCounts {
         }
         let calls = shims.drain(&mut encoders);
         let is_due = flushed.elapsed() >= FLUSHING;
-        if is_due || is_last {
+        if is_due || is_last || shims.is_crowded() {
             shims.settle(&mut encoders);
+        }
+        if is_due {
             flushed = Instant::now();
         }
         encoders.flush(&mut shims, if is_due || is_last { 1 } else { CALLS_MIN });
         if is_last {
-            return shims.counts();
+            return Heard { counts: shims.counts(), greeted: shims.greeted().to_vec() };
         }
         pause = if calls == 0 { (pause * 2).min(PAUSE_MAX) } else { PAUSE_MIN };
         if calls < BUSY {

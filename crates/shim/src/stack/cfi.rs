@@ -3,25 +3,12 @@
 use core::slice::from_raw_parts;
 
 use gimli::{
-    BaseAddresses, CfaRule, EhFrame, EhFrameHdr, EndianSlice, LittleEndian, Operation, Pointer,
-    Register, RegisterRule, UnwindContext, UnwindContextStorage, UnwindExpression, UnwindSection,
-    UnwindTableRow, X86_64,
+    BaseAddresses, EhFrame, EhFrameHdr, Operation, Pointer, UnwindExpression, UnwindSection, X86_64,
 };
 
 use super::modules::{self, Module};
+use super::row::{self, Bytes, Cfa, Row, Saved};
 use super::rules::{Kind, Rule};
-
-type Bytes = EndianSlice<'static, LittleEndian>;
-
-/// Room for the rules of a function: x86-64 has 17 registers that unwinding knows, and compilers
-/// nest remembered states two deep. A function that needs more has no rule. It is small because it
-/// is on the stack, which may be a signal handler's.
-struct Small;
-
-impl UnwindContextStorage<usize> for Small {
-    type Rules = [(Register, RegisterRule<usize>); 18];
-    type Stack = [UnwindTableRow<usize, Self>; 3];
-}
 
 /// The rule of the instruction at `address`.
 #[cold]
@@ -43,9 +30,7 @@ fn of_module(module: Module, address: u64) -> Option<Rule> {
     if entry.is_signal_trampoline() {
         return Some(Rule::of(Kind::Signal));
     }
-    let mut context = UnwindContext::<usize, Small>::new_in();
-    let row = entry.unwind_info_for_address(&frames, &bases, &mut context, address).ok()?;
-    of_row(row, &frames)
+    of_row(row::of(&entry, &frames, &bases, address)?, &frames)
 }
 
 /// The bytes from `start` to the end of an object.
@@ -54,34 +39,32 @@ fn bytes(start: usize, end: usize) -> Option<Bytes> {
     // SAFETY: both are inside an object that is loaded: code of it is on the stack. The loader's
     // tables are never written.
     let bytes = unsafe { from_raw_parts(start as *const u8, length) };
-    Some(EndianSlice::new(bytes, LittleEndian))
+    Some(Bytes::new(bytes, gimli::LittleEndian))
 }
 
-fn of_row(row: &UnwindTableRow<usize, Small>, frames: &EhFrame<Bytes>) -> Option<Rule> {
-    match row.register(X86_64::RA) {
-        Some(RegisterRule::Undefined) | None => return Some(Rule::of(Kind::End)),
-        Some(RegisterRule::Offset(-8)) => {}
-        Some(_) => return None,
+fn of_row(row: Row, frames: &EhFrame<Bytes>) -> Option<Rule> {
+    match row.ra {
+        Saved::Nowhere => return Some(Rule::of(Kind::End)),
+        Saved::At(-8) => {}
+        _ => return None,
     }
-    match row.cfa() {
-        &CfaRule::RegisterAndOffset { register, offset } => {
+    match row.cfa {
+        Cfa::From(register, offset) => {
             let kind = match register {
                 X86_64::RSP => Kind::FromSp,
                 X86_64::RBP => Kind::FromFp,
                 _ => return None,
             };
-            let fp = match row.register(X86_64::RBP) {
-                None | Some(RegisterRule::Undefined | RegisterRule::SameValue) => None,
-                Some(RegisterRule::Offset(offset)) => Some(offset),
-                Some(_) => return None,
+            let fp = match row.fp {
+                Saved::Nowhere | Saved::Same => None,
+                Saved::At(offset) => Some(offset),
+                _ => return None,
             };
             Rule::new(kind, offset, fp)
         }
-        CfaRule::Expression(expression) => {
-            let cfa = word_at_fp(expression, frames, true)?;
-            let Some(RegisterRule::Expression(fp)) = row.register(X86_64::RBP) else {
-                return None;
-            };
+        Cfa::Expression(expression) => {
+            let cfa = word_at_fp(&expression, frames, true)?;
+            let Saved::AtExpression(fp) = row.fp else { return None };
             Rule::new(Kind::AtFp, cfa, Some(word_at_fp(&fp, frames, false)?))
         }
     }

@@ -41,3 +41,25 @@ fn at(region: &Region, number: usize, caller: u32, address: u64) -> Option<u32> 
     }
     (found == wanted && first.load(Ordering::Relaxed) == address).then_some(number as u32)
 }
+
+/// Whether two nodes stand for the same stack: a frame that two threads met at the same time may
+/// have two nodes.
+pub(super) fn are_alike(region: &Region, one: u32, other: u32) -> bool {
+    let parts = |number: u32| {
+        let word = node::word(number as usize);
+        let caller = node::caller(region.load(word + 1)).unwrap_or(0);
+        (region.load(word), caller)
+    };
+    let (mut one, mut other) = (one, other);
+    while one != other {
+        if one == 0 || other == 0 {
+            return false;
+        }
+        let ((address, caller), (other_address, other_caller)) = (parts(one), parts(other));
+        if address != other_address {
+            return false;
+        }
+        (one, other) = (caller, other_caller);
+    }
+    true
+}

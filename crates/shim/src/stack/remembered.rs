@@ -99,10 +99,13 @@ impl Memory {
             if way.reaches(&place) {
                 break;
             }
-            let Some(frame) = new.get_mut(count) else {
-                (way.length, is_cut) = (0, true);
-                break;
-            };
+            if way.length + count >= DEPTH_MAX {
+                // Only the innermost frames are kept, whatever is remembered.
+                way.length = 0;
+                region.add(header::CUT_STACKS, 1);
+                return self.unwind_whole(region, sp, fp);
+            }
+            let Some(frame) = new.get_mut(count) else { break };
             let rule = rules::of(place.address());
             let needs_fp = if rule.needs_fp() { NEEDS_FP } else { 0 };
             let interrupted = if place.interrupted { INTERRUPTED } else { 0 };
@@ -135,7 +138,9 @@ impl Memory {
         while let Some(frame) = self.new.get_mut(count) {
             *frame = Frame::at(&place, if place.interrupted { INTERRUPTED } else { 0 });
             count += 1;
-            let Step::Caller(caller, _) = place.caller(rules::of(place.address())) else { break };
+            let Step::Caller(caller, _) = place.caller(rules::of(place.address())) else {
+                break;
+            };
             place = caller;
         }
         let frames = self.new.get(..count).unwrap_or_default();
@@ -211,7 +216,6 @@ impl Way {
         let top = self.top().copied();
         let mut needs_fp = top.is_some_and(|top| top.flags & NEEDS_FP != 0 && top.fp_slot == 0);
         let mut node = top.map_or(0, |top| top.node);
-        let fits = self.length + new.len() <= DEPTH_MAX;
         for frame in new.iter_mut().rev() {
             if frame.flags & ONLY_A_SLOT == 0 {
                 needs_fp |= frame.flags & NEEDS_FP != 0;
@@ -221,13 +225,10 @@ impl Way {
                 node = nodes::node(region, node, frame.address());
             }
             frame.node = node;
-            if fits && let Some(place) = self.frames.get_mut(self.length) {
+            if let Some(place) = self.frames.get_mut(self.length) {
                 *place = *frame;
                 self.length += 1;
             }
-        }
-        if !fits {
-            self.length = 0;
         }
         node
     }
