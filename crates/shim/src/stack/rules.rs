@@ -92,9 +92,8 @@ const PLACES: [usize; 2] = [1 << 9, 1 << 14];
 /// has written one half belongs to no address that anyone asks for.
 type Place = [AtomicU64; 2];
 
-const EMPTY: Place = [const { AtomicU64::new(0) }; 2];
-static FIRST: [Place; PLACES[0]] = [EMPTY; PLACES[0]];
-static SECOND: [Place; PLACES[1]] = [EMPTY; PLACES[1]];
+static FIRST: [Place; PLACES[0]] = [const { [const { AtomicU64::new(0) }; 2] }; PLACES[0]];
+static SECOND: [Place; PLACES[1]] = [const { [const { AtomicU64::new(0) }; 2] }; PLACES[1]];
 
 /// The rule of the instruction at `address`.
 #[inline]
