@@ -143,11 +143,11 @@ fn exchange(
 fn give_back(caller: Caller, function: u8, old: *mut c_void, call: impl FnOnce()) {
     let Some((mut guard, node)) = entered(caller) else { return call() };
     guard.thread().has_inner_calls = function == number::DELETE;
+    let is_timed = guard.times_this_free();
     let begin = start::ticks();
     call();
+    let latency_ticks = if is_timed { latency(begin, start::ticks()) } else { UNTIMED };
     guard.thread().has_inner_calls = false;
-    let latency_ticks =
-        if guard.times_this_free() { latency(begin, start::ticks()) } else { UNTIMED };
     guard.write([CallRecord {
         begin_ticks: begin,
         address: old as u64,

@@ -20,6 +20,8 @@ pub(super) struct TickClock {
     last: ClockPair,
     /// Nanoseconds in 2^32 ticks.
     ns_per_4g_ticks: u64,
+    /// The ticks between two reads, at least: part of whatever is timed by two reads.
+    between_reads: u64,
     error_ns: u64,
 }
 
@@ -31,7 +33,13 @@ impl TickClock {
         while last.ns < first.ns + FIRST_NS || last.ticks <= first.ticks {
             last = both();
         }
-        let mut clock = TickClock { first, last: first, ns_per_4g_ticks: 0, error_ns: 0 };
+        let mut clock = TickClock {
+            first,
+            last: first,
+            ns_per_4g_ticks: 0,
+            between_reads: between_reads(),
+            error_ns: 0,
+        };
         clock.set(last);
         clock
     }
@@ -67,6 +75,12 @@ impl TickClock {
         ((u128::from(ticks) * u128::from(self.ns_per_4g_ticks)) >> 32) as u64
     }
 
+    /// A latency of so many ticks by two reads of the counter, without the time of a read.
+    #[inline]
+    pub(super) fn latency_ns(&self, ticks: u64) -> u64 {
+        self.duration_ns(ticks.saturating_sub(self.between_reads))
+    }
+
     /// Ticks in a millisecond.
     pub(super) fn ticks_per_ms(&self) -> u64 {
         ((1_000_000_u128 << 32) / u128::from(self.ns_per_4g_ticks.max(1))) as u64
@@ -78,9 +92,29 @@ impl TickClock {
     }
 }
 
+/// The ticks from one read to the next: the least of many tries, since any other took longer for
+/// another reason.
+fn between_reads() -> u64 {
+    const TRIES: usize = 2000;
+    let between = || {
+        let first = sys::clock::ticks();
+        sys::clock::ticks().saturating_sub(first)
+    };
+    std::iter::repeat_with(between).take(TRIES).min().unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_of_a_read_is_no_latency() {
+        let clock = TickClock::start();
+        assert_eq!(clock.latency_ns(clock.between_reads), 0);
+        assert_eq!(clock.latency_ns(0), 0);
+        let long = clock.ticks_per_ms() + clock.between_reads;
+        assert!(clock.latency_ns(long).abs_diff(1_000_000) < 10, "{clock:?}");
+    }
 
     #[test]
     fn a_moment_is_between_two_looks() {
