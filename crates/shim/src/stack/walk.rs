@@ -93,7 +93,7 @@ impl Place {
     /// The caller of a function that aligned its stack: it keeps the CFA in its frame.
     fn caller_at_fp(&self, rule: Rule) -> Step {
         let kept = self.fp.wrapping_add_signed(rule.cfa());
-        if !self.is_outside(self.fp) || self.fp % 8 != 0 {
+        if !self.is_outside(self.fp) || !self.fp.is_multiple_of(8) {
             return Step::Unknown;
         }
         // SAFETY: by the rule, the frame pointer is inside this frame.
@@ -120,7 +120,7 @@ impl Place {
     /// Whether an address can be on the stack, outside this frame.
     #[inline]
     fn is_outside(&self, address: usize) -> bool {
-        address > self.sp && address - self.sp <= FRAME_BYTES_MAX && address % 8 == 0
+        address > self.sp && address - self.sp <= FRAME_BYTES_MAX && address.is_multiple_of(8)
     }
 }
 
