@@ -173,14 +173,17 @@ impl Shims {
     pub fn settle(&mut self, sink: &mut impl CallSink) {
         for mut region in std::mem::take(&mut self.regions) {
             region.free_units();
-            let retired = if region.has_lost_its_guest() { region.retire() } else { Err(region) };
-            match retired {
+            if !region.has_lost_its_guest() {
+                self.regions.push(region);
+                continue;
+            }
+            match region.retire() {
                 Ok(mut last) => {
                     last.drain(&self.clock, &mut self.frames, &mut self.writers, sink);
                     self.gone = self.gone.plus(last.counts(&self.clock));
                     last.end(sink);
                 }
-                Err(region) => self.regions.push(region),
+                Err(region) => self.regions.push(*region),
             }
         }
     }

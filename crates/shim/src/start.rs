@@ -2,7 +2,8 @@
 
 use core::arch::x86_64::_rdtsc;
 use core::cell::UnsafeCell;
-use core::ffi::{CStr, c_char, c_void};
+use core::ffi::{CStr, c_char, c_int, c_void};
+use core::mem::zeroed;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -97,9 +98,8 @@ fn connect() -> Option<Region> {
     let region = handshake::with_recorder(name)?;
     PROCESS.store(process, Ordering::Release);
     stack::prepare();
-    // The program's own functions come before ours in the order in which they are looked for.
-    let is_own = !stack::is_our_code(symbol(c"malloc") as u64);
-    region.word(header::HAS_OWN_ALLOCATOR).store(u64::from(is_own), Ordering::Relaxed);
+    let is_own = u64::from(has_own_allocator());
+    region.word(header::HAS_OWN_ALLOCATOR).store(is_own, Ordering::Relaxed);
     // SAFETY: getpid(2) takes nothing.
     let pid = unsafe { libc::getpid() } as u32;
     // SAFETY: the page that was just mapped.
@@ -112,6 +112,27 @@ fn connect() -> Option<Region> {
         END_KEY.store(key + 1, Ordering::Relaxed);
     }
     Some(region)
+}
+
+/// Whether malloc of the program is its own: that comes before ours in the order in which functions
+/// are looked for.
+fn has_own_allocator() -> bool {
+    const RTLD_DL_SYMENT: c_int = 1;
+    let found = symbol(c"malloc");
+    if stack::is_our_code(found as u64) {
+        return false;
+    }
+    // SAFETY: all-zero is a valid description.
+    let mut object: libc::Dl_info = unsafe { zeroed() };
+    let mut entry: *mut c_void = ptr::null_mut();
+    // SAFETY: both are written to this stack.
+    let is_known =
+        unsafe { libc::dladdr1(found, &raw mut object, &raw mut entry, RTLD_DL_SYMENT) } != 0;
+    // SAFETY: null, or an entry of a table of symbols that stays loaded.
+    let entry = unsafe { entry.cast::<libc::Elf64_Sym>().as_ref() };
+    // A program that is not position-independent gives functions that it only uses an address of its
+    // own; then the entry says that it defines none.
+    is_known && entry.is_some_and(|entry| entry.st_shndx != 0)
 }
 
 /// A page that a fork wipes.

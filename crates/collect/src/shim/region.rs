@@ -133,18 +133,19 @@ impl Region {
     ///
     /// # Errors
     /// The region, which a process can still write to.
-    #[expect(clippy::result_large_err, reason = "it is the region in either case")]
-    pub(super) fn retire(self) -> Result<Region, Region> {
+    pub(super) fn retire(self) -> Result<Box<Region>, Box<Region>> {
         let Region { memory, guest, units, found, stacks, threads, settled_units, is_left } = self;
-        let with = |memory| Region {
-            memory,
-            guest,
-            units,
-            found,
-            stacks,
-            threads,
-            settled_units,
-            is_left,
+        let with = |memory| {
+            Box::new(Region {
+                memory,
+                guest,
+                units,
+                found,
+                stacks,
+                threads,
+                settled_units,
+                is_left,
+            })
         };
         match memory.retire() {
             Ok(memory) => Ok(with(memory)),

@@ -25,6 +25,7 @@ mod map;
 mod measured;
 mod moved_mappings;
 mod program;
+mod record;
 mod shim;
 mod small;
 mod stages;

@@ -160,6 +160,11 @@ pub(crate) fn fixture(name: &str, scratch: &Scratch) -> Option<PathBuf> {
     compiled(name, &[], scratch.file(name))
 }
 
+/// Compiles a program of C++; `None` (and a skip) without a compiler.
+pub(crate) fn cxx_fixture(name: &str, scratch: &Scratch) -> Option<PathBuf> {
+    compiled_by("c++", &format!("{name}.cc"), &[], scratch.file(name))
+}
+
 /// Compiles a library to preload.
 pub(crate) fn library_fixture(name: &str, scratch: &Scratch) -> Option<PathBuf> {
     compiled(name, &["-shared", "-fPIC"], scratch.file(&format!("{name}.so")))
@@ -179,9 +184,12 @@ pub(crate) fn fixture_with(name: &str, flags: &[&str], program: PathBuf) -> Opti
 }
 
 fn compiled(name: &str, flags: &[&str], program: PathBuf) -> Option<PathBuf> {
-    let source =
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(format!("{name}.c"));
-    match Command::new("cc")
+    compiled_by("cc", &format!("{name}.c"), flags, program)
+}
+
+fn compiled_by(compiler: &str, source: &str, flags: &[&str], program: PathBuf) -> Option<PathBuf> {
+    let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(source);
+    match Command::new(compiler)
         .args(["-O1", "-pthread"])
         .args(flags)
         .arg("-o")
@@ -194,7 +202,7 @@ fn compiled(name: &str, flags: &[&str], program: PathBuf) -> Option<PathBuf> {
             Some(program)
         }
         Err(e) => {
-            skip(&format!("no C compiler: {e}"));
+            skip(&format!("no {compiler}: {e}"));
             None
         }
     }

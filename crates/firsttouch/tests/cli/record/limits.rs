@@ -1,0 +1,61 @@
+//! Programs that forbid themselves something, or that are forbidden something.
+
+use super::{Manner, Recorded, check, plain_fixture};
+use crate::program::{Scratch, is_root, skip};
+
+#[test]
+fn a_program_may_forbid_itself_all_other_system_calls() {
+    let scratch = Scratch::new();
+    let Some(program) = plain_fixture("recorded_limits", &scratch) else { return };
+    check(&program, &["seccomp"], &scratch);
+    check(&program, &["first"], &scratch);
+}
+
+#[test]
+fn a_program_may_have_little_address_space_or_lock_all_of_it() {
+    let scratch = Scratch::new();
+    let Some(program) = plain_fixture("recorded_limits", &scratch) else { return };
+    let name = program.to_str().expect("a name of UTF-8");
+    for bytes in ["60000000", "200000000"] {
+        let limit = format!("--as={bytes}");
+        let command = ["prlimit", &limit, name, "space"].map(AsRef::as_ref);
+        if let Some(recorded) = Recorded::of(&command, Manner::default(), &scratch) {
+            recorded.has_all_calls();
+        }
+    }
+    if is_root() {
+        check(&program, &["locked"], &scratch);
+    } else {
+        skip("locking more than the limit takes root");
+    }
+}
+
+#[test]
+fn a_program_may_be_left_without_descriptors_or_in_another_root() {
+    let scratch = Scratch::new();
+    let Some(program) = plain_fixture("recorded_limits", &scratch) else { return };
+    check(&program, &["files"], &scratch);
+    if is_root() {
+        let root = scratch.0.to_str().expect("a name of UTF-8");
+        check(&program, &["chroot", root], &scratch);
+    } else {
+        skip("another root takes root");
+    }
+}
+
+#[test]
+fn a_program_may_number_processes_on_its_own() {
+    let scratch = Scratch::new();
+    let Some(program) = plain_fixture("recorded_lives", &scratch) else { return };
+    if !is_root() {
+        skip("a PID namespace takes root");
+        return;
+    }
+    let name = program.to_str().expect("a name of UTF-8");
+    for way in ["exit", "brief"] {
+        let command = ["unshare", "-fp", name, way].map(AsRef::as_ref);
+        if let Some(recorded) = Recorded::of(&command, Manner::default(), &scratch) {
+            recorded.has_all_calls();
+        }
+    }
+}
