@@ -130,8 +130,8 @@ fn has_own_allocator() -> bool {
         unsafe { libc::dladdr1(found, &raw mut object, &raw mut entry, RTLD_DL_SYMENT) } != 0;
     // SAFETY: null, or an entry of a table of symbols that stays loaded.
     let entry = unsafe { entry.cast::<libc::Elf64_Sym>().as_ref() };
-    // A program that is not position-independent gives functions that it only uses an address of its
-    // own; then the entry says that it defines none.
+    // A program that is not position-independent gives functions that it only uses an address of
+    // its own; then the entry says that it defines none.
     is_known && entry.is_some_and(|entry| entry.st_shndx != 0)
 }
 
