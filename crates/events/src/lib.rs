@@ -29,7 +29,7 @@ pub use cause::Cause;
 pub use definitions::{BuildId, Definition, Definitions, Device, Frame, Interner, Module};
 pub use event::{Ending, Event, EventKind, Fault, Life, Lost, Span, Syscall, Thread};
 pub use header::{Clock, Header, Sees, ThpPolicy};
-pub use mapping::{Mapping, MappingKind, MappingReport};
+pub use mapping::{Mapping, MappingKind, MappingReport, RECORDER_MEMORY};
 pub use numbers::{ModuleId, Name, StackId};
 
 /// A part of a stream, as an observer passes it on. Its events refer to its own definitions and to

@@ -2,6 +2,10 @@
 
 use crate::{Device, Interner, Module, ModuleId, Name};
 
+/// The name of the memory that a recorded program shares with its recorder (`memfd_create(2)`), by
+/// which readers tell it from the program's own.
+pub const RECORDER_MEMORY: &str = "firsttouch-recorder";
+
 /// A range of addresses that is mapped from now on as described, replacing what was there before.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

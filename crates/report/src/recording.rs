@@ -119,6 +119,7 @@ fn word(kind: RestMemory) -> &'static str {
         RestMemory::Heap => "heap outside of blocks",
         RestMemory::Anonymous => "other mappings",
         RestMemory::Shared => "shared memory",
+        RestMemory::Recorder => "the recorder's own",
         RestMemory::Unknown => "unknown",
     }
 }

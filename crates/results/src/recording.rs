@@ -192,6 +192,8 @@ pub enum RestMemory {
     Anonymous,
     /// Shared memory without a file.
     Shared,
+    /// The memory by which the program is recorded.
+    Recorder,
     /// Not known.
     Unknown,
 }

@@ -139,7 +139,7 @@ impl Ledger {
                 self.allocation(allocation, event, definitions);
             }
             (EventKind::Fault(fault), Attribution::Fault(origin)) => {
-                self.fault(fault, &origin, event);
+                self.fault(fault, &origin, event, definitions);
             }
             (EventKind::Syscall(_), _) => self.syscall(event),
             (EventKind::Life(life), Attribution::Life(change)) => self.life(*life, change, event),
@@ -264,7 +264,13 @@ impl Ledger {
         self.sites.of_stack(stack)
     }
 
-    fn fault(&mut self, fault: &Fault, origin: &FaultOrigin, event: &Event) {
+    fn fault(
+        &mut self,
+        fault: &Fault,
+        origin: &FaultOrigin,
+        event: &Event,
+        definitions: &Definitions,
+    ) {
         let latency_ns = fault.span.latency_ns.map(NonZeroU64::get);
         let page_bytes = fault.page_bytes.map_or(self.header.page_bytes, NonZeroU64::get).max(1);
         let page = fault.address - fault.address % page_bytes;
@@ -287,7 +293,8 @@ impl Ledger {
             (None, _) => {
                 let (attributor, pid) = (&mut self.attributor, event.thread.pid);
                 let below = |address| attributor.region(pid, address);
-                let kind = RestKind::of(origin.region.as_ref(), below);
+                let name = origin.region.map_or("", |region| definitions.text(region.name));
+                let kind = RestKind::of(origin.region.as_ref(), name, below);
                 self.rest.add(kind, fault.major, latency_ns);
             }
         }

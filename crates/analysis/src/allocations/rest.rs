@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use events::MappingKind;
+use events::{MappingKind, RECORDER_MEMORY};
 
 use super::sites::FaultSums;
 use crate::address_space::MappedRegion;
@@ -23,6 +23,8 @@ pub enum RestKind {
     Anonymous,
     /// Shared memory without a file.
     Shared,
+    /// The memory by which the program is recorded.
+    Recorder,
     /// The mapping is unknown, or of none of these kinds.
     Unknown,
 }
@@ -52,13 +54,21 @@ impl Rest {
 }
 
 impl RestKind {
-    /// The kind of memory in `region`, with the mapping that ends where it begins.
+    /// The kind of memory in `region`, which has this name, with the mapping that ends where it
+    /// begins.
     pub(super) fn of(
         region: Option<&MappedRegion>,
+        name: &str,
         below: impl FnOnce(u64) -> Option<MappedRegion>,
     ) -> RestKind {
         let Some(region) = region else { return RestKind::Unknown };
+        let name = name.strip_prefix("/memfd:").unwrap_or_default();
         match region.kind {
+            MappingKind::SharedFile | MappingKind::SharedAnonymous
+                if name.starts_with(RECORDER_MEMORY) =>
+            {
+                RestKind::Recorder
+            }
             MappingKind::Heap => RestKind::Heap,
             MappingKind::Stack | MappingKind::ThreadStack => RestKind::Stack,
             MappingKind::PrivateFile if region.is_writable() => RestKind::ProgramData,

@@ -99,6 +99,7 @@ pub(super) fn rest(account: &AllocationAccount) -> Vec<RestRow> {
             RestKind::Heap => RestMemory::Heap,
             RestKind::Anonymous => RestMemory::Anonymous,
             RestKind::Shared => RestMemory::Shared,
+            RestKind::Recorder => RestMemory::Recorder,
             RestKind::Unknown => RestMemory::Unknown,
         },
         minor_faults: rest.faults.minor,

@@ -13,8 +13,6 @@ use wire::{Geometry, Hello, header, hello, unit};
 
 use super::{ShimOptions, Stacks};
 
-/// The name of the memory in `/proc/PID/maps`.
-const NAME: &str = "firsttouch";
 /// A process with less address space than this many times its memory gets less memory.
 const SHARE_OF_ADDRESS_SPACE: u64 = 16;
 /// The number of units that a process has if its threads keep as many: two for each of hundreds of
@@ -82,7 +80,7 @@ impl Guests {
         let Some(hello) = Hello::from_bytes(&question) else { return Ok(()) };
         let (in_use, units) = self.units(&hello);
         let words = unit::words(usize::try_from(units).unwrap_or(usize::MAX));
-        let memory = SharedWords::new(NAME, words)?;
+        let memory = SharedWords::new(events::RECORDER_MEMORY, words)?;
         self.prepare(&memory, in_use, units);
         let geometry = Geometry { version: wire::VERSION, units, words: words as u64 };
         let guest = Guest { pid: asker.pid(), own_pid: hello.pid };
