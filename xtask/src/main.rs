@@ -11,6 +11,7 @@ mod peers;
 mod phases;
 mod program;
 mod rates;
+mod recording;
 mod stage;
 mod store;
 mod test;
@@ -53,6 +54,7 @@ Now and then, on an idle machine:
   cargo xtask prove                 validates the lab: some hours (--quick, --list)
   cargo xtask prove-compare         validates compare: half an hour
   cargo xtask bench-trace           the cost of trace, compared with strace
+  cargo xtask bench-record          the cost of record, compared with heaptrack
   cargo xtask bench-layout          how long looks of layout keep mmap calls waiting
   INSTA_UPDATE=always cargo test -p firsttouch-report
                                     take over changed screens; then read the diff
@@ -68,6 +70,9 @@ enum Task {
     /// Measure the cost of trace, compared with strace: a loop of memory syscalls, page faults,
     /// programs without either, a burst
     BenchTrace(tracing::BenchTrace),
+    /// Measure the cost of record, compared with heaptrack: a loop of malloc and free at several
+    /// depths of the stack, python3, sqlite3
+    BenchRecord(recording::BenchRecord),
     /// Measure how long looks of layout keep the mmap calls of a running program waiting
     BenchLayout(looks::BenchLayout),
     /// Validate compare on this machine: the same program under several names, more of the same
@@ -114,6 +119,9 @@ fn main() -> ExitCode {
         }
         Some(Task::Neighbour { parent, seed }) => neighbour::be(parent, seed),
         Some(Task::Test(options)) => test::run(&options, &root),
+        Some(Task::BenchRecord(options)) => {
+            recording::run(&options, &root).map(|()| ExitCode::SUCCESS)
+        }
         Some(Task::BenchTrace(options)) => {
             tracing::run(&options, &root).map(|()| ExitCode::SUCCESS)
         }

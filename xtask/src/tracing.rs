@@ -373,7 +373,7 @@ fn rank(blocks: usize) -> usize {
 }
 
 /// A median with its interval.
-fn shown(values: impl IntoIterator<Item = f64>, digits: usize) -> String {
+pub(crate) fn shown(values: impl IntoIterator<Item = f64>, digits: usize) -> String {
     let values: Vec<f64> = values.into_iter().collect();
     let Some(middle) = median(&values) else { return "-".into() };
     let bounds = sign_interval(&sorted(&values), rank(values.len()));

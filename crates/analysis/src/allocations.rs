@@ -9,8 +9,9 @@
 //! ```
 //!
 //! A call gives back when it begins, and gives out when it ends (docs/events.md). The time of a
-//! fault counts once: a fault on a block is first-touch time of the block's site, and no longer time
-//! of the call that it interrupted; a fault inside a call, on no block, stays time of the call.
+//! fault counts once: a fault on a block is first-touch time of the block's site, and no longer
+//! time of the call that it interrupted; a fault inside a call, on no block, stays time of the
+//! call.
 //!
 //! Memory is proportional to live blocks, sites and threads, never to events.
 

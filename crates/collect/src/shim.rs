@@ -81,7 +81,7 @@ pub trait CallTaker {
 /// What the processes say of their own recording, added up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ShimCounts {
-    /// Processes that said hello, and their forks.
+    /// Processes that wrote: programs, and their forks.
     pub processes: u64,
     /// Threads that wrote.
     pub threads: u64,

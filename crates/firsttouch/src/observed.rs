@@ -32,6 +32,8 @@ pub(crate) trait Consumer {
     fn take(&mut self, batch: &mut Batch);
     /// Whether it takes no more events: observing ends, and the processes go on.
     fn is_closed(&self) -> bool;
+    /// Observing ends before the processes do.
+    fn stops(&mut self) {}
 }
 
 /// A collection, with the signals that are taken over for it.
@@ -129,6 +131,7 @@ impl Observed {
         let (mut batch, mut warned, mut stop_wanted) = (Batch::default(), false, None);
         loop {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            let left = left.filter(|_| !collection.is_stopping());
             let due_in = relay.as_ref().and_then(Relay::due_in);
             let wait = [left, due_in].into_iter().flatten().fold(PATIENCE, Duration::min);
             let progress = collection.next(wait, &mut batch);
@@ -154,6 +157,7 @@ impl Observed {
             if consumer.is_closed() || collection.is_stopping() || time_is_up {
                 // No output is open, a signal has come, or the time is up: the processes go on
                 // without us.
+                consumer.stops();
                 collection.stop();
             }
             if !is_stop_wanted() {

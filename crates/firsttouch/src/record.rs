@@ -10,52 +10,76 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, anyhow};
 use collect::shim::{Library, LibraryError, ShimCounts, ShimOptions, Shims};
 use collect::{Options, Outcome, Target};
-use events::{Batch, Header};
+use events::Batch;
 use recording::{About, RecordingSummary, Writer, encode_batch};
-use sys::launch::Program;
 
 use crate::observed::{self, Consumer, FAILED, Observed, failed};
 use crate::options::{CallMode, ScreenOptions, Usage};
 use crate::sink;
-use calls::CallsThread;
+use calls::{CallsThread, Requests};
 use file::{ChunkSender, FileThread};
 use options::RecordOptions;
 use programs::Programs;
 
 pub(crate) fn run(options: &RecordOptions, _screen: ScreenOptions) -> anyhow::Result<ExitCode> {
-    if options.command.first().is_some_and(|name| name.is_empty()) {
-        let usage = "the name of the program is empty: record -o app.ft -- ./app";
-        return Err(Usage(usage.to_owned()).into());
-    }
-    let program = match Program::find(&options.command) {
-        Ok(program) => program,
+    check(options)?;
+    let target = match observed::target(&options.command, options.pid) {
+        Ok(target) => target,
         Err(unfit) => return Ok(failed(&unfit.clone().into(), unfit.status())),
     };
     // The file is opened before the program runs, so that it does not run in vain.
-    let file = match Output::open(&options.output) {
-        Ok(file) => file,
+    let output = match Output::open(&options.output) {
+        Ok(output) => output,
         Err(error) => return Ok(failed(&error, FAILED)),
     };
-    let shims = match with_shims(options) {
-        Ok(shims) => shims,
-        Err(error) => return Ok(failed(&error, FAILED)),
+    let (target, shims) = match with_shims(target, options) {
+        Ok(both) => both,
+        Err(error) => {
+            output.forget();
+            return Ok(failed(&error, FAILED));
+        }
     };
-    let variables = shims.0.variables(shims.1.path());
-    let target = Target::Program(program.with_variables(variables));
-    let mut observed = match Observed::start(&target, wanted(options.syscalls), &options.command)? {
+    let wanted = Options { calls: options.syscalls.into(), ..Options::default() };
+    let observed = match Observed::start(&target, wanted, &options.command)? {
         Ok(observed) => observed,
         Err(refused) => {
-            file.forget();
+            output.forget();
             return Ok(refused);
         }
     };
+    record(observed, output, shims, options)
+}
+
+/// Refuses what cannot be meant.
+fn check(options: &RecordOptions) -> Result<(), Usage> {
+    if options.command.first().is_some_and(|name| name.is_empty()) {
+        let usage = "the name of the program is empty: record -o app.ft -- ./app";
+        return Err(Usage(usage.to_owned()));
+    }
+    let may_stop = options.syscalls != CallMode::Off && !sys::process::is_root();
+    if options.time.is_some() && options.pid.is_none() && may_stop {
+        let usage = "--for leaves the program running, which it cannot while this user's way to \
+                     its syscalls is to stop it at each: add --syscalls off";
+        return Err(Usage(usage.to_owned()));
+    }
+    Ok(())
+}
+
+/// Records what has been started, to its end.
+fn record(
+    mut observed: Observed,
+    output: Output,
+    shims: Option<Shims>,
+    options: &RecordOptions,
+) -> anyhow::Result<ExitCode> {
     observed.begin();
-    let notices = observed.notices();
+    let mut notices = observed.notices();
+    notices.extend(shims.is_none().then(|| ONLY_FROM_THE_START.to_owned()));
     let note = |sentence: &str| {
         if !options.quiet {
             observed::note(sentence);
@@ -64,40 +88,47 @@ pub(crate) fn run(options: &RecordOptions, _screen: ScreenOptions) -> anyhow::Re
     for sentence in &notices {
         note(sentence);
     }
-    let header = with_allocations(*observed.header());
+    let has_shims = shims.is_some();
+    let mut header = *observed.header();
+    header.sees.allocations = has_shims;
     let about = about(&options.command, notices);
-    let writer = file.begin().and_then(|file| Writer::new(file, &header, &about));
-    let threads = writer.and_then(|writer| {
-        let file = FileThread::start(writer)?;
-        let calls = CallsThread::start(shims.0, file.sender())?;
+    let threads = output.begin().and_then(|file| {
+        let file = FileThread::start(Writer::new(file, &header, &about)?)?;
+        let calls = shims.map(|shims| CallsThread::start(shims, file.sender())).transpose()?;
         Ok((file, calls))
     });
-    let (file, calls) = match threads {
-        Ok(threads) => threads,
-        // The program has started: it goes on, and is not waited for in vain.
-        Err(error) => return Err(anyhow!(error).context(sink::unwritable(&options.output))),
+    let (file, calls) = threads.with_context(|| sink::unwritable(&options.output))?;
+    let mut chunks = ObservedChunks {
+        sender: file.sender(),
+        programs: Programs::default(),
+        calls: calls.as_ref().map(CallsThread::requests),
     };
-    let mut chunks = ObservedChunks { sender: file.sender(), programs: Programs::default() };
-    let ended = observed.watch(&mut chunks, None, &note);
-    let heard = calls.finish();
-    let ObservedChunks { sender, programs } = chunks;
+    let until = options.time.map(|time| Instant::now() + time);
+    let ended = observed.watch(&mut chunks, until, &note);
+    let heard = calls.map(CallsThread::finish).unwrap_or_default();
+    let ObservedChunks { sender, programs, .. } = chunks;
     drop(sender);
     for sentence in ended.notices() {
         note(&sentence);
     }
-    let written = file.finish(&summary(&ended.outcome, heard.counts));
-    if let Err(error) = written {
+    if let Err(error) = file.finish(&summary(&ended.outcome, heard.counts)) {
         let error = anyhow!(error).context(format!(
             "cannot write {}: the recording ends there, and can be read up to it",
             options.output.display()
         ));
         return Ok(failed(&error, FAILED));
     }
-    for sentence in programs.silent(&heard.greeted).into_iter().chain(doubts(heard.counts)) {
-        note(&sentence);
+    if has_shims {
+        for sentence in programs.silent(&heard.greeted).into_iter().chain(doubts(heard.counts)) {
+            note(&sentence);
+        }
     }
     Ok(ended.exit())
 }
+
+const ONLY_FROM_THE_START: &str = "allocation calls are recorded only of programs that are started \
+                                   for it (record -o FILE -- COMMAND): this recording has the \
+                                   memory syscalls and page faults of the process";
 
 /// The file of the recording, before there is a recording.
 struct Output {
@@ -132,8 +163,10 @@ impl Output {
     }
 }
 
-/// The door for programs, and the library that they load.
-fn with_shims(options: &RecordOptions) -> anyhow::Result<(Shims, Library)> {
+/// The program with the library that it loads, and the door at which its processes ask; a process
+/// that runs already stays as it is.
+fn with_shims(target: Target, options: &RecordOptions) -> anyhow::Result<(Target, Option<Shims>)> {
+    let Target::Program(program) = target else { return Ok((target, None)) };
     let library = Library::in_one_of(&cache_folders()).map_err(|error| match error {
         LibraryError::Processor => {
             anyhow!("allocation calls can be recorded on x86-64 processors only")
@@ -147,7 +180,8 @@ fn with_shims(options: &RecordOptions) -> anyhow::Result<(Shims, Library)> {
     let wanted = ShimOptions { stacks: options.stacks.into(), ..ShimOptions::default() };
     let shims = Shims::wait_for_programs(wanted);
     let shims = shims.map_err(|errno| anyhow!("cannot open a socket for programs: {errno}"))?;
-    Ok((shims, library))
+    let variables = shims.variables(library.path());
+    Ok((Target::Program(program.with_variables(variables)), Some(shims)))
 }
 
 /// The folders in which a cache may be, the best first.
@@ -160,16 +194,6 @@ fn cache_folders() -> Vec<PathBuf> {
     let temporary = std::env::temp_dir().join(format!("firsttouch-{user}"));
     let caches = caches.into_iter().flatten().map(|cache| cache.join("firsttouch"));
     caches.chain([temporary]).collect()
-}
-
-fn wanted(syscalls: CallMode) -> Options {
-    Options { calls: syscalls.into(), ..Options::default() }
-}
-
-/// The header of the stream with allocation calls.
-fn with_allocations(mut header: Header) -> Header {
-    header.sees.allocations = true;
-    header
 }
 
 fn about(command: &[OsString], notices: Vec<String>) -> About {
@@ -235,6 +259,8 @@ fn doubts(counts: ShimCounts) -> Vec<String> {
 struct ObservedChunks {
     sender: ChunkSender,
     programs: Programs,
+    /// The thread that reads allocation calls, if there is one.
+    calls: Option<Requests>,
 }
 
 impl Consumer for ObservedChunks {
@@ -249,5 +275,11 @@ impl Consumer for ObservedChunks {
 
     fn is_closed(&self) -> bool {
         self.sender.has_failed()
+    }
+
+    fn stops(&mut self) {
+        if let Some(calls) = &self.calls {
+            calls.be_quiet();
+        }
     }
 }

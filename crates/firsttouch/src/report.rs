@@ -25,6 +25,10 @@ pub(crate) fn run(options: &ReportOptions, screen: ScreenOptions) -> anyhow::Res
     if recording::is_recording(file) {
         return recording::run(file, options, screen);
     }
+    if options.events {
+        return Err(Usage("--events needs a recording, which record makes".to_owned()).into());
+    }
+    // A result is JSON already.
     if options.json.is_some() {
         let usage = "--json goes with --diff or a recording: a result is a file of JSON already";
         return Err(Usage(usage.to_owned()).into());

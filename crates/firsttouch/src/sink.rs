@@ -1,7 +1,8 @@
 //! The output of a result: checked before anything is measured, changed only when there is
 //! something to write, and then whole or not at all.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -22,6 +23,20 @@ impl Sink {
     /// Finds out whether `path` can be written; `-` is standard output.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
         Ok(if stream::is_stdout(path) { Sink::Stdout } else { Sink::File(OutputFile::open(path)?) })
+    }
+}
+
+impl Sink {
+    /// For what is written as it comes, and is not kept from being cut: the stream, and whether it
+    /// is standard output.
+    pub(crate) fn into_stream(self) -> anyhow::Result<(Box<dyn Write>, bool)> {
+        match self {
+            Sink::Stdout => Ok((Box::new(io::stdout().lock()), true)),
+            Sink::File(file) => {
+                let created = File::create(&file.path).with_context(|| unwritable(&file.path))?;
+                Ok((Box::new(BufWriter::new(created)), false))
+            }
+        }
     }
 }
 

@@ -16,6 +16,12 @@ pub(crate) fn print(screen: &str, color: Color) -> io::Result<()> {
     })
 }
 
+/// Standard output for text that comes in parts, without its styles where the stream or the user
+/// does not want them.
+pub(crate) fn to_stdout(color: Color) -> impl Write {
+    anstream::AutoStream::new(io::stdout().lock(), color.choice())
+}
+
 /// A closed pipe (`| head`) is no failure.
 pub(crate) fn quietly(outcome: io::Result<()>) -> io::Result<()> {
     match outcome {

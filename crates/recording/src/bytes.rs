@@ -42,6 +42,19 @@ impl Output {
         self.len += 1 + usize::from(has_second);
     }
 
+    /// Appends a varint below 128. For values that hardly ever are larger, so that a branch before
+    /// it is predicted.
+    #[inline]
+    pub(crate) fn put_byte(&mut self, value: u64) {
+        match self.bytes.get_mut(self.len) {
+            Some(place) => {
+                *place = (value & 0x7f) as u8;
+                self.len += 1;
+            }
+            None => self.put_long(value),
+        }
+    }
+
     /// Appends any varint.
     #[inline(never)]
     fn put_long(&mut self, mut value: u64) {
@@ -207,8 +220,10 @@ mod tests {
             put(&mut bytes, value);
             for _ in 0..300 {
                 output.put(value);
+                output.put_byte(value & 0x7f);
             }
-            prop_assert_eq!(output.bytes(), bytes.repeat(300));
+            let pair = [bytes.as_slice(), &[(value & 0x7f) as u8]].concat();
+            prop_assert_eq!(output.bytes(), pair.repeat(300));
             put_option(&mut bytes, Some(value >> 1));
             let mut cursor = Cursor::new(0);
             prop_assert_eq!(cursor.take(&bytes), Ok(value));

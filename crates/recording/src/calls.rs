@@ -77,8 +77,8 @@ mod form {
     pub(super) const TIMED: u8 = 1 << 4;
 }
 
-/// The difference of two addresses as a small number: in steps of 16 bytes, zigzag, with the rest at
-/// the top. Addresses are multiples of 16 as a rule.
+/// The difference of two addresses as a small number: in steps of 16 bytes, zigzag, with the rest
+/// at the top. Addresses are multiples of 16 as a rule.
 #[inline]
 const fn distance(from: u64, to: u64) -> u64 {
     let difference = to.wrapping_sub(from);

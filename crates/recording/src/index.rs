@@ -11,13 +11,15 @@
 //!
 //! Chunks stand one behind the other, so lengths give the offsets.
 
+use std::fmt;
+
 use crate::Chunk;
 use crate::bytes::{Cursor, Malformed, put, unzigzag, zigzag};
 use crate::chunk::{ChunkHeader, FILE_HEADER_BYTES, append_chunk, kind};
 use crate::columns::{Column, Columns, Packer};
 
 /// The number of entries in a chunk of the index.
-const ENTRIES: usize = 1 << 16;
+const ENTRIES: u32 = 1 << 16;
 
 /// A chunk of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,29 +57,57 @@ impl Entry {
     }
 }
 
-/// The chunks of the index.
-pub(crate) fn encode(entries: &[Entry]) -> Chunk {
-    let (mut chunk, mut packer) = (Chunk::default(), Packer::default());
-    for part in entries.chunks(ENTRIES) {
-        let mut columns: [Vec<u8>; 6] = Default::default();
-        let (mut previous_source, mut previous_ns) = (0, 0);
-        for entry in part {
-            let [kinds, sources, lengths, records, firsts, spans] = &mut columns;
-            kinds.extend([entry.kind, entry.flags]);
-            let source = u64::from(entry.source);
-            put(sources, zigzag(source.wrapping_sub(previous_source)));
-            put(lengths, entry.stored_bytes.into());
-            put(records, entry.records.into());
-            put(firsts, zigzag(entry.first_ns.wrapping_sub(previous_ns)));
-            put(spans, entry.last_ns.wrapping_sub(entry.first_ns));
-            (previous_source, previous_ns) = (source, entry.first_ns);
+/// Makes the chunks of the index. It takes some ten bytes of memory for each chunk of the file.
+#[derive(Default)]
+pub(crate) struct IndexEncoder {
+    columns: [Vec<u8>; 6],
+    records: u32,
+    previous_source: u64,
+    previous_ns: u64,
+    packer: Packer,
+    full: Chunk,
+}
+
+impl IndexEncoder {
+    /// Adds the next chunk of the file.
+    pub(crate) fn push(&mut self, header: &ChunkHeader) {
+        let [kinds, sources, lengths, records, firsts, spans] = &mut self.columns;
+        kinds.extend([header.kind, header.flags]);
+        let source = u64::from(header.source);
+        put(sources, zigzag(source.wrapping_sub(self.previous_source)));
+        put(lengths, header.stored_bytes.into());
+        put(records, header.records.into());
+        put(firsts, zigzag(header.first_ns.wrapping_sub(self.previous_ns)));
+        put(spans, header.last_ns.wrapping_sub(header.first_ns));
+        (self.previous_source, self.previous_ns) = (source, header.first_ns);
+        self.records += 1;
+        if self.records == ENTRIES {
+            self.seal();
         }
-        let records = u32::try_from(part.len()).unwrap_or(u32::MAX);
-        let header = ChunkHeader { kind: kind::INDEX, records, ..ChunkHeader::default() };
-        let columns = columns.each_ref().map(|column| Column::Regular(column));
-        append_chunk(&mut chunk.bytes, header, |into| packer.pack(&columns, into));
     }
-    chunk
+
+    /// All chunks of the index.
+    pub(crate) fn finish(mut self) -> Chunk {
+        if self.records > 0 {
+            self.seal();
+        }
+        self.full
+    }
+
+    fn seal(&mut self) {
+        let records = std::mem::take(&mut self.records);
+        let header = ChunkHeader { kind: kind::INDEX, records, ..ChunkHeader::default() };
+        let columns = self.columns.each_ref().map(|column| Column::Regular(column));
+        append_chunk(&mut self.full.bytes, header, |into| self.packer.pack(&columns, into));
+        self.columns.each_mut().into_iter().for_each(Vec::clear);
+        (self.previous_source, self.previous_ns) = (0, 0);
+    }
+}
+
+impl fmt::Debug for IndexEncoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IndexEncoder").field("records", &self.records).finish_non_exhaustive()
+    }
 }
 
 /// The last chunk of a file whose index begins at `index`.
@@ -95,6 +125,9 @@ pub(crate) fn decode(
     columns: &Columns,
     entries: &mut Vec<Entry>,
 ) -> Result<(), Malformed> {
+    if header.records > ENTRIES {
+        return Err(Malformed);
+    }
     let mut cursors = [Cursor::default(); 6];
     let (mut source, mut first_ns) = (0_u64, 0_u64);
     let mut offset = entries.last().map_or(FILE_HEADER_BYTES as u64, Entry::end);
@@ -117,4 +150,41 @@ pub(crate) fn decode(
         entries.push(entry);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chunk::HEADER_BYTES;
+
+    #[test]
+    fn many_entries_fill_several_chunks() {
+        let header = |n: u32| ChunkHeader {
+            kind: (n % 9) as u8,
+            flags: (n % 2) as u8,
+            source: n.wrapping_mul(77_777),
+            stored_bytes: n % 1000,
+            records: n,
+            first_ns: u64::from(n) << 40,
+            last_ns: u64::MAX - u64::from(n),
+            ..ChunkHeader::default()
+        };
+        let (mut encoder, mut expected) = (IndexEncoder::default(), Vec::new());
+        let mut offset = FILE_HEADER_BYTES as u64;
+        for number in 0..2 * ENTRIES + 5 {
+            encoder.push(&header(number));
+            expected.push(Entry::new(offset, &header(number)));
+            offset += header(number).chunk_bytes();
+        }
+        let bytes = encoder.finish().bytes;
+        let (mut at, mut chunks, mut found) = (0, 0, Vec::new());
+        while let Some(header) = ChunkHeader::from_bytes(&bytes[at..]) {
+            let end = at + usize::try_from(header.chunk_bytes()).unwrap();
+            let columns = Columns::unpack(&bytes[at + HEADER_BYTES..end]).unwrap();
+            decode(&header, &columns, &mut found).unwrap();
+            (at, chunks) = (end, chunks + 1);
+        }
+        assert_eq!((at, chunks), (bytes.len(), 3));
+        assert!(found == expected, "{} of {}", found.len(), expected.len());
+    }
 }

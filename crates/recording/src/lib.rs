@@ -4,8 +4,8 @@
 //! ```text
 //!   file header    magic, version
 //!   chunk Start    events::Header and About
-//!   chunk ...      definitions, observed events, calls of a thread, promises, counts: in any order,
-//!                  definitions before the first chunk that uses them
+//!   chunk ...      definitions, observed events, calls of a thread, promises, counts: in any
+//!                  order, definitions before the first chunk that uses them
 //!   chunk Summary  what the recorder knows at the end   \
 //!   chunk Index    where every chunk is                  } absent in a file that was cut
 //!   chunk End      where the index is                   /

@@ -6,17 +6,17 @@ use events::Header;
 
 use crate::about::{encode_start, encode_summary};
 use crate::chunk::{ChunkHeader, file_header};
-use crate::index::{self, Entry};
+use crate::index::{IndexEncoder, encode_end};
 use crate::{About, Chunk, RecordingSummary};
 
 /// Writes a recording, chunk by chunk. Each chunk is written at once and whole, so `W` needs no
-/// buffer, and a recorder that is killed leaves all chunks that it has appended. The index takes 40
-/// bytes of memory for each chunk.
+/// buffer, and a recorder that is killed leaves all chunks that it has appended. The index takes
+/// some ten bytes of memory for each chunk.
 #[derive(Debug)]
 pub struct Writer<W> {
     file: W,
     bytes_written: u64,
-    entries: Vec<Entry>,
+    index: IndexEncoder,
     has_failed: bool,
 }
 
@@ -29,7 +29,8 @@ impl<W: Write> Writer<W> {
         let start = encode_start(header, about).ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidInput, "the description takes more than 8 MiB")
         })?;
-        let mut writer = Writer { file, bytes_written: 0, entries: Vec::new(), has_failed: false };
+        let mut writer =
+            Writer { file, bytes_written: 0, index: IndexEncoder::default(), has_failed: false };
         writer.write(&file_header())?;
         writer.append(&start)?;
         Ok(writer)
@@ -41,17 +42,12 @@ impl<W: Write> Writer<W> {
     /// If the file cannot be written, such as when the disk is full. What was appended before can
     /// be read nevertheless; the rest of the recording is refused.
     pub fn append(&mut self, chunk: &Chunk) -> io::Result<()> {
-        let mut offset = self.bytes_written;
         self.write(&chunk.bytes)?;
         let mut rest = chunk.bytes.as_slice();
         while let Some(header) = ChunkHeader::from_bytes(rest) {
-            let entry = Entry::new(offset, &header);
-            rest = usize::try_from(header.chunk_bytes())
-                .ok()
-                .and_then(|bytes| rest.get(bytes..))
-                .unwrap_or_default();
-            offset = entry.end();
-            self.entries.push(entry);
+            self.index.push(&header);
+            let end = usize::try_from(header.chunk_bytes()).unwrap_or(usize::MAX);
+            rest = rest.get(end..).unwrap_or_default();
         }
         Ok(())
     }
@@ -68,8 +64,8 @@ impl<W: Write> Writer<W> {
     /// If the file cannot be written, now or before. What was appended can be read nevertheless.
     pub fn finish(mut self, summary: &RecordingSummary) -> io::Result<W> {
         self.append(&encode_summary(summary))?;
-        let index = index::encode(&self.entries);
-        let end = index::encode_end(self.bytes_written);
+        let end = encode_end(self.bytes_written);
+        let index = std::mem::take(&mut self.index).finish();
         self.write(&index.bytes)?;
         self.write(&end.bytes)?;
         self.file.flush()?;

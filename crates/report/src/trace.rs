@@ -7,7 +7,7 @@ mod table;
 use std::fmt::{Arguments, Write};
 
 use anstyle::Style;
-use events::{Cause, MappingKind};
+use events::{Allocation, Cause, MappingKind};
 use results::trace::{Burst, BurstOrder, FaultLine, LifeLine, Line, LineKind, Shown, SyscallLine};
 
 use crate::number::{Nanoseconds, bytes, several, whole};
@@ -38,6 +38,7 @@ pub fn trace_line(shown: &Shown, names: &mut FileNames, colored: bool, out: &mut
             match kind {
                 LineKind::Syscall(call) => pen.call(call),
                 LineKind::Fault(fault) => pen.fault(fault),
+                LineKind::Allocation(call) => pen.allocation(call),
                 LineKind::Process(process) => {
                     pen.styled(DIM, format_args!("+++ {} +++", life(process)));
                 }
@@ -103,6 +104,28 @@ impl Pen<'_> {
         if mapping.is_some() {
             let place = self.names.place(mapping);
             self.styled(DIM, format_args!(" {place}"));
+        }
+    }
+
+    fn allocation(&mut self, call: &Allocation) {
+        let (name, size) = (call.function.name(), call.size_bytes);
+        self.plain(format_args!("{name}("));
+        match (call.released, call.function.only_releases()) {
+            (old, true) => self.plain(format_args!("{old:#x})")),
+            (0, false) => self.plain(format_args!("{size})")),
+            (old, false) => self.plain(format_args!("{old:#x}, {size})")),
+        }
+        if call.alignment_log2 > 0 {
+            let alignment = 1_u64 << call.alignment_log2.min(63);
+            self.styled(DIM, format_args!(" aligned to {alignment}"));
+        }
+        match call.address {
+            0 if call.function.only_releases() => {}
+            0 => self.styled(BAD, format_args!(" = NULL")),
+            address => self.plain(format_args!(" = {address:#x}")),
+        }
+        if let Some(latency_ns) = call.latency_ns {
+            self.span(Some(latency_ns.get()), None);
         }
     }
 

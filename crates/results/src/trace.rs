@@ -8,7 +8,7 @@ mod table;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use events::{Cause, Ending, MappingKind};
+use events::{Allocation, Cause, Ending, MappingKind};
 
 pub use account::{Account, Covered};
 pub use json::{write_line, write_summary};
@@ -34,6 +34,8 @@ pub enum LineKind {
     Syscall(SyscallLine),
     /// A page fault.
     Fault(FaultLine),
+    /// A call of an allocation function.
+    Allocation(Allocation),
     /// A process or thread started or ended.
     Process(LifeLine),
     /// This many records are missing here.

@@ -143,11 +143,11 @@ fn exchange(
 fn give_back(caller: Caller, function: u8, old: *mut c_void, call: impl FnOnce()) {
     let Some((mut guard, node)) = entered(caller) else { return call() };
     guard.thread().has_inner_calls = function == number::DELETE;
+    let is_timed = guard.times_this_free();
     let begin = start::ticks();
     call();
+    let latency_ticks = if is_timed { latency(begin, start::ticks()) } else { UNTIMED };
     guard.thread().has_inner_calls = false;
-    let latency_ticks =
-        if guard.times_this_free() { latency(begin, start::ticks()) } else { UNTIMED };
     guard.write([CallRecord {
         begin_ticks: begin,
         address: old as u64,
@@ -192,7 +192,8 @@ impl Guard {
 /// A function of the program's that is ours: keeps the caller's registers and jumps to `$entry`,
 /// which takes the function's own arguments, then [`Caller`]'s.
 macro_rules! takes_place {
-    ($name:ident($($argument:ident: $type:ty),*) -> $result:ty, $sp:literal, $fp:literal, $entry:path) => {
+    ($name:ident($($argument:ident: $type:ty),*) -> $result:ty,
+        $sp:literal, $fp:literal, $entry:path) => {
         /// See its manual page.
         #[unsafe(no_mangle)]
         #[unsafe(naked)]

@@ -38,16 +38,15 @@ const NAMES: [&CStr; 12] = [
 
 static FOUND: [AtomicUsize; NAMES.len()] = [const { AtomicUsize::new(0) }; NAMES.len()];
 
-/// Looks all of them up. It may allocate.
+/// Looks all of them up. It may allocate. A name that nobody has leaves a message for dlerror(3)
+/// until the program's next call of the loader: asking for it would take the lock of setlocale(3),
+/// inside which this may be.
 pub(crate) fn find() {
     for (place, name) in FOUND.iter().zip(NAMES) {
         // SAFETY: the name is a C string; RTLD_NEXT is resolved by this object's place.
         let address = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
         place.store(address as usize, Ordering::Relaxed);
     }
-    // A name that nobody has leaves an error, which is not the program's.
-    // SAFETY: dlerror(3) takes nothing.
-    unsafe { libc::dlerror() };
 }
 
 #[inline]
@@ -63,7 +62,9 @@ macro_rules! function {
             let address = found(Function::$function);
             // SAFETY: it is zero, which is `None`, or the function of this name, whose type is that
             // of its manual page.
-            unsafe { transmute::<usize, Option<unsafe extern "C" fn($($argument),*) -> $result>>(address) }
+            unsafe {
+                transmute::<usize, Option<unsafe extern "C" fn($($argument),*) -> $result>>(address)
+            }
         }
     };
 }

@@ -59,7 +59,8 @@ pub(crate) fn give_up() {
     STATE.store(QUIET, Ordering::Release);
 }
 
-/// The start comes before the program's own code: it may forbid itself what the handshake needs.
+/// The start comes before the program's own code, which may forbid itself what the handshake needs;
+/// and a program that never allocates is known as well.
 #[used]
 #[unsafe(link_section = ".init_array")]
 static AT_LOAD: extern "C" fn() = at_load;
@@ -77,9 +78,6 @@ fn begin() -> Option<&'static Region> {
     // SAFETY: as above.
     let before = unsafe { *errno };
     next::find();
-    // What a failed search leaves is the program's to ask for (dlerror(3)), which made none.
-    // SAFETY: dlerror(3) takes nothing.
-    unsafe { libc::dlerror() };
     let region = Guard::enter_quietly().and_then(|_guard| connect());
     if let Some(region) = region {
         // SAFETY: this thread alone is here, and nobody reads before the state says so.
@@ -132,8 +130,8 @@ fn has_own_allocator() -> bool {
         unsafe { libc::dladdr1(found, &raw mut object, &raw mut entry, RTLD_DL_SYMENT) } != 0;
     // SAFETY: null, or an entry of a table of symbols that stays loaded.
     let entry = unsafe { entry.cast::<libc::Elf64_Sym>().as_ref() };
-    // A program that is not position-independent gives functions that it only uses an address of its
-    // own; then the entry says that it defines none.
+    // A program that is not position-independent gives functions that it only uses an address of
+    // its own; then the entry says that it defines none.
     is_known && entry.is_some_and(|entry| entry.st_shndx != 0)
 }
 

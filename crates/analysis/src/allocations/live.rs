@@ -36,8 +36,8 @@ impl LiveBlocks {
         self.blocks.has(address)
     }
 
-    /// `block` is live from `time_ns` on. Returns how many blocks it replaced: their release was not
-    /// seen.
+    /// `block` is live from `time_ns` on. Returns how many blocks it replaced: their release was
+    /// not seen.
     pub(super) fn insert(
         &mut self,
         address: u64,

@@ -92,7 +92,7 @@ impl FaultBursts {
         match (&line.kind, self.faults) {
             (LineKind::Fault(_), FaultLines::Off) => return,
             (LineKind::Fault(fault), FaultLines::Summary) => return self.fold(&line, fault, show),
-            (LineKind::Syscall(_), _) => self.show_thread(line.tid, show),
+            (LineKind::Syscall(_) | LineKind::Allocation(_), _) => self.show_thread(line.tid, show),
             // After an exec, a fork or a gap, later faults belong to another state.
             (LineKind::Process(_) | LineKind::Lost(_), _) => self.pause(show),
             (LineKind::Fault(_), FaultLines::All) => {}

@@ -111,6 +111,10 @@ impl LineBuilder {
                 self.lifetimes.fault(event.thread, fault.span.latency_ns.is_some());
                 LineKind::Fault(shown_fault(fault, &origin, definitions))
             }
+            (EventKind::Allocation(call), _) => {
+                self.events += 1;
+                LineKind::Allocation(*call)
+            }
             (EventKind::Life(life), Attribution::Life(change)) => {
                 self.note(*life, change, event);
                 match process(*life, change, definitions) {

@@ -35,6 +35,7 @@ fn shown(script: &mut Script, faults: FaultLines, end: bool) -> Vec<String> {
             Shown::Line(line) => match line.kind {
                 LineKind::Fault(fault) => format!("{} fault {}", line.tid, page(fault.address)),
                 LineKind::Syscall(call) => format!("{} {}", line.tid, call.name),
+                LineKind::Allocation(call) => format!("{} {}", line.tid, call.function.name()),
                 LineKind::Process(_) => format!("{} process", line.tid),
                 LineKind::Lost(records) => format!("lost {records}"),
             },

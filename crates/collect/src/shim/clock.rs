@@ -2,8 +2,7 @@
 
 #![expect(
     clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "durations are far below 2^53 ns, and not negative"
+    reason = "durations are far below 2^64 ns, and quotients fit as their sources do"
 )]
 
 use sys::clock::{ClockPair, both};
@@ -19,7 +18,10 @@ const FIRST_NS: u64 = 2_000_000;
 pub(super) struct TickClock {
     first: ClockPair,
     last: ClockPair,
-    ns_per_tick: f64,
+    /// Nanoseconds in 2^32 ticks.
+    ns_per_4g_ticks: u64,
+    /// The ticks between two reads, at least: part of whatever is timed by two reads.
+    between_reads: u64,
     error_ns: u64,
 }
 
@@ -31,7 +33,13 @@ impl TickClock {
         while last.ns < first.ns + FIRST_NS || last.ticks <= first.ticks {
             last = both();
         }
-        let mut clock = TickClock { first, last: first, ns_per_tick: 0.0, error_ns: 0 };
+        let mut clock = TickClock {
+            first,
+            last: first,
+            ns_per_4g_ticks: 0,
+            between_reads: between_reads(),
+            error_ns: 0,
+        };
         clock.set(last);
         clock
     }
@@ -49,7 +57,7 @@ impl TickClock {
 
     fn set(&mut self, moment: ClockPair) {
         let (ticks, ns) = (moment.ticks - self.first.ticks, moment.ns - self.first.ns);
-        self.ns_per_tick = ns as f64 / ticks as f64;
+        self.ns_per_4g_ticks = ((u128::from(ns) << 32) / u128::from(ticks.max(1))) as u64;
         self.last = moment;
     }
 
@@ -57,18 +65,25 @@ impl TickClock {
     #[inline]
     pub(super) fn ns(&self, ticks: u64) -> u64 {
         let since = ticks.wrapping_sub(self.last.ticks).cast_signed();
-        self.last.ns.saturating_add_signed((since as f64 * self.ns_per_tick) as i64)
+        let since_ns = self.duration_ns(since.unsigned_abs());
+        if since < 0 { self.last.ns.saturating_sub(since_ns) } else { self.last.ns + since_ns }
     }
 
     /// A duration in ticks, in nanoseconds.
     #[inline]
     pub(super) fn duration_ns(&self, ticks: u64) -> u64 {
-        (ticks as f64 * self.ns_per_tick + 0.5) as u64
+        ((u128::from(ticks) * u128::from(self.ns_per_4g_ticks)) >> 32) as u64
+    }
+
+    /// A latency of so many ticks by two reads of the counter, without the time of a read.
+    #[inline]
+    pub(super) fn latency_ns(&self, ticks: u64) -> u64 {
+        self.duration_ns(ticks.saturating_sub(self.between_reads))
     }
 
     /// Ticks in a millisecond.
     pub(super) fn ticks_per_ms(&self) -> u64 {
-        (1e6 / self.ns_per_tick) as u64
+        ((1_000_000_u128 << 32) / u128::from(self.ns_per_4g_ticks.max(1))) as u64
     }
 
     /// How far a moment was from where it was expected, at worst, in nanoseconds.
@@ -77,9 +92,29 @@ impl TickClock {
     }
 }
 
+/// The ticks from one read to the next: the least of many tries, since any other took longer for
+/// another reason.
+fn between_reads() -> u64 {
+    const TRIES: usize = 2000;
+    let between = || {
+        let first = sys::clock::ticks();
+        sys::clock::ticks().saturating_sub(first)
+    };
+    std::iter::repeat_with(between).take(TRIES).min().unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_of_a_read_is_no_latency() {
+        let clock = TickClock::start();
+        assert_eq!(clock.latency_ns(clock.between_reads), 0);
+        assert_eq!(clock.latency_ns(0), 0);
+        let long = clock.ticks_per_ms() + clock.between_reads;
+        assert!(clock.latency_ns(long).abs_diff(1_000_000) < 10, "{clock:?}");
+    }
 
     #[test]
     fn a_moment_is_between_two_looks() {

@@ -220,7 +220,7 @@ fn call(
     let gives_back = function.only_releases();
     let latency_ns = match record.latency_ticks {
         record::UNTIMED => None,
-        ticks => NonZeroU64::new(clock.duration_ns(u64::from(ticks)).max(1)),
+        ticks => NonZeroU64::new(clock.latency_ns(u64::from(ticks)).max(1)),
     };
     Some(Allocation {
         address: if gives_back { 0 } else { record.address },

@@ -25,7 +25,7 @@ const BUSY: u64 = 20_000;
 
 /// The thread.
 pub(super) struct CallsThread {
-    stop: Arc<AtomicBool>,
+    requests: Requests,
     handle: JoinHandle<Heard>,
 }
 
@@ -38,30 +38,50 @@ pub(super) struct Heard {
     pub(super) greeted: Vec<u32>,
 }
 
+/// What the thread is asked to do.
+#[derive(Clone, Default)]
+pub(super) struct Requests {
+    quiet: Arc<AtomicBool>,
+    end: Arc<AtomicBool>,
+}
+
+impl Requests {
+    /// Tell programs to write nothing more.
+    pub(super) fn be_quiet(&self) {
+        self.quiet.store(true, Ordering::Relaxed);
+    }
+}
+
 impl CallsThread {
     /// Starts the thread.
     pub(super) fn start(shims: Shims, chunks: ChunkSender) -> io::Result<CallsThread> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
+        let requests = Requests::default();
+        let asked = requests.clone();
         let handle = std::thread::Builder::new()
             .name("firsttouch-calls".into())
-            .spawn(move || run(shims, chunks, &stopped))?;
-        Ok(CallsThread { stop, handle })
+            .spawn(move || run(shims, chunks, &asked))?;
+        Ok(CallsThread { requests, handle })
+    }
+
+    /// Asks the thread.
+    pub(super) fn requests(&self) -> Requests {
+        self.requests.clone()
     }
 
     /// Reads the rest, tells programs that still run to write nothing more, and ends.
     pub(super) fn finish(self) -> Heard {
-        self.stop.store(true, Ordering::Relaxed);
+        self.requests.end.store(true, Ordering::Relaxed);
         self.handle.join().unwrap_or_default()
     }
 }
 
-fn run(mut shims: Shims, chunks: ChunkSender, stop: &AtomicBool) -> Heard {
+fn run(mut shims: Shims, chunks: ChunkSender, asked: &Requests) -> Heard {
     let mut encoders = Encoders { chunks, active: HashMap::new(), idle: Vec::new() };
     let (mut pause, mut flushed) = (PAUSE_MIN, Instant::now());
     loop {
-        let is_last = stop.load(Ordering::Relaxed);
-        if is_last || encoders.chunks.has_failed() {
+        let is_last = asked.end.load(Ordering::Relaxed);
+        let is_quiet = asked.quiet.load(Ordering::Relaxed);
+        if is_last || is_quiet || encoders.chunks.has_failed() {
             shims.quiet();
         }
         let calls = shims.drain(&mut encoders);

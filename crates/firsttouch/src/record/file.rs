@@ -1,5 +1,5 @@
-//! The thread that writes the recording: whoever has a chunk hands it over, and waits if the disk is
-//! slower than the program.
+//! The thread that writes the recording: whoever has a chunk hands it over, and waits if the disk
+//! is slower than the program.
 
 use std::fs::File;
 use std::io;

@@ -2,9 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use lab::question::quantity::parse_duration;
 
+use crate::input::parse_pid;
 use crate::options::CallMode;
 
 /// What is recorded, and where it goes.
@@ -15,6 +18,7 @@ Examples:
   firsttouch report app.ft                        where the cost came from
   firsttouch record -o app.ft --syscalls off -- ./app
                                                   calls and faults; the program never stops
+  firsttouch record -o app.ft -p 4121 --for 30s   half a minute of a running process
   firsttouch record -o app.ft --stacks none -- ./app
                                                   less detail, less cost
 
@@ -24,6 +28,13 @@ pub(crate) struct RecordOptions {
     /// File that the recording is written to
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
+    /// Record a running process instead, with all its threads: its memory syscalls and page faults.
+    /// Its allocation calls need a start under record
+    #[arg(short, long, value_name = "PID", conflicts_with = "command", value_parser = parse_pid)]
+    pub(crate) pid: Option<u32>,
+    /// Stop recording after this time, such as 30s; the program goes on
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) time: Option<Duration>,
     /// How memory syscalls are recorded: by tracepoints (root) or by stopping the program at each
     #[arg(long, value_enum, default_value_t = CallMode::Auto, value_name = "WAY")]
     pub(crate) syscalls: CallMode,
@@ -35,7 +46,7 @@ pub(crate) struct RecordOptions {
     #[arg(short, long)]
     pub(crate) quiet: bool,
     /// The program and its arguments
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    #[arg(last = true, required_unless_present = "pid", value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
 }
 

@@ -38,8 +38,8 @@ impl Programs {
         }
     }
 
-    /// A sentence about those that do not write their calls; `None`: all do. `greeted` has a process
-    /// for each program that does.
+    /// A sentence about those that do not write their calls; `None`: all do. `greeted` has a
+    /// process for each program that does.
     pub(super) fn silent(&self, greeted: &[u32]) -> Option<String> {
         const WHY: &str = "linked statically, gain privileges, or were started with an empty \
                            environment; their syscalls and page faults are recorded";

@@ -10,7 +10,8 @@ use crate::exports::ExportOptions;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  firsttouch report app.ft                      where the cost of a recorded program came from
+  firsttouch report app.ft                      which call sites a program pays for
+  firsttouch report app.ft --events | less      every call, syscall and fault
   firsttouch report result.json                 the screen that bench printed
   firsttouch report result.json | less          a pipe cuts nothing off
   firsttouch report result.json --markdown      tables to paste into an issue
@@ -35,8 +36,11 @@ pub(crate) struct ReportOptions {
         conflicts_with_all = ["file", "csv", "markdown", "svg"]
     )]
     pub(crate) diff: Option<Vec<PathBuf>>,
-    /// Of a recording, or with --diff: write the report as JSON to a file, or to standard output (instead of the
-    /// screen) with -
+    /// Of a recording: every event instead of the report, in the order of time, as trace shows them
+    #[arg(long, conflicts_with_all = ["diff", "csv", "markdown", "svg"])]
+    pub(crate) events: bool,
+    /// Of a recording, or with --diff: write the report as JSON to a file, or to standard output
+    /// (instead of the screen) with -
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
     #[command(flatten)]

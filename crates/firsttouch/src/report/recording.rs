@@ -1,21 +1,24 @@
 //! `firsttouch report FILE.ft`: where the cost of a recorded program came from.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, Write};
+use std::io::{BufReader, ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use analysis::allocations::Ledger;
 use analysis::recording::{CodeFile, FrameName, RecordingFacts, SymbolSource, report};
+use analysis::trace::LineBuilder;
 use anyhow::Context;
 use events::{Batch, Definitions};
 use recording::{Reader, RecordingSummary};
 use results::recording::{RecordingReport, Unnamed, UnnamedFile};
+use results::trace::{Shown, write_line};
 use symbols::Symbolizer;
 
 use crate::options::{ScreenOptions, Usage};
 use crate::report::options::ReportOptions;
 use crate::sink::{self, Sink};
+use crate::stream;
 
 /// Whether `file` begins as a recording does, or has the name of one. Standard input and pipes are
 /// no recordings: they cannot be read from both ends.
@@ -40,6 +43,9 @@ pub(super) fn run(
     let name = || path.display().to_string();
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     let mut reader = Reader::open(BufReader::new(file)).with_context(name)?;
+    if options.events {
+        return events(&mut reader, output, screen).with_context(name);
+    }
     let report = read(&mut reader).with_context(name)?;
     for sentence in doubts(&reader) {
         crate::observed::note(&sentence);
@@ -47,6 +53,49 @@ pub(super) fn run(
     let json = |into: &mut dyn Write| results::write(&report, into);
     let text = || report::recording_screen(&report, &name(), screen.view());
     sink::deliver(output, json, text, screen.color)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The events of a recording, as `trace` shows them, every fault on its own line; as JSON lines if
+/// `output` is given, instead or besides.
+fn events<R: Read + Seek>(
+    reader: &mut Reader<R>,
+    output: Option<Sink>,
+    screen: ScreenOptions,
+) -> anyhow::Result<ExitCode> {
+    let mut json = output.map(Sink::into_stream).transpose()?;
+    let mut lines = match json {
+        Some((_, true)) => None,
+        _ => Some(stream::to_stdout(screen.color)),
+    };
+    let mut builder = LineBuilder::new(reader.header(), json.is_some());
+    let mut names = report::FileNames::new(screen.view());
+    let (mut batch, mut definitions) = (Batch::default(), Definitions::default());
+    let (mut text, mut records) = (String::new(), String::new());
+    while reader.next_batch(&mut batch)? {
+        builder.read(&mut batch, &mut definitions, &mut |line| {
+            if json.is_some() {
+                write_line(&line, &mut records);
+            }
+            if lines.is_some() {
+                report::trace_line(&Shown::Line(line), &mut names, true, &mut text);
+            }
+        });
+        let written = match &mut lines {
+            Some(lines) => lines.write_all(text.as_bytes()),
+            None => Ok(()),
+        };
+        let recorded = match &mut json {
+            Some((file, _)) => file.write_all(records.as_bytes()),
+            None => Ok(()),
+        };
+        text.clear();
+        records.clear();
+        match written.and(recorded) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
+            other => other.context("cannot write the events")?,
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,8 +5,18 @@ use std::process::Command;
 
 use crate::program::{Scratch, run, skip, text};
 
-const VERBS: [&str; 9] =
-    ["bench", "claims", "compare", "completions", "doctor", "layout", "man", "report", "trace"];
+const VERBS: [&str; 10] = [
+    "bench",
+    "claims",
+    "compare",
+    "completions",
+    "doctor",
+    "layout",
+    "man",
+    "record",
+    "report",
+    "trace",
+];
 
 #[test]
 fn a_page_for_the_program_and_one_for_each_verb() {

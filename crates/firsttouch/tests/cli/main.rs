@@ -26,6 +26,7 @@ mod measured;
 mod moved_mappings;
 mod program;
 mod record;
+mod shim;
 mod small;
 mod stages;
 mod trace;

@@ -64,7 +64,7 @@ impl CallsDecoder {
             addresses: Input::new(addresses),
             released: Input::new(released),
             shapes,
-            recent: Recent::new(),
+            recent: Recent::new(header.records),
             expected_ns,
             last_address: 0,
             last_released: 0,

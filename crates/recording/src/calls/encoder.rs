@@ -31,7 +31,7 @@ pub struct CallsEncoder {
     dictionary: Dictionary<Shape>,
     recent: Recent,
     /// The numbers of recent blocks, by a hash of their addresses. Verified when they are used.
-    numbers: Box<[u32; SLOTS]>,
+    numbers: Box<[u16; SLOTS]>,
     /// When the first call began.
     base_ns: u64,
     /// When the previous call ended.
@@ -60,7 +60,7 @@ impl CallsEncoder {
             addresses: Output::default(),
             released: Output::default(),
             dictionary: Dictionary::new(Shape::UNUSED),
-            recent: Recent::new(),
+            recent: Recent::new(RECORDS_MAX),
             numbers: Box::new([0; SLOTS]),
             base_ns: 0,
             expected_ns: 0,
@@ -71,14 +71,15 @@ impl CallsEncoder {
         }
     }
 
-    /// Goes on with another thread, so that one encoder can serve many. Calls that were pushed must
-    /// have been taken with [`CallsEncoder::finish`].
+    /// Goes on with another thread, so that one encoder can serve many. Calls that were pushed
+    /// before stay those of the other thread, and come with the next [`CallsEncoder::finish`].
     pub fn restart(&mut self, source: SourceId, thread: Thread) {
         self.seal();
         (self.source, self.thread) = (source, thread);
     }
 
     /// Adds a call that began at `time_ns`.
+    #[inline]
     pub fn push(&mut self, time_ns: u64, call: &Allocation) {
         let mut form = 0;
         if self.extent.records() == 0 {
@@ -105,6 +106,12 @@ impl CallsEncoder {
     #[inline]
     fn push_times(&mut self, time_ns: u64, latency_ns: u64) {
         let gap_ns = time_ns.wrapping_sub(self.expected_ns);
+        if gap_ns < 0x7f && latency_ns < 0x80 && latency_ns != 0 {
+            self.gaps.put_byte(gap_ns + 1);
+            self.latencies.put_byte(latency_ns);
+            self.expected_ns = time_ns.wrapping_add(latency_ns);
+            return;
+        }
         if gap_ns < 1 << 62 {
             self.gaps.put(gap_ns + 1);
         } else {
@@ -146,7 +153,7 @@ impl CallsEncoder {
             form::ADDRESS_WRITTEN
         };
         self.last_address = address;
-        self.numbers[hash::<SLOTS>(address)] = (self.recent.given() & 0xffff_ffff) as u32;
+        self.numbers[hash::<SLOTS>(address)] = (self.recent.given() & 0xffff) as u16;
         self.recent.give(address, &size);
         form
     }
@@ -159,7 +166,12 @@ impl CallsEncoder {
             self.shapes.extend([shape.function(), shape.alignment_log2(), shape.form()]);
         }
         let has_size = slot.last != size_bytes;
-        self.operations.put(u64::from(slot.number) << 1 | u64::from(has_size));
+        let operation = u64::from(slot.number) << 1 | u64::from(has_size);
+        if operation < 0x80 {
+            self.operations.put_byte(operation);
+        } else {
+            self.operations.put(operation);
+        }
         if has_size {
             slot.last = size_bytes;
             self.sizes.put(size_bytes);

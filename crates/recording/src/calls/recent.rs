@@ -17,7 +17,8 @@ struct Block {
 /// as a stack: allocators give out the newest first.
 #[derive(Debug)]
 pub(crate) struct Recent {
-    blocks: Box<[Block; BLOCKS]>,
+    /// A power of two of them, so that a place is a few bits of a number.
+    blocks: Box<[Block]>,
     given: u64,
     /// One more than the place of the block given back last.
     free: [u16; CLASSES],
@@ -26,15 +27,16 @@ pub(crate) struct Recent {
 }
 
 impl Recent {
-    /// Of a chunk without calls yet.
-    pub(crate) fn new() -> Self {
-        let blocks = Box::new([Block::default(); BLOCKS]);
+    /// Of a chunk without calls yet, which has at most `calls`.
+    pub(crate) fn new(calls: u32) -> Self {
+        let calls = usize::try_from(calls).unwrap_or(BLOCKS).clamp(1, BLOCKS);
+        let blocks = vec![Block::default(); calls.next_power_of_two()].into();
         Recent { blocks, given: 0, free: [0; CLASSES], fresh: 0 }
     }
 
     /// Starts with a new chunk.
     pub(crate) fn clear(&mut self) {
-        let used = usize::try_from(self.given).unwrap_or(BLOCKS).min(BLOCKS);
+        let used = usize::try_from(self.given).unwrap_or(BLOCKS).min(self.blocks.len());
         self.blocks[..used].fill(Block::default());
         (self.given, self.free, self.fresh) = (0, [0; CLASSES], 0);
     }
@@ -52,7 +54,7 @@ impl Recent {
         let newest = &mut self.free[usize::from(size.number) % CLASSES];
         match usize::from(*newest).checked_sub(1) {
             Some(place) => {
-                let block = self.blocks[place % BLOCKS];
+                let block = self.blocks[place & (self.blocks.len() - 1)];
                 *newest = block.next;
                 block.address
             }
@@ -64,7 +66,8 @@ impl Recent {
     #[inline]
     pub(crate) fn give(&mut self, address: u64, size: &SizeClass) {
         let block = Block { address, class: size.number, next: 0 };
-        self.blocks[place(self.given)] = block;
+        let place = self.place(self.given);
+        self.blocks[place] = block;
         self.given += 1;
         self.fresh = address.wrapping_add(size.taken_bytes);
     }
@@ -73,23 +76,24 @@ impl Recent {
     #[inline]
     pub(crate) fn of_age(&self, age: u64) -> Option<u64> {
         let number = self.given.checked_sub(age)?.checked_sub(1)?;
-        (age < BLOCKS as u64).then(|| self.blocks[place(number)].address)
+        (age < BLOCKS as u64).then(|| self.blocks[self.place(number)].address)
     }
 
     /// The block with this age was given back.
     #[inline]
     pub(crate) fn release(&mut self, age: u64) {
-        let place = place(self.given.wrapping_sub(age).wrapping_sub(1));
+        let place = self.place(self.given.wrapping_sub(age).wrapping_sub(1));
         let block = &mut self.blocks[place];
         let newest = &mut self.free[usize::from(block.class) % CLASSES];
         block.next = *newest;
         *newest = u16::try_from(place + 1).unwrap_or_default();
     }
-}
 
-#[inline]
-fn place(number: u64) -> usize {
-    usize::try_from(number % BLOCKS as u64).unwrap_or_default()
+    #[inline]
+    fn place(&self, number: u64) -> usize {
+        let last = self.blocks.len() - 1;
+        usize::try_from(number & last as u64).unwrap_or_default()
+    }
 }
 
 /// The class of a size.
@@ -130,7 +134,7 @@ mod tests {
     #[test]
     fn the_newest_block_that_came_back_is_foreseen() {
         let size = SizeClass::of(24);
-        let mut recent = Recent::new();
+        let mut recent = Recent::new(5);
         recent.give(0x1000, &size);
         recent.give(0x1020, &size);
         assert_eq!(recent.foresee(&size), 0x1040, "behind the last one");

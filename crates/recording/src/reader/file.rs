@@ -102,7 +102,9 @@ impl<R: Read + Seek> ChunkFile<R> {
             let chunk = if entry.end() <= end_at { self.chunk(&entry)? } else { None };
             let decoded =
                 chunk.map(|(header, columns)| index::decode(&header, &columns, &mut entries));
-            if decoded != Some(Ok(())) {
+            // More chunks than there is room for before the index are a lie.
+            let fits = entries.last().is_none_or(|last| last.end() <= end.first_ns);
+            if decoded != Some(Ok(())) || !fits {
                 // The chunks themselves may be intact.
                 self.damage = damage;
                 return Ok(None);

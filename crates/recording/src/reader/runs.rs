@@ -18,7 +18,10 @@ use crate::observed::ObservedDecoder;
 /// About the number of events in a batch.
 pub(super) const BATCH_EVENTS: usize = 4096;
 /// The number of events that are decoded at once.
-const BLOCK_EVENTS: usize = 512;
+const BLOCK_EVENTS: usize = 128;
+/// The limit of what all open chunks take together, unpacked: those of some ten thousand threads.
+/// Beyond, chunks are refused, because they say that they overlap where that cannot be.
+const OPEN_BYTES_MAX: usize = 1 << 30;
 
 #[derive(Debug)]
 enum Decoder {
@@ -53,6 +56,8 @@ struct Run {
     at: usize,
     /// What its source had promised before.
     promised_ns: u64,
+    /// About the memory that it takes.
+    bytes: usize,
 }
 
 impl Run {
@@ -80,6 +85,8 @@ pub(super) struct Runs {
     /// The next place of each run in `open`.
     next: BinaryHeap<Reverse<(Place, usize)>>,
     late: u64,
+    /// What the open runs take.
+    open_bytes: usize,
 }
 
 impl Runs {
@@ -113,7 +120,10 @@ impl Runs {
         header: &ChunkHeader,
         columns: Columns,
     ) -> Result<(), Malformed> {
-        if header.records > RECORDS_MAX {
+        let is_unsorted = header.flags & UNSORTED != 0;
+        let events = if is_unsorted { header.records as usize } else { BLOCK_EVENTS };
+        let bytes = columns.len().saturating_add(events.saturating_mul(size_of::<Event>()));
+        if header.records > RECORDS_MAX || self.open_bytes.saturating_add(bytes) > OPEN_BYTES_MAX {
             return Err(Malformed);
         }
         let decoder = if header.kind == kind::CALLS {
@@ -124,8 +134,8 @@ impl Runs {
         let promised_ns = self.broken.remove(&entry.offset).unwrap_or(0);
         let has_more = header.records > 0;
         let (block, at) = (Vec::new(), 0);
-        let mut run = Run { entry: *entry, decoder, has_more, block, at, promised_ns };
-        if header.flags & UNSORTED != 0 {
+        let mut run = Run { entry: *entry, decoder, has_more, block, at, promised_ns, bytes };
+        if is_unsorted {
             run.has_more = false;
             // What a damaged chunk has before the damage is as good as any.
             let result = run.decoder.decode(RECORDS_MAX as usize, &mut run.block);
@@ -147,6 +157,7 @@ impl Runs {
         if number == self.open.len() {
             self.open.push(None);
         }
+        self.open_bytes += run.bytes;
         self.open[number] = Some(run);
         self.next.push(Reverse((next, number)));
     }
@@ -183,9 +194,44 @@ impl Runs {
         if let Some(event) = run.block.get(run.at) {
             self.next.push(Reverse(((event.time_ns, source, offset), number)));
         } else {
+            self.open_bytes -= run.bytes;
             self.open[number] = None;
             self.vacant.push(number);
         }
         filled.map(|_| true).map_err(|_| entry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use events::{Batch, EventKind, Lost, Thread};
+
+    use super::*;
+    use crate::chunk::HEADER_BYTES;
+    use crate::encode_batch;
+
+    #[test]
+    fn what_is_open_is_bounded_and_counted() {
+        let thread = Thread { pid: 1, tid: 1 };
+        let kind = EventKind::Lost(Lost { records: 1 });
+        let events: Vec<Event> = (0..200).map(|time_ns| Event { time_ns, thread, kind }).collect();
+        let bytes = encode_batch(&Batch { definitions: Vec::new(), events: events.clone() }).bytes;
+        let header = ChunkHeader::from_bytes(&bytes).unwrap();
+        let columns = Columns::unpack(&bytes[HEADER_BYTES..]).unwrap();
+        let entry = Entry::new(0, &header);
+        let mut runs = Runs::default();
+        runs.open(&entry, &header, columns.clone()).unwrap();
+        let each = runs.open_bytes;
+        assert!(each > columns.len());
+        runs.open_bytes = OPEN_BYTES_MAX - each + 1;
+        assert_eq!(runs.open(&entry, &header, columns.clone()), Err(Malformed));
+        runs.open_bytes = OPEN_BYTES_MAX - each;
+        runs.open(&entry, &header, columns.clone()).unwrap();
+        assert_eq!(runs.open_bytes, OPEN_BYTES_MAX);
+        let mut found = Vec::new();
+        while runs.advance(&mut found) == Ok(true) {}
+        assert_eq!((found.len(), runs.open_bytes), (400, OPEN_BYTES_MAX - 2 * each));
+        let too_many = ChunkHeader { records: RECORDS_MAX + 1, ..header };
+        assert_eq!(runs.open(&entry, &too_many, columns), Err(Malformed));
     }
 }

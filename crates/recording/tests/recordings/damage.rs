@@ -282,6 +282,43 @@ fn files_that_are_no_recordings_are_told_apart() {
     }
 }
 
+/// An index that lists other chunks than there are, with valid checksums.
+#[test]
+fn an_index_that_lies_is_not_used() {
+    let chunks = chunks();
+    let whole = read(&file_of(&chunks)).unwrap();
+    // One chunk without payload, as often as the column has bytes; 2 bytes of kinds, and of the
+    // other columns 1.
+    for count in [1, 5, 60_000, 70_000_u32] {
+        let mut file = cut_file(&chunks);
+        let offset = file.len() as u64;
+        let mut payload = vec![6];
+        let mut columns = Vec::new();
+        for width in [2, 1, 1, 1, 1, 1_u32] {
+            let column = lz4_flex::block::compress(&vec![0; (count * width) as usize]);
+            payload.push(1);
+            for mut number in [column.len() as u64, u64::from(count * width)] {
+                while number >= 0x80 {
+                    payload.push((number & 0x7f) as u8 | 0x80);
+                    number >>= 7;
+                }
+                payload.push((number & 0x7f) as u8);
+            }
+            columns.extend(column);
+        }
+        payload.extend(columns);
+        file.extend(raw_chunk(8, count, &payload));
+        let mut end = raw_chunk(9, 0, b"");
+        end[24..32].copy_from_slice(&offset.to_le_bytes());
+        let checksum = crc32fast::hash(&end[..44]).to_le_bytes();
+        end[44..].copy_from_slice(&checksum);
+        file.extend(end);
+        let found = read(&file).unwrap();
+        assert_eq!(found.events, whole.events, "{count} chunks");
+        assert!(found.reader.damage().is_none());
+    }
+}
+
 /// A disk that is full after some bytes, and has room again later.
 struct Disk {
     bytes: Vec<u8>,

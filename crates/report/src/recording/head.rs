@@ -67,8 +67,9 @@ fn bars(report: &RecordingReport, view: View) -> String {
     ]
     .into_iter()
     .map(|(name, ns, parts)| {
-        let bar = "#".repeat(bar_columns(ns, longest));
         let head = format!("{name:12} {:>9}  ", Nanoseconds(ns).to_string());
+        let room = view.width.map_or(BAR, |width| width.saturating_sub(head.len()).min(BAR));
+        let bar = "#".repeat(bar_columns(ns, longest, room));
         if parts.is_empty() {
             return format!("{head}{bar}\n");
         }
@@ -76,16 +77,17 @@ fn bars(report: &RecordingReport, view: View) -> String {
         if view.width.is_none_or(|width| line.len() <= width) {
             format!("{line}\n")
         } else {
-            format!("{head}{bar}\n") + &hanging(&" ".repeat(head.len()), &parts, view.width)
+            let indent = if room < BAR { 2 } else { head.len() };
+            format!("{head}{bar}\n") + &hanging(&" ".repeat(indent), &parts, view.width)
         }
     })
     .collect()
 }
 
-/// The columns of a bar, of which one that is not zero has at least one.
-fn bar_columns(ns: u64, longest: u64) -> usize {
-    let columns = (u128::from(ns) * BAR as u128).div_ceil(u128::from(longest.max(1)));
-    usize::try_from(columns).unwrap_or(BAR).min(BAR)
+/// The columns of a bar in so much `room`. One that is not zero has at least one.
+fn bar_columns(ns: u64, longest: u64, room: usize) -> usize {
+    let columns = (u128::from(ns) * room as u128).div_ceil(u128::from(longest.max(1)));
+    usize::try_from(columns).unwrap_or(room).min(room)
 }
 
 /// Says that the time of releases is an estimate, if not all were timed.

@@ -1,4 +1,5 @@
-//! The screens of claims, comparisons, diffs, doctor, layout, recordings and trace, from injected results.
+//! The screens of claims, comparisons, diffs, doctor, layout, recordings and trace, from injected
+//! results.
 
 mod claims;
 mod compare;

@@ -15,7 +15,8 @@ use next::Operator;
 /// the entry asks the operator that returns null instead, and on null, also where the call is not
 /// recorded, jumps to the real operator, which throws to our caller.
 macro_rules! throwing {
-    ($name:ident($($argument:ident: $type:ty),*), $keep:literal, $restore:literal, $sp:literal, $fp:literal, $entry:path, $next:path) => {
+    ($name:ident($($argument:ident: $type:ty),*), $keep:literal, $restore:literal,
+        $sp:literal, $fp:literal, $entry:path, $next:path) => {
         /// See the C++ standard, "Storage allocation and deallocation".
         #[unsafe(no_mangle)]
         #[unsafe(naked)]
@@ -51,7 +52,8 @@ macro_rules! throwing {
 }
 
 throwing!(_Znwm(size: usize), "push rsi", "pop rsi", "rsi", "rdx", new_entry, next::NEW);
-throwing!(_Znam(size: usize), "push rsi", "pop rsi", "rsi", "rdx", new_array_entry, next::NEW_ARRAY);
+throwing!(_Znam(size: usize),
+    "push rsi", "pop rsi", "rsi", "rdx", new_array_entry, next::NEW_ARRAY);
 throwing!(_ZnwmSt11align_val_t(size: usize, alignment: usize),
     "push rsi", "pop rsi", "rdx", "rcx", new_aligned_entry, next::NEW_ALIGNED);
 throwing!(_ZnamSt11align_val_t(size: usize, alignment: usize),

@@ -84,19 +84,34 @@ fn unpacked(word: u64) -> isize {
     ((shifted >> (64 - OFFSET_BITS)) * 8) as isize
 }
 
-const PLACES: usize = 1 << 14;
+/// The places of the first table, and of the second, which has the rules whose place in the first
+/// is taken: a program with little code touches few pages.
+const PLACES: [usize; 2] = [1 << 9, 1 << 14];
 
 /// Each place has an address exclusive-or its rule, and the rule: a pair of which another thread
 /// has written one half belongs to no address that anyone asks for.
-static TABLE: [[AtomicU64; 2]; PLACES] = [const { [const { AtomicU64::new(0) }; 2] }; PLACES];
+type Place = [AtomicU64; 2];
+
+static FIRST: [Place; PLACES[0]] = [const { [const { AtomicU64::new(0) }; 2] }; PLACES[0]];
+static SECOND: [Place; PLACES[1]] = [const { [const { AtomicU64::new(0) }; 2] }; PLACES[1]];
 
 /// The rule of the instruction at `address`.
 #[inline]
 pub(super) fn of(address: u64) -> Rule {
-    let mixed = address.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let [key, rule] = &TABLE[(mixed >> 50) as usize & (PLACES - 1)];
+    let mixed = (address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize;
+    let (first, second) = (&FIRST[mixed % PLACES[0]], &SECOND[mixed % PLACES[1]]);
+    let rule = first[1].load(Ordering::Relaxed);
+    if first[0].load(Ordering::Relaxed) ^ rule == address && rule != 0 {
+        return Rule(rule);
+    }
+    of_second(address, if rule == 0 { first } else { second })
+}
+
+/// The rule at `place`, or the rule that is put there.
+fn of_second(address: u64, place: &Place) -> Rule {
+    let [key, rule] = place;
     let known = rule.load(Ordering::Relaxed);
-    if key.load(Ordering::Relaxed) ^ known == address && known != 0 {
+    if known != 0 && key.load(Ordering::Relaxed) ^ known == address {
         return Rule(known);
     }
     let found = cfi::rule(address);
@@ -116,7 +131,7 @@ pub(super) fn generation() -> u64 {
 /// Forgets all rules.
 pub(super) fn forget() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
-    for [key, rule] in &TABLE {
+    for [key, rule] in FIRST.iter().chain(&SECOND) {
         if rule.load(Ordering::Relaxed) != 0 {
             rule.store(0, Ordering::Relaxed);
             key.store(0, Ordering::Relaxed);
