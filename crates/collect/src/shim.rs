@@ -101,6 +101,8 @@ pub struct ShimCounts {
     pub wrong_stacks: u64,
     /// Programs with an allocator of their own, whose calls are not recorded.
     pub own_allocators: u64,
+    /// Libraries that were opened with `RTLD_DEEPBIND`, whose calls are not recorded.
+    pub deep_libraries: u64,
     /// How far the two clocks were apart at worst, in nanoseconds.
     pub clock_error_ns: u64,
 }
@@ -244,6 +246,7 @@ impl ShimCounts {
             checked_stacks: self.checked_stacks + other.checked_stacks,
             wrong_stacks: self.wrong_stacks + other.wrong_stacks,
             own_allocators: self.own_allocators + other.own_allocators,
+            deep_libraries: self.deep_libraries + other.deep_libraries,
             clock_error_ns: self.clock_error_ns.max(other.clock_error_ns),
         }
     }

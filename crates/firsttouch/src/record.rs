@@ -228,6 +228,13 @@ fn summary(outcome: &Outcome, counts: ShimCounts) -> RecordingSummary {
 fn doubts(counts: ShimCounts) -> Vec<String> {
     let mut doubts = Vec::new();
     let ShimCounts { lost, waited_ns, checked_stacks, wrong_stacks, own_allocators, .. } = counts;
+    if counts.deep_libraries > 0 {
+        doubts.push(format!(
+            "libraries that the program opened with RTLD_DEEPBIND: {}; their allocation calls are \
+             not recorded",
+            counts.deep_libraries
+        ));
+    }
     if own_allocators > 0 {
         doubts.push(format!(
             "programs with an allocator of their own: {own_allocators}; its calls are not recorded"

@@ -40,6 +40,8 @@ pub const WRONG_STACKS: usize = 45;
 pub const CHECKED_STACKS: usize = 46;
 /// 1: the program has an allocator of its own, whose calls do not come to us.
 pub const HAS_OWN_ALLOCATOR: usize = 47;
+/// Libraries that the program opened with `RTLD_DEEPBIND`: their calls do not come to us.
+pub const DEEP_LIBRARIES: usize = 48;
 
 /// The bits of [`FLAGS`].
 pub mod flags {

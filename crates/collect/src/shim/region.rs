@@ -179,6 +179,7 @@ impl Region {
             checked_stacks: word(header::CHECKED_STACKS),
             wrong_stacks: word(header::WRONG_STACKS),
             own_allocators: word(header::HAS_OWN_ALLOCATOR),
+            deep_libraries: word(header::DEEP_LIBRARIES),
             clock_error_ns: 0,
         }
     }
@@ -190,12 +191,13 @@ impl Guest {
         self.pid == self.own_pid
     }
 
-    /// A thread, by our numbers as far as they are known.
+    /// A thread, by our numbers as far as they are known. Forks in another namespace count as the
+    /// process that said hello, which has the same code at the same addresses.
     fn thread(self, owner: Owner) -> Thread {
-        if self.is_of_our_namespace() || owner.pid != self.own_pid {
+        if self.is_of_our_namespace() {
             return Thread { pid: owner.pid, tid: owner.tid };
         }
-        let is_first = owner.tid == owner.pid;
+        let is_first = owner.tid == self.own_pid;
         Thread { pid: self.pid, tid: if is_first { self.pid } else { owner.tid } }
     }
 

@@ -1,6 +1,6 @@
 //! Stacks, signals, code that comes and goes, and the whole interface.
 
-use super::{Manner, check, check_in, plain_fixture};
+use super::{Manner, Recorded, check, check_in, plain_fixture};
 use crate::program::{Scratch, cxx_fixture, fixture_with};
 
 #[test]
@@ -54,6 +54,12 @@ fn libraries_at_the_same_address_are_told_apart() {
     else {
         return;
     };
+    let deep = [program.as_os_str(), "deep".as_ref(), first.as_os_str()];
+    if let Some(recorded) = Recorded::of(&deep, Manner::default(), &scratch) {
+        let notes = recorded.lost_nothing().notes();
+        assert!(notes.contains("opened with RTLD_DEEPBIND: 1;"), "{notes}");
+        assert_eq!(recorded.counts("here"), recorded.expected()["here"]);
+    }
     let [first, second] = [&first, &second].map(|path| path.to_str().expect("a name of UTF-8"));
     check(&program, &[first, second], &scratch);
 }

@@ -52,7 +52,7 @@ fn a_program_may_number_processes_on_its_own() {
         return;
     }
     let name = program.to_str().expect("a name of UTF-8");
-    for way in ["exit", "brief"] {
+    for way in ["exit", "brief", "forks"] {
         let command = ["unshare", "-fp", name, way].map(AsRef::as_ref);
         if let Some(recorded) = Recorded::of(&command, Manner::default(), &scratch) {
             recorded.has_all_calls();
