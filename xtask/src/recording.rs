@@ -1,6 +1,6 @@
 //! `cargo xtask bench-record`: what `firsttouch record` costs the program, compared with heaptrack
-//! in the same run. Each block runs the same program bare and under both, in random order; the cost of
-//! each is its time less that of the bare run of the block. Figures are medians over blocks with
+//! in the same run. Each block runs the same program bare and under both, in random order; the cost
+//! of each is its time less that of the bare run of the block. Figures are medians over blocks with
 //! intervals.
 
 use std::path::{Path, PathBuf};

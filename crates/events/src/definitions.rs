@@ -6,6 +6,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::mem::take;
 
+use crate::RECORDER_MEMORY;
+
 use crate::{ModuleId, Name, StackId};
 
 /// A frame of a stack. Stacks that share their outer frames share these definitions.
@@ -136,6 +138,13 @@ impl Definitions {
     #[must_use]
     pub fn text(&self, name: Name) -> &str {
         self.texts.get(name.0 as usize).map_or("", |text| text)
+    }
+
+    /// Whether `name` is that of the memory by which a program is recorded.
+    #[must_use]
+    pub fn is_recorders_memory(&self, name: Name) -> bool {
+        let memory = self.text(name).strip_prefix("/memfd:");
+        memory.is_some_and(|memory| memory.starts_with(RECORDER_MEMORY))
     }
 
     /// The text of `name`, shared.

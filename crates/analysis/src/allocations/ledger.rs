@@ -293,8 +293,10 @@ impl Ledger {
             (None, _) => {
                 let (attributor, pid) = (&mut self.attributor, event.thread.pid);
                 let below = |address| attributor.region(pid, address);
-                let name = origin.region.map_or("", |region| definitions.text(region.name));
-                let kind = RestKind::of(origin.region.as_ref(), name, below);
+                let region = origin.region.as_ref();
+                let is_recorders =
+                    region.is_some_and(|region| definitions.is_recorders_memory(region.name));
+                let kind = RestKind::of(region, is_recorders, below);
                 self.rest.add(kind, fault.major, latency_ns);
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use events::{MappingKind, RECORDER_MEMORY};
+use events::MappingKind;
 
 use super::sites::FaultSums;
 use crate::address_space::MappedRegion;
@@ -54,19 +54,16 @@ impl Rest {
 }
 
 impl RestKind {
-    /// The kind of memory in `region`, which has this name, with the mapping that ends where it
-    /// begins.
+    /// The kind of memory in `region`, with the mapping that ends where it begins. `is_recorders`:
+    /// the program did not map it.
     pub(super) fn of(
         region: Option<&MappedRegion>,
-        name: &str,
+        is_recorders: bool,
         below: impl FnOnce(u64) -> Option<MappedRegion>,
     ) -> RestKind {
         let Some(region) = region else { return RestKind::Unknown };
-        let name = name.strip_prefix("/memfd:").unwrap_or_default();
         match region.kind {
-            MappingKind::SharedFile | MappingKind::SharedAnonymous
-                if name.starts_with(RECORDER_MEMORY) =>
-            {
+            MappingKind::SharedFile | MappingKind::SharedAnonymous if is_recorders => {
                 RestKind::Recorder
             }
             MappingKind::Heap => RestKind::Heap,

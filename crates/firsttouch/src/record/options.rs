@@ -14,13 +14,13 @@ use crate::options::CallMode;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  firsttouch record -o app.ft -- ./app            everything
-  firsttouch report app.ft                        where the cost came from
+  firsttouch record -o app.ft -- ./app           everything
+  firsttouch report app.ft                       where the cost came from
   firsttouch record -o app.ft --syscalls off -- ./app
-                                                  calls and faults; the program never stops
-  firsttouch record -o app.ft -p 4121 --for 30s   half a minute of a running process
+                                                 the program never stops
+  firsttouch record -o app.ft -p 4121 --for 30s  part of a running process
   firsttouch record -o app.ft --stacks none -- ./app
-                                                  less detail, less cost
+                                                 less detail, less cost
 
 The exit status is that of the program, 125 if recording failed, 126 if the program cannot be run, \
 127 if it is not found.")]

@@ -10,7 +10,7 @@ use crate::exports::ExportOptions;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  firsttouch report app.ft                      which call sites a program pays for
+  firsttouch report app.ft                      the call sites that cost most
   firsttouch report app.ft --events | less      every call, syscall and fault
   firsttouch report result.json                 the screen that bench printed
   firsttouch report result.json | less          a pipe cuts nothing off
