@@ -237,7 +237,8 @@ fn the_hidden_verb_is_not_for_people() {
 
 #[test]
 fn examples_with_a_comment_fit_a_terminal() {
-    let verbs = ["bench", "claims", "doctor", "layout", "record", "report", "trace", "man"];
+    let verbs =
+        ["bench", "claims", "doctor", "layout", "record", "report", "trace", "man", "completions"];
     let calls = verbs.iter().map(|verb| vec![*verb, "--help"]).chain([vec!["--help"]]);
     for call in calls {
         let help = text(&run(&call).stdout);
