@@ -6,6 +6,38 @@ use wire::{header, node};
 
 use crate::sink::Region;
 
+/// Nodes that a thread has looked up, so that it need not search for them again.
+#[repr(C)]
+pub(super) struct RecentNodes([Recent; RECENT]);
+
+const RECENT: usize = 512;
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Recent {
+    address: u64,
+    caller: u32,
+    number: u32,
+}
+
+impl RecentNodes {
+    /// Forgets what another thread left.
+    pub(super) fn clear(&mut self) {
+        self.0.fill(Recent { address: 0, caller: 0, number: 0 });
+    }
+
+    /// As [`node`].
+    #[inline]
+    pub(super) fn node(&mut self, region: &Region, caller: u32, address: u64) -> u32 {
+        let place = node::home(caller, address, RECENT);
+        let Some(recent) = self.0.get_mut(place) else { return 0 };
+        if recent.address != address || recent.caller != caller {
+            *recent = Recent { address, caller, number: node(region, caller, address) };
+        }
+        recent.number
+    }
+}
+
 /// The node of a frame at `address` whose caller's node is `caller`: its existing one, or a new
 /// one. 0: the table is full, or the caller has none.
 pub(super) fn node(region: &Region, caller: u32, address: u64) -> u32 {

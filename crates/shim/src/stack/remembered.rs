@@ -1,8 +1,8 @@
 //! The stacks that a thread remembers, with the slots that make them what they are.
 
-use wire::{header, unit};
+use wire::{header, node, unit};
 
-use super::nodes;
+use super::nodes::{self, RecentNodes};
 use super::rules;
 use super::walk::{Place, Step, read};
 use crate::sink::Region;
@@ -18,13 +18,16 @@ struct Frame {
     /// The slot that held its code's address, and that address.
     slot: usize,
     code: usize,
-    /// The frame pointer register, and the slot that it was read from (0: none).
+    /// The frame pointer register, and how far from the slot above it was read (0: it was not).
     fp: usize,
-    fp_slot: usize,
-    /// The node of the stack from this frame outwards.
-    node: u32,
-    flags: u32,
+    fp_offset: i32,
+    /// The node of the stack from this frame outwards, and flags below it.
+    node_and_flags: u32,
 }
+
+const _: () = assert!(size_of::<Frame>() == 32 && node::NODES < 1 << (32 - FLAG_BITS));
+
+const FLAG_BITS: u32 = 3;
 
 /// Frames outside this one are found through its frame pointer.
 const NEEDS_FP: u32 = 1;
@@ -41,6 +44,7 @@ pub(crate) struct Memory {
     ways: [Way; WAYS],
     /// The frames that are being unwound.
     new: [Frame; DEPTH_MAX],
+    nodes: RecentNodes,
 }
 
 const _: () = assert!(size_of::<Memory>() <= (unit::WORDS - unit::FIRST) * 8);
@@ -67,6 +71,7 @@ impl Memory {
         for way in &mut self.ways {
             way.length = 0;
         }
+        self.nodes.clear();
         self.generation = rules::generation();
     }
 
@@ -83,15 +88,15 @@ impl Memory {
         let way = &self.ways[chosen];
         let Some(top) = way.top() else { return Found::Part(chosen) };
         let is_top = top.slot == sp && top.code == code;
-        if is_top && (top.flags & NEEDS_FP == 0 || top.fp == fp) && way.holds(way.length - 1) {
-            return Found::Whole(top.node);
+        if is_top && (!top.has(NEEDS_FP) || top.fp == fp) && way.holds(way.length - 1) {
+            return Found::Whole(top.node());
         }
         Found::Part(chosen)
     }
 
     /// Unwinds until a frame that is remembered in this way, and remembers the stack there.
     pub(super) fn unwind(&mut self, way: usize, region: &Region, sp: usize, fp: usize) -> u32 {
-        let Memory { ways, new, .. } = self;
+        let Memory { ways, new, nodes, .. } = self;
         let way = &mut ways[way % WAYS];
         let mut place = Place::innermost(sp, fp);
         let (mut count, mut is_cut) = (0, false);
@@ -128,7 +133,7 @@ impl Memory {
         if is_cut {
             region.add(header::CUT_STACKS, 1);
         }
-        way.remember(region, new.get_mut(..count).unwrap_or_default())
+        way.remember(region, nodes, new.get_mut(..count).unwrap_or_default())
     }
 
     /// Unwinds the whole stack without regard to what is remembered, and remembers nothing.
@@ -151,16 +156,26 @@ impl Memory {
 impl Frame {
     #[inline]
     fn at(place: &Place, flags: u32) -> Frame {
-        let Place { slot, code, fp, fp_slot, .. } = *place;
-        Frame { slot, code, fp, fp_slot, node: 0, flags }
+        let Place { slot, code, fp, .. } = *place;
+        Frame { slot, code, fp, fp_offset: offset(place), node_and_flags: flags }
     }
 
     fn only_a_slot(slot: usize, word: usize) -> Frame {
-        Frame { slot, code: word, fp: 0, fp_slot: 0, node: 0, flags: ONLY_A_SLOT }
+        Frame { slot, code: word, fp: 0, fp_offset: 0, node_and_flags: ONLY_A_SLOT }
     }
 
     fn address(&self) -> u64 {
-        (self.code - usize::from(self.flags & INTERRUPTED == 0)) as u64
+        (self.code - usize::from(!self.has(INTERRUPTED))) as u64
+    }
+
+    #[inline]
+    fn has(&self, flags: u32) -> bool {
+        self.node_and_flags & flags != 0
+    }
+
+    #[inline]
+    fn node(&self) -> u32 {
+        self.node_and_flags >> FLAG_BITS
     }
 }
 
@@ -179,7 +194,7 @@ impl Way {
             // SAFETY: the frames inside hold what they held when unwinding went from them to this
             // slot, so it would read it now as well.
             let code = unsafe { read(frame.slot) };
-            code == frame.code && (frame.flags & NEEDS_FP == 0 || frame.fp_holds())
+            code == frame.code && (!frame.has(NEEDS_FP) || frame.fp_holds())
         })
     }
 
@@ -192,11 +207,10 @@ impl Way {
         }
         let Some(top) = self.top() else { return false };
         // The stack pointer of an interrupted frame was in a slot inside it, which is forgotten.
-        let is_plain = top.flags & (ONLY_A_SLOT | INTERRUPTED) == 0;
-        if !is_plain || top.slot != place.slot || top.code != place.code {
+        if top.has(ONLY_A_SLOT | INTERRUPTED) || top.slot != place.slot || top.code != place.code {
             return false;
         }
-        if top.flags & NEEDS_FP != 0 && top.fp != place.fp {
+        if top.has(NEEDS_FP) && top.fp != place.fp {
             return false;
         }
         if !self.holds(self.length - 1) {
@@ -205,26 +219,26 @@ impl Way {
         }
         if let Some(top) = self.frames.get_mut(self.length - 1) {
             // The frames inside it have saved its frame pointer elsewhere.
-            (top.fp, top.fp_slot) = (place.fp, place.fp_slot);
+            (top.fp, top.fp_offset) = (place.fp, offset(place));
         }
         true
     }
 
     /// Puts new frames, the innermost first, inside those that hold; returns the whole stack's
     /// node.
-    fn remember(&mut self, region: &Region, new: &mut [Frame]) -> u32 {
+    fn remember(&mut self, region: &Region, nodes: &mut RecentNodes, new: &mut [Frame]) -> u32 {
         let top = self.top().copied();
-        let mut needs_fp = top.is_some_and(|top| top.flags & NEEDS_FP != 0 && top.fp_slot == 0);
-        let mut node = top.map_or(0, |top| top.node);
+        let mut needs_fp = top.is_some_and(|top| top.has(NEEDS_FP) && top.fp_offset == 0);
+        let mut node = top.map_or(0, |top| top.node());
         for frame in new.iter_mut().rev() {
-            if frame.flags & ONLY_A_SLOT == 0 {
-                needs_fp |= frame.flags & NEEDS_FP != 0;
-                frame.flags |= if needs_fp { NEEDS_FP } else { 0 };
+            if !frame.has(ONLY_A_SLOT) {
+                needs_fp |= frame.has(NEEDS_FP);
+                frame.node_and_flags |= if needs_fp { NEEDS_FP } else { 0 };
                 // What is inside depends on its own frame pointer if it is that of this frame.
-                needs_fp &= frame.fp_slot == 0;
-                node = nodes::node(region, node, frame.address());
+                needs_fp &= frame.fp_offset == 0;
+                node = nodes.node(region, node, frame.address());
             }
-            frame.node = node;
+            frame.node_and_flags |= node << FLAG_BITS;
             if let Some(place) = self.frames.get_mut(self.length) {
                 *place = *frame;
                 self.length += 1;
@@ -239,7 +253,21 @@ impl Frame {
     /// inside, which was compared.
     #[inline]
     fn fp_holds(&self) -> bool {
+        let slot = self.slot.wrapping_add_signed(self.fp_offset as isize);
         // SAFETY: as for the slot of its code, which was read before.
-        self.fp_slot == 0 || unsafe { read(self.fp_slot) } == self.fp
+        self.fp_offset == 0 || self.fp_offset != TOO_FAR && unsafe { read(slot) } == self.fp
     }
+}
+
+/// A saved frame pointer that is too far away to be compared: it never holds.
+const TOO_FAR: i32 = i32::MAX;
+
+/// How far from the slot of its code the frame pointer of a place was read; 0: it was not.
+#[inline]
+fn offset(place: &Place) -> i32 {
+    if place.fp_slot == 0 {
+        return 0;
+    }
+    let bytes = place.fp_slot.wrapping_sub(place.slot).cast_signed();
+    i32::try_from(bytes).unwrap_or(TOO_FAR)
 }
