@@ -10,8 +10,8 @@ mod loader;
 
 use core::ffi::c_void;
 
-use wire::CallRecord;
 use wire::record::UNTIMED;
+use wire::{CallRecord, function as number};
 
 use crate::thread::Guard;
 use crate::{stack, start};
@@ -29,22 +29,6 @@ struct Request {
     function: u8,
     size: usize,
     alignment: usize,
-}
-
-/// The numbers of functions (`events::AllocationFunction`).
-mod number {
-    pub(super) const MALLOC: u8 = 1;
-    pub(super) const CALLOC: u8 = 2;
-    pub(super) const REALLOC: u8 = 3;
-    pub(super) const REALLOCARRAY: u8 = 4;
-    pub(super) const FREE: u8 = 5;
-    pub(super) const POSIX_MEMALIGN: u8 = 6;
-    pub(super) const ALIGNED_ALLOC: u8 = 7;
-    pub(super) const MEMALIGN: u8 = 8;
-    pub(super) const VALLOC: u8 = 9;
-    pub(super) const PVALLOC: u8 = 10;
-    pub(super) const NEW: u8 = 11;
-    pub(super) const DELETE: u8 = 12;
 }
 
 impl Request {
@@ -70,6 +54,12 @@ impl Request {
     }
 }
 
+/// Whether a function may be made of others of ours: operators of malloc and free.
+#[inline]
+fn calls_others(function: u8) -> bool {
+    matches!(function, number::NEW | number::DELETE | number::REALLOCARRAY)
+}
+
 /// A latency as a record holds it.
 #[inline]
 fn latency(begin: u64, end: u64) -> u32 {
@@ -80,17 +70,12 @@ fn latency(begin: u64, end: u64) -> u32 {
 #[inline(always)]
 fn give_out(caller: Caller, request: Request, call: impl FnOnce() -> *mut c_void) -> *mut c_void {
     let Some((mut guard, node)) = entered(caller) else { return call() };
-    guard.thread().has_inner_calls = request.function == number::NEW;
-    let begin = start::ticks();
-    let address = call();
-    let end = start::ticks();
-    guard.thread().has_inner_calls = false;
-    guard.write([request.record(begin, end, node, address)]);
-    address
+    let record = guard.time(request, node, call);
+    guard.write([record]);
+    record.address as *mut c_void
 }
 
-/// As [`give_out`], of an operator that may call other functions of ours. Null also where the call
-/// is not recorded: it was not made.
+/// As [`give_out`]. Null also where the call is not recorded: it was not made.
 #[inline(always)]
 fn give_out_or_refuse(
     caller: Caller,
@@ -98,13 +83,9 @@ fn give_out_or_refuse(
     call: impl FnOnce() -> *mut c_void,
 ) -> *mut c_void {
     let Some((mut guard, node)) = entered(caller) else { return core::ptr::null_mut() };
-    guard.thread().has_inner_calls = true;
-    let begin = start::ticks();
-    let address = call();
-    let end = start::ticks();
-    guard.thread().has_inner_calls = false;
-    guard.write([request.record(begin, end, node, address)]);
-    address
+    let record = guard.time(request, node, call);
+    guard.write([record]);
+    record.address as *mut c_void
 }
 
 /// Makes a call that gives `old` back and other memory out, and records it.
@@ -116,17 +97,12 @@ fn exchange(
     call: impl FnOnce() -> *mut c_void,
 ) -> *mut c_void {
     let Some((mut guard, node)) = entered(caller) else { return call() };
-    guard.thread().has_inner_calls = request.function == number::REALLOCARRAY;
-    let begin = start::ticks();
-    let address = call();
-    let end = start::ticks();
-    guard.thread().has_inner_calls = false;
-    let new = request.record(begin, end, node, address);
+    let new = guard.time(request, node, call);
     // A size of zero gives back and gives nothing out.
-    let has_released = !old.is_null() && (!address.is_null() || request.size == 0);
+    let has_released = !old.is_null() && (new.address != 0 || request.size == 0);
     if has_released {
         let released = CallRecord {
-            begin_ticks: begin,
+            begin_ticks: new.begin_ticks,
             address: old as u64,
             function: wire::record::RELEASED_BY_REALLOC,
             ..CallRecord::default()
@@ -135,14 +111,14 @@ fn exchange(
     } else {
         guard.write([new]);
     }
-    address
+    new.address as *mut c_void
 }
 
 /// Makes a call that gives memory back, and records it.
 #[inline(always)]
 fn give_back(caller: Caller, function: u8, old: *mut c_void, call: impl FnOnce()) {
     let Some((mut guard, node)) = entered(caller) else { return call() };
-    guard.thread().has_inner_calls = function == number::DELETE;
+    guard.thread().has_inner_calls = calls_others(function);
     let is_timed = guard.times_this_free();
     let begin = start::ticks();
     call();
@@ -167,6 +143,22 @@ fn entered(caller: Caller) -> Option<(Guard, u32)> {
 }
 
 impl Guard {
+    /// Makes a call that gives memory out, and times it.
+    #[inline(always)]
+    fn time(
+        &mut self,
+        request: Request,
+        node: u32,
+        call: impl FnOnce() -> *mut c_void,
+    ) -> CallRecord {
+        self.thread().has_inner_calls = calls_others(request.function);
+        let begin = start::ticks();
+        let address = call();
+        let end = start::ticks();
+        self.thread().has_inner_calls = false;
+        request.record(begin, end, node, address)
+    }
+
     /// Whether this call of free is one of those that are timed: on average one in the number that
     /// the recorder chose, at random distances.
     #[inline]

@@ -68,11 +68,11 @@ fn word_of(unit: usize, word: usize) -> &'static AtomicU64 {
 #[inline(never)]
 pub(crate) fn begin(guard: &mut Guard) {
     let Some(region) = start::region() else { return };
-    // SAFETY: the C library's errno of this thread.
-    let errno = unsafe { libc::__errno_location() };
-    // SAFETY: as above.
-    let before = unsafe { *errno };
-    let thread = guard.thread();
+    start::keeping_errno(|| take_units(guard.thread(), region));
+}
+
+/// Gets the thread its number, if it has none in this process, and its units.
+fn take_units(thread: &mut Thread, region: &Region) {
     let instance = start::instance_or_new(region, thread.tid);
     if thread.instance != instance {
         thread.start_anew(instance);
@@ -90,8 +90,6 @@ pub(crate) fn begin(guard: &mut Guard) {
     }
     next_unit(region, thread);
     start::ask_for_end(thread);
-    // SAFETY: as above.
-    unsafe { *errno = before };
 }
 
 /// The bytes of a unit that are not its contents.

@@ -24,7 +24,6 @@ use wire::header;
 
 use crate::sink::Region;
 use crate::thread::Guard;
-use remembered::Found;
 
 /// Looks up what unwinding needs of the C library.
 pub(crate) fn prepare() {
@@ -47,10 +46,7 @@ pub(crate) fn node(guard: &mut Guard, region: &Region, sp: usize, fp: usize) -> 
     if flags & (header::flags::NO_STACKS | header::flags::CHECK_STACKS) != 0 {
         return node_otherwise(memory, region, sp, fp, flags);
     }
-    match memory.compare(sp, fp) {
-        Found::Whole(node) => node,
-        Found::Part(way) => memory.unwind(way, region, sp, fp),
-    }
+    memory.node(region, sp, fp)
 }
 
 /// Whether the code at `address` is of this library.
@@ -107,23 +103,9 @@ fn node_otherwise(memory: &mut Memory, region: &Region, sp: usize, fp: usize, fl
     if flags & header::flags::NO_STACKS != 0 {
         return 0;
     }
-    match memory.compare(sp, fp) {
-        Found::Whole(compared) => {
-            let unwound = memory.unwind_whole(region, sp, fp);
-            count_check(region, compared, unwound);
-            unwound
-        }
-        Found::Part(way) => {
-            let partly = memory.unwind(way, region, sp, fp);
-            let unwound = memory.unwind_whole(region, sp, fp);
-            count_check(region, partly, unwound);
-            unwound
-        }
-    }
-}
-
-/// Counts a stack that was found in two ways.
-fn count_check(region: &Region, found: u32, unwound: u32) {
+    let found = memory.node(region, sp, fp);
+    let unwound = memory.unwind_whole(region, sp, fp);
     region.add(header::CHECKED_STACKS, 1);
     region.add(header::WRONG_STACKS, u64::from(!nodes::are_alike(region, found, unwound)));
+    unwound
 }

@@ -73,23 +73,31 @@ extern "C" fn at_load() {
 #[inline(never)]
 fn begin() -> Option<&'static Region> {
     STATE.compare_exchange(NEW, STARTING, Ordering::AcqRel, Ordering::Acquire).ok()?;
-    // SAFETY: the C library's errno of this thread.
-    let errno = unsafe { libc::__errno_location() };
-    // SAFETY: as above.
-    let before = unsafe { *errno };
-    next::find();
-    let region = Guard::enter_quietly().and_then(|_guard| connect());
+    let region = keeping_errno(|| {
+        next::find();
+        Guard::enter_quietly().and_then(|_guard| connect())
+    });
     if let Some(region) = region {
         // SAFETY: this thread alone is here, and nobody reads before the state says so.
         unsafe { *SHARED.0.get() = region };
     }
     STATE.store(if region.is_some() { RECORDING } else { QUIET }, Ordering::Release);
-    // SAFETY: as above.
-    unsafe { *errno = before };
     region.is_some().then(|| {
         // SAFETY: it was just written.
         unsafe { &*SHARED.0.get() }
     })
+}
+
+/// Does `work` and leaves the program's errno as it was.
+pub(crate) fn keeping_errno<R>(work: impl FnOnce() -> R) -> R {
+    // SAFETY: the C library's errno of this thread.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: as above.
+    let before = unsafe { *errno };
+    let done = work();
+    // SAFETY: as above.
+    unsafe { *errno = before };
+    done
 }
 
 fn connect() -> Option<Region> {

@@ -11,6 +11,7 @@
 //! that its threads own; the recorder reads them behind it and frees them.
 #![no_std]
 
+pub mod function;
 pub mod header;
 pub mod hello;
 pub mod node;

@@ -15,8 +15,7 @@ use crate::{high, low};
 pub const WORDS: usize = 4;
 /// The latency of a call that was not timed.
 pub const UNTIMED: u32 = 0;
-/// The function number of what a reallocation gives back. The others are those of
-/// `events::AllocationFunction`.
+/// The function number of what a reallocation gives back. The others are in [`crate::function`].
 pub const RELEASED_BY_REALLOC: u8 = 0x80;
 /// The largest size that a record holds; larger ones are this one.
 pub const SIZE_MAX: u64 = (1 << 48) - 1;

@@ -281,3 +281,29 @@ fn new_stack(
     }
     stack
 }
+
+#[cfg(test)]
+mod tests {
+    use wire::function;
+
+    use super::*;
+
+    #[test]
+    fn records_and_events_number_functions_alike() {
+        let numbers = [
+            function::MALLOC,
+            function::CALLOC,
+            function::REALLOC,
+            function::REALLOCARRAY,
+            function::FREE,
+            function::POSIX_MEMALIGN,
+            function::ALIGNED_ALLOC,
+            function::MEMALIGN,
+            function::VALLOC,
+            function::PVALLOC,
+            function::NEW,
+            function::DELETE,
+        ];
+        assert_eq!(numbers, AllocationFunction::ALL.map(|function| function as u8));
+    }
+}

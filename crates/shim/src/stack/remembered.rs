@@ -57,7 +57,7 @@ struct Way {
 }
 
 /// What comparing found.
-pub(super) enum Found {
+enum Found {
     /// The node of the whole stack.
     Whole(u32),
     /// Not that. The way in which inner frames are unwound anew.
@@ -75,9 +75,18 @@ impl Memory {
         self.generation = rules::generation();
     }
 
+    /// The node of a stack.
+    #[inline]
+    pub(super) fn node(&mut self, region: &Region, sp: usize, fp: usize) -> u32 {
+        match self.compare(sp, fp) {
+            Found::Whole(node) => node,
+            Found::Part(way) => self.unwind(way, region, sp, fp),
+        }
+    }
+
     /// Compares the stack with the one that is remembered for its innermost frame.
     #[inline]
-    pub(super) fn compare(&mut self, sp: usize, fp: usize) -> Found {
+    fn compare(&mut self, sp: usize, fp: usize) -> Found {
         if self.generation != rules::generation() {
             self.clear();
         }
@@ -95,7 +104,7 @@ impl Memory {
     }
 
     /// Unwinds until a frame that is remembered in this way, and remembers the stack there.
-    pub(super) fn unwind(&mut self, way: usize, region: &Region, sp: usize, fp: usize) -> u32 {
+    fn unwind(&mut self, way: usize, region: &Region, sp: usize, fp: usize) -> u32 {
         let Memory { ways, new, nodes, .. } = self;
         let way = &mut ways[way % WAYS];
         let mut place = Place::innermost(sp, fp);
