@@ -18,6 +18,30 @@ pub(crate) struct Program {
     pub(crate) build: String,
 }
 
+/// Builds the program, and a program of `fixtures/` to observe, with these options of cc. Returns
+/// both files.
+///
+/// # Errors
+/// If one of them cannot be built.
+pub(crate) fn with_fixture(
+    root: &Path,
+    fixture: &str,
+    options: &[&str],
+) -> anyhow::Result<(PathBuf, PathBuf)> {
+    let built = Command::new("cargo")
+        .args(["build", "--release", "--quiet", "--package", "firsttouch"])
+        .current_dir(root)
+        .status()?;
+    let program = root.join("target").join(fixture);
+    let source = root.join("fixtures").join(fixture).with_extension("c");
+    let compiled = Command::new("cc").args(options).arg("-o").arg(&program).arg(source).status()?;
+    if !built.success() || !compiled.success() {
+        bail!("cannot build the program, or the program to observe");
+    }
+    let firsttouch = root.join("target/release/firsttouch").canonicalize()?;
+    Ok((firsttouch, program.canonicalize()?))
+}
+
 impl Program {
     /// Builds the program and copies it, so later builds do not change the measured program.
     ///

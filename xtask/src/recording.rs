@@ -12,6 +12,7 @@ use clap::Args;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
+use crate::program::with_fixture;
 use crate::tracing::shown;
 
 /// What to run.
@@ -111,24 +112,11 @@ impl Drop for Bench {
 
 impl Bench {
     fn build(root: &Path, blocks: usize) -> anyhow::Result<Self> {
-        let built = Command::new("cargo")
-            .args(["build", "--release", "--quiet", "--package", "firsttouch"])
-            .current_dir(root)
-            .status()?;
-        let churn = root.join("target/allocation_churn");
-        let source = root.join("fixtures/allocation_churn.c");
-        let compiled = Command::new("cc")
-            .args(["-O1", "-g", "-fno-optimize-sibling-calls", "-pthread", "-o"])
-            .arg(&churn)
-            .arg(source)
-            .status()?;
-        if !built.success() || !compiled.success() {
-            bail!("cannot build the program, or the program to record");
-        }
+        let options = ["-O1", "-g", "-fno-optimize-sibling-calls", "-pthread"];
+        let (firsttouch, churn) = with_fixture(root, "allocation_churn", &options)?;
         let folder = std::env::temp_dir().join(format!("firsttouch-record-{}", std::process::id()));
         std::fs::create_dir(&folder)?;
-        let firsttouch = root.join("target/release/firsttouch").canonicalize()?;
-        Ok(Bench { firsttouch, churn: churn.canonicalize()?, folder, blocks })
+        Ok(Bench { firsttouch, churn, folder, blocks })
     }
 
     fn once(&self, under: Under, job: &Job) -> anyhow::Result<Option<Ran>> {

@@ -14,6 +14,8 @@ use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use serde::Deserialize;
 use stats::{Verdict, compare, largest_rank, median, sign_interval, sorted};
 
+use crate::program::with_fixture;
+
 /// What to run.
 #[derive(Debug, Args)]
 pub(crate) struct BenchTrace {
@@ -112,25 +114,9 @@ struct Bench {
 
 impl Bench {
     fn build(root: &Path, blocks: usize) -> anyhow::Result<Self> {
-        let built = Command::new("cargo")
-            .args(["build", "--release", "--quiet", "--package", "firsttouch"])
-            .current_dir(root)
-            .status()?;
-        let acts: PathBuf = root.join("target/memory_acts");
-        let source = root.join("fixtures/memory_acts.c");
-        let compiled =
-            Command::new("cc").args(["-O2", "-pthread", "-o"]).arg(&acts).arg(source).status()?;
-        if !built.success() || !compiled.success() {
-            bail!("cannot build the program, or the program to trace");
-        }
-        let text = |path: PathBuf| {
-            anyhow::Ok(path.canonicalize()?.to_str().context("a path of UTF-8")?.to_owned())
-        };
-        Ok(Bench {
-            firsttouch: text(root.join("target/release/firsttouch"))?,
-            acts: text(acts)?,
-            blocks,
-        })
+        let (firsttouch, acts) = with_fixture(root, "memory_acts", &["-O2", "-pthread"])?;
+        let text = |path: PathBuf| anyhow::Ok(path.to_str().context("a path of UTF-8")?.to_owned());
+        Ok(Bench { firsttouch: text(firsttouch)?, acts: text(acts)?, blocks })
     }
 
     /// Runs `act` under `way`. `None` if this way is not available here.
