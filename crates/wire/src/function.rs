@@ -1,5 +1,5 @@
-//! The numbers of allocation functions in records: those of `events::AllocationFunction`, which this
-//! crate does not know. A test of `collect` compares them.
+//! The numbers of allocation functions in records: those of `events::AllocationFunction`, which
+//! this crate does not know. A test of `collect` compares them.
 
 #![expect(missing_docs, reason = "each is its own name")]
 
