@@ -70,7 +70,7 @@ fn watch(mut collection: Collection, interrupt: Interrupt) -> (Outcome, Vec<Seen
         read(&mut batch);
         too_late = too_late || Instant::now() >= until;
         if (too_late || interrupt.received().is_some()) && !killed {
-            collection.ask_to_end(Sent::new(sys::ptrace::KILL));
+            collection.subject().ask_to_end(Sent::new(sys::ptrace::KILL));
             killed = true;
         }
     }

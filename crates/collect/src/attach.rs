@@ -13,7 +13,8 @@ use sys::ptrace::{self, Nudge, Stop};
 
 use crate::access::Access;
 use crate::calls::Numbers;
-use crate::collection::{Collection, TracerThread};
+use crate::collection::Collection;
+use crate::observed_process::TracerThread;
 use crate::options::{Error, Options};
 use crate::ptrace::freeze::freeze;
 use crate::ptrace::tracer::Tracer;
@@ -83,7 +84,7 @@ pub(crate) fn attach(pid: u32, options: Options) -> Result<Collection, Error> {
     // The tracer does not receive this if the process could not be stopped.
     let _ = then.send(then_do);
     match nudge {
-        Some(nudge) => collection.tracer = Some(TracerThread { handle, nudge }),
+        Some(nudge) => collection.subject.tracer = Some(TracerThread { handle, nudge }),
         None => shared.end_tracer(),
     }
     Ok(collection)

@@ -11,12 +11,11 @@ use sys::launch::Started;
 use sys::limits::RaisedOpenFiles;
 use sys::perf::record::{Anomalies, Format};
 use sys::process::WaitStatus;
-use sys::ptrace::Nudge;
-use sys::relay::Sent;
 use sys::remote::read_text;
 use sys::usage::Usage;
 
 use crate::calls::Numbers;
+use crate::observed_process::ObservedProcess;
 use crate::options::Notice;
 use crate::perf::own_cost;
 use crate::perf::rings::{Rings, Totals};
@@ -31,13 +30,7 @@ pub struct Collection {
     pub(crate) rounds: Receiver<Round>,
     pub(crate) shared: Arc<Control>,
     pub(crate) drain: JoinHandle<Option<Rings>>,
-    pub(crate) tracer: Option<TracerThread>,
-    /// The program, if it was started here and no tracer reaps it.
-    pub(crate) program: Option<Started>,
-    pub(crate) started_it: bool,
-    /// Whether descendants that outlive the program were sent a signal.
-    pub(crate) asked_descendants: bool,
-    pub(crate) pid: u32,
+    pub(crate) subject: ObservedProcess,
     pub(crate) children_before: Usage,
     pub(crate) format: Format,
     pub(crate) numbers: Numbers,
@@ -58,13 +51,6 @@ pub struct Collection {
     pub(crate) open_files: Option<RaisedOpenFiles>,
 }
 
-/// The tracer's thread.
-#[derive(Debug)]
-pub(crate) struct TracerThread {
-    pub(crate) handle: JoinHandle<Option<WaitStatus>>,
-    pub(crate) nudge: Nudge,
-}
-
 /// Whether the stream goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamState {
@@ -72,18 +58,6 @@ pub enum StreamState {
     Going,
     /// Everything has been delivered.
     Over,
-}
-
-/// The effect of a request to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
-    /// The program was sent the signal.
-    Program,
-    /// The program has ended. Its descendants have a filter and cannot run without the tracer, so
-    /// they were sent the signal, or SIGKILL if they had been sent it before.
-    Descendants,
-    /// No process was sent a signal: observing stops.
-    Nobody,
 }
 
 /// How the program ended, and how complete the observation was.
@@ -133,10 +107,7 @@ impl Collection {
     /// Waits up to `patience` for new events, and appends them to `batch`, in the order in which
     /// they began.
     pub fn next(&mut self, patience: Duration, batch: &mut Batch) -> StreamState {
-        if let Some(tracer) = self.tracer.as_ref().filter(|_| self.shared.has_signal()) {
-            // It may have missed the last nudge.
-            tracer.nudge.send();
-        }
+        self.subject.nudge_again();
         match self.rounds.recv_timeout(patience) {
             Ok(round) => {
                 self.read(round, batch);
@@ -145,7 +116,8 @@ impl Collection {
             Err(RecvTimeoutError::Timeout) => StreamState::Going,
             // The program may still run when nothing of it can be observed any more.
             Err(RecvTimeoutError::Disconnected) => {
-                match self.program.as_mut().map(|program| program.ended_within(patience)) {
+                let program = self.subject.program.as_mut();
+                match program.map(|program| program.ended_within(patience)) {
                     Some(Ok(None)) => StreamState::Going,
                     _ => StreamState::Over,
                 }
@@ -181,12 +153,13 @@ impl Collection {
 
     /// Completes the end of the program by its status, which the rings do not have.
     fn learn_ending(&mut self, patience: Duration, batch: &mut Batch) {
-        if self.pairing.waits_for(self.pid)
+        let ObservedProcess { pid, program, .. } = &mut self.subject;
+        if self.pairing.waits_for(*pid)
             && let Some(Ok(Some(status))) =
-                self.program.as_mut().map(|program| program.ended_within(patience))
+                program.as_mut().map(|program| program.ended_within(patience))
         {
             let ending = raw::ending(status);
-            self.pairing.process_ended(self.pid, ending, &mut |event| batch.events.push(event));
+            self.pairing.process_ended(*pid, ending, &mut |event| batch.events.push(event));
         }
     }
 
@@ -197,10 +170,15 @@ impl Collection {
         self.shared.interner.take_new(&mut batch.definitions);
     }
 
+    /// The program or process that is observed.
+    pub fn subject(&mut self) -> &mut ObservedProcess {
+        &mut self.subject
+    }
+
     /// The process that was started or attached to.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.pid
+        self.subject.pid()
     }
 
     /// The header of the stream.
@@ -215,85 +193,6 @@ impl Collection {
         &self.notices
     }
 
-    /// Stops observing. A process that was attached to goes on; [`Collection::next`] delivers the
-    /// remaining events. Call it again while that delivers events, since the tracer may miss a
-    /// nudge.
-    pub fn stop(&self) {
-        self.shared.stop();
-        if let Some(tracer) = &self.tracer {
-            tracer.nudge.send();
-        }
-    }
-
-    /// Whether the program cannot run without its tracer: it was started with a seccomp filter that
-    /// needs one.
-    #[must_use]
-    pub fn is_program_held(&self) -> bool {
-        self.started_it && self.tracer.is_some()
-    }
-
-    /// Whether observing is being stopped.
-    #[must_use]
-    pub fn is_stopping(&self) -> bool {
-        self.shared.is_stopping()
-    }
-
-    /// Whether the program that was started has ended. Its descendants may still run.
-    pub fn program_has_ended(&mut self) -> bool {
-        match &mut self.program {
-            Some(program) => program.ended_within(Duration::ZERO) != Ok(None),
-            None => self.shared.first_has_ended(),
-        }
-    }
-
-    /// Whether the program that was started is stopped (Ctrl-Z), held in that stop by the tracer.
-    #[must_use]
-    pub fn is_program_stopped(&self) -> bool {
-        self.shared.is_first_stopped()
-    }
-
-    /// Passes a request to end on to the program that was started. If it has ended, and its
-    /// descendants can run without the tracer, observing stops instead.
-    pub fn ask_to_end(&mut self, request: Sent) -> Asked {
-        let has_ended = self.program_has_ended();
-        match (&self.tracer, &mut self.program) {
-            (Some(tracer), _) if self.started_it => {
-                self.shared.pass_on(if self.asked_descendants {
-                    Sent::new(sys::ptrace::KILL)
-                } else {
-                    request
-                });
-                tracer.nudge.send();
-                self.asked_descendants |= has_ended;
-                if has_ended { Asked::Descendants } else { Asked::Program }
-            }
-            (_, Some(program)) if !has_ended => {
-                program.signal(request);
-                Asked::Program
-            }
-            _ => {
-                self.stop();
-                Asked::Nobody
-            }
-        }
-    }
-
-    /// Passes a signal that asks for no end on to the program that was started, unless it has
-    /// ended.
-    pub fn pass_on(&mut self, sent: Sent) {
-        if self.program_has_ended() {
-            return;
-        }
-        match (&self.tracer, &self.program) {
-            (Some(tracer), _) if self.started_it => {
-                self.shared.pass_on(sent);
-                tracer.nudge.send();
-            }
-            (_, Some(program)) => program.signal(sent),
-            _ => {}
-        }
-    }
-
     /// Waits for the end of the program, if it was started here, and appends the last events.
     pub fn finish(mut self, batch: &mut Batch) -> Outcome {
         while self.next(Duration::from_secs(1), batch) == StreamState::Going {}
@@ -301,8 +200,41 @@ impl Collection {
         self.emit(batch);
         // Its threads have ended, so its status is there in a moment.
         self.learn_ending(Duration::from_secs(1), batch);
+        let (outcome, mut subject, children_before) = self.close(batch);
+        let ending = subject.wait();
+        let own_faults = subject.program.as_ref().and_then(Started::faults);
+        let reaped = Usage::of_reaped_children().since(&children_before);
+        Outcome {
+            ending,
+            rusage: subject.started_it.then_some(reaped),
+            own_faults: own_faults.map(|faults| faults.own),
+            ..outcome
+        }
+    }
+
+    /// Ends observing now, and appends the last events. The program that was started goes on, with
+    /// its tracer if it needs that, whose stops are no events any more; the outcome has no end and
+    /// no usage of it.
+    pub fn leave(mut self, batch: &mut Batch) -> (Outcome, ObservedProcess) {
+        self.subject.stop();
+        while !self.drain.is_finished() {
+            match self.rounds.recv_timeout(Duration::from_millis(1)) {
+                Ok(round) => self.read(round, batch),
+                Err(_) => std::thread::yield_now(),
+            }
+        }
+        while let Ok(round) = self.rounds.try_recv() {
+            self.read(round, batch);
+        }
+        self.merge.close();
+        self.emit(batch);
+        let (outcome, subject, _) = self.close(batch);
+        (outcome, subject)
+    }
+
+    /// Completes the last events, when all raw events have been read.
+    fn close(mut self, batch: &mut Batch) -> (Outcome, ObservedProcess, Usage) {
         let counts = self.pairing.finish(&mut |event| batch.events.push(event));
-        let traced = self.tracer.take().and_then(|tracer| tracer.handle.join().ok());
         let rings = self.drain.join().ok().flatten();
         let Totals { faults, lost } = rings.as_ref().map(Rings::totals).unwrap_or_default();
         let (lost_by_tracer, not_told) = self.shared.outbox.lost();
@@ -317,27 +249,24 @@ impl Collection {
         };
         batch.events.extend((untold > 0).then_some(gap));
         let recording = end_rings(rings, self.bare_call_ns);
-        let waited = self.program.as_mut().and_then(|program| program.wait().ok());
-        let own_faults = self.program.take().and_then(|program| program.faults());
-        let ending = waited.or(traced.flatten());
-        let reaped = Usage::of_reaped_children().since(&self.children_before);
-        Outcome {
-            ending: ending.filter(|_| self.started_it),
+        let outcome = Outcome {
+            ending: None,
             events: counts.events,
             late: counts.late,
             lost: lost + self.anomalies.unparsed,
             misattributed: self.anomalies.misattributed,
             faults_seen: counts.faults,
             faults_counted: recording.sees_faults.then_some(faults),
-            rusage: self.started_it.then_some(reaped),
-            own_faults: own_faults.map(|faults| faults.own),
+            rusage: None,
+            own_faults: None,
             before_exec_faults: self.before_exec_faults,
             until_ns: self.last_read_ns,
             recording_ns: recording.fault_ns,
             recording_call_ns: recording.call_ns,
             compat32_calls: counts.compat32,
             refused_tracing: self.shared.refused_tracing(),
-        }
+        };
+        (outcome, self.subject, self.children_before)
     }
 }
 

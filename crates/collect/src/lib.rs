@@ -16,6 +16,7 @@ mod access;
 mod attach;
 mod calls;
 mod collection;
+mod observed_process;
 mod options;
 mod perf;
 mod ptrace;
@@ -24,5 +25,6 @@ pub mod snapshot;
 mod start;
 mod stream;
 
-pub use collection::{Asked, Collection, Outcome, StreamState};
+pub use collection::{Collection, Outcome, StreamState};
+pub use observed_process::{Asked, ObservedProcess};
 pub use options::{CallSource, Error, Notice, Options, Target};

@@ -19,7 +19,8 @@ use sys::usage::Usage;
 use crate::access::Access;
 use crate::attach::attach;
 use crate::calls::Numbers;
-use crate::collection::{Collection, TracerThread};
+use crate::collection::Collection;
+use crate::observed_process::{ObservedProcess, TracerThread};
 use crate::options::{CallSource, Error, Notice, Options, Target};
 use crate::perf::rings::Rings;
 use crate::ptrace::tracer::Tracer;
@@ -53,13 +54,9 @@ impl Collection {
         let drain = drain::start(access.rings, Arc::clone(&shared), sender).map_err(no_thread)?;
         Ok(Collection {
             rounds,
+            subject: ObservedProcess::new(Arc::clone(&shared), pid),
             shared,
             drain,
-            tracer: None,
-            program: None,
-            started_it: false,
-            asked_descendants: false,
-            pid,
             children_before: Usage::of_reaped_children(),
             format,
             numbers,
@@ -149,9 +146,9 @@ fn start(program: &Program, options: Options) -> Result<Collection, Error> {
         // The tracer reaps it.
         running.reaped();
     } else {
-        collection.program = Some(running);
+        collection.subject.program = Some(running);
     }
-    (collection.tracer, collection.started_it) = (tracer, true);
+    (collection.subject.tracer, collection.subject.started_it) = (tracer, true);
     collection.open_files = Some(open_files);
     Ok(collection)
 }

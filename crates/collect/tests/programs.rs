@@ -260,9 +260,9 @@ fn a_running_process_is_attached_to_and_released() {
                     }
                 };
                 assert!(touches(&mut collection, 30) >= 30);
-                collection.stop();
+                collection.subject().stop();
                 while collection.next(Duration::from_millis(10), &mut batch) == StreamState::Going {
-                    collection.stop();
+                    collection.subject().stop();
                 }
                 let outcome = collection.finish(&mut batch);
                 let events = batch.events;
@@ -296,7 +296,7 @@ fn unread(target: &Target, options: Options) -> Option<(Outcome, Batch)> {
             return None;
         }
     };
-    while !collection.program_has_ended() {
+    while !collection.subject().has_ended() {
         std::thread::sleep(Duration::from_millis(10));
     }
     let mut batch = Batch::default();

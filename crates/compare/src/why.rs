@@ -111,7 +111,7 @@ fn watch_to_its_end(
         builder.read(&mut batch, &mut definitions, &mut |line| count(&mut seen, &line));
         seen.page_tables_bytes = seen.page_tables_bytes.max(memory_totals(pid).page_tables_bytes);
         if !killed && (Instant::now() >= until || launcher.interrupt.received().is_some()) {
-            collection.ask_to_end(Sent::new(sys::ptrace::KILL));
+            collection.subject().ask_to_end(Sent::new(sys::ptrace::KILL));
             killed = true;
         }
     }

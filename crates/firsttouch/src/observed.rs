@@ -2,6 +2,8 @@
 //! share. Signals reach the program as if nobody watched; the events go to a [`Consumer`].
 
 pub(crate) mod notice;
+mod signals;
+mod staying;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -10,19 +12,16 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use collect::{Asked, Collection, Options, Outcome, StreamState, Target};
 use events::{Batch, Header};
-use sys::interrupt::{
-    Interrupt, accept_interrupts, defer_stop, die_by, drop_pending_stop, is_stop_wanted, stop_now,
-};
+use sys::interrupt::die_by;
 use sys::launch::{Program, Unfit};
 use sys::process::WaitStatus;
-use sys::relay::{Relay, Requests, Sent};
 
 use crate::stream;
+use signals::Signals;
+pub(crate) use staying::Left;
 
 /// The exit status of a failure that is not the program's.
 pub(crate) const FAILED: u8 = 125;
-/// A program that still runs so long after Ctrl-Z does not stop for it.
-const STOPPING: Duration = Duration::from_secs(1);
 /// The longest wait for events before signals are looked for.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -36,17 +35,41 @@ pub(crate) trait Consumer {
     fn stops(&mut self) {}
 }
 
+/// What ends observing before the program ends, where both are started together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnRequest {
+    /// Nothing: a request to end (SIGINT, SIGTERM) is the program's.
+    PassOn,
+    /// A request to end that is sent to this process alone, and the time: the program goes on.
+    Leave,
+}
+
 /// A collection, with the signals that are taken over for it.
 pub(crate) struct Observed {
     collection: Collection,
-    interrupt: Interrupt,
-    relay: Option<Relay>,
+    signals: Signals,
 }
 
 /// What is left when observing has ended.
 pub(crate) struct Ended {
     pub(crate) outcome: Outcome,
-    interrupt: Interrupt,
+    pub(crate) why: EndReason,
+    /// The program, if it was not waited for.
+    pub(crate) left: Option<Left>,
+    request: Option<i32>,
+}
+
+/// Why observing ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EndReason {
+    /// The program has ended, or nothing of it can be observed any more.
+    Program,
+    /// The time was up.
+    Time,
+    /// A signal asked for it.
+    Request,
+    /// The consumer takes no more events.
+    Consumer,
 }
 
 /// The process, or the program of this command.
@@ -77,8 +100,7 @@ impl Observed {
         command: &[OsString],
     ) -> anyhow::Result<Result<Observed, ExitCode>> {
         let is_program = matches!(target, Target::Program(_));
-        let (interrupt, relay) =
-            take_over_signals(is_program).context("cannot take over signals")?;
+        let signals = Signals::take_over(is_program).context("cannot take over signals")?;
         let collection = match Collection::start(target, wanted) {
             Ok(collection) => collection,
             Err(error) => {
@@ -88,7 +110,7 @@ impl Observed {
                 return Ok(Err(failed(&refusal, notice::status(error))));
             }
         };
-        Ok(Ok(Observed { collection, interrupt, relay }))
+        Ok(Ok(Observed { collection, signals }))
     }
 
     /// The process that was started or attached to.
@@ -103,81 +125,78 @@ impl Observed {
 
     /// What cannot be observed, in words.
     pub(crate) fn notices(&self) -> Vec<String> {
-        let attached = self.relay.is_none();
+        let attached = !self.signals.are_of_program();
         let notices = self.collection.notices().iter();
         notices.map(|&notice| notice::sentence(notice, attached)).collect()
     }
 
     /// Signals reach the program from here on.
     pub(crate) fn begin(&mut self) {
-        match &mut self.relay {
-            Some(relay) => relay.take_requests(Requests::ExceptKeys),
-            None => self.interrupt.record_repeats(),
-        }
-        if self.collection.is_program_held() {
-            defer_stop();
-        }
+        self.signals.begin(self.collection.subject());
     }
 
-    /// Passes the events on until the program ends, or a signal or the time `until` ends it.
+    /// Passes the events on until the program ends, or until a signal or the time `until` ends it.
     pub(crate) fn watch(
         self,
         consumer: &mut impl Consumer,
         until: Option<Instant>,
+        on_request: OnRequest,
         note: &dyn Fn(&str),
     ) -> Ended {
-        let Observed { mut collection, interrupt, mut relay } = self;
-        let pid = collection.pid();
-        let (mut batch, mut warned, mut stop_wanted) = (Batch::default(), false, None);
+        let Observed { mut collection, mut signals } = self;
+        let leaves = on_request == OnRequest::Leave && collection.subject().was_started();
+        let (mut batch, mut warned, mut why) = (Batch::default(), false, EndReason::Program);
         loop {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            let left = left.filter(|_| !collection.is_stopping());
-            let due_in = relay.as_ref().and_then(Relay::due_in);
-            let wait = [left, due_in].into_iter().flatten().fold(PATIENCE, Duration::min);
+            let left = left.filter(|_| !collection.subject().is_stopping());
+            let wait = [left, signals.due_in()].into_iter().flatten().fold(PATIENCE, Duration::min);
             let progress = collection.next(wait, &mut batch);
             consumer.take(&mut batch);
             if progress == StreamState::Over {
                 break;
             }
-            let due = relay.as_mut().map(|relay| relay.due(pid)).unwrap_or_default();
-            for sent in due.into_iter().chain(interrupt.take().map(Sent::new)) {
+            for sent in signals.due(collection.subject()) {
                 if !sent.asks_to_end() {
-                    collection.pass_on(sent);
-                } else if collection.ask_to_end(sent) == Asked::Descendants {
-                    note(&notice::passed_on(sent.signal(), &mut warned));
+                    collection.subject().pass_on(sent);
+                } else if leaves {
+                    why = EndReason::Request;
+                } else {
+                    match collection.subject().ask_to_end(sent) {
+                        Asked::Descendants => note(&notice::passed_on(sent.signal(), &mut warned)),
+                        Asked::Nobody => why = EndReason::Request,
+                        Asked::Program => {}
+                    }
                 }
             }
-            if let Some(relay) = &mut relay
-                && collection.program_has_ended()
-            {
-                // Its descendants may run for ever: Ctrl-C is for the observer again.
-                relay.give_back_requests();
+            // No output is open, the time is up, or a signal has come: the processes go on without
+            // us.
+            if consumer.is_closed() {
+                why = EndReason::Consumer;
+            } else if why == EndReason::Program && left.is_some_and(|left| left.is_zero()) {
+                why = EndReason::Time;
             }
-            let time_is_up = left.is_some_and(|left| left.is_zero());
-            if consumer.is_closed() || collection.is_stopping() || time_is_up {
-                // No output is open, a signal has come, or the time is up: the processes go on
-                // without us.
+            if why != EndReason::Program {
                 consumer.stops();
-                collection.stop();
+                if leaves {
+                    let (outcome, subject) = collection.leave(&mut batch);
+                    consumer.take(&mut batch);
+                    let (request, left) = (None, Some(Left { subject, signals }));
+                    return Ended { outcome, why, left, request };
+                }
+                collection.subject().stop();
             }
-            if !is_stop_wanted() {
-                stop_wanted = None;
-            } else if collection.is_program_stopped() || collection.program_has_ended() {
-                stop_now();
-            } else if stop_wanted.get_or_insert_with(Instant::now).elapsed() > STOPPING {
-                drop_pending_stop();
-            }
+            signals.follow_stop(collection.subject());
         }
         let outcome = collection.finish(&mut batch);
         consumer.take(&mut batch);
-        Ended { outcome, interrupt }
+        Ended { outcome, why, left: None, request: signals.interrupt.received() }
     }
 }
 
 impl Ended {
     /// Whether a signal ended it.
     pub(crate) fn was_interrupted(&self) -> bool {
-        self.interrupt.received().is_some()
+        self.request.is_some()
     }
 
     /// What was noticed at the end, in words.
@@ -190,27 +209,23 @@ impl Ended {
         notices
     }
 
-    /// The program's exit status, or its signal, by which this process dies too.
+    /// The program's exit status, or its signal, by which this process dies too; without a program
+    /// the signal that ended it.
     pub(crate) fn exit(&self) -> ExitCode {
-        match (self.outcome.ending, self.interrupt.received()) {
-            (Some(WaitStatus::Exited(status)), _) => {
-                ExitCode::from(u8::try_from(status & 0xff).unwrap_or(FAILED))
-            }
-            (Some(WaitStatus::Killed(signal)), _) | (None, Some(signal)) => die_by(signal),
-            (None, None) => ExitCode::SUCCESS,
+        match (self.outcome.ending, self.request) {
+            (None, Some(signal)) => die_by(signal),
+            (ending, _) => exit_as(ending),
         }
     }
 }
 
-/// Takes over signals, and those that are meant for a program before it runs.
-fn take_over_signals(of_program: bool) -> Result<(Interrupt, Option<Relay>), sys::Errno> {
-    if !of_program {
-        accept_interrupts();
+/// The program's exit status, or its signal, by which this process dies too.
+pub(crate) fn exit_as(ending: Option<WaitStatus>) -> ExitCode {
+    match ending {
+        Some(WaitStatus::Exited(status)) => {
+            ExitCode::from(u8::try_from(status & 0xff).unwrap_or(FAILED))
+        }
+        Some(WaitStatus::Killed(signal)) => die_by(signal),
+        None => ExitCode::SUCCESS,
     }
-    let interrupt = Interrupt::install()?;
-    let mut relay = of_program.then(Relay::new).transpose()?;
-    if let Some(relay) = &mut relay {
-        relay.take_requests(Requests::Starting);
-    }
-    Ok((interrupt, relay))
 }

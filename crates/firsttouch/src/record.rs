@@ -1,6 +1,7 @@
 //! `firsttouch record`: everything that a program does with memory, in a file.
 
 mod calls;
+mod ending;
 mod file;
 pub(crate) mod options;
 mod programs;
@@ -13,13 +14,13 @@ use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, anyhow};
-use collect::shim::{Library, LibraryError, ShimCounts, ShimOptions, Shims};
-use collect::{Options, Outcome, Target};
+use collect::shim::{Library, LibraryError, ShimOptions, Shims};
+use collect::{Options, Target};
 use events::Batch;
-use recording::{About, RecordingSummary, Writer, encode_batch};
+use recording::{About, Writer, encode_batch};
 
-use crate::observed::{self, Consumer, FAILED, Observed, failed};
-use crate::options::{CallMode, ScreenOptions, Usage};
+use crate::observed::{self, Consumer, FAILED, Observed, OnRequest, failed};
+use crate::options::{ScreenOptions, Usage};
 use crate::sink;
 use calls::{CallsThread, Requests};
 use file::{ChunkSender, FileThread};
@@ -61,12 +62,6 @@ fn check(options: &RecordOptions) -> Result<(), Usage> {
         let usage = "the name of the program is empty: record -o app.ft -- ./app";
         return Err(Usage(usage.to_owned()));
     }
-    let may_stop = options.syscalls != CallMode::Off && !sys::process::is_root();
-    if options.time.is_some() && options.pid.is_none() && may_stop {
-        let usage = "--for leaves the program running, which it cannot while this user's way to \
-                     its syscalls is to stop it at each: add --syscalls off";
-        return Err(Usage(usage.to_owned()));
-    }
     Ok(())
 }
 
@@ -104,26 +99,21 @@ fn record(
         calls: calls.as_ref().map(CallsThread::requests),
     };
     let until = options.time.map(|time| Instant::now() + time);
-    let ended = observed.watch(&mut chunks, until, &note);
+    let ended = observed.watch(&mut chunks, until, OnRequest::Leave, &note);
     let heard = calls.map(CallsThread::finish).unwrap_or_default();
     let ObservedChunks { sender, programs, .. } = chunks;
     drop(sender);
     for sentence in ended.notices() {
         note(&sentence);
     }
-    if let Err(error) = file.finish(&summary(&ended.outcome, heard.counts)) {
-        let error = anyhow!(error).context(format!(
-            "cannot write {}: the recording ends there, and can be read up to it",
-            options.output.display()
-        ));
-        return Ok(failed(&error, FAILED));
-    }
+    let written = file.finish(&ending::summary(&ended, heard.counts));
     if has_shims {
-        for sentence in programs.silent(&heard.greeted).into_iter().chain(doubts(heard.counts)) {
+        let doubts = ending::doubts(heard.counts);
+        for sentence in programs.silent(&heard.greeted).into_iter().chain(doubts) {
             note(&sentence);
         }
     }
-    Ok(ended.exit())
+    Ok(ending::stay(ended, written, &options.output, &note))
 }
 
 const ONLY_FROM_THE_START: &str = "allocation calls are recorded only of programs that are started \
@@ -207,52 +197,6 @@ fn about(command: &[OsString], notices: Vec<String>) -> About {
         kernel: Some(sys::machine::kernel_release()),
         notices,
     }
-}
-
-fn summary(outcome: &Outcome, counts: ShimCounts) -> RecordingSummary {
-    RecordingSummary {
-        until_ns: outcome.until_ns,
-        lost: outcome.lost + counts.lost,
-        late: outcome.late,
-        faults_seen: outcome.faults_seen,
-        faults_counted: outcome.faults_counted,
-        rusage_minor: outcome.rusage.map(|usage| usage.minor_faults),
-        rusage_major: outcome.rusage.map(|usage| usage.major_faults),
-        probe_ns_per_call: None,
-        clock_error_ns: Some(counts.clock_error_ns),
-        cut: None,
-    }
-}
-
-/// What of the recording is less than it should be, in sentences.
-fn doubts(counts: ShimCounts) -> Vec<String> {
-    let mut doubts = Vec::new();
-    let ShimCounts { lost, waited_ns, checked_stacks, wrong_stacks, own_allocators, .. } = counts;
-    if counts.deep_libraries > 0 {
-        doubts.push(format!(
-            "libraries that the program opened with RTLD_DEEPBIND: {}; their allocation calls are \
-             not recorded",
-            counts.deep_libraries
-        ));
-    }
-    if own_allocators > 0 {
-        doubts.push(format!(
-            "programs with an allocator of their own: {own_allocators}; its calls are not recorded"
-        ));
-    }
-    if lost > 0 {
-        doubts.push(format!("{lost} allocation calls are not recorded: too many threads"));
-    }
-    if waited_ns >= 1_000_000 {
-        let ms = waited_ns / 1_000_000;
-        doubts.push(format!("the program waited {ms} ms in all for the recorder"));
-    }
-    if checked_stacks > 0 {
-        doubts.push(format!(
-            "of {checked_stacks} stacks, {wrong_stacks} are not what unwinding finds"
-        ));
-    }
-    doubts
 }
 
 /// The observed events, as chunks.

@@ -13,7 +13,7 @@ use events::{Batch, Definitions, Ending, Header};
 use results::trace::TraceSummary;
 use sys::launch::Setup;
 
-use crate::observed::{self, Consumer, FAILED, Observed, failed};
+use crate::observed::{self, Consumer, FAILED, Observed, OnRequest, failed};
 use crate::options::{CallMode, FaultMode, ScreenOptions, TraceOptions, Usage};
 use crate::stream;
 use output::Outputs;
@@ -54,7 +54,7 @@ pub(crate) fn run(options: &TraceOptions, screen: ScreenOptions) -> anyhow::Resu
     let until = options.time.map(|time| Instant::now() + time);
     let pid = observed.pid();
     let mut lines = Lines::new(observed.header(), &mut outputs);
-    let ended = observed.watch(&mut lines, until, &note);
+    let ended = observed.watch(&mut lines, until, OnRequest::PassOn, &note);
     let summary = summary(&lines.builder, pid, &ended.outcome);
     lines.outputs.finish(&summary, ended.was_interrupted());
     for sentence in ended.notices() {

@@ -244,6 +244,10 @@ impl Tracer {
         if stop == Stop::Filtered && matches!(doing, Doing::MemoryCall { .. }) {
             return Some(RawKind::CallGoesOn);
         }
+        if self.shared.is_stopping() {
+            // Its end is of no interest: it needs no second stop.
+            return None;
+        }
         let call = if compat32 { self.numbers.narrow(number) } else { self.numbers.native(number) };
         self.tracee(tid).doing = call.map_or(Doing::Nothing, |_| Doing::MemoryCall { number });
         let call = call?;

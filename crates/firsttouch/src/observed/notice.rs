@@ -104,6 +104,37 @@ pub(crate) fn passed_on(signal: i32, warned: &mut bool) -> String {
     )
 }
 
+/// The program goes on after the end of the recording.
+pub(crate) fn goes_on(pid: u32) -> String {
+    format!(
+        "the program goes on (process {pid}). firsttouch waits for its end to pass its status on; \
+         SIGINT or SIGTERM to firsttouch (process {}) ends firsttouch alone",
+        std::process::id()
+    )
+}
+
+/// The same, where it needs the tracer.
+pub(crate) fn goes_on_held(pid: u32) -> String {
+    format!(
+        "the program goes on (process {pid}). firsttouch stays until its end: it has to let the \
+         program through at each memory syscall, as nothing can take back a seccomp filter"
+    )
+}
+
+/// Only descendants run on, and need the tracer.
+pub(crate) const DESCENDANTS_HELD: &str = "processes that the program left behind go on. \
+     firsttouch stays until their end: it has to let them through at each memory syscall, as \
+     nothing can take back a seccomp filter";
+
+/// A request to leave a program that needs the tracer.
+pub(crate) fn cannot_leave(pid: u32, signal: i32) -> String {
+    format!(
+        "firsttouch cannot leave after {}: without it the memory syscalls of the program would \
+         fail. To end the program: kill {pid}",
+        sys::interrupt::name(signal)
+    )
+}
+
 /// Another program recorded the same faults.
 pub(crate) fn misattributed(records: u64) -> String {
     format!(

@@ -22,7 +22,7 @@ Examples:
   firsttouch record -o app.ft --stacks none -- ./app
                                                  less detail, less cost
 
-The exit status is that of the program, 125 if recording failed, 126 if the program cannot be run, \
+The exit status is that of the program, 0 for a process that goes on, 125 if recording failed, 126 if the program cannot be run, \
 127 if it is not found.")]
 pub(crate) struct RecordOptions {
     /// File that the recording is written to
@@ -32,7 +32,8 @@ pub(crate) struct RecordOptions {
     /// Its allocation calls need a start under record
     #[arg(short, long, value_name = "PID", conflicts_with = "command", value_parser = parse_pid)]
     pub(crate) pid: Option<u32>,
-    /// Stop recording after this time, such as 30s; the program goes on
+    /// End the recording after this time, such as 30s: the file is complete then, and the program
+    /// goes on. SIGINT or SIGTERM to firsttouch alone does the same
     #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
     pub(crate) time: Option<Duration>,
     /// How memory syscalls are recorded: by tracepoints (root) or by stopping the program at each

@@ -4,7 +4,9 @@
 //! and under `record`, with every stack found in two ways.
 
 mod allocators;
+mod endings;
 mod flow;
+mod going;
 mod limits;
 mod lives;
 mod programs;
@@ -107,20 +109,7 @@ impl Recorded {
 
     /// The calls and frees below a function, as the report says.
     fn counts(&self, function: &str) -> (u64, u64) {
-        let is_below = |site: &&Value| {
-            let frames = site["stack"].as_array().expect("a stack");
-            let names = frames.iter().filter_map(Value::as_str);
-            // In C++ a name has parameters.
-            names.into_iter().any(|frame| {
-                let rest = frame.strip_prefix(function);
-                rest.is_some_and(|rest| rest.starts_with([' ', '(']))
-            })
-        };
-        let sites = self.report["sites"].as_array().expect("sites");
-        sites.iter().filter(is_below).fold((0, 0), |(calls, frees), site| {
-            let number = |key: &str| site[key].as_u64().expect("a number");
-            (calls + number("calls"), frees + number("frees"))
-        })
+        counts_below(&self.report, function)
     }
 
     fn total(&self, key: &str) -> u64 {
@@ -130,6 +119,24 @@ impl Recorded {
     fn notes(&self) -> String {
         text(&self.under.stderr)
     }
+}
+
+/// The calls and frees below a function, as a report says.
+fn counts_below(report: &Value, function: &str) -> (u64, u64) {
+    let is_below = |site: &&Value| {
+        let frames = site["stack"].as_array().expect("a stack");
+        let names = frames.iter().filter_map(Value::as_str);
+        // In C++ a name has parameters.
+        names.into_iter().any(|frame| {
+            let rest = frame.strip_prefix(function);
+            rest.is_some_and(|rest| rest.starts_with([' ', '(']))
+        })
+    };
+    let sites = report["sites"].as_array().expect("sites");
+    sites.iter().filter(is_below).fold((0, 0), |(calls, frees), site| {
+        let number = |key: &str| site[key].as_u64().expect("a number");
+        (calls + number("calls"), frees + number("frees"))
+    })
 }
 
 /// What a program wrote, but for its counts, which may differ from run to run.

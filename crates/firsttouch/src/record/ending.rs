@@ -1,0 +1,108 @@
+//! The end of a recording: what it says of itself, and what becomes of the program.
+
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::anyhow;
+use collect::shim::ShimCounts;
+use recording::{CutReason, RecordingSummary};
+
+use crate::observed::{EndReason, Ended, FAILED, exit_as, failed};
+
+/// What the file says at its end.
+pub(super) fn summary(ended: &Ended, counts: ShimCounts) -> RecordingSummary {
+    let outcome = &ended.outcome;
+    RecordingSummary {
+        until_ns: outcome.until_ns,
+        lost: outcome.lost + counts.lost,
+        late: outcome.late,
+        faults_seen: outcome.faults_seen,
+        faults_counted: outcome.faults_counted,
+        rusage_minor: outcome.rusage.map(|usage| usage.minor_faults),
+        rusage_major: outcome.rusage.map(|usage| usage.major_faults),
+        probe_ns_per_call: None,
+        clock_error_ns: Some(counts.clock_error_ns),
+        cut: match ended.why {
+            EndReason::Program | EndReason::Consumer => None,
+            EndReason::Time => Some(CutReason::Limit),
+            EndReason::Request => Some(CutReason::Stopped),
+        },
+    }
+}
+
+/// What of the recording is less than it should be, in sentences.
+pub(super) fn doubts(counts: ShimCounts) -> Vec<String> {
+    let mut doubts = Vec::new();
+    let ShimCounts { lost, waited_ns, checked_stacks, wrong_stacks, own_allocators, .. } = counts;
+    if counts.deep_libraries > 0 {
+        doubts.push(format!(
+            "libraries that the program opened with RTLD_DEEPBIND: {}; their allocation calls are \
+             not recorded",
+            counts.deep_libraries
+        ));
+    }
+    if own_allocators > 0 {
+        doubts.push(format!(
+            "programs with an allocator of their own: {own_allocators}; its calls are not recorded"
+        ));
+    }
+    if lost > 0 {
+        doubts.push(format!("{lost} allocation calls are not recorded: too many threads"));
+    }
+    if waited_ns >= 1_000_000 {
+        let ms = waited_ns / 1_000_000;
+        doubts.push(format!("the program waited {ms} ms in all for the recorder"));
+    }
+    if checked_stacks > 0 {
+        doubts.push(format!(
+            "of {checked_stacks} stacks, {wrong_stacks} are not what unwinding finds"
+        ));
+    }
+    doubts
+}
+
+/// Says what has become of the file, which was `written` to `path`, and waits for the program if it
+/// goes on. Returns the status of this process.
+pub(super) fn stay(
+    ended: Ended,
+    written: io::Result<u64>,
+    path: &Path,
+    note: &dyn Fn(&str),
+) -> ExitCode {
+    let failure = match written {
+        Ok(bytes) => {
+            if let Some(why) = said(ended.why) {
+                let (path, size) = (path.display(), report::bytes(bytes as f64));
+                note(&format!("{why}: the recording is complete ({path}, {size})"));
+            }
+            None
+        }
+        Err(error) => {
+            let error = anyhow!(error).context(format!(
+                "cannot write {}: the recording ends there, and can be read up to it",
+                path.display()
+            ));
+            Some(failed(&error, FAILED))
+        }
+    };
+    let ending = match ended.left {
+        Some(mut left) => {
+            if let Some(prospect) = left.prospect() {
+                note(&prospect);
+            }
+            left.stay(note)
+        }
+        None => ended.outcome.ending,
+    };
+    failure.unwrap_or_else(|| exit_as(ending))
+}
+
+/// Why a recording ended before the program.
+fn said(why: EndReason) -> Option<&'static str> {
+    match why {
+        EndReason::Program | EndReason::Consumer => None,
+        EndReason::Time => Some("the time is up"),
+        EndReason::Request => Some("a signal has asked for the end"),
+    }
+}

@@ -1,0 +1,126 @@
+//! A recording that ends before the program: the file is whole at that moment, and the program goes
+//! on, unharmed.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+
+use super::going::{CALLS, Going, users};
+use super::plain_fixture;
+use crate::program::{Scratch, firsttouch, is_root, send, skip, text, wait_for};
+
+#[test]
+fn at_the_end_of_its_time_the_file_is_whole_and_the_program_goes_on() {
+    let scratch = Scratch::new();
+    let Some(program) = plain_fixture("recorded_going", &scratch) else { return };
+    for (command, way) in users(&scratch) {
+        let options = ["--for", "200ms", "--syscalls", way];
+        let Some(mut going) = Going::start(command, &program, &options, &scratch) else { continue };
+        going.says("the time is up: the recording is complete");
+        going.says("the program goes on");
+        let before = going.report();
+        assert!(before["totals"]["calls"].as_u64() > Some(0), "{way}: {before}");
+        for what in ["second", "run", "third"] {
+            going.tell(what);
+        }
+        assert_eq!(going.report(), before, "{way}: nothing is written any more");
+        assert_eq!(going.end().code(), Some(7), "{way}: the status is passed on");
+    }
+}
+
+#[test]
+fn a_request_to_end_ends_the_recording_and_not_the_program() {
+    let scratch = Scratch::new();
+    let Some(program) = plain_fixture("recorded_going", &scratch) else { return };
+    for (command, way) in users(&scratch) {
+        for signal in ["-INT", "-TERM"] {
+            let mut again = Command::new(command.get_program());
+            again.args(command.get_args());
+            let options = ["--syscalls", way];
+            let Some(mut going) = Going::start(again, &program, &options, &scratch) else {
+                continue;
+            };
+            going.tell("first");
+            going.signal(signal);
+            going.says("a signal has asked for the end: the recording is complete");
+            going.says("the program goes on");
+            assert_eq!(going.counts("first"), (CALLS, CALLS), "{way} {signal}");
+            going.tell("second");
+            assert_eq!(going.counts("second"), (0, 0), "{way} {signal}");
+            assert_eq!(going.end().code(), Some(7), "{way} {signal}");
+        }
+    }
+}
+
+#[test]
+fn a_second_request_ends_firsttouch_alone() {
+    let scratch = Scratch::new();
+    let Some(program) = plain_fixture("recorded_going", &scratch) else { return };
+    let ways = if is_root() { &["auto", "off"][..] } else { &["off"] };
+    for way in ways {
+        let options = ["--syscalls", way];
+        let Some(mut going) = Going::start(firsttouch(&[]), &program, &options, &scratch) else {
+            continue;
+        };
+        going.tell("keep");
+        going.signal("-TERM");
+        going.says("the program goes on");
+        going.signal("-INT");
+        assert_eq!(going.firsttouch_ends().signal(), Some(2), "{way}");
+        // It goes on without firsttouch: it allocates, maps memory, and starts a program.
+        for what in ["give", "second", "run", "third"] {
+            going.tell(what);
+        }
+        assert_eq!(going.counts("keep"), (CALLS, 0), "{way}");
+    }
+}
+
+#[test]
+fn a_program_that_needs_its_tracer_is_not_left() {
+    let scratch = Scratch::new();
+    let Some(program) = plain_fixture("recorded_going", &scratch) else { return };
+    let options = ["--syscalls", "ptrace"];
+    let Some(mut going) = Going::start(firsttouch(&[]), &program, &options, &scratch) else {
+        return;
+    };
+    going.tell("first");
+    going.signal("-INT");
+    going.says("firsttouch stays until its end");
+    going.signal("-INT");
+    going.says("firsttouch cannot leave after SIGINT");
+    for what in ["second", "run", "third"] {
+        going.tell(what);
+    }
+    assert_eq!(going.counts("first"), (CALLS, CALLS));
+    assert_eq!(going.end().code(), Some(7));
+}
+
+#[test]
+fn a_request_ends_the_recording_of_a_running_process_with_success() {
+    let scratch = Scratch::new();
+    let file = scratch.file("running.ft");
+    let mut program = Command::new("sleep").arg("1000").spawn().expect("it starts");
+    let record = firsttouch(&["record", "-p", &program.id().to_string(), "-o"])
+        .arg(&file)
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut record = record.expect("it starts");
+    let begun = || std::fs::metadata(&file).is_ok_and(|file| file.len() > 100).then_some(Ok(()));
+    let begun =
+        wait_for("the recording", || record.try_wait().expect("a child").map(Err).or_else(begun));
+    if begun.is_ok() {
+        send("-INT", &record);
+    }
+    let output = record.wait_with_output().expect("a child");
+    let notes = text(&output.stderr);
+    if begun.is_err() && output.status.code() == Some(125) {
+        skip(&notes);
+    } else {
+        assert_eq!(output.status.code(), Some(0), "{notes}");
+        assert!(notes.contains("the recording is complete"), "{notes}");
+        let report = firsttouch(&["report"]).arg(&file).output().expect("it starts");
+        assert_eq!(text(&report.stderr), "", "the file is whole");
+        assert_eq!(program.try_wait().expect("a child"), None, "the process goes on");
+    }
+    program.kill().expect("it runs");
+    program.wait().expect("it ends");
+}
