@@ -15,17 +15,20 @@
 //!
 //! Memory is proportional to live blocks, sites and threads, never to events.
 
+mod account;
 mod blocks;
 mod frames;
 mod ledger;
 mod live;
 mod number_map;
+mod pauses;
 mod pending;
 mod processes;
 mod rest;
 mod sites;
 
+pub use account::AllocationAccount;
 pub use frames::{FrameId, ResolvedFrame};
-pub use ledger::{AllocationAccount, Ledger};
+pub use ledger::Ledger;
 pub use rest::{RestFaults, RestKind};
 pub use sites::{FaultSums, Site, SiteId, TimedCalls};

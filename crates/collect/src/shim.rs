@@ -160,7 +160,10 @@ impl Shims {
         for (memory, guest) in self.guests.take() {
             self.regions.iter_mut().for_each(|region| region.is_greeted_by(guest));
             self.greeted.push(guest.pid);
-            self.regions.push(Region::new(memory, guest));
+            let region = Region::new(memory, guest);
+            // The order may have come after its memory was prepared.
+            region.set_quiet(self.guests.is_quiet());
+            self.regions.push(region);
         }
         self.clock.look();
         let mut calls = 0;
@@ -201,10 +204,13 @@ impl Shims {
         self.frames.take_new(into);
     }
 
-    /// Tells all programs to record nothing more.
-    pub fn quiet(&self) {
-        self.guests.quiet();
-        self.regions.iter().for_each(Region::quiet);
+    /// Tells all programs to record nothing, or to record. Those of which the reader does not know
+    /// yet are told by the next [`Self::drain`].
+    pub fn set_quiet(&self, is_quiet: bool) {
+        if self.guests.is_quiet() != is_quiet {
+            self.guests.set_quiet(is_quiet);
+            self.regions.iter().for_each(|region| region.set_quiet(is_quiet));
+        }
     }
 
     /// The process of each program that has loaded the library.
@@ -224,11 +230,15 @@ impl Shims {
 
 impl Drop for Shims {
     fn drop(&mut self) {
-        self.quiet();
+        self.set_quiet(true);
         self.guests.close();
         if let Some(listener) = self.listener.take() {
             // It has ended, or does so by the doorbell.
             let _ = listener.join();
+        }
+        // Nobody reads what these write, so they must not wait for it.
+        for (memory, guest) in self.guests.take() {
+            Region::new(memory, guest).set_quiet(true);
         }
     }
 }

@@ -199,6 +199,14 @@ impl Ended {
         self.request.is_some()
     }
 
+    /// Only so many faults were `kept` as events; the others count as never seen.
+    pub(crate) fn drop_faults(&mut self, kept: u64) {
+        let dropped = self.outcome.faults_seen.saturating_sub(kept);
+        self.outcome.faults_seen -= dropped;
+        let counted = &mut self.outcome.faults_counted;
+        *counted = counted.map(|counted| counted.saturating_sub(dropped));
+    }
+
     /// What was noticed at the end, in words.
     pub(crate) fn notices(&self) -> Vec<String> {
         let Outcome { misattributed, compat32_calls, refused_tracing, .. } = self.outcome;

@@ -3,28 +3,36 @@
 mod calls;
 mod ending;
 mod file;
+mod loading;
+mod observed_chunks;
 pub(crate) mod options;
+mod output;
+mod pausing;
 mod programs;
+mod requests;
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
-use std::io;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use anyhow::{Context, anyhow};
-use collect::shim::{Library, LibraryError, ShimOptions, Shims};
-use collect::{Options, Target};
-use events::Batch;
-use recording::{About, Writer, encode_batch};
+use anyhow::Context;
+use collect::Options;
+use collect::shim::Shims;
+use events::Header;
+use recording::{About, RecordingSwitch, Writer, encode_switch};
+use sys::switch::SignalSwitch;
 
-use crate::observed::{self, Consumer, FAILED, Observed, OnRequest, failed};
+use crate::observed::{self, FAILED, Observed, OnRequest, failed};
 use crate::options::{ScreenOptions, Usage};
 use crate::sink;
-use calls::{CallsThread, Requests};
-use file::{ChunkSender, FileThread};
+use calls::CallsThread;
+use file::FileThread;
+use loading::with_shims;
+use observed_chunks::ObservedChunks;
 use options::RecordOptions;
+use output::Output;
+use pausing::{Pauses, SwitchThread, Switched};
 use programs::Programs;
 
 pub(crate) fn run(options: &RecordOptions, _screen: ScreenOptions) -> anyhow::Result<ExitCode> {
@@ -45,6 +53,8 @@ pub(crate) fn run(options: &RecordOptions, _screen: ScreenOptions) -> anyhow::Re
             return Ok(failed(&error, FAILED));
         }
     };
+    // Before the program can ask for anything.
+    let switch = SignalSwitch::install().context("cannot take over signals")?;
     let wanted = Options { calls: options.syscalls.into(), ..Options::default() };
     let observed = match Observed::start(&target, wanted, &options.command)? {
         Ok(observed) => observed,
@@ -53,7 +63,7 @@ pub(crate) fn run(options: &RecordOptions, _screen: ScreenOptions) -> anyhow::Re
             return Ok(refused);
         }
     };
-    record(observed, output, shims, options)
+    record(observed, output, (shims, switch), options)
 }
 
 /// Refuses what cannot be meant.
@@ -69,7 +79,7 @@ fn check(options: &RecordOptions) -> Result<(), Usage> {
 fn record(
     mut observed: Observed,
     output: Output,
-    shims: Option<Shims>,
+    (shims, switch): (Option<Shims>, SignalSwitch),
     options: &RecordOptions,
 ) -> anyhow::Result<ExitCode> {
     observed.begin();
@@ -80,111 +90,84 @@ fn record(
             observed::note(sentence);
         }
     };
-    for sentence in &notices {
-        note(sentence);
+    notices.iter().for_each(|sentence| note(sentence));
+    if options.start_paused {
+        note(&observed::notice::paused());
     }
     let has_shims = shims.is_some();
     let mut header = *observed.header();
     header.sees.allocations = has_shims;
     let about = about(&options.command, notices);
-    let threads = output.begin().and_then(|file| {
-        let file = FileThread::start(Writer::new(file, &header, &about)?)?;
-        let calls = shims.map(|shims| CallsThread::start(shims, file.sender())).transpose()?;
-        Ok((file, calls))
-    });
-    let (file, calls) = threads.with_context(|| sink::unwritable(&options.output))?;
-    let mut chunks = ObservedChunks {
-        sender: file.sender(),
-        programs: Programs::default(),
-        calls: calls.as_ref().map(CallsThread::requests),
-    };
+    let threads = Threads::start(output, (&header, &about), (shims, switch), options.start_paused);
+    let threads = threads.with_context(|| sink::unwritable(&options.output))?;
+    let mut chunks = threads.observed_chunks();
     let until = options.time.map(|time| Instant::now() + time);
-    let ended = observed.watch(&mut chunks, until, OnRequest::Leave, &note);
+    let mut ended = observed.watch(&mut chunks, until, OnRequest::Leave, &note);
+    let Threads { file, calls, switch, pauses } = threads;
+    switch.finish();
     let heard = calls.map(CallsThread::finish).unwrap_or_default();
-    let ObservedChunks { sender, programs, .. } = chunks;
+    let ObservedChunks { sender, programs, faults, .. } = chunks;
     drop(sender);
+    ended.drop_faults(faults);
     for sentence in ended.notices() {
         note(&sentence);
     }
     let written = file.finish(&ending::summary(&ended, heard.counts));
-    if has_shims {
-        let doubts = ending::doubts(heard.counts);
-        for sentence in programs.silent(&heard.greeted).into_iter().chain(doubts) {
-            note(&sentence);
-        }
+    let never = pauses.is_whole().then(|| ending::NEVER_STARTED.to_owned());
+    let silent = programs.silent(&heard.greeted).filter(|_| has_shims);
+    for sentence in never.into_iter().chain(silent).chain(ending::doubts(heard.counts)) {
+        note(&sentence);
     }
     Ok(ending::stay(ended, written, &options.output, &note))
+}
+
+/// The threads that record.
+struct Threads {
+    file: FileThread,
+    calls: Option<CallsThread>,
+    switch: SwitchThread,
+    pauses: Arc<Pauses>,
+}
+
+impl Threads {
+    fn start(
+        output: Output,
+        (header, about): (&Header, &About),
+        (shims, switch): (Option<Shims>, SignalSwitch),
+        start_paused: bool,
+    ) -> std::io::Result<Threads> {
+        let file = FileThread::start(Writer::new(output.begin()?, header, about)?)?;
+        let (chunks, pauses) = (file.sender(), Arc::<Pauses>::default());
+        if start_paused {
+            pauses.begin_paused(header.began_ns);
+            let switched = RecordingSwitch { time_ns: header.began_ns, records: false };
+            chunks.send(encode_switch(switched));
+        }
+        let calls = shims.map(|shims| CallsThread::start(shims, file.sender(), start_paused));
+        let calls = calls.transpose()?;
+        let switched = Switched {
+            pauses: Arc::clone(&pauses),
+            chunks,
+            calls: calls.as_ref().map(CallsThread::requests),
+        };
+        let switch = SwitchThread::start(switch, switched)?;
+        Ok(Threads { file, calls, switch, pauses })
+    }
+
+    fn observed_chunks(&self) -> ObservedChunks {
+        ObservedChunks {
+            sender: self.file.sender(),
+            programs: Programs::default(),
+            calls: self.calls.as_ref().map(CallsThread::requests),
+            pauses: Arc::clone(&self.pauses),
+            faults: 0,
+        }
+    }
 }
 
 const ONLY_FROM_THE_START: &str = "allocation calls are recorded only of programs that are started \
                                    for it (record -o FILE -- COMMAND): this recording has the \
                                    memory syscalls and page faults of the process";
-
-/// The file of the recording, before there is a recording.
-struct Output {
-    file: File,
-    path: PathBuf,
-    is_new: bool,
-}
-
-impl Output {
-    /// Opens the file, which keeps its contents.
-    fn open(path: &Path) -> anyhow::Result<Output> {
-        let is_new = std::fs::symlink_metadata(path).is_err();
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
-        let file = file.with_context(|| sink::unwritable(path))?;
-        Ok(Output { file, path: path.to_owned(), is_new })
-    }
-
-    /// The recording begins: older contents are gone.
-    fn begin(self) -> io::Result<File> {
-        if self.file.metadata()?.is_file() {
-            self.file.set_len(0)?;
-        }
-        Ok(self.file)
-    }
-
-    /// There will be no recording.
-    fn forget(self) {
-        if self.is_new {
-            // It was made a moment ago, and is empty.
-            let _ = std::fs::remove_file(self.path);
-        }
-    }
-}
-
-/// The program with the library that it loads, and the door at which its processes ask; a process
-/// that runs already stays as it is.
-fn with_shims(target: Target, options: &RecordOptions) -> anyhow::Result<(Target, Option<Shims>)> {
-    let Target::Program(program) = target else { return Ok((target, None)) };
-    let library = Library::in_one_of(&cache_folders()).map_err(|error| match error {
-        LibraryError::Processor => {
-            anyhow!("allocation calls can be recorded on x86-64 processors only")
-        }
-        LibraryError::Unwritable(folder, error) => anyhow!(
-            "cannot write the library that programs load to {}: {error}; set XDG_CACHE_HOME to a \
-             folder of yours",
-            folder.display()
-        ),
-    })?;
-    let wanted = ShimOptions { stacks: options.stacks.into(), ..ShimOptions::default() };
-    let shims = Shims::wait_for_programs(wanted);
-    let shims = shims.map_err(|errno| anyhow!("cannot open a socket for programs: {errno}"))?;
-    let variables = shims.variables(library.path());
-    Ok((Target::Program(program.with_variables(variables)), Some(shims)))
-}
-
-/// The folders in which a cache may be, the best first.
-fn cache_folders() -> Vec<PathBuf> {
-    let folder = |name: &str| {
-        std::env::var_os(name).map(PathBuf::from).filter(|folder| folder.is_absolute())
-    };
-    let caches = [folder("XDG_CACHE_HOME"), folder("HOME").map(|home| home.join(".cache"))];
-    let user = sys::process::effective_user();
-    let temporary = std::env::temp_dir().join(format!("firsttouch-{user}"));
-    let caches = caches.into_iter().flatten().map(|cache| cache.join("firsttouch"));
-    caches.chain([temporary]).collect()
-}
 
 fn about(command: &[OsString], notices: Vec<String>) -> About {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok();
@@ -196,34 +179,5 @@ fn about(command: &[OsString], notices: Vec<String>) -> About {
         host: sys::machine::host_name(),
         kernel: Some(sys::machine::kernel_release()),
         notices,
-    }
-}
-
-/// The observed events, as chunks.
-struct ObservedChunks {
-    sender: ChunkSender,
-    programs: Programs,
-    /// The thread that reads allocation calls, if there is one.
-    calls: Option<Requests>,
-}
-
-impl Consumer for ObservedChunks {
-    fn take(&mut self, batch: &mut Batch) {
-        self.programs.see(batch);
-        if !batch.events.is_empty() || !batch.definitions.is_empty() {
-            self.sender.send(encode_batch(batch));
-            batch.events.clear();
-            batch.definitions.clear();
-        }
-    }
-
-    fn is_closed(&self) -> bool {
-        self.sender.has_failed()
-    }
-
-    fn stops(&mut self) {
-        if let Some(calls) = &self.calls {
-            calls.be_quiet();
-        }
     }
 }

@@ -48,6 +48,8 @@ pub(crate) mod kind {
     pub(crate) const INDEX: u8 = 8;
     /// The last chunk: `first_ns` is the offset of the first part of the index; no payload.
     pub(crate) const END: u8 = 9;
+    /// Switches of the recorder.
+    pub(crate) const SWITCHES: u8 = 10;
 }
 
 /// A source of events in a recording. The recorder assigns the numbers: [`SourceId::OBSERVED`] is

@@ -24,6 +24,7 @@ mod definitions;
 mod dictionary;
 mod index;
 mod observed;
+mod pauses;
 mod reader;
 mod writer;
 
@@ -31,5 +32,6 @@ pub use about::{About, CutReason, ProbeCounts, RecordingSummary, encode_counts};
 pub use calls::CallsEncoder;
 pub use chunk::{Chunk, FILE_MAGIC, SourceId, encode_promise};
 pub use observed::encode_batch;
+pub use pauses::{RecordingSwitch, encode_switch};
 pub use reader::{Damage, ReadError, Reader};
 pub use writer::Writer;

@@ -7,6 +7,7 @@ mod runs;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
+use std::ops::Range;
 
 use events::{Batch, Definition, Header};
 
@@ -16,7 +17,7 @@ use runs::Runs;
 
 use crate::chunk::kind;
 use crate::index::Entry;
-use crate::{About, ProbeCounts, RecordingSummary, SourceId, definitions};
+use crate::{About, ProbeCounts, RecordingSummary, RecordingSwitch, SourceId, definitions, pauses};
 
 /// What of a recording cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,6 +53,7 @@ pub struct Reader<R> {
     about: About,
     summary: Option<RecordingSummary>,
     counts: BTreeMap<SourceId, ProbeCounts>,
+    switches: Vec<RecordingSwitch>,
     unknown_chunks: u64,
     events: u64,
     /// Chunks of definitions that were not read yet, the last one first.
@@ -93,6 +95,13 @@ impl<R: Read + Seek> Reader<R> {
     /// What probes say of themselves: the last counts of each source, by source.
     pub fn counts(&self) -> impl Iterator<Item = &ProbeCounts> {
         self.counts.values()
+    }
+
+    /// The times in which the recorder was paused, in order, on the stream's clock. The last one has
+    /// no end if the recording ended in it.
+    #[must_use]
+    pub fn pauses(&self) -> Vec<Range<u64>> {
+        pauses::pauses(&self.switches)
     }
 
     /// What could not be read so far. Chunks of events are checked when the stream reaches them.

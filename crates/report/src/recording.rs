@@ -7,7 +7,7 @@ mod table;
 
 use results::recording::{RecordingReport, RestMemory, RestRow, Unnamed};
 
-use crate::number::{Nanoseconds, percent, several, whole};
+use crate::number::{Nanoseconds, bytes, percent, several, whole};
 use crate::text::{BAD, clean, hanging, quoted, some_of, styled};
 use crate::view::View;
 
@@ -54,8 +54,9 @@ fn troubles(report: &RecordingReport, view: View) -> String {
     if let Some(share) = report.unknown_share().filter(|&share| share >= UNKNOWN_SAID) {
         troubles.push(format!("{} of the faults are of unknown memory.", percent(share)));
     }
+    troubles.extend(paused(report));
     let unmatched = totals.unknown_releases.saturating_add(totals.lost_releases);
-    if totals.lost_releases > 0 || view.verbose && unmatched > 0 {
+    if totals.pauses == 0 && (totals.lost_releases > 0 || view.verbose && unmatched > 0) {
         troubles.push(format!(
             "{} of unknown blocks; {} whose release was not seen.",
             several(totals.unknown_releases, "release", "releases"),
@@ -69,6 +70,28 @@ fn troubles(report: &RecordingReport, view: View) -> String {
     troubles.extend(unnamed(report));
     let line = |trouble: &String| hanging(&styled(BAD, "note "), trouble, view.width);
     troubles.iter().map(line).collect()
+}
+
+/// The pauses of the recording, and what they hide.
+fn paused(report: &RecordingReport) -> Option<String> {
+    let totals = &report.totals;
+    let mut parts = Vec::new();
+    if totals.unknown_releases > 0 {
+        let releases = several(totals.unknown_releases, "release", "releases");
+        parts.push(format!("{releases} of blocks from before it or from a pause"));
+    }
+    if totals.lost_releases > 0 {
+        let blocks = several(totals.lost_releases, "block", "blocks");
+        parts.push(format!("{blocks} whose release was not seen"));
+    }
+    if totals.across_pauses > 0 {
+        let blocks = several(totals.across_pauses, "block", "blocks");
+        let size = bytes(totals.across_pauses_bytes as f64);
+        parts.push(format!("{blocks} ({size}) from before a pause that may have been freed in it"));
+    }
+    let (paused, all) = (Nanoseconds(totals.paused_ns), Nanoseconds(report.elapsed_ns));
+    let what = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
+    (totals.pauses > 0).then(|| format!("The recording was paused for {paused} of {all}{what}."))
 }
 
 /// Files without names.

@@ -88,13 +88,23 @@ pub struct RecordingTotals {
     pub unknown_releases: u64,
     /// Blocks whose address was given out again although no release had been seen.
     pub lost_releases: u64,
+    /// Pauses of the recording (`record --start-paused`, SIGUSR2), in which it has no calls,
+    /// syscalls and faults.
+    pub pauses: u64,
+    /// Their time.
+    pub paused_ns: u64,
+    /// Blocks that were live in a pause, whose release may have been missed. They are not among the
+    /// `unreleased` of sites.
+    pub across_pauses: u64,
+    /// Their sizes.
+    pub across_pauses_bytes: u64,
     /// Definitions that were invalid: the recording is damaged.
     pub damaged: u64,
     /// Processes.
     pub processes: u64,
     /// Threads of all of them.
     pub threads: u64,
-    /// The sum of their lifetimes.
+    /// The sum of their lifetimes, without the pauses.
     pub threads_ns: u64,
     /// What recording adds to a call, as measured at its start; `null` if unknown.
     pub probe_ns_per_call: Option<f64>,

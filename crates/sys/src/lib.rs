@@ -39,6 +39,7 @@ pub mod residency;
 pub mod scratch;
 pub mod seccomp;
 pub mod shared_words;
+pub mod switch;
 pub mod syscall;
 pub mod tracefs;
 pub mod usage;

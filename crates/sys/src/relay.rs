@@ -175,7 +175,7 @@ impl Relay {
         let (reads, writes) = record_pipe()?;
         let witness = Witness::start();
         RECORDS.store(writes.as_raw_fd(), Ordering::Relaxed);
-        for signal in used() {
+        for signal in used().filter(|&signal| !crate::switch::takes(signal)) {
             install(signal, handler(record), libc::SA_SIGINFO | libc::SA_RESTART);
         }
         Ok(Relay {

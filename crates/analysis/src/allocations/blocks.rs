@@ -13,6 +13,8 @@ pub(super) struct LiveBlock {
     pub(super) site: SiteId,
     /// The number of the process that asked; the child of a fork inherits blocks of others.
     pub(super) owner: u32,
+    /// The number of pauses of the recording that had begun when it was given out.
+    pub(super) pauses: u32,
 }
 
 /// Blocks by their addresses. Its operations take logarithmic time.

@@ -1,16 +1,19 @@
 //! From events to what each site pays.
 
 use std::num::NonZeroU64;
+use std::ops::Range;
 use std::sync::Arc;
 
 use events::{Allocation, Batch, Definitions, Event, EventKind, Fault, Header, Life, ModuleId};
 
+use super::account::AllocationAccount;
 use super::blocks::end_of;
-use super::frames::{FrameId, FrameTree, ImageStacks, ResolvedFrame};
+use super::frames::{FrameTree, ImageStacks, ResolvedFrame};
+use super::pauses::Pauses;
 use super::pending::{GiveOut, Pending};
 use super::processes::{AllocatingProcess, AllocatingProcesses, OpenCall};
-use super::rest::{Rest, RestFaults, RestKind};
-use super::sites::{FaultSums, Site, SiteId, SiteTable, TimedCalls};
+use super::rest::{Rest, RestKind};
+use super::sites::{SiteId, SiteTable, TimedCalls};
 use crate::address_space::{Attribution, Attributor, FaultOrigin, LifeChange};
 
 /// The account of a stream while it is read.
@@ -20,6 +23,7 @@ pub struct Ledger {
     attributor: Attributor,
     processes: AllocatingProcesses,
     pending: Pending,
+    pauses: Pauses,
     sites: SiteTable,
     frames: FrameTree,
     rest: Rest,
@@ -28,74 +32,8 @@ pub struct Ledger {
     lost: u64,
     unknown_releases: u64,
     lost_releases: u64,
+    across_pauses: (u64, u64),
     refused_definitions: u64,
-}
-
-/// What the sites of a stream pay: numbers, without names.
-#[derive(Debug)]
-pub struct AllocationAccount {
-    /// The header of the stream.
-    pub header: Header,
-    /// The end of the last event, on the stream's clock.
-    pub ended_ns: u64,
-    /// Every site, in the order of first calls.
-    pub sites: Vec<Site>,
-    /// Faults that belong to no site, by kinds of memory. With those of the sites they are all
-    /// faults of the stream.
-    pub rest: Vec<RestFaults>,
-    /// The time of releases of blocks whose allocation was not seen.
-    pub unowned: TimedCalls,
-    /// The most bytes that were live at once, in all processes.
-    pub peak_live_bytes: u64,
-    /// When that was, on the stream's clock.
-    pub peak_ns: u64,
-    /// Records that were lost.
-    pub lost: u64,
-    /// Releases of addresses at which no block was known to be live.
-    pub unknown_releases: u64,
-    /// Blocks whose address was given out again although no release had been seen.
-    pub lost_releases: u64,
-    /// Definitions that were invalid, so the recording is damaged.
-    pub refused_definitions: u64,
-    /// The processes.
-    pub processes: u64,
-    /// Their threads.
-    pub threads: u64,
-    /// The sum of the threads' lifetimes, in nanoseconds.
-    pub threads_ns: u64,
-    frames: FrameTree,
-}
-
-impl AllocationAccount {
-    /// The frames of a stack, from the innermost to the outermost.
-    pub fn frames(&self, stack: FrameId) -> impl Iterator<Item = ResolvedFrame> {
-        self.frames.frames(stack)
-    }
-
-    /// The faults of all sites, and of none.
-    #[must_use]
-    pub fn all_faults(&self) -> FaultSums {
-        let mut all = FaultSums::default();
-        self.sites.iter().for_each(|site| all.add_all(&site.faults()));
-        self.rest.iter().for_each(|rest| all.add_all(&rest.faults));
-        all
-    }
-
-    /// The calls of all sites that ask for memory, and their times.
-    #[must_use]
-    pub fn all_apparent(&self) -> TimedCalls {
-        let mut all = TimedCalls::default();
-        self.sites.iter().for_each(|site| all.add_all(&site.apparent));
-        all
-    }
-
-    /// The calls that only give back, of all sites and of none, and their times.
-    #[must_use]
-    pub fn all_releases(&self) -> TimedCalls {
-        let mut all = self.unowned;
-        self.sites.iter().for_each(|site| all.add_all(&site.release));
-        all
-    }
 }
 
 impl Ledger {
@@ -107,6 +45,7 @@ impl Ledger {
             attributor: Attributor::new(header),
             processes: AllocatingProcesses::default(),
             pending: Pending::default(),
+            pauses: Pauses::default(),
             sites: SiteTable::default(),
             frames: FrameTree::default(),
             rest: Rest::default(),
@@ -115,8 +54,15 @@ impl Ledger {
             lost: 0,
             unknown_releases: 0,
             lost_releases: 0,
+            across_pauses: (0, 0),
             refused_definitions: 0,
         }
+    }
+
+    /// The recording had these pauses, in which it has no calls, syscalls and faults.
+    #[must_use]
+    pub fn with_pauses(self, pauses: Vec<Range<u64>>) -> Ledger {
+        Ledger { pauses: Pauses::new(pauses), ..self }
     }
 
     /// Takes the next part of the stream: its definitions into `definitions`, then its events.
@@ -132,6 +78,7 @@ impl Ledger {
     /// Takes the next event of the stream, whose definitions `definitions` has.
     pub fn event(&mut self, event: &Event, definitions: &Definitions) {
         self.last_ns = self.last_ns.max(event.end_ns().unwrap_or(event.time_ns));
+        self.pauses.advance(event.time_ns);
         self.settle(event.time_ns);
         let attribution = self.attributor.take(event);
         match (&event.kind, attribution) {
@@ -148,18 +95,20 @@ impl Ledger {
         }
     }
 
-    /// The account, at the end of the stream.
+    /// The account, at the end of the stream, which is at its last event or at `until_ns`.
     #[must_use]
-    pub fn finish(mut self) -> AllocationAccount {
+    pub fn finish(mut self, until_ns: u64) -> AllocationAccount {
         self.settle(u64::MAX);
+        let ended_ns = self.last_ns.max(until_ns);
+        let pauses = u64::from(self.pauses.advance(ended_ns));
         for pid in self.processes.pids() {
             self.forget(pid);
-            self.processes.remove(pid, self.last_ns);
+            self.processes.remove(pid, self.last_ns, &self.pauses);
         }
         let (peak_live_bytes, peak_ns) = self.sites.peak();
         AllocationAccount {
             header: self.header,
-            ended_ns: self.last_ns,
+            ended_ns,
             sites: self.sites.finish(),
             rest: self.rest.finish(),
             unowned: self.unowned,
@@ -168,6 +117,10 @@ impl Ledger {
             lost: self.lost,
             unknown_releases: self.unknown_releases,
             lost_releases: self.lost_releases,
+            pauses,
+            paused_ns: self.pauses.paused_ns(self.header.began_ns, ended_ns),
+            across_pauses: self.across_pauses.0,
+            across_pauses_bytes: self.across_pauses.1,
             refused_definitions: self.refused_definitions,
             processes: self.processes.processes,
             threads: self.processes.threads,
@@ -225,7 +178,7 @@ impl Ledger {
             process.open(event.thread.tid, open);
         }
         let Some(((address, size_bytes), site)) = gives.zip(site) else { return };
-        let block = process.live.own(size_bytes, site);
+        let block = process.live.own(size_bytes, site, self.pauses.begun());
         let block = GiveOut { end_ns, pid, address, block };
         let now = if latency_ns.is_some() { self.pending.add(block) } else { Some(block) };
         if let Some(now) = now {
@@ -325,7 +278,7 @@ impl Ledger {
         match (life, change) {
             (Life::Started { by }, LifeChange::Started { .. }) => {
                 self.forget(thread.pid);
-                self.processes.remove(thread.pid, time_ns);
+                self.processes.remove(thread.pid, time_ns, &self.pauses);
                 self.processes.fork(thread, by, time_ns);
             }
             (Life::Started { .. } | Life::Attached, _) => {
@@ -333,13 +286,13 @@ impl Ledger {
             }
             (Life::Executed { .. }, _) => {
                 self.forget(thread.pid);
-                self.processes.execute(thread, time_ns);
+                self.processes.execute(thread, time_ns, &self.pauses);
             }
             (Life::Ended { .. }, LifeChange::Over(_)) => {
                 self.forget(thread.pid);
-                self.processes.remove(thread.pid, time_ns);
+                self.processes.remove(thread.pid, time_ns, &self.pauses);
             }
-            (Life::Ended { .. }, _) => self.processes.end_thread(thread, time_ns),
+            (Life::Ended { .. }, _) => self.processes.end_thread(thread, time_ns, &self.pauses),
             (Life::Compat32, _) => {}
         }
     }
@@ -350,7 +303,9 @@ impl Ledger {
             self.give_out(block);
         }
         if let Some(AllocatingProcess { live, .. }) = self.processes.get(pid) {
-            live.forget(&mut self.sites);
+            let (blocks, bytes) = live.forget(&mut self.sites, self.pauses.begun());
+            let (all, all_bytes) = self.across_pauses;
+            self.across_pauses = (all + blocks, all_bytes.saturating_add(bytes));
         }
     }
 }

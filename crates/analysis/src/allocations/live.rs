@@ -26,9 +26,9 @@ impl LiveBlocks {
         LiveBlocks { blocks: Arc::clone(&self.blocks), number }
     }
 
-    /// A block that this process gets.
-    pub(super) fn own(&self, size_bytes: u64, site: SiteId) -> LiveBlock {
-        LiveBlock { size_bytes, site, owner: self.number }
+    /// A block that this process gets, when so many pauses of the recording have begun.
+    pub(super) fn own(&self, size_bytes: u64, site: SiteId, pauses: u32) -> LiveBlock {
+        LiveBlock { size_bytes, site, owner: self.number, pauses }
     }
 
     /// Whether a block begins at `address`.
@@ -79,14 +79,23 @@ impl LiveBlocks {
         self.blocks.paying(address, page_end).map(|(start, block)| (start, block.site))
     }
 
-    /// The process ends or executes a program.
-    pub(super) fn forget(&mut self, sites: &mut SiteTable) {
+    /// The process ends or executes a program, when so many pauses of the recording have begun.
+    /// Returns the blocks that were live in one of them, and their bytes: they may have been given
+    /// back in it.
+    pub(super) fn forget(&mut self, sites: &mut SiteTable, pauses: u32) -> (u64, u64) {
+        let (mut unsure, mut unsure_bytes) = (0, 0_u64);
         for block in self.blocks.values().filter(|block| block.owner == self.number) {
-            let site = sites.site(block.site);
-            site.unreleased += 1;
-            site.unreleased_bytes = site.unreleased_bytes.saturating_add(block.size_bytes);
+            if block.pauses < pauses {
+                unsure += 1;
+                unsure_bytes = unsure_bytes.saturating_add(block.size_bytes);
+            } else {
+                let site = sites.site(block.site);
+                site.unreleased += 1;
+                site.unreleased_bytes = site.unreleased_bytes.saturating_add(block.size_bytes);
+            }
             sites.shrink(block.site, block.size_bytes);
         }
         self.blocks = Arc::default();
+        (unsure, unsure_bytes)
     }
 }

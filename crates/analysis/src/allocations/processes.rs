@@ -7,6 +7,7 @@ use events::Thread;
 use super::frames::ImageStacks;
 use super::live::LiveBlocks;
 use super::number_map::NumberMap;
+use super::pauses::Pauses;
 use super::sites::SiteId;
 
 /// More calls than this are never nested in a thread; it bounds what a damaged recording can cost.
@@ -52,7 +53,7 @@ pub(super) struct AllocatingProcesses {
     pub(super) processes: u64,
     /// The threads so far.
     pub(super) threads: u64,
-    /// The sum of the lifetimes of the threads that ended.
+    /// The sum of the lifetimes of the threads that ended, without pauses of the recording.
     pub(super) threads_ns: u64,
 }
 
@@ -91,10 +92,10 @@ impl AllocatingProcesses {
 
     /// The process of `thread` executed a program; its other threads are gone. The one that called
     /// execve(2) has the number of the process from now on.
-    pub(super) fn execute(&mut self, thread: Thread, time_ns: u64) {
+    pub(super) fn execute(&mut self, thread: Thread, time_ns: u64, pauses: &Pauses) {
         let others = self.see(thread, time_ns).threads.extract_if(|tid, _| *tid != thread.tid);
         let lived_ns = others
-            .map(|(_, other)| time_ns.saturating_sub(other.began_ns))
+            .map(|(_, other)| pauses.recorded_ns(other.began_ns, time_ns))
             .fold(0, u64::saturating_add);
         self.threads_ns = self.threads_ns.saturating_add(lived_ns);
         let process = self.see(thread, time_ns);
@@ -103,19 +104,19 @@ impl AllocatingProcesses {
     }
 
     /// `thread` ended.
-    pub(super) fn end_thread(&mut self, thread: Thread, time_ns: u64) {
+    pub(super) fn end_thread(&mut self, thread: Thread, time_ns: u64, pauses: &Pauses) {
         let process = self.by_pid.get_mut(&thread.pid);
         if let Some(ended) = process.and_then(|process| process.threads.remove(&thread.tid)) {
-            let lived_ns = time_ns.saturating_sub(ended.began_ns);
+            let lived_ns = pauses.recorded_ns(ended.began_ns, time_ns);
             self.threads_ns = self.threads_ns.saturating_add(lived_ns);
         }
     }
 
     /// Removes a process that ended at `time_ns`, with the threads whose ends were not seen.
-    pub(super) fn remove(&mut self, pid: u32, time_ns: u64) {
+    pub(super) fn remove(&mut self, pid: u32, time_ns: u64, pauses: &Pauses) {
         let Some(process) = self.by_pid.remove(&pid) else { return };
         for thread in process.threads.values() {
-            let lived_ns = time_ns.saturating_sub(thread.began_ns);
+            let lived_ns = pauses.recorded_ns(thread.began_ns, time_ns);
             self.threads_ns = self.threads_ns.saturating_add(lived_ns);
         }
     }

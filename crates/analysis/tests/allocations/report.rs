@@ -125,7 +125,7 @@ fn what_was_not_seen_is_not_known() {
         sees: events::Sees { allocations: true, ..events::Sees::default() },
         ..crate::script::header()
     };
-    let account = analysis::allocations::Ledger::new(&header).finish();
+    let account = analysis::allocations::Ledger::new(&header).finish(0);
     let definitions = events::Definitions::default();
     let report = report(&account, &definitions, RecordingFacts::default(), &mut Known);
     assert_eq!((report.costs.true_ns, report.costs.syscalls, report.share), (None, None, None));

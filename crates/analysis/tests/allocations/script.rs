@@ -1,6 +1,7 @@
 //! Streams, written event by event, and what their sites pay.
 
 use std::num::NonZeroU64;
+use std::ops::Range;
 
 use analysis::allocations::{AllocationAccount, Ledger, ResolvedFrame, Site};
 use events::{
@@ -38,11 +39,23 @@ pub(crate) struct Script {
     interner: Interner,
     events: Vec<Event>,
     thread: Thread,
+    pauses: Vec<Range<u64>>,
 }
 
 impl Script {
     pub(crate) fn new() -> Script {
-        Script { interner: Interner::default(), events: Vec::new(), thread: first(1) }
+        Script {
+            interner: Interner::default(),
+            events: Vec::new(),
+            thread: first(1),
+            pauses: Vec::new(),
+        }
+    }
+
+    /// Nothing was recorded in this time.
+    pub(crate) fn pause(&mut self, pause: Range<u64>) -> &mut Script {
+        self.pauses.push(pause);
+        self
     }
 
     /// The events that follow are of `thread`.
@@ -150,9 +163,10 @@ impl Script {
     pub(crate) fn account(&mut self) -> (AllocationAccount, Definitions) {
         let mut batch = Batch { events: std::mem::take(&mut self.events), ..Batch::default() };
         self.interner.take_new(&mut batch.definitions);
-        let (mut ledger, mut definitions) = (Ledger::new(&header()), Definitions::default());
+        let ledger = Ledger::new(&header()).with_pauses(std::mem::take(&mut self.pauses));
+        let (mut ledger, mut definitions) = (ledger, Definitions::default());
         ledger.take(&batch, &mut definitions);
-        (ledger.finish(), definitions)
+        (ledger.finish(0), definitions)
     }
 
     /// The account, and its sites by their addresses.

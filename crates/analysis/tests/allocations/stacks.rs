@@ -86,7 +86,7 @@ fn a_stack_without_frames_is_a_site_too_and_bad_definitions_are_counted() {
     let event = events::Event { time_ns: 5, thread: first(1), kind };
     let batch = Batch { definitions: vec![orphan], events: vec![event] };
     ledger.take(&batch, &mut Definitions::default());
-    let account = ledger.finish();
+    let account = ledger.finish(0);
     assert_eq!((account.sites.len(), account.refused_definitions), (1, 1));
     assert_eq!(account.frames(account.sites[0].stack).count(), 0);
 }

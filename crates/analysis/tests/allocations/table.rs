@@ -304,3 +304,23 @@ fn threads_are_counted_and_their_lives_added() {
     assert_eq!((account.threads, account.processes, account.threads_ns), (2, 1, 900 + 100));
     assert_eq!(account.ended_ns, 1000);
 }
+
+#[test]
+fn what_was_live_in_a_pause_is_no_leak_and_its_address_may_be_given_out_again() {
+    let mut script = Script::new();
+    script.pause(100..200).pause(900..950);
+    script.malloc((10, 15), A, (AT, 100)).malloc((20, 25), A, (AT + 4 * PAGE, 100));
+    // It has no release: that of the pause was missed. The new block is the truth.
+    script.malloc((300, 305), B, (AT, 50)).fault(310, 7, AT).free((320, 325), AT);
+    // Given out in the pause.
+    script.free((330, 335), AT + 8 * PAGE);
+    script.malloc((400, 405), B, (AT + 12 * PAGE, 30)).exit(500);
+    let sites = script.sites();
+    let (a, b, account) = (sites.site(A), sites.site(B), &sites.account);
+    assert_eq!((a.unreleased, a.frees, b.touches), (0, 0, minor(1, 7)));
+    assert_eq!((b.unreleased, b.unreleased_bytes, b.frees), (1, 30, 1), "after the pause");
+    assert_eq!((account.lost_releases, account.unknown_releases), (1, 1));
+    assert_eq!((account.across_pauses, account.across_pauses_bytes), (1, 100));
+    assert_eq!((account.pauses, account.paused_ns), (1, 100), "the other one has not begun");
+    assert_eq!(account.threads_ns, 390, "from 10 to 500, without the pause");
+}

@@ -64,9 +64,14 @@ impl Guests {
         std::mem::take(&mut self.new.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Those that come later are told to record nothing.
-    pub(super) fn quiet(&self) {
-        self.quiet.store(true, Ordering::Relaxed);
+    /// Those that come later are told to record nothing, or to record.
+    pub(super) fn set_quiet(&self, is_quiet: bool) {
+        self.quiet.store(is_quiet, Ordering::Relaxed);
+    }
+
+    /// Whether they are told to record nothing.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet.load(Ordering::Relaxed)
     }
 
     /// Ends the thread.
@@ -104,7 +109,7 @@ impl Guests {
             Stacks::Checked => flags::CHECK_STACKS,
             Stacks::None => flags::NO_STACKS,
         };
-        let quiet = if self.quiet.load(Ordering::Relaxed) { flags::QUIET } else { 0 };
+        let quiet = if self.is_quiet() { flags::QUIET } else { 0 };
         let facts = [
             (header::VERSION, wire::VERSION),
             (header::UNITS, units),

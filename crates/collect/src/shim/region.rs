@@ -160,9 +160,14 @@ impl Region {
         }
     }
 
-    /// Tells the process to record nothing more.
-    pub(super) fn quiet(&self) {
-        self.memory.words()[header::FLAGS].fetch_or(header::flags::QUIET, Ordering::Relaxed);
+    /// Tells the process to record nothing, or to record.
+    pub(super) fn set_quiet(&self, is_quiet: bool) {
+        let flags = &self.memory.words()[header::FLAGS];
+        if is_quiet {
+            flags.fetch_or(header::flags::QUIET, Ordering::Relaxed);
+        } else {
+            flags.fetch_and(!header::flags::QUIET, Ordering::Relaxed);
+        }
     }
 
     /// What the process says of its recording.

@@ -104,6 +104,14 @@ pub(crate) fn passed_on(signal: i32, warned: &mut bool) -> String {
     )
 }
 
+/// A recording begins paused.
+pub(crate) fn paused() -> String {
+    format!(
+        "nothing is recorded until firsttouch (process {}) gets SIGUSR1; SIGUSR2 pauses again",
+        std::process::id()
+    )
+}
+
 /// The program goes on after the end of the recording.
 pub(crate) fn goes_on(pid: u32) -> String {
     format!(

@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -12,6 +10,7 @@ use events::{Allocation, Batch, Thread};
 use recording::{CallsEncoder, SourceId, encode_batch};
 
 use super::file::ChunkSender;
+use super::requests::Requests;
 
 /// A chunk has this many calls of a thread, or what comes within [`FLUSHING`].
 const CALLS_MIN: usize = 16_384;
@@ -38,28 +37,21 @@ pub(super) struct Heard {
     pub(super) greeted: Vec<u32>,
 }
 
-/// What the thread is asked to do.
-#[derive(Clone, Default)]
-pub(super) struct Requests {
-    quiet: Arc<AtomicBool>,
-    end: Arc<AtomicBool>,
-}
-
-impl Requests {
-    /// Tell programs to write nothing more.
-    pub(super) fn be_quiet(&self) {
-        self.quiet.store(true, Ordering::Relaxed);
-    }
-}
-
 impl CallsThread {
-    /// Starts the thread.
-    pub(super) fn start(shims: Shims, chunks: ChunkSender) -> io::Result<CallsThread> {
-        let requests = Requests::default();
+    /// Starts the thread. If the recording begins `paused`, programs that come know it already.
+    pub(super) fn start(
+        shims: Shims,
+        chunks: ChunkSender,
+        paused: bool,
+    ) -> io::Result<CallsThread> {
+        let requests = Requests::new(paused);
         let asked = requests.clone();
-        let handle = std::thread::Builder::new()
-            .name("firsttouch-calls".into())
-            .spawn(move || run(shims, chunks, &asked))?;
+        let answering = requests.answering();
+        let run = move || {
+            let _answering = answering;
+            run(shims, chunks, &asked)
+        };
+        let handle = std::thread::Builder::new().name("firsttouch-calls".into()).spawn(run)?;
         Ok(CallsThread { requests, handle })
     }
 
@@ -70,21 +62,20 @@ impl CallsThread {
 
     /// Reads the rest, tells programs that still run to write nothing more, and ends.
     pub(super) fn finish(self) -> Heard {
-        self.requests.end.store(true, Ordering::Relaxed);
+        self.requests.end();
         self.handle.join().unwrap_or_default()
     }
 }
 
-fn run(mut shims: Shims, chunks: ChunkSender, asked: &Requests) -> Heard {
+fn run(mut shims: Shims, chunks: ChunkSender, requests: &Requests) -> Heard {
     let mut encoders = Encoders { chunks, active: HashMap::new(), idle: Vec::new() };
     let (mut pause, mut flushed) = (PAUSE_MIN, Instant::now());
     loop {
-        let is_last = asked.end.load(Ordering::Relaxed);
-        let is_quiet = asked.quiet.load(Ordering::Relaxed);
-        if is_last || is_quiet || encoders.chunks.has_failed() {
-            shims.quiet();
-        }
+        let asked = requests.now();
+        let is_last = asked.ends;
+        shims.set_quiet(asked.is_quiet() || encoders.chunks.has_failed());
         let calls = shims.drain(&mut encoders);
+        requests.told(asked);
         let is_due = flushed.elapsed() >= FLUSHING;
         if is_due || is_last || shims.is_crowded() {
             shims.settle(&mut encoders);
@@ -98,7 +89,7 @@ fn run(mut shims: Shims, chunks: ChunkSender, asked: &Requests) -> Heard {
         }
         pause = if calls == 0 { (pause * 2).min(PAUSE_MAX) } else { PAUSE_MIN };
         if calls < BUSY {
-            std::thread::sleep(pause);
+            requests.wait(pause, asked);
         }
     }
 }

@@ -10,6 +10,10 @@ use recording::{CutReason, RecordingSummary};
 
 use crate::observed::{EndReason, Ended, FAILED, exit_as, failed};
 
+/// A recording that began paused, and ended so.
+pub(super) const NEVER_STARTED: &str =
+    "the recording was never started: the file has no calls, syscalls and faults";
+
 /// What the file says at its end.
 pub(super) fn summary(ended: &Ended, counts: ShimCounts) -> RecordingSummary {
     let outcome = &ended.outcome;

@@ -19,6 +19,8 @@ Examples:
   firsttouch record -o app.ft --syscalls off -- ./app
                                                  the program never stops
   firsttouch record -o app.ft -p 4121 --for 30s  part of a running process
+  firsttouch record -o app.ft --start-paused -- ./app
+                                                 what it asks for with a signal
   firsttouch record -o app.ft --stacks none -- ./app
                                                  less detail, less cost
 
@@ -36,6 +38,10 @@ pub(crate) struct RecordOptions {
     /// goes on. SIGINT or SIGTERM to firsttouch alone does the same
     #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
     pub(crate) time: Option<Duration>,
+    /// Record nothing until firsttouch gets SIGUSR1, which starts the recording; SIGUSR2 pauses it.
+    /// The program finds the process to signal in FIRSTTOUCH_PID
+    #[arg(long)]
+    pub(crate) start_paused: bool,
     /// How memory syscalls are recorded: by tracepoints (root) or by stopping the program at each
     #[arg(long, value_enum, default_value_t = CallMode::Auto, value_name = "WAY")]
     pub(crate) syscalls: CallMode,

@@ -101,16 +101,15 @@ fn events<R: Read + Seek>(
 
 /// The report of a whole recording.
 fn read<R: Read + Seek>(reader: &mut Reader<R>) -> anyhow::Result<RecordingReport> {
-    let mut ledger = Ledger::new(reader.header());
+    let mut ledger = Ledger::new(reader.header()).with_pauses(reader.pauses());
     let (mut batch, mut definitions) = (Batch::default(), Definitions::default());
     while reader.next_batch(&mut batch)? {
         ledger.take(&batch, &mut definitions);
     }
     let summary = reader.summary().cloned().unwrap_or_default();
-    let mut account = ledger.finish();
     let RecordingSummary { lost, until_ns, probe_ns_per_call, .. } = summary;
+    let mut account = ledger.finish(until_ns);
     account.lost = account.lost.max(lost);
-    account.ended_ns = account.ended_ns.max(until_ns);
     let facts = RecordingFacts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: reader.about().command.clone().unwrap_or_default(),

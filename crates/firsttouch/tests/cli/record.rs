@@ -9,6 +9,7 @@ mod flow;
 mod going;
 mod limits;
 mod lives;
+mod pauses;
 mod programs;
 
 use std::collections::BTreeMap;

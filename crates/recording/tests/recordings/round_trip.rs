@@ -6,8 +6,8 @@ use events::{Batch, Clock, Definitions, Event, Header, Sees, ThpPolicy, Thread};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use recording::{
-    About, CallsEncoder, CutReason, ProbeCounts, Reader, RecordingSummary, SourceId, Writer,
-    encode_batch, encode_counts,
+    About, CallsEncoder, CutReason, ProbeCounts, Reader, RecordingSummary, RecordingSwitch,
+    SourceId, Writer, encode_batch, encode_counts, encode_switch,
 };
 
 use crate::streams::{
@@ -169,4 +169,14 @@ fn the_last_counts_of_a_source_hold() {
     let reader = Reader::open(Cursor::new(file)).unwrap();
     let found: Vec<ProbeCounts> = reader.counts().copied().collect();
     assert_eq!(found, [counts(1, 11), counts(2, 20), counts(3, 30)]);
+}
+
+#[test]
+fn the_times_of_pauses_come_back() {
+    let switch = |time_ns, records| encode_switch(RecordingSwitch { time_ns, records });
+    let chunks = [switch(0, false), switch(1 << 40, true), switch(u64::MAX - 9, false)];
+    let found = read(&file_of(&chunks)).unwrap();
+    assert_eq!(found.reader.pauses(), [0..1 << 40, u64::MAX - 9..u64::MAX]);
+    assert_eq!((found.reader.unknown_chunks(), found.events.len()), (0, 0));
+    assert!(found.reader.damage().is_none());
 }

@@ -31,6 +31,7 @@ fn answer(report: &RecordingReport, view: View) -> String {
     let named = if command.is_empty() { "A running process".to_owned() } else { command };
     let ran = format!("ran {}", Nanoseconds(report.elapsed_ns));
     let of = match (totals.threads, totals.processes) {
+        (0 | 1, _) if totals.pauses > 0 => "of what was recorded".to_owned(),
         (0 | 1, _) => "of it".to_owned(),
         (threads, 0 | 1) => format!("of the time of its {} threads", whole(threads)),
         (threads, processes) => {

@@ -18,8 +18,8 @@ pub(super) struct Going {
     pub(super) firsttouch: Child,
     input: Option<ChildStdin>,
     lines: BufReader<ChildStdout>,
-    file: PathBuf,
-    notes: PathBuf,
+    pub(super) file: PathBuf,
+    pub(super) notes: PathBuf,
 }
 
 /// Who runs `record`, and in which ways syscalls are seen: every user has other ones.
@@ -30,6 +30,14 @@ pub(super) fn users(scratch: &Scratch) -> Vec<(Command, &'static str)> {
         users.push((nobody, "auto"));
     }
     users
+}
+
+/// The report of a file, which must be whole.
+pub(super) fn report(file: &Path) -> Value {
+    let output = firsttouch(&["report"]).arg(file).args(["--json", "-"]).output();
+    let output = output.expect("it starts");
+    assert_eq!(text(&output.stderr), "", "the file is whole");
+    serde_json::from_slice(&output.stdout).expect("a report")
 }
 
 impl Going {
@@ -100,10 +108,7 @@ impl Going {
 
     /// The report of the file as it is now, which must be whole.
     pub(super) fn report(&self) -> Value {
-        let output = firsttouch(&["report"]).arg(&self.file).args(["--json", "-"]).output();
-        let output = output.expect("it starts");
-        assert_eq!(text(&output.stderr), "", "the file is whole");
-        serde_json::from_slice(&output.stdout).expect("a report")
+        report(&self.file)
     }
 
     /// The calls and frees below a function that the file has now.

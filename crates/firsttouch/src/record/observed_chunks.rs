@@ -1,0 +1,53 @@
+//! The observed events, as chunks.
+
+use std::sync::Arc;
+
+use events::{Batch, Event, EventKind};
+use recording::encode_batch;
+
+use super::file::ChunkSender;
+use super::pausing::Pauses;
+use super::programs::Programs;
+use super::requests::Requests;
+use crate::observed::Consumer;
+
+/// Makes chunks of the observed events, and hands them over.
+pub(super) struct ObservedChunks {
+    pub(super) sender: ChunkSender,
+    pub(super) programs: Programs,
+    /// The thread that reads allocation calls, if there is one.
+    pub(super) calls: Option<Requests>,
+    pub(super) pauses: Arc<Pauses>,
+    /// The page faults that were handed over.
+    pub(super) faults: u64,
+}
+
+impl Consumer for ObservedChunks {
+    fn take(&mut self, batch: &mut Batch) {
+        self.programs.see(batch);
+        self.pauses.drop_from(&mut batch.events, pausable_ns);
+        let is_fault = |event: &&Event| matches!(event.kind, EventKind::Fault(_));
+        self.faults += batch.events.iter().filter(is_fault).count() as u64;
+        if !batch.events.is_empty() || !batch.definitions.is_empty() {
+            self.sender.send(encode_batch(batch));
+            batch.events.clear();
+            batch.definitions.clear();
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.sender.has_failed()
+    }
+
+    fn stops(&mut self) {
+        if let Some(calls) = &self.calls {
+            calls.be_quiet();
+        }
+    }
+}
+
+/// The time of an event that is not recorded in a pause. Mappings and lives are: what comes after
+/// the pause is about them.
+fn pausable_ns(event: &Event) -> Option<u64> {
+    matches!(event.kind, EventKind::Syscall(_) | EventKind::Fault(_)).then_some(event.time_ns)
+}
