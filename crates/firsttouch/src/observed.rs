@@ -40,7 +40,7 @@ pub(crate) trait Consumer {
 pub(crate) enum OnRequest {
     /// Nothing: a request to end (SIGINT, SIGTERM) is the program's.
     PassOn,
-    /// A request to end that is sent to this process alone, and the time: the program goes on.
+    /// SIGINT or SIGTERM to this process alone, and the time: the program goes on.
     Leave,
 }
 
@@ -158,7 +158,7 @@ impl Observed {
             for sent in signals.due(collection.subject()) {
                 if !sent.asks_to_end() {
                     collection.subject().pass_on(sent);
-                } else if leaves {
+                } else if leaves && sent.is_for_observers() {
                     why = EndReason::Request;
                 } else {
                     match collection.subject().ask_to_end(sent) {

@@ -80,6 +80,13 @@ impl Sent {
         ENDING.contains(&self.signal)
     }
 
+    /// Whether it is one by which observers are ended, too: SIGINT, SIGTERM. Programs use the
+    /// others otherwise: to read their settings again, to finish what they do.
+    #[must_use]
+    pub fn is_for_observers(self) -> bool {
+        [libc::SIGINT, libc::SIGTERM].contains(&self.signal)
+    }
+
     /// Sends it to `pid`, a child that has not been reaped.
     pub(crate) fn send(self, pid: i32) {
         match self.value {

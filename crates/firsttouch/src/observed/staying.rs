@@ -34,14 +34,14 @@ impl Left {
         Some(sentence)
     }
 
-    /// Waits for the end of the program, to which signals are still passed on. A request to end
-    /// ends this process by its signal, at once, and leaves the program alone; but not where the
-    /// program needs the tracer. Returns how the program ended.
+    /// Waits for the end of the program, to which signals are still passed on. SIGINT and SIGTERM
+    /// end this process, at once, and leave the program alone; but not where the program needs the
+    /// tracer. Returns how the program ended.
     pub(crate) fn stay(mut self, note: &dyn Fn(&str)) -> Option<WaitStatus> {
         let (mut warned, mut refused) = (false, false);
         while !self.is_over() {
             for sent in self.signals.due(&mut self.subject) {
-                if !sent.asks_to_end() {
+                if !sent.is_for_observers() && !self.subject.has_ended() {
                     self.subject.pass_on(sent);
                 } else if !self.subject.is_held() {
                     die_by(sent.signal());

@@ -124,3 +124,21 @@ fn a_request_ends_the_recording_of_a_running_process_with_success() {
     program.kill().expect("it runs");
     program.wait().expect("it ends");
 }
+
+#[test]
+fn other_signals_are_the_programs() {
+    let scratch = Scratch::new();
+    let Some(program) = plain_fixture("recorded_going", &scratch) else { return };
+    for way in ["auto", "ptrace", "off"] {
+        let options = ["--syscalls", way];
+        let Some(mut going) = Going::start(firsttouch(&[]), &program, &options, &scratch) else {
+            continue;
+        };
+        going.tell("first");
+        let file = going.file.clone();
+        going.signal("-HUP");
+        assert_eq!(going.firsttouch_ends().signal(), Some(1), "{way}: as the program");
+        let report = super::going::report(&file);
+        assert_eq!(super::counts_below(&report, "first"), (CALLS, CALLS), "{way}");
+    }
+}
