@@ -5,7 +5,9 @@ mod names;
 mod rows;
 
 use events::Definitions;
-use results::recording::{RecordingReport, RestMemory, SCHEMA, Seen, SiteCosts, UnnamedFile};
+use results::recording::{
+    RecorderCounts, RecordingReport, RestMemory, SCHEMA, Seen, SiteCosts, UnnamedFile,
+};
 
 use crate::allocations::AllocationAccount;
 use names::Names;
@@ -49,6 +51,8 @@ pub struct RecordingFacts {
     pub command: Vec<String>,
     /// What recording adds to a call, as measured at its start, in nanoseconds.
     pub probe_ns_per_call: Option<f64>,
+    /// What the recorder says of the calls.
+    pub recorder: Option<RecorderCounts>,
 }
 
 /// The report of `account`, whose stream had these `definitions`.
@@ -73,14 +77,25 @@ pub fn report(
         elapsed_ns: account.ended_ns.saturating_sub(account.header.began_ns),
         seen,
         totals: rows::totals(account, &costs, facts.probe_ns_per_call),
+        recorder: facts.recorder,
         costs,
         share: costs.true_ns.and_then(|true_ns| of_threads(true_ns as f64)),
+        recording_ns: recording_ns.map(whole_ns),
         recording_share: recording_ns.and_then(of_threads),
         sites: sites.into_iter().map(|(_, row)| row).collect(),
         callers,
         rest: rows::rest(account),
         unnamed: symbols.unnamed(),
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a cost is at least 0, and what is beyond 2^64 ns is that"
+)]
+fn whole_ns(ns: f64) -> u64 {
+    ns.round() as u64
 }
 
 fn seen(account: &AllocationAccount) -> Seen {

@@ -46,6 +46,9 @@ fn main() -> ExitCode {
         let status = ::claims::probe_main(arguments.next().as_deref());
         return ExitCode::from(u8::try_from(status).unwrap_or(FAILED));
     }
+    if verb.as_deref() == Some(record::own_cost::LOOP_VERB) {
+        return record::own_cost::loop_main();
+    }
     let cli = usage::parse();
     sys::inherited::reset_sigchld();
     sys::interrupt::survive_file_limit();

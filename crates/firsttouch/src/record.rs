@@ -1,12 +1,14 @@
 //! `firsttouch record`: everything that a program does with memory, in a file.
 
 mod calls;
+mod disk;
 mod ending;
 mod file;
 mod loading;
 mod observed_chunks;
 pub(crate) mod options;
 mod output;
+pub(crate) mod own_cost;
 mod pausing;
 mod programs;
 mod requests;
@@ -20,15 +22,15 @@ use anyhow::Context;
 use collect::Options;
 use collect::shim::Shims;
 use events::Header;
-use recording::{About, RecordingSwitch, Writer, encode_switch};
+use recording::{About, RecordingSwitch, Writer, encode_counts, encode_switch};
 use sys::switch::SignalSwitch;
 
 use crate::observed::{self, FAILED, Observed, OnRequest, failed};
 use crate::options::{ScreenOptions, Usage};
-use crate::sink;
+use crate::{sink, stream};
 use calls::CallsThread;
 use file::FileThread;
-use loading::with_shims;
+use loading::{Loaded, with_shims};
 use observed_chunks::ObservedChunks;
 use options::RecordOptions;
 use output::Output;
@@ -46,7 +48,11 @@ pub(crate) fn run(options: &RecordOptions, _screen: ScreenOptions) -> anyhow::Re
         Ok(output) => output,
         Err(error) => return Ok(failed(&error, FAILED)),
     };
-    let (target, shims) = match with_shims(target, options) {
+    let forecast = disk::forecast(&options.output, stream::width_of_errors().is_some());
+    if let Some(sentence) = forecast.filter(|_| !options.quiet) {
+        observed::note(&sentence);
+    }
+    let (target, loaded) = match with_shims(target, options) {
         Ok(both) => both,
         Err(error) => {
             output.forget();
@@ -63,7 +69,7 @@ pub(crate) fn run(options: &RecordOptions, _screen: ScreenOptions) -> anyhow::Re
             return Ok(refused);
         }
     };
-    record(observed, output, (shims, switch), options)
+    record(observed, output, (loaded, switch), options)
 }
 
 /// Refuses what cannot be meant.
@@ -79,10 +85,12 @@ fn check(options: &RecordOptions) -> Result<(), Usage> {
 fn record(
     mut observed: Observed,
     output: Output,
-    (shims, switch): (Option<Shims>, SignalSwitch),
+    (loaded, switch): (Option<Loaded>, SignalSwitch),
     options: &RecordOptions,
 ) -> anyhow::Result<ExitCode> {
     observed.begin();
+    let probe_ns_per_call = loaded.as_ref().and_then(|loaded| loaded.probe_ns_per_call);
+    let shims = loaded.map(|loaded| loaded.shims);
     let mut notices = observed.notices();
     notices.extend(shims.is_none().then(|| ONLY_FROM_THE_START.to_owned()));
     let note = |sentence: &str| {
@@ -90,7 +98,9 @@ fn record(
             observed::note(sentence);
         }
     };
-    notices.iter().for_each(|sentence| note(sentence));
+    for sentence in &notices {
+        note(sentence);
+    }
     if options.start_paused {
         note(&observed::notice::paused());
     }
@@ -107,12 +117,16 @@ fn record(
     switch.finish();
     let heard = calls.map(CallsThread::finish).unwrap_or_default();
     let ObservedChunks { sender, programs, faults, .. } = chunks;
+    if has_shims {
+        sender.send(encode_counts(ending::probe_counts(heard.counts)));
+    }
     drop(sender);
     ended.drop_faults(faults);
     for sentence in ended.notices() {
         note(&sentence);
     }
-    let written = file.finish(&ending::summary(&ended, heard.counts));
+    let summary = ending::summary(&ended, heard.counts, probe_ns_per_call);
+    let written = file.finish(&summary);
     let never = pauses.is_whole().then(|| ending::NEVER_STARTED.to_owned());
     let silent = programs.silent(&heard.greeted).filter(|_| has_shims);
     for sentence in never.into_iter().chain(silent).chain(ending::doubts(heard.counts)) {

@@ -4,12 +4,12 @@
 //! or one more than the number; an optional text is preceded by 0 or 1. A field that a newer
 //! version adds stands behind the known ones.
 
-use events::{Clock, Header, Sees, ThpPolicy, Thread};
+use events::{Clock, Header, Sees, ThpPolicy};
 
+use crate::Chunk;
 use crate::bytes::{Cursor, Malformed, put, put_option, put_text, unzigzag, zigzag};
 use crate::chunk::{ChunkHeader, append_chunk, kind};
 use crate::columns::{Column, Columns, Packer, UNPACKED_BYTES_MAX};
-use crate::{Chunk, SourceId};
 
 /// What a reader on another machine wants to know. Everything can be left out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -68,23 +68,31 @@ pub enum CutReason {
     Other(String),
 }
 
-/// What a probe says of itself, for one thread. Numbers count from the start of the thread.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the probes say of themselves, of all processes together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ProbeCounts {
-    /// The source of the thread's calls.
-    pub source: SourceId,
-    /// The thread.
-    pub thread: Thread,
-    /// Calls that it made.
-    pub calls: u64,
-    /// Calls that are missing in the recording.
+    /// Processes that wrote calls: programs, and their forks.
+    pub processes: u64,
+    /// Threads that wrote calls.
+    pub threads: u64,
+    /// Calls that are missing because no memory was free for their thread.
     pub lost: u64,
-    /// The time for which it waited for room, in nanoseconds.
+    /// The time for which threads waited for the recorder, in nanoseconds.
     pub waited_ns: u64,
     /// Calls from within a call, which are not recorded.
     pub nested: u64,
-    /// Calls whose stack is unknown.
+    /// Calls whose stack ends too early.
+    pub cut_stacks: u64,
+    /// Calls whose stack is not recorded.
     pub unknown_stacks: u64,
+    /// Stacks that were found in two ways.
+    pub checked_stacks: u64,
+    /// Those of them that differed.
+    pub wrong_stacks: u64,
+    /// Programs with an allocator of their own, whose calls are not recorded.
+    pub own_allocators: u64,
+    /// Libraries that were opened with `RTLD_DEEPBIND`, whose calls are not recorded.
+    pub deep_libraries: u64,
 }
 
 fn put_optional_text(column: &mut Vec<u8>, text: Option<&str>) {
@@ -272,47 +280,42 @@ pub(crate) fn decode_summary(columns: &Columns) -> Result<RecordingSummary, Malf
     })
 }
 
-/// What probes say of themselves. Later counts of a source replace earlier ones.
+/// What the probes say of themselves. A later chunk replaces an earlier one.
 #[must_use]
-pub fn encode_counts(counts: &[ProbeCounts]) -> Chunk {
-    let mut chunk = Chunk::default();
-    for part in counts.chunks(1 << 14) {
-        let mut column = Vec::new();
-        for counts in part {
-            let ProbeCounts { source, thread, calls, lost, waited_ns, nested, unknown_stacks } =
-                *counts;
-            put(&mut column, source.0.into());
-            put(&mut column, thread.pid.into());
-            put(&mut column, thread.tid.into());
-            for number in [calls, lost, waited_ns, nested, unknown_stacks] {
-                put(&mut column, number);
-            }
-        }
-        let records = u32::try_from(part.len()).unwrap_or(u32::MAX);
-        encode_column(kind::COUNTS, records, &column, &mut chunk);
+pub fn encode_counts(mut counts: ProbeCounts) -> Chunk {
+    let (mut column, mut chunk) = (Vec::new(), Chunk::default());
+    for number in counts.numbers() {
+        put(&mut column, *number);
     }
+    encode_column(kind::COUNTS, 1, &column, &mut chunk);
     chunk
 }
 
-/// Reads the counts of a chunk.
-pub(crate) fn decode_counts(
-    header: &ChunkHeader,
-    columns: &Columns,
-    mut each: impl FnMut(ProbeCounts),
-) -> Result<(), Malformed> {
+/// Reads the counts.
+pub(crate) fn decode_counts(columns: &Columns) -> Result<ProbeCounts, Malformed> {
     let (column, mut cursor) = (columns.get(0), Cursor::new(0));
-    for _ in 0..header.records {
-        let source = SourceId(cursor.take_u32(column)?);
-        let thread = Thread { pid: cursor.take_u32(column)?, tid: cursor.take_u32(column)? };
-        each(ProbeCounts {
-            source,
-            thread,
-            calls: cursor.take(column)?,
-            lost: cursor.take(column)?,
-            waited_ns: cursor.take(column)?,
-            nested: cursor.take(column)?,
-            unknown_stacks: cursor.take(column)?,
-        });
+    let mut counts = ProbeCounts::default();
+    for number in counts.numbers() {
+        *number = cursor.take(column)?;
     }
-    Ok(())
+    Ok(counts)
+}
+
+impl ProbeCounts {
+    /// All of them, in the order of the file.
+    fn numbers(&mut self) -> [&mut u64; 11] {
+        [
+            &mut self.processes,
+            &mut self.threads,
+            &mut self.lost,
+            &mut self.waited_ns,
+            &mut self.nested,
+            &mut self.cut_stacks,
+            &mut self.unknown_stacks,
+            &mut self.checked_stacks,
+            &mut self.wrong_stacks,
+            &mut self.own_allocators,
+            &mut self.deep_libraries,
+        ]
+    }
 }

@@ -5,7 +5,6 @@ mod file;
 mod open;
 mod runs;
 
-use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 use std::ops::Range;
 
@@ -17,7 +16,7 @@ use runs::Runs;
 
 use crate::chunk::kind;
 use crate::index::Entry;
-use crate::{About, ProbeCounts, RecordingSummary, RecordingSwitch, SourceId, definitions, pauses};
+use crate::{About, ProbeCounts, RecordingSummary, RecordingSwitch, definitions, pauses};
 
 /// What of a recording cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,7 +51,7 @@ pub struct Reader<R> {
     header: Header,
     about: About,
     summary: Option<RecordingSummary>,
-    counts: BTreeMap<SourceId, ProbeCounts>,
+    counts: Option<ProbeCounts>,
     switches: Vec<RecordingSwitch>,
     unknown_chunks: u64,
     events: u64,
@@ -92,13 +91,14 @@ impl<R: Read + Seek> Reader<R> {
         self.summary.as_ref()
     }
 
-    /// What probes say of themselves: the last counts of each source, by source.
-    pub fn counts(&self) -> impl Iterator<Item = &ProbeCounts> {
-        self.counts.values()
+    /// What the probes say of themselves. `None`: the recording was cut, or has no calls.
+    #[must_use]
+    pub fn counts(&self) -> Option<&ProbeCounts> {
+        self.counts.as_ref()
     }
 
-    /// The times in which the recorder was paused, in order, on the stream's clock. The last one has
-    /// no end if the recording ended in it.
+    /// The times in which the recorder was paused, in order, on the stream's clock. The last one
+    /// has no end if the recording ended in it.
     #[must_use]
     pub fn pauses(&self) -> Vec<Range<u64>> {
         pauses::pauses(&self.switches)

@@ -2,6 +2,7 @@
 //! pay.
 
 mod head;
+mod recorder;
 mod stacks;
 mod table;
 
@@ -63,6 +64,7 @@ fn troubles(report: &RecordingReport, view: View) -> String {
             several(totals.lost_releases, "block", "blocks"),
         ));
     }
+    troubles.extend(recorder::doubts(report, view));
     if !report.seen.faults {
         let sentence = "Faults were not recorded: what is paid at first touch is not known.";
         troubles.push(sentence.to_owned());

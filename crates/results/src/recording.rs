@@ -1,6 +1,12 @@
 //! What `firsttouch report FILE --json` writes for a recording, `firsttouch.report/1`, as types.
 
+mod recorder;
+mod rest;
+
 use serde::{Deserialize, Serialize};
+
+pub use recorder::RecorderCounts;
+pub use rest::{RestMemory, RestRow};
 
 /// The schema that this version writes.
 pub const SCHEMA: &str = "firsttouch.report/1";
@@ -20,13 +26,17 @@ pub struct RecordingReport {
     pub seen: Seen,
     /// Sums of the whole recording.
     pub totals: RecordingTotals,
+    /// What the recorder says of the allocation calls that it has; `null`: the recording has none,
+    /// or no end.
+    pub recorder: Option<RecorderCounts>,
     /// The costs of all sites together.
     pub costs: SiteCosts,
     /// `true_ns` of all sites as a part of the lifetimes of all threads; `null` if either is not
     /// known.
     pub share: Option<f64>,
-    /// What recording the calls added, by `probe_ns_per_call`, as a part of these lifetimes; `null`
-    /// if either is not known.
+    /// What recording the calls added, by `probe_ns_per_call`; `null` if that is not known.
+    pub recording_ns: Option<u64>,
+    /// The same as a part of these lifetimes; `null` if either is not known.
     pub recording_share: Option<f64>,
     /// Every site, by `true_ns`, then by bytes.
     pub sites: Vec<SiteRow>,
@@ -106,7 +116,8 @@ pub struct RecordingTotals {
     pub threads: u64,
     /// The sum of their lifetimes, without the pauses.
     pub threads_ns: u64,
-    /// What recording adds to a call, as measured at its start; `null` if unknown.
+    /// What recording adds to a call, as measured at its start with a loop that calls malloc and
+    /// free; `null` if unknown.
     pub probe_ns_per_call: Option<f64>,
 }
 
@@ -171,41 +182,6 @@ pub struct CallerRow {
     pub costs: SiteCosts,
     /// `true_ns` as a multiple of `apparent_ns`; `null` if either is unknown or zero.
     pub true_per_apparent: Option<f64>,
-}
-
-/// Faults of one kind of memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RestRow {
-    /// The kind of memory.
-    pub kind: RestMemory,
-    /// Faults that read no device.
-    pub minor_faults: u64,
-    /// Faults that read a device.
-    pub major_faults: u64,
-    /// Their time.
-    pub fault_ns: u64,
-}
-
-/// The kinds of memory that faults outside of blocks concern.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RestMemory {
-    /// Code and constants of programs and libraries, and other files.
-    File,
-    /// Writable data of programs and libraries, bss included.
-    ProgramData,
-    /// Stacks.
-    Stack,
-    /// The heap, outside of live blocks.
-    Heap,
-    /// Other private memory without a file.
-    Anonymous,
-    /// Shared memory without a file.
-    Shared,
-    /// The memory by which the program is recorded.
-    Recorder,
-    /// Not known.
-    Unknown,
 }
 
 /// A file whose code has no names.

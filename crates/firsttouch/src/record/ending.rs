@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::anyhow;
 use collect::shim::ShimCounts;
-use recording::{CutReason, RecordingSummary};
+use recording::{CutReason, ProbeCounts, RecordingSummary};
 
 use crate::observed::{EndReason, Ended, FAILED, exit_as, failed};
 
@@ -15,7 +15,11 @@ pub(super) const NEVER_STARTED: &str =
     "the recording was never started: the file has no calls, syscalls and faults";
 
 /// What the file says at its end.
-pub(super) fn summary(ended: &Ended, counts: ShimCounts) -> RecordingSummary {
+pub(super) fn summary(
+    ended: &Ended,
+    counts: ShimCounts,
+    probe_ns_per_call: Option<f64>,
+) -> RecordingSummary {
     let outcome = &ended.outcome;
     RecordingSummary {
         until_ns: outcome.until_ns,
@@ -25,13 +29,30 @@ pub(super) fn summary(ended: &Ended, counts: ShimCounts) -> RecordingSummary {
         faults_counted: outcome.faults_counted,
         rusage_minor: outcome.rusage.map(|usage| usage.minor_faults),
         rusage_major: outcome.rusage.map(|usage| usage.major_faults),
-        probe_ns_per_call: None,
+        probe_ns_per_call,
         clock_error_ns: Some(counts.clock_error_ns),
         cut: match ended.why {
             EndReason::Program | EndReason::Consumer => None,
             EndReason::Time => Some(CutReason::Limit),
             EndReason::Request => Some(CutReason::Stopped),
         },
+    }
+}
+
+/// What the file says of the allocation calls in it.
+pub(super) fn probe_counts(counts: ShimCounts) -> ProbeCounts {
+    ProbeCounts {
+        processes: counts.processes,
+        threads: counts.threads,
+        lost: counts.lost,
+        waited_ns: counts.waited_ns,
+        nested: counts.nested,
+        cut_stacks: counts.cut_stacks,
+        unknown_stacks: counts.unknown_stacks,
+        checked_stacks: counts.checked_stacks,
+        wrong_stacks: counts.wrong_stacks,
+        own_allocators: counts.own_allocators,
+        deep_libraries: counts.deep_libraries,
     }
 }
 

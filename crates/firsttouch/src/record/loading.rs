@@ -7,17 +7,25 @@ use collect::Target;
 use collect::shim::{Library, LibraryError, ShimOptions, Shims};
 
 use super::options::RecordOptions;
+use super::own_cost;
 
 /// The environment variable in which a program finds this process, to start and pause the
 /// recording.
 const PID_VARIABLE: &str = "FIRSTTOUCH_PID";
 
-/// The program with the library that it loads, and the door at which its processes ask; a process
-/// that runs already stays as it is.
+/// A program will load the library.
+pub(super) struct Loaded {
+    /// The door at which its processes ask.
+    pub(super) shims: Shims,
+    /// What recording adds to an allocation call, in nanoseconds.
+    pub(super) probe_ns_per_call: Option<f64>,
+}
+
+/// The program with the library that it loads; a process that runs already stays as it is.
 pub(super) fn with_shims(
     target: Target,
     options: &RecordOptions,
-) -> anyhow::Result<(Target, Option<Shims>)> {
+) -> anyhow::Result<(Target, Option<Loaded>)> {
     let Target::Program(program) = target else { return Ok((target, None)) };
     let library = Library::in_one_of(&cache_folders()).map_err(|error| match error {
         LibraryError::Processor => {
@@ -30,12 +38,16 @@ pub(super) fn with_shims(
         ),
     })?;
     let wanted = ShimOptions { stacks: options.stacks.into(), ..ShimOptions::default() };
+    let probe_ns_per_call = own_cost::per_call_ns(library.path(), wanted);
     let shims = Shims::wait_for_programs(wanted);
     let shims = shims.map_err(|errno| anyhow!("cannot open a socket for programs: {errno}"))?;
     shims.set_quiet(options.start_paused);
     let mut variables = shims.variables(library.path());
     variables.push((PID_VARIABLE.into(), Some(std::process::id().to_string().into())));
-    Ok((Target::Program(program.with_variables(variables)), Some(shims)))
+    Ok((
+        Target::Program(program.with_variables(variables)),
+        Some(Loaded { shims, probe_ns_per_call }),
+    ))
 }
 
 /// The folders in which a cache may be, the best first.

@@ -24,8 +24,8 @@ Examples:
   firsttouch record -o app.ft --stacks none -- ./app
                                                  less detail, less cost
 
-The exit status is that of the program, 0 for a process that goes on, 125 if recording failed, 126 if the program cannot be run, \
-127 if it is not found.")]
+The exit status is that of the program, 0 for a process that goes on, 125 if recording failed, 126 \
+if the program cannot be run, 127 if it is not found.")]
 pub(crate) struct RecordOptions {
     /// File that the recording is written to
     #[arg(short, long, value_name = "FILE")]
@@ -39,7 +39,7 @@ pub(crate) struct RecordOptions {
     #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
     pub(crate) time: Option<Duration>,
     /// Record nothing until firsttouch gets SIGUSR1, which starts the recording; SIGUSR2 pauses it.
-    /// The program finds the process to signal in FIRSTTOUCH_PID
+    /// The program finds the process to signal in `FIRSTTOUCH_PID`
     #[arg(long)]
     pub(crate) start_paused: bool,
     /// How memory syscalls are recorded: by tracepoints (root) or by stopping the program at each

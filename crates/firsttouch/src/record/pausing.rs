@@ -56,7 +56,7 @@ impl Pauses {
     }
 
     /// Whether a pause lasts.
-    pub(super) fn last(&self) -> bool {
+    pub(super) fn is_paused(&self) -> bool {
         self.times(|times| times.since_ns.is_some())
     }
 
@@ -140,7 +140,7 @@ impl SwitchThread {
 
 impl Switched {
     fn turn(&self, records: bool) {
-        if records == !self.pauses.last() {
+        if records != self.pauses.is_paused() {
             return;
         }
         let quiet = |is_quiet| {
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(left(&pauses).len(), 4);
         assert_eq!(pauses.turn(true), None, "it records already");
         pauses.begin_paused(5);
-        assert!(pauses.last() && pauses.is_whole());
+        assert!(pauses.is_paused() && pauses.is_whole());
         assert_eq!(left(&pauses), [Some(1), None]);
         let end_ns = pauses.turn(true).expect("it was paused");
         assert_eq!(left(&pauses), [Some(1), None, Some(u64::MAX)]);

@@ -141,7 +141,9 @@ mod tests {
         requests.pause(true);
         requests.pause(false);
         requests.end();
-        assert_eq!(thread.join().unwrap(), [true, false, true, false, true]);
+        // Whether it has seen the first pause, too, depends on when it began.
+        let seen = thread.join().unwrap();
+        assert!(seen.ends_with(&[false, true, false, true]), "{seen:?}");
         // Nobody answers any more, and nobody waits.
         requests.pause(true);
     }

@@ -10,8 +10,8 @@ use analysis::recording::{CodeFile, FrameName, RecordingFacts, SymbolSource, rep
 use analysis::trace::LineBuilder;
 use anyhow::Context;
 use events::{Batch, Definitions};
-use recording::{Reader, RecordingSummary};
-use results::recording::{RecordingReport, Unnamed, UnnamedFile};
+use recording::{ProbeCounts, Reader, RecordingSummary};
+use results::recording::{RecorderCounts, RecordingReport, Unnamed, UnnamedFile};
 use results::trace::{Shown, write_line};
 use symbols::Symbolizer;
 
@@ -107,16 +107,34 @@ fn read<R: Read + Seek>(reader: &mut Reader<R>) -> anyhow::Result<RecordingRepor
         ledger.take(&batch, &mut definitions);
     }
     let summary = reader.summary().cloned().unwrap_or_default();
-    let RecordingSummary { lost, until_ns, probe_ns_per_call, .. } = summary;
+    let RecordingSummary { lost, until_ns, probe_ns_per_call, clock_error_ns, .. } = summary;
     let mut account = ledger.finish(until_ns);
     account.lost = account.lost.max(lost);
     let facts = RecordingFacts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: reader.about().command.clone().unwrap_or_default(),
         probe_ns_per_call,
+        recorder: reader.counts().map(|counts| recorder_counts(counts, clock_error_ns)),
     };
     let mut names = FileNames(Symbolizer::new());
     Ok(report(&account, &definitions, facts, &mut names))
+}
+
+fn recorder_counts(counts: &ProbeCounts, clock_error_ns: Option<u64>) -> RecorderCounts {
+    RecorderCounts {
+        processes: counts.processes,
+        threads: counts.threads,
+        lost_calls: counts.lost,
+        waited_ns: counts.waited_ns,
+        nested_calls: counts.nested,
+        cut_stacks: counts.cut_stacks,
+        unknown_stacks: counts.unknown_stacks,
+        checked_stacks: counts.checked_stacks,
+        wrong_stacks: counts.wrong_stacks,
+        own_allocators: counts.own_allocators,
+        deep_libraries: counts.deep_libraries,
+        clock_error_ns,
+    }
 }
 
 /// What is wrong with the file, in sentences.

@@ -67,3 +67,21 @@ fn a_trace_that_does_not_fit_ends_with_a_whole_line() {
         }
     }
 }
+
+#[test]
+fn a_recording_that_does_not_fit_can_be_read_and_the_program_goes_on() {
+    // The errors must not compete for the space.
+    let script = "E=/dev/shm/firsttouch-record-$$\n\
+                  $P record -o r.ft -- sh -c 'ls -lR /usr/share /usr/lib >/dev/null; echo done; \
+                  exit 3' 2>$E; echo $?; cat $E >&2; rm $E; $P report r.ft | head -n 1";
+    let Some(output) = on_small_disk(script) else { return };
+    let (out, err) = (text(&output.stdout), text(&output.stderr).replace("\n      ", " "));
+    if err.contains("refused") {
+        skip(&err);
+        return;
+    }
+    assert!(out.starts_with("done\n125\n"), "{out}{err}");
+    assert!(err.contains(". has only "), "a warning before it: {err}");
+    assert!(err.contains("cannot write r.ft: the recording ends there"), "{err}");
+    assert!(out.contains("sh -c 'ls -lR"), "what fitted is shown: {out}");
+}

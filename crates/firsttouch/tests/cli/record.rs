@@ -84,6 +84,12 @@ impl Recorded {
             assert_eq!(self.report["totals"][fact], 0, "{fact}: {notes}");
         }
         assert!(notes.contains(" stacks, 0 are not what unwinding finds"), "{notes}");
+        // The file says the same of itself.
+        let recorder = &self.report["recorder"];
+        assert_eq!((&recorder["lost_calls"], &recorder["wrong_stacks"]), (&0.into(), &0.into()));
+        assert!(recorder["checked_stacks"].as_u64() > Some(0), "{recorder}");
+        let probe_ns = self.report["totals"]["probe_ns_per_call"].as_f64();
+        assert!(probe_ns > Some(0.0), "{}", self.report["totals"]);
         self
     }
 

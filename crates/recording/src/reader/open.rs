@@ -32,7 +32,7 @@ pub(super) fn open<R: Read + Seek>(file: R) -> Result<Reader<R>, ReadError> {
         header,
         about,
         summary: None,
-        counts: BTreeMap::new(),
+        counts: None,
         switches: Vec::new(),
         unknown_chunks: 0,
         events: 0,
@@ -110,9 +110,7 @@ fn read_now<R: Read + Seek>(reader: &mut Reader<R>, entry: &Entry) -> Result<(),
     let read = match entry.kind {
         kind::SUMMARY => decode_summary(&columns).map(|summary| reader.summary = Some(summary)),
         kind::SWITCHES => decode_switches(&header, &columns, &mut reader.switches),
-        _ => decode_counts(&header, &columns, |counts| {
-            reader.counts.insert(counts.source, counts);
-        }),
+        _ => decode_counts(&columns).map(|counts| reader.counts = Some(counts)),
     };
     if read.is_err() {
         reader.file.lose(entry);

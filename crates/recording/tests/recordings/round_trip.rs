@@ -151,24 +151,23 @@ fn each_thing_that_can_be_seen_comes_back() {
 }
 
 #[test]
-fn the_last_counts_of_a_source_hold() {
-    let counts = |source, calls| ProbeCounts {
-        source: SourceId(source),
-        thread: Thread { pid: 1, tid: source },
-        calls,
-        lost: 1,
+fn the_last_counts_hold() {
+    let last = ProbeCounts {
+        processes: 1,
+        threads: 2,
+        lost: 3,
         waited_ns: 1 << 40,
-        nested: 2,
-        unknown_stacks: 3,
+        nested: 5,
+        cut_stacks: 6,
+        unknown_stacks: 7,
+        checked_stacks: u64::MAX,
+        wrong_stacks: 9,
+        own_allocators: 10,
+        deep_libraries: 11,
     };
-    let file = file_of(&[
-        encode_counts(&[counts(1, 10), counts(2, 20)]),
-        encode_counts(&[counts(3, 30), counts(1, 11)]),
-        encode_counts(&[]),
-    ]);
-    let reader = Reader::open(Cursor::new(file)).unwrap();
-    let found: Vec<ProbeCounts> = reader.counts().copied().collect();
-    assert_eq!(found, [counts(1, 11), counts(2, 20), counts(3, 30)]);
+    let file = file_of(&[encode_counts(ProbeCounts::default()), encode_counts(last)]);
+    assert_eq!(Reader::open(Cursor::new(file)).unwrap().counts(), Some(&last));
+    assert_eq!(Reader::open(Cursor::new(file_of(&[]))).unwrap().counts(), None);
 }
 
 #[test]

@@ -125,8 +125,18 @@ fn totals(report: &RecordingReport, view: View) -> String {
         let bytes = bytes(report.costs.unreleased_bytes as f64);
         parts.push(format!("{} ({bytes}) never freed", several(kept, "block", "blocks")));
     }
-    if let Some(share) = report.recording_share {
-        parts.push(format!("recording cost {}", part(share)));
-    }
+    parts.extend(recording(report));
     hanging("", &styled(DIM, &parts.join(", ")), view.width)
+}
+
+/// What recording the calls cost.
+fn recording(report: &RecordingReport) -> Option<String> {
+    let probe_ns = report.totals.probe_ns_per_call?;
+    let all = report.recording_ns.map(|ns| format!(": {}", Nanoseconds(ns))).unwrap_or_default();
+    let share = report.recording_share.map(|share| format!(" = {}", part(share)));
+    Some(format!(
+        "recording cost about {} a call{all}{}",
+        duration(probe_ns),
+        share.unwrap_or_default()
+    ))
 }

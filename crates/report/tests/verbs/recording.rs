@@ -2,8 +2,8 @@
 
 use report::View;
 use results::recording::{
-    CallerRow, RecordingReport, RecordingTotals, RestMemory, RestRow, SCHEMA, Seen, SiteCosts,
-    SiteRow, Unnamed, UnnamedFile,
+    CallerRow, RecorderCounts, RecordingReport, RecordingTotals, RestMemory, RestRow, SCHEMA, Seen,
+    SiteCosts, SiteRow, Unnamed, UnnamedFile,
 };
 
 use crate::{plain, snapshots};
@@ -70,10 +70,13 @@ fn report_of(callers: &[(&str, Option<&str>, SiteCosts)]) -> RecordingReport {
             processes: 1,
             threads: 1,
             threads_ns: 3210 * MS,
+            probe_ns_per_call: Some(41.3),
             ..RecordingTotals::default()
         },
+        recorder: Some(RecorderCounts { processes: 1, threads: 1, ..RecorderCounts::default() }),
         costs: all,
         share: all.true_ns.map(|ns| ns as f64 / (3210 * MS) as f64),
+        recording_ns: Some(131 * MS),
         recording_share: Some(0.041),
         sites: callers.iter().map(site).collect(),
         callers: callers.iter().enumerate().map(row).collect(),
@@ -188,4 +191,73 @@ fn the_rows_are_all_callers() {
         let shown = screen.lines().filter(|line| line.contains(" f  f.c:1")).count();
         assert_eq!((shown, screen.contains("2 other sites")), (rows, others), "{screen}");
     }
+}
+
+#[test]
+fn what_the_recorder_says_of_itself_is_shown_where_it_matters() {
+    let screen = |report: &RecordingReport, view| {
+        plain(&report::recording_screen(report, "a.ft", view), view)
+    };
+    let mut report = usual();
+    let recorder = RecorderCounts {
+        waited_ns: 900_000,
+        cut_stacks: 40,
+        clock_error_ns: Some(800),
+        ..RecorderCounts::default()
+    };
+    report.recorder = Some(recorder);
+    let brief = screen(&report, View::brief(None));
+    assert!(!brief.contains("waited") && !brief.contains("end early"), "{brief}");
+    let verbose = screen(&report, View::verbose(None));
+    for line in ["waited 900 us", "40 stacks end early", "800 ns"] {
+        assert!(verbose.contains(line), "{line}: {verbose}");
+    }
+    report.recorder = Some(RecorderCounts {
+        lost_calls: 3,
+        waited_ns: 400 * MS,
+        nested_calls: 2,
+        cut_stacks: 9000,
+        unknown_stacks: 7,
+        checked_stacks: 100,
+        wrong_stacks: 1,
+        own_allocators: 1,
+        deep_libraries: 2,
+        ..recorder
+    });
+    let brief = screen(&report, View::brief(None));
+    for line in [
+        "3 calls are missing",
+        "waited 400 ms",
+        "2 calls of signal handlers",
+        "9,000 stacks end early",
+        "7 stacks are unknown",
+        "Of 100 stacks that were checked, 1 was wrong",
+        "allocator of its own: 1",
+        "RTLD_DEEPBIND: 2",
+    ] {
+        assert!(brief.contains(line), "{line}: {brief}");
+    }
+}
+
+#[test]
+fn a_pause_is_one_line_and_no_leak() {
+    let mut report = usual();
+    let pauses = RecordingTotals {
+        pauses: 2,
+        paused_ns: 1605 * MS,
+        across_pauses: 3,
+        across_pauses_bytes: 96,
+        lost_releases: 4,
+        ..report.totals
+    };
+    report.totals = pauses;
+    let view = View::brief(None);
+    let screen = plain(&report::recording_screen(&report, "a.ft", view), view);
+    let line = "The recording was paused for 1,605 ms of 3,210 ms: 4 blocks whose release was not \
+                seen, 3 blocks (96 B) from before a pause that may have been freed in it.";
+    assert!(screen.contains(line), "{screen}");
+    assert!(screen.contains("of what was recorded"), "{screen}");
+    report.totals = RecordingTotals { across_pauses: 0, lost_releases: 0, ..pauses };
+    let screen = plain(&report::recording_screen(&report, "a.ft", view), view);
+    assert!(screen.contains("paused for 1,605 ms of 3,210 ms."), "{screen}");
 }

@@ -1,0 +1,113 @@
+//! What recording adds to an allocation call, measured before the program starts: this program runs
+//! itself twice, with and without the library, and times a loop of malloc and free.
+//!
+//! The loop is shallow and alone, so its figure is about the least that a call of the program pays.
+
+use std::ffi::OsString;
+use std::hint::black_box;
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use collect::shim::{CallSink, CallTaker, ShimOptions, Shims, ThreadNumber};
+use events::{Allocation, Thread};
+use sys::clock::monotonic_ns;
+
+/// The hidden verb of the loop.
+pub(crate) const LOOP_VERB: &str = "record-loop";
+/// The least time of several rounds counts: any other round was disturbed.
+const ROUNDS: u32 = 12;
+/// Calls of malloc in a round, and as many of free.
+const PAIRS: u32 = 1000;
+const CALLS: u64 = ROUNDS as u64 * PAIRS as u64 * 2;
+/// A loop that takes longer is given up.
+const PATIENCE: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_micros(200);
+
+/// The loop: prints the time of a call in the quickest round, in nanoseconds.
+pub(crate) fn loop_main() -> ExitCode {
+    let quickest_ns = (0..ROUNDS).map(|_| round_ns()).min().unwrap_or(0);
+    println!("{}", quickest_ns as f64 / f64::from(2 * PAIRS));
+    ExitCode::SUCCESS
+}
+
+fn round_ns() -> u64 {
+    let began_ns = monotonic_ns();
+    for pair in 0..PAIRS {
+        drop(black_box(Vec::<u8>::with_capacity(16 + pair as usize % 64)));
+    }
+    monotonic_ns() - began_ns
+}
+
+/// What recording with `options` adds to a call of malloc or free, in nanoseconds; `None`: it could
+/// not be measured. Takes some ten milliseconds.
+pub(super) fn per_call_ns(library: &Path, options: ShimOptions) -> Option<f64> {
+    let bare_ns = run_loop(&[], || {})?;
+    let mut shims = Shims::wait_for_programs(options).ok()?;
+    let (variables, mut counter) = (shims.variables(library), Counter::default());
+    let recorded_ns = run_loop(&variables, || {
+        shims.drain(&mut counter);
+    })?;
+    shims.drain(&mut counter);
+    let is_recorded = counter.calls >= CALLS && shims.counts().lost == 0;
+    is_recorded.then(|| (recorded_ns - bare_ns).max(0.0))
+}
+
+/// Runs the loop with these environment variables, and `meanwhile` again and again. Returns what it
+/// prints.
+fn run_loop(
+    variables: &[(OsString, Option<OsString>)],
+    mut meanwhile: impl FnMut(),
+) -> Option<f64> {
+    let mut command = Command::new(sys::process::own_program().ok()?);
+    command.arg(LOOP_VERB).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    for (name, value) in variables {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let mut child = command.spawn().ok()?;
+    let until = Instant::now() + PATIENCE;
+    let status = loop {
+        meanwhile();
+        match child.try_wait() {
+            Ok(Some(status)) => break Some(status),
+            Ok(None) if Instant::now() < until => std::thread::sleep(LOOK_EVERY),
+            _ => {
+                let _ = child.kill();
+                let _ = child.wait();
+                break None;
+            }
+        }
+    };
+    status.filter(ExitStatus::success)?;
+    let mut printed = String::new();
+    child.stdout.take()?.read_to_string(&mut printed).ok()?;
+    printed.trim().parse().ok().filter(|ns: &f64| ns.is_finite())
+}
+
+/// Counts calls.
+#[derive(Default)]
+struct Counter {
+    calls: u64,
+}
+
+impl CallTaker for Counter {
+    fn call(&mut self, _: u64, _: &Allocation) {
+        self.calls += 1;
+    }
+}
+
+impl CallSink for Counter {
+    type Taker = Counter;
+
+    fn begins(&mut self, _: ThreadNumber, _: Thread) {}
+
+    fn taker(&mut self, _: ThreadNumber) -> Option<&mut Counter> {
+        Some(self)
+    }
+
+    fn ends(&mut self, _: ThreadNumber) {}
+}

@@ -1,0 +1,32 @@
+//! What the recorder of a program says of itself.
+
+use serde::{Deserialize, Serialize};
+
+/// What the recorder says of the calls that it has, and of those that it has not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecorderCounts {
+    /// Processes that wrote calls: programs, and their forks.
+    pub processes: u64,
+    /// Threads that wrote calls.
+    pub threads: u64,
+    /// Calls that are missing because no memory was free for their thread.
+    pub lost_calls: u64,
+    /// The time for which threads waited for the recorder.
+    pub waited_ns: u64,
+    /// Calls of signal handlers inside another call, which are not recorded.
+    pub nested_calls: u64,
+    /// Calls whose stack ends too early.
+    pub cut_stacks: u64,
+    /// Calls whose stack is not recorded.
+    pub unknown_stacks: u64,
+    /// Stacks that were found in two ways (`record --stacks checked`).
+    pub checked_stacks: u64,
+    /// Those of them that differed.
+    pub wrong_stacks: u64,
+    /// Programs with an allocator of their own, whose calls are not recorded.
+    pub own_allocators: u64,
+    /// Libraries that were opened with `RTLD_DEEPBIND`, whose calls are not recorded.
+    pub deep_libraries: u64,
+    /// How far the clock of the calls was from that of the faults at worst.
+    pub clock_error_ns: Option<u64>,
+}
