@@ -11,9 +11,7 @@ use events::{
     Allocation, AllocationFunction, Batch, Clock, Event, EventKind, Fault, Header, Sees, Span,
     StackId, ThpPolicy, Thread,
 };
-use recording::{
-    About, CallsEncoder, Reader, RecordingSummary, SourceId, Writer, encode_batch, encode_promise,
-};
+use recording::{About, CallsEncoder, Reader, RecordingSummary, SourceId, Writer, encode_batch};
 
 const CALLS: usize = 4_000_000;
 const CHUNK_CALLS: usize = 16_384;
@@ -194,7 +192,6 @@ fn measure_calls(name: &str, calls: &[(u64, Allocation)], threads: u32) {
             let chunk = encoder.finish();
             encoding.push(ns_each(start, part.len()));
             writer.append(&chunk).unwrap();
-            writer.append(&encode_promise(SourceId(number), part[part.len() - 1].0)).unwrap();
         }
     }
     let events = calls.len() * threads as usize;

@@ -38,8 +38,8 @@ pub(crate) mod kind {
     pub(crate) const OBSERVED: u8 = 3;
     /// Allocation calls of one thread.
     pub(crate) const CALLS: u8 = 4;
-    /// A promise: `first_ns` of the header; no payload.
-    pub(crate) const PROMISE: u8 = 5;
+    /// Switches of the recorder.
+    pub(crate) const SWITCHES: u8 = 5;
     /// What probes say of themselves.
     pub(crate) const COUNTS: u8 = 6;
     /// [`crate::RecordingSummary`].
@@ -48,8 +48,6 @@ pub(crate) mod kind {
     pub(crate) const INDEX: u8 = 8;
     /// The last chunk: `first_ns` is the offset of the first part of the index; no payload.
     pub(crate) const END: u8 = 9;
-    /// Switches of the recorder.
-    pub(crate) const SWITCHES: u8 = 10;
 }
 
 /// A source of events in a recording. The recorder assigns the numbers: [`SourceId::OBSERVED`] is
@@ -168,22 +166,6 @@ pub(crate) fn append_chunk(
     let payload_crc = crc32fast::hash(payload);
     let header = ChunkHeader { stored_bytes, unpacked_bytes, payload_crc, ..header };
     into[start..start + HEADER_BYTES].copy_from_slice(&header.to_bytes());
-}
-
-/// The promise that `source` will deliver nothing that begins before `watermark_ns`. `u64::MAX`
-/// ends the source: nothing more will come from it.
-#[must_use]
-pub fn encode_promise(source: SourceId, watermark_ns: u64) -> Chunk {
-    let mut chunk = Chunk::default();
-    let header = ChunkHeader {
-        kind: kind::PROMISE,
-        source: source.0,
-        first_ns: watermark_ns,
-        last_ns: watermark_ns,
-        ..ChunkHeader::default()
-    };
-    append_chunk(&mut chunk.bytes, header, |_| 0);
-    chunk
 }
 
 /// What the events of a chunk say about its header.

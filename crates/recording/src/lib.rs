@@ -4,7 +4,7 @@
 //! ```text
 //!   file header    magic, version
 //!   chunk Start    events::Header and About
-//!   chunk ...      definitions, observed events, calls of a thread, promises, counts: in any
+//!   chunk ...      definitions, observed events, calls of a thread, counts, switches: in any
 //!                  order, definitions before the first chunk that uses them
 //!   chunk Summary  what the recorder knows at the end   \
 //!   chunk Index    where every chunk is                  } absent in a file that was cut
@@ -30,7 +30,7 @@ mod writer;
 
 pub use about::{About, CutReason, ProbeCounts, RecordingSummary, encode_counts};
 pub use calls::CallsEncoder;
-pub use chunk::{Chunk, FILE_MAGIC, SourceId, encode_promise};
+pub use chunk::{Chunk, FILE_MAGIC, SourceId};
 pub use observed::encode_batch;
 pub use pauses::{RecordingSwitch, encode_switch};
 pub use reader::{Damage, ReadError, Reader};

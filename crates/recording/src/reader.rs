@@ -41,7 +41,7 @@ impl Damage {
 /// Reads a recording: what it says of itself at once, and its events as one stream in the order of
 /// their beginnings.
 ///
-/// Because all chunks state which time they cover, the order is exact without waiting for promises:
+/// Because all chunks state which time they cover, the order is exact:
 /// a chunk is read when the stream reaches its first event. Events that begin at the same time are
 /// in the order of their sources, and of one source in the order in which it delivered them. Memory
 /// holds 40 bytes for each chunk of the file, and the chunks that overlap in time.
@@ -120,13 +120,6 @@ impl<R: Read + Seek> Reader<R> {
     #[must_use]
     pub fn events(&self) -> u64 {
         self.events
-    }
-
-    /// The events so far that broke a promise of their source. In this stream they are at their
-    /// places, but a live view had them too late.
-    #[must_use]
-    pub fn late(&self) -> u64 {
-        self.runs.late()
     }
 
     /// Replaces `batch` by the next part of the stream. Returns `false` at its end.

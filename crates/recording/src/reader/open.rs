@@ -1,6 +1,5 @@
 //! Opens a recording.
 
-use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 
 use super::file::ChunkFile;
@@ -73,27 +72,14 @@ fn check_version<R: Read + Seek>(file: &mut ChunkFile<R>) -> Result<(), ReadErro
 
 /// Gives each chunk to whom it concerns.
 fn sort_chunks<R: Read + Seek>(reader: &mut Reader<R>, entries: &[Entry]) -> Result<(), ReadError> {
-    let mut promises: BTreeMap<u32, u64> = BTreeMap::new();
     let mut events = Vec::new();
     for entry in entries {
         match entry.kind {
             kind::OBSERVED | kind::CALLS => {
-                let promised_ns = promises.get(&entry.source).copied().unwrap_or(0);
-                if entry.first_ns < promised_ns {
-                    reader.runs.break_promise(entry.offset, promised_ns);
-                }
                 reader.events += u64::from(entry.records);
                 events.push(*entry);
             }
             kind::DEFINITIONS => reader.definitions.push(*entry),
-            // The source has ended. Nothing needs to be remembered of it.
-            kind::PROMISE if entry.first_ns == u64::MAX => {
-                promises.remove(&entry.source);
-            }
-            kind::PROMISE => {
-                let promised_ns = promises.entry(entry.source).or_default();
-                *promised_ns = entry.first_ns.max(*promised_ns);
-            }
             kind::COUNTS | kind::SUMMARY | kind::SWITCHES => read_now(reader, entry)?,
             kind::START | kind::INDEX | kind::END => {}
             _ => reader.unknown_chunks += 1,

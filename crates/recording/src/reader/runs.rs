@@ -4,7 +4,7 @@
 //! a block at a time; of those that have not, only the time of the first event is known.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BinaryHeap;
 
 use events::Event;
 
@@ -54,8 +54,6 @@ struct Run {
     /// Events from `at` are next.
     block: Vec<Event>,
     at: usize,
-    /// What its source had promised before.
-    promised_ns: u64,
     /// About the memory that it takes.
     bytes: usize,
 }
@@ -77,14 +75,11 @@ impl Run {
 pub(super) struct Runs {
     /// Chunks that have not begun, the first one last.
     expected: Vec<Entry>,
-    /// Chunks with events before a promise of their source, by offset, and that promise.
-    broken: BTreeMap<u64, u64>,
     /// Runs that have begun; `None` where one has ended.
     open: Vec<Option<Run>>,
     vacant: Vec<usize>,
     /// The next place of each run in `open`.
     next: BinaryHeap<Reverse<(Place, usize)>>,
-    late: u64,
     /// What the open runs take.
     open_bytes: usize,
 }
@@ -95,16 +90,6 @@ impl Runs {
         entries.sort_unstable_by_key(|entry| Reverse(place(entry)));
         entries.shrink_to_fit();
         self.expected = entries;
-    }
-
-    /// The chunk at `offset` has events before `promised_ns`.
-    pub(super) fn break_promise(&mut self, offset: u64, promised_ns: u64) {
-        self.broken.insert(offset, promised_ns);
-    }
-
-    /// The events so far that broke a promise.
-    pub(super) fn late(&self) -> u64 {
-        self.late
     }
 
     /// Takes a chunk that must be opened before the next event is known.
@@ -131,10 +116,9 @@ impl Runs {
         } else {
             Decoder::Observed(Box::new(ObservedDecoder::new(header, columns)?))
         };
-        let promised_ns = self.broken.remove(&entry.offset).unwrap_or(0);
         let has_more = header.records > 0;
         let (block, at) = (Vec::new(), 0);
-        let mut run = Run { entry: *entry, decoder, has_more, block, at, promised_ns, bytes };
+        let mut run = Run { entry: *entry, decoder, has_more, block, at, bytes };
         if is_unsorted {
             run.has_more = false;
             // What a damaged chunk has before the damage is as good as any.
@@ -184,10 +168,6 @@ impl Runs {
         let rest = waiting.get(1..).unwrap_or_default();
         let taken = rest.iter().take_while(|event| event.time_ns < until_ns || is_last).count();
         let taken = &waiting[..waiting.len().min(taken + 1)];
-        if run.promised_ns > 0 {
-            let late = taken.iter().filter(|event| event.time_ns < run.promised_ns);
-            self.late += late.count() as u64;
-        }
         into.extend_from_slice(taken);
         run.at += taken.len();
         let (filled, entry) = (run.fill(), run.entry);

@@ -6,8 +6,10 @@ use events::{Batch, Definitions, Event, EventKind, Lost, Thread};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use recording::{About, Chunk, ReadError, Reader, RecordingSummary, SourceId, Writer};
-use recording::{encode_batch, encode_promise};
+use recording::{
+    About, Chunk, ReadError, Reader, RecordingSummary, RecordingSwitch, Writer, encode_batch,
+    encode_switch,
+};
 
 use crate::streams::{HEADER, allocation, calls_chunk, definitions, event, file_of, read, thread};
 
@@ -27,7 +29,7 @@ fn chunks() -> Vec<Chunk> {
         let calls = prop::collection::vec((500..3000_u64, allocation()), 5);
         let calls = calls.new_tree(&mut runner).unwrap().current();
         chunks.push(calls_chunk(1 + number % 2, thread, &calls));
-        chunks.push(encode_promise(SourceId(1), 10));
+        chunks.push(encode_switch(RecordingSwitch { time_ns: 10, records: true }));
     }
     chunks
 }
