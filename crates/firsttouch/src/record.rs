@@ -14,6 +14,7 @@ mod programs;
 mod requests;
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -27,7 +28,7 @@ use sys::switch::SignalSwitch;
 
 use crate::observed::{self, FAILED, Observed, OnRequest, failed};
 use crate::options::{ScreenOptions, Usage};
-use crate::{sink, stream};
+use crate::sink;
 use calls::CallsThread;
 use file::FileThread;
 use loading::{Loaded, with_shims};
@@ -48,7 +49,7 @@ pub(crate) fn run(options: &RecordOptions, _screen: ScreenOptions) -> anyhow::Re
         Ok(output) => output,
         Err(error) => return Ok(failed(&error, FAILED)),
     };
-    let forecast = disk::forecast(&options.output, stream::width_of_errors().is_some());
+    let forecast = disk::forecast(&options.output, std::io::stderr().is_terminal());
     if let Some(sentence) = forecast.filter(|_| !options.quiet) {
         observed::note(&sentence);
     }

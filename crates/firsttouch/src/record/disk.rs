@@ -36,8 +36,8 @@ fn sentence(folder: &str, free_bytes: u64, all: bool) -> Option<String> {
     let hour = |call_bytes: f64| report::bytes(call_bytes * 1e6 * SECONDS_PER_HOUR);
     all.then(|| {
         format!(
-            "{folder} has {free} free; an allocation call takes {least} to {most} bytes of it, so \
-             a million calls a second take {} to {} an hour",
+            "{folder} has {free} free; an allocation call takes {least} to {most} bytes, so a \
+             million calls a second take {} to {} an hour",
             hour(least),
             hour(most)
         )
