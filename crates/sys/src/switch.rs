@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
@@ -26,7 +26,6 @@ static TURNS: AtomicI32 = AtomicI32::new(-1);
 #[derive(Debug)]
 pub struct SignalSwitch {
     turns: File,
-    _writes: OwnedFd,
 }
 
 impl SignalSwitch {
@@ -51,7 +50,9 @@ impl SignalSwitch {
             // SAFETY: the handler is of the right type and async-signal-safe.
             unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
         }
-        Ok(SignalSwitch { turns: File::from(reads), _writes: writes })
+        // Never closed: a handler may be about to write to it.
+        std::mem::forget(writes);
+        Ok(SignalSwitch { turns: File::from(reads) })
     }
 
     /// Waits until it is turned, `doorbell` is rung, or `time` is over. Returns whether it is on
@@ -80,9 +81,11 @@ pub(crate) fn takes(signal: i32) -> bool {
 
 extern "C" fn note(signal: i32) {
     let byte = u8::try_from(signal).unwrap_or(0);
-    // SAFETY: write(2) is async-signal-safe; the byte lives on this stack. The descriptor is -1
-    // when there is no switch any more.
-    unsafe { libc::write(TURNS.load(Ordering::Relaxed), (&raw const byte).cast(), 1) };
+    let turns = TURNS.load(Ordering::Relaxed);
+    if turns >= 0 {
+        // SAFETY: write(2) is async-signal-safe; the byte lives on this stack.
+        unsafe { libc::write(turns, (&raw const byte).cast(), 1) };
+    }
 }
 
 #[cfg(test)]
