@@ -6,7 +6,7 @@ mod rows;
 
 use events::Definitions;
 use results::recording::{
-    RecorderCounts, RecordingReport, RestMemory, SCHEMA, Seen, SiteCosts, UnnamedFile,
+    EndedEarly, RecorderCounts, RecordingReport, RestMemory, SCHEMA, Seen, SiteCosts, UnnamedFile,
 };
 
 use crate::allocations::AllocationAccount;
@@ -51,6 +51,8 @@ pub struct RecordingFacts {
     pub command: Vec<String>,
     /// What recording adds to a call, as measured at its start, in nanoseconds.
     pub probe_ns_per_call: Option<f64>,
+    /// Why it ended before the program, if it did.
+    pub ended_early: Option<EndedEarly>,
     /// What the recorder says of the calls.
     pub recorder: Option<RecorderCounts>,
 }
@@ -75,6 +77,7 @@ pub fn report(
         version: facts.version,
         command: facts.command,
         elapsed_ns: account.ended_ns.saturating_sub(account.header.began_ns),
+        ended_early: facts.ended_early,
         seen,
         totals: rows::totals(account, &costs, facts.probe_ns_per_call),
         recorder: facts.recorder,

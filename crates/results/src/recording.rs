@@ -5,7 +5,7 @@ mod rest;
 
 use serde::{Deserialize, Serialize};
 
-pub use recorder::RecorderCounts;
+pub use recorder::{EndedEarly, RecorderCounts};
 pub use rest::{RestMemory, RestRow};
 
 /// The schema that this version writes.
@@ -22,6 +22,8 @@ pub struct RecordingReport {
     pub command: Vec<String>,
     /// From the start of the recording to the end of its last event.
     pub elapsed_ns: u64,
+    /// Why the recording ended before the program; `null`: it did not.
+    pub ended_early: Option<EndedEarly>,
     /// What the recording can have seen: a figure that needs more is `null`.
     pub seen: Seen,
     /// Sums of the whole recording.
@@ -132,7 +134,7 @@ pub struct SiteCosts {
     pub frees: u64,
     /// The sum of the sizes that were given out.
     pub bytes: u64,
-    /// Blocks that were never given back.
+    /// Blocks that were never given back, or not before the recording's early end.
     pub unreleased: u64,
     /// Their sizes.
     pub unreleased_bytes: u64,

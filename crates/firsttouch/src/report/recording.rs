@@ -10,8 +10,8 @@ use analysis::recording::{CodeFile, FrameName, RecordingFacts, SymbolSource, rep
 use analysis::trace::LineBuilder;
 use anyhow::Context;
 use events::{Batch, Definitions};
-use recording::{ProbeCounts, Reader, RecordingSummary};
-use results::recording::{RecorderCounts, RecordingReport, Unnamed, UnnamedFile};
+use recording::{CutReason, ProbeCounts, Reader, RecordingSummary};
+use results::recording::{EndedEarly, RecorderCounts, RecordingReport, Unnamed, UnnamedFile};
 use results::trace::{Shown, write_line};
 use symbols::Symbolizer;
 
@@ -106,6 +106,7 @@ fn read<R: Read + Seek>(reader: &mut Reader<R>) -> anyhow::Result<RecordingRepor
     while reader.next_batch(&mut batch)? {
         ledger.take(&batch, &mut definitions);
     }
+    let ended_early = ended_early(reader.summary());
     let summary = reader.summary().cloned().unwrap_or_default();
     let RecordingSummary { lost, until_ns, probe_ns_per_call, clock_error_ns, .. } = summary;
     let mut account = ledger.finish(until_ns);
@@ -114,10 +115,22 @@ fn read<R: Read + Seek>(reader: &mut Reader<R>) -> anyhow::Result<RecordingRepor
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: reader.about().command.clone().unwrap_or_default(),
         probe_ns_per_call,
+        ended_early,
         recorder: reader.counts().map(|counts| recorder_counts(counts, clock_error_ns)),
     };
     let mut names = FileNames(Symbolizer::new());
     Ok(report(&account, &definitions, facts, &mut names))
+}
+
+/// Why the recording ended before the program. `None`: it did not.
+fn ended_early(summary: Option<&RecordingSummary>) -> Option<EndedEarly> {
+    let Some(summary) = summary else { return Some(EndedEarly::Unknown) };
+    summary.cut.as_ref().map(|cut| match cut {
+        CutReason::Stopped => EndedEarly::Stopped,
+        CutReason::Limit => EndedEarly::Limit,
+        CutReason::Write(_) => EndedEarly::Unwritable,
+        CutReason::Other(_) => EndedEarly::Unknown,
+    })
 }
 
 fn recorder_counts(counts: &ProbeCounts, clock_error_ns: Option<u64>) -> RecorderCounts {

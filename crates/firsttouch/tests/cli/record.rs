@@ -84,6 +84,7 @@ impl Recorded {
             assert_eq!(self.report["totals"][fact], 0, "{fact}: {notes}");
         }
         assert!(notes.contains(" stacks, 0 are not what unwinding finds"), "{notes}");
+        assert_eq!(self.report["ended_early"], Value::Null, "{notes}");
         // The file says the same of itself.
         let recorder = &self.report["recorder"];
         assert_eq!((&recorder["lost_calls"], &recorder["wrong_stacks"]), (&0.into(), &0.into()));

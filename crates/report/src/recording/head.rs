@@ -123,7 +123,9 @@ fn totals(report: &RecordingReport, view: View) -> String {
     let kept = report.costs.unreleased;
     if kept > 0 {
         let bytes = bytes(report.costs.unreleased_bytes as f64);
-        parts.push(format!("{} ({bytes}) never freed", several(kept, "block", "blocks")));
+        // Of a program that goes on, nobody knows what it will free.
+        let how = if report.ended_early.is_some() { "live at the end" } else { "never freed" };
+        parts.push(format!("{} ({bytes}) {how}", several(kept, "block", "blocks")));
     }
     parts.extend(recording(report));
     hanging("", &styled(DIM, &parts.join(", ")), view.width)

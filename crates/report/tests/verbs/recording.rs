@@ -2,8 +2,8 @@
 
 use report::View;
 use results::recording::{
-    CallerRow, RecorderCounts, RecordingReport, RecordingTotals, RestMemory, RestRow, SCHEMA, Seen,
-    SiteCosts, SiteRow, Unnamed, UnnamedFile,
+    CallerRow, EndedEarly, RecorderCounts, RecordingReport, RecordingTotals, RestMemory, RestRow,
+    SCHEMA, Seen, SiteCosts, SiteRow, Unnamed, UnnamedFile,
 };
 
 use crate::{plain, snapshots};
@@ -73,6 +73,7 @@ fn report_of(callers: &[(&str, Option<&str>, SiteCosts)]) -> RecordingReport {
             probe_ns_per_call: Some(41.3),
             ..RecordingTotals::default()
         },
+        ended_early: None,
         recorder: Some(RecorderCounts { processes: 1, threads: 1, ..RecorderCounts::default() }),
         costs: all,
         share: all.true_ns.map(|ns| ns as f64 / (3210 * MS) as f64),
@@ -237,6 +238,20 @@ fn what_the_recorder_says_of_itself_is_shown_where_it_matters() {
     ] {
         assert!(brief.contains(line), "{line}: {brief}");
     }
+}
+
+#[test]
+fn blocks_at_an_early_end_are_no_leaks() {
+    let mut report = troubled();
+    let view = View::brief(None);
+    let screen = |report: &_| plain(&report::recording_screen(report, "a.ft", view), view);
+    assert!(screen(&report).contains("3 blocks (96 B) never freed"));
+    report.ended_early = Some(EndedEarly::Limit);
+    let early = screen(&report);
+    assert!(
+        early.contains("3 blocks (96 B) live at the end") && !early.contains("never"),
+        "{early}"
+    );
 }
 
 #[test]

@@ -30,3 +30,17 @@ pub struct RecorderCounts {
     /// How far the clock of the calls was from that of the faults at worst.
     pub clock_error_ns: Option<u64>,
 }
+
+/// Why a recording ended before the program. Blocks that were live then are no leaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndedEarly {
+    /// The user asked for it.
+    Stopped,
+    /// A limit was reached that the user had set.
+    Limit,
+    /// It could not be written.
+    Unwritable,
+    /// The recorder was killed, or the file was cut.
+    Unknown,
+}
