@@ -49,6 +49,8 @@ pub struct RecordingFacts {
     pub command: Vec<String>,
     /// What recording adds to a call, as measured at its start, in nanoseconds.
     pub probe_ns_per_call: Option<f64>,
+    /// Whether arguments, paths and the machine's name were left out.
+    pub is_redacted: bool,
 }
 
 /// The report of `account`, whose stream had these `definitions`.
@@ -70,6 +72,7 @@ pub fn report(
         schema: SCHEMA.to_owned(),
         version: facts.version,
         command: facts.command,
+        redacted: facts.is_redacted,
         elapsed_ns: account.ended_ns.saturating_sub(account.header.began_ns),
         seen,
         totals: rows::totals(account, &costs, facts.probe_ns_per_call),

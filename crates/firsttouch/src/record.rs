@@ -16,7 +16,7 @@ use anyhow::{Context, anyhow};
 use collect::shim::{Library, LibraryError, ShimCounts, ShimOptions, Shims};
 use collect::{Options, Outcome, Target};
 use events::Batch;
-use recording::{About, RecordingSummary, Writer, encode_batch};
+use recording::{About, RecordingSummary, Redaction, Writer, encode_batch};
 
 use crate::observed::{self, Consumer, FAILED, Observed, failed};
 use crate::options::{CallMode, ScreenOptions, Usage};
@@ -44,7 +44,8 @@ pub(crate) fn run(options: &RecordOptions, _screen: ScreenOptions) -> anyhow::Re
             return Ok(failed(&error, FAILED));
         }
     };
-    let wanted = Options { calls: options.syscalls.into(), ..Options::default() };
+    let wanted =
+        Options { calls: options.syscalls.into(), texts: !options.redact, ..Options::default() };
     let observed = match Observed::start(&target, wanted, &options.command)? {
         Ok(observed) => observed,
         Err(refused) => {
@@ -92,6 +93,8 @@ fn record(
     let mut header = *observed.header();
     header.sees.allocations = has_shims;
     let about = about(&options.command, notices);
+    let redaction = options.redact.then(|| Redaction::new(&words(&options.command)));
+    let about = redaction.iter().fold(about, |about, redaction| redaction.about(about));
     let threads = output.begin().and_then(|file| {
         let file = FileThread::start(Writer::new(file, &header, &about)?)?;
         let calls = shims.map(|shims| CallsThread::start(shims, file.sender())).transpose()?;
@@ -101,6 +104,7 @@ fn record(
     let mut chunks = ObservedChunks {
         sender: file.sender(),
         programs: Programs::default(),
+        redaction,
         calls: calls.as_ref().map(CallsThread::requests),
     };
     let until = options.time.map(|time| Instant::now() + time);
@@ -196,16 +200,22 @@ fn cache_folders() -> Vec<PathBuf> {
     caches.chain([temporary]).collect()
 }
 
+/// The words of a command, as text.
+fn words(command: &[OsString]) -> Vec<String> {
+    command.iter().map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
 fn about(command: &[OsString], notices: Vec<String>) -> About {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok();
     About {
         version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         started_ns: since_1970.and_then(|since| i64::try_from(since.as_nanos()).ok()),
-        command: Some(command.iter().map(|word| word.to_string_lossy().into_owned()).collect()),
+        command: Some(words(command)),
         directory: std::env::current_dir().ok().map(|path| path.to_string_lossy().into_owned()),
         host: sys::machine::host_name(),
         kernel: Some(sys::machine::kernel_release()),
         notices,
+        is_redacted: false,
     }
 }
 
@@ -259,6 +269,7 @@ fn doubts(counts: ShimCounts) -> Vec<String> {
 struct ObservedChunks {
     sender: ChunkSender,
     programs: Programs,
+    redaction: Option<Redaction>,
     /// The thread that reads allocation calls, if there is one.
     calls: Option<Requests>,
 }
@@ -267,6 +278,9 @@ impl Consumer for ObservedChunks {
     fn take(&mut self, batch: &mut Batch) {
         self.programs.see(batch);
         if !batch.events.is_empty() || !batch.definitions.is_empty() {
+            if let Some(redaction) = &mut self.redaction {
+                redaction.batch(batch);
+            }
             self.sender.send(encode_batch(batch));
             batch.events.clear();
             batch.definitions.clear();

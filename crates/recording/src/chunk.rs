@@ -5,7 +5,7 @@ pub const FILE_MAGIC: [u8; 8] = *b"\x89FTR\r\n\x1a\n";
 /// A reader refuses files of a higher major version.
 pub(crate) const MAJOR: u16 = 1;
 /// Files of a higher minor version have kinds, columns or fields that a reader can ignore.
-pub(crate) const MINOR: u16 = 0;
+pub(crate) const MINOR: u16 = 1;
 /// The length of the file header.
 pub(crate) const FILE_HEADER_BYTES: usize = 16;
 /// The length of the header of a chunk.

@@ -25,6 +25,7 @@ mod dictionary;
 mod index;
 mod observed;
 mod reader;
+mod redaction;
 mod writer;
 
 pub use about::{About, CutReason, ProbeCounts, RecordingSummary, encode_counts};
@@ -32,4 +33,5 @@ pub use calls::CallsEncoder;
 pub use chunk::{Chunk, FILE_MAGIC, SourceId, encode_promise};
 pub use observed::encode_batch;
 pub use reader::{Damage, ReadError, Reader};
+pub use redaction::Redaction;
 pub use writer::Writer;

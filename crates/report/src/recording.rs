@@ -16,6 +16,10 @@ const ROWS: [usize; 2] = [10, 30];
 /// The share of faults of unknown memory from which on it is said.
 const UNKNOWN_SAID: f64 = 0.01;
 
+/// Of a recording from which names were left out.
+const REDACTED: &str =
+    "The recording is redacted: it has no arguments, no paths but the system's, and no host name.";
+
 /// Renders `report` of the recording in `file` as `view` wants it.
 #[must_use]
 pub fn screen(report: &RecordingReport, file: &str, view: View) -> String {
@@ -44,6 +48,9 @@ pub fn screen(report: &RecordingReport, file: &str, view: View) -> String {
 fn troubles(report: &RecordingReport, view: View) -> String {
     let totals = &report.totals;
     let mut troubles = Vec::new();
+    if report.redacted {
+        troubles.push(REDACTED.to_owned());
+    }
     if totals.lost > 0 {
         let lost = several(totals.lost, "record was", "records were");
         troubles.push(format!("{lost} lost: calls and faults are missing from these figures."));

@@ -14,6 +14,9 @@ pub struct RecordingReport {
     pub version: String,
     /// The command; empty for a process that was already running.
     pub command: Vec<String>,
+    /// Whether arguments, paths and the machine's name were left out of the recording.
+    #[serde(default)]
+    pub redacted: bool,
     /// From the start of the recording to the end of its last event.
     pub elapsed_ns: u64,
     /// What the recording can have seen: a figure that needs more is `null`.

@@ -21,6 +21,8 @@ Examples:
   firsttouch record -o app.ft -p 4121 --for 30s  part of a running process
   firsttouch record -o app.ft --stacks none -- ./app
                                                  less detail, less cost
+  firsttouch record -o app.ft --redact -- ./app key
+                                                 a file that others may see
 
 The exit status is that of the program, 125 if recording failed, 126 if the program cannot be run, \
 127 if it is not found.")]
@@ -42,6 +44,11 @@ pub(crate) struct RecordOptions {
     /// none
     #[arg(long, value_enum, default_value_t = StackMode::Full, value_name = "WHICH")]
     pub(crate) stacks: StackMode,
+    /// For a file that others will see: leave out arguments, paths outside of the system's folders,
+    /// the names of data files, and the host's name. Stacks keep the base names of programs and
+    /// libraries, and their build ids
+    #[arg(long)]
+    pub(crate) redact: bool,
     /// No notes
     #[arg(short, long)]
     pub(crate) quiet: bool,

@@ -115,6 +115,7 @@ fn read<R: Read + Seek>(reader: &mut Reader<R>) -> anyhow::Result<RecordingRepor
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: reader.about().command.clone().unwrap_or_default(),
         probe_ns_per_call,
+        is_redacted: reader.about().is_redacted,
     };
     let mut names = FileNames(Symbolizer::new());
     Ok(report(&account, &definitions, facts, &mut names))

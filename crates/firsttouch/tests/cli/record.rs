@@ -8,6 +8,7 @@ mod flow;
 mod limits;
 mod lives;
 mod programs;
+mod redacted;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

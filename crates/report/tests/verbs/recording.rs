@@ -52,6 +52,7 @@ fn report_of(callers: &[(&str, Option<&str>, SiteCosts)]) -> RecordingReport {
         schema: SCHEMA.to_owned(),
         version: "0.1.0".to_owned(),
         command: vec!["./app".to_owned(), "data file.bin".to_owned()],
+        redacted: false,
         elapsed_ns: 3210 * MS,
         seen: seen(),
         totals: RecordingTotals {
@@ -108,6 +109,7 @@ fn troubled() -> RecordingReport {
     };
     let mut report = report_of(&[("main", Some("main.c:9"), costs)]);
     report.command.clear();
+    report.redacted = true;
     report.totals = RecordingTotals {
         lost: 17,
         damaged: 1,
