@@ -5,7 +5,9 @@ mod names;
 mod rows;
 
 use events::Definitions;
-use results::recording::{RecordingReport, RestMemory, SCHEMA, Seen, SiteCosts, UnnamedFile};
+use results::recording::{
+    RecordingReport, RestMemory, SCHEMA, Seen, SiteCosts, ThinnedRecording, UnnamedFile,
+};
 
 use crate::allocations::AllocationAccount;
 use names::Names;
@@ -51,6 +53,8 @@ pub struct RecordingFacts {
     pub probe_ns_per_call: Option<f64>,
     /// Whether arguments, paths and the machine's name were left out.
     pub is_redacted: bool,
+    /// Whether it ends before the program because its file had its full size.
+    pub is_full: bool,
 }
 
 /// The report of `account`, whose stream had these `definitions`.
@@ -79,6 +83,13 @@ pub fn report(
         costs,
         share: costs.true_ns.and_then(|true_ns| of_threads(true_ns as f64)),
         recording_share: recording_ns.and_then(of_threads),
+        thinned: account.thinned.map(|thinned| ThinnedRecording {
+            from_ns: thinned.from_ns.saturating_sub(account.header.began_ns),
+            one_in: thinned.one_in,
+            first_touch_error_ns: thinned.touches_error_ns,
+            calls_without_site: thinned.without_site,
+        }),
+        ended_early: facts.is_full,
         sites: sites.into_iter().map(|(_, row)| row).collect(),
         callers,
         rest: rows::rest(account),

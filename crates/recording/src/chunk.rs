@@ -48,6 +48,10 @@ pub(crate) mod kind {
     pub(crate) const INDEX: u8 = 8;
     /// The last chunk: `first_ns` is the offset of the first part of the index; no payload.
     pub(crate) const END: u8 = 9;
+    /// Levels of thinning ([`events::Thinning`]).
+    pub(crate) const THINNING: u8 = 10;
+    /// Counts of calls ([`events::CallCounts`]).
+    pub(crate) const CALL_COUNTS: u8 = 11;
 }
 
 /// A source of events in a recording. The recorder assigns the numbers: [`SourceId::OBSERVED`] is

@@ -56,6 +56,7 @@ fn reported(script: &mut Script) -> RecordingReport {
         command: vec!["./app".to_owned()],
         probe_ns_per_call: Some(21.5),
         is_redacted: false,
+        is_full: false,
     };
     report(&account, &definitions, facts, &mut Known)
 }

@@ -9,6 +9,7 @@ mod limits;
 mod lives;
 mod programs;
 mod redacted;
+mod sized;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
