@@ -217,7 +217,7 @@ mod tests {
             }
         }
         assert!(used < SIZE, "{used}");
-        // The sum of 2^k / ((k + 1) (k + 2)) is 64, which is how many times the calls would fill it.
+        // The calls would fill it 64 times: the sum of 2^k / ((k + 1) (k + 2)) up to that level.
         assert!((11..=14).contains(&thinner.level()), "{ends:?}");
     }
 

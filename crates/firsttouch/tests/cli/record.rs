@@ -7,6 +7,7 @@ mod allocators;
 mod flow;
 mod limits;
 mod lives;
+mod musl;
 mod programs;
 mod redacted;
 mod sized;
