@@ -5,7 +5,9 @@ mod names;
 mod rows;
 
 use events::Definitions;
-use results::recording::{RecordingReport, RestMemory, SCHEMA, Seen, SiteCosts, UnnamedFile};
+use results::recording::{
+    RecordingReport, RestMemory, SCHEMA, Seen, SiteCosts, ThinnedRecording, UnnamedFile,
+};
 
 use crate::allocations::AllocationAccount;
 use names::Names;
@@ -49,6 +51,10 @@ pub struct RecordingFacts {
     pub command: Vec<String>,
     /// What recording adds to a call, as measured at its start, in nanoseconds.
     pub probe_ns_per_call: Option<f64>,
+    /// Whether arguments, paths and the machine's name were left out.
+    pub is_redacted: bool,
+    /// Whether it ends before the program because its file had its full size.
+    pub is_full: bool,
 }
 
 /// The report of `account`, whose stream had these `definitions`.
@@ -70,12 +76,20 @@ pub fn report(
         schema: SCHEMA.to_owned(),
         version: facts.version,
         command: facts.command,
+        redacted: facts.is_redacted,
         elapsed_ns: account.ended_ns.saturating_sub(account.header.began_ns),
         seen,
         totals: rows::totals(account, &costs, facts.probe_ns_per_call),
         costs,
         share: costs.true_ns.and_then(|true_ns| of_threads(true_ns as f64)),
         recording_share: recording_ns.and_then(of_threads),
+        thinned: account.thinned.map(|thinned| ThinnedRecording {
+            from_ns: thinned.from_ns.saturating_sub(account.header.began_ns),
+            one_in: thinned.one_in,
+            first_touch_error_ns: thinned.touches_error_ns,
+            calls_without_site: thinned.without_site,
+        }),
+        ended_early: facts.is_full,
         sites: sites.into_iter().map(|(_, row)| row).collect(),
         callers,
         rest: rows::rest(account),

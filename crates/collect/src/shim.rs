@@ -64,8 +64,9 @@ pub struct ThreadNumber(pub u32);
 pub trait CallSink {
     /// Takes the calls of one thread.
     type Taker: CallTaker;
-    /// A thread begins to write.
-    fn begins(&mut self, number: ThreadNumber, thread: Thread);
+    /// A thread begins to write. `program` is the number of what its process executes: another one
+    /// after execve(2), the same after fork(2).
+    fn begins(&mut self, number: ThreadNumber, thread: Thread, program: u32);
     /// The taker of a thread that has begun.
     fn taker(&mut self, number: ThreadNumber) -> Option<&mut Self::Taker>;
     /// Nothing more will come from this thread.
@@ -160,7 +161,8 @@ impl Shims {
         for (memory, guest) in self.guests.take() {
             self.regions.iter_mut().for_each(|region| region.is_greeted_by(guest));
             self.greeted.push(guest.pid);
-            self.regions.push(Region::new(memory, guest));
+            let program = u32::try_from(self.greeted.len()).unwrap_or(u32::MAX);
+            self.regions.push(Region::new(memory, guest, program));
         }
         self.clock.look();
         let mut calls = 0;

@@ -1,5 +1,6 @@
 //! `firsttouch record`: everything that a program does with memory, in a file.
 
+mod bounded;
 mod calls;
 mod file;
 pub(crate) mod options;
@@ -16,12 +17,13 @@ use anyhow::{Context, anyhow};
 use collect::shim::{Library, LibraryError, ShimCounts, ShimOptions, Shims};
 use collect::{Options, Outcome, Target};
 use events::Batch;
-use recording::{About, RecordingSummary, Writer, encode_batch};
+use recording::{About, RecordingSummary, Redaction, Writer, encode_batch};
 
 use crate::observed::{self, Consumer, FAILED, Observed, failed};
 use crate::options::{CallMode, ScreenOptions, Usage};
 use crate::sink;
-use calls::{CallsThread, Requests};
+use bounded::ThinnedTo;
+use calls::{CallsThread, Heard, Requests};
 use file::{ChunkSender, FileThread};
 use options::RecordOptions;
 use programs::Programs;
@@ -44,7 +46,8 @@ pub(crate) fn run(options: &RecordOptions, _screen: ScreenOptions) -> anyhow::Re
             return Ok(failed(&error, FAILED));
         }
     };
-    let wanted = Options { calls: options.syscalls.into(), ..Options::default() };
+    let wanted =
+        Options { calls: options.syscalls.into(), texts: !options.redact, ..Options::default() };
     let observed = match Observed::start(&target, wanted, &options.command)? {
         Ok(observed) => observed,
         Err(refused) => {
@@ -91,16 +94,22 @@ fn record(
     let has_shims = shims.is_some();
     let mut header = *observed.header();
     header.sees.allocations = has_shims;
+    let began_ns = header.began_ns;
     let about = about(&options.command, notices);
+    let redaction = options.redact.then(|| Redaction::new(&words(&options.command)));
+    let about = redaction.iter().fold(about, |about, redaction| redaction.about(about));
     let threads = output.begin().and_then(|file| {
-        let file = FileThread::start(Writer::new(file, &header, &about)?)?;
-        let calls = shims.map(|shims| CallsThread::start(shims, file.sender())).transpose()?;
+        let size_bytes_max = options.max_size.unwrap_or(u64::MAX);
+        let file = FileThread::start(Writer::new(file, &header, &about)?, size_bytes_max)?;
+        let calls = shims.map(|shims| CallsThread::start(shims, file.sender(), options.max_size));
+        let calls = calls.transpose()?;
         Ok((file, calls))
     });
     let (file, calls) = threads.with_context(|| sink::unwritable(&options.output))?;
     let mut chunks = ObservedChunks {
         sender: file.sender(),
         programs: Programs::default(),
+        redaction,
         calls: calls.as_ref().map(CallsThread::requests),
     };
     let until = options.time.map(|time| Instant::now() + time);
@@ -111,7 +120,11 @@ fn record(
     for sentence in ended.notices() {
         note(&sentence);
     }
-    if let Err(error) = file.finish(&summary(&ended.outcome, heard.counts)) {
+    let finished = file.finish(summary(&ended.outcome, heard.counts));
+    for sentence in limited(&finished, &heard, &ended.outcome, began_ns) {
+        note(&sentence);
+    }
+    if let Err(error) = finished {
         let error = anyhow!(error).context(format!(
             "cannot write {}: the recording ends there, and can be read up to it",
             options.output.display()
@@ -177,7 +190,11 @@ fn with_shims(target: Target, options: &RecordOptions) -> anyhow::Result<(Target
             folder.display()
         ),
     })?;
-    let wanted = ShimOptions { stacks: options.stacks.into(), ..ShimOptions::default() };
+    let ShimOptions { buffer_bytes, .. } = ShimOptions::default();
+    // What waits there is written before a call can be left out.
+    let buffer_bytes = options.max_size.map_or(buffer_bytes, |size| buffer_bytes.min(size / 2));
+    let stacks = options.stacks.into();
+    let wanted = ShimOptions { stacks, buffer_bytes, ..ShimOptions::default() };
     let shims = Shims::wait_for_programs(wanted);
     let shims = shims.map_err(|errno| anyhow!("cannot open a socket for programs: {errno}"))?;
     let variables = shims.variables(library.path());
@@ -196,16 +213,22 @@ fn cache_folders() -> Vec<PathBuf> {
     caches.chain([temporary]).collect()
 }
 
+/// The words of a command, as text.
+fn words(command: &[OsString]) -> Vec<String> {
+    command.iter().map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
 fn about(command: &[OsString], notices: Vec<String>) -> About {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok();
     About {
         version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         started_ns: since_1970.and_then(|since| i64::try_from(since.as_nanos()).ok()),
-        command: Some(command.iter().map(|word| word.to_string_lossy().into_owned()).collect()),
+        command: Some(words(command)),
         directory: std::env::current_dir().ok().map(|path| path.to_string_lossy().into_owned()),
         host: sys::machine::host_name(),
         kernel: Some(sys::machine::kernel_release()),
         notices,
+        is_redacted: false,
     }
 }
 
@@ -222,6 +245,30 @@ fn summary(outcome: &Outcome, counts: ShimCounts) -> RecordingSummary {
         clock_error_ns: Some(counts.clock_error_ns),
         cut: None,
     }
+}
+
+/// What the bound on the size left out, in sentences.
+fn limited(
+    finished: &io::Result<bool>,
+    heard: &Heard,
+    outcome: &Outcome,
+    began_ns: u64,
+) -> Vec<String> {
+    let after = |ns: u64| report::duration(ns.saturating_sub(began_ns) as f64);
+    let thinned = heard.thinned.map(|ThinnedTo { from_ns, one_in }| {
+        format!(
+            "from {} on all allocation calls are counted, and calls on some blocks are written: at \
+             the end on 1 in {one_in} (--max-size)",
+            after(from_ns)
+        )
+    });
+    let full = matches!(finished, Ok(true)).then(|| {
+        format!(
+            "the file has reached --max-size: the recording ends after {}; the program went on",
+            after(outcome.until_ns)
+        )
+    });
+    thinned.into_iter().chain(full).collect()
 }
 
 /// What of the recording is less than it should be, in sentences.
@@ -259,6 +306,7 @@ fn doubts(counts: ShimCounts) -> Vec<String> {
 struct ObservedChunks {
     sender: ChunkSender,
     programs: Programs,
+    redaction: Option<Redaction>,
     /// The thread that reads allocation calls, if there is one.
     calls: Option<Requests>,
 }
@@ -267,6 +315,9 @@ impl Consumer for ObservedChunks {
     fn take(&mut self, batch: &mut Batch) {
         self.programs.see(batch);
         if !batch.events.is_empty() || !batch.definitions.is_empty() {
+            if let Some(redaction) = &mut self.redaction {
+                redaction.batch(batch);
+            }
             self.sender.send(encode_batch(batch));
             batch.events.clear();
             batch.definitions.clear();
@@ -274,7 +325,7 @@ impl Consumer for ObservedChunks {
     }
 
     fn is_closed(&self) -> bool {
-        self.sender.has_failed()
+        self.sender.has_ended()
     }
 
     fn stops(&mut self) {

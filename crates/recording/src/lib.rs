@@ -25,6 +25,9 @@ mod dictionary;
 mod index;
 mod observed;
 mod reader;
+mod redaction;
+mod thinned;
+mod thinner;
 mod writer;
 
 pub use about::{About, CutReason, ProbeCounts, RecordingSummary, encode_counts};
@@ -32,4 +35,7 @@ pub use calls::CallsEncoder;
 pub use chunk::{Chunk, FILE_MAGIC, SourceId, encode_promise};
 pub use observed::encode_batch;
 pub use reader::{Damage, ReadError, Reader};
+pub use redaction::Redaction;
+pub use thinned::{encode_call_counts, encode_thinning};
+pub use thinner::{ProcessImage, Thinner};
 pub use writer::Writer;

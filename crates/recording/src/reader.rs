@@ -8,7 +8,7 @@ mod runs;
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 
-use events::{Batch, Definition, Header};
+use events::{Batch, CallCounts, Definition, Header, Thinning};
 
 pub use error::ReadError;
 use file::ChunkFile;
@@ -52,6 +52,8 @@ pub struct Reader<R> {
     about: About,
     summary: Option<RecordingSummary>,
     counts: BTreeMap<SourceId, ProbeCounts>,
+    thinning: Vec<Thinning>,
+    call_counts: Vec<CallCounts>,
     unknown_chunks: u64,
     events: u64,
     /// Chunks of definitions that were not read yet, the last one first.
@@ -93,6 +95,18 @@ impl<R: Read + Seek> Reader<R> {
     /// What probes say of themselves: the last counts of each source, by source.
     pub fn counts(&self) -> impl Iterator<Item = &ProbeCounts> {
         self.counts.values()
+    }
+
+    /// The levels of thinning: from the first on, only some calls are in the stream.
+    #[must_use]
+    pub fn thinning(&self) -> &[Thinning] {
+        &self.thinning
+    }
+
+    /// The counts of all calls from the first level of thinning on.
+    #[must_use]
+    pub fn call_counts(&self) -> &[CallCounts] {
+        &self.call_counts
     }
 
     /// What could not be read so far. Chunks of events are checked when the stream reaches them.

@@ -10,7 +10,7 @@ use analysis::recording::{CodeFile, FrameName, RecordingFacts, SymbolSource, rep
 use analysis::trace::LineBuilder;
 use anyhow::Context;
 use events::{Batch, Definitions};
-use recording::{Reader, RecordingSummary};
+use recording::{CutReason, Reader, RecordingSummary};
 use results::recording::{RecordingReport, Unnamed, UnnamedFile};
 use results::trace::{Shown, write_line};
 use symbols::Symbolizer;
@@ -101,7 +101,7 @@ fn events<R: Read + Seek>(
 
 /// The report of a whole recording.
 fn read<R: Read + Seek>(reader: &mut Reader<R>) -> anyhow::Result<RecordingReport> {
-    let mut ledger = Ledger::new(reader.header());
+    let mut ledger = Ledger::of_thinned(reader.header(), reader.thinning(), reader.call_counts());
     let (mut batch, mut definitions) = (Batch::default(), Definitions::default());
     while reader.next_batch(&mut batch)? {
         ledger.take(&batch, &mut definitions);
@@ -115,6 +115,8 @@ fn read<R: Read + Seek>(reader: &mut Reader<R>) -> anyhow::Result<RecordingRepor
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: reader.about().command.clone().unwrap_or_default(),
         probe_ns_per_call,
+        is_redacted: reader.about().is_redacted,
+        is_full: summary.cut == Some(CutReason::Limit),
     };
     let mut names = FileNames(Symbolizer::new());
     Ok(report(&account, &definitions, facts, &mut names))

@@ -7,7 +7,10 @@ mod allocators;
 mod flow;
 mod limits;
 mod lives;
+mod musl;
 mod programs;
+mod redacted;
+mod sized;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

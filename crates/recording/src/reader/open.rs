@@ -10,6 +10,7 @@ use crate::about::{decode_counts, decode_start, decode_summary};
 use crate::chunk::{FILE_HEADER_BYTES, FILE_MAGIC, MAJOR, kind};
 use crate::definitions::Sequence;
 use crate::index::Entry;
+use crate::thinned::{decode_call_counts, decode_thinning};
 
 /// Opens a recording.
 pub(super) fn open<R: Read + Seek>(file: R) -> Result<Reader<R>, ReadError> {
@@ -32,6 +33,8 @@ pub(super) fn open<R: Read + Seek>(file: R) -> Result<Reader<R>, ReadError> {
         about,
         summary: None,
         counts: BTreeMap::new(),
+        thinning: Vec::new(),
+        call_counts: Vec::new(),
         unknown_chunks: 0,
         events: 0,
         definitions: Vec::new(),
@@ -92,7 +95,9 @@ fn sort_chunks<R: Read + Seek>(reader: &mut Reader<R>, entries: &[Entry]) -> Res
                 let promised_ns = promises.entry(entry.source).or_default();
                 *promised_ns = entry.first_ns.max(*promised_ns);
             }
-            kind::COUNTS | kind::SUMMARY => read_now(reader, entry)?,
+            kind::COUNTS | kind::SUMMARY | kind::THINNING | kind::CALL_COUNTS => {
+                read_now(reader, entry)?;
+            }
             kind::START | kind::INDEX | kind::END => {}
             _ => reader.unknown_chunks += 1,
         }
@@ -105,12 +110,13 @@ fn sort_chunks<R: Read + Seek>(reader: &mut Reader<R>, entries: &[Entry]) -> Res
 
 fn read_now<R: Read + Seek>(reader: &mut Reader<R>, entry: &Entry) -> Result<(), ReadError> {
     let Some((header, columns)) = reader.file.chunk(entry)? else { return Ok(()) };
-    let read = if entry.kind == kind::SUMMARY {
-        decode_summary(&columns).map(|summary| reader.summary = Some(summary))
-    } else {
-        decode_counts(&header, &columns, |counts| {
+    let read = match entry.kind {
+        kind::SUMMARY => decode_summary(&columns).map(|summary| reader.summary = Some(summary)),
+        kind::THINNING => decode_thinning(&header, &columns, &mut reader.thinning),
+        kind::CALL_COUNTS => decode_call_counts(&header, &columns, &mut reader.call_counts),
+        _ => decode_counts(&header, &columns, |counts| {
             reader.counts.insert(counts.source, counts);
-        })
+        }),
     };
     if read.is_err() {
         reader.file.lose(entry);

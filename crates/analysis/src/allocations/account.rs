@@ -1,0 +1,78 @@
+//! What a ledger knows in the end.
+
+use events::Header;
+
+use super::frames::{FrameId, FrameTree, ResolvedFrame};
+use super::rest::RestFaults;
+use super::sites::{FaultSums, Site, TimedCalls};
+use super::thinned::ThinnedAccount;
+
+/// What the sites of a stream pay: numbers, without names.
+#[derive(Debug)]
+pub struct AllocationAccount {
+    /// The header of the stream.
+    pub header: Header,
+    /// The end of the last event, on the stream's clock.
+    pub ended_ns: u64,
+    /// Every site, in the order of first calls.
+    pub sites: Vec<Site>,
+    /// Faults that belong to no site, by kinds of memory. With those of the sites they are all
+    /// faults of the stream, as far as sites are not estimated.
+    pub rest: Vec<RestFaults>,
+    /// The time of releases of blocks whose allocation was not seen.
+    pub unowned: TimedCalls,
+    /// The most bytes that were live at once, in all processes.
+    pub peak_live_bytes: u64,
+    /// When that was, on the stream's clock.
+    pub peak_ns: u64,
+    /// Records that were lost.
+    pub lost: u64,
+    /// Releases of addresses at which no block was known to be live.
+    pub unknown_releases: u64,
+    /// Blocks whose address was given out again although no release had been seen.
+    pub lost_releases: u64,
+    /// Definitions that were invalid, so the recording is damaged.
+    pub refused_definitions: u64,
+    /// The processes.
+    pub processes: u64,
+    /// Their threads.
+    pub threads: u64,
+    /// The sum of the threads' lifetimes, in nanoseconds.
+    pub threads_ns: u64,
+    /// If only some blocks were followed to the end: from when on, and how few.
+    pub thinned: Option<ThinnedAccount>,
+    pub(super) frames: FrameTree,
+    pub(super) faults: FaultSums,
+}
+
+impl AllocationAccount {
+    /// The frames of a stack, from the innermost to the outermost.
+    pub fn frames(&self, stack: FrameId) -> impl Iterator<Item = ResolvedFrame> {
+        self.frames.frames(stack)
+    }
+
+    /// The faults of all sites, and of none.
+    #[must_use]
+    pub fn all_faults(&self) -> FaultSums {
+        self.faults
+    }
+
+    /// The calls of all sites that ask for memory, and their times.
+    #[must_use]
+    pub fn all_apparent(&self) -> TimedCalls {
+        let mut all = TimedCalls::default();
+        self.sites.iter().for_each(|site| all.add_all(&site.apparent));
+        all
+    }
+
+    /// The calls that only give back, of all sites and of none, and their times.
+    #[must_use]
+    pub fn all_releases(&self) -> TimedCalls {
+        if let Some(thinned) = &self.thinned {
+            return thinned.releases;
+        }
+        let mut all = self.unowned;
+        self.sites.iter().for_each(|site| all.add_all(&site.release));
+        all
+    }
+}
