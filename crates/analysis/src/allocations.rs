@@ -13,6 +13,10 @@
 //! time of the call that it interrupted; a fault inside a call, on no block, stays time of the
 //! call.
 //!
+//! Where a stream has only calls on some blocks (`Thinning`), each of these stands for as many as
+//! one was followed of: what is charged to it counts that many times, and so does what it keeps
+//! live. Calls and their bytes come from counts of all calls (`thinned`).
+//!
 //! Memory is proportional to live blocks, sites and threads, never to events.
 
 mod account;
@@ -26,9 +30,11 @@ mod pending;
 mod processes;
 mod rest;
 mod sites;
+mod thinned;
 
 pub use account::AllocationAccount;
 pub use frames::{FrameId, ResolvedFrame};
 pub use ledger::Ledger;
 pub use rest::{RestFaults, RestKind};
 pub use sites::{FaultSums, Site, SiteId, TimedCalls};
+pub use thinned::ThinnedAccount;

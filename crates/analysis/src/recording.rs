@@ -6,7 +6,8 @@ mod rows;
 
 use events::Definitions;
 use results::recording::{
-    EndedEarly, RecorderCounts, RecordingReport, RestMemory, SCHEMA, Seen, SiteCosts, UnnamedFile,
+    EndedEarly, RecorderCounts, RecordingReport, RestMemory, SCHEMA, Seen, SiteCosts,
+    ThinnedRecording, UnnamedFile,
 };
 
 use crate::allocations::AllocationAccount;
@@ -51,6 +52,8 @@ pub struct RecordingFacts {
     pub command: Vec<String>,
     /// What recording adds to a call, as measured at its start, in nanoseconds.
     pub probe_ns_per_call: Option<f64>,
+    /// Whether arguments, paths and the machine's name were left out.
+    pub is_redacted: bool,
     /// Why it ended before the program, if it did.
     pub ended_early: Option<EndedEarly>,
     /// What the recorder says of the calls.
@@ -76,6 +79,7 @@ pub fn report(
         schema: SCHEMA.to_owned(),
         version: facts.version,
         command: facts.command,
+        redacted: facts.is_redacted,
         elapsed_ns: account.ended_ns.saturating_sub(account.header.began_ns),
         ended_early: facts.ended_early,
         seen,
@@ -85,6 +89,12 @@ pub fn report(
         share: costs.true_ns.and_then(|true_ns| of_threads(true_ns as f64)),
         recording_ns: recording_ns.map(whole_ns),
         recording_share: recording_ns.and_then(of_threads),
+        thinned: account.thinned.map(|thinned| ThinnedRecording {
+            from_ns: thinned.from_ns.saturating_sub(account.header.began_ns),
+            one_in: thinned.one_in,
+            first_touch_error_ns: thinned.touches_error_ns,
+            calls_without_site: thinned.without_site,
+        }),
         sites: sites.into_iter().map(|(_, row)| row).collect(),
         callers,
         rest: rows::rest(account),

@@ -44,7 +44,7 @@ pub(crate) fn attach(pid: u32, options: Options) -> Result<Collection, Error> {
     }
     let numbers = Numbers::new(is_compat32_process(pid));
     let open_files = RaisedOpenFiles::raise();
-    let shared = Arc::new(Control::new(true, options.waiting_bytes_max).map_err(Error::Resources)?);
+    let shared = Arc::new(Control::new(true, &options).map_err(Error::Resources)?);
     let (answer, frozen) = channel();
     let (then, decision) = channel();
     let rounds = channel();

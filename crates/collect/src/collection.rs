@@ -126,7 +126,8 @@ impl Collection {
     }
 
     fn read(&mut self, round: Round, batch: &mut Batch) {
-        let text = |pid, address| read_text(pid, address).ok();
+        let reads_texts = self.shared.reads_texts;
+        let text = |pid, address| reads_texts.then(|| read_text(pid, address).ok()).flatten();
         let mut records = &round.records[..];
         for (ring, &bytes) in round.ring_bytes.iter().enumerate() {
             let (own, others) = records.split_at(bytes);

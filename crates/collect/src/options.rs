@@ -33,6 +33,9 @@ pub struct Options {
     pub faults: bool,
     /// How memory syscalls are observed.
     pub calls: CallSource,
+    /// Whether texts that the program passes to the kernel are read: the names that it gives to
+    /// memory (`memfd_create(2)`).
+    pub texts: bool,
     /// How a program is started.
     pub setup: Setup,
     /// The most bytes of events that may wait for the consumer. Beyond that the program goes on,
@@ -47,6 +50,7 @@ impl Default for Options {
         Options {
             faults: true,
             calls: CallSource::Best,
+            texts: true,
             setup: Setup::default(),
             waiting_bytes_max: 512 << 20,
         }

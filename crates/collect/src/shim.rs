@@ -64,8 +64,9 @@ pub struct ThreadNumber(pub u32);
 pub trait CallSink {
     /// Takes the calls of one thread.
     type Taker: CallTaker;
-    /// A thread begins to write.
-    fn begins(&mut self, number: ThreadNumber, thread: Thread);
+    /// A thread begins to write. `program` is the number of what its process executes: another one
+    /// after execve(2), the same after fork(2).
+    fn begins(&mut self, number: ThreadNumber, thread: Thread, program: u32);
     /// The taker of a thread that has begun.
     fn taker(&mut self, number: ThreadNumber) -> Option<&mut Self::Taker>;
     /// Nothing more will come from this thread.
@@ -160,7 +161,8 @@ impl Shims {
         for (memory, guest) in self.guests.take() {
             self.regions.iter_mut().for_each(|region| region.is_greeted_by(guest));
             self.greeted.push(guest.pid);
-            let region = Region::new(memory, guest);
+            let program = u32::try_from(self.greeted.len()).unwrap_or(u32::MAX);
+            let region = Region::new(memory, guest, program);
             // The order may have come after its memory was prepared.
             region.set_quiet(self.guests.is_quiet());
             self.regions.push(region);
@@ -238,7 +240,7 @@ impl Drop for Shims {
         }
         // Nobody reads what these write, so they must not wait for it.
         for (memory, guest) in self.guests.take() {
-            Region::new(memory, guest).set_quiet(true);
+            Region::new(memory, guest, 0).set_quiet(true);
         }
     }
 }

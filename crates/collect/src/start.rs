@@ -108,9 +108,7 @@ fn start(program: &Program, options: Options) -> Result<Collection, Error> {
     let open_files = RaisedOpenFiles::raise();
     let pid = waiting.pid();
     let mut access = Access::gain(options, &[pid], true, &numbers)?;
-    let shared = Arc::new(
-        Control::new(access.by_ptrace, options.waiting_bytes_max).map_err(Error::Resources)?,
-    );
+    let shared = Arc::new(Control::new(access.by_ptrace, &options).map_err(Error::Resources)?);
     let channel = channel();
     let mut tracer = None;
     if access.by_ptrace {

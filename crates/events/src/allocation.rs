@@ -27,6 +27,14 @@ pub struct Allocation {
     pub alignment_log2: u8,
 }
 
+impl Allocation {
+    /// Whether it only gives back, as realloc(3) with a size of zero does, too.
+    #[must_use]
+    pub fn only_gives_back(&self) -> bool {
+        self.function.only_releases() || (self.address == 0 && self.released != 0)
+    }
+}
+
 /// The functions of allocators: malloc(3), `posix_memalign(3)`, and operators of C++.
 #[repr(u8)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

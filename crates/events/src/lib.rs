@@ -22,6 +22,7 @@ mod mapping;
 pub mod merge;
 mod numbers;
 pub mod snapshot;
+mod thinning;
 
 pub use allocation::{Allocation, AllocationFunction};
 pub use call::Call;
@@ -31,6 +32,7 @@ pub use event::{Ending, Event, EventKind, Fault, Life, Lost, Span, Syscall, Thre
 pub use header::{Clock, Header, Sees, ThpPolicy};
 pub use mapping::{Mapping, MappingKind, MappingReport, RECORDER_MEMORY};
 pub use numbers::{ModuleId, Name, StackId};
+pub use thinning::{CallCounts, Thinning};
 
 /// A part of a stream, as an observer passes it on. Its events refer to its own definitions and to
 /// those of earlier batches.

@@ -1,5 +1,6 @@
 //! `firsttouch record`: everything that a program does with memory, in a file.
 
+mod bounded;
 mod calls;
 mod disk;
 mod ending;
@@ -23,7 +24,7 @@ use anyhow::Context;
 use collect::Options;
 use collect::shim::Shims;
 use events::Header;
-use recording::{About, RecordingSwitch, Writer, encode_counts, encode_switch};
+use recording::{About, RecordingSwitch, Redaction, Writer, encode_counts, encode_switch};
 use sys::switch::SignalSwitch;
 
 use crate::observed::{self, FAILED, Observed, OnRequest, failed};
@@ -62,7 +63,8 @@ pub(crate) fn run(options: &RecordOptions, _screen: ScreenOptions) -> anyhow::Re
     };
     // Before the program can ask for anything.
     let switch = SignalSwitch::install().context("cannot take over signals")?;
-    let wanted = Options { calls: options.syscalls.into(), ..Options::default() };
+    let wanted =
+        Options { calls: options.syscalls.into(), texts: !options.redact, ..Options::default() };
     let observed = match Observed::start(&target, wanted, &options.command)? {
         Ok(observed) => observed,
         Err(refused) => {
@@ -108,10 +110,13 @@ fn record(
     let has_shims = shims.is_some();
     let mut header = *observed.header();
     header.sees.allocations = has_shims;
+    let began_ns = header.began_ns;
     let about = about(&options.command, notices);
-    let threads = Threads::start(output, (&header, &about), (shims, switch), options.start_paused);
+    let redaction = options.redact.then(|| Redaction::new(&words(&options.command)));
+    let about = redaction.iter().fold(about, |about, redaction| redaction.about(about));
+    let threads = Threads::start(output, (&header, &about), (shims, switch), options);
     let threads = threads.with_context(|| sink::unwritable(&options.output))?;
-    let mut chunks = threads.observed_chunks();
+    let mut chunks = threads.observed_chunks(redaction);
     let until = options.time.map(|time| Instant::now() + time);
     let mut ended = observed.watch(&mut chunks, until, OnRequest::Leave, &note);
     let Threads { file, calls, switch, pauses } = threads;
@@ -127,10 +132,12 @@ fn record(
         note(&sentence);
     }
     let summary = ending::summary(&ended, heard.counts, probe_ns_per_call);
-    let written = file.finish(&summary);
+    let written = file.finish(summary);
     let never = pauses.is_whole().then(|| ending::NEVER_STARTED.to_owned());
     let silent = programs.silent(&heard.greeted).filter(|_| has_shims);
-    for sentence in never.into_iter().chain(silent).chain(ending::doubts(heard.counts)) {
+    let thinned = heard.thinned.map(|thinned| ending::thinned(thinned, began_ns));
+    let sentences = never.into_iter().chain(silent).chain(ending::doubts(heard.counts));
+    for sentence in sentences.chain(thinned) {
         note(&sentence);
     }
     Ok(ending::stay(ended, written, &options.output, &note))
@@ -149,16 +156,19 @@ impl Threads {
         output: Output,
         (header, about): (&Header, &About),
         (shims, switch): (Option<Shims>, SignalSwitch),
-        start_paused: bool,
+        options: &RecordOptions,
     ) -> std::io::Result<Threads> {
-        let file = FileThread::start(Writer::new(output.begin()?, header, about)?)?;
+        let (start_paused, max_size) = (options.start_paused, options.max_size);
+        let writer = Writer::new(output.begin()?, header, about)?;
+        let file = FileThread::start(writer, max_size.unwrap_or(u64::MAX))?;
         let (chunks, pauses) = (file.sender(), Arc::<Pauses>::default());
         if start_paused {
             pauses.begin_paused(header.began_ns);
             let switched = RecordingSwitch { time_ns: header.began_ns, records: false };
             chunks.send(encode_switch(switched));
         }
-        let calls = shims.map(|shims| CallsThread::start(shims, file.sender(), start_paused));
+        let calls =
+            shims.map(|shims| CallsThread::start(shims, file.sender(), max_size, start_paused));
         let calls = calls.transpose()?;
         let switched = Switched {
             pauses: Arc::clone(&pauses),
@@ -169,10 +179,11 @@ impl Threads {
         Ok(Threads { file, calls, switch, pauses })
     }
 
-    fn observed_chunks(&self) -> ObservedChunks {
+    fn observed_chunks(&self, redaction: Option<Redaction>) -> ObservedChunks {
         ObservedChunks {
             sender: self.file.sender(),
             programs: Programs::default(),
+            redaction,
             calls: self.calls.as_ref().map(CallsThread::requests),
             pauses: Arc::clone(&self.pauses),
             faults: 0,
@@ -184,15 +195,21 @@ const ONLY_FROM_THE_START: &str = "allocation calls are recorded only of program
                                    for it (record -o FILE -- COMMAND): this recording has the \
                                    memory syscalls and page faults of the process";
 
+/// The words of a command, as text.
+fn words(command: &[OsString]) -> Vec<String> {
+    command.iter().map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
 fn about(command: &[OsString], notices: Vec<String>) -> About {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok();
     About {
         version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         started_ns: since_1970.and_then(|since| i64::try_from(since.as_nanos()).ok()),
-        command: Some(command.iter().map(|word| word.to_string_lossy().into_owned()).collect()),
+        command: Some(words(command)),
         directory: std::env::current_dir().ok().map(|path| path.to_string_lossy().into_owned()),
         host: sys::machine::host_name(),
         kernel: Some(sys::machine::kernel_release()),
         notices,
+        is_redacted: false,
     }
 }

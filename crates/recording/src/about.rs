@@ -28,6 +28,8 @@ pub struct About {
     pub kernel: Option<String>,
     /// What could not be observed, as sentences.
     pub notices: Vec<String>,
+    /// Whether arguments, paths and the machine's name were left out ([`crate::Redaction`]).
+    pub is_redacted: bool,
 }
 
 /// What the recorder knows at the end.
@@ -160,6 +162,7 @@ pub(crate) fn encode_start(header: &Header, about: &About) -> Option<Chunk> {
         put_optional_text(&mut column, text.as_deref());
     }
     put_texts(&mut column, &about.notices);
+    put(&mut column, about.is_redacted.into());
     let mut chunk = Chunk::default();
     encode_column(kind::START, 1, &column, &mut chunk);
     (column.len() <= UNPACKED_BYTES_MAX).then_some(chunk)
@@ -206,7 +209,10 @@ pub(crate) fn decode_start(columns: &Columns) -> Result<(Header, About), Malform
     let host = take_optional_text(&mut cursor, column)?;
     let kernel = take_optional_text(&mut cursor, column)?;
     let notices = take_texts(&mut cursor, column)?;
-    let about = About { version, started_ns, command, directory, host, kernel, notices };
+    // Version 1.0 has no such field.
+    let is_redacted = cursor.at() < column.len() && cursor.take(column)? != 0;
+    let about =
+        About { version, started_ns, command, directory, host, kernel, notices, is_redacted };
     Ok((header, about))
 }
 

@@ -15,7 +15,7 @@ use std::fmt;
 
 use crate::Chunk;
 use crate::bytes::{Cursor, Malformed, put, unzigzag, zigzag};
-use crate::chunk::{ChunkHeader, FILE_HEADER_BYTES, append_chunk, kind};
+use crate::chunk::{ChunkHeader, FILE_HEADER_BYTES, HEADER_BYTES, append_chunk, kind};
 use crate::columns::{Column, Columns, Packer};
 
 /// The number of entries in a chunk of the index.
@@ -84,6 +84,15 @@ impl IndexEncoder {
         if self.records == ENTRIES {
             self.seal();
         }
+    }
+
+    /// What the chunks take at most, with an entry for the summary.
+    pub(crate) fn bytes_max(&self) -> u64 {
+        const ENTRY_BYTES_MAX: usize = 64;
+        const DIRECTORY_BYTES_MAX: usize = 128;
+        let columns: usize = self.columns.iter().map(Vec::len).sum();
+        let chunk = HEADER_BYTES + DIRECTORY_BYTES_MAX;
+        (self.full.bytes.len() + columns + chunk + ENTRY_BYTES_MAX) as u64
     }
 
     /// All chunks of the index.
@@ -155,7 +164,6 @@ pub(crate) fn decode(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chunk::HEADER_BYTES;
 
     #[test]
     fn many_entries_fill_several_chunks() {

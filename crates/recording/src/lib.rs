@@ -26,6 +26,9 @@ mod index;
 mod observed;
 mod pauses;
 mod reader;
+mod redaction;
+mod thinned;
+mod thinner;
 mod writer;
 
 pub use about::{About, CutReason, ProbeCounts, RecordingSummary, encode_counts};
@@ -34,4 +37,7 @@ pub use chunk::{Chunk, FILE_MAGIC, SourceId};
 pub use observed::encode_batch;
 pub use pauses::{RecordingSwitch, encode_switch};
 pub use reader::{Damage, ReadError, Reader};
+pub use redaction::Redaction;
+pub use thinned::{encode_call_counts, encode_thinning};
+pub use thinner::{ProcessImage, Thinner};
 pub use writer::Writer;

@@ -8,7 +8,7 @@ mod runs;
 use std::io::{Read, Seek};
 use std::ops::Range;
 
-use events::{Batch, Definition, Header};
+use events::{Batch, CallCounts, Definition, Header, Thinning};
 
 pub use error::ReadError;
 use file::ChunkFile;
@@ -53,6 +53,8 @@ pub struct Reader<R> {
     summary: Option<RecordingSummary>,
     counts: Option<ProbeCounts>,
     switches: Vec<RecordingSwitch>,
+    thinning: Vec<Thinning>,
+    call_counts: Vec<CallCounts>,
     unknown_chunks: u64,
     events: u64,
     /// Chunks of definitions that were not read yet, the last one first.
@@ -102,6 +104,18 @@ impl<R: Read + Seek> Reader<R> {
     #[must_use]
     pub fn pauses(&self) -> Vec<Range<u64>> {
         pauses::pauses(&self.switches)
+    }
+
+    /// The levels of thinning: from the first on, only some calls are in the stream.
+    #[must_use]
+    pub fn thinning(&self) -> &[Thinning] {
+        &self.thinning
+    }
+
+    /// The counts of all calls from the first level of thinning on.
+    #[must_use]
+    pub fn call_counts(&self) -> &[CallCounts] {
+        &self.call_counts
     }
 
     /// What could not be read so far. Chunks of events are checked when the stream reaches them.

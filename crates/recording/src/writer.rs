@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use events::Header;
 
 use crate::about::{encode_start, encode_summary};
-use crate::chunk::{ChunkHeader, file_header};
+use crate::chunk::{ChunkHeader, HEADER_BYTES, file_header};
 use crate::index::{IndexEncoder, encode_end};
 use crate::{About, Chunk, RecordingSummary};
 
@@ -56,6 +56,13 @@ impl<W: Write> Writer<W> {
     #[must_use]
     pub fn bytes_written(&self) -> u64 {
         self.bytes_written
+    }
+
+    /// What the end takes at most, with a summary whose text is short.
+    #[must_use]
+    pub fn end_bytes_max(&self) -> u64 {
+        const SUMMARY_BYTES_MAX: u64 = 512;
+        SUMMARY_BYTES_MAX + self.index.bytes_max() + HEADER_BYTES as u64
     }
 
     /// Writes the summary and the index, and returns the file.

@@ -6,7 +6,9 @@ mod recorder;
 mod stacks;
 mod table;
 
-use results::recording::{RecordingReport, RestMemory, RestRow, Unnamed};
+use results::recording::{
+    EndedEarly, RecordingReport, RestMemory, RestRow, ThinnedRecording, Unnamed,
+};
 
 use crate::number::{Nanoseconds, bytes, percent, several, whole};
 use crate::text::{BAD, clean, hanging, quoted, some_of, styled};
@@ -16,6 +18,10 @@ use crate::view::View;
 const ROWS: [usize; 2] = [10, 30];
 /// The share of faults of unknown memory from which on it is said.
 const UNKNOWN_SAID: f64 = 0.01;
+
+/// Of a recording from which names were left out.
+const REDACTED: &str =
+    "The recording is redacted: it has no arguments, no paths but the system's, and no host name.";
 
 /// Renders `report` of the recording in `file` as `view` wants it.
 #[must_use]
@@ -45,6 +51,14 @@ pub fn screen(report: &RecordingReport, file: &str, view: View) -> String {
 fn troubles(report: &RecordingReport, view: View) -> String {
     let totals = &report.totals;
     let mut troubles = Vec::new();
+    if report.redacted {
+        troubles.push(REDACTED.to_owned());
+    }
+    if report.ended_early == Some(EndedEarly::Limit) {
+        let sentence = "The recording ends before the program: its file has its full size.";
+        troubles.push(sentence.to_owned());
+    }
+    troubles.extend(report.thinned.as_ref().map(|thinned| thinned_to(thinned, report)));
     if totals.lost > 0 {
         let lost = several(totals.lost, "record was", "records were");
         troubles.push(format!("{lost} lost: calls and faults are missing from these figures."));
@@ -94,6 +108,24 @@ fn paused(report: &RecordingReport) -> Option<String> {
     let (paused, all) = (Nanoseconds(totals.paused_ns), Nanoseconds(report.elapsed_ns));
     let what = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
     (totals.pauses > 0).then(|| format!("The recording was paused for {paused} of {all}{what}."))
+}
+
+/// What is exact and what is not where only some blocks were followed.
+fn thinned_to(thinned: &ThinnedRecording, report: &RecordingReport) -> String {
+    let error = report.costs.first_touch_ns.map_or(String::new(), |_| {
+        format!(" (first touch: standard error {})", Nanoseconds(thinned.first_touch_error_ns))
+    });
+    let without = match thinned.calls_without_site {
+        0 => String::new(),
+        calls => format!(" The site of {} is not known.", several(calls, "call", "calls")),
+    };
+    format!(
+        "From {} on calls are counted and exact, with their bytes and time; what depends on \
+         blocks (faults, first touch, release, live bytes) is estimated{error}, from 1 block in {} \
+         at the end.{without}",
+        Nanoseconds(thinned.from_ns),
+        whole(thinned.one_in),
+    )
 }
 
 /// Files without names.

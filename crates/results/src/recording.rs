@@ -20,6 +20,9 @@ pub struct RecordingReport {
     pub version: String,
     /// The command; empty for a process that was already running.
     pub command: Vec<String>,
+    /// Whether arguments, paths and the machine's name were left out of the recording.
+    #[serde(default)]
+    pub redacted: bool,
     /// From the start of the recording to the end of its last event.
     pub elapsed_ns: u64,
     /// Why the recording ended before the program; `null`: it did not.
@@ -40,6 +43,10 @@ pub struct RecordingReport {
     pub recording_ns: Option<u64>,
     /// The same as a part of these lifetimes; `null` if either is not known.
     pub recording_share: Option<f64>,
+    /// If not all calls are in the recording (`record --max-size`): what is exact, and what is
+    /// estimated from some blocks. `null`: everything is exact.
+    #[serde(default)]
+    pub thinned: Option<ThinnedRecording>,
     /// Every site, by `true_ns`, then by bytes.
     pub sites: Vec<SiteRow>,
     /// The sites by the function that asked, in the same order.
@@ -63,6 +70,22 @@ pub struct Seen {
     pub faults: bool,
     /// Page faults inside syscalls.
     pub kernel_faults: bool,
+}
+
+/// A recording that has only calls on some blocks. Calls, failed calls, bytes and the time in calls
+/// are counted and exact. What depends on blocks is the sum over the blocks that were followed,
+/// each as often as it stands for others: frees, faults, first touch, release, live and unreleased
+/// bytes, syscalls inside calls.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThinnedRecording {
+    /// From when on, since the start of the recording.
+    pub from_ns: u64,
+    /// The blocks of which one was followed at the end.
+    pub one_in: u64,
+    /// The standard error of `costs.first_touch_ns`.
+    pub first_touch_error_ns: u64,
+    /// Counted calls whose site is not known, since the recording lost the first of them.
+    pub calls_without_site: u64,
 }
 
 /// Sums of a recording.
@@ -167,6 +190,9 @@ pub struct SiteRow {
     pub costs: SiteCosts,
     /// The most bytes that it had live at once.
     pub peak_bytes: u64,
+    /// The standard error of `first_touch_ns` in a recording that is thinned; `null` in others.
+    #[serde(default)]
+    pub first_touch_error_ns: Option<u64>,
 }
 
 /// The sites of a function: the innermost one on their stacks that does not belong to an allocator
@@ -293,81 +319,4 @@ impl RecordingReport {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn seen(faults: bool) -> Seen {
-        Seen { allocations: true, faults, ..Seen::default() }
-    }
-
-    #[test]
-    fn sums_know_only_what_all_know() {
-        let one =
-            SiteCosts { calls: 2, bytes: 10, true_ns: Some(5), ..SiteCosts::none(seen(true)) };
-        let both = SiteCosts::sum(seen(true), [&one, &one]);
-        assert_eq!((both.calls, both.bytes, both.true_ns), (4, 20, Some(10)));
-        assert_eq!(both.syscalls, None, "they were not seen");
-        let mut unknown = one;
-        unknown.add(&SiteCosts { calls: 1, ..SiteCosts::none(seen(false)) });
-        assert_eq!((unknown.calls, unknown.true_ns), (3, None));
-    }
-
-    #[test]
-    fn the_keys_are_those_of_the_contract() {
-        let report = RecordingReport {
-            sites: vec![SiteRow::default()],
-            callers: vec![CallerRow::default()],
-            ..RecordingReport::default()
-        };
-        let json = serde_json::to_value(&report).expect("it is plain data");
-        for key in [
-            "calls",
-            "frees",
-            "allocated_bytes",
-            "peak_live_bytes",
-            "minor_faults",
-            "major_faults",
-            "faults_attributed",
-            "lost",
-            "processes",
-            "threads",
-            "probe_ns_per_call",
-        ] {
-            assert!(json["totals"].get(key).is_some(), "{key}");
-        }
-        for key in [
-            "stack",
-            "calls",
-            "frees",
-            "bytes",
-            "apparent_ns",
-            "first_touch_ns",
-            "release_ns",
-            "true_ns",
-            "minor_faults",
-            "major_faults",
-            "syscalls",
-        ] {
-            assert!(json["sites"][0].get(key).is_some(), "{key}");
-        }
-        let read: RecordingReport = serde_json::from_value(json).expect("it reads what it wrote");
-        assert_eq!(read, report);
-    }
-
-    #[test]
-    fn others_are_all_that_are_not_shown() {
-        let caller = |calls, sites| CallerRow {
-            sites,
-            costs: SiteCosts { calls, ..SiteCosts::none(seen(true)) },
-            ..CallerRow::default()
-        };
-        let report = RecordingReport {
-            seen: seen(true),
-            callers: vec![caller(5, vec![0]), caller(3, vec![1, 2]), caller(1, vec![3])],
-            ..RecordingReport::default()
-        };
-        let (sites, costs) = report.others(1).expect("two callers");
-        assert_eq!((sites, costs.calls), (3, 4));
-        assert_eq!((report.others(3), report.others(9)), (None, None));
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 use core::arch::x86_64::_rdtsc;
 use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char, c_int, c_void};
-use core::mem::zeroed;
+use core::mem::{transmute, zeroed};
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -75,7 +75,14 @@ fn begin() -> Option<&'static Region> {
     STATE.compare_exchange(NEW, STARTING, Ordering::AcqRel, Ordering::Acquire).ok()?;
     let region = keeping_errno(|| {
         next::find();
-        Guard::enter_quietly().and_then(|_guard| connect())
+        let region = Guard::enter_quietly().and_then(|_guard| connect());
+        if !is_glibc() {
+            // Functions that musl does not have were looked up: it keeps the message until it is
+            // asked for, which takes no lock there.
+            // SAFETY: dlerror(3) takes nothing.
+            unsafe { libc::dlerror() };
+        }
+        region
     });
     if let Some(region) = region {
         // SAFETY: this thread alone is here, and nobody reads before the state says so.
@@ -126,16 +133,22 @@ fn connect() -> Option<Region> {
 /// are looked for.
 fn has_own_allocator() -> bool {
     const RTLD_DL_SYMENT: c_int = 1;
+    type Dladdr1 =
+        unsafe extern "C" fn(*const c_void, *mut libc::Dl_info, *mut *mut c_void, c_int) -> c_int;
     let found = symbol(c"malloc");
     if stack::is_our_code(found as u64) {
         return false;
     }
+    // Looked up, because musl does not have it, and starts no program with a library that misses a
+    // function.
+    // SAFETY: null, which is `None`, or the function of this name, of the type in glibc's dlfcn.h.
+    let dladdr1 = unsafe { transmute::<*mut c_void, Option<Dladdr1>>(symbol(c"dladdr1")) };
+    let Some(dladdr1) = dladdr1 else { return false };
     // SAFETY: all-zero is a valid description.
     let mut object: libc::Dl_info = unsafe { zeroed() };
     let mut entry: *mut c_void = ptr::null_mut();
     // SAFETY: both are written to this stack.
-    let is_known =
-        unsafe { libc::dladdr1(found, &raw mut object, &raw mut entry, RTLD_DL_SYMENT) } != 0;
+    let is_known = unsafe { dladdr1(found, &raw mut object, &raw mut entry, RTLD_DL_SYMENT) } != 0;
     // SAFETY: null, or an entry of a table of symbols that stays loaded.
     let entry = unsafe { entry.cast::<libc::Elf64_Sym>().as_ref() };
     // A program that is not position-independent gives functions that it only uses an address of
@@ -210,14 +223,18 @@ pub(crate) fn thread_id() -> u32 {
     unsafe { libc::syscall(libc::SYS_gettid) as u32 }
 }
 
+/// Whether the C library is glibc. If not, it is taken for musl.
+fn is_glibc() -> bool {
+    !symbol(c"gnu_get_libc_version").is_null()
+}
+
 /// Notes where the C library keeps a thread's id, if it is where glibc has kept it since 2.4
 /// (`struct pthread`, nptl/descr.h).
 fn find_thread_id() {
     const GLIBC: usize = 0x2d0;
-    let is_glibc = !symbol(c"gnu_get_libc_version").is_null();
     // SAFETY: gettid(2) takes nothing.
     let tid = unsafe { libc::syscall(libc::SYS_gettid) } as u32;
-    if is_glibc && thread_word(GLIBC) == tid {
+    if is_glibc() && thread_word(GLIBC) == tid {
         TID_OFFSET.store(GLIBC, Ordering::Relaxed);
     }
     // SAFETY: the state of this thread.

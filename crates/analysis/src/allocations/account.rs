@@ -1,10 +1,11 @@
-//! What the sites of a stream pay, at its end.
+//! What a ledger knows in the end.
 
 use events::Header;
 
 use super::frames::{FrameId, FrameTree, ResolvedFrame};
 use super::rest::RestFaults;
 use super::sites::{FaultSums, Site, TimedCalls};
+use super::thinned::ThinnedAccount;
 
 /// What the sites of a stream pay: numbers, without names.
 #[derive(Debug)]
@@ -16,7 +17,7 @@ pub struct AllocationAccount {
     /// Every site, in the order of first calls.
     pub sites: Vec<Site>,
     /// Faults that belong to no site, by kinds of memory. With those of the sites they are all
-    /// faults of the stream.
+    /// faults of the stream, as far as sites are not estimated.
     pub rest: Vec<RestFaults>,
     /// The time of releases of blocks whose allocation was not seen.
     pub unowned: TimedCalls,
@@ -47,7 +48,10 @@ pub struct AllocationAccount {
     pub threads: u64,
     /// The sum of the threads' lifetimes without the pauses, in nanoseconds.
     pub threads_ns: u64,
+    /// If only some blocks were followed to the end: from when on, and how few.
+    pub thinned: Option<ThinnedAccount>,
     pub(super) frames: FrameTree,
+    pub(super) faults: FaultSums,
 }
 
 impl AllocationAccount {
@@ -59,10 +63,7 @@ impl AllocationAccount {
     /// The faults of all sites, and of none.
     #[must_use]
     pub fn all_faults(&self) -> FaultSums {
-        let mut all = FaultSums::default();
-        self.sites.iter().for_each(|site| all.add_all(&site.faults()));
-        self.rest.iter().for_each(|rest| all.add_all(&rest.faults));
-        all
+        self.faults
     }
 
     /// The calls of all sites that ask for memory, and their times.
@@ -76,6 +77,9 @@ impl AllocationAccount {
     /// The calls that only give back, of all sites and of none, and their times.
     #[must_use]
     pub fn all_releases(&self) -> TimedCalls {
+        if let Some(thinned) = &self.thinned {
+            return thinned.releases;
+        }
         let mut all = self.unowned;
         self.sites.iter().for_each(|site| all.add_all(&site.release));
         all

@@ -32,6 +32,11 @@ impl BlockMap {
         self.0.remove(&address)
     }
 
+    /// Removes all blocks but those at addresses of which `stays` holds.
+    pub(super) fn retain(&mut self, stays: impl Fn(u64) -> bool) {
+        self.0.retain(|&address, _| stays(address));
+    }
+
     /// Whether a block begins at `address`.
     pub(super) fn has(&self, address: u64) -> bool {
         self.0.contains_key(&address)

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use events::{Definitions, ModuleId, StackId};
 
 use super::number_map::NumberMap;
+use crate::address_space::Attributor;
 
 /// A frame with its callers, by its number in an [`AllocationAccount`](super::AllocationAccount).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -100,5 +101,16 @@ impl ImageStacks {
             self.0.insert(id, caller);
         }
         caller
+    }
+}
+
+/// The place of `address` in the files that process `pid` has mapped.
+pub(super) fn place(attributor: &mut Attributor, pid: u32, address: u64) -> ResolvedFrame {
+    match attributor.region(pid, address) {
+        Some(region) if region.module != ModuleId::NONE && region.is_file() => {
+            let offset_bytes = region.offset_bytes.wrapping_add(address - region.start);
+            ResolvedFrame::InFile { module: region.module, offset_bytes }
+        }
+        _ => ResolvedFrame::Elsewhere { address },
     }
 }

@@ -4,16 +4,18 @@ use std::num::NonZeroU64;
 use std::ops::Range;
 use std::sync::Arc;
 
-use events::{Allocation, Batch, Definitions, Event, EventKind, Fault, Header, Life, ModuleId};
+use events::{
+    Allocation, Batch, CallCounts, Definitions, Event, EventKind, Fault, Header, Life, Thinning,
+};
 
 use super::account::AllocationAccount;
-use super::blocks::end_of;
-use super::frames::{FrameTree, ImageStacks, ResolvedFrame};
+use super::frames::{FrameTree, ImageStacks, place};
 use super::pauses::Pauses;
 use super::pending::{GiveOut, Pending};
-use super::processes::{AllocatingProcess, AllocatingProcesses, OpenCall};
+use super::processes::{AllocatingProcess, AllocatingProcesses, OpenCall, payer};
 use super::rest::{Rest, RestKind};
-use super::sites::{SiteId, SiteTable, TimedCalls};
+use super::sites::{FaultSums, SiteId, SiteTable, TimedCalls};
+use super::thinned::ThinnedStream;
 use crate::address_space::{Attribution, Attributor, FaultOrigin, LifeChange};
 
 /// The account of a stream while it is read.
@@ -28,6 +30,8 @@ pub struct Ledger {
     frames: FrameTree,
     rest: Rest,
     unowned: TimedCalls,
+    faults: FaultSums,
+    thinned: ThinnedStream,
     last_ns: u64,
     lost: u64,
     unknown_releases: u64,
@@ -50,6 +54,8 @@ impl Ledger {
             frames: FrameTree::default(),
             rest: Rest::default(),
             unowned: TimedCalls::default(),
+            faults: FaultSums::default(),
+            thinned: ThinnedStream::default(),
             last_ns: header.began_ns,
             lost: 0,
             unknown_releases: 0,
@@ -63,6 +69,14 @@ impl Ledger {
     #[must_use]
     pub fn with_pauses(self, pauses: Vec<Range<u64>>) -> Ledger {
         Ledger { pauses: Pauses::new(pauses), ..self }
+    }
+
+    /// The same for a stream that has only calls on some blocks from the first of `levels` on, with
+    /// the counts of all its calls from then on.
+    #[must_use]
+    pub fn of_thinned(header: &Header, levels: &[Thinning], counts: &[CallCounts]) -> Ledger {
+        let thinned = ThinnedStream::new(levels.to_vec(), counts);
+        Ledger { thinned, ..Ledger::new(header) }
     }
 
     /// Takes the next part of the stream: its definitions into `definitions`, then its events.
@@ -79,6 +93,9 @@ impl Ledger {
     pub fn event(&mut self, event: &Event, definitions: &Definitions) {
         self.last_ns = self.last_ns.max(event.end_ns().unwrap_or(event.time_ns));
         self.pauses.advance(event.time_ns);
+        while let Some(level) = self.thinned.begins(event.time_ns) {
+            self.thin(&level);
+        }
         self.settle(event.time_ns);
         let attribution = self.attributor.take(event);
         match (&event.kind, attribution) {
@@ -106,6 +123,7 @@ impl Ledger {
             self.processes.remove(pid, self.last_ns, &self.pauses);
         }
         let (peak_live_bytes, peak_ns) = self.sites.peak();
+        let thinned = self.thinned.finish(&mut self.sites);
         AllocationAccount {
             header: self.header,
             ended_ns,
@@ -125,7 +143,39 @@ impl Ledger {
             processes: self.processes.processes,
             threads: self.processes.threads,
             threads_ns: self.processes.threads_ns,
+            thinned,
+            faults: self.faults,
             frames: self.frames,
+        }
+    }
+
+    /// A level of thinning begins: from here on the followed blocks stand for more.
+    fn thin(&mut self, level: &Thinning) {
+        if self.sites.weight() == 1 {
+            let mut before = self.unowned;
+            self.sites.releases().for_each(|releases| before.add_all(releases));
+            self.thinned.add_releases(&before);
+        }
+        let pids = self.processes.pids();
+        for &pid in &pids {
+            if let Some(process) = self.processes.get(pid) {
+                process.live.shrink_to(|address| level.follows(address), &mut self.sites);
+            }
+        }
+        self.sites.set_weight(level.one_in());
+        for pid in pids {
+            if let Some(process) = self.processes.get(pid) {
+                process.live.grow_again(&mut self.sites, level.from_ns);
+            }
+        }
+    }
+
+    /// The counts that begin with this call, if there are any, belong to its site.
+    fn count(&mut self, site: Option<SiteId>, call: &Allocation, event: &Event) {
+        for counts in self.thinned.first(event.thread.pid, event.time_ns, call) {
+            if let Some(site) = site {
+                self.sites.site(site).count(&counts);
+            }
         }
     }
 
@@ -137,6 +187,9 @@ impl Ledger {
     }
 
     fn give_out(&mut self, GiveOut { end_ns, pid, address, block }: GiveOut) {
+        if !self.thinned.follows(address) {
+            return;
+        }
         if let Some(process) = self.processes.get(pid) {
             self.lost_releases += process.live.insert(address, block, &mut self.sites, end_ns);
         }
@@ -154,18 +207,28 @@ impl Ledger {
         }
         let owner = self.release(call, event);
         // realloc(3) with a size of zero only gives back, too.
-        let releases = call.function.only_releases() || (call.address == 0 && call.released != 0);
+        let releases = call.only_gives_back();
         let site = if releases { owner } else { Some(self.site_of(call, event, definitions)) };
+        let is_counted = self.thinned.is_on();
+        if is_counted {
+            self.count(site, call, event);
+            if !self.thinned.stands_for_others(call) {
+                return;
+            }
+        }
+        let weight = self.sites.weight();
         let times = match (site, releases) {
             (Some(site), true) => &mut self.sites.site(site).release,
             (Some(site), false) => &mut self.sites.site(site).apparent,
             (None, _) => &mut self.unowned,
         };
-        if !(releases && call.released == 0) {
-            times.add(latency_ns);
+        if releases && call.released != 0 {
+            times.add(latency_ns, weight);
+        } else if !releases && !is_counted {
+            times.add(latency_ns, 1);
         }
         let gives = (!releases && call.address != 0).then_some((call.address, call.size_bytes));
-        if let (Some(site), false) = (site, releases) {
+        if let (Some(site), false, false) = (site, releases, is_counted) {
             let site = self.sites.site(site);
             site.calls += 1;
             site.failed += u64::from(gives.is_none());
@@ -189,7 +252,7 @@ impl Ledger {
     /// Applies what `call` gives back. Returns the site of the block.
     fn release(&mut self, call: &Allocation, event: &Event) -> Option<SiteId> {
         let (pid, address) = (event.thread.pid, call.released);
-        if address == 0 {
+        if address == 0 || !self.thinned.follows(address) {
             return None;
         }
         // The program has the address, so the call that gave it out has ended, whatever two clocks
@@ -229,42 +292,60 @@ impl Ledger {
         let page = fault.address - fault.address % page_bytes;
         let page_end = page.saturating_add(page_bytes);
         let process = self.processes.see(event.thread, event.time_ns);
-        let on_block = process.live.paying(fault.address, page_end);
+        let reach = self.thinned.reach(fault.address, page_end);
+        let on_block = process.live.paying(fault.address, reach);
         let call = process.call(event.thread.tid, event.time_ns);
         let payer = payer(fault.address, page_end, on_block, call.as_deref());
+        let weight = self.sites.weight();
+        self.faults.add(fault.major, latency_ns, 1);
         match (payer, call) {
-            (Some(site), call) => {
+            (Some((block, site)), call) => {
                 let taken = call.map(|call| (call.interrupt(latency_ns.unwrap_or(0)), *call));
-                self.sites.site(site).touches.add(fault.major, latency_ns);
+                self.sites.touch(site, fault.major, latency_ns, self.thinned.group(block));
                 if let Some((taken_ns, call)) = taken {
                     self.subtract(&call, taken_ns);
                 }
             }
             (None, Some(&mut OpenCall { site: Some(site), .. })) => {
-                self.sites.site(site).inside.add(fault.major, latency_ns);
+                self.sites.site(site).inside.add(fault.major, latency_ns, weight);
             }
             (None, _) => {
-                let (attributor, pid) = (&mut self.attributor, event.thread.pid);
-                let below = |address| attributor.region(pid, address);
-                let region = origin.region.as_ref();
-                let is_recorders =
-                    region.is_some_and(|region| definitions.is_recorders_memory(region.name));
-                let kind = RestKind::of(region, is_recorders, below);
-                self.rest.add(kind, fault.major, latency_ns);
+                let kind = self.rest_kind(origin, event, definitions);
+                return self.rest.add(kind, fault.major, latency_ns);
             }
         }
+        if weight > 1 {
+            // It stands for others, which were taken for faults of no site.
+            let kind = self.rest_kind(origin, event, definitions);
+            self.rest.owe(kind, fault.major, latency_ns, weight - 1);
+        }
+    }
+
+    fn rest_kind(
+        &mut self,
+        origin: &FaultOrigin,
+        event: &Event,
+        definitions: &Definitions,
+    ) -> RestKind {
+        let (attributor, pid) = (&mut self.attributor, event.thread.pid);
+        let below = |address| attributor.region(pid, address);
+        let region = origin.region.as_ref();
+        let is_recorders =
+            region.is_some_and(|region| definitions.is_recorders_memory(region.name));
+        RestKind::of(region, is_recorders, below)
     }
 
     fn syscall(&mut self, event: &Event) {
         let process = self.processes.see(event.thread, event.time_ns);
         let call = process.call(event.thread.tid, event.time_ns);
         if let Some(site) = call.and_then(|call| call.site) {
-            self.sites.site(site).syscalls += 1;
+            self.sites.count_syscall(site);
         }
     }
 
-    /// Takes `ns` out of the time of `call`.
+    /// Takes `ns` out of the time of `call`, and of the calls that it stands for.
     fn subtract(&mut self, call: &OpenCall, ns: u64) {
+        let ns = ns.saturating_mul(self.sites.weight());
         let times = match (call.site, call.releases) {
             (Some(site), true) => &mut self.sites.site(site).release,
             (Some(site), false) => &mut self.sites.site(site).apparent,
@@ -307,33 +388,5 @@ impl Ledger {
             let (all, all_bytes) = self.across_pauses;
             self.across_pauses = (all + blocks, all_bytes.saturating_add(bytes));
         }
-    }
-}
-
-/// The site that pays for a fault at `address` as one on a block: of the block that `call` gives
-/// out, if that has the address or is the nearest above it on the page, or else of the live block.
-fn payer(
-    address: u64,
-    page_end: u64,
-    on_block: Option<(u64, SiteId)>,
-    call: Option<&OpenCall>,
-) -> Option<SiteId> {
-    let given = call.and_then(|call| call.gives.zip(call.site)).filter(|((start, bytes), _)| {
-        let contains = (*start..end_of(*start, *bytes)).contains(&address);
-        let above =
-            (address..page_end).contains(start) && on_block.is_none_or(|(live, _)| live >= *start);
-        contains || above
-    });
-    given.map(|(_, site)| site).or(on_block.map(|(_, site)| site))
-}
-
-/// The place of `address` in the files that process `pid` has mapped.
-fn place(attributor: &mut Attributor, pid: u32, address: u64) -> ResolvedFrame {
-    match attributor.region(pid, address) {
-        Some(region) if region.module != ModuleId::NONE && region.is_file() => {
-            let offset_bytes = region.offset_bytes.wrapping_add(address - region.start);
-            ResolvedFrame::InFile { module: region.module, offset_bytes }
-        }
-        _ => ResolvedFrame::Elsewhere { address },
     }
 }

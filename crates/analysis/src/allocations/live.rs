@@ -66,7 +66,9 @@ impl LiveBlocks {
             return None;
         }
         let block = Arc::make_mut(&mut self.blocks).remove(address)?;
-        sites.site(block.site).frees += 1;
+        let weight = sites.weight();
+        let frees = &mut sites.site(block.site).frees;
+        *frees = frees.saturating_add(weight);
         if block.owner == self.number {
             sites.shrink(block.site, block.size_bytes);
         }
@@ -79,19 +81,37 @@ impl LiveBlocks {
         self.blocks.paying(address, page_end).map(|(start, block)| (start, block.site))
     }
 
+    /// Blocks at other addresses are not followed further. The bytes of those that are left do not
+    /// count until [`LiveBlocks::grow_again`].
+    pub(super) fn shrink_to(&mut self, follows: impl Fn(u64) -> bool, sites: &mut SiteTable) {
+        for block in self.blocks.values().filter(|block| block.owner == self.number) {
+            sites.shrink(block.site, block.size_bytes);
+        }
+        Arc::make_mut(&mut self.blocks).retain(follows);
+    }
+
+    /// The blocks that are left count with what each of them stands for now.
+    pub(super) fn grow_again(&self, sites: &mut SiteTable, time_ns: u64) {
+        for block in self.blocks.values().filter(|block| block.owner == self.number) {
+            sites.grow(block.site, block.size_bytes, time_ns);
+        }
+    }
+
     /// The process ends or executes a program, when so many pauses of the recording have begun.
     /// Returns the blocks that were live in one of them, and their bytes: they may have been given
     /// back in it.
     pub(super) fn forget(&mut self, sites: &mut SiteTable, pauses: u32) -> (u64, u64) {
-        let (mut unsure, mut unsure_bytes) = (0, 0_u64);
+        let (mut unsure, mut unsure_bytes) = (0_u64, 0_u64);
         for block in self.blocks.values().filter(|block| block.owner == self.number) {
+            let weight = sites.weight();
+            let bytes = block.size_bytes.saturating_mul(weight);
             if block.pauses < pauses {
-                unsure += 1;
-                unsure_bytes = unsure_bytes.saturating_add(block.size_bytes);
+                unsure = unsure.saturating_add(weight);
+                unsure_bytes = unsure_bytes.saturating_add(bytes);
             } else {
                 let site = sites.site(block.site);
-                site.unreleased += 1;
-                site.unreleased_bytes = site.unreleased_bytes.saturating_add(block.size_bytes);
+                site.unreleased = site.unreleased.saturating_add(weight);
+                site.unreleased_bytes = site.unreleased_bytes.saturating_add(bytes);
             }
             sites.shrink(block.site, block.size_bytes);
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use events::Thread;
 
+use super::blocks::end_of;
 use super::frames::ImageStacks;
 use super::live::LiveBlocks;
 use super::number_map::NumberMap;
@@ -160,6 +161,23 @@ impl OpenCall {
         self.left_ns -= taken;
         taken
     }
+}
+
+/// The block that pays for a fault at `address`, and its site: the block that `call` gives out, if
+/// that has the address or is the nearest above it on the page, or else the live block.
+pub(super) fn payer(
+    address: u64,
+    page_end: u64,
+    on_block: Option<(u64, SiteId)>,
+    call: Option<&OpenCall>,
+) -> Option<(u64, SiteId)> {
+    let given = call.and_then(|call| call.gives.zip(call.site)).filter(|((start, bytes), _)| {
+        let contains = (*start..end_of(*start, *bytes)).contains(&address);
+        let above =
+            (address..page_end).contains(start) && on_block.is_none_or(|(live, _)| live >= *start);
+        contains || above
+    });
+    given.map(|((start, _), site)| (start, site)).or(on_block)
 }
 
 fn number(count: u64) -> u32 {

@@ -40,16 +40,31 @@ pub struct RestFaults {
 
 /// The faults of all kinds.
 #[derive(Debug, Default)]
-pub(super) struct Rest(BTreeMap<RestKind, FaultSums>);
+pub(super) struct Rest {
+    faults: BTreeMap<RestKind, FaultSums>,
+    /// Those among them that belong to sites, by estimate.
+    owed: BTreeMap<RestKind, FaultSums>,
+}
 
 impl Rest {
     pub(super) fn add(&mut self, kind: RestKind, major: bool, latency_ns: Option<u64>) {
-        self.0.entry(kind).or_default().add(major, latency_ns);
+        self.faults.entry(kind).or_default().add(major, latency_ns, 1);
+    }
+
+    /// So many faults like this one, of the same kind of memory, belong to a site.
+    pub(super) fn owe(&mut self, kind: RestKind, major: bool, latency_ns: Option<u64>, count: u64) {
+        self.owed.entry(kind).or_default().add(major, latency_ns, count);
     }
 
     /// Those that occurred.
     pub(super) fn finish(self) -> Vec<RestFaults> {
-        self.0.into_iter().map(|(kind, faults)| RestFaults { kind, faults }).collect()
+        let left = |(kind, mut faults): (RestKind, FaultSums)| {
+            if let Some(owed) = self.owed.get(&kind) {
+                faults.take_all(owed);
+            }
+            RestFaults { kind, faults }
+        };
+        self.faults.into_iter().map(left).collect()
     }
 }
 

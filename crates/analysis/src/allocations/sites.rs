@@ -1,7 +1,10 @@
 //! What each call site pays.
 
+use events::{CallCounts, Thinning};
+
 use super::frames::FrameId;
 use super::number_map::NumberMap;
+use super::thinned::times;
 
 /// A site of an [`AllocationAccount`](super::AllocationAccount), by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,6 +43,9 @@ pub struct Site {
     pub inside: FaultSums,
     /// Memory syscalls inside its calls.
     pub syscalls: u64,
+    /// The standard error of the time of `touches`, in nanoseconds; 0 where all blocks were
+    /// followed.
+    pub touches_error_ns: u64,
     live_bytes: u64,
     /// The number of the peak that `at_peak_bytes` belongs to.
     at_peak: u64,
@@ -79,19 +85,19 @@ impl TimedCalls {
         u64::try_from(sum * u128::from(self.calls) / timed).unwrap_or(u64::MAX)
     }
 
-    /// Adds a call; `None`: it was not timed.
-    pub(super) fn add(&mut self, latency_ns: Option<u64>) {
-        self.calls += 1;
+    /// Adds a call that stands for `weight` of them; `None`: it was not timed.
+    pub(super) fn add(&mut self, latency_ns: Option<u64>, weight: u64) {
+        self.calls = self.calls.saturating_add(weight);
         if let Some(latency_ns) = latency_ns {
-            self.timed += 1;
-            self.timed_ns = self.timed_ns.saturating_add(latency_ns);
+            self.timed = self.timed.saturating_add(weight);
+            self.timed_ns = self.timed_ns.saturating_add(latency_ns.saturating_mul(weight));
         }
     }
 
     /// Adds the calls of `other`.
     pub(super) fn add_all(&mut self, other: &TimedCalls) {
-        self.calls += other.calls;
-        self.timed += other.timed;
+        self.calls = self.calls.saturating_add(other.calls);
+        self.timed = self.timed.saturating_add(other.timed);
         self.timed_ns = self.timed_ns.saturating_add(other.timed_ns);
     }
 }
@@ -113,26 +119,32 @@ impl FaultSums {
     /// All of them.
     #[must_use]
     pub fn faults(&self) -> u64 {
-        self.minor + self.major
+        self.minor.saturating_add(self.major)
     }
 
-    pub(super) fn add(&mut self, major: bool, latency_ns: Option<u64>) {
-        if major {
-            self.major += 1;
-        } else {
-            self.minor += 1;
-        }
+    /// Adds a fault that stands for `weight` of them.
+    pub(super) fn add(&mut self, major: bool, latency_ns: Option<u64>, weight: u64) {
+        let count = if major { &mut self.major } else { &mut self.minor };
+        *count = count.saturating_add(weight);
         match latency_ns {
-            Some(latency_ns) => self.ns = self.ns.saturating_add(latency_ns),
-            None => self.untimed += 1,
+            Some(ns) => self.ns = self.ns.saturating_add(ns.saturating_mul(weight)),
+            None => self.untimed = self.untimed.saturating_add(weight),
         }
     }
 
     pub(super) fn add_all(&mut self, other: &FaultSums) {
-        self.minor += other.minor;
-        self.major += other.major;
+        self.minor = self.minor.saturating_add(other.minor);
+        self.major = self.major.saturating_add(other.major);
         self.ns = self.ns.saturating_add(other.ns);
-        self.untimed += other.untimed;
+        self.untimed = self.untimed.saturating_add(other.untimed);
+    }
+
+    /// Takes those of `other` away, as far as there are so many.
+    pub(super) fn take_all(&mut self, other: &FaultSums) {
+        self.minor = self.minor.saturating_sub(other.minor);
+        self.major = self.major.saturating_sub(other.major);
+        self.ns = self.ns.saturating_sub(other.ns);
+        self.untimed = self.untimed.saturating_sub(other.untimed);
     }
 }
 
@@ -144,6 +156,11 @@ pub(super) struct SiteTable {
     live_bytes: u64,
     peak_bytes: u64,
     peak_ns: u64,
+    /// The blocks that each one stands for, less one.
+    others: u64,
+    /// For each site, the time of faults on its blocks by groups of addresses, where that is
+    /// estimated: the first sites, up to the last that has any.
+    groups: Vec<[u64; Thinning::GROUPS]>,
     /// The number of the latest peak. A site whose live bytes change notes first what they were at
     /// that peak, so a peak costs the same however many sites there are.
     peak: u64,
@@ -168,7 +185,7 @@ impl SiteTable {
 
     /// A block of `size_bytes` of the site is live from `time_ns` on.
     pub(super) fn grow(&mut self, id: SiteId, size_bytes: u64, time_ns: u64) {
-        let peak = self.peak;
+        let (peak, size_bytes) = (self.peak, size_bytes.saturating_mul(self.weight()));
         let site = self.site(id);
         site.note_peak(peak);
         site.live_bytes = site.live_bytes.saturating_add(size_bytes);
@@ -182,11 +199,63 @@ impl SiteTable {
 
     /// A block of `size_bytes` of the site is no longer live.
     pub(super) fn shrink(&mut self, id: SiteId, size_bytes: u64) {
-        let peak = self.peak;
+        let (peak, size_bytes) = (self.peak, size_bytes.saturating_mul(self.weight()));
         let site = self.site(id);
         site.note_peak(peak);
         site.live_bytes = site.live_bytes.saturating_sub(size_bytes);
         self.live_bytes = self.live_bytes.saturating_sub(size_bytes);
+    }
+
+    /// The blocks that each one stands for.
+    pub(super) fn weight(&self) -> u64 {
+        self.others + 1
+    }
+
+    /// From now on each block stands for so many, at least one. No block may be live meanwhile.
+    pub(super) fn set_weight(&mut self, weight: u64) {
+        self.others = weight.saturating_sub(1);
+    }
+
+    /// A fault on a block of the site; with the group of the block, where that stands for others.
+    pub(super) fn touch(
+        &mut self,
+        id: SiteId,
+        major: bool,
+        latency_ns: Option<u64>,
+        group: Option<usize>,
+    ) {
+        let weight = self.weight();
+        self.site(id).touches.add(major, latency_ns, weight);
+        let Some(group) = group else { return };
+        let place = id.0 as usize;
+        if self.groups.len() <= place {
+            self.groups.resize(place + 1, [0; Thinning::GROUPS]);
+        }
+        if let Some(sum) = self.groups[place].get_mut(group) {
+            *sum = sum.saturating_add(latency_ns.unwrap_or(0).saturating_mul(weight));
+        }
+    }
+
+    /// A memory syscall inside a call of the site.
+    pub(super) fn count_syscall(&mut self, id: SiteId) {
+        let weight = self.weight();
+        let site = self.site(id);
+        site.syscalls = site.syscalls.saturating_add(weight);
+    }
+
+    /// The releases of all sites.
+    pub(super) fn releases(&self) -> impl Iterator<Item = &TimedCalls> {
+        self.sites.iter().map(|site| &site.release)
+    }
+
+    /// The standard error of the time of faults on blocks of all sites, in nanoseconds.
+    pub(super) fn touches_error_ns(&self) -> u64 {
+        let mut all = [0_u64; Thinning::GROUPS];
+        for groups in &self.groups {
+            let sums = all.iter_mut().zip(groups);
+            sums.for_each(|(sum, group)| *sum = sum.saturating_add(*group));
+        }
+        standard_error(&all)
     }
 
     /// The most live bytes of all sites together, and when that was.
@@ -198,11 +267,38 @@ impl SiteTable {
     pub(super) fn finish(mut self) -> Vec<Site> {
         let peak = self.peak;
         self.sites.iter_mut().for_each(|site| site.note_peak(peak));
+        for (site, groups) in self.sites.iter_mut().zip(&self.groups) {
+            site.touches_error_ns = standard_error(groups);
+        }
         self.sites
     }
 }
 
+/// The standard error of a sum over addresses that were chosen by chance, from the sums of groups
+/// that were chosen by chance as well (Wolter, Introduction to Variance Estimation, chapter 2:
+/// random groups). It is that of a choice with replacement, so a little too large where many were
+/// chosen.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a square root is not negative, and the cast saturates"
+)]
+fn standard_error(groups: &[u64; Thinning::GROUPS]) -> u64 {
+    let count = groups.len() as f64;
+    let mean = groups.iter().map(|&sum| sum as f64).sum::<f64>() / count;
+    let squares: f64 = groups.iter().map(|&sum| (sum as f64 - mean).powi(2)).sum();
+    (squares * count / (count - 1.0)).sqrt().round() as u64
+}
+
 impl Site {
+    /// Adds calls that were counted.
+    pub(super) fn count(&mut self, counts: &CallCounts) {
+        self.calls = self.calls.saturating_add(counts.calls);
+        self.failed = self.failed.saturating_add(counts.failed);
+        self.bytes = self.bytes.saturating_add(counts.bytes);
+        self.apparent.add_all(&times(counts));
+    }
+
     /// Notes the live bytes at the latest peak, the one with the number `peak`, before they change.
     fn note_peak(&mut self, peak: u64) {
         if self.at_peak < peak {

@@ -16,7 +16,8 @@ pub(super) fn sites<'a>(
     let row = |site: &'a Site| {
         let stack = account.frames(site.stack).flat_map(|frame| names.lines(frame)).collect();
         let costs = costs(site, seen, &similar);
-        (site, SiteRow { stack, costs, peak_bytes: site.peak_bytes })
+        let first_touch_error_ns = account.thinned.map(|_| site.touches_error_ns);
+        (site, SiteRow { stack, costs, peak_bytes: site.peak_bytes, first_touch_error_ns })
     };
     let mut rows: Vec<(&Site, SiteRow)> = account.sites.iter().map(row).collect();
     rows.sort_by_cached_key(|(_, row)| order(&row.costs));

@@ -7,4 +7,5 @@ mod report;
 mod script;
 mod stacks;
 mod table;
+mod thinned;
 mod wild;

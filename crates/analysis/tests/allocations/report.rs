@@ -55,6 +55,7 @@ fn reported(script: &mut Script) -> RecordingReport {
         version: "1".to_owned(),
         command: vec!["./app".to_owned()],
         probe_ns_per_call: Some(21.5),
+        is_redacted: false,
         ended_early: None,
         recorder: None,
     };

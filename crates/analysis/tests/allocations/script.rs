@@ -160,6 +160,12 @@ impl Script {
         self.event(time_ns, EventKind::Life(Life::Ended { ending: Ending::Exited(0) }))
     }
 
+    /// The events and what they refer to.
+    pub(crate) fn into_parts(mut self) -> (Vec<Event>, Definitions) {
+        self.events.sort_by_key(|event| event.time_ns);
+        (std::mem::take(&mut self.events), self.interner.table().clone())
+    }
+
     pub(crate) fn account(&mut self) -> (AllocationAccount, Definitions) {
         let mut batch = Batch { events: std::mem::take(&mut self.events), ..Batch::default() };
         self.interner.take_new(&mut batch.definitions);

@@ -256,7 +256,7 @@ impl Tracer {
         } else {
             Some(arguments)
         };
-        let text = call.text_argument().zip(arguments);
+        let text = call.text_argument().filter(|_| self.shared.reads_texts).zip(arguments);
         let text = text.and_then(|(at, arguments)| read_text(pid, arguments[at]).ok());
         let text = text.map_or(Name::NONE, |text| self.shared.interner.text(&text));
         Some(RawKind::CallBegins { call, text, arguments, by_ptrace: true })

@@ -21,6 +21,8 @@ const DEPTH_MAX: usize = 4096;
 pub(super) struct Region {
     memory: SharedWords,
     guest: Guest,
+    /// The number of the program among all that said hello.
+    program: u32,
     units: Units,
     found: Vec<FoundUnit>,
     /// The stack of each node, once it is known.
@@ -39,12 +41,13 @@ struct KnownThread {
 }
 
 impl Region {
-    pub(super) fn new(memory: SharedWords, guest: Guest) -> Region {
+    pub(super) fn new(memory: SharedWords, guest: Guest, program: u32) -> Region {
         let units = memory.words()[header::UNITS].load(Ordering::Relaxed);
         let units = Units::new(usize::try_from(units).unwrap_or(0));
         let units_in_use = units.in_use(memory.words());
         Region {
             guest,
+            program,
             units,
             found: Vec::new(),
             stacks: Vec::new(),
@@ -63,7 +66,7 @@ impl Region {
         writers: &mut u32,
         sink: &mut impl CallSink,
     ) -> u64 {
-        let Region { memory, guest, units, found, stacks, threads, .. } = self;
+        let Region { memory, guest, program, units, found, stacks, threads, .. } = self;
         let words = memory.words();
         words[header::HEARTBEAT].fetch_add(1, Ordering::Relaxed);
         units.with_records(words, found);
@@ -73,7 +76,7 @@ impl Region {
                 *writers += 1;
                 let owner = Units::owner(words, unit.place);
                 let known = KnownThread { number: ThreadNumber(*writers), released: 0 };
-                sink.begins(known.number, guest.thread(owner));
+                sink.begins(known.number, guest.thread(owner), *program);
                 known
             });
             let Some(taker) = sink.taker(thread.number) else { continue };
@@ -134,22 +137,9 @@ impl Region {
     /// # Errors
     /// The region, which a process can still write to.
     pub(super) fn retire(self) -> Result<Box<Region>, Box<Region>> {
-        let Region { memory, guest, units, found, stacks, threads, settled_units, is_left } = self;
-        let with = |memory| {
-            Box::new(Region {
-                memory,
-                guest,
-                units,
-                found,
-                stacks,
-                threads,
-                settled_units,
-                is_left,
-            })
-        };
-        match memory.retire() {
-            Ok(memory) => Ok(with(memory)),
-            Err(memory) => Err(with(memory)),
+        match self.memory.retire() {
+            Ok(memory) => Ok(Box::new(Region { memory, ..self })),
+            Err(memory) => Err(Box::new(Region { memory, ..self })),
         }
     }
 

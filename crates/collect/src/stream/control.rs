@@ -8,6 +8,7 @@ use sys::Errno;
 use sys::relay::Sent;
 use sys::wait::Doorbell;
 
+use crate::options::Options;
 use crate::ptrace::outbox::Outbox;
 use crate::stream::budget::Budget;
 use crate::stream::raw::{RawEvent, SharedInterner};
@@ -21,6 +22,8 @@ pub(crate) struct Control {
     pub(crate) budget: Budget,
     /// Numbers the texts that events refer to.
     pub(crate) interner: SharedInterner,
+    /// Whether texts that the program passes to the kernel are read.
+    pub(crate) reads_texts: bool,
     /// The tracer has finished, or there is none.
     tracer_done: AtomicBool,
     /// Whether observing is to stop.
@@ -41,11 +44,12 @@ pub(crate) struct Control {
 impl Control {
     /// # Errors
     /// As [`Doorbell::new`].
-    pub(crate) fn new(with_tracer: bool, waiting_bytes_max: usize) -> Result<Self, Errno> {
+    pub(crate) fn new(with_tracer: bool, options: &Options) -> Result<Self, Errno> {
         Ok(Control {
             outbox: Outbox::default(),
-            budget: Budget::new(waiting_bytes_max),
+            budget: Budget::new(options.waiting_bytes_max),
             interner: SharedInterner::default(),
+            reads_texts: options.texts,
             tracer_done: AtomicBool::new(!with_tracer),
             stopping: AtomicBool::new(false),
             signals: Mutex::default(),

@@ -1,21 +1,26 @@
 //! The thread that reads what programs write of their allocation calls, and makes chunks of it.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
+use std::rc::Rc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use collect::shim::{CallSink, CallTaker, ShimCounts, Shims, ThreadNumber};
 use events::{Allocation, Batch, Thread};
-use recording::{CallsEncoder, SourceId, encode_batch};
+use recording::{CallsEncoder, ProcessImage, SourceId, encode_batch};
 
+use super::bounded::{Bounded, ThinnedTo};
 use super::file::ChunkSender;
 use super::requests::Requests;
 
 /// A chunk has this many calls of a thread, or what comes within [`FLUSHING`].
 const CALLS_MIN: usize = 16_384;
-/// What a killed recorder loses.
+/// What a killed recorder loses; in a recording of bounded size so much longer as it has fewer
+/// calls, up to this power of two.
 const FLUSHING: Duration = Duration::from_millis(500);
+const FLUSHING_LEVEL_MAX: u8 = 7;
 /// The wait between two looks: the shortest, which is doubled as long as nothing comes.
 const PAUSE_MIN: Duration = Duration::from_micros(500);
 const PAUSE_MAX: Duration = Duration::from_millis(8);
@@ -35,6 +40,8 @@ pub(super) struct Heard {
     pub(super) counts: ShimCounts,
     /// The process of each program that wrote.
     pub(super) greeted: Vec<u32>,
+    /// If the recording does not have all calls.
+    pub(super) thinned: Option<ThinnedTo>,
 }
 
 impl CallsThread {
@@ -42,6 +49,7 @@ impl CallsThread {
     pub(super) fn start(
         shims: Shims,
         chunks: ChunkSender,
+        size_bytes_max: Option<u64>,
         paused: bool,
     ) -> io::Result<CallsThread> {
         let requests = Requests::new(paused);
@@ -49,7 +57,7 @@ impl CallsThread {
         let answering = requests.answering();
         let run = move || {
             let _answering = answering;
-            run(shims, chunks, &asked)
+            run(shims, chunks, size_bytes_max, &asked)
         };
         let handle = std::thread::Builder::new().name("firsttouch-calls".into()).spawn(run)?;
         Ok(CallsThread { requests, handle })
@@ -67,25 +75,35 @@ impl CallsThread {
     }
 }
 
-fn run(mut shims: Shims, chunks: ChunkSender, requests: &Requests) -> Heard {
-    let mut encoders = Encoders { chunks, active: HashMap::new(), idle: Vec::new() };
-    let (mut pause, mut flushed) = (PAUSE_MIN, Instant::now());
+fn run(
+    mut shims: Shims,
+    chunks: ChunkSender,
+    size_bytes_max: Option<u64>,
+    requests: &Requests,
+) -> Heard {
+    let bounded = size_bytes_max.map(|bytes| Bounded::new(bytes, chunks.clone()));
+    let bounded = bounded.map(RefCell::new).map(Rc::new);
+    let mut encoders = Encoders { chunks, active: HashMap::new(), idle: Vec::new(), bounded };
+    let (mut pause, mut flushed, mut settled) = (PAUSE_MIN, Instant::now(), Instant::now());
     loop {
         let asked = requests.now();
         let is_last = asked.ends;
-        shims.set_quiet(asked.is_quiet() || encoders.chunks.has_failed());
+        shims.set_quiet(asked.is_quiet() || encoders.chunks.has_ended());
         let calls = shims.drain(&mut encoders);
         requests.told(asked);
-        let is_due = flushed.elapsed() >= FLUSHING;
-        if is_due || is_last || shims.is_crowded() {
+        if settled.elapsed() >= FLUSHING || is_last || shims.is_crowded() {
             shims.settle(&mut encoders);
+            settled = Instant::now();
         }
+        let is_due = flushed.elapsed() >= encoders.flushing();
         if is_due {
             flushed = Instant::now();
         }
         encoders.flush(&mut shims, if is_due || is_last { 1 } else { CALLS_MIN });
         if is_last {
-            return Heard { counts: shims.counts(), greeted: shims.greeted().to_vec() };
+            let thinned = encoders.bounded.and_then(|bounded| bounded.borrow_mut().finish());
+            let greeted = shims.greeted().to_vec();
+            return Heard { counts: shims.counts(), greeted, thinned };
         }
         pause = if calls == 0 { (pause * 2).min(PAUSE_MAX) } else { PAUSE_MIN };
         if calls < BUSY {
@@ -100,30 +118,44 @@ struct Encoders {
     active: HashMap<ThreadNumber, Encoder>,
     /// Those of threads that have ended, and what is left in them to be flushed.
     idle: Vec<Encoder>,
+    /// Of a recording whose size is bounded.
+    bounded: Option<Rc<RefCell<Bounded>>>,
 }
 
 /// The encoder of a thread.
-struct Encoder(CallsEncoder);
+struct Encoder {
+    calls: CallsEncoder,
+    image: ProcessImage,
+    bounded: Option<Rc<RefCell<Bounded>>>,
+}
 
 impl CallTaker for Encoder {
     fn call(&mut self, time_ns: u64, call: &Allocation) {
-        self.0.push(time_ns, call);
+        if let Some(bounded) = &self.bounded
+            && !bounded.borrow_mut().keeps(self.image, time_ns, call)
+        {
+            return;
+        }
+        self.calls.push(time_ns, call);
     }
 }
 
 impl CallSink for Encoders {
     type Taker = Encoder;
 
-    fn begins(&mut self, number: ThreadNumber, thread: Thread) {
-        let encoder = match self.idle.iter().position(|encoder| encoder.0.is_empty()) {
+    fn begins(&mut self, number: ThreadNumber, thread: Thread, program: u32) {
+        let source = SourceId(number.0);
+        let calls = match self.idle.iter().position(|encoder| encoder.calls.is_empty()) {
             Some(place) => {
-                let mut encoder = self.idle.swap_remove(place);
-                encoder.0.restart(SourceId(number.0), thread);
-                encoder
+                let mut calls = self.idle.swap_remove(place).calls;
+                calls.restart(source, thread);
+                calls
             }
-            None => Encoder(CallsEncoder::new(SourceId(number.0), thread)),
+            None => CallsEncoder::new(source, thread),
         };
-        self.active.insert(number, encoder);
+        let image = ProcessImage { pid: thread.pid, program };
+        let bounded = self.bounded.clone();
+        self.active.insert(number, Encoder { calls, image, bounded });
     }
 
     fn taker(&mut self, number: ThreadNumber) -> Option<&mut Encoder> {
@@ -138,18 +170,31 @@ impl CallSink for Encoders {
 }
 
 impl Encoders {
+    /// The time after which calls are handed over, however few they are. Where fewer and fewer are
+    /// written, so are chunks.
+    fn flushing(&self) -> Duration {
+        let level = self.bounded.as_ref().map_or(0, |bounded| bounded.borrow().level());
+        FLUSHING * (1 << level.min(FLUSHING_LEVEL_MAX))
+    }
+
     /// Hands over the calls of each thread that has at least `calls_min`, and before them the
     /// frames that they refer to.
     fn flush(&mut self, shims: &mut Shims, calls_min: usize) {
-        let Encoders { chunks, active, idle } = self;
+        let Encoders { chunks, active, idle, bounded } = self;
         let mut frames = Batch::default();
         shims.take_frames(&mut frames.definitions);
         if !frames.definitions.is_empty() {
             chunks.send(encode_batch(&frames));
         }
+        let encoders = || active.values().chain(&*idle);
+        let (is_full, len) = (move |len| len >= calls_min, |encoder: &Encoder| encoder.calls.len());
+        if let Some(bounded) = bounded {
+            let waiting = encoders().map(len).filter(|&len| !is_full(len)).sum();
+            bounded.borrow_mut().flush(waiting);
+        }
         for encoder in active.values_mut().chain(idle) {
-            if encoder.0.len() >= calls_min {
-                chunks.send(encoder.0.finish());
+            if is_full(encoder.calls.len()) {
+                chunks.send(encoder.calls.finish());
             }
         }
     }

@@ -8,6 +8,8 @@ use anyhow::anyhow;
 use collect::shim::ShimCounts;
 use recording::{CutReason, ProbeCounts, RecordingSummary};
 
+use super::bounded::ThinnedTo;
+use super::file::Finished;
 use crate::observed::{EndReason, Ended, FAILED, exit_as, failed};
 
 /// A recording that began paused, and ended so.
@@ -33,8 +35,7 @@ pub(super) fn summary(
         clock_error_ns: Some(counts.clock_error_ns),
         cut: match ended.why {
             EndReason::Program | EndReason::Consumer => None,
-            EndReason::Time => Some(CutReason::Limit),
-            EndReason::Request => Some(CutReason::Stopped),
+            EndReason::Time | EndReason::Request => Some(CutReason::Stopped),
         },
     }
 }
@@ -54,6 +55,15 @@ pub(super) fn probe_counts(counts: ShimCounts) -> ProbeCounts {
         own_allocators: counts.own_allocators,
         deep_libraries: counts.deep_libraries,
     }
+}
+
+/// What the bound on the size left out.
+pub(super) fn thinned(ThinnedTo { from_ns, one_in }: ThinnedTo, began_ns: u64) -> String {
+    format!(
+        "from {} on all allocation calls are counted, and calls on some blocks are written: at the \
+         end on 1 in {one_in} (--max-size)",
+        report::duration(from_ns.saturating_sub(began_ns) as f64)
+    )
 }
 
 /// What of the recording is less than it should be, in sentences.
@@ -91,14 +101,15 @@ pub(super) fn doubts(counts: ShimCounts) -> Vec<String> {
 /// goes on. Returns the status of this process.
 pub(super) fn stay(
     ended: Ended,
-    written: io::Result<u64>,
+    written: io::Result<Finished>,
     path: &Path,
     note: &dyn Fn(&str),
 ) -> ExitCode {
     let failure = match written {
-        Ok(bytes) => {
-            if let Some(why) = said(ended.why) {
-                let (path, size) = (path.display(), report::bytes(bytes as f64));
+        Ok(Finished { is_full, size_bytes }) => {
+            let full = is_full.then_some("the file has reached --max-size");
+            if let Some(why) = full.or(said(ended.why)) {
+                let (path, size) = (path.display(), report::bytes(size_bytes as f64));
                 note(&format!("{why}: the recording is complete ({path}, {size})"));
             }
             None

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use events::{Batch, Event, EventKind};
-use recording::encode_batch;
+use recording::{Redaction, encode_batch};
 
 use super::file::ChunkSender;
 use super::pausing::Pauses;
@@ -15,6 +15,7 @@ use crate::observed::Consumer;
 pub(super) struct ObservedChunks {
     pub(super) sender: ChunkSender,
     pub(super) programs: Programs,
+    pub(super) redaction: Option<Redaction>,
     /// The thread that reads allocation calls, if there is one.
     pub(super) calls: Option<Requests>,
     pub(super) pauses: Arc<Pauses>,
@@ -29,6 +30,9 @@ impl Consumer for ObservedChunks {
         let is_fault = |event: &&Event| matches!(event.kind, EventKind::Fault(_));
         self.faults += batch.events.iter().filter(is_fault).count() as u64;
         if !batch.events.is_empty() || !batch.definitions.is_empty() {
+            if let Some(redaction) = &mut self.redaction {
+                redaction.batch(batch);
+            }
             self.sender.send(encode_batch(batch));
             batch.events.clear();
             batch.definitions.clear();
@@ -36,7 +40,7 @@ impl Consumer for ObservedChunks {
     }
 
     fn is_closed(&self) -> bool {
-        self.sender.has_failed()
+        self.sender.has_ended()
     }
 
     fn stops(&mut self) {

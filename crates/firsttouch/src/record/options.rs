@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use lab::question::quantity::parse_duration;
+use lab::question::quantity::{parse_bytes, parse_duration};
 
 use crate::input::parse_pid;
 use crate::options::CallMode;
@@ -23,6 +23,10 @@ Examples:
                                                  what it asks for with a signal
   firsttouch record -o app.ft --stacks none -- ./app
                                                  less detail, less cost
+  firsttouch record -o app.ft --max-size 100M -- ./app
+                                                 a long run, in a file of bounded size
+  firsttouch record -o app.ft --redact -- ./app key
+                                                 a file that others may see
 
 The exit status is that of the program, 0 for a process that goes on, 125 if recording failed, 126 \
 if the program cannot be run, 127 if it is not found.")]
@@ -49,12 +53,33 @@ pub(crate) struct RecordOptions {
     /// none
     #[arg(long, value_enum, default_value_t = StackMode::Full, value_name = "WHICH")]
     pub(crate) stacks: StackMode,
+    /// For a file that others will see: leave out arguments, paths outside of the system's folders,
+    /// the names of data files, and the host's name. Stacks keep the base names of programs and
+    /// libraries, and their build ids
+    #[arg(long)]
+    pub(crate) redact: bool,
+    /// Keep the file below this size (100M, 2G): once it has half of it, all calls are counted, and
+    /// only some blocks are followed, fewer and fewer. Calls and bytes of each site stay exact
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) max_size: Option<u64>,
     /// No notes
     #[arg(short, long)]
     pub(crate) quiet: bool,
     /// The program and its arguments
     #[arg(last = true, required_unless_present = "pid", value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
+}
+
+/// In less there is hardly room for the mappings and stacks of a program, and for counts.
+const SIZE_BYTES_MIN: u64 = 1_000_000;
+
+/// The size of a file.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let bytes = parse_bytes(text)?;
+    if bytes < SIZE_BYTES_MIN {
+        return Err("a recording needs 1 MB at least: 1MB, 100M, 2G".to_owned());
+    }
+    Ok(bytes)
 }
 
 /// Which stacks are recorded.

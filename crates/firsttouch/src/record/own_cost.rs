@@ -103,7 +103,7 @@ impl CallTaker for Counter {
 impl CallSink for Counter {
     type Taker = Counter;
 
-    fn begins(&mut self, _: ThreadNumber, _: Thread) {}
+    fn begins(&mut self, _: ThreadNumber, _: Thread, _: u32) {}
 
     fn taker(&mut self, _: ThreadNumber) -> Option<&mut Counter> {
         Some(self)

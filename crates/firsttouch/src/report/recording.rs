@@ -101,7 +101,8 @@ fn events<R: Read + Seek>(
 
 /// The report of a whole recording.
 fn read<R: Read + Seek>(reader: &mut Reader<R>) -> anyhow::Result<RecordingReport> {
-    let mut ledger = Ledger::new(reader.header()).with_pauses(reader.pauses());
+    let ledger = Ledger::of_thinned(reader.header(), reader.thinning(), reader.call_counts());
+    let mut ledger = ledger.with_pauses(reader.pauses());
     let (mut batch, mut definitions) = (Batch::default(), Definitions::default());
     while reader.next_batch(&mut batch)? {
         ledger.take(&batch, &mut definitions);
@@ -115,6 +116,7 @@ fn read<R: Read + Seek>(reader: &mut Reader<R>) -> anyhow::Result<RecordingRepor
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: reader.about().command.clone().unwrap_or_default(),
         probe_ns_per_call,
+        is_redacted: reader.about().is_redacted,
         ended_early,
         recorder: reader.counts().map(|counts| recorder_counts(counts, clock_error_ns)),
     };

@@ -183,6 +183,13 @@ pub(crate) fn fixture_with(name: &str, flags: &[&str], program: PathBuf) -> Opti
     compiled(name, flags, program)
 }
 
+/// The same for musl; `None` (and a skip) without its compiler.
+pub(crate) fn musl_fixture(name: &str, flags: &[&str], program: PathBuf) -> Option<PathBuf> {
+    // Distributions that are built on musl have these by default.
+    let flags = [&["-fno-builtin", "-Wl,--eh-frame-hdr", "-Wl,--build-id"], flags].concat();
+    compiled_by("musl-gcc", &format!("{name}.c"), &flags, program)
+}
+
 fn compiled(name: &str, flags: &[&str], program: PathBuf) -> Option<PathBuf> {
     compiled_by("cc", &format!("{name}.c"), flags, program)
 }

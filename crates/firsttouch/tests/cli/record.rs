@@ -9,8 +9,11 @@ mod flow;
 mod going;
 mod limits;
 mod lives;
+mod musl;
 mod pauses;
 mod programs;
+mod redacted;
+mod sized;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

@@ -20,7 +20,7 @@ const ALLOWED: [&str; 36] = [
     "__cxa_finalize",
     "close",
     "connect",
-    "dladdr1",
+    "dlerror",
     "dlopen",
     "dlsym",
     "environ",

@@ -10,6 +10,7 @@ use crate::chunk::{FILE_HEADER_BYTES, FILE_MAGIC, MAJOR, kind};
 use crate::definitions::Sequence;
 use crate::index::Entry;
 use crate::pauses::decode_switches;
+use crate::thinned::{decode_call_counts, decode_thinning};
 
 /// Opens a recording.
 pub(super) fn open<R: Read + Seek>(file: R) -> Result<Reader<R>, ReadError> {
@@ -33,6 +34,8 @@ pub(super) fn open<R: Read + Seek>(file: R) -> Result<Reader<R>, ReadError> {
         summary: None,
         counts: None,
         switches: Vec::new(),
+        thinning: Vec::new(),
+        call_counts: Vec::new(),
         unknown_chunks: 0,
         events: 0,
         definitions: Vec::new(),
@@ -80,7 +83,9 @@ fn sort_chunks<R: Read + Seek>(reader: &mut Reader<R>, entries: &[Entry]) -> Res
                 events.push(*entry);
             }
             kind::DEFINITIONS => reader.definitions.push(*entry),
-            kind::COUNTS | kind::SUMMARY | kind::SWITCHES => read_now(reader, entry)?,
+            kind::COUNTS | kind::SUMMARY | kind::SWITCHES | kind::THINNING | kind::CALL_COUNTS => {
+                read_now(reader, entry)?;
+            }
             kind::START | kind::INDEX | kind::END => {}
             _ => reader.unknown_chunks += 1,
         }
@@ -96,6 +101,8 @@ fn read_now<R: Read + Seek>(reader: &mut Reader<R>, entry: &Entry) -> Result<(),
     let read = match entry.kind {
         kind::SUMMARY => decode_summary(&columns).map(|summary| reader.summary = Some(summary)),
         kind::SWITCHES => decode_switches(&header, &columns, &mut reader.switches),
+        kind::THINNING => decode_thinning(&header, &columns, &mut reader.thinning),
+        kind::CALL_COUNTS => decode_call_counts(&header, &columns, &mut reader.call_counts),
         _ => decode_counts(&columns).map(|counts| reader.counts = Some(counts)),
     };
     if read.is_err() {

@@ -201,7 +201,7 @@ proptest! {
     /// With valid checksums: what a hostile program could write.
     #[test]
     fn chunks_with_any_payload_are_refused_or_read(
-        kind in 1..10_u8,
+        kind in 1..12_u8,
         records in prop_oneof![0..9_u32, any::<u32>()],
         columns in prop::collection::vec(prop::collection::vec(0..40_u8, 0..40), 0..9),
     ) {

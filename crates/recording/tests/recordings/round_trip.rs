@@ -101,6 +101,7 @@ fn what_a_recording_says_of_itself_comes_back() {
         host: None,
         kernel: text("6.18"),
         notices: vec!["no faults".to_owned()],
+        is_redacted: true,
     };
     for cut in [
         None,

@@ -3,7 +3,7 @@
 use report::View;
 use results::recording::{
     CallerRow, EndedEarly, RecorderCounts, RecordingReport, RecordingTotals, RestMemory, RestRow,
-    SCHEMA, Seen, SiteCosts, SiteRow, Unnamed, UnnamedFile,
+    SCHEMA, Seen, SiteCosts, SiteRow, ThinnedRecording, Unnamed, UnnamedFile,
 };
 
 use crate::{plain, snapshots};
@@ -46,12 +46,14 @@ fn report_of(callers: &[(&str, Option<&str>, SiteCosts)]) -> RecordingReport {
         ],
         costs: *costs,
         peak_bytes: costs.bytes,
+        first_touch_error_ns: None,
     };
     let all = SiteCosts::sum(seen(), callers.iter().map(|(.., costs)| costs));
     RecordingReport {
         schema: SCHEMA.to_owned(),
         version: "0.1.0".to_owned(),
         command: vec!["./app".to_owned(), "data file.bin".to_owned()],
+        redacted: false,
         elapsed_ns: 3210 * MS,
         seen: seen(),
         totals: RecordingTotals {
@@ -79,6 +81,7 @@ fn report_of(callers: &[(&str, Option<&str>, SiteCosts)]) -> RecordingReport {
         share: all.true_ns.map(|ns| ns as f64 / (3210 * MS) as f64),
         recording_ns: Some(131 * MS),
         recording_share: Some(0.041),
+        thinned: None,
         sites: callers.iter().map(site).collect(),
         callers: callers.iter().enumerate().map(row).collect(),
         rest: vec![rest(RestMemory::File, 210, 600_000), rest(RestMemory::Stack, 12, 21_000)],
@@ -112,6 +115,14 @@ fn troubled() -> RecordingReport {
     };
     let mut report = report_of(&[("main", Some("main.c:9"), costs)]);
     report.command.clear();
+    report.redacted = true;
+    report.ended_early = Some(EndedEarly::Limit);
+    report.thinned = Some(ThinnedRecording {
+        from_ns: 800 * MS,
+        one_in: 64,
+        first_touch_error_ns: 1_200,
+        calls_without_site: 2,
+    });
     report.totals = RecordingTotals {
         lost: 17,
         damaged: 1,
@@ -243,6 +254,7 @@ fn what_the_recorder_says_of_itself_is_shown_where_it_matters() {
 #[test]
 fn blocks_at_an_early_end_are_no_leaks() {
     let mut report = troubled();
+    report.ended_early = None;
     let view = View::brief(None);
     let screen = |report: &_| plain(&report::recording_screen(report, "a.ft", view), view);
     assert!(screen(&report).contains("3 blocks (96 B) never freed"));

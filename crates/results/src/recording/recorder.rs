@@ -35,9 +35,9 @@ pub struct RecorderCounts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EndedEarly {
-    /// The user asked for it.
+    /// The user asked for it, by a signal or a time.
     Stopped,
-    /// A limit was reached that the user had set.
+    /// Its file has the size that the user had set.
     Limit,
     /// It could not be written.
     Unwritable,

@@ -19,7 +19,7 @@ fn at_the_end_of_its_time_the_file_is_whole_and_the_program_goes_on() {
         going.says("the program goes on");
         let before = going.report();
         assert!(before["totals"]["calls"].as_u64() > Some(0), "{way}: {before}");
-        assert_eq!(before["ended_early"], "limit", "{way}");
+        assert_eq!(before["ended_early"], "stopped", "{way}");
         for what in ["second", "run", "third"] {
             going.tell(what);
         }

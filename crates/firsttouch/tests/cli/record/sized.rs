@@ -1,0 +1,158 @@
+//! `record --max-size`: the file stays below it, and says what is exact and what is estimated.
+
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::Value;
+
+use super::plain_fixture;
+use crate::program::{Scratch, firsttouch, run, skip, text};
+
+const SIZE_BYTES: u64 = 1_000_000;
+
+/// A recording of the fixture.
+struct Sized {
+    output: Output,
+    report: Value,
+    file_bytes: u64,
+}
+
+/// Records the fixture; `None`, and a skip, where it cannot be recorded.
+fn recorded(program: &Path, what: [&str; 2], options: &[&str], scratch: &Scratch) -> Option<Sized> {
+    let file = scratch.file("recording.ft");
+    let mut command = firsttouch(&["record", "-o"]);
+    command.arg(&file).args(options).arg("--").arg(program).args(what);
+    let output = command.env("XDG_CACHE_HOME", scratch.file("cache")).output().expect("it starts");
+    let said = text(&output.stderr);
+    if output.status.code() == Some(125) && said.contains("refused") {
+        skip(&said);
+        return None;
+    }
+    assert_eq!(output.status.code(), Some(7), "{said}");
+    assert!(text(&output.stdout).ends_with("done\n"), "the program runs to its end");
+    let file_bytes = std::fs::metadata(&file).expect("a file").len();
+    let report = firsttouch(&["report"]).arg(&file).args(["--json", "-"]).output();
+    let report = report.expect("the program starts");
+    assert_eq!(text(&report.stderr), "", "the file is whole");
+    let report = serde_json::from_slice(&report.stdout).expect("JSON");
+    Some(Sized { output, report, file_bytes })
+}
+
+impl Sized {
+    /// A figure of all sites below a function.
+    fn below(&self, function: &str, key: &str) -> u64 {
+        let is_below = |site: &&Value| {
+            let frames = site["stack"].as_array().expect("a stack");
+            frames.iter().any(|frame| frame.as_str().is_some_and(|name| name.starts_with(function)))
+        };
+        let sites = self.report["sites"].as_array().expect("sites").iter();
+        sites.filter(is_below).map(|site| site[key].as_u64().unwrap_or(0)).sum()
+    }
+
+    fn total(&self, key: &str) -> u64 {
+        self.report["totals"][key].as_u64().unwrap_or(0)
+    }
+
+    fn notes(&self) -> String {
+        text(&self.output.stderr).replace('\n', " ")
+    }
+}
+
+#[test]
+fn counts_stay_exact_however_small_the_file_is() {
+    let scratch = Scratch::new();
+    let Some(program) = plain_fixture("recorded_sizes", &scratch) else { return };
+    let what = ["churn", "400000"];
+    let Some(whole) = recorded(&program, what, &[], &scratch) else { return };
+    assert!(whole.file_bytes > 2 * SIZE_BYTES && whole.report["thinned"].is_null());
+    let Some(sized) = recorded(&program, what, &["--max-size", "1MB"], &scratch) else { return };
+    assert!(sized.file_bytes <= SIZE_BYTES, "{}", sized.file_bytes);
+    assert_eq!(sized.report["ended_early"], serde_json::Value::Null, "{}", sized.notes());
+    let one_in = sized.report["thinned"]["one_in"].as_u64().expect("it is thinned");
+    assert!((2..=4096).contains(&one_in), "{one_in}");
+    assert!(sized.notes().contains(&format!("at the end on 1 in {one_in} (--max-size)")));
+
+    // What the program says of itself is what both say of it.
+    let said = text(&sized.output.stdout);
+    assert_eq!(said, text(&whole.output.stdout));
+    let mut functions = 0;
+    for line in said.lines().filter_map(|line| line.strip_prefix("made ")) {
+        let words: Vec<&str> = line.split(' ').collect();
+        let number = |at: usize| words[at].parse::<u64>().expect("a number");
+        for recording in [&whole, &sized] {
+            let found = ["calls", "bytes"].map(|key| recording.below(words[0], key));
+            assert_eq!(found, [number(1), number(2)], "{line}");
+        }
+        functions += 1;
+    }
+    assert_eq!(functions, 4);
+    for key in ["calls", "allocated_bytes", "timed_calls", "failed", "release_calls"] {
+        assert_eq!(sized.total(key), whole.total(key), "{key}");
+    }
+    for key in ["lost", "damaged", "lost_releases"] {
+        assert_eq!(sized.total(key), 0, "{key}");
+    }
+    assert_eq!(sized.report["thinned"]["calls_without_site"], 0);
+}
+
+#[test]
+fn what_depends_on_blocks_is_estimated_without_bias() {
+    let scratch = Scratch::new();
+    let Some(program) = plain_fixture("recorded_sizes", &scratch) else { return };
+    let what = ["churn", "400000"];
+    let Some(whole) = recorded(&program, what, &[], &scratch) else { return };
+    let Some(sized) = recorded(&program, what, &["--max-size", "4MB"], &scratch) else { return };
+    let one_in = sized.report["thinned"]["one_in"].as_u64().expect("it is thinned");
+    assert!((2..=256).contains(&one_in), "{one_in}");
+    // Of some ten thousand addresses hundreds are followed: far within a factor of two.
+    for function in ["small_blocks", "grown_blocks"] {
+        let (found, exact) = (sized.below(function, "frees"), whole.below(function, "frees"));
+        assert!(found > exact / 2 && found < 2 * exact, "{function}: {found} of {exact}");
+    }
+}
+
+#[test]
+fn a_thinned_recording_says_so_on_its_screen() {
+    let scratch = Scratch::new();
+    let Some(program) = plain_fixture("recorded_sizes", &scratch) else { return };
+    let options = ["--max-size", "1MB", "--quiet"];
+    let Some(sized) = recorded(&program, ["churn", "200000"], &options, &scratch) else { return };
+    assert_eq!(sized.notes(), "");
+    let screen = firsttouch(&["report"]).arg(scratch.file("recording.ft")).output().unwrap();
+    let screen = text(&screen.stdout);
+    assert!(screen.contains("calls are counted and exact"), "{screen}");
+}
+
+#[test]
+fn events_of_the_kernel_are_kept_until_the_file_is_full() {
+    let scratch = Scratch::new();
+    let Some(program) = plain_fixture("recorded_sizes", &scratch) else { return };
+    let options = ["--max-size", "1MB", "--syscalls", "off"];
+    let Some(full) = recorded(&program, ["faults", "2000"], &options, &scratch) else { return };
+    if full.report["seen"]["faults"] == false {
+        skip("faults are not seen here");
+        return;
+    }
+    assert!(
+        full.file_bytes <= SIZE_BYTES && full.file_bytes > SIZE_BYTES / 2,
+        "{}",
+        full.file_bytes
+    );
+    assert_eq!(full.report["ended_early"], "limit", "{}", full.notes());
+    let notes = full.notes();
+    assert!(notes.contains("the file has reached --max-size"), "{notes}");
+    assert!(full.total("minor_faults") > 10_000, "{}", full.report["totals"]);
+    let screen = firsttouch(&["report"]).arg(scratch.file("recording.ft")).output().unwrap();
+    let screen = text(&screen.stdout);
+    assert!(screen.contains("The recording ends before the program"), "{screen}");
+}
+
+#[test]
+fn a_size_that_is_too_small_is_refused() {
+    for (size, hint) in [("999999", "1 MB at least"), ("1KiB", "1 MB at least"), ("x", "size")] {
+        let output = run(&["record", "-o", "/dev/null", "--max-size", size, "--", "true"]);
+        assert_eq!(output.status.code(), Some(2), "{size}");
+        let said = text(&output.stderr);
+        assert!(said.contains(hint), "{size}: {said}");
+    }
+}

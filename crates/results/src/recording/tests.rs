@@ -1,0 +1,75 @@
+use super::*;
+
+fn seen(faults: bool) -> Seen {
+    Seen { allocations: true, faults, ..Seen::default() }
+}
+
+#[test]
+fn sums_know_only_what_all_know() {
+    let one = SiteCosts { calls: 2, bytes: 10, true_ns: Some(5), ..SiteCosts::none(seen(true)) };
+    let both = SiteCosts::sum(seen(true), [&one, &one]);
+    assert_eq!((both.calls, both.bytes, both.true_ns), (4, 20, Some(10)));
+    assert_eq!(both.syscalls, None, "they were not seen");
+    let mut unknown = one;
+    unknown.add(&SiteCosts { calls: 1, ..SiteCosts::none(seen(false)) });
+    assert_eq!((unknown.calls, unknown.true_ns), (3, None));
+}
+
+#[test]
+fn the_keys_are_those_of_the_contract() {
+    let report = RecordingReport {
+        sites: vec![SiteRow::default()],
+        callers: vec![CallerRow::default()],
+        ..RecordingReport::default()
+    };
+    let json = serde_json::to_value(&report).expect("it is plain data");
+    for key in [
+        "calls",
+        "frees",
+        "allocated_bytes",
+        "peak_live_bytes",
+        "minor_faults",
+        "major_faults",
+        "faults_attributed",
+        "lost",
+        "processes",
+        "threads",
+        "probe_ns_per_call",
+    ] {
+        assert!(json["totals"].get(key).is_some(), "{key}");
+    }
+    for key in [
+        "stack",
+        "calls",
+        "frees",
+        "bytes",
+        "apparent_ns",
+        "first_touch_ns",
+        "release_ns",
+        "true_ns",
+        "minor_faults",
+        "major_faults",
+        "syscalls",
+    ] {
+        assert!(json["sites"][0].get(key).is_some(), "{key}");
+    }
+    let read: RecordingReport = serde_json::from_value(json).expect("it reads what it wrote");
+    assert_eq!(read, report);
+}
+
+#[test]
+fn others_are_all_that_are_not_shown() {
+    let caller = |calls, sites| CallerRow {
+        sites,
+        costs: SiteCosts { calls, ..SiteCosts::none(seen(true)) },
+        ..CallerRow::default()
+    };
+    let report = RecordingReport {
+        seen: seen(true),
+        callers: vec![caller(5, vec![0]), caller(3, vec![1, 2]), caller(1, vec![3])],
+        ..RecordingReport::default()
+    };
+    let (sites, costs) = report.others(1).expect("two callers");
+    assert_eq!((sites, costs.calls), (3, 4));
+    assert_eq!((report.others(3), report.others(9)), (None, None));
+}
