@@ -257,8 +257,8 @@ fn limited(
     let after = |ns: u64| report::duration(ns.saturating_sub(began_ns) as f64);
     let thinned = heard.thinned.map(|ThinnedTo { from_ns, one_in }| {
         format!(
-            "from {} on all allocation calls are counted, and calls on some blocks are written: at \
-             the end on 1 in {one_in} (--max-size)",
+            "from {} on not all allocation calls are written, but all are counted: at the end \
+             those on 1 block in {one_in} (--max-size)",
             after(from_ns)
         )
     });

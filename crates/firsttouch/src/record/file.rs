@@ -52,9 +52,8 @@ impl ChunkSender {
         self.send_part(chunk, Part::Detail);
     }
 
-    /// Hands over a chunk that belongs to the end, and for which room was reserved.
-    pub(super) fn send_reserved(&self, chunk: Chunk) {
-        self.reserve(0);
+    /// Hands over a chunk for which room was reserved.
+    pub(super) fn send_for_the_end(&self, chunk: Chunk) {
         self.send_part(chunk, Part::Reserved);
     }
 
