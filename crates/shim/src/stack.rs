@@ -11,6 +11,7 @@
 //! touched.
 
 mod cfi;
+mod known;
 mod modules;
 mod nodes;
 mod remembered;
