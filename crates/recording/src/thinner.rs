@@ -6,8 +6,8 @@
 //!   blocks followed         all    |   1/2   |   1/4  |  1/8  | ...
 //! ```
 //! Level k gets 1 / ((k + 1) (k + 2)) of what is left for calls, so no number of levels fills it.
-//! It lasts 2^k times as long for its bytes, so levels come by the logarithm of time. (If each level
-//! got half of what is left, all would last as long as the first, and a long run would end with
+//! It lasts 2^k times as long for its bytes, so levels come by the logarithm of time. (If each got
+//! half of what is left, all would last as long as the first, and a long run would end with
 //! hardly a block that is followed.)
 
 use std::collections::HashMap;
