@@ -3,10 +3,10 @@
 
 use crate::{AllocationFunction, StackId};
 
-/// From `from_ns` on, a call is in the stream if it is on a block that is followed: a block at an
-/// address that is chosen by chance. So a block is followed from the call that gives it out to the
-/// one that gives it back, whoever makes these calls. Of the blocks that a level follows, the next
-/// one follows half.
+/// From `from_ns` on, a call is certainly in the stream if it is on a block that is followed: a
+/// block at an address that is chosen by chance. So a block is followed from the call that gives it
+/// out to the one that gives it back, whoever makes these calls. Of the blocks that a level
+/// follows, the next one follows half.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Thinning {
     /// The first beginning of a call to which it applies, on the stream's clock.
@@ -22,6 +22,14 @@ impl Thinning {
     pub const LEVEL_MAX: u8 = 40;
     /// The number of [`Thinning::group`]s.
     pub const GROUPS: usize = 16;
+
+    /// The level that is in force at a time: the highest that has begun, since they may begin in
+    /// another order.
+    #[must_use]
+    pub fn in_force(levels: &[Thinning], time_ns: u64) -> Option<Thinning> {
+        let begun = levels.iter().filter(|level| level.from_ns <= time_ns);
+        begun.max_by_key(|level| level.level).copied()
+    }
 
     /// Whether blocks at this address are followed.
     #[must_use]

@@ -124,7 +124,7 @@ fn record(
     let heard = calls.map(CallsThread::finish).unwrap_or_default();
     let ObservedChunks { sender, programs, faults, .. } = chunks;
     if has_shims {
-        sender.send(encode_counts(ending::probe_counts(heard.counts)));
+        sender.send_for_the_end(encode_counts(ending::probe_counts(heard.counts)));
     }
     drop(sender);
     ended.drop_faults(faults);

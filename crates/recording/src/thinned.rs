@@ -10,22 +10,18 @@ use crate::columns::{Column, Columns, Packer};
 /// The bit beside the function of calls that only gave back.
 const RELEASES: u8 = 1 << 7;
 
-/// The levels of thinning that begin, as a chunk; an empty one without levels.
+/// A level of thinning that begins, as a chunk.
 #[must_use]
-pub fn encode_thinning(levels: &[Thinning]) -> Chunk {
-    let mut chunk = Chunk::default();
-    let (Some(first), Some(last)) = (levels.first(), levels.last()) else { return chunk };
-    let mut column = Vec::new();
-    for level in levels {
-        put(&mut column, level.from_ns);
-        put(&mut column, level.level.into());
-        put(&mut column, level.seed);
-    }
+pub fn encode_thinning(level: &Thinning) -> Chunk {
+    let (mut chunk, mut column) = (Chunk::default(), Vec::new());
+    put(&mut column, level.from_ns);
+    put(&mut column, level.level.into());
+    put(&mut column, level.seed);
     let header = ChunkHeader {
         kind: kind::THINNING,
-        records: u32::try_from(levels.len()).unwrap_or(u32::MAX),
-        first_ns: first.from_ns,
-        last_ns: last.from_ns,
+        records: 1,
+        first_ns: level.from_ns,
+        last_ns: level.from_ns,
         ..ChunkHeader::default()
     };
     append_chunk(&mut chunk.bytes, header, |into| {

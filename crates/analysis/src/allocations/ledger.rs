@@ -72,7 +72,7 @@ impl Ledger {
     }
 
     /// The same for a stream that has only calls on some blocks from the first of `levels` on, with
-    /// the counts of all its calls from then on.
+    /// the counts of all its calls.
     #[must_use]
     pub fn of_thinned(header: &Header, levels: &[Thinning], counts: &[CallCounts]) -> Ledger {
         let thinned = ThinnedStream::new(levels.to_vec(), counts);
@@ -93,7 +93,7 @@ impl Ledger {
     pub fn event(&mut self, event: &Event, definitions: &Definitions) {
         self.last_ns = self.last_ns.max(event.end_ns().unwrap_or(event.time_ns));
         self.pauses.advance(event.time_ns);
-        while let Some(level) = self.thinned.begins(event.time_ns) {
+        if let Some(level) = self.thinned.begins(event.time_ns) {
             self.thin(&level);
         }
         self.settle(event.time_ns);
@@ -151,11 +151,6 @@ impl Ledger {
 
     /// A level of thinning begins: from here on the followed blocks stand for more.
     fn thin(&mut self, level: &Thinning) {
-        if self.sites.weight() == 1 {
-            let mut before = self.unowned;
-            self.sites.releases().for_each(|releases| before.add_all(releases));
-            self.thinned.add_releases(&before);
-        }
         let pids = self.processes.pids();
         for &pid in &pids {
             if let Some(process) = self.processes.get(pid) {
@@ -209,7 +204,7 @@ impl Ledger {
         // realloc(3) with a size of zero only gives back, too.
         let releases = call.only_gives_back();
         let site = if releases { owner } else { Some(self.site_of(call, event, definitions)) };
-        let is_counted = self.thinned.is_on();
+        let is_counted = self.thinned.has_counts();
         if is_counted {
             self.count(site, call, event);
             if !self.thinned.stands_for_others(call) {

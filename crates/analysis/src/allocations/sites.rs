@@ -243,11 +243,6 @@ impl SiteTable {
         site.syscalls = site.syscalls.saturating_add(weight);
     }
 
-    /// The releases of all sites.
-    pub(super) fn releases(&self) -> impl Iterator<Item = &TimedCalls> {
-        self.sites.iter().map(|site| &site.release)
-    }
-
     /// The standard error of the time of faults on blocks of all sites, in nanoseconds.
     pub(super) fn touches_error_ns(&self) -> u64 {
         let mut all = [0_u64; Thinning::GROUPS];

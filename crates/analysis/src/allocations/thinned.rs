@@ -31,12 +31,13 @@ pub struct ThinnedAccount {
 pub(super) struct ThinnedStream {
     /// Those that have not begun, the last one first.
     coming: Vec<Thinning>,
+    has_counts: bool,
     now: Option<Thinning>,
     from_ns: u64,
     /// Counts by the first call of their kind, until that comes. Of one call there may be several,
     /// one for each part of the recording.
     waiting: NumberMap<u64, Vec<CallCounts>>,
-    /// Of all calls that only gave back.
+    /// All calls that only gave back.
     releases: TimedCalls,
 }
 
@@ -48,8 +49,9 @@ fn is_of(counts: &CallCounts, pid: u32, stack: StackId, function: AllocationFunc
 impl ThinnedStream {
     /// The levels of a stream in any order, and the counts of its calls.
     pub(super) fn new(mut levels: Vec<Thinning>, counts: &[CallCounts]) -> ThinnedStream {
-        levels.sort_by_key(|level| std::cmp::Reverse(level.from_ns));
-        let mut stream = ThinnedStream { coming: levels, ..ThinnedStream::default() };
+        levels.sort_by_key(|level| std::cmp::Reverse((level.from_ns, level.level)));
+        let has_counts = !levels.is_empty() || !counts.is_empty();
+        let mut stream = ThinnedStream { coming: levels, has_counts, ..ThinnedStream::default() };
         for counts in counts {
             if counts.releases {
                 stream.releases.add_all(&times(counts));
@@ -63,16 +65,26 @@ impl ThinnedStream {
     /// The level that begins by `time_ns`, if one does.
     #[inline]
     pub(super) fn begins(&mut self, time_ns: u64) -> Option<Thinning> {
-        let next = self.coming.pop_if(|next| next.from_ns <= time_ns)?;
+        let mut next = self.coming.pop_if(|next| next.from_ns <= time_ns)?;
         if self.now.is_none() {
             self.from_ns = next.from_ns;
         }
-        self.now = Some(next);
-        Some(next)
+        while let Some(begun) = self.coming.pop_if(|next| next.from_ns <= time_ns) {
+            next = if begun.level > next.level { begun } else { next };
+        }
+        // They may begin in another order.
+        let is_higher = self.now.is_none_or(|now| now.level < next.level);
+        self.now = if is_higher { Some(next) } else { self.now };
+        is_higher.then_some(next)
     }
 
-    /// Whether calls are counted now, so that those in the stream are only some of them.
-    pub(super) fn is_on(&self) -> bool {
+    /// Whether all calls are counted, from the beginning to the end of the stream.
+    pub(super) fn has_counts(&self) -> bool {
+        self.has_counts
+    }
+
+    /// Whether not all blocks are followed now.
+    fn is_on(&self) -> bool {
         self.now.is_some()
     }
 
@@ -103,11 +115,6 @@ impl ThinnedStream {
         let Some(at_this_time) = self.waiting.get_mut(&time_ns) else { return Vec::new() };
         let is_of_call = |counts: &mut CallCounts| is_of(counts, pid, call.stack, call.function);
         at_this_time.extract_if(.., is_of_call).collect()
-    }
-
-    /// What only gave back before the first level.
-    pub(super) fn add_releases(&mut self, before: &TimedCalls) {
-        self.releases.add_all(before);
     }
 
     /// Counts that have no site go to the one without a stack. What is to be said at the end.

@@ -23,16 +23,15 @@ fn thinned(events: &[Event], levels: &[Thinning]) -> (Vec<Event>, Vec<CallCounts
         BTreeMap::new();
     let mut is_left = |event: &Event| {
         let EventKind::Allocation(call) = event.kind else { return true };
-        let level = levels.iter().rfind(|level| level.from_ns <= event.time_ns);
-        let Some(level) = level else { return true };
         let releases = call.only_gives_back();
-        let key = (event.thread.pid, call.stack, call.function, releases);
+        let stack = if releases { StackId::NONE } else { call.stack };
+        let key = (event.thread.pid, stack, call.function, releases);
         let mut is_first = false;
         let counts = counts.entry(key).or_insert_with(|| {
             is_first = !releases;
             CallCounts {
                 pid: event.thread.pid,
-                stack: call.stack,
+                stack,
                 function: call.function,
                 releases,
                 first_ns: event.time_ns,
@@ -48,7 +47,8 @@ fn thinned(events: &[Event], levels: &[Thinning]) -> (Vec<Event>, Vec<CallCounts
         counts.bytes += if call.address == 0 { 0 } else { call.size_bytes };
         counts.timed += u64::from(call.latency_ns.is_some());
         counts.timed_ns += call.latency_ns.map_or(0, NonZeroU64::get);
-        let follows = |address| address != 0 && level.follows(address);
+        let level = Thinning::in_force(levels, event.time_ns);
+        let follows = |address| address != 0 && level.is_none_or(|level| level.follows(address));
         is_first || follows(call.address) || follows(call.released)
     };
     let left = events.iter().copied().filter(|event| is_left(event)).collect();

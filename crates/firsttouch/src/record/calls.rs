@@ -186,16 +186,24 @@ impl Encoders {
         if !frames.definitions.is_empty() {
             chunks.send(encode_batch(&frames));
         }
-        let encoders = || active.values().chain(&*idle);
-        let (is_full, len) = (move |len| len >= calls_min, |encoder: &Encoder| encoder.calls.len());
-        if let Some(bounded) = bounded {
-            let waiting = encoders().map(len).filter(|&len| !is_full(len)).sum();
-            bounded.borrow_mut().flush(waiting);
-        }
+        let is_due = calls_min == 1;
+        let few = bounded.as_ref().map_or(usize::MAX, |bounded| bounded.borrow().calls_min());
+        let calls_min = calls_min.min(few);
+        let mut full = Vec::new();
+        let mut waiting = 0;
         for encoder in active.values_mut().chain(idle) {
-            if is_full(encoder.calls.len()) {
-                chunks.send(encoder.calls.finish());
+            if encoder.calls.len() >= calls_min {
+                full.push(encoder.calls.finish());
+            } else {
+                waiting += encoder.calls.len();
             }
+        }
+        if let Some(bounded) = bounded {
+            let bytes = full.iter().map(|chunk| chunk.bytes().len() as u64).sum();
+            bounded.borrow_mut().flush(bytes, waiting, is_due);
+        }
+        for chunk in full {
+            chunks.send(chunk);
         }
     }
 }

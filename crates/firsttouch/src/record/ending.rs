@@ -60,8 +60,8 @@ pub(super) fn probe_counts(counts: ShimCounts) -> ProbeCounts {
 /// What the bound on the size left out.
 pub(super) fn thinned(ThinnedTo { from_ns, one_in }: ThinnedTo, began_ns: u64) -> String {
     format!(
-        "from {} on all allocation calls are counted, and calls on some blocks are written: at the \
-         end on 1 in {one_in} (--max-size)",
+        "from {} on not all allocation calls are written, but all are counted: at the end those on \
+         1 block in {one_in} (--max-size)",
         report::duration(from_ns.saturating_sub(began_ns) as f64)
     )
 }

@@ -15,6 +15,8 @@ const WAITING_MAX: usize = 64;
 /// What the index needs for a chunk at most, and of a chunk that may be several for so many bytes.
 const ENTRY_BYTES_MAX: u64 = 64;
 const ENTRY_FOR_BYTES: u64 = 1024;
+/// What the counts of the calls take at most, with their entry.
+const COUNTS_BYTES_MAX: u64 = 320;
 
 /// The thread.
 pub(super) struct FileThread {
@@ -59,9 +61,8 @@ impl ChunkSender {
         self.send_part(chunk, Part::Detail);
     }
 
-    /// Hands over a chunk that belongs to the end, and for which room was reserved.
-    pub(super) fn send_reserved(&self, chunk: Chunk) {
-        self.reserve(0);
+    /// Hands over a chunk for which room was reserved.
+    pub(super) fn send_for_the_end(&self, chunk: Chunk) {
         self.send_part(chunk, Part::Reserved);
     }
 
@@ -155,7 +156,9 @@ impl FileState {
     fn with_room(&self, part: Part, writer: &Writer<File>) -> Option<Chunk> {
         let (chunk, reserved) = match part {
             Part::Detail(_) if self.is_full.load(Ordering::Relaxed) => return None,
-            Part::Detail(chunk) => (chunk, self.reserved_bytes.load(Ordering::Relaxed)),
+            Part::Detail(chunk) => {
+                (chunk, COUNTS_BYTES_MAX + self.reserved_bytes.load(Ordering::Relaxed))
+            }
             Part::Reserved(chunk) => (chunk, 0),
         };
         let bytes = chunk.bytes().len() as u64;

@@ -169,6 +169,13 @@ fn doubts<R: Read + Seek>(reader: &Reader<R>) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if reader.summary().is_none() && !reader.thinning().is_empty() {
+        doubts.push(
+            "the counts of calls are written at the end (--max-size): calls and bytes of sites are \
+             too low"
+                .to_owned(),
+        );
+    }
     doubts
 }
 

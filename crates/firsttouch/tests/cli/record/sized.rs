@@ -1,12 +1,15 @@
 //! `record --max-size`: the file stays below it, and says what is exact and what is estimated.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 
+use recording::Reader;
 use serde_json::Value;
 
 use super::plain_fixture;
-use crate::program::{Scratch, firsttouch, run, skip, text};
+use crate::program::{Scratch, firsttouch, run, send, skip, text, wait_for};
 
 const SIZE_BYTES: u64 = 1_000_000;
 
@@ -54,7 +57,7 @@ impl Sized {
     }
 
     fn notes(&self) -> String {
-        text(&self.output.stderr).replace('\n', " ")
+        text(&self.output.stderr).split_whitespace().collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -70,7 +73,7 @@ fn counts_stay_exact_however_small_the_file_is() {
     assert_eq!(sized.report["ended_early"], serde_json::Value::Null, "{}", sized.notes());
     let one_in = sized.report["thinned"]["one_in"].as_u64().expect("it is thinned");
     assert!((2..=4096).contains(&one_in), "{one_in}");
-    assert!(sized.notes().contains(&format!("at the end on 1 in {one_in} (--max-size)")));
+    assert!(sized.notes().contains(&format!("on 1 block in {one_in} (--max-size)")));
 
     // What the program says of itself is what both say of it.
     let said = text(&sized.output.stdout);
@@ -145,6 +148,40 @@ fn events_of_the_kernel_are_kept_until_the_file_is_full() {
     let screen = firsttouch(&["report"]).arg(scratch.file("recording.ft")).output().unwrap();
     let screen = text(&screen.stdout);
     assert!(screen.contains("The recording ends before the program"), "{screen}");
+}
+
+#[test]
+fn a_recorder_that_is_killed_leaves_a_file_that_says_what_is_missing() {
+    let scratch = Scratch::new();
+    let Some(program) = plain_fixture("recorded_sizes", &scratch) else { return };
+    let file = scratch.file("recording.ft");
+    let mut command = firsttouch(&["record", "-q", "--syscalls", "off", "--max-size", "1MB", "-o"]);
+    command.arg(&file).arg("--").arg(&program).args(["churn", "300000000"]);
+    command.env("XDG_CACHE_HOME", scratch.file("cache")).stdout(Stdio::null());
+    let mut recorder = command.spawn().expect("it starts");
+    let mut is_thinned = || {
+        if recorder.try_wait().is_ok_and(|status| status.is_some()) {
+            return Some(false);
+        }
+        let reader = Reader::open(BufReader::new(File::open(&file).ok()?)).ok()?;
+        (!reader.thinning().is_empty()).then_some(true)
+    };
+    if !wait_for("a level", &mut is_thinned) {
+        skip("the program cannot be recorded here");
+        return;
+    }
+    let children = format!("/proc/{0}/task/{0}/children", recorder.id());
+    let children = std::fs::read_to_string(children).unwrap_or_default();
+    send("-KILL", &recorder);
+    recorder.wait().expect("it was started");
+    for child in children.split_whitespace() {
+        let _ = Command::new("kill").args(["-KILL", child]).status();
+    }
+    let report = firsttouch(&["report"]).arg(&file).output().expect("the program starts");
+    let said = text(&report.stderr);
+    assert!(said.contains("the file has no end"), "{said}");
+    assert!(said.contains("the counts of calls are written at the end"), "{said}");
+    assert!(text(&report.stdout).contains("small_blocks"), "{}", text(&report.stdout));
 }
 
 #[test]
