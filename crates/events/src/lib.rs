@@ -20,6 +20,7 @@ mod event;
 mod header;
 mod mapping;
 pub mod merge;
+mod number_hasher;
 mod numbers;
 pub mod snapshot;
 mod thinning;
@@ -31,6 +32,7 @@ pub use definitions::{BuildId, Definition, Definitions, Device, Frame, Interner,
 pub use event::{Ending, Event, EventKind, Fault, Life, Lost, Span, Syscall, Thread};
 pub use header::{Clock, Header, Sees, ThpPolicy};
 pub use mapping::{Mapping, MappingKind, MappingReport, RECORDER_MEMORY};
+pub use number_hasher::NumberHasher;
 pub use numbers::{ModuleId, Name, StackId};
 pub use thinning::{CallCounts, Thinning};
 

@@ -11,8 +11,9 @@
 //! hardly a block that is followed.)
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 
-use events::{Allocation, AllocationFunction, CallCounts, StackId, Thinning};
+use events::{Allocation, AllocationFunction, CallCounts, NumberHasher, StackId, Thinning};
 
 /// Calls get this part of the size at least: where other things fill it, leaving calls out does not
 /// help.
@@ -34,7 +35,7 @@ pub struct Thinner {
     open: Option<Thinning>,
     /// The bytes of calls when the level was decided on.
     begun_bytes: u64,
-    counts: HashMap<CountKey, CallCounts>,
+    counts: HashMap<CountKey, CallCounts, BuildHasherDefault<NumberHasher>>,
 }
 
 /// The calls that are counted together.
@@ -65,7 +66,7 @@ impl Thinner {
             levels: Vec::new(),
             open: None,
             begun_bytes: 0,
-            counts: HashMap::new(),
+            counts: HashMap::default(),
         }
     }
 
