@@ -104,6 +104,9 @@ pub struct ShimCounts {
     pub own_allocators: u64,
     /// Libraries that were opened with `RTLD_DEEPBIND`, whose calls are not recorded.
     pub deep_libraries: u64,
+    /// Processes that stopped recording since the recorder gave no sign of life for seconds. Their
+    /// later calls are not recorded.
+    pub gave_up: u64,
     /// How far the two clocks were apart at worst, in nanoseconds.
     pub clock_error_ns: u64,
 }
@@ -215,6 +218,11 @@ impl Shims {
         }
     }
 
+    /// Tells all programs that their calls are read, if not at this moment.
+    pub fn beat(&self) {
+        self.regions.iter().for_each(Region::beat);
+    }
+
     /// The process of each program that has loaded the library.
     #[must_use]
     pub fn greeted(&self) -> &[u32] {
@@ -259,6 +267,7 @@ impl ShimCounts {
             wrong_stacks: self.wrong_stacks + other.wrong_stacks,
             own_allocators: self.own_allocators + other.own_allocators,
             deep_libraries: self.deep_libraries + other.deep_libraries,
+            gave_up: self.gave_up + other.gave_up,
             clock_error_ns: self.clock_error_ns.max(other.clock_error_ns),
         }
     }

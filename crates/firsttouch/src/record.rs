@@ -41,6 +41,8 @@ use programs::Programs;
 
 pub(crate) fn run(options: &RecordOptions, _screen: ScreenOptions) -> anyhow::Result<ExitCode> {
     check(options)?;
+    // At once: a script may send a signal as soon as it has started this.
+    let switch = SignalSwitch::install().context("cannot take over signals")?;
     let target = match observed::target(&options.command, options.pid) {
         Ok(target) => target,
         Err(unfit) => return Ok(failed(&unfit.clone().into(), unfit.status())),
@@ -61,8 +63,6 @@ pub(crate) fn run(options: &RecordOptions, _screen: ScreenOptions) -> anyhow::Re
             return Ok(failed(&error, FAILED));
         }
     };
-    // Before the program can ask for anything.
-    let switch = SignalSwitch::install().context("cannot take over signals")?;
     let wanted =
         Options { calls: options.syscalls.into(), texts: !options.redact, ..Options::default() };
     let observed = match Observed::start(&target, wanted, &options.command)? {

@@ -95,6 +95,9 @@ pub struct ProbeCounts {
     pub own_allocators: u64,
     /// Libraries that were opened with `RTLD_DEEPBIND`, whose calls are not recorded.
     pub deep_libraries: u64,
+    /// Processes that stopped recording since the recorder gave no sign of life for seconds. Their
+    /// later calls are not recorded.
+    pub gave_up: u64,
 }
 
 fn put_optional_text(column: &mut Vec<u8>, text: Option<&str>) {
@@ -309,7 +312,7 @@ pub(crate) fn decode_counts(columns: &Columns) -> Result<ProbeCounts, Malformed>
 
 impl ProbeCounts {
     /// All of them, in the order of the file.
-    fn numbers(&mut self) -> [&mut u64; 11] {
+    fn numbers(&mut self) -> [&mut u64; 12] {
         [
             &mut self.processes,
             &mut self.threads,
@@ -322,6 +325,7 @@ impl ProbeCounts {
             &mut self.wrong_stacks,
             &mut self.own_allocators,
             &mut self.deep_libraries,
+            &mut self.gave_up,
         ]
     }
 }

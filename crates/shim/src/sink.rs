@@ -200,7 +200,7 @@ impl Waiting {
         if heartbeat != self.heartbeat {
             (self.heartbeat, self.heard) = (heartbeat, now);
         } else if now.wrapping_sub(self.heard) > PATIENCE_MS * per_ms {
-            start::give_up();
+            start::give_up(region);
             return false;
         }
         draining || now.wrapping_sub(self.since) < CROWDED_MS * per_ms

@@ -33,7 +33,14 @@ pub(crate) fn prepare() {
 
 /// Code was unloaded: what is known of addresses holds no longer.
 pub(crate) fn forget_code() {
+    modules::forget();
     rules::forget();
+}
+
+/// Whether code is unloaded with what is freed at `address`.
+#[inline]
+pub(crate) fn goes_with(address: usize) -> bool {
+    modules::goes_with(address)
 }
 
 /// The node of the caller's stack. `sp` points to the return address, `fp` is the caller's frame

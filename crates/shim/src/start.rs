@@ -55,8 +55,10 @@ pub(crate) fn ticks() -> u64 {
 }
 
 /// Nothing is recorded from now on.
-pub(crate) fn give_up() {
-    STATE.store(QUIET, Ordering::Release);
+pub(crate) fn give_up(region: &Region) {
+    if STATE.swap(QUIET, Ordering::AcqRel) == RECORDING {
+        region.add(header::GAVE_UP, 1);
+    }
 }
 
 /// The start comes before the program's own code, which may forbid itself what the handshake needs;

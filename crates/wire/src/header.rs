@@ -43,6 +43,9 @@ pub const HAS_OWN_ALLOCATOR: usize = 47;
 /// Libraries that the program opened with `RTLD_DEEPBIND`: their calls do not come to us.
 pub const DEEP_LIBRARIES: usize = 48;
 
+/// Processes that record nothing more since the recorder gave no sign of life.
+pub const GAVE_UP: usize = 49;
+
 /// The bits of [`FLAGS`].
 pub mod flags {
     /// Nothing is recorded: the recording is over, or paused.

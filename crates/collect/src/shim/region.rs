@@ -80,6 +80,8 @@ impl Region {
                 known
             });
             let Some(taker) = sink.taker(thread.number) else { continue };
+            // Reading all of them may take long where many threads wait.
+            words[header::HEARTBEAT].fetch_add(1, Ordering::Relaxed);
             units.read(words, unit.place, |record| {
                 if record.function == record::RELEASED_BY_REALLOC {
                     thread.released = record.address;
@@ -150,6 +152,11 @@ impl Region {
         }
     }
 
+    /// Tells the process that its calls are read, if not at this moment.
+    pub(super) fn beat(&self) {
+        self.memory.words()[header::HEARTBEAT].fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Tells the process to record nothing, or to record.
     pub(super) fn set_quiet(&self, is_quiet: bool) {
         let flags = &self.memory.words()[header::FLAGS];
@@ -175,6 +182,7 @@ impl Region {
             wrong_stacks: word(header::WRONG_STACKS),
             own_allocators: word(header::HAS_OWN_ALLOCATOR),
             deep_libraries: word(header::DEEP_LIBRARIES),
+            gave_up: word(header::GAVE_UP),
             clock_error_ns: 0,
         }
     }

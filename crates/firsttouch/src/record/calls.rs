@@ -184,7 +184,7 @@ impl Encoders {
         let mut frames = Batch::default();
         shims.take_frames(&mut frames.definitions);
         if !frames.definitions.is_empty() {
-            chunks.send(encode_batch(&frames));
+            chunks.send_patiently(encode_batch(&frames), || shims.beat());
         }
         let is_due = calls_min == 1;
         let few = bounded.as_ref().map_or(usize::MAX, |bounded| bounded.borrow().calls_min());
@@ -203,7 +203,7 @@ impl Encoders {
             bounded.borrow_mut().flush(bytes, waiting, is_due);
         }
         for chunk in full {
-            chunks.send(chunk);
+            chunks.send_patiently(chunk, || shims.beat());
         }
     }
 }

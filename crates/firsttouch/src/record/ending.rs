@@ -54,6 +54,7 @@ pub(super) fn probe_counts(counts: ShimCounts) -> ProbeCounts {
         wrong_stacks: counts.wrong_stacks,
         own_allocators: counts.own_allocators,
         deep_libraries: counts.deep_libraries,
+        gave_up: counts.gave_up,
     }
 }
 
@@ -75,6 +76,13 @@ pub(super) fn doubts(counts: ShimCounts) -> Vec<String> {
             "libraries that the program opened with RTLD_DEEPBIND: {}; their allocation calls are \
              not recorded",
             counts.deep_libraries
+        ));
+    }
+    if counts.gave_up > 0 {
+        doubts.push(format!(
+            "processes that stopped recording, since they waited for this one for seconds in vain: \
+             {}; their later allocation calls are not recorded",
+            counts.gave_up
         ));
     }
     if own_allocators > 0 {

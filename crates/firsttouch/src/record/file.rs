@@ -5,8 +5,9 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use recording::{Chunk, CutReason, RecordingSummary, Writer};
 
@@ -59,6 +60,21 @@ impl ChunkSender {
     /// Hands a chunk over, unless there is nothing in it.
     pub(super) fn send(&self, chunk: Chunk) {
         self.send_part(chunk, Part::Detail);
+    }
+
+    /// Hands a chunk over. Does `meanwhile` again and again while others wait before it.
+    pub(super) fn send_patiently(&self, chunk: Chunk, meanwhile: impl Fn()) {
+        const LOOK_EVERY: Duration = Duration::from_millis(5);
+        if chunk.is_empty() {
+            return;
+        }
+        self.state.sent_bytes.fetch_add(chunk.bytes().len() as u64, Ordering::Relaxed);
+        let mut part = Part::Detail(chunk);
+        while let Err(TrySendError::Full(back)) = self.sender.try_send(part) {
+            part = back;
+            meanwhile();
+            std::thread::sleep(LOOK_EVERY);
+        }
     }
 
     /// Hands over a chunk for which room was reserved.

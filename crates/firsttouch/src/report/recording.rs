@@ -148,6 +148,7 @@ fn recorder_counts(counts: &ProbeCounts, clock_error_ns: Option<u64>) -> Recorde
         wrong_stacks: counts.wrong_stacks,
         own_allocators: counts.own_allocators,
         deep_libraries: counts.deep_libraries,
+        gave_up: counts.gave_up,
         clock_error_ns,
     }
 }

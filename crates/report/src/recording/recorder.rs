@@ -49,6 +49,12 @@ fn missing(recorder: &RecorderCounts) -> Vec<String> {
         let calls = several(recorder.lost_calls, "call is", "calls are");
         missing.push(format!("{calls} missing: too many threads allocated at the same time."));
     }
+    if recorder.gave_up > 0 {
+        missing.push(format!(
+            "Processes that waited for the recorder in vain: {}; their later calls are missing.",
+            whole(recorder.gave_up)
+        ));
+    }
     if recorder.nested_calls > 0 {
         let calls = several(recorder.nested_calls, "call", "calls");
         missing.push(format!("{calls} of signal handlers inside other calls are not recorded."));

@@ -234,6 +234,7 @@ fn what_the_recorder_says_of_itself_is_shown_where_it_matters() {
         wrong_stacks: 1,
         own_allocators: 1,
         deep_libraries: 2,
+        gave_up: 1,
         ..recorder
     });
     let brief = screen(&report, View::brief(None));

@@ -27,6 +27,9 @@ pub struct RecorderCounts {
     pub own_allocators: u64,
     /// Libraries that were opened with `RTLD_DEEPBIND`, whose calls are not recorded.
     pub deep_libraries: u64,
+    /// Processes that stopped recording since the recorder gave no sign of life for seconds. Their
+    /// later calls are not recorded.
+    pub gave_up: u64,
     /// How far the clock of the calls was from that of the faults at worst.
     pub clock_error_ns: Option<u64>,
 }

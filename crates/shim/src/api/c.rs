@@ -4,7 +4,7 @@ use core::ffi::{c_int, c_void};
 use core::ptr;
 
 use super::{Caller, Request, exchange, give_back, give_out, number, takes_place};
-use crate::{arena, next};
+use crate::{arena, next, stack};
 
 takes_place!(malloc(size: usize) -> *mut c_void, "rsi", "rdx", malloc_entry);
 takes_place!(calloc(count: usize, size: usize) -> *mut c_void, "rdx", "rcx", calloc_entry);
@@ -96,6 +96,9 @@ unsafe extern "C" fn reallocarray_entry(
 unsafe extern "C" fn free_entry(old: *mut c_void, sp: usize, fp: usize) {
     if old.is_null() || arena::holds(old) {
         return;
+    }
+    if stack::goes_with(old as usize) {
+        stack::forget_code();
     }
     give_back(Caller { sp, fp }, number::FREE, old, || {
         if let Some(free) = next::free() {

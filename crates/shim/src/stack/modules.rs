@@ -2,7 +2,7 @@
 
 use core::ffi::{c_int, c_void};
 use core::mem::{transmute, zeroed};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::start;
 
@@ -47,6 +47,7 @@ pub(super) fn of(address: u64) -> Option<Module> {
     // SAFETY: the address is only looked up, and the result is written to this stack.
     let missing = unsafe { find(address as *mut c_void, &raw mut found) } != 0;
     let module = Module { header: found.eh_frame as usize, end: found.end as usize };
+    note(found.link_map as usize);
     (!missing && module.header != 0).then_some(module)
 }
 
@@ -81,6 +82,7 @@ fn by_headers(address: u64) -> Option<Module> {
             }
         }
         if has && header != 0 {
+            note(object.dlpi_name as usize);
             search.found = Some(Module { header: header as usize, end: end as usize });
         }
         c_int::from(has)
@@ -89,4 +91,59 @@ fn by_headers(address: u64) -> Option<Module> {
     // SAFETY: the callback gets the search, which outlives the walk.
     unsafe { libc::dl_iterate_phdr(Some(each), (&raw mut search).cast()) };
     search.found
+}
+
+/// Descriptions of objects, which the loader frees when it unloads them: by dlclose(3), or without
+/// a call that could be seen, as the C library does with its own (iconv, name services). Those of
+/// objects whose code was met on a stack, found by hash; 0: a free place.
+static KNOWN: [AtomicUsize; 1 << KNOWN_BITS] = [const { AtomicUsize::new(0) }; 1 << KNOWN_BITS];
+const KNOWN_BITS: u32 = 10;
+/// A bit for each of them, in a cache line: most pointers are told apart by it.
+static FILTER: [AtomicU64; 1 << (FILTER_BITS - 6)] =
+    [const { AtomicU64::new(0) }; 1 << (FILTER_BITS - 6)];
+const FILTER_BITS: u32 = 9;
+
+/// Whether an object is unloaded with what is freed at `address`.
+#[inline]
+pub(super) fn goes_with(address: usize) -> bool {
+    let bit = spread(address, FILTER_BITS);
+    let word = FILTER.get(bit / 64).map_or(0, |word| word.load(Ordering::Relaxed));
+    word >> (bit % 64) & 1 != 0 && places(address).any(|place| place == address)
+}
+
+/// Notes the description of an object.
+fn note(address: usize) {
+    if address == 0 || goes_with(address) {
+        return;
+    }
+    for place in from(address) {
+        if place.compare_exchange(0, address, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            let bit = spread(address, FILTER_BITS);
+            if let Some(word) = FILTER.get(bit / 64) {
+                word.fetch_or(1 << (bit % 64), Ordering::Relaxed);
+            }
+            return;
+        }
+    }
+}
+
+/// Forgets all of them.
+pub(super) fn forget() {
+    FILTER.iter().for_each(|word| word.store(0, Ordering::Relaxed));
+    KNOWN.iter().for_each(|place| place.store(0, Ordering::Relaxed));
+}
+
+/// The places from the one where the search for `address` begins.
+fn from(address: usize) -> impl Iterator<Item = &'static AtomicUsize> {
+    KNOWN.iter().cycle().skip(spread(address, KNOWN_BITS)).take(KNOWN.len())
+}
+
+/// What is in them, until one is free.
+fn places(address: usize) -> impl Iterator<Item = usize> {
+    from(address).map(|place| place.load(Ordering::Relaxed)).take_while(|&found| found != 0)
+}
+
+#[inline]
+fn spread(address: usize, bits: u32) -> usize {
+    address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - bits)
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use super::going::{CALLS, Going, users};
 use super::plain_fixture;
-use crate::program::{Scratch, firsttouch, is_root, send, skip, text, wait_for};
+use crate::program::{Scratch, firsttouch, fixture_with, is_root, send, skip, text, wait_for};
 
 #[test]
 fn at_the_end_of_its_time_the_file_is_whole_and_the_program_goes_on() {
@@ -143,4 +143,32 @@ fn other_signals_are_the_programs() {
         let report = super::going::report(&file);
         assert_eq!(super::counts_below(&report, "first"), (CALLS, CALLS), "{way}");
     }
+}
+
+#[test]
+fn that_a_program_gave_its_recorder_up_is_said() {
+    let scratch = Scratch::new();
+    let flags = ["-O1", "-pthread"];
+    let program = fixture_with("allocation_churn", &flags, scratch.file("churn"));
+    let Some(program) = program else { return };
+    let file = scratch.file("recording.ft");
+    let mut command = firsttouch(&["record", "--syscalls", "off", "-o"]);
+    command.arg(&file).arg("--").arg(&program).args(["2", "1", "60000000"]);
+    command.env("XDG_CACHE_HOME", scratch.file("cache"));
+    let recorder = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+    wait_for("calls in the file", || {
+        std::fs::metadata(&file).ok().filter(|metadata| metadata.len() > 100_000)
+    });
+    send("-STOP", &recorder);
+    // It waits for three seconds.
+    std::thread::sleep(std::time::Duration::from_millis(4500));
+    send("-CONT", &recorder);
+    let output = recorder.wait_with_output().expect("it ends");
+    let said = text(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("processes that stopped recording"), "{said}");
+    let report = firsttouch(&["report"]).arg(&file).args(["--json", "-"]).output();
+    let report: serde_json::Value =
+        serde_json::from_slice(&report.expect("it starts").stdout).expect("JSON");
+    assert_eq!(report["recorder"]["gave_up"], 1, "{said}");
 }

@@ -65,6 +65,29 @@ fn libraries_at_the_same_address_are_told_apart() {
 }
 
 #[test]
+fn libraries_that_the_c_library_unloads_are_told_apart() {
+    let scratch = Scratch::new();
+    let Some(program) = plain_fixture("recorded_conversions", &scratch) else { return };
+    let modules = "module FIRST// INTERNAL FIRST 1\nmodule SECOND// INTERNAL SECOND 1\n";
+    std::fs::write(scratch.file("gconv-modules"), modules).expect("the folder is ours");
+    for (name, function, room) in [("FIRST", "first", 300_000), ("SECOND", "second", 200)] {
+        let (name_flag, room_flag) =
+            (format!("-DNAME={function}_module"), format!("-DROOM={room}"));
+        let flags = ["-shared", "-fPIC", &name_flag, &room_flag];
+        let module = scratch.file(&format!("{name}.so"));
+        if fixture_with("recorded_conversions", &flags, module).is_none() {
+            return;
+        }
+    }
+    let mut modules_path = std::ffi::OsString::from("GCONV_PATH=");
+    modules_path.push(scratch.file(""));
+    let command = ["env".as_ref(), modules_path.as_os_str(), program.as_os_str()];
+    if let Some(recorded) = Recorded::of(&command, Manner::default(), &scratch) {
+        recorded.has_all_calls();
+    }
+}
+
+#[test]
 fn destructors_and_exceptions_are_recorded() {
     let scratch = Scratch::new();
     let Some(program) = cxx_fixture("recorded_cxx", &scratch) else { return };

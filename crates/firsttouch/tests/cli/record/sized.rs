@@ -170,6 +170,8 @@ fn a_recorder_that_is_killed_leaves_a_file_that_says_what_is_missing() {
         skip("the program cannot be recorded here");
         return;
     }
+    // Which files are mapped comes later than the calls of their code.
+    std::thread::sleep(std::time::Duration::from_millis(500));
     let children = format!("/proc/{0}/task/{0}/children", recorder.id());
     let children = std::fs::read_to_string(children).unwrap_or_default();
     send("-KILL", &recorder);
