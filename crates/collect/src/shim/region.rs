@@ -68,7 +68,7 @@ impl Region {
     ) -> u64 {
         let Region { memory, guest, program, units, found, stacks, threads, .. } = self;
         let words = memory.words();
-        words[header::HEARTBEAT].fetch_add(1, Ordering::Relaxed);
+        beat(words);
         units.with_records(words, found);
         let mut calls = 0;
         for unit in &*found {
@@ -81,7 +81,7 @@ impl Region {
             });
             let Some(taker) = sink.taker(thread.number) else { continue };
             // Reading all of them may take long where many threads wait.
-            words[header::HEARTBEAT].fetch_add(1, Ordering::Relaxed);
+            beat(words);
             units.read(words, unit.place, |record| {
                 if record.function == record::RELEASED_BY_REALLOC {
                     thread.released = record.address;
@@ -154,7 +154,7 @@ impl Region {
 
     /// Tells the process that its calls are read, if not at this moment.
     pub(super) fn beat(&self) {
-        self.memory.words()[header::HEARTBEAT].fetch_add(1, Ordering::Relaxed);
+        beat(self.memory.words());
     }
 
     /// Tells the process to record nothing, or to record.
@@ -186,6 +186,11 @@ impl Region {
             clock_error_ns: 0,
         }
     }
+}
+
+/// Gives a sign of life.
+fn beat(words: &[AtomicU64]) {
+    words[header::HEARTBEAT].fetch_add(1, Ordering::Relaxed);
 }
 
 impl Guest {

@@ -65,10 +65,7 @@ impl ChunkSender {
     /// Hands a chunk over. Does `meanwhile` again and again while others wait before it.
     pub(super) fn send_patiently(&self, chunk: Chunk, meanwhile: impl Fn()) {
         const LOOK_EVERY: Duration = Duration::from_millis(5);
-        if chunk.is_empty() {
-            return;
-        }
-        self.state.sent_bytes.fetch_add(chunk.bytes().len() as u64, Ordering::Relaxed);
+        let Some(chunk) = self.counted(chunk) else { return };
         let mut part = Part::Detail(chunk);
         while let Err(TrySendError::Full(back)) = self.sender.try_send(part) {
             part = back;
@@ -83,11 +80,16 @@ impl ChunkSender {
     }
 
     fn send_part(&self, chunk: Chunk, part: impl FnOnce(Chunk) -> Part) {
-        if !chunk.is_empty() {
-            self.state.sent_bytes.fetch_add(chunk.bytes().len() as u64, Ordering::Relaxed);
+        if let Some(chunk) = self.counted(chunk) {
             // The thread takes chunks until every sender is gone.
             let _ = self.sender.send(part(chunk));
         }
+    }
+
+    /// The chunk, counted, unless there is nothing in it.
+    fn counted(&self, chunk: Chunk) -> Option<Chunk> {
+        self.state.sent_bytes.fetch_add(chunk.bytes().len() as u64, Ordering::Relaxed);
+        (!chunk.is_empty()).then_some(chunk)
     }
 
     /// So many bytes will be needed at the end.
