@@ -4,12 +4,16 @@
 //! A file is used only if it is the build that was recorded. Debug information may be in a separate
 //! file, next to it or below `/usr/lib/debug` (also by build id).
 
+mod demangle;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use blazesym::helper::read_elf_build_id;
 use blazesym::symbolize::source::{Elf, Source};
 use blazesym::symbolize::{CodeInfo, Input, Sym, Symbolized};
+
+use demangle::demangled;
 
 /// A function at an instruction.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,7 +44,10 @@ impl Symbolizer {
     /// A symbolizer that has read no file.
     #[must_use]
     pub fn new() -> Symbolizer {
-        let files = blazesym::symbolize::Symbolizer::builder().enable_auto_reload(false).build();
+        let files = blazesym::symbolize::Symbolizer::builder()
+            .enable_auto_reload(false)
+            .enable_demangling(false)
+            .build();
         Symbolizer { files, changed: BTreeSet::new(), missing: BTreeSet::new() }
     }
 
@@ -102,7 +109,7 @@ fn functions(found: &Symbolized<'_>) -> Vec<SymbolFrame> {
 
 fn frame(name: &str, code: Option<&CodeInfo<'_>>) -> SymbolFrame {
     SymbolFrame {
-        function: (!name.is_empty()).then(|| name.to_owned()),
+        function: (!name.is_empty()).then(|| demangled(name)),
         file: code.map(|code| code.to_path().to_string_lossy().into_owned()),
         line: code.and_then(|code| code.line),
     }
