@@ -132,6 +132,9 @@ fn count(seen: &mut ObservedProgram, line: &Line) {
             sum.calls += 1;
             sum.ns += call.latency_ns.unwrap_or(0);
         }
-        LineKind::Allocation(_) | LineKind::Process(_) | LineKind::Lost(_) => {}
+        LineKind::Allocation(_)
+        | LineKind::Process(_)
+        | LineKind::Lost(_)
+        | LineKind::Switched { .. } => {}
     }
 }

@@ -7,7 +7,7 @@ mod table;
 use std::fmt::{Arguments, Write};
 
 use anstyle::Style;
-use events::{Allocation, Cause, MappingKind};
+use events::{Allocation, AllocationFunction, Cause, MappingKind};
 use results::trace::{Burst, BurstOrder, FaultLine, LifeLine, Line, LineKind, Shown, SyscallLine};
 
 use crate::number::{Nanoseconds, bytes, several, whole};
@@ -50,6 +50,10 @@ pub fn trace_line(shown: &Shown, names: &mut FileNames, colored: bool, out: &mut
                             several(*records, "record", "records")
                         ),
                     );
+                }
+                LineKind::Switched { records } => {
+                    let what = if *records { "goes on" } else { "pauses" };
+                    pen.styled(ALARM, format_args!("+++ the recording {what} +++"));
                 }
             }
         }
@@ -108,10 +112,13 @@ impl Pen<'_> {
     }
 
     fn allocation(&mut self, call: &Allocation) {
-        let (name, size) = (call.function.name(), call.size_bytes);
+        let (name, size) = (call.function.name(), Size(call.size_bytes));
         self.plain(format_args!("{name}("));
+        let takes_old =
+            matches!(call.function, AllocationFunction::Realloc | AllocationFunction::Reallocarray);
         match (call.released, call.function.only_releases()) {
             (old, true) => self.plain(format_args!("{old:#x})")),
+            (0, false) if takes_old => self.plain(format_args!("NULL, {size})")),
             (0, false) => self.plain(format_args!("{size})")),
             (old, false) => self.plain(format_args!("{old:#x}, {size})")),
         }
@@ -200,6 +207,15 @@ impl Pen<'_> {
             }
             (Some(all_ns), _) => self.styled(DIM, format_args!(" <{}>", Nanoseconds(all_ns))),
         }
+    }
+}
+
+/// The size that a call asks for, in bytes. Records of calls hold no larger one than 256 TiB.
+struct Size(u64);
+
+impl std::fmt::Display for Size {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0 == u64::MAX { f.write_str(">= 256 TiB") } else { write!(f, "{}", self.0) }
     }
 }
 

@@ -40,6 +40,11 @@ pub enum LineKind {
     Process(LifeLine),
     /// This many records are missing here.
     Lost(u64),
+    /// The recorder goes on, or pauses, from here on.
+    Switched {
+        /// Whether it records.
+        records: bool,
+    },
 }
 
 /// A memory syscall, decoded.

@@ -94,7 +94,9 @@ impl FaultBursts {
             (LineKind::Fault(fault), FaultLines::Summary) => return self.fold(&line, fault, show),
             (LineKind::Syscall(_) | LineKind::Allocation(_), _) => self.show_thread(line.tid, show),
             // After an exec, a fork or a gap, later faults belong to another state.
-            (LineKind::Process(_) | LineKind::Lost(_), _) => self.pause(show),
+            (LineKind::Process(_) | LineKind::Lost(_) | LineKind::Switched { .. }, _) => {
+                self.pause(show);
+            }
             (LineKind::Fault(_), FaultLines::All) => {}
         }
         show(Shown::Line(line));

@@ -39,7 +39,10 @@ impl Tally {
         match &line.kind {
             LineKind::Syscall(call) => self.calls.entry(call.name).or_default().add_call(call),
             LineKind::Fault(fault) => self.add_fault(fault),
-            LineKind::Allocation(_) | LineKind::Process(_) | LineKind::Lost(_) => {}
+            LineKind::Allocation(_)
+            | LineKind::Process(_)
+            | LineKind::Lost(_)
+            | LineKind::Switched { .. } => {}
         }
     }
 

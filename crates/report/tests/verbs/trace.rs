@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use events::{Cause, Ending, MappingKind};
+use events::{Allocation, AllocationFunction, Cause, Ending, MappingKind, StackId};
 use report::{FileNames, View};
 use results::trace::{
     Burst, BurstOrder, FaultClass, FaultLine, Group, LifeLine, Line, LineKind, MappingLabel, Rates,
@@ -161,6 +161,10 @@ fn lives() -> Vec<Shown> {
         tid: 0,
         kind: LineKind::Lost(1234),
     }));
+    for records in [false, true] {
+        let kind = LineKind::Switched { records };
+        lives.push(Shown::Line(Line { time_ns: 2_000_000_000, pid: 0, tid: 0, kind }));
+    }
     lives
 }
 
@@ -177,7 +181,7 @@ fn lines(shown: &[Shown], view: View) -> String {
 fn lines_of_calls_faults_and_lives() {
     let all = [calls(), faults(), lives()].concat();
     let (brief, verbose) = (lines(&all, View::brief(None)), lines(&all, View::verbose(None)));
-    assert_eq!(brief.lines().count(), 27, "a name does not begin a line:\n{brief}");
+    assert_eq!(brief.lines().count(), 29, "a name does not begin a line:\n{brief}");
     assert!(!brief.contains('\u{1b}'));
     assert_eq!(verbose, brief.replace(" libc.so.6", " /lib/libc.so.6"));
     insta::assert_snapshot!(brief);
@@ -487,4 +491,35 @@ fn a_table_holds_at_any_width() {
         let screen = shown(&table, view);
         assert!(!screen.contains('\u{1b}') && screen.lines().count() > 9);
     }
+}
+
+#[test]
+fn allocation_calls_read_as_they_were_written() {
+    let call = |function, released, size_bytes, address| {
+        let kind = LineKind::Allocation(Allocation {
+            address,
+            released,
+            size_bytes,
+            latency_ns: None,
+            stack: StackId::NONE,
+            function,
+            alignment_log2: 0,
+        });
+        Shown::Line(Line { time_ns: 0, pid: 1, tid: 1, kind })
+    };
+    let calls = [
+        call(AllocationFunction::Malloc, 0, u64::MAX, 0),
+        call(AllocationFunction::Malloc, 0, (1 << 48) - 2, 0),
+        call(AllocationFunction::Realloc, 0, 65, 0x10),
+        call(AllocationFunction::Realloc, 0x10, 650, 0x20),
+        call(AllocationFunction::Free, 0x20, 0, 0),
+    ];
+    assert_eq!(
+        lines(&calls, View::brief(None)),
+        "[1] 0.000000 malloc(>= 256 TiB) = NULL\n\
+         [1] 0.000000 malloc(281474976710654) = NULL\n\
+         [1] 0.000000 realloc(NULL, 65) = 0x10\n\
+         [1] 0.000000 realloc(0x10, 650) = 0x20\n\
+         [1] 0.000000 free(0x20)\n"
+    );
 }

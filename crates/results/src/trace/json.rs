@@ -22,6 +22,8 @@ pub fn write_line(line: &Line, out: &mut String) {
             out.push_str(r#""lost","records":"#);
             decimal(*records, out);
         }
+        LineKind::Switched { records: true } => out.push_str(r#""recorder","event":"resumed""#),
+        LineKind::Switched { records: false } => out.push_str(r#""recorder","event":"paused""#),
     }
     out.push_str("}\n");
 }

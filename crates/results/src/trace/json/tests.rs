@@ -123,6 +123,10 @@ fn keys_of_processes_gaps_and_the_summary() {
         assert_eq!(parsed(LineKind::Process(process)), expect);
     }
     assert_eq!(parsed(LineKind::Lost(12)), json!({"kind": "lost", "records": 12}));
+    for (records, event) in [(true, "resumed"), (false, "paused")] {
+        let expected = json!({"kind": "recorder", "event": event});
+        assert_eq!(parsed(LineKind::Switched { records }), expected);
+    }
     let mut call = Allocation {
         address: 0x1000,
         released: 0,
