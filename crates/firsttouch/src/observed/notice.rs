@@ -25,7 +25,7 @@ pub(crate) fn sentence(notice: Notice, attached: bool) -> String {
                 "As root it does not stop"
             };
             format!(
-                "tracepoints are refused ({errno}): {who}, whose time then includes some \
+                "tracepoints are refused, {errno}: {who}, whose time then includes some \
                  microseconds of firsttouch. {remedy}"
             )
         }
@@ -37,12 +37,12 @@ pub(crate) fn sentence(notice: Notice, attached: bool) -> String {
         }
         Notice::NoPerf(errno) => {
             format!(
-                "no page faults and no latencies: perf events are refused ({errno}). {PERF_REMEDY}"
+                "no page faults and no latencies: perf events are refused, {errno}. {PERF_REMEDY}"
             )
         }
         Notice::NoCalls(errno) => {
             format!(
-                "no memory syscalls: tracepoints need root, and ptrace is refused ({errno}). \
+                "no memory syscalls: tracepoints need root, and ptrace is refused, {errno}. \
                  {PTRACE_REMEDY}"
             )
         }
@@ -168,11 +168,11 @@ pub(crate) fn refusal(error: Error) -> String {
             format!("process {pid} has no memory of its own: it is one of the kernel's threads")
         }
         Error::Forbidden(pid, errno) if sys::process::is_root() => format!(
-            "process {pid} may not be traced ({errno}): another program traces it, or a container \
+            "process {pid} may not be traced, {errno}: another program traces it, or a container \
              or a security module forbids it"
         ),
         Error::Forbidden(pid, errno) => format!(
-            "process {pid} may not be traced ({errno}): it belongs to another user, or is \
+            "process {pid} may not be traced, {errno}: it belongs to another user, or is \
              protected (sysctl kernel.yama.ptrace_scope), or traced by another program; root may \
              trace it"
         ),
@@ -184,12 +184,12 @@ pub(crate) fn refusal(error: Error) -> String {
         }
         Error::Tracepoints(errno) => {
             format!(
-                "tracepoints are refused ({errno}): they need root; --syscalls ptrace does without \
+                "tracepoints are refused, {errno}: they need root; --syscalls ptrace does without \
                  them"
             )
         }
         Error::Nothing(errno) => {
-            format!("nothing can be traced ({errno}). {PERF_REMEDY}. {PTRACE_REMEDY}")
+            format!("nothing can be traced, {errno}. {PERF_REMEDY}. {PTRACE_REMEDY}")
         }
         Error::Resources(errno) => format!("no more threads or descriptors to trace with: {errno}"),
     }

@@ -41,8 +41,8 @@ impl Programs {
     /// A sentence about those that do not write their calls; `None`: all do. `greeted` has a
     /// process for each program that does.
     pub(super) fn silent(&self, greeted: &[u32]) -> Option<String> {
-        const WHY: &str = "linked statically, gain privileges, or were started with an empty \
-                           environment; their syscalls and page faults are recorded";
+        const WHY: &str = "linked statically, with privileges to gain, or started with an empty \
+                           environment; syscalls and page faults are recorded";
         let (mut silent, mut all, mut names) = (0, 0, BTreeSet::new());
         for (pid, executed) in &self.executed {
             let heard = greeted.iter().filter(|greeted| *greeted == pid).count();
@@ -54,8 +54,7 @@ impl Programs {
         }
         if greeted.is_empty() {
             return Some(format!(
-                "no process has loaded the library that records allocation calls: the programs \
-                 are {WHY}"
+                "no process has loaded the library that records allocation calls: {WHY}"
             ));
         }
         if silent == 0 {
@@ -63,9 +62,10 @@ impl Programs {
         }
         let more = if names.len() > NAMED_MAX { ", ..." } else { "" };
         let names = names.into_iter().take(NAMED_MAX).collect::<Vec<_>>().join(", ");
+        let have = if silent == 1 { "has" } else { "have" };
         Some(format!(
-            "{silent} of {all} programs have not loaded the library that records allocation calls \
-             ({names}{more}): they are {WHY}"
+            "{silent} of {all} programs {have} not loaded the library that records allocation \
+             calls ({names}{more}): {WHY}"
         ))
     }
 }

@@ -57,7 +57,7 @@ fn what_cannot_load_the_library_is_named_and_its_faults_are_recorded() {
     let command = ["sh", "-c", &script].map(AsRef::as_ref);
     if let Some(recorded) = Recorded::of(&command, super::Manner::default(), &scratch) {
         let notes = recorded.notes();
-        assert!(notes.contains("1 of 3 programs have not loaded the library"), "{notes}");
+        assert!(notes.contains("1 of 3 programs has not loaded the library"), "{notes}");
         assert!(notes.contains("(recorded_static)"), "{notes}");
     }
 }
@@ -78,7 +78,7 @@ fn a_program_that_gains_privileges_is_named() {
     let command = ["setpriv", "--reuid=1234", "--clear-groups", name, "fork"].map(AsRef::as_ref);
     if let Some(recorded) = Recorded::of(&command, super::Manner::default(), &scratch) {
         let notes = recorded.notes();
-        assert!(notes.contains("1 of 2 programs have not loaded the library"), "{notes}");
+        assert!(notes.contains("1 of 2 programs has not loaded the library"), "{notes}");
         assert_eq!(recorded.counts("at_first"), (0, 0));
         assert!(recorded.total("minor_faults") > 10, "{}", recorded.report["totals"]);
     }
