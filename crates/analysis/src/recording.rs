@@ -31,6 +31,8 @@ pub struct FrameName {
     pub file: Option<String>,
     /// The line in it.
     pub line: Option<u32>,
+    /// The offset of the instruction in the function, in bytes; `None` for an inlined one.
+    pub offset_bytes: Option<u64>,
 }
 
 /// Knows the names of code. It reads files, so it is not part of analysis.
@@ -48,10 +50,18 @@ pub trait SymbolSource {
 pub struct RecordingFacts {
     /// The version of this program.
     pub version: String,
-    /// The command; empty for a process that was already running.
+    /// The command; empty if it is not known.
     pub command: Vec<String>,
+    /// The process, if it was already running.
+    pub attached: Option<u32>,
+    /// The memory syscalls in its stream.
+    pub syscalls: u64,
     /// What recording adds to a call, as measured at its start, in nanoseconds.
     pub probe_ns_per_call: Option<f64>,
+    /// What it adds to a page fault, as measured at its end, in nanoseconds.
+    pub probe_ns_per_fault: Option<u64>,
+    /// What it adds to a memory syscall, likewise.
+    pub probe_ns_per_syscall: Option<u64>,
     /// Whether arguments, paths and the machine's name were left out.
     pub is_redacted: bool,
     /// Why it ended before the program, if it did.
@@ -64,26 +74,32 @@ pub struct RecordingFacts {
 pub fn report(
     account: &AllocationAccount,
     definitions: &Definitions,
-    facts: RecordingFacts,
+    facts: &RecordingFacts,
     symbols: &mut dyn SymbolSource,
 ) -> RecordingReport {
     let names = Names::of(account, definitions, symbols);
     let seen = seen(account);
     let sites = rows::sites(account, seen, &names);
     let callers = caller::callers(account, seen, &names, &sites);
-    let costs = SiteCosts::sum(seen, sites.iter().map(|(_, row)| &row.costs));
+    let is_cut = facts.ended_early == Some(EndedEarly::Unknown);
+    let costs = if sites.is_empty() && is_cut {
+        // Calls may be in the part that is missing.
+        SiteCosts::none(Seen { allocations: false, ..seen })
+    } else {
+        SiteCosts::sum(seen, sites.iter().map(|(_, row)| &row.costs))
+    };
     let of_threads = |ns: f64| (account.threads_ns > 0).then(|| ns / account.threads_ns as f64);
-    let calls = account.all_apparent().calls.saturating_add(account.all_releases().calls);
-    let recording_ns = facts.probe_ns_per_call.map(|probe_ns| probe_ns * calls as f64);
+    let recording_ns = recording_ns(account, facts);
     RecordingReport {
         schema: SCHEMA.to_owned(),
-        version: facts.version,
-        command: facts.command,
+        version: facts.version.clone(),
+        command: facts.command.clone(),
+        attached: facts.attached,
         redacted: facts.is_redacted,
         elapsed_ns: account.ended_ns.saturating_sub(account.header.began_ns),
         ended_early: facts.ended_early,
         seen,
-        totals: rows::totals(account, &costs, facts.probe_ns_per_call),
+        totals: rows::totals(account, &costs, facts),
         recorder: facts.recorder,
         costs,
         share: costs.true_ns.and_then(|true_ns| of_threads(true_ns as f64)),
@@ -102,6 +118,17 @@ pub fn report(
     }
 }
 
+/// What recording added, as far as it is known what it adds to each record.
+fn recording_ns(account: &AllocationAccount, facts: &RecordingFacts) -> Option<f64> {
+    let calls = account.all_apparent().calls.saturating_add(account.all_releases().calls);
+    let faults = account.all_faults().faults();
+    let of_calls = facts.probe_ns_per_call.map(|each_ns| each_ns * calls as f64);
+    let of_faults = facts.probe_ns_per_fault.map(|each_ns| each_ns as f64 * faults as f64);
+    let of_syscalls =
+        facts.probe_ns_per_syscall.map(|each_ns| each_ns as f64 * facts.syscalls as f64);
+    [of_calls, of_faults, of_syscalls].into_iter().flatten().reduce(|sum, ns| sum + ns)
+}
+
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -118,5 +145,6 @@ fn seen(account: &AllocationAccount) -> Seen {
         syscalls: sees.calls,
         faults: sees.faults,
         kernel_faults: sees.kernel_faults,
+        stops: sees.stops,
     }
 }

@@ -198,6 +198,7 @@ fn lines_of(
         kernel_faults: true,
         page_sizes: wild,
         allocations: false,
+        stops: false,
     };
     let began_ns = random.below(100_000);
     let header = Header {

@@ -95,6 +95,7 @@ fn header(access: &Access) -> Header {
             kernel_faults: faults && wanted.is_some_and(|wanted| !wanted.user_mode_only),
             page_sizes: access.rings.as_ref().is_some_and(|rings| rings.format.has_page_sizes()),
             allocations: false,
+            stops: access.by_ptrace,
         },
     }
 }

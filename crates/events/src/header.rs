@@ -32,6 +32,9 @@ pub struct Sees {
     pub page_sizes: bool,
     /// Calls of allocation functions.
     pub allocations: bool,
+    /// Memory syscalls by stopping the thread at each (ptrace): the time of whatever is around one
+    /// includes the stop.
+    pub stops: bool,
 }
 
 /// A clock of `clock_gettime(2)`.

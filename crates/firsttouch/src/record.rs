@@ -111,8 +111,12 @@ fn record(
     let mut header = *observed.header();
     header.sees.allocations = has_shims;
     let began_ns = header.began_ns;
-    let about = about(&options.command, notices);
-    let redaction = options.redact.then(|| Redaction::new(&words(&options.command)));
+    let command = match options.pid {
+        Some(pid) => words(&sys::proc::task::command_line(pid)),
+        None => words(&options.command),
+    };
+    let redaction = options.redact.then(|| Redaction::new(&command));
+    let about = about(command, notices);
     let about = redaction.iter().fold(about, |about, redaction| redaction.about(about));
     let threads = Threads::start(output, (&header, &about), (shims, switch), options);
     let threads = threads.with_context(|| sink::unwritable(&options.output))?;
@@ -200,12 +204,12 @@ fn words(command: &[OsString]) -> Vec<String> {
     command.iter().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
-fn about(command: &[OsString], notices: Vec<String>) -> About {
+fn about(command: Vec<String>, notices: Vec<String>) -> About {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok();
     About {
         version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         started_ns: since_1970.and_then(|since| i64::try_from(since.as_nanos()).ok()),
-        command: Some(words(command)),
+        command: Some(command),
         directory: std::env::current_dir().ok().map(|path| path.to_string_lossy().into_owned()),
         host: sys::machine::host_name(),
         kernel: Some(sys::machine::kernel_release()),

@@ -2,6 +2,7 @@
 //! --diff OLD NEW`: two of them against each other.
 
 mod diff;
+mod events;
 pub(crate) mod options;
 mod recording;
 
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use report::Document;
-use results::AnyResult;
+use results::{AnyResult, Reading};
 
 use crate::exports::Exports;
 use crate::input;
@@ -53,7 +54,18 @@ fn read(file: &Path) -> anyhow::Result<AnyResult> {
         return results::read_any(std::io::stdin().lock()).context("standard input");
     }
     let name = || file.display().to_string();
-    results::read_any(input::open(file, results::BYTES_MAX)?).with_context(name)
+    results::read_any(input::open(file, results::BYTES_MAX)?).map_err(hinted).with_context(name)
+}
+
+/// Says what a file of another kind is good for.
+fn hinted(error: Reading) -> anyhow::Error {
+    match &error {
+        Reading::Schema { .. } => {
+            let hint = "report shows recordings, and what bench --json and compare --json write";
+            anyhow::anyhow!("{error}: {hint}")
+        }
+        _ => error.into(),
+    }
 }
 
 fn deliver(

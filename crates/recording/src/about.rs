@@ -51,6 +51,11 @@ pub struct RecordingSummary {
     pub rusage_major: Option<u64>,
     /// What recording adds to a call, in nanoseconds, as measured when the program started.
     pub probe_ns_per_call: Option<f64>,
+    /// What recording adds to a page fault, in nanoseconds, as measured at the end. `None`: not
+    /// known, or faults were not recorded.
+    pub probe_ns_per_fault: Option<u64>,
+    /// What recording by tracepoints adds to a memory syscall, in nanoseconds, measured likewise.
+    pub probe_ns_per_syscall: Option<u64>,
     /// The largest error of the probes' clock against the stream's, in nanoseconds.
     pub clock_error_ns: Option<u64>,
     /// Why the recording ends before the program. `None`: it does not.
@@ -146,8 +151,8 @@ pub(crate) fn encode_start(header: &Header, about: &About) -> Option<Chunk> {
         ThpPolicy::Advised => 1,
         ThpPolicy::Always => 2,
     };
-    let Sees { calls, faults, kernel_faults, page_sizes, allocations } = sees;
-    let flags = [calls, faults, kernel_faults, page_sizes, allocations];
+    let Sees { calls, faults, kernel_faults, page_sizes, allocations, stops } = sees;
+    let flags = [calls, faults, kernel_faults, page_sizes, allocations, stops];
     let sees = flags.iter().rev().fold(0, |bits, &flag| bits << 1 | u64::from(flag));
     for number in [clock, began_ns, page_bytes, huge_pages, can_swap.into(), sees] {
         put(&mut column, number);
@@ -197,6 +202,7 @@ pub(crate) fn decode_start(columns: &Columns) -> Result<(Header, About), Malform
         kernel_faults: seen(2),
         page_sizes: seen(3),
         allocations: seen(4),
+        stops: seen(5),
     };
     let header = Header { clock, began_ns, page_bytes, huge_pages, can_swap, sees: all };
     let version = take_optional_text(&mut cursor, column)?;
@@ -247,6 +253,9 @@ pub(crate) fn encode_summary(summary: &RecordingSummary) -> Chunk {
     };
     put(&mut column, number);
     put_text(&mut column, &text[..text.floor_char_boundary(UNPACKED_BYTES_MAX / 2)]);
+    for option in [summary.probe_ns_per_fault, summary.probe_ns_per_syscall] {
+        put_option(&mut column, option);
+    }
     let mut chunk = Chunk::default();
     encode_column(kind::SUMMARY, 1, &column, &mut chunk);
     chunk
@@ -268,6 +277,10 @@ pub(crate) fn decode_summary(columns: &Columns) -> Result<RecordingSummary, Malf
     };
     let number = cursor.take(column)?;
     let text = cursor.take_text(column)?.to_owned();
+    // Version 1.0 has none of what follows.
+    let mut newer =
+        || if cursor.at() < column.len() { cursor.take_option(column) } else { Ok(None) };
+    let (probe_ns_per_fault, probe_ns_per_syscall) = (newer()?, newer()?);
     let cut = match number {
         0 => None,
         1 => Some(CutReason::Stopped),
@@ -284,6 +297,8 @@ pub(crate) fn decode_summary(columns: &Columns) -> Result<RecordingSummary, Malf
         rusage_minor,
         rusage_major,
         probe_ns_per_call,
+        probe_ns_per_fault,
+        probe_ns_per_syscall,
         clock_error_ns,
         cut,
     })

@@ -25,7 +25,7 @@ pub use diff::screen as diff_screen;
 pub use doctor::screen as doctor_screen;
 pub use export::Document;
 pub use layout::{redrawn as layout_frame, screen as layout_screen, svg as layout_svg};
-pub use number::{bytes, duration};
+pub use number::{bytes, duration, whole};
 pub use recording::screen as recording_screen;
 pub use text::{clean, hanging as wrapped, quoted};
 pub use trace::{FileNames, trace_end, trace_line, trace_table};

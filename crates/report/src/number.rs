@@ -137,8 +137,9 @@ pub(crate) fn count(value: f64) -> String {
     if value < 10.0 && value.fract() != 0.0 { digits(value, 2) } else { grouped(&fixed(value, 0)) }
 }
 
-/// A count of something, thousands grouped.
-pub(crate) fn whole(number: u64) -> String {
+/// A count of something, thousands grouped: `25,600`.
+#[must_use]
+pub fn whole(number: u64) -> String {
     count(number as f64)
 }
 

@@ -1,13 +1,14 @@
 //! The screen of a recording: what memory cost the program, when it was paid, and which call sites
 //! pay.
 
+mod functions;
 mod head;
 mod recorder;
 mod stacks;
 mod table;
 
 use results::recording::{
-    EndedEarly, RecordingReport, RestMemory, RestRow, ThinnedRecording, Unnamed,
+    CallerRow, EndedEarly, RecordingReport, RestMemory, RestRow, ThinnedRecording, Unnamed,
 };
 
 use crate::number::{Nanoseconds, bytes, percent, several, whole};
@@ -16,8 +17,8 @@ use crate::view::View;
 
 /// Rows of the table, and with `-v`.
 const ROWS: [usize; 2] = [10, 30];
-/// The share of faults of unknown memory from which on it is said.
-const UNKNOWN_SAID: f64 = 0.01;
+/// The share of faults of unknown memory from which on it is said, and their number.
+const UNKNOWN_SAID: (f64, u64) = (0.01, 100);
 
 /// Of a recording from which names were left out.
 const REDACTED: &str =
@@ -30,21 +31,28 @@ pub fn screen(report: &RecordingReport, file: &str, view: View) -> String {
     let mut text = head::head(report, view);
     text += &troubles(report, view);
     if report.callers.is_empty() {
-        let why = if report.seen.allocations {
-            "No call of an allocator was recorded."
-        } else {
-            "Calls of the allocator were not recorded, so faults have no call sites."
-        };
-        text += &hanging("", why, view.width);
+        text += &hanging("", without_calls(report), view.width);
     } else {
         text.push('\n');
         text += &table::table_of_callers(report, rows, view);
     }
     text += &rest(report, view);
-    if view.verbose {
+    if view.verbose && !report.has_no_stacks() {
         text += &stacks::stacks(report, view);
     }
     text + &next(report, file, view)
+}
+
+/// Why there are no call sites.
+fn without_calls(report: &RecordingReport) -> &'static str {
+    if !report.seen.allocations {
+        "Calls of the allocator were not recorded, so faults have no call sites."
+    } else if report.lacks_calls() {
+        "Which calls of the allocator there were is not known: the file ends before any."
+    } else {
+        "No call of an allocator was recorded: the program made none, is linked statically, or has \
+         an allocator of its own."
+    }
 }
 
 /// What makes figures less certain than they look; nothing if nothing does.
@@ -54,10 +62,7 @@ fn troubles(report: &RecordingReport, view: View) -> String {
     if report.redacted {
         troubles.push(REDACTED.to_owned());
     }
-    if report.ended_early == Some(EndedEarly::Limit) {
-        let sentence = "The recording ends before the program: its file has its full size.";
-        troubles.push(sentence.to_owned());
-    }
+    troubles.extend(ended_early(report).map(str::to_owned));
     troubles.extend(report.thinned.as_ref().map(|thinned| thinned_to(thinned, report)));
     if totals.lost > 0 {
         let lost = several(totals.lost, "record was", "records were");
@@ -66,7 +71,8 @@ fn troubles(report: &RecordingReport, view: View) -> String {
     if totals.damaged > 0 {
         troubles.push("The recording is damaged: some stacks and names are wrong.".to_owned());
     }
-    if let Some(share) = report.unknown_share().filter(|&share| share >= UNKNOWN_SAID) {
+    let (share, faults) = report.unknown_faults();
+    if share >= UNKNOWN_SAID.0 && faults >= UNKNOWN_SAID.1 {
         troubles.push(format!("{} of the faults are of unknown memory.", percent(share)));
     }
     troubles.extend(paused(report));
@@ -79,13 +85,73 @@ fn troubles(report: &RecordingReport, view: View) -> String {
         ));
     }
     troubles.extend(recorder::doubts(report, view));
-    if !report.seen.faults {
-        let sentence = "Faults were not recorded: what is paid at first touch is not known.";
-        troubles.push(sentence.to_owned());
-    }
+    troubles.extend(hidden(report).map(str::to_owned));
     troubles.extend(unnamed(report));
+    troubles.extend(stripped(report));
     let line = |trouble: &String| hanging(&styled(BAD, "note "), trouble, view.width);
     troubles.iter().map(line).collect()
+}
+
+/// Why the recording ends before the program, where the first line does not say it.
+fn ended_early(report: &RecordingReport) -> Option<&'static str> {
+    match report.ended_early? {
+        EndedEarly::Limit => Some("The recording ended: its file has its full size."),
+        EndedEarly::Unwritable => Some("The recording ended: its file could not be written."),
+        EndedEarly::Stopped | EndedEarly::Unknown => None,
+    }
+}
+
+/// What an ordinary user cannot see, and what is in the times because of that.
+fn hidden(report: &RecordingReport) -> impl Iterator<Item = &'static str> {
+    let seen = &report.seen;
+    let faults = match (seen.faults, seen.kernel_faults, seen.stops) {
+        (false, ..) => Some("Faults were not recorded: what is paid at first touch is not known."),
+        (true, false, true) => Some(
+            "An ordinary user recorded this: page faults in the kernel (read() into fresh memory) \
+             are missing, and the program was stopped at each memory syscall (ptrace), which is \
+             part of the time of its calls. Root records the faults, without stops.",
+        ),
+        (true, false, false) => Some(
+            "Page faults in the kernel (read() into fresh memory) are missing: this user could \
+             not see them. Root records them.",
+        ),
+        (true, true, _) => None,
+    };
+    let stops = (seen.stops && (seen.kernel_faults || !seen.faults)).then_some(
+        "The program was stopped at each memory syscall (ptrace), which is part of the time of \
+         its calls.",
+    );
+    let syscalls = (!seen.syscalls).then_some(
+        "Memory syscalls were not recorded: those of each site are not known, nor all kinds of \
+         memory that faulted.",
+    );
+    [faults, stops, syscalls].into_iter().flatten()
+}
+
+/// Says where names come from, if most of the cost is of code without.
+fn stripped(report: &RecordingReport) -> Option<String> {
+    let costs_ns = |caller: &&CallerRow| {
+        let costs = &caller.costs;
+        costs.true_ns.unwrap_or(costs.apparent_ns.saturating_add(costs.release_ns))
+    };
+    let is_known =
+        |at: &str| report.unnamed.iter().any(|file| file.path.rsplit('/').next() == Some(at));
+    let is_nameless = |caller: &&CallerRow| {
+        caller.function.starts_with("0x") && caller.at.as_deref().is_some_and(|at| !is_known(at))
+    };
+    let nameless = || report.callers.iter().filter(is_nameless);
+    let (part_ns, all_ns): (u64, u64) = (
+        nameless().map(|row| costs_ns(&row)).sum(),
+        report.callers.iter().map(|row| costs_ns(&row)).sum(),
+    );
+    let most = nameless().next()?;
+    (part_ns > all_ns / 2).then(|| {
+        format!(
+            "Most of the cost is in code without names, such as {}: packages of debug symbols have \
+             them (Debian: NAME-dbgsym).",
+            clean(most.at.as_deref().unwrap_or_default())
+        )
+    })
 }
 
 /// The pauses of the recording, and what they hide.
@@ -112,9 +178,12 @@ fn paused(report: &RecordingReport) -> Option<String> {
 
 /// What is exact and what is not where only some blocks were followed.
 fn thinned_to(thinned: &ThinnedRecording, report: &RecordingReport) -> String {
-    let error = report.costs.first_touch_ns.map_or(String::new(), |_| {
-        format!(" (first touch: standard error {})", Nanoseconds(thinned.first_touch_error_ns))
-    });
+    // From next to no blocks it comes out as nothing.
+    let error =
+        report.costs.first_touch_ns.map_or(String::new(), |_| match thinned.first_touch_error_ns {
+            0 => " (first touch: standard error unknown)".to_owned(),
+            ns => format!(" (first touch: standard error {})", Nanoseconds(ns)),
+        });
     let without = match thinned.calls_without_site {
         0 => String::new(),
         calls => format!(" The site of {} is not known.", several(calls, "call", "calls")),
@@ -135,6 +204,9 @@ fn unnamed(report: &RecordingReport) -> impl Iterator<Item = String> {
         files.map(|file| clean(&file.path)).collect()
     };
     let (changed, missing) = (of(Unnamed::Changed), of(Unnamed::Missing));
+    // Of a redacted recording, files have no folders.
+    let (bare, missing): (Vec<_>, Vec<_>) =
+        missing.into_iter().partition(|path| report.redacted && !path.contains('/'));
     let sentence = |files: Vec<String>, is: &str, are: &str| {
         let verb = if files.len() == 1 { is } else { are };
         (!files.is_empty())
@@ -143,6 +215,7 @@ fn unnamed(report: &RecordingReport) -> impl Iterator<Item = String> {
     [
         sentence(changed, "it is another build now", "they are other builds now"),
         sentence(missing, "it could not be read", "they could not be read"),
+        sentence(bare, "it is not in this directory", "they are not in this directory"),
     ]
     .into_iter()
     .flatten()
@@ -184,7 +257,7 @@ fn word(kind: RestMemory) -> &'static str {
 /// The most useful next command, and what it shows.
 fn next(report: &RecordingReport, file: &str, view: View) -> String {
     let file = quoted(file);
-    let next = if view.verbose || report.callers.is_empty() {
+    let next = if view.verbose || report.callers.is_empty() || report.has_no_stacks() {
         format!("firsttouch report {file} --events    (line by line, in the order of time)")
     } else {
         format!("firsttouch report {file} -v    (the stacks of these calls)")

@@ -18,8 +18,11 @@ pub struct RecordingReport {
     pub schema: String,
     /// Version of the program that wrote it.
     pub version: String,
-    /// The command; empty for a process that was already running.
+    /// The command, also of a process that was already running; empty if it is not known.
     pub command: Vec<String>,
+    /// The process, if it was already running (`record -p`).
+    #[serde(default)]
+    pub attached: Option<u32>,
     /// Whether arguments, paths and the machine's name were left out of the recording.
     #[serde(default)]
     pub redacted: bool,
@@ -34,12 +37,14 @@ pub struct RecordingReport {
     /// What the recorder says of the allocation calls that it has; `null`: the recording has none,
     /// or no end.
     pub recorder: Option<RecorderCounts>,
-    /// The costs of all sites together.
+    /// The costs of all sites together. Those that depend on calls are `null` where calls are not
+    /// known: they were not recorded, or the file was cut before any.
     pub costs: SiteCosts,
     /// `true_ns` of all sites as a part of the lifetimes of all threads; `null` if either is not
     /// known.
     pub share: Option<f64>,
-    /// What recording the calls added, by `probe_ns_per_call`; `null` if that is not known.
+    /// What recording added at least: calls, faults and syscalls, each as often as it was recorded,
+    /// as far as `totals` has what one costs; `null` if it has none of them.
     pub recording_ns: Option<u64>,
     /// The same as a part of these lifetimes; `null` if either is not known.
     pub recording_share: Option<f64>,
@@ -68,8 +73,12 @@ pub struct Seen {
     pub syscalls: bool,
     /// Page faults in user mode.
     pub faults: bool,
-    /// Page faults inside syscalls.
+    /// Page faults inside syscalls. Where they are not seen, figures of faults are without them.
     pub kernel_faults: bool,
+    /// Whether the program was stopped at each memory syscall (ptrace): the stops are part of the
+    /// times of calls.
+    #[serde(default)]
+    pub stops: bool,
 }
 
 /// A recording that has only calls on some blocks. Calls, failed calls, bytes and the time in calls
@@ -117,6 +126,9 @@ pub struct RecordingTotals {
     pub faults_attributed: Option<u64>,
     /// Faults whose time is not known.
     pub faults_untimed: Option<u64>,
+    /// Memory syscalls; `null` if they were not seen.
+    #[serde(default)]
+    pub syscalls: Option<u64>,
     /// Records that were lost.
     pub lost: u64,
     /// Releases of addresses at which no block was known.
@@ -144,6 +156,12 @@ pub struct RecordingTotals {
     /// What recording adds to a call, as measured at its start with a loop that calls malloc and
     /// free; `null` if unknown.
     pub probe_ns_per_call: Option<f64>,
+    /// What recording adds to a page fault, as measured at the end; `null` if unknown.
+    #[serde(default)]
+    pub probe_ns_per_fault: Option<u64>,
+    /// What recording by tracepoints adds to a memory syscall, likewise.
+    #[serde(default)]
+    pub probe_ns_per_syscall: Option<u64>,
 }
 
 /// What a site, or several, paid.
@@ -257,13 +275,13 @@ impl SiteCosts {
     /// No costs, of sites in a recording that can have `seen` so much.
     #[must_use]
     pub fn none(seen: Seen) -> SiteCosts {
-        let faults = seen.faults.then_some(0);
+        let faults = (seen.faults && seen.allocations).then_some(0);
         SiteCosts {
             first_touch_ns: faults,
             true_ns: faults,
             minor_faults: faults,
             major_faults: faults,
-            syscalls: seen.syscalls.then_some(0),
+            syscalls: (seen.syscalls && seen.allocations).then_some(0),
             ..SiteCosts::default()
         }
     }
@@ -290,22 +308,45 @@ impl SiteCosts {
 }
 
 impl RecordingReport {
-    /// The faults of memory that is not known, as a part of all; `None` if faults were not seen.
+    /// The faults of memory that is not known, as a part of all, and their number.
     #[must_use]
-    pub fn unknown_share(&self) -> Option<f64> {
-        let all = self.totals.minor_faults?.saturating_add(self.totals.major_faults?);
-        let unknown = self.rest.iter().find(|row| row.kind == RestMemory::Unknown);
-        let unknown = unknown.map_or(0, |row| row.minor_faults.saturating_add(row.major_faults));
-        (all > 0).then(|| unknown as f64 / all as f64)
+    pub fn unknown_faults(&self) -> (f64, u64) {
+        let all = self.totals.minor_faults.zip(self.totals.major_faults);
+        let all = all.map_or(0, |(minor, major)| minor.saturating_add(major));
+        let unknown = self.rest.iter().filter(|row| row.kind == RestMemory::Unknown);
+        let (unknown, _) = sums(unknown);
+        (unknown as f64 / all.max(1) as f64, unknown)
+    }
+
+    /// The faults that no site pays for and that are the program's own: their number, their time,
+    /// and its part of the lifetimes of all threads, if those are known.
+    #[must_use]
+    pub fn other_faults(&self) -> (u64, u64, Option<f64>) {
+        let own = self.rest.iter().filter(|row| row.kind != RestMemory::Recorder);
+        let (faults, ns) = sums(own);
+        let threads_ns = self.totals.threads_ns;
+        (faults, ns, (threads_ns > 0).then(|| ns as f64 / threads_ns as f64))
+    }
+
+    /// Whether it is not known which allocation calls there were: they were not recorded, or the
+    /// file was cut before any.
+    #[must_use]
+    pub fn lacks_calls(&self) -> bool {
+        let is_cut = self.ended_early == Some(EndedEarly::Unknown) && self.totals.calls == 0;
+        !self.seen.allocations || is_cut
+    }
+
+    /// Whether there are calls, but no stack of any (`record --stacks none`).
+    #[must_use]
+    pub fn has_no_stacks(&self) -> bool {
+        let [site] = &self.sites[..] else { return false };
+        site.stack.is_empty() && self.recorder.is_none_or(|recorder| recorder.unknown_stacks == 0)
     }
 
     /// The faults that no site pays for, and their time.
     #[must_use]
     pub fn rest_sums(&self) -> (u64, u64) {
-        self.rest.iter().fold((0, 0), |(faults, ns), row| {
-            let own = row.minor_faults.saturating_add(row.major_faults);
-            (faults.saturating_add(own), ns.saturating_add(row.fault_ns))
-        })
+        sums(self.rest.iter())
     }
 
     /// The costs of all callers but the first `shown`, and the number of their sites; `None` if
@@ -316,6 +357,14 @@ impl RecordingReport {
         let sites = others.iter().map(|caller| caller.sites.len()).sum();
         Some((sites, SiteCosts::sum(self.seen, others.iter().map(|caller| &caller.costs))))
     }
+}
+
+/// The faults of rows, and their time.
+fn sums<'a>(rows: impl Iterator<Item = &'a RestRow>) -> (u64, u64) {
+    rows.fold((0, 0), |(faults, ns), row| {
+        let own = row.minor_faults.saturating_add(row.major_faults);
+        (faults.saturating_add(own), ns.saturating_add(row.fault_ns))
+    })
 }
 
 #[cfg(test)]

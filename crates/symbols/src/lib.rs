@@ -24,6 +24,8 @@ pub struct SymbolFrame {
     pub file: Option<String>,
     /// The line in it.
     pub line: Option<u32>,
+    /// The offset of the instruction in the function, in bytes; `None` for an inlined one.
+    pub offset_bytes: Option<u64>,
 }
 
 /// Finds names, and remembers the files that it has read.
@@ -102,9 +104,12 @@ impl Symbolizer {
 
 /// The functions at an instruction, innermost first.
 fn functions(found: &Symbolized<'_>) -> Vec<SymbolFrame> {
-    let Some(Sym { name, code_info, inlined, .. }) = found.as_sym() else { return Vec::new() };
+    let Some(Sym { name, code_info, inlined, offset, .. }) = found.as_sym() else {
+        return Vec::new();
+    };
     let inner = inlined.iter().rev().map(|inner| frame(&inner.name, inner.code_info.as_ref()));
-    inner.chain([frame(name, code_info.as_deref())]).collect()
+    let outer = frame(name, code_info.as_deref());
+    inner.chain([SymbolFrame { offset_bytes: Some(*offset as u64), ..outer }]).collect()
 }
 
 fn frame(name: &str, code: Option<&CodeInfo<'_>>) -> SymbolFrame {
@@ -112,5 +117,6 @@ fn frame(name: &str, code: Option<&CodeInfo<'_>>) -> SymbolFrame {
         function: (!name.is_empty()).then(|| demangled(name)),
         file: code.map(|code| code.to_path().to_string_lossy().into_owned()),
         line: code.and_then(|code| code.line),
+        offset_bytes: None,
     }
 }

@@ -55,6 +55,7 @@ fn functions_have_names_and_lines() {
     assert!(has(outermost, "function_with_a_name"), "{frames:?}");
     assert!(outermost.file.as_deref().is_some_and(|file| file.ends_with("own_code.rs")));
     assert!(outermost.line.is_some_and(|line| (CALL - 1..CALL + 3).contains(&line)), "{frames:?}");
+    assert_eq!(outermost.offset_bytes, Some(0), "its first instruction");
     assert_eq!(frames[1], [], "no code is there");
     assert_eq!(symbols.missing().count() + symbols.changed().count(), 0);
 }

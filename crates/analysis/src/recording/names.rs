@@ -65,9 +65,9 @@ impl Names {
         names.iter().map(|name| function(Some(name))).collect()
     }
 
-    /// The lines of a stack for a frame.
-    pub(super) fn lines(&self, frame: ResolvedFrame) -> Vec<String> {
-        self.at(frame).iter().map(NamedFrame::line).collect()
+    /// The lines of a stack for a frame, with its offset in the function if that is wanted.
+    pub(super) fn lines(&self, frame: ResolvedFrame, with_offset: bool) -> Vec<String> {
+        self.at(frame).iter().map(|function| function.line(with_offset)).collect()
     }
 }
 
@@ -91,12 +91,15 @@ impl NamedFrame<'_> {
         Some((name.file.as_deref()?, name.line.filter(|&line| line > 0)?))
     }
 
-    /// `function (file:line)`, or with the module, or with "unknown" in place of the line.
-    fn line(&self) -> String {
+    /// `function (file:line)`, or with the module, or with "unknown" in place of the line; and the
+    /// offset in the function: `function (file:line +0x1c)`.
+    fn line(&self, with_offset: bool) -> String {
         let function = self.function();
+        let offset = self.name.and_then(|name| name.offset_bytes).filter(|_| with_offset);
+        let offset = offset.map_or(String::new(), |offset| format!(" +{offset:#x}"));
         match self.source() {
-            Some((file, line)) => format!("{function} ({file}:{line})"),
-            None => format!("{function} ({})", self.place().unwrap_or("unknown")),
+            Some((file, line)) => format!("{function} ({file}:{line}{offset})"),
+            None => format!("{function} ({}{offset})", self.place().unwrap_or("unknown")),
         }
     }
 

@@ -1,10 +1,12 @@
 //! The rows and sums of a report.
 
+use std::collections::HashMap;
+
 use results::recording::{RecordingTotals, RestRow, Seen, SiteCosts, SiteRow};
 
-use super::RestMemory;
 use super::names::Names;
-use crate::allocations::{AllocationAccount, FaultSums, RestKind, Site, TimedCalls};
+use super::{RecordingFacts, RestMemory};
+use crate::allocations::{AllocationAccount, FaultSums, ResolvedFrame, RestKind, Site, TimedCalls};
 
 /// Every site with its row, by true cost, then by bytes.
 pub(super) fn sites<'a>(
@@ -14,14 +16,37 @@ pub(super) fn sites<'a>(
 ) -> Vec<(&'a Site, SiteRow)> {
     let similar = (account.all_apparent(), account.all_releases());
     let row = |site: &'a Site| {
-        let stack = account.frames(site.stack).flat_map(|frame| names.lines(frame)).collect();
+        let stack =
+            account.frames(site.stack).flat_map(|frame| names.lines(frame, false)).collect();
         let costs = costs(site, seen, &similar);
         let first_touch_error_ns = account.thinned.map(|_| site.touches_error_ns);
         (site, SiteRow { stack, costs, peak_bytes: site.peak_bytes, first_touch_error_ns })
     };
     let mut rows: Vec<(&Site, SiteRow)> = account.sites.iter().map(row).collect();
+    tell_apart(account, names, &mut rows);
     rows.sort_by_cached_key(|(_, row)| order(&row.costs));
     rows
+}
+
+/// Stacks that read the same, such as of two calls on a line, get offsets in the functions in which
+/// they differ.
+fn tell_apart(account: &AllocationAccount, names: &Names, rows: &mut [(&Site, SiteRow)]) {
+    let mut same: HashMap<&[String], Vec<usize>> = HashMap::new();
+    for (index, (_, row)) in rows.iter().enumerate() {
+        same.entry(&row.stack).or_default().push(index);
+    }
+    let several: Vec<Vec<usize>> = same.into_values().filter(|indices| indices.len() > 1).collect();
+    for indices in several {
+        let frames = indices.iter().map(|&index| account.frames(rows[index].0.stack).collect());
+        let frames: Vec<Vec<ResolvedFrame>> = frames.collect();
+        for (&index, own) in indices.iter().zip(&frames) {
+            let line = |(depth, &frame): (usize, &ResolvedFrame)| {
+                let differs = frames.iter().any(|other| other.get(depth) != Some(&frame));
+                names.lines(frame, differs)
+            };
+            rows[index].1.stack = own.iter().enumerate().flat_map(line).collect();
+        }
+    }
 }
 
 /// The place of costs in a table: the most first. Without faults, by the time in the calls.
@@ -59,7 +84,7 @@ fn costs(site: &Site, seen: Seen, (calls, releases): &(TimedCalls, TimedCalls)) 
 pub(super) fn totals(
     account: &AllocationAccount,
     costs: &SiteCosts,
-    probe_ns_per_call: Option<f64>,
+    facts: &RecordingFacts,
 ) -> RecordingTotals {
     let all: FaultSums = account.all_faults();
     let (calls, releases) = (account.all_apparent(), account.all_releases());
@@ -79,6 +104,7 @@ pub(super) fn totals(
         major_faults: of_faults(all.major),
         faults_attributed: attributed.map(|(minor, major)| minor.saturating_add(major)),
         faults_untimed: of_faults(all.untimed),
+        syscalls: account.header.sees.calls.then_some(facts.syscalls),
         lost: account.lost,
         unknown_releases: account.unknown_releases,
         lost_releases: account.lost_releases,
@@ -90,7 +116,9 @@ pub(super) fn totals(
         processes: account.processes,
         threads: account.threads,
         threads_ns: account.threads_ns,
-        probe_ns_per_call,
+        probe_ns_per_call: facts.probe_ns_per_call,
+        probe_ns_per_fault: facts.probe_ns_per_fault,
+        probe_ns_per_syscall: facts.probe_ns_per_syscall,
     }
 }
 

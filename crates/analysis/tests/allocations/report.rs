@@ -2,7 +2,7 @@
 
 use analysis::recording::{CodeFile, FrameName, RecordingFacts, SymbolSource, report};
 use events::{Allocation, AllocationFunction, MappingReport};
-use results::recording::{RecordingReport, RestMemory, Unnamed, UnnamedFile};
+use results::recording::{EndedEarly, RecordingReport, RestMemory, Unnamed, UnnamedFile};
 
 use crate::script::{PAGE, Script, first, free};
 
@@ -15,7 +15,7 @@ struct Known;
 
 fn name(function: &str, line: u32) -> FrameName {
     let file = Some(format!("/src/{}.cc", function.to_lowercase()));
-    FrameName { function: Some(function.to_owned()), file, line: Some(line) }
+    FrameName { function: Some(function.to_owned()), file, line: Some(line), offset_bytes: None }
 }
 
 impl SymbolSource for Known {
@@ -24,6 +24,9 @@ impl SymbolSource for Known {
         let at = |offset: &u64| match (file.path, offset) {
             ("/bin/app", 0x10) => vec![name("Decode", 7), name("main", 9)],
             ("/bin/app", 0x20) => vec![FrameName { line: None, ..name("other", 0) }],
+            ("/bin/app", at @ (0x30 | 0x3a)) => {
+                vec![FrameName { offset_bytes: Some(at - 0x28), ..name("twice", 4) }]
+            }
             ("/lib/libc.so.6", 0x10) => vec![name("strdup", 3)],
             _ => Vec::new(),
         };
@@ -54,12 +57,12 @@ fn reported(script: &mut Script) -> RecordingReport {
     let facts = RecordingFacts {
         version: "1".to_owned(),
         command: vec!["./app".to_owned()],
+        syscalls: 2,
         probe_ns_per_call: Some(21.5),
-        is_redacted: false,
-        ended_early: None,
-        recorder: None,
+        probe_ns_per_fault: Some(100),
+        ..RecordingFacts::default()
     };
-    report(&account, &definitions, facts, &mut Known)
+    report(&account, &definitions, &facts, &mut Known)
 }
 
 fn program() -> RecordingReport {
@@ -117,6 +120,8 @@ fn costs_add_up() {
     assert_eq!((totals.peak_live_bytes, totals.peak_ns), (4 * PAGE, 410));
     assert_eq!((totals.threads_ns, totals.probe_ns_per_call), (900, Some(21.5)));
     assert_eq!((report.elapsed_ns, report.share), (1000, Some(124.0 / 900.0)));
+    // Five calls and three faults; what a syscall costs is not known.
+    assert_eq!((report.recording_ns, totals.syscalls), (Some(408), Some(2)));
     assert_eq!(report.rest.len(), 1);
     assert_eq!((report.rest[0].kind, report.rest[0].fault_ns), (RestMemory::File, 7));
     assert_eq!(report.unnamed.len(), 1);
@@ -130,8 +135,41 @@ fn what_was_not_seen_is_not_known() {
     };
     let account = analysis::allocations::Ledger::new(&header).finish(0);
     let definitions = events::Definitions::default();
-    let report = report(&account, &definitions, RecordingFacts::default(), &mut Known);
+    let report = report(&account, &definitions, &RecordingFacts::default(), &mut Known);
     assert_eq!((report.costs.true_ns, report.costs.syscalls, report.share), (None, None, None));
     assert_eq!((report.totals.minor_faults, report.totals.calls), (None, 0));
     assert!(report.seen.allocations && !report.seen.faults);
+}
+
+#[test]
+fn what_a_cut_recording_lost_is_not_known() {
+    let account = analysis::allocations::Ledger::new(&crate::script::header()).finish(100);
+    let definitions = events::Definitions::default();
+    let of = |ended_early| {
+        let facts = RecordingFacts { ended_early, ..RecordingFacts::default() };
+        report(&account, &definitions, &facts, &mut Known)
+    };
+    let whole = of(None);
+    assert_eq!((whole.costs.true_ns, whole.costs.minor_faults), (Some(0), Some(0)));
+    assert!(!whole.lacks_calls());
+    let cut = of(Some(EndedEarly::Unknown));
+    assert_eq!((cut.costs.true_ns, cut.costs.syscalls, cut.share), (None, None, None));
+    assert_eq!((cut.totals.minor_faults, cut.totals.faults_attributed), (Some(0), None));
+    assert!(cut.lacks_calls());
+}
+
+#[test]
+fn two_calls_on_a_line_are_told_apart() {
+    let mut script = Script::new();
+    mapped(&mut script, APP, "/bin/app");
+    for (time_ns, inner, address) in [(100, 0x30, AT), (200, 0x3a, AT + PAGE)] {
+        called(&mut script, time_ns, &[APP + inner, APP + 0x10], address);
+    }
+    let report = reported(&mut script);
+    let mut stacks: Vec<&[String]> = report.sites.iter().map(|site| &site.stack[..]).collect();
+    stacks.sort_unstable();
+    let outer = ["Decode (/src/decode.cc:7)".to_owned(), "main (/src/main.cc:9)".to_owned()];
+    let of = |offset: &str| [&[format!("twice (/src/twice.cc:4 +{offset})")], &outer[..]].concat();
+    assert_eq!(stacks, [of("0x12"), of("0x8")]);
+    assert_eq!(report.callers.len(), 1, "they have one row");
 }

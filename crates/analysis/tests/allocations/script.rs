@@ -30,6 +30,7 @@ pub(crate) fn header() -> Header {
             kernel_faults: true,
             page_sizes: true,
             allocations: true,
+            stops: false,
         },
     }
 }

@@ -21,8 +21,14 @@ pub(crate) const POPULATE: u64 = 0x8000;
 pub(crate) const NO_FD: u64 = u64::MAX;
 
 /// What tracepoints and perf events see as root, on a kernel that does not report page sizes.
-pub(crate) const SEES: Sees =
-    Sees { calls: true, faults: true, kernel_faults: true, page_sizes: false, allocations: false };
+pub(crate) const SEES: Sees = Sees {
+    calls: true,
+    faults: true,
+    kernel_faults: true,
+    page_sizes: false,
+    allocations: false,
+    stops: false,
+};
 
 /// The head of a stream that begins at 0.
 pub(crate) fn header(huge_pages: ThpPolicy, sees: Sees) -> Header {

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::anyhow;
 use collect::shim::ShimCounts;
 use recording::{CutReason, ProbeCounts, RecordingSummary};
+use report::whole;
 
 use super::bounded::ThinnedTo;
 use super::file::Finished;
@@ -32,6 +33,8 @@ pub(super) fn summary(
         rusage_minor: outcome.rusage.map(|usage| usage.minor_faults),
         rusage_major: outcome.rusage.map(|usage| usage.major_faults),
         probe_ns_per_call,
+        probe_ns_per_fault: outcome.recording_ns,
+        probe_ns_per_syscall: outcome.recording_call_ns,
         clock_error_ns: Some(counts.clock_error_ns),
         cut: match ended.why {
             EndReason::Program | EndReason::Consumer => None,
@@ -62,8 +65,9 @@ pub(super) fn probe_counts(counts: ShimCounts) -> ProbeCounts {
 pub(super) fn thinned(ThinnedTo { from_ns, one_in }: ThinnedTo, began_ns: u64) -> String {
     format!(
         "from {} on not all allocation calls are written, but all are counted: at the end those on \
-         1 block in {one_in} (--max-size)",
-        report::duration(from_ns.saturating_sub(began_ns) as f64)
+         1 block in {} (--max-size)",
+        report::duration(from_ns.saturating_sub(began_ns) as f64),
+        whole(one_in)
     )
 }
 
@@ -75,31 +79,35 @@ pub(super) fn doubts(counts: ShimCounts) -> Vec<String> {
         doubts.push(format!(
             "libraries that the program opened with RTLD_DEEPBIND: {}; their allocation calls are \
              not recorded",
-            counts.deep_libraries
+            whole(counts.deep_libraries)
         ));
     }
     if counts.gave_up > 0 {
         doubts.push(format!(
             "processes that stopped recording, since they waited for this one for seconds in vain: \
              {}; their later allocation calls are not recorded",
-            counts.gave_up
+            whole(counts.gave_up)
         ));
     }
     if own_allocators > 0 {
         doubts.push(format!(
-            "programs with an allocator of their own: {own_allocators}; its calls are not recorded"
+            "programs with an allocator of their own: {}; its calls are not recorded",
+            whole(own_allocators)
         ));
     }
     if lost > 0 {
+        let lost = whole(lost);
         doubts.push(format!("{lost} allocation calls are not recorded: too many threads"));
     }
     if waited_ns >= 1_000_000 {
-        let ms = waited_ns / 1_000_000;
+        let ms = whole(waited_ns / 1_000_000);
         doubts.push(format!("the program waited {ms} ms in all for the recorder"));
     }
     if checked_stacks > 0 {
         doubts.push(format!(
-            "of {checked_stacks} stacks, {wrong_stacks} are not what unwinding finds"
+            "of {} stacks, {} are not what unwinding finds",
+            whole(checked_stacks),
+            whole(wrong_stacks)
         ));
     }
     doubts

@@ -45,6 +45,13 @@ fn check(old: &Path, new: &Path, json: Option<&Path>) -> Result<(), Usage> {
         )));
     }
     let inputs = [old, new];
+    if let Some(recording) = inputs.iter().find(|file| super::recording::is_recording(file)) {
+        return Err(Usage(format!(
+            "{} is a recording: --diff compares results of bench --json or compare --json; \
+             report shows recordings one by one",
+            recording.display()
+        )));
+    }
     let mut overwritten = inputs.into_iter().filter(|file| {
         json.is_some_and(|json| !is_stdout(json) && !is_stdin(file) && is_same_file(file, json))
     });

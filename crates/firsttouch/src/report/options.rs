@@ -12,6 +12,7 @@ use crate::exports::ExportOptions;
 Examples:
   firsttouch report app.ft                      the call sites that cost most
   firsttouch report app.ft --events | less      every call, syscall and fault
+  firsttouch report app.ft --events --json -    the same as JSON lines
   firsttouch report result.json                 the screen that bench printed
   firsttouch report result.json | less          a pipe cuts nothing off
   firsttouch report result.json --markdown      tables to paste into an issue

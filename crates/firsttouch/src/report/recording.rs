@@ -1,24 +1,22 @@
 //! `firsttouch report FILE.ft`: where the cost of a recorded program came from.
 
+use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{BufReader, ErrorKind, Read, Seek, Write};
+use std::io::{BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use analysis::allocations::Ledger;
 use analysis::recording::{CodeFile, FrameName, RecordingFacts, SymbolSource, report};
-use analysis::trace::LineBuilder;
 use anyhow::Context;
-use events::{Batch, Definitions};
+use events::{Batch, Definitions, EventKind, Life};
 use recording::{CutReason, ProbeCounts, Reader, RecordingSummary};
 use results::recording::{EndedEarly, RecorderCounts, RecordingReport, Unnamed, UnnamedFile};
-use results::trace::{Shown, write_line};
 use symbols::Symbolizer;
 
 use crate::options::{ScreenOptions, Usage};
 use crate::report::options::ReportOptions;
 use crate::sink::{self, Sink};
-use crate::stream;
 
 /// Whether `file` begins as a recording does, or has the name of one. Standard input and pipes are
 /// no recordings: they cannot be read from both ends.
@@ -44,7 +42,7 @@ pub(super) fn run(
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     let mut reader = Reader::open(BufReader::new(file)).with_context(name)?;
     if options.events {
-        return events(&mut reader, output, screen).with_context(name);
+        return super::events::write(&mut reader, output, screen).with_context(name);
     }
     let report = read(&mut reader).with_context(name)?;
     for sentence in doubts(&reader) {
@@ -56,72 +54,41 @@ pub(super) fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-/// The events of a recording, as `trace` shows them, every fault on its own line; as JSON lines if
-/// `output` is given, instead or besides.
-fn events<R: Read + Seek>(
-    reader: &mut Reader<R>,
-    output: Option<Sink>,
-    screen: ScreenOptions,
-) -> anyhow::Result<ExitCode> {
-    let mut json = output.map(Sink::into_stream).transpose()?;
-    let mut lines = match json {
-        Some((_, true)) => None,
-        _ => Some(stream::to_stdout(screen.color)),
-    };
-    let mut builder = LineBuilder::new(reader.header(), json.is_some());
-    let mut names = report::FileNames::new(screen.view());
-    let (mut batch, mut definitions) = (Batch::default(), Definitions::default());
-    let (mut text, mut records) = (String::new(), String::new());
-    while reader.next_batch(&mut batch)? {
-        builder.read(&mut batch, &mut definitions, &mut |line| {
-            if json.is_some() {
-                write_line(&line, &mut records);
-            }
-            if lines.is_some() {
-                report::trace_line(&Shown::Line(line), &mut names, true, &mut text);
-            }
-        });
-        let written = match &mut lines {
-            Some(lines) => lines.write_all(text.as_bytes()),
-            None => Ok(()),
-        };
-        let recorded = match &mut json {
-            Some((file, _)) => file.write_all(records.as_bytes()),
-            None => Ok(()),
-        };
-        text.clear();
-        records.clear();
-        match written.and(recorded) {
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
-            other => other.context("cannot write the events")?,
-        }
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
 /// The report of a whole recording.
 fn read<R: Read + Seek>(reader: &mut Reader<R>) -> anyhow::Result<RecordingReport> {
     let ledger = Ledger::of_thinned(reader.header(), reader.thinning(), reader.call_counts());
     let mut ledger = ledger.with_pauses(reader.pauses());
     let (mut batch, mut definitions) = (Batch::default(), Definitions::default());
+    let (mut attached, mut syscalls) = (None, 0);
     while reader.next_batch(&mut batch)? {
         ledger.take(&batch, &mut definitions);
+        for event in &batch.events {
+            match event.kind {
+                EventKind::Syscall(_) => syscalls += 1,
+                EventKind::Life(Life::Attached) => attached = attached.or(Some(event.thread.pid)),
+                _ => {}
+            }
+        }
     }
     let ended_early = ended_early(reader.summary());
     let summary = reader.summary().cloned().unwrap_or_default();
-    let RecordingSummary { lost, until_ns, probe_ns_per_call, clock_error_ns, .. } = summary;
+    let RecordingSummary { lost, until_ns, clock_error_ns, .. } = summary;
     let mut account = ledger.finish(until_ns);
     account.lost = account.lost.max(lost);
     let facts = RecordingFacts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: reader.about().command.clone().unwrap_or_default(),
-        probe_ns_per_call,
+        attached,
+        syscalls,
+        probe_ns_per_call: summary.probe_ns_per_call,
+        probe_ns_per_fault: summary.probe_ns_per_fault,
+        probe_ns_per_syscall: summary.probe_ns_per_syscall,
         is_redacted: reader.about().is_redacted,
         ended_early,
         recorder: reader.counts().map(|counts| recorder_counts(counts, clock_error_ns)),
     };
-    let mut names = FileNames(Symbolizer::new());
-    Ok(report(&account, &definitions, facts, &mut names))
+    let mut names = FileNames::new();
+    Ok(report(&account, &definitions, &facts, &mut names))
 }
 
 /// Why the recording ended before the program. `None`: it did not.
@@ -165,8 +132,8 @@ fn doubts<R: Read + Seek>(reader: &Reader<R>) -> Vec<String> {
     }
     if reader.summary().is_none() {
         doubts.push(
-            "the file has no end: the recorder was killed, or the file was cut; what is in it is \
-             shown"
+            "the file has no end: the recorder was killed, the file was cut, or it is still being \
+             written; what is in it is shown"
                 .to_owned(),
         );
     }
@@ -181,27 +148,56 @@ fn doubts<R: Read + Seek>(reader: &Reader<R>) -> Vec<String> {
 }
 
 /// Names from the files on this machine.
-struct FileNames(Symbolizer);
+struct FileNames {
+    symbols: Symbolizer,
+    /// Where files are whose folders were left out of the recording.
+    here: PathBuf,
+    /// Those files, as they are looked for.
+    bare: BTreeSet<PathBuf>,
+}
+
+impl FileNames {
+    fn new() -> FileNames {
+        FileNames {
+            symbols: Symbolizer::new(),
+            here: std::env::current_dir().unwrap_or_default(),
+            bare: BTreeSet::new(),
+        }
+    }
+
+    fn path(&mut self, recorded: &str) -> PathBuf {
+        let is_bare = !recorded.is_empty() && !recorded.contains('/');
+        let path = if is_bare { self.here.join(recorded) } else { PathBuf::from(recorded) };
+        if is_bare {
+            self.bare.insert(path.clone());
+        }
+        path
+    }
+}
 
 impl SymbolSource for FileNames {
     fn names(&mut self, file: CodeFile<'_>, offsets: &[u64]) -> Vec<Vec<FrameName>> {
-        let found = self.0.frames(Path::new(file.path), file.build_id, offsets);
+        let path = self.path(file.path);
+        let found = self.symbols.frames(&path, file.build_id, offsets);
         let name = |frame: symbols::SymbolFrame| FrameName {
             function: frame.function,
             file: frame.file,
             line: frame.line,
+            offset_bytes: frame.offset_bytes,
         };
         found.into_iter().map(|frames| frames.into_iter().map(name).collect()).collect()
     }
 
+    /// The files by the paths in the recording.
     fn unnamed(&self) -> Vec<UnnamedFile> {
         let file = |why: Unnamed| {
-            move |path: &Path| UnnamedFile {
-                path: PathBuf::from(path).to_string_lossy().into_owned(),
-                why,
+            move |path: &Path| {
+                let bare = path.file_name().filter(|_| self.bare.contains(path)).map(Path::new);
+                let path = bare.unwrap_or(path).to_string_lossy().into_owned();
+                UnnamedFile { path, why }
             }
         };
-        let changed = self.0.changed().map(file(Unnamed::Changed));
-        changed.chain(self.0.missing().map(file(Unnamed::Missing))).collect()
+        let changed = self.symbols.changed().map(file(Unnamed::Changed));
+        changed.chain(self.symbols.missing().map(file(Unnamed::Missing))).collect()
     }
 }

@@ -220,6 +220,22 @@ fn a_damaged_result_is_refused_wherever_it_is_cut() {
 }
 
 #[test]
+fn what_is_no_result_is_named() {
+    let scratch = Scratch::new();
+    let write = |name: &str, bytes: &[u8]| {
+        let file = scratch.file(name);
+        std::fs::write(&file, bytes).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let recording = write("app.ft", b"\x89FTR\r\n\x1a\n");
+    let claims = write("claims.json", br#"{"schema": "firsttouch.claims/1"}"#);
+    let said = ["app.ft is a recording", "--diff compares results of bench"];
+    check(&["report", "--diff", &claims, &recording], 2, &said);
+    let said = ["this is a firsttouch.claims/1 file", "report shows recordings, and what bench"];
+    check(&["report", &claims], 1, &said);
+}
+
+#[test]
 fn an_option_of_another_verb_is_named_with_it() {
     check(&["bench", "--watch"], 2, &["bench has no option --watch", "firsttouch layout --watch"]);
     check(&["claims", "--threads", "2"], 2, &["claims has no option --threads", "bench has it"]);

@@ -123,6 +123,8 @@ fn what_a_recording_says_of_itself_comes_back() {
                 rusage_minor: Some(0),
                 rusage_major: Some(6),
                 probe_ns_per_call: can_swap.then_some(21.5),
+                probe_ns_per_fault: can_swap.then_some(180),
+                probe_ns_per_syscall: Some(0),
                 clock_error_ns: Some(40),
                 cut: cut.clone(),
             };
@@ -136,13 +138,14 @@ fn what_a_recording_says_of_itself_comes_back() {
 
 #[test]
 fn each_thing_that_can_be_seen_comes_back() {
-    for bit in 0..5 {
+    for bit in 0..6 {
         let sees = Sees {
             calls: bit == 0,
             faults: bit == 1,
             kernel_faults: bit == 2,
             page_sizes: bit == 3,
             allocations: bit == 4,
+            stops: bit == 5,
         };
         let header = Header { clock: Clock::Monotonic, sees, ..HEADER };
         let writer = Writer::new(Vec::new(), &header, &About::default()).unwrap();

@@ -23,6 +23,7 @@ pub(crate) const HEADER: Header = Header {
         kernel_faults: true,
         page_sizes: false,
         allocations: true,
+        stops: false,
     },
 };
 

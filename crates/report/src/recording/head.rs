@@ -1,6 +1,6 @@
 //! What memory cost, and when it was paid.
 
-use results::recording::RecordingReport;
+use results::recording::{EndedEarly, RecordingReport};
 
 use crate::number::{Nanoseconds, bytes, count, duration, percent, several, whole};
 use crate::text::{BOLD, DIM, hanging, quoted, styled};
@@ -8,6 +8,8 @@ use crate::view::View;
 
 /// The columns of the longest bar.
 const BAR: usize = 24;
+/// An estimate from fewer timed frees can hang on one that was preempted.
+const FEW_TIMED: u64 = 30;
 /// The most characters of a command.
 const COMMAND_CHARACTERS: usize = 60;
 
@@ -17,35 +19,97 @@ pub(super) fn head(report: &RecordingReport, view: View) -> String {
         text += &bars(report, view);
         text += &totals(report, view);
     }
-    text
+    text + &recording(report, view)
 }
 
 /// How long it ran, and the share of memory in that.
 fn answer(report: &RecordingReport, view: View) -> String {
-    let totals = &report.totals;
+    let text = format!("{}: {}, {}", styled(BOLD, &named(report)), ran(report), cost(report));
+    hanging("", &text, view.width)
+}
+
+/// The program.
+fn named(report: &RecordingReport) -> String {
     let words: Vec<String> = report.command.iter().map(|word| quoted(word)).collect();
     let mut command = words.join(" ");
     if let Some((at, _)) = command.char_indices().nth(COMMAND_CHARACTERS) {
         command.replace_range(at.., "...");
     }
-    let named = if command.is_empty() { "A running process".to_owned() } else { command };
-    let ran = format!("ran {}", Nanoseconds(report.elapsed_ns));
-    let of = match (totals.threads, totals.processes) {
+    match (report.attached, command.is_empty()) {
+        (Some(pid), false) => format!("{command} (process {pid})"),
+        (Some(pid), true) => format!("Process {pid}"),
+        (None, true) => "A running process".to_owned(),
+        (None, false) => command,
+    }
+}
+
+/// How long the program ran, as far as the recording knows.
+fn ran(report: &RecordingReport) -> String {
+    let time = Nanoseconds(report.elapsed_ns);
+    let was_running = report.attached.is_some() || report.command.is_empty();
+    match report.ended_early {
+        None if was_running => format!("recorded for {time}"),
+        None => format!("ran {time}"),
+        Some(EndedEarly::Unknown) => format!("recorded for {time} or longer"),
+        Some(_) if was_running => format!("recorded for {time} (it went on)"),
+        Some(_) => format!("recorded for its first {time} (it went on)"),
+    }
+}
+
+/// What memory cost, and which part of the time that is.
+fn cost(report: &RecordingReport) -> String {
+    let other = report.other_faults();
+    let (_, other_ns, _) = other;
+    if report.callers.is_empty() {
+        let why = if !report.seen.allocations {
+            "allocation calls not recorded"
+        } else if report.lacks_calls() {
+            "allocation calls unknown"
+        } else {
+            "no allocation calls seen"
+        };
+        return if report.seen.faults {
+            format!("{why}; {}", faults_took(other, &of(report)))
+        } else {
+            format!("{why}; faults not recorded")
+        };
+    }
+    let share = |share: Option<f64>| {
+        share.map_or(String::new(), |share| format!(" = {} {}", part(share), of(report)))
+    };
+    match report.costs.true_ns {
+        // Much of its memory does not come from allocation calls.
+        Some(true_ns) if true_ns < other_ns => format!(
+            "allocations cost {}{}; {}",
+            Nanoseconds(true_ns),
+            share(report.share),
+            faults_took(other, "").replacen("faults", "other faults", 1)
+        ),
+        Some(true_ns) => format!("memory cost {}{}", Nanoseconds(true_ns), share(report.share)),
+        None => "what memory cost is known in part".to_owned(),
+    }
+}
+
+fn faults_took((faults, ns, share): (u64, u64, Option<f64>), of: &str) -> String {
+    if faults == 0 {
+        return "no faults".to_owned();
+    }
+    let share = share.map_or(String::new(), |share| format!(" = {} {of}", part(share)));
+    let took = format!("{} took {}{share}", several(faults, "fault", "faults"), Nanoseconds(ns));
+    took.trim_end().to_owned()
+}
+
+/// The time of which shares are.
+fn of(report: &RecordingReport) -> String {
+    let totals = &report.totals;
+    match (totals.threads, totals.processes) {
         (0 | 1, _) if totals.pauses > 0 => "of what was recorded".to_owned(),
         (0 | 1, _) => "of it".to_owned(),
         (threads, 0 | 1) => format!("of the time of its {} threads", whole(threads)),
         (threads, processes) => {
             format!("of the time of {} threads in {} processes", whole(threads), whole(processes))
         }
-    };
-    let cost = match (report.costs.true_ns, report.share) {
-        (Some(true_ns), Some(share)) => {
-            format!("memory cost {} = {} {of}", Nanoseconds(true_ns), part(share))
-        }
-        (Some(true_ns), None) => format!("memory cost {}", Nanoseconds(true_ns)),
-        (None, _) => "what memory cost is known in part".to_owned(),
-    };
-    hanging("", &format!("{}: {ran}, {cost}", styled(BOLD, &named)), view.width)
+    }
 }
 
 /// A share of the time, to a tenth of a percent.
@@ -61,7 +125,10 @@ fn bars(report: &RecordingReport, view: View) -> String {
     let first_touch = costs
         .first_touch_ns
         .map_or("first touch unknown".to_owned(), |ns| format!("first touch {}", Nanoseconds(ns)));
-    let release = format!("release {}{}", Nanoseconds(costs.release_ns), estimated(report));
+    let release = match (report.totals.timed_release_calls, report.totals.release_calls) {
+        (0, 1..) => "release unknown (none was timed)".to_owned(),
+        _ => format!("release {}{}", Nanoseconds(costs.release_ns), estimated(report)),
+    };
     [
         ("in the calls", costs.apparent_ns, String::new()),
         ("paid later", later_ns, format!("{first_touch}, {release}")),
@@ -96,15 +163,19 @@ fn estimated(report: &RecordingReport) -> String {
     let totals = &report.totals;
     match (totals.timed_release_calls, totals.release_calls) {
         (timed, all) if timed == all => String::new(),
-        (0, _) => " (none was timed)".to_owned(),
         (timed, all) => {
             let one_of = count((all as f64 / timed as f64).max(1.0));
-            format!(" (estimated: 1 of {one_of} was timed)")
+            let only = if timed < FEW_TIMED {
+                format!("; only {}, so it is coarse", whole(timed))
+            } else {
+                String::new()
+            };
+            format!(" (estimated: 1 of {one_of} frees was timed{only})")
         }
     }
 }
 
-/// Calls and bytes, and what recording them cost.
+/// Calls and bytes.
 fn totals(report: &RecordingReport, view: View) -> String {
     let totals = &report.totals;
     let failed = match totals.failed {
@@ -127,18 +198,34 @@ fn totals(report: &RecordingReport, view: View) -> String {
         let how = if report.ended_early.is_some() { "live at the end" } else { "never freed" };
         parts.push(format!("{} ({bytes}) {how}", several(kept, "block", "blocks")));
     }
-    parts.extend(recording(report));
     hanging("", &styled(DIM, &parts.join(", ")), view.width)
 }
 
-/// What recording the calls cost.
-fn recording(report: &RecordingReport) -> Option<String> {
-    let probe_ns = report.totals.probe_ns_per_call?;
-    let all = report.recording_ns.map(|ns| format!(": {}", Nanoseconds(ns))).unwrap_or_default();
-    let share = report.recording_share.map(|share| format!(" = {}", part(share)));
-    Some(format!(
-        "recording cost about {} a call{all}{}",
-        duration(probe_ns),
-        share.unwrap_or_default()
-    ))
+/// What recording cost at least, and of which records that is known.
+fn recording(report: &RecordingReport, view: View) -> String {
+    let (totals, seen) = (&report.totals, &report.seen);
+    let Some(ns) = report.recording_ns.filter(|&ns| ns > 0) else { return String::new() };
+    let whole_ns = |ns: u64| ns as f64;
+    let parts = [
+        (seen.allocations, "call", "calls", totals.probe_ns_per_call),
+        (seen.faults, "fault", "faults", totals.probe_ns_per_fault.map(whole_ns)),
+        (seen.syscalls, "syscall", "syscalls", totals.probe_ns_per_syscall.map(whole_ns)),
+    ];
+    let was_recorded = parts.into_iter().filter(|(was_recorded, ..)| *was_recorded);
+    let (known, unknown): (Vec<_>, Vec<_>) = was_recorded.partition(|(.., ns)| ns.is_some());
+    let each =
+        known.iter().map(|(_, one, _, ns)| format!("{} a {one}", duration(ns.unwrap_or_default())));
+    let unknown: Vec<&str> = unknown.iter().map(|(_, _, many, _)| *many).collect();
+    let unknown = match &unknown[..] {
+        [] => String::new(),
+        _ => format!("; what {} cost is not known", unknown.join(" and ")),
+    };
+    let share = report.recording_share.map_or(String::new(), |share| format!(" = {}", part(share)));
+    let each: Vec<String> = each.collect();
+    let text = format!(
+        "recording cost at least {}{share} ({}{unknown})",
+        Nanoseconds(ns),
+        each.join(", ")
+    );
+    hanging("", &styled(DIM, &text), view.width)
 }

@@ -8,6 +8,8 @@ use crate::number::{Nanoseconds, bytes, several, whole};
 use crate::text::{BOLD, clean, hanging, styled};
 use crate::view::View;
 
+use super::functions::with_short_strings;
+
 /// Callers whose stacks are shown.
 const CALLERS: usize = 10;
 /// Stacks of a caller that are shown, the costliest ones.
@@ -56,7 +58,7 @@ fn stack(site: &SiteRow, view: View) -> String {
     );
     let mut text = hanging("  ", &sums, view.width);
     for frame in site.stack.iter().take(FRAMES) {
-        text += &broken("    ", &clean(frame), view);
+        text += &broken("    ", &with_short_strings(&clean(frame)), view);
     }
     match site.stack.len() {
         0 => text += "    unknown\n",

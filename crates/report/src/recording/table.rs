@@ -8,14 +8,21 @@ use crate::table::{table, width_of};
 use crate::text::{DIM, clean, styled};
 use crate::view::View;
 
+use super::functions;
+
 /// The columns that names need at least: figures go where they have fewer.
 const NAME_WANTED: usize = 20;
 /// They never have fewer than this.
 const NAME_MIN: usize = 10;
 /// The first columns to go on a narrow terminal, in this order.
-const EXPENDABLE: [&str; 4] = ["calls", "bytes", "true/apparent", "release"];
+const EXPENDABLE: [&str; 4] = ["true/apparent", "calls", "bytes", "release"];
+/// The widest that a row gets in a pipe: names of templates have no end.
+const PIPE_COLUMNS: usize = 200;
 /// The columns of a terminal from which on the parts of the costs have columns of their own.
 const WIDE: usize = 110;
+
+/// The row of all calls, where no stacks were recorded.
+const WITHOUT_STACKS: &str = "all calls (no stacks were recorded)";
 
 /// A column of figures.
 struct Column<'a> {
@@ -33,11 +40,13 @@ pub(super) fn table_of_callers(report: &RecordingReport, most: usize, view: View
     let costs: Vec<SiteCosts> = costs.collect();
     let digits = shown.len().to_string().len();
     let room = |rows: &[Vec<String>]| {
-        Some(view.width?.saturating_sub(width_of(rows, 1) + digits + 2).max(NAME_MIN))
+        // In a pipe there is room for wider gaps.
+        let (width, gap) = view.width.map_or((PIPE_COLUMNS, 2), |width| (width, 1));
+        width.saturating_sub(width_of(rows, gap) + gap + digits + 1).max(NAME_MIN)
     };
     let mut rows = cells(&columns, &costs);
     for head in EXPENDABLE {
-        if room(&rows).is_some_and(|room| room < NAME_WANTED) {
+        if room(&rows) < NAME_WANTED {
             columns.retain(|column| column.head != head);
             rows = cells(&columns, &costs);
         }
@@ -45,7 +54,12 @@ pub(super) fn table_of_callers(report: &RecordingReport, most: usize, view: View
     let room = room(&rows);
     let head = format!("{:>digits$} site", "#");
     let numbered = |(index, caller): (usize, &CallerRow)| {
-        format!("{:>digits$} {}", index + 1, name(caller, room))
+        let name = if report.has_no_stacks() {
+            WITHOUT_STACKS.to_owned()
+        } else {
+            name(caller, Some(room))
+        };
+        format!("{:>digits$} {name}", index + 1)
     };
     let other = others.map(|(sites, _)| {
         format!("{:digits$} {}", "", several(sites as u64, "other site", "other sites"))
@@ -104,9 +118,10 @@ fn cells(columns: &[Column<'_>], costs: &[SiteCosts]) -> Vec<Vec<String>> {
     std::iter::once(heads).chain(costs.iter().map(row)).collect()
 }
 
-/// The function and its line. Where there is no room, the beginning of the function goes.
+/// The function and its line. Where there is no room, what the function takes goes, and then its
+/// beginning.
 pub(super) fn name(caller: &CallerRow, room: Option<usize>) -> String {
-    let function = clean(&caller.function);
+    let function = functions::with_short_strings(&clean(&caller.function));
     let at = caller.at.as_deref().map(|at| format!("  {}", clean(at))).unwrap_or_default();
     let Some(room) = room else { return function + &at };
     let whole = format!("{function}{at}");
@@ -116,25 +131,7 @@ pub(super) fn name(caller: &CallerRow, room: Option<usize>) -> String {
     // The function tells more than the file.
     let for_function = room.saturating_sub(display_width(&at));
     if at.is_empty() || for_function < room / 2 {
-        return shortened(&whole, room);
+        return functions::shortened(&(functions::fitted(&function, room) + &at), room);
     }
-    shortened(&function, for_function) + &at
-}
-
-/// `text` without so much of its beginning that it has at most `columns`.
-fn shortened(text: &str, columns: usize) -> String {
-    if display_width(text) <= columns {
-        return text.to_owned();
-    }
-    let mut end = Vec::new();
-    let mut left = columns.saturating_sub(3);
-    for c in text.chars().rev() {
-        let width = display_width(c.encode_utf8(&mut [0; 4]));
-        if width > left {
-            break;
-        }
-        left -= width;
-        end.push(c);
-    }
-    "...".to_owned() + &end.into_iter().rev().collect::<String>()
+    functions::fitted(&function, for_function) + &at
 }

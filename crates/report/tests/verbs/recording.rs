@@ -12,7 +12,7 @@ const MIB: u64 = 1 << 20;
 const MS: u64 = 1_000_000;
 
 fn seen() -> Seen {
-    Seen { allocations: true, syscalls: true, faults: true, kernel_faults: false }
+    Seen { allocations: true, syscalls: true, faults: true, kernel_faults: true, stops: false }
 }
 
 fn costs(calls: u64, bytes: u64, [apparent, touch, release]: [u64; 3]) -> SiteCosts {
@@ -53,6 +53,7 @@ fn report_of(callers: &[(&str, Option<&str>, SiteCosts)]) -> RecordingReport {
         schema: SCHEMA.to_owned(),
         version: "0.1.0".to_owned(),
         command: vec!["./app".to_owned(), "data file.bin".to_owned()],
+        attached: None,
         redacted: false,
         elapsed_ns: 3210 * MS,
         seen: seen(),
@@ -73,6 +74,7 @@ fn report_of(callers: &[(&str, Option<&str>, SiteCosts)]) -> RecordingReport {
             threads: 1,
             threads_ns: 3210 * MS,
             probe_ns_per_call: Some(41.3),
+            probe_ns_per_fault: Some(180),
             ..RecordingTotals::default()
         },
         ended_early: None,
@@ -115,6 +117,7 @@ fn troubled() -> RecordingReport {
     };
     let mut report = report_of(&[("main", Some("main.c:9"), costs)]);
     report.command.clear();
+    (report.attached, report.seen.kernel_faults, report.seen.stops) = (Some(1234), false, true);
     report.redacted = true;
     report.ended_early = Some(EndedEarly::Limit);
     report.thinned = Some(ThinnedRecording {
@@ -158,13 +161,28 @@ fn what_was_not_recorded_is_said() {
     nothing.costs = SiteCosts::none(seen());
     let screen =
         plain(&report::recording_screen(&nothing, "a.ft", View::brief(None)), View::brief(None));
-    assert!(screen.contains("No call of an allocator was recorded."), "{screen}");
+    assert!(screen.contains("No call of an allocator was recorded:"), "{screen}");
+    let head = "./app 'data file.bin': ran 3,210 ms, no allocation calls seen; 222 faults took \
+                621 us = 0.02 % of it\n";
+    assert!(screen.starts_with(head), "{screen}");
     assert!(screen.ends_with(
         "Next: firsttouch report a.ft --events    (line by line, in the order of time)\n"
     ));
+    let mut still = RecordingReport { recording_ns: Some(0), ..nothing.clone() };
+    still.rest.clear();
+    let screen = report::recording_screen(&still, "a.ft", View::brief(None));
+    assert!(screen.contains("no allocation calls seen; no faults\n"), "{screen}");
+    assert!(!screen.contains("recording cost"), "{screen}");
     nothing.seen.allocations = false;
     let screen = report::recording_screen(&nothing, "a.ft", View::brief(None));
     assert!(screen.contains("Calls of the allocator were not recorded"), "{screen}");
+    assert!(screen.contains("allocation calls not recorded; 222 faults took"), "{screen}");
+    // Of a file that was cut, nobody knows.
+    nothing.seen.allocations = true;
+    nothing.ended_early = Some(EndedEarly::Unknown);
+    let screen = report::recording_screen(&nothing, "a.ft", View::brief(None));
+    assert!(screen.contains("or longer, allocation calls unknown; 222 faults took"), "{screen}");
+    assert!(screen.contains("is not known: the file ends before any"), "{screen}");
 
     let blind = Seen { faults: false, ..seen() };
     let half = SiteCosts { calls: 2, apparent_ns: 700, release_ns: 30, ..SiteCosts::none(blind) };
@@ -288,4 +306,125 @@ fn a_pause_is_one_line_and_no_leak() {
     report.totals = RecordingTotals { across_pauses: 0, lost_releases: 0, ..pauses };
     let screen = plain(&report::recording_screen(&report, "a.ft", view), view);
     assert!(screen.contains("paused for 1,605 ms of 3,210 ms."), "{screen}");
+}
+
+#[test]
+fn what_memory_cost_that_was_not_allocated_is_in_the_first_line() {
+    let mut report = usual();
+    report.rest.push(rest(RestMemory::Anonymous, 102_250, 1070 * MS));
+    report.rest.push(rest(RestMemory::Recorder, 20, 900 * MS));
+    let view = View::brief(None);
+    let screen = plain(&report::recording_screen(&report, "a.ft", view), view);
+    let head = "ran 3,210 ms, allocations cost 287 ms = 9.0 % of it; 102,472 other faults took \
+                1,071 ms = 33.4 %\n";
+    assert!(screen.contains(head), "{screen}");
+}
+
+#[test]
+fn the_cost_of_recording_is_a_lower_bound_and_says_of_what() {
+    let screen = |report: &RecordingReport| {
+        let view = View::brief(None);
+        plain(&report::recording_screen(report, "a.ft", view), view)
+    };
+    let mut report = usual();
+    let line = "recording cost at least 131 ms = 4.1 % (41.3 ns a call, 180 ns a fault; what \
+                syscalls cost is not known)";
+    assert!(screen(&report).contains(line), "{}", screen(&report));
+    report.totals.probe_ns_per_syscall = Some(250);
+    let line = "(41.3 ns a call, 180 ns a fault, 250 ns a syscall)";
+    assert!(screen(&report).contains(line), "{}", screen(&report));
+    report.recording_ns = None;
+    assert!(!screen(&report).contains("recording cost"), "{}", screen(&report));
+}
+
+#[test]
+fn what_an_ordinary_user_cannot_see_is_said() {
+    let screen = |seen| {
+        let view = View::brief(None);
+        let report = RecordingReport { seen, ..usual() };
+        plain(&report::recording_screen(&report, "a.ft", view), view)
+    };
+    assert!(!screen(seen()).contains("note"), "{}", screen(seen()));
+    let ordinary = Seen { kernel_faults: false, stops: true, ..seen() };
+    for part in ["page faults in the kernel", "stopped at each memory syscall", "Root records"] {
+        assert!(screen(ordinary).contains(part), "{}", screen(ordinary));
+    }
+    let without_calls = Seen { kernel_faults: false, syscalls: false, ..seen() };
+    for part in ["Page faults in the kernel", "Memory syscalls were not recorded"] {
+        assert!(screen(without_calls).contains(part), "{}", screen(without_calls));
+    }
+    let stopped = screen(Seen { stops: true, ..seen() });
+    assert!(stopped.contains("stopped at each") && !stopped.contains("ordinary"), "{stopped}");
+}
+
+#[test]
+fn a_recording_of_a_part_says_which() {
+    let screen = |report: &RecordingReport| {
+        let view = View::brief(None);
+        plain(&report::recording_screen(report, "a.ft", view), view)
+    };
+    let mut report = usual();
+    report.ended_early = Some(EndedEarly::Stopped);
+    let first = ": recorded for its first 3,210 ms (it went on), memory cost";
+    assert!(screen(&report).contains(first), "{}", screen(&report));
+    report.attached = Some(77);
+    let head = "./app 'data file.bin' (process 77): recorded for 3,210 ms (it went on), ";
+    assert!(screen(&report).starts_with(head), "{}", screen(&report));
+    (report.command, report.ended_early) = (Vec::new(), None);
+    assert!(screen(&report).starts_with("Process 77: recorded for 3,210 ms, "));
+}
+
+#[test]
+fn calls_without_stacks_are_one_row() {
+    let mut report = report_of(&[("unknown", None, costs(9, MIB, [MS, MS, MS]))]);
+    report.sites[0].stack.clear();
+    let view = View::verbose(Some(80));
+    let screen = plain(&report::recording_screen(&report, "a.ft", view), view);
+    assert!(screen.contains("1 all calls (no stacks"), "{screen}");
+    assert!(!screen.contains("-v") && !screen.contains("unknown"), "{screen}");
+}
+
+#[test]
+fn code_without_names_has_a_hint_where_it_is_most_of_the_cost() {
+    let (large, small) = (costs(9, MIB, [9 * MS, MS, MS]), costs(9, MIB, [MS, MS, MS]));
+    let hint = |nameless, named| {
+        let callers = [("0x13", Some("sort"), nameless), ("main", Some("a.c:1"), named)];
+        let mut report = report_of(&callers);
+        let screen = |report: &_| report::recording_screen(report, "a.ft", View::brief(None));
+        let shown = screen(&report).contains("such as sort: packages of debug symbols");
+        report.unnamed =
+            vec![UnnamedFile { path: "/usr/bin/sort".to_owned(), why: Unnamed::Missing }];
+        assert!(!screen(&report).contains("debug symbols"), "the file is not there");
+        shown
+    };
+    assert!(hint(large, small) && !hint(small, large));
+}
+
+#[test]
+fn few_faults_of_unknown_memory_are_not_worth_a_line() {
+    let view = View::brief(None);
+    let mut report = usual();
+    report.totals.minor_faults = Some(67);
+    report.rest.push(rest(RestMemory::Unknown, 2, 10));
+    let screen = report::recording_screen(&report, "a.ft", view);
+    assert!(!screen.contains("of unknown memory"), "{screen}");
+    report.totals.minor_faults = Some(6700);
+    report.rest.push(rest(RestMemory::Unknown, 200, 10));
+    let screen = report::recording_screen(&report, "a.ft", view);
+    assert!(screen.contains("3 % of the faults are of unknown memory"), "{screen}");
+}
+
+#[test]
+fn the_release_line_says_what_the_estimate_hangs_on() {
+    let mut report = usual();
+    (report.totals.release_calls, report.totals.timed_release_calls) = (800, 100);
+    let many = report::recording_screen(&report, "a.ft", View::brief(None));
+    assert!(many.contains("(estimated: 1 of 8 frees was timed)"), "{many}");
+    (report.totals.release_calls, report.totals.timed_release_calls) = (24, 3);
+    let few = report::recording_screen(&report, "a.ft", View::brief(None));
+    assert!(few.contains("(estimated: 1 of 8 frees was timed; only 3, so it is coarse)"), "{few}");
+    (report.totals.release_calls, report.totals.timed_release_calls) = (9, 0);
+    let view = View::brief(None);
+    let screen = plain(&report::recording_screen(&report, "a.ft", view), view);
+    assert!(screen.contains("release unknown (none was timed)"), "{screen}");
 }

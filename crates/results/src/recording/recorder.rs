@@ -44,6 +44,6 @@ pub enum EndedEarly {
     Limit,
     /// It could not be written.
     Unwritable,
-    /// The recorder was killed, or the file was cut.
+    /// The recorder was killed, the file was cut, or it is still being written.
     Unknown,
 }

@@ -73,3 +73,38 @@ fn others_are_all_that_are_not_shown() {
     assert_eq!((sites, costs.calls), (3, 4));
     assert_eq!((report.others(3), report.others(9)), (None, None));
 }
+
+/// The keys of a value, at any depth.
+fn keys(value: &serde_json::Value, into: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Object(object) => {
+            into.extend(object.keys().cloned());
+            object.values().for_each(|value| keys(value, into));
+        }
+        serde_json::Value::Array(values) => values.iter().for_each(|value| keys(value, into)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_key_is_documented() {
+    let document = include_str!("../../../../docs/report.md");
+    let unnamed = UnnamedFile { path: String::new(), why: Unnamed::Missing };
+    let rest = RestRow { kind: RestMemory::Stack, minor_faults: 0, major_faults: 0, fault_ns: 0 };
+    let report = RecordingReport {
+        recorder: Some(RecorderCounts::default()),
+        thinned: Some(ThinnedRecording::default()),
+        sites: vec![SiteRow::default()],
+        callers: vec![CallerRow::default()],
+        rest: vec![rest],
+        unnamed: vec![unnamed],
+        ..RecordingReport::default()
+    };
+    let mut all = Vec::new();
+    keys(&serde_json::to_value(&report).expect("it is plain data"), &mut all);
+    assert!(all.len() > 80, "{all:?}");
+    for key in all {
+        let named = [format!("`{key}`"), format!("`{key}[]`")];
+        assert!(named.iter().any(|key| document.contains(key)), "{key}");
+    }
+}

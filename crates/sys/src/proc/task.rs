@@ -1,7 +1,9 @@
 //! `/proc/PID/task`, `/proc/TID/status` and `/proc/PID/comm`: the threads of processes, and their
 //! state.
 
+use std::ffi::OsString;
 use std::io;
+use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
 use super::TICK_MS;
@@ -237,6 +239,15 @@ pub fn program_name(pid: u32) -> Option<Vec<u8>> {
     Some(std::fs::read(format!("/proc/{pid}/comm")).ok()?.trim_ascii_end().to_owned())
 }
 
+/// The words by which the program of the process `pid` was started, as far as they can be seen:
+/// none of a process that has ended, or that has written over them with nothing.
+#[must_use]
+pub fn command_line(pid: u32) -> Vec<OsString> {
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let Some(words) = words.strip_suffix(b"\0") else { return Vec::new() };
+    words.split(|byte| *byte == 0).map(|word| OsString::from_vec(word.to_owned())).collect()
+}
+
 /// Whether the program of the process `pid` was started with the environment variable `name`, as
 /// far as can be seen: not of a process that has ended, or that this user may not read.
 #[must_use]
@@ -292,6 +303,13 @@ mod tests {
         let own = std::process::id();
         assert!(has_variable(own, "PATH") && !has_variable(own, "PAT"));
         assert!(!has_variable(own, "TH") && !has_variable(u32::MAX, "PATH"));
+    }
+
+    #[test]
+    fn the_words_of_a_process_are_those_of_its_start() {
+        let own: Vec<OsString> = std::env::args_os().collect();
+        assert_eq!(command_line(std::process::id()), own);
+        assert!(command_line(u32::MAX).is_empty());
     }
 
     #[test]

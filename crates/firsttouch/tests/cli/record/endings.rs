@@ -87,6 +87,10 @@ fn a_program_that_needs_its_tracer_is_not_left() {
     going.tell("first");
     going.signal("-INT");
     going.says("firsttouch stays until its end");
+    let screen = firsttouch(&["report"]).arg(&going.file).output().expect("it starts");
+    let screen = text(&screen.stdout);
+    assert!(screen.contains(": recorded for its first ") && screen.contains("went on"), "{screen}");
+    assert!(screen.contains("stopped at each memory syscall (ptrace)"), "{screen}");
     going.signal("-INT");
     going.says("firsttouch cannot leave after SIGINT");
     for what in ["second", "run", "third"] {
@@ -121,6 +125,9 @@ fn a_request_ends_the_recording_of_a_running_process_with_success() {
         assert!(notes.contains("the recording is complete"), "{notes}");
         let report = firsttouch(&["report"]).arg(&file).output().expect("it starts");
         assert_eq!(text(&report.stderr), "", "the file is whole");
+        let head = format!("sleep 1000 (process {}): recorded for", program.id());
+        assert!(text(&report.stdout).starts_with(&head), "{}", text(&report.stdout));
+        assert!(text(&report.stdout).contains("allocation calls not recorded; "), "{head}");
         assert_eq!(program.try_wait().expect("a child"), None, "the process goes on");
     }
     program.kill().expect("it runs");

@@ -73,6 +73,10 @@ fn a_program_starts_and_pauses_its_recording() {
         let screen = text(&screen.stdout);
         assert!(screen.contains("The recording was paused for"), "{way}: {screen}");
         let events = firsttouch(&["report", "--events"]).arg(&file).output().expect("it starts");
+        for (what, times) in [("pauses", 2), ("goes on", 2)] {
+            let line = format!("+++ the recording {what} +++");
+            assert_eq!(text(&events.stdout).matches(&line).count(), times, "{way}: {what}");
+        }
         let unmapped = text(&events.stdout).matches("munmap(").count();
         let expected = if way == "off" { 0..=0 } else { 20..=39 };
         assert!(expected.contains(&unmapped), "{way}: {unmapped} of second alone");

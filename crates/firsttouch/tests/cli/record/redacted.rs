@@ -8,7 +8,7 @@ use recording::Reader;
 use serde_json::Value;
 
 use super::plain_fixture;
-use crate::program::{Scratch, copied, firsttouch, skip, text};
+use crate::program::{Scratch, copied, firsttouch, fixture_with, skip, text};
 
 /// Parts of secrets. None of them is in a path of this test's own or of the system's.
 const SECRETS: [&str; 7] =
@@ -133,4 +133,45 @@ fn a_redacted_recording_says_so_and_keeps_its_figures() {
     assert_eq!(report["redacted"], true);
     assert!(report["totals"]["calls"].as_u64() > Some(2), "{}", report["totals"]);
     assert_eq!(report["totals"]["damaged"], 0);
+}
+
+#[test]
+fn names_of_a_redacted_recording_come_from_the_directory_of_the_report() {
+    let scratch = Scratch::new();
+    let build = |folder: &str, flags: &[&str]| {
+        let folder = scratch.file(folder);
+        create_dir(&folder).expect("a folder");
+        let flags = [&["-g", "-fno-builtin", "-Wl,--build-id"], flags].concat();
+        let program = fixture_with("recorded_secrets", &flags, folder.join("tool"));
+        program.map(|program| (folder, program))
+    };
+    let Some((own, program)) = build("own", &[]) else { return };
+    let Some((other, _)) = build("other", &["-O2"]) else { return };
+    let (empty, file) = (scratch.file("empty"), scratch.file("recording.ft"));
+    create_dir(&empty).expect("a folder");
+    write(own.join("data"), vec![7; 4096]).expect("a file");
+    let mut command = firsttouch(&["record", "--redact", "-o"]);
+    command.arg(&file).arg("--").arg(&program).args(["data", "name"]);
+    command.env("XDG_CACHE_HOME", scratch.file("cache")).env("FIRSTTOUCH_TEST_SECRET", "x");
+    let output = command.current_dir(&own).output().expect("it starts");
+    let said = text(&output.stderr);
+    if output.status.code() == Some(125) && said.contains("refused") {
+        return skip(&said);
+    }
+    assert!(output.status.success(), "{said}");
+    let report = |folder| {
+        let mut command = firsttouch(&["report", "--json", "-"]);
+        let output = command.arg(&file).current_dir(folder).output().expect("it starts");
+        serde_json::from_slice::<Value>(&output.stdout).expect("JSON")
+    };
+    let has_main = |report: &Value| report["sites"].to_string().contains("\"main (");
+    let of_tool = |report: &Value| {
+        let files = report["unnamed"].as_array().expect("files");
+        let tool = files.iter().find(|file| file["path"] == "tool");
+        tool.map_or(String::new(), |tool| tool["why"].to_string())
+    };
+    let [own, other, empty] = [own, other, empty].map(report);
+    assert!(has_main(&own) && of_tool(&own).is_empty(), "{own}");
+    assert!(!has_main(&other) && of_tool(&other).contains("changed"), "{other}");
+    assert!(!has_main(&empty) && of_tool(&empty).contains("missing"), "{empty}");
 }
