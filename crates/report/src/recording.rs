@@ -49,6 +49,8 @@ fn without_calls(report: &RecordingReport) -> &'static str {
         "Calls of the allocator were not recorded, so faults have no call sites."
     } else if report.lacks_calls() {
         "Which calls of the allocator there were is not known: the file ends before any."
+    } else if report.totals.pauses > 0 {
+        "No call of an allocator was recorded in the time without pauses."
     } else {
         "No call of an allocator was recorded: the program made none, is linked statically, or has \
          an allocator of its own."

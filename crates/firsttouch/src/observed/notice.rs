@@ -1,6 +1,7 @@
 //! Notes and refusals of a trace: the cause, and the remedy.
 
 use collect::{Error, Notice};
+use report::whole;
 use sys::Errno;
 
 use crate::not_executed;
@@ -74,9 +75,10 @@ const PTRACE_REMEDY: &str = "A container forbids it (docker run --cap-add SYS_PT
 /// The syscalls in 32-bit mode that are not shown.
 pub(crate) fn compat32_calls(calls: u64) -> String {
     format!(
-        "memory syscalls in 32-bit mode, which are not shown: {calls} or more. Causes of faults \
+        "memory syscalls in 32-bit mode, which are not shown: {} or more. Causes of faults \
          that depend on them are unknown. --syscalls ptrace shows them, and so does a trace of the \
-         32-bit program itself"
+         32-bit program itself",
+        whole(calls)
     )
 }
 
@@ -146,10 +148,11 @@ pub(crate) fn cannot_leave(pid: u32, signal: i32) -> String {
 /// Another program recorded the same faults.
 pub(crate) fn misattributed(records: u64) -> String {
     format!(
-        "another program recorded the same page faults, and the kernel gave {records} records of \
+        "another program recorded the same page faults, and the kernel gave {} records of \
          this trace, or more, the number or the time of its event. Unless it was firsttouch, their \
          times, latencies and causes are wrong (perf record has another clock): trace again \
-         without it"
+         without it",
+        whole(records)
     )
 }
 

@@ -28,7 +28,7 @@ impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ReadError::Empty => f.write_str("the file is empty"),
-            ReadError::NotARecording => f.write_str("the file is no recording"),
+            ReadError::NotARecording => f.write_str("not a recording, which record -o FILE makes"),
             ReadError::Newer { major, known } => write!(
                 f,
                 "the recording has format version {major}; this program reads versions up to \

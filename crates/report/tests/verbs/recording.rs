@@ -168,6 +168,10 @@ fn what_was_not_recorded_is_said() {
     assert!(screen.ends_with(
         "Next: firsttouch report a.ft --events    (line by line, in the order of time)\n"
     ));
+    nothing.totals.pauses = 1;
+    let screen = report::recording_screen(&nothing, "a.ft", View::brief(None));
+    assert!(screen.contains("was recorded in the time without pauses."), "{screen}");
+    nothing.totals.pauses = 0;
     let mut still = RecordingReport { recording_ns: Some(0), ..nothing.clone() };
     still.rest.clear();
     let screen = report::recording_screen(&still, "a.ft", View::brief(None));
