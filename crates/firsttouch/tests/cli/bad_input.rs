@@ -246,6 +246,14 @@ fn an_option_of_another_verb_is_named_with_it() {
 }
 
 #[test]
+fn what_record_is_not_told() {
+    let words = ["true is no option of record: put -- before a program"];
+    check(&["record", "-o", "app.ft", "true"], 2, &words);
+    check(&["record", "-o", "-", "--", "true"], 2, &["a recording cannot be a pipe"]);
+    check(&["record", "-o", "/dev/full", "--", "true"], 125, &["cannot write /dev/full"]);
+}
+
+#[test]
 fn the_hidden_verb_is_not_for_people() {
     check(&["__child"], 2, &["firsttouch itself"]);
     check(&["__child", "{}"], 2, &["firsttouch itself"]);
