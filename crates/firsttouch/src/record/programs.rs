@@ -94,7 +94,7 @@ mod tests {
     fn a_program_that_does_not_write_is_named() {
         assert_eq!(executing(&[7, 7, 8]).silent(&[7, 8, 7]), None);
         let silent = executing(&[7, 7, 8]).silent(&[7, 8]).unwrap();
-        assert!(silent.starts_with("1 of 3 programs have not"), "{silent}");
+        assert!(silent.starts_with("1 of 3 programs has not"), "{silent}");
         assert!(silent.contains("(ls)"), "{silent}");
         let none = executing(&[7]).silent(&[]).unwrap();
         assert!(none.starts_with("no process has loaded"), "{none}");
