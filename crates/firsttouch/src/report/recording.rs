@@ -59,13 +59,13 @@ fn read<R: Read + Seek>(reader: &mut Reader<R>) -> anyhow::Result<RecordingRepor
     let ledger = Ledger::of_thinned(reader.header(), reader.thinning(), reader.call_counts());
     let mut ledger = ledger.with_pauses(reader.pauses());
     let (mut batch, mut definitions) = (Batch::default(), Definitions::default());
-    let (mut attached, mut syscalls) = (None, 0);
+    let (mut first, mut syscalls) = (None, 0);
     while reader.next_batch(&mut batch)? {
         ledger.take(&batch, &mut definitions);
         for event in &batch.events {
             match event.kind {
                 EventKind::Syscall(_) => syscalls += 1,
-                EventKind::Life(Life::Attached) => attached = attached.or(Some(event.thread.pid)),
+                EventKind::Life(life) => first = first.or(Some((life, event.thread.pid))),
                 _ => {}
             }
         }
@@ -78,7 +78,8 @@ fn read<R: Read + Seek>(reader: &mut Reader<R>) -> anyhow::Result<RecordingRepor
     let facts = RecordingFacts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: reader.about().command.clone().unwrap_or_default(),
-        attached,
+        // A program that was started for the recording begins otherwise.
+        attached: first.filter(|(life, _)| *life == Life::Attached).map(|(_, pid)| pid),
         syscalls,
         probe_ns_per_call: summary.probe_ns_per_call,
         probe_ns_per_fault: summary.probe_ns_per_fault,
