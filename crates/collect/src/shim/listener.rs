@@ -86,11 +86,14 @@ impl Guests {
         let (in_use, units) = self.units(&hello);
         let words = unit::words(usize::try_from(units).unwrap_or(usize::MAX));
         let memory = SharedWords::new(events::RECORDER_MEMORY, words)?;
-        self.prepare(&memory, in_use, units);
         let geometry = Geometry { version: wire::VERSION, units, words: words as u64 };
         let guest = Guest { pid: asker.pid(), own_pid: hello.pid };
+        // Whoever changes whether programs are quiet takes the new ones afterwards: it finds this
+        // one, or this one is told.
+        let mut new = self.new.lock().unwrap_or_else(PoisonError::into_inner);
+        self.prepare(&memory, in_use, units);
         asker.answer(&geometry.to_bytes(), memory.file())?;
-        self.new.lock().unwrap_or_else(PoisonError::into_inner).push((memory, guest));
+        new.push((memory, guest));
         Ok(())
     }
 
