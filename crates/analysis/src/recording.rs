@@ -6,7 +6,7 @@ mod rows;
 
 use events::Definitions;
 use results::recording::{
-    EndedEarly, RecorderCounts, RecordingReport, RestMemory, SCHEMA, Seen, SiteCosts,
+    EndedEarly, RecorderCounts, RecordingReport, RestMemory, SCHEMA, SampledRecording, Seen,
     ThinnedRecording, UnnamedFile,
 };
 
@@ -71,7 +71,7 @@ pub fn report(
     let seen = seen(account);
     let sites = rows::sites(account, seen, &names);
     let callers = caller::callers(account, seen, &names, &sites);
-    let costs = SiteCosts::sum(seen, sites.iter().map(|(_, row)| &row.costs));
+    let costs = rows::all_sites(account, seen, &sites);
     let of_threads = |ns: f64| (account.threads_ns > 0).then(|| ns / account.threads_ns as f64);
     let calls = account.all_apparent().calls.saturating_add(account.all_releases().calls);
     let recording_ns = facts.probe_ns_per_call.map(|probe_ns| probe_ns * calls as f64);
@@ -94,6 +94,10 @@ pub fn report(
             one_in: thinned.one_in,
             first_touch_error_ns: thinned.touches_error_ns,
             calls_without_site: thinned.without_site,
+        }),
+        sampled: account.sampled.map(|sampled| SampledRecording {
+            mean_bytes: sampled.sampling.mean_bytes.get(),
+            chosen_calls: sampled.chosen_calls,
         }),
         sites: sites.into_iter().map(|(_, row)| row).collect(),
         callers,

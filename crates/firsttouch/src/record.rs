@@ -22,8 +22,8 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::Context;
 use collect::Options;
-use collect::shim::Shims;
-use events::Header;
+use collect::shim::{Shims, Stacks};
+use events::{Header, StackSampling};
 use recording::{About, RecordingSwitch, Redaction, Writer, encode_counts, encode_switch};
 use sys::switch::SignalSwitch;
 
@@ -81,6 +81,11 @@ fn check(options: &RecordOptions) -> Result<(), Usage> {
         let usage = "the name of the program is empty: record -o app.ft -- ./app";
         return Err(Usage(usage.to_owned()));
     }
+    if options.max_size.is_some() && matches!(options.stacks, Stacks::Sampled(_)) {
+        let usage = "--stacks sampled and --max-size both leave out by chance, by rules that do \
+                     not combine: use one of them";
+        return Err(Usage(usage.to_owned()));
+    }
     Ok(())
 }
 
@@ -111,7 +116,11 @@ fn record(
     let mut header = *observed.header();
     header.sees.allocations = has_shims;
     let began_ns = header.began_ns;
-    let about = about(&options.command, notices);
+    let sampling = match options.stacks {
+        Stacks::Sampled(sampling) if has_shims => Some(sampling),
+        _ => None,
+    };
+    let about = about(&options.command, notices, sampling);
     let redaction = options.redact.then(|| Redaction::new(&words(&options.command)));
     let about = redaction.iter().fold(about, |about, redaction| redaction.about(about));
     let threads = Threads::start(output, (&header, &about), (shims, switch), options);
@@ -200,7 +209,11 @@ fn words(command: &[OsString]) -> Vec<String> {
     command.iter().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
-fn about(command: &[OsString], notices: Vec<String>) -> About {
+fn about(
+    command: &[OsString],
+    notices: Vec<String>,
+    stack_sampling: Option<StackSampling>,
+) -> About {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok();
     About {
         version: Some(env!("CARGO_PKG_VERSION").to_owned()),
@@ -211,5 +224,6 @@ fn about(command: &[OsString], notices: Vec<String>) -> About {
         kernel: Some(sys::machine::kernel_release()),
         notices,
         is_redacted: false,
+        stack_sampling,
     }
 }

@@ -47,6 +47,10 @@ pub struct RecordingReport {
     /// estimated from some blocks. `null`: everything is exact.
     #[serde(default)]
     pub thinned: Option<ThinnedRecording>,
+    /// If only some calls have their stack (`record --stacks sampled`): sites and callers are
+    /// estimates, all other figures are exact. `null`: every call has its stack, or none.
+    #[serde(default)]
+    pub sampled: Option<SampledRecording>,
     /// Every site, by `true_ns`, then by bytes.
     pub sites: Vec<SiteRow>,
     /// The sites by the function that asked, in the same order.
@@ -86,6 +90,17 @@ pub struct ThinnedRecording {
     pub first_touch_error_ns: u64,
     /// Counted calls whose site is not known, since the recording lost the first of them.
     pub calls_without_site: u64,
+}
+
+/// A recording in which only calls have their stack that were chosen by chance: one of s bytes with
+/// the chance 1 - exp(-s / `mean_bytes`). Each counts as many times as one was chosen of its size,
+/// and so does its block with everything that is charged to it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SampledRecording {
+    /// The mean distance of samples, in bytes that a thread asks for.
+    pub mean_bytes: u64,
+    /// The calls that were chosen.
+    pub chosen_calls: u64,
 }
 
 /// Sums of a recording.
@@ -177,6 +192,15 @@ pub struct SiteCosts {
     pub major_faults: Option<u64>,
     /// Memory syscalls inside its calls; `null` if syscalls were not seen.
     pub syscalls: Option<u64>,
+    /// The standard error of `calls` where that is estimated; `null` where it is exact.
+    #[serde(default)]
+    pub calls_error: Option<u64>,
+    /// The standard error of `bytes` where that is estimated; `null` where it is exact.
+    #[serde(default)]
+    pub bytes_error: Option<u64>,
+    /// The standard error of `first_touch_ns` where that is estimated; `null` where it is exact.
+    #[serde(default)]
+    pub first_touch_error_ns: Option<u64>,
 }
 
 /// A call site: a stack from which memory was asked for.
@@ -190,9 +214,6 @@ pub struct SiteRow {
     pub costs: SiteCosts,
     /// The most bytes that it had live at once.
     pub peak_bytes: u64,
-    /// The standard error of `first_touch_ns` in a recording that is thinned; `null` in others.
-    #[serde(default)]
-    pub first_touch_error_ns: Option<u64>,
 }
 
 /// The sites of a function: the innermost one on their stacks that does not belong to an allocator
@@ -252,6 +273,14 @@ impl SiteCosts {
         known(&mut self.minor_faults, other.minor_faults);
         known(&mut self.major_faults, other.major_faults);
         known(&mut self.syscalls, other.syscalls);
+        // Sites are estimated from different calls.
+        let independent = |own: &mut Option<u64>, other: Option<u64>| {
+            let both = own.zip(other).map(|(own, other)| root_of_squares(own, other));
+            *own = both.or(*own).or(other);
+        };
+        independent(&mut self.calls_error, other.calls_error);
+        independent(&mut self.bytes_error, other.bytes_error);
+        independent(&mut self.first_touch_error_ns, other.first_touch_error_ns);
     }
 
     /// No costs, of sites in a recording that can have `seen` so much.
@@ -281,12 +310,42 @@ impl SiteCosts {
         self.first_touch_ns.unwrap_or(0).saturating_add(self.release_ns)
     }
 
+    /// How far the true number of calls may be from `calls`, as a part of it, with 95 %; `None`: it
+    /// is exact.
+    #[must_use]
+    pub fn calls_within(&self) -> Option<f64> {
+        within(self.calls, self.calls_error)
+    }
+
+    /// The same of `bytes`.
+    #[must_use]
+    pub fn bytes_within(&self) -> Option<f64> {
+        within(self.bytes, self.bytes_error)
+    }
+
     /// `true_ns` as a multiple of `apparent_ns`.
     #[must_use]
     pub fn true_per_apparent(&self) -> Option<f64> {
         let true_ns = self.true_ns.filter(|_| self.apparent_ns > 0)?;
         Some(true_ns as f64 / self.apparent_ns as f64)
     }
+}
+
+/// Half the width of a 95 % interval of a normal distribution, in standard errors.
+const HALF_OF_95: f64 = 1.96;
+
+fn within(estimate: u64, error: Option<u64>) -> Option<f64> {
+    let error = error.filter(|&error| error > 0 && estimate > 0)?;
+    Some(HALF_OF_95 * error as f64 / estimate as f64)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a root is not negative, and the cast saturates"
+)]
+fn root_of_squares(one: u64, other: u64) -> u64 {
+    (one as f64).hypot(other as f64).round() as u64
 }
 
 impl RecordingReport {

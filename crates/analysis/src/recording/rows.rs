@@ -15,13 +15,35 @@ pub(super) fn sites<'a>(
     let similar = (account.all_apparent(), account.all_releases());
     let row = |site: &'a Site| {
         let stack = account.frames(site.stack).flat_map(|frame| names.lines(frame)).collect();
-        let costs = costs(site, seen, &similar);
-        let first_touch_error_ns = account.thinned.map(|_| site.touches_error_ns);
-        (site, SiteRow { stack, costs, peak_bytes: site.peak_bytes, first_touch_error_ns })
+        let (is_thinned, is_sampled) = (account.thinned.is_some(), account.sampled.is_some());
+        let costs = SiteCosts {
+            calls_error: is_sampled.then_some(site.errors.calls),
+            bytes_error: is_sampled.then_some(site.errors.bytes),
+            first_touch_error_ns: (is_sampled || is_thinned).then_some(site.errors.touches_ns),
+            ..costs(site, seen, &similar)
+        };
+        (site, SiteRow { stack, costs, peak_bytes: site.peak_bytes })
     };
     let mut rows: Vec<(&Site, SiteRow)> = account.sites.iter().map(row).collect();
     rows.sort_by_cached_key(|(_, row)| order(&row.costs));
     rows
+}
+
+/// What all sites pay together: their sum, or what is exact where they are estimates.
+pub(super) fn all_sites(
+    account: &AllocationAccount,
+    seen: Seen,
+    sites: &[(&Site, SiteRow)],
+) -> SiteCosts {
+    match &account.sampled {
+        Some(sampled) => {
+            costs(&sampled.all, seen, &(account.all_apparent(), account.all_releases()))
+        }
+        None => SiteCosts {
+            first_touch_error_ns: account.thinned.map(|thinned| thinned.touches_error_ns),
+            ..SiteCosts::sum(seen, sites.iter().map(|(_, row)| &row.costs))
+        },
+    }
 }
 
 /// The place of costs in a table: the most first. Without faults, by the time in the calls.
@@ -52,6 +74,7 @@ fn costs(site: &Site, seen: Seen, (calls, releases): &(TimedCalls, TimedCalls)) 
         minor_faults: of_faults(faults.minor),
         major_faults: of_faults(faults.major),
         syscalls: seen.syscalls.then_some(site.syscalls),
+        ..SiteCosts::none(seen)
     }
 }
 

@@ -3,7 +3,7 @@
 use results::recording::{CallerRow, RecordingReport, SiteCosts};
 use textwrap::core::display_width;
 
-use crate::number::{TimeUnit, bytes, digits, several, whole};
+use crate::number::{TimeUnit, bytes, digits, percent, rounded, several, whole};
 use crate::table::{table, width_of};
 use crate::text::{DIM, clean, styled};
 use crate::view::View;
@@ -72,8 +72,8 @@ fn columns<'a>(report: &RecordingReport, shown: &'a [CallerRow], view: View) -> 
         };
         Some(Column { head, cell: Box::new(cell) })
     };
-    let sized = Column { head: "bytes", cell: Box::new(|costs| bytes(costs.bytes as f64)) };
-    let called = Column { head: "calls", cell: Box::new(|costs| whole(costs.calls)) };
+    let sized = Column { head: "bytes", cell: Box::new(sized) };
+    let called = Column { head: "calls", cell: Box::new(called) };
     let faults = |costs: &SiteCosts| {
         let sum = costs.minor_faults.zip(costs.major_faults);
         sum.map_or("-".to_owned(), |(minor, major)| whole(minor.saturating_add(major)))
@@ -95,6 +95,22 @@ fn columns<'a>(report: &RecordingReport, shown: &'a [CallerRow], view: View) -> 
         with_faults.then_some(compared),
     ];
     all.into_iter().flatten().collect()
+}
+
+/// The bytes, and where they are estimated how far they may be off.
+pub(super) fn sized(costs: &SiteCosts) -> String {
+    bytes(costs.bytes as f64) + &give_or_take(costs.bytes_within())
+}
+
+/// The same of the calls, with no more digits than they have.
+pub(super) fn called(costs: &SiteCosts) -> String {
+    let within = costs.calls_within();
+    let calls = if within.is_some() { rounded(costs.calls) } else { costs.calls };
+    whole(calls) + &give_or_take(within)
+}
+
+fn give_or_take(within: Option<f64>) -> String {
+    within.map(|within| format!(" ±{}", percent(within))).unwrap_or_default()
 }
 
 /// The heads of the columns, and below them a row for each of `costs`.
