@@ -201,6 +201,10 @@ pub struct SiteCosts {
     /// The standard error of `first_touch_ns` where that is estimated; `null` where it is exact.
     #[serde(default)]
     pub first_touch_error_ns: Option<u64>,
+    /// At most the standard error of `true_ns` where that is estimated in all of its parts; `null`
+    /// where it is exact or one of them is.
+    #[serde(default)]
+    pub true_error_ns: Option<u64>,
 }
 
 /// A call site: a stack from which memory was asked for.
@@ -281,6 +285,7 @@ impl SiteCosts {
         independent(&mut self.calls_error, other.calls_error);
         independent(&mut self.bytes_error, other.bytes_error);
         independent(&mut self.first_touch_error_ns, other.first_touch_error_ns);
+        independent(&mut self.true_error_ns, other.true_error_ns);
     }
 
     /// No costs, of sites in a recording that can have `seen` so much.
@@ -321,6 +326,12 @@ impl SiteCosts {
     #[must_use]
     pub fn bytes_within(&self) -> Option<f64> {
         within(self.bytes, self.bytes_error)
+    }
+
+    /// The same of `true_ns`.
+    #[must_use]
+    pub fn true_within(&self) -> Option<f64> {
+        within(self.true_ns?, self.true_error_ns)
     }
 
     /// `true_ns` as a multiple of `apparent_ns`.

@@ -299,8 +299,8 @@ impl Ledger {
     fn subtract(&mut self, call: &OpenCall, ns: u64) {
         match call.payer {
             Some(payer) => {
-                let releases = call.releases;
-                self.sites.pay(payer, Charge::Interruption { releases, ns });
+                let OpenCall { releases, left_ns, .. } = *call;
+                self.sites.pay(payer, Charge::Interruption { releases, ns, left_ns });
             }
             None => self.unowned.take(ns, self.sites.weight()),
         }

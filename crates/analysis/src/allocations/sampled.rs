@@ -37,6 +37,40 @@ struct Variances {
     calls: f64,
     bytes: f64,
     touches_ns: f64,
+    apparent_ns: f64,
+    release_ns: f64,
+}
+
+impl Variances {
+    /// Adds those of a charge, with the variance of a call or block of that size.
+    fn add(&mut self, charge: Charge, variance: f64) {
+        let of = |figure: Option<u64>| variance * (figure.unwrap_or(0) as f64).powi(2);
+        match charge {
+            Charge::Call { given_bytes, latency_ns } => {
+                self.calls += variance;
+                self.bytes += of(given_bytes);
+                self.apparent_ns += of(latency_ns);
+            }
+            Charge::Release { latency_ns } => self.release_ns += of(latency_ns),
+            Charge::Interruption { releases, ns, left_ns } => {
+                let less = of(Some(left_ns.saturating_add(ns))) - of(Some(left_ns));
+                let of_call = if releases { &mut self.release_ns } else { &mut self.apparent_ns };
+                *of_call -= less;
+            }
+            _ => {}
+        }
+    }
+
+    fn errors(&self) -> SiteErrors {
+        let error = |variance: f64| rounded(variance.max(0.0).sqrt());
+        SiteErrors {
+            calls: error(self.calls),
+            bytes: error(self.bytes),
+            touches_ns: error(self.touches_ns),
+            apparent_ns: error(self.apparent_ns),
+            release_ns: error(self.release_ns),
+        }
+    }
 }
 
 /// The chance of a call.
@@ -83,12 +117,8 @@ impl Estimates {
         let Some(place) = place else { return };
         let Chance { weight, variance } = Chance::of(self.sampling, size_bytes);
         self.place(place).pay(charge, weight);
-        if let Charge::Call { given_bytes, .. } = charge {
-            self.chosen_calls += 1;
-            let variances = &mut self.variances[place];
-            variances.calls += variance;
-            variances.bytes += variance * (given_bytes.unwrap_or(0) as f64).powi(2);
-        }
+        self.variances[place].add(charge, variance);
+        self.chosen_calls += u64::from(matches!(charge, Charge::Call { .. }));
     }
 
     /// Of the faults on a block of the site, so much time is new, and so much was there before.
@@ -123,14 +153,9 @@ impl Estimates {
         let found = self.sites.iter_mut().zip(&self.variances);
         for (site, (estimate, variances)) in sites.iter_mut().zip(found) {
             estimate.note_peak(peak);
-            let errors = SiteErrors {
-                calls: rounded(variances.calls.sqrt()),
-                bytes: rounded(variances.bytes.sqrt()),
-                touches_ns: rounded(variances.touches_ns.max(0.0).sqrt()),
-            };
             let stack = site.stack;
             *site = estimate.rounded();
-            (site.stack, site.errors) = (stack, errors);
+            (site.stack, site.errors) = (stack, variances.errors());
         }
         let Estimates { sampling, chosen_calls, all, .. } = self;
         SampledAccount { sampling, chosen_calls, all }

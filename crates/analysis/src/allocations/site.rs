@@ -54,6 +54,10 @@ pub struct SiteErrors {
     pub bytes: u64,
     /// Of the time of faults on its blocks, in nanoseconds.
     pub touches_ns: u64,
+    /// Of the time inside its calls that were timed, in nanoseconds.
+    pub apparent_ns: u64,
+    /// Of the time of those releases of its blocks that were timed, in nanoseconds.
+    pub release_ns: u64,
 }
 
 /// What a site pays for.
@@ -73,8 +77,8 @@ pub(super) enum Charge {
     Inside { major: bool, latency_ns: Option<u64> },
     /// A syscall inside a call.
     Syscall,
-    /// So much of the time of a call belongs to something else.
-    Interruption { releases: bool, ns: u64 },
+    /// So much of the time of a call belongs to something else, and so much is left of it.
+    Interruption { releases: bool, ns: u64, left_ns: u64 },
 }
 
 impl Site {
@@ -122,8 +126,8 @@ impl<N: Amount> Site<N> {
             Charge::Touch { major, latency_ns } => self.touches.add(major, latency_ns, weight),
             Charge::Inside { major, latency_ns } => self.inside.add(major, latency_ns, weight),
             Charge::Syscall => self.syscalls = self.syscalls.plus(1, weight),
-            Charge::Interruption { releases: true, ns } => self.release.take(ns, weight),
-            Charge::Interruption { releases: false, ns } => self.apparent.take(ns, weight),
+            Charge::Interruption { releases: true, ns, .. } => self.release.take(ns, weight),
+            Charge::Interruption { releases: false, ns, .. } => self.apparent.take(ns, weight),
         }
     }
 

@@ -15,18 +15,40 @@ pub(super) fn sites<'a>(
     let similar = (account.all_apparent(), account.all_releases());
     let row = |site: &'a Site| {
         let stack = account.frames(site.stack).flat_map(|frame| names.lines(frame)).collect();
-        let (is_thinned, is_sampled) = (account.thinned.is_some(), account.sampled.is_some());
-        let costs = SiteCosts {
-            calls_error: is_sampled.then_some(site.errors.calls),
-            bytes_error: is_sampled.then_some(site.errors.bytes),
-            first_touch_error_ns: (is_sampled || is_thinned).then_some(site.errors.touches_ns),
-            ..costs(site, seen, &similar)
-        };
+        let costs = with_errors(costs(site, seen, &similar), site, account);
         (site, SiteRow { stack, costs, peak_bytes: site.peak_bytes })
     };
     let mut rows: Vec<(&Site, SiteRow)> = account.sites.iter().map(row).collect();
     rows.sort_by_cached_key(|(_, row)| order(&row.costs));
     rows
+}
+
+/// The costs of a site with their errors, as far as they are estimated.
+fn with_errors(costs: SiteCosts, site: &Site, account: &AllocationAccount) -> SiteCosts {
+    let errors = site.errors;
+    let of_faults = |figure: u64| costs.first_touch_ns.map(|_| figure);
+    if account.sampled.is_none() {
+        let first_touch_error_ns = account.thinned.and_then(|_| of_faults(errors.touches_ns));
+        return SiteCosts { first_touch_error_ns, ..costs };
+    }
+    // The calls that were not timed are like those that were.
+    let apparent_ns = scaled(errors.apparent_ns, costs.apparent_ns, site.apparent.timed_ns);
+    let release_ns = scaled(errors.release_ns, costs.release_ns, site.release.timed_ns);
+    // The error of a sum is at most the sum of the errors.
+    let of_calls_ns = apparent_ns.saturating_add(release_ns);
+    SiteCosts {
+        calls_error: Some(errors.calls),
+        bytes_error: Some(errors.bytes),
+        first_touch_error_ns: of_faults(errors.touches_ns),
+        true_error_ns: of_faults(of_calls_ns.saturating_add(errors.touches_ns)),
+        ..costs
+    }
+}
+
+/// `error` of a figure of `timed`, as one of the figure `all`.
+fn scaled(error: u64, all: u64, timed: u64) -> u64 {
+    let scaled = u128::from(error) * u128::from(all) / u128::from(timed.max(1));
+    u64::try_from(scaled).unwrap_or(u64::MAX)
 }
 
 /// What all sites pay together: their sum, or what is exact where they are estimates.

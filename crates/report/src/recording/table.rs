@@ -63,11 +63,14 @@ pub(super) fn table_of_callers(report: &RecordingReport, most: usize, view: View
 /// The columns that tell something, each time in one unit.
 fn columns<'a>(report: &RecordingReport, shown: &'a [CallerRow], view: View) -> Vec<Column<'a>> {
     let wide = view.width.is_none_or(|width| width >= WIDE);
-    let timed = |head, of: fn(&SiteCosts) -> Option<u64>| {
+    let timed = |head, of: fn(&SiteCosts) -> Option<u64>, within: Within| {
         let largest = shown.iter().filter_map(|caller| of(&caller.costs)).max()?;
         let unit = TimeUnit::for_largest(largest as f64);
         let cell = move |costs: &SiteCosts| match of(costs) {
-            Some(ns) => format!("{} {}", digits(ns as f64 / unit.ns(), 2), unit.name()),
+            Some(ns) => {
+                let time = format!("{} {}", digits(ns as f64 / unit.ns(), 2), unit.name());
+                time + &give_or_take(within(costs))
+            }
             None => "-".to_owned(),
         };
         Some(Column { head, cell: Box::new(cell) })
@@ -88,14 +91,19 @@ fn columns<'a>(report: &RecordingReport, shown: &'a [CallerRow], view: View) -> 
         Some(sized),
         Some(called),
         (wide && with_faults).then_some(faulted),
-        timed("apparent", |costs| Some(costs.apparent_ns)),
-        wide.then(|| timed("first touch", |costs| costs.first_touch_ns)).flatten(),
-        (wide || !with_faults).then(|| timed("release", |costs| Some(costs.release_ns))).flatten(),
-        timed("true", |costs| costs.true_ns),
+        timed("apparent", |costs| Some(costs.apparent_ns), |_| None),
+        wide.then(|| timed("first touch", |costs| costs.first_touch_ns, |_| None)).flatten(),
+        (wide || !with_faults)
+            .then(|| timed("release", |costs| Some(costs.release_ns), |_| None))
+            .flatten(),
+        timed("true", |costs| costs.true_ns, SiteCosts::true_within),
         with_faults.then_some(compared),
     ];
     all.into_iter().flatten().collect()
 }
+
+/// How far a figure may be off, as a part of it.
+type Within = fn(&SiteCosts) -> Option<f64>;
 
 /// The bytes, and where they are estimated how far they may be off.
 pub(super) fn sized(costs: &SiteCosts) -> String {

@@ -155,7 +155,9 @@ fn sampled() -> RecordingReport {
         let calls = costs.calls * u64::from(costs.bytes / costs.calls < MIB);
         costs.calls_error = Some(10 * calls.isqrt());
         costs.bytes_error = costs.calls_error.map(|error| error * (costs.bytes / costs.calls));
-        costs.first_touch_error_ns = Some(costs.first_touch_ns.unwrap_or(0) / 20);
+        let of_time = |ns: Option<u64>| Some(ns.unwrap_or(0) / 17 * u64::from(calls > 0));
+        costs.first_touch_error_ns = of_time(costs.first_touch_ns);
+        costs.true_error_ns = of_time(costs.true_ns);
     };
     report.callers.iter_mut().for_each(|caller| error(&mut caller.costs));
     report.sites.iter_mut().for_each(|site| error(&mut site.costs));
