@@ -98,7 +98,7 @@ impl Access {
 }
 
 /// The ids of the two tracepoints that all syscalls pass. Separate tracepoints for each syscall
-/// would fire less often, but the kernel takes some 40 ms to close each.
+/// would fire less often, but the kernel takes some 40 ms to end each, one after the other.
 fn tracepoints() -> Result<(u64, u64), Errno> {
     let tracefs = Tracefs::open()?;
     Ok((tracefs.id("raw_syscalls/sys_enter")?, tracefs.id("raw_syscalls/sys_exit")?))

@@ -279,20 +279,14 @@ struct Recording {
     call_ns: Option<u64>,
 }
 
-/// Closes the rings, and measures the cost of recording while the kernel closes the tracepoints,
-/// which takes it some 80 ms of waiting.
+/// Closes the rings, and measures the cost of recording.
 fn end_rings(rings: Option<Rings>, bare_call_ns: Option<i64>) -> Recording {
     let Some(mut rings) = rings else { return Recording::default() };
     let wanted = rings.wanted.clone();
     let call_ns = bare_call_ns.and_then(|bare_ns| own_cost::of_a_call(&wanted, bare_ns));
-    let calls = rings.take_calls();
-    // Where there can be no thread, they are closed here.
-    let close = std::thread::Builder::new().name("firsttouch-close".into());
-    let closing = close.spawn(move || drop(calls));
+    rings.close_calls();
     // Closed first, because they count against this user's limit.
     drop(rings);
     let fault_ns = wanted.faults.then(|| own_cost::of_a_fault(wanted.user_mode_only)).flatten();
-    // A panic there has been reported already.
-    let _ = closing.map(std::thread::JoinHandle::join);
     Recording { sees_faults: wanted.faults, fault_ns, call_ns }
 }

@@ -72,7 +72,7 @@ pub(crate) fn run(options: &RecordOptions, _screen: ScreenOptions) -> anyhow::Re
             return Ok(refused);
         }
     };
-    record(observed, output, (loaded, switch), options)
+    Ok(record(observed, output, (loaded, switch), options))
 }
 
 /// Refuses what cannot be meant.
@@ -86,6 +86,10 @@ fn check(options: &RecordOptions) -> Result<(), Usage> {
                      not combine: use one of them";
         return Err(Usage(usage.to_owned()));
     }
+    if options.output.as_os_str() == "-" {
+        let usage = "a recording cannot be a pipe: name a file, such as -o app.ft";
+        return Err(Usage(usage.to_owned()));
+    }
     Ok(())
 }
 
@@ -95,7 +99,7 @@ fn record(
     output: Output,
     (loaded, switch): (Option<Loaded>, SignalSwitch),
     options: &RecordOptions,
-) -> anyhow::Result<ExitCode> {
+) -> ExitCode {
     observed.begin();
     let probe_ns_per_call = loaded.as_ref().and_then(|loaded| loaded.probe_ns_per_call);
     let shims = loaded.map(|loaded| loaded.shims);
@@ -124,7 +128,10 @@ fn record(
     let redaction = options.redact.then(|| Redaction::new(&words(&options.command)));
     let about = redaction.iter().fold(about, |about, redaction| redaction.about(about));
     let threads = Threads::start(output, (&header, &about), (shims, switch), options);
-    let threads = threads.with_context(|| sink::unwritable(&options.output))?;
+    let threads = match threads.with_context(|| sink::unwritable(&options.output)) {
+        Ok(threads) => threads,
+        Err(error) => return failed(&error, FAILED),
+    };
     let mut chunks = threads.observed_chunks(redaction);
     let until = options.time.map(|time| Instant::now() + time);
     let mut ended = observed.watch(&mut chunks, until, OnRequest::Leave, &note);
@@ -149,7 +156,7 @@ fn record(
     for sentence in sentences.chain(thinned) {
         note(&sentence);
     }
-    Ok(ending::stay(ended, written, &options.output, &note))
+    ending::stay(ended, written, &options.output, &note)
 }
 
 /// The threads that record.

@@ -88,7 +88,10 @@ fn explained(
             let option = option.split_once('=').map_or(option.as_str(), |(name, _)| name);
             let verb = verb_of(program, arguments);
             let similar = context(ContextKind::SuggestedArg);
-            option.starts_with('-').then(|| unknown_option(program, verb, option, similar))
+            if !option.starts_with('-') {
+                return verb.and_then(|verb| program_without_dashes(verb, option));
+            }
+            Some(unknown_option(program, verb, option, similar))
         }
         ErrorKind::InvalidSubcommand => {
             let name = context(ContextKind::InvalidSubcommand)?;
@@ -97,6 +100,17 @@ fn explained(
         }
         _ => None,
     }
+}
+
+/// The sentence for a program that is named where a verb wants options.
+fn program_without_dashes(verb: &Command, word: &str) -> Option<String> {
+    let takes_program = verb.get_arguments().any(Arg::is_last_set);
+    let (verb, word) = (verb.get_name(), report::quoted(word));
+    takes_program.then(|| {
+        format!(
+            "{word} is no option of {verb}: put -- before a program: {verb} [OPTIONS] -- {word}"
+        )
+    })
 }
 
 fn unknown_option(

@@ -18,6 +18,7 @@ pub mod image;
 pub mod inherited;
 pub mod interrupt;
 pub mod launch;
+pub mod leaving;
 pub mod limits;
 pub mod machine;
 pub mod mapping;

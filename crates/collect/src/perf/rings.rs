@@ -166,17 +166,24 @@ impl Rings {
         totals
     }
 
-    /// Removes the events on tracepoints and returns them, to be closed where nothing else waits
-    /// for it: closing the last event of a tracepoint takes the kernel some 40 ms.
-    pub(crate) fn take_calls(&mut self) -> Vec<PerfEvent> {
+    /// Closes the events on tracepoints. The last one of a tracepoint takes the kernel some 40 ms,
+    /// for which nobody waits if the kernel can be made to close it.
+    pub(crate) fn close_calls(&mut self) {
         let is_call = |opened: &mut Opened| {
             matches!(opened.event.samples(), Some(Samples::CallBegins | Samples::CallEnds))
         };
-        self.processors
-            .iter_mut()
-            .flat_map(|processor| processor.events.extract_if(.., is_call))
-            .map(|opened| opened.event)
-            .collect()
+        let all = self.processors.iter_mut();
+        let calls = all.flat_map(|processor| processor.events.extract_if(.., is_call));
+        let calls: Vec<_> = calls.map(|opened| opened.event).collect();
+        calls.iter().for_each(PerfEvent::stop);
+        let (mut last, mut others) = (Vec::new(), calls);
+        for samples in [Samples::CallBegins, Samples::CallEnds] {
+            let place = others.iter().position(|event| event.samples() == Some(samples));
+            last.extend(place.map(|place| others.swap_remove(place).into()));
+        }
+        drop(others);
+        // Where it fails they are closed here, and it takes its time.
+        let _ = sys::leaving::leave_to_kernel(last);
     }
 
     fn events(&self) -> impl Iterator<Item = &Opened> {

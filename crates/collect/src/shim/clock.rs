@@ -5,12 +5,16 @@
     reason = "durations are far below 2^64 ns, and quotients fit as their sources do"
 )]
 
+use std::sync::OnceLock;
+
 use sys::clock::{ClockPair, both};
 
 /// Two looks at the clocks are at least so far apart.
 const BETWEEN_NS: u64 = 10_000_000;
-/// How long the first look takes, for a first frequency.
+/// The first frequency is that of so long at least.
 const FIRST_NS: u64 = 2_000_000;
+/// The first look of all clocks: only the first of them has to wait.
+static FIRST: OnceLock<ClockPair> = OnceLock::new();
 
 /// A clock that is set again and again: its last moment on both clocks, and the frequency since the
 /// first.
@@ -28,7 +32,7 @@ pub(super) struct TickClock {
 impl TickClock {
     /// A clock that was looked at twice.
     pub(super) fn start() -> TickClock {
-        let first = both();
+        let first = *FIRST.get_or_init(both);
         let mut last = both();
         while last.ns < first.ns + FIRST_NS || last.ticks <= first.ticks {
             last = both();

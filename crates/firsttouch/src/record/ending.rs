@@ -1,6 +1,6 @@
 //! The end of a recording: what it says of itself, and what becomes of the program.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -116,9 +116,13 @@ pub(super) fn stay(
     let failure = match written {
         Ok(Finished { is_full, size_bytes }) => {
             let full = is_full.then_some("the file has reached --max-size");
-            if let Some(why) = full.or(said(ended.why)) {
-                let (path, size) = (path.display(), report::bytes(size_bytes as f64));
-                note(&format!("{why}: the recording is complete ({path}, {size})"));
+            let why = full.or(said(ended.why)).map(|why| format!("{why}: "));
+            if why.is_some() || std::io::stderr().is_terminal() {
+                let (why, size) = (why.unwrap_or_default(), report::bytes(size_bytes as f64));
+                let (name, word) = (path.display(), report::quoted(&path.to_string_lossy()));
+                note(&format!(
+                    "{why}the recording is complete ({name}, {size}): firsttouch report {word}"
+                ));
             }
             None
         }

@@ -1,5 +1,5 @@
-//! What recording adds to an allocation call, measured before the program starts: this program runs
-//! itself twice, with and without the library, and times a loop of malloc and free.
+//! What recording adds to an allocation call, measured before the program starts: a loop of malloc
+//! and free is timed here, and in another process of this program that has the library.
 //!
 //! The loop is shallow and alone, so its figure is about the least that a call of the program pays.
 
@@ -27,9 +27,13 @@ const LOOK_EVERY: Duration = Duration::from_micros(200);
 
 /// The loop: prints the time of a call in the quickest round, in nanoseconds.
 pub(crate) fn loop_main() -> ExitCode {
-    let quickest_ns = (0..ROUNDS).map(|_| round_ns()).min().unwrap_or(0);
-    println!("{}", quickest_ns as f64 / f64::from(2 * PAIRS));
+    println!("{}", loop_ns());
     ExitCode::SUCCESS
+}
+
+fn loop_ns() -> f64 {
+    let quickest_ns = (0..ROUNDS).map(|_| round_ns()).min().unwrap_or(0);
+    quickest_ns as f64 / f64::from(2 * PAIRS)
 }
 
 fn round_ns() -> u64 {
@@ -41,9 +45,8 @@ fn round_ns() -> u64 {
 }
 
 /// What recording with `options` adds to a call of malloc or free, in nanoseconds; `None`: it could
-/// not be measured. Takes some ten milliseconds.
+/// not be measured. Takes some milliseconds.
 pub(super) fn per_call_ns(library: &Path, options: ShimOptions) -> Option<f64> {
-    let bare_ns = run_loop(&[], || {})?;
     let mut shims = Shims::wait_for_programs(options).ok()?;
     let (variables, mut counter) = (shims.variables(library), Counter::default());
     let recorded_ns = run_loop(&variables, || {
@@ -51,7 +54,7 @@ pub(super) fn per_call_ns(library: &Path, options: ShimOptions) -> Option<f64> {
     })?;
     shims.drain(&mut counter);
     let is_recorded = counter.calls >= CALLS && shims.counts().lost == 0;
-    is_recorded.then(|| (recorded_ns - bare_ns).max(0.0))
+    is_recorded.then(|| (recorded_ns - loop_ns()).max(0.0))
 }
 
 /// Runs the loop with these environment variables, and `meanwhile` again and again. Returns what it

@@ -249,6 +249,14 @@ fn stacks_that_cannot_be_meant_are_refused() {
 }
 
 #[test]
+fn what_record_is_not_told() {
+    let words = ["true is no option of record: put -- before a program"];
+    check(&["record", "-o", "app.ft", "true"], 2, &words);
+    check(&["record", "-o", "-", "--", "true"], 2, &["a recording cannot be a pipe"]);
+    check(&["record", "-o", "/dev/full", "--", "true"], 125, &["cannot write /dev/full"]);
+}
+
+#[test]
 fn the_hidden_verb_is_not_for_people() {
     check(&["__child"], 2, &["firsttouch itself"]);
     check(&["__child", "{}"], 2, &["firsttouch itself"]);

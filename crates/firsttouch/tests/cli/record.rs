@@ -39,6 +39,8 @@ struct Manner<'a> {
     preload: Option<&'a Path>,
     /// The folder that it runs in.
     folder: Option<&'a Path>,
+    /// The home directory of the user, whose cache is where it is by default.
+    home: Option<&'a Path>,
 }
 
 impl Manner<'_> {
@@ -49,6 +51,9 @@ impl Manner<'_> {
         }
         if let Some(folder) = self.folder {
             command.current_dir(folder);
+        }
+        if let Some(home) = self.home {
+            command.env("HOME", home).env_remove("XDG_CACHE_HOME");
         }
     }
 }

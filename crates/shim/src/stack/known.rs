@@ -164,14 +164,27 @@ impl Known {
 
     /// The node of the stack whose innermost frame has this slot, code and frame pointer, if it is
     /// known and holds.
-    #[inline]
+    #[inline(always)]
     pub(super) fn node(&self, slot: usize, code: usize, fp: usize) -> Option<u32> {
-        let set = self.sets.get(set_of(slot, code))?;
-        set.iter().find_map(|&at| {
-            let top = self.frames.get(usize::from(at))?;
-            let holds = top.is_at(slot, code, fp) && self.holds_until(at.into()) == 0;
-            holds.then(|| top.node())
-        })
+        let [newest, others @ ..] = self.sets.get(set_of(slot, code))?;
+        match self.node_at(*newest, slot, code, fp) {
+            Some(node) => Some(node),
+            None => self.node_among(others, slot, code, fp),
+        }
+    }
+
+    // Apart, so that the usual way needs few registers.
+    #[inline(never)]
+    fn node_among(&self, places: &[u16], slot: usize, code: usize, fp: usize) -> Option<u32> {
+        places.iter().find_map(|&at| self.node_at(at, slot, code, fp))
+    }
+
+    /// The node of the known stack at this place, if its innermost frame is that one and it holds.
+    #[inline(always)]
+    fn node_at(&self, at: u16, slot: usize, code: usize, fp: usize) -> Option<u32> {
+        let top = self.frames.get(usize::from(at))?;
+        let holds = top.is_at(slot, code, fp) && self.holds_until(at.into()) == 0;
+        holds.then(|| top.node())
     }
 
     /// A known frame at this place from which on the stack holds, and is at most `depth_max` deep.
@@ -206,7 +219,12 @@ impl Known {
         let Some(mut inside) = self.frames.get(at) else { return 0 };
         'together: loop {
             if inside.caller != BESIDE {
-                // A stack without a caller, or frames that lie elsewhere.
+                // A branch, since the processor would wait for a choice.
+                core::hint::cold_path();
+                if inside.caller == NOBODY {
+                    return 0;
+                }
+                // Frames that lie elsewhere.
                 at = usize::from(inside.caller) + 1;
             }
             for frame in self.frames.get(1..at).unwrap_or_default().iter().rev() {

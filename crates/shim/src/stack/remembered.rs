@@ -41,7 +41,7 @@ impl Memory {
     }
 
     /// The node of a stack.
-    #[inline]
+    #[inline(always)]
     pub(super) fn node(&mut self, region: &Region, sp: usize, fp: usize) -> u32 {
         if self.generation != rules::generation() {
             self.clear();

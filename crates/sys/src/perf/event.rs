@@ -168,6 +168,12 @@ impl PerfEvent {
     }
 }
 
+impl From<PerfEvent> for std::os::fd::OwnedFd {
+    fn from(event: PerfEvent) -> Self {
+        event.file.into()
+    }
+}
+
 impl std::os::fd::AsFd for PerfEvent {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.file.as_fd()

@@ -1,7 +1,10 @@
 //! Programs that forbid themselves something, or that are forbidden something.
 
 use super::{Manner, Recorded, check, plain_fixture};
-use crate::program::{Scratch, is_root, skip};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+
+use crate::program::{Scratch, as_nobody, is_root, nobody_may, skip};
 
 #[test]
 fn a_program_may_forbid_itself_all_other_system_calls() {
@@ -27,6 +30,24 @@ fn a_program_may_have_little_address_space_or_lock_all_of_it() {
         check(&program, &["locked"], &scratch);
     } else {
         skip("locking more than the limit takes root");
+    }
+}
+
+#[test]
+fn a_program_may_become_a_user_who_cannot_look_into_the_home_directory() {
+    let scratch = Scratch::new();
+    let Some(program) = plain_fixture("recorded_limits", &scratch) else { return };
+    if !nobody_may(&["-x", &program.display().to_string()]) {
+        return;
+    }
+    let home = scratch.file("home");
+    DirBuilder::new().mode(0o700).create(&home).expect("a scratch directory");
+    let as_nobody = as_nobody(&program);
+    let words = [as_nobody.get_program()].into_iter().chain(as_nobody.get_args());
+    let command: Vec<_> = words.chain(["first".as_ref()]).collect();
+    let manner = Manner { home: Some(&home), ..Manner::default() };
+    if let Some(recorded) = Recorded::of(&command, manner, &scratch) {
+        recorded.has_all_calls();
     }
 }
 
