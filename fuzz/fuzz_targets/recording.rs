@@ -54,6 +54,7 @@ fn mend(bytes: &mut [u8]) {
 fn read(bytes: &[u8]) {
     let Ok(mut reader) = Reader::open(Cursor::new(bytes)) else { return };
     let ledger = Ledger::of_thinned(reader.header(), reader.thinning(), reader.call_counts());
+    let ledger = ledger.with_sampling(reader.about().stack_sampling);
     let mut ledger = ledger.with_pauses(reader.pauses());
     let (mut batch, mut definitions) = (Batch::default(), Definitions::default());
     while reader.next_batch(&mut batch).expect("memory can be read") {

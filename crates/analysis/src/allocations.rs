@@ -17,10 +17,15 @@
 //! one was followed of: what is charged to it counts that many times, and so does what it keeps
 //! live. Calls and their bytes come from counts of all calls (`thinned`).
 //!
+//! Where only some calls have their stack (`StackSampling`), each of these stands for as many as
+//! one was chosen of, by its size, and so does its block: sites are estimates. All calls and blocks
+//! are in the stream, so what they cost together is exact (`sampled`).
+//!
 //! Memory is proportional to live blocks, sites and threads, never to events.
 
 mod account;
 mod blocks;
+mod figures;
 mod frames;
 mod ledger;
 mod live;
@@ -29,12 +34,16 @@ mod pauses;
 mod pending;
 mod processes;
 mod rest;
+mod sampled;
+mod site;
 mod sites;
 mod thinned;
 
 pub use account::AllocationAccount;
+pub use figures::{FaultSums, TimedCalls};
 pub use frames::{FrameId, ResolvedFrame};
 pub use ledger::Ledger;
 pub use rest::{RestFaults, RestKind};
-pub use sites::{FaultSums, Site, SiteId, TimedCalls};
+pub use sampled::SampledAccount;
+pub use site::{Site, SiteErrors};
 pub use thinned::ThinnedAccount;

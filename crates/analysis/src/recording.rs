@@ -6,8 +6,8 @@ mod rows;
 
 use events::Definitions;
 use results::recording::{
-    EndedEarly, RecorderCounts, RecordingReport, RestMemory, SCHEMA, Seen, SiteCosts,
-    ThinnedRecording, UnnamedFile,
+    EndedEarly, RecorderCounts, RecordingReport, RestMemory, SCHEMA, SampledRecording, Seen,
+    SiteCosts, ThinnedRecording, UnnamedFile,
 };
 
 use crate::allocations::AllocationAccount;
@@ -86,7 +86,7 @@ pub fn report(
         // Calls may be in the part that is missing.
         SiteCosts::none(Seen { allocations: false, ..seen })
     } else {
-        SiteCosts::sum(seen, sites.iter().map(|(_, row)| &row.costs))
+        rows::all_sites(account, seen, &sites)
     };
     let of_threads = |ns: f64| (account.threads_ns > 0).then(|| ns / account.threads_ns as f64);
     let recording_ns = recording_ns(account, facts);
@@ -110,6 +110,10 @@ pub fn report(
             one_in: thinned.one_in,
             first_touch_error_ns: thinned.touches_error_ns,
             calls_without_site: thinned.without_site,
+        }),
+        sampled: account.sampled.map(|sampled| SampledRecording {
+            mean_bytes: sampled.sampling.mean_bytes.get(),
+            chosen_calls: sampled.chosen_calls,
         }),
         sites: sites.into_iter().map(|(_, row)| row).collect(),
         callers,

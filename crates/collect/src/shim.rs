@@ -14,13 +14,14 @@ mod region;
 mod units;
 
 pub use library::{Library, LibraryError};
+pub use wire::sampling::MEAN_BYTES_MAX as SAMPLED_BYTES_MAX;
 
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use events::{Allocation, Definition, Interner, Thread};
+use events::{Allocation, Definition, Interner, StackSampling, Thread};
 use sys::Errno;
 
 use clock::TickClock;
@@ -46,6 +47,8 @@ pub enum Stacks {
     Full,
     /// That of every call, found in two ways that are compared.
     Checked,
+    /// Those of calls that are chosen by chance, by the bytes that they ask for.
+    Sampled(StackSampling),
     /// None.
     None,
 }

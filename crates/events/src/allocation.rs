@@ -19,7 +19,7 @@ pub struct Allocation {
     pub size_bytes: u64,
     /// The time from its call to its return. `None`: not measured.
     pub latency_ns: Option<NonZeroU64>,
-    /// The stack of its caller.
+    /// The stack of its caller; [`StackId::NOT_TAKEN`] where not all are taken.
     pub stack: StackId,
     /// The function.
     pub function: AllocationFunction,

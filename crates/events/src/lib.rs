@@ -22,6 +22,7 @@ mod mapping;
 pub mod merge;
 mod number_hasher;
 mod numbers;
+mod sampling;
 pub mod snapshot;
 mod thinning;
 
@@ -34,6 +35,7 @@ pub use header::{Clock, Header, Sees, ThpPolicy};
 pub use mapping::{Mapping, MappingKind, MappingReport, RECORDER_MEMORY};
 pub use number_hasher::NumberHasher;
 pub use numbers::{ModuleId, Name, StackId};
+pub use sampling::StackSampling;
 pub use thinning::{CallCounts, Thinning};
 
 /// A part of a stream, as an observer passes it on. Its events refer to its own definitions and to

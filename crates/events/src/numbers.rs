@@ -61,6 +61,9 @@ pub struct StackId(pub(crate) u32);
 impl StackId {
     /// No frame: the end of every stack, or an unknown one.
     pub const NONE: StackId = StackId(0);
+    /// The stack was not taken, since only calls that are chosen by chance have one
+    /// ([`crate::StackSampling`]). No stack has this number.
+    pub const NOT_TAKEN: StackId = StackId(u32::MAX);
 
     /// Its number, for a file.
     #[must_use]

@@ -22,8 +22,8 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::Context;
 use collect::Options;
-use collect::shim::Shims;
-use events::Header;
+use collect::shim::{Shims, Stacks};
+use events::{Header, StackSampling};
 use recording::{About, RecordingSwitch, Redaction, Writer, encode_counts, encode_switch};
 use sys::switch::SignalSwitch;
 
@@ -81,6 +81,11 @@ fn check(options: &RecordOptions) -> Result<(), Usage> {
         let usage = "the name of the program is empty: record -o app.ft -- ./app";
         return Err(Usage(usage.to_owned()));
     }
+    if options.max_size.is_some() && matches!(options.stacks, Stacks::Sampled(_)) {
+        let usage = "--stacks sampled and --max-size both leave out by chance, by rules that do \
+                     not combine: use one of them";
+        return Err(Usage(usage.to_owned()));
+    }
     if options.output.as_os_str() == "-" {
         let usage = "a recording cannot be a pipe: name a file, such as -o app.ft";
         return Err(Usage(usage.to_owned()));
@@ -119,8 +124,12 @@ fn record(
         Some(pid) => words(&sys::proc::task::command_line(pid)),
         None => words(&options.command),
     };
+    let sampling = match options.stacks {
+        Stacks::Sampled(sampling) if has_shims => Some(sampling),
+        _ => None,
+    };
     let redaction = options.redact.then(|| Redaction::new(&command));
-    let about = about(command, notices);
+    let about = about(command, notices, sampling);
     let about = redaction.iter().fold(about, |about, redaction| redaction.about(about));
     let threads = Threads::start(output, (&header, &about), (shims, switch), options);
     let threads = match threads.with_context(|| sink::unwritable(&options.output)) {
@@ -211,7 +220,11 @@ fn words(command: &[OsString]) -> Vec<String> {
     command.iter().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
-fn about(command: Vec<String>, notices: Vec<String>) -> About {
+fn about(
+    command: Vec<String>,
+    notices: Vec<String>,
+    stack_sampling: Option<StackSampling>,
+) -> About {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok();
     About {
         version: Some(env!("CARGO_PKG_VERSION").to_owned()),
@@ -222,5 +235,6 @@ fn about(command: Vec<String>, notices: Vec<String>) -> About {
         kernel: Some(sys::machine::kernel_release()),
         notices,
         is_redacted: false,
+        stack_sampling,
     }
 }

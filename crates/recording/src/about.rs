@@ -4,7 +4,9 @@
 //! or one more than the number; an optional text is preceded by 0 or 1. A field that a newer
 //! version adds stands behind the known ones.
 
-use events::{Clock, Header, Sees, ThpPolicy};
+use std::num::NonZeroU64;
+
+use events::{Clock, Header, Sees, StackSampling, ThpPolicy};
 
 use crate::Chunk;
 use crate::bytes::{Cursor, Malformed, put, put_option, put_text, unzigzag, zigzag};
@@ -30,6 +32,8 @@ pub struct About {
     pub notices: Vec<String>,
     /// Whether arguments, paths and the machine's name were left out ([`crate::Redaction`]).
     pub is_redacted: bool,
+    /// If only some calls have their stack: which.
+    pub stack_sampling: Option<StackSampling>,
 }
 
 /// What the recorder knows at the end.
@@ -171,6 +175,7 @@ pub(crate) fn encode_start(header: &Header, about: &About) -> Option<Chunk> {
     }
     put_texts(&mut column, &about.notices);
     put(&mut column, about.is_redacted.into());
+    put(&mut column, about.stack_sampling.map_or(0, |sampling| sampling.mean_bytes.get()));
     let mut chunk = Chunk::default();
     encode_column(kind::START, 1, &column, &mut chunk);
     (column.len() <= UNPACKED_BYTES_MAX).then_some(chunk)
@@ -218,10 +223,21 @@ pub(crate) fn decode_start(columns: &Columns) -> Result<(Header, About), Malform
     let host = take_optional_text(&mut cursor, column)?;
     let kernel = take_optional_text(&mut cursor, column)?;
     let notices = take_texts(&mut cursor, column)?;
-    // Version 1.0 has no such field.
-    let is_redacted = cursor.at() < column.len() && cursor.take(column)? != 0;
-    let about =
-        About { version, started_ns, command, directory, host, kernel, notices, is_redacted };
+    // Version 1.0 has none of what follows.
+    let mut newer = || if cursor.at() < column.len() { cursor.take(column) } else { Ok(0) };
+    let is_redacted = newer()? != 0;
+    let stack_sampling = NonZeroU64::new(newer()?).map(|mean_bytes| StackSampling { mean_bytes });
+    let about = About {
+        version,
+        started_ns,
+        command,
+        directory,
+        host,
+        kernel,
+        notices,
+        is_redacted,
+        stack_sampling,
+    };
     Ok((header, about))
 }
 

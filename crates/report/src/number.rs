@@ -143,6 +143,12 @@ pub fn whole(number: u64) -> String {
     count(number as f64)
 }
 
+/// An estimated count without digits that it does not have: the first three.
+pub(crate) fn rounded(number: u64) -> u64 {
+    let scale = 10_u64.pow(number.max(1).ilog10().saturating_sub(2));
+    (number / scale).saturating_add(u64::from(number % scale >= scale.div_ceil(2))) * scale
+}
+
 /// A count with its noun.
 pub(crate) fn several(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", whole(number), if number == 1 { one } else { many })

@@ -8,7 +8,8 @@ mod stacks;
 mod table;
 
 use results::recording::{
-    CallerRow, EndedEarly, RecordingReport, RestMemory, RestRow, ThinnedRecording, Unnamed,
+    CallerRow, EndedEarly, RecordingReport, RestMemory, RestRow, SampledRecording,
+    ThinnedRecording, Unnamed,
 };
 
 use crate::number::{Nanoseconds, bytes, percent, several, whole};
@@ -66,6 +67,7 @@ fn troubles(report: &RecordingReport, view: View) -> String {
     }
     troubles.extend(ended_early(report).map(str::to_owned));
     troubles.extend(report.thinned.as_ref().map(|thinned| thinned_to(thinned, report)));
+    troubles.extend(report.sampled.as_ref().map(|sampled| sampled_of(sampled, report)));
     if totals.lost > 0 {
         let lost = several(totals.lost, "record was", "records were");
         troubles.push(format!("{lost} lost: calls and faults are missing from these figures."));
@@ -196,6 +198,17 @@ fn thinned_to(thinned: &ThinnedRecording, report: &RecordingReport) -> String {
          at the end.{without}",
         Nanoseconds(thinned.from_ns),
         whole(thinned.one_in),
+    )
+}
+
+/// What is exact and what is not where only some calls have their stack.
+fn sampled_of(sampled: &SampledRecording, report: &RecordingReport) -> String {
+    format!(
+        "Stacks of {} calls of {} (one per {} allocated, at random): figures of a site are \
+         estimates, ± with 95 %; those of all sites together and of the rest are exact.",
+        whole(sampled.chosen_calls),
+        whole(report.totals.calls),
+        bytes(sampled.mean_bytes as f64),
     )
 }
 

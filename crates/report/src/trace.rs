@@ -7,7 +7,7 @@ mod table;
 use std::fmt::{Arguments, Write};
 
 use anstyle::Style;
-use events::{Allocation, AllocationFunction, Cause, MappingKind};
+use events::{Allocation, AllocationFunction, Cause, MappingKind, StackId};
 use results::trace::{Burst, BurstOrder, FaultLine, LifeLine, Line, LineKind, Shown, SyscallLine};
 
 use crate::number::{Nanoseconds, bytes, several, whole};
@@ -130,6 +130,9 @@ impl Pen<'_> {
             0 if call.function.only_releases() => {}
             0 => self.styled(BAD, format_args!(" = NULL")),
             address => self.plain(format_args!(" = {address:#x}")),
+        }
+        if call.stack == StackId::NOT_TAKEN && !call.only_gives_back() {
+            self.styled(DIM, format_args!(" no stack"));
         }
         if let Some(latency_ns) = call.latency_ns {
             self.span(Some(latency_ns.get()), None);

@@ -1,10 +1,12 @@
 //! What `firsttouch report FILE --json` writes for a recording, `firsttouch.report/1`, as types.
 
+mod costs;
 mod recorder;
 mod rest;
 
 use serde::{Deserialize, Serialize};
 
+pub use costs::SiteCosts;
 pub use recorder::{EndedEarly, RecorderCounts};
 pub use rest::{RestMemory, RestRow};
 
@@ -52,6 +54,10 @@ pub struct RecordingReport {
     /// estimated from some blocks. `null`: everything is exact.
     #[serde(default)]
     pub thinned: Option<ThinnedRecording>,
+    /// If only some calls have their stack (`record --stacks sampled`): sites and callers are
+    /// estimates, all other figures are exact. `null`: every call has its stack, or none.
+    #[serde(default)]
+    pub sampled: Option<SampledRecording>,
     /// Every site, by `true_ns`, then by bytes.
     pub sites: Vec<SiteRow>,
     /// The sites by the function that asked, in the same order.
@@ -95,6 +101,17 @@ pub struct ThinnedRecording {
     pub first_touch_error_ns: u64,
     /// Counted calls whose site is not known, since the recording lost the first of them.
     pub calls_without_site: u64,
+}
+
+/// A recording in which only calls have their stack that were chosen by chance: one of s bytes with
+/// the chance 1 - exp(-s / `mean_bytes`). Each counts as many times as one was chosen of its size,
+/// and so does its block with everything that is charged to it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SampledRecording {
+    /// The mean distance of samples, in bytes that a thread asks for.
+    pub mean_bytes: u64,
+    /// The calls that were chosen.
+    pub chosen_calls: u64,
 }
 
 /// Sums of a recording.
@@ -164,39 +181,6 @@ pub struct RecordingTotals {
     pub probe_ns_per_syscall: Option<u64>,
 }
 
-/// What a site, or several, paid.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct SiteCosts {
-    /// Calls that ask for memory.
-    pub calls: u64,
-    /// Those that failed.
-    pub failed: u64,
-    /// Blocks of the site that were given back.
-    pub frees: u64,
-    /// The sum of the sizes that were given out.
-    pub bytes: u64,
-    /// Blocks that were never given back, or not before the recording's early end.
-    pub unreleased: u64,
-    /// Their sizes.
-    pub unreleased_bytes: u64,
-    /// Live bytes when all sites together had most.
-    pub at_peak_bytes: u64,
-    /// Time inside the calls, less the faults that `first_touch_ns` has.
-    pub apparent_ns: u64,
-    /// Time of the faults on blocks of the site; `null` if faults were not seen.
-    pub first_touch_ns: Option<u64>,
-    /// Time inside the calls that gave its blocks back.
-    pub release_ns: u64,
-    /// The sum of these three; `null` if one of them is.
-    pub true_ns: Option<u64>,
-    /// Faults without a device, on its blocks and inside its calls; `null` if faults were not seen.
-    pub minor_faults: Option<u64>,
-    /// Faults with a device.
-    pub major_faults: Option<u64>,
-    /// Memory syscalls inside its calls; `null` if syscalls were not seen.
-    pub syscalls: Option<u64>,
-}
-
 /// A call site: a stack from which memory was asked for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SiteRow {
@@ -208,9 +192,6 @@ pub struct SiteRow {
     pub costs: SiteCosts,
     /// The most bytes that it had live at once.
     pub peak_bytes: u64,
-    /// The standard error of `first_touch_ns` in a recording that is thinned; `null` in others.
-    #[serde(default)]
-    pub first_touch_error_ns: Option<u64>,
 }
 
 /// The sites of a function: the innermost one on their stacks that does not belong to an allocator
@@ -247,64 +228,6 @@ pub enum Unnamed {
     Changed,
     /// It is not there, or could not be read.
     Missing,
-}
-
-impl SiteCosts {
-    /// Adds the costs of other sites.
-    pub fn add(&mut self, other: &SiteCosts) {
-        let sum = |own: &mut u64, other: u64| *own = own.saturating_add(other);
-        let known = |own: &mut Option<u64>, other: Option<u64>| {
-            *own = own.zip(other).map(|(own, other)| own.saturating_add(other));
-        };
-        sum(&mut self.calls, other.calls);
-        sum(&mut self.failed, other.failed);
-        sum(&mut self.frees, other.frees);
-        sum(&mut self.bytes, other.bytes);
-        sum(&mut self.unreleased, other.unreleased);
-        sum(&mut self.unreleased_bytes, other.unreleased_bytes);
-        sum(&mut self.at_peak_bytes, other.at_peak_bytes);
-        sum(&mut self.apparent_ns, other.apparent_ns);
-        sum(&mut self.release_ns, other.release_ns);
-        known(&mut self.first_touch_ns, other.first_touch_ns);
-        known(&mut self.true_ns, other.true_ns);
-        known(&mut self.minor_faults, other.minor_faults);
-        known(&mut self.major_faults, other.major_faults);
-        known(&mut self.syscalls, other.syscalls);
-    }
-
-    /// No costs, of sites in a recording that can have `seen` so much.
-    #[must_use]
-    pub fn none(seen: Seen) -> SiteCosts {
-        let faults = (seen.faults && seen.allocations).then_some(0);
-        SiteCosts {
-            first_touch_ns: faults,
-            true_ns: faults,
-            minor_faults: faults,
-            major_faults: faults,
-            syscalls: (seen.syscalls && seen.allocations).then_some(0),
-            ..SiteCosts::default()
-        }
-    }
-
-    /// The costs of all of `several`, in a recording that can have `seen` so much.
-    pub fn sum<'a>(seen: Seen, several: impl IntoIterator<Item = &'a SiteCosts>) -> SiteCosts {
-        let mut all = SiteCosts::none(seen);
-        several.into_iter().for_each(|costs| all.add(costs));
-        all
-    }
-
-    /// What is paid after the calls that asked: at first touch and at release.
-    #[must_use]
-    pub fn paid_later_ns(&self) -> u64 {
-        self.first_touch_ns.unwrap_or(0).saturating_add(self.release_ns)
-    }
-
-    /// `true_ns` as a multiple of `apparent_ns`.
-    #[must_use]
-    pub fn true_per_apparent(&self) -> Option<f64> {
-        let true_ns = self.true_ns.filter(|_| self.apparent_ns > 0)?;
-        Some(true_ns as f64 / self.apparent_ns as f64)
-    }
 }
 
 impl RecordingReport {

@@ -69,7 +69,7 @@ fn latency(begin: u64, end: u64) -> u32 {
 /// Makes a call that gives memory out, and records it.
 #[inline(always)]
 fn give_out(caller: Caller, request: Request, call: impl FnOnce() -> *mut c_void) -> *mut c_void {
-    let Some((mut guard, node)) = entered(caller) else { return call() };
+    let Some((mut guard, node)) = entered(caller, Some(request.size)) else { return call() };
     let record = guard.time(request, node, call);
     guard.write([record]);
     record.address as *mut c_void
@@ -82,7 +82,9 @@ fn give_out_or_refuse(
     request: Request,
     call: impl FnOnce() -> *mut c_void,
 ) -> *mut c_void {
-    let Some((mut guard, node)) = entered(caller) else { return core::ptr::null_mut() };
+    let Some((mut guard, node)) = entered(caller, Some(request.size)) else {
+        return core::ptr::null_mut();
+    };
     let record = guard.time(request, node, call);
     guard.write([record]);
     record.address as *mut c_void
@@ -96,7 +98,7 @@ fn exchange(
     old: *mut c_void,
     call: impl FnOnce() -> *mut c_void,
 ) -> *mut c_void {
-    let Some((mut guard, node)) = entered(caller) else { return call() };
+    let Some((mut guard, node)) = entered(caller, Some(request.size)) else { return call() };
     let new = guard.time(request, node, call);
     // A size of zero gives back and gives nothing out.
     let has_released = !old.is_null() && (new.address != 0 || request.size == 0);
@@ -117,7 +119,7 @@ fn exchange(
 /// Makes a call that gives memory back, and records it.
 #[inline(always)]
 fn give_back(caller: Caller, function: u8, old: *mut c_void, call: impl FnOnce()) {
-    let Some((mut guard, node)) = entered(caller) else { return call() };
+    let Some((mut guard, node)) = entered(caller, None) else { return call() };
     guard.thread().has_inner_calls = calls_others(function);
     let is_timed = guard.times_this_free();
     let begin = start::ticks();
@@ -134,11 +136,12 @@ fn give_back(caller: Caller, function: u8, old: *mut c_void, call: impl FnOnce()
     }]);
 }
 
-/// The guard of a call that is recorded, and its stack.
+/// The guard of a call that is recorded, and its stack. `asked`: the bytes that it asks for; a call
+/// that only gives back asks for none.
 #[inline(always)]
-fn entered(caller: Caller) -> Option<(Guard, u32)> {
+fn entered(caller: Caller, asked: Option<usize>) -> Option<(Guard, u32)> {
     let mut guard = Guard::enter(caller)?;
-    let node = stack::node(&mut guard, start::region()?, caller.sp, caller.fp);
+    let node = stack::node(&mut guard, start::region()?, caller, asked);
     Some((guard, node))
 }
 
@@ -170,12 +173,9 @@ impl Guard {
         }
         let mean = start::region().map_or(1, |region| region.load(wire::header::FREES_PER_TIMED));
         if mean > 1 {
-            // xorshift32 (Marsaglia 2003). Distances from 1 to 2 mean - 1 are equally likely.
-            thread.random ^= thread.random << 13;
-            thread.random ^= thread.random >> 17;
-            thread.random ^= thread.random << 5;
+            // Distances from 1 to 2 mean - 1 are equally likely.
             let distances = 2 * mean - 1;
-            thread.untimed_left = ((u64::from(thread.random) * distances) >> 32) as u32;
+            thread.untimed_left = (((thread.random.next_number() >> 32) * distances) >> 32) as u32;
         }
         true
     }

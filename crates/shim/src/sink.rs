@@ -3,6 +3,7 @@
 use core::hint::spin_loop;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use wire::sampling::ThreadRandom;
 use wire::unit::{self, state};
 use wire::{CallRecord, header, record};
 
@@ -78,7 +79,11 @@ fn take_units(thread: &mut Thread, region: &Region) {
         thread.start_anew(instance);
         thread.number = region.word(header::THREADS).fetch_add(1, Ordering::Relaxed) as u32 + 1;
         thread.tid = start::thread_id();
-        thread.random = thread.number.wrapping_mul(0x9e37_79b9) | 1;
+        thread.random = ThreadRandom::new(seed(thread));
+        let mean_bytes = region.load(header::SAMPLED_BYTES);
+        if mean_bytes > 0 {
+            thread.unsampled_left = thread.random.next_distance(mean_bytes);
+        }
     }
     if thread.memory.is_null() {
         let unit = take(region, thread, state::PRIVATE);
@@ -90,6 +95,11 @@ fn take_units(thread: &mut Thread, region: &Region) {
     }
     next_unit(region, thread);
     start::ask_for_end(thread);
+}
+
+/// What no other thread begins with: neither its fork, nor the same thread of the next run.
+fn seed(thread: &Thread) -> u64 {
+    start::ticks() ^ u64::from(thread.tid) << 32 ^ u64::from(thread.number).rotate_right(8)
 }
 
 /// The bytes of a unit that are not its contents.

@@ -22,9 +22,11 @@ mod walk;
 pub(crate) use remembered::Memory;
 
 use wire::header;
+use wire::record::NOT_TAKEN;
 
+use crate::api::Caller;
 use crate::sink::Region;
-use crate::thread::Guard;
+use crate::thread::{Guard, Thread};
 
 /// Looks up what unwinding needs of the C library.
 pub(crate) fn prepare() {
@@ -43,19 +45,27 @@ pub(crate) fn goes_with(address: usize) -> bool {
     modules::goes_with(address)
 }
 
-/// The node of the caller's stack. `sp` points to the return address, `fp` is the caller's frame
-/// pointer register. 0: not known.
+/// The node of the caller's stack. 0: not known; [`NOT_TAKEN`], where not all are taken. `asked`:
+/// the bytes that the call asks for; `None`: it only gives back.
 #[inline]
-pub(crate) fn node(guard: &mut Guard, region: &Region, sp: usize, fp: usize) -> u32 {
+pub(crate) fn node(
+    guard: &mut Guard,
+    region: &Region,
+    caller: Caller,
+    asked: Option<usize>,
+) -> u32 {
     let flags = region.load(header::FLAGS);
-    let memory = guard.thread().memory;
-    // SAFETY: null, or the unit that this thread has for itself.
-    let Some(memory) = (unsafe { memory.as_mut() }) else { return 0 };
-    if flags & (header::flags::NO_STACKS | header::flags::CHECK_STACKS) != 0 {
-        return node_otherwise(memory, region, sp, fp, flags);
+    if flags & OTHERWISE != 0 {
+        return node_otherwise(guard.thread(), region, caller, flags, asked);
     }
-    memory.node(region, sp, fp)
+    // SAFETY: null, or the unit that this thread has for itself.
+    let Some(memory) = (unsafe { guard.thread().memory.as_mut() }) else { return 0 };
+    memory.node(region, caller.sp, caller.fp)
 }
+
+/// The flags of the modes that are not the default.
+const OTHERWISE: u64 =
+    header::flags::NO_STACKS | header::flags::CHECK_STACKS | header::flags::SAMPLED_STACKS;
 
 /// Whether the code at `address` is of this library.
 pub(crate) fn is_our_code(address: u64) -> bool {
@@ -107,13 +117,42 @@ pub(crate) fn around(sp: usize, fp: usize, calls: [usize; 2]) -> Around {
 /// The modes that are not the default.
 #[cold]
 #[inline(never)]
-fn node_otherwise(memory: &mut Memory, region: &Region, sp: usize, fp: usize, flags: u64) -> u32 {
+fn node_otherwise(
+    thread: &mut Thread,
+    region: &Region,
+    caller: Caller,
+    flags: u64,
+    asked: Option<usize>,
+) -> u32 {
     if flags & header::flags::NO_STACKS != 0 {
         return 0;
     }
+    if flags & header::flags::SAMPLED_STACKS != 0 && !is_chosen(thread, region, asked) {
+        return NOT_TAKEN;
+    }
+    let Caller { sp, fp } = caller;
+    // SAFETY: null, or the unit that this thread has for itself.
+    let Some(memory) = (unsafe { thread.memory.as_mut() }) else { return 0 };
     let found = memory.node(region, sp, fp);
+    if flags & header::flags::CHECK_STACKS == 0 {
+        return found;
+    }
     let unwound = memory.unwind_whole(region, sp, fp);
     region.add(header::CHECKED_STACKS, 1);
     region.add(header::WRONG_STACKS, u64::from(!nodes::are_alike(region, found, unwound)));
     unwound
+}
+
+/// Whether a sample lies on the bytes that a call asks for; one of no bytes counts as one of one.
+#[inline]
+fn is_chosen(thread: &mut Thread, region: &Region, asked: Option<usize>) -> bool {
+    let Some(asked) = asked else { return false };
+    let asked = i64::try_from(asked).unwrap_or(i64::MAX).max(1);
+    thread.unsampled_left = thread.unsampled_left.saturating_sub(asked);
+    if thread.unsampled_left > 0 {
+        return false;
+    }
+    let mean_bytes = region.load(header::SAMPLED_BYTES);
+    thread.unsampled_left = thread.random.next_distance(mean_bytes);
+    true
 }

@@ -3,6 +3,8 @@
 use core::arch::{asm, global_asm};
 use core::sync::atomic::{Ordering, compiler_fence};
 
+use wire::sampling::ThreadRandom;
+
 use crate::api::Caller;
 use crate::sink::{self, Region};
 use crate::stack::{Around, Memory, around};
@@ -29,13 +31,17 @@ pub(crate) struct Thread {
     pub(crate) memory: *mut Memory,
     /// Calls of free until the next one is timed.
     pub(crate) untimed_left: u32,
-    /// The state of the random numbers that choose it.
-    pub(crate) random: u32,
     /// Whether the thread's end gives its units back.
     pub(crate) has_end: bool,
     /// Whether the call that the thread is in makes others by itself, which are no calls of the
     /// program.
     pub(crate) has_inner_calls: bool,
+    // A cache line ends here: what follows is not needed at each call.
+    /// The random numbers that choose frees that are timed, and calls whose stack is taken.
+    pub(crate) random: ThreadRandom,
+    /// Bytes that are asked for until the stack of a call is taken (`wire::sampling`); that call is
+    /// the one by which it becomes 0 or less.
+    pub(crate) unsampled_left: i64,
 }
 
 impl Thread {
@@ -52,9 +58,10 @@ impl Thread {
             sequence: 0,
             memory: core::ptr::null_mut(),
             untimed_left: 0,
-            random: 0,
             has_end: false,
             has_inner_calls: false,
+            random: ThreadRandom::ZERO,
+            unsampled_left: 0,
         };
     }
 }

@@ -13,6 +13,9 @@ pub const TICKS_PER_MS: usize = 2;
 pub const FREES_PER_TIMED: usize = 3;
 /// The units below this number are in use; the shim adds some when too many of them are kept.
 pub const UNITS_IN_USE: usize = 4;
+/// The mean distance between two samples of the bytes that a thread asks for
+/// ([`flags::SAMPLED_STACKS`]).
+pub const SAMPLED_BYTES: usize = 5;
 /// What the shim leaves out; the recorder writes it (`flags`).
 pub const FLAGS: usize = 8;
 /// The recorder adds to it as long as it lives.
@@ -54,4 +57,6 @@ pub mod flags {
     pub const NO_STACKS: u64 = 2;
     /// Every stack is unwound as well as compared.
     pub const CHECK_STACKS: u64 = 4;
+    /// Only calls that are chosen by chance have their stack ([`crate::sampling`]).
+    pub const SAMPLED_STACKS: u64 = 8;
 }

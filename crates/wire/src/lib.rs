@@ -16,6 +16,7 @@ pub mod header;
 pub mod hello;
 pub mod node;
 pub mod record;
+pub mod sampling;
 pub mod unit;
 
 pub use hello::{Geometry, Hello};

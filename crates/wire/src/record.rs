@@ -15,6 +15,9 @@ use crate::{high, low};
 pub const WORDS: usize = 4;
 /// The latency of a call that was not timed.
 pub const UNTIMED: u32 = 0;
+/// The node of a call whose stack was not taken, since the call was not chosen
+/// ([`crate::sampling`]).
+pub const NOT_TAKEN: u32 = u32::MAX;
 /// The function number of what a reallocation gives back. The others are in [`crate::function`].
 pub const RELEASED_BY_REALLOC: u8 = 0x80;
 /// The largest size that a record holds; larger ones are this one.
@@ -29,7 +32,7 @@ pub struct CallRecord {
     pub address: u64,
     /// The latency in ticks; [`UNTIMED`]: not measured; `u32::MAX`: that, or longer.
     pub latency_ticks: u32,
-    /// The node of its stack; 0: none.
+    /// The node of its stack; 0: none; [`NOT_TAKEN`].
     pub node: u32,
     /// The size that was asked for, in bytes.
     pub size_bytes: u64,

@@ -2,9 +2,11 @@
 
 use events::Header;
 
+use super::figures::{FaultSums, TimedCalls};
 use super::frames::{FrameId, FrameTree, ResolvedFrame};
 use super::rest::RestFaults;
-use super::sites::{FaultSums, Site, TimedCalls};
+use super::sampled::SampledAccount;
+use super::site::Site;
 use super::thinned::ThinnedAccount;
 
 /// What the sites of a stream pay: numbers, without names.
@@ -50,6 +52,8 @@ pub struct AllocationAccount {
     pub threads_ns: u64,
     /// If only some blocks were followed to the end: from when on, and how few.
     pub thinned: Option<ThinnedAccount>,
+    /// If only some calls have their stack: what is exact. Sites are estimates then.
+    pub sampled: Option<SampledAccount>,
     pub(super) frames: FrameTree,
     pub(super) faults: FaultSums,
 }
@@ -69,6 +73,9 @@ impl AllocationAccount {
     /// The calls of all sites that ask for memory, and their times.
     #[must_use]
     pub fn all_apparent(&self) -> TimedCalls {
+        if let Some(sampled) = &self.sampled {
+            return sampled.all.apparent;
+        }
         let mut all = TimedCalls::default();
         self.sites.iter().for_each(|site| all.add_all(&site.apparent));
         all
@@ -81,6 +88,10 @@ impl AllocationAccount {
             return thinned.releases;
         }
         let mut all = self.unowned;
+        if let Some(sampled) = &self.sampled {
+            all.add_all(&sampled.all.release);
+            return all;
+        }
         self.sites.iter().for_each(|site| all.add_all(&site.release));
         all
     }

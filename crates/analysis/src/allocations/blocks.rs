@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::sites::SiteId;
+use super::sites::{Payer, SiteId};
 
 /// A block that was given out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,22 @@ pub(super) struct LiveBlock {
     pub(super) owner: u32,
     /// The number of pauses of the recording that had begun when it was given out.
     pub(super) pauses: u32,
+    /// The time of the faults on it so far, where it is needed: nanoseconds, up to some seconds.
+    pub(super) touched_ns: u32,
+}
+
+impl LiveBlock {
+    /// Who pays for it.
+    pub(super) fn payer(&self) -> Payer {
+        Payer { site: self.site, size_bytes: self.size_bytes }
+    }
+
+    /// A fault on it took so long. Returns the time of those before.
+    pub(super) fn touch(&mut self, ns: u64) -> u64 {
+        let before_ns = self.touched_ns;
+        self.touched_ns = before_ns.saturating_add(u32::try_from(ns).unwrap_or(u32::MAX));
+        before_ns.into()
+    }
 }
 
 /// Blocks by their addresses. Its operations take logarithmic time.
@@ -57,6 +73,11 @@ impl BlockMap {
         let next = address.saturating_add(1);
         let above = || self.0.range(next..page_end.max(next)).next();
         contains.or_else(above).map(|(start, block)| (*start, *block))
+    }
+
+    /// The block at `address`.
+    pub(super) fn get_mut(&mut self, address: u64) -> Option<&mut LiveBlock> {
+        self.0.get_mut(&address)
     }
 
     /// All blocks.

@@ -1,22 +1,27 @@
 //! From events to what each site pays.
 
+mod faults;
+
 use std::num::NonZeroU64;
 use std::ops::Range;
 use std::sync::Arc;
 
 use events::{
-    Allocation, Batch, CallCounts, Definitions, Event, EventKind, Fault, Header, Life, Thinning,
+    Allocation, Batch, CallCounts, Definitions, Event, EventKind, Header, Life, StackId,
+    StackSampling, Thinning,
 };
 
 use super::account::AllocationAccount;
+use super::figures::{FaultSums, TimedCalls};
 use super::frames::{FrameTree, ImageStacks, place};
 use super::pauses::Pauses;
 use super::pending::{GiveOut, Pending};
-use super::processes::{AllocatingProcess, AllocatingProcesses, OpenCall, payer};
-use super::rest::{Rest, RestKind};
-use super::sites::{FaultSums, SiteId, SiteTable, TimedCalls};
+use super::processes::{AllocatingProcess, AllocatingProcesses, OpenCall};
+use super::rest::Rest;
+use super::site::Charge;
+use super::sites::{Payer, SiteId, SiteTable};
 use super::thinned::ThinnedStream;
-use crate::address_space::{Attribution, Attributor, FaultOrigin, LifeChange};
+use crate::address_space::{Attribution, Attributor, LifeChange};
 
 /// The account of a stream while it is read.
 #[derive(Debug)]
@@ -79,6 +84,15 @@ impl Ledger {
         Ledger { thinned, ..Ledger::new(header) }
     }
 
+    /// In the stream only some calls have their stack. Where it is thinned, it cannot be so.
+    #[must_use]
+    pub fn with_sampling(mut self, sampling: Option<StackSampling>) -> Ledger {
+        if let Some(sampling) = sampling.filter(|_| !self.thinned.has_counts()) {
+            self.sites.sample(sampling);
+        }
+        self
+    }
+
     /// Takes the next part of the stream: its definitions into `definitions`, then its events.
     pub fn take(&mut self, batch: &Batch, definitions: &mut Definitions) {
         for definition in &batch.definitions {
@@ -124,10 +138,11 @@ impl Ledger {
         }
         let (peak_live_bytes, peak_ns) = self.sites.peak();
         let thinned = self.thinned.finish(&mut self.sites);
+        let (sites, sampled) = self.sites.finish();
         AllocationAccount {
             header: self.header,
             ended_ns,
-            sites: self.sites.finish(),
+            sites,
             rest: self.rest.finish(),
             unowned: self.unowned,
             peak_live_bytes,
@@ -144,6 +159,7 @@ impl Ledger {
             threads: self.processes.threads,
             threads_ns: self.processes.threads_ns,
             thinned,
+            sampled,
             faults: self.faults,
             frames: self.frames,
         }
@@ -169,7 +185,7 @@ impl Ledger {
     fn count(&mut self, site: Option<SiteId>, call: &Allocation, event: &Event) {
         for counts in self.thinned.first(event.thread.pid, event.time_ns, call) {
             if let Some(site) = site {
-                self.sites.site(site).count(&counts);
+                self.sites.count(site, &counts);
             }
         }
     }
@@ -203,40 +219,32 @@ impl Ledger {
         let owner = self.release(call, event);
         // realloc(3) with a size of zero only gives back, too.
         let releases = call.only_gives_back();
-        let site = if releases { owner } else { Some(self.site_of(call, event, definitions)) };
+        let payer = if releases { owner } else { Some(self.payer_of(call, event, definitions)) };
         let is_counted = self.thinned.has_counts();
         if is_counted {
-            self.count(site, call, event);
+            self.count(payer.map(|payer| payer.site), call, event);
             if !self.thinned.stands_for_others(call) {
                 return;
             }
         }
-        let weight = self.sites.weight();
-        let times = match (site, releases) {
-            (Some(site), true) => &mut self.sites.site(site).release,
-            (Some(site), false) => &mut self.sites.site(site).apparent,
-            (None, _) => &mut self.unowned,
-        };
-        if releases && call.released != 0 {
-            times.add(latency_ns, weight);
-        } else if !releases && !is_counted {
-            times.add(latency_ns, 1);
-        }
-        let gives = (!releases && call.address != 0).then_some((call.address, call.size_bytes));
-        if let (Some(site), false, false) = (site, releases, is_counted) {
-            let site = self.sites.site(site);
-            site.calls += 1;
-            site.failed += u64::from(gives.is_none());
-            site.bytes = site.bytes.saturating_add(gives.map_or(0, |(_, bytes)| bytes));
+        let gives = (!releases && call.address != 0).then_some(call.address);
+        match payer {
+            Some(payer) if releases => self.sites.pay(payer, Charge::Release { latency_ns }),
+            Some(payer) if !is_counted => {
+                let given_bytes = gives.map(|_| call.size_bytes);
+                self.sites.pay(payer, Charge::Call { given_bytes, latency_ns });
+            }
+            None if call.released != 0 => self.unowned.add(latency_ns, self.sites.weight()),
+            _ => {}
         }
         let end_ns = event.end_ns().unwrap_or(event.time_ns);
         let Some(process) = self.processes.get(pid) else { return };
         if let Some(latency_ns) = latency_ns {
-            let open = OpenCall { site, releases, end_ns, left_ns: latency_ns, gives };
+            let open = OpenCall { payer, releases, end_ns, left_ns: latency_ns, gives };
             process.open(event.thread.tid, open);
         }
-        let Some(((address, size_bytes), site)) = gives.zip(site) else { return };
-        let block = process.live.own(size_bytes, site, self.pauses.begun());
+        let Some((address, payer)) = gives.zip(payer) else { return };
+        let block = process.live.own(payer, self.pauses.begun());
         let block = GiveOut { end_ns, pid, address, block };
         let now = if latency_ns.is_some() { self.pending.add(block) } else { Some(block) };
         if let Some(now) = now {
@@ -244,8 +252,8 @@ impl Ledger {
         }
     }
 
-    /// Applies what `call` gives back. Returns the site of the block.
-    fn release(&mut self, call: &Allocation, event: &Event) -> Option<SiteId> {
+    /// Applies what `call` gives back. Returns who pays for the block.
+    fn release(&mut self, call: &Allocation, event: &Event) -> Option<Payer> {
         let (pid, address) = (event.thread.pid, call.released);
         if address == 0 || !self.thinned.follows(address) {
             return None;
@@ -262,8 +270,12 @@ impl Ledger {
         owner
     }
 
-    /// The site of a call that asks for memory.
-    fn site_of(&mut self, call: &Allocation, event: &Event, definitions: &Definitions) -> SiteId {
+    /// Who pays for a call that asks for memory.
+    fn payer_of(&mut self, call: &Allocation, event: &Event, definitions: &Definitions) -> Payer {
+        let size_bytes = call.size_bytes;
+        if self.sites.is_sampled() && call.stack == StackId::NOT_TAKEN {
+            return Payer { site: SiteId::UNCHOSEN, size_bytes };
+        }
         let pid = event.thread.pid;
         let process = self.processes.see(event.thread, event.time_ns);
         let stack = process.stacks.get(call.stack).unwrap_or_else(|| {
@@ -272,81 +284,26 @@ impl Ledger {
             let stacks: &mut ImageStacks = Arc::make_mut(&mut process.stacks);
             stacks.resolve(call.stack, &mut self.frames, definitions, place_of)
         });
-        self.sites.of_stack(stack)
-    }
-
-    fn fault(
-        &mut self,
-        fault: &Fault,
-        origin: &FaultOrigin,
-        event: &Event,
-        definitions: &Definitions,
-    ) {
-        let latency_ns = fault.span.latency_ns.map(NonZeroU64::get);
-        let page_bytes = fault.page_bytes.map_or(self.header.page_bytes, NonZeroU64::get).max(1);
-        let page = fault.address - fault.address % page_bytes;
-        let page_end = page.saturating_add(page_bytes);
-        let process = self.processes.see(event.thread, event.time_ns);
-        let reach = self.thinned.reach(fault.address, page_end);
-        let on_block = process.live.paying(fault.address, reach);
-        let call = process.call(event.thread.tid, event.time_ns);
-        let payer = payer(fault.address, page_end, on_block, call.as_deref());
-        let weight = self.sites.weight();
-        self.faults.add(fault.major, latency_ns, 1);
-        match (payer, call) {
-            (Some((block, site)), call) => {
-                let taken = call.map(|call| (call.interrupt(latency_ns.unwrap_or(0)), *call));
-                self.sites.touch(site, fault.major, latency_ns, self.thinned.group(block));
-                if let Some((taken_ns, call)) = taken {
-                    self.subtract(&call, taken_ns);
-                }
-            }
-            (None, Some(&mut OpenCall { site: Some(site), .. })) => {
-                self.sites.site(site).inside.add(fault.major, latency_ns, weight);
-            }
-            (None, _) => {
-                let kind = self.rest_kind(origin, event, definitions);
-                return self.rest.add(kind, fault.major, latency_ns);
-            }
-        }
-        if weight > 1 {
-            // It stands for others, which were taken for faults of no site.
-            let kind = self.rest_kind(origin, event, definitions);
-            self.rest.owe(kind, fault.major, latency_ns, weight - 1);
-        }
-    }
-
-    fn rest_kind(
-        &mut self,
-        origin: &FaultOrigin,
-        event: &Event,
-        definitions: &Definitions,
-    ) -> RestKind {
-        let (attributor, pid) = (&mut self.attributor, event.thread.pid);
-        let below = |address| attributor.region(pid, address);
-        let region = origin.region.as_ref();
-        let is_recorders =
-            region.is_some_and(|region| definitions.is_recorders_memory(region.name));
-        RestKind::of(region, is_recorders, below)
+        Payer { site: self.sites.of_stack(stack), size_bytes }
     }
 
     fn syscall(&mut self, event: &Event) {
         let process = self.processes.see(event.thread, event.time_ns);
         let call = process.call(event.thread.tid, event.time_ns);
-        if let Some(site) = call.and_then(|call| call.site) {
-            self.sites.count_syscall(site);
+        if let Some(payer) = call.and_then(|call| call.payer) {
+            self.sites.pay(payer, Charge::Syscall);
         }
     }
 
     /// Takes `ns` out of the time of `call`, and of the calls that it stands for.
     fn subtract(&mut self, call: &OpenCall, ns: u64) {
-        let ns = ns.saturating_mul(self.sites.weight());
-        let times = match (call.site, call.releases) {
-            (Some(site), true) => &mut self.sites.site(site).release,
-            (Some(site), false) => &mut self.sites.site(site).apparent,
-            (None, _) => &mut self.unowned,
-        };
-        times.timed_ns = times.timed_ns.saturating_sub(ns);
+        match call.payer {
+            Some(payer) => {
+                let OpenCall { releases, left_ns, .. } = *call;
+                self.sites.pay(payer, Charge::Interruption { releases, ns, left_ns });
+            }
+            None => self.unowned.take(ns, self.sites.weight()),
+        }
     }
 
     fn life(&mut self, life: Life, change: LifeChange, event: &Event) {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::blocks::{BlockMap, LiveBlock};
-use super::sites::{SiteId, SiteTable};
+use super::site::Charge;
+use super::sites::{Payer, SiteTable};
 
 /// The live blocks of a process over time. A fork copies nothing: parent and child share them until
 /// one of them changes its own.
@@ -27,8 +28,8 @@ impl LiveBlocks {
     }
 
     /// A block that this process gets, when so many pauses of the recording have begun.
-    pub(super) fn own(&self, size_bytes: u64, site: SiteId, pauses: u32) -> LiveBlock {
-        LiveBlock { size_bytes, site, owner: self.number, pauses }
+    pub(super) fn own(&self, Payer { site, size_bytes }: Payer, pauses: u32) -> LiveBlock {
+        LiveBlock { size_bytes, site, owner: self.number, pauses, touched_ns: 0 }
     }
 
     /// Whether a block begins at `address`.
@@ -51,41 +52,49 @@ impl LiveBlocks {
             blocks.overlapping(address, block.size_bytes).and_then(|old| blocks.remove(old))
         {
             if old.owner == self.number {
-                sites.shrink(old.site, old.size_bytes);
+                sites.shrink(old.payer());
             }
             replaced += 1;
         }
         blocks.insert(address, block);
-        sites.grow(block.site, block.size_bytes, time_ns);
+        sites.grow(block.payer(), time_ns);
         replaced
     }
 
-    /// The block at `address` is given back. Returns its site; `None` if no such block is known.
-    pub(super) fn release(&mut self, address: u64, sites: &mut SiteTable) -> Option<SiteId> {
+    /// The block at `address` is given back. Returns who pays for it; `None` if no such block is
+    /// known.
+    pub(super) fn release(&mut self, address: u64, sites: &mut SiteTable) -> Option<Payer> {
         if !self.has(address) {
             return None;
         }
         let block = Arc::make_mut(&mut self.blocks).remove(address)?;
-        let weight = sites.weight();
-        let frees = &mut sites.site(block.site).frees;
-        *frees = frees.saturating_add(weight);
+        sites.pay(block.payer(), Charge::Free);
         if block.owner == self.number {
-            sites.shrink(block.site, block.size_bytes);
+            sites.shrink(block.payer());
         }
-        Some(block.site)
+        Some(block.payer())
     }
 
-    /// The address and the site of the block that pays for a fault at `address` on a page that ends
-    /// at `page_end`.
-    pub(super) fn paying(&self, address: u64, page_end: u64) -> Option<(u64, SiteId)> {
-        self.blocks.paying(address, page_end).map(|(start, block)| (start, block.site))
+    /// The address of the block that a fault at `address` on a page that ends at `page_end` belongs
+    /// to, and who pays for it.
+    pub(super) fn paying(&self, address: u64, page_end: u64) -> Option<(u64, Payer)> {
+        self.blocks.paying(address, page_end).map(|(start, block)| (start, block.payer()))
+    }
+
+    /// A fault on the block at `address` took so long. Returns the time of those before; `None` if
+    /// no such block is known.
+    pub(super) fn touch(&mut self, address: u64, ns: u64) -> Option<u64> {
+        if !self.has(address) {
+            return None;
+        }
+        Some(Arc::make_mut(&mut self.blocks).get_mut(address)?.touch(ns))
     }
 
     /// Blocks at other addresses are not followed further. The bytes of those that are left do not
     /// count until [`LiveBlocks::grow_again`].
     pub(super) fn shrink_to(&mut self, follows: impl Fn(u64) -> bool, sites: &mut SiteTable) {
         for block in self.blocks.values().filter(|block| block.owner == self.number) {
-            sites.shrink(block.site, block.size_bytes);
+            sites.shrink(block.payer());
         }
         Arc::make_mut(&mut self.blocks).retain(follows);
     }
@@ -93,7 +102,7 @@ impl LiveBlocks {
     /// The blocks that are left count with what each of them stands for now.
     pub(super) fn grow_again(&self, sites: &mut SiteTable, time_ns: u64) {
         for block in self.blocks.values().filter(|block| block.owner == self.number) {
-            sites.grow(block.site, block.size_bytes, time_ns);
+            sites.grow(block.payer(), time_ns);
         }
     }
 
@@ -104,16 +113,14 @@ impl LiveBlocks {
         let (mut unsure, mut unsure_bytes) = (0_u64, 0_u64);
         for block in self.blocks.values().filter(|block| block.owner == self.number) {
             let weight = sites.weight();
-            let bytes = block.size_bytes.saturating_mul(weight);
             if block.pauses < pauses {
+                let bytes = block.size_bytes.saturating_mul(weight);
                 unsure = unsure.saturating_add(weight);
                 unsure_bytes = unsure_bytes.saturating_add(bytes);
             } else {
-                let site = sites.site(block.site);
-                site.unreleased = site.unreleased.saturating_add(weight);
-                site.unreleased_bytes = site.unreleased_bytes.saturating_add(bytes);
+                sites.pay(block.payer(), Charge::Kept { size_bytes: block.size_bytes });
             }
-            sites.shrink(block.site, block.size_bytes);
+            sites.shrink(block.payer());
         }
         self.blocks = Arc::default();
         (unsure, unsure_bytes)

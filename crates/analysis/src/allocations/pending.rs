@@ -40,6 +40,12 @@ impl Pending {
         self.latest_first.pop_if(|first| first.end_ns <= time_ns)
     }
 
+    /// The block at `address` that process `pid` is given.
+    pub(super) fn block(&mut self, pid: u32, address: u64) -> Option<&mut LiveBlock> {
+        let is = |block: &&mut GiveOut| block.pid == pid && block.address == address;
+        self.latest_first.iter_mut().find(is).map(|found| &mut found.block)
+    }
+
     /// The first block of process `pid` of which `is` holds, however late its call ends.
     pub(super) fn take(&mut self, pid: u32, is: impl Fn(&GiveOut) -> bool) -> Option<GiveOut> {
         let place = self.latest_first.iter().rposition(|block| block.pid == pid && is(block))?;

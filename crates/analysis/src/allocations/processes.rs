@@ -9,7 +9,7 @@ use super::frames::ImageStacks;
 use super::live::LiveBlocks;
 use super::number_map::NumberMap;
 use super::pauses::Pauses;
-use super::sites::SiteId;
+use super::sites::Payer;
 
 /// More calls than this are never nested in a thread; it bounds what a damaged recording can cost.
 const NESTED_MAX: usize = 64;
@@ -33,17 +33,17 @@ struct LiveThread {
 /// A call that a thread is inside.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OpenCall {
-    /// The site that pays for it: the caller's, or of a release the block's. `None`: the block was
+    /// Who pays for it: the caller's site, or of a release the block's. `None`: the block was
     /// unknown.
-    pub(super) site: Option<SiteId>,
+    pub(super) payer: Option<Payer>,
     /// Whether it only gives back.
     pub(super) releases: bool,
     /// When it ends.
     pub(super) end_ns: u64,
     /// Its time, less that of faults on blocks and of calls inside it.
     pub(super) left_ns: u64,
-    /// The address and the size of the block that it gives out.
-    pub(super) gives: Option<(u64, u64)>,
+    /// The address of the block that it gives out, whose size is the payer's.
+    pub(super) gives: Option<u64>,
 }
 
 /// All live processes.
@@ -163,21 +163,22 @@ impl OpenCall {
     }
 }
 
-/// The block that pays for a fault at `address`, and its site: the block that `call` gives out, if
-/// that has the address or is the nearest above it on the page, or else the live block.
+/// The address of the block that a fault at `address` belongs to, and who pays for it: the block
+/// that `call` gives out, if that has the address or is the nearest above it on the page, or else
+/// the live block.
 pub(super) fn payer(
     address: u64,
     page_end: u64,
-    on_block: Option<(u64, SiteId)>,
+    on_block: Option<(u64, Payer)>,
     call: Option<&OpenCall>,
-) -> Option<(u64, SiteId)> {
-    let given = call.and_then(|call| call.gives.zip(call.site)).filter(|((start, bytes), _)| {
-        let contains = (*start..end_of(*start, *bytes)).contains(&address);
+) -> Option<(u64, Payer)> {
+    let given = call.and_then(|call| call.gives.zip(call.payer)).filter(|(start, payer)| {
+        let contains = (*start..end_of(*start, payer.size_bytes)).contains(&address);
         let above =
             (address..page_end).contains(start) && on_block.is_none_or(|(live, _)| live >= *start);
         contains || above
     });
-    given.map(|((start, _), site)| (start, site)).or(on_block)
+    given.or(on_block)
 }
 
 fn number(count: u64) -> u32 {

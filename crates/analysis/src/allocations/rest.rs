@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use events::MappingKind;
 
-use super::sites::FaultSums;
+use super::figures::FaultSums;
 use crate::address_space::MappedRegion;
 
 /// The kinds of memory that faults outside of blocks concern.

@@ -2,9 +2,10 @@
 
 use events::{Allocation, AllocationFunction, CallCounts, StackId, Thinning};
 
+use super::figures::TimedCalls;
 use super::frames::FrameId;
 use super::number_map::NumberMap;
-use super::sites::{SiteTable, TimedCalls};
+use super::sites::SiteTable;
 
 /// A fault so far below a block is of its header: the allocator writes the block's size there.
 /// Further below there may be blocks that are not followed.
@@ -54,7 +55,7 @@ impl ThinnedStream {
         let mut stream = ThinnedStream { coming: levels, has_counts, ..ThinnedStream::default() };
         for counts in counts {
             if counts.releases {
-                stream.releases.add_all(&times(counts));
+                stream.releases.add_all(&TimedCalls::counted(counts));
             } else {
                 stream.waiting.entry(counts.first_ns).or_default().push(*counts);
             }
@@ -122,7 +123,7 @@ impl ThinnedStream {
         let mut without_site = 0_u64;
         for counts in self.waiting.into_values().flatten() {
             let site = sites.of_stack(FrameId::NONE);
-            sites.site(site).count(&counts);
+            sites.count(site, &counts);
             without_site = without_site.saturating_add(counts.calls);
         }
         let now = self.now?;
@@ -134,9 +135,4 @@ impl ThinnedStream {
             touches_error_ns: sites.touches_error_ns(),
         })
     }
-}
-
-/// The times of counted calls.
-pub(super) fn times(counts: &CallCounts) -> TimedCalls {
-    TimedCalls { calls: counts.calls, timed: counts.timed, timed_ns: counts.timed_ns }
 }

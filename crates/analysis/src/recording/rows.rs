@@ -18,9 +18,8 @@ pub(super) fn sites<'a>(
     let row = |site: &'a Site| {
         let stack =
             account.frames(site.stack).flat_map(|frame| names.lines(frame, false)).collect();
-        let costs = costs(site, seen, &similar);
-        let first_touch_error_ns = account.thinned.map(|_| site.touches_error_ns);
-        (site, SiteRow { stack, costs, peak_bytes: site.peak_bytes, first_touch_error_ns })
+        let costs = with_errors(costs(site, seen, &similar), site, account);
+        (site, SiteRow { stack, costs, peak_bytes: site.peak_bytes })
     };
     let mut rows: Vec<(&Site, SiteRow)> = account.sites.iter().map(row).collect();
     tell_apart(account, names, &mut rows);
@@ -46,6 +45,51 @@ fn tell_apart(account: &AllocationAccount, names: &Names, rows: &mut [(&Site, Si
             };
             rows[index].1.stack = own.iter().enumerate().flat_map(line).collect();
         }
+    }
+}
+
+/// The costs of a site with their errors, as far as they are estimated.
+fn with_errors(costs: SiteCosts, site: &Site, account: &AllocationAccount) -> SiteCosts {
+    let errors = site.errors;
+    let of_faults = |figure: u64| costs.first_touch_ns.map(|_| figure);
+    if account.sampled.is_none() {
+        let first_touch_error_ns = account.thinned.and_then(|_| of_faults(errors.touches_ns));
+        return SiteCosts { first_touch_error_ns, ..costs };
+    }
+    // The calls that were not timed are like those that were.
+    let apparent_ns = scaled(errors.apparent_ns, costs.apparent_ns, site.apparent.timed_ns);
+    let release_ns = scaled(errors.release_ns, costs.release_ns, site.release.timed_ns);
+    // The error of a sum is at most the sum of the errors.
+    let of_calls_ns = apparent_ns.saturating_add(release_ns);
+    SiteCosts {
+        calls_error: Some(errors.calls),
+        bytes_error: Some(errors.bytes),
+        first_touch_error_ns: of_faults(errors.touches_ns),
+        true_error_ns: of_faults(of_calls_ns.saturating_add(errors.touches_ns)),
+        ..costs
+    }
+}
+
+/// `error` of a figure of `timed`, as one of the figure `all`.
+fn scaled(error: u64, all: u64, timed: u64) -> u64 {
+    let scaled = u128::from(error) * u128::from(all) / u128::from(timed.max(1));
+    u64::try_from(scaled).unwrap_or(u64::MAX)
+}
+
+/// What all sites pay together: their sum, or what is exact where they are estimates.
+pub(super) fn all_sites(
+    account: &AllocationAccount,
+    seen: Seen,
+    sites: &[(&Site, SiteRow)],
+) -> SiteCosts {
+    match &account.sampled {
+        Some(sampled) => {
+            costs(&sampled.all, seen, &(account.all_apparent(), account.all_releases()))
+        }
+        None => SiteCosts {
+            first_touch_error_ns: account.thinned.map(|thinned| thinned.touches_error_ns),
+            ..SiteCosts::sum(seen, sites.iter().map(|(_, row)| &row.costs))
+        },
     }
 }
 
@@ -77,6 +121,7 @@ fn costs(site: &Site, seen: Seen, (calls, releases): &(TimedCalls, TimedCalls)) 
         minor_faults: of_faults(faults.minor),
         major_faults: of_faults(faults.major),
         syscalls: seen.syscalls.then_some(site.syscalls),
+        ..SiteCosts::none(seen)
     }
 }
 

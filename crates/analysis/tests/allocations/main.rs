@@ -4,6 +4,7 @@ mod acts;
 mod memory;
 mod model;
 mod report;
+mod sampled;
 mod script;
 mod stacks;
 mod table;

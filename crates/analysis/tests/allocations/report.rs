@@ -128,6 +128,46 @@ fn costs_add_up() {
 }
 
 #[test]
+fn sums_of_a_sampled_recording_are_exact_and_its_sites_have_errors() {
+    let every = |mean_bytes| events::StackSampling {
+        mean_bytes: std::num::NonZeroU64::new(mean_bytes).expect("it is not 0"),
+    };
+    let mut script = Script::new();
+    mapped(&mut script, APP, "/bin/app");
+    called(&mut script, 100, &[APP + 0x10], AT);
+    let not_taken = Allocation {
+        address: AT + 8 * PAGE,
+        size_bytes: PAGE,
+        stack: events::StackId::NOT_TAKEN,
+        function: AllocationFunction::Malloc,
+        ..free(0, std::num::NonZeroU64::new(30))
+    };
+    script.call(200, not_taken).fault(500, 50, AT + 8).fault(600, 7, AT + 8 * PAGE);
+    script.fault(650, 3, APP).free((700, 704), AT).free((800, 806), AT + 8 * PAGE);
+    // The chance of a page is one half.
+    script.sample(every(5909)).exit(1000);
+    let report = reported(&mut script);
+    let sampled = report.sampled.expect("it is sampled");
+    assert_eq!((sampled.mean_bytes, sampled.chosen_calls), (5909, 1));
+    let all = &report.costs;
+    assert_eq!((all.calls, all.frees, all.bytes), (2, 2, 2 * PAGE));
+    assert_eq!((all.apparent_ns, all.first_touch_ns, all.release_ns), (40, Some(57), 10));
+    assert_eq!((all.minor_faults, all.calls_error, all.true_error_ns), (Some(2), None, None));
+    assert_eq!(report.totals.faults_attributed, Some(2));
+    assert_eq!((report.rest.len(), report.rest[0].minor_faults), (1, 1));
+    let [site] = &report.sites[..] else { panic!("{:?}", report.sites) };
+    let costs = &site.costs;
+    assert_eq!((costs.calls, costs.bytes, costs.frees), (2, 2 * PAGE, 2));
+    assert_eq!((costs.apparent_ns, costs.first_touch_ns, costs.release_ns), (20, Some(100), 8));
+    // (1 - p) / p^2 is 2, a little less since the distance is a whole number.
+    let (calls_error, bytes_error) = (costs.calls_error, costs.bytes_error);
+    assert_eq!((calls_error, bytes_error), (Some(1), Some(5792)));
+    assert_eq!(costs.first_touch_error_ns, Some(71));
+    assert_eq!(costs.true_error_ns, Some(71 + 14 + 6), "the sum of those of its parts");
+    assert_eq!(report.callers[0].costs.true_error_ns, costs.true_error_ns);
+}
+
+#[test]
 fn what_was_not_seen_is_not_known() {
     let header = events::Header {
         sees: events::Sees { allocations: true, ..events::Sees::default() },

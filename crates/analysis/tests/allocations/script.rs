@@ -6,8 +6,8 @@ use std::ops::Range;
 use analysis::allocations::{AllocationAccount, Ledger, ResolvedFrame, Site};
 use events::{
     Allocation, AllocationFunction, Batch, Call, Clock, Definitions, Ending, Event, EventKind,
-    Fault, Frame, Header, Interner, Life, MappingReport, Name, Sees, Span, StackId, Syscall,
-    ThpPolicy, Thread,
+    Fault, Frame, Header, Interner, Life, MappingReport, Name, Sees, Span, StackId, StackSampling,
+    Syscall, ThpPolicy, Thread,
 };
 
 pub(crate) const PAGE: u64 = 4096;
@@ -41,6 +41,7 @@ pub(crate) struct Script {
     events: Vec<Event>,
     thread: Thread,
     pauses: Vec<Range<u64>>,
+    sampling: Option<StackSampling>,
 }
 
 impl Script {
@@ -50,7 +51,14 @@ impl Script {
             events: Vec::new(),
             thread: first(1),
             pauses: Vec::new(),
+            sampling: None,
         }
+    }
+
+    /// Only some calls have their stack.
+    pub(crate) fn sample(&mut self, sampling: StackSampling) -> &mut Script {
+        self.sampling = Some(sampling);
+        self
     }
 
     /// Nothing was recorded in this time.
@@ -170,7 +178,8 @@ impl Script {
     pub(crate) fn account(&mut self) -> (AllocationAccount, Definitions) {
         let mut batch = Batch { events: std::mem::take(&mut self.events), ..Batch::default() };
         self.interner.take_new(&mut batch.definitions);
-        let ledger = Ledger::new(&header()).with_pauses(std::mem::take(&mut self.pauses));
+        let ledger = Ledger::new(&header()).with_sampling(self.sampling);
+        let ledger = ledger.with_pauses(std::mem::take(&mut self.pauses));
         let (mut ledger, mut definitions) = (ledger, Definitions::default());
         ledger.take(&batch, &mut definitions);
         (ledger.finish(0), definitions)

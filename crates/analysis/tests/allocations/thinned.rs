@@ -11,7 +11,7 @@ use events::{
 
 use crate::script::{PAGE, Script, Sites, first, header};
 
-const SITES: [u64; 3] = [0x501, 0x502, 0x503];
+pub(crate) const SITES: [u64; 3] = [0x501, 0x502, 0x503];
 const HEAP: u64 = 0x10_0000;
 /// When the first and the second level begin.
 const BEGINS_NS: [u64; 2] = [40_000, 90_000];
@@ -58,6 +58,11 @@ fn thinned(events: &[Event], levels: &[Thinning]) -> (Vec<Event>, Vec<CallCounts
 /// Blocks of three sites, each with a page of its own: given out, touched, most of them given back
 /// or grown; some calls fail.
 fn stream() -> (Vec<Event>, Definitions) {
+    stream_with(false)
+}
+
+/// The same; larger blocks may have more faults, one of them inside the call.
+pub(crate) fn stream_with(more_faults: bool) -> (Vec<Event>, Definitions) {
     let mut script = Script::new();
     let mut random = 1_u64;
     let mut next = |below: u64| {
@@ -79,6 +84,9 @@ fn stream() -> (Vec<Event>, Definitions) {
                 live.push(address);
                 script.malloc((at, at + 10), site, (address, bytes));
                 script.fault(at + 20, 5 + next(10), address + 64);
+                if more_faults && bytes > 2000 {
+                    script.fault(at + 5, 2, address + 1).fault(at + 33, 9, address + 99);
+                }
             }
             6 if !live.is_empty() && !free.is_empty() => {
                 let address = free.swap_remove(place % free.len());

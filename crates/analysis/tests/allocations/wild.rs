@@ -3,7 +3,8 @@
 use std::num::NonZeroU64;
 
 use events::{
-    Allocation, AllocationFunction, Ending, EventKind, Fault, Life, MappingReport, Name, Thread,
+    Allocation, AllocationFunction, Ending, EventKind, Fault, Life, MappingReport, Name, StackId,
+    StackSampling, Thread,
 };
 use proptest::prelude::*;
 
@@ -69,9 +70,14 @@ proptest! {
                 any::<bool>(),
             ),
             0..150,
-        )
+        ),
+        sampled_bytes in prop_oneof![Just(0), Just(1), Just(1 << 16), any::<u64>()],
     ) {
         let mut script = Script::new();
+        let sampling = NonZeroU64::new(sampled_bytes);
+        if let Some(mean_bytes) = sampling {
+            script.sample(StackSampling { mean_bytes });
+        }
         let (mut faults, mut calls, mut releases) = (0, 0, 0);
         for (time_ns, pid, tid, kind, maps) in events {
             script.of(Thread { pid, tid });
@@ -84,6 +90,9 @@ proptest! {
             match kind {
                 EventKind::Allocation(mut call) => {
                     call.stack = script.frames(&[time_ns, u64::from(call.alignment_log2)]);
+                    if sampling.is_some() && call.alignment_log2 < 2 {
+                        call.stack = StackId::NOT_TAKEN;
+                    }
                     let only_releases = call.function.only_releases()
                         || call.address == 0 && call.released != 0;
                     calls += u64::from(!only_releases);
@@ -99,7 +108,10 @@ proptest! {
         let account = script.account().0;
         prop_assert_eq!(account.all_faults().faults(), faults);
         let all = |figure: fn(&analysis::allocations::Site) -> u64| -> u64 {
-            account.sites.iter().map(figure).sum()
+            match &account.sampled {
+                Some(sampled) => figure(&sampled.all),
+                None => account.sites.iter().map(figure).sum(),
+            }
         };
         prop_assert_eq!(all(|site| site.calls), calls);
         prop_assert_eq!(all(|site| site.frees) + account.unknown_releases, releases);

@@ -107,10 +107,11 @@ impl Guests {
 
     fn prepare(&self, memory: &SharedWords, in_use: u64, units: u64) {
         use wire::header::flags;
-        let stacks = match self.options.stacks {
-            Stacks::Full => 0,
-            Stacks::Checked => flags::CHECK_STACKS,
-            Stacks::None => flags::NO_STACKS,
+        let (stacks, sampled_bytes) = match self.options.stacks {
+            Stacks::Full => (0, 0),
+            Stacks::Checked => (flags::CHECK_STACKS, 0),
+            Stacks::Sampled(sampling) => (flags::SAMPLED_STACKS, sampling.mean_bytes.get()),
+            Stacks::None => (flags::NO_STACKS, 0),
         };
         let quiet = if self.is_quiet() { flags::QUIET } else { 0 };
         let facts = [
@@ -119,6 +120,7 @@ impl Guests {
             (header::UNITS_IN_USE, in_use),
             (header::TICKS_PER_MS, self.ticks_per_ms),
             (header::FREES_PER_TIMED, u64::from(self.options.frees_per_timed.max(1))),
+            (header::SAMPLED_BYTES, sampled_bytes),
             (header::FLAGS, stacks | quiet),
         ];
         for (word, fact) in facts {

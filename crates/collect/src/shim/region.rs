@@ -256,6 +256,7 @@ fn stack(
     match stacks.get(number as usize) {
         Some(&known) if known != StackId::NONE => known,
         _ if number == 0 => StackId::NONE,
+        _ if number == record::NOT_TAKEN => StackId::NOT_TAKEN,
         _ => new_stack(words, stacks, frames, number),
     }
 }

@@ -40,8 +40,7 @@ pub(super) fn with_shims(
     let ShimOptions { buffer_bytes, .. } = ShimOptions::default();
     // What waits there is written before a call can be left out.
     let buffer_bytes = options.max_size.map_or(buffer_bytes, |size| buffer_bytes.min(size / 2));
-    let stacks = options.stacks.into();
-    let wanted = ShimOptions { stacks, buffer_bytes, ..ShimOptions::default() };
+    let wanted = ShimOptions { stacks: options.stacks, buffer_bytes, ..ShimOptions::default() };
     let probe_ns_per_call = own_cost::per_call_ns(library.path(), wanted);
     let shims = Shims::wait_for_programs(wanted);
     let shims = shims.map_err(|errno| anyhow!("cannot open a socket for programs: {errno}"))?;

@@ -1,10 +1,13 @@
 //! The options of `firsttouch record`.
 
 use std::ffi::OsString;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use collect::shim::Stacks;
+use events::StackSampling;
 use lab::question::quantity::{parse_bytes, parse_duration};
 
 use crate::input::parse_pid;
@@ -23,6 +26,8 @@ Examples:
                                                  what it asks for with a signal
   firsttouch record -o app.ft --stacks none -- ./app
                                                  less detail, less cost
+  firsttouch record -o app.ft --stacks sampled -- ./app
+                                                 sites by chance, with their error
   firsttouch record -o app.ft --max-size 100M -- ./app
                                                  a long run, in a file of bounded size
   firsttouch record -o app.ft --redact -- ./app key
@@ -49,10 +54,11 @@ pub(crate) struct RecordOptions {
     /// How memory syscalls are recorded: by tracepoints (root) or by stopping the program at each
     #[arg(long, value_enum, default_value_t = CallMode::Auto, value_name = "WAY")]
     pub(crate) syscalls: CallMode,
-    /// Which calls have their stack: all, all with a check of every stack by unwinding it twice, or
-    /// none
-    #[arg(long, value_enum, default_value_t = StackMode::Full, value_name = "WHICH")]
-    pub(crate) stacks: StackMode,
+    /// Which calls have their stack: full (all), sampled (those that are chosen by chance, on
+    /// average one for every 64 KiB that is asked for; sampled=SIZE for another distance), none, or
+    /// checked (all, each found in two ways that are compared)
+    #[arg(long, default_value = "full", value_name = "WHICH", value_parser = parse_stacks)]
+    pub(crate) stacks: Stacks,
     /// For a file that others will see: leave out arguments, paths outside of the system's folders,
     /// the names of data files, and the host's name. Stacks keep the base names of programs and
     /// libraries, and their build ids
@@ -82,23 +88,40 @@ fn parse_size(text: &str) -> Result<u64, String> {
     Ok(bytes)
 }
 
+/// The mean distance of samples, in bytes, if none is given.
+const SAMPLED_BYTES: u64 = 64 << 10;
+/// With a larger one, hardly a call has its stack.
+const SAMPLED_BYTES_MAX: u64 = collect::shim::SAMPLED_BYTES_MAX;
+
 /// Which stacks are recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum StackMode {
-    /// Of every call.
-    Full,
-    /// Of every call, found in two ways that are compared.
-    Checked,
-    /// Of none.
-    None,
+fn parse_stacks(text: &str) -> Result<Stacks, String> {
+    let (mode, size) = match text.split_once('=') {
+        Some((mode, size)) => (mode, Some(size)),
+        None => (text, None),
+    };
+    match (mode, size) {
+        ("full", None) => Ok(Stacks::Full),
+        ("checked", None) => Ok(Stacks::Checked),
+        ("none", None) => Ok(Stacks::None),
+        ("sampled", size) => {
+            let bytes = size.map_or(Ok(SAMPLED_BYTES), sampled_bytes)?;
+            let mean_bytes = NonZeroU64::new(bytes).ok_or("a distance of 0 bytes")?;
+            Ok(Stacks::Sampled(StackSampling { mean_bytes }))
+        }
+        ("full" | "checked" | "none", Some(_)) => {
+            Err(format!("{mode} takes no size: only sampled does, as in sampled=64KiB"))
+        }
+        _ => Err("which stacks: full, sampled, sampled=SIZE, none or checked".to_owned()),
+    }
 }
 
-impl From<StackMode> for collect::shim::Stacks {
-    fn from(mode: StackMode) -> Self {
-        match mode {
-            StackMode::Full => collect::shim::Stacks::Full,
-            StackMode::Checked => collect::shim::Stacks::Checked,
-            StackMode::None => collect::shim::Stacks::None,
-        }
-    }
+/// The mean distance of samples.
+fn sampled_bytes(text: &str) -> Result<u64, String> {
+    let wanted = "the mean distance between samples is 1B to 1GiB, as in sampled=64KiB";
+    let bytes = match parse_bytes(text) {
+        Ok(bytes) => bytes,
+        Err(_) if text.starts_with('0') && !text.contains('.') => 0,
+        Err(why) => return Err(why),
+    };
+    if bytes == 0 || bytes > SAMPLED_BYTES_MAX { Err(wanted.to_owned()) } else { Ok(bytes) }
 }

@@ -57,6 +57,7 @@ pub(super) fn run(
 /// The report of a whole recording.
 fn read<R: Read + Seek>(reader: &mut Reader<R>) -> anyhow::Result<RecordingReport> {
     let ledger = Ledger::of_thinned(reader.header(), reader.thinning(), reader.call_counts());
+    let ledger = ledger.with_sampling(reader.about().stack_sampling);
     let mut ledger = ledger.with_pauses(reader.pauses());
     let (mut batch, mut definitions) = (Batch::default(), Definitions::default());
     let (mut first, mut syscalls) = (None, 0);

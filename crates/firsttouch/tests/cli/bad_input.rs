@@ -246,6 +246,25 @@ fn an_option_of_another_verb_is_named_with_it() {
 }
 
 #[test]
+fn stacks_that_cannot_be_meant_are_refused() {
+    let record = |stacks: &str, more: &[&str], words: &[&str]| {
+        let start = ["record", "-o", "never.ft", "--stacks", stacks];
+        let call: Vec<&str> = start.iter().chain(more).chain(&["--", "true"]).copied().collect();
+        check(&call, 2, words);
+    };
+    record("sometimes", &[], &["which stacks", "sampled=SIZE"]);
+    for size in ["0", "0B", "0KiB", "2GiB", "1TiB"] {
+        record(&format!("sampled={size}"), &[], &["mean distance", "1B to 1GiB"]);
+    }
+    record("sampled=", &[], &["is not a size"]);
+    record("sampled=many", &[], &["is not a size"]);
+    record("sampled=0.3B", &[], &["whole number of bytes"]);
+    record("none=64KiB", &[], &["none takes no size", "sampled=64KiB"]);
+    record("sampled", &["--max-size", "10M"], &["--stacks sampled and --max-size", "use one"]);
+    assert!(!std::path::Path::new("never.ft").exists());
+}
+
+#[test]
 fn what_record_is_not_told() {
     let words = ["true is no option of record: put -- before a program"];
     check(&["record", "-o", "app.ft", "true"], 2, &words);

@@ -13,6 +13,7 @@ mod musl;
 mod pauses;
 mod programs;
 mod redacted;
+mod sampled;
 mod sized;
 
 use std::collections::BTreeMap;

@@ -1,8 +1,9 @@
 //! What is written comes back.
 
 use std::io::Cursor;
+use std::num::NonZeroU64;
 
-use events::{Batch, Clock, Definitions, Event, Header, Sees, ThpPolicy, Thread};
+use events::{Batch, Clock, Definitions, Event, Header, Sees, StackSampling, ThpPolicy, Thread};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use recording::{
@@ -102,6 +103,7 @@ fn what_a_recording_says_of_itself_comes_back() {
         kernel: text("6.18"),
         notices: vec!["no faults".to_owned()],
         is_redacted: true,
+        stack_sampling: NonZeroU64::new(64 << 10).map(|mean_bytes| StackSampling { mean_bytes }),
     };
     for cut in [
         None,

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use results::recording::{RecordingReport, SiteRow};
 
-use crate::number::{Nanoseconds, bytes, several, whole};
+use crate::number::{Nanoseconds, several, whole};
 use crate::text::{BOLD, clean, hanging, styled};
 use crate::view::View;
 
@@ -50,12 +50,9 @@ fn broken(indent: &str, text: &str, view: View) -> String {
 fn stack(site: &SiteRow, view: View) -> String {
     let costs = &site.costs;
     let ns = costs.true_ns.unwrap_or(costs.apparent_ns);
-    let sums = format!(
-        "{}, {}, {}:",
-        Nanoseconds(ns),
-        several(costs.calls, "call", "calls"),
-        bytes(costs.bytes as f64)
-    );
+    let calls = if costs.calls == 1 { "call" } else { "calls" };
+    let (called, sized) = (super::table::called(costs), super::table::sized(costs));
+    let sums = format!("{}, {called} {calls}, {sized}:", Nanoseconds(ns));
     let mut text = hanging("  ", &sums, view.width);
     for frame in site.stack.iter().take(FRAMES) {
         text += &broken("    ", &with_short_strings(&clean(frame)), view);

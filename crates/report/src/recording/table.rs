@@ -3,7 +3,7 @@
 use results::recording::{CallerRow, RecordingReport, SiteCosts};
 use textwrap::core::display_width;
 
-use crate::number::{TimeUnit, bytes, digits, several, whole};
+use crate::number::{TimeUnit, bytes, digits, percent, rounded, several, whole};
 use crate::table::{table, width_of};
 use crate::text::{DIM, clean, styled};
 use crate::view::View;
@@ -77,17 +77,20 @@ pub(super) fn table_of_callers(report: &RecordingReport, most: usize, view: View
 /// The columns that tell something, each time in one unit.
 fn columns<'a>(report: &RecordingReport, shown: &'a [CallerRow], view: View) -> Vec<Column<'a>> {
     let wide = view.width.is_none_or(|width| width >= WIDE);
-    let timed = |head, of: fn(&SiteCosts) -> Option<u64>| {
+    let timed = |head, of: fn(&SiteCosts) -> Option<u64>, within: Within| {
         let largest = shown.iter().filter_map(|caller| of(&caller.costs)).max()?;
         let unit = TimeUnit::for_largest(largest as f64);
         let cell = move |costs: &SiteCosts| match of(costs) {
-            Some(ns) => format!("{} {}", digits(ns as f64 / unit.ns(), 2), unit.name()),
+            Some(ns) => {
+                let time = format!("{} {}", digits(ns as f64 / unit.ns(), 2), unit.name());
+                time + &give_or_take(within(costs))
+            }
             None => "-".to_owned(),
         };
         Some(Column { head, cell: Box::new(cell) })
     };
-    let sized = Column { head: "bytes", cell: Box::new(|costs| bytes(costs.bytes as f64)) };
-    let called = Column { head: "calls", cell: Box::new(|costs| whole(costs.calls)) };
+    let sized = Column { head: "bytes", cell: Box::new(sized) };
+    let called = Column { head: "calls", cell: Box::new(called) };
     let faults = |costs: &SiteCosts| {
         let sum = costs.minor_faults.zip(costs.major_faults);
         sum.map_or("-".to_owned(), |(minor, major)| whole(minor.saturating_add(major)))
@@ -102,13 +105,34 @@ fn columns<'a>(report: &RecordingReport, shown: &'a [CallerRow], view: View) -> 
         Some(sized),
         Some(called),
         (wide && with_faults).then_some(faulted),
-        timed("apparent", |costs| Some(costs.apparent_ns)),
-        wide.then(|| timed("first touch", |costs| costs.first_touch_ns)).flatten(),
-        (wide || !with_faults).then(|| timed("release", |costs| Some(costs.release_ns))).flatten(),
-        timed("true", |costs| costs.true_ns),
+        timed("apparent", |costs| Some(costs.apparent_ns), |_| None),
+        wide.then(|| timed("first touch", |costs| costs.first_touch_ns, |_| None)).flatten(),
+        (wide || !with_faults)
+            .then(|| timed("release", |costs| Some(costs.release_ns), |_| None))
+            .flatten(),
+        timed("true", |costs| costs.true_ns, SiteCosts::true_within),
         with_faults.then_some(compared),
     ];
     all.into_iter().flatten().collect()
+}
+
+/// How far a figure may be off, as a part of it.
+type Within = fn(&SiteCosts) -> Option<f64>;
+
+/// The bytes, and where they are estimated how far they may be off.
+pub(super) fn sized(costs: &SiteCosts) -> String {
+    bytes(costs.bytes as f64) + &give_or_take(costs.bytes_within())
+}
+
+/// The same of the calls, with no more digits than they have.
+pub(super) fn called(costs: &SiteCosts) -> String {
+    let within = costs.calls_within();
+    let calls = if within.is_some() { rounded(costs.calls) } else { costs.calls };
+    whole(calls) + &give_or_take(within)
+}
+
+fn give_or_take(within: Option<f64>) -> String {
+    within.map(|within| format!(" ±{}", percent(within))).unwrap_or_default()
 }
 
 /// The heads of the columns, and below them a row for each of `costs`.

@@ -3,7 +3,7 @@
 use report::View;
 use results::recording::{
     CallerRow, EndedEarly, RecorderCounts, RecordingReport, RecordingTotals, RestMemory, RestRow,
-    SCHEMA, Seen, SiteCosts, SiteRow, ThinnedRecording, Unnamed, UnnamedFile,
+    SCHEMA, SampledRecording, Seen, SiteCosts, SiteRow, ThinnedRecording, Unnamed, UnnamedFile,
 };
 
 use crate::{plain, snapshots};
@@ -46,7 +46,6 @@ fn report_of(callers: &[(&str, Option<&str>, SiteCosts)]) -> RecordingReport {
         ],
         costs: *costs,
         peak_bytes: costs.bytes,
-        first_touch_error_ns: None,
     };
     let all = SiteCosts::sum(seen(), callers.iter().map(|(.., costs)| costs));
     RecordingReport {
@@ -84,6 +83,7 @@ fn report_of(callers: &[(&str, Option<&str>, SiteCosts)]) -> RecordingReport {
         recording_ns: Some(131 * MS),
         recording_share: Some(0.041),
         thinned: None,
+        sampled: None,
         sites: callers.iter().map(site).collect(),
         callers: callers.iter().enumerate().map(row).collect(),
         rest: vec![rest(RestMemory::File, 210, 600_000), rest(RestMemory::Stack, 12, 21_000)],
@@ -149,9 +149,29 @@ fn troubled() -> RecordingReport {
     report
 }
 
+/// The usual, but only some calls have their stack.
+fn sampled() -> RecordingReport {
+    let mut report = usual();
+    report.sampled = Some(SampledRecording { mean_bytes: 64 << 10, chosen_calls: 12_410 });
+    let error = |costs: &mut SiteCosts| {
+        // One call in a hundred, but the largest are chosen for certain.
+        let calls = costs.calls * u64::from(costs.bytes / costs.calls < MIB);
+        costs.calls_error = Some(10 * calls.isqrt());
+        costs.bytes_error = costs.calls_error.map(|error| error * (costs.bytes / costs.calls));
+        let of_time = |ns: Option<u64>| Some(ns.unwrap_or(0) / 17 * u64::from(calls > 0));
+        costs.first_touch_error_ns = of_time(costs.first_touch_ns);
+        costs.true_error_ns = of_time(costs.true_ns);
+    };
+    report.callers.iter_mut().for_each(|caller| error(&mut caller.costs));
+    report.sites.iter_mut().for_each(|site| error(&mut site.costs));
+    report.callers[1].costs.calls = 9_841_237;
+    report
+}
+
 #[test]
 fn the_usual_and_the_troubled_in_every_view() {
     snapshots("recording", |view| report::recording_screen(&usual(), "app.ft", view));
+    snapshots("recording_sampled", |view| report::recording_screen(&sampled(), "app.ft", view));
     snapshots("recording_troubled", |view| report::recording_screen(&troubled(), "a b.ft", view));
 }
 

@@ -16,6 +16,19 @@ fn sums_know_only_what_all_know() {
 }
 
 #[test]
+fn errors_of_estimates_add_up_as_independent_ones() {
+    let exact = SiteCosts { calls: 5, bytes: 50, ..SiteCosts::none(seen(true)) };
+    let one = SiteCosts { calls_error: Some(30), bytes_error: Some(3), ..exact };
+    let other = SiteCosts { calls: 95, calls_error: Some(40), ..exact };
+    let all = SiteCosts::sum(seen(true), [&exact, &one, &other]);
+    assert_eq!((all.calls, all.calls_error, all.bytes_error), (105, Some(50), Some(3)));
+    assert_eq!(all.calls_within(), Some(1.96 * 50.0 / 105.0));
+    assert_eq!((exact.calls_within(), all.first_touch_error_ns), (None, None));
+    let zero = SiteCosts { bytes_error: Some(0), ..exact };
+    assert_eq!(zero.bytes_within(), None, "it is exact");
+}
+
+#[test]
 fn the_keys_are_those_of_the_contract() {
     let report = RecordingReport {
         sites: vec![SiteRow::default()],

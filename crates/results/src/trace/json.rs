@@ -3,7 +3,7 @@
 
 use std::num::NonZeroU64;
 
-use events::{Allocation, Ending};
+use events::{Allocation, Ending, StackId};
 
 use super::{
     Argument, FaultLine, LifeLine, Line, LineKind, MappingLabel, Returned, SyscallLine,
@@ -44,6 +44,8 @@ fn write_allocation(call: &Allocation, out: &mut String) {
     }
     out.push_str(r#","latency_ns":"#);
     known(call.latency_ns.map(NonZeroU64::get), out);
+    let has_stack = ![StackId::NONE, StackId::NOT_TAKEN].contains(&call.stack);
+    out.push_str(if has_stack { r#","has_stack":true"# } else { r#","has_stack":false"# });
 }
 
 /// Appends the last line to `out`.

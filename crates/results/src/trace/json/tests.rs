@@ -97,7 +97,7 @@ fn keys_of_a_fault() {
 }
 
 #[test]
-fn keys_of_processes_gaps_and_the_summary() {
+fn keys_of_processes_and_gaps() {
     for (process, expect) in [
         (LifeLine::Started { by: 7 }, json!({"kind": "process", "event": "started", "by": 7})),
         (
@@ -127,6 +127,10 @@ fn keys_of_processes_gaps_and_the_summary() {
         let expected = json!({"kind": "recorder", "event": event});
         assert_eq!(parsed(LineKind::Switched { records }), expected);
     }
+}
+
+#[test]
+fn keys_of_allocation_calls() {
     let mut call = Allocation {
         address: 0x1000,
         released: 0,
@@ -138,14 +142,25 @@ fn keys_of_processes_gaps_and_the_summary() {
     };
     let mut expect = json!({"kind": "allocation", "function": "aligned_alloc",
         "size_bytes": 48, "alignment_bytes": 64, "address": "0x1000", "released": null,
-        "latency_ns": 21});
+        "latency_ns": 21, "has_stack": false});
     assert_eq!(parsed(LineKind::Allocation(call)), expect);
     call.function = events::AllocationFunction::Free;
     (call.address, call.released, call.latency_ns) = (0, 0x1000, None);
     call.alignment_log2 = 0;
     expect = json!({"kind": "allocation", "function": "free", "size_bytes": null,
-        "alignment_bytes": null, "address": null, "released": "0x1000", "latency_ns": null});
+        "alignment_bytes": null, "address": null, "released": "0x1000", "latency_ns": null,
+        "has_stack": false});
     assert_eq!(parsed(LineKind::Allocation(call)), expect);
+    call.stack = events::StackId::from_number(1);
+    expect["has_stack"] = true.into();
+    assert_eq!(parsed(LineKind::Allocation(call)), expect);
+    call.stack = events::StackId::NOT_TAKEN;
+    expect["has_stack"] = false.into();
+    assert_eq!(parsed(LineKind::Allocation(call)), expect);
+}
+
+#[test]
+fn keys_of_the_summary() {
     let summary = TraceSummary {
         ending: Some(Ending::Exited(0)),
         events: 3,
