@@ -62,7 +62,7 @@ fn read(bytes: &[u8]) {
     }
     let command = reader.about().command.clone().unwrap_or_default();
     let facts = RecordingFacts { command, ..RecordingFacts::default() };
-    let report = report(&ledger.finish(0), &definitions, facts, &mut Nameless);
+    let report = report(&ledger.finish(0), &definitions, &facts, &mut Nameless);
     for width in WIDTHS {
         let _ = report::recording_screen(&report, "a.ft", report::View::verbose(width));
     }
