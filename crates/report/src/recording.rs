@@ -134,9 +134,9 @@ fn hidden(report: &RecordingReport) -> impl Iterator<Item = &'static str> {
 
 /// Says where names come from, if most of the cost is of code without.
 fn stripped(report: &RecordingReport) -> Option<String> {
-    let costs_ns = |caller: &&CallerRow| {
+    let costs_ns = |caller: &CallerRow| {
         let costs = &caller.costs;
-        costs.true_ns.unwrap_or(costs.apparent_ns.saturating_add(costs.release_ns))
+        costs.true_ns.unwrap_or(costs.apparent_ns.saturating_add(costs.release_ns)) as f64
     };
     let is_known =
         |at: &str| report.unnamed.iter().any(|file| file.path.rsplit('/').next() == Some(at));
@@ -144,12 +144,10 @@ fn stripped(report: &RecordingReport) -> Option<String> {
         caller.function.starts_with("0x") && caller.at.as_deref().is_some_and(|at| !is_known(at))
     };
     let nameless = || report.callers.iter().filter(is_nameless);
-    let (part_ns, all_ns): (u64, u64) = (
-        nameless().map(|row| costs_ns(&row)).sum(),
-        report.callers.iter().map(|row| costs_ns(&row)).sum(),
-    );
+    let part_ns: f64 = nameless().map(costs_ns).sum();
+    let all_ns: f64 = report.callers.iter().map(costs_ns).sum();
     let most = nameless().next()?;
-    (part_ns > all_ns / 2).then(|| {
+    (part_ns > all_ns / 2.0).then(|| {
         format!(
             "Most of the cost is in code without names, such as {}: packages of debug symbols have \
              them (Debian: NAME-dbgsym).",
