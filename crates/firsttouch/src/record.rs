@@ -42,7 +42,10 @@ use programs::Programs;
 pub(crate) fn run(options: &RecordOptions, _screen: ScreenOptions) -> anyhow::Result<ExitCode> {
     check(options)?;
     // At once: a script may send a signal as soon as it has started this.
-    let switch = SignalSwitch::install().context("cannot take over signals")?;
+    let switch = match SignalSwitch::install().context("cannot take over signals") {
+        Ok(switch) => switch,
+        Err(error) => return Ok(failed(&error, FAILED)),
+    };
     let target = match observed::target(&options.command, options.pid) {
         Ok(target) => target,
         Err(unfit) => return Ok(failed(&unfit.clone().into(), unfit.status())),
@@ -144,7 +147,8 @@ fn record(
     let heard = calls.map(CallsThread::finish).unwrap_or_default();
     let ObservedChunks { sender, programs, faults, .. } = chunks;
     if has_shims {
-        sender.send_for_the_end(encode_counts(ending::probe_counts(heard.counts)));
+        let silent = programs.silent_count(&heard.greeted);
+        sender.send_for_the_end(encode_counts(ending::probe_counts(heard.counts, silent)));
     }
     drop(sender);
     ended.drop_faults(faults);

@@ -107,6 +107,8 @@ pub struct ProbeCounts {
     /// Processes that stopped recording since the recorder gave no sign of life for seconds. Their
     /// later calls are not recorded.
     pub gave_up: u64,
+    /// Programs that were executed and wrote no calls.
+    pub silent_programs: u64,
 }
 
 fn put_optional_text(column: &mut Vec<u8>, text: Option<&str>) {
@@ -335,7 +337,11 @@ pub fn encode_counts(mut counts: ProbeCounts) -> Chunk {
 pub(crate) fn decode_counts(columns: &Columns) -> Result<ProbeCounts, Malformed> {
     let (column, mut cursor) = (columns.get(0), Cursor::new(0));
     let mut counts = ProbeCounts::default();
-    for number in counts.numbers() {
+    for (place, number) in counts.numbers().into_iter().enumerate() {
+        // The first files have so many.
+        if place >= 12 && cursor.at() == column.len() {
+            break;
+        }
         *number = cursor.take(column)?;
     }
     Ok(counts)
@@ -343,7 +349,7 @@ pub(crate) fn decode_counts(columns: &Columns) -> Result<ProbeCounts, Malformed>
 
 impl ProbeCounts {
     /// All of them, in the order of the file.
-    fn numbers(&mut self) -> [&mut u64; 12] {
+    fn numbers(&mut self) -> [&mut u64; 13] {
         [
             &mut self.processes,
             &mut self.threads,
@@ -357,6 +363,7 @@ impl ProbeCounts {
             &mut self.own_allocators,
             &mut self.deep_libraries,
             &mut self.gave_up,
+            &mut self.silent_programs,
         ]
     }
 }

@@ -50,6 +50,9 @@ fn without_calls(report: &RecordingReport) -> &'static str {
         "Calls of the allocator were not recorded, so faults have no call sites."
     } else if report.lacks_calls() {
         "Which calls of the allocator there were is not known: the file ends before any."
+    } else if report.totals.calls > 0 {
+        "No call was chosen to have its stack, so no call site is known: a shorter distance \
+         chooses more (record --stacks sampled=1KiB)."
     } else if report.totals.pauses > 0 {
         "No call of an allocator was recorded in the time without pauses."
     } else {

@@ -69,8 +69,8 @@ fn latency(begin: u64, end: u64) -> u32 {
 /// Makes a call that gives memory out, and records it.
 #[inline(always)]
 fn give_out(caller: Caller, request: Request, call: impl FnOnce() -> *mut c_void) -> *mut c_void {
-    let Some((mut guard, node)) = entered(caller, Some(request.size)) else { return call() };
-    let record = guard.time(request, node, call);
+    let Some(mut guard) = Guard::enter(caller) else { return call() };
+    let record = guard.time(request, caller, call);
     guard.write([record]);
     record.address as *mut c_void
 }
@@ -82,10 +82,8 @@ fn give_out_or_refuse(
     request: Request,
     call: impl FnOnce() -> *mut c_void,
 ) -> *mut c_void {
-    let Some((mut guard, node)) = entered(caller, Some(request.size)) else {
-        return core::ptr::null_mut();
-    };
-    let record = guard.time(request, node, call);
+    let Some(mut guard) = Guard::enter(caller) else { return core::ptr::null_mut() };
+    let record = guard.time(request, caller, call);
     guard.write([record]);
     record.address as *mut c_void
 }
@@ -98,8 +96,8 @@ fn exchange(
     old: *mut c_void,
     call: impl FnOnce() -> *mut c_void,
 ) -> *mut c_void {
-    let Some((mut guard, node)) = entered(caller, Some(request.size)) else { return call() };
-    let new = guard.time(request, node, call);
+    let Some(mut guard) = Guard::enter(caller) else { return call() };
+    let new = guard.time(request, caller, call);
     // A size of zero gives back and gives nothing out.
     let has_released = !old.is_null() && (new.address != 0 || request.size == 0);
     if has_released {
@@ -119,7 +117,8 @@ fn exchange(
 /// Makes a call that gives memory back, and records it.
 #[inline(always)]
 fn give_back(caller: Caller, function: u8, old: *mut c_void, call: impl FnOnce()) {
-    let Some((mut guard, node)) = entered(caller, None) else { return call() };
+    let Some(mut guard) = Guard::enter(caller) else { return call() };
+    let node = guard.node(caller, None);
     guard.thread().has_inner_calls = calls_others(function);
     let is_timed = guard.times_this_free();
     let begin = start::ticks();
@@ -136,22 +135,21 @@ fn give_back(caller: Caller, function: u8, old: *mut c_void, call: impl FnOnce()
     }]);
 }
 
-/// The guard of a call that is recorded, and its stack. `asked`: the bytes that it asks for; a call
-/// that only gives back asks for none.
-#[inline(always)]
-fn entered(caller: Caller, asked: Option<usize>) -> Option<(Guard, u32)> {
-    let mut guard = Guard::enter(caller)?;
-    let node = stack::node(&mut guard, start::region()?, caller, asked);
-    Some((guard, node))
-}
-
 impl Guard {
-    /// Makes a call that gives memory out, and times it.
+    /// The stack of the caller. `asked`: the bytes that it asks for; a call that only gives back
+    /// asks for none.
+    #[inline(always)]
+    fn node(&mut self, caller: Caller, asked: Option<usize>) -> u32 {
+        start::region().map_or(0, |region| stack::node(self, region, caller, asked))
+    }
+
+    /// Makes a call that gives memory out, and times it. Its stack is found afterwards: a call is
+    /// slower after an unwinding, and one whose stack is taken must be like the others.
     #[inline(always)]
     fn time(
         &mut self,
         request: Request,
-        node: u32,
+        caller: Caller,
         call: impl FnOnce() -> *mut c_void,
     ) -> CallRecord {
         self.thread().has_inner_calls = calls_others(request.function);
@@ -159,6 +157,7 @@ impl Guard {
         let address = call();
         let end = start::ticks();
         self.thread().has_inner_calls = false;
+        let node = self.node(caller, Some(request.size));
         request.record(begin, end, node, address)
     }
 

@@ -97,6 +97,11 @@ impl<N: Amount> TimedCalls<N> {
 }
 
 impl TimedCalls<f64> {
+    /// As if all were timed, of which one in `times` was, chosen at random.
+    pub(super) fn as_all_timed(&self, times: f64) -> TimedCalls<f64> {
+        TimedCalls { calls: self.calls, timed: self.calls, timed_ns: self.timed_ns * times }
+    }
+
     pub(super) fn rounded(&self) -> TimedCalls {
         let TimedCalls { calls, timed, timed_ns } = *self;
         TimedCalls { calls: rounded(calls), timed: rounded(timed), timed_ns: rounded(timed_ns) }

@@ -134,7 +134,7 @@ impl Ledger {
         let pauses = u64::from(self.pauses.advance(ended_ns));
         for pid in self.processes.pids() {
             self.forget(pid);
-            self.processes.remove(pid, self.last_ns, &self.pauses);
+            self.processes.remove(pid, ended_ns, &self.pauses);
         }
         let (peak_live_bytes, peak_ns) = self.sites.peak();
         let thinned = self.thinned.finish(&mut self.sites);

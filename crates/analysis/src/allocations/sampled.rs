@@ -3,7 +3,7 @@
 
 use events::StackSampling;
 
-use super::figures::rounded;
+use super::figures::{TimedCalls, rounded};
 use super::frames::FrameId;
 use super::site::{Charge, Site, SiteErrors};
 
@@ -38,12 +38,27 @@ struct Variances {
     bytes: f64,
     touches_ns: f64,
     apparent_ns: f64,
-    release_ns: f64,
+    release_ns: TimedSquares,
+}
+
+/// Of releases, of which only some are timed: the sums of y^2 / p^2 and of y^2 / p.
+#[derive(Debug, Clone, Copy, Default)]
+struct TimedSquares {
+    by_square: f64,
+    by_chance: f64,
+}
+
+impl TimedSquares {
+    /// The variance of the sum of y / p, times `times`, if one release in `times` is timed: then
+    /// p / `times` is the chance to know y.
+    fn variance(self, times: f64) -> f64 {
+        times * times * (self.by_square - self.by_chance / times)
+    }
 }
 
 impl Variances {
-    /// Adds those of a charge, with the variance of a call or block of that size.
-    fn add(&mut self, charge: Charge, variance: f64) {
+    /// Adds those of a charge on a call or block of that chance.
+    fn add(&mut self, charge: Charge, Chance { weight, variance }: Chance) {
         let of = |figure: Option<u64>| variance * (figure.unwrap_or(0) as f64).powi(2);
         match charge {
             Charge::Call { given_bytes, latency_ns } => {
@@ -51,24 +66,34 @@ impl Variances {
                 self.bytes += of(given_bytes);
                 self.apparent_ns += of(latency_ns);
             }
-            Charge::Release { latency_ns } => self.release_ns += of(latency_ns),
+            Charge::Release { latency_ns } => {
+                let square = (latency_ns.unwrap_or(0) as f64).powi(2);
+                self.release_ns.by_square += square * weight * weight;
+                self.release_ns.by_chance += square * weight;
+            }
             Charge::Interruption { releases, ns, left_ns } => {
-                let less = of(Some(left_ns.saturating_add(ns))) - of(Some(left_ns));
-                let of_call = if releases { &mut self.release_ns } else { &mut self.apparent_ns };
-                *of_call -= less;
+                let (before, left) = (left_ns.saturating_add(ns) as f64, left_ns as f64);
+                let less = before * before - left * left;
+                if releases {
+                    self.release_ns.by_square -= less * weight * weight;
+                    self.release_ns.by_chance -= less * weight;
+                } else {
+                    self.apparent_ns -= less * variance;
+                }
             }
             _ => {}
         }
     }
 
-    fn errors(&self) -> SiteErrors {
+    /// One release in `releases_per_timed` is timed.
+    fn errors(&self, releases_per_timed: f64) -> SiteErrors {
         let error = |variance: f64| rounded(variance.max(0.0).sqrt());
         SiteErrors {
             calls: error(self.calls),
             bytes: error(self.bytes),
             touches_ns: error(self.touches_ns),
             apparent_ns: error(self.apparent_ns),
-            release_ns: error(self.release_ns),
+            release_ns: error(self.release_ns.variance(releases_per_timed)),
         }
     }
 }
@@ -115,9 +140,9 @@ impl Estimates {
     pub(super) fn pay(&mut self, place: Option<usize>, size_bytes: u64, charge: Charge) {
         self.all.pay(charge, 1);
         let Some(place) = place else { return };
-        let Chance { weight, variance } = Chance::of(self.sampling, size_bytes);
-        self.place(place).pay(charge, weight);
-        self.variances[place].add(charge, variance);
+        let chance = Chance::of(self.sampling, size_bytes);
+        self.place(place).pay(charge, chance.weight);
+        self.variances[place].add(charge, chance);
         self.chosen_calls += u64::from(matches!(charge, Charge::Call { .. }));
     }
 
@@ -150,12 +175,17 @@ impl Estimates {
     /// Writes the estimates into `sites`. `peak` is the number of the latest peak.
     pub(super) fn finish(mut self, sites: &mut [Site], peak: u64) -> SampledAccount {
         self.all.note_peak(peak);
+        // A site whose few chosen blocks have no timed release is not like the others: only with
+        // the chance of being timed is the sum right on average.
+        let TimedCalls { calls, timed, .. } = self.all.release;
+        let per_timed = if timed == 0 { 1.0 } else { calls as f64 / timed as f64 };
         let found = self.sites.iter_mut().zip(&self.variances);
         for (site, (estimate, variances)) in sites.iter_mut().zip(found) {
             estimate.note_peak(peak);
+            estimate.release = estimate.release.as_all_timed(per_timed);
             let stack = site.stack;
             *site = estimate.rounded();
-            (site.stack, site.errors) = (stack, variances.errors());
+            (site.stack, site.errors) = (stack, variances.errors(per_timed));
         }
         let Estimates { sampling, chosen_calls, all, .. } = self;
         SampledAccount { sampling, chosen_calls, all }

@@ -56,7 +56,7 @@ pub struct SiteErrors {
     pub touches_ns: u64,
     /// Of the time inside its calls that were timed, in nanoseconds.
     pub apparent_ns: u64,
-    /// Of the time of those releases of its blocks that were timed, in nanoseconds.
+    /// Of the time of the releases of its blocks, in nanoseconds.
     pub release_ns: u64,
 }
 

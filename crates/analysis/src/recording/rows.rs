@@ -58,9 +58,8 @@ fn with_errors(costs: SiteCosts, site: &Site, account: &AllocationAccount) -> Si
     }
     // The calls that were not timed are like those that were.
     let apparent_ns = scaled(errors.apparent_ns, costs.apparent_ns, site.apparent.timed_ns);
-    let release_ns = scaled(errors.release_ns, costs.release_ns, site.release.timed_ns);
     // The error of a sum is at most the sum of the errors.
-    let of_calls_ns = apparent_ns.saturating_add(release_ns);
+    let of_calls_ns = apparent_ns.saturating_add(errors.release_ns);
     SiteCosts {
         calls_error: Some(errors.calls),
         bytes_error: Some(errors.bytes),

@@ -158,6 +158,46 @@ fn estimates_are_right_on_average_and_within_their_error() {
     }
 }
 
+/// The stream with a time of one in four of the calls that only give back.
+fn with_few_timed(mut events: Vec<Event>, seed: u64) -> Vec<Event> {
+    let mut chances = Chances(!seed);
+    for event in &mut events {
+        if let EventKind::Allocation(call) = &mut event.kind
+            && call.only_gives_back()
+            && chances.next() > 0.25
+        {
+            call.latency_ns = None;
+        }
+    }
+    events
+}
+
+#[test]
+fn releases_of_which_few_are_timed_are_right_on_average() {
+    const SEEDS: u64 = 1000;
+    let (events, definitions) = stream_with(true);
+    let whole = Sites { account: account(&events, &definitions, None) };
+    let sampling = every(2200);
+    let found: Vec<Sites> = (1..=SEEDS)
+        .map(|seed| with_few_timed(sampled(&events, sampling, seed), seed))
+        .map(|events| Sites { account: account(&events, &definitions, Some(sampling)) })
+        .collect();
+    let count = SEEDS as f64;
+    for address in SITES {
+        let exact = whole.site(address).release.timed_ns as f64;
+        let sites: Vec<Site> = found.iter().map(|sites| sites.site(address)).collect();
+        let estimates = sites.iter().map(|site| site.release.timed_ns as f64);
+        let mean = estimates.clone().sum::<f64>() / count;
+        let squares: f64 = estimates.map(|estimate| (estimate - mean).powi(2)).sum();
+        let variance = squares / (count - 1.0);
+        let off = (mean - exact).abs() / (variance / count).sqrt();
+        assert!(off < 4.5, "{mean} of {exact}, {off} standard errors");
+        let claimed = sites.iter().map(|site| (site.errors.release_ns as f64).powi(2));
+        let ratio = (claimed.sum::<f64>() / count / variance).sqrt();
+        assert!((0.9..1.15).contains(&ratio), "claimed {ratio} times");
+    }
+}
+
 #[test]
 fn where_every_byte_is_chosen_estimates_are_exact() {
     let (events, definitions) = stream_with(true);

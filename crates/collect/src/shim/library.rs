@@ -1,8 +1,9 @@
 //! The library that goes into programs: carried inside this one, unpacked to the user's cache.
 
+use std::fs::Permissions;
 use std::hash::{DefaultHasher, Hasher};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use sys::whole_file::WholeFile;
@@ -64,14 +65,25 @@ fn in_folder(folder: &Path, name: &str) -> io::Result<PathBuf> {
     if text.iter().any(|byte| matches!(byte, b' ' | b':' | b'\n' | b'$')) {
         return Err(io::Error::other("the loader cannot take a path with a space or a colon"));
     }
-    let owner = std::fs::metadata(&folder)?;
-    if owner.uid() != sys::process::effective_user() || owner.mode() & 0o022 != 0 {
+    if !is_ours(&std::fs::metadata(&folder)?) {
         return Err(io::Error::other("others can write to it"));
     }
     let path = folder.join(name);
-    if std::fs::read(&path).is_ok_and(|bytes| bytes == BYTES) {
-        return Ok(path);
+    let is_ours = |metadata: std::fs::Metadata| is_ours(&metadata) && metadata.is_file();
+    let is_there = std::fs::symlink_metadata(&path).is_ok_and(is_ours)
+        && std::fs::read(&path).is_ok_and(|bytes| bytes == BYTES);
+    if !is_there {
+        WholeFile::open(&path)?.write(BYTES).map_err(|unwritten| unwritten.error)?;
     }
-    WholeFile::open(&path)?.write(BYTES).map_err(|unwritten| unwritten.error)?;
+    if sys::process::effective_user() == 0 {
+        // Whatever the umask was: a program that root starts may become another user.
+        std::fs::set_permissions(&folder, Permissions::from_mode(0o755))?;
+        std::fs::set_permissions(&path, Permissions::from_mode(0o644))?;
+    }
     Ok(path)
+}
+
+/// Whether nobody else can write to it.
+fn is_ours(metadata: &std::fs::Metadata) -> bool {
+    metadata.uid() == sys::process::effective_user() && metadata.mode() & 0o022 == 0
 }

@@ -44,7 +44,7 @@ pub(super) fn summary(
 }
 
 /// What the file says of the allocation calls in it.
-pub(super) fn probe_counts(counts: ShimCounts) -> ProbeCounts {
+pub(super) fn probe_counts(counts: ShimCounts, silent_programs: u64) -> ProbeCounts {
     ProbeCounts {
         processes: counts.processes,
         threads: counts.threads,
@@ -58,6 +58,7 @@ pub(super) fn probe_counts(counts: ShimCounts) -> ProbeCounts {
         own_allocators: counts.own_allocators,
         deep_libraries: counts.deep_libraries,
         gave_up: counts.gave_up,
+        silent_programs,
     }
 }
 

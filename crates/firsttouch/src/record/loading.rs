@@ -61,7 +61,8 @@ fn cache_folders() -> Vec<PathBuf> {
     let user = sys::process::effective_user();
     // A program that root starts may become another user, who cannot look into root's home.
     let shared = (user == 0).then(|| PathBuf::from("/var/cache"));
-    let home = folder("HOME").map(|home| home.join(".cache"));
+    // A home that is not there (nobody's) is not made.
+    let home = folder("HOME").filter(|home| home.is_dir()).map(|home| home.join(".cache"));
     let caches = [folder("XDG_CACHE_HOME"), shared, home];
     let temporary = std::env::temp_dir().join(format!("firsttouch-{user}"));
     let caches = caches.into_iter().flatten().map(|cache| cache.join("firsttouch"));

@@ -38,20 +38,30 @@ impl Programs {
         }
     }
 
+    /// The number of those that do not write their calls.
+    pub(super) fn silent_count(&self, greeted: &[u32]) -> u64 {
+        self.unheard(greeted).map(|(times, _)| times as u64).sum()
+    }
+
+    /// How many of the programs of each process do not write their calls, and the last one's name.
+    fn unheard(&self, greeted: &[u32]) -> impl Iterator<Item = (usize, Name)> {
+        self.executed.iter().filter_map(|(pid, executed)| {
+            let heard = greeted.iter().filter(|greeted| *greeted == pid).count();
+            let silent = executed.times.saturating_sub(heard);
+            (silent > 0).then_some((silent, executed.last))
+        })
+    }
+
     /// A sentence about those that do not write their calls; `None`: all do. `greeted` has a
     /// process for each program that does.
     pub(super) fn silent(&self, greeted: &[u32]) -> Option<String> {
-        const WHY: &str = "linked statically, with privileges to gain, or started with an empty \
-                           environment; syscalls and page faults are recorded";
-        let (mut silent, mut all, mut names) = (0, 0, BTreeSet::new());
-        for (pid, executed) in &self.executed {
-            let heard = greeted.iter().filter(|greeted| *greeted == pid).count();
-            all += executed.times;
-            if executed.times > heard {
-                silent += executed.times - heard;
-                names.insert(self.names.get(&executed.last).map_or("?", |name| name));
-            }
-        }
+        const WHY: &str = "linked statically, with privileges to gain, started with an empty \
+                           environment, or without what it takes (a descriptor, the library's \
+                           file); syscalls and page faults are recorded";
+        let all: usize = self.executed.values().map(|executed| executed.times).sum();
+        let silent: usize = self.unheard(greeted).map(|(times, _)| times).sum();
+        let names = self.unheard(greeted).map(|(_, name)| self.names.get(&name));
+        let names: BTreeSet<&str> = names.map(|name| name.map_or("?", |name| name)).collect();
         if greeted.is_empty() {
             return Some(format!(
                 "no process has loaded the library that records allocation calls: {WHY}"

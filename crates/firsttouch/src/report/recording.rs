@@ -118,6 +118,7 @@ fn recorder_counts(counts: &ProbeCounts, clock_error_ns: Option<u64>) -> Recorde
         own_allocators: counts.own_allocators,
         deep_libraries: counts.deep_libraries,
         gave_up: counts.gave_up,
+        silent_programs: counts.silent_programs,
         clock_error_ns,
     }
 }

@@ -171,6 +171,7 @@ fn the_last_counts_hold() {
         own_allocators: 10,
         deep_libraries: 11,
         gave_up: 12,
+        silent_programs: 13,
     };
     let file = file_of(&[encode_counts(ProbeCounts::default()), encode_counts(last)]);
     assert_eq!(Reader::open(Cursor::new(file)).unwrap().counts(), Some(&last));

@@ -60,7 +60,7 @@ fn ran(report: &RecordingReport) -> String {
 fn cost(report: &RecordingReport) -> String {
     let other = report.other_faults();
     let (_, other_ns, _) = other;
-    if report.callers.is_empty() {
+    if report.totals.calls == 0 {
         let why = if !report.seen.allocations {
             "allocation calls not recorded"
         } else if report.lacks_calls() {

@@ -55,6 +55,13 @@ fn missing(recorder: &RecorderCounts) -> Vec<String> {
             whole(recorder.gave_up)
         ));
     }
+    if recorder.silent_programs > 0 {
+        let programs = several(recorder.silent_programs, "program", "programs");
+        missing.push(format!(
+            "The calls of {programs} are missing: linked statically, with privileges to gain, or \
+             without the recorder's library."
+        ));
+    }
     if recorder.nested_calls > 0 {
         let calls = several(recorder.nested_calls, "call", "calls");
         missing.push(format!("{calls} of signal handlers inside other calls are not recorded."));

@@ -277,11 +277,13 @@ fn what_the_recorder_says_of_itself_is_shown_where_it_matters() {
         own_allocators: 1,
         deep_libraries: 2,
         gave_up: 1,
+        silent_programs: 2,
         ..recorder
     });
     let brief = screen(&report, View::brief(None));
     for line in [
         "3 calls are missing",
+        "The calls of 2 programs are missing",
         "waited 400 ms",
         "2 calls of signal handlers",
         "9,000 stacks end early",
@@ -451,4 +453,15 @@ fn the_release_line_says_what_the_estimate_hangs_on() {
     let view = View::brief(None);
     let screen = plain(&report::recording_screen(&report, "a.ft", view), view);
     assert!(screen.contains("release unknown (none was timed)"), "{screen}");
+}
+
+#[test]
+fn a_recording_without_a_chosen_call_has_its_sums() {
+    let mut report = sampled();
+    report.callers.clear();
+    report.sites.clear();
+    report.sampled = Some(SampledRecording { mean_bytes: 1 << 30, chosen_calls: 0 });
+    let screen = report::recording_screen(&report, "a.ft", View::brief(None));
+    assert!(screen.contains("memory cost 287 ms"), "{screen}");
+    assert!(screen.contains("No call was chosen to have its stack"), "{screen}");
 }

@@ -30,6 +30,10 @@ pub struct RecorderCounts {
     /// Processes that stopped recording since the recorder gave no sign of life for seconds. Their
     /// later calls are not recorded.
     pub gave_up: u64,
+    /// Programs that were executed and of which no calls are recorded: linked statically, with
+    /// privileges to gain, without the library or the recorder.
+    #[serde(default)]
+    pub silent_programs: u64,
     /// How far the clock of the calls was from that of the faults at worst.
     pub clock_error_ns: Option<u64>,
 }

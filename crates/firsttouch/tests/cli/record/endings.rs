@@ -20,6 +20,10 @@ fn at_the_end_of_its_time_the_file_is_whole_and_the_program_goes_on() {
         let before = going.report();
         assert!(before["totals"]["calls"].as_u64() > Some(0), "{way}: {before}");
         assert_eq!(before["ended_early"], "stopped", "{way}");
+        // It waits most of the time, which is part of its life.
+        let lived_ns = before["totals"]["threads_ns"].as_u64();
+        let most_ns = before["elapsed_ns"].as_u64().map(|ns| ns / 2);
+        assert!(lived_ns > most_ns, "{way}: {lived_ns:?} {most_ns:?}");
         for what in ["second", "run", "third"] {
             going.tell(what);
         }
