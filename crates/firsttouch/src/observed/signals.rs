@@ -10,7 +10,7 @@ use sys::interrupt::{
 use sys::relay::{Relay, Requests, Sent};
 
 /// A program that still runs so long after Ctrl-Z does not stop for it.
-const STOPPING: Duration = Duration::from_secs(1);
+const STOPPING: Duration = Duration::from_secs(5);
 
 /// The signals that are taken over.
 pub(super) struct Signals {
