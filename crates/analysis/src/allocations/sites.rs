@@ -80,29 +80,29 @@ impl SiteTable {
         (id != SiteId::UNCHOSEN).then(|| last.min(id.0 as usize))
     }
 
+    /// A site; `None`: it is that of calls that were not chosen.
+    fn site(&mut self, id: SiteId) -> Option<&mut Site> {
+        let place = self.place(id)?;
+        self.sites.get_mut(place)
+    }
+
     /// The payer pays for `charge`.
     pub(super) fn pay(&mut self, payer: Payer, charge: Charge) {
         let (place, weight) = (self.place(payer.site), self.weight());
-        match &mut self.estimates {
-            Some(estimates) => estimates.pay(place, payer.size_bytes, charge),
-            None => {
-                if let Some(site) = place.and_then(|place| self.sites.get_mut(place)) {
-                    site.pay(charge, weight);
-                }
-            }
+        if let Some(estimates) = &mut self.estimates {
+            estimates.pay(place, payer.size_bytes, charge);
+        } else if let Some(site) = self.site(payer.site) {
+            site.pay(charge, weight);
         }
     }
 
     /// The payer's block is live from `time_ns` on.
     pub(super) fn grow(&mut self, Payer { site, size_bytes }: Payer, time_ns: u64) {
         let (place, weight, peak) = (self.place(site), self.weight(), self.peak);
-        match &mut self.estimates {
-            Some(estimates) => estimates.grow(place, size_bytes, peak),
-            None => {
-                if let Some(site) = place.and_then(|place| self.sites.get_mut(place)) {
-                    site.grow(size_bytes, weight, peak);
-                }
-            }
+        if let Some(estimates) = &mut self.estimates {
+            estimates.grow(place, size_bytes, peak);
+        } else if let Some(site) = self.site(site) {
+            site.grow(size_bytes, weight, peak);
         }
         self.live_bytes = self.live_bytes.saturating_add(size_bytes.saturating_mul(weight));
         if self.live_bytes > self.peak_bytes {
@@ -114,13 +114,10 @@ impl SiteTable {
     /// The payer's block is no longer live.
     pub(super) fn shrink(&mut self, Payer { site, size_bytes }: Payer) {
         let (place, weight, peak) = (self.place(site), self.weight(), self.peak);
-        match &mut self.estimates {
-            Some(estimates) => estimates.shrink(place, size_bytes, peak),
-            None => {
-                if let Some(site) = place.and_then(|place| self.sites.get_mut(place)) {
-                    site.shrink(size_bytes, weight, peak);
-                }
-            }
+        if let Some(estimates) = &mut self.estimates {
+            estimates.shrink(place, size_bytes, peak);
+        } else if let Some(site) = self.site(site) {
+            site.shrink(size_bytes, weight, peak);
         }
         self.live_bytes = self.live_bytes.saturating_sub(size_bytes.saturating_mul(weight));
     }
@@ -150,17 +147,15 @@ impl SiteTable {
 
     /// Of the time of faults on the payer's block, so much is new, and so much was there before.
     pub(super) fn vary(&mut self, payer: Payer, new_ns: u64, before_ns: u64) {
-        if let Some((estimates, place)) = self
-            .place(payer.site)
-            .and_then(|place| self.estimates.as_mut().map(|estimates| (estimates, place)))
-        {
+        let place = self.place(payer.site);
+        if let (Some(estimates), Some(place)) = (&mut self.estimates, place) {
             estimates.vary(place, payer.size_bytes, new_ns, before_ns);
         }
     }
 
     /// Adds calls that were counted.
     pub(super) fn count(&mut self, id: SiteId, counts: &CallCounts) {
-        if let Some(site) = self.place(id).and_then(|place| self.sites.get_mut(place)) {
+        if let Some(site) = self.site(id) {
             site.count(counts);
         }
     }

@@ -69,8 +69,8 @@ fn in_folder(folder: &Path, name: &str) -> io::Result<PathBuf> {
         return Err(io::Error::other("others can write to it"));
     }
     let path = folder.join(name);
-    let is_ours = |metadata: std::fs::Metadata| is_ours(&metadata) && metadata.is_file();
-    let is_there = std::fs::symlink_metadata(&path).is_ok_and(is_ours)
+    let is_there = std::fs::symlink_metadata(&path)
+        .is_ok_and(|metadata| metadata.is_file() && is_ours(&metadata))
         && std::fs::read(&path).is_ok_and(|bytes| bytes == BYTES);
     if !is_there {
         WholeFile::open(&path)?.write(BYTES).map_err(|unwritten| unwritten.error)?;
