@@ -192,18 +192,31 @@ impl Drop for HeldSignals {
     }
 }
 
-/// A Ctrl-Z has arrived, and no SIGCONT yet.
+/// A Ctrl-Z has arrived, for which this process has not stopped yet.
 static STOP_WANTED: AtomicBool = AtomicBool::new(false);
 
 /// Records Ctrl-Z from now on instead of stopping. A tracer must not stop before its tracee: a
 /// program that handles SIGTSTP needs its tracer running to get that far, and would otherwise stop
 /// only after the shell has continued both.
+///
+/// SIGCONT takes none back. Two threads may handle the two signals in either order, and a program
+/// may stop although it has been continued meanwhile, from its own handler: then this process must
+/// stop, too.
 pub fn defer_stop() {
-    extern "C" fn note(signal: i32) {
-        STOP_WANTED.store(signal == libc::SIGTSTP, Ordering::Relaxed);
+    extern "C" fn note(_signal: i32) {
+        STOP_WANTED.store(true, Ordering::Relaxed);
     }
-    for signal in [libc::SIGTSTP, libc::SIGCONT] {
-        install(signal, note as extern "C" fn(i32) as libc::sighandler_t, libc::SA_RESTART);
+    install(libc::SIGTSTP, note as extern "C" fn(i32) as libc::sighandler_t, libc::SA_RESTART);
+}
+
+/// Stops at Ctrl-Z again, and at once for a recorded one.
+pub fn stop_at_once() {
+    if !is_ignored(libc::SIGTSTP) {
+        // SAFETY: the default action installs no handler.
+        unsafe { libc::signal(libc::SIGTSTP, libc::SIG_DFL) };
+    }
+    if is_stop_wanted() {
+        stop_now();
     }
 }
 

@@ -24,12 +24,16 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::Errno;
 use crate::elf;
+use crate::interrupt::{is_stop_wanted, stop_now};
 use crate::seccomp::Filter;
+use crate::wait::timespec;
 use child::{Ends, FILTERED, PLAIN, in_child};
 
 /// Address space randomisation of the program.
@@ -43,6 +47,9 @@ pub enum Addresses {
     /// Randomised, if the kernel randomises at all.
     Random,
 }
+
+/// The time after which a child that has not executed the program may be stopped.
+const LOOK_FOR_STOP: Duration = Duration::from_millis(100);
 
 /// Differences between the child and one that a shell would start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -309,6 +316,21 @@ impl Waiting {
         self.say(FILTERED)
     }
 
+    /// Waits until the child has executed the program, or has failed to. A Ctrl-Z that this process
+    /// has recorded stops the child before that: then both stop, and go on together.
+    fn wait_for_report(&self) {
+        loop {
+            let mut report = [PollFd::new(&self.report, PollFlags::IN)];
+            match poll(&mut report, Some(&timespec(LOOK_FOR_STOP))) {
+                Ok(0) if is_stop_wanted() => stop_now(),
+                // EINTR: look again.
+                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                // What is wrong shows when it is read.
+                Ok(_) | Err(_) => return,
+            }
+        }
+    }
+
     fn say(mut self, word: u8) -> Result<Started, Errno> {
         self.gate.write_all(&[word]).map_err(|_| Errno(libc::ESRCH))?;
         let mut errno = [0_u8; 4];
@@ -316,6 +338,7 @@ impl Waiting {
         // which shows when it is waited for.
         let mut got = 0;
         while got < errno.len() {
+            self.wait_for_report();
             match self.report.read(&mut errno[got..]) {
                 Ok(0) => return Ok(self.child),
                 Ok(count) => got += count,

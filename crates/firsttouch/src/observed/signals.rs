@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use collect::ObservedProcess;
 use sys::interrupt::{
-    Interrupt, accept_interrupts, defer_stop, drop_pending_stop, is_stop_wanted, stop_now,
+    Interrupt, accept_interrupts, defer_stop, drop_pending_stop, is_stop_wanted, stop_at_once,
+    stop_now,
 };
 use sys::relay::{Relay, Requests, Sent};
 
@@ -30,6 +31,8 @@ impl Signals {
         let mut relay = of_program.then(Relay::new).transpose()?;
         if let Some(relay) = &mut relay {
             relay.take_requests(Requests::Starting);
+            // Before the program runs: it may stop its process group at once.
+            defer_stop();
         }
         Ok(Signals { interrupt, relay, stop_wanted: None })
     }
@@ -45,8 +48,8 @@ impl Signals {
             Some(relay) => relay.take_requests(Requests::ExceptKeys),
             None => self.interrupt.record_repeats(),
         }
-        if subject.is_held() {
-            defer_stop();
+        if self.are_of_program() && !subject.is_held() {
+            stop_at_once();
         }
     }
 
@@ -74,6 +77,7 @@ impl Signals {
         if !is_stop_wanted() {
             self.stop_wanted = None;
         } else if subject.is_stopped() || subject.has_ended() {
+            self.stop_wanted = None;
             stop_now();
         } else if self.stop_wanted.get_or_insert_with(Instant::now).elapsed() > STOPPING {
             drop_pending_stop();

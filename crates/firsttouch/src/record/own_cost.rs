@@ -5,14 +5,15 @@
 
 use std::ffi::OsString;
 use std::hint::black_box;
-use std::io::Read;
 use std::path::Path;
-use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use collect::shim::{CallSink, CallTaker, ShimOptions, Shims, ThreadNumber};
 use events::{Allocation, Thread};
 use sys::clock::monotonic_ns;
+use sys::launch::{Capture, Program, Setup, Waiting};
+use sys::process::WaitStatus;
 
 /// The hidden verb of the loop.
 pub(crate) const LOOP_VERB: &str = "record-loop";
@@ -49,7 +50,7 @@ fn round_ns() -> u64 {
 pub(super) fn per_call_ns(library: &Path, options: ShimOptions) -> Option<f64> {
     let mut shims = Shims::wait_for_programs(options).ok()?;
     let (variables, mut counter) = (shims.variables(library), Counter::default());
-    let recorded_ns = run_loop(&variables, || {
+    let recorded_ns = run_loop(variables, || {
         shims.drain(&mut counter);
     })?;
     shims.drain(&mut counter);
@@ -60,34 +61,26 @@ pub(super) fn per_call_ns(library: &Path, options: ShimOptions) -> Option<f64> {
 /// Runs the loop with these environment variables, and `meanwhile` again and again. Returns what it
 /// prints.
 fn run_loop(
-    variables: &[(OsString, Option<OsString>)],
+    variables: Vec<(OsString, Option<OsString>)>,
     mut meanwhile: impl FnMut(),
 ) -> Option<f64> {
-    let mut command = Command::new(sys::process::own_program().ok()?);
-    command.arg(LOOP_VERB).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    for (name, value) in variables {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    let mut child = command.spawn().ok()?;
+    let command = [sys::process::own_program().ok()?.into_os_string(), LOOP_VERB.into()];
+    let capture = Capture::new().ok()?;
+    let program = Program::find(&command).ok()?.with_variables(variables).captured(&capture);
+    // Not by posix_spawn(3), which waits for the child without being able to stop: after Ctrl-Z
+    // just then, the shell would wait for ever.
+    let setup = Setup { dies_with_parent: true, ..Setup::default() };
+    let mut child = program.start(setup).and_then(Waiting::go).ok()?;
     let until = Instant::now() + PATIENCE;
-    let status = loop {
+    let ending = loop {
         meanwhile();
-        match child.try_wait() {
-            Ok(Some(status)) => break Some(status),
-            Ok(None) if Instant::now() < until => std::thread::sleep(LOOK_EVERY),
-            _ => {
-                let _ = child.kill();
-                let _ = child.wait();
-                break None;
-            }
+        match child.ended_within(LOOK_EVERY).ok()? {
+            None if Instant::now() < until => {}
+            ending => break ending?,
         }
     };
-    status.filter(ExitStatus::success)?;
-    let mut printed = String::new();
-    child.stdout.take()?.read_to_string(&mut printed).ok()?;
+    let printed = capture.output().ok().filter(|_| ending == WaitStatus::Exited(0))?;
+    let printed = String::from_utf8(printed).ok()?;
     printed.trim().parse().ok().filter(|ns: &f64| ns.is_finite())
 }
 

@@ -5,6 +5,7 @@ mod inherited;
 mod own_tracing;
 mod signals;
 
+use std::fs::File;
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
@@ -170,34 +171,72 @@ fn a_process_can_be_attached_to_while_it_execs() {
     }
 }
 
+/// A process that leads a group; all that is left of the group is killed in the end.
+struct Leader(Child);
+
+impl Drop for Leader {
+    fn drop(&mut self) {
+        let group = format!("-{}", self.0.id());
+        let _ = Command::new("kill").args(["-s", "KILL", "--", &group]).output();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn a_stopped_program_can_be_continued() {
     let scratch = Scratch::new();
     let Some(lives) = fixture("hard_lives", &scratch) else { return };
-    for way in ways() {
-        let mut trace = firsttouch(&[
-            "trace",
-            "-q",
-            "--syscalls",
-            way,
-            "-o",
-            scratch.file("trace").to_str().unwrap(),
-        ])
-        .args([lives.to_str().unwrap(), "stop", "5"])
-        .stdout(Stdio::piped())
-        .process_group(0)
-        .spawn()
-        .expect("it starts");
-        let pid = trace.id().to_string();
-        let mut said = trace.stdout.take().expect("piped");
-        for time in 1..=5 {
+    let (file, said) = (scratch.file("trace"), scratch.file("said"));
+    // The first stop comes right after the start; those that follow are close to each other.
+    for (way, times) in ways().iter().flat_map(|way| [(way, 60)].into_iter().chain([(way, 1); 20]))
+    {
+        let mut trace = Leader(
+            firsttouch(&["trace", "-q", "--syscalls", way, "-o", file.to_str().unwrap()])
+                .args([lives.to_str().unwrap(), "stop", &times.to_string()])
+                .stdout(File::create(&said).expect("a scratch directory"))
+                .process_group(0)
+                .spawn()
+                .expect("it starts"),
+        );
+        let pid = trace.0.id().to_string();
+        for time in 1..=times {
             wait_for("the stop", || (state(&pid) == Some('T')).then_some(()));
             signal("CONT", &format!("-{pid}"));
-            let mut line = [0; 10];
-            said.read_exact(&mut line).unwrap_or_else(|e| panic!("{way}, time {time}: {e}"));
-            assert_eq!(text(&line), format!("went on {time}\n"), "{way}");
+            let line = format!("went on {time}\n");
+            wait_for(&format!("{way}, {line}"), || {
+                std::fs::read_to_string(&said).ok().filter(|said| said.ends_with(&line))
+            });
         }
-        assert!(ended(&mut trace).success(), "{way}");
+        assert!(ended(&mut trace.0).success(), "{way}");
+    }
+}
+
+#[test]
+fn a_start_can_be_stopped_and_continued() {
+    let scratch = Scratch::new();
+    let file = scratch.file("file");
+    for (verb, way) in
+        ["trace", "record"].into_iter().flat_map(|verb| ways().iter().map(move |way| (verb, way)))
+    {
+        for after_ms in (0..40).step_by(2) {
+            let mut observer = Leader(
+                firsttouch(&[verb, "-q", "--syscalls", way, "-o", file.to_str().unwrap()])
+                    .args(["--", "sleep", "0.02"])
+                    .process_group(0)
+                    .spawn()
+                    .expect("it starts"),
+            );
+            let pid = observer.0.id().to_string();
+            std::thread::sleep(Duration::from_millis(after_ms));
+            // It may have ended.
+            let group = format!("-{pid}");
+            let _ = Command::new("kill").args(["-s", "TSTP", "--", &group]).output();
+            wait_for(&format!("the stop of {verb} by {way} after {after_ms} ms"), || {
+                (state(&pid).is_none_or(|state| ['T', 'Z'].contains(&state))).then_some(())
+            });
+            let _ = Command::new("kill").args(["-s", "CONT", "--", &group]).output();
+            assert!(ended(&mut observer.0).success(), "{verb}, {way}, {after_ms} ms");
+        }
     }
 }
 
