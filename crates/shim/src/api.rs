@@ -13,6 +13,7 @@ use core::ffi::c_void;
 use wire::record::UNTIMED;
 use wire::{CallRecord, function as number};
 
+use crate::sink::Region;
 use crate::thread::Guard;
 use crate::{stack, start};
 
@@ -69,9 +70,9 @@ fn latency(begin: u64, end: u64) -> u32 {
 /// Makes a call that gives memory out, and records it.
 #[inline(always)]
 fn give_out(caller: Caller, request: Request, call: impl FnOnce() -> *mut c_void) -> *mut c_void {
-    let Some(mut guard) = Guard::enter(caller) else { return call() };
-    let record = guard.time(request, caller, call);
-    guard.write([record]);
+    let Some((mut guard, region)) = Guard::enter(caller) else { return call() };
+    let record = guard.time(region, request, caller, call);
+    guard.write(region, [record]);
     record.address as *mut c_void
 }
 
@@ -82,9 +83,9 @@ fn give_out_or_refuse(
     request: Request,
     call: impl FnOnce() -> *mut c_void,
 ) -> *mut c_void {
-    let Some(mut guard) = Guard::enter(caller) else { return core::ptr::null_mut() };
-    let record = guard.time(request, caller, call);
-    guard.write([record]);
+    let Some((mut guard, region)) = Guard::enter(caller) else { return core::ptr::null_mut() };
+    let record = guard.time(region, request, caller, call);
+    guard.write(region, [record]);
     record.address as *mut c_void
 }
 
@@ -96,8 +97,8 @@ fn exchange(
     old: *mut c_void,
     call: impl FnOnce() -> *mut c_void,
 ) -> *mut c_void {
-    let Some(mut guard) = Guard::enter(caller) else { return call() };
-    let new = guard.time(request, caller, call);
+    let Some((mut guard, region)) = Guard::enter(caller) else { return call() };
+    let new = guard.time(region, request, caller, call);
     // A size of zero gives back and gives nothing out.
     let has_released = !old.is_null() && (new.address != 0 || request.size == 0);
     if has_released {
@@ -107,47 +108,43 @@ fn exchange(
             function: wire::record::RELEASED_BY_REALLOC,
             ..CallRecord::default()
         };
-        guard.write([released, new]);
+        guard.write(region, [released, new]);
     } else {
-        guard.write([new]);
+        guard.write(region, [new]);
     }
     new.address as *mut c_void
 }
 
-/// Makes a call that gives memory back, and records it.
+/// Makes a call that gives memory back, and records it. Its stack is found afterwards, as that of
+/// [`Guard::time`].
 #[inline(always)]
 fn give_back(caller: Caller, function: u8, old: *mut c_void, call: impl FnOnce()) {
-    let Some(mut guard) = Guard::enter(caller) else { return call() };
-    let node = guard.node(caller, None);
+    let Some((mut guard, region)) = Guard::enter(caller) else { return call() };
     guard.thread().has_inner_calls = calls_others(function);
-    let is_timed = guard.times_this_free();
+    let is_timed = guard.times_this_free(region);
     let begin = start::ticks();
     call();
     let latency_ticks = if is_timed { latency(begin, start::ticks()) } else { UNTIMED };
     guard.thread().has_inner_calls = false;
-    guard.write([CallRecord {
+    let node = stack::node(&mut guard, region, caller, None);
+    let record = CallRecord {
         begin_ticks: begin,
         address: old as u64,
         latency_ticks,
         node,
         function,
         ..CallRecord::default()
-    }]);
+    };
+    guard.write(region, [record]);
 }
 
 impl Guard {
-    /// The stack of the caller. `asked`: the bytes that it asks for; a call that only gives back
-    /// asks for none.
-    #[inline(always)]
-    fn node(&mut self, caller: Caller, asked: Option<usize>) -> u32 {
-        start::region().map_or(0, |region| stack::node(self, region, caller, asked))
-    }
-
     /// Makes a call that gives memory out, and times it. Its stack is found afterwards: a call is
     /// slower after an unwinding, and one whose stack is taken must be like the others.
     #[inline(always)]
     fn time(
         &mut self,
+        region: &Region,
         request: Request,
         caller: Caller,
         call: impl FnOnce() -> *mut c_void,
@@ -157,20 +154,20 @@ impl Guard {
         let address = call();
         let end = start::ticks();
         self.thread().has_inner_calls = false;
-        let node = self.node(caller, Some(request.size));
+        let node = stack::node(self, region, caller, Some(request.size));
         request.record(begin, end, node, address)
     }
 
     /// Whether this call of free is one of those that are timed: on average one in the number that
     /// the recorder chose, at random distances.
     #[inline]
-    fn times_this_free(&mut self) -> bool {
+    fn times_this_free(&mut self, region: &Region) -> bool {
         let thread = self.thread();
         if thread.untimed_left > 0 {
             thread.untimed_left -= 1;
             return false;
         }
-        let mean = start::region().map_or(1, |region| region.load(wire::header::FREES_PER_TIMED));
+        let mean = region.load(wire::header::FREES_PER_TIMED);
         if mean > 1 {
             // Distances from 1 to 2 mean - 1 are equally likely.
             let distances = 2 * mean - 1;

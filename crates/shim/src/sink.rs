@@ -67,8 +67,7 @@ fn word_of(unit: usize, word: usize) -> &'static AtomicU64 {
 /// The thread's first call in this process: it gets a number and its units.
 #[cold]
 #[inline(never)]
-pub(crate) fn begin(guard: &mut Guard) {
-    let Some(region) = start::region() else { return };
+pub(crate) fn begin(guard: &mut Guard, region: &Region) {
     start::keeping_errno(|| take_units(guard.thread(), region));
 }
 
@@ -220,10 +219,9 @@ impl Waiting {
 impl Guard {
     /// Writes the records of a call, together.
     #[inline]
-    pub(crate) fn write<const N: usize>(&mut self, records: [CallRecord; N]) {
+    pub(crate) fn write<const N: usize>(&mut self, region: &Region, records: [CallRecord; N]) {
         let thread = self.thread();
         if thread.unit == 0 || thread.cursor + N * record::WORDS > unit::WORDS {
-            let Some(region) = start::region() else { return };
             next_unit(region, thread);
             if thread.unit == 0 {
                 region.add(header::LOST, 1);

@@ -47,7 +47,7 @@ pub(crate) fn goes_with(address: usize) -> bool {
 
 /// The node of the caller's stack. 0: not known; [`NOT_TAKEN`], where not all are taken. `asked`:
 /// the bytes that the call asks for; `None`: it only gives back.
-#[inline]
+#[inline(always)]
 pub(crate) fn node(
     guard: &mut Guard,
     region: &Region,

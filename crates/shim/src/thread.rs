@@ -114,7 +114,7 @@ pub(crate) struct Guard(*mut Thread);
 impl Guard {
     /// Enters a call of this caller. `None`: this call is not recorded.
     #[inline]
-    pub(crate) fn enter(caller: Caller) -> Option<Guard> {
+    pub(crate) fn enter(caller: Caller) -> Option<(Guard, &'static Region)> {
         let region = start::region()?;
         let mut thread = current();
         // SAFETY: the state of this thread; a signal handler leaves it as it was.
@@ -137,9 +137,9 @@ impl Guard {
         compiler_fence(Ordering::SeqCst);
         let mut guard = Guard(thread);
         if instance != start::instance() || guard.thread().unit == 0 {
-            sink::begin(&mut guard);
+            sink::begin(&mut guard, region);
         }
-        Some(guard)
+        Some((guard, region))
     }
 
     /// Enters the second state without recording. `None`: a call is in it.

@@ -29,15 +29,17 @@ pub(super) struct Frame {
     /// register since the frame inside. Of a frame that is not known yet the slot and the frame
     /// pointer are its own; of a known one they are its caller's.
     fp_words: i16,
-    /// The place of its caller; [`NOBODY`], [`BESIDE`].
+    /// The place of its caller; [`NOBODY`]. With [`APART`].
     caller: u16,
 }
 
 /// The frame is the outermost.
-const NOBODY: u16 = 0;
-/// Its caller lies before it, as frames that were unwound together do: so the processor need not
-/// wait for one frame to know where the next one is.
-const BESIDE: u16 = u16::MAX;
+const NOBODY: usize = 0;
+/// To compare its caller takes more than to look at the frame before it, which is what frames that
+/// were unwound together need: so the processor need not wait for one frame to know where the next
+/// one is.
+const APART: u16 = 0x8000;
+const _: () = assert!(FRAMES < APART as usize);
 
 const FLAG_BITS: u32 = 3;
 const DEPTH_BITS: u32 = 9;
@@ -55,7 +57,7 @@ const INTERRUPTED: u32 = 4;
 const TOO_FAR: i16 = i16::MAX;
 
 impl Frame {
-    const NONE: Frame = Frame { slot: 0, code: 0, fp: 0, packed: 0, fp_words: 0, caller: NOBODY };
+    const NONE: Frame = Frame { slot: 0, code: 0, fp: 0, packed: 0, fp_words: 0, caller: APART };
 
     /// The frame at this place. `needs_fp`: its caller is found through its frame pointer.
     #[inline]
@@ -68,7 +70,7 @@ impl Frame {
             fp: place.fp,
             packed: needs_fp | interrupted,
             fp_words: fp_words(place),
-            caller: NOBODY,
+            caller: APART,
         }
     }
 
@@ -164,19 +166,20 @@ impl Known {
 
     /// The node of the stack whose innermost frame has this slot, code and frame pointer, if it is
     /// known and holds.
-    #[inline(always)]
+    // Apart from its callers and from what is seldom needed: so it saves hardly a register.
+    #[inline(never)]
     pub(super) fn node(&self, slot: usize, code: usize, fp: usize) -> Option<u32> {
-        let [newest, others @ ..] = self.sets.get(set_of(slot, code))?;
-        match self.node_at(*newest, slot, code, fp) {
+        let [newest, ..] = *self.sets.get(set_of(slot, code))?;
+        match self.node_at(newest, slot, code, fp) {
             Some(node) => Some(node),
-            None => self.node_among(others, slot, code, fp),
+            None => self.node_among_others(slot, code, fp),
         }
     }
 
-    // Apart, so that the usual way needs few registers.
     #[inline(never)]
-    fn node_among(&self, places: &[u16], slot: usize, code: usize, fp: usize) -> Option<u32> {
-        places.iter().find_map(|&at| self.node_at(at, slot, code, fp))
+    fn node_among_others(&self, slot: usize, code: usize, fp: usize) -> Option<u32> {
+        let [_, others @ ..] = *self.sets.get(set_of(slot, code))?;
+        others.into_iter().find_map(|at| self.node_at(at, slot, code, fp))
     }
 
     /// The node of the known stack at this place, if its innermost frame is that one and it holds.
@@ -211,32 +214,35 @@ impl Known {
         Err(slot_max)
     }
 
-    /// Compares the frames outside a known one, which is where and what it was. Returns the slot of
-    /// the last one before the first difference; 0: all hold. Each slot is read only after those
-    /// inside it held.
-    #[inline]
-    fn holds_until(&self, mut at: usize) -> usize {
-        let Some(mut inside) = self.frames.get(at) else { return 0 };
-        'together: loop {
-            if inside.caller != BESIDE {
-                // A branch, since the processor would wait for a choice.
-                core::hint::cold_path();
-                if inside.caller == NOBODY {
-                    return 0;
-                }
-                // Frames that lie elsewhere.
-                at = usize::from(inside.caller) + 1;
-            }
-            for frame in self.frames.get(1..at).unwrap_or_default().iter().rev() {
-                if !frame.holds(inside) {
+    /// Compares the frames outside the one at this place, which is where and what it was. Returns
+    /// the slot of the last one before the first difference; 0: all hold. Each slot is read only
+    /// after those inside it held.
+    #[inline(always)]
+    fn holds_until(&self, at: usize) -> usize {
+        let frames = self.frames.as_ptr();
+        let mut place = frames.wrapping_add(at.min(FRAMES - 1));
+        loop {
+            // SAFETY: `place` is that of a frame: the first, or a caller's, as `add` put it there.
+            let inside = unsafe { &*place };
+            if inside.caller & APART == 0 {
+                place = place.wrapping_sub(1);
+                // SAFETY: as above.
+                let frame = unsafe { &*place };
+                // SAFETY: the frames inside hold what they held when unwinding went from them to
+                // this slot, so it would read it now as well.
+                if unsafe { read(frame.slot) } != frame.code {
                     return inside.slot;
                 }
-                inside = frame;
-                if frame.caller != BESIDE {
-                    continue 'together;
-                }
+                continue;
             }
-            return 0;
+            let caller = usize::from(inside.caller & !APART);
+            let Some(frame) = self.frames.get(caller).filter(|_| caller != NOBODY) else {
+                return 0;
+            };
+            if !frame.holds(inside) {
+                return inside.slot;
+            }
+            place = frames.wrapping_add(caller);
         }
     }
 
@@ -266,8 +272,9 @@ impl Known {
             let flags = frame.packed | if needs_fp { NEEDS_FP } else { 0 };
             let packed = flags | (depth as u32) << FLAG_BITS | number << (FLAG_BITS + DEPTH_BITS);
             let at = self.length;
-            let caller_at =
-                if caller != NOBODY.into() && caller == at - 1 { BESIDE } else { caller as u16 };
+            let compares_fp = self.frames.get(caller)?.has(NEEDS_FP) && fp_words != 0;
+            let is_beside = caller != NOBODY && caller == at - 1 && !compares_fp;
+            let caller_at = caller as u16 | if is_beside { 0 } else { APART };
             *self.frames.get_mut(at)? = Frame { packed, fp_words, caller: caller_at, ..*frame };
             self.length += 1;
             if !frame.has(ONLY_A_SLOT | INTERRUPTED) {
