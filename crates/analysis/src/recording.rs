@@ -78,12 +78,12 @@ pub fn report(
     symbols: &mut dyn SymbolSource,
 ) -> RecordingReport {
     let names = Names::of(account, definitions, symbols);
-    let seen = seen(account);
+    // What was recorded last may be in the part that is missing.
+    let is_cut = matches!(facts.ended_early, Some(EndedEarly::Unknown | EndedEarly::Unwritable));
+    let seen = seen(account, is_cut);
     let sites = rows::sites(account, seen, &names);
     let callers = caller::callers(account, seen, &names, &sites);
-    let is_cut = facts.ended_early == Some(EndedEarly::Unknown);
-    let costs = if sites.is_empty() && is_cut {
-        // Calls may be in the part that is missing.
+    let costs = if sites.is_empty() && facts.ended_early == Some(EndedEarly::Unknown) {
         SiteCosts::none(Seen { allocations: false, ..seen })
     } else {
         rows::all_sites(account, seen, &sites)
@@ -98,8 +98,9 @@ pub fn report(
         redacted: facts.is_redacted,
         elapsed_ns: account.ended_ns.saturating_sub(account.header.began_ns),
         ended_early: facts.ended_early,
+        faults_until_ns: faults_until_ns(account).filter(|_| is_cut),
         seen,
-        totals: rows::totals(account, &costs, facts),
+        totals: rows::totals(account, seen, &costs, facts),
         recorder: facts.recorder,
         costs,
         share: costs.true_ns.and_then(|true_ns| of_threads(true_ns as f64)),
@@ -122,6 +123,14 @@ pub fn report(
     }
 }
 
+/// How far what the kernel told of reaches, from the beginning, if it was asked.
+fn faults_until_ns(account: &AllocationAccount) -> Option<u64> {
+    let sees = account.header.sees;
+    let until_ns =
+        account.kernel_until_ns.map_or(0, |ns| ns.saturating_sub(account.header.began_ns));
+    (sees.faults || sees.calls).then_some(until_ns)
+}
+
 /// What recording added, as far as it is known what it adds to each record.
 fn recording_ns(account: &AllocationAccount, facts: &RecordingFacts) -> Option<f64> {
     let calls = account.all_apparent().calls.saturating_add(account.all_releases().calls);
@@ -142,13 +151,16 @@ fn whole_ns(ns: f64) -> u64 {
     ns.round() as u64
 }
 
-fn seen(account: &AllocationAccount) -> Seen {
+/// What the recording has. Of a file that `is_cut` before the first event of the kernel, which
+/// knows of faults at every start of a program, it has none of those.
+fn seen(account: &AllocationAccount, is_cut: bool) -> Seen {
     let sees = account.header.sees;
+    let has_kernel = !is_cut || account.kernel_until_ns.is_some();
     Seen {
         allocations: sees.allocations,
-        syscalls: sees.calls,
-        faults: sees.faults,
-        kernel_faults: sees.kernel_faults,
+        syscalls: sees.calls && has_kernel,
+        faults: sees.faults && has_kernel,
+        kernel_faults: sees.kernel_faults && has_kernel,
         stops: sees.stops,
     }
 }

@@ -92,6 +92,7 @@ fn troubles(report: &RecordingReport, view: View) -> String {
         ));
     }
     troubles.extend(recorder::doubts(report, view));
+    troubles.extend(faults_end(report));
     troubles.extend(hidden(report).map(str::to_owned));
     troubles.extend(unnamed(report));
     troubles.extend(stripped(report));
@@ -108,9 +109,29 @@ fn ended_early(report: &RecordingReport) -> Option<&'static str> {
     }
 }
 
+/// Until when a file that was cut has page faults, if calls go on after that.
+fn faults_end(report: &RecordingReport) -> Option<String> {
+    let until_ns = report.faults_until_ns.filter(|&ns| ns > 0)?;
+    let missing_ns = report.elapsed_ns.saturating_sub(until_ns);
+    // Without calls after them, nothing is known to be missing.
+    (report.totals.calls > 0 && missing_ns > report.elapsed_ns / 100).then(|| {
+        format!(
+            "The file was cut: its calls reach until {}, but page faults and syscalls only until \
+             {}. What was paid at first touch after that is missing.",
+            Nanoseconds(report.elapsed_ns),
+            Nanoseconds(until_ns)
+        )
+    })
+}
+
 /// What an ordinary user cannot see, and what is in the times because of that.
 fn hidden(report: &RecordingReport) -> impl Iterator<Item = &'static str> {
     let seen = &report.seen;
+    if report.faults_until_ns == Some(0) {
+        let sentence = "The file was cut before the first page fault and syscall: what is paid at \
+                        first touch is not known.";
+        return [Some(sentence), None, None].into_iter().flatten();
+    }
     let faults = match (seen.faults, seen.kernel_faults, seen.stops) {
         (false, ..) => Some("Faults were not recorded: what is paid at first touch is not known."),
         (true, false, true) => Some(

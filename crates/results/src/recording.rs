@@ -32,6 +32,11 @@ pub struct RecordingReport {
     pub elapsed_ns: u64,
     /// Why the recording ended before the program; `null`: it did not.
     pub ended_early: Option<EndedEarly>,
+    /// If the file was cut or could not be written to its end: until when it has page faults and
+    /// syscalls, which are written later than calls, from the start; 0: it has none. `null`: to its
+    /// end.
+    #[serde(default)]
+    pub faults_until_ns: Option<u64>,
     /// What the recording can have seen: a figure that needs more is `null`.
     pub seen: Seen,
     /// Sums of the whole recording.

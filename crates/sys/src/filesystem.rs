@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, StatxFlags, fstatfs, statfs, statvfs, statx};
+use rustix::fs::{AtFlags, StatVfsMountFlags, StatxFlags, fstatfs, statfs, statvfs, statx};
 
 use crate::Errno;
 
@@ -109,6 +109,12 @@ pub fn free_bytes(path: &Path) -> Result<u64, Errno> {
     statvfs(path)
         .map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize))
         .map_err(|e| Errno(e.raw_os_error()))
+}
+
+/// Whether programs can load no code from the files of `folder` (mount(8), noexec).
+#[must_use]
+pub fn forbids_code(folder: &Path) -> bool {
+    statvfs(folder).is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::NOEXEC))
 }
 
 /// The size that offsets, lengths and buffer addresses of `O_DIRECT` must be a multiple of. `None`

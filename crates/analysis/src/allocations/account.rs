@@ -16,6 +16,8 @@ pub struct AllocationAccount {
     pub header: Header,
     /// The end of the last event, on the stream's clock.
     pub ended_ns: u64,
+    /// The last event that the kernel told of (a fault, a syscall, an end), likewise.
+    pub kernel_until_ns: Option<u64>,
     /// Every site, in the order of first calls.
     pub sites: Vec<Site>,
     /// Faults that belong to no site, by kinds of memory. With those of the sites they are all

@@ -38,6 +38,7 @@ pub struct Ledger {
     faults: FaultSums,
     thinned: ThinnedStream,
     last_ns: u64,
+    kernel_until_ns: Option<u64>,
     lost: u64,
     unknown_releases: u64,
     lost_releases: u64,
@@ -62,6 +63,7 @@ impl Ledger {
             faults: FaultSums::default(),
             thinned: ThinnedStream::default(),
             last_ns: header.began_ns,
+            kernel_until_ns: None,
             lost: 0,
             unknown_releases: 0,
             lost_releases: 0,
@@ -111,6 +113,9 @@ impl Ledger {
             self.thin(&level);
         }
         self.settle(event.time_ns);
+        if !matches!(event.kind, EventKind::Allocation(_)) {
+            self.kernel_until_ns = self.kernel_until_ns.max(Some(event.time_ns));
+        }
         let attribution = self.attributor.take(event);
         match (&event.kind, attribution) {
             (EventKind::Allocation(allocation), _) => {
@@ -142,6 +147,7 @@ impl Ledger {
         AllocationAccount {
             header: self.header,
             ended_ns,
+            kernel_until_ns: self.kernel_until_ns,
             sites,
             rest: self.rest.finish(),
             unowned: self.unowned,

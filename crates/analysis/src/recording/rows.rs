@@ -127,12 +127,13 @@ fn costs(site: &Site, seen: Seen, (calls, releases): &(TimedCalls, TimedCalls)) 
 /// The sums of the whole recording; `costs` are those of all sites.
 pub(super) fn totals(
     account: &AllocationAccount,
+    seen: Seen,
     costs: &SiteCosts,
     facts: &RecordingFacts,
 ) -> RecordingTotals {
     let all: FaultSums = account.all_faults();
     let (calls, releases) = (account.all_apparent(), account.all_releases());
-    let of_faults = |figure: u64| account.header.sees.faults.then_some(figure);
+    let of_faults = |figure: u64| seen.faults.then_some(figure);
     let attributed = costs.minor_faults.zip(costs.major_faults);
     RecordingTotals {
         calls: costs.calls,
@@ -148,7 +149,7 @@ pub(super) fn totals(
         major_faults: of_faults(all.major),
         faults_attributed: attributed.map(|(minor, major)| minor.saturating_add(major)),
         faults_untimed: of_faults(all.untimed),
-        syscalls: account.header.sees.calls.then_some(facts.syscalls),
+        syscalls: seen.syscalls.then_some(facts.syscalls),
         lost: account.lost,
         unknown_releases: account.unknown_releases,
         lost_releases: account.lost_releases,

@@ -194,8 +194,25 @@ fn what_a_cut_recording_lost_is_not_known() {
     assert!(!whole.lacks_calls());
     let cut = of(Some(EndedEarly::Unknown));
     assert_eq!((cut.costs.true_ns, cut.costs.syscalls, cut.share), (None, None, None));
-    assert_eq!((cut.totals.minor_faults, cut.totals.faults_attributed), (Some(0), None));
-    assert!(cut.lacks_calls());
+    assert_eq!((cut.totals.minor_faults, cut.totals.faults_attributed), (None, None));
+    assert!(cut.lacks_calls() && !cut.seen.faults && !cut.seen.syscalls);
+    assert_eq!((whole.faults_until_ns, cut.faults_until_ns), (None, Some(0)));
+    assert!(of(Some(EndedEarly::Stopped)).seen.faults, "that file has its end");
+}
+
+#[test]
+fn a_cut_recording_says_until_when_it_has_faults() {
+    let mut script = Script::new();
+    mapped(&mut script, APP, "/bin/app");
+    called(&mut script, 100, &[APP + 0x10], AT);
+    script.fault(300, 20, AT);
+    called(&mut script, 5_000, &[APP + 0x10], AT + PAGE);
+    let facts =
+        RecordingFacts { ended_early: Some(EndedEarly::Unwritable), ..RecordingFacts::default() };
+    let (account, definitions) = script.account();
+    let report = report(&account, &definitions, &facts, &mut Known);
+    assert_eq!(report.totals.minor_faults, Some(1));
+    assert!((300..5_000).contains(&report.faults_until_ns.expect("it is cut")), "{report:?}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub struct Library(PathBuf);
 pub enum LibraryError {
     /// There is none for this processor.
     Processor,
-    /// It can be written to none of the folders that were tried; the last one and its error.
+    /// It can be in none of the folders that were tried; the last one and its error.
     Unwritable(PathBuf, io::Error),
 }
 
@@ -67,6 +67,9 @@ fn in_folder(folder: &Path, name: &str) -> io::Result<PathBuf> {
     }
     if !is_ours(&std::fs::metadata(&folder)?) {
         return Err(io::Error::other("others can write to it"));
+    }
+    if sys::filesystem::forbids_code(&folder) {
+        return Err(io::Error::other("programs can load no code from there (noexec)"));
     }
     let path = folder.join(name);
     let is_there = std::fs::symlink_metadata(&path)

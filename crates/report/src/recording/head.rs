@@ -71,7 +71,10 @@ fn cost(report: &RecordingReport) -> String {
         return if report.seen.faults {
             format!("{why}; {}", faults_took(other, &of(report)))
         } else {
-            format!("{why}; faults not recorded")
+            format!(
+                "{why}; faults {}",
+                if report.faults_until_ns == Some(0) { "unknown" } else { "not recorded" }
+            )
         };
     }
     let share = |share: Option<f64>| {

@@ -77,6 +77,7 @@ fn report_of(callers: &[(&str, Option<&str>, SiteCosts)]) -> RecordingReport {
             ..RecordingTotals::default()
         },
         ended_early: None,
+        faults_until_ns: None,
         recorder: Some(RecorderCounts { processes: 1, threads: 1, ..RecorderCounts::default() }),
         costs: all,
         share: all.true_ns.map(|ns| ns as f64 / (3210 * MS) as f64),

@@ -152,6 +152,40 @@ fn events_of_the_kernel_are_kept_until_the_file_is_full() {
 }
 
 #[test]
+fn a_file_that_is_cut_says_until_when_it_has_faults() {
+    let scratch = Scratch::new();
+    let Some(program) = plain_fixture("recorded_sizes", &scratch) else { return };
+    let options = ["--syscalls", "off"];
+    let Some(whole) = recorded(&program, ["churn", "200000"], &options, &scratch) else { return };
+    assert!(whole.report["faults_until_ns"].is_null());
+    if whole.report["seen"]["faults"] == false {
+        skip("faults are not seen here");
+        return;
+    }
+    let all = std::fs::read(scratch.file("recording.ft")).expect("a file");
+    let cut = scratch.file("cut.ft");
+    let mut without_faults = 0;
+    for parts in 1..16 {
+        std::fs::write(&cut, &all[..all.len() * parts / 16]).expect("a scratch directory");
+        let report = firsttouch(&["report"]).arg(&cut).args(["--json", "-"]).output().unwrap();
+        let report: Value = serde_json::from_slice(&report.stdout).expect("JSON");
+        let until_ns = report["faults_until_ns"].as_u64().expect("it is cut");
+        assert!(until_ns <= report["elapsed_ns"].as_u64().unwrap(), "{report}");
+        let is_unknown = report["totals"]["minor_faults"].is_null();
+        assert_eq!(is_unknown, until_ns == 0, "{report}");
+        if report["totals"]["calls"] != 0 && is_unknown {
+            without_faults += 1;
+            assert!(report["costs"]["true_ns"].is_null(), "{report}");
+            let screen = firsttouch(&["report"]).arg(&cut).output().unwrap();
+            let screen = text(&screen.stdout);
+            assert!(screen.contains("first touch unknown"), "{screen}");
+            assert!(screen.contains("cut before the first page fault"), "{screen}");
+        }
+    }
+    assert!(without_faults > 0, "faults are written after calls");
+}
+
+#[test]
 fn a_recorder_that_is_killed_leaves_a_file_that_says_what_is_missing() {
     let scratch = Scratch::new();
     let Some(program) = plain_fixture("recorded_sizes", &scratch) else { return };
