@@ -93,24 +93,26 @@ pub(crate) fn note(sentence: &str) {
 }
 
 impl Observed {
-    /// Starts to observe. `Ok(Err(status))`: it was refused, which has been said.
+    /// Starts to observe. An error is the status: it was refused, which has been said.
     pub(crate) fn start(
         target: &Target,
         wanted: Options,
         command: &[OsString],
-    ) -> anyhow::Result<Result<Observed, ExitCode>> {
+    ) -> Result<Observed, ExitCode> {
         let is_program = matches!(target, Target::Program(_));
-        let signals = Signals::take_over(is_program).context("cannot take over signals")?;
+        let signals = Signals::take_over(is_program)
+            .context("cannot take over signals")
+            .map_err(|error| failed(&error, FAILED))?;
         let collection = match Collection::start(target, wanted) {
             Ok(collection) => collection,
             Err(error) => {
                 let name = command.first().map(|name| format!("{}: ", name.display()));
                 let refusal = notice::refusal(error);
                 let refusal = anyhow::anyhow!("{}{refusal}", name.unwrap_or_default());
-                return Ok(Err(failed(&refusal, notice::status(error))));
+                return Err(failed(&refusal, notice::status(error)));
             }
         };
-        Ok(Ok(Observed { collection, signals }))
+        Ok(Observed { collection, signals })
     }
 
     /// The process that was started or attached to.

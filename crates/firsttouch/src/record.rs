@@ -68,7 +68,7 @@ pub(crate) fn run(options: &RecordOptions, _screen: ScreenOptions) -> anyhow::Re
     };
     let wanted =
         Options { calls: options.syscalls.into(), texts: !options.redact, ..Options::default() };
-    let observed = match Observed::start(&target, wanted, &options.command)? {
+    let observed = match Observed::start(&target, wanted, &options.command) {
         Ok(observed) => observed,
         Err(refused) => {
             output.forget();

@@ -37,7 +37,7 @@ pub(crate) fn run(options: &TraceOptions, screen: ScreenOptions) -> anyhow::Resu
         Err(error) if error.is::<Usage>() => return Err(error),
         Err(error) => return Ok(failed(&error, FAILED)),
     };
-    let mut observed = match Observed::start(&target, wanted, &options.command)? {
+    let mut observed = match Observed::start(&target, wanted, &options.command) {
         Ok(observed) => observed,
         Err(refused) => return Ok(refused),
     };

@@ -194,6 +194,9 @@ pub(crate) fn refusal(error: Error) -> String {
         Error::Nothing(errno) => {
             format!("nothing can be traced, {errno}. {PERF_REMEDY}. {PTRACE_REMEDY}")
         }
+        Error::Resources(Errno::TOO_MANY_FILES) => {
+            format!("it takes more open files than are allowed. {FILES_REMEDY}")
+        }
         Error::Resources(errno) => format!("no more threads or descriptors to trace with: {errno}"),
     }
 }

@@ -117,6 +117,10 @@ pub fn not_executed(errno: Errno) -> String {
              (ENOENT)"
                 .to_owned()
         }
+        // By the pipes to the child, before execve(2).
+        Errno::TOO_MANY_FILES => {
+            "too few files may be open to start it (EMFILE): raise the limit (ulimit -n)".to_owned()
+        }
         errno => format!("the kernel cannot execute it: {errno}"),
     }
 }

@@ -77,6 +77,32 @@ fn the_cache_may_be_where_no_code_is_loaded_from() {
 }
 
 #[test]
+fn few_open_files_are_enough_or_named() {
+    let scratch = Scratch::new();
+    let file = scratch.file("file");
+    let mut ran = 0;
+    for (verb, files) in ["trace", "record"].iter().flat_map(|verb| (4..40).map(move |n| (verb, n)))
+    {
+        let output = Command::new("prlimit")
+            .args([&format!("--nofile={files}"), PROGRAM, verb, "-q", "-o"])
+            .arg(&file)
+            .args(["--", "sh", "-c", "exit 3"])
+            .output();
+        let Ok(output) = output else {
+            skip("no prlimit");
+            return;
+        };
+        let said = text(&output.stderr);
+        match output.status.code() {
+            Some(3) => ran += 1,
+            Some(125) => assert!(said.contains("files"), "{verb} with {files}: {said}"),
+            other => panic!("{verb} with {files}: {other:?}: {said}"),
+        }
+    }
+    assert!(ran > 10, "{ran} of 72");
+}
+
+#[test]
 fn a_program_may_be_left_without_descriptors_or_in_another_root() {
     let scratch = Scratch::new();
     let Some(program) = plain_fixture("recorded_limits", &scratch) else { return };
