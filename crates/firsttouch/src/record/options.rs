@@ -1,11 +1,12 @@
 //! The options of `firsttouch record`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use collect::shim::Stacks;
 use events::StackSampling;
 use lab::question::quantity::{parse_bytes, parse_duration};
@@ -57,7 +58,8 @@ pub(crate) struct RecordOptions {
     /// Which calls have their stack: full (all), sampled (those that are chosen by chance, on
     /// average one for every 64 KiB that is asked for; sampled=SIZE for another distance), none, or
     /// checked (all, each found in two ways that are compared)
-    #[arg(long, default_value = "full", value_name = "WHICH", value_parser = parse_stacks)]
+    #[arg(long, default_value = "full", value_name = "WHICH", value_parser = StacksParser)]
+    #[arg(hide_possible_values = true)]
     pub(crate) stacks: Stacks,
     /// For a file that others will see: leave out arguments, paths outside of the system's folders,
     /// the names of data files, and the host's name. Stacks keep the base names of programs and
@@ -93,7 +95,28 @@ const SAMPLED_BYTES: u64 = 64 << 10;
 /// With a larger one, hardly a call has its stack.
 const SAMPLED_BYTES_MAX: u64 = collect::shim::SAMPLED_BYTES_MAX;
 
-/// Which stacks are recorded.
+/// Reads which stacks are recorded. Shells complete the words of it.
+#[derive(Clone)]
+struct StacksParser;
+
+impl TypedValueParser for StacksParser {
+    type Value = Stacks;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Stacks, clap::Error> {
+        let text = StringValueParser::new().try_map(|text| parse_stacks(&text));
+        text.parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue>>> {
+        Some(Box::new(["full", "sampled", "none", "checked"].into_iter().map(PossibleValue::new)))
+    }
+}
+
 fn parse_stacks(text: &str) -> Result<Stacks, String> {
     let (mode, size) = match text.split_once('=') {
         Some((mode, size)) => (mode, Some(size)),

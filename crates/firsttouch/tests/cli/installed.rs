@@ -74,7 +74,7 @@ fn completions_know_verbs_options_and_names() {
         assert!(output.status.success(), "{shell}: {}", text(&output.stderr));
         // Of arguments without an option, only these two complete names.
         let names: &[&str] = match shell {
-            "bash" | "zsh" => &["map-or-copy", "brk-or-mmap"],
+            "bash" | "zsh" => &["map-or-copy", "brk-or-mmap", "full sampled none checked"],
             _ => &[],
         };
         for word in VERBS.iter().chain(&["max-time"]).chain(names) {
