@@ -190,6 +190,10 @@ impl Program {
             of(&self.streams.output).or(to_errors).or(null.filter(|_| setup.discard_output)),
             of(&self.streams.errors),
         ];
+        if is_stop_wanted() {
+            // The child would not get that Ctrl-Z.
+            stop_now();
+        }
         let mask = block_all_signals();
         // SAFETY: the child does what `in_child` does, and never returns.
         let pid = unsafe { libc::fork() };
