@@ -127,7 +127,7 @@ fn faults_end(report: &RecordingReport) -> Option<String> {
 /// What an ordinary user cannot see, and what is in the times because of that.
 fn hidden(report: &RecordingReport) -> impl Iterator<Item = &'static str> {
     let seen = &report.seen;
-    if report.faults_until_ns == Some(0) {
+    if report.lacks_faults() {
         let sentence = "The file was cut before the first page fault and syscall: what is paid at \
                         first touch is not known.";
         return [Some(sentence), None, None].into_iter().flatten();

@@ -264,6 +264,12 @@ impl RecordingReport {
         !self.seen.allocations || is_cut
     }
 
+    /// Whether the file was cut before any page fault and syscall.
+    #[must_use]
+    pub fn lacks_faults(&self) -> bool {
+        self.faults_until_ns == Some(0)
+    }
+
     /// Whether there are calls, but no stack of any (`record --stacks none`).
     #[must_use]
     pub fn has_no_stacks(&self) -> bool {

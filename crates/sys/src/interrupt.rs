@@ -215,9 +215,7 @@ pub fn stop_at_once() {
         // SAFETY: the default action installs no handler.
         unsafe { libc::signal(libc::SIGTSTP, libc::SIG_DFL) };
     }
-    if is_stop_wanted() {
-        stop_now();
-    }
+    stop_if_wanted();
 }
 
 /// How often this process was continued after a stop, since [`count_continues`].
@@ -247,6 +245,13 @@ pub fn is_stop_wanted() -> bool {
 /// Drops a pending Ctrl-Z: the program did not stop.
 pub fn drop_pending_stop() {
     STOP_WANTED.store(false, Ordering::Relaxed);
+}
+
+/// Stops this process until SIGCONT, if a Ctrl-Z is pending.
+pub(crate) fn stop_if_wanted() {
+    if is_stop_wanted() {
+        stop_now();
+    }
 }
 
 /// Stops this process until SIGCONT, for a pending Ctrl-Z.

@@ -31,7 +31,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::Errno;
 use crate::elf;
-use crate::interrupt::{is_stop_wanted, stop_now};
+use crate::interrupt::stop_if_wanted;
 use crate::seccomp::Filter;
 use crate::wait::timespec;
 use child::{Ends, FILTERED, PLAIN, in_child};
@@ -190,10 +190,8 @@ impl Program {
             of(&self.streams.output).or(to_errors).or(null.filter(|_| setup.discard_output)),
             of(&self.streams.errors),
         ];
-        if is_stop_wanted() {
-            // The child would not get that Ctrl-Z.
-            stop_now();
-        }
+        // The child would not get that Ctrl-Z.
+        stop_if_wanted();
         let mask = block_all_signals();
         // SAFETY: the child does what `in_child` does, and never returns.
         let pid = unsafe { libc::fork() };
@@ -326,9 +324,9 @@ impl Waiting {
         loop {
             let mut report = [PollFd::new(&self.report, PollFlags::IN)];
             match poll(&mut report, Some(&timespec(LOOK_FOR_STOP))) {
-                Ok(0) if is_stop_wanted() => stop_now(),
-                // EINTR: look again.
-                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                Ok(0) => stop_if_wanted(),
+                // Look again.
+                Err(rustix::io::Errno::INTR) => {}
                 // What is wrong shows when it is read.
                 Ok(_) | Err(_) => return,
             }

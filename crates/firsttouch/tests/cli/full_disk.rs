@@ -1,27 +1,13 @@
 //! A disk that is full: older files survive, streams end with a whole line, programs run on.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
-use crate::program::{PROGRAM, Scratch, is_root, skip, text};
+use crate::program::{on_own_disk, skip, text};
 
-/// Runs `script` in bash beside a file system of 64 KiB, which is the current folder and visible to
-/// it alone. `None` (and a skip) where none can be mounted.
+/// Runs `script` in bash beside a file system of 64 KiB. `None` (and a skip) where none can be
+/// mounted.
 fn on_small_disk(script: &str) -> Option<Output> {
-    if !is_root() {
-        skip("mounting a small file system needs root");
-        return None;
-    }
-    let scratch = Scratch::new();
-    let folder = scratch.0.display();
-    let mount = format!("mount -t tmpfs -o size=64k none {folder}");
-    let script = format!("{mount} && echo mounted >&2 && cd {folder} && P={PROGRAM}\n{script}");
-    let output = Command::new("unshare").args(["-m", "bash", "-c", &script]).output();
-    let mounted = |output: &Output| text(&output.stderr).starts_with("mounted");
-    let output = output.ok().filter(mounted);
-    if output.is_none() {
-        skip("no small file system can be mounted here");
-    }
-    output
+    on_own_disk("size=64k", script)
 }
 
 #[test]

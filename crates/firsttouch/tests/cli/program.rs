@@ -130,6 +130,27 @@ pub(crate) fn state(pid: &str) -> Option<char> {
     status.lines().find_map(|line| line.strip_prefix("State:"))?.trim().chars().next()
 }
 
+/// Runs `script` in bash beside a file system in memory with these options (mount(8)), which is the
+/// current folder and visible to it alone; `$P` is the program. `None` (and a skip) where none can
+/// be mounted.
+pub(crate) fn on_own_disk(options: &str, script: &str) -> Option<Output> {
+    if !is_root() {
+        skip("mounting a file system needs root");
+        return None;
+    }
+    let scratch = Scratch::new();
+    let folder = scratch.0.display();
+    let mount = format!("mount -t tmpfs -o {options} none {folder}");
+    let script = format!("{mount} && echo mounted >&2 && cd {folder} && P={PROGRAM}\n{script}");
+    let output = Command::new("unshare").args(["-m", "bash", "-c", &script]).output();
+    let mounted = |output: &Output| text(&output.stderr).starts_with("mounted");
+    let output = output.ok().filter(mounted);
+    if output.is_none() {
+        skip("no file system can be mounted here");
+    }
+    output
+}
+
 /// Runs the program with `arguments` and an empty `/proc`; `None` (and a skip) where `/proc` cannot
 /// be hidden.
 pub(crate) fn without_proc(arguments: &str) -> Option<Output> {

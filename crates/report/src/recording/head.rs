@@ -71,10 +71,8 @@ fn cost(report: &RecordingReport) -> String {
         return if report.seen.faults {
             format!("{why}; {}", faults_took(other, &of(report)))
         } else {
-            format!(
-                "{why}; faults {}",
-                if report.faults_until_ns == Some(0) { "unknown" } else { "not recorded" }
-            )
+            let why_not = if report.lacks_faults() { "unknown" } else { "not recorded" };
+            format!("{why}; faults {why_not}")
         };
     }
     let share = |share: Option<f64>| {

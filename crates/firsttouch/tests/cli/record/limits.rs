@@ -5,7 +5,7 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::process::Command;
 
-use crate::program::{PROGRAM, Scratch, as_nobody, is_root, nobody_may, skip, text};
+use crate::program::{PROGRAM, Scratch, as_nobody, is_root, nobody_may, on_own_disk, skip, text};
 
 #[test]
 fn a_program_may_forbid_itself_all_other_system_calls() {
@@ -54,24 +54,10 @@ fn a_program_may_become_a_user_who_cannot_look_into_the_home_directory() {
 
 #[test]
 fn the_cache_may_be_where_no_code_is_loaded_from() {
-    let scratch = Scratch::new();
-    let folder = scratch.0.display();
-    let run = |variables: &str| {
-        let record = format!("{PROGRAM} record -o {folder}/closed/r.ft -- true");
-        let script = format!(
-            "mkdir -p {folder}/closed {folder}/open && mount -t tmpfs -o noexec none \
-             {folder}/closed && echo mounted && {variables} {record}; echo $?; {PROGRAM} report \
-             {folder}/closed/r.ft --json - | grep '\"processes\"'"
-        );
-        let output = Command::new("unshare").args(["-m", "sh", "-c", &script]).output().ok()?;
-        text(&output.stdout).starts_with("mounted").then_some(output)
-    };
-    let Some(output) = is_root().then(|| run(&format!("XDG_CACHE_HOME={folder}/closed"))).flatten()
-    else {
-        skip("no file system can be mounted here");
-        return;
-    };
-    assert_eq!(text(&output.stdout).lines().nth(1), Some("0"), "{output:?}");
+    let script = "XDG_CACHE_HOME=$PWD $P record -o r.ft -- true; echo $?\n\
+                  $P report r.ft --json - | grep '\"processes\"'";
+    let Some(output) = on_own_disk("noexec", script) else { return };
+    assert_eq!(text(&output.stdout).lines().next(), Some("0"), "{output:?}");
     assert!(!text(&output.stderr).contains("ld.so"), "{output:?}");
     assert!(text(&output.stdout).contains("\"processes\": 1"), "{output:?}");
 }
