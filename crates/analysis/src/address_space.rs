@@ -230,6 +230,12 @@ impl AddressSpace {
         address.checked_add(mask).map_or(!mask, |sum| sum & !mask)
     }
 
+    /// The bytes of the touched pages between two addresses.
+    fn touched_bytes(&self, start: u64, end: u64) -> u64 {
+        let (first, end) = (self.page(start), self.page(self.page_end(end)));
+        self.inherited_on_fork.count_with(&self.not_inherited, first, end) * self.header.page_bytes
+    }
+
     /// All sets of pages. The last has guards, the others have touched pages.
     fn sets(&mut self) -> [&mut Arc<Pages>; 7] {
         [

@@ -25,25 +25,33 @@
 
 mod account;
 mod blocks;
+mod details;
 mod figures;
 mod frames;
 mod ledger;
 mod live;
 mod number_map;
+mod owners;
 mod pauses;
 mod pending;
 mod processes;
 mod rest;
 mod sampled;
+mod served;
 mod site;
 mod sites;
+mod slots;
+mod steps;
 mod thinned;
 
 pub use account::AllocationAccount;
+pub use details::SiteDetails;
 pub use figures::{FaultSums, TimedCalls};
 pub use frames::{FrameId, ResolvedFrame};
 pub use ledger::Ledger;
 pub use rest::{RestFaults, RestKind};
 pub use sampled::SampledAccount;
+pub use served::ServedBy;
 pub use site::{Site, SiteErrors};
+pub use steps::{FineSteps, PowerSteps};
 pub use thinned::ThinnedAccount;

@@ -1,6 +1,7 @@
 //! A view: the account of a stream's call sites, with their names, as a report.
 
 mod caller;
+mod detail;
 mod names;
 mod rows;
 

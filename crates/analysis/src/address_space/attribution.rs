@@ -34,6 +34,8 @@ pub struct CallEffect {
     pub after: Option<MappedRegion>,
     /// How far it moved the program break; `None` if it did not, or if unknown.
     pub break_moved_bytes: Option<u64>,
+    /// Whether it moved the program break down.
+    pub break_fell: bool,
 }
 
 /// The origin of a fault.
@@ -100,6 +102,17 @@ impl Attributor {
         self.processes.space(pid).at(address)
     }
 
+    /// The bytes of the pages between two addresses of a process that are or may be present: that
+    /// were touched, or populated, since they were mapped.
+    pub fn touched_bytes(&mut self, pid: u32, start: u64, end: u64) -> u64 {
+        self.processes.space(pid).touched_bytes(start, end)
+    }
+
+    /// Whether the process ends if `thread` ends in this way.
+    pub(crate) fn is_last(&self, thread: Thread, ending: Ending) -> bool {
+        self.processes.is_last(thread, ending)
+    }
+
     fn call(&mut self, call: &Syscall, event: &Event) -> CallEffect {
         let space = self.processes.space(event.thread.pid);
         space.settle(event.time_ns);
@@ -112,9 +125,14 @@ impl Attributor {
             }
             _ => None,
         };
-        let moved =
-            break_before.zip(space.program_break()).map(|(before, after)| before.abs_diff(after));
-        CallEffect { before, after, break_moved_bytes: moved.filter(|bytes| *bytes > 0) }
+        let breaks = break_before.zip(space.program_break());
+        let moved = breaks.map(|(before, after)| before.abs_diff(after));
+        CallEffect {
+            before,
+            after,
+            break_moved_bytes: moved.filter(|bytes| *bytes > 0),
+            break_fell: breaks.is_some_and(|(before, after)| after < before),
+        }
     }
 
     fn fault(&mut self, fault: &Fault, event: &Event) -> FaultOrigin {

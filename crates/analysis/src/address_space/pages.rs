@@ -43,6 +43,21 @@ impl Pages {
         })
     }
 
+    /// The number of the pages `first..end` that are in this set or in `other`.
+    pub(crate) fn count_with(&self, other: &Pages, first: u64, end: u64) -> u64 {
+        let mut chunks = self.chunks_between(first, end);
+        chunks.extend(other.chunks_between(first, end));
+        chunks.sort_unstable();
+        chunks.dedup();
+        let words = |at: u64| [self, other].map(|pages| pages.chunks.get(&at).map(|of| of.words));
+        chunks.into_iter().fold(0, |count, at| {
+            let [own, others] = words(at).map(|words| words.unwrap_or([0; WORDS]));
+            let range = words_of(first.max(at * CHUNK_PAGES), end.min((at + 1) * CHUNK_PAGES));
+            let found = |(_, word, mask): (u64, usize, u64)| (own[word] | others[word]) & mask;
+            count + range.map(|part| u64::from(found(part).count_ones())).sum::<u64>()
+        })
+    }
+
     /// Whether any page of the chunks of `first..end` is in the set.
     pub(crate) fn reaches_into(&self, first: u64, end: u64) -> bool {
         !self.chunks_between(first, end).is_empty()
@@ -231,6 +246,10 @@ mod tests {
                     expect.insert(first);
                 }
             }
+            assert_eq!(
+                pages.count_with(&Pages::default(), first, first + count),
+                expect.range(first..first + count).count() as u64
+            );
             assert_eq!(
                 pages.has_any(first, first + count),
                 expect.range(first..first + count).next().is_some()

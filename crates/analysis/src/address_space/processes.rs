@@ -98,18 +98,26 @@ impl Processes {
         true
     }
 
+    /// Whether the process ends with `thread`, if that ends in this way.
+    pub(crate) fn is_last(&self, thread: Thread, ending: Ending) -> bool {
+        let is_first = thread.tid == thread.pid;
+        let Some(process) = self.by_pid.get(&thread.pid) else { return is_first };
+        let is_alone = process.threads.iter().all(|&tid| tid == thread.tid);
+        // The first thread has the status of the process, which is known once all others are gone.
+        is_alone || (is_first && ending != Ending::Unknown)
+    }
+
     /// Records the end of `thread`, and of its process if no thread is left or its ending is known.
     pub(crate) fn end(&mut self, thread: Thread, ending: Ending) -> LifeChange {
-        let is_first = thread.tid == thread.pid;
+        let is_last = self.is_last(thread, ending);
         let Some(process) = self.by_pid.get_mut(&thread.pid) else {
-            return if is_first { LifeChange::Over(ending) } else { LifeChange::ThreadEnded };
+            return if is_last { LifeChange::Over(ending) } else { LifeChange::ThreadEnded };
         };
         process.threads.remove(&thread.tid);
         if ending != Ending::Unknown {
             process.ending = ending;
         }
-        // The first thread has the status of the process, which is known once all others are gone.
-        if process.threads.is_empty() || (is_first && ending != Ending::Unknown) {
+        if is_last {
             let (ending, parent) = (process.ending, process.parent);
             let gone = self.by_pid.remove(&thread.pid);
             let parent = parent.and_then(|parent| self.by_pid.get_mut(&parent));

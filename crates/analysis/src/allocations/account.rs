@@ -2,6 +2,7 @@
 
 use events::Header;
 
+use super::details::SiteDetails;
 use super::figures::{FaultSums, TimedCalls};
 use super::frames::{FrameId, FrameTree, ResolvedFrame};
 use super::rest::RestFaults;
@@ -20,6 +21,8 @@ pub struct AllocationAccount {
     pub kernel_until_ns: Option<u64>,
     /// Every site, in the order of first calls.
     pub sites: Vec<Site>,
+    /// The details of each of them.
+    pub details: Vec<SiteDetails>,
     /// Faults that belong to no site, by kinds of memory. With those of the sites they are all
     /// faults of the stream, as far as sites are not estimated.
     pub rest: Vec<RestFaults>,

@@ -1,22 +1,35 @@
-//! The blocks of an address space, ordered by address. No two overlap.
+//! The blocks of an address space, found by address. No two overlap.
+//!
+//! A table has each block by its address. Which blocks are near an address is known apart from it,
+//! so that calls do not pay for what only faults need: nearly all blocks are small, and these are
+//! two bits and more on their page; the few others are kept in order.
 
-use std::collections::BTreeMap;
+mod page;
+#[cfg(test)]
+mod tests;
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::number_map::NumberMap;
 use super::sites::{Payer, SiteId};
+use page::{GRANULE_BYTES, GRANULES, PAGE_BYTES, PageBits};
+
+/// So many pages are kept although they have no block: most get one again.
+const EMPTY_PAGES_MIN: usize = 1024;
 
 /// A block that was given out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LiveBlock {
     /// The size that was asked for, in bytes.
     pub(super) size_bytes: u64,
+    /// When it was given out, on the stream's clock.
+    pub(super) born_ns: u64,
     /// The site that asked.
     pub(super) site: SiteId,
     /// The number of the process that asked; the child of a fork inherits blocks of others.
     pub(super) owner: u32,
-    /// The number of pauses of the recording that had begun when it was given out.
-    pub(super) pauses: u32,
-    /// The time of the faults on it so far, where it is needed: nanoseconds, up to some seconds.
-    pub(super) touched_ns: u32,
+    /// The thread that asked.
+    pub(super) tid: u32,
 }
 
 impl LiveBlock {
@@ -24,65 +37,233 @@ impl LiveBlock {
     pub(super) fn payer(&self) -> Payer {
         Payer { site: self.site, size_bytes: self.size_bytes }
     }
+}
 
-    /// A fault on it took so long. Returns the time of those before.
-    pub(super) fn touch(&mut self, ns: u64) -> u64 {
-        let before_ns = self.touched_ns;
-        self.touched_ns = before_ns.saturating_add(u32::try_from(ns).unwrap_or(u32::MAX));
-        before_ns.into()
+/// Blocks by their addresses.
+#[derive(Debug, Clone, Default)]
+pub(super) struct BlockMap {
+    blocks: NumberMap<u64, LiveBlock>,
+    /// Pages with small blocks.
+    pages: NumberMap<u64, PageBits>,
+    /// The same pages in order.
+    order: BTreeSet<u64>,
+    /// The other blocks: their beginnings and ends.
+    others: BTreeMap<u64, u64>,
+    /// At so many pages the empty ones go.
+    pages_max: usize,
+}
+
+/// The range of a block, which has at least one byte.
+#[derive(Debug, Clone, Copy)]
+struct Extent {
+    start: u64,
+    end: u64,
+}
+
+impl Extent {
+    fn new(start: u64, size_bytes: u64) -> Extent {
+        Extent { start, end: end_of(start, size_bytes).max(1) }
+    }
+
+    fn is_small(self) -> bool {
+        let Extent { start, end } = self;
+        end - start < PAGE_BYTES && start.is_multiple_of(GRANULE_BYTES) && end < u64::MAX / 2
+    }
+
+    /// The first and the last page with a byte of it.
+    fn pages(self) -> (u64, u64) {
+        (self.start / PAGE_BYTES, (self.end - 1) / PAGE_BYTES)
+    }
+
+    /// Its granules on a page.
+    #[inline]
+    fn granules(self, page: u64) -> (u64, u64) {
+        let from = page * PAGE_BYTES;
+        let first = self.start.saturating_sub(from) / GRANULE_BYTES;
+        let end = (self.end - from).div_ceil(GRANULE_BYTES).min(GRANULES);
+        (first, end)
     }
 }
 
-/// Blocks by their addresses. Its operations take logarithmic time.
-#[derive(Debug, Clone, Default)]
-pub(super) struct BlockMap(BTreeMap<u64, LiveBlock>);
-
 impl BlockMap {
+    #[cold]
+    fn make_page(&mut self, page: u64) -> &mut PageBits {
+        if self.pages.len() >= self.pages_max {
+            self.pages.retain(|_, bits| !bits.is_empty());
+            self.order.retain(|page| self.pages.contains_key(page));
+            self.pages_max = EMPTY_PAGES_MIN.max(2 * self.pages.len());
+        }
+        let start = page * PAGE_BYTES;
+        let other = self.other_in(start, start + PAGE_BYTES);
+        self.order.insert(page);
+        self.pages.entry(page).or_insert(PageBits::new(other.is_some()))
+    }
+
+    /// The beginning of the last block of another kind that has a byte of a range.
+    fn other_in(&self, from: u64, end: u64) -> Option<u64> {
+        let (&start, &its_end) = self.others.range(..end).next_back()?;
+        (its_end > from).then_some(start)
+    }
+
     /// Adds `block` at `address`. The caller has removed those that it overlaps.
+    #[inline]
     pub(super) fn insert(&mut self, address: u64, block: LiveBlock) {
-        self.0.insert(address, block);
+        self.blocks.insert(address, block);
+        let extent = Extent::new(address, block.size_bytes);
+        let (first, last) = extent.pages();
+        if extent.is_small() {
+            for page in first..=last {
+                let (granule, end) = extent.granules(page);
+                match self.pages.get_mut(&page) {
+                    Some(bits) => bits.cover(granule, end, page == first),
+                    None => self.make_page(page).cover(granule, end, page == first),
+                }
+            }
+            return;
+        }
+        self.others.insert(address, extent.end);
+        let reached: Vec<u64> = self.order.range(first..=last).copied().collect();
+        for page in reached {
+            if let Some(bits) = self.pages.get_mut(&page) {
+                bits.may_have_others = true;
+            }
+        }
     }
 
     /// Removes the block at `address`.
+    #[inline]
     pub(super) fn remove(&mut self, address: u64) -> Option<LiveBlock> {
-        self.0.remove(&address)
+        let block = self.blocks.remove(&address)?;
+        let extent = Extent::new(address, block.size_bytes);
+        if extent.is_small() {
+            let (first, last) = extent.pages();
+            for page in first..=last {
+                let (granule, end) = extent.granules(page);
+                if let Some(bits) = self.pages.get_mut(&page) {
+                    bits.uncover(granule, end);
+                }
+            }
+        } else {
+            self.others.remove(&address);
+        }
+        Some(block)
     }
 
     /// Removes all blocks but those at addresses of which `stays` holds.
     pub(super) fn retain(&mut self, stays: impl Fn(u64) -> bool) {
-        self.0.retain(|&address, _| stays(address));
+        let gone: Vec<u64> = self.blocks.keys().copied().filter(|&at| !stays(at)).collect();
+        for address in gone {
+            self.remove(address);
+        }
     }
 
     /// Whether a block begins at `address`.
     pub(super) fn has(&self, address: u64) -> bool {
-        self.0.contains_key(&address)
+        self.blocks.contains_key(&address)
     }
 
-    /// The address of the last block that overlaps `size_bytes` bytes from `address`, if any does.
+    /// The address of a block that overlaps `size_bytes` bytes from `address`, if any does.
+    #[inline]
     pub(super) fn overlapping(&self, address: u64, size_bytes: u64) -> Option<u64> {
-        let (&start, block) = self.0.range(..end_of(address, size_bytes)).next_back()?;
-        (end_of(start, block.size_bytes) > address).then_some(start)
+        let extent = Extent::new(address, size_bytes);
+        let (first, last) = extent.pages();
+        if last - first > 1 {
+            let other = self.other_in(extent.start, extent.end);
+            return other.or_else(|| {
+                let mut pages = self.order.range(first..=last);
+                pages.find_map(|&page| self.small_on(page, extent))
+            });
+        }
+        (first..=last).find_map(|page| match self.pages.get(&page) {
+            Some(bits) if bits.may_have_others => {
+                let small = self.small_on(page, extent);
+                small.or_else(|| self.other_in(extent.start, extent.end))
+            }
+            Some(_) => self.small_on(page, extent),
+            None => self.other_in(extent.start, extent.end),
+        })
     }
 
-    /// The block that pays for a fault at `address` on the page from `page` to `page_end`: the one
-    /// with the address, or else the nearest above it that begins on the page, whose header the
-    /// address may be in.
+    /// The address of a small block with a byte of `extent` on `page`.
+    #[inline]
+    fn small_on(&self, page: u64, extent: Extent) -> Option<u64> {
+        let (first, end) = extent.granules(page);
+        let granule = self.pages.get(&page)?.first_covered(first, end)?;
+        // The last granule of a block may be covered in part, and not where another begins.
+        let found = self.small_with(page, granule)?;
+        let found_end = end_of(found, self.blocks.get(&found)?.size_bytes);
+        if found_end > extent.start {
+            return (found < extent.end).then_some(found);
+        }
+        let granule = self.pages.get(&page)?.first_covered(granule + 1, end)?;
+        self.small_with(page, granule).filter(|&next| next < extent.end)
+    }
+
+    /// The beginning of the small block that has a granule of a page, which is covered.
+    fn small_with(&self, page: u64, granule: u64) -> Option<u64> {
+        let before = |page: u64, granule: u64| {
+            let start = self.pages.get(&page)?.last_start(granule)?;
+            Some(page * PAGE_BYTES + start * GRANULE_BYTES)
+        };
+        before(page, granule).or_else(|| before(page.checked_sub(1)?, GRANULES - 1))
+    }
+
+    fn at(&self, address: u64) -> Option<(u64, LiveBlock)> {
+        self.blocks.get(&address).map(|&block| (address, block))
+    }
+
+    /// The block with `address`.
+    fn containing(&self, address: u64) -> Option<(u64, LiveBlock)> {
+        let other = || self.other_in(address, address.saturating_add(1));
+        let page = address / PAGE_BYTES;
+        let Some(bits) = self.pages.get(&page) else { return other().and_then(|at| self.at(at)) };
+        let small = self.small_on(page, Extent::new(address, 1));
+        let other = || if bits.may_have_others { other() } else { None };
+        small.or_else(other).and_then(|at| self.at(at))
+    }
+
+    /// The first block that begins in a range.
+    fn first_between(&self, from: u64, end: u64) -> Option<(u64, LiveBlock)> {
+        if from >= end {
+            return None;
+        }
+        let mut pages = self.order.range(from / PAGE_BYTES..=(end - 1) / PAGE_BYTES);
+        let small = pages.find_map(|&page| {
+            let first = from.saturating_sub(page * PAGE_BYTES).div_ceil(GRANULE_BYTES);
+            if first >= GRANULES {
+                return None;
+            }
+            let start = self.pages.get(&page)?.first_start(first)?;
+            Some(page * PAGE_BYTES + start * GRANULE_BYTES)
+        });
+        let small = small.filter(|at| *at < end);
+        let other = self.others.range(from..end).next().map(|(&at, _)| at);
+        small.into_iter().chain(other).min().and_then(|at| self.at(at))
+    }
+
+    /// The block that pays for a fault at `address` on the page up to `page_end`: the one with the
+    /// address, or else the nearest above it that begins on the page, whose header the address may
+    /// be in.
     pub(super) fn paying(&self, address: u64, page_end: u64) -> Option<(u64, LiveBlock)> {
-        let before = self.0.range(..=address).next_back();
-        let contains = before.filter(|(start, block)| end_of(**start, block.size_bytes) > address);
         let next = address.saturating_add(1);
-        let above = || self.0.range(next..page_end.max(next)).next();
-        contains.or_else(above).map(|(start, block)| (*start, *block))
+        self.containing(address).or_else(|| self.first_between(next, page_end.max(next)))
     }
 
-    /// The block at `address`.
-    pub(super) fn get_mut(&mut self, address: u64) -> Option<&mut LiveBlock> {
-        self.0.get_mut(&address)
+    /// The blocks that have a byte from `from` to `end`, with the number of these bytes.
+    pub(super) fn between(&self, from: u64, end: u64) -> Vec<(u64, LiveBlock, u64)> {
+        let mut found = Vec::new();
+        let mut next = self.containing(from).or_else(|| self.first_between(from, end));
+        while let Some((at, block)) = next {
+            let block_end = end_of(at, block.size_bytes);
+            found.push((at, block, block_end.min(end) - at.max(from)));
+            next = if block_end < end { self.first_between(block_end, end) } else { None };
+        }
+        found
     }
 
-    /// All blocks.
-    pub(super) fn values(&self) -> impl Iterator<Item = &LiveBlock> {
-        self.0.values()
+    /// All blocks with their addresses, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, LiveBlock)> {
+        self.blocks.iter().map(|(&at, &block)| (at, block))
     }
 }
 

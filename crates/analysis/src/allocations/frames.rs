@@ -15,6 +15,12 @@ pub struct FrameId(u32);
 impl FrameId {
     /// No frame: the end of every stack, or an unknown one.
     pub const NONE: FrameId = FrameId(0);
+
+    /// Its place among all frames, of which the first is no frame.
+    #[inline]
+    pub(super) fn index(self) -> usize {
+        self.0 as usize
+    }
 }
 
 /// The place of an instruction.
@@ -34,6 +40,11 @@ pub enum ResolvedFrame {
     },
 }
 
+impl ResolvedFrame {
+    /// The kernel, which touched memory for a syscall.
+    pub const KERNEL: ResolvedFrame = ResolvedFrame::Elsewhere { address: u64::MAX };
+}
+
 /// All stacks. Those that share their outer frames share these entries.
 #[derive(Debug, Default)]
 pub(super) struct FrameTree {
@@ -43,7 +54,8 @@ pub(super) struct FrameTree {
 }
 
 impl FrameTree {
-    fn number(&mut self, caller: FrameId, frame: ResolvedFrame) -> FrameId {
+    /// The number of a frame with its caller.
+    pub(super) fn number(&mut self, caller: FrameId, frame: ResolvedFrame) -> FrameId {
         let next = FrameId(u32::try_from(self.frames.len() + 1).unwrap_or(u32::MAX));
         let number = *self.numbers.entry((caller, frame)).or_insert(next);
         if number == next {

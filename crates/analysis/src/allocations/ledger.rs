@@ -1,27 +1,25 @@
 //! From events to what each site pays.
 
+mod calls;
 mod faults;
+mod lives;
+mod syscalls;
 
-use std::num::NonZeroU64;
 use std::ops::Range;
-use std::sync::Arc;
 
-use events::{
-    Allocation, Batch, CallCounts, Definitions, Event, EventKind, Header, Life, StackId,
-    StackSampling, Thinning,
-};
+use events::{Batch, CallCounts, Definitions, Event, EventKind, Header, StackSampling, Thinning};
 
 use super::account::AllocationAccount;
+use super::details::DetailTable;
 use super::figures::{FaultSums, TimedCalls};
-use super::frames::{FrameTree, ImageStacks, place};
+use super::frames::FrameTree;
 use super::pauses::Pauses;
 use super::pending::{GiveOut, Pending};
-use super::processes::{AllocatingProcess, AllocatingProcesses, OpenCall};
+use super::processes::AllocatingProcesses;
 use super::rest::Rest;
-use super::site::Charge;
-use super::sites::{Payer, SiteId, SiteTable};
+use super::sites::SiteTable;
 use super::thinned::ThinnedStream;
-use crate::address_space::{Attribution, Attributor, LifeChange};
+use crate::address_space::{Attribution, Attributor};
 
 /// The account of a stream while it is read.
 #[derive(Debug)]
@@ -32,6 +30,7 @@ pub struct Ledger {
     pending: Pending,
     pauses: Pauses,
     sites: SiteTable,
+    details: DetailTable,
     frames: FrameTree,
     rest: Rest,
     unowned: TimedCalls,
@@ -57,6 +56,7 @@ impl Ledger {
             pending: Pending::default(),
             pauses: Pauses::default(),
             sites: SiteTable::default(),
+            details: DetailTable::default(),
             frames: FrameTree::default(),
             rest: Rest::default(),
             unowned: TimedCalls::default(),
@@ -107,24 +107,26 @@ impl Ledger {
 
     /// Takes the next event of the stream, whose definitions `definitions` has.
     pub fn event(&mut self, event: &Event, definitions: &Definitions) {
-        self.last_ns = self.last_ns.max(event.end_ns().unwrap_or(event.time_ns));
         self.pauses.advance(event.time_ns);
         if let Some(level) = self.thinned.begins(event.time_ns) {
             self.thin(&level);
         }
         self.settle(event.time_ns);
-        if !matches!(event.kind, EventKind::Allocation(_)) {
-            self.kernel_until_ns = self.kernel_until_ns.max(Some(event.time_ns));
+        if let EventKind::Allocation(call) = &event.kind {
+            return self.allocation(call, event, definitions);
         }
-        let attribution = self.attributor.take(event);
-        match (&event.kind, attribution) {
-            (EventKind::Allocation(allocation), _) => {
-                self.allocation(allocation, event, definitions);
-            }
+        self.last_ns = self.last_ns.max(event.end_ns().unwrap_or(event.time_ns));
+        self.kernel_until_ns = self.kernel_until_ns.max(Some(event.time_ns));
+        if let EventKind::Life(life) = event.kind {
+            self.before_life(life, event);
+        }
+        match (&event.kind, self.attributor.take(event)) {
             (EventKind::Fault(fault), Attribution::Fault(origin)) => {
                 self.fault(fault, &origin, event, definitions);
             }
-            (EventKind::Syscall(_), _) => self.syscall(event),
+            (EventKind::Syscall(call), Attribution::Call(effect)) => {
+                self.syscall(call, &effect, event);
+            }
             (EventKind::Life(life), Attribution::Life(change)) => self.life(*life, change, event),
             (EventKind::Lost(lost), _) => self.lost = self.lost.saturating_add(lost.records),
             _ => {}
@@ -148,6 +150,7 @@ impl Ledger {
             header: self.header,
             ended_ns,
             kernel_until_ns: self.kernel_until_ns,
+            details: self.details.finish(sites.len()),
             sites,
             rest: self.rest.finish(),
             unowned: self.unowned,
@@ -187,164 +190,19 @@ impl Ledger {
         }
     }
 
-    /// The counts that begin with this call, if there are any, belong to its site.
-    fn count(&mut self, site: Option<SiteId>, call: &Allocation, event: &Event) {
-        for counts in self.thinned.first(event.thread.pid, event.time_ns, call) {
-            if let Some(site) = site {
-                self.sites.count(site, &counts);
-            }
-        }
-    }
-
     /// Gives out the blocks of calls that have ended by `time_ns`.
+    #[inline]
     fn settle(&mut self, time_ns: u64) {
         while let Some(block) = self.pending.pop(time_ns) {
             self.give_out(block);
         }
     }
 
-    fn give_out(&mut self, GiveOut { end_ns, pid, address, block }: GiveOut) {
-        if !self.thinned.follows(address) {
-            return;
-        }
-        if let Some(process) = self.processes.get(pid) {
-            self.lost_releases += process.live.insert(address, block, &mut self.sites, end_ns);
-        }
-    }
-
-    fn allocation(&mut self, call: &Allocation, event: &Event, definitions: &Definitions) {
-        let pid = event.thread.pid;
-        let latency_ns = call.latency_ns.map(NonZeroU64::get);
-        // Its time is not that of a call around it, such as of one that a signal interrupted.
-        let process = self.processes.see(event.thread, event.time_ns);
-        if let Some(around) = process.call(event.thread.tid, event.time_ns) {
-            let taken_ns = around.interrupt(latency_ns.unwrap_or(0));
-            let around = *around;
-            self.subtract(&around, taken_ns);
-        }
-        let owner = self.release(call, event);
-        // realloc(3) with a size of zero only gives back, too.
-        let releases = call.only_gives_back();
-        let payer = if releases { owner } else { Some(self.payer_of(call, event, definitions)) };
-        let is_counted = self.thinned.has_counts();
-        if is_counted {
-            self.count(payer.map(|payer| payer.site), call, event);
-            if !self.thinned.stands_for_others(call) {
-                return;
-            }
-        }
-        let gives = (!releases && call.address != 0).then_some(call.address);
-        match payer {
-            Some(payer) if releases => self.sites.pay(payer, Charge::Release { latency_ns }),
-            Some(payer) if !is_counted => {
-                let given_bytes = gives.map(|_| call.size_bytes);
-                self.sites.pay(payer, Charge::Call { given_bytes, latency_ns });
-            }
-            None if call.released != 0 => self.unowned.add(latency_ns, self.sites.weight()),
-            _ => {}
-        }
-        let end_ns = event.end_ns().unwrap_or(event.time_ns);
-        let Some(process) = self.processes.get(pid) else { return };
-        if let Some(latency_ns) = latency_ns {
-            let open = OpenCall { payer, releases, end_ns, left_ns: latency_ns, gives };
-            process.open(event.thread.tid, open);
-        }
-        let Some((address, payer)) = gives.zip(payer) else { return };
-        let block = process.live.own(payer, self.pauses.begun());
-        let block = GiveOut { end_ns, pid, address, block };
-        let now = if latency_ns.is_some() { self.pending.add(block) } else { Some(block) };
-        if let Some(now) = now {
-            self.give_out(now);
-        }
-    }
-
-    /// Applies what `call` gives back. Returns who pays for the block.
-    fn release(&mut self, call: &Allocation, event: &Event) -> Option<Payer> {
-        let (pid, address) = (event.thread.pid, call.released);
-        if address == 0 || !self.thinned.follows(address) {
-            return None;
-        }
-        // The program has the address, so the call that gave it out has ended, whatever two clocks
-        // say.
-        if !self.processes.get(pid)?.live.has(address)
-            && let Some(block) = self.pending.take(pid, |block| block.address == address)
-        {
-            self.give_out(GiveOut { end_ns: event.time_ns, ..block });
-        }
-        let owner = self.processes.get(pid)?.live.release(address, &mut self.sites);
-        self.unknown_releases += u64::from(owner.is_none());
-        owner
-    }
-
-    /// Who pays for a call that asks for memory.
-    fn payer_of(&mut self, call: &Allocation, event: &Event, definitions: &Definitions) -> Payer {
-        let size_bytes = call.size_bytes;
-        if self.sites.is_sampled() && call.stack == StackId::NOT_TAKEN {
-            return Payer { site: SiteId::UNCHOSEN, size_bytes };
-        }
-        let pid = event.thread.pid;
-        let process = self.processes.see(event.thread, event.time_ns);
-        let stack = process.stacks.get(call.stack).unwrap_or_else(|| {
-            let attributor = &mut self.attributor;
-            let place_of = |address| place(attributor, pid, address);
-            let stacks: &mut ImageStacks = Arc::make_mut(&mut process.stacks);
-            stacks.resolve(call.stack, &mut self.frames, definitions, place_of)
-        });
-        Payer { site: self.sites.of_stack(stack), size_bytes }
-    }
-
-    fn syscall(&mut self, event: &Event) {
-        let process = self.processes.see(event.thread, event.time_ns);
-        let call = process.call(event.thread.tid, event.time_ns);
-        if let Some(payer) = call.and_then(|call| call.payer) {
-            self.sites.pay(payer, Charge::Syscall);
-        }
-    }
-
-    /// Takes `ns` out of the time of `call`, and of the calls that it stands for.
-    fn subtract(&mut self, call: &OpenCall, ns: u64) {
-        match call.payer {
-            Some(payer) => {
-                let OpenCall { releases, left_ns, .. } = *call;
-                self.sites.pay(payer, Charge::Interruption { releases, ns, left_ns });
-            }
-            None => self.unowned.take(ns, self.sites.weight()),
-        }
-    }
-
-    fn life(&mut self, life: Life, change: LifeChange, event: &Event) {
-        let (thread, time_ns) = (event.thread, event.time_ns);
-        match (life, change) {
-            (Life::Started { by }, LifeChange::Started { .. }) => {
-                self.forget(thread.pid);
-                self.processes.remove(thread.pid, time_ns, &self.pauses);
-                self.processes.fork(thread, by, time_ns);
-            }
-            (Life::Started { .. } | Life::Attached, _) => {
-                self.processes.see(thread, time_ns);
-            }
-            (Life::Executed { .. }, _) => {
-                self.forget(thread.pid);
-                self.processes.execute(thread, time_ns, &self.pauses);
-            }
-            (Life::Ended { .. }, LifeChange::Over(_)) => {
-                self.forget(thread.pid);
-                self.processes.remove(thread.pid, time_ns, &self.pauses);
-            }
-            (Life::Ended { .. }, _) => self.processes.end_thread(thread, time_ns, &self.pauses),
-            (Life::Compat32, _) => {}
-        }
-    }
-
-    /// The blocks of a process are gone.
-    fn forget(&mut self, pid: u32) {
-        while let Some(block) = self.pending.take(pid, |_| true) {
-            self.give_out(block);
-        }
-        if let Some(AllocatingProcess { live, .. }) = self.processes.get(pid) {
-            let (blocks, bytes) = live.forget(&mut self.sites, self.pauses.begun());
-            let (all, all_bytes) = self.across_pauses;
-            self.across_pauses = (all + blocks, all_bytes.saturating_add(bytes));
+    #[inline]
+    fn give_out(&mut self, GiveOut { end_ns, process, address, block }: GiveOut) {
+        if self.thinned.follows(address) {
+            let live = &mut self.processes.process(process).live;
+            self.lost_releases += live.insert(address, block, &mut self.sites, end_ns);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::blocks::{BlockMap, LiveBlock};
+use super::number_map::NumberMap;
 use super::site::Charge;
 use super::sites::{Payer, SiteTable};
 
@@ -10,31 +11,83 @@ use super::sites::{Payer, SiteTable};
 /// one of them changes its own.
 #[derive(Debug)]
 pub(super) struct LiveBlocks {
-    blocks: Arc<BlockMap>,
+    blocks: Blocks,
     /// The number of this process, which owns the blocks that it got itself. Those that it
     /// inherited are live bytes of their owner.
     number: u32,
+    /// The time of the faults on blocks so far, where it is needed.
+    touched_ns: NumberMap<u64, u64>,
+}
+
+#[derive(Debug)]
+enum Blocks {
+    Own(BlockMap),
+    Shared(Arc<BlockMap>),
+}
+
+impl Blocks {
+    #[inline]
+    fn get(&self) -> &BlockMap {
+        match self {
+            Blocks::Own(blocks) => blocks,
+            Blocks::Shared(blocks) => blocks,
+        }
+    }
+
+    #[inline]
+    fn get_mut(&mut self) -> &mut BlockMap {
+        if let Blocks::Shared(blocks) = self {
+            *self = Blocks::Own(Arc::unwrap_or_clone(std::mem::take(blocks)));
+        }
+        match self {
+            Blocks::Own(blocks) => blocks,
+            Blocks::Shared(_) => unreachable!("it has just become the process's own"),
+        }
+    }
+
+    fn share(&mut self) -> Arc<BlockMap> {
+        let shared = match self {
+            Blocks::Own(blocks) => Arc::new(std::mem::take(blocks)),
+            Blocks::Shared(blocks) => Arc::clone(blocks),
+        };
+        *self = Blocks::Shared(Arc::clone(&shared));
+        shared
+    }
 }
 
 impl LiveBlocks {
+    fn of(blocks: Blocks, number: u32) -> LiveBlocks {
+        LiveBlocks { blocks, number, touched_ns: NumberMap::default() }
+    }
+
     /// The blocks of a new process.
     pub(super) fn new(number: u32) -> LiveBlocks {
-        LiveBlocks { blocks: Arc::default(), number }
+        LiveBlocks::of(Blocks::Own(BlockMap::default()), number)
     }
 
     /// The blocks of a child with this number.
-    pub(super) fn fork(&self, number: u32) -> LiveBlocks {
-        LiveBlocks { blocks: Arc::clone(&self.blocks), number }
+    pub(super) fn fork(&mut self, number: u32) -> LiveBlocks {
+        LiveBlocks::of(Blocks::Shared(self.blocks.share()), number)
     }
 
-    /// A block that this process gets, when so many pauses of the recording have begun.
-    pub(super) fn own(&self, Payer { site, size_bytes }: Payer, pauses: u32) -> LiveBlock {
-        LiveBlock { size_bytes, site, owner: self.number, pauses, touched_ns: 0 }
+    /// The number of the process.
+    pub(super) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// A block that thread `tid` of this process gets at `born_ns`.
+    pub(super) fn own(
+        &self,
+        Payer { site, size_bytes }: Payer,
+        tid: u32,
+        born_ns: u64,
+    ) -> LiveBlock {
+        LiveBlock { size_bytes, born_ns, site, owner: self.number, tid }
     }
 
     /// Whether a block begins at `address`.
     pub(super) fn has(&self, address: u64) -> bool {
-        self.blocks.has(address)
+        self.blocks.get().has(address)
     }
 
     /// `block` is live from `time_ns` on. Returns how many blocks it replaced: their release was
@@ -47,73 +100,91 @@ impl LiveBlocks {
         time_ns: u64,
     ) -> u64 {
         let mut replaced = 0;
-        let blocks = Arc::make_mut(&mut self.blocks);
-        while let Some(old) =
-            blocks.overlapping(address, block.size_bytes).and_then(|old| blocks.remove(old))
+        let blocks = self.blocks.get_mut();
+        while let Some(old_at) = blocks.overlapping(address, block.size_bytes)
+            && let Some(old) = blocks.remove(old_at)
         {
             if old.owner == self.number {
                 sites.shrink(old.payer());
             }
             replaced += 1;
+            if !self.touched_ns.is_empty() {
+                self.touched_ns.remove(&old_at);
+            }
         }
         blocks.insert(address, block);
         sites.grow(block.payer(), time_ns);
         replaced
     }
 
-    /// The block at `address` is given back. Returns who pays for it; `None` if no such block is
-    /// known.
-    pub(super) fn release(&mut self, address: u64, sites: &mut SiteTable) -> Option<Payer> {
-        if !self.has(address) {
+    /// The block at `address` is given back. Returns it; `None` if no such block is known.
+    pub(super) fn release(&mut self, address: u64, sites: &mut SiteTable) -> Option<LiveBlock> {
+        let is_shared = matches!(self.blocks, Blocks::Shared(_));
+        if is_shared && !self.has(address) {
             return None;
         }
-        let block = Arc::make_mut(&mut self.blocks).remove(address)?;
+        let block = self.blocks.get_mut().remove(address)?;
+        if !self.touched_ns.is_empty() {
+            self.touched_ns.remove(&address);
+        }
         sites.pay(block.payer(), Charge::Free);
         if block.owner == self.number {
             sites.shrink(block.payer());
         }
-        Some(block.payer())
+        Some(block)
     }
 
-    /// The address of the block that a fault at `address` on a page that ends at `page_end` belongs
-    /// to, and who pays for it.
-    pub(super) fn paying(&self, address: u64, page_end: u64) -> Option<(u64, Payer)> {
-        self.blocks.paying(address, page_end).map(|(start, block)| (start, block.payer()))
+    /// The block that a fault at `address` on a page that ends at `page_end` belongs to, with its
+    /// address.
+    pub(super) fn paying(&self, address: u64, page_end: u64) -> Option<(u64, LiveBlock)> {
+        self.blocks.get().paying(address, page_end)
     }
 
-    /// A fault on the block at `address` took so long. Returns the time of those before; `None` if
-    /// no such block is known.
-    pub(super) fn touch(&mut self, address: u64, ns: u64) -> Option<u64> {
-        if !self.has(address) {
-            return None;
-        }
-        Some(Arc::make_mut(&mut self.blocks).get_mut(address)?.touch(ns))
+    /// The blocks that have a byte from `from` to `end`, with the number of these bytes.
+    pub(super) fn between(&self, from: u64, end: u64) -> Vec<(u64, LiveBlock, u64)> {
+        self.blocks.get().between(from, end)
+    }
+
+    /// A fault on the block at `address` took so long. Returns the time of those before.
+    pub(super) fn touch(&mut self, address: u64, ns: u64) -> u64 {
+        let touched_ns = self.touched_ns.entry(address).or_default();
+        std::mem::replace(touched_ns, touched_ns.saturating_add(ns))
+    }
+
+    /// The blocks that the process got itself.
+    fn owned(&self) -> impl Iterator<Item = (u64, LiveBlock)> {
+        self.blocks.get().iter().filter(|(_, block)| block.owner == self.number)
     }
 
     /// Blocks at other addresses are not followed further. The bytes of those that are left do not
     /// count until [`LiveBlocks::grow_again`].
     pub(super) fn shrink_to(&mut self, follows: impl Fn(u64) -> bool, sites: &mut SiteTable) {
-        for block in self.blocks.values().filter(|block| block.owner == self.number) {
+        for (_, block) in self.owned() {
             sites.shrink(block.payer());
         }
-        Arc::make_mut(&mut self.blocks).retain(follows);
+        self.blocks.get_mut().retain(follows);
     }
 
     /// The blocks that are left count with what each of them stands for now.
     pub(super) fn grow_again(&self, sites: &mut SiteTable, time_ns: u64) {
-        for block in self.blocks.values().filter(|block| block.owner == self.number) {
+        for (_, block) in self.owned() {
             sites.grow(block.payer(), time_ns);
         }
     }
 
-    /// The process ends or executes a program, when so many pauses of the recording have begun.
-    /// Returns the blocks that were live in one of them, and their bytes: they may have been given
-    /// back in it.
-    pub(super) fn forget(&mut self, sites: &mut SiteTable, pauses: u32) -> (u64, u64) {
+    /// The process ends or executes a program; the last pause of the recording began at
+    /// `paused_ns`, if there was one. Returns its own blocks, and of those that were live in the
+    /// pause the number and the bytes: they may have been given back in it.
+    pub(super) fn forget(
+        &mut self,
+        sites: &mut SiteTable,
+        paused_ns: Option<u64>,
+    ) -> (Vec<(u64, LiveBlock)>, u64, u64) {
         let (mut unsure, mut unsure_bytes) = (0_u64, 0_u64);
-        for block in self.blocks.values().filter(|block| block.owner == self.number) {
+        let own: Vec<(u64, LiveBlock)> = self.owned().collect();
+        for (_, block) in &own {
             let weight = sites.weight();
-            if block.pauses < pauses {
+            if paused_ns.is_some_and(|paused_ns| block.born_ns < paused_ns) {
                 let bytes = block.size_bytes.saturating_mul(weight);
                 unsure = unsure.saturating_add(weight);
                 unsure_bytes = unsure_bytes.saturating_add(bytes);
@@ -122,7 +193,7 @@ impl LiveBlocks {
             }
             sites.shrink(block.payer());
         }
-        self.blocks = Arc::default();
-        (unsure, unsure_bytes)
+        *self = LiveBlocks::new(self.number);
+        (own, unsure, unsure_bytes)
     }
 }

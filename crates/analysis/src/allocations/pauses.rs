@@ -36,6 +36,11 @@ impl Pauses {
         u32::try_from(self.begun).unwrap_or(u32::MAX)
     }
 
+    /// When the last pause that has begun began.
+    pub(super) fn last_began_ns(&self) -> Option<u64> {
+        self.begun.checked_sub(1).map(|last| self.all[last].start)
+    }
+
     /// The time from `from_ns` to `to_ns` less that in pauses, in nanoseconds.
     pub(super) fn recorded_ns(&self, from_ns: u64, to_ns: u64) -> u64 {
         to_ns.saturating_sub(from_ns).saturating_sub(self.paused_ns(from_ns, to_ns))

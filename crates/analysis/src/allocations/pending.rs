@@ -11,8 +11,8 @@ const UNDER_WAY_MAX: usize = 4096;
 pub(super) struct GiveOut {
     /// The end of the call.
     pub(super) end_ns: u64,
-    /// The process.
-    pub(super) pid: u32,
+    /// The place of the process.
+    pub(super) process: u32,
     /// The address of the block.
     pub(super) address: u64,
     /// The block.
@@ -40,15 +40,10 @@ impl Pending {
         self.latest_first.pop_if(|first| first.end_ns <= time_ns)
     }
 
-    /// The block at `address` that process `pid` is given.
-    pub(super) fn block(&mut self, pid: u32, address: u64) -> Option<&mut LiveBlock> {
-        let is = |block: &&mut GiveOut| block.pid == pid && block.address == address;
-        self.latest_first.iter_mut().find(is).map(|found| &mut found.block)
-    }
-
-    /// The first block of process `pid` of which `is` holds, however late its call ends.
-    pub(super) fn take(&mut self, pid: u32, is: impl Fn(&GiveOut) -> bool) -> Option<GiveOut> {
-        let place = self.latest_first.iter().rposition(|block| block.pid == pid && is(block))?;
+    /// The first block of the process at a place of which `is` holds, however late its call ends.
+    pub(super) fn take(&mut self, process: u32, is: impl Fn(&GiveOut) -> bool) -> Option<GiveOut> {
+        let is = |block: &GiveOut| block.process == process && is(block);
+        let place = self.latest_first.iter().rposition(is)?;
         Some(self.latest_first.remove(place))
     }
 }

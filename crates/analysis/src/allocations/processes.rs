@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use events::Thread;
 
-use super::blocks::end_of;
+use super::blocks::{LiveBlock, end_of};
 use super::frames::ImageStacks;
 use super::live::LiveBlocks;
 use super::number_map::NumberMap;
+use super::owners::PageOwners;
 use super::pauses::Pauses;
+use super::served::ServedBy;
 use super::sites::Payer;
+use super::slots::Slots;
 
 /// More calls than this are never nested in a thread; it bounds what a damaged recording can cost.
 const NESTED_MAX: usize = 64;
@@ -19,15 +22,26 @@ const NESTED_MAX: usize = 64;
 pub(super) struct AllocatingProcess {
     /// Its blocks.
     pub(super) live: LiveBlocks,
+    /// Who paid for the pages of its memory.
+    pub(super) owners: PageOwners,
     /// The stacks that its image has used.
     pub(super) stacks: Arc<ImageStacks>,
-    threads: NumberMap<u32, LiveThread>,
+    /// The seats of its threads.
+    threads: Vec<u32>,
 }
 
 #[derive(Debug)]
 struct LiveThread {
+    tid: u32,
     began_ns: u64,
     calls: Vec<OpenCall>,
+}
+
+/// Where a thread and its process are among the live ones: what is found once for each event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seat {
+    thread: u32,
+    pub(super) process: u32,
 }
 
 /// A call that a thread is inside.
@@ -40,16 +54,21 @@ pub(super) struct OpenCall {
     pub(super) releases: bool,
     /// When it ends.
     pub(super) end_ns: u64,
-    /// Its time, less that of faults on blocks and of calls inside it.
+    /// Its time, less that of faults on blocks, of returns of memory, and of calls inside it.
     pub(super) left_ns: u64,
-    /// The address of the block that it gives out, whose size is the payer's.
-    pub(super) gives: Option<u64>,
+    /// The block that it gives out, with its address.
+    pub(super) gives: Option<(u64, LiveBlock)>,
+    /// How it was served so far.
+    pub(super) served: ServedBy,
 }
 
-/// All live processes.
+/// All live processes and threads.
 #[derive(Debug, Default)]
 pub(super) struct AllocatingProcesses {
-    by_pid: NumberMap<u32, AllocatingProcess>,
+    live: Slots<AllocatingProcess>,
+    live_threads: Slots<LiveThread>,
+    by_pid: NumberMap<u32, u32>,
+    by_thread: NumberMap<u64, Seat>,
     /// The processes so far.
     pub(super) processes: u64,
     /// The threads so far.
@@ -58,67 +77,133 @@ pub(super) struct AllocatingProcesses {
     pub(super) threads_ns: u64,
 }
 
+fn key(thread: Thread) -> u64 {
+    u64::from(thread.pid) << 32 | u64::from(thread.tid)
+}
+
 impl AllocatingProcesses {
-    /// The process of `thread`, which is there at `time_ns`. One that was not known is new.
-    pub(super) fn see(&mut self, thread: Thread, time_ns: u64) -> &mut AllocatingProcess {
-        let count = &mut self.processes;
-        let process = self.by_pid.entry(thread.pid).or_insert_with(|| {
-            *count += 1;
-            AllocatingProcess::new(LiveBlocks::new(number(*count)))
-        });
-        process.threads.entry(thread.tid).or_insert_with(|| {
-            self.threads += 1;
-            LiveThread { began_ns: time_ns, calls: Vec::new() }
-        });
-        process
+    /// The seat of `thread`, which is there at `time_ns`. One that was not known is new, and so may
+    /// be its process.
+    #[inline]
+    pub(super) fn seat(&mut self, thread: Thread, time_ns: u64) -> Seat {
+        match self.by_thread.get(&key(thread)) {
+            Some(&seat) => seat,
+            None => self.add_thread(thread, time_ns),
+        }
+    }
+
+    #[cold]
+    fn add_thread(&mut self, thread: Thread, time_ns: u64) -> Seat {
+        let process = if let Some(&process) = self.by_pid.get(&thread.pid) {
+            process
+        } else {
+            self.processes += 1;
+            let live = LiveBlocks::new(number(self.processes));
+            self.add_process(thread.pid, AllocatingProcess::new(live))
+        };
+        self.threads += 1;
+        let live = LiveThread { tid: thread.tid, began_ns: time_ns, calls: Vec::new() };
+        let seat = Seat { thread: self.live_threads.add(live), process };
+        self.by_thread.insert(key(thread), seat);
+        self.process(process).threads.push(seat.thread);
+        seat
+    }
+
+    fn add_process(&mut self, pid: u32, process: AllocatingProcess) -> u32 {
+        let place = self.live.add(process);
+        self.by_pid.insert(pid, place);
+        place
+    }
+
+    /// A process that is live.
+    #[inline]
+    pub(super) fn process(&mut self, place: u32) -> &mut AllocatingProcess {
+        self.live.get_mut(place)
+    }
+
+    /// The place of a process, if it is live.
+    pub(super) fn place(&self, pid: u32) -> Option<u32> {
+        self.by_pid.get(&pid).copied()
     }
 
     /// A process, if it is live.
     pub(super) fn get(&mut self, pid: u32) -> Option<&mut AllocatingProcess> {
-        self.by_pid.get_mut(&pid)
+        self.place(pid).map(|place| self.process(place))
+    }
+
+    /// The innermost call that the thread at `seat` is inside at `time_ns`.
+    #[inline]
+    pub(super) fn call(&mut self, seat: Seat, time_ns: u64) -> Option<&mut OpenCall> {
+        let calls = &mut self.live_threads.get_mut(seat.thread).calls;
+        while calls.last().is_some_and(|call| call.end_ns <= time_ns) {
+            calls.pop();
+        }
+        calls.last_mut()
+    }
+
+    /// The thread at `seat` begins `call`. Those of its calls that have ended have been removed.
+    #[inline]
+    pub(super) fn open(&mut self, seat: Seat, call: OpenCall) {
+        let calls = &mut self.live_threads.get_mut(seat.thread).calls;
+        if calls.len() < NESTED_MAX {
+            calls.push(call);
+        }
     }
 
     /// The process of `by` forked the one of `child`.
     pub(super) fn fork(&mut self, child: Thread, by: Thread, time_ns: u64) {
-        self.see(by, time_ns);
+        let parent = self.seat(by, time_ns).process;
         self.processes += 1;
-        let Some(parent) = self.by_pid.get(&by.pid) else { return };
+        let number = number(self.processes);
+        let parent = self.process(parent);
         let process = AllocatingProcess {
             stacks: Arc::clone(&parent.stacks),
-            ..AllocatingProcess::new(parent.live.fork(number(self.processes)))
+            owners: parent.owners.fork(),
+            ..AllocatingProcess::new(parent.live.fork(number))
         };
-        self.by_pid.insert(child.pid, process);
-        self.see(child, time_ns);
+        self.add_process(child.pid, process);
+        self.seat(child, time_ns);
     }
 
     /// The process of `thread` executed a program; its other threads are gone. The one that called
     /// execve(2) has the number of the process from now on.
     pub(super) fn execute(&mut self, thread: Thread, time_ns: u64, pauses: &Pauses) {
-        let others = self.see(thread, time_ns).threads.extract_if(|tid, _| *tid != thread.tid);
-        let lived_ns = others
-            .map(|(_, other)| pauses.recorded_ns(other.began_ns, time_ns))
-            .fold(0, u64::saturating_add);
-        self.threads_ns = self.threads_ns.saturating_add(lived_ns);
-        let process = self.see(thread, time_ns);
+        let seat = self.seat(thread, time_ns);
+        let threads = std::mem::take(&mut self.process(seat.process).threads);
+        for other in threads.into_iter().filter(|&other| other != seat.thread) {
+            self.remove_thread(thread.pid, other, time_ns, pauses);
+        }
+        let process = self.process(seat.process);
+        process.threads.push(seat.thread);
         process.stacks = Arc::default();
-        process.threads.values_mut().for_each(|thread| thread.calls.clear());
+        process.owners = PageOwners::default();
+        self.live_threads.get_mut(seat.thread).calls.clear();
     }
 
     /// `thread` ended.
     pub(super) fn end_thread(&mut self, thread: Thread, time_ns: u64, pauses: &Pauses) {
-        let process = self.by_pid.get_mut(&thread.pid);
-        if let Some(ended) = process.and_then(|process| process.threads.remove(&thread.tid)) {
-            let lived_ns = pauses.recorded_ns(ended.began_ns, time_ns);
-            self.threads_ns = self.threads_ns.saturating_add(lived_ns);
+        if let Some(&seat) = self.by_thread.get(&key(thread)) {
+            self.process(seat.process).threads.retain(|&own| own != seat.thread);
+            self.remove_thread(thread.pid, seat.thread, time_ns, pauses);
         }
     }
 
-    /// Removes a process that ended at `time_ns`, with the threads whose ends were not seen.
+    fn remove_thread(&mut self, pid: u32, place: u32, time_ns: u64, pauses: &Pauses) {
+        let Some(LiveThread { tid, began_ns, .. }) = self.live_threads.remove(place) else {
+            return;
+        };
+        self.by_thread.remove(&key(Thread { pid, tid }));
+        let lived_ns = pauses.recorded_ns(began_ns, time_ns);
+        self.threads_ns = self.threads_ns.saturating_add(lived_ns);
+    }
+
+    /// Removes a process that ended at `time_ns`, with the threads whose ends were not seen. Its
+    /// blocks have been forgotten, so nothing else refers to its place.
     pub(super) fn remove(&mut self, pid: u32, time_ns: u64, pauses: &Pauses) {
-        let Some(process) = self.by_pid.remove(&pid) else { return };
-        for thread in process.threads.values() {
-            let lived_ns = pauses.recorded_ns(thread.began_ns, time_ns);
-            self.threads_ns = self.threads_ns.saturating_add(lived_ns);
+        let Some(place) = self.by_pid.remove(&pid) else { return };
+        let threads = self.live.remove(place).map(|process| process.threads).unwrap_or_default();
+        for thread in threads {
+            self.remove_thread(pid, thread, time_ns, pauses);
         }
     }
 
@@ -132,24 +217,11 @@ impl AllocatingProcesses {
 
 impl AllocatingProcess {
     fn new(live: LiveBlocks) -> AllocatingProcess {
-        AllocatingProcess { live, stacks: Arc::default(), threads: NumberMap::default() }
-    }
-
-    /// The innermost call that thread `tid` is inside at `time_ns`.
-    pub(super) fn call(&mut self, tid: u32, time_ns: u64) -> Option<&mut OpenCall> {
-        let calls = &mut self.threads.get_mut(&tid)?.calls;
-        while calls.last().is_some_and(|call| call.end_ns <= time_ns) {
-            calls.pop();
-        }
-        calls.last_mut()
-    }
-
-    /// Thread `tid` begins `call`. Those of its calls that have ended have been removed.
-    pub(super) fn open(&mut self, tid: u32, call: OpenCall) {
-        if let Some(thread) = self.threads.get_mut(&tid)
-            && thread.calls.len() < NESTED_MAX
-        {
-            thread.calls.push(call);
+        AllocatingProcess {
+            live,
+            owners: PageOwners::default(),
+            stacks: Arc::default(),
+            threads: Vec::new(),
         }
     }
 }
@@ -163,17 +235,16 @@ impl OpenCall {
     }
 }
 
-/// The address of the block that a fault at `address` belongs to, and who pays for it: the block
-/// that `call` gives out, if that has the address or is the nearest above it on the page, or else
-/// the live block.
-pub(super) fn payer(
+/// The block that a fault at `address` belongs to, with its address: the one that `call` gives out,
+/// if that has the address or is the nearest above it on the page, or else the live block.
+pub(super) fn faulting_block(
     address: u64,
     page_end: u64,
-    on_block: Option<(u64, Payer)>,
+    on_block: Option<(u64, LiveBlock)>,
     call: Option<&OpenCall>,
-) -> Option<(u64, Payer)> {
-    let given = call.and_then(|call| call.gives.zip(call.payer)).filter(|(start, payer)| {
-        let contains = (*start..end_of(*start, payer.size_bytes)).contains(&address);
+) -> Option<(u64, LiveBlock)> {
+    let given = call.and_then(|call| call.gives).filter(|(start, block)| {
+        let contains = (*start..end_of(*start, block.size_bytes)).contains(&address);
         let above =
             (address..page_end).contains(start) && on_block.is_none_or(|(live, _)| live >= *start);
         contains || above

@@ -39,6 +39,7 @@ struct Variances {
     touches_ns: f64,
     apparent_ns: f64,
     release_ns: TimedSquares,
+    returned_ns: f64,
 }
 
 /// Of releases, of which only some are timed: the sums of y^2 / p^2 and of y^2 / p.
@@ -81,6 +82,7 @@ impl Variances {
                     self.apparent_ns -= less * variance;
                 }
             }
+            Charge::Returned { ns, .. } => self.returned_ns += of(Some(ns)),
             _ => {}
         }
     }
@@ -93,7 +95,9 @@ impl Variances {
             bytes: error(self.bytes),
             touches_ns: error(self.touches_ns),
             apparent_ns: error(self.apparent_ns),
-            release_ns: error(self.release_ns.variance(releases_per_timed)),
+            release_ns: error(
+                self.release_ns.variance(releases_per_timed).max(0.0) + self.returned_ns,
+            ),
         }
     }
 }

@@ -38,6 +38,11 @@ pub struct Site<N = u64> {
     pub inside: FaultSums<N>,
     /// Memory syscalls inside its calls.
     pub syscalls: N,
+    /// The time of syscalls that returned pages to the kernel for whose touch it had paid, in
+    /// nanoseconds. It is in no other figure.
+    pub returned_ns: N,
+    /// The bytes of these pages.
+    pub returned_bytes: N,
     /// The standard errors of estimates; 0 of what is exact.
     pub errors: SiteErrors,
     live_bytes: N,
@@ -75,8 +80,12 @@ pub(super) enum Charge {
     Touch { major: bool, latency_ns: Option<u64> },
     /// A fault inside a call, on no block.
     Inside { major: bool, latency_ns: Option<u64> },
+    /// A part of the time of a fault on another block, on a page that its block shares.
+    Share { ns: u64 },
     /// A syscall inside a call.
     Syscall,
+    /// A part of a syscall that returned pages for whose touch it had paid.
+    Returned { ns: u64, bytes: u64 },
     /// So much of the time of a call belongs to something else, and so much is left of it.
     Interruption { releases: bool, ns: u64, left_ns: u64 },
 }
@@ -125,6 +134,11 @@ impl<N: Amount> Site<N> {
             }
             Charge::Touch { major, latency_ns } => self.touches.add(major, latency_ns, weight),
             Charge::Inside { major, latency_ns } => self.inside.add(major, latency_ns, weight),
+            Charge::Share { ns } => self.touches.ns = self.touches.ns.plus(ns, weight),
+            Charge::Returned { ns, bytes } => {
+                self.returned_ns = self.returned_ns.plus(ns, weight);
+                self.returned_bytes = self.returned_bytes.plus(bytes, weight);
+            }
             Charge::Syscall => self.syscalls = self.syscalls.plus(1, weight),
             Charge::Interruption { releases: true, ns, .. } => self.release.take(ns, weight),
             Charge::Interruption { releases: false, ns, .. } => self.apparent.take(ns, weight),
@@ -173,6 +187,8 @@ impl Site<f64> {
             touches: self.touches.rounded(),
             inside: self.inside.rounded(),
             syscalls: rounded(self.syscalls),
+            returned_ns: rounded(self.returned_ns),
+            returned_bytes: rounded(self.returned_bytes),
             errors: self.errors,
             live_bytes: rounded(self.live_bytes),
             at_peak: self.at_peak,

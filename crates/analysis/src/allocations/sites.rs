@@ -4,7 +4,6 @@ use events::{CallCounts, StackSampling, Thinning};
 
 use super::figures::rounded;
 use super::frames::FrameId;
-use super::number_map::NumberMap;
 use super::sampled::{Estimates, SampledAccount};
 use super::site::{Charge, Site, SiteErrors};
 
@@ -16,6 +15,12 @@ impl SiteId {
     /// That of calls that were not chosen, where only some have their stack: which one it is, is
     /// not known.
     pub(super) const UNCHOSEN: SiteId = SiteId(u32::MAX);
+
+    /// Its place among all sites; `None`: it is [`SiteId::UNCHOSEN`].
+    #[inline]
+    pub(super) fn index(self) -> Option<usize> {
+        (self != SiteId::UNCHOSEN).then_some(self.0 as usize)
+    }
 }
 
 /// Who pays: the site of a call, or of a block.
@@ -32,7 +37,8 @@ pub(super) struct Payer {
 #[derive(Debug, Default)]
 pub(super) struct SiteTable {
     sites: Vec<Site>,
-    by_stack: NumberMap<FrameId, SiteId>,
+    /// The sites by the innermost frames of their stacks.
+    by_stack: Vec<Option<SiteId>>,
     live_bytes: u64,
     peak_bytes: u64,
     peak_ns: u64,
@@ -66,12 +72,21 @@ impl SiteTable {
 
     /// The site with this stack.
     pub(super) fn of_stack(&mut self, stack: FrameId) -> SiteId {
-        let next = SiteId(u32::try_from(self.sites.len()).unwrap_or(u32::MAX));
-        let id = *self.by_stack.entry(stack).or_insert(next);
-        if id == next {
-            self.sites.push(Site::new(stack));
+        match self.by_stack.get(stack.index()) {
+            Some(&Some(site)) => site,
+            _ => self.add(stack),
         }
-        id
+    }
+
+    #[cold]
+    fn add(&mut self, stack: FrameId) -> SiteId {
+        let site = SiteId(u32::try_from(self.sites.len()).unwrap_or(u32::MAX));
+        if self.by_stack.len() <= stack.index() {
+            self.by_stack.resize(stack.index() + 1, None);
+        }
+        self.by_stack[stack.index()] = Some(site);
+        self.sites.push(Site::new(stack));
+        site
     }
 
     /// The place of a site; `None`: it is that of calls that were not chosen.

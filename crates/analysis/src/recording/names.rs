@@ -33,7 +33,10 @@ impl Names {
         symbols: &mut dyn SymbolSource,
     ) -> Names {
         let mut wanted: BTreeMap<ModuleId, BTreeSet<u64>> = BTreeMap::new();
-        for frame in account.sites.iter().flat_map(|site| account.frames(site.stack)) {
+        let stacks = account.sites.iter().map(|site| site.stack);
+        let touchers = account.details.iter().flat_map(|site| &site.touchers);
+        let all = stacks.chain(touchers.map(|(place, ..)| *place));
+        for frame in all.flat_map(|stack| account.frames(stack)) {
             if let ResolvedFrame::InFile { module, offset_bytes } = frame {
                 wanted.entry(module).or_default().insert(offset_bytes);
             }

@@ -6,7 +6,9 @@ use results::recording::{RecordingTotals, RestRow, Seen, SiteCosts, SiteRow};
 
 use super::names::Names;
 use super::{RecordingFacts, RestMemory};
-use crate::allocations::{AllocationAccount, FaultSums, ResolvedFrame, RestKind, Site, TimedCalls};
+use crate::allocations::{
+    AllocationAccount, FaultSums, ResolvedFrame, RestKind, Site, SiteDetails, TimedCalls,
+};
 
 /// Every site with its row, by true cost, then by bytes.
 pub(super) fn sites<'a>(
@@ -15,13 +17,15 @@ pub(super) fn sites<'a>(
     names: &Names,
 ) -> Vec<(&'a Site, SiteRow)> {
     let similar = (account.all_apparent(), account.all_releases());
-    let row = |site: &'a Site| {
+    let row = |(site, details): (&'a Site, &SiteDetails)| {
         let stack =
             account.frames(site.stack).flat_map(|frame| names.lines(frame, false)).collect();
         let costs = with_errors(costs(site, seen, &similar), site, account);
-        (site, SiteRow { stack, costs, peak_bytes: site.peak_bytes })
+        let detail = super::detail::detail(account, site, details, seen, names);
+        (site, SiteRow { stack, costs, peak_bytes: site.peak_bytes, detail })
     };
-    let mut rows: Vec<(&Site, SiteRow)> = account.sites.iter().map(row).collect();
+    let all = account.sites.iter().zip(&account.details);
+    let mut rows: Vec<(&Site, SiteRow)> = all.map(row).collect();
     tell_apart(account, names, &mut rows);
     rows.sort_by_cached_key(|(_, row)| order(&row.costs));
     rows
@@ -103,7 +107,7 @@ fn costs(site: &Site, seen: Seen, (calls, releases): &(TimedCalls, TimedCalls)) 
     let faults = site.faults();
     let of_faults = |figure: u64| seen.faults.then_some(figure);
     let apparent_ns = site.apparent.estimate_ns(calls);
-    let release_ns = site.release.estimate_ns(releases);
+    let release_ns = site.release.estimate_ns(releases).saturating_add(site.returned_ns);
     let true_ns = apparent_ns.saturating_add(release_ns).saturating_add(site.touches.ns);
     SiteCosts {
         calls: site.calls,

@@ -215,14 +215,38 @@ impl Model {
         // Of two blocks at one address, that of the call.
         let block =
             all().find(contains).or_else(|| all().filter(above).min_by_key(|block| block.at));
-        match (block.map(|block| block.site), call.and_then(|call| call.site)) {
-            (Some(site), _) => {
-                add_fault(&mut self.site(site).touches, major, latency_ns);
+        let blocks = process.blocks.clone();
+        match (block.copied(), call.and_then(|call| call.site)) {
+            (Some(block), _) => {
+                self.touch(block, &blocks, (page_end, major, latency_ns));
                 self.interrupt(thread, time_ns, latency_ns);
             }
             (None, Some(site)) => add_fault(&mut self.site(site).inside, major, latency_ns),
             (None, None) => add_fault(&mut self.rest, major, latency_ns),
         }
+    }
+
+    /// A fault on a block: all blocks on the page share its time by their bytes there.
+    fn touch(&mut self, block: Block, blocks: &[Block], fault: (u64, bool, u64)) {
+        let (page_end, major, latency_ns) = fault;
+        let on_page = |own: &Block| {
+            let bytes = own.end().min(page_end).saturating_sub(own.at.max(page_end - PAGE));
+            (bytes > 0).then_some((*own, bytes))
+        };
+        let mut parts: Vec<(Block, u64)> = blocks.iter().filter_map(on_page).collect();
+        if !parts.iter().any(|(own, _)| own.at == block.at) {
+            parts.extend(on_page(&block));
+        }
+        let all: u64 = parts.iter().map(|(_, bytes)| bytes).sum();
+        let mut left_ns = latency_ns;
+        for (other, bytes) in parts.iter().filter(|(own, _)| own.at != block.at) {
+            let part_ns = latency_ns * bytes / all;
+            self.site(other.site).touches.ns += part_ns;
+            left_ns -= part_ns;
+        }
+        let sums = &mut self.site(block.site).touches;
+        add_fault(sums, major, latency_ns);
+        sums.ns -= latency_ns - left_ns;
     }
 
     /// The process is gone, or its memory.

@@ -46,6 +46,7 @@ fn report_of(callers: &[(&str, Option<&str>, SiteCosts)]) -> RecordingReport {
         ],
         costs: *costs,
         peak_bytes: costs.bytes,
+        ..SiteRow::default()
     };
     let all = SiteCosts::sum(seen(), callers.iter().map(|(.., costs)| costs));
     RecordingReport {

@@ -2,14 +2,27 @@
 
 use std::num::NonZeroU64;
 
-use events::{Definitions, Event, Fault};
+use events::{Cause, Definitions, Event, Fault};
 
 use super::Ledger;
 use crate::address_space::FaultOrigin;
-use crate::allocations::processes::{OpenCall, payer};
+use crate::allocations::blocks::LiveBlock;
+use crate::allocations::details::SiteDetails;
+use crate::allocations::frames::{FrameId, ResolvedFrame, place};
+use crate::allocations::processes::{OpenCall, faulting_block};
 use crate::allocations::rest::RestKind;
 use crate::allocations::site::Charge;
-use crate::allocations::sites::Payer;
+
+/// A fault on a block.
+struct Touch<'a> {
+    fault: &'a Fault,
+    cause: Cause,
+    latency_ns: Option<u64>,
+    /// The page that it mapped.
+    page: (u64, u64),
+    /// The block, with its address.
+    block: (u64, LiveBlock),
+}
 
 impl Ledger {
     pub(super) fn fault(
@@ -19,61 +32,138 @@ impl Ledger {
         event: &Event,
         definitions: &Definitions,
     ) {
+        let (cause, major) = (origin.cause, fault.major);
         let latency_ns = fault.span.latency_ns.map(NonZeroU64::get);
         let page_bytes = fault.page_bytes.map_or(self.header.page_bytes, NonZeroU64::get).max(1);
-        let page = fault.address - fault.address % page_bytes;
-        let page_end = page.saturating_add(page_bytes);
-        let process = self.processes.see(event.thread, event.time_ns);
-        let reach = self.thinned.reach(fault.address, page_end);
+        let start = fault.address - fault.address % page_bytes;
+        let page = (start, start.saturating_add(page_bytes));
+        let seat = self.processes.seat(event.thread, event.time_ns);
+        let process = self.processes.process(seat.process);
+        let reach = self.thinned.reach(fault.address, page.1);
         let on_block = process.live.paying(fault.address, reach);
-        let call = process.call(event.thread.tid, event.time_ns);
-        let payer = payer(fault.address, page_end, on_block, call.as_deref());
-        let (weight, major) = (self.sites.weight(), fault.major);
+        let mut call = self.processes.call(seat, event.time_ns);
+        let block = faulting_block(fault.address, page.1, on_block, call.as_deref());
+        let taken_ns = match (block, &mut call) {
+            (Some(_), Some(call)) => call.interrupt(latency_ns.unwrap_or(0)),
+            _ => 0,
+        };
+        let call = call.copied();
         self.faults.add(major, latency_ns, 1);
-        match (payer, call) {
-            (Some((block, payer)), call) => {
-                let taken = call.map(|call| (call.interrupt(latency_ns.unwrap_or(0)), *call));
-                self.touch((block, payer), major, latency_ns, event.thread.pid);
-                if let Some((taken_ns, call)) = taken {
+        match (block, call.and_then(|call| call.payer)) {
+            (Some(block), _) => {
+                self.touch(&Touch { fault, cause, latency_ns, page, block }, event);
+                if let Some(call) = call {
                     self.subtract(&call, taken_ns);
+                    self.detail(&call, |details| add(&mut details.touch_ns, taken_ns));
                 }
             }
-            (None, Some(&mut OpenCall { payer: Some(payer), .. })) => {
+            (None, Some(payer)) => {
                 self.sites.pay(payer, Charge::Inside { major, latency_ns });
+                if let Some(call) = call {
+                    let ns = latency_ns.unwrap_or(0);
+                    self.detail(&call, |details| add(&mut details.inside_ns, ns));
+                }
             }
-            (None, _) => {
+            (None, None) => {
                 let kind = self.rest_kind(origin, event, definitions);
                 return self.rest.add(kind, major, latency_ns);
             }
         }
-        if weight > 1 {
+        if self.sites.weight() > 1 {
             // It stands for others, which were taken for faults of no site.
             let kind = self.rest_kind(origin, event, definitions);
-            self.rest.owe(kind, major, latency_ns, weight - 1);
+            self.rest.owe(kind, major, latency_ns, self.sites.weight() - 1);
         }
     }
 
-    /// A fault on the block at this address, for which `payer` pays.
-    fn touch(
-        &mut self,
-        (block, payer): (u64, Payer),
-        major: bool,
-        latency_ns: Option<u64>,
-        pid: u32,
-    ) {
+    /// The details of the site of a call that asks for memory.
+    pub(super) fn detail(&mut self, call: &OpenCall, of: impl FnOnce(&mut SiteDetails)) {
+        let payer = call.payer.filter(|_| !call.releases);
+        if let Some(details) = payer.and_then(|payer| self.details.of(payer.site)) {
+            of(details);
+        }
+    }
+
+    fn touch(&mut self, touch: &Touch<'_>, event: &Event) {
+        let (address, block) = touch.block;
+        let payer = block.payer();
+        let (major, pid) = (touch.fault.major, event.thread.pid);
+        let latency_ns = touch.latency_ns.map(|ns| ns - self.share(touch, ns, pid));
         self.sites.pay(payer, Charge::Touch { major, latency_ns });
-        self.sites.group(payer.site, latency_ns, self.thinned.group(block));
-        if !self.sites.is_estimated(payer.site) {
+        self.sites.group(payer.site, latency_ns, self.thinned.group(address));
+        let process = self.processes.get(pid);
+        let (returned_ns, number) = process.map_or((None, 0), |process| {
+            let came_true = touch.latency_ns.is_some();
+            let owners = &mut process.owners;
+            let returned_ns = if came_true { owners.touch(touch.page, payer) } else { None };
+            (returned_ns, process.live.number())
+        });
+        let toucher = self.toucher(touch.fault, pid);
+        if let Some(details) = self.details.of(payer.site) {
+            let ns = touch.latency_ns.unwrap_or(0);
+            details.touched_by(toucher, ns);
+            details.returned += u64::from(returned_ns.is_some_and(|ns| ns > block.born_ns));
+            if touch.cause == Cause::CopyOnWrite {
+                details.copied.0 += 1;
+                add(&mut details.copied.1, ns);
+            }
+            if number != block.owner {
+                details.other_process += 1;
+            } else if event.thread.tid != block.tid {
+                details.other_thread += 1;
+            }
+        }
+        self.vary(touch, pid);
+    }
+
+    /// Charges the other small blocks on the page of a fault on a small block with their parts of
+    /// its time, by their bytes on the page. Returns the sum of these parts.
+    fn share(&mut self, touch: &Touch<'_>, ns: u64, pid: u32) -> u64 {
+        let (start, end) = touch.page;
+        let (address, block) = touch.block;
+        let is_alone = block.size_bytes >= self.header.page_bytes
+            || end - start > self.header.page_bytes
+            || self.thinned.has_counts()
+            || self.sites.is_sampled();
+        let Some(process) = self.processes.get(pid).filter(|_| !is_alone) else { return 0 };
+        let mut parts = process.live.between(start, end);
+        if !parts.iter().any(|(at, ..)| *at == address) {
+            // It is given out at the end of the call.
+            let bytes =
+                address.saturating_add(block.size_bytes.max(1)).min(end) - address.max(start);
+            parts.push((address, block, bytes));
+        }
+        let all: u64 = parts.iter().map(|(.., bytes)| bytes).sum();
+        let mut shared_ns = 0;
+        for (_, other, bytes) in parts.iter().filter(|(at, ..)| *at != address) {
+            let part_ns = u128::from(ns) * u128::from(*bytes) / u128::from(all.max(1));
+            let part_ns = u64::try_from(part_ns).unwrap_or(ns);
+            self.sites.pay(other.payer(), Charge::Share { ns: part_ns });
+            shared_ns += part_ns;
+        }
+        shared_ns
+    }
+
+    /// The place of the code that touched.
+    fn toucher(&mut self, fault: &Fault, pid: u32) -> FrameId {
+        let frame = if fault.in_kernel {
+            ResolvedFrame::KERNEL
+        } else {
+            place(&mut self.attributor, pid, fault.ip)
+        };
+        self.frames.number(FrameId::NONE, frame)
+    }
+
+    /// The error of an estimate depends on the time of all faults on a block.
+    fn vary(&mut self, touch: &Touch<'_>, pid: u32) {
+        let (address, block) = touch.block;
+        if !self.sites.is_estimated(block.site) {
             return;
         }
-        // The error depends on the time of all faults on the block.
-        let ns = latency_ns.unwrap_or(0);
+        let ns = touch.latency_ns.unwrap_or(0);
         let process = self.processes.get(pid);
-        let before_ns = process.and_then(|process| process.live.touch(block, ns)).or_else(|| {
-            let pending = self.pending.block(pid, block)?;
-            Some(pending.touch(ns))
-        });
-        self.sites.vary(payer, ns, before_ns.unwrap_or(0));
+        let before_ns = process.map_or(0, |process| process.live.touch(address, ns));
+        self.sites.vary(block.payer(), ns, before_ns);
     }
 
     fn rest_kind(
@@ -89,4 +179,9 @@ impl Ledger {
             region.is_some_and(|region| definitions.is_recorders_memory(region.name));
         RestKind::of(region, is_recorders, below)
     }
+}
+
+/// Adds to a sum, which stays at the largest number.
+pub(super) fn add(sum: &mut u64, more: u64) {
+    *sum = sum.saturating_add(more);
 }
