@@ -3,6 +3,7 @@
 mod caller;
 mod names;
 mod rows;
+mod start;
 
 use events::Definitions;
 use results::recording::{
@@ -119,6 +120,7 @@ pub fn report(
         sites: sites.into_iter().map(|(_, row)| row).collect(),
         callers,
         rest: rows::rest(account),
+        start: start::start(account, seen, definitions, symbols),
         unnamed: symbols.unnamed(),
     }
 }

@@ -22,12 +22,14 @@ use super::site::Charge;
 use super::sites::{Payer, SiteId, SiteTable};
 use super::thinned::ThinnedStream;
 use crate::address_space::{Attribution, Attributor, LifeChange};
+use crate::start::Starts;
 
 /// The account of a stream while it is read.
 #[derive(Debug)]
 pub struct Ledger {
     header: Header,
     attributor: Attributor,
+    starts: Starts,
     processes: AllocatingProcesses,
     pending: Pending,
     pauses: Pauses,
@@ -53,6 +55,7 @@ impl Ledger {
         Ledger {
             header: *header,
             attributor: Attributor::new(header),
+            starts: Starts::new(header),
             processes: AllocatingProcesses::default(),
             pending: Pending::default(),
             pauses: Pauses::default(),
@@ -117,6 +120,11 @@ impl Ledger {
             self.kernel_until_ns = self.kernel_until_ns.max(Some(event.time_ns));
         }
         let attribution = self.attributor.take(event);
+        if self.pauses.begun() == 0 {
+            self.starts.take(event, &attribution, &mut self.attributor, definitions);
+        } else {
+            self.starts.interrupt();
+        }
         match (&event.kind, attribution) {
             (EventKind::Allocation(allocation), _) => {
                 self.allocation(allocation, event, definitions);
@@ -167,6 +175,7 @@ impl Ledger {
             thinned,
             sampled,
             faults: self.faults,
+            start: self.starts.finish(),
             frames: self.frames,
         }
     }

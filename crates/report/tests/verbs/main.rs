@@ -9,6 +9,7 @@ mod drawing;
 mod layout;
 mod prose;
 mod recording;
+mod start;
 mod trace;
 mod tune;
 

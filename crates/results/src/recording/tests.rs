@@ -1,4 +1,5 @@
 use super::*;
+use crate::start::{StartCauseRow, StartFileRow};
 
 fn seen(faults: bool) -> Seen {
     Seen { allocations: true, faults, ..Seen::default() }
@@ -104,12 +105,18 @@ fn every_key_is_documented() {
     let document = include_str!("../../../../docs/report.md");
     let unnamed = UnnamedFile { path: String::new(), why: Unnamed::Missing };
     let rest = RestRow { kind: RestMemory::Stack, minor_faults: 0, major_faults: 0, fault_ns: 0 };
+    let start = ProgramStart {
+        by_cause: vec![StartCauseRow::default()],
+        by_file: vec![StartFileRow::default()],
+        ..ProgramStart::default()
+    };
     let report = RecordingReport {
         recorder: Some(RecorderCounts::default()),
         thinned: Some(ThinnedRecording::default()),
         sites: vec![SiteRow::default()],
         callers: vec![CallerRow::default()],
         rest: vec![rest],
+        start: Some(start),
         unnamed: vec![unnamed],
         ..RecordingReport::default()
     };
