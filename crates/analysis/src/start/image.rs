@@ -99,7 +99,8 @@ impl Image {
         }
     }
 
-    /// The kernel maps the program, then its dynamic linker (`load_elf_binary` of `fs/binfmt_elf.c`).
+    /// The kernel maps the program, then its dynamic linker (`load_elf_binary` of
+    /// `fs/binfmt_elf.c`).
     pub(super) fn mapped(&mut self, mapping: &Mapping) -> bool {
         if !self.has_run && mapping.module != ModuleId::NONE {
             if self.executable == ModuleId::NONE {
