@@ -1,13 +1,14 @@
 //! A view: the account of a stream's call sites, with their names, as a report.
 
 mod caller;
+mod mapping;
 mod names;
 mod rows;
 
 use events::Definitions;
 use results::recording::{
-    EndedEarly, RecorderCounts, RecordingReport, RestMemory, SCHEMA, SampledRecording, Seen,
-    SiteCosts, ThinnedRecording, UnnamedFile,
+    EndedEarly, MappingLimits, RecorderCounts, RecordingReport, RestMemory, SCHEMA,
+    SampledRecording, Seen, SiteCosts, ThinnedRecording, UnnamedFile,
 };
 
 use crate::allocations::AllocationAccount;
@@ -66,6 +67,8 @@ pub struct RecordingFacts {
     pub is_redacted: bool,
     /// Why it ended before the program, if it did.
     pub ended_early: Option<EndedEarly>,
+    /// The limits of a process on the machine that recorded.
+    pub limits: MappingLimits,
     /// What the recorder says of the calls.
     pub recorder: Option<RecorderCounts>,
 }
@@ -90,6 +93,7 @@ pub fn report(
     };
     let of_threads = |ns: f64| (account.threads_ns > 0).then(|| ns / account.threads_ns as f64);
     let recording_ns = recording_ns(account, facts);
+    let mapping = mapping::mapping(account, &sites, facts.limits);
     RecordingReport {
         schema: SCHEMA.to_owned(),
         version: facts.version.clone(),
@@ -119,6 +123,7 @@ pub fn report(
         sites: sites.into_iter().map(|(_, row)| row).collect(),
         callers,
         rest: rows::rest(account),
+        mapping,
         unnamed: symbols.unnamed(),
     }
 }

@@ -3,6 +3,7 @@
 
 mod functions;
 mod head;
+mod mapping;
 mod recorder;
 mod stacks;
 mod table;
@@ -38,6 +39,7 @@ pub fn screen(report: &RecordingReport, file: &str, view: View) -> String {
         text += &table::table_of_callers(report, rows, view);
     }
     text += &rest(report, view);
+    text += &mapping::mapping(report, view);
     if view.verbose && !report.has_no_stacks() {
         text += &stacks::stacks(report, view);
     }

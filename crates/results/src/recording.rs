@@ -1,12 +1,17 @@
 //! What `firsttouch report FILE --json` writes for a recording, `firsttouch.report/1`, as types.
 
 mod costs;
+mod mapping;
 mod recorder;
 mod rest;
 
 use serde::{Deserialize, Serialize};
 
 pub use costs::SiteCosts;
+pub use mapping::{
+    MappingCosts, MappingFigures, MappingHeld, MappingLimits, MappingMost, MappingOfSite,
+    MappingProcesses, MappingRestKind, MappingRestRow, MappingTimes,
+};
 pub use recorder::{EndedEarly, RecorderCounts};
 pub use rest::{RestMemory, RestRow};
 
@@ -70,6 +75,9 @@ pub struct RecordingReport {
     /// Faults that no site pays for, by kinds of memory, in the order of `fault_ns`. With those of
     /// the sites they are all faults.
     pub rest: Vec<RestRow>,
+    /// What mappings took beside resident memory; `null`: not known.
+    #[serde(default)]
+    pub mapping: Option<MappingCosts>,
     /// Files whose code has no names here, and why.
     pub unnamed: Vec<UnnamedFile>,
 }

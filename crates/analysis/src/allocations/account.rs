@@ -8,6 +8,7 @@ use super::rest::RestFaults;
 use super::sampled::SampledAccount;
 use super::site::Site;
 use super::thinned::ThinnedAccount;
+use crate::address_space::MappingAccount;
 
 /// What the sites of a stream pay: numbers, without names.
 #[derive(Debug)]
@@ -56,6 +57,8 @@ pub struct AllocationAccount {
     pub thinned: Option<ThinnedAccount>,
     /// If only some calls have their stack: what is exact. Sites are estimates then.
     pub sampled: Option<SampledAccount>,
+    /// What mappings took beside resident memory. Its sites are places of `sites`.
+    pub mappings: MappingAccount,
     pub(super) frames: FrameTree,
     pub(super) faults: FaultSums,
 }

@@ -1,6 +1,7 @@
 //! From events to what each site pays.
 
 mod faults;
+mod reserving;
 
 use std::num::NonZeroU64;
 use std::ops::Range;
@@ -21,7 +22,7 @@ use super::rest::Rest;
 use super::site::Charge;
 use super::sites::{Payer, SiteId, SiteTable};
 use super::thinned::ThinnedStream;
-use crate::address_space::{Attribution, Attributor, LifeChange};
+use crate::address_space::{Attribution, Attributor, KernelRules, LifeChange};
 
 /// The account of a stream while it is read.
 #[derive(Debug)]
@@ -116,7 +117,8 @@ impl Ledger {
         if !matches!(event.kind, EventKind::Allocation(_)) {
             self.kernel_until_ns = self.kernel_until_ns.max(Some(event.time_ns));
         }
-        let attribution = self.attributor.take(event);
+        let reserving = self.reserving(event);
+        let attribution = self.attributor.take_for(event, reserving);
         match (&event.kind, attribution) {
             (EventKind::Allocation(allocation), _) => {
                 self.allocation(allocation, event, definitions);
@@ -129,6 +131,12 @@ impl Ledger {
             (EventKind::Lost(lost), _) => self.lost = self.lost.saturating_add(lost.records),
             _ => {}
         }
+    }
+
+    /// The observed machine has these rules.
+    #[must_use]
+    pub fn with_rules(self, rules: KernelRules) -> Ledger {
+        Ledger { attributor: self.attributor.with_rules(rules), ..self }
     }
 
     /// The account, at the end of the stream, which is at its last event or at `until_ns`.
@@ -166,6 +174,7 @@ impl Ledger {
             threads_ns: self.processes.threads_ns,
             thinned,
             sampled,
+            mappings: self.attributor.finish(),
             faults: self.faults,
             frames: self.frames,
         }

@@ -16,6 +16,11 @@ impl SiteId {
     /// That of calls that were not chosen, where only some have their stack: which one it is, is
     /// not known.
     pub(super) const UNCHOSEN: SiteId = SiteId(u32::MAX);
+
+    /// Its place among the sites; `None`: which one it is, is not known.
+    pub(super) fn number(self) -> Option<u32> {
+        (self != SiteId::UNCHOSEN).then_some(self.0)
+    }
 }
 
 /// Who pays: the site of a call, or of a block.

@@ -6,12 +6,15 @@ use std::io::{BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use analysis::address_space::KernelRules;
 use analysis::allocations::Ledger;
 use analysis::recording::{CodeFile, FrameName, RecordingFacts, SymbolSource, report};
 use anyhow::Context;
 use events::{Batch, Definitions, EventKind, Life};
-use recording::{CutReason, ProbeCounts, Reader, RecordingSummary};
-use results::recording::{EndedEarly, RecorderCounts, RecordingReport, Unnamed, UnnamedFile};
+use recording::{CutReason, MappingRules, ProbeCounts, Reader, RecordingSummary};
+use results::recording::{
+    EndedEarly, MappingLimits, RecorderCounts, RecordingReport, Unnamed, UnnamedFile,
+};
 use symbols::Symbolizer;
 
 use crate::options::{ScreenOptions, Usage};
@@ -58,7 +61,8 @@ pub(super) fn run(
 fn read<R: Read + Seek>(reader: &mut Reader<R>) -> anyhow::Result<RecordingReport> {
     let ledger = Ledger::of_thinned(reader.header(), reader.thinning(), reader.call_counts());
     let ledger = ledger.with_sampling(reader.about().stack_sampling);
-    let mut ledger = ledger.with_pauses(reader.pauses());
+    let rules = reader.about().mapping_rules;
+    let mut ledger = ledger.with_pauses(reader.pauses()).with_rules(kernel_rules(rules));
     let (mut batch, mut definitions) = (Batch::default(), Definitions::default());
     let (mut first, mut syscalls) = (None, 0);
     while reader.next_batch(&mut batch)? {
@@ -86,11 +90,25 @@ fn read<R: Read + Seek>(reader: &mut Reader<R>) -> anyhow::Result<RecordingRepor
         probe_ns_per_fault: summary.probe_ns_per_fault,
         probe_ns_per_syscall: summary.probe_ns_per_syscall,
         is_redacted: reader.about().is_redacted,
+        limits: MappingLimits {
+            mappings_max: rules.mappings_max,
+            address_space_max_bytes: rules.address_space_max_bytes,
+            overcommit_memory: rules.overcommit_memory,
+        },
         ended_early,
         recorder: reader.counts().map(|counts| recorder_counts(counts, clock_error_ns)),
     };
     let mut names = FileNames::new();
     Ok(report(&account, &definitions, &facts, &mut names))
+}
+
+/// How the machine of a recording accounts for mappings. What an older file does not say is as it
+/// is by default.
+fn kernel_rules(rules: MappingRules) -> KernelRules {
+    KernelRules {
+        strict_commit: rules.overcommit_memory == Some(2),
+        frees_empty_tables: rules.frees_empty_tables == Some(true),
+    }
 }
 
 /// Why the recording ended before the program. `None`: it did not.

@@ -49,6 +49,7 @@ fn report_of(callers: &[(&str, Option<&str>, SiteCosts)]) -> RecordingReport {
     };
     let all = SiteCosts::sum(seen(), callers.iter().map(|(.., costs)| costs));
     RecordingReport {
+        mapping: None,
         schema: SCHEMA.to_owned(),
         version: "0.1.0".to_owned(),
         command: vec!["./app".to_owned(), "data file.bin".to_owned()],

@@ -110,6 +110,11 @@ fn every_key_is_documented() {
         sites: vec![SiteRow::default()],
         callers: vec![CallerRow::default()],
         rest: vec![rest],
+        mapping: Some(MappingCosts {
+            by_site: vec![MappingOfSite::default()],
+            rest: vec![MappingRestRow::default()],
+            ..MappingCosts::default()
+        }),
         unnamed: vec![unnamed],
         ..RecordingReport::default()
     };
