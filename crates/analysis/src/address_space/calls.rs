@@ -34,8 +34,8 @@ const SHM_RDONLY: u64 = 0o10000;
 pub(super) const HUGE_BYTES: u64 = 2 << 20;
 
 impl AddressSpace {
-    /// Takes `call` of `thread`, on behalf of a call site, which began at `time_ns`. Returns the new
-    /// mapping if the call is mmap(2).
+    /// Takes `call` of `thread`, on behalf of a call site, which began at `time_ns`. Returns the
+    /// new mapping if the call is mmap(2).
     pub(crate) fn call(
         &mut self,
         call: &Syscall,

@@ -58,8 +58,8 @@ impl PageTables {
         }
     }
 
-    /// The parts of `start..end` whose pages have tables of the lowest level: the first and the last
-    /// address of each.
+    /// The parts of `start..end` whose pages have tables of the lowest level: the first and the
+    /// last address of each.
     pub(crate) fn lowest_between(&self, start: u64, end: u64) -> Vec<(u64, u64)> {
         let Some(last) = end.checked_sub(1).filter(|last| start <= *last) else {
             return Vec::new();
