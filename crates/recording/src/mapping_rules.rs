@@ -11,7 +11,7 @@ pub struct MappingRules {
     pub address_space_max_bytes: Option<u64>,
     /// `vm.overcommit_memory`.
     pub overcommit_memory: Option<u8>,
-    /// Whether MADV_DONTNEED of all pages of a page table frees it.
+    /// Whether `MADV_DONTNEED` of all pages of a page table frees it.
     pub frees_empty_tables: Option<bool>,
 }
 

@@ -250,7 +250,9 @@ impl Regions {
 
     fn take_out_between(&mut self, start: u64, end: u64) -> Vec<MappedRegion> {
         let gone = self.parts(start, end);
-        gone.iter().for_each(|part| self.take_out(part));
+        for part in &gone {
+            self.take_out(part);
+        }
         gone
     }
 

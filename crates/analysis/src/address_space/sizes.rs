@@ -191,11 +191,15 @@ impl MappingPeaks {
         let columns: Vec<usize> = higher.iter().copied().filter(|&figure| figure < 3).collect();
         if !columns.is_empty() {
             for sizes in self.holders.values_mut() {
-                columns.iter().for_each(|&figure| sizes[figure] = 0);
+                for &figure in &columns {
+                    sizes[figure] = 0;
+                }
             }
             for (holder, held) in space.regions.holders.at_peaks() {
                 let sizes = self.holders.entry(holder).or_default();
-                columns.iter().for_each(|&figure| sizes[figure] = held.figures()[figure]);
+                for &figure in &columns {
+                    sizes[figure] = held.figures()[figure];
+                }
             }
         }
         for figure in higher {

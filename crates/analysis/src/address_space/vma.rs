@@ -16,7 +16,7 @@ pub struct KernelRules {
     /// Memory that does not fit is never committed (`vm.overcommit_memory` 2): then
     /// `MAP_NORESERVE` has no effect.
     pub strict_commit: bool,
-    /// MADV_DONTNEED of a whole page table frees it (Linux 6.14, `CONFIG_PT_RECLAIM`).
+    /// `MADV_DONTNEED` of a whole page table frees it (Linux 6.14, `CONFIG_PT_RECLAIM`).
     pub frees_empty_tables: bool,
 }
 
@@ -55,7 +55,7 @@ impl OtherFlags {
         OtherFlags(self.0 & !other.0)
     }
 
-    /// With this protection key (pkey_mprotect(2)).
+    /// With this protection key (`pkey_mprotect(2)`).
     pub(crate) fn with_key(self, key: u32) -> OtherFlags {
         OtherFlags(self.0 & !(0xff << Self::KEY_SHIFT) | (key & 0xff) << Self::KEY_SHIFT)
     }

@@ -82,7 +82,7 @@ fn rest(costs: &MappingCosts) -> String {
     let sites = (of_sites > 0).then(|| format!("{} allocation calls", bytes(of_sites as f64)));
     let others = costs.rest.iter().map(|row| {
         let kind = match row.kind {
-            MappingRestKind::Program => "the program outside of them",
+            MappingRestKind::Program => "the program itself",
             MappingRestKind::Files => "files and code",
             MappingRestKind::Stack => "stack",
             MappingRestKind::Other => "others",

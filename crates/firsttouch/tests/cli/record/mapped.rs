@@ -112,7 +112,7 @@ fn the_report_has_what_the_kernel_says_of_mappings() {
             "allocated" => assert!(mapped.held_below("asked", "bytes") > 50 << 20),
             // Those of the child.
             "forked" => {
-                assert!(mapped.figure("peak", "mappings") > mapped.figure("end", "mappings") + 900)
+                assert!(mapped.figure("peak", "mappings") > mapped.figure("end", "mappings") + 900);
             }
             _ => {}
         }
