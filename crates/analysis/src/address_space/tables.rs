@@ -1,7 +1,7 @@
 //! The page tables of a process, as `VmPTE` counts them: the tables of the lowest three levels
-//! (`mm_pgtables_bytes` of `mm/oom_kill.c`: pte, pmd, pud). A table has as many entries as a page has
-//! words of eight bytes, so one of the lowest level serves 2 MiB if pages have 4 KiB. A huge page
-//! has one too: the kernel keeps it for the time when the page is split
+//! (`mm_pgtables_bytes` of `mm/oom_kill.c`: pte, pmd, pud). A table has as many entries as a page
+//! has words of eight bytes, so one of the lowest level serves 2 MiB if pages have 4 KiB. A huge
+//! page has one too: the kernel keeps it for the time when the page is split
 //! (`pgtable_trans_huge_deposit`).
 
 use std::collections::HashSet;
