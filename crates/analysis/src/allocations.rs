@@ -24,6 +24,7 @@
 //! Memory is proportional to live blocks, sites and threads, never to events.
 
 mod account;
+mod arenas;
 mod blocks;
 mod figures;
 mod frames;
@@ -37,13 +38,18 @@ mod rest;
 mod sampled;
 mod site;
 mod sites;
+mod tallies;
 mod thinned;
+mod timeline;
 
 pub use account::AllocationAccount;
+pub use arenas::{AllArenas, ArenaAccount, ArenaKind, ThresholdMove, Thresholds};
 pub use figures::{FaultSums, TimedCalls};
 pub use frames::{FrameId, ResolvedFrame};
 pub use ledger::Ledger;
 pub use rest::{RestFaults, RestKind};
 pub use sampled::SampledAccount;
 pub use site::{Site, SiteErrors};
+pub use tallies::{Others, ProcessTally, TalliedProcesses, Tally, ThreadTally};
 pub use thinned::ThinnedAccount;
+pub use timeline::{KernelCost, KernelPayer, Timeline, TimelineStep};

@@ -1,16 +1,19 @@
 //! A view: the account of a stream's call sites, with their names, as a report.
 
+mod arenas;
 mod caller;
 mod names;
+mod processes;
 mod rows;
+mod timeline;
 
 use events::Definitions;
 use results::recording::{
     EndedEarly, RecorderCounts, RecordingReport, RestMemory, SCHEMA, SampledRecording, Seen,
-    SiteCosts, ThinnedRecording, UnnamedFile,
+    SiteCosts, SiteRow, ThinnedRecording, UnnamedFile,
 };
 
-use crate::allocations::AllocationAccount;
+use crate::allocations::{AllocationAccount, Site};
 use names::Names;
 
 /// A file with code.
@@ -90,6 +93,7 @@ pub fn report(
     };
     let of_threads = |ns: f64| (account.threads_ns > 0).then(|| ns / account.threads_ns as f64);
     let recording_ns = recording_ns(account, facts);
+    let over_time = over_time(account, definitions, seen, &sites);
     RecordingReport {
         schema: SCHEMA.to_owned(),
         version: facts.version.clone(),
@@ -120,6 +124,32 @@ pub fn report(
         callers,
         rest: rows::rest(account),
         unnamed: symbols.unnamed(),
+        ..over_time
+    }
+}
+
+/// What happened when, in which process and thread, and where blocks came from: the rest of the
+/// report has none of it.
+fn over_time(
+    account: &AllocationAccount,
+    definitions: &Definitions,
+    seen: Seen,
+    sites: &[(&Site, SiteRow)],
+) -> RecordingReport {
+    let allocators = arenas::allocators(definitions);
+    let knows_arenas = arenas::are_known(account, seen, &allocators);
+    let of_arenas = knows_arenas.then(|| arenas::arenas(account, seen));
+    let moves = (knows_arenas && seen.syscalls).then(|| arenas::thresholds(account, sites));
+    RecordingReport {
+        timeline: timeline::timeline(account, seen, sites),
+        process_list: processes::processes(account, seen, definitions),
+        other_processes: processes::others(&account.tallied.other_processes, account, seen),
+        threads: processes::threads(account, seen, definitions),
+        other_threads: processes::others(&account.tallied.other_threads, account, seen),
+        allocators,
+        arenas: of_arenas.unwrap_or_default(),
+        thresholds: moves.unwrap_or_default(),
+        ..RecordingReport::default()
     }
 }
 

@@ -1,11 +1,14 @@
 //! The screen of a recording: what memory cost the program, when it was paid, and which call sites
 //! pay.
 
+mod arenas;
 mod functions;
 mod head;
+mod processes;
 mod recorder;
 mod stacks;
 mod table;
+mod timeline;
 
 use results::recording::{
     CallerRow, EndedEarly, RecordingReport, RestMemory, RestRow, SampledRecording,
@@ -38,6 +41,11 @@ pub fn screen(report: &RecordingReport, file: &str, view: View) -> String {
         text += &table::table_of_callers(report, rows, view);
     }
     text += &rest(report, view);
+    text += &timeline::timeline(report, view);
+    if view.verbose {
+        text += &processes::processes(report, view);
+        text += &arenas::arenas(report, view);
+    }
     if view.verbose && !report.has_no_stacks() {
         text += &stacks::stacks(report, view);
     }

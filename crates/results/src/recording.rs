@@ -1,14 +1,20 @@
 //! What `firsttouch report FILE --json` writes for a recording, `firsttouch.report/1`, as types.
 
+mod arenas;
 mod costs;
+mod processes;
 mod recorder;
 mod rest;
+mod timeline;
 
 use serde::{Deserialize, Serialize};
 
+pub use arenas::{ArenaMemory, ArenaRow, ThresholdMoveRow, ThresholdsRow};
 pub use costs::SiteCosts;
+pub use processes::{OthersRow, ProcessRow, TalliedCosts, ThreadRow};
 pub use recorder::{EndedEarly, RecorderCounts};
 pub use rest::{RestMemory, RestRow};
+pub use timeline::{CostlyMoment, MomentPayer, RecordedStep, RecordedTimeline};
 
 /// The schema that this version writes.
 pub const SCHEMA: &str = "firsttouch.report/1";
@@ -70,6 +76,32 @@ pub struct RecordingReport {
     /// Faults that no site pays for, by kinds of memory, in the order of `fault_ns`. With those of
     /// the sites they are all faults.
     pub rest: Vec<RestRow>,
+    /// What happened when.
+    #[serde(default)]
+    pub timeline: RecordedTimeline,
+    /// The processes, the costliest first, at most 1000.
+    #[serde(default)]
+    pub process_list: Vec<ProcessRow>,
+    /// Those that are not in it; `null` if all are.
+    #[serde(default)]
+    pub other_processes: Option<OthersRow>,
+    /// The threads of all processes, the costliest first, at most 1000.
+    #[serde(default)]
+    pub threads: Vec<ThreadRow>,
+    /// Those that are not among them; `null` if all are.
+    #[serde(default)]
+    pub other_threads: Option<OthersRow>,
+    /// The allocators whose libraries were loaded, by the names of their files: `glibc`, `musl`,
+    /// `jemalloc`, `mimalloc`, `tcmalloc`.
+    #[serde(default)]
+    pub allocators: Vec<String>,
+    /// Where glibc's malloc took blocks from, at most 1000 rows, the last one perhaps of others.
+    /// Empty with another allocator, and where not all calls are in the recording.
+    #[serde(default)]
+    pub arenas: Vec<ArenaRow>,
+    /// Its thresholds in each process in which a block had a mapping of its own.
+    #[serde(default)]
+    pub thresholds: Vec<ThresholdsRow>,
     /// Files whose code has no names here, and why.
     pub unnamed: Vec<UnnamedFile>,
 }

@@ -12,6 +12,8 @@ const WORDS: usize = 8;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pages {
     chunks: HashMap<u64, Chunk>,
+    /// The pages in it.
+    count: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +36,11 @@ impl Pages {
     pub(crate) fn has(&self, page: u64) -> bool {
         let (chunk, word, bit) = place(page);
         self.chunks.get(&chunk).is_some_and(|chunk| chunk.words[word] & (1 << bit) != 0)
+    }
+
+    /// The number of pages in the set.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
     }
 
     /// Whether one of the pages `first..end` is in the set.
@@ -75,6 +82,7 @@ impl Pages {
             Entry::Vacant(entry) => {
                 let mut words = [0; WORDS];
                 words[word] = 1 << bit;
+                self.count += 1;
                 entry.insert(Chunk { words, alone: Alone::Since(forks) });
             }
             Entry::Occupied(mut entry) => {
@@ -82,6 +90,7 @@ impl Pages {
                 if chunk.words[word] & (1 << bit) == 0 && chunk.alone == Alone::Since(forks) {
                     chunk.alone = Alone::No;
                 }
+                self.count += u64::from(chunk.words[word] & (1 << bit) == 0);
                 chunk.words[word] |= 1 << bit;
             }
         }
@@ -97,6 +106,7 @@ impl Pages {
                 .entry(at / CHUNK_PAGES)
                 .or_insert(Chunk { words: [0; WORDS], alone: Alone::No });
             for (_, word, mask) in words_of(at, next) {
+                self.count += u64::from((mask & !chunk.words[word]).count_ones());
                 chunk.words[word] |= mask;
             }
             chunk.alone = Alone::No;
@@ -108,6 +118,7 @@ impl Pages {
         if mask != 0 {
             let chunk =
                 self.chunks.entry(chunk).or_insert(Chunk { words: [0; WORDS], alone: Alone::No });
+            self.count += u64::from((mask & !chunk.words[word]).count_ones());
             chunk.words[word] |= mask;
             chunk.alone = Alone::No;
         }
@@ -116,7 +127,9 @@ impl Pages {
     /// Removes the pages `first..end`.
     pub(crate) fn remove_range(&mut self, first: u64, end: u64) {
         for at in self.chunks_between(first, end) {
-            if self.chunks.get_mut(&at).is_some_and(|chunk| !chunk.remove(at, first, end)) {
+            let Some(chunk) = self.chunks.get_mut(&at) else { continue };
+            self.count -= chunk.remove(at, first, end);
+            if chunk.words == [0; WORDS] {
                 self.chunks.remove(&at);
             }
         }
@@ -157,13 +170,15 @@ impl Pages {
 }
 
 impl Chunk {
-    /// Removes `first..end` from the chunk `at`, and returns whether any page is left.
-    fn remove(&mut self, at: u64, first: u64, end: u64) -> bool {
+    /// Removes `first..end` from the chunk `at`, and returns how many were there.
+    fn remove(&mut self, at: u64, first: u64, end: u64) -> u64 {
         let start = at * CHUNK_PAGES;
+        let mut removed = 0;
         for (_, word, mask) in words_of(first.max(start), end.min(start + CHUNK_PAGES)) {
+            removed += u64::from((self.words[word] & mask).count_ones());
             self.words[word] &= !mask;
         }
-        self.words != [0; WORDS]
+        removed
     }
 }
 
@@ -235,6 +250,7 @@ mod tests {
                 pages.has_any(first, first + count),
                 expect.range(first..first + count).next().is_some()
             );
+            assert_eq!(pages.count(), expect.len() as u64);
         }
         assert_eq!(content(&pages, 6000), expect.into_iter().collect::<Vec<_>>());
         pages.remove_range(0, u64::MAX);

@@ -2,12 +2,16 @@
 
 use events::Header;
 
+use super::arenas::AllArenas;
 use super::figures::{FaultSums, TimedCalls};
 use super::frames::{FrameId, FrameTree, ResolvedFrame};
+use super::pauses::Pauses;
 use super::rest::RestFaults;
 use super::sampled::SampledAccount;
 use super::site::Site;
+use super::tallies::TalliedProcesses;
 use super::thinned::ThinnedAccount;
+use super::timeline::Timeline;
 
 /// What the sites of a stream pay: numbers, without names.
 #[derive(Debug)]
@@ -56,7 +60,14 @@ pub struct AllocationAccount {
     pub thinned: Option<ThinnedAccount>,
     /// If only some calls have their stack: what is exact. Sites are estimates then.
     pub sampled: Option<SampledAccount>,
+    /// What happened when.
+    pub timeline: Timeline,
+    /// What each process and each thread did.
+    pub tallied: TalliedProcesses,
+    /// Where blocks come from.
+    pub arenas: AllArenas,
     pub(super) frames: FrameTree,
+    pub(super) paused: Pauses,
     pub(super) faults: FaultSums,
 }
 
@@ -64,6 +75,12 @@ impl AllocationAccount {
     /// The frames of a stack, from the innermost to the outermost.
     pub fn frames(&self, stack: FrameId) -> impl Iterator<Item = ResolvedFrame> {
         self.frames.frames(stack)
+    }
+
+    /// The part of a time on the stream's clock that was recorded, in nanoseconds.
+    #[must_use]
+    pub fn recorded_ns(&self, from_ns: u64, to_ns: u64) -> u64 {
+        self.paused.recorded_ns(from_ns, to_ns)
     }
 
     /// The faults of all sites, and of none.

@@ -1,6 +1,9 @@
 //! From events to what each site pays.
 
+mod arenas;
 mod faults;
+mod tallies;
+mod timeline;
 
 use std::num::NonZeroU64;
 use std::ops::Range;
@@ -8,10 +11,11 @@ use std::sync::Arc;
 
 use events::{
     Allocation, Batch, CallCounts, Definitions, Event, EventKind, Header, Life, StackId,
-    StackSampling, Thinning,
+    StackSampling, Syscall, Thinning,
 };
 
 use super::account::AllocationAccount;
+use super::arenas::Arenas;
 use super::figures::{FaultSums, TimedCalls};
 use super::frames::{FrameTree, ImageStacks, place};
 use super::pauses::Pauses;
@@ -20,7 +24,9 @@ use super::processes::{AllocatingProcess, AllocatingProcesses, OpenCall};
 use super::rest::Rest;
 use super::site::Charge;
 use super::sites::{Payer, SiteId, SiteTable};
+use super::tallies::Tallies;
 use super::thinned::ThinnedStream;
+use super::timeline::Steps;
 use crate::address_space::{Attribution, Attributor, LifeChange};
 
 /// The account of a stream while it is read.
@@ -37,6 +43,9 @@ pub struct Ledger {
     unowned: TimedCalls,
     faults: FaultSums,
     thinned: ThinnedStream,
+    steps: Steps,
+    tallies: Tallies,
+    arenas: Arenas,
     last_ns: u64,
     kernel_until_ns: Option<u64>,
     lost: u64,
@@ -62,6 +71,9 @@ impl Ledger {
             unowned: TimedCalls::default(),
             faults: FaultSums::default(),
             thinned: ThinnedStream::default(),
+            steps: Steps::new(header),
+            tallies: Tallies::default(),
+            arenas: Arenas::default(),
             last_ns: header.began_ns,
             kernel_until_ns: None,
             lost: 0,
@@ -108,15 +120,18 @@ impl Ledger {
     /// Takes the next event of the stream, whose definitions `definitions` has.
     pub fn event(&mut self, event: &Event, definitions: &Definitions) {
         self.last_ns = self.last_ns.max(event.end_ns().unwrap_or(event.time_ns));
+        self.end_steps(event.time_ns);
         self.pauses.advance(event.time_ns);
         if let Some(level) = self.thinned.begins(event.time_ns) {
             self.thin(&level);
         }
         self.settle(event.time_ns);
+        self.steps.live(self.sites.live_bytes());
         if !matches!(event.kind, EventKind::Allocation(_)) {
             self.kernel_until_ns = self.kernel_until_ns.max(Some(event.time_ns));
         }
         let attribution = self.attributor.take(event);
+        self.note_resident(event);
         match (&event.kind, attribution) {
             (EventKind::Allocation(allocation), _) => {
                 self.allocation(allocation, event, definitions);
@@ -124,7 +139,7 @@ impl Ledger {
             (EventKind::Fault(fault), Attribution::Fault(origin)) => {
                 self.fault(fault, &origin, event, definitions);
             }
-            (EventKind::Syscall(_), _) => self.syscall(event),
+            (EventKind::Syscall(syscall), _) => self.syscall(syscall, event),
             (EventKind::Life(life), Attribution::Life(change)) => self.life(*life, change, event),
             (EventKind::Lost(lost), _) => self.lost = self.lost.saturating_add(lost.records),
             _ => {}
@@ -134,11 +149,14 @@ impl Ledger {
     /// The account, at the end of the stream, which is at its last event or at `until_ns`.
     #[must_use]
     pub fn finish(mut self, until_ns: u64) -> AllocationAccount {
-        self.settle(u64::MAX);
         let ended_ns = self.last_ns.max(until_ns);
+        self.end_steps(ended_ns);
+        self.settle(u64::MAX);
         let pauses = u64::from(self.pauses.advance(ended_ns));
+        let timeline = self.steps.finish(self.sites.live_bytes(), pauses);
         for pid in self.processes.pids() {
             self.forget(pid);
+            self.tally_end(pid, ended_ns);
             self.processes.remove(pid, ended_ns, &self.pauses);
         }
         let (peak_live_bytes, peak_ns) = self.sites.peak();
@@ -167,7 +185,11 @@ impl Ledger {
             thinned,
             sampled,
             faults: self.faults,
+            timeline,
+            tallied: self.tallies.finish(ended_ns),
+            arenas: self.arenas.finish(),
             frames: self.frames,
+            paused: self.pauses,
         }
     }
 
@@ -175,15 +197,19 @@ impl Ledger {
     fn thin(&mut self, level: &Thinning) {
         let pids = self.processes.pids();
         for &pid in &pids {
+            let before = self.sites.live_bytes();
             if let Some(process) = self.processes.get(pid) {
                 process.live.shrink_to(|address| level.follows(address), &mut self.sites);
             }
+            self.tallies.live(pid, before, self.sites.live_bytes());
         }
         self.sites.set_weight(level.one_in());
         for pid in pids {
+            let before = self.sites.live_bytes();
             if let Some(process) = self.processes.get(pid) {
                 process.live.grow_again(&mut self.sites, level.from_ns);
             }
+            self.tallies.live(pid, before, self.sites.live_bytes());
         }
     }
 
@@ -207,9 +233,11 @@ impl Ledger {
         if !self.thinned.follows(address) {
             return;
         }
+        let before = self.sites.live_bytes();
         if let Some(process) = self.processes.get(pid) {
             self.lost_releases += process.live.insert(address, block, &mut self.sites, end_ns);
         }
+        self.tallies.live(pid, before, self.sites.live_bytes());
     }
 
     fn allocation(&mut self, call: &Allocation, event: &Event, definitions: &Definitions) {
@@ -221,11 +249,15 @@ impl Ledger {
             let taken_ns = around.interrupt(latency_ns.unwrap_or(0));
             let around = *around;
             self.subtract(&around, taken_ns);
+            self.tallies.of(event).interrupt(around.releases, taken_ns);
         }
         let owner = self.release(call, event);
         // realloc(3) with a size of zero only gives back, too.
         let releases = call.only_gives_back();
         let payer = if releases { owner } else { Some(self.payer_of(call, event, definitions)) };
+        self.steps.call(releases);
+        self.tally_call(call, event, releases);
+        self.note_block(call, event, owner);
         let is_counted = self.thinned.has_counts();
         if is_counted {
             self.count(payer.map(|payer| payer.site), call, event);
@@ -271,7 +303,9 @@ impl Ledger {
         {
             self.give_out(GiveOut { end_ns: event.time_ns, ..block });
         }
+        let before = self.sites.live_bytes();
         let owner = self.processes.get(pid)?.live.release(address, &mut self.sites);
+        self.tallies.live(pid, before, self.sites.live_bytes());
         self.unknown_releases += u64::from(owner.is_none());
         owner
     }
@@ -293,10 +327,15 @@ impl Ledger {
         Payer { site: self.sites.of_stack(stack), size_bytes }
     }
 
-    fn syscall(&mut self, event: &Event) {
+    fn syscall(&mut self, syscall: &Syscall, event: &Event) {
         let process = self.processes.see(event.thread, event.time_ns);
         let call = process.call(event.thread.tid, event.time_ns);
-        if let Some(payer) = call.and_then(|call| call.payer) {
+        let call = call.copied();
+        let payer = call.and_then(|call| call.payer);
+        self.note_syscall(syscall, payer);
+        self.tally_syscall(syscall, event, call.is_some());
+        self.note_mapping(syscall, event, call);
+        if let Some(payer) = payer {
             self.sites.pay(payer, Charge::Syscall);
         }
     }
@@ -314,9 +353,13 @@ impl Ledger {
 
     fn life(&mut self, life: Life, change: LifeChange, event: &Event) {
         let (thread, time_ns) = (event.thread, event.time_ns);
+        if matches!(change, LifeChange::Started { .. }) {
+            self.forget(thread.pid);
+            self.tally_end(thread.pid, time_ns);
+        }
+        self.tally_life(life, change, event);
         match (life, change) {
             (Life::Started { by }, LifeChange::Started { .. }) => {
-                self.forget(thread.pid);
                 self.processes.remove(thread.pid, time_ns, &self.pauses);
                 self.processes.fork(thread, by, time_ns);
             }
@@ -329,6 +372,7 @@ impl Ledger {
             }
             (Life::Ended { .. }, LifeChange::Over(_)) => {
                 self.forget(thread.pid);
+                self.tally_end(thread.pid, time_ns);
                 self.processes.remove(thread.pid, time_ns, &self.pauses);
             }
             (Life::Ended { .. }, _) => self.processes.end_thread(thread, time_ns, &self.pauses),

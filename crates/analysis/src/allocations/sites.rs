@@ -16,6 +16,11 @@ impl SiteId {
     /// That of calls that were not chosen, where only some have their stack: which one it is, is
     /// not known.
     pub(super) const UNCHOSEN: SiteId = SiteId(u32::MAX);
+
+    /// The number of the site; `None`: which one it is, is not known.
+    pub(super) fn number(self) -> Option<usize> {
+        (self != SiteId::UNCHOSEN).then_some(self.0 as usize)
+    }
 }
 
 /// Who pays: the site of a call, or of a block.
@@ -168,6 +173,11 @@ impl SiteTable {
             sums.for_each(|(sum, group)| *sum = sum.saturating_add(*group));
         }
         standard_error(&all)
+    }
+
+    /// The live bytes of all sites together.
+    pub(super) fn live_bytes(&self) -> u64 {
+        self.live_bytes
     }
 
     /// The most live bytes of all sites together, and when that was.

@@ -89,6 +89,7 @@ fn report_of(callers: &[(&str, Option<&str>, SiteCosts)]) -> RecordingReport {
         callers: callers.iter().enumerate().map(row).collect(),
         rest: vec![rest(RestMemory::File, 210, 600_000), rest(RestMemory::Stack, 12, 21_000)],
         unnamed: Vec::new(),
+        ..RecordingReport::default()
     }
 }
 
@@ -96,7 +97,7 @@ fn rest(kind: RestMemory, minor_faults: u64, fault_ns: u64) -> RestRow {
     RestRow { kind, minor_faults, major_faults: 0, fault_ns }
 }
 
-fn usual() -> RecordingReport {
+pub(crate) fn usual() -> RecordingReport {
     let long = "app::formats::jpeg::Decoder<app::io::Buffered<std::fs::File>>::decode_all_scans";
     let mut callers = vec![
         ("Image::decode", Some("img.rs:212"), costs(48, 1200 * MIB, [300_000, 180 * MS, 6 * MS])),

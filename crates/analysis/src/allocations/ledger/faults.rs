@@ -10,6 +10,7 @@ use crate::allocations::processes::{OpenCall, payer};
 use crate::allocations::rest::RestKind;
 use crate::allocations::site::Charge;
 use crate::allocations::sites::Payer;
+use crate::allocations::timeline::KernelPayer;
 
 impl Ledger {
     pub(super) fn fault(
@@ -30,19 +31,25 @@ impl Ledger {
         let payer = payer(fault.address, page_end, on_block, call.as_deref());
         let (weight, major) = (self.sites.weight(), fault.major);
         self.faults.add(major, latency_ns, 1);
+        let in_call = payer.is_none() && call.is_some();
+        self.tallies.of(event).fault(major, latency_ns, in_call);
         match (payer, call) {
             (Some((block, payer)), call) => {
+                self.steps.fault(KernelPayer::Blocks(payer.site.number()), latency_ns);
                 let taken = call.map(|call| (call.interrupt(latency_ns.unwrap_or(0)), *call));
                 self.touch((block, payer), major, latency_ns, event.thread.pid);
                 if let Some((taken_ns, call)) = taken {
+                    self.tallies.of(event).interrupt(call.releases, taken_ns);
                     self.subtract(&call, taken_ns);
                 }
             }
             (None, Some(&mut OpenCall { payer: Some(payer), .. })) => {
+                self.steps.fault(KernelPayer::Calls(payer.site.number()), latency_ns);
                 self.sites.pay(payer, Charge::Inside { major, latency_ns });
             }
             (None, _) => {
                 let kind = self.rest_kind(origin, event, definitions);
+                self.steps.fault(KernelPayer::Rest(kind), latency_ns);
                 return self.rest.add(kind, major, latency_ns);
             }
         }
