@@ -97,7 +97,7 @@ struct ProcessArenas {
 }
 
 fn key_of(pid: u32, address: u64) -> u64 {
-    u64::from(pid) << 32 | (address / HEAP_BYTES & u64::from(u32::MAX))
+    (u64::from(pid) << 32) | ((address / HEAP_BYTES) & u64::from(u32::MAX))
 }
 
 impl Arenas {
@@ -244,7 +244,9 @@ impl Arenas {
             }
         }
         own.retain(|arena| arena.kind == ArenaKind::Thread && arena.calls > 0);
-        own.into_iter().for_each(|arena| self.keep(arena));
+        for arena in own {
+            self.keep(arena);
+        }
         let thresholds = process.thresholds.finish(pid);
         if thresholds.smallest_mapped_bytes.is_some() && self.ended.thresholds.len() < KEPT {
             self.ended.thresholds.push(thresholds);
@@ -272,7 +274,9 @@ impl Arenas {
         pids.extend(self.by_pid.keys());
         pids.sort_unstable();
         pids.dedup();
-        pids.into_iter().for_each(|pid| self.end(pid));
+        for pid in pids {
+            self.end(pid);
+        }
         if self.ended.arenas.len() > KEPT {
             self.shrink();
         }

@@ -1,5 +1,7 @@
 //! Where glibc's malloc took blocks from, and its thresholds (`-v`).
 
+use std::fmt::Write;
+
 use results::recording::{ArenaMemory, ArenaRow, RecordingReport, ThresholdsRow};
 
 use crate::number::{Nanoseconds, bytes, several, whole};
@@ -41,7 +43,7 @@ pub(super) fn arenas(report: &RecordingReport, view: View) -> String {
     }
     let mut text = "\n".to_owned() + &table(rows, view.table_columns(), &[]);
     if let Some(left) = left {
-        text += &format!("and {}\n", several(left as u64, "other", "others"));
+        let _ = writeln!(text, "and {}", several(left as u64, "other", "others"));
     }
     for row in report.thresholds.iter().take(PROCESSES) {
         text += &thresholds(report, row, several_processes, view);
@@ -106,9 +108,9 @@ fn thresholds(
         text += &hanging("  from ", &sentence, view.width);
     }
     let more = row.moves.len().saturating_sub(MOVES) as u64;
-    match more.saturating_add(row.more_moves) {
-        0 => {}
-        more => text += &format!("  and {}\n", several(more, "later rise", "later rises")),
+    let more = more.saturating_add(row.more_moves);
+    if more > 0 {
+        let _ = writeln!(text, "  and {}", several(more, "later rise", "later rises"));
     }
     text
 }
