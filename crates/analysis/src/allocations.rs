@@ -21,6 +21,9 @@
 //! one was chosen of, by its size, and so does its block: sites are estimates. All calls and blocks
 //! are in the stream, so what they cost together is exact (`sampled`).
 //!
+//! Beside the sites, the ledger keeps what happened when (`timeline`), in which process and thread
+//! (`tallies`), and where the C library has its blocks (`arenas`), each in bounded memory.
+//!
 //! Memory is proportional to live blocks, sites and threads, never to events.
 
 mod account;

@@ -152,8 +152,8 @@ impl Arenas {
         &mut self.by_pid.entry(pid).or_default().thresholds
     }
 
-    /// A syscall inside a call that gives the block of so many bytes at `address`. Returns whether it
-    /// maps the block.
+    /// A syscall inside a call that gives the block of so many bytes at `address`. Returns whether
+    /// it maps the block.
     pub(super) fn map(
         &mut self,
         thread: Thread,

@@ -41,7 +41,7 @@ pub(super) fn arenas(report: &RecordingReport, view: View) -> String {
             row.resize_ns.map_or("-".to_owned(), |ns| Nanoseconds(ns).to_string()),
         ]);
     }
-    let mut text = "\n".to_owned() + &table(rows, view.table_columns(), &[]);
+    let mut text = "\n".to_owned() + &table(rows, view.table_columns(), &[3]);
     if let Some(left) = left {
         let _ = writeln!(text, "and {}", several(left as u64, "other", "others"));
     }

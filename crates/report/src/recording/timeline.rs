@@ -15,13 +15,11 @@ use super::functions::with_short_strings;
 /// From nothing to the most: the first is for zero alone.
 const LEVELS: [char; 9] = [' ', '.', ':', '-', '=', '+', '*', '#', '@'];
 /// The columns of the names.
-const NAMES: usize = 9;
+const NAMES: usize = 12;
 /// The fewest columns of a line.
 const COLUMNS_MIN: usize = 16;
 /// Fewer steps make no line.
 const STEPS_MIN: usize = 8;
-/// The room of the figures behind a line, if there is more than that.
-const FIGURES: usize = 27;
 
 /// How a figure is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +47,8 @@ const FIGURES_OF_STEPS: [Figure; 7] = [
     figure("calls", Drawn::Rate, |step| step.calls, true),
     figure("faults", Drawn::Rate, |step| step.faults, false),
     figure("syscalls", Drawn::Rate, |step| step.syscalls, false),
-    figure("faulting", Drawn::Time, |step| step.fault_ns, true),
-    figure("in calls", Drawn::Time, |step| step.syscall_ns, true),
+    figure("fault time", Drawn::Time, |step| step.fault_ns, true),
+    figure("syscall time", Drawn::Time, |step| step.syscall_ns, true),
 ];
 
 const fn figure(
@@ -71,15 +69,14 @@ pub(super) fn timeline(report: &RecordingReport, view: View) -> String {
     if rows.is_empty() || timeline.steps.len() < STEPS_MIN {
         return String::new();
     }
-    let room = view.plot_columns().saturating_sub(NAMES + FIGURES + 3).max(COLUMNS_MIN);
+    let said: Vec<String> = rows.iter().map(|(figure, most)| said(report, figure, most)).collect();
+    let widest = said.iter().map(String::len).max().unwrap_or(0);
+    let room = view.plot_columns().saturating_sub(NAMES + 3 + widest).max(COLUMNS_MIN);
     let columns = room.min(timeline.steps.len());
     let mut text = String::from("\n") + &axis(report, columns);
-    for (figure, (most, step)) in rows {
-        let line = line(timeline, figure, most, columns);
-        let is_peak = figure.name == "live" && most == report.totals.peak_live_bytes;
-        let at = Nanoseconds(if is_peak { report.totals.peak_ns } else { step.time_ns });
-        let said = said(timeline, figure.drawn, most);
-        let _ = writeln!(text, "{:NAMES$}|{line}| {said} at {at}", figure.name);
+    for ((figure, (most, _)), said) in rows.iter().zip(said) {
+        let line = line(timeline, figure, *most, columns);
+        let _ = writeln!(text, "{:NAMES$}|{line}| {said}", figure.name);
     }
     if view.verbose {
         text += &moments(report, view);
@@ -140,13 +137,17 @@ fn level(part: f64) -> char {
     LEVELS[index.clamp(1, signs)]
 }
 
-/// The most, with its unit.
-fn said(timeline: &RecordedTimeline, drawn: Drawn, most: u64) -> String {
-    match drawn {
+/// The most, with its unit, and when that was.
+fn said(report: &RecordingReport, figure: &Figure, (most, step): &(u64, RecordedStep)) -> String {
+    let (timeline, most) = (&report.timeline, *most);
+    let amount = match figure.drawn {
         Drawn::Level => bytes(most as f64),
         Drawn::Rate => format!("{}/s", per_second(timeline.per_second(most))),
         Drawn::Time => format!("{} in {}", Nanoseconds(most), Nanoseconds(timeline.step_ns)),
-    }
+    };
+    let is_peak = figure.name == "live" && most == report.totals.peak_live_bytes;
+    let at_ns = if is_peak { report.totals.peak_ns } else { step.time_ns };
+    format!("{amount} at {}", Nanoseconds(at_ns))
 }
 
 /// The first three digits of a rate.

@@ -142,13 +142,13 @@ fn figures_that_are_not_known_have_no_line() {
     }
     let view = View::brief(Some(80));
     let screen = plain(&report::recording_screen(&report, "a.ft", view), view);
-    assert!(screen.contains("\nlive     |"), "{screen}");
+    assert!(screen.contains("\nlive        |"), "{screen}");
     for word in ["resident ", "\nfaults ", "\nsyscalls "] {
         assert!(!screen.contains(word), "{word}: {screen}");
     }
     report.timeline.steps.truncate(3);
     let screen = plain(&report::recording_screen(&report, "a.ft", view), view);
-    assert!(!screen.contains("live     |"), "too short for a line: {screen}");
+    assert!(!screen.contains("live        |"), "too short for a line: {screen}");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The size from which on a block gets a mapping of its own, and how it moves: a free of such a
 //! block raises it to the size of the block's mapping, up to 32 MiB, and the size from which on the
-//! top of the heap is given back to twice that (`__libc_free` of glibc's malloc/malloc.c). A setting
-//! of any threshold turns that off. The stream has no settings, so moves are believed until a block
-//! contradicts them.
+//! top of the heap is given back to twice that (`__libc_free` of glibc's malloc/malloc.c). A
+//! setting of any threshold turns that off. The stream has no settings, so moves are believed until
+//! a block contradicts them.
 
 use events::{Call, Syscall};
 

@@ -30,8 +30,8 @@ impl Resident {
     /// Process `pid` has so many bytes. Returns those of all processes.
     pub(super) fn set(&mut self, pid: u32, bytes: u64) -> u64 {
         let process = self.by_pid.entry(pid).or_default();
-        self.all_bytes = (self.all_bytes - process.bytes).saturating_add(bytes);
-        process.bytes = bytes.min(self.all_bytes);
+        self.all_bytes = self.all_bytes.saturating_sub(process.bytes).saturating_add(bytes);
+        process.bytes = bytes;
         process.peak_bytes = process.peak_bytes.max(bytes);
         self.all_bytes
     }
@@ -39,7 +39,7 @@ impl Resident {
     /// Process `pid` is gone. Returns the most that it had.
     pub(in crate::allocations) fn remove(&mut self, pid: u32) -> u64 {
         let gone = self.by_pid.remove(&pid).unwrap_or_default();
-        self.all_bytes -= gone.bytes;
+        self.all_bytes = self.all_bytes.saturating_sub(gone.bytes);
         gone.peak_bytes
     }
 
