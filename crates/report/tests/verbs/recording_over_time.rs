@@ -143,7 +143,7 @@ fn figures_that_are_not_known_have_no_line() {
     let view = View::brief(Some(80));
     let screen = plain(&report::recording_screen(&report, "a.ft", view), view);
     assert!(screen.contains("\nlive        |"), "{screen}");
-    for word in ["resident ", "\nfaults ", "\nsyscalls "] {
+    for word in ["\nresident    |", "\nfaults      |", "\nsyscalls    |"] {
         assert!(!screen.contains(word), "{word}: {screen}");
     }
     report.timeline.steps.truncate(3);
@@ -155,7 +155,7 @@ fn figures_that_are_not_known_have_no_line() {
 fn of_other_allocators_there_are_no_arenas() {
     let mut report = RecordingReport { arenas: Vec::new(), thresholds: Vec::new(), ..full() };
     report.allocators = vec!["glibc".to_owned(), "jemalloc".to_owned()];
-    let view = View::verbose(Some(80));
+    let view = View::verbose(None);
     let screen = plain(&report::recording_screen(&report, "a.ft", view), view);
     assert!(screen.contains("this program has glibc and jemalloc."), "{screen}");
     assert!(!screen.contains("blocks from"), "{screen}");
