@@ -46,13 +46,13 @@ mod thinned;
 mod timeline;
 
 pub use account::AllocationAccount;
-pub use arenas::{AllArenas, ArenaAccount, ArenaKind, ThresholdMove, Thresholds};
+pub use arenas::{AllArenas, ArenaAccount, ArenaKind, MmapThresholds, ThresholdMove};
 pub use figures::{FaultSums, TimedCalls};
 pub use frames::{FrameId, ResolvedFrame};
 pub use ledger::Ledger;
 pub use rest::{RestFaults, RestKind};
 pub use sampled::SampledAccount;
 pub use site::{Site, SiteErrors};
-pub use tallies::{Others, ProcessTally, TalliedProcesses, Tally, ThreadTally};
+pub use tallies::{Others, ProcessTally, TalliedProcesses, ThreadTally, ThreadWork};
 pub use thinned::ThinnedAccount;
 pub use timeline::{KernelCost, KernelPayer, Timeline, TimelineStep};

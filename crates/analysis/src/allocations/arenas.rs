@@ -7,7 +7,7 @@ mod thresholds;
 use events::{Call, MappingKind, Syscall, Thread};
 
 pub(super) use thresholds::Tracker;
-pub use thresholds::{ThresholdMove, Thresholds};
+pub use thresholds::{MmapThresholds, ThresholdMove};
 
 use super::number_map::NumberMap;
 use crate::address_space::MappedRegion;
@@ -64,7 +64,7 @@ pub struct AllArenas {
     /// The others, and how many they are.
     pub others: Option<(u64, ArenaAccount)>,
     /// The thresholds of each process in which a block had a mapping of its own.
-    pub thresholds: Vec<Thresholds>,
+    pub thresholds: Vec<MmapThresholds>,
 }
 
 /// The same while the stream is read.

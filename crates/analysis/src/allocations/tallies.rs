@@ -7,7 +7,7 @@ use events::{Event, Name, Thread};
 
 use kept::Kept;
 pub use kept::Others;
-pub use tally::{ProcessTally, Tally, ThreadTally};
+pub use tally::{ProcessTally, ThreadTally, ThreadWork};
 
 use super::number_map::NumberMap;
 
@@ -51,7 +51,7 @@ struct Places {
 impl Tallies {
     /// The tally of the thread of `event`.
     #[inline]
-    pub(super) fn of(&mut self, event: &Event) -> &mut Tally {
+    pub(super) fn of(&mut self, event: &Event) -> &mut ThreadWork {
         let place = match self.last {
             Some(last) if last.of == event.thread => last.thread,
             _ => self.find(event.thread, event.time_ns).thread,

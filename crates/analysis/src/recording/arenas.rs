@@ -4,7 +4,7 @@ use events::{Definition, Definitions};
 use results::recording::{ArenaMemory, ArenaRow, Seen, SiteRow, ThresholdMoveRow, ThresholdsRow};
 
 use super::timeline::RowsBySite;
-use crate::allocations::{AllocationAccount, ArenaAccount, ArenaKind, Site, Thresholds};
+use crate::allocations::{AllocationAccount, ArenaAccount, ArenaKind, MmapThresholds, Site};
 
 /// Allocators, and how the names of their libraries begin.
 const ALLOCATORS: [(&str, &[&str]); 5] = [
@@ -68,7 +68,7 @@ pub(super) fn thresholds(
     sites: &[(&Site, SiteRow)],
 ) -> Vec<ThresholdsRow> {
     let rows = RowsBySite::new(account, sites);
-    let row = |thresholds: &Thresholds| ThresholdsRow {
+    let row = |thresholds: &MmapThresholds| ThresholdsRow {
         pid: thresholds.pid,
         largest_from_arena_bytes: thresholds.largest_unmapped_bytes,
         smallest_mapped_bytes: thresholds.smallest_mapped_bytes,

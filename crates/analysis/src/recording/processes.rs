@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use events::{Definitions, Name};
 use results::recording::{OthersRow, ProcessRow, Seen, TalliedCosts, ThreadRow};
 
-use crate::allocations::{AllocationAccount, Others, Tally};
+use crate::allocations::{AllocationAccount, Others, ThreadWork};
 
 /// The processes, by cost.
 pub(super) fn processes(
@@ -67,7 +67,7 @@ fn comm(name: Name, definitions: &Definitions) -> Option<String> {
     (name != Name::NONE).then(|| definitions.text(name).to_owned())
 }
 
-fn costs(tally: &Tally, account: &AllocationAccount, seen: Seen) -> TalliedCosts {
+fn costs(tally: &ThreadWork, account: &AllocationAccount, seen: Seen) -> TalliedCosts {
     let has_calls = seen.allocations && account.thinned.is_none();
     let of_calls = |figure: u64| has_calls.then_some(figure);
     let of_faults = |figure: u64| seen.faults.then_some(figure);

@@ -34,7 +34,7 @@ pub struct ThresholdMove {
 
 /// The thresholds of a process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Thresholds {
+pub struct MmapThresholds {
     /// The process.
     pub pid: u32,
     /// The largest block that had no mapping of its own, in bytes.
@@ -71,7 +71,7 @@ struct Candidate {
 #[derive(Debug)]
 pub(in crate::allocations) struct Tracker {
     threshold_bytes: u64,
-    known: Thresholds,
+    known: MmapThresholds,
     given_back: Vec<GivenBack>,
     candidate: Option<Candidate>,
 }
@@ -80,7 +80,7 @@ impl Default for Tracker {
     fn default() -> Tracker {
         Tracker {
             threshold_bytes: DEFAULT_BYTES,
-            known: Thresholds::default(),
+            known: MmapThresholds::default(),
             given_back: Vec::new(),
             candidate: None,
         }
@@ -166,8 +166,8 @@ impl Tracker {
     }
 
     /// All that is known of process `pid`.
-    pub(super) fn finish(mut self, pid: u32) -> Thresholds {
+    pub(super) fn finish(mut self, pid: u32) -> MmapThresholds {
         self.settle();
-        Thresholds { pid, ..self.known }
+        MmapThresholds { pid, ..self.known }
     }
 }

@@ -1,6 +1,6 @@
 //! The costliest of many, and the rest as a sum, in bounded memory.
 
-use super::tally::{ProcessTally, Tally, ThreadTally};
+use super::tally::{ProcessTally, ThreadTally, ThreadWork};
 
 /// So many are kept in the end; in between twice as many.
 const KEPT: usize = 1000;
@@ -11,22 +11,22 @@ pub struct Others {
     /// How many.
     pub count: u64,
     /// What they did together.
-    pub tally: Tally,
+    pub tally: ThreadWork,
 }
 
 /// What has a tally.
 pub(super) trait Tallied {
-    fn tally(&self) -> &Tally;
+    fn tally(&self) -> &ThreadWork;
 }
 
 impl Tallied for ThreadTally {
-    fn tally(&self) -> &Tally {
+    fn tally(&self) -> &ThreadWork {
         &self.tally
     }
 }
 
 impl Tallied for ProcessTally {
-    fn tally(&self) -> &Tally {
+    fn tally(&self) -> &ThreadWork {
         &self.tally
     }
 }

@@ -6,7 +6,7 @@ use crate::allocations::figures::{FaultSums, TimedCalls};
 
 /// What a thread did, or several.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct ThreadWork {
     /// Its calls that ask for memory, less the faults on blocks in them.
     pub apparent: TimedCalls,
     /// Its calls that only give back, less the faults on blocks in them.
@@ -25,7 +25,7 @@ pub struct Tally {
     pub syscalls_in_calls_ns: u64,
 }
 
-impl Tally {
+impl ThreadWork {
     /// A call that asks for memory and is given so many bytes.
     #[inline]
     pub(in crate::allocations) fn call(&mut self, latency_ns: Option<u64>, bytes: u64) {
@@ -88,7 +88,7 @@ impl Tally {
     }
 
     /// Adds what another one did.
-    pub(super) fn add_all(&mut self, other: &Tally) {
+    pub(super) fn add_all(&mut self, other: &ThreadWork) {
         let sum = |own: &mut u64, other: u64| *own = own.saturating_add(other);
         self.apparent.add_all(&other.apparent);
         self.release.add_all(&other.release);
@@ -111,12 +111,12 @@ pub struct ThreadTally {
     /// Its end, or that of the stream.
     pub ended_ns: u64,
     /// What it did.
-    pub tally: Tally,
+    pub tally: ThreadWork,
 }
 
 impl ThreadTally {
     pub(super) fn new(thread: Thread, began_ns: u64) -> ThreadTally {
-        ThreadTally { thread, began_ns, ended_ns: began_ns, tally: Tally::default() }
+        ThreadTally { thread, began_ns, ended_ns: began_ns, tally: ThreadWork::default() }
     }
 }
 
@@ -147,7 +147,7 @@ pub struct ProcessTally {
     /// The most resident bytes of private memory.
     pub peak_resident_bytes: u64,
     /// What its threads did.
-    pub tally: Tally,
+    pub tally: ThreadWork,
     pub(super) live_bytes: u64,
 }
 
@@ -162,7 +162,7 @@ impl ProcessTally {
             threads: 0,
             peak_live_bytes: 0,
             peak_resident_bytes: 0,
-            tally: Tally::default(),
+            tally: ThreadWork::default(),
             live_bytes: 0,
         }
     }
