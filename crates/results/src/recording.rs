@@ -1,12 +1,16 @@
 //! What `firsttouch report FILE --json` writes for a recording, `firsttouch.report/1`, as types.
 
 mod costs;
+mod detail;
 mod recorder;
 mod rest;
 
 use serde::{Deserialize, Serialize};
 
 pub use costs::SiteCosts;
+pub use detail::{
+    CallLatency, CallParts, Served, SiteDetail, SizeStep, TimeStep, Toucher,
+};
 pub use recorder::{EndedEarly, RecorderCounts};
 pub use rest::{RestMemory, RestRow};
 
@@ -197,6 +201,9 @@ pub struct SiteRow {
     pub costs: SiteCosts,
     /// The most bytes that it had live at once.
     pub peak_bytes: u64,
+    /// What is known of it beyond its costs.
+    #[serde(default)]
+    pub detail: SiteDetail,
 }
 
 /// The sites of a function: the innermost one on their stacks that does not belong to an allocator
