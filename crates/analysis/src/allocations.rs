@@ -26,6 +26,7 @@
 mod account;
 mod blocks;
 mod figures;
+mod filter;
 mod frames;
 mod ledger;
 mod live;
@@ -35,12 +36,14 @@ mod pending;
 mod processes;
 mod rest;
 mod sampled;
+mod selection;
 mod site;
 mod sites;
 mod thinned;
 
 pub use account::AllocationAccount;
 pub use figures::{FaultSums, TimedCalls};
+pub use filter::CallFilter;
 pub use frames::{FrameId, ResolvedFrame};
 pub use ledger::Ledger;
 pub use rest::{RestFaults, RestKind};

@@ -1,6 +1,7 @@
 //! From events to what each site pays.
 
 mod faults;
+mod selecting;
 
 use std::num::NonZeroU64;
 use std::ops::Range;
@@ -18,6 +19,7 @@ use super::pauses::Pauses;
 use super::pending::{GiveOut, Pending};
 use super::processes::{AllocatingProcess, AllocatingProcesses, OpenCall};
 use super::rest::Rest;
+use super::selection::Selection;
 use super::site::Charge;
 use super::sites::{Payer, SiteId, SiteTable};
 use super::thinned::ThinnedStream;
@@ -37,6 +39,7 @@ pub struct Ledger {
     unowned: TimedCalls,
     faults: FaultSums,
     thinned: ThinnedStream,
+    selection: Selection,
     last_ns: u64,
     kernel_until_ns: Option<u64>,
     lost: u64,
@@ -62,6 +65,7 @@ impl Ledger {
             unowned: TimedCalls::default(),
             faults: FaultSums::default(),
             thinned: ThinnedStream::default(),
+            selection: Selection::default(),
             last_ns: header.began_ns,
             kernel_until_ns: None,
             lost: 0,
@@ -290,6 +294,7 @@ impl Ledger {
             let stacks: &mut ImageStacks = Arc::make_mut(&mut process.stacks);
             stacks.resolve(call.stack, &mut self.frames, definitions, place_of)
         });
+        let stack = self.selection.stack_of(stack, (call, event), &mut self.frames);
         Payer { site: self.sites.of_stack(stack), size_bytes }
     }
 
