@@ -1,9 +1,9 @@
 //! A view: the account of a stream's call sites, with their names, as a report.
 
-mod arrangement;
 mod caller;
 mod names;
 mod rows;
+mod scope;
 mod skipping;
 
 use events::Definitions;
@@ -13,8 +13,8 @@ use results::recording::{
 };
 
 use crate::allocations::AllocationAccount;
-pub use arrangement::Arrangement;
 use names::Names;
+pub use scope::ReportScope;
 use skipping::Skipping;
 
 /// A file with code.
@@ -81,24 +81,24 @@ pub fn report(
     facts: &RecordingFacts,
     symbols: &mut dyn SymbolSource,
 ) -> RecordingReport {
-    arranged_report(account, definitions, facts, symbols, &Arrangement::default())
+    scoped_report(account, definitions, facts, symbols, &ReportScope::default())
 }
 
-/// The same, arranged in a way; the ledger of `account` had its filter.
-pub fn arranged_report(
+/// The same of a part, as `scope` says; the ledger of `account` had its filter.
+pub fn scoped_report(
     account: &AllocationAccount,
     definitions: &Definitions,
     facts: &RecordingFacts,
     symbols: &mut dyn SymbolSource,
-    arrangement: &Arrangement,
+    scope: &ReportScope,
 ) -> RecordingReport {
     let names = Names::of(account, definitions, symbols);
     // What was recorded last may be in the part that is missing.
     let is_cut = matches!(facts.ended_early, Some(EndedEarly::Unknown | EndedEarly::Unwritable));
     let seen = seen(account, is_cut);
     let mut sites = rows::sites(account, seen, &names);
-    let filter = arrangement.take_left_out(account, seen, &mut sites);
-    let mut skipping = Skipping::new(&arrangement.skip);
+    let filter = scope.take_left_out(account, seen, &mut sites);
+    let mut skipping = Skipping::new(&scope.skip);
     let callers = caller::callers(account, seen, &names, &sites, &mut skipping);
     let costs = if account.sites.is_empty() && facts.ended_early == Some(EndedEarly::Unknown) {
         SiteCosts::none(Seen { allocations: false, ..seen })

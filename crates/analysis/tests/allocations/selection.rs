@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use analysis::allocations::CallFilter;
 use analysis::recording::{
-    Arrangement, CodeFile, FrameName, RecordingFacts, SymbolSource, arranged_report,
+    CodeFile, FrameName, RecordingFacts, ReportScope, SymbolSource, scoped_report,
 };
 use events::{Allocation, AllocationFunction, StackSampling, Thread};
 use results::recording::{RecordingReport, ReportFilter, UnnamedFile};
@@ -52,8 +52,8 @@ fn program() -> Script {
 fn reported(script: &mut Script, filter: &CallFilter, skip: &[&str]) -> RecordingReport {
     let (account, definitions) = script.select(filter.clone(), None).account();
     let skip = skip.iter().map(|&name| name.to_owned()).collect();
-    let arrangement = Arrangement { filter: filter.clone(), skip };
-    arranged_report(&account, &definitions, &RecordingFacts::default(), &mut Unknown, &arrangement)
+    let scope = ReportScope { filter: filter.clone(), skip };
+    scoped_report(&account, &definitions, &RecordingFacts::default(), &mut Unknown, &scope)
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use analysis::allocations::Ledger;
 use analysis::recording::{
-    Arrangement, CodeFile, FrameName, RecordingFacts, SymbolSource, arranged_report,
+    CodeFile, FrameName, RecordingFacts, ReportScope, SymbolSource, scoped_report,
 };
 use anyhow::Context;
 use events::{Batch, Definitions, EventKind, Life};
@@ -141,8 +141,8 @@ fn read<R: Read + Seek>(
         recorder: reader.counts().map(|counts| recorder_counts(counts, clock_error_ns)),
     };
     let mut names = FileNames::new();
-    let arrangement = Arrangement { filter, skip: rows.skip.clone() };
-    Ok(arranged_report(&account, &definitions, &facts, &mut names, &arrangement))
+    let scope = ReportScope { filter, skip: rows.skip.clone() };
+    Ok(scoped_report(&account, &definitions, &facts, &mut names, &scope))
 }
 
 /// Why the recording ended before the program. `None`: it did not.

@@ -15,7 +15,12 @@ use super::ranges::{parse_sizes, parse_times};
 pub(crate) struct RowOptions {
     /// One row of the table in full: where its time went, its sizes, lifetimes and latencies, which
     /// functions touched its memory, its stacks
-    #[arg(long, value_name = "N", value_parser = parse_row, conflicts_with_all = ["diff", "events"])]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = parse_row,
+        conflicts_with_all = ["diff", "events"]
+    )]
     pub(crate) site: Option<usize>,
     /// The sites with memory that was never touched, the most first
     #[arg(long, conflicts_with_all = ["diff", "events", "sort"])]

@@ -17,19 +17,21 @@ pub(super) fn filtered(report: &RecordingReport, view: View) -> String {
         Some(ns) => format!(" and {} of cost", Nanoseconds(ns)),
         None => format!(" and {} in the calls", Nanoseconds(others.apparent_ns)),
     };
-    let left_out = format!(
-        "not chosen: {about}{} of {}{cost}",
-        several(others.calls, "call", "calls"),
-        bytes(others.bytes as f64)
-    );
-    let chosen = whole(report.costs.calls);
-    let text = format!("{}; {left_out}.", chosen_by(filter));
-    hanging(&styled(BOLD, &format!("chosen: {about}{chosen} ")), &text, view.width)
+    let left_out = match others.calls {
+        0 => "none".to_owned(),
+        calls => {
+            let size = bytes(others.bytes as f64);
+            format!("{about}{} of {size}{cost}", several(calls, "call", "calls"))
+        }
+    };
+    let chosen = several(report.costs.calls, "call", "calls");
+    let text = format!("{about}{chosen} {}; not chosen: {left_out}.", bounds(filter));
+    hanging(&styled(BOLD, "chosen: "), &text, view.width)
 }
 
-/// The calls that were asked for, in words.
-fn chosen_by(filter: &ReportFilter) -> String {
-    let mut parts = vec!["calls".to_owned()];
+/// What was asked for, in words.
+fn bounds(filter: &ReportFilter) -> String {
+    let mut parts = Vec::new();
     parts.extend(filter.tid.map(|tid| format!("of thread {tid}")));
     parts.extend(filter.pid.map(|pid| format!("of process {pid}")));
     parts.extend(match (filter.min_bytes, filter.max_bytes) {

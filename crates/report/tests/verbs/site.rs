@@ -312,8 +312,8 @@ fn idle_threads_do_not_hide_the_cost() {
     (report.totals.threads, report.totals.threads_ns) = (40, 40 * 3210 * MS);
     (report.share, report.elapsed_share) = (Some(0.0022), Some(0.0895));
     let screen = plain(&report::recording_screen(&report, "a.ft", view()), view());
-    let head = "memory cost 287 ms = 0.2 % of the time of its 40 threads (8.9 % of the time that it \
-                ran)\n";
+    let head = "memory cost 287 ms = 0.2 % of the time of its 40 threads (8.9 % of the time that \
+                it ran)\n";
     assert!(screen.contains(head), "{screen}");
     report.totals.threads_ns = 3210 * MS;
     let screen = plain(&report::recording_screen(&report, "a.ft", view()), view());

@@ -6,14 +6,14 @@ use crate::allocations::{AllocationAccount, CallFilter, FrameId, Site};
 
 /// What was asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Arrangement {
+pub struct ReportScope {
     /// The calls that the report is of: what the ledger chose, too.
     pub filter: CallFilter,
     /// Functions that allocate for their callers, and so are none themselves.
     pub skip: Vec<String>,
 }
 
-impl Arrangement {
+impl ReportScope {
     /// The filter with what the other calls cost; `None`: the report is of all calls. It takes
     /// these calls out of `sites`.
     pub(super) fn take_left_out(
