@@ -117,6 +117,9 @@ impl Ledger {
             self.kernel_until_ns = self.kernel_until_ns.max(Some(event.time_ns));
         }
         let attribution = self.attributor.take(event);
+        if let changed @ [_, ..] = self.attributor.changed_files() {
+            self.processes.change_files(event.thread.pid, changed);
+        }
         match (&event.kind, attribution) {
             (EventKind::Allocation(allocation), _) => {
                 self.allocation(allocation, event, definitions);

@@ -1,5 +1,6 @@
 //! The processes and threads with blocks: which thread is inside which call.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use events::Thread;
@@ -102,6 +103,14 @@ impl AllocatingProcesses {
         let process = self.see(thread, time_ns);
         process.stacks = Arc::default();
         process.threads.values_mut().for_each(|thread| thread.calls.clear());
+    }
+
+    /// Another file is mapped in `ranges` of a process than before, or none. If its stacks have
+    /// code there, they are resolved anew.
+    pub(super) fn change_files(&mut self, pid: u32, ranges: &[Range<u64>]) {
+        if let Some(process) = self.get(pid).filter(|process| process.stacks.reach_into(ranges)) {
+            process.stacks = Arc::default();
+        }
     }
 
     /// `thread` ended.
