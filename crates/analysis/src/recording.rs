@@ -3,6 +3,7 @@
 mod caller;
 mod names;
 mod rows;
+mod unnamed;
 
 use events::Definitions;
 use results::recording::{
@@ -41,7 +42,8 @@ pub trait SymbolSource {
     /// one that it was inlined into. None if they are not known.
     fn names(&mut self, file: CodeFile<'_>, offsets: &[u64]) -> Vec<Vec<FrameName>>;
 
-    /// The files that it has been asked about and could not use.
+    /// The files that it has been asked about and could not use, or not wholly: those that have
+    /// fewer names than they could have are [`Unnamed::NoLines`](results::recording::Unnamed).
     fn unnamed(&self) -> Vec<UnnamedFile>;
 }
 
@@ -90,6 +92,7 @@ pub fn report(
     };
     let of_threads = |ns: f64| (account.threads_ns > 0).then(|| ns / account.threads_ns as f64);
     let recording_ns = recording_ns(account, facts);
+    let unnamed = unnamed::with_costs(symbols.unnamed(), account, definitions, &names, &sites);
     RecordingReport {
         schema: SCHEMA.to_owned(),
         version: facts.version.clone(),
@@ -119,7 +122,7 @@ pub fn report(
         sites: sites.into_iter().map(|(_, row)| row).collect(),
         callers,
         rest: rows::rest(account),
-        unnamed: symbols.unnamed(),
+        unnamed,
     }
 }
 

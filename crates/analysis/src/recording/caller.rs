@@ -77,12 +77,21 @@ pub(super) fn callers(
     rows
 }
 
-/// The function and the line of the caller. If all frames belong to libraries, the innermost one.
+/// The function and the line of the caller.
 fn name_of(account: &AllocationAccount, names: &Names, site: &Site) -> (String, Option<String>) {
-    let frames: Vec<NamedFrame<'_>> =
-        account.frames(site.stack).flat_map(|frame| names.at(frame)).collect();
-    let caller = frames.iter().find(|frame| !is_of_a_library(frame)).or(frames.first());
+    let caller = caller_of(account, names, site);
     caller.map_or(("unknown".to_owned(), None), |frame| (frame.function(), frame.at()))
+}
+
+/// The caller. If all frames belong to libraries, the innermost one.
+pub(super) fn caller_of<'a>(
+    account: &AllocationAccount,
+    names: &'a Names,
+    site: &Site,
+) -> Option<NamedFrame<'a>> {
+    let mut frames = account.frames(site.stack).flat_map(|frame| names.at(frame)).peekable();
+    let innermost = frames.peek().cloned();
+    frames.find(|frame| !is_of_a_library(frame)).or(innermost)
 }
 
 fn is_of_a_library(frame: &NamedFrame<'_>) -> bool {

@@ -56,8 +56,8 @@ fn the_same_place_of_the_same_file_is_one_site() {
 }
 
 /// The file of this number, in the order of their definitions.
-fn module(number: u32) -> Option<ModuleId> {
-    Some(ModuleId::from_number(number))
+fn module(number: u32) -> ModuleId {
+    ModuleId::from_number(number)
 }
 
 /// The calls of each site of a script, in the order of their first calls.
@@ -98,7 +98,7 @@ fn another_library_at_the_address_of_one_that_was_unloaded_has_its_own_sites() {
     // The first one comes back.
     script.map(8, &code(CODE, 7)).malloc((9, 10), CODE + 5, (0x9200, 8));
     script.exec(11).map(12, &code(CODE, 8)).malloc((13, 14), CODE + 5, (0x9300, 8));
-    let (first, second) = (module(1), module(2));
+    let (first, second) = (Some(module(1)), Some(module(2)));
     assert_eq!(files(script), [(first, 2), (second, 2)]);
 }
 
@@ -112,7 +112,7 @@ fn code_is_of_no_file_before_its_library_is_loaded_and_after_it_is_unloaded() {
     script.malloc((10, 11), CODE + 5, (0x9200, 8));
     script.event(12, syscall(Call::Munmap, [CODE, 0x1000, 0, 0, 0, 0]));
     script.malloc((15, 16), CODE + 5, (0x9300, 8));
-    assert_eq!(files(script), [(None, 2), (module(1), 2)]);
+    assert_eq!(files(script), [(None, 2), (Some(module(1)), 2)]);
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_caller_in_another_library_makes_another_stack() {
         ResolvedFrame::Elsewhere { .. } => None,
     };
     assert_eq!(calls.iter().map(|(_, calls)| *calls).collect::<Vec<_>>(), [2, 1], "{calls:?}");
-    assert_eq!((outer(0), outer(1)), (module(2), module(3)));
+    assert_eq!((outer(0), outer(1)), (Some(module(2)), Some(module(3))));
     assert_eq!(calls[0].0[..2], calls[1].0[..2]);
 }
 
@@ -150,7 +150,7 @@ fn a_child_has_its_own_libraries() {
     script.of(first(2)).malloc((6, 7), CODE + 5, (0x9100, 8));
     script.map(8, &code(CODE, 8)).malloc((9, 10), CODE + 5, (0x9200, 8));
     script.of(first(1)).malloc((11, 12), CODE + 5, (0x9300, 8));
-    assert_eq!(files(script), [(module(1), 3), (module(2), 1)]);
+    assert_eq!(files(script), [(Some(module(1)), 3), (Some(module(2)), 1)]);
 }
 
 #[test]
