@@ -91,7 +91,9 @@ impl Attributor {
                 self.processes.space(event.thread.pid).map(mapping, event.thread, event.time_ns);
                 Attribution::None
             }
-            EventKind::Lost(_) | EventKind::Allocation(_) => Attribution::None,
+            EventKind::Lost(_) | EventKind::Allocation(_) | EventKind::Absence(_) => {
+                Attribution::None
+            }
         }
     }
 
