@@ -37,6 +37,7 @@ mod rest;
 mod sampled;
 mod site;
 mod sites;
+mod slow;
 mod thinned;
 
 pub use account::AllocationAccount;
@@ -46,4 +47,5 @@ pub use ledger::Ledger;
 pub use rest::{RestFaults, RestKind};
 pub use sampled::SampledAccount;
 pub use site::{Site, SiteErrors};
+pub use slow::{SlowAccount, SlowCall, SlowPart, SlowWork};
 pub use thinned::ThinnedAccount;

@@ -3,6 +3,7 @@
 mod caller;
 mod names;
 mod rows;
+mod slow;
 
 use events::Definitions;
 use results::recording::{
@@ -82,7 +83,10 @@ pub fn report(
     let is_cut = matches!(facts.ended_early, Some(EndedEarly::Unknown | EndedEarly::Unwritable));
     let seen = seen(account, is_cut);
     let sites = rows::sites(account, seen, &names);
-    let callers = caller::callers(account, seen, &names, &sites);
+    let mut callers = caller::callers(account, seen, &names, &sites);
+    let slow = slow::SlowRows::new(account, seen, &sites, is_cut);
+    slow.of_callers(&mut callers);
+    let slowest = slow.slowest();
     let costs = if sites.is_empty() && facts.ended_early == Some(EndedEarly::Unknown) {
         SiteCosts::none(Seen { allocations: false, ..seen })
     } else {
@@ -118,6 +122,7 @@ pub fn report(
         }),
         sites: sites.into_iter().map(|(_, row)| row).collect(),
         callers,
+        slowest,
         rest: rows::rest(account),
         unnamed: symbols.unnamed(),
     }
@@ -162,5 +167,6 @@ fn seen(account: &AllocationAccount, is_cut: bool) -> Seen {
         faults: sees.faults && has_kernel,
         kernel_faults: sees.kernel_faults && has_kernel,
         stops: sees.stops,
+        absences: sees.absences && has_kernel,
     }
 }

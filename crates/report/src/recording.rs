@@ -4,6 +4,7 @@
 mod functions;
 mod head;
 mod recorder;
+mod slow;
 mod stacks;
 mod table;
 
@@ -37,7 +38,11 @@ pub fn screen(report: &RecordingReport, file: &str, view: View) -> String {
         text.push('\n');
         text += &table::table_of_callers(report, rows, view);
     }
+    text += &slow::sentence(report, view);
     text += &rest(report, view);
+    if view.verbose {
+        text += &slow::slowest(report, view);
+    }
     if view.verbose && !report.has_no_stacks() {
         text += &stacks::stacks(report, view);
     }

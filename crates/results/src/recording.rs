@@ -3,12 +3,14 @@
 mod costs;
 mod recorder;
 mod rest;
+mod slow;
 
 use serde::{Deserialize, Serialize};
 
 pub use costs::SiteCosts;
 pub use recorder::{EndedEarly, RecorderCounts};
 pub use rest::{RestMemory, RestRow};
+pub use slow::{SlowCallRow, SlowPartRow};
 
 /// The schema that this version writes.
 pub const SCHEMA: &str = "firsttouch.report/1";
@@ -67,6 +69,9 @@ pub struct RecordingReport {
     pub sites: Vec<SiteRow>,
     /// The sites by the function that asked, in the same order.
     pub callers: Vec<CallerRow>,
+    /// The slowest calls of which the time is known, the slowest first, each with its cause.
+    #[serde(default)]
+    pub slowest: Vec<SlowCallRow>,
     /// Faults that no site pays for, by kinds of memory, in the order of `fault_ns`. With those of
     /// the sites they are all faults.
     pub rest: Vec<RestRow>,
@@ -90,6 +95,10 @@ pub struct Seen {
     /// times of calls.
     #[serde(default)]
     pub stops: bool,
+    /// Times in which threads were not on a processor. Where they are not seen, slow calls may have
+    /// unknown causes.
+    #[serde(default)]
+    pub absences: bool,
 }
 
 /// A recording that has only calls on some blocks. Calls, failed calls, bytes and the time in calls
@@ -184,6 +193,9 @@ pub struct RecordingTotals {
     /// What recording by tracepoints adds to a memory syscall, likewise.
     #[serde(default)]
     pub probe_ns_per_syscall: Option<u64>,
+    /// Times off the processor that were left out, because they were too many.
+    #[serde(default)]
+    pub absences_left_out: u64,
 }
 
 /// A call site: a stack from which memory was asked for.
@@ -214,6 +226,10 @@ pub struct CallerRow {
     pub costs: SiteCosts,
     /// `true_ns` as a multiple of `apparent_ns`; `null` if either is unknown or zero.
     pub true_per_apparent: Option<f64>,
+    /// The slowest one of its calls, or of the calls that gave its blocks back; `null` if none is
+    /// slow.
+    #[serde(default)]
+    pub slowest: Option<SlowCallRow>,
 }
 
 /// A file whose code has no names.

@@ -7,6 +7,7 @@ use super::frames::{FrameId, FrameTree, ResolvedFrame};
 use super::rest::RestFaults;
 use super::sampled::SampledAccount;
 use super::site::Site;
+use super::slow::SlowAccount;
 use super::thinned::ThinnedAccount;
 
 /// What the sites of a stream pay: numbers, without names.
@@ -56,6 +57,8 @@ pub struct AllocationAccount {
     pub thinned: Option<ThinnedAccount>,
     /// If only some calls have their stack: what is exact. Sites are estimates then.
     pub sampled: Option<SampledAccount>,
+    /// The slowest calls.
+    pub slow: SlowAccount,
     pub(super) frames: FrameTree,
     pub(super) faults: FaultSums,
 }

@@ -20,6 +20,7 @@ use super::processes::{AllocatingProcess, AllocatingProcesses, OpenCall};
 use super::rest::Rest;
 use super::site::Charge;
 use super::sites::{Payer, SiteId, SiteTable};
+use super::slow::SlowCalls;
 use super::thinned::ThinnedStream;
 use crate::address_space::{Attribution, Attributor, LifeChange};
 
@@ -37,6 +38,7 @@ pub struct Ledger {
     unowned: TimedCalls,
     faults: FaultSums,
     thinned: ThinnedStream,
+    slow: SlowCalls,
     last_ns: u64,
     kernel_until_ns: Option<u64>,
     lost: u64,
@@ -62,6 +64,7 @@ impl Ledger {
             unowned: TimedCalls::default(),
             faults: FaultSums::default(),
             thinned: ThinnedStream::default(),
+            slow: SlowCalls::default(),
             last_ns: header.began_ns,
             kernel_until_ns: None,
             lost: 0,
@@ -124,9 +127,16 @@ impl Ledger {
             (EventKind::Fault(fault), Attribution::Fault(origin)) => {
                 self.fault(fault, &origin, event, definitions);
             }
-            (EventKind::Syscall(_), _) => self.syscall(event),
+            (EventKind::Syscall(call), _) => {
+                self.slow.syscall(event, call);
+                self.syscall(event);
+            }
+            (EventKind::Absence(absence), _) => self.slow.absence(event, absence),
             (EventKind::Life(life), Attribution::Life(change)) => self.life(*life, change, event),
-            (EventKind::Lost(lost), _) => self.lost = self.lost.saturating_add(lost.records),
+            (EventKind::Lost(lost), _) => {
+                self.slow.lost();
+                self.lost = self.lost.saturating_add(lost.records);
+            }
             _ => {}
         }
     }
@@ -166,6 +176,7 @@ impl Ledger {
             threads_ns: self.processes.threads_ns,
             thinned,
             sampled,
+            slow: self.slow.finish(),
             faults: self.faults,
             frames: self.frames,
         }
@@ -220,12 +231,14 @@ impl Ledger {
         if let Some(around) = process.call(event.thread.tid, event.time_ns) {
             let taken_ns = around.interrupt(latency_ns.unwrap_or(0));
             let around = *around;
+            self.slow.nested(event, latency_ns.unwrap_or(0));
             self.subtract(&around, taken_ns);
         }
         let owner = self.release(call, event);
         // realloc(3) with a size of zero only gives back, too.
         let releases = call.only_gives_back();
         let payer = if releases { owner } else { Some(self.payer_of(call, event, definitions)) };
+        self.slow.opened(event, call, payer, &self.pauses);
         let is_counted = self.thinned.has_counts();
         if is_counted {
             self.count(payer.map(|payer| payer.site), call, event);
@@ -314,6 +327,9 @@ impl Ledger {
 
     fn life(&mut self, life: Life, change: LifeChange, event: &Event) {
         let (thread, time_ns) = (event.thread, event.time_ns);
+        if matches!(life, Life::Ended { .. }) {
+            self.slow.ended(thread.tid);
+        }
         match (life, change) {
             (Life::Started { by }, LifeChange::Started { .. }) => {
                 self.forget(thread.pid);

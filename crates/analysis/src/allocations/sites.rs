@@ -16,6 +16,12 @@ impl SiteId {
     /// That of calls that were not chosen, where only some have their stack: which one it is, is
     /// not known.
     pub(super) const UNCHOSEN: SiteId = SiteId(u32::MAX);
+
+    /// Its place among all sites; `None`: it is [`SiteId::UNCHOSEN`].
+    #[inline]
+    pub(super) fn index(self) -> Option<usize> {
+        (self != SiteId::UNCHOSEN).then_some(self.0 as usize)
+    }
 }
 
 /// Who pays: the site of a call, or of a block.

@@ -15,6 +15,7 @@ mod programs;
 mod redacted;
 mod sampled;
 mod sized;
+mod slow;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

@@ -12,7 +12,14 @@ const MIB: u64 = 1 << 20;
 const MS: u64 = 1_000_000;
 
 fn seen() -> Seen {
-    Seen { allocations: true, syscalls: true, faults: true, kernel_faults: true, stops: false }
+    Seen {
+        allocations: true,
+        syscalls: true,
+        faults: true,
+        kernel_faults: true,
+        stops: false,
+        absences: true,
+    }
 }
 
 fn costs(calls: u64, bytes: u64, [apparent, touch, release]: [u64; 3]) -> SiteCosts {
@@ -38,6 +45,7 @@ fn report_of(callers: &[(&str, Option<&str>, SiteCosts)]) -> RecordingReport {
             sites: vec![index],
             costs: *costs,
             true_per_apparent: costs.true_per_apparent(),
+            slowest: None,
         };
     let site = |(function, at, costs): &(&str, Option<&str>, SiteCosts)| SiteRow {
         stack: vec![
@@ -89,6 +97,7 @@ fn report_of(callers: &[(&str, Option<&str>, SiteCosts)]) -> RecordingReport {
         callers: callers.iter().enumerate().map(row).collect(),
         rest: vec![rest(RestMemory::File, 210, 600_000), rest(RestMemory::Stack, 12, 21_000)],
         unnamed: Vec::new(),
+        slowest: Vec::new(),
     }
 }
 
@@ -96,7 +105,7 @@ fn rest(kind: RestMemory, minor_faults: u64, fault_ns: u64) -> RestRow {
     RestRow { kind, minor_faults, major_faults: 0, fault_ns }
 }
 
-fn usual() -> RecordingReport {
+pub(crate) fn usual() -> RecordingReport {
     let long = "app::formats::jpeg::Decoder<app::io::Buffered<std::fs::File>>::decode_all_scans";
     let mut callers = vec![
         ("Image::decode", Some("img.rs:212"), costs(48, 1200 * MIB, [300_000, 180 * MS, 6 * MS])),

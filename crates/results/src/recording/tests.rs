@@ -104,7 +104,10 @@ fn every_key_is_documented() {
     let document = include_str!("../../../../docs/report.md");
     let unnamed = UnnamedFile { path: String::new(), why: Unnamed::Missing };
     let rest = RestRow { kind: RestMemory::Stack, minor_faults: 0, major_faults: 0, fault_ns: 0 };
+    let parts = vec![SlowPartRow::default()];
+    let slowest = vec![SlowCallRow { parts, ..SlowCallRow::default() }];
     let report = RecordingReport {
+        slowest,
         recorder: Some(RecorderCounts::default()),
         thinned: Some(ThinnedRecording::default()),
         sites: vec![SiteRow::default()],

@@ -28,6 +28,9 @@ impl Ledger {
         let on_block = process.live.paying(fault.address, reach);
         let call = process.call(event.thread.tid, event.time_ns);
         let payer = payer(fault.address, page_end, on_block, call.as_deref());
+        let given = call.as_ref().and_then(|call| call.gives);
+        let is_own = given.is_some() && payer.map(|(block, _)| block) == given;
+        self.slow.fault(event, fault, is_own);
         let (weight, major) = (self.sites.weight(), fault.major);
         self.faults.add(major, latency_ns, 1);
         match (payer, call) {
