@@ -30,6 +30,7 @@ use std::sync::Arc;
 use events::{Header, MappingKind};
 
 pub use attribution::{Attribution, Attributor, CallEffect, FaultOrigin, LifeChange};
+pub(crate) use calls::returns_pages;
 pub(crate) use faults::AROUND_BYTES;
 use pages::Pages;
 use recent::Recent;

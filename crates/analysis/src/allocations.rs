@@ -46,6 +46,7 @@ mod thinned;
 
 pub use account::AllocationAccount;
 pub use details::SiteDetails;
+pub(crate) use figures::scaled;
 pub use figures::{FaultSums, TimedCalls};
 pub use frames::{FrameId, ResolvedFrame};
 pub use ledger::Ledger;

@@ -5,6 +5,8 @@
 //! hundred stacks of 20 frames. One free in eight is timed, as a recorder does it. Of 64 calls one
 //! is a page fault, of 4096 one a syscall.
 
+mod common;
+
 use std::collections::VecDeque;
 use std::error::Error;
 use std::fs::File;
@@ -12,30 +14,20 @@ use std::io::BufWriter;
 use std::num::NonZeroU64;
 
 use events::{
-    Allocation, AllocationFunction, Batch, Call, Clock, Event, EventKind, Fault, Frame, Header,
-    Interner, MappingReport, Sees, Span, StackId, Syscall, ThpPolicy, Thread,
+    Allocation, AllocationFunction, Batch, Call, Event, EventKind, Fault, Frame, Interner,
+    MappingReport, Sees, Span, StackId, Syscall, Thread,
 };
 use recording::{About, CallsEncoder, RecordingSummary, SourceId, Writer, encode_batch};
 
-const CHUNK_CALLS: usize = 16_384;
+use common::{CHUNK_CALLS, Random, header};
+
 const PID: u32 = 100;
 const BEGAN_NS: u64 = 1 << 40;
 const CODE: u64 = 0x5555_5555_0000;
 
-/// A small generator of pseudo-random numbers (xorshift).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % limit
-    }
-
-    fn index(&mut self, len: usize) -> usize {
-        usize::try_from(self.below(len as u64)).unwrap_or_default()
-    }
+/// An index below `len`.
+fn index(random: &mut Random, len: usize) -> usize {
+    usize::try_from(random.below(len as u64)).unwrap_or_default()
 }
 
 /// How a thread allocates.
@@ -164,17 +156,18 @@ impl Program {
     fn step(&mut self, stacks: &[StackId]) {
         if let Habit::Keeps(most) = self.habit {
             if self.blocks.len() == most {
-                let at = self.random.index(most);
+                let at = index(&mut self.random, most);
                 if let Some(block) = self.blocks.swap_remove_back(at) {
                     self.free(&block);
                 }
             }
             let size = 16 + self.random.below(257);
-            let place = self.random.index(8);
+            let place = index(&mut self.random, 8);
             let block = self.malloc(size, stacks[place]);
             return self.blocks.push_back(block);
         }
-        let place = self.random.index(24) * self.random.index(24) / 24 * stacks.len() / 32;
+        let place =
+            index(&mut self.random, 24) * index(&mut self.random, 24) / 24 * stacks.len() / 32;
         let size = 24 + 16 * (place as u64 % 9);
         let block = self.malloc(size, stacks[place]);
         let keeps = self.random.below(20) == 0;
@@ -187,7 +180,7 @@ impl Program {
         let gone = match self.random.below(8) {
             0 => self.blocks.pop_front(),
             1 if long.len() > 20_000 => {
-                let at = self.random.index(long.len());
+                let at = index(&mut self.random, long.len());
                 Some(long.swap_remove(at))
             }
             2..6 => self.blocks.pop_back(),
@@ -229,16 +222,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         allocations: true,
         stops: false,
     };
-    let header = Header {
-        clock: Clock::Monotonic,
-        began_ns: BEGAN_NS,
-        page_bytes: 4096,
-        huge_pages: ThpPolicy::Advised,
-        can_swap: false,
-        sees,
-    };
     let file = BufWriter::new(File::create(path)?);
-    let mut writer = Writer::new(file, &header, &About::default())?;
+    let mut writer = Writer::new(file, &header(BEGAN_NS, sees), &About::default())?;
     let mut interner = Interner::default();
     let stacks = stacks(&mut interner);
     let code = MappingReport {

@@ -1,6 +1,8 @@
 //! Measures the cost of encoding and reading: `cargo run --release -p firsttouch-recording
 //! --example measure`. The addresses are those that this program's own allocator gives out.
 
+mod common;
+
 use std::collections::VecDeque;
 use std::hint::black_box;
 use std::io::Cursor;
@@ -8,26 +10,14 @@ use std::num::NonZeroU64;
 use std::time::Instant;
 
 use events::{
-    Allocation, AllocationFunction, Batch, Clock, Event, EventKind, Fault, Header, Sees, Span,
-    StackId, ThpPolicy, Thread,
+    Allocation, AllocationFunction, Batch, Event, EventKind, Fault, Sees, Span, StackId, Thread,
 };
 use recording::{About, CallsEncoder, Reader, RecordingSummary, SourceId, Writer, encode_batch};
 
+use common::{CHUNK_CALLS, Random, header};
+
 const CALLS: usize = 4_000_000;
-const CHUNK_CALLS: usize = 16_384;
 const THREAD: Thread = Thread { pid: 1, tid: 2 };
-
-/// A small generator of pseudo-random numbers (xorshift).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % limit
-    }
-}
 
 /// Calls with plausible times.
 struct Program {
@@ -143,17 +133,6 @@ fn growth() -> Vec<(u64, Allocation)> {
     program.calls
 }
 
-fn header() -> Header {
-    Header {
-        clock: Clock::Monotonic,
-        began_ns: 0,
-        page_bytes: 4096,
-        huge_pages: ThpPolicy::Advised,
-        can_swap: false,
-        sees: Sees::default(),
-    }
-}
-
 fn ns_each(since: Instant, events: usize) -> f64 {
     since.elapsed().as_secs_f64() * 1e9 / events as f64
 }
@@ -177,7 +156,8 @@ fn read(file: Vec<u8>, events: usize) -> f64 {
 
 /// Calls as `threads` threads made them, all at the same times.
 fn measure_calls(name: &str, calls: &[(u64, Allocation)], threads: u32) {
-    let mut writer = Writer::new(Vec::new(), &header(), &About::default()).unwrap();
+    let mut writer =
+        Writer::new(Vec::new(), &header(0, Sees::default()), &About::default()).unwrap();
     let mut encoder = CallsEncoder::new(SourceId(1), THREAD);
     let mut encoding = Vec::new();
     for part in calls.chunks(CHUNK_CALLS) {
@@ -231,7 +211,8 @@ fn measure_faults() {
         let time_ns = (1 << 40) + number * 900 + random.below(500);
         events.push(Event { time_ns, thread, kind: EventKind::Fault(fault) });
     }
-    let mut writer = Writer::new(Vec::new(), &header(), &About::default()).unwrap();
+    let mut writer =
+        Writer::new(Vec::new(), &header(0, Sees::default()), &About::default()).unwrap();
     let mut encoding = Vec::new();
     for part in events.chunks(8192) {
         let batch = Batch { definitions: Vec::new(), events: part.to_vec() };

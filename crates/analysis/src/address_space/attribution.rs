@@ -104,7 +104,7 @@ impl Attributor {
 
     /// The bytes of the pages between two addresses of a process that are or may be present: that
     /// were touched, or populated, since they were mapped.
-    pub fn touched_bytes(&mut self, pid: u32, start: u64, end: u64) -> u64 {
+    pub(crate) fn touched_bytes(&mut self, pid: u32, start: u64, end: u64) -> u64 {
         self.processes.space(pid).touched_bytes(start, end)
     }
 

@@ -184,9 +184,8 @@ impl AddressSpace {
 
     fn madvise(&mut self, start: u64, end: u64, advice: u64, time_ns: u64) {
         match advice {
-            // MADV_DONTNEED, MADV_FREE, MADV_REMOVE, MADV_DONTNEED_LOCKED, MADV_GUARD_INSTALL.
             // Freed pages may stay for a while, but then they do not fault.
-            4 | 8 | 9 | 24 | MADV_GUARD_INSTALL => {
+            _ if returns_pages(advice) || advice == MADV_GUARD_INSTALL => {
                 let mut parts = self.regions.known(start, end, time_ns);
                 // Only MADV_REMOVE removes pages from all processes that share them.
                 parts.retain(|part| advice == 9 || part.kind != MappingKind::SharedAnonymous);
@@ -257,6 +256,12 @@ impl AddressSpace {
     fn change(&mut self, start: u64, end: u64, time_ns: u64, change: impl Fn(&mut MappedRegion)) {
         Arc::make_mut(&mut self.regions).change(start, end, time_ns, change);
     }
+}
+
+/// Whether this advice gives pages back to the kernel: `MADV_DONTNEED`, `MADV_FREE`,
+/// `MADV_REMOVE`, `MADV_DONTNEED_LOCKED`.
+pub(crate) fn returns_pages(advice: u64) -> bool {
+    matches!(advice, 4 | 8 | 9 | 24)
 }
 
 /// `value` rounded up to a multiple of `unit`; unchanged if `unit` is 0.

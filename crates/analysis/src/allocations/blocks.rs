@@ -171,31 +171,31 @@ impl BlockMap {
             let other = self.other_in(extent.start, extent.end);
             return other.or_else(|| {
                 let mut pages = self.order.range(first..=last);
-                pages.find_map(|&page| self.small_on(page, extent))
+                pages.find_map(|page| self.small_on(*page, self.pages.get(page)?, extent))
             });
         }
         (first..=last).find_map(|page| match self.pages.get(&page) {
             Some(bits) if bits.may_have_others => {
-                let small = self.small_on(page, extent);
+                let small = self.small_on(page, bits, extent);
                 small.or_else(|| self.other_in(extent.start, extent.end))
             }
-            Some(_) => self.small_on(page, extent),
+            Some(bits) => self.small_on(page, bits, extent),
             None => self.other_in(extent.start, extent.end),
         })
     }
 
     /// The address of a small block with a byte of `extent` on `page`.
     #[inline]
-    fn small_on(&self, page: u64, extent: Extent) -> Option<u64> {
+    fn small_on(&self, page: u64, bits: &PageBits, extent: Extent) -> Option<u64> {
         let (first, end) = extent.granules(page);
-        let granule = self.pages.get(&page)?.first_covered(first, end)?;
+        let granule = bits.first_covered(first, end)?;
         // The last granule of a block may be covered in part, and not where another begins.
         let found = self.small_with(page, granule)?;
         let found_end = end_of(found, self.blocks.get(&found)?.size_bytes);
         if found_end > extent.start {
             return (found < extent.end).then_some(found);
         }
-        let granule = self.pages.get(&page)?.first_covered(granule + 1, end)?;
+        let granule = bits.first_covered(granule + 1, end)?;
         self.small_with(page, granule).filter(|&next| next < extent.end)
     }
 
@@ -217,7 +217,7 @@ impl BlockMap {
         let other = || self.other_in(address, address.saturating_add(1));
         let page = address / PAGE_BYTES;
         let Some(bits) = self.pages.get(&page) else { return other().and_then(|at| self.at(at)) };
-        let small = self.small_on(page, Extent::new(address, 1));
+        let small = self.small_on(page, bits, Extent::new(address, 1));
         let other = || if bits.may_have_others { other() } else { None };
         small.or_else(other).and_then(|at| self.at(at))
     }

@@ -33,6 +33,17 @@ impl Amount for f64 {
     }
 }
 
+/// Adds to a sum, which stays at the largest number.
+pub(super) fn add(sum: &mut u64, more: u64) {
+    *sum = sum.saturating_add(more);
+}
+
+/// `value * part / whole`, rounded down, at most the largest number; nothing of nothing.
+pub(crate) fn scaled(value: u64, part: u64, whole: u64) -> u64 {
+    let scaled = u128::from(value) * u128::from(part) / u128::from(whole.max(1));
+    u64::try_from(scaled).unwrap_or(u64::MAX)
+}
+
 /// The nearest whole number to an estimate.
 #[expect(
     clippy::cast_possible_truncation,
@@ -63,8 +74,7 @@ impl TimedCalls {
         if mean_of.timed == 0 || self.calls == self.timed {
             return self.timed_ns;
         }
-        let (sum, timed) = (u128::from(mean_of.timed_ns), u128::from(mean_of.timed));
-        u64::try_from(sum * u128::from(self.calls) / timed).unwrap_or(u64::MAX)
+        scaled(mean_of.timed_ns, self.calls, mean_of.timed)
     }
 
     /// Those of calls that were counted.

@@ -107,15 +107,16 @@ impl Ledger {
 
     /// Takes the next event of the stream, whose definitions `definitions` has.
     pub fn event(&mut self, event: &Event, definitions: &Definitions) {
+        let end_ns = event.end_ns().unwrap_or(event.time_ns);
+        self.last_ns = self.last_ns.max(end_ns);
         self.pauses.advance(event.time_ns);
         if let Some(level) = self.thinned.begins(event.time_ns) {
             self.thin(&level);
         }
         self.settle(event.time_ns);
         if let EventKind::Allocation(call) = &event.kind {
-            return self.allocation(call, event, definitions);
+            return self.allocation(call, event, end_ns, definitions);
         }
-        self.last_ns = self.last_ns.max(event.end_ns().unwrap_or(event.time_ns));
         self.kernel_until_ns = self.kernel_until_ns.max(Some(event.time_ns));
         if let EventKind::Life(life) = event.kind {
             self.before_life(life, event);

@@ -11,7 +11,7 @@ use super::sites::{Payer, SiteTable};
 /// one of them changes its own.
 #[derive(Debug)]
 pub(super) struct LiveBlocks {
-    blocks: Blocks,
+    blocks: Arc<BlockMap>,
     /// The number of this process, which owns the blocks that it got itself. Those that it
     /// inherited are live bytes of their owner.
     number: u32,
@@ -19,55 +19,19 @@ pub(super) struct LiveBlocks {
     touched_ns: NumberMap<u64, u64>,
 }
 
-#[derive(Debug)]
-enum Blocks {
-    Own(BlockMap),
-    Shared(Arc<BlockMap>),
-}
-
-impl Blocks {
-    #[inline]
-    fn get(&self) -> &BlockMap {
-        match self {
-            Blocks::Own(blocks) => blocks,
-            Blocks::Shared(blocks) => blocks,
-        }
-    }
-
-    #[inline]
-    fn get_mut(&mut self) -> &mut BlockMap {
-        if let Blocks::Shared(blocks) = self {
-            *self = Blocks::Own(Arc::unwrap_or_clone(std::mem::take(blocks)));
-        }
-        match self {
-            Blocks::Own(blocks) => blocks,
-            Blocks::Shared(_) => unreachable!("it has just become the process's own"),
-        }
-    }
-
-    fn share(&mut self) -> Arc<BlockMap> {
-        let shared = match self {
-            Blocks::Own(blocks) => Arc::new(std::mem::take(blocks)),
-            Blocks::Shared(blocks) => Arc::clone(blocks),
-        };
-        *self = Blocks::Shared(Arc::clone(&shared));
-        shared
-    }
-}
-
 impl LiveBlocks {
-    fn of(blocks: Blocks, number: u32) -> LiveBlocks {
+    fn of(blocks: Arc<BlockMap>, number: u32) -> LiveBlocks {
         LiveBlocks { blocks, number, touched_ns: NumberMap::default() }
     }
 
     /// The blocks of a new process.
     pub(super) fn new(number: u32) -> LiveBlocks {
-        LiveBlocks::of(Blocks::Own(BlockMap::default()), number)
+        LiveBlocks::of(Arc::default(), number)
     }
 
     /// The blocks of a child with this number.
-    pub(super) fn fork(&mut self, number: u32) -> LiveBlocks {
-        LiveBlocks::of(Blocks::Shared(self.blocks.share()), number)
+    pub(super) fn fork(&self, number: u32) -> LiveBlocks {
+        LiveBlocks::of(Arc::clone(&self.blocks), number)
     }
 
     /// The number of the process.
@@ -87,7 +51,7 @@ impl LiveBlocks {
 
     /// Whether a block begins at `address`.
     pub(super) fn has(&self, address: u64) -> bool {
-        self.blocks.get().has(address)
+        self.blocks.has(address)
     }
 
     /// `block` is live from `time_ns` on. Returns how many blocks it replaced: their release was
@@ -100,7 +64,7 @@ impl LiveBlocks {
         time_ns: u64,
     ) -> u64 {
         let mut replaced = 0;
-        let blocks = self.blocks.get_mut();
+        let blocks = Arc::make_mut(&mut self.blocks);
         while let Some(old_at) = blocks.overlapping(address, block.size_bytes)
             && let Some(old) = blocks.remove(old_at)
         {
@@ -119,11 +83,10 @@ impl LiveBlocks {
 
     /// The block at `address` is given back. Returns it; `None` if no such block is known.
     pub(super) fn release(&mut self, address: u64, sites: &mut SiteTable) -> Option<LiveBlock> {
-        let is_shared = matches!(self.blocks, Blocks::Shared(_));
-        if is_shared && !self.has(address) {
+        if !self.has(address) {
             return None;
         }
-        let block = self.blocks.get_mut().remove(address)?;
+        let block = Arc::make_mut(&mut self.blocks).remove(address)?;
         if !self.touched_ns.is_empty() {
             self.touched_ns.remove(&address);
         }
@@ -137,12 +100,12 @@ impl LiveBlocks {
     /// The block that a fault at `address` on a page that ends at `page_end` belongs to, with its
     /// address.
     pub(super) fn paying(&self, address: u64, page_end: u64) -> Option<(u64, LiveBlock)> {
-        self.blocks.get().paying(address, page_end)
+        self.blocks.paying(address, page_end)
     }
 
     /// The blocks that have a byte from `from` to `end`, with the number of these bytes.
     pub(super) fn between(&self, from: u64, end: u64) -> Vec<(u64, LiveBlock, u64)> {
-        self.blocks.get().between(from, end)
+        self.blocks.between(from, end)
     }
 
     /// A fault on the block at `address` took so long. Returns the time of those before.
@@ -153,7 +116,7 @@ impl LiveBlocks {
 
     /// The blocks that the process got itself.
     fn owned(&self) -> impl Iterator<Item = (u64, LiveBlock)> {
-        self.blocks.get().iter().filter(|(_, block)| block.owner == self.number)
+        self.blocks.iter().filter(|(_, block)| block.owner == self.number)
     }
 
     /// Blocks at other addresses are not followed further. The bytes of those that are left do not
@@ -162,7 +125,7 @@ impl LiveBlocks {
         for (_, block) in self.owned() {
             sites.shrink(block.payer());
         }
-        self.blocks.get_mut().retain(follows);
+        Arc::make_mut(&mut self.blocks).retain(follows);
     }
 
     /// The blocks that are left count with what each of them stands for now.

@@ -2,6 +2,8 @@
 
 use events::{Call, Syscall};
 
+use crate::address_space::returns_pages;
+
 /// Maps over what was there before (`<asm-generic/mman-common.h>`). Memory that may not be
 /// accessed, mapped over other memory, is how glibc shrinks an arena.
 pub(super) const MAP_FIXED: u64 = 0x10;
@@ -39,14 +41,8 @@ impl ServedBy {
             Call::Brk => ServedBy::Break,
             Call::Mprotect | Call::PkeyMprotect => ServedBy::Protection,
             Call::Munmap => ServedBy::Return,
-            Call::Madvise if is_return(call) => ServedBy::Return,
+            Call::Madvise if returns_pages(call.arguments[2]) => ServedBy::Return,
             _ => ServedBy::Other,
         }
     }
-}
-
-/// Whether an madvise(2) gives pages back: `MADV_DONTNEED`, `MADV_FREE`, `MADV_REMOVE`,
-/// `MADV_DONTNEED_LOCKED`.
-pub(super) fn is_return(call: &Syscall) -> bool {
-    matches!(call.arguments[2], 4 | 8 | 9 | 24)
 }

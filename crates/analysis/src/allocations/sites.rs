@@ -92,7 +92,7 @@ impl SiteTable {
     /// The place of a site; `None`: it is that of calls that were not chosen.
     fn place(&self, id: SiteId) -> Option<usize> {
         let last = self.sites.len().saturating_sub(1);
-        (id != SiteId::UNCHOSEN).then(|| last.min(id.0 as usize))
+        id.index().map(|index| last.min(index))
     }
 
     /// A site; `None`: it is that of calls that were not chosen.

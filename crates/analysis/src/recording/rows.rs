@@ -7,7 +7,7 @@ use results::recording::{RecordingTotals, RestRow, Seen, SiteCosts, SiteRow};
 use super::names::Names;
 use super::{RecordingFacts, RestMemory};
 use crate::allocations::{
-    AllocationAccount, FaultSums, ResolvedFrame, RestKind, Site, SiteDetails, TimedCalls,
+    AllocationAccount, FaultSums, ResolvedFrame, RestKind, Site, SiteDetails, TimedCalls, scaled,
 };
 
 /// Every site with its row, by true cost, then by bytes.
@@ -71,12 +71,6 @@ fn with_errors(costs: SiteCosts, site: &Site, account: &AllocationAccount) -> Si
         true_error_ns: of_faults(of_calls_ns.saturating_add(errors.touches_ns)),
         ..costs
     }
-}
-
-/// `error` of a figure of `timed`, as one of the figure `all`.
-fn scaled(error: u64, all: u64, timed: u64) -> u64 {
-    let scaled = u128::from(error) * u128::from(all) / u128::from(timed.max(1));
-    u64::try_from(scaled).unwrap_or(u64::MAX)
 }
 
 /// What all sites pay together: their sum, or what is exact where they are estimates.

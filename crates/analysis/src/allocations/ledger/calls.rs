@@ -6,8 +6,8 @@ use std::sync::Arc;
 use events::{Allocation, Definitions, Event, StackId};
 
 use super::Ledger;
-use super::faults::add;
 use crate::allocations::blocks::LiveBlock;
+use crate::allocations::figures::add;
 use crate::allocations::frames::{ImageStacks, place};
 use crate::allocations::pending::GiveOut;
 use crate::allocations::processes::{OpenCall, Seat};
@@ -20,12 +20,11 @@ impl Ledger {
         &mut self,
         call: &Allocation,
         event: &Event,
+        end_ns: u64,
         definitions: &Definitions,
     ) {
         let (thread, time_ns) = (event.thread, event.time_ns);
         let latency_ns = call.latency_ns.map(NonZeroU64::get);
-        let end_ns = time_ns.saturating_add(latency_ns.unwrap_or(0));
-        self.last_ns = self.last_ns.max(end_ns);
         // Its time is not that of a call around it, such as of one that a signal interrupted.
         let seat = self.processes.seat(thread, time_ns);
         if let Some(around) = self.processes.call(seat, time_ns) {

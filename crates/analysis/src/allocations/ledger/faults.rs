@@ -6,8 +6,9 @@ use events::{Cause, Definitions, Event, Fault};
 
 use super::Ledger;
 use crate::address_space::FaultOrigin;
-use crate::allocations::blocks::LiveBlock;
+use crate::allocations::blocks::{LiveBlock, end_of};
 use crate::allocations::details::SiteDetails;
+use crate::allocations::figures::{add, scaled};
 use crate::allocations::frames::{FrameId, ResolvedFrame, place};
 use crate::allocations::processes::{OpenCall, faulting_block};
 use crate::allocations::rest::RestKind;
@@ -129,15 +130,13 @@ impl Ledger {
         let mut parts = process.live.between(start, end);
         if !parts.iter().any(|(at, ..)| *at == address) {
             // It is given out at the end of the call.
-            let bytes =
-                address.saturating_add(block.size_bytes.max(1)).min(end) - address.max(start);
+            let bytes = end_of(address, block.size_bytes).min(end) - address.max(start);
             parts.push((address, block, bytes));
         }
         let all: u64 = parts.iter().map(|(.., bytes)| bytes).sum();
         let mut shared_ns = 0;
         for (_, other, bytes) in parts.iter().filter(|(at, ..)| *at != address) {
-            let part_ns = u128::from(ns) * u128::from(*bytes) / u128::from(all.max(1));
-            let part_ns = u64::try_from(part_ns).unwrap_or(ns);
+            let part_ns = scaled(ns, *bytes, all);
             self.sites.pay(other.payer(), Charge::Share { ns: part_ns });
             shared_ns += part_ns;
         }
@@ -179,9 +178,4 @@ impl Ledger {
             region.is_some_and(|region| definitions.is_recorders_memory(region.name));
         RestKind::of(region, is_recorders, below)
     }
-}
-
-/// Adds to a sum, which stays at the largest number.
-pub(super) fn add(sum: &mut u64, more: u64) {
-    *sum = sum.saturating_add(more);
 }

@@ -5,9 +5,9 @@ use std::num::NonZeroU64;
 use events::{Call, Event, Syscall};
 
 use super::Ledger;
-use super::faults::add;
-use crate::address_space::CallEffect;
-use crate::allocations::served::{MAP_FIXED, ServedBy, is_return};
+use crate::address_space::{CallEffect, returns_pages};
+use crate::allocations::figures::{add, scaled};
+use crate::allocations::served::{MAP_FIXED, ServedBy};
 use crate::allocations::site::Charge;
 use crate::allocations::sites::Payer;
 
@@ -57,12 +57,12 @@ impl Ledger {
 
     /// A syscall returned these bytes, for whose touch these had paid: they share its time.
     fn returned(&mut self, owners: &[(Payer, u64)], latency_ns: u64) {
-        let all: u64 = owners.iter().fold(0, |all, (_, bytes)| all.saturating_add(*bytes));
+        // Their pages do not overlap, so the sum is an address at most.
+        let all: u64 = owners.iter().map(|(_, bytes)| bytes).sum();
         let mut left_ns = latency_ns;
         for (index, &(payer, bytes)) in owners.iter().enumerate() {
-            let part_ns = u128::from(latency_ns) * u128::from(bytes) / u128::from(all.max(1));
             let is_last = index + 1 == owners.len();
-            let ns = if is_last { left_ns } else { u64::try_from(part_ns).unwrap_or(left_ns) };
+            let ns = if is_last { left_ns } else { scaled(latency_ns, bytes, all) };
             left_ns -= ns;
             self.sites.pay(payer, Charge::Returned { ns, bytes });
         }
@@ -77,7 +77,7 @@ fn effect_of(call: &Syscall, effect: &CallEffect, page_bytes: u64) -> Option<Eff
     let range = |start: u64, bytes: u64| (start, start.saturating_add(round(bytes)));
     match call.call {
         Call::Munmap => Some(Effect::Returned(range(first, second), false)),
-        Call::Madvise if is_return(call) => Some(Effect::Returned(range(first, second), true)),
+        Call::Madvise if returns_pages(third) => Some(Effect::Returned(range(first, second), true)),
         Call::Mmap if flags & MAP_FIXED != 0 => {
             Some(Effect::Returned(range(result, second), false))
         }
