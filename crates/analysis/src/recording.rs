@@ -4,15 +4,19 @@ mod caller;
 mod detail;
 mod names;
 mod rows;
+mod scope;
+mod skipping;
 
 use events::Definitions;
 use results::recording::{
-    EndedEarly, RecorderCounts, RecordingReport, RestMemory, SCHEMA, SampledRecording, Seen,
-    SiteCosts, ThinnedRecording, UnnamedFile,
+    CallerOrder, EndedEarly, RecorderCounts, RecordingReport, RestMemory, SCHEMA, SampledRecording,
+    Seen, SiteCosts, ThinnedRecording, UnnamedFile,
 };
 
 use crate::allocations::AllocationAccount;
 use names::Names;
+pub use scope::ReportScope;
+use skipping::Skipping;
 
 /// A file with code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,33 +82,50 @@ pub fn report(
     facts: &RecordingFacts,
     symbols: &mut dyn SymbolSource,
 ) -> RecordingReport {
+    scoped_report(account, definitions, facts, symbols, &ReportScope::default())
+}
+
+/// The same of a part, as `scope` says; the ledger of `account` had its filter.
+pub fn scoped_report(
+    account: &AllocationAccount,
+    definitions: &Definitions,
+    facts: &RecordingFacts,
+    symbols: &mut dyn SymbolSource,
+    scope: &ReportScope,
+) -> RecordingReport {
     let names = Names::of(account, definitions, symbols);
     // What was recorded last may be in the part that is missing.
     let is_cut = matches!(facts.ended_early, Some(EndedEarly::Unknown | EndedEarly::Unwritable));
     let seen = seen(account, is_cut);
-    let sites = rows::sites(account, seen, &names);
-    let callers = caller::callers(account, seen, &names, &sites);
-    let costs = if sites.is_empty() && facts.ended_early == Some(EndedEarly::Unknown) {
+    let mut sites = rows::sites(account, seen, &names);
+    let filter = scope.take_left_out(account, seen, &mut sites);
+    let mut skipping = Skipping::new(&scope.skip);
+    let callers = caller::callers(account, seen, &names, &sites, &mut skipping);
+    let costs = if account.sites.is_empty() && facts.ended_early == Some(EndedEarly::Unknown) {
         SiteCosts::none(Seen { allocations: false, ..seen })
     } else {
-        rows::all_sites(account, seen, &sites)
+        rows::all_sites(account, seen, &sites, filter.is_some())
     };
-    let of_threads = |ns: f64| (account.threads_ns > 0).then(|| ns / account.threads_ns as f64);
+    let all = rows::with_left_out(account, seen, costs, filter.as_ref());
+    let of_threads = of_time(account.threads_ns);
     let recording_ns = recording_ns(account, facts);
+    let elapsed_ns = account.ended_ns.saturating_sub(account.header.began_ns);
+    let of_run = of_time(elapsed_ns.saturating_sub(account.paused_ns));
     RecordingReport {
         schema: SCHEMA.to_owned(),
         version: facts.version.clone(),
         command: facts.command.clone(),
         attached: facts.attached,
         redacted: facts.is_redacted,
-        elapsed_ns: account.ended_ns.saturating_sub(account.header.began_ns),
+        elapsed_ns,
         ended_early: facts.ended_early,
         faults_until_ns: faults_until_ns(account).filter(|_| is_cut),
         seen,
-        totals: rows::totals(account, seen, &costs, facts),
+        totals: rows::totals(account, seen, &all, facts),
         recorder: facts.recorder,
         costs,
         share: costs.true_ns.and_then(|true_ns| of_threads(true_ns as f64)),
+        elapsed_share: costs.true_ns.and_then(|true_ns| of_run(true_ns as f64)),
         recording_ns: recording_ns.map(whole_ns),
         recording_share: recording_ns.and_then(of_threads),
         thinned: account.thinned.map(|thinned| ThinnedRecording {
@@ -117,11 +138,19 @@ pub fn report(
             mean_bytes: sampled.sampling.mean_bytes.get(),
             chosen_calls: sampled.chosen_calls,
         }),
+        filter,
+        skipped: skipping.finish(),
+        sorted_by: CallerOrder::True,
         sites: sites.into_iter().map(|(_, row)| row).collect(),
         callers,
         rest: rows::rest(account),
         unnamed: symbols.unnamed(),
     }
+}
+
+/// Parts of so much time; `None`: it is none.
+fn of_time(all_ns: u64) -> impl Fn(f64) -> Option<f64> {
+    move |ns| (all_ns > 0).then(|| ns / all_ns as f64)
 }
 
 /// How far what the kernel told of reaches, from the beginning, if it was asked.

@@ -92,7 +92,8 @@ pub(crate) enum Verb {
     /// Write everything that a program does with memory to a file: allocation calls with their
     /// stacks, memory syscalls, page faults
     Record(crate::record::options::RecordOptions),
-    /// Show a saved result again, write it as CSV, Markdown or SVG, or compare two of them
+    /// Show where the cost of a recorded program came from; show a saved result again, write it as
+    /// CSV, Markdown or SVG, or compare two of them
     Report(crate::report::options::ReportOptions),
     /// Show a program's memory syscalls and page faults live, with the time each took in the kernel
     ///

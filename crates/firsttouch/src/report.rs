@@ -4,7 +4,9 @@
 mod diff;
 mod events;
 pub(crate) mod options;
+mod ranges;
 mod recording;
+mod rows;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -28,6 +30,9 @@ pub(crate) fn run(options: &ReportOptions, screen: ScreenOptions) -> anyhow::Res
     }
     if options.events {
         return Err(Usage("--events needs a recording, which record makes".to_owned()).into());
+    }
+    if let Some(option) = options.rows.first() {
+        return Err(Usage(format!("{option} needs a recording, which record makes")).into());
     }
     // A result is JSON already.
     if options.json.is_some() {

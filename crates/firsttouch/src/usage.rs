@@ -256,7 +256,10 @@ mod tests {
         ] {
             assert_eq!(said(line), expect, "{line}");
         }
-        assert!(said("trace --size 1MiB").starts_with("trace has no option --size; bench has it"));
+        assert!(
+            said("trace --size 1MiB")
+                .starts_with("trace has no option --size; bench and report have")
+        );
         let behind = ["trace", "--", "--size"].map(str::to_owned);
         let cli = Cli::try_parse_from(["firsttouch", "trace", "--", "--size"]).expect("a program");
         assert_eq!(option_as_program(&cli, &Cli::command(), &behind), None);

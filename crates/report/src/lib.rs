@@ -26,7 +26,9 @@ pub use doctor::screen as doctor_screen;
 pub use export::Document;
 pub use layout::{redrawn as layout_frame, screen as layout_screen, svg as layout_svg};
 pub use number::{bytes, duration, whole};
-pub use recording::screen as recording_screen;
+pub use recording::{
+    RecordingScreen, screen as recording_screen, screen_of as recording_screen_of, site_screen,
+};
 pub use text::{clean, hanging as wrapped, quoted};
 pub use trace::{FileNames, trace_end, trace_line, trace_table};
 pub use view::View;

@@ -1,11 +1,19 @@
 //! The screen of a recording: what memory cost the program, when it was paid, and which call sites
 //! pay.
 
+mod filtered;
 mod functions;
 mod head;
+mod histogram;
 mod recorder;
+mod site;
 mod stacks;
+mod story;
 mod table;
+mod wanted;
+
+pub use site::screen as site_screen;
+pub use wanted::RecordingScreen;
 
 use results::recording::{
     CallerRow, EndedEarly, RecordingReport, RestMemory, RestRow, SampledRecording,
@@ -13,11 +21,9 @@ use results::recording::{
 };
 
 use crate::number::{Nanoseconds, bytes, percent, several, whole};
-use crate::text::{BAD, clean, hanging, quoted, some_of, styled};
+use crate::text::{BAD, clean, hanging, some_of, styled};
 use crate::view::View;
 
-/// Rows of the table, and with `-v`.
-const ROWS: [usize; 2] = [10, 30];
 /// The share of faults of unknown memory from which on it is said, and their number.
 const UNKNOWN_SAID: (f64, u64) = (0.01, 100);
 
@@ -28,20 +34,30 @@ const REDACTED: &str =
 /// Renders `report` of the recording in `file` as `view` wants it.
 #[must_use]
 pub fn screen(report: &RecordingReport, file: &str, view: View) -> String {
-    let rows = ROWS[usize::from(view.verbose)];
+    screen_of(report, &RecordingScreen { file, ..RecordingScreen::default() }, view)
+}
+
+/// Renders what is `wanted` of `report`.
+#[must_use]
+pub fn screen_of(report: &RecordingReport, wanted: &RecordingScreen<'_>, view: View) -> String {
     let mut text = head::head(report, view);
+    text += &filtered::filtered(report, view);
     text += &troubles(report, view);
+    let rows = wanted.most(report, view);
     if report.callers.is_empty() {
         text += &hanging("", without_calls(report), view.width);
+    } else if wanted.untouched {
+        text += &story::untouched_callers(report, rows, view);
     } else {
         text.push('\n');
         text += &table::table_of_callers(report, rows, view);
+        text += &story::story(report, view);
     }
     text += &rest(report, view);
     if view.verbose && !report.has_no_stacks() {
         text += &stacks::stacks(report, view);
     }
-    text + &next(report, file, view)
+    text + &wanted.next(report, view)
 }
 
 /// Why there are no call sites.
@@ -50,6 +66,8 @@ fn without_calls(report: &RecordingReport) -> &'static str {
         "Calls of the allocator were not recorded, so faults have no call sites."
     } else if report.lacks_calls() {
         "Which calls of the allocator there were is not known: the file ends before any."
+    } else if report.filter.is_some() {
+        "No call was chosen: none is of this time, thread, process and size."
     } else if report.totals.calls > 0 {
         "No call was chosen to have its stack, so no call site is known: a shorter distance \
          chooses more (record --stacks sampled=1KiB)."
@@ -96,6 +114,7 @@ fn troubles(report: &RecordingReport, view: View) -> String {
     troubles.extend(hidden(report).map(str::to_owned));
     troubles.extend(unnamed(report));
     troubles.extend(stripped(report));
+    troubles.extend(filtered::not_skipped(report));
     let line = |trouble: &String| hanging(&styled(BAD, "note "), trouble, view.width);
     troubles.iter().map(line).collect()
 }
@@ -289,15 +308,4 @@ fn word(kind: RestMemory) -> &'static str {
         RestMemory::Recorder => "the recorder's own",
         RestMemory::Unknown => "unknown",
     }
-}
-
-/// The most useful next command, and what it shows.
-fn next(report: &RecordingReport, file: &str, view: View) -> String {
-    let file = quoted(file);
-    let next = if view.verbose || report.callers.is_empty() || report.has_no_stacks() {
-        format!("firsttouch report {file} --events    (line by line, in the order of time)")
-    } else {
-        format!("firsttouch report {file} -v    (the stacks of these calls)")
-    };
-    hanging("Next: ", &next, view.width)
 }

@@ -93,12 +93,21 @@ pub(crate) fn escaped(text: &str) -> String {
 /// beginning.
 #[must_use]
 pub fn hanging(head: &str, text: &str, width: Option<usize>) -> String {
+    wrapped(head, text, width, false)
+}
+
+/// The same of a text with names, which have no spaces to wrap at: they are broken.
+pub(crate) fn broken(head: &str, text: &str, width: Option<usize>) -> String {
+    wrapped(head, text, width, true)
+}
+
+fn wrapped(head: &str, text: &str, width: Option<usize>, breaks_words: bool) -> String {
     let Some(width) = width else { return format!("{head}{text}\n") };
     let indent = " ".repeat(textwrap::core::display_width(head));
     let options = textwrap::Options::new(width.max(indent.len() + 20))
         .initial_indent(head)
         .subsequent_indent(&indent)
-        .break_words(false)
+        .break_words(breaks_words)
         .word_splitter(textwrap::WordSplitter::NoHyphenation);
     // A number and its percent sign stay together.
     textwrap::fill(&text.replace(" %", "\u{a0}%"), options).replace('\u{a0}', " ") + "\n"

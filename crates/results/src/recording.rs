@@ -2,13 +2,22 @@
 
 mod costs;
 mod detail;
+mod filter;
+mod matters;
+mod merged;
+mod order;
 mod recorder;
 mod rest;
 
 use serde::{Deserialize, Serialize};
 
 pub use costs::SiteCosts;
-pub use detail::{CallLatency, CallParts, ServedCalls, SiteDetail, SizeStep, TimeStep, Toucher};
+pub use detail::{
+    CallLatency, CallParts, LatencyStep, ServedCalls, SiteDetail, SizeStep, TimeStep, Toucher,
+};
+pub use filter::{ReportFilter, SkippedFunction};
+pub use matters::TouchedPart;
+pub use order::{CallerOrder, by_true_cost};
 pub use recorder::{EndedEarly, RecorderCounts};
 pub use rest::{RestMemory, RestRow};
 
@@ -52,6 +61,11 @@ pub struct RecordingReport {
     /// `true_ns` of all sites as a part of the lifetimes of all threads; `null` if either is not
     /// known.
     pub share: Option<f64>,
+    /// The same as a part of the time from the start of the recording to its end without the
+    /// pauses, which threads that wait do not lengthen: more than 1 where several threads pay at
+    /// once.
+    #[serde(default)]
+    pub elapsed_share: Option<f64>,
     /// What recording added at least: calls, faults and syscalls, each as often as it was recorded,
     /// as far as `totals` has what one costs; `null` if it has none of them.
     pub recording_ns: Option<u64>,
@@ -65,9 +79,19 @@ pub struct RecordingReport {
     /// estimates, all other figures are exact. `null`: every call has its stack, or none.
     #[serde(default)]
     pub sampled: Option<SampledRecording>,
+    /// If only some calls were asked for: which, and what the others cost. `null`: the report is of
+    /// all calls.
+    #[serde(default)]
+    pub filter: Option<ReportFilter>,
+    /// Functions that were not taken for callers.
+    #[serde(default)]
+    pub skipped: Vec<SkippedFunction>,
+    /// What `callers` are sorted by.
+    #[serde(default)]
+    pub sorted_by: CallerOrder,
     /// Every site, by `true_ns`, then by bytes.
     pub sites: Vec<SiteRow>,
-    /// The sites by the function that asked, in the same order.
+    /// The sites by the function that asked, in the order of `sorted_by`.
     pub callers: Vec<CallerRow>,
     /// Faults that no site pays for, by kinds of memory, in the order of `fault_ns`. With those of
     /// the sites they are all faults.

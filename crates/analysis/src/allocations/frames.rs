@@ -16,6 +16,8 @@ impl FrameId {
     /// No frame: the end of every stack, or an unknown one.
     pub const NONE: FrameId = FrameId(0);
 
+    /// No frame either: the stack of all calls that were not chosen, where a report is of some.
+    pub const LEFT_OUT: FrameId = FrameId(u32::MAX);
     /// Its place among all frames, of which the first is no frame.
     #[inline]
     pub(super) fn index(self) -> usize {
@@ -67,6 +69,12 @@ impl FrameTree {
     /// The frame `id` and its caller.
     fn frame(&self, id: FrameId) -> Option<(FrameId, ResolvedFrame)> {
         self.frames.get((id.0 as usize).checked_sub(1)?).copied()
+    }
+
+    /// The innermost frames of a stack, at most so many, as a stack of its own.
+    pub(super) fn innermost(&mut self, id: FrameId, most: usize) -> FrameId {
+        let frames: Vec<ResolvedFrame> = self.frames(id).take(most).collect();
+        frames.into_iter().rev().fold(FrameId::NONE, |caller, frame| self.number(caller, frame))
     }
 
     /// The frames of a stack, from the innermost to the outermost.

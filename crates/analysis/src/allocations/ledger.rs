@@ -3,6 +3,7 @@
 mod calls;
 mod faults;
 mod lives;
+mod selecting;
 mod syscalls;
 
 use std::ops::Range;
@@ -17,6 +18,7 @@ use super::pauses::Pauses;
 use super::pending::{GiveOut, Pending};
 use super::processes::AllocatingProcesses;
 use super::rest::Rest;
+use super::selection::Selection;
 use super::sites::SiteTable;
 use super::thinned::ThinnedStream;
 use crate::address_space::{Attribution, Attributor};
@@ -36,6 +38,7 @@ pub struct Ledger {
     unowned: TimedCalls,
     faults: FaultSums,
     thinned: ThinnedStream,
+    selection: Selection,
     last_ns: u64,
     kernel_until_ns: Option<u64>,
     lost: u64,
@@ -62,6 +65,7 @@ impl Ledger {
             unowned: TimedCalls::default(),
             faults: FaultSums::default(),
             thinned: ThinnedStream::default(),
+            selection: Selection::default(),
             last_ns: header.began_ns,
             kernel_until_ns: None,
             lost: 0,

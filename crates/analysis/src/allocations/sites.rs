@@ -39,6 +39,8 @@ pub(super) struct SiteTable {
     sites: Vec<Site>,
     /// The sites by the innermost frames of their stacks.
     by_stack: Vec<Option<SiteId>>,
+    /// The site of [`FrameId::LEFT_OUT`].
+    left_out: Option<SiteId>,
     live_bytes: u64,
     peak_bytes: u64,
     peak_ns: u64,
@@ -80,12 +82,21 @@ impl SiteTable {
 
     #[cold]
     fn add(&mut self, stack: FrameId) -> SiteId {
+        // Its number is not that of a frame.
+        let known = self.left_out.filter(|_| stack == FrameId::LEFT_OUT);
+        if let Some(site) = known {
+            return site;
+        }
         let site = SiteId(u32::try_from(self.sites.len()).unwrap_or(u32::MAX));
+        self.sites.push(Site::new(stack));
+        if stack == FrameId::LEFT_OUT {
+            self.left_out = Some(site);
+            return site;
+        }
         if self.by_stack.len() <= stack.index() {
             self.by_stack.resize(stack.index() + 1, None);
         }
         self.by_stack[stack.index()] = Some(site);
-        self.sites.push(Site::new(stack));
         site
     }
 

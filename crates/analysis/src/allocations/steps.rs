@@ -62,6 +62,12 @@ impl FineSteps {
         self.max
     }
 
+    /// The last number of each step that has any, and how many it has.
+    pub fn steps(&self) -> impl Iterator<Item = (u64, u64)> {
+        let counts = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
+        counts.map(|(step, &count)| (last_of(step), count))
+    }
+
     /// The number that so many thousandths do not exceed: at most an eighth too high.
     #[must_use]
     pub fn at_most(&self, per_mille: u64) -> u64 {
@@ -120,6 +126,8 @@ mod tests {
         assert_eq!((fine.count(), fine.max(), fine.at_most(1000)), (1000, 1000, 1000));
         assert!((500..563).contains(&fine.at_most(500)), "{}", fine.at_most(500));
         assert_eq!(fine.at_most(1), 1);
+        assert_eq!(fine.steps().map(|(_, count)| count).sum::<u64>(), 1000);
+        assert!(fine.steps().is_sorted() && fine.steps().last() == Some((1023, 41)));
         assert_eq!(FineSteps::default().at_most(500), 0);
         let mut powers = PowerSteps::default();
         for number in [0, 1, 2, 3, 4096, u64::MAX] {

@@ -3,10 +3,10 @@
 
 use std::collections::HashMap;
 
-use results::recording::{CallerRow, Seen, SiteCosts, SiteRow};
+use results::recording::{CallerRow, Seen, SiteCosts, SiteRow, by_true_cost};
 
 use super::names::{NamedFrame, Names};
-use super::rows::order;
+use super::skipping::Skipping;
 use crate::allocations::{AllocationAccount, Site};
 
 /// Namespaces of standard libraries, and of what they are made of.
@@ -56,11 +56,12 @@ pub(super) fn callers(
     seen: Seen,
     names: &Names,
     sites: &[(&Site, SiteRow)],
+    skipping: &mut Skipping,
 ) -> Vec<CallerRow> {
     let mut rows: Vec<CallerRow> = Vec::new();
     let mut known: HashMap<(String, Option<String>), usize> = HashMap::new();
     for (index, (site, row)) in sites.iter().enumerate() {
-        let caller = name_of(account, names, site);
+        let caller = name_of(account, names, site, skipping);
         let place = *known.entry(caller.clone()).or_insert(rows.len());
         if place == rows.len() {
             let (function, at) = caller;
@@ -73,15 +74,25 @@ pub(super) fn callers(
     for row in &mut rows {
         row.true_per_apparent = row.costs.true_per_apparent();
     }
-    rows.sort_by_cached_key(|row| order(&row.costs));
+    rows.sort_by_cached_key(|row| by_true_cost(&row.costs));
     rows
 }
 
-/// The function and the line of the caller. If all frames belong to libraries, the innermost one.
-fn name_of(account: &AllocationAccount, names: &Names, site: &Site) -> (String, Option<String>) {
+/// The function and the line of the caller. If all frames belong to libraries, the innermost one;
+/// if all others are skipped, the innermost of those.
+fn name_of(
+    account: &AllocationAccount,
+    names: &Names,
+    site: &Site,
+    skipping: &mut Skipping,
+) -> (String, Option<String>) {
     let frames: Vec<NamedFrame<'_>> =
         account.frames(site.stack).flat_map(|frame| names.at(frame)).collect();
-    let caller = frames.iter().find(|frame| !is_of_a_library(frame)).or(frames.first());
+    let own = || frames.iter().filter(|frame| !is_of_a_library(frame));
+    let skipped = own().take_while(|frame| skipping.skips(&frame.function())).count();
+    let names: Vec<String> = own().take(skipped).map(NamedFrame::function).collect();
+    skipping.count(names.iter().map(String::as_str));
+    let caller = own().nth(skipped).or_else(|| own().next()).or(frames.first());
     caller.map_or(("unknown".to_owned(), None), |frame| (frame.function(), frame.at()))
 }
 
@@ -106,7 +117,7 @@ fn is_function_of_a_library(function: &str) -> bool {
 }
 
 /// A function of C++ without the type that it returns and without its arguments.
-fn qualified(function: &str) -> &str {
+pub(super) fn qualified(function: &str) -> &str {
     let (mut depth, mut start) = (0_usize, 0);
     for (at, c) in function.char_indices() {
         match c {

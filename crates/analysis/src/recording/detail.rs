@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use results::recording::{
-    CallLatency, CallParts, Seen, ServedCalls, SiteDetail, SizeStep, TimeStep, Toucher,
+    CallLatency, CallParts, LatencyStep, Seen, ServedCalls, SiteDetail, SizeStep, TimeStep, Toucher,
 };
 
 use super::names::{NamedFrame, Names};
@@ -37,6 +37,10 @@ pub(super) fn detail(
         sizes: sizes.collect(),
         lifetimes: lifetimes.map(|(from_ns, blocks)| TimeStep { from_ns, blocks }).collect(),
         latency,
+        latencies: latencies
+            .steps()
+            .map(|(upto_ns, calls)| LatencyStep { upto_ns, calls })
+            .collect(),
         parts: CallParts {
             user_ns: site.apparent.timed_ns.saturating_sub(inside_ns),
             syscall_ns: details.syscall_ns,

@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 
-use results::recording::{RecordingTotals, RestRow, Seen, SiteCosts, SiteRow};
+use results::recording::{
+    RecordingTotals, ReportFilter, RestRow, Seen, SiteCosts, SiteRow, by_true_cost,
+};
 
 use super::names::Names;
 use super::{RecordingFacts, RestMemory};
 use crate::allocations::{
-    AllocationAccount, FaultSums, ResolvedFrame, RestKind, Site, SiteDetails, TimedCalls, scaled,
+    AllocationAccount, FaultSums, ResolvedFrame, RestKind, SampledAccount, Site, SiteDetails,
+    TimedCalls, scaled,
 };
 
 /// Every site with its row, by true cost, then by bytes.
@@ -27,7 +30,7 @@ pub(super) fn sites<'a>(
     let all = account.sites.iter().zip(&account.details);
     let mut rows: Vec<(&Site, SiteRow)> = all.map(row).collect();
     tell_apart(account, names, &mut rows);
-    rows.sort_by_cached_key(|(_, row)| order(&row.costs));
+    rows.sort_by_cached_key(|(_, row)| by_true_cost(&row.costs));
     rows
 }
 
@@ -78,23 +81,36 @@ pub(super) fn all_sites(
     account: &AllocationAccount,
     seen: Seen,
     sites: &[(&Site, SiteRow)],
+    is_filtered: bool,
 ) -> SiteCosts {
-    match &account.sampled {
-        Some(sampled) => {
-            costs(&sampled.all, seen, &(account.all_apparent(), account.all_releases()))
-        }
-        None => SiteCosts {
+    match (&account.sampled, is_filtered) {
+        (Some(sampled), false) => sampled_sites(account, sampled, seen),
+        (Some(_), true) => SiteCosts::sum(seen, sites.iter().map(|(_, row)| &row.costs)),
+        (None, _) => SiteCosts {
             first_touch_error_ns: account.thinned.map(|thinned| thinned.touches_error_ns),
             ..SiteCosts::sum(seen, sites.iter().map(|(_, row)| &row.costs))
         },
     }
 }
 
-/// The place of costs in a table: the most first. Without faults, by the time in the calls.
-pub(super) fn order(costs: &SiteCosts) -> impl Ord + use<> {
-    let known_ns = costs.apparent_ns.saturating_add(costs.release_ns);
-    let ns = costs.true_ns.unwrap_or(known_ns);
-    std::cmp::Reverse((ns, costs.bytes, costs.calls))
+/// What all sites pay together that are estimates themselves: exact.
+fn sampled_sites(account: &AllocationAccount, sampled: &SampledAccount, seen: Seen) -> SiteCosts {
+    costs(&sampled.all, seen, &(account.all_apparent(), account.all_releases()))
+}
+
+/// What all calls cost of which a filter left some out: `chosen` and the others, or what is exact.
+pub(super) fn with_left_out(
+    account: &AllocationAccount,
+    seen: Seen,
+    mut chosen: SiteCosts,
+    filter: Option<&ReportFilter>,
+) -> SiteCosts {
+    let Some(filter) = filter else { return chosen };
+    if let Some(sampled) = &account.sampled {
+        return sampled_sites(account, sampled, seen);
+    }
+    chosen.add(&filter.left_out);
+    chosen
 }
 
 fn costs(site: &Site, seen: Seen, (calls, releases): &(TimedCalls, TimedCalls)) -> SiteCosts {
@@ -117,12 +133,13 @@ fn costs(site: &Site, seen: Seen, (calls, releases): &(TimedCalls, TimedCalls)) 
         true_ns: of_faults(true_ns),
         minor_faults: of_faults(faults.minor),
         major_faults: of_faults(faults.major),
+        touch_faults: of_faults(site.touches.minor.saturating_add(site.touches.major)),
         syscalls: seen.syscalls.then_some(site.syscalls),
         ..SiteCosts::none(seen)
     }
 }
 
-/// The sums of the whole recording; `costs` are those of all sites.
+/// The sums of the whole recording; `costs` are those of all calls.
 pub(super) fn totals(
     account: &AllocationAccount,
     seen: Seen,

@@ -6,6 +6,7 @@ mod model;
 mod report;
 mod sampled;
 mod script;
+mod selection;
 mod stacks;
 mod table;
 mod thinned;

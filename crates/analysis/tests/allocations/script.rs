@@ -1,9 +1,9 @@
 //! Streams, written event by event, and what their sites pay.
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::ops::Range;
 
-use analysis::allocations::{AllocationAccount, Ledger, ResolvedFrame, Site};
+use analysis::allocations::{AllocationAccount, CallFilter, Ledger, ResolvedFrame, Site};
 use events::{
     Allocation, AllocationFunction, Batch, Call, Clock, Definitions, Ending, Event, EventKind,
     Fault, Frame, Header, Interner, Life, MappingReport, Name, Sees, Span, StackId, StackSampling,
@@ -42,6 +42,7 @@ pub(crate) struct Script {
     thread: Thread,
     pauses: Vec<Range<u64>>,
     sampling: Option<StackSampling>,
+    selection: (CallFilter, Option<NonZeroUsize>),
 }
 
 impl Script {
@@ -52,12 +53,19 @@ impl Script {
             thread: first(1),
             pauses: Vec::new(),
             sampling: None,
+            selection: (CallFilter::default(), None),
         }
     }
 
     /// Only some calls have their stack.
     pub(crate) fn sample(&mut self, sampling: StackSampling) -> &mut Script {
         self.sampling = Some(sampling);
+        self
+    }
+
+    /// Only these calls pay, and only so many frames of their stacks count.
+    pub(crate) fn select(&mut self, filter: CallFilter, depth: Option<usize>) -> &mut Script {
+        self.selection = (filter, depth.and_then(NonZeroUsize::new));
         self
     }
 
@@ -179,6 +187,8 @@ impl Script {
         let mut batch = Batch { events: std::mem::take(&mut self.events), ..Batch::default() };
         self.interner.take_new(&mut batch.definitions);
         let ledger = Ledger::new(&header()).with_sampling(self.sampling);
+        let (filter, depth) = std::mem::take(&mut self.selection);
+        let ledger = ledger.with_selection(filter, depth);
         let ledger = ledger.with_pauses(std::mem::take(&mut self.pauses));
         let (mut ledger, mut definitions) = (ledger, Definitions::default());
         ledger.take(&batch, &mut definitions);

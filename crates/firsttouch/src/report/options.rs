@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::rows::RowOptions;
 use crate::exports::ExportOptions;
 
 /// Which result is shown, and in what form.
@@ -11,6 +12,12 @@ use crate::exports::ExportOptions;
 #[command(after_help = "\
 Examples:
   firsttouch report app.ft                      the call sites that cost most
+  firsttouch report app.ft --site 1             the first of them in full
+  firsttouch report app.ft --sort peak --top 20 those that hold most at the peak
+  firsttouch report app.ft --untouched          memory that was never touched
+  firsttouch report app.ft --skip xmalloc       the callers of a wrapper of malloc
+  firsttouch report app.ft --time 2s..3s --size 1MiB..
+                                                large allocations of one second
   firsttouch report app.ft --events | less      every call, syscall and fault
   firsttouch report app.ft --events --json -    the same as JSON lines
   firsttouch report result.json                 the screen that bench printed
@@ -46,4 +53,6 @@ pub(crate) struct ReportOptions {
     pub(crate) json: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) exports: ExportOptions,
+    #[command(flatten)]
+    pub(crate) rows: RowOptions,
 }

@@ -3,19 +3,26 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, Write};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use analysis::allocations::Ledger;
-use analysis::recording::{CodeFile, FrameName, RecordingFacts, SymbolSource, report};
+use analysis::recording::{
+    CodeFile, FrameName, RecordingFacts, ReportScope, SymbolSource, scoped_report,
+};
 use anyhow::Context;
 use events::{Batch, Definitions, EventKind, Life};
 use recording::{CutReason, ProbeCounts, Reader, RecordingSummary};
-use results::recording::{EndedEarly, RecorderCounts, RecordingReport, Unnamed, UnnamedFile};
+use report::{RecordingScreen, View};
+use results::recording::{
+    CallerOrder, EndedEarly, RecorderCounts, RecordingReport, Unnamed, UnnamedFile,
+};
 use symbols::Symbolizer;
 
 use crate::options::{ScreenOptions, Usage};
 use crate::report::options::ReportOptions;
+use crate::report::rows::RowOptions;
 use crate::sink::{self, Sink};
 
 /// Whether `file` begins as a recording does, or has the name of one. Standard input and pipes are
@@ -44,20 +51,64 @@ pub(super) fn run(
     if options.events {
         return super::events::write(&mut reader, output, screen).with_context(name);
     }
-    let report = read(&mut reader).with_context(name)?;
+    let rows = &options.rows;
+    check(rows, &reader)?;
+    let mut report = read(&mut reader, rows).with_context(name)?;
+    if rows.order() != CallerOrder::True {
+        report.sort(rows.order());
+    }
+    check_row(rows, &report)?;
     for sentence in doubts(&reader) {
         crate::observed::note(&sentence);
     }
     let json = |into: &mut dyn Write| results::write(&report, into);
-    let text = || report::recording_screen(&report, &name(), screen.view());
+    let text = || shown(&report, &name(), rows, screen.view());
     sink::deliver(output, json, text, screen.color)?;
     Ok(ExitCode::SUCCESS)
 }
 
+/// The table, or a row of it in full.
+fn shown(report: &RecordingReport, file: &str, rows: &RowOptions, view: View) -> String {
+    let (options, most) = (rows.typed(), rows.top.map(NonZeroUsize::get));
+    let wanted = RecordingScreen { file, options: &options, rows: most, untouched: rows.untouched };
+    let site = rows.site.and_then(|number| report::site_screen(report, number, &wanted, view));
+    site.unwrap_or_else(|| report::recording_screen_of(report, &wanted, view))
+}
+
+/// Refuses to choose among calls of which a recording has only counts.
+fn check<R: Read + Seek>(rows: &RowOptions, reader: &Reader<R>) -> Result<(), Usage> {
+    let has_counts = !reader.thinning().is_empty() || !reader.call_counts().is_empty();
+    if has_counts && !rows.filter(0).is_none() {
+        return Err(Usage(
+            "this recording has most calls only as counts (record --max-size): --time, --thread, \
+             --process and --size cannot choose among them"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses a row that is not there.
+fn check_row(rows: &RowOptions, report: &RecordingReport) -> Result<(), Usage> {
+    let Some(number) = rows.site.filter(|&number| number > report.callers.len()) else {
+        return Ok(());
+    };
+    Err(Usage(match report.callers.len() {
+        0 => format!("--site {number}: there are no call sites; report FILE alone says why"),
+        1 => format!("--site {number}: the table has one row, --site 1"),
+        last => format!("--site {number}: the table has the rows 1 to {last}"),
+    }))
+}
+
 /// The report of a whole recording.
-fn read<R: Read + Seek>(reader: &mut Reader<R>) -> anyhow::Result<RecordingReport> {
+fn read<R: Read + Seek>(
+    reader: &mut Reader<R>,
+    rows: &RowOptions,
+) -> anyhow::Result<RecordingReport> {
     let ledger = Ledger::of_thinned(reader.header(), reader.thinning(), reader.call_counts());
     let ledger = ledger.with_sampling(reader.about().stack_sampling);
+    let filter = rows.filter(reader.header().began_ns);
+    let ledger = ledger.with_selection(filter.clone(), rows.depth);
     let mut ledger = ledger.with_pauses(reader.pauses());
     let (mut batch, mut definitions) = (Batch::default(), Definitions::default());
     let (mut first, mut syscalls) = (None, 0);
@@ -90,7 +141,8 @@ fn read<R: Read + Seek>(reader: &mut Reader<R>) -> anyhow::Result<RecordingRepor
         recorder: reader.counts().map(|counts| recorder_counts(counts, clock_error_ns)),
     };
     let mut names = FileNames::new();
-    Ok(report(&account, &definitions, &facts, &mut names))
+    let scope = ReportScope { filter, skip: rows.skip.clone() };
+    Ok(scoped_report(&account, &definitions, &facts, &mut names, &scope))
 }
 
 /// Why the recording ended before the program. `None`: it did not.

@@ -13,6 +13,7 @@ mod musl;
 mod pauses;
 mod programs;
 mod redacted;
+mod rows;
 mod sampled;
 mod sized;
 

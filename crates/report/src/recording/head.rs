@@ -79,6 +79,9 @@ fn cost(report: &RecordingReport) -> String {
         share.map_or(String::new(), |share| format!(" = {} {}", part(share), of(report)))
     };
     match report.costs.true_ns {
+        Some(true_ns) if report.filter.is_some() => {
+            format!("the chosen calls cost {}{}", Nanoseconds(true_ns), share(report.share))
+        }
         // Much of its memory does not come from allocation calls.
         Some(true_ns) if true_ns < other_ns => format!(
             "allocations cost {}{}; {}",
@@ -86,7 +89,12 @@ fn cost(report: &RecordingReport) -> String {
             share(report.share),
             faults_took(other, "").replacen("faults", "other faults", 1)
         ),
-        Some(true_ns) => format!("memory cost {}{}", Nanoseconds(true_ns), share(report.share)),
+        Some(true_ns) => {
+            let of_run = report.share_of_run();
+            let of_run = of_run.map(|share| format!(" ({} of the time that it ran)", part(share)));
+            let share = share(report.share) + &of_run.unwrap_or_default();
+            format!("memory cost {}{share}", Nanoseconds(true_ns))
+        }
         None => "what memory cost is known in part".to_owned(),
     }
 }
@@ -136,21 +144,31 @@ fn bars(report: &RecordingReport, view: View) -> String {
     ]
     .into_iter()
     .map(|(name, ns, parts)| {
-        let head = format!("{name:12} {:>9}  ", Nanoseconds(ns).to_string());
-        let room = view.width.map_or(BAR, |width| width.saturating_sub(head.len()).min(BAR));
-        let bar = "#".repeat(bar_columns(ns, longest, room));
-        if parts.is_empty() {
-            return format!("{head}{bar}\n");
-        }
-        let line = format!("{head}{bar:BAR$}  {parts}");
-        if view.width.is_none_or(|width| line.len() <= width) {
-            format!("{line}\n")
-        } else {
-            let indent = if room < BAR { 2 } else { head.len() };
-            format!("{head}{bar}\n") + &hanging(&" ".repeat(indent), &parts, view.width)
-        }
+        bar_line((name, &Nanoseconds(ns).to_string()), (ns, longest), &parts, view)
     })
     .collect()
+}
+
+/// A name with its time, a bar of that time beside the longest one, and what the time consists of.
+pub(super) fn bar_line(
+    (name, time): (&str, &str),
+    (ns, longest): (u64, u64),
+    parts: &str,
+    view: View,
+) -> String {
+    let head = format!("{name:12} {time:>9}  ");
+    let room = view.width.map_or(BAR, |width| width.saturating_sub(head.len()).min(BAR));
+    let bar = "#".repeat(bar_columns(ns, longest, room));
+    if parts.is_empty() {
+        return format!("{}\n", format!("{head}{bar}").trim_end());
+    }
+    let line = format!("{head}{bar:BAR$}  {parts}");
+    if view.width.is_none_or(|width| line.len() <= width) {
+        return format!("{line}\n");
+    }
+    let indent = if room < BAR { 2 } else { head.len() };
+    format!("{}\n", format!("{head}{bar}").trim_end())
+        + &hanging(&" ".repeat(indent), parts, view.width)
 }
 
 /// The columns of a bar in so much `room`. One that is not zero has at least one.
@@ -178,23 +196,23 @@ fn estimated(report: &RecordingReport) -> String {
 
 /// Calls and bytes.
 fn totals(report: &RecordingReport, view: View) -> String {
-    let totals = &report.totals;
-    let failed = match totals.failed {
+    let (totals, costs) = (&report.totals, &report.costs);
+    let failed = match costs.failed {
         0 => String::new(),
         failed => format!(" ({} failed)", whole(failed)),
     };
     let mut parts = vec![
-        several(totals.calls, "call", "calls") + &failed,
-        format!("{} asked for", bytes(totals.allocated_bytes as f64)),
+        several(costs.calls, "call", "calls") + &failed,
+        format!("{} asked for", bytes(costs.bytes as f64)),
         format!(
             "at most {} live (at {})",
             bytes(totals.peak_live_bytes as f64),
             duration(totals.peak_ns as f64)
         ),
     ];
-    let kept = report.costs.unreleased;
+    let kept = costs.unreleased;
     if kept > 0 {
-        let bytes = bytes(report.costs.unreleased_bytes as f64);
+        let bytes = bytes(costs.unreleased_bytes as f64);
         // Of a program that goes on, nobody knows what it will free.
         let how = if report.ended_early.is_some() { "live at the end" } else { "never freed" };
         parts.push(format!("{} ({bytes}) {how}", several(kept, "block", "blocks")));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use results::recording::{RecordingReport, SiteRow};
+use results::recording::{CallerRow, RecordingReport, SiteRow};
 
 use crate::number::{Nanoseconds, several, whole};
 use crate::text::{BOLD, clean, hanging, styled};
@@ -26,18 +26,30 @@ pub(super) fn stacks(report: &RecordingReport, view: View) -> String {
         let head = format!("{}  {sites}", styled(BOLD, &format!("{} {name}", index + 1)));
         text.push('\n');
         text += &broken("", &head, view);
-        for site in caller.sites.iter().take(STACKS).filter_map(|&site| report.sites.get(site)) {
-            text += &stack(site, view);
-        }
-        if let Some(more) = caller.sites.len().checked_sub(STACKS).filter(|&more| more > 0) {
-            let _ = writeln!(text, "  {}", several(more as u64, "other stack", "other stacks"));
-        }
+        text += &stacks_of(report, caller, STACKS, view);
+    }
+    text
+}
+
+/// The costliest stacks of a caller, and how many more it has than `most`.
+pub(super) fn stacks_of(
+    report: &RecordingReport,
+    caller: &CallerRow,
+    most: usize,
+    view: View,
+) -> String {
+    let mut text = String::new();
+    for site in caller.sites.iter().take(most).filter_map(|&site| report.sites.get(site)) {
+        text += &stack(site, view);
+    }
+    if let Some(more) = caller.sites.len().checked_sub(most).filter(|&more| more > 0) {
+        let _ = writeln!(text, "  {}", several(more as u64, "other stack", "other stacks"));
     }
     text
 }
 
 /// `text` behind `indent`, on as many lines as it needs: names of templates have no spaces.
-fn broken(indent: &str, text: &str, view: View) -> String {
+pub(super) fn broken(indent: &str, text: &str, view: View) -> String {
     let Some(width) = view.width else { return format!("{indent}{text}\n") };
     let below = indent.to_owned() + "  ";
     let options = textwrap::Options::new(width.max(below.len() + 20))

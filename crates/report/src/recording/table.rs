@@ -1,6 +1,6 @@
 //! The table of callers: what their calls seem to cost, and what they do.
 
-use results::recording::{CallerRow, RecordingReport, SiteCosts};
+use results::recording::{CallerOrder, CallerRow, RecordingReport, SiteCosts, TouchedPart};
 use textwrap::core::display_width;
 
 use crate::number::{TimeUnit, bytes, digits, percent, rounded, several, whole};
@@ -8,18 +8,21 @@ use crate::table::{table, width_of};
 use crate::text::{DIM, clean, styled};
 use crate::view::View;
 
-use super::functions;
+use super::{functions, story};
 
 /// The columns that names need at least: figures go where they have fewer.
 const NAME_WANTED: usize = 20;
 /// They never have fewer than this.
 const NAME_MIN: usize = 10;
 /// The first columns to go on a narrow terminal, in this order.
-const EXPENDABLE: [&str; 4] = ["true/apparent", "calls", "bytes", "release"];
+const EXPENDABLE: [&str; 6] =
+    ["touched in", "true/apparent", "calls", "bytes", "release", "apparent"];
 /// The widest that a row gets in a pipe: names of templates have no end.
 const PIPE_COLUMNS: usize = 200;
 /// The columns of a terminal from which on the parts of the costs have columns of their own.
 const WIDE: usize = 110;
+/// The most columns of a function that touched.
+const TOUCHER_COLUMNS: usize = 16;
 
 /// The row of all calls, where no stacks were recorded.
 const WITHOUT_STACKS: &str = "all calls (no stacks were recorded)";
@@ -27,28 +30,41 @@ const WITHOUT_STACKS: &str = "all calls (no stacks were recorded)";
 /// A column of figures.
 struct Column<'a> {
     head: &'static str,
-    cell: Box<dyn Fn(&SiteCosts) -> String + 'a>,
+    cell: Box<dyn Fn(&Row) -> String + 'a>,
 }
 
+/// What columns are made of.
+struct Row {
+    costs: SiteCosts,
+    touched: Option<TouchedPart>,
+    /// The function that touched most of the memory; empty if it is not known.
+    toucher: String,
+}
+
+/// A table of the first callers, at most so many.
 pub(super) fn table_of_callers(report: &RecordingReport, most: usize, view: View) -> String {
-    // A single caller more needs no line that says so.
-    let most = if report.callers.len() == most + 1 { most + 1 } else { most };
-    let shown = &report.callers[..most.min(report.callers.len())];
-    let mut columns = columns(report, shown, view);
+    let most = most.min(report.callers.len());
+    let shown = &report.callers[..most];
     let others = report.others(most);
-    let costs = shown.iter().map(|caller| caller.costs).chain(others.map(|(_, costs)| costs));
-    let costs: Vec<SiteCosts> = costs.collect();
+    let other = others.map(|(_, costs)| Row {
+        costs,
+        touched: report.touched_of_all(&report.callers[most..]),
+        toucher: String::new(),
+    });
+    let of_caller = |caller: &CallerRow| row_of(report, caller);
+    let all: Vec<Row> = shown.iter().map(of_caller).chain(other).collect();
+    let mut columns = columns(report, &all, view);
     let digits = shown.len().to_string().len();
     let room = |rows: &[Vec<String>]| {
         // In a pipe there is room for wider gaps.
         let (width, gap) = view.width.map_or((PIPE_COLUMNS, 2), |width| (width, 1));
         width.saturating_sub(width_of(rows, gap) + gap + digits + 1).max(NAME_MIN)
     };
-    let mut rows = cells(&columns, &costs);
-    for head in EXPENDABLE {
+    let mut rows = cells(&columns, &all);
+    for head in EXPENDABLE.into_iter().filter(|&head| key(report.sorted_by) != Some(head)) {
         if room(&rows) < NAME_WANTED {
             columns.retain(|column| column.head != head);
-            rows = cells(&columns, &costs);
+            rows = cells(&columns, &all);
         }
     }
     let room = room(&rows);
@@ -74,46 +90,86 @@ pub(super) fn table_of_callers(report: &RecordingReport, most: usize, view: View
     table(rows, view.table_columns(), &[])
 }
 
+fn row_of(report: &RecordingReport, caller: &CallerRow) -> Row {
+    let detail = report.detail_of(caller);
+    let toucher = detail.costliest_toucher().map(|(toucher, _)| {
+        let name = story::toucher_name(&toucher.function, None);
+        functions::fitted(&name, TOUCHER_COLUMNS)
+    });
+    Row {
+        costs: caller.costs,
+        touched: report.touched_of(caller),
+        toucher: toucher.unwrap_or_default(),
+    }
+}
+
+/// The column with the figure that callers are sorted by.
+fn key(order: CallerOrder) -> Option<&'static str> {
+    Some(match order {
+        CallerOrder::True => "true",
+        CallerOrder::Apparent => "apparent",
+        CallerOrder::FirstTouch => "first touch",
+        CallerOrder::Release => "release",
+        CallerOrder::Bytes => "bytes",
+        CallerOrder::Calls => "calls",
+        CallerOrder::Faults => "faults",
+        CallerOrder::Peak => "at peak",
+        CallerOrder::Unreleased => "unreleased",
+        CallerOrder::Untouched => "untouched",
+        CallerOrder::Name => return None,
+    })
+}
+
 /// The columns that tell something, each time in one unit.
-fn columns<'a>(report: &RecordingReport, shown: &'a [CallerRow], view: View) -> Vec<Column<'a>> {
+fn columns<'a>(report: &RecordingReport, rows: &'a [Row], view: View) -> Vec<Column<'a>> {
     let wide = view.width.is_none_or(|width| width >= WIDE);
-    let timed = |head, of: fn(&SiteCosts) -> Option<u64>, within: Within| {
-        let largest = shown.iter().filter_map(|caller| of(&caller.costs)).max()?;
-        let unit = TimeUnit::for_largest(largest as f64);
-        let cell = move |costs: &SiteCosts| match of(costs) {
+    let with_faults = report.seen.faults;
+    let is_key = |head| key(report.sorted_by) == Some(head);
+    let column = |head, cell: fn(&Row) -> String| Column { head, cell: Box::new(cell) };
+    let wanted = |head, is_wanted: bool, cell: fn(&Row) -> String| {
+        (is_wanted || is_key(head)).then(|| column(head, cell))
+    };
+    let timed = |head, is_wanted: bool, of: fn(&SiteCosts) -> Option<u64>, within: Within| {
+        let largest = rows.iter().filter_map(|row| of(&row.costs)).max();
+        let unit = TimeUnit::for_largest(largest? as f64);
+        let cell = move |row: &Row| match of(&row.costs) {
             Some(ns) => {
                 let time = format!("{} {}", digits(ns as f64 / unit.ns(), 2), unit.name());
-                time + &give_or_take(within(costs))
+                time + &give_or_take(within(&row.costs))
             }
             None => "-".to_owned(),
         };
-        Some(Column { head, cell: Box::new(cell) })
+        (is_wanted || is_key(head)).then(|| Column { head, cell: Box::new(cell) })
     };
-    let sized = Column { head: "bytes", cell: Box::new(sized) };
-    let called = Column { head: "calls", cell: Box::new(called) };
-    let faults = |costs: &SiteCosts| {
-        let sum = costs.minor_faults.zip(costs.major_faults);
-        sum.map_or("-".to_owned(), |(minor, major)| whole(minor.saturating_add(major)))
-    };
-    let faulted = Column { head: "faults", cell: Box::new(faults) };
-    let ratio = |costs: &SiteCosts| {
-        costs.true_per_apparent().map_or("-".to_owned(), |ratio| format!("{}x", digits(ratio, 2)))
-    };
-    let compared = Column { head: "true/apparent", cell: Box::new(ratio) };
-    let with_faults = report.seen.faults;
+    let touched_in = wide && rows.iter().any(|row| !row.toucher.is_empty());
     let all = [
-        Some(sized),
-        Some(called),
-        (wide && with_faults).then_some(faulted),
-        timed("apparent", |costs| Some(costs.apparent_ns), |_| None),
-        wide.then(|| timed("first touch", |costs| costs.first_touch_ns, |_| None)).flatten(),
-        (wide || !with_faults)
-            .then(|| timed("release", |costs| Some(costs.release_ns), |_| None))
-            .flatten(),
-        timed("true", |costs| costs.true_ns, SiteCosts::true_within),
-        with_faults.then_some(compared),
+        wanted("bytes", true, |row| sized(&row.costs)),
+        wanted("own pages", is_key("untouched"), |row| part(row, |part| part.watched_bytes)),
+        wanted("untouched", false, |row| part(row, |part| part.never_touched_bytes)),
+        wanted("at peak", false, |row| bytes(row.costs.at_peak_bytes as f64)),
+        wanted("unreleased", false, |row| bytes(row.costs.unreleased_bytes as f64)),
+        wanted("calls", true, |row| called(&row.costs)),
+        wanted("faults", wide && with_faults, |row| known(row.costs.faults())),
+        timed("apparent", true, |costs| Some(costs.apparent_ns), |_| None),
+        timed("first touch", wide, |costs| costs.first_touch_ns, |_| None),
+        timed("release", wide || !with_faults, |costs| Some(costs.release_ns), |_| None),
+        timed("true", true, |costs| costs.true_ns, SiteCosts::true_within),
+        wanted("true/apparent", with_faults, |row| ratio(&row.costs)),
+        wanted("touched in", touched_in, |row| row.toucher.clone()),
     ];
     all.into_iter().flatten().collect()
+}
+
+fn known(figure: Option<u64>) -> String {
+    figure.map_or("-".to_owned(), whole)
+}
+
+fn part(row: &Row, of: fn(&TouchedPart) -> u64) -> String {
+    row.touched.map_or("-".to_owned(), |touched| bytes(of(&touched) as f64))
+}
+
+fn ratio(costs: &SiteCosts) -> String {
+    costs.true_per_apparent().map_or("-".to_owned(), |ratio| format!("{}x", digits(ratio, 2)))
 }
 
 /// How far a figure may be off, as a part of it.
@@ -135,11 +191,11 @@ fn give_or_take(within: Option<f64>) -> String {
     within.map(|within| format!(" ±{}", percent(within))).unwrap_or_default()
 }
 
-/// The heads of the columns, and below them a row for each of `costs`.
-fn cells(columns: &[Column<'_>], costs: &[SiteCosts]) -> Vec<Vec<String>> {
+/// The heads of the columns, and below them the figures of `rows`.
+fn cells(columns: &[Column<'_>], rows: &[Row]) -> Vec<Vec<String>> {
     let heads = columns.iter().map(|column| column.head.to_owned()).collect();
-    let row = |costs: &SiteCosts| columns.iter().map(|column| (column.cell)(costs)).collect();
-    std::iter::once(heads).chain(costs.iter().map(row)).collect()
+    let row = |row: &Row| columns.iter().map(|column| (column.cell)(row)).collect();
+    std::iter::once(heads).chain(rows.iter().map(row)).collect()
 }
 
 /// The function and its line. Where there is no room, what the function takes goes, and then its

@@ -9,6 +9,7 @@ mod drawing;
 mod layout;
 mod prose;
 mod recording;
+mod site;
 mod trace;
 mod tune;
 

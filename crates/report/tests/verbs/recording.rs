@@ -8,14 +8,14 @@ use results::recording::{
 
 use crate::{plain, snapshots};
 
-const MIB: u64 = 1 << 20;
-const MS: u64 = 1_000_000;
+pub(crate) const MIB: u64 = 1 << 20;
+pub(crate) const MS: u64 = 1_000_000;
 
-fn seen() -> Seen {
+pub(crate) fn seen() -> Seen {
     Seen { allocations: true, syscalls: true, faults: true, kernel_faults: true, stops: false }
 }
 
-fn costs(calls: u64, bytes: u64, [apparent, touch, release]: [u64; 3]) -> SiteCosts {
+pub(crate) fn costs(calls: u64, bytes: u64, [apparent, touch, release]: [u64; 3]) -> SiteCosts {
     SiteCosts {
         calls,
         frees: calls,
@@ -25,12 +25,13 @@ fn costs(calls: u64, bytes: u64, [apparent, touch, release]: [u64; 3]) -> SiteCo
         release_ns: release,
         true_ns: Some(apparent + touch + release),
         minor_faults: Some(touch / 1500),
+        touch_faults: Some(touch / 1500),
         ..SiteCosts::none(seen())
     }
 }
 
 /// Makes the callers, each with one site and with a stack of two frames.
-fn report_of(callers: &[(&str, Option<&str>, SiteCosts)]) -> RecordingReport {
+pub(crate) fn report_of(callers: &[(&str, Option<&str>, SiteCosts)]) -> RecordingReport {
     let row =
         |(index, (function, at, costs)): (usize, &(&str, Option<&str>, SiteCosts))| CallerRow {
             function: (*function).to_owned(),
@@ -89,7 +90,7 @@ fn report_of(callers: &[(&str, Option<&str>, SiteCosts)]) -> RecordingReport {
         sites: callers.iter().map(site).collect(),
         callers: callers.iter().enumerate().map(row).collect(),
         rest: vec![rest(RestMemory::File, 210, 600_000), rest(RestMemory::Stack, 12, 21_000)],
-        unnamed: Vec::new(),
+        ..RecordingReport::default()
     }
 }
 
@@ -97,7 +98,7 @@ fn rest(kind: RestMemory, minor_faults: u64, fault_ns: u64) -> RestRow {
     RestRow { kind, minor_faults, major_faults: 0, fault_ns }
 }
 
-fn usual() -> RecordingReport {
+pub(crate) fn usual() -> RecordingReport {
     let long = "app::formats::jpeg::Decoder<app::io::Buffered<std::fs::File>>::decode_all_scans";
     let mut callers = vec![
         ("Image::decode", Some("img.rs:212"), costs(48, 1200 * MIB, [300_000, 180 * MS, 6 * MS])),

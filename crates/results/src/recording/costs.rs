@@ -33,6 +33,9 @@ pub struct SiteCosts {
     pub minor_faults: Option<u64>,
     /// Faults with a device.
     pub major_faults: Option<u64>,
+    /// Of these faults, those on its blocks, which are paid for as first touch.
+    #[serde(default)]
+    pub touch_faults: Option<u64>,
     /// Memory syscalls inside its calls; `null` if syscalls were not seen.
     pub syscalls: Option<u64>,
     /// The standard error of `calls` where that is estimated; `null` where it is exact.
@@ -70,6 +73,7 @@ impl SiteCosts {
         known(&mut self.true_ns, other.true_ns);
         known(&mut self.minor_faults, other.minor_faults);
         known(&mut self.major_faults, other.major_faults);
+        known(&mut self.touch_faults, other.touch_faults);
         known(&mut self.syscalls, other.syscalls);
         // Sites are estimated from different calls.
         let independent = |own: &mut Option<u64>, other: Option<u64>| {
@@ -91,6 +95,7 @@ impl SiteCosts {
             true_ns: faults,
             minor_faults: faults,
             major_faults: faults,
+            touch_faults: faults,
             syscalls: (seen.syscalls && seen.allocations).then_some(0),
             ..SiteCosts::default()
         }
@@ -101,6 +106,12 @@ impl SiteCosts {
         let mut all = SiteCosts::none(seen);
         several.into_iter().for_each(|costs| all.add(costs));
         all
+    }
+
+    /// All faults, with a device and without.
+    #[must_use]
+    pub fn faults(&self) -> Option<u64> {
+        Some(self.minor_faults?.saturating_add(self.major_faults?))
     }
 
     /// What is paid after the calls that asked: at first touch and at release.

@@ -14,6 +14,9 @@ pub struct SiteDetail {
     /// The latencies of its calls, faults and syscalls inside them included; `null` if none was
     /// timed.
     pub latency: Option<CallLatency>,
+    /// Its timed calls by their latencies, in ascending order.
+    #[serde(default)]
+    pub latencies: Vec<LatencyStep>,
     /// The parts of the time of its calls.
     pub parts: CallParts,
     /// How its calls were served.
@@ -57,6 +60,15 @@ pub struct TimeStep {
     pub from_ns: u64,
     /// The blocks.
     pub blocks: u64,
+}
+
+/// Calls that took at most `upto_ns`, and longer than those of the step before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LatencyStep {
+    /// The longest that they can have taken: at most an eighth more than the shortest.
+    pub upto_ns: u64,
+    /// The calls.
+    pub calls: u64,
 }
 
 /// Latencies of calls.

@@ -104,10 +104,20 @@ fn every_key_is_documented() {
     let document = include_str!("../../../../docs/report.md");
     let unnamed = UnnamedFile { path: String::new(), why: Unnamed::Missing };
     let rest = RestRow { kind: RestMemory::Stack, minor_faults: 0, major_faults: 0, fault_ns: 0 };
+    let detail = SiteDetail {
+        sizes: vec![SizeStep::default()],
+        lifetimes: vec![TimeStep::default()],
+        latency: Some(CallLatency::default()),
+        latencies: vec![LatencyStep::default()],
+        touchers: vec![Toucher::default()],
+        ..SiteDetail::default()
+    };
     let report = RecordingReport {
         recorder: Some(RecorderCounts::default()),
         thinned: Some(ThinnedRecording::default()),
-        sites: vec![SiteRow::default()],
+        filter: Some(ReportFilter::default()),
+        skipped: vec![SkippedFunction::default()],
+        sites: vec![SiteRow { detail, ..SiteRow::default() }],
         callers: vec![CallerRow::default()],
         rest: vec![rest],
         unnamed: vec![unnamed],

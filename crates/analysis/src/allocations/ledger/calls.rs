@@ -38,7 +38,7 @@ impl Ledger {
         let payer = if releases {
             old.map(|block| block.payer())
         } else {
-            Some(self.payer_of(call, seat, event.thread.pid, definitions))
+            Some(self.payer_of(call, seat, event, definitions))
         };
         let is_counted = self.thinned.has_counts();
         if is_counted {
@@ -159,7 +159,7 @@ impl Ledger {
         &mut self,
         call: &Allocation,
         seat: Seat,
-        pid: u32,
+        event: &Event,
         definitions: &Definitions,
     ) -> Payer {
         let size_bytes = call.size_bytes;
@@ -169,10 +169,11 @@ impl Ledger {
         let process = self.processes.process(seat.process);
         let stack = process.stacks.get(call.stack).unwrap_or_else(|| {
             let attributor = &mut self.attributor;
-            let place_of = |address| place(attributor, pid, address);
+            let place_of = |address| place(attributor, event.thread.pid, address);
             let stacks: &mut ImageStacks = Arc::make_mut(&mut process.stacks);
             stacks.resolve(call.stack, &mut self.frames, definitions, place_of)
         });
+        let stack = self.selection.stack_of(stack, (call, event), &mut self.frames);
         Payer { site: self.sites.of_stack(stack), size_bytes }
     }
 
