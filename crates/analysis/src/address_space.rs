@@ -210,6 +210,13 @@ impl AddressSpace {
         self.break_at
     }
 
+    /// Moves the ranges in which another file is mapped than before, or none, to `into`.
+    pub(crate) fn take_changed_files(&mut self, into: &mut Vec<Range<u64>>) {
+        if self.regions.has_changed_files() {
+            Arc::make_mut(&mut self.regions).take_changed_files(into);
+        }
+    }
+
     /// The mapping at `address`.
     pub(crate) fn at(&self, address: u64) -> Option<MappedRegion> {
         self.regions.at(address).copied()

@@ -6,6 +6,7 @@ mod names;
 mod rows;
 mod scope;
 mod skipping;
+mod unnamed;
 
 use events::Definitions;
 use results::recording::{
@@ -46,7 +47,8 @@ pub trait SymbolSource {
     /// one that it was inlined into. None if they are not known.
     fn names(&mut self, file: CodeFile<'_>, offsets: &[u64]) -> Vec<Vec<FrameName>>;
 
-    /// The files that it has been asked about and could not use.
+    /// The files that it has been asked about and could not use, or not wholly: those that have
+    /// fewer names than they could have are [`Unnamed::NoLines`](results::recording::Unnamed).
     fn unnamed(&self) -> Vec<UnnamedFile>;
 }
 
@@ -111,6 +113,7 @@ pub fn scoped_report(
     let recording_ns = recording_ns(account, facts);
     let elapsed_ns = account.ended_ns.saturating_sub(account.header.began_ns);
     let of_run = of_time(elapsed_ns.saturating_sub(account.paused_ns));
+    let unnamed = unnamed::with_costs(symbols.unnamed(), account, definitions, &names, &sites);
     RecordingReport {
         schema: SCHEMA.to_owned(),
         version: facts.version.clone(),
@@ -144,7 +147,7 @@ pub fn scoped_report(
         sites: sites.into_iter().map(|(_, row)| row).collect(),
         callers,
         rest: rows::rest(account),
-        unnamed: symbols.unnamed(),
+        unnamed,
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod diff;
 mod events;
+mod names;
 pub(crate) mod options;
 mod ranges;
 mod recording;

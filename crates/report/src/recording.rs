@@ -14,14 +14,14 @@ mod wanted;
 
 pub use site::screen as site_screen;
 pub use wanted::RecordingScreen;
+mod unnamed;
 
 use results::recording::{
-    CallerRow, EndedEarly, RecordingReport, RestMemory, RestRow, SampledRecording,
-    ThinnedRecording, Unnamed,
+    EndedEarly, RecordingReport, RestMemory, RestRow, SampledRecording, ThinnedRecording,
 };
 
 use crate::number::{Nanoseconds, bytes, percent, several, whole};
-use crate::text::{BAD, clean, hanging, some_of, styled};
+use crate::text::{BAD, hanging, styled};
 use crate::view::View;
 
 /// The share of faults of unknown memory from which on it is said, and their number.
@@ -112,8 +112,8 @@ fn troubles(report: &RecordingReport, view: View) -> String {
     troubles.extend(recorder::doubts(report, view));
     troubles.extend(faults_end(report));
     troubles.extend(hidden(report).map(str::to_owned));
-    troubles.extend(unnamed(report));
-    troubles.extend(stripped(report));
+    troubles.extend(unnamed::unusable(report));
+    troubles.extend(unnamed::nameless(report));
     troubles.extend(filtered::not_skipped(report));
     let line = |trouble: &String| hanging(&styled(BAD, "note "), trouble, view.width);
     troubles.iter().map(line).collect()
@@ -175,30 +175,6 @@ fn hidden(report: &RecordingReport) -> impl Iterator<Item = &'static str> {
     [faults, stops, syscalls].into_iter().flatten()
 }
 
-/// Says where names come from, if most of the cost is of code without.
-fn stripped(report: &RecordingReport) -> Option<String> {
-    let costs_ns = |caller: &CallerRow| {
-        let costs = &caller.costs;
-        costs.true_ns.unwrap_or(costs.apparent_ns.saturating_add(costs.release_ns)) as f64
-    };
-    let is_known =
-        |at: &str| report.unnamed.iter().any(|file| file.path.rsplit('/').next() == Some(at));
-    let is_nameless = |caller: &&CallerRow| {
-        caller.function.starts_with("0x") && caller.at.as_deref().is_some_and(|at| !is_known(at))
-    };
-    let nameless = || report.callers.iter().filter(is_nameless);
-    let part_ns: f64 = nameless().map(costs_ns).sum();
-    let all_ns: f64 = report.callers.iter().map(costs_ns).sum();
-    let most = nameless().next()?;
-    (part_ns > all_ns / 2.0).then(|| {
-        format!(
-            "Most of the cost is in code without names, such as {}: packages of debug symbols have \
-             them (Debian: NAME-dbgsym).",
-            clean(most.at.as_deref().unwrap_or_default())
-        )
-    })
-}
-
 /// The pauses of the recording, and what they hide.
 fn paused(report: &RecordingReport) -> Option<String> {
     let totals = &report.totals;
@@ -251,30 +227,6 @@ fn sampled_of(sampled: &SampledRecording, report: &RecordingReport) -> String {
         whole(report.totals.calls),
         bytes(sampled.mean_bytes as f64),
     )
-}
-
-/// Files without names.
-fn unnamed(report: &RecordingReport) -> impl Iterator<Item = String> {
-    let of = |why| -> Vec<String> {
-        let files = report.unnamed.iter().filter(|file| file.why == why);
-        files.map(|file| clean(&file.path)).collect()
-    };
-    let (changed, missing) = (of(Unnamed::Changed), of(Unnamed::Missing));
-    // Of a redacted recording, files have no folders.
-    let (bare, missing): (Vec<_>, Vec<_>) =
-        missing.into_iter().partition(|path| report.redacted && !path.contains('/'));
-    let sentence = |files: Vec<String>, is: &str, are: &str| {
-        let verb = if files.len() == 1 { is } else { are };
-        (!files.is_empty())
-            .then(|| format!("No names for the code of {}: {verb}.", some_of(&files)))
-    };
-    [
-        sentence(changed, "it is another build now", "they are other builds now"),
-        sentence(missing, "it could not be read", "they could not be read"),
-        sentence(bare, "it is not in this directory", "they are not in this directory"),
-    ]
-    .into_iter()
-    .flatten()
 }
 
 /// The faults that no call site pays for.

@@ -8,6 +8,7 @@ mod merged;
 mod order;
 mod recorder;
 mod rest;
+mod unnamed;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,7 @@ pub use matters::TouchedPart;
 pub use order::{CallerOrder, by_true_cost};
 pub use recorder::{EndedEarly, RecorderCounts};
 pub use rest::{RestMemory, RestRow};
+pub use unnamed::{Unnamed, UnnamedFile};
 
 /// The schema that this version writes.
 pub const SCHEMA: &str = "firsttouch.report/1";
@@ -243,25 +245,6 @@ pub struct CallerRow {
     pub costs: SiteCosts,
     /// `true_ns` as a multiple of `apparent_ns`; `null` if either is unknown or zero.
     pub true_per_apparent: Option<f64>,
-}
-
-/// A file whose code has no names.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UnnamedFile {
-    /// Its path when it was recorded.
-    pub path: String,
-    /// The reason.
-    pub why: Unnamed,
-}
-
-/// Why the code of a file has no names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Unnamed {
-    /// It is not the build that was recorded.
-    Changed,
-    /// It is not there, or could not be read.
-    Missing,
 }
 
 impl RecordingReport {

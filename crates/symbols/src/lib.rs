@@ -2,18 +2,22 @@
 //! that had the code when it was recorded.
 //!
 //! A file is used only if it is the build that was recorded. Debug information may be in a separate
-//! file, next to it or below `/usr/lib/debug` (also by build id).
+//! file, next to it, below `/usr/lib/debug` (also by build id), or where debuginfod-find(1) puts
+//! it.
 
+mod debug_files;
 mod demangle;
+mod elf_file;
+mod source;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use blazesym::helper::read_elf_build_id;
-use blazesym::symbolize::source::{Elf, Source};
-use blazesym::symbolize::{CodeInfo, Input, Sym, Symbolized};
+use blazesym::symbolize::{CodeInfo, Sym, Symbolized};
 
+pub use debug_files::{DebugFolders, UnusableDebugFile, hexadecimal};
 use demangle::demangled;
+use source::Source;
 
 /// A function at an instruction.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,29 +32,49 @@ pub struct SymbolFrame {
     pub offset_bytes: Option<u64>,
 }
 
+/// Why the code of a file has no names, or names that may be wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SymbolTrouble {
+    /// It is not there.
+    Missing,
+    /// It is not the build that was recorded, or no longer has its build id.
+    Changed,
+    /// It cannot be read, for this reason.
+    Unreadable(String),
+    /// No build id was recorded: the file that is there now may be another build.
+    Unchecked,
+}
+
+/// What was found of a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SymbolFindings {
+    /// What is wrong with it.
+    pub trouble: Option<SymbolTrouble>,
+    /// Debug files that are there and cannot be used, and its own debug information if that is so.
+    pub unusable: Vec<UnusableDebugFile>,
+}
+
+/// A file, by its path and the build id that was recorded.
+type FileKey = (PathBuf, Option<Vec<u8>>);
+
 /// Finds names, and remembers the files that it has read.
 #[derive(Debug)]
 pub struct Symbolizer {
-    files: blazesym::symbolize::Symbolizer,
-    changed: BTreeSet<PathBuf>,
-    missing: BTreeSet<PathBuf>,
-}
-
-impl Default for Symbolizer {
-    fn default() -> Self {
-        Symbolizer::new()
-    }
+    names: blazesym::symbolize::Symbolizer,
+    folders: DebugFolders,
+    sources: BTreeMap<FileKey, (Option<Source>, SymbolFindings)>,
 }
 
 impl Symbolizer {
-    /// A symbolizer that has read no file.
+    /// A symbolizer that has read no file, and looks for debug files in `folders`.
     #[must_use]
-    pub fn new() -> Symbolizer {
-        let files = blazesym::symbolize::Symbolizer::builder()
+    pub fn new(folders: DebugFolders) -> Symbolizer {
+        let names = blazesym::symbolize::Symbolizer::builder()
             .enable_auto_reload(false)
             .enable_demangling(false)
+            .set_debug_dirs(Some(&folders.by_path))
             .build();
-        Symbolizer { files, changed: BTreeSet::new(), missing: BTreeSet::new() }
+        Symbolizer { names, folders, sources: BTreeMap::new() }
     }
 
     /// The functions at each of `offsets` bytes in the file at `path`, if it is the build with
@@ -62,43 +86,21 @@ impl Symbolizer {
         build_id: Option<&[u8]>,
         offsets: &[u64],
     ) -> Vec<Vec<SymbolFrame>> {
-        let none = || vec![Vec::new(); offsets.len()];
-        // A recording comes from anywhere: it must not make this program wait for a pipe.
-        if !path.is_absolute() || !path.is_file() {
-            self.missing.insert(path.to_owned());
-            return none();
+        let (source, findings) = self
+            .sources
+            .entry((path.to_owned(), build_id.map(<[u8]>::to_vec)))
+            .or_insert_with(|| Source::of(path, build_id, &self.folders));
+        match source {
+            Some(source) => source.frames(&self.names, offsets, findings),
+            None => vec![Vec::new(); offsets.len()],
         }
-        if let Some(recorded) = build_id {
-            match read_elf_build_id(path) {
-                Ok(found) if found.as_deref() == Some(recorded) => {}
-                Ok(_) => {
-                    self.changed.insert(path.to_owned());
-                    return none();
-                }
-                Err(_) => {
-                    self.missing.insert(path.to_owned());
-                    return none();
-                }
-            }
-        }
-        let source = Source::Elf(Elf::new(path));
-        let Ok(found) = self.files.symbolize(&source, Input::FileOffset(offsets)) else {
-            self.missing.insert(path.to_owned());
-            return none();
-        };
-        let mut frames: Vec<Vec<SymbolFrame>> = found.iter().map(functions).collect();
-        frames.resize(offsets.len(), Vec::new());
-        frames
     }
 
-    /// The files that are not the build that was recorded, or no longer have its build id.
-    pub fn changed(&self) -> impl Iterator<Item = &Path> {
-        self.changed.iter().map(PathBuf::as_path)
-    }
-
-    /// The files that are not there, or could not be read.
-    pub fn missing(&self) -> impl Iterator<Item = &Path> {
-        self.missing.iter().map(PathBuf::as_path)
+    /// What was found of the file at `path` with `build_id`, if it has been asked for.
+    #[must_use]
+    pub fn findings(&self, path: &Path, build_id: Option<&[u8]>) -> Option<&SymbolFindings> {
+        let key = (path.to_owned(), build_id.map(<[u8]>::to_vec));
+        self.sources.get(&key).map(|(_, findings)| findings)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 
-use symbols::{SymbolFrame, Symbolizer};
+use symbols::{DebugFolders, SymbolFindings, SymbolFrame, SymbolTrouble, Symbolizer};
 
 /// The lines of the functions below.
 const INNER: std::ops::Range<u32> = line!() + 4..line!() + 6;
@@ -48,7 +48,7 @@ fn has(frame: &SymbolFrame, name: &str) -> bool {
 #[test]
 fn functions_have_names_and_lines() {
     let (path, offset) = own_place();
-    let mut symbols = Symbolizer::new();
+    let mut symbols = Symbolizer::new(DebugFolders::default());
     let frames = symbols.frames(&path, None, &[offset, u64::MAX]);
     assert_eq!(frames.len(), 2);
     let outermost = frames[0].last().expect("a name");
@@ -57,14 +57,16 @@ fn functions_have_names_and_lines() {
     assert!(outermost.line.is_some_and(|line| (CALL - 1..CALL + 3).contains(&line)), "{frames:?}");
     assert_eq!(outermost.offset_bytes, Some(0), "its first instruction");
     assert_eq!(frames[1], [], "no code is there");
-    assert_eq!(symbols.missing().count() + symbols.changed().count(), 0);
+    let unchecked =
+        SymbolFindings { trouble: Some(SymbolTrouble::Unchecked), ..SymbolFindings::default() };
+    assert_eq!(symbols.findings(&path, None), Some(&unchecked), "no build id is known");
 }
 
 #[test]
 fn inlined_functions_come_before_those_that_they_were_inlined_into() {
     let (path, offset) = own_place();
     let offsets: Vec<u64> = (offset..offset + 64).collect();
-    let frames = Symbolizer::new().frames(&path, None, &offsets);
+    let frames = Symbolizer::new(DebugFolders::default()).frames(&path, None, &offsets);
     let inlined = frames
         .iter()
         .find(|frames| frames.iter().any(|frame| has(frame, "inlined_into_another")))
@@ -80,28 +82,39 @@ fn inlined_functions_come_before_those_that_they_were_inlined_into() {
 #[test]
 fn another_build_and_no_file_have_no_names() {
     let (path, offset) = own_place();
-    let mut symbols = Symbolizer::new();
+    let mut symbols = Symbolizer::new(DebugFolders::default());
     assert_eq!(symbols.frames(&path, Some(&[1, 2, 3]), &[offset]), [vec![]]);
-    let absent = Path::new("/nowhere/at/all");
-    assert_eq!(symbols.frames(absent, None, &[1, 2]), [vec![], vec![]]);
-    assert_eq!(symbols.frames(Path::new("/dev/zero"), None, &[1]), [vec![]]);
+    assert_eq!(trouble(&symbols, &path, Some(&[1, 2, 3])), Some(SymbolTrouble::Changed));
     let text = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
-    assert_eq!(symbols.frames(text, None, &[1]), [vec![]]);
-    assert_eq!(symbols.changed().collect::<Vec<_>>(), [path]);
-    let mut missing: Vec<&Path> = symbols.missing().collect();
-    missing.sort_unstable();
-    let mut expect = [absent, Path::new("/dev/zero"), text];
-    expect.sort_unstable();
-    assert_eq!(missing, expect);
+    let unreadable = |why: &str| SymbolTrouble::Unreadable(why.to_owned());
+    for (path, why) in [
+        ("/nowhere/at/all", SymbolTrouble::Missing),
+        ("/dev/null/below", SymbolTrouble::Missing),
+        ("relative", SymbolTrouble::Missing),
+        ("/dev/zero", unreadable("it is not a regular file")),
+        ("/tmp", unreadable("it is a directory")),
+        (text.to_str().expect("UTF-8"), unreadable("it is not an ELF file")),
+    ] {
+        let path = Path::new(path);
+        assert_eq!(symbols.frames(path, None, &[1, 2]), [vec![], vec![]]);
+        assert_eq!(trouble(&symbols, path, None), Some(why), "{}", path.display());
+    }
+    assert_eq!(symbols.findings(Path::new("/not/asked"), None), None);
+}
+
+fn trouble(symbols: &Symbolizer, path: &Path, id: Option<&[u8]>) -> Option<SymbolTrouble> {
+    symbols.findings(path, id).expect("it was asked for").trouble.clone()
 }
 
 #[test]
 fn the_recorded_build_has_names() {
     let (path, offset) = own_place();
     let id = blazesym::helper::read_elf_build_id(&path).expect("an ELF file");
-    let mut symbols = Symbolizer::new();
-    let frames = symbols.frames(&path, id.as_deref().or(Some(&[1])), &[offset]);
+    let id = id.as_deref().or(Some(&[1]));
+    let mut symbols = Symbolizer::new(DebugFolders::default());
+    let frames = symbols.frames(&path, id, &[offset]);
     let named = frames[0].last().is_some_and(|frame| has(frame, "function_with_a_name"));
     // A linker that writes no build id makes every build another one.
-    assert_eq!((named, symbols.changed().count()), (id.is_some(), usize::from(id.is_none())));
+    let expected = (id == Some(&[1])).then_some(SymbolTrouble::Changed);
+    assert_eq!((named, trouble(&symbols, &path, id)), (expected.is_none(), expected));
 }

@@ -1,5 +1,7 @@
 //! Attributes each event: mappings and causes as ids and numbers, no text.
 
+use std::ops::Range;
+
 use events::{Call, Cause, Ending, Event, EventKind, Fault, Header, Life, Syscall, Thread};
 
 use super::MappedRegion;
@@ -10,6 +12,7 @@ use super::processes::Processes;
 pub struct Attributor {
     processes: Processes,
     smallest_bytes: u64,
+    changed_files: Vec<Range<u64>>,
 }
 
 /// The attribution of an event.
@@ -80,21 +83,35 @@ impl Attributor {
     /// An attributor for the stream that begins with `header`.
     #[must_use]
     pub fn new(header: &Header) -> Attributor {
-        Attributor { processes: Processes::new(*header), smallest_bytes: header.page_bytes }
+        Attributor {
+            processes: Processes::new(*header),
+            smallest_bytes: header.page_bytes,
+            changed_files: Vec::new(),
+        }
     }
 
     /// Takes the next event of the stream.
     pub fn take(&mut self, event: &Event) -> Attribution {
+        self.changed_files.clear();
         match &event.kind {
             EventKind::Syscall(call) => Attribution::Call(self.call(call, event)),
             EventKind::Fault(fault) => Attribution::Fault(self.fault(fault, event)),
             EventKind::Life(life) => Attribution::Life(self.life(*life, event)),
             EventKind::Mapping(mapping) => {
-                self.processes.space(event.thread.pid).map(mapping, event.thread, event.time_ns);
+                let space = self.processes.space(event.thread.pid);
+                space.map(mapping, event.thread, event.time_ns);
+                space.take_changed_files(&mut self.changed_files);
                 Attribution::None
             }
             EventKind::Lost(_) | EventKind::Allocation(_) => Attribution::None,
         }
+    }
+
+    /// Where the process of the last event has another file mapped than before that event, or none
+    /// any more: the code at such an address is not what it was.
+    #[must_use]
+    pub fn changed_files(&self) -> &[Range<u64>] {
+        &self.changed_files
     }
 
     /// The mapping at `address` of a process, from the events so far.
@@ -125,6 +142,7 @@ impl Attributor {
             }
             _ => None,
         };
+        space.take_changed_files(&mut self.changed_files);
         let breaks = break_before.zip(space.program_break());
         let moved = breaks.map(|(before, after)| before.abs_diff(after));
         CallEffect {
@@ -136,7 +154,9 @@ impl Attributor {
     }
 
     fn fault(&mut self, fault: &Fault, event: &Event) -> FaultOrigin {
-        let seen = self.processes.space(event.thread.pid).fault(fault, event.thread, event.time_ns);
+        let space = self.processes.space(event.thread.pid);
+        let seen = space.fault(fault, event.thread, event.time_ns);
+        space.take_changed_files(&mut self.changed_files);
         let large = fault.page_bytes.is_some_and(|bytes| bytes.get() > self.smallest_bytes);
         FaultOrigin { cause: seen.cause, region: seen.region, large }
     }

@@ -92,6 +92,20 @@ impl MappedRegion {
         self.protection & ACCESSIBLE != 0
     }
 
+    /// Whether its addresses have the same place in the same file as in `parts`, which it replaces,
+    /// or no file, now and before.
+    fn has_files_of(&self, parts: &[MappedRegion]) -> bool {
+        if !self.is_file() {
+            return !parts.iter().any(MappedRegion::is_file);
+        }
+        let is_same = |part: &MappedRegion| {
+            let own = self.part(part.start, part.end);
+            part.is_file() && (own.module, own.offset_bytes) == (part.module, part.offset_bytes)
+        };
+        let covered_bytes: u64 = parts.iter().map(|part| part.end - part.start).sum();
+        covered_bytes == self.end - self.start && parts.iter().all(is_same)
+    }
+
     /// Whether `next` continues it.
     fn is_continued_by(&self, next: &MappedRegion) -> bool {
         let offset_bytes = if self.has_offset() {
@@ -109,6 +123,8 @@ impl MappedRegion {
 pub(crate) struct Regions {
     by_start: BTreeMap<u64, MappedRegion>,
     births: Births,
+    /// Where another file is mapped than before, or none any more, since this was last taken.
+    changed_files: Vec<Range<u64>>,
 }
 
 impl Regions {
@@ -181,7 +197,19 @@ impl Regions {
         for part in &gone {
             self.take_out(part);
         }
+        let files = gone.iter().filter(|part| part.is_file());
+        self.changed_files.extend(files.map(|part| part.start..part.end));
         gone
+    }
+
+    /// Whether there is something to take.
+    pub(crate) fn has_changed_files(&self) -> bool {
+        !self.changed_files.is_empty()
+    }
+
+    /// Moves the ranges in which another file is mapped than before to `into`.
+    pub(crate) fn take_changed_files(&mut self, into: &mut Vec<Range<u64>>) {
+        into.append(&mut self.changed_files);
     }
 
     /// Puts `region` in place, whose addresses the program gets at `born_ns`. Returns the removed
@@ -198,7 +226,12 @@ impl Regions {
         if region.start >= region.end {
             return Vec::new();
         }
+        let noted = self.changed_files.len();
         let gone = self.remove(region.start, region.end, u64::MAX);
+        self.changed_files.truncate(noted);
+        if !region.has_files_of(&gone) {
+            self.changed_files.push(region.start..region.end);
+        }
         self.by_start.insert(region.start, region);
         self.join(region.start);
         self.join(region.end);

@@ -1,7 +1,8 @@
 //! Stacks as places in files, so that processes which load a file at different addresses share
 //! them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 
 use events::{Definitions, ModuleId, StackId};
 
@@ -88,14 +89,32 @@ impl FrameTree {
     }
 }
 
-/// The stacks that an image of a process has used.
+/// Addresses are remembered by pages of this size, the smallest that is mapped.
+const PAGE_BITS: u32 = 12;
+
+/// The stacks that an image of a process has used. The same addresses are the same stack only as
+/// long as the same files are mapped there: a library may be unloaded, and another one take its
+/// place.
 #[derive(Debug, Clone, Default)]
-pub(super) struct ImageStacks(NumberMap<StackId, FrameId>);
+pub(super) struct ImageStacks {
+    known: NumberMap<StackId, FrameId>,
+    /// The pages with their instructions.
+    pages: BTreeSet<u64>,
+}
 
 impl ImageStacks {
     /// The frame of `stack`, if it is known.
     pub(super) fn get(&self, stack: StackId) -> Option<FrameId> {
-        self.0.get(&stack).copied()
+        self.known.get(&stack).copied()
+    }
+
+    /// Whether a stack has an instruction in one of `ranges`.
+    pub(super) fn reach_into(&self, ranges: &[Range<u64>]) -> bool {
+        let last = |range: &Range<u64>| range.end.saturating_sub(1) >> PAGE_BITS;
+        let pages = ranges.iter().filter(|range| !range.is_empty());
+        pages
+            .map(|range| range.start >> PAGE_BITS..=last(range))
+            .any(|pages| self.pages.range(pages).next().is_some())
     }
 
     /// Resolves `stack` and its callers, each at its first use, with `place_of` an address.
@@ -118,7 +137,8 @@ impl ImageStacks {
         };
         for (id, address) in inner.into_iter().rev() {
             caller = tree.number(caller, place_of(address));
-            self.0.insert(id, caller);
+            self.pages.insert(address >> PAGE_BITS);
+            self.known.insert(id, caller);
         }
         caller
     }

@@ -125,7 +125,11 @@ impl Ledger {
         if let EventKind::Life(life) = event.kind {
             self.before_life(life, event);
         }
-        match (&event.kind, self.attributor.take(event)) {
+        let attribution = self.attributor.take(event);
+        if let changed @ [_, ..] = self.attributor.changed_files() {
+            self.processes.change_files(event.thread.pid, changed);
+        }
+        match (&event.kind, attribution) {
             (EventKind::Fault(fault), Attribution::Fault(origin)) => {
                 self.fault(fault, &origin, event, definitions);
             }

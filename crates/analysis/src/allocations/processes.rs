@@ -1,5 +1,6 @@
 //! The processes and threads with blocks: which thread is inside which call.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use events::Thread;
@@ -178,6 +179,14 @@ impl AllocatingProcesses {
         process.stacks = Arc::default();
         process.owners = PageOwners::default();
         self.live_threads.get_mut(seat.thread).calls.clear();
+    }
+
+    /// Another file is mapped in `ranges` of a process than before, or none. If its stacks have
+    /// code there, they are resolved anew.
+    pub(super) fn change_files(&mut self, pid: u32, ranges: &[Range<u64>]) {
+        if let Some(process) = self.get(pid).filter(|process| process.stacks.reach_into(ranges)) {
+            process.stacks = Arc::default();
+        }
     }
 
     /// `thread` ended.

@@ -96,6 +96,17 @@ fn name_of(
     caller.map_or(("unknown".to_owned(), None), |frame| (frame.function(), frame.at()))
 }
 
+/// The caller. If all frames belong to libraries, the innermost one.
+pub(super) fn caller_of<'a>(
+    account: &AllocationAccount,
+    names: &'a Names,
+    site: &Site,
+) -> Option<NamedFrame<'a>> {
+    let mut frames = account.frames(site.stack).flat_map(|frame| names.at(frame)).peekable();
+    let innermost = frames.peek().cloned();
+    frames.find(|frame| !is_of_a_library(frame)).or(innermost)
+}
+
 fn is_of_a_library(frame: &NamedFrame<'_>) -> bool {
     let library = frame.place().and_then(|place| place.split_once(".so")).map(|(name, _)| name);
     let function = frame.name.and_then(|name| name.function.as_deref());

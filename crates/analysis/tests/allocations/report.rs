@@ -34,7 +34,18 @@ impl SymbolSource for Known {
     }
 
     fn unnamed(&self) -> Vec<UnnamedFile> {
-        vec![UnnamedFile { path: "/lib/libz.so".to_owned(), why: Unnamed::Changed }]
+        let file = |path: &str, why, reason: Option<&str>| UnnamedFile {
+            path: path.to_owned(),
+            why,
+            reason: reason.map(str::to_owned),
+            ..UnnamedFile::default()
+        };
+        vec![
+            file("/lib/libz.so", Unnamed::Changed, None),
+            file("/bin/app", Unnamed::Unchecked, None),
+            file("/bin/app", Unnamed::NoLines, Some("of another build")),
+            file("/lib/libm.so", Unnamed::NoLines, Some("it costs nothing")),
+        ]
     }
 }
 
@@ -76,6 +87,19 @@ fn program() -> RecordingReport {
     script.fault(500, 50, AT + 8).fault(600, 30, AT + 8 * PAGE).fault(700, 7, APP);
     script.free((800, 804), AT).of(first(1)).exit(1000);
     reported(&mut script)
+}
+
+#[test]
+fn callers_without_lines_are_costs_of_their_file() {
+    let mut script = Script::new();
+    mapped(&mut script, APP, "/bin/app");
+    called(&mut script, 100, &[APP + 0x20], AT);
+    called(&mut script, 200, &[APP + 0x10], AT + 8 * PAGE);
+    let report = reported(&mut script);
+    let [_, unchecked, lines] = &report.unnamed[..] else { panic!("{:?}", report.unnamed) };
+    assert_eq!((unchecked.why, unchecked.cost_ns), (Unnamed::Unchecked, 20));
+    assert_eq!((lines.why, lines.cost_ns), (Unnamed::NoLines, 10));
+    assert_eq!(lines.reason.as_deref(), Some("of another build"), "what the source says of it");
 }
 
 #[test]
@@ -124,7 +148,20 @@ fn costs_add_up() {
     assert_eq!((report.recording_ns, totals.syscalls), (Some(408), Some(2)));
     assert_eq!(report.rest.len(), 1);
     assert_eq!((report.rest[0].kind, report.rest[0].fault_ns), (RestMemory::File, 7));
-    assert_eq!(report.unnamed.len(), 1);
+    let unnamed: Vec<(&str, Unnamed, Option<&str>, u64)> = report
+        .unnamed
+        .iter()
+        .map(|file| (&file.path[..], file.why, file.reason.as_deref(), file.cost_ns))
+        .collect();
+    // The caller of no file is not one of the program's, nor is a library that no caller is in.
+    assert_eq!(
+        unnamed,
+        [
+            ("/lib/libz.so", Unnamed::Changed, None, 0),
+            ("/bin/app", Unnamed::Unchecked, None, 104),
+            ("/lib/libc.so.6", Unnamed::Stripped, None, 10),
+        ]
+    );
 }
 
 #[test]

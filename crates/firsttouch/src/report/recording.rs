@@ -1,26 +1,21 @@
 //! `firsttouch report FILE.ft`: where the cost of a recorded program came from.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, Write};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use analysis::allocations::Ledger;
-use analysis::recording::{
-    CodeFile, FrameName, RecordingFacts, ReportScope, SymbolSource, scoped_report,
-};
+use analysis::recording::{RecordingFacts, ReportScope, scoped_report};
 use anyhow::Context;
 use events::{Batch, Definitions, EventKind, Life};
 use recording::{CutReason, ProbeCounts, Reader, RecordingSummary};
 use report::{RecordingScreen, View};
-use results::recording::{
-    CallerOrder, EndedEarly, RecorderCounts, RecordingReport, Unnamed, UnnamedFile,
-};
-use symbols::Symbolizer;
+use results::recording::{CallerOrder, EndedEarly, RecorderCounts, RecordingReport};
 
 use crate::options::{ScreenOptions, Usage};
+use crate::report::names::FileNames;
 use crate::report::options::ReportOptions;
 use crate::report::rows::RowOptions;
 use crate::sink::{self, Sink};
@@ -200,59 +195,4 @@ fn doubts<R: Read + Seek>(reader: &Reader<R>) -> Vec<String> {
         );
     }
     doubts
-}
-
-/// Names from the files on this machine.
-struct FileNames {
-    symbols: Symbolizer,
-    /// Where files are whose folders were left out of the recording.
-    here: PathBuf,
-    /// Those files, as they are looked for.
-    bare: BTreeSet<PathBuf>,
-}
-
-impl FileNames {
-    fn new() -> FileNames {
-        FileNames {
-            symbols: Symbolizer::new(),
-            here: std::env::current_dir().unwrap_or_default(),
-            bare: BTreeSet::new(),
-        }
-    }
-
-    fn path(&mut self, recorded: &str) -> PathBuf {
-        let is_bare = !recorded.is_empty() && !recorded.contains('/');
-        let path = if is_bare { self.here.join(recorded) } else { PathBuf::from(recorded) };
-        if is_bare {
-            self.bare.insert(path.clone());
-        }
-        path
-    }
-}
-
-impl SymbolSource for FileNames {
-    fn names(&mut self, file: CodeFile<'_>, offsets: &[u64]) -> Vec<Vec<FrameName>> {
-        let path = self.path(file.path);
-        let found = self.symbols.frames(&path, file.build_id, offsets);
-        let name = |frame: symbols::SymbolFrame| FrameName {
-            function: frame.function,
-            file: frame.file,
-            line: frame.line,
-            offset_bytes: frame.offset_bytes,
-        };
-        found.into_iter().map(|frames| frames.into_iter().map(name).collect()).collect()
-    }
-
-    /// The files by the paths in the recording.
-    fn unnamed(&self) -> Vec<UnnamedFile> {
-        let file = |why: Unnamed| {
-            move |path: &Path| {
-                let bare = path.file_name().filter(|_| self.bare.contains(path)).map(Path::new);
-                let path = bare.unwrap_or(path).to_string_lossy().into_owned();
-                UnnamedFile { path, why }
-            }
-        };
-        let changed = self.symbols.changed().map(file(Unnamed::Changed));
-        changed.chain(self.symbols.missing().map(file(Unnamed::Missing))).collect()
-    }
 }

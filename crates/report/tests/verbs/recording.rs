@@ -143,7 +143,8 @@ fn troubled() -> RecordingReport {
         ..report.totals
     };
     report.rest.push(rest(RestMemory::Unknown, 90, 100_000));
-    let unnamed = |path: &str, why| UnnamedFile { path: path.to_owned(), why };
+    let unnamed =
+        |path: &str, why| UnnamedFile { path: path.to_owned(), why, ..UnnamedFile::default() };
     report.unnamed = vec![
         unnamed("/opt/app", Unnamed::Changed),
         unnamed("/lib/a.so", Unnamed::Missing),
@@ -229,7 +230,16 @@ fn hostile_names_are_inert_on_any_terminal() {
     let mut hostile = report_of(&[(evil, Some(evil), costs(1, 8, [1, 1, 1]))]);
     hostile.command = vec![evil.to_owned()];
     hostile.sites[0].stack = vec![evil.repeat(90); 40];
-    hostile.unnamed = vec![UnnamedFile { path: evil.to_owned(), why: Unnamed::Missing }];
+    hostile.unnamed =
+        [Unnamed::Missing, Unnamed::Unreadable, Unnamed::Unchecked, Unnamed::Stripped]
+            .map(|why| UnnamedFile {
+                path: evil.to_owned(),
+                why,
+                build_id: Some(evil.to_owned()),
+                reason: (why == Unnamed::Unreadable).then(|| evil.to_owned()),
+                cost_ns: 3,
+            })
+            .to_vec();
     for width in [None, Some(1), Some(40), Some(80), Some(200)] {
         let view = View::verbose(width);
         let screen = plain(&report::recording_screen(&hostile, evil, view), view);
@@ -413,20 +423,60 @@ fn calls_without_stacks_are_one_row() {
     assert!(!screen.contains("-v") && !screen.contains("unknown"), "{screen}");
 }
 
+/// The screen of a recording whose callers cost 100 ms, with `file` unnamed.
+fn with_unnamed(file: UnnamedFile) -> String {
+    let mut report =
+        report_of(&[("0x13", Some("sort"), costs(9, MIB, [20 * MS, 70 * MS, 10 * MS]))]);
+    report.unnamed = vec![file];
+    report::recording_screen(&report, "a.ft", View::brief(None))
+}
+
 #[test]
 fn code_without_names_has_a_hint_where_it_is_most_of_the_cost() {
-    let (large, small) = (costs(9, MIB, [9 * MS, MS, MS]), costs(9, MIB, [MS, MS, MS]));
-    let hint = |nameless, named| {
-        let callers = [("0x13", Some("sort"), nameless), ("main", Some("a.c:1"), named)];
-        let mut report = report_of(&callers);
-        let screen = |report: &_| report::recording_screen(report, "a.ft", View::brief(None));
-        let shown = screen(&report).contains("such as sort: packages of debug symbols");
-        report.unnamed =
-            vec![UnnamedFile { path: "/usr/bin/sort".to_owned(), why: Unnamed::Missing }];
-        assert!(!screen(&report).contains("debug symbols"), "the file is not there");
-        shown
+    let file = |why, cost_ns, build_id: Option<&str>| UnnamedFile {
+        path: "/usr/bin/sort".to_owned(),
+        why,
+        build_id: build_id.map(str::to_owned),
+        cost_ns,
+        ..UnnamedFile::default()
     };
-    assert!(hint(large, small) && !hint(small, large));
+    let shown = with_unnamed(file(Unnamed::Stripped, 51 * MS, Some("0123456789abcdef")));
+    for part in [
+        "51 % of the cost is in code without names, such as /usr/bin/sort (build 0123456789ab): ",
+        "`debuginfod-find debuginfo 0123456789abcdef`",
+    ] {
+        assert!(shown.contains(part), "{shown}");
+    }
+    let shown = with_unnamed(file(Unnamed::NoLines, 51 * MS, None));
+    assert!(shown.contains("without lines, such as /usr/bin/sort (no build id)"), "{shown}");
+    assert!(!shown.contains("debuginfod-find"), "{shown}");
+    for (why, cost_ns) in [(Unnamed::Stripped, 49 * MS), (Unnamed::Missing, 90 * MS)] {
+        let shown = with_unnamed(file(why, cost_ns, None));
+        assert!(!shown.contains("code without"), "{shown}");
+    }
+    let shown = with_unnamed(file(Unnamed::Unchecked, 1, None));
+    assert!(shown.contains("Names in /usr/bin/sort are those of the file"), "{shown}");
+    assert!(!with_unnamed(file(Unnamed::Unchecked, 0, None)).contains("Names in"));
+}
+
+#[test]
+fn what_is_wrong_with_a_file_or_its_debug_file_is_said() {
+    let file = |why, cost_ns| UnnamedFile {
+        path: "/opt/app".to_owned(),
+        why,
+        reason: Some("/opt/app.debug: it is of another build".to_owned()),
+        cost_ns,
+        ..UnnamedFile::default()
+    };
+    let shown = with_unnamed(file(Unnamed::NoLines, 11 * MS));
+    let said = "11 % of the cost is in /opt/app, without lines: /opt/app.debug: it is of another";
+    assert!(shown.contains(said), "{shown}");
+    assert!(!with_unnamed(file(Unnamed::NoLines, 9 * MS)).contains("without lines"));
+    let shown = with_unnamed(UnnamedFile {
+        reason: Some("permission denied".to_owned()),
+        ..file(Unnamed::Unreadable, 0)
+    });
+    assert!(shown.contains("No names for the code of /opt/app: permission denied."), "{shown}");
 }
 
 #[test]

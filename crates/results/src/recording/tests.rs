@@ -102,7 +102,8 @@ fn keys(value: &serde_json::Value, into: &mut Vec<String>) {
 #[test]
 fn every_key_is_documented() {
     let document = include_str!("../../../../docs/report.md");
-    let unnamed = UnnamedFile { path: String::new(), why: Unnamed::Missing };
+    let unnamed =
+        UnnamedFile { path: String::new(), why: Unnamed::Missing, ..UnnamedFile::default() };
     let rest = RestRow { kind: RestMemory::Stack, minor_faults: 0, major_faults: 0, fault_ns: 0 };
     let detail = SiteDetail {
         sizes: vec![SizeStep::default()],
