@@ -6,6 +6,7 @@ mod names;
 mod rows;
 mod scope;
 mod skipping;
+mod start;
 mod unnamed;
 
 use events::Definitions;
@@ -147,6 +148,7 @@ pub fn scoped_report(
         sites: sites.into_iter().map(|(_, row)| row).collect(),
         callers,
         rest: rows::rest(account),
+        start: start::start(account, seen, definitions, symbols),
         unnamed,
     }
 }

@@ -421,7 +421,7 @@ fn every_line_is_json_with_the_keys_of_its_kind() {
             }
         }
         text.clear();
-        write_summary(&summary, &mut text);
+        write_summary(&summary, None, &mut text);
         let value: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(
             (value["kind"].as_str(), value["faults_seen"].as_u64()),

@@ -6,7 +6,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::mem::take;
 
-use crate::RECORDER_MEMORY;
+use crate::{RECORDER_LIBRARY, RECORDER_MEMORY};
 
 use crate::{ModuleId, Name, StackId};
 
@@ -145,6 +145,17 @@ impl Definitions {
     pub fn is_recorders_memory(&self, name: Name) -> bool {
         let memory = self.text(name).strip_prefix("/memfd:");
         memory.is_some_and(|memory| memory.starts_with(RECORDER_MEMORY))
+    }
+
+    /// Whether `module` is the library by which a program is recorded.
+    #[must_use]
+    pub fn is_recorders_library(&self, module: ModuleId) -> bool {
+        let path = self.module(module).map_or("", |module| self.text(module.path));
+        let name = path.rsplit('/').next().and_then(|name| name.strip_prefix(RECORDER_LIBRARY));
+        name.is_some_and(|name| {
+            let hash = name.strip_suffix(".so").unwrap_or_default();
+            hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+        })
     }
 
     /// The text of `name`, shared.
@@ -335,6 +346,23 @@ mod tests {
             (copy.texts, copy.modules, copy.build_ids, copy.frames),
             (reader.texts, reader.modules, reader.build_ids, reader.frames)
         );
+    }
+
+    #[test]
+    fn the_library_of_the_recorder_is_known_by_its_name() {
+        let mut interner = Interner::default();
+        for (path, is_recorders) in [
+            ("/root/.cache/firsttouch/shim-f918debf8f44012e.so", true),
+            ("shim-f918debf8f44012e.so", true),
+            ("/usr/lib/shim-f918debf8f44012.so", false),
+            ("/usr/lib/shim-f918debf8f44012x.so", false),
+            ("/usr/lib/libc.so.6", false),
+        ] {
+            let path_name = interner.text(path);
+            let id = interner.module(module(path_name, 1));
+            assert_eq!(interner.table().is_recorders_library(id), is_recorders, "{path}");
+        }
+        assert!(!interner.table().is_recorders_library(ModuleId::NONE));
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub use cause::Cause;
 pub use definitions::{BuildId, Definition, Definitions, Device, Frame, Interner, Module};
 pub use event::{Ending, Event, EventKind, Fault, Life, Lost, Span, Syscall, Thread};
 pub use header::{Clock, Header, Sees, ThpPolicy};
-pub use mapping::{Mapping, MappingKind, MappingReport, RECORDER_MEMORY};
+pub use mapping::{Mapping, MappingKind, MappingReport, RECORDER_LIBRARY, RECORDER_MEMORY};
 pub use number_hasher::NumberHasher;
 pub use numbers::{ModuleId, Name, StackId};
 pub use sampling::StackSampling;

@@ -6,6 +6,10 @@ use crate::{Device, Interner, Module, ModuleId, Name};
 /// which readers tell it from the program's own.
 pub const RECORDER_MEMORY: &str = "firsttouch-recorder";
 
+/// With this begins the file name of the library by which a program is recorded; 16 hexadecimal
+/// digits and `.so` follow.
+pub const RECORDER_LIBRARY: &str = "shim-";
+
 /// A range of addresses that is mapped from now on as described, replacing what was there before.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

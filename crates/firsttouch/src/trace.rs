@@ -56,7 +56,8 @@ pub(crate) fn run(options: &TraceOptions, screen: ScreenOptions) -> anyhow::Resu
     let mut lines = Lines::new(observed.header(), &mut outputs);
     let ended = observed.watch(&mut lines, until, OnRequest::PassOn, &note);
     let summary = summary(&lines.builder, pid, &ended.outcome);
-    lines.outputs.finish(&summary, ended.was_interrupted());
+    let start = lines.builder.program_start(&lines.definitions);
+    lines.outputs.finish(&summary, start, ended.was_interrupted());
     for sentence in ended.notices() {
         note(&sentence);
     }

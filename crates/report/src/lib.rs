@@ -13,6 +13,7 @@ mod export;
 mod layout;
 mod number;
 mod recording;
+mod start;
 mod table;
 mod text;
 mod trace;

@@ -21,6 +21,7 @@ use results::recording::{
 };
 
 use crate::number::{Nanoseconds, bytes, percent, several, whole};
+use crate::start::start_line;
 use crate::text::{BAD, hanging, styled};
 use crate::view::View;
 
@@ -54,6 +55,7 @@ pub fn screen_of(report: &RecordingReport, wanted: &RecordingScreen<'_>, view: V
         text += &story::story(report, view);
     }
     text += &rest(report, view);
+    text += &start(report, view);
     if view.verbose && !report.has_no_stacks() {
         text += &stacks::stacks(report, view);
     }
@@ -247,6 +249,13 @@ fn rest(report: &RecordingReport, view: View) -> String {
         kinds.join(", ")
     );
     "\n".to_owned() + &hanging("", &sentence, view.width)
+}
+
+/// What the program paid before its main.
+fn start(report: &RecordingReport, view: View) -> String {
+    let command = report.command.first().map(String::as_str);
+    let line = |start| start_line(start, command, false, view);
+    report.start.as_ref().map(line).unwrap_or_default()
 }
 
 fn word(kind: RestMemory) -> &'static str {

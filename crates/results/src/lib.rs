@@ -17,6 +17,7 @@ mod latencies;
 pub mod layout;
 pub mod recording;
 mod sample;
+pub mod start;
 mod summary;
 pub mod trace;
 mod verdict;

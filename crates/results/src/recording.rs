@@ -12,6 +12,8 @@ mod unnamed;
 
 use serde::{Deserialize, Serialize};
 
+use crate::start::ProgramStart;
+
 pub use costs::SiteCosts;
 pub use detail::{
     CallLatency, CallParts, LatencyStep, ServedCalls, SiteDetail, SizeStep, TimeStep, Toucher,
@@ -98,6 +100,10 @@ pub struct RecordingReport {
     /// Faults that no site pays for, by kinds of memory, in the order of `fault_ns`. With those of
     /// the sites they are all faults.
     pub rest: Vec<RestRow>,
+    /// What the command's last program paid before its `main`; `null`: not known (faults not
+    /// recorded, a process that was already running, a pause).
+    #[serde(default)]
+    pub start: Option<ProgramStart>,
     /// Files whose code has no names here, and why.
     pub unnamed: Vec<UnnamedFile>,
 }

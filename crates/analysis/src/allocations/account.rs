@@ -9,6 +9,7 @@ use super::rest::RestFaults;
 use super::sampled::SampledAccount;
 use super::site::Site;
 use super::thinned::ThinnedAccount;
+use crate::start::StartAccount;
 
 /// What the sites of a stream pay: numbers, without names.
 #[derive(Debug)]
@@ -59,6 +60,8 @@ pub struct AllocationAccount {
     pub thinned: Option<ThinnedAccount>,
     /// If only some calls have their stack: what is exact. Sites are estimates then.
     pub sampled: Option<SampledAccount>,
+    /// What the command's last program paid before its main, if that is known.
+    pub start: Option<StartAccount>,
     pub(super) frames: FrameTree,
     pub(super) faults: FaultSums,
 }

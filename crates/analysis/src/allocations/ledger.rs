@@ -22,12 +22,14 @@ use super::selection::Selection;
 use super::sites::SiteTable;
 use super::thinned::ThinnedStream;
 use crate::address_space::{Attribution, Attributor};
+use crate::start::Starts;
 
 /// The account of a stream while it is read.
 #[derive(Debug)]
 pub struct Ledger {
     header: Header,
     attributor: Attributor,
+    starts: Starts,
     processes: AllocatingProcesses,
     pending: Pending,
     pauses: Pauses,
@@ -55,6 +57,7 @@ impl Ledger {
         Ledger {
             header: *header,
             attributor: Attributor::new(header),
+            starts: Starts::new(header),
             processes: AllocatingProcesses::default(),
             pending: Pending::default(),
             pauses: Pauses::default(),
@@ -119,6 +122,9 @@ impl Ledger {
         }
         self.settle(event.time_ns);
         if let EventKind::Allocation(call) = &event.kind {
+            if self.starts.has_open() {
+                self.start(event, &Attribution::None, definitions);
+            }
             return self.allocation(call, event, end_ns, definitions);
         }
         self.kernel_until_ns = self.kernel_until_ns.max(Some(event.time_ns));
@@ -129,6 +135,7 @@ impl Ledger {
         if let changed @ [_, ..] = self.attributor.changed_files() {
             self.processes.change_files(event.thread.pid, changed);
         }
+        self.start(event, &attribution, definitions);
         match (&event.kind, attribution) {
             (EventKind::Fault(fault), Attribution::Fault(origin)) => {
                 self.fault(fault, &origin, event, definitions);
@@ -139,6 +146,15 @@ impl Ledger {
             (EventKind::Life(life), Attribution::Life(change)) => self.life(*life, change, event),
             (EventKind::Lost(lost), _) => self.lost = self.lost.saturating_add(lost.records),
             _ => {}
+        }
+    }
+
+    /// What programs paid before their main: what is not recorded in a pause cannot be told.
+    fn start(&mut self, event: &Event, attribution: &Attribution, definitions: &Definitions) {
+        if self.pauses.begun() == 0 {
+            self.starts.take(event, attribution, &mut self.attributor, definitions);
+        } else {
+            self.starts.interrupt();
         }
     }
 
@@ -179,6 +195,7 @@ impl Ledger {
             thinned,
             sampled,
             faults: self.faults,
+            start: self.starts.finish(),
             frames: self.frames,
         }
     }

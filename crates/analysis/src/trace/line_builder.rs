@@ -6,6 +6,7 @@ use events::{
     Batch, Call, Definitions, Event, EventKind, Fault, Header, Life, Mapping, Sees, Span, Syscall,
     Thread,
 };
+use results::start::ProgramStart;
 use results::trace::{self, Line, LineKind, MappingLabel, TraceSummary};
 
 use super::lifetimes::Lifetimes;
@@ -13,6 +14,7 @@ use super::{decode, registers};
 use crate::address_space::{
     Attribution, Attributor, CallEffect, FaultOrigin, LifeChange, MappedRegion,
 };
+use crate::start::{Starts, program_start};
 
 /// Makes lines from events. Its state is the address spaces and at most one waiting line.
 #[derive(Debug)]
@@ -21,6 +23,7 @@ pub struct LineBuilder {
     /// Whether lines have the single arguments besides the text of the call.
     with_arguments: bool,
     attributor: Attributor,
+    starts: Starts,
     lifetimes: Lifetimes,
     sees: Sees,
     waiting: Option<Waiting>,
@@ -48,6 +51,7 @@ impl LineBuilder {
             began_ns: header.began_ns,
             with_arguments,
             attributor: Attributor::new(header),
+            starts: Starts::to_entry(header),
             lifetimes: Lifetimes::default(),
             sees: header.sees,
             waiting: None,
@@ -83,11 +87,11 @@ impl LineBuilder {
     pub fn take(&mut self, event: &Event, definitions: &Definitions, emit: &mut dyn FnMut(Line)) {
         self.last_ns = self.last_ns.max(event.time_ns);
         if let EventKind::Mapping(mapping) = &event.kind {
-            self.attributor.take(event);
+            self.attribute(event, definitions);
             return self.name_waiting(mapping, event, definitions);
         }
         self.pause(emit);
-        let kind = match (&event.kind, self.attributor.take(event)) {
+        let kind = match (&event.kind, self.attribute(event, definitions)) {
             (EventKind::Syscall(call), Attribution::Call(effect)) => {
                 self.events += 1;
                 self.lifetimes.see(event.thread, event.time_ns);
@@ -157,6 +161,19 @@ impl LineBuilder {
             sees_kernel_faults: self.sees.kernel_faults,
             ..lives
         }
+    }
+
+    /// What the program paid before its entry, if that is known.
+    #[must_use]
+    pub fn program_start(&self, definitions: &Definitions) -> Option<ProgramStart> {
+        let account = self.starts.clone().finish()?;
+        Some(program_start(&account, definitions, |_, _| Vec::new()))
+    }
+
+    fn attribute(&mut self, event: &Event, definitions: &Definitions) -> Attribution {
+        let attribution = self.attributor.take(event);
+        self.starts.take(event, &attribution, &mut self.attributor, definitions);
+        attribution
     }
 
     /// Notes a start or an end.

@@ -103,6 +103,7 @@ impl Tally {
         Table {
             target,
             run_share: (summary.threads_ns > 0).then(|| all_ns as f64 / summary.threads_ns as f64),
+            start: None,
             recording_ns: recording_ns(&rows, &summary).filter(|_| all_ns > 0),
             rates: rates(&rows, &summary),
             total,

@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use events::RECORDER_LIBRARY;
 use sys::whole_file::WholeFile;
 
 /// The library, as the build script built it; empty on processors without one.
@@ -37,7 +38,7 @@ impl Library {
         }
         let mut hasher = DefaultHasher::new();
         hasher.write(BYTES);
-        let name = format!("shim-{:016x}.so", hasher.finish());
+        let name = format!("{RECORDER_LIBRARY}{:016x}.so", hasher.finish());
         let mut last = None;
         for folder in folders {
             match in_folder(folder, &name) {

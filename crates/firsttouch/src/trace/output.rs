@@ -4,7 +4,8 @@ use std::path::Path;
 
 use analysis::trace::{FaultBursts, Tally};
 use anstream::adapter::strip_str;
-use results::trace::{Line, Shown, TraceSummary, write_line, write_summary};
+use results::start::ProgramStart;
+use results::trace::{Line, Shown, Table, TraceSummary, write_line, write_summary};
 
 use super::text_output::TextOutput;
 use crate::options::{ScreenOptions, TraceOptions, Usage};
@@ -100,15 +101,21 @@ impl Outputs {
     }
 
     /// Writes the open bursts or the table, and the last lines.
-    pub(super) fn finish(&mut self, summary: &TraceSummary, interrupted: bool) {
+    pub(super) fn finish(
+        &mut self,
+        summary: &TraceSummary,
+        start: Option<ProgramStart>,
+        interrupted: bool,
+    ) {
         if let Some(json) = &mut self.json {
-            json.add(|text| write_summary(summary, text));
+            json.add(|text| write_summary(summary, start.as_ref(), text));
         }
         if let Some(Screen { stream, bursts, names, tally, view, target }) = &mut self.screen {
             bursts.pause(&mut |shown| show(stream, &shown, names));
             let end = match tally {
                 Some(tally) => {
                     let table = tally.table(std::mem::take(target), *summary);
+                    let table = Table { start, ..table };
                     let table = if view.verbose { table } else { table.folded() };
                     report::trace_table(&table, *view)
                 }

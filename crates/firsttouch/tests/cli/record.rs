@@ -16,6 +16,7 @@ mod redacted;
 mod rows;
 mod sampled;
 mod sized;
+mod start;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

@@ -14,7 +14,10 @@ use crate::layers::{folder, sources};
 type Stages = (&'static str, &'static [&'static [&'static str]]);
 const STAGES: [Stages; 2] = [
     ("lab", &[&["question"], &["design"], &["run"], &["judge"], &["result"]]),
-    ("analysis", &[&["address_space"], &["allocations"], &["layout", "recording", "trace"]]),
+    (
+        "analysis",
+        &[&["address_space"], &["start"], &["allocations"], &["layout", "recording", "trace"]],
+    ),
 ];
 
 /// Imports that break the order: crate, file, and the stage it imports. This list may only

@@ -8,6 +8,7 @@ use textwrap::core::display_width;
 use super::names::FileNames;
 use super::{Large, reason, trace_end};
 use crate::number::{Nanoseconds, TimeUnit, count, digits, several, whole};
+use crate::start::start_line;
 use crate::text::{BOLD, clean, hanging, quoted, typed};
 use crate::view::View;
 
@@ -67,8 +68,11 @@ pub fn screen(table: &Table, view: View) -> String {
                  not text)"
             .to_owned(),
     };
+    let command = table.target.get(1).map(String::as_str);
+    let line = |start| start_line(start, command, true, view);
+    let start = table.start.as_ref().map(line).unwrap_or_default();
     let next = hanging("Next: ", &same, width);
-    format!("{head}\n{}\n{notes}{end}{next}", lines(&rows, &columns, gap, view))
+    format!("{head}\n{}\n{notes}{start}{end}{next}", lines(&rows, &columns, gap, view))
 }
 
 /// The words of a command line as a shell takes them.

@@ -10,6 +10,7 @@ mod layout;
 mod prose;
 mod recording;
 mod site;
+mod start;
 mod trace;
 mod tune;
 

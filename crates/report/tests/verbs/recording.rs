@@ -90,6 +90,7 @@ pub(crate) fn report_of(callers: &[(&str, Option<&str>, SiteCosts)]) -> Recordin
         sites: callers.iter().map(site).collect(),
         callers: callers.iter().enumerate().map(row).collect(),
         rest: vec![rest(RestMemory::File, 210, 600_000), rest(RestMemory::Stack, 12, 21_000)],
+        start: Some(crate::start::usual()),
         ..RecordingReport::default()
     }
 }

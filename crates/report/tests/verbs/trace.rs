@@ -260,6 +260,7 @@ pub(crate) fn table() -> Table {
         run_share: Some(0.0763),
         recording_ns: Some(4_600_000),
         rates: Some(Rates { calls_per_s: Some(168.0), faults_per_s: Some(15_989.0) }),
+        start: Some(crate::start::usual()),
         summary: summary(),
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::start::{StartCauseRow, StartFileRow};
 
 fn seen(faults: bool) -> Seen {
     Seen { allocations: true, faults, ..Seen::default() }
@@ -113,6 +114,11 @@ fn every_key_is_documented() {
         touchers: vec![Toucher::default()],
         ..SiteDetail::default()
     };
+    let start = ProgramStart {
+        by_cause: vec![StartCauseRow::default()],
+        by_file: vec![StartFileRow::default()],
+        ..ProgramStart::default()
+    };
     let report = RecordingReport {
         recorder: Some(RecorderCounts::default()),
         thinned: Some(ThinnedRecording::default()),
@@ -121,6 +127,7 @@ fn every_key_is_documented() {
         sites: vec![SiteRow { detail, ..SiteRow::default() }],
         callers: vec![CallerRow::default()],
         rest: vec![rest],
+        start: Some(start),
         unnamed: vec![unnamed],
         ..RecordingReport::default()
     };

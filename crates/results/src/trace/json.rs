@@ -5,6 +5,8 @@ use std::num::NonZeroU64;
 
 use events::{Allocation, Ending, StackId};
 
+use crate::start::ProgramStart;
+
 use super::{
     Argument, FaultLine, LifeLine, Line, LineKind, MappingLabel, Returned, SyscallLine,
     TraceSummary,
@@ -49,7 +51,7 @@ fn write_allocation(call: &Allocation, out: &mut String) {
 }
 
 /// Appends the last line to `out`.
-pub fn write_summary(summary: &TraceSummary, out: &mut String) {
+pub fn write_summary(summary: &TraceSummary, start: Option<&ProgramStart>, out: &mut String) {
     head(summary.time_ns, summary.pid, summary.pid, out);
     out.push_str(r#""summary""#);
     let (status, signal) = match summary.ending {
@@ -87,6 +89,9 @@ pub fn write_summary(summary: &TraceSummary, out: &mut String) {
         out.push_str(key);
         known(figure, out);
     }
+    out.push_str(r#","start":"#);
+    // Numbers and texts are always JSON.
+    out.push_str(&serde_json::to_string(&start).unwrap_or_default());
     out.push_str("}\n");
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use events::{Cause, MappingKind};
 
 use super::TraceSummary;
+use crate::start::ProgramStart;
 
 /// The cost of calls and faults, one row per kind.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -22,6 +23,8 @@ pub struct Table {
     pub recording_ns: Option<u64>,
     /// Syscalls and faults in a second of observation.
     pub rates: Option<Rates>,
+    /// What the program paid before its entry; `None`: not known.
+    pub start: Option<ProgramStart>,
     /// The summary of the trace.
     pub summary: TraceSummary,
 }

@@ -168,7 +168,7 @@ fn keys_of_the_summary() {
         ..TraceSummary::default()
     };
     let mut out = String::new();
-    write_summary(&summary, &mut out);
+    write_summary(&summary, None, &mut out);
     let expect = json!({"time_ns": 0, "pid": 0, "tid": 0, "kind": "summary", "events": 3,
         "lost": 0, "foreign": 0, "late": 0, "faults_seen": 0, "faults_counted": 2,
         "rusage_minor_faults": null, "rusage_major_faults": null, "own_faults": null,
@@ -177,6 +177,6 @@ fn keys_of_the_summary() {
         "executions": 0,
         "threads": 0, "threads_ns": 0, "observed_ns": 0, "recording_ns": null,
         "recording_call_ns": null,
-        "status": 0, "signal": null});
+        "status": 0, "signal": null, "start": null});
     assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), expect);
 }
