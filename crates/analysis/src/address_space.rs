@@ -14,15 +14,19 @@ mod births;
 mod calls;
 mod cause;
 mod faults;
+mod holders;
 mod mappings;
 mod moves;
 mod pages;
 mod processes;
 mod recent;
 mod regions;
+mod sizes;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod under_way;
+mod vma;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -32,11 +36,17 @@ use events::{Header, MappingKind};
 pub use attribution::{Attribution, Attributor, CallEffect, FaultOrigin, LifeChange};
 pub(crate) use calls::returns_pages;
 pub(crate) use faults::AROUND_BYTES;
+pub use holders::{HeldSizes, MappingHolder};
 use pages::Pages;
 use recent::Recent;
 pub use regions::MappedRegion;
 use regions::Regions;
+use sizes::Peaks;
+pub use sizes::{MappingAccount, MappingPeak, MappingSizes};
+use tables::PageTables;
 use under_way::UnderWay;
+pub use vma::KernelRules;
+use vma::OtherFlags;
 
 /// At most this much of a populated range counts as touched: the set of pages takes memory, and a
 /// larger range is rarely resident as a whole.
@@ -47,7 +57,15 @@ const POPULATED_AT_MOST_BYTES: u64 = 64 << 30;
 #[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(crate) struct AddressSpace {
     header: Header,
+    rules: KernelRules,
     regions: Arc<Regions>,
+    /// Its page tables; of a child that may use its parent's memory, the parent's.
+    tables: Arc<PageTables>,
+    /// The most that it had of each figure.
+    peaks: Peaks,
+    /// The owners of pages up to this number had them before the last fork(2) that made this
+    /// process.
+    inherited_owners: u32,
     /// Touched pages whose page table entries a fork copies.
     inherited_on_fork: Arc<Pages>,
     /// Touched pages that a child must fault in again: shared memory, and files that are only read
@@ -74,10 +92,12 @@ pub(crate) struct AddressSpace {
     compat32: bool,
     /// Whether reported mappings existed before the trace.
     was_there: bool,
+    /// Whether it existed before the trace, or is a child of one that did.
+    attached: bool,
     /// Whether the program may let itself be told of faults (userfaultfd).
     told_of_faults: bool,
-    /// Whether new mappings are populated (mlockall).
-    locks_new: bool,
+    /// How new mappings are locked (mlockall).
+    locks_new: OtherFlags,
     /// The number of forks, ancestors included.
     forks: u32,
     /// The first page of the stack that the program faulted on. The pages above have its arguments,
@@ -100,7 +120,11 @@ impl AddressSpace {
     pub(crate) fn new(header: Header) -> AddressSpace {
         AddressSpace {
             header,
+            rules: KernelRules::default(),
             regions: Arc::default(),
+            tables: Arc::default(),
+            peaks: Peaks::default(),
+            inherited_owners: 0,
             inherited_on_fork: Arc::default(),
             not_inherited: Arc::default(),
             new_since_fork: Arc::default(),
@@ -113,22 +137,34 @@ impl AddressSpace {
             break_at: None,
             compat32: false,
             was_there: false,
+            attached: false,
             told_of_faults: false,
-            locks_new: false,
+            locks_new: OtherFlags::default(),
             forks: 0,
             stack_begins: None,
             whose: Whose::Parents,
         }
     }
 
+    /// The same under a kernel with these rules.
+    pub(crate) fn of(header: Header, rules: KernelRules) -> AddressSpace {
+        AddressSpace { rules, ..AddressSpace::new(header) }
+    }
+
     /// The process executes another program; all mappings are gone.
     pub(crate) fn execute(&mut self) {
-        *self = AddressSpace::new(self.header);
+        *self = AddressSpace { rules: self.rules, ..AddressSpace::new(self.header) };
     }
 
     /// The process existed before the trace, so the mappings that follow are old.
     pub(crate) fn attach(&mut self) {
-        *self = AddressSpace { was_there: true, ..AddressSpace::new(self.header) };
+        let (was_there, attached) = (true, true);
+        *self = AddressSpace {
+            rules: self.rules,
+            was_there,
+            attached,
+            ..AddressSpace::new(self.header)
+        };
     }
 
     /// The address space of a child that started at `time_ns`. Mappings made later belong to the
@@ -143,10 +179,11 @@ impl AddressSpace {
             not_inherited: Arc::default(),
             recent: Recent::default(),
             told_of_faults: false,
-            locks_new: false,
+            locks_new: OtherFlags::default(),
             was_there: false,
             under_way: Vec::new(),
             whose: Whose::Parents,
+            inherited_owners: self.regions.latest_owner,
             ..self.clone()
         }
     }
@@ -178,6 +215,7 @@ impl AddressSpace {
     pub(crate) fn take_back(&mut self, child: &AddressSpace) {
         let AddressSpace {
             regions,
+            tables,
             inherited_on_fork,
             new_since_fork,
             read_first,
@@ -188,6 +226,7 @@ impl AddressSpace {
         } = child.clone();
         *self = AddressSpace {
             regions,
+            tables,
             inherited_on_fork,
             new_since_fork,
             read_first,
@@ -285,6 +324,7 @@ impl AddressSpace {
             for set in self.sets() {
                 remove_from(set, &pages);
             }
+            Arc::make_mut(&mut self.tables).unmap(part.start, part.end, &self.regions);
         }
     }
 
@@ -299,6 +339,7 @@ impl AddressSpace {
             let end = part.end.min(part.start.saturating_add(POPULATED_AT_MOST_BYTES));
             let (first, end) = (self.page(part.start), self.page(self.page_end(end)));
             self.pages_of(part).add_range(first, end);
+            self.map_pages(part, self.header.page_bytes * end);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod caller;
 mod detail;
+mod mapping;
 mod names;
 mod rows;
 mod scope;
@@ -11,8 +12,8 @@ mod unnamed;
 
 use events::Definitions;
 use results::recording::{
-    CallerOrder, EndedEarly, RecorderCounts, RecordingReport, RestMemory, SCHEMA, SampledRecording,
-    Seen, SiteCosts, ThinnedRecording, UnnamedFile,
+    CallerOrder, EndedEarly, MappingLimits, RecorderCounts, RecordingReport, RestMemory, SCHEMA,
+    SampledRecording, Seen, SiteCosts, ThinnedRecording, UnnamedFile,
 };
 
 use crate::allocations::AllocationAccount;
@@ -74,6 +75,8 @@ pub struct RecordingFacts {
     pub is_redacted: bool,
     /// Why it ended before the program, if it did.
     pub ended_early: Option<EndedEarly>,
+    /// The limits of a process on the machine that recorded.
+    pub limits: MappingLimits,
     /// What the recorder says of the calls.
     pub recorder: Option<RecorderCounts>,
 }
@@ -115,6 +118,7 @@ pub fn scoped_report(
     let elapsed_ns = account.ended_ns.saturating_sub(account.header.began_ns);
     let of_run = of_time(elapsed_ns.saturating_sub(account.paused_ns));
     let unnamed = unnamed::with_costs(symbols.unnamed(), account, definitions, &names, &sites);
+    let mapping = mapping::mapping(account, &sites, facts.limits);
     RecordingReport {
         schema: SCHEMA.to_owned(),
         version: facts.version.clone(),
@@ -150,6 +154,7 @@ pub fn scoped_report(
         rest: rows::rest(account),
         start: start::start(account, seen, definitions, symbols),
         unnamed,
+        mapping,
     }
 }
 

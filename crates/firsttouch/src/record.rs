@@ -6,6 +6,7 @@ mod disk;
 mod ending;
 mod file;
 mod loading;
+mod mapping_rules;
 mod observed_chunks;
 pub(crate) mod options;
 mod output;
@@ -24,7 +25,9 @@ use anyhow::Context;
 use collect::Options;
 use collect::shim::{Shims, Stacks};
 use events::{Header, StackSampling};
-use recording::{About, RecordingSwitch, Redaction, Writer, encode_counts, encode_switch};
+use recording::{
+    About, MappingRules, RecordingSwitch, Redaction, Writer, encode_counts, encode_switch,
+};
 use sys::switch::SignalSwitch;
 
 use crate::observed::{self, FAILED, Observed, OnRequest, failed};
@@ -132,7 +135,7 @@ fn record(
         _ => None,
     };
     let redaction = options.redact.then(|| Redaction::new(&command));
-    let about = about(command, notices, sampling);
+    let about = about(command, notices, sampling, mapping_rules::of(options.pid));
     let about = redaction.iter().fold(about, |about, redaction| redaction.about(about));
     let threads = Threads::start(output, (&header, &about), (shims, switch), options);
     let threads = match threads.with_context(|| sink::unwritable(&options.output)) {
@@ -228,6 +231,7 @@ fn about(
     command: Vec<String>,
     notices: Vec<String>,
     stack_sampling: Option<StackSampling>,
+    mapping_rules: MappingRules,
 ) -> About {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok();
     About {
@@ -240,5 +244,6 @@ fn about(
         notices,
         is_redacted: false,
         stack_sampling,
+        mapping_rules,
     }
 }

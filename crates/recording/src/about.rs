@@ -12,6 +12,7 @@ use crate::Chunk;
 use crate::bytes::{Cursor, Malformed, put, put_option, put_text, unzigzag, zigzag};
 use crate::chunk::{ChunkHeader, append_chunk, kind};
 use crate::columns::{Column, Columns, Packer, UNPACKED_BYTES_MAX};
+use crate::mapping_rules::MappingRules;
 
 /// What a reader on another machine wants to know. Everything can be left out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,6 +35,8 @@ pub struct About {
     pub is_redacted: bool,
     /// If only some calls have their stack: which.
     pub stack_sampling: Option<StackSampling>,
+    /// The machine's limits and rules for mappings.
+    pub mapping_rules: MappingRules,
 }
 
 /// What the recorder knows at the end.
@@ -178,6 +181,7 @@ pub(crate) fn encode_start(header: &Header, about: &About) -> Option<Chunk> {
     put_texts(&mut column, &about.notices);
     put(&mut column, about.is_redacted.into());
     put(&mut column, about.stack_sampling.map_or(0, |sampling| sampling.mean_bytes.get()));
+    about.mapping_rules.encode(&mut column);
     let mut chunk = Chunk::default();
     encode_column(kind::START, 1, &column, &mut chunk);
     (column.len() <= UNPACKED_BYTES_MAX).then_some(chunk)
@@ -229,6 +233,7 @@ pub(crate) fn decode_start(columns: &Columns) -> Result<(Header, About), Malform
     let mut newer = || if cursor.at() < column.len() { cursor.take(column) } else { Ok(0) };
     let is_redacted = newer()? != 0;
     let stack_sampling = NonZeroU64::new(newer()?).map(|mean_bytes| StackSampling { mean_bytes });
+    let mapping_rules = MappingRules::decode(column, &mut cursor)?;
     let about = About {
         version,
         started_ns,
@@ -239,6 +244,7 @@ pub(crate) fn decode_start(columns: &Columns) -> Result<(Header, About), Malform
         notices,
         is_redacted,
         stack_sampling,
+        mapping_rules,
     };
     Ok((header, about))
 }

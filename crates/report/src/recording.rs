@@ -5,16 +5,17 @@ mod filtered;
 mod functions;
 mod head;
 mod histogram;
+mod mapping;
 mod recorder;
 mod site;
 mod stacks;
 mod story;
 mod table;
+mod unnamed;
 mod wanted;
 
 pub use site::screen as site_screen;
 pub use wanted::RecordingScreen;
-mod unnamed;
 
 use results::recording::{
     EndedEarly, RecordingReport, RestMemory, RestRow, SampledRecording, ThinnedRecording,
@@ -56,6 +57,7 @@ pub fn screen_of(report: &RecordingReport, wanted: &RecordingScreen<'_>, view: V
     }
     text += &rest(report, view);
     text += &start(report, view);
+    text += &mapping::mapping(report, view);
     if view.verbose && !report.has_no_stacks() {
         text += &stacks::stacks(report, view);
     }

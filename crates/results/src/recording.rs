@@ -3,6 +3,7 @@
 mod costs;
 mod detail;
 mod filter;
+mod mapping;
 mod matters;
 mod merged;
 mod order;
@@ -19,6 +20,10 @@ pub use detail::{
     CallLatency, CallParts, LatencyStep, ServedCalls, SiteDetail, SizeStep, TimeStep, Toucher,
 };
 pub use filter::{ReportFilter, SkippedFunction};
+pub use mapping::{
+    MappingCosts, MappingFigures, MappingHeld, MappingLimits, MappingMost, MappingOfSite,
+    MappingProcesses, MappingRestKind, MappingRestRow, MappingTimes,
+};
 pub use matters::TouchedPart;
 pub use order::{CallerOrder, by_true_cost};
 pub use recorder::{EndedEarly, RecorderCounts};
@@ -104,6 +109,9 @@ pub struct RecordingReport {
     /// recorded, a process that was already running, a pause).
     #[serde(default)]
     pub start: Option<ProgramStart>,
+    /// What mappings took beside resident memory; `null`: not known.
+    #[serde(default)]
+    pub mapping: Option<MappingCosts>,
     /// Files whose code has no names here, and why.
     pub unnamed: Vec<UnnamedFile>,
 }

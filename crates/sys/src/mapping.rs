@@ -6,6 +6,7 @@
 
 mod part;
 mod stores;
+mod tables;
 
 use std::ffi::c_void;
 use std::hint::black_box;
@@ -20,6 +21,7 @@ use crate::Errno;
 use crate::memory::{Initialised, Memory, fill, unsafe_memory_of};
 
 pub use part::MappingPart;
+pub use tables::frees_empty_tables;
 
 /// The size of the huge pages that policies, checks and eligible ranges refer to.
 pub const HUGE_PAGE_BYTES: usize = 2 << 20;

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use events::{Call, Cause, Ending, Event, EventKind, Fault, Header, Life, Syscall, Thread};
 
-use super::MappedRegion;
 use super::processes::Processes;
+use super::{KernelRules, MappedRegion, MappingAccount};
 
 /// Attributes events to mappings and causes. Its state is the address spaces of the live processes.
 #[derive(Debug)]
@@ -90,17 +90,35 @@ impl Attributor {
         }
     }
 
+    /// The same on a machine with these rules, which say what is accounted.
+    #[must_use]
+    pub fn with_rules(self, rules: KernelRules) -> Attributor {
+        Attributor { processes: self.processes.with_rules(rules), ..self }
+    }
+
+    /// What mappings took, at the end of the stream.
+    #[must_use]
+    pub fn finish(self) -> MappingAccount {
+        self.processes.finish()
+    }
+
     /// Takes the next event of the stream.
     pub fn take(&mut self, event: &Event) -> Attribution {
+        self.take_for(event, None)
+    }
+
+    /// The same; a mapping that comes of it is held by the call site with the number `site`.
+    pub fn take_for(&mut self, event: &Event, site: Option<u32>) -> Attribution {
         self.changed_files.clear();
         match &event.kind {
-            EventKind::Syscall(call) => Attribution::Call(self.call(call, event)),
+            EventKind::Syscall(call) => Attribution::Call(self.call(call, event, site)),
             EventKind::Fault(fault) => Attribution::Fault(self.fault(fault, event)),
             EventKind::Life(life) => Attribution::Life(self.life(*life, event)),
             EventKind::Mapping(mapping) => {
                 let space = self.processes.space(event.thread.pid);
                 space.map(mapping, event.thread, event.time_ns);
                 space.take_changed_files(&mut self.changed_files);
+                space.note_sizes(event.thread.pid, event.time_ns);
                 Attribution::None
             }
             EventKind::Lost(_) | EventKind::Allocation(_) => Attribution::None,
@@ -130,12 +148,13 @@ impl Attributor {
         self.processes.is_last(thread, ending)
     }
 
-    fn call(&mut self, call: &Syscall, event: &Event) -> CallEffect {
+    fn call(&mut self, call: &Syscall, event: &Event, site: Option<u32>) -> CallEffect {
         let space = self.processes.space(event.thread.pid);
         space.settle(event.time_ns);
         let before = subject(call).and_then(|address| space.at(address));
         let break_before = space.program_break();
-        let made = space.call(call, event.thread, event.time_ns);
+        let made = space.call(call, (event.thread, site), event.time_ns);
+        space.note_sizes(event.thread.pid, event.time_ns);
         let after = match call.succeeded_with() {
             Some(address) if call.call != Call::Brk && call.call.returns_address() => {
                 made.or_else(|| space.at(address))
@@ -157,12 +176,14 @@ impl Attributor {
         let space = self.processes.space(event.thread.pid);
         let seen = space.fault(fault, event.thread, event.time_ns);
         space.take_changed_files(&mut self.changed_files);
+        space.note_sizes(event.thread.pid, event.time_ns);
         let large = fault.page_bytes.is_some_and(|bytes| bytes.get() > self.smallest_bytes);
         FaultOrigin { cause: seen.cause, region: seen.region, large }
     }
 
     fn life(&mut self, life: Life, event: &Event) -> LifeChange {
         let thread: Thread = event.thread;
+        self.processes.note_first(thread.pid);
         match life {
             Life::Started { by } => self.processes.start(thread, by, event.time_ns),
             Life::Executed { .. } => {

@@ -9,6 +9,7 @@ use super::AddressSpace;
 use super::pages::CHUNK_PAGES;
 use super::regions::{ACCESSIBLE, MappedRegion, WRITABLE};
 use super::under_way::UnderWay;
+use super::vma::OtherFlags;
 
 const MAP_SHARED: u64 = 0x01;
 const MAP_SHARED_VALIDATE: u64 = 0x03;
@@ -25,6 +26,7 @@ const MLOCK_ONFAULT: u64 = 1;
 const MCL_CURRENT: u64 = 1;
 const MCL_FUTURE: u64 = 2;
 const MCL_ONFAULT: u64 = 4;
+const LOCKS: OtherFlags = OtherFlags::LOCKED.with(OtherFlags::LOCKED_ON_FAULT);
 const MADV_GUARD_INSTALL: u64 = 102;
 const MADV_GUARD_REMOVE: u64 = 103;
 const SHM_RDONLY: u64 = 0o10000;
@@ -32,12 +34,12 @@ const SHM_RDONLY: u64 = 0o10000;
 pub(super) const HUGE_BYTES: u64 = 2 << 20;
 
 impl AddressSpace {
-    /// Takes `call` of `thread`, which began at `time_ns`. Returns the new mapping if the call is
-    /// mmap(2).
+    /// Takes `call` of `thread`, on behalf of a call site, which began at `time_ns`. Returns the
+    /// new mapping if the call is mmap(2).
     pub(crate) fn call(
         &mut self,
         call: &Syscall,
-        thread: Thread,
+        (thread, site): (Thread, Option<u32>),
         time_ns: u64,
     ) -> Option<MappedRegion> {
         self.was_there = false;
@@ -55,7 +57,7 @@ impl AddressSpace {
             .map_or(u64::MAX, |latency_ns| time_ns.saturating_add(latency_ns.get()));
         let region = (call.call == Call::Mmap).then(|| self.mapped_by(&call.arguments, result));
         let under_way =
-            UnderWay { call: *call, tid: thread.tid, result, began_ns: time_ns, born_ns };
+            UnderWay { call: *call, tid: thread.tid, site, result, began_ns: time_ns, born_ns };
         let gets_an_address =
             matches!(call.call, Call::Mmap | Call::Mremap | Call::Shmat | Call::MapShadowStack);
         if gets_an_address && time_ns < born_ns {
@@ -70,6 +72,12 @@ impl AddressSpace {
 
     /// Applies the effect of a call.
     pub(super) fn apply(&mut self, call: &UnderWay) {
+        self.regions_mut().reserving = call.site;
+        self.take_effect(call);
+        self.regions_mut().reserving = None;
+    }
+
+    fn take_effect(&mut self, call: &UnderWay) {
         let UnderWay { call, result, began_ns: time_ns, born_ns, .. } = *call;
         let [first, second, third, ..] = call.arguments;
         let end = self.page_end(first.saturating_add(second));
@@ -81,15 +89,30 @@ impl AddressSpace {
             }
             Call::Mremap => self.mremap(&call.arguments, result, time_ns, born_ns),
             Call::Brk => self.brk(result, time_ns, born_ns),
-            Call::Mprotect | Call::PkeyMprotect => {
-                let protection = low(third) & ACCESSIBLE;
-                self.change(first, end, time_ns, |region| region.protection = protection);
+            Call::Mprotect => {
+                self.change(first, end, time_ns, |region| region.protect(low(third)));
+            }
+            Call::PkeyMprotect => {
+                let key = low(call.arguments[3]);
+                self.change(first, end, time_ns, |region| {
+                    region.protect(low(third));
+                    region.vma.flags = region.vma.flags.with_key(key);
+                });
             }
             Call::Madvise => self.madvise(first, end, third, time_ns),
-            Call::Mlock => self.populate_between(first, end),
-            Call::Mlock2 if third & MLOCK_ONFAULT == 0 => self.populate_between(first, end),
-            Call::Mlockall => self.mlockall(first),
-            Call::Munlockall => self.locks_new = false,
+            Call::Mlock => self.lock(first, end, 0, time_ns),
+            Call::Mlock2 => self.lock(first, end, third, time_ns),
+            Call::Munlock => self.flag(first, end, time_ns, |flags| flags.without(LOCKS)),
+            Call::Mlockall => self.mlockall(first, time_ns),
+            Call::Munlockall => {
+                self.locks_new = OtherFlags::default();
+                self.flag(0, u64::MAX, time_ns, |flags| flags.without(LOCKS));
+            }
+            Call::Mseal => self.flag(first, end, time_ns, |flags| flags.with(OtherFlags::SEALED)),
+            Call::Mbind => {
+                let mode = low(third);
+                self.flag(first, end, time_ns, |flags| flags.with_policy(mode));
+            }
             Call::Userfaultfd => self.told_of_faults = true,
             Call::Shmat => {
                 let protection = if third & SHM_RDONLY == 0 { 1 | WRITABLE } else { 1 };
@@ -106,10 +129,8 @@ impl AddressSpace {
             }
             Call::MapShadowStack => {
                 let end = self.page_end(result.saturating_add(second));
-                self.put(
-                    MappedRegion::new(result, end, MappingKind::Anonymous, 1 | WRITABLE),
-                    born_ns,
-                );
+                let stack = MappedRegion::new(result, end, MappingKind::Anonymous, 1 | WRITABLE);
+                self.put(stack.accounted(), born_ns);
             }
             _ => {}
         }
@@ -138,9 +159,8 @@ impl AddressSpace {
             region.name = known.name;
         }
         self.put(region, born_ns);
-        let populates =
-            flags & MAP_LOCKED != 0 || flags & (MAP_POPULATE | MAP_NONBLOCK) == MAP_POPULATE;
-        if populates || self.locks_new {
+        let populates = flags & (MAP_POPULATE | MAP_NONBLOCK) == MAP_POPULATE;
+        if populates || region.vma.flags.is_locked_whole() {
             self.populate(&[region]);
         }
     }
@@ -165,7 +185,13 @@ impl AddressSpace {
         let region = MappedRegion::new(start, end, kind, low(protection) & ACCESSIBLE);
         let offset_bytes = if region.is_file() { offset_bytes } else { 0 };
         let grows_down = flags & MAP_GROWSDOWN != 0;
-        MappedRegion { offset_bytes, hugetlb_bytes, grows_down, ..region }
+        let mut region = MappedRegion { offset_bytes, hugetlb_bytes, grows_down, ..region };
+        region = region.reserved(flags, self.rules);
+        region.vma.flags = match flags & MAP_LOCKED {
+            0 => self.locks_new,
+            _ => self.locks_new.with(OtherFlags::LOCKED),
+        };
+        region
     }
 
     fn brk(&mut self, now: u64, time_ns: u64, born_ns: u64) {
@@ -174,9 +200,11 @@ impl AddressSpace {
         if now < before {
             self.unmap(now, before, time_ns);
         } else if before < now {
-            let grown = MappedRegion::new(before, now, MappingKind::Heap, 1 | WRITABLE);
+            let mut grown = MappedRegion::new(before, now, MappingKind::Heap, 1 | WRITABLE);
+            grown = grown.accounted();
+            grown.vma.flags = self.locks_new;
             self.put(grown, born_ns);
-            if self.locks_new {
+            if self.locks_new.is_locked_whole() {
                 self.populate(&[grown]);
             }
         }
@@ -190,6 +218,9 @@ impl AddressSpace {
                 // Only MADV_REMOVE removes pages from all processes that share them.
                 parts.retain(|part| advice == 9 || part.kind != MappingKind::SharedAnonymous);
                 self.discard(&parts);
+                if matches!(advice, 4 | 24) && self.rules.frees_empty_tables {
+                    Arc::make_mut(&mut self.tables).discard(start, end);
+                }
                 if advice == MADV_GUARD_INSTALL {
                     self.guard(&parts);
                 }
@@ -213,7 +244,7 @@ impl AddressSpace {
                 let huge_bytes = CHUNK_PAGES * self.header.page_bytes;
                 self.populate_between(round_up(start, huge_bytes), end - end % huge_bytes);
             }
-            _ => {}
+            _ => self.flag(start, end, time_ns, |flags| flags.advised(advice)),
         }
     }
 
@@ -226,12 +257,36 @@ impl AddressSpace {
         }
     }
 
-    fn mlockall(&mut self, flags: u64) {
-        self.locks_new = flags & MCL_FUTURE != 0 && flags & MCL_ONFAULT == 0;
-        if flags & MCL_CURRENT != 0 && flags & MCL_ONFAULT == 0 {
+    /// Locks what is mapped from `start` to `end` into memory, with the flags of mlock2(2).
+    fn lock(&mut self, start: u64, end: u64, flags: u64, time_ns: u64) {
+        let locks = locked(flags & MLOCK_ONFAULT != 0);
+        self.flag(start, end, time_ns, |flags| flags.without(LOCKS).with(locks));
+        if locks.is_locked_whole() {
+            self.populate_between(start, end);
+        }
+    }
+
+    fn mlockall(&mut self, flags: u64, time_ns: u64) {
+        let locks = locked(flags & MCL_ONFAULT != 0);
+        self.locks_new = if flags & MCL_FUTURE == 0 { OtherFlags::default() } else { locks };
+        if flags & MCL_CURRENT != 0 {
+            self.flag(0, u64::MAX, time_ns, |flags| flags.without(LOCKS).with(locks));
+        }
+        if flags & MCL_CURRENT != 0 && locks.is_locked_whole() {
             let all: Vec<MappedRegion> = self.regions.iter().copied().collect();
             self.populate(&all);
         }
+    }
+
+    /// Changes the flags of what is mapped from `start` to `end`.
+    fn flag(
+        &mut self,
+        start: u64,
+        end: u64,
+        time_ns: u64,
+        change: impl Fn(OtherFlags) -> OtherFlags,
+    ) {
+        self.change(start, end, time_ns, |region| region.vma.flags = change(region.vma.flags));
     }
 
     fn populate_between(&mut self, start: u64, end: u64) {
@@ -241,7 +296,7 @@ impl AddressSpace {
 
     pub(super) fn unmap(&mut self, start: u64, end: u64, time_ns: u64) {
         if !self.regions.parts(start, end).is_empty() {
-            let gone = Arc::make_mut(&mut self.regions).remove(start, end, time_ns);
+            let gone = self.regions_mut().remove(start, end, time_ns);
             self.forget(&gone);
         }
     }
@@ -249,12 +304,12 @@ impl AddressSpace {
     /// Puts `region` in place, whose addresses the program gets at `born_ns`.
     pub(super) fn put(&mut self, region: MappedRegion, born_ns: u64) {
         self.settle_moves_from(region.start, region.end);
-        let gone = Arc::make_mut(&mut self.regions).put(region, born_ns);
-        self.forget(&gone);
+        self.unmap(region.start, region.end, u64::MAX);
+        self.regions_mut().put(region, born_ns);
     }
 
     fn change(&mut self, start: u64, end: u64, time_ns: u64, change: impl Fn(&mut MappedRegion)) {
-        Arc::make_mut(&mut self.regions).change(start, end, time_ns, change);
+        self.regions_mut().change(start, end, time_ns, change);
     }
 }
 
@@ -262,6 +317,11 @@ impl AddressSpace {
 /// `MADV_REMOVE`, `MADV_DONTNEED_LOCKED`.
 pub(crate) fn returns_pages(advice: u64) -> bool {
     matches!(advice, 4 | 8 | 9 | 24)
+}
+
+/// The flags of memory that is locked, as a whole or page by page as it is touched.
+fn locked(on_fault: bool) -> OtherFlags {
+    if on_fault { LOCKS } else { OtherFlags::LOCKED }
 }
 
 /// `value` rounded up to a multiple of `unit`; unchanged if `unit` is 0.

@@ -84,8 +84,11 @@ impl AddressSpace {
         } else if cause == Cause::CopyOnWrite {
             self.copy(page);
         }
-        if self.shows_own_memory(&region, page, cause) {
-            self.whose = Whose::Own;
+        if access != Access::Refused {
+            self.map_page(&region, fault.address, access == Access::Write);
+        }
+        if self.whose == Whose::Parents && self.shows_own_memory(&region, page, cause) {
+            self.become_own();
         }
         if cause == Cause::CopyOnWrite {
             for pages in [&mut self.shared, &mut self.shared_by_parent] {
@@ -234,7 +237,7 @@ impl AddressSpace {
         let start = address - address % self.header.page_bytes;
         let grows = above.start - start <= STACK_REACH_BYTES && above.is_writable();
         grows.then(|| {
-            let regions = Arc::make_mut(&mut self.regions);
+            let regions = self.regions_mut();
             // The grown part is new.
             regions.replace(MappedRegion { start, end: above.start, was_there: false, ..above });
             regions.at(address).copied()

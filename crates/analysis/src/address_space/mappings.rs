@@ -19,6 +19,10 @@ impl AddressSpace {
         }
         self.settle(time_ns);
         self.settle_between(reported.start, reported.end, thread.tid, time_ns);
+        if reported.kind == MappingKind::Stack {
+            // execve(2) has written the arguments.
+            Arc::make_mut(&mut self.tables).touch(reported.end - 1, 0);
+        }
         if reported.kind == MappingKind::Heap && self.break_at.is_none() {
             self.break_at = Some(reported.end);
         }
@@ -28,6 +32,7 @@ impl AddressSpace {
             !self.sees_calls() && !matches!(reported.kind, MappingKind::Heap | MappingKind::Stack);
         let known = self.regions.parts(reported.start, reported.end);
         let whole = self.regions.at(reported.start).copied();
+        let whole = whole.map(|whole| MappedRegion { vma: reported.vma, ..whole });
         if again && whole == Some(reported) {
             self.forget(&known);
         }
@@ -38,7 +43,7 @@ impl AddressSpace {
             match refined(part, &piece) {
                 Some(better) if better == *part => {}
                 Some(better) => {
-                    Arc::make_mut(&mut self.regions).replace(better);
+                    self.regions_mut().replace(better);
                 }
                 None => self.put(piece, time_ns),
             }
@@ -67,12 +72,15 @@ fn reported(mapping: &Mapping, was_there: bool) -> MappedRegion {
         was_there,
         ..region
     }
+    .accounted()
 }
 
 /// `known` refined by the kernel's report `piece` of the same addresses; `None` if `piece` is
 /// another mapping.
 fn refined(known: &MappedRegion, piece: &MappedRegion) -> Option<MappedRegion> {
-    let same = MappedRegion { protection: piece.protection, perhaps: false, ..*known };
+    let mut same = MappedRegion { protection: piece.protection, perhaps: false, ..*known };
+    // The kernel itself has made it writable: the loader of a program, without a syscall.
+    same.vma.accounted |= piece.vma.accounted && !known.vma.unreserved;
     let name = if piece.name.is_some() { piece.name } else { known.name };
     let module = if piece.module == ModuleId::NONE { known.module } else { piece.module };
     let is_own = |kind| {

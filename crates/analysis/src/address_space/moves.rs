@@ -31,23 +31,21 @@ impl AddressSpace {
         let last = from_end.checked_sub(1).and_then(|last| self.at(last));
         if to == from {
             self.unmap(to_end, from_end, time_ns);
+        } else if old == new && flags & MREMAP_FIXED != 0 {
+            self.relocate_each(from..from_end, to, time_ns, born_ns);
         } else {
-            if old == new && flags & MREMAP_FIXED != 0 {
-                self.relocate_each(from..from_end, to, time_ns, born_ns);
-            } else {
-                let moved = from..from.saturating_add(old.min(new));
-                self.relocate(moved, to..to_end, time_ns, born_ns);
-            }
-            if flags & MREMAP_DONTUNMAP == 0 {
-                self.unmap(from, from_end, time_ns);
-            }
+            let moved = from..from.saturating_add(old.min(new));
+            self.relocate(moved, to..to_end, time_ns, born_ns);
         }
+        // It grows before the old place goes: page tables that serve both stay.
         if let Some(last) = last.filter(|_| old < new) {
             let at_end = last.part(from_end - 1, from_end).offset_bytes;
             let offset_bytes = at_end.wrapping_add(u64::from(last.has_offset()));
-            let grown =
-                MappedRegion { start: to.saturating_add(old), end: to_end, offset_bytes, ..last };
-            self.put(grown, born_ns);
+            let grown = last.moved(to.wrapping_sub(from), to.saturating_add(old), to_end);
+            self.put(MappedRegion { offset_bytes, ..grown }, born_ns);
+        }
+        if to != from && flags & MREMAP_DONTUNMAP == 0 {
+            self.unmap(from, from_end, time_ns);
         }
     }
 
@@ -86,12 +84,14 @@ impl AddressSpace {
         // Where the old addresses had been given out again before this call was seen, it is not
         // known what was moved.
         let unknown = MappedRegion::new(to.start, to.end, MappingKind::Other, ACCESSIBLE);
-        let regions = Arc::make_mut(&mut self.regions);
+        self.move_tables(from.start, from.end, to.start);
+        let distance = to.start.wrapping_sub(from.start);
+        let regions = self.regions_mut();
         regions.put(unknown, born_ns);
         for part in parts {
             let start = to.start.saturating_add(part.start - from.start);
             let end = start.saturating_add(part.end - part.start);
-            regions.replace(MappedRegion { start, end, perhaps: false, ..part });
+            regions.replace(MappedRegion { perhaps: false, ..part.moved(distance, start, end) });
         }
     }
 
@@ -118,7 +118,7 @@ impl AddressSpace {
             let end = start.saturating_add(part.end - part.start);
             self.perhaps_replace(MappedRegion { start, end, ..part });
             if flags & MREMAP_DONTUNMAP == 0 {
-                Arc::make_mut(&mut self.regions).replace(MappedRegion { perhaps: true, ..part });
+                self.regions_mut().replace(MappedRegion { perhaps: true, ..part });
             }
         }
     }
@@ -126,7 +126,7 @@ impl AddressSpace {
     /// `region` may have taken the place of what was there before.
     fn perhaps_replace(&mut self, region: MappedRegion) {
         let before = self.regions.parts(region.start, region.end);
-        let regions = Arc::make_mut(&mut self.regions);
+        let regions = self.regions_mut();
         // Where nothing was before, nothing else can fault.
         regions.replace(MappedRegion { perhaps: true, ..region });
         for old in before {

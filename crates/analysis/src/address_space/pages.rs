@@ -12,6 +12,7 @@ const WORDS: usize = 8;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pages {
     chunks: HashMap<u64, Chunk>,
+    count: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +31,11 @@ enum Alone {
 }
 
 impl Pages {
+    /// The number of pages.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
     /// Whether `page` is in the set.
     pub(crate) fn has(&self, page: u64) -> bool {
         let (chunk, word, bit) = place(page);
@@ -91,13 +97,14 @@ impl Pages {
                 let mut words = [0; WORDS];
                 words[word] = 1 << bit;
                 entry.insert(Chunk { words, alone: Alone::Since(forks) });
+                self.count += 1;
             }
             Entry::Occupied(mut entry) => {
                 let chunk = entry.get_mut();
                 if chunk.words[word] & (1 << bit) == 0 && chunk.alone == Alone::Since(forks) {
                     chunk.alone = Alone::No;
                 }
-                chunk.words[word] |= 1 << bit;
+                self.count += chunk.set(word, 1 << bit);
             }
         }
     }
@@ -112,7 +119,7 @@ impl Pages {
                 .entry(at / CHUNK_PAGES)
                 .or_insert(Chunk { words: [0; WORDS], alone: Alone::No });
             for (_, word, mask) in words_of(at, next) {
-                chunk.words[word] |= mask;
+                self.count += chunk.set(word, mask);
             }
             chunk.alone = Alone::No;
             at = next;
@@ -123,7 +130,7 @@ impl Pages {
         if mask != 0 {
             let chunk =
                 self.chunks.entry(chunk).or_insert(Chunk { words: [0; WORDS], alone: Alone::No });
-            chunk.words[word] |= mask;
+            self.count += chunk.set(word, mask);
             chunk.alone = Alone::No;
         }
     }
@@ -131,7 +138,9 @@ impl Pages {
     /// Removes the pages `first..end`.
     pub(crate) fn remove_range(&mut self, first: u64, end: u64) {
         for at in self.chunks_between(first, end) {
-            if self.chunks.get_mut(&at).is_some_and(|chunk| !chunk.remove(at, first, end)) {
+            let Some(chunk) = self.chunks.get_mut(&at) else { continue };
+            self.count -= chunk.remove(at, first, end);
+            if chunk.words == [0; WORDS] {
                 self.chunks.remove(&at);
             }
         }
@@ -172,13 +181,23 @@ impl Pages {
 }
 
 impl Chunk {
-    /// Removes `first..end` from the chunk `at`, and returns whether any page is left.
-    fn remove(&mut self, at: u64, first: u64, end: u64) -> bool {
+    /// Adds the pages of `mask`, and returns how many of them are new.
+    fn set(&mut self, word: usize, mask: u64) -> u64 {
+        let new = mask & !self.words[word];
+        self.words[word] |= mask;
+        new.count_ones().into()
+    }
+
+    /// Removes `first..end` from the chunk `at`, and returns how many pages that were.
+    fn remove(&mut self, at: u64, first: u64, end: u64) -> u64 {
         let start = at * CHUNK_PAGES;
-        for (_, word, mask) in words_of(first.max(start), end.min(start + CHUNK_PAGES)) {
+        let words = words_of(first.max(start), end.min(start + CHUNK_PAGES));
+        let removed = words.map(|(_, word, mask)| {
+            let gone = self.words[word] & mask;
             self.words[word] &= !mask;
-        }
-        self.words != [0; WORDS]
+            u64::from(gone.count_ones())
+        });
+        removed.sum()
     }
 }
 
@@ -255,6 +274,7 @@ mod tests {
                 expect.range(first..first + count).next().is_some()
             );
         }
+        assert_eq!(pages.count(), expect.len() as u64);
         assert_eq!(content(&pages, 6000), expect.into_iter().collect::<Vec<_>>());
         pages.remove_range(0, u64::MAX);
         assert!(pages.chunks.is_empty());

@@ -4,14 +4,20 @@ use std::collections::{HashMap, HashSet};
 
 use events::{Ending, Header, Thread};
 
-use super::AddressSpace;
 use super::attribution::LifeChange;
+use super::sizes::MappingPeaks;
+use super::{AddressSpace, KernelRules, MappingAccount};
 
 /// All live processes.
 #[derive(Debug)]
 pub(crate) struct Processes {
     header: Header,
+    rules: KernelRules,
     by_pid: HashMap<u32, Process>,
+    /// The first process that began, or that was there.
+    first: Option<u32>,
+    /// The peaks of what mappings took.
+    peaks: MappingPeaks,
 }
 
 #[derive(Debug)]
@@ -27,16 +33,27 @@ struct Process {
 impl Processes {
     /// No processes.
     pub(crate) fn new(header: Header) -> Processes {
-        Processes { header, by_pid: HashMap::new() }
+        Processes {
+            header,
+            rules: KernelRules::default(),
+            by_pid: HashMap::new(),
+            first: None,
+            peaks: MappingPeaks::default(),
+        }
+    }
+
+    /// No processes, of a kernel with these rules.
+    pub(crate) fn with_rules(self, rules: KernelRules) -> Processes {
+        Processes { rules, ..self }
     }
 
     /// The address space of a process; empty for an unknown process.
     pub(crate) fn space(&mut self, pid: u32) -> &mut AddressSpace {
-        let header = self.header;
+        let (header, rules) = (self.header, self.rules);
         &mut self
             .by_pid
             .entry(pid)
-            .or_insert_with(|| Process::new(pid, AddressSpace::new(header)))
+            .or_insert_with(|| Process::new(pid, AddressSpace::of(header, rules)))
             .space
     }
 
@@ -56,6 +73,9 @@ impl Processes {
 
     /// The process of `thread` executed another program; its other threads are gone.
     pub(crate) fn execute(&mut self, thread: Thread) {
+        if let Some(process) = self.by_pid.get(&thread.pid) {
+            self.peaks.take(&process.space, self.first == Some(thread.pid));
+        }
         self.give_back(thread.pid);
         self.space(thread.pid).execute();
         self.by_pid
@@ -87,7 +107,7 @@ impl Processes {
             process.threads.insert(thread.tid);
             return false;
         }
-        let mut process = Process::new(thread.tid, AddressSpace::new(self.header));
+        let mut process = Process::new(thread.tid, AddressSpace::of(self.header, self.rules));
         process.space.attach();
         process.attached = true;
         // One that could not be stopped may have started threads just before.
@@ -120,6 +140,9 @@ impl Processes {
         if is_last {
             let (ending, parent) = (process.ending, process.parent);
             let gone = self.by_pid.remove(&thread.pid);
+            if let Some(gone) = &gone {
+                self.peaks.take(&gone.space, self.first == Some(thread.pid));
+            }
             let parent = parent.and_then(|parent| self.by_pid.get_mut(&parent));
             if let Some((child, parent)) = gone.zip(parent) {
                 let waited = parent.threads.len() == 1;
@@ -128,6 +151,21 @@ impl Processes {
             return LifeChange::Over(ending);
         }
         LifeChange::ThreadEnded
+    }
+
+    /// Notes that this process has begun, or was there.
+    pub(crate) fn note_first(&mut self, pid: u32) {
+        self.first.get_or_insert(pid);
+    }
+
+    /// What mappings took until now, at the end of the stream.
+    pub(crate) fn finish(mut self) -> MappingAccount {
+        let mut left: Vec<(u32, Process)> = self.by_pid.drain().collect();
+        left.sort_unstable_by_key(|(pid, _)| *pid);
+        for (pid, process) in &left {
+            self.peaks.take(&process.space, self.first == Some(*pid));
+        }
+        self.peaks.finish()
     }
 }
 

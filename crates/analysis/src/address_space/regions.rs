@@ -6,6 +6,8 @@ use std::ops::Range;
 use events::{MappingKind, ModuleId, Name};
 
 use super::births::Births;
+use super::holders::Holders;
+use super::vma::Vma;
 
 /// `PROT_WRITE` of `<asm-generic/mman-common.h>`.
 pub(crate) const WRITABLE: u32 = 2;
@@ -39,6 +41,8 @@ pub struct MappedRegion {
     pub(crate) was_there: bool,
     /// It may be gone, or not have come: a call that failed took effect in part.
     pub(crate) perhaps: bool,
+    /// What else the kernel keeps of it.
+    pub(crate) vma: Vma,
 }
 
 impl MappedRegion {
@@ -57,6 +61,7 @@ impl MappedRegion {
             grows_down: kind == MappingKind::Stack,
             was_there: false,
             perhaps: false,
+            vma: Vma::default(),
         }
     }
 
@@ -106,14 +111,15 @@ impl MappedRegion {
         covered_bytes == self.end - self.start && parts.iter().all(is_same)
     }
 
-    /// Whether `next` continues it.
-    fn is_continued_by(&self, next: &MappedRegion) -> bool {
+    /// Whether `next` continues it, in one object with the same properties.
+    pub(crate) fn is_continued_in(&self, next: &MappedRegion) -> bool {
         let offset_bytes = if self.has_offset() {
             self.offset_bytes.wrapping_add(self.end - self.start)
         } else {
             0
         };
-        let whole = MappedRegion { start: next.start, end: next.end, offset_bytes, ..*self };
+        let (start, end, vma) = (next.start, next.end, next.vma);
+        let whole = MappedRegion { start, end, offset_bytes, vma, ..*self };
         self.end == next.start && whole == *next
     }
 }
@@ -125,6 +131,14 @@ pub(crate) struct Regions {
     births: Births,
     /// Where another file is mapped than before, or none any more, since this was last taken.
     changed_files: Vec<Range<u64>>,
+    /// Who reserved them, and their sizes.
+    pub(super) holders: Holders,
+    /// The call site on whose behalf regions are put in place.
+    pub(super) reserving: Option<u32>,
+    /// The numbers up to this are of owners of pages that a parent had before fork(2).
+    pub(super) inherited_owners: u32,
+    /// The number of the latest owner of pages.
+    pub(super) latest_owner: u32,
 }
 
 impl Regions {
@@ -196,6 +210,7 @@ impl Regions {
         let gone = self.known(start, end, time_ns);
         for part in &gone {
             self.take_out(part);
+            self.holders.release(part.start, part.end);
         }
         let files = gone.iter().filter(|part| part.is_file());
         self.changed_files.extend(files.map(|part| part.start..part.end));
@@ -218,24 +233,83 @@ impl Regions {
         if region.start < region.end {
             self.births.add(region.start, region.end, born_ns);
         }
-        self.replace(region)
+        let gone = self.make_room_for(&region);
+        self.holders.reserve(region.start, region.end, self.reserving);
+        self.insert(region);
+        gone
     }
 
     /// Puts `region` in place; its addresses are not new. Returns the removed parts of others.
     pub(crate) fn replace(&mut self, region: MappedRegion) -> Vec<MappedRegion> {
+        let gone = self.make_room_for(&region);
+        self.insert(region);
+        gone
+    }
+
+    /// Whether nothing is mapped from `start` to `end`.
+    pub(crate) fn is_empty_between(&self, start: u64, end: u64) -> bool {
+        self.at(start).is_none() && self.by_start.range(start..end).next().is_none()
+    }
+
+    /// The mapping at `address` has its first page of its own: it gets an owner for such pages, or
+    /// that of a neighbour which could be one mapping with it (`find_mergeable_anon_vma` of
+    /// mm/vma.c).
+    pub(crate) fn own_page(&mut self, address: u64) {
+        let Some(region) = self.at(address).copied().filter(|region| region.vma.owner == 0) else {
+            return;
+        };
+        let alike = |first: &MappedRegion, next: &MappedRegion| {
+            let first = MappedRegion { protection: next.protection, ..*first };
+            first.is_continued_in(next) && first.vma.shares_owner_with(&next.vma)
+        };
+        let before = region.start.checked_sub(1).and_then(|last| self.at(last));
+        let neighbours = [
+            self.at(region.end).filter(|next| alike(&region, next)),
+            before.filter(|before| alike(before, &region)),
+        ];
+        let owners = neighbours.map(|region| region.map_or(0, |region| region.vma.owner));
+        let known = owners.into_iter().find(|owner| *owner > self.inherited_owners);
+        self.latest_owner = self.latest_owner.saturating_add(u32::from(known.is_none()));
+        let owner = known.unwrap_or(self.latest_owner);
+        if let Some(region) = self.by_start.get_mut(&region.start) {
+            region.vma.owner = owner;
+        }
+    }
+
+    /// Takes out what is in the way of `region`.
+    fn make_room_for(&mut self, region: &MappedRegion) -> Vec<MappedRegion> {
         if region.start >= region.end {
             return Vec::new();
         }
-        let noted = self.changed_files.len();
-        let gone = self.remove(region.start, region.end, u64::MAX);
-        self.changed_files.truncate(noted);
+        let gone = self.parts(region.start, region.end);
+        for part in &gone {
+            self.take_out(part);
+        }
         if !region.has_files_of(&gone) {
             self.changed_files.push(region.start..region.end);
         }
-        self.by_start.insert(region.start, region);
-        self.join(region.start);
-        self.join(region.end);
         gone
+    }
+
+    /// Inserts `region` where nothing is.
+    fn insert(&mut self, region: MappedRegion) {
+        if region.start < region.end {
+            self.holders.resize(&region, true);
+            self.add(region);
+            self.join(region.start);
+            self.join(region.end);
+        }
+    }
+
+    fn add(&mut self, region: MappedRegion) {
+        self.holders.count(&region, true);
+        self.by_start.insert(region.start, region);
+    }
+
+    fn drop_at(&mut self, start: u64) {
+        if let Some(region) = self.by_start.remove(&start) {
+            self.holders.count(&region, false);
+        }
     }
 
     /// Changes the regions from `start` to `end`, by a call that began at `time_ns`.
@@ -258,10 +332,11 @@ impl Regions {
     /// Removes `part` from its region.
     fn take_out(&mut self, part: &MappedRegion) {
         let Some(whole) = self.at(part.start).copied() else { return };
-        self.by_start.remove(&whole.start);
+        self.drop_at(whole.start);
+        self.holders.resize(&whole.part(part.start, part.end), false);
         for rest in [whole.part(whole.start, part.start), whole.part(part.end, whole.end)] {
             if rest.start < rest.end {
-                self.by_start.insert(rest.start, rest);
+                self.add(rest);
             }
         }
     }
@@ -270,8 +345,13 @@ impl Regions {
     fn join(&mut self, border: u64) {
         let Some(next) = self.by_start.get(&border).copied() else { return };
         let before = border.checked_sub(1).and_then(|last| self.at(last)).copied();
-        let Some(before) = before.filter(|before| before.is_continued_by(&next)) else { return };
-        self.by_start.remove(&border);
-        self.by_start.insert(before.start, MappedRegion { end: next.end, ..before });
+        let joins = |before: &MappedRegion| {
+            before.is_continued_in(&next)
+                && before.vma.is_continued_by(&next.vma, self.inherited_owners)
+        };
+        let Some(before) = before.filter(joins) else { return };
+        self.drop_at(border);
+        self.drop_at(before.start);
+        self.add(MappedRegion { end: next.end, vma: before.vma.joined(&next.vma), ..before });
     }
 }

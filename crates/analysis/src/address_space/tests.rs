@@ -109,7 +109,7 @@ impl Both {
         let result = Some((address(result)).cast_signed());
         self.space.call(
             &Syscall { call, text: Name::NONE, arguments, arguments_known: true, result, span },
-            SELF,
+            (SELF, None),
             self.time_ns,
         );
     }

@@ -13,6 +13,8 @@ pub(crate) struct UnderWay {
     pub(crate) call: Syscall,
     /// The thread.
     pub(crate) tid: u32,
+    /// The call site inside whose call it was made.
+    pub(crate) site: Option<u32>,
     /// The result.
     pub(crate) result: u64,
     pub(crate) began_ns: u64,

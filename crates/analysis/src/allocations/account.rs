@@ -9,6 +9,7 @@ use super::rest::RestFaults;
 use super::sampled::SampledAccount;
 use super::site::Site;
 use super::thinned::ThinnedAccount;
+use crate::address_space::MappingAccount;
 use crate::start::StartAccount;
 
 /// What the sites of a stream pay: numbers, without names.
@@ -62,6 +63,8 @@ pub struct AllocationAccount {
     pub sampled: Option<SampledAccount>,
     /// What the command's last program paid before its main, if that is known.
     pub start: Option<StartAccount>,
+    /// What mappings took beside resident memory. Its sites are places of `sites`.
+    pub mappings: MappingAccount,
     pub(super) frames: FrameTree,
     pub(super) faults: FaultSums,
 }

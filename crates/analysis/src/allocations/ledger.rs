@@ -3,6 +3,7 @@
 mod calls;
 mod faults;
 mod lives;
+mod reserving;
 mod selecting;
 mod syscalls;
 
@@ -21,7 +22,7 @@ use super::rest::Rest;
 use super::selection::Selection;
 use super::sites::SiteTable;
 use super::thinned::ThinnedStream;
-use crate::address_space::{Attribution, Attributor};
+use crate::address_space::{Attribution, Attributor, KernelRules};
 use crate::start::Starts;
 
 /// The account of a stream while it is read.
@@ -131,7 +132,8 @@ impl Ledger {
         if let EventKind::Life(life) = event.kind {
             self.before_life(life, event);
         }
-        let attribution = self.attributor.take(event);
+        let reserving = self.reserving(event);
+        let attribution = self.attributor.take_for(event, reserving);
         if let changed @ [_, ..] = self.attributor.changed_files() {
             self.processes.change_files(event.thread.pid, changed);
         }
@@ -156,6 +158,12 @@ impl Ledger {
         } else {
             self.starts.interrupt();
         }
+    }
+
+    /// The observed machine has these rules.
+    #[must_use]
+    pub fn with_rules(self, rules: KernelRules) -> Ledger {
+        Ledger { attributor: self.attributor.with_rules(rules), ..self }
     }
 
     /// The account, at the end of the stream, which is at its last event or at `until_ns`.
@@ -194,6 +202,7 @@ impl Ledger {
             threads_ns: self.processes.threads_ns,
             thinned,
             sampled,
+            mappings: self.attributor.finish(),
             faults: self.faults,
             start: self.starts.finish(),
             frames: self.frames,

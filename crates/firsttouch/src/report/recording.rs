@@ -6,13 +6,14 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::ExitCode;
 
+use analysis::address_space::KernelRules;
 use analysis::allocations::Ledger;
 use analysis::recording::{RecordingFacts, ReportScope, scoped_report};
 use anyhow::Context;
 use events::{Batch, Definitions, EventKind, Life};
-use recording::{CutReason, ProbeCounts, Reader, RecordingSummary};
+use recording::{CutReason, MappingRules, ProbeCounts, Reader, RecordingSummary};
 use report::{RecordingScreen, View};
-use results::recording::{CallerOrder, EndedEarly, RecorderCounts, RecordingReport};
+use results::recording::{CallerOrder, EndedEarly, MappingLimits, RecorderCounts, RecordingReport};
 
 use crate::options::{ScreenOptions, Usage};
 use crate::report::names::FileNames;
@@ -104,7 +105,8 @@ fn read<R: Read + Seek>(
     let ledger = ledger.with_sampling(reader.about().stack_sampling);
     let filter = rows.filter(reader.header().began_ns);
     let ledger = ledger.with_selection(filter.clone(), rows.depth);
-    let mut ledger = ledger.with_pauses(reader.pauses());
+    let rules = reader.about().mapping_rules;
+    let mut ledger = ledger.with_pauses(reader.pauses()).with_rules(kernel_rules(rules));
     let (mut batch, mut definitions) = (Batch::default(), Definitions::default());
     let (mut first, mut syscalls) = (None, 0);
     while reader.next_batch(&mut batch)? {
@@ -132,12 +134,26 @@ fn read<R: Read + Seek>(
         probe_ns_per_fault: summary.probe_ns_per_fault,
         probe_ns_per_syscall: summary.probe_ns_per_syscall,
         is_redacted: reader.about().is_redacted,
+        limits: MappingLimits {
+            mappings_max: rules.mappings_max,
+            address_space_max_bytes: rules.address_space_max_bytes,
+            overcommit_memory: rules.overcommit_memory,
+        },
         ended_early,
         recorder: reader.counts().map(|counts| recorder_counts(counts, clock_error_ns)),
     };
     let mut names = FileNames::new();
     let scope = ReportScope { filter, skip: rows.skip.clone() };
     Ok(scoped_report(&account, &definitions, &facts, &mut names, &scope))
+}
+
+/// How the machine of a recording accounts for mappings. What an older file does not say is as it
+/// is by default.
+fn kernel_rules(rules: MappingRules) -> KernelRules {
+    KernelRules {
+        strict_commit: rules.overcommit_memory == Some(2),
+        frees_empty_tables: rules.frees_empty_tables == Some(true),
+    }
 }
 
 /// Why the recording ended before the program. `None`: it did not.

@@ -9,6 +9,7 @@ mod flow;
 mod going;
 mod limits;
 mod lives;
+mod mapped;
 mod musl;
 mod pauses;
 mod programs;

@@ -7,8 +7,8 @@ use events::{Batch, Clock, Definitions, Event, Header, Sees, StackSampling, ThpP
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use recording::{
-    About, CallsEncoder, CutReason, ProbeCounts, Reader, RecordingSummary, RecordingSwitch,
-    SourceId, Writer, encode_batch, encode_counts, encode_switch,
+    About, CallsEncoder, CutReason, MappingRules, ProbeCounts, Reader, RecordingSummary,
+    RecordingSwitch, SourceId, Writer, encode_batch, encode_counts, encode_switch,
 };
 
 use crate::streams::{
@@ -104,6 +104,12 @@ fn what_a_recording_says_of_itself_comes_back() {
         notices: vec!["no faults".to_owned()],
         is_redacted: true,
         stack_sampling: NonZeroU64::new(64 << 10).map(|mean_bytes| StackSampling { mean_bytes }),
+        mapping_rules: MappingRules {
+            mappings_max: Some(65_530),
+            address_space_max_bytes: None,
+            overcommit_memory: Some(0),
+            frees_empty_tables: Some(true),
+        },
     };
     for cut in [
         None,

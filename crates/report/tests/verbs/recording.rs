@@ -51,6 +51,7 @@ pub(crate) fn report_of(callers: &[(&str, Option<&str>, SiteCosts)]) -> Recordin
     };
     let all = SiteCosts::sum(seen(), callers.iter().map(|(.., costs)| costs));
     RecordingReport {
+        mapping: None,
         schema: SCHEMA.to_owned(),
         version: "0.1.0".to_owned(),
         command: vec!["./app".to_owned(), "data file.bin".to_owned()],

@@ -128,6 +128,11 @@ fn every_key_is_documented() {
         callers: vec![CallerRow::default()],
         rest: vec![rest],
         start: Some(start),
+        mapping: Some(MappingCosts {
+            by_site: vec![MappingOfSite::default()],
+            rest: vec![MappingRestRow::default()],
+            ..MappingCosts::default()
+        }),
         unnamed: vec![unnamed],
         ..RecordingReport::default()
     };
