@@ -244,6 +244,12 @@ impl AddressSpace {
         self.whose == Whose::Own
     }
 
+    /// The pages of private memory that the model knows as touched: those of no file, and those of
+    /// writable mappings of files.
+    pub(crate) fn private_pages(&self) -> u64 {
+        self.inherited_on_fork.count()
+    }
+
     /// The program break, if a call has returned it.
     pub(crate) fn program_break(&self) -> Option<u64> {
         self.break_at

@@ -21,9 +21,13 @@
 //! one was chosen of, by its size, and so does its block: sites are estimates. All calls and blocks
 //! are in the stream, so what they cost together is exact (`sampled`).
 //!
+//! Beside the sites, the ledger keeps what happened when (`timeline`), in which process and thread
+//! (`tallies`), and where the C library has its blocks (`arenas`), each in bounded memory.
+//!
 //! Memory is proportional to live blocks, sites and threads, never to events.
 
 mod account;
+mod arenas;
 mod blocks;
 mod details;
 mod figures;
@@ -44,9 +48,12 @@ mod site;
 mod sites;
 mod slots;
 mod steps;
+mod tallies;
 mod thinned;
+mod timeline;
 
 pub use account::AllocationAccount;
+pub use arenas::{AllArenas, ArenaAccount, ArenaKind, MmapThresholds, ThresholdMove};
 pub use details::SiteDetails;
 pub(crate) use figures::scaled;
 pub use figures::{FaultSums, TimedCalls};
@@ -58,4 +65,6 @@ pub use sampled::SampledAccount;
 pub use served::ServedBy;
 pub use site::{Site, SiteErrors};
 pub use steps::{FineSteps, PowerSteps};
+pub use tallies::{Others, ProcessTally, TalliedProcesses, ThreadTally, ThreadWork};
 pub use thinned::ThinnedAccount;
+pub use timeline::{KernelCost, KernelPayer, Timeline, TimelineStep};

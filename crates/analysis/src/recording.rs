@@ -1,22 +1,25 @@
 //! A view: the account of a stream's call sites, with their names, as a report.
 
+mod arenas;
 mod caller;
 mod detail;
 mod mapping;
 mod names;
+mod processes;
 mod rows;
 mod scope;
 mod skipping;
 mod start;
+mod timeline;
 mod unnamed;
 
 use events::Definitions;
 use results::recording::{
     CallerOrder, EndedEarly, MappingLimits, RecorderCounts, RecordingReport, RestMemory, SCHEMA,
-    SampledRecording, Seen, SiteCosts, ThinnedRecording, UnnamedFile,
+    SampledRecording, Seen, SiteCosts, SiteRow, ThinnedRecording, UnnamedFile,
 };
 
-use crate::allocations::AllocationAccount;
+use crate::allocations::{AllocationAccount, Site};
 use names::Names;
 pub use scope::ReportScope;
 use skipping::Skipping;
@@ -119,6 +122,7 @@ pub fn scoped_report(
     let of_run = of_time(elapsed_ns.saturating_sub(account.paused_ns));
     let unnamed = unnamed::with_costs(symbols.unnamed(), account, definitions, &names, &sites);
     let mapping = mapping::mapping(account, &sites, facts.limits);
+    let over_time = over_time(account, definitions, seen, &sites);
     RecordingReport {
         schema: SCHEMA.to_owned(),
         version: facts.version.clone(),
@@ -155,6 +159,32 @@ pub fn scoped_report(
         start: start::start(account, seen, definitions, symbols),
         unnamed,
         mapping,
+        ..over_time
+    }
+}
+
+/// What happened when, in which process and thread, and where blocks came from: the rest of the
+/// report has none of it.
+fn over_time(
+    account: &AllocationAccount,
+    definitions: &Definitions,
+    seen: Seen,
+    sites: &[(&Site, SiteRow)],
+) -> RecordingReport {
+    let allocators = arenas::allocators(definitions);
+    let knows_arenas = arenas::are_known(account, seen, &allocators);
+    let of_arenas = knows_arenas.then(|| arenas::arenas(account, seen));
+    let moves = (knows_arenas && seen.syscalls).then(|| arenas::thresholds(account, sites));
+    RecordingReport {
+        timeline: timeline::timeline(account, seen, sites),
+        process_list: processes::processes(account, seen, definitions),
+        other_processes: processes::others(&account.tallied.other_processes, account, seen),
+        threads: processes::threads(account, seen, definitions),
+        other_threads: processes::others(&account.tallied.other_threads, account, seen),
+        allocators,
+        arenas: of_arenas.unwrap_or_default(),
+        thresholds: moves.unwrap_or_default(),
+        ..RecordingReport::default()
     }
 }
 

@@ -1,16 +1,19 @@
 //! The screen of a recording: what memory cost the program, when it was paid, and which call sites
 //! pay.
 
+mod arenas;
 mod filtered;
 mod functions;
 mod head;
 mod histogram;
 mod mapping;
+mod processes;
 mod recorder;
 mod site;
 mod stacks;
 mod story;
 mod table;
+mod timeline;
 mod unnamed;
 mod wanted;
 
@@ -58,6 +61,11 @@ pub fn screen_of(report: &RecordingReport, wanted: &RecordingScreen<'_>, view: V
     text += &rest(report, view);
     text += &start(report, view);
     text += &mapping::mapping(report, view);
+    text += &timeline::timeline(report, view);
+    if view.verbose {
+        text += &processes::processes(report, view);
+        text += &arenas::arenas(report, view);
+    }
     if view.verbose && !report.has_no_stacks() {
         text += &stacks::stacks(report, view);
     }

@@ -1,5 +1,6 @@
 //! What `firsttouch report FILE --json` writes for a recording, `firsttouch.report/1`, as types.
 
+mod arenas;
 mod costs;
 mod detail;
 mod filter;
@@ -7,14 +8,17 @@ mod mapping;
 mod matters;
 mod merged;
 mod order;
+mod processes;
 mod recorder;
 mod rest;
+mod timeline;
 mod unnamed;
 
 use serde::{Deserialize, Serialize};
 
 use crate::start::ProgramStart;
 
+pub use arenas::{ArenaMemory, ArenaRow, ThresholdMoveRow, ThresholdsRow};
 pub use costs::SiteCosts;
 pub use detail::{
     CallLatency, CallParts, LatencyStep, ServedCalls, SiteDetail, SizeStep, TimeStep, Toucher,
@@ -26,8 +30,10 @@ pub use mapping::{
 };
 pub use matters::TouchedPart;
 pub use order::{CallerOrder, by_true_cost};
+pub use processes::{OthersRow, ProcessRow, TalliedCosts, ThreadRow};
 pub use recorder::{EndedEarly, RecorderCounts};
 pub use rest::{RestMemory, RestRow};
+pub use timeline::{CostlyMoment, MomentPayer, RecordedStep, RecordedTimeline};
 pub use unnamed::{Unnamed, UnnamedFile};
 
 /// The schema that this version writes.
@@ -112,6 +118,32 @@ pub struct RecordingReport {
     /// What mappings took beside resident memory; `null`: not known.
     #[serde(default)]
     pub mapping: Option<MappingCosts>,
+    /// What happened when.
+    #[serde(default)]
+    pub timeline: RecordedTimeline,
+    /// The processes, the costliest first, at most 1000.
+    #[serde(default)]
+    pub process_list: Vec<ProcessRow>,
+    /// Those that are not in it; `null` if all are.
+    #[serde(default)]
+    pub other_processes: Option<OthersRow>,
+    /// The threads of all processes, the costliest first, at most 1000.
+    #[serde(default)]
+    pub threads: Vec<ThreadRow>,
+    /// Those that are not among them; `null` if all are.
+    #[serde(default)]
+    pub other_threads: Option<OthersRow>,
+    /// The allocators whose libraries were loaded, by the names of their files: `glibc`, `musl`,
+    /// `jemalloc`, `mimalloc`, `tcmalloc`.
+    #[serde(default)]
+    pub allocators: Vec<String>,
+    /// Where glibc's malloc took blocks from, at most 1000 rows, the last one perhaps of others.
+    /// Empty with another allocator, and where not all calls are in the recording.
+    #[serde(default)]
+    pub arenas: Vec<ArenaRow>,
+    /// Its thresholds in each process in which a block had a mapping of its own.
+    #[serde(default)]
+    pub thresholds: Vec<ThresholdsRow>,
     /// Files whose code has no names here, and why.
     pub unnamed: Vec<UnnamedFile>,
 }

@@ -148,6 +148,19 @@ impl Attributor {
         self.processes.is_last(thread, ending)
     }
 
+    /// The resident bytes of a process's private memory (`RssAnon` of /proc/PID/status), as the
+    /// events so far show it: pages that were touched or populated and have not been given back.
+    #[must_use]
+    pub fn resident_bytes(&self, pid: u32) -> u64 {
+        self.processes.private_pages(pid).saturating_mul(self.smallest_bytes)
+    }
+
+    /// The same at `time_ns`, by when calls may have ended that populate memory.
+    pub fn resident_bytes_at(&mut self, pid: u32, time_ns: u64) -> u64 {
+        self.processes.settle(pid, time_ns);
+        self.resident_bytes(pid)
+    }
+
     fn call(&mut self, call: &Syscall, event: &Event, site: Option<u32>) -> CallEffect {
         let space = self.processes.space(event.thread.pid);
         space.settle(event.time_ns);

@@ -57,6 +57,21 @@ impl Processes {
             .space
     }
 
+    /// The pages of private memory of a process. A child that has copied none of its parent's may
+    /// use the parent's memory (vfork(2)), and has none of its own.
+    pub(crate) fn private_pages(&self, pid: u32) -> u64 {
+        let process = self.by_pid.get(&pid);
+        let own = process.filter(|process| process.parent.is_none() || process.space.has_copied());
+        own.map_or(0, |process| process.space.private_pages())
+    }
+
+    /// What process `pid` has called by `time_ns` has its effects, if it is live.
+    pub(crate) fn settle(&mut self, pid: u32, time_ns: u64) {
+        if let Some(process) = self.by_pid.get_mut(&pid) {
+            process.space.settle(time_ns);
+        }
+    }
+
     /// `thread` began at `time_ns`.
     pub(crate) fn start(&mut self, thread: Thread, by: Thread, time_ns: u64) -> LifeChange {
         if thread.pid == by.pid {

@@ -2,13 +2,17 @@
 
 use events::Header;
 
+use super::arenas::AllArenas;
 use super::details::SiteDetails;
 use super::figures::{FaultSums, TimedCalls};
 use super::frames::{FrameId, FrameTree, ResolvedFrame};
+use super::pauses::Pauses;
 use super::rest::RestFaults;
 use super::sampled::SampledAccount;
 use super::site::Site;
+use super::tallies::TalliedProcesses;
 use super::thinned::ThinnedAccount;
+use super::timeline::Timeline;
 use crate::address_space::MappingAccount;
 use crate::start::StartAccount;
 
@@ -65,7 +69,14 @@ pub struct AllocationAccount {
     pub start: Option<StartAccount>,
     /// What mappings took beside resident memory. Its sites are places of `sites`.
     pub mappings: MappingAccount,
+    /// What happened when.
+    pub timeline: Timeline,
+    /// What each process and each thread did.
+    pub tallied: TalliedProcesses,
+    /// Where blocks come from.
+    pub arenas: AllArenas,
     pub(super) frames: FrameTree,
+    pub(super) paused: Pauses,
     pub(super) faults: FaultSums,
 }
 
@@ -73,6 +84,12 @@ impl AllocationAccount {
     /// The frames of a stack, from the innermost to the outermost.
     pub fn frames(&self, stack: FrameId) -> impl Iterator<Item = ResolvedFrame> {
         self.frames.frames(stack)
+    }
+
+    /// The part of a time on the stream's clock that was recorded, in nanoseconds.
+    #[must_use]
+    pub fn recorded_ns(&self, from_ns: u64, to_ns: u64) -> u64 {
+        self.paused.recorded_ns(from_ns, to_ns)
     }
 
     /// The faults of all sites, and of none.

@@ -1,17 +1,21 @@
 //! From events to what each site pays.
 
+mod arenas;
 mod calls;
 mod faults;
 mod lives;
 mod reserving;
 mod selecting;
 mod syscalls;
+mod tallies;
+mod timeline;
 
 use std::ops::Range;
 
 use events::{Batch, CallCounts, Definitions, Event, EventKind, Header, StackSampling, Thinning};
 
 use super::account::AllocationAccount;
+use super::arenas::Arenas;
 use super::details::DetailTable;
 use super::figures::{FaultSums, TimedCalls};
 use super::frames::FrameTree;
@@ -21,7 +25,9 @@ use super::processes::AllocatingProcesses;
 use super::rest::Rest;
 use super::selection::Selection;
 use super::sites::SiteTable;
+use super::tallies::Tallies;
 use super::thinned::ThinnedStream;
+use super::timeline::Steps;
 use crate::address_space::{Attribution, Attributor, KernelRules};
 use crate::start::Starts;
 
@@ -42,6 +48,9 @@ pub struct Ledger {
     faults: FaultSums,
     thinned: ThinnedStream,
     selection: Selection,
+    steps: Steps,
+    tallies: Tallies,
+    arenas: Arenas,
     last_ns: u64,
     kernel_until_ns: Option<u64>,
     lost: u64,
@@ -70,6 +79,9 @@ impl Ledger {
             faults: FaultSums::default(),
             thinned: ThinnedStream::default(),
             selection: Selection::default(),
+            steps: Steps::new(header),
+            tallies: Tallies::default(),
+            arenas: Arenas::default(),
             last_ns: header.began_ns,
             kernel_until_ns: None,
             lost: 0,
@@ -117,11 +129,13 @@ impl Ledger {
     pub fn event(&mut self, event: &Event, definitions: &Definitions) {
         let end_ns = event.end_ns().unwrap_or(event.time_ns);
         self.last_ns = self.last_ns.max(end_ns);
+        self.end_steps(event.time_ns);
         self.pauses.advance(event.time_ns);
         if let Some(level) = self.thinned.begins(event.time_ns) {
             self.thin(&level);
         }
         self.settle(event.time_ns);
+        self.steps.live(self.sites.live_bytes());
         if let EventKind::Allocation(call) = &event.kind {
             if self.starts.has_open() {
                 self.start(event, &Attribution::None, definitions);
@@ -137,6 +151,7 @@ impl Ledger {
         if let changed @ [_, ..] = self.attributor.changed_files() {
             self.processes.change_files(event.thread.pid, changed);
         }
+        self.note_resident(event);
         self.start(event, &attribution, definitions);
         match (&event.kind, attribution) {
             (EventKind::Fault(fault), Attribution::Fault(origin)) => {
@@ -169,11 +184,14 @@ impl Ledger {
     /// The account, at the end of the stream, which is at its last event or at `until_ns`.
     #[must_use]
     pub fn finish(mut self, until_ns: u64) -> AllocationAccount {
-        self.settle(u64::MAX);
         let ended_ns = self.last_ns.max(until_ns);
+        self.end_steps(ended_ns);
+        self.settle(u64::MAX);
         let pauses = u64::from(self.pauses.advance(ended_ns));
+        let timeline = self.steps.finish(self.sites.live_bytes(), pauses);
         for pid in self.processes.pids() {
             self.forget(pid);
+            self.tally_end(pid, ended_ns);
             self.processes.remove(pid, ended_ns, &self.pauses);
         }
         let (peak_live_bytes, peak_ns) = self.sites.peak();
@@ -205,7 +223,11 @@ impl Ledger {
             mappings: self.attributor.finish(),
             faults: self.faults,
             start: self.starts.finish(),
+            timeline,
+            tallied: self.tallies.finish(),
+            arenas: self.arenas.finish(),
             frames: self.frames,
+            paused: self.pauses,
         }
     }
 
@@ -213,15 +235,19 @@ impl Ledger {
     fn thin(&mut self, level: &Thinning) {
         let pids = self.processes.pids();
         for &pid in &pids {
+            let before = self.sites.live_bytes();
             if let Some(process) = self.processes.get(pid) {
                 process.live.shrink_to(|address| level.follows(address), &mut self.sites);
             }
+            self.tally_live(pid, before);
         }
         self.sites.set_weight(level.one_in());
         for pid in pids {
+            let before = self.sites.live_bytes();
             if let Some(process) = self.processes.get(pid) {
                 process.live.grow_again(&mut self.sites, level.from_ns);
             }
+            self.tally_live(pid, before);
         }
     }
 
@@ -236,8 +262,10 @@ impl Ledger {
     #[inline]
     fn give_out(&mut self, GiveOut { end_ns, process, address, block }: GiveOut) {
         if self.thinned.follows(address) {
+            let before = self.sites.live_bytes();
             let live = &mut self.processes.process(process).live;
             self.lost_releases += live.insert(address, block, &mut self.sites, end_ns);
+            self.tallies.live(process, before, self.sites.live_bytes());
         }
     }
 }

@@ -41,7 +41,7 @@ struct LiveThread {
 /// Where a thread and its process are among the live ones: what is found once for each event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seat {
-    thread: u32,
+    pub(super) thread: u32,
     pub(super) process: u32,
 }
 

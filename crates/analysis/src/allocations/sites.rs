@@ -196,6 +196,11 @@ impl SiteTable {
         standard_error(&all)
     }
 
+    /// The live bytes of all sites together.
+    pub(super) fn live_bytes(&self) -> u64 {
+        self.live_bytes
+    }
+
     /// The most live bytes of all sites together, and when that was.
     pub(super) fn peak(&self) -> (u64, u64) {
         (self.peak_bytes, self.peak_ns)

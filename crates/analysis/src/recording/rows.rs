@@ -185,16 +185,7 @@ pub(super) fn totals(
 /// The faults of no site, by their time.
 pub(super) fn rest(account: &AllocationAccount) -> Vec<RestRow> {
     let row = |rest: &crate::allocations::RestFaults| RestRow {
-        kind: match rest.kind {
-            RestKind::File => RestMemory::File,
-            RestKind::ProgramData => RestMemory::ProgramData,
-            RestKind::Stack => RestMemory::Stack,
-            RestKind::Heap => RestMemory::Heap,
-            RestKind::Anonymous => RestMemory::Anonymous,
-            RestKind::Shared => RestMemory::Shared,
-            RestKind::Recorder => RestMemory::Recorder,
-            RestKind::Unknown => RestMemory::Unknown,
-        },
+        kind: memory(rest.kind),
         minor_faults: rest.faults.minor,
         major_faults: rest.faults.major,
         fault_ns: rest.faults.ns,
@@ -204,4 +195,18 @@ pub(super) fn rest(account: &AllocationAccount) -> Vec<RestRow> {
         std::cmp::Reverse((row.fault_ns, row.minor_faults.saturating_add(row.major_faults)))
     });
     rows
+}
+
+/// A kind of memory, as it is written.
+pub(super) fn memory(kind: RestKind) -> RestMemory {
+    match kind {
+        RestKind::File => RestMemory::File,
+        RestKind::ProgramData => RestMemory::ProgramData,
+        RestKind::Stack => RestMemory::Stack,
+        RestKind::Heap => RestMemory::Heap,
+        RestKind::Anonymous => RestMemory::Anonymous,
+        RestKind::Shared => RestMemory::Shared,
+        RestKind::Recorder => RestMemory::Recorder,
+        RestKind::Unknown => RestMemory::Unknown,
+    }
 }

@@ -3,6 +3,7 @@
 mod acts;
 mod memory;
 mod model;
+mod over_time;
 mod report;
 mod sampled;
 mod script;

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU64;
 
+use analysis::allocations::AllocationAccount;
 use events::{
     Allocation, AllocationFunction, Ending, EventKind, Fault, Life, MappingReport, Name, StackId,
     StackSampling, Thread,
@@ -55,6 +56,28 @@ fn living() -> impl Strategy<Value = EventKind> {
             _ => Life::Attached,
         })
     })
+}
+
+/// The steps of time, the threads and the processes have all calls and faults.
+fn told_apart(account: &AllocationAccount, calls: u64, faults: u64) -> Result<(), TestCaseError> {
+    let steps = &account.timeline.steps;
+    prop_assert_eq!(steps.iter().map(|step| step.calls).sum::<u64>(), calls);
+    prop_assert_eq!(steps.iter().map(|step| step.faults).sum::<u64>(), faults);
+    let all = &account.tallied;
+    let threads = all.threads.iter().map(|thread| thread.tally).chain([all.other_threads.tally]);
+    let sum = threads.map(|tally| (tally.apparent.calls, tally.faults.faults()));
+    prop_assert_eq!(
+        sum.fold((0, 0), |sum, next| (sum.0 + next.0, sum.1 + next.1)),
+        (calls, faults)
+    );
+    let others = all.other_processes.tally;
+    let processes = all.processes.iter().map(|process| process.tally).chain([others]);
+    let sum = processes.map(|tally| (tally.apparent.calls, tally.faults.faults()));
+    prop_assert_eq!(
+        sum.fold((0, 0), |sum, next| (sum.0 + next.0, sum.1 + next.1)),
+        (calls, faults)
+    );
+    Ok(())
 }
 
 proptest! {
@@ -116,5 +139,6 @@ proptest! {
         prop_assert_eq!(all(|site| site.calls), calls);
         prop_assert_eq!(all(|site| site.frees) + account.unknown_releases, releases);
         prop_assert!(all(|site| site.failed) <= calls);
+        told_apart(&account, calls, faults)?;
     }
 }

@@ -18,6 +18,7 @@ mod rows;
 mod sampled;
 mod sized;
 mod start;
+mod timeline;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

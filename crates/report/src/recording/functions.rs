@@ -10,6 +10,21 @@ const LONG_STRINGS: [&str; 2] = [
 /// In names of C++, what stands in brackets and is no list of arguments.
 const ANONYMOUS: &str = "(anonymous namespace)";
 
+/// What the variants of a function of the C library are called that it has for kinds of processors.
+const VARIANTS: [&str; 9] =
+    ["_sse", "_ssse", "_avx", "_evex", "_erms", "_unaligned", "_asimd", "_sve", "_mops"];
+
+/// `function`, without the kind of processor that this variant of it is for
+/// (`__memset_avx2_unaligned` is memset).
+pub(super) fn of_every_processor(function: &str) -> &str {
+    let of_memory = |name: &&str| {
+        ["mem", "str", "stp", "wcs", "wmem"].iter().any(|begin| name.starts_with(begin))
+    };
+    let Some(name) = function.strip_prefix("__").filter(of_memory) else { return function };
+    let ends = VARIANTS.iter().filter_map(|variant| name.find(variant));
+    ends.min().map_or(function, |end| &name[..end])
+}
+
 /// `function` with strings of C++ by their usual name.
 pub(super) fn with_short_strings(function: &str) -> String {
     LONG_STRINGS.iter().fold(function.to_owned(), |name, long| name.replace(long, "std::string"))
@@ -114,6 +129,21 @@ mod tests {
     use super::*;
 
     const FILLER: &str = "void filler<std::string>(std::map<int, std::string, std::less<int> >&)";
+
+    #[test]
+    fn variants_for_processors_have_the_name_that_programs_call() {
+        for (function, expected) in [
+            ("__memset_avx512_unaligned_erms", "memset"),
+            ("__memmove_evex_unaligned_erms", "memmove"),
+            ("__strlen_sse2", "strlen"),
+            ("__memcpy_sse2_unaligned", "memcpy"),
+            ("__memset_chk", "__memset_chk"),
+            ("__my_avx", "__my_avx"),
+            ("memory_avx", "memory_avx"),
+        ] {
+            assert_eq!(of_every_processor(function), expected);
+        }
+    }
 
     #[test]
     fn arguments_go_before_the_name_of_a_function() {

@@ -102,7 +102,7 @@ fn touchers(detail: &SiteDetail) -> String {
 
 /// A function; one without a name with its library.
 pub(super) fn toucher_name(function: &str, at: Option<&str>) -> String {
-    let name = functions::with_short_strings(&clean(function));
+    let name = functions::with_short_strings(&clean(functions::of_every_processor(function)));
     let name = functions::fitted(&name, FUNCTION_CHARACTERS);
     match at {
         Some(at) if function.starts_with("0x") => format!("{name} ({})", clean(at)),

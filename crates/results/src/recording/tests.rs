@@ -134,6 +134,20 @@ fn every_key_is_documented() {
             ..MappingCosts::default()
         }),
         unnamed: vec![unnamed],
+        arenas: vec![ArenaRow::default()],
+        thresholds: vec![ThresholdsRow {
+            moves: vec![ThresholdMoveRow::default()],
+            ..ThresholdsRow::default()
+        }],
+        process_list: vec![ProcessRow::default()],
+        other_processes: Some(OthersRow::default()),
+        threads: vec![ThreadRow::default()],
+        other_threads: Some(OthersRow::default()),
+        timeline: RecordedTimeline {
+            steps: vec![RecordedStep::default()],
+            moments: vec![CostlyMoment::default()],
+            ..RecordedTimeline::default()
+        },
         ..RecordingReport::default()
     };
     let mut all = Vec::new();

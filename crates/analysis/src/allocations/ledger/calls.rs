@@ -31,6 +31,7 @@ impl Ledger {
             let taken_ns = around.interrupt(latency_ns.unwrap_or(0));
             let around = *around;
             self.subtract(&around, taken_ns);
+            self.tallies.of(seat, event).interrupt(around.releases, taken_ns);
         }
         let old = if call.released == 0 { None } else { self.release(call, seat, event) };
         // realloc(3) with a size of zero only gives back, too.
@@ -40,6 +41,9 @@ impl Ledger {
         } else {
             Some(self.payer_of(call, seat, event, definitions))
         };
+        self.steps.call(releases);
+        self.tally_call(call, seat, event);
+        self.note_block(call, event, old);
         let is_counted = self.thinned.has_counts();
         if is_counted {
             self.count(payer.map(|payer| payer.site), call, event);
@@ -107,11 +111,14 @@ impl Ledger {
         if !self.thinned.follows(address) {
             return None;
         }
+        let before = self.sites.live_bytes();
         let live = &mut self.processes.process(seat.process).live;
-        let block = match live.release(address, &mut self.sites) {
-            None => self.release_early(address, seat, event),
-            block => block,
-        };
+        let mut block = live.release(address, &mut self.sites);
+        if block.is_none() {
+            block = self.release_early(address, seat, event);
+        } else {
+            self.tallies.live(seat.process, before, self.sites.live_bytes());
+        }
         match block {
             Some(block) => self.lived(address, block, event),
             None => self.unknown_releases += 1,
@@ -125,7 +132,10 @@ impl Ledger {
     fn release_early(&mut self, address: u64, seat: Seat, event: &Event) -> Option<LiveBlock> {
         let block = self.pending.take(seat.process, |block| block.address == address)?;
         self.give_out(GiveOut { end_ns: event.time_ns, ..block });
-        self.processes.process(seat.process).live.release(address, &mut self.sites)
+        let before = self.sites.live_bytes();
+        let block = self.processes.process(seat.process).live.release(address, &mut self.sites);
+        self.tallies.live(seat.process, before, self.sites.live_bytes());
+        block
     }
 
     /// The block was live until the event, which gives it back.

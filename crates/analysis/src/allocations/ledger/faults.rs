@@ -13,6 +13,7 @@ use crate::allocations::frames::{FrameId, ResolvedFrame, place};
 use crate::allocations::processes::{OpenCall, faulting_block};
 use crate::allocations::rest::RestKind;
 use crate::allocations::site::Charge;
+use crate::allocations::timeline::KernelPayer;
 
 /// A fault on a block.
 struct Touch<'a> {
@@ -52,13 +53,18 @@ impl Ledger {
         self.faults.add(major, latency_ns, 1);
         match (block, call.and_then(|call| call.payer)) {
             (Some(block), _) => {
+                self.note_fault(fault, (seat, event), None, false);
+                self.tally_touch((seat, event), page, block);
                 self.touch(&Touch { fault, cause, latency_ns, page, block }, event);
                 if let Some(call) = call {
                     self.subtract(&call, taken_ns);
+                    self.tallies.of(seat, event).interrupt(call.releases, taken_ns);
                     self.detail(&call, |details| add(&mut details.touch_ns, taken_ns));
                 }
             }
             (None, Some(payer)) => {
+                let calls = KernelPayer::Calls(payer.site.index());
+                self.note_fault(fault, (seat, event), Some(calls), true);
                 self.sites.pay(payer, Charge::Inside { major, latency_ns });
                 if let Some(call) = call {
                     let ns = latency_ns.unwrap_or(0);
@@ -67,6 +73,8 @@ impl Ledger {
             }
             (None, None) => {
                 let kind = self.rest_kind(origin, event, definitions);
+                let rest = KernelPayer::Rest(kind);
+                self.note_fault(fault, (seat, event), Some(rest), call.is_some());
                 return self.rest.add(kind, major, latency_ns);
             }
         }
@@ -91,6 +99,7 @@ impl Ledger {
         let (major, pid) = (touch.fault.major, event.thread.pid);
         let latency_ns = touch.latency_ns.map(|ns| ns - self.share(touch, ns, pid));
         self.sites.pay(payer, Charge::Touch { major, latency_ns });
+        self.steps.pay(KernelPayer::Blocks(payer.site.index()), latency_ns.unwrap_or(0));
         self.sites.group(payer.site, latency_ns, self.thinned.group(address));
         let process = self.processes.get(pid);
         let (returned_ns, number) = process.map_or((None, 0), |process| {
@@ -138,6 +147,7 @@ impl Ledger {
         for (_, other, bytes) in parts.iter().filter(|(at, ..)| *at != address) {
             let part_ns = scaled(ns, *bytes, all);
             self.sites.pay(other.payer(), Charge::Share { ns: part_ns });
+            self.steps.pay(KernelPayer::Blocks(other.site.index()), part_ns);
             shared_ns += part_ns;
         }
         shared_ns

@@ -23,6 +23,7 @@ impl Ledger {
         let (thread, time_ns) = (event.thread, event.time_ns);
         match (life, change) {
             (Life::Started { by }, LifeChange::Started { .. }) => {
+                self.tally_end(thread.pid, time_ns);
                 self.processes.remove(thread.pid, time_ns, &self.pauses);
                 self.processes.fork(thread, by, time_ns);
             }
@@ -33,11 +34,13 @@ impl Ledger {
                 self.processes.execute(thread, time_ns, &self.pauses);
             }
             (Life::Ended { .. }, LifeChange::Over(_)) => {
+                self.tally_end(thread.pid, time_ns);
                 self.processes.remove(thread.pid, time_ns, &self.pauses);
             }
             (Life::Ended { .. }, _) => self.processes.end_thread(thread, time_ns, &self.pauses),
             (Life::Compat32, _) => {}
         }
+        self.tally_life(life, change, event);
     }
 
     /// The blocks of a process are gone.

@@ -10,6 +10,7 @@ use crate::allocations::figures::{add, scaled};
 use crate::allocations::served::{MAP_FIXED, ServedBy};
 use crate::allocations::site::Charge;
 use crate::allocations::sites::Payer;
+use crate::allocations::timeline::KernelPayer;
 
 /// What a syscall did to pages.
 enum Effect {
@@ -35,8 +36,10 @@ impl Ledger {
             }
             None => Vec::new(),
         };
+        let open = self.processes.call(seat, time_ns).copied();
+        self.note_syscall(call, (seat, event), open, !owners.is_empty());
         let Some(open) = self.processes.call(seat, time_ns) else {
-            return self.returned(&owners, latency_ns);
+            return self.returned(call.call, &owners, latency_ns);
         };
         // What returns the memory of others is theirs.
         let taken_ns = if owners.is_empty() { 0 } else { open.interrupt(latency_ns) };
@@ -52,11 +55,11 @@ impl Ledger {
             details.served[served as usize] += 1;
             add(&mut details.syscall_ns, if owners.is_empty() { latency_ns } else { 0 });
         });
-        self.returned(&owners, latency_ns);
+        self.returned(call.call, &owners, latency_ns);
     }
 
     /// A syscall returned these bytes, for whose touch these had paid: they share its time.
-    fn returned(&mut self, owners: &[(Payer, u64)], latency_ns: u64) {
+    fn returned(&mut self, call: Call, owners: &[(Payer, u64)], latency_ns: u64) {
         // Their pages do not overlap, so the sum is an address at most.
         let all: u64 = owners.iter().map(|(_, bytes)| bytes).sum();
         let mut left_ns = latency_ns;
@@ -65,6 +68,7 @@ impl Ledger {
             let ns = if is_last { left_ns } else { scaled(latency_ns, bytes, all) };
             left_ns -= ns;
             self.sites.pay(payer, Charge::Returned { ns, bytes });
+            self.steps.pay(KernelPayer::Returns(call, payer.site.index()), ns);
         }
     }
 }
