@@ -9,6 +9,7 @@ mod processes;
 mod rows;
 mod scope;
 mod skipping;
+mod slow;
 mod start;
 mod timeline;
 mod unnamed;
@@ -109,7 +110,10 @@ pub fn scoped_report(
     let mut sites = rows::sites(account, seen, &names);
     let filter = scope.take_left_out(account, seen, &mut sites);
     let mut skipping = Skipping::new(&scope.skip);
-    let callers = caller::callers(account, seen, &names, &sites, &mut skipping);
+    let mut callers = caller::callers(account, seen, &names, &sites, &mut skipping);
+    let slow = slow::SlowRows::new(account, seen, &sites, is_cut);
+    slow.of_callers(&mut callers);
+    let slowest = slow.slowest();
     let costs = if account.sites.is_empty() && facts.ended_early == Some(EndedEarly::Unknown) {
         SiteCosts::none(Seen { allocations: false, ..seen })
     } else {
@@ -155,6 +159,7 @@ pub fn scoped_report(
         sorted_by: CallerOrder::True,
         sites: sites.into_iter().map(|(_, row)| row).collect(),
         callers,
+        slowest,
         rest: rows::rest(account),
         start: start::start(account, seen, definitions, symbols),
         unnamed,
@@ -232,5 +237,6 @@ fn seen(account: &AllocationAccount, is_cut: bool) -> Seen {
         faults: sees.faults && has_kernel,
         kernel_faults: sees.kernel_faults && has_kernel,
         stops: sees.stops,
+        absences: sees.absences && has_kernel,
     }
 }

@@ -86,12 +86,16 @@ impl Random {
         } else {
             self.time_ns.saturating_add(1 + self.below(9000))
         };
-        let what = match self.below(40) {
+        let what = match self.below(41) {
             0..20 => self.fault(),
             20..32 => self.syscall(),
             32..38 => self.mapping(),
             38 => self.life(),
-            _ => events::EventKind::Lost(Lost { records: self.below(100) }),
+            39 => events::EventKind::Lost(Lost { records: self.below(100) }),
+            _ => events::EventKind::Absence(events::Absence {
+                latency_ns: self.number(),
+                reason: events::AbsenceReason::Blocked,
+            }),
         };
         Event { time_ns: self.time_ns, thread: self.thread(), kind: what }
     }
@@ -199,6 +203,7 @@ fn lines_of(
         page_sizes: wild,
         allocations: false,
         stops: false,
+        absences: false,
     };
     let began_ns = random.below(100_000);
     let header = Header {
@@ -396,6 +401,7 @@ fn every_line_is_json_with_the_keys_of_its_kind() {
             ],
             "process" => &["event"],
             "lost" => &["records"],
+            "off-cpu" => &["reason", "latency_ns", "absences", "sum_ns"],
             other => panic!("unknown kind of line: {other}"),
         }
     };

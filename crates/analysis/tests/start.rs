@@ -38,6 +38,7 @@ fn header(faults: bool) -> Header {
             calls: true,
             faults,
             kernel_faults: true,
+            absences: false,
             page_sizes: true,
             allocations: true,
             stops: false,

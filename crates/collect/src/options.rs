@@ -36,6 +36,8 @@ pub struct Options {
     /// Whether texts that the program passes to the kernel are read: the names that it gives to
     /// memory (`memfd_create(2)`).
     pub texts: bool,
+    /// Whether times in which threads are not on a processor are told, where the kernel tells.
+    pub absences: bool,
     /// How a program is started.
     pub setup: Setup,
     /// The most bytes of events that may wait for the consumer. Beyond that the program goes on,
@@ -44,13 +46,14 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// Everything, in the best available way. 512 MiB may wait: some seconds of a program that does
-    /// nothing but fault.
+    /// Everything but absences, in the best available way. 512 MiB may wait: some seconds of a
+    /// program that does nothing but fault.
     fn default() -> Self {
         Options {
             faults: true,
             calls: CallSource::Best,
             texts: true,
+            absences: false,
             setup: Setup::default(),
             waiting_bytes_max: 512 << 20,
         }

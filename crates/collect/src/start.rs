@@ -48,7 +48,11 @@ impl Collection {
         numbers: Numbers,
         pid: u32,
     ) -> Result<Self, Error> {
-        let header = header(&access);
+        let header = header(&access, shared.tells_absences);
+        let mut pairing = Pairing::default();
+        if header.sees.absences {
+            pairing.absences.tell(&sys::machine::kernel_release());
+        }
         let rings = access.rings.as_ref().map_or(0, Rings::count);
         let format = access.rings.as_ref().map(|rings| rings.format.clone()).unwrap_or_default();
         let drain = drain::start(access.rings, Arc::clone(&shared), sender).map_err(no_thread)?;
@@ -62,7 +66,7 @@ impl Collection {
             numbers,
             merge: Merge::new(rings + 1),
             rings,
-            pairing: Pairing::default(),
+            pairing,
             anomalies: Anomalies::default(),
             header,
             before_exec_faults: None,
@@ -75,7 +79,7 @@ impl Collection {
 }
 
 /// The header of the stream.
-fn header(access: &Access) -> Header {
+fn header(access: &Access, tells_absences: bool) -> Header {
     let wanted = access.rings.as_ref().map(|rings| &rings.wanted);
     let faults = wanted.is_some_and(|wanted| wanted.faults);
     let huge_pages = match sys::machine::thp().as_deref() {
@@ -96,6 +100,7 @@ fn header(access: &Access) -> Header {
             page_sizes: access.rings.as_ref().is_some_and(|rings| rings.format.has_page_sizes()),
             allocations: false,
             stops: access.by_ptrace,
+            absences: tells_absences && access.rings.is_some(),
         },
     }
 }

@@ -135,6 +135,7 @@ fn count(seen: &mut ObservedProgram, line: &Line) {
         LineKind::Allocation(_)
         | LineKind::Process(_)
         | LineKind::Lost(_)
+        | LineKind::Absence(_)
         | LineKind::Switched { .. } => {}
     }
 }

@@ -2,7 +2,7 @@
 
 use core::num::NonZeroU64;
 
-use crate::{Allocation, Call, Mapping, Name};
+use crate::{Absence, Allocation, Call, Mapping, Name};
 
 /// A thread, and the process that it belongs to, as the first PID namespace of the observer numbers
 /// them. A process's first thread has `tid == pid`.
@@ -46,6 +46,7 @@ impl Event {
             EventKind::Syscall(call) => call.span.latency_ns?.get(),
             EventKind::Fault(fault) => fault.span.latency_ns?.get(),
             EventKind::Allocation(allocation) => allocation.latency_ns?.get(),
+            EventKind::Absence(absence) => absence.latency_ns,
             EventKind::Mapping(_) | EventKind::Life(_) | EventKind::Lost(_) => 0,
         };
         Some(self.time_ns.saturating_add(latency_ns))
@@ -67,6 +68,9 @@ pub enum EventKind {
     Life(Life),
     /// Events were lost here.
     Lost(Lost),
+    /// The thread was not on a processor. It is delivered when it is over: `collect` says so only
+    /// where it was asked to (`record`), and then after events that began later.
+    Absence(Absence),
 }
 
 /// A memory syscall with its arguments and its result.
@@ -171,4 +175,5 @@ const _: () = {
     assert!(size_of::<Allocation>() == 40 && size_of::<Syscall>() == 88);
     assert!(size_of::<Fault>() == 48 && size_of::<Mapping>() == 40);
     assert!(size_of::<Event>() == 104);
+    assert!(size_of::<Absence>() <= 32);
 };

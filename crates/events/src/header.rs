@@ -35,6 +35,8 @@ pub struct Sees {
     /// Memory syscalls by stopping the thread at each (ptrace): the time of whatever is around one
     /// includes the stop.
     pub stops: bool,
+    /// Times in which threads are not on a processor.
+    pub absences: bool,
 }
 
 /// A clock of `clock_gettime(2)`.

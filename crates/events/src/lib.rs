@@ -12,6 +12,7 @@
 
 extern crate alloc;
 
+mod absence;
 mod allocation;
 mod call;
 mod cause;
@@ -26,6 +27,7 @@ mod sampling;
 pub mod snapshot;
 mod thinning;
 
+pub use absence::{Absence, AbsenceReason};
 pub use allocation::{Allocation, AllocationFunction};
 pub use call::Call;
 pub use cause::Cause;

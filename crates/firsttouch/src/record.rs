@@ -1,5 +1,6 @@
 //! `firsttouch record`: everything that a program does with memory, in a file.
 
+mod absences;
 mod bounded;
 mod calls;
 mod disk;
@@ -33,6 +34,7 @@ use sys::switch::SignalSwitch;
 use crate::observed::{self, FAILED, Observed, OnRequest, failed};
 use crate::options::{ScreenOptions, Usage};
 use crate::sink;
+use absences::WaitingAbsences;
 use calls::CallsThread;
 use file::FileThread;
 use loading::{Loaded, with_shims};
@@ -69,8 +71,12 @@ pub(crate) fn run(options: &RecordOptions, _screen: ScreenOptions) -> anyhow::Re
             return Ok(failed(&error, FAILED));
         }
     };
-    let wanted =
-        Options { calls: options.syscalls.into(), texts: !options.redact, ..Options::default() };
+    let wanted = Options {
+        calls: options.syscalls.into(),
+        texts: !options.redact,
+        absences: true,
+        ..Options::default()
+    };
     let observed = match Observed::start(&target, wanted, &options.command) {
         Ok(observed) => observed,
         Err(refused) => {
@@ -148,7 +154,7 @@ fn record(
     let Threads { file, calls, switch, pauses } = threads;
     switch.finish();
     let heard = calls.map(CallsThread::finish).unwrap_or_default();
-    let ObservedChunks { sender, programs, faults, .. } = chunks;
+    let ObservedChunks { sender, programs, faults, .. } = chunks.finished();
     if has_shims {
         let silent = programs.silent_count(&heard.greeted);
         sender.send_for_the_end(encode_counts(ending::probe_counts(heard.counts, silent)));
@@ -214,6 +220,7 @@ impl Threads {
             calls: self.calls.as_ref().map(CallsThread::requests),
             pauses: Arc::clone(&self.pauses),
             faults: 0,
+            absences: WaitingAbsences::default(),
         }
     }
 }

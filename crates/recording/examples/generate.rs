@@ -221,6 +221,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         page_sizes: true,
         allocations: true,
         stops: false,
+        absences: false,
     };
     let file = BufWriter::new(File::create(path)?);
     let mut writer = Writer::new(file, &header(BEGAN_NS, sees), &About::default())?;

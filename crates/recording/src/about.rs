@@ -160,8 +160,8 @@ pub(crate) fn encode_start(header: &Header, about: &About) -> Option<Chunk> {
         ThpPolicy::Advised => 1,
         ThpPolicy::Always => 2,
     };
-    let Sees { calls, faults, kernel_faults, page_sizes, allocations, stops } = sees;
-    let flags = [calls, faults, kernel_faults, page_sizes, allocations, stops];
+    let Sees { calls, faults, kernel_faults, page_sizes, allocations, stops, absences } = sees;
+    let flags = [calls, faults, kernel_faults, page_sizes, allocations, stops, absences];
     let sees = flags.iter().rev().fold(0, |bits, &flag| bits << 1 | u64::from(flag));
     for number in [clock, began_ns, page_bytes, huge_pages, can_swap.into(), sees] {
         put(&mut column, number);
@@ -214,6 +214,7 @@ pub(crate) fn decode_start(columns: &Columns) -> Result<(Header, About), Malform
         page_sizes: seen(3),
         allocations: seen(4),
         stops: seen(5),
+        absences: seen(6),
     };
     let header = Header { clock, began_ns, page_bytes, huge_pages, can_swap, sees: all };
     let version = take_optional_text(&mut cursor, column)?;

@@ -5,7 +5,7 @@ pub const FILE_MAGIC: [u8; 8] = *b"\x89FTR\r\n\x1a\n";
 /// A reader refuses files of a higher major version.
 pub(crate) const MAJOR: u16 = 1;
 /// Files of a higher minor version have kinds, columns or fields that a reader can ignore.
-pub(crate) const MINOR: u16 = 1;
+pub(crate) const MINOR: u16 = 2;
 /// The length of the file header.
 pub(crate) const FILE_HEADER_BYTES: usize = 16;
 /// The length of the header of a chunk.
@@ -52,6 +52,8 @@ pub(crate) mod kind {
     pub(crate) const THINNING: u8 = 10;
     /// Counts of calls ([`events::CallCounts`]).
     pub(crate) const CALL_COUNTS: u8 = 11;
+    /// Times in which threads were not on a processor.
+    pub(crate) const ABSENCES: u8 = 12;
 }
 
 /// A source of events in a recording. The recorder assigns the numbers: [`SourceId::OBSERVED`] is

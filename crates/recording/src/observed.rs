@@ -1,4 +1,5 @@
-//! Chunks of events of all kinds, as observed from outside the program.
+//! Chunks of events of all kinds, as observed from outside the program. Absences of threads have
+//! chunks of their own, which readers of version 1.1 skip.
 //!
 //! | column | contents |
 //! |---|---|
@@ -28,7 +29,8 @@ struct Shape {
     kind: u8,
     /// Bits of [`flag`].
     flags: u8,
-    /// The syscall, the function of an allocation, the kind of a mapping or of a life event.
+    /// The syscall, the function of an allocation, the kind of a mapping or of a life event, the
+    /// reason of an absence.
     detail: u8,
     thread: Thread,
     /// The page size of a fault, the stack and alignment of an allocation, the protection of a
@@ -64,6 +66,7 @@ mod kind {
     pub(super) const MAPPING: u8 = 4;
     pub(super) const LIFE: u8 = 5;
     pub(super) const LOST: u8 = 6;
+    pub(super) const ABSENCE: u8 = 7;
 }
 
 /// Bits of [`Shape::flags`]. Those of different kinds overlap.
@@ -94,6 +97,15 @@ mod life {
     pub(super) const KILLED: u8 = 5;
     pub(super) const ATTACHED: u8 = 6;
     pub(super) const COMPAT32: u8 = 7;
+}
+
+/// The numbers of reasons of absences ([`Shape::detail`]).
+mod reason {
+    pub(super) const UNKNOWN: u8 = 0;
+    pub(super) const PREEMPTED: u8 = 1;
+    pub(super) const BLOCKED: u8 = 2;
+    pub(super) const STOPPED: u8 = 3;
+    pub(super) const LEFT_OUT: u8 = 4;
 }
 
 /// Kinds of mappings by their numbers, from 1. New ones are added at the end.

@@ -10,6 +10,7 @@ mod mapping;
 mod processes;
 mod recorder;
 mod site;
+mod slow;
 mod stacks;
 mod story;
 mod table;
@@ -58,11 +59,13 @@ pub fn screen_of(report: &RecordingReport, wanted: &RecordingScreen<'_>, view: V
         text += &table::table_of_callers(report, rows, view);
         text += &story::story(report, view);
     }
+    text += &slow::sentence(report, view);
     text += &rest(report, view);
     text += &start(report, view);
     text += &mapping::mapping(report, view);
     text += &timeline::timeline(report, view);
     if view.verbose {
+        text += &slow::slowest(report, view);
         text += &processes::processes(report, view);
         text += &arenas::arenas(report, view);
     }

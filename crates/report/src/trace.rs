@@ -7,7 +7,7 @@ mod table;
 use std::fmt::{Arguments, Write};
 
 use anstyle::Style;
-use events::{Allocation, AllocationFunction, Cause, MappingKind, StackId};
+use events::{Absence, AbsenceReason, Allocation, AllocationFunction, Cause, MappingKind, StackId};
 use results::trace::{Burst, BurstOrder, FaultLine, LifeLine, Line, LineKind, Shown, SyscallLine};
 
 use crate::number::{Nanoseconds, bytes, several, whole};
@@ -51,6 +51,7 @@ pub fn trace_line(shown: &Shown, names: &mut FileNames, colored: bool, out: &mut
                         ),
                     );
                 }
+                LineKind::Absence(absence) => pen.absence(absence),
                 LineKind::Switched { records } => {
                     let what = if *records { "goes on" } else { "pauses" };
                     pen.styled(ALARM, format_args!("+++ the recording {what} +++"));
@@ -109,6 +110,27 @@ impl Pen<'_> {
             let place = self.names.place(mapping);
             self.styled(DIM, format_args!(" {place}"));
         }
+    }
+
+    fn absence(&mut self, absence: &Absence) {
+        let latency = Nanoseconds(absence.latency_ns);
+        let why = match absence.reason {
+            AbsenceReason::Preempted => "preempted",
+            AbsenceReason::Blocked => "waits",
+            AbsenceReason::Stopped => "stopped by the recorder",
+            AbsenceReason::Unknown => "waits or is preempted",
+            AbsenceReason::LeftOut { absences, sum_ns } => {
+                let times = several(absences.into(), "time", "times");
+                let sum = Nanoseconds(sum_ns);
+                return self.styled(
+                    ALARM,
+                    format_args!(
+                        "+++ threads off the processor {times} more, {sum} in {latency} +++"
+                    ),
+                );
+            }
+        };
+        self.styled(DIM, format_args!("off the processor: {why} <{latency}>"));
     }
 
     fn allocation(&mut self, call: &Allocation) {

@@ -11,6 +11,7 @@ mod order;
 mod processes;
 mod recorder;
 mod rest;
+mod slow;
 mod timeline;
 mod unnamed;
 
@@ -33,6 +34,7 @@ pub use order::{CallerOrder, by_true_cost};
 pub use processes::{OthersRow, ProcessRow, TalliedCosts, ThreadRow};
 pub use recorder::{EndedEarly, RecorderCounts};
 pub use rest::{RestMemory, RestRow};
+pub use slow::{SlowCallRow, SlowPartRow};
 pub use timeline::{CostlyMoment, MomentPayer, RecordedStep, RecordedTimeline};
 pub use unnamed::{Unnamed, UnnamedFile};
 
@@ -108,6 +110,9 @@ pub struct RecordingReport {
     pub sites: Vec<SiteRow>,
     /// The sites by the function that asked, in the order of `sorted_by`.
     pub callers: Vec<CallerRow>,
+    /// The slowest calls of which the time is known, the slowest first, each with its cause.
+    #[serde(default)]
+    pub slowest: Vec<SlowCallRow>,
     /// Faults that no site pays for, by kinds of memory, in the order of `fault_ns`. With those of
     /// the sites they are all faults.
     pub rest: Vec<RestRow>,
@@ -164,6 +169,10 @@ pub struct Seen {
     /// times of calls.
     #[serde(default)]
     pub stops: bool,
+    /// Times in which threads were not on a processor. Where they are not seen, slow calls may have
+    /// unknown causes.
+    #[serde(default)]
+    pub absences: bool,
 }
 
 /// A recording that has only calls on some blocks. Calls, failed calls, bytes and the time in calls
@@ -258,6 +267,9 @@ pub struct RecordingTotals {
     /// What recording by tracepoints adds to a memory syscall, likewise.
     #[serde(default)]
     pub probe_ns_per_syscall: Option<u64>,
+    /// Times off the processor that were left out, because they were too many.
+    #[serde(default)]
+    pub absences_left_out: u64,
 }
 
 /// A call site: a stack from which memory was asked for.
@@ -291,6 +303,10 @@ pub struct CallerRow {
     pub costs: SiteCosts,
     /// `true_ns` as a multiple of `apparent_ns`; `null` if either is unknown or zero.
     pub true_per_apparent: Option<f64>,
+    /// The slowest one of its calls, or of the calls that gave its blocks back; `null` if none is
+    /// slow.
+    #[serde(default)]
+    pub slowest: Option<SlowCallRow>,
 }
 
 impl RecordingReport {

@@ -8,7 +8,7 @@ mod table;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use events::{Allocation, Cause, Ending, MappingKind};
+use events::{Absence, Allocation, Cause, Ending, MappingKind};
 
 pub use account::{Account, Covered};
 pub use json::{write_line, write_summary};
@@ -40,6 +40,8 @@ pub enum LineKind {
     Process(LifeLine),
     /// This many records are missing here.
     Lost(u64),
+    /// The thread was not on a processor.
+    Absence(Absence),
     /// The recorder goes on, or pauses, from here on.
     Switched {
         /// Whether it records.

@@ -121,7 +121,9 @@ impl Attributor {
                 space.note_sizes(event.thread.pid, event.time_ns);
                 Attribution::None
             }
-            EventKind::Lost(_) | EventKind::Allocation(_) => Attribution::None,
+            EventKind::Lost(_) | EventKind::Allocation(_) | EventKind::Absence(_) => {
+                Attribution::None
+            }
         }
     }
 

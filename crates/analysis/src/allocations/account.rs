@@ -10,6 +10,7 @@ use super::pauses::Pauses;
 use super::rest::RestFaults;
 use super::sampled::SampledAccount;
 use super::site::Site;
+use super::slow::SlowAccount;
 use super::tallies::TalliedProcesses;
 use super::thinned::ThinnedAccount;
 use super::timeline::Timeline;
@@ -75,6 +76,8 @@ pub struct AllocationAccount {
     pub tallied: TalliedProcesses,
     /// Where blocks come from.
     pub arenas: AllArenas,
+    /// The slowest calls.
+    pub slow: SlowAccount,
     pub(super) frames: FrameTree,
     pub(super) paused: Pauses,
     pub(super) faults: FaultSums,

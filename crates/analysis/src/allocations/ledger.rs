@@ -25,6 +25,7 @@ use super::processes::AllocatingProcesses;
 use super::rest::Rest;
 use super::selection::Selection;
 use super::sites::SiteTable;
+use super::slow::SlowCalls;
 use super::tallies::Tallies;
 use super::thinned::ThinnedStream;
 use super::timeline::Steps;
@@ -51,6 +52,7 @@ pub struct Ledger {
     steps: Steps,
     tallies: Tallies,
     arenas: Arenas,
+    slow: SlowCalls,
     last_ns: u64,
     kernel_until_ns: Option<u64>,
     lost: u64,
@@ -82,6 +84,7 @@ impl Ledger {
             steps: Steps::new(header),
             tallies: Tallies::default(),
             arenas: Arenas::default(),
+            slow: SlowCalls::default(),
             last_ns: header.began_ns,
             kernel_until_ns: None,
             lost: 0,
@@ -158,10 +161,15 @@ impl Ledger {
                 self.fault(fault, &origin, event, definitions);
             }
             (EventKind::Syscall(call), Attribution::Call(effect)) => {
+                self.slow.syscall(event, call);
                 self.syscall(call, &effect, event);
             }
+            (EventKind::Absence(absence), _) => self.slow.absence(event, absence),
             (EventKind::Life(life), Attribution::Life(change)) => self.life(*life, change, event),
-            (EventKind::Lost(lost), _) => self.lost = self.lost.saturating_add(lost.records),
+            (EventKind::Lost(lost), _) => {
+                self.slow.lost();
+                self.lost = self.lost.saturating_add(lost.records);
+            }
             _ => {}
         }
     }
@@ -221,6 +229,7 @@ impl Ledger {
             thinned,
             sampled,
             mappings: self.attributor.finish(),
+            slow: self.slow.finish(),
             faults: self.faults,
             start: self.starts.finish(),
             timeline,

@@ -179,6 +179,7 @@ pub(super) fn totals(
         probe_ns_per_call: facts.probe_ns_per_call,
         probe_ns_per_fault: facts.probe_ns_per_fault,
         probe_ns_per_syscall: facts.probe_ns_per_syscall,
+        absences_left_out: account.slow.left_out,
     }
 }
 

@@ -97,7 +97,7 @@ impl FaultBursts {
             (LineKind::Process(_) | LineKind::Lost(_) | LineKind::Switched { .. }, _) => {
                 self.pause(show);
             }
-            (LineKind::Fault(_), FaultLines::All) => {}
+            (LineKind::Fault(_), FaultLines::All) | (LineKind::Absence(_), _) => {}
         }
         show(Shown::Line(line));
     }

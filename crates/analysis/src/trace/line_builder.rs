@@ -40,6 +40,8 @@ pub struct LineBuilder {
 struct Waiting {
     line: Line,
     address: u64,
+    /// Lines of times off the processor, inside the call.
+    behind: Vec<Line>,
 }
 
 impl LineBuilder {
@@ -90,6 +92,14 @@ impl LineBuilder {
             self.attribute(event, definitions);
             return self.name_waiting(mapping, event, definitions);
         }
+        if let EventKind::Absence(absence) = event.kind {
+            self.events += 1;
+            let line = self.line(event, LineKind::Absence(absence));
+            return match &mut self.waiting {
+                Some(waiting) => waiting.behind.push(line),
+                None => emit(line),
+            };
+        }
         self.pause(emit);
         let kind = match (&event.kind, self.attribute(event, definitions)) {
             (EventKind::Syscall(call), Attribution::Call(effect)) => {
@@ -103,7 +113,8 @@ impl LineBuilder {
                 if let (Call::Mmap, Some(address), true) =
                     (call.call, call.succeeded_with(), of_a_file)
                 {
-                    self.waiting = Some(Waiting { line: self.line(event, kind), address });
+                    self.waiting =
+                        Some(Waiting { line: self.line(event, kind), address, behind: Vec::new() });
                     return;
                 }
                 kind
@@ -142,6 +153,7 @@ impl LineBuilder {
     pub fn pause(&mut self, emit: &mut dyn FnMut(Line)) {
         if let Some(waiting) = self.waiting.take() {
             emit(waiting.line);
+            waiting.behind.into_iter().for_each(emit);
         }
     }
 
@@ -205,7 +217,7 @@ impl LineBuilder {
 
     /// Names the waiting mmap, if the kernel's report `mapping` belongs to it.
     fn name_waiting(&mut self, mapping: &Mapping, event: &Event, definitions: &Definitions) {
-        let Some(Waiting { line, address }) = &mut self.waiting else { return };
+        let Some(Waiting { line, address, .. }) = &mut self.waiting else { return };
         if (line.pid, line.tid) == (event.thread.pid, event.thread.tid)
             && (mapping.start..mapping.end).contains(address)
             && let LineKind::Syscall(shown) = &mut line.kind

@@ -42,6 +42,7 @@ impl Tally {
             LineKind::Allocation(_)
             | LineKind::Process(_)
             | LineKind::Lost(_)
+            | LineKind::Absence(_)
             | LineKind::Switched { .. } => {}
         }
     }

@@ -31,6 +31,7 @@ pub(crate) fn header() -> Header {
             page_sizes: true,
             allocations: true,
             stops: false,
+            absences: false,
         },
     }
 }

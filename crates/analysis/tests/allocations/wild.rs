@@ -4,8 +4,8 @@ use std::num::NonZeroU64;
 
 use analysis::allocations::AllocationAccount;
 use events::{
-    Allocation, AllocationFunction, Ending, EventKind, Fault, Life, MappingReport, Name, StackId,
-    StackSampling, Thread,
+    Absence, AbsenceReason, Allocation, AllocationFunction, Ending, EventKind, Fault, Life,
+    MappingReport, Name, StackId, StackSampling, Thread,
 };
 use proptest::prelude::*;
 
@@ -80,6 +80,19 @@ fn told_apart(account: &AllocationAccount, calls: u64, faults: u64) -> Result<()
     Ok(())
 }
 
+fn absent() -> impl Strategy<Value = EventKind> {
+    (number(), 0_u32..5).prop_map(|(latency_ns, reason)| {
+        let reason = match reason {
+            0 => AbsenceReason::Preempted,
+            1 => AbsenceReason::Blocked,
+            2 => AbsenceReason::Stopped,
+            3 => AbsenceReason::Unknown,
+            _ => AbsenceReason::LeftOut { absences: u32::MAX, sum_ns: latency_ns },
+        };
+        EventKind::Absence(Absence { latency_ns, reason })
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
     #[test]
@@ -89,7 +102,12 @@ proptest! {
                 number(),
                 0_u32..4,
                 0_u32..4,
-                prop_oneof![5 => allocation(), 3 => faulting(), 1 => living()],
+                prop_oneof![
+                    5 => allocation(),
+                    3 => faulting(),
+                    1 => living(),
+                    1 => absent(),
+                ],
                 any::<bool>(),
             ),
             0..150,
@@ -140,5 +158,11 @@ proptest! {
         prop_assert_eq!(all(|site| site.frees) + account.unknown_releases, releases);
         prop_assert!(all(|site| site.failed) <= calls);
         told_apart(&account, calls, faults)?;
+        for call in &account.slow.calls {
+            let fits = call.parts.iter().all(|part| {
+                part.ns <= call.latency_ns.saturating_mul(part.times)
+            });
+            prop_assert!(fits && call.rest_ns() <= call.latency_ns, "{call:?}");
+        }
     }
 }

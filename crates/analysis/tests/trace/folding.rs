@@ -38,6 +38,7 @@ fn shown(script: &mut Script, faults: FaultLines, end: bool) -> Vec<String> {
                 LineKind::Allocation(call) => format!("{} {}", line.tid, call.function.name()),
                 LineKind::Process(_) => format!("{} process", line.tid),
                 LineKind::Lost(records) => format!("lost {records}"),
+                LineKind::Absence(absence) => format!("{} {}", line.tid, absence.reason.word()),
                 LineKind::Switched { records } => format!("records {records}"),
             },
         });

@@ -28,6 +28,7 @@ pub(crate) const SEES: Sees = Sees {
     page_sizes: false,
     allocations: false,
     stops: false,
+    absences: false,
 };
 
 /// The head of a stream that begins at 0.

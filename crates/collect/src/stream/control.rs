@@ -24,6 +24,8 @@ pub(crate) struct Control {
     pub(crate) interner: SharedInterner,
     /// Whether texts that the program passes to the kernel are read.
     pub(crate) reads_texts: bool,
+    /// Whether times off the processor are told.
+    pub(crate) tells_absences: bool,
     /// The tracer has finished, or there is none.
     tracer_done: AtomicBool,
     /// Whether observing is to stop.
@@ -50,6 +52,7 @@ impl Control {
             budget: Budget::new(options.waiting_bytes_max),
             interner: SharedInterner::default(),
             reads_texts: options.texts,
+            tells_absences: options.absences,
             tracer_done: AtomicBool::new(!with_tracer),
             stopping: AtomicBool::new(false),
             signals: Mutex::default(),

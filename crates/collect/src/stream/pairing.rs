@@ -1,14 +1,16 @@
 //! Turns raw events, in the order of time, into events, in the order of their beginnings.
 
 mod endings;
+mod thread;
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::num::NonZeroU64;
 
 use events::{Call, Ending, Event, EventKind, Fault, Life, Name, Span, Syscall, Thread};
 
+use crate::stream::absences::Absences;
 use crate::stream::raw::{RawEvent, RawKind, Refused};
 use endings::{Endings, Last};
+use thread::{OpenEvent, ThreadState};
 
 pub(crate) use endings::Expected;
 
@@ -19,7 +21,7 @@ const PATIENCE_NS: u64 = 100_000_000;
 /// Pairs beginnings with ends, thread by thread.
 #[derive(Debug, Default)]
 pub(crate) struct Pairing {
-    threads: HashMap<u32, State>,
+    threads: HashMap<u32, ThreadState>,
     /// Events in the order of their beginnings that were not passed on yet.
     queue: VecDeque<Slot>,
     /// The number of the queue's first event.
@@ -31,6 +33,8 @@ pub(crate) struct Pairing {
     /// Processes whose current program has made syscalls in 32-bit mode.
     compat32: HashSet<u32>,
     endings: Endings,
+    /// Whether and how times off the processor are told.
+    pub(crate) absences: Absences,
     counts: Counts,
 }
 
@@ -55,39 +59,6 @@ struct Slot {
     event: Option<Event>,
     began_ns: u64,
     complete: bool,
-}
-
-/// The state of a thread.
-#[derive(Debug, Default)]
-struct State {
-    fault: Option<Open>,
-    call: Option<Open>,
-    /// The time off the processor so far, complete absences only.
-    away_ns: u64,
-    /// Since when it is off the processor.
-    left_ns: Option<u64>,
-}
-
-/// A call or fault that has begun and not ended.
-#[derive(Debug, Clone, Copy)]
-struct Open {
-    number: u64,
-    /// `None`: the thread was stopped, and is not running again yet.
-    began_ns: Option<u64>,
-    /// The thread's `away_ns` at that time.
-    away_ns: u64,
-    by_ptrace: bool,
-}
-
-impl Open {
-    fn span(&self, end_ns: u64, away_ns: u64) -> Span {
-        let latency_ns = self.began_ns.map(|began| end_ns.saturating_sub(began));
-        let on_cpu_ns = latency_ns.map(|latency| latency.saturating_sub(away_ns - self.away_ns));
-        Span {
-            latency_ns: latency_ns.and_then(NonZeroU64::new),
-            on_cpu_ns: on_cpu_ns.and_then(NonZeroU64::new),
-        }
-    }
 }
 
 impl Pairing {
@@ -116,7 +87,7 @@ impl Pairing {
                 self.close_call(thread, each);
                 let call = EventKind::Syscall(begun(call, text, arguments));
                 let open = self.open(raw, call, by_ptrace);
-                self.threads.entry(thread.tid).or_default().call = Some(open);
+                self.threads.entry(thread.tid).or_default().begin_call(open);
             }
             RawKind::CallEnds { result, refused } => {
                 if !self.end_call(thread, time_ns, result, each)
@@ -126,14 +97,11 @@ impl Pairing {
                 }
             }
             RawKind::CallGoesOn => {
-                let state = self.threads.entry(thread.tid).or_default();
-                if let Some(call) = &mut state.call {
-                    call.began_ns = None;
-                }
+                self.threads.entry(thread.tid).or_default().goes_on();
             }
-            RawKind::SwitchIn => self.switch_in(thread, time_ns),
-            RawKind::SwitchOut => {
-                self.threads.entry(thread.tid).or_default().left_ns = Some(time_ns);
+            RawKind::SwitchIn => self.switch_in(thread, time_ns, each),
+            RawKind::SwitchOut { preempted } => {
+                self.threads.entry(thread.tid).or_default().switch_out(time_ns, preempted);
             }
             RawKind::Mapping(mapping) => {
                 if mapping.kind.is_file() {
@@ -213,6 +181,7 @@ impl Pairing {
             slot.complete = true;
         }
         self.pass_on(u64::MAX, each);
+        self.absences.end_period(each);
         let mut overdue: Vec<Event> = self.overdue.drain().map(|(_, event)| event).collect();
         overdue.sort_by_key(|event| event.time_ns);
         for event in overdue {
@@ -253,11 +222,11 @@ impl Pairing {
         self.push(event, true);
     }
 
-    fn open(&mut self, raw: RawEvent, kind: EventKind, by_ptrace: bool) -> Open {
+    fn open(&mut self, raw: RawEvent, kind: EventKind, by_ptrace: bool) -> OpenEvent {
         let event = Event { time_ns: raw.time_ns, thread: raw.thread, kind };
         let number = self.push(event, false);
         let away_ns = self.threads.get(&raw.thread.tid).map_or(0, |state| state.away_ns);
-        Open { number, began_ns: (!by_ptrace).then_some(raw.time_ns), away_ns, by_ptrace }
+        OpenEvent { number, began_ns: (!by_ptrace).then_some(raw.time_ns), away_ns, by_ptrace }
     }
 
     /// Adds an event at the end of the queue, and returns its number.
@@ -269,10 +238,12 @@ impl Pairing {
     /// The thread is on a processor again. A call before which it was stopped begins only now, and
     /// its event moves to where it belongs by this time: until now it could not have any effect,
     /// however long the tracer was busy with other threads.
-    fn switch_in(&mut self, thread: Thread, time_ns: u64) {
-        let Some(from) = self.threads.entry(thread.tid).or_default().switch_in(time_ns) else {
-            return;
-        };
+    fn switch_in(&mut self, thread: Thread, time_ns: u64, each: &mut impl FnMut(Event)) {
+        let state = self.threads.entry(thread.tid).or_default();
+        if let Some(away) = state.away() {
+            self.absences.over(thread, away, time_ns, each);
+        }
+        let Some(from) = state.switch_in(time_ns) else { return };
         let moved = if let Some(event) = self.overdue.remove(&from) {
             Some(event)
         } else {
@@ -351,7 +322,7 @@ impl Pairing {
         each: &mut impl FnMut(Event),
     ) -> bool {
         let Some(state) = self.threads.get_mut(&thread.tid) else { return false };
-        let Some(open) = state.call.take() else { return false };
+        let Some(open) = state.end_call() else { return false };
         let end = if open.by_ptrace { state.left_ns } else { Some(time_ns) };
         let taken = end.map_or(Span::default(), |end| open.span(end, state.away_ns));
         self.complete(open.number, each, |kind| {
@@ -381,18 +352,6 @@ fn begun(call: Call, text: Name, arguments: Option<[u64; 6]>) -> Syscall {
         arguments_known: arguments.is_some(),
         result: None,
         span: Span::default(),
-    }
-}
-
-impl State {
-    /// The thread is on a processor again. Returns the number of the call that begins with that.
-    fn switch_in(&mut self, time_ns: u64) -> Option<u64> {
-        if let Some(left) = self.left_ns.take() {
-            self.away_ns += time_ns.saturating_sub(left);
-        }
-        let call = self.call.as_mut().filter(|call| call.by_ptrace && call.began_ns.is_none())?;
-        (call.began_ns, call.away_ns) = (Some(time_ns), self.away_ns);
-        Some(call.number)
     }
 }
 

@@ -55,7 +55,9 @@ pub(crate) enum RawKind {
     /// The thread was stopped once more before its call, and is being resumed.
     CallGoesOn,
     SwitchIn,
-    SwitchOut,
+    SwitchOut {
+        preempted: bool,
+    },
     Mapping(Mapping),
     Life(Life),
     /// The process has ended so; its threads' ends are reported beside it.
@@ -123,7 +125,7 @@ pub(crate) fn raw(
         }
         RecordKind::CallEnds { number, result } => call_ends(numbers, number, result)?,
         RecordKind::SwitchIn => RawKind::SwitchIn,
-        RecordKind::SwitchOut { .. } => RawKind::SwitchOut,
+        RecordKind::SwitchOut { preempted } => RawKind::SwitchOut { preempted },
         RecordKind::Fork { by } => RawKind::Life(Life::Started { by: thread(by) }),
         RecordKind::Exit => RawKind::Life(Life::Ended { ending: Ending::Unknown }),
         RecordKind::Comm { by_exec: true, name } => {

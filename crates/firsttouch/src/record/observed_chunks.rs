@@ -5,6 +5,7 @@ use std::sync::Arc;
 use events::{Batch, Event, EventKind};
 use recording::{Redaction, encode_batch};
 
+use super::absences::WaitingAbsences;
 use super::file::ChunkSender;
 use super::pausing::Pauses;
 use super::programs::Programs;
@@ -21,6 +22,8 @@ pub(super) struct ObservedChunks {
     pub(super) pauses: Arc<Pauses>,
     /// The page faults that were handed over.
     pub(super) faults: u64,
+    /// Times off the processor, which wait to fill a chunk.
+    pub(super) absences: WaitingAbsences,
 }
 
 impl Consumer for ObservedChunks {
@@ -29,6 +32,7 @@ impl Consumer for ObservedChunks {
         self.pauses.drop_from(&mut batch.events, pausable_ns);
         let is_fault = |event: &&Event| matches!(event.kind, EventKind::Fault(_));
         self.faults += batch.events.iter().filter(is_fault).count() as u64;
+        self.absences.take_from(&mut batch.events, &self.sender);
         if !batch.events.is_empty() || !batch.definitions.is_empty() {
             if let Some(redaction) = &mut self.redaction {
                 redaction.batch(batch);
@@ -50,8 +54,18 @@ impl Consumer for ObservedChunks {
     }
 }
 
+impl ObservedChunks {
+    /// Hands over what waits: nothing more will come.
+    pub(super) fn finished(mut self) -> ObservedChunks {
+        self.absences.hand_over(&self.sender);
+        self
+    }
+}
+
 /// The time of an event that is not recorded in a pause. Mappings and lives are: what comes after
 /// the pause is about them.
 fn pausable_ns(event: &Event) -> Option<u64> {
-    matches!(event.kind, EventKind::Syscall(_) | EventKind::Fault(_)).then_some(event.time_ns)
+    let is_pausable =
+        matches!(event.kind, EventKind::Syscall(_) | EventKind::Fault(_) | EventKind::Absence(_));
+    is_pausable.then_some(event.time_ns)
 }

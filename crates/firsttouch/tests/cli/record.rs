@@ -17,6 +17,7 @@ mod redacted;
 mod rows;
 mod sampled;
 mod sized;
+mod slow;
 mod start;
 mod timeline;
 

@@ -3,11 +3,11 @@
 use std::num::NonZeroU64;
 
 use events::{
-    Allocation, AllocationFunction, Call, Ending, Event, EventKind, Fault, Life, Lost, Mapping,
-    MappingKind, ModuleId, Name, Span, StackId, Syscall, Thread,
+    Absence, AbsenceReason, Allocation, AllocationFunction, Call, Ending, Event, EventKind, Fault,
+    Life, Lost, Mapping, MappingKind, ModuleId, Name, Span, StackId, Syscall, Thread,
 };
 
-use super::{COLUMNS, MAPPING_KINDS, Previous, Shape, flag, kind, life};
+use super::{COLUMNS, MAPPING_KINDS, Previous, Shape, flag, kind, life, reason};
 use crate::bytes::{Cursor, Input, Malformed, unzigzag};
 use crate::chunk::ChunkHeader;
 use crate::columns::Columns;
@@ -84,6 +84,7 @@ impl ObservedDecoder {
             kind::ALLOCATION => Some(EventKind::Allocation(self.allocation(&shape)?)),
             kind::MAPPING => Some(EventKind::Mapping(self.mapping(&shape)?)),
             kind::LIFE => Some(EventKind::Life(self.life(&shape)?)),
+            kind::ABSENCE => Some(EventKind::Absence(self.absence(&shape)?)),
             kind::LOST => Some(EventKind::Lost(Lost { records: self.values.take()? })),
             _ => return Err(Malformed),
         };
@@ -170,6 +171,22 @@ impl ObservedDecoder {
             kind: kind.copied().unwrap_or(MappingKind::Other),
             hugetlb: shape.flags & flag::HUGETLB != 0,
         })
+    }
+
+    fn absence(&mut self, shape: &Shape) -> Result<Absence, Malformed> {
+        let latency_ns = self.span(shape)?.latency_ns.map_or(0, NonZeroU64::get);
+        let reason = match shape.detail {
+            reason::PREEMPTED => AbsenceReason::Preempted,
+            reason::BLOCKED => AbsenceReason::Blocked,
+            reason::STOPPED => AbsenceReason::Stopped,
+            reason::LEFT_OUT => AbsenceReason::LeftOut {
+                absences: self.values.take_u32()?,
+                sum_ns: self.values.take()?,
+            },
+            // A newer version may know more reasons.
+            _ => AbsenceReason::Unknown,
+        };
+        Ok(Absence { latency_ns, reason })
     }
 
     fn life(&mut self, shape: &Shape) -> Result<Life, Malformed> {

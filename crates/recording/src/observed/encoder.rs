@@ -1,8 +1,12 @@
 //! Makes chunks of observed events.
 
-use events::{Batch, Ending, Event, EventKind, Life, Mapping, Span, Syscall};
+use std::num::NonZeroU64;
 
-use super::{MAPPING_KINDS, Previous, Shape, flag, kind, life};
+use events::{
+    Absence, AbsenceReason, Batch, Ending, Event, EventKind, Life, Mapping, Span, Syscall,
+};
+
+use super::{MAPPING_KINDS, Previous, Shape, flag, kind, life, reason};
 use crate::bytes::{put, zigzag};
 use crate::chunk::{Extent, append_chunk, kind as chunk_kind};
 use crate::columns::{Column, Packer};
@@ -13,27 +17,39 @@ use crate::{Chunk, SourceId, definitions};
 const CHUNK_RECORDS: u32 = 1 << 14;
 
 /// Encodes a batch of the source [`SourceId::OBSERVED`]: its definitions, and its events in their
-/// order. The chunk must stand in the file before the first chunk that refers to the definitions.
+/// order, absences sorted. The chunk must stand in the file before the first chunk that refers to
+/// the definitions.
 /// Texts of more than a MiB are cut.
 #[must_use]
 pub fn encode_batch(batch: &Batch) -> Chunk {
     let (mut packer, mut chunk) = (Packer::default(), Chunk::default());
     definitions::encode(&batch.definitions, &mut packer, &mut chunk);
-    if !batch.events.is_empty() {
-        let mut encoder = ObservedEncoder::new();
-        for event in &batch.events {
-            encoder.push(event);
-            if encoder.extent.records() == CHUNK_RECORDS {
-                encoder.seal(&mut packer, &mut chunk);
-            }
+    let mut encoder = ObservedEncoder::new(chunk_kind::OBSERVED);
+    let mut absences = Vec::new();
+    for event in &batch.events {
+        if matches!(event.kind, EventKind::Absence(_)) {
+            absences.push(event);
+            continue;
         }
-        encoder.seal(&mut packer, &mut chunk);
+        encoder.push(event);
+        encoder.seal_if(CHUNK_RECORDS, &mut packer, &mut chunk);
     }
+    encoder.seal_if(1, &mut packer, &mut chunk);
+    // They come when they are over.
+    absences.sort_by_key(|event| event.time_ns);
+    encoder.chunk_kind = chunk_kind::ABSENCES;
+    for event in absences {
+        encoder.push(event);
+        encoder.seal_if(CHUNK_RECORDS, &mut packer, &mut chunk);
+    }
+    encoder.seal_if(1, &mut packer, &mut chunk);
     chunk
 }
 
 #[derive(Debug)]
 struct ObservedEncoder {
+    /// What its chunks are.
+    chunk_kind: u8,
     extent: Extent,
     shapes: Vec<u8>,
     operations: Vec<u8>,
@@ -49,8 +65,9 @@ struct ObservedEncoder {
 }
 
 impl ObservedEncoder {
-    fn new() -> Self {
+    fn new(chunk_kind: u8) -> Self {
         ObservedEncoder {
+            chunk_kind,
             extent: Extent::default(),
             shapes: Vec::new(),
             operations: Vec::new(),
@@ -98,6 +115,7 @@ impl ObservedEncoder {
                 Life::Ended { ending: Ending::Unknown } | Life::Attached | Life::Compat32 => {}
             },
             EventKind::Lost(lost) => self.push_values(&[lost.records]),
+            EventKind::Absence(absence) => self.push_absence(absence),
         }
     }
 
@@ -147,15 +165,22 @@ impl ObservedEncoder {
         self.push_values(&[mapping.name.number().into(), mapping.module.number().into()]);
     }
 
+    fn push_absence(&mut self, absence: &Absence) {
+        self.push_span(span_of(absence));
+        if let AbsenceReason::LeftOut { absences, sum_ns } = absence.reason {
+            self.push_values(&[absences.into(), sum_ns]);
+        }
+    }
+
     fn push_values(&mut self, values: &[u64]) {
         for &value in values {
             put(&mut self.values, value);
         }
     }
 
-    /// Completes a chunk.
-    fn seal(&mut self, packer: &mut Packer, chunk: &mut Chunk) {
-        if self.extent.records() == 0 {
+    /// Completes a chunk, if it has at least so many records.
+    fn seal_if(&mut self, records: u32, packer: &mut Packer, chunk: &mut Chunk) {
+        if self.extent.records() < records {
             return;
         }
         let columns = [
@@ -168,9 +193,9 @@ impl ObservedEncoder {
             Column::Regular(&self.ips),
             Column::Regular(&self.values),
         ];
-        let header = self.extent.header(chunk_kind::OBSERVED, SourceId::OBSERVED);
+        let header = self.extent.header(self.chunk_kind, SourceId::OBSERVED);
         append_chunk(&mut chunk.bytes, header, |into| packer.pack(&columns, into));
-        *self = ObservedEncoder::new();
+        *self = ObservedEncoder::new(self.chunk_kind);
     }
 }
 
@@ -227,6 +252,20 @@ fn shape_of(event: &EventKind) -> Shape {
             (kind::LIFE, 0, detail, 0)
         }
         EventKind::Lost(_) => (kind::LOST, 0, 0, 0),
+        EventKind::Absence(absence) => {
+            let detail = match absence.reason {
+                AbsenceReason::Unknown => reason::UNKNOWN,
+                AbsenceReason::Preempted => reason::PREEMPTED,
+                AbsenceReason::Blocked => reason::BLOCKED,
+                AbsenceReason::Stopped => reason::STOPPED,
+                AbsenceReason::LeftOut { .. } => reason::LEFT_OUT,
+            };
+            (kind::ABSENCE, span(&span_of(absence)), detail, 0)
+        }
     };
     Shape { kind, flags, detail, extra, ..Shape::UNUSED }
+}
+
+fn span_of(absence: &Absence) -> Span {
+    Span { latency_ns: NonZeroU64::new(absence.latency_ns), on_cpu_ns: None }
 }

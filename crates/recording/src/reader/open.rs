@@ -78,7 +78,7 @@ fn sort_chunks<R: Read + Seek>(reader: &mut Reader<R>, entries: &[Entry]) -> Res
     let mut events = Vec::new();
     for entry in entries {
         match entry.kind {
-            kind::OBSERVED | kind::CALLS => {
+            kind::OBSERVED | kind::CALLS | kind::ABSENCES => {
                 reader.events += u64::from(entry.records);
                 events.push(*entry);
             }

@@ -3,7 +3,10 @@
 use std::io::Cursor;
 use std::num::NonZeroU64;
 
-use events::{Batch, Clock, Definitions, Event, Header, Sees, StackSampling, ThpPolicy, Thread};
+use events::{
+    Absence, AbsenceReason, Batch, Clock, Definitions, Event, EventKind, Header, Lost, Sees,
+    StackSampling, ThpPolicy, Thread,
+};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use recording::{
@@ -71,6 +74,37 @@ proptest! {
         expected.sort_by_key(|event| (event.time_ns, event.thread.tid));
         prop_assert_eq!(read(&file_of(&chunks)).unwrap().events, expected);
     }
+}
+
+#[test]
+fn absences_come_back_sorted_in_chunks_of_their_own() {
+    let absence = |time_ns, latency_ns, reason| Event {
+        time_ns,
+        thread: Thread { pid: 1, tid: 2 },
+        kind: EventKind::Absence(Absence { latency_ns, reason }),
+    };
+    let lost = Event {
+        time_ns: 60,
+        thread: Thread { pid: 1, tid: 2 },
+        kind: EventKind::Lost(Lost { records: 1 }),
+    };
+    let events = vec![
+        absence(70, 0, AbsenceReason::Preempted),
+        lost,
+        absence(50, 1 << 40, AbsenceReason::Blocked),
+        absence(90, 5, AbsenceReason::Stopped),
+        absence(5, 80, AbsenceReason::LeftOut { absences: 9, sum_ns: 7 }),
+        absence(91, 1, AbsenceReason::Unknown),
+    ];
+    let chunk = encode_batch(&Batch { definitions: Vec::new(), events: events.clone() });
+    let kinds = |bytes: &[u8]| {
+        let starts = (0..bytes.len()).filter(|&at| bytes[at..].starts_with(b"\xf1chk"));
+        starts.map(|at| (bytes[at + 4], bytes[at + 5])).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(chunk.bytes()), [(3, 0), (12, 0)], "both in order");
+    let found = read(&file_of(&[chunk])).unwrap();
+    assert_eq!(found.events, in_order(events));
+    assert!(found.reader.damage().is_none() && found.reader.events() == 6);
 }
 
 #[test]
@@ -146,7 +180,7 @@ fn what_a_recording_says_of_itself_comes_back() {
 
 #[test]
 fn each_thing_that_can_be_seen_comes_back() {
-    for bit in 0..6 {
+    for bit in 0..7 {
         let sees = Sees {
             calls: bit == 0,
             faults: bit == 1,
@@ -154,6 +188,7 @@ fn each_thing_that_can_be_seen_comes_back() {
             page_sizes: bit == 3,
             allocations: bit == 4,
             stops: bit == 5,
+            absences: bit == 6,
         };
         let header = Header { clock: Clock::Monotonic, sees, ..HEADER };
         let writer = Writer::new(Vec::new(), &header, &About::default()).unwrap();

@@ -24,6 +24,7 @@ pub(crate) const HEADER: Header = Header {
         page_sizes: false,
         allocations: true,
         stops: false,
+        absences: false,
     },
 };
 

@@ -11,6 +11,7 @@ mod prose;
 mod recording;
 mod recording_over_time;
 mod site;
+mod slow_calls;
 mod start;
 mod trace;
 mod tune;

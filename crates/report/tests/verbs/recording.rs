@@ -12,7 +12,14 @@ pub(crate) const MIB: u64 = 1 << 20;
 pub(crate) const MS: u64 = 1_000_000;
 
 pub(crate) fn seen() -> Seen {
-    Seen { allocations: true, syscalls: true, faults: true, kernel_faults: true, stops: false }
+    Seen {
+        allocations: true,
+        syscalls: true,
+        faults: true,
+        kernel_faults: true,
+        stops: false,
+        absences: true,
+    }
 }
 
 pub(crate) fn costs(calls: u64, bytes: u64, [apparent, touch, release]: [u64; 3]) -> SiteCosts {
@@ -39,6 +46,7 @@ pub(crate) fn report_of(callers: &[(&str, Option<&str>, SiteCosts)]) -> Recordin
             sites: vec![index],
             costs: *costs,
             true_per_apparent: costs.true_per_apparent(),
+            slowest: None,
         };
     let site = |(function, at, costs): &(&str, Option<&str>, SiteCosts)| SiteRow {
         stack: vec![

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use events::{Allocation, AllocationFunction, Cause, Ending, MappingKind, StackId};
+use events::{
+    Absence, AbsenceReason, Allocation, AllocationFunction, Cause, Ending, MappingKind, StackId,
+};
 use report::{FileNames, View};
 use results::trace::{
     Burst, BurstOrder, FaultClass, FaultLine, Group, LifeLine, Line, LineKind, MappingLabel, Rates,
@@ -161,6 +163,16 @@ fn lives() -> Vec<Shown> {
         tid: 0,
         kind: LineKind::Lost(1234),
     }));
+    for reason in [
+        AbsenceReason::Preempted,
+        AbsenceReason::Blocked,
+        AbsenceReason::Stopped,
+        AbsenceReason::Unknown,
+        AbsenceReason::LeftOut { absences: 1, sum_ns: 700 },
+    ] {
+        let kind = LineKind::Absence(Absence { latency_ns: 1_234_000, reason });
+        lives.push(line(1_500_000_000, kind));
+    }
     for records in [false, true] {
         let kind = LineKind::Switched { records };
         lives.push(Shown::Line(Line { time_ns: 2_000_000_000, pid: 0, tid: 0, kind }));
@@ -181,7 +193,7 @@ fn lines(shown: &[Shown], view: View) -> String {
 fn lines_of_calls_faults_and_lives() {
     let all = [calls(), faults(), lives()].concat();
     let (brief, verbose) = (lines(&all, View::brief(None)), lines(&all, View::verbose(None)));
-    assert_eq!(brief.lines().count(), 29, "a name does not begin a line:\n{brief}");
+    assert_eq!(brief.lines().count(), 34, "a name does not begin a line:\n{brief}");
     assert!(!brief.contains('\u{1b}'));
     assert_eq!(verbose, brief.replace(" libc.so.6", " /lib/libc.so.6"));
     insta::assert_snapshot!(brief);

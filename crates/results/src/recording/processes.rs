@@ -15,8 +15,8 @@ pub struct TalliedCosts {
     pub release_calls: Option<u64>,
     /// The time inside them, likewise.
     pub release_ns: Option<u64>,
-    /// The bytes of blocks that other threads of its process had asked for, on pages that it faulted
-    /// on; `null` if not all of that was seen.
+    /// The bytes of blocks that other threads of its process had asked for, on pages that it
+    /// faulted on; `null` if not all of that was seen.
     pub touched_for_others_bytes: Option<u64>,
     /// Page faults; `null` if they were not seen.
     pub faults: Option<u64>,

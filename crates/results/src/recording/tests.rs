@@ -119,7 +119,10 @@ fn every_key_is_documented() {
         by_file: vec![StartFileRow::default()],
         ..ProgramStart::default()
     };
+    let parts = vec![SlowPartRow::default()];
+    let slowest = vec![SlowCallRow { parts, ..SlowCallRow::default() }];
     let report = RecordingReport {
+        slowest,
         recorder: Some(RecorderCounts::default()),
         thinned: Some(ThinnedRecording::default()),
         filter: Some(ReportFilter::default()),

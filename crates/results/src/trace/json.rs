@@ -3,7 +3,7 @@
 
 use std::num::NonZeroU64;
 
-use events::{Allocation, Ending, StackId};
+use events::{Absence, AbsenceReason, Allocation, Ending, StackId};
 
 use crate::start::ProgramStart;
 
@@ -24,6 +24,7 @@ pub fn write_line(line: &Line, out: &mut String) {
             out.push_str(r#""lost","records":"#);
             decimal(*records, out);
         }
+        LineKind::Absence(absence) => write_absence(*absence, out),
         LineKind::Switched { records: true } => out.push_str(r#""recorder","event":"resumed""#),
         LineKind::Switched { records: false } => out.push_str(r#""recorder","event":"paused""#),
     }
@@ -48,6 +49,23 @@ fn write_allocation(call: &Allocation, out: &mut String) {
     known(call.latency_ns.map(NonZeroU64::get), out);
     let has_stack = ![StackId::NONE, StackId::NOT_TAKEN].contains(&call.stack);
     out.push_str(if has_stack { r#","has_stack":true"# } else { r#","has_stack":false"# });
+}
+
+fn write_absence(Absence { latency_ns, reason }: Absence, out: &mut String) {
+    let (absences, sum_ns) = match reason {
+        AbsenceReason::LeftOut { absences, sum_ns } => (absences.into(), sum_ns),
+        _ => (1, latency_ns),
+    };
+    out.push_str(r#""off-cpu","reason":""#);
+    out.push_str(reason.word());
+    for (key, figure) in [
+        (r#"","latency_ns":"#, latency_ns),
+        (r#","absences":"#, absences),
+        (r#","sum_ns":"#, sum_ns),
+    ] {
+        out.push_str(key);
+        decimal(figure, out);
+    }
 }
 
 /// Appends the last line to `out`.

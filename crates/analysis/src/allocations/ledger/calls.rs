@@ -30,6 +30,7 @@ impl Ledger {
         if let Some(around) = self.processes.call(seat, time_ns) {
             let taken_ns = around.interrupt(latency_ns.unwrap_or(0));
             let around = *around;
+            self.slow.nested(event, latency_ns.unwrap_or(0));
             self.subtract(&around, taken_ns);
             self.tallies.of(seat, event).interrupt(around.releases, taken_ns);
         }
@@ -44,6 +45,7 @@ impl Ledger {
         self.steps.call(releases);
         self.tally_call(call, seat, event);
         self.note_block(call, event, old);
+        self.slow.opened(event, call, payer, &self.pauses);
         let is_counted = self.thinned.has_counts();
         if is_counted {
             self.count(payer.map(|payer| payer.site), call, event);

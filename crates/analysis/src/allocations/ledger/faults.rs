@@ -50,6 +50,9 @@ impl Ledger {
             _ => 0,
         };
         let call = call.copied();
+        let given = call.and_then(|call| call.gives).map(|(address, _)| address);
+        let is_own = given.is_some() && given == block.map(|(address, _)| address);
+        self.slow.fault(event, fault, is_own);
         self.faults.add(major, latency_ns, 1);
         match (block, call.and_then(|call| call.payer)) {
             (Some(block), _) => {

@@ -21,6 +21,9 @@ impl Ledger {
 
     pub(super) fn life(&mut self, life: Life, change: LifeChange, event: &Event) {
         let (thread, time_ns) = (event.thread, event.time_ns);
+        if matches!(life, Life::Ended { .. }) {
+            self.slow.ended(thread.tid);
+        }
         match (life, change) {
             (Life::Started { by }, LifeChange::Started { .. }) => {
                 self.tally_end(thread.pid, time_ns);

@@ -1,3 +1,5 @@
+use std::num::NonZeroU64;
+
 use events::{Ending, Lost};
 
 use super::*;
@@ -90,7 +92,7 @@ fn a_refused_fault_is_over_at_the_threads_next_act() {
         vec![
             raw(15, 1, call(true)),
             raw(20, 1, RawKind::SwitchIn),
-            raw(22, 1, RawKind::SwitchOut),
+            raw(22, 1, RawKind::SwitchOut { preempted: false }),
             raw(25, 1, ends),
         ],
         vec![raw(20, 1, RawKind::Mapping(mapping))],
@@ -113,10 +115,10 @@ fn a_refused_fault_is_over_at_the_threads_next_act() {
 #[test]
 fn time_off_the_processor_is_excluded() {
     let raws = [
-        raw(5, 1, RawKind::SwitchOut),
+        raw(5, 1, RawKind::SwitchOut { preempted: false }),
         raw(9, 1, RawKind::SwitchIn), // before: does not count
         raw(10, 1, fault(0x1000)),
-        raw(12, 1, RawKind::SwitchOut),
+        raw(12, 1, RawKind::SwitchOut { preempted: false }),
         raw(90, 1, RawKind::SwitchIn),
         raw(100, 1, FAULT_ENDS),
     ];
@@ -124,14 +126,57 @@ fn time_off_the_processor_is_excluded() {
 }
 
 #[test]
+fn absences_are_told_when_they_are_over_if_somebody_wants_them() {
+    use events::{Absence, AbsenceReason};
+    let out = |preempted| RawKind::SwitchOut { preempted };
+    let ends = RawKind::CallEnds { result: Some(0), refused: None };
+    let raws = [
+        raw(10, 1, out(false)), // stopped before the call
+        raw(20, 1, call(true)),
+        raw(26, 1, RawKind::SwitchIn),
+        raw(28, 1, out(false)), // waits inside
+        raw(38, 1, RawKind::SwitchIn),
+        raw(40, 1, ends), // the tracer is faster than the switch
+        raw(41, 1, out(false)),
+        raw(47, 1, RawKind::SwitchIn),
+        raw(50, 1, out(true)),
+        raw(60, 1, RawKind::SwitchIn),
+        raw(70, 1, out(true)), // for ever
+    ];
+    let (without, _) = events(&raws);
+    let mut pairing = Pairing::default();
+    pairing.absences.tell("6.18");
+    let mut with = Vec::new();
+    for raw in raws {
+        pairing.take(raw, &mut |event| with.push(event));
+    }
+    pairing.finish(&mut |event| with.push(event));
+    let (absences, others): (Vec<Event>, Vec<Event>) =
+        with.into_iter().partition(|event| matches!(event.kind, EventKind::Absence(_)));
+    assert_eq!(others, without, "all else is as it was");
+    let absence = |time_ns, latency_ns, reason| Event {
+        time_ns,
+        thread: by(1),
+        kind: EventKind::Absence(Absence { latency_ns, reason }),
+    };
+    let expected = [
+        absence(10, 16, AbsenceReason::Stopped),
+        absence(28, 10, AbsenceReason::Blocked),
+        absence(41, 6, AbsenceReason::Stopped),
+        absence(50, 10, AbsenceReason::Preempted),
+    ];
+    assert_eq!(absences, expected);
+}
+
+#[test]
 fn a_call_by_ptrace_lasts_from_switch_in_to_switch_out() {
     let raws = [
-        raw(10, 1, RawKind::SwitchOut), // stopped before the call
-        raw(20, 1, call(true)),         // the tracer lets it go on
+        raw(10, 1, RawKind::SwitchOut { preempted: false }), // stopped before the call
+        raw(20, 1, call(true)),                              // the tracer lets it go on
         raw(26, 1, RawKind::SwitchIn),
-        raw(28, 1, RawKind::SwitchOut), // waits inside
+        raw(28, 1, RawKind::SwitchOut { preempted: false }), // waits inside
         raw(38, 1, RawKind::SwitchIn),
-        raw(40, 1, RawKind::SwitchOut), // stopped after the call
+        raw(40, 1, RawKind::SwitchOut { preempted: false }), // stopped after the call
         raw(55, 1, RawKind::CallEnds { result: Some(0), refused: None }),
     ];
     check(&raws, &[(26, 14, 4)]);
@@ -149,7 +194,7 @@ fn a_call_by_ptrace_has_its_place_where_the_thread_runs_again() {
         raw(26, 1, RawKind::SwitchIn),
         raw(27, 2, fault(0x2000)),
         raw(28, 2, FAULT_ENDS),
-        raw(40, 1, RawKind::SwitchOut),
+        raw(40, 1, RawKind::SwitchOut { preempted: false }),
         raw(55, 1, RawKind::CallEnds { result: Some(0), refused: None }),
     ];
     check(&raws, &[(22, 1, 1), (26, 14, 14), (27, 1, 1)]);
@@ -159,7 +204,7 @@ fn a_call_by_ptrace_has_its_place_where_the_thread_runs_again() {
         raw(20, 1, call(true)),
         raw(late - 10, 2, RawKind::Lost(Lost { records: 1 })),
         raw(late, 1, RawKind::SwitchIn),
-        raw(late + 1, 1, RawKind::SwitchOut),
+        raw(late + 1, 1, RawKind::SwitchOut { preempted: false }),
         raw(late + 2, 1, RawKind::CallEnds { result: Some(0), refused: None }),
     ];
     let counts = check(&raws, &[(late - 10, 0, 0), (late, 1, 1)]);
@@ -241,13 +286,13 @@ fn in_32_bit_mode_a_number_has_another_meaning() {
 #[test]
 fn a_call_that_is_stopped_twice_begins_after_the_second_stop() {
     let raws = [
-        raw(10, 1, RawKind::SwitchOut),
+        raw(10, 1, RawKind::SwitchOut { preempted: false }),
         raw(20, 1, call(true)),
         raw(26, 1, RawKind::SwitchIn),
-        raw(28, 1, RawKind::SwitchOut),
+        raw(28, 1, RawKind::SwitchOut { preempted: false }),
         raw(35, 1, RawKind::CallGoesOn),
         raw(40, 1, RawKind::SwitchIn),
-        raw(43, 1, RawKind::SwitchOut),
+        raw(43, 1, RawKind::SwitchOut { preempted: false }),
         raw(55, 1, RawKind::CallEnds { result: Some(0), refused: None }),
     ];
     check(&raws, &[(40, 3, 3)]);

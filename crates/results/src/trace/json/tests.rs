@@ -123,6 +123,19 @@ fn keys_of_processes_and_gaps() {
         assert_eq!(parsed(LineKind::Process(process)), expect);
     }
     assert_eq!(parsed(LineKind::Lost(12)), json!({"kind": "lost", "records": 12}));
+    let absence = |reason| LineKind::Absence(events::Absence { latency_ns: 9, reason });
+    assert_eq!(
+        parsed(absence(events::AbsenceReason::Preempted)),
+        json!({
+            "kind": "off-cpu", "reason": "preempted", "latency_ns": 9, "absences": 1, "sum_ns": 9
+        })
+    );
+    assert_eq!(
+        parsed(absence(events::AbsenceReason::LeftOut { absences: 3, sum_ns: 70 })),
+        json!({
+            "kind": "off-cpu", "reason": "left-out", "latency_ns": 9, "absences": 3, "sum_ns": 70
+        })
+    );
     for (records, event) in [(true, "resumed"), (false, "paused")] {
         let expected = json!({"kind": "recorder", "event": event});
         assert_eq!(parsed(LineKind::Switched { records }), expected);
