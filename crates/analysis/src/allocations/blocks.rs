@@ -130,6 +130,25 @@ impl BlockMap {
         }
     }
 
+    /// Adds `block` at `address` if it is small, on one page, and nothing is there: so are nearly
+    /// all, and this looks their page up once. Returns whether it did.
+    #[inline]
+    pub(super) fn insert_alone(&mut self, address: u64, block: LiveBlock) -> bool {
+        let extent = Extent::new(address, block.size_bytes);
+        let (page, last) = extent.pages();
+        if page != last || !extent.is_small() {
+            return false;
+        }
+        let Some(bits) = self.pages.get_mut(&page) else { return false };
+        let (first, end) = extent.granules(page);
+        if bits.may_have_others || bits.first_covered(first, end).is_some() {
+            return false;
+        }
+        bits.cover(first, end, true);
+        self.blocks.insert(address, block);
+        true
+    }
+
     /// Removes the block at `address`.
     #[inline]
     pub(super) fn remove(&mut self, address: u64) -> Option<LiveBlock> {
@@ -227,17 +246,24 @@ impl BlockMap {
         if from >= end {
             return None;
         }
-        let mut pages = self.order.range(from / PAGE_BYTES..=(end - 1) / PAGE_BYTES);
-        let small = pages.find_map(|&page| {
+        let small_on = |page: u64, bits: &PageBits| {
             let first = from.saturating_sub(page * PAGE_BYTES).div_ceil(GRANULE_BYTES);
-            if first >= GRANULES {
-                return None;
-            }
-            let start = self.pages.get(&page)?.first_start(first)?;
-            Some(page * PAGE_BYTES + start * GRANULE_BYTES)
-        });
+            let start = if first < GRANULES { bits.first_start(first) } else { None };
+            start.map(|start| page * PAGE_BYTES + start * GRANULE_BYTES)
+        };
+        let (page, last) = (from / PAGE_BYTES, (end - 1) / PAGE_BYTES);
+        let (small, others) = if page < last {
+            let mut pages = self.order.range(page..=last);
+            (pages.find_map(|page| small_on(*page, self.pages.get(page)?)), true)
+        } else {
+            // One page, as of most faults: this is asked for each of its blocks.
+            let bits = self.pages.get(&page);
+            let small = bits.and_then(|bits| small_on(page, bits));
+            (small, bits.is_none_or(|bits| bits.may_have_others))
+        };
         let small = small.filter(|at| *at < end);
-        let other = self.others.range(from..end).next().map(|(&at, _)| at);
+        let mut others = others.then(|| self.others.range(from..end)).into_iter().flatten();
+        let other = others.next().map(|(&at, _)| at);
         small.into_iter().chain(other).min().and_then(|at| self.at(at))
     }
 
@@ -252,6 +278,22 @@ impl BlockMap {
     /// The blocks that have a byte from `from` to `end`, with the number of these bytes.
     pub(super) fn between(&self, from: u64, end: u64) -> Vec<(u64, LiveBlock, u64)> {
         let mut found = Vec::new();
+        let page = from / PAGE_BYTES;
+        let bits = self.pages.get(&page).filter(|bits| !bits.may_have_others);
+        if let Some(bits) = bits.filter(|_| from < end && (end - 1) / PAGE_BYTES == page) {
+            let mut add = |at: u64, block: LiveBlock| {
+                found.push((at, block, end_of(at, block.size_bytes).min(end) - at.max(from)));
+            };
+            if let Some((at, block)) = self.containing(from).filter(|(at, _)| *at < from) {
+                add(at, block);
+            }
+            let start = page * PAGE_BYTES;
+            let starts = bits.starts_from((from - start).div_ceil(GRANULE_BYTES));
+            let starts = starts.map(|granule| start + granule * GRANULE_BYTES);
+            let blocks = starts.take_while(|&at| at < end).filter_map(|at| self.at(at));
+            blocks.for_each(|(at, block)| add(at, block));
+            return found;
+        }
         let mut next = self.containing(from).or_else(|| self.first_between(from, end));
         while let Some((at, block)) = next {
             let block_end = end_of(at, block.size_bytes);

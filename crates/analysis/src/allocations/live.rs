@@ -65,6 +65,10 @@ impl LiveBlocks {
     ) -> u64 {
         let mut replaced = 0;
         let blocks = Arc::make_mut(&mut self.blocks);
+        if blocks.insert_alone(address, block) {
+            sites.grow(block.payer(), time_ns);
+            return 0;
+        }
         while let Some(old_at) = blocks.overlapping(address, block.size_bytes)
             && let Some(old) = blocks.remove(old_at)
         {
@@ -83,7 +87,8 @@ impl LiveBlocks {
 
     /// The block at `address` is given back. Returns it; `None` if no such block is known.
     pub(super) fn release(&mut self, address: u64, sites: &mut SiteTable) -> Option<LiveBlock> {
-        if !self.has(address) {
+        // What is shared is copied only if it changes.
+        if Arc::strong_count(&self.blocks) > 1 && !self.has(address) {
             return None;
         }
         let block = Arc::make_mut(&mut self.blocks).remove(address)?;

@@ -70,6 +70,8 @@ pub(super) struct AllocatingProcesses {
     live_threads: Slots<LiveThread>,
     by_pid: NumberMap<u32, u32>,
     by_thread: NumberMap<u64, Seat>,
+    /// The thread of the last event: many are of the same one as the event before.
+    last: Option<(u64, Seat)>,
     /// The processes so far.
     pub(super) processes: u64,
     /// The threads so far.
@@ -87,10 +89,20 @@ impl AllocatingProcesses {
     /// be its process.
     #[inline]
     pub(super) fn seat(&mut self, thread: Thread, time_ns: u64) -> Seat {
-        match self.by_thread.get(&key(thread)) {
+        let key = key(thread);
+        match self.last {
+            Some((last, seat)) if last == key => seat,
+            _ => self.find_seat(key, thread, time_ns),
+        }
+    }
+
+    fn find_seat(&mut self, key: u64, thread: Thread, time_ns: u64) -> Seat {
+        let seat = match self.by_thread.get(&key) {
             Some(&seat) => seat,
             None => self.add_thread(thread, time_ns),
-        }
+        };
+        self.last = Some((key, seat));
+        seat
     }
 
     #[cold]
@@ -202,6 +214,7 @@ impl AllocatingProcesses {
             return;
         };
         self.by_thread.remove(&key(Thread { pid, tid }));
+        self.last = None;
         let lived_ns = pauses.recorded_ns(began_ns, time_ns);
         self.threads_ns = self.threads_ns.saturating_add(lived_ns);
     }

@@ -82,6 +82,20 @@ impl PageBits {
         last_of(std::array::from_fn(|word| self.starts[word] & masks[word]))
     }
 
+    /// The granules from this one on at which a block begins, in order.
+    pub(super) fn starts_from(&self, granule: u64) -> impl Iterator<Item = u64> {
+        let masks = masks(granule, GRANULES);
+        (0..WORDS).flat_map(move |word| {
+            let mut left = self.starts[word] & masks[word];
+            std::iter::from_fn(move || {
+                let bit = u64::from(left.trailing_zeros());
+                let next = (left != 0).then_some(64 * word as u64 + bit)?;
+                left &= left - 1;
+                Some(next)
+            })
+        })
+    }
+
     /// The first granule from this one on at which a block begins.
     pub(super) fn first_start(&self, granule: u64) -> Option<u64> {
         let masks = masks(granule, GRANULES);

@@ -28,6 +28,10 @@ proptest! {
             let end = end_of(address, size);
             let overlaps = |own: &(u64, LiveBlock)| own.0 < end && ends(own) > address;
             match act {
+                0 if map.insert_alone(address, block(size)) => {
+                    prop_assert!(!all.iter().any(overlaps));
+                    all.push((address, block(size)));
+                }
                 0 | 1 => {
                     while let Some(old) = map.overlapping(address, size) {
                         let index = all.iter().position(|own| own.0 == old).expect("it is there");

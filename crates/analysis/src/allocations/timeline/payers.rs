@@ -8,6 +8,9 @@ use crate::allocations::rest::RestKind;
 /// time of all (Misra and Gries, Finding repeated elements, 1982).
 const KEPT: usize = 8;
 
+/// With so many the least go: not with each that is new.
+const FULL: usize = 2 * KEPT;
+
 /// What takes time in the kernel. A site is its number in the account; without one, the call that
 /// asked has no stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +52,9 @@ impl Payers {
             known.ns = known.ns.saturating_add(ns);
         } else {
             self.0.push(KernelCost { payer, ns });
-            self.drop_least();
+            if self.0.len() >= FULL {
+                self.drop_least();
+            }
         }
     }
 
