@@ -149,14 +149,19 @@ impl Runs {
     /// Appends the next events to `into`. Returns `false` if there are none; the chunk if a part of
     /// it is malformed.
     pub(super) fn advance(&mut self, into: &mut Vec<Event>) -> Result<bool, Entry> {
-        let Some(Reverse(((_, source, offset), number))) = self.next.pop() else {
+        let Some(&Reverse(((_, source, offset), number))) = self.next.peek() else {
             return Ok(false);
         };
-        // Another run, or a chunk that has not begun, may continue before this one.
-        let other = self.next.peek().map(|Reverse((next, _))| *next);
-        let expected = self.expected.last().map(place);
-        let until = other.into_iter().chain(expected).min().unwrap_or((u64::MAX, u32::MAX, 0));
+        // Another run, or a chunk that has not begun, may continue before this one. The first of
+        // the others is one of the next two in the heap.
+        let mut until = self.expected.last().map_or((u64::MAX, u32::MAX, 0), place);
+        for Reverse((other, _)) in self.next.as_slice().iter().skip(1).take(2) {
+            if *other < until {
+                until = *other;
+            }
+        }
         let Some(run) = self.open.get_mut(number).and_then(Option::as_mut) else {
+            self.next.pop();
             return Ok(true);
         };
         // Of events at the other's time, this run has those with a lower source or offset.
@@ -165,15 +170,19 @@ impl Runs {
         let waiting = &run.block[run.at..];
         // The first one is next in any case. So a chunk that lies about its order cannot stop the
         // stream.
-        let rest = waiting.get(1..).unwrap_or_default();
-        let taken = rest.iter().take_while(|event| event.time_ns < until_ns || is_last).count();
-        let taken = &waiting[..waiting.len().min(taken + 1)];
-        into.extend_from_slice(taken);
-        run.at += taken.len();
+        let mut taken = waiting.len().min(1);
+        while waiting.get(taken).is_some_and(|event| event.time_ns < until_ns || is_last) {
+            taken += 1;
+        }
+        into.extend_from_slice(&waiting[..taken]);
+        run.at += taken;
         let (filled, entry) = (run.fill(), run.entry);
         if let Some(event) = run.block.get(run.at) {
-            self.next.push(Reverse(((event.time_ns, source, offset), number)));
+            if let Some(mut first) = self.next.peek_mut() {
+                *first = Reverse(((event.time_ns, source, offset), number));
+            }
         } else {
+            self.next.pop();
             self.open_bytes -= run.bytes;
             self.open[number] = None;
             self.vacant.push(number);
