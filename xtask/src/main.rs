@@ -1,7 +1,6 @@
 //! `cargo xtask`: the daily commands. `test` runs every test and lists what was skipped. `prove`
-//! validates the lab on this machine; docs/method.md describes the stages. `bench-trace` and
-//! `bench-layout` measure the cost of trace and of layout; docs/trace.md and docs/layout.md have
-//! the results. An interrupted stage of `prove` continues where it stopped: each run is a line in
+//! validates the lab on this machine; docs/method.md describes the stages. The `bench-` tasks
+//! measure the cost of trace, record, report and layout; their pages in docs/ have the results. An interrupted stage of `prove` continues where it stopped: each run is a line in
 //! the stage's file.
 
 mod lab_stages;
@@ -12,6 +11,7 @@ mod phases;
 mod program;
 mod rates;
 mod recording;
+mod reports;
 mod stage;
 mod store;
 mod test;
@@ -55,6 +55,7 @@ Now and then, on an idle machine:
   cargo xtask prove-compare         validates compare: half an hour
   cargo xtask bench-trace           the cost of trace, compared with strace
   cargo xtask bench-record          the cost of record, compared with heaptrack
+  cargo xtask bench-report          the speed of report, beside heaptrack_print
   cargo xtask bench-layout          how long looks of layout keep mmap calls waiting
   INSTA_UPDATE=always cargo test -p firsttouch-report
                                     take over changed screens; then read the diff
@@ -73,6 +74,9 @@ enum Task {
     /// Measure the cost of record, compared with heaptrack: a loop of malloc and free at several
     /// depths of the stack, python3, sqlite3
     BenchRecord(recording::BenchRecord),
+    /// Measure the speed of report: generated recordings, and those of python3 and sqlite3 beside
+    /// `heaptrack_print` on heaptrack's recordings of the same programs
+    BenchReport(reports::BenchReport),
     /// Measure how long looks of layout keep the mmap calls of a running program waiting
     BenchLayout(looks::BenchLayout),
     /// Validate compare on this machine: the same program under several names, more of the same
@@ -121,6 +125,9 @@ fn main() -> ExitCode {
         Some(Task::Test(options)) => test::run(&options, &root),
         Some(Task::BenchRecord(options)) => {
             recording::run(&options, &root).map(|()| ExitCode::SUCCESS)
+        }
+        Some(Task::BenchReport(options)) => {
+            reports::run(&options, &root).map(|()| ExitCode::SUCCESS)
         }
         Some(Task::BenchTrace(options)) => {
             tracing::run(&options, &root).map(|()| ExitCode::SUCCESS)

@@ -29,14 +29,14 @@ pub(crate) struct BenchRecord {
 const PARTS: [&str; 3] = ["churn", "python", "sqlite"];
 /// Pairs of malloc and free of each thread.
 const PAIRS: u64 = 4_000_000;
-const JSON: &str = "
+pub(crate) const JSON: &str = "
 import json
 d = [{'id': i, 'name': 'n%d' % i, 'values': [i, i + 1, i * 2.5]} for i in range(60000)]
 s = json.dumps(d)
 for _ in range(4): e = json.loads(s)
 print(len(s), sum(x['id'] for x in e))
 ";
-const SQL: &str = "
+pub(crate) const SQL: &str = "
 CREATE TABLE t(a INTEGER, b TEXT);
 WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 400000)
 INSERT INTO t SELECT n, 'value ' || (n % 1000) FROM c;

@@ -14,7 +14,7 @@ mod start;
 mod timeline;
 mod unnamed;
 
-use events::Definitions;
+use events::{ClockFloor, Definitions};
 use results::recording::{
     CallerOrder, EndedEarly, MappingLimits, RecorderCounts, RecordingReport, RestMemory, SCHEMA,
     SampledRecording, Seen, SiteCosts, SiteRow, ThinnedRecording, UnnamedFile,
@@ -71,6 +71,8 @@ pub struct RecordingFacts {
     pub syscalls: u64,
     /// What recording adds to a call, as measured at its start, in nanoseconds.
     pub probe_ns_per_call: Option<f64>,
+    /// What was taken from the time of each call, since it is that of the clock.
+    pub clock_floor: ClockFloor,
     /// What it adds to a page fault, as measured at its end, in nanoseconds.
     pub probe_ns_per_fault: Option<u64>,
     /// What it adds to a memory syscall, likewise.

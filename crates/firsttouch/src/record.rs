@@ -26,9 +26,7 @@ use anyhow::Context;
 use collect::Options;
 use collect::shim::{Shims, Stacks};
 use events::{Header, StackSampling};
-use recording::{
-    About, MappingRules, RecordingSwitch, Redaction, Writer, encode_counts, encode_switch,
-};
+use recording::{About, RecordingSwitch, Redaction, Writer, encode_counts, encode_switch};
 use sys::switch::SignalSwitch;
 
 use crate::observed::{self, FAILED, Observed, OnRequest, failed};
@@ -113,7 +111,7 @@ fn record(
     options: &RecordOptions,
 ) -> ExitCode {
     observed.begin();
-    let probe_ns_per_call = loaded.as_ref().and_then(|loaded| loaded.probe_ns_per_call);
+    let cost = loaded.as_ref().and_then(|loaded| loaded.cost);
     let shims = loaded.map(|loaded| loaded.shims);
     let mut notices = observed.notices();
     notices.extend(shims.is_none().then(|| ONLY_FROM_THE_START.to_owned()));
@@ -141,7 +139,11 @@ fn record(
         _ => None,
     };
     let redaction = options.redact.then(|| Redaction::new(&command));
-    let about = about(command, notices, sampling, mapping_rules::of(options.pid));
+    let about = About {
+        mapping_rules: mapping_rules::of(options.pid),
+        clock_floor: cost.map(|cost| cost.floor).unwrap_or_default(),
+        ..about(command, notices, sampling)
+    };
     let about = redaction.iter().fold(about, |about, redaction| redaction.about(about));
     let threads = Threads::start(output, (&header, &about), (shims, switch), options);
     let threads = match threads.with_context(|| sink::unwritable(&options.output)) {
@@ -164,7 +166,7 @@ fn record(
     for sentence in ended.notices() {
         note(&sentence);
     }
-    let summary = ending::summary(&ended, heard.counts, probe_ns_per_call);
+    let summary = ending::summary(&ended, heard.counts, cost.map(|cost| cost.ns));
     let written = file.finish(summary);
     let never = pauses.is_whole().then(|| ending::NEVER_STARTED.to_owned());
     let silent = programs.silent(&heard.greeted).filter(|_| has_shims);
@@ -238,7 +240,6 @@ fn about(
     command: Vec<String>,
     notices: Vec<String>,
     stack_sampling: Option<StackSampling>,
-    mapping_rules: MappingRules,
 ) -> About {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok();
     About {
@@ -251,6 +252,6 @@ fn about(
         notices,
         is_redacted: false,
         stack_sampling,
-        mapping_rules,
+        ..About::default()
     }
 }

@@ -6,6 +6,7 @@ mod events;
 mod names;
 pub(crate) mod options;
 mod ranges;
+mod reading;
 mod recording;
 mod rows;
 

@@ -6,7 +6,7 @@
 
 use std::num::NonZeroU64;
 
-use events::{Clock, Header, Sees, StackSampling, ThpPolicy};
+use events::{Clock, ClockFloor, Header, Sees, StackSampling, ThpPolicy};
 
 use crate::Chunk;
 use crate::bytes::{Cursor, Malformed, put, put_option, put_text, unzigzag, zigzag};
@@ -37,6 +37,8 @@ pub struct About {
     pub stack_sampling: Option<StackSampling>,
     /// The machine's limits and rules for mappings.
     pub mapping_rules: MappingRules,
+    /// What is measured of a call that takes no time.
+    pub clock_floor: ClockFloor,
 }
 
 /// What the recorder knows at the end.
@@ -182,6 +184,9 @@ pub(crate) fn encode_start(header: &Header, about: &About) -> Option<Chunk> {
     put(&mut column, about.is_redacted.into());
     put(&mut column, about.stack_sampling.map_or(0, |sampling| sampling.mean_bytes.get()));
     about.mapping_rules.encode(&mut column);
+    for number in [about.clock_floor.call_ns, about.clock_floor.release_ns] {
+        put(&mut column, number);
+    }
     let mut chunk = Chunk::default();
     encode_column(kind::START, 1, &column, &mut chunk);
     (column.len() <= UNPACKED_BYTES_MAX).then_some(chunk)
@@ -235,6 +240,8 @@ pub(crate) fn decode_start(columns: &Columns) -> Result<(Header, About), Malform
     let is_redacted = newer()? != 0;
     let stack_sampling = NonZeroU64::new(newer()?).map(|mean_bytes| StackSampling { mean_bytes });
     let mapping_rules = MappingRules::decode(column, &mut cursor)?;
+    let mut newer = || if cursor.at() < column.len() { cursor.take(column) } else { Ok(0) };
+    let clock_floor = ClockFloor { call_ns: newer()?, release_ns: newer()? };
     let about = About {
         version,
         started_ns,
@@ -246,6 +253,7 @@ pub(crate) fn decode_start(columns: &Columns) -> Result<(Header, About), Malform
         is_redacted,
         stack_sampling,
         mapping_rules,
+        clock_floor,
     };
     Ok((header, about))
 }

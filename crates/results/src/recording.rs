@@ -83,7 +83,7 @@ pub struct RecordingReport {
     /// once.
     #[serde(default)]
     pub elapsed_share: Option<f64>,
-    /// What recording added at least: calls, faults and syscalls, each as often as it was recorded,
+    /// What recording added about: calls, faults and syscalls, each as often as it was recorded,
     /// as far as `totals` has what one costs; `null` if it has none of them.
     pub recording_ns: Option<u64>,
     /// The same as a part of these lifetimes; `null` if either is not known.
@@ -261,6 +261,13 @@ pub struct RecordingTotals {
     /// What recording adds to a call, as measured at its start with a loop that calls malloc and
     /// free; `null` if unknown.
     pub probe_ns_per_call: Option<f64>,
+    /// Of that, what was in the measured time of a call that asks for memory: it has been taken
+    /// out; 0 if unknown.
+    #[serde(default)]
+    pub clock_ns_per_call: u64,
+    /// The same of a call that only gives back.
+    #[serde(default)]
+    pub clock_ns_per_release: u64,
     /// What recording adds to a page fault, as measured at the end; `null` if unknown.
     #[serde(default)]
     pub probe_ns_per_fault: Option<u64>,

@@ -12,7 +12,9 @@ mod timeline;
 
 use std::ops::Range;
 
-use events::{Batch, CallCounts, Definitions, Event, EventKind, Header, StackSampling, Thinning};
+use events::{
+    Batch, CallCounts, ClockFloor, Definitions, Event, EventKind, Header, StackSampling, Thinning,
+};
 
 use super::account::AllocationAccount;
 use super::arenas::Arenas;
@@ -49,6 +51,7 @@ pub struct Ledger {
     faults: FaultSums,
     thinned: ThinnedStream,
     selection: Selection,
+    clock_floor: ClockFloor,
     steps: Steps,
     tallies: Tallies,
     arenas: Arenas,
@@ -81,6 +84,7 @@ impl Ledger {
             faults: FaultSums::default(),
             thinned: ThinnedStream::default(),
             selection: Selection::default(),
+            clock_floor: ClockFloor::default(),
             steps: Steps::new(header),
             tallies: Tallies::default(),
             arenas: Arenas::default(),
@@ -143,7 +147,8 @@ impl Ledger {
             if self.starts.has_open() {
                 self.start(event, &Attribution::None, definitions);
             }
-            return self.allocation(call, event, end_ns, definitions);
+            let call = self.clock_floor.taken_from(call);
+            return self.allocation(&call, event, end_ns, definitions);
         }
         self.kernel_until_ns = self.kernel_until_ns.max(Some(event.time_ns));
         if let EventKind::Life(life) = event.kind {
@@ -187,6 +192,13 @@ impl Ledger {
     #[must_use]
     pub fn with_rules(self, rules: KernelRules) -> Ledger {
         Ledger { attributor: self.attributor.with_rules(rules), ..self }
+    }
+
+    /// What is measured of a call that takes no time is no time of the program. Counts of calls are
+    /// given without it.
+    #[must_use]
+    pub fn with_clock_floor(self, clock_floor: ClockFloor) -> Ledger {
+        Ledger { clock_floor, ..self }
     }
 
     /// The account, at the end of the stream, which is at its last event or at `until_ns`.

@@ -177,6 +177,8 @@ pub(super) fn totals(
         threads: account.threads,
         threads_ns: account.threads_ns,
         probe_ns_per_call: facts.probe_ns_per_call,
+        clock_ns_per_call: facts.clock_floor.call_ns,
+        clock_ns_per_release: facts.clock_floor.release_ns,
         probe_ns_per_fault: facts.probe_ns_per_fault,
         probe_ns_per_syscall: facts.probe_ns_per_syscall,
         absences_left_out: account.slow.left_out,

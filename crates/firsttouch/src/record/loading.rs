@@ -7,7 +7,7 @@ use collect::Target;
 use collect::shim::{Library, LibraryError, ShimOptions, Shims};
 
 use super::options::RecordOptions;
-use super::own_cost;
+use super::own_cost::{self, CallCost};
 
 /// The environment variable in which a program finds this process, to start and pause the
 /// recording.
@@ -17,8 +17,8 @@ const PID_VARIABLE: &str = "FIRSTTOUCH_PID";
 pub(super) struct Loaded {
     /// The door at which its processes ask.
     pub(super) shims: Shims,
-    /// What recording adds to an allocation call, in nanoseconds.
-    pub(super) probe_ns_per_call: Option<f64>,
+    /// What recording adds to an allocation call.
+    pub(super) cost: Option<CallCost>,
 }
 
 /// The program with the library that it loads; a process that runs already stays as it is.
@@ -41,16 +41,13 @@ pub(super) fn with_shims(
     // What waits there is written before a call can be left out.
     let buffer_bytes = options.max_size.map_or(buffer_bytes, |size| buffer_bytes.min(size / 2));
     let wanted = ShimOptions { stacks: options.stacks, buffer_bytes, ..ShimOptions::default() };
-    let probe_ns_per_call = own_cost::per_call_ns(library.path(), wanted);
+    let cost = own_cost::of_a_call(library.path(), wanted);
     let shims = Shims::wait_for_programs(wanted);
     let shims = shims.map_err(|errno| anyhow!("cannot open a socket for programs: {errno}"))?;
     shims.set_quiet(options.start_paused);
     let mut variables = shims.variables(library.path());
     variables.push((PID_VARIABLE.into(), Some(std::process::id().to_string().into())));
-    Ok((
-        Target::Program(program.with_variables(variables)),
-        Some(Loaded { shims, probe_ns_per_call }),
-    ))
+    Ok((Target::Program(program.with_variables(variables)), Some(Loaded { shims, cost })))
 }
 
 /// The folders in which a cache may be, the best first.

@@ -5,12 +5,13 @@
 
 use std::ffi::OsString;
 use std::hint::black_box;
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use collect::shim::{CallSink, CallTaker, ShimOptions, Shims, ThreadNumber};
-use events::{Allocation, Thread};
+use events::{Allocation, ClockFloor, Thread};
 use sys::clock::monotonic_ns;
 use sys::launch::{Capture, Program, Setup, Waiting};
 use sys::process::WaitStatus;
@@ -45,9 +46,17 @@ fn round_ns() -> u64 {
     monotonic_ns() - began_ns
 }
 
-/// What recording with `options` adds to a call of malloc or free, in nanoseconds; `None`: it could
-/// not be measured. Takes some milliseconds.
-pub(super) fn per_call_ns(library: &Path, options: ShimOptions) -> Option<f64> {
+/// What recording adds to a call of malloc or free.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CallCost {
+    /// All of it, in nanoseconds.
+    pub(super) ns: f64,
+    /// What of it is in the time that is measured.
+    pub(super) floor: ClockFloor,
+}
+
+/// What recording with `options` adds; `None`: it could not be measured. Takes some milliseconds.
+pub(super) fn of_a_call(library: &Path, options: ShimOptions) -> Option<CallCost> {
     let mut shims = Shims::wait_for_programs(options).ok()?;
     let (variables, mut counter) = (shims.variables(library), Counter::default());
     let recorded_ns = run_loop(variables, || {
@@ -55,7 +64,29 @@ pub(super) fn per_call_ns(library: &Path, options: ShimOptions) -> Option<f64> {
     })?;
     shims.drain(&mut counter);
     let is_recorded = counter.calls >= CALLS && shims.counts().lost == 0;
-    is_recorded.then(|| (recorded_ns - loop_ns()).max(0.0))
+    let bare_ns = loop_ns();
+    let floor = ClockFloor {
+        call_ns: above(counter.call_ns, bare_ns),
+        release_ns: above(counter.release_ns, bare_ns),
+    };
+    is_recorded.then(|| CallCost { ns: (recorded_ns - bare_ns).max(0.0), floor })
+}
+
+/// What most of some measured times have more than a call without a recorder takes. A tenth have
+/// less: it is taken from every call, so it should not be what disturbances made of it.
+fn above(mut times_ns: Vec<u64>, bare_ns: f64) -> u64 {
+    if times_ns.is_empty() {
+        return 0;
+    }
+    let tenth = times_ns.len() / 10;
+    let (_, low_ns, _) = times_ns.select_nth_unstable(tenth);
+    // How a pair's time is shared by malloc and free is not known: it is some nanoseconds.
+    low_ns.saturating_sub(rounded(bare_ns))
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small time")]
+fn rounded(ns: f64) -> u64 {
+    ns.max(0.0).round() as u64
 }
 
 /// Runs the loop with these environment variables, and `meanwhile` again and again. Returns what it
@@ -84,15 +115,20 @@ fn run_loop(
     printed.trim().parse().ok().filter(|ns: &f64| ns.is_finite())
 }
 
-/// Counts calls.
+/// Counts calls, and keeps their times.
 #[derive(Default)]
 struct Counter {
     calls: u64,
+    call_ns: Vec<u64>,
+    release_ns: Vec<u64>,
 }
 
 impl CallTaker for Counter {
-    fn call(&mut self, _: u64, _: &Allocation) {
+    fn call(&mut self, _: u64, call: &Allocation) {
         self.calls += 1;
+        let times_ns =
+            if call.only_gives_back() { &mut self.release_ns } else { &mut self.call_ns };
+        times_ns.extend(call.latency_ns.map(NonZeroU64::get));
     }
 }
 

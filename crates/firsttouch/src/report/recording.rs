@@ -10,7 +10,7 @@ use analysis::address_space::KernelRules;
 use analysis::allocations::Ledger;
 use analysis::recording::{RecordingFacts, ReportScope, scoped_report};
 use anyhow::Context;
-use events::{Batch, Definitions, EventKind, Life};
+use events::{Batch, CallCounts, Definitions, EventKind, Life};
 use recording::{CutReason, MappingRules, ProbeCounts, Reader, RecordingSummary};
 use report::{RecordingScreen, View};
 use results::recording::{CallerOrder, EndedEarly, MappingLimits, RecorderCounts, RecordingReport};
@@ -18,6 +18,7 @@ use results::recording::{CallerOrder, EndedEarly, MappingLimits, RecorderCounts,
 use crate::options::{ScreenOptions, Usage};
 use crate::report::names::FileNames;
 use crate::report::options::ReportOptions;
+use crate::report::reading::ReadingBar;
 use crate::report::rows::RowOptions;
 use crate::sink::{self, Sink};
 
@@ -101,16 +102,22 @@ fn read<R: Read + Seek>(
     reader: &mut Reader<R>,
     rows: &RowOptions,
 ) -> anyhow::Result<RecordingReport> {
-    let ledger = Ledger::of_thinned(reader.header(), reader.thinning(), reader.call_counts());
+    let floor = reader.about().clock_floor;
+    let counts: Vec<CallCounts> =
+        reader.call_counts().iter().map(|counts| floor.taken_from_all(counts)).collect();
+    let ledger = Ledger::of_thinned(reader.header(), reader.thinning(), &counts);
     let ledger = ledger.with_sampling(reader.about().stack_sampling);
     let filter = rows.filter(reader.header().began_ns);
     let ledger = ledger.with_selection(filter.clone(), rows.depth);
     let rules = reader.about().mapping_rules;
-    let mut ledger = ledger.with_pauses(reader.pauses()).with_rules(kernel_rules(rules));
+    let mut ledger =
+        ledger.with_pauses(reader.pauses()).with_rules(kernel_rules(rules)).with_clock_floor(floor);
     let (mut batch, mut definitions) = (Batch::default(), Definitions::default());
     let (mut first, mut syscalls) = (None, 0);
+    let mut bar = ReadingBar::new(reader.events());
     while reader.next_batch(&mut batch)? {
         ledger.take(&batch, &mut definitions);
+        bar.read(batch.events.len());
         for event in &batch.events {
             match event.kind {
                 EventKind::Syscall(_) => syscalls += 1,
@@ -131,6 +138,7 @@ fn read<R: Read + Seek>(
         attached: first.filter(|(life, _)| *life == Life::Attached).map(|(_, pid)| pid),
         syscalls,
         probe_ns_per_call: summary.probe_ns_per_call,
+        clock_floor: floor,
         probe_ns_per_fault: summary.probe_ns_per_fault,
         probe_ns_per_syscall: summary.probe_ns_per_syscall,
         is_redacted: reader.about().is_redacted,
@@ -142,6 +150,7 @@ fn read<R: Read + Seek>(
         ended_early,
         recorder: reader.counts().map(|counts| recorder_counts(counts, clock_error_ns)),
     };
+    bar.naming();
     let mut names = FileNames::new();
     let scope = ReportScope { filter, skip: rows.skip.clone() };
     Ok(scoped_report(&account, &definitions, &facts, &mut names, &scope))

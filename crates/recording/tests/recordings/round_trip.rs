@@ -4,8 +4,8 @@ use std::io::Cursor;
 use std::num::NonZeroU64;
 
 use events::{
-    Absence, AbsenceReason, Batch, Clock, Definitions, Event, EventKind, Header, Lost, Sees,
-    StackSampling, ThpPolicy, Thread,
+    Absence, AbsenceReason, Batch, Clock, ClockFloor, Definitions, Event, EventKind, Header, Lost,
+    Sees, StackSampling, ThpPolicy, Thread,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -144,6 +144,7 @@ fn what_a_recording_says_of_itself_comes_back() {
             overcommit_memory: Some(0),
             frees_empty_tables: Some(true),
         },
+        clock_floor: ClockFloor { call_ns: 21, release_ns: 40 },
     };
     for cut in [
         None,

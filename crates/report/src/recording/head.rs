@@ -1,6 +1,6 @@
 //! What memory cost, and when it was paid.
 
-use results::recording::{EndedEarly, RecordingReport};
+use results::recording::{CallParts, EndedEarly, RecordingReport};
 
 use crate::number::{Nanoseconds, bytes, count, duration, percent, several, whole};
 use crate::text::{BOLD, DIM, hanging, quoted, styled};
@@ -8,6 +8,8 @@ use crate::view::View;
 
 /// The columns of the longest bar.
 const BAR: usize = 24;
+/// A part of a time is said from this share of it on.
+const SAID: f64 = 0.05;
 /// An estimate from fewer timed frees can hang on one that was preempted.
 const FEW_TIMED: u64 = 30;
 /// The most characters of a command.
@@ -139,7 +141,7 @@ fn bars(report: &RecordingReport, view: View) -> String {
         _ => format!("release {}{}", Nanoseconds(costs.release_ns), estimated(report)),
     };
     [
-        ("in the calls", costs.apparent_ns, String::new()),
+        ("in the calls", costs.apparent_ns, inside(report)),
         ("paid later", later_ns, format!("{first_touch}, {release}")),
     ]
     .into_iter()
@@ -177,9 +179,35 @@ fn bar_columns(ns: u64, longest: u64, room: usize) -> usize {
     usize::try_from(columns).unwrap_or(room).min(room)
 }
 
+/// What of the time in calls the kernel took, if that is much of it.
+fn inside(report: &RecordingReport) -> String {
+    // Of calls that stand for others there is no sum.
+    if report.sampled.is_some() || report.thinned.is_some() {
+        return String::new();
+    }
+    let sum = |ns: fn(&CallParts) -> u64| -> u64 {
+        report.sites.iter().map(|site| ns(&site.detail.parts)).fold(0, u64::saturating_add)
+    };
+    let parts = [
+        ("page faults on no block", sum(|parts| parts.fault_ns)),
+        ("syscalls", sum(|parts| parts.syscall_ns)),
+    ];
+    let said = |(_, ns): &(&str, u64)| *ns as f64 >= SAID * report.costs.apparent_ns as f64;
+    let said = parts.into_iter().filter(|(_, ns)| *ns > 0).filter(said);
+    let said: Vec<String> = said.map(|(name, ns)| format!("{name} {}", Nanoseconds(ns))).collect();
+    if said.is_empty() { String::new() } else { format!("of it {}", said.join(", ")) }
+}
+
 /// Says that the time of releases is an estimate, if not all were timed.
 fn estimated(report: &RecordingReport) -> String {
     let totals = &report.totals;
+    // Returns of memory to the kernel are each timed.
+    let returned = report.sites.iter().map(|site| site.detail.returned_ns);
+    let returned_ns = returned.fold(0, u64::saturating_add);
+    let estimated_ns = report.costs.release_ns.saturating_sub(returned_ns);
+    if (estimated_ns as f64) < SAID * report.costs.release_ns as f64 {
+        return String::new();
+    }
     match (totals.timed_release_calls, totals.release_calls) {
         (timed, all) if timed == all => String::new(),
         (timed, all) => {
@@ -220,7 +248,7 @@ fn totals(report: &RecordingReport, view: View) -> String {
     hanging("", &styled(DIM, &parts.join(", ")), view.width)
 }
 
-/// What recording cost at least, and of which records that is known.
+/// What recording cost about, and of which records that is known.
 fn recording(report: &RecordingReport, view: View) -> String {
     let (totals, seen) = (&report.totals, &report.seen);
     let Some(ns) = report.recording_ns.filter(|&ns| ns > 0) else { return String::new() };
@@ -241,10 +269,7 @@ fn recording(report: &RecordingReport, view: View) -> String {
     };
     let share = report.recording_share.map_or(String::new(), |share| format!(" = {}", part(share)));
     let each: Vec<String> = each.collect();
-    let text = format!(
-        "recording cost at least {}{share} ({}{unknown})",
-        Nanoseconds(ns),
-        each.join(", ")
-    );
+    let text =
+        format!("recording cost about {}{share} ({}{unknown})", Nanoseconds(ns), each.join(", "));
     hanging("", &styled(DIM, &text), view.width)
 }

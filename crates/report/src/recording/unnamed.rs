@@ -83,8 +83,9 @@ pub(super) fn nameless(report: &RecordingReport) -> Option<String> {
     let build = id.map_or("no build id".to_owned(), |id| {
         format!("build {}", clean(id.get(..SHORT_ID).unwrap_or(id)))
     });
-    let fetch =
-        id.map_or(String::new(), |id| format!(", or of `debuginfod-find debuginfo {}`", clean(id)));
+    let fetch = id.map_or(String::new(), |id| {
+        format!(", or fetch them by `debuginfod-find debuginfo {}`", clean(id))
+    });
     Some(format!(
         "{} of the cost is in code without {what}, such as {path} ({build}): no debug file is next \
          to it, below /usr/lib/debug or in the cache of debuginfod. Compile with -g; for a \

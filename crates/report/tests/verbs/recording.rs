@@ -376,7 +376,7 @@ fn the_cost_of_recording_is_a_lower_bound_and_says_of_what() {
         plain(&report::recording_screen(report, "a.ft", view), view)
     };
     let mut report = usual();
-    let line = "recording cost at least 131 ms = 4.1 % (41.3 ns a call, 180 ns a fault; what \
+    let line = "recording cost about 131 ms = 4.1 % (41.3 ns a call, 180 ns a fault; what \
                 syscalls cost is not known)";
     assert!(screen(&report).contains(line), "{}", screen(&report));
     report.totals.probe_ns_per_syscall = Some(250);
