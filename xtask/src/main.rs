@@ -1,7 +1,7 @@
 //! `cargo xtask`: the daily commands. `test` runs every test and lists what was skipped. `prove`
 //! validates the lab on this machine; docs/method.md describes the stages. The `bench-` tasks
-//! measure the cost of trace, record, report and layout; their pages in docs/ have the results. An interrupted stage of `prove` continues where it stopped: each run is a line in
-//! the stage's file.
+//! measure the cost of trace, record, report and layout; their pages in docs/ have the results. An
+//! interrupted stage of `prove` continues where it stopped: each run is a line in the stage's file.
 
 mod lab_stages;
 mod looks;

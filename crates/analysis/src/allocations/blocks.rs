@@ -4,14 +4,17 @@
 //! so that calls do not pay for what only faults need: nearly all blocks are small, and these are
 //! two bits and more on their page; the few others are kept in order.
 
+mod near;
 mod page;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::BuildHasherDefault;
 
 use super::number_map::NumberMap;
 use super::sites::{Payer, SiteId};
+use near::NearHasher;
 use page::{GRANULE_BYTES, GRANULES, PAGE_BYTES, PageBits};
 
 /// So many pages are kept although they have no block: most get one again.
@@ -42,7 +45,7 @@ impl LiveBlock {
 /// Blocks by their addresses.
 #[derive(Debug, Clone, Default)]
 pub(super) struct BlockMap {
-    blocks: NumberMap<u64, LiveBlock>,
+    blocks: HashMap<u64, LiveBlock, BuildHasherDefault<NearHasher>>,
     /// Pages with small blocks.
     pages: NumberMap<u64, PageBits>,
     /// The same pages in order.
