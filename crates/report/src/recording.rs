@@ -33,6 +33,9 @@ use crate::view::View;
 /// The share of faults of unknown memory from which on it is said, and their number.
 const UNKNOWN_SAID: (f64, u64) = (0.01, 100);
 
+/// The share of what memory cost from which on the program's own syscalls are said.
+const OWN_SYSCALLS_SAID: f64 = 0.05;
+
 /// Of a recording from which names were left out.
 const REDACTED: &str =
     "The recording is redacted: it has no arguments, no paths but the system's, and no host name.";
@@ -248,7 +251,7 @@ fn sampled_of(sampled: &SampledRecording, report: &RecordingReport) -> String {
 fn rest(report: &RecordingReport, view: View) -> String {
     let (faults, ns) = report.rest_sums();
     if faults == 0 {
-        return String::new();
+        return own_syscalls(report).map_or(String::new(), |own| hanging("\n", &own, view.width));
     }
     let kind = |row: &RestRow| {
         let faults = row.minor_faults.saturating_add(row.major_faults);
@@ -261,7 +264,21 @@ fn rest(report: &RecordingReport, view: View) -> String {
         Nanoseconds(ns),
         kinds.join(", ")
     );
+    let own = own_syscalls(report).map_or(String::new(), |own| format!(" {own}"));
+    let sentence = sentence + &own;
     "\n".to_owned() + &hanging("", &sentence, view.width)
+}
+
+/// The memory syscalls of the program itself, if their time is a good part of what memory cost.
+fn own_syscalls(report: &RecordingReport) -> Option<String> {
+    let totals = &report.totals;
+    let (syscalls, ns) = totals.own_syscalls.zip(totals.own_syscall_ns)?;
+    let (_, rest_ns) = report.rest_sums();
+    let all_ns = report.costs.true_ns.unwrap_or_default().saturating_add(rest_ns);
+    (syscalls > 0 && ns as f64 >= OWN_SYSCALLS_SAID * all_ns as f64).then(|| {
+        let took = Nanoseconds(ns);
+        format!("Memory syscalls outside of allocation calls: {}, {took}.", whole(syscalls))
+    })
 }
 
 /// What the program paid before its main.

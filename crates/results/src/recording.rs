@@ -234,6 +234,13 @@ pub struct RecordingTotals {
     /// Memory syscalls; `null` if they were not seen.
     #[serde(default)]
     pub syscalls: Option<u64>,
+    /// Those of them outside of allocation calls, as far as it is known, that returned no memory of
+    /// blocks: the program's own. `null` if that is not known.
+    #[serde(default)]
+    pub own_syscalls: Option<u64>,
+    /// Their time.
+    #[serde(default)]
+    pub own_syscall_ns: Option<u64>,
     /// Records that were lost.
     pub lost: u64,
     /// Releases of addresses at which no block was known.

@@ -54,6 +54,9 @@ pub struct AllocationAccount {
     pub across_pauses: u64,
     /// Their sizes, in bytes.
     pub across_pauses_bytes: u64,
+    /// Memory syscalls outside of calls that were timed, which returned nothing of blocks, and
+    /// their time in nanoseconds.
+    pub own_syscalls: (u64, u64),
     /// Definitions that were invalid, so the recording is damaged.
     pub refused_definitions: u64,
     /// The processes.

@@ -62,6 +62,7 @@ pub struct Ledger {
     unknown_releases: u64,
     lost_releases: u64,
     across_pauses: (u64, u64),
+    own_syscalls: (u64, u64),
     refused_definitions: u64,
 }
 
@@ -95,6 +96,7 @@ impl Ledger {
             unknown_releases: 0,
             lost_releases: 0,
             across_pauses: (0, 0),
+            own_syscalls: (0, 0),
             refused_definitions: 0,
         }
     }
@@ -234,6 +236,7 @@ impl Ledger {
             paused_ns: self.pauses.paused_ns(self.header.began_ns, ended_ns),
             across_pauses: self.across_pauses.0,
             across_pauses_bytes: self.across_pauses.1,
+            own_syscalls: self.own_syscalls,
             refused_definitions: self.refused_definitions,
             processes: self.processes.processes,
             threads: self.processes.threads,

@@ -150,6 +150,9 @@ pub(super) fn totals(
     let (calls, releases) = (account.all_apparent(), account.all_releases());
     let of_faults = |figure: u64| seen.faults.then_some(figure);
     let attributed = costs.minor_faults.zip(costs.major_faults);
+    // Which blocks a syscall returns is not known where not all blocks are.
+    let knows_own = seen.syscalls && account.thinned.is_none();
+    let own = |figure: u64| knows_own.then_some(figure);
     RecordingTotals {
         calls: costs.calls,
         timed_calls: calls.timed,
@@ -165,6 +168,8 @@ pub(super) fn totals(
         faults_attributed: attributed.map(|(minor, major)| minor.saturating_add(major)),
         faults_untimed: of_faults(all.untimed),
         syscalls: seen.syscalls.then_some(facts.syscalls),
+        own_syscalls: own(account.own_syscalls.0),
+        own_syscall_ns: own(account.own_syscalls.1),
         lost: account.lost,
         unknown_releases: account.unknown_releases,
         lost_releases: account.lost_releases,

@@ -39,6 +39,10 @@ impl Ledger {
         let open = self.processes.call(seat, time_ns).copied();
         self.note_syscall(call, (seat, event), open, !owners.is_empty());
         let Some(open) = self.processes.call(seat, time_ns) else {
+            if owners.is_empty() {
+                self.own_syscalls.0 += 1;
+                add(&mut self.own_syscalls.1, latency_ns);
+            }
             return self.returned(call.call, &owners, latency_ns);
         };
         // What returns the memory of others is theirs.
