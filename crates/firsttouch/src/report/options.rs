@@ -13,9 +13,9 @@ use crate::exports::ExportOptions;
 Examples:
   firsttouch report app.ft                      the call sites that cost most
   firsttouch report app.ft --site 1             the first of them in full
-  firsttouch report app.ft --sort peak --top 20 those that hold most at the peak
+  firsttouch report app.ft --sort peak --top 20 what holds most at the peak
   firsttouch report app.ft --untouched          memory that was never touched
-  firsttouch report app.ft --skip xmalloc       the callers of a wrapper of malloc
+  firsttouch report app.ft --skip xmalloc       callers of a wrapper of malloc
   firsttouch report app.ft --time 2s..3s --size 1MiB..
                                                 large allocations of one second
   firsttouch report app.ft --events | less      every call, syscall and fault

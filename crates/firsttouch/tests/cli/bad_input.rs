@@ -239,7 +239,8 @@ fn what_is_no_result_is_named() {
 fn an_option_of_another_verb_is_named_with_it() {
     check(&["bench", "--watch"], 2, &["bench has no option --watch", "firsttouch layout --watch"]);
     check(&["claims", "--threads", "2"], 2, &["claims has no option --threads", "bench has it"]);
-    check(&["trace", "--size", "1MiB"], 2, &["trace has no option --size", "bench has it"]);
+    let both = ["trace has no option --size", "bench and report have it"];
+    check(&["trace", "--size", "1MiB"], 2, &both);
     check(&["bench", "--jsn", "x"], 2, &["did you mean --json?"]);
     check(&["benhc"], 2, &["did you mean bench?"]);
     check(&["./app", "x"], 2, &["firsttouch trace -- ./app x"]);
