@@ -4,6 +4,7 @@
 //! and under `record`, with every stack found in two ways.
 
 mod allocators;
+mod attributed;
 mod endings;
 mod flow;
 mod going;
@@ -19,6 +20,7 @@ mod sampled;
 mod sized;
 mod slow;
 mod start;
+mod sums;
 mod timeline;
 
 use std::collections::BTreeMap;
@@ -164,7 +166,8 @@ fn counts_below(report: &Value, function: &str) -> (u64, u64) {
 /// What a program wrote, but for its counts, which may differ from run to run.
 fn without_counts(output: &Output) -> Vec<String> {
     let said = text(&output.stdout);
-    said.lines().filter(|line| !line.starts_with("expect ")).map(str::to_owned).collect()
+    let is_count = |line: &&str| line.starts_with("expect ") || line.starts_with("counted ");
+    said.lines().filter(|line| !is_count(line)).map(str::to_owned).collect()
 }
 
 /// Runs a fixture with its arguments, and checks its calls.

@@ -6,7 +6,7 @@ use super::{Manner, Recorded, check, check_in, plain_fixture};
 use crate::program::{Scratch, cxx_fixture, fixture_with, skip};
 
 /// The library, where this machine has it; a skip where it does not.
-fn library(name: &str) -> Option<PathBuf> {
+pub(super) fn library(name: &str) -> Option<PathBuf> {
     let folders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/lib"];
     let found = folders.map(|folder| Path::new(folder).join(name)).into_iter();
     let found = found.into_iter().find(|path| path.exists());
