@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use events::MappingKind;
+use events::{Definitions, MappingKind};
 
 use super::figures::FaultSums;
 use crate::address_space::MappedRegion;
@@ -23,7 +23,7 @@ pub enum RestKind {
     Anonymous,
     /// Shared memory without a file.
     Shared,
-    /// The memory by which the program is recorded.
+    /// The memory by which the program is recorded, and the recorder's library in the program.
     Recorder,
     /// The mapping is unknown, or of none of these kinds.
     Unknown,
@@ -69,16 +69,17 @@ impl Rest {
 }
 
 impl RestKind {
-    /// The kind of memory in `region`, with the mapping that ends where it begins. `is_recorders`:
-    /// the program did not map it.
+    /// The kind of memory in `region`, with the mapping that ends where it begins.
     pub(super) fn of(
         region: Option<&MappedRegion>,
-        is_recorders: bool,
+        definitions: &Definitions,
         below: impl FnOnce(u64) -> Option<MappedRegion>,
     ) -> RestKind {
         let Some(region) = region else { return RestKind::Unknown };
         match region.kind {
-            MappingKind::SharedFile | MappingKind::SharedAnonymous if is_recorders => {
+            _ if definitions.is_recorders_memory(region.name)
+                || definitions.is_recorders_library(region.module) =>
+            {
                 RestKind::Recorder
             }
             MappingKind::Heap => RestKind::Heap,
@@ -89,10 +90,15 @@ impl RestKind {
             // The rest of bss has no file; it follows the data of its file.
             MappingKind::Anonymous => {
                 let below = region.start.checked_sub(1).and_then(below);
-                let data = below.is_some_and(|below| {
-                    below.kind == MappingKind::PrivateFile && below.is_writable()
-                });
-                if data { RestKind::ProgramData } else { RestKind::Anonymous }
+                let data = below
+                    .filter(|below| below.kind == MappingKind::PrivateFile && below.is_writable());
+                match data {
+                    Some(data) if definitions.is_recorders_library(data.module) => {
+                        RestKind::Recorder
+                    }
+                    Some(_) => RestKind::ProgramData,
+                    None => RestKind::Anonymous,
+                }
             }
             MappingKind::Kernel | MappingKind::Other => RestKind::Unknown,
         }

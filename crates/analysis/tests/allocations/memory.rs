@@ -49,3 +49,18 @@ fn bss_follows_the_data_of_its_file() {
     script.fault(10, 5, AT);
     assert_eq!(script.account().0.rest[0].kind, RestKind::Unknown, "nothing is mapped there");
 }
+
+#[test]
+fn the_library_of_the_recorder_and_its_bss_are_the_recorders() {
+    let library = "/home/someone/.cache/firsttouch/shim-f918debf8f44012e.so";
+    let mut script = Script::new();
+    let data = mapping(library, 3);
+    let bss = MappingReport { start: data.end, end: data.end + PAGE, ..mapping("", 3) };
+    let code = MappingReport { start: AT - PAGE, end: AT, ..mapping(library, 5) };
+    script.map(1, &code).map(2, &data).map(3, &bss);
+    script.fault(10, 5, AT - PAGE).fault(20, 6, AT).fault(30, 7, bss.start);
+    let rest = script.account().0.rest;
+    let found: Vec<_> =
+        rest.iter().map(|rest| (rest.kind, rest.faults.minor, rest.faults.ns)).collect();
+    assert_eq!(found, [(RestKind::Recorder, 3, 18)]);
+}

@@ -186,9 +186,6 @@ impl Ledger {
     ) -> RestKind {
         let (attributor, pid) = (&mut self.attributor, event.thread.pid);
         let below = |address| attributor.region(pid, address);
-        let region = origin.region.as_ref();
-        let is_recorders =
-            region.is_some_and(|region| definitions.is_recorders_memory(region.name));
-        RestKind::of(region, is_recorders, below)
+        RestKind::of(origin.region.as_ref(), definitions, below)
     }
 }

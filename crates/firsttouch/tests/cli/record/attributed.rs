@@ -1,5 +1,5 @@
-//! Who pays, whatever the allocator: against what the program does, the kernel's count of the faults
-//! on each site's blocks, and a plain account of the events.
+//! Who pays, whatever the allocator: against what the program does, the kernel's count of the
+//! faults on each site's blocks, and a plain account of the events.
 
 pub(super) mod account;
 
@@ -24,7 +24,8 @@ pub(super) fn sum<'a>(rows: impl IntoIterator<Item = &'a Value>, key: &str) -> u
 
 /// Pages of one block that the program returns while it is live.
 const RETURNED: u64 = 128;
-/// The pages of 32 blocks that a child writes to: it may not be the first to copy those at the ends.
+/// The pages of 32 blocks that a child writes to: it may not be the first to copy those at the
+/// ends.
 const COPIED: u64 = 32 * 15;
 
 /// What `fixtures/recorded_touched.c` says of one of its sites.

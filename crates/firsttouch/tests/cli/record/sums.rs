@@ -1,7 +1,7 @@
 //! Sums: what sites and the rest pay is all that the program spent, by counts that are not the
 //! recorder's: those of the kernel, and those of `trace -c` of another run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use serde_json::Value;
@@ -17,6 +17,10 @@ const UNSEEN: u64 = 150;
 const LATER: u64 = 60;
 /// Syscalls by which the recorder's library is loaded and gets its memory.
 const RECORDERS: u64 = 16;
+
+/// Copies of pages that parent and child share: which of them writes first, and whether the other
+/// one still finds it shared, is chance.
+const EITHER: u64 = 64;
 
 /// How many events have which name.
 type Counts = BTreeMap<String, u64>;
@@ -119,6 +123,16 @@ fn traced(command: &[&str], scratch: &Scratch) -> Option<(Counts, Vec<Value>)> {
     Some((read(screen).lines().filter_map(row).collect(), events))
 }
 
+/// Whether two runs had the same faults, but for pages that parent and child share.
+fn alike(one: &Counts, other: &Counts) {
+    let causes: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    for cause in causes {
+        let of = |counts: &Counts| counts.get(cause).copied().unwrap_or(0);
+        let chance = if cause == "copy-on-write" { EITHER } else { 0 };
+        assert!(of(one).abs_diff(of(other)) <= chance, "{cause}: {one:?}, {other:?}");
+    }
+}
+
 #[test]
 fn a_trace_of_the_same_program_has_the_same_counts() {
     let scratch = Scratch::new();
@@ -138,7 +152,7 @@ fn a_trace_of_the_same_program_has_the_same_counts() {
     assert_eq!(syscalls(between(recorded)), syscalls(between(&traced)));
     for mapping in ["[heap]", "[thread stack]"] {
         let found = faults_on(between(recorded), mapping);
-        assert_eq!(found, faults_on(between(&traced), mapping), "{mapping}");
+        alike(&found, &faults_on(between(&traced), mapping));
         assert!(!found.is_empty(), "{mapping}");
     }
     // The whole run, as the table has it: more by what the recorder's library does.
@@ -156,5 +170,6 @@ fn a_trace_of_the_same_program_has_the_same_counts() {
     }
     let heap = faults_on(recorded, "[heap]");
     assert_eq!(heap["first-touch"], table["fault: heap, first touch"], "{table:?}");
-    assert_eq!(heap["copy-on-write"], table["fault: heap, copy on write"], "{table:?}");
+    let (found, row) = (heap["copy-on-write"], table["fault: heap, copy on write"]);
+    assert!(found.abs_diff(row) <= EITHER, "{found}, not {row}: {table:?}");
 }

@@ -1,5 +1,5 @@
-//! A plain account of events: every page and every block on its own, and no threads that allocate at
-//! the same time. Sites are told apart by the sizes that they ask for.
+//! A plain account of events: every page and every block on its own, and no threads that allocate
+//! at the same time. Sites are told apart by the sizes that they ask for.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -17,6 +17,7 @@ pub(crate) struct Paid {
 
 /// The time of all faults by what they are of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "their unit")]
 pub(crate) struct FaultTimes {
     /// On blocks.
     pub(crate) blocks_ns: u64,
