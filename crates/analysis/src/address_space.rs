@@ -15,6 +15,7 @@ mod calls;
 mod cause;
 mod faults;
 mod holders;
+mod leaving;
 mod mappings;
 mod moves;
 mod pages;
@@ -37,6 +38,7 @@ pub use attribution::{Attribution, Attributor, CallEffect, FaultOrigin, LifeChan
 pub(crate) use calls::returns_pages;
 pub(crate) use faults::AROUND_BYTES;
 pub use holders::{HeldSizes, MappingHolder};
+use leaving::Leaving;
 use pages::Pages;
 use recent::Recent;
 pub use regions::MappedRegion;
@@ -86,6 +88,8 @@ pub(crate) struct AddressSpace {
     recent: Recent,
     /// Mapping calls that have not returned.
     under_way: Vec<UnderWay>,
+    /// What calls took away that had not returned.
+    leaving: Vec<Leaving>,
     /// The program break, if it is known.
     break_at: Option<u64>,
     /// Whether the process makes syscalls in 32-bit mode, which are not seen.
@@ -134,6 +138,7 @@ impl AddressSpace {
             guards: Arc::default(),
             recent: Recent::default(),
             under_way: Vec::new(),
+            leaving: Vec::new(),
             break_at: None,
             compat32: false,
             was_there: false,
@@ -182,6 +187,7 @@ impl AddressSpace {
             locks_new: OtherFlags::default(),
             was_there: false,
             under_way: Vec::new(),
+            leaving: Vec::new(),
             whose: Whose::Parents,
             inherited_owners: self.regions.latest_owner,
             ..self.clone()

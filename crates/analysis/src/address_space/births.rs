@@ -39,7 +39,7 @@ impl Births {
         for birth in self.0.iter().rev().take_while(|birth| birth.time_ns > time_ns) {
             let overlaps = |part: &MappedRegion| birth.start < part.end && part.start < birth.end;
             if old.iter().any(overlaps) {
-                old = old.iter().flat_map(|part| outside(part, birth)).collect();
+                old = old.iter().flat_map(|part| part.outside(birth.start, birth.end)).collect();
             }
         }
         old
@@ -50,15 +50,6 @@ impl Births {
         let mut late = self.0.iter().rev().take_while(|birth| birth.time_ns >= time_ns);
         late.any(|birth| (birth.start..birth.end).contains(&address))
     }
-}
-
-/// What of `part` lies before and behind the addresses of `birth`.
-fn outside(part: &MappedRegion, birth: &Birth) -> impl Iterator<Item = MappedRegion> {
-    let sides = [
-        part.part(part.start, birth.start.max(part.start)),
-        part.part(birth.end.min(part.end), part.end),
-    ];
-    sides.into_iter().filter(|side| side.start < side.end)
 }
 
 #[cfg(test)]

@@ -77,18 +77,18 @@ impl AddressSpace {
         self.regions_mut().reserving = None;
     }
 
-    fn take_effect(&mut self, call: &UnderWay) {
-        let UnderWay { call, result, began_ns: time_ns, born_ns, .. } = *call;
+    fn take_effect(&mut self, under_way: &UnderWay) {
+        let UnderWay { call, result, began_ns: time_ns, born_ns, .. } = *under_way;
         let [first, second, third, ..] = call.arguments;
         let end = self.page_end(first.saturating_add(second));
         match call.call {
             Call::Mmap => self.mmap(&call.arguments, result, time_ns, born_ns),
-            Call::Munmap => self.unmap(first, end, time_ns),
+            Call::Munmap => self.take_away(first, end, under_way),
             Call::Mremap if call.succeeded_with().is_none() => {
                 self.mremap_failed(&call.arguments, time_ns);
             }
             Call::Mremap => self.mremap(&call.arguments, result, time_ns, born_ns),
-            Call::Brk => self.brk(result, time_ns, born_ns),
+            Call::Brk => self.brk(under_way),
             Call::Mprotect => {
                 self.change(first, end, time_ns, |region| region.protect(low(third)));
             }
@@ -125,7 +125,7 @@ impl AddressSpace {
             }
             Call::Shmdt => {
                 let end = self.end_of_segment(first);
-                self.unmap(first, end, time_ns);
+                self.take_away(first, end, under_way);
             }
             Call::MapShadowStack => {
                 let end = self.page_end(result.saturating_add(second));
@@ -194,16 +194,17 @@ impl AddressSpace {
         region
     }
 
-    fn brk(&mut self, now: u64, time_ns: u64, born_ns: u64) {
+    fn brk(&mut self, call: &UnderWay) {
+        let now = call.result;
         let Some(before) = self.break_at.replace(now) else { return };
         let (before, now) = (self.page_end(before), self.page_end(now));
         if now < before {
-            self.unmap(now, before, time_ns);
+            self.take_away(now, before, call);
         } else if before < now {
             let mut grown = MappedRegion::new(before, now, MappingKind::Heap, 1 | WRITABLE);
             grown = grown.accounted();
             grown.vma.flags = self.locks_new;
-            self.put(grown, born_ns);
+            self.put(grown, call.born_ns);
             if self.locks_new.is_locked_whole() {
                 self.populate(&[grown]);
             }
@@ -294,11 +295,15 @@ impl AddressSpace {
         self.populate(&parts);
     }
 
-    pub(super) fn unmap(&mut self, start: u64, end: u64, time_ns: u64) {
-        if !self.regions.parts(start, end).is_empty() {
-            let gone = self.regions_mut().remove(start, end, time_ns);
-            self.forget(&gone);
+    /// Unmaps what lies from `start` to `end`, by a call that began at `time_ns`. Returns the
+    /// removed parts.
+    pub(super) fn unmap(&mut self, start: u64, end: u64, time_ns: u64) -> Vec<MappedRegion> {
+        if self.regions.parts(start, end).is_empty() {
+            return Vec::new();
         }
+        let gone = self.regions_mut().remove(start, end, time_ns);
+        self.forget(&gone);
+        gone
     }
 
     /// Puts `region` in place, whose addresses the program gets at `born_ns`.

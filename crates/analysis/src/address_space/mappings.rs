@@ -54,7 +54,9 @@ impl AddressSpace {
 
     fn put_if_any(&mut self, region: MappedRegion, time_ns: u64) {
         if region.start < region.end {
-            self.put(region, time_ns);
+            for part in self.staying(region, time_ns) {
+                self.put(part, time_ns);
+            }
         }
     }
 }
@@ -77,7 +79,7 @@ fn reported(mapping: &Mapping, was_there: bool) -> MappedRegion {
 
 /// `known` refined by the kernel's report `piece` of the same addresses; `None` if `piece` is
 /// another mapping.
-fn refined(known: &MappedRegion, piece: &MappedRegion) -> Option<MappedRegion> {
+pub(super) fn refined(known: &MappedRegion, piece: &MappedRegion) -> Option<MappedRegion> {
     let mut same = MappedRegion { protection: piece.protection, perhaps: false, ..*known };
     // The kernel itself has made it writable: the loader of a program, without a syscall.
     same.vma.accounted |= piece.vma.accounted && !known.vma.unreserved;

@@ -75,6 +75,13 @@ impl MappedRegion {
         self
     }
 
+    /// What of it lies before `start` and from `end` on.
+    pub(crate) fn outside(&self, start: u64, end: u64) -> impl Iterator<Item = MappedRegion> {
+        let sides =
+            [self.part(self.start, start.max(self.start)), self.part(end.min(self.end), self.end)];
+        sides.into_iter().filter(|side| side.start < side.end)
+    }
+
     /// Whether a file is mapped.
     #[must_use]
     pub fn is_file(&self) -> bool {

@@ -352,3 +352,37 @@ fn ranges_agree_with_single_pages() {
         }
     }
 }
+
+/// Until the kernel performs an munmap(2), it reports neighbours joined with what is to go.
+#[test]
+fn a_report_beside_memory_that_leaves_does_not_bring_it_back() {
+    let mut both = Both::new(0);
+    let mut now_ns = 0;
+    let mut act = |tid, latency_ns, call, (first, end), reported, expected| {
+        now_ns += 100;
+        let (start, bytes, thread) = (address(first), address(end - first), Thread { tid, ..SELF });
+        let arguments = [start, bytes, RW.into(), 0x22, 0, 0];
+        let result = Some(if call == Call::Mmap { start.cast_signed() } else { 0 });
+        let span = Span { latency_ns: NonZeroU64::new(latency_ns), on_cpu_ns: None };
+        let call =
+            Syscall { call, text: Name::NONE, arguments, arguments_known: true, result, span };
+        both.space.call(&call, (thread, None), now_ns);
+        let (start, end, protection) = reported;
+        let (start, end) = (address(start), address(end));
+        let report = MappingReport { start, end, protection, ..MappingReport::default() };
+        both.space.map(&report.intern(&mut both.interner), thread, now_ns + 20);
+        both.space.settle(now_ns + 50);
+        let is_mapped = |at| both.space.at(address(at)).is_some();
+        let map: String = (4..14).map(|at| if is_mapped(at) { '#' } else { '.' }).collect();
+        assert_eq!(map, expected, "{now_ns}");
+    };
+    let nothing = (0, 0);
+    act(1, 50, Call::Mmap, (4, 12), (4, 12, RW), "########..");
+    act(2, 350, Call::Munmap, (6, 10), (0, 0, 0), "##....##..");
+    act(1, 50, Call::Mmap, (12, 14), (4, 14, RW), "##....####");
+    // It has gone: others have these addresses, even without a call of ours.
+    act(3, 50, Call::Mlock, nothing, (7, 8, 1), "##.#..####");
+    act(3, 50, Call::Mmap, (8, 9), (8, 9, RW), "##.##.####");
+    // The munmap has returned.
+    act(3, 50, Call::Mlock, nothing, (4, 14, RW), "##########");
+}

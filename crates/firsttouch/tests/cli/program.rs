@@ -48,6 +48,15 @@ pub(crate) fn firsttouch(arguments: &[&str]) -> Command {
     command
 }
 
+/// As [`firsttouch`], with no signal ignored: below nohup(1) SIGHUP is, and firsttouch and its
+/// program would not end by it.
+pub(crate) fn signalled_firsttouch(arguments: &[&str]) -> Command {
+    let mut command = Command::new("env");
+    command.args(["--default-signal", PROGRAM]).args(arguments);
+    command.stdin(Stdio::null()).env_remove("RUST_BACKTRACE");
+    command
+}
+
 pub(crate) fn run(arguments: &[&str]) -> Output {
     firsttouch(arguments).output().expect("the program starts")
 }

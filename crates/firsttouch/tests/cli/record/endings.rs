@@ -6,7 +6,9 @@ use std::process::{Command, Stdio};
 
 use super::going::{CALLS, Going, users};
 use super::plain_fixture;
-use crate::program::{Scratch, firsttouch, fixture_with, is_root, send, skip, text, wait_for};
+use crate::program::{
+    Scratch, firsttouch, fixture_with, is_root, send, signalled_firsttouch, skip, text, wait_for,
+};
 
 #[test]
 fn at_the_end_of_its_time_the_file_is_whole_and_the_program_goes_on() {
@@ -144,7 +146,8 @@ fn other_signals_are_the_programs() {
     let Some(program) = plain_fixture("recorded_going", &scratch) else { return };
     for way in ["auto", "ptrace", "off"] {
         let options = ["--syscalls", way];
-        let Some(mut going) = Going::start(firsttouch(&[]), &program, &options, &scratch) else {
+        let command = signalled_firsttouch(&[]);
+        let Some(mut going) = Going::start(command, &program, &options, &scratch) else {
             continue;
         };
         going.tell("first");

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use super::{ended, signal};
 use crate::program::{
-    AS_NOBODY, PROGRAM, Scratch, firsttouch, fixture, nobody_may, skip, text, wait_for,
+    AS_NOBODY, PROGRAM, Scratch, fixture, nobody_may, signalled_firsttouch, skip, text, wait_for,
 };
 
 /// Signals that programs use: name and number. The first four ask for the end.
@@ -77,7 +77,7 @@ impl Told {
 }
 
 fn trace(way: &str) -> Command {
-    firsttouch(&["trace", "-q", "--syscalls", way, "-o", "/dev/null"])
+    signalled_firsttouch(&["trace", "-q", "--syscalls", way, "-o", "/dev/null"])
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn layout_passes_signals_on_once() {
     for (name, number) in SIGNALS.into_iter().filter(|&(name, _)| name != "QUIT") {
         for to_group in [true, false] {
             let what = format!("{name} to the group: {to_group}");
-            let command = firsttouch(&["layout", "--json", file.to_str().unwrap()]);
+            let command = signalled_firsttouch(&["layout", "--json", file.to_str().unwrap()]);
             let mut told = Told::start(command, &program);
             let pid = told.pid();
             signal(name, &if to_group { format!("-{pid}") } else { pid.clone() });
