@@ -4,6 +4,7 @@
 //! (`stats::compare_independent`).
 
 mod conditions;
+mod recording;
 mod series;
 
 use lab::judge::comparison::verdict;
@@ -11,6 +12,8 @@ use results::diff::{Change, Diff, DiffedRun, LeftOut, RelativeChange, SCHEMA};
 use results::{AnyResult, Warning};
 
 use series::{Point, Series};
+
+pub use recording::{IncomparableRecordings, RecordingFile, RecordingOrigin, recording_diff};
 
 /// The error probability of all comparisons together.
 const ALPHA: f64 = 0.05;

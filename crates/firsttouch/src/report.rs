@@ -24,7 +24,7 @@ use options::ReportOptions;
 
 pub(crate) fn run(options: &ReportOptions, screen: ScreenOptions) -> anyhow::Result<ExitCode> {
     if let Some(files) = &options.diff {
-        return diff::run(files, options.json.as_deref(), screen);
+        return diff::run(files, options, screen);
     }
     let file = options.file.as_deref().context("no FILE")?;
     if recording::is_recording(file) {

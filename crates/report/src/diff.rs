@@ -3,6 +3,7 @@
 //! baselines, and every difference.
 
 mod conditions;
+mod recordings;
 mod rows;
 mod words;
 
@@ -15,6 +16,8 @@ use crate::number::percent;
 use crate::text::{BAD, BOLD, clean, hanging, quoted, some_of, styled, typed};
 use crate::view::View;
 use rows::Names;
+
+pub use recordings::screen as recordings_screen;
 
 /// Always shown: no interval covers this.
 const NOT_TOGETHER: &str =
@@ -40,7 +43,7 @@ pub fn screen(diff: &Diff, view: View) -> String {
         let beside = beside_baselines(diff, &names);
         paragraphs.push(beside.map_or_else(String::new, |text| hanging("", &text, width)));
     }
-    paragraphs.push(conditions::lines(diff, view));
+    paragraphs.push(conditions::lines(&diff.differences, view));
     paragraphs.push(doubts(diff, view) + &hanging("Next: ", &next(diff), width));
     paragraphs.retain(|paragraph| !paragraph.is_empty());
     paragraphs.join("\n")

@@ -22,7 +22,7 @@ mod view;
 pub use bench::screen;
 pub use claims::screen as claims_screen;
 pub use compare::screen as compare_screen;
-pub use diff::screen as diff_screen;
+pub use diff::{recordings_screen as recording_diff_screen, screen as diff_screen};
 pub use doctor::screen as doctor_screen;
 pub use export::Document;
 pub use layout::{redrawn as layout_frame, screen as layout_screen, svg as layout_svg};

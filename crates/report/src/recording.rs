@@ -19,6 +19,8 @@ mod unnamed;
 mod wanted;
 
 pub use site::screen as site_screen;
+pub(crate) use story::named as name_in_sentence;
+pub(crate) use table::name_of as name_in_table;
 pub use wanted::RecordingScreen;
 
 use results::recording::{
@@ -288,7 +290,7 @@ fn start(report: &RecordingReport, view: View) -> String {
     report.start.as_ref().map(line).unwrap_or_default()
 }
 
-fn word(kind: RestMemory) -> &'static str {
+pub(crate) fn word(kind: RestMemory) -> &'static str {
     match kind {
         RestMemory::File => "files and code",
         RestMemory::ProgramData => "data of programs and libraries",

@@ -10,6 +10,7 @@ use crate::claims::{self, Claims};
 use crate::compare::{self, ProgramResult};
 use crate::doctor::{self, Diagnosis};
 use crate::layout::{self, Layout};
+use crate::recording::{self, RecordingReport};
 use crate::{LabResult, SCHEMA};
 
 /// No more is read: the samples of a quarter of a million processes fit.
@@ -78,6 +79,32 @@ pub enum AnyResult {
 /// # Errors
 /// [`Reading`], one variant for each kind of failure.
 pub fn read_any(reader: impl Read) -> Result<AnyResult, Reading> {
+    let (_, text) = text_of(reader, &[SCHEMA])?;
+    result_of(&text)
+}
+
+/// What two files of one kind can be compared by.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Comparable {
+    /// A result of `bench` or `compare`.
+    Result(AnyResult),
+    /// A report of a recording.
+    Report(Box<RecordingReport>),
+}
+
+/// Reads a result of either kind, or a report of a recording.
+///
+/// # Errors
+/// As [`read_any`].
+pub fn read_comparable(reader: impl Read) -> Result<Comparable, Reading> {
+    let (schema, text) = text_of(reader, &[SCHEMA, recording::SCHEMA])?;
+    if schema == recording::SCHEMA {
+        return Ok(Comparable::Report(serde_json::from_slice(&text)?));
+    }
+    result_of(&text).map(Comparable::Result)
+}
+
+fn result_of(text: &[u8]) -> Result<AnyResult, Reading> {
     #[derive(Deserialize)]
     struct Kind {
         experiment: Named,
@@ -86,14 +113,13 @@ pub fn read_any(reader: impl Read) -> Result<AnyResult, Reading> {
     struct Named {
         name: String,
     }
-    let text = text_of(reader, SCHEMA)?;
-    let kind: Kind = serde_json::from_slice(&text)?;
+    let kind: Kind = serde_json::from_slice(text)?;
     if kind.experiment.name == compare::EXPERIMENT {
-        let result = serde_json::from_slice(&text)?;
+        let result = serde_json::from_slice(text)?;
         check_program(&result).map_err(Reading::Value)?;
         return Ok(AnyResult::Program(Box::new(result)));
     }
-    let result = serde_json::from_slice(&text)?;
+    let result = serde_json::from_slice(text)?;
     check(&result).map_err(Reading::Value)?;
     Ok(AnyResult::Lab(Box::new(result)))
 }
@@ -134,11 +160,14 @@ pub fn read_layout(reader: impl Read) -> Result<Layout, Reading> {
 }
 
 fn read_as<T: DeserializeOwned>(reader: impl Read, wanted: &'static str) -> Result<T, Reading> {
-    Ok(serde_json::from_slice(&text_of(reader, wanted)?)?)
+    Ok(serde_json::from_slice(&text_of(reader, &[wanted])?.1)?)
 }
 
-/// The text of a file whose schema is `wanted`.
-fn text_of(mut reader: impl Read, wanted: &'static str) -> Result<Vec<u8>, Reading> {
+/// The schema of a file, one of those `wanted`, and its text.
+fn text_of(
+    mut reader: impl Read,
+    wanted: &[&'static str],
+) -> Result<(&'static str, Vec<u8>), Reading> {
     #[derive(Deserialize)]
     struct Header {
         schema: Option<String>,
@@ -160,10 +189,10 @@ fn text_of(mut reader: impl Read, wanted: &'static str) -> Result<Vec<u8>, Readi
     let Some(schema) = first.transpose()?.and_then(|header| header.schema) else {
         return Err(Reading::NoSchema);
     };
-    if schema != wanted {
-        return Err(Reading::Schema { found: schema, wanted });
+    match wanted.iter().find(|one| **one == schema) {
+        Some(one) => Ok((one, text)),
+        None => Err(Reading::Schema { found: schema, wanted: wanted.first().unwrap_or(&SCHEMA) }),
     }
-    Ok(text)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub mod hyperfine;
 mod latencies;
 pub mod layout;
 pub mod recording;
+pub mod recording_diff;
 mod sample;
 pub mod start;
 mod summary;
@@ -26,7 +27,8 @@ mod work;
 pub use check::Impossible;
 pub use effect::{Crossover, Effect, Explained, Factor, PassCrossover, Step, TurningPoint};
 pub use file::{
-    AnyResult, BYTES_MAX, Reading, read, read_any, read_claims, read_diagnosis, read_layout, write,
+    AnyResult, BYTES_MAX, Comparable, Reading, read, read_any, read_claims, read_comparable,
+    read_diagnosis, read_layout, write,
 };
 pub use floors::{
     Explanation, Floor, FloorEstimate, FloorPart, FloorSample, FloorSummary, Floors, InvalidFloor,

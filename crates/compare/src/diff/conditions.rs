@@ -6,7 +6,7 @@ use results::compare::{ProgramArm, ProgramResult};
 use results::diff::{Difference, values};
 use results::{AnyResult, Arm, LabResult};
 
-type Values = BTreeMap<String, String>;
+pub(super) type Values = BTreeMap<String, String>;
 
 /// Every difference: of the program, of the machine, of the experiment, and of each arm.
 pub(super) fn differences(old: &AnyResult, new: &AnyResult) -> Vec<Difference> {
@@ -140,7 +140,7 @@ fn of_program_arm(arm: &ProgramArm) -> Values {
 }
 
 /// The keys whose values differ.
-fn between(old: &Values, new: &Values) -> Vec<Difference> {
+pub(super) fn between(old: &Values, new: &Values) -> Vec<Difference> {
     let mut keys: Vec<&String> = old.keys().chain(new.keys()).collect();
     keys.sort();
     keys.dedup();

@@ -20,6 +20,7 @@ Examples:
                                                 large allocations of one second
   firsttouch report app.ft --events | less      every call, syscall and fault
   firsttouch report app.ft --events --json -    the same as JSON lines
+  firsttouch report --diff old.ft new.ft        which call sites changed
   firsttouch report result.json                 the screen that bench printed
   firsttouch report result.json | less          a pipe cuts nothing off
   firsttouch report result.json --markdown      tables to paste into an issue
@@ -34,14 +35,16 @@ pub(crate) struct ReportOptions {
     /// input)
     #[arg(value_name = "FILE", required_unless_present = "diff")]
     pub(crate) file: Option<PathBuf>,
-    /// Compare two results of one experiment, arm by arm: the ratios new / old with their
-    /// intervals, and what differs between the two machines and their conditions. The runs were
-    /// not randomised together, so a difference may be that of the machine
+    /// Compare two recordings (or reports of them, report --json), call site by call site: which
+    /// counts and which prices changed, and what is noise. Or two results of one experiment, arm
+    /// by arm: the ratios new / old with their intervals, and what differs between the two
+    /// machines and their conditions. The runs were not randomised together, so a difference may
+    /// be that of the machine. With one value, FILE is the new one: report NEW --diff OLD
     #[arg(
         long,
-        num_args = 2,
+        num_args = 1..=2,
         value_names = ["OLD", "NEW"],
-        conflicts_with_all = ["file", "csv", "markdown", "svg"]
+        conflicts_with_all = ["csv", "markdown", "svg"]
     )]
     pub(crate) diff: Option<Vec<PathBuf>>,
     /// Of a recording: every event instead of the report, in the order of time, as trace shows them

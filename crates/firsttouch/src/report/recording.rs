@@ -10,6 +10,7 @@ use analysis::address_space::KernelRules;
 use analysis::allocations::Ledger;
 use analysis::recording::{RecordingFacts, ReportScope, scoped_report};
 use anyhow::Context;
+use compare::diff::RecordingOrigin;
 use events::{Batch, CallCounts, Definitions, EventKind, Life};
 use recording::{CutReason, MappingRules, ProbeCounts, Reader, RecordingSummary};
 use report::{RecordingScreen, View};
@@ -62,6 +63,25 @@ pub(super) fn run(
     let text = || shown(&report, &name(), rows, screen.view());
     sink::deliver(output, json, text, screen.color)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The report of a recording with all its calls, and where and when it was made. Says what is wrong
+/// with the file.
+pub(super) fn whole(path: &Path) -> anyhow::Result<(RecordingReport, RecordingOrigin)> {
+    let name = || path.display().to_string();
+    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let mut reader = Reader::open(BufReader::new(file)).with_context(name)?;
+    let report = read(&mut reader, &RowOptions::default()).with_context(name)?;
+    for sentence in doubts(&reader) {
+        crate::observed::note(&format!("{}: {sentence}", path.display()));
+    }
+    let about = reader.about();
+    let taken = RecordingOrigin {
+        started_ns: about.started_ns,
+        host: about.host.clone(),
+        kernel: about.kernel.clone(),
+    };
+    Ok((report, taken))
 }
 
 /// The table, or a row of it in full.

@@ -229,8 +229,14 @@ fn what_is_no_result_is_named() {
     };
     let recording = write("app.ft", b"\x89FTR\r\n\x1a\n");
     let claims = write("claims.json", br#"{"schema": "firsttouch.claims/1"}"#);
-    let said = ["app.ft is a recording", "--diff compares results of bench"];
-    check(&["report", "--diff", &claims, &recording], 2, &said);
+    let said = ["this is a firsttouch.claims/1 file", "--diff compares recordings"];
+    check(&["report", "--diff", &claims, &recording], 1, &said);
+    let newer = write("newer.json", br#"{"schema": "firsttouch.report/2"}"#);
+    let said = ["newer.json", "this is a firsttouch.report/2 file", "--diff compares recordings"];
+    check(&["report", "--diff", &newer, &recording], 1, &said);
+    let report = write("report.json", br#"{"schema": "firsttouch.report/1"}"#);
+    check(&["report", "--diff", &report, &recording], 1, &["report.json", "not a firsttouch"]);
+    check(&["report", &claims, "--diff", "/nonexistent.ft"], 1, &["/nonexistent.ft"]);
     let said = ["this is a firsttouch.claims/1 file", "report shows recordings, and what bench"];
     check(&["report", &claims], 1, &said);
 }

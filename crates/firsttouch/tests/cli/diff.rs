@@ -1,5 +1,7 @@
 //! `report --diff`: two real runs against each other, and what is no pair of runs.
 
+mod recordings;
+
 use std::path::PathBuf;
 
 use results::compare::{EXPERIMENT, ProgramArm, ProgramResult, ProgramSample};
@@ -136,7 +138,7 @@ fn what_is_no_pair_of_runs_is_refused() {
     refused(&["report", "--diff", old, &trace], 1, &[&trace, "trace --json"]);
     refused(&["report", "--diff", old, old], 2, &["the same file"]);
     refused(&["report", "--diff", "-", "-"], 2, &["standard input"]);
-    refused(&["report", "--diff", old], 2, &["2 values"]);
+    refused(&["report", "--diff", old], 2, &["two files"]);
     refused(&["report", "--diff", old, new, other], 2, &["cannot be used with"]);
     refused(&["report", "--diff", old, new, "--csv", "-"], 2, &["--csv"]);
     refused(&["report", "--diff", old, new, "--markdown"], 2, &["--markdown"]);

@@ -1,6 +1,6 @@
 //! What differs between the two runs, besides their figures.
 
-use results::diff::{Diff, Difference};
+use results::diff::Difference;
 
 use crate::number::{bytes, duration, percent};
 use crate::text::{BAD, clean, hanging, styled};
@@ -10,16 +10,16 @@ use crate::view::View;
 const SHOWN: usize = 8;
 
 /// A line for each difference.
-pub(super) fn lines(diff: &Diff, view: View) -> String {
-    if diff.differences.is_empty() {
+pub(super) fn lines(differences: &[Difference], view: View) -> String {
+    if differences.is_empty() {
         let same = "The files record no difference between the machines and conditions.";
         return hanging("", same, view.width);
     }
-    let shown = if view.verbose { diff.differences.len() } else { SHOWN };
+    let shown = if view.verbose { differences.len() } else { SHOWN };
     let line =
         |difference: &Difference| hanging(&styled(BAD, "differs  "), &text(difference), view.width);
-    let mut text: String = diff.differences.iter().take(shown).map(line).collect();
-    match diff.differences.len().saturating_sub(shown) {
+    let mut text: String = differences.iter().take(shown).map(line).collect();
+    match differences.len().saturating_sub(shown) {
         0 => {}
         more => text += &hanging("differs  ", &format!("{more} more, with -v"), view.width),
     }

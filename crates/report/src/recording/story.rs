@@ -33,9 +33,14 @@ pub(super) fn story(report: &RecordingReport, view: View) -> String {
 
 /// `main at main.c:9`.
 fn name_in_sentence(caller: &CallerRow) -> String {
-    let function = functions::with_short_strings(&clean(&caller.function));
+    named(&caller.function, caller.at.as_deref())
+}
+
+/// The same of a function at a place.
+pub(crate) fn named(function: &str, at: Option<&str>) -> String {
+    let function = functions::with_short_strings(&clean(function));
     let function = functions::fitted(&function, FUNCTION_CHARACTERS);
-    match &caller.at {
+    match at {
         Some(at) => format!("{function} at {}", clean(at)),
         None => function,
     }

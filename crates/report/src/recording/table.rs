@@ -201,8 +201,13 @@ fn cells(columns: &[Column<'_>], rows: &[Row]) -> Vec<Vec<String>> {
 /// The function and its line. Where there is no room, what the function takes goes, and then its
 /// beginning.
 pub(super) fn name(caller: &CallerRow, room: Option<usize>) -> String {
-    let function = functions::with_short_strings(&clean(&caller.function));
-    let at = caller.at.as_deref().map(|at| format!("  {}", clean(at))).unwrap_or_default();
+    name_of(&caller.function, caller.at.as_deref(), room)
+}
+
+/// The same of a function at a place.
+pub(crate) fn name_of(function: &str, at: Option<&str>, room: Option<usize>) -> String {
+    let function = functions::with_short_strings(&clean(function));
+    let at = at.map(|at| format!("  {}", clean(at))).unwrap_or_default();
     let Some(room) = room else { return function + &at };
     let whole = format!("{function}{at}");
     if display_width(&whole) <= room {

@@ -9,6 +9,7 @@ mod drawing;
 mod layout;
 mod prose;
 mod recording;
+mod recording_diff;
 mod recording_over_time;
 mod site;
 mod slow_calls;

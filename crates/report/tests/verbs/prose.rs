@@ -4,7 +4,7 @@ use report::View;
 
 use crate::claims::every_verdict;
 use crate::doctor::every_state;
-use crate::{diff, layout, plain, trace, tune};
+use crate::{diff, layout, plain, recording_diff, trace, tune};
 
 /// The lines of `screen` that are sentences: no blank ones, no rows (they begin with one of `rows`,
 /// or are indented), no notes of trouble.
@@ -22,6 +22,7 @@ fn brief_screens_have_seven_lines_of_prose_at_most() {
     let ids = ["demand-paging", "file-demand-paging", "malloc-slower", "large-equal"];
     let states = ["blocked", "warn", "ok", "skip"];
     let diffed = ["differs ", "warning ", "as is ", "jemalloc ", "m", "calloc "];
+    let numbers = ["# ", "1 ", "2 ", "3 ", "4 ", "5 ", "differs "];
     // The rows of the race, with their letters, and of the picture.
     let letters: Vec<String> =
         ('A'..='Z').chain('a'..='z').map(|letter| format!("{letter} ")).collect();
@@ -35,6 +36,7 @@ fn brief_screens_have_seven_lines_of_prose_at_most() {
             (report::doctor_screen(&every_state(), view), &states),
             (report::diff_screen(&diff::of_bench(), view), &diffed),
             (report::diff_screen(&diff::of_compare(), view), &diffed),
+            (report::recording_diff_screen(&recording_diff::of_many(), view), &numbers),
             (report::layout_screen(&layout::one(), view, false), &places),
             (report::layout_screen(&layout::both(), view, false), &places),
             (report::compare_screen(&tune::better(), view), &raced[..]),
