@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use results::recording::{
-    RecordingTotals, ReportFilter, RestRow, Seen, SiteCosts, SiteRow, by_true_cost,
+    EndedEarly, RecordingTotals, ReportFilter, RestRow, Seen, SiteCosts, SiteRow, by_true_cost,
 };
 
 use super::names::Names;
@@ -150,8 +150,10 @@ pub(super) fn totals(
     let (calls, releases) = (account.all_apparent(), account.all_releases());
     let of_faults = |figure: u64| seen.faults.then_some(figure);
     let attributed = costs.minor_faults.zip(costs.major_faults);
-    // Which blocks a syscall returns is not known where not all blocks are.
-    let knows_own = seen.syscalls && account.thinned.is_none();
+    // Which calls a syscall is inside, and which blocks it returns, is not known where not all are.
+    let is_cut = matches!(facts.ended_early, Some(EndedEarly::Unknown | EndedEarly::Unwritable));
+    let has_calls = seen.allocations && account.thinned.is_none() && !is_cut;
+    let knows_own = seen.syscalls && has_calls;
     let own = |figure: u64| knows_own.then_some(figure);
     RecordingTotals {
         calls: costs.calls,

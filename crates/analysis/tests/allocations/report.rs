@@ -253,6 +253,23 @@ fn a_cut_recording_says_until_when_it_has_faults() {
 }
 
 #[test]
+fn syscalls_outside_of_calls_are_the_programs_own_where_all_calls_are_known() {
+    let mut script = Script::new();
+    mapped(&mut script, APP, "/bin/app");
+    called(&mut script, 100, &[APP + 0x10], AT);
+    script.syscall(105).syscall(300).syscall(400);
+    let (account, definitions) = script.account();
+    let own = |ended_early| {
+        let facts = RecordingFacts { ended_early, ..RecordingFacts::default() };
+        let totals = report(&account, &definitions, &facts, &mut Known).totals;
+        (totals.own_syscalls, totals.own_syscall_ns)
+    };
+    assert_eq!(own(None), (Some(2), Some(0)));
+    assert_eq!(own(Some(EndedEarly::Stopped)), (Some(2), Some(0)));
+    assert_eq!(own(Some(EndedEarly::Unknown)), (None, None));
+}
+
+#[test]
 fn two_calls_on_a_line_are_told_apart() {
     let mut script = Script::new();
     mapped(&mut script, APP, "/bin/app");
