@@ -10,7 +10,7 @@ use results::recording_diff::{
 };
 
 use super::{conditions, words};
-use crate::number::{Nanoseconds, digits, duration, percent, several, whole};
+use crate::number::{Nanoseconds, digits, duration, fixed, percent, several, whole};
 use crate::text::{BAD, BOLD, broken, clean, hanging, quoted, styled, typed};
 use crate::view::View;
 
@@ -88,15 +88,17 @@ fn prices(diff: &RecordingDiff, view: View) -> String {
         diff.prices.iter().partition(|price| price.scatter.is_some());
     let mut sentences = Vec::new();
     let is_same = |price: &&&PriceChange| (price.ratio - 1.0).abs() <= PRICE_SAME;
-    let changed: Vec<String> = known
-        .iter()
-        .filter(|price| !is_same(price))
-        .map(|price| {
-            format!("{} costs {}x of what it did", operation(price.of), digits(price.ratio, 3))
-        })
-        .collect();
-    if !changed.is_empty() {
-        sentences.push(format!("{}: the machine, not the program.", changed.join(", ")));
+    let changed: Vec<&&PriceChange> = known.iter().filter(|price| !is_same(price)).collect();
+    if let [first, others @ ..] = &changed[..] {
+        let times = |price: &PriceChange| fixed(price.ratio, 2);
+        let other = |price: &&&PriceChange| format!(", {} {}x", operation(price.of), times(price));
+        let others: Vec<String> = others.iter().map(other).collect();
+        sentences.push(format!(
+            "{} costs {}x of what it did{}: the machine, not the program.",
+            operation(first.of),
+            times(first),
+            others.concat()
+        ));
     }
     let same: Vec<&str> = known.iter().filter(is_same).map(|price| operation(price.of)).collect();
     if !same.is_empty() {
@@ -117,7 +119,7 @@ fn prices(diff: &RecordingDiff, view: View) -> String {
                 format!(", scatter {}, noise up to {}x that", percent(scatter), digits(limit, 2))
             });
             let sites = several(price.observations, "price", "prices");
-            let ratio = digits(price.ratio, 3);
+            let ratio = fixed(price.ratio, 2);
             format!("{} {ratio}x ({sites}{})", operation(price.of), scatter.unwrap_or_default())
         };
         let all: Vec<String> = known.iter().chain(&unknown).map(figures).collect();
@@ -139,7 +141,7 @@ fn operation(kind: PriceKind) -> &'static str {
         PriceKind::Call => "a call",
         PriceKind::Syscall => "a syscall in a call",
         PriceKind::Free => "a free",
-        PriceKind::Return => "a page given back to the kernel",
+        PriceKind::Return => "returning memory to the kernel",
     }
 }
 

@@ -176,6 +176,7 @@ fn of_noise() -> RecordingDiff {
     diff.callers.retain(RecordingDiff::is_noise);
     diff.matching = CallerMatching { by_line: 2, ..CallerMatching::default() };
     diff.sites = diff.noise.cost;
+    (diff.old.cost_ns, diff.new.cost_ns) = (diff.sites.old_ns, diff.sites.new_ns);
     diff.total = CostChange::sum([diff.sites, diff.rest_total]);
     diff.differences.clear();
     diff
@@ -189,8 +190,9 @@ fn of_one() -> RecordingDiff {
     (diff.compared, diff.estimated) = (ComparedCost::InCalls, true);
     (diff.old.share, diff.new.share, diff.new.lost) = (None, None, 3);
     diff.noise = FoldedChanges::default();
-    diff.sites = diff.callers[0].cost;
     diff.remainder = CostChange::of(5, 1_000_000);
+    diff.sites = CostChange::sum([diff.callers[0].cost, diff.remainder]);
+    (diff.old.cost_ns, diff.new.cost_ns) = (diff.sites.old_ns, diff.sites.new_ns);
     (diff.rest, diff.rest_total, diff.start) = (Vec::new(), CostChange::default(), None);
     diff.prices = vec![price(PriceKind::Call, 1.3, None)];
     diff.matching = CallerMatching { by_function: 1, ..CallerMatching::default() };
@@ -224,6 +226,21 @@ fn many_sites_are_folded_and_add_up() {
     let view = View::brief(Some(120));
     let screen = plain(&report::recording_diff_screen(&diff, view), view);
     assert!(screen.contains("15 other sites"), "{screen}");
+}
+
+/// A site of next to no cost has no row of its own.
+#[test]
+fn what_is_negligible_is_among_the_others() {
+    let mut diff = of_many();
+    let mut tiny = diff.callers[3].clone();
+    (tiny.function, tiny.cost) = ("negligible".to_owned(), CostChange::of(0, 900));
+    let place = diff.callers.len() - 2;
+    diff.callers.insert(place, tiny);
+    let view = View::brief(Some(120));
+    let screen = plain(&report::recording_diff_screen(&diff, view), view);
+    assert!(screen.contains("1 other site") && !screen.contains("negligible"), "{screen}");
+    let verbose = report::recording_diff_screen(&diff, View::verbose(Some(120)));
+    assert!(verbose.contains("negligible"), "{verbose}");
 }
 
 /// Meaning is in the words as well, and no colour is red or green.

@@ -44,7 +44,8 @@ fn changed(row: &CallerChange) -> String {
         Some(ChangeCause::Gone) => format!("gone, {}: {change}", counts(row.old.as_ref())),
         Some(ChangeCause::Price) => {
             let price = costliest(row).map(|part| format!("; {}", dearer(part)));
-            format!("{}{}: {change}", same_counts(row), price.unwrap_or_default())
+            let counts = same_counts(row);
+            format!("{counts}{}: {change}, or a busy machine", price.unwrap_or_default())
         }
         _ => {
             let mut parts: Vec<&PartChange> =

@@ -14,6 +14,8 @@ use crate::view::View;
 
 /// The rows of a brief and of a detailed screen.
 const ROWS: (usize, usize) = (10, 30);
+/// A change that is a smaller part of the cost of all sites is not told alone: one in so many.
+const SMALL: u64 = 1000;
 /// The columns that names need at least: figures go where they have fewer.
 const NAME_WANTED: usize = 20;
 /// They never have fewer than this.
@@ -109,8 +111,12 @@ fn rows(diff: &RecordingDiff, view: View) -> Vec<Row> {
     let most = if view.verbose { ROWS.1 } else { ROWS.0 };
     let is_told = |row: &&CallerChange| view.verbose || !RecordingDiff::is_noise(row);
     let told: Vec<&CallerChange> = diff.callers.iter().filter(is_told).collect();
-    let mut rows: Vec<Row> = told.iter().take(most).map(|row| of_caller(row)).collect();
-    let others = told.get(most..).unwrap_or_default();
+    // The largest changes come first.
+    let least = diff.sites.larger_ns().unsigned_abs() / SMALL;
+    let matters = |row: &&&CallerChange| view.verbose || row.cost.change_ns.unsigned_abs() >= least;
+    let shown = told.iter().take(most).filter(matters).count();
+    let mut rows: Vec<Row> = told[..shown].iter().map(|row| of_caller(row)).collect();
+    let others = &told[shown..];
     if !others.is_empty() {
         let name = several(others.len() as u64, "other site", "other sites");
         let cost = CostChange::sum(others.iter().map(|row| row.cost));
