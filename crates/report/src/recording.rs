@@ -249,26 +249,31 @@ fn sampled_of(sampled: &SampledRecording, report: &RecordingReport) -> String {
     )
 }
 
-/// The faults that no call site pays for.
+/// The faults and the syscalls that no call site pays for.
 fn rest(report: &RecordingReport, view: View) -> String {
-    let (faults, ns) = report.rest_sums();
-    if faults == 0 {
-        return own_syscalls(report).map_or(String::new(), |own| hanging("\n", &own, view.width));
+    let sentences: Vec<String> =
+        rest_faults(report).into_iter().chain(own_syscalls(report)).collect();
+    if sentences.is_empty() {
+        return String::new();
     }
+    "\n".to_owned() + &hanging("", &sentences.join(" "), view.width)
+}
+
+fn rest_faults(report: &RecordingReport) -> Option<String> {
+    let (faults, ns) = report.rest_sums();
     let kind = |row: &RestRow| {
         let faults = row.minor_faults.saturating_add(row.major_faults);
         format!("{} {} ({})", word(row.kind), Nanoseconds(row.fault_ns), whole(faults))
     };
     let kinds: Vec<String> = report.rest.iter().map(kind).collect();
-    let sentence = format!(
-        "Not for blocks: {}, {}: {}.",
-        several(faults, "fault", "faults"),
-        Nanoseconds(ns),
-        kinds.join(", ")
-    );
-    let own = own_syscalls(report).map_or(String::new(), |own| format!(" {own}"));
-    let sentence = sentence + &own;
-    "\n".to_owned() + &hanging("", &sentence, view.width)
+    (faults > 0).then(|| {
+        format!(
+            "Not for blocks: {}, {}: {}.",
+            several(faults, "fault", "faults"),
+            Nanoseconds(ns),
+            kinds.join(", ")
+        )
+    })
 }
 
 /// The memory syscalls of the program itself, if their time is a good part of what memory cost.

@@ -259,7 +259,7 @@ impl BlockMap {
             let mut pages = self.order.range(page..=last);
             (pages.find_map(|page| small_on(*page, self.pages.get(page)?)), true)
         } else {
-            // One page, as of most faults: this is asked for each of its blocks.
+            // One page, as of most faults: nothing has to be searched in order.
             let bits = self.pages.get(&page);
             let small = bits.and_then(|bits| small_on(page, bits));
             (small, bits.is_none_or(|bits| bits.may_have_others))

@@ -30,7 +30,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::program::{Scratch, firsttouch, fixture_with, skip, text};
+use crate::program::{Scratch, firsttouch, fixture_with, run, skip, text};
 
 /// A program that was run alone and under `record`.
 struct Recorded {
@@ -187,4 +187,20 @@ fn check_in(program: &Path, arguments: &[&str], manner: Manner<'_>, scratch: &Sc
 /// A fixture whose calls the compiler leaves as they are.
 fn plain_fixture(name: &str, scratch: &Scratch) -> Option<PathBuf> {
     fixture_with(name, &["-fno-builtin"], scratch.file(name))
+}
+
+/// The lines of JSON of `trace -c` with `option`, and its table; `None`, and a skip, where tracing
+/// is refused.
+fn traced_table(option: &str, command: &[&str], scratch: &Scratch) -> Option<(String, String)> {
+    let [json, screen] = ["traced.json", "traced.txt"].map(|name| scratch.file(name));
+    let [json, screen] = [&json, &screen].map(|path| path.to_str().expect("a name of UTF-8"));
+    let arguments = ["trace", "-c", option, "--json", json, "-o", screen, "--"];
+    let output = run(&[&arguments[..], command].concat());
+    let errors = text(&output.stderr);
+    if output.status.code() == Some(125) && errors.contains("refused") {
+        skip(&errors);
+        return None;
+    }
+    let read = |name: &str| std::fs::read_to_string(name).expect("an output");
+    Some((read(json), read(screen)))
 }

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Manner, Recorded};
-use crate::program::{Scratch, fixture_with, is_root, run, skip, text};
+use super::{Manner, Recorded, traced_table};
+use crate::program::{Scratch, fixture_with, is_root};
 
 /// The pages of the table of `fixtures/start.c`, which has 20,480 pointers of 8 bytes.
 const TABLE_PAGES: u64 = 40;
@@ -40,19 +40,9 @@ fn adds_up(start: &Value) {
 
 /// The summary of a trace and its table; `None`, and a skip, where tracing is refused.
 fn traced(command: &[&str], scratch: &Scratch) -> Option<(Value, String)> {
-    let [json, screen] = ["start.json", "start.txt"].map(|name| scratch.file(name));
-    let [json, screen] = [&json, &screen].map(|path| path.to_str().expect("a name of UTF-8"));
-    let arguments = ["trace", "-c", "-q", "--json", json, "-o", screen, "--"];
-    let output = run(&[&arguments[..], command].concat());
-    let errors = text(&output.stderr);
-    if output.status.code() == Some(125) && errors.contains("refused") {
-        skip(&errors);
-        return None;
-    }
-    let read = |name: &str| std::fs::read_to_string(name).expect("an output");
-    let lines = read(json);
+    let (lines, screen) = traced_table("-q", command, scratch)?;
     let summary = serde_json::from_str(lines.lines().last().expect("a line")).expect("JSON");
-    Some((summary, read(screen)))
+    Some((summary, screen))
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::attributed::{Touched, number, sum};
-use super::{Manner, plain_fixture};
-use crate::program::{Scratch, run, skip, text};
+use super::{Manner, plain_fixture, traced_table};
+use crate::program::{Scratch, skip, text};
 
 /// Faults before the program, in exec and in its start, that the recording does not have, and those
 /// in the kernel that an ordinary user does not see.
@@ -102,17 +102,8 @@ fn sites_and_the_rest_are_all_faults_and_the_kernel_counted_as_many() {
 
 /// The rows of the table of a trace, and the events.
 fn traced(command: &[&str], scratch: &Scratch) -> Option<(Counts, Vec<Value>)> {
-    let [json, screen] = ["sums.json", "sums.txt"].map(|name| scratch.file(name));
-    let [json, screen] = [&json, &screen].map(|path| path.to_str().expect("a name of UTF-8"));
-    let arguments = ["trace", "-c", "-v", "--json", json, "-o", screen, "--"];
-    let output = run(&[&arguments[..], command].concat());
-    let errors = text(&output.stderr);
-    if output.status.code() == Some(125) && errors.contains("refused") {
-        skip(&errors);
-        return None;
-    }
-    let read = |name: &str| std::fs::read_to_string(name).expect("an output");
-    let events = read(json).lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let (lines, screen) = traced_table("-v", command, scratch)?;
+    let events = lines.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     let row = |line: &str| {
         let mut words = line.split_whitespace();
         words.next()?.parse::<f64>().ok()?;
@@ -120,7 +111,7 @@ fn traced(command: &[&str], scratch: &Scratch) -> Option<(Counts, Vec<Value>)> {
         // Behind the bytes and three latencies.
         Some((words.skip(7).collect::<Vec<_>>().join(" "), calls))
     };
-    Some((read(screen).lines().filter_map(row).collect(), events))
+    Some((screen.lines().filter_map(row).collect(), events))
 }
 
 /// Whether two runs had the same faults, but for pages that parent and child share.
